@@ -1,0 +1,79 @@
+/* Floor 0: failures, memory, strings, hashing and files, used by every floor above. */
+#ifndef LCL_BASE_H
+#define LCL_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "latentcl/status.h"
+
+#define LCL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define LCL_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define LCL_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#if defined(__GNUC__)
+#define LCL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define LCL_PRINTF(fmt, args)
+#endif
+
+/* Records the message for lcl_error_message() and returns status: `return lcl_fail(LCL_ERR_IO, "...", ...)`. */
+lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
+/* Puts "prefix: " before the message of the last failure and returns status. */
+lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl_log(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
+bool lcl_log_enabled(lcl_log_level level);
+
+/* Heap. NULL on failure, with the message set. Tests make the n-th allocation fail (lcl_test_fail_alloc). */
+void *lcl_alloc(size_t bytes);                                   /* zeroed */
+void *lcl_realloc(void *old, size_t bytes);
+char *lcl_strdup(const char *s);
+void lcl_free(void *p);                                          /* NULL is fine */
+void lcl_test_fail_alloc(int64_t nth);                           /* <0: never (default) */
+int64_t lcl_test_alloc_live(void);                               /* allocations not yet freed */
+
+/* Arena: many small blocks freed together. Zeroed memory, 16-byte aligned. */
+typedef struct lcl_arena lcl_arena;
+lcl_arena *lcl_arena_create(void);
+void *lcl_arena_alloc(lcl_arena *a, size_t bytes);
+char *lcl_arena_strdup(lcl_arena *a, const char *s);
+char *lcl_arena_printf(lcl_arena *a, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl_arena_destroy(lcl_arena *a);
+
+/* Growing array: LCL_PUSH(v, value) with struct { T *data; size_t n, cap; } v; false when out of memory. */
+bool lcl_grow(void **data, size_t *cap, size_t need, size_t elem);
+#define LCL_PUSH(v, value)                                                                                           \
+  (lcl_grow((void **)&(v)->data, &(v)->cap, (v)->n + 1, sizeof *(v)->data) ? ((v)->data[(v)->n++] = (value), true) : false)
+
+/* String builder. After a failed allocation every later call is ignored and lcl_str_ok is false. */
+typedef struct lcl_str {
+  char *data; /* always terminated, or NULL while empty */
+  size_t n, cap;
+  bool failed;
+} lcl_str;
+void lcl_str_add(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl_str_append(lcl_str *s, const char *bytes, size_t n);
+bool lcl_str_ok(const lcl_str *s);
+void lcl_str_free(lcl_str *s);
+
+/* 128-bit xxHash as 32 lower-case hex digits + terminator. */
+void lcl_hash_hex(const void *data, size_t n, char out[33]);
+
+/* Files. */
+lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n); /* +1 zero byte; caller lcl_free()s */
+lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n);       /* temp, fsync, rename */
+lcl_status lcl_mkdirs(const char *path);
+bool lcl_file_exists(const char *path);
+
+/* Seconds of a monotonic clock. */
+double lcl_now(void);
+
+/* a*b into *out; false when it overflows size_t. */
+bool lcl_mul_size(size_t a, size_t b, size_t *out);
+
+#endif
