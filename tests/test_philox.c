@@ -1,0 +1,90 @@
+/* The host generator against its published known answers, and the moments of what it draws. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/philox.h"
+
+/* Vectors that the authors of the generator ship with it. */
+static void known_answers(void **state) {
+  (void)state;
+  static const struct {
+    uint32_t ctr[4], key[2], out[4];
+  } rows[] = {
+    { { 0, 0, 0, 0 }, { 0, 0 }, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
+    { { ~0u, ~0u, ~0u, ~0u }, { ~0u, ~0u }, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+    { { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344 },
+      { 0xa4093822, 0x299f31d0 },
+      { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    uint32_t out[4];
+    lcl_philox4x32(rows[i].ctr, rows[i].key, out);
+    for (int k = 0; k < 4; k++) assert_int_equal(out[k], rows[i].out[k]);
+  }
+}
+
+static void moments(void **state) {
+  (void)state;
+  enum { N = 200000 };
+  float *x = malloc(N * sizeof *x);
+  assert_non_null(x);
+  double sum = 0, square = 0;
+  lcl_philox_uniform(7, 3, 11, x, N);
+  for (int i = 0; i < N; i++) {
+    assert_true(x[i] >= 0 && x[i] < 1);
+    sum += x[i];
+  }
+  /* Five standard errors: 1/sqrt(12 N). */
+  assert_true(fabs(sum / N - 0.5) < 5 / sqrt(12.0 * N));
+  sum = 0;
+  lcl_philox_normal(7, 4, 11, x, N);
+  for (int i = 0; i < N; i++) {
+    assert_true(isfinite(x[i]));
+    sum += x[i];
+    square += (double)x[i] * x[i];
+  }
+  assert_true(fabs(sum / N) < 5 / sqrt(N));
+  assert_true(fabs(square / N - 1) < 5 * sqrt(2.0 / N));
+  free(x);
+}
+
+static void permutation(void **state) {
+  (void)state;
+  for (uint32_t n = 0; n < 200; n += 1 + n / 3) {
+    uint32_t out[200];
+    unsigned char seen[200] = { 0 };
+    lcl_philox_permutation(1, 2, 3, out, n);
+    for (uint32_t i = 0; i < n; i++) {
+      assert_true(out[i] < n && !seen[out[i]]);
+      seen[out[i]] = 1;
+    }
+  }
+  /* Every order of three comes up about equally often. */
+  int count[27] = { 0 };
+  for (uint64_t step = 0; step < 6000; step++) {
+    uint32_t p[3];
+    lcl_philox_permutation(5, 0, step, p, 3);
+    count[p[0] * 9 + p[1] * 3 + p[2]]++;
+  }
+  int orders = 0;
+  for (int i = 0; i < 27; i++)
+    if (count[i]) {
+      orders++;
+      assert_in_range(count[i], 1000 - 150, 1000 + 150);
+    }
+  assert_int_equal(orders, 6);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(known_answers),
+    cmocka_unit_test(moments),
+    cmocka_unit_test(permutation),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
