@@ -1,0 +1,100 @@
+/* Training and evaluation of the models in model.h, and the run folder they leave:
+ * config.json, log.jsonl, last.safetensors, best.safetensors, report.html. */
+#ifndef LATENTCL_TRAIN_H
+#define LATENTCL_TRAIN_H
+
+#include "latentcl/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- checkpoints: safetensors (src/train/safetensors.c)
+ * ------------------------------------------------------------- */
+
+typedef struct lcl_tensor_file lcl_tensor_file;
+typedef struct lcl_tensor_entry {
+  const char *name;
+  lcl_dtype dtype;
+  lcl_shape shape;
+  const void *data;
+  size_t bytes;
+} lcl_tensor_entry;
+/* An empty file in memory; add tensors (copied) and text metadata; write it in one atomic step (temporary
+ * file, sync, rename). Duplicate names are refused. */
+LCL_API lcl_status lcl_tensor_file_create(lcl_tensor_file **out);
+LCL_API lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *entry);
+LCL_API lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value);
+LCL_API lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path);
+/* Reads and checks everything: header size, offsets (in range, no overlap, no hole), sizes against shapes,
+ * dtypes (F32, I32, U8, F16), duplicate names. LCL_ERR_FORMAT says which tensor and why. */
+LCL_API lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out);
+LCL_API lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
+                                         lcl_tensor_file **out);
+LCL_API void lcl_tensor_file_destroy(lcl_tensor_file *f);
+LCL_API size_t lcl_tensor_file_count(const lcl_tensor_file *f);
+LCL_API const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, size_t index);
+LCL_API const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name);
+LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key); /* NULL: there is none */
+
+/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or has
+ * another shape or type (by name, with both shapes); names in the file that the store does not have are
+ * refused too unless `partial`. */
+LCL_API lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into);
+LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial);
+
+/* ---- training
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct lcl_train_desc {
+  const char *model;      /* class name */
+  const char *const *set; /* "key=value" of model and common options */
+  size_t n_set;
+  const char *data; /* folder or file; NULL: the built-in synthetic digits */
+  const char *out;  /* run folder; NULL: runs/<model>-<date>-<n> */
+  uint64_t seed;
+  bool resume;       /* continue the run in `out`: same options, bit for bit */
+  bool profile;      /* device times by op in the report */
+  const char *trace; /* Chrome trace file (implies profile) */
+  bool check_numerics;
+  bool quiet;               /* no progress on standard error */
+  bool test;                /* evaluate the test split at the end (from the best epoch) */
+  int max_steps;            /* > 0: stop after that many steps in all (tests) */
+  int (*interrupted)(void); /* non-zero: finish the step, save and return LCL_ERR_INTERRUPTED */
+  void (*progress)(void *user, const char *line); /* NULL: standard error */
+  void *user;
+} lcl_train_desc;
+
+typedef struct lcl_train_result {
+  char out[1024];
+  int epochs, best_epoch; /* best_epoch counts from 1; 0: none */
+  int64_t steps;
+  lcl_metrics validation; /* at the best epoch */
+  lcl_metrics test;       /* n == 0 when not asked for */
+  double seconds, examples_per_second;
+} lcl_train_result;
+LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result);
+
+/* ---- runs
+ * -----------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct lcl_run_folder lcl_run_folder;
+/* Opens a finished or interrupted run: config.json and a checkpoint ("best" if there is one, else "last").
+ * data: NULL uses the path recorded in the run. */
+LCL_API lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data, lcl_run_folder **out);
+LCL_API void lcl_run_close(lcl_run_folder *run);
+/* split: "train", "validation", "test". metrics gets n, loss, error_percent ... */
+LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_metrics *metrics);
+/* PNG grids. */
+LCL_API lcl_status lcl_run_reconstruct(lcl_run_folder *run, const char *split, int columns, uint64_t seed,
+                                       const char *png);
+LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, int count, uint64_t seed, const char *png);
+/* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
+LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,32 @@
+/* Every model class, one line a system. */
+#include "base/base.h"
+#include "models/registry.h"
+
+static const lcl_model_class *const classes[] = {
+  &lcl_model_semantic_noise,
+};
+
+size_t lcl_model_count(void) {
+  return LCL_COUNT(classes);
+}
+
+const lcl_model_class *lcl_model_at(size_t index) {
+  return index < LCL_COUNT(classes) ? classes[index] : NULL;
+}
+
+lcl_status lcl_model_find(const char *name, const lcl_model_class **out) {
+  *out = NULL;
+  for (size_t i = 0; i < LCL_COUNT(classes); i++) {
+    if (strcmp(classes[i]->name, name) == 0) {
+      *out = classes[i];
+      return LCL_OK;
+    }
+  }
+  lcl_str names = { 0 };
+  for (size_t i = 0; i < LCL_COUNT(classes); i++)
+    lcl_str_add(&names, "%s%s", i ? ", " : "", classes[i]->name);
+  lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "there is no model \"%s\"; there are: %s", name,
+                          names.data ? names.data : "");
+  lcl_str_free(&names);
+  return s;
+}

@@ -1,0 +1,9 @@
+/* Floor 5: the model classes, declared here so that registry.c can list them. */
+#ifndef LCL_MODELS_REGISTRY_H
+#define LCL_MODELS_REGISTRY_H
+
+#include "latentcl/model.h"
+
+extern const lcl_model_class lcl_model_semantic_noise;
+
+#endif
