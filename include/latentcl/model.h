@@ -7,6 +7,7 @@
 #ifndef LATENTCL_MODEL_H
 #define LATENTCL_MODEL_H
 
+#include "latentcl/data.h"
 #include "latentcl/graph.h"
 #include "latentcl/ops.h"
 
@@ -55,12 +56,13 @@ LCL_API const lcl_option *lcl_options_at(const lcl_options *o, size_t index); /*
 /* ---- what a model trains on, and how
  * ----------------------------------------------------------------------------- */
 
-/* What build() may know about the data. */
+/* What a class may know about the data. */
 typedef struct lcl_model_data {
-  char name[32];                   /* "mnist", "cifar10", "digits", "folder", "tensor" ... */
-  int64_t channels, height, width; /* of a prepared example (after crop, resize, ...) */
-  int classes;                     /* 0: no labels */
-  int64_t train, validation, test; /* examples; 0 where not known yet */
+  char name[32]; /* the format ("idx", "cifar10", "synthetic", ...) */
+  /* Of an example: as opened for defaults(), as prepared for everything else. */
+  int64_t channels, height, width;
+  int classes;   /* 0: no labels */
+  int64_t train; /* labelled training examples in use (0: not known) */
 } lcl_model_data;
 
 typedef enum lcl_schedule_kind {
@@ -92,15 +94,13 @@ typedef struct lcl_settings {
   int unlabelled_batch; /* examples of "unlabelled" a step (0: no such input). An epoch is a pass over these
                            then, and the labelled stream cycles, reshuffled at each turn. */
   lcl_unlabelled_source unlabelled;
-  bool fresh_batches; /* every batch is the head of a new permutation; floor(n/batch) steps an epoch */
-  bool merge_splits; /* train on and evaluate the union of all splits (clustering); labels only for evaluation
-                      */
-  int64_t validation;           /* examples held out of the training part (0: none; the last epoch is kept) */
-  bool random_validation;       /* held out at random by the seed instead of the last ones */
-  int labels_per_class;         /* 0: all */
-  int subset;                   /* which of the random subsets (0, 1, 2 ...): part of the draw's seed */
-  const char *prep;             /* preprocessing, steps joined with '+', see data.h: "unit+mean-image" */
-  const char *augment;          /* training-time augmentation: "crop24+mirror", "" for none */
+  bool fresh_batches;       /* every batch is the head of a new permutation; floor(n/batch) steps an epoch */
+  int64_t labels_per_class; /* 0: all */
+  int subset;               /* which of the random subsets (0, 1, 2 ...) */
+  lcl_prep_desc prep;       /* preprocessing and augmentation */
+  bool no_augment;          /* centre crop, no mirror, in training too */
+  /* The prepared values must lie in this range, else a clear error (lo == hi: not checked). */
+  float range_lo, range_hi;
   lcl_optimiser_desc optimiser; /* lr and rate are set by the loop; params NULL: every one loss depends on */
   lcl_schedule schedule;
   int patience;          /* epochs without a better selection metric before stopping (0: never stop early) */
@@ -180,7 +180,10 @@ struct lcl_model_class {
   const char *reference; /* authors, title, year */
   const lcl_option *options;
   size_t n_options;
-  /* Settings for these options and this data. May refuse data that the model cannot use. */
+  /* Optional: how the data has to be opened (held-out part, binarisation, merging); d has the user's choices.
+   */
+  void (*data)(const lcl_options *o, lcl_data_desc *d);
+  /* Settings for these options and this data (as opened). May refuse data that the model cannot use. */
   lcl_status (*defaults)(const lcl_options *o, const lcl_model_data *data, lcl_settings *s);
   void (*build)(lcl_build *b);
   /* Optional, once before training: per-example numbers such as neighbour distances. */
@@ -207,7 +210,10 @@ LCL_API const lcl_model_class *lcl_model_at(size_t index);
 LCL_API lcl_status lcl_model_find(const char *name, const lcl_model_class **out);
 /* Options of the class and the common ones, with their defaults. */
 LCL_API lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out);
-/* A model with its settings resolved: defaults(), then the common options. Keeps a copy of o. */
+/* How to open data for it: cls->data on top of the common options. */
+LCL_API lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o, lcl_data_desc *d);
+/* A model with its settings resolved: defaults(), then the common options. Keeps a copy of o. data: as
+ * opened. */
 LCL_API lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
                                     const lcl_model_data *data, lcl_model **out);
 LCL_API void lcl_model_destroy(lcl_model *m);
@@ -221,12 +227,12 @@ LCL_API lcl_model_mode lcl_build_mode(const lcl_build *b);
 LCL_API int64_t lcl_build_batch(const lcl_build *b);            /* rows of image, label and extra */
 LCL_API int64_t lcl_build_unlabelled_batch(const lcl_build *b); /* rows of unlabelled */
 /* Inputs; made at the first call, and only those asked for are fed. */
-LCL_API lcl_tensor *lcl_build_image(lcl_build *b); /* f32 (N,C,H,W), prepared and, in training, augmented */
-LCL_API lcl_tensor *lcl_build_label(lcl_build *b); /* i32 (N) */
+LCL_API lcl_tensor *lcl_build_image(lcl_build *b);      /* f32 (N,C,H,W), prepared (and augmented) */
+LCL_API lcl_tensor *lcl_build_label(lcl_build *b);      /* i32 (N) */
 LCL_API lcl_tensor *lcl_build_unlabelled(lcl_build *b); /* f32 (Nu,C,H,W) */
 LCL_API lcl_tensor *lcl_build_extra(lcl_build *b);      /* f32 (N,extra_width) */
-LCL_API lcl_tensor *
-lcl_build_mean_image(lcl_build *b); /* f32 (C,H,W): what preprocessing subtracted; zeros if nothing */
+LCL_API lcl_tensor *lcl_build_input(lcl_build *b, const char *name, lcl_dtype dtype,
+                                    lcl_shape shape); /* fed by sample() only */
 /* Training. The loop minimises loss with settings.optimiser; terms are scalars to log beside it. */
 LCL_API void lcl_build_loss(lcl_build *b, lcl_tensor *scalar);
 LCL_API void lcl_build_term(lcl_build *b, const char *name, lcl_tensor *scalar);
