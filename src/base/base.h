@@ -26,7 +26,8 @@
 lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 /* Puts "prefix: " before the message of the last failure and returns status. */
 lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
-void lcl_log(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
+/* A log line. (lcl_log is the logarithm of ops.h.) */
+void lcl_logf(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
 bool lcl_log_enabled(lcl_log_level level);
 
 /* Heap. NULL on failure, with the message set. Tests make the n-th allocation fail (lcl_test_fail_alloc). */

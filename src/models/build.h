@@ -1,0 +1,32 @@
+/* Floor 5, internal: what a build() declares, as the training loop reads it. */
+#ifndef LCL_MODELS_BUILD_H
+#define LCL_MODELS_BUILD_H
+
+#include "base/base.h"
+#include "latentcl/model.h"
+
+enum { LCL_BUILD_MAX = 24 };
+
+typedef struct lcl_build_item {
+  char name[48];
+  lcl_tensor *t;
+} lcl_build_item;
+
+struct lcl_build {
+  const lcl_model *model;
+  lcl_graph *graph;
+  lcl_model_mode mode;
+  int64_t batch, unlabelled_batch;
+  lcl_optimiser_desc optimiser;
+  lcl_tensor *image, *label, *unlabelled, *extra; /* NULL: not asked for */
+  lcl_tensor *loss, *correct, *prediction, *features;
+  lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], pictures[LCL_BUILD_MAX];
+  int n_terms, n_examples, n_pictures;
+  bool too_many;
+};
+
+/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build did not declare. */
+lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode, int64_t batch,
+                          int64_t unlabelled_batch);
+
+#endif

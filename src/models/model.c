@@ -1,0 +1,169 @@
+/* Models and their builds: bookkeeping between a class and the training loop. */
+#include "models/build.h"
+
+lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
+  size_t n_common;
+  const lcl_option *common = lcl_common_options(&n_common);
+  *out = NULL;
+  lcl_option *all = lcl_alloc((cls->n_options + n_common) * sizeof *all);
+  if (!all) return LCL_ERR_HOST_MEMORY;
+  if (cls->n_options) memcpy(all, cls->options, cls->n_options * sizeof *all);
+  memcpy(all + cls->n_options, common, n_common * sizeof *all);
+  lcl_status s = lcl_options_create(all, cls->n_options + n_common, out);
+  lcl_free(all);
+  return s;
+}
+
+lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o, const lcl_model_data *data,
+                            lcl_model **out) {
+  *out = NULL;
+  lcl_model *m = lcl_alloc(sizeof *m);
+  if (!m) return LCL_ERR_HOST_MEMORY;
+  m->cls = cls;
+  m->data = *data;
+  lcl_options *copy = NULL;
+  lcl_status s = lcl_options_copy(o, &copy);
+  m->options = copy;
+  if (s == LCL_OK) s = cls->defaults(copy, data, &m->settings);
+  if (s == LCL_OK) s = lcl_settings_apply(&m->settings, copy);
+  if (s != LCL_OK) {
+    lcl_model_destroy(m);
+    return lcl_fail_prefix(s, "%s", cls->name);
+  }
+  const lcl_prep_desc *p = &m->settings.prep;
+  if (p->colour == LCL_COLOUR_GREY) m->data.channels = 1;
+  if (p->crop) m->data.height = m->data.width = p->crop;
+  *out = m;
+  return LCL_OK;
+}
+
+void lcl_model_destroy(lcl_model *m) {
+  if (!m) return;
+  if (m->cls->destroy) m->cls->destroy(m);
+  lcl_options_destroy((lcl_options *)m->options);
+  free(m->extra);
+  lcl_free(m);
+}
+
+const lcl_model *lcl_build_model(const lcl_build *b) {
+  return b->model;
+}
+lcl_graph *lcl_build_graph(const lcl_build *b) {
+  return b->graph;
+}
+lcl_model_mode lcl_build_mode(const lcl_build *b) {
+  return b->mode;
+}
+int64_t lcl_build_batch(const lcl_build *b) {
+  return b->batch;
+}
+int64_t lcl_build_unlabelled_batch(const lcl_build *b) {
+  return b->unlabelled_batch;
+}
+
+lcl_tensor *lcl_build_image(lcl_build *b) {
+  const lcl_model_data *d = &b->model->data;
+  if (!b->image)
+    b->image = lcl_input(b->graph, "image", LCL_F32, LCL_SHAPE(b->batch, d->channels, d->height, d->width));
+  return b->image;
+}
+
+lcl_tensor *lcl_build_label(lcl_build *b) {
+  if (!b->label) b->label = lcl_input(b->graph, "label", LCL_I32, LCL_SHAPE(b->batch));
+  return b->label;
+}
+
+lcl_tensor *lcl_build_unlabelled(lcl_build *b) {
+  const lcl_model_data *d = &b->model->data;
+  if (!b->unlabelled)
+    b->unlabelled = lcl_input(b->graph, "unlabelled", LCL_F32,
+                              LCL_SHAPE(b->unlabelled_batch, d->channels, d->height, d->width));
+  return b->unlabelled;
+}
+
+lcl_tensor *lcl_build_extra(lcl_build *b) {
+  if (!b->extra) b->extra = lcl_input(b->graph, "extra", LCL_F32, LCL_SHAPE(b->batch, b->model->extra_width));
+  return b->extra;
+}
+
+lcl_tensor *lcl_build_input(lcl_build *b, const char *name, lcl_dtype dtype, lcl_shape shape) {
+  return lcl_input(b->graph, name, dtype, shape);
+}
+
+lcl_optimiser_desc *lcl_build_optimiser(lcl_build *b) {
+  return &b->optimiser;
+}
+
+static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix, const char *name,
+                     lcl_tensor *t) {
+  if (*n == LCL_BUILD_MAX) {
+    b->too_many = true;
+    return;
+  }
+  lcl_build_item *it = &items[(*n)++];
+  snprintf(it->name, sizeof it->name, "%s%s", prefix, name);
+  it->t = t;
+}
+
+void lcl_build_loss(lcl_build *b, lcl_tensor *scalar) {
+  b->loss = scalar;
+}
+void lcl_build_correct(lcl_build *b, lcl_tensor *rows) {
+  b->correct = rows;
+}
+void lcl_build_prediction(lcl_build *b, lcl_tensor *rows) {
+  b->prediction = rows;
+}
+void lcl_build_features(lcl_build *b, lcl_tensor *rows) {
+  b->features = rows;
+}
+
+void lcl_build_term(lcl_build *b, const char *name, lcl_tensor *scalar) {
+  add_item(b, b->terms, &b->n_terms, "", name, scalar);
+}
+
+void lcl_build_example(lcl_build *b, const char *name, lcl_tensor *rows) {
+  add_item(b, b->examples, &b->n_examples, "", name, rows);
+}
+
+void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images) {
+  add_item(b, b->pictures, &b->n_pictures, "", caption, images);
+}
+
+static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, int64_t batch) {
+  char buf[96];
+  lcl_shape s = lcl_tensor_shape(t);
+  if (s.rank >= 1 && s.dim[0] == batch) return LCL_OK;
+  return lcl_fail(LCL_ERR_SHAPE, "%s \"%s\" must have one row an example (%lld), its shape is %s", what, name,
+                  (long long)batch, lcl_shape_string(s, buf));
+}
+
+static lcl_status check_declared(const lcl_build *b) {
+  if (b->too_many)
+    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or pictures", LCL_BUILD_MAX);
+  if (b->mode == LCL_MODE_TRAIN && !b->loss)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
+  if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_pictures == 0)
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
+                    b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");
+  for (int i = 0; i < b->n_examples; i++)
+    LCL_TRY(check_rows("example value", b->examples[i].name, b->examples[i].t, b->batch));
+  for (int i = 0; i < b->n_pictures; i++)
+    LCL_TRY(check_rows("picture", b->pictures[i].name, b->pictures[i].t, b->batch));
+  return LCL_OK;
+}
+
+lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode, int64_t batch,
+                          int64_t unlabelled_batch) {
+  memset(b, 0, sizeof *b);
+  b->model = m;
+  b->graph = g;
+  b->mode = mode;
+  b->batch = batch;
+  b->unlabelled_batch = unlabelled_batch;
+  b->optimiser = m->settings.optimiser;
+  m->cls->build(b);
+  lcl_status s = lcl_graph_status(g);
+  if (s == LCL_OK) s = check_declared(b);
+  return s == LCL_OK ? LCL_OK : lcl_fail_prefix(s, "%s", m->cls->name);
+}

@@ -1,0 +1,204 @@
+/* Options of models: parsing with messages that list what is valid, and typed reading. */
+#include <errno.h>
+#include <math.h>
+#include <strings.h>
+
+#include "base/base.h"
+#include "latentcl/model.h"
+
+typedef struct value {
+  char *text; /* NULL: the default of the definition */
+} value;
+
+struct lcl_options {
+  const lcl_option *def; /* static tables of the classes, joined: the array is ours, the strings are theirs */
+  value *values;
+  size_t n;
+};
+
+lcl_status lcl_options_create(const lcl_option *options, size_t n, lcl_options **out) {
+  *out = NULL;
+  lcl_options *o = lcl_alloc(sizeof *o);
+  if (!o) return LCL_ERR_HOST_MEMORY;
+  lcl_option *def = lcl_alloc(LCL_MAX(n, 1) * sizeof *def);
+  o->def = def;
+  o->values = lcl_alloc(LCL_MAX(n, 1) * sizeof *o->values);
+  if (!def || !o->values) {
+    lcl_options_destroy(o);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  if (n) memcpy(def, options, n * sizeof *def);
+  o->n = n;
+  *out = o;
+  return LCL_OK;
+}
+
+lcl_status lcl_options_copy(const lcl_options *from, lcl_options **out) {
+  LCL_TRY(lcl_options_create(from->def, from->n, out));
+  for (size_t i = 0; i < from->n; i++) {
+    if (!from->values[i].text) continue;
+    (*out)->values[i].text = lcl_strdup(from->values[i].text);
+    if (!(*out)->values[i].text) {
+      lcl_options_destroy(*out);
+      *out = NULL;
+      return LCL_ERR_HOST_MEMORY;
+    }
+  }
+  return LCL_OK;
+}
+
+void lcl_options_destroy(lcl_options *o) {
+  if (!o) return;
+  for (size_t i = 0; i < o->n; i++) lcl_free(o->values[i].text);
+  lcl_free(o->values);
+  lcl_free((void *)o->def);
+  lcl_free(o);
+}
+
+static const lcl_option *find(const lcl_options *o, const char *name, size_t *index) {
+  for (size_t i = 0; i < o->n; i++) {
+    if (strcmp(o->def[i].name, name) == 0) {
+      *index = i;
+      return &o->def[i];
+    }
+  }
+  return NULL;
+}
+
+static bool parse_bool(const char *text, bool *out) {
+  static const char *const yes[] = { "true", "yes", "on", "1" };
+  static const char *const no[] = { "false", "no", "off", "0" };
+  for (size_t i = 0; i < LCL_COUNT(yes); i++) {
+    if (strcasecmp(text, yes[i]) == 0) return *out = true, true;
+    if (strcasecmp(text, no[i]) == 0) return *out = false, true;
+  }
+  return false;
+}
+
+static bool parse_int(const char *text, int64_t *out) {
+  char *end = NULL;
+  errno = 0;
+  long long v = strtoll(text, &end, 10);
+  if (end == text || *end || errno) return false;
+  *out = v;
+  return true;
+}
+
+static bool parse_float(const char *text, double *out) {
+  char *end = NULL;
+  errno = 0;
+  double v = strtod(text, &end);
+  if (end == text || *end || !isfinite(v)) return false;
+  *out = v;
+  return true;
+}
+
+static bool choice_listed(const char *choices, const char *text) {
+  size_t n = strlen(text);
+  if (n == 0 || strchr(text, '|')) return false;
+  for (const char *p = choices; p; p = strchr(p, '|')) {
+    if (*p == '|') p++;
+    if (strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0')) return true;
+  }
+  return false;
+}
+
+static lcl_status check_value(const lcl_option *d, const char *text) {
+  int64_t i;
+  double f;
+  bool b;
+  if (*text == '\0' && *d->value == '\0') return LCL_OK;
+  switch (d->type) {
+  case LCL_OPTION_INT:
+    if (!parse_int(text, &i))
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected a whole number, got \"%s\"", d->name, text);
+    return LCL_OK;
+  case LCL_OPTION_FLOAT:
+    if (!parse_float(text, &f))
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected a number, got \"%s\"", d->name, text);
+    return LCL_OK;
+  case LCL_OPTION_BOOL:
+    if (!parse_bool(text, &b))
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name, text);
+    return LCL_OK;
+  case LCL_OPTION_CHOICE:
+    if (!choice_listed(d->choices, text))
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name, d->choices,
+                      text);
+    return LCL_OK;
+  case LCL_OPTION_STRING:
+    return LCL_OK;
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
+  size_t i;
+  const lcl_option *d = find(o, name, &i);
+  if (!d) {
+    lcl_str list = { 0 };
+    for (size_t k = 0; k < o->n; k++) lcl_str_add(&list, "%s%s", k ? ", " : "", o->def[k].name);
+    lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "there is no option \"%s\"; there are: %s", name,
+                            list.data ? list.data : "none");
+    lcl_str_free(&list);
+    return s;
+  }
+  LCL_TRY(check_value(d, text));
+  char *copy = lcl_strdup(text);
+  if (!copy) return LCL_ERR_HOST_MEMORY;
+  lcl_free(o->values[i].text);
+  o->values[i].text = copy;
+  return LCL_OK;
+}
+
+lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
+  const char *eq = strchr(pair, '=');
+  char name[64];
+  if (!eq || eq == pair || (size_t)(eq - pair) >= sizeof name)
+    return lcl_fail(LCL_ERR_ARGUMENT, "expected name=value, got \"%s\"", pair);
+  memcpy(name, pair, (size_t)(eq - pair));
+  name[eq - pair] = '\0';
+  return lcl_options_set(o, name, eq + 1);
+}
+
+const char *lcl_option_text(const lcl_options *o, const char *name) {
+  size_t i;
+  const lcl_option *d = find(o, name, &i);
+  if (!d) {
+    lcl_logf(LCL_LOG_ERROR, "a model reads the option \"%s\" that it does not have", name);
+    return "";
+  }
+  return o->values[i].text ? o->values[i].text : d->value;
+}
+
+int64_t lcl_option_int(const lcl_options *o, const char *name) {
+  int64_t v = 0;
+  return parse_int(lcl_option_text(o, name), &v) ? v : 0;
+}
+
+double lcl_option_float(const lcl_options *o, const char *name) {
+  double v = 0;
+  return parse_float(lcl_option_text(o, name), &v) ? v : 0;
+}
+
+bool lcl_option_bool(const lcl_options *o, const char *name) {
+  bool v = false;
+  return parse_bool(lcl_option_text(o, name), &v) && v;
+}
+
+bool lcl_option_is(const lcl_options *o, const char *name, const char *choice) {
+  return strcmp(lcl_option_text(o, name), choice) == 0;
+}
+
+bool lcl_option_given(const lcl_options *o, const char *name) {
+  size_t i;
+  return find(o, name, &i) && o->values[i].text && o->values[i].text[0];
+}
+
+size_t lcl_options_count(const lcl_options *o) {
+  return o->n;
+}
+
+const lcl_option *lcl_options_at(const lcl_options *o, size_t index) {
+  return index < o->n ? &o->def[index] : NULL;
+}
