@@ -44,6 +44,9 @@ lcl_status lcl_devices(lcl_device_info **rows, size_t *n); /* lcl_free(rows) */
 /* Index into rows for a selector; LCL_ERR_NO_DEVICE with the list of what exists in the message. */
 lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector, size_t *index);
 
+/* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin in the message. */
+lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where);
+
 const lcl_caps *lcl_context_caps(const lcl_context *ctx);
 cl_command_queue lcl_context_queue(lcl_context *ctx);          /* compute queue 0 */
 const char *lcl_cl_error_name(cl_int err);                     /* "CL_OUT_OF_RESOURCES" */

@@ -1,0 +1,118 @@
+/* Files, hashing and the clock. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+void lcl_hash_hex(const void *data, size_t n, char out[33]) {
+  XXH128_hash_t h = XXH3_128bits(data, n);
+  snprintf(out, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
+double lcl_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **data, size_t *n) {
+  size_t cap = 0;
+  *data = NULL;
+  *n = 0;
+  for (;;) {
+    /* One byte more than the file, for the terminator and to see the end without growing again. */
+    if (!lcl_grow((void **)data, &cap, LCL_MAX(*n + 2, (size_t)4096), 1)) return LCL_ERR_HOST_MEMORY;
+    ssize_t got = read(fd, *data + *n, cap - *n - 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return lcl_fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    if (got == 0) break;
+    *n += (size_t)got;
+    if (*n > max_bytes)
+      return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most", path,
+                      max_bytes);
+  }
+  (*data)[*n] = 0;
+  return LCL_OK;
+}
+
+lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
+  *data = NULL;
+  *n = 0;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  char *bytes = NULL;
+  lcl_status status = read_all(fd, path, max_bytes, &bytes, n);
+  close(fd);
+  if (status != LCL_OK) {
+    lcl_free(bytes);
+    *n = 0;
+    return status;
+  }
+  *data = bytes;
+  return LCL_OK;
+}
+
+static bool write_all(int fd, const char *data, size_t n) {
+  while (n) {
+    ssize_t put = write(fd, data, n);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    data += put;
+    n -= (size_t)put;
+  }
+  return true;
+}
+
+lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
+  static atomic_uint serial;
+  lcl_str temp = { 0 };
+  /* The name is unique among processes and threads, so that two writers never share a temporary file. */
+  lcl_str_add(&temp, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+  if (!lcl_str_ok(&temp)) return lcl_str_free(&temp), LCL_ERR_HOST_MEMORY;
+  int fd = open(temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    lcl_fail(LCL_ERR_IO, "cannot create %s: %s", temp.data, strerror(errno));
+    lcl_str_free(&temp);
+    return LCL_ERR_IO;
+  }
+  bool ok = write_all(fd, data, n) && fsync(fd) == 0;
+  int err = errno;
+  if (close(fd) != 0 && ok) ok = false, err = errno;
+  if (ok && rename(temp.data, path) != 0) ok = false, err = errno;
+  if (!ok) {
+    unlink(temp.data);
+    lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
+  }
+  lcl_str_free(&temp);
+  return ok ? LCL_OK : LCL_ERR_IO;
+}
+
+lcl_status lcl_mkdirs(const char *path) {
+  char *part = lcl_strdup(path);
+  if (!part) return LCL_ERR_HOST_MEMORY;
+  lcl_status status = LCL_OK;
+  for (char *end = part + 1; status == LCL_OK && *part; end++) {
+    if (*end != '/' && *end != 0) continue;
+    char keep = *end;
+    *end = 0;
+    if (mkdir(part, 0777) != 0 && errno != EEXIST)
+      status = lcl_fail(LCL_ERR_IO, "cannot make the folder %s: %s", part, strerror(errno));
+    *end = keep;
+    if (!keep) break;
+  }
+  lcl_free(part);
+  struct stat st;
+  if (status == LCL_OK && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+    status = lcl_fail(LCL_ERR_IO, "%s is not a folder", path);
+  return status;
+}
+
+bool lcl_file_exists(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0;
+}

@@ -1,0 +1,177 @@
+/* Device memory: counted, limited, and pooled so that making a buffer in a loop does not go to the driver. */
+#include "device/internal.h"
+
+static size_t granule(const lcl_context *ctx) {
+  return LCL_MAX(ctx->caps.base_align, (size_t)256);
+}
+
+void lcl_pool_trim(lcl_context *ctx) {
+  lcl_pool *pool = &ctx->pool;
+  for (size_t i = 0; i < pool->idle.n; i++) {
+    clReleaseMemObject(pool->idle.data[i].mem);
+    pool->held -= pool->idle.data[i].bytes;
+  }
+  pool->idle.n = 0;
+}
+
+/* The smallest idle block that fits without wasting more than an eighth. */
+static cl_mem take_idle(lcl_pool *pool, size_t bytes, size_t *allocated) {
+  size_t best = SIZE_MAX;
+  for (size_t i = 0; i < pool->idle.n; i++) {
+    size_t have = pool->idle.data[i].bytes;
+    if (have >= bytes && have - bytes <= bytes / 8 &&
+        (best == SIZE_MAX || have < pool->idle.data[best].bytes))
+      best = i;
+  }
+  if (best == SIZE_MAX) return NULL;
+  cl_mem mem = pool->idle.data[best].mem;
+  *allocated = pool->idle.data[best].bytes;
+  pool->idle.data[best] = pool->idle.data[--pool->idle.n];
+  return mem;
+}
+
+static lcl_status too_large(const lcl_context *ctx, size_t bytes, size_t limit, const char *which) {
+  return lcl_fail(LCL_ERR_DEVICE_MEMORY,
+                  "%s cannot give a buffer of %.1f MiB: %s is %.1f MiB, %.1f MiB are in use; use a smaller "
+                  "batch or model",
+                  ctx->caps.name, (double)bytes / 1048576.0, which, (double)limit / 1048576.0,
+                  (double)ctx->pool.current / 1048576.0);
+}
+
+static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *allocated) {
+  lcl_pool *pool = &ctx->pool;
+  if (bytes > SIZE_MAX - granule(ctx))
+    return too_large(ctx, bytes, ctx->caps.max_alloc, "the largest single buffer");
+  size_t rounded = LCL_MAX((bytes + granule(ctx) - 1) / granule(ctx), (size_t)1) * granule(ctx);
+  if ((*mem = take_idle(pool, rounded, allocated))) return LCL_OK;
+  if (bytes > ctx->caps.max_alloc)
+    return too_large(ctx, bytes, ctx->caps.max_alloc, "the largest single buffer");
+  if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit)) lcl_pool_trim(ctx);
+  if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit))
+    return too_large(ctx, bytes, pool->limit, "the limit");
+  cl_int err;
+  *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
+  if (err != CL_SUCCESS && pool->idle.n) {
+    lcl_pool_trim(ctx);
+    *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
+  }
+  if (err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES || err == CL_INVALID_BUFFER_SIZE)
+    return too_large(ctx, bytes, ctx->caps.global_mem, "its memory");
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "creating a buffer");
+  pool->held += rounded;
+  *allocated = rounded;
+  return LCL_OK;
+}
+
+lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out) {
+  *out = NULL;
+  lcl_buffer *b = lcl_alloc(sizeof *b);
+  if (!b) return LCL_ERR_HOST_MEMORY;
+  lcl_status status = allocate(ctx, bytes, &b->mem, &b->allocated);
+  if (status != LCL_OK) return lcl_free(b), status;
+  b->ctx = ctx;
+  b->bytes = bytes;
+  b->root = b->mem;
+  b->references = 1;
+  ctx->pool.current += b->allocated;
+  ctx->pool.peak = LCL_MAX(ctx->pool.peak, ctx->pool.current);
+  ctx->pool.buffers++;
+  *out = b;
+  return LCL_OK;
+}
+
+lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **out) {
+  *out = NULL;
+  cl_mem mem = cl_mem_handle, whole = NULL;
+  cl_context owner = NULL;
+  size_t bytes = 0, offset = 0;
+  cl_int err = clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+  if (err == CL_SUCCESS) err = clGetMemObjectInfo(mem, CL_MEM_CONTEXT, sizeof owner, &owner, NULL);
+  if (err == CL_SUCCESS)
+    err = clGetMemObjectInfo(mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof whole, &whole, NULL);
+  if (err == CL_SUCCESS && whole) err = clGetMemObjectInfo(mem, CL_MEM_OFFSET, sizeof offset, &offset, NULL);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_mem");
+  if (owner != ctx->cl)
+    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_mem: it belongs to another cl_context");
+  lcl_buffer *b = lcl_alloc(sizeof *b);
+  if (!b) return LCL_ERR_HOST_MEMORY;
+  err = clRetainMemObject(mem);
+  if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(ctx, err, "wrapping a cl_mem");
+  *b = (lcl_buffer) { .ctx = ctx, .mem = mem, .bytes = bytes, .references = 1 };
+  b->root = whole ? whole : mem;
+  b->root_offset = offset;
+  *out = b;
+  return LCL_OK;
+}
+
+lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out) {
+  *out = NULL;
+  if (offset > parent->bytes || bytes > parent->bytes - offset)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a part of %zu bytes at %zu is outside a buffer of %zu bytes", bytes,
+                    offset, parent->bytes);
+  /* OpenCL has no parts of parts and no empty parts. */
+  lcl_buffer *whole = parent->parent ? parent->parent : parent;
+  size_t at = parent->offset + offset;
+  lcl_buffer *b = lcl_alloc(sizeof *b);
+  if (!b) return LCL_ERR_HOST_MEMORY;
+  cl_int err;
+  cl_buffer_region region = { at, LCL_MAX(bytes, (size_t)1) };
+  b->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
+  if (err != CL_SUCCESS) {
+    lcl_free(b);
+    if (err == CL_MISALIGNED_SUB_BUFFER_OFFSET)
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu",
+                      whole->ctx->caps.base_align, whole->ctx->caps.name, at);
+    return lcl_cl_fail(whole->ctx, err, "creating a sub-buffer");
+  }
+  b->ctx = whole->ctx;
+  b->bytes = bytes;
+  b->parent = whole;
+  b->offset = at;
+  b->root = whole->root;
+  b->root_offset = whole->root_offset + at;
+  b->references = 1;
+  whole->references++;
+  *out = b;
+  return LCL_OK;
+}
+
+/* Keeps the memory for the next buffer; an in-order queue 0 makes reuse safe while old commands still run. */
+static void recycle(lcl_context *ctx, cl_mem mem, size_t bytes) {
+  ctx->pool.current -= bytes;
+  ctx->pool.buffers--;
+  if (LCL_PUSH(&ctx->pool.idle, ((struct lcl_pool_block) { mem, bytes }))) return;
+  clReleaseMemObject(mem);
+  ctx->pool.held -= bytes;
+}
+
+void lcl_buffer_destroy(lcl_buffer *b) {
+  while (b && --b->references == 0) {
+    lcl_buffer *parent = b->parent;
+    if (b->allocated)
+      recycle(b->ctx, b->mem, b->allocated);
+    else
+      clReleaseMemObject(b->mem);
+    lcl_free(b);
+    b = parent;
+  }
+}
+
+size_t lcl_buffer_size(const lcl_buffer *b) {
+  return b->bytes;
+}
+void *lcl_buffer_cl_mem(lcl_buffer *b) {
+  return b->mem;
+}
+cl_mem lcl_buffer_mem(const lcl_buffer *b) {
+  return b->mem;
+}
+lcl_context *lcl_buffer_context(const lcl_buffer *b) {
+  return b->ctx;
+}
+
+const lcl_buffer *lcl_buffer_root(const lcl_buffer *b, size_t *offset) {
+  if (offset) *offset = b->offset;
+  return b->parent ? b->parent : b;
+}

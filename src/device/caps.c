@@ -1,0 +1,152 @@
+/* What every device of every platform can do. */
+#include "device/internal.h"
+
+#include "lcl_config.h"
+
+/* Constants of OpenCL 3.0 and of vendor extensions that old headers may lack. */
+enum {
+  DEVICE_PREFERRED_MULTIPLE = 0x1067, /* CL_DEVICE_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, OpenCL 3.0 */
+  DEVICE_WARP_SIZE_NV = 0x4003,
+  DEVICE_WAVEFRONT_WIDTH_AMD = 0x4043
+};
+
+static void device_text(cl_device_id device, cl_device_info what, char *out, size_t size) {
+  size_t need = 0;
+  *out = 0;
+  if (clGetDeviceInfo(device, what, 0, NULL, &need) != CL_SUCCESS || !need) return;
+  char *text = lcl_alloc(need + 1);
+  if (text && clGetDeviceInfo(device, what, need, text, NULL) == CL_SUCCESS) snprintf(out, size, "%s", text);
+  lcl_free(text);
+}
+
+static uint64_t device_number(cl_device_id device, cl_device_info what, size_t size) {
+  union {
+    cl_uint u32;
+    cl_ulong u64;
+  } value = { .u64 = 0 };
+  if (clGetDeviceInfo(device, what, size, &value, NULL) != CL_SUCCESS) return 0;
+  return size == sizeof(cl_uint) ? value.u32 : value.u64;
+}
+#define NUMBER(what, type) ((type)device_number(device, what, sizeof(type)))
+
+/* Whether the space-separated list has the whole word. */
+static bool has_word(const char *list, const char *word) {
+  size_t n = strlen(word);
+  for (const char *at = list; at && (at = strstr(at, word)); at += n)
+    if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == 0)) return true;
+  return false;
+}
+
+static void read_extensions(lcl_caps *caps, cl_device_id device) {
+  size_t need = 0;
+  if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, 0, NULL, &need) != CL_SUCCESS || !need) return;
+  char *list = lcl_alloc(need + 1);
+  if (!list) return;
+  if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, need, list, NULL) == CL_SUCCESS) {
+    caps->fp16 = has_word(list, "cl_khr_fp16");
+    caps->fp64 = has_word(list, "cl_khr_fp64") || has_word(list, "cl_amd_fp64");
+    caps->subgroups = has_word(list, "cl_khr_subgroups") || has_word(list, "cl_intel_subgroups");
+    caps->command_buffer = has_word(list, "cl_khr_command_buffer");
+  }
+  lcl_free(list);
+}
+
+static size_t preferred_multiple(const lcl_caps *caps, cl_device_id device) {
+  size_t multiple = 0;
+  if (clGetDeviceInfo(device, DEVICE_PREFERRED_MULTIPLE, sizeof multiple, &multiple, NULL) == CL_SUCCESS &&
+      multiple)
+    return multiple;
+  cl_uint width = 0;
+  if (clGetDeviceInfo(device, DEVICE_WARP_SIZE_NV, sizeof width, &width, NULL) == CL_SUCCESS && width)
+    return width;
+  if (clGetDeviceInfo(device, DEVICE_WAVEFRONT_WIDTH_AMD, sizeof width, &width, NULL) == CL_SUCCESS && width)
+    return width;
+  return caps->type & CL_DEVICE_TYPE_GPU ? 32 : 8;
+}
+
+static void read_sizes(lcl_caps *caps, cl_device_id device) {
+  caps->compute_units = NUMBER(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint);
+  clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof caps->max_work_group, &caps->max_work_group,
+                  NULL);
+  /* A device may have more dimensions than the three we use, and then wants room for all of them. */
+  size_t items[16] = { 0 };
+  if (clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) == CL_SUCCESS)
+    memcpy(caps->max_work_item, items, sizeof caps->max_work_item);
+  caps->local_mem = (size_t)NUMBER(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong);
+  caps->global_mem = (size_t)NUMBER(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
+  caps->max_alloc = (size_t)NUMBER(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong);
+  caps->base_align = LCL_MAX(NUMBER(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8, 64u);
+  caps->preferred_float = NUMBER(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint);
+  if (!caps->preferred_float) caps->preferred_float = NUMBER(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint);
+  if (!caps->preferred_float) caps->preferred_float = 1;
+  caps->local_is_global = NUMBER(CL_DEVICE_LOCAL_MEM_TYPE, cl_uint) == CL_GLOBAL;
+  caps->unified_memory = NUMBER(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_uint) != 0;
+}
+
+void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device) {
+  if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof caps->platform, caps->platform, NULL) !=
+      CL_SUCCESS)
+    snprintf(caps->platform, sizeof caps->platform, "unnamed platform");
+  if (!device) return;
+  device_text(device, CL_DEVICE_NAME, caps->name, sizeof caps->name);
+  device_text(device, CL_DEVICE_VENDOR, caps->vendor, sizeof caps->vendor);
+  device_text(device, CL_DRIVER_VERSION, caps->driver, sizeof caps->driver);
+  device_text(device, CL_DEVICE_VERSION, caps->version, sizeof caps->version);
+  clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof caps->type, &caps->type, NULL);
+  read_sizes(caps, device);
+  read_extensions(caps, device);
+  cl_command_queue_properties queue = 0;
+  clGetDeviceInfo(device, CL_DEVICE_QUEUE_PROPERTIES, sizeof queue, &queue, NULL);
+  caps->out_of_order = (queue & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+  caps->preferred_multiple = preferred_multiple(caps, device);
+  caps->clblast = LCL_HAVE_CLBLAST;
+  caps->clfft = LCL_HAVE_CLFFT;
+  caps->panel = caps->local_is_global && caps->preferred_float >= 4 && caps->preferred_multiple < 32;
+}
+
+typedef struct row_list {
+  lcl_device_info *data;
+  size_t n, cap;
+} row_list;
+
+static lcl_status add_platform(row_list *rows, cl_platform_id platform, int index) {
+  cl_uint n = 0;
+  cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
+  if (err != CL_SUCCESS && err != CL_DEVICE_NOT_FOUND)
+    lcl_log(LCL_LOG_WARN, "platform %d does not list its devices: %s", index, lcl_cl_error_name(err));
+  if (err != CL_SUCCESS) n = 0;
+  cl_device_id *ids = lcl_alloc(LCL_MAX(n, 1u) * sizeof *ids);
+  if (!ids) return LCL_ERR_HOST_MEMORY;
+  if (n && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL) != CL_SUCCESS) n = 0;
+  bool ok = true;
+  for (cl_uint d = 0; ok && d < LCL_MAX(n, 1u); d++) {
+    lcl_device_info row = { .platform = platform, .device = n ? ids[d] : NULL };
+    lcl_caps_read(&row.caps, platform, row.device);
+    row.caps.platform_index = index;
+    row.caps.device_index = n ? (int)d : -1;
+    ok = LCL_PUSH(rows, row);
+  }
+  lcl_free(ids);
+  return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+lcl_status lcl_devices(lcl_device_info **out, size_t *n_out) {
+  *out = NULL;
+  *n_out = 0;
+  cl_uint n = 0;
+  cl_int err = clGetPlatformIDs(0, NULL, &n);
+  if (err == -1001 || (err == CL_SUCCESS && n == 0)) return LCL_OK; /* no driver is installed */
+  if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "listing the OpenCL platforms");
+  cl_platform_id *ids = lcl_alloc(n * sizeof *ids);
+  if (!ids) return LCL_ERR_HOST_MEMORY;
+  lcl_status status = LCL_OK;
+  err = clGetPlatformIDs(n, ids, NULL);
+  if (err != CL_SUCCESS) status = lcl_cl_fail(NULL, err, "listing the OpenCL platforms");
+  row_list rows = { 0 };
+  for (cl_uint p = 0; status == LCL_OK && p < n; p++) status = add_platform(&rows, ids[p], (int)p);
+  lcl_free(ids);
+  if (status != LCL_OK) return lcl_free(rows.data), status;
+  *out = rows.data;
+  *n_out = rows.n;
+  return LCL_OK;
+}

@@ -1,0 +1,161 @@
+/* Contexts: one device, its queues, and what hangs on them; ours or wrapped around the caller's handles. */
+#include "device/internal.h"
+
+static lcl_status wrap_foreign(lcl_context *ctx, const lcl_context_desc *desc) {
+  cl_context cl = desc->cl_context;
+  cl_device_id device = desc->cl_device;
+  size_t bytes = 0;
+  cl_int err = clGetContextInfo(cl, CL_CONTEXT_DEVICES, 0, NULL, &bytes);
+  if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
+  cl_device_id *ids = lcl_alloc(bytes);
+  if (!ids) return LCL_ERR_HOST_MEMORY;
+  err = clGetContextInfo(cl, CL_CONTEXT_DEVICES, bytes, ids, NULL);
+  bool member = false;
+  size_t n = bytes / sizeof *ids;
+  if (err == CL_SUCCESS && !device && n == 1) device = ids[0];
+  for (size_t i = 0; err == CL_SUCCESS && i < n; i++) member |= ids[i] == device;
+  lcl_free(ids);
+  if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
+  if (!member)
+    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_context: cl_device has to be one of its %zu devices", n);
+  err = clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof ctx->platform, &ctx->platform, NULL);
+  if (err == CL_SUCCESS) err = clRetainContext(cl);
+  if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
+  ctx->cl = cl;
+  ctx->device = device;
+  lcl_caps_read(&ctx->caps, ctx->platform, device);
+  return LCL_OK;
+}
+
+static lcl_status open_selected(lcl_context *ctx, const lcl_context_desc *desc) {
+  lcl_device_info *rows;
+  size_t n, at = 0;
+  LCL_TRY(lcl_devices(&rows, &n));
+  const char *selector = desc->device && *desc->device ? desc->device : getenv("LATENTCL_DEVICE");
+  lcl_status status = lcl_device_select(rows, n, selector, &at);
+  if (status == LCL_OK) {
+    ctx->platform = rows[at].platform;
+    ctx->device = rows[at].device;
+    ctx->caps = rows[at].caps;
+  }
+  lcl_free(rows);
+  if (status != LCL_OK) return status;
+  cl_int err;
+  cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)ctx->platform, 0 };
+  ctx->cl = clCreateContext(properties, 1, &ctx->device, NULL, NULL, &err);
+  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "creating an OpenCL context");
+}
+
+static lcl_status add_foreign_queue(lcl_context *ctx, cl_command_queue queue, bool profile) {
+  cl_context cl = NULL;
+  cl_device_id device = NULL;
+  cl_command_queue_properties properties = 0;
+  cl_int err = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof cl, &cl, NULL);
+  if (err == CL_SUCCESS) err = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+  if (err == CL_SUCCESS)
+    err = clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_command_queue");
+  if (cl != ctx->cl || device != ctx->device)
+    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_command_queue: it belongs to another context or device");
+  if (profile && !(properties & CL_QUEUE_PROFILING_ENABLE))
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "profiling needs a cl_command_queue that was created with CL_QUEUE_PROFILING_ENABLE");
+  err = clRetainCommandQueue(queue);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_command_queue");
+  ctx->in_order[ctx->n_queues] = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
+  ctx->queue[ctx->n_queues++] = queue;
+  return LCL_OK;
+}
+
+static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
+  if (desc->queues < 0 || desc->queues > LCL_MAX_QUEUES || desc->n_cl_queues > LCL_MAX_QUEUES)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a context has 1 to %d queues, not %d", LCL_MAX_QUEUES,
+                    LCL_MAX(desc->queues, desc->n_cl_queues));
+  if (desc->cl_queues)
+    for (int i = 0; i < desc->n_cl_queues; i++)
+      LCL_TRY(add_foreign_queue(ctx, desc->cl_queues[i], desc->profile));
+  int want = ctx->n_queues ? ctx->n_queues : LCL_MAX(desc->queues, 1);
+  while (ctx->n_queues < want) {
+    cl_int err;
+    cl_command_queue q =
+        clCreateCommandQueue(ctx->cl, ctx->device, desc->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+    if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "creating a command queue");
+    ctx->in_order[ctx->n_queues] = true;
+    ctx->queue[ctx->n_queues++] = q;
+  }
+  return LCL_OK;
+}
+
+static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
+  if (desc->cl_context)
+    LCL_TRY(wrap_foreign(ctx, desc));
+  else
+    LCL_TRY(open_selected(ctx, desc));
+  LCL_TRY(lcl_caps_disable(&ctx->caps, getenv("LATENTCL_DISABLE"), "LATENTCL_DISABLE"));
+  LCL_TRY(lcl_caps_disable(&ctx->caps, desc->disable, "disable"));
+  LCL_TRY(add_queues(ctx, desc));
+  ctx->pool.limit = desc->memory_limit ? desc->memory_limit : ctx->caps.global_mem;
+  if (desc->profile) LCL_TRY(lcl_profile_create(ctx, &ctx->profile));
+  return LCL_OK;
+}
+
+lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
+  *out = NULL;
+  lcl_context *ctx = lcl_alloc(sizeof *ctx);
+  if (!ctx) return LCL_ERR_HOST_MEMORY;
+  static const lcl_context_desc defaults = { 0 };
+  lcl_status status = fill(ctx, desc ? desc : &defaults);
+  if (status != LCL_OK) {
+    lcl_context_destroy(ctx);
+    return status;
+  }
+  lcl_log(LCL_LOG_INFO, "using %d:%d %s (%s)", ctx->caps.platform_index, ctx->caps.device_index,
+          ctx->caps.name, ctx->caps.platform);
+  *out = ctx;
+  return LCL_OK;
+}
+
+void lcl_context_destroy(lcl_context *ctx) {
+  if (!ctx) return;
+  for (int i = 0; i < ctx->n_queues; i++) clFinish(ctx->queue[i]);
+  lcl_stages_free(ctx);
+  lcl_profile_destroy(ctx->profile);
+  lcl_pool_trim(ctx);
+  lcl_free(ctx->pool.idle.data);
+  lcl_programs_free(&ctx->programs);
+  if (ctx->transfer) clReleaseCommandQueue(ctx->transfer);
+  for (int i = 0; i < ctx->n_queues; i++) clReleaseCommandQueue(ctx->queue[i]);
+  if (ctx->cl) clReleaseContext(ctx->cl);
+  lcl_free(ctx);
+}
+
+lcl_status lcl_context_finish(lcl_context *ctx) {
+  lcl_status status = LCL_OK;
+  for (int i = 0; i < ctx->n_queues; i++) {
+    cl_int err = clFinish(ctx->queue[i]);
+    if (err != CL_SUCCESS && status == LCL_OK) status = lcl_cl_fail(ctx, err, "waiting for the device");
+  }
+  return status;
+}
+
+void *lcl_context_cl_context(lcl_context *ctx) {
+  return ctx->cl;
+}
+void *lcl_context_cl_device(lcl_context *ctx) {
+  return ctx->device;
+}
+void *lcl_context_cl_queue(lcl_context *ctx, int index) {
+  return index >= 0 && index < ctx->n_queues ? ctx->queue[index] : NULL;
+}
+const char *lcl_context_device_name(const lcl_context *ctx) {
+  return ctx->caps.name;
+}
+const lcl_caps *lcl_context_caps(const lcl_context *ctx) {
+  return &ctx->caps;
+}
+cl_command_queue lcl_context_queue(lcl_context *ctx) {
+  return ctx->queue[0];
+}
+lcl_memory_use lcl_context_memory(const lcl_context *ctx) {
+  return (lcl_memory_use) { ctx->pool.current, ctx->pool.peak, ctx->pool.buffers };
+}

@@ -1,0 +1,100 @@
+/* What the files of src/device share and nobody else sees. */
+#ifndef LCL_DEVICE_INTERNAL_H
+#define LCL_DEVICE_INTERNAL_H
+
+#include "device/device.h"
+
+enum { LCL_MAX_QUEUES = 8, LCL_STAGES = 4 };
+
+/* ---- features (features.c) ---- */
+
+void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
+
+/* ---- programs (program.c, compile.c, cache.c) ---- */
+
+typedef struct lcl_program_entry {
+  char key[33];
+  cl_program program; /* NULL: refused */
+  char *refusal;      /* the message when refused */
+} lcl_program_entry;
+
+typedef struct lcl_programs {
+  struct {
+    lcl_program_entry *data;
+    size_t n, cap;
+  } built;
+  lcl_build_stats stats;
+} lcl_programs;
+
+void lcl_programs_free(lcl_programs *programs);
+
+/* ---- buffers (buffer.c) ---- */
+
+typedef struct lcl_pool {
+  struct {
+    struct lcl_pool_block {
+      cl_mem mem;
+      size_t bytes;
+    } * data;
+    size_t n, cap;
+  } idle;             /* freed memory, kept for the next buffer of about this size */
+  size_t held, limit; /* bytes in live buffers and in idle blocks together; and how many are allowed */
+  size_t current, peak, buffers;
+} lcl_pool;
+
+/* Gives idle memory back to the driver. */
+void lcl_pool_trim(lcl_context *ctx);
+
+/* ---- transfers (transfer.c) ---- */
+
+typedef struct lcl_stage {
+  void *host;
+  cl_mem device; /* NULL where the device reads host memory as fast as its own */
+  size_t bytes;
+  cl_event busy; /* the last command that uses the stage */
+} lcl_stage;
+
+void lcl_stages_free(lcl_context *ctx);
+
+/* ---- profile (profile.c) ---- */
+
+typedef struct lcl_profile lcl_profile;
+lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out);
+void lcl_profile_destroy(lcl_profile *profile);
+/* Number of the row for a label; the same label has the same row. */
+lcl_status lcl_profile_intern(lcl_profile *profile, const char *label, size_t *row);
+/* Takes over the event of a launch that was enqueued on queue (LCL_MAX_QUEUES: the transfer queue). */
+lcl_status lcl_profile_take(lcl_profile *profile, size_t row, double flops, double bytes, int queue,
+                            cl_event event);
+
+/* ---- context ---- */
+
+struct lcl_context {
+  cl_context cl;
+  cl_device_id device;
+  cl_platform_id platform;
+  lcl_caps caps;
+  int n_queues;
+  cl_command_queue queue[LCL_MAX_QUEUES]; /* queue[0] orders runs of lists and transfers */
+  bool in_order[LCL_MAX_QUEUES];          /* a caller's queue may be out of order */
+  cl_command_queue transfer;              /* NULL until the first upload that wants it */
+  lcl_programs programs;
+  lcl_pool pool;
+  lcl_stage stages[LCL_STAGES];
+  int next_stage;
+  lcl_profile *profile; /* NULL unless asked for */
+};
+
+struct lcl_buffer {
+  lcl_context *ctx;
+  cl_mem mem;
+  size_t bytes;     /* as asked for */
+  size_t allocated; /* bytes of mem when it came from the pool, else 0 */
+  lcl_buffer *parent;
+  size_t offset; /* in parent */
+  cl_mem root;   /* what hazards compare: the memory object that is not a part of another */
+  size_t root_offset;
+  int references; /* the owner and its sub-buffers */
+};
+
+#endif

@@ -1,0 +1,230 @@
+/* Programs of a context: each (source, options) is built once, several at a time on host threads. */
+#include "device/program.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "device/cache.h"
+
+void lcl_programs_free(lcl_programs *programs) {
+  for (size_t i = 0; i < programs->built.n; i++) {
+    if (programs->built.data[i].program) clReleaseProgram(programs->built.data[i].program);
+    lcl_free(programs->built.data[i].refusal);
+  }
+  lcl_free(programs->built.data);
+  *programs = (lcl_programs) { 0 };
+}
+
+lcl_build_stats lcl_context_build_stats(const lcl_context *ctx) {
+  return ctx->programs.stats;
+}
+
+/* ---- the text of a program ---- */
+
+static lcl_status add_file(lcl_str *out, const char *file) {
+  const char *folder = getenv("LATENTCL_KERNELS");
+  if (!folder || !*folder) {
+    const char *text = lcl_embedded_source(file);
+    if (!text) return lcl_fail(LCL_ERR_ARGUMENT, "there is no kernel file %s", file);
+    lcl_str_add(out, "#line 1 \"%s\"\n%s\n", file, text);
+    return LCL_OK;
+  }
+  lcl_str path = { 0 };
+  void *text = NULL;
+  size_t n;
+  lcl_str_add(&path, "%s/%s", folder, file);
+  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, 16 << 20, &text, &n) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK)
+    lcl_str_add(out, "#line 1 \"%s\"\n%s\n", path.data, (char *)text);
+  else
+    lcl_fail_prefix(status, "LATENTCL_KERNELS");
+  lcl_free(text);
+  lcl_str_free(&path);
+  return status;
+}
+
+static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
+  LCL_TRY(add_file(out, "common.cl"));
+  if (source->file)
+    LCL_TRY(add_file(out, source->file));
+  else if (source->text)
+    lcl_str_add(out, "#line 1 \"generated.cl\"\n%s\n", source->text);
+  else
+    return lcl_fail(LCL_ERR_ARGUMENT, "a program needs a kernel file or a text");
+  return lcl_str_ok(out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str *out) {
+  lcl_str_add(out, "-cl-std=CL1.2 -cl-mad-enable -DLCL_PANEL=%d -DLCL_VEC=%u", caps->panel,
+              LCL_MAX(caps->preferred_float, 4u));
+  if (source->options && *source->options) lcl_str_add(out, " %s", source->options);
+}
+
+/* Everything the binary depends on. */
+static bool make_key(const lcl_context *ctx, const char *text, const char *options, char key[33]) {
+  lcl_str all = { 0 };
+  const lcl_caps *c = &ctx->caps;
+  char platform[128] = "";
+  clGetPlatformInfo(ctx->platform, CL_PLATFORM_VERSION, sizeof platform, platform, NULL);
+  lcl_str_add(&all, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
+              c->version, c->platform, platform, options);
+  lcl_str_add(&all, "%s", text);
+  bool ok = lcl_str_ok(&all);
+  if (ok) lcl_hash_hex(all.data, all.n, key);
+  lcl_str_free(&all);
+  return ok;
+}
+
+/* ---- jobs ---- */
+
+typedef struct job_list {
+  lcl_build_job *data;
+  size_t n, cap;
+  atomic_size_t next;
+} job_list;
+
+static void free_job(lcl_build_job *job) {
+  if (job->program) clReleaseProgram(job->program);
+  lcl_free(job->name);
+  lcl_free(job->text);
+  lcl_free(job->options);
+  lcl_free(job->message);
+}
+
+static lcl_status prepare(lcl_context *ctx, const lcl_source *source, lcl_build_job *job) {
+  lcl_str text = { 0 }, options = { 0 }, name = { 0 };
+  *job = (lcl_build_job) { .ctx = ctx };
+  lcl_status status = whole_text(source, &text);
+  all_options(&ctx->caps, source, &options);
+  const char *extra = source->options && *source->options ? source->options : "no options";
+  lcl_str_add(&name, "%s (%s)", source->file ? source->file : "generated.cl", extra);
+  if (status == LCL_OK && (!lcl_str_ok(&options) || !lcl_str_ok(&name))) status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && !make_key(ctx, text.data, options.data, job->key)) status = LCL_ERR_HOST_MEMORY;
+  if (status != LCL_OK) {
+    lcl_str_free(&text);
+    lcl_str_free(&options);
+    lcl_str_free(&name);
+    return status;
+  }
+  job->text = text.data;
+  job->options = options.data;
+  job->name = name.data;
+  return LCL_OK;
+}
+
+static lcl_program_entry *find(lcl_programs *programs, const char *key) {
+  for (size_t i = 0; i < programs->built.n; i++)
+    if (memcmp(programs->built.data[i].key, key, 32) == 0) return &programs->built.data[i];
+  return NULL;
+}
+
+static void *work(void *arg) {
+  job_list *jobs = arg;
+  for (size_t i; (i = atomic_fetch_add(&jobs->next, 1)) < jobs->n;) lcl_build_one(&jobs->data[i]);
+  return NULL;
+}
+
+static void run_jobs(job_list *jobs) {
+  enum { MAX_THREADS = 16 };
+  pthread_t threads[MAX_THREADS];
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)), started = 0;
+  /* This thread works too; when no thread can be started it does everything. */
+  while (started + 1 < want && pthread_create(&threads[started], NULL, work, jobs) == 0) started++;
+  work(jobs);
+  for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
+}
+
+/* Moves what the jobs made into the context; returns the first failure. */
+static lcl_status collect(lcl_context *ctx, job_list *jobs) {
+  lcl_status status = LCL_OK;
+  bool wrote = false;
+  for (size_t i = 0; i < jobs->n; i++) {
+    lcl_build_job *job = &jobs->data[i];
+    wrote |= job->wrote_cache;
+    if (job->status == LCL_OK)
+      *(job->from_cache ? &ctx->programs.stats.loaded : &ctx->programs.stats.compiled) += 1;
+    else if (status == LCL_OK)
+      status = lcl_fail(job->status, "%s", job->message ? job->message : lcl_status_string(job->status));
+    if (job->status != LCL_OK && job->status != LCL_ERR_BUILD) continue; /* may work next time */
+    lcl_program_entry entry = { .program = job->program, .refusal = job->message };
+    memcpy(entry.key, job->key, sizeof entry.key);
+    if (!LCL_PUSH(&ctx->programs.built, entry)) {
+      if (status == LCL_OK) status = LCL_ERR_HOST_MEMORY;
+      continue;
+    }
+    job->program = NULL;
+    job->message = NULL;
+  }
+  if (wrote) lcl_cache_prune();
+  return status;
+}
+
+static lcl_status refused(const lcl_program_entry *entry) {
+  return lcl_fail(LCL_ERR_BUILD, "%s",
+                  entry->refusal ? entry->refusal : "the driver refused this kernel before");
+}
+
+/* Adds a job for the source unless it is built or already among the jobs. */
+static lcl_status add_job(lcl_context *ctx, const lcl_source *source, job_list *jobs,
+                          lcl_status *known_failure) {
+  lcl_build_job job;
+  LCL_TRY(prepare(ctx, source, &job));
+  const lcl_program_entry *entry = find(&ctx->programs, job.key);
+  bool twice = false;
+  for (size_t i = 0; i < jobs->n; i++) twice |= memcmp(jobs->data[i].key, job.key, 32) == 0;
+  if (!entry && !twice) {
+    if (LCL_PUSH(jobs, job)) return LCL_OK;
+    free_job(&job);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  free_job(&job);
+  ctx->programs.stats.reused++;
+  if (entry && !entry->program && *known_failure == LCL_OK) *known_failure = refused(entry);
+  return LCL_OK;
+}
+
+lcl_status lcl_programs_build(lcl_context *ctx, const lcl_source *sources, size_t n) {
+  double start = lcl_now();
+  job_list jobs = { 0 };
+  lcl_status status = LCL_OK;
+  for (size_t i = 0; status == LCL_OK && i < n; i++) {
+    lcl_status known = LCL_OK;
+    status = add_job(ctx, &sources[i], &jobs, &known);
+    if (status == LCL_OK) status = known;
+  }
+  if (status == LCL_OK && jobs.n) {
+    run_jobs(&jobs);
+    status = collect(ctx, &jobs);
+  }
+  for (size_t i = 0; i < jobs.n; i++) free_job(&jobs.data[i]);
+  lcl_free(jobs.data);
+  ctx->programs.stats.seconds += lcl_now() - start;
+  return status;
+}
+
+lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel, cl_kernel *out) {
+  *out = NULL;
+  lcl_build_job job;
+  LCL_TRY(lcl_programs_build(ctx, source, 1));
+  LCL_TRY(prepare(ctx, source, &job));
+  const lcl_program_entry *entry = find(&ctx->programs, job.key);
+  lcl_status status = LCL_OK;
+  if (!entry)
+    status = lcl_fail(LCL_ERR_BUILD, "%s changed while it was built", job.name);
+  else if (!entry->program)
+    status = refused(entry);
+  else {
+    cl_int err;
+    *out = clCreateKernel(entry->program, kernel, &err);
+    if (err != CL_SUCCESS) {
+      *out = NULL;
+      lcl_cl_fail(ctx, err, kernel);
+      status = lcl_fail_prefix(err == CL_OUT_OF_HOST_MEMORY ? LCL_ERR_HOST_MEMORY : LCL_ERR_OPENCL, "%s",
+                               job.name);
+    }
+  }
+  free_job(&job);
+  return status;
+}

@@ -1,0 +1,76 @@
+/* Picks a device by what a person types: "1:0", "gpu", "cpu", "auto" or a part of a name. */
+#include "device/internal.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+static bool contains(const char *text, const char *part) {
+  size_t n = strlen(part);
+  for (; *text; text++)
+    if (strncasecmp(text, part, n) == 0) return true;
+  return n == 0;
+}
+
+/* Higher is better for "auto": a GPU with its own memory, any GPU, an accelerator, a CPU. */
+static int rank_of(const lcl_caps *caps) {
+  if (caps->type & CL_DEVICE_TYPE_GPU) return caps->unified_memory ? 3 : 4;
+  if (caps->type & CL_DEVICE_TYPE_CPU) return 1;
+  return 2;
+}
+
+static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
+  *kind = true;
+  if (strcasecmp(selector, "auto") == 0) return true;
+  if (strcasecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
+  if (strcasecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
+  if (strcasecmp(selector, "accelerator") == 0) return (caps->type & CL_DEVICE_TYPE_ACCELERATOR) != 0;
+  return *kind = false;
+}
+
+static bool matches(const lcl_caps *caps, const char *selector) {
+  int platform, device, end = -1;
+  if (sscanf(selector, "%d:%d%n", &platform, &device, &end) == 2 && end == (int)strlen(selector))
+    return caps->platform_index == platform && caps->device_index == device;
+  bool kind;
+  bool fits = is_kind(caps, selector, &kind);
+  if (kind) return fits;
+  /* "pocl" is in the version of its devices but in no name: "OpenCL 3.0 PoCL HSTR: ...". */
+  return contains(caps->name, selector) || contains(caps->vendor, selector) ||
+         contains(caps->platform, selector) || contains(caps->version, selector);
+}
+
+static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *selector) {
+  lcl_str list = { 0 };
+  size_t devices = 0;
+  for (size_t i = 0; i < n; i++) {
+    const lcl_caps *c = &rows[i].caps;
+    if (!rows[i].device) continue;
+    lcl_str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index, c->name,
+                c->platform);
+    devices++;
+  }
+  lcl_status status = LCL_ERR_NO_DEVICE;
+  if (!lcl_str_ok(&list))
+    status = LCL_ERR_HOST_MEMORY;
+  else if (devices)
+    lcl_fail(status, "no OpenCL device matches '%s'; there are: %s", selector, list.data);
+  else
+    lcl_fail(status,
+             "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. the Debian "
+             "package "
+             "pocl-opencl-icd, and see `latentcl doctor`",
+             n);
+  lcl_str_free(&list);
+  return status;
+}
+
+lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector, size_t *index) {
+  if (!selector || !*selector) selector = "auto";
+  int best = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!rows[i].device || !matches(&rows[i].caps, selector)) continue;
+    int rank = rank_of(&rows[i].caps);
+    if (rank > best) best = rank, *index = i;
+  }
+  return best ? LCL_OK : not_found(rows, n, selector);
+}

@@ -1,0 +1,156 @@
+/* Transfers between host and device.
+ *
+ * An upload copies the caller's data into a stage and returns. Where the device has its own memory, the stage
+ * travels over the bus on the transfer queue while the compute queues work, into a device buffer of the
+ * stage; a copy on queue 0, which waits for that transfer only, then puts it in its place. So the order of
+ * uploads and runs is kept although the bus works at the same time. Where host and device share memory a
+ * plain write on queue 0 serves. */
+#include "device/internal.h"
+
+/* Larger uploads happen once (a whole data set): they are written straight from the caller's memory, waiting.
+ */
+enum { MAX_STAGE = 32 << 20 };
+
+static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {
+  if (offset <= b->bytes && bytes <= b->bytes - offset) return LCL_OK;
+  return lcl_fail(LCL_ERR_ARGUMENT, "%s of %zu bytes at %zu is outside a buffer of %zu bytes", what, bytes,
+                  offset, b->bytes);
+}
+
+static lcl_status wait_for(lcl_context *ctx, lcl_stage *stage) {
+  if (!stage->busy) return LCL_OK;
+  cl_int err = clWaitForEvents(1, &stage->busy);
+  clReleaseEvent(stage->busy);
+  stage->busy = NULL;
+  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "waiting for an upload");
+}
+
+static void free_stage(lcl_stage *stage) {
+  if (stage->busy) {
+    clWaitForEvents(1, &stage->busy);
+    clReleaseEvent(stage->busy);
+  }
+  if (stage->device) clReleaseMemObject(stage->device);
+  lcl_free(stage->host);
+  *stage = (lcl_stage) { 0 };
+}
+
+void lcl_stages_free(lcl_context *ctx) {
+  for (int i = 0; i < LCL_STAGES; i++) free_stage(&ctx->stages[i]);
+}
+
+static bool has_own_memory(const lcl_context *ctx) {
+  return !ctx->caps.unified_memory && !ctx->caps.local_is_global;
+}
+
+/* Room for the upload in a stage that is not in use. */
+static lcl_status prepare(lcl_context *ctx, lcl_stage *stage, size_t bytes) {
+  LCL_TRY(wait_for(ctx, stage));
+  if (stage->bytes >= bytes) return LCL_OK;
+  free_stage(stage);
+  size_t room = (bytes + 4095) & ~(size_t)4095;
+  if (!(stage->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
+  if (has_own_memory(ctx)) {
+    cl_int err;
+    if (!ctx->transfer) {
+      ctx->transfer =
+          clCreateCommandQueue(ctx->cl, ctx->device, ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+      if (err != CL_SUCCESS)
+        return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
+    }
+    stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
+    if (err != CL_SUCCESS) return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
+  }
+  stage->bytes = room;
+  return LCL_OK;
+}
+
+static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, size_t offset, size_t bytes,
+                           cl_event *sent) {
+  if (!stage->device)
+    return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, stage->host, 0, NULL,
+                                &stage->busy);
+  cl_int err =
+      clEnqueueWriteBuffer(ctx->transfer, stage->device, CL_FALSE, 0, bytes, stage->host, 0, NULL, sent);
+  if (err != CL_SUCCESS) return err;
+  err = clFlush(ctx->transfer);
+  if (err == CL_SUCCESS)
+    err =
+        clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent, &stage->busy);
+  if (err != CL_SUCCESS) clFinish(ctx->transfer); /* the stage may be used again at once */
+  return err;
+}
+
+/* An out-of-order queue 0 (the caller's) gets a barrier wherever order matters. */
+static cl_int keep_order(lcl_context *ctx) {
+  return ctx->in_order[0] ? CL_SUCCESS : clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
+}
+
+static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event event, size_t bytes) {
+  size_t row;
+  if (!ctx->profile || !event) return LCL_OK;
+  LCL_TRY(lcl_profile_intern(ctx->profile, label, &row));
+  clRetainEvent(event);
+  return lcl_profile_take(ctx->profile, row, 0, (double)bytes, queue, event);
+}
+
+static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                                size_t bytes) {
+  lcl_stage *stage = &ctx->stages[ctx->next_stage];
+  LCL_TRY(prepare(ctx, stage, bytes));
+  ctx->next_stage = (ctx->next_stage + 1) % LCL_STAGES;
+  memcpy(stage->host, data, bytes);
+  cl_event sent = NULL;
+  cl_int err = keep_order(ctx);
+  if (err == CL_SUCCESS) err = write_staged(ctx, stage, dst, offset, bytes, &sent);
+  if (err == CL_SUCCESS) err = keep_order(ctx);
+  if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
+  lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "uploading");
+  if (status == LCL_OK && sent) status = note(ctx, "upload", LCL_MAX_QUEUES, sent, bytes);
+  if (status == LCL_OK) status = note(ctx, sent ? "upload, placing" : "upload", 0, stage->busy, bytes);
+  if (sent) clReleaseEvent(sent);
+  return status;
+}
+
+static lcl_status write_waiting(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                                size_t bytes) {
+  cl_event event = NULL;
+  cl_int err = keep_order(ctx);
+  if (err == CL_SUCCESS)
+    err = clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_TRUE, offset, bytes, data, 0, NULL,
+                               ctx->profile ? &event : NULL);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "writing a buffer");
+  lcl_status status = note(ctx, "upload", 0, event, bytes);
+  if (event) clReleaseEvent(event);
+  return status;
+}
+
+lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data, size_t bytes) {
+  LCL_TRY(check(dst, offset, bytes, "an upload"));
+  if (!bytes) return LCL_OK;
+  return bytes <= MAX_STAGE ? upload_staged(ctx, dst, offset, data, bytes)
+                            : write_waiting(ctx, dst, offset, data, bytes);
+}
+
+lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data, size_t bytes) {
+  LCL_TRY(check(src, offset, bytes, "a download"));
+  if (!bytes) return LCL_OK;
+  cl_event event = NULL;
+  cl_int err = keep_order(ctx);
+  if (err == CL_SUCCESS)
+    err = clEnqueueReadBuffer(ctx->queue[0], src->mem, CL_TRUE, offset, bytes, data, 0, NULL,
+                              ctx->profile ? &event : NULL);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "reading a buffer");
+  lcl_status status = note(ctx, "download", 0, event, bytes);
+  if (event) clReleaseEvent(event);
+  return status;
+}
+
+lcl_status lcl_buffer_write(lcl_buffer *b, size_t offset, const void *data, size_t bytes) {
+  LCL_TRY(check(b, offset, bytes, "a write"));
+  return bytes ? write_waiting(b->ctx, b, offset, data, bytes) : LCL_OK;
+}
+
+lcl_status lcl_buffer_read(lcl_buffer *b, size_t offset, void *data, size_t bytes) {
+  return lcl_download(b->ctx, b, offset, data, bytes);
+}

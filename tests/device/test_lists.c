@@ -1,0 +1,86 @@
+/* Launch lists: runs in order, upload and download, a failed launch names itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "device/device.h"
+
+static const char text[] = "__kernel void add(__global const float *a, __global float *b, float k, int n) {\n"
+                           "  int i = get_global_id(0);\n"
+                           "  if (i < n) b[i] = a[i] + k;\n"
+                           "}\n";
+
+static void chain(void **state) {
+  (void)state;
+  enum { N = 1000, LINKS = 20 };
+  lcl_context *ctx;
+  if (lcl_context_create(&(lcl_context_desc) { .profile = true }, &ctx) != LCL_OK)
+    fail_msg("%s", lcl_error_message());
+  lcl_buffer *a, *b;
+  assert_int_equal(lcl_buffer_create(ctx, N * sizeof(float), &a), LCL_OK);
+  assert_int_equal(lcl_buffer_create(ctx, N * sizeof(float), &b), LCL_OK);
+  lcl_list *list;
+  assert_int_equal(lcl_list_create(ctx, &list), LCL_OK);
+  for (int i = 0; i < LINKS; i++) {
+    cl_kernel k;
+    if (lcl_kernel_create(ctx, &(lcl_source) { .text = text }, "add", &k) != LCL_OK)
+      fail_msg("%s", lcl_error_message());
+    lcl_buffer *from = i % 2 ? b : a, *to = i % 2 ? a : b;
+    cl_mem from_mem = lcl_buffer_mem(from), to_mem = lcl_buffer_mem(to);
+    cl_float one = 1;
+    cl_int n = N;
+    clSetKernelArg(k, 0, sizeof(cl_mem), &from_mem);
+    clSetKernelArg(k, 1, sizeof(cl_mem), &to_mem);
+    clSetKernelArg(k, 2, sizeof one, &one);
+    clSetKernelArg(k, 3, sizeof n, &n);
+    lcl_range ranges[] = { { from, 0, N * 4, false }, { to, 0, N * 4, true } };
+    lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
+                          .label = "add one",
+                          .kernel = k,
+                          .dims = 1,
+                          .global = { N },
+                          .ranges = ranges,
+                          .n_ranges = 2 };
+    assert_int_equal(lcl_list_add(list, &launch), LCL_OK);
+  }
+  assert_int_equal(lcl_list_seal(list), LCL_OK);
+  float x[N];
+  for (int i = 0; i < N; i++) x[i] = (float)i;
+  assert_int_equal(lcl_upload(ctx, a, 0, x, sizeof x), LCL_OK);
+  if (lcl_list_run(list, NULL) != LCL_OK) fail_msg("%s", lcl_error_message());
+  assert_int_equal(lcl_list_run(list, NULL), LCL_OK);
+  assert_int_equal(lcl_download(ctx, a, 0, x, sizeof x), LCL_OK);
+  for (int i = 0; i < N; i++) assert_true(x[i] == (float)(i + 2 * LINKS));
+  lcl_profile_row *rows;
+  size_t n;
+  assert_int_equal(lcl_profile_rows(ctx, &rows, &n), LCL_OK);
+  size_t calls = 0;
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(rows[i].label, "add one") == 0) calls = rows[i].calls;
+  assert_int_equal(calls, 2 * LINKS);
+  lcl_free(rows);
+  lcl_list_destroy(list);
+  lcl_buffer_destroy(a);
+  lcl_buffer_destroy(b);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+static void compile_error_names_the_line(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  assert_int_equal(lcl_context_create(NULL, &ctx), LCL_OK);
+  cl_kernel k;
+  lcl_source bad = { .text = "__kernel void f(__global float *x) {\n  x[0] = undeclared_name;\n}\n" };
+  assert_int_equal(lcl_kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
+  assert_non_null(strstr(lcl_error_message(), "generated.cl"));
+  assert_non_null(strstr(lcl_error_message(), "undeclared_name"));
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(chain),
+                                      cmocka_unit_test(compile_error_names_the_line) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

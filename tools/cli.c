@@ -1,0 +1,166 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int complain(int code, const char *fmt, va_list args) {
+  fflush(stdout);
+  fputs("latentcl: ", stderr);
+  vfprintf(stderr, fmt, args);
+  fputc('\n', stderr);
+  return code;
+}
+
+int cli_fail(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  complain(CLI_FAILED, fmt, args);
+  va_end(args);
+  return CLI_FAILED;
+}
+
+int cli_usage(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  complain(CLI_USAGE, fmt, args);
+  va_end(args);
+  return CLI_USAGE;
+}
+
+int cli_error(void) {
+  return cli_fail("%s", lcl_error_message());
+}
+
+/* ---- options ---- */
+
+static const char *metavar_of(const cli_option *o) {
+  static const char *const names[] = { "", "N", "X", "TEXT" };
+  return o->metavar ? o->metavar : names[o->kind];
+}
+
+static void print_default(const cli_option *o) {
+  if (o->kind == CLI_INT)
+    printf(" (%lld)", (long long)*(const int64_t *)o->value);
+  else if (o->kind == CLI_FLOAT)
+    printf(" (%g)", *(const double *)o->value);
+  else if (o->kind == CLI_STRING && *(const char *const *)o->value)
+    printf(" (%s)", *(const char *const *)o->value);
+  else if (o->kind == CLI_FLAG && *(const bool *)o->value)
+    printf(" (on; --no-%s)", o->name);
+}
+
+static void print_help(const cli_option *options, const char *usage, const char *about) {
+  printf("Usage: latentcl %s\n\n%s\n", usage, about);
+  if (options->name) printf("\nOptions (default in brackets):\n");
+  for (const cli_option *o = options; o->name; o++) {
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", o->name, o->kind == CLI_FLAG ? "" : " ", metavar_of(o));
+    printf("  %-26s%s%s", left, strlen(left) > 25 ? "\n                            " : "", o->help);
+    print_default(o);
+    printf("\n");
+  }
+  printf("  %-26sthis text\n", "--help");
+}
+
+static int set_value(const cli_option *o, const char *text) {
+  char *end = NULL;
+  errno = 0;
+  switch (o->kind) {
+  case CLI_FLAG:
+    break;
+  case CLI_STRING:
+    *(const char **)o->value = text;
+    break;
+  case CLI_INT:
+    *(int64_t *)o->value = strtoll(text, &end, 10);
+    break;
+  case CLI_FLOAT:
+    *(double *)o->value = strtod(text, &end);
+    break;
+  }
+  if (end && (end == text || *end || errno == ERANGE))
+    return cli_usage("--%s wants %s, not '%s'", o->name, o->kind == CLI_INT ? "a whole number" : "a number",
+                     text);
+  return -1;
+}
+
+enum { MAX_OPTIONS = 96, HELP = 1000, NEGATED = 2000 };
+
+/* The table for getopt_long; "--no-NAME" of each flag goes into names. */
+static size_t make_table(const cli_option *options, struct option *table, char (*names)[48]) {
+  size_t n = 0, used = 0;
+  table[n++] = (struct option) { "help", no_argument, NULL, HELP };
+  for (int i = 0; options[i].name && n < MAX_OPTIONS - 2; i++) {
+    table[n++] = (struct option) { options[i].name,
+                                   options[i].kind == CLI_FLAG ? no_argument : required_argument, NULL, i };
+    if (options[i].kind != CLI_FLAG) continue;
+    snprintf(names[used], sizeof names[used], "no-%s", options[i].name);
+    table[n++] = (struct option) { names[used++], no_argument, NULL, NEGATED + i };
+  }
+  table[n] = (struct option) { 0 };
+  return n;
+}
+
+int cli_parse(int argc, char **argv, const cli_option *options, const char *usage, const char *about,
+              int *argi) {
+  static const cli_option none[] = { { 0 } };
+  if (!options) options = none;
+  struct option table[MAX_OPTIONS];
+  char names[MAX_OPTIONS][48];
+  make_table(options, table, names);
+  optind = 0; /* start anew: a process may parse more than once */
+  opterr = 0;
+  for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+    const char *given = argv[optind > 0 ? optind - 1 : 0];
+    if (c == HELP || c == 'h') return print_help(options, usage, about), CLI_OK;
+    if (c == ':') return cli_usage("%s: %s needs a value; see `latentcl %s --help`", argv[0], given, argv[0]);
+    if (c == '?')
+      return cli_usage("%s: unknown option '%s'; see `latentcl %s --help`", argv[0], given, argv[0]);
+    if (c >= NEGATED)
+      *(bool *)options[c - NEGATED].value = false;
+    else if (options[c].kind == CLI_FLAG)
+      *(bool *)options[c].value = true;
+    else {
+      int code = set_value(&options[c], optarg);
+      if (code >= 0) return code;
+    }
+  }
+  if (argi)
+    *argi = optind;
+  else if (optind < argc)
+    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[optind],
+                     argv[0]);
+  return -1;
+}
+
+/* ---- output ---- */
+
+void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align) {
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t c = 0; c < columns; c++) {
+      int width = 0;
+      for (size_t i = 0; i < rows; i++) {
+        int n = (int)strlen(cells[i * columns + c]);
+        if (n > width) width = n;
+      }
+      bool last = c + 1 == columns;
+      if (align[c] == 'r')
+        printf("%*s%s", width, cells[r * columns + c], last ? "" : "  ");
+      else
+        printf("%-*s%s", last ? 0 : width, cells[r * columns + c], last ? "" : "  ");
+    }
+    printf("\n");
+  }
+}
+
+const char *cli_bytes(double bytes, char buf[32]) {
+  static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+  int u = 0;
+  while (bytes >= 1024 && u < 4) bytes /= 1024, u++;
+  snprintf(buf, 32, bytes < 10 && u ? "%.1f %s" : "%.0f %s", bytes, units[u]);
+  return buf;
+}

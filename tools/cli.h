@@ -1,0 +1,53 @@
+/* What the subcommands share: their table, options, messages and tables on the screen. */
+#ifndef LCL_CLI_H
+#define LCL_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "latentcl/context.h"
+#include "latentcl/status.h"
+
+/* Exit codes of the command. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* A subcommand: run gets its own name as argv[0] and returns an exit code. Defined in cmd_<name>.c, listed in
+ * main.c. */
+struct lcl_command {
+  const char *name, *summary;
+  int (*run)(int argc, char **argv);
+};
+
+/* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has "--no-name").
+ */
+typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING } cli_kind;
+typedef struct cli_option {
+  const char *name; /* without the dashes; NULL ends a table */
+  cli_kind kind;
+  void *value;         /* bool, int64_t, double or const char*: holds the default, gets what was given */
+  const char *metavar; /* "FILE"; NULL: from the kind */
+  const char *help;
+} cli_option;
+
+/* Reads options until the first that is none of them; *argi becomes the number of the first other argument
+ * (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2 with a line on stderr
+ * after a mistake. usage: "devices [--json]"; about: a paragraph for --help. Positional arguments are moved
+ * to the end of argv. */
+int cli_parse(int argc, char **argv, const cli_option *options, const char *usage, const char *about,
+              int *argi);
+
+/* "latentcl: MESSAGE" on stderr, returns CLI_FAILED. cli_error: the message of the library's last failure. */
+int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int cli_error(void);
+/* The same for wrong usage: returns CLI_USAGE. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Text table: cells[row * columns + column]; first row is the head. right: a string of 'l' and 'r', one a
+ * column. */
+void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align);
+
+/* "12.3 GiB" into buf; returns buf. */
+const char *cli_bytes(double bytes, char buf[32]);
+
+#endif

@@ -1,0 +1,112 @@
+/* latentcl devices: what OpenCL devices there are and what they can do. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "cli.h"
+#include "device/device.h"
+
+static const char *kind_of(const lcl_caps *c) {
+  return c->type & CL_DEVICE_TYPE_GPU ? "GPU" : c->type & CL_DEVICE_TYPE_CPU ? "CPU" : "accelerator";
+}
+
+static void print_device(const lcl_caps *c, bool chosen) {
+  char mem[32], max[32], local[32];
+  printf("%d:%d  %s%s\n", c->platform_index, c->device_index, c->name, chosen ? "   <- default" : "");
+  printf("     kind            %s, %u compute units, %s\n", kind_of(c), c->compute_units, c->vendor);
+  printf("     driver          %s (%s), %s\n", c->platform, c->driver, c->version);
+  printf("     memory          %s, largest buffer %s%s\n", cli_bytes((double)c->global_mem, mem),
+         cli_bytes((double)c->max_alloc, max), c->unified_memory ? ", shared with the host" : "");
+  printf("     local memory    %s%s\n", cli_bytes((double)c->local_mem, local),
+         c->local_is_global ? " (ordinary memory)" : "");
+  printf("     work-groups     up to %zu, best a multiple of %zu; float vectors of %u\n", c->max_work_group,
+         c->preferred_multiple, c->preferred_float);
+  printf("     device offers   fp16 %s, fp64 %s, sub-groups %s, command buffers %s, out-of-order queues %s\n",
+         c->fp16 ? "yes" : "no", c->fp64 ? "yes" : "no", c->subgroups ? "yes" : "no",
+         c->command_buffer ? "yes" : "no", c->out_of_order ? "yes" : "no");
+  printf("     LatentCL uses   %s kernels, CLBlast %s, clFFT %s\n", c->panel ? "panel" : "tiled",
+         c->clblast ? "on" : "off", c->clfft ? "on" : "off");
+}
+
+static cJSON *json_of(const lcl_device_info *row) {
+  const lcl_caps *c = &row->caps;
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddNumberToObject(o, "platform_index", c->platform_index);
+  cJSON_AddStringToObject(o, "platform", c->platform);
+  if (!row->device) {
+    cJSON_AddNullToObject(o, "name");
+    return o;
+  }
+  cJSON_AddNumberToObject(o, "device_index", c->device_index);
+  cJSON_AddStringToObject(o, "name", c->name);
+  cJSON_AddStringToObject(o, "kind", kind_of(c));
+  cJSON_AddStringToObject(o, "vendor", c->vendor);
+  cJSON_AddStringToObject(o, "driver", c->driver);
+  cJSON_AddStringToObject(o, "version", c->version);
+  cJSON_AddNumberToObject(o, "compute_units", c->compute_units);
+  cJSON_AddNumberToObject(o, "global_mem", (double)c->global_mem);
+  cJSON_AddNumberToObject(o, "max_alloc", (double)c->max_alloc);
+  cJSON_AddNumberToObject(o, "local_mem", (double)c->local_mem);
+  cJSON_AddBoolToObject(o, "local_is_global", c->local_is_global);
+  cJSON_AddNumberToObject(o, "max_work_group", (double)c->max_work_group);
+  cJSON_AddNumberToObject(o, "preferred_multiple", (double)c->preferred_multiple);
+  cJSON_AddNumberToObject(o, "preferred_float", c->preferred_float);
+  cJSON_AddBoolToObject(o, "unified_memory", c->unified_memory);
+  cJSON_AddBoolToObject(o, "fp16", c->fp16);
+  cJSON_AddBoolToObject(o, "fp64", c->fp64);
+  cJSON_AddBoolToObject(o, "subgroups", c->subgroups);
+  cJSON_AddBoolToObject(o, "command_buffer", c->command_buffer);
+  cJSON_AddBoolToObject(o, "out_of_order", c->out_of_order);
+  cJSON_AddBoolToObject(o, "panel", c->panel);
+  cJSON_AddBoolToObject(o, "clblast", c->clblast);
+  cJSON_AddBoolToObject(o, "clfft", c->clfft);
+  return o;
+}
+
+static int print_json(const lcl_device_info *rows, size_t n) {
+  cJSON *all = cJSON_CreateArray();
+  for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(all, json_of(&rows[i]));
+  char *text = cJSON_Print(all);
+  cJSON_Delete(all);
+  if (!text) return cli_fail("out of memory");
+  puts(text);
+  cJSON_free(text);
+  return CLI_OK;
+}
+
+static int print_all(const lcl_device_info *rows, size_t n) {
+  size_t chosen = n, devices = 0;
+  lcl_status status = lcl_device_select(rows, n, getenv("LATENTCL_DEVICE"), &chosen);
+  for (size_t i = 0; i < n; i++) {
+    if (rows[i].device)
+      print_device(&rows[i].caps, status == LCL_OK && i == chosen), devices++;
+    else
+      printf("%d:-  platform %s has no device\n", rows[i].caps.platform_index, rows[i].caps.platform);
+  }
+  if (!devices || status != LCL_OK) return cli_error();
+  return CLI_OK;
+}
+
+static int run(int argc, char **argv) {
+  bool json = false;
+  const cli_option options[] = {
+    { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
+    { 0 },
+  };
+  int code =
+      cli_parse(argc, argv, options, "devices [--json]", "Lists every OpenCL platform and device.", NULL);
+  if (code >= 0) return code;
+  lcl_device_info *rows;
+  size_t n;
+  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  for (size_t i = 0; i < n; i++)
+    if (rows[i].device &&
+        lcl_caps_disable(&rows[i].caps, getenv("LATENTCL_DISABLE"), "LATENTCL_DISABLE") != LCL_OK) {
+      lcl_free(rows);
+      return cli_error();
+    }
+  code = json ? print_json(rows, n) : print_all(rows, n);
+  lcl_free(rows);
+  return code;
+}
+
+const struct lcl_command cmd_devices = { "devices", "list OpenCL devices and what they can do", run };
