@@ -107,7 +107,7 @@ bool lcl_log_enabled(lcl_log_level level) {
   return level != LCL_LOG_OFF && (int)level <= level_now();
 }
 
-void lcl_log(lcl_log_level level, const char *fmt, ...) {
+void lcl_logf(lcl_log_level level, const char *fmt, ...) {
   if (!lcl_log_enabled(level)) return;
   char text[4096];
   va_list args;

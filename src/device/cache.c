@@ -82,7 +82,7 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
   bool ok =
       lcl_file_exists(path.data) && lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &bytes) == LCL_OK;
   if (ok && !verify(file, bytes, key, &h)) {
-    lcl_log(LCL_LOG_INFO, "cache entry %s is damaged or foreign and is built again", path.data);
+    lcl_logf(LCL_LOG_INFO, "cache entry %s is damaged or foreign and is built again", path.data);
     ok = false;
   }
   if (ok && h.kind == LCL_CACHE_REFUSED && stat(path.data, &st) == 0 &&
@@ -119,7 +119,7 @@ void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_
   if (lcl_mkdirs(dir.data) != LCL_OK || lcl_file_write_atomic(path.data, file, sizeof h + n) != LCL_OK) {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&told))
-      lcl_log(LCL_LOG_WARN,
+      lcl_logf(LCL_LOG_WARN,
               "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, or to off",
               lcl_error_message());
   }

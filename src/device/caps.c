@@ -113,7 +113,7 @@ static lcl_status add_platform(row_list *rows, cl_platform_id platform, int inde
   cl_uint n = 0;
   cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
   if (err != CL_SUCCESS && err != CL_DEVICE_NOT_FOUND)
-    lcl_log(LCL_LOG_WARN, "platform %d does not list its devices: %s", index, lcl_cl_error_name(err));
+    lcl_logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index, lcl_cl_error_name(err));
   if (err != CL_SUCCESS) n = 0;
   cl_device_id *ids = lcl_alloc(LCL_MAX(n, 1u) * sizeof *ids);
   if (!ids) return LCL_ERR_HOST_MEMORY;

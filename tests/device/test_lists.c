@@ -1,9 +1,6 @@
 /* Launch lists: runs in order, upload and download, a failed launch names itself. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
 #include "device/device.h"
+#include "test.h"
 
 static const char text[] = "__kernel void add(__global const float *a, __global float *b, float k, int n) {\n"
                            "  int i = get_global_id(0);\n"
