@@ -1,0 +1,81 @@
+/* Data sets inside the library: shared storage, what readers give back, and the readers themselves. */
+#ifndef LCL_DATA_INTERNAL_H
+#define LCL_DATA_INTERNAL_H
+
+#include "base/base.h"
+#include "latentcl/data.h"
+
+/* No reader takes more than this from one file, inflated. */
+#define LCL_DATA_MAX_BYTES ((size_t)4 << 30)
+
+/* What a reader makes: count examples of channels*height*width elements, one after another. */
+typedef struct lcl_raw {
+  int64_t count;
+  int channels, height, width;
+  uint8_t *pixels; /* exactly one of the two */
+  float *values;
+  int32_t *labels; /* count, or NULL; -1: unknown */
+  int classes;
+  char **class_names; /* classes of them, or NULL */
+} lcl_raw;
+
+void lcl_raw_free(lcl_raw *raw);
+/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1. */
+lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out);
+
+/* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the same storage. */
+lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n, lcl_dataset **out);
+lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset, const int32_t *labels,
+                               int64_t n, int width, lcl_dataset **out);
+lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name);
+/* Gives a set made of this process's own file reading its classes' number, where another part of it has more. */
+void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
+/* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
+lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream, lcl_dataset **out);
+
+/* Whole file, inflated if it is gzip. Caller lcl_free()s. */
+lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n);
+
+/* IDX from memory: dims (at most 4) and elements as u8, or as floats for the other types. */
+typedef struct lcl_idx {
+  int rank;
+  int64_t dim[4];
+  size_t count;
+  uint8_t *bytes; /* exactly one of the two */
+  float *values;
+} lcl_idx;
+lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out);
+void lcl_idx_free(lcl_idx *idx);
+
+/* CIFAR binary records: label_bytes label bytes (the last one counts), then 3072 pixels. Appends to raw. */
+lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes, lcl_raw *raw);
+
+/* WAV from memory: channels averaged, in [-1,1]. */
+typedef struct lcl_wav {
+  int rate;
+  int64_t n;
+  float *samples;
+} lcl_wav;
+lcl_status lcl_wav_parse(const uint8_t *data, size_t n, lcl_wav *out);
+
+/* Sorted names in a folder (without . and ..), folders or files only. */
+typedef struct lcl_names {
+  char **data;
+  size_t n, cap;
+} lcl_names;
+typedef enum lcl_entry_kind { LCL_ENTRY_FILE, LCL_ENTRY_FOLDER } lcl_entry_kind;
+lcl_status lcl_list_folder(const char *path, lcl_entry_kind kind, lcl_names *out);
+void lcl_names_free(lcl_names *names);
+bool lcl_name_ends(const char *name, const char *suffix); /* case-insensitive */
+
+/* The readers of folders. found is false where the folder is not of that kind. */
+lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl_open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl_open_npy(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl_open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+
+/* fn(user, begin, end) over [0,n) in pieces on all processors; ends when all are done. */
+void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end), void *user);
+
+#endif

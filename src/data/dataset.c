@@ -1,0 +1,283 @@
+/* Data sets: shared storage and views on it. */
+#include <math.h>
+#include <stdatomic.h>
+
+#include "data/data_internal.h"
+#include "base/philox.h"
+
+typedef struct lcl_storage {
+  atomic_int refs;
+  uint8_t *pixels;
+  float *values;
+  char **class_names;
+  int n_names;
+} lcl_storage;
+
+typedef struct lcl_dataset_impl {
+  lcl_dataset pub;
+  lcl_storage *storage;
+  int64_t *offset;
+  int32_t *labels;
+  char *name;
+} lcl_dataset_impl;
+
+static void free_names(char **names, int n) {
+  for (int i = 0; names && i < n; i++) lcl_free(names[i]);
+  lcl_free(names);
+}
+
+void lcl_raw_free(lcl_raw *raw) {
+  lcl_free(raw->pixels);
+  lcl_free(raw->values);
+  lcl_free(raw->labels);
+  free_names(raw->class_names, raw->classes);
+  memset(raw, 0, sizeof *raw);
+}
+
+static void storage_release(lcl_storage *s) {
+  if (!s || atomic_fetch_sub(&s->refs, 1) != 1) return;
+  lcl_free(s->pixels);
+  lcl_free(s->values);
+  free_names(s->class_names, s->n_names);
+  lcl_free(s);
+}
+
+void lcl_dataset_close(lcl_dataset *ds) {
+  if (!ds) return;
+  lcl_dataset_impl *d = ds->impl;
+  storage_release(d->storage);
+  lcl_free(d->offset);
+  lcl_free(d->labels);
+  lcl_free(d->name);
+  lcl_free(d);
+}
+
+size_t lcl_dataset_elements(const lcl_dataset *ds) {
+  return (size_t)ds->channels * (size_t)ds->height * (size_t)ds->width;
+}
+
+/* Takes a reference to storage when it succeeds. */
+static lcl_dataset_impl *dataset_new(lcl_storage *storage, const char *name, int64_t count, bool labelled) {
+  lcl_dataset_impl *d = lcl_alloc(sizeof *d);
+  if (!d) return NULL;
+  size_t slots = (size_t)LCL_MAX(count, 1);
+  d->name = lcl_strdup(name);
+  d->offset = lcl_alloc(slots * sizeof *d->offset);
+  d->labels = labelled ? lcl_alloc(slots * sizeof *d->labels) : NULL;
+  if (!d->name || !d->offset || (labelled && !d->labels)) {
+    lcl_free(d->name);
+    lcl_free(d->offset);
+    lcl_free(d->labels);
+    lcl_free(d);
+    return NULL;
+  }
+  atomic_fetch_add(&storage->refs, 1);
+  d->storage = storage;
+  d->pub = (lcl_dataset){ .name = d->name,
+                          .count = count,
+                          .class_names = (const char *const *)storage->class_names,
+                          .pixels = storage->pixels,
+                          .values = storage->values,
+                          .offset = d->offset,
+                          .labels = d->labels,
+                          .scale = 1,
+                          .impl = d };
+  return d;
+}
+
+static void find_range(lcl_dataset *ds, size_t n) {
+  float lo = INFINITY, hi = -INFINITY;
+  if (ds->pixels) {
+    uint8_t a = 255, b = 0;
+    for (size_t i = 0; i < n; i++) {
+      a = LCL_MIN(a, ds->pixels[i]);
+      b = LCL_MAX(b, ds->pixels[i]);
+    }
+    lo = a, hi = b;
+  } else {
+    for (size_t i = 0; i < n; i++) {
+      lo = LCL_MIN(lo, ds->values[i]);
+      hi = LCL_MAX(hi, ds->values[i]);
+    }
+  }
+  ds->raw_min = n ? lo : 0;
+  ds->raw_max = n ? hi : 0;
+}
+
+static lcl_status check_labels(const lcl_raw *raw, const char *name) {
+  for (int64_t i = 0; raw->labels && i < raw->count; i++) {
+    if (raw->labels[i] < -1 || raw->labels[i] >= raw->classes)
+      return lcl_fail(LCL_ERR_FORMAT, "%s: example %lld has label %d, outside 0..%d", name, (long long)i,
+                      (int)raw->labels[i], raw->classes - 1);
+  }
+  return LCL_OK;
+}
+
+static lcl_status check_finite(const lcl_raw *raw, const char *name, size_t n) {
+  for (size_t i = 0; raw->values && i < n; i++) {
+    if (!isfinite(raw->values[i]))
+      return lcl_fail(LCL_ERR_FORMAT, "%s: element %zu is not a finite number", name, i);
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out) {
+  *out = NULL;
+  size_t each = (size_t)raw->channels * (size_t)raw->height * (size_t)raw->width;
+  lcl_status status = check_labels(raw, name);
+  if (status == LCL_OK) status = check_finite(raw, name, each * (size_t)raw->count);
+  lcl_storage *s = status == LCL_OK ? lcl_alloc(sizeof *s) : NULL;
+  lcl_dataset_impl *d = s ? dataset_new(s, name, raw->count, raw->labels != NULL) : NULL;
+  if (!d) {
+    lcl_free(s);
+    lcl_raw_free(raw);
+    return status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
+  }
+  s->pixels = raw->pixels;
+  s->values = raw->values;
+  s->class_names = raw->class_names;
+  s->n_names = raw->classes;
+  d->pub.pixels = raw->pixels;
+  d->pub.values = raw->values;
+  d->pub.class_names = (const char *const *)raw->class_names;
+  d->pub.channels = raw->channels;
+  d->pub.height = raw->height;
+  d->pub.width = raw->width;
+  d->pub.classes = raw->labels ? raw->classes : 0;
+  for (int64_t i = 0; i < raw->count; i++) d->offset[i] = i * (int64_t)each;
+  if (raw->labels) memcpy(d->labels, raw->labels, (size_t)raw->count * sizeof *d->labels);
+  find_range(&d->pub, each * (size_t)raw->count);
+  d->pub.scale = raw->pixels && d->pub.raw_max > 1 ? 1.0f / 255 : 1;
+  lcl_free(raw->labels);
+  memset(raw, 0, sizeof *raw);
+  *out = &d->pub;
+  return LCL_OK;
+}
+
+static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
+  to->channels = from->channels;
+  to->height = from->height;
+  to->width = from->width;
+  to->classes = from->classes;
+  to->scale = from->scale;
+  to->bias = from->bias;
+  to->raw_min = from->raw_min;
+  to->raw_max = from->raw_max;
+  to->bernoulli = from->bernoulli;
+}
+
+lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n,
+                            lcl_dataset **out) {
+  *out = NULL;
+  for (int64_t i = 0; i < n; i++) {
+    if (index[i] < 0 || index[i] >= ds->count)
+      return lcl_fail(LCL_ERR_ARGUMENT, "subset of '%s': index %lld is outside its %lld examples", ds->name,
+                      (long long)index[i], (long long)ds->count);
+  }
+  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n, ds->labels != NULL);
+  if (!d) return LCL_ERR_HOST_MEMORY;
+  copy_shape(&d->pub, ds);
+  for (int64_t i = 0; i < n; i++) {
+    d->offset[i] = ds->offset[index[i]];
+    if (ds->labels) d->labels[i] = ds->labels[index[i]];
+  }
+  *out = &d->pub;
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n, lcl_dataset **out) {
+  *out = NULL;
+  if (!ds || !index || n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
+  return lcl_dataset_view(ds, ds->name, index, n, out);
+}
+
+lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset, const int32_t *labels,
+                               int64_t n, int width, lcl_dataset **out) {
+  *out = NULL;
+  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n, labels != NULL);
+  if (!d) return LCL_ERR_HOST_MEMORY;
+  copy_shape(&d->pub, ds);
+  d->pub.width = width;
+  memcpy(d->offset, offset, (size_t)n * sizeof *offset);
+  if (labels) memcpy(d->labels, labels, (size_t)n * sizeof *labels);
+  *out = &d->pub;
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name) {
+  lcl_dataset_impl *d = ds->impl;
+  char *copy = lcl_strdup(name);
+  if (!copy) return LCL_ERR_HOST_MEMORY;
+  lcl_free(d->name);
+  d->name = copy;
+  d->pub.name = copy;
+  return LCL_OK;
+}
+
+void lcl_dataset_set_classes(lcl_dataset *ds, int classes) {
+  lcl_dataset_impl *d = ds->impl;
+  if (ds->labels && classes > ds->classes) {
+    ds->classes = classes;
+    if (d->storage->n_names < classes) ds->class_names = NULL;
+  }
+}
+
+lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
+  if (i < 0 || i >= ds->count)
+    return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld", ds->name,
+                    (long long)ds->count, (long long)i);
+  size_t n = lcl_dataset_elements(ds);
+  if (ds->pixels) {
+    const uint8_t *p = ds->pixels + ds->offset[i];
+    for (size_t k = 0; k < n; k++) out[k] = (float)p[k] * ds->scale + ds->bias;
+  } else {
+    const float *p = ds->values + ds->offset[i];
+    for (size_t k = 0; k < n; k++) out[k] = p[k] * ds->scale + ds->bias;
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *counts) {
+  if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has no labels", ds->name);
+  for (int c = 0; c < ds->classes; c++) counts[c] = 0;
+  for (int64_t i = 0; i < ds->count; i++)
+    if (ds->labels[i] >= 0) counts[ds->labels[i]]++;
+  return LCL_OK;
+}
+
+static lcl_status from_memory(const char *name, const void *data, bool bytes, const int32_t *labels, int64_t count,
+                              int channels, int height, int width, int classes, lcl_dataset **out) {
+  *out = NULL;
+  if (!name || !data || count < 1 || channels < 1 || height < 1 || width < 1 || classes < 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a data set needs a name, data and sizes of at least 1; got %lld of %dx%dx%d",
+                    (long long)count, channels, height, width);
+  size_t n, wide = bytes ? 1 : sizeof(float);
+  if (!lcl_mul_size((size_t)channels, (size_t)height, &n) || !lcl_mul_size(n, (size_t)width, &n) ||
+      !lcl_mul_size(n, (size_t)count, &n) || !lcl_mul_size(n, wide, &n))
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "data set '%s' is larger than the address space", name);
+  lcl_raw raw = { count, channels, height, width, NULL, NULL, NULL, classes, NULL };
+  void *copy = lcl_alloc(n);
+  if (labels) raw.labels = lcl_alloc((size_t)count * sizeof *labels);
+  if (!copy || (labels && !raw.labels)) {
+    lcl_free(copy);
+    lcl_raw_free(&raw);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  memcpy(copy, data, n);
+  if (bytes)
+    raw.pixels = copy;
+  else
+    raw.values = copy;
+  if (labels) memcpy(raw.labels, labels, (size_t)count * sizeof *labels);
+  return lcl_raw_to_dataset(&raw, name, out);
+}
+
+lcl_status lcl_dataset_from_u8(const char *name, const uint8_t *pixels, const int32_t *labels, int64_t count,
+                               int channels, int height, int width, int classes, lcl_dataset **out) {
+  return from_memory(name, pixels, true, labels, count, channels, height, width, classes, out);
+}
+
+lcl_status lcl_dataset_from_f32(const char *name, const float *values, const int32_t *labels, int64_t count,
+                                int channels, int height, int width, int classes, lcl_dataset **out) {
+  return from_memory(name, values, false, labels, count, channels, height, width, classes, out);
+}

@@ -1,0 +1,205 @@
+/* IDX files: two zero bytes, element type, rank, big-endian 32-bit sizes, elements in row-major order. */
+#include "data/data_internal.h"
+
+enum { IDX_U8 = 0x08, IDX_I8 = 0x09, IDX_I16 = 0x0B, IDX_I32 = 0x0C, IDX_F32 = 0x0D, IDX_F64 = 0x0E };
+
+void lcl_idx_free(lcl_idx *idx) {
+  lcl_free(idx->bytes);
+  lcl_free(idx->values);
+  memset(idx, 0, sizeof *idx);
+}
+
+static uint64_t big_endian(const uint8_t *p, int bytes) {
+  uint64_t v = 0;
+  for (int i = 0; i < bytes; i++) v = v << 8 | p[i];
+  return v;
+}
+
+static int element_size(int type) {
+  switch (type) {
+  case IDX_U8:
+  case IDX_I8: return 1;
+  case IDX_I16: return 2;
+  case IDX_I32:
+  case IDX_F32: return 4;
+  case IDX_F64: return 8;
+  default: return 0;
+  }
+}
+
+static float element_value(const uint8_t *p, int type) {
+  switch (type) {
+  case IDX_I8: return (float)(int8_t)p[0];
+  case IDX_I16: return (float)(int16_t)big_endian(p, 2);
+  case IDX_I32: return (float)(int32_t)big_endian(p, 4);
+  case IDX_F32: {
+    uint32_t bits = (uint32_t)big_endian(p, 4);
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+  }
+  default: {
+    uint64_t bits = big_endian(p, 8);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return (float)v;
+  }
+  }
+}
+
+lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
+  memset(out, 0, sizeof *out);
+  if (n < 4 || data[0] || data[1])
+    return lcl_fail(LCL_ERR_FORMAT, "not an IDX file: it must start with two zero bytes, a type and a rank");
+  int type = data[2], rank = data[3], size = element_size(type);
+  if (!size) return lcl_fail(LCL_ERR_FORMAT, "IDX element type 0x%02x is not known", (unsigned)type);
+  if (rank < 1 || rank > 4) return lcl_fail(LCL_ERR_FORMAT, "IDX rank is %d; 1 to 4 can be read", rank);
+  size_t head = 4 + 4 * (size_t)rank, count = 1, bytes;
+  if (n < head) return lcl_fail(LCL_ERR_FORMAT, "IDX file ends in its header");
+  for (int i = 0; i < rank; i++) {
+    out->dim[i] = (int64_t)big_endian(data + 4 + 4 * i, 4);
+    if (out->dim[i] < 1) return lcl_fail(LCL_ERR_FORMAT, "IDX dimension %d is zero", i);
+    if (!lcl_mul_size(count, (size_t)out->dim[i], &count))
+      return lcl_fail(LCL_ERR_FORMAT, "IDX sizes overflow");
+  }
+  if (!lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
+    return lcl_fail(LCL_ERR_FORMAT, "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s", count, size,
+                    n - head, bytes > n - head ? " (cut short?)" : "");
+  out->rank = rank;
+  out->count = count;
+  if (type == IDX_U8) {
+    if (!(out->bytes = lcl_alloc(count))) return LCL_ERR_HOST_MEMORY;
+    memcpy(out->bytes, data + head, count);
+    return LCL_OK;
+  }
+  if (!lcl_mul_size(count, sizeof(float), &bytes) || !(out->values = lcl_alloc(bytes))) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < count; i++) out->values[i] = element_value(data + head + i * (size_t)size, type);
+  return LCL_OK;
+}
+
+static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
+  lcl_str path = { 0 };
+  uint8_t *data = NULL;
+  size_t n = 0;
+  lcl_str_add(&path, "%s/%s", folder, name);
+  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) {
+    status = lcl_idx_parse(data, n, out);
+    if (status != LCL_OK) lcl_fail_prefix(status, "%s", path.data);
+  }
+  lcl_free(data);
+  lcl_str_free(&path);
+  return status;
+}
+
+/* Images N,H,W or N,C,H,W or vectors N,F. */
+static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
+  if (idx->rank < 2) return lcl_fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
+  for (int i = 1; i < idx->rank; i++) {
+    if (idx->dim[i] > 65536)
+      return lcl_fail(LCL_ERR_FORMAT, "%s: dimension %d is %lld; at most 65536 make sense for an example", name, i,
+                      (long long)idx->dim[i]);
+  }
+  raw->count = idx->dim[0];
+  raw->channels = idx->rank == 4 ? (int)idx->dim[1] : 1;
+  raw->height = idx->rank >= 3 ? (int)idx->dim[idx->rank - 2] : 1;
+  raw->width = (int)idx->dim[idx->rank - 1];
+  raw->pixels = idx->bytes;
+  raw->values = idx->values;
+  idx->bytes = NULL;
+  idx->values = NULL;
+  return LCL_OK;
+}
+
+/* Labels N, or N,K where the first column is the class. */
+static lcl_status take_labels(const lcl_idx *idx, const char *name, lcl_raw *raw) {
+  if (idx->rank > 2 || idx->dim[0] != raw->count)
+    return lcl_fail(LCL_ERR_SHAPE, "%s: %lld labels of rank %d do not go with %lld images", name, (long long)idx->dim[0],
+                    idx->rank, (long long)raw->count);
+  raw->labels = lcl_alloc((size_t)raw->count * sizeof *raw->labels);
+  if (!raw->labels) return LCL_ERR_HOST_MEMORY;
+  size_t step = idx->rank == 2 ? (size_t)idx->dim[1] : 1;
+  for (int64_t i = 0; i < raw->count; i++) {
+    float v = idx->bytes ? idx->bytes[(size_t)i * step] : idx->values[(size_t)i * step];
+    if (!(v >= -1 && v < 65536))
+      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535", name, (long long)i,
+                      (double)v);
+    raw->labels[i] = (int32_t)v;
+    if (raw->labels[i] >= raw->classes) raw->classes = raw->labels[i] + 1;
+  }
+  return LCL_OK;
+}
+
+static bool starts_with(const char *name, const char *prefix) {
+  return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+static int64_t file_size(const char *folder, const char *name) {
+  lcl_str path = { 0 };
+  lcl_str_add(&path, "%s/%s", folder, name);
+  FILE *f = lcl_str_ok(&path) ? fopen(path.data, "rb") : NULL;
+  int64_t size = INT64_MAX;
+  if (f && fseek(f, 0, SEEK_END) == 0) size = ftell(f);
+  if (f) fclose(f);
+  lcl_str_free(&path);
+  return size;
+}
+
+/* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among several, the one
+ * whose name has prefer, else the smallest on disk (bytes before shorts, 28x28 before 105x105). */
+static const char *find_file(const char *folder, const lcl_names *names, const char *const *prefixes, const char *word,
+                             const char *prefer) {
+  const char *best = NULL;
+  int64_t best_size = INT64_MAX;
+  for (size_t i = 0; i < names->n; i++) {
+    const char *name = names->data[i];
+    bool hit = false;
+    for (int p = 0; prefixes[p]; p++) hit = hit || starts_with(name, prefixes[p]);
+    if (!hit || !strstr(name, word) || !strstr(name, "idx")) continue;
+    int64_t size = file_size(folder, name);
+    if (prefer && strstr(name, prefer)) size = -1;
+    if (!best || size < best_size) {
+      best = name;
+      best_size = size;
+    }
+  }
+  return best;
+}
+
+static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names, const char *const *prefixes,
+                            const char *part, lcl_dataset **out) {
+  const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer);
+  const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
+  *out = NULL;
+  if (!images) return LCL_OK;
+  lcl_raw raw = { 0 };
+  lcl_idx idx = { 0 }, label_idx = { 0 };
+  lcl_status status = read_idx(desc->path, images, &idx);
+  if (status == LCL_OK) status = take_images(&idx, images, &raw);
+  if (status == LCL_OK && labels) {
+    status = read_idx(desc->path, labels, &label_idx);
+    if (status == LCL_OK) status = take_labels(&label_idx, labels, &raw);
+  }
+  lcl_idx_free(&idx);
+  lcl_idx_free(&label_idx);
+  if (status == LCL_OK) return lcl_raw_to_dataset(&raw, part, out);
+  lcl_raw_free(&raw);
+  return status;
+}
+
+lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+  static const char *const train[] = { "train", "background", NULL };
+  static const char *const test[] = { "t10k", "test", "evaluation", NULL };
+  static const char *const valid[] = { "valid", NULL };
+  lcl_names names;
+  LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FILE, &names));
+  lcl_status status = open_part(desc, &names, train, "train", &out->train);
+  if (status == LCL_OK && out->train) {
+    *found = true;
+    out->format = "idx";
+    status = open_part(desc, &names, valid, "valid", &out->valid);
+    if (status == LCL_OK) status = open_part(desc, &names, test, "test", &out->test);
+  }
+  lcl_names_free(&names);
+  return status;
+}

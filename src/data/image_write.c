@@ -1,0 +1,162 @@
+/* PNG writing, data URIs and grids of pictures. */
+#include <math.h>
+#include <setjmp.h>
+#include <png.h>
+
+#include "data/image.h"
+
+typedef struct png_sink {
+  lcl_str bytes;
+  png_bytep *rows;
+} png_sink;
+
+static void sink_write(png_structp png, png_bytep data, size_t n) {
+  png_sink *s = png_get_io_ptr(png);
+  lcl_str_append(&s->bytes, (const char *)data, n);
+  if (!lcl_str_ok(&s->bytes)) png_error(png, "out of memory");
+}
+
+static void sink_flush(png_structp png) {
+  (void)png;
+}
+
+static void sink_fatal(png_structp png, png_const_charp message) {
+  (void)message;
+  png_longjmp(png, 1);
+}
+
+static void sink_warning(png_structp png, png_const_charp message) {
+  (void)png;
+  (void)message;
+}
+
+static bool encode_inner(png_structp png, png_infop info, png_sink *s, const lcl_image *image) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_write_fn(png, s, sink_write, sink_flush);
+  png_set_IHDR(png, info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
+               image->channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_compression_level(png, 6);
+  png_write_info(png, info);
+  png_write_image(png, s->rows);
+  png_write_end(png, NULL);
+  return true;
+}
+
+lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
+  *data = NULL;
+  *n = 0;
+  if (image->width < 1 || image->height < 1 || (image->channels != 1 && image->channels != 3))
+    return lcl_fail(LCL_ERR_ARGUMENT, "a PNG picture needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
+                    image->channels, image->height, image->width);
+  png_sink s = { .rows = lcl_alloc((size_t)image->height * sizeof(png_bytep)) };
+  if (!s.rows) return LCL_ERR_HOST_MEMORY;
+  size_t row = (size_t)image->width * (size_t)image->channels;
+  for (int y = 0; y < image->height; y++) s.rows[y] = image->data + (size_t)y * row;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, sink_fatal, sink_warning);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  bool ok = info && encode_inner(png, info, &s, image);
+  png_destroy_write_struct(&png, &info);
+  lcl_free(s.rows);
+  if (!ok) {
+    lcl_str_free(&s.bytes);
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG picture of %dx%d", image->width,
+                    image->height);
+  }
+  *data = (uint8_t *)s.bytes.data;
+  *n = s.bytes.n;
+  return LCL_OK;
+}
+
+lcl_status lcl_png_write(const char *path, const lcl_image *image) {
+  uint8_t *data;
+  size_t n;
+  LCL_TRY(lcl_png_encode(image, &data, &n));
+  lcl_status status = lcl_file_write_atomic(path, data, n);
+  lcl_free(data);
+  return status;
+}
+
+char *lcl_base64(const uint8_t *data, size_t n) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  char *out = lcl_alloc((n + 2) / 3 * 4 + 1), *to = out;
+  if (!out) return NULL;
+  for (size_t i = 0; i < n; i += 3) {
+    size_t left = n - i;
+    uint32_t v = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
+    *to++ = digits[v >> 18];
+    *to++ = digits[v >> 12 & 63];
+    *to++ = left > 1 ? digits[v >> 6 & 63] : '=';
+    *to++ = left > 2 ? digits[v & 63] : '=';
+  }
+  return out;
+}
+
+lcl_status lcl_png_data_uri(const lcl_image *image, char **uri) {
+  uint8_t *data;
+  size_t n;
+  *uri = NULL;
+  LCL_TRY(lcl_png_encode(image, &data, &n));
+  char *text = lcl_base64(data, n);
+  lcl_free(data);
+  lcl_str s = { 0 };
+  if (text) lcl_str_add(&s, "data:image/png;base64,%s", text);
+  lcl_free(text);
+  if (!text || !lcl_str_ok(&s)) {
+    lcl_str_free(&s);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  *uri = s.data;
+  return LCL_OK;
+}
+
+static uint8_t to_byte(float v) {
+  if (isnan(v)) return 128;
+  return (uint8_t)lrintf(LCL_MIN(LCL_MAX(v, 0.0f), 1.0f) * 255);
+}
+
+/* One picture into the grid with its upper left corner at (top,left). */
+static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top, int left) {
+  size_t plane = (size_t)d->height * (size_t)d->width;
+  for (int y = 0; y < d->height * d->zoom; y++) {
+    uint8_t *to = grid->data + ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
+    for (int x = 0; x < d->width * d->zoom; x++) {
+      const float *from = picture + (size_t)(y / d->zoom) * (size_t)d->width + (size_t)(x / d->zoom);
+      for (int c = 0; c < grid->channels; c++) *to++ = to_byte(from[(size_t)c * plane]);
+    }
+  }
+}
+
+lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out) {
+  lcl_grid_desc d = *desc;
+  memset(out, 0, sizeof *out);
+  d.zoom = LCL_MAX(d.zoom, 1);
+  if (d.n < 1 || d.columns < 1 || d.channels < 1 || d.height < 1 || d.width < 1 || d.pad < 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d",
+                    d.n, d.columns, d.channels, d.height, d.width);
+  int64_t rows = (d.n + d.columns - 1) / d.columns;
+  int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
+  int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
+  if (width > 65535 || height > 65535)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer pictures", (long long)width,
+                    (long long)height);
+  out->width = (int)width;
+  out->height = (int)height;
+  out->channels = d.channels == 3 ? 3 : 1;
+  size_t bytes = (size_t)width * (size_t)height * (size_t)out->channels;
+  out->data = lcl_alloc(bytes);
+  if (!out->data) return LCL_ERR_HOST_MEMORY;
+  memset(out->data, d.background, bytes);
+  size_t each = (size_t)d.channels * (size_t)d.height * (size_t)d.width;
+  for (int i = 0; i < d.n; i++)
+    place(&d, pictures + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h, d.pad + i % d.columns * (int)cell_w);
+  return LCL_OK;
+}
+
+lcl_status lcl_image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path) {
+  lcl_image grid;
+  LCL_TRY(lcl_image_grid(desc, pictures, &grid));
+  lcl_status status = lcl_png_write(path, &grid);
+  lcl_image_free(&grid);
+  return status;
+}

@@ -1,0 +1,183 @@
+/* Opening a data set: which format, which parts, what is held out, how it is binarised. */
+#include <sys/stat.h>
+
+#include "data/data_internal.h"
+#include "base/philox.h"
+
+/* Test examples are this far from the training ones, so that sizes can change and parts never meet. */
+#define SYNTHETIC_TEST ((int64_t)1 << 40)
+
+void lcl_splits_close(lcl_splits *splits) {
+  lcl_dataset_close(splits->train);
+  lcl_dataset_close(splits->valid);
+  lcl_dataset_close(splits->test);
+  memset(splits, 0, sizeof *splits);
+}
+
+static lcl_status open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
+  int64_t train = desc->synthetic_train ? desc->synthetic_train : 10000;
+  int64_t valid = desc->valid ? desc->valid : 2000, test = desc->synthetic_test ? desc->synthetic_test : 2000;
+  if (train < 1 || test < 1 || train > 10000000 || valid > 10000000)
+    return lcl_fail(LCL_ERR_ARGUMENT, "synthetic digits: sizes must be 1 to 10000000, not %lld and %lld",
+                    (long long)train, (long long)test);
+  out->format = "synthetic";
+  LCL_TRY(lcl_dataset_synthetic(desc->seed, 0, train, &out->train));
+  if (valid > 0) LCL_TRY(lcl_dataset_synthetic(desc->seed, SYNTHETIC_TEST / 2, valid, &out->valid));
+  return lcl_dataset_synthetic(desc->seed, SYNTHETIC_TEST, test, &out->test);
+}
+
+static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
+  static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
+                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy, lcl_open_sound,
+                                                   lcl_open_pictures };
+  struct stat st;
+  if (stat(desc->path, &st) != 0) return lcl_fail(LCL_ERR_IO, "there is no folder %s", desc->path);
+  if (!S_ISDIR(st.st_mode))
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set", desc->path);
+  bool found = false;
+  for (size_t i = 0; i < LCL_COUNT(readers) && !found; i++) LCL_TRY(readers[i](desc, out, &found));
+  if (found) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT,
+                  "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR .bin "
+                  "files, features.npy, or a folder of pictures or WAV files for each class",
+                  desc->path);
+}
+
+/* Holds the validation part out of the training part, unless the set brings one. */
+static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
+  if (s->valid || desc->valid < 0) return LCL_OK;
+  int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 6, 10000);
+  /* Files of one picture a name come sorted by class: the last ones are all of one. */
+  bool random = desc->split_random || strcmp(s->format, "pictures") == 0;
+  if (held < 1 || held >= s->train->count)
+    return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of %lld training examples out for validation",
+                    (long long)held, (long long)s->train->count);
+  lcl_dataset *part, *rest;
+  LCL_TRY(lcl_dataset_split(s->train, held, random, desc->seed, &part, &rest));
+  lcl_dataset_close(s->train);
+  s->train = part;
+  s->valid = rest;
+  return LCL_OK;
+}
+
+/* All parts speak of the same classes on the same scale. */
+static lcl_status unify(lcl_splits *s) {
+  lcl_dataset *part[] = { s->train, s->valid, s->test };
+  const lcl_dataset *a = s->train;
+  int classes = 0;
+  float lo = a->raw_min, hi = a->raw_max;
+  for (int i = 0; i < 3; i++) {
+    if (!part[i]) continue;
+    if (part[i]->channels != a->channels || part[i]->height != a->height || part[i]->width != a->width)
+      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d", a->channels, a->height,
+                      a->width, part[i]->name, part[i]->channels, part[i]->height, part[i]->width);
+    if (!part[i]->pixels != !a->pixels)
+      return lcl_fail(LCL_ERR_TYPE, "the parts of the data set have different element types");
+    classes = LCL_MAX(classes, part[i]->classes);
+    lo = LCL_MIN(lo, part[i]->raw_min);
+    hi = LCL_MAX(hi, part[i]->raw_max);
+  }
+  /* IDX integers wider than a byte (USPS: -1000..1000) are stretched to [0,1]. */
+  bool stretch = a->values && strcmp(s->format, "idx") == 0 && (lo < 0 || hi > 1) && hi > lo;
+  for (int i = 0; i < 3; i++) {
+    if (!part[i]) continue;
+    lcl_dataset_set_classes(part[i], classes);
+    if (part[i]->pixels) part[i]->scale = hi > 1 ? 1.0f / 255 : 1;
+    if (stretch) {
+      part[i]->scale = 1 / (hi - lo);
+      part[i]->bias = -lo / (hi - lo);
+    }
+  }
+  return LCL_OK;
+}
+
+static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t seed, const char *stream) {
+  if (!*ds) return LCL_OK;
+  lcl_dataset *binary;
+  LCL_TRY(lcl_dataset_binarised(*ds, threshold, seed, lcl_philox_stream(stream), &binary));
+  lcl_dataset_close(*ds);
+  *ds = binary;
+  return LCL_OK;
+}
+
+static bool is_binary(const lcl_dataset *ds) {
+  size_t n = lcl_dataset_elements(ds);
+  for (int64_t i = 0; i < ds->count; i++) {
+    for (size_t k = 0; k < n; k++) {
+      float v = ds->pixels ? ds->pixels[ds->offset[i] + (int64_t)k] : ds->values[ds->offset[i] + (int64_t)k];
+      v = v * ds->scale + ds->bias;
+      if (v != 0 && v != 1) return false;
+    }
+  }
+  return true;
+}
+
+static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
+  lcl_dataset *part[] = { s->train, s->valid, s->test };
+  bool threshold = desc->binarise == LCL_BINARISE_THRESHOLD;
+  if (desc->binarise == LCL_BINARISE_NONE) return LCL_OK;
+  for (int i = 0; i < 3; i++) {
+    if (!part[i]) continue;
+    if (desc->binarise == LCL_BINARISE_STATIC && !is_binary(part[i]))
+      return lcl_fail(LCL_ERR_FORMAT,
+                      "static binarisation needs files of zeros and ones (the fixed binarized MNIST); the %s part goes "
+                      "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+                      part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
+  }
+  if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
+  if (desc->binarise == LCL_BINARISE_DYNAMIC)
+    s->train->bernoulli = true;
+  else
+    LCL_TRY(replace_binarised(&s->train, threshold, desc->seed, "binarise.train"));
+  LCL_TRY(replace_binarised(&s->valid, threshold, desc->seed, "binarise.valid"));
+  return replace_binarised(&s->test, threshold, desc->seed, "binarise.test");
+}
+
+static lcl_status name_part(lcl_dataset *ds, const lcl_data_desc *desc, const char *part) {
+  if (!ds) return LCL_OK;
+  const char *path = desc->path ? desc->path : "synthetic digits";
+  size_t end = strlen(path), begin;
+  while (end > 1 && path[end - 1] == '/') end--;
+  for (begin = desc->path ? end : 0; begin > 0 && path[begin - 1] != '/'; begin--) {}
+  lcl_str name = { 0 };
+  lcl_str_add(&name, "%.*s %s", (int)(end - begin), path + begin, part);
+  lcl_status status = lcl_str_ok(&name) ? lcl_dataset_rename(ds, name.data) : LCL_ERR_HOST_MEMORY;
+  lcl_str_free(&name);
+  return status;
+}
+
+static lcl_status merge_all(lcl_splits *s) {
+  const lcl_dataset *part[3];
+  int n = 0;
+  part[n++] = s->train;
+  if (s->valid) part[n++] = s->valid;
+  if (s->test) part[n++] = s->test;
+  if (n == 1) return LCL_OK;
+  lcl_dataset *all;
+  bool bernoulli = s->train->bernoulli;
+  LCL_TRY(lcl_dataset_concat(part, n, s->train->name, &all));
+  all->bernoulli = bernoulli;
+  lcl_dataset_close(s->train);
+  s->train = all;
+  return LCL_OK;
+}
+
+static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
+  LCL_TRY(unify(s));
+  LCL_TRY(hold_out(desc, s));
+  LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
+  LCL_TRY(name_part(s->valid, desc, "valid"));
+  LCL_TRY(name_part(s->test, desc, "test"));
+  LCL_TRY(binarise(desc, s));
+  return desc->merge ? merge_all(s) : LCL_OK;
+}
+
+lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
+  memset(out, 0, sizeof *out);
+  lcl_status status = desc->path ? open_folder(desc, out) : open_synthetic(desc, out);
+  if (status == LCL_OK) status = prepare(desc, out);
+  if (status != LCL_OK) lcl_splits_close(out);
+  return status;
+}
+
+void lcl_data_free(void *p) { lcl_free(p); }

@@ -1,0 +1,193 @@
+/* Folders of PNG and JPEG pictures: one folder a class, or files named CLASS.NUMBER.jpg. */
+#include <ctype.h>
+
+#include "base/philox.h"
+#include "data/data_internal.h"
+#include "data/image.h"
+
+#define PICTURE_MAX_BYTES ((size_t)256 << 20)
+
+typedef struct picture_file {
+  char *path;
+  int32_t label;
+} picture_file;
+
+typedef struct picture_list {
+  struct {
+    picture_file *data;
+    size_t n, cap;
+  } files;
+  lcl_names classes;
+} picture_list;
+
+static void list_free(picture_list *l) {
+  for (size_t i = 0; i < l->files.n; i++) lcl_free(l->files.data[i].path);
+  lcl_free(l->files.data);
+  lcl_names_free(&l->classes);
+}
+
+static bool is_picture(const char *name) {
+  return lcl_name_ends(name, ".png") || lcl_name_ends(name, ".jpg") || lcl_name_ends(name, ".jpeg");
+}
+
+/* Number of the class called name (n characters), added where it is new; -1 when out of memory. */
+static int32_t class_number(picture_list *l, const char *name, size_t n) {
+  for (size_t i = 0; i < l->classes.n; i++)
+    if (strlen(l->classes.data[i]) == n && strncmp(l->classes.data[i], name, n) == 0) return (int32_t)i;
+  char *copy = lcl_alloc(n + 1);
+  if (!copy) return -1;
+  memcpy(copy, name, n);
+  if (LCL_PUSH(&l->classes, copy)) return (int32_t)l->classes.n - 1;
+  lcl_free(copy);
+  return -1;
+}
+
+static lcl_status add_file(picture_list *l, const char *folder, const char *name, const char *class_name, size_t n) {
+  int32_t label = class_number(l, class_name, n);
+  lcl_str path = { 0 };
+  lcl_str_add(&path, "%s/%s", folder, name);
+  picture_file f = { path.data, label };
+  if (label >= 0 && lcl_str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
+  lcl_str_free(&path);
+  return LCL_ERR_HOST_MEMORY;
+}
+
+static lcl_status list_class_folder(picture_list *l, const char *folder, const char *name) {
+  lcl_str path = { 0 };
+  lcl_names files = { 0 };
+  lcl_str_add(&path, "%s/%s", folder, name);
+  lcl_status status = lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < files.n && status == LCL_OK; i++)
+    if (is_picture(files.data[i])) status = add_file(l, path.data, files.data[i], name, strlen(name));
+  lcl_names_free(&files);
+  lcl_str_free(&path);
+  return status;
+}
+
+/* CLASS.NUMBER.jpg: the class is what stands before the first dot; names without a second dot have none. */
+static lcl_status list_named_files(picture_list *l, const char *folder) {
+  lcl_names files;
+  LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FILE, &files));
+  lcl_status status = LCL_OK;
+  for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
+    const char *name = files.data[i], *dot = strchr(name, '.');
+    if (!is_picture(name) || !dot || dot == name || !strchr(dot + 1, '.')) continue;
+    status = add_file(l, folder, name, name, (size_t)(dot - name));
+  }
+  lcl_names_free(&files);
+  return status;
+}
+
+static lcl_status list_pictures(picture_list *l, const char *folder) {
+  lcl_names folders;
+  LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FOLDER, &folders));
+  lcl_status status = LCL_OK;
+  for (size_t i = 0; i < folders.n && status == LCL_OK; i++) status = list_class_folder(l, folder, folders.data[i]);
+  lcl_names_free(&folders);
+  if (status == LCL_OK && !l->files.n) status = list_named_files(l, folder);
+  return status;
+}
+
+/* ---- decoding, on all processors ---- */
+
+typedef struct decode_job {
+  const picture_list *list;
+  int side;
+  bool grey;
+  uint8_t *pixels;
+  lcl_status *status; /* of each file; failures are told again by reading the file once more in the caller's thread */
+} decode_job;
+
+static lcl_status decode_one(const decode_job *j, int64_t i) {
+  const char *path = j->list->files.data[i].path;
+  size_t n, each = (size_t)(j->grey ? 1 : 3) * (size_t)j->side * (size_t)j->side;
+  void *data;
+  lcl_image image = { 0 };
+  LCL_TRY(lcl_file_read(path, PICTURE_MAX_BYTES, &data, &n));
+  lcl_status status = lcl_image_decode(data, n, j->side, &image);
+  if (status == LCL_OK) status = lcl_image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
+  if (status != LCL_OK) lcl_fail_prefix(status, "%s", path);
+  lcl_image_free(&image);
+  lcl_free(data);
+  return status;
+}
+
+static void decode_range(void *user, int64_t begin, int64_t end) {
+  decode_job *j = user;
+  for (int64_t i = begin; i < end; i++) j->status[i] = decode_one(j, i);
+}
+
+static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const char *name, lcl_dataset **out) {
+  int side = desc->image_size > 0 ? desc->image_size : 48;
+  size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
+  if (side > 4096) return lcl_fail(LCL_ERR_ARGUMENT, "pictures can be scaled to at most 4096, not %d", side);
+  lcl_raw raw = { (int64_t)n, desc->grey ? 1 : 3, side, side, lcl_alloc(n * each), NULL,
+                  lcl_alloc(n * sizeof(int32_t)), (int)l->classes.n, NULL };
+  decode_job j = { l, side, desc->grey, raw.pixels, lcl_alloc(n * sizeof(lcl_status)) };
+  lcl_status status = raw.pixels && raw.labels && j.status ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) lcl_parallel_for((int64_t)n, 16, decode_range, &j);
+  for (size_t i = 0; i < n && status == LCL_OK; i++) {
+    raw.labels[i] = l->files.data[i].label;
+    if (j.status[i] != LCL_OK) status = decode_one(&j, (int64_t)i);
+  }
+  lcl_free(j.status);
+  if (status != LCL_OK) {
+    raw.classes = 0;
+    lcl_raw_free(&raw);
+    return status;
+  }
+  raw.class_names = l->classes.data;
+  memset(&l->classes, 0, sizeof l->classes);
+  return lcl_raw_to_dataset(&raw, name, out);
+}
+
+static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part, lcl_dataset **out) {
+  picture_list list = { 0 };
+  *out = NULL;
+  lcl_status status = list_pictures(&list, folder);
+  if (status == LCL_OK && list.files.n) status = decode_all(desc, &list, part, out);
+  list_free(&list);
+  return status;
+}
+
+/* path/train and path/test (or path/valid) where there are such folders. */
+static lcl_status open_sub(const lcl_data_desc *desc, const char *part, lcl_dataset **out) {
+  lcl_str path = { 0 };
+  lcl_names probe = { 0 };
+  *out = NULL;
+  lcl_str_add(&path, "%s/%s", desc->path, part);
+  lcl_status status = lcl_str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && lcl_list_folder(path.data, LCL_ENTRY_FILE, &probe) == LCL_OK) {
+    lcl_names_free(&probe);
+    status = open_part(desc, path.data, part, out);
+  }
+  lcl_str_free(&path);
+  return status;
+}
+
+/* The test part is a choice that does not depend on the run's seed: every run is measured on the same pictures. */
+static lcl_status hold_test_out(const lcl_data_desc *desc, lcl_splits *out) {
+  double share = desc->test_share > 0 ? desc->test_share : 0.2;
+  int64_t held = (int64_t)((double)out->train->count * share);
+  lcl_dataset *part, *rest;
+  if (held < 1 || held >= out->train->count) return LCL_OK;
+  LCL_TRY(lcl_dataset_split(out->train, held, true, 0x7e57, &part, &rest));
+  lcl_dataset_close(out->train);
+  out->train = part;
+  out->test = rest;
+  return LCL_OK;
+}
+
+lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+  LCL_TRY(open_sub(desc, "train", &out->train));
+  if (out->train) {
+    LCL_TRY(open_sub(desc, "valid", &out->valid));
+    LCL_TRY(open_sub(desc, "test", &out->test));
+  } else {
+    LCL_TRY(open_part(desc, desc->path, "train", &out->train));
+  }
+  if (!out->train) return LCL_OK;
+  *found = true;
+  out->format = "pictures";
+  return out->test ? LCL_OK : hold_test_out(desc, out);
+}

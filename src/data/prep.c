@@ -1,0 +1,263 @@
+/* Preprocessing: learning its statistics and applying it. */
+#include "data/prep.h"
+
+#include <math.h>
+
+#include "base/base.h"
+
+size_t lcl_prep_elements(const lcl_prep *p) { return (size_t)p->c * (size_t)p->h * (size_t)p->w; }
+
+void lcl_prep_destroy(lcl_prep *prep) {
+  if (!prep) return;
+  lcl_free(prep->mean);
+  lcl_free(prep->deviation);
+  lcl_free(prep->zca);
+  lcl_free(prep);
+}
+
+lcl_prep_desc lcl_prep_describe(const lcl_prep *prep) { return prep->desc; }
+
+void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width) {
+  *channels = prep->c;
+  *height = prep->out_h;
+  *width = prep->out_w;
+}
+
+static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
+  size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
+  switch (p->desc.centre) {
+  case LCL_CENTRE_NONE: break;
+  case LCL_CENTRE_MEAN_IMAGE:
+    for (size_t i = 0; i < n; i++) x[i] -= p->mean[i];
+    break;
+  case LCL_CENTRE_CHANNEL:
+  case LCL_CENTRE_CHROMA:
+    for (size_t i = 0; i < n; i++) x[i] = (x[i] - p->mean[i / plane]) / p->deviation[i / plane];
+    break;
+  case LCL_CENTRE_ZCA:
+    for (size_t i = 0; i < n; i++) scratch[i] = x[i] - p->mean[i];
+    for (size_t i = 0; i < n; i++) {
+      double sum = 0;
+      for (size_t k = 0; k < n; k++) sum += (double)p->zca[i * n + k] * scratch[k];
+      x[i] = (float)sum;
+    }
+    break;
+  }
+}
+
+void lcl_prep_values(const lcl_prep *p, const float *in, float *out, float *scratch) {
+  size_t n = lcl_prep_elements(p);
+  lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, out);
+  lcl_contrast_apply(&p->desc, out, p->c, p->h, p->w, scratch);
+  apply_centre(p, out, scratch);
+  if (p->desc.gain != 1 || p->desc.shift != 0)
+    for (size_t i = 0; i < n; i++) out[i] = out[i] * p->desc.gain + p->desc.shift;
+}
+
+void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror, float *out) {
+  for (int c = 0; c < p->c; c++) {
+    for (int y = 0; y < p->out_h; y++) {
+      const float *from = full + ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w + (size_t)left;
+      if (mirror) {
+        for (int x = 0; x < p->out_w; x++) out[x] = from[p->out_w - 1 - x];
+      } else {
+        memcpy(out, from, (size_t)p->out_w * sizeof *out);
+      }
+      out += p->out_w;
+    }
+  }
+}
+
+lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
+  size_t n = lcl_prep_elements(prep);
+  float *work = lcl_alloc(3 * n * sizeof *work);
+  if (!work) return LCL_ERR_HOST_MEMORY;
+  lcl_prep_values(prep, in, work, work + n);
+  lcl_prep_window(prep, work, (prep->h - prep->out_h) / 2, (prep->w - prep->out_w) / 2, false, out);
+  lcl_free(work);
+  return LCL_OK;
+}
+
+/* ---- learning the statistics ---- */
+
+/* Sums over the training part, after colour and contrast, per element (sum) and of squares. */
+static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, double *sum, double *squares) {
+  size_t n = lcl_prep_elements(p), n_in = lcl_dataset_elements(train);
+  float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc(3 * n * sizeof *x);
+  lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < train->count && status == LCL_OK; i++) {
+    status = lcl_dataset_example(train, i, in);
+    lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
+    lcl_contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
+    for (size_t k = 0; k < n; k++) {
+      sum[k] += x[k];
+      squares[k] += (double)x[k] * x[k];
+    }
+  }
+  lcl_free(in);
+  lcl_free(x);
+  return status;
+}
+
+/* Covariance of the prepared examples around p->mean, upper triangle mirrored. */
+static lcl_status covariance(const lcl_prep *p, const lcl_dataset *train, double *cov) {
+  size_t n = lcl_prep_elements(p), n_in = lcl_dataset_elements(train);
+  float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc(3 * n * sizeof *x);
+  lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < train->count && status == LCL_OK; i++) {
+    status = lcl_dataset_example(train, i, in);
+    lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
+    lcl_contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
+    for (size_t k = 0; k < n; k++) x[k] -= p->mean[k];
+    for (size_t a = 0; a < n; a++) {
+      double xa = x[a];
+      if (xa == 0) continue;
+      for (size_t b = a; b < n; b++) cov[a * n + b] += xa * x[b];
+    }
+  }
+  for (size_t a = 0; a < n; a++)
+    for (size_t b = a; b < n; b++) cov[b * n + a] = cov[a * n + b] /= (double)train->count;
+  lcl_free(in);
+  lcl_free(x);
+  return status;
+}
+
+static lcl_status fit_zca(lcl_prep *p, const lcl_dataset *train) {
+  size_t n = lcl_prep_elements(p);
+  if (n > 4096)
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "whitening of %zu elements an example is too large; at most 4096", n);
+  double *cov = lcl_alloc(n * n * sizeof *cov), trace = 0;
+  p->zca = lcl_alloc(n * n * sizeof *p->zca);
+  lcl_status status = cov && p->zca ? covariance(p, train, cov) : LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < n && status == LCL_OK; i++) trace += cov[i * n + i];
+  double eps = p->desc.zca_eps > 0 ? p->desc.zca_eps : 1e-2 * trace / (double)n;
+  if (status == LCL_OK) status = lcl_zca_matrix(cov, (int)n, eps > 0 ? eps : 1e-8, p->zca);
+  lcl_free(cov);
+  return status;
+}
+
+static lcl_status fit_centre(lcl_prep *p, const lcl_dataset *train) {
+  if (p->desc.centre == LCL_CENTRE_NONE) return LCL_OK;
+  size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
+  bool image = p->desc.centre == LCL_CENTRE_MEAN_IMAGE || p->desc.centre == LCL_CENTRE_ZCA;
+  double *sum = lcl_alloc(n * sizeof *sum), *squares = lcl_alloc(n * sizeof *squares);
+  p->mean = lcl_alloc((image ? n : (size_t)p->c) * sizeof *p->mean);
+  p->deviation = image ? NULL : lcl_alloc((size_t)p->c * sizeof *p->deviation);
+  bool ok = sum && squares && p->mean && (image || p->deviation);
+  lcl_status status = ok ? sum_examples(p, train, sum, squares) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && image) {
+    for (size_t k = 0; k < n; k++) p->mean[k] = (float)(sum[k] / (double)train->count);
+  } else if (status == LCL_OK) {
+    for (int c = 0; c < p->c; c++) {
+      double total = 0, total2 = 0, count = (double)train->count * (double)plane;
+      for (size_t k = (size_t)c * plane; k < (size_t)(c + 1) * plane; k++) {
+        total += sum[k];
+        total2 += squares[k];
+      }
+      double mean = total / count, variance = LCL_MAX(total2 / count - mean * mean, 0.0);
+      bool skip = c == 0 && p->desc.centre == LCL_CENTRE_CHROMA;
+      p->mean[c] = skip ? 0 : (float)mean;
+      p->deviation[c] = skip ? 1 : (float)LCL_MAX(sqrt(variance), 1e-8);
+    }
+  }
+  lcl_free(sum);
+  lcl_free(squares);
+  if (status == LCL_OK && p->desc.centre == LCL_CENTRE_ZCA) status = fit_zca(p, train);
+  return status;
+}
+
+/* Fills in shapes and defaults; refuses what cannot be. */
+lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int width, lcl_prep **out) {
+  *out = NULL;
+  if (desc->colour == LCL_COLOUR_YUV && channels != 3)
+    return lcl_fail(LCL_ERR_ARGUMENT, "YUV needs pictures of 3 channels; these have %d", channels);
+  if (desc->colour == LCL_COLOUR_GREY && channels != 3 && channels != 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs pictures of 1 or 3 channels; these have %d", channels);
+  if (desc->crop < 0 || (desc->crop > 0 && (desc->crop > height || desc->crop > width)))
+    return lcl_fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height, width);
+  lcl_prep *p = lcl_alloc(sizeof *p);
+  if (!p) return LCL_ERR_HOST_MEMORY;
+  p->desc = *desc;
+  if (p->desc.gain == 0) p->desc.gain = 1;
+  if (p->desc.gcn_scale == 0) p->desc.gcn_scale = 55;
+  p->in_c = channels;
+  p->in_h = p->h = height;
+  p->in_w = p->w = width;
+  p->c = desc->colour == LCL_COLOUR_GREY ? 1 : channels;
+  p->out_h = desc->crop ? desc->crop : height;
+  p->out_w = desc->crop ? desc->crop : width;
+  *out = p;
+  return LCL_OK;
+}
+
+lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl_prep **out) {
+  LCL_TRY(lcl_prep_new(desc, train->channels, train->height, train->width, out));
+  lcl_status status = fit_centre(*out, train);
+  if (status != LCL_OK) {
+    lcl_prep_destroy(*out);
+    *out = NULL;
+  }
+  return status;
+}
+
+bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
+  const lcl_prep_desc *d = &prep->desc;
+  bool signed_colour = d->colour == LCL_COLOUR_YUV;
+  bool bounded = d->contrast == LCL_CONTRAST_NONE || d->contrast == LCL_CONTRAST_MAX_ABS;
+  if (signed_colour || !bounded || (d->centre != LCL_CENTRE_NONE && d->centre != LCL_CENTRE_MEAN_IMAGE)) return false;
+  float a = d->centre == LCL_CENTRE_MEAN_IMAGE || d->contrast == LCL_CONTRAST_MAX_ABS ? -1 : 0, b = 1;
+  if (d->contrast == LCL_CONTRAST_MAX_ABS && d->centre == LCL_CENTRE_MEAN_IMAGE) a = -2, b = 2;
+  a = a * d->gain + d->shift;
+  b = b * d->gain + d->shift;
+  *lo = LCL_MIN(a, b);
+  *hi = LCL_MAX(a, b);
+  return true;
+}
+
+/* ---- back to a picture ---- */
+
+/* Undoes gain, shift and centre of the centre window, in place. */
+static void undo_linear(const lcl_prep *p, float *x) {
+  int top = (p->h - p->out_h) / 2, left = (p->w - p->out_w) / 2;
+  size_t i = 0;
+  for (int c = 0; c < p->c; c++) {
+    for (int y = 0; y < p->out_h; y++) {
+      for (int k = 0; k < p->out_w; k++, i++) {
+        size_t at = ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w + (size_t)(k + left);
+        x[i] = (x[i] - p->desc.shift) / p->desc.gain;
+        if (p->deviation)
+          x[i] = x[i] * p->deviation[c] + p->mean[c];
+        else if (p->mean)
+          x[i] += p->mean[at];
+      }
+    }
+  }
+}
+
+static void yuv_to_rgb(float *x, size_t plane) {
+  for (size_t i = 0; i < plane; i++) {
+    float y = x[i], u = x[plane + i], v = x[2 * plane + i];
+    x[i] = y + 1.13983f * v;
+    x[plane + i] = y - 0.39465f * u - 0.58060f * v;
+    x[2 * plane + i] = y + 2.03211f * u;
+  }
+}
+
+static void stretch(float *x, size_t n) {
+  float lo = x[0], hi = x[0];
+  for (size_t i = 0; i < n; i++) {
+    lo = LCL_MIN(lo, x[i]);
+    hi = LCL_MAX(hi, x[i]);
+  }
+  for (size_t i = 0; i < n; i++) x[i] = hi > lo ? (x[i] - lo) / (hi - lo) : 0;
+}
+
+lcl_status lcl_prep_to_image(const lcl_prep *prep, const float *prepared, float *image) {
+  size_t plane = (size_t)prep->out_h * (size_t)prep->out_w, n = (size_t)prep->c * plane;
+  memcpy(image, prepared, n * sizeof *image);
+  if (prep->desc.centre != LCL_CENTRE_ZCA) undo_linear(prep, image);
+  if (prep->desc.contrast != LCL_CONTRAST_NONE || prep->desc.centre == LCL_CENTRE_ZCA) stretch(image, n);
+  if (prep->desc.colour == LCL_COLOUR_YUV && prep->desc.contrast == LCL_CONTRAST_NONE) yuv_to_rgb(image, plane);
+  for (size_t i = 0; i < n; i++) image[i] = LCL_MIN(LCL_MAX(image[i], 0.0f), 1.0f);
+  return LCL_OK;
+}

@@ -1,0 +1,206 @@
+/* Data sets made from data sets: splits, class-balanced subsets, joined, reduced and binarised copies. */
+#include "data/data_internal.h"
+#include "base/philox.h"
+
+static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64_t step, uint32_t **out) {
+  *out = NULL;
+  if (n > UINT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "a data set of more than 2^32 examples cannot be shuffled");
+  uint32_t *perm = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *perm);
+  if (!perm) return LCL_ERR_HOST_MEMORY;
+  lcl_philox_permutation(seed, lcl_philox_stream(what), step, perm, (uint32_t)n);
+  *out = perm;
+  return LCL_OK;
+}
+
+/* Marks the held examples with 1. */
+static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed, uint8_t *mark) {
+  if (!random) {
+    memset(mark + (ds->count - held), 1, (size_t)held);
+    return LCL_OK;
+  }
+  uint32_t *perm;
+  LCL_TRY(permutation(ds->count, seed, "data.split", 0, &perm));
+  for (int64_t i = 0; i < held; i++) mark[perm[i]] = 1;
+  lcl_free(perm);
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed, lcl_dataset **part,
+                             lcl_dataset **rest) {
+  *part = *rest = NULL;
+  if (held < 1 || held >= ds->count)
+    return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
+                    (long long)held, (long long)ds->count, ds->name, (long long)ds->count - 1);
+  uint8_t *mark = lcl_alloc((size_t)ds->count);
+  int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
+  lcl_status status = mark && index ? choose_held(ds, held, random, seed, mark) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) {
+    int64_t keep = 0, hold = ds->count - held;
+    for (int64_t i = 0; i < ds->count; i++) index[mark[i] ? hold++ : keep++] = i;
+    status = lcl_dataset_view(ds, ds->name, index, ds->count - held, part);
+    if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
+    if (status != LCL_OK) {
+      lcl_dataset_close(*part);
+      *part = NULL;
+    }
+  }
+  lcl_free(mark);
+  lcl_free(index);
+  return status;
+}
+
+lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed, uint32_t draw,
+                                 lcl_dataset **out) {
+  *out = NULL;
+  if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
+  if (n_per_class < 1 || n_per_class > ds->count)
+    return lcl_fail(LCL_ERR_ARGUMENT, "examples per class must be 1 to %lld, not %lld", (long long)ds->count,
+                    (long long)n_per_class);
+  int64_t *taken = lcl_alloc((size_t)ds->classes * sizeof *taken);
+  int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
+  uint32_t *perm = NULL;
+  lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < ds->count; i++) {
+      int32_t label = ds->labels[perm[i]];
+      if (label < 0 || taken[label] == n_per_class) continue;
+      taken[label]++;
+      index[n++] = perm[i];
+    }
+    for (int c = 0; c < ds->classes && status == LCL_OK; c++) {
+      if (taken[c] < n_per_class)
+        status = lcl_fail(LCL_ERR_ARGUMENT, "'%s' has only %lld examples of class %d; %lld per class were asked for",
+                          ds->name, (long long)taken[c], c, (long long)n_per_class);
+    }
+    if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index, n, out);
+  }
+  lcl_free(taken);
+  lcl_free(index);
+  lcl_free(perm);
+  return status;
+}
+
+/* A new raw block of the shape of ds with count examples, bytes or floats; labels if asked for. */
+static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, bool labelled, lcl_raw *raw) {
+  *raw = (lcl_raw){ count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
+  size_t n;
+  if (!lcl_mul_size(lcl_dataset_elements(ds), (size_t)count, &n) || !lcl_mul_size(n, sizeof(float), &n))
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "a copy of '%s' does not fit into memory", ds->name);
+  if (bytes)
+    raw->pixels = lcl_alloc(n / sizeof(float));
+  else
+    raw->values = lcl_alloc(n);
+  if (labelled) raw->labels = lcl_alloc((size_t)count * sizeof *raw->labels);
+  bool ok = (raw->pixels || raw->values) && (!labelled || raw->labels);
+  if (ok && ds->class_names && ds->classes > 0) {
+    raw->class_names = lcl_alloc((size_t)ds->classes * sizeof *raw->class_names);
+    ok = raw->class_names != NULL;
+    for (int c = 0; ok && c < ds->classes; c++) ok = (raw->class_names[c] = lcl_strdup(ds->class_names[c])) != NULL;
+  }
+  if (ok) return LCL_OK;
+  lcl_raw_free(raw);
+  return LCL_ERR_HOST_MEMORY;
+}
+
+static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total, bool *labelled, bool *bytes) {
+  if (n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "joining data sets needs at least one");
+  const lcl_dataset *a = sets[0];
+  *total = 0;
+  *labelled = *bytes = true;
+  for (int k = 0; k < n; k++) {
+    const lcl_dataset *b = sets[k];
+    if (b->channels != a->channels || b->height != a->height || b->width != a->width || b->classes != a->classes)
+      return lcl_fail(LCL_ERR_SHAPE, "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)", a->name,
+                      a->channels, a->height, a->width, a->classes, b->name, b->channels, b->height, b->width,
+                      b->classes);
+    *total += b->count;
+    *labelled = *labelled && b->labels;
+    *bytes = *bytes && b->pixels && b->scale == a->scale && b->bias == a->bias;
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name, lcl_dataset **out) {
+  *out = NULL;
+  int64_t total, at = 0;
+  bool labelled, bytes;
+  LCL_TRY(concat_check(sets, n, &total, &labelled, &bytes));
+  lcl_raw raw;
+  LCL_TRY(raw_like(sets[0], total, bytes, labelled, &raw));
+  size_t each = lcl_dataset_elements(sets[0]);
+  for (int k = 0; k < n; k++) {
+    for (int64_t i = 0; i < sets[k]->count; i++, at++) {
+      if (bytes)
+        memcpy(raw.pixels + (size_t)at * each, sets[k]->pixels + sets[k]->offset[i], each);
+      else
+        lcl_dataset_example(sets[k], i, raw.values + (size_t)at * each);
+      if (labelled) raw.labels[at] = sets[k]->labels[i];
+    }
+  }
+  LCL_TRY(lcl_raw_to_dataset(&raw, name, out));
+  if (bytes) {
+    (*out)->scale = sets[0]->scale;
+    (*out)->bias = sets[0]->bias;
+  }
+  return LCL_OK;
+}
+
+/* Mean of the factor x factor block at (y,x) of a plane of the given width. */
+static float block_mean(const float *plane, int width, int y, int x, int factor) {
+  float sum = 0;
+  for (int a = 0; a < factor; a++)
+    for (int b = 0; b < factor; b++) sum += plane[(size_t)(y * factor + a) * (size_t)width + (size_t)(x * factor + b)];
+  return sum / (float)(factor * factor);
+}
+
+lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
+  *out = NULL;
+  if (factor < 1 || ds->height % factor || ds->width % factor)
+    return lcl_fail(LCL_ERR_ARGUMENT, "pictures of %dx%d cannot be reduced by %d: sides must be divisible", ds->height,
+                    ds->width, factor);
+  lcl_dataset small = *ds;
+  small.height /= factor;
+  small.width /= factor;
+  float *big = lcl_alloc(lcl_dataset_elements(ds) * sizeof *big);
+  if (!big) return LCL_ERR_HOST_MEMORY;
+  lcl_raw raw;
+  lcl_status status = raw_like(&small, ds->count, false, ds->labels != NULL, &raw);
+  if (status != LCL_OK) {
+    lcl_free(big);
+    return status;
+  }
+  float *to = raw.values;
+  for (int64_t i = 0; i < ds->count; i++) {
+    lcl_dataset_example(ds, i, big);
+    for (int c = 0; c < ds->channels; c++) {
+      const float *plane = big + (size_t)c * (size_t)ds->height * (size_t)ds->width;
+      for (int y = 0; y < small.height; y++)
+        for (int x = 0; x < small.width; x++) *to++ = block_mean(plane, ds->width, y, x, factor);
+    }
+    if (ds->labels) raw.labels[i] = ds->labels[i];
+  }
+  lcl_free(big);
+  return lcl_raw_to_dataset(&raw, ds->name, out);
+}
+
+lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,
+                                 lcl_dataset **out) {
+  *out = NULL;
+  size_t each = lcl_dataset_elements(ds);
+  float *value = lcl_alloc(each * sizeof *value), *draw = lcl_alloc(each * sizeof *draw);
+  lcl_raw raw = { 0 };
+  lcl_status status = value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw) : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < ds->count && status == LCL_OK; i++) {
+    uint8_t *to = raw.pixels + (size_t)i * each;
+    lcl_dataset_example(ds, i, value);
+    if (!threshold) lcl_philox_uniform(seed, stream, (uint64_t)i, draw, each);
+    for (size_t k = 0; k < each; k++) to[k] = value[k] > (threshold ? 0.5f : draw[k]);
+    if (ds->labels) raw.labels[i] = ds->labels[i];
+  }
+  lcl_free(value);
+  lcl_free(draw);
+  if (status == LCL_OK) status = lcl_raw_to_dataset(&raw, ds->name, out);
+  if (status == LCL_OK) (*out)->bernoulli = false;
+  return status;
+}
