@@ -17,8 +17,8 @@ static double dot(const double *a, const double *b, int n) {
   return sum;
 }
 
-/* Turns column k below the diagonal into (alpha, 0, ...) by the reflection H = I - beta v v^T on both sides of the
- * trailing block. v (n-k-1) is left in v[]; returns beta (0: nothing to do). work: n. */
+/* Turns column k below the diagonal into (alpha, 0, ...) by the reflection H = I - beta v v^T on both sides
+ * of the trailing block. v (n-k-1) is left in v[]; returns beta (0: nothing to do). work: n. */
 static double reflect(double *a, int n, int k, double *v, double *work, double *alpha) {
   int m = n - k - 1;
   double *block = a + (size_t)(k + 1) * (size_t)n + (size_t)(k + 1), norm = 0;
@@ -44,7 +44,8 @@ static lcl_status tridiagonalise(double *a, double *z, double *d, double *e, int
   double *v = lcl_alloc(2 * (size_t)n * sizeof *v), *work = v + n;
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (int k = 0; k + 1 < n; k++) {
-    double beta = k + 2 < n ? reflect(a, n, k, v, work, &e[k]) : (e[k] = a[(size_t)(k + 1) * (size_t)n + (size_t)k], 0);
+    double beta =
+        k + 2 < n ? reflect(a, n, k, v, work, &e[k]) : (e[k] = a[(size_t)(k + 1) * (size_t)n + (size_t)k], 0);
     if (beta == 0) continue;
     int m = n - k - 1;
     double *rows = z + (size_t)(k + 1) * (size_t)n; /* z = H z */
@@ -141,8 +142,8 @@ lcl_status lcl_eigen_symmetric(double *a, double *value, int n) {
   return status;
 }
 
-/* Makes columns p and q of u orthogonal; the same rotation on v. False when they already are. Both are kept transposed:
- * row p is column p. */
+/* Makes columns p and q of u orthogonal; the same rotation on v. False when they already are. Both are kept
+ * transposed: row p is column p. */
 static bool orthogonalise(double *up, double *uq, double *vp, double *vq, int n) {
   double a = dot(up, up, n), b = dot(uq, uq, n), c = dot(up, uq, n);
   if (fabs(c) <= 1e-15 * sqrt(a * b)) return false;
@@ -155,14 +156,16 @@ static bool orthogonalise(double *up, double *uq, double *vp, double *vq, int n)
 
 static void transpose(const double *in, double *out, int n) {
   for (int i = 0; i < n; i++)
-    for (int k = 0; k < n; k++) out[(size_t)k * (size_t)n + (size_t)i] = in[(size_t)i * (size_t)n + (size_t)k];
+    for (int k = 0; k < n; k++)
+      out[(size_t)k * (size_t)n + (size_t)i] = in[(size_t)i * (size_t)n + (size_t)k];
 }
 
 /* Row i of q (n long) becomes orthogonal to the rows before it; its length before normalising. */
 static double gram_schmidt(double *q, int i, int n) {
   double *row = q + (size_t)i * (size_t)n;
   for (int pass = 0; pass < 2; pass++)
-    for (int k = 0; k < i; k++) subtract_scaled(row, q + (size_t)k * (size_t)n, dot(row, q + (size_t)k * (size_t)n, n), n);
+    for (int k = 0; k < i; k++)
+      subtract_scaled(row, q + (size_t)k * (size_t)n, dot(row, q + (size_t)k * (size_t)n, n), n);
   double norm = sqrt(dot(row, row, n));
   for (int k = 0; k < n && norm > 0; k++) row[k] /= norm;
   return norm;
@@ -193,8 +196,8 @@ lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int 
     busy = false;
     for (int p = 0; p < n; p++)
       for (int q = p + 1; q < n; q++)
-        busy |= orthogonalise(ut + (size_t)p * (size_t)n, ut + (size_t)q * (size_t)n, vt + (size_t)p * (size_t)n,
-                              vt + (size_t)q * (size_t)n, n);
+        busy |= orthogonalise(ut + (size_t)p * (size_t)n, ut + (size_t)q * (size_t)n,
+                              vt + (size_t)p * (size_t)n, vt + (size_t)q * (size_t)n, n);
   }
   if (busy) {
     lcl_free(ut);

@@ -1,4 +1,5 @@
-/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane by plane. */
+/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane by plane.
+ */
 #include "data/data_internal.h"
 
 #define CIFAR_PIXELS 3072
@@ -6,7 +7,8 @@
 lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes, lcl_raw *raw) {
   size_t record = (size_t)label_bytes + CIFAR_PIXELS, count = n / record;
   if (!count || n % record)
-    return lcl_fail(LCL_ERR_FORMAT, "%zu bytes are not a whole number of CIFAR records of %zu bytes", n, record);
+    return lcl_fail(LCL_ERR_FORMAT, "%zu bytes are not a whole number of CIFAR records of %zu bytes", n,
+                    record);
   size_t total = (size_t)raw->count + count;
   uint8_t *pixels = lcl_realloc(raw->pixels, total * CIFAR_PIXELS);
   if (pixels) raw->pixels = pixels;
@@ -17,8 +19,8 @@ lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int c
     const uint8_t *from = data + i * record;
     int label = from[label_bytes - 1];
     if (label >= classes)
-      return lcl_fail(LCL_ERR_FORMAT, "record %zu has label %d; a CIFAR-%d label is below %d", i, label, classes,
-                      classes);
+      return lcl_fail(LCL_ERR_FORMAT, "record %zu has label %d; a CIFAR-%d label is below %d", i, label,
+                      classes, classes);
     labels[(size_t)raw->count + i] = label;
     memcpy(pixels + ((size_t)raw->count + i) * CIFAR_PIXELS, from + label_bytes, CIFAR_PIXELS);
   }
@@ -30,8 +32,8 @@ lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int c
 }
 
 /* Appends folder/name or folder/name.gz to raw; *there says whether either exists. */
-static lcl_status append_file(const char *folder, const char *name, int label_bytes, int classes, lcl_raw *raw,
-                              bool *there) {
+static lcl_status append_file(const char *folder, const char *name, int label_bytes, int classes,
+                              lcl_raw *raw, bool *there) {
   *there = false;
   for (int gz = 0; gz < 2 && !*there; gz++) {
     lcl_str path = { 0 };

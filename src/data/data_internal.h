@@ -20,18 +20,23 @@ typedef struct lcl_raw {
 } lcl_raw;
 
 void lcl_raw_free(lcl_raw *raw);
-/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1. */
+/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1.
+ */
 lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out);
 
-/* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the same storage. */
-lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n, lcl_dataset **out);
-lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset, const int32_t *labels,
-                               int64_t n, int width, lcl_dataset **out);
+/* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the same
+ * storage. */
+lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n,
+                            lcl_dataset **out);
+lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
+                               const int32_t *labels, int64_t n, int width, lcl_dataset **out);
 lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name);
-/* Gives a set made of this process's own file reading its classes' number, where another part of it has more. */
+/* Gives a set made of this process's own file reading its classes' number, where another part of it has more.
+ */
 void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
 /* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
-lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream, lcl_dataset **out);
+lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,
+                                 lcl_dataset **out);
 
 /* Whole file, inflated if it is gzip. Caller lcl_free()s. */
 lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n);
@@ -71,11 +76,11 @@ bool lcl_name_ends(const char *name, const char *suffix); /* case-insensitive */
 /* The readers of folders. found is false where the folder is not of that kind. */
 lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found);
-lcl_status lcl_open_npy(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 
 /* fn(user, begin, end) over [0,n) in pieces on all processors; ends when all are done. */
-void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end), void *user);
+void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
+                      void *user);
 
 #endif

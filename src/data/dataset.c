@@ -73,15 +73,15 @@ static lcl_dataset_impl *dataset_new(lcl_storage *storage, const char *name, int
   }
   atomic_fetch_add(&storage->refs, 1);
   d->storage = storage;
-  d->pub = (lcl_dataset){ .name = d->name,
-                          .count = count,
-                          .class_names = (const char *const *)storage->class_names,
-                          .pixels = storage->pixels,
-                          .values = storage->values,
-                          .offset = d->offset,
-                          .labels = d->labels,
-                          .scale = 1,
-                          .impl = d };
+  d->pub = (lcl_dataset) { .name = d->name,
+                           .count = count,
+                           .class_names = (const char *const *)storage->class_names,
+                           .pixels = storage->pixels,
+                           .values = storage->values,
+                           .offset = d->offset,
+                           .labels = d->labels,
+                           .scale = 1,
+                           .impl = d };
   return d;
 }
 
@@ -187,12 +187,13 @@ lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64
 
 lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n, lcl_dataset **out) {
   *out = NULL;
-  if (!ds || !index || n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
+  if (!ds || !index || n < 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
   return lcl_dataset_view(ds, ds->name, index, n, out);
 }
 
-lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset, const int32_t *labels,
-                               int64_t n, int width, lcl_dataset **out) {
+lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
+                               const int32_t *labels, int64_t n, int width, lcl_dataset **out) {
   *out = NULL;
   lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n, labels != NULL);
   if (!d) return LCL_ERR_HOST_MEMORY;
@@ -245,11 +246,13 @@ lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *counts) {
   return LCL_OK;
 }
 
-static lcl_status from_memory(const char *name, const void *data, bool bytes, const int32_t *labels, int64_t count,
-                              int channels, int height, int width, int classes, lcl_dataset **out) {
+static lcl_status from_memory(const char *name, const void *data, bool bytes, const int32_t *labels,
+                              int64_t count, int channels, int height, int width, int classes,
+                              lcl_dataset **out) {
   *out = NULL;
   if (!name || !data || count < 1 || channels < 1 || height < 1 || width < 1 || classes < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a data set needs a name, data and sizes of at least 1; got %lld of %dx%dx%d",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a data set needs a name, data and sizes of at least 1; got %lld of %dx%dx%d",
                     (long long)count, channels, height, width);
   size_t n, wide = bytes ? 1 : sizeof(float);
   if (!lcl_mul_size((size_t)channels, (size_t)height, &n) || !lcl_mul_size(n, (size_t)width, &n) ||

@@ -32,7 +32,8 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
     }
     used += (size_t)got;
     if (used > max_bytes) {
-      status = lcl_fail(LCL_ERR_FORMAT, "%s holds more than the %zu bytes that are read of one file", path, max_bytes);
+      status = lcl_fail(LCL_ERR_FORMAT, "%s holds more than the %zu bytes that are read of one file", path,
+                        max_bytes);
       break;
     }
     if (got == 0) break;

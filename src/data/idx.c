@@ -18,20 +18,28 @@ static uint64_t big_endian(const uint8_t *p, int bytes) {
 static int element_size(int type) {
   switch (type) {
   case IDX_U8:
-  case IDX_I8: return 1;
-  case IDX_I16: return 2;
+  case IDX_I8:
+    return 1;
+  case IDX_I16:
+    return 2;
   case IDX_I32:
-  case IDX_F32: return 4;
-  case IDX_F64: return 8;
-  default: return 0;
+  case IDX_F32:
+    return 4;
+  case IDX_F64:
+    return 8;
+  default:
+    return 0;
   }
 }
 
 static float element_value(const uint8_t *p, int type) {
   switch (type) {
-  case IDX_I8: return (float)(int8_t)p[0];
-  case IDX_I16: return (float)(int16_t)big_endian(p, 2);
-  case IDX_I32: return (float)(int32_t)big_endian(p, 4);
+  case IDX_I8:
+    return (float)(int8_t)p[0];
+  case IDX_I16:
+    return (float)(int16_t)big_endian(p, 2);
+  case IDX_I32:
+    return (float)(int32_t)big_endian(p, 4);
   case IDX_F32: {
     uint32_t bits = (uint32_t)big_endian(p, 4);
     float v;
@@ -63,8 +71,8 @@ lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
       return lcl_fail(LCL_ERR_FORMAT, "IDX sizes overflow");
   }
   if (!lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
-    return lcl_fail(LCL_ERR_FORMAT, "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s", count, size,
-                    n - head, bytes > n - head ? " (cut short?)" : "");
+    return lcl_fail(LCL_ERR_FORMAT, "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s",
+                    count, size, n - head, bytes > n - head ? " (cut short?)" : "");
   out->rank = rank;
   out->count = count;
   if (type == IDX_U8) {
@@ -72,7 +80,8 @@ lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
     memcpy(out->bytes, data + head, count);
     return LCL_OK;
   }
-  if (!lcl_mul_size(count, sizeof(float), &bytes) || !(out->values = lcl_alloc(bytes))) return LCL_ERR_HOST_MEMORY;
+  if (!lcl_mul_size(count, sizeof(float), &bytes) || !(out->values = lcl_alloc(bytes)))
+    return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < count; i++) out->values[i] = element_value(data + head + i * (size_t)size, type);
   return LCL_OK;
 }
@@ -82,7 +91,8 @@ static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
   uint8_t *data = NULL;
   size_t n = 0;
   lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n) : LCL_ERR_HOST_MEMORY;
+  lcl_status status =
+      lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     status = lcl_idx_parse(data, n, out);
     if (status != LCL_OK) lcl_fail_prefix(status, "%s", path.data);
@@ -94,11 +104,12 @@ static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
 
 /* Images N,H,W or N,C,H,W or vectors N,F. */
 static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
-  if (idx->rank < 2) return lcl_fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
+  if (idx->rank < 2)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
   for (int i = 1; i < idx->rank; i++) {
     if (idx->dim[i] > 65536)
-      return lcl_fail(LCL_ERR_FORMAT, "%s: dimension %d is %lld; at most 65536 make sense for an example", name, i,
-                      (long long)idx->dim[i]);
+      return lcl_fail(LCL_ERR_FORMAT, "%s: dimension %d is %lld; at most 65536 make sense for an example",
+                      name, i, (long long)idx->dim[i]);
   }
   raw->count = idx->dim[0];
   raw->channels = idx->rank == 4 ? (int)idx->dim[1] : 1;
@@ -114,16 +125,16 @@ static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
 /* Labels N, or N,K where the first column is the class. */
 static lcl_status take_labels(const lcl_idx *idx, const char *name, lcl_raw *raw) {
   if (idx->rank > 2 || idx->dim[0] != raw->count)
-    return lcl_fail(LCL_ERR_SHAPE, "%s: %lld labels of rank %d do not go with %lld images", name, (long long)idx->dim[0],
-                    idx->rank, (long long)raw->count);
+    return lcl_fail(LCL_ERR_SHAPE, "%s: %lld labels of rank %d do not go with %lld images", name,
+                    (long long)idx->dim[0], idx->rank, (long long)raw->count);
   raw->labels = lcl_alloc((size_t)raw->count * sizeof *raw->labels);
   if (!raw->labels) return LCL_ERR_HOST_MEMORY;
   size_t step = idx->rank == 2 ? (size_t)idx->dim[1] : 1;
   for (int64_t i = 0; i < raw->count; i++) {
     float v = idx->bytes ? idx->bytes[(size_t)i * step] : idx->values[(size_t)i * step];
     if (!(v >= -1 && v < 65536))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535", name, (long long)i,
-                      (double)v);
+      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535", name,
+                      (long long)i, (double)v);
     raw->labels[i] = (int32_t)v;
     if (raw->labels[i] >= raw->classes) raw->classes = raw->labels[i] + 1;
   }
@@ -145,10 +156,10 @@ static int64_t file_size(const char *folder, const char *name) {
   return size;
 }
 
-/* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among several, the one
- * whose name has prefer, else the smallest on disk (bytes before shorts, 28x28 before 105x105). */
-static const char *find_file(const char *folder, const lcl_names *names, const char *const *prefixes, const char *word,
-                             const char *prefer) {
+/* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among several,
+ * the one whose name has prefer, else the smallest on disk (bytes before shorts, 28x28 before 105x105). */
+static const char *find_file(const char *folder, const lcl_names *names, const char *const *prefixes,
+                             const char *word, const char *prefer) {
   const char *best = NULL;
   int64_t best_size = INT64_MAX;
   for (size_t i = 0; i < names->n; i++) {

@@ -1,5 +1,5 @@
-/* PNG and JPEG from memory. Both libraries leave a damaged file by longjmp; what is allocated before lives in a struct
- * outside the jump. */
+/* PNG and JPEG from memory. Both libraries leave a damaged file by longjmp; what is allocated before lives in
+ * a struct outside the jump. */
 #include <setjmp.h>
 #include <png.h>
 #include <jpeglib.h>
@@ -66,7 +66,8 @@ static int png_simplify(png_structp png, png_infop info) {
 }
 
 /* Everything that may jump; false with s->message or *status set. */
-static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl_image *out, lcl_status *status) {
+static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl_image *out,
+                             lcl_status *status) {
   if (setjmp(png_jmpbuf(png))) return false;
   png_set_user_limits(png, IMAGE_MAX_SIDE, IMAGE_MAX_SIDE);
   png_set_chunk_malloc_max(png, 1 << 24);
@@ -118,13 +119,14 @@ static void jpeg_fatal(j_common_ptr info) {
   longjmp(f->jump, 1);
 }
 
-/* Data that end early are a warning to libjpeg (the rest is grey); here they are an error, and other warnings pass. */
+/* Data that end early are a warning to libjpeg (the rest is grey); here they are an error, and other warnings
+ * pass. */
 static void jpeg_warning(j_common_ptr info, int level) {
   if (level < 0) info->err->num_warnings++;
 }
 
-static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f, const uint8_t *data, size_t n,
-                              int shrink_to, lcl_image *out, lcl_status *status) {
+static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f, const uint8_t *data,
+                              size_t n, int shrink_to, lcl_image *out, lcl_status *status) {
   if (setjmp(f->jump)) return false;
   jpeg_create_decompress(info);
   jpeg_mem_src(info, data, n);
@@ -164,12 +166,14 @@ static lcl_status jpeg_decode(const uint8_t *data, size_t n, int shrink_to, lcl_
   if (ok && !damaged) return LCL_OK;
   lcl_image_free(out);
   if (status != LCL_OK) return status;
-  return lcl_fail(LCL_ERR_FORMAT, "damaged JPEG file: %s", damaged ? "its data are corrupt or cut short" : f.message);
+  return lcl_fail(LCL_ERR_FORMAT, "damaged JPEG file: %s",
+                  damaged ? "its data are corrupt or cut short" : f.message);
 }
 
 lcl_status lcl_image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out) {
   memset(out, 0, sizeof *out);
   if (n >= 8 && png_sig_cmp(data, 0, 8) == 0) return png_decode(data, n, out);
-  if (n >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF) return jpeg_decode(data, n, shrink_to, out);
+  if (n >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF)
+    return jpeg_decode(data, n, shrink_to, out);
   return lcl_fail(LCL_ERR_FORMAT, "neither a PNG nor a JPEG file");
 }

@@ -47,7 +47,8 @@ lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   *data = NULL;
   *n = 0;
   if (image->width < 1 || image->height < 1 || (image->channels != 1 && image->channels != 3))
-    return lcl_fail(LCL_ERR_ARGUMENT, "a PNG picture needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a PNG picture needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
                     image->channels, image->height, image->width);
   png_sink s = { .rows = lcl_alloc((size_t)image->height * sizeof(png_bytep)) };
   if (!s.rows) return LCL_ERR_HOST_MEMORY;
@@ -83,7 +84,8 @@ char *lcl_base64(const uint8_t *data, size_t n) {
   if (!out) return NULL;
   for (size_t i = 0; i < n; i += 3) {
     size_t left = n - i;
-    uint32_t v = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
+    uint32_t v =
+        (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
     *to++ = digits[v >> 18];
     *to++ = digits[v >> 12 & 63];
     *to++ = left > 1 ? digits[v >> 6 & 63] : '=';
@@ -119,7 +121,8 @@ static uint8_t to_byte(float v) {
 static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top, int left) {
   size_t plane = (size_t)d->height * (size_t)d->width;
   for (int y = 0; y < d->height * d->zoom; y++) {
-    uint8_t *to = grid->data + ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
+    uint8_t *to =
+        grid->data + ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
     for (int x = 0; x < d->width * d->zoom; x++) {
       const float *from = picture + (size_t)(y / d->zoom) * (size_t)d->width + (size_t)(x / d->zoom);
       for (int c = 0; c < grid->channels; c++) *to++ = to_byte(from[(size_t)c * plane]);
@@ -132,14 +135,15 @@ lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_
   memset(out, 0, sizeof *out);
   d.zoom = LCL_MAX(d.zoom, 1);
   if (d.n < 1 || d.columns < 1 || d.channels < 1 || d.height < 1 || d.width < 1 || d.pad < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d",
-                    d.n, d.columns, d.channels, d.height, d.width);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d", d.n,
+                    d.columns, d.channels, d.height, d.width);
   int64_t rows = (d.n + d.columns - 1) / d.columns;
   int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
   int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
   if (width > 65535 || height > 65535)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer pictures", (long long)width,
-                    (long long)height);
+    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer pictures",
+                    (long long)width, (long long)height);
   out->width = (int)width;
   out->height = (int)height;
   out->channels = d.channels == 3 ? 3 : 1;
@@ -149,7 +153,8 @@ lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_
   memset(out->data, d.background, bytes);
   size_t each = (size_t)d.channels * (size_t)d.height * (size_t)d.width;
   for (int i = 0; i < d.n; i++)
-    place(&d, pictures + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h, d.pad + i % d.columns * (int)cell_w);
+    place(&d, pictures + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h,
+          d.pad + i % d.columns * (int)cell_w);
   return LCL_OK;
 }
 

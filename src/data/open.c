@@ -28,7 +28,7 @@ static lcl_status open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
 
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
-                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy, lcl_open_sound,
+                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_sound,
                                                    lcl_open_pictures };
   struct stat st;
   if (stat(desc->path, &st) != 0) return lcl_fail(LCL_ERR_IO, "there is no folder %s", desc->path);
@@ -37,10 +37,11 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   bool found = false;
   for (size_t i = 0; i < LCL_COUNT(readers) && !found; i++) LCL_TRY(readers[i](desc, out, &found));
   if (found) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR .bin "
-                  "files, features.npy, or a folder of pictures or WAV files for each class",
-                  desc->path);
+  return lcl_fail(
+      LCL_ERR_FORMAT,
+      "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR .bin "
+      "files, features.npy, or a folder of pictures or WAV files for each class",
+      desc->path);
 }
 
 /* Holds the validation part out of the training part, unless the set brings one. */
@@ -69,8 +70,8 @@ static lcl_status unify(lcl_splits *s) {
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     if (part[i]->channels != a->channels || part[i]->height != a->height || part[i]->width != a->width)
-      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d", a->channels, a->height,
-                      a->width, part[i]->name, part[i]->channels, part[i]->height, part[i]->width);
+      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d", a->channels,
+                      a->height, a->width, part[i]->name, part[i]->channels, part[i]->height, part[i]->width);
     if (!part[i]->pixels != !a->pixels)
       return lcl_fail(LCL_ERR_TYPE, "the parts of the data set have different element types");
     classes = LCL_MAX(classes, part[i]->classes);
@@ -119,10 +120,11 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     if (desc->binarise == LCL_BINARISE_STATIC && !is_binary(part[i]))
-      return lcl_fail(LCL_ERR_FORMAT,
-                      "static binarisation needs files of zeros and ones (the fixed binarized MNIST); the %s part goes "
-                      "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
-                      part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
+      return lcl_fail(
+          LCL_ERR_FORMAT,
+          "static binarisation needs files of zeros and ones (the fixed binarized MNIST); the %s part goes "
+          "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+          part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
   }
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
   if (desc->binarise == LCL_BINARISE_DYNAMIC)
@@ -138,7 +140,8 @@ static lcl_status name_part(lcl_dataset *ds, const lcl_data_desc *desc, const ch
   const char *path = desc->path ? desc->path : "synthetic digits";
   size_t end = strlen(path), begin;
   while (end > 1 && path[end - 1] == '/') end--;
-  for (begin = desc->path ? end : 0; begin > 0 && path[begin - 1] != '/'; begin--) {}
+  for (begin = desc->path ? end : 0; begin > 0 && path[begin - 1] != '/'; begin--) {
+  }
   lcl_str name = { 0 };
   lcl_str_add(&name, "%.*s %s", (int)(end - begin), path + begin, part);
   lcl_status status = lcl_str_ok(&name) ? lcl_dataset_rename(ds, name.data) : LCL_ERR_HOST_MEMORY;
@@ -180,4 +183,6 @@ lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   return status;
 }
 
-void lcl_data_free(void *p) { lcl_free(p); }
+void lcl_data_free(void *p) {
+  lcl_free(p);
+}

@@ -42,7 +42,8 @@ static int32_t class_number(picture_list *l, const char *name, size_t n) {
   return -1;
 }
 
-static lcl_status add_file(picture_list *l, const char *folder, const char *name, const char *class_name, size_t n) {
+static lcl_status add_file(picture_list *l, const char *folder, const char *name, const char *class_name,
+                           size_t n) {
   int32_t label = class_number(l, class_name, n);
   lcl_str path = { 0 };
   lcl_str_add(&path, "%s/%s", folder, name);
@@ -56,7 +57,8 @@ static lcl_status list_class_folder(picture_list *l, const char *folder, const c
   lcl_str path = { 0 };
   lcl_names files = { 0 };
   lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
+  lcl_status status =
+      lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++)
     if (is_picture(files.data[i])) status = add_file(l, path.data, files.data[i], name, strlen(name));
   lcl_names_free(&files);
@@ -82,7 +84,8 @@ static lcl_status list_pictures(picture_list *l, const char *folder) {
   lcl_names folders;
   LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = LCL_OK;
-  for (size_t i = 0; i < folders.n && status == LCL_OK; i++) status = list_class_folder(l, folder, folders.data[i]);
+  for (size_t i = 0; i < folders.n && status == LCL_OK; i++)
+    status = list_class_folder(l, folder, folders.data[i]);
   lcl_names_free(&folders);
   if (status == LCL_OK && !l->files.n) status = list_named_files(l, folder);
   return status;
@@ -95,7 +98,8 @@ typedef struct decode_job {
   int side;
   bool grey;
   uint8_t *pixels;
-  lcl_status *status; /* of each file; failures are told again by reading the file once more in the caller's thread */
+  lcl_status *
+      status; /* of each file; failures are told again by reading the file once more in the caller's thread */
 } decode_job;
 
 static lcl_status decode_one(const decode_job *j, int64_t i) {
@@ -117,12 +121,20 @@ static void decode_range(void *user, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) j->status[i] = decode_one(j, i);
 }
 
-static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const char *name, lcl_dataset **out) {
+static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const char *name,
+                             lcl_dataset **out) {
   int side = desc->image_size > 0 ? desc->image_size : 48;
   size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
   if (side > 4096) return lcl_fail(LCL_ERR_ARGUMENT, "pictures can be scaled to at most 4096, not %d", side);
-  lcl_raw raw = { (int64_t)n, desc->grey ? 1 : 3, side, side, lcl_alloc(n * each), NULL,
-                  lcl_alloc(n * sizeof(int32_t)), (int)l->classes.n, NULL };
+  lcl_raw raw = { (int64_t)n,
+                  desc->grey ? 1 : 3,
+                  side,
+                  side,
+                  lcl_alloc(n * each),
+                  NULL,
+                  lcl_alloc(n * sizeof(int32_t)),
+                  (int)l->classes.n,
+                  NULL };
   decode_job j = { l, side, desc->grey, raw.pixels, lcl_alloc(n * sizeof(lcl_status)) };
   lcl_status status = raw.pixels && raw.labels && j.status ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) lcl_parallel_for((int64_t)n, 16, decode_range, &j);
@@ -141,7 +153,8 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
   return lcl_raw_to_dataset(&raw, name, out);
 }
 
-static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part, lcl_dataset **out) {
+static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part,
+                            lcl_dataset **out) {
   picture_list list = { 0 };
   *out = NULL;
   lcl_status status = list_pictures(&list, folder);
@@ -165,7 +178,8 @@ static lcl_status open_sub(const lcl_data_desc *desc, const char *part, lcl_data
   return status;
 }
 
-/* The test part is a choice that does not depend on the run's seed: every run is measured on the same pictures. */
+/* The test part is a choice that does not depend on the run's seed: every run is measured on the same
+ * pictures. */
 static lcl_status hold_test_out(const lcl_data_desc *desc, lcl_splits *out) {
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
   int64_t held = (int64_t)((double)out->train->count * share);

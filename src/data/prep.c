@@ -5,7 +5,9 @@
 
 #include "base/base.h"
 
-size_t lcl_prep_elements(const lcl_prep *p) { return (size_t)p->c * (size_t)p->h * (size_t)p->w; }
+size_t lcl_prep_elements(const lcl_prep *p) {
+  return (size_t)p->c * (size_t)p->h * (size_t)p->w;
+}
 
 void lcl_prep_destroy(lcl_prep *prep) {
   if (!prep) return;
@@ -15,7 +17,9 @@ void lcl_prep_destroy(lcl_prep *prep) {
   lcl_free(prep);
 }
 
-lcl_prep_desc lcl_prep_describe(const lcl_prep *prep) { return prep->desc; }
+lcl_prep_desc lcl_prep_describe(const lcl_prep *prep) {
+  return prep->desc;
+}
 
 void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width) {
   *channels = prep->c;
@@ -26,7 +30,8 @@ void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width
 static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
   size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
   switch (p->desc.centre) {
-  case LCL_CENTRE_NONE: break;
+  case LCL_CENTRE_NONE:
+    break;
   case LCL_CENTRE_MEAN_IMAGE:
     for (size_t i = 0; i < n; i++) x[i] -= p->mean[i];
     break;
@@ -125,7 +130,8 @@ static lcl_status covariance(const lcl_prep *p, const lcl_dataset *train, double
 static lcl_status fit_zca(lcl_prep *p, const lcl_dataset *train) {
   size_t n = lcl_prep_elements(p);
   if (n > 4096)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "whitening of %zu elements an example is too large; at most 4096", n);
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "whitening of %zu elements an example is too large; at most 4096",
+                    n);
   double *cov = lcl_alloc(n * n * sizeof *cov), trace = 0;
   p->zca = lcl_alloc(n * n * sizeof *p->zca);
   lcl_status status = cov && p->zca ? covariance(p, train, cov) : LCL_ERR_HOST_MEMORY;
@@ -204,7 +210,8 @@ bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
   const lcl_prep_desc *d = &prep->desc;
   bool signed_colour = d->colour == LCL_COLOUR_YUV;
   bool bounded = d->contrast == LCL_CONTRAST_NONE || d->contrast == LCL_CONTRAST_MAX_ABS;
-  if (signed_colour || !bounded || (d->centre != LCL_CENTRE_NONE && d->centre != LCL_CENTRE_MEAN_IMAGE)) return false;
+  if (signed_colour || !bounded || (d->centre != LCL_CENTRE_NONE && d->centre != LCL_CENTRE_MEAN_IMAGE))
+    return false;
   float a = d->centre == LCL_CENTRE_MEAN_IMAGE || d->contrast == LCL_CONTRAST_MAX_ABS ? -1 : 0, b = 1;
   if (d->contrast == LCL_CONTRAST_MAX_ABS && d->centre == LCL_CENTRE_MEAN_IMAGE) a = -2, b = 2;
   a = a * d->gain + d->shift;
@@ -257,7 +264,8 @@ lcl_status lcl_prep_to_image(const lcl_prep *prep, const float *prepared, float 
   memcpy(image, prepared, n * sizeof *image);
   if (prep->desc.centre != LCL_CENTRE_ZCA) undo_linear(prep, image);
   if (prep->desc.contrast != LCL_CONTRAST_NONE || prep->desc.centre == LCL_CENTRE_ZCA) stretch(image, n);
-  if (prep->desc.colour == LCL_COLOUR_YUV && prep->desc.contrast == LCL_CONTRAST_NONE) yuv_to_rgb(image, plane);
+  if (prep->desc.colour == LCL_COLOUR_YUV && prep->desc.contrast == LCL_CONTRAST_NONE)
+    yuv_to_rgb(image, plane);
   for (size_t i = 0; i < n; i++) image[i] = LCL_MIN(LCL_MAX(image[i], 0.0f), 1.0f);
   return LCL_OK;
 }

@@ -20,8 +20,9 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
             cJSON_AddStringToObject(o, "contrast", contrasts[d->contrast]) &&
             cJSON_AddStringToObject(o, "centre", centres[d->centre]) &&
             cJSON_AddNumberToObject(o, "gcn_scale", d->gcn_scale) &&
-            cJSON_AddNumberToObject(o, "zca_eps", d->zca_eps) && cJSON_AddNumberToObject(o, "gain", d->gain) &&
-            cJSON_AddNumberToObject(o, "shift", d->shift) && cJSON_AddNumberToObject(o, "crop", d->crop) &&
+            cJSON_AddNumberToObject(o, "zca_eps", d->zca_eps) &&
+            cJSON_AddNumberToObject(o, "gain", d->gain) && cJSON_AddNumberToObject(o, "shift", d->shift) &&
+            cJSON_AddNumberToObject(o, "crop", d->crop) &&
             cJSON_AddStringToObject(o, "mirror", mirrors[d->mirror]);
   char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
   cJSON_Delete(o);
@@ -36,11 +37,11 @@ int lcl_prep_arrays(const lcl_prep *prep, lcl_prep_array out[4]) {
   bool image = prep->desc.centre == LCL_CENTRE_MEAN_IMAGE || prep->desc.centre == LCL_CENTRE_ZCA;
   int64_t all = (int64_t)lcl_prep_elements(prep);
   if (prep->mean && image)
-    out[n++] = (lcl_prep_array){ "prep.mean", prep->mean, 3, { prep->c, prep->h, prep->w } };
+    out[n++] = (lcl_prep_array) { "prep.mean", prep->mean, 3, { prep->c, prep->h, prep->w } };
   else if (prep->mean)
-    out[n++] = (lcl_prep_array){ "prep.mean", prep->mean, 1, { prep->c } };
-  if (prep->deviation) out[n++] = (lcl_prep_array){ "prep.deviation", prep->deviation, 1, { prep->c } };
-  if (prep->zca) out[n++] = (lcl_prep_array){ "prep.zca", prep->zca, 2, { all, all } };
+    out[n++] = (lcl_prep_array) { "prep.mean", prep->mean, 1, { prep->c } };
+  if (prep->deviation) out[n++] = (lcl_prep_array) { "prep.deviation", prep->deviation, 1, { prep->c } };
+  if (prep->zca) out[n++] = (lcl_prep_array) { "prep.zca", prep->zca, 2, { all, all } };
   return n;
 }
 
@@ -52,7 +53,8 @@ static lcl_status read_name(const cJSON *o, const char *key, const char *const *
       return LCL_OK;
     }
   }
-  return lcl_fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or unknown (%s)", key, text ? text : "no text");
+  return lcl_fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or unknown (%s)", key,
+                  text ? text : "no text");
 }
 
 static lcl_status read_number(const cJSON *o, const char *key, float *out) {
@@ -65,7 +67,7 @@ static lcl_status read_number(const cJSON *o, const char *key, float *out) {
 
 static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   int colour, contrast, centre, mirror;
-  float crop;
+  float crop = 0;
   const cJSON *s = cJSON_GetObjectItemCaseSensitive(o, "shape");
   for (int i = 0; i < 3; i++) {
     const cJSON *v = cJSON_GetArrayItem(s, i);
@@ -91,13 +93,15 @@ static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   return LCL_OK;
 }
 
-static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *name, size_t count, float **out) {
+static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *name, size_t count,
+                             float **out) {
   for (int i = 0; i < n; i++) {
     if (strcmp(arrays[i].name, name) != 0) continue;
     size_t have = 1;
     for (int k = 0; k < arrays[i].rank && k < 3; k++) have *= (size_t)arrays[i].dim[k];
     if (have != count)
-      return lcl_fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed", name, have, count);
+      return lcl_fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed", name, have,
+                      count);
     *out = lcl_alloc(count * sizeof **out);
     if (!*out) return LCL_ERR_HOST_MEMORY;
     memcpy(*out, arrays[i].data, count * sizeof **out);
@@ -109,8 +113,10 @@ static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *na
 static lcl_status take_arrays(lcl_prep *p, const lcl_prep_array *arrays, int n) {
   size_t all = lcl_prep_elements(p), c = (size_t)p->c;
   switch (p->desc.centre) {
-  case LCL_CENTRE_NONE: return LCL_OK;
-  case LCL_CENTRE_MEAN_IMAGE: return take_array(arrays, n, "prep.mean", all, &p->mean);
+  case LCL_CENTRE_NONE:
+    return LCL_OK;
+  case LCL_CENTRE_MEAN_IMAGE:
+    return take_array(arrays, n, "prep.mean", all, &p->mean);
   case LCL_CENTRE_ZCA:
     LCL_TRY(take_array(arrays, n, "prep.mean", all, &p->mean));
     return take_array(arrays, n, "prep.zca", all * all, &p->zca);
@@ -125,7 +131,8 @@ lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, in
   int shape[3];
   *out = NULL;
   cJSON *o = cJSON_Parse(json);
-  lcl_status status = o ? read_desc(o, &desc, shape) : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
+  lcl_status status =
+      o ? read_desc(o, &desc, shape) : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
   cJSON_Delete(o);
   LCL_TRY(status);
   LCL_TRY(lcl_prep_new(&desc, shape[0], shape[1], shape[2], out));
@@ -143,14 +150,14 @@ static lcl_status judge_range(float a, float b, float lo, float hi, const char *
   float span = hi - lo, tolerance = 1e-3f * span;
   if (!(a >= lo - tolerance && b <= hi + tolerance)) {
     bool bytes = a >= 0 && b > 1.5f * hi && b <= 255;
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: values go from %g to %g, but %g to %g is expected here%s", what, (double)a,
-                    (double)b, (double)lo, (double)hi,
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s: values go from %g to %g, but %g to %g is expected here%s", what,
+                    (double)a, (double)b, (double)lo, (double)hi,
                     bytes ? "; they look like bytes 0..255 that were not divided by 255" : "");
   }
   if (b - a < span / 50)
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%s: values fill only %g to %g of the expected %g to %g; was the scaling applied twice?", what,
-                    (double)a, (double)b, (double)lo, (double)hi);
+                    "%s: values fill only %g to %g of the expected %g to %g; was the scaling applied twice?",
+                    what, (double)a, (double)b, (double)lo, (double)hi);
   return LCL_OK;
 }
 
@@ -164,7 +171,8 @@ lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, 
   return n ? judge_range(a, b, lo, hi, what) : LCL_OK;
 }
 
-lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo, float hi, const char *what) {
+lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo, float hi,
+                           const char *what) {
   size_t n_in = lcl_dataset_elements(ds), n = n_in;
   if (prep) {
     int c, h, w;

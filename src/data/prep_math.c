@@ -40,7 +40,8 @@ static void shift_divide(float *x, size_t n, double shift, double divisor) {
 #define LCN_TAPS 7
 
 /* k * x with zero padding, along x or y. */
-static void filter_line(const float *in, float *out, int height, int width, const float *kernel, bool vertical) {
+static void filter_line(const float *in, float *out, int height, int width, const float *kernel,
+                        bool vertical) {
   for (int y = 0; y < height; y++) {
     for (int x = 0; x < width; x++) {
       float sum = 0;
@@ -62,8 +63,8 @@ static float inside(const float *kernel, int i, int n) {
   return sum;
 }
 
-/* torch's SpatialContrastiveNormalization: m = (k*x)/(k*1), x1 = x - m, s = sqrt(k*x1^2)/(k*1), x1/max(s, 1e-4).
- * scratch: 2 planes. */
+/* torch's SpatialContrastiveNormalization: m = (k*x)/(k*1), x1 = x - m, s = sqrt(k*x1^2)/(k*1), x1/max(s,
+ * 1e-4). scratch: 2 planes. */
 static void local_contrast(float *x, int height, int width, float *scratch) {
   float kernel[LCN_TAPS], sum = 0;
   size_t plane = (size_t)height * (size_t)width;
@@ -90,10 +91,12 @@ static void local_contrast(float *x, int height, int width, float *scratch) {
   }
 }
 
-void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width, float *scratch) {
+void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width,
+                        float *scratch) {
   size_t plane = (size_t)height * (size_t)width, n = (size_t)channels * plane;
   switch (desc->contrast) {
-  case LCL_CONTRAST_NONE: break;
+  case LCL_CONTRAST_NONE:
+    break;
   case LCL_CONTRAST_STANDARDISE:
     for (int c = 0; c < channels; c++) {
       float *p = x + (size_t)c * plane;
@@ -101,7 +104,9 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
       shift_divide(p, plane, 0, LCL_MAX(norm_of(p, plane) / sqrt((double)plane), 1e-4));
     }
     break;
-  case LCL_CONTRAST_LOCAL_Y: local_contrast(x, height, width, scratch); break;
+  case LCL_CONTRAST_LOCAL_Y:
+    local_contrast(x, height, width, scratch);
+    break;
   case LCL_CONTRAST_GCN:
     shift_divide(x, n, mean_of(x, n), 1);
     shift_divide(x, n, 0, norm_of(x, n) / desc->gcn_scale);
@@ -113,7 +118,9 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
     shift_divide(x, n, 0, top);
     break;
   }
-  case LCL_CONTRAST_UNIT_NORM: shift_divide(x, n, 0, norm_of(x, n)); break;
+  case LCL_CONTRAST_UNIT_NORM:
+    shift_divide(x, n, 0, norm_of(x, n));
+    break;
   }
 }
 

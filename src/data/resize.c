@@ -23,8 +23,8 @@ static void make_taps(taps *t, int out_i, int in_size, int out_size) {
   for (int k = 0; k < t->n; k++) t->weight[k] = (float)(t->weight[k] / sum);
 }
 
-/* Resamples along an axis: `lines` independent lines of in_size samples, `step` floats apart within a line. in holds
- * for sample i of line (a,b) the element a*in_size*step + i*step + b, with b < step. */
+/* Resamples along an axis: `lines` independent lines of in_size samples, `step` floats apart within a line.
+ * in holds for sample i of line (a,b) the element a*in_size*step + i*step + b, with b < step. */
 static lcl_status resample(const float *in, float *out, int outer, int in_size, int out_size, int step) {
   double scale = (double)in_size / out_size;
   taps t = { .weight = lcl_alloc(((size_t)ceil(2 * LCL_MAX(scale, 1.0)) + 3) * sizeof(float)) };
@@ -51,7 +51,8 @@ lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_imag
     return lcl_fail(LCL_ERR_ARGUMENT, "cannot resize a picture to %dx%d", width, height);
   size_t c = (size_t)in->channels, n_in = (size_t)in->width * (size_t)in->height * c;
   size_t n_mid = (size_t)width * (size_t)in->height * c, n_out = (size_t)width * (size_t)height * c;
-  float *a = lcl_alloc(n_in * sizeof *a), *b = lcl_alloc(n_mid * sizeof *b), *r = lcl_alloc(n_out * sizeof *r);
+  float *a = lcl_alloc(n_in * sizeof *a), *b = lcl_alloc(n_mid * sizeof *b),
+        *r = lcl_alloc(n_out * sizeof *r);
   uint8_t *bytes = lcl_alloc(n_out);
   lcl_status status = a && b && r && bytes ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
@@ -61,7 +62,7 @@ lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_imag
   if (status == LCL_OK) status = resample(b, r, 1, in->height, height, width * in->channels);
   if (status == LCL_OK) {
     for (size_t i = 0; i < n_out; i++) bytes[i] = (uint8_t)lrintf(LCL_MIN(LCL_MAX(r[i], 0.0f), 255.0f));
-    *out = (lcl_image){ width, height, in->channels, bytes };
+    *out = (lcl_image) { width, height, in->channels, bytes };
     bytes = NULL;
   }
   lcl_free(a);
@@ -81,7 +82,8 @@ static uint8_t pick(const lcl_image *im, int y, int x, int c, bool grey) {
 
 lcl_status lcl_image_square(const lcl_image *in, int side, bool grey, uint8_t *out) {
   int shorter = LCL_MIN(in->width, in->height);
-  int width = (int)lrint((double)in->width * side / shorter), height = (int)lrint((double)in->height * side / shorter);
+  int width = (int)lrint((double)in->width * side / shorter),
+      height = (int)lrint((double)in->height * side / shorter);
   lcl_image small;
   LCL_TRY(lcl_image_resize(in, LCL_MAX(width, side), LCL_MAX(height, side), &small));
   int top = (small.height - side) / 2, left = (small.width - side) / 2;

@@ -26,8 +26,9 @@ static lcl_status parse_format(const uint8_t *p, size_t n, wave_format *f) {
   bool pcm = f->code == WAVE_PCM && (f->bits == 8 || f->bits == 16 || f->bits == 24 || f->bits == 32);
   bool real = f->code == WAVE_FLOAT && f->bits == 32;
   if (!pcm && !real)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float",
-                    f->code, f->bits);
+    return lcl_fail(LCL_ERR_UNSUPPORTED,
+                    "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float", f->code,
+                    f->bits);
   if (f->channels < 1 || f->channels > 64 || rate < 1 || rate > 1000000)
     return lcl_fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels, rate);
   f->rate = (int)rate;
@@ -71,7 +72,8 @@ lcl_status lcl_wav_parse(const uint8_t *data, size_t n, lcl_wav *out) {
     const uint8_t *body = data + at + 8;
     if (memcmp(data + at, "data", 4) == 0) {
       if (!format.channels) return lcl_fail(LCL_ERR_FORMAT, "WAV file: samples come before their format");
-      if (size > left) return lcl_fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there", size, left);
+      if (size > left)
+        return lcl_fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there", size, left);
       return decode(body, size, &format, out);
     }
     if (size > left) break;
@@ -107,8 +109,9 @@ static lcl_status add_file(collection *c, const char *path, int32_t label) {
   lcl_free(data);
   if (status != LCL_OK) return lcl_fail_prefix(status, "%s", path);
   if (c->rate && wav.rate != c->rate)
-    status = lcl_fail(LCL_ERR_FORMAT, "%s has %d samples a second, the files before it %d: resample them to one rate",
-                      path, wav.rate, c->rate);
+    status = lcl_fail(LCL_ERR_FORMAT,
+                      "%s has %d samples a second, the files before it %d: resample them to one rate", path,
+                      wav.rate, c->rate);
   c->rate = wav.rate;
   if (status == LCL_OK && !lcl_grow((void **)&c->signal, &c->cap, c->n + (size_t)wav.n, sizeof *c->signal))
     status = LCL_ERR_HOST_MEMORY;
@@ -127,11 +130,12 @@ static lcl_status add_class(collection *c, const char *folder, const char *name,
   lcl_names files = { 0 };
   *any = false;
   lcl_str_add(&sub, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
+  lcl_status status =
+      lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
     if (!lcl_name_ends(files.data[i], ".wav")) continue;
     lcl_str_free(&path);
-    path = (lcl_str){ 0 };
+    path = (lcl_str) { 0 };
     lcl_str_add(&path, "%s/%s", sub.data, files.data[i]);
     *any = true;
     status = lcl_str_ok(&path) ? add_file(c, path.data, label) : LCL_ERR_HOST_MEMORY;
@@ -143,7 +147,8 @@ static lcl_status add_class(collection *c, const char *folder, const char *name,
 }
 
 /* part[i]: 0 train, 1 valid, 2 test; in each class the recordings are dealt out in a random order. */
-static lcl_status deal(const collection *c, int classes, double test, double valid, uint64_t seed, uint8_t *part) {
+static lcl_status deal(const collection *c, int classes, double test, double valid, uint64_t seed,
+                       uint8_t *part) {
   uint32_t n = (uint32_t)c->list.n, *order = lcl_alloc(n * sizeof *order);
   if (!order) return LCL_ERR_HOST_MEMORY;
   lcl_philox_permutation(seed, lcl_philox_stream("data.recordings"), 0, order, n);
@@ -163,8 +168,8 @@ static lcl_status deal(const collection *c, int classes, double test, double val
   return LCL_OK;
 }
 
-static lcl_status cut(const collection *c, const lcl_dataset *all, const uint8_t *part, uint8_t which, const char *name,
-                      int width, int hop, lcl_dataset **out) {
+static lcl_status cut(const collection *c, const lcl_dataset *all, const uint8_t *part, uint8_t which,
+                      const char *name, int width, int hop, lcl_dataset **out) {
   struct {
     int64_t *data;
     size_t n, cap;
@@ -189,11 +194,13 @@ static lcl_status cut(const collection *c, const lcl_dataset *all, const uint8_t
 }
 
 static lcl_status make_parts(const lcl_data_desc *desc, collection *c, lcl_names *classes, lcl_splits *out) {
-  double overlap = desc->overlap > 0 ? desc->overlap : 0.9, test = desc->test_share > 0 ? desc->test_share : 0.2;
+  double overlap = desc->overlap > 0 ? desc->overlap : 0.9,
+         test = desc->test_share > 0 ? desc->test_share : 0.2;
   int width = (int)lrint(c->rate * (desc->segment_ms > 0 ? desc->segment_ms : 500) / 1000.0);
   int hop = (int)LCL_MAX(lrint(width * (1 - overlap)), 1L);
   if (overlap >= 1 || test >= 1 || width < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "sound: overlap and test share must be below 1 and segments at least 1 sample");
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "sound: overlap and test share must be below 1 and segments at least 1 sample");
   /* The joined signal is a set of single samples; the parts are windows on it. */
   lcl_raw raw = { (int64_t)c->n, 1, 1, 1, NULL, c->signal, NULL, (int)classes->n, classes->data };
   c->signal = NULL;
@@ -213,7 +220,8 @@ static lcl_status make_parts(const lcl_data_desc *desc, collection *c, lcl_names
   if (status == LCL_OK) status = cut(c, all, part, 1, "valid", width, hop, &out->valid);
   if (status == LCL_OK) status = cut(c, all, part, 2, "test", width, hop, &out->test);
   if (status == LCL_OK && !out->train)
-    status = lcl_fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples", desc->path, width);
+    status =
+        lcl_fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples", desc->path, width);
   lcl_dataset_close(all);
   lcl_free(part);
   return status;

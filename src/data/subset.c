@@ -4,7 +4,8 @@
 
 static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64_t step, uint32_t **out) {
   *out = NULL;
-  if (n > UINT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "a data set of more than 2^32 examples cannot be shuffled");
+  if (n > UINT32_MAX)
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "a data set of more than 2^32 examples cannot be shuffled");
   uint32_t *perm = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *perm);
   if (!perm) return LCL_ERR_HOST_MEMORY;
   lcl_philox_permutation(seed, lcl_philox_stream(what), step, perm, (uint32_t)n);
@@ -13,7 +14,8 @@ static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64
 }
 
 /* Marks the held examples with 1. */
-static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed, uint8_t *mark) {
+static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed,
+                              uint8_t *mark) {
   if (!random) {
     memset(mark + (ds->count - held), 1, (size_t)held);
     return LCL_OK;
@@ -25,8 +27,8 @@ static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, 
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed, lcl_dataset **part,
-                             lcl_dataset **rest) {
+lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed,
+                             lcl_dataset **part, lcl_dataset **rest) {
   *part = *rest = NULL;
   if (held < 1 || held >= ds->count)
     return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
@@ -59,7 +61,8 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
   int64_t *taken = lcl_alloc((size_t)ds->classes * sizeof *taken);
   int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
   uint32_t *perm = NULL;
-  lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm) : LCL_ERR_HOST_MEMORY;
+  lcl_status status =
+      taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     int64_t n = 0;
     for (int64_t i = 0; i < ds->count; i++) {
@@ -70,8 +73,9 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
     }
     for (int c = 0; c < ds->classes && status == LCL_OK; c++) {
       if (taken[c] < n_per_class)
-        status = lcl_fail(LCL_ERR_ARGUMENT, "'%s' has only %lld examples of class %d; %lld per class were asked for",
-                          ds->name, (long long)taken[c], c, (long long)n_per_class);
+        status = lcl_fail(LCL_ERR_ARGUMENT,
+                          "'%s' has only %lld examples of class %d; %lld per class were asked for", ds->name,
+                          (long long)taken[c], c, (long long)n_per_class);
     }
     if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index, n, out);
   }
@@ -83,7 +87,7 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
 
 /* A new raw block of the shape of ds with count examples, bytes or floats; labels if asked for. */
 static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, bool labelled, lcl_raw *raw) {
-  *raw = (lcl_raw){ count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
+  *raw = (lcl_raw) { count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
   size_t n;
   if (!lcl_mul_size(lcl_dataset_elements(ds), (size_t)count, &n) || !lcl_mul_size(n, sizeof(float), &n))
     return lcl_fail(LCL_ERR_HOST_MEMORY, "a copy of '%s' does not fit into memory", ds->name);
@@ -96,22 +100,26 @@ static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, boo
   if (ok && ds->class_names && ds->classes > 0) {
     raw->class_names = lcl_alloc((size_t)ds->classes * sizeof *raw->class_names);
     ok = raw->class_names != NULL;
-    for (int c = 0; ok && c < ds->classes; c++) ok = (raw->class_names[c] = lcl_strdup(ds->class_names[c])) != NULL;
+    for (int c = 0; ok && c < ds->classes; c++)
+      ok = (raw->class_names[c] = lcl_strdup(ds->class_names[c])) != NULL;
   }
   if (ok) return LCL_OK;
   lcl_raw_free(raw);
   return LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total, bool *labelled, bool *bytes) {
+static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total, bool *labelled,
+                               bool *bytes) {
   if (n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "joining data sets needs at least one");
   const lcl_dataset *a = sets[0];
   *total = 0;
   *labelled = *bytes = true;
   for (int k = 0; k < n; k++) {
     const lcl_dataset *b = sets[k];
-    if (b->channels != a->channels || b->height != a->height || b->width != a->width || b->classes != a->classes)
-      return lcl_fail(LCL_ERR_SHAPE, "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)", a->name,
+    if (b->channels != a->channels || b->height != a->height || b->width != a->width ||
+        b->classes != a->classes)
+      return lcl_fail(LCL_ERR_SHAPE,
+                      "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)", a->name,
                       a->channels, a->height, a->width, a->classes, b->name, b->channels, b->height, b->width,
                       b->classes);
     *total += b->count;
@@ -123,8 +131,8 @@ static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *t
 
 lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name, lcl_dataset **out) {
   *out = NULL;
-  int64_t total, at = 0;
-  bool labelled, bytes;
+  int64_t total = 0, at = 0;
+  bool labelled = false, bytes = false;
   LCL_TRY(concat_check(sets, n, &total, &labelled, &bytes));
   lcl_raw raw;
   LCL_TRY(raw_like(sets[0], total, bytes, labelled, &raw));
@@ -150,15 +158,16 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
 static float block_mean(const float *plane, int width, int y, int x, int factor) {
   float sum = 0;
   for (int a = 0; a < factor; a++)
-    for (int b = 0; b < factor; b++) sum += plane[(size_t)(y * factor + a) * (size_t)width + (size_t)(x * factor + b)];
+    for (int b = 0; b < factor; b++)
+      sum += plane[(size_t)(y * factor + a) * (size_t)width + (size_t)(x * factor + b)];
   return sum / (float)(factor * factor);
 }
 
 lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
   *out = NULL;
   if (factor < 1 || ds->height % factor || ds->width % factor)
-    return lcl_fail(LCL_ERR_ARGUMENT, "pictures of %dx%d cannot be reduced by %d: sides must be divisible", ds->height,
-                    ds->width, factor);
+    return lcl_fail(LCL_ERR_ARGUMENT, "pictures of %dx%d cannot be reduced by %d: sides must be divisible",
+                    ds->height, ds->width, factor);
   lcl_dataset small = *ds;
   small.height /= factor;
   small.width /= factor;
@@ -190,7 +199,8 @@ lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t
   size_t each = lcl_dataset_elements(ds);
   float *value = lcl_alloc(each * sizeof *value), *draw = lcl_alloc(each * sizeof *draw);
   lcl_raw raw = { 0 };
-  lcl_status status = value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw) : LCL_ERR_HOST_MEMORY;
+  lcl_status status =
+      value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw) : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < ds->count && status == LCL_OK; i++) {
     uint8_t *to = raw.pixels + (size_t)i * each;
     lcl_dataset_example(ds, i, value);

@@ -1,5 +1,5 @@
-/* The built-in digits: pen strokes, jittered, bent, mapped by a random affine map and drawn with a random pen. Each
- * example is a function of (seed, its number) alone. */
+/* The built-in digits: pen strokes, jittered, bent, mapped by a random affine map and drawn with a random
+ * pen. Each example is a function of (seed, its number) alone. */
 #include <math.h>
 
 #include "data/data_internal.h"
@@ -31,11 +31,18 @@ typedef struct job {
   int32_t *labels;
 } job;
 
-static float between(float u, float lo, float hi) { return lo + (hi - lo) * u; }
+static float between(float u, float lo, float hi) {
+  return lo + (hi - lo) * u;
+}
+
+/* No example is bent by more than two deviations: beyond that people could not read it either. */
+static float clip(float g) {
+  return LCL_MIN(LCL_MAX(g, -2.0f), 2.0f);
+}
 
 static void make_style(const float *u, const float *g, style *s) {
   const float pi = 3.14159265f;
-  float angle = 0.17f * g[0], slant = 0.22f * g[1] - 0.12f;
+  float angle = 0.13f * clip(g[0]), slant = 0.2f * clip(g[1]) - 0.1f;
   float height = between(u[0], 15.0f, 20.5f), width = height * between(u[1], 0.52f, 0.95f);
   float cosine = cosf(angle), sine = sinf(angle);
   /* scale, then shear along x, then rotate */
@@ -46,14 +53,14 @@ static void make_style(const float *u, const float *g, style *s) {
   s->tx = SIDE / 2.0f + between(u[2], -2.2f, 2.2f);
   s->ty = SIDE / 2.0f + between(u[3], -2.2f, 2.2f);
   for (int k = 0; k < 2 * WAVES; k++) {
-    s->amp[k] = 0.75f * g[2 + k] / (float)(1 + k % WAVES);
+    s->amp[k] = 0.7f * clip(g[2 + k]) / (float)(1 + k % WAVES);
     s->fx[k] = between(u[4 + k], -1, 1) * 2 * pi / SIDE * (float)(1 + k % WAVES);
     s->fy[k] = between(u[10 + k], -1, 1) * 2 * pi / SIDE * (float)(1 + k % WAVES);
     s->phase[k] = 2 * pi * u[16 + k];
   }
-  s->radius = between(u[22] * u[22], 0.45f, 1.9f);
+  s->radius = between(u[22] * u[22], 0.5f, 1.9f);
   s->soft = between(u[23], 0.6f, 1.2f);
-  s->ink = between(u[24], 0.75f, 1.0f);
+  s->ink = between(u[24], 0.85f, 1.0f);
 }
 
 static point bend(const style *s, point p) {
@@ -78,8 +85,8 @@ static int trace(const lcl_stroke_path *path, const float *jitter, point *out) {
   point p[LCL_STROKE_MAX_POINTS];
   int n = 0;
   for (int i = 0; i < path->n; i++) {
-    p[i].x = path->xy[i][0] / 100.0f + 0.032f * jitter[2 * i];
-    p[i].y = path->xy[i][1] / 100.0f + 0.032f * jitter[2 * i + 1];
+    p[i].x = path->xy[i][0] / 100.0f + 0.025f * clip(jitter[2 * i]);
+    p[i].y = path->xy[i][1] / 100.0f + 0.025f * clip(jitter[2 * i + 1]);
   }
   for (int i = 0; i + 1 < path->n; i++) {
     const point *a = &p[LCL_MAX(i - 1, 0)], *b = &p[i], *c = &p[i + 1], *d = &p[LCL_MIN(i + 2, path->n - 1)];
@@ -103,8 +110,10 @@ static float distance(float x, float y, point a, point b) {
 
 /* Smallest distance of each pixel to the segment, in dist. */
 static void draw_segment(point a, point b, float reach, float *dist) {
-  int x0 = LCL_MAX((int)floorf(LCL_MIN(a.x, b.x) - reach), 0), x1 = LCL_MIN((int)ceilf(LCL_MAX(a.x, b.x) + reach), SIDE - 1);
-  int y0 = LCL_MAX((int)floorf(LCL_MIN(a.y, b.y) - reach), 0), y1 = LCL_MIN((int)ceilf(LCL_MAX(a.y, b.y) + reach), SIDE - 1);
+  int x0 = LCL_MAX((int)floorf(LCL_MIN(a.x, b.x) - reach), 0),
+      x1 = LCL_MIN((int)ceilf(LCL_MAX(a.x, b.x) + reach), SIDE - 1);
+  int y0 = LCL_MAX((int)floorf(LCL_MIN(a.y, b.y) - reach), 0),
+      y1 = LCL_MIN((int)ceilf(LCL_MAX(a.y, b.y) + reach), SIDE - 1);
   for (int y = y0; y <= y1; y++) {
     for (int x = x0; x <= x1; x++) {
       float d = distance((float)x + 0.5f, (float)y + 0.5f, a, b);
