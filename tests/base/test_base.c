@@ -1,0 +1,199 @@
+/* Floor 0: messages, heap, arena, strings, hash and files. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static char folder[64];
+
+static int make_folder(void **state) {
+  (void)state;
+  strcpy(folder, "/tmp/latentcl-test-XXXXXX");
+  return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+  (void)state;
+  char command[128];
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  return system(command);
+}
+
+static void messages(void **state) {
+  (void)state;
+  assert_int_equal(lcl_fail(LCL_ERR_IO, "cannot open %s", "x"), LCL_ERR_IO);
+  assert_string_equal(lcl_error_message(), "cannot open x");
+  /* The old message may be an argument of the new one. */
+  lcl_fail(LCL_ERR_IO, "again: %s", lcl_error_message());
+  assert_string_equal(lcl_error_message(), "again: cannot open x");
+  assert_int_equal(lcl_fail_prefix(LCL_ERR_SHAPE, "conv%d", 1), LCL_ERR_SHAPE);
+  assert_string_equal(lcl_error_message(), "conv1: again: cannot open x");
+  for (int s = LCL_OK; s <= LCL_ERR_INTERRUPTED; s++)
+    assert_string_not_equal(lcl_status_string((lcl_status)s), "unknown status");
+}
+
+static void long_messages_are_cut(void **state) {
+  (void)state;
+  char *text = malloc(100000);
+  memset(text, 'a', 99999);
+  text[99999] = 0;
+  lcl_fail(LCL_ERR_IO, "%s", text);
+  size_t n = strlen(lcl_error_message());
+  assert_in_range(n, 1000, 99999);
+  for (int i = 0; i < 100; i++) lcl_fail_prefix(LCL_ERR_IO, "%s", "prefix");
+  assert_int_equal(strlen(lcl_error_message()), n);
+  assert_memory_equal(lcl_error_message(), "prefix: prefix: ", 16);
+  lcl_fail_prefix(LCL_ERR_IO, "%s", text);
+  assert_int_equal(strlen(lcl_error_message()), n);
+  free(text);
+}
+
+static void *other_thread(void *arg) {
+  const char **seen = arg;
+  *seen = *lcl_error_message() ? "a message" : "none";
+  lcl_fail(LCL_ERR_IO, "other");
+  return NULL;
+}
+
+static void messages_are_per_thread(void **state) {
+  (void)state;
+  lcl_fail(LCL_ERR_IO, "mine");
+  pthread_t t;
+  const char *seen = NULL;
+  assert_int_equal(pthread_create(&t, NULL, other_thread, (void *)&seen), 0);
+  pthread_join(t, NULL);
+  assert_string_equal(seen, "none");
+  assert_string_equal(lcl_error_message(), "mine");
+}
+
+static void collect_log(lcl_log_level level, const char *text, void *user) {
+  snprintf(user, 100, "%d %s", (int)level, text);
+}
+
+static void log_goes_to_the_callback(void **state) {
+  (void)state;
+  char got[100] = "";
+  lcl_log_set(collect_log, got);
+  lcl_log_set_level(LCL_LOG_INFO);
+  lcl_logf(LCL_LOG_DEBUG, "too fine");
+  assert_string_equal(got, "");
+  lcl_logf(LCL_LOG_INFO, "n = %d", 3);
+  assert_string_equal(got, "3 n = 3");
+  lcl_log_set_level(LCL_LOG_OFF);
+  lcl_logf(LCL_LOG_ERROR, "off");
+  assert_string_equal(got, "3 n = 3");
+  lcl_log_set(NULL, NULL);
+}
+
+static void failing_allocations(void **state) {
+  (void)state;
+  int64_t before = lcl_test_alloc_live();
+  lcl_test_fail_alloc(1);
+  void *a = lcl_alloc(10), *b = lcl_alloc(10), *c = lcl_alloc(10);
+  assert_non_null(a);
+  assert_null(b);
+  assert_non_null(c);
+  assert_non_null(strstr(lcl_error_message(), "out of host memory"));
+  lcl_test_fail_alloc(-1);
+  assert_int_equal(lcl_test_alloc_live(), before + 2);
+  lcl_free(a);
+  lcl_free(c);
+  lcl_free(NULL);
+  assert_int_equal(lcl_test_alloc_live(), before);
+}
+
+static void arena(void **state) {
+  (void)state;
+  lcl_arena *a = lcl_arena_create();
+  for (size_t n = 0; n < 3000; n++) {
+    unsigned char *p = lcl_arena_alloc(a, n * 7 % 5000);
+    assert_int_equal((uintptr_t)p % 16, 0);
+    for (size_t i = 0; i < n * 7 % 5000; i++) assert_int_equal(p[i], 0);
+    memset(p, 0xff, n * 7 % 5000);
+  }
+  assert_non_null(lcl_arena_alloc(a, 1 << 20));
+  assert_null(lcl_arena_alloc(a, SIZE_MAX));
+  assert_string_equal(lcl_arena_printf(a, "%s-%d", lcl_arena_strdup(a, "x"), 5), "x-5");
+  lcl_arena_destroy(a);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+static void strings_and_arrays(void **state) {
+  (void)state;
+  lcl_str s = { 0 };
+  for (int i = 0; i < 1000; i++) lcl_str_add(&s, "%d,", i);
+  assert_true(lcl_str_ok(&s));
+  assert_int_equal(s.n, 10 * 2 + 90 * 3 + 900 * 4);
+  lcl_test_fail_alloc(0);
+  lcl_str t = { 0 };
+  lcl_str_add(&t, "x");
+  lcl_str_add(&t, "y"); /* ignored after the failure */
+  assert_false(lcl_str_ok(&t));
+  assert_null(t.data);
+  lcl_test_fail_alloc(-1);
+  lcl_str_free(&s);
+  lcl_str_free(&t);
+  struct {
+    int *data;
+    size_t n, cap;
+  } v = { 0 };
+  for (int i = 0; i < 100; i++) assert_true(LCL_PUSH(&v, i));
+  assert_int_equal(v.data[99], 99);
+  size_t product;
+  assert_false(lcl_grow((void **)&v.data, &v.cap, SIZE_MAX / 2, sizeof(int)));
+  assert_false(lcl_mul_size(SIZE_MAX, 2, &product));
+  assert_true(lcl_mul_size(6, 7, &product) && product == 42);
+  lcl_free(v.data);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+static void hash(void **state) {
+  (void)state;
+  char h[33];
+  lcl_hash_hex("", 0, h); /* XXH3 128 of nothing, from the xxHash specification */
+  assert_string_equal(h, "99aa06d3014798d86001c324468d497f");
+}
+
+static void files(void **state) {
+  (void)state;
+  char path[128];
+  snprintf(path, sizeof path, "%s/a/b/c", folder);
+  ASSERT_OK(lcl_mkdirs(path));
+  ASSERT_OK(lcl_mkdirs(path));
+  strcat(path, "/file");
+  assert_false(lcl_file_exists(path));
+  void *data;
+  size_t n;
+  ASSERT_STATUS(lcl_file_read(path, 100, &data, &n), LCL_ERR_IO);
+  assert_non_null(strstr(lcl_error_message(), path));
+  char big[10000];
+  for (size_t i = 0; i < sizeof big; i++) big[i] = (char)i;
+  ASSERT_OK(lcl_file_write_atomic(path, big, sizeof big));
+  ASSERT_OK(lcl_file_read(path, sizeof big, &data, &n));
+  assert_int_equal(n, sizeof big);
+  assert_memory_equal(data, big, n);
+  assert_int_equal(((char *)data)[n], 0);
+  lcl_free(data);
+  ASSERT_STATUS(lcl_file_read(path, sizeof big - 1, &data, &n), LCL_ERR_FORMAT);
+  strcat(path, "/below-a-file");
+  ASSERT_STATUS(lcl_mkdirs(path), LCL_ERR_IO);
+  ASSERT_STATUS(lcl_file_write_atomic(path, big, 1), LCL_ERR_IO);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(messages),
+    cmocka_unit_test(long_messages_are_cut),
+    cmocka_unit_test(messages_are_per_thread),
+    cmocka_unit_test(log_goes_to_the_callback),
+    cmocka_unit_test(failing_allocations),
+    cmocka_unit_test(arena),
+    cmocka_unit_test(strings_and_arrays),
+    cmocka_unit_test(hash),
+    cmocka_unit_test_setup_teardown(files, make_folder, remove_folder),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

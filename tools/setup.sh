@@ -1,0 +1,47 @@
+# Sourced by tools/check and tools/demo: goes to the project's folder and sees to it that everything LatentCL is built
+# and tested with is installed. On Debian (12 or later) missing packages are installed when we are root, else named.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-headers libxxhash-dev
+  libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libclblast-dev libclfft-dev)
+driver_packages=(pocl-opencl-icd mesa-opencl-icd)
+test_packages=(libcmocka-dev oclgrind)
+
+# need PACKAGE...: installs what is missing, or says what is and stops.
+need() {
+  command -v dpkg-query >/dev/null || {
+    echo "This is not Debian: please install the counterparts of these packages yourself: $*" >&2
+    return 0
+  }
+  local missing=() p
+  for p in "$@"; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "These packages are missing: ${missing[*]}" >&2
+    echo "Install them, then run this again:  sudo apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "Installing: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q && apt-get install -q -y --no-install-recommends "${missing[@]}" || {
+    echo "The packages could not be installed: ${missing[*]}" >&2
+    exit 1
+  }
+}
+
+# What a person has set for their own use must not change what is built and tested here.
+unset "${!LATENTCL_@}"
+
+# configure FOLDER OPTION...: a build folder with these meson options.
+configure() {
+  local folder=$1
+  shift
+  if [ -f "$folder/build.ninja" ]; then
+    meson configure "$folder" "$@"
+  else
+    meson setup "$folder" "$@"
+  fi
+}
