@@ -22,6 +22,15 @@ struct lcl_tensor {
   const char *output_name; /* set by lcl_output */
 };
 
+/* How a tensor lies in memory: element (i0,i1,...) is at offset + sum i_k*stride_k, in elements. */
+typedef struct lcl_view {
+  int slot;
+  int64_t offset;
+  int64_t stride[LCL_MAX_RANK];
+} lcl_view;
+
+struct lcl_epilogue;
+
 typedef struct lcl_op {
   const char *name; /* as in messages, labels and `latentcl op` */
   size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero the padding) */
@@ -33,6 +42,13 @@ typedef struct lcl_op {
   void (*grad)(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin);
   /* Emits the launches that compute the outputs. */
   lcl_status (*lower)(lcl_lower *lw, lcl_node *node);
+  /* Only re-indexes its input 0 (reshape, transpose, slice...): turns the input's view into the output's; false when no
+   * strides can say it, then the input is copied to a dense buffer and asked again. Needs no lower. */
+  bool (*view)(const lcl_node *node, lcl_view *view);
+  /* Updates only: called before anything is lowered, to say where tensors should be written (lcl_place). */
+  lcl_status (*prepare)(lcl_lower *lw, lcl_node *node);
+  /* lower with bias and activation applied to the result, written to epilogue->out (products and convolutions). */
+  lcl_status (*lower_fused)(lcl_lower *lw, lcl_node *node, const struct lcl_epilogue *epilogue);
   /* Useful arithmetic of the node: multiply-adds x 2. NULL: one per output element. */
   double (*flops)(const lcl_node *node);
   unsigned flags;
@@ -43,6 +59,7 @@ enum {
   LCL_OP_RANDOM = 2,   /* draws from the graph's random state: never merged with another node */
   LCL_OP_NO_GRAD = 4,  /* integer or constant result: gradients stop here silently (grad is NULL otherwise means the
                           same for first order, but see LCL_OP_FIRST_ORDER) */
+  LCL_OP_TARGET = 16,  /* an update whose in[0] is the variable it writes (not read as a value) */
   LCL_OP_FIRST_ORDER = 8 /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
 };
 
@@ -71,7 +88,7 @@ lcl_store *lcl_graph_store(lcl_graph *g);
 /* ---- lowering --------------------------------------------------------------------------------------------------- */
 
 /* Kernel arguments. A tensor or scratch argument is also the launch's read or write range. */
-typedef enum lcl_arg_kind { LCL_ARG_I32, LCL_ARG_F32, LCL_ARG_LOCAL, LCL_ARG_SLOT, LCL_ARG_BYTES } lcl_arg_kind;
+typedef enum lcl_arg_kind { LCL_ARG_I32, LCL_ARG_F32, LCL_ARG_LOCAL, LCL_ARG_SLOT, LCL_ARG_BYTES, LCL_ARG_BAD } lcl_arg_kind;
 enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
 typedef struct lcl_arg {
   lcl_arg_kind kind;
@@ -81,13 +98,14 @@ typedef struct lcl_arg {
     int32_t i32;
     float f32;
     size_t local_bytes;
-    struct { const void *data; size_t n; } bytes; /* e.g. an int8 by value; copied */
+    struct { uint8_t data[64]; size_t n; } bytes; /* e.g. an int8 by value */
   } u;
 } lcl_arg;
 
-lcl_arg lcl_i32(int64_t value); /* sets the error when value does not fit */
+lcl_arg lcl_i32(int64_t value); /* a value beyond 31 bits makes lcl_emit fail */
 lcl_arg lcl_f32(float value);
 lcl_arg lcl_local(size_t bytes);
+lcl_arg lcl_int8(const int64_t *values, int n); /* n values, the rest 0, as an OpenCL int8 */
 /* The tensor as a dense row-major buffer (a strided view is copied first). */
 lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t);
 /* Where the tensor's value has to be written (dense). */
@@ -99,7 +117,17 @@ lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access);
 lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access);
 /* The graph's random state variable: uint4 {seed_lo, seed_hi, step_lo, step_hi}. */
 lcl_arg lcl_rng_arg(lcl_lower *lw);
-/* Gradients in one flat buffer for the optimiser (used by src/ops/update.c): see src/graph/store.h. */
+/* Memory that belongs to the program and keeps its content between runs; zero at first. */
+int lcl_persistent(lcl_lower *lw, size_t bytes);
+/* A slot that is a part of another one; offset must be a multiple of caps.base_align. */
+int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
+/* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then copies. */
+bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot);
+lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access);
+/* A buffer that outlives the program (the store's) as a slot. */
+int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
+/* How t lies in memory, without copying: for kernels that take strides. */
+lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 
 typedef struct lcl_emit_desc {
   const char *label;      /* "matmul 100x1536x128 panel"; copied */
@@ -140,6 +168,12 @@ lcl_graph *lcl_lower_graph(lcl_lower *lw);
 
 /* Fused epilogue of matmul and conv2d, chosen by the compiler when bias and activation nodes follow. */
 typedef enum lcl_act { LCL_ACT_NONE, LCL_ACT_RELU, LCL_ACT_LEAKY_RELU, LCL_ACT_SIGMOID, LCL_ACT_TANH } lcl_act;
+typedef struct lcl_epilogue {
+  lcl_tensor *bias; /* dense f32 vector, or NULL: matmul: one per column; conv2d: one per output channel */
+  lcl_act act;
+  float slope;      /* leaky relu */
+  lcl_tensor *out;  /* where the result goes instead of node->out[0]; the same shape */
+} lcl_epilogue;
 
 /* Work of a 1-D elementwise kernel: global size for n elements, kernels guard the tail. */
 size_t lcl_round_up(size_t n, size_t multiple);

@@ -1,0 +1,145 @@
+/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c and fuse.c emit launches
+ * over memory slots, plan.c places the slots, program.c binds and runs. */
+#ifndef LCL_COMPILE_H
+#define LCL_COMPILE_H
+
+#include "graph/internal.h"
+
+/* ---- groups -------------------------------------------------------------------------------------------------------- */
+
+typedef enum lcl_group_kind {
+  LCL_GROUP_NODE,   /* one node, lowered by its op */
+  LCL_GROUP_VIEW,   /* one node without a launch: leaf, view, stop_gradient */
+  LCL_GROUP_MAP,    /* element-wise nodes of one shape */
+  LCL_GROUP_REDUCE, /* a reduction (nodes[0]) and the element-wise nodes only it uses */
+  LCL_GROUP_EPILOGUE /* a product or convolution (nodes[0]), then bias and activation */
+} lcl_group_kind;
+
+typedef struct lcl_group {
+  lcl_group_kind kind;
+  lcl_node **nodes; /* MAP: in order of id */
+  int n, cap;
+  lcl_epilogue epilogue;
+  bool done;
+} lcl_group;
+
+typedef struct lcl_grouping {
+  int n_nodes;
+  bool *needed;
+  bool *kept;            /* the node's value is wanted from outside */
+  int *group_of;         /* per node; -1: not needed */
+  lcl_group *groups;     /* one per node id at most; emptied ones have n == 0 */
+  int n_groups;
+  int *order;            /* groups in an order that respects dependencies */
+  int n_order;
+  int **users, *n_users; /* per node: ids of the needed nodes that read it */
+} lcl_grouping;
+
+lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates, bool fusion, lcl_grouping *out);
+void lcl_grouping_free(lcl_grouping *gr);
+/* Whether something outside the group reads the node's value. */
+bool lcl_group_exports(const lcl_grouping *gr, const lcl_node *node);
+
+/* ---- slots and launches ---------------------------------------------------------------------------------------------- */
+
+typedef enum lcl_slot_kind { LCL_SLOT_TEMP, LCL_SLOT_FIXED, LCL_SLOT_PART } lcl_slot_kind;
+typedef struct lcl_slot {
+  lcl_slot_kind kind;
+  size_t bytes;
+  lcl_buffer *buffer; /* FIXED: given; TEMP and PART: made when bound */
+  bool own;           /* buffer is destroyed with the program */
+  bool variable;      /* storage of a variable of the store */
+  bool keep;          /* lives to the end of the run */
+  int parent;         /* PART */
+  size_t offset;      /* PART: in parent; TEMP: in the arena */
+  int first, last;    /* launches that use it */
+  const char *what;   /* for messages: the op that makes it */
+  bool is_f32;
+} lcl_slot;
+
+typedef enum lcl_record_kind { LCL_RECORD_KERNEL, LCL_RECORD_LIB, LCL_RECORD_COPY, LCL_RECORD_FILL } lcl_record_kind;
+typedef struct lcl_record {
+  lcl_record_kind kind;
+  const char *label;
+  lcl_source source;
+  const char *kernel;
+  lcl_arg *args;
+  int n_args, dims;
+  size_t global[3], local[3];
+  lcl_lib_fn fn;
+  void *user;
+  void (*user_free)(void *user);
+  uint32_t pattern;
+  size_t copy_bytes;
+  bool elementwise; /* reads and writes each element at the same place: outputs may take the place of inputs */
+  double flops, bytes;
+} lcl_record;
+
+typedef struct lcl_input_binding {
+  const char *name;
+  int slot;
+  size_t bytes;
+} lcl_input_binding;
+
+typedef struct lcl_output_binding {
+  const char *name;
+  int slot;
+  size_t bytes;
+} lcl_output_binding;
+
+struct lcl_lower {
+  lcl_context *ctx;
+  lcl_graph *graph;
+  lcl_arena *arena;
+  const lcl_caps *caps;
+  lcl_grouping groups;
+  int **slot_of;        /* [node][output]: slot + 1, 0: none yet */
+  int **dense_of;       /* [node][output]: dense copy of a view: slot + 1 */
+  struct { lcl_slot *data; size_t n, cap; } slots;
+  struct { lcl_record *data; size_t n, cap; } records;
+  struct { lcl_input_binding *data; size_t n, cap; } inputs;
+  struct { lcl_output_binding *data; size_t n, cap; } outputs;
+  const lcl_node *current; /* for labels and messages */
+  bool random;             /* draws random numbers: the state advances */
+  bool updating;
+  lcl_status status;       /* first failure of a function that returns an argument */
+};
+
+/* lower.c */
+int lcl_slot_new(lcl_lower *lw, lcl_slot slot);
+int lcl_root_slot(const lcl_lower *lw, int slot);
+lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc);
+lcl_status lcl_record_add(lcl_lower *lw, lcl_record record);
+void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
+
+/* fuse.c */
+lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_group *group);
+lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group);
+
+/* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
+lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
+
+/* program.c */
+struct lcl_program {
+  lcl_context *ctx;
+  lcl_arena *arena; /* strings, slots, records: taken over from the lowering */
+  lcl_slot *slots;
+  size_t n_slots;
+  lcl_record *records;
+  size_t n_records;
+  lcl_input_binding *inputs;
+  size_t n_inputs;
+  lcl_output_binding *outputs;
+  size_t n_outputs;
+  lcl_buffer *memory;
+  lcl_list *list;
+  bool check_numerics;
+  lcl_program_stats stats;
+  char *summary; /* explain's part about nodes and groups */
+  char *dot;
+};
+
+/* explain.c */
+lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot);
+
+#endif

@@ -1,0 +1,474 @@
+/* Lowering: slots for tensors, and the records of launches over them. */
+#include "graph/compile.h"
+#include "ops/shape.h"
+
+/* ---- slots ------------------------------------------------------------------------------------------------------------ */
+
+static lcl_arg bad(lcl_lower *lw, lcl_status status) {
+  if (lw->status == LCL_OK) lw->status = status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
+  return (lcl_arg){ .kind = LCL_ARG_BAD };
+}
+
+int lcl_slot_new(lcl_lower *lw, lcl_slot slot) {
+  slot.first = -1;
+  slot.last = -1;
+  if (slot.kind == LCL_SLOT_TEMP) slot.offset = SIZE_MAX;
+  if (!LCL_PUSH(&lw->slots, slot)) {
+    bad(lw, LCL_ERR_HOST_MEMORY);
+    return -1;
+  }
+  return (int)lw->slots.n - 1;
+}
+
+int lcl_root_slot(const lcl_lower *lw, int slot) {
+  while (lw->slots.data[slot].kind == LCL_SLOT_PART) slot = lw->slots.data[slot].parent;
+  return slot;
+}
+
+lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
+  (void)lw;
+  return slot < 0 ? bad(lw, LCL_OK) : (lcl_arg){ .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
+}
+
+static size_t tensor_bytes(const lcl_tensor *t) { return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype); }
+
+int lcl_scratch(lcl_lower *lw, size_t bytes) {
+  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_TEMP, .bytes = LCL_MAX(bytes, 4), .what = lw->current ? lw->current->op->name : "" });
+}
+
+lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) { return lcl_slot_arg(lw, scratch, access); }
+
+int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
+  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
+}
+
+static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
+  lcl_buffer *buffer = NULL;
+  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4), &buffer);
+  if (st == LCL_OK && data && bytes) st = lcl_buffer_write(buffer, 0, data, bytes);
+  if (st != LCL_OK) {
+    lcl_buffer_destroy(buffer);
+    bad(lw, st);
+    return -1;
+  }
+  int slot = lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
+  if (slot < 0) lcl_buffer_destroy(buffer);
+  return slot;
+}
+
+int lcl_persistent(lcl_lower *lw, size_t bytes) {
+  void *zero = lcl_alloc(LCL_MAX(bytes, 4));
+  int slot = zero ? own_buffer_slot(lw, LCL_MAX(bytes, 4), zero) : -1;
+  if (!zero) bad(lw, LCL_ERR_HOST_MEMORY);
+  lcl_free(zero);
+  return slot;
+}
+
+int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes) {
+  if (parent < 0) return -1;
+  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_PART, .parent = parent, .offset = offset, .bytes = LCL_MAX(bytes, 4),
+                                      .what = lw->slots.data[parent].what });
+}
+
+/* Per-node tables of slots (+ 1) by output. */
+static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
+  int id = t->node->id;
+  if (!table[id]) table[id] = lcl_arena_alloc(lw->arena, sizeof(int) * (size_t)t->node->n_out);
+  if (!table[id]) bad(lw, LCL_ERR_HOST_MEMORY);
+  return table[id] ? &table[id][t->index] : NULL;
+}
+
+bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
+  const lcl_node *node = t->node;
+  int group = lw->groups.group_of[node->id];
+  if (slot < 0 || group < 0 || lw->groups.groups[group].kind == LCL_GROUP_VIEW) return false;
+  int *e = entry(lw, lw->slot_of, t);
+  if (!e || *e) return false;
+  *e = slot + 1;
+  lw->slots.data[slot].what = node->op->name;
+  lw->slots.data[slot].is_f32 = t->dtype == LCL_F32;
+  return true;
+}
+
+/* ---- views ------------------------------------------------------------------------------------------------------------ */
+
+void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
+  int64_t n = 1;
+  memset(stride, 0, sizeof(int64_t) * LCL_MAX_RANK);
+  for (int i = s.rank - 1; i >= 0; i--) {
+    stride[i] = n;
+    n *= s.dim[i];
+  }
+}
+
+static bool is_dense(lcl_shape s, const lcl_view *v) {
+  int64_t n = 1;
+  for (int i = s.rank - 1; i >= 0; i--) {
+    if (s.dim[i] != 1 && v->stride[i] != n) return false;
+    n *= s.dim[i];
+  }
+  return true;
+}
+
+/* The slot of a tensor that is made by a launch or is a leaf. */
+static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
+  int *e = entry(lw, lw->slot_of, t);
+  if (!e) return LCL_ERR_HOST_MEMORY;
+  if (!*e) {
+    const lcl_node *node = t->node;
+    int made = -1;
+    if (node->op == &lcl_op_var) {
+      lcl_var *v = ((const lcl_var_attr *)node->attr)->var;
+      made = lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4));
+    } else if (node->op == &lcl_op_const_data) {
+      const lcl_const_data_attr *a = node->attr;
+      made = own_buffer_slot(lw, a->bytes, a->data);
+    } else if (node->op == &lcl_op_const) {
+      made = own_buffer_slot(lw, sizeof(float), &((const lcl_const_attr *)node->attr)->value);
+    } else if (node->op == &lcl_op_input) {
+      made = own_buffer_slot(lw, tensor_bytes(t), NULL);
+      lcl_input_binding in = { lcl_arena_strdup(lw->arena, node->name), made, tensor_bytes(t) };
+      if (made >= 0 && (!in.name || !LCL_PUSH(&lw->inputs, in))) return LCL_ERR_HOST_MEMORY;
+    } else {
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is read before it is computed", node->op->name);
+    }
+    if (made < 0) return lw->status;
+    *e = made + 1;
+  }
+  *slot = *e - 1;
+  return LCL_OK;
+}
+
+static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot);
+
+lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
+  const lcl_node *node = t->node;
+  bool through = node->op == &lcl_op_stop_gradient;
+  if (!through && !node->op->view) {
+    memset(v, 0, sizeof *v);
+    lcl_dense_strides(t->shape, v->stride);
+    return leaf_slot(lw, t, &v->slot);
+  }
+  LCL_TRY(lcl_lower_view(lw, node->in[0], v));
+  if (through) return LCL_OK;
+  lcl_view before = *v;
+  if (node->op->view(node, v)) return LCL_OK;
+  int *e = entry(lw, lw->dense_of, node->in[0]);
+  if (!e) return LCL_ERR_HOST_MEMORY;
+  int slot = *e - 1;
+  if (!*e) {
+    LCL_TRY(dense_copy(lw, node->in[0], &before, &slot));
+    *e = slot + 1;
+  }
+  memset(v, 0, sizeof *v);
+  v->slot = slot;
+  lcl_dense_strides(node->in[0]->shape, v->stride);
+  if (!node->op->view(node, v) && lcl_shape_count(t->shape))
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is no view of a dense tensor", node->op->name);
+  return LCL_OK;
+}
+
+/* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
+static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype, const lcl_view *from,
+                               lcl_arg dst, const lcl_view *to) {
+  int64_t dims[6] = { 1, 1, 1, 1, 1, 1 }, ss[6] = { 0 }, ds[6] = { 0 };
+  int n = 6;
+  for (int i = s.rank - 1; i >= 0; i--) {
+    if (s.dim[i] == 1) continue;
+    if (n < 6 && from->stride[i] == ss[n] * dims[n] && to->stride[i] == ds[n] * dims[n]) {
+      dims[n] *= s.dim[i];
+      continue;
+    }
+    n--;
+    dims[n] = s.dim[i];
+    ss[n] = from->stride[i];
+    ds[n] = to->stride[i];
+  }
+  int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
+  if (!count) return LCL_OK;
+  if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
+  int64_t items = lw->caps->panel ? LCL_MIN(rows, (int64_t)lw->caps->compute_units * 8) : rows;
+  if (lw->caps->panel) items = LCL_MIN(items, count / 2048 + 1);
+  int64_t per = (rows + items - 1) / items;
+  char label[128], text[96];
+  snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
+  size_t size = lcl_dtype_size(dtype);
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = label,
+                                        .source = { .file = "shape.cl", .options = size == 4   ? "-DTYPE=float"
+                                                                                   : size == 2 ? "-DTYPE=ushort"
+                                                                                               : "-DTYPE=uchar" },
+                                        .kernel = "copy_strided",
+                                        LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
+                                                 lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6), lcl_int8(ds, 6),
+                                                 lcl_i32(per)),
+                                        .dims = 1, .global = { (size_t)((rows + per - 1) / per) },
+                                        .bytes = 2.0 * (double)size * (double)count });
+}
+
+static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
+  lcl_view to = { 0 };
+  *slot = lcl_scratch(lw, tensor_bytes(t));
+  if (*slot < 0) return lw->status;
+  lw->slots.data[*slot].is_f32 = t->dtype == LCL_F32;
+  lcl_dense_strides(t->shape, to.stride);
+  return emit_strided(lw, "copy", t->shape, t->dtype, v, lcl_slot_arg(lw, *slot, LCL_WRITE), &to);
+}
+
+lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out, const lcl_view *to) {
+  lcl_view from;
+  LCL_TRY(lcl_lower_view(lw, x, &from));
+  return emit_strided(lw, what, x->shape, x->dtype, &from, lcl_out(lw, out), to);
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------------------------------- */
+
+lcl_arg lcl_i32(int64_t value) {
+  lcl_arg a = { .kind = value < INT32_MIN || value > INT32_MAX ? LCL_ARG_BAD : LCL_ARG_I32 };
+  a.u.i32 = (int32_t)value;
+  return a;
+}
+
+lcl_arg lcl_f32(float value) {
+  lcl_arg a = { .kind = LCL_ARG_F32 };
+  a.u.f32 = value;
+  return a;
+}
+
+lcl_arg lcl_local(size_t bytes) {
+  lcl_arg a = { .kind = LCL_ARG_LOCAL };
+  a.u.local_bytes = bytes;
+  return a;
+}
+
+lcl_arg lcl_int8(const int64_t *values, int n) {
+  lcl_arg a = { .kind = LCL_ARG_BYTES };
+  int32_t v[8] = { 0 };
+  for (int i = 0; i < n; i++) {
+    if (values[i] < INT32_MIN || values[i] > INT32_MAX) a.kind = LCL_ARG_BAD;
+    v[i] = (int32_t)values[i];
+  }
+  a.u.bytes.n = sizeof v;
+  memcpy(a.u.bytes.data, v, sizeof v);
+  return a;
+}
+
+lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
+  lcl_view v;
+  lcl_status st = lcl_lower_view(lw, t, &v);
+  if (st != LCL_OK) return bad(lw, st);
+  size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
+  bool dense = is_dense(t->shape, &v);
+  if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes) return lcl_slot_arg(lw, v.slot, LCL_READ);
+  int *e = entry(lw, lw->dense_of, t);
+  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  if (!*e) {
+    int slot = -1;
+    size_t offset = (size_t)v.offset * size;
+    if (dense && offset % lw->caps->base_align == 0) slot = lcl_slot_part(lw, v.slot, offset, bytes);
+    else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK) return bad(lw, st);
+    *e = slot + 1;
+  }
+  return lcl_slot_arg(lw, *e - 1, LCL_READ);
+}
+
+lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
+  int *e = entry(lw, lw->slot_of, t);
+  if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
+  if (!*e) *e = lcl_scratch(lw, tensor_bytes(t)) + 1;
+  if (*e) {
+    lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;
+    lw->slots.data[*e - 1].what = t->node->op->name;
+  }
+  return lcl_slot_arg(lw, *e - 1, LCL_WRITE);
+}
+
+lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access) {
+  if (var->node->op != &lcl_op_var)
+    return bad(lw, lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s", var->node->op->name));
+  /* A fresh slot on the variable's own memory: var's value may have been moved aside for readers. */
+  lcl_var *v = ((const lcl_var_attr *)var->node->attr)->var;
+  return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4)), access);
+}
+
+static lcl_status rng_state(lcl_lower *lw, lcl_var **out) {
+  char name[256];
+  lcl_store *store = lw->graph->store;
+  snprintf(name, sizeof name, "%s.rng", lw->graph->name);
+  bool fresh = !lcl_store_find(store, name);
+  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init){ 0 }, out));
+  LCL_TRY(lcl_store_place(store));
+  if (!fresh) return LCL_OK;
+  /* Graphs of different names draw different numbers from one seed. */
+  char hex[33];
+  lcl_hash_hex(name, strlen(name), hex);
+  hex[16] = 0;
+  uint64_t seed = lcl_store_seed(store) ^ strtoull(hex, NULL, 16);
+  uint32_t state[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), 0, 0 };
+  return lcl_store_write(store, name, state, sizeof state);
+}
+
+lcl_arg lcl_rng_arg(lcl_lower *lw) {
+  lcl_var *v;
+  lcl_status st = rng_state(lw, &v);
+  if (st != LCL_OK) return bad(lw, st);
+  lw->random = true;
+  return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, v->bytes), LCL_READ);
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
+
+lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
+  lcl_arg *args = lcl_arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(r.n_args, 1));
+  if (!args) return LCL_ERR_HOST_MEMORY;
+  if (lw->status != LCL_OK) return lw->status;
+  for (int i = 0; i < r.n_args; i++) {
+    args[i] = r.args[i];
+    if (args[i].kind == LCL_ARG_BAD) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", r.label ? r.label : "launch");
+  }
+  r.args = args;
+  r.label = lcl_arena_strdup(lw->arena, r.label ? r.label : "");
+  if (!r.label || !LCL_PUSH(&lw->records, r)) return LCL_ERR_HOST_MEMORY;
+  return LCL_OK;
+}
+
+static const char *copy_text(lcl_lower *lw, const char *s) { return s ? lcl_arena_strdup(lw->arena, s) : NULL; }
+
+lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
+  lcl_record r = { .kind = LCL_RECORD_KERNEL, .label = d->label, .args = (lcl_arg *)d->args, .n_args = d->n_args,
+                   .dims = d->dims, .flops = d->flops, .bytes = d->bytes };
+  r.source.file = copy_text(lw, d->source.file);
+  r.source.text = copy_text(lw, d->source.text);
+  r.source.options = copy_text(lw, d->source.options);
+  r.kernel = copy_text(lw, d->kernel);
+  for (int i = 0; i < d->dims; i++) {
+    if (d->global[i] == 0) return LCL_OK; /* nothing to do */
+    r.global[i] = d->global[i];
+    /* One fixed size keeps CPU drivers from compiling a kernel once for every size they would choose. */
+    r.local[i] = d->local[0] ? d->local[i] : lw->caps->panel ? 1 : 0;
+  }
+  return lcl_record_add(lw, r);
+}
+
+lcl_status lcl_emit_lib(lcl_lower *lw, const lcl_emit_lib_desc *d) {
+  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_LIB, .label = d->label, .args = (lcl_arg *)d->args, .n_args = d->n_args,
+                                          .fn = d->fn, .user = d->user, .user_free = d->user_free, .flops = d->flops,
+                                          .bytes = d->bytes });
+}
+
+lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {
+  if (!bytes) return LCL_OK;
+  lcl_arg args[2] = { from, to };
+  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_COPY, .label = "copy", .args = args, .n_args = 2, .copy_bytes = bytes,
+                                          .bytes = 2.0 * (double)bytes });
+}
+
+lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
+  if (!bytes) return LCL_OK;
+  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_FILL, .label = "fill", .args = &to, .n_args = 1, .pattern = pattern,
+                                          .copy_bytes = lcl_round_up(bytes, 4), .bytes = (double)bytes });
+}
+
+size_t lcl_round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+lcl_context *lcl_lower_context(lcl_lower *lw) { return lw->ctx; }
+const lcl_caps *lcl_lower_caps(lcl_lower *lw) { return lw->caps; }
+lcl_graph *lcl_lower_graph(lcl_lower *lw) { return lw->graph; }
+
+/* ---- the walk ----------------------------------------------------------------------------------------------------------- */
+
+static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
+  lcl_node *node = gp->nodes[0];
+  lw->current = node;
+  switch (gp->kind) {
+  case LCL_GROUP_VIEW: return LCL_OK;
+  case LCL_GROUP_MAP: return lcl_lower_map_group(lw, gp);
+  case LCL_GROUP_REDUCE: return lcl_lower_reduce_group(lw, gp);
+  case LCL_GROUP_EPILOGUE: return node->op->lower_fused(lw, node, &gp->epilogue);
+  case LCL_GROUP_NODE:
+    if (!node->op->lower) return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s has no kernel", node->op->name);
+    return node->op->lower(lw, node);
+  }
+  return LCL_OK;
+}
+
+static lcl_status lower_group_named(lcl_lower *lw, lcl_group *gp) {
+  lcl_status st = lower_group(lw, gp);
+  if (st == LCL_OK) st = lw->status;
+  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", gp->nodes[0]->op->name);
+}
+
+/* A result that is fetched gets a dense slot of its own that lives to the end of the run. */
+static lcl_status keep_output(lcl_lower *lw, lcl_tensor *t, const char *name) {
+  lcl_arg a = lcl_in(lw, t);
+  if (a.kind != LCL_ARG_SLOT) return lw->status;
+  int root = lcl_root_slot(lw, a.slot), slot = a.slot;
+  if (lw->slots.data[root].kind == LCL_SLOT_FIXED) { /* a variable changes at the end of the run: keep what it was */
+    slot = lcl_scratch(lw, tensor_bytes(t));
+    LCL_TRY(lcl_emit_copy(lw, a, lcl_slot_arg(lw, slot, LCL_WRITE), tensor_bytes(t)));
+    root = slot;
+  }
+  if (root < 0) return lw->status;
+  lw->slots.data[root].keep = true;
+  lcl_output_binding out = { lcl_arena_strdup(lw->arena, name), slot, tensor_bytes(t) };
+  return out.name && LCL_PUSH(&lw->outputs, out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+/* Updates see variables as they were before the run: values that updates read straight from a variable are moved aside. */
+static lcl_status save_read_variables(lcl_lower *lw) {
+  const lcl_graph *g = lw->graph;
+  for (size_t i = 0; i < g->nodes.n; i++) {
+    const lcl_node *node = g->nodes.data[i];
+    if (!(node->op->flags & LCL_OP_UPDATE) || !lw->groups.needed[i]) continue;
+    for (int j = node->op->flags & LCL_OP_TARGET ? 1 : 0; j < node->n_in; j++) {
+      lcl_tensor *t = node->in[j];
+      lcl_view v;
+      LCL_TRY(lcl_lower_view(lw, t, &v));
+      if (!lw->slots.data[lcl_root_slot(lw, v.slot)].variable) continue;
+      int *e = entry(lw, lw->dense_of, t), slot;
+      if (!e) return LCL_ERR_HOST_MEMORY;
+      LCL_TRY(dense_copy(lw, t, &v, &slot));
+      *e = slot + 1;
+      if (t->node->op == &lcl_op_var) *entry(lw, lw->slot_of, t) = slot + 1;
+    }
+  }
+  return LCL_OK;
+}
+
+static lcl_status lower_updates(lcl_lower *lw) {
+  LCL_TRY(save_read_variables(lw));
+  for (size_t i = 0; i < lw->graph->nodes.n; i++)
+    if (lw->groups.needed[i] && (lw->graph->nodes.data[i]->op->flags & LCL_OP_UPDATE))
+      LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.group_of[i]]));
+  return LCL_OK;
+}
+
+static lcl_status advance_random(lcl_lower *lw) {
+  lcl_arg state = lcl_rng_arg(lw);
+  state.access = LCL_READ_WRITE;
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = "advance random state", .source = { .file = "random.cl" }, .kernel = "rng_advance",
+                                        .args = &state, .n_args = 1, .dims = 1, .global = { 1 }, .local = { 1 } });
+}
+
+lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc) {
+  lcl_graph *g = lw->graph;
+  size_t n = LCL_MAX(g->nodes.n, 1);
+  lw->slot_of = lcl_arena_alloc(lw->arena, n * sizeof *lw->slot_of);
+  lw->dense_of = lcl_arena_alloc(lw->arena, n * sizeof *lw->dense_of);
+  if (!lw->slot_of || !lw->dense_of) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < g->nodes.n; i++) { /* updates say where their operands go */
+    lcl_node *node = g->nodes.data[i];
+    if (lw->groups.needed[i] && (node->op->flags & LCL_OP_UPDATE) && node->op->prepare) LCL_TRY(node->op->prepare(lw, node));
+  }
+  for (size_t i = 0; i < g->nodes.n; i++) { /* inputs exist even where only a dead part of the graph reads them */
+    lcl_view v;
+    if (g->nodes.data[i]->op == &lcl_op_input && lw->groups.needed[i]) LCL_TRY(lcl_lower_view(lw, &g->nodes.data[i]->out[0], &v));
+  }
+  for (int i = 0; i < lw->groups.n_order; i++) LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.order[i]]));
+  for (int i = 0; i < n_fetch; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "#%d", i);
+    LCL_TRY(keep_output(lw, fetch[i], name));
+  }
+  for (size_t i = 0; !desc->only_fetch && i < g->outputs.n; i++) LCL_TRY(keep_output(lw, g->outputs.data[i], g->outputs.data[i]->output_name));
+  if (!desc->no_updates) LCL_TRY(lower_updates(lw));
+  return lw->random ? advance_random(lw) : LCL_OK;
+}

@@ -1,0 +1,320 @@
+/* Programs: compile, bind, run, feed, fetch. */
+#include <math.h>
+
+#include "graph/compile.h"
+
+/* ---- binding ------------------------------------------------------------------------------------------------------------- */
+
+static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
+  size_t best = 0;
+  for (size_t i = 0; i < p->n_slots; i++)
+    if (p->slots[i].kind == LCL_SLOT_TEMP && p->slots[i].bytes > p->slots[best].bytes) best = i;
+  return lcl_fail(LCL_ERR_DEVICE_MEMORY,
+                  "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the largest is %.1f MB of %s; "
+                  "a smaller batch fits",
+                  (double)bytes / 1e6, (double)max / 1e6, p->n_slots ? (double)p->slots[best].bytes / 1e6 : 0.0,
+                  p->n_slots && p->slots[best].what ? p->slots[best].what : "?");
+}
+
+static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
+  lcl_slot *s = &p->slots[slot];
+  if (!s->buffer && s->kind == LCL_SLOT_TEMP) {
+    LCL_TRY(lcl_buffer_sub(p->memory, s->offset, s->bytes, &s->buffer));
+  } else if (!s->buffer && s->kind == LCL_SLOT_PART) {
+    int root = s->parent;
+    size_t offset = s->offset;
+    for (; p->slots[root].kind == LCL_SLOT_PART; root = p->slots[root].parent) offset += p->slots[root].offset;
+    const lcl_slot *r = &p->slots[root];
+    if (r->kind == LCL_SLOT_TEMP) LCL_TRY(lcl_buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
+    else LCL_TRY(lcl_buffer_sub(r->buffer, offset, s->bytes, &s->buffer));
+  }
+  *out = s->buffer;
+  return LCL_OK;
+}
+
+typedef struct lib_user {
+  lcl_lib_fn fn;
+  void *user;
+  cl_mem mem[16];
+} lib_user;
+
+static lcl_status call_lib(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait, cl_event *done) {
+  lib_user *u = user;
+  return u->fn(u->user, queue, u->mem, n_wait, wait, done);
+}
+
+static lcl_status set_arg(lcl_program *p, const lcl_record *r, cl_kernel kernel, int i) {
+  const lcl_arg *a = &r->args[i];
+  lcl_buffer *buffer = NULL;
+  cl_mem mem;
+  cl_int err = CL_SUCCESS;
+  switch (a->kind) {
+  case LCL_ARG_I32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.i32); break;
+  case LCL_ARG_F32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.f32); break;
+  case LCL_ARG_LOCAL: err = clSetKernelArg(kernel, (cl_uint)i, a->u.local_bytes, NULL); break;
+  case LCL_ARG_BYTES: err = clSetKernelArg(kernel, (cl_uint)i, a->u.bytes.n, a->u.bytes.data); break;
+  case LCL_ARG_SLOT:
+    LCL_TRY(slot_buffer(p, a->slot, &buffer));
+    mem = lcl_buffer_mem(buffer);
+    err = clSetKernelArg(kernel, (cl_uint)i, sizeof mem, &mem);
+    break;
+  case LCL_ARG_BAD: return LCL_ERR_ARGUMENT;
+  }
+  if (err == CL_SUCCESS) return LCL_OK;
+  lcl_status st = lcl_cl_fail(p->ctx, err, "clSetKernelArg");
+  return lcl_fail_prefix(st, "%s, argument %d of kernel %s", r->label, i, r->kernel);
+}
+
+static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l, lcl_range *ranges) {
+  *l = (lcl_launch){ .label = r->label, .ranges = ranges, .flops = r->flops, .bytes = r->bytes, .pattern = r->pattern };
+  for (int i = 0; i < r->n_args; i++) {
+    if (r->args[i].kind != LCL_ARG_SLOT) continue;
+    lcl_range range = { .write = (r->args[i].access & LCL_WRITE) != 0 };
+    LCL_TRY(slot_buffer(p, r->args[i].slot, &range.buf));
+    range.bytes = r->copy_bytes ? r->copy_bytes : lcl_buffer_size(range.buf);
+    ranges[l->n_ranges++] = range;
+  }
+  if (r->kind == LCL_RECORD_COPY) l->kind = LCL_LAUNCH_COPY;
+  if (r->kind == LCL_RECORD_FILL) l->kind = LCL_LAUNCH_FILL;
+  if (r->kind == LCL_RECORD_LIB) {
+    lib_user *u = lcl_alloc(sizeof *u);
+    if (!u || l->n_ranges > LCL_COUNT(u->mem)) {
+      lcl_free(u);
+      return lcl_fail(LCL_ERR_HOST_MEMORY, "%s: too many buffers", r->label);
+    }
+    *u = (lib_user){ .fn = r->fn, .user = r->user };
+    for (size_t i = 0; i < l->n_ranges; i++) u->mem[i] = lcl_buffer_mem(ranges[i].buf);
+    l->kind = LCL_LAUNCH_CALL;
+    l->call = call_lib;
+    l->user = u;
+    l->user_free = lcl_free;
+  }
+  if (r->kind != LCL_RECORD_KERNEL) return LCL_OK;
+  l->kind = LCL_LAUNCH_KERNEL;
+  l->dims = (cl_uint)r->dims;
+  memcpy(l->global, r->global, sizeof l->global);
+  memcpy(l->local, r->local, sizeof l->local);
+  LCL_TRY(lcl_kernel_create(p->ctx, &r->source, r->kernel, &l->kernel));
+  lcl_status st = LCL_OK;
+  for (int i = 0; st == LCL_OK && i < r->n_args; i++) st = set_arg(p, r, l->kernel, i);
+  if (st != LCL_OK) clReleaseKernel(l->kernel);
+  return st;
+}
+
+static lcl_status build_programs(lcl_program *p) {
+  lcl_source *sources = lcl_alloc(LCL_MAX(p->n_records, 1) * sizeof *sources);
+  size_t n = 0;
+  if (!sources) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < p->n_records; i++)
+    if (p->records[i].kind == LCL_RECORD_KERNEL) sources[n++] = p->records[i].source;
+  lcl_status st = lcl_programs_build(p->ctx, sources, n);
+  lcl_free(sources);
+  return st;
+}
+
+static lcl_status bind_all(lcl_program *p) {
+  lcl_range *ranges = NULL;
+  int most = 1;
+  for (size_t i = 0; i < p->n_records; i++) most = LCL_MAX(most, p->records[i].n_args);
+  ranges = lcl_alloc((size_t)most * sizeof *ranges);
+  if (!ranges) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = lcl_list_create(p->ctx, &p->list);
+  for (size_t i = 0; st == LCL_OK && i < p->n_records; i++) {
+    lcl_launch launch;
+    st = bind_record(p, &p->records[i], &launch, ranges);
+    if (st == LCL_OK) st = lcl_list_add(p->list, &launch);
+  }
+  if (st == LCL_OK) st = lcl_list_seal(p->list);
+  lcl_free(ranges);
+  return st;
+}
+
+/* ---- compile --------------------------------------------------------------------------------------------------------------- */
+
+static void sum_stats(lcl_lower *lw, lcl_program *p) {
+  const lcl_graph *g = lw->graph;
+  lcl_program_stats *s = &p->stats;
+  for (size_t i = 0; i < g->nodes.n; i++) {
+    const lcl_node *node = g->nodes.data[i];
+    if (!lw->groups.needed[i]) continue;
+    s->nodes++;
+    if (node->op->flops) s->flops += node->op->flops(node);
+    else if (lw->groups.groups[lw->groups.group_of[i]].kind != LCL_GROUP_VIEW) s->flops += (double)lcl_shape_count(node->out[0].shape);
+    if (node->op == &lcl_op_var) s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) * lcl_dtype_size(node->out[0].dtype);
+  }
+  for (int i = 0; i < lw->groups.n_groups; i++) s->fused_groups += lw->groups.groups[i].n > 1;
+  for (size_t i = 0; i < p->n_records; i++) s->bytes += p->records[i].bytes;
+  s->launches = p->n_records;
+}
+
+/* Moves what the lowering made into the program, which owns it from here on. */
+static void take_over(lcl_lower *lw, lcl_program *p) {
+  p->ctx = lw->ctx;
+  p->arena = lw->arena;
+  p->slots = lw->slots.data;
+  p->n_slots = lw->slots.n;
+  p->records = lw->records.data;
+  p->n_records = lw->records.n;
+  p->inputs = lw->inputs.data;
+  p->n_inputs = lw->inputs.n;
+  p->outputs = lw->outputs.data;
+  p->n_outputs = lw->outputs.n;
+}
+
+static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_bytes) {
+  size_t max = lw->caps->max_alloc;
+  if (arena_bytes > max) return too_large(p, arena_bytes, max);
+  if (arena_bytes) LCL_TRY(lcl_buffer_create(p->ctx, arena_bytes, &p->memory));
+  sum_stats(lw, p);
+  LCL_TRY(lcl_explain_groups(lw, &p->summary, &p->dot));
+  LCL_TRY(build_programs(p));
+  return bind_all(p);
+}
+
+lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
+  static const lcl_compile_desc none;
+  *out = NULL;
+  if (!desc) desc = &none;
+  LCL_TRY(lcl_graph_status(g));
+  size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
+  for (int i = 0; i < desc->n_fetch; i++)
+    if (desc->fetch[i]->node->graph != g) return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
+  lcl_program *p = lcl_alloc(sizeof *p);
+  lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
+  lcl_lower lw = { .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create() };
+  lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) {
+    if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
+    if (n_named) memcpy(roots + desc->n_fetch, g->outputs.data, n_named * sizeof *roots);
+    lw.caps = lcl_context_caps(lw.ctx);
+    st = lcl_store_place(g->store);
+  }
+  if (st == LCL_OK) st = lcl_grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion, &lw.groups);
+  if (st == LCL_OK) st = lcl_lower_all(&lw, desc->fetch, desc->n_fetch, desc);
+  if (st == LCL_OK) st = lw.status;
+  size_t arena_bytes = 0;
+  if (st == LCL_OK) st = lcl_plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
+  if (p) {
+    take_over(&lw, p);
+    p->check_numerics = desc->check_numerics;
+    p->stats.peak_memory = arena_bytes;
+    if (st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
+  } else if (lw.arena) {
+    lcl_arena_destroy(lw.arena);
+  }
+  lcl_grouping_free(&lw.groups);
+  lcl_free(roots);
+  if (st != LCL_OK) {
+    lcl_program_destroy(p);
+    return st;
+  }
+  *out = p;
+  return LCL_OK;
+}
+
+void lcl_program_destroy(lcl_program *p) {
+  if (!p) return;
+  if (p->ctx) lcl_context_finish(p->ctx);
+  lcl_list_destroy(p->list);
+  for (size_t i = 0; i < p->n_slots; i++)
+    if (p->slots[i].kind != LCL_SLOT_FIXED) lcl_buffer_destroy(p->slots[i].buffer);
+  for (size_t i = 0; i < p->n_slots; i++)
+    if (p->slots[i].kind == LCL_SLOT_FIXED && p->slots[i].own) lcl_buffer_destroy(p->slots[i].buffer);
+  for (size_t i = 0; i < p->n_records; i++)
+    if (p->records[i].user_free) p->records[i].user_free(p->records[i].user);
+  lcl_buffer_destroy(p->memory);
+  lcl_free(p->slots);
+  lcl_free(p->records);
+  lcl_free(p->inputs);
+  lcl_free(p->outputs);
+  lcl_free(p->summary);
+  lcl_free(p->dot);
+  if (p->arena) lcl_arena_destroy(p->arena);
+  lcl_free(p);
+}
+
+/* ---- run ------------------------------------------------------------------------------------------------------------------- */
+
+static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding **out) {
+  for (size_t i = 0; i < p->n_inputs; i++)
+    if (strcmp(p->inputs[i].name, name) == 0) {
+      *out = &p->inputs[i];
+      return LCL_OK;
+    }
+  return lcl_fail(LCL_ERR_ARGUMENT, "the program has no input \"%s\" (or nothing in it depends on that input)", name);
+}
+
+lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
+  lcl_input_binding *in;
+  LCL_TRY(find_input(p, input, &in));
+  if (in->bytes != bytes) return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes, bytes);
+  return bytes ? lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes) : LCL_OK;
+}
+
+lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
+  lcl_input_binding *in;
+  LCL_TRY(find_input(p, input, &in));
+  if (lcl_buffer_size(buf) < in->bytes)
+    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input, in->bytes, lcl_buffer_size(buf));
+  lcl_slot *s = &p->slots[in->slot];
+  LCL_TRY(lcl_context_finish(p->ctx));
+  /* Kernel arguments are set once when bound: bind everything again. */
+  lcl_list_destroy(p->list);
+  p->list = NULL;
+  for (size_t i = 0; i < p->n_slots; i++) {
+    if (p->slots[i].kind != LCL_SLOT_PART) continue;
+    lcl_buffer_destroy(p->slots[i].buffer);
+    p->slots[i].buffer = NULL;
+  }
+  if (s->own) lcl_buffer_destroy(s->buffer);
+  s->buffer = buf;
+  s->own = false;
+  return bind_all(p);
+}
+
+/* Runs launch by launch and looks at everything each one wrote. */
+static lcl_status run_checked(lcl_program *p) {
+  for (size_t i = 0; i < p->n_records; i++) {
+    LCL_TRY(lcl_list_run_one(p->list, i));
+    for (int k = 0; k < p->records[i].n_args; k++) {
+      const lcl_arg *a = &p->records[i].args[k];
+      if (a->kind != LCL_ARG_SLOT || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32) continue;
+      const lcl_slot *s = &p->slots[a->slot];
+      float *host = lcl_alloc(s->bytes);
+      if (!host) return LCL_ERR_HOST_MEMORY;
+      lcl_status st = lcl_download(p->ctx, s->buffer, 0, host, s->bytes);
+      size_t n = s->bytes / 4, at = 0;
+      while (st == LCL_OK && at < n && isfinite(host[at])) at++;
+      float bad = st == LCL_OK && at < n ? host[at] : 0;
+      lcl_free(host);
+      LCL_TRY(st);
+      if (at < n)
+        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of the result of %s (launch %zu: %s)", isnan(bad) ? "NaN" : "Inf", at,
+                        s->what ? s->what : "?", i, p->records[i].label);
+    }
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_run(lcl_program *p) { return p->check_numerics ? run_checked(p) : lcl_list_run(p->list, NULL); }
+
+lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
+  cl_event done = NULL;
+  LCL_TRY(lcl_list_run(p->list, &done));
+  *cl_event_out = done;
+  return LCL_OK;
+}
+
+lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
+  for (size_t i = 0; i < p->n_outputs; i++) {
+    const lcl_output_binding *o = &p->outputs[i];
+    if (strcmp(o->name, output) != 0) continue;
+    if (o->bytes != bytes) return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output, o->bytes, bytes);
+    lcl_buffer *buffer;
+    LCL_TRY(slot_buffer(p, o->slot, &buffer));
+    return bytes ? lcl_download(p->ctx, buffer, 0, data, bytes) : LCL_OK;
+  }
+  return lcl_fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
+}
+
+lcl_program_stats lcl_program_get_stats(const lcl_program *p) { return p->stats; }

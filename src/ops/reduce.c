@@ -1,0 +1,164 @@
+/* reduce: sum, mean, max, min over axes; arg max; moments and softmax, which are made of them. */
+#include "ops/reduce.h"
+
+#include "graph/graph.h"
+#include "latentcl/ops.h"
+
+static unsigned all_of(const lcl_tensor *x, unsigned axes) { return axes & ((1u << x->shape.rank) - 1); }
+
+static lcl_shape keep_shape(lcl_shape s, unsigned axes) {
+  for (int i = 0; i < s.rank; i++)
+    if (axes & LCL_AXIS(i)) s.dim[i] = 1;
+  return s;
+}
+
+static int64_t reduced_count(lcl_shape s, unsigned axes) {
+  int64_t n = 1;
+  for (int i = 0; i < s.rank; i++)
+    if (axes & LCL_AXIS(i)) n *= s.dim[i];
+  return n;
+}
+
+static lcl_status infer_reduce(lcl_node *node) {
+  const lcl_reduce_attr *a = node->attr;
+  if (a->kind != LCL_REDUCE_SUM && reduced_count(node->in[0]->shape, a->axes) == 0)
+    return lcl_fail(LCL_ERR_SHAPE, "the maximum or minimum of no elements does not exist");
+  node->out[0].shape = keep_shape(node->in[0]->shape, a->axes);
+  node->out[0].dtype = LCL_F32;
+  return LCL_OK;
+}
+
+/* x with the reduced axes moved last and merged: (kept..., R). */
+static lcl_tensor *reduced_last(lcl_tensor *x, unsigned axes) {
+  int perm[LCL_MAX_RANK] = { 0 }, n = 0;
+  lcl_shape s = { 0 };
+  for (int i = 0; i < x->shape.rank; i++)
+    if (!(axes & LCL_AXIS(i))) {
+      s.dim[s.rank++] = x->shape.dim[i];
+      perm[n++] = i;
+    }
+  for (int i = 0; i < x->shape.rank; i++)
+    if (axes & LCL_AXIS(i)) perm[n++] = i;
+  lcl_tensor *t = lcl_transpose(x, perm);
+  return lcl_reshape(t, LCL_SHAPE(lcl_shape_count(s), reduced_count(x->shape, axes)));
+}
+
+/* 1 at the first extreme element of each reduced block, in x's shape. */
+static lcl_tensor *first_extreme(lcl_tensor *x, unsigned axes, bool max) {
+  lcl_tensor *last = reduced_last(x, axes);
+  lcl_tensor *hot = lcl_one_hot(lcl_argmax(max ? last : lcl_neg(last), 1, false), last->shape.dim[1]);
+  lcl_shape moved = { .rank = x->shape.rank };
+  int back[LCL_MAX_RANK] = { 0 }, n = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (int i = 0; i < x->shape.rank; i++)
+      if (((axes >> i) & 1u) == (unsigned)pass) {
+        moved.dim[n] = x->shape.dim[i];
+        back[i] = n++;
+      }
+  return lcl_transpose(lcl_reshape(hot, moved), back);
+}
+
+static void grad_reduce(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
+  const lcl_reduce_attr *a = node->attr;
+  lcl_tensor *x = node->in[0], *g = lcl_broadcast(lcl_scale(gout[0], a->factor), x->shape);
+  if (x->dtype != LCL_F32) return;
+  gin[0] = a->kind == LCL_REDUCE_SUM ? g : lcl_mul(g, first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX));
+}
+
+const lcl_op lcl_op_reduce = { .name = "reduce", .attr_size = sizeof(lcl_reduce_attr), .infer = infer_reduce, .grad = grad_reduce };
+
+static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims, float factor) {
+  axes = all_of(x, axes);
+  lcl_tensor *y = x;
+  if (axes) y = lcl_node_new(lcl_tensor_graph(x), &lcl_op_reduce, LCL_IN(x), &(lcl_reduce_attr){ kind, axes, factor }, 1);
+  else if (x->dtype != LCL_F32) y = lcl_cast(x, LCL_F32);
+  if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
+  lcl_shape s = { 0 };
+  for (int i = 0; i < y->shape.rank; i++)
+    if (!(axes & LCL_AXIS(i))) s.dim[s.rank++] = y->shape.dim[i];
+  return lcl_reshape(y, s);
+}
+
+lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_SUM, axes, keepdims, 1); }
+lcl_tensor *lcl_max(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_MAX, axes, keepdims, 1); }
+lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_MIN, axes, keepdims, 1); }
+
+lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
+  int64_t n = reduced_count(x->shape, all_of(x, axes));
+  return reduce(x, LCL_REDUCE_SUM, axes, keepdims, n ? 1.0f / (float)n : 0.0f);
+}
+
+void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var) {
+  *mean = lcl_mean(x, axes, true);
+  *var = lcl_mean(lcl_square(lcl_sub(x, *mean)), axes, true); /* two passes: no cancellation */
+}
+
+/* ---- arg max --------------------------------------------------------------------------------------------------------- */
+
+typedef struct axis_attr { int32_t axis; } axis_attr;
+
+static lcl_status infer_argmax(lcl_node *node) {
+  int axis = ((const axis_attr *)node->attr)->axis;
+  lcl_shape s = node->in[0]->shape;
+  if (axis < 0 || axis >= s.rank) return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
+  if (s.dim[axis] == 0) return lcl_fail(LCL_ERR_SHAPE, "the arg max of no elements does not exist");
+  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "expects f32");
+  s.dim[axis] = 1;
+  node->out[0].shape = s;
+  node->out[0].dtype = LCL_I32;
+  return LCL_OK;
+}
+
+static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
+  int axis = ((const axis_attr *)node->attr)->axis;
+  lcl_shape s = node->in[0]->shape;
+  int64_t inner = 1, n = lcl_shape_count(node->out[0].shape);
+  for (int i = axis + 1; i < s.rank; i++) inner *= s.dim[i];
+  char label[128], text[96];
+  snprintf(label, sizeof label, "argmax %s", lcl_shape_string(s, text));
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "reduce.cl" }, .kernel = "argmax",
+                                        LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]), lcl_i32(s.dim[axis]),
+                                                 lcl_i32(inner)),
+                                        .dims = 1, .global = { (size_t)n }, .bytes = 4.0 * (double)lcl_shape_count(s) });
+}
+
+static const lcl_op op_argmax = { .name = "argmax", .attr_size = sizeof(axis_attr), .infer = infer_argmax,
+                                  .lower = lower_argmax, .flags = LCL_OP_NO_GRAD };
+
+lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
+  if (axis < 0) axis += x->shape.rank;
+  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr){ axis }, 1);
+  if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
+  lcl_shape s = { 0 };
+  for (int i = 0; i < y->shape.rank; i++)
+    if (i != axis) s.dim[s.rank++] = y->shape.dim[i];
+  return lcl_reshape(y, s);
+}
+
+/* ---- softmax --------------------------------------------------------------------------------------------------------- */
+
+/* x minus its largest element: the shift cancels, so it has no gradient. */
+static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {
+  return lcl_sub(x, lcl_stop_gradient(lcl_max(x, axes, true)));
+}
+
+static unsigned softmax_axis(lcl_tensor *x, int axis) {
+  if (axis < 0) axis += x->shape.rank;
+  if (axis < 0 || axis >= x->shape.rank) {
+    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax", "axis %d does not exist in rank %d", axis, x->shape.rank);
+    return 0;
+  }
+  return LCL_AXIS(axis);
+}
+
+lcl_tensor *lcl_log_softmax(lcl_tensor *x, int axis) {
+  unsigned axes = softmax_axis(x, axis);
+  lcl_tensor *s = shifted(x, axes);
+  return lcl_sub(s, lcl_log(lcl_sum(lcl_exp(s), axes, true)));
+}
+
+lcl_tensor *lcl_softmax(lcl_tensor *x, int axis) {
+  unsigned axes = softmax_axis(x, axis);
+  lcl_tensor *e = lcl_exp(shifted(x, axes));
+  return lcl_div(e, lcl_sum(e, axes, true));
+}
