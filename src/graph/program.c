@@ -245,14 +245,14 @@ static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding
 }
 
 lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
-  lcl_input_binding *in;
+  lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (in->bytes != bytes) return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes, bytes);
   return bytes ? lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes) : LCL_OK;
 }
 
 lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
-  lcl_input_binding *in;
+  lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (lcl_buffer_size(buf) < in->bytes)
     return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input, in->bytes, lcl_buffer_size(buf));

@@ -1,5 +1,6 @@
 /* Tensors, nodes and graphs: building. See include/latentcl/graph.h. */
 #include "graph/internal.h"
+#include "latentcl/ops.h"
 
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>

@@ -1,0 +1,296 @@
+/* Graphs end to end: element-wise chains and reductions against plain C, views, gradients, optimisers, fusion. */
+#include <math.h>
+
+#include "latentcl/ops.h"
+#include "test.h"
+
+static lcl_context *ctx;
+
+static int setup(void **state) {
+  (void)state;
+  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+typedef struct world {
+  lcl_store *store;
+  lcl_graph *g;
+} world;
+
+static world begin(void) {
+  world w;
+  ASSERT_OK(lcl_store_create(ctx, 7, &w.store));
+  ASSERT_OK(lcl_graph_create(w.store, "test", &w.g));
+  return w;
+}
+
+static void end(world w) {
+  lcl_graph_destroy(w.g);
+  lcl_store_destroy(w.store);
+}
+
+static void fill(float *x, size_t n, unsigned seed) {
+  for (size_t i = 0; i < n; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = (float)(seed >> 8) / (float)(1 << 23) - 1.0f;
+  }
+}
+
+static void near(float got, double want, double bound) {
+  if (!(fabs((double)got - want) <= bound)) fail_msg("got %.9g, expected %.9g within %.3g", (double)got, want, bound);
+}
+
+/* Compiles g for one output, feeds x, runs, and fetches n floats. */
+static void run_one(lcl_graph *g, lcl_tensor *y, const float *x, size_t nx, float *out, size_t n) {
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc){ .fetch = &y, .n_fetch = 1 }, &p));
+  if (x) ASSERT_OK(lcl_feed(p, "x", x, nx * sizeof *x));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", out, n * sizeof *out));
+  lcl_program_destroy(p);
+}
+
+static void chains(void **state) {
+  (void)state;
+  enum { R = 37, C = 53 };
+  float x[R * C], y[R * C];
+  fill(x, R * C, 1);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(R, C));
+  lcl_tensor *m = lcl_mean(t, LCL_AXIS(1), true), *s = lcl_sum(lcl_square(t), LCL_AXIS(0), true);
+  lcl_tensor *z = lcl_add(lcl_mul(lcl_sub(t, m), lcl_tanh(t)), lcl_scale(s, 0.01f));
+  run_one(w.g, z, x, R * C, y, R * C);
+  for (int r = 0; r < R; r++) {
+    double mean = 0;
+    for (int c = 0; c < C; c++) mean += x[r * C + c];
+    mean /= C;
+    for (int c = 0; c < C; c++) {
+      double sum = 0, v = x[r * C + c];
+      for (int i = 0; i < R; i++) sum += (double)x[i * C + c] * x[i * C + c];
+      near(y[r * C + c], (v - mean) * tanh(v) + 0.01 * sum, 2e-6);
+    }
+  }
+  end(w);
+}
+
+/* Sums over every choice of axes of a rank-4 tensor of small integers are exact. */
+static void sums(void **state) {
+  (void)state;
+  const int64_t shapes[][4] = { { 3, 5, 7, 11 }, { 1, 64, 33, 1 }, { 2, 1, 1, 9 }, { 17, 2, 16, 16 }, { 1, 1, 1, 70001 }, { 300, 3, 1, 50 } };
+  for (size_t k = 0; k < LCL_COUNT(shapes); k++) {
+    const int64_t *d = shapes[k];
+    size_t n = (size_t)(d[0] * d[1] * d[2] * d[3]);
+    float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+    double *want = malloc(n * sizeof *want);
+    for (size_t i = 0; i < n; i++) x[i] = (float)((int)(i * 2654435761u >> 20) % 9 - 4);
+    for (unsigned axes = 1; axes < 16; axes++) {
+      world w = begin();
+      lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(d[0], d[1], d[2], d[3]));
+      lcl_tensor *s = lcl_sum(lcl_scale(t, 2), axes, true);
+      size_t out = (size_t)lcl_shape_count(lcl_tensor_shape(s));
+      run_one(w.g, s, x, n, y, out);
+      memset(want, 0, out * sizeof *want);
+      lcl_shape o = lcl_tensor_shape(s);
+      for (size_t i = 0; i < n; i++) {
+        size_t q = i, at = 0, step = 1;
+        for (int a = 3; a >= 0; a--) {
+          size_t ia = q % (size_t)d[a];
+          q /= (size_t)d[a];
+          if (o.dim[a] != 1) at += ia * step;
+          step *= (size_t)o.dim[a];
+        }
+        want[at] += 2.0 * (double)x[i];
+      }
+      for (size_t i = 0; i < out; i++) near(y[i], want[i], 0);
+      end(w);
+    }
+    free(x);
+    free(y);
+    free(want);
+  }
+}
+
+/* transpose, slice, flip, reshape, pad, concat, skew, unskew against index arithmetic. */
+static void views(void **state) {
+  (void)state;
+  enum { A = 4, B = 3, C = 5, D = 6 };
+  float x[A * B * C * D], y[4096];
+  for (int i = 0; i < A * B * C * D; i++) x[i] = (float)i;
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(A, B, C, D));
+  lcl_tensor *v = lcl_flip(lcl_transpose(t, (int[]){ 2, 0, 3, 1 }), LCL_AXIS(0) | LCL_AXIS(2)); /* C A D B */
+  v = lcl_slice(v, (int64_t[]){ 1, 0, 2, 0 }, (int64_t[]){ 4, 4, 6, 2 });                        /* 3 4 4 2 */
+  lcl_tensor *r = lcl_reshape(v, LCL_SHAPE(12, -1));
+  lcl_tensor *both = lcl_concat((lcl_tensor *[]){ r, lcl_scale(r, -1) }, 2, 1);
+  lcl_tensor *p = lcl_pad(both, (int64_t[]){ 1, 0 }, (int64_t[]){ 0, 2 });
+  run_one(w.g, p, x, A * B * C * D, y, 13 * 18);
+  for (int i = 0; i < 13; i++)
+    for (int j = 0; j < 18; j++) {
+      double want = 0;
+      if (i > 0 && j < 16) {
+        int row = i - 1, c = row / 4 + 1, a = row % 4, d = (j % 8) / 2 + 2, b = j % 2;
+        want = x[((a * B + b) * C + (C - 1 - c)) * D + (D - 1 - d)] * (j < 8 ? 1 : -1);
+      }
+      near(y[i * 18 + j], want, 0);
+    }
+  lcl_tensor *sk = lcl_skew(t);
+  run_one(w.g, sk, x, A * B * C * D, y, A * B * C * (D + C - 1));
+  for (int n = 0; n < A * B; n++)
+    for (int i = 0; i < C; i++)
+      for (int j = 0; j < D + C - 1; j++)
+        near(y[(n * C + i) * (D + C - 1) + j], j - i >= 0 && j - i < D ? x[(n * C + i) * D + j - i] : 0, 0);
+  run_one(w.g, lcl_scale(lcl_unskew(sk), 1), x, A * B * C * D, y, A * B * C * D);
+  for (int i = 0; i < A * B * C * D; i++) near(y[i], x[i], 0);
+  end(w);
+}
+
+/* log-softmax cross-entropy: value and gradient softmax - one_hot. */
+static void cross_entropy(void **state) {
+  (void)state;
+  enum { N = 9, K = 10 };
+  float x[N * K], g[N * K];
+  fill(x, N * K, 3);
+  int32_t labels[N] = { 0, 3, 9, 1, 1, 7, 5, 2, 8 };
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, K)), *gt;
+  lcl_tensor *hot = lcl_one_hot(lcl_const_data(w.g, LCL_I32, LCL_SHAPE(N), labels), K);
+  lcl_tensor *loss = lcl_neg(lcl_mean(lcl_sum(lcl_mul(hot, lcl_log_softmax(t, 1)), LCL_AXIS(1), false), LCL_ALL_AXES, false));
+  lcl_gradients(loss, &t, 1, &gt);
+  run_one(w.g, gt, x, N * K, g, N * K);
+  for (int n = 0; n < N; n++) {
+    double sum = 0;
+    for (int k = 0; k < K; k++) sum += exp(x[n * K + k]);
+    for (int k = 0; k < K; k++) near(g[n * K + k], (exp(x[n * K + k]) / sum - (k == labels[n])) / N, 1e-7);
+  }
+  end(w);
+}
+
+/* Second derivative of sum(tanh(x)^3) through two lcl_gradients, against the formula. */
+static void second_order(void **state) {
+  (void)state;
+  enum { N = 40 };
+  float x[N], h[N];
+  fill(x, N, 5);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N)), *g1, *g2;
+  lcl_tensor *y = lcl_tanh(t);
+  lcl_gradients(lcl_sum(lcl_mul(y, lcl_square(y)), LCL_ALL_AXES, false), &t, 1, &g1);
+  lcl_gradients(lcl_sum(g1, LCL_ALL_AXES, false), &t, 1, &g2);
+  run_one(w.g, g2, x, N, h, N);
+  for (int i = 0; i < N; i++) {
+    double a = tanh(x[i]), s = 1 - a * a;
+    near(h[i], 6 * a * s * s - 6 * a * a * a * s, 2e-6);
+  }
+  end(w);
+}
+
+/* Ten Adam steps on (p - target)^2, against the rule in double precision; other rules by their first step. */
+static void optimisers(void **state) {
+  (void)state;
+  enum { N = 100 };
+  float target[N], p0[N], p1[N];
+  fill(target, N, 9);
+  world w = begin();
+  lcl_tensor *p = lcl_param(w.g, "p", LCL_SHAPE(N), (lcl_init){ LCL_INIT_NORMAL, 0, 1, 0, 0 });
+  lcl_tensor *q = lcl_param(w.g, "q", LCL_SHAPE(3), (lcl_init){ .kind = LCL_INIT_CONSTANT, .value = 1 });
+  lcl_tensor *loss = lcl_add(lcl_sum(lcl_square(lcl_sub(p, lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N)))), LCL_ALL_AXES, false),
+                             lcl_sum(q, LCL_ALL_AXES, false));
+  lcl_minimise(loss, &(lcl_optimiser_desc){ .kind = LCL_ADAM, .rate = 0.1f });
+  lcl_output(loss, "loss");
+  lcl_program *step;
+  ASSERT_OK(lcl_compile(w.g, NULL, &step));
+  ASSERT_OK(lcl_store_read(w.store, "p", p0, sizeof p0));
+  ASSERT_OK(lcl_feed(step, "x", target, sizeof target));
+  for (int i = 0; i < 10; i++) ASSERT_OK(lcl_run(step));
+  ASSERT_OK(lcl_store_read(w.store, "p", p1, sizeof p1));
+  for (int i = 0; i < N; i++) {
+    double v = p0[i], m = 0, s = 0;
+    for (int t = 1; t <= 10; t++) {
+      double g = 2 * (v - target[i]);
+      m = 0.9 * m + 0.1 * g;
+      s = 0.999 * s + 0.001 * g * g;
+      v -= 0.1 * sqrt(1 - pow(0.999, t)) / (1 - pow(0.9, t)) * m / (sqrt(s) + 1e-8);
+    }
+    near(p1[i], v, 1e-5);
+  }
+  float q1[3];
+  ASSERT_OK(lcl_store_read(w.store, "q", q1, sizeof q1));
+  for (int i = 0; i < 3; i++) near(q1[i], 0.0, 1e-5); /* gradient 1: Adam moves by the rate, ten times 0.1 */
+  lcl_program_destroy(step);
+  end(w);
+}
+
+/* Assignments see the values before the run. */
+static void assignments(void **state) {
+  (void)state;
+  world w = begin();
+  lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 }, two = { .kind = LCL_INIT_CONSTANT, .value = 2 };
+  lcl_tensor *a = lcl_state(w.g, "a", LCL_F32, LCL_SHAPE(5), one), *b = lcl_state(w.g, "b", LCL_F32, LCL_SHAPE(5), two);
+  lcl_tensor *c = lcl_state(w.g, "c", LCL_F32, LCL_SHAPE(5), two);
+  lcl_assign(a, b);
+  lcl_assign(b, a);
+  lcl_ema(c, lcl_scale(a, 10), 0.75f);
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(w.g, NULL, &p));
+  ASSERT_OK(lcl_run(p));
+  float va[5], vb[5], vc[5];
+  ASSERT_OK(lcl_store_read(w.store, "a", va, sizeof va));
+  ASSERT_OK(lcl_store_read(w.store, "b", vb, sizeof vb));
+  ASSERT_OK(lcl_store_read(w.store, "c", vc, sizeof vc));
+  for (int i = 0; i < 5; i++) {
+    near(va[i], 2, 0);
+    near(vb[i], 1, 0);
+    near(vc[i], 0.75 * 2 + 0.25 * 10, 0);
+  }
+  lcl_program_destroy(p);
+  end(w);
+}
+
+/* The first mistake is kept, with the operation and the shapes; later calls are harmless. */
+static void mistakes(void **state) {
+  (void)state;
+  world w = begin();
+  lcl_tensor *a = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 5)), *b = lcl_input(w.g, "y", LCL_F32, LCL_SHAPE(3, 5));
+  lcl_tensor *c = lcl_sum(lcl_relu(lcl_add(a, b)), LCL_ALL_AXES, false), *g;
+  lcl_gradients(c, &a, 1, &g);
+  lcl_program *p;
+  assert_int_equal(lcl_compile(w.g, NULL, &p), LCL_ERR_SHAPE);
+  assert_null(p);
+  assert_non_null(strstr(lcl_error_message(), "add"));
+  assert_non_null(strstr(lcl_error_message(), "4x5"));
+  assert_non_null(strstr(lcl_error_message(), "3x5"));
+  end(w);
+}
+
+/* NaN is found where it is made. */
+static void numerics(void **state) {
+  (void)state;
+  world w = begin();
+  float x[4] = { 1, 2, -1, 3 };
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4));
+  lcl_output(lcl_sum(lcl_log(lcl_stop_gradient(lcl_max(t, LCL_ALL_AXES, true))), LCL_ALL_AXES, false), "fine");
+  lcl_output(lcl_square(lcl_log(t)), "bad");
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc){ .check_numerics = true }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  assert_int_equal(lcl_run(p), LCL_ERR_NUMERIC);
+  assert_non_null(strstr(lcl_error_message(), "NaN at element 2"));
+  assert_non_null(strstr(lcl_error_message(), "log"));
+  lcl_program_destroy(p);
+  end(w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(chains),     cmocka_unit_test(sums),        cmocka_unit_test(views),    cmocka_unit_test(cross_entropy),
+    cmocka_unit_test(second_order), cmocka_unit_test(optimisers), cmocka_unit_test(assignments), cmocka_unit_test(mistakes),
+    cmocka_unit_test(numerics),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
