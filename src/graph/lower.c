@@ -444,7 +444,7 @@ static lcl_status lower_updates(lcl_lower *lw) {
 static lcl_status advance_random(lcl_lower *lw) {
   lcl_arg state = lcl_rng_arg(lw);
   state.access = LCL_READ_WRITE;
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = "advance random state", .source = { .file = "random.cl" }, .kernel = "rng_advance",
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = "advance random state", .source = { .file = "update.cl" }, .kernel = "rng_advance",
                                         .args = &state, .n_args = 1, .dims = 1, .global = { 1 }, .local = { 1 } });
 }
 
