@@ -1,0 +1,328 @@
+/* The table of ops: look-up, attributes as text, help. */
+#include "reference/spec.h"
+
+#include <errno.h>
+#include <math.h>
+
+#include "reference/families.h"
+
+static const struct family {
+  const lcl_spec *specs;
+  const size_t *n;
+} families[] = {
+  { lcl_matmul_specs, &lcl_matmul_spec_count },       { lcl_conv_specs, &lcl_conv_spec_count },
+  { lcl_pool_specs, &lcl_pool_spec_count },           { lcl_map_specs, &lcl_map_spec_count },
+  { lcl_reduce_specs, &lcl_reduce_spec_count },       { lcl_softmax_specs, &lcl_softmax_spec_count },
+  { lcl_norm_specs, &lcl_norm_spec_count },           { lcl_shape_specs, &lcl_shape_spec_count },
+  { lcl_recurrent_specs, &lcl_recurrent_spec_count }, { lcl_random_specs, &lcl_random_spec_count },
+};
+
+size_t lcl_spec_count(void) {
+  size_t n = 0;
+  for (size_t i = 0; i < LCL_COUNT(families); i++) n += *families[i].n;
+  return n;
+}
+
+const lcl_spec *lcl_spec_at(size_t index) {
+  for (size_t i = 0; i < LCL_COUNT(families); i++) {
+    if (index < *families[i].n) return &families[i].specs[index];
+    index -= *families[i].n;
+  }
+  return NULL;
+}
+
+/* Letters to insert, delete or replace to get from a to b (b at most 63 letters). */
+static size_t edit_distance(const char *a, const char *b) {
+  size_t row[64], n = strlen(b);
+  if (n > 63) return n;
+  for (size_t j = 0; j <= n; j++) row[j] = j;
+  for (size_t i = 1; a[i - 1]; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= n; j++) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = LCL_MIN(replaced, LCL_MIN(row[j], row[j - 1]) + 1);
+    }
+  }
+  return row[n];
+}
+
+const lcl_spec *lcl_spec_find(const char *name) {
+  const lcl_spec *nearest = NULL;
+  size_t best = 4;
+  for (size_t i = 0; i < lcl_spec_count(); i++) {
+    const lcl_spec *s = lcl_spec_at(i);
+    if (strcmp(s->name, name) == 0) return s;
+    const size_t d = edit_distance(name, s->name);
+    if (d < best) best = d, nearest = s;
+  }
+  if (nearest)
+    lcl_fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; did you mean %s? `latentcl op --list` tells all",
+             name, nearest->name);
+  else
+    lcl_fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; `latentcl op --list` tells all", name);
+  return NULL;
+}
+
+int lcl_spec_inputs(const lcl_spec *spec) {
+  int n = 0;
+  while (n < LCL_SPEC_INS && spec->in[n].name) n++;
+  return n;
+}
+
+int lcl_spec_outputs(const lcl_spec *spec) {
+  int n = 0;
+  while (n < LCL_SPEC_OUTS && spec->out[n]) n++;
+  return n;
+}
+
+int lcl_spec_attrs(const lcl_spec *spec) {
+  int n = 0;
+  while (n < LCL_SPEC_ATTRS && spec->attr[n].name) n++;
+  return n;
+}
+
+/* ---- attributes
+ * -------------------------------------------------------------------------------------------------- */
+
+static const char *expected(lcl_attr_kind kind) {
+  switch (kind) {
+  case LCL_ATTR_INT:
+    return "an integer";
+  case LCL_ATTR_FLOAT:
+    return "a number";
+  case LCL_ATTR_BOOL:
+    return "true or false";
+  case LCL_ATTR_PAIR:
+    return "one or two integers, as 2 or 2,1";
+  case LCL_ATTR_PAD:
+    return "one, two or four integers, or same";
+  case LCL_ATTR_PAD4:
+    return "one, two or four integers";
+  case LCL_ATTR_AXES:
+    return "axes, as 0,2, or all";
+  case LCL_ATTR_CHOICE:
+    return "one of the words";
+  case LCL_ATTR_LIST:
+    return "integers separated by commas";
+  }
+  return "";
+}
+
+/* "1,2,3" into a->i; false when it is anything else. Values must fit an int unless wide. */
+static bool parse_integers(const char *text, bool wide, lcl_attr *a) {
+  a->n = 0;
+  if (*text == 0) return true;
+  for (;;) {
+    char *end;
+    errno = 0;
+    const long long v = strtoll(text, &end, 10);
+    if (end == text || errno || a->n == LCL_MAX_RANK) return false;
+    if (!wide && (v > INT32_MAX || v < -INT32_MAX)) return false;
+    a->i[a->n++] = v;
+    if (*end == 0) return true;
+    if (*end != ',') return false;
+    text = end + 1;
+  }
+}
+
+static bool parse_bool(const char *text, lcl_attr *a) {
+  static const char *const yes[] = { "1", "true", "True", "yes", "on", "" }, *const no[] = { "0", "false",
+                                                                                             "False", "no",
+                                                                                             "off" };
+  a->n = 1;
+  for (size_t i = 0; i < LCL_COUNT(yes); i++)
+    if (strcmp(text, yes[i]) == 0) return a->i[0] = 1, true;
+  for (size_t i = 0; i < LCL_COUNT(no); i++)
+    if (strcmp(text, no[i]) == 0) return a->i[0] = 0, true;
+  return false;
+}
+
+/* Index of text among the words "A|B|C". */
+static bool parse_choice(const char *text, const char *words, lcl_attr *a) {
+  const size_t n = strlen(text);
+  a->n = 1;
+  a->i[0] = 0;
+  for (const char *w = words; n > 0; a->i[0]++) {
+    const size_t length = strcspn(w, "|");
+    if (length == n && strncmp(w, text, n) == 0) return true;
+    if (w[length] == 0) return false;
+    w += length + 1;
+  }
+  return false;
+}
+
+static bool parse_pad(const char *text, lcl_attr *a) {
+  if (!parse_integers(text, false, a)) return false;
+  if (a->n == 1)
+    a->i[1] = a->i[2] = a->i[3] = a->i[0];
+  else if (a->n == 2)
+    a->i[2] = a->i[3] = a->i[1], a->i[1] = a->i[0];
+  else if (a->n != 4)
+    return false;
+  a->n = 4;
+  return true;
+}
+
+static bool parse_attr(const lcl_attr_spec *s, const char *text, lcl_attr *a) {
+  memset(a, 0, sizeof *a);
+  switch (s->kind) {
+  case LCL_ATTR_INT:
+    return parse_integers(text, true, a) && a->n == 1;
+  case LCL_ATTR_BOOL:
+    return parse_bool(text, a);
+  case LCL_ATTR_PAIR:
+    if (!parse_integers(text, false, a) || a->n < 1 || a->n > 2) return false;
+    if (a->n == 1) a->i[1] = a->i[0];
+    a->n = 2;
+    return true;
+  case LCL_ATTR_PAD:
+    if (strcmp(text, "same") == 0) return a->same = true, a->n = 4, true;
+    return parse_pad(text, a);
+  case LCL_ATTR_PAD4:
+    return parse_pad(text, a);
+  case LCL_ATTR_AXES:
+    return strcmp(text, "all") == 0 || parse_integers(text, false, a);
+  case LCL_ATTR_CHOICE:
+    return parse_choice(text, s->words, a);
+  case LCL_ATTR_LIST:
+    return parse_integers(text, true, a);
+  case LCL_ATTR_FLOAT: {
+    char *end;
+    a->f = strtod(text, &end);
+    a->n = 1;
+    return end != text && *end == 0 && isfinite(a->f);
+  }
+  }
+  return false;
+}
+
+lcl_status lcl_case_create(const lcl_spec *spec, lcl_case **out) {
+  lcl_arena *arena = lcl_arena_create();
+  lcl_case *c = arena ? lcl_arena_alloc(arena, sizeof *c) : NULL;
+  if (!c) {
+    if (arena) lcl_arena_destroy(arena);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  c->spec = spec;
+  c->arena = arena;
+  for (int i = 0; i < lcl_spec_attrs(spec); i++)
+    if (spec->attr[i].standard)
+      parse_attr(&spec->attr[i], spec->attr[i].standard, &c->attr[i]);
+    else
+      c->attr[i].n = -1; /* not given */
+  *out = c;
+  return LCL_OK;
+}
+
+void lcl_case_destroy(lcl_case *c) {
+  if (c) lcl_arena_destroy(c->arena); /* the case itself lives there */
+}
+
+static lcl_status unknown_attr(const lcl_spec *spec, const char *key, size_t n) {
+  lcl_str names = { 0 };
+  for (int i = 0; i < lcl_spec_attrs(spec); i++)
+    lcl_str_add(&names, "%s%s", i ? ", " : "", spec->attr[i].name);
+  lcl_fail(LCL_ERR_ARGUMENT, "%s has no attribute '%.*s'; it has %s", spec->name, (int)LCL_MIN(n, 40), key,
+           names.n ? names.data : "none");
+  lcl_str_free(&names);
+  return LCL_ERR_ARGUMENT;
+}
+
+lcl_status lcl_case_set(lcl_case *c, const char *assignment) {
+  const size_t n = strcspn(assignment, "=");
+  for (int i = 0; i < lcl_spec_attrs(c->spec); i++) {
+    const lcl_attr_spec *s = &c->spec->attr[i];
+    if (strlen(s->name) != n || strncmp(s->name, assignment, n) != 0) continue;
+    const char *value = assignment[n] ? assignment + n + 1 : "";
+    if (!assignment[n] && s->kind != LCL_ATTR_BOOL)
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s: attribute %s needs a value: %s=...", c->spec->name, s->name,
+                      s->name);
+    if (parse_attr(s, value, &c->attr[i])) return LCL_OK;
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s: %s='%.60s': expected %s%s%s", c->spec->name, s->name, value,
+                    expected(s->kind), s->words ? " " : "", s->words ? s->words : "");
+  }
+  return unknown_attr(c->spec, assignment, n);
+}
+
+lcl_status lcl_case_complete(const lcl_case *c) {
+  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+    if (c->attr[i].n < 0)
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name, c->spec->attr[i].name,
+                      c->spec->attr[i].help);
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+    if (!c->in[i].data && !c->spec->in[i].optional)
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name, c->spec->in[i].name);
+  return LCL_OK;
+}
+
+const lcl_attr *lcl_case_attr(const lcl_case *c, const char *name) {
+  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+    if (strcmp(c->spec->attr[i].name, name) == 0) return &c->attr[i];
+  static const lcl_attr none;
+  return &none;
+}
+
+lcl_status lcl_attr_axes(const lcl_attr *a, int rank, unsigned *mask) {
+  *mask = a->n == 0 ? (1u << rank) - 1 : 0;
+  for (int k = 0; k < a->n; k++) {
+    const int64_t axis = a->i[k] < 0 ? a->i[k] + rank : a->i[k];
+    if (axis < 0 || axis >= rank)
+      return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[k], rank);
+    if (*mask >> axis & 1) return lcl_fail(LCL_ERR_ARGUMENT, "axis %lld is given twice", (long long)a->i[k]);
+    *mask |= 1u << axis;
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_attr_axis(const lcl_attr *a, int rank, int *axis) {
+  const int64_t k = a->i[0] < 0 ? a->i[0] + rank : a->i[0];
+  if (k < 0 || k >= rank)
+    return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[0], rank);
+  *axis = (int)k;
+  return LCL_OK;
+}
+
+/* ---- text
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static const char *input_type(const lcl_spec_input *in) {
+  if (in->any_dtype) return "f32, i32 or u8";
+  return in->domain == LCL_INDEX ? "i32 or u8" : "f32";
+}
+
+void lcl_spec_help(const lcl_spec *spec, lcl_str *text) {
+  lcl_str_add(text, "%s: %s\n\nusage: latentcl op %s", spec->name, spec->summary, spec->name);
+  if (lcl_spec_attrs(spec)) lcl_str_add(text, " [--attr KEY=VALUE ...]");
+  if (lcl_spec_inputs(spec)) lcl_str_add(text, " --in");
+  for (int i = 0; i < lcl_spec_inputs(spec); i++)
+    lcl_str_add(text, spec->in[i].optional ? " [%s.npy]" : " %s.npy", spec->in[i].name);
+  lcl_str_add(text, " --out");
+  for (int i = 0; i < lcl_spec_outputs(spec); i++)
+    lcl_str_add(text, i ? " [%s.npy]" : " %s.npy", spec->out[i]);
+  if (spec->backward) {
+    lcl_str_add(text, "\n         [--grad-in");
+    for (int i = 0; i < lcl_spec_outputs(spec); i++)
+      lcl_str_add(text, i ? " [d%s.npy]" : " d%s.npy", spec->out[i]);
+    lcl_str_add(text, " --grad-out");
+    for (int i = 0; i < lcl_spec_inputs(spec); i++) lcl_str_add(text, " d%s.npy", spec->in[i].name);
+    lcl_str_add(text, "]");
+  }
+  lcl_str_add(text, "\n");
+  if (spec->notes) lcl_str_add(text, "\n%s\n", spec->notes);
+  if (lcl_spec_inputs(spec)) lcl_str_add(text, "\ninputs\n");
+  for (int i = 0; i < lcl_spec_inputs(spec); i++)
+    lcl_str_add(text, "  %-14s %s%s\n", spec->in[i].name, input_type(&spec->in[i]),
+                spec->in[i].optional ? ", may be left out" : "");
+  if (lcl_spec_attrs(spec)) lcl_str_add(text, "\nattributes\n");
+  for (int i = 0; i < lcl_spec_attrs(spec); i++) {
+    const lcl_attr_spec *a = &spec->attr[i];
+    const char *standard = !a->standard ? "required" : *a->standard ? a->standard : "none";
+    if (a->kind == LCL_ATTR_AXES && a->standard && !*a->standard) standard = "all";
+    lcl_str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help, a->words ? a->words : expected(a->kind),
+                "", a->standard ? "default " : "", standard);
+  }
+  if (!spec->backward) lcl_str_add(text, "\nThis op has no gradient.\n");
+}
