@@ -1,4 +1,5 @@
 /* Runs a case on a device: the op between graph inputs and outputs, and its vector-Jacobian product. */
+#include "latentcl/ops.h"
 #include "reference/spec.h"
 
 /* The device's bytes of an array, and back. */
