@@ -1,0 +1,265 @@
+/* Data sets: views, splits, class-balanced subsets, joining, reducing, binarising, the synthetic digits. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "data/data_internal.h"
+
+/* 30 examples of 1x2x3; element k of example i is 6 i + k (mod 256), label i mod 3. */
+static lcl_dataset *counting(void) {
+  uint8_t pixels[180];
+  int32_t labels[30];
+  for (int i = 0; i < 180; i++) pixels[i] = (uint8_t)i;
+  for (int i = 0; i < 30; i++) labels[i] = i % 3;
+  lcl_dataset *ds;
+  assert_int_equal(lcl_dataset_from_u8("counting", pixels, labels, 30, 1, 2, 3, 3, &ds), LCL_OK);
+  return ds;
+}
+
+static int64_t first_of(const lcl_dataset *ds, int64_t i) {
+  return ds->pixels[ds->offset[i]] / 6;
+}
+
+static void values_are_scaled(void **state) {
+  (void)state;
+  lcl_dataset *ds = counting();
+  float x[6];
+  assert_int_equal(lcl_dataset_example(ds, 5, x), LCL_OK);
+  for (int k = 0; k < 6; k++) assert_float_equal(x[k], (30 + k) / 255.0f, 1e-7f);
+  assert_float_equal(ds->raw_max, 179, 0);
+  assert_int_equal(lcl_dataset_example(ds, 30, x), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_dataset_example(ds, -1, x), LCL_ERR_ARGUMENT);
+  lcl_dataset_close(ds);
+  /* Bytes that are only 0 and 1 are already in [0,1]. */
+  const uint8_t bits[4] = { 0, 1, 1, 0 };
+  assert_int_equal(lcl_dataset_from_u8("bits", bits, NULL, 1, 1, 2, 2, 0, &ds), LCL_OK);
+  assert_int_equal(lcl_dataset_example(ds, 0, x), LCL_OK);
+  assert_float_equal(x[1], 1, 0);
+  lcl_dataset_close(ds);
+}
+
+static void views_outlive_their_parent(void **state) {
+  (void)state;
+  lcl_dataset *ds = counting(), *sub, *subsub;
+  const int64_t a[] = { 7, 3, 3, 29 }, b[] = { 3, 0 }, bad[] = { 30 };
+  assert_int_equal(lcl_dataset_subset(ds, a, 4, &sub), LCL_OK);
+  assert_int_equal(lcl_dataset_subset(ds, bad, 1, &subsub), LCL_ERR_ARGUMENT);
+  lcl_dataset_close(ds);
+  assert_int_equal(lcl_dataset_subset(sub, b, 2, &subsub), LCL_OK);
+  lcl_dataset_close(sub);
+  assert_int_equal(subsub->count, 2);
+  assert_int_equal(first_of(subsub, 0), 29);
+  assert_int_equal(first_of(subsub, 1), 7);
+  assert_int_equal(subsub->labels[0], 29 % 3);
+  lcl_dataset_close(subsub);
+}
+
+static void splits_cover_everything_once(void **state) {
+  (void)state;
+  for (int random = 0; random < 2; random++) {
+    lcl_dataset *ds = counting(), *part, *rest;
+    int seen[30] = { 0 };
+    assert_int_equal(lcl_dataset_split(ds, 10, random, 7, &part, &rest), LCL_OK);
+    assert_int_equal(part->count, 20);
+    assert_int_equal(rest->count, 10);
+    for (int i = 0; i < 20; i++) seen[first_of(part, i)]++;
+    for (int i = 0; i < 10; i++) seen[first_of(rest, i)]++;
+    for (int i = 0; i < 30; i++) assert_int_equal(seen[i], 1);
+    int64_t sum = 0;
+    for (int i = 0; i < 10; i++) sum += first_of(rest, i);
+    if (random)
+      assert_int_not_equal(sum, 245);
+    else
+      assert_int_equal(sum, 245); /* 20 + ... + 29 */
+    lcl_dataset_close(part);
+    lcl_dataset_close(rest);
+    assert_int_equal(lcl_dataset_split(ds, 30, random, 7, &part, &rest), LCL_ERR_ARGUMENT);
+    lcl_dataset_close(ds);
+  }
+}
+
+static void per_class_is_balanced_and_reproducible(void **state) {
+  (void)state;
+  lcl_dataset *ds = counting(), *a, *b, *c;
+  assert_int_equal(lcl_dataset_per_class(ds, 4, 1, 0, &a), LCL_OK);
+  assert_int_equal(lcl_dataset_per_class(ds, 4, 1, 0, &b), LCL_OK);
+  assert_int_equal(lcl_dataset_per_class(ds, 4, 1, 1, &c), LCL_OK);
+  int64_t counts[3];
+  int seen[30] = { 0 }, same = 0;
+  assert_int_equal(lcl_dataset_class_counts(a, counts), LCL_OK);
+  for (int k = 0; k < 3; k++) assert_int_equal(counts[k], 4);
+  for (int i = 0; i < 12; i++) {
+    seen[first_of(a, i)]++;
+    assert_int_equal(first_of(a, i), first_of(b, i));
+    same += first_of(a, i) == first_of(c, i);
+  }
+  for (int i = 0; i < 30; i++) assert_true(seen[i] <= 1);
+  assert_true(same < 12);
+  lcl_dataset_close(a);
+  lcl_dataset_close(b);
+  lcl_dataset_close(c);
+  assert_int_equal(lcl_dataset_per_class(ds, 11, 1, 0, &a), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "only 10 examples of class 0"));
+  lcl_dataset_close(ds);
+}
+
+static void joining(void **state) {
+  (void)state;
+  lcl_dataset *ds = counting(), *part, *rest, *all;
+  assert_int_equal(lcl_dataset_split(ds, 12, false, 0, &part, &rest), LCL_OK);
+  const lcl_dataset *both[] = { part, rest };
+  assert_int_equal(lcl_dataset_concat(both, 2, "all", &all), LCL_OK);
+  assert_int_equal(all->count, 30);
+  assert_memory_equal(all->pixels, ds->pixels, 180);
+  assert_memory_equal(all->labels, ds->labels, 30 * sizeof(int32_t));
+  assert_float_equal(all->scale, 1.0f / 255, 0);
+  lcl_dataset_close(all);
+  lcl_dataset_close(part);
+  lcl_dataset_close(rest);
+  const float other[4] = { 0 };
+  assert_int_equal(lcl_dataset_from_f32("other", other, NULL, 1, 1, 2, 2, 0, &part), LCL_OK);
+  both[0] = ds;
+  both[1] = part;
+  assert_int_equal(lcl_dataset_concat(both, 2, "all", &all), LCL_ERR_SHAPE);
+  lcl_dataset_close(part);
+  lcl_dataset_close(ds);
+}
+
+static void shrinking_averages(void **state) {
+  (void)state;
+  const float x[16] = { 1, 3, 0, 0, 5, 7, 0, 0, 0, 0, 8, 8, 0, 4, 8, 8 };
+  lcl_dataset *ds, *small;
+  assert_int_equal(lcl_dataset_from_f32("x", x, NULL, 1, 1, 4, 4, 0, &ds), LCL_OK);
+  assert_int_equal(lcl_dataset_shrink(ds, 2, &small), LCL_OK);
+  const float want[4] = { 4, 0, 1, 8 };
+  assert_int_equal(small->height, 2);
+  assert_memory_equal(small->values, want, sizeof want);
+  lcl_dataset_close(small);
+  assert_int_equal(lcl_dataset_shrink(ds, 3, &small), LCL_ERR_ARGUMENT);
+  lcl_dataset_close(ds);
+}
+
+static void binarising(void **state) {
+  (void)state;
+  float x[4000];
+  for (int i = 0; i < 4000; i++) x[i] = i < 2000 ? 0.25f : 0.75f;
+  lcl_dataset *ds, *a, *b, *t;
+  assert_int_equal(lcl_dataset_from_f32("x", x, NULL, 2, 1, 40, 50, 0, &ds), LCL_OK);
+  assert_int_equal(lcl_dataset_binarised(ds, false, 3, 9, &a), LCL_OK);
+  assert_int_equal(lcl_dataset_binarised(ds, false, 3, 9, &b), LCL_OK);
+  assert_int_equal(lcl_dataset_binarised(ds, true, 0, 0, &t), LCL_OK);
+  assert_memory_equal(a->pixels, b->pixels, 4000);
+  int ones[2] = { 0 };
+  for (int i = 0; i < 4000; i++) {
+    assert_true(a->pixels[i] <= 1);
+    assert_int_equal(t->pixels[i], i >= 2000);
+    ones[i >= 2000] += a->pixels[i];
+  }
+  /* 2000 draws: the deviation is sqrt(2000 * 3/16) = 19.4; five of them. */
+  assert_true(abs(ones[0] - 500) < 97 && abs(ones[1] - 1500) < 97);
+  lcl_dataset_close(a);
+  lcl_dataset_close(b);
+  lcl_dataset_close(t);
+  lcl_dataset_close(ds);
+}
+
+static void bad_memory_is_refused(void **state) {
+  (void)state;
+  const uint8_t p[4] = { 0 };
+  const int32_t bad_label[1] = { 2 };
+  const float nan_value[1] = { NAN };
+  lcl_dataset *ds;
+  assert_int_equal(lcl_dataset_from_u8("x", p, bad_label, 1, 1, 2, 2, 2, &ds), LCL_ERR_FORMAT);
+  assert_int_equal(lcl_dataset_from_f32("x", nan_value, NULL, 1, 1, 1, 1, 0, &ds), LCL_ERR_FORMAT);
+  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, 0, 1, 2, 2, 0, &ds), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, INT64_MAX / 2, 1, 2, 2, 0, &ds), LCL_ERR_HOST_MEMORY);
+}
+
+static void synthetic_is_deterministic_and_balanced(void **state) {
+  (void)state;
+  lcl_dataset *a, *b, *c;
+  assert_int_equal(lcl_dataset_synthetic(5, 0, 600, &a), LCL_OK);
+  assert_int_equal(lcl_dataset_synthetic(5, 300, 300, &b), LCL_OK);
+  assert_int_equal(lcl_dataset_synthetic(6, 0, 600, &c), LCL_OK);
+  assert_memory_equal(a->pixels + 300 * 784, b->pixels, 300 * 784);
+  assert_memory_equal(a->labels + 300, b->labels, 300 * sizeof(int32_t));
+  assert_memory_not_equal(a->pixels, c->pixels, 600 * 784);
+  int64_t counts[10];
+  assert_int_equal(lcl_dataset_class_counts(a, counts), LCL_OK);
+  for (int k = 0; k < 10; k++) assert_int_equal(counts[k], 60);
+  for (int i = 0; i < 600; i++) { /* every picture has ink, and room around it */
+    int ink = 0;
+    for (int k = 0; k < 784; k++) ink += a->pixels[i * 784 + k] > 127;
+    assert_in_range(ink, 8, 400);
+  }
+  lcl_dataset_close(a);
+  lcl_dataset_close(b);
+  lcl_dataset_close(c);
+}
+
+static void synthetic_parts(void **state) {
+  (void)state;
+  lcl_splits s;
+  lcl_data_desc desc = { .synthetic_train = 200, .synthetic_test = 100, .valid = 50, .seed = 1 };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->count, 200);
+  assert_int_equal(s.valid->count, 50);
+  assert_int_equal(s.test->count, 100);
+  assert_memory_not_equal(s.train->pixels, s.test->pixels, 784 * 50);
+  assert_string_equal(s.train->name, "synthetic digits train");
+  lcl_splits_close(&s);
+  desc.merge = true;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->count, 350);
+  lcl_splits_close(&s);
+  desc.merge = false;
+  desc.binarise = LCL_BINARISE_DYNAMIC;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_true(s.train->bernoulli && !s.valid->bernoulli && !s.test->bernoulli);
+  assert_float_equal(s.test->raw_max, 1, 0);
+  lcl_splits_close(&s);
+  desc.binarise = LCL_BINARISE_STATIC;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
+}
+
+/* The n-th allocation fails, for every n: a status, nothing leaked. */
+static void allocation_failures(void **state) {
+  (void)state;
+  int64_t live = lcl_test_alloc_live();
+  for (int64_t n = 0;; n++) {
+    lcl_splits s;
+    lcl_data_desc desc = {
+      .synthetic_train = 20, .synthetic_test = 10, .valid = 10, .merge = true, .binarise = LCL_BINARISE_FIXED
+    };
+    lcl_test_fail_alloc(n);
+    lcl_status status = lcl_data_open(&desc, &s);
+    lcl_test_fail_alloc(-1);
+    if (status == LCL_OK) lcl_splits_close(&s);
+    assert_int_equal(lcl_test_alloc_live(), live);
+    if (status == LCL_OK) {
+      assert_true(n > 20);
+      break;
+    }
+    assert_int_equal(status, LCL_ERR_HOST_MEMORY);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(values_are_scaled),
+    cmocka_unit_test(views_outlive_their_parent),
+    cmocka_unit_test(splits_cover_everything_once),
+    cmocka_unit_test(per_class_is_balanced_and_reproducible),
+    cmocka_unit_test(joining),
+    cmocka_unit_test(shrinking_averages),
+    cmocka_unit_test(binarising),
+    cmocka_unit_test(bad_memory_is_refused),
+    cmocka_unit_test(synthetic_is_deterministic_and_balanced),
+    cmocka_unit_test(synthetic_parts),
+    cmocka_unit_test(allocation_failures),
+  };
+  return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
+}

@@ -1,0 +1,356 @@
+/* Readers of data files, on good files made here and on every way to damage them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "data/data_internal.h"
+#include "data/image.h"
+#include "data/tempdir.h"
+
+static char dir[256];
+
+static int make_dir(void **state) {
+  (void)state;
+  temp_make(dir);
+  return 0;
+}
+
+static int remove_dir(void **state) {
+  (void)state;
+  temp_remove(dir);
+  return 0;
+}
+
+static void put32(uint8_t *p, uint32_t v) {
+  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* An IDX file of n images 2x3 (byte k of image i: 10 i + k) under name, gzipped or not. */
+static void write_images(const char *name, int n, bool gz) {
+  uint8_t file[16 + 6 * 64] = { 0, 0, 8, 3 };
+  put32(file + 4, (uint32_t)n);
+  put32(file + 8, 2);
+  put32(file + 12, 3);
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < 6; k++) file[16 + 6 * i + k] = (uint8_t)(10 * i + k);
+  char path[600];
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  if (!gz) {
+    temp_write(dir, name, file, 16 + 6 * (size_t)n);
+    return;
+  }
+  gzFile f = gzopen(path, "wb");
+  assert_int_equal(gzwrite(f, file, (unsigned)(16 + 6 * n)), 16 + 6 * n);
+  gzclose(f);
+}
+
+static void write_labels(const char *name, int n) {
+  uint8_t file[8 + 64] = { 0, 0, 8, 1 };
+  put32(file + 4, (uint32_t)n);
+  for (int i = 0; i < n; i++) file[8 + i] = (uint8_t)(i % 4);
+  temp_write(dir, name, file, 8 + (size_t)n);
+}
+
+static void idx_folder(void **state) {
+  (void)state;
+  lcl_splits s;
+  write_images("train-images-idx3-ubyte.gz", 12, true);
+  write_labels("train-labels-idx1-ubyte", 12);
+  write_images("t10k-images-idx3-ubyte", 5, false);
+  write_labels("t10k-labels-idx1-ubyte", 5);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = 3 }, &s), LCL_OK);
+  assert_string_equal(s.format, "idx");
+  assert_int_equal(s.train->count, 9);
+  assert_int_equal(s.valid->count, 3);
+  assert_int_equal(s.test->count, 5);
+  assert_int_equal(s.train->classes, 4);
+  float x[6];
+  assert_int_equal(lcl_dataset_example(s.valid, 2, x), LCL_OK);
+  assert_float_equal(x[5], 115 / 255.0f, 1e-7f);
+  assert_int_equal(s.valid->labels[2], 3);
+  lcl_splits_close(&s);
+  /* Labels that are one too few. */
+  write_labels("t10k-labels-idx1-ubyte", 4);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_SHAPE);
+}
+
+static void idx_own_validation_and_no_labels(void **state) {
+  (void)state;
+  lcl_splits s;
+  write_images("train-images-idx3-ubyte", 12, false);
+  write_images("valid-images-idx3-ubyte", 4, false);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_OK);
+  assert_int_equal(s.train->count, 12);
+  assert_int_equal(s.valid->count, 4);
+  assert_null(s.test);
+  assert_null(s.train->labels);
+  assert_int_equal(s.train->classes, 0);
+  lcl_splits_close(&s);
+}
+
+static void idx_shorts_are_stretched(void **state) {
+  (void)state;
+  uint8_t file[16 + 4] = { 0, 0, 0x0B, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0xFC, 0x18, 0x03, 0xE8 };
+  temp_write(dir, "train-images-idx3-short", file, sizeof file);
+  lcl_splits s;
+  float x;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1 }, &s), LCL_OK);
+  assert_float_equal(s.train->raw_min, -1000, 0);
+  assert_float_equal(s.train->raw_max, 1000, 0);
+  assert_int_equal(lcl_dataset_example(s.train, 0, &x), LCL_OK);
+  assert_float_equal(x, 0, 1e-6f);
+  assert_int_equal(lcl_dataset_example(s.train, 1, &x), LCL_OK);
+  assert_float_equal(x, 1, 1e-6f);
+  lcl_splits_close(&s);
+}
+
+static void idx_damage(void **state) {
+  (void)state;
+  static const struct {
+    uint8_t bytes[20];
+    size_t n;
+  } bad[] = {
+    { { 0 }, 0 },
+    { { 0, 0, 8 }, 3 },
+    { { 1, 0, 8, 1, 0, 0, 0, 1, 5 }, 9 },     /* magic */
+    { { 0, 0, 7, 1, 0, 0, 0, 1, 5 }, 9 },     /* type */
+    { { 0, 0, 8, 0 }, 4 },                    /* rank 0 */
+    { { 0, 0, 8, 5, 0, 0, 0, 1 }, 8 },        /* rank 5 */
+    { { 0, 0, 8, 1, 0, 0, 0 }, 7 },           /* header cut */
+    { { 0, 0, 8, 1, 0, 0, 0, 0 }, 8 },        /* empty */
+    { { 0, 0, 8, 1, 0, 0, 0, 2, 5 }, 9 },     /* data cut */
+    { { 0, 0, 8, 1, 0, 0, 0, 1, 5, 6 }, 10 }, /* data too long */
+    { { 0, 0, 8, 4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 }, 20 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(bad); i++) {
+    lcl_idx idx;
+    assert_int_equal(lcl_idx_parse(bad[i].bytes, bad[i].n, &idx), LCL_ERR_FORMAT);
+    assert_null(idx.bytes);
+    assert_null(idx.values);
+  }
+}
+
+static void gzip_damage(void **state) {
+  (void)state;
+  lcl_splits s;
+  uint8_t *data;
+  size_t n;
+  char path[600];
+  write_images("train-images-idx3-ubyte.gz", 60, true);
+  snprintf(path, sizeof path, "%s/train-images-idx3-ubyte.gz", dir);
+  void *whole;
+  assert_int_equal(lcl_file_read(path, 1 << 20, &whole, &n), LCL_OK);
+  temp_write(dir, "train-images-idx3-ubyte.gz", whole, n - 6); /* cut */
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "train-images-idx3-ubyte.gz"));
+  ((uint8_t *)whole)[n / 2] ^= 0x55; /* a wrong byte */
+  temp_write(dir, "train-images-idx3-ubyte.gz", whole, n);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  lcl_free(whole);
+  assert_int_equal(lcl_gz_read("/nonexistent/file", 100, &data, &n), LCL_ERR_IO);
+  write_images("big", 60, false);
+  snprintf(path, sizeof path, "%s/big", dir);
+  assert_int_equal(lcl_gz_read(path, 100, &data, &n), LCL_ERR_FORMAT);
+}
+
+static void cifar_folder(void **state) {
+  (void)state;
+  uint8_t *file = calloc(4, 3073);
+  for (int i = 0; i < 4; i++) {
+    file[i * 3073] = (uint8_t)(9 - i);
+    for (int k = 0; k < 3072; k++) file[i * 3073 + 1 + k] = (uint8_t)(k / 1024 * 50 + i);
+  }
+  const char names[] = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n";
+  lcl_splits s;
+  temp_write(dir, "data_batch_1.bin", file, 4 * 3073);
+  temp_write(dir, "data_batch_2.bin", file, 2 * 3073);
+  temp_write(dir, "test_batch.bin", file, 1 * 3073);
+  temp_write(dir, "batches.meta.txt", names, sizeof names - 1);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = 2 }, &s), LCL_OK);
+  assert_string_equal(s.format, "cifar10");
+  assert_int_equal(s.train->count, 4);
+  assert_int_equal(s.valid->count, 2);
+  assert_int_equal(s.test->count, 1);
+  assert_int_equal(s.train->labels[3], 6);
+  assert_int_equal(s.valid->labels[1], 8);
+  assert_string_equal(s.train->class_names[9], "j");
+  assert_int_equal(s.train->pixels[s.train->offset[2] + 2048], 102);
+  lcl_splits_close(&s);
+  file[0] = 10; /* no such class */
+  temp_write(dir, "test_batch.bin", file, 3073);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  file[0] = 1;
+  temp_write(dir, "test_batch.bin", file, 3072);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  free(file);
+}
+
+/* A 16-bit WAV file with two channels, n frames; left is +v, right is 0. */
+static size_t make_wav(uint8_t *p, int n, int rate, int16_t v) {
+  const uint8_t head[] = { 'R', 'I', 'F', 'F', 0,  0, 0,   0,   'W', 'A', 'V', 'E', 'f', 'm', 't',
+                           ' ', 16,  0,   0,   0,  1, 0,   2,   0,   0,   0,   0,   0,   0,   0,
+                           0,   0,   4,   0,   16, 0, 'd', 'a', 't', 'a', 0,   0,   0,   0 };
+  memcpy(p, head, sizeof head);
+  for (int i = 0; i < 4; i++) {
+    p[24 + i] = (uint8_t)(rate >> (8 * i));
+    p[40 + i] = (uint8_t)((4 * n) >> (8 * i));
+  }
+  for (int i = 0; i < n; i++) {
+    p[44 + 4 * i] = (uint8_t)v;
+    p[45 + 4 * i] = (uint8_t)((uint16_t)v >> 8);
+    p[46 + 4 * i] = p[47 + 4 * i] = 0;
+  }
+  return 44 + 4 * (size_t)n;
+}
+
+static void sound_folder(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 400];
+  char name[64];
+  for (int c = 0; c < 2; c++) {
+    for (int i = 0; i < 5; i++) {
+      size_t n = make_wav(file, 300, 200, (int16_t)(1000 * (c * 5 + i + 1)));
+      snprintf(name, sizeof name, "bird%d/%d.wav", c, i);
+      temp_write(dir, name, file, n);
+    }
+  }
+  lcl_splits s;
+  lcl_data_desc desc = { .path = dir };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_string_equal(s.format, "sound");
+  assert_int_equal(s.train->width, 100); /* 500 ms of 200 samples a second, hop 10: 21 segments a recording */
+  assert_int_equal(s.train->count, 2 * 3 * 21);
+  assert_int_equal(s.valid->count, 2 * 1 * 21);
+  assert_int_equal(s.test->count, 2 * 1 * 21);
+  assert_string_equal(s.train->class_names[1], "bird1");
+  float x[100];
+  bool used[11] = { false };
+  for (int64_t i = 0; i < s.train->count; i++) { /* no recording is in two parts, labels fit */
+    lcl_dataset_example(s.train, i, x);
+    int which = (int)lrintf(x[0] * 2 * 32768 / 1000);
+    assert_int_equal((which - 1) / 5, s.train->labels[i]);
+    used[which] = true;
+  }
+  for (int64_t i = 0; i < s.test->count; i++) {
+    lcl_dataset_example(s.test, i, x);
+    assert_false(used[lrintf(x[0] * 2 * 32768 / 1000)]);
+  }
+  lcl_splits_close(&s);
+  temp_write(dir, "bird1/9.wav", file, make_wav(file, 300, 100, 5));
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT); /* another rate */
+}
+
+static void wav_damage(void **state) {
+  (void)state;
+  uint8_t file[44 + 40];
+  lcl_wav wav;
+  size_t n = make_wav(file, 10, 8000, 100);
+  for (size_t cut = 0; cut < n; cut++) {
+    assert_int_not_equal(lcl_wav_parse(file, cut, &wav), LCL_OK);
+    assert_null(wav.samples);
+  }
+  file[34] = 12; /* bits */
+  assert_int_equal(lcl_wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
+}
+
+/* A square picture of one colour as PNG. */
+static void write_png(const char *name, int width, int height, uint8_t r, uint8_t g, uint8_t b) {
+  lcl_image im = { width, height, 3, malloc((size_t)(width * height * 3)) };
+  for (int i = 0; i < width * height; i++) {
+    im.data[3 * i] = r;
+    im.data[3 * i + 1] = g;
+    im.data[3 * i + 2] = b;
+  }
+  uint8_t *data;
+  size_t n;
+  assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
+  temp_write(dir, name, data, n);
+  lcl_free(data);
+  free(im.data);
+}
+
+static void picture_folders(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "cat/%d.png", i);
+    write_png(name, 40, 20, 200, 100, 50);
+    snprintf(name, sizeof name, "dog/%d.png", i);
+    write_png(name, 20, 60, 10, 20, 30);
+  }
+  lcl_splits s;
+  lcl_data_desc desc = { .path = dir, .image_size = 16 };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_string_equal(s.format, "pictures");
+  assert_int_equal(s.test->count, 4);
+  assert_int_equal(s.train->count + s.valid->count, 16);
+  assert_string_equal(s.train->class_names[1], "dog");
+  assert_int_equal(s.train->channels, 3);
+  assert_int_equal(s.train->height, 16);
+  for (int64_t i = 0; i < s.train->count; i++) {
+    const uint8_t *p = s.train->pixels + s.train->offset[i];
+    assert_int_equal(p[0], s.train->labels[i] ? 10 : 200);
+    assert_int_equal(p[2 * 256 + 255], s.train->labels[i] ? 30 : 50);
+  }
+  lcl_splits_close(&s);
+  desc.grey = true;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->channels, 1);
+  lcl_splits_close(&s);
+  temp_write(dir, "dog/bad.png", "\x89PNG\r\n\x1a\nxxxx", 12);
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "bad.png"));
+}
+
+static void picture_names_and_parts(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 6; i++) {
+    snprintf(name, sizeof name, "train/cat.%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "train/dog.%d.png", i);
+    write_png(name, 8, 8, 2, 2, 2);
+  }
+  write_png("test/1.png", 8, 8, 3, 3, 3); /* no class in the name: not used */
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8, .valid = 4 }, &s), LCL_OK);
+  assert_int_equal(s.train->classes, 2);
+  assert_int_equal(s.train->count + s.valid->count + s.test->count, 12);
+  assert_int_equal(s.valid->count, 4);
+  lcl_splits_close(&s);
+}
+
+static void nothing_there(void **state) {
+  (void)state;
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "no data set recognised"));
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = "/nonexistent" }, &s), LCL_ERR_IO);
+  temp_write(dir, "file", "x", 1);
+  char path[600];
+  snprintf(path, sizeof path, "%s/file", dir);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = path }, &s), LCL_ERR_ARGUMENT);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(idx_folder),
+    TEST(idx_own_validation_and_no_labels),
+    TEST(idx_shorts_are_stretched),
+    TEST(idx_damage),
+    TEST(gzip_damage),
+    TEST(cifar_folder),
+    TEST(sound_folder),
+    TEST(wav_damage),
+    TEST(picture_folders),
+    TEST(picture_names_and_parts),
+    TEST(nothing_there),
+  };
+  return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
+}
