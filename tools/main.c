@@ -6,10 +6,12 @@
 #include "lcl_config.h"
 
 /* One line a subcommand, in the order of --help. */
+extern const struct lcl_command cmd_data;
 extern const struct lcl_command cmd_devices;
 
 static const struct lcl_command *const commands[] = {
   &cmd_devices,
+  &cmd_data,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

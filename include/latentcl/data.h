@@ -102,7 +102,7 @@ typedef enum lcl_binarise {
 /* Zero everywhere is a good default. */
 typedef struct lcl_data_desc {
   const char *path;  /* folder, see below; NULL: the built-in synthetic digits */
-  int64_t valid;     /* examples held out of the training part; 0: a sixth, at most 10000, or the set's own
+  int64_t valid;     /* examples held out of the training part; 0: a fifth, at most 10000, or the set's own
                         validation     files; -1: none */
   bool split_random; /* hold out a random choice by seed instead of the last ones */
   bool merge;        /* train = everything there is (clustering); valid and test stay views of the parts */

@@ -5,7 +5,7 @@
 #include "base/philox.h"
 
 /* Test examples are this far from the training ones, so that sizes can change and parts never meet. */
-#define SYNTHETIC_TEST ((int64_t)1 << 40)
+#define SYNTHETIC_TEST INT64_C(1000000000000)
 
 void lcl_splits_close(lcl_splits *splits) {
   lcl_dataset_close(splits->train);
@@ -47,7 +47,7 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
 /* Holds the validation part out of the training part, unless the set brings one. */
 static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid || desc->valid < 0) return LCL_OK;
-  int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 6, 10000);
+  int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
   /* Files of one picture a name come sorted by class: the last ones are all of one. */
   bool random = desc->split_random || strcmp(s->format, "pictures") == 0;
   if (held < 1 || held >= s->train->count)

@@ -214,7 +214,7 @@ static lcl_status make_parts(const lcl_data_desc *desc, collection *c, lcl_names
     status = lcl_raw_to_dataset(&raw, "sound", &all);
   else
     lcl_raw_free(&raw);
-  double valid = desc->valid < 0 ? 0 : (1 - test) / 6;
+  double valid = desc->valid < 0 ? 0 : (1 - test) / 5;
   if (status == LCL_OK) status = deal(c, n_classes, test, valid, desc->seed, part);
   if (status == LCL_OK) status = cut(c, all, part, 0, "train", width, hop, &out->train);
   if (status == LCL_OK) status = cut(c, all, part, 1, "valid", width, hop, &out->valid);

@@ -1,0 +1,189 @@
+/* Pictures: PNG and JPEG there and back, damaged files, resampling, grids, data URIs. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <jpeglib.h>
+
+#include "data/image.h"
+#include "data/tempdir.h"
+
+/* A smooth picture: waves of different lengths in each channel. */
+static lcl_image waves(int width, int height, int channels) {
+  lcl_image im = { width, height, channels, malloc((size_t)(width * height * channels)) };
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      for (int c = 0; c < channels; c++)
+        im.data[(y * width + x) * channels + c] = (uint8_t)lrint(127 + 100 * sin(0.1 * x + 0.13 * y + c));
+  return im;
+}
+
+static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
+  struct jpeg_compress_struct info;
+  struct jpeg_error_mgr err;
+  unsigned long n = 0;
+  unsigned char *data = NULL;
+  info.err = jpeg_std_error(&err);
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &data, &n);
+  info.image_width = (JDIMENSION)im->width;
+  info.image_height = (JDIMENSION)im->height;
+  info.input_components = im->channels;
+  info.in_color_space = im->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, 95, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = im->data + info.next_scanline * (size_t)im->width * (size_t)im->channels;
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  *out = data;
+  return n;
+}
+
+static void png_round_trip(void **state) {
+  (void)state;
+  for (int channels = 1; channels <= 3; channels += 2) {
+    lcl_image im = waves(37, 21, channels), back;
+    uint8_t *data;
+    size_t n;
+    assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
+    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_OK);
+    assert_int_equal(back.width, 37);
+    assert_int_equal(back.height, 21);
+    assert_int_equal(back.channels, channels);
+    assert_memory_equal(back.data, im.data, (size_t)(37 * 21 * channels));
+    lcl_image_free(&back);
+    for (size_t cut = 0; cut + 12 < n;
+         cut += 7) /* the last 12 bytes are the end mark, which carries nothing */
+      assert_int_equal(lcl_image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
+    data[n / 2] ^= 0x10;
+    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
+    lcl_free(data);
+    free(im.data);
+  }
+}
+
+static void jpeg_reading(void **state) {
+  (void)state;
+  for (int channels = 1; channels <= 3; channels += 2) {
+    lcl_image im = waves(160, 96, channels), back;
+    uint8_t *data;
+    size_t n = encode_jpeg(&im, &data);
+    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_OK);
+    assert_int_equal(back.channels, channels);
+    double worst = 0;
+    for (int i = 0; i < 160 * 96 * channels; i++) worst = fmax(worst, abs(back.data[i] - im.data[i]));
+    assert_true(worst <= 24); /* quality 95 with halved colour on a smooth picture */
+    lcl_image_free(&back);
+    assert_int_equal(lcl_image_decode(data, n, 20, &back),
+                     LCL_OK); /* half size still has a side of 48 > 40 */
+    assert_int_equal(back.width, 80);
+    lcl_image_free(&back);
+    for (size_t cut = 0; cut + 2 < n; cut += 97)
+      assert_int_equal(lcl_image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
+    free(data);
+    free(im.data);
+  }
+  lcl_image none;
+  assert_int_equal(lcl_image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
+}
+
+static void huge_png_is_refused(void **state) {
+  (void)state;
+  lcl_image im = waves(4, 4, 1), back;
+  uint8_t *data;
+  size_t n;
+  assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
+  data[16] = 0x7f; /* width of 2 thousand million; the checksum is wrong as well */
+  assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
+  lcl_free(data);
+  free(im.data);
+}
+
+static void resampling(void **state) {
+  (void)state;
+  lcl_image im = waves(60, 40, 3), same, half, large;
+  assert_int_equal(lcl_image_resize(&im, 60, 40, &same), LCL_OK);
+  assert_memory_equal(same.data, im.data, 60 * 40 * 3);
+  assert_int_equal(lcl_image_resize(&im, 20, 20, &half), LCL_OK);
+  assert_int_equal(lcl_image_resize(&im, 120, 80, &large), LCL_OK);
+  double mean[3] = { 0 };
+  for (int i = 0; i < 60 * 40 * 3; i++) mean[0] += im.data[i] / 7200.0;
+  for (int i = 0; i < 20 * 20 * 3; i++) mean[1] += half.data[i] / 1200.0;
+  for (int i = 0; i < 120 * 80 * 3; i++) mean[2] += large.data[i] / 28800.0;
+  assert_true(fabs(mean[1] - mean[0]) < 2 && fabs(mean[2] - mean[0]) < 2);
+  /* Between two pixels, a quarter and three quarters of the way. */
+  double want = 0.75 * im.data[(10 * 60 + 10) * 3] + 0.25 * im.data[(10 * 60 + 11) * 3];
+  double below = 0.75 * im.data[(11 * 60 + 10) * 3] + 0.25 * im.data[(11 * 60 + 11) * 3];
+  assert_true(fabs(large.data[(21 * 120 + 21) * 3] - (0.75 * want + 0.25 * below)) <= 0.51);
+  lcl_image_free(&same);
+  lcl_image_free(&half);
+  lcl_image_free(&large);
+  /* The centre square of a wide picture: columns 10..49 of 60, then half size. */
+  uint8_t square[3 * 20 * 20];
+  assert_int_equal(lcl_image_square(&im, 20, false, square), LCL_OK);
+  double left = square[10 * 20], right = square[10 * 20 + 19];
+  assert_true(fabs(left - im.data[(20 * 60 + 10) * 3]) < 15 &&
+              fabs(right - im.data[(20 * 60 + 49) * 3]) < 15);
+  free(im.data);
+}
+
+static void grids(void **state) {
+  (void)state;
+  const float pictures[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
+  lcl_image grid;
+  lcl_grid_desc d = { 3, 2, 1, 2, 2, 1, 2, 77 };
+  assert_int_equal(lcl_image_grid(&d, pictures, &grid), LCL_OK);
+  assert_int_equal(grid.width, 11);
+  assert_int_equal(grid.height, 11);
+  assert_int_equal(grid.data[0], 77);
+  assert_int_equal(grid.data[1 * 11 + 1], 0);
+  assert_int_equal(grid.data[1 * 11 + 3], 255);
+  assert_int_equal(grid.data[4 * 11 + 2], 128); /* 0.5, enlarged */
+  assert_int_equal(grid.data[3 * 11 + 4], 255); /* 2, clipped */
+  assert_int_equal(grid.data[1 * 11 + 8], 128); /* not a number */
+  assert_int_equal(grid.data[7 * 11 + 2], 255); /* second row */
+  assert_int_equal(grid.data[7 * 11 + 8], 77);  /* empty cell */
+  char *uri;
+  assert_int_equal(lcl_png_data_uri(&grid, &uri), LCL_OK);
+  assert_int_equal(strncmp(uri, "data:image/png;base64,iVBORw0KGgo", 33), 0);
+  lcl_free(uri);
+  lcl_image_free(&grid);
+  d.n = 0;
+  assert_int_equal(lcl_image_grid(&d, pictures, &grid), LCL_ERR_ARGUMENT);
+  char dir[256], path[300];
+  temp_make(dir);
+  snprintf(path, sizeof path, "%s/grid.png", dir);
+  d.n = 3;
+  assert_int_equal(lcl_image_grid_png(&d, pictures, path), LCL_OK);
+  assert_true(lcl_file_exists(path));
+  temp_remove(dir);
+  assert_int_equal(lcl_image_grid_png(&d, pictures, "/nonexistent/grid.png"), LCL_ERR_IO);
+}
+
+static void base64(void **state) {
+  (void)state;
+  static const struct {
+    const char *in, *out;
+  } cases[] = { { "", "" },        { "f", "Zg==" },          { "fo", "Zm8=" },
+                { "foo", "Zm9v" }, { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd", "//79" } };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    char *text = lcl_base64((const uint8_t *)cases[i].in, strlen(cases[i].in));
+    assert_string_equal(text, cases[i].out);
+    lcl_free(text);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(png_round_trip), cmocka_unit_test(jpeg_reading), cmocka_unit_test(huge_png_is_refused),
+    cmocka_unit_test(resampling),     cmocka_unit_test(grids),        cmocka_unit_test(base64),
+  };
+  return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* latentcl data: what is in a data set. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "data/image.h"
+#include "latentcl/data.h"
+
+typedef struct summary {
+  double mean, deviation, lowest, highest;
+} summary;
+
+/* Over every value of a part, in [0,1]. */
+static lcl_status summarise(const lcl_dataset *ds, summary *s) {
+  size_t n = lcl_dataset_elements(ds);
+  float *x = malloc(n * sizeof *x);
+  if (!x) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  double sum = 0, squares = 0;
+  *s = (summary) { .lowest = INFINITY, .highest = -INFINITY };
+  for (int64_t i = 0; i < ds->count; i++) {
+    lcl_dataset_example(ds, i, x);
+    double row = 0, row2 = 0;
+    for (size_t k = 0; k < n; k++) {
+      row += x[k];
+      row2 += (double)x[k] * x[k];
+      s->lowest = fmin(s->lowest, x[k]);
+      s->highest = fmax(s->highest, x[k]);
+    }
+    sum += row;
+    squares += row2;
+  }
+  free(x);
+  double count = (double)ds->count * (double)n;
+  s->mean = sum / count;
+  s->deviation = sqrt(fmax(squares / count - s->mean * s->mean, 0));
+  return LCL_OK;
+}
+
+static const char *class_name(const lcl_dataset *ds, int c, char buf[16]) {
+  if (ds->class_names) return ds->class_names[c];
+  snprintf(buf, 16, "%d", c);
+  return buf;
+}
+
+static int print_part(const lcl_dataset *ds) {
+  summary s;
+  if (summarise(ds, &s) != LCL_OK) return cli_error();
+  printf("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels, ds->height,
+         ds->width);
+  printf(", %s%s\n", ds->pixels ? "bytes" : "floats",
+         ds->bernoulli ? ", drawn as 0 or 1 at each presentation" : "");
+  printf("  values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used\n",
+         (double)ds->raw_min, (double)ds->raw_max, s.lowest, s.highest, s.mean, s.deviation);
+  if (!ds->labels) {
+    printf("  labels          none\n");
+    return CLI_OK;
+  }
+  int64_t *counts = malloc((size_t)ds->classes * sizeof *counts);
+  if (!counts || lcl_dataset_class_counts(ds, counts) != LCL_OK) {
+    free(counts);
+    return cli_fail("out of memory");
+  }
+  printf("  %d classes     ", ds->classes);
+  for (int c = 0; c < ds->classes && c < 20; c++) {
+    char buf[16];
+    printf("%s%s: %lld", c ? ", " : " ", class_name(ds, c, buf), (long long)counts[c]);
+  }
+  printf("%s\n", ds->classes > 20 ? ", ..." : "");
+  free(counts);
+  return CLI_OK;
+}
+
+static cJSON *part_json(const lcl_dataset *ds) {
+  summary s;
+  const int shape[3] = { ds->channels, ds->height, ds->width };
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "name", ds->name);
+  cJSON_AddNumberToObject(o, "count", (double)ds->count);
+  cJSON_AddItemToObject(o, "shape", cJSON_CreateIntArray(shape, 3));
+  cJSON_AddNumberToObject(o, "classes", ds->classes);
+  cJSON_AddNumberToObject(o, "raw_min", ds->raw_min);
+  cJSON_AddNumberToObject(o, "raw_max", ds->raw_max);
+  if (summarise(ds, &s) == LCL_OK) {
+    cJSON_AddNumberToObject(o, "mean", s.mean);
+    cJSON_AddNumberToObject(o, "deviation", s.deviation);
+  }
+  int64_t *counts = ds->labels ? malloc((size_t)ds->classes * sizeof *counts) : NULL;
+  if (counts && lcl_dataset_class_counts(ds, counts) == LCL_OK) {
+    cJSON *list = cJSON_AddArrayToObject(o, "class_counts");
+    for (int c = 0; c < ds->classes; c++) cJSON_AddItemToArray(list, cJSON_CreateNumber((double)counts[c]));
+  }
+  free(counts);
+  return o;
+}
+
+static int print_json(const lcl_splits *s) {
+  const lcl_dataset *part[] = { s->train, s->valid, s->test };
+  static const char *const name[] = { "train", "valid", "test" };
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "format", s->format);
+  for (int i = 0; i < 3; i++)
+    if (part[i]) cJSON_AddItemToObject(o, name[i], part_json(part[i]));
+  char *text = cJSON_Print(o);
+  cJSON_Delete(o);
+  if (!text) return cli_fail("out of memory");
+  puts(text);
+  cJSON_free(text);
+  return CLI_OK;
+}
+
+/* A row of examples for each class (at most 20 classes), or 10 rows of the first ones. */
+static int write_sheet(const lcl_dataset *ds, const char *path) {
+  enum { COLUMNS = 16, ROWS = 20 };
+  size_t each = lcl_dataset_elements(ds);
+  int rows = ds->labels ? (ds->classes < ROWS ? ds->classes : ROWS) : 10, filled[ROWS] = { 0 };
+  lcl_grid_desc grid = { rows * COLUMNS, COLUMNS, ds->channels, ds->height, ds->width, 2, 1, 80 };
+  if (ds->height == 1 || ds->width == 1)
+    return cli_fail("--sheet shows pictures; these examples are vectors");
+  if (grid.height < 40) grid.zoom = 2;
+  float *x = calloc((size_t)grid.n * each, sizeof *x);
+  if (!x) return cli_fail("out of memory");
+  for (int64_t i = 0; i < ds->count; i++) {
+    int row = ds->labels ? ds->labels[i] : (int)(i / COLUMNS);
+    if (row < 0 || row >= rows || filled[row] == COLUMNS) continue;
+    lcl_dataset_example(ds, i, x + ((size_t)row * COLUMNS + (size_t)filled[row]++) * each);
+  }
+  lcl_status status = lcl_image_grid_png(&grid, x, path);
+  free(x);
+  if (status != LCL_OK) return cli_error();
+  printf("contact sheet of '%s' written to %s\n", ds->name, path);
+  return CLI_OK;
+}
+
+static bool parse_binarise(const char *text, lcl_binarise *out) {
+  static const char *const names[] = { "none", "static_files", "fixed_draw", "dynamic", "threshold" };
+  for (int i = 0; i < 5; i++) {
+    if (strcmp(text, names[i]) != 0) continue;
+    *out = (lcl_binarise)i;
+    return true;
+  }
+  return false;
+}
+
+static int run(int argc, char **argv) {
+  const char *sheet = NULL, *binarise = "none", *prefer = NULL;
+  int64_t valid = 0, seed = 0, size = 48;
+  bool json = false, grey = false;
+  const cli_option options[] = {
+    { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
+    { "valid", CLI_INT, &valid, "N",
+      "examples held out for validation (0: a fifth, at most 10000; -1: none)" },
+    { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits" },
+    { "binarise", CLI_STRING, &binarise, "MODE", "none, static_files, fixed_draw, dynamic, threshold" },
+    { "prefer", CLI_STRING, &prefer, "WORD", "of several image files take the one with WORD in its name" },
+    { "image-size", CLI_INT, &size, "N", "folders of pictures: side of the square (48)" },
+    { "grey", CLI_FLAG, &grey, NULL, "folders of pictures: luma instead of RGB" },
+    { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
+    { 0 },
+  };
+  int at, code = cli_parse(
+              argc, argv, options, "data [PATH] [OPTIONS]",
+              "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, sizes, "
+              "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
+              ".npy features, folders of PNG or JPEG pictures, folders of WAV files.",
+              &at);
+  if (code >= 0) return code;
+  lcl_data_desc desc = { .path = at < argc ? argv[at] : NULL,
+                         .valid = valid,
+                         .seed = (uint64_t)seed,
+                         .grey = grey,
+                         .image_size = (int)size,
+                         .prefer = prefer };
+  if (argc - at > 1) return cli_usage("data takes one folder; '%s' is one too many", argv[at + 1]);
+  if (!parse_binarise(binarise, &desc.binarise))
+    return cli_usage("--binarise is none, static_files, fixed_draw, dynamic or threshold, not '%s'",
+                     binarise);
+  if (size < 1 || size > 4096) return cli_usage("--image-size must be 1 to 4096");
+  lcl_splits s;
+  if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
+  if (json && sheet) {
+    code = cli_usage("--json and --sheet do not go together");
+  } else if (json) {
+    code = print_json(&s);
+  } else {
+    printf("format: %s\n", s.format);
+    code = print_part(s.train);
+    if (s.valid && code == CLI_OK) code = print_part(s.valid);
+    if (s.test && code == CLI_OK) code = print_part(s.test);
+  }
+  if (sheet && code == CLI_OK) code = write_sheet(s.train, sheet);
+  lcl_splits_close(&s);
+  return code;
+}
+
+const struct lcl_command cmd_data = { "data", "describe a data set", run };
