@@ -137,6 +137,10 @@ LCL_API void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lc
 typedef struct lcl_bilstm_state { lcl_tensor *h0_left, *c0_left, *h0_right, *c0_right; } lcl_bilstm_state;
 LCL_API lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_tensor *k_left, lcl_tensor *k_right,
                                         const lcl_bilstm_state *init);
+/* The same with channels last, as its kernels want it: s (N,H,W,8h), left o,f,i,g then right o,f,i,g (one product of the
+ * pixels' rows gives both), result (N,H,W,h). */
+LCL_API lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
+                                             const lcl_bilstm_state *init);
 
 /* ---- random (src/ops/random.c): Philox4x32-10, counter = (stream, step, index); no gradient ------------------------ */
 LCL_API lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape); /* [0,1) */

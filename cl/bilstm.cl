@@ -1,0 +1,491 @@
+/* bilstm.cl: the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and backward through time: a
+ * work-group walks all the diagonals of one picture in one direction, in a single launch.
+ *
+ * Row i of column t of the skewed map is pixel (i, x) with x = t-i counted from the side where the direction starts
+ * (from the left edge for d = 0, from the right edge for d = 1). With h' the state of the pixel before it in its row (x-1)
+ * and h" that of the pixel above it (row i-1, same x; zero for row 0):
+ *   p = s[i,x] + K0 h" + K1 h',   o,f,i = sigmoid(p0,p1,p2), g = tanh(p3),   c = f c' + i g,   h = o tanh(c).
+ * All cells of a diagonal are independent of each other.
+ *
+ * Cells left of the image (x < 0) run with s = 0 from the learned initial state. They do not depend on the picture, so
+ * they are walked once per direction ("margin": i > t, t = 0..H-2) and every picture starts from what they leave. Cells
+ * right of the image influence nothing and are not run.
+ *
+ * Layouts (f32, h hidden units, HW = H*W):
+ *   s, gs     (N,H,W,8h)        per pixel: left o,f,i,g then right o,f,i,g
+ *   k         (2,4h,h)          per direction: [0] K0 for the row above, [1] K1 for the row itself
+ *   kt        (2,2h,4h)         per direction: the transposes, [K0^T ; K1^T]              (bilstm_pack)
+ *   records   (N,2,HW,6h)       per picture, direction and pixel (in image coordinates): o,f,i,g,c,h
+ *   margin    8h zeros (a record for "no neighbour"), then, if there are initial states, (2,H,H,6h): record [d][t+1][i] of
+ *             margin cell i > t; t = -1 holds the initial state. Pixel x = -1 of row i is margin record t = i-1.
+ *   partial   (P,2,8hh + 2Hh)   per item: gradient of k, then of the state at x = -1: (H,2,h), h then c
+ *
+ * Two shapes from one source. Panel: a work-group is one work-item with vectors of BILSTM_V hidden units. Tiled: the jobs
+ * of a diagonal (a block of rows and a hidden unit) are shared among the work-items, with a barrier after each diagonal.
+ * The state of the diagonal before is read from the records themselves, so that no local memory is needed and any size
+ * fits. The *_step kernels do one diagonal a launch: for devices whose groups are too small, or whose many compute units a
+ * small batch would leave idle.
+ *
+ * Tunables:
+ *   BILSTM_V  1, 4, 8, 16       vector width; has to divide h; 1 in tiled shape
+ *   BILSTM_R  rows of a diagonal that share each load of K
+ *   BILSTM_G  gate rows that share a load of h in the gradient of K; divides 4h */
+#ifndef BILSTM_V
+#define BILSTM_V (LCL_PANEL ? 4 : 1)
+#endif
+#ifndef BILSTM_R
+#define BILSTM_R (BILSTM_V >= 16 || !LCL_PANEL ? 4 : 2)
+#endif
+#ifndef BILSTM_G
+#define BILSTM_G (BILSTM_V >= 16 ? 8 : 4)
+#endif
+
+/* The jobs 0..n-1 of a work-group, and the end of a phase whose results the group's other work-items read. */
+#if LCL_PANEL
+#define FOR_JOBS(job, n) for (int job = 0; job < (n); job++)
+#define SYNC()
+#else
+#define FOR_JOBS(job, n) for (int job = (int)get_local_id(0); job < (n); job += (int)get_local_size(0))
+#define SYNC() barrier(CLK_GLOBAL_MEM_FENCE)
+#endif
+
+#define CAT_(a, b) a##b
+#define CAT(a, b)  CAT_(a, b)
+#if BILSTM_V == 1
+typedef float vec;
+typedef int ivec;
+#define LOAD(p)     (*(p))
+#define STORE(v, p) (*(p) = (v))
+#define AS_INT(x)   as_int(x)
+#define AS_VEC(x)   as_float(x)
+#else
+typedef CAT(float, BILSTM_V) vec;
+typedef CAT(int, BILSTM_V) ivec;
+#define LOAD(p)     CAT(vload, BILSTM_V)(0, p)
+#define STORE(v, p) CAT(vstore, BILSTM_V)(v, 0, p)
+#define AS_INT(x)   CAT(as_int, BILSTM_V)(x)
+#define AS_VEC(x)   CAT(as_float, BILSTM_V)(x)
+#endif
+#define SPLAT(x) ((vec)(x))
+
+typedef __global float *gptr;
+typedef __global const float *cptr;
+
+/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the exponent's bits. Adding
+ * 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays NaN. */
+static vec exp_small(vec x) {
+  const vec shifted = mad(x, SPLAT(1.44269504f), SPLAT(12582912.0f)), n = shifted - SPLAT(12582912.0f);
+  const vec r = mad(n, SPLAT(-1.42860677e-6f), mad(n, SPLAT(-0.693145752f), x));
+  vec p = mad(r, SPLAT(8.3125252e-3f), SPLAT(4.1890115e-2f));
+  p = mad(p, r, SPLAT(0.16667114f));
+  p = mad(p, r, SPLAT(0.49999231f));
+  p = mad(p * r, r, r + SPLAT(1.0f));
+  return AS_VEC(AS_INT(p) + (AS_INT(shifted) << 23));
+}
+
+/* 1 + exp(-x) with x kept within +-20, where the sigmoid is 0 or 1 to 2e-9; comparisons let NaN through. */
+static vec one_plus_exp_neg(vec x) {
+  x = x > SPLAT(20.0f) ? SPLAT(20.0f) : x;
+  x = x < SPLAT(-20.0f) ? SPLAT(-20.0f) : x;
+  return SPLAT(1.0f) + exp_small(-x);
+}
+
+static vec tanh_fast(vec x) { return SPLAT(2.0f) / one_plus_exp_neg(x + x) - SPLAT(1.0f); }
+
+/* o,f,i = sigmoid, g = tanh of four pre-activations, with a single division: the four denominators are at most 5e8, so
+ * that their product stays finite. */
+static void gates(vec p[4]) {
+  const vec a = one_plus_exp_neg(p[0]), b = one_plus_exp_neg(p[1]);
+  const vec c = one_plus_exp_neg(p[2]), d = one_plus_exp_neg(p[3] + p[3]);
+  const vec ab = a * b, cd = c * d, r = SPLAT(1.0f) / (ab * cd), r_ab = r * cd, r_cd = r * ab;
+  p[0] = r_ab * b;
+  p[1] = r_ab * a;
+  p[2] = r_cd * d;
+  p[3] = mad(r_cd * SPLAT(2.0f), c, SPLAT(-1.0f));
+}
+
+/* ---- geometry ---------------------------------------------------------------------------------------------- */
+
+typedef struct walk {
+  int H, W, h, d, init;
+  int in_margin; /* walking the margin instead of a picture */
+  cptr zero;     /* record of "no neighbour" */
+  gptr margin;   /* this direction's margin records */
+  gptr rec;      /* this picture and direction's records */
+} walk;
+
+static int first_row(const walk *w, int t) { return w->in_margin ? t + 1 : max(0, t - w->W + 1); }
+static int last_row(const walk *w, int t) { return w->in_margin ? w->H - 1 : min(w->H - 1, t); }
+static int columns(const walk *w) { return w->in_margin ? w->H - 1 : w->H + w->W - 1; }
+/* Pixel number of row i at column t. */
+static int pixel(const walk *w, int t, int i) { return i * w->W + (w->d ? w->W - 1 - (t - i) : t - i); }
+
+static gptr record_at(const walk *w, int t, int i) {
+  return w->in_margin ? w->margin + ((t + 1) * w->H + i) * 6 * w->h : w->rec + pixel(w, t, i) * 6 * w->h;
+}
+
+/* The record of row i at column t where row i may not have entered the image yet, or not exist. */
+static cptr neighbour(const walk *w, int t, int i) {
+  if (i < 0) return w->zero;
+  if (w->in_margin || t >= i) return record_at(w, t, i);
+  return w->init ? w->margin + (i * w->H + i) * 6 * w->h : w->zero;
+}
+
+static walk walk_of(gptr margin, gptr rec, int picture, int d, int H, int W, int h, int init, int in_margin) {
+  walk w;
+  w.H = H, w.W = W, w.h = h, w.d = d, w.init = init, w.in_margin = in_margin;
+  w.zero = margin;
+  w.margin = margin + 8 * h + (size_t)d * H * H * 6 * h;
+  w.rec = rec + ((size_t)picture * 2 + d) * H * W * 6 * h;
+  return w;
+}
+
+/* ---- forward ----------------------------------------------------------------------------------------------- */
+
+/* kt from k_left and k_right. Global size (any, 4h rows). */
+__kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
+  const int row = (int)get_global_id(1), d = row / (2 * h), b = row / h % 2, unit = row % h;
+  cptr k = (d ? k_right : k_left) + (size_t)b * 4 * h * h;
+  for (int gate = (int)get_global_id(0); gate < 4 * h; gate += (int)get_global_size(0))
+    kt[(size_t)row * 4 * h + gate] = k[(size_t)gate * h + unit];
+}
+
+/* Initial states (h,H) to the records t = -1 of the margin, and its zeros. Global size (H, 2). */
+__kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin, const int H,
+                          const int h) {
+  const int i = (int)get_global_id(0), d = (int)get_global_id(1);
+  gptr rec = margin + 8 * h + ((size_t)d * H * H + i) * 6 * h;
+  if (i == 0 && d == 0)
+    for (int u = 0; u < 8 * h; u++) margin[u] = 0.0f;
+  cptr h0 = d ? h0_right : h0_left, c0 = d ? c0_right : c0_left;
+  for (int u = 0; u < h; u++) {
+    rec[4 * h + u] = c0[u * H + i];
+    rec[5 * h + u] = h0[u * H + i];
+  }
+}
+
+/* Rows i0 .. i0+n-1 (n <= BILSTM_R) of column t, units u .. u+BILSTM_V-1. Rows past n repeat the last one. */
+static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, int u) {
+  const int h = w->h, h4 = 4 * h;
+  vec p[BILSTM_R][4];
+  cptr before[BILSTM_R + 1]; /* [r]: row i0+r-1 one column ago: above row r and left of row r-1 */
+  before[0] = neighbour(w, t - 1, i0 - 1);
+  for (int r = 0; r < BILSTM_R; r++) {
+    const int i = i0 + min(r, n - 1);
+    before[r + 1] = neighbour(w, t - 1, i);
+    for (int q = 0; q < 4; q++)
+      p[r][q] = w->in_margin ? SPLAT(0.0f) : LOAD(s + (size_t)pixel(w, t, i) * 8 * h + q * h + u);
+  }
+  cptr k0 = kt + u, k1 = k0 + (size_t)h * h4;
+  for (int k = 0; k < h; k++, k0 += h4, k1 += h4) {
+    const vec a0 = LOAD(k0), a1 = LOAD(k0 + h), a2 = LOAD(k0 + 2 * h), a3 = LOAD(k0 + 3 * h);
+    const vec b0 = LOAD(k1), b1 = LOAD(k1 + h), b2 = LOAD(k1 + 2 * h), b3 = LOAD(k1 + 3 * h);
+    vec above = SPLAT(before[0][5 * h + k]);
+    for (int r = 0; r < BILSTM_R; r++) {
+      const vec left = SPLAT(before[r + 1][5 * h + k]);
+      p[r][0] = mad(b0, left, mad(a0, above, p[r][0]));
+      p[r][1] = mad(b1, left, mad(a1, above, p[r][1]));
+      p[r][2] = mad(b2, left, mad(a2, above, p[r][2]));
+      p[r][3] = mad(b3, left, mad(a3, above, p[r][3]));
+      above = left;
+    }
+  }
+  for (int r = 0; r < BILSTM_R; r++) {
+    gates(p[r]);
+    const vec c = mad(p[r][1], LOAD(before[r + 1] + 4 * h + u), p[r][2] * p[r][3]);
+    const vec out = p[r][0] * tanh_fast(c);
+    if (r < n) {
+      gptr rec = record_at(w, t, i0 + r) + u;
+      STORE(p[r][0], rec);
+      STORE(p[r][1], rec + h);
+      STORE(p[r][2], rec + 2 * h);
+      STORE(p[r][3], rec + 3 * h);
+      STORE(c, rec + 4 * h);
+      STORE(out, rec + 5 * h);
+    }
+  }
+}
+
+/* Blocks of BILSTM_R rows of column t, times the vectors of a state: the jobs of a diagonal. */
+static int block_jobs(const walk *w, int t) {
+  return (last_row(w, t) - first_row(w, t) + BILSTM_R) / BILSTM_R * (w->h / BILSTM_V);
+}
+
+static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
+  const int units = w->h / BILSTM_V, i = first_row(w, t) + job / units * BILSTM_R;
+  forward_block(w, map, kt, t, i, min(last_row(w, t) - i + 1, BILSTM_R), job % units * BILSTM_V);
+}
+
+/* Group: picture id/2, direction id%2. In the margin: two groups; margin is written, records and s are not touched. */
+__kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records, const int H, const int W,
+                             const int h, const int init, const int in_margin) {
+  const int picture = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
+  const walk w = walk_of(margin, records, picture, d, H, W, h, init, in_margin);
+  cptr map = s + (size_t)picture * H * W * 8 * h + d * 4 * h;
+  for (int t = 0; t < columns(&w); t++) {
+    FOR_JOBS(job, block_jobs(&w, t)) forward_job(&w, map, kt + (size_t)d * 8 * h * h, t, job);
+    SYNC();
+  }
+}
+
+/* Column t of every picture; global size (jobs of the column or more, 2N). */
+__kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin, gptr records, const int H,
+                                  const int W, const int h, const int init, const int t) {
+  const int picture = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, job = (int)get_global_id(0);
+  const walk w = walk_of(margin, records, picture, d, H, W, h, init, 0);
+  if (job < block_jobs(&w, t))
+    forward_job(&w, s + (size_t)picture * H * W * 8 * h + d * 4 * h, kt + (size_t)d * 8 * h * h, t, job);
+}
+
+/* y[i,x] = left[i,x] + right[i-1,x] from the records. Global size (any, N*H image rows). */
+__kernel void bilstm_combine(cptr restrict records, gptr restrict y, const int H, const int W, const int h) {
+  const int row = (int)get_global_id(1), picture = row / H, i = row % H, units = h / BILSTM_V;
+  cptr left = records + ((size_t)picture * 2 * H + i) * W * 6 * h + 5 * h;
+  cptr right = left + ((size_t)H - 1) * W * 6 * h;
+  for (int e = (int)get_global_id(0); e < W * units; e += (int)get_global_size(0)) {
+    const int x = e / units, u = e % units * BILSTM_V;
+    vec v = LOAD(left + x * 6 * h + u);
+    if (i > 0) v += LOAD(right + x * 6 * h + u);
+    STORE(v, y + ((size_t)row * W + x) * h + u);
+  }
+}
+
+/* ---- backward ---------------------------------------------------------------------------------------------- */
+
+/* Gradients that wait for the next column (t-1): K1^T dp for the row itself, K0^T dp for the row above; two columns of
+ * H+1 rows, row H zero. And dc of each row. */
+typedef struct carry {
+  gptr same[2], above[2], dc; /* (H+1,h) each; dc (H,h) */
+} carry;
+
+static carry carry_of(gptr scratch, int H, int h) {
+  carry q;
+  const size_t size = (size_t)(H + 1) * h;
+  q.same[0] = scratch, q.same[1] = scratch + size, q.above[0] = scratch + 2 * size, q.above[1] = scratch + 3 * size;
+  q.dc = scratch + 4 * size;
+  return q;
+}
+
+/* dp of the rows of a block from the incoming gradients: gh = gy + what came from the right and from below. */
+static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int t, int i, int u) {
+  const int h = w->h, now = (t + 1) & 1;
+  vec gh = LOAD(q->same[now] + i * h + u) + LOAD(q->above[now] + (i + 1) * h + u);
+  if (gy) gh += LOAD(gy + u);
+  cptr rec = record_at(w, t, i) + u;
+  const vec o = LOAD(rec), f = LOAD(rec + h), in = LOAD(rec + 2 * h), g = LOAD(rec + 3 * h);
+  const vec tc = tanh_fast(LOAD(rec + 4 * h)), c_prev = LOAD(neighbour(w, t - 1, i) + 4 * h + u);
+  const vec one = SPLAT(1.0f);
+  const vec gc = mad(gh * o, mad(-tc, tc, one), LOAD(q->dc + i * h + u));
+  STORE(gh * tc * o * (one - o), dp + u);
+  STORE(gc * c_prev * f * (one - f), dp + h + u);
+  STORE(gc * g * in * (one - in), dp + 2 * h + u);
+  STORE(gc * in * mad(-g, g, one), dp + 3 * h + u);
+  STORE(gc * f, q->dc + i * h + u);
+}
+
+/* same = K1^T dp, above = K0^T dp of rows i0 .. i0+n-1, units u .. u+V-1. */
+static void backward_products(const walk *w, const carry *q, cptr k, cptr const *dp, int t, int i0, int n,
+                              int u) {
+  const int h = w->h;
+  vec same[BILSTM_R], above[BILSTM_R];
+  for (int r = 0; r < BILSTM_R; r++) same[r] = above[r] = SPLAT(0.0f);
+  cptr k0 = k + u, k1 = k0 + (size_t)4 * h * h;
+  for (int gate = 0; gate < 4 * h; gate++, k0 += h, k1 += h) {
+    const vec a = LOAD(k0), b = LOAD(k1);
+    for (int r = 0; r < BILSTM_R; r++) {
+      const vec v = SPLAT(dp[r][gate]);
+      above[r] = mad(a, v, above[r]);
+      same[r] = mad(b, v, same[r]);
+    }
+  }
+  for (int r = 0; r < BILSTM_R; r++)
+    if (r < n) {
+      STORE(same[r], q->same[t & 1] + (i0 + r) * h + u);
+      STORE(above[r], q->above[t & 1] + (i0 + r) * h + u);
+    }
+}
+
+static gptr dp_at(const walk *w, gptr gs, int t, int i) {
+  const int cell = w->in_margin ? t * w->H + i : pixel(w, t, i);
+  return gs + (size_t)cell * 8 * w->h + w->d * 4 * w->h;
+}
+
+/* gk += dp (x) [h", h'] over the cells of column t, for the tile of BILSTM_G gate rows by V units with number job. */
+static void backward_kernel(const walk *w, gptr gs, gptr gk, int t, int job) {
+  const int h = w->h, units = h / BILSTM_V, first = first_row(w, t), last = last_row(w, t);
+  const int gate = job / units * BILSTM_G, u = job % units * BILSTM_V;
+  gptr to0 = gk + (size_t)gate * h + u, to1 = to0 + (size_t)4 * h * h;
+  vec sum0[BILSTM_G], sum1[BILSTM_G];
+  for (int q = 0; q < BILSTM_G; q++) sum0[q] = LOAD(to0 + q * h), sum1[q] = LOAD(to1 + q * h);
+  vec above = LOAD(neighbour(w, t - 1, first - 1) + 5 * h + u);
+  for (int i = first; i <= last; i++) {
+    cptr dp = dp_at(w, gs, t, i) + gate;
+    const vec left = LOAD(neighbour(w, t - 1, i) + 5 * h + u);
+    for (int q = 0; q < BILSTM_G; q++) {
+      const vec v = SPLAT(dp[q]);
+      sum0[q] = mad(above, v, sum0[q]);
+      sum1[q] = mad(left, v, sum1[q]);
+    }
+    above = left;
+  }
+  for (int q = 0; q < BILSTM_G; q++) STORE(sum0[q], to0 + q * h), STORE(sum1[q], to1 + q * h);
+}
+
+static int cell_jobs(const walk *w, int t) {
+  return (last_row(w, t) - first_row(w, t) + 1) * (w->h / BILSTM_V);
+}
+static int kernel_jobs(const walk *w) { return 4 * w->h / BILSTM_G * (w->h / BILSTM_V); }
+
+/* gy: this picture's (H,W,h), or null in the margin. */
+static void cell_job(const walk *w, const carry *q, cptr gy, gptr gs, int t, int job) {
+  const int units = w->h / BILSTM_V, i = first_row(w, t) + job / units;
+  /* The right direction's map was moved down by one row: its row i was seen at row i+1. */
+  cptr seen = gy && i + w->d < w->H ? gy + (size_t)(pixel(w, t, i) + w->d * w->W) * w->h : 0;
+  backward_cells(w, q, seen, dp_at(w, gs, t, i), t, i, job % units * BILSTM_V);
+}
+
+static void product_job(const walk *w, const carry *q, cptr k, gptr gs, int t, int job) {
+  const int units = w->h / BILSTM_V, i0 = first_row(w, t) + job / units * BILSTM_R;
+  const int n = min(last_row(w, t) - i0 + 1, BILSTM_R);
+  cptr dp[BILSTM_R];
+  for (int r = 0; r < BILSTM_R; r++) dp[r] = dp_at(w, gs, t, i0 + min(r, n - 1));
+  backward_products(w, q, k, dp, t, i0, n, job % units * BILSTM_V);
+}
+
+static void backward_walk(const walk *w, const carry *q, cptr gy, cptr k, gptr gs, gptr gk) {
+  for (int t = columns(w) - 1; t >= 0; t--) {
+    FOR_JOBS(job, cell_jobs(w, t)) cell_job(w, q, gy, gs, t, job);
+    SYNC();
+    FOR_JOBS(job, block_jobs(w, t)) product_job(w, q, k, gs, t, job);
+    FOR_JOBS(job, kernel_jobs(w)) backward_kernel(w, gs, gk, t, job);
+    SYNC();
+  }
+}
+
+/* Row i's first cell is at column i; what it sent to the left is the gradient of the state at x = -1. */
+static void add_edge(const carry *q, gptr edge, int h, int job) {
+  const int i = job / h, u = job % h;
+  edge[i * 2 * h + u] += q->same[i & 1][job];
+  edge[i * 2 * h + h + u] += q->dc[job];
+}
+
+static size_t carry_size(int H, int h) { return (size_t)(5 * H + 4) * h; }
+static size_t part_size(int H, int h) { return (size_t)8 * h * h + (size_t)2 * H * h; }
+static int part_begin(int part, int N, int P) { return (int)((long)part * N / P); }
+
+/* Group: part id/2 of the pictures (P parts), direction id%2. scratch: (2P, (5H+4)h) floats. */
+__kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restrict k_right, gptr margin,
+                              gptr records, gptr gs, gptr partial, gptr scratch, const int N, const int P,
+                              const int H, const int W, const int h, const int init) {
+  const int item = (int)get_group_id(0), part = item / 2, d = item % 2;
+  const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
+  gptr gk = partial + item * part_size(H, h);
+  FOR_JOBS(e, (int)part_size(H, h)) gk[e] = 0.0f;
+  for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
+    const walk w = walk_of(margin, records, n, d, H, W, h, init, 0);
+    FOR_JOBS(e, (int)carry_size(H, h)) q.same[0][e] = 0.0f;
+    SYNC();
+    backward_walk(&w, &q, gy + (size_t)n * H * W * h, d ? k_right : k_left, gs + (size_t)n * H * W * 8 * h, gk);
+    FOR_JOBS(e, H * h) add_edge(&q, gk + 8 * h * h, h, e);
+    SYNC();
+  }
+}
+
+/* The same a column at a time; scratch: (2N, (5H+4)h), zero before the first; partial zero too. Global sizes
+ * (jobs or more, 2N) of cells and products, (jobs or more, 2P) of kernel. */
+__kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr records, gptr gs, gptr scratch,
+                                         const int H, const int W, const int h, const int init, const int t) {
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0);
+  const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
+  const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
+  const size_t at = (size_t)(item / 2) * H * W * h;
+  if (job < cell_jobs(&w, t)) cell_job(&w, &q, gy + at, gs + 8 * at, t, job);
+}
+
+__kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict k_right, gptr margin, gptr records,
+                                            gptr gs, gptr scratch, const int H, const int W, const int h,
+                                            const int init, const int t) {
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0);
+  const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
+  const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
+  if (job < block_jobs(&w, t))
+    product_job(&w, &q, item % 2 ? k_right : k_left, gs + (size_t)(item / 2) * 8 * H * W * h, t, job);
+}
+
+__kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gptr partial, const int N, const int P,
+                                          const int H, const int W, const int h, const int init, const int t) {
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0), part = item / 2;
+  if (job >= 4 * h / BILSTM_G * (h / BILSTM_V)) return;
+  for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
+    const walk w = walk_of(margin, records, n, item % 2, H, W, h, init, 0);
+    backward_kernel(&w, gs + (size_t)n * 8 * H * W * h, partial + item * part_size(H, h), t, job);
+  }
+}
+
+/* After the last column: the gradients of the states at x = -1. Global size (H*h, 2P). */
+__kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N, const int P, const int H,
+                                         const int h) {
+  const int item = (int)get_global_id(1), part = item / 2;
+  for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
+    const carry q = carry_of(scratch + (n * 2 + item % 2) * carry_size(H, h), H, h);
+    add_edge(&q, partial + item * part_size(H, h) + 8 * h * h, h, (int)get_global_id(0));
+  }
+}
+
+/* The margin's share, once per direction (two groups): takes the summed gradients of the states at x = -1 from part P of
+ * partial, adds the gradient of K there and leaves the gradients of the initial states in the place of the former.
+ * dp: (H,H,8h) scratch. */
+__kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right, gptr margin, gptr dp, gptr partial,
+                                     gptr scratch, const int P, const int H, const int h) {
+  const int d = (int)get_group_id(0);
+  const carry q = carry_of(scratch + d * carry_size(H, h), H, h);
+  gptr gk = partial + (P * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
+  const walk w = walk_of(margin, margin, 0, d, H, 0, h, 1, 1);
+  FOR_JOBS(e, 8 * h * h) gk[e] = 0.0f;
+  FOR_JOBS(e, (5 * H + 4) * h) q.same[0][e] = 0.0f;
+  SYNC();
+  FOR_JOBS(e, H * h) {
+    q.same[0][e] = q.same[1][e] = edge[e / h * 2 * h + e % h];
+    q.dc[e] = edge[e / h * 2 * h + h + e % h];
+  }
+  SYNC();
+  backward_walk(&w, &q, 0, d ? k_right : k_left, dp, gk);
+  FOR_JOBS(e, H * h) {
+    edge[e / h * 2 * h + e % h] = q.same[0][e] + q.above[0][e + h];
+    edge[e / h * 2 * h + h + e % h] = q.dc[e];
+  }
+}
+
+/* Part P of partial = sum over the parts before it, elements first .. size-1 of each direction. Global (any, 2). */
+__kernel void bilstm_sum_parts(gptr partial, const int P, const int first, const int size) {
+  const int d = (int)get_global_id(1);
+  for (int e = first + (int)get_global_id(0); e < size; e += (int)get_global_size(0)) {
+    float sum = 0.0f;
+    for (int p = 0; p < P; p++) sum += partial[((size_t)p * 2 + d) * size + e];
+    partial[((size_t)P * 2 + d) * size + e] = sum;
+  }
+}
+
+/* gk_left, gk_right = sum over `parts` parts. Global (any, 2). */
+__kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int parts, const int count,
+                           const int size) {
+  const int d = (int)get_global_id(1);
+  gptr out = d ? gk_right : gk_left;
+  for (int e = (int)get_global_id(0); e < count; e += (int)get_global_size(0)) {
+    float sum = 0.0f;
+    for (int p = 0; p < parts; p++) sum += partial[((size_t)p * 2 + d) * size + e];
+    out[e] = sum;
+  }
+}
+
+/* Part P's state gradients (H,2,h) to the four (h,H) gradients. Global size (H, 2). */
+__kernel void bilstm_state_grad(cptr partial, gptr h0_left, gptr c0_left, gptr h0_right, gptr c0_right, const int P,
+                                const int H, const int h) {
+  const int i = (int)get_global_id(0), d = (int)get_global_id(1);
+  cptr edge = partial + (P * 2 + d) * part_size(H, h) + 8 * h * h;
+  gptr gh = d ? h0_right : h0_left, gc = d ? c0_right : c0_left;
+  for (int u = 0; u < h; u++) {
+    gh[u * H + i] = edge[i * 2 * h + u];
+    gc[u * H + i] = edge[i * 2 * h + h + u];
+  }
+}

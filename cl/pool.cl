@@ -1,0 +1,139 @@
+/* pool.cl: max pooling with switches, average pooling, and their adjoints.
+ *
+ * x (planes,H,W) -> y (planes,OH,OW), planes = N*C. Output (oy,ox) looks at the rows oy*sy-top .. +kh-1 and the columns
+ * ox*sx-left .. +kw-1, as far as they lie inside the image.
+ *
+ *   max      y = largest element, the first of equals in reading order; a NaN in the window wins.
+ *            switches (i32) = its position iy*W+ix; -1 (and y = 0) when the window lies wholly outside.
+ *   unpool   gx[p,c] = sum of v over the outputs whose switch is c: written as a sum per input cell over the windows that
+ *            cover it (pool_unpool), in reading order, so that no atomics are needed; or, where the windows' geometry is
+ *            not known, as one work-item a plane that adds in reading order (pool_unpool_plane). Same bits.
+ *   gather   y[p,o] = x[p, switch[o]]: unpool's adjoint.
+ *   average  y = sum / divisor; divisor = elements inside the image, or inside the padded image (include_pad).
+ *
+ * Geometry arguments: shape = {H, W, OH, OW, kh, kw, sy, sx}, pads = {top, bottom, left, right, 0...}.
+ *
+ * A work-item takes every get_global_size(0)-th row (of outputs, or of inputs for the adjoints): any global size is
+ * right. In panel shape a row is a loop over its columns; in tiled shape a work-item has one column of a row. */
+#if LCL_PANEL
+#define POOL_ROWS(row, n_rows, x, width)                                                                     \
+  for (int row = (int)get_global_id(0); row < (n_rows); row += (int)get_global_size(0))                      \
+    for (int x = 0; x < (width); x++)
+#else
+#define POOL_ROWS(row, n_rows, x, width)                                                                     \
+  for (int at_ = (int)get_global_id(0), row = at_ / (width), x = at_ % (width); row < (n_rows);              \
+       at_ += (int)get_global_size(0), row = at_ / (width), x = at_ % (width))
+#endif
+
+__kernel void pool_max(__global const float *restrict x, __global float *restrict y, __global int *restrict switches,
+                       const int planes, const int8 shape, const int8 pads) {
+  const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+  POOL_ROWS(row, planes * size.z, ox, size.w) {
+    const int oy = row % size.z;
+    const int y0 = oy * window.z - pad.x, x0 = ox * window.w - pad.z;
+    const int first_y = max(y0, 0), last_y = min(y0 + window.x, size.x);
+    const int first_x = max(x0, 0), last_x = min(x0 + window.y, size.y);
+    __global const float *image = x + (size_t)(row / size.z) * size.x * size.y;
+    float best = 0.0f;
+    int where = -1;
+    for (int iy = first_y; iy < last_y; iy++)
+      for (int ix = first_x; ix < last_x; ix++) {
+        const float v = image[iy * size.y + ix];
+        const bool take = where < 0 || v > best || (isnan(v) && !isnan(best));
+        best = take ? v : best;
+        where = take ? iy * size.y + ix : where;
+      }
+    const size_t out = (size_t)row * size.w + ox;
+    y[out] = best;
+    switches[out] = where;
+  }
+}
+
+/* The outputs whose window covers input coordinate c: first .. last. */
+static int2 covering(int c, int kernel_size, int stride, int before, int outputs) {
+  const int low = c + before - kernel_size + 1;
+  return (int2)(low <= 0 ? 0 : (low + stride - 1) / stride, min((c + before) / stride, outputs - 1));
+}
+
+__kernel void pool_unpool(__global const float *restrict v, __global const int *restrict switches,
+                          __global float *restrict gx, const int planes, const int8 shape, const int8 pads) {
+  const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+  POOL_ROWS(row, planes * size.x, ix, size.y) {
+    const int iy = row % size.x, cell = iy * size.y + ix;
+    const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
+    const int2 ox = covering(ix, window.y, window.w, pad.z, size.w);
+    const size_t plane = (size_t)(row / size.x) * size.z * size.w;
+    float sum = 0.0f;
+    for (int i = oy.x; i <= oy.y; i++)
+      for (int j = ox.x; j <= ox.y; j++) {
+        const size_t o = plane + i * size.w + j;
+        if (switches[o] == cell) sum += v[o];
+      }
+    gx[(size_t)row * size.y + ix] = sum;
+  }
+}
+
+__kernel void pool_unpool_plane(__global const float *restrict v, __global const int *restrict switches,
+                                __global float *restrict gx, const int planes, const int in_plane,
+                                const int out_plane) {
+  for (int p = (int)get_global_id(0); p < planes; p += (int)get_global_size(0)) {
+    __global float *image = gx + (size_t)p * in_plane;
+    for (int i = 0; i < in_plane; i++) image[i] = 0.0f;
+    for (int i = 0; i < out_plane; i++) {
+      const int to = switches[(size_t)p * out_plane + i];
+      if (to >= 0 && to < in_plane) image[to] += v[(size_t)p * out_plane + i];
+    }
+  }
+}
+
+__kernel void pool_gather(__global const float *restrict x, __global const int *restrict switches,
+                          __global float *restrict y, const int planes, const int in_plane, const int out_plane) {
+  POOL_ROWS(p, planes, i, out_plane) {
+    const int from = switches[(size_t)p * out_plane + i];
+    y[(size_t)p * out_plane + i] = from >= 0 && from < in_plane ? x[(size_t)p * in_plane + from] : 0.0f;
+  }
+}
+
+/* Columns or rows of window o that count: inside the image, or inside the padded image. */
+static int counted(int o, int kernel_size, int stride, int before, int after, int extent, int include_pad) {
+  const int start = o * stride - before;
+  const int low = include_pad ? start : max(start, 0);
+  return min(start + kernel_size, extent + (include_pad ? after : 0)) - low;
+}
+
+static float average_scale(int oy, int ox, int4 size, int4 window, int4 pad, int include_pad) {
+  const int rows = counted(oy, window.x, window.z, pad.x, pad.y, size.x, include_pad);
+  const int columns = counted(ox, window.y, window.w, pad.z, pad.w, size.y, include_pad);
+  return 1.0f / (float)max(rows * columns, 1);
+}
+
+__kernel void pool_average(__global const float *restrict x, __global float *restrict y, const int planes,
+                           const int8 shape, const int8 pads, const int include_pad) {
+  const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+  POOL_ROWS(row, planes * size.z, ox, size.w) {
+    const int oy = row % size.z;
+    const int y0 = oy * window.z - pad.x, x0 = ox * window.w - pad.z;
+    const int first_x = max(x0, 0), last_x = min(x0 + window.y, size.y);
+    __global const float *image = x + (size_t)(row / size.z) * size.x * size.y;
+    float sum = 0.0f;
+    for (int iy = max(y0, 0); iy < min(y0 + window.x, size.x); iy++)
+      for (int ix = first_x; ix < last_x; ix++) sum += image[iy * size.y + ix];
+    y[(size_t)row * size.w + ox] = sum * average_scale(oy, ox, size, window, pad, include_pad);
+  }
+}
+
+__kernel void pool_average_adjoint(__global const float *restrict gy, __global float *restrict gx, const int planes,
+                                   const int8 shape, const int8 pads, const int include_pad) {
+  const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+  POOL_ROWS(row, planes * size.x, ix, size.y) {
+    const int iy = row % size.x;
+    const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
+    const int2 ox = covering(ix, window.y, window.w, pad.z, size.w);
+    const size_t plane = (size_t)(row / size.x) * size.z * size.w;
+    float sum = 0.0f;
+    for (int i = oy.x; i <= oy.y; i++)
+      for (int j = ox.x; j <= ox.y; j++)
+        sum += gy[plane + i * size.w + j] * average_scale(i, j, size, window, pad, include_pad);
+    gx[(size_t)row * size.y + ix] = sum;
+  }
+}

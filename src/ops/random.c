@@ -1,0 +1,104 @@
+/* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels: cl/random.cl.
+ */
+#include "graph/graph.h"
+#include "latentcl/ops.h"
+
+typedef enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_BERNOULLI, RANDOM_KEEP } random_kind;
+
+typedef struct random_attr {
+  int32_t kind;
+  int32_t stream; /* order of creation among the graph's random nodes */
+  float p, scale; /* RANDOM_KEEP: scale with probability p, else 0 */
+  int32_t rank;   /* of shape, unless the shape is that of input 0 */
+  int32_t zero;
+  int64_t dim[LCL_MAX_RANK];
+} random_attr;
+
+static lcl_status infer(lcl_node *node) {
+  const random_attr *a = node->attr;
+  lcl_shape s = { .rank = a->rank };
+  memcpy(s.dim, a->dim, sizeof s.dim);
+  if (node->n_in == 1) {
+    if (node->in[0]->dtype != LCL_F32)
+      return lcl_fail(LCL_ERR_TYPE, "probabilities must be f32, got %s", lcl_dtype_name(node->in[0]->dtype));
+    s = node->in[0]->shape;
+  }
+  node->n_out = 1;
+  node->out[0].dtype = LCL_F32;
+  node->out[0].shape = s;
+  return LCL_OK;
+}
+
+static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+  const random_attr *a = node->attr;
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  const int64_t n = lcl_shape_count(node->out[0].shape);
+  static const char *const kernels[] = { "random_uniform", "random_normal", "random_bernoulli",
+                                         "random_keep" };
+  lcl_arg args[6] = { lcl_rng_arg(lw), lcl_i32(a->stream), lcl_i32(n) };
+  int n_args = 3;
+  if (a->kind == RANDOM_BERNOULLI) args[n_args++] = lcl_in(lw, node->in[0]);
+  if (a->kind == RANDOM_KEEP) {
+    args[n_args++] = lcl_f32(a->p);
+    args[n_args++] = lcl_f32(a->scale);
+  }
+  args[n_args++] = lcl_out(lw, &node->out[0]);
+  char text[96], label[160];
+  snprintf(label, sizeof label, "%s %s", kernels[a->kind], lcl_shape_string(node->out[0].shape, text));
+  lcl_emit_desc d = { .label = label,
+                      .source = { .file = "random.cl" },
+                      .kernel = kernels[a->kind],
+                      .args = args,
+                      .n_args = n_args,
+                      .dims = 1,
+                      .flops = (double)n,
+                      .bytes = 4.0 * (double)n };
+  if (caps->panel) {
+    d.local[0] = 1;
+    d.global[0] = (size_t)LCL_MIN((n + 1023) / 1024, (int64_t)caps->compute_units * 4);
+  } else {
+    d.local[0] = LCL_MIN(caps->max_work_group, (size_t)64);
+    d.global[0] = lcl_round_up((size_t)LCL_MIN((n + 3) / 4, (int64_t)1 << 20), d.local[0]);
+  }
+  return lcl_emit(lw, &d);
+}
+
+static const lcl_op op_random = { .name = "random",
+                                  .attr_size = sizeof(random_attr),
+                                  .infer = infer,
+                                  .lower = lower,
+                                  .flags = LCL_OP_RANDOM | LCL_OP_NO_GRAD };
+
+static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape, float keep,
+                        float scale) {
+  random_attr a;
+  memset(&a, 0, sizeof a);
+  a.kind = kind;
+  a.stream = lcl_graph_random_stream(g);
+  a.p = keep;
+  a.scale = scale;
+  a.rank = shape.rank;
+  for (int i = 0; i < shape.rank; i++) a.dim[i] = shape.dim[i];
+  return p ? lcl_node_new(g, &op_random, LCL_IN(p), &a, 1) : lcl_node_new(g, &op_random, NULL, 0, &a, 1);
+}
+
+lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape) {
+  return draw(g, RANDOM_UNIFORM, NULL, shape, 0, 0);
+}
+
+lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape) {
+  return draw(g, RANDOM_NORMAL, NULL, shape, 0, 0);
+}
+
+lcl_tensor *lcl_random_bernoulli(lcl_tensor *p) {
+  return draw(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0);
+}
+
+lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
+  lcl_graph *g = x->node->graph;
+  if (!(rate >= 0 && rate < 1))
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
+                             (double)rate);
+  if (rate == 0) return x;
+  return lcl_mul(x, draw(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
+}

@@ -1,0 +1,234 @@
+/* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every picture and direction, or,
+ * where groups cannot serve, one a diagonal. */
+#include "ops/recurrent.h"
+
+/* How a device runs the layer, and the shape of its launches. */
+typedef struct plan {
+  lcl_lower *lw;
+  const lcl_caps *caps;
+  lcl_bilstm_attr a;
+  bool steps;    /* a launch a diagonal */
+  int vec, rows; /* as BILSTM_V and BILSTM_R in cl/bilstm.cl */
+  int gates;     /* BILSTM_G */
+  size_t group;  /* work-items of a group */
+  int parts;     /* pictures' gradients of K are summed in this many parts */
+  char options[64];
+} plan;
+
+/* Widest vector that divides the hidden units. */
+static int vector_width(const lcl_caps *caps, int hidden) {
+  if (!caps->panel) return 1;
+  for (int v = 16; v > 1; v /= v == 4 ? 4 : 2)
+    if (v <= (int)caps->preferred_float && hidden % v == 0) return v;
+  return 1;
+}
+
+static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
+  plan p = { .lw = lw, .caps = lcl_lower_caps(lw), .a = *a };
+  p.vec = vector_width(p.caps, a->hidden);
+  p.rows = p.vec >= 16 || !p.caps->panel ? 4 : 2;
+  p.gates = p.vec >= 16 ? 8 : 4;
+  /* Jobs of a long diagonal; a group much larger than that would only wait at its barriers. */
+  const size_t jobs =
+      (size_t)(LCL_MIN(a->height, a->width) + p.rows - 1) / (size_t)p.rows * (size_t)a->hidden;
+  p.group = p.caps->panel ? 1
+                          : LCL_MIN(p.caps->max_work_group, jobs <= 64    ? (size_t)64
+                                                            : jobs <= 128 ? 128
+                                                                          : 256);
+  /* Devices without groups worth the name, and batches too small to occupy the device that come with large
+   * diagonals. */
+  p.steps = !p.caps->panel && (p.caps->local_mem < 1024 || p.group < 16 ||
+                               (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
+  p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)p.caps->compute_units, 16)), 1);
+  snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows, p.gates);
+  return p;
+}
+
+static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, int n_args, size_t items,
+                       size_t local, size_t second, double flops) {
+  char label[160];
+  snprintf(label, sizeof label, "%s %dx%dx%dx%d", kernel, p->a.n, p->a.height, p->a.width, p->a.hidden);
+  const lcl_emit_desc d = { .label = label,
+                            .source = { .file = "bilstm.cl", .options = p->options },
+                            .kernel = kernel,
+                            .args = args,
+                            .n_args = n_args,
+                            .dims = 2,
+                            .global = { lcl_round_up(items, local), second },
+                            .local = { local, 1 },
+                            .flops = flops };
+  return lcl_emit(p->lw, &d);
+}
+#define EMIT(plan, kernel, items, local, second, flops, ...)                                                 \
+  emit(plan, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                            \
+       (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg)), items, local, second, flops)
+
+/* Local size of launches whose work-items are independent. */
+static size_t loose(const plan *p) {
+  return p->caps->panel ? 1 : LCL_MIN(p->caps->max_work_group, (size_t)64);
+}
+
+/* Work-items for a loop of n independent steps: one in panel shape, where other dimensions give enough. */
+static size_t spread(const plan *p, int n) {
+  return p->caps->panel ? 1 : (size_t)LCL_MIN(n, 1 << 16);
+}
+
+static double cell_flops(const lcl_bilstm_attr *a) {
+  return 2.0 * 2 * a->n * a->height * a->width * 8.0 * a->hidden * a->hidden;
+}
+
+/* Jobs of the longest column: an upper bound for the launches of the step kernels. */
+static size_t column_jobs(const plan *p, bool blocks) {
+  const int rows = LCL_MIN(p->a.height, p->a.width);
+  return (size_t)(blocks ? (rows + p->rows - 1) / p->rows : rows) * (size_t)(p->a.hidden / p->vec);
+}
+
+/* ---- forward
+ * ----------------------------------------------------------------------------------------------- */
+
+/* The margin: zeros, and with initial states what they leave at x = -1 of every row. */
+static lcl_status lower_margin(const plan *p, lcl_node *node, lcl_arg kt) {
+  const lcl_bilstm_attr *a = &p->a;
+  lcl_lower *lw = p->lw;
+  lcl_arg margin = lcl_out(lw, &node->out[2]);
+  if (!a->init) return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
+  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, node->in[3]), lcl_in(lw, node->in[4]),
+               lcl_in(lw, node->in[5]), lcl_in(lw, node->in[6]), margin, lcl_i32(a->height),
+               lcl_i32(a->hidden)));
+  margin.access = LCL_READ_WRITE;
+  const size_t group = p->steps ? 1 : p->group;
+  return EMIT(p, "bilstm_forward", 2 * group, group, 1, 0, lcl_in(lw, node->in[0]), kt, margin, margin,
+              lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
+}
+
+lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
+  const lcl_shape y = node->out[0].shape;
+  const plan p = plan_of(lw, &(lcl_bilstm_attr) { (int32_t)y.dim[0], (int32_t)y.dim[1], (int32_t)y.dim[2],
+                                                  (int32_t)y.dim[3], node->n_in > 3 });
+  const lcl_bilstm_attr *a = &p.a;
+  const int kt = lcl_scratch(lw, (size_t)16 * a->hidden * a->hidden * sizeof(float));
+  LCL_TRY(EMIT(&p, "bilstm_pack", spread(&p, 4 * a->hidden), loose(&p), 4 * (size_t)a->hidden, 0,
+               lcl_in(lw, node->in[1]), lcl_in(lw, node->in[2]), lcl_scratch_arg(lw, kt, LCL_WRITE),
+               lcl_i32(a->hidden)));
+  const lcl_arg s = lcl_in(lw, node->in[0]), packed = lcl_scratch_arg(lw, kt, LCL_READ);
+  LCL_TRY(lower_margin(&p, node, packed));
+  lcl_arg margin = lcl_out(lw, &node->out[2]), records = lcl_out(lw, &node->out[1]);
+  margin.access = LCL_READ;
+  const lcl_arg sizes[] = { lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(a->init) };
+  if (p.steps) {
+    records.access = LCL_READ_WRITE;
+    for (int t = 0; t < a->height + a->width - 1; t++)
+      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), loose(&p), 2 * (size_t)a->n,
+                   cell_flops(a) / (a->height + a->width - 1), s, packed, margin, records, sizes[0], sizes[1],
+                   sizes[2], sizes[3], lcl_i32(t)));
+  } else
+    LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s, packed,
+                 margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(0)));
+  records.access = LCL_READ;
+  return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), loose(&p),
+              (size_t)a->n * (size_t)a->height, 0, records, lcl_out(lw, &node->out[0]), sizes[0], sizes[1],
+              sizes[2]);
+}
+
+/* ---- backward
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Everything backward's launches share. */
+typedef struct backward {
+  plan p;
+  lcl_node *node;
+  lcl_arg gy, k_left, k_right, records, margin, gs, sizes[4];
+  int partial, carry; /* scratch */
+} backward;
+
+static int part_size(const lcl_bilstm_attr *a) {
+  return 8 * a->hidden * a->hidden + 2 * a->height * a->hidden;
+}
+static size_t carry_bytes(const lcl_bilstm_attr *a, int items) {
+  return (size_t)items * 2 * (size_t)(5 * a->height + 4) * (size_t)a->hidden * sizeof(float);
+}
+
+static lcl_arg with_access(lcl_arg arg, int access) {
+  arg.access = access;
+  return arg;
+}
+
+static lcl_status lower_groups(const backward *b) {
+  lcl_lower *lw = b->p.lw;
+  const lcl_bilstm_attr *a = &b->p.a;
+  return EMIT(&b->p, "bilstm_backward", 2 * (size_t)b->p.parts * b->p.group, b->p.group, 1, 2 * cell_flops(a),
+              b->gy, b->k_left, b->k_right, b->margin, b->records, b->gs,
+              lcl_scratch_arg(lw, b->partial, LCL_WRITE), lcl_scratch_arg(lw, b->carry, LCL_WRITE),
+              lcl_i32(a->n), lcl_i32(b->p.parts), b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3]);
+}
+
+static lcl_status lower_steps(const backward *b) {
+  lcl_lower *lw = b->p.lw;
+  const lcl_bilstm_attr *a = &b->p.a;
+  const size_t local = loose(&b->p), pictures = 2 * (size_t)a->n, parts = 2 * (size_t)b->p.parts;
+  const int n_columns = a->height + a->width - 1;
+  const double share = cell_flops(a) / n_columns;
+  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE);
+  const lcl_arg carry = lcl_scratch_arg(lw, b->carry, LCL_READ_WRITE);
+  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl_i32(a->n), n_parts = lcl_i32(b->p.parts);
+  LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->partial, LCL_WRITE), 0,
+                        parts * (size_t)part_size(a) * sizeof(float)));
+  LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
+  for (int t = n_columns - 1; t >= 0; t--) {
+    const lcl_arg column = lcl_i32(t);
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, pictures, 0, b->gy,
+                 b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3],
+                 column));
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, pictures, share,
+                 b->k_left, b->k_right, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1],
+                 b->sizes[2], b->sizes[3], column));
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_kernel",
+                 (size_t)(4 * a->hidden / b->p.gates * a->hidden / b->p.vec), local, parts, share, b->margin,
+                 b->records, gs, partial, n, n_parts, b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3],
+                 column));
+  }
+  return EMIT(&b->p, "bilstm_backward_step_edges", (size_t)(a->height * a->hidden), 1, parts, 0, partial,
+              carry, n, n_parts, b->sizes[0], b->sizes[2]);
+}
+
+/* Gradients through the cells left of the image, to the initial states. */
+static lcl_status lower_margin_grad(const backward *b) {
+  lcl_lower *lw = b->p.lw;
+  const lcl_bilstm_attr *a = &b->p.a;
+  const size_t local = loose(&b->p), group = b->p.steps ? 1 : b->p.group;
+  const int first = 8 * a->hidden * a->hidden, size = part_size(a);
+  const int dp =
+      lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden * sizeof(float));
+  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE), n_parts = lcl_i32(b->p.parts);
+  LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial, n_parts,
+               lcl_i32(first), lcl_i32(size)));
+  LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right, b->margin,
+               lcl_scratch_arg(lw, dp, LCL_WRITE), partial, lcl_scratch_arg(lw, b->carry, LCL_WRITE), n_parts,
+               b->sizes[0], b->sizes[2]));
+  lcl_tensor *out = b->node->out;
+  return EMIT(&b->p, "bilstm_state_grad", (size_t)a->height, 1, 2, 0,
+              lcl_scratch_arg(lw, b->partial, LCL_READ), lcl_out(lw, &out[3]), lcl_out(lw, &out[4]),
+              lcl_out(lw, &out[5]), lcl_out(lw, &out[6]), n_parts, b->sizes[0], b->sizes[2]);
+}
+
+lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
+  backward b = { .p = plan_of(lw, node->attr), .node = node };
+  const lcl_bilstm_attr *a = &b.p.a;
+  b.gy = lcl_in(lw, node->in[0]);
+  b.k_left = lcl_in(lw, node->in[1]);
+  b.k_right = lcl_in(lw, node->in[2]);
+  b.records = lcl_in(lw, node->in[3]);
+  b.margin = lcl_in(lw, node->in[4]);
+  b.gs = lcl_out(lw, &node->out[0]);
+  b.sizes[0] = lcl_i32(a->height), b.sizes[1] = lcl_i32(a->width), b.sizes[2] = lcl_i32(a->hidden);
+  b.sizes[3] = lcl_i32(a->init);
+  b.partial = lcl_scratch(lw, (size_t)(b.p.parts + 1) * 2 * (size_t)part_size(a) * sizeof(float));
+  b.carry = lcl_scratch(lw, carry_bytes(a, b.p.steps ? LCL_MAX(a->n, 1) : b.p.parts));
+  LCL_TRY(b.p.steps ? lower_steps(&b) : lower_groups(&b));
+  if (a->init) LCL_TRY(lower_margin_grad(&b));
+  const int count = 8 * a->hidden * a->hidden;
+  return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, loose(&b.p), 2, 0,
+              lcl_scratch_arg(lw, b.partial, LCL_READ), lcl_out(lw, &node->out[1]),
+              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + a->init), lcl_i32(count),
+              lcl_i32(part_size(a)));
+}
