@@ -82,6 +82,8 @@ lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index);
 /* Set the sticky error of the graph: "op: message". Returns a harmless f32 scalar tensor. */
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) LCL_PRINTF(4, 5);
 bool lcl_graph_broken(const lcl_graph *g);
+/* The next stream number of the graph's random nodes: one a node, in order of creation. */
+int lcl_graph_random_stream(lcl_graph *g);
 lcl_arena *lcl_graph_arena(lcl_graph *g);
 lcl_store *lcl_graph_store(lcl_graph *g);
 

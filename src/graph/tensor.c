@@ -106,6 +106,7 @@ lcl_status lcl_graph_status(const lcl_graph *g) {
 
 bool lcl_graph_broken(const lcl_graph *g) { return g->status != LCL_OK; }
 lcl_arena *lcl_graph_arena(lcl_graph *g) { return g->arena; }
+int lcl_graph_random_stream(lcl_graph *g) { return g->n_random++; }
 lcl_store *lcl_graph_store(lcl_graph *g) { return g->store; }
 
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) {
