@@ -37,6 +37,7 @@ char *lcl_strdup(const char *s);
 void lcl_free(void *p);                                          /* NULL is fine */
 void lcl_test_fail_alloc(int64_t nth);                           /* <0: never (default) */
 int64_t lcl_test_alloc_live(void);                               /* allocations not yet freed */
+int64_t lcl_test_alloc_count(void);                              /* allocations made so far, failed ones too */
 
 /* Arena: many small blocks freed together. Zeroed memory, 16-byte aligned. */
 typedef struct lcl_arena lcl_arena;

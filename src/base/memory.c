@@ -5,16 +5,21 @@
 #include <stdatomic.h>
 
 static atomic_llong fail_in = -1; /* allocations until the one that fails; below zero: none does */
-static atomic_llong live;
+static atomic_llong live, count;
 
 void lcl_test_fail_alloc(int64_t nth) {
   atomic_store(&fail_in, nth);
 }
+int64_t lcl_test_alloc_count(void) {
+  return atomic_load(&count);
+}
+
 int64_t lcl_test_alloc_live(void) {
   return atomic_load(&live);
 }
 
 static bool made_to_fail(void) {
+  atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
   if (atomic_load_explicit(&fail_in, memory_order_relaxed) < 0) return false;
   return atomic_fetch_sub(&fail_in, 1) == 0;
 }

@@ -111,20 +111,17 @@ lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_b
                     offset, parent->bytes);
   /* OpenCL has no parts of parts and no empty parts. */
   lcl_buffer *whole = parent->parent ? parent->parent : parent;
-  size_t at = parent->offset + offset;
+  size_t at = parent->offset + offset, align = parent->ctx->caps.base_align;
+  if (at % align) /* not every driver looks */
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu", align,
+                    parent->ctx->caps.name, at);
   lcl_buffer *b = lcl_alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   cl_int err;
   cl_buffer_region region = { at, LCL_MAX(bytes, (size_t)1) };
   b->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
-  if (err != CL_SUCCESS) {
-    lcl_free(b);
-    if (err == CL_MISALIGNED_SUB_BUFFER_OFFSET)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu",
-                      whole->ctx->caps.base_align, whole->ctx->caps.name, at);
-    return lcl_cl_fail(whole->ctx, err, "creating a sub-buffer");
-  }
+  if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(whole->ctx, err, "creating a sub-buffer");
   b->ctx = whole->ctx;
   b->bytes = bytes;
   b->parent = whole;

@@ -120,8 +120,8 @@ void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_
     static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&told))
       lcl_logf(LCL_LOG_WARN,
-              "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, or to off",
-              lcl_error_message());
+               "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, or to off",
+               lcl_error_message());
   }
 done:
   lcl_free(file);

@@ -52,8 +52,8 @@ static bool load(lcl_build_job *job) {
   else if (err == CL_SUCCESS)
     err = of_binary;
   if (err != CL_SUCCESS) {
-    lcl_logf(LCL_LOG_INFO, "%s: the driver does not take the cached binary (%s), it is built again", job->name,
-            lcl_cl_error_name(err));
+    lcl_logf(LCL_LOG_INFO, "%s: the driver does not take the cached binary (%s), it is built again",
+             job->name, lcl_cl_error_name(err));
     if (program) clReleaseProgram(program);
     return false;
   }

@@ -110,7 +110,7 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
     return status;
   }
   lcl_logf(LCL_LOG_INFO, "using %d:%d %s (%s)", ctx->caps.platform_index, ctx->caps.device_index,
-          ctx->caps.name, ctx->caps.platform);
+           ctx->caps.name, ctx->caps.platform);
   *out = ctx;
   return LCL_OK;
 }

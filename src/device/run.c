@@ -53,7 +53,9 @@ static lcl_status run_item(lcl_list *list, lcl_item *item) {
   }
   if (item->signals) item->event = event;
   if (!ctx->profile) return LCL_OK;
-  if (item->signals) clRetainEvent(event); /* the run's end releases one, the profile the other */
+  /* The run's end releases one reference, the profile the other. */
+  cl_int err = item->signals ? clRetainEvent(event) : CL_SUCCESS;
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "keeping the event of a launch");
   return lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, item->queue,
                           event);
 }

@@ -40,7 +40,7 @@ void lcl_stages_free(lcl_context *ctx) {
 }
 
 static bool has_own_memory(const lcl_context *ctx) {
-  return !ctx->caps.unified_memory && !ctx->caps.local_is_global;
+  return !ctx->caps.unified_memory;
 }
 
 /* Room for the upload in a stage that is not in use. */
@@ -90,7 +90,8 @@ static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event 
   size_t row;
   if (!ctx->profile || !event) return LCL_OK;
   LCL_TRY(lcl_profile_intern(ctx->profile, label, &row));
-  clRetainEvent(event);
+  cl_int err = clRetainEvent(event);
+  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "keeping the event of a transfer");
   return lcl_profile_take(ctx->profile, row, 0, (double)bytes, queue, event);
 }
 

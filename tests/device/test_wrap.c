@@ -1,0 +1,117 @@
+/* The caller's handles inside, ours outside: contexts, queues and memory objects. */
+#include "device/device.h"
+#include "test.h"
+
+static lcl_context *owner(void) {
+  lcl_context *ctx = NULL;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  return ctx;
+}
+
+/* Handles of the caller are retained: releasing them while they are wrapped changes nothing. */
+static void caller_may_release_early(void **state) {
+  (void)state;
+  lcl_context *device = owner(), *ctx;
+  cl_device_id id = lcl_context_cl_device(device);
+  cl_int err;
+  cl_context cl = clCreateContext(NULL, 1, &id, NULL, NULL, &err);
+  assert_int_equal(err, CL_SUCCESS);
+  void *queue = clCreateCommandQueue(cl, id, 0, &err);
+  assert_int_equal(err, CL_SUCCESS);
+  cl_mem mem = clCreateBuffer(cl, CL_MEM_READ_WRITE, 4096, NULL, &err);
+  assert_int_equal(err, CL_SUCCESS);
+  ASSERT_OK(lcl_context_create(
+      &(lcl_context_desc) { .cl_context = cl, .cl_queues = &queue, .n_cl_queues = 1 }, &ctx));
+  lcl_buffer *buf;
+  ASSERT_OK(lcl_buffer_wrap(ctx, mem, &buf));
+  assert_ptr_equal(lcl_context_cl_context(ctx), cl);
+  assert_ptr_equal(lcl_context_cl_queue(ctx, 0), queue);
+  assert_null(lcl_context_cl_queue(ctx, 1));
+  assert_ptr_equal(lcl_buffer_cl_mem(buf), mem);
+  assert_int_equal(lcl_buffer_size(buf), 4096);
+  assert_int_equal(lcl_context_memory(ctx).current, 0); /* the caller's memory is not ours to count */
+  clReleaseMemObject(mem);
+  clReleaseCommandQueue(queue);
+  clReleaseContext(cl);
+  char in[4096], out[4096] = { 0 };
+  for (int i = 0; i < 4096; i++) in[i] = (char)(i * 7);
+  ASSERT_OK(lcl_buffer_write(buf, 0, in, sizeof in));
+  ASSERT_OK(lcl_buffer_read(buf, 0, out, sizeof out));
+  assert_memory_equal(in, out, sizeof in);
+  lcl_buffer_destroy(buf);
+  lcl_context_destroy(ctx);
+  lcl_context_destroy(device);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* What the caller writes through his handle is what we read through ours, and the other way round. */
+static void memory_is_shared_both_ways(void **state) {
+  (void)state;
+  lcl_context *ctx = owner();
+  lcl_buffer *buf, *part, *foreign;
+  ASSERT_OK(lcl_buffer_create(ctx, 8192, &buf));
+  size_t align = lcl_context_caps(ctx)->base_align, offset;
+  ASSERT_OK(lcl_buffer_sub(buf, align, 1024, &part));
+  assert_ptr_equal(lcl_buffer_root(part, &offset), buf);
+  assert_int_equal(offset, align);
+  ASSERT_OK(lcl_buffer_wrap(ctx, lcl_buffer_cl_mem(part), &foreign));
+  int x = 1234, y = 0;
+  cl_int err = clEnqueueWriteBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 8, 4, &x,
+                                    0, NULL, NULL);
+  assert_int_equal(err, CL_SUCCESS);
+  ASSERT_OK(lcl_buffer_read(part, 8, &y, 4));
+  assert_int_equal(y, 1234);
+  ASSERT_OK(lcl_buffer_read(foreign, 8, &y, 4));
+  assert_int_equal(y, 1234);
+  x = 77;
+  ASSERT_OK(lcl_upload(ctx, foreign, 12, &x, 4));
+  err = clEnqueueReadBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 12, 4, &y, 0,
+                            NULL, NULL);
+  assert_int_equal(err, CL_SUCCESS);
+  assert_int_equal(y, 77);
+  ASSERT_STATUS(lcl_buffer_write(part, 1020, &x, 8), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_upload(ctx, part, SIZE_MAX, &x, 4), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_buffer_read(part, 1025, &x, 0), LCL_ERR_ARGUMENT);
+  lcl_buffer *odd = (lcl_buffer *)1;
+  ASSERT_STATUS(lcl_buffer_sub(buf, 8000, 193, &odd), LCL_ERR_ARGUMENT);
+  assert_null(odd);
+  ASSERT_STATUS(lcl_buffer_sub(buf, align / 2 + 1, 4, &odd), LCL_ERR_ARGUMENT);
+  lcl_buffer_destroy(foreign);
+  lcl_buffer_destroy(buf);
+  lcl_buffer_destroy(part);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+static void wrong_handles_are_refused(void **state) {
+  (void)state;
+  lcl_context *a = owner(), *b = owner(), *ctx = NULL;
+  lcl_buffer *buf, *foreign;
+  ASSERT_OK(lcl_buffer_create(a, 64, &buf));
+  ASSERT_STATUS(lcl_buffer_wrap(b, lcl_buffer_cl_mem(buf), &foreign), LCL_ERR_ARGUMENT);
+  void *queue = lcl_context_cl_queue(b, 0);
+  lcl_context_desc desc = { .cl_context = lcl_context_cl_context(a), .cl_queues = &queue, .n_cl_queues = 1 };
+  ASSERT_STATUS(lcl_context_create(&desc, &ctx), LCL_ERR_ARGUMENT);
+  queue = lcl_context_cl_queue(a, 0);
+  desc.profile = true; /* that queue keeps no times */
+  ASSERT_STATUS(lcl_context_create(&desc, &ctx), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "CL_QUEUE_PROFILING_ENABLE"));
+  ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .queues = 99 }, &ctx), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .disable = "magic" }, &ctx), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .device = "no such thing" }, &ctx),
+                LCL_ERR_NO_DEVICE);
+  assert_null(ctx);
+  lcl_buffer_destroy(buf);
+  lcl_context_destroy(a);
+  lcl_context_destroy(b);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(caller_may_release_early),
+    cmocka_unit_test(memory_is_shared_both_ways),
+    cmocka_unit_test(wrong_handles_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
