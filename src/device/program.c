@@ -129,6 +129,8 @@ static void run_jobs(job_list *jobs) {
   enum { MAX_THREADS = 16 };
   pthread_t threads[MAX_THREADS];
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  const char *limit = getenv("LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
+  if (limit && atol(limit) > 0) cores = LCL_MIN(cores, atol(limit));
   size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)), started = 0;
   /* This thread works too; when no thread can be started it does everything. */
   while (started + 1 < want && pthread_create(&threads[started], NULL, work, jobs) == 0) started++;
