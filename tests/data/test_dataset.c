@@ -175,7 +175,7 @@ static void bad_memory_is_refused(void **state) {
   assert_int_equal(lcl_dataset_from_u8("x", p, bad_label, 1, 1, 2, 2, 2, &ds), LCL_ERR_FORMAT);
   assert_int_equal(lcl_dataset_from_f32("x", nan_value, NULL, 1, 1, 1, 1, 0, &ds), LCL_ERR_FORMAT);
   assert_int_equal(lcl_dataset_from_u8("x", p, NULL, 0, 1, 2, 2, 0, &ds), LCL_ERR_ARGUMENT);
-  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, INT64_MAX / 2, 1, 2, 2, 0, &ds), LCL_ERR_HOST_MEMORY);
+  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, INT64_MAX, 1, 2, 2, 0, &ds), LCL_ERR_HOST_MEMORY);
 }
 
 static void synthetic_is_deterministic_and_balanced(void **state) {

@@ -1,0 +1,64 @@
+/* Readers of files under libFuzzer. LATENTCL_FUZZ names the format; whatever the bytes, a reader gives a status. */
+#include <stdint.h>
+
+#include "data/data_internal.h"
+#include "data/image.h"
+
+static void fuzz_idx(const uint8_t *data, size_t n) {
+  lcl_idx idx;
+  if (lcl_idx_parse(data, n, &idx) == LCL_OK) lcl_idx_free(&idx);
+}
+
+static void fuzz_cifar(const uint8_t *data, size_t n) {
+  for (int labels = 1; labels <= 2; labels++) {
+    lcl_raw raw = { 0 };
+    /* Twice, as two files of one part. */
+    if (lcl_cifar_parse(data, n, labels, 10, &raw) == LCL_OK) lcl_cifar_parse(data, n, labels, 10, &raw);
+    lcl_dataset *ds;
+    if (raw.count && lcl_raw_to_dataset(&raw, "fuzz", &ds) == LCL_OK) lcl_dataset_close(ds);
+    lcl_raw_free(&raw);
+  }
+}
+
+static void fuzz_image(const uint8_t *data, size_t n) {
+  lcl_image image;
+  uint8_t square[3 * 8 * 8];
+  if (lcl_image_decode(data, n, 8, &image) != LCL_OK) return;
+  if (image.width < 512 && image.height < 512) lcl_image_square(&image, 8, false, square);
+  lcl_image_free(&image);
+}
+
+static void fuzz_wav(const uint8_t *data, size_t n) {
+  lcl_wav wav;
+  if (lcl_wav_parse(data, n, &wav) == LCL_OK) lcl_free(wav.samples);
+}
+
+static void fuzz_prep(const uint8_t *data, size_t n) {
+  static const float mean[12] = { 0 };
+  const lcl_prep_array arrays[] = { { "prep.mean", mean, 3, { 3, 2, 2 } } };
+  char *text = lcl_alloc(n + 1);
+  lcl_prep *prep;
+  if (!text) return;
+  memcpy(text, data, n);
+  if (lcl_prep_from_json(text, arrays, 1, &prep) == LCL_OK) lcl_prep_destroy(prep);
+  lcl_free(text);
+}
+
+static const struct {
+  const char *name;
+  void (*run)(const uint8_t *data, size_t n);
+} formats[] = {
+  { "idx", fuzz_idx }, { "cifar", fuzz_cifar }, { "image", fuzz_image }, { "wav", fuzz_wav }, { "prep", fuzz_prep },
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+  static size_t chosen = LCL_COUNT(formats);
+  const char *name = getenv("LATENTCL_FUZZ");
+  for (size_t i = 0; chosen == LCL_COUNT(formats) && name && i < LCL_COUNT(formats); i++)
+    if (strcmp(formats[i].name, name) == 0) chosen = i;
+  if (chosen == LCL_COUNT(formats)) abort(); /* LATENTCL_FUZZ names no format */
+  formats[chosen].run(data, n);
+  return 0;
+}
