@@ -8,10 +8,14 @@
 /* One line a subcommand, in the order of --help. */
 extern const struct lcl_command cmd_data;
 extern const struct lcl_command cmd_devices;
+extern const struct lcl_command cmd_check;
+extern const struct lcl_command cmd_op;
 
 static const struct lcl_command *const commands[] = {
   &cmd_devices,
   &cmd_data,
+  &cmd_check,
+  &cmd_op,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

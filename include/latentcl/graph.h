@@ -124,6 +124,8 @@ typedef struct lcl_compile_desc {
   bool no_updates;          /* leave assignments, optimiser steps and running statistics out */
   bool only_fetch;          /* keep only fetch[], not every lcl_output of the graph */
   bool no_fusion;           /* for tests and people who look for a wrong result */
+  bool guard_bands;         /* for tests: NaNs around every buffer and in what is not computed yet; a run that writes
+                               outside fails */
   bool check_numerics;      /* run launch by launch and name the first tensor with NaN or Inf */
 } lcl_compile_desc;
 

@@ -102,6 +102,7 @@ struct lcl_lower {
   const lcl_node *current; /* for labels and messages */
   bool random;             /* draws random numbers: the state advances */
   bool updating;
+  bool guard;              /* every buffer gets a guard band */
   lcl_status status;       /* first failure of a function that returns an argument */
 };
 
@@ -119,6 +120,12 @@ lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group);
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
 lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
 
+/* guard.c: bands around everything, see lcl_compile_desc.guard_bands. */
+enum { LCL_GUARD_BYTES = 256 };
+lcl_status lcl_guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
+lcl_status lcl_guard_fill(lcl_program *p);
+lcl_status lcl_guard_check(lcl_program *p);
+
 /* program.c */
 struct lcl_program {
   lcl_context *ctx;
@@ -133,7 +140,7 @@ struct lcl_program {
   size_t n_outputs;
   lcl_buffer *memory;
   lcl_list *list;
-  bool check_numerics;
+  bool check_numerics, guard;
   lcl_program_stats stats;
   char *summary; /* explain's part about nodes and groups */
   char *dot;

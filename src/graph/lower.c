@@ -44,7 +44,7 @@ int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
 
 static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
   lcl_buffer *buffer = NULL;
-  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4), &buffer);
+  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4) + (lw->guard ? LCL_GUARD_BYTES : 0), &buffer);
   if (st == LCL_OK && data && bytes) st = lcl_buffer_write(buffer, 0, data, bytes);
   if (st != LCL_OK) {
     lcl_buffer_destroy(buffer);

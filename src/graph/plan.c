@@ -80,6 +80,7 @@ static int dying_operand(const lcl_lower *lw, size_t r, size_t bytes, const bool
 }
 
 lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
+  if (lw->guard) return lcl_guard_plan(lw, arena_bytes, sum_bytes);
   size_t align = lw->caps->base_align;
   free_list f = { 0 };
   bool *taken = lcl_alloc(LCL_MAX(lw->slots.n, 1) * sizeof *taken);

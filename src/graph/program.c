@@ -181,7 +181,7 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
     if (desc->fetch[i]->node->graph != g) return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
   lcl_program *p = lcl_alloc(sizeof *p);
   lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
-  lcl_lower lw = { .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create() };
+  lcl_lower lw = { .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create(), .guard = desc->guard_bands };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
@@ -197,6 +197,7 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
   if (p) {
     take_over(&lw, p);
     p->check_numerics = desc->check_numerics;
+    p->guard = desc->guard_bands;
     p->stats.peak_memory = arena_bytes;
     if (st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
   } else if (lw.arena) {
@@ -296,7 +297,16 @@ static lcl_status run_checked(lcl_program *p) {
   return LCL_OK;
 }
 
-lcl_status lcl_run(lcl_program *p) { return p->check_numerics ? run_checked(p) : lcl_list_run(p->list, NULL); }
+static lcl_status run_guarded(lcl_program *p) {
+  LCL_TRY(lcl_guard_fill(p));
+  LCL_TRY(lcl_list_run(p->list, NULL));
+  return lcl_guard_check(p);
+}
+
+lcl_status lcl_run(lcl_program *p) {
+  if (p->guard) return run_guarded(p);
+  return p->check_numerics ? run_checked(p) : lcl_list_run(p->list, NULL);
+}
 
 lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
   cl_event done = NULL;

@@ -23,13 +23,14 @@ static void *to_bytes(const lcl_array *a, size_t *bytes) {
   return data;
 }
 
+/* A program without use for an input (nothing it computes depends on it) does not know it: then there is nothing to feed. */
 static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
   size_t bytes;
   void *data = to_bytes(a, &bytes);
   if (!data) return LCL_ERR_HOST_MEMORY;
   const lcl_status status = lcl_feed(p, name, data, bytes);
   lcl_free(data);
-  return status;
+  return status == LCL_ERR_ARGUMENT ? LCL_OK : status;
 }
 
 static lcl_status fetch(lcl_case *c, lcl_program *p, const char *name, const lcl_tensor *t, lcl_array *to) {
@@ -82,6 +83,20 @@ static lcl_status build_gradients(lcl_case *c, const bool *want, built *b) {
   return LCL_OK;
 }
 
+/* Indices are looked at here: a device would read outside its buffers. */
+static lcl_status check_indices(const lcl_case *c) {
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+    const lcl_array *a = &c->in[i];
+    if (c->spec->in[i].domain != LCL_INDEX || !a->data) continue;
+    const int64_t limit = c->spec->limit(c);
+    for (int64_t k = 0; k < lcl_array_count(a); k++)
+      if (a->data[k] < 0 || a->data[k] >= (double)limit)
+        return lcl_fail(LCL_ERR_ARGUMENT, "%s: element %lld of %s is %.0f; 0 to %lld were expected",
+                        c->spec->name, (long long)k, c->spec->in[i].name, a->data[k], (long long)limit - 1);
+  }
+  return LCL_OK;
+}
+
 static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
   LCL_TRY(lcl_store_create(desc->ctx, desc->seed, &b->store));
   LCL_TRY(lcl_graph_create(b->store, "op", &b->graph));
@@ -96,11 +111,14 @@ static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
     snprintf(name, sizeof name, "out%d", k);
     b->out[k] = lcl_output(b->out[k], name);
   }
+  LCL_TRY(check_indices(c)); /* after the shapes: the limits come from them */
   bool gradient = false;
   for (int k = 0; k < LCL_SPEC_OUTS; k++) gradient |= c->grad_out[k].data != NULL;
   if (gradient) LCL_TRY(build_gradients(c, desc->want_grad, b));
   LCL_TRY(lcl_graph_status(b->graph));
-  return lcl_compile(b->graph, &(lcl_compile_desc) { .no_fusion = desc->no_fusion }, &b->program);
+  return lcl_compile(b->graph,
+                     &(lcl_compile_desc) { .no_fusion = desc->no_fusion, .guard_bands = desc->guard },
+                     &b->program);
 }
 
 /* Which numbers the run will draw. */
@@ -110,6 +128,19 @@ static lcl_status note_random_state(lcl_case *c, built *b) {
   LCL_TRY(lcl_store_read(b->store, "op.rng", state, sizeof state));
   c->rng_seed = (uint64_t)state[1] << 32 | state[0];
   c->rng_step = (uint64_t)state[3] << 32 | state[2];
+  return LCL_OK;
+}
+
+static lcl_status fetch_all(lcl_case *c, built *b, lcl_case_result *result) {
+  char name[16];
+  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
+    snprintf(name, sizeof name, "out%d", k);
+    LCL_TRY(fetch(c, b->program, name, b->out[k], &result->out[k]));
+  }
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+    snprintf(name, sizeof name, "gin%d", i);
+    if (b->grad_in[i]) LCL_TRY(fetch(c, b->program, name, b->grad_in[i], &result->grad_in[i]));
+  }
   return LCL_OK;
 }
 
@@ -123,13 +154,23 @@ static lcl_status run(lcl_case *c, built *b, lcl_case_result *result) {
     if (b->grad_out[k]) LCL_TRY(feed(b->program, name, &c->grad_out[k]));
   }
   LCL_TRY(lcl_run(b->program));
-  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
-    snprintf(name, sizeof name, "out%d", k);
-    LCL_TRY(fetch(c, b->program, name, b->out[k], &result->out[k]));
-  }
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
-    snprintf(name, sizeof name, "gin%d", i);
-    if (b->grad_in[i]) LCL_TRY(fetch(c, b->program, name, b->grad_in[i], &result->grad_in[i]));
+  return fetch_all(c, b, result);
+}
+
+/* A second run from the same state. */
+static lcl_status run_again(lcl_case *c, built *b, const lcl_case_result *first) {
+  lcl_case_result second = { 0 };
+  if (c->spec->flags & LCL_SPEC_RANDOM) return LCL_OK; /* draws the next numbers */
+  LCL_TRY(lcl_run(b->program));
+  LCL_TRY(fetch_all(c, b, &second));
+  for (int k = 0; k < LCL_SPEC_OUTS + LCL_SPEC_INS; k++) {
+    const bool out = k < LCL_SPEC_OUTS;
+    const lcl_array *x = out ? &first->out[k] : &first->grad_in[k - LCL_SPEC_OUTS];
+    const lcl_array *y = out ? &second.out[k] : &second.grad_in[k - LCL_SPEC_OUTS];
+    if (x->data && memcmp(x->data, y->data, sizeof *x->data * (size_t)lcl_array_count(x)) != 0)
+      return lcl_fail(LCL_ERR_NUMERIC, "%s: a second run gives other bits for %s%s", c->spec->name,
+                      out ? "" : "the gradient of ",
+                      out ? c->spec->out[k] : c->spec->in[k - LCL_SPEC_OUTS].name);
   }
   return LCL_OK;
 }
@@ -139,6 +180,7 @@ lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_res
   memset(result, 0, sizeof *result);
   lcl_status status = build(c, desc, &b);
   if (status == LCL_OK) status = run(c, &b, result);
+  if (status == LCL_OK && desc->repeat) status = run_again(c, &b, result);
   if (b.program) lcl_program_destroy(b.program);
   if (b.graph) lcl_graph_destroy(b.graph);
   if (b.store) lcl_store_destroy(b.store);

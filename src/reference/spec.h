@@ -177,6 +177,8 @@ typedef struct lcl_case_run_desc {
   uint64_t seed;
   const bool *want_grad;
   bool no_fusion;
+  bool guard;  /* guard bands around every buffer */
+  bool repeat; /* run twice: the bits must be the same */
 } lcl_case_run_desc;
 lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result);
 /* Compares with the reference. LCL_ERR_NUMERIC names the first element that is too far off. worst (may be

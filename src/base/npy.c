@@ -1,0 +1,258 @@
+/* Reads and writes .npy: magic "\x93NUMPY", version, header length, a Python dictionary as text, then the
+ * elements. */
+#include "base/npy.h"
+
+/* Refuse rather than allocate: larger than any array this project handles. */
+static const size_t max_file = (size_t)1 << 36;
+
+static const struct type_row {
+  lcl_npy_type type;
+  const char *descr; /* without the byte order */
+  size_t size;
+  const char *name;
+} types[] = {
+  { LCL_NPY_F32, "f4", 4, "float32" }, { LCL_NPY_F64, "f8", 8, "float64" }, { LCL_NPY_I32, "i4", 4, "int32" },
+  { LCL_NPY_I64, "i8", 8, "int64" },   { LCL_NPY_U8, "u1", 1, "uint8" },    { LCL_NPY_BOOL, "b1", 1, "bool" },
+};
+
+size_t lcl_npy_type_size(lcl_npy_type type) {
+  return types[type].size;
+}
+
+const char *lcl_npy_type_name(lcl_npy_type type) {
+  return types[type].name;
+}
+
+/* ---- the header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+ * -------------------------------------- */
+
+typedef struct header {
+  const char *at, *end;
+  char descr[16];
+  bool fortran, swapped, have_descr, have_order, have_shape;
+} header;
+
+static void skip_space(header *h) {
+  while (h->at < h->end && strchr(" \t\r\n", *h->at) && *h->at) h->at++;
+}
+
+/* The next character, if it is c. */
+static bool take(header *h, char c) {
+  skip_space(h);
+  if (h->at >= h->end || *h->at != c) return false;
+  h->at++;
+  return true;
+}
+
+static bool take_string(header *h, char *out, size_t room) {
+  skip_space(h);
+  if (h->at >= h->end || (*h->at != '\'' && *h->at != '"')) return false;
+  const char quote = *h->at++;
+  size_t n = 0;
+  while (h->at < h->end && *h->at != quote) {
+    if (n + 1 >= room) return false;
+    out[n++] = *h->at++;
+  }
+  out[n] = 0;
+  return take(h, quote);
+}
+
+static bool take_word(header *h, const char *word) {
+  const size_t n = strlen(word);
+  skip_space(h);
+  if ((size_t)(h->end - h->at) < n || strncmp(h->at, word, n) != 0) return false;
+  h->at += n;
+  return true;
+}
+
+static bool take_size(header *h, int64_t *out) {
+  skip_space(h);
+  *out = 0;
+  const char *start = h->at;
+  while (h->at < h->end && *h->at >= '0' && *h->at <= '9') {
+    if (*out > (INT64_MAX - 9) / 10) return false;
+    *out = *out * 10 + (*h->at++ - '0');
+  }
+  if (h->at < h->end && *h->at == 'L') h->at++; /* written by Python 2 */
+  return h->at > start;
+}
+
+static bool take_shape(header *h, lcl_npy *a) {
+  if (!take(h, '(')) return false;
+  a->rank = 0;
+  while (!take(h, ')')) {
+    int64_t size;
+    if (!take_size(h, &size) || a->rank == LCL_NPY_MAX_RANK) return false;
+    a->dim[a->rank++] = size;
+    if (!take(h, ',') && !(h->at < h->end && *h->at == ')')) return false;
+  }
+  return true;
+}
+
+static bool take_entry(header *h, lcl_npy *a) {
+  char key[32];
+  if (!take_string(h, key, sizeof key) || !take(h, ':')) return false;
+  if (strcmp(key, "descr") == 0) return h->have_descr = take_string(h, h->descr, sizeof h->descr);
+  if (strcmp(key, "shape") == 0) return h->have_shape = take_shape(h, a);
+  if (strcmp(key, "fortran_order") != 0) return false;
+  h->fortran = take_word(h, "True");
+  return h->have_order = h->fortran || take_word(h, "False");
+}
+
+static bool parse_dictionary(header *h, lcl_npy *a) {
+  if (!take(h, '{')) return false;
+  while (!take(h, '}')) {
+    if (!take_entry(h, a)) return false;
+    if (!take(h, ',') && !(h->at < h->end && *h->at == '}')) return false;
+  }
+  skip_space(h);
+  return h->at == h->end && h->have_descr && h->have_order && h->have_shape;
+}
+
+static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
+  const char order = h->descr[0];
+  const bool known_order = order && strchr("<>|=", order);
+  for (size_t i = 0; i < LCL_COUNT(types) && known_order; i++)
+    if (strcmp(h->descr + 1, types[i].descr) == 0) {
+      a->type = types[i].type;
+      h->swapped = order == '>' && types[i].size > 1;
+      return LCL_OK;
+    }
+  return lcl_fail(LCL_ERR_TYPE,
+                  "%s: elements of type '%s'; float32, float64, int32, int64, uint8 or bool were expected",
+                  name, h->descr);
+}
+
+/* Where the header lies, from the ten or twelve bytes in front of it. */
+static lcl_status find_header(const unsigned char *b, size_t n, const char *name, header *h) {
+  if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0) return lcl_fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
+  if (b[6] < 1 || b[6] > 3)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: version %d.%d of the .npy format; 1.0 to 3.0 were expected", name,
+                    b[6], b[7]);
+  const size_t start = b[6] == 1 ? 10 : 12;
+  if (n < start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short", name);
+  size_t length = (size_t)b[8] | (size_t)b[9] << 8;
+  if (b[6] > 1) length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
+  if (length > n - start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short within the header", name);
+  h->at = (const char *)b + start;
+  h->end = h->at + length;
+  return LCL_OK;
+}
+
+/* ---- elements
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void reverse_bytes(unsigned char *data, size_t count, size_t size) {
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < size / 2; k++) {
+      unsigned char *e = data + i * size, kept = e[k];
+      e[k] = e[size - 1 - k], e[size - 1 - k] = kept;
+    }
+}
+
+/* Column-major elements into row-major order. */
+static void reorder(const lcl_npy *a, const unsigned char *from, unsigned char *to, size_t size) {
+  int64_t index[LCL_NPY_MAX_RANK] = { 0 };
+  for (size_t i = 0; i < a->count; i++) {
+    size_t at = 0, step = 1;
+    for (int k = 0; k < a->rank; k++) at += (size_t)index[k] * step, step *= (size_t)a->dim[k];
+    memcpy(to + i * size, from + at * size, size);
+    for (int k = a->rank - 1; k >= 0 && ++index[k] == a->dim[k]; k--) index[k] = 0;
+  }
+}
+
+/* Elements and bytes by the shape; false when they overflow. */
+static bool measure(lcl_npy *a, size_t *bytes) {
+  a->count = 1;
+  bool empty = false;
+  for (int i = 0; i < a->rank; i++) empty |= a->dim[i] == 0;
+  for (int i = 0; i < a->rank && !empty; i++)
+    if (!lcl_mul_size(a->count, (size_t)a->dim[i], &a->count)) return false;
+  if (empty) a->count = 0;
+  return lcl_mul_size(a->count, lcl_npy_type_size(a->type), bytes) && *bytes <= max_file;
+}
+
+lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out) {
+  header h = { 0 };
+  lcl_npy a = { 0 };
+  size_t need;
+  LCL_TRY(find_header(bytes, n, name, &h));
+  if (!parse_dictionary(&h, &a))
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%s: the header is not a .npy header of an array with at most %d dimensions", name,
+                    LCL_NPY_MAX_RANK);
+  LCL_TRY(parse_type(&h, name, &a));
+  if (!measure(&a, &need)) return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
+  const unsigned char *from = (const unsigned char *)h.end;
+  const size_t rest = n - (size_t)(from - (const unsigned char *)bytes), size = lcl_npy_type_size(a.type);
+  if (rest != need)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes of elements, the header's shape needs %zu%s", name, rest,
+                    need, rest < need ? " (cut short)" : "");
+  a.data = lcl_alloc(need + 1);
+  if (!a.data) return LCL_ERR_HOST_MEMORY;
+  if (h.fortran && a.rank > 1)
+    reorder(&a, from, a.data, size);
+  else
+    memcpy(a.data, from, need);
+  if (h.swapped) reverse_bytes(a.data, a.count, size);
+  for (size_t i = 0; a.type == LCL_NPY_BOOL && i < a.count; i++)
+    ((unsigned char *)a.data)[i] = ((unsigned char *)a.data)[i] != 0;
+  *out = a;
+  return LCL_OK;
+}
+
+lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
+  void *bytes;
+  size_t n;
+  LCL_TRY(lcl_file_read(path, max_file, &bytes, &n));
+  const lcl_status status = lcl_npy_parse(bytes, n, path, out);
+  lcl_free(bytes);
+  return status;
+}
+
+void lcl_npy_free(lcl_npy *a) {
+  lcl_free(a->data);
+  a->data = NULL;
+}
+
+double lcl_npy_get(const lcl_npy *a, size_t i) {
+  switch (a->type) {
+  case LCL_NPY_F32:
+    return (double)((const float *)a->data)[i];
+  case LCL_NPY_F64:
+    return ((const double *)a->data)[i];
+  case LCL_NPY_I32:
+    return (double)((const int32_t *)a->data)[i];
+  case LCL_NPY_I64:
+    return (double)((const int64_t *)a->data)[i];
+  default:
+    return (double)((const uint8_t *)a->data)[i];
+  }
+}
+
+lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
+                         const void *data) {
+  lcl_str s = { 0 }, dictionary = { 0 };
+  size_t bytes = lcl_npy_type_size(type);
+  lcl_str_add(&dictionary, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", bytes > 1 ? '<' : '|',
+              types[type].descr);
+  for (int i = 0; i < rank; i++) {
+    lcl_str_add(&dictionary, "%s%lld%s", i ? " " : "", (long long)dim[i],
+                rank == 1 || i < rank - 1 ? "," : "");
+    if (!lcl_mul_size(bytes, (size_t)dim[i], &bytes)) dictionary.failed = true;
+  }
+  lcl_str_add(&dictionary, "), }");
+  while (lcl_str_ok(&dictionary) && (dictionary.n + 11) % 64 != 0) lcl_str_append(&dictionary, " ", 1);
+  lcl_str_append(&dictionary, "\n", 1);
+  const char head[10] = {
+    '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, (char)(dictionary.n & 255), (char)(dictionary.n >> 8)
+  };
+  lcl_str_append(&s, head, sizeof head);
+  if (lcl_str_ok(&dictionary)) lcl_str_append(&s, dictionary.data, dictionary.n);
+  if (bytes) lcl_str_append(&s, data, bytes);
+  lcl_status status = lcl_str_ok(&s) && lcl_str_ok(&dictionary) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl_file_write_atomic(path, s.data, s.n);
+  lcl_str_free(&s);
+  lcl_str_free(&dictionary);
+  return status;
+}

@@ -1,0 +1,62 @@
+#include "reference/check.h"
+
+/* The command that repeats a case, behind its message. */
+static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_spec *spec, uint64_t seed,
+                         uint64_t number, bool small) {
+  lcl_str text = { 0 }, message = { 0 };
+  if (c) lcl_case_describe(c, &text);
+  lcl_str_add(&message, "%s", lcl_error_message());
+  lcl_fail(status, "%s [%s]; repeat: latentcl check --op %s --seed %llu --case %llu%s",
+           message.data ? message.data : "", text.data ? text.data : spec->name, spec->name,
+           (unsigned long long)seed, (unsigned long long)number, small ? " --small" : "");
+  lcl_str_free(&text);
+  lcl_str_free(&message);
+  return status;
+}
+
+lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
+                          double *worst) {
+  lcl_case *c = NULL;
+  lcl_case_result result;
+  lcl_status status = lcl_case_random(spec, seed, number, small, &c);
+  if (status != LCL_OK) return failed(status, NULL, spec, seed, number, small);
+  const lcl_case_run_desc run = { .ctx = ctx,
+                                  .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0],
+                                  .no_fusion = number % 16 == 9,
+                                  .guard = number % 4 < 2,
+                                  .repeat = number % 8 < 2 };
+  status = lcl_case_run(c, &run, &result);
+  if (status == LCL_OK) status = lcl_case_reference(c);
+  if (status == LCL_OK) status = lcl_case_compare(c, &result, worst);
+  if (status != LCL_OK) failed(status, c, spec, seed, number, small);
+  lcl_case_destroy(c);
+  return status;
+}
+
+/* A failure that is the op's, not the machine's. */
+static bool is_wrong_result(lcl_status status) {
+  return status != LCL_ERR_HOST_MEMORY && status != LCL_ERR_NO_DEVICE && status != LCL_ERR_INTERRUPTED;
+}
+
+lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report) {
+  const double start = lcl_now();
+  const size_t n = desc->spec ? 1 : lcl_spec_count();
+  *report = (lcl_check_report) { .ops = n };
+  for (uint64_t round = 0; round < desc->cases; round++) {
+    if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
+    for (size_t i = 0; i < n; i++) {
+      const lcl_spec *spec = desc->spec ? desc->spec : lcl_spec_at(i);
+      const lcl_status status =
+          lcl_check_case(desc->ctx, spec, desc->seed, desc->first + round, desc->small, NULL);
+      if (status != LCL_OK && !is_wrong_result(status)) return status;
+      report->cases++;
+      report->failures += status != LCL_OK;
+      const uint64_t done = round * n + i + 1;
+      if (desc->seen &&
+          !desc->seen(desc->user, spec, done, desc->cases * n, status == LCL_OK ? NULL : lcl_error_message()))
+        return LCL_OK;
+    }
+  }
+  report->complete = true;
+  return LCL_OK;
+}

@@ -1,0 +1,96 @@
+/* latentcl check: proves every op on the user's device against double-precision references. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "reference/check.h"
+
+typedef struct progress {
+  bool terminal;
+  uint64_t failures;
+} progress;
+
+/* One line that is written over; on a file only failures are printed. */
+static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total, const char *failure) {
+  enum { WIDTH = 30 };
+  progress *p = user;
+  if (p->terminal) fprintf(stderr, "\r\033[K");
+  if (failure) {
+    p->failures++;
+    printf("FAILED  %s\n", failure);
+    fflush(stdout);
+  }
+  if (p->terminal) {
+    const int filled = (int)(done * WIDTH / total);
+    fprintf(stderr, "[%.*s%*s] %3d%%  %s", filled, "##############################", WIDTH - filled, "",
+            (int)(done * 100 / total), spec->name);
+    if (done == total) fprintf(stderr, "\r\033[K");
+    fflush(stderr);
+  }
+  return p->failures < 20; /* enough to see what is wrong */
+}
+
+static int run_checks(const lcl_check_desc *desc, progress *p) {
+  lcl_check_report report;
+  const double start = lcl_now();
+  const lcl_status status = lcl_check_run(desc, &report);
+  if (p->terminal) fprintf(stderr, "\r\033[K");
+  if (status != LCL_OK) return cli_error();
+  if (report.cases == 0) return cli_fail("no case was run");
+  printf("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
+         (unsigned long long)report.cases, lcl_context_device_name(desc->ctx), lcl_now() - start,
+         report.complete ? "" : " (stopped early)", (unsigned long long)report.failures);
+  if (report.failures == 0) return CLI_OK;
+  return cli_fail("%llu of %llu cases differ from the reference", (unsigned long long)report.failures,
+                  (unsigned long long)report.cases);
+}
+
+static int run(int argc, char **argv) {
+  const char *device = NULL, *op = NULL;
+  int64_t seed = 1, number = -1, cases = 40;
+  double seconds = 45;
+  bool small = false;
+  const cli_option options[] = {
+    { "device", CLI_STRING, &device, "SEL", "device to check" },
+    { "op", CLI_STRING, &op, "NAME", "this op only; `latentcl op --list` tells the names" },
+    { "seed", CLI_INT, &seed, NULL, "another seed gives other cases" },
+    { "case", CLI_INT, &number, NULL, "this case only, with --op (a failure tells its number)" },
+    { "cases", CLI_INT, &cases, NULL, "cases an op" },
+    { "seconds", CLI_FLOAT, &seconds, NULL, "start no new round of cases after this time; 0: no limit" },
+    { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
+    { 0 },
+  };
+  const int code =
+      cli_parse(argc, argv, options, "check [--device SEL] [--op NAME] [--seed N] [--case N]",
+                "Runs every op, forward and gradient, on random shapes and compares with double-precision "
+                "references: exactly\n"
+                "where sums of small integers are exact, else within the rounding error that the sum's "
+                "length allows. Bytes\n"
+                "around every buffer must stay untouched, and a second run must give the same bits.",
+                NULL);
+  if (code >= 0) return code;
+  if (number >= 0 && !op) return cli_usage("check: --case needs --op");
+  if (cases < 1 || seconds < 0)
+    return cli_usage("check: --cases of at least 1 and --seconds of at least 0 were expected");
+  const lcl_spec *spec = op ? lcl_spec_find(op) : NULL;
+  if (op && !spec) return cli_error();
+  lcl_context *ctx;
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  progress p = { .terminal = isatty(STDERR_FILENO) };
+  const lcl_check_desc desc = { .ctx = ctx,
+                                .spec = spec,
+                                .seed = (uint64_t)seed,
+                                .small = small,
+                                .seconds = seconds,
+                                .first = number >= 0 ? (uint64_t)number : 0,
+                                .cases = number >= 0 ? 1 : (uint64_t)cases,
+                                .seen = seen,
+                                .user = &p };
+  const int result = run_checks(&desc, &p);
+  lcl_context_destroy(ctx);
+  return result;
+}
+
+const struct lcl_command cmd_check = { "check",
+                                       "prove the ops on this device against double-precision references",
+                                       run };
