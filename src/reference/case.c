@@ -106,6 +106,7 @@ static double random_real(lcl_domain domain, double range, lcl_rng *r) {
 static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
   const lcl_spec_input *s = &c->spec->in[i];
   lcl_array *a = &c->in[i];
+  const double range = c->range[i] > 0 ? c->range[i] : s->range > 0 ? s->range : 2;
   LCL_TRY(lcl_array_new(c, a->dtype, a->shape, a));
   for (int64_t k = 0; k < lcl_array_count(a); k++) {
     if (s->domain == LCL_INDEX)
@@ -115,8 +116,7 @@ static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
     else if (a->dtype == LCL_I32)
       a->data[k] = (double)(lcl_rng_below(r, 2000001) - 1000000);
     else
-      a->data[k] =
-          c->integers ? random_integer(s->domain, r) : random_real(s->domain, s->range > 0 ? s->range : 2, r);
+      a->data[k] = c->integers ? random_integer(s->domain, r) : random_real(s->domain, range, r);
   }
   return LCL_OK;
 }

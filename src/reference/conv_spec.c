@@ -275,9 +275,10 @@ static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   const int64_t least_h = LCL_MAX(reach_y - (pad->same ? 0 : pad->i[0] + pad->i[1]), 1);
   const int64_t least_w = LCL_MAX(reach_x - (pad->same ? 0 : pad->i[2] + pad->i[3]), 1);
   const int64_t most = c->small ? 7 : 33;
-  d->h = line ? 1 : LCL_MAX(lcl_rng_size(r, most), least_h);
+  const int64_t h = lcl_rng_size(r, most), w = lcl_rng_size(r, line ? 3 * most : most);
+  d->h = line ? 1 : LCL_MAX(h, least_h);
   if (line) pad->i[0] = pad->i[1] = 0;
-  d->w = LCL_MAX(lcl_rng_size(r, line ? 3 * most : most), least_w);
+  d->w = LCL_MAX(w, least_w);
   set_ints(c, "stride", 2, (int64_t[]) { d->stride_y, d->stride_x });
   set_ints(c, "dilation", 2, (int64_t[]) { d->dilation_y, d->dilation_x });
 }

@@ -226,7 +226,8 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
     stride->i[k] = k && square ? stride->i[0] : 1 + lcl_rng_below(r, 4);
     for (int side = 0; side < 2; side++)
       pad->i[2 * k + side] = lcl_rng_chance(r, 60) ? 0 : lcl_rng_below(r, kernel->i[k] / 2 + 1);
-    s.dim[2 + k] = LCL_MAX(lcl_rng_size(r, most), kernel->i[k]);
+    const int64_t size = lcl_rng_size(r, most);
+    s.dim[2 + k] = LCL_MAX(size, kernel->i[k]);
   }
   up->n = 1, up->i[0] = lcl_rng_chance(r, 30);
   if (count->n) count->i[0] = lcl_rng_below(r, 2);

@@ -23,7 +23,8 @@ static void *to_bytes(const lcl_array *a, size_t *bytes) {
   return data;
 }
 
-/* A program without use for an input (nothing it computes depends on it) does not know it: then there is nothing to feed. */
+/* A program without use for an input (nothing it computes depends on it) does not know it: then there is
+ * nothing to feed. */
 static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
   size_t bytes;
   void *data = to_bytes(a, &bytes);

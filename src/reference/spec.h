@@ -65,6 +65,7 @@ typedef struct lcl_case {
   lcl_array grad_in[LCL_SPEC_INS];   /* by spec->backward; absent: the input has no gradient */
   /* How far a device may be off, element by element, for out and grad_in (by lcl_case_bound). */
   lcl_array out_bound[LCL_SPEC_OUTS], grad_bound[LCL_SPEC_INS];
+  double range[LCL_SPEC_INS]; /* random values lie within it; 0: the spec's */
   bool integers; /* random case of small integers: ops that only add and multiply must be exact */
   /* Random ops: what the device's random state held before the run (set by lcl_case_run). */
   uint64_t rng_seed, rng_step;
