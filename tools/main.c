@@ -6,13 +6,17 @@
 #include "lcl_config.h"
 
 /* One line a subcommand, in the order of --help. */
-extern const struct lcl_command cmd_data;
 extern const struct lcl_command cmd_devices;
+extern const struct lcl_command cmd_doctor;
+extern const struct lcl_command cmd_cache;
+extern const struct lcl_command cmd_data;
 extern const struct lcl_command cmd_check;
 extern const struct lcl_command cmd_op;
 
 static const struct lcl_command *const commands[] = {
   &cmd_devices,
+  &cmd_doctor,
+  &cmd_cache,
   &cmd_data,
   &cmd_check,
   &cmd_op,

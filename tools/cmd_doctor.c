@@ -1,0 +1,141 @@
+/* latentcl doctor: a report of everything that decides whether LatentCL works here, to read or to paste into
+ * a bug. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cli.h"
+#include "device/cache.h"
+#include "doctor.h"
+#include "lcl_config.h"
+
+static void show_versions(void) {
+  struct utsname u;
+  char os[128] = "";
+  FILE *f = fopen("/etc/os-release", "r");
+  while (f && fgets(os, sizeof os, f) && strncmp(os, "PRETTY_NAME=", 12) != 0) *os = 0;
+  if (f) fclose(f);
+  os[strcspn(os, "\r\n")] = 0;
+  size_t length = strlen(os);
+  if (length > 13 && os[length - 1] == '"') os[length - 1] = 0;
+  printf("Software\n  latentcl        %s\n", LCL_VERSION);
+  printf("  system          %s, Linux %s\n", length > 13 ? os + 12 + (os[12] == '"') : "unknown",
+         uname(&u) == 0 ? u.release : "?");
+  printf("  CLBlast         %s\n",
+         LCL_HAVE_CLBLAST ? LCL_CLBLAST_VERSION : "not built in (package libclblast-dev, then build again)");
+  printf("  clFFT           %s\n",
+         LCL_HAVE_CLFFT ? LCL_CLFFT_VERSION : "not built in (package libclfft-dev, then build again)");
+  static const char *const names[] = { "LATENTCL_DEVICE",     "LATENTCL_DISABLE",      "LATENTCL_CACHE",
+                                       "LATENTCL_CACHE_SIZE", "LATENTCL_KERNELS",      "LATENTCL_LOG",
+                                       "RUSTICL_ENABLE",      "OCL_ICD_VENDORS",       "POCL_CACHE_DIR",
+                                       "POCL_DEVICES",        "POCL_MAX_PTHREAD_COUNT" };
+  for (size_t i = 0; i < LCL_COUNT(names); i++)
+    if (getenv(names[i])) printf("  %-15s %s\n", names[i], getenv(names[i]));
+}
+
+static bool has_platform(const lcl_device_info *rows, size_t n, const char *word, bool with_device) {
+  for (size_t i = 0; i < n; i++)
+    if (strstr(rows[i].caps.platform, word) && (rows[i].device || !with_device)) return true;
+  return false;
+}
+
+static void show_missing(const lcl_device_info *rows, size_t n) {
+  printf("\nMissing or worth a look (nothing below: all is well)\n");
+  if (!has_platform(rows, n, "Portable Computing Language", true))
+    printf("  ! no PoCL, the driver for processors: install pocl-opencl-icd\n");
+  if (!has_platform(rows, n, "rusticl", false))
+    printf("  ! no rusticl, Mesa's driver: install mesa-opencl-icd\n");
+  else if (!has_platform(rows, n, "rusticl", true))
+    printf("  ! rusticl shows no device: it wants RUSTICL_ENABLE=llvmpipe (or radeonsi, iris, ... for your "
+           "card)\n");
+  doctor_cards(rows, n);
+}
+
+/* CLBlast before 1.6.3 computes wrong products with some tuning parameters; its notes name these devices. */
+static bool clblast_is_wrong_on(const lcl_caps *c) {
+  int major = 0, minor = 0, patch = 0;
+  if (!LCL_HAVE_CLBLAST || sscanf(LCL_CLBLAST_VERSION, "%d.%d.%d", &major, &minor, &patch) < 2) return false;
+  bool old = major * 10000 + minor * 100 + patch < 10603;
+  return old && (c->type & CL_DEVICE_TYPE_GPU) && (strstr(c->vendor, "Intel") || strstr(c->name, "Intel")) &&
+         (strstr(c->name, "Arc") || strstr(c->name, "Iris") || strstr(c->name, "Graphics"));
+}
+
+static void show_traps(const lcl_caps *c) {
+  if (clblast_is_wrong_on(c))
+    printf("  ! CLBlast " LCL_CLBLAST_VERSION
+           " gives wrong products on Intel Arc and related GPUs (fixed in 1.6.3):\n"
+           "    set LATENTCL_DISABLE=clblast, or install a newer CLBlast\n");
+  if (strstr(c->platform, "Portable Computing Language"))
+    printf("  note: PoCL's own cache has a race between processes: give parallel runs their own "
+           "POCL_CACHE_DIR\n");
+  if (strstr(c->platform, "rusticl") && strncmp(c->driver, "22.", 3) == 0)
+    printf("  note: this rusticl ends the process on a binary of another version; LatentCL's cache keeps "
+           "versions apart\n");
+  if (strstr(c->name, "llvmpipe"))
+    printf("  note: llvmpipe is for checking results; PoCL is many times faster on the same processor\n");
+  int major = 0, minor = 0;
+  if (sscanf(c->version, "OpenCL %d.%d", &major, &minor) == 2 && major * 10 + minor < 12)
+    printf("  ! %s: LatentCL needs OpenCL 1.2\n", c->version);
+}
+
+static void show_cache(void) {
+  lcl_str dir = { 0 };
+  lcl_cache_use use;
+  char size[32], limit[32];
+  printf("\nCache of compiled programs\n");
+  if (!lcl_cache_dir(&dir))
+    printf("  off\n");
+  else if (lcl_cache_stat(&use) != LCL_OK)
+    printf("  ! %s\n", lcl_error_message());
+  else {
+    printf("  %s: %zu programs (%zu refused), %s of %s\n", dir.data, use.entries, use.refused,
+           cli_bytes((double)use.bytes, size), cli_bytes((double)use.limit, limit));
+    if (use.foreign)
+      printf("  ! %zu damaged or foreign files (ignored; `latentcl cache clear` removes them)\n",
+             use.foreign);
+  }
+  lcl_str_free(&dir);
+}
+
+static int run(int argc, char **argv) {
+  int code = cli_parse(
+      argc, argv, NULL, "doctor",
+      "Checks drivers, libraries, devices and the cache, and computes something small on each device.\n"
+      "Lines with an exclamation mark ask for something. The exit code is 1 when no device works.",
+      NULL);
+  if (code >= 0) return code;
+  lcl_device_info *rows;
+  size_t n, good = 0, bad = 0;
+  show_versions();
+  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  printf("\n");
+  doctor_icds();
+  printf("\nDevices\n");
+  for (size_t i = 0; i < n; i++) {
+    const lcl_caps *c = &rows[i].caps;
+    if (!rows[i].device) {
+      printf("%d:-  platform %s: no device\n", c->platform_index, c->platform);
+      continue;
+    }
+    printf("%d:%d  %s (%s, driver %s)\n", c->platform_index, c->device_index, c->name, c->platform,
+           c->driver);
+    show_traps(c);
+    fflush(stdout);
+    if (doctor_compute(&rows[i]))
+      good++;
+    else
+      bad++;
+  }
+  if (!n) printf("  ! no OpenCL platform at all\n");
+  show_missing(rows, n);
+  show_cache();
+  lcl_free(rows);
+  printf("\n%zu device%s work%s%s\n", good, good == 1 ? "" : "s", good == 1 ? "s" : "",
+         bad ? ", some do not" : "");
+  return good && !bad ? CLI_OK : CLI_FAILED;
+}
+
+const struct lcl_command cmd_doctor = { "doctor",
+                                        "check drivers, libraries and devices; a report for bug reports",
+                                        run };

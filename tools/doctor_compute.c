@@ -1,0 +1,111 @@
+/* The compute test of `latentcl doctor`: a vector sum, a sum in local memory with barriers, and a copy back
+ * and forth. */
+#include "doctor.h"
+
+#include <stdio.h>
+
+enum { N = 1 << 16, GROUP = 16 };
+
+static const char text[] =
+    "__kernel void axpy(__global const float *x, __global float *y, float a, int n) {\n"
+    "  int i = get_global_id(0);\n"
+    "  if (i < n) y[i] = a * x[i] + y[i];\n"
+    "}\n"
+    "__kernel __attribute__((reqd_work_group_size(16, 1, 1))) void group_sum(__global const float *y, "
+    "__global float *s) {\n"
+    "  __local float part[16];\n"
+    "  int i = get_local_id(0);\n"
+    "  part[i] = y[get_global_id(0)];\n"
+    "  barrier(CLK_LOCAL_MEM_FENCE);\n"
+    "  for (int half_size = 8; half_size; half_size /= 2) {\n"
+    "    if (i < half_size) part[i] += part[i + half_size];\n"
+    "    barrier(CLK_LOCAL_MEM_FENCE);\n"
+    "  }\n"
+    "  if (i == 0) s[get_group_id(0)] = part[0];\n"
+    "}\n";
+
+typedef struct lab {
+  lcl_context *ctx;
+  lcl_buffer *x, *y, *s;
+  lcl_list *list;
+  float host[N];
+} lab;
+
+static lcl_status add(lab *l, const char *name, lcl_buffer *in, lcl_buffer *out) {
+  cl_kernel k;
+  LCL_TRY(lcl_kernel_create(l->ctx, &(lcl_source) { .text = text }, name, &k));
+  cl_mem in_mem = lcl_buffer_mem(in), out_mem = lcl_buffer_mem(out);
+  float a = 2;
+  int n = N;
+  cl_int err = clSetKernelArg(k, 0, sizeof in_mem, &in_mem);
+  if (err == CL_SUCCESS) err = clSetKernelArg(k, 1, sizeof out_mem, &out_mem);
+  if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 2, sizeof a, &a);
+  if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 3, sizeof n, &n);
+  lcl_range ranges[] = { { in, 0, lcl_buffer_size(in), false }, { out, 0, lcl_buffer_size(out), true } };
+  lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
+                        .label = name,
+                        .kernel = k,
+                        .dims = 1,
+                        .global = { N },
+                        .local = { in == l->x ? 0 : GROUP },
+                        .ranges = ranges,
+                        .n_ranges = 2 };
+  lcl_status status =
+      err == CL_SUCCESS ? lcl_list_add(l->list, &launch) : lcl_cl_fail(l->ctx, err, "setting an argument");
+  if (status != LCL_OK) clReleaseKernel(k);
+  return status;
+}
+
+static lcl_status prepare(lab *l, const char *selector) {
+  LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = selector }, &l->ctx));
+  LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host, &l->x));
+  LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host, &l->y));
+  LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host / GROUP, &l->s));
+  LCL_TRY(lcl_list_create(l->ctx, &l->list));
+  LCL_TRY(add(l, "axpy", l->x, l->y));
+  LCL_TRY(add(l, "group_sum", l->y, l->s));
+  return lcl_list_seal(l->list);
+}
+
+/* Small integers: every sum is exact, so any difference is an error of the device or its driver. */
+static lcl_status compute(lab *l) {
+  for (int i = 0; i < N; i++) l->host[i] = (float)(i % 64);
+  LCL_TRY(lcl_upload(l->ctx, l->x, 0, l->host, sizeof l->host));
+  LCL_TRY(lcl_upload(l->ctx, l->y, 0, l->host, sizeof l->host));
+  LCL_TRY(lcl_list_run(l->list, NULL));
+  LCL_TRY(lcl_download(l->ctx, l->s, 0, l->host, sizeof l->host / GROUP));
+  for (int g = 0; g < N / GROUP; g++) {
+    float expected = 0;
+    for (int i = 0; i < GROUP; i++) expected += 3.0f * (float)((g * GROUP + i) % 64);
+    if (l->host[g] != expected)
+      return lcl_fail(LCL_ERR_NUMERIC, "sum %d is %g, not %g: the driver computes wrong results", g,
+                      l->host[g], expected);
+  }
+  return LCL_OK;
+}
+
+bool doctor_compute(const lcl_device_info *row) {
+  char selector[32];
+  snprintf(selector, sizeof selector, "%d:%d", row->caps.platform_index, row->caps.device_index);
+  lab *l = lcl_alloc(sizeof *l);
+  double start = lcl_now(), prepared = start;
+  lcl_status status = l ? prepare(l, selector) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) {
+    prepared = lcl_now();
+    status = compute(l);
+  }
+  if (status == LCL_OK)
+    printf("  compute test    passed (preparing %.2f s, running %.1f ms)\n", prepared - start,
+           1e3 * (lcl_now() - prepared));
+  else
+    printf("  ! compute test  FAILED: %s\n", lcl_error_message());
+  if (l) {
+    lcl_list_destroy(l->list);
+    lcl_buffer_destroy(l->x);
+    lcl_buffer_destroy(l->y);
+    lcl_buffer_destroy(l->s);
+    lcl_context_destroy(l->ctx);
+  }
+  lcl_free(l);
+  return status == LCL_OK;
+}
