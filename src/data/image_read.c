@@ -8,18 +8,23 @@
 
 /* Larger pictures are refused before any memory is taken for them. */
 #define IMAGE_MAX_SIDE   16384
-#define IMAGE_MAX_PIXELS ((size_t)1 << 27)
+#define IMAGE_MAX_PIXELS ((size_t)1 << 26)
 
 void lcl_image_free(lcl_image *image) {
   lcl_free(image->data);
   memset(image, 0, sizeof *image);
 }
 
-static lcl_status image_alloc(lcl_image *image, size_t width, size_t height, int channels) {
+static lcl_status check_size(size_t width, size_t height) {
   if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE ||
       width * height > IMAGE_MAX_PIXELS)
-    return lcl_fail(LCL_ERR_FORMAT, "a picture of %zux%zu cannot be read; sides go to %d", width, height,
-                    IMAGE_MAX_SIDE);
+    return lcl_fail(LCL_ERR_FORMAT, "a picture of %zux%zu cannot be read; sides go to %d, pixels to %zu",
+                    width, height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
+  return LCL_OK;
+}
+
+static lcl_status image_alloc(lcl_image *image, size_t width, size_t height, int channels) {
+  LCL_TRY(check_size(width, height));
   image->width = (int)width;
   image->height = (int)height;
   image->channels = channels;
@@ -135,6 +140,9 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
     *status = lcl_fail(LCL_ERR_UNSUPPORTED, "CMYK JPEG files are not read; convert them to RGB");
     return false;
   }
+  /* A progressive file makes libjpeg take memory for all of it at once: look at its size first. */
+  *status = check_size(info->image_width, info->image_height);
+  if (*status != LCL_OK) return false;
   info->out_color_space = info->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   unsigned side = LCL_MIN(info->image_width, info->image_height), denom = 1;
   while (shrink_to > 0 && denom < 8 && side / (denom * 2) >= 2 * (unsigned)shrink_to) denom *= 2;

@@ -94,6 +94,17 @@ static void jpeg_reading(void **state) {
   assert_int_equal(lcl_image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
 }
 
+/* A progressive file of a few bytes that announces 60937 x 32886 pixels: no memory may be taken for them. */
+static void huge_jpeg_is_refused(void **state) {
+  (void)state;
+  static const uint8_t file[] = { 0xff, 0xd8, 0xff, 0xc2, 0x00, 0x0b, 0x08, 0x80, 0x76,
+                                  0xee, 0x09, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda, 0x00,
+                                  0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x01, 0xff, 0xd9 };
+  lcl_image back;
+  assert_int_equal(lcl_image_decode(file, sizeof file, 0, &back), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "60937x32886 cannot be read"));
+}
+
 static void huge_png_is_refused(void **state) {
   (void)state;
   lcl_image im = waves(4, 4, 1), back;
@@ -182,8 +193,13 @@ static void base64(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(png_round_trip), cmocka_unit_test(jpeg_reading), cmocka_unit_test(huge_png_is_refused),
-    cmocka_unit_test(resampling),     cmocka_unit_test(grids),        cmocka_unit_test(base64),
+    cmocka_unit_test(png_round_trip),
+    cmocka_unit_test(jpeg_reading),
+    cmocka_unit_test(huge_png_is_refused),
+    cmocka_unit_test(huge_jpeg_is_refused),
+    cmocka_unit_test(resampling),
+    cmocka_unit_test(grids),
+    cmocka_unit_test(base64),
   };
   return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
