@@ -166,6 +166,11 @@ lcl_context *lcl_lower_context(lcl_lower *lw);
 const lcl_caps *lcl_lower_caps(lcl_lower *lw);
 lcl_graph *lcl_lower_graph(lcl_lower *lw);
 
+/* ---- looking at a program -------------------------------------------------------------------------------------------- */
+
+/* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
+const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
+
 /* ---- shared helpers --------------------------------------------------------------------------------------------- */
 
 /* Fused epilogue of matmul and conv2d, chosen by the compiler when bias and activation nodes follow. */

@@ -328,3 +328,10 @@ lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t byte
 }
 
 lcl_program_stats lcl_program_get_stats(const lcl_program *p) { return p->stats; }
+
+const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
+  if (index >= p->n_records) return NULL;
+  if (flops) *flops = p->records[index].flops;
+  if (bytes) *bytes = p->records[index].bytes;
+  return p->records[index].label;
+}

@@ -1,0 +1,65 @@
+/* The benchmark: named workloads measured in one way on any device. `latentcl bench` is made of this. */
+#ifndef LATENTCL_BENCH_H
+#define LATENTCL_BENCH_H
+
+#include "latentcl/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One workload measured. Times in seconds; a negative number means "not measured". */
+typedef struct lcl_bench_row {
+  char name[64], suite[16];
+  char algorithm[96];   /* label of the launch that does most of the arithmetic */
+  double cold_compile;  /* with every cache empty (lcl_bench_desc.cold) */
+  double compile;       /* with the caches as they were */
+  double first_run;
+  double median, spread, best; /* steady state; spread is the median absolute deviation */
+  double enqueue;       /* host time to enqueue one run */
+  double device;        /* sum of device times of the launches of one run */
+  long runs;
+  double flops, bytes;  /* useful arithmetic (a multiply-add is 2) and bytes that must move, of one run */
+  double roofline;      /* part of the best possible time for flops and bytes on this device, 0..1; see lcl_bench_peaks */
+  size_t memory;        /* bytes of intermediates and variables */
+  size_t launches;
+  int verified;         /* 1: equals the double-precision reference within its bound; -1: wrong; 0: not looked at */
+  double error;         /* largest error as a part of what is allowed */
+  char unit[16];        /* of `value`, for readings that are no time ("GFLOP/s", "GB/s", "us") */
+  double value;
+} lcl_bench_row;
+
+/* What the device can do, measured in the same process: the roofline that rows are compared with. */
+typedef struct lcl_bench_peaks {
+  double flops;     /* f32 fused multiply-adds x 2 a second */
+  double bandwidth; /* bytes a second, read + written */
+} lcl_bench_peaks;
+
+typedef struct lcl_bench_desc {
+  double seconds;   /* time to spend on the steady state of a workload (default 1; at least 5 runs) */
+  bool verify;
+  bool cold;        /* also measure the first compilation, with caches of its own */
+  lcl_bench_peaks peaks; /* zero: measured when first needed, and kept here */
+} lcl_bench_desc;
+
+/* A workload of the table: name, suite, and what it is, in words. */
+typedef struct lcl_bench_info {
+  const char *name, *suite, *description;
+} lcl_bench_info;
+LCL_API size_t lcl_bench_count(void);
+LCL_API lcl_bench_info lcl_bench_at(size_t index);
+/* LCL_ERR_ARGUMENT with the known names. */
+LCL_API lcl_status lcl_bench_find(const char *name, size_t *index);
+
+/* Measures one workload. ctx should have been made with .profile = false. */
+LCL_API lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row);
+LCL_API lcl_status lcl_bench_measure_peaks(lcl_context *ctx, lcl_bench_peaks *out);
+
+/* {"schema": "latentcl-bench-1", "device": {...}, "results": [{"name", "seconds": {"median", ...}, ...}]}; the caller frees
+ * *text with free(). */
+LCL_API lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows, size_t n, char **text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* Floor 6, internal: the table of workloads and how each kind is measured. */
+#ifndef LCL_BENCH_INTERNAL_H
+#define LCL_BENCH_INTERNAL_H
+
+#include "device/device.h"
+#include "graph/graph.h"
+#include "latentcl/bench.h"
+
+typedef enum lcl_workload_kind {
+  LCL_WORK_OP,    /* an op of the reference table on given shapes */
+  LCL_WORK_STEP,  /* a training step of a model */
+  LCL_WORK_PROBE, /* a property of the device */
+  LCL_WORK_CUSTOM /* its own function */
+} lcl_workload_kind;
+
+typedef struct lcl_workload lcl_workload;
+struct lcl_workload {
+  const char *name, *suite, *description;
+  lcl_workload_kind kind;
+  /* OP */
+  const char *op, *attrs; /* "stride=2 pad=1" */
+  const char *shapes;     /* "32x64x32x32 64x64x3x3", one an input; "-": absent */
+  int gradient;           /* 0: forward; i + 1: the gradient of input i */
+  /* STEP */
+  const char *model, *options; /* "layers=1 hidden=16" */
+  int batch, unlabelled_batch;
+  int channels, height, width;
+  /* PROBE, CUSTOM */
+  lcl_status (*run)(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+  int variant;
+};
+
+extern const lcl_workload lcl_workloads[];
+extern const size_t lcl_n_workloads;
+
+lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+
+/* Compiles the graph for fetch and fills the row's compile time, arithmetic, memory and algorithm. */
+lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n, lcl_program **out, lcl_bench_row *row);
+/* First run, warm-up, then the steady state. Short programs run several times between two waits, as a training loop would. */
+lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, const lcl_bench_desc *desc, lcl_bench_row *row);
+/* The same for any work: run enqueues it once. */
+typedef lcl_status (*lcl_bench_fn)(void *user);
+lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc, lcl_bench_row *row);
+/* Fills every input of the program's graph that the step declares with numbers of the right kind. */
+double lcl_bench_median(double *values, size_t n); /* sorts values */
+
+/* probe.c */
+lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+
+#endif

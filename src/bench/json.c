@@ -1,0 +1,80 @@
+/* The benchmark's JSON. Schema "latentcl-bench-1":
+ *   device: {name, vendor, driver, version, platform, compute_units, clock: "host monotonic"}
+ *   peaks: {gflops, gbps}                                what roofline percentages refer to (absent: not measured)
+ *   results: [{name, suite, command, algorithm, seconds: {cold_compile, compile, first, median, mad, best, enqueue}, runs,
+ *              gflop, mbytes, gflops, gbps, roofline_percent, memory_bytes, launches, verified, error, value, unit}]
+ * Members that were not measured are absent; verified is absent unless --verify was given. */
+#include <cjson/cJSON.h>
+
+#include "bench/bench.h"
+#include "lcl_config.h"
+
+static void number(cJSON *o, const char *name, double v) {
+  if (v >= 0) cJSON_AddNumberToObject(o, name, v);
+}
+
+static cJSON *row_json(const lcl_bench_row *r) {
+  cJSON *o = cJSON_CreateObject(), *s = cJSON_CreateObject();
+  char command[160];
+  cJSON_AddStringToObject(o, "name", r->name);
+  cJSON_AddStringToObject(o, "suite", r->suite);
+  snprintf(command, sizeof command, "latentcl bench %s%s", r->name, r->verified ? " --verify" : "");
+  cJSON_AddStringToObject(o, "command", command);
+  if (r->unit[0]) {
+    number(o, "value", r->value);
+    cJSON_AddStringToObject(o, "unit", r->unit);
+  }
+  if (r->algorithm[0]) cJSON_AddStringToObject(o, "algorithm", r->algorithm);
+  number(s, "cold_compile", r->cold_compile);
+  number(s, "compile", r->compile);
+  number(s, "first", r->first_run);
+  number(s, "median", r->median);
+  number(s, "mad", r->spread);
+  number(s, "best", r->best);
+  number(s, "enqueue", r->enqueue);
+  number(s, "device", r->device);
+  cJSON_AddItemToObject(o, "seconds", s);
+  cJSON_AddNumberToObject(o, "runs", (double)r->runs);
+  if (!r->unit[0]) {
+    cJSON_AddNumberToObject(o, "gflop", r->flops * 1e-9);
+    cJSON_AddNumberToObject(o, "mbytes", r->bytes * 1e-6);
+    if (r->median > 0) {
+      cJSON_AddNumberToObject(o, "gflops", r->flops / r->median * 1e-9);
+      cJSON_AddNumberToObject(o, "gbps", r->bytes / r->median * 1e-9);
+    }
+    if (r->roofline >= 0) cJSON_AddNumberToObject(o, "roofline_percent", 100 * r->roofline);
+    cJSON_AddNumberToObject(o, "memory_bytes", (double)r->memory);
+    cJSON_AddNumberToObject(o, "launches", (double)r->launches);
+  }
+  if (r->verified) {
+    cJSON_AddBoolToObject(o, "verified", r->verified > 0);
+    cJSON_AddNumberToObject(o, "error", r->error);
+  }
+  return o;
+}
+
+lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows, size_t n, char **text) {
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  cJSON *root = cJSON_CreateObject(), *d = cJSON_CreateObject(), *list = cJSON_CreateArray();
+  cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
+  cJSON_AddStringToObject(root, "version", LCL_VERSION);
+  cJSON_AddStringToObject(d, "name", caps->name);
+  cJSON_AddStringToObject(d, "vendor", caps->vendor);
+  cJSON_AddStringToObject(d, "driver", caps->driver);
+  cJSON_AddStringToObject(d, "version", caps->version);
+  cJSON_AddStringToObject(d, "platform", caps->platform);
+  cJSON_AddNumberToObject(d, "compute_units", caps->compute_units);
+  cJSON_AddStringToObject(d, "clock", "host monotonic");
+  cJSON_AddItemToObject(root, "device", d);
+  if (desc->peaks.flops > 0) {
+    cJSON *p = cJSON_CreateObject();
+    cJSON_AddNumberToObject(p, "gflops", desc->peaks.flops * 1e-9);
+    cJSON_AddNumberToObject(p, "gbps", desc->peaks.bandwidth * 1e-9);
+    cJSON_AddItemToObject(root, "peaks", p);
+  }
+  for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(&rows[i]));
+  cJSON_AddItemToObject(root, "results", list);
+  *text = cJSON_Print(root);
+  cJSON_Delete(root);
+  return *text ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+}

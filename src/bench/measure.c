@@ -1,0 +1,235 @@
+/* Measuring: compile, first run, steady state; and op workloads from the reference table. */
+#include <math.h>
+
+#include "bench/bench.h"
+#include "latentcl/ops.h"
+#include "reference/spec.h"
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double lcl_bench_median(double *values, size_t n) {
+  qsort(values, n, sizeof *values, by_value);
+  return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n, lcl_program **out, lcl_bench_row *row) {
+  (void)ctx;
+  double t = lcl_now(), most = -1, flops;
+  LCL_TRY(lcl_compile(g, &(lcl_compile_desc){ .fetch = fetch, .n_fetch = n, .only_fetch = n > 0 }, out));
+  row->compile = lcl_now() - t;
+  lcl_program_stats s = lcl_program_get_stats(*out);
+  row->flops = s.flops;
+  row->bytes = s.bytes;
+  row->launches = s.launches;
+  row->memory = s.peak_memory + s.variable_memory;
+  const char *label;
+  for (size_t i = 0; (label = lcl_program_launch(*out, i, &flops, NULL)) != NULL; i++)
+    if (flops > most) {
+      most = flops;
+      snprintf(row->algorithm, sizeof row->algorithm, "%.95s", label);
+    }
+  return LCL_OK;
+}
+
+/* Runs `count` times, then waits; enqueue gets the time until the last one was enqueued. */
+static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long count, double *seconds, double *enqueue) {
+  double t = lcl_now();
+  for (long i = 0; i < count; i++) LCL_TRY(run(user));
+  *enqueue = (lcl_now() - t) / (double)count;
+  LCL_TRY(lcl_context_finish(ctx));
+  *seconds = (lcl_now() - t) / (double)count;
+  return LCL_OK;
+}
+
+lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc, lcl_bench_row *row) {
+  enum { MOST = 4096 };
+  double *times = lcl_alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
+  if (!times) return LCL_ERR_HOST_MEMORY;
+  double budget = desc->seconds > 0 ? desc->seconds : 1.0, warm = 0, ignored;
+  lcl_status st = burst(ctx, run, user, 1, &row->first_run, &ignored);
+  for (int i = 0; st == LCL_OK && i < 3 && (i == 0 || warm < budget); i++) st = burst(ctx, run, user, 1, &warm, &ignored);
+  /* A wait costs tens of microseconds: short work is measured in bursts of a millisecond. */
+  long count = warm < 5e-4 ? (long)(1e-3 / (warm > 1e-7 ? warm : 1e-7)) + 1 : 1;
+  size_t n = 0;
+  for (double end = lcl_now() + budget; st == LCL_OK && n < MOST && (n < 5 || lcl_now() < end); n++)
+    st = burst(ctx, run, user, count, &times[n], &host[n]);
+  if (st == LCL_OK) {
+    row->runs = (long)n * count;
+    row->median = lcl_bench_median(times, n);
+    row->best = times[0];
+    row->enqueue = lcl_bench_median(host, n);
+    for (size_t i = 0; i < n; i++) times[i] = fabs(times[i] - row->median);
+    row->spread = lcl_bench_median(times, n);
+  }
+  lcl_free(times);
+  return st;
+}
+
+static lcl_status run_program(void *program) { return lcl_run(program); }
+
+lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, const lcl_bench_desc *desc, lcl_bench_row *row) {
+  return lcl_bench_time_fn(ctx, run_program, p, desc, row);
+}
+
+/* ---- ops ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Parses "32x64x3x3" at *text and moves past it and the space behind; false at "-". */
+static bool next_shape(const char **text, lcl_shape *s) {
+  *s = (lcl_shape){ 0 };
+  const char *p = *text;
+  bool present = *p != '-';
+  while (present && *p >= '0' && *p <= '9') {
+    char *end;
+    s->dim[s->rank++] = strtoll(p, &end, 10);
+    p = *end == 'x' ? end + 1 : end;
+  }
+  while (*p && *p != ' ') p++;
+  while (*p == ' ') p++;
+  *text = p;
+  return present;
+}
+
+/* Uniform in [-1, 1): rounding stays small and no product overflows. */
+static void fill_array(lcl_array *a, uint64_t seed) {
+  int64_t n = lcl_shape_count(a->shape);
+  for (int64_t i = 0; i < n; i++) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    a->data[i] = (double)(float)((double)(seed >> 40) / (double)(1 << 23) - 1.0);
+  }
+}
+
+static lcl_status make_case(const lcl_workload *w, lcl_case **out) {
+  const lcl_spec *spec = lcl_spec_find(w->op);
+  if (!spec) return LCL_ERR_ARGUMENT;
+  LCL_TRY(lcl_case_create(spec, out));
+  char attr[64];
+  for (const char *p = w->attrs ? w->attrs : ""; *p;) {
+    size_t n = strcspn(p, " ");
+    snprintf(attr, sizeof attr, "%.*s", (int)n, p);
+    LCL_TRY(lcl_case_set(*out, attr));
+    p += n + strspn(p + n, " ");
+  }
+  const char *shapes = w->shapes;
+  for (int i = 0; *shapes && i < LCL_SPEC_INS; i++) {
+    lcl_shape s;
+    if (!next_shape(&shapes, &s)) continue;
+    LCL_TRY(lcl_array_new(*out, LCL_F32, s, &(*out)->in[i]));
+    fill_array(&(*out)->in[i], (uint64_t)i + 1);
+  }
+  return lcl_case_complete(*out);
+}
+
+static lcl_status feed_array(lcl_program *p, const char *name, const lcl_array *a) {
+  size_t n = (size_t)lcl_shape_count(a->shape);
+  float *f = lcl_alloc(LCL_MAX(n, 1) * sizeof *f);
+  if (!f) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < n; i++) f[i] = (float)a->data[i];
+  lcl_status st = lcl_feed(p, name, f, n * sizeof *f);
+  lcl_free(f);
+  return st;
+}
+
+typedef struct op_graph {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  lcl_tensor *fetch;
+} op_graph;
+
+static void op_graph_free(op_graph *o) {
+  lcl_program_destroy(o->p);
+  lcl_graph_destroy(o->g);
+  lcl_store_destroy(o->store);
+}
+
+static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_case *c, op_graph *o, lcl_bench_row *row) {
+  lcl_tensor *in[LCL_SPEC_INS] = { 0 }, *out[LCL_SPEC_OUTS] = { 0 };
+  LCL_TRY(lcl_store_create(ctx, 1, &o->store));
+  LCL_TRY(lcl_graph_create(o->store, "bench", &o->g));
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+    if (c->in[i].data) in[i] = lcl_input(o->g, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
+  LCL_TRY(c->spec->build(c, o->g, in, out));
+  o->fetch = out[0];
+  if (w->gradient) {
+    lcl_shape s = lcl_tensor_shape(out[0]);
+    LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->grad_out[0]));
+    fill_array(&c->grad_out[0], 99);
+    lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
+  }
+  LCL_TRY(lcl_bench_compile(ctx, o->g, &o->fetch, 1, &o->p, row));
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+    lcl_status st = c->in[i].data ? feed_array(o->p, c->spec->in[i].name, &c->in[i]) : LCL_OK;
+    if (st == LCL_ERR_ARGUMENT && w->gradient) st = LCL_OK; /* a gradient need not read every input */
+    LCL_TRY(st);
+  }
+  return w->gradient ? feed_array(o->p, "grad", &c->grad_out[0]) : LCL_OK;
+}
+
+static lcl_status op_verify(const lcl_workload *w, lcl_case *c, op_graph *o, lcl_bench_row *row) {
+  lcl_case_result r = { 0 };
+  lcl_array *to = w->gradient ? &r.grad_in[w->gradient - 1] : &r.out[0];
+  LCL_TRY(lcl_array_new(c, LCL_F32, lcl_tensor_shape(o->fetch), to));
+  size_t n = (size_t)lcl_array_count(to);
+  float *f = lcl_alloc(LCL_MAX(n, 1) * sizeof *f);
+  if (!f) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = lcl_fetch(o->p, "#0", f, n * sizeof *f);
+  for (size_t i = 0; i < n; i++) to->data[i] = f[i];
+  lcl_free(f);
+  if (st == LCL_OK) st = lcl_case_reference(c);
+  if (st != LCL_OK) return st;
+  st = lcl_case_compare(c, &r, &row->error);
+  row->verified = st == LCL_OK ? 1 : -1;
+  return st == LCL_ERR_NUMERIC ? LCL_OK : st; /* a wrong result is a finding, not a failure of the benchmark */
+}
+
+lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
+  lcl_case *c = NULL;
+  op_graph o = { 0 };
+  lcl_status st = make_case(w, &c);
+  if (st == LCL_OK) st = op_graph_build(ctx, w, c, &o, row);
+  if (st == LCL_OK) st = lcl_bench_time(ctx, o.p, desc, row);
+  if (st == LCL_OK && desc->verify) st = op_verify(w, c, &o, row);
+  op_graph_free(&o);
+  lcl_case_destroy(c);
+  return st;
+}
+
+/* ---- any row ------------------------------------------------------------------------------------------------------------------- */
+
+size_t lcl_bench_count(void) { return lcl_n_workloads; }
+
+lcl_bench_info lcl_bench_at(size_t i) {
+  return (lcl_bench_info){ lcl_workloads[i].name, lcl_workloads[i].suite, lcl_workloads[i].description };
+}
+
+lcl_status lcl_bench_find(const char *name, size_t *index) {
+  for (size_t i = 0; i < lcl_n_workloads; i++)
+    if (strcmp(lcl_workloads[i].name, name) == 0) {
+      *index = i;
+      return LCL_OK;
+    }
+  lcl_str s = { 0 };
+  for (size_t i = 0; i < lcl_n_workloads; i++)
+    if (strcmp(lcl_workloads[i].suite, "deepbench") != 0) lcl_str_add(&s, "%s%s", i ? ", " : "", lcl_workloads[i].name);
+  lcl_status st = lcl_fail(LCL_ERR_ARGUMENT, "no workload or suite \"%s\"; there are: %s", name, s.data ? s.data : "");
+  lcl_str_free(&s);
+  return st;
+}
+
+lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
+  const lcl_workload *w = &lcl_workloads[index];
+  *row = (lcl_bench_row){ .cold_compile = -1, .compile = -1, .first_run = -1, .median = -1, .spread = -1, .best = -1,
+                          .enqueue = -1, .device = -1, .roofline = -1, .value = -1 };
+  snprintf(row->name, sizeof row->name, "%s", w->name);
+  snprintf(row->suite, sizeof row->suite, "%s", w->suite);
+  lcl_status st = w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->kind == LCL_WORK_STEP ? lcl_bench_step(ctx, w, desc, row) : w->run(ctx, w, desc, row);
+  if (st != LCL_OK) return lcl_fail_prefix(st, "%s", w->name);
+  if (row->unit[0] || row->median <= 0) return LCL_OK;
+  if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
+  double ideal = fmax(row->flops / desc->peaks.flops, row->bytes / desc->peaks.bandwidth);
+  row->roofline = ideal / row->median;
+  return LCL_OK;
+}
