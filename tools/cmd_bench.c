@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "bench/compare.h"
 #include "cli.h"
 #include "latentcl/bench.h"
 
@@ -104,10 +105,75 @@ static int write_csv(const char *path, const lcl_bench_row *rows, size_t n) {
 }
 
 typedef struct options {
-  const char *device, *json, *csv;
-  double seconds;
+  const char *device, *json, *csv, *compare, *html, *threshold_text;
+  double seconds, threshold;
   bool verify, list, describe;
 } options;
+
+/* Prints (and draws) files next to each other; exit code 1 when the last one is slower than the threshold allows. */
+static int compare_files(const lcl_result_file *files, size_t n, const options *o) {
+  lcl_str table = { 0 }, page = { 0 };
+  size_t regressions = 0;
+  int code = CLI_OK;
+  if (lcl_results_table(files, n, o->threshold, &table, &regressions) != LCL_OK) code = cli_error();
+  else fputs(table.data, stdout);
+  if (code == CLI_OK && o->html) {
+    if (lcl_results_html(files, n, &page) != LCL_OK) code = cli_error();
+    else code = write_text(o->html, page.data);
+  }
+  if (code == CLI_OK && regressions)
+    code = cli_fail("%zu workload%s slower than the threshold allows, or wrong", regressions, regressions == 1 ? " is" : "s are");
+  lcl_str_free(&table);
+  lcl_str_free(&page);
+  return code;
+}
+
+/* latentcl bench --compare a.json b.json ... */
+static int compare_paths(int argc, char **argv, const options *o) {
+  size_t n = (size_t)argc + 1, loaded = 0;
+  lcl_result_file *files = calloc(n, sizeof *files);
+  int code = files ? CLI_OK : cli_fail("out of memory");
+  for (size_t i = 0; code == CLI_OK && i < n; i++) {
+    if (lcl_results_load(i ? argv[i - 1] : o->compare, &files[i]) != LCL_OK) code = cli_error();
+    else loaded++;
+  }
+  if (code == CLI_OK) code = compare_files(files, n, o);
+  for (size_t i = 0; i < loaded; i++) lcl_results_free(&files[i]);
+  free(files);
+  return code;
+}
+
+/* What was just measured (as JSON text) against --compare FILE. */
+static int compare_now(const char *text, const options *o) {
+  lcl_result_file files[2];
+  if (lcl_results_load(o->compare, &files[0]) != LCL_OK) return cli_error();
+  int code = lcl_results_parse(text, "this run", &files[1]) == LCL_OK ? compare_files(files, 2, o) : cli_error();
+  lcl_results_free(&files[0]);
+  lcl_results_free(&files[1]);
+  return code;
+}
+
+static int draw_now(const char *text, const options *o) {
+  lcl_result_file file;
+  lcl_str page = { 0 };
+  if (lcl_results_parse(text, "this run", &file) != LCL_OK) return cli_error();
+  int code = lcl_results_html(&file, 1, &page) == LCL_OK ? write_text(o->html, page.data) : cli_error();
+  lcl_results_free(&file);
+  lcl_str_free(&page);
+  return code;
+}
+
+/* "5%", "5 %" or "0.05". */
+static int parse_threshold(options *o) {
+  char *end;
+  if (!o->threshold_text) return CLI_OK;
+  o->threshold = strtod(o->threshold_text, &end);
+  bool percent = end != o->threshold_text && strchr(end, '%') != NULL;
+  if (end == o->threshold_text || o->threshold <= 0 || (*end && !percent))
+    return cli_usage("--threshold takes a part such as 5%% or 0.05, not '%s'", o->threshold_text);
+  if (percent) o->threshold /= 100;
+  return CLI_OK;
+}
 
 static int run_all(const picked *p, const options *o) {
   lcl_context *ctx;
@@ -132,8 +198,11 @@ static int run_all(const picked *p, const options *o) {
   }
   int code = rows ? CLI_OK : cli_fail("out of memory");
   char *text = NULL;
-  if (code == CLI_OK && o->json) {
-    code = lcl_bench_json(ctx, &desc, rows, done, &text) == LCL_OK ? write_text(o->json, text) : cli_error();
+  if (code == CLI_OK && (o->json || o->compare || o->html)) {
+    if (lcl_bench_json(ctx, &desc, rows, done, &text) != LCL_OK) code = cli_error();
+    if (code == CLI_OK && o->json) code = write_text(o->json, text);
+    if (code == CLI_OK && o->compare) code = compare_now(text, o);
+    else if (code == CLI_OK && o->html) code = draw_now(text, o);
     free(text);
   }
   if (code == CLI_OK && o->csv) code = write_csv(o->csv, rows, done);
@@ -152,6 +221,9 @@ static int run(int argc, char **argv) {
     { "verify", CLI_FLAG, &o.verify, NULL, "check each result against the double-precision reference" },
     { "json", CLI_STRING, &o.json, "FILE", "write results as JSON (- for standard output)" },
     { "csv", CLI_STRING, &o.csv, "FILE", "write results as CSV" },
+    { "compare", CLI_STRING, &o.compare, "FILE", "compare with an earlier --json FILE; with further FILEs instead of workloads, compare those" },
+    { "threshold", CLI_STRING, &o.threshold_text, "PART", "with --compare: exit 1 when a workload is slower by more than this (5%)" },
+    { "html", CLI_STRING, &o.html, "FILE", "draw times and rooflines as a web page" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads and suites" },
     { "describe", CLI_FLAG, &o.describe, NULL, "explain workloads and what the columns mean" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
@@ -162,6 +234,8 @@ static int run(int argc, char **argv) {
                            &at);
   if (code >= 0) return code;
   if (o.list || o.describe) return list_all(o.describe);
+  if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
+  if (o.compare && at < argc && strstr(argv[at], ".json")) return compare_paths(argc - at, argv + at, &o);
   char *standard[] = { "gemm", "conv", "steps" };
   picked p = { 0 };
   code = at < argc ? pick(argc - at, argv + at, &p) : pick(3, standard, &p);

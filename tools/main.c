@@ -5,21 +5,15 @@
 #include "cli.h"
 #include "lcl_config.h"
 
-/* One line a subcommand, in the order of --help. */
-extern const struct lcl_command cmd_devices;
-extern const struct lcl_command cmd_doctor;
-extern const struct lcl_command cmd_cache;
-extern const struct lcl_command cmd_data;
-extern const struct lcl_command cmd_check;
-extern const struct lcl_command cmd_op;
+/* commands.h, made by tools/meson.build, has a line COMMAND(cmd_<name>) for each subcommand. */
+#define COMMAND(name) extern const struct lcl_command name;
+#include "commands.h"
+#undef COMMAND
 
 static const struct lcl_command *const commands[] = {
-  &cmd_devices,
-  &cmd_doctor,
-  &cmd_cache,
-  &cmd_data,
-  &cmd_check,
-  &cmd_op,
+#define COMMAND(name) &name,
+#include "commands.h"
+#undef COMMAND
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
