@@ -225,7 +225,7 @@ lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, l
                           .enqueue = -1, .device = -1, .roofline = -1, .value = -1 };
   snprintf(row->name, sizeof row->name, "%s", w->name);
   snprintf(row->suite, sizeof row->suite, "%s", w->suite);
-  lcl_status st = w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->kind == LCL_WORK_STEP ? lcl_bench_step(ctx, w, desc, row) : w->run(ctx, w, desc, row);
+  lcl_status st = w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->run(ctx, w, desc, row);
   if (st != LCL_OK) return lcl_fail_prefix(st, "%s", w->name);
   if (row->unit[0] || row->median <= 0) return LCL_OK;
   if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
