@@ -76,11 +76,11 @@ bool lcl_name_ends(const char *name, const char *suffix); /* case-insensitive */
 /* The readers of folders. found is false where the folder is not of that kind. */
 lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl_open_npy(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 
-/* fn(user, begin, end) over [0,n) in pieces on all processors; ends when all are done. */
-void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
-                      void *user);
+/* Holds desc->test_share of the training part out as the test part of a set that has none. */
+lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s);
 
 #endif

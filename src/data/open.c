@@ -28,7 +28,7 @@ static lcl_status open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
 
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
-                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_sound,
+                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy, lcl_open_sound,
                                                    lcl_open_pictures };
   struct stat st;
   if (stat(desc->path, &st) != 0) return lcl_fail(LCL_ERR_IO, "there is no folder %s", desc->path);
@@ -44,12 +44,25 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
       desc->path);
 }
 
+/* The choice does not depend on the run's seed: every run is measured on the same examples. */
+lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
+  double share = desc->test_share > 0 ? desc->test_share : 0.2;
+  int64_t held = (int64_t)((double)s->train->count * share);
+  lcl_dataset *part, *rest;
+  if (held < 1 || held >= s->train->count) return LCL_OK;
+  LCL_TRY(lcl_dataset_split(s->train, held, true, 0x7e57, &part, &rest));
+  lcl_dataset_close(s->train);
+  s->train = part;
+  s->test = rest;
+  return LCL_OK;
+}
+
 /* Holds the validation part out of the training part, unless the set brings one. */
 static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid || desc->valid < 0) return LCL_OK;
   int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
-  /* Files of one picture a name come sorted by class: the last ones are all of one. */
-  bool random = desc->split_random || strcmp(s->format, "pictures") == 0;
+  /* Pictures and feature tables often come sorted by class: the last ones would all be of one. */
+  bool random = desc->split_random || strcmp(s->format, "pictures") == 0 || strcmp(s->format, "npy") == 0;
   if (held < 1 || held >= s->train->count)
     return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of %lld training examples out for validation",
                     (long long)held, (long long)s->train->count);

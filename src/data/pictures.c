@@ -1,6 +1,7 @@
 /* Folders of PNG and JPEG pictures: one folder a class, or files named CLASS.NUMBER.jpg. */
 #include <ctype.h>
 
+#include "base/parallel.h"
 #include "base/philox.h"
 #include "data/data_internal.h"
 #include "data/image.h"
@@ -178,20 +179,6 @@ static lcl_status open_sub(const lcl_data_desc *desc, const char *part, lcl_data
   return status;
 }
 
-/* The test part is a choice that does not depend on the run's seed: every run is measured on the same
- * pictures. */
-static lcl_status hold_test_out(const lcl_data_desc *desc, lcl_splits *out) {
-  double share = desc->test_share > 0 ? desc->test_share : 0.2;
-  int64_t held = (int64_t)((double)out->train->count * share);
-  lcl_dataset *part, *rest;
-  if (held < 1 || held >= out->train->count) return LCL_OK;
-  LCL_TRY(lcl_dataset_split(out->train, held, true, 0x7e57, &part, &rest));
-  lcl_dataset_close(out->train);
-  out->train = part;
-  out->test = rest;
-  return LCL_OK;
-}
-
 lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
   LCL_TRY(open_sub(desc, "train", &out->train));
   if (out->train) {
@@ -203,5 +190,5 @@ lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *f
   if (!out->train) return LCL_OK;
   *found = true;
   out->format = "pictures";
-  return out->test ? LCL_OK : hold_test_out(desc, out);
+  return out->test ? LCL_OK : lcl_hold_test_out(desc, out);
 }

@@ -4,6 +4,7 @@
 
 #include "data/data_internal.h"
 #include "data/strokes.h"
+#include "base/parallel.h"
 #include "base/philox.h"
 
 #define SIDE      28

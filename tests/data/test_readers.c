@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "base/npy.h"
 #include "data/data_internal.h"
 #include "data/image.h"
 #include "data/tempdir.h"
@@ -324,6 +325,40 @@ static void picture_names_and_parts(void **state) {
   lcl_splits_close(&s);
 }
 
+static void npy_folder(void **state) {
+  (void)state;
+  float x[20 * 3];
+  int64_t labels[20], dims[2] = { 20, 3 };
+  char path[600];
+  for (int i = 0; i < 60; i++) x[i] = (float)i - 10;
+  for (int i = 0; i < 20; i++) labels[i] = i / 7;
+  snprintf(path, sizeof path, "%s/features.npy", dir);
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, dims, x), LCL_OK);
+  snprintf(path, sizeof path, "%s/labels.npy", dir);
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  lcl_splits s;
+  lcl_data_desc desc = { .path = dir, .valid = 4, .merge = true };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_string_equal(s.format, "npy");
+  assert_int_equal(s.train->count, 20); /* merged */
+  assert_int_equal(s.valid->count, 4);
+  assert_int_equal(s.test->count, 4);
+  assert_int_equal(s.train->width, 3);
+  assert_int_equal(s.train->classes, 3);
+  for (int64_t i = 0; i < 20; i++) { /* values as they are, and labels that belong to them */
+    float row[3];
+    lcl_dataset_example(s.train, i, row);
+    assert_int_equal(s.train->labels[i], ((int)row[0] + 10) / 3 / 7);
+  }
+  lcl_splits_close(&s);
+  labels[3] = -2;
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
+  dims[0] = 19;
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_SHAPE);
+}
+
 static void nothing_there(void **state) {
   (void)state;
   lcl_splits s;
@@ -350,6 +385,7 @@ int main(void) {
     TEST(wav_damage),
     TEST(picture_folders),
     TEST(picture_names_and_parts),
+    TEST(npy_folder),
     TEST(nothing_there),
   };
   return cmocka_run_group_tests_name("readers", tests, NULL, NULL);

@@ -1,6 +1,8 @@
-/* Readers of files under libFuzzer. LATENTCL_FUZZ names the format; whatever the bytes, a reader gives a status. */
+/* Readers of files under libFuzzer. LATENTCL_FUZZ names the format; whatever the bytes, a reader gives a
+ * status. */
 #include <stdint.h>
 
+#include "base/npy.h"
 #include "data/data_internal.h"
 #include "data/image.h"
 
@@ -44,11 +46,17 @@ static void fuzz_prep(const uint8_t *data, size_t n) {
   lcl_free(text);
 }
 
+static void fuzz_npy(const uint8_t *data, size_t n) {
+  lcl_npy array;
+  if (lcl_npy_parse(data, n, "fuzz", &array) == LCL_OK) lcl_npy_free(&array);
+}
+
 static const struct {
   const char *name;
   void (*run)(const uint8_t *data, size_t n);
 } formats[] = {
-  { "idx", fuzz_idx }, { "cifar", fuzz_cifar }, { "image", fuzz_image }, { "wav", fuzz_wav }, { "prep", fuzz_prep },
+  { "idx", fuzz_idx }, { "cifar", fuzz_cifar }, { "image", fuzz_image },
+  { "wav", fuzz_wav }, { "prep", fuzz_prep },   { "npy", fuzz_npy },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

@@ -3,7 +3,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "data/data_internal.h"
+#include "base/parallel.h"
+
+#include "base/base.h"
 
 #define MAX_THREADS 64
 
