@@ -377,7 +377,7 @@ static floatv activate(floatv v, int act, float slope) {
 kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const float *restrict b,
                                 global float *restrict c, global const float *restrict bias, int m, int n,
                                 int k_all, int kc_max, int panels_n, int panels_m, int splits, int k_split,
-                                int a_shared, int b_batch, int c_base, int c_batch, int c_split, int ldc,
+                                int a_shared, int b_base, int b_batch, int c_base, int c_batch, int c_split, int ldc,
                                 int bias_kind, int act, float slope,
 #if SOURCE == 0
                                 int rsb, int csb
@@ -400,7 +400,7 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
   const int all_m = (m + MR - 1) / MR, p0 = get_group_id(1) * panels_m, p1 = min(all_m, p0 + panels_m);
   const int j_begin = get_group_id(0) * panels_n * NR, j_end = min(n, j_begin + panels_n * NR);
   if (!a_shared) ap += (size_t)z * all_m * k_all * VEC;
-  b += (size_t)z * b_batch;
+  b += b_base + (size_t)z * b_batch;
   c += c_base + (size_t)z * c_batch + (size_t)split * c_split;
   int k0 = k_begin;
   do {

@@ -79,7 +79,7 @@ static float activate(float v, int act, float slope) {
 kernel __attribute__((reqd_work_group_size(GROUP, GROUP, 1))) void
 matmul_tiled(global const float *restrict a, global const float *restrict b, global float *restrict c,
              global const float *restrict bias, int m, int n, int k_all, int splits, int k_split, int a_base,
-             int a_batch, int rs, int len, int tb_a, int sa, int sb, int s1, int b_batch, int c_base, int c_batch,
+             int a_batch, int rs, int len, int tb_a, int sa, int sb, int s1, int b_base, int b_batch, int c_base, int c_batch,
              int c_split, int ldc, int bias_kind, int act, float slope,
 #if SOURCE == 0
              int rsb, int csb
@@ -100,7 +100,7 @@ matmul_tiled(global const float *restrict a, global const float *restrict b, glo
   const int k_begin = split * k_split, k_end = min(k_all, k_begin + k_split);
   const a_layout al = { rs, len, tb_a, sa, sb, s1 };
   a += a_base + z * a_batch;
-  b += (size_t)z * b_batch;
+  b += b_base + (size_t)z * b_batch;
 #if SOURCE != 0
   const geometry g = { channels, xn, h, w, gq, gr, sh, sw, h0, w0, ta, tb, dh, dw };
 #endif

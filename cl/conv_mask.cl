@@ -1,0 +1,21 @@
+/* conv_mask.cl: the filter of a masked convolution (van den Oord et al. 2016, section 3.4).
+ *
+ *   out[o,c,y,x] = allowed ? w[o,c,y,x] : 0
+ *
+ * Allowed are the rows above the centre and what is left of it; the centre itself where the colour of filter o comes
+ * after (type A) or not before (type B) the colour of channel c. Channel k of K has colour
+ * max(0, floor((k - K mod G)/floor(K/G))) of G; filters are counted within each of `gates` equal parts.
+ * w, out (o_all, c_all, kh, kw). One work-item a (filter, channel).
+ */
+static int colour_of(int k, int all, int colours) { return max(0, (k - all % colours) / (all / colours)); }
+
+kernel void conv_mask(global const float *restrict w, global float *restrict out, int o_all, int c_all, int kh, int kw,
+                      int type_b, int colours, int gates) {
+  const int id = get_global_id(0), o = id / c_all, c = id - o * c_all, part = o_all / gates;
+  const int to = colour_of(o % part, part, colours), from = colour_of(c, c_all, colours);
+  const int centre = type_b ? to >= from : to > from;
+  const int middle = kh / 2 * kw + kw / 2;
+  w += id * kh * kw;
+  out += id * kh * kw;
+  for (int t = 0; t < kh * kw; t++) out[t] = t < middle || (t == middle && centre) ? w[t] : 0.0f;
+}

@@ -1,0 +1,205 @@
+/* Lowering of products to the kernels of cl/matmul_panel.cl and cl/matmul_tiled.cl. */
+#include "ops/gemm.h"
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+enum { MAX_ARGS = 48 };
+typedef struct arg_list {
+  lcl_arg a[MAX_ARGS];
+  int n;
+} arg_list;
+
+static void add(arg_list *l, lcl_arg a) { l->a[l->n++] = a; }
+static void add_ints(arg_list *l, const int64_t *v, int n) {
+  for (int i = 0; i < n; i++) add(l, lcl_i32(v[i]));
+}
+#define INTS(list, ...)                                                                                                \
+  add_ints(list, (int64_t[]){ __VA_ARGS__ }, (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
+
+static double bytes_of(const lcl_gemm *g) {
+  const lcl_patches *p = &g->patches;
+  const double b = g->source == LCL_GEMM_MATRIX ? (double)g->k * (double)g->n
+                                                : (double)(p->pictures * p->channels) * (double)(p->h * p->w);
+  return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
+}
+
+/* Sums of all parts of a split product, or a filter gradient that is still in channels-last order. */
+static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int part, int64_t pitch, int64_t cl) {
+  const int64_t total = g->batch * g->m * g->n, units = (int64_t)lcl_lower_caps(lw)->compute_units;
+  const int64_t chunk = lcl_lower_caps(lw)->panel ? LCL_MAX(256, ceil_div(total, 4 * LCL_MAX(units, 1))) : 1;
+  arg_list l = { .n = 0 };
+  char label[128];
+  snprintf(label, sizeof label, "%s sum of %d", g->label, p->splits);
+  add(&l, lcl_scratch_arg(lw, part, LCL_READ));
+  add(&l, g->c);
+  add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
+  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, g->patches.ta * g->patches.tb, cl, chunk, g->bias_kind, g->act);
+  add(&l, lcl_f32(g->slope));
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_reduce.cl" }, .kernel = "matmul_reduce",
+                                        .args = l.a, .n_args = l.n, .dims = 1, .global = { (size_t)ceil_div(total, chunk) },
+                                        .bytes = 4.0 * (double)(total * (p->splits + 1)) });
+}
+
+/* Where the kernel writes: C itself with the epilogue, or parts that emit_reduce finishes. */
+typedef struct target {
+  lcl_arg c;
+  int64_t base, batch, split, ldc;
+  int part; /* -1: C itself */
+} target;
+
+static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int64_t cl) {
+  if (p->splits == 1 && cl == 0) return (target){ g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  const int64_t pitch = cl ? cl * g->patches.ta * g->patches.tb : g->n, batch = g->m * pitch;
+  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p->splits * g->batch * batch));
+  return (target){ lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part };
+}
+
+static void add_epilogue(arg_list *l, const lcl_gemm *g, const target *t) {
+  const bool apply = t->part < 0;
+  INTS(l, apply ? g->bias_kind : LCL_BIAS_NONE, apply ? (int)g->act : 0);
+  add(l, lcl_f32(g->slope));
+}
+
+static void add_geometry(arg_list *l, const lcl_patches *p) {
+  INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1), p->dh, p->dw);
+}
+
+/* ---- panels ----------------------------------------------------------------------------------------------------------- */
+
+static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options, int packed,
+                            int64_t panels, int64_t batch) {
+  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1, perm_t = 1, perm_c = g->k;
+  if (len < g->k && tb == 1 && sa == 1 && s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
+    perm_t = s1, perm_c = len;
+    len = g->k, s1 = 1;
+  }
+  const bool by_inner = s1 != 1 && g->a_rs != 1 && len < g->k;
+  const int64_t along = by_inner ? len : g->k, total = panels * g->k * batch;
+  const int64_t wanted = LCL_MIN(total / 512, 8 * (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t chunks = LCL_MAX(1, ceil_div(wanted, panels * batch));
+  const int64_t chunk = LCL_MAX(1, (ceil_div(along, chunks) + p->vec - 1) / p->vec * p->vec);
+  arg_list l = { .n = 0 };
+  char label[128];
+  snprintf(label, sizeof label, "%s pack", g->label);
+  add(&l, g->a);
+  add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
+  INTS(&l, g->m, g->k, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1, perm_t, perm_c);
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
+                                        .kernel = "panel_pack", .args = l.a, .n_args = l.n, .dims = 3,
+                                        .global = { (size_t)panels, (size_t)ceil_div(along, chunk), (size_t)batch },
+                                        .local = { 1, 1, 1 }, .bytes = 8.0 * (double)(g->m * g->k * batch) });
+}
+
+static lcl_status emit_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options, int copy,
+                                     int64_t cl) {
+  const lcl_patches *x = &g->patches;
+  const int64_t pixels = x->h * x->w;
+  arg_list l = { .n = 0 };
+  char label[128];
+  snprintf(label, sizeof label, "%s channels last", g->label);
+  add(&l, g->b);
+  add(&l, lcl_scratch_arg(lw, copy, LCL_WRITE));
+  INTS(&l, x->all_channels, x->channels, cl, pixels);
+  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
+                                        .kernel = "channels_last", .args = l.a, .n_args = l.n, .dims = 3,
+                                        .global = { (size_t)ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
+                                        .local = { 1, 1, 1 },
+                                        .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
+}
+
+static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
+  const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
+  const lcl_patches *x = &g->patches;
+  const bool matrix = g->source == LCL_GEMM_MATRIX, transposed = g->source == LCL_GEMM_PATCHES_T;
+  char pack_options[64], options[64], label[128];
+  snprintf(pack_options, sizeof pack_options, "-DSOURCE=0 -DVEC=%d -DKC=%d", p->vec, p->kc_max);
+  snprintf(options, sizeof options, "-DSOURCE=%d -DVEC=%d -DKC=%d", (int)g->source, p->vec, p->kc_max);
+  snprintf(label, sizeof label, "%s panel", g->label);
+
+  const int64_t panels = ceil_div(g->m, mr);
+  const bool shared = g->batch > 1 && g->a_batch == 0;
+  const int64_t a_batch = shared ? 1 : g->batch;
+  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * g->k * p->vec));
+  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, panels, a_batch));
+
+  const int64_t cl = !matrix && p->channels_last ? ceil_div(x->channels, p->vec) * p->vec : 0;
+  const int64_t plane = x->h * x->w;
+  lcl_arg b = g->b;
+  if (cl) {
+    /* One vector of slack: the last channels are read a whole vector at a time. */
+    const int copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * plane * cl + p->vec));
+    LCL_TRY(emit_channels_last(lw, g, p, pack_options, copy, cl));
+    b = lcl_scratch_arg(lw, copy, LCL_READ);
+  }
+  const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
+  const target t = choose_target(lw, g, p, transposed ? cl : 0);
+  arg_list l = { .n = 0 };
+  add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
+  add(&l, b);
+  add(&l, t.c);
+  add(&l, g->bias_kind && t.part < 0 ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
+  INTS(&l, g->m, n, g->k, p->kc, p->panels_n, p->panels_m, p->splits, ceil_div(g->k, p->splits), shared);
+  INTS(&l, matrix ? g->b_base : 0, matrix ? g->b_batch : cl ? x->pictures * plane * cl : x->channels * plane);
+  INTS(&l, t.base, t.batch, t.split, t.ldc);
+  add_epilogue(&l, g, &t);
+  if (matrix) {
+    INTS(&l, g->rsb, g->csb);
+  } else {
+    INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1), cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
+    add_geometry(&l, x);
+  }
+  if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
+                                         .kernel = "panel_gemm", .args = l.a, .n_args = l.n, .dims = 3,
+                                         .global = { (size_t)ceil_div(ceil_div(n, nr), p->panels_n),
+                                                     (size_t)ceil_div(panels, p->panels_m), (size_t)(g->batch * p->splits) },
+                                         .local = { 1, 1, 1 }, .flops = g->flops, .bytes = bytes_of(g) }));
+  return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, transposed ? cl : 0);
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+
+static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
+  const lcl_patches *x = &g->patches;
+  const int64_t side = 4 * p->nv * p->group;
+  char options[64], label[128];
+  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group, p->nv);
+  snprintf(label, sizeof label, "%s tiled", g->label);
+  const target t = choose_target(lw, g, p, 0);
+  arg_list l = { .n = 0 };
+  add(&l, g->a);
+  add(&l, g->b);
+  add(&l, t.c);
+  add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
+  INTS(&l, g->m, g->n, g->k, p->splits, ceil_div(g->k, p->splits));
+  INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb, g->a_s1);
+  INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base, t.batch, t.split, t.ldc);
+  add_epilogue(&l, g, &t);
+  if (g->source == LCL_GEMM_MATRIX) {
+    INTS(&l, g->rsb, g->csb);
+  } else {
+    INTS(&l, LCL_MAX(x->channels, 1), x->all_channels * x->h * x->w, x->h, x->w);
+    add_geometry(&l, x);
+  }
+  if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_tiled.cl", .options = options },
+                                         .kernel = "matmul_tiled", .args = l.a, .n_args = l.n, .dims = 3,
+                                         .global = { (size_t)(ceil_div(g->n, side) * p->group),
+                                                     (size_t)(ceil_div(g->m, side) * p->group), (size_t)(g->batch * p->splits) },
+                                         .local = { (size_t)p->group, (size_t)p->group, 1 }, .flops = g->flops,
+                                         .bytes = bytes_of(g) }));
+  return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, 0);
+}
+
+lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
+  if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
+  const lcl_gemm_params p = lcl_gemm_choose(lcl_lower_caps(lw), g);
+  switch ((lcl_gemm_algorithm)p.algorithm) {
+  case LCL_GEMM_PANEL: return lower_panel(lw, g, &p);
+  case LCL_GEMM_CLBLAST:
+    if (lcl_gemm_clblast_can(lcl_lower_caps(lw), g)) return lcl_gemm_lower_clblast(lw, g);
+    break;
+  case LCL_GEMM_TILED: break;
+  }
+  return lower_tiled(lw, g, &p);
+}

@@ -1,0 +1,68 @@
+/* One product behind matmul and the convolutions: C = act(A B + bias), batched, where B is a matrix or the patches of a
+ * picture that are never written out. */
+#ifndef LCL_OPS_GEMM_H
+#define LCL_OPS_GEMM_H
+
+#include "graph/graph.h"
+
+typedef enum lcl_gemm_source {
+  LCL_GEMM_MATRIX,   /* B[k,j] at b_base + z*b_batch + k*rsb + j*csb */
+  LCL_GEMM_PATCHES,  /* k = (tap a, tap b, channel), j = (picture, q, r): convolution */
+  LCL_GEMM_PATCHES_T /* k = (picture, q, r), j = (channel, tap a, tap b): filter gradient */
+} lcl_gemm_source;
+
+/* Pictures x (pictures, all_channels, h, w); product z of the batch uses channels z*channels... Pixel (q,r) of a gq x gr
+ * grid with tap (a,b), a < ta, b < tb, is x[q*sh + h0 + a*dh, r*sw + w0 + b*dw], zero outside. */
+typedef struct lcl_patches {
+  int64_t pictures, all_channels, channels, h, w;
+  int64_t gq, gr, sh, sw, h0, w0;
+  int64_t ta, tb, dh, dw;
+} lcl_patches;
+
+enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW };
+
+typedef struct lcl_gemm {
+  const char *label; /* "conv2d 32x3x32x32" */
+  int64_t m, n, k, batch;
+  /* A[i,k] with k = (l0, l1), l1 < a_len: a_base + z*a_batch + i*a_rs + (l0/a_tb)*a_sa + (l0%a_tb)*a_sb + l1*a_s1 */
+  lcl_arg a;
+  int64_t a_base, a_batch, a_rs, a_len, a_tb, a_sa, a_sb, a_s1;
+  lcl_arg b;
+  lcl_gemm_source source;
+  int64_t b_base, b_batch, rsb, csb; /* matrix */
+  lcl_patches patches;
+  /* C[i,j] at c_base + z*c_batch + i*ldc + j; for PATCHES j = (n,q,r) is at n*yn + q*yrow + r*ycol instead. */
+  lcl_arg c;
+  int64_t c_base, c_batch, ldc, yn, yrow, ycol;
+  lcl_arg bias; /* with bias_kind other than NONE: a number a column, or a row z*m + i */
+  int bias_kind;
+  lcl_act act;
+  float slope;
+  double flops;
+} lcl_gemm;
+
+typedef enum lcl_gemm_algorithm { LCL_GEMM_PANEL, LCL_GEMM_TILED, LCL_GEMM_CLBLAST } lcl_gemm_algorithm;
+
+/* What a tuner may choose for one product. */
+typedef struct lcl_gemm_params {
+  int algorithm;          /* lcl_gemm_algorithm */
+  int vec;                /* panel: floats in a vector, 16 or 8 */
+  int kc_max;             /* panel: rows of the packed block of B in local memory: 512, 256 or 128 */
+  int kc;                 /* panel: rows used of it */
+  int panels_n, panels_m; /* panel: panels of columns and rows that a work-item walks */
+  int group, nv;          /* tiled: side of the work-group, vectors of 4 a work-item has in each direction */
+  int splits;             /* parts of the inner dimension that are computed apart and added up afterwards */
+  int channels_last;      /* panel, patches: copy the pictures to channels-last first */
+} lcl_gemm_params;
+
+/* The choice for a product on a device: every kernel parameter comes from here. */
+lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g);
+
+/* Emits the launches. Sizes beyond 31 bits are an error of lcl_emit. */
+lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g);
+
+/* The product g with CLBlast (matrices, batch 1, no epilogue); LCL_ERR_UNSUPPORTED where it cannot. */
+lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g);
+bool lcl_gemm_clblast_can(const lcl_caps *caps, const lcl_gemm *g);
+
+#endif

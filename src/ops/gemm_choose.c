@@ -1,0 +1,64 @@
+/* The choice of algorithm and kernel parameters for a product. */
+#include "ops/gemm.h"
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are neighbours in a row,
+ * and there are enough channels to fill vectors. */
+static bool wants_channels_last(const lcl_gemm *g, int vec) {
+  const lcl_patches *p = &g->patches;
+  const int64_t padded = ceil_div(p->channels, vec) * vec;
+  if (g->source == LCL_GEMM_PATCHES_T) return 4 * p->channels >= 3 * padded;
+  const bool rows = p->sw == 1 && (p->gr % vec == 0 || p->gr >= 4 * vec);
+  return g->source == LCL_GEMM_PATCHES && !rows && 2 * p->channels >= vec;
+}
+
+/* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every compute unit
+ * busy to the end; where columns do not suffice, rows or the inner dimension are split. */
+static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
+  p->algorithm = LCL_GEMM_PANEL;
+  p->vec = caps->preferred_float >= 16 ? 16 : 8;
+  const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
+  for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;) p->kc_max /= 2;
+  p->channels_last = wants_channels_last(g, p->vec);
+  const int64_t n = g->source == LCL_GEMM_PATCHES_T && p->channels_last
+                        ? ceil_div(g->patches.channels, p->vec) * p->vec * g->patches.ta * g->patches.tb
+                        : g->n;
+  const int64_t all_n = ceil_div(n, nr), all_m = ceil_div(g->m, mr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t wanted = 8 * units, items = all_n * g->batch;
+  p->panels_n = (int)LCL_MIN(8, LCL_MAX(1, items / wanted));
+  p->panels_m = (int)all_m;
+  p->splits = 1;
+  const int64_t have = ceil_div(all_n, p->panels_n) * g->batch;
+  if (have < 4 * units) {
+    const int64_t missing = ceil_div(4 * units, LCL_MAX(have, 1));
+    if (g->source != LCL_GEMM_PATCHES && g->k >= 1024)
+      p->splits = (int)LCL_MIN(missing, LCL_MAX(1, g->k / 512));
+    else
+      p->panels_m = (int)LCL_MAX(LCL_MIN(4, all_m), ceil_div(all_m, missing));
+  }
+  const int64_t k = ceil_div(g->k, p->splits);
+  const int64_t blocks = LCL_MAX(1, ceil_div(k, p->kc_max));
+  p->kc = (int)LCL_MAX(1, LCL_MIN((int64_t)p->kc_max, (ceil_div(k, blocks) + 15) / 16 * 16));
+}
+
+static void choose_tiled(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
+  p->algorithm = LCL_GEMM_TILED;
+  p->group = caps->max_work_group >= 256 ? 16 : 8;
+  p->nv = 1;
+  const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t large = ceil_div(g->m, 128) * ceil_div(g->n, 128) * g->batch;
+  if (p->group == 16 && caps->local_mem >= 24 << 10 && g->m >= 96 && g->n >= 96 && large >= 2 * units) p->nv = 2;
+  const int64_t side = 4 * p->nv * p->group;
+  const int64_t tiles = LCL_MAX(1, ceil_div(g->m, side) * ceil_div(g->n, side) * g->batch);
+  p->splits = 1;
+  if (g->source != LCL_GEMM_PATCHES && tiles < 2 * units && g->k >= 1024)
+    p->splits = (int)LCL_MIN(ceil_div(2 * units, tiles), g->k / 512);
+}
+
+lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g) {
+  lcl_gemm_params p = { 0 };
+  if (caps->panel) choose_panel(caps, g, &p);
+  else choose_tiled(caps, g, &p);
+  return p;
+}
