@@ -96,6 +96,7 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
   const matmul_attr *t = node->attr;
   const lcl_shape c = node->out[0].shape, as = node->in[0]->shape;
   const int64_t m = c.dim[c.rank - 2], n = c.dim[c.rank - 1], k = as.dim[as.rank - (t->transpose_a ? 2 : 1)];
+  const lcl_arg out = lcl_out(lw, e->out);
   if (lcl_shape_count(c) == 0) return LCL_OK;
   operand a, b;
   LCL_TRY(operand_of(lw, node->in[0], t->transpose_a, &a));
@@ -107,7 +108,7 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
   lcl_gemm g = { .label = label, .m = m, .n = n, .k = k, .batch = batch, .source = LCL_GEMM_MATRIX,
                  .a = a.arg, .a_base = a.base, .a_batch = a.batch, .a_rs = a.row, .a_len = k, .a_tb = 1, .a_s1 = a.col,
                  .b = b.arg, .b_base = b.base, .b_batch = b.batch, .rsb = b.row, .csb = b.col,
-                 .c = lcl_out(lw, e->out), .c_batch = m * n, .ldc = n, .act = e->act, .slope = e->slope,
+                 .c = out, .c_batch = m * n, .ldc = n, .act = e->act, .slope = e->slope,
                  .flops = flops_matmul(node) };
   if (e->bias) {
     g.bias = lcl_in(lw, e->bias);

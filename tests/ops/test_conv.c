@@ -1,0 +1,139 @@
+/* Convolution, its input gradient and its filter gradient against the double-precision reference. */
+#include "ops/product.h"
+#include "reference/reference.h"
+
+static lcl_context *ctx;
+static bool small; /* simulators are slow */
+
+static int setup(void **state) {
+  (void)state;
+  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
+  small = strstr(lcl_context_device_name(ctx), "Oclgrind") != NULL;
+  return 0;
+}
+static int teardown(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+typedef enum kind { FORWARD, INPUT_GRAD, FILTER_GRAD } conv_kind;
+
+static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind, bool integers, bool bias) {
+  char what[256];
+  snprintf(what, sizeof what, "conv kind %d n %d c %d h %d w %d o %d k %dx%d out %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d",
+           (int)kind, (int)d->n, (int)d->c, (int)d->h, (int)d->w, (int)d->o, (int)d->kh, (int)d->kw, (int)d->oh, (int)d->ow,
+           (int)d->stride_y, (int)d->stride_x, (int)d->top, (int)d->left, (int)d->dilation_y, (int)d->dilation_x, (int)d->groups);
+  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w), ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
+                  ys = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
+  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws, cs = kind == FORWARD ? ys : kind == INPUT_GRAD ? xs : ws;
+  const int64_t channels = kind == FORWARD ? d->o : d->c, plane = kind == FORWARD ? d->oh * d->ow : d->h * d->w;
+  values a = values_random(r, (size_t)lcl_shape_count(as), integers), b = values_random(r, (size_t)lcl_shape_count(bs), integers);
+  values e = values_random(r, (size_t)channels, integers), c = values_new((size_t)lcl_shape_count(cs));
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "t", &g));
+  lcl_tensor *te = bias ? lcl_input(g, "bias", LCL_F32, LCL_SHAPE(channels)) : NULL;
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, as), *tb = lcl_input(g, "b", LCL_F32, bs), *y = NULL;
+  int64_t terms = 0;
+  switch (kind) {
+  case FORWARD:
+    lcl_ref_conv2d(d, a.d, b.d, NULL, c.d);
+    lcl_ref_conv2d(d, a.magnitude, b.magnitude, NULL, c.magnitude);
+    y = lcl_conv2d(ta, tb, te, desc);
+    terms = d->c / d->groups * d->kh * d->kw;
+    break;
+  case INPUT_GRAD:
+    lcl_ref_conv2d_input_grad(d, a.d, b.d, c.d);
+    lcl_ref_conv2d_input_grad(d, a.magnitude, b.magnitude, c.magnitude);
+    y = lcl_conv2d_input_grad(ta, tb, xs, desc);
+    if (bias) y = lcl_add(y, lcl_reshape(te, LCL_SHAPE(channels, 1, 1)));
+    terms = d->o / d->groups * d->kh * d->kw;
+    break;
+  case FILTER_GRAD:
+    lcl_ref_conv2d_filter_grad(d, a.d, b.d, c.d);
+    lcl_ref_conv2d_filter_grad(d, a.magnitude, b.magnitude, c.magnitude);
+    y = lcl_conv2d_filter_grad(ta, tb, ws, desc);
+    terms = d->n * d->oh * d->ow;
+    break;
+  }
+  if (bias && kind != FILTER_GRAD) {
+    for (size_t i = 0; i < c.n; i++) {
+      const size_t channel = i / (size_t)plane % (size_t)channels;
+      c.d[i] = LCL_MAX(c.d[i] + e.d[channel], 0);
+      c.magnitude[i] += e.magnitude[channel];
+    }
+    y = lcl_relu(y);
+  }
+  run_graph(g, y, &a, &b, bias && kind != FILTER_GRAD ? &e : NULL, &c);
+  compare(what, &c, terms + 1, integers);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  values_free(&a), values_free(&b), values_free(&c), values_free(&e);
+}
+
+static void all_kinds(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, bool integers, bool bias) {
+  for (int k = FORWARD; k <= FILTER_GRAD; k++) check(r, d, desc, (conv_kind)k, integers, bias);
+}
+
+/* Output size of one dimension; false where nothing fits. */
+static bool out_size(int64_t in, int64_t k, int64_t stride, int64_t before, int64_t after, int64_t dilation, int64_t *out) {
+  const int64_t room = in + before + after - (dilation * (k - 1) + 1);
+  if (room < 0) return false;
+  *out = room / stride + 1;
+  return true;
+}
+
+static void random_shapes(void **state) {
+  (void)state;
+  rng r = { 11 };
+  const int count = small ? 4 : 200;
+  for (int i = 0; i < count;) {
+    lcl_ref_conv d = { .groups = below(&r, 4) ? 1 : below(&r, 3) + 1 };
+    d.n = below(&r, 20) ? below(&r, small ? 2 : 5) + 1 : 0;
+    d.c = d.groups * size_of(&r, small ? 5 : 33, false);
+    d.o = d.groups * size_of(&r, small ? 5 : 33, false);
+    d.h = below(&r, 5) ? size_of(&r, small ? 7 : 33, false) : 1;
+    d.w = size_of(&r, small ? 7 : 33, false);
+    d.kh = below(&r, 5) + 1, d.kw = below(&r, 5) + 1;
+    d.stride_y = below(&r, 3) + 1, d.stride_x = below(&r, 3) + 1;
+    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1, d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
+    d.top = below(&r, 3), d.left = below(&r, 3);
+    const int64_t bottom = below(&r, 3), right = below(&r, 3);
+    if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
+        !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow))
+      continue;
+    const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x }, .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
+                                 .dilation = { (int)d.dilation_y, (int)d.dilation_x }, .groups = (int)d.groups };
+    all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
+    i++;
+  }
+}
+
+typedef struct layer {
+  int64_t n, c, size, o, k, stride, pad;
+} layer;
+
+/* Layers of the papers' networks (smaller batches): whole rows, images narrower than a vector, pointwise, strided. */
+static void network_layers(void **state) {
+  (void)state;
+  static const layer layers[] = { { 2, 64, 32, 64, 3, 1, 1 }, { 3, 3, 32, 64, 3, 1, 1 },   { 3, 128, 4, 70, 3, 1, 1 },
+                                  { 3, 1, 28, 32, 3, 2, 1 },  { 3, 32, 14, 64, 3, 2, 1 },  { 3, 64, 7, 96, 3, 2, 1 },
+                                  { 2, 32, 28, 64, 1, 1, 0 }, { 2, 1, 28, 32, 7, 1, 3 },   { 2, 48, 8, 40, 5, 1, 2 },
+                                  { 2, 20, 16, 24, 3, 1, 0 }, { 2, 17, 16, 15, 3, 1, 1 } };
+  rng r = { 13 };
+  for (size_t i = 0; i < (small ? 0 : LCL_COUNT(layers)); i++) {
+    const layer *l = &layers[i];
+    lcl_ref_conv d = { .n = l->n, .c = l->c, .h = l->size, .w = l->size, .o = l->o, .kh = l->k, .kw = l->k, .stride_y = l->stride,
+                       .stride_x = l->stride, .top = l->pad, .left = l->pad, .dilation_y = 1, .dilation_x = 1, .groups = 1 };
+    d.oh = d.ow = (l->size + 2 * l->pad - l->k) / l->stride + 1;
+    const int s = (int)l->stride, p = (int)l->pad;
+    all_kinds(&r, &d, &(lcl_conv_desc){ .stride = { s, s }, .pad = { p, p, p, p } }, i % 2 == 0, true);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
