@@ -38,7 +38,7 @@ int cli_error(void) {
 /* ---- options ---- */
 
 static const char *metavar_of(const cli_option *o) {
-  static const char *const names[] = { "", "N", "X", "TEXT" };
+  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT" };
   return o->metavar ? o->metavar : names[o->kind];
 }
 
@@ -75,6 +75,12 @@ static int set_value(const cli_option *o, const char *text) {
   case CLI_STRING:
     *(const char **)o->value = text;
     break;
+  case CLI_LIST: {
+    cli_list *list = o->value;
+    if (list->n == CLI_LIST_MAX) return cli_usage("--%s is given more than %d times", o->name, CLI_LIST_MAX);
+    list->item[list->n++] = text;
+    break;
+  }
   case CLI_INT:
     *(int64_t *)o->value = strtoll(text, &end, 10);
     break;

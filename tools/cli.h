@@ -21,11 +21,17 @@ struct lcl_command {
 
 /* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has "--no-name").
  */
-typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING } cli_kind;
+typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING, CLI_LIST } cli_kind;
+/* What an option that may be given many times collects. */
+enum { CLI_LIST_MAX = 128 };
+typedef struct cli_list {
+  const char *item[CLI_LIST_MAX];
+  size_t n;
+} cli_list;
 typedef struct cli_option {
   const char *name; /* without the dashes; NULL ends a table */
   cli_kind kind;
-  void *value;         /* bool, int64_t, double or const char*: holds the default, gets what was given */
+  void *value;         /* bool, int64_t, double, const char* or cli_list: the default, then what was given */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
 } cli_option;

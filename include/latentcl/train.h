@@ -37,9 +37,10 @@ LCL_API const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, siz
 LCL_API const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name);
 LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key); /* NULL: there is none */
 
-/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or has
- * another shape or type (by name, with both shapes); names in the file that the store does not have are
- * refused too unless `partial`. */
+/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or has another shape or
+ * type (by name, with both shapes), before anything changes, and names in the file that the store does not have ("prep.*"
+ * excepted). partial: variables that are not trained may be missing and the file may have more (evaluation graphs have no
+ * optimiser slots). */
 LCL_API lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into);
 LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial);
 
@@ -76,6 +77,11 @@ typedef struct lcl_train_result {
 } lcl_train_result;
 LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result);
 
+/* The compiled program of a mode as text (dot: Graphviz), for a desc as lcl_train takes it. The caller frees *text with
+ * free(). */
+LCL_API lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
+                               char **text);
+
 /* ---- runs
  * -----------------------------------------------------------------------------------------------------------------
  */
@@ -93,6 +99,30 @@ LCL_API lcl_status lcl_run_reconstruct(lcl_run_folder *run, const char *split, i
 LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, int count, uint64_t seed, const char *png);
 /* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
+
+/* ---- published tables -------------------------------------------------------------------------------------- */
+
+LCL_API size_t lcl_reproduce_count(void);
+LCL_API const char *lcl_reproduce_name(size_t index); /* "semantic-noise/table1-mnist" */
+LCL_API const char *lcl_reproduce_title(size_t index);
+
+typedef struct lcl_reproduce_desc {
+  const char *table;
+  const char *columns, *rows; /* keys with commas between; NULL: all */
+  int trials;                 /* default 3 */
+  bool quick;                 /* the table's small version */
+  const char *data;
+  const char *out; /* folder of the results; NULL: runs/<table> */
+  const char *const *set; /* further "name=value" options for every cell */
+  size_t n_set;
+  int (*interrupted)(void);
+  void (*progress)(void *user, const char *line); /* NULL: standard error */
+  void *user;
+} lcl_reproduce_desc;
+/* Trains what the table needs, each cell in a run folder of its own below `out`. Finished cells are kept: a table that was
+ * interrupted goes on where it stopped, inside a run too. Writes table.json and table.md after every cell; *markdown (may
+ * be NULL) gets the latter's text, for free(). */
+LCL_API lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *desc, char **markdown);
 
 #ifdef __cplusplus
 }

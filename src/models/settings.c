@@ -11,6 +11,7 @@ static const lcl_option common[] = {
   { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)", NULL },
   { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all", NULL },
   { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...", NULL },
+  { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
   { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none", NULL },
   { "validation_random", LCL_OPTION_BOOL, "", "hold out at random, by the seed, instead of the last ones",
     NULL },

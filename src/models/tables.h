@@ -1,0 +1,46 @@
+/* Floor 5: published tables, as rows, columns and numbers; `latentcl reproduce` runs them. */
+#ifndef LCL_MODELS_TABLES_H
+#define LCL_MODELS_TABLES_H
+
+#include "latentcl/model.h"
+
+enum { LCL_TABLE_SET = 8, LCL_TABLE_COLUMNS = 12 };
+
+typedef struct lcl_table_cell {
+  float mean, std; /* std 0: not given */
+} lcl_table_cell;
+#define LCL_NO_CELL                                                                                          \
+  { -1, 0 } /* not published */
+
+/* set: "name=value" options, NULL-terminated where shorter. */
+typedef struct lcl_table_column {
+  const char *key, *label;
+  const char *set[LCL_TABLE_SET];
+  int trials; /* 0: as asked for */
+} lcl_table_column;
+typedef struct lcl_table_row {
+  const char *key, *label;
+  const char *model; /* NULL: the table's */
+  const char *set[LCL_TABLE_SET];
+  lcl_table_cell cell[LCL_TABLE_COLUMNS];
+} lcl_table_row;
+typedef struct lcl_table {
+  const char *name, *title, *source;
+  const char *model;
+  const char *data; /* what --data has to hold, for people */
+  const char *metric, *unit;
+  const char *trial_option; /* what changes between trials: "subset"; NULL: the seed */
+  const char *set[LCL_TABLE_SET];
+  const char *quick[LCL_TABLE_SET]; /* on top, with --quick */
+  const lcl_table_column *columns;
+  int n_columns;
+  const lcl_table_row *rows;
+  int n_rows;
+} lcl_table;
+
+extern const lcl_table *const lcl_tables[];
+extern const size_t lcl_table_count;
+/* Unknown: LCL_ERR_ARGUMENT with the list. */
+lcl_status lcl_table_find(const char *name, const lcl_table **out);
+
+#endif

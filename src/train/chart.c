@@ -1,0 +1,168 @@
+/* Line charts as inline SVG, coloured by the page's style sheet. */
+#include <math.h>
+
+#include "train/report.h"
+
+enum { WIDTH = 560, HEIGHT = 260, LEFT = 56, RIGHT = 14, TOP = 14, BOTTOM = 38, MAX_POINTS = 500 };
+
+typedef struct scale {
+  double lo, hi;
+  bool log;
+  double from, to; /* pixels */
+} scale;
+
+void lcl_html_text(lcl_str *out, const char *text) {
+  for (const char *p = text; *p; p++) {
+    switch (*p) {
+    case '<':
+      lcl_str_add(out, "&lt;");
+      break;
+    case '>':
+      lcl_str_add(out, "&gt;");
+      break;
+    case '&':
+      lcl_str_add(out, "&amp;");
+      break;
+    case '"':
+      lcl_str_add(out, "&quot;");
+      break;
+    default:
+      lcl_str_append(out, p, 1);
+    }
+  }
+}
+
+static double place(const scale *s, double v) {
+  double a = s->log ? log10(v) : v, lo = s->log ? log10(s->lo) : s->lo, hi = s->log ? log10(s->hi) : s->hi;
+  return s->from + (hi > lo ? (a - lo) / (hi - lo) : 0.5) * (s->to - s->from);
+}
+
+static bool shown(double v) {
+  return isfinite(v);
+}
+
+static scale x_scale(const lcl_chart *c) {
+  scale s = { .lo = INFINITY, .hi = -INFINITY, .from = LEFT, .to = WIDTH - RIGHT };
+  for (int i = 0; i < c->n; i++)
+    for (int k = 0; k < c->series[i].n; k++) {
+      s.lo = LCL_MIN(s.lo, c->series[i].x[k]);
+      s.hi = LCL_MAX(s.hi, c->series[i].x[k]);
+    }
+  if (!(s.hi > s.lo)) s.hi = s.lo + 1;
+  return s;
+}
+
+/* A step of 1, 2 or 5 times a power of ten that gives about five ticks. */
+static double nice_step(double span) {
+  double raw = span / 5, power = pow(10, floor(log10(raw))), m = raw / power;
+  return power * (m <= 1 ? 1 : m <= 2 ? 2 : m <= 5 ? 5 : 10);
+}
+
+static scale y_scale(const lcl_chart *c) {
+  scale s = { .lo = INFINITY, .hi = -INFINITY, .from = HEIGHT - BOTTOM, .to = TOP };
+  for (int i = 0; i < c->n; i++)
+    for (int k = 0; k < c->series[i].n; k++) {
+      if (!shown(c->series[i].y[k])) continue;
+      s.lo = LCL_MIN(s.lo, c->series[i].y[k]);
+      s.hi = LCL_MAX(s.hi, c->series[i].y[k]);
+    }
+  if (!(s.hi >= s.lo)) s.lo = 0, s.hi = 1;
+  s.log = s.lo > 0 && s.hi / s.lo > 12;
+  if (s.log) {
+    s.lo *= 0.9;
+    s.hi *= 1.1;
+    return s;
+  }
+  double span = LCL_MAX(s.hi - s.lo, fabs(s.hi) * 1e-3 + 1e-9), step = nice_step(span);
+  s.lo = s.lo >= 0 && s.lo < span * 2 ? 0 : floor(s.lo / step) * step;
+  s.hi = ceil(s.hi / step) * step;
+  if (!(s.hi > s.lo)) s.hi = s.lo + step;
+  return s;
+}
+
+static void y_tick(lcl_str *o, const scale *y, double v) {
+  double at = place(y, v);
+  lcl_str_add(o,
+              "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text class=tick x=%d y=%.1f "
+              "text-anchor=end>%.4g</text>",
+              LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, v);
+}
+
+static void y_ticks(lcl_str *o, const scale *y) {
+  if (!y->log) {
+    double step = nice_step(y->hi - y->lo);
+    for (double v = ceil(y->lo / step) * step; v <= y->hi + step * 1e-6; v += step)
+      y_tick(o, y, fabs(v) < step * 1e-6 ? 0 : v);
+    return;
+  }
+  static const double all[] = { 1, 2, 5 };
+  bool many = y->hi / y->lo > 2000;
+  for (double p = pow(10, floor(log10(y->lo))); p <= y->hi; p *= 10)
+    for (int i = 0; i < (many ? 1 : 3); i++)
+      if (p * all[i] >= y->lo && p * all[i] <= y->hi) y_tick(o, y, p * all[i]);
+}
+
+static void x_ticks(lcl_str *o, const scale *x, const char *label) {
+  double step = LCL_MAX(nice_step(x->hi - x->lo), 1);
+  for (double v = ceil(x->lo / step) * step; v <= x->hi; v += step)
+    lcl_str_add(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
+                HEIGHT - BOTTOM + 17, v);
+  lcl_str_add(o, "<text class=tick x=%d y=%d text-anchor=end>", WIDTH - RIGHT, HEIGHT - 4);
+  lcl_html_text(o, label);
+  lcl_str_add(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
+              HEIGHT - BOTTOM);
+}
+
+static void line(lcl_str *o, const lcl_series *s, const scale *x, const scale *y) {
+  int every = LCL_MAX(1, (s->n + MAX_POINTS - 1) / MAX_POINTS);
+  lcl_str_add(o, "<path class=\"line %s\" d=\"", s->style);
+  bool pen = false;
+  for (int k = 0; k < s->n; k += every) {
+    bool ok = shown(s->y[k]) && (!y->log || s->y[k] > 0);
+    if (ok) lcl_str_add(o, "%c%.1f %.1f", pen ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
+    pen = ok;
+  }
+  lcl_str_add(o, "\"/>");
+  if (s->n > 60) return;
+  for (int k = 0; k < s->n; k++) {
+    if (!shown(s->y[k])) continue;
+    lcl_str_add(o, "<circle class=\"dot %s\" cx=%.1f cy=%.1f r=2.4><title>", s->style, place(x, s->x[k]),
+                place(y, s->y[k]));
+    lcl_html_text(o, s->name);
+    lcl_str_add(o, " at %.6g: %.5g</title></circle>", s->x[k], s->y[k]);
+  }
+}
+
+static void legend(lcl_str *o, const lcl_chart *c) {
+  lcl_str_add(o, "<figcaption><strong>");
+  lcl_html_text(o, c->title);
+  lcl_str_add(o, "</strong>");
+  for (int i = 0; i < c->n; i++) {
+    lcl_str_add(o, "<span class=\"key %s\">", c->series[i].style);
+    lcl_html_text(o, c->series[i].name);
+    lcl_str_add(o, "</span>");
+  }
+  lcl_str_add(o, "</figcaption>");
+}
+
+void lcl_chart_svg(lcl_str *o, const lcl_chart *c) {
+  scale x = x_scale(c), y = y_scale(c);
+  lcl_str_add(o, "<figure class=chart>");
+  legend(o, c);
+  lcl_str_add(o, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"", WIDTH, HEIGHT);
+  lcl_html_text(o, c->title);
+  lcl_str_add(o, "\">");
+  y_ticks(o, &y);
+  x_ticks(o, &x, c->x_label);
+  if (c->mark > 0) {
+    double at = place(&x, c->mark);
+    bool right = at > WIDTH * 0.7;
+    lcl_str_add(o,
+                "<line class=mark x1=%.1f x2=%.1f y1=%d y2=%d /><text class=tick x=%.1f y=%d text-anchor=%s>",
+                at, at, TOP, HEIGHT - BOTTOM, right ? at - 5 : at + 5, TOP + 9, right ? "end" : "start");
+    lcl_html_text(o, c->mark_label);
+    lcl_str_add(o, "</text>");
+  }
+  for (int i = 0; i < c->n; i++) line(o, &c->series[i], &x, &y);
+  lcl_str_add(o, "</svg></figure>");
+}

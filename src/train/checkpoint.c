@@ -1,0 +1,105 @@
+/* Variables to and from tensor files; what a session puts into a checkpoint. */
+#include "train/session.h"
+
+static bool is_prep(const char *name) {
+  return strncmp(name, "prep.", 5) == 0;
+}
+
+lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
+  for (size_t i = 0; i < lcl_store_count(store); i++) {
+    lcl_var_info v = lcl_store_info(store, i);
+    size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
+    void *data = lcl_alloc(LCL_MAX(bytes, 1));
+    if (!data) return LCL_ERR_HOST_MEMORY;
+    lcl_status s = lcl_store_read(store, v.name, data, bytes);
+    if (s == LCL_OK)
+      s = lcl_tensor_file_add(into, &(lcl_tensor_entry) { v.name, v.dtype, v.shape, data, bytes });
+    lcl_free(data);
+    LCL_TRY(s);
+  }
+  return LCL_OK;
+}
+
+static lcl_status check_fits(const lcl_var_info *v, const lcl_tensor_entry *e) {
+  char a[96], b[96];
+  if (!e) return lcl_fail(LCL_ERR_FORMAT, "the checkpoint lacks \"%s\"", v->name);
+  if (e->dtype == v->dtype && lcl_shape_equal(e->shape, v->shape)) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "\"%s\" is %s %s in the checkpoint, the model needs %s %s", v->name,
+                  lcl_dtype_name(e->dtype), lcl_shape_string(e->shape, a), lcl_dtype_name(v->dtype),
+                  lcl_shape_string(v->shape, b));
+}
+
+lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial) {
+  size_t n = lcl_store_count(store), used = 0, extra = 0;
+  for (size_t i = 0; i < n; i++) { /* everything is checked before anything changes */
+    lcl_var_info v = lcl_store_info(store, i);
+    const lcl_tensor_entry *e = lcl_tensor_file_find(from, v.name);
+    if (!e && partial && !v.trainable) continue;
+    LCL_TRY(check_fits(&v, e));
+    used++;
+  }
+  for (size_t i = 0; i < lcl_tensor_file_count(from); i++)
+    extra += is_prep(lcl_tensor_file_at(from, i)->name);
+  if (!partial && used + extra < lcl_tensor_file_count(from))
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "the checkpoint has %zu tensors that the model does not have: other options?",
+                    lcl_tensor_file_count(from) - used - extra);
+  for (size_t i = 0; i < n; i++) {
+    lcl_var_info v = lcl_store_info(store, i);
+    const lcl_tensor_entry *e = lcl_tensor_file_find(from, v.name);
+    if (e) LCL_TRY(lcl_store_write(store, v.name, e->data, e->bytes));
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value) {
+  char buf[40];
+  snprintf(buf, sizeof buf, "%.17g", value);
+  return lcl_tensor_file_set_meta(f, key, buf);
+}
+
+double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise) {
+  const char *text = lcl_tensor_file_meta(f, key);
+  return text ? strtod(text, NULL) : otherwise;
+}
+
+static lcl_status add_prep(lcl_session *s, lcl_tensor_file *f) {
+  char *json;
+  LCL_TRY(lcl_prep_to_json(s->prep, &json));
+  lcl_status st = lcl_tensor_file_set_meta(f, "prep", json);
+  lcl_data_free(json);
+  LCL_TRY(st);
+  lcl_prep_array arrays[4];
+  int n = lcl_prep_arrays(s->prep, arrays);
+  for (int i = 0; i < n; i++) {
+    lcl_tensor_entry e = { .name = arrays[i].name, .dtype = LCL_F32, .data = arrays[i].data };
+    for (int d = 0; d < arrays[i].rank; d++) e.shape.dim[e.shape.rank++] = arrays[i].dim[d];
+    e.bytes = (size_t)lcl_shape_count(e.shape) * sizeof(float);
+    LCL_TRY(lcl_tensor_file_add(f, &e));
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
+  lcl_tensor_file *f;
+  *out = NULL;
+  LCL_TRY(lcl_tensor_file_create(&f));
+  lcl_status st = lcl_tensor_file_set_meta(f, "format", "latentcl 1");
+  if (st == LCL_OK) st = lcl_tensor_file_set_meta(f, "model", s->cls->name);
+  if (st == LCL_OK) st = lcl_store_save(s->store, f);
+  if (st == LCL_OK) st = add_prep(s, f);
+  if (st != LCL_OK) {
+    lcl_tensor_file_destroy(f);
+    return st;
+  }
+  *out = f;
+  return LCL_OK;
+}
+
+lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict) {
+  const char *model = lcl_tensor_file_meta(f, "model");
+  if (!model || strcmp(model, s->cls->name) != 0)
+    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint is of the model \"%s\", not of \"%s\"", model ? model : "(none)",
+                    s->cls->name);
+  return lcl_store_load(s->store, f, !strict);
+}

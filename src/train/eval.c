@@ -1,0 +1,169 @@
+/* Evaluation of a split: per-example numbers from the device, summed on the host in double precision. */
+#include "train/session.h"
+
+enum { EVAL_BATCH = 250 };
+
+struct lcl_evaluator {
+  lcl_session *s;
+  lcl_stage stage;
+  int rows;             /* how many numbers an example has (prediction last) */
+  int64_t batch, width; /* width of features; 0: none wanted */
+  float *values;        /* rows x batch */
+  float *extra;         /* batch x extra_width of zeros: evaluation has no table */
+};
+
+/* All per-example numbers in one tensor, so that a batch costs one read. */
+static lcl_status join_rows(void *user, lcl_stage *stage) {
+  lcl_evaluator *e = user;
+  lcl_build *b = &stage->build;
+  lcl_tensor *parts[LCL_BUILD_MAX + 1];
+  int n = 0;
+  for (int i = 0; i < b->n_examples; i++) parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
+  if (b->prediction) parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
+  e->rows = n;
+  if (n > 0) stage->fetch[stage->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
+  if (b->features && e->s->cls->score) {
+    lcl_shape f = lcl_tensor_shape(b->features);
+    e->width = lcl_shape_count(f) / LCL_MAX(b->batch, 1);
+    stage->fetch[stage->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
+  }
+  if (stage->n_fetch == 0)
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s has nothing to evaluate", e->s->cls->name);
+  return lcl_graph_status(stage->graph);
+}
+
+lcl_status lcl_evaluator_create(lcl_session *s, lcl_evaluator **out) {
+  *out = NULL;
+  lcl_evaluator *e = lcl_alloc(sizeof *e);
+  if (!e) return LCL_ERR_HOST_MEMORY;
+  e->s = s;
+  e->batch = EVAL_BATCH;
+  lcl_status st = lcl_stage_create(
+      s,
+      &(lcl_stage_desc) {
+          .mode = LCL_MODE_EVAL, .name = "eval", .batch = e->batch, .extend = join_rows, .user = e },
+      &e->stage);
+  if (st == LCL_OK && e->rows > 0 &&
+      !(e->values = lcl_alloc((size_t)e->rows * (size_t)e->batch * sizeof(float))))
+    st = LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && e->stage.build.extra) {
+    e->extra = lcl_alloc((size_t)(e->batch * s->model->extra_width) * sizeof(float));
+    if (!e->extra) st = LCL_ERR_HOST_MEMORY;
+  }
+  if (st != LCL_OK) {
+    lcl_evaluator_destroy(e);
+    return st;
+  }
+  *out = e;
+  return LCL_OK;
+}
+
+void lcl_evaluator_destroy(lcl_evaluator *e) {
+  if (!e) return;
+  lcl_stage_destroy(&e->stage);
+  lcl_free(e->values);
+  lcl_free(e->extra);
+  lcl_free(e);
+}
+
+/* What one pass over a data set collects. */
+typedef struct tally {
+  double sum[LCL_BUILD_MAX];
+  int32_t *prediction; /* n */
+  float *features;     /* n x width */
+  int64_t done;
+} tally;
+
+static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
+  lcl_program *p = e->stage.program;
+  lcl_build *bd = &e->stage.build;
+  size_t n = (size_t)e->batch, image = (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float);
+  LCL_TRY(lcl_feed(p, "image", b->x, image));
+  if (bd->label) LCL_TRY(lcl_feed(p, "label", b->label, n * sizeof(int32_t)));
+  if (bd->extra)
+    LCL_TRY(lcl_feed(p, "extra", e->extra, n * (size_t)e->s->model->extra_width * sizeof(float)));
+  LCL_TRY(lcl_run(p));
+  if (e->rows > 0) LCL_TRY(lcl_fetch(p, "#0", e->values, (size_t)e->rows * n * sizeof(float)));
+  for (int r = 0; r < bd->n_examples; r++)
+    for (int i = 0; i < b->valid; i++) t->sum[r] += e->values[(size_t)r * n + (size_t)i];
+  if (bd->prediction)
+    for (int i = 0; i < b->valid; i++)
+      t->prediction[t->done + i] = (int32_t)e->values[(size_t)(e->rows - 1) * n + (size_t)i];
+  if (e->width > 0) {
+    float *rows = lcl_alloc(n * (size_t)e->width * sizeof(float));
+    if (!rows) return LCL_ERR_HOST_MEMORY;
+    lcl_status st = lcl_fetch(p, e->rows > 0 ? "#1" : "#0", rows, n * (size_t)e->width * sizeof(float));
+    if (st == LCL_OK)
+      memcpy(t->features + t->done * e->width, rows, (size_t)b->valid * (size_t)e->width * sizeof(float));
+    lcl_free(rows);
+    LCL_TRY(st);
+  }
+  t->done += b->valid;
+  return LCL_OK;
+}
+
+static lcl_status run_all(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
+  lcl_batcher *batches;
+  LCL_TRY(lcl_batcher_create(&(lcl_batcher_desc) { .data = ds,
+                                                   .prep = e->s->prep,
+                                                   .batch = (int)e->batch,
+                                                   .mode = LCL_BATCH_SEQUENTIAL,
+                                                   .seed = e->s->seed,
+                                                   .stream = 100 },
+                             &batches));
+  lcl_status st = LCL_OK;
+  for (int64_t i = 0, n = lcl_batcher_steps(batches); i < n && st == LCL_OK; i++) {
+    lcl_batch b;
+    st = lcl_batcher_next(batches, &b);
+    if (st == LCL_OK) st = run_batch(e, &b, t);
+  }
+  lcl_batcher_destroy(batches);
+  return st;
+}
+
+static void count_confusion(const lcl_dataset *ds, const tally *t, int64_t *confusion) {
+  for (int64_t i = 0; i < t->done && ds->labels && t->prediction; i++) {
+    int32_t label = ds->labels[i], p = t->prediction[i];
+    if (label >= 0 && label < ds->classes && p >= 0 && p < ds->classes)
+      confusion[(int64_t)label * ds->classes + p]++;
+  }
+}
+
+static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
+  double n = (double)LCL_MAX(t->done, 1);
+  for (int i = 0; i < b->n_examples; i++) {
+    bool correct = strcmp(b->examples[i].name, "correct") == 0;
+    if (correct)
+      lcl_metrics_set(out, "error_percent", 100.0 * (n - t->sum[i]) / n);
+    else
+      lcl_metrics_set(out, b->examples[i].name, t->sum[i] / n);
+  }
+}
+
+lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
+                        int64_t *confusion) {
+  tally t = { 0 };
+  lcl_build *b = &e->stage.build;
+  memset(out, 0, sizeof *out);
+  if (b->prediction) t.prediction = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t.prediction);
+  if (e->width > 0) t.features = lcl_alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t.features);
+  lcl_status st =
+      (b->prediction && !t.prediction) || (e->width > 0 && !t.features) ? LCL_ERR_HOST_MEMORY : LCL_OK;
+  if (st == LCL_OK) st = run_all(e, ds, &t);
+  if (st == LCL_OK) {
+    lcl_metrics_set(out, "n", (double)t.done);
+    mean_metrics(b, &t, out);
+    if (confusion) count_confusion(ds, &t, confusion);
+    lcl_model_table table = { .split = split,
+                              .n = t.done,
+                              .labels = ds->labels,
+                              .prediction = t.prediction,
+                              .features = t.features,
+                              .width = e->width,
+                              .seed = e->s->seed };
+    if (e->s->cls->score) st = e->s->cls->score(e->s->model, &table, out);
+  }
+  lcl_free(t.prediction);
+  lcl_free(t.features);
+  return st;
+}

@@ -1,0 +1,141 @@
+/* The run folder's config.json: what was asked for and what it resolved to. */
+#include <limits.h>
+#include <time.h>
+
+#include "lcl_config.h"
+#include "train/session.h"
+
+char *lcl_path_join(const char *folder, const char *file) {
+  size_t n = strlen(folder), m = strlen(file);
+  char *p = lcl_alloc(n + m + 2);
+  if (!p) return NULL;
+  memcpy(p, folder, n);
+  if (n && p[n - 1] != '/') p[n++] = '/';
+  memcpy(p + n, file, m + 1);
+  return p;
+}
+
+static const char *const schedules[] = { "constant", "step", "exponential", "linear", "plateau" };
+static const char *const optimisers[] = { "sgd", "momentum", "nesterov", "rmsprop", "adam", "adadelta" };
+
+static void add_settings(cJSON *root, const lcl_settings *s) {
+  cJSON *j = cJSON_AddObjectToObject(root, "settings");
+  cJSON_AddNumberToObject(j, "epochs", s->epochs);
+  cJSON_AddNumberToObject(j, "batch", s->batch);
+  if (s->unlabelled_batch) cJSON_AddNumberToObject(j, "unlabelled_batch", s->unlabelled_batch);
+  if (s->labels_per_class) cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
+  cJSON_AddStringToObject(j, "optimiser", optimisers[s->optimiser.kind]);
+  cJSON_AddNumberToObject(j, "lr", s->schedule.lr);
+  cJSON_AddStringToObject(j, "lr_schedule", schedules[s->schedule.kind]);
+  if (s->schedule.kind != LCL_SCHEDULE_CONSTANT) {
+    cJSON_AddNumberToObject(j, "lr_factor", s->schedule.factor);
+    cJSON_AddNumberToObject(j, "lr_every", s->schedule.every);
+    cJSON_AddNumberToObject(j, "lr_from", s->schedule.from);
+    cJSON_AddNumberToObject(j, "lr_until", s->schedule.until);
+  }
+  cJSON_AddNumberToObject(j, "patience", s->patience);
+  cJSON_AddStringToObject(j, "select", s->select ? s->select : "");
+}
+
+static void add_options(cJSON *root, const lcl_options *o) {
+  cJSON *given = cJSON_AddObjectToObject(root, "set"), *all = cJSON_AddObjectToObject(root, "options");
+  for (size_t i = 0; i < lcl_options_count(o); i++) {
+    const char *name = lcl_options_at(o, i)->name;
+    const char *text = lcl_option_text(o, name);
+    if (lcl_option_given(o, name)) cJSON_AddStringToObject(given, name, text);
+    if (*text) cJSON_AddStringToObject(all, name, text);
+  }
+}
+
+static void add_data(cJSON *root, const lcl_session *s) {
+  cJSON *d = cJSON_AddObjectToObject(root, "data");
+  char full[PATH_MAX];
+  if (s->data_path)
+    cJSON_AddStringToObject(d, "path", realpath(s->data_path, full) ? full : s->data_path);
+  else
+    cJSON_AddNullToObject(d, "path");
+  cJSON_AddStringToObject(d, "format", s->splits.format ? s->splits.format : "");
+  cJSON_AddNumberToObject(d, "train", (double)s->labelled->count);
+  if (s->unlabelled) cJSON_AddNumberToObject(d, "unlabelled", (double)s->unlabelled->count);
+  cJSON_AddNumberToObject(d, "validation", s->splits.valid ? (double)s->splits.valid->count : 0);
+  cJSON_AddNumberToObject(d, "test", s->splits.test ? (double)s->splits.test->count : 0);
+  cJSON_AddNumberToObject(d, "classes", s->labelled->classes);
+  cJSON *shape = cJSON_AddArrayToObject(d, "shape");
+  const lcl_model_data *m = &s->model->data;
+  cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->channels));
+  cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->height));
+  cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->width));
+}
+
+lcl_status lcl_write_config(lcl_session *s, const char *folder) {
+  cJSON *root = cJSON_CreateObject();
+  char date[40], seed[24];
+  time_t now = time(NULL);
+  struct tm tm;
+  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
+  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION);
+  cJSON_AddStringToObject(root, "created", date);
+  cJSON_AddStringToObject(root, "model", s->cls->name);
+  cJSON_AddStringToObject(root, "reference", s->cls->reference);
+  cJSON_AddStringToObject(root, "seed", seed); /* a text: 64 bits do not fit a JSON number */
+  cJSON_AddStringToObject(root, "device", lcl_context_device_name(s->ctx));
+  cJSON_AddNumberToObject(root, "parameters", (double)lcl_store_param_count(s->store));
+  add_data(root, s);
+  add_options(root, s->options);
+  add_settings(root, &s->model->settings);
+  char *text = cJSON_Print(root), *path = lcl_path_join(folder, "config.json");
+  cJSON_Delete(root);
+  lcl_status st = LCL_ERR_HOST_MEMORY;
+  if (text && path) st = lcl_file_write_atomic(path, text, strlen(text));
+  free(text);
+  lcl_free(path);
+  return st;
+}
+
+lcl_status lcl_read_config(const char *folder, lcl_run_config *out) {
+  memset(out, 0, sizeof *out);
+  char *path = lcl_path_join(folder, "config.json");
+  void *text;
+  size_t n;
+  if (!path) return LCL_ERR_HOST_MEMORY;
+  if (!lcl_file_exists(path)) {
+    lcl_free(path);
+    return lcl_fail(LCL_ERR_IO, "%s is not a run folder: it has no config.json", folder);
+  }
+  lcl_status st = lcl_file_read(path, 1 << 24, &text, &n);
+  if (st == LCL_OK) {
+    out->json = cJSON_ParseWithLength(text, n);
+    lcl_free(text);
+    const char *seed = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "seed"));
+    out->model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "model"));
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(out->json, "data");
+    out->data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "path"));
+    if (seed) out->seed = strtoull(seed, NULL, 10);
+    if (!out->model || !seed)
+      st = lcl_fail(LCL_ERR_FORMAT, "%s: model and seed are missing; it is damaged", path);
+  }
+  if (st != LCL_OK) lcl_run_config_free(out);
+  lcl_free(path);
+  return st;
+}
+
+void lcl_run_config_free(lcl_run_config *c) {
+  cJSON_Delete(c->json);
+  memset(c, 0, sizeof *c);
+}
+
+lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls, lcl_options **out) {
+  LCL_TRY(lcl_model_options(cls, out));
+  const cJSON *item;
+  cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(c->json, "set")) {
+    lcl_status s = cJSON_IsString(item)
+                       ? lcl_options_set(*out, item->string, item->valuestring)
+                       : lcl_fail(LCL_ERR_FORMAT, "config.json: option \"%s\" is not a text", item->string);
+    if (s == LCL_OK) continue;
+    lcl_options_destroy(*out);
+    *out = NULL;
+    return s;
+  }
+  return LCL_OK;
+}

@@ -1,0 +1,334 @@
+/* The training loop: epochs, selection of the best, early stopping, the final evaluation. */
+#include <math.h>
+
+#include "device/device.h"
+#include "train/report.h"
+#include "train/trainer.h"
+
+enum { LOG_EVERY = 50 };                                /* steps between lines of log.jsonl */
+static const double save_every = 10, save_within = 120; /* seconds: at ends of epochs, and inside long ones */
+
+/* ---- words for people
+ * ------------------------------------------------------------------------------------------------ */
+
+static double value_of(const lcl_trainer *t, const double *means, const char *name) {
+  for (int i = 0; i < t->n_values - 1; i++)
+    if (strcmp(t->value_name[i], name) == 0) return means[i];
+  return NAN;
+}
+
+static double images_per_second(const lcl_trainer *t) {
+  double seconds = lcl_now() - t->sitting_start;
+  int64_t per_step = t->stage.build.batch + t->stage.build.unlabelled_batch;
+  return seconds > 0 ? (double)(t->sitting_steps * per_step) / seconds : 0;
+}
+
+static double seconds_left(const lcl_trainer *t) {
+  double done = (double)t->sitting_steps;
+  double all = (double)(t->s->model->settings.epochs * t->steps_per_epoch - t->at.step);
+  return done > 0 ? all * (lcl_now() - t->sitting_start) / done : 0;
+}
+
+static void show_bar(lcl_trainer *t) {
+  char line[256], left[32], err[32] = "";
+  double correct = value_of(t, t->shown, "correct");
+  if (!isnan(correct)) snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
+  lcl_format_duration(seconds_left(t), left);
+  snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left", t->at.epoch + 1,
+           t->s->model->settings.epochs, (long long)t->at.epoch_step, (long long)t->steps_per_epoch,
+           t->shown[0], err, images_per_second(t), left);
+  lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1), line);
+}
+
+static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m, const char *split,
+                       bool best) {
+  lcl_str s = { 0 };
+  double correct = value_of(t, means, "correct");
+  char left[32];
+  lcl_format_duration(seconds_left(t), left);
+  lcl_str_add(&s, "epoch %*d/%d  loss %.4g", t->s->model->settings.epochs >= 100 ? 3 : 2, t->at.epoch,
+              t->s->model->settings.epochs, means[0]);
+  if (!isnan(correct)) lcl_str_add(&s, "  error %.2f %%", 100 * (1 - correct));
+  for (int i = 0; m && i < m->n; i++) {
+    if (strcmp(m->item[i].name, "n") == 0) continue;
+    if (strcmp(m->item[i].name, "error_percent") == 0)
+      lcl_str_add(&s, "  %s error %.2f %%", split, m->item[i].value);
+    else
+      lcl_str_add(&s, "  %s %s %.4g", split, m->item[i].name, m->item[i].value);
+  }
+  lcl_str_add(&s, "  %.0f images/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
+  if (lcl_str_ok(&s)) lcl_progress_line(&t->progress, s.data);
+  lcl_str_free(&s);
+}
+
+/* ---- log lines
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void add_means(cJSON *j, const lcl_trainer *t, const double *means) {
+  for (int i = 0; i < t->n_values - 1; i++) {
+    bool correct = strcmp(t->value_name[i], "correct") == 0;
+    cJSON_AddNumberToObject(j, correct ? "error_percent" : t->value_name[i],
+                            correct ? 100 * (1 - means[i]) : means[i]);
+  }
+}
+
+static lcl_status log_start(lcl_trainer *t) {
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "start");
+  cJSON_AddStringToObject(j, "device", lcl_context_device_name(t->s->ctx));
+  cJSON_AddNumberToObject(j, "steps_per_epoch", (double)t->steps_per_epoch);
+  lcl_program_stats st = lcl_program_get_stats(t->stage.program);
+  cJSON_AddNumberToObject(j, "launches", (double)st.launches);
+  cJSON_AddNumberToObject(j, "flops_per_step", st.flops);
+  cJSON_AddNumberToObject(j, "peak_bytes", (double)(st.peak_memory + st.variable_memory));
+  return lcl_run_log_write(&t->log, j);
+}
+
+static lcl_status log_step(lcl_trainer *t, const double *means) {
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "step");
+  cJSON_AddNumberToObject(j, "step", (double)t->at.step);
+  cJSON_AddNumberToObject(j, "lr", t->last_lr);
+  add_means(j, t, means);
+  return lcl_run_log_write(&t->log, j);
+}
+
+static lcl_status log_epoch(lcl_trainer *t, const double *means, const char *split, const lcl_metrics *m) {
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "epoch");
+  cJSON_AddNumberToObject(j, "epoch", t->at.epoch);
+  cJSON_AddNumberToObject(j, "step", (double)t->at.step);
+  cJSON_AddNumberToObject(j, "lr", t->last_lr);
+  add_means(cJSON_AddObjectToObject(j, "train"), t, means);
+  if (m) lcl_json_metrics(j, split, m);
+  cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
+  return lcl_run_log_write(&t->log, j);
+}
+
+/* ---- epochs
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static bool selects(const lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  return t->s->splits.valid && !t->s->data_desc.merge && s->select && *s->select &&
+         strcmp(s->select, "last") != 0;
+}
+
+/* Is this epoch the best so far? Without selection every epoch is. A metric that is missing is an error. */
+static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
+  const lcl_settings *s = &t->s->model->settings;
+  lcl_position *p = &t->at;
+  *best = true;
+  if (!selects(t)) {
+    p->best_epoch = p->epoch;
+    return LCL_OK;
+  }
+  const double *v = lcl_metrics_get(m, s->select);
+  if (!v) return lcl_fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by", s->select);
+  *best = p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value);
+  p->waited++;
+  p->stalled++;
+  if (*best) {
+    p->best_value = *v;
+    p->best_epoch = p->epoch;
+    p->waited = p->stalled = 0;
+  } else if (s->schedule.kind == LCL_SCHEDULE_PLATEAU && p->stalled >= s->schedule.every) {
+    p->plateaus++;
+    p->stalled = 0;
+  }
+  return LCL_OK;
+}
+
+static lcl_status finish_epoch(lcl_trainer *t) {
+  double window[LCL_TRAIN_VALUES], means[LCL_TRAIN_VALUES];
+  LCL_TRY(lcl_trainer_flush(t, window));
+  double n = LCL_MAX(t->at.total[t->n_values - 1], 1);
+  for (int i = 0; i < t->n_values; i++) means[i] = t->at.total[i] / n;
+  memset(t->at.total, 0, sizeof t->at.total);
+  t->at.epoch++;
+  t->at.epoch_step = 0;
+  lcl_metrics m = { 0 };
+  bool merged = t->s->data_desc.merge, evaluate = merged || t->s->splits.valid, best;
+  const char *split = merged ? "all" : "validation";
+  if (evaluate)
+    LCL_TRY(lcl_evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
+  LCL_TRY(judge(t, &m, &best));
+  LCL_TRY(log_epoch(t, means, split, evaluate ? &m : NULL));
+  show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
+  if (best) LCL_TRY(lcl_trainer_keep_best(t, &m));
+  return lcl_now() - t->last_saved >= save_every ? lcl_trainer_save(t) : LCL_OK;
+}
+
+static bool interrupted(const lcl_trainer *t) {
+  return t->d->interrupted && t->d->interrupted();
+}
+
+/* Saves and says how to go on. */
+static lcl_status stop_here(lcl_trainer *t) {
+  LCL_TRY(lcl_trainer_save(t));
+  return lcl_fail(LCL_ERR_INTERRUPTED,
+                  "stopped in epoch %d after step %lld; everything is saved: continue with --resume --out %s",
+                  t->at.epoch + 1, (long long)t->at.step, t->folder);
+}
+
+static bool out_of_steps(const lcl_trainer *t) {
+  return t->d->max_steps > 0 && t->at.step >= t->d->max_steps;
+}
+
+static lcl_status run_epoch(lcl_trainer *t) {
+  double shown = lcl_now(), means[LCL_TRAIN_VALUES];
+  LCL_TRY(lcl_trainer_rate(t));
+  while (t->at.epoch_step < t->steps_per_epoch) {
+    LCL_TRY(lcl_trainer_step(t));
+    if (t->at.step % LOG_EVERY == 0) {
+      LCL_TRY(lcl_trainer_flush(t, means));
+      LCL_TRY(log_step(t, means));
+    } else if (lcl_now() - shown > 0.5) {
+      LCL_TRY(lcl_trainer_peek(t));
+      shown = lcl_now();
+    }
+    show_bar(t);
+    if (interrupted(t)) return stop_here(t);
+    if (out_of_steps(t)) return lcl_trainer_save(t);
+    if (lcl_now() - t->last_saved > save_within) LCL_TRY(lcl_trainer_save(t));
+  }
+  return finish_epoch(t);
+}
+
+static lcl_status run_epochs(lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  while (t->at.epoch < s->epochs && !out_of_steps(t)) {
+    if (s->patience > 0 && t->at.waited >= s->patience) {
+      lcl_progress_line(&t->progress, "stopping early: no better epoch for as long as patience allows");
+      break;
+    }
+    lcl_status st = run_epoch(t);
+    if (st == LCL_ERR_NUMERIC && !t->d->check_numerics) return lcl_trainer_diagnose(t);
+    LCL_TRY(st);
+    if (interrupted(t)) return stop_here(t);
+  }
+  return lcl_trainer_save(t);
+}
+
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status calibrate(lcl_trainer *t) {
+  lcl_session *s = t->s;
+  lcl_stage stage;
+  lcl_batcher *batches = NULL;
+  int64_t n = t->stage.build.batch;
+  LCL_TRY(lcl_stage_create(
+      s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n }, &stage));
+  lcl_batcher_desc d = { .data = s->labelled,
+                         .prep = s->prep,
+                         .batch = (int)n,
+                         .mode = LCL_BATCH_EPOCH,
+                         .seed = s->seed,
+                         .stream = 3 };
+  lcl_status st = lcl_batcher_create(&d, &batches);
+  size_t bytes =
+      stage.build.image ? (size_t)lcl_shape_count(lcl_tensor_shape(stage.build.image)) * sizeof(float) : 0;
+  for (int64_t i = 0; st == LCL_OK && i < lcl_batcher_steps(batches); i++) {
+    lcl_batch b;
+    st = lcl_batcher_next(batches, &b);
+    if (st == LCL_OK && bytes) st = lcl_feed(stage.program, "image", b.x, bytes);
+    if (st == LCL_OK && stage.build.label)
+      st = lcl_feed(stage.program, "label", b.label, (size_t)n * sizeof(int32_t));
+    if (st == LCL_OK) st = lcl_run(stage.program);
+  }
+  lcl_batcher_destroy(batches);
+  lcl_stage_destroy(&stage);
+  return st;
+}
+
+static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics *m, const int64_t *confusion,
+                           int classes) {
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "test");
+  cJSON_AddStringToObject(j, "split", split);
+  cJSON_AddNumberToObject(j, "best_epoch", t->at.best_epoch);
+  lcl_json_metrics(j, "metrics", m);
+  cJSON *rows = classes ? cJSON_AddArrayToObject(j, "confusion") : NULL;
+  for (int r = 0; r < classes; r++) {
+    cJSON *row = cJSON_CreateArray();
+    for (int c = 0; c < classes; c++)
+      cJSON_AddItemToArray(row, cJSON_CreateNumber((double)confusion[r * classes + c]));
+    cJSON_AddItemToArray(rows, row);
+  }
+  return lcl_run_log_write(&t->log, j);
+}
+
+/* Evaluates the best epoch on the test split (everything, for merged splits). */
+static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
+  lcl_session *s = t->s;
+  bool merged = s->data_desc.merge;
+  lcl_dataset *ds = merged ? s->splits.train : s->splits.test;
+  const char *split = merged ? "all" : "test";
+  lcl_tensor_file *f;
+  if (!ds || !lcl_file_exists(t->best_path)) return LCL_OK;
+  LCL_TRY(lcl_tensor_file_read(t->best_path, &f));
+  lcl_status st = lcl_session_load(s, f, false);
+  lcl_tensor_file_destroy(f);
+  LCL_TRY(st);
+  if (s->model->settings.calibrate) LCL_TRY(calibrate(t));
+  int classes = t->eval && ds->labels ? ds->classes : 0;
+  int64_t *confusion = lcl_alloc((size_t)LCL_MAX(classes * classes, 1) * sizeof *confusion);
+  if (!confusion) return LCL_ERR_HOST_MEMORY;
+  st = lcl_evaluate(t->eval, ds, split, out, classes ? confusion : NULL);
+  if (st == LCL_OK) st = log_test(t, split, out, confusion, classes);
+  lcl_free(confusion);
+  return st;
+}
+
+static void show_test(lcl_trainer *t, const lcl_metrics *m) {
+  lcl_str s = { 0 };
+  lcl_str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test", t->at.best_epoch);
+  for (int i = 0; i < m->n; i++) {
+    if (strcmp(m->item[i].name, "n") == 0) continue;
+    if (strcmp(m->item[i].name, "error_percent") == 0)
+      lcl_str_add(&s, "  error %.2f %%", m->item[i].value);
+    else
+      lcl_str_add(&s, "  %s %.4g", m->item[i].name, m->item[i].value);
+  }
+  if (m->n && lcl_str_ok(&s)) lcl_progress_line(&t->progress, s.data);
+  lcl_str_free(&s);
+}
+
+/* Profile, trace and report; pictures come from the best epoch. */
+static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
+  lcl_tensor_file *best = NULL;
+  if (t->d->trace) LCL_TRY(lcl_profile_write_trace(ctx, t->d->trace));
+  LCL_TRY(lcl_write_profile(ctx, t->folder));
+  if (lcl_file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
+  lcl_status s = lcl_report_write(t->s, best, t->folder);
+  lcl_tensor_file_destroy(best);
+  return s;
+}
+
+lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result) {
+  lcl_trainer t;
+  lcl_train_result none, *r = result ? result : &none;
+  memset(r, 0, sizeof *r);
+  if (!desc->model && !desc->resume) return lcl_fail(LCL_ERR_ARGUMENT, "no model was named");
+  lcl_status s = lcl_trainer_open(&t, ctx, desc);
+  if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
+  if (s == LCL_OK) s = run_epochs(&t);
+  snprintf(r->out, sizeof r->out, "%s", t.folder);
+  r->epochs = t.at.epoch;
+  r->best_epoch = t.at.best_epoch;
+  r->steps = t.at.step;
+  r->validation = t.best;
+  if (s == LCL_OK) {
+    r->seconds = t.at.seconds + lcl_now() - t.sitting_start;
+    r->examples_per_second = images_per_second(&t);
+  }
+  if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);
+  if (s == LCL_OK) show_test(&t, &r->test);
+  if (s == LCL_OK && !out_of_steps(&t)) s = finish_files(&t, ctx);
+  lcl_trainer_close(&t);
+  return s;
+}

@@ -1,0 +1,185 @@
+/* Reconstructions and samples as grids of pictures. */
+#include "train/pictures.h"
+
+void lcl_pictures_free(lcl_pictures *p) {
+  lcl_free(p->data);
+  p->data = NULL;
+}
+
+lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) {
+  lcl_grid_desc d = { .n = p->rows * p->columns,
+                      .columns = p->columns,
+                      .channels = p->channels,
+                      .height = p->height,
+                      .width = p->width,
+                      .pad = 2,
+                      .zoom = zoom,
+                      .background = 96 };
+  return lcl_image_grid(&d, p->data, out);
+}
+
+static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *out) {
+  memset(out, 0, sizeof *out);
+  lcl_prep_shape(s->prep, &out->channels, &out->height, &out->width);
+  out->rows = rows;
+  out->columns = columns;
+  size_t n;
+  if (!lcl_mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height, &n) ||
+      !lcl_mul_size(n, (size_t)out->width * sizeof(float), &n))
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d x %d pictures are too many", rows, columns);
+  out->data = lcl_alloc(n);
+  return out->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+static size_t picture_size(const lcl_pictures *p) {
+  return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
+}
+
+/* Prepared values to pictures, in place of the row. */
+static lcl_status show_row(lcl_session *s, const float *prepared, lcl_pictures *p, int row) {
+  size_t n = picture_size(p);
+  for (int c = 0; c < p->columns; c++)
+    LCL_TRY(lcl_prep_to_image(s->prep, prepared + (size_t)c * n,
+                              p->data + ((size_t)row * (size_t)p->columns + (size_t)c) * n));
+  return LCL_OK;
+}
+
+/* One example of each class in turn; without labels the first ones. */
+static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x, int32_t *labels) {
+  float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof(float));
+  int c, h, w;
+  if (!raw) return LCL_ERR_HOST_MEMORY;
+  lcl_prep_shape(s->prep, &c, &h, &w);
+  lcl_status st = LCL_OK;
+  int64_t from = 0;
+  for (int k = 0; k < columns && st == LCL_OK; k++) {
+    int64_t i = from;
+    if (ds->labels && ds->classes > 0) {
+      int want = k % ds->classes;
+      for (int64_t tried = 0; tried < ds->count && ds->labels[i] != want; tried++) i = (i + 1) % ds->count;
+    }
+    labels[k] = ds->labels ? ds->labels[i] : -1;
+    st = lcl_dataset_example(ds, i, raw);
+    if (st == LCL_OK) st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
+    from = (i + 1) % ds->count;
+  }
+  lcl_free(raw);
+  return st;
+}
+
+static lcl_status keep_pictures(void *user, lcl_stage *stage) {
+  lcl_build *b = &stage->build;
+  (void)user;
+  for (int i = 0; i < b->n_pictures; i++) stage->fetch[stage->n_fetch++] = b->pictures[i].t;
+  return lcl_graph_status(stage->graph);
+}
+
+static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x, const int32_t *labels,
+                               lcl_pictures *out) {
+  lcl_build *b = &stage->build;
+  size_t row = (size_t)out->columns * picture_size(out) * sizeof(float);
+  if (b->image) LCL_TRY(lcl_feed(stage->program, "image", x, row));
+  if (b->label) LCL_TRY(lcl_feed(stage->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
+  LCL_TRY(lcl_run(stage->program));
+  float *prepared = lcl_alloc(row);
+  if (!prepared) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = LCL_OK;
+  for (int i = 0; i < b->n_pictures && st == LCL_OK; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "#%d", i);
+    snprintf(out->caption[i], sizeof out->caption[i], "%s", b->pictures[i].name);
+    st = lcl_fetch(stage->program, name, prepared, row);
+    if (st == LCL_OK) st = show_row(s, prepared, out, i);
+  }
+  lcl_free(prepared);
+  return st;
+}
+
+lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights, const lcl_dataset *ds,
+                                   int columns, uint64_t seed, lcl_pictures *out) {
+  lcl_stage stage;
+  char name[48];
+  memset(out, 0, sizeof *out);
+  if (columns < 1 || columns > 1000)
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d columns: 1 to 1000 are possible", columns);
+  if (ds->count < 1) return lcl_fail(LCL_ERR_ARGUMENT, "there are no examples to reconstruct");
+  snprintf(name, sizeof name, "reconstruct-%llu", (unsigned long long)seed);
+  LCL_TRY(lcl_stage_create(
+      s,
+      &(lcl_stage_desc) {
+          .mode = LCL_MODE_RECONSTRUCT, .name = name, .batch = columns, .extend = keep_pictures },
+      &stage));
+  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
+  if (st == LCL_OK) st = allocate(s, stage.build.n_pictures, columns, out);
+  float *x = NULL;
+  int32_t *labels = NULL;
+  if (st == LCL_OK) {
+    x = lcl_alloc((size_t)columns * picture_size(out) * sizeof(float));
+    labels = lcl_alloc((size_t)columns * sizeof *labels);
+    st = x && labels ? choose(s, ds, columns, x, labels) : LCL_ERR_HOST_MEMORY;
+  }
+  if (st == LCL_OK) st = run_pictures(s, &stage, x, labels, out);
+  lcl_free(x);
+  lcl_free(labels);
+  lcl_stage_destroy(&stage);
+  if (st != LCL_OK) lcl_pictures_free(out);
+  return st;
+}
+
+/* Draws by the class's own hook. */
+static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights, int n, uint64_t seed,
+                                 lcl_pictures *out) {
+  /* The evaluation graph brings the variables into the store. */
+  lcl_evaluator *e;
+  LCL_TRY(lcl_evaluator_create(s, &e));
+  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
+  float *x = lcl_alloc((size_t)n * picture_size(out) * sizeof(float));
+  if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) st = s->cls->sample(s->model, s->store, n, seed, x);
+  for (int r = 0; r < out->rows && st == LCL_OK; r++)
+    st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
+  lcl_free(x);
+  lcl_evaluator_destroy(e);
+  return st;
+}
+
+static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, int n, uint64_t seed,
+                                  lcl_pictures *out) {
+  lcl_stage stage;
+  char name[48];
+  snprintf(name, sizeof name, "sample-%llu", (unsigned long long)seed);
+  LCL_TRY(lcl_stage_create(
+      s, &(lcl_stage_desc) { .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
+      &stage));
+  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
+  size_t size = (size_t)n * picture_size(out);
+  float *x = lcl_alloc(size * sizeof(float));
+  int32_t *labels = lcl_alloc((size_t)n * sizeof *labels);
+  if (!x || !labels) st = LCL_ERR_HOST_MEMORY;
+  for (int i = 0; i < n && st == LCL_OK; i++) labels[i] = i % LCL_MAX(s->model->data.classes, 1);
+  if (st == LCL_OK && stage.build.label)
+    st = lcl_feed(stage.program, "label", labels, (size_t)n * sizeof *labels);
+  if (st == LCL_OK) st = lcl_run(stage.program);
+  if (st == LCL_OK) st = lcl_fetch(stage.program, "#0", x, size * sizeof(float));
+  for (int r = 0; r < out->rows && st == LCL_OK; r++)
+    st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
+  lcl_free(x);
+  lcl_free(labels);
+  lcl_stage_destroy(&stage);
+  return st;
+}
+
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, int count, uint64_t seed,
+                              lcl_pictures *out) {
+  memset(out, 0, sizeof *out);
+  if (!(s->cls->can & LCL_CAN_SAMPLE))
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s draws no samples", s->cls->name);
+  if (count < 1 || count > 10000)
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
+  int columns = LCL_MIN(count, 10), rows = (count + columns - 1) / columns;
+  LCL_TRY(allocate(s, rows, columns, out));
+  lcl_status st = s->cls->sample ? sample_by_hook(s, weights, rows * columns, seed, out)
+                                 : sample_by_graph(s, weights, rows * columns, seed, out);
+  if (st != LCL_OK) lcl_pictures_free(out);
+  return st;
+}

@@ -1,0 +1,25 @@
+/* Floor 6, internal: rows of pictures that a model makes. */
+#ifndef LCL_TRAIN_PICTURES_H
+#define LCL_TRAIN_PICTURES_H
+
+#include "data/image.h"
+#include "train/session.h"
+
+typedef struct lcl_pictures {
+  int rows, columns;
+  int channels, height, width;
+  char caption[LCL_BUILD_MAX][48];
+  float *data; /* rows x columns pictures, values in [0,1] */
+} lcl_pictures;
+void lcl_pictures_free(lcl_pictures *p);
+
+/* Rows of the reconstruction grid for `columns` examples of ds, classes in turn. weights: the checkpoint to
+ * load (new graphs bring new variables). LCL_ERR_UNSUPPORTED when the model reconstructs nothing. */
+lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights, const lcl_dataset *ds,
+                                   int columns, uint64_t seed, lcl_pictures *out);
+/* count draws, in rows of 10. */
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, int count, uint64_t seed,
+                              lcl_pictures *out);
+lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out);
+
+#endif

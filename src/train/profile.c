@@ -1,0 +1,40 @@
+/* Device times of a run by kernel, for the report: profile.json. */
+#include "device/device.h"
+#include "train/report.h"
+
+enum { MAX_ROWS = 60 };
+
+lcl_status lcl_write_profile(lcl_context *ctx, const char *folder) {
+  lcl_profile_row *rows;
+  size_t n;
+  LCL_TRY(lcl_profile_rows(ctx, &rows, &n));
+  if (n == 0) {
+    lcl_free(rows);
+    return LCL_OK;
+  }
+  cJSON *list = cJSON_CreateArray();
+  double rest = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (i >= MAX_ROWS) {
+      rest += rows[i].seconds;
+      continue;
+    }
+    cJSON *j = cJSON_CreateObject();
+    cJSON_AddStringToObject(j, "label", rows[i].label);
+    cJSON_AddNumberToObject(j, "calls", (double)rows[i].calls);
+    cJSON_AddNumberToObject(j, "seconds", rows[i].seconds);
+    cJSON_AddNumberToObject(j, "flops", rows[i].flops);
+    cJSON_AddNumberToObject(j, "bytes", rows[i].bytes);
+    cJSON_AddItemToArray(list, j);
+  }
+  lcl_free(rows);
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddItemToObject(root, "rows", list);
+  cJSON_AddNumberToObject(root, "other_seconds", rest);
+  char *text = cJSON_Print(root), *path = lcl_path_join(folder, "profile.json");
+  cJSON_Delete(root);
+  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text)) : LCL_ERR_HOST_MEMORY;
+  free(text);
+  lcl_free(path);
+  return s;
+}

@@ -1,0 +1,452 @@
+/* report.html: what a run did, in one self-contained page. */
+#include <math.h>
+
+#include "train/report.h"
+
+/* ---- reading the run's files
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct history {
+  struct {
+    cJSON **data;
+    size_t n, cap;
+  } epochs;
+  cJSON *test, *start;
+} history;
+
+static void history_free(history *h) {
+  for (size_t i = 0; i < h->epochs.n; i++) cJSON_Delete(h->epochs.data[i]);
+  lcl_free(h->epochs.data);
+  cJSON_Delete(h->test);
+  cJSON_Delete(h->start);
+}
+
+static lcl_status keep_line(history *h, cJSON *j) {
+  const char *event = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(j, "event"));
+  if (event && strcmp(event, "epoch") == 0) {
+    if (LCL_PUSH(&h->epochs, j)) return LCL_OK;
+    cJSON_Delete(j);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  cJSON **slot = event && strcmp(event, "test") == 0    ? &h->test
+                 : event && strcmp(event, "start") == 0 ? &h->start
+                                                        : NULL;
+  if (!slot) {
+    cJSON_Delete(j);
+    return LCL_OK;
+  }
+  cJSON_Delete(*slot);
+  *slot = j;
+  return LCL_OK;
+}
+
+/* A torn last line (the run was killed) is left out. */
+static lcl_status history_read(const char *folder, history *h) {
+  void *text;
+  size_t n;
+  char *path = lcl_path_join(folder, "log.jsonl");
+  if (!path) return LCL_ERR_HOST_MEMORY;
+  lcl_status s = lcl_file_read(path, (size_t)1 << 31, &text, &n);
+  lcl_free(path);
+  LCL_TRY(s);
+  const char *p = text, *end = p + n;
+  while (p < end && s == LCL_OK) {
+    const char *stop = memchr(p, '\n', (size_t)(end - p));
+    if (!stop) break;
+    cJSON *j = cJSON_ParseWithLength(p, (size_t)(stop - p));
+    if (j) s = keep_line(h, j);
+    p = stop + 1;
+  }
+  lcl_free(text);
+  return s;
+}
+
+static double number(const cJSON *parent, const char *name) {
+  const cJSON *j = cJSON_GetObjectItemCaseSensitive(parent, name);
+  return cJSON_IsNumber(j) ? j->valuedouble : NAN;
+}
+
+static const cJSON *child(const cJSON *parent, const char *name) {
+  return cJSON_GetObjectItemCaseSensitive(parent, name);
+}
+
+static const char *word(const cJSON *parent, const char *name) {
+  const char *s = cJSON_GetStringValue(child(parent, name));
+  return s ? s : "";
+}
+
+/* ---- head
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v, const char *unit) {
+  if (isnan(v)) return;
+  lcl_str_add(o, "<div%s><dt>%s</dt><dd>", cls, term);
+  char buf[64];
+  snprintf(buf, sizeof buf, fmt, v); /* fmt is one of ours */
+  lcl_str_add(o, "%s <small>%s</small></dd></div>", buf, unit);
+}
+
+static void big_number(lcl_str *o, const char *term, double v) {
+  if (v >= 1e6)
+    fact(o, "", term, "%.2f", v / 1e6, "million");
+  else
+    fact(o, "", term, "%.0f", v, "");
+}
+
+static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics, bool main) {
+  const cJSON *m;
+  cJSON_ArrayForEach(m, metrics) {
+    char term[96];
+    if (!cJSON_IsNumber(m) || strcmp(m->string, "n") == 0) continue;
+    bool error = strcmp(m->string, "error_percent") == 0, percent = strstr(m->string, "_percent") != NULL;
+    if (error)
+      snprintf(term, sizeof term, "%s error", prefix);
+    else
+      snprintf(term, sizeof term, "%s %.40s", prefix, m->string);
+    char *cut = strstr(term, "_percent");
+    if (cut) *cut = '\0';
+    fact(o, main && error ? " class=main" : "", term, percent ? "%.2f" : "%.4g", m->valuedouble,
+         percent ? "%" : "");
+  }
+}
+
+static void head(lcl_str *o, const cJSON *config, const history *h) {
+  const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
+  const char *variant = word(child(config, "options"), "variant");
+  lcl_str_add(o, "<header><p>LatentCL run");
+  lcl_str_add(o, "</p><h1>");
+  lcl_html_text(o, word(config, "model"));
+  if (*variant) lcl_str_add(o, ", "), lcl_html_text(o, variant);
+  lcl_str_add(o, "</h1><p>");
+  lcl_html_text(o, word(config, "reference"));
+  lcl_str_add(o, "</p><dl class=facts>");
+  if (h->test) {
+    char split[32];
+    snprintf(split, sizeof split, "%.24s", word(h->test, "split"));
+    if (*split >= 'a' && *split <= 'z') *split = (char)(*split - 32);
+    metric_facts(o, split, child(h->test, "metrics"), true);
+    fact(o, "", "Best epoch", "%.0f", number(h->test, "best_epoch"), "");
+  } else if (last) {
+    metric_facts(o, "Validation", child(last, "validation"), true);
+  }
+  if (last) fact(o, "", "Epochs", "%.0f", number(last, "epoch"), "");
+  big_number(o, "Parameters", number(config, "parameters"));
+  big_number(o, "Training examples", number(child(config, "data"), "train"));
+  if (last) fact(o, "", "Throughput", "%.0f", number(last, "images_per_second"), "images/s");
+  lcl_str_add(o, "</dl></header>");
+}
+
+/* ---- curves
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+enum { MAX_SERIES = 12 };
+
+typedef struct curves {
+  const history *h;
+  double *x, *y; /* y: MAX_SERIES x epochs */
+  lcl_series series[MAX_SERIES];
+  int n;
+} curves;
+
+static const char *const styles[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
+
+/* The value `name` of part `part` ("train", "validation") over the epochs; left out when it is nowhere. */
+static void add_series(curves *c, const char *part, const char *name, const char *label) {
+  size_t n = c->h->epochs.n;
+  bool any = false;
+  if (c->n == MAX_SERIES) return;
+  double *y = c->y + (size_t)c->n * n;
+  for (size_t i = 0; i < n; i++) {
+    y[i] = number(child(c->h->epochs.data[i], part), name);
+    any = any || isfinite(y[i]);
+  }
+  if (!any) return;
+  c->series[c->n] = (lcl_series) { label, styles[c->n % LCL_COUNT(styles)], c->x, y, (int)n };
+  c->n++;
+}
+
+static void draw(lcl_str *o, curves *c, const char *title, double best) {
+  if (c->n)
+    lcl_chart_svg(o, &(lcl_chart) { .title = title,
+                                    .x_label = "epoch",
+                                    .series = c->series,
+                                    .n = c->n,
+                                    .mark = best,
+                                    .mark_label = "best" });
+  c->n = 0;
+}
+
+static void draw_terms(lcl_str *o, curves *c, double best) {
+  const cJSON *term;
+  cJSON_ArrayForEach(term, child(c->h->epochs.data[0], "train")) {
+    if (strcmp(term->string, "loss") == 0 || strcmp(term->string, "error_percent") == 0) continue;
+    add_series(c, "train", term->string, term->string);
+  }
+  draw(o, c, "Terms of the training loss", best);
+}
+
+static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double best) {
+  const cJSON *m;
+  cJSON_ArrayForEach(m, child(c->h->epochs.data[0], split)) {
+    if (strcmp(m->string, "loss") == 0 || strcmp(m->string, "error_percent") == 0 ||
+        strcmp(m->string, "n") == 0)
+      continue;
+    add_series(c, split, m->string, split);
+    draw(o, c, m->string, best);
+  }
+}
+
+static lcl_status curves_section(lcl_str *o, const history *h) {
+  size_t n = h->epochs.n;
+  if (n == 0) return LCL_OK;
+  curves c = { .h = h, .x = lcl_alloc(n * sizeof(double)), .y = lcl_alloc(MAX_SERIES * n * sizeof(double)) };
+  if (!c.x || !c.y) {
+    lcl_free(c.x);
+    lcl_free(c.y);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  for (size_t i = 0; i < n; i++) c.x[i] = number(h->epochs.data[i], "epoch");
+  double best = h->test ? number(h->test, "best_epoch") : 0;
+  lcl_str_add(o, "<h2>Curves</h2><div class=charts>");
+  add_series(&c, "train", "error_percent", "training");
+  add_series(&c, "validation", "error_percent", "validation");
+  add_series(&c, "all", "error_percent", "all examples");
+  draw(o, &c, "Error, %", best);
+  add_series(&c, "train", "loss", "training (all terms)");
+  add_series(&c, "validation", "loss", "validation (clean)");
+  add_series(&c, "all", "loss", "all examples");
+  draw(o, &c, "Loss", best);
+  draw_terms(o, &c, best);
+  draw_other_metrics(o, &c, "validation", best);
+  draw_other_metrics(o, &c, "all", best);
+  lcl_str_add(o, "</div>");
+  lcl_free(c.x);
+  lcl_free(c.y);
+  return LCL_OK;
+}
+
+/* ---- confusion
+ * -----------------------------------------------------------------------------------------------------------------
+ */
+
+static void class_name(lcl_str *o, const lcl_session *s, int k) {
+  const lcl_dataset *ds = s->splits.train;
+  if (ds->class_names && k < ds->classes)
+    lcl_html_text(o, ds->class_names[k]);
+  else
+    lcl_str_add(o, "%d", k);
+}
+
+static void confusion_section(lcl_str *o, const lcl_session *s, const history *h) {
+  const cJSON *rows = child(h->test, "confusion");
+  int n = cJSON_GetArraySize(rows), r = 0;
+  if (n < 2 || n > 40) return;
+  double worst = 1;
+  const cJSON *row, *cell;
+  cJSON_ArrayForEach(row, rows) {
+    int c = 0;
+    cJSON_ArrayForEach(cell, row) {
+      if (c++ != r) worst = LCL_MAX(worst, cell->valuedouble);
+    }
+    r++;
+  }
+  lcl_str_add(o,
+              "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
+              "<div class=\"panel scroll\"><table class=confusion><tr><th></th>",
+              word(h->test, "split"));
+  for (int k = 0; k < n; k++) lcl_str_add(o, "<th>"), class_name(o, s, k), lcl_str_add(o, "</th>");
+  lcl_str_add(o, "</tr>");
+  r = 0;
+  cJSON_ArrayForEach(row, rows) {
+    lcl_str_add(o, "<tr><th>"), class_name(o, s, r), lcl_str_add(o, "</th>");
+    int c = 0;
+    cJSON_ArrayForEach(cell, row) {
+      double v = cell->valuedouble;
+      if (c == r)
+        lcl_str_add(o, "<td class=good>%.0f</td>", v);
+      else if (v == 0)
+        lcl_str_add(o, "<td class=zero>0</td>");
+      else
+        lcl_str_add(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>", 0.12 + 0.55 * v / worst, v);
+      c++;
+    }
+    lcl_str_add(o, "</tr>");
+    r++;
+  }
+  lcl_str_add(o, "</table></div>");
+}
+
+/* ---- pictures
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const char *about) {
+  lcl_image image = { 0 };
+  char *uri = NULL;
+  lcl_status s = lcl_pictures_image(p, 1, &image);
+  if (s == LCL_OK) s = lcl_png_data_uri(&image, &uri);
+  if (s == LCL_OK) {
+    lcl_str_add(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title, about);
+    for (int r = 0; r < p->rows; r++) {
+      bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
+      lcl_str_add(o, "<span>"), lcl_html_text(o, same ? "" : p->caption[r]), lcl_str_add(o, "</span>");
+    }
+    lcl_str_add(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
+  }
+  lcl_free(uri);
+  lcl_image_free(&image);
+  lcl_pictures_free(p);
+  return s;
+}
+
+static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
+  lcl_pictures p;
+  const lcl_dataset *ds = s->splits.test ? s->splits.test : s->splits.train;
+  lcl_status st = LCL_OK;
+  if (s->cls->can & LCL_CAN_RECONSTRUCT) {
+    st = lcl_session_reconstruct(s, weights, ds, 20, 1, &p);
+    if (st == LCL_OK)
+      st = embed(o, &p, "Reconstructions",
+                 "Examples that were not trained on, and what the decoder makes of them.");
+    if (st == LCL_ERR_UNSUPPORTED) st = LCL_OK;
+  }
+  if (st == LCL_OK && (s->cls->can & LCL_CAN_SAMPLE)) {
+    st = lcl_session_sample(s, weights, 50, 1, &p);
+    if (st == LCL_OK) {
+      memset(p.caption, 0, sizeof p.caption);
+      st = embed(o, &p, "Samples", "Drawn from the model.");
+    }
+    if (st == LCL_ERR_UNSUPPORTED) st = LCL_OK;
+  }
+  return st;
+}
+
+/* ---- profile and options
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void profile_row(lcl_str *o, const cJSON *row, double all) {
+  double seconds = number(row, "seconds"), calls = number(row, "calls");
+  lcl_str_add(o, "<tr><td><code>");
+  lcl_html_text(o, word(row, "label"));
+  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>", calls,
+              seconds, 100 * seconds / all);
+  lcl_str_add(o, "<td><span class=bar style=\"width:%.0fpx\"></span></td>", 160 * seconds / all);
+  lcl_str_add(o, "<td class=n>%.1f</td><td class=n>%.1f</td></tr>", number(row, "flops") / seconds / 1e9,
+              number(row, "bytes") / seconds / 1e9);
+}
+
+static void profile_section(lcl_str *o, const char *folder) {
+  void *text;
+  size_t n;
+  char *path = lcl_path_join(folder, "profile.json");
+  if (!path || !lcl_file_exists(path) || lcl_file_read(path, 1 << 24, &text, &n) != LCL_OK) {
+    lcl_free(path);
+    return;
+  }
+  lcl_free(path);
+  cJSON *root = cJSON_ParseWithLength(text, n);
+  lcl_free(text);
+  const cJSON *rows = child(root, "rows"), *row;
+  double all = number(root, "other_seconds");
+  cJSON_ArrayForEach(row, rows) all += number(row, "seconds");
+  if (all > 0) {
+    lcl_str_add(o,
+                "<h2>Time by kernel</h2><p>Device time of the whole run, %.1f s; GFLOP/s count useful "
+                "multiply-adds as two, "
+                "GB/s the bytes that must move.</p><div class=\"panel scroll\"><table><tr><th>Launch</th><th "
+                "class=n>Calls</th>"
+                "<th class=n>Time</th><th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th "
+                "class=n>GB/s</th></tr>",
+                all);
+    int shown = 0;
+    cJSON_ArrayForEach(row, rows) if (shown++ < 25 && number(row, "seconds") > 0) profile_row(o, row, all);
+    lcl_str_add(o, "</table></div>");
+  }
+  cJSON_Delete(root);
+}
+
+static void table_of(lcl_str *o, const char *title, const cJSON *object) {
+  const cJSON *item;
+  lcl_str_add(o, "<div><table><tr><th>%s</th><th></th></tr>", title);
+  cJSON_ArrayForEach(item, object) {
+    if (cJSON_IsArray(item) || cJSON_IsNull(item)) continue;
+    lcl_str_add(o, "<tr><td>");
+    lcl_html_text(o, item->string);
+    lcl_str_add(o, "</td><td>");
+    if (cJSON_IsString(item))
+      lcl_html_text(o, item->valuestring);
+    else
+      lcl_str_add(o, "%.10g", item->valuedouble);
+    lcl_str_add(o, "</td></tr>");
+  }
+  lcl_str_add(o, "</table></div>");
+}
+
+static void command_line(lcl_str *o, const cJSON *config) {
+  const cJSON *item;
+  lcl_str_add(o, "<pre>latentcl train ");
+  lcl_html_text(o, word(config, "model"));
+  const char *data = word(child(config, "data"), "path");
+  if (*data) lcl_str_add(o, " --data "), lcl_html_text(o, data);
+  lcl_str_add(o, " --seed %s", word(config, "seed"));
+  cJSON_ArrayForEach(item, child(config, "set")) {
+    lcl_str_add(o, " --set ");
+    lcl_html_text(o, item->string);
+    lcl_str_add(o, "=");
+    lcl_html_text(o, cJSON_GetStringValue(item) ? item->valuestring : "");
+  }
+  lcl_str_add(o, "</pre>");
+}
+
+static void options_section(lcl_str *o, const cJSON *config, const history *h) {
+  lcl_str_add(o, "<h2>Set-up</h2><p>On %s. ", word(config, "device"));
+  double launches = number(h->start, "launches");
+  if (!isnan(launches))
+    lcl_str_add(o, "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
+                launches, number(h->start, "flops_per_step") / 1e9, number(h->start, "peak_bytes") / 1e6);
+  lcl_str_add(o, "</p>");
+  command_line(o, config);
+  lcl_str_add(o, "<div class=two style=\"margin-top:18px\">");
+  table_of(o, "Options", child(config, "options"));
+  table_of(o, "Schedule", child(config, "settings"));
+  table_of(o, "Data", child(config, "data"));
+  lcl_str_add(o, "</div>");
+}
+
+static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights, const char *folder,
+                          const cJSON *config, const history *h) {
+  lcl_str_add(
+      o,
+      "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
+      "initial-scale=1\"><title>%s: LatentCL report</title><style>",
+      word(config, "model"));
+  lcl_str_add(o, "%s</style><main>", lcl_report_style);
+  head(o, config, h);
+  LCL_TRY(curves_section(o, h));
+  LCL_TRY(picture_sections(o, s, weights));
+  confusion_section(o, s, h);
+  profile_section(o, folder);
+  options_section(o, config, h);
+  lcl_str_add(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
+              word(config, "latentcl"), word(config, "created"), word(config, "seed"));
+  return lcl_str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder) {
+  lcl_run_config config;
+  history h = { 0 };
+  lcl_str page = { 0 };
+  LCL_TRY(lcl_read_config(folder, &config));
+  lcl_status st = history_read(folder, &h);
+  if (st == LCL_OK) st = compose(&page, s, weights, folder, config.json, &h);
+  char *path = lcl_path_join(folder, "report.html");
+  if (st == LCL_OK) st = path ? lcl_file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
+  lcl_free(path);
+  lcl_str_free(&page);
+  history_free(&h);
+  lcl_run_config_free(&config);
+  return st;
+}

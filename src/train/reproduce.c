@@ -1,0 +1,315 @@
+/* Published tables run again, cell by cell. */
+#include <math.h>
+
+#include "lcl_config.h"
+#include "models/tables.h"
+#include "train/session.h"
+
+enum { MAX_TRIALS = 64, MAX_PAIRS = 64 };
+
+typedef struct cell {
+  double value[MAX_TRIALS];
+  int n;
+} cell;
+
+typedef struct job {
+  lcl_context *ctx;
+  const lcl_reproduce_desc *d;
+  const lcl_table *table;
+  char folder[1024];
+  cell *cells; /* rows x columns */
+  lcl_progress progress;
+} job;
+
+size_t lcl_reproduce_count(void) {
+  return lcl_table_count;
+}
+const char *lcl_reproduce_name(size_t i) {
+  return i < lcl_table_count ? lcl_tables[i]->name : NULL;
+}
+const char *lcl_reproduce_title(size_t i) {
+  return i < lcl_table_count ? lcl_tables[i]->title : NULL;
+}
+
+/* ---- choosing rows and columns
+ * ------------------------------------------------------------------------------------------- */
+
+static bool listed(const char *list, const char *key) {
+  size_t n = strlen(key);
+  if (!list) return true;
+  for (const char *p = list; *p;) {
+    size_t m = strcspn(p, ",");
+    if (m == n && strncmp(p, key, n) == 0) return true;
+    p += m;
+    if (*p == ',') p++;
+  }
+  return false;
+}
+
+typedef const char *(*key_at)(const lcl_table *t, int i);
+static const char *row_key(const lcl_table *t, int i) {
+  return t->rows[i].key;
+}
+static const char *column_key(const lcl_table *t, int i) {
+  return t->columns[i].key;
+}
+
+/* Every name of the list must exist. */
+static lcl_status check_list(const lcl_table *t, const char *list, const char *what, key_at key, int n) {
+  for (const char *p = list; p && *p;) {
+    size_t m = strcspn(p, ",");
+    bool found = false;
+    for (int i = 0; i < n && !found; i++) found = strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
+    if (!found) {
+      lcl_str names = { 0 };
+      for (int i = 0; i < n; i++) lcl_str_add(&names, "%s%s", i ? ", " : "", key(t, i));
+      lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what, (int)m, p,
+                              names.data ? names.data : "");
+      lcl_str_free(&names);
+      return s;
+    }
+    p += m;
+    if (*p == ',') p++;
+  }
+  return LCL_OK;
+}
+
+static bool wanted(const job *j, int row, int column) {
+  return listed(j->d->rows, j->table->rows[row].key) && listed(j->d->columns, j->table->columns[column].key);
+}
+
+static int trials_of(const job *j, int column) {
+  int own = j->table->columns[column].trials, asked = j->d->trials > 0 ? j->d->trials : 3;
+  return LCL_MIN(own > 0 ? own : asked, MAX_TRIALS);
+}
+
+/* ---- one cell
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct pairs {
+  const char *item[MAX_PAIRS];
+  size_t n;
+} pairs;
+
+static void add_pairs(pairs *p, const char *const *set, size_t most) {
+  for (size_t i = 0; i < most && set[i] && p->n < MAX_PAIRS; i++) p->item[p->n++] = set[i];
+}
+
+static void run_folder(const job *j, int row, int column, int trial, char out[1400]) {
+  snprintf(out, 1400, "%s/%s/%s/%d%s", j->folder, j->table->rows[row].key, j->table->columns[column].key,
+           trial + 1, j->d->quick ? "-quick" : "");
+}
+
+/* The value that a finished run recorded; false: not finished. */
+static bool finished(const job *j, const char *folder, double *value) {
+  char *path = lcl_path_join(folder, "result.json");
+  void *text;
+  size_t n;
+  bool there = path && lcl_file_exists(path) && lcl_file_read(path, 1 << 20, &text, &n) == LCL_OK;
+  lcl_free(path);
+  if (!there) return false;
+  cJSON *json = cJSON_ParseWithLength(text, n);
+  lcl_free(text);
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive(json, j->table->metric);
+  bool ok = cJSON_IsNumber(v);
+  if (ok) *value = v->valuedouble;
+  cJSON_Delete(json);
+  return ok;
+}
+
+static lcl_status record(const char *folder, const lcl_train_result *r) {
+  cJSON *json = cJSON_CreateObject();
+  for (int i = 0; i < r->test.n; i++)
+    cJSON_AddNumberToObject(json, r->test.item[i].name, r->test.item[i].value);
+  cJSON_AddNumberToObject(json, "best_epoch", r->best_epoch);
+  cJSON_AddNumberToObject(json, "seconds", r->seconds);
+  char *text = cJSON_Print(json), *path = lcl_path_join(folder, "result.json");
+  cJSON_Delete(json);
+  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text)) : LCL_ERR_HOST_MEMORY;
+  free(text);
+  lcl_free(path);
+  return s;
+}
+
+static lcl_status train_cell(job *j, int row, int column, int trial, double *value) {
+  const lcl_table *t = j->table;
+  const lcl_table_row *r = &t->rows[row];
+  char folder[1400], option[64];
+  lcl_train_result result;
+  pairs p = { .n = 0 };
+  run_folder(j, row, column, trial, folder);
+  if (finished(j, folder, value)) return LCL_OK;
+  add_pairs(&p, t->set, LCL_TABLE_SET);
+  add_pairs(&p, t->columns[column].set, LCL_TABLE_SET);
+  add_pairs(&p, r->set, LCL_TABLE_SET);
+  if (j->d->quick) add_pairs(&p, t->quick, LCL_TABLE_SET);
+  if (j->d->n_set) add_pairs(&p, j->d->set, j->d->n_set);
+  snprintf(option, sizeof option, "%s=%d", t->trial_option ? t->trial_option : "subset", trial);
+  p.item[p.n++] = option;
+  char *config = lcl_path_join(folder, "config.json");
+  bool resume = config && lcl_file_exists(config);
+  lcl_free(config);
+  lcl_train_desc d = { .model = r->model ? r->model : t->model,
+                       .set = p.item,
+                       .n_set = p.n,
+                       .data = j->d->data,
+                       .out = folder,
+                       .seed = (uint64_t)trial + 1,
+                       .resume = resume,
+                       .quiet = true,
+                       .test = true,
+                       .interrupted = j->d->interrupted };
+  LCL_TRY(lcl_train(j->ctx, &d, &result));
+  const double *v = lcl_metrics_get(&result.test, t->metric);
+  if (!v)
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder, t->metric);
+  *value = *v;
+  char line[256], time[32];
+  lcl_format_duration(result.seconds, time);
+  snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label, t->columns[column].label,
+           trial + 1, *v, t->unit, result.best_epoch, time);
+  lcl_progress_line(&j->progress, line);
+  return record(folder, &result);
+}
+
+/* ---- the table's files
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Mean and population standard deviation, as published. */
+static void moments(const cell *c, double *mean, double *std) {
+  double sum = 0, square = 0;
+  for (int i = 0; i < c->n; i++) sum += c->value[i];
+  *mean = c->n ? sum / c->n : NAN;
+  for (int i = 0; i < c->n; i++) square += (c->value[i] - *mean) * (c->value[i] - *mean);
+  *std = c->n ? sqrt(square / c->n) : NAN;
+}
+
+static void markdown_cell(lcl_str *o, const cell *c, lcl_table_cell published) {
+  double mean, std;
+  moments(c, &mean, &std);
+  if (c->n == 0)
+    lcl_str_add(o, " -");
+  else if (c->n == 1)
+    lcl_str_add(o, " **%.2f**", mean);
+  else
+    lcl_str_add(o, " **%.2f** (%.2f)", mean, std);
+  if (published.mean >= 0 && published.std > 0)
+    lcl_str_add(o, " / %.2f (%.2f) |", published.mean, published.std);
+  else if (published.mean >= 0)
+    lcl_str_add(o, " / %.2f |", published.mean);
+  else
+    lcl_str_add(o, " |");
+}
+
+static bool any_in_column(const job *j, int column) {
+  for (int r = 0; r < j->table->n_rows; r++)
+    if (j->cells[r * j->table->n_columns + column].n) return true;
+  return false;
+}
+
+static void markdown(lcl_str *o, const job *j) {
+  const lcl_table *t = j->table;
+  lcl_str_add(
+      o, "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s\n\n| |",
+      t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
+      j->d->quick ? " Quick version: shorter training." : "");
+  for (int c = 0; c < t->n_columns; c++)
+    if (any_in_column(j, c)) lcl_str_add(o, " %s |", t->columns[c].label);
+  lcl_str_add(o, "\n|---|");
+  for (int c = 0; c < t->n_columns; c++)
+    if (any_in_column(j, c)) lcl_str_add(o, "---|");
+  for (int r = 0; r < t->n_rows; r++) {
+    if (!listed(j->d->rows, t->rows[r].key)) continue;
+    lcl_str_add(o, "\n| %s |", t->rows[r].label);
+    for (int c = 0; c < t->n_columns; c++)
+      if (any_in_column(j, c)) markdown_cell(o, &j->cells[r * t->n_columns + c], t->rows[r].cell[c]);
+  }
+  lcl_str_add(o, "\n");
+}
+
+static cJSON *json_table(const job *j) {
+  const lcl_table *t = j->table;
+  cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "cells");
+  cJSON_AddStringToObject(root, "table", t->name);
+  cJSON_AddStringToObject(root, "source", t->source);
+  cJSON_AddStringToObject(root, "metric", t->metric);
+  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION);
+  cJSON_AddStringToObject(root, "device", lcl_context_device_name(j->ctx));
+  cJSON_AddBoolToObject(root, "quick", j->d->quick);
+  for (int r = 0; r < t->n_rows; r++) {
+    for (int c = 0; c < t->n_columns; c++) {
+      const cell *x = &j->cells[r * t->n_columns + c];
+      lcl_table_cell published = t->rows[r].cell[c];
+      double mean, std;
+      if (x->n == 0) continue;
+      moments(x, &mean, &std);
+      cJSON *o = cJSON_CreateObject();
+      cJSON_AddStringToObject(o, "row", t->rows[r].key);
+      cJSON_AddStringToObject(o, "column", t->columns[c].key);
+      cJSON_AddItemToObject(o, "values", cJSON_CreateDoubleArray(x->value, x->n));
+      cJSON_AddNumberToObject(o, "mean", mean);
+      cJSON_AddNumberToObject(o, "std", std);
+      if (published.mean >= 0) cJSON_AddNumberToObject(o, "published_mean", published.mean);
+      if (published.std > 0) cJSON_AddNumberToObject(o, "published_std", published.std);
+      cJSON_AddItemToArray(list, o);
+    }
+  }
+  return root;
+}
+
+static lcl_status write_files(const job *j, char **text) {
+  lcl_str md = { 0 };
+  cJSON *json = json_table(j);
+  char *printed = cJSON_Print(json), *md_path = lcl_path_join(j->folder, "table.md"),
+       *json_path = lcl_path_join(j->folder, "table.json");
+  cJSON_Delete(json);
+  markdown(&md, j);
+  lcl_status s = printed && md_path && json_path && lcl_str_ok(&md) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK) s = lcl_file_write_atomic(json_path, printed, strlen(printed));
+  if (s == LCL_OK) s = lcl_file_write_atomic(md_path, md.data, md.n);
+  if (s == LCL_OK && text) {
+    free(*text);
+    *text = strdup(md.data);
+    if (!*text) s = LCL_ERR_HOST_MEMORY;
+  }
+  free(printed);
+  lcl_free(md_path);
+  lcl_free(json_path);
+  lcl_str_free(&md);
+  return s;
+}
+
+static lcl_status run_cells(job *j, char **text) {
+  const lcl_table *t = j->table;
+  for (int c = 0; c < t->n_columns; c++) {
+    for (int r = 0; r < t->n_rows; r++) {
+      cell *x = &j->cells[r * t->n_columns + c];
+      for (int k = 0; wanted(j, r, c) && k < trials_of(j, c); k++) {
+        LCL_TRY(train_cell(j, r, c, k, &x->value[k]));
+        x->n = k + 1;
+        LCL_TRY(write_files(j, text));
+      }
+    }
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, char **text) {
+  job j = { .ctx = ctx, .d = d };
+  if (text) *text = NULL;
+  LCL_TRY(lcl_table_find(d->table, &j.table));
+  LCL_TRY(check_list(j.table, d->rows, "row", row_key, j.table->n_rows));
+  LCL_TRY(check_list(j.table, d->columns, "column", column_key, j.table->n_columns));
+  if (d->out)
+    snprintf(j.folder, sizeof j.folder, "%s", d->out);
+  else
+    snprintf(j.folder, sizeof j.folder, "runs/%s", d->table);
+  lcl_progress_init(&j.progress, false, d->progress, d->user);
+  j.cells = lcl_alloc((size_t)(j.table->n_rows * j.table->n_columns) * sizeof *j.cells);
+  if (!j.cells) return LCL_ERR_HOST_MEMORY;
+  lcl_status s = lcl_mkdirs(j.folder);
+  if (s == LCL_OK) s = run_cells(&j, text);
+  lcl_free(j.cells);
+  return s;
+}

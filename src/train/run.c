@@ -1,0 +1,96 @@
+/* A run folder opened again: evaluation, pictures, report. */
+#include "train/report.h"
+
+struct lcl_run_folder {
+  char *folder;
+  lcl_session *s;
+  lcl_evaluator *eval;
+  lcl_tensor_file *weights;
+};
+
+static lcl_status read_weights(lcl_run_folder *r) {
+  static const char *const names[] = { "best.safetensors", "last.safetensors" };
+  for (size_t i = 0; i < LCL_COUNT(names); i++) {
+    char *path = lcl_path_join(r->folder, names[i]);
+    if (!path) return LCL_ERR_HOST_MEMORY;
+    bool there = lcl_file_exists(path);
+    lcl_status st = there ? lcl_tensor_file_read(path, &r->weights) : LCL_OK;
+    lcl_free(path);
+    if (there) return st;
+  }
+  return lcl_fail(LCL_ERR_IO, "%s has no checkpoint (best.safetensors or last.safetensors)", r->folder);
+}
+
+static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c, const char *data) {
+  const lcl_model_class *cls;
+  lcl_session_desc d = { .model = c->model, .seed = c->seed, .data = data ? data : c->data };
+  LCL_TRY(read_weights(r));
+  LCL_TRY(lcl_model_find(c->model, &cls));
+  LCL_TRY(lcl_run_config_options(c, cls, &d.options));
+  d.checkpoint = r->weights;
+  return lcl_session_open(ctx, &d, &r->s);
+}
+
+lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data, lcl_run_folder **out) {
+  lcl_run_config config;
+  *out = NULL;
+  LCL_TRY(lcl_read_config(folder, &config));
+  lcl_run_folder *r = lcl_alloc(sizeof *r);
+  lcl_status s = r && (r->folder = lcl_strdup(folder)) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK) s = open_run(r, ctx, &config, data);
+  lcl_run_config_free(&config);
+  if (s != LCL_OK) {
+    lcl_run_close(r);
+    return s;
+  }
+  *out = r;
+  return LCL_OK;
+}
+
+void lcl_run_close(lcl_run_folder *r) {
+  if (!r) return;
+  lcl_evaluator_destroy(r->eval);
+  lcl_session_close(r->s);
+  lcl_tensor_file_destroy(r->weights);
+  lcl_free(r->folder);
+  lcl_free(r);
+}
+
+lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *metrics) {
+  lcl_dataset *ds;
+  LCL_TRY(lcl_session_split(r->s, split, &ds));
+  if (!r->eval) {
+    LCL_TRY(lcl_evaluator_create(r->s, &r->eval));
+    LCL_TRY(lcl_session_load(r->s, r->weights, false));
+  }
+  return lcl_evaluate(r->eval, ds, split, metrics, NULL);
+}
+
+static lcl_status write_png(lcl_pictures *p, const char *path) {
+  lcl_image image;
+  lcl_status s = lcl_pictures_image(p, p->height < 64 ? 2 : 1, &image);
+  lcl_pictures_free(p);
+  LCL_TRY(s);
+  s = lcl_png_write(path, &image);
+  lcl_image_free(&image);
+  return s;
+}
+
+lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns, uint64_t seed,
+                               const char *png) {
+  lcl_dataset *ds;
+  lcl_pictures p;
+  LCL_TRY(lcl_session_split(r->s, split, &ds));
+  LCL_TRY(lcl_session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
+  return write_png(&p, png);
+}
+
+lcl_status lcl_run_sample(lcl_run_folder *r, int count, uint64_t seed, const char *png) {
+  lcl_pictures p;
+  LCL_TRY(lcl_session_sample(r->s, r->weights, count, seed, &p));
+  return write_png(&p, png);
+}
+
+lcl_status lcl_run_report(lcl_run_folder *r) {
+  return lcl_report_write(r->s, r->weights, r->folder);
+}

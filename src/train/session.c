@@ -1,0 +1,162 @@
+/* Opening a model with its data; compiling its graphs. */
+#include "train/session.h"
+
+static lcl_model_data describe(const lcl_splits *splits) {
+  const lcl_dataset *t = splits->train;
+  lcl_model_data d = {
+    .channels = t->channels, .height = t->height, .width = t->width, .classes = t->classes, .train = t->count
+  };
+  snprintf(d.name, sizeof d.name, "%s", splits->format ? splits->format : "data");
+  return d;
+}
+
+static int by_value(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* View of the examples of ds that are not in `without` (NULL: of all). Views share their storage, so an
+ * example is known by its offset in it. */
+static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_dataset **out) {
+  size_t n_out = without ? (size_t)without->count : 0;
+  int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0;
+  int64_t *skip = lcl_alloc(LCL_MAX(n_out, 1) * sizeof *skip);
+  lcl_status st = index && skip ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) {
+    if (n_out) memcpy(skip, without->offset, n_out * sizeof *skip);
+    qsort(skip, n_out, sizeof *skip, by_value);
+    for (int64_t i = 0; i < ds->count; i++)
+      if (!n_out || !bsearch(&ds->offset[i], skip, n_out, sizeof *skip, by_value)) index[n++] = i;
+    st = lcl_dataset_subset(ds, index, n, out);
+  }
+  lcl_free(index);
+  lcl_free(skip);
+  return st;
+}
+
+/* The labelled and unlabelled parts of the training data. */
+static lcl_status choose_examples(lcl_session *s) {
+  const lcl_settings *set = &s->model->settings;
+  const lcl_dataset *train = s->splits.train;
+  if (set->labels_per_class > 0) {
+    if (!train->labels)
+      return lcl_fail(LCL_ERR_ARGUMENT, "labels_per_class needs labels; the data have none");
+    LCL_TRY(lcl_dataset_per_class(train, set->labels_per_class, s->data_desc.seed, (uint32_t)set->subset,
+                                  &s->labelled));
+  } else {
+    LCL_TRY(view(train, NULL, &s->labelled));
+  }
+  if (set->unlabelled_batch <= 0 || set->unlabelled == LCL_UNLABELLED_NONE) return LCL_OK;
+  if (set->unlabelled == LCL_UNLABELLED_LABELLED) return view(s->labelled, NULL, &s->unlabelled);
+  bool rest = set->unlabelled == LCL_UNLABELLED_REST && s->labelled->count < train->count;
+  return view(train, rest ? s->labelled : NULL, &s->unlabelled);
+}
+
+static lcl_status check_range(const lcl_session *s) {
+  const lcl_settings *set = &s->model->settings;
+  LCL_TRY(lcl_range_check(s->splits.train, NULL, 0, 1, "the images before preprocessing"));
+  if (set->range_hi > set->range_lo)
+    LCL_TRY(lcl_range_check(s->splits.train, s->prep, set->range_lo, set->range_hi, "the prepared images"));
+  return LCL_OK;
+}
+
+static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint) {
+  if (!checkpoint) return lcl_prep_fit(&s->model->settings.prep, s->splits.train, &s->prep);
+  const char *json = lcl_tensor_file_meta(checkpoint, "prep");
+  lcl_prep_array arrays[8];
+  int n = 0;
+  if (!json)
+    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint has no preprocessing (\"prep\" in its metadata)");
+  for (size_t i = 0; i < lcl_tensor_file_count(checkpoint) && n < (int)LCL_COUNT(arrays); i++) {
+    const lcl_tensor_entry *e = lcl_tensor_file_at(checkpoint, i);
+    if (strncmp(e->name, "prep.", 5) != 0 || e->dtype != LCL_F32 || e->shape.rank > 3) continue;
+    arrays[n] = (lcl_prep_array) { .name = e->name, .data = e->data, .rank = e->shape.rank };
+    for (int d = 0; d < e->shape.rank; d++) arrays[n].dim[d] = e->shape.dim[d];
+    n++;
+  }
+  return lcl_prep_from_json(json, arrays, n, &s->prep);
+}
+
+static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
+  LCL_TRY(lcl_model_find(d->model, &s->cls));
+  if (d->data && !(s->data_path = lcl_strdup(d->data))) return LCL_ERR_HOST_MEMORY;
+  s->data_desc.path = s->data_path;
+  s->data_desc.seed = (uint64_t)lcl_option_int(s->options, "data_seed");
+  LCL_TRY(lcl_model_data_desc(s->cls, s->options, &s->data_desc));
+  LCL_TRY(lcl_data_open(&s->data_desc, &s->splits));
+  lcl_model_data data = describe(&s->splits);
+  LCL_TRY(lcl_model_create(s->cls, s->options, &data, &s->model));
+  LCL_TRY(choose_examples(s));
+  s->model->data.train = s->labelled->count;
+  LCL_TRY(prepare_data(s, d->checkpoint));
+  LCL_TRY(check_range(s));
+  return lcl_store_create(s->ctx, s->seed, &s->store);
+}
+
+lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out) {
+  *out = NULL;
+  lcl_session *s = lcl_alloc(sizeof *s);
+  if (!s) {
+    lcl_options_destroy(desc->options);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  s->ctx = ctx;
+  s->options = desc->options;
+  s->seed = desc->seed;
+  lcl_status st = open_parts(s, desc);
+  if (st != LCL_OK) {
+    lcl_session_close(s);
+    return st;
+  }
+  *out = s;
+  return LCL_OK;
+}
+
+void lcl_session_close(lcl_session *s) {
+  if (!s) return;
+  lcl_store_destroy(s->store);
+  lcl_model_destroy(s->model);
+  lcl_prep_destroy(s->prep);
+  lcl_dataset_close(s->labelled);
+  lcl_dataset_close(s->unlabelled);
+  lcl_splits_close(&s->splits);
+  lcl_options_destroy(s->options);
+  lcl_free(s->data_path);
+  lcl_free(s);
+}
+
+lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out) {
+  *out = NULL;
+  if (strcmp(name, "train") == 0) *out = s->labelled;
+  if (strcmp(name, "all") == 0) *out = s->splits.train;
+  if (strcmp(name, "validation") == 0) *out = s->splits.valid;
+  if (strcmp(name, "test") == 0) *out = s->splits.test;
+  if (*out) return LCL_OK;
+  return lcl_fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\" (known: train, all, validation, test)",
+                  name);
+}
+
+/* ---- stages
+ * ------------------------------------------------------------------------------------------------------- */
+
+lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
+  memset(out, 0, sizeof *out);
+  LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
+  lcl_status st = lcl_build_init(&out->build, s->model, out->graph, d->mode, d->batch, d->unlabelled_batch);
+  if (st == LCL_OK && d->extend) st = d->extend(d->user, out);
+  if (st == LCL_OK) {
+    lcl_compile_desc c = { .fetch = out->fetch,
+                           .n_fetch = out->n_fetch,
+                           .check_numerics = d->check_numerics,
+                           .only_fetch = d->mode != LCL_MODE_TRAIN && d->mode != LCL_MODE_CALIBRATE };
+    st = lcl_compile(out->graph, &c, &out->program);
+  }
+  if (st != LCL_OK) lcl_stage_destroy(out);
+  return st;
+}
+
+void lcl_stage_destroy(lcl_stage *stage) {
+  if (stage->program) lcl_program_destroy(stage->program);
+  if (stage->graph) lcl_graph_destroy(stage->graph);
+  memset(stage, 0, sizeof *stage);
+}

@@ -1,0 +1,126 @@
+/* Floor 6, internal: what training, evaluation and reports share. */
+#ifndef LCL_TRAIN_SESSION_H
+#define LCL_TRAIN_SESSION_H
+
+#include <cjson/cJSON.h>
+
+#include "base/base.h"
+#include "latentcl/train.h"
+#include "models/build.h"
+
+/* A model with its data, preprocessing and variables. */
+typedef struct lcl_session {
+  lcl_context *ctx;
+  const lcl_model_class *cls;
+  lcl_options *options;
+  uint64_t seed;
+  char *data_path; /* NULL: the built-in digits */
+  lcl_data_desc data_desc;
+  lcl_splits splits;
+  lcl_dataset *labelled;   /* the training examples in use: splits.train or a subset of it */
+  lcl_dataset *unlabelled; /* NULL: the model takes none */
+  lcl_prep *prep;
+  lcl_model *model;
+  lcl_store *store;
+} lcl_session;
+
+typedef struct lcl_session_desc {
+  const char *model;
+  lcl_options *options; /* taken over, also on failure */
+  const char *data;
+  uint64_t seed;
+  const lcl_tensor_file *checkpoint; /* preprocessing comes from here; NULL: learnt from the training part */
+} lcl_session_desc;
+lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out);
+void lcl_session_close(lcl_session *s);
+
+/* A compiled graph of the model. */
+typedef struct lcl_stage {
+  lcl_graph *graph;
+  lcl_program *program;
+  lcl_build build;
+  lcl_tensor *fetch[LCL_BUILD_MAX];
+  int n_fetch;
+} lcl_stage;
+typedef struct lcl_stage_desc {
+  lcl_model_mode mode;
+  const char *name; /* of the graph, so of its random stream */
+  int64_t batch, unlabelled_batch;
+  bool check_numerics;
+  /* Adds to the graph after build and before compilation, and says what to fetch besides (stage->fetch). */
+  lcl_status (*extend)(void *user, lcl_stage *stage);
+  void *user;
+} lcl_stage_desc;
+lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *desc, lcl_stage *out);
+void lcl_stage_destroy(lcl_stage *stage);
+
+/* ---- evaluation (eval.c)
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct lcl_evaluator lcl_evaluator;
+lcl_status lcl_evaluator_create(lcl_session *s, lcl_evaluator **out);
+void lcl_evaluator_destroy(lcl_evaluator *e);
+/* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be NULL):
+ * classes x classes counts, row = label, column = prediction. */
+lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
+                        int64_t *confusion);
+/* The data set of a split: "train", "validation", "test" (or "all" when merged). LCL_ERR_ARGUMENT: there is
+ * none. */
+lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out);
+
+/* ---- checkpoints (checkpoint.c)
+ * ---------------------------------------------------------------------------------------- */
+
+/* Variables, preprocessing and identity of the session; the caller adds its own state as metadata. */
+lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
+/* Variables only. strict: every one of the store must be there (resuming); else those that are not trained
+ * may be missing. */
+lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
+lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
+double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise);
+
+/* ---- run folder (folder.c)
+ * ------------------------------------------------------------------------------------------------ */
+
+char *lcl_path_join(const char *folder, const char *file); /* lcl_free; NULL: out of memory */
+lcl_status lcl_write_config(lcl_session *s, const char *folder);
+typedef struct lcl_run_config {
+  cJSON *json;
+  const char *model, *data; /* data NULL: built-in digits */
+  uint64_t seed;
+} lcl_run_config;
+lcl_status lcl_read_config(const char *folder, lcl_run_config *out);
+void lcl_run_config_free(lcl_run_config *c);
+/* The recorded options as a parsed set. */
+lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls, lcl_options **out);
+
+/* ---- log and progress (log.c)
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Appends JSON lines to a file. */
+typedef struct lcl_run_log {
+  FILE *file;
+  int64_t bytes;
+} lcl_run_log;
+/* keep < 0: starts an empty log; else continues after the first `keep` bytes and drops the rest. */
+lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep);
+lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line); /* deletes line */
+lcl_status lcl_run_log_sync(lcl_run_log *log);
+void lcl_run_log_close(lcl_run_log *log);
+void lcl_json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
+
+/* One line on a terminal, redrawn; plain lines elsewhere. */
+typedef struct lcl_progress {
+  void (*emit)(void *user, const char *line);
+  void *user;
+  bool quiet, terminal;
+  double last;
+  int width;
+} lcl_progress;
+void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *), void *user);
+void lcl_progress_bar(lcl_progress *p, double done,
+                      const char *text);                   /* at most ten times a second; terminals only */
+void lcl_progress_line(lcl_progress *p, const char *text); /* a line that stays */
+void lcl_format_duration(double seconds, char buf[32]);    /* "3:05", "1:02:03" */
+
+#endif

@@ -1,0 +1,271 @@
+/* Preparing a run: folder, options, data, graphs, batches. */
+#include <time.h>
+
+#include "train/trainer.h"
+
+/* ---- folder and options
+ * --------------------------------------------------------------------------------------------- */
+
+static lcl_status new_folder(lcl_trainer *t) {
+  char date[32];
+  time_t now = time(NULL);
+  struct tm tm;
+  strftime(date, sizeof date, "%Y%m%d", localtime_r(&now, &tm));
+  for (int i = 1; i < 100000; i++) {
+    snprintf(t->folder, sizeof t->folder, "runs/%.200s-%s-%d", t->d->model, date, i);
+    if (!lcl_file_exists(t->folder)) return LCL_OK;
+  }
+  return lcl_fail(LCL_ERR_IO, "runs/ is full; give --out");
+}
+
+static lcl_status choose_folder(lcl_trainer *t) {
+  const char *out = t->d->out;
+  if (!out && t->d->resume) return lcl_fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
+  if (!out) return new_folder(t);
+  if (strlen(out) >= sizeof t->folder - 32)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
+  snprintf(t->folder, sizeof t->folder, "%s", out);
+  return LCL_OK;
+}
+
+static lcl_status paths(lcl_trainer *t) {
+  t->last_path = lcl_path_join(t->folder, "last.safetensors");
+  t->best_path = lcl_path_join(t->folder, "best.safetensors");
+  return t->last_path && t->best_path ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+lcl_status lcl_train_options(const lcl_train_desc *d, lcl_options **out) {
+  const lcl_model_class *cls;
+  LCL_TRY(lcl_model_find(d->model, &cls));
+  LCL_TRY(lcl_model_options(cls, out));
+  for (size_t i = 0; i < d->n_set; i++) {
+    lcl_status s = lcl_options_set_pair(*out, d->set[i]);
+    if (s == LCL_OK) continue;
+    lcl_options_destroy(*out);
+    *out = NULL;
+    return s;
+  }
+  return LCL_OK;
+}
+
+/* What was given now must be what the run was started with; only its length may change. */
+static lcl_status check_same(const lcl_train_desc *d, const lcl_options *recorded, lcl_options *now) {
+  for (size_t i = 0; i < lcl_options_count(now); i++) {
+    const char *name = lcl_options_at(now, i)->name;
+    if (!lcl_option_given(now, name)) continue;
+    const char *was = lcl_option_text(recorded, name), *is = lcl_option_text(now, name);
+    if (strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0 || strcmp(was, is) == 0) continue;
+    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s was started with %s=%s; it cannot go on with %s=%s",
+                    d->out, name, was, name, is);
+  }
+  return LCL_OK;
+}
+
+static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_options **out) {
+  const lcl_model_class *cls;
+  lcl_options *now = NULL;
+  if (t->d->model && strcmp(t->d->model, c->model) != 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s is of the model %s, not %s", t->folder, c->model,
+                    t->d->model);
+  LCL_TRY(lcl_model_find(c->model, &cls));
+  LCL_TRY(lcl_run_config_options(c, cls, out));
+  lcl_train_desc d = *t->d;
+  d.model = c->model;
+  lcl_status s = lcl_train_options(&d, &now);
+  if (s == LCL_OK) s = check_same(t->d, *out, now);
+  static const char *const may_change[] = { "epochs", "patience" };
+  for (size_t i = 0; i < LCL_COUNT(may_change) && s == LCL_OK; i++)
+    if (lcl_option_given(now, may_change[i]))
+      s = lcl_options_set(*out, may_change[i], lcl_option_text(now, may_change[i]));
+  lcl_options_destroy(now);
+  if (s == LCL_OK) return LCL_OK;
+  lcl_options_destroy(*out);
+  *out = NULL;
+  return s;
+}
+
+static lcl_status open_session(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
+  lcl_run_config config = { 0 };
+  lcl_session_desc sd = {
+    .model = t->d->model, .data = t->d->data, .seed = t->d->seed, .checkpoint = checkpoint
+  };
+  lcl_status s;
+  if (t->d->resume) {
+    s = lcl_read_config(t->folder, &config);
+    if (s == LCL_OK) s = resume_options(t, &config, &sd.options);
+    sd.model = config.model;
+    sd.seed = config.seed;
+    if (!sd.data) sd.data = config.data;
+  } else {
+    s = lcl_train_options(t->d, &sd.options);
+  }
+  if (s == LCL_OK) s = lcl_session_open(ctx, &sd, &t->s);
+  lcl_run_config_free(&config);
+  return s;
+}
+
+/* ---- graphs
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_tensor *one_row(lcl_tensor *scalar) {
+  return lcl_reshape(scalar, LCL_SHAPE(1));
+}
+
+/* The optimiser's step, and sums of loss, accuracy and terms in a variable, so that reading them back can
+ * wait. */
+static lcl_status add_updates(void *user, lcl_stage *stage) {
+  lcl_trainer *t = user;
+  lcl_build *b = &stage->build;
+  lcl_graph *g = stage->graph;
+  b->optimiser.lr = lcl_input(g, "lr", LCL_F32, LCL_SCALAR);
+  lcl_minimise(b->loss, &b->optimiser);
+  lcl_tensor *parts[LCL_TRAIN_VALUES];
+  int n = 0;
+  snprintf(t->value_name[n], sizeof t->value_name[n], "loss");
+  parts[n++] = one_row(b->loss);
+  if (b->correct) {
+    snprintf(t->value_name[n], sizeof t->value_name[n], "correct");
+    parts[n++] = one_row(lcl_mean(b->correct, LCL_ALL_AXES, false));
+  }
+  for (int i = 0; i < b->n_terms; i++) {
+    snprintf(t->value_name[n], sizeof t->value_name[n], "%s", b->terms[i].name);
+    parts[n++] = one_row(b->terms[i].t);
+  }
+  parts[n++] = one_row(lcl_const(g, 1));
+  t->n_values = n;
+  lcl_tensor *sums = lcl_state(g, "train.sums", LCL_F32, LCL_SHAPE(n), (lcl_init) { .kind = LCL_INIT_ZERO });
+  lcl_assign(sums, lcl_add(sums, lcl_concat(parts, n, 0)));
+  return lcl_graph_status(g);
+}
+
+static int64_t batch_size(const lcl_session *s) {
+  return LCL_MIN((int64_t)s->model->settings.batch, s->labelled->count);
+}
+
+static int64_t unlabelled_batch(const lcl_session *s) {
+  return s->unlabelled ? LCL_MIN((int64_t)s->model->settings.unlabelled_batch, s->unlabelled->count) : 0;
+}
+
+lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out) {
+  lcl_stage_desc d = { .mode = LCL_MODE_TRAIN,
+                       .name = "train",
+                       .batch = batch_size(t->s),
+                       .unlabelled_batch = unlabelled_batch(t->s),
+                       .check_numerics = check_numerics,
+                       .extend = add_updates,
+                       .user = t };
+  return lcl_stage_create(t->s, &d, out);
+}
+
+/* ---- batches and tables
+ * ----------------------------------------------------------------------------------------------------- */
+
+static lcl_status open_batches(lcl_trainer *t) {
+  lcl_session *s = t->s;
+  const lcl_settings *set = &s->model->settings;
+  if (s->labelled->count == 0) return lcl_fail(LCL_ERR_ARGUMENT, "there are no training examples");
+  lcl_batcher_desc d = { .data = s->labelled,
+                         .prep = s->prep,
+                         .batch = (int)batch_size(s),
+                         .augment = !set->no_augment,
+                         .seed = s->seed,
+                         .stream = 1 };
+  d.mode = s->unlabelled ? LCL_BATCH_CYCLE : set->fresh_batches ? LCL_BATCH_FRESH : LCL_BATCH_EPOCH;
+  LCL_TRY(lcl_batcher_create(&d, &t->labelled));
+  t->steps_per_epoch = lcl_batcher_steps(t->labelled);
+  if (!s->unlabelled) return LCL_OK;
+  d.data = s->unlabelled;
+  d.batch = (int)unlabelled_batch(s);
+  d.mode = set->fresh_batches ? LCL_BATCH_FRESH : LCL_BATCH_EPOCH;
+  d.stream = 2;
+  LCL_TRY(lcl_batcher_create(&d, &t->unlabelled));
+  t->steps_per_epoch = lcl_batcher_steps(t->unlabelled);
+  return LCL_OK;
+}
+
+/* All prepared training images in memory, for models that look at them as a whole. */
+static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
+  lcl_session *s = t->s;
+  if (!s->cls->prepare) return LCL_OK;
+  lcl_model_examples ex = { .n = s->labelled->count, .labels = s->labelled->labels };
+  const lcl_model_data *m = &s->model->data;
+  ex.size = m->channels * m->height * m->width;
+  size_t raw = lcl_dataset_elements(s->labelled);
+  float *images = lcl_alloc((size_t)(ex.n * ex.size) * sizeof(float)), *one = lcl_alloc(raw * sizeof(float));
+  lcl_status st = images && one ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < ex.n && st == LCL_OK; i++) {
+    st = lcl_dataset_example(s->labelled, i, one);
+    if (st == LCL_OK) st = lcl_prep_apply(s->prep, one, images + i * ex.size);
+  }
+  ex.images = images;
+  if (st == LCL_OK) st = s->cls->prepare(s->model, ctx, &ex);
+  lcl_free(images);
+  lcl_free(one);
+  if (st == LCL_OK && s->model->extra) {
+    t->extra = lcl_alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
+    if (!t->extra) st = LCL_ERR_HOST_MEMORY;
+  }
+  return st;
+}
+
+/* ---- opening
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
+  char *log = lcl_path_join(t->folder, "log.jsonl");
+  if (!log) return LCL_ERR_HOST_MEMORY;
+  lcl_status s = lcl_mkdirs(t->folder);
+  if (s == LCL_OK) s = lcl_run_log_open(&t->log, log, checkpoint ? lcl_trainer_log_bytes(checkpoint) : -1);
+  lcl_free(log);
+  LCL_TRY(s);
+  if (checkpoint)
+    LCL_TRY(lcl_trainer_restore(t, checkpoint));
+  else
+    LCL_TRY(lcl_trainer_save(t)); /* before config.json: a folder with a config always has a checkpoint */
+  return lcl_write_config(t->s, t->folder);
+}
+
+static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
+  LCL_TRY(open_session(t, ctx, checkpoint));
+  LCL_TRY(run_prepare(t, ctx));
+  LCL_TRY(lcl_trainer_stage(t, t->d->check_numerics, &t->stage));
+  LCL_TRY(lcl_evaluator_create(t->s, &t->eval));
+  LCL_TRY(open_batches(t));
+  return start_files(t, checkpoint);
+}
+
+lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
+  lcl_tensor_file *checkpoint = NULL;
+  memset(t, 0, sizeof *t);
+  t->d = d;
+  t->last_lr = -1;
+  lcl_progress_init(&t->progress, d->quiet, d->progress, d->user);
+  LCL_TRY(choose_folder(t));
+  LCL_TRY(paths(t));
+  char *config = lcl_path_join(t->folder, "config.json");
+  bool exists = config && lcl_file_exists(config);
+  lcl_free(config);
+  if (exists && !d->resume)
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "%s already holds a run: continue it with --resume, or give another --out", t->folder);
+  if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
+  lcl_status s = open_with(t, ctx, checkpoint);
+  lcl_tensor_file_destroy(checkpoint);
+  t->sitting_start = t->last_saved = lcl_now();
+  return s;
+}
+
+void lcl_trainer_close(lcl_trainer *t) {
+  lcl_batcher_destroy(t->labelled);
+  lcl_batcher_destroy(t->unlabelled);
+  lcl_evaluator_destroy(t->eval);
+  lcl_stage_destroy(&t->stage);
+  lcl_run_log_close(&t->log);
+  lcl_tensor_file_destroy(t->best_file);
+  lcl_session_close(t->s);
+  lcl_free(t->extra);
+  lcl_free(t->last_path);
+  lcl_free(t->best_path);
+}

@@ -1,0 +1,107 @@
+/* One training step, and what it leaves behind. */
+#include <math.h>
+
+#include "train/trainer.h"
+
+static lcl_status feed_batch(lcl_trainer *t) {
+  lcl_build *b = &t->stage.build;
+  lcl_program *p = t->stage.program;
+  lcl_batch batch;
+  LCL_TRY(lcl_batcher_next(t->labelled, &batch));
+  size_t n = (size_t)b->batch;
+  if (b->image)
+    LCL_TRY(
+        lcl_feed(p, "image", batch.x, (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof(float)));
+  if (b->label) LCL_TRY(lcl_feed(p, "label", batch.label, n * sizeof(int32_t)));
+  if (b->extra) {
+    size_t w = (size_t)t->s->model->extra_width;
+    for (size_t i = 0; i < n; i++)
+      memcpy(t->extra + i * w, t->s->model->extra + (size_t)batch.index[i] * w, w * sizeof(float));
+    LCL_TRY(lcl_feed(p, "extra", t->extra, n * w * sizeof(float)));
+  }
+  if (!t->unlabelled) return LCL_OK;
+  LCL_TRY(lcl_batcher_next(t->unlabelled, &batch));
+  if (!b->unlabelled) return LCL_OK;
+  return lcl_feed(p, "unlabelled", batch.x,
+                  (size_t)lcl_shape_count(lcl_tensor_shape(b->unlabelled)) * sizeof(float));
+}
+
+lcl_status lcl_trainer_rate(lcl_trainer *t) {
+  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.plateaus);
+  if (lr == t->last_lr) return LCL_OK;
+  float rate = (float)lr;
+  t->last_lr = lr;
+  return lcl_feed(t->stage.program, "lr", &rate, sizeof rate);
+}
+
+lcl_status lcl_trainer_step(lcl_trainer *t) {
+  LCL_TRY(feed_batch(t));
+  lcl_status s = lcl_run(t->stage.program);
+  if (s != LCL_OK)
+    return lcl_fail_prefix(s, "epoch %d, step %lld", t->at.epoch + 1, (long long)t->at.step + 1);
+  t->at.step++;
+  t->at.epoch_step++;
+  t->sitting_steps++;
+  return LCL_OK;
+}
+
+static lcl_status read_sums(lcl_trainer *t, float *sums) {
+  return lcl_store_read(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
+}
+
+lcl_status lcl_trainer_peek(lcl_trainer *t) {
+  float sums[LCL_TRAIN_VALUES];
+  LCL_TRY(read_sums(t, sums));
+  int last = t->n_values - 1;
+  double n = t->at.total[last] + sums[last];
+  for (int i = 0; i < last; i++) t->shown[i] = n > 0 ? (t->at.total[i] + sums[i]) / n : 0;
+  return LCL_OK;
+}
+
+lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
+  float sums[LCL_TRAIN_VALUES];
+  int last = t->n_values - 1;
+  LCL_TRY(read_sums(t, sums));
+  for (int i = 0; i < t->n_values; i++) {
+    t->at.total[i] += sums[i];
+    mean[i] = sums[last] > 0 ? (double)sums[i] / sums[last] : 0;
+  }
+  for (int i = 0; i < last; i++) t->shown[i] = t->at.total[i] / LCL_MAX(t->at.total[last], 1);
+  if (!isfinite(sums[0])) return LCL_ERR_NUMERIC;
+  memset(sums, 0, sizeof sums);
+  return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
+}
+
+/* Runs the checking stage from the last checkpoint on, until it fails or has caught up with `until`. */
+static lcl_status replay(lcl_trainer *t, int64_t until) {
+  while (t->at.step < until) {
+    LCL_TRY(lcl_trainer_rate(t));
+    LCL_TRY(lcl_trainer_step(t));
+    if (t->at.epoch_step < t->steps_per_epoch) continue;
+    t->at.epoch++;
+    t->at.epoch_step = 0;
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_trainer_diagnose(lcl_trainer *t) {
+  int64_t until = t->at.step;
+  lcl_tensor_file *f;
+  lcl_stage checking;
+  LCL_TRY(lcl_tensor_file_read(t->last_path, &f));
+  lcl_status s = lcl_trainer_stage(t, true, &checking);
+  if (s == LCL_OK) {
+    lcl_stage normal = t->stage;
+    t->stage = checking;
+    s = lcl_trainer_restore(t, f);
+    if (s == LCL_OK) s = replay(t, until);
+    t->stage = normal;
+    lcl_stage_destroy(&checking);
+  }
+  lcl_tensor_file_destroy(f);
+  if (s == LCL_OK)
+    s = lcl_fail(LCL_ERR_NUMERIC,
+                 "the loss is not finite by step %lld, but repeating the steps found no tensor to blame",
+                 (long long)until);
+  return s;
+}

@@ -1,0 +1,72 @@
+/* Floor 6, internal: one training run in progress. */
+#ifndef LCL_TRAIN_TRAINER_H
+#define LCL_TRAIN_TRAINER_H
+
+#include "train/session.h"
+
+enum { LCL_TRAIN_VALUES = LCL_BUILD_MAX + 3 }; /* loss, correct, terms, count */
+
+/* Where a run stands: everything that a checkpoint records beside the variables. */
+typedef struct lcl_position {
+  int epoch;          /* complete epochs */
+  int64_t step;       /* steps in all */
+  int64_t epoch_step; /* steps of the current epoch */
+  lcl_batch_state labelled, unlabelled;
+  double total[LCL_TRAIN_VALUES]; /* sums over the current epoch's steps, up to the last log line */
+  int best_epoch;                 /* from 1; 0: none yet */
+  double best_value;
+  int stalled;    /* epochs since the best, or since the last reduction of a plateau schedule */
+  int plateaus;   /* reductions so far */
+  int waited;     /* epochs since the best, for patience */
+  double seconds; /* of training, over all sittings */
+} lcl_position;
+
+typedef struct lcl_trainer {
+  const lcl_train_desc *d;
+  lcl_session *s;
+  lcl_stage stage;
+  lcl_evaluator *eval; /* NULL: nothing to evaluate on */
+  lcl_batcher *labelled, *unlabelled;
+  float *extra; /* gathered rows of the model's table */
+  char value_name[LCL_TRAIN_VALUES][48];
+  int n_values; /* the last one counts steps */
+  int64_t steps_per_epoch;
+  char folder[1024];
+  char *last_path, *best_path;
+  lcl_run_log log;
+  lcl_progress progress;
+  lcl_position at;
+  lcl_metrics best;           /* validation metrics of the best epoch */
+  lcl_tensor_file *best_file; /* the best epoch, not yet on disk */
+  double sitting_start, last_saved, last_lr;
+  int64_t sitting_steps;
+  double shown[LCL_TRAIN_VALUES]; /* means for the progress line */
+} lcl_trainer;
+
+/* setup.c */
+lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
+void lcl_trainer_close(lcl_trainer *t);
+/* The stage with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
+lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out);
+
+/* The options of a desc, checked. */
+lcl_status lcl_train_options(const lcl_train_desc *d, lcl_options **out);
+
+/* state.c: the run's files. */
+lcl_status lcl_trainer_save(lcl_trainer *t);                              /* best (if new), then last */
+lcl_status lcl_trainer_keep_best(lcl_trainer *t, const lcl_metrics *m);   /* snapshot of now */
+lcl_status lcl_trainer_restore(lcl_trainer *t, const lcl_tensor_file *f); /* variables and position */
+int64_t lcl_trainer_log_bytes(const lcl_tensor_file *f);
+
+/* step.c: one step, and the sums it leaves on the device. */
+lcl_status lcl_trainer_rate(lcl_trainer *t);
+lcl_status lcl_trainer_step(lcl_trainer *t);
+/* Reads the sums since the last flush, adds them to the epoch's and clears them; mean: the window's means.
+ * LCL_ERR_NUMERIC when the loss is not finite. */
+lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean);
+lcl_status lcl_trainer_peek(lcl_trainer *t); /* means so far into shown; clears nothing */
+/* After a loss that is not finite: repeats the steps since the checkpoint, launch by launch, to name the
+ * first culprit. */
+lcl_status lcl_trainer_diagnose(lcl_trainer *t);
+
+#endif

@@ -1,0 +1,135 @@
+#include "cli_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OWN = 24, MAX_SET = 160 };
+
+/* ---- options of a model, for --help
+ * ------------------------------------------------------------------------------- */
+
+static void print_option(const lcl_option *o) {
+  static const char *const types[] = { "whole number", "number", "true|false", "", "text" };
+  const char *type = o->type == LCL_OPTION_CHOICE ? o->choices : types[o->type];
+  printf("  %-20s %s", o->name, type);
+  if (*o->value) printf("  (%s)", o->value);
+  printf("\n      %s\n", o->help);
+}
+
+static void print_model_options(const lcl_model_class *cls) {
+  size_t n;
+  const lcl_option *common = lcl_common_options(&n);
+  printf("\nOptions of %s, each as --set NAME=VALUE (type, then the default in brackets):\n", cls->name);
+  for (size_t i = 0; i < cls->n_options; i++) print_option(&cls->options[i]);
+  printf("\nOptions of every model, the same way (no default: the model's own for these data):\n");
+  for (size_t i = 0; i < n; i++) print_option(&common[i]);
+}
+
+static const lcl_model_class *named_model(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    for (size_t k = 0; k < lcl_model_count(); k++)
+      if (strcmp(argv[i], lcl_model_at(k)->name) == 0) return lcl_model_at(k);
+  return NULL;
+}
+
+/* ---- parsing
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Short forms of the common options: --epochs 5 is --set epochs=5. */
+static const struct {
+  const char *flag, *option, *help;
+} shorts[] = {
+  { "epochs", "epochs", "passes over the training images" },
+  { "batch", "batch", "examples in a step" },
+  { "lr", "lr", "initial learning rate" },
+  { "labels-per-class", "labels_per_class", "labelled examples of each class; 0: all" },
+  { "subset", "subset", "which random choice of those: 0, 1, 2, ..." },
+};
+enum { N_SHORTS = sizeof shorts / sizeof *shorts };
+
+static int check_options(const cli_model_args *m) {
+  const lcl_model_class *cls;
+  lcl_options *o;
+  if (!m->model) return -1;
+  if (lcl_model_find(m->model, &cls) != LCL_OK) return cli_usage("%s", lcl_error_message());
+  if (lcl_model_options(cls, &o) != LCL_OK) return cli_error();
+  int code = -1;
+  for (size_t i = 0; i < m->n_set && code < 0; i++)
+    if (lcl_options_set_pair(o, m->set[i]) != LCL_OK) code = cli_usage("%s", lcl_error_message());
+  lcl_options_destroy(o);
+  return code;
+}
+
+int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
+                    bool resume, cli_model_args *out) {
+  static const char *pairs[MAX_SET];
+  static char text[N_SHORTS][96];
+  const char *given[N_SHORTS] = { 0 };
+  static cli_list set;
+  cli_option table[MAX_OWN + N_SHORTS + 6];
+  int n = 0, argi;
+  (void)resume;
+  set.n = 0;
+  table[n++] =
+      (cli_option) { "data", CLI_STRING, &out->data, "DIR", "data set (the built-in synthetic digits)" };
+  table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
+                              "OpenCL device: 0:1, gpu, cpu or part of a name" };
+  table[n++] = (cli_option) { "seed", CLI_INT, &out->seed, NULL, "of initial values, batches and noise" };
+  table[n++] =
+      (cli_option) { "set", CLI_LIST, &set, "NAME=VALUE", "an option of the model; may be repeated" };
+  for (int i = 0; i < N_SHORTS; i++)
+    table[n++] = (cli_option) { shorts[i].flag, CLI_STRING, &given[i], "N", shorts[i].help };
+  for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
+  table[n] = (cli_option) { 0 };
+  int code = cli_parse(argc, argv, table, usage, about, &argi);
+  const lcl_model_class *cls = code == CLI_OK ? named_model(argc, argv) : NULL;
+  if (cls) print_model_options(cls);
+  if (code >= 0) return code;
+  if (argi < argc) out->model = argv[argi++];
+  if (argi < argc)
+    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[argi], argv[0]);
+  if (out->seed < 0) return cli_usage("--seed must not be negative");
+  for (int i = 0; i < N_SHORTS; i++) {
+    if (!given[i]) continue;
+    snprintf(text[i], sizeof text[i], "%s=%.60s", shorts[i].option, given[i]);
+    pairs[out->n_set++] = text[i];
+  }
+  for (size_t i = 0; i < set.n; i++) pairs[out->n_set++] = set.item[i];
+  out->set = pairs;
+  return check_options(out);
+}
+
+/* ---- runs
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
+                 cli_run_args *out) {
+  cli_option table[MAX_OWN + 3];
+  int n = 0, argi;
+  table[n++] =
+      (cli_option) { "data", CLI_STRING, &out->data, "DIR", "data set (the one the run was trained on)" };
+  table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
+                              "OpenCL device: 0:1, gpu, cpu or part of a name" };
+  for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
+  table[n] = (cli_option) { 0 };
+  int code = cli_parse(argc, argv, table, usage, about, &argi);
+  if (code >= 0) return code;
+  if (argi >= argc) return cli_usage("%s: which run? Usage: latentcl %s", argv[0], usage);
+  out->folder = argv[argi++];
+  if (argi < argc) return cli_usage("%s: unexpected argument '%s'", argv[0], argv[argi]);
+  if (lcl_context_create(&(lcl_context_desc) { .device = out->device }, &out->ctx) != LCL_OK)
+    return cli_error();
+  if (lcl_run_open(out->ctx, out->folder, out->data, &out->run) == LCL_OK) return -1;
+  code = cli_error();
+  cli_run_close(out);
+  return code;
+}
+
+void cli_run_close(cli_run_args *a) {
+  lcl_run_close(a->run);
+  if (a->ctx) lcl_context_destroy(a->ctx);
+  a->run = NULL;
+  a->ctx = NULL;
+}

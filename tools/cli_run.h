@@ -1,0 +1,33 @@
+/* What the commands about models and runs share. */
+#ifndef LCL_CLI_RUN_H
+#define LCL_CLI_RUN_H
+
+#include "cli.h"
+#include "latentcl/train.h"
+
+/* MODEL, its data and its options, as train and explain take them. */
+typedef struct cli_model_args {
+  const char *model, *device, *data;
+  int64_t seed;
+  const char *const *set; /* "name=value" */
+  size_t n_set;
+} cli_model_args;
+
+/* Parses the command's own options (table ending in a zero row) and those of models; a wrong model, option or
+ * value is wrong usage. Returns as cli_parse. --help with a model lists its options too. resume: the model
+ * may be left out. */
+int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
+                    bool resume, cli_model_args *out);
+
+/* Opens the run folder given as the only positional argument, on a device. */
+typedef struct cli_run_args {
+  const char *device, *data, *folder;
+  lcl_context *ctx;
+  lcl_run_folder *run;
+} cli_run_args;
+/* own as above. Returns as cli_parse; after -1 ctx and run are open. */
+int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
+                 cli_run_args *out);
+void cli_run_close(cli_run_args *a);
+
+#endif

@@ -1,0 +1,53 @@
+/* latentcl explain: what a model compiles to. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_run.h"
+
+static int mode_of(const char *name, lcl_model_mode *out) {
+  static const struct {
+    const char *name;
+    lcl_model_mode mode;
+  } modes[] = {
+    { "train", LCL_MODE_TRAIN },
+    { "eval", LCL_MODE_EVAL },
+    { "reconstruct", LCL_MODE_RECONSTRUCT },
+    { "sample", LCL_MODE_SAMPLE },
+    { "calibrate", LCL_MODE_CALIBRATE },
+  };
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+    if (strcmp(modes[i].name, name) == 0) return *out = modes[i].mode, -1;
+  return cli_usage("--mode is train, eval, reconstruct, sample or calibrate, not '%s'", name);
+}
+
+static int run(int argc, char **argv) {
+  cli_model_args m = { 0 };
+  const char *mode_name = "train";
+  bool dot = false;
+  const cli_option own[] = {
+    { "mode", CLI_STRING, &mode_name, "NAME", "train, eval, reconstruct, sample or calibrate" },
+    { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
+    { 0 },
+  };
+  int code = cli_model_parse(
+      argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
+      "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.", false, &m);
+  if (code >= 0) return code;
+  lcl_model_mode mode = LCL_MODE_TRAIN;
+  if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");
+  if ((code = mode_of(mode_name, &mode)) >= 0) return code;
+  lcl_context *ctx;
+  if (lcl_context_create(&(lcl_context_desc) { .device = m.device }, &ctx) != LCL_OK) return cli_error();
+  lcl_train_desc d = {
+    .model = m.model, .set = m.set, .n_set = m.n_set, .data = m.data, .seed = (uint64_t)m.seed
+  };
+  char *text = NULL;
+  code = lcl_explain(ctx, &d, mode, dot, &text) == LCL_OK ? CLI_OK : cli_error();
+  if (text) fputs(text, stdout);
+  free(text);
+  lcl_context_destroy(ctx);
+  return code;
+}
+
+const struct lcl_command cmd_explain = { "explain", "what a model compiles to", run };

@@ -1,0 +1,85 @@
+/* latentcl train: trains a model and leaves a run folder. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "cli_run.h"
+
+static volatile sig_atomic_t stop_asked;
+
+/* The second one ends the process the ordinary way. */
+static void on_signal(int signal_number) {
+  stop_asked = 1;
+  signal(signal_number, SIG_DFL);
+}
+
+static int stop(void) {
+  return stop_asked;
+}
+
+static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
+static const char about[] =
+    "Trains a model and writes a run folder: config.json, log.jsonl, last.safetensors, best.safetensors, "
+    "report.html.\n"
+    "`latentcl models` lists the models, `latentcl train MODEL --help` also the model's own options. Without "
+    "--data the\n"
+    "built-in synthetic digits are used. Ctrl-C finishes the step and saves; --resume goes on, bit for bit.";
+
+static int report(const lcl_train_result *r, lcl_status s) {
+  if (s == LCL_ERR_INTERRUPTED) {
+    fprintf(stderr, "latentcl: %s\n", lcl_error_message());
+    return 130;
+  }
+  if (s != LCL_OK) return cli_error();
+  const double *error = lcl_metrics_get(&r->test, "error_percent");
+  if (error) printf("test error %.2f %% (best epoch %d of %d)\n", *error, r->best_epoch, r->epochs);
+  printf("run folder %s, report %s/report.html\n", r->out, r->out);
+  return CLI_OK;
+}
+
+static int run(int argc, char **argv) {
+  cli_model_args m = { 0 };
+  bool resume = false, profile = true, check = false, quiet = false, test = true;
+  const char *out = NULL, *trace = NULL;
+  int64_t max_steps = 0;
+  const cli_option own[] = {
+    { "out", CLI_STRING, &out, "RUN", "run folder (runs/MODEL-DATE-N)" },
+    { "resume", CLI_FLAG, &resume, NULL, "continue the run in --out" },
+    { "test", CLI_FLAG, &test, NULL, "evaluate the test split at the end" },
+    { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
+    { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
+    { "check-numerics", CLI_FLAG, &check, NULL, "look at every tensor for NaN and Inf (slow)" },
+    { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
+    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
+    { 0 },
+  };
+  int code = cli_model_parse(argc, argv, own, usage, about, resume, &m);
+  if (code >= 0) return code;
+  if (!m.model && !resume) return cli_usage("train: which model? `latentcl models` lists them");
+  lcl_context *ctx;
+  lcl_context_desc cd = { .device = m.device, .profile = profile || trace };
+  if (lcl_context_create(&cd, &ctx) != LCL_OK) return cli_error();
+  signal(SIGINT, on_signal);
+  signal(SIGTERM, on_signal);
+  lcl_train_desc d = { .model = m.model,
+                       .set = m.set,
+                       .n_set = m.n_set,
+                       .data = m.data,
+                       .out = out,
+                       .seed = (uint64_t)m.seed,
+                       .resume = resume,
+                       .profile = profile,
+                       .trace = trace,
+                       .check_numerics = check,
+                       .quiet = quiet,
+                       .test = test,
+                       .max_steps = (int)max_steps,
+                       .interrupted = stop };
+  lcl_train_result r;
+  code = report(&r, lcl_train(ctx, &d, &r));
+  lcl_context_destroy(ctx);
+  return code;
+}
+
+const struct lcl_command cmd_train = { "train", "train a model", run };
