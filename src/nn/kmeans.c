@@ -1,0 +1,223 @@
+/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on the host.
+ */
+#include <math.h>
+
+#include "base/parallel.h"
+#include "base/philox.h"
+#include "nn/evaluate.h"
+
+#define ROWS 4096 /* examples a product */
+
+typedef struct clustering {
+  const float *x;
+  int64_t n;
+  int d, k;
+  float *centres;      /* k x d */
+  double *centre_norm; /* k */
+  float *norm;         /* n: |x|^2 */
+  float *nearest;      /* n: squared distance to the nearest centre */
+  int32_t *cluster;
+  const float *product; /* ROWS x k of the rows first.. */
+  int64_t first;
+  double *sums; /* k x d */
+  int64_t *count;
+  lcl_row_products *products;
+} clustering;
+
+static double squared_distance(const float *a, const float *b, int d) {
+  double sum = 0;
+  for (int k = 0; k < d; k++) {
+    double diff = (double)a[k] - b[k];
+    sum += diff * diff;
+  }
+  return sum;
+}
+
+static const float *row(const clustering *c, int64_t i) {
+  return c->x + (size_t)i * (size_t)c->d;
+}
+
+/* ---- k-means++ ---- */
+
+typedef struct closer_job {
+  clustering *c;
+  const float *centre;
+  bool first;
+} closer_job;
+
+static void closer(void *user, int64_t begin, int64_t end) {
+  closer_job *j = user;
+  for (int64_t i = begin; i < end; i++) {
+    float d2 = (float)squared_distance(row(j->c, i), j->centre, j->c->d);
+    if (j->first || d2 < j->c->nearest[i]) j->c->nearest[i] = d2;
+  }
+}
+
+/* Each further centre is an example, drawn with a probability in proportion to its squared distance. */
+static void start(clustering *c, uint64_t seed, int restart) {
+  uint32_t stream = lcl_philox_stream("kmeans.start");
+  for (int k = 0; k < c->k; k++) {
+    double u = (lcl_philox_bits(seed, stream, (uint64_t)restart, (uint64_t)k) + 0.5) * 0x1p-32, total = 0;
+    int64_t pick = (int64_t)(u * (double)c->n);
+    if (k > 0) {
+      for (int64_t i = 0; i < c->n; i++) total += c->nearest[i];
+      double want = u * total;
+      pick = c->n - 1;
+      for (int64_t i = 0; i < c->n && total > 0; i++) {
+        want -= c->nearest[i];
+        if (want < 0) {
+          pick = i;
+          break;
+        }
+      }
+    }
+    memcpy(c->centres + (size_t)k * (size_t)c->d, row(c, pick), (size_t)c->d * sizeof *c->centres);
+    closer_job j = { c, c->centres + (size_t)k * (size_t)c->d, k == 0 };
+    lcl_parallel_for(c->n, 1000, closer, &j);
+  }
+}
+
+/* ---- Lloyd's rounds ---- */
+
+static void pick_nearest(void *user, int64_t begin, int64_t end) {
+  clustering *c = user;
+  for (int64_t r = begin; r < end; r++) {
+    const float *p = c->product + (size_t)r * (size_t)c->k;
+    int best = 0;
+    double best_score = INFINITY;
+    for (int k = 0; k < c->k; k++) {
+      double score = c->centre_norm[k] - 2.0 * p[k];
+      if (score < best_score) {
+        best = k;
+        best_score = score;
+      }
+    }
+    c->cluster[c->first + r] = best;
+    c->nearest[c->first + r] = (float)fmax(c->norm[c->first + r] + best_score, 0);
+  }
+}
+
+/* Nearest centre of every example; *changed: whether any moved. buffer: ROWS x k. */
+static lcl_status assign_all(clustering *c, float *buffer, int32_t *before, bool *changed) {
+  memcpy(before, c->cluster, (size_t)c->n * sizeof *before);
+  for (int k = 0; k < c->k; k++) {
+    const float *centre = c->centres + (size_t)k * (size_t)c->d;
+    c->centre_norm[k] = 0;
+    for (int i = 0; i < c->d; i++) c->centre_norm[k] += (double)centre[i] * centre[i];
+  }
+  LCL_TRY(lcl_row_products_set_b(c->products, c->centres, c->k));
+  for (c->first = 0; c->first < c->n; c->first += ROWS) {
+    int64_t rows = LCL_MIN((int64_t)ROWS, c->n - c->first);
+    LCL_TRY(lcl_row_products_set_a(c->products, row(c, c->first), rows));
+    LCL_TRY(lcl_row_products_run(c->products, buffer));
+    c->product = buffer;
+    lcl_parallel_for(rows, 512, pick_nearest, c);
+  }
+  *changed = memcmp(before, c->cluster, (size_t)c->n * sizeof *before) != 0;
+  return LCL_OK;
+}
+
+/* Columns begin..end of the sums. */
+static void add_columns(void *user, int64_t begin, int64_t end) {
+  clustering *c = user;
+  for (int64_t i = 0; i < c->n; i++) {
+    double *sum = c->sums + (size_t)c->cluster[i] * (size_t)c->d;
+    const float *from = row(c, i);
+    for (int64_t k = begin; k < end; k++) sum[k] += from[k];
+  }
+}
+
+/* Centres become means; an empty cluster gets the example that is farthest from its centre. */
+static void move_centres(clustering *c) {
+  memset(c->sums, 0, (size_t)c->k * (size_t)c->d * sizeof *c->sums);
+  memset(c->count, 0, (size_t)c->k * sizeof *c->count);
+  for (int64_t i = 0; i < c->n; i++) c->count[c->cluster[i]]++;
+  lcl_parallel_for(c->d, 128, add_columns, c);
+  for (int k = 0; k < c->k; k++) {
+    float *centre = c->centres + (size_t)k * (size_t)c->d;
+    if (c->count[k]) {
+      for (int i = 0; i < c->d; i++)
+        centre[i] = (float)(c->sums[(size_t)k * (size_t)c->d + (size_t)i] / (double)c->count[k]);
+      continue;
+    }
+    int64_t far = 0;
+    for (int64_t i = 1; i < c->n; i++)
+      if (c->nearest[i] > c->nearest[far]) far = i;
+    memcpy(centre, row(c, far), (size_t)c->d * sizeof *centre);
+    c->nearest[far] = 0;
+  }
+}
+
+static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int restart, float *buffer,
+                              int32_t *before, double *inertia) {
+  int rounds = desc->max_rounds > 0 ? desc->max_rounds : 300;
+  start(c, desc->seed, restart);
+  memset(c->cluster, 0xff, (size_t)c->n * sizeof *c->cluster);
+  bool changed = true;
+  for (int round = 0; round < rounds && changed; round++) {
+    if (round) move_centres(c);
+    LCL_TRY(assign_all(c, buffer, before, &changed));
+  }
+  *inertia = 0;
+  for (int64_t i = 0; i < c->n; i++)
+    *inertia += squared_distance(row(c, i), c->centres + (size_t)c->cluster[i] * (size_t)c->d, c->d);
+  return LCL_OK;
+}
+
+static bool allocate(clustering *c, float **buffer, int32_t **before) {
+  size_t n = (size_t)c->n, k = (size_t)c->k, kd = k * (size_t)c->d;
+  c->centres = lcl_alloc(kd * sizeof *c->centres);
+  c->centre_norm = lcl_alloc(k * sizeof *c->centre_norm);
+  c->norm = lcl_alloc(n * sizeof *c->norm);
+  c->nearest = lcl_alloc(n * sizeof *c->nearest);
+  c->cluster = lcl_alloc(n * sizeof *c->cluster);
+  c->sums = lcl_alloc(kd * sizeof *c->sums);
+  c->count = lcl_alloc(k * sizeof *c->count);
+  *buffer = lcl_alloc(ROWS * k * sizeof **buffer);
+  *before = lcl_alloc(n * sizeof **before);
+  return c->centres && c->centre_norm && c->norm && c->nearest && c->cluster && c->sums && c->count &&
+         *buffer && *before;
+}
+
+static void release(clustering *c) {
+  lcl_row_products_destroy(c->products);
+  lcl_free(c->centres);
+  lcl_free(c->centre_norm);
+  lcl_free(c->norm);
+  lcl_free(c->nearest);
+  lcl_free(c->cluster);
+  lcl_free(c->sums);
+  lcl_free(c->count);
+}
+
+lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_kmeans_desc *desc,
+                      int32_t *cluster, float *centres, double *inertia) {
+  if (desc->k < 1 || desc->k > n || d < 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made", desc->k,
+                    (long long)n);
+  clustering c = { .x = x, .n = n, .d = d, .k = desc->k };
+  float *buffer = NULL;
+  int32_t *before = NULL;
+  double best = INFINITY;
+  lcl_status status = allocate(&c, &buffer, &before) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl_row_products_create(ctx, ROWS, desc->k, d, &c.products);
+  for (int64_t i = 0; i < n && status == LCL_OK; i++) {
+    double sum = 0;
+    for (int k = 0; k < d; k++) sum += (double)row(&c, i)[k] * row(&c, i)[k];
+    c.norm[i] = (float)sum;
+  }
+  int restarts = desc->restarts > 0 ? desc->restarts : 10;
+  for (int r = 0; r < restarts && status == LCL_OK; r++) {
+    double now;
+    status = one_restart(&c, desc, r, buffer, before, &now);
+    if (status != LCL_OK || !(now < best)) continue;
+    best = now;
+    memcpy(cluster, c.cluster, (size_t)n * sizeof *cluster);
+    if (centres) memcpy(centres, c.centres, (size_t)desc->k * (size_t)d * sizeof *centres);
+  }
+  if (status == LCL_OK && inertia) *inertia = best;
+  lcl_free(buffer);
+  lcl_free(before);
+  release(&c);
+  return status;
+}

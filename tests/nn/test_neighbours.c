@@ -1,0 +1,130 @@
+/* Nearest neighbours and k-means on the device against brute force on the host. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/philox.h"
+#include "nn/evaluate.h"
+
+static lcl_context *ctx;
+
+static int open_device(void **state) {
+  (void)state;
+  return lcl_context_create(&(lcl_context_desc) { 0 }, &ctx) == LCL_OK ? 0 : -1;
+}
+
+static int close_device(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+static double distance(const float *a, const float *b, int d) {
+  double sum = 0;
+  for (int k = 0; k < d; k++) sum += ((double)a[k] - b[k]) * ((double)a[k] - b[k]);
+  return sqrt(sum);
+}
+
+static void nearest(void **state) {
+  (void)state;
+  enum { N = 300, D = 13, K = 11 };
+  static float x[N * D], got[N * K];
+  static int32_t index[N * K];
+  lcl_philox_normal(1, 1, 1, x, N * D);
+  for (int k = 0; k < D; k++) x[7 * D + k] = x[3 * D + k]; /* twins */
+  assert_int_equal(lcl_nearest(ctx, x, N, D, K, index, got), LCL_OK);
+  assert_int_equal(index[7 * K], 3);
+  assert_float_equal(got[7 * K], 0, 0);
+  for (int i = 0; i < N; i++) {
+    double last = 0;
+    for (int k = 0; k < K; k++) {
+      const float *a = x + i * D, *b = x + index[i * K + k] * D;
+      assert_int_not_equal(index[i * K + k], i);
+      assert_true(fabs(got[i * K + k] - distance(a, b, D)) <= 1e-6 * (1 + distance(a, b, D)));
+      assert_true(got[i * K + k] >= last);
+      last = got[i * K + k];
+    }
+    int nearer = 0; /* no other example is nearer than the last of the list */
+    for (int j = 0; j < N; j++) nearer += j != i && distance(x + i * D, x + j * D, D) < last - 1e-5;
+    assert_true(nearer <= K - 1);
+  }
+  assert_int_equal(lcl_nearest(ctx, x, 5, D, 5, index, got), LCL_ERR_ARGUMENT);
+}
+
+/* More than one block: distances on a line are known. */
+static void nearest_in_blocks(void **state) {
+  (void)state;
+  enum { N = 2500 };
+  static float x[N], got[N * 3];
+  static int32_t index[N * 3];
+  for (int i = 0; i < N; i++) x[(i * 1009) % N] = (float)i * 0.5f;
+  assert_int_equal(lcl_nearest(ctx, x, N, 1, 3, index, got), LCL_OK);
+  for (int i = 0; i < N; i++) {
+    bool end = x[i] == 0 || x[i] == (N - 1) * 0.5f;
+    assert_float_equal(got[3 * i], 0.5f, 0);
+    assert_float_equal(got[3 * i + 1], end ? 1 : 0.5f, 0);
+  }
+}
+
+static void kmeans(void **state) {
+  (void)state;
+  enum { N = 600, D = 7, K = 5 };
+  static float x[N * D], centres[K * D];
+  static int32_t cluster[N], again[N];
+  double inertia, accuracy;
+  int32_t truth[N];
+  lcl_philox_normal(2, 2, 2, x, N * D);
+  for (int i = 0; i < N; i++) {
+    truth[i] = i % K;
+    x[i * D + truth[i]] += 12; /* clouds far apart */
+  }
+  lcl_kmeans_desc desc = { .k = K, .restarts = 3, .seed = 9 };
+  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
+  assert_int_equal(lcl_cluster_accuracy(truth, cluster, N, K, K, &accuracy, NULL), LCL_OK);
+  assert_float_equal(accuracy, 1, 0);
+  double total = 0;
+  for (int i = 0; i < N; i++) {
+    double own = distance(x + i * D, centres + cluster[i] * D, D);
+    for (int k = 0; k < K; k++) assert_true(own <= distance(x + i * D, centres + k * D, D) + 1e-5);
+    total += own * own;
+  }
+  assert_true(fabs(total - inertia) < 1e-6 * total);
+  for (int k = 0; k < K; k++) { /* a centre is the mean of its cluster */
+    for (int c = 0; c < D; c++) {
+      double sum = 0, count = 0;
+      for (int i = 0; i < N; i++)
+        if (cluster[i] == k) sum += x[i * D + c], count++;
+      assert_float_equal(centres[k * D + c], sum / count, 1e-5f);
+    }
+  }
+  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_OK);
+  assert_memory_equal(cluster, again, sizeof cluster);
+  desc.k = N + 1;
+  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_ERR_ARGUMENT);
+}
+
+/* Fewer different examples than clusters: nothing breaks. */
+static void kmeans_of_twins(void **state) {
+  (void)state;
+  float x[20 * 2];
+  int32_t cluster[20];
+  double inertia;
+  for (int i = 0; i < 20; i++) x[2 * i] = x[2 * i + 1] = i < 10 ? 1 : 2;
+  lcl_kmeans_desc desc = { .k = 4, .restarts = 2 };
+  assert_int_equal(lcl_kmeans(ctx, x, 20, 2, &desc, cluster, NULL, &inertia), LCL_OK);
+  assert_float_equal(inertia, 0, 0);
+  assert_int_not_equal(cluster[0], cluster[10]);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(nearest),
+    cmocka_unit_test(nearest_in_blocks),
+    cmocka_unit_test(kmeans),
+    cmocka_unit_test(kmeans_of_twins),
+  };
+  return cmocka_run_group_tests_name("neighbours", tests, open_device, close_device);
+}
