@@ -1,9 +1,9 @@
-/* conv: 2-D convolution (cross-correlation), its input gradient (the transposed convolution) and its filter gradient. The
- * three are each other's derivatives, so any order exists. */
+/* conv: 2-D convolution (cross-correlation), its input gradient (the transposed convolution) and its filter
+ * gradient. The three are each other's derivatives, so any order exists. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
 
-/* ---- shapes ----------------------------------------------------------------------------------------------------------- */
+/* ---- shapes -------------------------------------------------------------------------------------------- */
 
 lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
@@ -16,18 +16,21 @@ lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
     w = a->shape;
     y = s1.dim;
   }
-  return (lcl_conv_sizes){ x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
+  return (lcl_conv_sizes) { x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
 }
 
-static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) { return a->dilation[side] * (k - 1) + 1; }
+static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {
+  return a->dilation[side] * (k - 1) + 1;
+}
 
 /* Checks the convolution of a picture and a filter; out gets the result's height and width. */
 static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int64_t *w, int64_t out[2]) {
   if (x[1] != w[1] * a->groups)
-    return lcl_fail(LCL_ERR_SHAPE, "the picture has %lld channels, the filter expects %lld x %lld groups", (long long)x[1],
-                    (long long)w[1], (long long)a->groups);
+    return lcl_fail(LCL_ERR_SHAPE, "the picture has %lld channels, the filter expects %lld x %lld groups",
+                    (long long)x[1], (long long)w[1], (long long)a->groups);
   if (w[0] % a->groups)
-    return lcl_fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0], (long long)a->groups);
+    return lcl_fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0],
+                    (long long)a->groups);
   for (int i = 0; i < 2; i++) {
     const int64_t padded = x[2 + i] + a->pad[2 * i] + a->pad[2 * i + 1];
     if (w[2 + i] < 1) return lcl_fail(LCL_ERR_SHAPE, "the filter has no taps");
@@ -43,10 +46,11 @@ static lcl_status check_inputs(const lcl_node *node) {
   char s0[96], s1[96];
   const lcl_tensor *a = node->in[0], *b = node->in[1];
   if (a->dtype != LCL_F32 || b->dtype != LCL_F32)
-    return lcl_fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(a->dtype), lcl_dtype_name(b->dtype));
+    return lcl_fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(a->dtype),
+                    lcl_dtype_name(b->dtype));
   if (a->shape.rank != 4 || b->shape.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "expects two operands of rank 4, got %s and %s", lcl_shape_string(a->shape, s0),
-                    lcl_shape_string(b->shape, s1));
+    return lcl_fail(LCL_ERR_SHAPE, "expects two operands of rank 4, got %s and %s",
+                    lcl_shape_string(a->shape, s0), lcl_shape_string(b->shape, s1));
   return LCL_OK;
 }
 
@@ -67,9 +71,10 @@ static lcl_status infer_conv(lcl_node *node) {
 /* The gradient's shape has to be the one that the forward convolution gives. */
 static lcl_status check_result(const int64_t *gy, int64_t n, int64_t o, const int64_t out[2]) {
   if (gy[0] != n || gy[1] != o || gy[2] != out[0] || gy[3] != out[1])
-    return lcl_fail(LCL_ERR_SHAPE, "the convolution gives %lldx%lldx%lldx%lld, the gradient is %lldx%lldx%lldx%lld", (long long)n,
-                    (long long)o, (long long)out[0], (long long)out[1], (long long)gy[0], (long long)gy[1], (long long)gy[2],
-                    (long long)gy[3]);
+    return lcl_fail(LCL_ERR_SHAPE,
+                    "the convolution gives %lldx%lldx%lldx%lld, the gradient is %lldx%lldx%lldx%lld",
+                    (long long)n, (long long)o, (long long)out[0], (long long)out[1], (long long)gy[0],
+                    (long long)gy[1], (long long)gy[2], (long long)gy[3]);
   return LCL_OK;
 }
 
@@ -93,7 +98,7 @@ static lcl_status infer_filter_grad(lcl_node *node) {
   return finish(node, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
 }
 
-/* ---- nodes and gradients ------------------------------------------------------------------------------------------------ */
+/* ---- nodes and gradients ------------------------------------------------------------------------------- */
 
 static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b, const lcl_conv_attr *attr) {
   return lcl_node_new(lcl_tensor_graph(a), op, LCL_IN(a, b), attr, 1);
@@ -137,28 +142,42 @@ static void grad_filter_grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor
 }
 
 static lcl_status lower_conv(lcl_lower *lw, lcl_node *node) {
-  return lcl_conv_lower_fused(lw, node, &(lcl_epilogue){ .out = &node->out[0] });
+  return lcl_conv_lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
 }
 static lcl_status lower_input_grad(lcl_lower *lw, lcl_node *node) {
-  return lcl_conv_input_grad_lower_fused(lw, node, &(lcl_epilogue){ .out = &node->out[0] });
+  return lcl_conv_input_grad_lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
 }
 
-const lcl_op lcl_op_conv2d = { .name = "conv2d", .attr_size = sizeof(lcl_conv_attr), .infer = infer_conv, .grad = grad_conv,
-                               .lower = lower_conv, .lower_fused = lcl_conv_lower_fused, .flops = lcl_conv_flops };
-const lcl_op lcl_op_conv2d_input_grad = { .name = "conv2d_input_grad", .attr_size = sizeof(lcl_conv_attr),
-                                          .infer = infer_input_grad, .grad = grad_input_grad, .lower = lower_input_grad,
-                                          .lower_fused = lcl_conv_input_grad_lower_fused, .flops = lcl_conv_flops };
-const lcl_op lcl_op_conv2d_filter_grad = { .name = "conv2d_filter_grad", .attr_size = sizeof(lcl_conv_attr),
-                                           .infer = infer_filter_grad, .grad = grad_filter_grad,
-                                           .lower = lcl_conv_filter_grad_lower, .flops = lcl_conv_flops };
+const lcl_op lcl_op_conv2d = { .name = "conv2d",
+                               .attr_size = sizeof(lcl_conv_attr),
+                               .infer = infer_conv,
+                               .grad = grad_conv,
+                               .lower = lower_conv,
+                               .lower_fused = lcl_conv_lower_fused,
+                               .flops = lcl_conv_flops };
+const lcl_op lcl_op_conv2d_input_grad = { .name = "conv2d_input_grad",
+                                          .attr_size = sizeof(lcl_conv_attr),
+                                          .infer = infer_input_grad,
+                                          .grad = grad_input_grad,
+                                          .lower = lower_input_grad,
+                                          .lower_fused = lcl_conv_input_grad_lower_fused,
+                                          .flops = lcl_conv_flops };
+const lcl_op lcl_op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
+                                           .attr_size = sizeof(lcl_conv_attr),
+                                           .infer = infer_filter_grad,
+                                           .grad = grad_filter_grad,
+                                           .lower = lcl_conv_filter_grad_lower,
+                                           .flops = lcl_conv_flops };
 
-/* ---- public -------------------------------------------------------------------------------------------------------------- */
+/* ---- public -------------------------------------------------------------------------------------------- */
 
-/* The description with its defaults filled in and `same` turned into numbers. false: a mistake was reported. */
-static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_shape x, lcl_shape w, lcl_conv_attr *a) {
+/* The description with its defaults filled in and `same` turned into numbers. false: a mistake was reported.
+ */
+static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_shape x, lcl_shape w,
+                    lcl_conv_attr *a) {
   static const lcl_conv_desc standard;
   if (!d) d = &standard;
-  *a = (lcl_conv_attr){ .groups = d->groups ? d->groups : 1 };
+  *a = (lcl_conv_attr) { .groups = d->groups ? d->groups : 1 };
   bool ok = a->groups > 0;
   for (int i = 0; i < 2; i++) {
     a->stride[i] = d->stride[i] ? d->stride[i] : 1;
@@ -175,7 +194,9 @@ static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_sh
       ok &= d->pad[2 * i] >= 0 && d->pad[2 * i + 1] >= 0;
     }
   }
-  if (!ok) lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "stride, dilation and groups must be positive, padding not negative");
+  if (!ok)
+    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
+                      "stride, dilation and groups must be positive, padding not negative");
   return ok;
 }
 
@@ -185,8 +206,8 @@ static lcl_tensor *add_bias(lcl_tensor *y, lcl_tensor *b, const char *op) {
   char s[96];
   if (!b || lcl_graph_broken(g)) return y;
   if (b->shape.rank != 1 || b->shape.dim[0] != y->shape.dim[1])
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s", (long long)y->shape.dim[1],
-                             lcl_shape_string(b->shape, s));
+    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s",
+                             (long long)y->shape.dim[1], lcl_shape_string(b->shape, s));
   return lcl_add(y, lcl_reshape(b, LCL_SHAPE(b->shape.dim[0], 1, 1)));
 }
 
@@ -196,13 +217,15 @@ lcl_tensor *lcl_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_co
   return add_bias(forward(x, w, &a), b, "conv2d");
 }
 
-lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_shape, const lcl_conv_desc *desc) {
+lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_shape,
+                                  const lcl_conv_desc *desc) {
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(gy), "conv2d_input_grad", desc, in_shape, w->shape, &a)) return gy;
   return input_grad(gy, w, in_shape, &a);
 }
 
-lcl_tensor *lcl_conv2d_filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w_shape, const lcl_conv_desc *desc) {
+lcl_tensor *lcl_conv2d_filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w_shape,
+                                   const lcl_conv_desc *desc) {
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(x), "conv2d_filter_grad", desc, x->shape, w_shape, &a)) return x;
   return filter_grad(x, gy, w_shape, &a);
@@ -215,7 +238,8 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, co
   lcl_conv_attr a;
   char sx[96], sw[96];
   if (lcl_graph_broken(g)) return x;
-  if (desc && desc->same) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
+  if (desc && desc->same)
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
   if (x->shape.rank != 4 || w->shape.rank != 4)
     return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
                              lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
@@ -224,16 +248,22 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, co
   for (int i = 0; i < 2; i++) {
     const int64_t extra = output_pad ? output_pad[i] : 0;
     if (extra < 0 || (extra >= a.stride[i] && extra >= a.dilation[i]))
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "output_pad %lld must be less than stride %lld or dilation %lld",
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
+                               "output_pad %lld must be less than stride %lld or dilation %lld",
                                (long long)extra, (long long)a.stride[i], (long long)a.dilation[i]);
-    out.dim[2 + i] = (x->shape.dim[2 + i] - 1) * a.stride[i] - a.pad[2 * i] - a.pad[2 * i + 1] + reach(&a, i, w->shape.dim[2 + i]) + extra;
+    out.dim[2 + i] = (x->shape.dim[2 + i] - 1) * a.stride[i] - a.pad[2 * i] - a.pad[2 * i + 1] +
+                     reach(&a, i, w->shape.dim[2 + i]) + extra;
     if (out.dim[2 + i] < 1)
-      return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s", lcl_shape_string(x->shape, sx));
-    /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is padding then. */
-    const int64_t ignored = (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] - reach(&a, i, w->shape.dim[2 + i])) / a.stride[i] + 1;
+      return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
+                               lcl_shape_string(x->shape, sx));
+    /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is padding
+     * then. */
+    const int64_t ignored =
+        (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] - reach(&a, i, w->shape.dim[2 + i])) / a.stride[i] +
+        1;
     if (ignored != x->shape.dim[2 + i])
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "output_pad %lld must be less than stride %lld", (long long)extra,
-                               (long long)a.stride[i]);
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "output_pad %lld must be less than stride %lld",
+                               (long long)extra, (long long)a.stride[i]);
   }
   return add_bias(input_grad(x, w, out, &a), b, op);
 }

@@ -5,18 +5,20 @@
 double lcl_conv_flops(const lcl_node *node) {
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   const lcl_conv_attr *a = node->attr;
-  return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)(s.c / a->groups) * (double)(s.kh * s.kw);
+  return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)(s.c / a->groups) *
+         (double)(s.kh * s.kw);
 }
 
 static void label_of(const lcl_node *node, char *out, size_t n) {
   char a[96], b[96];
-  snprintf(out, n, "%s %s %s", node->op->name, lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(node->in[1]->shape, b));
+  snprintf(out, n, "%s %s %s", node->op->name, lcl_shape_string(node->in[0]->shape, a),
+           lcl_shape_string(node->in[1]->shape, b));
 }
 
 /* 1x1, no stride, no padding: rows do not matter, a picture is one long row. */
 static bool pointwise(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  return s->kh == 1 && s->kw == 1 && a->stride[0] == 1 && a->stride[1] == 1 && s->h == s->oh && s->w == s->ow && a->pad[0] == 0 &&
-         a->pad[2] == 0;
+  return s->kh == 1 && s->kw == 1 && a->stride[0] == 1 && a->stride[1] == 1 && s->h == s->oh &&
+         s->w == s->ow && a->pad[0] == 0 && a->pad[2] == 0;
 }
 
 static lcl_conv_sizes flatten(const lcl_conv_attr *a, lcl_conv_sizes s) {
@@ -40,23 +42,51 @@ static void set_epilogue(lcl_lower *lw, lcl_gemm *g, const lcl_epilogue *e) {
 
 /* Patches of x under a filter, for the forward pass and the filter gradient. */
 static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  return (lcl_patches){ .pictures = s->n, .all_channels = s->c, .channels = s->c / a->groups, .h = s->h, .w = s->w,
-                        .gq = s->oh, .gr = s->ow, .sh = a->stride[0], .sw = a->stride[1], .h0 = -a->pad[0], .w0 = -a->pad[2],
-                        .ta = s->kh, .tb = s->kw, .dh = a->dilation[0], .dw = a->dilation[1] };
+  return (lcl_patches) { .pictures = s->n,
+                         .all_channels = s->c,
+                         .channels = s->c / a->groups,
+                         .h = s->h,
+                         .w = s->w,
+                         .gq = s->oh,
+                         .gr = s->ow,
+                         .sh = a->stride[0],
+                         .sw = a->stride[1],
+                         .h0 = -a->pad[0],
+                         .w0 = -a->pad[2],
+                         .ta = s->kh,
+                         .tb = s->kw,
+                         .dh = a->dilation[0],
+                         .dw = a->dilation[1] };
 }
 
 /* y[o, pixel] = sum over (tap, channel) of w[o, (channel, tap)] * x[channel, pixel + tap] */
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
-  const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups, plane = s.oh * s.ow;
+  const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups,
+                plane = s.oh * s.ow;
   char label[224];
   label_of(node, label, sizeof label);
-  lcl_gemm g = { .label = label, .m = filters, .n = s.n * plane, .k = taps * channels, .batch = a->groups,
-                 .a = lcl_in(lw, node->in[1]), .a_batch = filters * channels * taps, .a_rs = channels * taps, .a_len = channels,
-                 .a_tb = 1, .a_sa = 1, .a_s1 = taps,
-                 .b = lcl_in(lw, node->in[0]), .source = LCL_GEMM_PATCHES, .patches = patches_of(a, &s),
-                 .c_batch = filters * plane, .ldc = plane, .yn = s.o * plane, .yrow = s.ow, .ycol = 1,
+  lcl_gemm g = { .label = label,
+                 .m = filters,
+                 .n = s.n * plane,
+                 .k = taps * channels,
+                 .batch = a->groups,
+                 .a = lcl_in(lw, node->in[1]),
+                 .a_batch = filters * channels * taps,
+                 .a_rs = channels * taps,
+                 .a_len = channels,
+                 .a_tb = 1,
+                 .a_sa = 1,
+                 .a_s1 = taps,
+                 .b = lcl_in(lw, node->in[0]),
+                 .source = LCL_GEMM_PATCHES,
+                 .patches = patches_of(a, &s),
+                 .c_batch = filters * plane,
+                 .ldc = plane,
+                 .yn = s.o * plane,
+                 .yrow = s.ow,
+                 .ycol = 1,
                  .flops = lcl_conv_flops(node) };
   set_epilogue(lw, &g, e);
   return lcl_gemm_lower(lw, &g);
@@ -69,22 +99,38 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   const int64_t columns = s.c / a->groups * s.kh * s.kw, filters = s.o / a->groups, plane = s.oh * s.ow;
   char label[224];
   label_of(node, label, sizeof label);
-  const lcl_gemm g = { .label = label, .m = filters, .n = columns, .k = s.n * plane, .batch = a->groups,
-                       .a = lcl_in(lw, node->in[1]), .a_batch = filters * plane, .a_rs = plane, .a_len = plane, .a_tb = 1,
-                       .a_sa = s.o * plane, .a_s1 = 1,
-                       .b = lcl_in(lw, node->in[0]), .source = LCL_GEMM_PATCHES_T, .patches = patches_of(a, &s),
-                       .c = lcl_out(lw, &node->out[0]), .c_batch = filters * columns, .ldc = columns,
+  const lcl_gemm g = { .label = label,
+                       .m = filters,
+                       .n = columns,
+                       .k = s.n * plane,
+                       .batch = a->groups,
+                       .a = lcl_in(lw, node->in[1]),
+                       .a_batch = filters * plane,
+                       .a_rs = plane,
+                       .a_len = plane,
+                       .a_tb = 1,
+                       .a_sa = s.o * plane,
+                       .a_s1 = 1,
+                       .b = lcl_in(lw, node->in[0]),
+                       .source = LCL_GEMM_PATCHES_T,
+                       .patches = patches_of(a, &s),
+                       .c = lcl_out(lw, &node->out[0]),
+                       .c_batch = filters * columns,
+                       .ldc = columns,
                        .flops = lcl_conv_flops(node) };
   return lcl_gemm_lower(lw, &g);
 }
 
-/* One dimension of the input gradient, restricted to positions phase, phase + stride, ...: those see taps first,
- * first + step, ... of the filter, and position q of the phase with tap number t looks at gy[q + start + t*move]. */
+/* One dimension of the input gradient, restricted to positions phase, phase + stride, ...: those see taps
+ * first, first + step, ... of the filter, and position q of the phase with tap number t looks at gy[q + start
+ * + t*move]. */
 typedef struct phase {
   int64_t count, taps, first, step, start, move;
 } phase;
 
-static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
+static int64_t gcd(int64_t a, int64_t b) {
+  return b ? gcd(b, a % b) : a;
+}
 
 static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t in, int64_t kernel) {
   const int64_t s = a->stride[side], d = a->dilation[side], before = a->pad[2 * side], step = s / gcd(s, d);
@@ -100,19 +146,29 @@ static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t 
   return p;
 }
 
-/* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position + pad - tap*dilation)/stride]
- * where that divides: a convolution of gy for each phase of the stride. */
+/* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position + pad -
+ * tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride. */
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
   const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups, plane = s.h * s.w;
   char label[224];
   label_of(node, label, sizeof label);
-  lcl_gemm g = { .label = label, .m = channels, .batch = a->groups,
-                 .a = lcl_in(lw, node->in[1]), .a_batch = filters * channels * taps, .a_rs = taps, .a_len = filters,
+  lcl_gemm g = { .label = label,
+                 .m = channels,
+                 .batch = a->groups,
+                 .a = lcl_in(lw, node->in[1]),
+                 .a_batch = filters * channels * taps,
+                 .a_rs = taps,
+                 .a_len = filters,
                  .a_s1 = channels * taps,
-                 .b = lcl_in(lw, node->in[0]), .source = LCL_GEMM_PATCHES,
-                 .c_batch = channels * plane, .ldc = plane, .yn = s.c * plane, .yrow = a->stride[0] * s.w, .ycol = a->stride[1] };
+                 .b = lcl_in(lw, node->in[0]),
+                 .source = LCL_GEMM_PATCHES,
+                 .c_batch = channels * plane,
+                 .ldc = plane,
+                 .yn = s.c * plane,
+                 .yrow = a->stride[0] * s.w,
+                 .ycol = a->stride[1] };
   set_epilogue(lw, &g, e);
   for (int64_t ph = 0; ph < LCL_MIN(a->stride[0], s.h); ph++) {
     for (int64_t pw = 0; pw < LCL_MIN(a->stride[1], s.w); pw++) {
@@ -125,9 +181,21 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
       g.a_sb = x.step;
       g.c_base = ph * s.w + pw;
       g.flops = 2.0 * (double)(g.m * g.batch) * (double)g.n * (double)g.k;
-      g.patches = (lcl_patches){ .pictures = s.n, .all_channels = s.o, .channels = filters, .h = s.oh, .w = s.ow, .gq = y.count,
-                                 .gr = x.count, .sh = 1, .sw = 1, .h0 = y.start, .w0 = x.start, .ta = y.taps, .tb = x.taps,
-                                 .dh = y.move, .dw = x.move };
+      g.patches = (lcl_patches) { .pictures = s.n,
+                                  .all_channels = s.o,
+                                  .channels = filters,
+                                  .h = s.oh,
+                                  .w = s.ow,
+                                  .gq = y.count,
+                                  .gr = x.count,
+                                  .sh = 1,
+                                  .sw = 1,
+                                  .h0 = y.start,
+                                  .w0 = x.start,
+                                  .ta = y.taps,
+                                  .tb = x.taps,
+                                  .dh = y.move,
+                                  .dw = x.move };
       LCL_TRY(lcl_gemm_lower(lw, &g));
     }
   }

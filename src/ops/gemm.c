@@ -1,7 +1,9 @@
 /* Lowering of products to the kernels of cl/matmul_panel.cl and cl/matmul_tiled.cl. */
 #include "ops/gemm.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 enum { MAX_ARGS = 48 };
 typedef struct arg_list {
@@ -9,12 +11,14 @@ typedef struct arg_list {
   int n;
 } arg_list;
 
-static void add(arg_list *l, lcl_arg a) { l->a[l->n++] = a; }
+static void add(arg_list *l, lcl_arg a) {
+  l->a[l->n++] = a;
+}
 static void add_ints(arg_list *l, const int64_t *v, int n) {
   for (int i = 0; i < n; i++) add(l, lcl_i32(v[i]));
 }
-#define INTS(list, ...)                                                                                                \
-  add_ints(list, (int64_t[]){ __VA_ARGS__ }, (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
+#define INTS(list, ...)                                                                                      \
+  add_ints(list, (int64_t[]) { __VA_ARGS__ }, (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
 
 static double bytes_of(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
@@ -24,7 +28,8 @@ static double bytes_of(const lcl_gemm *g) {
 }
 
 /* Sums of all parts of a split product, or a filter gradient that is still in channels-last order. */
-static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int part, int64_t pitch, int64_t cl) {
+static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int part,
+                              int64_t pitch, int64_t cl) {
   const int64_t total = g->batch * g->m * g->n, units = (int64_t)lcl_lower_caps(lw)->compute_units;
   const int64_t chunk = lcl_lower_caps(lw)->panel ? LCL_MAX(256, ceil_div(total, 4 * LCL_MAX(units, 1))) : 1;
   arg_list l = { .n = 0 };
@@ -33,11 +38,17 @@ static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   add(&l, lcl_scratch_arg(lw, part, LCL_READ));
   add(&l, g->c);
   add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
-  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, g->patches.ta * g->patches.tb, cl, chunk, g->bias_kind, g->act);
+  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, g->patches.ta * g->patches.tb, cl, chunk, g->bias_kind,
+       g->act);
   add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_reduce.cl" }, .kernel = "matmul_reduce",
-                                        .args = l.a, .n_args = l.n, .dims = 1, .global = { (size_t)ceil_div(total, chunk) },
-                                        .bytes = 4.0 * (double)(total * (p->splits + 1)) });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                         .source = { .file = "matmul_reduce.cl" },
+                                         .kernel = "matmul_reduce",
+                                         .args = l.a,
+                                         .n_args = l.n,
+                                         .dims = 1,
+                                         .global = { (size_t)ceil_div(total, chunk) },
+                                         .bytes = 4.0 * (double)(total * (p->splits + 1)) });
 }
 
 /* Where the kernel writes: C itself with the epilogue, or parts that emit_reduce finishes. */
@@ -48,10 +59,10 @@ typedef struct target {
 } target;
 
 static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int64_t cl) {
-  if (p->splits == 1 && cl == 0) return (target){ g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  if (p->splits == 1 && cl == 0) return (target) { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   const int64_t pitch = cl ? cl * g->patches.ta * g->patches.tb : g->n, batch = g->m * pitch;
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p->splits * g->batch * batch));
-  return (target){ lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part };
+  return (target) { lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part };
 }
 
 static void add_epilogue(arg_list *l, const lcl_gemm *g, const target *t) {
@@ -64,12 +75,14 @@ static void add_geometry(arg_list *l, const lcl_patches *p) {
   INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1), p->dh, p->dw);
 }
 
-/* ---- panels ----------------------------------------------------------------------------------------------------------- */
+/* ---- panels -------------------------------------------------------------------------------------------- */
 
-static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options, int packed,
-                            int64_t panels, int64_t batch) {
-  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1, perm_t = 1, perm_c = g->k;
-  if (len < g->k && tb == 1 && sa == 1 && s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
+static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options,
+                            int packed, int64_t panels, int64_t batch) {
+  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1,
+          perm_t = 1, perm_c = g->k;
+  if (len < g->k && tb == 1 && sa == 1 &&
+      s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
     perm_t = s1, perm_c = len;
     len = g->k, s1 = 1;
   }
@@ -84,14 +97,20 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   add(&l, g->a);
   add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
   INTS(&l, g->m, g->k, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1, perm_t, perm_c);
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
-                                        .kernel = "panel_pack", .args = l.a, .n_args = l.n, .dims = 3,
-                                        .global = { (size_t)panels, (size_t)ceil_div(along, chunk), (size_t)batch },
-                                        .local = { 1, 1, 1 }, .bytes = 8.0 * (double)(g->m * g->k * batch) });
+  return lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "matmul_panel.cl", .options = options },
+                             .kernel = "panel_pack",
+                             .args = l.a,
+                             .n_args = l.n,
+                             .dims = 3,
+                             .global = { (size_t)panels, (size_t)ceil_div(along, chunk), (size_t)batch },
+                             .local = { 1, 1, 1 },
+                             .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
-static lcl_status emit_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options, int copy,
-                                     int64_t cl) {
+static lcl_status emit_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
+                                     const char *options, int copy, int64_t cl) {
   const lcl_patches *x = &g->patches;
   const int64_t pixels = x->h * x->w;
   arg_list l = { .n = 0 };
@@ -100,11 +119,17 @@ static lcl_status emit_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl
   add(&l, g->b);
   add(&l, lcl_scratch_arg(lw, copy, LCL_WRITE));
   INTS(&l, x->all_channels, x->channels, cl, pixels);
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
-                                        .kernel = "channels_last", .args = l.a, .n_args = l.n, .dims = 3,
-                                        .global = { (size_t)ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
-                                        .local = { 1, 1, 1 },
-                                        .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
+  return lcl_emit(lw,
+                  &(lcl_emit_desc) {
+                      .label = label,
+                      .source = { .file = "matmul_panel.cl", .options = options },
+                      .kernel = "channels_last",
+                      .args = l.a,
+                      .n_args = l.n,
+                      .dims = 3,
+                      .global = { (size_t)ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
+                      .local = { 1, 1, 1 },
+                      .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
 }
 
 static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
@@ -145,19 +170,27 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   if (matrix) {
     INTS(&l, g->rsb, g->csb);
   } else {
-    INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1), cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
+    INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
+         cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
     add_geometry(&l, x);
   }
   if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_panel.cl", .options = options },
-                                         .kernel = "panel_gemm", .args = l.a, .n_args = l.n, .dims = 3,
-                                         .global = { (size_t)ceil_div(ceil_div(n, nr), p->panels_n),
-                                                     (size_t)ceil_div(panels, p->panels_m), (size_t)(g->batch * p->splits) },
-                                         .local = { 1, 1, 1 }, .flops = g->flops, .bytes = bytes_of(g) }));
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                          .source = { .file = "matmul_panel.cl", .options = options },
+                                          .kernel = "panel_gemm",
+                                          .args = l.a,
+                                          .n_args = l.n,
+                                          .dims = 3,
+                                          .global = { (size_t)ceil_div(ceil_div(n, nr), p->panels_n),
+                                                      (size_t)ceil_div(panels, p->panels_m),
+                                                      (size_t)(g->batch * p->splits) },
+                                          .local = { 1, 1, 1 },
+                                          .flops = g->flops,
+                                          .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, transposed ? cl : 0);
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------------------------ */
+/* ---- tiles --------------------------------------------------------------------------------------------- */
 
 static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
@@ -172,8 +205,10 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   add(&l, t.c);
   add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
   INTS(&l, g->m, g->n, g->k, p->splits, ceil_div(g->k, p->splits));
-  INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb, g->a_s1);
-  INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base, t.batch, t.split, t.ldc);
+  INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb,
+       g->a_s1);
+  INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base, t.batch,
+       t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (g->source == LCL_GEMM_MATRIX) {
     INTS(&l, g->rsb, g->csb);
@@ -182,12 +217,18 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
     add_geometry(&l, x);
   }
   if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "matmul_tiled.cl", .options = options },
-                                         .kernel = "matmul_tiled", .args = l.a, .n_args = l.n, .dims = 3,
-                                         .global = { (size_t)(ceil_div(g->n, side) * p->group),
-                                                     (size_t)(ceil_div(g->m, side) * p->group), (size_t)(g->batch * p->splits) },
-                                         .local = { (size_t)p->group, (size_t)p->group, 1 }, .flops = g->flops,
-                                         .bytes = bytes_of(g) }));
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                          .source = { .file = "matmul_tiled.cl", .options = options },
+                                          .kernel = "matmul_tiled",
+                                          .args = l.a,
+                                          .n_args = l.n,
+                                          .dims = 3,
+                                          .global = { (size_t)(ceil_div(g->n, side) * p->group),
+                                                      (size_t)(ceil_div(g->m, side) * p->group),
+                                                      (size_t)(g->batch * p->splits) },
+                                          .local = { (size_t)p->group, (size_t)p->group, 1 },
+                                          .flops = g->flops,
+                                          .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, 0);
 }
 
@@ -195,11 +236,13 @@ lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
   const lcl_gemm_params p = lcl_gemm_choose(lcl_lower_caps(lw), g);
   switch ((lcl_gemm_algorithm)p.algorithm) {
-  case LCL_GEMM_PANEL: return lower_panel(lw, g, &p);
+  case LCL_GEMM_PANEL:
+    return lower_panel(lw, g, &p);
   case LCL_GEMM_CLBLAST:
     if (lcl_gemm_clblast_can(lcl_lower_caps(lw), g)) return lcl_gemm_lower_clblast(lw, g);
     break;
-  case LCL_GEMM_TILED: break;
+  case LCL_GEMM_TILED:
+    break;
   }
   return lower_tiled(lw, g, &p);
 }

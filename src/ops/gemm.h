@@ -1,5 +1,5 @@
-/* One product behind matmul and the convolutions: C = act(A B + bias), batched, where B is a matrix or the patches of a
- * picture that are never written out. */
+/* One product behind matmul and the convolutions: C = act(A B + bias), batched, where B is a matrix or the
+ * patches of a picture that are never written out. */
 #ifndef LCL_OPS_GEMM_H
 #define LCL_OPS_GEMM_H
 
@@ -11,8 +11,9 @@ typedef enum lcl_gemm_source {
   LCL_GEMM_PATCHES_T /* k = (picture, q, r), j = (channel, tap a, tap b): filter gradient */
 } lcl_gemm_source;
 
-/* Pictures x (pictures, all_channels, h, w); product z of the batch uses channels z*channels... Pixel (q,r) of a gq x gr
- * grid with tap (a,b), a < ta, b < tb, is x[q*sh + h0 + a*dh, r*sw + w0 + b*dw], zero outside. */
+/* Pictures x (pictures, all_channels, h, w); product z of the batch uses channels z*channels... Pixel (q,r)
+ * of a gq x gr grid with tap (a,b), a < ta, b < tb, is x[q*sh + h0 + a*dh, r*sw + w0 + b*dw], zero outside.
+ */
 typedef struct lcl_patches {
   int64_t pictures, all_channels, channels, h, w;
   int64_t gq, gr, sh, sw, h0, w0;
@@ -24,14 +25,16 @@ enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW };
 typedef struct lcl_gemm {
   const char *label; /* "conv2d 32x3x32x32" */
   int64_t m, n, k, batch;
-  /* A[i,k] with k = (l0, l1), l1 < a_len: a_base + z*a_batch + i*a_rs + (l0/a_tb)*a_sa + (l0%a_tb)*a_sb + l1*a_s1 */
+  /* A[i,k] with k = (l0, l1), l1 < a_len: a_base + z*a_batch + i*a_rs + (l0/a_tb)*a_sa + (l0%a_tb)*a_sb +
+   * l1*a_s1 */
   lcl_arg a;
   int64_t a_base, a_batch, a_rs, a_len, a_tb, a_sa, a_sb, a_s1;
   lcl_arg b;
   lcl_gemm_source source;
   int64_t b_base, b_batch, rsb, csb; /* matrix */
   lcl_patches patches;
-  /* C[i,j] at c_base + z*c_batch + i*ldc + j; for PATCHES j = (n,q,r) is at n*yn + q*yrow + r*ycol instead. */
+  /* C[i,j] at c_base + z*c_batch + i*ldc + j; for PATCHES j = (n,q,r) is at n*yn + q*yrow + r*ycol instead.
+   */
   lcl_arg c;
   int64_t c_base, c_batch, ldc, yn, yrow, ycol;
   lcl_arg bias; /* with bias_kind other than NONE: a number a column, or a row z*m + i */

@@ -1,10 +1,12 @@
 /* The choice of algorithm and kernel parameters for a product. */
 #include "ops/gemm.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
-/* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are neighbours in a row,
- * and there are enough channels to fill vectors. */
+/* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are neighbours
+ * in a row, and there are enough channels to fill vectors. */
 static bool wants_channels_last(const lcl_gemm *g, int vec) {
   const lcl_patches *p = &g->patches;
   const int64_t padded = ceil_div(p->channels, vec) * vec;
@@ -13,18 +15,20 @@ static bool wants_channels_last(const lcl_gemm *g, int vec) {
   return g->source == LCL_GEMM_PATCHES && !rows && 2 * p->channels >= vec;
 }
 
-/* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every compute unit
- * busy to the end; where columns do not suffice, rows or the inner dimension are split. */
+/* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every
+ * compute unit busy to the end; where columns do not suffice, rows or the inner dimension are split. */
 static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
   p->algorithm = LCL_GEMM_PANEL;
   p->vec = caps->preferred_float >= 16 ? 16 : 8;
   const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
-  for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;) p->kc_max /= 2;
+  for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;)
+    p->kc_max /= 2;
   p->channels_last = wants_channels_last(g, p->vec);
   const int64_t n = g->source == LCL_GEMM_PATCHES_T && p->channels_last
                         ? ceil_div(g->patches.channels, p->vec) * p->vec * g->patches.ta * g->patches.tb
                         : g->n;
-  const int64_t all_n = ceil_div(n, nr), all_m = ceil_div(g->m, mr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t all_n = ceil_div(n, nr), all_m = ceil_div(g->m, mr),
+                units = LCL_MAX(1, (int64_t)caps->compute_units);
   const int64_t wanted = 8 * units, items = all_n * g->batch;
   p->panels_n = (int)LCL_MIN(8, LCL_MAX(1, items / wanted));
   p->panels_m = (int)all_m;
@@ -48,7 +52,8 @@ static void choose_tiled(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_param
   p->nv = 1;
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
   const int64_t large = ceil_div(g->m, 128) * ceil_div(g->n, 128) * g->batch;
-  if (p->group == 16 && caps->local_mem >= 24 << 10 && g->m >= 96 && g->n >= 96 && large >= 2 * units) p->nv = 2;
+  if (p->group == 16 && caps->local_mem >= 24 << 10 && g->m >= 96 && g->n >= 96 && large >= 2 * units)
+    p->nv = 2;
   const int64_t side = 4 * p->nv * p->group;
   const int64_t tiles = LCL_MAX(1, ceil_div(g->m, side) * ceil_div(g->n, side) * g->batch);
   p->splits = 1;
@@ -58,7 +63,9 @@ static void choose_tiled(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_param
 
 lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g) {
   lcl_gemm_params p = { 0 };
-  if (caps->panel) choose_panel(caps, g, &p);
-  else choose_tiled(caps, g, &p);
+  if (caps->panel)
+    choose_panel(caps, g, &p);
+  else
+    choose_tiled(caps, g, &p);
   return p;
 }

@@ -1,4 +1,5 @@
-/* Products with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in the loop. */
+/* Products with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in the loop.
+ */
 #include "lcl_config.h"
 #include "ops/gemm.h"
 
@@ -24,8 +25,13 @@ static void layout(int64_t row, int64_t col, int64_t rows, int64_t cols, CLBlast
 }
 
 static call call_of(const lcl_gemm *g) {
-  call c = { .m = (size_t)g->m, .n = (size_t)g->n, .k = (size_t)g->k, .a_offset = (size_t)g->a_base, .b_offset = (size_t)g->b_base,
-             .c_offset = (size_t)g->c_base, .ldc = (size_t)g->ldc };
+  call c = { .m = (size_t)g->m,
+             .n = (size_t)g->n,
+             .k = (size_t)g->k,
+             .a_offset = (size_t)g->a_base,
+             .b_offset = (size_t)g->b_base,
+             .c_offset = (size_t)g->c_base,
+             .ldc = (size_t)g->ldc };
   layout(g->a_rs, g->a_s1, g->m, g->k, &c.ta, &c.lda);
   layout(g->rsb, g->csb, g->k, g->n, &c.tb, &c.ldb);
   return c;
@@ -33,21 +39,24 @@ static call call_of(const lcl_gemm *g) {
 
 bool lcl_gemm_clblast_can(const lcl_caps *caps, const lcl_gemm *g) {
   const call c = call_of(g);
-  return caps->clblast && g->source == LCL_GEMM_MATRIX && g->batch == 1 && g->a_len >= g->k && g->bias_kind == LCL_BIAS_NONE &&
-         g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda && c.ldb;
+  return caps->clblast && g->source == LCL_GEMM_MATRIX && g->batch == 1 && g->a_len >= g->k &&
+         g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda && c.ldb;
 }
 
-static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait, const cl_event *wait,
-                            cl_event *done) {
+static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
+                            const cl_event *wait, cl_event *done) {
   const call *c = user;
   if (n_wait) { /* CLBlast takes no wait list */
     const cl_int err = clEnqueueBarrierWithWaitList(queue, n_wait, wait, NULL);
-    if (err != CL_SUCCESS) return lcl_fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl_cl_error_name(err));
+    if (err != CL_SUCCESS)
+      return lcl_fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl_cl_error_name(err));
   }
-  const CLBlastStatusCode status =
-      CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, c->ta, c->tb, c->m, c->n, c->k, 1.0f, mem[0], c->a_offset, c->lda, mem[1],
-                                 c->b_offset, c->ldb, 0.0f, mem[2], c->c_offset, c->ldc, &queue, done, mem[3]);
-  return status == CLBlastSuccess ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
+  const CLBlastStatusCode status = CLBlastSgemmWithTempBuffer(
+      CLBlastLayoutRowMajor, c->ta, c->tb, c->m, c->n, c->k, 1.0f, mem[0], c->a_offset, c->lda, mem[1],
+      c->b_offset, c->ldb, 0.0f, mem[2], c->c_offset, c->ldc, &queue, done, mem[3]);
+  return status == CLBlastSuccess
+             ? LCL_OK
+             : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
 }
 
 lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
@@ -55,17 +64,24 @@ lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
   cl_command_queue queue = lcl_context_queue(lcl_lower_context(lw));
   size_t temp = 0;
   char label[128];
-  const CLBlastStatusCode status = CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, c.ta, c.tb, c.m, c.n, c.k, c.a_offset, c.lda,
-                                                              c.b_offset, c.ldb, c.c_offset, c.ldc, &queue, &temp);
-  if (status != CLBlastSuccess) return lcl_fail(LCL_ERR_LIBRARY, "CLBlast's temporary buffer size: code %d", (int)status);
+  const CLBlastStatusCode status =
+      CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, c.ta, c.tb, c.m, c.n, c.k, c.a_offset, c.lda,
+                                 c.b_offset, c.ldb, c.c_offset, c.ldc, &queue, &temp);
+  if (status != CLBlastSuccess)
+    return lcl_fail(LCL_ERR_LIBRARY, "CLBlast's temporary buffer size: code %d", (int)status);
   call *user = lcl_alloc(sizeof *user);
   if (!user) return LCL_ERR_HOST_MEMORY;
   *user = c;
   const int scratch = lcl_scratch(lw, LCL_MAX(temp, 4));
   const lcl_arg args[] = { g->a, g->b, g->c, lcl_scratch_arg(lw, scratch, LCL_WRITE) };
   snprintf(label, sizeof label, "%s CLBlast", g->label);
-  const lcl_status st = lcl_emit_lib(lw, &(lcl_emit_lib_desc){ .label = label, .fn = run_sgemm, .user = user, .user_free = lcl_free,
-                                                               .args = args, .n_args = (int)LCL_COUNT(args), .flops = g->flops });
+  const lcl_status st = lcl_emit_lib(lw, &(lcl_emit_lib_desc) { .label = label,
+                                                                .fn = run_sgemm,
+                                                                .user = user,
+                                                                .user_free = lcl_free,
+                                                                .args = args,
+                                                                .n_args = (int)LCL_COUNT(args),
+                                                                .flops = g->flops });
   if (st != LCL_OK) lcl_free(user);
   return st;
 }

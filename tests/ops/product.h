@@ -1,4 +1,5 @@
-/* What the tests of products and convolutions share: random numbers, one run of a small graph, comparison with doubles. */
+/* What the tests of products and convolutions share: random numbers, one run of a small graph, comparison
+ * with doubles. */
 #ifndef LCL_TESTS_PRODUCT_H
 #define LCL_TESTS_PRODUCT_H
 
@@ -15,11 +16,14 @@ static inline uint32_t rng_next(rng *r) {
   r->s = r->s * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(r->s >> 33);
 }
-static inline int64_t below(rng *r, int64_t n) { return (int64_t)(rng_next(r) % (uint32_t)n); }
+static inline int64_t below(rng *r, int64_t n) {
+  return (int64_t)(rng_next(r) % (uint32_t)n);
+}
 
 /* 0 sometimes, 1, primes, powers of two, one beside a tile. */
 static inline int64_t size_of(rng *r, int64_t most, bool zero) {
-  static const int64_t sizes[] = { 1, 2, 3, 4, 5, 7, 8, 13, 14, 15, 16, 17, 29, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129 };
+  static const int64_t sizes[] = { 1,  2,  3,  4,  5,  7,  8,  13, 14,  15,  16, 17,
+                                   29, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129 };
   if (zero && below(r, 24) == 0) return 0;
   for (;;) {
     const int64_t s = sizes[below(r, (int64_t)LCL_COUNT(sizes))];
@@ -34,7 +38,8 @@ typedef struct values {
   double *d, *magnitude;
 } values;
 static inline values values_new(size_t n) {
-  values v = { n, lcl_alloc((n + 1) * sizeof(float)), lcl_alloc((n + 1) * sizeof(double)), lcl_alloc((n + 1) * sizeof(double)) };
+  values v = { n, lcl_alloc((n + 1) * sizeof(float)), lcl_alloc((n + 1) * sizeof(double)),
+               lcl_alloc((n + 1) * sizeof(double)) };
   assert_true(v.f && v.d && v.magnitude);
   return v;
 }
@@ -53,19 +58,23 @@ static inline void values_free(values *v) {
   lcl_free(v->magnitude);
 }
 
-/* got against want; magnitude holds sum |a||b|, terms its length: f32 sums are within (terms + 2) roundings of it. */
+/* got against want; magnitude holds sum |a||b|, terms its length: f32 sums are within (terms + 2) roundings
+ * of it. */
 static inline void compare(const char *what, const values *want, int64_t terms, bool integers) {
   for (size_t i = 0; i < want->n; i++) {
     const double bound = integers ? 0 : (double)(terms + 2) * 0x1p-24 * want->magnitude[i];
     if (!(fabs((double)want->f[i] - want->d[i]) <= bound))
-      fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, i, (double)want->f[i], want->d[i], bound);
+      fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, i, (double)want->f[i], want->d[i],
+               bound);
   }
 }
 
-/* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must agree to the bit. */
-static inline void run_graph(lcl_graph *g, lcl_tensor *y, const values *a, const values *b, const values *bias, values *out) {
+/* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must agree to
+ * the bit. */
+static inline void run_graph(lcl_graph *g, lcl_tensor *y, const values *a, const values *b,
+                             const values *bias, values *out) {
   lcl_program *p;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc){ .fetch = &y, .n_fetch = 1, .only_fetch = true }, &p));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .only_fetch = true }, &p));
   ASSERT_OK(lcl_feed(p, "a", a->f, a->n * sizeof(float)));
   ASSERT_OK(lcl_feed(p, "b", b->f, b->n * sizeof(float)));
   if (bias) ASSERT_OK(lcl_feed(p, "bias", bias->f, bias->n * sizeof(float)));

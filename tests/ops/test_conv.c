@@ -19,16 +19,26 @@ static int teardown(void **state) {
 
 typedef enum kind { FORWARD, INPUT_GRAD, FILTER_GRAD } conv_kind;
 
-static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind, bool integers, bool bias) {
+static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind, bool integers,
+                  bool bias) {
   char what[256];
-  snprintf(what, sizeof what, "conv kind %d n %d c %d h %d w %d o %d k %dx%d out %dx%d stride %d,%d pad %d,%d dilation %d,%d groups %d",
-           (int)kind, (int)d->n, (int)d->c, (int)d->h, (int)d->w, (int)d->o, (int)d->kh, (int)d->kw, (int)d->oh, (int)d->ow,
-           (int)d->stride_y, (int)d->stride_x, (int)d->top, (int)d->left, (int)d->dilation_y, (int)d->dilation_x, (int)d->groups);
-  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w), ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
+  snprintf(what, sizeof what,
+           "conv kind %d n %d c %d h %d w %d o %d k %dx%d out %dx%d stride %d,%d pad %d,%d dilation %d,%d "
+           "groups %d",
+           (int)kind, (int)d->n, (int)d->c, (int)d->h, (int)d->w, (int)d->o, (int)d->kh, (int)d->kw,
+           (int)d->oh, (int)d->ow, (int)d->stride_y, (int)d->stride_x, (int)d->top, (int)d->left,
+           (int)d->dilation_y, (int)d->dilation_x, (int)d->groups);
+  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w),
+                  ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
                   ys = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
-  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws, cs = kind == FORWARD ? ys : kind == INPUT_GRAD ? xs : ws;
-  const int64_t channels = kind == FORWARD ? d->o : d->c, plane = kind == FORWARD ? d->oh * d->ow : d->h * d->w;
-  values a = values_random(r, (size_t)lcl_shape_count(as), integers), b = values_random(r, (size_t)lcl_shape_count(bs), integers);
+  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws,
+                  cs = kind == FORWARD      ? ys
+                       : kind == INPUT_GRAD ? xs
+                                            : ws;
+  const int64_t channels = kind == FORWARD ? d->o : d->c,
+                plane = kind == FORWARD ? d->oh * d->ow : d->h * d->w;
+  values a = values_random(r, (size_t)lcl_shape_count(as), integers),
+         b = values_random(r, (size_t)lcl_shape_count(bs), integers);
   values e = values_random(r, (size_t)channels, integers), c = values_new((size_t)lcl_shape_count(cs));
   lcl_store *store;
   lcl_graph *g;
@@ -78,7 +88,8 @@ static void all_kinds(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, 
 }
 
 /* Output size of one dimension; false where nothing fits. */
-static bool out_size(int64_t in, int64_t k, int64_t stride, int64_t before, int64_t after, int64_t dilation, int64_t *out) {
+static bool out_size(int64_t in, int64_t k, int64_t stride, int64_t before, int64_t after, int64_t dilation,
+                     int64_t *out) {
   const int64_t room = in + before + after - (dilation * (k - 1) + 1);
   if (room < 0) return false;
   *out = room / stride + 1;
@@ -104,8 +115,10 @@ static void random_shapes(void **state) {
     if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
         !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow))
       continue;
-    const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x }, .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
-                                 .dilation = { (int)d.dilation_y, (int)d.dilation_x }, .groups = (int)d.groups };
+    const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
+                                 .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
+                                 .dilation = { (int)d.dilation_y, (int)d.dilation_x },
+                                 .groups = (int)d.groups };
     all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
     i++;
   }
@@ -115,21 +128,36 @@ typedef struct layer {
   int64_t n, c, size, o, k, stride, pad;
 } layer;
 
-/* Layers of the papers' networks (smaller batches): whole rows, images narrower than a vector, pointwise, strided. */
+/* Layers of the papers' networks (smaller batches): whole rows, images narrower than a vector, pointwise,
+ * strided. */
 static void network_layers(void **state) {
   (void)state;
-  static const layer layers[] = { { 2, 64, 32, 64, 3, 1, 1 }, { 3, 3, 32, 64, 3, 1, 1 },   { 3, 128, 4, 70, 3, 1, 1 },
-                                  { 3, 1, 28, 32, 3, 2, 1 },  { 3, 32, 14, 64, 3, 2, 1 },  { 3, 64, 7, 96, 3, 2, 1 },
-                                  { 2, 32, 28, 64, 1, 1, 0 }, { 2, 1, 28, 32, 7, 1, 3 },   { 2, 48, 8, 40, 5, 1, 2 },
-                                  { 2, 20, 16, 24, 3, 1, 0 }, { 2, 17, 16, 15, 3, 1, 1 } };
+  static const layer layers[] = { { 2, 64, 32, 64, 3, 1, 1 }, { 3, 3, 32, 64, 3, 1, 1 },
+                                  { 3, 128, 4, 70, 3, 1, 1 }, { 3, 1, 28, 32, 3, 2, 1 },
+                                  { 3, 32, 14, 64, 3, 2, 1 }, { 3, 64, 7, 96, 3, 2, 1 },
+                                  { 2, 32, 28, 64, 1, 1, 0 }, { 2, 1, 28, 32, 7, 1, 3 },
+                                  { 2, 48, 8, 40, 5, 1, 2 },  { 2, 20, 16, 24, 3, 1, 0 },
+                                  { 2, 17, 16, 15, 3, 1, 1 } };
   rng r = { 13 };
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(layers)); i++) {
     const layer *l = &layers[i];
-    lcl_ref_conv d = { .n = l->n, .c = l->c, .h = l->size, .w = l->size, .o = l->o, .kh = l->k, .kw = l->k, .stride_y = l->stride,
-                       .stride_x = l->stride, .top = l->pad, .left = l->pad, .dilation_y = 1, .dilation_x = 1, .groups = 1 };
+    lcl_ref_conv d = { .n = l->n,
+                       .c = l->c,
+                       .h = l->size,
+                       .w = l->size,
+                       .o = l->o,
+                       .kh = l->k,
+                       .kw = l->k,
+                       .stride_y = l->stride,
+                       .stride_x = l->stride,
+                       .top = l->pad,
+                       .left = l->pad,
+                       .dilation_y = 1,
+                       .dilation_x = 1,
+                       .groups = 1 };
     d.oh = d.ow = (l->size + 2 * l->pad - l->k) / l->stride + 1;
     const int s = (int)l->stride, p = (int)l->pad;
-    all_kinds(&r, &d, &(lcl_conv_desc){ .stride = { s, s }, .pad = { p, p, p, p } }, i % 2 == 0, true);
+    all_kinds(&r, &d, &(lcl_conv_desc) { .stride = { s, s }, .pad = { p, p, p, p } }, i % 2 == 0, true);
   }
 }
 

@@ -25,31 +25,42 @@ typedef struct product {
 
 static lcl_tensor *activation(lcl_tensor *y, lcl_act act) {
   switch (act) {
-  case LCL_ACT_NONE: return y;
-  case LCL_ACT_RELU: return lcl_relu(y);
-  case LCL_ACT_LEAKY_RELU: return lcl_leaky_relu(y, 0.125f);
-  case LCL_ACT_SIGMOID: return lcl_sigmoid(y);
-  case LCL_ACT_TANH: return lcl_tanh(y);
+  case LCL_ACT_NONE:
+    return y;
+  case LCL_ACT_RELU:
+    return lcl_relu(y);
+  case LCL_ACT_LEAKY_RELU:
+    return lcl_leaky_relu(y, 0.125f);
+  case LCL_ACT_SIGMOID:
+    return lcl_sigmoid(y);
+  case LCL_ACT_TANH:
+    return lcl_tanh(y);
   }
   return y;
 }
 static double activation_of(double v, lcl_act act) {
   switch (act) {
-  case LCL_ACT_NONE: return v;
-  case LCL_ACT_RELU: return v > 0 ? v : 0;
-  case LCL_ACT_LEAKY_RELU: return v > 0 ? v : 0.125 * v;
-  case LCL_ACT_SIGMOID: return 1 / (1 + exp(-v));
-  case LCL_ACT_TANH: return tanh(v);
+  case LCL_ACT_NONE:
+    return v;
+  case LCL_ACT_RELU:
+    return v > 0 ? v : 0;
+  case LCL_ACT_LEAKY_RELU:
+    return v > 0 ? v : 0.125 * v;
+  case LCL_ACT_SIGMOID:
+    return 1 / (1 + exp(-v));
+  case LCL_ACT_TANH:
+    return tanh(v);
   }
   return v;
 }
 
 static void check(rng *r, const product *p) {
   char what[160];
-  snprintf(what, sizeof what, "matmul batch %d m %d n %d k %d%s%s bias %d act %d", (int)p->batch, (int)p->m, (int)p->n, (int)p->k,
-           p->ta ? " ta" : "", p->tb ? " tb" : "", p->bias, (int)p->act);
+  snprintf(what, sizeof what, "matmul batch %d m %d n %d k %d%s%s bias %d act %d", (int)p->batch, (int)p->m,
+           (int)p->n, (int)p->k, p->ta ? " ta" : "", p->tb ? " tb" : "", p->bias, (int)p->act);
   const int64_t batch = LCL_MAX(p->batch, 1);
-  values a = values_random(r, (size_t)(batch * p->m * p->k), p->integers), b = values_random(r, (size_t)(batch * p->k * p->n), p->integers);
+  values a = values_random(r, (size_t)(batch * p->m * p->k), p->integers),
+         b = values_random(r, (size_t)(batch * p->k * p->n), p->integers);
   values bias = values_random(r, (size_t)p->n, p->integers), c = values_new((size_t)(batch * p->m * p->n));
   for (int64_t z = 0; z < batch; z++) {
     const int64_t ao = z * p->m * p->k, bo = z * p->k * p->n, co = z * p->m * p->n;
@@ -68,10 +79,13 @@ static void check(rng *r, const product *p) {
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "t", &g));
-  const int64_t ad[3] = { p->batch, p->ta ? p->k : p->m, p->ta ? p->m : p->k }, bd[3] = { p->batch, p->tb ? p->n : p->k, p->tb ? p->k : p->n };
+  const int64_t ad[3] = { p->batch, p->ta ? p->k : p->m, p->ta ? p->m : p->k },
+                bd[3] = { p->batch, p->tb ? p->n : p->k, p->tb ? p->k : p->n };
   const bool batched = p->batch > 0;
-  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, batched ? LCL_SHAPE(ad[0], ad[1], ad[2]) : LCL_SHAPE(ad[1], ad[2]));
-  lcl_tensor *tb = lcl_input(g, "b", LCL_F32, batched ? LCL_SHAPE(bd[0], bd[1], bd[2]) : LCL_SHAPE(bd[1], bd[2]));
+  lcl_tensor *ta =
+      lcl_input(g, "a", LCL_F32, batched ? LCL_SHAPE(ad[0], ad[1], ad[2]) : LCL_SHAPE(ad[1], ad[2]));
+  lcl_tensor *tb =
+      lcl_input(g, "b", LCL_F32, batched ? LCL_SHAPE(bd[0], bd[1], bd[2]) : LCL_SHAPE(bd[1], bd[2]));
   lcl_tensor *y = lcl_matmul(ta, tb, p->ta, p->tb);
   if (p->bias) {
     lcl_tensor *tbias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(p->n));
@@ -92,9 +106,15 @@ static void random_shapes(void **state) {
   const int count = small ? 8 : 220;
   for (int i = 0; i < count; i++) {
     const int64_t most = small ? 17 : 129;
-    const product p = { .batch = below(&r, 3) ? 0 : below(&r, 3) + 1, .m = size_of(&r, most, true), .n = size_of(&r, most, true),
-                        .k = size_of(&r, most, true), .ta = below(&r, 2), .tb = below(&r, 2), .integers = i % 2 == 0,
-                        .bias = below(&r, 3) == 0, .act = below(&r, 2) ? (lcl_act)below(&r, 5) : LCL_ACT_NONE };
+    const product p = { .batch = below(&r, 3) ? 0 : below(&r, 3) + 1,
+                        .m = size_of(&r, most, true),
+                        .n = size_of(&r, most, true),
+                        .k = size_of(&r, most, true),
+                        .ta = below(&r, 2),
+                        .tb = below(&r, 2),
+                        .integers = i % 2 == 0,
+                        .bias = below(&r, 3) == 0,
+                        .act = below(&r, 2) ? (lcl_act)below(&r, 5) : LCL_ACT_NONE };
     check(&r, &p);
   }
 }
@@ -104,10 +124,12 @@ static void long_sums(void **state) {
   (void)state;
   rng r = { 5 };
   if (small) skip();
-  check(&r, &(product){ .m = 3, .n = 5, .k = 4099, .integers = true });
-  check(&r, &(product){ .m = 33, .n = 17, .k = 2050, .tb = true, .integers = true, .bias = true, .act = LCL_ACT_RELU });
-  check(&r, &(product){ .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
-  check(&r, &(product){ .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
+  check(&r, &(product) { .m = 3, .n = 5, .k = 4099, .integers = true });
+  check(&r,
+        &(product) {
+            .m = 33, .n = 17, .k = 2050, .tb = true, .integers = true, .bias = true, .act = LCL_ACT_RELU });
+  check(&r, &(product) { .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
+  check(&r, &(product) { .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
 }
 
 /* Operands that are views are read in place or copied, as needed; shared operands of a batch. */
@@ -115,7 +137,8 @@ static void views(void **state) {
   (void)state;
   rng r = { 9 };
   enum { N = 3, M = 7, K = 11, P = 13 };
-  values a = values_random(&r, N * K * (M + 2), true), b = values_random(&r, K * P, true), c = values_new(N * M * P);
+  values a = values_random(&r, N * K * (M + 2), true), b = values_random(&r, K * P, true),
+         c = values_new(N * M * P);
   double part[M * K];
   for (int z = 0; z < N; z++) {
     for (int i = 0; i < M; i++)
@@ -126,8 +149,9 @@ static void views(void **state) {
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "t", &g));
-  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, LCL_SHAPE(N, K, M + 2)), *tb = lcl_input(g, "b", LCL_F32, LCL_SHAPE(K, P));
-  lcl_tensor *sliced = lcl_transpose(lcl_slice_axis(ta, 2, 1, M + 1), (int[]){ 0, 2, 1 });
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, LCL_SHAPE(N, K, M + 2)),
+             *tb = lcl_input(g, "b", LCL_F32, LCL_SHAPE(K, P));
+  lcl_tensor *sliced = lcl_transpose(lcl_slice_axis(ta, 2, 1, M + 1), (int[]) { 0, 2, 1 });
   run_graph(g, lcl_matmul(sliced, tb, false, false), &a, &b, NULL, &c);
   compare("matmul of a view", &c, K, true);
   run_graph(g, lcl_matmul(lcl_slice_axis(ta, 2, 1, M + 1), tb, true, false), &a, &b, NULL, &c);
@@ -139,9 +163,12 @@ static void views(void **state) {
 
 static void mistakes(void **state) {
   (void)state;
-  static const struct { lcl_shape a, b; const char *says; } bad[] = {
-    { { 2, { 3, 4 } }, { 2, { 5, 6 } }, "inner" }, { { 1, { 3 } }, { 2, { 3, 4 } }, "matrices" },
-    { { 3, { 2, 3, 4 } }, { 3, { 3, 4, 5 } }, "leading" } };
+  static const struct {
+    lcl_shape a, b;
+    const char *says;
+  } bad[] = { { { 2, { 3, 4 } }, { 2, { 5, 6 } }, "inner" },
+              { { 1, { 3 } }, { 2, { 3, 4 } }, "matrices" },
+              { { 3, { 2, 3, 4 } }, { 3, { 3, 4, 5 } }, "leading" } };
   for (size_t i = 0; i < LCL_COUNT(bad); i++) {
     lcl_store *store;
     lcl_graph *g;
@@ -156,7 +183,7 @@ static void mistakes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(long_sums), cmocka_unit_test(views),
-                                      cmocka_unit_test(mistakes) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(long_sums),
+                                      cmocka_unit_test(views), cmocka_unit_test(mistakes) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
