@@ -11,17 +11,18 @@ kernel void matmul_reduce(global const float *restrict part, global float *restr
                           int taps, int cl, int chunk, int bias_kind, int act, float slope) {
   const int total = batch * m * n, begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   const size_t part_size = (size_t)batch * m * pitch;
+  int row = begin / n, j = begin - row * n, t = j % taps, ch = j / taps;
   for (int e = begin; e < end; e++) {
-    const int row = e / n, j = e - row * n;
-    const int at = cl ? (j % taps) * cl + j / taps : j;
-    global const float *p = part + (size_t)row * pitch + at;
-    float s = 0.0f;
-    for (int k = 0; k < splits; k++) s += p[k * part_size];
+    global const float *p = part + (size_t)row * pitch + (cl ? t * cl + ch : j);
+    float s = p[0];
+    for (int k = 1; k < splits; k++) s += p[k * part_size];
     if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
     if (act == 1) s = s <= 0.0f ? 0.0f : s;
     else if (act == 2) s = s <= 0.0f ? s * slope : s;
     else if (act == 3) s = 1.0f / (1.0f + exp(-s));
     else if (act == 4) s = tanh(s);
     c[e] = s;
+    if (++t == taps) t = 0, ch++;
+    if (++j == n) j = 0, t = 0, ch = 0, row++;
   }
 }

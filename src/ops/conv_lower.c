@@ -169,6 +169,8 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
                  .yn = s.c * plane,
                  .yrow = a->stride[0] * s.w,
                  .ycol = a->stride[1] };
+  int copy = -1;
+  g.channels_last = &copy;
   set_epilogue(lw, &g, e);
   for (int64_t ph = 0; ph < LCL_MIN(a->stride[0], s.h); ph++) {
     for (int64_t pw = 0; pw < LCL_MIN(a->stride[1], s.w); pw++) {

@@ -151,9 +151,13 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t plane = x->h * x->w;
   lcl_arg b = g->b;
   if (cl) {
-    /* One vector of slack: the last channels are read a whole vector at a time. */
-    const int copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * plane * cl + p->vec));
-    LCL_TRY(emit_channels_last(lw, g, p, pack_options, copy, cl));
+    int copy = g->channels_last ? *g->channels_last : -1;
+    if (copy < 0) {
+      /* One vector of slack: the last channels are read a whole vector at a time. */
+      copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * plane * cl + p->vec));
+      LCL_TRY(emit_channels_last(lw, g, p, pack_options, copy, cl));
+      if (g->channels_last) *g->channels_last = copy;
+    }
     b = lcl_scratch_arg(lw, copy, LCL_READ);
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
@@ -188,6 +192,38 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
                                           .flops = g->flops,
                                           .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, transposed ? cl : 0);
+}
+
+static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
+  const lcl_patches *x = &g->patches;
+  const int64_t all = x->pictures * x->gq, units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t rows = LCL_MAX(1, ceil_div(all * g->batch, 16 * units));
+  char options[32], label[128];
+  snprintf(options, sizeof options, "-DVEC=%d", p->vec);
+  snprintf(label, sizeof label, "%s direct", g->label);
+  arg_list l = { .n = 0 };
+  add(&l, g->a);
+  add(&l, g->b);
+  add(&l, g->c);
+  add(&l, g->bias_kind ? g->bias : g->a);
+  INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb,
+       g->a_s1);
+  INTS(&l, x->channels * x->h * x->w, g->c_base, g->c_batch, g->ldc, g->bias_kind, g->act);
+  add(&l, lcl_f32(g->slope));
+  INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels, x->all_channels * x->h * x->w, x->h,
+       x->w);
+  INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw, g->yn, g->yrow,
+       g->ycol);
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                         .source = { .file = "conv_direct.cl", .options = options },
+                                         .kernel = "conv_direct",
+                                         .args = l.a,
+                                         .n_args = l.n,
+                                         .dims = 2,
+                                         .global = { (size_t)ceil_div(all, rows), (size_t)g->batch },
+                                         .local = { 1, 1 },
+                                         .flops = g->flops,
+                                         .bytes = bytes_of(g) });
 }
 
 /* ---- tiles --------------------------------------------------------------------------------------------- */
@@ -238,6 +274,8 @@ lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   switch ((lcl_gemm_algorithm)p.algorithm) {
   case LCL_GEMM_PANEL:
     return lower_panel(lw, g, &p);
+  case LCL_GEMM_DIRECT:
+    return lower_direct(lw, g, &p);
   case LCL_GEMM_CLBLAST:
     if (lcl_gemm_clblast_can(lcl_lower_caps(lw), g)) return lcl_gemm_lower_clblast(lw, g);
     break;

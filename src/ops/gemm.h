@@ -42,9 +42,17 @@ typedef struct lcl_gemm {
   lcl_act act;
   float slope;
   double flops;
+  /* Scratch with b's channels-last copy, to share among products with the same b: -1 until one of them made it. */
+  int *channels_last;
 } lcl_gemm;
 
-typedef enum lcl_gemm_algorithm { LCL_GEMM_PANEL, LCL_GEMM_TILED, LCL_GEMM_CLBLAST } lcl_gemm_algorithm;
+typedef enum lcl_gemm_algorithm {
+  LCL_GEMM_PANEL,
+  LCL_GEMM_DIRECT, /* panel devices, patches with sw = 1 and at most LCL_GEMM_DIRECT_ROWS rows of A */
+  LCL_GEMM_TILED,
+  LCL_GEMM_CLBLAST
+} lcl_gemm_algorithm;
+enum { LCL_GEMM_DIRECT_ROWS = 4 };
 
 /* What a tuner may choose for one product. */
 typedef struct lcl_gemm_params {

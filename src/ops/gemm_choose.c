@@ -10,7 +10,8 @@ static int64_t ceil_div(int64_t a, int64_t b) {
 static bool wants_channels_last(const lcl_gemm *g, int vec) {
   const lcl_patches *p = &g->patches;
   const int64_t padded = ceil_div(p->channels, vec) * vec;
-  if (g->source == LCL_GEMM_PATCHES_T) return 4 * p->channels >= 3 * padded;
+  /* The filter gradient then comes out in another order and takes one more pass over it. */
+  if (g->source == LCL_GEMM_PATCHES_T) return 4 * p->channels >= 3 * padded && g->k > 2 * g->m;
   const bool rows = p->sw == 1 && (p->gr % vec == 0 || p->gr >= 4 * vec);
   return g->source == LCL_GEMM_PATCHES && !rows && 2 * p->channels >= vec;
 }
@@ -20,6 +21,11 @@ static bool wants_channels_last(const lcl_gemm *g, int vec) {
 static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
   p->algorithm = LCL_GEMM_PANEL;
   p->vec = caps->preferred_float >= 16 ? 16 : 8;
+  if (g->source == LCL_GEMM_PATCHES && g->m <= LCL_GEMM_DIRECT_ROWS && g->patches.sw == 1 &&
+      2 * g->patches.gr >= p->vec) {
+    p->algorithm = LCL_GEMM_DIRECT;
+    return;
+  }
   const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
   for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;)
     p->kc_max /= 2;
