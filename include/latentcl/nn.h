@@ -94,6 +94,28 @@ typedef lcl_tensor *(*lcl_divergence_fn)(void *user, lcl_tensor *logits_p, lcl_t
 LCL_API lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations,
                                       lcl_block_fn net, lcl_divergence_fn divergence, void *user);
 
+/* ---- lateral and vertical signals (src/nn/combine.c)
+ * ------------------------------------------------------------------------------- */
+
+typedef enum lcl_combinator {
+  /* mu(u) = a1*sigmoid(a2*u + a3) + a4*u + a5, v(u) the same with a6..a10: (z - mu)*v + mu.
+   * a2 = a7 = 1, others 0. */
+  LCL_COMBINE_GAUSS,
+  /* a1 + a2*z + a3*u + a4*z*u + b1*sigmoid(c1 + c2*z + c3*u + c4*z*u). a2 = b1 = c2 = 1, others 0. */
+  LCL_COMBINE_SIG,
+  /* a1*z + a2*sigmoid(a3*z + a4) + a5, each a_j = c_j*u + d_j. d1 = d2 = d3 = 1, others 0. */
+  LCL_COMBINE_ADHOC,
+  LCL_COMBINE_LINEAR, /* w*z + b; u may be NULL */
+  LCL_COMBINE_AMLP    /* a perceptron for each unit on (z, u, z*u), leaky ReLU 0.1 between its layers */
+} lcl_combinator;
+typedef struct lcl_combine_desc {
+  lcl_combinator kind;
+  int hidden[4]; /* AMLP: widths of the hidden layers, up to the first 0 */
+  float std;     /* AMLP: of the initial weights (default 0.125) */
+} lcl_combine_desc;
+/* Denoising function of a Ladder layer, unit by unit: z, u (N,F) -> (N,F). Variables name.a1, ... (F). */
+LCL_API lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name, const lcl_combine_desc *desc);
+
 /* ---- losses (src/nn/losses.c): "rows" give one number an example (N); the others their batch mean (scalar)
  * ------------- */
 
@@ -121,6 +143,20 @@ LCL_API lcl_tensor *lcl_marginal_entropy(lcl_tensor *probabilities, float tiny);
 LCL_API lcl_tensor *lcl_reparameterise(lcl_tensor *mu, lcl_tensor *logvar);
 /* f32 (N): 1 where arg max over axis 1 equals label. */
 LCL_API lcl_tensor *lcl_correct_rows(lcl_tensor *logits, lcl_tensor *label);
+
+/* ---- information of Bernoulli units (src/nn/information.c): p (N,D) probabilities of 1
+ * ------------------------------ */
+
+/* sum_d KL(Bernoulli(p_d) || Bernoulli(q_d)), p = sigmoid(logits_p) a constant: rows (N), and their mean. */
+LCL_API lcl_tensor *lcl_kl_bernoulli_rows(lcl_tensor *logits_p, lcl_tensor *logits_q);
+LCL_API lcl_tensor *lcl_kl_bernoulli(lcl_tensor *logits_p, lcl_tensor *logits_q);
+/* sum_d h(p_d), h(a) = -a log a - (1-a) log(1-a), per row (N). */
+LCL_API lcl_tensor *lcl_bernoulli_entropy_rows(lcl_tensor *p);
+/* sum_d h(mean_n p_nd), a scalar. */
+LCL_API lcl_tensor *lcl_bernoulli_marginal_entropy(lcl_tensor *p);
+/* sum over pairs d < e of the mutual information of bits d and e under the batch's mean joint distribution.
+ */
+LCL_API lcl_tensor *lcl_pairwise_information(lcl_tensor *p);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,293 @@
+/* Clusters and hash codes learnt without labels. Hu et al., "Learning Discrete Representations via
+ * Information Maximizing Self-Augmented Training" (2017); Krause et al., "Discriminative Clustering by
+ * Regularized Information Maximization" (2010). With p = softmax(f(x)) the systems minimise
+ *
+ *   imsat-vat, imsat-rpt, linear-vat   KL(p(x) || p(x + r)) + lam (H(Y|X) - mu H(Y))
+ *   deep-rim, linear-rim               decay sum W^2        + lam (H(Y|X) - mu H(Y))
+ *
+ * with p(x) held constant in the divergence, and r of length alpha * (distance to the tenth neighbour), its
+ * direction random (rpt) or virtual adversarial (vat). Codes (task=hash) take the sum over D Bernoulli
+ * outputs instead:
+ *
+ *   lam (sum_d H(Y_d|X) - sum_d H(Y_d) + 2 sum_{d<e} I(Y_d;Y_e))
+ *
+ * Every path normalises with batch statistics; only the information term's pass moves the running ones. */
+#include <math.h>
+
+#include "base/base.h"
+#include "latentcl/nn.h"
+#include "models/registry.h"
+#include "models/unsupervised.h"
+
+enum { MAX_HIDDEN = 4 };
+
+static const lcl_option options[] = {
+  { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits", "cluster|hash" },
+  { "system", LCL_OPTION_CHOICE, "imsat-vat", "objective and network, as in the paper's tables",
+    "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat" },
+  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", NULL },
+  { "bits", LCL_OPTION_INT, "16", "bits of a code", NULL },
+  { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
+  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)", NULL },
+  { "mu", LCL_OPTION_FLOAT, "4", "weight of the marginal entropy inside it (clusters)", NULL },
+  { "rim_decay", LCL_OPTION_FLOAT, "0.0005", "weight of the squared weights (rim)", NULL },
+  { "alpha", LCL_OPTION_FLOAT, "0.25", "length of the perturbation over the distance to the neighbour",
+    NULL },
+  { "nn_index", LCL_OPTION_INT, "10",
+    "which neighbour, the nearest other point being 0: 10 as in the authors' code, 9 is the tenth", NULL },
+  { "xi", LCL_OPTION_FLOAT, "10", "step of the finite difference behind the adversarial direction", NULL },
+  { "power_iterations", LCL_OPTION_INT, "1", "how often that direction is refined", NULL },
+  { "init_mode", LCL_OPTION_CHOICE, "code", "initial weights as the authors' code or as the paper says them",
+    "code|paper" },
+  { "queries", LCL_OPTION_INT, "100", "queries a class in the evaluation of codes; the rest is searched",
+    NULL },
+  { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates", "trapezoid|step" },
+};
+
+/* ---- network
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct imsat {
+  lcl_graph *g;
+  const lcl_options *o;
+  bool hash, linear, rim, vat;
+  int64_t hidden[MAX_HIDDEN], outputs;
+  int n_hidden;
+  lcl_bn_mode mode;
+} imsat;
+
+static lcl_status read_hidden(imsat *n) {
+  const char *text = lcl_option_text(n->o, "hidden");
+  if (!*text) text = n->hash ? "400-400" : "1200-1200";
+  for (const char *p = text; *p; n->n_hidden++) {
+    char *end;
+    long v = strtol(p, &end, 10);
+    if (end == p || v < 1 || v > 65536 || (*end && (*end != '-' || !end[1])) || n->n_hidden == MAX_HIDDEN)
+      return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
+                      MAX_HIDDEN, text);
+    n->hidden[n->n_hidden] = v;
+    p = *end ? end + 1 : end;
+  }
+  if (n->linear) n->n_hidden = 0;
+  return LCL_OK;
+}
+
+static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_data *d) {
+  n->o = o;
+  n->hash = lcl_option_is(o, "task", "hash");
+  n->linear = strncmp(lcl_option_text(o, "system"), "linear", 6) == 0;
+  n->rim = strstr(lcl_option_text(o, "system"), "rim") != NULL;
+  n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
+  int64_t clusters = lcl_option_int(o, "clusters");
+  n->outputs = n->hash ? lcl_option_int(o, "bits") : clusters > 0 ? clusters : d->classes;
+  if (!n->hash && (n->outputs < 2 || n->outputs > 1000))
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
+                    "classes)",
+                    (long long)n->outputs);
+  if (n->hash && (n->outputs < 1 || n->outputs > 64))
+    return lcl_fail(LCL_ERR_ARGUMENT, "option bits: 1 to 64 are possible, not %lld", (long long)n->outputs);
+  return read_hidden(n);
+}
+
+/* The authors ask their framework for scales 0.1 (hidden) and 0.0001 (top), which made deviations of
+ * sqrt(scale/fan_in); the paper's words are scale*sqrt(2/fan_in). */
+static lcl_init weight_init(const imsat *n, bool top) {
+  float scale = top ? 0.0001f : 0.1f;
+  if (lcl_option_is(n->o, "init_mode", "paper"))
+    return (lcl_init) { .kind = LCL_INIT_HE_NORMAL, .scale = scale };
+  return (lcl_init) { .kind = LCL_INIT_FAN_IN_NORMAL, .scale = sqrtf(scale) };
+}
+
+/* x (N,F) -> logits (N,outputs): an lcl_block_fn. */
+static lcl_tensor *network(void *user, lcl_tensor *x) {
+  const imsat *n = user;
+  lcl_tensor *h = x;
+  char name[24];
+  for (int i = 0; i < n->n_hidden; i++) {
+    snprintf(name, sizeof name, "fc%d", i + 1);
+    h = lcl_linear(h, name, n->hidden[i], &(lcl_linear_desc) { .weight = weight_init(n, false) });
+    snprintf(name, sizeof name, "bn%d", i + 1);
+    h = lcl_relu(lcl_batch_norm(h, name, &(lcl_bn_desc) { .mode = n->mode, .eps = 2e-5f, .unbiased = true }));
+  }
+  return lcl_linear(h, "top", n->outputs, &(lcl_linear_desc) { .weight = weight_init(n, true) });
+}
+
+static lcl_tensor *divergence(void *user, lcl_tensor *logits_p, lcl_tensor *logits_q) {
+  const imsat *n = user;
+  return n->hash ? lcl_kl_bernoulli(logits_p, logits_q) : lcl_kl_categorical(logits_p, logits_q);
+}
+
+static imsat make_imsat(lcl_build *b, lcl_bn_mode mode) {
+  const lcl_model *m = lcl_build_model(b);
+  imsat n = { .g = lcl_build_graph(b), .mode = mode };
+  if (read_imsat(&n, m->options, &m->data) != LCL_OK) n.outputs = 0; /* defaults() has refused such options */
+  return n;
+}
+
+/* ---- objective
+ * -------------------------------------------------------------------------------------------------------- */
+
+static lcl_tensor *mean_of(lcl_tensor *rows) {
+  return lcl_mean(rows, LCL_ALL_AXES, false);
+}
+
+/* H(Y|X) - mu H(Y), or its second-order form for bits. Logs the parts. */
+static lcl_tensor *information_cost(const imsat *n, lcl_build *b, lcl_tensor *logits) {
+  lcl_tensor *conditional, *marginal, *cost;
+  if (n->hash) {
+    lcl_tensor *p = lcl_sigmoid(logits), *pairs = lcl_pairwise_information(p);
+    conditional = mean_of(lcl_bernoulli_entropy_rows(p));
+    marginal = lcl_bernoulli_marginal_entropy(p);
+    cost = lcl_add(lcl_sub(conditional, marginal), lcl_scale(pairs, 2));
+    lcl_build_term(b, "pair_information", pairs);
+  } else {
+    conditional = mean_of(lcl_entropy_rows(logits));
+    marginal = lcl_marginal_entropy(lcl_softmax(logits, 1), 1e-8f);
+    cost = lcl_sub(conditional, lcl_scale(marginal, (float)lcl_option_float(n->o, "mu")));
+  }
+  lcl_build_term(b, "conditional_entropy", conditional);
+  lcl_build_term(b, "marginal_entropy", marginal);
+  return cost;
+}
+
+/* How much the prediction changes when x is moved by r. */
+static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
+  lcl_tensor *radius = lcl_build_extra(b), *r;
+  n->mode = LCL_BN_NO_UPDATE;
+  if (n->vat)
+    r = lcl_vat_direction(x, radius, (float)lcl_option_float(n->o, "xi"),
+                          (int)lcl_option_int(n->o, "power_iterations"), network, divergence, n);
+  else
+    r = lcl_random_direction(x, radius);
+  lcl_tensor *cost = divergence(n, lcl_stop_gradient(network(n, x)), network(n, lcl_add(x, r)));
+  lcl_build_term(b, "smoothness", cost);
+  return cost;
+}
+
+static lcl_tensor *weight_cost(const imsat *n, lcl_build *b, int64_t in) {
+  lcl_tensor *sum = NULL;
+  char name[24];
+  for (int i = 0; i <= n->n_hidden; i++) {
+    bool top = i == n->n_hidden;
+    int64_t out = top ? n->outputs : n->hidden[i];
+    snprintf(name, sizeof name, top ? "top" : "fc%d", i + 1);
+    lcl_tensor *w =
+        lcl_linear_weight(n->g, name, out, in, &(lcl_linear_desc) { .weight = weight_init(n, top) });
+    lcl_tensor *square = lcl_sum(lcl_square(w), LCL_ALL_AXES, false);
+    sum = sum ? lcl_add(sum, square) : square;
+    in = out;
+  }
+  lcl_build_term(b, "squared_weights", sum);
+  return lcl_scale(sum, (float)lcl_option_float(n->o, "rim_decay"));
+}
+
+static float information_weight(const imsat *n) {
+  if (lcl_option_given(n->o, "lam")) return (float)lcl_option_float(n->o, "lam");
+  return n->rim ? 1 : 0.1f;
+}
+
+static void build_train(lcl_build *b) {
+  imsat n = make_imsat(b, LCL_BN_TRAIN);
+  lcl_tensor *x = lcl_flatten(lcl_build_image(b)), *logits = network(&n, x);
+  lcl_shape s = lcl_tensor_shape(x);
+  lcl_tensor *cost = lcl_scale(information_cost(&n, b, logits), information_weight(&n));
+  lcl_tensor *regular = n.rim ? weight_cost(&n, b, s.rank == 2 ? s.dim[1] : 0) : smoothness_cost(&n, b, x);
+  lcl_build_loss(b, lcl_add(regular, cost));
+}
+
+static void build_eval(lcl_build *b) {
+  imsat n = make_imsat(b, LCL_BN_EVAL);
+  lcl_tensor *logits = network(&n, lcl_flatten(lcl_build_image(b)));
+  if (n.hash) {
+    lcl_tensor *p = lcl_sigmoid(logits);
+    lcl_build_example(b, "loss", lcl_bernoulli_entropy_rows(p));
+    lcl_build_features(b, p);
+  } else {
+    lcl_build_example(b, "loss", lcl_entropy_rows(logits));
+    lcl_build_prediction(b, lcl_argmax(logits, 1, false));
+    lcl_build_features(b, lcl_softmax(logits, 1));
+  }
+}
+
+static void build(lcl_build *b) {
+  if (lcl_build_mode(b) == LCL_MODE_TRAIN) build_train(b);
+  if (lcl_build_mode(b) == LCL_MODE_EVAL) build_eval(b);
+}
+
+/* ---- data and evaluation
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Everything there is, without labels. */
+static void data(const lcl_options *o, lcl_data_desc *d) {
+  (void)o;
+  d->merge = true;
+  d->valid = -1;
+}
+
+static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
+  imsat n = { 0 };
+  LCL_TRY(read_imsat(&n, m->options, &m->data));
+  if (n.rim) return LCL_OK;
+  return lcl_neighbour_radii(m, ctx, train, (int)lcl_option_int(m->options, "nn_index"),
+                             (float)lcl_option_float(m->options, "alpha"));
+}
+
+static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+  if (!t->labels) return LCL_OK;
+  if (!lcl_option_is(m->options, "task", "hash")) return lcl_score_clusters(m, t, metrics);
+  if (strcmp(t->split, "all") != 0) return LCL_OK;
+  return lcl_score_codes(m, t, lcl_option_int(m->options, "queries"),
+                         lcl_option_is(m->options, "ap_mode", "step"), metrics);
+}
+
+static lcl_status check_numbers(const lcl_options *o) {
+  static const char *const positive[] = { "alpha", "xi" }, *const not_negative[] = { "mu", "rim_decay",
+                                                                                     "lam" };
+  for (size_t i = 0; i < LCL_COUNT(positive); i++)
+    if (lcl_option_float(o, positive[i]) <= 0)
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s must be positive", positive[i]);
+  for (size_t i = 0; i < LCL_COUNT(not_negative); i++)
+    if (lcl_option_float(o, not_negative[i]) < 0)
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s cannot be negative", not_negative[i]);
+  if (lcl_option_int(o, "power_iterations") < 1 || lcl_option_int(o, "power_iterations") > 100)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option power_iterations: 1 to 100 are possible");
+  if (lcl_option_int(o, "queries") < 1) return lcl_fail(LCL_ERR_ARGUMENT, "option queries must be positive");
+  return LCL_OK;
+}
+
+static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
+  imsat n = { 0 };
+  LCL_TRY(read_imsat(&n, o, d));
+  LCL_TRY(check_numbers(o));
+  s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
+  s->batch = 250;
+  s->fresh_batches = true;
+  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.002 };
+  if (strcmp(d->name, "npy") != 0) { /* pixels: value/128 - 1 for values to 255 */
+    s->prep.gain = 255.0f / 128;
+    s->prep.shift = -1;
+    s->range_lo = -1;
+    s->range_hi = 127.0f / 128;
+  }
+  s->select = "last";
+  return LCL_OK;
+}
+
+const lcl_model_class lcl_model_imsat = {
+  .name = "imsat",
+  .summary =
+      "clusters or hash codes without labels, by information maximisation (IMSAT with VAT or RPT, RIM)",
+  .reference =
+      "Hu et al., Learning Discrete Representations via Information Maximizing Self-Augmented Training, 2017",
+  .options = options,
+  .n_options = LCL_COUNT(options),
+  .data = data,
+  .defaults = defaults,
+  .build = build,
+  .prepare = prepare,
+  .score = score,
+  .can = LCL_CAN_CLUSTER | LCL_CAN_HASH,
+};
