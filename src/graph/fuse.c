@@ -263,7 +263,7 @@ static void map_source(fused *f) {
   emit_loads(f, v);
   emit_expressions(f);
   emit_stores(f, v);
-  lcl_str_add(o, "}\n#undef T\n#define T float\nfor (; j < j1; j++) {\n");
+  lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor (; j < j1; j++) {\n");
   emit_loads(f, 1);
   emit_expressions(f);
   emit_stores(f, 1);
@@ -403,7 +403,7 @@ static void reduce_panel(fused *f) {
     emit_bases(f, "k", "r", true, r - 1, 1);
     lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
     emit_accumulate(f, v, "acc");
-    lcl_str_add(o, "}\n#undef T\n#define T float\nfor (; j < j1; j++) {\n");
+    lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor (; j < j1; j++) {\n");
     emit_accumulate(f, 1, "last");
     lcl_str_add(o, "}\n#undef T\n}\n"
                    "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = COMBINE(h4.lo, h4.hi);\n"
