@@ -6,6 +6,9 @@
 #define GRAD(suite_, name_, op_, attrs_, shapes_, of, text)                                                          \
   { .name = name_, .suite = suite_, .description = text, .kind = LCL_WORK_OP, .op = op_, .attrs = attrs_, .shapes = shapes_, \
     .gradient = of + 1 }
+#define STEP(name_, model_, options_, n, u, c, h, w, text)                                                           \
+  { .name = name_, .suite = "steps", .description = text, .kind = LCL_WORK_STEP, .run = lcl_bench_step, .model = model_, .options = options_, \
+    .batch = n, .unlabelled_batch = u, .channels = c, .height = h, .width = w }
 #define PROBE(name_, run_, variant_, text)                                                                           \
   { .name = name_, .suite = "device", .description = text, .kind = LCL_WORK_PROBE, .run = run_, .variant = variant_ }
 /* Shapes of Baidu's DeepBench convolution problems: image n x c x h x w, k filters r x s. */
@@ -94,5 +97,12 @@ const lcl_workload lcl_workloads[] = {
   OP("perturb", "relu-1M", "relu", "", "1000x1000", "an element-wise operation on a million numbers"),
   OP("perturb", "tanh-1M", "tanh", "", "1000x1000", "hyperbolic tangent of a million numbers"),
   OP("perturb", "sum-1M", "sum", "", "1000x1000", "the sum of a million numbers"),
+
+  STEP("semantic-mnist-b100", "semantic-noise", "", 100, 0, 1, 28, 28, "training step, semantic-noise model on digits, batch 100"),
+  STEP("imsat-vat-b250", "imsat", "", 250, 0, 1, 28, 28, "training step, IMSAT (VAT), 784-1200-1200-10, batch 250"),
+  STEP("ladder-b100", "ladder", "", 100, 100, 1, 28, 28, "training step, ladder network, 100 labelled + 100 unlabelled"),
+  STEP("pixelrnn-1x16-b16", "pixelrnn", "layers=1 hidden=16", 16, 0, 1, 28, 28, "training step, PixelRNN, one Diagonal BiLSTM layer"),
+  STEP("pixelrnn-7x16-b16", "pixelrnn", "layers=7 hidden=16", 16, 0, 1, 28, 28, "training step, PixelRNN, seven layers"),
+  STEP("vgg-cifar-b32", "augconv", "data=cifar10", 32, 0, 3, 32, 32, "training step, 13-layer VGG on 32x32 colour images, batch 32"),
 };
 const size_t lcl_n_workloads = LCL_COUNT(lcl_workloads);

@@ -118,6 +118,7 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
 void lcl_context_destroy(lcl_context *ctx) {
   if (!ctx) return;
   for (int i = 0; i < ctx->n_queues; i++) clFinish(ctx->queue[i]);
+  if (ctx->attachment) ctx->attachment_free(ctx->attachment);
   lcl_stages_free(ctx);
   lcl_profile_destroy(ctx->profile);
   lcl_pool_trim(ctx);
@@ -127,6 +128,11 @@ void lcl_context_destroy(lcl_context *ctx) {
   for (int i = 0; i < ctx->n_queues; i++) clReleaseCommandQueue(ctx->queue[i]);
   if (ctx->cl) clReleaseContext(ctx->cl);
   lcl_free(ctx);
+}
+
+void **lcl_context_attachment(lcl_context *ctx, void (*free_fn)(void *)) {
+  ctx->attachment_free = free_fn;
+  return &ctx->attachment;
 }
 
 lcl_status lcl_context_finish(lcl_context *ctx) {

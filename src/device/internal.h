@@ -83,6 +83,8 @@ struct lcl_context {
   lcl_stage stages[LCL_STAGES];
   int next_stage;
   lcl_profile *profile; /* NULL unless asked for */
+  void *attachment;     /* of an upper floor */
+  void (*attachment_free)(void *);
 };
 
 struct lcl_buffer {

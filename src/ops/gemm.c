@@ -1,5 +1,6 @@
 /* Lowering of products to the kernels of cl/matmul_panel.cl and cl/matmul_tiled.cl. */
 #include "ops/gemm.h"
+#include "ops/tuning.h"
 
 static int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -270,7 +271,7 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
 
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
-  const lcl_gemm_params p = lcl_gemm_choose(lcl_lower_caps(lw), g);
+  const lcl_gemm_params p = lcl_gemm_tuned(lw, g);
   switch ((lcl_gemm_algorithm)p.algorithm) {
   case LCL_GEMM_PANEL:
     return lower_panel(lw, g, &p);

@@ -1,0 +1,244 @@
+/* The tuning database; see tuning.h. */
+#include "ops/tuning.h"
+
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+typedef struct table {
+  struct { lcl_tuning_entry *data; size_t n, cap; } rows;
+} table;
+
+/* What hangs on a context. */
+typedef struct tuning {
+  table set, user, shipped;
+  bool loaded;
+  lcl_gemm_watch_fn watch;
+  void *watch_user;
+} tuning;
+
+static void tuning_free(void *p) {
+  tuning *t = p;
+  lcl_free(t->set.rows.data);
+  lcl_free(t->user.rows.data);
+  lcl_free(t->shipped.rows.data);
+  lcl_free(t);
+}
+
+static lcl_tuning_entry *find(table *t, const char *key) {
+  for (size_t i = 0; i < t->rows.n; i++)
+    if (strcmp(t->rows.data[i].key, key) == 0) return &t->rows.data[i];
+  return NULL;
+}
+
+static lcl_status put(table *t, const lcl_tuning_entry *e) {
+  lcl_tuning_entry *old = find(t, e->key);
+  if (old) *old = *e;
+  else if (!LCL_PUSH(&t->rows, *e)) return LCL_ERR_HOST_MEMORY;
+  return LCL_OK;
+}
+
+/* ---- files -------------------------------------------------------------------------------------------------------------- */
+
+bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
+  const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  char who[512], hex[33];
+  if (own && strcmp(own, "off") == 0) return false;
+  if (own && *own) lcl_str_add(path, "%s", own);
+  else if (xdg && *xdg) lcl_str_add(path, "%s/latentcl/tuning", xdg);
+  else if (home && *home) lcl_str_add(path, "%s/.local/share/latentcl/tuning", home);
+  else return false;
+  snprintf(who, sizeof who, "%s|%s|%s|%u", caps->platform, caps->name, caps->driver, caps->compute_units);
+  lcl_hash_hex(who, strlen(who), hex);
+  lcl_str_add(path, "/%.16s.json", hex);
+  return lcl_str_ok(path);
+}
+
+/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a wrong result. */
+static lcl_status parse(const char *text, table *t) {
+  cJSON *root = cJSON_Parse(text);
+  const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"), *entries = cJSON_GetObjectItemCaseSensitive(root, "entries"), *e;
+  lcl_status st = LCL_OK;
+  if (cJSON_IsString(schema) && strcmp(schema->valuestring, "latentcl-tuning-1") == 0 && cJSON_IsObject(entries)) {
+    cJSON_ArrayForEach(e, entries) {
+      const cJSON *values = cJSON_GetObjectItemCaseSensitive(e, "values"), *seconds = cJSON_GetObjectItemCaseSensitive(e, "seconds");
+      lcl_tuning_entry row = { .seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0 };
+      if (!cJSON_IsArray(values) || cJSON_GetArraySize(values) != LCL_TUNING_VALUES || strlen(e->string) >= sizeof row.key) continue;
+      snprintf(row.key, sizeof row.key, "%s", e->string);
+      for (int i = 0; i < LCL_TUNING_VALUES; i++) row.values[i] = cJSON_GetArrayItem(values, i)->valueint;
+      if (st == LCL_OK) st = put(t, &row);
+    }
+  } else {
+    st = lcl_fail(LCL_ERR_FORMAT, "not a tuning file (schema latentcl-tuning-1)");
+  }
+  cJSON_Delete(root);
+  return st;
+}
+
+static lcl_status load(const char *path, table *t) {
+  void *data;
+  size_t n;
+  if (!lcl_file_exists(path)) return LCL_OK;
+  LCL_TRY(lcl_file_read(path, (size_t)16 << 20, &data, &n));
+  lcl_status st = parse(data, t);
+  lcl_free(data);
+  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", path);
+}
+
+static char *print(lcl_context *ctx, const table *t) {
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject(), *entries = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "schema", "latentcl-tuning-1");
+  cJSON_AddStringToObject(device, "name", caps->name);
+  cJSON_AddStringToObject(device, "driver", caps->driver);
+  cJSON_AddStringToObject(device, "platform", caps->platform);
+  cJSON_AddNumberToObject(device, "compute_units", caps->compute_units);
+  cJSON_AddItemToObject(root, "device", device);
+  for (size_t i = 0; i < t->rows.n; i++) {
+    const lcl_tuning_entry *r = &t->rows.data[i];
+    cJSON *e = cJSON_CreateObject();
+    cJSON_AddItemToObject(e, "values", cJSON_CreateIntArray(r->values, LCL_TUNING_VALUES));
+    cJSON_AddNumberToObject(e, "seconds", r->seconds);
+    cJSON_AddItemToObject(entries, r->key, e);
+  }
+  cJSON_AddItemToObject(root, "entries", entries);
+  char *text = cJSON_Print(root);
+  cJSON_Delete(root);
+  return text;
+}
+
+static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tuning_entry *entries, size_t n) {
+  table t = { 0 };
+  lcl_status st = load(path, &t);
+  if (st == LCL_ERR_FORMAT) { /* a damaged file is replaced */
+    lcl_logf(LCL_LOG_WARN, "%s; it is written anew", lcl_error_message());
+    t.rows.n = 0;
+    st = LCL_OK;
+  }
+  for (size_t i = 0; st == LCL_OK && i < n; i++) st = put(&t, &entries[i]);
+  char *text = st == LCL_OK ? print(ctx, &t) : NULL;
+  if (st == LCL_OK) st = text ? lcl_file_write_atomic(path, text, strlen(text)) : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  cJSON_free(text);
+  lcl_free(t.rows.data);
+  return st;
+}
+
+lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, size_t n) {
+  lcl_str path = { 0 }, lock = { 0 };
+  lcl_status st = LCL_OK;
+  if (!lcl_tuning_path(ctx, &path)) st = lcl_fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
+  if (st == LCL_OK) {
+    char *slash = strrchr(path.data, '/');
+    *slash = 0;
+    st = lcl_mkdirs(path.data);
+    *slash = '/';
+  }
+  lcl_str_add(&lock, "%s.lock", path.data ? path.data : "");
+  int fd = st == LCL_OK && lcl_str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644) : -1;
+  if (st == LCL_OK && fd < 0) st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
+  if (st == LCL_OK) {
+    flock(fd, LOCK_EX);
+    st = merge_locked(ctx, path.data, entries, n);
+  }
+  if (fd >= 0) close(fd);
+  lcl_str_free(&path);
+  lcl_str_free(&lock);
+  return st;
+}
+
+/* ---- look-up -------------------------------------------------------------------------------------------------------------- */
+
+/* Shipped choices go by what a device is, in the terms of the kernels. */
+static const char *shipped_name(const lcl_caps *caps) {
+  if (caps->panel) return caps->preferred_float >= 16 ? "panel16.json" : "panel8.json";
+  return caps->type & CL_DEVICE_TYPE_GPU ? "tiled-gpu.json" : "tiled-cpu.json";
+}
+
+static tuning *of_context(lcl_context *ctx) {
+  void **slot = lcl_context_attachment(ctx, tuning_free);
+  if (!*slot) *slot = lcl_alloc(sizeof(tuning));
+  tuning *t = *slot;
+  if (!t || t->loaded) return t;
+  t->loaded = true;
+  lcl_str path = { 0 };
+  if (lcl_tuning_path(ctx, &path) && load(path.data, &t->user) != LCL_OK)
+    lcl_logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
+  const char *own = getenv("LATENTCL_TUNING"), *text = lcl_embedded_source(shipped_name(lcl_context_caps(ctx)));
+  if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped);
+  lcl_str_free(&path);
+  return t;
+}
+
+bool lcl_tuning_find(lcl_context *ctx, const char *key, int values[LCL_TUNING_VALUES]) {
+  tuning *t = of_context(ctx);
+  const lcl_tuning_entry *e = t ? find(&t->set, key) : NULL;
+  if (t && !e) e = find(&t->user, key);
+  if (t && !e) e = find(&t->shipped, key);
+  if (e) memcpy(values, e->values, sizeof e->values);
+  return e != NULL;
+}
+
+lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const int *values) {
+  tuning *t = of_context(ctx);
+  lcl_tuning_entry e = { .seconds = 0 };
+  if (!t) return LCL_ERR_HOST_MEMORY;
+  snprintf(e.key, sizeof e.key, "%s", key);
+  if (values) {
+    memcpy(e.values, values, sizeof e.values);
+    return put(&t->set, &e);
+  }
+  lcl_tuning_entry *old = find(&t->set, key);
+  if (old) *old = t->set.rows.data[--t->set.rows.n];
+  return LCL_OK;
+}
+
+void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user) {
+  tuning *t = of_context(ctx);
+  if (!t) return;
+  t->watch = fn;
+  t->watch_user = user;
+}
+
+/* ---- products -------------------------------------------------------------------------------------------------------------- */
+
+void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
+  const lcl_patches *p = &g->patches;
+  int n = snprintf(key, 160, "gemm %lldx%lldx%lld b%lld a%c", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
+                   g->a_rs == 1 ? 't' : 'n');
+  if (g->source == LCL_GEMM_MATRIX) snprintf(key + n, 160 - (size_t)n, " b%c", g->csb == 1 ? 'n' : 't');
+  else
+    snprintf(key + n, 160 - (size_t)n, " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
+             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures, (long long)p->channels, (long long)p->h,
+             (long long)p->w, (long long)p->ta, (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
+}
+
+bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p) {
+  if (p->splits < 1 || (int64_t)p->splits > LCL_MAX(g->k, 1)) return false;
+  switch (p->algorithm) {
+  case LCL_GEMM_PANEL:
+    return (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
+           p->panels_n >= 1 && p->panels_m >= 1 && (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
+  case LCL_GEMM_TILED:
+    return (p->group == 8 || p->group == 16) && (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
+  case LCL_GEMM_CLBLAST: return lcl_gemm_clblast_can(caps, g);
+  default: return false;
+  }
+}
+
+lcl_gemm_params lcl_gemm_tuned(lcl_lower *lw, const lcl_gemm *g) {
+  lcl_context *ctx = lcl_lower_context(lw);
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  char key[160];
+  int v[LCL_TUNING_VALUES];
+  tuning *t = of_context(ctx);
+  if (t && t->watch) t->watch(t->watch_user, lw, g);
+  lcl_gemm_key(g, key);
+  if (lcl_tuning_find(ctx, key, v)) {
+    lcl_gemm_params p = { v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9] };
+    if (lcl_gemm_legal(caps, g, &p)) return p;
+    lcl_logf(LCL_LOG_DEBUG, "tuned parameters of %s do not fit this device", key);
+  }
+  return lcl_gemm_choose(caps, g);
+}
