@@ -44,7 +44,7 @@ static lcl_status put(table *t, const lcl_tuning_entry *e) {
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
   const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
   const lcl_caps *caps = lcl_context_caps(ctx);
-  char who[512], hex[33];
+  char who[1024], hex[33];
   if (own && strcmp(own, "off") == 0) return false;
   if (own && *own) lcl_str_add(path, "%s", own);
   else if (xdg && *xdg) lcl_str_add(path, "%s/latentcl/tuning", xdg);
