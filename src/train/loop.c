@@ -302,7 +302,7 @@ static void show_test(lcl_trainer *t, const lcl_metrics *m) {
 static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   lcl_tensor_file *best = NULL;
   if (t->d->trace) LCL_TRY(lcl_profile_write_trace(ctx, t->d->trace));
-  LCL_TRY(lcl_write_profile(ctx, t->folder));
+  if (t->d->profile || t->d->trace) LCL_TRY(lcl_write_profile(ctx, t->folder));
   if (lcl_file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
   lcl_status s = lcl_report_write(t->s, best, t->folder);
   lcl_tensor_file_destroy(best);

@@ -4,7 +4,7 @@
 
 #include "train/pictures.h"
 
-/* Device times by kernel into profile.json; nothing when the context does not profile. */
+/* Device times by kernel into profile.json; the context must have been created with profiling. */
 lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
 /* Writes report.html from the folder's files; pictures are made with the session (weights: its checkpoint;
  * may be NULL). */

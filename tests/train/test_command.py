@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""The command as people use it: test_command.py LATENTCL usage|kill
+
+usage: every command has --help; wrong usage ends with 2 and one line.
+kill:  a run that is killed (SIGKILL) at random moments and resumed ends with the same parameters as one that was not.
+"""
+import json, os, random, shutil, signal, struct, subprocess, sys, tempfile, time
+
+LATENTCL = sys.argv[1]
+
+
+def run(*args, code=0):
+    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
+    if p.returncode != code:
+        sys.exit('latentcl %s: exit code %d, not %d\n%s%s' % (' '.join(args), p.returncode, code, p.stdout, p.stderr))
+    return p
+
+
+def usage():
+    listed = [l.split()[0] for l in run('--help').stdout.split('Commands:\n')[1].split('\n\n')[0].splitlines()]
+    assert 'train' in listed and 'eval' in listed, listed
+    for name in listed:
+        text = run(name, '--help').stdout
+        assert text.startswith('Usage: latentcl ' + name), (name, text[:80])
+        assert '--no-such-option' in run(name, '--no-such-option', code=2).stderr
+    models = [l.split()[0] for l in run('models').stdout.splitlines() if l and l[0] != ' ']
+    for name in models:
+        text = run('train', name, '--help').stdout
+        assert 'Options of ' + name in text and 'labels_per_class' in text
+    for wrong in (['train'], ['train', 'no-such-model'], ['train', 'semantic-noise', '--set', 'no_such=1'],
+                  ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'],
+                  ['train', 'semantic-noise', '--epochs'], ['train', 'semantic-noise', 'more'], ['eval'], ['report'],
+                  ['reproduce', 'no-such-table'], ['explain'], ['no-such-command']):
+        p = run(*wrong, code=2)
+        assert p.stderr.count('\n') == 1 and not p.stdout, (wrong, p.stdout, p.stderr)
+    for failing in (['eval', '/nonexistent'], ['train', 'semantic-noise', '--data', '/nonexistent', '--out', '/tmp/none'],
+                    ['train', '--resume', '--out', '/nonexistent']):
+        p = run(*failing, code=1)
+        assert p.stderr.count('\n') == 1, p.stderr
+
+
+def tensors(path):
+    data = open(path, 'rb').read()
+    n = struct.unpack('<Q', data[:8])[0]
+    head = json.loads(data[8:8 + n])
+    head.pop('__metadata__')
+    return {k: data[8 + n + v['data_offsets'][0]:8 + n + v['data_offsets'][1]] for k, v in head.items()}
+
+
+def kill():
+    folder = tempfile.mkdtemp(prefix='latentcl-kill-')
+    common = ['train', 'semantic-noise', '--labels-per-class', '20', '--epochs', '12', '--set', 'validation=200', '--quiet',
+              '--no-test']
+    whole, parts = folder + '/whole', folder + '/parts'
+    started = time.time()
+    run(*common, '--out', whole)
+    takes = time.time() - started
+    rng = random.Random(int(os.environ.get('SEED', '0')) or None)
+    killed = 0
+    for attempt in range(40):
+        resume = os.path.exists(parts + '/config.json')
+        if not resume:
+            shutil.rmtree(parts, ignore_errors=True)
+        p = subprocess.Popen([LATENTCL, *common, '--out', parts] + (['--resume'] if resume else []), stderr=subprocess.PIPE)
+        try:
+            p.wait(rng.uniform(0, takes * 0.9) if killed < 6 else None)
+        except subprocess.TimeoutExpired:
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            killed += 1
+            continue
+        if p.returncode:
+            sys.exit('resuming after %d kills failed: %s' % (killed, p.stderr.read().decode()))
+        break
+    a, b = tensors(whole + '/last.safetensors'), tensors(parts + '/last.safetensors')
+    assert a.keys() == b.keys() and [k for k in a if a[k] != b[k]] == [], 'parameters differ after %d kills' % killed
+    for line in open(parts + '/log.jsonl'):
+        json.loads(line)
+    epochs = [json.loads(l)['epoch'] for l in open(parts + '/log.jsonl') if '"event":"epoch"' in l]
+    assert epochs == list(range(1, 13)), epochs
+    print('same parameters after %d kills' % killed)
+    shutil.rmtree(folder)
+
+
+{'usage': usage, 'kill': kill}[sys.argv[2]]()

@@ -1,0 +1,162 @@
+/* Options, settings, schedules and published tables. */
+#include "test.h"
+
+#include <math.h>
+
+#include "latentcl/train.h"
+#include "models/tables.h"
+
+static const lcl_option defs[] = {
+  { "n", LCL_OPTION_INT, "3", "a number", NULL },
+  { "rate", LCL_OPTION_FLOAT, "", "another", NULL },
+  { "on", LCL_OPTION_BOOL, "false", "a switch", NULL },
+  { "kind", LCL_OPTION_CHOICE, "one", "a choice", "one|two|twelve" },
+  { "text", LCL_OPTION_STRING, "", "a text", NULL },
+};
+
+static void parsing(void **state) {
+  (void)state;
+  lcl_options *o, *copy;
+  ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
+  assert_int_equal(lcl_option_int(o, "n"), 3);
+  assert_false(lcl_option_given(o, "n"));
+  ASSERT_OK(lcl_options_set_pair(o, "n=-17"));
+  ASSERT_OK(lcl_options_set_pair(o, "rate=2.5e-3"));
+  ASSERT_OK(lcl_options_set_pair(o, "on=Yes"));
+  ASSERT_OK(lcl_options_set_pair(o, "kind=two"));
+  ASSERT_OK(lcl_options_set_pair(o, "text=a=b"));
+  ASSERT_OK(lcl_options_copy(o, &copy));
+  lcl_options_destroy(o);
+  assert_int_equal(lcl_option_int(copy, "n"), -17);
+  assert_true(lcl_option_float(copy, "rate") == 2.5e-3);
+  assert_true(lcl_option_bool(copy, "on"));
+  assert_true(lcl_option_is(copy, "kind", "two"));
+  assert_string_equal(lcl_option_text(copy, "text"), "a=b");
+  lcl_options_destroy(copy);
+}
+
+static void mistakes(void **state) {
+  (void)state;
+  static const struct {
+    const char *pair, *word;
+  } bad[] = {
+    { "n=3.5", "whole number" }, { "n=", "whole number" }, { "n=99999999999999999999", "whole number" },
+    { "rate=fast", "number" },   { "rate=nan", "number" }, { "on=perhaps", "true or false" },
+    { "kind=three", "one|two" }, { "kind=tw", "one|two" }, { "kind=one|two", "one|two" },
+    { "size=3", "n, rate, on" }, { "n", "name=value" },    { "=3", "name=value" },
+  };
+  lcl_options *o;
+  ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
+  for (size_t i = 0; i < LCL_COUNT(bad); i++) {
+    if (lcl_options_set_pair(o, bad[i].pair) != LCL_ERR_ARGUMENT) fail_msg("accepted: %s", bad[i].pair);
+    if (!strstr(lcl_error_message(), bad[i].word))
+      fail_msg("\"%s\" lacks \"%s\"", lcl_error_message(), bad[i].word);
+  }
+  assert_int_equal(lcl_option_int(o, "n"), 3);
+  lcl_options_destroy(o);
+}
+
+static void near(double a, double b) {
+  assert_true(fabs(a - b) <= 1e-12 * fabs(b));
+}
+
+static void schedules(void **state) {
+  (void)state;
+  lcl_schedule step = { LCL_SCHEDULE_STEP, 0.005, 5, 40, 0, 120 };
+  near(lcl_schedule_rate(&step, 0, 0), 0.005);
+  near(lcl_schedule_rate(&step, 39, 0), 0.005);
+  near(lcl_schedule_rate(&step, 40, 0), 0.001);
+  near(lcl_schedule_rate(&step, 119, 0), 0.0002);
+  near(lcl_schedule_rate(&step, 120, 0), 0.00004);
+  near(lcl_schedule_rate(&step, 1000, 0), 0.00004);
+  lcl_schedule exponential = { LCL_SCHEDULE_EXPONENTIAL, 1, 0.99, 0, 0, 0 };
+  near(lcl_schedule_rate(&exponential, 2, 0), 0.9801);
+  lcl_schedule linear = { LCL_SCHEDULE_LINEAR, 0.02, 0, 0, 15, 150 };
+  near(lcl_schedule_rate(&linear, 15, 0), 0.02);
+  near(lcl_schedule_rate(&linear, 60, 0), 0.02 * 90 / 135);
+  assert_true(lcl_schedule_rate(&linear, 150, 0) == 0 && lcl_schedule_rate(&linear, 200, 0) == 0);
+  lcl_schedule plateau = { LCL_SCHEDULE_PLATEAU, 0.1, 10, 5, 0, 0 };
+  near(lcl_schedule_rate(&plateau, 90, 2), 0.001);
+}
+
+/* Every model's defaults can be made for the data it is meant for, and the common options change them. */
+static void settings(void **state) {
+  (void)state;
+  const lcl_model_class *cls;
+  lcl_options *o;
+  lcl_model *m;
+  lcl_model_data data = {
+    .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 50000
+  };
+  ASSERT_OK(lcl_model_find("semantic-noise", &cls));
+  ASSERT_OK(lcl_model_options(cls, &o));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  assert_int_equal(m->settings.epochs, 160);
+  near(m->settings.schedule.lr, 0.005);
+  lcl_model_destroy(m);
+  ASSERT_OK(lcl_options_set_pair(o, "epochs=7"));
+  ASSERT_OK(lcl_options_set_pair(o, "lr=0.25"));
+  ASSERT_OK(lcl_options_set_pair(o, "optimiser=momentum"));
+  ASSERT_OK(lcl_options_set_pair(o, "batch=32"));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  assert_int_equal(m->settings.epochs, 7);
+  assert_int_equal(m->settings.batch, 32);
+  assert_int_equal(m->settings.optimiser.kind, LCL_MOMENTUM);
+  near(m->settings.schedule.lr, 0.25);
+  lcl_model_destroy(m);
+  ASSERT_OK(lcl_options_set_pair(o, "epochs=0"));
+  ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
+  lcl_options_destroy(o);
+  ASSERT_STATUS(lcl_model_find("no-such-model", &cls), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "semantic-noise"));
+}
+
+/* The options of every table exist, and its numbers are percentages in order. */
+static void tables(void **state) {
+  (void)state;
+  assert_true(lcl_table_count >= 3);
+  for (size_t k = 0; k < lcl_table_count; k++) {
+    const lcl_table *t = lcl_tables[k];
+    for (int r = 0; r < t->n_rows; r++) {
+      const lcl_model_class *cls;
+      lcl_options *o;
+      ASSERT_OK(lcl_model_find(t->rows[r].model ? t->rows[r].model : t->model, &cls));
+      ASSERT_OK(lcl_model_options(cls, &o));
+      for (int i = 0; i < LCL_TABLE_SET && t->set[i]; i++) ASSERT_OK(lcl_options_set_pair(o, t->set[i]));
+      for (int i = 0; i < LCL_TABLE_SET && t->quick[i]; i++) ASSERT_OK(lcl_options_set_pair(o, t->quick[i]));
+      for (int i = 0; i < LCL_TABLE_SET && t->rows[r].set[i]; i++)
+        ASSERT_OK(lcl_options_set_pair(o, t->rows[r].set[i]));
+      for (int c = 0; c < t->n_columns; c++)
+        for (int i = 0; i < LCL_TABLE_SET && t->columns[c].set[i]; i++)
+          ASSERT_OK(lcl_options_set_pair(o, t->columns[c].set[i]));
+      lcl_options_destroy(o);
+    }
+  }
+  const lcl_table *t;
+  ASSERT_OK(lcl_table_find("semantic-noise/table1-mnist", &t));
+  assert_true(t->rows[5].cell[3].mean == 3.79f && t->rows[0].cell[8].mean == 1.04f);
+  ASSERT_STATUS(lcl_table_find("none", &t), LCL_ERR_ARGUMENT);
+}
+
+static void metrics(void **state) {
+  (void)state;
+  lcl_metrics m = { 0 };
+  lcl_metrics_set(&m, "loss", 1);
+  lcl_metrics_set(&m, "loss", 2);
+  assert_int_equal(m.n, 1);
+  assert_true(*lcl_metrics_get(&m, "loss") == 2);
+  assert_null(lcl_metrics_get(&m, "nll"));
+  for (int i = 0; i < 100; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "m%d", i);
+    lcl_metrics_set(&m, name, i);
+  }
+  assert_int_equal(m.n, (int)LCL_COUNT(m.item));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(parsing),   cmocka_unit_test(mistakes),
+                                      cmocka_unit_test(schedules), cmocka_unit_test(settings),
+                                      cmocka_unit_test(tables),    cmocka_unit_test(metrics) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
