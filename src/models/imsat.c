@@ -17,7 +17,7 @@
 #include "base/base.h"
 #include "latentcl/nn.h"
 #include "models/registry.h"
-#include "models/unsupervised.h"
+#include "nn/evaluate.h"
 
 enum { MAX_HIDDEN = 4 };
 
@@ -226,20 +226,69 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
   d->valid = -1;
 }
 
+/* The length of each example's perturbation: alpha times the distance to its neighbour of that index. */
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, m->options, &m->data));
   if (n.rim) return LCL_OK;
-  return lcl_neighbour_radii(m, ctx, train, (int)lcl_option_int(m->options, "nn_index"),
-                             (float)lcl_option_float(m->options, "alpha"));
+  int k = (int)lcl_option_int(m->options, "nn_index") + 1;
+  float alpha = (float)lcl_option_float(m->options, "alpha");
+  float *distance = lcl_alloc((size_t)(train->n * k) * sizeof *distance);
+  float *radius = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *radius);
+  lcl_status s = distance && radius ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK) s = lcl_nearest(ctx, train->images, train->n, (int)train->size, k, NULL, distance);
+  for (int64_t i = 0; s == LCL_OK && i < train->n; i++) radius[i] = alpha * distance[i * k + k - 1];
+  lcl_free(distance);
+  if (s != LCL_OK) {
+    free(radius);
+    return s;
+  }
+  m->extra = radius;
+  m->extra_width = 1;
+  return LCL_OK;
+}
+
+/* Accuracy under the best assignment of clusters to classes. */
+static lcl_status score_clusters(const imsat *n, const lcl_model *m, const lcl_model_table *t,
+                                 lcl_metrics *metrics) {
+  double accuracy;
+  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes, (int)n->outputs, &accuracy,
+                               NULL));
+  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
+  return LCL_OK;
+}
+
+/* The paper's three retrieval metrics, over random queries of each class. */
+static lcl_status score_codes(const imsat *n, const lcl_model *m, const lcl_model_table *t,
+                              lcl_metrics *metrics) {
+  lcl_retrieval r = { 0 };
+  uint64_t *codes = lcl_alloc((size_t)LCL_MAX(t->n, 1) * sizeof *codes);
+  uint8_t *is_query = lcl_alloc((size_t)LCL_MAX(t->n, 1));
+  lcl_status s = codes && is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK)
+    s = lcl_choose_queries(t->labels, t->n, m->data.classes, (int)lcl_option_int(m->options, "queries"),
+                           t->seed, is_query);
+  if (s == LCL_OK) {
+    lcl_pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
+    s = lcl_hamming_retrieval(codes, t->labels, is_query, t->n, (int)n->outputs, 500, &r);
+  }
+  lcl_free(codes);
+  lcl_free(is_query);
+  LCL_TRY(s);
+  bool step = lcl_option_is(m->options, "ap_mode", "step");
+  lcl_metrics_set(metrics, "map_percent", 100 * (step ? r.map_step : r.map_trapezoid));
+  lcl_metrics_set(metrics, "precision_500_percent", 100 * r.precision_at);
+  lcl_metrics_set(metrics, "precision_r2_percent", 100 * r.precision_radius);
+  return LCL_OK;
 }
 
 static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+  imsat n = { 0 };
   if (!t->labels) return LCL_OK;
-  if (!lcl_option_is(m->options, "task", "hash")) return lcl_score_clusters(m, t, metrics);
-  if (strcmp(t->split, "all") != 0) return LCL_OK;
-  return lcl_score_codes(m, t, lcl_option_int(m->options, "queries"),
-                         lcl_option_is(m->options, "ap_mode", "step"), metrics);
+  LCL_TRY(read_imsat(&n, m->options, &m->data));
+  if (!n.hash) return t->prediction ? score_clusters(&n, m, t, metrics) : LCL_OK;
+  /* Codes are compared within the whole set. */
+  return t->features && strcmp(t->split, "all") == 0 ? score_codes(&n, m, t, metrics) : LCL_OK;
 }
 
 static lcl_status check_numbers(const lcl_options *o) {
@@ -253,6 +302,8 @@ static lcl_status check_numbers(const lcl_options *o) {
       return lcl_fail(LCL_ERR_ARGUMENT, "option %s cannot be negative", not_negative[i]);
   if (lcl_option_int(o, "power_iterations") < 1 || lcl_option_int(o, "power_iterations") > 100)
     return lcl_fail(LCL_ERR_ARGUMENT, "option power_iterations: 1 to 100 are possible");
+  if (lcl_option_int(o, "nn_index") < 0 || lcl_option_int(o, "nn_index") > 1000)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option nn_index: 0 to 1000 are possible");
   if (lcl_option_int(o, "queries") < 1) return lcl_fail(LCL_ERR_ARGUMENT, "option queries must be positive");
   return LCL_OK;
 }

@@ -217,6 +217,12 @@ static void ladder_golden(void **state) {
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 
+static void imsat_golden(void **state) {
+  (void)state;
+  static const char *const cases[] = { "imsat_deep_rim", "imsat_linear_rim", "imsat_deep_rim_hash" };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
+}
+
 static void inversion_golden(void **state) {
   (void)state;
   static const char *const cases[] = { "inversion_small", "inversion_small_max", "inversion_small_inhibitor",
@@ -227,6 +233,7 @@ static void inversion_golden(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(ladder_golden),
+    cmocka_unit_test(imsat_golden),
     cmocka_unit_test(inversion_golden),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
