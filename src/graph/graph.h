@@ -126,6 +126,7 @@ int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
 /* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then copies. */
 bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot);
 lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access);
+size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot);
 /* A buffer that outlives the program (the store's) as a slot. */
 int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
 /* How t lies in memory, without copying: for kernels that take strides. */

@@ -30,6 +30,10 @@ lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
   return slot < 0 ? bad(lw, LCL_OK) : (lcl_arg){ .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
 }
 
+size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
+  return slot.kind == LCL_ARG_SLOT ? lw->slots.data[slot.slot].bytes : 0;
+}
+
 static size_t tensor_bytes(const lcl_tensor *t) { return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype); }
 
 int lcl_scratch(lcl_lower *lw, size_t bytes) {

@@ -1,0 +1,224 @@
+/* See tune.h. */
+#include "bench/tune.h"
+
+#include "latentcl/model.h"
+#include "latentcl/ops.h"
+
+/* ---- which products there are ------------------------------------------------------------------------------------------------ */
+
+typedef struct collection {
+  lcl_context *ctx;
+  struct { lcl_tune_problem *data; size_t n, cap; } found;
+  bool failed;
+} collection;
+
+static void to_values(const lcl_gemm_params *p, int v[LCL_TUNING_VALUES]) {
+  const int all[LCL_TUNING_VALUES] = { p->algorithm, p->vec, p->kc_max, p->kc, p->panels_n, p->panels_m, p->group, p->nv, p->splits, p->channels_last };
+  memcpy(v, all, sizeof all);
+}
+
+static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
+  collection *c = user;
+  lcl_tune_problem p = { .g = *g };
+  lcl_gemm_key(g, p.key);
+  for (size_t i = 0; i < c->found.n; i++)
+    if (strcmp(c->found.data[i].key, p.key) == 0) return;
+  p.a_bytes = lcl_slot_bytes(lw, g->a);
+  p.b_bytes = lcl_slot_bytes(lw, g->b);
+  p.c_bytes = lcl_slot_bytes(lw, g->c);
+  p.g.label = "candidate";
+  p.g.bias_kind = LCL_BIAS_NONE;
+  p.g.act = LCL_ACT_NONE;
+  lcl_gemm_params standard = lcl_gemm_choose(lcl_lower_caps(lw), &p.g);
+  to_values(&standard, p.standard);
+  if (!LCL_PUSH(&c->found, p)) c->failed = true;
+}
+
+static int by_work(const void *a, const void *b) {
+  const lcl_gemm *x = &((const lcl_tune_problem *)a)->g, *y = &((const lcl_tune_problem *)b)->g;
+  double fx = (double)x->m * (double)x->n * (double)x->k * (double)x->batch, fy = (double)y->m * (double)y->n * (double)y->k * (double)y->batch;
+  return (fx < fy) - (fx > fy);
+}
+
+lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems, size_t *n) {
+  collection c = { .ctx = ctx };
+  const lcl_model_class *cls;
+  lcl_workload step = { .name = name, .suite = "tune", .kind = LCL_WORK_STEP, .run = lcl_bench_step, .model = name, .options = "",
+                        .channels = 1, .height = 28, .width = 28 };
+  lcl_bench_desc once = { .seconds = 1e-6 };
+  lcl_bench_row row = { 0 };
+  size_t index;
+  lcl_status st;
+  lcl_gemm_watch(ctx, seen, &c);
+  if (lcl_model_find(name, &cls) == LCL_OK) st = lcl_bench_step(ctx, &step, &once, &row);
+  else if ((st = lcl_bench_find(name, &index)) == LCL_OK) {
+    once.peaks = (lcl_bench_peaks){ 1, 1 }; /* no roofline is wanted */
+    st = lcl_bench_run(ctx, index, &once, &row);
+  }
+  lcl_gemm_watch(ctx, NULL, NULL);
+  if (st == LCL_OK && c.failed) st = LCL_ERR_HOST_MEMORY;
+  if (st != LCL_OK) {
+    lcl_free(c.found.data);
+    return st;
+  }
+  if (c.found.n) qsort(c.found.data, c.found.n, sizeof *c.found.data, by_work);
+  *problems = c.found.data;
+  *n = c.found.n;
+  return LCL_OK;
+}
+
+/* ---- candidates ---------------------------------------------------------------------------------------------------------------- */
+
+lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES], lcl_tune_problem *out) {
+  long long m, n, k;
+  *out = (lcl_tune_problem){ 0 };
+  if (sscanf(key, "gemm %lldx%lldx%lld", &m, &n, &k) != 3) return lcl_fail(LCL_ERR_FORMAT, "not the key of a product: %s", key);
+  snprintf(out->key, sizeof out->key, "%s", key);
+  out->g.m = m;
+  out->g.n = n;
+  out->g.k = k;
+  out->g.source = strstr(key, " patches_t ") ? LCL_GEMM_PATCHES_T : strstr(key, " patches ") ? LCL_GEMM_PATCHES : LCL_GEMM_MATRIX;
+  memcpy(out->standard, standard, sizeof out->standard);
+  return LCL_OK;
+}
+
+static size_t add(const int v[LCL_TUNING_VALUES], const int from[LCL_TUNING_VALUES], int (*out)[LCL_TUNING_VALUES], size_t n, size_t most) {
+  if (n == most || memcmp(v, from, sizeof(int) * LCL_TUNING_VALUES) == 0) return n;
+  for (size_t i = 0; i < n; i++)
+    if (memcmp(out[i], v, sizeof(int) * LCL_TUNING_VALUES) == 0) return n;
+  memcpy(out[n], v, sizeof(int) * LCL_TUNING_VALUES);
+  return n + 1;
+}
+
+enum { ALGORITHM, VEC, KC_MAX, KC, PANELS_N, PANELS_M, GROUP, NV, SPLITS, CHANNELS_LAST };
+
+size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_VALUES],
+                           int (*out)[LCL_TUNING_VALUES], size_t most) {
+  static const int panels[] = { 1, 2, 3, 4, 6, 8, 12 }, splits[] = { 1, 2, 3, 4, 6, 8 }, kc_max[] = { 128, 256, 512 };
+  size_t n = 0;
+  int v[LCL_TUNING_VALUES];
+#define TRY(field, value)                                                                                            \
+  do {                                                                                                               \
+    memcpy(v, from, sizeof v);                                                                                       \
+    v[field] = (value);                                                                                              \
+    if (v[ALGORITHM] == LCL_GEMM_PANEL && v[KC] > v[KC_MAX]) v[KC] = v[KC_MAX];                                      \
+    n = add(v, from, out, n, most);                                                                         \
+  } while (0)
+  if (from[ALGORITHM] != LCL_GEMM_CLBLAST && p->g.source != LCL_GEMM_PATCHES)
+    for (size_t i = 0; i < LCL_COUNT(splits); i++) TRY(SPLITS, splits[i]);
+  if (from[ALGORITHM] == LCL_GEMM_PANEL) {
+    for (size_t i = 0; i < LCL_COUNT(panels); i++) TRY(PANELS_N, panels[i]);
+    for (int part = 1; part <= 8; part *= 2) TRY(PANELS_M, LCL_MAX(1, (p->standard[PANELS_M] + part - 1) / part));
+    for (size_t i = 0; i < LCL_COUNT(kc_max); i++) TRY(KC_MAX, kc_max[i]);
+    for (int k = 64; k <= from[KC_MAX]; k += 64) TRY(KC, k);
+    if (p->g.source != LCL_GEMM_MATRIX) TRY(CHANNELS_LAST, !from[CHANNELS_LAST]);
+    TRY(VEC, from[VEC] == 16 ? 8 : 16);
+  } else if (from[ALGORITHM] == LCL_GEMM_TILED) {
+    TRY(GROUP, from[GROUP] == 16 ? 8 : 16);
+    TRY(NV, from[NV] == 1 ? 2 : 1);
+  }
+#undef TRY
+  return n;
+}
+
+size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES], size_t most) {
+  const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
+  const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+  size_t n = add(tiled, p->standard, out, 0, most);
+  if (caps->clblast && p->g.source == LCL_GEMM_MATRIX) n = add(clblast, p->standard, out, n, most);
+  return n;
+}
+
+/* ---- one candidate --------------------------------------------------------------------------------------------------------------- */
+
+/* A node that is just the product. */
+typedef struct product_attr {
+  const lcl_tune_problem *p;
+} product_attr;
+
+static lcl_status infer_product(lcl_node *node) {
+  const lcl_tune_problem *p = ((const product_attr *)node->attr)->p;
+  node->out[0].shape = LCL_SHAPE((int64_t)(p->c_bytes / 4));
+  node->out[0].dtype = LCL_F32;
+  return LCL_OK;
+}
+
+static lcl_status lower_product(lcl_lower *lw, lcl_node *node) {
+  lcl_gemm g = ((const product_attr *)node->attr)->p->g;
+  g.a = lcl_in(lw, node->in[0]);
+  g.b = lcl_in(lw, node->in[1]);
+  g.c = lcl_out(lw, &node->out[0]);
+  LCL_TRY(lcl_emit_fill(lw, g.c, 0, lcl_slot_bytes(lw, g.c))); /* a product need not write all of a shared result */
+  return lcl_gemm_lower(lw, &g);
+}
+
+static const lcl_op op_product = { .name = "product", .attr_size = sizeof(product_attr), .infer = infer_product, .lower = lower_product };
+
+static lcl_status feed_integers(lcl_program *program, const char *name, size_t bytes, uint32_t seed) {
+  float *f = lcl_alloc(LCL_MAX(bytes, 4));
+  if (!f) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < bytes / 4; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    f[i] = (float)((int)(seed >> 16) % 5 - 2);
+  }
+  lcl_status st = lcl_feed(program, name, f, bytes);
+  lcl_free(f);
+  return st;
+}
+
+typedef struct trial {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+} trial;
+
+static void trial_free(trial *t) {
+  lcl_program_destroy(t->program);
+  lcl_graph_destroy(t->g);
+  lcl_store_destroy(t->store);
+}
+
+/* Builds the product with these values, runs it once, and fetches the result. */
+static lcl_status trial_make(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES], trial *t, float *result) {
+  LCL_TRY(lcl_tuning_set(ctx, p->key, values));
+  LCL_TRY(lcl_store_create(ctx, 1, &t->store));
+  LCL_TRY(lcl_graph_create(t->store, "tune", &t->g));
+  lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, LCL_SHAPE((int64_t)(p->a_bytes / 4)));
+  lcl_tensor *b = lcl_input(t->g, "b", LCL_F32, LCL_SHAPE((int64_t)(p->b_bytes / 4)));
+  lcl_tensor *c = lcl_node_new(t->g, &op_product, LCL_IN(a, b), &(product_attr){ p }, 1);
+  LCL_TRY(lcl_compile(t->g, &(lcl_compile_desc){ .fetch = &c, .n_fetch = 1 }, &t->program));
+  LCL_TRY(feed_integers(t->program, "a", p->a_bytes, 1));
+  LCL_TRY(feed_integers(t->program, "b", p->b_bytes, 2));
+  LCL_TRY(lcl_run(t->program));
+  return lcl_fetch(t->program, "#0", result, p->c_bytes);
+}
+
+static lcl_status fastest(lcl_context *ctx, lcl_program *program, double *seconds) {
+  double end = lcl_now() + 0.05;
+  *seconds = 1e30;
+  for (int i = 0; i < 3 || (i < 200 && lcl_now() < end); i++) {
+    double t = lcl_now();
+    LCL_TRY(lcl_run(program));
+    LCL_TRY(lcl_context_finish(ctx));
+    *seconds = LCL_MIN(*seconds, lcl_now() - t);
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES], double *seconds) {
+  trial standard = { 0 }, candidate = { 0 };
+  lcl_gemm_params q = { values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7], values[8], values[9] };
+  if (!lcl_gemm_legal(lcl_context_caps(ctx), &p->g, &q)) return lcl_fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
+  float *want = lcl_alloc(LCL_MAX(p->c_bytes, 4)), *got = lcl_alloc(LCL_MAX(p->c_bytes, 4));
+  lcl_status st = want && got ? trial_make(ctx, p, p->standard, &standard, want) : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) st = trial_make(ctx, p, values, &candidate, got);
+  for (size_t i = 0; st == LCL_OK && i < p->c_bytes / 4; i++)
+    if (got[i] != want[i]) st = lcl_fail(LCL_ERR_NUMERIC, "element %zu is %g, not %g", i, (double)got[i], (double)want[i]);
+  if (st == LCL_OK) st = fastest(ctx, candidate.program, seconds);
+  trial_free(&standard);
+  trial_free(&candidate);
+  lcl_tuning_set(ctx, p->key, NULL);
+  lcl_free(want);
+  lcl_free(got);
+  return st;
+}
