@@ -23,7 +23,7 @@ struct lcl_workload {
   int gradient;           /* 0: forward; i + 1: the gradient of input i */
   /* STEP */
   const char *model, *options; /* "layers=1 hidden=16" */
-  int batch, unlabelled_batch;
+  int batch, unlabelled_batch; /* batch 0: the model's own */
   int channels, height, width;
   /* PROBE, CUSTOM */
   lcl_status (*run)(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);

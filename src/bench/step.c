@@ -52,7 +52,9 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state
   LCL_TRY(lcl_model_create(cls, s->options, &data, &s->model));
   LCL_TRY(lcl_store_create(ctx, 1, &s->store));
   LCL_TRY(lcl_graph_create(s->store, "train", &s->g));
-  LCL_TRY(lcl_build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch, w->unlabelled_batch));
+  const lcl_settings *own = &s->model->settings;
+  LCL_TRY(lcl_build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
+                         w->batch ? w->unlabelled_batch : own->unlabelled_batch));
   lcl_optimiser_desc optimiser = b.optimiser;
   optimiser.lr = lcl_input(s->g, "lr", LCL_F32, LCL_SCALAR);
   lcl_minimise(b.loss, &optimiser);
