@@ -91,6 +91,9 @@ typedef struct lcl_conv_desc {
 } lcl_conv_desc;
 /* x (N,C,H,W), w (O,C/groups,KH,KW), b (O) or NULL. out = floor((in + pads - dilation*(k-1) - 1)/stride) + 1. */
 LCL_API lcl_tensor *lcl_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc);
+/* The same by the Fourier transform (clFFT or the library's own), which pays for filters of about the picture's size;
+ * lcl_conv2d chooses it by itself there. Rounding errors are relative to the whole padded picture, not to the window. */
+LCL_API lcl_tensor *lcl_fft_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc);
 /* d conv2d / d x applied to gy: the tied transposed convolution. in_shape is the forward input's shape. */
 LCL_API lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_shape, const lcl_conv_desc *desc);
 /* d conv2d / d w: w_shape (O,C/groups,KH,KW). */

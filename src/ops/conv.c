@@ -217,6 +217,13 @@ lcl_tensor *lcl_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_co
   return add_bias(forward(x, w, &a), b, "conv2d");
 }
 
+lcl_tensor *lcl_fft_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc) {
+  lcl_conv_attr a;
+  if (!resolve(lcl_tensor_graph(x), "fft_conv2d", desc, x->shape, w->shape, &a)) return x;
+  a.fft = 1;
+  return add_bias(forward(x, w, &a), b, "fft_conv2d");
+}
+
 lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_shape,
                                   const lcl_conv_desc *desc) {
   lcl_conv_attr a;

@@ -7,6 +7,7 @@
 /* Attributes of all three, in 64 bits so that there is no padding to compare. */
 typedef struct lcl_conv_attr {
   int64_t stride[2], pad[4], dilation[2], groups;
+  int64_t fft;      /* 1: by the Fourier transform, whatever the cost model says */
   int64_t shape[4]; /* of the result, where the inputs do not tell it: the picture or the filter */
 } lcl_conv_attr;
 
@@ -23,5 +24,9 @@ double lcl_conv_flops(const lcl_node *node);
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node);
+
+/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be faster. */
+bool lcl_conv_fft_pays(const lcl_node *node);
+lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 
 #endif

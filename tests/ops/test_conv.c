@@ -161,7 +161,65 @@ static void network_layers(void **state) {
   }
 }
 
+/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime pictures.
+ */
+static void fourier(void **state) {
+  (void)state;
+  static const struct {
+    int n, c, h, w, o, k, stride, pad, dilation, groups;
+  } cases[] = { { 3, 2, 9, 13, 4, 5, 1, 2, 1, 1 },
+                { 2, 4, 17, 16, 6, 7, 2, 3, 1, 2 },
+                { 1, 3, 28, 28, 2, 11, 1, 5, 1, 1 },
+                { 5, 1, 1, 31, 1, 1, 1, 0, 1, 1 },
+                { 2, 2, 20, 11, 2, 3, 3, 1, 4, 1 } };
+  rng r = { 17 };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    if ((small && i) || (i > 2 && lcl_context_caps(ctx)->clfft)) break; /* plans take seconds to bake */
+    lcl_ref_conv d = { .n = cases[i].n, .c = cases[i].c, .h = cases[i].h, .w = cases[i].w, .o = cases[i].o };
+    d.kh = LCL_MIN(cases[i].k, cases[i].h), d.kw = cases[i].k, d.groups = cases[i].groups;
+    d.stride_y = d.stride_x = cases[i].stride, d.dilation_y = d.dilation_x = cases[i].dilation;
+    d.top = d.left = cases[i].pad;
+    const int s = cases[i].stride, p = cases[i].pad, e = cases[i].dilation;
+    assert_true(out_size(d.h, d.kh, s, p, p, e, &d.oh) && out_size(d.w, d.kw, s, p, p, e, &d.ow));
+    const lcl_shape xs = LCL_SHAPE(d.n, d.c, d.h, d.w), ws = LCL_SHAPE(d.o, d.c / d.groups, d.kh, d.kw);
+    values x = values_random(&r, (size_t)lcl_shape_count(xs), false);
+    values w = values_random(&r, (size_t)lcl_shape_count(ws), false),
+           b = values_random(&r, (size_t)d.o, false);
+    values y = values_new((size_t)(d.n * d.o * d.oh * d.ow));
+    lcl_ref_conv2d(&d, x.d, w.d, b.d, y.d);
+    /* Errors are relative to the energy of whole pictures: two of them, as they are transformed together. */
+    const double points = (double)((d.h + 2 * p) * (d.w + 2 * p)),
+                 taps = (double)(d.c / d.groups * d.kh * d.kw);
+    for (size_t k = 0; k < y.n; k++)
+      y.magnitude[k] = sqrt(2 * points * taps) * sqrt((double)(d.c / d.groups));
+    lcl_store *store;
+    lcl_graph *g;
+    ASSERT_OK(lcl_store_create(ctx, 1, &store));
+    ASSERT_OK(lcl_graph_create(store, "t", &g));
+    lcl_tensor *bias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(d.o));
+    lcl_tensor *tx = lcl_input(g, "a", LCL_F32, xs), *tw = lcl_input(g, "b", LCL_F32, ws);
+    lcl_tensor *out = lcl_fft_conv2d(
+        tx, tw, bias,
+        &(lcl_conv_desc) {
+            .stride = { s, s }, .pad = { p, p, p, p }, .dilation = { e, e }, .groups = (int)d.groups });
+    run_graph(g, out, &x, &w, &b, &y);
+    compare("convolution by the Fourier transform", &y, 8 * (int64_t)(log2(points) + 1), false);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
+    values_free(&x), values_free(&w), values_free(&b), values_free(&y);
+  }
+}
+
+static void fourier_own(void **state) {
+  lcl_context *whole = ctx;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = "clfft" }, &ctx));
+  fourier(state);
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
+                                      cmocka_unit_test(fourier_own), cmocka_unit_test(fourier) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
