@@ -125,7 +125,14 @@ static const lcl_table flat = {
 
 /* clang-format on */
 
-const lcl_table *const lcl_tables[] = { &mnist, &cifar10, &flat };
+const lcl_table *const lcl_tables[] = { &mnist,
+                                        &cifar10,
+                                        &flat,
+                                        &lcl_table_ladder,
+                                        &lcl_table_ladder_g,
+                                        &lcl_table_clusters,
+                                        &lcl_table_hash,
+                                        &lcl_table_inversion };
 const size_t lcl_table_count = LCL_COUNT(lcl_tables);
 
 lcl_status lcl_table_find(const char *name, const lcl_table **out) {

@@ -38,6 +38,10 @@ typedef struct lcl_table {
   int n_rows;
 } lcl_table;
 
+/* tables_systems.c */
+extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters, lcl_table_hash,
+    lcl_table_inversion;
+
 extern const lcl_table *const lcl_tables[];
 extern const size_t lcl_table_count;
 /* Unknown: LCL_ERR_ARGUMENT with the list. */
