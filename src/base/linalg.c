@@ -94,14 +94,20 @@ static void ql_sweep(double *d, double *e, double *z, int n, int l, int m) {
 }
 
 static lcl_status diagonalise(double *d, double *e, double *z, int n) {
+  double largest =
+      0; /* what is below its rounding error is zero; singular matrices would never converge otherwise */
   e[n - 1] = 0;
+  for (int i = 0; i < n; i++) {
+    if (!isfinite(d[i]) || !isfinite(e[i]))
+      return lcl_fail(LCL_ERR_NUMERIC, "eigenvalues of a matrix with NaN or Inf");
+    largest = fmax(largest, fabs(d[i]) + fabs(e[i]));
+  }
   for (int l = 0; l < n; l++) {
     for (int sweep = 0;; sweep++) {
       int m = l;
-      while (m + 1 < n && !(fabs(e[m]) <= DBL_EPSILON * (fabs(d[m]) + fabs(d[m + 1])))) m++;
+      while (m + 1 < n && !(fabs(e[m]) <= DBL_EPSILON * largest)) m++;
       if (m == l) break;
-      if (sweep == 60)
-        return lcl_fail(LCL_ERR_NUMERIC, "eigenvalues did not converge; the matrix may hold NaN or Inf");
+      if (sweep == 60) return lcl_fail(LCL_ERR_NUMERIC, "eigenvalues did not converge");
       ql_sweep(d, e, z, n, l, m);
     }
   }

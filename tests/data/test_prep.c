@@ -298,6 +298,25 @@ static void eigen(void **state) {
       }
     }
   }
+  /* Of low rank, with rows of zeros, as covariances of pictures are. */
+  enum { M = 120 };
+  static double low[M * M], kept[M * M], values_of[M];
+  for (int r = 0; r < 5; r++) {
+    float v[M];
+    lcl_philox_normal(6, 6, (uint64_t)r, v, M);
+    for (int i = 0; i < M; i++)
+      for (int k = 0; k < M; k++)
+        low[i * M + k] += i % 3 && k % 3 ? (double)v[i] * v[k] * pow(10, -3 * r) : 0;
+  }
+  memcpy(kept, low, sizeof low);
+  assert_int_equal(lcl_eigen_symmetric(low, values_of, M), LCL_OK);
+  for (int i = 0; i < M; i++) {
+    for (int k = 0; k < M; k++) {
+      double sum = 0;
+      for (int j = 0; j < M; j++) sum += values_of[j] * low[j * M + i] * low[j * M + k];
+      assert_true(fabs(sum - kept[i * M + k]) < 1e-14 * M * values_of[0]);
+    }
+  }
   double bad[4] = { NAN, 0, 0, 1 }, value[2];
   assert_int_equal(lcl_eigen_symmetric(bad, value, 2), LCL_ERR_NUMERIC);
   double zero[9] = { 0 }, three[3];
