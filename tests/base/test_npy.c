@@ -1,0 +1,142 @@
+/* .npy files: round trips, Fortran order, byte order, and files that must be refused. */
+#include "test.h"
+
+#include <unistd.h>
+
+#include "base/npy.h"
+
+/* A .npy in memory: version 1.0, this dictionary, these elements. */
+static size_t make(unsigned char *to, const char *dictionary, const void *data, size_t bytes) {
+  const size_t n = strlen(dictionary);
+  memcpy(to, "\x93NUMPY\x01\x00", 8);
+  to[8] = (unsigned char)(n & 255), to[9] = (unsigned char)(n >> 8);
+  memcpy(to + 10, dictionary, n);
+  if (bytes) memcpy(to + 10 + n, data, bytes);
+  return 10 + n + bytes;
+}
+
+static void written_arrays_come_back(void **state) {
+  (void)state;
+  char path[] = "/tmp/latentcl-npy-XXXXXX";
+  const int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  close(fd);
+  const float values[] = { 1, -2, 3.5f, 4, 5, 6 };
+  for (int rank = 0; rank <= 3; rank++) {
+    const int64_t shapes[4][3] = { { 0 }, { 6 }, { 2, 3 }, { 3, 1, 2 } };
+    lcl_npy a;
+    ASSERT_OK(lcl_npy_write(path, LCL_NPY_F32, rank, shapes[rank], values));
+    ASSERT_OK(lcl_npy_read(path, &a));
+    assert_int_equal(a.type, LCL_NPY_F32);
+    assert_int_equal(a.rank, rank);
+    assert_int_equal(a.count, rank ? 6 : 1);
+    for (int i = 0; i < rank; i++) assert_int_equal(a.dim[i], shapes[rank][i]);
+    assert_memory_equal(a.data, values, a.count * sizeof(float));
+    lcl_npy_free(&a);
+  }
+  const int64_t empty[] = { 0, 5 };
+  lcl_npy a;
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I64, 2, empty, values));
+  ASSERT_OK(lcl_npy_read(path, &a));
+  assert_int_equal(a.count, 0);
+  lcl_npy_free(&a);
+  unlink(path);
+}
+
+static void fortran_order_is_reordered(void **state) {
+  (void)state;
+  unsigned char file[256];
+  const int32_t columns[] = { 1, 4, 2, 5, 3, 6 }; /* [[1,2,3],[4,5,6]] by columns */
+  lcl_npy a;
+  const size_t n =
+      make(file, "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }\n", columns, sizeof columns);
+  ASSERT_OK(lcl_npy_parse(file, n, "f.npy", &a));
+  for (size_t i = 0; i < 6; i++) assert_int_equal(lcl_npy_get(&a, i), i + 1);
+  lcl_npy_free(&a);
+}
+
+static void types_and_byte_order(void **state) {
+  (void)state;
+  unsigned char file[256];
+  lcl_npy a;
+  const unsigned char big[] = { 0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18 }; /* pi, big-endian */
+  size_t n = make(file, "{'descr': '>f8', 'fortran_order': False, 'shape': (), }", big, sizeof big);
+  ASSERT_OK(lcl_npy_parse(file, n, "pi.npy", &a));
+  assert_true(lcl_npy_get(&a, 0) == 3.141592653589793);
+  lcl_npy_free(&a);
+  const unsigned char bools[] = { 0, 1, 7 };
+  n = make(file, "{\"descr\": \"|b1\", \"fortran_order\": False, \"shape\": (3,)}", bools, sizeof bools);
+  ASSERT_OK(lcl_npy_parse(file, n, "b.npy", &a));
+  assert_int_equal(a.type, LCL_NPY_BOOL);
+  assert_true(lcl_npy_get(&a, 0) == 0 && lcl_npy_get(&a, 1) == 1 && lcl_npy_get(&a, 2) == 1);
+  lcl_npy_free(&a);
+  const int64_t wide[] = { -5, INT64_C(1) << 40 };
+  n = make(file, "{'shape': (2L,), 'fortran_order': False, 'descr': '<i8'}", wide, sizeof wide);
+  ASSERT_OK(lcl_npy_parse(file, n, "w.npy", &a));
+  assert_true(lcl_npy_get(&a, 0) == -5 && lcl_npy_get(&a, 1) == 0x1p40);
+  lcl_npy_free(&a);
+}
+
+static void broken_files_are_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *dictionary;
+    size_t bytes;
+    lcl_status status;
+  } wrong[] = {
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 15, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 17, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 0, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f2', 'fortran_order': False, 'shape': (2,), }", 4, LCL_ERR_TYPE },
+    { "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
+    { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
+    { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'shape': (1,), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'extra': 1}", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1", 4, LCL_ERR_FORMAT },
+    { "", 0, LCL_ERR_FORMAT },
+  };
+  unsigned char file[512], zeros[64] = { 0 };
+  lcl_npy a;
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    const size_t n = make(file, wrong[i].dictionary, zeros, wrong[i].bytes);
+    ASSERT_STATUS(lcl_npy_parse(file, n, "wrong.npy", &a), wrong[i].status);
+    assert_non_null(strstr(lcl_error_message(), "wrong.npy"));
+    assert_null(strchr(lcl_error_message(), '\n'));
+  }
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* Every prefix of a good file, and every byte of it changed, is refused or read; memory stays in order. */
+static void every_cut_and_change_is_survived(void **state) {
+  (void)state;
+  unsigned char good[128], file[128];
+  const float values[] = { 1, 2, 3, 4 };
+  lcl_npy a;
+  const size_t n =
+      make(good, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }\n", values, sizeof values);
+  for (size_t cut = 0; cut < n; cut++) ASSERT_STATUS(lcl_npy_parse(good, cut, "cut.npy", &a), LCL_ERR_FORMAT);
+  for (size_t at = 0; at < n; at++)
+    for (int change = 1; change < 256; change += 7) {
+      memcpy(file, good, n);
+      file[at] = (unsigned char)(file[at] + change);
+      if (lcl_npy_parse(file, n, "changed.npy", &a) == LCL_OK) lcl_npy_free(&a);
+    }
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(written_arrays_come_back),
+    cmocka_unit_test(fortran_order_is_reordered),
+    cmocka_unit_test(types_and_byte_order),
+    cmocka_unit_test(broken_files_are_refused),
+    cmocka_unit_test(every_cut_and_change_is_survived),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

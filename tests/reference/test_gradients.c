@@ -1,0 +1,223 @@
+/* The references' gradients against central differences of the references, in double: every op, many random
+ * cases. And the table itself: every op can be found, described and drawn at random. */
+#include "test.h"
+
+#include <math.h>
+
+#include "reference/spec.h"
+
+/* sum of out*grad_out: its derivative with respect to an input is what backward gives. */
+static double objective(lcl_case *c) {
+  double sum = 0;
+  ASSERT_OK(c->spec->forward(c));
+  for (int k = 0; k < LCL_SPEC_OUTS; k++)
+    for (int64_t i = 0; c->grad_out[k].data && i < lcl_array_count(&c->out[k]); i++)
+      sum += c->out[k].data[i] * c->grad_out[k].data[i];
+  return sum;
+}
+
+/* With step h, the difference quotient errs by h^2 f'''/6 and by rounding 2^-52 |f|/h; kinks (relu, max, abs)
+ * are as good as never within h of a random real. */
+static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl_rng *r) {
+  const double h = 1e-5;
+  double scale = 1;
+  for (int64_t i = 0; i < lcl_array_count(gradient); i++) scale = fmax(scale, fabs(gradient->data[i]));
+  for (int probe = 0; probe < 6 && lcl_array_count(gradient) > 0; probe++) {
+    const int64_t at = lcl_rng_below(r, lcl_array_count(gradient));
+    double *x = &c->in[input].data[at];
+    const double kept = *x;
+    *x = kept + h;
+    const double up = objective(c);
+    *x = kept - h;
+    const double down = objective(c);
+    *x = kept;
+    const double quotient = (up - down) / (2 * h), allowed = 1e-6 * (scale + fabs(up) * 1e-4);
+    if (!(fabs(quotient - gradient->data[at]) <= allowed)) {
+      lcl_str text = { 0 };
+      lcl_case_describe(c, &text);
+      fail_msg("%s: gradient of %s at %lld is %.12g, central difference %.12g", text.data,
+               c->spec->in[input].name, (long long)at, gradient->data[at], quotient);
+    }
+  }
+}
+
+static void gradients_agree_with_differences(void **state) {
+  (void)state;
+  size_t differentiable = 0;
+  for (size_t s = 0; s < lcl_spec_count(); s++) {
+    const lcl_spec *spec = lcl_spec_at(s);
+    if (!spec->backward) continue;
+    differentiable++;
+    for (uint64_t number = 1; number < 60; number += 2) { /* odd cases are of reals */
+      lcl_case *c;
+      lcl_rng r = { number };
+      ASSERT_OK(lcl_case_random(spec, 5, number, true, &c));
+      if (c->grad_out[0].data) { /* absent for integer inputs */
+        ASSERT_OK(lcl_case_reference(c));
+        lcl_array gradient[LCL_SPEC_INS];
+        memcpy(gradient, c->grad_in, sizeof gradient);
+        for (int i = 0; i < LCL_SPEC_INS; i++)
+          if (gradient[i].data) compare_input(c, i, &gradient[i], &r);
+      }
+      lcl_case_destroy(c);
+    }
+  }
+  assert_true(differentiable > 30);
+}
+
+/* Bounds are small beside the values: a bound that allows anything proves nothing. */
+static void bounds_are_tight(void **state) {
+  (void)state;
+  for (size_t s = 0; s < lcl_spec_count(); s++)
+    for (uint64_t number = 0; number < 40; number++) {
+      lcl_case *c;
+      ASSERT_OK(lcl_case_random(lcl_spec_at(s), 9, number, true, &c));
+      ASSERT_OK(lcl_case_reference(c));
+      for (int k = 0; k < LCL_SPEC_OUTS + LCL_SPEC_INS; k++) {
+        const bool out = k < LCL_SPEC_OUTS;
+        const lcl_array *value = out ? &c->out[k] : &c->grad_in[k - LCL_SPEC_OUTS];
+        const lcl_array *bound = out ? &c->out_bound[k] : &c->grad_bound[k - LCL_SPEC_OUTS];
+        if (!value->data) continue;
+        assert_non_null(bound->data);
+        double most = 1, widest = 0;
+        for (int64_t i = 0; i < lcl_array_count(value); i++) {
+          most = fmax(most, fabs(value->data[i]));
+          assert_true(bound->data[i] >= 0);
+          widest = fmax(widest, bound->data[i]);
+        }
+        if (!(widest <= 0.02 * most)) {
+          lcl_str text = { 0 };
+          lcl_case_describe(c, &text);
+          fail_msg("%s: a bound of %g on %s %d whose values reach %g", text.data, widest,
+                   out ? "result" : "gradient", k, most);
+        }
+      }
+      lcl_case_destroy(c);
+    }
+}
+
+static void cases_repeat(void **state) {
+  (void)state;
+  for (size_t s = 0; s < lcl_spec_count(); s++) {
+    lcl_case *a, *b;
+    lcl_str first = { 0 }, second = { 0 };
+    ASSERT_OK(lcl_case_random(lcl_spec_at(s), 3, 7, false, &a));
+    ASSERT_OK(lcl_case_random(lcl_spec_at(s), 3, 7, false, &b));
+    lcl_case_describe(a, &first);
+    lcl_case_describe(b, &second);
+    assert_string_equal(first.data, second.data);
+    for (int i = 0; i < LCL_SPEC_INS; i++)
+      if (a->in[i].data)
+        assert_memory_equal(a->in[i].data, b->in[i].data,
+                            sizeof(double) * (size_t)lcl_array_count(&a->in[i]));
+    lcl_str_free(&first);
+    lcl_str_free(&second);
+    lcl_case_destroy(a);
+    lcl_case_destroy(b);
+  }
+}
+
+/* ---- attributes
+ * --------------------------------------------------------------------------------------------------- */
+
+static lcl_case *case_of(const char *op) {
+  lcl_case *c;
+  ASSERT_OK(lcl_case_create(lcl_spec_find(op), &c));
+  return c;
+}
+
+static void attributes_are_read(void **state) {
+  (void)state;
+  lcl_case *c = case_of("max_pool2d");
+  ASSERT_OK(lcl_case_set(c, "kernel=3"));
+  assert_int_equal(lcl_case_attr(c, "kernel")->i[1], 3);
+  ASSERT_OK(lcl_case_set(c, "stride=2,1"));
+  assert_int_equal(lcl_case_attr(c, "stride")->i[0], 2);
+  assert_int_equal(lcl_case_attr(c, "stride")->i[1], 1);
+  ASSERT_OK(lcl_case_set(c, "pad=1,2")); /* height, width: top, bottom, left, right */
+  const int64_t pads[] = { 1, 1, 2, 2 };
+  assert_memory_equal(lcl_case_attr(c, "pad")->i, pads, sizeof pads);
+  ASSERT_OK(lcl_case_set(c, "ceil"));
+  assert_int_equal(lcl_case_attr(c, "ceil")->i[0], 1);
+  ASSERT_OK(lcl_case_set(c, "ceil=0"));
+  assert_int_equal(lcl_case_attr(c, "ceil")->i[0], 0);
+  lcl_case_destroy(c);
+  c = case_of("sum");
+  unsigned mask;
+  ASSERT_OK(lcl_case_set(c, "axis=0,-1"));
+  ASSERT_OK(lcl_attr_axes(lcl_case_attr(c, "axis"), 3, &mask));
+  assert_int_equal(mask, 5);
+  ASSERT_STATUS(lcl_attr_axes(lcl_case_attr(c, "axis"), 1, &mask),
+                LCL_ERR_ARGUMENT); /* the same axis twice */
+  ASSERT_OK(lcl_case_set(c, "axis=all"));
+  ASSERT_OK(lcl_attr_axes(lcl_case_attr(c, "axis"), 3, &mask));
+  assert_int_equal(mask, 7);
+  lcl_case_destroy(c);
+}
+
+static void wrong_attributes_are_refused(void **state) {
+  (void)state;
+  static const char *const wrong[][2] = {
+    { "max_pool2d", "kernl=2" },
+    { "max_pool2d", "kernel" },
+    { "max_pool2d", "kernel=" },
+    { "max_pool2d", "kernel=2,2,2" },
+    { "max_pool2d", "kernel=two" },
+    { "max_pool2d", "kernel=2x2" },
+    { "max_pool2d", "kernel=1e3" },
+    { "max_pool2d", "pad=1,2,3" },
+    { "max_pool2d", "kernel=99999999999" },
+    { "max_pool2d", "kernel=2,2 " },
+    { "max_pool2d", "pad=same" },
+    { "sum", "keepdims=maybe" },
+    { "sum", "axis=0,,1" },
+    { "sum", "axis=0," },
+    { "leaky_relu", "slope=nan" },
+    { "leaky_relu", "slope=0.1x" },
+    { "transpose", "perm=0,1,2,3,4,5,6" },
+    { "reshape", "shape=99999999999999999999" },
+    { "sum", "" },
+    { "sum", "=1" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    lcl_case *c = case_of(wrong[i][0]);
+    ASSERT_STATUS(lcl_case_set(c, wrong[i][1]), LCL_ERR_ARGUMENT);
+    assert_null(strchr(lcl_error_message(), '\n'));
+    lcl_case_destroy(c);
+  }
+  lcl_case *c = case_of("max_pool2d");
+  ASSERT_STATUS(lcl_case_complete(c), LCL_ERR_ARGUMENT); /* kernel is required */
+  lcl_case_destroy(c);
+  assert_null(lcl_spec_find("max_pool3d"));
+  assert_non_null(strstr(lcl_error_message(), "max_pool2d"));
+}
+
+static void every_op_has_help(void **state) {
+  (void)state;
+  for (size_t s = 0; s < lcl_spec_count(); s++) {
+    const lcl_spec *spec = lcl_spec_at(s);
+    lcl_str text = { 0 };
+    assert_ptr_equal(lcl_spec_find(spec->name), spec);
+    lcl_spec_help(spec, &text);
+    for (int i = 0; i < lcl_spec_inputs(spec); i++) assert_non_null(strstr(text.data, spec->in[i].name));
+    for (int i = 0; i < lcl_spec_attrs(spec); i++) {
+      assert_non_null(strstr(text.data, spec->attr[i].name));
+      lcl_case *c = case_of(spec->name); /* the default is a legal value */
+      if (spec->attr[i].standard) assert_true(c->attr[i].n >= 0);
+      lcl_case_destroy(c);
+    }
+    lcl_str_free(&text);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(gradients_agree_with_differences),
+    cmocka_unit_test(bounds_are_tight),
+    cmocka_unit_test(cases_repeat),
+    cmocka_unit_test(attributes_are_read),
+    cmocka_unit_test(wrong_attributes_are_refused),
+    cmocka_unit_test(every_op_has_help),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
