@@ -183,6 +183,8 @@ typedef struct lcl_epilogue {
   lcl_tensor *out;  /* where the result goes instead of node->out[0]; the same shape */
 } lcl_epilogue;
 
+/* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs. */
+size_t lcl_row_lanes(lcl_lower *lw, int64_t n);
 /* Work of a 1-D elementwise kernel: global size for n elements, kernels guard the tail. */
 size_t lcl_round_up(size_t n, size_t multiple);
 

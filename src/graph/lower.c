@@ -173,6 +173,10 @@ lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
 }
 
 /* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
+size_t lcl_row_lanes(lcl_lower *lw, int64_t n) {
+  return (size_t)LCL_MAX(1, lw->caps->panel ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
+}
+
 static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype, const lcl_view *from,
                                lcl_arg dst, const lcl_view *to) {
   int64_t dims[6] = { 1, 1, 1, 1, 1, 1 }, ss[6] = { 0 }, ds[6] = { 0 };
@@ -205,7 +209,7 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
                                         LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
                                                  lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6), lcl_int8(ds, 6),
                                                  lcl_i32(per)),
-                                        .dims = 1, .global = { (size_t)((rows + per - 1) / per) },
+                                        .dims = 2, .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
                                         .bytes = 2.0 * (double)size * (double)count });
 }
 
@@ -278,7 +282,7 @@ lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
 lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
-  if (!*e) *e = lcl_scratch(lw, tensor_bytes(t)) + 1;
+  if (!*e) *e = lcl_scratch(lw, lcl_round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;
     lw->slots.data[*e - 1].what = t->node->op->name;

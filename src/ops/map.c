@@ -109,7 +109,7 @@ static lcl_tensor *unary_grad(const lcl_map_attr *a, lcl_tensor *x, lcl_tensor *
   case LCL_MAP_RECIP: return lcl_neg(lcl_mul(g, lcl_square(y)));
   /* By the result, not the operand: the operand need not be kept, and its producer can apply the activation itself. */
   case LCL_MAP_RELU: return lcl_select(lcl_greater(y, zero), g, zero);
-  case LCL_MAP_LEAKY_RELU: return lcl_select(lcl_greater(y, zero), g, lcl_scale(g, a->p));
+  case LCL_MAP_LEAKY_RELU: return lcl_select(lcl_greater(a->p < 0 ? x : y, zero), g, lcl_scale(g, a->p));
   case LCL_MAP_SIGMOID: return lcl_mul(g, lcl_mul(y, lcl_sub(lcl_const(graph, 1), y)));
   case LCL_MAP_TANH: return lcl_mul(g, lcl_sub(lcl_const(graph, 1), lcl_square(y)));
   case LCL_MAP_SOFTPLUS: return lcl_mul(g, lcl_sigmoid(x));

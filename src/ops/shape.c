@@ -422,7 +422,7 @@ static lcl_status lower_rows(lcl_lower *lw, lcl_node *node, const char *kernel, 
                                         LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]), lcl_out(lw, &node->out[0]),
                                                  lcl_i32(node->in[0]->shape.dim[0]), lcl_i32(node->in[1]->shape.dim[0]),
                                                  lcl_i32(width)),
-                                        .dims = 1, .global = { (size_t)work },
+                                        .dims = 2, .global = { lcl_row_lanes(lw, width), (size_t)work },
                                         .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
 }
 
