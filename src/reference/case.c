@@ -143,6 +143,7 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
         if (spec->in[i].domain == LCL_INDEX && c->in[i].dtype == LCL_F32) c->in[i].dtype = LCL_I32;
         status = fill_input(c, i, &r);
       }
+  if (status == LCL_OK && spec->adjust) spec->adjust(c, &r);
   if (status == LCL_OK) status = spec->forward(c);
   for (int i = 0; i < lcl_spec_outputs(spec) && status == LCL_OK && has_gradient(c); i++) {
     if (c->out[i].dtype != LCL_F32) continue;

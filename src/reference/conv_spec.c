@@ -1,4 +1,6 @@
 /* The entries of the convolutions. */
+#include <math.h>
+
 #include "latentcl/ops.h"
 #include "reference/families.h"
 #include "reference/reference.h"
@@ -240,9 +242,10 @@ static void set_ints(lcl_case *c, const char *name, int n, const int64_t *values
     if (a == &c->attr[i]) a->n = n, memcpy(a->i, values, sizeof *values * (size_t)n);
 }
 
-static int64_t random_kernel(lcl_rng *r) {
+static int64_t random_kernel(const lcl_case *c, lcl_rng *r) {
   static const int8_t sizes[] = { 1, 1, 2, 3, 3, 3, 3, 4, 5, 5, 7, 11 };
-  return sizes[lcl_rng_below(r, (int64_t)LCL_COUNT(sizes))];
+  const int64_t k = sizes[lcl_rng_below(r, (int64_t)LCL_COUNT(sizes))];
+  return c->spec->variant == MASKED ? k | 1 : k; /* a mask has a centre */
 }
 
 /* Channels of both sides: multiples of the groups. */
@@ -258,7 +261,8 @@ static void random_channels(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
 /* Geometry of the forward convolution; each output exists. */
 static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   const bool line = lcl_rng_chance(r, 15); /* 1-D */
-  d->kh = line ? 1 : random_kernel(r), d->kw = lcl_rng_chance(r, 70) && !line ? d->kh : random_kernel(r);
+  d->kh = line ? 1 : random_kernel(c, r),
+  d->kw = lcl_rng_chance(r, 70) && !line ? d->kh : random_kernel(c, r);
   d->stride_y = lcl_rng_chance(r, 60) ? 1 : 1 + lcl_rng_below(r, 3);
   d->stride_x = lcl_rng_chance(r, 70) ? d->stride_y : 1 + lcl_rng_below(r, 3);
   const bool dilated = c->spec->variant != MASKED && lcl_rng_chance(r, 20);
@@ -392,6 +396,7 @@ const lcl_spec lcl_conv_specs[] = {
               PAD,
               STRIDE,
               { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours", NULL } },
+    .adjust = poison_masked,
     CONV_COMMON(MASKED) },
   { .name = "conv2d_input_grad",
     .summary = "gradient of conv2d with respect to its image: the tied transposed convolution",

@@ -10,6 +10,7 @@ static const struct family {
   const lcl_spec *specs;
   const size_t *n;
 } families[] = {
+  { lcl_matmul_specs, &lcl_matmul_spec_count },       { lcl_conv_specs, &lcl_conv_spec_count },
   { lcl_pool_specs, &lcl_pool_spec_count },           { lcl_map_specs, &lcl_map_spec_count },
   { lcl_reduce_specs, &lcl_reduce_spec_count },       { lcl_shape_specs, &lcl_shape_spec_count },
   { lcl_recurrent_specs, &lcl_recurrent_spec_count }, { lcl_random_specs, &lcl_random_spec_count },
