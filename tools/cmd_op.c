@@ -44,8 +44,7 @@ static int print_list(void) {
   return CLI_OK;
 }
 
-/* ---- command line
- * ------------------------------------------------------------------------------------------------ */
+/* ---- command line ---- */
 
 /* An option that takes every following word up to the next option. */
 static int take_words(int argc, char **argv, int *at, const char **to, int *n, int room) {
@@ -111,8 +110,7 @@ static int check_counts(const lcl_spec *s, const request *r) {
   return -1;
 }
 
-/* ---- files
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static bool left_out(const char *file) {
   return !file || strcmp(file, "-") == 0;
@@ -179,9 +177,7 @@ static lcl_status save(const char *file, const lcl_array *a) {
   return status;
 }
 
-/* ---- run
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- run ---- */
 
 /* Gradient of results that were not given flows as zero, which is the same as not at all. */
 static lcl_status load_all(lcl_case *c, const request *r) {

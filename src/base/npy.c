@@ -23,8 +23,7 @@ const char *lcl_npy_type_name(lcl_npy_type type) {
   return types[type].name;
 }
 
-/* ---- the header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
- * -------------------------------------- */
+/* ---- the header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ---- */
 
 typedef struct header {
   const char *at, *end;
@@ -139,8 +138,7 @@ static lcl_status find_header(const unsigned char *b, size_t n, const char *name
   return LCL_OK;
 }
 
-/* ---- elements
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 static void reverse_bytes(unsigned char *data, size_t count, size_t size) {
   for (size_t i = 0; i < count; i++)

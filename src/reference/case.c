@@ -5,8 +5,7 @@
 
 #include "reference/spec.h"
 
-/* ---- random numbers: splitmix64, the same everywhere
- * ------------------------------------------------------------ */
+/* ---- random numbers: splitmix64, the same everywhere ---- */
 
 uint64_t lcl_rng_next(lcl_rng *r) {
   uint64_t z = r->state += 0x9e3779b97f4a7c15u;
@@ -66,8 +65,7 @@ lcl_shape lcl_attr_shape(const lcl_attr *a) {
   return s;
 }
 
-/* ---- random cases
- * ----------------------------------------------------------------------------------------------- */
+/* ---- random cases ---- */
 
 lcl_status lcl_array_new(lcl_case *c, lcl_dtype dtype, lcl_shape shape, lcl_array *out) {
   *out = (lcl_array) { .dtype = dtype, .shape = shape };
@@ -158,8 +156,7 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
   return status;
 }
 
-/* ---- the reference's answer
- * --------------------------------------------------------------------------------------- */
+/* ---- the reference's answer ---- */
 
 /* Absolute values of an array, for the bound of a linear op. */
 static lcl_status absolute(lcl_case *c, const lcl_array *from, lcl_array *to) {
@@ -217,8 +214,7 @@ lcl_status lcl_case_reference(lcl_case *c) {
   return c->integers && (s->flags & LCL_SPEC_EXACT_FWD) ? zero_bounds(c, true, false) : LCL_OK;
 }
 
-/* ---- comparison
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- comparison ---- */
 
 static void coordinates(lcl_shape s, int64_t at, lcl_str *text) {
   int64_t index[LCL_MAX_RANK] = { 0 };
@@ -278,8 +274,7 @@ lcl_status lcl_case_compare(const lcl_case *c, const lcl_case_result *result, do
   return LCL_OK;
 }
 
-/* ---- description
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- description ---- */
 
 static void describe_attr(const lcl_attr_spec *s, const lcl_attr *a, lcl_str *text) {
   if (a->n < 0) return;

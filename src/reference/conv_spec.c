@@ -70,8 +70,7 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   return LCL_OK;
 }
 
-/* ---- geometry
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- geometry ---- */
 
 /* Output size and padding before one dimension. */
 static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dilation, const lcl_attr *pad,
@@ -139,8 +138,7 @@ static lcl_shape filter_shape(const lcl_ref_conv *d) {
   return LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw);
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 /* The filter with zeros where the mask has them: what is masked may be anything, even NaN. */
 static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out) {
@@ -233,8 +231,7 @@ static double conv_terms(const lcl_case *c, int of) {
   return (of < 0) != swapped ? for_output : for_image;
 }
 
-/* ---- random cases
- * --------------------------------------------------------------------------------------------------- */
+/* ---- random cases ---- */
 
 static void set_ints(lcl_case *c, const char *name, int n, const int64_t *values) {
   lcl_attr *a = (lcl_attr *)lcl_case_attr(c, name);
@@ -341,9 +338,19 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
   set_shapes(c, r, &d);
 }
 
-/* ---- table
- * ----------------------------------------------------------------------------------------------------------
- */
+/* What is masked may hold anything. */
+static void poison_masked(lcl_case *c, lcl_rng *r) {
+  const lcl_mask_desc m = mask_desc_of(c);
+  const lcl_shape s = c->in[1].shape;
+  lcl_array mask;
+  if (!lcl_rng_chance(r, 40) || lcl_array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
+  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours, m.gates,
+                    mask.data);
+  for (int64_t i = 0; i < lcl_shape_count(s); i++)
+    if (mask.data[i] == 0) c->in[1].data[i] = NAN;
+}
+
+/* ---- table ---- */
 
 #define STRIDE                                                                                               \
   { "stride", LCL_ATTR_PAIR, "1", "step of the window", NULL }

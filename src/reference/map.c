@@ -5,8 +5,7 @@
 #include "latentcl/ops.h"
 #include "reference/families.h"
 
-/* ---- one operand
- * ------------------------------------------------------------------------------------------------ */
+/* ---- one operand ---- */
 
 /* y = f(x), dy/dx = d(x); p: the parameter of leaky_relu, scale, shift. Errors allowed of single precision:
  * `ulps` units in the last place of y; `d_ulps` of the derivative's product with the incoming gradient g,
@@ -197,8 +196,7 @@ static void unary_random(lcl_case *c, lcl_rng *r) {
   if (c->integers) c->attr[0].f = (double)lcl_rng_below(r, 5) - 2;
 }
 
-/* ---- two operands
- * --------------------------------------------------------------------------------------------------- */
+/* ---- two operands ---- */
 
 typedef struct binary {
   lcl_map_code code;
@@ -355,9 +353,7 @@ static void binary_random(lcl_case *c, lcl_rng *r) {
   c->in[1].shape = whole == 1 ? s : random_operand(s, r);
 }
 
-/* ---- select
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- select ---- */
 
 static lcl_status select_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
   (void)c, (void)g;
@@ -409,9 +405,7 @@ static void select_random(lcl_case *c, lcl_rng *r) {
   for (int k = 0; k < 3; k++) c->in[k].shape = k == whole ? s : random_operand(s, r);
 }
 
-/* ---- table
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 #define UNARY(op_name, code, text, in_domain, in_range, more)                                                \
   {                                                                                                          \

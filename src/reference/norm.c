@@ -97,9 +97,7 @@ static lcl_status norm_backward(lcl_case *c) {
   return LCL_OK;
 }
 
-/* ---- bound
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- bound ---- */
 
 static lcl_ball centred(const lcl_case *c, int64_t at, lcl_ball mean) {
   return ball_sub(ball_exact(c->in[0].data[at]), mean);

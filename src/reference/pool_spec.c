@@ -74,8 +74,7 @@ static lcl_ref_pool pool_of(const lcl_case *c, lcl_shape image) {
   return p;
 }
 
-/* ---- pooling and the average's adjoint
- * ------------------------------------------------------------------------------- */
+/* ---- pooling and the average's adjoint ---- */
 
 static lcl_status max_switches(const lcl_case *c, const lcl_ref_pool *p, int32_t **switches) {
   *switches = lcl_arena_alloc(c->arena, ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
@@ -157,8 +156,7 @@ static lcl_status max_bound(lcl_case *c) {
   return LCL_OK;
 }
 
-/* ---- scatter and gather by switches
- * ----------------------------------------------------------------------------------- */
+/* ---- scatter and gather by switches ---- */
 
 /* in[0] goes to or comes from the positions in[1]; `scatter` from the pooled side to the image. */
 static lcl_status by_switches(lcl_case *c, bool scatter, const double *from, lcl_array *to) {
@@ -210,8 +208,7 @@ static void switch_random(lcl_case *c, lcl_rng *r) {
   memcpy(c->attr[0].i, image.dim, sizeof image.dim);
 }
 
-/* ---- random windows
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- random windows ---- */
 
 static void pool_random(lcl_case *c, lcl_rng *r) {
   lcl_attr *kernel = (lcl_attr *)lcl_case_attr(c, "kernel"), *stride = (lcl_attr *)lcl_case_attr(c, "stride");
@@ -242,9 +239,7 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
   memcpy(shape->i, s.dim, sizeof s.dim);
 }
 
-/* ---- table
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 #define KERNEL                                                                                               \
   { "kernel", LCL_ATTR_PAIR, NULL, "window", NULL }

@@ -59,8 +59,7 @@ void lcl_ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p
     }
 }
 
-/* ---- one direction of one image
- * ------------------------------------------------------------------------------- */
+/* ---- one direction of one image ---- */
 
 /* What forward keeps for backward: h of every column (one more in front: the initial state) and the units. */
 typedef struct trace {
@@ -145,8 +144,7 @@ static void walk_backward(const walk *w, const trace *tr, const double *gy, int6
   }
 }
 
-/* ---- the layer
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the layer ---- */
 
 static walk walk_of(const lcl_ref_bilstm *d, int direction, int64_t image) {
   const int64_t map = 4 * d->hidden * d->height * d->width;

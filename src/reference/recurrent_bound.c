@@ -52,8 +52,7 @@ void lcl_lstm_cell_bound(int64_t n, int64_t h, int64_t cells, const double *p, c
     }
 }
 
-/* ---- the layer: see recurrent.c for the walk
- * ------------------------------------------------------------------- */
+/* ---- the layer: see recurrent.c for the walk ---- */
 
 /* One direction: units of every column, and the sums that run over columns and images. */
 typedef struct layer {

@@ -3,8 +3,7 @@
 #include "reference/families.h"
 #include "reference/recurrent_bound.h"
 
-/* ---- cell
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- cell ---- */
 
 static lcl_status cell_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
   (void)c, (void)g;
@@ -55,8 +54,7 @@ static void cell_random(lcl_case *c, lcl_rng *r) {
   c->in[0].shape.dim[1] *= 4;
 }
 
-/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right
- * ------------------------- */
+/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right ---- */
 
 static lcl_status bilstm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
   const lcl_bilstm_state init = { in[4], in[5], in[6], in[7] };

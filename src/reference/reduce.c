@@ -142,8 +142,7 @@ static void reduce_random(lcl_case *c, lcl_rng *r) {
   random_axes(c, r, c->in[0].shape.rank);
 }
 
-/* ---- arg max
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- arg max ---- */
 
 /* Over several axes: they are moved to the end and made one. */
 static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
@@ -190,8 +189,7 @@ static void argmax_random(lcl_case *c, lcl_rng *r) {
   random_axes(c, r, rank);
 }
 
-/* ---- broadcast
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- broadcast ---- */
 
 static lcl_status broadcast_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
   (void)g;
@@ -228,9 +226,7 @@ static void broadcast_random(lcl_case *c, lcl_rng *r) {
   memcpy(c->attr[0].i, to.dim, sizeof to.dim);
 }
 
-/* ---- table
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 #define AXES                                                                                                 \
   {                                                                                                          \

@@ -8,15 +8,13 @@
 
 #include "base/base.h"
 
-/* ---- products (reference/matmul.c)
- * --------------------------------------------------------------------------- */
+/* ---- products (reference/matmul.c) ---- */
 
 /* c (M,N) = op(a) op(b) with op(a) (M,K), op(b) (K,N); a transposed operand is stored (K,M) or (N,K). */
 void lcl_ref_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool transpose_a, const double *b,
                     bool transpose_b, double *c);
 
-/* ---- convolution (reference/conv.c)
- * --------------------------------------------------------------------------- */
+/* ---- convolution (reference/conv.c) ---- */
 
 /* x (n,c,h,w), filter (o,c/groups,kh,kw), y (n,o,oh,ow). The bottom and right padding follow from oh and ow.
  */
@@ -41,8 +39,7 @@ void lcl_ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, do
 void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours, int gates,
                        double *mask);
 
-/* ---- pooling (reference/pool.c)
- * ---------------------------------------------------------------------------------- */
+/* ---- pooling (reference/pool.c) ---- */
 
 /* planes = N*C images of h*w, each pooled to oh*ow. bottom and right count only for an average that includes
  * padding. */
@@ -64,8 +61,7 @@ void lcl_ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane
 void lcl_ref_avg_pool2d(const lcl_ref_pool *d, const double *x, double *y);
 void lcl_ref_avg_unpool2d(const lcl_ref_pool *d, const double *gy, double *gx);
 
-/* ---- recurrent (reference/recurrent.c)
- * ---------------------------------------------------------------------------- */
+/* ---- recurrent (reference/recurrent.c) ---- */
 
 /* One LSTM step on `cells` positions: p (n,4h,cells), gates o,f,i,g; c_prev, c_out, h_out (n,h,cells). */
 void lcl_ref_lstm_cell(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,

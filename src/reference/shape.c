@@ -247,8 +247,7 @@ static int64_t gather_limit(const lcl_case *c) {
   return c->in[0].shape.dim[0];
 }
 
-/* ---- scatter_add and one_hot
- * ------------------------------------------------------------------------------------------ */
+/* ---- scatter_add and one_hot ---- */
 
 static lcl_status scatter_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
   (void)g;
@@ -313,8 +312,7 @@ static void one_hot_random(lcl_case *c, lcl_rng *r) {
   c->attr[0].i[0] = lcl_rng_size(r, 129);
 }
 
-/* ---- random cases
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- random cases ---- */
 
 static void list(lcl_case *c, const char *name, int n, const int64_t *values) {
   lcl_attr *a = (lcl_attr *)attr(c, name);
@@ -409,9 +407,7 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
   }
 }
 
-/* ---- table
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 #define MOVE(kind)                                                                                           \
   .out = { "y" }, .variant = kind, .flags = LCL_SPEC_EXACT, .build = shape_build, .forward = shape_forward,  \

@@ -9,8 +9,7 @@
 typedef enum soft_kind { SOFTMAX, LOG_SOFTMAX } soft_kind;
 typedef enum loss_kind { CROSS_ENTROPY, BCE, MSE } loss_kind;
 
-/* ---- softmax along an axis
- * --------------------------------------------------------------------------------------- */
+/* ---- softmax along an axis ---- */
 
 /* Row k of the softmax axis: element j lies at first + j*step. */
 typedef struct row {
@@ -136,8 +135,7 @@ static void softmax_random(lcl_case *c, lcl_rng *r) {
   c->attr[0].i[0] = lcl_rng_below(r, 2 * rank) - rank;
 }
 
-/* ---- losses: a mean over n terms
- * -------------------------------------------------------------------------------------- */
+/* ---- losses: a mean over n terms ---- */
 
 /* Means over every element; the library's are means over the batch of sums over an example. */
 static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
@@ -278,9 +276,7 @@ static void loss_random(lcl_case *c, lcl_rng *r) {
   }
 }
 
-/* ---- table
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- table ---- */
 
 #define SOFT(op_name, kind, text)                                                                            \
   {                                                                                                          \

@@ -82,8 +82,7 @@ int lcl_spec_attrs(const lcl_spec *spec) {
   return n;
 }
 
-/* ---- attributes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static const char *expected(lcl_attr_kind kind) {
   switch (kind) {
@@ -283,9 +282,7 @@ lcl_status lcl_attr_axis(const lcl_attr *a, int rank, int *axis) {
   return LCL_OK;
 }
 
-/* ---- text
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static const char *input_type(const lcl_spec_input *in) {
   if (in->any_dtype) return "f32, i32 or u8";

@@ -9,8 +9,7 @@
 
 enum { LCL_SPEC_INS = 8, LCL_SPEC_OUTS = 2, LCL_SPEC_ATTRS = 8 };
 
-/* ---- attributes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 typedef enum lcl_attr_kind {
   LCL_ATTR_INT,
@@ -40,9 +39,7 @@ typedef struct lcl_attr {
   bool same;               /* PAD */
 } lcl_attr;
 
-/* ---- cases
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- cases ---- */
 
 /* An array on the host: doubles whatever the device's type is. data NULL: absent. */
 typedef struct lcl_array {
@@ -72,9 +69,7 @@ typedef struct lcl_case {
   bool small; /* keep random shapes small (simulators) */
 } lcl_case;
 
-/* ---- specs
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- specs ---- */
 
 typedef enum lcl_domain {
   LCL_ANY,      /* any f32 */
@@ -188,8 +183,7 @@ lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_res
  * NULL): the largest error as a part of what is allowed. */
 lcl_status lcl_case_compare(const lcl_case *c, const lcl_case_result *result, double *worst);
 
-/* ---- for the spec files
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- for the spec files ---- */
 
 uint64_t lcl_rng_next(lcl_rng *r);
 int64_t lcl_rng_below(lcl_rng *r, int64_t n); /* 0..n-1 */

@@ -117,8 +117,7 @@ static void cases_repeat(void **state) {
   }
 }
 
-/* ---- attributes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static lcl_case *case_of(const char *op) {
   lcl_case *c;
