@@ -15,7 +15,11 @@ uint64_t lcl_rng_next(lcl_rng *r) {
 }
 
 int64_t lcl_rng_below(lcl_rng *r, int64_t n) {
-  return (int64_t)(lcl_rng_next(r) % (uint64_t)n);
+  if (!r->fixed_layout) return (int64_t)(lcl_rng_next(r) % (uint64_t)n);
+  lcl_rng layout = { .state = r->layout };
+  const int64_t chosen = lcl_rng_below(&layout, n);
+  r->layout = layout.state;
+  return chosen;
 }
 
 double lcl_rng_real(lcl_rng *r, double low, double high) {
@@ -32,9 +36,10 @@ int64_t lcl_rng_size(lcl_rng *r, int64_t most) {
     1,  1,  2,  3,  3,  4,  5,  5,  7,  8,  9,   11,  13,  15,  16,  17,  19,
     23, 29, 31, 32, 33, 47, 63, 64, 65, 97, 127, 128, 129, 131, 251, 256, 257
   };
-  size_t n = 0;
+  size_t n = 0, first = 0;
   while (n < LCL_COUNT(sizes) && sizes[n] <= most) n++;
-  return n ? sizes[lcl_rng_below(r, (int64_t)n)] : 1;
+  while (r->fixed_layout && first < n && sizes[first] == 1) first++;
+  return first < n ? sizes[first + lcl_rng_next(r) % (n - first)] : 1;
 }
 
 lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most) {
@@ -126,14 +131,20 @@ static bool has_gradient(const lcl_case *c) {
 lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small, lcl_case **out) {
   lcl_case *c;
   LCL_TRY(lcl_case_create(spec, &c));
-  lcl_rng r = { seed * 0x2545f4914f6cdd1du + number };
+  lcl_rng r = { .state = seed * 0x2545f4914f6cdd1du };
   for (const char *p = spec->name; *p; p++) r.state = r.state * 31 + (unsigned char)*p;
-  lcl_rng_next(&r);
+  const uint64_t of_op = lcl_rng_next(&r);
+  r.state = of_op + number * 0x9fb21c651e98df25u;
   c->integers = number % 2 == 0;
   c->small = small;
   for (int i = 0; i < LCL_SPEC_INS; i++)
     c->in[i].shape.rank = -1; /* absent unless spec->random gives a shape */
+  if (spec->flags & LCL_SPEC_GENERATED && number >= LCL_FREE_LAYOUTS) {
+    r.fixed_layout = true;
+    r.layout = of_op + number / 8 % 4; /* four an op and seed */
+  }
   spec->random(c, &r);
+  r.fixed_layout = false;
   lcl_status status = LCL_OK;
   for (int pass = 0; pass < 2; pass++) /* an index's limit may depend on other inputs: they come first */
     for (int i = 0; i < lcl_spec_inputs(spec) && status == LCL_OK; i++)

@@ -425,7 +425,7 @@ static void select_random(lcl_case *c, lcl_rng *r) {
     .name = op_name, .summary = text, .notes = "Shapes broadcast as in NumPy.",                              \
     .in = { { .name = "a" }, { .name = "b", .domain = b_domain } }, .out = { "y" }, .variant = code,         \
     .build = binary_build, .forward = binary_forward, .backward = back, .bound = binary_bound,               \
-    .random = binary_random, .flags = more                                                                   \
+    .random = binary_random, .flags = LCL_SPEC_GENERATED | (more)                                            \
   }
 
 const lcl_spec lcl_map_specs[] = {
@@ -465,7 +465,7 @@ const lcl_spec lcl_map_specs[] = {
     .notes = "Shapes broadcast as in NumPy. cond has no gradient.",
     .in = { { .name = "cond", .domain = LCL_UNIT }, { .name = "a" }, { .name = "b" } },
     .out = { "y" },
-    .flags = LCL_SPEC_EXACT,
+    .flags = LCL_SPEC_EXACT | LCL_SPEC_GENERATED,
     .build = select_build,
     .forward = select_forward,
     .backward = select_backward,

@@ -138,6 +138,7 @@ const lcl_spec lcl_recurrent_specs[] = {
              "c = sigmoid(f)*c_prev + sigmoid(i)*tanh(g), h = sigmoid(o)*tanh(c).",
     .in = { { .name = "p" }, { .name = "c_prev" } },
     .out = { "h", "c" },
+    .flags = LCL_SPEC_GENERATED,
     .build = cell_build,
     .forward = cell_forward,
     .backward = cell_backward,

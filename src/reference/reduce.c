@@ -237,7 +237,7 @@ static void broadcast_random(lcl_case *c, lcl_rng *r) {
 #define REDUCE(op_name, kind, text, more)                                                                    \
   {                                                                                                          \
     .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .attr = AXES,               \
-    .variant = kind, .flags = more, .build = reduce_build, .forward = reduce_forward,                        \
+    .variant = kind, .flags = LCL_SPEC_GENERATED | (more), .build = reduce_build, .forward = reduce_forward, \
     .backward = reduce_backward, .terms = reduce_terms, .random = reduce_random                              \
   }
 
@@ -252,6 +252,7 @@ const lcl_spec lcl_reduce_specs[] = {
     .in = { { .name = "x" } },
     .out = { "y" },
     .attr = AXES,
+    .flags = LCL_SPEC_GENERATED,
     .build = argmax_build,
     .forward = argmax_forward,
     .random = argmax_random },
@@ -260,7 +261,7 @@ const lcl_spec lcl_reduce_specs[] = {
     .in = { { .name = "x" } },
     .out = { "y" },
     .attr = { { "shape", LCL_ATTR_LIST, NULL, "the result's shape", NULL } },
-    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT,
+    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_GENERATED,
     .build = broadcast_build,
     .forward = broadcast_forward,
     .backward = broadcast_backward,

@@ -282,12 +282,12 @@ static void loss_random(lcl_case *c, lcl_rng *r) {
   {                                                                                                          \
     .name = op_name, .summary = text, .in = { { .name = "x", .range = 8 } }, .out = { "y" },                 \
     .attr = { { "axis", LCL_ATTR_INT, "-1", "the axis that sums to 1", NULL } }, .variant = kind,            \
-    .build = softmax_build, .forward = softmax_forward, .backward = softmax_backward,                        \
-    .bound = softmax_bound, .random = softmax_random                                                         \
+    .flags = LCL_SPEC_GENERATED, .build = softmax_build, .forward = softmax_forward,                         \
+    .backward = softmax_backward, .bound = softmax_bound, .random = softmax_random                           \
   }
 #define LOSS(kind)                                                                                           \
-  .out = { "loss" }, .variant = kind, .build = loss_build, .forward = loss_forward,                          \
-  .backward = loss_backward, .bound = loss_bound, .random = loss_random
+  .out = { "loss" }, .variant = kind, .flags = LCL_SPEC_GENERATED, .build = loss_build,                      \
+  .forward = loss_forward, .backward = loss_backward, .bound = loss_bound, .random = loss_random
 
 const lcl_spec lcl_softmax_specs[] = {
   SOFT("softmax", SOFTMAX, "exp(x)/sum exp(x) along an axis"),

@@ -12,7 +12,8 @@ static const struct family {
 } families[] = {
   { lcl_matmul_specs, &lcl_matmul_spec_count },       { lcl_conv_specs, &lcl_conv_spec_count },
   { lcl_pool_specs, &lcl_pool_spec_count },           { lcl_map_specs, &lcl_map_spec_count },
-  { lcl_reduce_specs, &lcl_reduce_spec_count },       { lcl_shape_specs, &lcl_shape_spec_count },
+  { lcl_reduce_specs, &lcl_reduce_spec_count },       { lcl_softmax_specs, &lcl_softmax_spec_count },
+  { lcl_norm_specs, &lcl_norm_spec_count },           { lcl_shape_specs, &lcl_shape_spec_count },
   { lcl_recurrent_specs, &lcl_recurrent_spec_count }, { lcl_random_specs, &lcl_random_spec_count },
 };
 

@@ -92,11 +92,14 @@ enum {
   LCL_SPEC_EXACT_FWD = 2, /* the same for the result only */
   LCL_SPEC_LINEAR = 4, /* linear in each input and in the incoming gradient: the bound is `terms` roundings of
                           the op applied to absolute values */
+  LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting): see lcl_case_random */
   LCL_SPEC_RANDOM = 8  /* draws random numbers from the store's seed */
 };
 
 typedef struct lcl_rng {
   uint64_t state;
+  bool fixed_layout; /* choices come from `layout`, and no size is 1 */
+  uint64_t layout;
 } lcl_rng;
 
 struct lcl_spec {
@@ -159,7 +162,10 @@ static inline int64_t lcl_array_count(const lcl_array *a) {
 
 /* forward, backward where grad_out is present, then the bounds. */
 lcl_status lcl_case_reference(lcl_case *c);
-/* The number-th random case of the op under seed; always the same. Even cases are of small integers. */
+/* The number-th random case of the op under seed; always the same. Even cases are of small integers. Where kernels are
+ * generated for a layout, cases from LCL_FREE_LAYOUTS on share a few layouts of many sizes: a driver may take a second
+ * to compile a kernel. */
+enum { LCL_FREE_LAYOUTS = 40 };
 lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small, lcl_case **out);
 /* Attributes and shapes in one line, as `latentcl op` would take them. */
 void lcl_case_describe(const lcl_case *c, lcl_str *text);

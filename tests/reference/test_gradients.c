@@ -85,7 +85,7 @@ static void bounds_are_tight(void **state) {
           assert_true(bound->data[i] >= 0);
           widest = fmax(widest, bound->data[i]);
         }
-        if (!(widest <= 0.02 * most)) {
+        if (!(widest <= 0.1 * most)) {
           lcl_str text = { 0 };
           lcl_case_describe(c, &text);
           fail_msg("%s: a bound of %g on %s %d whose values reach %g", text.data, widest,
