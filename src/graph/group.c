@@ -148,8 +148,8 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   lcl_node *next = only_user(gr, g, node);
   if (next && next->op == &lcl_op_map && ((const lcl_map_attr *)next->attr)->code == LCL_MAP_ADD) {
     e.bias = bias_of(next, &node->out[0], axis);
-    /* The bias has to exist before the product runs. */
-    if (e.bias && e.bias->node->id < node->id) {
+    /* The bias has to exist before the product runs: nothing it is computed from may depend on the product. */
+    if (e.bias && (e.bias->node->op == &lcl_op_var || e.bias->node->id < node->id)) {
       parts[n++] = next;
       e.out = &next->out[0];
       next = only_user(gr, g, next);

@@ -286,11 +286,38 @@ static void numerics(void **state) {
   end(w);
 }
 
+/* Bias and activation run inside the product, though the bias was made after it; the result is that of separate launches. */
+static void epilogues(void **state) {
+  (void)state;
+  enum { N = 33, I = 20, O = 17 };
+  float x[N * I], fused[N * O], plain[N * O];
+  fill(x, N * I, 11);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, I));
+  lcl_init spread = { .kind = LCL_INIT_NORMAL };
+  lcl_tensor *product = lcl_matmul(t, lcl_param(w.g, "w", LCL_SHAPE(O, I), spread), false, true);
+  lcl_tensor *y = lcl_relu(lcl_add(product, lcl_param(w.g, "b", LCL_SHAPE(O), spread)));
+  for (int k = 0; k < 2; k++) {
+    lcl_program *p;
+    char *text;
+    ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc){ .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
+    ASSERT_OK(lcl_program_explain(p, false, &text));
+    assert_int_equal(strstr(text, "matmul + add + relu") != NULL, k == 0);
+    free(text);
+    ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_fetch(p, "#0", k ? plain : fused, sizeof fused));
+    lcl_program_destroy(p);
+  }
+  for (int i = 0; i < N * O; i++) near(fused[i], plain[i], 2e-6);
+  end(w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(chains),     cmocka_unit_test(sums),        cmocka_unit_test(views),    cmocka_unit_test(cross_entropy),
     cmocka_unit_test(second_order), cmocka_unit_test(optimisers), cmocka_unit_test(assignments), cmocka_unit_test(mistakes),
-    cmocka_unit_test(numerics),
+    cmocka_unit_test(numerics), cmocka_unit_test(epilogues),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
