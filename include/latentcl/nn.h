@@ -158,6 +158,15 @@ LCL_API lcl_tensor *lcl_bernoulli_marginal_entropy(lcl_tensor *p);
  */
 LCL_API lcl_tensor *lcl_pairwise_information(lcl_tensor *p);
 
+/* ---- class outputs (src/nn/classify.c) */
+
+/* Both Bernoulli terms on top of a softmax, p = softmax(logits): -sum_k y_k log p_k + (1-y_k) log(1-p_k), per row (N)
+ * of logits and onehot (N,K). 1 - p is kept at or above 1e-7. Zumer, "Influencing the Properties of Latent Representations"
+ * (2016), equation 5.1. */
+LCL_API lcl_tensor *lcl_bernoulli_softmax_rows(lcl_tensor *logits, lcl_tensor *onehot);
+/* Independent sigmoid units as a distribution: log of sigmoid(a_k)/sum_j sigmoid(a_j), (N,K) -> (N,K). */
+LCL_API lcl_tensor *lcl_log_sigmoid_share(lcl_tensor *logits);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,55 @@
+/* The network of the generative classifiers m2 and two-head: J. Zumer, "Influencing the Properties of Latent
+ * Representations" (2016), sections 4.5 and 6.1. An image x is explained by its class y and a style z:
+ *
+ *   root      affine - conv 7x7 + ReLU - affine - conv 7x7 + ReLU; affine layers are linear
+ *   q(z|x,y)  normal: mean from [root, onehot(y)] (or the root alone), log-variance from the root
+ *   q(y|x)    root - n/5 ReLU - n/10 ReLU - one sigmoid unit a class, normalised by their sum (or softmax)
+ *   p(x|y,z)  the root mirrored: [z, onehot(y)] - affine - full conv + ReLU - affine - full conv: Bernoulli
+ * logits */
+#ifndef LCL_MODELS_STYLE_NET_H
+#define LCL_MODELS_STYLE_NET_H
+
+#include "latentcl/nn.h"
+#include "models/objective.h"
+
+/* Options of both classes. */
+#define LCL_STYLE_OPTIONS                                                                                    \
+  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", NULL },                                     \
+      { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                            \
+      { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                             \
+        "affine layer between the convolutions (auto: on images up to 32x32)", "auto|true|false" },          \
+      { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                             \
+        "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },              \
+      { "w_c", LCL_OPTION_FLOAT, "1",                                                                        \
+        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)", NULL },     \
+      { "kl_form", LCL_OPTION_CHOICE, "exact",                                                               \
+        "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",               \
+        "exact|as_printed" },                                                                                \
+      { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                            \
+        "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey values",  \
+        "dynamic|fixed|threshold|none" },                                                                    \
+  {                                                                                                          \
+    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`", NULL               \
+  }
+
+typedef struct lcl_style_net {
+  lcl_graph *g;
+  const lcl_options *o;
+  int classes;
+  int64_t latent, maps[2];
+  lcl_shape image; /* 1,C,H,W */
+  bool mid_affine;
+  bool y_in_encoder; /* the mean of q(z|x,y) sees y */
+  bool softmax;
+} lcl_style_net;
+
+/* Checks the options against the data; for defaults() and build(). */
+lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
+                              bool y_in_encoder);
+/* How the data has to be opened: grey pictures, binarised. */
+void lcl_style_data(const lcl_options *o, lcl_data_desc *d);
+lcl_status lcl_style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s);
+/* All graphs of the class. */
+void lcl_style_build(lcl_build *b, bool y_in_encoder);
+
+#endif
