@@ -155,7 +155,7 @@ static lcl_tensor *batch_mean(lcl_tensor *rows) {
 
 static int64_t pixels_of(lcl_tensor *x) {
   lcl_shape s = lcl_tensor_shape(x);
-  return lcl_shape_count(s) / s.dim[0];
+  return lcl_shape_count(s) / LCL_MAX(s.dim[0], 1);
 }
 
 static void build_train(lcl_build *b, net *n) {
@@ -188,7 +188,7 @@ static void build_eval(lcl_build *b, net *n) {
 }
 
 static lcl_tensor *picture(const net *n, lcl_tensor *yhat, lcl_shape s) {
-  return lcl_reshape(lcl_sigmoid(decode(n, yhat, lcl_shape_count(s) / s.dim[0])), s);
+  return lcl_reshape(lcl_sigmoid(decode(n, yhat, lcl_shape_count(s) / LCL_MAX(s.dim[0], 1))), s);
 }
 
 static void build_reconstruct(lcl_build *b, net *n) {
