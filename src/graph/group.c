@@ -62,27 +62,14 @@ typedef struct search {
   const lcl_grouping *gr;
   char *seen;   /* per group */
   int target;
-  int target_min; /* smallest node id of the target */
 } search;
 
-static int group_max(const lcl_group *gp) {
-  int m = -1;
-  for (int i = 0; i < gp->n; i++) m = LCL_MAX(m, gp->nodes[i]->id);
-  return m;
-}
-
-static int group_min(const lcl_group *gp) {
-  int m = INT32_MAX;
-  for (int i = 0; i < gp->n; i++) m = LCL_MIN(m, gp->nodes[i]->id);
-  return m;
-}
-
+/* No short cut by node numbers: a joined group may hold a late node beside the early one that is read here. */
 static bool reaches(search *s, int group) {
   if (group == s->target) return true;
   if (s->seen[group]) return false;
   s->seen[group] = 1;
   const lcl_group *gp = &s->gr->groups[group];
-  if (group_max(gp) < s->target_min) return false;
   for (int i = 0; i < gp->n; i++)
     for (int j = 0; j < gp->nodes[i]->n_in; j++)
       if (reaches(s, s->gr->group_of[gp->nodes[i]->in[j]->node->id])) return true;
@@ -91,7 +78,7 @@ static bool reaches(search *s, int group) {
 
 /* Whether group b depends on group a through a third group: then the two can't be one. */
 static bool depends_around(const lcl_grouping *gr, int b, int a, char *seen) {
-  search s = { gr, seen, a, group_min(&gr->groups[a]) };
+  search s = { gr, seen, a };
   const lcl_group *gb = &gr->groups[b];
   memset(seen, 0, (size_t)gr->n_groups);
   seen[b] = 1;
