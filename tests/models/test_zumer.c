@@ -135,7 +135,7 @@ static lcl_tensor *variable_named(const rig *r, const char *name) {
 enum { MAX_VALUES = 96 };
 
 static void check_terms(rig *r, const golden_case *c) {
-  char name[16];
+  char name[24];
   for (size_t i = 0; i < c->n_terms; i++) {
     float got;
     snprintf(name, sizeof name, "#%zu", i);
@@ -294,7 +294,9 @@ static void check_falling(const char *model, const char *opts, int unlabelled, f
   lcl_optimiser_desc d = r.build.optimiser;
   d.rate = rate;
   lcl_minimise(r.build.loss, &d);
-  ASSERT_OK(lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &r.build.loss, .n_fetch = 1 }, &r.program));
+  if (lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &r.build.loss, .n_fetch = 1 }, &r.program) !=
+      LCL_OK)
+    fail_msg("%s %s: %s", model, opts, lcl_error_message());
   feed_digits(&r);
   double first = 0, last = 0;
   for (int i = 0; i < 18; i++) {
@@ -342,8 +344,15 @@ static bool same_picture(int a, int b) {
 /* Values are probabilities; columns of a row differ. */
 static void run_picture(const char *model, const char *opts, lcl_model_mode mode, const char *caption) {
   rig r = open_rig(model, opts, digit, 10, mode, 20, 0);
-  lcl_tensor *t = picture_named(&r, caption);
-  ASSERT_OK(lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &t, .n_fetch = 1 }, &r.program));
+  lcl_tensor *all[LCL_BUILD_MAX];
+  char name[24];
+  for (int i = 0; i < r.build.n_pictures; i++) {
+    all[i] = r.build.pictures[i].t;
+    if (strcmp(r.build.pictures[i].name, caption) == 0) snprintf(name, sizeof name, "#%d", i);
+  }
+  assert_non_null(picture_named(&r, caption));
+  ASSERT_OK(
+      lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = all, .n_fetch = r.build.n_pictures }, &r.program));
   fill_variables(r.store);
   feed_digits(&r);
   if (r.build.label) {
@@ -352,7 +361,7 @@ static void run_picture(const char *model, const char *opts, lcl_model_mode mode
     ASSERT_OK(lcl_feed(r.program, "label", label, sizeof label));
   }
   ASSERT_OK(lcl_run(r.program));
-  ASSERT_OK(lcl_fetch(r.program, "#0", grid, sizeof grid));
+  ASSERT_OK(lcl_fetch(r.program, name, grid, sizeof grid));
   for (size_t i = 0; i < LCL_COUNT(grid); i++)
     if (!(grid[i] >= 0 && grid[i] <= 1)) fail_msg("%s %s: a pixel is %g", model, caption, (double)grid[i]);
   for (int i = 1; i < 20; i++)
@@ -453,5 +462,7 @@ int main(void) {
     cmocka_unit_test(test_loss_falls),        cmocka_unit_test(test_pictures),
     cmocka_unit_test(test_eval_rows_alone),   cmocka_unit_test(test_refusals),
   };
+  const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_pictures or *golden* */
+  if (only) cmocka_set_test_filter(only);
   return cmocka_run_group_tests(tests, open_context, close_context);
 }
