@@ -39,7 +39,7 @@ static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   add(&l, lcl_scratch_arg(lw, part, LCL_READ));
   add(&l, g->c);
   add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
-  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, g->patches.ta * g->patches.tb, cl, chunk, g->bias_kind,
+  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, LCL_MAX(g->patches.ta * g->patches.tb, 1), cl, chunk, g->bias_kind,
        g->act);
   add(&l, lcl_f32(g->slope));
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
