@@ -59,6 +59,13 @@ static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
                          .dw = a->dilation[1] };
 }
 
+/* Whether outputs may be computed from sums that mix neighbouring taps. Not for masked filters: there, pixels
+ * under masked weights must not influence a result even by rounding. */
+static bool may_regroup(const lcl_node *node, const lcl_conv_attr *a) {
+  return strcmp(node->in[1]->node->op->name, "conv_mask") != 0 && a->groups == 1 && a->dilation[0] == 1 &&
+         a->dilation[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1;
+}
+
 /* y[o, pixel] = sum over (tap, channel) of w[o, (channel, tap)] * x[channel, pixel + tap] */
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
@@ -90,6 +97,9 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
                  .ycol = 1,
                  .flops = lcl_conv_flops(node) };
   set_epilogue(lw, &g, e);
+  const lcl_winograd fast = { &g, channels * taps, taps, channels, false };
+  if (may_regroup(node, a) && lcl_winograd_pays(lcl_lower_caps(lw), &fast))
+    return lcl_winograd_lower(lw, &fast);
   return lcl_gemm_lower(lw, &g);
 }
 
@@ -199,6 +209,13 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
                                   .tb = x.taps,
                                   .dh = y.move,
                                   .dw = x.move };
+      if (may_regroup(node, a) && s.kh == 3 && s.kw == 3) { /* a convolution with the filter read backwards */
+        lcl_gemm forward = g;
+        forward.patches.h0 -= 2, forward.patches.w0 -= 2;
+        forward.patches.dh = forward.patches.dw = 1;
+        const lcl_winograd fast = { &forward, taps, channels * taps, filters, true };
+        if (lcl_winograd_pays(lcl_lower_caps(lw), &fast)) return lcl_winograd_lower(lw, &fast);
+      }
       LCL_TRY(lcl_gemm_lower(lw, &g));
     }
   }

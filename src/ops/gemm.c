@@ -6,6 +6,8 @@ static int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+#define PANEL_OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
+
 enum { MAX_ARGS = 48 };
 typedef struct arg_list {
   lcl_arg a[MAX_ARGS];
@@ -110,15 +112,20 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
                              .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
-static lcl_status emit_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
-                                     const char *options, int copy, int64_t cl) {
+lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int *copy) {
   const lcl_patches *x = &g->patches;
-  const int64_t pixels = x->h * x->w;
+  const int64_t pixels = x->h * x->w, cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
+  *copy = g->channels_last ? *g->channels_last : -1;
+  if (*copy >= 0) return LCL_OK;
+  /* One vector of slack: the last channels are read a whole vector at a time. */
+  *copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * pixels * cl + p->vec));
+  if (g->channels_last) *g->channels_last = *copy;
   arg_list l = { .n = 0 };
-  char label[128];
+  char options[64], label[128];
+  snprintf(options, sizeof options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s channels last", g->label);
   add(&l, g->b);
-  add(&l, lcl_scratch_arg(lw, copy, LCL_WRITE));
+  add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
   INTS(&l, x->all_channels, x->channels, cl, pixels);
   return lcl_emit(lw,
                   &(lcl_emit_desc) {
@@ -138,8 +145,8 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const lcl_patches *x = &g->patches;
   const bool matrix = g->source == LCL_GEMM_MATRIX, transposed = g->source == LCL_GEMM_PATCHES_T;
   char pack_options[64], options[64], label[128];
-  snprintf(pack_options, sizeof pack_options, "-DSOURCE=0 -DVEC=%d -DKC=%d", p->vec, p->kc_max);
-  snprintf(options, sizeof options, "-DSOURCE=%d -DVEC=%d -DKC=%d", (int)g->source, p->vec, p->kc_max);
+  snprintf(pack_options, sizeof pack_options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
+  snprintf(options, sizeof options, PANEL_OPTIONS, (int)g->source, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s panel", g->label);
 
   const int64_t panels = ceil_div(g->m, mr);
@@ -148,17 +155,13 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * g->k * p->vec));
   LCL_TRY(emit_pack(lw, g, p, pack_options, packed, panels, a_batch));
 
-  const int64_t cl = !matrix && p->channels_last ? ceil_div(x->channels, p->vec) * p->vec : 0;
+  const int64_t cl =
+      !matrix && p->channels_last ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) : 0;
   const int64_t plane = x->h * x->w;
   lcl_arg b = g->b;
   if (cl) {
-    int copy = g->channels_last ? *g->channels_last : -1;
-    if (copy < 0) {
-      /* One vector of slack: the last channels are read a whole vector at a time. */
-      copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * plane * cl + p->vec));
-      LCL_TRY(emit_channels_last(lw, g, p, pack_options, copy, cl));
-      if (g->channels_last) *g->channels_last = copy;
-    }
+    int copy;
+    LCL_TRY(lcl_gemm_channels_last(lw, g, p, &copy));
     b = lcl_scratch_arg(lw, copy, LCL_READ);
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
@@ -213,8 +216,8 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
   add(&l, lcl_f32(g->slope));
   INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels, x->all_channels * x->h * x->w, x->h,
        x->w);
-  INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw, g->yn, g->yrow,
-       g->ycol);
+  INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw, g->yn,
+       g->yrow, g->ycol);
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                          .source = { .file = "conv_direct.cl", .options = options },
                                          .kernel = "conv_direct",

@@ -42,7 +42,8 @@ typedef struct lcl_gemm {
   lcl_act act;
   float slope;
   double flops;
-  /* Scratch with b's channels-last copy, to share among products with the same b: -1 until one of them made it. */
+  /* Scratch with b's channels-last copy, to share among products with the same b: -1 until one of them made
+   * it. */
   int *channels_last;
 } lcl_gemm;
 
@@ -71,6 +72,20 @@ lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g);
 
 /* Emits the launches. Sizes beyond 31 bits are an error of lcl_emit. */
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g);
+
+/* A 3x3 convolution (stride and dilation 1, one group) by Winograd's minimal filtering, on panel devices: g
+ * describes it as patches, of which gq, gr, h0, w0 say where outputs look; filters 3x3 at i*row + k*inner of
+ * g->a, backwards if flip. */
+typedef struct lcl_winograd {
+  const lcl_gemm *g;
+  int64_t row, inner, channels;
+  bool flip;
+} lcl_winograd;
+bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w);
+lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w);
+/* The channels-last copy of g's pictures as scratch (channels rounded up to p->vec), made unless
+ * g->channels_last has it. */
+lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int *copy);
 
 /* The product g with CLBlast (matrices, batch 1, no epilogue); LCL_ERR_UNSUPPORTED where it cannot. */
 lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g);

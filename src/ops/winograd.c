@@ -1,0 +1,84 @@
+/* 3x3 convolutions by Winograd's F(2x2,3x3): 16 products where a direct one takes 36, at the price of
+ * transforms. */
+#include "ops/gemm.h"
+
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+typedef struct tiling {
+  int vec, nr, mr;
+  int64_t th, tw, tiles, panels_n, local;
+} tiling;
+
+/* Runs of tiles whose transformed inputs share local memory with room to spare for the filters beside them in
+ * the second-level cache, but enough of them for all compute units. */
+static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
+  const lcl_patches *x = &w->g->patches;
+  tiling t = { .vec = caps->preferred_float >= 16 ? 16 : 8 };
+  t.nr = 2 * t.vec;
+  t.mr = t.vec == 16 ? 14 : 6;
+  t.th = ceil_div(x->gq, 2);
+  t.tw = ceil_div(x->gr, 2);
+  t.tiles = x->pictures * t.th * t.tw;
+  const int64_t one = 16 * w->channels * t.nr * (int64_t)sizeof(float),
+                room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+  const int64_t all = ceil_div(t.tiles, t.nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
+  t.local = one * t.panels_n;
+  return t;
+}
+
+bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w) {
+  const lcl_patches *x = &w->g->patches;
+  if (!caps->panel || w->g->batch != 1 || x->ta != 3 || x->tb != 3 || x->sh != 1 || x->sw != 1) return false;
+  if (w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3) return false;
+  const tiling t = tiling_of(caps, w);
+  return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2 &&
+         t.local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+}
+
+lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
+  const lcl_gemm *g = w->g;
+  const lcl_patches *x = &g->patches;
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  const tiling t = tiling_of(caps, w);
+  const lcl_gemm_params p = lcl_gemm_choose(caps, g);
+  const int64_t panels = ceil_div(g->m, t.mr),
+                chunks = LCL_MAX(1, ceil_div(8 * (int64_t)caps->compute_units, panels));
+  const int64_t chunk = ceil_div(w->channels, chunks),
+                cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
+  char options[64], label[160];
+  snprintf(options, sizeof options, "-DSOURCE=3 -DVEC=%d -DKC=%d", t.vec, p.kc_max);
+  snprintf(label, sizeof label, "%s filter transform", g->label);
+  const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                          .source = { .file = "matmul_panel.cl", .options = options },
+                                          .kernel = "winograd_filter",
+                                          LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
+                                                   lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
+                                                   lcl_i32(w->inner), lcl_i32(w->flip)),
+                                          .dims = 2,
+                                          .global = { (size_t)panels, (size_t)ceil_div(w->channels, chunk) },
+                                          .local = { 1, 1 },
+                                          .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
+  int copy;
+  LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
+  snprintf(label, sizeof label, "%s winograd", g->label);
+  return lcl_emit(
+      lw, &(lcl_emit_desc) {
+              .label = label,
+              .source = { .file = "matmul_panel.cl", .options = options },
+              .kernel = "winograd",
+              LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
+                       g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ), lcl_local((size_t)t.local),
+                       lcl_i32(g->m), lcl_i32(w->channels), lcl_i32(cl), lcl_i32(x->h), lcl_i32(x->w),
+                       lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq), lcl_i32(x->gr), lcl_i32(t.th),
+                       lcl_i32(t.tw), lcl_i32(t.tiles), lcl_i32(t.panels_n), lcl_i32(g->bias_kind),
+                       lcl_i32(g->act), lcl_f32(g->slope)),
+              .dims = 1,
+              .global = { (size_t)ceil_div(ceil_div(t.tiles, t.nr), t.panels_n) },
+              .local = { 1 },
+              .flops = g->flops,
+              .bytes = 4.0 * (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+}
