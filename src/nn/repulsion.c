@@ -1,0 +1,104 @@
+/* t-SNE's repulsive sums: upload, one launch of cl/tsne.cl, download. */
+#include "device/device.h"
+#include "nn/tsne.h"
+
+#define GROUP 64
+#define FAR   1e15f /* its square is still finite, and 1/(1 + its square) times itself is 0 */
+
+struct lcl_repulsion {
+  lcl_context *ctx;
+  int64_t n, padded;
+  lcl_buffer *x, *y, *out;
+  lcl_list *list;
+  float *host; /* 3 x padded */
+};
+
+static lcl_status add_launch(lcl_repulsion *r) {
+  const lcl_caps *caps = lcl_context_caps(r->ctx);
+  char options[32];
+  snprintf(options, sizeof options, "-DTSNE_VEC=%u",
+           caps->preferred_float >= 16  ? 16
+           : caps->preferred_float >= 8 ? 8
+                                        : 4);
+  cl_kernel kernel;
+  LCL_TRY(lcl_kernel_create(r->ctx, &(lcl_source) { .file = "tsne.cl", .options = options }, "tsne_repulsion",
+                            &kernel));
+  cl_mem x = lcl_buffer_mem(r->x), y = lcl_buffer_mem(r->y), out = lcl_buffer_mem(r->out);
+  cl_int padded = (cl_int)r->padded, err = clSetKernelArg(kernel, 0, sizeof x, &x);
+  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 1, sizeof y, &y);
+  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 2, sizeof out, &out);
+  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 3, sizeof padded, &padded);
+  if (err != CL_SUCCESS) {
+    clReleaseKernel(kernel);
+    return lcl_cl_fail(r->ctx, err, "arguments of tsne_repulsion");
+  }
+  size_t local = caps->panel ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
+  size_t groups = caps->panel ? LCL_MIN(shares, 16 * (size_t)caps->compute_units) : LCL_MIN(shares, 65535);
+  size_t bytes = (size_t)r->padded * sizeof(float);
+  const lcl_range ranges[] = { { r->x, 0, bytes, false },
+                               { r->y, 0, bytes, false },
+                               { r->out, 0, 3 * bytes, true } };
+  double pairs = (double)r->padded * (double)r->padded;
+  return lcl_list_add(r->list, &(lcl_launch) { .kind = LCL_LAUNCH_KERNEL,
+                                               .label = "tsne repulsion",
+                                               .kernel = kernel,
+                                               .dims = 1,
+                                               .global = { groups * local },
+                                               .local = { local },
+                                               .ranges = ranges,
+                                               .n_ranges = LCL_COUNT(ranges),
+                                               .flops = 13 * pairs,
+                                               .bytes = 5 * (double)bytes });
+}
+
+lcl_status lcl_repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {
+  *out = NULL;
+  if (n < 1 || n > 1 << 24)
+    return lcl_fail(LCL_ERR_ARGUMENT, "t-SNE of %lld points: 1 to 2^24 can be placed", (long long)n);
+  lcl_repulsion *r = lcl_alloc(sizeof *r);
+  if (!r) return LCL_ERR_HOST_MEMORY;
+  r->ctx = ctx;
+  r->n = n;
+  r->padded = (n + GROUP - 1) / GROUP * GROUP;
+  size_t bytes = (size_t)r->padded * sizeof(float);
+  r->host = lcl_alloc(3 * bytes);
+  lcl_status status = r->host ? lcl_buffer_create(ctx, bytes, &r->x) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl_buffer_create(ctx, bytes, &r->y);
+  if (status == LCL_OK) status = lcl_buffer_create(ctx, 3 * bytes, &r->out);
+  if (status == LCL_OK) status = lcl_list_create(ctx, &r->list);
+  if (status == LCL_OK) status = add_launch(r);
+  if (status == LCL_OK) status = lcl_list_seal(r->list);
+  if (status != LCL_OK) {
+    lcl_repulsion_destroy(r);
+    return status;
+  }
+  *out = r;
+  return LCL_OK;
+}
+
+void lcl_repulsion_destroy(lcl_repulsion *r) {
+  if (!r) return;
+  lcl_list_destroy(r->list);
+  lcl_buffer_destroy(r->x);
+  lcl_buffer_destroy(r->y);
+  lcl_buffer_destroy(r->out);
+  lcl_free(r->host);
+  lcl_free(r);
+}
+
+lcl_status lcl_repulsion_run(lcl_repulsion *r, const float *y, float *force, double *z) {
+  size_t bytes = (size_t)r->padded * sizeof(float);
+  for (int axis = 0; axis < 2; axis++) {
+    for (int64_t i = 0; i < r->padded; i++) r->host[i] = i < r->n ? y[2 * i + axis] : FAR;
+    LCL_TRY(lcl_upload(r->ctx, axis ? r->y : r->x, 0, r->host, bytes));
+  }
+  LCL_TRY(lcl_list_run(r->list, NULL));
+  LCL_TRY(lcl_download(r->ctx, r->out, 0, r->host, 3 * bytes));
+  *z = 0;
+  for (int64_t i = 0; i < r->n; i++) {
+    *z += (double)r->host[i] - 1; /* without the point itself */
+    force[2 * i] = r->host[r->padded + i];
+    force[2 * i + 1] = r->host[2 * r->padded + i];
+  }
+  return LCL_OK;
+}
