@@ -28,7 +28,7 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
 size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES], size_t most);
 
 /* Runs the problem with these values on small integers, where every order of summation gives the same bits, and compares
- * with the standard choice's result. LCL_ERR_NUMERIC: the result is wrong. */
+ * elements of the result with the product's definition. LCL_ERR_NUMERIC: the result is wrong. */
 lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES], double *seconds);
 
 #endif
