@@ -13,6 +13,7 @@
 #include "latentcl/status.h"
 
 #define LCL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* Evaluate an argument twice: no calls in them. */
 #define LCL_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define LCL_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -75,7 +75,8 @@ static void read_sizes(lcl_caps *caps, cl_device_id device) {
   caps->local_mem = (size_t)NUMBER(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong);
   caps->global_mem = (size_t)NUMBER(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
   caps->max_alloc = (size_t)NUMBER(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong);
-  caps->base_align = LCL_MAX(NUMBER(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8, 64u);
+  cl_uint align_bits = NUMBER(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint);
+  caps->base_align = LCL_MAX(align_bits / 8, 64u);
   caps->preferred_float = NUMBER(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint);
   if (!caps->preferred_float) caps->preferred_float = NUMBER(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint);
   if (!caps->preferred_float) caps->preferred_float = 1;
