@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "bench/compare.h"
@@ -66,6 +67,11 @@ static void print_row(const lcl_bench_row *r) {
   }
   printf("%-30s %12s %9s %9s %9s %9s %8s  %s\n", r->name, seconds_text(r->median, median), seconds_text(r->spread, spread), gflops, gbs,
          roof, r->verified > 0 ? "yes" : r->verified < 0 ? "WRONG" : "", r->algorithm);
+  if (r->cold_compile >= 0 || r->device >= 0)
+    printf("%30s compile %s", "", seconds_text(r->compile, median));
+  if (r->cold_compile >= 0) printf(", cold (first run included) %s", seconds_text(r->cold_compile, median));
+  if (r->device >= 0) printf(", device time %s", seconds_text(r->device, median));
+  if (r->cold_compile >= 0 || r->device >= 0) printf(", enqueue %s\n", seconds_text(r->enqueue, median));
   fflush(stdout);
 }
 
@@ -107,7 +113,7 @@ static int write_csv(const char *path, const lcl_bench_row *rows, size_t n) {
 typedef struct options {
   const char *device, *json, *csv, *compare, *html, *threshold_text;
   double seconds, threshold;
-  bool verify, list, describe;
+  bool verify, list, describe, cold, device_time;
 } options;
 
 /* Prints (and draws) files next to each other; exit code 1 when the last one is slower than the threshold allows. */
@@ -175,10 +181,34 @@ static int parse_threshold(options *o) {
   return CLI_OK;
 }
 
+/* Compile time of a workload in a process of its own whose caches (ours, PoCL's, NVIDIA's) are empty; -1 if that failed. */
+static double cold_compile(const char *name, const char *device) {
+  char dir[] = "/tmp/latentcl-cold-XXXXXX", command[1024], self[512];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0 || !mkdtemp(dir)) return -1;
+  self[n] = 0;
+  snprintf(command, sizeof command,
+           "LATENTCL_CACHE=%s/l POCL_CACHE_DIR=%s/p CUDA_CACHE_PATH=%s/c '%s' bench '%s' --seconds 0.000001 --json - 2>/dev/null",
+           dir, dir, dir, self, name);
+  if (device) setenv("LATENTCL_DEVICE", device, 1);
+  FILE *f = popen(command, "r");
+  lcl_str text = { 0 };
+  char part[4096];
+  size_t got;
+  while (f && (got = fread(part, 1, sizeof part, f)) > 0) lcl_str_append(&text, part, got);
+  if (f) pclose(f);
+  double compile = -1, first = -1;
+  if (text.data) lcl_results_compile_times(text.data, &compile, &first);
+  lcl_str_free(&text);
+  snprintf(command, sizeof command, "rm -rf %s", dir);
+  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
+  return compile >= 0 && first >= 0 ? compile + first : -1; /* CPU drivers finish compiling when a kernel first runs */
+}
+
 static int run_all(const picked *p, const options *o) {
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc){ .device = o->device }, &ctx) != LCL_OK) return cli_error();
-  lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify };
+  lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = o->device_time };
   lcl_bench_row *rows = calloc(p->n, sizeof *rows);
   size_t done = 0, wrong = 0, failed = 0;
   bool quiet = o->json && strcmp(o->json, "-") == 0;
@@ -192,6 +222,7 @@ static int run_all(const picked *p, const options *o) {
       failed++;
       continue;
     }
+    if (o->cold && rows[done].compile >= 0) rows[done].cold_compile = cold_compile(rows[done].name, o->device);
     wrong += rows[done].verified < 0;
     if (!quiet) print_row(&rows[done]);
     done++;
@@ -218,6 +249,8 @@ static int run(int argc, char **argv) {
   const cli_option table[] = {
     { "device", CLI_STRING, &o.device, "SEL", "which device: an index (1:0), a kind (gpu, cpu) or part of a name" },
     { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload" },
+    { "cold", CLI_FLAG, &o.cold, NULL, "also measure the very first compilation: a child process with empty caches" },
+    { "device-time", CLI_FLAG, &o.device_time, NULL, "also run with the profiler: device time of the launches beside the host's enqueue time" },
     { "verify", CLI_FLAG, &o.verify, NULL, "check each result against the double-precision reference" },
     { "json", CLI_STRING, &o.json, "FILE", "write results as JSON (- for standard output)" },
     { "csv", CLI_STRING, &o.csv, "FILE", "write results as CSV" },

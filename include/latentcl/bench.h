@@ -12,7 +12,7 @@ extern "C" {
 typedef struct lcl_bench_row {
   char name[64], suite[16];
   char algorithm[96];   /* label of the launch that does most of the arithmetic */
-  double cold_compile;  /* with every cache empty (lcl_bench_desc.cold) */
+  double cold_compile;  /* with every cache empty: filled by `latentcl bench --cold`, which asks a child process */
   double compile;       /* with the caches as they were */
   double first_run;
   double median, spread, best; /* steady state; spread is the median absolute deviation */
@@ -38,7 +38,7 @@ typedef struct lcl_bench_peaks {
 typedef struct lcl_bench_desc {
   double seconds;   /* time to spend on the steady state of a workload (default 1; at least 5 runs) */
   bool verify;
-  bool cold;        /* also measure the first compilation, with caches of its own */
+  bool device_time; /* also run with the profiler: the sum of the launches' device times */
   lcl_bench_peaks peaks; /* zero: measured when first needed, and kept here */
 } lcl_bench_desc;
 

@@ -63,6 +63,14 @@ lcl_status lcl_results_load(const char *path, lcl_result_file *out) {
   return st;
 }
 
+void lcl_results_compile_times(const char *text, double *compile, double *first) {
+  cJSON *root = cJSON_Parse(text);
+  const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "results"), 0), "seconds");
+  *compile = num(seconds, "compile", -1);
+  *first = num(seconds, "first", -1);
+  cJSON_Delete(root);
+}
+
 void lcl_results_free(lcl_result_file *f) {
   lcl_free(f->rows);
   *f = (lcl_result_file){ 0 };

@@ -23,6 +23,8 @@ typedef struct lcl_result_file {
 lcl_status lcl_results_load(const char *path, lcl_result_file *out);
 /* The same from the text of lcl_bench_json. */
 lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_file *out);
+/* Compile and first-run seconds of the first result; -1 where absent. */
+void lcl_results_compile_times(const char *text, double *compile, double *first);
 void lcl_results_free(lcl_result_file *f);
 
 /* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is faster). regressions
