@@ -37,10 +37,10 @@ LCL_API const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, siz
 LCL_API const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name);
 LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key); /* NULL: there is none */
 
-/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or has another shape or
- * type (by name, with both shapes), before anything changes, and names in the file that the store does not have ("prep.*"
- * excepted). partial: variables that are not trained may be missing and the file may have more (evaluation graphs have no
- * optimiser slots). */
+/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or has
+ * another shape or type (by name, with both shapes), before anything changes, and names in the file that the
+ * store does not have ("prep.*" excepted). partial: variables that are not trained may be missing and the
+ * file may have more (evaluation graphs have no optimiser slots). */
 LCL_API lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into);
 LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial);
 
@@ -77,8 +77,8 @@ typedef struct lcl_train_result {
 } lcl_train_result;
 LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result);
 
-/* The compiled program of a mode as text (dot: Graphviz), for a desc as lcl_train takes it. The caller frees *text with
- * free(). */
+/* The compiled program of a mode as text (dot: Graphviz), for a desc as lcl_train takes it. The caller frees
+ * *text with free(). */
 LCL_API lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
                                char **text);
 
@@ -100,7 +100,30 @@ LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, int count, uint64_t seed,
 /* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
 
-/* ---- published tables -------------------------------------------------------------------------------------- */
+/* ---- clusters and codes of a run (src/train/assignments.c)
+ * --------------------------------------------------------- */
+
+/* prefix.npy and prefix.csv are written (NULL: "clusters" or "codes" in the run folder); rows in the order of
+ * the data. metrics (may be NULL) gets n and, where there are labels, accuracy_percent or the retrieval
+ * metrics map_percent, precision_500_percent and precision_r2_percent. */
+typedef struct lcl_assignment_desc {
+  const char *split; /* NULL: "all" */
+  const char *prefix;
+  const char
+      *method; /* clusters: "model" (default), "k-means" on the prepared examples, "k-means-features";
+                  codes: "model" (default), "pca-itq", "spectral" (Gong et al. 2013, Weiss et al. 2009) */
+  int k;       /* clusters of k-means (0: the classes), bits of the baselines (0: 16) */
+  int queries; /* a class, for the retrieval metrics (0: 100) */
+  uint64_t seed;
+} lcl_assignment_desc;
+/* .npy: int32 (n). CSV: index, cluster, label. */
+LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                                   lcl_metrics *metrics);
+/* .npy: uint8 (n, bits) of 0 and 1. CSV: index, the bits as text, label. */
+LCL_API lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc, lcl_metrics *metrics);
+
+/* ---- published tables
+ * -------------------------------------------------------------------------------------- */
 
 LCL_API size_t lcl_reproduce_count(void);
 LCL_API const char *lcl_reproduce_name(size_t index); /* "semantic-noise/table1-mnist" */
@@ -112,16 +135,16 @@ typedef struct lcl_reproduce_desc {
   int trials;                 /* default 3 */
   bool quick;                 /* the table's small version */
   const char *data;
-  const char *out; /* folder of the results; NULL: runs/<table> */
+  const char *out;        /* folder of the results; NULL: runs/<table> */
   const char *const *set; /* further "name=value" options for every cell */
   size_t n_set;
   int (*interrupted)(void);
   void (*progress)(void *user, const char *line); /* NULL: standard error */
   void *user;
 } lcl_reproduce_desc;
-/* Trains what the table needs, each cell in a run folder of its own below `out`. Finished cells are kept: a table that was
- * interrupted goes on where it stopped, inside a run too. Writes table.json and table.md after every cell; *markdown (may
- * be NULL) gets the latter's text, for free(). */
+/* Trains what the table needs, each cell in a run folder of its own below `out`. Finished cells are kept: a
+ * table that was interrupted goes on where it stopped, inside a run too. Writes table.json and table.md after
+ * every cell; *markdown (may be NULL) gets the latter's text, for free(). */
 LCL_API lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *desc, char **markdown);
 
 #ifdef __cplusplus

@@ -6,6 +6,7 @@ enum { EVAL_BATCH = 250 };
 struct lcl_evaluator {
   lcl_session *s;
   lcl_stage stage;
+  bool features;        /* wanted, even if the class does not score them */
   int rows;             /* how many numbers an example has (prediction last) */
   int64_t batch, width; /* width of features; 0: none wanted */
   float *values;        /* rows x batch */
@@ -22,7 +23,7 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
   if (b->prediction) parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
   e->rows = n;
   if (n > 0) stage->fetch[stage->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
-  if (b->features && e->s->cls->score) {
+  if (b->features && (e->features || e->s->cls->score)) {
     lcl_shape f = lcl_tensor_shape(b->features);
     e->width = lcl_shape_count(f) / LCL_MAX(b->batch, 1);
     stage->fetch[stage->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
@@ -32,11 +33,12 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
   return lcl_graph_status(stage->graph);
 }
 
-lcl_status lcl_evaluator_create(lcl_session *s, lcl_evaluator **out) {
+lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **out) {
   *out = NULL;
   lcl_evaluator *e = lcl_alloc(sizeof *e);
   if (!e) return LCL_ERR_HOST_MEMORY;
   e->s = s;
+  e->features = features;
   e->batch = EVAL_BATCH;
   lcl_status st = lcl_stage_create(
       s,
@@ -140,19 +142,28 @@ static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
   }
 }
 
+/* One pass with room for everything the graph gives; free both arrays also after a failure. */
+static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
+  memset(t, 0, sizeof *t);
+  if (e->stage.build.prediction) {
+    t->prediction = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
+    if (!t->prediction) return LCL_ERR_HOST_MEMORY;
+  }
+  if (e->width > 0) {
+    t->features = lcl_alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t->features);
+    if (!t->features) return LCL_ERR_HOST_MEMORY;
+  }
+  return run_all(e, ds, t);
+}
+
 lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
                         int64_t *confusion) {
-  tally t = { 0 };
-  lcl_build *b = &e->stage.build;
+  tally t;
   memset(out, 0, sizeof *out);
-  if (b->prediction) t.prediction = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t.prediction);
-  if (e->width > 0) t.features = lcl_alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t.features);
-  lcl_status st =
-      (b->prediction && !t.prediction) || (e->width > 0 && !t.features) ? LCL_ERR_HOST_MEMORY : LCL_OK;
-  if (st == LCL_OK) st = run_all(e, ds, &t);
+  lcl_status st = collect(e, ds, &t);
   if (st == LCL_OK) {
     lcl_metrics_set(out, "n", (double)t.done);
-    mean_metrics(b, &t, out);
+    mean_metrics(&e->stage.build, &t, out);
     if (confusion) count_confusion(ds, &t, confusion);
     lcl_model_table table = { .split = split,
                               .n = t.done,
@@ -166,4 +177,18 @@ lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *spl
   lcl_free(t.prediction);
   lcl_free(t.features);
   return st;
+}
+
+lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out) {
+  tally t;
+  lcl_status st = collect(e, ds, &t);
+  *out = (lcl_outputs) { .n = t.done, .prediction = t.prediction, .features = t.features, .width = e->width };
+  if (st != LCL_OK) lcl_outputs_free(out);
+  return st;
+}
+
+void lcl_outputs_free(lcl_outputs *o) {
+  lcl_free(o->prediction);
+  lcl_free(o->features);
+  memset(o, 0, sizeof *o);
 }

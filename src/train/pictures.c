@@ -131,7 +131,7 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
                                  lcl_pictures *out) {
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
-  LCL_TRY(lcl_evaluator_create(s, &e));
+  LCL_TRY(lcl_evaluator_create(s, false, &e));
   lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
   float *x = lcl_alloc((size_t)n * picture_size(out) * sizeof(float));
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;

@@ -60,10 +60,27 @@ lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *m
   lcl_dataset *ds;
   LCL_TRY(lcl_session_split(r->s, split, &ds));
   if (!r->eval) {
-    LCL_TRY(lcl_evaluator_create(r->s, &r->eval));
+    LCL_TRY(lcl_evaluator_create(r->s, false, &r->eval));
     LCL_TRY(lcl_session_load(r->s, r->weights, false));
   }
   return lcl_evaluate(r->eval, ds, split, metrics, NULL);
+}
+
+lcl_session *lcl_run_session(lcl_run_folder *r) {
+  return r->s;
+}
+
+const char *lcl_run_path(const lcl_run_folder *r) {
+  return r->folder;
+}
+
+lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out) {
+  lcl_evaluator *e;
+  LCL_TRY(lcl_evaluator_create(r->s, true, &e));
+  lcl_status s = lcl_session_load(r->s, r->weights, false);
+  if (s == LCL_OK) s = lcl_evaluate_outputs(e, ds, out);
+  lcl_evaluator_destroy(e);
+  return s;
 }
 
 static lcl_status write_png(lcl_pictures *p, const char *path) {

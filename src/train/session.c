@@ -136,6 +136,19 @@ lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out
                   name);
 }
 
+lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n, float *out) {
+  const lcl_model_data *d = &s->model->data;
+  int64_t size = d->channels * d->height * d->width;
+  float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof *raw);
+  lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < n && st == LCL_OK; i++) {
+    st = lcl_dataset_example(ds, first + i, raw);
+    if (st == LCL_OK) st = lcl_prep_apply(s->prep, raw, out + i * size);
+  }
+  lcl_free(raw);
+  return st;
+}
+
 /* ---- stages
  * ------------------------------------------------------------------------------------------------------- */
 

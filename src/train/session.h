@@ -58,12 +58,23 @@ void lcl_stage_destroy(lcl_stage *stage);
  * ------------------------------------------------------------------------------------------- */
 
 typedef struct lcl_evaluator lcl_evaluator;
-lcl_status lcl_evaluator_create(lcl_session *s, lcl_evaluator **out);
+/* features: fetch them even when the class has no use for them in its score. */
+lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **out);
 void lcl_evaluator_destroy(lcl_evaluator *e);
 /* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be NULL):
  * classes x classes counts, row = label, column = prediction. */
 lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
                         int64_t *confusion);
+/* What the network says about every example, in data order. */
+typedef struct lcl_outputs {
+  int64_t n, width;
+  int32_t *prediction; /* n, or NULL */
+  float *features;     /* n x width, or NULL */
+} lcl_outputs;
+lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
+void lcl_outputs_free(lcl_outputs *o);
+/* Examples first .. first + n - 1 of ds, prepared as for evaluation: n x (values of an example). */
+lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n, float *out);
 /* The data set of a split: "train", "validation", "test" (or "all" when merged). LCL_ERR_ARGUMENT: there is
  * none. */
 lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out);
@@ -78,6 +89,13 @@ lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
 lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
 lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
 double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise);
+
+/* ---- runs (run.c) ---- */
+
+lcl_session *lcl_run_session(lcl_run_folder *r);
+const char *lcl_run_path(const lcl_run_folder *r);
+/* The outputs of every example of a split under the run's weights. */
+lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
 
 /* ---- run folder (folder.c)
  * ------------------------------------------------------------------------------------------------ */

@@ -191,17 +191,11 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   lcl_model_examples ex = { .n = s->labelled->count, .labels = s->labelled->labels };
   const lcl_model_data *m = &s->model->data;
   ex.size = m->channels * m->height * m->width;
-  size_t raw = lcl_dataset_elements(s->labelled);
-  float *images = lcl_alloc((size_t)(ex.n * ex.size) * sizeof(float)), *one = lcl_alloc(raw * sizeof(float));
-  lcl_status st = images && one ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  for (int64_t i = 0; i < ex.n && st == LCL_OK; i++) {
-    st = lcl_dataset_example(s->labelled, i, one);
-    if (st == LCL_OK) st = lcl_prep_apply(s->prep, one, images + i * ex.size);
-  }
+  float *images = lcl_alloc((size_t)(ex.n * ex.size) * sizeof(float));
+  lcl_status st = images ? lcl_session_examples(s, s->labelled, 0, ex.n, images) : LCL_ERR_HOST_MEMORY;
   ex.images = images;
   if (st == LCL_OK) st = s->cls->prepare(s->model, ctx, &ex);
   lcl_free(images);
-  lcl_free(one);
   if (st == LCL_OK && s->model->extra) {
     t->extra = lcl_alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
     if (!t->extra) st = LCL_ERR_HOST_MEMORY;
@@ -231,7 +225,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(open_session(t, ctx, checkpoint));
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl_trainer_stage(t, t->d->check_numerics, &t->stage));
-  LCL_TRY(lcl_evaluator_create(t->s, &t->eval));
+  LCL_TRY(lcl_evaluator_create(t->s, false, &t->eval));
   LCL_TRY(open_batches(t));
   return start_files(t, checkpoint);
 }

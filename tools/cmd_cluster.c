@@ -1,0 +1,38 @@
+/* latentcl cluster: the cluster of every example. */
+#include "cli_run.h"
+
+static int run(int argc, char **argv) {
+  cli_run_args a = { 0 };
+  const char *out = NULL, *split = "all", *method = "model";
+  int64_t k = 0, seed = 0;
+  bool json = false;
+  const cli_option own[] = {
+    { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/clusters)" },
+    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    { "method", CLI_STRING, &method, "NAME",
+      "model, or a baseline: k-means on the examples, k-means-features on what the network makes of them" },
+    { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data" },
+    { "seed", CLI_INT, &seed, NULL, "of the baselines" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
+    { 0 },
+  };
+  int code = cli_run_open(argc, argv, own, "cluster RUN [--out PREFIX] [--split NAME] [--method NAME]",
+                          "Writes the cluster of every example, and says how well the clusters match the "
+                          "classes (best one-to-one assignment).",
+                          &a);
+  if (code >= 0) return code;
+  lcl_metrics m;
+  lcl_assignment_desc d = {
+    .split = split, .prefix = out, .method = method, .k = (int)k, .seed = (uint64_t)seed
+  };
+  if (k < 0 || k > 100000 || seed < 0)
+    code = cli_usage("cluster: --clusters is 0 to 100000, --seed not negative");
+  else if (lcl_run_cluster(a.run, &d, &m) == LCL_OK)
+    cli_print_metrics(split, &m, json);
+  else
+    code = cli_error();
+  cli_run_close(&a);
+  return code < 0 ? CLI_OK : code;
+}
+
+const struct lcl_command cmd_cluster = { "cluster", "clusters of every example, and their accuracy", run };

@@ -1,0 +1,43 @@
+/* latentcl hash: the hash code of every example. */
+#include "cli_run.h"
+
+static int run(int argc, char **argv) {
+  cli_run_args a = { 0 };
+  const char *out = NULL, *split = "all", *method = "model";
+  int64_t k = 0, seed = 0;
+  int64_t queries = 100;
+  bool json = false;
+  const cli_option own[] = {
+    { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/codes)" },
+    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral" },
+    { "bits", CLI_INT, &k, NULL, "of the baselines; 0: 16" },
+    { "queries", CLI_INT, &queries, NULL, "of each class; the other examples are searched" },
+    { "seed", CLI_INT, &seed, NULL, "of the baselines" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
+    { 0 },
+  };
+  int code = cli_run_open(argc, argv, own, "hash RUN [--out PREFIX] [--split NAME] [--method NAME]",
+                          "Writes the hash code of every example, and says how well neighbours by Hamming "
+                          "distance share their class.",
+                          &a);
+  if (code >= 0) return code;
+  lcl_metrics m;
+  lcl_assignment_desc d = { .split = split,
+                            .prefix = out,
+                            .method = method,
+                            .k = (int)k,
+                            .seed = (uint64_t)seed,
+                            .queries = (int)queries };
+  if (k < 0 || k > 64 || queries < 1 || queries > 1000000 || seed < 0)
+    code = cli_usage("hash: --bits is 0 to 64, --queries 1 to 1000000, --seed not negative");
+  else if (lcl_run_hash(a.run, &d, &m) == LCL_OK)
+    cli_print_metrics(split, &m, json);
+  else
+    code = cli_error();
+  cli_run_close(&a);
+  return code < 0 ? CLI_OK : code;
+}
+
+const struct lcl_command cmd_hash = { "hash", "hash codes of every example, and how well they retrieve",
+                                      run };
