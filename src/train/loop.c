@@ -220,7 +220,7 @@ static lcl_status calibrate(lcl_trainer *t) {
   lcl_session *s = t->s;
   lcl_stage stage;
   lcl_batcher *batches = NULL;
-  int64_t n = t->stage.build.batch;
+  int64_t n = LCL_MIN(t->stage.build.batch, s->labelled->count);
   LCL_TRY(lcl_stage_create(
       s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n }, &stage));
   lcl_batcher_desc d = { .data = s->labelled,

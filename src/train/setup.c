@@ -139,8 +139,10 @@ static lcl_status add_updates(void *user, lcl_stage *stage) {
   return lcl_graph_status(g);
 }
 
+/* A labelled stream beside an unlabelled one goes round: it fills its batches however few examples it has. */
 static int64_t batch_size(const lcl_session *s) {
-  return LCL_MIN((int64_t)s->model->settings.batch, s->labelled->count);
+  int64_t batch = s->model->settings.batch;
+  return s->unlabelled ? batch : LCL_MIN(batch, s->labelled->count);
 }
 
 static int64_t unlabelled_batch(const lcl_session *s) {
