@@ -1,0 +1,50 @@
+#!/bin/bash
+# Usage: test_cli.sh LATENTCL  -- the command's frame: exit codes, messages, devices, doctor and cache.
+latentcl=$1
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# expect CODE PATTERN COMMAND...: its exit code, and a line of its output that matches.
+expect() {
+  local code=$1 pattern=$2 got
+  shift 2
+  "$@" >"$work/out" 2>&1 </dev/null
+  got=$?
+  if [ "$got" -ne "$code" ] || ! grep -qE -- "$pattern" "$work/out"; then
+    echo "FAILED: $*"
+    echo "  exit code $got (expected $code), output (expected: $pattern):"
+    sed 's/^/  /' "$work/out" | head -20
+    failed=1
+  fi
+}
+
+expect 2 'Usage: latentcl COMMAND' "$latentcl"
+expect 0 'devices +list' "$latentcl" --help
+expect 0 '^latentcl [0-9]+\.[0-9]+\.[0-9]+$' "$latentcl" --version
+expect 2 "unknown command 'frobnicate'" "$latentcl" frobnicate
+expect 2 "unknown option '--frobnicate'" "$latentcl" devices --frobnicate
+expect 2 "unexpected argument 'x'" "$latentcl" devices x
+expect 0 'Usage: latentcl devices' "$latentcl" devices --help
+
+expect 0 'compute units' "$latentcl" devices
+expect 0 '"compute_units":' "$latentcl" devices --json
+"$latentcl" devices --json | python3 -m json.tool >/dev/null || { echo "FAILED: devices --json is not JSON"; failed=1; }
+expect 1 "no OpenCL device matches 'no such': |no OpenCL device matches 'no such'; there are: 0:0" \
+  env LATENTCL_DEVICE='no such' "$latentcl" devices
+expect 1 "unknown feature 'magic'" env LATENTCL_DISABLE=magic "$latentcl" devices
+expect 0 'CLBlast off' env LATENTCL_DISABLE=clblast "$latentcl" devices
+mkdir "$work/none"
+expect 1 'pocl-opencl-icd' env OCL_ICD_VENDORS="$work/none" "$latentcl" devices
+expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
+
+export LATENTCL_CACHE="$work/cache"
+expect 0 'compute test +passed' "$latentcl" doctor
+expect 0 '^programs  [1-9]' "$latentcl" cache stat
+expect 0 '^[1-9][0-9]* programs removed' "$latentcl" cache clear
+expect 0 '^programs  0 ' "$latentcl" cache stat
+expect 0 'cache is off' env LATENTCL_CACHE=off "$latentcl" cache stat
+expect 2 'one of stat, clear or warm' "$latentcl" cache
+expect 2 "unknown action 'x'" "$latentcl" cache x
+
+exit $failed
