@@ -50,6 +50,7 @@ double lcl_bench_median(double *values, size_t n); /* sorts values */
 lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 lcl_status lcl_probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 
 #endif

@@ -87,7 +87,7 @@ static double speedup(const lcl_result *a, const lcl_result *b) {
   if (!a || !b) return -1;
   if (a->unit[0]) {
     if (a->value <= 0 || b->value <= 0) return -1;
-    return strcmp(a->unit, "us") == 0 ? a->value / b->value : b->value / a->value;
+    return strchr(a->unit, '/') ? b->value / a->value : a->value / b->value;
   }
   return a->seconds > 0 && b->seconds > 0 ? a->seconds / b->seconds : -1;
 }

@@ -8,7 +8,7 @@
 typedef struct lcl_result {
   char name[64], unit[16];
   double seconds; /* median; < 0: not measured */
-  double value;   /* with a unit: larger is better, except "us" */
+  double value;   /* with a unit: larger is better for rates (a unit with a slash), smaller for the others */
   double gflops, intensity; /* useful GFLOP/s, FLOP a byte */
   bool wrong;
 } lcl_result;

@@ -1,5 +1,6 @@
 /* Properties of the device itself: peak arithmetic, bandwidth, transfers, launch cost. */
 #include "bench/bench.h"
+#include "bench/launch.h"
 
 typedef struct probe {
   lcl_context *ctx;
@@ -149,32 +150,29 @@ lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench
   return st;
 }
 
-/* variant 0: one empty launch and a wait; 1: a launch among a thousand in a list. */
+/* variant: 0 a wait on an idle queue; 1 a kernel enqueued by hand; 2 in a list; 3 list / by hand; 4 in a command buffer. */
 lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
-  int count = w->variant ? 1000 : 1;
-  probe p = { .ctx = ctx };
-  lcl_status st = lcl_list_create(ctx, &p.list);
-  if (st == LCL_OK) st = lcl_buffer_create(ctx, 64, &p.a);
-  cl_mem mem = p.a ? lcl_buffer_mem(p.a) : NULL;
-  for (int i = 0; st == LCL_OK && i < count; i++) st = add_kernel(&p, NULL, "nothing", &(arg){ sizeof mem, &mem }, 1, 1, 1);
-  if (st == LCL_OK) st = lcl_list_seal(p.list);
-  double times[200];
-  for (size_t i = 0; st == LCL_OK && i < LCL_COUNT(times); i++) { /* no bursts: the wait is what is measured */
-    double t = lcl_now();
-    st = lcl_list_run(p.list, NULL);
-    if (st == LCL_OK) st = lcl_context_finish(ctx);
-    times[i] = (lcl_now() - t) / count;
-  }
+  lcl_launch_times t;
   (void)desc;
-  snprintf(row->unit, sizeof row->unit, "us");
-  if (st == LCL_OK) {
-    row->median = lcl_bench_median(times, LCL_COUNT(times));
-    row->best = times[0];
-    row->runs = (long)LCL_COUNT(times);
-    row->value = row->median * 1e6;
-  }
-  probe_free(&p);
-  return st;
+  LCL_TRY(lcl_bench_launch(ctx, 1000, 15, &t));
+  const double each[] = { t.finish * 1e6, t.raw / 1000 * 1e6, t.replay / 1000 * 1e6, t.replay / t.raw,
+                          t.command_buffer > 0 ? t.command_buffer / 1000 * 1e6 : -1 };
+  snprintf(row->unit, sizeof row->unit, "%s", w->variant == 3 ? "times" : "us");
+  row->value = each[w->variant];
+  return LCL_OK;
+}
+
+/* variant 0: fifty kernels with an empty cache of ours; 1: again, warm. */
+lcl_status lcl_probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  lcl_start_times t;
+  char device[32];
+  (void)desc;
+  snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
+  LCL_TRY(lcl_bench_start(device, 50, &t));
+  snprintf(row->unit, sizeof row->unit, "s");
+  row->value = w->variant ? t.warm : t.cold;
+  return LCL_OK;
 }
 
 lcl_status lcl_bench_measure_peaks(lcl_context *ctx, lcl_bench_peaks *out) {

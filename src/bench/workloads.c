@@ -11,6 +11,8 @@
     .batch = n, .unlabelled_batch = u, .channels = c, .height = h, .width = w }
 #define PROBE(name_, run_, variant_, text)                                                                           \
   { .name = name_, .suite = "device", .description = text, .kind = LCL_WORK_PROBE, .run = run_, .variant = variant_ }
+#define LAUNCH(name_, run_, variant_, text)                                                                          \
+  { .name = name_, .suite = "launch", .description = text, .kind = LCL_WORK_PROBE, .run = run_, .variant = variant_ }
 /* Shapes of Baidu's DeepBench convolution problems: image n x c x h x w, k filters r x s. */
 #define DEEP(n, c, h, w, k, r, s, pad, stride)                                                                       \
   OP("deepbench", "deepbench-" #n "x" #c "x" #h "x" #w "-" #k "x" #r "x" #s, "conv2d", "pad=" pad " stride=" stride, \
@@ -27,8 +29,13 @@ const lcl_workload lcl_workloads[] = {
   PROBE("local", lcl_probe_bandwidth, 2, "reading local memory"),
   PROBE("upload", lcl_probe_transfer, 0, "16 MB from the host to the device"),
   PROBE("download", lcl_probe_transfer, 1, "16 MB from the device to the host"),
-  PROBE("launch-wait", lcl_probe_launch, 0, "one empty kernel, enqueued and waited for: the latency of a single operation"),
-  PROBE("launch", lcl_probe_launch, 1, "an empty kernel in a list of 1000: the cost of a launch inside a program"),
+  LAUNCH("launch-wait", lcl_probe_launch, 0, "waiting on an idle queue: what every read-back costs beside the transfer"),
+  LAUNCH("launch-raw", lcl_probe_launch, 1, "a small kernel among 1000 that a plain loop enqueues"),
+  LAUNCH("launch-replay", lcl_probe_launch, 2, "the same among 1000 of a launch list, as programs run them"),
+  LAUNCH("launch-ratio", lcl_probe_launch, 3, "launch-replay / launch-raw"),
+  LAUNCH("launch-command-buffer", lcl_probe_launch, 4, "the same in a recorded cl_khr_command_buffer, where there is one"),
+  LAUNCH("start-cold", lcl_probe_start, 0, "building a program of 50 kernels that is in no cache of ours"),
+  LAUNCH("start-warm", lcl_probe_start, 1, "the same from the cache, in a new context"),
 
   OP("gemm", "gemm-64", "matmul", "", "64x64 64x64", "C = A B, square"),
   OP("gemm", "gemm-256", "matmul", "", "256x256 256x256", "C = A B, square"),
