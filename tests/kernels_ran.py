@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-KERNEL = re.compile(r"\b(?:__)?kernel\b\s*(?:__attribute__\s*\(\(.*?\)\)\)?\s*)*void\s+(?:__attribute__\s*\(\(.*?\)\)\)?\s*)*(\w+)\s*\(", re.S)
+KERNEL = re.compile(r"\b(?:__)?kernel\b[^;{}]*?\bvoid\b[^;{}(]*?(?:__attribute__\s*\(\([^;{}]*?\)\)\s*)?\b(\w+)\s*\(", re.S)
 
 
 def shipped(folder):
