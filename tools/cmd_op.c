@@ -179,12 +179,19 @@ static lcl_status save(const char *file, const lcl_array *a) {
 
 /* ---- run ---- */
 
+static int set_attributes(lcl_case *c, const request *r) {
+  for (int i = 0; i < r->n_attr; i++)
+    if (lcl_case_set(c, r->attr[i]) != LCL_OK) return cli_usage("%s", lcl_error_message());
+  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+    if (!c->spec->in[i].optional && left_out(r->in[i]))
+      return cli_usage("%s needs the input %s", c->spec->name, c->spec->in[i].name);
+  return lcl_case_attributes_given(c) == LCL_OK ? -1 : cli_usage("%s", lcl_error_message());
+}
+
 /* Gradient of results that were not given flows as zero, which is the same as not at all. */
 static lcl_status load_all(lcl_case *c, const request *r) {
-  for (int i = 0; i < r->n_attr; i++) LCL_TRY(lcl_case_set(c, r->attr[i]));
   for (int i = 0; i < r->n_in; i++)
     if (!left_out(r->in[i])) LCL_TRY(load(c, &c->spec->in[i], r->in[i], &c->in[i]));
-  LCL_TRY(lcl_case_complete(c));
   for (int k = 0; k < r->n_grad_in; k++)
     if (!left_out(r->grad_in[k])) LCL_TRY(load(c, NULL, r->grad_in[k], &c->grad_out[k]));
   return LCL_OK;
@@ -235,6 +242,11 @@ static int run(int argc, char **argv) {
   lcl_case *c;
   lcl_context *ctx = NULL;
   if (lcl_case_create(spec, &c) != LCL_OK) return cli_error();
+  code = set_attributes(c, &r);
+  if (code >= 0) {
+    lcl_case_destroy(c);
+    return code;
+  }
   lcl_status status = load_all(c, &r);
   if (status == LCL_OK) status = lcl_context_create(&(lcl_context_desc) { .device = r.device }, &ctx);
   if (status == LCL_OK) status = run_case(c, &r, ctx);

@@ -245,11 +245,16 @@ lcl_status lcl_case_set(lcl_case *c, const char *assignment) {
   return unknown_attr(c->spec, assignment, n);
 }
 
-lcl_status lcl_case_complete(const lcl_case *c) {
+lcl_status lcl_case_attributes_given(const lcl_case *c) {
   for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
     if (c->attr[i].n < 0)
       return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name, c->spec->attr[i].name,
                       c->spec->attr[i].help);
+  return LCL_OK;
+}
+
+lcl_status lcl_case_complete(const lcl_case *c) {
+  LCL_TRY(lcl_case_attributes_given(c));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
     if (!c->in[i].data && !c->spec->in[i].optional)
       return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name, c->spec->in[i].name);

@@ -147,7 +147,9 @@ lcl_status lcl_case_create(const lcl_spec *spec, lcl_case **out);
 void lcl_case_destroy(lcl_case *c);
 /* "key=value"; a key of a bool may stand alone. */
 lcl_status lcl_case_set(lcl_case *c, const char *assignment);
-/* Every required attribute is given, every required input is there. */
+/* Every required attribute is there. */
+lcl_status lcl_case_attributes_given(const lcl_case *c);
+/* The same, and every required input. */
 lcl_status lcl_case_complete(const lcl_case *c);
 const lcl_attr *lcl_case_attr(const lcl_case *c, const char *name);
 /* Axis list as a bit mask for a tensor of this rank. */
