@@ -26,7 +26,7 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
 lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node);
 
 /* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be faster. */
-bool lcl_conv_fft_pays(const lcl_node *node);
+bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node);
 lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 
 #endif

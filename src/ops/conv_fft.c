@@ -20,17 +20,18 @@ static fft_conv prepare(lcl_lower *lw, const lcl_node *node) {
   return c;
 }
 
-/* Passes move memory rather than compute: a butterfly is worth about FFT_COST operations of an implicit
- * product. The figure is from PoCL on two AVX-512 cores. */
-enum { FFT_COST = 40 };
+/* A transform's operation is worth this many of an implicit product, with clFFT and with own passes; figures
+ * from PoCL on two AVX-512 cores. */
+enum { CLFFT_COST = 10, OWN_COST = 25 };
 
-bool lcl_conv_fft_pays(const lcl_node *node) {
+bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node) {
   const fft_conv c = prepare(NULL, node);
   if (c.a->stride[0] != 1 || c.a->stride[1] != 1 || c.s.kh * c.s.kw < 256) return false;
   const double bins = (double)(c.f0 * c.f1), channels = (double)(c.s.c / c.a->groups);
   const double transforms = (double)(c.pairs * c.s.c) + (double)c.s.o * channels + (double)(c.pairs * c.s.o);
   const double spectral = 8 * (double)(c.pairs * c.s.o) * channels * bins;
-  return lcl_conv_flops(node) > FFT_COST * (5 * transforms * bins * log2(bins + 1) / 8 + spectral / 4);
+  const double cost = caps->clfft ? CLFFT_COST : OWN_COST;
+  return lcl_conv_flops(node) > cost * (5 * transforms * bins * log2(bins + 1) + spectral);
 }
 
 static int64_t chunk_of(const fft_conv *c, int64_t total) {

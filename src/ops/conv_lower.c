@@ -69,7 +69,7 @@ static bool may_regroup(const lcl_node *node, const lcl_conv_attr *a) {
 /* y[o, pixel] = sum over (tap, channel) of w[o, (channel, tap)] * x[channel, pixel + tap] */
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
-  if (a->fft || lcl_conv_fft_pays(node)) return lcl_conv_fft_lower_fused(lw, node, e);
+  if (a->fft || lcl_conv_fft_pays(lcl_lower_caps(lw), node)) return lcl_conv_fft_lower_fused(lw, node, e);
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
   const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups,
                 plane = s.oh * s.ow;

@@ -10,6 +10,9 @@ int64_t lcl_fft_size(int64_t n) {
   }
 }
 
+/* Baking a plan of clFFT's takes seconds on CPU drivers: not for less points than this. */
+enum { CLFFT_POINTS = 1 << 17 };
+
 static size_t bytes_of(const lcl_fft_desc *d) {
   return (size_t)(d->batch * d->f0 * d->f1) * 2 * sizeof(float);
 }
@@ -59,9 +62,11 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
 }
 
 lcl_status lcl_fft_lower(lcl_lower *lw, const lcl_fft_desc *d, int data, int *result) {
-  const lcl_status st = lcl_fft_lower_clfft(lw, d, data);
   *result = data;
-  if (st != LCL_ERR_UNSUPPORTED) return st;
+  if (d->batch * d->f0 * d->f1 >= CLFFT_POINTS) {
+    const lcl_status st = lcl_fft_lower_clfft(lw, d, data);
+    if (st != LCL_ERR_UNSUPPORTED) return st;
+  }
   int spare = lcl_scratch(lw, bytes_of(d));
   LCL_TRY(lower_axis(lw, d, d->f1, 1, result, &spare));
   return lower_axis(lw, d, d->f0, d->f1, result, &spare);

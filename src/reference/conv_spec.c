@@ -5,7 +5,7 @@
 #include "reference/families.h"
 #include "reference/reference.h"
 
-typedef enum conv_kind { CONV, TRANSPOSED, MASKED, INPUT_GRAD, FILTER_GRAD } conv_kind;
+typedef enum conv_kind { CONV, TRANSPOSED, MASKED, INPUT_GRAD, FILTER_GRAD, FOURIER } conv_kind;
 
 /* Attribute values with the defaults of ops that lack them. */
 static int64_t pair(const lcl_case *c, const char *name, int k, int64_t standard) {
@@ -49,6 +49,9 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   switch ((conv_kind)c->spec->variant) {
   case CONV:
     out[0] = lcl_conv2d(in[0], in[1], in[2], &d);
+    break;
+  case FOURIER:
+    out[0] = lcl_fft_conv2d(in[0], in[1], in[2], &d);
     break;
   case TRANSPOSED: {
     const int output_pad[2] = { (int)pair(c, "output_pad", 0, 0), (int)pair(c, "output_pad", 1, 0) };
@@ -167,6 +170,7 @@ static lcl_status conv_forward(lcl_case *c) {
   lcl_array *y = &c->out[0], f;
   switch ((conv_kind)c->spec->variant) {
   case CONV:
+  case FOURIER:
   case MASKED:
     LCL_TRY(masked_filter(c, &c->in[1], &f));
     LCL_TRY(lcl_array_new(c, LCL_F32, output_shape(&d), y));
@@ -196,6 +200,7 @@ static lcl_status conv_backward(lcl_case *c) {
   double *ga = c->grad_in[0].data, *gb = c->grad_in[1].data;
   switch ((conv_kind)c->spec->variant) {
   case CONV:
+  case FOURIER:
   case MASKED:
     LCL_TRY(masked_filter(c, &c->in[1], &f));
     lcl_ref_conv2d_input_grad(&d, g, f.data, ga);
@@ -229,6 +234,62 @@ static double conv_terms(const lcl_case *c, int of) {
   if (c->spec->variant == FILTER_GRAD) return of < 0 ? outputs : of == 0 ? for_image : for_output;
   if (of == 1) return outputs;
   return (of < 0) != swapped ? for_output : for_image;
+}
+
+/* sqrt of the sum of squares of n numbers. */
+static double norm(const double *x, int64_t n) {
+  double s = 0;
+  for (int64_t i = 0; i < n; i++) s += x[i] * x[i];
+  return sqrt(s);
+}
+
+/* out = how far a sum of products of a and b may be off, which made has computed from their magnitudes. */
+static void scale(lcl_array *made, double terms) {
+  for (int64_t i = 0; i < lcl_array_count(made); i++) made->data[i] *= (terms + 2) * LCL_UNIT_ROUNDOFF;
+}
+
+static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
+  LCL_TRY(lcl_array_new(c, LCL_F32, of->shape, out));
+  for (int64_t i = 0; i < lcl_array_count(of); i++) out->data[i] = fabs(of->data[i]);
+  return LCL_OK;
+}
+
+/* By the Fourier transform every output of a picture is off by as much: a few roundings a pass of the
+ * energies of the picture (and of its neighbour, as two are transformed at once) and of the filter. Gradients
+ * are ordinary sums. */
+static lcl_status fourier_bound(lcl_case *c) {
+  const lcl_ref_conv d = geometry(c);
+  const int64_t plane = d.h * d.w, taps = d.kh * d.kw, per = d.c / d.groups, filters = d.o / d.groups;
+  const double points = 4.0 * (double)(d.h + d.kh * d.dilation_y) * (double)(d.w + d.kw * d.dilation_x);
+  const double roundings = 8 * log2(points + 2) * LCL_UNIT_ROUNDOFF;
+  LCL_TRY(lcl_array_new(c, LCL_F32, output_shape(&d), &c->out_bound[0]));
+  for (int64_t n = 0; n < d.n; n++) {
+    const int64_t other = (n ^ 1) < d.n ? n ^ 1 : n;
+    for (int64_t o = 0; o < d.o; o++) {
+      double energy = c->in[2].data ? fabs(c->in[2].data[o]) : 0;
+      for (int64_t k = 0; k < per; k++) {
+        const int64_t ch = o / filters * per + k;
+        const double here = norm(c->in[0].data + (n * d.c + ch) * plane, plane);
+        const double there = norm(c->in[0].data + (other * d.c + ch) * plane, plane);
+        energy += hypot(here, there) * norm(c->in[1].data + (o * per + k) * taps, taps);
+      }
+      for (int64_t i = 0; i < d.oh * d.ow; i++)
+        c->out_bound[0].data[(n * d.o + o) * d.oh * d.ow + i] = roundings * energy;
+    }
+  }
+  if (!c->grad_out[0].data) return LCL_OK;
+  lcl_array x, w, g;
+  LCL_TRY(magnitudes(c, &c->in[0], &x));
+  LCL_TRY(magnitudes(c, &c->in[1], &w));
+  LCL_TRY(magnitudes(c, &c->grad_out[0], &g));
+  for (int k = 0; k < 3; k++)
+    if (c->in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+  lcl_ref_conv2d_input_grad(&d, g.data, w.data, c->grad_bound[0].data);
+  lcl_ref_conv2d_filter_grad(&d, x.data, g.data, c->grad_bound[1].data);
+  if (c->in[2].data) lcl_ref_bias_grad(d.n, d.o, d.oh * d.ow, g.data, c->grad_bound[2].data);
+  for (int k = 0; k < 3; k++)
+    if (c->in[k].data) scale(&c->grad_bound[k], conv_terms(c, k));
+  return LCL_OK;
 }
 
 /* ---- random cases ---- */
@@ -299,6 +360,7 @@ static void set_shapes(lcl_case *c, lcl_rng *r, const lcl_ref_conv *d) {
   const bool bias = lcl_rng_chance(r, 60);
   switch ((conv_kind)c->spec->variant) {
   case CONV:
+  case FOURIER:
   case MASKED:
     c->in[0].shape = x, c->in[1].shape = f;
     if (bias) c->in[2].shape = LCL_SHAPE(d->o);
@@ -377,6 +439,19 @@ const lcl_spec lcl_conv_specs[] = {
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
     .attr = { STRIDE, PAD, DILATION, GROUPS },
     CONV_COMMON(CONV) },
+  { .name = "fft_conv2d",
+    .summary = "convolution by the Fourier transform, for large filters",
+    .notes = "As conv2d. Rounding errors are relative to the energy of the whole image, not of the window.",
+    .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
+    .attr = { STRIDE, PAD, DILATION, GROUPS },
+    .out = { "y" },
+    .variant = FOURIER,
+    .build = conv_build,
+    .forward = conv_forward,
+    .backward = conv_backward,
+    .bound = fourier_bound,
+    .terms = conv_terms,
+    .random = conv_random },
   { .name = "conv_transpose2d",
     .summary = "transposed convolution",
     .notes = "x (N,C,H,W), w (C,O/groups,KH,KW), b (O) -> (N,O,OH,OW) with\n"
