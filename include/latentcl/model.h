@@ -248,6 +248,9 @@ LCL_API void lcl_build_features(lcl_build *b, lcl_tensor *rows);   /* f32 (N,F) 
 /* Pictures: a row of the grid; caption e.g. "semantic". Values in prepared space; the mean image is added
  * back and the result clipped for showing. */
 LCL_API void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images);
+/* LCL_MODE_RECONSTRUCT: a perturbed form of what build_features gives, f32 (N,F), for maps (`latentcl tsne`).
+ */
+LCL_API void lcl_build_latent(lcl_build *b, const char *caption, lcl_tensor *rows);
 
 #ifdef __cplusplus
 }

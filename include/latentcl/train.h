@@ -122,6 +122,26 @@ LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_des
 /* .npy: uint8 (n, bits) of 0 and 1. CSV: index, the bits as text, label. */
 LCL_API lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc, lcl_metrics *metrics);
 
+/* ---- maps (src/train/tsne_map.c) ---- */
+
+/* t-SNE of what a run's network makes of the examples (lcl_build_features), with perturbed forms of some of
+ * them where the model has any (lcl_build_latent): figures 6 and 8 of "Semantic Noise Modeling for Better
+ * Representation Learning". metrics (may be NULL): n, divergence, and agreement_<caption>: percent of the 10
+ * nearest unperturbed points of a perturbed one that have its label. */
+typedef struct lcl_tsne_map_desc {
+  const char *split;  /* NULL: "test" */
+  int64_t points;     /* examples, evenly chosen (0: 10000; -1: all) */
+  const char *marked; /* classes whose examples are perturbed (NULL: "0,1,9") ... */
+  int marks;          /* ... and how many of each (0: 100) */
+  double perplexity;  /* 0: 30 */
+  int rounds;         /* 0: 1000 */
+  uint64_t seed;
+  const char *png, *csv; /* NULL: not written. CSV: index, label, kind, x, y */
+  void (*progress)(void *user, int round, int rounds, double divergence);
+  void *user;
+} lcl_tsne_map_desc;
+LCL_API lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics);
+
 /* ---- published tables
  * -------------------------------------------------------------------------------------- */
 

@@ -20,12 +20,14 @@ struct lcl_build {
   lcl_optimiser_desc optimiser;
   lcl_tensor *image, *label, *unlabelled, *extra; /* NULL: not asked for */
   lcl_tensor *loss, *correct, *prediction, *features;
-  lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], pictures[LCL_BUILD_MAX];
-  int n_terms, n_examples, n_pictures;
+  lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], pictures[LCL_BUILD_MAX],
+      latents[LCL_BUILD_MAX];
+  int n_terms, n_examples, n_pictures, n_latents;
   bool too_many;
 };
 
-/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build did not declare. */
+/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build did not
+ * declare. */
 lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode, int64_t batch,
                           int64_t unlabelled_batch);
 

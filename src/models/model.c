@@ -130,6 +130,10 @@ void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images) {
   add_item(b, b->pictures, &b->n_pictures, "", caption, images);
 }
 
+void lcl_build_latent(lcl_build *b, const char *caption, lcl_tensor *rows) {
+  add_item(b, b->latents, &b->n_latents, "", caption, rows);
+}
+
 static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, int64_t batch) {
   char buf[96];
   lcl_shape s = lcl_tensor_shape(t);
@@ -150,6 +154,8 @@ static lcl_status check_declared(const lcl_build *b) {
     LCL_TRY(check_rows("example value", b->examples[i].name, b->examples[i].t, b->batch));
   for (int i = 0; i < b->n_pictures; i++)
     LCL_TRY(check_rows("picture", b->pictures[i].name, b->pictures[i].t, b->batch));
+  for (int i = 0; i < b->n_latents; i++)
+    LCL_TRY(check_rows("latent", b->latents[i].name, b->latents[i].t, b->batch));
   return LCL_OK;
 }
 

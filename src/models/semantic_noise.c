@@ -264,6 +264,16 @@ static lcl_tensor *picture_of(net *n, lcl_tensor *z, lcl_shape image) {
   return lcl_reshape(r[0], image);
 }
 
+/* Perturbed latents, and the pictures that they decode to. */
+static void show_draws(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic, lcl_shape image) {
+  const char *caption = semantic ? "semantic noise" : "random noise";
+  for (int i = 0; i < LATENT_DRAWS; i++) {
+    lcl_tensor *moved = perturbed_latent(n, z, y, NULL, semantic);
+    lcl_build_picture(b, caption, picture_of(n, moved, image));
+    lcl_build_latent(b, caption, moved);
+  }
+}
+
 static void build_reconstruct(lcl_build *b) {
   net n = make_net(b);
   const char *variant = lcl_option_text(n.o, "variant");
@@ -276,10 +286,8 @@ static void build_reconstruct(lcl_build *b) {
   lcl_tensor *z = h[n.arch->n], *y = classify(&n, z);
   lcl_build_picture(b, "original", image);
   lcl_build_picture(b, "reconstruction", picture_of(&n, z, shape));
-  for (int i = 0; i < LATENT_DRAWS; i++)
-    lcl_build_picture(b, "random noise", picture_of(&n, perturbed_latent(&n, z, y, NULL, false), shape));
-  for (int i = 0; i < LATENT_DRAWS && proposed; i++)
-    lcl_build_picture(b, "semantic noise", picture_of(&n, perturbed_latent(&n, z, y, NULL, true), shape));
+  show_draws(b, &n, z, y, false, shape);
+  if (proposed) show_draws(b, &n, z, y, true, shape);
 }
 
 static void build(lcl_build *b) {

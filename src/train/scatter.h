@@ -1,0 +1,19 @@
+/* Scatter plots as pictures. */
+#ifndef LCL_TRAIN_SCATTER_H
+#define LCL_TRAIN_SCATTER_H
+
+#include "data/image.h"
+
+/* White picture of `panels` squares beside each other. */
+lcl_status lcl_scatter_create(int panels, int side, lcl_image *out);
+
+typedef struct lcl_scatter_point {
+  float x, y;    /* in 0..1 of the panel, y upwards */
+  int colour;    /* of a class; negative: grey */
+  float radius;  /* in pixels */
+  float opacity; /* 0..1 */
+  bool ring;     /* a circle instead of a disc */
+} lcl_scatter_point;
+void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p);
+
+#endif

@@ -1,0 +1,312 @@
+/* t-SNE maps of a run's features, with perturbed latents beside the examples they come from. */
+#include <math.h>
+
+#include "nn/evaluate.h"
+#include "train/scatter.h"
+#include "train/session.h"
+
+enum { SIDE = 640, MAX_LATENTS = 8, MAX_MARKS = 2000, NEIGHBOURS = 10 };
+
+typedef struct map {
+  const lcl_tsne_map_desc *d;
+  lcl_run_folder *run;
+  lcl_session *s;
+  const lcl_dataset *ds; /* of the split */
+  lcl_dataset *chosen;   /* the examples of the map */
+  int64_t *place;        /* chosen example -> its index in ds */
+  int64_t n, width;      /* examples, features */
+  int *marked;           /* chosen examples that are perturbed */
+  int n_marked, n_latents;
+  char caption[MAX_LATENTS][48];
+  int64_t total; /* n + n_latents * n_marked points */
+  float *x, *y;  /* total x width, total x 2: first the examples, then each latent of all marked ones */
+} map;
+
+/* ---- which examples
+ * --------------------------------------------------------------------------------------------------- */
+
+static lcl_status choose_points(map *m) {
+  int64_t all = m->ds->count, want = m->d->points < 0 ? all : m->d->points ? m->d->points : 10000;
+  m->n = LCL_MIN(want, all);
+  if (m->n < 2 * NEIGHBOURS)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld", 2 * NEIGHBOURS,
+                    (long long)m->n);
+  m->place = lcl_alloc((size_t)m->n * sizeof *m->place);
+  if (!m->place) return LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < m->n; i++) m->place[i] = i * all / m->n;
+  return lcl_dataset_subset(m->ds, m->place, m->n, &m->chosen);
+}
+
+static bool listed(const char *text, int32_t label) {
+  for (const char *p = text; *p;) {
+    char *end;
+    long v = strtol(p, &end, 10);
+    if (end == p) return false;
+    if (v == label) return true;
+    p = *end ? end + 1 : end;
+  }
+  return false;
+}
+
+static lcl_status check_marked(const char *text) {
+  for (const char *p = text; *p;) {
+    char *end;
+    long v = strtol(p, &end, 10);
+    if (end == p || v < 0 || (*end && *end != ','))
+      return lcl_fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"", text);
+    p = *end ? end + 1 : end;
+  }
+  return LCL_OK;
+}
+
+static lcl_status choose_marked(map *m) {
+  const char *classes = m->d->marked ? m->d->marked : "0,1,9";
+  int each = m->d->marks > 0 ? m->d->marks : 100;
+  LCL_TRY(check_marked(classes));
+  if (!m->chosen->labels) return LCL_OK;
+  int *seen = lcl_alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
+  m->marked = lcl_alloc(MAX_MARKS * sizeof *m->marked);
+  for (int64_t i = 0; seen && m->marked && i < m->n && m->n_marked < MAX_MARKS; i++) {
+    int32_t label = m->chosen->labels[i];
+    if (label < 0 || label >= m->ds->classes || !listed(classes, label) || seen[label] == each) continue;
+    seen[label]++;
+    m->marked[m->n_marked++] = (int)i;
+  }
+  bool failed = !seen || !m->marked;
+  lcl_free(seen);
+  return failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
+}
+
+/* ---- features
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status keep_latents(void *user, lcl_stage *stage) {
+  map *m = user;
+  lcl_build *b = &stage->build;
+  for (int i = 0; i < b->n_latents && i < MAX_LATENTS; i++) {
+    lcl_shape s = lcl_tensor_shape(b->latents[i].t);
+    if (s.rank != 2 || s.dim[1] != m->width) continue;
+    snprintf(m->caption[m->n_latents++], sizeof m->caption[0], "%s", b->latents[i].name);
+    stage->fetch[stage->n_fetch++] = b->latents[i].t;
+  }
+  if (m->n_latents == 0) return lcl_fail(LCL_ERR_UNSUPPORTED, "this model perturbs no latents");
+  return lcl_graph_status(stage->graph);
+}
+
+static lcl_status run_latents(map *m, lcl_stage *stage, const float *images, const int32_t *labels) {
+  const lcl_build *b = &stage->build;
+  size_t rows = (size_t)m->n_marked, block = rows * (size_t)m->width;
+  if (b->image)
+    LCL_TRY(lcl_feed(stage->program, "image", images,
+                     (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof *images));
+  if (b->label) LCL_TRY(lcl_feed(stage->program, "label", labels, rows * sizeof *labels));
+  LCL_TRY(lcl_run(stage->program));
+  for (int i = 0; i < m->n_latents; i++) {
+    char at[16];
+    snprintf(at, sizeof at, "#%d", i);
+    float *to = m->x + (size_t)m->n * (size_t)m->width + (size_t)i * block;
+    LCL_TRY(lcl_fetch(stage->program, at, to, block * sizeof(float)));
+  }
+  return LCL_OK;
+}
+
+/* Room for the perturbed points too, with the examples' features moved to the front. */
+static lcl_status make_room(map *m, const float *features) {
+  m->total = m->n + (int64_t)m->n_latents * m->n_marked;
+  m->x = lcl_alloc((size_t)(m->total * m->width) * sizeof *m->x);
+  m->y = lcl_alloc((size_t)m->total * 2 * sizeof *m->y);
+  if (!m->x || !m->y) return LCL_ERR_HOST_MEMORY;
+  memcpy(m->x, features, (size_t)(m->n * m->width) * sizeof *m->x);
+  return LCL_OK;
+}
+
+static lcl_status marked_rows(const map *m, float *images, int32_t *labels) {
+  const lcl_model_data *d = &m->s->model->data;
+  int64_t size = d->channels * d->height * d->width;
+  for (int i = 0; i < m->n_marked; i++) {
+    labels[i] = m->chosen->labels[m->marked[i]];
+    LCL_TRY(lcl_session_examples(m->s, m->chosen, m->marked[i], 1, images + i * size));
+  }
+  return LCL_OK;
+}
+
+static lcl_status perturbed(map *m, const float *features) {
+  lcl_stage stage;
+  lcl_stage_desc d = {
+    .mode = LCL_MODE_RECONSTRUCT, .name = "map", .batch = m->n_marked, .extend = keep_latents, .user = m
+  };
+  lcl_status st = lcl_stage_create(m->s, &d, &stage);
+  if (st == LCL_ERR_UNSUPPORTED) { /* nothing to perturb: a map of the examples alone */
+    m->n_latents = 0;
+    return make_room(m, features);
+  }
+  LCL_TRY(st);
+  const lcl_model_data *md = &m->s->model->data;
+  float *images = lcl_alloc((size_t)(m->n_marked * md->channels * md->height * md->width) * sizeof *images);
+  int32_t *labels = lcl_alloc((size_t)m->n_marked * sizeof *labels);
+  st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) st = marked_rows(m, images, labels);
+  if (st == LCL_OK) st = run_latents(m, &stage, images, labels);
+  lcl_free(images);
+  lcl_free(labels);
+  lcl_stage_destroy(&stage);
+  return st;
+}
+
+static lcl_status gather(map *m) {
+  lcl_outputs o;
+  LCL_TRY(lcl_run_outputs(m->run, m->chosen, &o));
+  m->width = o.width;
+  lcl_status st = LCL_OK;
+  if (!o.features)
+    st = lcl_fail(LCL_ERR_UNSUPPORTED, "%s gives no features to map", m->s->cls->name);
+  else if (m->n_marked > 0 && (m->s->cls->can & LCL_CAN_RECONSTRUCT))
+    st = perturbed(m, o.features);
+  else
+    st = make_room(m, o.features);
+  lcl_outputs_free(&o);
+  return st;
+}
+
+/* ---- results
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static int32_t label_of(const map *m, int64_t point) {
+  if (!m->chosen->labels) return -1;
+  return m->chosen->labels[point < m->n ? point : m->marked[(point - m->n) % m->n_marked]];
+}
+
+/* Share of the nearest examples on the map that have the label of point p. */
+static double agreement_of(const map *m, int64_t p) {
+  float best[NEIGHBOURS];
+  int32_t label[NEIGHBOURS];
+  int found = 0, same = 0;
+  for (int64_t i = 0; i < m->n; i++) {
+    float dx = m->y[2 * i] - m->y[2 * p], dy = m->y[2 * i + 1] - m->y[2 * p + 1], d = dx * dx + dy * dy;
+    if (found == NEIGHBOURS && d >= best[found - 1]) continue;
+    int k = found < NEIGHBOURS ? found++ : found - 1;
+    for (; k > 0 && best[k - 1] > d; k--) {
+      best[k] = best[k - 1];
+      label[k] = label[k - 1];
+    }
+    best[k] = d;
+    label[k] = label_of(m, i);
+  }
+  for (int k = 0; k < found; k++) same += label[k] == label_of(m, p);
+  return (double)same / NEIGHBOURS;
+}
+
+/* The first latent with the caption of latent i: draws of one kind share a panel. */
+static int kind_of(const map *m, int i) {
+  int k = 0;
+  while (strcmp(m->caption[k], m->caption[i]) != 0) k++;
+  return k;
+}
+
+static void score(const map *m, double divergence, lcl_metrics *out) {
+  memset(out, 0, sizeof *out);
+  lcl_metrics_set(out, "n", (double)m->n);
+  lcl_metrics_set(out, "divergence", divergence);
+  for (int i = 0; i < m->n_latents; i++) {
+    if (kind_of(m, i) != i) continue;
+    double sum = 0;
+    int64_t count = 0;
+    for (int64_t p = m->n; p < m->total; p++) {
+      if (kind_of(m, (int)((p - m->n) / m->n_marked)) != i) continue;
+      sum += agreement_of(m, p);
+      count++;
+    }
+    char name[40] = "agreement_";
+    size_t at = strlen(name);
+    for (const char *c = m->caption[i]; *c && at + 1 < sizeof name; c++) name[at++] = *c == ' ' ? '_' : *c;
+    name[at] = '\0';
+    lcl_metrics_set(out, name, 100 * sum / (double)LCL_MAX(count, 1));
+  }
+}
+
+static void bounds(const map *m, float low[2], float *span) {
+  float high[2] = { -INFINITY, -INFINITY };
+  low[0] = low[1] = INFINITY;
+  for (int64_t i = 0; i < 2 * m->total; i++) {
+    low[i & 1] = fminf(low[i & 1], m->y[i]);
+    high[i & 1] = fmaxf(high[i & 1], m->y[i]);
+  }
+  *span = fmaxf(fmaxf(high[0] - low[0], high[1] - low[1]), 1e-6f);
+}
+
+/* First all examples by class; then a panel for each kind of perturbation, its points over pale examples. */
+static lcl_status draw(const map *m) {
+  float low[2], span;
+  int panel_of[MAX_LATENTS] = { 0 }, panels = 1;
+  for (int i = 0; i < m->n_latents; i++)
+    panel_of[i] = kind_of(m, i) == i ? panels++ : panel_of[kind_of(m, i)];
+  lcl_image image;
+  LCL_TRY(lcl_scatter_create(panels, SIDE, &image));
+  bounds(m, low, &span);
+  for (int64_t p = 0; p < m->total; p++) {
+    lcl_scatter_point pt = { .x = (m->y[2 * p] - low[0]) / span,
+                             .y = (m->y[2 * p + 1] - low[1]) / span,
+                             .colour = label_of(m, p),
+                             .radius = 1.6f,
+                             .opacity = 0.75f };
+    if (p < m->n) {
+      lcl_scatter_draw(&image, SIDE, 0, &pt);
+      pt.opacity = 0.18f;
+      for (int k = 1; k < panels; k++) lcl_scatter_draw(&image, SIDE, k, &pt);
+    } else {
+      pt.ring = true;
+      pt.radius = 3.5f;
+      pt.opacity = 0.9f;
+      lcl_scatter_draw(&image, SIDE, panel_of[(p - m->n) / m->n_marked], &pt);
+    }
+  }
+  lcl_status st = lcl_png_write(m->d->png, &image);
+  lcl_image_free(&image);
+  return st;
+}
+
+static lcl_status write_csv(const map *m) {
+  lcl_str s = { 0 };
+  lcl_str_add(&s, "index,label,kind,x,y\n");
+  for (int64_t p = 0; p < m->total; p++) {
+    int64_t from = p < m->n ? p : m->marked[(p - m->n) % m->n_marked];
+    lcl_str_add(&s, "%lld,%d,%s,%.7g,%.7g\n", (long long)m->place[from], (int)label_of(m, p),
+                p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked], (double)m->y[2 * p],
+                (double)m->y[2 * p + 1]);
+  }
+  lcl_status st = lcl_str_ok(&s) ? lcl_file_write_atomic(m->d->csv, s.data, s.n) : LCL_ERR_HOST_MEMORY;
+  lcl_str_free(&s);
+  return st;
+}
+
+static lcl_status run_map(map *m, lcl_metrics *metrics) {
+  double divergence = 0;
+  LCL_TRY(lcl_session_split(m->s, m->d->split ? m->d->split : "test", (lcl_dataset **)&m->ds));
+  LCL_TRY(choose_points(m));
+  LCL_TRY(choose_marked(m));
+  LCL_TRY(gather(m));
+  LCL_TRY(lcl_tsne(m->s->ctx, m->x, m->total, (int)m->width,
+                   &(lcl_tsne_desc) { .perplexity = m->d->perplexity,
+                                      .rounds = m->d->rounds,
+                                      .seed = m->d->seed,
+                                      .progress = m->d->progress,
+                                      .user = m->d->user },
+                   m->y, &divergence));
+  if (m->d->png) LCL_TRY(draw(m));
+  if (m->d->csv) LCL_TRY(write_csv(m));
+  if (metrics) score(m, divergence, metrics);
+  return LCL_OK;
+}
+
+lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
+  map m = { .d = desc, .run = run, .s = lcl_run_session(run) };
+  lcl_status st = run_map(&m, metrics);
+  lcl_dataset_close(m.chosen);
+  lcl_free(m.place);
+  lcl_free(m.marked);
+  lcl_free(m.x);
+  lcl_free(m.y);
+  return st;
+}

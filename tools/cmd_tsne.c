@@ -1,0 +1,64 @@
+/* latentcl tsne: a map of what a run's network makes of the examples. */
+#include <stdio.h>
+
+#include "cli_run.h"
+
+static void progress(void *user, int round, int rounds, double divergence) {
+  const bool *quiet = user;
+  if (!*quiet) fprintf(stderr, "round %d/%d  divergence %.4f\n", round, rounds, divergence);
+}
+
+static int run(int argc, char **argv) {
+  cli_run_args a = { 0 };
+  const char *out = NULL, *csv = NULL, *split = "test", *marked = "0,1,9";
+  int64_t points = 10000, marks = 100, rounds = 1000, seed = 0;
+  double perplexity = 30;
+  bool quiet = false, json = false;
+  const cli_option own[] = {
+    { "out", CLI_STRING, &out, "FILE.png", "where to draw the map" },
+    { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
+    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    { "points", CLI_INT, &points, NULL, "examples on the map, evenly chosen; 0: all" },
+    { "marked", CLI_STRING, &marked, "CLASSES",
+      "whose examples are also shown perturbed, where the model perturbs" },
+    { "marks", CLI_INT, &marks, NULL, "examples of each of those" },
+    { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours" },
+    { "rounds", CLI_INT, &rounds, NULL, "of gradient descent" },
+    { "seed", CLI_INT, &seed, NULL, "of the first positions" },
+    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
+    { 0 },
+  };
+  int code = cli_run_open(
+      argc, argv, own, "tsne RUN --out FILE.png [--points N] [--split NAME]",
+      "Draws a t-SNE map (exact repulsion) of the run's features, classes by colour, and beside it "
+      "one for each kind of perturbation the model has, perturbed latents as rings.",
+      &a);
+  if (code >= 0) return code;
+  lcl_metrics m;
+  lcl_tsne_map_desc d = { .split = split,
+                          .points = points ? points : -1,
+                          .marked = marked,
+                          .marks = (int)marks,
+                          .perplexity = perplexity,
+                          .rounds = (int)rounds,
+                          .seed = (uint64_t)seed,
+                          .png = out,
+                          .csv = csv,
+                          .progress = progress,
+                          .user = &quiet };
+  if (!out && !csv)
+    code = cli_usage("tsne: where to? (--out FILE.png)");
+  else if (points < 0 || marks < 0 || marks > 1000 || rounds < 1 || rounds > 1000000 || seed < 0 ||
+           perplexity <= 0)
+    code = cli_usage("tsne: --points, --marks (at most 1000) and --seed are not negative, --rounds and "
+                     "--perplexity positive");
+  else if (lcl_run_tsne(a.run, &d, &m) == LCL_OK)
+    cli_print_metrics(split, &m, json);
+  else
+    code = cli_error();
+  cli_run_close(&a);
+  return code < 0 ? CLI_OK : code;
+}
+
+const struct lcl_command cmd_tsne = { "tsne", "map of a run's features", run };
