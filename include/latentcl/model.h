@@ -136,7 +136,8 @@ typedef enum lcl_model_mode {
   LCL_MODE_EVAL,  /* clean network; per-example values: lcl_build_example, _prediction, _features. The batch
                      may be  padded: rows must not influence each other. */
   LCL_MODE_RECONSTRUCT, /* rows of the reconstruction grid: lcl_build_picture for each, all (N,C,H,W) */
-  LCL_MODE_SAMPLE,   /* draws: lcl_build_picture once; may use the label input for class-conditional models */
+  LCL_MODE_SAMPLE,   /* draws: lcl_build_picture once for each kind of them, captioned with its name; may use
+                        the label   input (classes in turn). Grids have rows of 10. */
   LCL_MODE_CALIBRATE /* updates running statistics exactly, over the training images (lcl_settings.calibrate)
                       */
 } lcl_model_mode;

@@ -96,7 +96,10 @@ LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_
 /* PNG grids. */
 LCL_API lcl_status lcl_run_reconstruct(lcl_run_folder *run, const char *split, int columns, uint64_t seed,
                                        const char *png);
-LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, int count, uint64_t seed, const char *png);
+/* kind: one of the model's kinds of draws, e.g. "samples", "analogies", "interpolation"; NULL: the first. An
+ * unknown one fails with the list. */
+LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, const char *kind, int count, uint64_t seed,
+                                  const char *png);
 /* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
 

@@ -132,7 +132,11 @@ const lcl_table *const lcl_tables[] = { &mnist,
                                         &lcl_table_ladder_g,
                                         &lcl_table_clusters,
                                         &lcl_table_hash,
-                                        &lcl_table_inversion };
+                                        &lcl_table_inversion,
+                                        &lcl_table_augconv,
+                                        &lcl_table_augconv_cifar,
+                                        &lcl_table_generative,
+                                        &lcl_table_pets };
 const size_t lcl_table_count = LCL_COUNT(lcl_tables);
 
 lcl_status lcl_table_find(const char *name, const lcl_table **out) {

@@ -42,6 +42,9 @@ typedef struct lcl_table {
 extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters, lcl_table_hash,
     lcl_table_inversion;
 
+/* tables_thesis.c */
+extern const lcl_table lcl_table_augconv, lcl_table_augconv_cifar, lcl_table_generative, lcl_table_pets;
+
 extern const lcl_table *const lcl_tables[];
 extern const size_t lcl_table_count;
 /* Unknown: LCL_ERR_ARGUMENT with the list. */

@@ -143,24 +143,44 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
   return st;
 }
 
-static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, int n, uint64_t seed,
-                                  lcl_pictures *out) {
+/* Notes the kinds of draws and finds the wanted one. */
+static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *out, int *index) {
+  lcl_str names = { 0 };
+  *index = kind ? -1 : 0;
+  out->n_kinds = b->n_pictures;
+  for (int i = 0; i < b->n_pictures; i++) {
+    snprintf(out->kind[i], sizeof out->kind[i], "%s", b->pictures[i].name);
+    if (kind && strcmp(kind, b->pictures[i].name) == 0) *index = i;
+    lcl_str_add(&names, "%s%s", i ? ", " : "", b->pictures[i].name);
+  }
+  lcl_status st = *index >= 0 ? LCL_OK
+                              : lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: %s", kind,
+                                         names.data ? names.data : "none");
+  lcl_str_free(&names);
+  return st;
+}
+
+static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, const char *kind, int n,
+                                  uint64_t seed, lcl_pictures *out) {
   lcl_stage stage;
+  int index;
   char name[48];
   snprintf(name, sizeof name, "sample-%llu", (unsigned long long)seed);
   LCL_TRY(lcl_stage_create(
       s, &(lcl_stage_desc) { .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
       &stage));
-  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
+  lcl_status st = find_kind(&stage.build, kind, out, &index);
+  if (st == LCL_OK && weights) st = lcl_session_load(s, weights, false);
   size_t size = (size_t)n * picture_size(out);
   float *x = lcl_alloc(size * sizeof(float));
   int32_t *labels = lcl_alloc((size_t)n * sizeof *labels);
-  if (!x || !labels) st = LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && (!x || !labels)) st = LCL_ERR_HOST_MEMORY;
   for (int i = 0; i < n && st == LCL_OK; i++) labels[i] = i % LCL_MAX(s->model->data.classes, 1);
   if (st == LCL_OK && stage.build.label)
     st = lcl_feed(stage.program, "label", labels, (size_t)n * sizeof *labels);
   if (st == LCL_OK) st = lcl_run(stage.program);
-  if (st == LCL_OK) st = lcl_fetch(stage.program, "#0", x, size * sizeof(float));
+  snprintf(name, sizeof name, "#%d", index);
+  if (st == LCL_OK) st = lcl_fetch(stage.program, name, x, size * sizeof(float));
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
   lcl_free(x);
@@ -169,17 +189,19 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
   return st;
 }
 
-lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, int count, uint64_t seed,
-                              lcl_pictures *out) {
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, const char *kind, int count,
+                              uint64_t seed, lcl_pictures *out) {
   memset(out, 0, sizeof *out);
   if (!(s->cls->can & LCL_CAN_SAMPLE))
     return lcl_fail(LCL_ERR_UNSUPPORTED, "%s draws no samples", s->cls->name);
   if (count < 1 || count > 10000)
     return lcl_fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
   int columns = LCL_MIN(count, 10), rows = (count + columns - 1) / columns;
+  if (s->cls->sample && kind && strcmp(kind, "samples") != 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: samples", kind);
   LCL_TRY(allocate(s, rows, columns, out));
   lcl_status st = s->cls->sample ? sample_by_hook(s, weights, rows * columns, seed, out)
-                                 : sample_by_graph(s, weights, rows * columns, seed, out);
+                                 : sample_by_graph(s, weights, kind, rows * columns, seed, out);
   if (st != LCL_OK) lcl_pictures_free(out);
   return st;
 }

@@ -9,7 +9,9 @@ typedef struct lcl_pictures {
   int rows, columns;
   int channels, height, width;
   char caption[LCL_BUILD_MAX][48];
-  float *data; /* rows x columns pictures, values in [0,1] */
+  float *data;                  /* rows x columns pictures, values in [0,1] */
+  char kind[LCL_BUILD_MAX][48]; /* lcl_session_sample: the kinds of draws that there are */
+  int n_kinds;
 } lcl_pictures;
 void lcl_pictures_free(lcl_pictures *p);
 
@@ -17,9 +19,9 @@ void lcl_pictures_free(lcl_pictures *p);
  * load (new graphs bring new variables). LCL_ERR_UNSUPPORTED when the model reconstructs nothing. */
 lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights, const lcl_dataset *ds,
                                    int columns, uint64_t seed, lcl_pictures *out);
-/* count draws, in rows of 10. */
-lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, int count, uint64_t seed,
-                              lcl_pictures *out);
+/* count draws of a kind (NULL: the model's first), in rows of 10. */
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, const char *kind, int count,
+                              uint64_t seed, lcl_pictures *out);
 lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out);
 
 #endif

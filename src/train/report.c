@@ -1,4 +1,5 @@
 /* report.html: what a run did, in one self-contained page. */
+#include <ctype.h>
 #include <math.h>
 
 #include "train/report.h"
@@ -301,6 +302,24 @@ static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const ch
   return s;
 }
 
+/* A section for each kind of draws that the model has. */
+static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
+  char kind[LCL_BUILD_MAX][48];
+  int n = 1;
+  for (int i = 0; i < n; i++) {
+    lcl_pictures p;
+    lcl_status st = lcl_session_sample(s, weights, i ? kind[i] : NULL, 50, 1, &p);
+    if (st == LCL_ERR_UNSUPPORTED) return LCL_OK;
+    LCL_TRY(st);
+    n = LCL_MAX(p.n_kinds, 1);
+    memcpy(kind, p.kind, sizeof kind);
+    if (!kind[0][0]) snprintf(kind[0], sizeof kind[0], "samples");
+    kind[i][0] = (char)toupper((unsigned char)kind[i][0]);
+    LCL_TRY(embed(o, &p, kind[i], "Drawn from the model."));
+  }
+  return LCL_OK;
+}
+
 static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
   lcl_pictures p;
   const lcl_dataset *ds = s->splits.test ? s->splits.test : s->splits.train;
@@ -312,15 +331,7 @@ static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_
                  "Examples that were not trained on, and what the decoder makes of them.");
     if (st == LCL_ERR_UNSUPPORTED) st = LCL_OK;
   }
-  if (st == LCL_OK && (s->cls->can & LCL_CAN_SAMPLE)) {
-    st = lcl_session_sample(s, weights, 50, 1, &p);
-    if (st == LCL_OK) {
-      memset(p.caption, 0, sizeof p.caption);
-      st = embed(o, &p, "Samples", "Drawn from the model.");
-    }
-    if (st == LCL_ERR_UNSUPPORTED) st = LCL_OK;
-  }
-  return st;
+  return st == LCL_OK && (s->cls->can & LCL_CAN_SAMPLE) ? sample_sections(o, s, weights) : st;
 }
 
 /* ---- profile and options

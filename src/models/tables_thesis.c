@@ -1,0 +1,107 @@
+/* Published tables of J. Zumer, "Influencing the Properties of Latent Representations" (2016). */
+#include "base/base.h"
+#include "models/tables.h"
+
+/* clang-format off */
+
+/* ---- chapter 5: augmented convolution ---- */
+
+static const lcl_table_column five_seeds[] = {
+  { "all", "all", { NULL }, 5 },
+};
+
+static const lcl_table_row mnist_rows[] = {
+  { "baseline", "baseline", NULL, { "variant=baseline" }, { { 0.71f, 0 } } },
+  { "conv", "wide convolutions", NULL, { "variant=conv" }, { { 0.73f, 0 } } },
+  { "fc", "square fully-connected layers", NULL, { "variant=fc" }, { { 0.61f, 0 } } },
+};
+
+const lcl_table lcl_table_augconv = {
+  .name = "augconv/mnist",
+  .title = "Test error on MNIST by what stands between the convolution stages (mean of 5 seeds)",
+  .source = "Influencing the Properties of Latent Representations, Table 5.I",
+  .model = "augconv",
+  .data = "the MNIST files",
+  .metric = "error_percent",
+  .unit = "%",
+  .set = { "arch=stack" },
+  .quick = { "epochs=10" },
+  .columns = five_seeds,
+  .n_columns = LCL_COUNT(five_seeds),
+  .rows = mnist_rows,
+  .n_rows = LCL_COUNT(mnist_rows),
+};
+
+static const lcl_table_column one_run[] = {
+  { "all", "all", { NULL }, 1 },
+};
+
+/* The source prints accuracies: 92.45, 90.7, 92.3, 89.8. */
+static const lcl_table_row cifar_rows[] = {
+  { "baseline", "VGG-like, mirrored", NULL, { "variant=baseline" }, { { 7.55f, 0 } } },
+  { "fc-1", "1 square layer", NULL, { "variant=fc", "fc_layers=1" }, { { 9.3f, 0 } } },
+  { "fc-2", "2 square layers", NULL, { "variant=fc", "fc_layers=2" }, { { 7.7f, 0 } } },
+  { "fc-3", "3 square layers", NULL, { "variant=fc", "fc_layers=3" }, { { 10.2f, 0 } } },
+};
+
+const lcl_table lcl_table_augconv_cifar = {
+  .name = "augconv/cifar10",
+  .title = "Test error on CIFAR-10 by square fully-connected layers in a VGG-like network",
+  .source = "Influencing the Properties of Latent Representations, Table 5.II (100 minus its accuracy)",
+  .model = "augconv",
+  .data = "the CIFAR-10 binary files",
+  .metric = "error_percent",
+  .unit = "%",
+  .set = { "arch=vgg", "validation=10000" },
+  .quick = { "epochs=10", "lr_every=1" },
+  .columns = one_run,
+  .n_columns = LCL_COUNT(one_run),
+  .rows = cifar_rows,
+  .n_rows = LCL_COUNT(cifar_rows),
+};
+
+/* ---- chapter 6: generative classifiers and hybrids ---- */
+
+static const lcl_table_row generative_rows[] = {
+  { "m2", "M2 with convolutions", "m2", { NULL }, { { 2.644f, 0 } } },
+  { "two-head", "two heads", "two-head", { NULL }, { { 1.2f, 0 } } },
+  { "adhoc", "VAE + Ladder, ad-hoc", "vae-ladder", { "variant=adhoc" }, { { 3.86f, 0 } } },
+  { "mlp", "VAE + Ladder, MLP", "vae-ladder", { "variant=mlp" }, { { 1.92f, 0 } } },
+  { "mlp-ztop", "VAE + Ladder, MLP, top z", "vae-ladder", { "variant=mlp-ztop" }, { { 0.99f, 0 } } },
+  { "control", "VAE of Ladder networks (control)", "vae-ladder-control", { NULL }, { { 0.7f, 0 } } },
+};
+
+const lcl_table lcl_table_generative = {
+  .name = "generative/mnist",
+  .title = "Test error on MNIST of generative classifiers, all examples labelled",
+  .source = "Influencing the Properties of Latent Representations, Tables 6.I and 6.II and section 6.4",
+  .model = "two-head",
+  .data = "the MNIST files",
+  .metric = "error_percent",
+  .unit = "%",
+  .quick = { "epochs=15", "lr_from=10", "lr_until=15" },
+  .columns = one_run,
+  .n_columns = LCL_COUNT(one_run),
+  .rows = generative_rows,
+  .n_rows = LCL_COUNT(generative_rows),
+};
+
+static const lcl_table_row pets_rows[] = {
+  { "two-head", "two heads", NULL, { NULL }, { { 32, 0 } } },
+};
+
+const lcl_table lcl_table_pets = {
+  .name = "two-head/dogs-vs-cats",
+  .title = "Error on 5,000 held-out pictures of Dogs vs Cats, 48x48 luma",
+  .source = "Influencing the Properties of Latent Representations, Table 6.I (probably the training error)",
+  .model = "two-head",
+  .data = "a folder of the competition's pictures (cat.0.jpg, dog.0.jpg, ...)",
+  .metric = "error_percent",
+  .unit = "%",
+  .set = { "binarise=none", "validation=5000" },
+  .quick = { "epochs=10" },
+  .columns = one_run,
+  .n_columns = LCL_COUNT(one_run),
+  .rows = pets_rows,
+  .n_rows = LCL_COUNT(pets_rows),
+};
