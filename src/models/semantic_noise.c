@@ -50,7 +50,11 @@ static const lcl_option options[] = {
   { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's", NULL },
   { "perturb_std", LCL_OPTION_FLOAT, "0.2", "standard deviation of the perturbation, in units of the range",
     NULL },
-  { "perturb_range_grad", LCL_OPTION_BOOL, "false", "let the gradient flow through that range", NULL },
+  { "perturb_range_grad", LCL_OPTION_BOOL, "true",
+    "let the gradient flow through that range; without it the noise only ever calls for larger logits, and "
+    "with many labels "
+    "their scale runs away",
+    NULL },
   { "l2_mode", LCL_OPTION_CHOICE, "sum", "squared error over an example's elements", "sum|half_sum|mean" },
   { "recon_target_sg", LCL_OPTION_BOOL, "false", "stop the gradient through the targets of reconstruction",
     NULL },

@@ -57,6 +57,8 @@ static lcl_model *make_model(const cJSON *c) {
   ASSERT_OK(lcl_options_set(o, "variant", cJSON_GetObjectItem(c, "variant")->valuestring));
   snprintf(pair, sizeof pair, "denoise_std=%g", cJSON_GetObjectItem(c, "denoise")->valuedouble);
   ASSERT_OK(lcl_options_set_pair(o, pair));
+  ASSERT_OK(lcl_options_set(o, "perturb_range_grad",
+                            cJSON_IsTrue(cJSON_GetObjectItem(c, "range_grad")) ? "true" : "false"));
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   lcl_options_destroy(o);
   return m;
@@ -200,7 +202,7 @@ static void objectives(void **state) {
   cJSON *cases = cJSON_ParseWithLength(text, n);
   lcl_free(text);
   assert_non_null(cases);
-  assert_true(cJSON_GetArraySize(cases) >= 12);
+  assert_true(cJSON_GetArraySize(cases) >= 14);
   const cJSON *c;
   cJSON_ArrayForEach(c, cases) run_case(ctx, c);
   cJSON_Delete(cases);

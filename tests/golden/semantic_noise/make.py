@@ -118,12 +118,12 @@ def l2(a, b):
     return ((a - b) ** 2).flatten(1).sum(1).mean()
 
 
-def minmax(b, eps, std=0.2):
-    span = (b.max(1, keepdim=True)[0] - b.min(1, keepdim=True)[0]).detach()
-    return b + std * span * eps
+def minmax(b, eps, range_grad, std=0.2):
+    span = b.max(1, keepdim=True)[0] - b.min(1, keepdim=True)[0]
+    return b + std * (span if range_grad else span.detach()) * eps
 
 
-def case(name, arch, variant, lam, denoise=0.0):
+def case(name, arch, variant, lam, denoise=0.0, range_grad=True):
     net = Net(arch)
     (c, side), _ = ARCH[arch]
     x = torch.tensor((lcg('image', BATCH * c * side * side) - 0.3).astype(np.float32).astype(float))
@@ -148,9 +148,9 @@ def case(name, arch, variant, lam, denoise=0.0):
     loss = loss + lam * sum(v for k, v in terms.items() if k.startswith('recon'))
     if variant.startswith('perturb'):
         if variant == 'perturb-semantic':
-            moved = z + net.decode_top(minmax(y, noise(name, y.shape))) - zr
+            moved = z + net.decode_top(minmax(y, noise(name, y.shape), range_grad)) - zr
         else:
-            moved = minmax(z, noise(name, z.shape))
+            moved = minmax(z, noise(name, z.shape), range_grad)
         terms['nll_perturbed'] = F.cross_entropy(net.classify(moved), t)
         loss = loss + terms['nll_perturbed']
     names = [k for k in net.p]
@@ -160,11 +160,13 @@ def case(name, arch, variant, lam, denoise=0.0):
     # A gradient is pinned by its norm and its product with a fixed direction.
     g = {k: [v.norm().item(), (v.flatten() * torch.tensor(lcg('direction', v.numel()) - 0.5)).sum().item()]
          for k, v in zip(names, grads) if v is not None}
-    return {'arch': arch, 'variant': variant, 'denoise': denoise, 'lambda1': lam, 'terms': out, 'gradients': g}
+    return {'arch': arch, 'variant': variant, 'denoise': denoise, 'range_grad': range_grad, 'lambda1': lam, 'terms': out, 'gradients': g}
 
 
 CASES = [('conv-' + v, 'conv', v, 0.03, 0.0) for v in
          ('feed-forward', 'recon-one', 'recon-all', 'base', 'perturb-random', 'perturb-semantic')] + [
+    ('conv-perturb-random-fixed', 'conv', 'perturb-random', 0.03, 0.0, False),
+    ('conv-perturb-semantic-fixed', 'conv', 'perturb-semantic', 0.03, 0.0, False),
     ('conv-recon-all-denoise', 'conv', 'recon-all', 0.03, 0.1),
     ('conv-base-denoise', 'conv', 'base', 0.03, 0.1),
     ('mlp-recon-all', 'mlp', 'recon-all', 0.03, 0.0),
