@@ -40,8 +40,15 @@ static void show_bar(lcl_trainer *t) {
   lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1), line);
 }
 
+/* About twenty lines a run, whatever its length. */
+static bool worth_a_line(const lcl_trainer *t) {
+  int epochs = t->s->model->settings.epochs, every = LCL_MAX(1, epochs / 20);
+  return t->at.epoch % every == 0 || t->at.epoch == epochs || t->at.epoch == 1;
+}
+
 static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m, const char *split,
                        bool best) {
+  if (!worth_a_line(t)) return;
   lcl_str s = { 0 };
   double correct = value_of(t, means, "correct");
   char left[32];
