@@ -14,8 +14,8 @@ static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_spec *s
   return status;
 }
 
-lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
-                          double *worst) {
+static lcl_status check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
+                             bool small, bool guard, double *worst) {
   lcl_case *c = NULL;
   lcl_case_result result;
   lcl_status status = lcl_case_random(spec, seed, number, small, &c);
@@ -23,7 +23,7 @@ lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed,
   const lcl_case_run_desc run = { .ctx = ctx,
                                   .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0],
                                   .no_fusion = number % 16 == 9,
-                                  .guard = number % 4 < 2,
+                                  .guard = guard || number % 4 < 2,
                                   .repeat = number % 8 < 2 };
   status = lcl_case_run(c, &run, &result);
   if (status == LCL_OK) status = lcl_case_reference(c);
@@ -33,24 +33,29 @@ lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed,
   return status;
 }
 
+lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
+                          double *worst) {
+  return check_case(ctx, spec, seed, number, small, false, worst);
+}
+
 /* A failure that is the op's, not the machine's. */
 static bool is_wrong_result(lcl_status status) {
   return status != LCL_ERR_HOST_MEMORY && status != LCL_ERR_NO_DEVICE && status != LCL_ERR_INTERRUPTED;
 }
 
-lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report) {
+/* Round by round. An op that failed once may write anywhere: from then on its buffers are always guarded. */
+static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed, lcl_check_report *report) {
   const double start = lcl_now();
-  const size_t n = desc->spec ? 1 : lcl_spec_count();
-  *report = (lcl_check_report) { .ops = n };
   for (uint64_t round = 0; round < desc->cases; round++) {
     if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
     for (size_t i = 0; i < n; i++) {
       const lcl_spec *spec = desc->spec ? desc->spec : lcl_spec_at(i);
       const lcl_status status =
-          lcl_check_case(desc->ctx, spec, desc->seed, desc->first + round, desc->small, NULL);
+          check_case(desc->ctx, spec, desc->seed, desc->first + round, desc->small, failed[i], NULL);
       if (status != LCL_OK && !is_wrong_result(status)) return status;
       report->cases++;
       report->failures += status != LCL_OK;
+      failed[i] |= status != LCL_OK;
       const uint64_t done = round * n + i + 1;
       if (desc->seen &&
           !desc->seen(desc->user, spec, done, desc->cases * n, status == LCL_OK ? NULL : lcl_error_message()))
@@ -59,4 +64,14 @@ lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report) {
   }
   report->complete = true;
   return LCL_OK;
+}
+
+lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report) {
+  const size_t n = desc->spec ? 1 : lcl_spec_count();
+  bool *failed = lcl_alloc(n * sizeof *failed);
+  if (!failed) return LCL_ERR_HOST_MEMORY;
+  *report = (lcl_check_report) { .ops = n };
+  const lcl_status status = run_rounds(desc, n, failed, report);
+  lcl_free(failed);
+  return status;
 }
