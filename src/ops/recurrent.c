@@ -1,6 +1,7 @@
 /* LSTM cell and Diagonal BiLSTM layer: shapes and gradients. The launches are in recurrent_lower.c. */
 #include "ops/recurrent.h"
 #include "latentcl/ops.h"
+#include "ops/pixel_sampler.h"
 
 static const lcl_op op_bilstm, op_bilstm_grad;
 
@@ -90,16 +91,50 @@ static const lcl_op op_bilstm_grad = { .name = "diagonal_bilstm_grad",
                                        .flops = flops_grad,
                                        .flags = LCL_OP_FIRST_ORDER };
 
+static lcl_status infer_margin(lcl_node *node) {
+  const lcl_bilstm_attr *a = node->attr;
+  for (int i = 0; i < 2; i++)
+    LCL_TRY(want(node->in[i], LCL_SHAPE(2, 4 * (int64_t)a->hidden, a->hidden), "k"));
+  for (int i = 2; i < node->n_in; i++)
+    LCL_TRY(want(node->in[i], LCL_SHAPE(a->hidden, a->height), "an initial state"));
+  node->n_out = 1;
+  node->out[0].dtype = LCL_F32;
+  node->out[0].shape = LCL_SHAPE(lcl_bilstm_margin_count(a));
+  return LCL_OK;
+}
+
+static const lcl_op op_margin = { .name = "diagonal_bilstm_margin",
+                                  .attr_size = sizeof(lcl_bilstm_attr),
+                                  .infer = infer_margin,
+                                  .lower = lcl_bilstm_lower_margin,
+                                  .flags = LCL_OP_NO_GRAD };
+
+/* Appends the four states to in, zeros for those that are not given; none if there are none. */
+static int add_states(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shape, lcl_tensor **in, int n) {
+  if (!init || !(init->h0_left || init->c0_left || init->h0_right || init->c0_right)) return n;
+  lcl_tensor *const given[] = { init->h0_left, init->c0_left, init->h0_right, init->c0_right };
+  for (int i = 0; i < 4; i++) in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
+  return n;
+}
+
+lcl_tensor *lcl_bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right, const lcl_bilstm_state *init,
+                              int64_t height) {
+  lcl_graph *g = k_left->node->graph;
+  lcl_tensor *in[6] = { k_left, k_right };
+  const int64_t hidden = k_left->shape.rank == 3 ? k_left->shape.dim[2] : 0;
+  const int n = add_states(g, init, LCL_SHAPE(hidden, height), in, 2);
+  lcl_bilstm_attr a;
+  memset(&a, 0, sizeof a);
+  a.n = 1, a.height = (int32_t)height, a.width = 1, a.hidden = (int32_t)hidden, a.init = n > 2;
+  return lcl_node_new(g, &op_margin, in, n, &a, 1);
+}
+
 lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
                                      const lcl_bilstm_state *init) {
   lcl_graph *g = s->node->graph;
   lcl_tensor *in[7] = { s, k_left, k_right };
-  int n = 3;
-  if (init && (init->h0_left || init->c0_left || init->h0_right || init->c0_right)) {
-    lcl_tensor *const given[] = { init->h0_left, init->c0_left, init->h0_right, init->c0_right };
-    const lcl_shape shape = LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1]);
-    for (int i = 0; i < 4; i++) in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
-  }
+  const lcl_shape state = s->shape.rank == 4 ? LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1]) : LCL_SCALAR;
+  const int n = add_states(g, init, state, in, 3);
   return lcl_node_new(g, &op_bilstm, in, n, NULL, 3);
 }
 

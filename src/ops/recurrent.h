@@ -16,6 +16,8 @@ typedef struct lcl_bilstm_attr {
  * gradients Layouts: cl/bilstm.cl. */
 lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node);
 lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node);
+/* The margin alone: in k_left, k_right and the states. */
+lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node);
 
 /* Numbers in the margin: zeros, and with initial states the records left of the image. */
 int64_t lcl_bilstm_margin_count(const lcl_bilstm_attr *a);

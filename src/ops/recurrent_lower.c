@@ -86,19 +86,35 @@ static size_t column_jobs(const plan *p, bool blocks) {
 /* ---- forward
  * ----------------------------------------------------------------------------------------------- */
 
+/* k transposed, in scratch: see kt in cl/bilstm.cl. */
+static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_right, lcl_arg *packed) {
+  const int32_t h = p->a.hidden;
+  const int kt = lcl_scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
+  *packed = lcl_scratch_arg(p->lw, kt, LCL_READ);
+  return EMIT(p, "bilstm_pack", spread(p, 4 * h), loose(p), 4 * (size_t)h, 0, lcl_in(p->lw, k_left),
+              lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE), lcl_i32(h));
+}
+
 /* The margin: zeros, and with initial states what they leave at x = -1 of every row. */
-static lcl_status lower_margin(const plan *p, lcl_node *node, lcl_arg kt) {
+static lcl_status lower_margin(const plan *p, lcl_tensor *const *states, lcl_tensor *out, lcl_arg kt) {
   const lcl_bilstm_attr *a = &p->a;
   lcl_lower *lw = p->lw;
-  lcl_arg margin = lcl_out(lw, &node->out[2]);
+  lcl_arg margin = lcl_out(lw, out);
   if (!a->init) return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
-  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, node->in[3]), lcl_in(lw, node->in[4]),
-               lcl_in(lw, node->in[5]), lcl_in(lw, node->in[6]), margin, lcl_i32(a->height),
-               lcl_i32(a->hidden)));
+  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, states[0]), lcl_in(lw, states[1]),
+               lcl_in(lw, states[2]), lcl_in(lw, states[3]), margin, lcl_i32(a->height), lcl_i32(a->hidden)));
   margin.access = LCL_READ_WRITE;
   const size_t group = p->steps ? 1 : p->group;
-  return EMIT(p, "bilstm_forward", 2 * group, group, 1, 0, lcl_in(lw, node->in[0]), kt, margin, margin,
-              lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
+  /* s and records are not touched there. */
+  return EMIT(p, "bilstm_forward", 2 * group, group, 1, 0, kt, kt, margin, margin, lcl_i32(a->height),
+              lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
+}
+
+lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
+  const plan p = plan_of(lw, node->attr);
+  lcl_arg packed;
+  LCL_TRY(lower_pack(&p, node->in[0], node->in[1], &packed));
+  return lower_margin(&p, node->in + 2, &node->out[0], packed);
 }
 
 lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
@@ -106,12 +122,10 @@ lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   const plan p = plan_of(lw, &(lcl_bilstm_attr) { (int32_t)y.dim[0], (int32_t)y.dim[1], (int32_t)y.dim[2],
                                                   (int32_t)y.dim[3], node->n_in > 3 });
   const lcl_bilstm_attr *a = &p.a;
-  const int kt = lcl_scratch(lw, (size_t)16 * a->hidden * a->hidden * sizeof(float));
-  LCL_TRY(EMIT(&p, "bilstm_pack", spread(&p, 4 * a->hidden), loose(&p), 4 * (size_t)a->hidden, 0,
-               lcl_in(lw, node->in[1]), lcl_in(lw, node->in[2]), lcl_scratch_arg(lw, kt, LCL_WRITE),
-               lcl_i32(a->hidden)));
-  const lcl_arg s = lcl_in(lw, node->in[0]), packed = lcl_scratch_arg(lw, kt, LCL_READ);
-  LCL_TRY(lower_margin(&p, node, packed));
+  lcl_arg packed;
+  LCL_TRY(lower_pack(&p, node->in[1], node->in[2], &packed));
+  LCL_TRY(lower_margin(&p, node->in + 3, &node->out[2], packed));
+  const lcl_arg s = lcl_in(lw, node->in[0]);
   lcl_arg margin = lcl_out(lw, &node->out[2]), records = lcl_out(lw, &node->out[1]);
   margin.access = LCL_READ;
   const lcl_arg sizes[] = { lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(a->init) };
