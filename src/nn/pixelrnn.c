@@ -163,7 +163,7 @@ lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_p
   if (d->levels == 2)
     return lcl_bce_logits_rows(lcl_reshape(logits, LCL_SHAPE(n, pixels)),
                                lcl_reshape(x, LCL_SHAPE(n, pixels)));
-  lcl_tensor *level = lcl_floor(lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f));
+  lcl_tensor *level = lcl_unary(LCL_MAP_FLOOR, lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
   level = lcl_cast(lcl_reshape(level, LCL_SHAPE(-1)), LCL_I32);
   lcl_tensor *each = lcl_cross_entropy_rows(lcl_reshape(logits, LCL_SHAPE(-1, d->levels)), level);
   return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->colours)), LCL_AXIS(1), false);
