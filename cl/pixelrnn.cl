@@ -162,36 +162,33 @@ static void right_job(const net *n, gptr layer, int l, int i, int j, int u) {
        first ? start + 4 * h : right_c(n, layer), right_h(n, layer, i, j), right_c(n, layer), u);
 }
 
-/* Logits of colour c from X; the work-group's jobs go through the head's layers. Returns where they are. */
-static gptr head(const net *n, const state *s, int c) {
-  cptr w = layer_weights(n, n->layers), in = s->x;
-  int size = 2 * n->h;
-  for (int l = 0; l < n->head_layers; l++) {
-    gptr out = s->head + (l & 1) * n->head_width;
-    cptr bias = w + (size_t)size * n->head_width;
-    FOR_JOBS(job, n->head_width / SAMPLER_V) {
-      const int o = job * SAMPLER_V;
-      STORE(product(LOAD(bias + o), w + o, n->head_width, in, size, 1), out + o);
-    }
-    SYNC();
-    w = bias + n->head_width, in = out, size = n->head_width;
-  }
+/* Inputs of the head's layer l: X or the layer before; and the layer's weights. */
+static int head_in(const net *n, int l) { return l ? n->head_width : 2 * n->h; }
+static gptr head_from(const net *n, const state *s, int l) { return l ? s->head + ((l - 1) & 1) * n->head_width : s->x; }
+static cptr head_weights(const net *n, int l) {
+  cptr first = layer_weights(n, n->layers);
+  return l ? first + (2 * n->h + 1) * n->head_width + (size_t)(l - 1) * (n->head_width + 1) * n->head_width : first;
+}
+
+static void head_job(const net *n, const state *s, int l, int o) {
+  const int size = head_in(n, l);
+  cptr w = head_weights(n, l), bias = w + (size_t)size * n->head_width;
+  STORE(product(LOAD(bias + o), w + o, n->head_width, head_from(n, s, l), size, 1), s->head + (l & 1) * n->head_width + o);
+}
+
+/* Logits of colour c; job < K/V, or one job for a single logit. */
+static void logit_job(const net *n, const state *s, int c, int job) {
+  const int size = head_in(n, n->head_layers), all = n->colours * n->logits;
+  cptr w = head_weights(n, n->head_layers), bias = w + (size_t)size * all, in = head_from(n, s, n->head_layers);
   gptr logits = s->head + 2 * n->head_width;
-  const int all = n->colours * n->logits;
-  cptr bias = w + (size_t)size * all;
-  if (n->logits == 1)
-    FOR_JOBS(job, 1) {
-      float sum = bias[c];
-      for (int k = 0; k < size; k++) sum = mad(w[k * all + c], max(in[k], 0.0f), sum);
-      logits[0] = sum;
-    }
-  else
-    FOR_JOBS(job, n->logits / SAMPLER_V) {
-      const int o = c * n->logits + job * SAMPLER_V;
-      STORE(product(LOAD(bias + o), w + o, all, in, size, 1), logits + job * SAMPLER_V);
-    }
-  SYNC();
-  return logits;
+  if (n->logits == 1) {
+    float sum = bias[c];
+    for (int k = 0; k < size; k++) sum = mad(w[k * all + c], max(in[k], 0.0f), sum);
+    logits[0] = sum;
+  } else {
+    const int o = c * n->logits + job * SAMPLER_V;
+    STORE(product(LOAD(bias + o), w + o, all, in, size, 1), logits + job * SAMPLER_V);
+  }
 }
 
 /* log(1 + exp(x)) without overflow. */
@@ -232,14 +229,13 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
   const int picture = (int)get_group_id(0), units = n.h / SAMPLER_V;
   const state s = state_of(&n, scratch, picture);
   const size_t first = (size_t)picture * n.H * n.W * n.colours;
+  /* Masked weights are zero, but what they meet has to be finite. */
+  FOR_JOBS(e, n.H * n.W * n.colours) out[first + e] = 0.0f;
+  SYNC();
   for (int i = 0; i < n.H; i++) {
     for (int j = 0; j < n.W; j++)
       for (int c = 0; c < n.colours; c++) {
         const size_t at = first + (i * n.W + j) * n.colours + c;
-        if (c == 0) {
-          FOR_JOBS(q, n.colours) out[at + q] = 0.0f;
-          SYNC();
-        }
         FOR_JOBS(job, 2 * units) input_job(&n, out + first, s.x, shift, i, j, job * SAMPLER_V);
         SYNC();
         for (int l = 0; l < n.layers; l++) {
@@ -249,9 +245,14 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
           FOR_JOBS(job, 2 * units) residual_job(&n, s.x, layer, l, i, j, job * SAMPLER_V);
           SYNC();
         }
-        cptr logits = head(&n, &s, c);
+        for (int l = 0; l < n.head_layers; l++) {
+          FOR_JOBS(job, n.head_width / SAMPLER_V) head_job(&n, &s, l, job * SAMPLER_V);
+          SYNC();
+        }
+        FOR_JOBS(job, n.logits == 1 ? 1 : n.logits / SAMPLER_V) logit_job(&n, &s, c, job);
+        SYNC();
         FOR_JOBS(job, 1) {
-          const float2 v = draw(&n, logits, inverse_t, uniform[at], i < given_rows ? given[at] : -1.0f);
+          const float2 v = draw(&n, s.head + 2 * n.head_width, inverse_t, uniform[at], i < given_rows ? given[at] : -1.0f);
           out[at] = v.x;
           log_p[at] = v.y;
         }

@@ -79,7 +79,9 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   snprintf(label, sizeof label, "pixelrnn_sample %lldx%lldx%lld, %d layers of %d", (long long)s.dim[0],
            (long long)s.dim[1], (long long)s.dim[2], d->layers, d->hidden);
   snprintf(options, sizeof options, "-DSAMPLER_V=%d", vector_width(caps, d));
-  const size_t group = caps->panel ? 1 : LCL_MIN(caps->max_work_group, (size_t)64);
+  /* One hardware vector of work-items a picture: its barriers cost next to nothing. */
+  const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
+  const size_t group = caps->panel ? 1 : LCL_MIN(caps->max_work_group, wave);
   return lcl_emit(
       lw, &(lcl_emit_desc) { .label = label,
                              .source = { .file = "pixelrnn.cl", .options = options },
