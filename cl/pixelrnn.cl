@@ -199,7 +199,7 @@ static float softplus(float x) { return max(x, 0.0f) + log1p(exp(-fabs(x))); }
 static float2 draw(const net *n, cptr logits, float inverse_t, float u, float given) {
   if (n->logits == 1) {
     const float a = logits[0] * inverse_t;
-    const float value = given >= 0.0f ? given : u < 1.0f / (1.0f + exp(-a)) ? 1.0f : 0.0f;
+    const float value = given >= 0.0f ? (given > 0.5f ? 1.0f : 0.0f) : u < 1.0f / (1.0f + exp(-a)) ? 1.0f : 0.0f;
     return (float2)(value, -softplus(value > 0.5f ? -a : a));
   }
   float top = logits[0], sum = 0.0f, below = 0.0f;

@@ -6,22 +6,41 @@
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
   const char *out = NULL, *kind = NULL;
-  int64_t count = 64, seed = 1;
+  int64_t count = 64, seed = 1, rows = 0;
+  double temperature = 0;
+  const char *given = NULL;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
     { "kind", CLI_STRING, &kind, "NAME",
       "what to draw, e.g. samples, analogies, interpolation, means (the model's first)" },
     { "count", CLI_INT, &count, NULL, "pictures to draw" },
+    { "n", CLI_INT, &count, NULL, "the same" },
     { "seed", CLI_INT, &seed, NULL, "of the draws" },
+    { "temperature", CLI_FLOAT, &temperature, NULL,
+      "divides the logits of models that draw pixel by pixel (1)" },
+    { "given", CLI_STRING, &given, "SPLIT|FILE.npy",
+      "pictures to complete: train, validation, test, or an array (N,C,H,W)" },
+    { "rows", CLI_INT, &rows, NULL, "with --given: rows of each picture that are kept" },
     { 0 },
   };
-  int code = cli_run_open(argc, argv, own, "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N]",
-                          "Draws pictures from a generative model.", &a);
+  int code =
+      cli_run_open(argc, argv, own,
+                   "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
+                   "Draws pictures from a generative model.", &a);
   if (code >= 0) return code;
   if (!out)
     code = cli_usage("sample: where to? (--out FILE.png)");
-  else if (lcl_run_sample(a.run, kind, (int)count, (uint64_t)seed, out) != LCL_OK)
-    code = cli_error();
+  else if (temperature < 0)
+    code = cli_usage("sample: a temperature is above 0");
+  else {
+    const lcl_sample_request request = { .kind = kind,
+                                         .count = (int)(count > 1000000 ? 1000000 : count),
+                                         .seed = (uint64_t)seed,
+                                         .temperature = (float)temperature,
+                                         .given = given,
+                                         .rows = (int)(rows > 1000000 ? 1000000 : rows) };
+    if (lcl_run_sample(a.run, &request, out) != LCL_OK) code = cli_error();
+  }
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

@@ -174,6 +174,15 @@ typedef struct lcl_model_table {
   uint64_t seed;
 } lcl_model_table;
 
+/* What sample() draws. */
+typedef struct lcl_sample_desc {
+  int64_t n;
+  uint64_t seed;
+  float temperature; /* logits are divided by it; 0: 1 */
+  const float *given; /* n x C*H*W, in prepared space: the first given_rows rows of each are kept; NULL: nothing is */
+  int64_t given_rows;
+} lcl_sample_desc;
+
 typedef struct lcl_build lcl_build;
 struct lcl_model_class {
   const char *name;      /* "semantic-noise" */
@@ -191,8 +200,9 @@ struct lcl_model_class {
   lcl_status (*prepare)(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train);
   /* Optional: turns predictions and features into metrics (cluster assignment, retrieval, ...). */
   lcl_status (*score)(const lcl_model *m, const lcl_model_table *table, lcl_metrics *metrics);
-  /* Optional: draws n images (n x C*H*W, in prepared space) where one program cannot (pixel by pixel). */
-  lcl_status (*sample)(const lcl_model *m, lcl_store *store, int64_t n, uint64_t seed, float *images);
+  /* Optional: draws d->n images (n x C*H*W, in prepared space) where one program of LCL_MODE_SAMPLE cannot (pixel
+   * by pixel). */
+  lcl_status (*sample)(const lcl_model *m, lcl_store *store, const lcl_sample_desc *d, float *images);
   void (*destroy)(lcl_model *m);
   unsigned can; /* what `latentcl models` lists */
 };

@@ -96,10 +96,17 @@ LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_
 /* PNG grids. */
 LCL_API lcl_status lcl_run_reconstruct(lcl_run_folder *run, const char *split, int columns, uint64_t seed,
                                        const char *png);
-/* kind: one of the model's kinds of draws, e.g. "samples", "analogies", "interpolation"; NULL: the first. An
- * unknown one fails with the list. */
-LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, const char *kind, int count, uint64_t seed,
-                                  const char *png);
+/* temperature and completion are for models that draw pixel by pixel (lcl_model_class.sample). */
+typedef struct lcl_sample_request {
+  const char *kind; /* one of the model's kinds of draws, e.g. "samples", "analogies", "interpolation"; NULL: the first.
+                       An unknown one fails with the list. */
+  int count;
+  uint64_t seed;
+  float temperature; /* 0: 1 */
+  const char *given; /* pictures to complete: a split's name or a .npy file (N,C,H,W; u8, or f32 in [0,1]); NULL: none */
+  int rows;          /* how many rows of each are kept */
+} lcl_sample_request;
+LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, const lcl_sample_request *request, const char *png);
 /* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
 

@@ -108,8 +108,8 @@ const lcl_workload lcl_workloads[] = {
   STEP("semantic-mnist-b100", "semantic-noise", "", 100, 0, 1, 28, 28, "training step, semantic-noise model on digits, batch 100"),
   STEP("imsat-vat-b250", "imsat", "", 250, 0, 1, 28, 28, "training step, IMSAT (VAT), 784-1200-1200-10, batch 250"),
   STEP("ladder-b100", "ladder", "", 100, 100, 1, 28, 28, "training step, ladder network, 100 labelled + 100 unlabelled"),
-  STEP("pixelrnn-1x16-b16", "pixelrnn", "layers=1 hidden=16", 16, 0, 1, 28, 28, "training step, PixelRNN, one Diagonal BiLSTM layer"),
-  STEP("pixelrnn-7x16-b16", "pixelrnn", "layers=7 hidden=16", 16, 0, 1, 28, 28, "training step, PixelRNN, seven layers"),
+  STEP("pixelrnn-1x16-b16", "pixelrnn", "layers=1 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, one Diagonal BiLSTM layer"),
+  STEP("pixelrnn-7x16-b16", "pixelrnn", "layers=7 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, seven layers"),
   STEP("vgg-cifar-b32", "augconv", "data=cifar10", 32, 0, 3, 32, 32, "training step, 13-layer VGG on 32x32 colour images, batch 32"),
 };
 const size_t lcl_n_workloads = LCL_COUNT(lcl_workloads);

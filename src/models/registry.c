@@ -7,6 +7,7 @@ static const lcl_model_class *const classes[] = {
   &lcl_model_inversion,
   &lcl_model_ladder,
   &lcl_model_semantic_noise,
+  &lcl_model_pixelrnn,
   &lcl_model_augconv,
   &lcl_model_vae,
   &lcl_model_m2,

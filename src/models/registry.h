@@ -9,6 +9,7 @@ extern const lcl_model_class lcl_model_inversion;
 extern const lcl_model_class lcl_model_ladder;
 extern const lcl_model_class lcl_model_augconv;
 extern const lcl_model_class lcl_model_m2;
+extern const lcl_model_class lcl_model_pixelrnn;
 extern const lcl_model_class lcl_model_semantic_noise;
 extern const lcl_model_class lcl_model_two_head;
 extern const lcl_model_class lcl_model_vae;

@@ -1,6 +1,8 @@
 /* Reconstructions and samples as grids of pictures. */
 #include "train/pictures.h"
 
+#include "base/npy.h"
+
 void lcl_pictures_free(lcl_pictures *p) {
   lcl_free(p->data);
   p->data = NULL;
@@ -126,16 +128,60 @@ lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weight
   return st;
 }
 
+/* Pictures to complete from a .npy file, prepared; n x picture. */
+static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, float *out) {
+  const lcl_dataset *ds = s->splits.train;
+  const size_t from = lcl_dataset_elements(ds);
+  int c, h, w;
+  lcl_npy a;
+  lcl_prep_shape(s->prep, &c, &h, &w);
+  LCL_TRY(lcl_npy_read(path, &a));
+  float *raw = lcl_alloc(from * sizeof *raw);
+  lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && (a.rank < 2 || a.dim[0] < n || a.count != (size_t)a.dim[0] * from))
+    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld pictures of %dx%dx%d values", path, (long long)n,
+                  ds->channels, ds->height, ds->width);
+  for (int64_t i = 0; i < n && st == LCL_OK; i++) {
+    for (size_t e = 0; e < from; e++)
+      raw[e] = (float)(lcl_npy_get(&a, (size_t)i * from + e) / (a.type == LCL_NPY_U8 ? 255 : 1));
+    st = lcl_prep_apply(s->prep, raw, out + (size_t)i * (size_t)c * (size_t)h * (size_t)w);
+  }
+  lcl_free(raw);
+  lcl_npy_free(&a);
+  return st;
+}
+
+static lcl_status load_given(lcl_session *s, const char *given, int64_t n, float *out) {
+  const size_t length = strlen(given);
+  if (length > 4 && strcmp(given + length - 4, ".npy") == 0) return given_from_file(s, given, n, out);
+  lcl_dataset *ds;
+  LCL_TRY(lcl_session_split(s, given, &ds));
+  if (ds->count < n)
+    return lcl_fail(LCL_ERR_ARGUMENT, "%lld pictures to complete, %s has %lld", (long long)n, given,
+                    (long long)ds->count);
+  return lcl_session_examples(s, ds, 0, n, out);
+}
+
 /* Draws by the class's own hook. */
-static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights, int n, uint64_t seed,
-                                 lcl_pictures *out) {
+static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
+                                 const lcl_sample_request *request, lcl_pictures *out) {
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
+  const size_t n = (size_t)out->rows * (size_t)out->columns;
   LCL_TRY(lcl_evaluator_create(s, false, &e));
   lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
-  float *x = lcl_alloc((size_t)n * picture_size(out) * sizeof(float));
+  float *x = lcl_alloc(2 * n * picture_size(out) * sizeof(float)), *given = NULL;
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK) st = s->cls->sample(s->model, s->store, n, seed, x);
+  if (st == LCL_OK && request->given) {
+    given = x + n * picture_size(out);
+    st = load_given(s, request->given, (int64_t)n, given);
+  }
+  const lcl_sample_desc d = { .n = (int64_t)n,
+                              .seed = request->seed,
+                              .temperature = request->temperature,
+                              .given = given,
+                              .given_rows = request->rows };
+  if (st == LCL_OK) st = s->cls->sample(s->model, s->store, &d, x);
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
   lcl_free(x);
@@ -189,19 +235,29 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
   return st;
 }
 
-lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, const char *kind, int count,
-                              uint64_t seed, lcl_pictures *out) {
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
+                              const lcl_sample_request *request, lcl_pictures *out) {
+  const int count = request->count;
   memset(out, 0, sizeof *out);
   if (!(s->cls->can & LCL_CAN_SAMPLE))
     return lcl_fail(LCL_ERR_UNSUPPORTED, "%s draws no samples", s->cls->name);
   if (count < 1 || count > 10000)
     return lcl_fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
-  int columns = LCL_MIN(count, 10), rows = (count + columns - 1) / columns;
+  const char *kind = request->kind;
   if (s->cls->sample && kind && strcmp(kind, "samples") != 0)
     return lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: samples", kind);
-  LCL_TRY(allocate(s, rows, columns, out));
-  lcl_status st = s->cls->sample ? sample_by_hook(s, weights, rows * columns, seed, out)
-                                 : sample_by_graph(s, weights, kind, rows * columns, seed, out);
+  if (!s->cls->sample && (request->given || request->temperature != 0))
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes pictures nor has a temperature", s->cls->name);
+  if (request->temperature < 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
+                    (double)request->temperature);
+  if (request->given && (request->rows < 0 || request->rows > s->model->data.height))
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d rows kept: pictures have %lld", request->rows,
+                    (long long)s->model->data.height);
+  int columns = s->cls->sample && count % 8 == 0 && count % 10 != 0 ? 8 : LCL_MIN(count, 10);
+  LCL_TRY(allocate(s, (count + columns - 1) / columns, columns, out));
+  lcl_status st = s->cls->sample ? sample_by_hook(s, weights, request, out)
+                                 : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
   if (st != LCL_OK) lcl_pictures_free(out);
   return st;
 }

@@ -308,7 +308,8 @@ static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_f
   int n = 1;
   for (int i = 0; i < n; i++) {
     lcl_pictures p;
-    lcl_status st = lcl_session_sample(s, weights, i ? kind[i] : NULL, 50, 1, &p);
+    const lcl_sample_request request = { .kind = i ? kind[i] : NULL, .count = 50, .seed = 1 };
+    lcl_status st = lcl_session_sample(s, weights, &request, &p);
     if (st == LCL_ERR_UNSUPPORTED) return LCL_OK;
     LCL_TRY(st);
     n = LCL_MAX(p.n_kinds, 1);

@@ -102,9 +102,9 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
   return write_png(&p, png);
 }
 
-lcl_status lcl_run_sample(lcl_run_folder *r, const char *kind, int count, uint64_t seed, const char *png) {
+lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
   lcl_pictures p;
-  LCL_TRY(lcl_session_sample(r->s, r->weights, kind, count, seed, &p));
+  LCL_TRY(lcl_session_sample(r->s, r->weights, request, &p));
   return write_png(&p, png);
 }
 

@@ -51,7 +51,7 @@ static void accuracy(void **state) {
     snprintf(png, sizeof png, "%s/grid.png", out);
     ASSERT_OK(lcl_run_reconstruct(run, "test", 7, 1, png));
     assert_true(lcl_file_exists(png));
-    ASSERT_STATUS(lcl_run_sample(run, NULL, 4, 1, png), LCL_ERR_UNSUPPORTED);
+    ASSERT_STATUS(lcl_run_sample(run, &(lcl_sample_request) { .count = 4, .seed = 1 }, png), LCL_ERR_UNSUPPORTED);
     ASSERT_OK(lcl_run_report(run));
     lcl_run_close(run);
   }
