@@ -88,27 +88,38 @@ static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt,
   lcl_str_add(o, "%s <small>%s</small></dd></div>", buf, unit);
 }
 
+/* "272 555", with thin spaces. */
 static void big_number(lcl_str *o, const char *term, double v) {
-  if (v >= 1e6)
-    fact(o, "", term, "%.2f", v / 1e6, "million");
-  else
-    fact(o, "", term, "%.0f", v, "");
+  if (isnan(v)) return;
+  lcl_str_add(o, "<div><dt>%s</dt><dd>", term);
+  if (v >= 1e7) {
+    lcl_str_add(o, "%.1f <small>million</small></dd></div>", v / 1e6);
+    return;
+  }
+  char digits[32];
+  int n = snprintf(digits, sizeof digits, "%.0f", v);
+  for (int i = 0; i < n; i++) lcl_str_add(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+  lcl_str_add(o, "</dd></div>");
 }
 
-static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics, bool main) {
-  const cJSON *m;
+static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
+  char term[96];
+  bool error = strcmp(m->string, "error_percent") == 0, percent = strstr(m->string, "_percent") != NULL;
+  if (error)
+    snprintf(term, sizeof term, "%s error", prefix);
+  else
+    snprintf(term, sizeof term, "%s %.40s", prefix, m->string);
+  char *cut = strstr(term, "_percent");
+  if (cut) *cut = '\0';
+  fact(o, error ? " class=main" : "", term, percent ? "%.2f" : "%.4g", m->valuedouble, percent ? "%" : "");
+}
+
+/* The error first, where there is one. */
+static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics) {
+  const cJSON *m, *error = child(metrics, "error_percent");
+  if (cJSON_IsNumber(error)) metric_fact(o, prefix, error);
   cJSON_ArrayForEach(m, metrics) {
-    char term[96];
-    if (!cJSON_IsNumber(m) || strcmp(m->string, "n") == 0) continue;
-    bool error = strcmp(m->string, "error_percent") == 0, percent = strstr(m->string, "_percent") != NULL;
-    if (error)
-      snprintf(term, sizeof term, "%s error", prefix);
-    else
-      snprintf(term, sizeof term, "%s %.40s", prefix, m->string);
-    char *cut = strstr(term, "_percent");
-    if (cut) *cut = '\0';
-    fact(o, main && error ? " class=main" : "", term, percent ? "%.2f" : "%.4g", m->valuedouble,
-         percent ? "%" : "");
+    if (cJSON_IsNumber(m) && m != error && strcmp(m->string, "n") != 0) metric_fact(o, prefix, m);
   }
 }
 
@@ -126,10 +137,10 @@ static void head(lcl_str *o, const cJSON *config, const history *h) {
     char split[32];
     snprintf(split, sizeof split, "%.24s", word(h->test, "split"));
     if (*split >= 'a' && *split <= 'z') *split = (char)(*split - 32);
-    metric_facts(o, split, child(h->test, "metrics"), true);
+    metric_facts(o, split, child(h->test, "metrics"));
     fact(o, "", "Best epoch", "%.0f", number(h->test, "best_epoch"), "");
   } else if (last) {
-    metric_facts(o, "Validation", child(last, "validation"), true);
+    metric_facts(o, "Validation", child(last, "validation"));
   }
   if (last) fact(o, "", "Epochs", "%.0f", number(last, "epoch"), "");
   big_number(o, "Parameters", number(config, "parameters"));
@@ -153,14 +164,16 @@ typedef struct curves {
 
 static const char *const styles[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
 
-/* The value `name` of part `part` ("train", "validation") over the epochs; left out when it is nowhere. */
+/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs; left out
+ * when it is nowhere. */
 static void add_series(curves *c, const char *part, const char *name, const char *label) {
   size_t n = c->h->epochs.n;
   bool any = false;
   if (c->n == MAX_SERIES) return;
   double *y = c->y + (size_t)c->n * n;
   for (size_t i = 0; i < n; i++) {
-    y[i] = number(child(c->h->epochs.data[i], part), name);
+    const cJSON *line = c->h->epochs.data[i];
+    y[i] = number(part ? child(line, part) : line, name);
     any = any || isfinite(y[i]);
   }
   if (!any) return;
@@ -222,6 +235,8 @@ static lcl_status curves_section(lcl_str *o, const history *h) {
   draw_terms(o, &c, best);
   draw_other_metrics(o, &c, "validation", best);
   draw_other_metrics(o, &c, "all", best);
+  add_series(&c, NULL, "lr", "rate");
+  draw(o, &c, "Learning rate", best);
   lcl_str_add(o, "</div>");
   lcl_free(c.x);
   lcl_free(c.y);
@@ -240,6 +255,34 @@ static void class_name(lcl_str *o, const lcl_session *s, int k) {
     lcl_str_add(o, "%d", k);
 }
 
+/* Share of each class that was taken for another. */
+static void class_errors(lcl_str *o, const lcl_session *s, const cJSON *rows) {
+  const cJSON *row, *cell;
+  double most = 0, share[40] = { 0 };
+  int r = 0;
+  cJSON_ArrayForEach(row, rows) {
+    double all = 0, right = 0;
+    int c = 0;
+    cJSON_ArrayForEach(cell, row) {
+      all += cell->valuedouble;
+      if (c++ == r) right = cell->valuedouble;
+    }
+    share[r] = all > 0 ? 100 * (all - right) / all : 0;
+    most = LCL_MAX(most, share[r]);
+    r++;
+  }
+  lcl_str_add(o, "<div class=panel><table class=wide><tr><th>Class</th><th class=n>Error</th><th></th></tr>");
+  for (int i = 0; i < r; i++) {
+    lcl_str_add(o, "<tr><td>");
+    class_name(o, s, i);
+    lcl_str_add(o,
+                "</td><td class=n>%.2f %%</td><td class=rest><span class=bar "
+                "style=\"width:%.1f%%\"></span></td></tr>",
+                share[i], most > 0 ? 100 * share[i] / most : 0);
+  }
+  lcl_str_add(o, "</table></div>");
+}
+
 static void confusion_section(lcl_str *o, const lcl_session *s, const history *h) {
   const cJSON *rows = child(h->test, "confusion");
   int n = cJSON_GetArraySize(rows), r = 0;
@@ -255,7 +298,7 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const history *h
   }
   lcl_str_add(o,
               "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
-              "<div class=\"panel scroll\"><table class=confusion><tr><th></th>",
+              "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
               word(h->test, "split"));
   for (int k = 0; k < n; k++) lcl_str_add(o, "<th>"), class_name(o, s, k), lcl_str_add(o, "</th>");
   lcl_str_add(o, "</tr>");
@@ -277,6 +320,8 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const history *h
     r++;
   }
   lcl_str_add(o, "</table></div>");
+  class_errors(o, s, rows);
+  lcl_str_add(o, "</div>");
 }
 
 /* ---- pictures
@@ -339,45 +384,106 @@ static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_
  * -----------------------------------------------------------------------------------------------------------
  */
 
-static void profile_row(lcl_str *o, const cJSON *row, double all) {
-  double seconds = number(row, "seconds"), calls = number(row, "calls");
+typedef struct op_time {
+  char name[96];
+  double calls, seconds, flops, bytes;
+} op_time;
+enum { MAX_OPS = 64 };
+
+static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
   lcl_str_add(o, "<tr><td><code>");
-  lcl_html_text(o, word(row, "label"));
-  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>", calls,
-              seconds, 100 * seconds / all);
-  lcl_str_add(o, "<td><span class=bar style=\"width:%.0fpx\"></span></td>", 160 * seconds / all);
-  lcl_str_add(o, "<td class=n>%.1f</td><td class=n>%.1f</td></tr>", number(row, "flops") / seconds / 1e9,
-              number(row, "bytes") / seconds / 1e9);
+  lcl_html_text(o, t->name);
+  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>", t->calls,
+              t->seconds, 100 * t->seconds / all);
+  lcl_str_add(o,
+              "<td class=rest><span class=bar style=\"width:%.1f%%\"></span></td><td class=n>%.1f</td><td "
+              "class=n>%.1f</td></tr>",
+              100 * t->seconds / most, t->flops / t->seconds / 1e9, t->bytes / t->seconds / 1e9);
+}
+
+static op_time read_row(const cJSON *row) {
+  op_time t = { .calls = number(row, "calls"),
+                .seconds = number(row, "seconds"),
+                .flops = number(row, "flops"),
+                .bytes = number(row, "bytes") };
+  snprintf(t.name, sizeof t.name, "%s", word(row, "label"));
+  return t;
+}
+
+/* Sums the launches by their first word. */
+static int group_rows(const cJSON *rows, op_time *ops) {
+  int n = 0;
+  const cJSON *row;
+  cJSON_ArrayForEach(row, rows) {
+    op_time t = read_row(row);
+    t.name[strcspn(t.name, " ")] = '\0';
+    int i = 0;
+    while (i < n && strcmp(ops[i].name, t.name) != 0) i++;
+    if (i == MAX_OPS) continue;
+    if (i == n) {
+      ops[n] = (op_time) { 0 };
+      snprintf(ops[n].name, sizeof ops[n].name, "%s", t.name);
+      n++;
+    }
+    ops[i].calls += t.calls;
+    ops[i].seconds += t.seconds;
+    ops[i].flops += t.flops;
+    ops[i].bytes += t.bytes;
+  }
+  return n;
+}
+
+static int by_seconds(const void *a, const void *b) {
+  double x = ((const op_time *)a)->seconds, y = ((const op_time *)b)->seconds;
+  return (x < y) - (x > y);
+}
+
+static void profile_table(lcl_str *o, const op_time *rows, int n, int most, double all, const char *what) {
+  lcl_str_add(o,
+              "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th class=n>Time</th>"
+              "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
+              what);
+  for (int i = 0; i < n && i < most; i++)
+    if (rows[i].seconds > 0) profile_row(o, &rows[i], all, rows[0].seconds);
+  lcl_str_add(o, "</table></div>");
+}
+
+static void profile_tables(lcl_str *o, const cJSON *root) {
+  static const int most_launches = 30;
+  const cJSON *rows = child(root, "rows"), *row;
+  op_time ops[MAX_OPS], launches[MAX_OPS];
+  int n = group_rows(rows, ops), m = 0;
+  double all = number(root, "other_seconds");
+  cJSON_ArrayForEach(row, rows) {
+    op_time t = read_row(row);
+    all += t.seconds;
+    if (m < MAX_OPS) launches[m++] = t;
+  }
+  if (!(all > 0)) return;
+  qsort(ops, (size_t)n, sizeof *ops, by_seconds);
+  qsort(launches, (size_t)m, sizeof *launches, by_seconds);
+  lcl_str_add(o,
+              "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
+              "multiply-add as two, "
+              "GB/s the bytes that must move.</p><div class=panel>",
+              all);
+  profile_table(o, ops, n, 14, all, "Operation");
+  lcl_str_add(o, "<details><summary>By launch and shape</summary>");
+  profile_table(o, launches, m, most_launches, all, "Launch");
+  lcl_str_add(o, "</details></div>");
 }
 
 static void profile_section(lcl_str *o, const char *folder) {
   void *text;
   size_t n;
   char *path = lcl_path_join(folder, "profile.json");
-  if (!path || !lcl_file_exists(path) || lcl_file_read(path, 1 << 24, &text, &n) != LCL_OK) {
-    lcl_free(path);
-    return;
+  if (path && lcl_file_exists(path) && lcl_file_read(path, 1 << 24, &text, &n) == LCL_OK) {
+    cJSON *root = cJSON_ParseWithLength(text, n);
+    lcl_free(text);
+    profile_tables(o, root);
+    cJSON_Delete(root);
   }
   lcl_free(path);
-  cJSON *root = cJSON_ParseWithLength(text, n);
-  lcl_free(text);
-  const cJSON *rows = child(root, "rows"), *row;
-  double all = number(root, "other_seconds");
-  cJSON_ArrayForEach(row, rows) all += number(row, "seconds");
-  if (all > 0) {
-    lcl_str_add(o,
-                "<h2>Time by kernel</h2><p>Device time of the whole run, %.1f s; GFLOP/s count useful "
-                "multiply-adds as two, "
-                "GB/s the bytes that must move.</p><div class=\"panel scroll\"><table><tr><th>Launch</th><th "
-                "class=n>Calls</th>"
-                "<th class=n>Time</th><th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th "
-                "class=n>GB/s</th></tr>",
-                all);
-    int shown = 0;
-    cJSON_ArrayForEach(row, rows) if (shown++ < 25 && number(row, "seconds") > 0) profile_row(o, row, all);
-    lcl_str_add(o, "</table></div>");
-  }
-  cJSON_Delete(root);
 }
 
 static void table_of(lcl_str *o, const char *title, const cJSON *object) {
