@@ -46,3 +46,39 @@ void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_p
     }
   }
 }
+
+/* ---- numbers ---- */
+
+enum { GLYPH_W = 5, GLYPH_H = 7, ZOOM = 3 };
+
+/* Digits on a 5x7 raster: a row a byte, the left pixel in bit 4. */
+static const uint8_t digits[10][GLYPH_H] = {
+  { 14, 17, 19, 21, 25, 17, 14 }, { 4, 12, 4, 4, 4, 4, 14 },    { 14, 17, 1, 2, 4, 8, 31 },
+  { 31, 2, 4, 2, 1, 17, 14 },     { 2, 6, 10, 18, 31, 2, 2 },   { 31, 16, 30, 1, 1, 17, 14 },
+  { 6, 8, 16, 30, 17, 17, 14 },   { 31, 1, 2, 4, 8, 8, 8 },     { 14, 17, 17, 14, 17, 17, 14 },
+  { 14, 17, 17, 15, 1, 2, 12 },
+};
+
+static void fill(lcl_image *image, int left, int top, int size, uint8_t value) {
+  for (int y = LCL_MAX(top, 0); y < LCL_MIN(top + size, image->height); y++)
+    for (int x = LCL_MAX(left, 0); x < LCL_MIN(left + size, image->width); x++)
+      memset(image->data + ((size_t)y * (size_t)image->width + (size_t)x) * 3, value, 3);
+}
+
+/* rim: how far the strokes are made wider on every side. */
+static void draw_digit(lcl_image *image, int digit, int left, int top, int rim, uint8_t value) {
+  for (int row = 0; row < GLYPH_H; row++)
+    for (int col = 0; col < GLYPH_W; col++)
+      if (digits[digit][row] >> (GLYPH_W - 1 - col) & 1)
+        fill(image, left + col * ZOOM - rim, top + row * ZOOM - rim, ZOOM + 2 * rim, value);
+}
+
+void lcl_scatter_number(lcl_image *image, int side, int panel, float x, float y, int number) {
+  char text[16];
+  float margin = 8, span = (float)side - 2 * margin;
+  int n = snprintf(text, sizeof text, "%u", (unsigned)LCL_MAX(number, 0)), step = (GLYPH_W + 1) * ZOOM;
+  int left = panel * (side + GAP) + (int)lrintf(margin + x * span) - n * step / 2;
+  int top = (int)lrintf(margin + (1 - y) * span) - GLYPH_H * ZOOM / 2;
+  for (int rim = 2; rim >= 0; rim -= 2)
+    for (int i = 0; i < n; i++) draw_digit(image, text[i] - '0', left + i * step, top, rim, rim ? 255 : 30);
+}

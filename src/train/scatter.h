@@ -16,4 +16,7 @@ typedef struct lcl_scatter_point {
 } lcl_scatter_point;
 void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p);
 
+/* A whole number centred on (x,y), as above, dark on a white rim. */
+void lcl_scatter_number(lcl_image *image, int side, int panel, float x, float y, int number);
+
 #endif

@@ -236,6 +236,33 @@ static void bounds(const map *m, float low[2], float *span) {
   *span = fmaxf(fmaxf(high[0] - low[0], high[1] - low[1]), 1e-6f);
 }
 
+static int ascending(const void *a, const void *b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+/* The number of each class where its examples lie: at their medians. */
+static lcl_status number_classes(const map *m, const float low[2], float span, int panels, lcl_image *image) {
+  enum { MAX_CLASSES = 100 };
+  float *values = lcl_alloc((size_t)m->n * sizeof *values), median[2] = { 0 };
+  if (!values) return LCL_ERR_HOST_MEMORY;
+  for (int c = 0; c < LCL_MIN(m->ds->classes, MAX_CLASSES); c++) {
+    int64_t count = 0;
+    for (int axis = 0; axis < 2; axis++) {
+      count = 0;
+      for (int64_t p = 0; p < m->n; p++)
+        if (label_of(m, p) == c) values[count++] = m->y[2 * p + axis];
+      if (count == 0) break;
+      qsort(values, (size_t)count, sizeof *values, ascending);
+      median[axis] = (values[count / 2] - low[axis]) / span;
+    }
+    for (int k = 0; k < panels && count > 0; k++)
+      lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
+  }
+  lcl_free(values);
+  return LCL_OK;
+}
+
 /* First all examples by class; then a panel for each kind of perturbation, its points over pale examples. */
 static lcl_status draw(const map *m) {
   float low[2], span;
@@ -262,7 +289,8 @@ static lcl_status draw(const map *m) {
       lcl_scatter_draw(&image, SIDE, panel_of[(p - m->n) / m->n_marked], &pt);
     }
   }
-  lcl_status st = lcl_png_write(m->d->png, &image);
+  lcl_status st = number_classes(m, low, span, panels, &image);
+  if (st == LCL_OK) st = lcl_png_write(m->d->png, &image);
   lcl_image_free(&image);
   return st;
 }
