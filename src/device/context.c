@@ -118,7 +118,8 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
 void lcl_context_destroy(lcl_context *ctx) {
   if (!ctx) return;
   for (int i = 0; i < ctx->n_queues; i++) clFinish(ctx->queue[i]);
-  if (ctx->attachment) ctx->attachment_free(ctx->attachment);
+  for (int i = 0; i < LCL_ATTACHMENTS; i++)
+    if (ctx->attachment[i]) ctx->attachment_free[i](ctx->attachment[i]);
   lcl_stages_free(ctx);
   lcl_profile_destroy(ctx->profile);
   lcl_pool_trim(ctx);
@@ -130,9 +131,9 @@ void lcl_context_destroy(lcl_context *ctx) {
   lcl_free(ctx);
 }
 
-void **lcl_context_attachment(lcl_context *ctx, void (*free_fn)(void *)) {
-  ctx->attachment_free = free_fn;
-  return &ctx->attachment;
+void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *)) {
+  ctx->attachment_free[which] = free_fn;
+  return &ctx->attachment[which];
 }
 
 lcl_status lcl_context_finish(lcl_context *ctx) {

@@ -52,8 +52,9 @@ cl_command_queue lcl_context_queue(lcl_context *ctx);          /* compute queue 
 const char *lcl_cl_error_name(cl_int err);                     /* "CL_OUT_OF_RESOURCES" */
 lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err, const char *what); /* picks the status, names the device */
 
-/* Something an upper floor keeps with the context (the tuning results); freed with it. */
-void **lcl_context_attachment(lcl_context *ctx, void (*free_fn)(void *));
+/* What upper floors keep with the context; freed with it. */
+enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
+void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
 
 /* ---- programs (device/program.c, device/cache.c) --------------------------------------------------------- */
 

@@ -83,8 +83,8 @@ struct lcl_context {
   lcl_stage stages[LCL_STAGES];
   int next_stage;
   lcl_profile *profile; /* NULL unless asked for */
-  void *attachment;     /* of an upper floor */
-  void (*attachment_free)(void *);
+  void *attachment[LCL_ATTACHMENTS]; /* of upper floors */
+  void (*attachment_free[LCL_ATTACHMENTS])(void *);
 };
 
 struct lcl_buffer {

@@ -146,6 +146,9 @@ struct lcl_program {
   char *dot;
 };
 
+/* batch.c: lets the program's generated kernels be built together. */
+lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n);
+
 /* explain.c */
 lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot);
 

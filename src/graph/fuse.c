@@ -229,6 +229,19 @@ static void emit_bases(fused *f, const char *index, const char *suffix, bool add
   }
 }
 
+/* Names the kernel after its text, so that kernels of one program can stand in one source (batch.c). */
+static lcl_status name_source(fused *f, const char *what, char name[40]) {
+  char hex[33];
+  lcl_str all = { 0 };
+  if (!lcl_str_ok(&f->src)) return LCL_ERR_HOST_MEMORY;
+  lcl_hash_hex(f->src.data, f->src.n, hex);
+  snprintf(name, 40, "%s_%.24s", what, hex);
+  lcl_str_add(&all, "#define KERNEL %s\n%s#undef KERNEL\n", name, f->src.data);
+  lcl_str_free(&f->src);
+  f->src = all;
+  return lcl_str_ok(&all) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
 /* ---- element-wise ----------------------------------------------------------------------------------------------------------- */
 
 /* Parameters must be counted before the argument list is written: a dry emission of the expressions does it. */
@@ -241,7 +254,7 @@ static void map_source(fused *f) {
   lcl_str *o = &f->src;
   int v = f->lw->caps->panel ? 16 : 1, r = f->rank;
   count_parameters(f);
-  lcl_str_add(o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void fused_map(", f->n_order, r);
+  lcl_str_add(o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(", f->n_order, r);
   emit_arguments(f);
   lcl_str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
   emit_parameters(f);
@@ -313,8 +326,9 @@ static lcl_status emit_map(fused *f) {
     return f->lw->status;
   }
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
+  char name[40];
   map_source(f);
-  if (!lcl_str_ok(&f->src)) return LCL_ERR_HOST_MEMORY;
+  LCL_TRY(name_source(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
   /* On panels: enough items to keep every unit busy, none below some thousand elements. */
   int64_t want = LCL_MIN((int64_t)f->lw->caps->compute_units * 4, count / 4096 + 1);
@@ -333,7 +347,7 @@ static lcl_status emit_map(fused *f) {
   for (int i = 0; i < f->n_param; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
   describe(f, "map", label);
-  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = "fused_map", .args = args, .n_args = n, .dims = 2,
+  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = name, .args = args, .n_args = n, .dims = 2,
                       .flops = (double)count * f->n_order, .bytes = operand_bytes(f) };
   if (f->lw->caps->panel) {
     d.global[0] = (size_t)((rows + per - 1) / per);
@@ -490,7 +504,7 @@ static void reduce_source(fused *f, lcl_reduce_kind kind) {
   count_parameters(f);
   lcl_str_add(o, "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) (%s)\n#define IDENTITY %s\n",
               f->rank, f->n_order, combine(kind), identity(kind));
-  lcl_str_add(o, "kernel void fused_reduce(");
+  lcl_str_add(o, "kernel void KERNEL(");
   emit_arguments(f);
   lcl_str_add(o, "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, int k_step, int k_length, "
                  "int j_step, int j_length");
@@ -503,7 +517,7 @@ static void reduce_source(fused *f, lcl_reduce_kind kind) {
   lcl_str_add(o, ") {\n");
   if (f->lw->caps->panel) reduce_panel(f);
   else reduce_tiled(f);
-  lcl_str_add(o, "}\n");
+  lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n");
 }
 
 static lcl_status emit_reduce(fused *f) {
@@ -516,8 +530,9 @@ static lcl_status emit_reduce(fused *f) {
   if (count == 0) return lcl_emit_fill(lw, y, 0, (size_t)results * 4); /* a sum of nothing */
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   reduce_plan p = plan_reduce(f);
+  char name[40];
   reduce_source(f, (lcl_reduce_kind)attr->kind);
-  if (!lcl_str_ok(&f->src)) return LCL_ERR_HOST_MEMORY;
+  LCL_TRY(name_source(f, "reduce", name));
   lcl_arg target = y;
   if (p.splits > 1) target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
   int64_t want = LCL_MIN((int64_t)lw->caps->compute_units * 4, count / 4096 + 1);
@@ -542,7 +557,7 @@ static lcl_status emit_reduce(fused *f) {
   for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
   describe(f, attr->kind == LCL_REDUCE_SUM ? "sum" : attr->kind == LCL_REDUCE_MAX ? "max" : "min", label);
-  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = "fused_reduce", .args = args, .n_args = n, .dims = 2,
+  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = name, .args = args, .n_args = n, .dims = 2,
                       .flops = (double)count * (f->n_order + 1), .bytes = operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;

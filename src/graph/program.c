@@ -105,9 +105,10 @@ static lcl_status build_programs(lcl_program *p) {
   lcl_source *sources = lcl_alloc(LCL_MAX(p->n_records, 1) * sizeof *sources);
   size_t n = 0;
   if (!sources) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = lcl_batch_generated(p->ctx, p->records, p->n_records);
   for (size_t i = 0; i < p->n_records; i++)
     if (p->records[i].kind == LCL_RECORD_KERNEL) sources[n++] = p->records[i].source;
-  lcl_status st = lcl_programs_build(p->ctx, sources, n);
+  if (st == LCL_OK) st = lcl_programs_build(p->ctx, sources, n);
   lcl_free(sources);
   return st;
 }

@@ -157,7 +157,7 @@ static const char *shipped_name(const lcl_caps *caps) {
 }
 
 static tuning *of_context(lcl_context *ctx) {
-  void **slot = lcl_context_attachment(ctx, tuning_free);
+  void **slot = lcl_context_attachment(ctx, LCL_ATTACH_TUNING, tuning_free);
   if (!*slot) *slot = lcl_alloc(sizeof(tuning));
   tuning *t = *slot;
   if (!t || t->loaded) return t;

@@ -1,0 +1,72 @@
+/* Generated kernels are built a batch at a time: a compiler spends more on starting (OpenCL's built-in functions are a large
+ * header) than on one short kernel. A context remembers which source holds which kernel, so that a kernel that several
+ * programs use is built once. */
+#include "graph/compile.h"
+
+enum { BATCH = 24 }; /* kernels in a source: several batches can be built side by side */
+
+typedef struct known {
+  char name[40];
+  const char *text; /* the batch that holds it */
+} known;
+
+typedef struct generated {
+  struct { known *data; size_t n, cap; } kernels;
+  struct { char **data; size_t n, cap; } texts;
+} generated;
+
+static void generated_free(void *p) {
+  generated *g = p;
+  for (size_t i = 0; i < g->texts.n; i++) lcl_free(g->texts.data[i]);
+  lcl_free(g->texts.data);
+  lcl_free(g->kernels.data);
+  lcl_free(g);
+}
+
+static const known *find(const generated *g, const char *name) {
+  for (size_t i = 0; i < g->kernels.n; i++)
+    if (strcmp(g->kernels.data[i].name, name) == 0) return &g->kernels.data[i];
+  return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp((*(const lcl_record *const *)a)->kernel, (*(const lcl_record *const *)b)->kernel);
+}
+
+static lcl_status add_batch(generated *g, const lcl_record **fresh, size_t n) {
+  lcl_str text = { 0 };
+  for (size_t i = 0; i < n; i++) lcl_str_add(&text, "%s", fresh[i]->source.text);
+  char *copy = lcl_str_ok(&text) ? lcl_strdup(text.data) : NULL;
+  lcl_str_free(&text);
+  if (!copy || !LCL_PUSH(&g->texts, copy)) {
+    lcl_free(copy);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  for (size_t i = 0; i < n; i++) {
+    known k = { .text = copy };
+    snprintf(k.name, sizeof k.name, "%s", fresh[i]->kernel);
+    if (!LCL_PUSH(&g->kernels, k)) return LCL_ERR_HOST_MEMORY;
+  }
+  return LCL_OK;
+}
+
+static bool is_generated(const lcl_record *r) { return r->kind == LCL_RECORD_KERNEL && !r->source.file; }
+
+lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) {
+  void **slot = lcl_context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
+  if (!*slot) *slot = lcl_alloc(sizeof(generated));
+  generated *g = *slot;
+  const lcl_record **fresh = lcl_alloc(LCL_MAX(n, 1) * sizeof *fresh);
+  size_t count = 0, unique = 0;
+  lcl_status st = g && fresh ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; st == LCL_OK && i < n; i++)
+    if (is_generated(&records[i]) && !find(g, records[i].kernel)) fresh[count++] = &records[i];
+  if (count) qsort(fresh, count, sizeof *fresh, by_name);
+  for (size_t i = 0; i < count; i++)
+    if (i == 0 || strcmp(fresh[i]->kernel, fresh[unique - 1]->kernel) != 0) fresh[unique++] = fresh[i];
+  for (size_t i = 0; st == LCL_OK && i < unique; i += BATCH) st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
+  for (size_t i = 0; st == LCL_OK && i < n; i++)
+    if (is_generated(&records[i])) records[i].source.text = find(g, records[i].kernel)->text;
+  lcl_free(fresh);
+  return st;
+}
