@@ -72,6 +72,13 @@ static bool verify(const char *file, size_t n, const char *key, header *h) {
   return memcmp(sum, h->checksum, 32) == 0;
 }
 
+bool lcl_cache_on(void) {
+  lcl_str dir = { 0 };
+  bool on = lcl_cache_dir(&dir);
+  lcl_str_free(&dir);
+  return on;
+}
+
 bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n) {
   lcl_str path = { 0 };
   if (!entry_path(&path, key)) return false;

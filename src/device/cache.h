@@ -16,6 +16,8 @@ enum { LCL_CACHE_FORMAT = 1 };
 /* The folder: LATENTCL_CACHE, else $XDG_CACHE_HOME/latentcl, else ~/.cache/latentcl. False when the cache is
  * off (LATENTCL_CACHE=off) or no folder can be named; dir is appended to. */
 bool lcl_cache_dir(lcl_str *dir);
+/* Whether there is one. */
+bool lcl_cache_on(void);
 
 /* True with the entry's content (lcl_free) when it is there and whole; marks it as used now. */
 bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n);

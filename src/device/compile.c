@@ -16,8 +16,36 @@ static void touch_kernels(cl_program program) {
   lcl_free(kernels);
 }
 
-static void save(lcl_build_job *job) {
+/* Some drivers compile everything once more, in a more general form, when they are asked for a binary, and have a cache of
+ * their own besides (PoCL: 21 s instead of 9 s for the first training step on two cores). Asking them costs more than it
+ * brings. This is measured with the first program that is saved, and remembered in the cache like a refusal. */
+static void dear_key(const lcl_caps *caps, char key[33]) {
+  char text[1024];
+  snprintf(text, sizeof text, "binaries are dear|%s|%s|%s", caps->platform, caps->name, caps->driver);
+  lcl_hash_hex(text, strlen(text), key);
+}
+
+static bool always_save(void) {
+  const char *wish = getenv("LATENTCL_CACHE_BINARIES");
+  return wish && strcmp(wish, "always") == 0;
+}
+
+static bool binaries_are_dear(const lcl_build_job *job) {
+  char key[33];
+  lcl_cache_kind kind;
+  void *data;
+  size_t n;
+  if (always_save()) return false;
+  dear_key(&job->ctx->caps, key);
+  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
+  lcl_free(data);
+  return true;
+}
+
+static void save(lcl_build_job *job, double build_seconds) {
   size_t n = 0;
+  if (!lcl_cache_on() || binaries_are_dear(job)) return;
+  const double start = lcl_now();
   if (clGetProgramInfo(job->program, CL_PROGRAM_BINARY_SIZES, sizeof n, &n, NULL) != CL_SUCCESS || !n) return;
   unsigned char *binary = lcl_alloc(n);
   if (!binary) return;
@@ -26,6 +54,13 @@ static void save(lcl_build_job *job) {
     job->wrote_cache = true;
   }
   lcl_free(binary);
+  const double seconds = lcl_now() - start;
+  if (seconds < 0.1 || seconds < 0.25 * build_seconds || always_save()) return;
+  static const char why[] = "the driver compiles again when it is asked for a binary";
+  char key[33];
+  dear_key(&job->ctx->caps, key);
+  lcl_cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
+  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache", job->ctx->caps.name, why, seconds);
 }
 
 /* True when the cache decided: a program, or a remembered refusal. */
@@ -80,11 +115,12 @@ static lcl_status compile(lcl_build_job *job) {
   size_t n = strlen(text);
   cl_program program = clCreateProgramWithSource(job->ctx->cl, 1, &text, &n, &err);
   if (err != CL_SUCCESS) return lcl_cl_fail(job->ctx, err, job->name);
+  const double start = lcl_now();
   err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
   if (err == CL_SUCCESS) {
     job->program = program;
     touch_kernels(program);
-    save(job);
+    save(job, lcl_now() - start);
     return LCL_OK;
   }
   char *log = build_log(job, program);
