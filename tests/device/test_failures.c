@@ -165,7 +165,7 @@ static void every(use_fn use, const lcl_context_desc *desc, const char *what, vo
   int64_t before = count();
   assert_true(try(use, desc, "nothing", -1));
   int64_t calls = count() - before, failures = 0;
-  assert_true(calls > 40);
+  assert_true(calls > 30);
   for (int64_t n = 0; n < calls; n++) {
     inject(n);
     failures += !try(use, desc, what, n);
