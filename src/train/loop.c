@@ -269,6 +269,17 @@ static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics 
   return lcl_run_log_write(&t->log, j);
 }
 
+/* The best epoch's file gets the exact statistics too, so that evaluating the run says the same. */
+static lcl_status keep_calibrated(lcl_trainer *t) {
+  lcl_tensor_file *f;
+  LCL_TRY(calibrate(t));
+  LCL_TRY(lcl_session_save(t->s, &f));
+  lcl_status st = lcl_tensor_file_set_number(f, "best_epoch", t->at.best_epoch);
+  if (st == LCL_OK) st = lcl_tensor_file_write(f, t->best_path);
+  lcl_tensor_file_destroy(f);
+  return st;
+}
+
 /* Evaluates the best epoch on the test split (everything, for merged splits). */
 static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_session *s = t->s;
@@ -281,7 +292,7 @@ static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_status st = lcl_session_load(s, f, false);
   lcl_tensor_file_destroy(f);
   LCL_TRY(st);
-  if (s->model->settings.calibrate) LCL_TRY(calibrate(t));
+  if (s->model->settings.calibrate) LCL_TRY(keep_calibrated(t));
   int classes = t->eval && ds->labels ? ds->classes : 0;
   int64_t *confusion = lcl_alloc((size_t)LCL_MAX(classes * classes, 1) * sizeof *confusion);
   if (!confusion) return LCL_ERR_HOST_MEMORY;

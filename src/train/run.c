@@ -74,10 +74,14 @@ const char *lcl_run_path(const lcl_run_folder *r) {
   return r->folder;
 }
 
+lcl_status lcl_run_load(lcl_run_folder *r) {
+  return lcl_session_load(r->s, r->weights, false);
+}
+
 lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out) {
   lcl_evaluator *e;
   LCL_TRY(lcl_evaluator_create(r->s, true, &e));
-  lcl_status s = lcl_session_load(r->s, r->weights, false);
+  lcl_status s = lcl_run_load(r);
   if (s == LCL_OK) s = lcl_evaluate_outputs(e, ds, out);
   lcl_evaluator_destroy(e);
   return s;

@@ -94,6 +94,8 @@ double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double 
 
 lcl_session *lcl_run_session(lcl_run_folder *r);
 const char *lcl_run_path(const lcl_run_folder *r);
+/* Puts the run's weights into every variable there is by now; again after graphs that brought more. */
+lcl_status lcl_run_load(lcl_run_folder *r);
 /* The outputs of every example of a split under the run's weights. */
 lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
 

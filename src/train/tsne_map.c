@@ -146,6 +146,7 @@ static lcl_status perturbed(map *m, const float *features) {
   float *images = lcl_alloc((size_t)(m->n_marked * md->channels * md->height * md->width) * sizeof *images);
   int32_t *labels = lcl_alloc((size_t)m->n_marked * sizeof *labels);
   st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK) st = lcl_run_load(m->run); /* the decoder's variables are new */
   if (st == LCL_OK) st = marked_rows(m, images, labels);
   if (st == LCL_OK) st = run_latents(m, &stage, images, labels);
   lcl_free(images);
@@ -226,6 +227,7 @@ static void score(const map *m, double divergence, lcl_metrics *out) {
   }
 }
 
+/* The square around all points. */
 static void bounds(const map *m, float low[2], float *span) {
   float high[2] = { -INFINITY, -INFINITY };
   low[0] = low[1] = INFINITY;
@@ -234,6 +236,7 @@ static void bounds(const map *m, float low[2], float *span) {
     high[i & 1] = fmaxf(high[i & 1], m->y[i]);
   }
   *span = fmaxf(fmaxf(high[0] - low[0], high[1] - low[1]), 1e-6f);
+  for (int k = 0; k < 2; k++) low[k] -= (*span - (high[k] - low[k])) / 2;
 }
 
 static int ascending(const void *a, const void *b) {

@@ -1,0 +1,423 @@
+/* Ladder, IMSAT and network inversion: sizes as published, what each option changes, training that gets
+ * somewhere, and the perturbation against its definition. */
+#include "test.h"
+
+#include <math.h>
+
+#include "graph/internal.h"
+#include "latentcl/nn.h"
+#include "latentcl/train.h"
+#include "models/build.h"
+
+static lcl_context *ctx;
+
+static int setup(void **state) {
+  (void)state;
+  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+typedef struct world {
+  lcl_model *model;
+  lcl_store *store;
+  lcl_graph *graph;
+  lcl_build build;
+} world;
+
+static const lcl_model_data mnist = {
+  .name = "test", .channels = 1, .height = 28, .width = 28, .classes = 10
+};
+
+static void set_options(lcl_options *o, const char *text) {
+  char copy[256], *rest = copy;
+  snprintf(copy, sizeof copy, "%s", text);
+  for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
+    ASSERT_OK(lcl_options_set_pair(o, one));
+}
+
+/* options: "a=1 b=2". */
+static lcl_status create(const char *name, const lcl_model_data *data, const char *options, lcl_model **m) {
+  const lcl_model_class *cls;
+  lcl_options *o;
+  ASSERT_OK(lcl_model_find(name, &cls));
+  ASSERT_OK(lcl_model_options(cls, &o));
+  set_options(o, options);
+  lcl_status s = lcl_model_create(cls, o, data, m);
+  lcl_options_destroy(o);
+  return s;
+}
+
+static world begin(const char *name, const lcl_model_data *data, const char *options, int64_t batch,
+                   int64_t unlabelled) {
+  world w;
+  ASSERT_OK(create(name, data, options, &w.model));
+  w.model->extra_width = 1;
+  ASSERT_OK(lcl_store_create(ctx, 5, &w.store));
+  ASSERT_OK(lcl_graph_create(w.store, "test", &w.graph));
+  ASSERT_OK(lcl_build_init(&w.build, w.model, w.graph, LCL_MODE_TRAIN, batch, unlabelled));
+  return w;
+}
+
+static void end(world *w) {
+  lcl_graph_destroy(w->graph);
+  lcl_store_destroy(w->store);
+  lcl_model_destroy(w->model);
+}
+
+/* ---- sizes
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void sizes(void **state) {
+  (void)state;
+  const lcl_model_data sound = { .name = "test", .channels = 1, .height = 1, .width = 22050, .classes = 10 };
+  const struct {
+    const char *model, *options;
+    int64_t parameters;
+    const lcl_model_data *data;
+  } cases[] = {
+    { "ladder", "", 3105710, &mnist },
+    { "imsat", "", 2400010, &mnist },
+    { "imsat", "task=hash hidden=60-30", 49606, &mnist },
+    { "imsat", "task=hash hidden=200-200", 201216, &mnist },
+    { "imsat", "task=hash hidden=400-400", 482416, &mnist },
+    { "imsat", "system=linear-rim", 7850, &mnist },
+    { "inversion", "arch=small-cnn", 32256, &mnist },
+    { "inversion", "arch=large-cnn", 1373760, &mnist },
+    { "inversion", "arch=large-cnn global_mean=true", 1366080 + 1920, &mnist },
+    { "inversion", "arch=resnet2-32", 694272, &mnist },
+    { "inversion", "arch=resnet3-16", 270960, &mnist },
+    { "inversion", "arch=bird10", 60842, &sound },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    world w = begin(cases[i].model, cases[i].data, cases[i].options, 4, 4);
+    int64_t n = lcl_store_param_count(w.store);
+    if (n != cases[i].parameters)
+      fail_msg("%s %s: %lld parameters, published %lld", cases[i].model, cases[i].options, (long long)n,
+               (long long)cases[i].parameters);
+    end(&w);
+  }
+}
+
+/* ---- what options change
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Names of terms, inputs and the kinds of variables, as one line. */
+static void describe(const world *w, char *out, size_t size) {
+  lcl_str s = { 0 };
+  for (int i = 0; i < w->build.n_terms; i++) lcl_str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
+  lcl_str_add(&s, " |%s%s%s%s |", w->build.image ? " image" : "", w->build.label ? " label" : "",
+              w->build.unlabelled ? " unlabelled" : "", w->build.extra ? " extra" : "");
+  int random = 0, dec = 0, g = 0, bias = 0;
+  for (size_t i = 0; i < w->graph->nodes.n; i++)
+    random += (w->graph->nodes.data[i]->op->flags & LCL_OP_RANDOM) != 0;
+  for (size_t i = 0; i < lcl_store_count(w->store); i++) {
+    const char *name = lcl_store_info(w->store, i).name;
+    dec += strncmp(name, "dec", 3) == 0;
+    g += name[0] == 'g' && name[1] >= '0' && name[1] <= '9';
+    bias += strstr(name, ".bias") != NULL;
+  }
+  lcl_str_add(&s, " random %d dec %d g %d bias %d", random, dec, g, bias);
+  snprintf(out, size, "%s", s.data);
+  lcl_str_free(&s);
+}
+
+static void switches(void **state) {
+  (void)state;
+  const lcl_model_data small = { .name = "test", .channels = 1, .height = 22, .width = 22, .classes = 3 };
+  const struct {
+    const char *model, *options, *expected;
+  } cases[] = {
+    { "ladder", "widths=6-5",
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 40 bias 0" },
+    { "ladder", "widths=6-5 noise=0",
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 0 dec 3 g 40 bias 0" },
+    { "ladder", "widths=6-5 noise=0.3,0",
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 1 dec 3 g 40 bias 0" },
+    { "ladder", "widths=6-5 variant=bottom",
+      "nll denoise0 | image label unlabelled | random 4 dec 3 g 40 bias 0" },
+    { "ladder", "widths=6-5 variant=gamma",
+      "nll denoise3 | image label unlabelled | random 4 dec 0 g 10 bias 0" },
+    { "ladder", "widths=6-5 variant=baseline", "nll | image label | random 4 dec 0 g 0 bias 0" },
+    { "ladder", "widths=6-5 lambda=0,1,0",
+      "nll denoise1 | image label unlabelled | random 4 dec 2 g 30 bias 0" },
+    { "ladder", "widths=6-5 g=linear",
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 8 bias 0" },
+    { "ladder", "widths=6-5 g=sig",
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 36 bias 0" },
+    { "imsat", "hidden=7-6",
+      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 3" },
+    { "imsat", "hidden=7-6 system=imsat-rpt",
+      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 3" },
+    { "imsat", "hidden=7-6 system=linear-vat",
+      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 1" },
+    { "imsat", "hidden=7-6 system=deep-rim",
+      "conditional_entropy marginal_entropy squared_weights | image | random 0 dec 0 g 0 bias 3" },
+    { "imsat", "system=linear-rim",
+      "conditional_entropy marginal_entropy squared_weights | image | random 0 dec 0 g 0 bias 1" },
+    { "imsat", "task=hash",
+      "pair_information conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 "
+      "bias 3" },
+    { "inversion", "", "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
+    { "inversion", "pooling=max",
+      "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
+    { "inversion", "inhibitor=true",
+      "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 0" },
+    { "inversion", "alpha=1", "nll | image label | random 0 dec 0 g 0 bias 3" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    world w = begin(cases[i].model, &small, cases[i].options, 4, 4);
+    char got[256];
+    describe(&w, got, sizeof got);
+    if (strcmp(got, cases[i].expected) != 0)
+      fail_msg("%s %s: got \"%s\", expected \"%s\"", cases[i].model, cases[i].options, got,
+               cases[i].expected);
+    end(&w);
+  }
+}
+
+/* The published weights follow the number of labels. */
+static void presets(void **state) {
+  (void)state;
+  const struct {
+    const char *options;
+    double first, second, noise;
+  } cases[] = { { "labels_per_class=5", 2000, 20, 0.3 },
+                { "labels_per_class=10", 1000, 10, 0.3 },
+                { "labels_per_class=100", 2000, 20, 0.2 },
+                { "labels_per_class=0", 1000, 1, 0.3 } };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    world w = begin("ladder", &mnist, cases[i].options, 4, 4);
+    double seen[3] = { 0 };
+    for (size_t k = 0; k < w.graph->nodes.n; k++) { /* weights and noise are factors of scale nodes */
+      const lcl_node *node = w.graph->nodes.data[k];
+      if (node->n_in != 1 || node->op->attr_size < sizeof(float)) continue;
+      for (size_t at = 0; at + sizeof(float) <= node->op->attr_size; at += sizeof(float)) {
+        float f;
+        memcpy(&f, (const char *)node->attr + at, sizeof f);
+        for (int v = 0; v < 3; v++)
+          seen[v] += f == (float)(v == 0 ? cases[i].first : v == 1 ? cases[i].second : cases[i].noise);
+      }
+    }
+    for (int v = 0; v < 3; v++)
+      if (seen[v] == 0) fail_msg("%s: no node has preset %d", cases[i].options, v);
+    end(&w);
+  }
+}
+
+static void refused(void **state) {
+  (void)state;
+  const lcl_model_data tiny = { .name = "test", .channels = 1, .height = 8, .width = 8, .classes = 3 };
+  const lcl_model_data plain = { .name = "test", .channels = 1, .height = 28, .width = 28 };
+  const struct {
+    const char *model, *options;
+    const lcl_model_data *data;
+  } cases[] = {
+    { "ladder", "widths=6-", &mnist },
+    { "ladder", "lambda=1,x", &mnist },
+    { "ladder", "noise=-1", &mnist },
+    { "ladder", "widths=0", &mnist },
+    { "ladder", "", &plain },
+    { "imsat", "", &plain },
+    { "imsat", "clusters=1", &mnist },
+    { "imsat", "bits=65 task=hash", &mnist },
+    { "imsat", "hidden=12-a", &mnist },
+    { "imsat", "alpha=0", &mnist },
+    { "inversion", "alpha=1.5", &mnist },
+    { "inversion", "", &tiny },
+    { "inversion", "arch=bird10", &mnist },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    lcl_model *m = NULL;
+    lcl_status s = create(cases[i].model, cases[i].data, cases[i].options, &m);
+    if (s != LCL_ERR_ARGUMENT) fail_msg("%s %s: status %d", cases[i].model, cases[i].options, (int)s);
+    assert_null(m);
+  }
+}
+
+/* ---- training
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+enum { BATCH = 20, STEPS = 25 };
+
+static void feed_digits(world *w, lcl_program *p, const lcl_dataset *ds, int64_t first, float gain,
+                        float shift) {
+  float image[BATCH * 784];
+  int32_t label[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    ASSERT_OK(lcl_dataset_example(ds, first + i, image + (ptrdiff_t)i * 784));
+    label[i] = ds->labels[first + i];
+  }
+  for (int i = 0; i < BATCH * 784; i++) image[i] = image[i] * gain + shift;
+  if (w->build.image) ASSERT_OK(lcl_feed(p, "image", image, sizeof image));
+  if (w->build.unlabelled) ASSERT_OK(lcl_feed(p, "unlabelled", image, sizeof image));
+  if (w->build.label) ASSERT_OK(lcl_feed(p, "label", label, sizeof label));
+  if (w->build.extra) {
+    float radius[BATCH];
+    for (int i = 0; i < BATCH; i++) radius[i] = 2;
+    ASSERT_OK(lcl_feed(p, "extra", radius, sizeof radius));
+  }
+}
+
+/* Some steps on one batch of the built-in digits: the loss of the last few must be below that of the first
+ * few. */
+static void learns(void **state) {
+  (void)state;
+  static const struct {
+    const char *model, *options;
+    float rate;
+  } cases[] = {
+    { "ladder", "widths=40-20", 0.01f },
+    { "ladder", "widths=40-20 g=amlp zbn_div=var", 0.01f },
+    { "imsat", "hidden=40-40 init_mode=code", 0.01f },
+    { "imsat", "hidden=40-40 system=imsat-rpt", 0.01f },
+    { "imsat", "hidden=40-40 task=hash", 0.01f },
+    { "imsat", "system=linear-rim", 0.0005f }, /* 784 pixels of one sign move a logit together */
+    { "inversion", "pooling=max", 0.003f },
+  };
+  lcl_dataset *ds;
+  ASSERT_OK(lcl_dataset_synthetic(3, 0, BATCH, &ds));
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    world w = begin(cases[i].model, &mnist, cases[i].options, BATCH, BATCH);
+    lcl_optimiser_desc adam = w.build.optimiser;
+    adam.rate = cases[i].rate;
+    lcl_minimise(w.build.loss, &adam);
+    lcl_program *p;
+    ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
+    bool imsat = strcmp(cases[i].model, "imsat") == 0;
+    feed_digits(&w, p, ds, 0, imsat ? 255.0f / 128 : 1, imsat ? -1 : 0);
+    double first = 0, last = 0;
+    for (int step = 0; step < STEPS; step++) {
+      float loss;
+      ASSERT_OK(lcl_run(p));
+      ASSERT_OK(lcl_fetch(p, "#0", &loss, sizeof loss));
+      assert_true(isfinite(loss));
+      if (step < 4) first += loss;
+      if (step >= STEPS - 4) last += loss;
+    }
+    if (!(last < first))
+      fail_msg("%s %s: loss %g at first, %g at last", cases[i].model, cases[i].options, first / 4, last / 4);
+    lcl_program_destroy(p);
+    end(&w);
+  }
+  lcl_dataset_close(ds);
+}
+
+/* Only the information term's pass moves the running statistics: after a step they are the same with and
+ * without the passes on perturbed examples. */
+static void statistics(void **state) {
+  (void)state;
+  static const char *const systems[] = { "hidden=12-12 system=deep-rim", "hidden=12-12 system=imsat-vat" };
+  float mean[2][12], var[2][12];
+  lcl_dataset *ds;
+  ASSERT_OK(lcl_dataset_synthetic(3, 0, BATCH, &ds));
+  for (int i = 0; i < 2; i++) {
+    world w = begin("imsat", &mnist, systems[i], BATCH, 0);
+    lcl_program *p;
+    ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
+    feed_digits(&w, p, ds, 0, 2, -1);
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_store_read(w.store, "bn2.mean", mean[i], sizeof mean[i]));
+    ASSERT_OK(lcl_store_read(w.store, "bn2.var", var[i], sizeof var[i]));
+    lcl_program_destroy(p);
+    end(&w);
+  }
+  for (int k = 0; k < 12; k++) {
+    assert_true(mean[0][k] != 0 && var[0][k] != 1);
+    assert_true(fabsf(mean[0][k] - mean[1][k]) <= 1e-5f * fabsf(mean[0][k]) + 1e-7f);
+    assert_true(fabsf(var[0][k] - var[1][k]) <= 1e-5f * var[0][k]);
+  }
+  lcl_dataset_close(ds);
+}
+
+/* ---- the adversarial direction
+ * ------------------------------------------------------------------------------------------ */
+
+enum { N = 6, F = 9, K = 4 };
+
+static lcl_tensor *linear_net(void *user, lcl_tensor *x) {
+  return lcl_matmul(x, user, false, true);
+}
+
+static lcl_tensor *categorical(void *user, lcl_tensor *p, lcl_tensor *q) {
+  (void)user;
+  return lcl_kl_categorical(p, q);
+}
+
+static void softmax_of(const double *w, const double *x, double *p) {
+  double sum = 0;
+  for (int k = 0; k < K; k++) {
+    p[k] = 0;
+    for (int f = 0; f < F; f++) p[k] += w[k * F + f] * x[f];
+    sum += p[k] = exp(p[k]);
+  }
+  for (int k = 0; k < K; k++) p[k] /= sum;
+}
+
+/* f(x) = W x: the direction is that of W^T (softmax(W(x + xi d)) - softmax(W x)), d the unit normal draw. */
+static void vat(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 5, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  float w[K * F], x[N * F], radius[N], noise[N * F], got[N * F];
+  for (int i = 0; i < K * F; i++) w[i] = (float)((i * 37) % 19 - 9) / 9;
+  for (int i = 0; i < N * F; i++) x[i] = (float)((i * 23) % 17 - 8) / 8;
+  for (int i = 0; i < N; i++) radius[i] = 0.5f + (float)i;
+  const float xi = 0.5f;
+  lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(N, F)),
+             *tr = lcl_const_data(g, LCL_F32, LCL_SHAPE(N, 1), radius);
+  lcl_tensor *tw = lcl_const_data(g, LCL_F32, LCL_SHAPE(K, F), w);
+  lcl_tensor *r = lcl_vat_direction(tx, tr, xi, 1, linear_net, categorical, tw), *draw = NULL;
+  for (size_t i = 0; i < g->nodes.n; i++)
+    if (g->nodes.data[i]->op->flags & LCL_OP_RANDOM) draw = &g->nodes.data[i]->out[0];
+  assert_non_null(draw);
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, draw }, .n_fetch = 2 }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));
+  ASSERT_OK(lcl_fetch(p, "#1", noise, sizeof noise));
+  double dw[K * F];
+  for (int i = 0; i < K * F; i++) dw[i] = (double)w[i];
+  for (int n = 0; n < N; n++) {
+    double norm = 0, at[F], moved[F], q[K], s[K], gradient[F] = { 0 }, length = 0;
+    for (int f = 0; f < F; f++) norm += (double)noise[n * F + f] * (double)noise[n * F + f];
+    for (int f = 0; f < F; f++) {
+      at[f] = (double)x[n * F + f];
+      moved[f] = at[f] + (double)xi * (double)noise[n * F + f] / sqrt(norm);
+    }
+    softmax_of(dw, at, q);
+    softmax_of(dw, moved, s);
+    for (int f = 0; f < F; f++)
+      for (int k = 0; k < K; k++) gradient[f] += dw[k * F + f] * (s[k] - q[k]);
+    for (int f = 0; f < F; f++) length += gradient[f] * gradient[f];
+    for (int f = 0; f < F; f++) {
+      double want = (double)radius[n] * gradient[f] / sqrt(length);
+      /* s - q loses digits: their rounding, 8 eps of 1, against the gradient's length. */
+      double bound = (double)radius[n] * (32 * 6e-8 + 8 * 6e-8 * K / sqrt(length));
+      if (fabs((double)got[n * F + f] - want) > bound)
+        fail_msg("row %d: got %.7g, expected %.7g within %.2g", n, (double)got[n * F + f], want, bound);
+    }
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(sizes),   cmocka_unit_test(switches), cmocka_unit_test(presets),
+    cmocka_unit_test(refused), cmocka_unit_test(learns),   cmocka_unit_test(statistics),
+    cmocka_unit_test(vat),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
