@@ -21,7 +21,7 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   for (size_t i = 0; i < lcl_model_count(); i++) {
     const lcl_model_class *c = lcl_model_at(i);
-    printf("%-16s %s\n%-16s %s\n%-16s can: ", c->name, c->summary, "", c->reference, "");
+    printf("%-20s %s\n%-20s %s\n%-20s can: ", c->name, c->summary, "", c->reference, "");
     const char *comma = "";
     for (size_t k = 0; k < sizeof abilities / sizeof *abilities; k++) {
       if (!(c->can & abilities[k].can)) continue;

@@ -3,10 +3,10 @@
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
+  &lcl_model_semantic_noise,
   &lcl_model_imsat,
   &lcl_model_inversion,
   &lcl_model_ladder,
-  &lcl_model_semantic_noise,
   &lcl_model_pixelrnn,
   &lcl_model_augconv,
   &lcl_model_vae,

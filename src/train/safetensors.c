@@ -6,7 +6,7 @@
 #include "base/base.h"
 #include "latentcl/train.h"
 
-enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 1024 };
+enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 1024, TENSOR_LIMIT = 65536 };
 
 typedef struct entry {
   lcl_tensor_entry e;
@@ -85,6 +85,10 @@ const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key) {
  * ------------------------------------------------------------------------------------------------------- */
 
 static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void *owned, size_t begin) {
+  if (f->entries.n == TENSOR_LIMIT) {
+    lcl_free(owned);
+    return lcl_fail(LCL_ERR_FORMAT, "more than %d tensors", TENSOR_LIMIT);
+  }
   if (lcl_tensor_file_find(f, e->name)) {
     lcl_free(owned);
     return lcl_fail(LCL_ERR_FORMAT, "tensor \"%s\" appears twice", e->name);

@@ -114,7 +114,7 @@ static void settings(void **state) {
 /* The options of every table exist, and its numbers are percentages in order. */
 static void tables(void **state) {
   (void)state;
-  assert_true(lcl_table_count >= 3);
+  assert_true(lcl_table_count >= 4);
   for (size_t k = 0; k < lcl_table_count; k++) {
     const lcl_table *t = lcl_tables[k];
     for (int r = 0; r < t->n_rows; r++) {
