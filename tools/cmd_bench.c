@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "latentcl/bench.h"
 
-static const char *const suites[] = { "device", "launch", "gemm", "conv", "deepbench", "recurrent", "perturb", "fft", "steps", "sample" };
+static const char *const suites[] = { "device", "launch", "gemm", "conv", "deepbench", "recurrent", "perturb", "fft", "steps", "pixelrnn", "sample" };
 
 typedef struct picked {
   size_t *index, n;
@@ -263,7 +263,7 @@ static int run(int argc, char **argv) {
   };
   int at, code = cli_parse(argc, argv, table, "bench [SUITE|WORKLOAD]...",
                            "Measures named workloads on one device. Suites: all, device, launch, gemm, conv, deepbench, recurrent, perturb, fft, "
-                           "steps, sample. Without arguments: gemm, conv and steps.",
+                           "steps, pixelrnn, sample. Without arguments: gemm, conv and steps.",
                            &at);
   if (code >= 0) return code;
   if (o.list || o.describe) return list_all(o.describe);

@@ -34,6 +34,7 @@ extern const lcl_workload lcl_workloads[];
 extern const size_t lcl_n_workloads;
 
 lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 
 /* Compiles the graph for fetch and fills the row's compile time, arithmetic, memory and algorithm. */

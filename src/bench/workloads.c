@@ -13,6 +13,12 @@
   { .name = name_, .suite = "device", .description = text, .kind = LCL_WORK_PROBE, .run = run_, .variant = variant_ }
 #define LAUNCH(name_, run_, variant_, text)                                                                          \
   { .name = name_, .suite = "launch", .description = text, .kind = LCL_WORK_PROBE, .run = run_, .variant = variant_ }
+#define GROW(name_, options_, n, side, text)                                                                         \
+  { .name = name_, .suite = "pixelrnn", .description = text, .kind = LCL_WORK_STEP, .run = lcl_bench_step, .model = "pixelrnn", \
+    .options = options_, .batch = n, .channels = 1, .height = side, .width = side }
+#define SAMPLE(name_, variant_, n, text)                                                                             \
+  { .name = name_, .suite = "sample", .description = text, .kind = LCL_WORK_CUSTOM, .run = lcl_bench_sample, .variant = variant_, \
+    .batch = n, .channels = 1, .height = 28, .width = 28 }
 /* Shapes of Baidu's DeepBench convolution problems: image n x c x h x w, k filters r x s. */
 #define DEEP(n, c, h, w, k, r, s, pad, stride)                                                                       \
   OP("deepbench", "deepbench-" #n "x" #c "x" #h "x" #w "-" #k "x" #r "x" #s, "conv2d", "pad=" pad " stride=" stride, \
@@ -111,5 +117,19 @@ const lcl_workload lcl_workloads[] = {
   STEP("pixelrnn-1x16-b16", "pixelrnn", "layers=1 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, one Diagonal BiLSTM layer"),
   STEP("pixelrnn-7x16-b16", "pixelrnn", "layers=7 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, seven layers"),
   STEP("vgg-cifar-b32", "augconv", "data=cifar10", 32, 0, 3, 32, 32, "training step, 13-layer VGG on 32x32 colour images, batch 32"),
+
+  GROW("pixelrnn-3x16-b16", "layers=3 hidden=16 head_layers=1", 16, 28, "how a PixelRNN step grows: three layers"),
+  GROW("pixelrnn-1x32-b16", "layers=1 hidden=32 head_layers=1", 16, 28, "how a PixelRNN step grows: 32 hidden units"),
+  GROW("pixelrnn-1x64-b16", "layers=1 hidden=64 head_layers=1", 16, 28, "how a PixelRNN step grows: 64 hidden units"),
+  GROW("pixelrnn-1x16-b1", "layers=1 hidden=16 head_layers=1", 1, 28, "how a PixelRNN step grows: one picture"),
+  GROW("pixelrnn-1x16-b64", "layers=1 hidden=16 head_layers=1", 64, 28, "how a PixelRNN step grows: 64 pictures"),
+  GROW("pixelrnn-1x16-b16-s8", "layers=1 hidden=16 head_layers=1", 16, 8, "how a PixelRNN step grows: pictures of 8 x 8"),
+  GROW("pixelrnn-1x16-b16-s16", "layers=1 hidden=16 head_layers=1", 16, 16, "how a PixelRNN step grows: pictures of 16 x 16"),
+  GROW("pixelrnn-1x16-b16-s32", "layers=1 hidden=16 head_layers=1", 16, 32, "how a PixelRNN step grows: pictures of 32 x 32"),
+  GROW("pixelrnn-1x16-b16-s64", "layers=1 hidden=16 head_layers=1", 16, 64, "how a PixelRNN step grows: pictures of 64 x 64"),
+  GROW("pixelrnn-1x16-b16-bn", "layers=1 hidden=16 batch_norm=true head_layers=1", 16, 28, "training step, PixelRNN with batch norm"),
+
+  SAMPLE("pixelrnn-sample-1x16-n64", 0, 64, "draw 64 whole 28x28 pictures pixel by pixel, one layer"),
+  SAMPLE("pixelrnn-forward-1x16-n64", 1, 64, "one forward pass of the same 64: drawing without state takes 784 of them"),
 };
 const size_t lcl_n_workloads = LCL_COUNT(lcl_workloads);
