@@ -41,9 +41,9 @@ static lcl_status set_options(const lcl_workload *w, lcl_options *o) {
   return LCL_OK;
 }
 
-static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state *s, lcl_bench_row *row) {
+/* The model and its store. */
+static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state *s) {
   const lcl_model_class *cls;
-  lcl_build b;
   lcl_model_data data = { .channels = w->channels, .height = w->height, .width = w->width, .classes = 10, .train = 50000 };
   snprintf(data.name, sizeof data.name, "%s", w->channels == 3 ? "cifar10" : "idx");
   LCL_TRY(lcl_model_find(w->model, &cls));
@@ -51,6 +51,20 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state
   LCL_TRY(set_options(w, s->options));
   LCL_TRY(lcl_model_create(cls, s->options, &data, &s->model));
   LCL_TRY(lcl_store_create(ctx, 1, &s->store));
+  if (!cls->prepare) return LCL_OK;
+  lcl_model_examples some = { .n = 512, .size = w->channels * w->height * w->width }; /* for per-example numbers */
+  float *images = lcl_alloc((size_t)(some.n * some.size) * sizeof *images);
+  if (!images) return LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; i < some.n * some.size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
+  some.images = images;
+  lcl_status st = cls->prepare(s->model, ctx, &some);
+  lcl_free(images);
+  return st;
+}
+
+static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state *s, lcl_bench_row *row) {
+  lcl_build b;
+  LCL_TRY(open_model(ctx, w, s));
   LCL_TRY(lcl_graph_create(s->store, "train", &s->g));
   const lcl_settings *own = &s->model->settings;
   LCL_TRY(lcl_build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
@@ -62,19 +76,23 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
-  if (b.extra) LCL_TRY(feed_tensor(s->p, s->model->extra_name, b.extra, 0));
+  if (b.extra) LCL_TRY(feed_tensor(s->p, "extra", b.extra, 0));
   float lr = 1e-4f;
   return lcl_feed(s->p, "lr", &lr, sizeof lr);
+}
+
+static void step_free(step_state *s) {
+  lcl_program_destroy(s->p);
+  lcl_graph_destroy(s->g);
+  lcl_store_destroy(s->store);
+  lcl_model_destroy(s->model);
+  lcl_options_destroy(s->options);
 }
 
 lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
   step_state s = { 0 };
   lcl_status st = step_build(ctx, w, &s, row);
   if (st == LCL_OK) st = lcl_bench_time(ctx, s.p, desc, row);
-  lcl_program_destroy(s.p);
-  lcl_graph_destroy(s.g);
-  lcl_store_destroy(s.store);
-  lcl_model_destroy(s.model);
-  lcl_options_destroy(s.options);
+  step_free(&s);
   return st;
 }

@@ -116,7 +116,7 @@ const lcl_workload lcl_workloads[] = {
   STEP("ladder-b100", "ladder", "", 100, 100, 1, 28, 28, "training step, ladder network, 100 labelled + 100 unlabelled"),
   STEP("pixelrnn-1x16-b16", "pixelrnn", "layers=1 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, one Diagonal BiLSTM layer"),
   STEP("pixelrnn-7x16-b16", "pixelrnn", "layers=7 hidden=16 head_layers=1", 16, 0, 1, 28, 28, "training step, PixelRNN, seven layers"),
-  STEP("vgg-cifar-b32", "augconv", "data=cifar10", 32, 0, 3, 32, 32, "training step, 13-layer VGG on 32x32 colour images, batch 32"),
+  STEP("vgg-cifar-b32", "augconv", "arch=vgg", 32, 0, 3, 32, 32, "training step, 13-layer VGG on 32x32 colour images, batch 32"),
 
   GROW("pixelrnn-3x16-b16", "layers=3 hidden=16 head_layers=1", 16, 28, "how a PixelRNN step grows: three layers"),
   GROW("pixelrnn-1x32-b16", "layers=1 hidden=32 head_layers=1", 16, 28, "how a PixelRNN step grows: 32 hidden units"),
