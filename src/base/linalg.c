@@ -149,10 +149,11 @@ lcl_status lcl_eigen_symmetric(double *a, double *value, int n) {
 }
 
 /* Makes columns p and q of u orthogonal; the same rotation on v. False when they already are. Both are kept
- * transposed: row p is column p. */
-static bool orthogonalise(double *up, double *uq, double *vp, double *vq, int n) {
+ * transposed: row p is column p. Columns whose square is at most `dust` are what rounding leaves of a zero
+ * singular value, and have no direction. */
+static bool orthogonalise(double *up, double *uq, double *vp, double *vq, int n, double dust) {
   double a = dot(up, up, n), b = dot(uq, uq, n), c = dot(up, uq, n);
-  if (fabs(c) <= 1e-15 * sqrt(a * b)) return false;
+  if (fabs(c) <= n * DBL_EPSILON * sqrt(a * b) || fmin(a, b) <= dust) return false;
   double zeta = (b - a) / (2 * c), t = copysign(1, zeta) / (fabs(zeta) + hypot(1, zeta));
   double cosine = 1 / hypot(1, t), sine = cosine * t;
   rotate_rows(up, uq, cosine, sine, n);
@@ -180,7 +181,7 @@ static double gram_schmidt(double *q, int i, int n) {
 /* Columns of u (kept as rows) that belong to zero singular values: any orthonormal completion. */
 static void complete(double *ut, const double *s, int n) {
   for (int i = 0; i < n; i++) {
-    if (s[i] > 1e-14 * s[0] && s[i] > 0) continue;
+    if (s[i] > fmax(1e-14, n * DBL_EPSILON) * s[0] && s[i] > 0) continue;
     for (int unit = 0; unit < n; unit++) {
       double *row = ut + (size_t)i * (size_t)n;
       memset(row, 0, (size_t)n * sizeof *row);
@@ -198,12 +199,13 @@ lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int 
   memset(vt, 0, size * sizeof *vt);
   for (int i = 0; i < n; i++) vt[(size_t)i * (size_t)n + (size_t)i] = 1;
   bool busy = true;
+  double dust = dot(a, a, (int)size) * n * DBL_EPSILON * DBL_EPSILON;
   for (int sweep = 0; busy && sweep < 100; sweep++) {
     busy = false;
     for (int p = 0; p < n; p++)
       for (int q = p + 1; q < n; q++)
         busy |= orthogonalise(ut + (size_t)p * (size_t)n, ut + (size_t)q * (size_t)n,
-                              vt + (size_t)p * (size_t)n, vt + (size_t)q * (size_t)n, n);
+                              vt + (size_t)p * (size_t)n, vt + (size_t)q * (size_t)n, n, dust);
   }
   if (busy) {
     lcl_free(ut);
