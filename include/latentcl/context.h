@@ -32,6 +32,7 @@ typedef struct lcl_context_desc {
 } lcl_context_desc;
 
 LCL_API lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out);
+/* Waits for what is running. Everything that was made from the context (buffers, graphs, programs) is destroyed before. */
 LCL_API void lcl_context_destroy(lcl_context *ctx);
 
 /* Waits until everything that was enqueued is done. */
@@ -54,7 +55,7 @@ LCL_API const char *lcl_context_device_name(const lcl_context *ctx);
 
 /* Buffers: device memory that programs or the caller use. */
 typedef struct lcl_buffer lcl_buffer;
-LCL_API lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out);
+LCL_API lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out); /* content is undefined */
 LCL_API lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem, lcl_buffer **out); /* retains cl_mem */
 LCL_API void lcl_buffer_destroy(lcl_buffer *buf);
 LCL_API size_t lcl_buffer_size(const lcl_buffer *buf);

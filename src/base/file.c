@@ -68,7 +68,7 @@ static bool write_all(int fd, const char *data, size_t n) {
   return true;
 }
 
-lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
+static lcl_status replace(const char *path, const void *data, size_t n, bool durable) {
   static atomic_uint serial;
   lcl_str temp = { 0 };
   /* The name is unique among processes and threads, so that two writers never share a temporary file. */
@@ -80,7 +80,7 @@ lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
     lcl_str_free(&temp);
     return LCL_ERR_IO;
   }
-  bool ok = write_all(fd, data, n) && fsync(fd) == 0;
+  bool ok = write_all(fd, data, n) && (!durable || fsync(fd) == 0);
   int err = errno;
   if (close(fd) != 0 && ok) ok = false, err = errno;
   if (ok && rename(temp.data, path) != 0) ok = false, err = errno;
@@ -90,6 +90,14 @@ lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
   }
   lcl_str_free(&temp);
   return ok ? LCL_OK : LCL_ERR_IO;
+}
+
+lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
+  return replace(path, data, n, true);
+}
+
+lcl_status lcl_file_replace(const char *path, const void *data, size_t n) {
+  return replace(path, data, n, false);
 }
 
 lcl_status lcl_mkdirs(const char *path) {

@@ -123,7 +123,7 @@ void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_
   memcpy(h.checksum, sum, 32);
   memcpy(file, &h, sizeof h);
   memcpy(file + sizeof h, data, n);
-  if (lcl_mkdirs(dir.data) != LCL_OK || lcl_file_write_atomic(path.data, file, sizeof h + n) != LCL_OK) {
+  if (lcl_mkdirs(dir.data) != LCL_OK || lcl_file_replace(path.data, file, sizeof h + n) != LCL_OK) {
     static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&told))
       lcl_logf(LCL_LOG_WARN,
@@ -178,7 +178,7 @@ static bool is_entry_name(const char *name) {
          strcmp(name + 32, SUFFIX) == 0;
 }
 
-/* "KEY.lclbin.PID.N.tmp", made by lcl_file_write_atomic. */
+/* "KEY.lclbin.PID.N.tmp", made by lcl_file_replace. */
 static bool is_temporary_name(const char *name) {
   size_t n = strlen(name);
   return n < 80 && n > 36 && strspn(name, "0123456789abcdef") == 32 &&

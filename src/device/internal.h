@@ -48,7 +48,8 @@ void lcl_pool_trim(lcl_context *ctx);
 /* ---- transfers (transfer.c) ---- */
 
 typedef struct lcl_stage {
-  void *host;
+  void *host;    /* lcl_alloc's, or where pinned is mapped */
+  cl_mem pinned; /* NULL: ordinary host memory */
   cl_mem device; /* NULL where the device reads host memory as fast as its own */
   size_t bytes;
   cl_event busy; /* the last command that uses the stage */

@@ -129,7 +129,8 @@ static void run_jobs(job_list *jobs) {
   enum { MAX_THREADS = 16 };
   pthread_t threads[MAX_THREADS];
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const char *limit = getenv("LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
+  const char *limit =
+      getenv("LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
   if (limit && atol(limit) > 0) cores = LCL_MIN(cores, atol(limit));
   size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)), started = 0;
   /* This thread works too; when no thread can be started it does everything. */
@@ -169,8 +170,7 @@ static lcl_status refused(const lcl_program_entry *entry) {
 }
 
 /* Adds a job for the source unless it is built or already among the jobs. */
-static lcl_status add_job(lcl_context *ctx, const lcl_source *source, job_list *jobs,
-                          lcl_status *known_failure) {
+static lcl_status add_job(lcl_context *ctx, const lcl_source *source, job_list *jobs) {
   lcl_build_job job;
   LCL_TRY(prepare(ctx, source, &job));
   const lcl_program_entry *entry = find(&ctx->programs, job.key);
@@ -183,50 +183,58 @@ static lcl_status add_job(lcl_context *ctx, const lcl_source *source, job_list *
   }
   free_job(&job);
   ctx->programs.stats.reused++;
-  if (entry && !entry->program && *known_failure == LCL_OK) *known_failure = refused(entry);
-  return LCL_OK;
+  return entry && !entry->program ? refused(entry) : LCL_OK;
+}
+
+/* Runs the jobs, keeps what they made, frees them. */
+static lcl_status finish_jobs(lcl_context *ctx, job_list *jobs, lcl_status status) {
+  double start = lcl_now();
+  if (status == LCL_OK && jobs->n) {
+    run_jobs(jobs);
+    status = collect(ctx, jobs);
+  }
+  for (size_t i = 0; i < jobs->n; i++) free_job(&jobs->data[i]);
+  lcl_free(jobs->data);
+  ctx->programs.stats.seconds += lcl_now() - start;
+  return status;
 }
 
 lcl_status lcl_programs_build(lcl_context *ctx, const lcl_source *sources, size_t n) {
-  double start = lcl_now();
   job_list jobs = { 0 };
   lcl_status status = LCL_OK;
-  for (size_t i = 0; status == LCL_OK && i < n; i++) {
-    lcl_status known = LCL_OK;
-    status = add_job(ctx, &sources[i], &jobs, &known);
-    if (status == LCL_OK) status = known;
+  for (size_t i = 0; status == LCL_OK && i < n; i++) status = add_job(ctx, &sources[i], &jobs);
+  return finish_jobs(ctx, &jobs, status);
+}
+
+/* The built program of a job's key; builds it first when it is not there. Takes the job over. */
+static lcl_status entry_of(lcl_context *ctx, lcl_build_job *job, const lcl_program_entry **entry) {
+  char key[33];
+  memcpy(key, job->key, sizeof key);
+  *entry = find(&ctx->programs, key);
+  if (*entry) {
+    ctx->programs.stats.reused++;
+    free_job(job);
+  } else {
+    job_list jobs = { 0 };
+    if (!LCL_PUSH(&jobs, *job)) return free_job(job), LCL_ERR_HOST_MEMORY;
+    LCL_TRY(finish_jobs(ctx, &jobs, LCL_OK));
+    *entry = find(&ctx->programs, key);
   }
-  if (status == LCL_OK && jobs.n) {
-    run_jobs(&jobs);
-    status = collect(ctx, &jobs);
-  }
-  for (size_t i = 0; i < jobs.n; i++) free_job(&jobs.data[i]);
-  lcl_free(jobs.data);
-  ctx->programs.stats.seconds += lcl_now() - start;
-  return status;
+  if (!*entry) return LCL_ERR_HOST_MEMORY; /* it was built, but could not be kept */
+  return (*entry)->program ? LCL_OK : refused(*entry);
 }
 
 lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel, cl_kernel *out) {
   *out = NULL;
   lcl_build_job job;
-  LCL_TRY(lcl_programs_build(ctx, source, 1));
+  const lcl_program_entry *entry;
   LCL_TRY(prepare(ctx, source, &job));
-  const lcl_program_entry *entry = find(&ctx->programs, job.key);
-  lcl_status status = LCL_OK;
-  if (!entry)
-    status = lcl_fail(LCL_ERR_BUILD, "%s changed while it was built", job.name);
-  else if (!entry->program)
-    status = refused(entry);
-  else {
-    cl_int err;
-    *out = clCreateKernel(entry->program, kernel, &err);
-    if (err != CL_SUCCESS) {
-      *out = NULL;
-      lcl_cl_fail(ctx, err, kernel);
-      status = lcl_fail_prefix(err == CL_OUT_OF_HOST_MEMORY ? LCL_ERR_HOST_MEMORY : LCL_ERR_OPENCL, "%s",
-                               job.name);
-    }
-  }
-  free_job(&job);
-  return status;
+  LCL_TRY(entry_of(ctx, &job, &entry));
+  cl_int err;
+  *out = clCreateKernel(entry->program, kernel, &err);
+  if (err == CL_SUCCESS) return LCL_OK;
+  *out = NULL;
+  return lcl_fail_prefix(lcl_cl_fail(ctx, err, kernel), "%s (%s)",
+                         source->file ? source->file : "generated.cl",
+                         source->options && *source->options ? source->options : "no options");
 }

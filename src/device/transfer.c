@@ -25,42 +25,63 @@ static lcl_status wait_for(lcl_context *ctx, lcl_stage *stage) {
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "waiting for an upload");
 }
 
-static void free_stage(lcl_stage *stage) {
+static void free_stage(lcl_context *ctx, lcl_stage *stage) {
   if (stage->busy) {
     clWaitForEvents(1, &stage->busy);
     clReleaseEvent(stage->busy);
   }
   if (stage->device) clReleaseMemObject(stage->device);
-  lcl_free(stage->host);
+  if (stage->pinned) {
+    clEnqueueUnmapMemObject(ctx->transfer, stage->pinned, stage->host, 0, NULL, NULL);
+    clFinish(ctx->transfer);
+    clReleaseMemObject(stage->pinned);
+  } else {
+    lcl_free(stage->host);
+  }
   *stage = (lcl_stage) { 0 };
 }
 
 void lcl_stages_free(lcl_context *ctx) {
-  for (int i = 0; i < LCL_STAGES; i++) free_stage(&ctx->stages[i]);
+  for (int i = 0; i < LCL_STAGES; i++) free_stage(ctx, &ctx->stages[i]);
 }
 
 static bool has_own_memory(const lcl_context *ctx) {
   return !ctx->caps.unified_memory;
 }
 
+/* Host memory that the driver has pinned: only from such memory does the bus fetch by itself. */
+static void *pin(lcl_context *ctx, lcl_stage *stage, size_t room) {
+  cl_int err;
+  stage->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL, &err);
+  if (err != CL_SUCCESS) return stage->pinned = NULL;
+  void *host =
+      clEnqueueMapBuffer(ctx->transfer, stage->pinned, CL_TRUE, CL_MAP_WRITE, 0, room, 0, NULL, NULL, &err);
+  if (err == CL_SUCCESS) return host;
+  clReleaseMemObject(stage->pinned);
+  return stage->pinned = NULL;
+}
+
+static lcl_status prepare_device_side(lcl_context *ctx, lcl_stage *stage, size_t room) {
+  cl_int err;
+  if (!ctx->transfer) {
+    ctx->transfer =
+        clCreateCommandQueue(ctx->cl, ctx->device, ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+    if (err != CL_SUCCESS) return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
+  }
+  stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
+  if (err != CL_SUCCESS) return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
+  stage->host = pin(ctx, stage, room);
+  return LCL_OK;
+}
+
 /* Room for the upload in a stage that is not in use. */
 static lcl_status prepare(lcl_context *ctx, lcl_stage *stage, size_t bytes) {
   LCL_TRY(wait_for(ctx, stage));
   if (stage->bytes >= bytes) return LCL_OK;
-  free_stage(stage);
+  free_stage(ctx, stage);
   size_t room = (bytes + 4095) & ~(size_t)4095;
-  if (!(stage->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
-  if (has_own_memory(ctx)) {
-    cl_int err;
-    if (!ctx->transfer) {
-      ctx->transfer =
-          clCreateCommandQueue(ctx->cl, ctx->device, ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
-      if (err != CL_SUCCESS)
-        return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
-    }
-    stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
-    if (err != CL_SUCCESS) return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
-  }
+  if (has_own_memory(ctx)) LCL_TRY(prepare_device_side(ctx, stage, room));
+  if (!stage->host && !(stage->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
   stage->bytes = room;
   return LCL_OK;
 }

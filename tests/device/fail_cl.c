@@ -174,6 +174,17 @@ CREATE(cl_program, clCreateProgramWithBinary,
 CREATE(cl_kernel, clCreateKernel, (cl_program p, const char *s, cl_int *err), (p, s, err),
        CL_OUT_OF_RESOURCES)
 
+void *clEnqueueMapBuffer(cl_command_queue q, cl_mem m, cl_bool b, cl_map_flags fl, size_t x, size_t y,
+                         cl_uint n, const cl_event *w, cl_event *event, cl_int *err) {
+  if (now("clEnqueueMapBuffer")) {
+    *err = CL_MAP_FAILURE;
+    return NULL;
+  }
+  void *(*f)(cl_command_queue, cl_mem, cl_bool, cl_map_flags, size_t, size_t, cl_uint, const cl_event *,
+             cl_event *, cl_int *) = real("clEnqueueMapBuffer");
+  return f(q, m, b, fl, x, y, n, w, event, err);
+}
+
 cl_int clCreateKernelsInProgram(cl_program p, cl_uint n, cl_kernel *kernels, cl_uint *out) {
   if (now("clCreateKernelsInProgram")) return CL_OUT_OF_RESOURCES;
   cl_int (*f)(cl_program, cl_uint, cl_kernel *, cl_uint *) = real("clCreateKernelsInProgram");

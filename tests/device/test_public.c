@@ -1,6 +1,5 @@
 /* What a user sees: public headers and the shared library only. */
-#include <latentcl/context.h>
-#include <latentcl/status.h>
+#include <latentcl/latentcl.h>
 #include <stdio.h>
 #include <string.h>
 

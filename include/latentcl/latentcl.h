@@ -1,0 +1,15 @@
+/* All of LatentCL: devices and contexts, graphs and operations, layers, data sets, models, training, benchmarks. */
+#ifndef LATENTCL_LATENTCL_H
+#define LATENTCL_LATENTCL_H
+
+#include "latentcl/bench.h"
+#include "latentcl/context.h"
+#include "latentcl/data.h"
+#include "latentcl/graph.h"
+#include "latentcl/model.h"
+#include "latentcl/nn.h"
+#include "latentcl/ops.h"
+#include "latentcl/status.h"
+#include "latentcl/train.h"
+
+#endif
