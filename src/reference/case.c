@@ -51,6 +51,7 @@ lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most) {
     order[i] = order[j], order[j] = kept;
   }
   for (int i = 0; i < rank; i++) most /= s.dim[order[i]] = lcl_rng_size(r, LCL_MAX(most, 1));
+  if (r->empty && rank > 0) s.dim[order[0]] = 0;
   return s;
 }
 
@@ -143,6 +144,7 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
     r.fixed_layout = true;
     r.layout = of_op + number / 8 % 4; /* four an op and seed */
   }
+  r.empty = spec->flags & LCL_SPEC_EMPTY && number % 16 == 11;
   spec->random(c, &r);
   r.fixed_layout = false;
   lcl_status status = LCL_OK;

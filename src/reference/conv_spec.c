@@ -384,7 +384,7 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
   const double most = c->small ? 2e4 : 1e6; /* multiply-adds */
   lcl_ref_conv d;
   do {
-    d = (lcl_ref_conv) { .n = lcl_rng_size(r, c->small ? 2 : 9) };
+    d = (lcl_ref_conv) { .n = r->empty ? 0 : lcl_rng_size(r, c->small ? 2 : 9) };
     random_channels(c, r, &d);
     random_geometry(c, r, &d);
     random_mask(c, r, &d);
@@ -428,8 +428,9 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
 #define PAD4                                                                                                 \
   { "pad", LCL_ATTR_PAD4, "0", "zeros around the larger image that are cut away", NULL }
 #define CONV_COMMON(kind)                                                                                    \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT, .build = conv_build,           \
-  .forward = conv_forward, .backward = conv_backward, .terms = conv_terms, .random = conv_random
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,               \
+  .build = conv_build, .forward = conv_forward, .backward = conv_backward, .terms = conv_terms,              \
+  .random = conv_random
 
 const lcl_spec lcl_conv_specs[] = {
   { .name = "conv2d",

@@ -411,21 +411,22 @@ static void select_random(lcl_case *c, lcl_rng *r) {
   {                                                                                                          \
     .name = op_name, .summary = text, .in = { { .name = "x", .domain = in_domain, .range = in_range } },     \
     .out = { "y" }, .variant = code, .build = unary_build, .forward = unary_forward,                         \
-    .backward = unary_backward, .bound = unary_bound, .random = unary_random, .flags = more                  \
+    .backward = unary_backward, .bound = unary_bound, .random = unary_random,                                \
+    .flags = LCL_SPEC_EMPTY | (more)                                                                         \
   }
 #define PARAMETER(op_name, code, text, attr_name, attr_standard, attr_help)                                  \
   {                                                                                                          \
     .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .variant = code,            \
     .attr = { { attr_name, LCL_ATTR_FLOAT, attr_standard, attr_help, NULL } }, .build = unary_build,         \
     .forward = unary_forward, .backward = unary_backward, .bound = unary_bound, .random = unary_random,      \
-    .flags = LCL_SPEC_EXACT                                                                                  \
+    .flags = LCL_SPEC_EXACT | LCL_SPEC_EMPTY                                                                 \
   }
 #define BINARY(op_name, code, text, b_domain, back, more)                                                    \
   {                                                                                                          \
     .name = op_name, .summary = text, .notes = "Shapes broadcast as in NumPy.",                              \
     .in = { { .name = "a" }, { .name = "b", .domain = b_domain } }, .out = { "y" }, .variant = code,         \
     .build = binary_build, .forward = binary_forward, .backward = back, .bound = binary_bound,               \
-    .random = binary_random, .flags = LCL_SPEC_GENERATED | (more)                                            \
+    .random = binary_random, .flags = LCL_SPEC_GENERATED | LCL_SPEC_EMPTY | (more)                           \
   }
 
 const lcl_spec lcl_map_specs[] = {
@@ -465,7 +466,7 @@ const lcl_spec lcl_map_specs[] = {
     .notes = "Shapes broadcast as in NumPy. cond has no gradient.",
     .in = { { .name = "cond", .domain = LCL_UNIT }, { .name = "a" }, { .name = "b" } },
     .out = { "y" },
-    .flags = LCL_SPEC_EXACT | LCL_SPEC_GENERATED,
+    .flags = LCL_SPEC_EXACT | LCL_SPEC_GENERATED | LCL_SPEC_EMPTY,
     .build = select_build,
     .forward = select_forward,
     .backward = select_backward,

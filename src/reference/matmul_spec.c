@@ -87,7 +87,8 @@ static void matmul_random(lcl_case *c, lcl_rng *r) {
   c->attr[0].i[0] = ta, c->attr[1].i[0] = tb;
   lcl_shape a = ta ? LCL_SHAPE(k, m) : LCL_SHAPE(m, k), b = tb ? LCL_SHAPE(n, k) : LCL_SHAPE(k, n);
   const int lead = lcl_rng_chance(r, 40) ? 1 + (int)lcl_rng_below(r, 2) : 0;
-  const lcl_shape batch = lcl_rng_shape(r, lead, LCL_MIN(17, LCL_MAX(1, most / (m * n * k))));
+  r->empty = false;
+  const lcl_shape batch = lcl_rng_shape(r, lead, LCL_MIN(17, LCL_MAX(1, most / LCL_MAX(m * n * k, 1))));
   const int64_t which = lcl_rng_below(r, 4); /* 0: a only, 1: b only, else both */
   for (int side = 0; side < 2; side++) {
     const lcl_shape matrix = side ? b : a;
@@ -108,7 +109,7 @@ const lcl_spec lcl_matmul_specs[] = {
     .out = { "y" },
     .attr = { { "transpose_a", LCL_ATTR_BOOL, "false", "a's matrices are stored transposed", NULL },
               { "transpose_b", LCL_ATTR_BOOL, "false", "b's matrices are stored transposed", NULL } },
-    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT,
+    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,
     .build = matmul_build,
     .forward = matmul_forward,
     .backward = matmul_backward,

@@ -409,9 +409,9 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- table ---- */
 
-#define MOVE(kind)                                                                                           \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_EXACT, .build = shape_build, .forward = shape_forward,  \
-  .backward = shape_backward, .random = shape_random
+#define MOVE(kind, more)                                                                                     \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_EXACT | (more), .build = shape_build,                   \
+  .forward = shape_forward, .backward = shape_backward, .random = shape_random
 #define X                                                                                                    \
   { .name = "x", .any_dtype = true }
 #define MORE(letter)                                                                                         \
@@ -422,25 +422,25 @@ const lcl_spec lcl_shape_specs[] = {
     .summary = "axes in another order",
     .in = { X },
     .attr = { { "perm", LCL_ATTR_LIST, "", "source axis of each axis; none: reversed", NULL } },
-    MOVE(TRANSPOSE) },
+    MOVE(TRANSPOSE, LCL_SPEC_EMPTY) },
   { .name = "reshape",
     .summary = "the same elements in another shape",
     .in = { X },
     .attr = { { "shape", LCL_ATTR_LIST, NULL, "new shape, one dimension may be -1", NULL } },
-    MOVE(RESHAPE) },
+    MOVE(RESHAPE, 0) },
   { .name = "pad",
     .summary = "zeros around a tensor",
     .in = { X },
     .attr = { { "before", LCL_ATTR_LIST, "0", "zeros in front, one number or one an axis", NULL },
               { "after", LCL_ATTR_LIST, "0", "zeros behind, one number or one an axis", NULL } },
-    MOVE(PAD) },
+    MOVE(PAD, LCL_SPEC_EMPTY) },
   { .name = "slice",
     .summary = "the elements from start up to (not with) stop of every axis",
     .in = { X },
     .attr = { { "start", LCL_ATTR_LIST, NULL, "first index of each axis; negative: from the end", NULL },
               { "stop", LCL_ATTR_LIST, NULL, "index behind the last of each axis; negative: from the end",
                 NULL } },
-    MOVE(SLICE) },
+    MOVE(SLICE, 0) },
   { .name = "concat",
     .summary = "tensors behind each other along an axis",
     .in = { { .name = "a", .any_dtype = true },
@@ -452,22 +452,22 @@ const lcl_spec lcl_shape_specs[] = {
             MORE("g"),
             MORE("h") },
     .attr = { { "axis", LCL_ATTR_INT, "0", "the axis", NULL } },
-    MOVE(CONCAT) },
+    MOVE(CONCAT, LCL_SPEC_EMPTY) },
   { .name = "flip",
     .summary = "axes reversed",
     .in = { X },
     .attr = { { "axis", LCL_ATTR_AXES, "", "axes to reverse", NULL } },
-    MOVE(FLIP) },
+    MOVE(FLIP, LCL_SPEC_EMPTY) },
   { .name = "skew",
     .summary = "row i of each image moved right by i",
     .notes = "x (N,C,H,W) -> (N,C,H,W+H-1); new places are 0.",
     .in = { { .name = "x" } },
-    MOVE(SKEW) },
+    MOVE(SKEW, 0) },
   { .name = "unskew",
     .summary = "the inverse (and adjoint) of skew",
     .notes = "x (N,C,H,W+H-1) -> (N,C,H,W).",
     .in = { { .name = "x" } },
-    MOVE(UNSKEW) },
+    MOVE(UNSKEW, 0) },
   { .name = "gather",
     .summary = "rows of x in a given order",
     .notes = "x (R,...), rows (n) -> (n,...).",

@@ -93,6 +93,7 @@ enum {
   LCL_SPEC_LINEAR = 4, /* linear in each input and in the incoming gradient: the bound is `terms` roundings of
                           the op applied to absolute values */
   LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting): see lcl_case_random */
+  LCL_SPEC_EMPTY = 32, /* sizes of 0 are legal: some random cases have one */
   LCL_SPEC_RANDOM = 8  /* draws random numbers from the store's seed */
 };
 
@@ -100,6 +101,7 @@ typedef struct lcl_rng {
   uint64_t state;
   bool fixed_layout; /* choices come from `layout`, and no size is 1 */
   uint64_t layout;
+  bool empty; /* shapes have a dimension of 0 */
 } lcl_rng;
 
 struct lcl_spec {
