@@ -1,18 +1,37 @@
 /* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they reduce: src/graph/fuse.c.)
  *
- * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins.
+ * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins. A long axis is cut into
+ * `splits` parts of `part` elements (dimension 1 of the launch), each with its own result in y (splits, outer, inner);
+ * argmax_fold picks the best of them. (One work-item for a long axis would be slow, and wrong on Mesa's llvmpipe, which
+ * ends a work-item's loops after 65535 rounds in all.)
  */
-kernel void argmax(global const float *x, global int *y, int n, int inner) {
-  int i = get_global_id(0);
+static int beats(float v, float top) {
+  return v > top || (v != v && top == top);
+}
+
+kernel void argmax(global const float *x, global int *y, int n, int inner, int part) {
+  int i = get_global_id(0), split = get_global_id(1);
+  int begin = split * part, end = min(begin + part, n);
   global const float *p = x + (i / inner) * n * inner + i % inner;
-  int best = 0;
-  float top = p[0];
-  for (int k = 1; k < n; k++) {
+  int best = begin;
+  float top = p[begin * inner];
+  for (int k = begin + 1; k < end; k++) {
     float v = p[k * inner];
-    if (v > top || (v != v && top == top)) {
+    if (beats(v, top)) {
       top = v;
       best = k;
     }
+  }
+  y[split * get_global_size(0) + i] = best;
+}
+
+kernel void argmax_fold(global const float *x, global const int *parts, global int *y, int n, int inner, int splits) {
+  int i = get_global_id(0), outputs = get_global_size(0);
+  global const float *p = x + (i / inner) * n * inner + i % inner;
+  int best = parts[i];
+  for (int s = 1; s < splits; s++) {
+    int k = parts[s * outputs + i];
+    if (beats(p[k * inner], p[best * inner])) best = k;
   }
   y[i] = best;
 }
