@@ -170,8 +170,14 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   t->tried++;
   if (write(t->c.to, text, (size_t)n) == n && child_line(&t->c, t->limit, line, sizeof line)) {
     if (strncmp(line, "ok ", 3) == 0) return strtod(line + 3, NULL);
-    if (strncmp(line, "wrong ", 6) == 0) t->wrong++;
-    else t->failed++;
+    if (strncmp(line, "wrong ", 6) == 0) {
+      t->wrong++;
+      printf("%s: values", t->problems.data[i].key);
+      for (int k = 0; k < VALUES; k++) printf(" %d", v[k]);
+      printf(" give a wrong result (%s); they are not used\n", line + 6);
+    } else {
+      t->failed++;
+    }
     return -1;
   }
   child_stop(&t->c);

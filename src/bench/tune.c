@@ -29,6 +29,7 @@ static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
   p.g.label = "candidate";
   p.g.bias_kind = LCL_BIAS_NONE;
   p.g.act = LCL_ACT_NONE;
+  p.g.channels_last = NULL; /* shared with neighbours only inside that program */
   lcl_gemm_params standard = lcl_gemm_choose(lcl_lower_caps(lw), &p.g);
   to_values(&standard, p.standard);
   if (!LCL_PUSH(&c->found, p)) c->failed = true;

@@ -215,13 +215,15 @@ void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
 }
 
 bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p) {
-  if (p->splits < 1 || (int64_t)p->splits > LCL_MAX(g->k, 1)) return false;
+  bool splits = p->splits >= 1 && (int64_t)p->splits <= LCL_MAX(g->k, 1);
   switch (p->algorithm) {
+  case LCL_GEMM_DIRECT:
+    return caps->panel && g->source == LCL_GEMM_PATCHES && g->patches.sw == 1 && g->m <= LCL_GEMM_DIRECT_ROWS && (p->vec == 8 || p->vec == 16);
   case LCL_GEMM_PANEL:
-    return (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
+    return splits && (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
            p->panels_n >= 1 && p->panels_m >= 1 && (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
   case LCL_GEMM_TILED:
-    return (p->group == 8 || p->group == 16) && (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
+    return splits && (p->group == 8 || p->group == 16) && (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
   case LCL_GEMM_CLBLAST: return lcl_gemm_clblast_can(caps, g);
   default: return false;
   }
