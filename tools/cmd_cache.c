@@ -41,7 +41,8 @@ static int warm(const char *device) {
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
   int code = CLI_OK;
   for (size_t i = 0; lcl_embedded_names[i]; i++) {
-    if (strcmp(lcl_embedded_names[i], "common.cl") == 0) continue;
+    const char *end = strrchr(lcl_embedded_names[i], '.'); /* tuning results are embedded too */
+    if (strcmp(lcl_embedded_names[i], "common.cl") == 0 || !end || strcmp(end, ".cl") != 0) continue;
     double start = lcl_now();
     lcl_build_stats before = lcl_context_build_stats(ctx);
     if (lcl_programs_build(ctx, &(lcl_source) { .file = lcl_embedded_names[i] }, 1) != LCL_OK)
