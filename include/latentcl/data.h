@@ -35,6 +35,7 @@ typedef struct lcl_dataset {
   float scale, bias;
   float raw_min, raw_max; /* smallest and largest raw element of the file this comes from */
   bool bernoulli; /* values are probabilities: a batch holds a fresh draw of 0 or 1 (dynamic binarisation) */
+  bool any_range;  /* features, not pictures: values are as they come, in no particular range */
   void *impl;
 } lcl_dataset;
 
@@ -101,14 +102,15 @@ typedef enum lcl_binarise {
 
 /* Zero everywhere is a good default. */
 typedef struct lcl_data_desc {
-  const char *path;  /* folder, see below; NULL: the built-in synthetic digits */
+  const char *path;  /* folder, see below; NULL: the built-in synthetic digits; "synthetic:KIND": built-in digits, objects
+                        (3x32x32, 10 classes), animals (3x48x48, 2), features (2048 numbers, 10) or birds (sound, 10) */
   int64_t valid;     /* examples held out of the training part; 0: a fifth, at most 10000, or the set's own
                         validation     files; -1: none */
   bool split_random; /* hold out a random choice by seed instead of the last ones */
   bool merge;        /* train = everything there is (clustering); valid and test stay views of the parts */
   uint64_t seed;     /* of the split, the fixed draw and the synthetic digits */
   lcl_binarise binarise;
-  int64_t synthetic_train, synthetic_test; /* default 10000, 2000; synthetic valid is `valid`, default 2000 */
+  int64_t synthetic_train, synthetic_test; /* default 10000, 2000 (digits), else 5000, 1000; `valid` as the test part */
   int image_size;     /* folders of pictures: shorter side scaled to this, centre crop (default 48) */
   bool grey;          /* folders of pictures: luma instead of RGB */
   int segment_ms;     /* folders of sound: length of an example (default 500) ... */

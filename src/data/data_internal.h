@@ -80,6 +80,8 @@ lcl_status lcl_open_npy(const lcl_data_desc *desc, lcl_splits *out, bool *found)
 lcl_status lcl_open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 
+/* The built-in data: desc->path is NULL, "synthetic" or "synthetic:KIND". */
+lcl_status lcl_open_synthetic(const lcl_data_desc *desc, lcl_splits *out);
 /* Holds desc->test_share of the training part out as the test part of a set that has none. */
 lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s);
 

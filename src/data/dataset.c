@@ -164,6 +164,7 @@ static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
   to->raw_min = from->raw_min;
   to->raw_max = from->raw_max;
   to->bernoulli = from->bernoulli;
+  to->any_range = from->any_range;
 }
 
 lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n,

@@ -71,10 +71,9 @@ static lcl_status open_part(const char *folder, const char *part, const char *na
     status = take_features(&features, &raw);
     if (status == LCL_OK) status = read_array(folder, part, "labels", &labels, &labelled);
     if (status == LCL_OK && labelled) status = take_labels(&labels, &raw);
-    if (status == LCL_OK)
-      status = lcl_raw_to_dataset(&raw, name, out);
-    else
-      lcl_fail_prefix(status, "%s", folder);
+    if (status == LCL_OK) status = lcl_raw_to_dataset(&raw, name, out);
+    if (status != LCL_OK) lcl_fail_prefix(status, "%s", folder);
+    if (status == LCL_OK) (*out)->any_range = (*out)->values && (*out)->channels * (*out)->height == 1;
   }
   lcl_raw_free(&raw);
   lcl_npy_free(&features);

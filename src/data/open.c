@@ -4,9 +4,6 @@
 #include "data/data_internal.h"
 #include "base/philox.h"
 
-/* Test examples are this far from the training ones, so that sizes can change and parts never meet. */
-#define SYNTHETIC_TEST INT64_C(1000000000000)
-
 void lcl_splits_close(lcl_splits *splits) {
   lcl_dataset_close(splits->train);
   lcl_dataset_close(splits->valid);
@@ -14,16 +11,9 @@ void lcl_splits_close(lcl_splits *splits) {
   memset(splits, 0, sizeof *splits);
 }
 
-static lcl_status open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
-  int64_t train = desc->synthetic_train ? desc->synthetic_train : 10000;
-  int64_t valid = desc->valid ? desc->valid : 2000, test = desc->synthetic_test ? desc->synthetic_test : 2000;
-  if (train < 1 || test < 1 || train > 10000000 || valid > 10000000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "synthetic digits: sizes must be 1 to 10000000, not %lld and %lld",
-                    (long long)train, (long long)test);
-  out->format = "synthetic";
-  LCL_TRY(lcl_dataset_synthetic(desc->seed, 0, train, &out->train));
-  if (valid > 0) LCL_TRY(lcl_dataset_synthetic(desc->seed, SYNTHETIC_TEST / 2, valid, &out->valid));
-  return lcl_dataset_synthetic(desc->seed, SYNTHETIC_TEST, test, &out->test);
+/* "synthetic:objects", "synthetic"; NULL: the digits. */
+static bool is_synthetic(const char *path) {
+  return !path || strcmp(path, "synthetic") == 0 || strncmp(path, "synthetic:", 10) == 0;
 }
 
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
@@ -150,10 +140,12 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
 
 static lcl_status name_part(lcl_dataset *ds, const lcl_data_desc *desc, const char *part) {
   if (!ds) return LCL_OK;
-  const char *path = desc->path ? desc->path : "synthetic digits";
+  const char *path = !is_synthetic(desc->path)               ? desc->path
+                     : desc->path && strchr(desc->path, ':') ? desc->path
+                                                             : "synthetic digits";
   size_t end = strlen(path), begin;
   while (end > 1 && path[end - 1] == '/') end--;
-  for (begin = desc->path ? end : 0; begin > 0 && path[begin - 1] != '/'; begin--) {
+  for (begin = is_synthetic(desc->path) ? 0 : end; begin > 0 && path[begin - 1] != '/'; begin--) {
   }
   lcl_str name = { 0 };
   lcl_str_add(&name, "%.*s %s", (int)(end - begin), path + begin, part);
@@ -190,7 +182,7 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   memset(out, 0, sizeof *out);
-  lcl_status status = desc->path ? open_folder(desc, out) : open_synthetic(desc, out);
+  lcl_status status = is_synthetic(desc->path) ? lcl_open_synthetic(desc, out) : open_folder(desc, out);
   if (status == LCL_OK) status = prepare(desc, out);
   if (status != LCL_OK) lcl_splits_close(out);
   return status;

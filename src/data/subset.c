@@ -151,6 +151,7 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
     (*out)->scale = sets[0]->scale;
     (*out)->bias = sets[0]->bias;
   }
+  (*out)->any_range = sets[0]->any_range;
   return LCL_OK;
 }
 

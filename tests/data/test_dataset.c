@@ -225,6 +225,54 @@ static void synthetic_parts(void **state) {
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
 }
 
+static void other_built_in_data(void **state) {
+  (void)state;
+  static const struct {
+    const char *path;
+    int channels, height, width, classes;
+  } kinds[] = { { "synthetic", 1, 28, 28, 10 },
+                { "synthetic:objects", 3, 32, 32, 10 },
+                { "synthetic:animals", 3, 48, 48, 2 },
+                { "synthetic:features", 1, 1, 2048, 10 } };
+  for (size_t k = 0; k < LCL_COUNT(kinds); k++) {
+    lcl_splits a, b;
+    lcl_data_desc desc = {
+      .path = kinds[k].path, .synthetic_train = 60, .synthetic_test = 40, .valid = 20, .seed = 3
+    };
+    assert_int_equal(lcl_data_open(&desc, &a), LCL_OK);
+    desc.synthetic_train = 30; /* a smaller part is the head of the larger one */
+    assert_int_equal(lcl_data_open(&desc, &b), LCL_OK);
+    assert_string_equal(a.format, "synthetic");
+    const lcl_dataset *t = a.train;
+    assert_int_equal(t->count, 60);
+    assert_int_equal(a.valid->count, 20);
+    assert_int_equal(a.test->count, 40);
+    assert_true(t->channels == kinds[k].channels && t->height == kinds[k].height &&
+                t->width == kinds[k].width);
+    assert_int_equal(t->classes, kinds[k].classes);
+    int64_t counts[10];
+    assert_int_equal(lcl_dataset_class_counts(t, counts), LCL_OK);
+    for (int c = 0; c < t->classes; c++) assert_int_equal(counts[c], 60 / t->classes);
+    size_t n = lcl_dataset_elements(t);
+    if (t->pixels)
+      assert_memory_equal(t->pixels, b.train->pixels, 30 * n);
+    else
+      assert_memory_equal(t->values, b.train->values, 30 * n * sizeof(float));
+    assert_int_equal(lcl_range_check(t, NULL, 0, 1, kinds[k].path), LCL_OK); /* features may have any range */
+    lcl_splits_close(&a);
+    lcl_splits_close(&b);
+  }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = "synthetic:birds" }, &s), LCL_OK);
+  assert_int_equal(s.train->width, 22050);
+  assert_int_equal(s.train->classes, 10);
+  assert_true(s.valid && s.test && s.train->count > s.test->count);
+  assert_int_equal(lcl_range_check(s.train, NULL, 0, 1, "birds"), LCL_OK);
+  lcl_splits_close(&s);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = "synthetic:cows" }, &s), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "objects"));
+}
+
 /* The n-th allocation fails, for every n: a status, nothing leaked. */
 static void allocation_failures(void **state) {
   (void)state;
@@ -259,6 +307,7 @@ int main(void) {
     cmocka_unit_test(bad_memory_is_refused),
     cmocka_unit_test(synthetic_is_deterministic_and_balanced),
     cmocka_unit_test(synthetic_parts),
+    cmocka_unit_test(other_built_in_data),
     cmocka_unit_test(allocation_failures),
   };
   return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);

@@ -232,13 +232,13 @@ static void sound_folder(void **state) {
   bool used[11] = { false };
   for (int64_t i = 0; i < s.train->count; i++) { /* no recording is in two parts, labels fit */
     lcl_dataset_example(s.train, i, x);
-    int which = (int)lrintf(x[0] * 2 * 32768 / 1000);
+    int which = (int)lrintf((2 * x[0] - 1) * 2 * 32768 / 1000);
     assert_int_equal((which - 1) / 5, s.train->labels[i]);
     used[which] = true;
   }
   for (int64_t i = 0; i < s.test->count; i++) {
     lcl_dataset_example(s.test, i, x);
-    assert_false(used[lrintf(x[0] * 2 * 32768 / 1000)]);
+    assert_false(used[lrintf((2 * x[0] - 1) * 2 * 32768 / 1000)]);
   }
   lcl_splits_close(&s);
   temp_write(dir, "bird1/9.wav", file, make_wav(file, 300, 100, 5));
