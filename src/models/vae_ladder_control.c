@@ -21,7 +21,9 @@ static const lcl_option options[] = {
   { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer", NULL },
   { "lambda1", LCL_OPTION_FLOAT, "1", "denoising cost of the first hidden layer", NULL },
   { "lambda_rest", LCL_OPTION_FLOAT, "0.01", "denoising cost of each layer above it", NULL },
-  { "w_vae", LCL_OPTION_FLOAT, "1", "weight of the bound (image and KL); 0: without it", NULL },
+  /* The source gives no weight. With 1 the image's cost drowns the classification: 5 to 9 % validation error
+   * on MNIST over five epochs, against 5 to 3 % with 0.1. */
+  { "w_vae", LCL_OPTION_FLOAT, "0.1", "weight of the bound (image and KL); 0: without it", NULL },
   { "combinator", LCL_OPTION_CHOICE, "gauss", "denoising function of a unit", "gauss|sig|adhoc|amlp" },
   { "binarise", LCL_OPTION_CHOICE, "none",
     "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at 1/2",

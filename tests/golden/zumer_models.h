@@ -588,7 +588,7 @@ static const golden_case golden_cases[] = {
     grads_15,
     LCL_COUNT(grads_15) },
   { "vae-ladder-control",
-    "layers=40,24,16 noise=0",
+    "layers=40,24,16 noise=0 w_vae=1",
     16,
     0,
     { 1, 14, 14 },

@@ -314,7 +314,7 @@ CASES = [
     ('vae-ladder', SMALL + ' variant=mlp recon=bce', 16, 0, (1, 14, 14), 10,
      lambda W, x, t, u: vae_ladder(W, x, t, top_only=False, recon='bce')),
     ('vae-ladder', SMALL + ' variant=mlp-ztop', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: vae_ladder(W, x, t)),
-    ('vae-ladder-control', SMALL + ' noise=0', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: control(W, x, t)),
+    ('vae-ladder-control', SMALL + ' noise=0 w_vae=1', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: control(W, x, t)),
 ]
 
 

@@ -287,7 +287,7 @@ static void feed_digits(rig *r) {
   if (r->build.label) ASSERT_OK(lcl_feed(r->program, "label", digits_label, sizeof digits_label));
 }
 
-/* Mean of the loss over the first and the last 3 of 18 steps on one batch: draws of noise move a single one.
+/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a single one.
  */
 static void check_falling(const char *model, const char *opts, int unlabelled, float rate) {
   rig r = open_rig(model, opts, digit, 10, LCL_MODE_TRAIN, 20, unlabelled);
@@ -299,13 +299,13 @@ static void check_falling(const char *model, const char *opts, int unlabelled, f
     fail_msg("%s %s: %s", model, opts, lcl_error_message());
   feed_digits(&r);
   double first = 0, last = 0;
-  for (int i = 0; i < 18; i++) {
+  for (int i = 0; i < 12; i++) {
     float loss;
     ASSERT_OK(lcl_run(r.program));
     ASSERT_OK(lcl_fetch(r.program, "#0", &loss, sizeof loss));
     assert_true(isfinite(loss));
-    if (i < 3) first += (double)loss / 3;
-    if (i >= 15) last += (double)loss / 3;
+    if (i < 2) first += (double)loss / 2;
+    if (i >= 10) last += (double)loss / 2;
   }
   if (!(last < 0.95 * first)) fail_msg("%s %s: the loss went from %g to %g", model, opts, first, last);
   close_rig(&r);
@@ -315,7 +315,6 @@ static void test_loss_falls(void **state) {
   (void)state;
   load_digits();
   check_falling("augconv", "maps=6,8,10 variant=fc", 0, 3e-3f);
-  check_falling("augconv", "maps=6,8,10 variant=conv", 0, 3e-3f);
   check_falling("augconv", "arch=vgg width=4 dropout=0.3", 0, 0.1f);
   check_falling("vae", "maps=4", 0, 3e-3f);
   check_falling("m2", "mid_affine=false", 4, 1e-3f);
