@@ -41,8 +41,8 @@ static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   add(&l, lcl_scratch_arg(lw, part, LCL_READ));
   add(&l, g->c);
   add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
-  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, LCL_MAX(g->patches.ta * g->patches.tb, 1), cl, chunk, g->bias_kind,
-       g->act);
+  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, LCL_MAX(g->patches.ta * g->patches.tb, 1), cl, chunk,
+       g->bias_kind, g->act);
   add(&l, lcl_f32(g->slope));
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                          .source = { .file = "matmul_reduce.cl" },
@@ -274,7 +274,8 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
 
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
-  const lcl_gemm_params p = lcl_gemm_tuned(lw, g);
+  lcl_gemm_params p = lcl_gemm_tuned(lw, g);
+  if (g->source == LCL_GEMM_PATCHES) p.splits = 1; /* the parts of a split product are dense matrices */
   switch ((lcl_gemm_algorithm)p.algorithm) {
   case LCL_GEMM_PANEL:
     return lower_panel(lw, g, &p);

@@ -7,6 +7,7 @@
 
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/tuning.h"
 #include "test.h"
 
 typedef struct rng {
@@ -67,6 +68,14 @@ static inline void compare(const char *what, const values *want, int64_t terms, 
       fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, i, (double)want->f[i], want->d[i],
                bound);
   }
+}
+
+/* Makes every product of a context use these parameters where they are legal: user is an array of
+ * LCL_TUNING_VALUES. */
+static inline void force_params(void *user, lcl_lower *lw, const lcl_gemm *g) {
+  char key[160];
+  lcl_gemm_key(g, key);
+  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, user));
 }
 
 /* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must agree to

@@ -220,8 +220,45 @@ static void fourier_own(void **state) {
   ctx = whole;
 }
 
+/* Kernel variants a tuner may choose, whether or not the cost model would. */
+static void every_algorithm(void **state) {
+  (void)state;
+  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 },
+                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
+                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },
+                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 } };
+  lcl_context *whole = ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
+    if (choices[i][0] == LCL_GEMM_PANEL && !lcl_context_caps(ctx)->panel) continue;
+    lcl_gemm_watch(ctx, force_params, choices[i]);
+    rng r = { 23 };
+    for (int s = 1; s <= 2; s++) {
+      lcl_ref_conv d = { .n = 3,
+                         .c = 18,
+                         .h = 9,
+                         .w = 17,
+                         .o = 11,
+                         .kh = 3,
+                         .kw = 3,
+                         .stride_y = s,
+                         .stride_x = s,
+                         .top = 1,
+                         .left = 1,
+                         .dilation_y = 1,
+                         .dilation_x = 1,
+                         .groups = 1 };
+      assert_true(out_size(d.h, 3, s, 1, 1, 1, &d.oh) && out_size(d.w, 3, s, 1, 1, 1, &d.ow));
+      all_kinds(&r, &d, &(lcl_conv_desc) { .stride = { s, s }, .pad = { 1, 1, 1, 1 } }, true, true);
+    }
+  }
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
-                                      cmocka_unit_test(fourier_own), cmocka_unit_test(fourier) };
+                                      cmocka_unit_test(every_algorithm), cmocka_unit_test(fourier_own),
+                                      cmocka_unit_test(fourier) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

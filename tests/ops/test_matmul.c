@@ -161,6 +161,32 @@ static void views(void **state) {
   values_free(&a), values_free(&b), values_free(&c);
 }
 
+/* Every algorithm and kernel variant a tuner may choose, whether or not the cost model would. */
+static void every_algorithm(void **state) {
+  (void)state;
+  static int choices[][LCL_TUNING_VALUES] = {
+    { LCL_GEMM_PANEL, 16, 512, 64, 2, 3, 0, 0, 1, 0 }, { LCL_GEMM_PANEL, 8, 128, 16, 1, 99, 0, 0, 3, 0 },
+    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 },     { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 1, 1, 0 },
+    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 2, 1, 0 },    { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 }
+  };
+  lcl_context *whole = ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
+    if (choices[i][0] == LCL_GEMM_PANEL && !caps->panel)
+      continue; /* takes a minute to compile where it is not meant to run */
+    lcl_gemm_watch(ctx, force_params, choices[i]);
+    rng r = { 21 };
+    for (int t = 0; t < 4; t++)
+      check(&r, &(product) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
+    check(&r,
+          &(product) {
+              .batch = 3, .m = 17, .n = 33, .k = 40, .integers = true, .bias = true, .act = LCL_ACT_RELU });
+  }
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
 static void mistakes(void **state) {
   (void)state;
   static const struct {
@@ -184,6 +210,7 @@ static void mistakes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(long_sums),
-                                      cmocka_unit_test(views), cmocka_unit_test(mistakes) };
+                                      cmocka_unit_test(views), cmocka_unit_test(every_algorithm),
+                                      cmocka_unit_test(mistakes) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
