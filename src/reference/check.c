@@ -47,8 +47,8 @@ static bool is_wrong_result(lcl_status status) {
 static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed, lcl_check_report *report) {
   const double start = lcl_now();
   for (uint64_t round = 0; round < desc->cases; round++) {
-    if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
     for (size_t i = 0; i < n; i++) {
+      if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
       const lcl_spec *spec = desc->spec ? desc->spec : lcl_spec_at(i);
       const lcl_status status =
           check_case(desc->ctx, spec, desc->seed, desc->first + round, desc->small, failed[i], NULL);

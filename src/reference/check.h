@@ -17,7 +17,7 @@ typedef struct lcl_check_desc {
   uint64_t first; /* number of the first case */
   uint64_t cases; /* an op */
   bool small;
-  double seconds; /* stop to start new rounds after this time; 0: no limit */
+  double seconds; /* start no case of a second or later round after this time; 0: no limit */
   /* Called after every case; failure is NULL or the message. false stops. */
   bool (*seen)(void *user, const lcl_spec *spec, uint64_t done, uint64_t total, const char *failure);
   void *user;
