@@ -40,6 +40,20 @@ static void show_bar(lcl_trainer *t) {
   lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1), line);
 }
 
+static void show_start(lcl_trainer *t) {
+  lcl_program_stats st = lcl_program_get_stats(t->stage.program);
+  char line[512];
+  snprintf(line, sizeof line,
+           "%s on %s: %lld parameters, %lld training examples, %lld steps an epoch, %.1f MB on the device",
+           t->s->cls->name, lcl_context_device_name(t->s->ctx), (long long)lcl_store_param_count(t->s->store),
+           (long long)t->s->labelled->count, (long long)t->steps_per_epoch,
+           (double)(st.peak_memory + st.variable_memory) / 1e6);
+  lcl_progress_line(&t->progress, line);
+  if (t->at.step == 0) return;
+  snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1, (long long)t->at.step);
+  lcl_progress_line(&t->progress, line);
+}
+
 /* About twenty lines a run, whatever its length. */
 static bool worth_a_line(const lcl_trainer *t) {
   int epochs = t->s->model->settings.epochs, every = LCL_MAX(1, epochs / 20);
@@ -333,6 +347,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   memset(r, 0, sizeof *r);
   if (!desc->model && !desc->resume) return lcl_fail(LCL_ERR_ARGUMENT, "no model was named");
   lcl_status s = lcl_trainer_open(&t, ctx, desc);
+  if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
   if (s == LCL_OK) s = run_epochs(&t);
   snprintf(r->out, sizeof r->out, "%s", t.folder);

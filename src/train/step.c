@@ -67,7 +67,8 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
     mean[i] = sums[last] > 0 ? (double)sums[i] / sums[last] : 0;
   }
   for (int i = 0; i < last; i++) t->shown[i] = t->at.total[i] / LCL_MAX(t->at.total[last], 1);
-  if (!isfinite(sums[0])) return LCL_ERR_NUMERIC;
+  if (!isfinite(sums[0]))
+    return lcl_fail(LCL_ERR_NUMERIC, "the loss is not finite by step %lld", (long long)t->at.step);
   memset(sums, 0, sizeof sums);
   return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
