@@ -66,7 +66,7 @@ static lcl_status read_number(const cJSON *o, const char *key, float *out) {
 }
 
 static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
-  int colour, contrast, centre, mirror;
+  int colour = 0, contrast = 0, centre = 0, mirror = 0;
   float crop = 0;
   const cJSON *s = cJSON_GetObjectItemCaseSensitive(o, "shape");
   for (int i = 0; i < 3; i++) {

@@ -105,7 +105,7 @@ static void presets(ladder *n, const char *variant, int64_t labels) {
 
 static lcl_status read_widths(ladder *n, const lcl_model_data *d) {
   float hidden[MAX_LAYERS - 1];
-  int count;
+  int count = 0;
   LCL_TRY(read_list("widths", lcl_option_text(n->o, "widths"), "-,", hidden, MAX_LAYERS - 1, &count));
   n->layers = count + 1;
   n->width[0] = d->channels * d->height * d->width;
@@ -121,7 +121,7 @@ static lcl_status read_widths(ladder *n, const lcl_model_data *d) {
 static lcl_status read_combine(ladder *n) {
   static const char *const names[] = { "gauss", "sig", "adhoc", "linear", "amlp" };
   float hidden[LCL_COUNT(n->combine.hidden)];
-  int count;
+  int count = 0;
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (lcl_option_is(n->o, "g", names[i])) n->combine.kind = (lcl_combinator)i;
   LCL_TRY(read_list("amlp_hidden", lcl_option_text(n->o, "amlp_hidden"), "-,", hidden, LCL_COUNT(hidden),

@@ -61,7 +61,7 @@ static lcl_status finish(lcl_node *node, int64_t d0, int64_t d1, int64_t d2, int
 }
 
 static lcl_status infer_conv(lcl_node *node) {
-  int64_t out[2];
+  int64_t out[2] = { 0 };
   LCL_TRY(check_inputs(node));
   const int64_t *x = node->in[0]->shape.dim, *w = node->in[1]->shape.dim;
   LCL_TRY(check_conv(node->attr, x, w, out));

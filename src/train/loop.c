@@ -44,10 +44,10 @@ static void show_start(lcl_trainer *t) {
   lcl_program_stats st = lcl_program_get_stats(t->stage.program);
   char line[512];
   snprintf(line, sizeof line,
-           "%s on %s: %lld parameters, %lld training examples, %lld steps an epoch, %.1f MB on the device",
+           "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on the device",
            t->s->cls->name, lcl_context_device_name(t->s->ctx), (long long)lcl_store_param_count(t->s->store),
            (long long)t->s->labelled->count, (long long)t->steps_per_epoch,
-           (double)(st.peak_memory + st.variable_memory) / 1e6);
+           t->steps_per_epoch == 1 ? "" : "s", (double)(st.peak_memory + st.variable_memory) / 1e6);
   lcl_progress_line(&t->progress, line);
   if (t->at.step == 0) return;
   snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1, (long long)t->at.step);
