@@ -424,17 +424,18 @@ static void reduce_panel(fused *f) {
                    "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
     return;
   }
-  /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside. */
-  lcl_str_add(o, "for (int r = begin; r < end; r++) {\n");
+  /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside. Splits of that one
+   * (k_step 0) have results of their own; those of the reduced range have partial ones. */
+  lcl_str_add(o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
   emit_bases(f, "r", "k", false, r - 1, 0);
   lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s", v, v, v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, v, "acc");
-  lcl_str_add(o, "}\nvstore%d(acc * factor, 0, y + (split * outputs + r) * inner + j);\n}\n#undef T\n#define T float\n"
+  lcl_str_add(o, "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
                  "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s", v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, 1, "acc");
-  lcl_str_add(o, "}\ny[(split * outputs + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
+  lcl_str_add(o, "}\ny[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
 /* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result (innermost kept). */
@@ -469,6 +470,7 @@ typedef struct reduce_plan {
   int64_t splits;
   int64_t k_step, k_length, j_step, j_length; /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
   bool inner_reduced;
+  bool partial; /* a result has a part from every split, to be folded */
 } reduce_plan;
 
 /* Splits the reduced range when there are too few results to keep the device busy. */
@@ -489,13 +491,15 @@ static reduce_plan plan_reduce(const fused *f) {
   int64_t work = caps->panel || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
   int64_t splits = LCL_MIN(want, work / (caps->panel ? 8192 : 1024));
   if (splits < 2) return p;
-  if (p.inner_reduced && p.n_reduced == 1) {
+  bool columns = caps->panel && !p.inner_reduced && p.inner >= 32;
+  if (columns || (p.inner_reduced && p.n_reduced == 1)) {
     p.j_step = p.j_length = (int64_t)lcl_round_up((size_t)((p.inner + splits - 1) / splits), 16);
     p.splits = (p.inner + p.j_length - 1) / p.j_length;
   } else {
     p.k_step = p.k_length = (p.n_reduced + splits - 1) / splits;
     p.splits = (p.n_reduced + p.k_length - 1) / p.k_length;
   }
+  p.partial = !columns && p.splits > 1;
   return p;
 }
 
@@ -534,7 +538,7 @@ static lcl_status emit_reduce(fused *f) {
   reduce_source(f, (lcl_reduce_kind)attr->kind);
   LCL_TRY(name_source(f, "reduce", name));
   lcl_arg target = y;
-  if (p.splits > 1) target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
+  if (p.partial) target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
   int64_t want = LCL_MIN((int64_t)lw->caps->compute_units * 4, count / 4096 + 1);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
   lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
@@ -542,7 +546,7 @@ static lcl_status emit_reduce(fused *f) {
   if (!args) return LCL_ERR_HOST_MEMORY;
   lcl_status st = push_operands(f, args, &n);
   args[n++] = target;
-  args[n++] = lcl_f32(p.splits > 1 ? 1.0f : attr->factor);
+  args[n++] = lcl_f32(p.partial ? 1.0f : attr->factor);
   args[n++] = lcl_int8(f->dim, f->rank);
   args[n++] = lcl_i32(p.outputs);
   args[n++] = lcl_i32(p.inner);
@@ -570,7 +574,7 @@ static lcl_status emit_reduce(fused *f) {
   }
   if (st == LCL_OK) st = lcl_emit(lw, &d);
   lcl_free(args);
-  if (st != LCL_OK || p.splits == 1) return st;
+  if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
   return lcl_emit(lw, &(lcl_emit_desc){ .label = "fold partial results", .source = { .file = "reduce.cl" }, .kernel = "fold_partials",
                                         LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits), lcl_i32(attr->kind),

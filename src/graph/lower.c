@@ -82,18 +82,6 @@ static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
   return table[id] ? &table[id][t->index] : NULL;
 }
 
-bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
-  const lcl_node *node = t->node;
-  int group = lw->groups.group_of[node->id];
-  if (slot < 0 || group < 0 || lw->groups.groups[group].kind == LCL_GROUP_VIEW) return false;
-  int *e = entry(lw, lw->slot_of, t);
-  if (!e || *e) return false;
-  *e = slot + 1;
-  lw->slots.data[slot].what = node->op->name;
-  lw->slots.data[slot].is_f32 = t->dtype == LCL_F32;
-  return true;
-}
-
 /* ---- views ------------------------------------------------------------------------------------------------------------ */
 
 void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
@@ -111,6 +99,31 @@ static bool is_dense(lcl_shape s, const lcl_view *v) {
     if (s.dim[i] != 1 && v->stride[i] != n) return false;
     n *= s.dim[i];
   }
+  return true;
+}
+
+/* A view whose elements all lie where they lay: what it looks at can be written instead. */
+static bool keeps_order(const lcl_node *node) {
+  lcl_view v = { 0 };
+  if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape)) return false;
+  lcl_dense_strides(node->in[0]->shape, v.stride);
+  return node->op->view(node, &v) && v.offset == 0 && is_dense(node->out[0].shape, &v);
+}
+
+bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
+  const lcl_node *node = t->node;
+  int group = lw->groups.group_of[node->id];
+  while (group >= 0 && lw->groups.groups[group].kind == LCL_GROUP_VIEW && keeps_order(node)) {
+    t = node->in[0];
+    node = t->node;
+    group = lw->groups.group_of[node->id];
+  }
+  if (slot < 0 || group < 0 || lw->groups.groups[group].kind == LCL_GROUP_VIEW) return false;
+  int *e = entry(lw, lw->slot_of, t);
+  if (!e || *e) return false;
+  *e = slot + 1;
+  lw->slots.data[slot].what = node->op->name;
+  lw->slots.data[slot].is_f32 = t->dtype == LCL_F32;
   return true;
 }
 
