@@ -43,15 +43,14 @@ static size_t items(const lcl_caps *caps, size_t *local) {
   return caps->panel ? caps->compute_units * 4 : caps->compute_units * 2048;
 }
 
-static lcl_status measure_flops(lcl_context *ctx, int vec, bool half, lcl_bench_desc *desc, lcl_bench_row *row, double *rate) {
-  enum { CHAINS = 12, ROUNDS = 20000 };
+static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, lcl_bench_desc *desc, lcl_bench_row *row, double *rate) {
+  enum { CHAINS = 12 };
   probe p = { .ctx = ctx };
   size_t local, n = items(lcl_context_caps(ctx), &local);
   char options[96];
   snprintf(options, sizeof options, "-DVEC=%d -DCHAINS=%d -DREAL=%s%s", vec, CHAINS, half ? "half" : "float", half ? " -DUSE_FP16" : "");
   lcl_status st = lcl_list_create(ctx, &p.list);
   if (st == LCL_OK) st = lcl_buffer_create(ctx, n * 64, &p.a);
-  int rounds = ROUNDS;
   cl_mem mem = p.a ? lcl_buffer_mem(p.a) : NULL;
   float a = 0.999f, b = 0.001f;
   uint16_t ha = 0x3bfe, hb = 0x1419; /* the same in half precision */
@@ -63,10 +62,19 @@ static lcl_status measure_flops(lcl_context *ctx, int vec, bool half, lcl_bench_
   if (st == LCL_OK) st = add_kernel(&p, options, "fma_peak", args, 4, n, local);
   if (st == LCL_OK) st = lcl_list_seal(p.list);
   if (st == LCL_OK) st = lcl_bench_time_fn(ctx, run_list, &p, desc, row);
-  row->flops = 2.0 * (double)n * vec * CHAINS * ROUNDS;
+  row->flops = 2.0 * (double)n * vec * CHAINS * rounds;
   *rate = st == LCL_OK ? row->flops / row->best : 0;
   probe_free(&p);
   return st;
+}
+
+/* As many rounds as take some hundredths of a second: a simulated GPU is a thousand times slower than a real one. */
+static lcl_status measure_flops(lcl_context *ctx, int vec, bool half, lcl_bench_desc *desc, lcl_bench_row *row, double *rate) {
+  enum { FEW = 20, MANY = 20000 };
+  lcl_bench_desc once = { .seconds = 1e-6 };
+  LCL_TRY(flops_of(ctx, vec, half, FEW, &once, row, rate));
+  double rounds = FEW * 0.02 / LCL_MAX(row->best, 1e-6);
+  return flops_of(ctx, vec, half, rounds > MANY ? MANY : rounds < FEW ? FEW : (int)rounds, desc, row, rate);
 }
 
 /* kind: 0 read, 1 copy, 2 local. */
