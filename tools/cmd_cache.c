@@ -17,7 +17,7 @@ static int show(void) {
   lcl_status status = lcl_cache_stat(&use);
   if (status == LCL_OK) {
     char bytes[32], limit[32];
-    printf("folder    %s\nprograms  %zu (%zu of them remembered as refused by the driver)\nsize      %s of "
+    printf("folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize      %s of "
            "at most %s\n",
            dir.data, use.entries, use.refused, cli_bytes((double)use.bytes, bytes),
            cli_bytes((double)use.limit, limit));
@@ -30,7 +30,7 @@ static int show(void) {
 static int clear(void) {
   size_t removed;
   if (lcl_cache_clear(&removed) != LCL_OK) return cli_error();
-  printf("%zu programs removed\n", removed);
+  printf("%zu entries removed\n", removed);
   return CLI_OK;
 }
 

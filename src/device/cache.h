@@ -1,7 +1,8 @@
-/* The cache of built programs on disk.
+/* The cache on disk: built programs above all.
  *
- * One file an entry, named by the key: a hash of everything a binary depends on. An entry holds the driver's
- * binary or the driver's refusal, behind a header with a checksum. Entries are written to a temporary file
+ * One file an entry, named by the key: a hash of everything its content depends on. An entry holds the driver's
+ * binary or the driver's refusal (or, from the floors above, numbers that take long to compute), behind a
+ * header with a checksum. Entries are written to a temporary file
  * and renamed, so that many processes can share a folder; whatever does not verify counts as absent. */
 #ifndef LCL_DEVICE_CACHE_H
 #define LCL_DEVICE_CACHE_H

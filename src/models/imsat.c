@@ -233,12 +233,10 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
   if (n.rim) return LCL_OK;
   int k = (int)lcl_option_int(m->options, "nn_index") + 1;
   float alpha = (float)lcl_option_float(m->options, "alpha");
-  float *distance = lcl_alloc((size_t)(train->n * k) * sizeof *distance);
   float *radius = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *radius);
-  lcl_status s = distance && radius ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (s == LCL_OK) s = lcl_nearest(ctx, train->images, train->n, (int)train->size, k, NULL, distance);
-  for (int64_t i = 0; s == LCL_OK && i < train->n; i++) radius[i] = alpha * distance[i * k + k - 1];
-  lcl_free(distance);
+  if (!radius) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  lcl_status s = lcl_neighbour_distance(ctx, train->images, train->n, (int)train->size, k, radius);
+  for (int64_t i = 0; s == LCL_OK && i < train->n; i++) radius[i] *= alpha;
   if (s != LCL_OK) {
     free(radius);
     return s;

@@ -74,6 +74,9 @@ lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d, const 
  * differences. */
 lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
                        float *distance);
+/* out[n]: the distance of each example to its k-th nearest other one, k from 1. Kept in the cache folder under
+ * a hash of the examples: a whole data set takes long and does not change. */
+lcl_status lcl_neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k, float *out);
 
 /* ---- t-SNE (tsne.c; van der Maaten and Hinton 2008), exact repulsion on the device ---- */
 

@@ -1,82 +1,16 @@
-/* Products of rows on the device, and the nearest neighbours that come out of them. */
+/* Nearest neighbours: products of rows on the device, the choice among them on the host. */
 #include <math.h>
 
 #include "base/parallel.h"
+#include "device/cache.h"
 #include "nn/evaluate.h"
-#include "latentcl/ops.h"
-
-/* ---- products of rows ---- */
-
-struct lcl_row_products {
-  lcl_store *store;
-  lcl_graph *graph;
-  lcl_program *program;
-  int64_t rows_a, rows_b, d;
-  float *part; /* a block that is not full, with zeros behind it */
-};
-
-lcl_status lcl_row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,
-                                   lcl_row_products **out) {
-  *out = NULL;
-  lcl_row_products *p = lcl_alloc(sizeof *p);
-  if (!p) return LCL_ERR_HOST_MEMORY;
-  p->rows_a = rows_a;
-  p->rows_b = rows_b;
-  p->d = d;
-  p->part = lcl_alloc((size_t)(LCL_MAX(rows_a, rows_b) * d) * sizeof *p->part);
-  lcl_status status = p->part ? lcl_store_create(ctx, 0, &p->store) : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_graph_create(p->store, "products", &p->graph);
-  if (status == LCL_OK) {
-    lcl_tensor *a = lcl_input(p->graph, "a", LCL_F32, LCL_SHAPE(rows_a, d));
-    lcl_tensor *b = lcl_input(p->graph, "b", LCL_F32, LCL_SHAPE(rows_b, d));
-    lcl_output(lcl_matmul(a, b, false, true), "product");
-    status = lcl_compile(p->graph, &(lcl_compile_desc) { 0 }, &p->program);
-  }
-  if (status != LCL_OK) {
-    lcl_row_products_destroy(p);
-    return status;
-  }
-  *out = p;
-  return LCL_OK;
-}
-
-void lcl_row_products_destroy(lcl_row_products *p) {
-  if (!p) return;
-  lcl_program_destroy(p->program);
-  lcl_graph_destroy(p->graph);
-  lcl_store_destroy(p->store);
-  lcl_free(p->part);
-  lcl_free(p);
-}
-
-static lcl_status set_block(lcl_row_products *p, const char *name, const float *rows, int64_t n,
-                            int64_t full) {
-  size_t used = (size_t)(n * p->d) * sizeof *rows, all = (size_t)(full * p->d) * sizeof *rows;
-  if (n == full) return lcl_feed(p->program, name, rows, all);
-  memcpy(p->part, rows, used);
-  memset((char *)p->part + used, 0, all - used);
-  return lcl_feed(p->program, name, p->part, all);
-}
-
-lcl_status lcl_row_products_set_a(lcl_row_products *p, const float *a, int64_t n) {
-  return set_block(p, "a", a, n, p->rows_a);
-}
-
-lcl_status lcl_row_products_set_b(lcl_row_products *p, const float *b, int64_t n) {
-  return set_block(p, "b", b, n, p->rows_b);
-}
-
-lcl_status lcl_row_products_run(lcl_row_products *p, float *out) {
-  LCL_TRY(lcl_run(p->program));
-  return lcl_fetch(p->program, "product", out, (size_t)(p->rows_a * p->rows_b) * sizeof *out);
-}
-
-/* ---- nearest neighbours ---- */
 
 /* More candidates are kept than asked for: rounding may order close ones wrongly before they are computed
  * again. */
 #define SLACK 8
 #define BLOCK 2048
+/* Products looked at together: most hold nothing near enough, which a loop without branches finds out. */
+#define STRIP 64
 
 typedef struct candidate {
   float distance; /* squared */
@@ -88,10 +22,12 @@ typedef struct search {
   int64_t n;
   int d, k, keep;
   float *norm;
-  candidate *list; /* BLOCK x keep, ascending */
+  candidate *list; /* n x keep, ascending */
   int *filled;
-  const float *product; /* BLOCK x block */
-  int64_t first_a, first_b, rows_b, block;
+  float *worst; /* the last of a full list; infinite before */
+  /* Products of rows_a examples from first_a with rows_b from first_b; rows of block numbers. */
+  const float *product;
+  int64_t first_a, rows_a, first_b, rows_b, block;
   int32_t *index;
   float *distance;
 } search;
@@ -110,16 +46,44 @@ static void insert(candidate *list, int *filled, int keep, candidate c) {
   list[at] = c;
 }
 
+static void offer(search *s, int64_t to, int64_t other, float distance) {
+  candidate c = { distance, (int32_t)other }, *list = s->list + (size_t)to * (size_t)s->keep;
+  if (to == other || (s->filled[to] == s->keep && !before(c, list[s->keep - 1]))) return;
+  insert(list, &s->filled[to], s->keep, c);
+  if (s->filled[to] == s->keep) s->worst[to] = list[s->keep - 1].distance;
+}
+
+/* Offers the examples of b to those of a. */
 static void scan_rows(void *user, int64_t begin, int64_t end) {
   search *s = user;
+  const float *norm_b = s->norm + s->first_b;
   for (int64_t r = begin; r < end; r++) {
-    const float *p = s->product + (size_t)r * (size_t)s->block;
-    candidate *list = s->list + (size_t)r * (size_t)s->keep;
     int64_t self = s->first_a + r;
-    for (int64_t b = 0; b < s->rows_b; b++) {
-      candidate c = { s->norm[self] + s->norm[s->first_b + b] - 2 * p[b], (int32_t)(s->first_b + b) };
-      if (c.index == self) continue;
-      if (s->filled[r] < s->keep || before(c, list[s->keep - 1])) insert(list, &s->filled[r], s->keep, c);
+    const float *p = s->product + (size_t)r * (size_t)s->block, norm = s->norm[self];
+    for (int64_t b = 0; b < s->rows_b; b += STRIP) {
+      int64_t m = LCL_MIN((int64_t)STRIP, s->rows_b - b);
+      float worst = s->worst[self];
+      int near = m < STRIP;
+      if (!near)
+        for (int i = 0; i < STRIP; i++) near |= !(norm + norm_b[b + i] - 2 * p[b + i] > worst);
+      for (int64_t i = b; near && i < b + m; i++) offer(s, self, s->first_b + i, norm + norm_b[i] - 2 * p[i]);
+    }
+  }
+}
+
+/* Offers the examples of a to those of b: [begin,end) counts strips of b. */
+static void scan_columns(void *user, int64_t begin, int64_t end) {
+  search *s = user;
+  const float *norm_b = s->norm + s->first_b, *worst = s->worst + s->first_b;
+  for (int64_t b = begin * STRIP; b < LCL_MIN(end * STRIP, s->rows_b); b += STRIP) {
+    int64_t m = LCL_MIN((int64_t)STRIP, s->rows_b - b);
+    for (int64_t r = 0; r < s->rows_a; r++) {
+      const float *p = s->product + (size_t)r * (size_t)s->block, norm = s->norm[s->first_a + r];
+      int near = m < STRIP;
+      if (!near)
+        for (int i = 0; i < STRIP; i++) near |= !(norm + norm_b[b + i] - 2 * p[b + i] > worst[b + i]);
+      for (int64_t i = b; near && i < b + m; i++)
+        offer(s, s->first_b + i, s->first_a + r, norm + norm_b[i] - 2 * p[i]);
     }
   }
 }
@@ -129,7 +93,7 @@ static void refine_rows(void *user, int64_t begin, int64_t end) {
   search *s = user;
   for (int64_t r = begin; r < end; r++) {
     candidate *list = s->list + (size_t)r * (size_t)s->keep;
-    const float *a = s->x + (size_t)(s->first_a + r) * (size_t)s->d;
+    const float *a = s->x + (size_t)r * (size_t)s->d;
     int filled = 0;
     for (int c = 0; c < s->filled[r]; c++) {
       const float *b = s->x + (size_t)list[c].index * (size_t)s->d;
@@ -138,7 +102,7 @@ static void refine_rows(void *user, int64_t begin, int64_t end) {
       candidate exact = { (float)sum, list[c].index };
       insert(list, &filled, c + 1, exact); /* positions before c are already sorted again */
     }
-    size_t to = (size_t)(s->first_a + r) * (size_t)s->k;
+    size_t to = (size_t)r * (size_t)s->k;
     for (int c = 0; c < s->k; c++) {
       s->distance[to + (size_t)c] = sqrtf(list[c].distance);
       if (s->index) s->index[to + (size_t)c] = list[c].index;
@@ -146,19 +110,29 @@ static void refine_rows(void *user, int64_t begin, int64_t end) {
   }
 }
 
+/* Blocks on and above the diagonal: each product serves both of its examples. */
 static lcl_status search_block(search *s, lcl_row_products *products, float *product) {
-  int64_t rows_a = LCL_MIN(s->block, s->n - s->first_a);
-  LCL_TRY(lcl_row_products_set_a(products, s->x + (size_t)s->first_a * (size_t)s->d, rows_a));
-  memset(s->filled, 0, (size_t)s->block * sizeof *s->filled);
-  for (s->first_b = 0; s->first_b < s->n; s->first_b += s->block) {
+  s->rows_a = LCL_MIN(s->block, s->n - s->first_a);
+  LCL_TRY(lcl_row_products_set_a(products, s->x + (size_t)s->first_a * (size_t)s->d, s->rows_a));
+  for (s->first_b = s->first_a; s->first_b < s->n; s->first_b += s->block) {
     s->rows_b = LCL_MIN(s->block, s->n - s->first_b);
     LCL_TRY(lcl_row_products_set_b(products, s->x + (size_t)s->first_b * (size_t)s->d, s->rows_b));
     LCL_TRY(lcl_row_products_run(products, product));
     s->product = product;
-    lcl_parallel_for(rows_a, 64, scan_rows, s);
+    lcl_parallel_for(s->rows_a, 64, scan_rows, s);
+    if (s->first_b > s->first_a) lcl_parallel_for((s->rows_b + STRIP - 1) / STRIP, 4, scan_columns, s);
   }
-  lcl_parallel_for(rows_a, 64, refine_rows, s);
   return LCL_OK;
+}
+
+static void start_lists(search *s) {
+  for (int64_t i = 0; i < s->n; i++) {
+    const float *x = s->x + (size_t)i * (size_t)s->d;
+    double sum = 0;
+    for (int c = 0; c < s->d; c++) sum += (double)x[c] * x[c];
+    s->norm[i] = (float)sum;
+    s->worst[i] = INFINITY;
+  }
 }
 
 lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
@@ -169,24 +143,61 @@ lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k
   s.keep = (int)LCL_MIN((int64_t)k + SLACK, n - 1);
   s.block = LCL_MIN((int64_t)BLOCK, n);
   s.norm = lcl_alloc((size_t)n * sizeof *s.norm);
-  s.list = lcl_alloc((size_t)s.block * (size_t)s.keep * sizeof *s.list);
-  s.filled = lcl_alloc((size_t)s.block * sizeof *s.filled);
+  s.worst = lcl_alloc((size_t)n * sizeof *s.worst);
+  s.list = lcl_alloc((size_t)n * (size_t)s.keep * sizeof *s.list);
+  s.filled = lcl_alloc((size_t)n * sizeof *s.filled);
   float *product = lcl_alloc((size_t)(s.block * s.block) * sizeof *product);
   lcl_row_products *products = NULL;
-  lcl_status status = s.norm && s.list && s.filled && product ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_row_products_create(ctx, s.block, s.block, d, &products);
-  for (int64_t i = 0; i < n && status == LCL_OK; i++) {
-    double sum = 0;
-    for (int c = 0; c < d; c++)
-      sum += (double)x[(size_t)i * (size_t)d + (size_t)c] * x[(size_t)i * (size_t)d + (size_t)c];
-    s.norm[i] = (float)sum;
-  }
+  if (status == LCL_OK) start_lists(&s);
   for (s.first_a = 0; s.first_a < n && status == LCL_OK; s.first_a += s.block)
     status = search_block(&s, products, product);
+  if (status == LCL_OK) lcl_parallel_for(n, 64, refine_rows, &s);
   lcl_row_products_destroy(products);
   lcl_free(s.norm);
+  lcl_free(s.worst);
   lcl_free(s.list);
   lcl_free(s.filled);
   lcl_free(product);
   return status;
+}
+
+/* ---- kept distances ---- */
+
+/* Names what is searched, not the device: its rounding is gone from the result. */
+static bool distances_key(const float *x, int64_t n, int d, int k, char key[33]) {
+  char data[33];
+  lcl_str what = { 0 };
+  lcl_hash_hex(x, (size_t)n * (size_t)d * sizeof *x, data);
+  lcl_str_add(&what, "distance to a neighbour, format 1: %lld x %d, neighbour %d, data %s", (long long)n, d,
+              k, data);
+  bool ok = lcl_str_ok(&what);
+  if (ok) lcl_hash_hex(what.data, what.n, key);
+  lcl_str_free(&what);
+  return ok;
+}
+
+static bool kept_distances(const char *key, size_t bytes, float *out) {
+  lcl_cache_kind kind;
+  void *data;
+  size_t n;
+  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
+  bool ok = kind == LCL_CACHE_BINARY && n == bytes;
+  if (ok) memcpy(out, data, bytes);
+  lcl_free(data);
+  return ok;
+}
+
+lcl_status lcl_neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k, float *out) {
+  char key[33];
+  size_t bytes = (size_t)n * sizeof *out;
+  if (!distances_key(x, n, d, k, key)) return LCL_ERR_HOST_MEMORY;
+  if (kept_distances(key, bytes, out)) return LCL_OK;
+  float *all = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *all);
+  lcl_status s = all ? lcl_nearest(ctx, x, n, d, k, NULL, all) : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; s == LCL_OK && i < n; i++) out[i] = all[i * k + k - 1];
+  lcl_free(all);
+  if (s == LCL_OK) lcl_cache_put(key, LCL_CACHE_BINARY, out, bytes);
+  return s;
 }

@@ -6,7 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <unistd.h>
+
 #include "base/philox.h"
+#include "device/cache.h"
 #include "nn/evaluate.h"
 
 static lcl_context *ctx;
@@ -69,6 +73,76 @@ static void nearest_in_blocks(void **state) {
   }
 }
 
+/* Blocks that are not full, and both sides of a product: some examples against brute force. */
+static void nearest_across_blocks(void **state) {
+  (void)state;
+  enum { N = 4200, D = 3, K = 6 };
+  static float x[N * D], got[N * K];
+  static int32_t index[N * K];
+  lcl_philox_normal(4, 1, 1, x, N * D);
+  assert_int_equal(lcl_nearest(ctx, x, N, D, K, index, got), LCL_OK);
+  for (int i = 0; i < N; i += 59) {
+    int nearer = 0;
+    double last = got[i * K + K - 1];
+    for (int j = 0; j < N; j++) nearer += j != i && distance(x + i * D, x + j * D, D) < last - 1e-6;
+    assert_true(nearer <= K - 1);
+    for (int k = 0; k < K; k++)
+      assert_true(fabs(got[i * K + k] - distance(x + i * D, x + index[i * K + k] * D, D)) <= 1e-6);
+  }
+}
+
+/* Finds the one file of the folder. */
+static bool only_entry(const char *dir, char *path, size_t size) {
+  DIR *d = opendir(dir);
+  int n = 0;
+  for (struct dirent *e; d && (e = readdir(d));)
+    if (strstr(e->d_name, ".lclbin")) n++, snprintf(path, size, "%s/%s", dir, e->d_name);
+  if (d) closedir(d);
+  return n == 1;
+}
+
+/* A second search reads the file of the first; a damaged file, other data and another k are searched again.
+ */
+static void kept_distances(void **state) {
+  (void)state;
+  enum { N = 200, D = 5 };
+  static float x[N * D], first[N], again[N];
+  char dir[] = "/tmp/lcl-test-XXXXXX", path[300], *whole;
+  size_t n;
+  assert_non_null(mkdtemp(dir));
+  const char *was = getenv("LATENTCL_CACHE");
+  char *old = was ? strdup(was) : NULL;
+  setenv("LATENTCL_CACHE", dir, 1);
+  lcl_philox_normal(3, 1, 1, x, N * D);
+  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, first), LCL_OK);
+  for (int i = 0; i < N; i++) {
+    int nearer = 0;
+    for (int j = 0; j < N; j++) nearer += j != i && distance(x + i * D, x + j * D, D) < first[i] - 1e-5;
+    assert_int_equal(nearer, 3);
+  }
+  assert_int_equal(lcl_neighbour_distance(NULL, x, N, D, 4, again), LCL_OK); /* no device is asked */
+  assert_memory_equal(first, again, sizeof first);
+  assert_true(only_entry(dir, path, sizeof path));
+  assert_int_equal(lcl_file_read(path, 1 << 20, (void **)&whole, &n), LCL_OK);
+  whole[n - 1] ^= 1;
+  assert_int_equal(lcl_file_write_atomic(path, whole, n), LCL_OK);
+  memset(again, 0, sizeof again);
+  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
+  assert_memory_equal(first, again, sizeof first);
+  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 3, again), LCL_OK);
+  assert_true(again[0] < first[0]);
+  x[0] += 1;
+  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
+  assert_true(again[0] != first[0]);
+  lcl_free(whole);
+  size_t removed;
+  assert_int_equal(lcl_cache_clear(&removed), LCL_OK);
+  assert_true(removed >= 3);
+  rmdir(dir);
+  old ? setenv("LATENTCL_CACHE", old, 1) : unsetenv("LATENTCL_CACHE");
+  free(old);
+}
+
 static void kmeans(void **state) {
   (void)state;
   enum { N = 600, D = 7, K = 5 };
@@ -123,6 +197,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(nearest),
     cmocka_unit_test(nearest_in_blocks),
+    cmocka_unit_test(nearest_across_blocks),
+    cmocka_unit_test(kept_distances),
     cmocka_unit_test(kmeans),
     cmocka_unit_test(kmeans_of_twins),
   };

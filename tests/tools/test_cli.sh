@@ -40,9 +40,9 @@ expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl
 
 export LATENTCL_CACHE="$work/cache"
 expect 0 'compute test +passed' "$latentcl" doctor
-expect 0 '^programs  [1-9]' "$latentcl" cache stat
-expect 0 '^[1-9][0-9]* programs removed' "$latentcl" cache clear
-expect 0 '^programs  0 ' "$latentcl" cache stat
+expect 0 '^entries   [1-9]' "$latentcl" cache stat
+expect 0 '^[1-9][0-9]* entries removed' "$latentcl" cache clear
+expect 0 '^entries   0 ' "$latentcl" cache stat
 expect 0 'cache is off' env LATENTCL_CACHE=off "$latentcl" cache stat
 expect 2 'one of stat, clear or warm' "$latentcl" cache
 expect 2 "unknown action 'x'" "$latentcl" cache x

@@ -1,0 +1,67 @@
+/* Products of rows on the device, block by block: what distances are made of. */
+#include "latentcl/ops.h"
+#include "nn/evaluate.h"
+
+struct lcl_row_products {
+  lcl_store *store;
+  lcl_graph *graph;
+  lcl_program *program;
+  int64_t rows_a, rows_b, d;
+  float *part; /* a block that is not full, with zeros behind it */
+};
+
+lcl_status lcl_row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,
+                                   lcl_row_products **out) {
+  *out = NULL;
+  lcl_row_products *p = lcl_alloc(sizeof *p);
+  if (!p) return LCL_ERR_HOST_MEMORY;
+  p->rows_a = rows_a;
+  p->rows_b = rows_b;
+  p->d = d;
+  p->part = lcl_alloc((size_t)(LCL_MAX(rows_a, rows_b) * d) * sizeof *p->part);
+  lcl_status status = p->part ? lcl_store_create(ctx, 0, &p->store) : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl_graph_create(p->store, "products", &p->graph);
+  if (status == LCL_OK) {
+    lcl_tensor *a = lcl_input(p->graph, "a", LCL_F32, LCL_SHAPE(rows_a, d));
+    lcl_tensor *b = lcl_input(p->graph, "b", LCL_F32, LCL_SHAPE(rows_b, d));
+    lcl_output(lcl_matmul(a, b, false, true), "product");
+    status = lcl_compile(p->graph, &(lcl_compile_desc) { 0 }, &p->program);
+  }
+  if (status != LCL_OK) {
+    lcl_row_products_destroy(p);
+    return status;
+  }
+  *out = p;
+  return LCL_OK;
+}
+
+void lcl_row_products_destroy(lcl_row_products *p) {
+  if (!p) return;
+  lcl_program_destroy(p->program);
+  lcl_graph_destroy(p->graph);
+  lcl_store_destroy(p->store);
+  lcl_free(p->part);
+  lcl_free(p);
+}
+
+static lcl_status set_block(lcl_row_products *p, const char *name, const float *rows, int64_t n,
+                            int64_t full) {
+  size_t used = (size_t)(n * p->d) * sizeof *rows, all = (size_t)(full * p->d) * sizeof *rows;
+  if (n == full) return lcl_feed(p->program, name, rows, all);
+  memcpy(p->part, rows, used);
+  memset((char *)p->part + used, 0, all - used);
+  return lcl_feed(p->program, name, p->part, all);
+}
+
+lcl_status lcl_row_products_set_a(lcl_row_products *p, const float *a, int64_t n) {
+  return set_block(p, "a", a, n, p->rows_a);
+}
+
+lcl_status lcl_row_products_set_b(lcl_row_products *p, const float *b, int64_t n) {
+  return set_block(p, "b", b, n, p->rows_b);
+}
+
+lcl_status lcl_row_products_run(lcl_row_products *p, float *out) {
+  LCL_TRY(lcl_run(p->program));
+  return lcl_fetch(p->program, "product", out, (size_t)(p->rows_a * p->rows_b) * sizeof *out);
+}
