@@ -59,6 +59,9 @@ void lcl_stages_free(lcl_context *ctx);
 
 /* ---- profile (profile.c) ---- */
 
+/* Waits for everything enqueued so far (context.c says why this is not clFinish). */
+cl_int lcl_queue_finish(cl_command_queue queue);
+
 typedef struct lcl_profile lcl_profile;
 lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out);
 void lcl_profile_destroy(lcl_profile *profile);

@@ -71,7 +71,7 @@ lcl_status lcl_profile_intern(lcl_profile *p, const char *label, size_t *row) {
 /* Reads the times of everything that was enqueued. */
 static lcl_status drain(lcl_profile *p) {
   LCL_TRY(lcl_context_finish(p->ctx));
-  if (p->ctx->transfer) clFinish(p->ctx->transfer);
+  if (p->ctx->transfer) lcl_queue_finish(p->ctx->transfer);
   for (size_t i = 0; i < p->pending.n; i++) {
     const pending *e = &p->pending.data[i];
     cl_ulong start = 0, end = 0;

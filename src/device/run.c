@@ -106,7 +106,7 @@ static lcl_status run_joined(lcl_list *list) {
   release_events(list);
   if (status == LCL_OK) return join_queues(list);
   /* What was enqueued before the failure still runs: wait, so that the next run starts from a known place. */
-  for (int q = 0; q < list->ctx->n_queues; q++) clFinish(list->ctx->queue[q]);
+  for (int q = 0; q < list->ctx->n_queues; q++) lcl_queue_finish(list->ctx->queue[q]);
   return status;
 }
 

@@ -98,7 +98,7 @@ static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, 
   if (err == CL_SUCCESS)
     err =
         clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent, &stage->busy);
-  if (err != CL_SUCCESS) clFinish(ctx->transfer); /* the stage may be used again at once */
+  if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the stage may be used again at once */
   return err;
 }
 
