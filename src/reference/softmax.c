@@ -1,5 +1,5 @@
-/* Softmax and the losses. Each formula is there twice: in plain double, and as a running error analysis
- * (ball.h) for the bound. */
+/* Softmax, losses and divergences. Each formula is there twice: in plain double, and as a running error
+ * analysis (ball.h) for the bound. */
 #include <math.h>
 
 #include "latentcl/nn.h"
@@ -8,6 +8,10 @@
 
 typedef enum soft_kind { SOFTMAX, LOG_SOFTMAX } soft_kind;
 typedef enum loss_kind { CROSS_ENTROPY, BCE, MSE } loss_kind;
+typedef enum divergence_kind { GAUSSIAN, CATEGORICAL } divergence_kind;
+
+/* Guard of the categorical divergence's logarithms, as the device holds it. */
+static const double tiny = 1e-8f;
 
 /* ---- softmax along an axis ---- */
 
@@ -162,7 +166,7 @@ static double loss_terms(const lcl_case *c) {
   return (double)(c->spec->variant == CROSS_ENTROPY ? c->in[0].shape.dim[0] : lcl_array_count(&c->in[0]));
 }
 
-static row logits_row(const lcl_case *c, int64_t k) {
+static row matrix_row(const lcl_case *c, int64_t k) {
   const int64_t classes = c->in[0].shape.dim[1];
   return (row) { .n = classes, .step = 1, .first = k * classes };
 }
@@ -173,7 +177,7 @@ static lcl_status loss_forward(lcl_case *c) {
   double sum = 0;
   for (int64_t i = 0; i < (int64_t)loss_terms(c); i++) switch ((loss_kind)c->spec->variant) {
     case CROSS_ENTROPY: {
-      const row r = logits_row(c, i);
+      const row r = matrix_row(c, i);
       sum += row_lse(a, r) - a[r.first + (int64_t)b[i]];
       break;
     }
@@ -194,7 +198,7 @@ static lcl_status loss_backward(lcl_case *c) {
   double *ga = c->grad_in[0].data;
   if (c->spec->variant == CROSS_ENTROPY) {
     for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
-      const row r = logits_row(c, k);
+      const row r = matrix_row(c, k);
       const double lse = row_lse(a, r);
       for (int64_t j = 0; j < r.n; j++)
         ga[r.first + j] = g * (exp(a[r.first + j] - lse) - (j == (int64_t)b[k]));
@@ -223,7 +227,7 @@ static lcl_ball loss_ball(const lcl_case *c, int64_t i) {
   if (c->spec->variant == BCE)
     return ball_sub(ball_round(fmax(a[i], 0) + log1p(exp(-fabs(a[i]))), 0, 6),
                     ball_mul(ball_exact(b[i]), ball_exact(a[i])));
-  const row r = logits_row(c, i);
+  const row r = matrix_row(c, i);
   const double most = row_max(a, r);
   return ball_sub(ball_log(ball_row_sum(a, r, most)), ball_shifted(a[r.first + (int64_t)b[i]], most));
 }
@@ -243,7 +247,7 @@ static lcl_status loss_bound(lcl_case *c) {
     lcl_ball d = { 0 };
     if (c->spec->variant == CROSS_ENTROPY) {
       const int64_t classes = c->in[0].shape.dim[1];
-      const row r = logits_row(c, i / classes);
+      const row r = matrix_row(c, i / classes);
       const double most = row_max(a, r);
       /* the probability by way of its logarithm, times the sum of the incoming gradients (one g) */
       const lcl_ball log_p = ball_sub(ball_shifted(a[i], most), ball_log(ball_row_sum(a, r, most)));
@@ -274,6 +278,135 @@ static void loss_random(lcl_case *c, lcl_rng *r) {
     c->in[0].shape = lcl_rng_shape(r, (int)lcl_rng_below(r, 5), c->small ? 400 : 8000);
     c->in[1].shape = c->in[0].shape;
   }
+}
+
+/* ---- divergences: a mean over the batch of sums over an example ---- */
+
+static double batch_of(const lcl_case *c) {
+  return (double)c->in[0].shape.dim[0];
+}
+
+static lcl_status divergence_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+  const bool gauss = c->spec->variant == GAUSSIAN;
+  const lcl_shape s = c->in[0].shape, t = c->in[1].shape;
+  char a[96], b[96];
+  (void)g;
+  if (!lcl_shape_equal(s, t) || s.rank < 1 || (!gauss && s.rank != 2))
+    return lcl_fail(LCL_ERR_SHAPE, "%s and %s of one shape %s were expected, got %s and %s",
+                    c->spec->in[0].name, c->spec->in[1].name, gauss ? "(N,...)" : "(N,K)",
+                    lcl_shape_string(s, a), lcl_shape_string(t, b));
+  out[0] = gauss ? lcl_kl_gauss(in[0], in[1]) : lcl_kl_categorical(in[0], in[1]);
+  return LCL_OK;
+}
+
+static lcl_status gaussian_forward(lcl_case *c) {
+  const double *mean = c->in[0].data, *log_var = c->in[1].data;
+  double sum = 0;
+  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
+  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+    sum += 0.5 * (exp(log_var[i]) + mean[i] * mean[i] - 1 - log_var[i]);
+  c->out[0].data[0] = sum / batch_of(c);
+  return LCL_OK;
+}
+
+static lcl_status gaussian_backward(lcl_case *c) {
+  const double g = c->grad_out[0].data[0] / batch_of(c);
+  for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+    c->grad_in[0].data[i] = g * c->in[0].data[i];
+    c->grad_in[1].data[i] = 0.5 * g * (exp(c->in[1].data[i]) - 1);
+  }
+  return LCL_OK;
+}
+
+static lcl_status gaussian_bound(lcl_case *c) {
+  const lcl_ball n = ball_exact(batch_of(c)), half = ball_exact(0.5), one = ball_exact(1);
+  lcl_ball_sum sum = { 0 };
+  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
+  for (int k = 0; k < 2; k++)
+    if (c->grad_in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+    const lcl_ball mean = ball_exact(c->in[0].data[i]), log_var = ball_exact(c->in[1].data[i]);
+    const lcl_ball var = ball_exp(log_var);
+    ball_sum_add(&sum, ball_sub(ball_add(var, ball_mul(mean, mean)), ball_add(log_var, one)));
+    if (!c->grad_in[0].data) continue;
+    const lcl_ball g = ball_mul(ball_div(ball_exact(c->grad_out[0].data[0]), n), half);
+    c->grad_bound[0].data[i] = ball_allowed(ball_mul(g, ball_mul(ball_exact(2), mean)));
+    c->grad_bound[1].data[i] = ball_allowed(ball_sub(ball_mul(g, var), g));
+  }
+  c->out_bound[0].data[0] = ball_allowed(ball_div(ball_mul(ball_sum_get(&sum), half), n));
+  return LCL_OK;
+}
+
+static lcl_status categorical_forward(lcl_case *c) {
+  const double *p = c->in[0].data, *q = c->in[1].data;
+  double sum = 0;
+  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
+  for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
+    const row r = matrix_row(c, k);
+    const double lse_p = row_lse(p, r), lse_q = row_lse(q, r);
+    for (int64_t j = r.first; j < r.first + r.n; j++) {
+      const double pj = exp(p[j] - lse_p), qj = exp(q[j] - lse_q);
+      sum += pj * (log(pj + tiny) - log(qj + tiny));
+    }
+  }
+  c->out[0].data[0] = sum / batch_of(c);
+  return LCL_OK;
+}
+
+/* By q_j: -p_j/(q_j + tiny), then through the softmax of q. p is a constant. */
+static lcl_status categorical_backward(lcl_case *c) {
+  const double *p = c->in[0].data, *q = c->in[1].data, g = c->grad_out[0].data[0] / batch_of(c);
+  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_in[1]));
+  for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
+    const row r = matrix_row(c, k);
+    const double lse_p = row_lse(p, r), lse_q = row_lse(q, r);
+    double sum = 0;
+    for (int pass = 0; pass < 2; pass++)
+      for (int64_t j = r.first; j < r.first + r.n; j++) {
+        const double qj = exp(q[j] - lse_q), by_q = -g * exp(p[j] - lse_p) / (qj + tiny);
+        if (pass == 0)
+          sum += by_q * qj;
+        else
+          c->grad_in[1].data[j] = qj * (by_q - sum);
+      }
+  }
+  return LCL_OK;
+}
+
+static void categorical_row_bound(lcl_case *c, row r, lcl_ball_sum *total) {
+  const double *p = c->in[0].data, *q = c->in[1].data, most_p = row_max(p, r), most_q = row_max(q, r);
+  const lcl_ball sum_p = ball_row_sum(p, r, most_p), sum_q = ball_row_sum(q, r, most_q),
+                 guard = ball_exact(tiny);
+  lcl_ball_sum sum = { 0 };
+  for (int pass = 0; pass < 2; pass++)
+    for (int64_t j = r.first; j < r.first + r.n; j++) {
+      const lcl_ball pj = ball_div(ball_exp(ball_shifted(p[j], most_p)), sum_p),
+                     qj = ball_div(ball_exp(ball_shifted(q[j], most_q)), sum_q),
+                     ratio = ball_sub(ball_log(ball_add(pj, guard)), ball_log(ball_add(qj, guard)));
+      if (pass == 0) ball_sum_add(total, ball_mul(pj, ratio));
+      if (!c->grad_in[1].data) continue;
+      const lcl_ball g = ball_div(ball_exact(c->grad_out[0].data[0]), ball_exact(batch_of(c)));
+      const lcl_ball by_q = ball_div(ball_mul(g, pj), ball_add(qj, guard));
+      if (pass == 0)
+        ball_sum_add(&sum, ball_mul(by_q, qj));
+      else
+        c->grad_bound[1].data[j] = ball_allowed(ball_mul(qj, ball_sub(by_q, ball_sum_get(&sum))));
+    }
+}
+
+static lcl_status categorical_bound(lcl_case *c) {
+  lcl_ball_sum sum = { 0 };
+  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
+  if (c->grad_in[1].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_bound[1]));
+  for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) categorical_row_bound(c, matrix_row(c, k), &sum);
+  c->out_bound[0].data[0] = ball_allowed(ball_div(ball_sum_get(&sum), ball_exact(batch_of(c))));
+  return LCL_OK;
+}
+
+static void divergence_random(lcl_case *c, lcl_rng *r) {
+  const int rank = c->spec->variant == GAUSSIAN ? 1 + (int)lcl_rng_below(r, 4) : 2;
+  c->in[0].shape = c->in[1].shape = lcl_rng_shape(r, rank, c->small ? 400 : 8000);
 }
 
 /* ---- table ---- */
@@ -308,5 +441,33 @@ const lcl_spec lcl_softmax_specs[] = {
     .notes = "a and b of one shape -> a scalar.",
     .in = { { .name = "a" }, { .name = "b" } },
     LOSS(MSE) },
+  { .name = "gaussian_kl",
+    .summary = "mean over the batch of KL(N(mean, exp(log_var)) || N(0, 1)) summed over an example",
+    .notes =
+        "mean and log_var (N,...) -> a scalar: sum of (exp(log_var) + mean^2 - 1 - log_var)/2, divided by N.",
+    .in = { { .name = "mean" }, { .name = "log_var" } },
+    .out = { "kl" },
+    .variant = GAUSSIAN,
+    .flags = LCL_SPEC_GENERATED,
+    .build = divergence_build,
+    .forward = gaussian_forward,
+    .backward = gaussian_backward,
+    .bound = gaussian_bound,
+    .random = divergence_random },
+  { .name = "categorical_kl",
+    .summary = "mean over the batch of KL(softmax(logits_p) || softmax(logits_q))",
+    .notes =
+        "logits_p and logits_q (N,K) -> a scalar: sum of p log((p + 1e-8)/(q + 1e-8)), divided by N. p is a "
+        "constant:\n"
+        "no gradient flows into logits_p.",
+    .in = { { .name = "logits_p", .range = 8 }, { .name = "logits_q", .range = 8 } },
+    .out = { "kl" },
+    .variant = CATEGORICAL,
+    .flags = LCL_SPEC_GENERATED,
+    .build = divergence_build,
+    .forward = categorical_forward,
+    .backward = categorical_backward,
+    .bound = categorical_bound,
+    .random = divergence_random },
 };
 const size_t lcl_softmax_spec_count = LCL_COUNT(lcl_softmax_specs);
