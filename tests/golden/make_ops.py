@@ -207,6 +207,22 @@ layer = [real(2, 8, 3, 4), real(2, 8, 3, 4), real(2, 8, 2, low=-0.6, high=0.6), 
 case("diagonal_bilstm", bilstm, layer)
 case("diagonal_bilstm", bilstm, layer + [real(2, 3) for _ in range(4)])
 
+# ---- divergences ----
+D = torch.distributions
+case("gaussian_kl", lambda m, s: D.kl_divergence(D.Normal(m, torch.exp(s / 2)), D.Normal(torch.zeros_like(m), 1.0)).sum() / 3,
+     [real(3, 2, 4), real(3, 2, 4)])
+
+
+def categorical_kl(p, q):
+    kl = D.kl_divergence(D.Categorical(logits=p), D.Categorical(logits=q)).mean()
+    p, q, guard = F.softmax(p, 1), F.softmax(q, 1), float(np.float32(1e-8))
+    guarded = (p * ((p + guard) / (q + guard)).log()).sum(1).mean()
+    assert abs(kl - guarded) < 1e-6
+    return guarded
+
+
+case("categorical_kl", categorical_kl, [real(4, 5), real(4, 5)], gradients=[False, True])
+
 with open(os.path.join(folder, "cases.txt"), "w") as f:
     f.write("\n".join(lines) + "\n")
 print(len(lines), "cases")

@@ -1,15 +1,8 @@
-/* Products and convolutions. */
 #include "ops_test.h"
 
-static const char *const names[] = {
-  "matmul",
-  "conv2d",
-  "conv_transpose2d",
-  "masked_conv2d",
-};
-
 static void agree_with_the_reference(void **state) {
-  check_ops(state, names, LCL_COUNT(names));
+  (void)state;
+  check_ops(ops_products, LCL_COUNT(ops_products), NULL, OPS_CASES);
 }
 
 int main(void) {

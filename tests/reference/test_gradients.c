@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "ops/ops_lists.h"
 #include "reference/spec.h"
 
 /* sum of out*grad_out: its derivative with respect to an input is what backward gives. */
@@ -209,6 +210,30 @@ static void every_op_has_help(void **state) {
   }
 }
 
+/* Each op of the table is in the list of one device test, and each name in a list is an op. */
+static void every_op_is_tested(void **state) {
+  (void)state;
+#define LIST(names) { names, LCL_COUNT(names) }
+  static const struct {
+    const char *const *names;
+    size_t n;
+  } lists[] = { LIST(ops_map), LIST(ops_products), LIST(ops_fourier), LIST(ops_adjoints), LIST(ops_reduce), LIST(ops_shape) };
+#undef LIST
+  size_t named = 0;
+  for (size_t k = 0; k < LCL_COUNT(lists); k++) {
+    named += lists[k].n;
+    for (size_t i = 0; i < lists[k].n; i++)
+      if (!lcl_spec_find(lists[k].names[i])) fail_msg("%s", lcl_error_message());
+  }
+  for (size_t s = 0; s < lcl_spec_count(); s++) {
+    int times = 0;
+    for (size_t k = 0; k < LCL_COUNT(lists); k++)
+      for (size_t i = 0; i < lists[k].n; i++) times += strcmp(lists[k].names[i], lcl_spec_at(s)->name) == 0;
+    if (times != 1) fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name, times);
+  }
+  assert_int_equal(named, lcl_spec_count());
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(gradients_agree_with_differences),
@@ -217,6 +242,7 @@ int main(void) {
     cmocka_unit_test(attributes_are_read),
     cmocka_unit_test(wrong_attributes_are_refused),
     cmocka_unit_test(every_op_has_help),
+    cmocka_unit_test(every_op_is_tested),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
