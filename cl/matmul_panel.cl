@@ -3,7 +3,8 @@
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )            i < m, j < n, k < k_all, for every z of a batch
  *
- * panel_pack copies A into panels of MR rows, ap[z][panel][k][VEC]: rows beyond m are zero, lanes beyond MR undefined.
+ * panel_pack copies A into panels of MR rows, ap[z][panel][k][VEC] (k < pitch): rows beyond m are zero, lanes beyond MR
+ * undefined.
  * panel_gemm walks the inner dimension in blocks of at most KC. In each block it copies 2*VEC columns of B into
  * bp[k][2*VEC], which stays in the nearest cache, and multiplies them with its panels of A: a tile of MR x 2*VEC sums
  * lives in registers. Blocks after the first add to C. The last one applies bias and activation. Of `splits` parts of
@@ -57,10 +58,7 @@ typedef floatv floatu __attribute__((aligned(4)));
   ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
 #define ZIP_HI(a, b)                                                                                         \
   ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
-#define ROWS_M(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define ROWS_L(X)   ROWS_M(X) X(8) X(9) X(10) X(11) X(12) X(13)
-#define ROWS_S(X)   X(0) X(1) X(2) X(3)
-#define ROWS_ALL(X) ROWS_L(X) X(14) X(15)
+#define ROWS_ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define ZIP(o, i)                                                                                            \
   o##0 = ZIP_LO(i##0, i##8), o##1 = ZIP_HI(i##0, i##8), o##2 = ZIP_LO(i##1, i##9),                           \
   o##3 = ZIP_HI(i##1, i##9), o##4 = ZIP_LO(i##2, i##10), o##5 = ZIP_HI(i##2, i##10),                         \
@@ -77,10 +75,7 @@ typedef floatv floatu __attribute__((aligned(4)));
 #define LANES        ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
 #define ZIP_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
 #define ZIP_HI(a, b) ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
-#define ROWS_L(X)    X(0) X(1) X(2) X(3) X(4) X(5)
-#define ROWS_M(X)    X(0) X(1) X(2) X(3)
-#define ROWS_S(X)    X(0) X(1)
-#define ROWS_ALL(X)  ROWS_L(X) X(6) X(7)
+#define ROWS_ALL(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define ZIP(o, i)                                                                                            \
   o##0 = ZIP_LO(i##0, i##4), o##1 = ZIP_HI(i##0, i##4), o##2 = ZIP_LO(i##1, i##5),                           \
   o##3 = ZIP_HI(i##1, i##5), o##4 = ZIP_LO(i##2, i##6), o##5 = ZIP_HI(i##2, i##6),                           \
@@ -94,11 +89,11 @@ typedef floatv floatu __attribute__((aligned(4)));
  * (k%perm_t)*perm_c + k/perm_t of its panel (a filter's k = (c,t) becomes (t,c)). Group 1 takes k_chunk values of k,
  * or with by_inner k_chunk values of l1 for every l0 (then perm_t is 1). */
 kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *restrict ap, int m, int k_all,
-                                int k_chunk, int by_inner, int base, int batch_stride, int rs, int len, int tb,
-                                int sa, int sb, int s1, int perm_t, int perm_c) {
+                                int pitch, int k_chunk, int by_inner, int base, int batch_stride, int rs, int len,
+                                int tb, int sa, int sb, int s1, int perm_t, int perm_c) {
   const int panel = get_group_id(0), i0 = panel * MR, rows = min(MR, m - i0);
   global const float *src = a + base + (int)get_group_id(2) * batch_stride + i0 * rs;
-  global float *dst = ap + ((size_t)get_group_id(2) * get_num_groups(0) + panel) * k_all * VEC;
+  global float *dst = ap + ((size_t)get_group_id(2) * get_num_groups(0) + panel) * pitch * VEC;
   if (by_inner) {
     const int begin = get_group_id(1) * k_chunk, end = min(len, begin + k_chunk), outer = k_all / len;
     for (int l1 = begin; l1 < end; l1++) {
@@ -341,28 +336,37 @@ static void pack_taps(global const float *restrict x, local float *restrict bp, 
 }
 #endif
 
-/* t (rows of NR) = A's panel times bp, all of it in registers. */
-#define TILE(NAME, ROWS)                                                                                     \
+/* A comes from the second cache or further: asking early for its lines saves a twentieth. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p)
+#endif
+
+/* t (rows of NR) = the first N rows of A's panel times bp. The sums are to stay in registers: compilers see to that for
+ * an indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a round. */
+#define TILE(NAME, N)                                                                                        \
   static void NAME(global const float *restrict ap, local const float *restrict bp, int kc,                  \
                    float *restrict t) {                                                                      \
-    ROWS(TILE_ZERO)                                                                                          \
-    for (int k = 0; k < kc; k++, ap += VEC, bp += NR) {                                                      \
-      const floatv b0 = LLOAD(bp), b1 = LLOAD(bp + VEC);                                                     \
-      ROWS(TILE_STEP)                                                                                        \
+    floatv c[N], d[N];                                                                                       \
+    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
+    for (int k = 0; k < kc; k++) {                                                                           \
+      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
+      PREFETCH(ap + (k + 8) * VEC);                                                                          \
+      _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
+        const floatv v = (floatv)(ap[k * VEC + r]);                                                          \
+        c[r] = fma(v, b0, c[r]);                                                                             \
+        d[r] = fma(v, b1, d[r]);                                                                             \
+      }                                                                                                      \
     }                                                                                                        \
-    ROWS(TILE_OUT)                                                                                           \
+    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
   }
-#define TILE_ZERO(r) floatv c##r = (floatv)(0.0f), d##r = (floatv)(0.0f);
-#define TILE_STEP(r)                                                                                         \
-  {                                                                                                          \
-    const floatv v = (floatv)(ap[r]);                                                                        \
-    c##r = fma(v, b0, c##r);                                                                                 \
-    d##r = fma(v, b1, d##r);                                                                                 \
-  }
-#define TILE_OUT(r) PSTORE(c##r, t + r * NR), PSTORE(d##r, t + r * NR + VEC);
-TILE(tile_large, ROWS_L)
-TILE(tile_medium, ROWS_M)
-TILE(tile_small, ROWS_S)
+TILE(tile_large, MR)
+TILE(tile_medium, ROWS_MEDIUM)
+TILE(tile_small, ROWS_SMALL)
 
 /* lcl_act: 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
 static floatv activate(floatv v, int act, float slope) {
@@ -378,7 +382,7 @@ static floatv activate(floatv v, int act, float slope) {
  * (n,q,r) is at n*yn + q*yrow + r*ycol instead of j. */
 kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const float *restrict b,
                                 global float *restrict c, global const float *restrict bias, int m, int n,
-                                int k_all, int kc_max, int panels_n, int panels_m, int splits, int k_split,
+                                int k_all, int pitch, int kc_max, int panels_n, int panels_m, int splits, int k_split,
                                 int a_shared, int b_base, int b_batch, int c_base, int c_batch, int c_split, int ldc,
                                 int bias_kind, int act, float slope,
 #if SOURCE == 0
@@ -401,7 +405,7 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
   const int k_begin = split * k_split, k_end = min(k_all, k_begin + k_split);
   const int all_m = (m + MR - 1) / MR, p0 = get_group_id(1) * panels_m, p1 = min(all_m, p0 + panels_m);
   const int j_begin = get_group_id(0) * panels_n * NR, j_end = min(n, j_begin + panels_n * NR);
-  if (!a_shared) ap += (size_t)z * all_m * k_all * VEC;
+  if (!a_shared) ap += (size_t)z * all_m * pitch * VEC;
   b += b_base + (size_t)z * b_batch;
   c += c_base + (size_t)z * c_batch + (size_t)split * c_split;
   int k0 = k_begin;
@@ -429,7 +433,7 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
       }
       for (int p = p0; p < p1; p++) {
         const int i0 = p * MR, rows = min(MR, m - i0);
-        global const float *a = ap + ((size_t)p * k_all + k0) * VEC;
+        global const float *a = ap + ((size_t)p * pitch + k0) * VEC;
         if (rows > ROWS_MEDIUM) tile_large(a, bp, kc, tile);
         else if (rows > ROWS_SMALL) tile_medium(a, bp, kc, tile);
         else tile_small(a, bp, kc, tile);

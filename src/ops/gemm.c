@@ -81,7 +81,7 @@ static void add_geometry(arg_list *l, const lcl_patches *p) {
 /* ---- panels -------------------------------------------------------------------------------------------- */
 
 static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options,
-                            int packed, int64_t panels, int64_t batch) {
+                            int packed, int64_t panels, int64_t pitch, int64_t batch) {
   int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1,
           perm_t = 1, perm_c = g->k;
   if (len < g->k && tb == 1 && sa == 1 &&
@@ -99,7 +99,8 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   snprintf(label, sizeof label, "%s pack", g->label);
   add(&l, g->a);
   add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
-  INTS(&l, g->m, g->k, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1, perm_t, perm_c);
+  INTS(&l, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1, perm_t,
+       perm_c);
   return lcl_emit(
       lw, &(lcl_emit_desc) { .label = label,
                              .source = { .file = "matmul_panel.cl", .options = options },
@@ -152,8 +153,12 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t panels = ceil_div(g->m, mr);
   const bool shared = g->batch > 1 && g->a_batch == 0;
   const int64_t a_batch = shared ? 1 : g->batch;
-  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * g->k * p->vec));
-  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, panels, a_batch));
+  /* Blocks of neighbouring panels must not fall on the same lines of a cache: an odd number of 4 KiB apart.
+   */
+  const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
+  const int64_t pitch = g->k <= p->kc ? g->k : (ceil_div(g->k, page) | 1) * page;
+  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * pitch * p->vec));
+  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, panels, pitch, a_batch));
 
   const int64_t cl =
       !matrix && p->channels_last ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) : 0;
@@ -171,7 +176,8 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   add(&l, b);
   add(&l, t.c);
   add(&l, g->bias_kind && t.part < 0 ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
-  INTS(&l, g->m, n, g->k, p->kc, p->panels_n, p->panels_m, p->splits, ceil_div(g->k, p->splits), shared);
+  INTS(&l, g->m, n, g->k, pitch, p->kc, p->panels_n, p->panels_m, p->splits, ceil_div(g->k, p->splits),
+       shared);
   INTS(&l, matrix ? g->b_base : 0, matrix ? g->b_batch : cl ? x->pictures * plane * cl : x->channels * plane);
   INTS(&l, t.base, t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
