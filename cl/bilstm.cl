@@ -7,9 +7,9 @@
  *   p = s[i,x] + K0 h" + K1 h',   o,f,i = sigmoid(p0,p1,p2), g = tanh(p3),   c = f c' + i g,   h = o tanh(c).
  * All cells of a diagonal are independent of each other.
  *
- * Cells left of the image (x < 0) run with s = 0 from the learned initial state. They do not depend on the picture, so
- * they are walked once per direction ("margin": i > t, t = 0..H-2) and every picture starts from what they leave. Cells
- * right of the image influence nothing and are not run.
+ * Cells left of the image (x < 0) run with s = 0, or a bias, from the learned initial state. They do not depend on the
+ * picture, so they are walked once per direction ("margin": i > t, t = 0..H-2) and every picture starts from what they
+ * leave; or they are frozen and keep the initial state. Cells right of the image influence nothing and are not run.
  *
  * Layouts (f32, h hidden units, HW = H*W):
  *   s, gs     (N,H,W,8h)        per pixel: left o,f,i,g then right o,f,i,g
@@ -150,11 +150,12 @@ __kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
     kt[(size_t)row * 4 * h + gate] = k[(size_t)gate * h + unit];
 }
 
-/* Initial states (h,H) to the records t = -1 of the margin, and its zeros. Global size (H, 2). */
+/* Initial states (h,H) to the records t = -1 of the margin (frozen: to where pictures start, t = i-1), and its zeros.
+ * Global size (H, 2). */
 __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin, const int H,
-                          const int h) {
-  const int i = (int)get_global_id(0), d = (int)get_global_id(1);
-  gptr rec = margin + 8 * h + ((size_t)d * H * H + i) * 6 * h;
+                          const int h, const int freeze) {
+  const int i = (int)get_global_id(0), d = (int)get_global_id(1), t = freeze ? i - 1 : -1;
+  gptr rec = margin + 8 * h + ((size_t)d * H * H + (t + 1) * H + i) * 6 * h;
   if (i == 0 && d == 0)
     for (int u = 0; u < 8 * h; u++) margin[u] = 0.0f;
   cptr h0 = d ? h0_right : h0_left, c0 = d ? c0_right : c0_left;
@@ -173,8 +174,8 @@ static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, 
   for (int r = 0; r < BILSTM_R; r++) {
     const int i = i0 + min(r, n - 1);
     before[r + 1] = neighbour(w, t - 1, i);
-    for (int q = 0; q < 4; q++)
-      p[r][q] = w->in_margin ? SPLAT(0.0f) : LOAD(s + (size_t)pixel(w, t, i) * 8 * h + q * h + u);
+    cptr from = s + (w->in_margin ? 0 : (size_t)pixel(w, t, i) * 8 * h) + u;
+    for (int q = 0; q < 4; q++) p[r][q] = LOAD(from + q * h);
   }
   cptr k0 = kt + u, k1 = k0 + (size_t)h * h4;
   for (int k = 0; k < h; k++, k0 += h4, k1 += h4) {
@@ -216,7 +217,8 @@ static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
   forward_block(w, map, kt, t, i, min(last_row(w, t) - i + 1, BILSTM_R), job % units * BILSTM_V);
 }
 
-/* Group: picture id/2, direction id%2. In the margin: two groups; margin is written, records and s are not touched. */
+/* Group: picture id/2, direction id%2. In the margin: two groups; margin is written, records are not touched, s is the 8h
+ * numbers that all its cells see. */
 __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records, const int H, const int W,
                              const int h, const int init, const int in_margin) {
   const int picture = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
@@ -454,6 +456,16 @@ __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right
     edge[e / h * 2 * h + e % h] = q.same[0][e] + q.above[0][e + h];
     edge[e / h * 2 * h + h + e % h] = q.dc[e];
   }
+}
+
+/* Gradient of what all cells of the margin see: the sum of dp over them. Global size 8h or more. */
+__kernel void bilstm_pad_grad(cptr dp, gptr gpad, const int H, const int h) {
+  const int e = (int)get_global_id(0);
+  if (e >= 8 * h) return;
+  float sum = 0.0f;
+  for (int t = 0; t < H - 1; t++)
+    for (int i = t + 1; i < H; i++) sum += dp[(size_t)(t * H + i) * 8 * h + e];
+  gpad[e] = sum;
 }
 
 /* Part P of partial = sum over the parts before it, elements first .. size-1 of each direction. Global (any, 2). */

@@ -136,8 +136,12 @@ LCL_API void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lc
  * s_left, s_right (N,4h,H,W): input-to-state maps of both directions, in image coordinates (not mirrored, not skewed);
  * gates o,f,i,g along channels. k_left, k_right (2,4h,h): state-to-state, [0] for the row above, [1] for the row itself.
  * h0_left.. c0_right (h,H) initial states or NULL (zero).
- * Cells outside the image run with s = 0. Result (N,h,H,W): left + right moved down by one row. */
-typedef struct lcl_bilstm_state { lcl_tensor *h0_left, *c0_left, *h0_right, *c0_right; } lcl_bilstm_state;
+ * Cells beside the image run with s = pad (8h: left o,f,i,g then right; NULL: zero), or with freeze (and no pad) keep the
+ * initial state. Result (N,h,H,W): left + right moved down by one row. */
+typedef struct lcl_bilstm_state {
+  lcl_tensor *h0_left, *c0_left, *h0_right, *c0_right, *pad;
+  bool freeze;
+} lcl_bilstm_state;
 LCL_API lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_tensor *k_left, lcl_tensor *k_right,
                                         const lcl_bilstm_state *init);
 /* The same with channels last, as its kernels want it: s (N,H,W,8h), left o,f,i,g then right o,f,i,g (one product of the

@@ -20,6 +20,13 @@ static lcl_status want(const lcl_tensor *t, lcl_shape shape, const char *what) {
   return LCL_OK;
 }
 
+/* The inputs from `first` on: four initial states, then the bias of cells beside the image. */
+static lcl_status want_beside(const lcl_node *node, int first, int64_t h, int64_t height) {
+  for (int i = first; i < node->n_in && i < first + 4; i++)
+    LCL_TRY(want(node->in[i], LCL_SHAPE(h, height), "an initial state"));
+  return node->n_in > first + 4 ? want(node->in[first + 4], LCL_SHAPE(8 * h), "pad") : LCL_OK;
+}
+
 static lcl_status infer(lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   char text[96];
@@ -33,8 +40,8 @@ static lcl_status infer(lcl_node *node) {
   LCL_TRY(want(node->in[0], s, "input-to-state"));
   LCL_TRY(want(node->in[1], LCL_SHAPE(2, 4 * h, h), "k_left"));
   LCL_TRY(want(node->in[2], LCL_SHAPE(2, 4 * h, h), "k_right"));
-  for (int i = 3; i < node->n_in; i++) LCL_TRY(want(node->in[i], LCL_SHAPE(h, height), "an initial state"));
-  const lcl_bilstm_attr a = { (int32_t)n, (int32_t)height, (int32_t)width, (int32_t)h, node->n_in > 3 };
+  LCL_TRY(want_beside(node, 3, h, height));
+  const lcl_bilstm_attr a = lcl_bilstm_attr_of(node);
   node->n_out = 3;
   for (int i = 0; i < 3; i++) node->out[i].dtype = LCL_F32;
   node->out[0].shape = LCL_SHAPE(n, height, width, h);
@@ -43,29 +50,31 @@ static lcl_status infer(lcl_node *node) {
   return LCL_OK;
 }
 
+lcl_bilstm_attr lcl_bilstm_attr_of(const lcl_node *node) {
+  const lcl_shape s = node->in[0]->shape;
+  lcl_bilstm_attr a = *(const lcl_bilstm_attr *)node->attr;
+  a.n = (int32_t)s.dim[0], a.height = (int32_t)s.dim[1], a.width = (int32_t)s.dim[2];
+  a.hidden = (int32_t)(s.dim[3] / 8);
+  return a;
+}
+
 static lcl_status infer_grad(lcl_node *node) {
   const lcl_bilstm_attr *a = node->attr;
-  node->n_out = a->init ? 7 : 3;
+  node->n_out = 3 + 4 * a->init + a->pad;
   for (int i = 0; i < node->n_out; i++) node->out[i].dtype = LCL_F32;
   node->out[0].shape = LCL_SHAPE(a->n, a->height, a->width, 8 * (int64_t)a->hidden);
   for (int i = 1; i < 3; i++) node->out[i].shape = LCL_SHAPE(2, 4 * (int64_t)a->hidden, a->hidden);
-  for (int i = 3; i < node->n_out; i++) node->out[i].shape = LCL_SHAPE(a->hidden, a->height);
+  for (int i = 3; i < node->n_out; i++)
+    node->out[i].shape = i < 7 ? LCL_SHAPE(a->hidden, a->height) : LCL_SHAPE(8 * (int64_t)a->hidden);
   return LCL_OK;
 }
 
 static void grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   if (!gout[0]) return;
-  const lcl_shape y = node->out[0].shape;
-  lcl_bilstm_attr a;
-  memset(&a, 0, sizeof a);
-  a.n = (int32_t)y.dim[0];
-  a.height = (int32_t)y.dim[1];
-  a.width = (int32_t)y.dim[2];
-  a.hidden = (int32_t)y.dim[3];
-  a.init = node->n_in > 3;
+  const lcl_bilstm_attr a = lcl_bilstm_attr_of(node);
   lcl_tensor *g =
       lcl_node_new(node->graph, &op_bilstm_grad,
-                   LCL_IN(gout[0], node->in[1], node->in[2], &node->out[1], &node->out[2]), &a, 7);
+                   LCL_IN(gout[0], node->in[1], node->in[2], &node->out[1], &node->out[2]), &a, 8);
   for (int i = 0; i < node->n_in; i++) gin[i] = lcl_node_out(g, i);
 }
 
@@ -81,9 +90,12 @@ static double flops_grad(const lcl_node *node) {
   return 2.0 * 2 * 2 * (double)lcl_shape_count(gs) * 2 * (double)gs.dim[3] / 16;
 }
 
-static const lcl_op op_bilstm = {
-  .name = "diagonal_bilstm", .infer = infer, .grad = grad, .lower = lcl_bilstm_lower_forward, .flops = flops
-};
+static const lcl_op op_bilstm = { .name = "diagonal_bilstm",
+                                  .attr_size = sizeof(lcl_bilstm_attr),
+                                  .infer = infer,
+                                  .grad = grad,
+                                  .lower = lcl_bilstm_lower_forward,
+                                  .flops = flops };
 static const lcl_op op_bilstm_grad = { .name = "diagonal_bilstm_grad",
                                        .attr_size = sizeof(lcl_bilstm_attr),
                                        .infer = infer_grad,
@@ -95,8 +107,7 @@ static lcl_status infer_margin(lcl_node *node) {
   const lcl_bilstm_attr *a = node->attr;
   for (int i = 0; i < 2; i++)
     LCL_TRY(want(node->in[i], LCL_SHAPE(2, 4 * (int64_t)a->hidden, a->hidden), "k"));
-  for (int i = 2; i < node->n_in; i++)
-    LCL_TRY(want(node->in[i], LCL_SHAPE(a->hidden, a->height), "an initial state"));
+  LCL_TRY(want_beside(node, 2, a->hidden, a->height));
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
   node->out[0].shape = LCL_SHAPE(lcl_bilstm_margin_count(a));
@@ -109,33 +120,45 @@ static const lcl_op op_margin = { .name = "diagonal_bilstm_margin",
                                   .lower = lcl_bilstm_lower_margin,
                                   .flags = LCL_OP_NO_GRAD };
 
-/* Appends the four states to in, zeros for those that are not given; none if there are none. */
-static int add_states(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shape, lcl_tensor **in, int n) {
-  if (!init || !(init->h0_left || init->c0_left || init->h0_right || init->c0_right)) return n;
+/* Appends the four states to in, zeros for those that are not given, and pad; nothing if there are none. Sets
+ * init, pad and freeze. */
+static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shape, lcl_tensor **in, int n,
+                      lcl_bilstm_attr *a) {
+  memset(a, 0, sizeof *a);
+  if (!init) return n;
   lcl_tensor *const given[] = { init->h0_left, init->c0_left, init->h0_right, init->c0_right };
-  for (int i = 0; i < 4; i++) in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
+  for (int i = 0; i < 4; i++) a->init |= given[i] != NULL;
+  a->pad = init->pad != NULL;
+  a->init |= a->pad;
+  a->freeze = init->freeze;
+  for (int i = 0; a->init && i < 4; i++)
+    in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
+  if (a->pad) in[n++] = init->pad;
+  if (a->pad && a->freeze)
+    in[n - 1] =
+        lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op_bilstm.name, "cells that keep their state have no pad");
   return n;
 }
 
 lcl_tensor *lcl_bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right, const lcl_bilstm_state *init,
                               int64_t height) {
   lcl_graph *g = k_left->node->graph;
-  lcl_tensor *in[6] = { k_left, k_right };
+  lcl_tensor *in[7] = { k_left, k_right };
   const int64_t hidden = k_left->shape.rank == 3 ? k_left->shape.dim[2] : 0;
-  const int n = add_states(g, init, LCL_SHAPE(hidden, height), in, 2);
   lcl_bilstm_attr a;
-  memset(&a, 0, sizeof a);
-  a.n = 1, a.height = (int32_t)height, a.width = 1, a.hidden = (int32_t)hidden, a.init = n > 2;
+  const int n = add_beside(g, init, LCL_SHAPE(hidden, height), in, 2, &a);
+  a.n = 1, a.height = (int32_t)height, a.width = 1, a.hidden = (int32_t)hidden;
   return lcl_node_new(g, &op_margin, in, n, &a, 1);
 }
 
 lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
                                      const lcl_bilstm_state *init) {
   lcl_graph *g = s->node->graph;
-  lcl_tensor *in[7] = { s, k_left, k_right };
+  lcl_tensor *in[8] = { s, k_left, k_right };
   const lcl_shape state = s->shape.rank == 4 ? LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1]) : LCL_SCALAR;
-  const int n = add_states(g, init, state, in, 3);
-  return lcl_node_new(g, &op_bilstm, in, n, NULL, 3);
+  lcl_bilstm_attr a;
+  const int n = add_beside(g, init, state, in, 3, &a);
+  return lcl_node_new(g, &op_bilstm, in, n, &a, 3);
 }
 
 lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_tensor *k_left,

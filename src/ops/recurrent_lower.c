@@ -95,19 +95,22 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
               lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE), lcl_i32(h));
 }
 
-/* The margin: zeros, and with initial states what they leave at x = -1 of every row. */
-static lcl_status lower_margin(const plan *p, lcl_tensor *const *states, lcl_tensor *out, lcl_arg kt) {
+/* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states and pad.
+ */
+static lcl_status lower_margin(const plan *p, lcl_tensor *const *in, lcl_tensor *out, lcl_arg kt) {
   const lcl_bilstm_attr *a = &p->a;
   lcl_lower *lw = p->lw;
   lcl_arg margin = lcl_out(lw, out);
   if (!a->init) return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
-  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, states[0]), lcl_in(lw, states[1]),
-               lcl_in(lw, states[2]), lcl_in(lw, states[3]), margin, lcl_i32(a->height), lcl_i32(a->hidden)));
+  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, in[0]), lcl_in(lw, in[1]),
+               lcl_in(lw, in[2]), lcl_in(lw, in[3]), margin, lcl_i32(a->height), lcl_i32(a->hidden),
+               lcl_i32(a->freeze)));
+  if (a->freeze) return LCL_OK;
   margin.access = LCL_READ_WRITE;
-  const size_t group = p->steps ? 1 : p->group;
-  /* s and records are not touched there. */
-  return EMIT(p, "bilstm_forward", 2 * group, group, 1, 0, kt, kt, margin, margin, lcl_i32(a->height),
-              lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
+  /* The margin begins with 8h zeros. Records are not touched there. */
+  return EMIT(p, "bilstm_forward", 2 * p->group, p->group, 1, 0, a->pad ? lcl_in(lw, in[4]) : margin, kt,
+              margin, margin, lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1),
+              lcl_i32(1));
 }
 
 lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
@@ -118,9 +121,8 @@ lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
 }
 
 lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
-  const lcl_shape y = node->out[0].shape;
-  const plan p = plan_of(lw, &(lcl_bilstm_attr) { (int32_t)y.dim[0], (int32_t)y.dim[1], (int32_t)y.dim[2],
-                                                  (int32_t)y.dim[3], node->n_in > 3 });
+  const lcl_bilstm_attr attr = lcl_bilstm_attr_of(node);
+  const plan p = plan_of(lw, &attr);
   const lcl_bilstm_attr *a = &p.a;
   lcl_arg packed;
   LCL_TRY(lower_pack(&p, node->in[1], node->in[2], &packed));
@@ -205,21 +207,25 @@ static lcl_status lower_steps(const backward *b) {
               carry, n, n_parts, b->sizes[0], b->sizes[2]);
 }
 
-/* Gradients through the cells left of the image, to the initial states. */
+/* Gradients through the cells left of the image, to the initial states and pad. */
 static lcl_status lower_margin_grad(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = loose(&b->p), group = b->p.steps ? 1 : b->p.group;
+  const size_t local = loose(&b->p), group = b->p.group;
   const int first = 8 * a->hidden * a->hidden, size = part_size(a);
   const int dp =
       lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden * sizeof(float));
   const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE), n_parts = lcl_i32(b->p.parts);
   LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial, n_parts,
                lcl_i32(first), lcl_i32(size)));
-  LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right, b->margin,
-               lcl_scratch_arg(lw, dp, LCL_WRITE), partial, lcl_scratch_arg(lw, b->carry, LCL_WRITE), n_parts,
-               b->sizes[0], b->sizes[2]));
   lcl_tensor *out = b->node->out;
+  if (!a->freeze)
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right, b->margin,
+                 lcl_scratch_arg(lw, dp, LCL_WRITE), partial, lcl_scratch_arg(lw, b->carry, LCL_WRITE),
+                 n_parts, b->sizes[0], b->sizes[2]));
+  if (a->pad)
+    LCL_TRY(EMIT(&b->p, "bilstm_pad_grad", 8 * (size_t)a->hidden, local, 1, 0,
+                 lcl_scratch_arg(lw, dp, LCL_READ), lcl_out(lw, &out[7]), b->sizes[0], b->sizes[2]));
   return EMIT(&b->p, "bilstm_state_grad", (size_t)a->height, 1, 2, 0,
               lcl_scratch_arg(lw, b->partial, LCL_READ), lcl_out(lw, &out[3]), lcl_out(lw, &out[4]),
               lcl_out(lw, &out[5]), lcl_out(lw, &out[6]), n_parts, b->sizes[0], b->sizes[2]);
@@ -243,6 +249,6 @@ lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   const int count = 8 * a->hidden * a->hidden;
   return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, loose(&b.p), 2, 0,
               lcl_scratch_arg(lw, b.partial, LCL_READ), lcl_out(lw, &node->out[1]),
-              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + a->init), lcl_i32(count),
+              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + (a->init && !a->freeze)), lcl_i32(count),
               lcl_i32(part_size(a)));
 }

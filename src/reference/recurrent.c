@@ -1,7 +1,8 @@
 /* LSTM cell and the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and through time.
  *
  * Column t of the skewed map holds pixel (i, t-i) in row i. The state of column t-1 gives a row its left
- * neighbour (row i) and the pixel above it (row i-1). Cells beside the image run too, with an input of zero.
+ * neighbour (row i) and the pixel above it (row i-1). Cells beside the image run too, with an input of zero
+ * or a bias, or keep their state.
  */
 #include "reference/reference.h"
 
@@ -69,8 +70,8 @@ typedef struct trace {
 
 typedef struct walk {
   int64_t hidden, height, width, columns;
-  bool mirrored;
-  const double *s, *k; /* s of this image: (4*hidden, height, width) */
+  bool mirrored, freeze;
+  const double *s, *k, *pad; /* s of this image: (4*hidden, height, width); pad of this direction */
 } walk;
 
 /* Index into a (4*hidden,height,width) map of gate row `gate` at skewed cell (row, column); -1 beside the
@@ -84,7 +85,7 @@ static int64_t cell_index(const walk *w, int64_t gate, int64_t row, int64_t colu
 /* Pre-activation of gate row `gate`: s + K0 h[row above] + K1 h[row], both of the previous column. */
 static double preactivation(const walk *w, const double *h_prev, int64_t gate, int64_t row, int64_t column) {
   const int64_t at = cell_index(w, gate, row, column);
-  double p = at < 0 ? 0 : w->s[at];
+  double p = at >= 0 ? w->s[at] : column < row && w->pad ? w->pad[gate] : 0;
   for (int64_t j = 0; j < w->hidden; j++) {
     if (row > 0) p += w->k[gate * w->hidden + j] * h_prev[(row - 1) * w->hidden + j];
     p += w->k[(4 * w->hidden + gate) * w->hidden + j] * h_prev[row * w->hidden + j];
@@ -102,6 +103,11 @@ static void walk_forward(const walk *w, const double *h0, const double *c0, trac
         const int64_t at = row * w->hidden + j;
         double p[4], c_prev = c0 ? c0[j * w->height + row] : 0;
         if (t > 0) c_prev = tr->units[(t - 1) * state + at].c;
+        if (w->freeze && t < row) {
+          tr->units[t * state + at].c = c_prev;
+          tr->h[(t + 1) * state + at] = tr->h[t * state + at];
+          continue;
+        }
         for (int64_t q = 0; q < 4; q++) p[q] = preactivation(w, tr->h + t * state, q * w->hidden + j, row, t);
         const unit u = unit_forward(p[0], p[1], p[2], p[3], c_prev);
         tr->units[t * state + at] = u;
@@ -110,10 +116,10 @@ static void walk_forward(const walk *w, const double *h0, const double *c0, trac
 }
 
 /* gh, gc (height,hidden) arrive zero and leave as the gradients of h0 and c0; gy_at(row, column) is the
- * gradient of the output. gs and gk are added to; spare (height, 4*hidden) and next (height,hidden) are
+ * gradient of the output. gs, gk and gpad are added to; spare (height, 4*hidden) and next (height,hidden) are
  * workspace. */
 static void walk_backward(const walk *w, const trace *tr, const double *gy, int64_t gy_shift, double *gh,
-                          double *gc, double *gs, double *gk, double *spare, double *next) {
+                          double *gc, double *gs, double *gk, double *gpad, double *spare, double *next) {
   const int64_t hidden = w->hidden, state = w->height * hidden;
   for (int64_t t = w->columns - 1; t >= 0; t--) {
     const double *h_prev = tr->h + t * state;
@@ -121,16 +127,18 @@ static void walk_backward(const walk *w, const trace *tr, const double *gy, int6
       for (int64_t j = 0; j < hidden; j++) {
         const int64_t at = row * hidden + j, out = cell_index(w, j, row + gy_shift, t + gy_shift);
         const bool seen = cell_index(w, j, row, t) >= 0 && row + gy_shift < w->height;
-        double dp[4];
-        gc[at] = unit_backward(&tr->units[t * state + at], gh[at] + (seen ? gy[out] : 0), gc[at], dp);
+        double dp[4] = { 0 };
+        if (!(w->freeze && t < row))
+          gc[at] = unit_backward(&tr->units[t * state + at], gh[at] + (seen ? gy[out] : 0), gc[at], dp);
         for (int64_t q = 0; q < 4; q++) spare[row * 4 * hidden + q * hidden + j] = dp[q];
       }
-    memset(next, 0, sizeof *next * (size_t)state);
+    for (int64_t i = 0; i < state; i++) next[i] = w->freeze && t < i / hidden ? gh[i] : 0;
     for (int64_t row = 0; row < w->height; row++)
       for (int64_t gate = 0; gate < 4 * hidden; gate++) {
         const double dp = spare[row * 4 * hidden + gate];
         const int64_t at = cell_index(w, gate, row, t);
         if (at >= 0) gs[at] += dp;
+        if (t < row) gpad[gate] += dp;
         for (int64_t j = 0; j < hidden; j++) {
           const int64_t above = gate * hidden + j, same = (4 * hidden + gate) * hidden + j;
           gk[same] += dp * h_prev[row * hidden + j];
@@ -148,10 +156,15 @@ static void walk_backward(const walk *w, const trace *tr, const double *gy, int6
 
 static walk walk_of(const lcl_ref_bilstm *d, int direction, int64_t image) {
   const int64_t map = 4 * d->hidden * d->height * d->width;
-  return (walk) { d->hidden,      d->height,
-                  d->width,       d->height + d->width - 1,
-                  direction == 1, d->s[direction] + image * map,
-                  d->k[direction] };
+  return (walk) { .hidden = d->hidden,
+                  .height = d->height,
+                  .width = d->width,
+                  .columns = d->height + d->width - 1,
+                  .mirrored = direction == 1,
+                  .freeze = d->freeze,
+                  .s = d->s[direction] + image * map,
+                  .k = d->k[direction],
+                  .pad = d->pad ? d->pad + direction * 4 * d->hidden : NULL };
 }
 
 static lcl_status trace_create(const lcl_ref_bilstm *d, trace *tr) {
@@ -194,7 +207,7 @@ static void add_state(const lcl_ref_bilstm *d, const double *g, double *out) {
 
 /* Workspace of one direction's gradient; the sums live here so that the caller's pointers may be NULL. */
 typedef struct work {
-  double *gs, *gk, *gh0, *gc0, *gh, *gc, *spare, *next;
+  double *gs, *gk, *gpad, *gh0, *gc0, *gh, *gc, *spare, *next;
 } work;
 
 static void backward_direction(const lcl_ref_bilstm *d, int direction, const double *gy, trace *tr, work *k) {
@@ -205,7 +218,7 @@ static void backward_direction(const lcl_ref_bilstm *d, int direction, const dou
     memset(k->gh, 0, sizeof(double) * (size_t)state);
     memset(k->gc, 0, sizeof(double) * (size_t)state);
     walk_backward(&w, tr, gy + image * d->hidden * plane, direction, k->gh, k->gc,
-                  k->gs + image * 4 * d->hidden * plane, k->gk, k->spare, k->next);
+                  k->gs + image * 4 * d->hidden * plane, k->gk, k->gpad, k->spare, k->next);
     add_state(d, k->gh, k->gh0);
     add_state(d, k->gc, k->gc0);
   }
@@ -219,22 +232,24 @@ lcl_status lcl_ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *g
                                         const lcl_ref_bilstm_grad *out) {
   const size_t state = (size_t)(d->height * d->hidden),
                map = (size_t)(d->n * 4 * d->hidden * d->height * d->width);
-  const size_t kernel = (size_t)(8 * d->hidden * d->hidden);
+  const size_t kernel = (size_t)(8 * d->hidden * d->hidden), pad = (size_t)(4 * d->hidden);
   lcl_status status = LCL_OK;
   for (int direction = 0; status == LCL_OK && direction < 2; direction++) {
     trace tr;
     status = trace_create(d, &tr);
-    double *all = lcl_alloc((map + kernel + 9 * state + 1) * sizeof *all);
+    double *all = lcl_alloc((map + kernel + pad + 9 * state + 1) * sizeof *all);
     if (!all) status = LCL_ERR_HOST_MEMORY;
     if (status == LCL_OK) {
       work k = { .gs = all, .gk = all + map };
-      k.gh0 = k.gk + kernel, k.gc0 = k.gh0 + state, k.gh = k.gc0 + state, k.gc = k.gh + state;
+      k.gpad = k.gk + kernel;
+      k.gh0 = k.gpad + pad, k.gc0 = k.gh0 + state, k.gh = k.gc0 + state, k.gc = k.gh + state;
       k.next = k.gc + state, k.spare = k.next + state;
       backward_direction(d, direction, gy, &tr, &k);
       copy_out(out->s[direction], k.gs, map);
       copy_out(out->k[direction], k.gk, kernel);
       copy_out(out->h0[direction], k.gh0, state);
       copy_out(out->c0[direction], k.gc0, state);
+      copy_out(out->pad ? out->pad + (size_t)direction * pad : NULL, k.gpad, pad);
     }
     lcl_free(all);
     trace_destroy(&tr);

@@ -61,7 +61,7 @@ typedef struct layer {
   int64_t columns, state; /* state = height * hidden; a cell's index in it is row * hidden + unit */
   unit *units;            /* (columns, height, hidden) */
   lcl_ball *dp, *gh, *gc; /* (height, 4*hidden), (height, hidden) twice */
-  lcl_ball_sum *gk, *gh0, *gc0;
+  lcl_ball_sum *gk, *gpad, *gh0, *gc0;
 } layer;
 
 static int64_t cell_index(const layer *l, int64_t gate, int64_t row, int64_t column) {
@@ -84,7 +84,8 @@ static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int
   const int64_t at = cell_index(l, gate, row, column), hidden = l->d->hidden;
   const double *k = l->d->k[l->direction];
   lcl_ball_sum sum = { 0 };
-  ball_sum_add(&sum, ball_exact(at < 0 ? 0 : s[at]));
+  const double *pad = l->d->pad && column < row ? l->d->pad + l->direction * 4 * hidden : NULL;
+  ball_sum_add(&sum, ball_exact(at >= 0 ? s[at] : pad ? pad[gate] : 0));
   for (int64_t j = 0; j < hidden; j++) {
     if (row > 0)
       ball_sum_add(&sum, ball_mul(ball_exact(k[gate * hidden + j]), h_before(l, column, row - 1, j)));
@@ -94,15 +95,23 @@ static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int
   return ball_sum_get(&sum);
 }
 
+static bool frozen(const layer *l, int64_t row, int64_t column) {
+  return l->d->freeze && column < row;
+}
+
 static void layer_forward(layer *l, const double *s) {
   const int64_t hidden = l->d->hidden;
   for (int64_t t = 0; t < l->columns; t++)
     for (int64_t at = 0; at < l->state; at++) {
       const int64_t row = at / hidden, j = at % hidden;
-      lcl_ball p[4];
-      for (int64_t q = 0; q < 4; q++) p[q] = preactivation(l, s, q * hidden + j, row, t);
       const lcl_ball c_prev =
           t ? l->units[(t - 1) * l->state + at].c : initial(l->d->c0[l->direction], l, row, j);
+      if (frozen(l, row, t)) {
+        l->units[t * l->state + at] = (unit) { .c = c_prev, .h = h_before(l, t, row, j) };
+        continue;
+      }
+      lcl_ball p[4];
+      for (int64_t q = 0; q < 4; q++) p[q] = preactivation(l, s, q * hidden + j, row, t);
       l->units[t * l->state + at] = unit_forward(p, c_prev);
     }
 }
@@ -110,17 +119,19 @@ static void layer_forward(layer *l, const double *s) {
 static void cell_backward(layer *l, const double *gy, int64_t t, int64_t at) {
   const int64_t hidden = l->d->hidden, row = at / hidden, j = at % hidden, to = row + l->direction;
   const bool seen = cell_index(l, j, row, t) >= 0 && to < l->d->height;
-  lcl_ball dp[4], gh = l->gh[at];
+  lcl_ball dp[4] = { 0 }, gh = l->gh[at];
   if (seen) gh = ball_add(gh, ball_exact(gy[cell_index(l, j, to, t + l->direction)]));
-  l->gc[at] = unit_backward(&l->units[t * l->state + at], gh, l->gc[at], dp);
+  if (!frozen(l, row, t)) l->gc[at] = unit_backward(&l->units[t * l->state + at], gh, l->gc[at], dp);
   for (int64_t q = 0; q < 4; q++) l->dp[row * 4 * hidden + q * hidden + j] = dp[q];
 }
 
-/* dh of the column before: K1^T dp of the row and K0^T dp of the row below. */
-static lcl_ball state_gradient(const layer *l, int64_t row, int64_t j) {
+/* dh of the column before: K1^T dp of the row and K0^T dp of the row below; what a frozen cell was given. */
+static lcl_ball state_gradient(const layer *l, int64_t t, int64_t row, int64_t j) {
   const int64_t hidden = l->d->hidden;
   const double *k = l->d->k[l->direction];
   lcl_ball_sum sum = { 0 };
+  /* Its own dp and that of the row below, frozen as well, are zero. */
+  if (frozen(l, row, t)) return l->gh[row * hidden + j];
   for (int64_t gate = 0; gate < 4 * hidden; gate++) {
     ball_sum_add(&sum,
                  ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]), l->dp[row * 4 * hidden + gate]));
@@ -130,12 +141,14 @@ static lcl_ball state_gradient(const layer *l, int64_t row, int64_t j) {
   return ball_sum_get(&sum);
 }
 
+/* Of K, and of pad. */
 static void kernel_gradient(layer *l, int64_t t) {
   const int64_t hidden = l->d->hidden;
   for (int64_t row = 0; row < l->d->height; row++)
     for (int64_t gate = 0; gate < 4 * hidden; gate++)
       for (int64_t j = 0; j < hidden; j++) {
         const lcl_ball dp = l->dp[row * 4 * hidden + gate];
+        if (j == 0 && t < row) ball_sum_add(&l->gpad[gate], dp);
         ball_sum_add(&l->gk[(4 * hidden + gate) * hidden + j], ball_mul(dp, h_before(l, t, row, j)));
         if (row > 0) ball_sum_add(&l->gk[gate * hidden + j], ball_mul(dp, h_before(l, t, row - 1, j)));
       }
@@ -152,7 +165,7 @@ static void layer_backward(layer *l, const double *gy, double *gs) {
       if (to >= 0) gs[to] = ball_allowed(l->dp[i]);
     }
     kernel_gradient(l, t);
-    for (int64_t at = 0; at < l->state; at++) l->gh[at] = state_gradient(l, at / hidden, at % hidden);
+    for (int64_t at = 0; at < l->state; at++) l->gh[at] = state_gradient(l, t, at / hidden, at % hidden);
   }
   for (int64_t at = 0; at < l->state; at++) {
     ball_sum_add(&l->gh0[at % hidden * l->d->height + at / hidden], l->gh[at]);
@@ -183,6 +196,7 @@ static void direction_bound(layer *l, const double *gy, double *y, const lcl_ref
   }
   if (!gy) return;
   give(l->gk, 8 * d->hidden * d->hidden, out->k[l->direction]);
+  give(l->gpad, 4 * d->hidden, out->pad ? out->pad + l->direction * 4 * d->hidden : NULL);
   give(l->gh0, l->state, out->h0[l->direction]);
   give(l->gc0, l->state, out->c0[l->direction]);
 }
@@ -195,12 +209,13 @@ lcl_status lcl_diagonal_bilstm_bound(const lcl_ref_bilstm *d, const double *gy, 
       .d = d, .direction = direction, .columns = d->height + d->width - 1, .state = d->height * d->hidden
     };
     const size_t state = (size_t)l.state, kernel = (size_t)(8 * d->hidden * d->hidden);
+    const size_t pad = (size_t)(4 * d->hidden);
     l.units = lcl_alloc((size_t)l.columns * state * sizeof *l.units);
     l.dp = lcl_alloc(6 * state * sizeof *l.dp);
-    l.gk = lcl_alloc((kernel + 2 * state) * sizeof *l.gk);
+    l.gk = lcl_alloc((kernel + pad + 2 * state) * sizeof *l.gk);
     if (l.units && l.dp && l.gk) {
       l.gh = l.dp + 4 * state, l.gc = l.gh + state;
-      l.gh0 = l.gk + kernel, l.gc0 = l.gh0 + state;
+      l.gpad = l.gk + kernel, l.gh0 = l.gpad + pad, l.gc0 = l.gh0 + state;
       direction_bound(&l, gy, y, out);
     } else
       status = LCL_ERR_HOST_MEMORY;

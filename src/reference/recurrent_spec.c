@@ -54,11 +54,11 @@ static void cell_random(lcl_case *c, lcl_rng *r) {
   c->in[0].shape.dim[1] *= 4;
 }
 
-/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right ---- */
+/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right pad ---- */
 
 static lcl_status bilstm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
-  const lcl_bilstm_state init = { in[4], in[5], in[6], in[7] };
-  (void)c, (void)g;
+  const lcl_bilstm_state init = { in[4], in[5], in[6], in[7], in[8], lcl_case_attr(c, "freeze")->i[0] };
+  (void)g;
   out[0] = lcl_diagonal_bilstm(in[0], in[1], in[2], in[3], &init);
   return LCL_OK;
 }
@@ -72,14 +72,17 @@ static lcl_ref_bilstm layer_of(const lcl_case *c) {
                             .s = { c->in[0].data, c->in[1].data },
                             .k = { c->in[2].data, c->in[3].data },
                             .h0 = { c->in[4].data, c->in[6].data },
-                            .c0 = { c->in[5].data, c->in[7].data } };
+                            .c0 = { c->in[5].data, c->in[7].data },
+                            .pad = c->in[8].data,
+                            .freeze = lcl_case_attr(c, "freeze")->i[0] };
 }
 
 static lcl_ref_bilstm_grad pointers(const lcl_array *a) {
   return (lcl_ref_bilstm_grad) { .s = { a[0].data, a[1].data },
                                  .k = { a[2].data, a[3].data },
                                  .h0 = { a[4].data, a[6].data },
-                                 .c0 = { a[5].data, a[7].data } };
+                                 .c0 = { a[5].data, a[7].data },
+                                 .pad = a[8].data };
 }
 
 static lcl_shape result_shape(const lcl_case *c) {
@@ -124,6 +127,9 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
   c->in[2].shape = c->in[3].shape = LCL_SHAPE(2, 4 * h, h);
   if (lcl_rng_chance(r, 50))
     for (int k = 4; k < 8; k++) c->in[k].shape = LCL_SHAPE(h, height);
+  const int64_t beside = lcl_rng_below(r, 3); /* evolve, freeze, evolve with a bias */
+  c->attr[0] = (lcl_attr) { .n = 1, .i = { beside == 1 } };
+  if (beside == 2) c->in[8].shape = LCL_SHAPE(8 * h);
   /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep that near 1.
    */
   c->range[2] = c->range[3] = 1.0 / (double)h;
@@ -153,7 +159,10 @@ const lcl_spec lcl_recurrent_specs[] = {
              "[1] for the row itself. h0_*, c0_* (h,H): initial states (zero when left out; all or none).\n"
              "Result (N,h,H,W): the left map plus the right map moved down by one row. The right direction "
              "walks the\n"
-             "mirrored image. Cells beside the image run with s = 0.",
+             "mirrored image. Cells beside the image run with s = pad (8h, left o,f,i,g then right; zero "
+             "when left "
+             "out), or\n"
+             "with freeze keep the initial state.",
     .in = { { .name = "s_left" },
             { .name = "s_right" },
             { .name = "k_left" },
@@ -161,7 +170,9 @@ const lcl_spec lcl_recurrent_specs[] = {
             { .name = "h0_left", .optional = true },
             { .name = "c0_left", .optional = true },
             { .name = "h0_right", .optional = true },
-            { .name = "c0_right", .optional = true } },
+            { .name = "c0_right", .optional = true },
+            { .name = "pad", .optional = true } },
+    .attr = { { "freeze", LCL_ATTR_BOOL, "false", "cells beside the image keep their state", NULL } },
     .out = { "y" },
     .build = bilstm_build,
     .forward = bilstm_forward,

@@ -78,12 +78,14 @@ typedef struct lcl_ref_bilstm {
   const double *k[2];  /* (2,4*hidden,hidden) */
   const double *h0[2]; /* (hidden,height) or NULL */
   const double *c0[2];
+  const double *pad; /* (8*hidden) or NULL */
+  bool freeze;
 } lcl_ref_bilstm;
 /* y (n,hidden,height,width). */
 lcl_status lcl_ref_diagonal_bilstm(const lcl_ref_bilstm *d, double *y);
 /* Gradients of everything; any pointer may be NULL. */
 typedef struct lcl_ref_bilstm_grad {
-  double *s[2], *k[2], *h0[2], *c0[2];
+  double *s[2], *k[2], *h0[2], *c0[2], *pad;
 } lcl_ref_bilstm_grad;
 lcl_status lcl_ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *gy,
                                         const lcl_ref_bilstm_grad *out);

@@ -7,7 +7,7 @@
 #include "base/base.h"
 #include "latentcl/graph.h"
 
-enum { LCL_SPEC_INS = 8, LCL_SPEC_OUTS = 2, LCL_SPEC_ATTRS = 8 };
+enum { LCL_SPEC_INS = 9, LCL_SPEC_OUTS = 2, LCL_SPEC_ATTRS = 8 };
 
 /* ---- attributes ---- */
 

@@ -45,7 +45,7 @@ def case(op, function, inputs, attributes="", gradients=None, outputs=1):
     words = [op]
     if attributes:
         words += ["--attr"] + attributes.split()
-    names = "abcdefgh"
+    names = "abcdefghi"
     if inputs:
         words.append("--in")
         words += ["-" if a is None else save(f"{key}_{names[i]}", a) for i, a in enumerate(inputs)]
@@ -173,33 +173,35 @@ def lstm_cell(p, c_prev):
 case("lstm_cell", lstm_cell, [real(3, 8), real(3, 2)], outputs=2)
 
 
-def one_direction(s, k, h0, c0):
+def one_direction(s, k, h0, c0, pad=0, freeze=False):
     """The layer walked pixel by pixel: no skewed map, so that this is another way to the same numbers."""
     n, four_h, height, width = s.shape
     hidden = four_h // 4
     h, c = {}, {}
     for i in range(height):
-        for x in range(-i, width):  # cells left of the image run with s = 0 from the initial state on
+        for x in range(-i, width):  # cells left of the image run with s = pad from the initial state on
             left_h, left_c = (h[i, x - 1], c[i, x - 1]) if x > -i else (h0[:, i].expand(n, hidden), c0[:, i].expand(n, hidden))
             if i == 0:
                 above = torch.zeros(n, hidden, dtype=s.dtype)
             else:
                 above = h[i - 1, x] if x > -i else h0[:, i - 1].expand(n, hidden)
-            p = above @ k[0].T + left_h @ k[1].T
-            if x >= 0:
-                p = p + s[:, :, i, x]
+            if x < 0 and freeze:
+                h[i, x], c[i, x] = left_h, left_c
+                continue
+            p = above @ k[0].T + left_h @ k[1].T + (s[:, :, i, x] if x >= 0 else pad)
             o, f, j, g = p.chunk(4, 1)
             c[i, x] = torch.sigmoid(f) * left_c + torch.sigmoid(j) * torch.tanh(g)
             h[i, x] = torch.sigmoid(o) * torch.tanh(c[i, x])
     return torch.stack([torch.stack([h[i, x] for x in range(width)], 2) for i in range(height)], 2)
 
 
-def bilstm(s_left, s_right, k_left, k_right, *states):
+def bilstm(s_left, s_right, k_left, k_right, *beside, freeze=False):
     hidden, height = s_left.shape[1] // 4, s_left.shape[2]
     zero = torch.zeros(hidden, height, dtype=torch.float64)
-    h0_left, c0_left, h0_right, c0_right = states if states else (zero,) * 4
-    left = one_direction(s_left, k_left, h0_left, c0_left)
-    right = one_direction(s_right.flip(3), k_right, h0_right, c0_right).flip(3)
+    h0_left, c0_left, h0_right, c0_right = beside[:4] if beside else (zero,) * 4
+    pad_left, pad_right = beside[4].chunk(2) if len(beside) > 4 else (0, 0)
+    left = one_direction(s_left, k_left, h0_left, c0_left, pad_left, freeze)
+    right = one_direction(s_right.flip(3), k_right, h0_right, c0_right, pad_right, freeze).flip(3)
     return left + F.pad(right, (0, 0, 1, 0))[:, :, :-1]
 
 
@@ -222,6 +224,10 @@ def categorical_kl(p, q):
 
 
 case("categorical_kl", categorical_kl, [real(4, 5), real(4, 5)], gradients=[False, True])
+
+states = [real(2, 3) for _ in range(4)]
+case("diagonal_bilstm", bilstm, layer + states + [real(16)])
+case("diagonal_bilstm", lambda *a: bilstm(*a, freeze=True), layer + states, "freeze=true")
 
 with open(os.path.join(folder, "cases.txt"), "w") as f:
     f.write("\n".join(lines) + "\n")
