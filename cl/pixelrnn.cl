@@ -3,15 +3,15 @@
  *
  * In reading order, for pixel (i,j), colour after colour:
  *   X = b + sum over the pixels before it of masked 7x7 taps
- *   each layer: left cell (i,j) from X and the left states of (i,j-1) and (i-1,j);
- *               X += U (left(i,j) + right(i-1,j)) + b_u; what the right cell will need of X is kept
+ *   each layer: left cell (i,j) from X and the left states of (i,j-1) and (i-1,j); what the right cell will need of X is kept;
+ *               X += U (left(i,j) + right(i-1,j)) + b_u, or without residual connections X = left(i,j) + right(i-1,j)
  *   head: ReLU and 1x1 products; the value is drawn from the logits by inverting their distribution function
  * and after the last pixel of a row the right cells of that row, from right to left: they feed the row below only.
  * Cells: cl/bilstm.cl. The arithmetic is that of the full forward pass, in another order of summation.
  *
- * Layouts (f32; h hidden units, C = 2h maps, n_c colours, levels 2 or 256, K = 1 or 256 logits a colour):
+ * Layouts (f32; h hidden units, C maps: 2h, or h without residual connections; n_c colours, levels 2 or 256, K = 1 or 256 logits a colour):
  *   weights   one array: taps (n_c*49, C), bias (C); per layer: input-to-state (C, 8h), bias (8h), left state-to-state
- *             (2h, 4h), right (2h, 4h), U (h, C), b_u (C); per hidden head layer: (in, width), bias; then (in, n_c*K), bias.
+ *             (2h, 4h), right (2h, 4h), U (h, C), b_u (C) (residual only); per hidden head layer: (in, width), bias; then (in, n_c*K), bias.
  *             All are [in][out]; the first half of 2h is the pixel above, the second the one beside.
  *   margin    (layers, margin of cl/bilstm.cl): states left and right of the picture
  *   uniform, given, out, log_p   (N,H,W,n_c); rows < given_rows of out are copied from given instead of drawn;
@@ -51,15 +51,19 @@ typedef __global const float *cptr;
 /* Sizes: {layers, h, n_c, K} and {H, W, head layers, head width}. */
 typedef struct net {
   int layers, h, colours, logits, H, W, head_layers, head_width;
-  int edges; /* there are learned initial states */
+  int maps;      /* C */
+  int residual;
+  int edges; /* the margin has states */
   cptr weights, margin;
   int margin_size;
 } net;
 
 /* Offsets into the weights of a layer. */
-static int layer_size(const net *n) { return 2 * n->h * 8 * n->h + 8 * n->h + 16 * n->h * n->h + 2 * n->h * n->h + 2 * n->h; }
+static int layer_size(const net *n) {
+  return (n->maps + 1) * 8 * n->h + 16 * n->h * n->h + (n->residual ? (n->h + 1) * n->maps : 0);
+}
 static cptr layer_weights(const net *n, int l) {
-  return n->weights + (n->colours * 49 + 1) * 2 * n->h + (size_t)l * layer_size(n);
+  return n->weights + (n->colours * 49 + 1) * n->maps + (size_t)l * layer_size(n);
 }
 
 /* One picture's scratch. Per layer: left h of two rows, left c of a row, right h of two rows, what the right cells need of
@@ -100,7 +104,7 @@ static vec product(vec sum, cptr w, int stride, cptr x, int n, int rectify) {
 }
 
 static void input_job(const net *n, cptr picture, gptr x, float shift, int i, int j, int o) {
-  const int C = 2 * n->h, last = n->colours > 1 ? 3 : 2; /* of the row itself: the pixel's earlier colours too */
+  const int C = n->maps, last = n->colours > 1 ? 3 : 2; /* of the row itself: the pixel's earlier colours too */
   vec sum = LOAD(n->weights + n->colours * 49 * C + o);
   for (int tap = 0; tap <= 21 + last; tap++) {
     const int y = i + tap / 7 - 3, z = j + tap % 7 - 3;
@@ -127,11 +131,11 @@ static void cell(const net *n, vec p[4], cptr k, cptr above, cptr beside_h, cptr
 /* Left cell of pixel (i,j): job < h/V; or the right direction's share of X: job - h/V. */
 static void layer_job(const net *n, cptr x, gptr layer, int l, int i, int j, int job) {
   const int h = n->h, units = h / SAMPLER_V, right = job >= units, u = (job - right * units) * SAMPLER_V;
-  cptr w = layer_weights(n, l), bias = w + 16 * h * h;
+  cptr w = layer_weights(n, l), bias = w + 8 * h * n->maps;
   vec p[4];
   for (int q = 0; q < 4; q++) {
     const int o = right * 4 * h + q * h + u;
-    p[q] = product(LOAD(bias + o), w + o, 8 * h, x, 2 * h, 0);
+    p[q] = product(LOAD(bias + o), w + o, 8 * h, x, n->maps, 0);
   }
   if (right) {
     for (int q = 0; q < 4; q++) STORE(p[q], right_s(n, layer, j) + q * h + u);
@@ -142,19 +146,26 @@ static void layer_job(const net *n, cptr x, gptr layer, int l, int i, int j, int
        j > 0 ? left_c(n, layer, j - 1) : start + 4 * h, left_h(n, layer, i, j), left_c(n, layer, j), u);
 }
 
-/* X += U (left + right of the row above) + b_u. */
-static void residual_job(const net *n, gptr x, gptr layer, int l, int i, int j, int o) {
-  const int h = n->h;
-  cptr u = layer_weights(n, l) + 16 * h * h + 8 * h + 16 * h * h;
-  vec sum = LOAD(x + o) + product(LOAD(u + 2 * h * h + o), u + o, 2 * h, left_h(n, layer, i, j), h, 0);
-  if (i > 0) sum = product(sum, u + o, 2 * h, right_h(n, layer, i - 1, j), h, 0);
+/* X += U (left + right of the row above) + b_u, or X = left + right. */
+static void output_job(const net *n, gptr x, gptr layer, int l, int i, int j, int o) {
+  const int h = n->h, C = n->maps;
+  gptr left = left_h(n, layer, i, j), right = right_h(n, layer, i - 1, j);
+  vec sum;
+  if (n->residual) {
+    cptr u = layer_weights(n, l) + 8 * h * (C + 1) + 16 * h * h;
+    sum = LOAD(x + o) + product(LOAD(u + C * h + o), u + o, C, left, h, 0);
+    if (i > 0) sum = product(sum, u + o, C, right, h, 0);
+  } else {
+    sum = LOAD(left + o);
+    if (i > 0) sum += LOAD(right + o);
+  }
   STORE(sum, x + o);
 }
 
 /* Right cell of pixel (i,j) of a finished row. */
 static void right_job(const net *n, gptr layer, int l, int i, int j, int u) {
   const int h = n->h;
-  cptr k = layer_weights(n, l) + 16 * h * h + 8 * h + 8 * h * h, start = edge(n, l, 1, i);
+  cptr k = layer_weights(n, l) + 8 * h * (n->maps + 1) + 8 * h * h, start = edge(n, l, 1, i);
   vec p[4];
   for (int q = 0; q < 4; q++) p[q] = LOAD(right_s(n, layer, j) + q * h + u);
   const int first = j == n->W - 1;
@@ -163,11 +174,11 @@ static void right_job(const net *n, gptr layer, int l, int i, int j, int u) {
 }
 
 /* Inputs of the head's layer l: X or the layer before; and the layer's weights. */
-static int head_in(const net *n, int l) { return l ? n->head_width : 2 * n->h; }
+static int head_in(const net *n, int l) { return l ? n->head_width : n->maps; }
 static gptr head_from(const net *n, const state *s, int l) { return l ? s->head + ((l - 1) & 1) * n->head_width : s->x; }
 static cptr head_weights(const net *n, int l) {
   cptr first = layer_weights(n, n->layers);
-  return l ? first + (2 * n->h + 1) * n->head_width + (size_t)(l - 1) * (n->head_width + 1) * n->head_width : first;
+  return l ? first + (n->maps + 1) * n->head_width + (size_t)(l - 1) * (n->head_width + 1) * n->head_width : first;
 }
 
 static void head_job(const net *n, const state *s, int l, int o) {
@@ -220,12 +231,13 @@ static float2 draw(const net *n, cptr logits, float inverse_t, float u, float gi
 }
 
 __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out, gptr log_p, gptr scratch,
-                              const int8 sizes, const int edges, const int margin_size, const int given_rows,
+                              const int8 sizes, const int edges, const int residual,
+ const int margin_size, const int given_rows,
                               const float shift, const float inverse_t) {
   net n;
   n.layers = sizes.s0, n.h = sizes.s1, n.colours = sizes.s2, n.logits = sizes.s3;
   n.H = sizes.s4, n.W = sizes.s5, n.head_layers = sizes.s6, n.head_width = sizes.s7;
-  n.edges = edges, n.weights = weights, n.margin = margin, n.margin_size = margin_size;
+  n.maps = residual ? 2 * n.h : n.h, n.residual = residual, n.edges = edges, n.weights = weights, n.margin = margin, n.margin_size = margin_size;
   const int picture = (int)get_group_id(0), units = n.h / SAMPLER_V;
   const state s = state_of(&n, scratch, picture);
   const size_t first = (size_t)picture * n.H * n.W * n.colours;
@@ -236,13 +248,13 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
     for (int j = 0; j < n.W; j++)
       for (int c = 0; c < n.colours; c++) {
         const size_t at = first + (i * n.W + j) * n.colours + c;
-        FOR_JOBS(job, 2 * units) input_job(&n, out + first, s.x, shift, i, j, job * SAMPLER_V);
+        FOR_JOBS(job, n.maps / SAMPLER_V) input_job(&n, out + first, s.x, shift, i, j, job * SAMPLER_V);
         SYNC();
         for (int l = 0; l < n.layers; l++) {
           gptr layer = s.layer + (size_t)l * layer_state(&n);
           FOR_JOBS(job, 2 * units) layer_job(&n, s.x, layer, l, i, j, job);
           SYNC();
-          FOR_JOBS(job, 2 * units) residual_job(&n, s.x, layer, l, i, j, job * SAMPLER_V);
+          FOR_JOBS(job, n.maps / SAMPLER_V) output_job(&n, s.x, layer, l, i, j, job * SAMPLER_V);
           SYNC();
         }
         for (int l = 0; l < n.head_layers; l++) {

@@ -103,9 +103,10 @@ LCL_API lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tenso
                                          const int output_pad[2]);
 typedef enum lcl_mask_type { LCL_MASK_A, LCL_MASK_B } lcl_mask_type;
 /* PixelRNN's masked convolution (van den Oord et al. 2016, section 3.4). colours: 1, or 3 for channel groups (contiguous
- * thirds, remainder to the first group; gates > 1: groups counted within each of `gates` equal parts of the output).
+ * thirds, remainder to the first group; interleaved: channel k is in group k mod colours; gates > 1: groups counted within
+ * each of `gates` equal parts of the output).
  * A masked weight never influences a value or receives a gradient, even if it is NaN. */
-typedef struct lcl_mask_desc { lcl_mask_type type; int colours, gates; } lcl_mask_desc;
+typedef struct lcl_mask_desc { lcl_mask_type type; int colours, gates; bool interleaved; } lcl_mask_desc;
 LCL_API lcl_tensor *lcl_masked_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_mask_desc *mask,
                                       const lcl_conv_desc *desc);
 

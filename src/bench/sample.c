@@ -6,7 +6,7 @@
 /* The network of the workload pixelrnn-1x16-b16 (variant 0: drawing; 1: one forward pass). */
 lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
   const lcl_pixelrnn_desc d = { .height = w->height, .width = w->width, .colours = w->channels, .levels = 2, .layers = 1,
-                                .hidden = 16, .head_layers = 1, .head_width = 32, .learned_state = true };
+                                .hidden = 16, .head_layers = 1, .head_width = 32, .learned_state = true, .residual = true };
   const lcl_shape last = LCL_SHAPE(w->batch, w->height, w->width, w->channels);
   lcl_store *store = NULL;
   lcl_graph *g = NULL;

@@ -2,8 +2,9 @@
  * Networks", 2016), on zeros and ones or on 256 levels, grey or RGB; optionally with batch norm on
  * input-to-state (Zumer, "Influencing the Properties of Latent Representations", 2016, chapter 7).
  *
- *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b);  logits = (ReLU, 1x1) x head_layers, ReLU, 1x1
- *   loss = mean over pictures of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i), nats */
+ *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b) (residual=false: X = BiLSTM(W X + b));  logits =
+ * (ReLU, 1x1) x head_layers, ReLU, 1x1 loss = mean over pictures of -log p(x) = sum over pixels and colours
+ * of -log p(x_i | x_<i), nats */
 #include "base/base.h"
 #include "models/registry.h"
 #include "nn/pixelrnn.h"
@@ -12,7 +13,9 @@
 
 static const lcl_option options[] = {
   { "layers", LCL_OPTION_INT, "1", "Diagonal BiLSTM layers (papers: 1 and 7)", NULL },
-  { "hidden", LCL_OPTION_INT, "16", "hidden units h of a direction; maps are 2h wide", NULL },
+  { "hidden", LCL_OPTION_INT, "16", "hidden units h of a direction; maps are 2h wide (residual=false: h)",
+    NULL },
+  { "residual", LCL_OPTION_BOOL, "true", "layers add to their input; false: they replace it", NULL },
   { "batch_norm", LCL_OPTION_BOOL, "false", "batch norm of the input-to-state maps", NULL },
   { "levels", LCL_OPTION_CHOICE, "2",
     "2: Bernoulli pixels; 256: a softmax over the levels of each pixel and colour", "2|256" },
@@ -26,6 +29,14 @@ static const lcl_option options[] = {
   { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", NULL },
   { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", NULL },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
+  { "pad_cells", LCL_OPTION_CHOICE, "evolve",
+    "cells left of the image, where each row begins: evolve: run from the initial state with an input of "
+    "zero; "
+    "freeze: keep the initial state; evolve_bias: run with the input-to-state bias (batch norm: beta)",
+    "evolve|freeze|evolve_bias" },
+  { "mask_groups", LCL_OPTION_CHOICE, "thirds",
+    "which maps may see which colours (rgb): contiguous thirds, or map k the colours up to k mod 3",
+    "thirds|modulo" },
 };
 
 static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
@@ -44,6 +55,11 @@ static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
                                                     : 64,
     .batch_norm = lcl_option_bool(o, "batch_norm"),
     .learned_state = lcl_option_bool(o, "learned_state"),
+    .residual = lcl_option_bool(o, "residual"),
+    .interleaved = lcl_option_is(o, "mask_groups", "modulo"),
+    .pad = lcl_option_is(o, "pad_cells", "freeze")   ? LCL_PAD_FREEZE
+           : lcl_option_is(o, "pad_cells", "evolve") ? LCL_PAD_EVOLVE
+                                                     : LCL_PAD_EVOLVE_BIAS,
   };
 }
 

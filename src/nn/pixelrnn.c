@@ -1,5 +1,5 @@
-/* PixelRNN (van den Oord et al. 2016): masked 7x7 convolution, Diagonal BiLSTM layers with residual
- * connections, 1x1 head.
+/* PixelRNN (van den Oord et al. 2016): masked 7x7 convolution, Diagonal BiLSTM layers with or without
+ * residual connections, 1x1 head.
  *
  * After the first convolution everything is a matrix of rows, one a pixel: 1x1 convolutions are plain
  * products, and one product gives the input-to-state maps of both directions as the recurrent kernels want
@@ -14,24 +14,33 @@ enum { TAPS = 7 };
 /* ---- masks
  * ------------------------------------------------------------------------------------------------- */
 
-/* Colour of channel k of `channels`: contiguous thirds, the remainder to the first. */
-static int64_t colour_of(int64_t k, int64_t channels, int colours) {
-  const int64_t part = channels / colours, rest = channels % colours;
+/* How one side of a product is divided among the colours: `gates` equal parts, in each of which the channels
+ * take colours in turn (interleaved) or in contiguous thirds, the remainder to the first. */
+typedef struct side {
+  int64_t channels;
+  int gates;
+  bool interleaved;
+} side;
+
+static int64_t colour_of(const side *s, int64_t k, int colours) {
+  const int64_t all = s->channels / s->gates, part = all / colours, rest = all % colours;
+  k %= all;
+  if (s->interleaved) return k % colours;
   return k < rest + part ? 0 : (k - rest) / part;
 }
 
-/* w (out,in[,7,7]) where the mask lets it through, else 0 whatever it holds. Outputs count their colours
- * within each of `gates` equal parts. type B sees the pixel's own colour, type A only those before it. */
-static lcl_tensor *masked(lcl_tensor *w, int colours, int gates, lcl_mask_type type) {
+/* w (out,in[,7,7]) where the mask lets it through, else 0 whatever it holds. Type B sees the pixel's own
+ * colour, type A only those before it. */
+static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const side *in, lcl_mask_type type) {
   const lcl_shape s = lcl_tensor_shape(w);
-  const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1, part = s.dim[0] / gates;
+  const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
   float *mask = lcl_alloc(sizeof *mask * (size_t)lcl_shape_count(s));
   if (!mask)
     return lcl_graph_mistake(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight", "out of memory");
   for (int64_t o = 0, at = 0; o < s.dim[0]; o++)
     for (int64_t i = 0; i < s.dim[1]; i++)
       for (int64_t tap = 0; tap < taps; tap++, at++) {
-        const int64_t to = colour_of(o % part, part, colours), from = colour_of(i, s.dim[1], colours);
+        const int64_t to = colour_of(out, o, colours), from = colour_of(in, i, colours);
         const bool centre = tap == taps / 2, allowed = type == LCL_MASK_A ? to > from : to >= from;
         mask[at] = tap < taps / 2 || (centre && allowed);
       }
@@ -40,9 +49,12 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, int gates, lcl_mask_type t
   return lcl_select(m, w, lcl_const(lcl_tensor_graph(w), 0));
 }
 
-/* The weight of a 1x1 masked-B convolution; with one colour nothing is masked. */
-static lcl_tensor *masked_rows(lcl_tensor *w, int colours, int gates) {
-  return colours > 1 ? masked(w, colours, gates, LCL_MASK_B) : w;
+/* The weight of a 1x1 masked-B convolution; with one colour nothing is masked. The logits' colours are
+ * contiguous. */
+static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int gates, bool to_logits) {
+  const lcl_shape s = lcl_tensor_shape(w);
+  const side out = { s.dim[0], gates, d->interleaved && !to_logits }, in = { s.dim[1], 1, d->interleaved };
+  return d->colours > 1 ? masked(w, d->colours, &out, &in, LCL_MASK_B) : w;
 }
 
 /* ---- parameters
@@ -59,23 +71,34 @@ static lcl_init uniform_init(float scale, int64_t fan_in) {
 static const lcl_init zero = { .kind = LCL_INIT_ZERO };
 
 typedef struct layer {
-  lcl_tensor *is, *is_bias; /* (8h,2h), (8h); is_bias NULL with batch norm */
+  lcl_tensor *is, *is_bias; /* (8h,C), (8h); is_bias NULL with batch norm */
   lcl_tensor *k_left, *k_right;
   lcl_bilstm_state state;
-  lcl_tensor *up, *up_bias; /* (2h,h), (2h) */
+  lcl_tensor *up, *up_bias; /* (C,h), (C); NULL without residual connections */
 } layer;
 
+/* Width C of the maps between layers. */
+static int64_t maps_of(const lcl_pixelrnn_desc *d) {
+  return d->residual ? 2 * (int64_t)d->hidden : d->hidden;
+}
+
+static char *bn_name(char name[32], int index) {
+  snprintf(name, 32, "layer%d.bn", index);
+  return name;
+}
+
 static layer layer_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
-  const int64_t h = d->hidden;
-  char name[32];
+  const int64_t h = d->hidden, C = maps_of(d);
+  char name[32], bn[32];
   snprintf(name, sizeof name, "layer%d", index);
-  layer l = { .is = masked_rows(param(g, name, "is.weight", LCL_SHAPE(8 * h, 2 * h), uniform_init(1, 0)),
-                                d->colours, 8),
+  layer l = { .is = masked_rows(param(g, name, "is.weight", LCL_SHAPE(8 * h, C), uniform_init(1, 0)), d, 8,
+                                false),
               .k_left = param(g, name, "ss_left", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)),
-              .k_right = param(g, name, "ss_right", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)),
-              .up = masked_rows(param(g, name, "up.weight", LCL_SHAPE(2 * h, h), uniform_init(1, 0)),
-                                d->colours, 1),
-              .up_bias = param(g, name, "up.bias", LCL_SHAPE(2 * h), zero) };
+              .k_right = param(g, name, "ss_right", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)) };
+  if (d->residual) {
+    l.up = masked_rows(param(g, name, "up.weight", LCL_SHAPE(C, h), uniform_init(1, 0)), d, 1, false);
+    l.up_bias = param(g, name, "up.bias", LCL_SHAPE(C), zero);
+  }
   if (!d->batch_norm) l.is_bias = param(g, name, "is.bias", LCL_SHAPE(8 * h), zero);
   if (d->learned_state) {
     lcl_tensor **const states[] = { &l.state.h0_left, &l.state.c0_left, &l.state.h0_right,
@@ -83,6 +106,9 @@ static layer layer_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
     static const char *const parts[] = { "h0_left", "c0_left", "h0_right", "c0_right" };
     for (int i = 0; i < 4; i++) *states[i] = param(g, name, parts[i], LCL_SHAPE(h, d->height), zero);
   }
+  l.state.freeze = d->pad == LCL_PAD_FREEZE;
+  if (d->pad == LCL_PAD_EVOLVE_BIAS)
+    l.state.pad = d->batch_norm ? param(g, bn_name(bn, index), "beta", LCL_SHAPE(8 * h), zero) : l.is_bias;
   return l;
 }
 
@@ -96,18 +122,20 @@ static int logits_of(const lcl_pixelrnn_desc *d) {
 
 /* The head's layer `index`; the last one gives the logits. */
 static dense head_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
-  const int64_t in = index ? d->head_width : 2 * d->hidden;
+  const int64_t in = index ? d->head_width : maps_of(d);
   const int64_t out = index < d->head_layers ? d->head_width : d->colours * logits_of(d);
   char name[32];
   snprintf(name, sizeof name, "head%d", index);
   lcl_tensor *w = param(g, name, "weight", LCL_SHAPE(out, in), uniform_init(1.41421356f, 0));
-  return (dense) { masked_rows(w, d->colours, 1), param(g, name, "bias", LCL_SHAPE(out), zero) };
+  return (dense) { masked_rows(w, d, 1, index == d->head_layers),
+                   param(g, name, "bias", LCL_SHAPE(out), zero) };
 }
 
 static dense input_params(lcl_graph *g, const lcl_pixelrnn_desc *d) {
-  return (dense) { param(g, "input", "weight", LCL_SHAPE(2 * d->hidden, d->colours, TAPS, TAPS),
+  const int64_t C = maps_of(d);
+  return (dense) { param(g, "input", "weight", LCL_SHAPE(C, d->colours, TAPS, TAPS),
                          uniform_init(1.41421356f, 0)),
-                   param(g, "input", "bias", LCL_SHAPE(2 * d->hidden), zero) };
+                   param(g, "input", "bias", LCL_SHAPE(C), zero) };
 }
 
 /* ---- the network
@@ -131,15 +159,14 @@ static lcl_tensor *layer_forward(lcl_tensor *x, int64_t n, const lcl_pixelrnn_de
   lcl_tensor *s = lcl_matmul(x, l.is, false, true);
   if (d->batch_norm) {
     char name[32];
-    snprintf(name, sizeof name, "layer%d.bn", index);
-    s = lcl_batch_norm(s, name, &(lcl_bn_desc) { .mode = mode, .eps = BN_EPS });
+    s = lcl_batch_norm(s, bn_name(name, index), &(lcl_bn_desc) { .mode = mode, .eps = BN_EPS });
   } else {
     s = lcl_add(s, l.is_bias);
   }
   s = lcl_reshape(s, LCL_SHAPE(n, d->height, d->width, 8 * h));
   lcl_tensor *y = lcl_diagonal_bilstm_nhwc(s, l.k_left, l.k_right, &l.state);
-  lcl_tensor *up = lcl_matmul(lcl_reshape(y, LCL_SHAPE(-1, h)), l.up, false, true);
-  return lcl_add(lcl_add(x, up), l.up_bias);
+  y = lcl_reshape(y, LCL_SHAPE(-1, h));
+  return d->residual ? lcl_add(lcl_add(x, lcl_matmul(y, l.up, false, true)), l.up_bias) : y;
 }
 
 lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode) {
@@ -148,7 +175,7 @@ lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_b
   const dense in = input_params(g, d);
   if (shift_of(d) != 0) x = lcl_shift(x, shift_of(d));
   const lcl_conv_desc conv = { .pad = { TAPS / 2, TAPS / 2, TAPS / 2, TAPS / 2 } };
-  const lcl_mask_desc mask = { .type = LCL_MASK_A, .colours = d->colours };
+  const lcl_mask_desc mask = { .type = LCL_MASK_A, .colours = d->colours, .interleaved = d->interleaved };
   lcl_tensor *rows = rows_of(lcl_masked_conv2d(x, in.weight, in.bias, &mask, &conv));
   for (int i = 0; i < d->layers; i++) rows = layer_forward(rows, n, d, i, mode);
   for (int i = 0; i <= d->head_layers; i++) {
@@ -163,7 +190,8 @@ lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_p
   if (d->levels == 2)
     return lcl_bce_logits_rows(lcl_reshape(logits, LCL_SHAPE(n, pixels)),
                                lcl_reshape(x, LCL_SHAPE(n, pixels)));
-  lcl_tensor *level = lcl_unary(LCL_MAP_FLOOR, lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
+  lcl_tensor *level =
+      lcl_unary(LCL_MAP_FLOOR, lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
   level = lcl_cast(lcl_reshape(level, LCL_SHAPE(-1)), LCL_I32);
   lcl_tensor *each = lcl_cross_entropy_rows(lcl_reshape(logits, LCL_SHAPE(-1, d->levels)), level);
   return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->colours)), LCL_AXIS(1), false);
@@ -192,7 +220,7 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
   const lcl_shape s = LCL_SHAPE(8 * d->hidden);
   const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
   char name[32], full[LCL_NN_NAME];
-  snprintf(name, sizeof name, "layer%d.bn", index);
+  bn_name(name, index);
   lcl_tensor *mean = lcl_state(g, lcl_nn_name(full, name, "mean"), LCL_F32, s, zero);
   lcl_tensor *var = lcl_state(g, lcl_nn_name(full, name, "var"), LCL_F32, s, one);
   lcl_tensor *scale = lcl_mul(param(g, name, "gamma", s, one), lcl_rsqrt(lcl_shift(var, BN_EPS)));
@@ -201,15 +229,16 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
 }
 
 lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lcl_pixelrnn_draw *draw) {
-  const int64_t h = d->hidden;
+  const int64_t C = maps_of(d);
+  const side maps = { C, 1, d->interleaved }, image = { d->colours, 1, false };
   pieces weights = { .n = 0 }, margins = { .n = 0 };
   /* Six pieces a layer; far beyond any network that was ever trained. */
   if (d->layers > 40 || d->head_layers > 6)
     return lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
                              "%d layers and %d head layers, at most 40 and 6", d->layers, d->head_layers);
   const dense in = input_params(g, d);
-  add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, 1, LCL_MASK_A),
-                                       LCL_SHAPE(2 * h, (int64_t)d->colours * TAPS * TAPS)));
+  add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, &maps, &image, LCL_MASK_A),
+                                       LCL_SHAPE(C, (int64_t)d->colours * TAPS * TAPS)));
   add_flat(&weights, in.bias);
   for (int i = 0; i < d->layers; i++) {
     const layer l = layer_params(g, d, i);
@@ -218,8 +247,7 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const
     add_flat(&weights, is.bias);
     add_flat(&weights, lcl_transpose(l.k_left, (const int[]) { 0, 2, 1 }));
     add_flat(&weights, lcl_transpose(l.k_right, (const int[]) { 0, 2, 1 }));
-    add_transposed(&weights, l.up);
-    add_flat(&weights, l.up_bias);
+    if (d->residual) add_transposed(&weights, l.up), add_flat(&weights, l.up_bias);
     margins.item[margins.n++] = lcl_bilstm_margin(l.k_left, l.k_right, &l.state, d->height);
   }
   for (int i = 0; i <= d->head_layers; i++) {
@@ -232,7 +260,8 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const
                                         .head_layers = d->head_layers,
                                         .head_width = d->head_layers ? d->head_width : 0,
                                         .logits = logits_of(d),
-                                        .learned_state = d->learned_state,
+                                        .states = d->learned_state || d->pad == LCL_PAD_EVOLVE_BIAS,
+                                        .residual = d->residual,
                                         .given_rows = draw->given_rows,
                                         .shift = shift_of(d),
                                         .temperature = draw->temperature != 0 ? draw->temperature : 1 };

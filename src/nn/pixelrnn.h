@@ -5,6 +5,10 @@
 
 #include "nn/nn.h"
 
+/* Cells left of the image: run from the initial state with an input of zero, keep the initial state, or run
+ * with the input-to-state bias (batch norm: beta). */
+typedef enum lcl_pixelrnn_pad { LCL_PAD_EVOLVE, LCL_PAD_FREEZE, LCL_PAD_EVOLVE_BIAS } lcl_pixelrnn_pad;
+
 typedef struct lcl_pixelrnn_desc {
   int64_t height, width;
   int colours; /* image channels: 1, or 3 (R before G before B) */
@@ -13,6 +17,9 @@ typedef struct lcl_pixelrnn_desc {
   int head_layers, head_width; /* (ReLU, 1x1) layers before the last (ReLU, 1x1) */
   bool batch_norm;             /* on input-to-state, per channel over batch and positions */
   bool learned_state;          /* initial states are parameters, not zero */
+  bool residual;               /* X += U Y on maps of 2h; else X = Y on maps of h */
+  bool interleaved;            /* channel k belongs to colour k mod 3, not to a contiguous third */
+  lcl_pixelrnn_pad pad;
 } lcl_pixelrnn_desc;
 
 /* x (N,colours,H,W) with values in [0,1] -> logits (N*H*W, colours*K), K = 1 or 256; row (n*H + i)*W + j.

@@ -3,7 +3,7 @@
 #include "ops/conv.h"
 
 typedef struct mask_attr {
-  int32_t type, colours, gates;
+  int32_t type, colours, gates, interleaved;
 } mask_attr;
 
 static lcl_status infer_mask(lcl_node *node) {
@@ -44,7 +44,8 @@ static lcl_status lower_mask(lcl_lower *lw, lcl_node *node) {
                              .kernel = "conv_mask",
                              LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]), lcl_i32(s.dim[0]),
                                       lcl_i32(s.dim[1]), lcl_i32(s.dim[2]), lcl_i32(s.dim[3]),
-                                      lcl_i32(a->type == LCL_MASK_B), lcl_i32(a->colours), lcl_i32(a->gates)),
+                                      lcl_i32(a->type == LCL_MASK_B), lcl_i32(a->colours), lcl_i32(a->gates),
+                                      lcl_i32(a->interleaved)),
                              .dims = 1,
                              .global = { (size_t)filters },
                              .bytes = 8.0 * (double)lcl_shape_count(s) });
@@ -62,6 +63,7 @@ static lcl_tensor *mask(lcl_tensor *w, const mask_attr *a) {
 
 lcl_tensor *lcl_masked_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_mask_desc *m,
                               const lcl_conv_desc *desc) {
-  const mask_attr a = { (int32_t)m->type, m->colours ? m->colours : 1, m->gates ? m->gates : 1 };
+  const mask_attr a = { (int32_t)m->type, m->colours ? m->colours : 1, m->gates ? m->gates : 1,
+                        m->interleaved };
   return lcl_conv2d(x, mask(w, &a), b, desc);
 }

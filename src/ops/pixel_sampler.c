@@ -5,8 +5,9 @@
 
 /* As struct net and its functions in cl/pixelrnn.cl. */
 static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t colours) {
-  const int64_t h = d->hidden, layer = 34 * h * h + 10 * h;
-  int64_t n = (colours * 49 + 1) * 2 * h + d->layers * layer, in = 2 * h;
+  const int64_t h = d->hidden, maps = d->residual ? 2 * h : h;
+  const int64_t layer = (maps + 1) * 8 * h + 16 * h * h + (d->residual ? (h + 1) * maps : 0);
+  int64_t n = (colours * 49 + 1) * maps + d->layers * layer, in = maps;
   for (int i = 0; i < d->head_layers; i++) {
     n += (in + 1) * d->head_width;
     in = d->head_width;
@@ -15,7 +16,7 @@ static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t colours) {
 }
 
 static int64_t margin_count(const lcl_pixel_sampler_desc *d, int64_t height) {
-  return 8 * (int64_t)d->hidden + (d->learned_state ? 2 * height * height * 6 * d->hidden : 0);
+  return 8 * (int64_t)d->hidden + (d->states ? 2 * height * height * 6 * d->hidden : 0);
 }
 
 static int64_t scratch_count(const lcl_pixel_sampler_desc *d, int64_t width) {
@@ -82,20 +83,20 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   /* One hardware vector of work-items a picture: its barriers cost next to nothing. */
   const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
   const size_t group = caps->panel ? 1 : LCL_MIN(caps->max_work_group, wave);
-  return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "pixelrnn.cl", .options = options },
-                             .kernel = "pixelrnn_sample",
-                             LCL_ARGS(lcl_in(lw, node->in[2]), lcl_in(lw, node->in[3]),
-                                      lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
-                                      lcl_out(lw, &node->out[0]), lcl_out(lw, &node->out[1]),
-                                      lcl_scratch_arg(lw, scratch, LCL_WRITE), lcl_int8(sizes, 8),
-                                      lcl_i32(d->learned_state), lcl_i32(margin_count(d, s.dim[1])),
-                                      lcl_i32(d->given_rows), lcl_f32(d->shift), lcl_f32(1 / d->temperature)),
-                             .dims = 1,
-                             .global = { (size_t)s.dim[0] * group },
-                             .local = { group },
-                             .flops = flops(node) });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                         .source = { .file = "pixelrnn.cl", .options = options },
+                                         .kernel = "pixelrnn_sample",
+                                         LCL_ARGS(lcl_in(lw, node->in[2]), lcl_in(lw, node->in[3]),
+                                                  lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
+                                                  lcl_out(lw, &node->out[0]), lcl_out(lw, &node->out[1]),
+                                                  lcl_scratch_arg(lw, scratch, LCL_WRITE), lcl_int8(sizes, 8),
+                                                  lcl_i32(d->states), lcl_i32(d->residual),
+                                                  lcl_i32(margin_count(d, s.dim[1])), lcl_i32(d->given_rows),
+                                                  lcl_f32(d->shift), lcl_f32(1 / d->temperature)),
+                                         .dims = 1,
+                                         .global = { (size_t)s.dim[0] * group },
+                                         .local = { group },
+                                         .flops = flops(node) });
 }
 
 static const lcl_op op_sampler = { .name = "pixelrnn_sample",

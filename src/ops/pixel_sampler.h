@@ -13,10 +13,11 @@ lcl_tensor *lcl_bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right, const lcl
 
 typedef struct lcl_pixel_sampler_desc {
   int32_t layers, hidden, head_layers, head_width;
-  int32_t logits;        /* a colour: 1 (Bernoulli) or 256 (softmax) */
-  int32_t learned_state; /* the margins come from learned states */
-  int32_t given_rows;    /* rows kept from `given` */
-  float shift;           /* added to the values before the first convolution */
+  int32_t logits;     /* a colour: 1 (Bernoulli) or 256 (softmax) */
+  int32_t states;     /* the margins hold states, not only zeros */
+  int32_t residual;   /* layers add to maps of 2h; else they replace maps of h */
+  int32_t given_rows; /* rows kept from `given` */
+  float shift;        /* added to the values before the first convolution */
   float temperature;
 } lcl_pixel_sampler_desc;
 /* uniform and given (N,H,W,colours): numbers in [0,1) and values in [0,1]; weights (1-D) and margins (1-D,

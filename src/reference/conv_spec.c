@@ -27,7 +27,8 @@ static lcl_conv_desc desc_of(const lcl_case *c) {
 static lcl_mask_desc mask_desc_of(const lcl_case *c) {
   return (lcl_mask_desc) { .type = lcl_case_attr(c, "type")->i[0] ? LCL_MASK_B : LCL_MASK_A,
                            .colours = (int)lcl_case_attr(c, "colours")->i[0],
-                           .gates = (int)lcl_case_attr(c, "gates")->i[0] };
+                           .gates = (int)lcl_case_attr(c, "gates")->i[0],
+                           .interleaved = lcl_case_attr(c, "interleaved")->i[0] };
 }
 
 /* The library takes 0 as "the default"; on the command line it is a mistake. */
@@ -153,7 +154,7 @@ static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out)
   LCL_TRY(lcl_array_new(c, LCL_F32, s, &mask));
   LCL_TRY(lcl_array_new(c, LCL_F32, s, out));
   lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours, m.gates,
-                    mask.data);
+                    m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++) out->data[i] = mask.data[i] != 0 ? f->data[i] : 0;
   return LCL_OK;
 }
@@ -353,6 +354,7 @@ static void random_mask(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   set_ints(c, "type", 1, (int64_t[]) { lcl_rng_below(r, 2) });
   set_ints(c, "colours", 1, &colours);
   set_ints(c, "gates", 1, &gates);
+  set_ints(c, "interleaved", 1, (int64_t[]) { lcl_rng_chance(r, 40) });
 }
 
 static void set_shapes(lcl_case *c, lcl_rng *r, const lcl_ref_conv *d) {
@@ -407,7 +409,7 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
   lcl_array mask;
   if (!lcl_rng_chance(r, 40) || lcl_array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
   lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours, m.gates,
-                    mask.data);
+                    m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     if (mask.data[i] == 0) c->in[1].data[i] = NAN;
 }
@@ -472,13 +474,14 @@ const lcl_spec lcl_conv_specs[] = {
              "colours=3 the\n"
              "channels of both sides are thirds, the remainder in the first; with gates=4 the thirds are "
              "counted within\n"
-             "each quarter of the output.",
+             "each quarter of the output. interleaved: channel k has colour k mod colours instead.",
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
     .attr = { { "type", LCL_ATTR_CHOICE, NULL, "mask", "A|B" },
               { "colours", LCL_ATTR_INT, "1", "colour groups, 1 or 3", NULL },
               PAD,
               STRIDE,
-              { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours", NULL } },
+              { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours", NULL },
+              { "interleaved", LCL_ATTR_BOOL, "false", "channel k has colour k mod colours", NULL } },
     .adjust = poison_masked,
     CONV_COMMON(MASKED) },
   { .name = "conv2d_input_grad",

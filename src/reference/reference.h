@@ -34,10 +34,10 @@ void lcl_ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const do
 void lcl_ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, double *gb);
 
 /* mask (o,c,kh,kw) of zeros and ones: van den Oord et al. 2016, section 3.4. colours groups; channel k of a
- * side with K channels belongs to colour max(0, floor((k - K mod G)/floor(K/G))); with gates > 1 the output's
- * colours are counted within each of `gates` equal parts. */
+ * side with K channels belongs to colour max(0, floor((k - K mod G)/floor(K/G))), interleaved k mod G; with
+ * gates > 1 the output's colours are counted within each of `gates` equal parts. */
 void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours, int gates,
-                       double *mask);
+                       bool interleaved, double *mask);
 
 /* ---- pooling (reference/pool.c) ---- */
 

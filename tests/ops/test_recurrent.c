@@ -26,23 +26,33 @@ typedef struct layer {
 } layer;
 
 enum { N = 2, H = 5, W = 6, HID = 4, PIXELS = N * H * W, KERNEL = 8 * HID * HID, STATE = HID * H };
-static const char *const names[] = { "k_left", "k_right", "h0_left", "c0_left", "h0_right", "c0_right" };
+static const char *const names[] = {
+  "k_left", "k_right", "h0_left", "c0_left", "h0_right", "c0_right", "pad"
+};
+enum { VARS = LCL_COUNT(names) };
 
-/* Fetches y, then the gradients of s and of the six variables. */
-static layer layer_create(const char *disable) {
+/* What cells beside the image do. */
+typedef enum beside { EVOLVE, FREEZE, BIAS } beside;
+
+static lcl_shape shape_of(int var) {
+  return var < 2 ? LCL_SHAPE(2, 4 * HID, HID) : var < 6 ? LCL_SHAPE(HID, H) : LCL_SHAPE(8 * HID);
+}
+
+/* Fetches y, then the gradients of s and of the variables. */
+static layer layer_create(const char *disable, beside cells) {
   layer l = { .ctx = open_context(disable) };
   ASSERT_OK(lcl_store_create(l.ctx, 3, &l.store));
   ASSERT_OK(lcl_graph_create(l.store, "layer", &l.g));
   const lcl_init init = { .kind = LCL_INIT_NORMAL, .scale = 0.5f };
-  lcl_tensor *wrt[7], *fetch[8];
+  lcl_tensor *wrt[1 + VARS], *fetch[2 + VARS];
   wrt[0] = lcl_input(l.g, "s", LCL_F32, LCL_SHAPE(N, H, W, 8 * HID));
-  for (int i = 0; i < 6; i++)
-    wrt[1 + i] = lcl_param(l.g, names[i], i < 2 ? LCL_SHAPE(2, 4 * HID, HID) : LCL_SHAPE(HID, H), init);
-  fetch[0] = lcl_diagonal_bilstm_nhwc(wrt[0], wrt[1], wrt[2],
-                                      &(lcl_bilstm_state) { wrt[3], wrt[4], wrt[5], wrt[6] });
+  for (int i = 0; i < VARS; i++) wrt[1 + i] = lcl_param(l.g, names[i], shape_of(i), init);
+  const lcl_bilstm_state state = { wrt[3],         wrt[4], wrt[5], wrt[6], cells == BIAS ? wrt[7] : NULL,
+                                   cells == FREEZE };
+  fetch[0] = lcl_diagonal_bilstm_nhwc(wrt[0], wrt[1], wrt[2], &state);
   lcl_tensor *gy = lcl_input(l.g, "gy", LCL_F32, LCL_SHAPE(N, H, W, HID));
-  lcl_vjp(fetch[0], gy, wrt, 7, fetch + 1);
-  ASSERT_OK(lcl_compile(l.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 8 }, &l.p));
+  lcl_vjp(fetch[0], gy, wrt, 1 + VARS, fetch + 1);
+  ASSERT_OK(lcl_compile(l.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 + VARS }, &l.p));
   return l;
 }
 
@@ -77,32 +87,41 @@ static void assert_within(const char *what, const double *got, const double *exp
 }
 
 /* Everything the layer gives on one path, against the reference. */
-static void check_path(const char *disable) {
+static void check_path(const char *disable, beside cells) {
   enum { MAP = PIXELS * 4 * HID };
   static float s[PIXELS * 8 * HID], gy[PIXELS * HID], y[PIXELS * HID], gs[PIXELS * 8 * HID];
-  static double rs[2][MAP], rgy[PIXELS * HID], ry[PIXELS * HID], by[PIXELS * HID], got[MAP], var[6][KERNEL];
-  static double expected[8][MAP], bound[8][MAP];
-  layer l = layer_create(disable);
+  static double rs[2][MAP], rgy[PIXELS * HID], ry[PIXELS * HID], by[PIXELS * HID], got[MAP],
+      var[VARS][KERNEL];
+  static double expected[2 + VARS][MAP], bound[2 + VARS][MAP];
+  layer l = layer_create(disable, cells);
   lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
   lcl_philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
   layer_run(&l, s, gy, y, gs);
   float buffer[KERNEL];
-  for (int i = 0; i < 6; i++) {
-    const int n = i < 2 ? KERNEL : STATE;
+  for (int i = 0; i < VARS; i++) {
+    const int64_t n = lcl_shape_count(shape_of(i));
     ASSERT_OK(lcl_store_read(l.store, names[i], buffer, sizeof *buffer * (size_t)n));
     for (int e = 0; e < n; e++) var[i][e] = (double)buffer[e];
   }
   for (int d = 0; d < 2; d++) to_planes(s, 8 * HID, d * 4 * HID, 4 * HID, rs[d]);
   to_planes(gy, HID, 0, HID, rgy);
-  const lcl_ref_bilstm ref = {
-    N, HID, H, W, { rs[0], rs[1] }, { var[0], var[1] }, { var[2], var[4] }, { var[3], var[5] }
-  };
+  const lcl_ref_bilstm ref = { N,
+                               HID,
+                               H,
+                               W,
+                               { rs[0], rs[1] },
+                               { var[0], var[1] },
+                               { var[2], var[4] },
+                               { var[3], var[5] },
+                               cells == BIAS ? var[6] : NULL,
+                               cells == FREEZE };
   const lcl_ref_bilstm_grad to = { { expected[0], expected[1] },
                                    { expected[2], expected[3] },
                                    { expected[4], expected[6] },
-                                   { expected[5], expected[7] } };
+                                   { expected[5], expected[7] },
+                                   expected[8] };
   const lcl_ref_bilstm_grad within = {
-    { bound[0], bound[1] }, { bound[2], bound[3] }, { bound[4], bound[6] }, { bound[5], bound[7] }
+    { bound[0], bound[1] }, { bound[2], bound[3] }, { bound[4], bound[6] }, { bound[5], bound[7] }, bound[8]
   };
   ASSERT_OK(lcl_ref_diagonal_bilstm(&ref, ry));
   ASSERT_OK(lcl_ref_diagonal_bilstm_grad(&ref, rgy, &to));
@@ -113,8 +132,8 @@ static void check_path(const char *disable) {
     to_planes(gs, 8 * HID, d * 4 * HID, 4 * HID, got);
     assert_within(d ? "gs_right" : "gs_left", got, expected[d], bound[d], MAP);
   }
-  for (int i = 0; i < 6; i++) {
-    const int n = i < 2 ? KERNEL : STATE;
+  for (int i = 0; i < (cells == BIAS ? VARS : VARS - 1); i++) {
+    const int n = (int)lcl_shape_count(shape_of(i));
     char output[4] = { '#', (char)('2' + i), 0 };
     ASSERT_OK(lcl_fetch(l.p, output, buffer, sizeof *buffer * (size_t)n));
     for (int e = 0; e < n; e++) got[e] = (double)buffer[e];
@@ -126,16 +145,18 @@ static void check_path(const char *disable) {
 /* What the device chooses, groups, and one launch a diagonal. */
 static void paths(void **state) {
   (void)state;
-  check_path(NULL);
-  check_path("panel");
-  check_path("panel,local_mem=0");
+  for (beside cells = EVOLVE; cells <= BIAS; cells++) {
+    check_path(NULL, cells);
+    check_path("panel", cells);
+    check_path("panel,local_mem=0", cells);
+  }
 }
 
 /* A change at a pixel leaves everything before it in reading order bit for bit as it was, and a gradient at a
  * pixel reaches nothing after it: both are exactly so, not nearly. */
 static void causality(void **state) {
   (void)state;
-  layer l = layer_create(NULL);
+  layer l = layer_create(NULL, EVOLVE);
   static float s[PIXELS * 8 * HID], gy[PIXELS * HID], y0[PIXELS * HID], y1[PIXELS * HID],
       gs[PIXELS * 8 * HID];
   lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
@@ -162,7 +183,7 @@ static void causality(void **state) {
 /* The same bits in every run. */
 static void determinism(void **state) {
   (void)state;
-  layer l = layer_create(NULL);
+  layer l = layer_create(NULL, EVOLVE);
   static float s[PIXELS * 8 * HID], gy[PIXELS * HID], y[2][PIXELS * HID], gs[2][PIXELS * 8 * HID];
   lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
   lcl_philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
@@ -223,7 +244,7 @@ static void random_numbers(void **state) {
 static void mistakes(void **state) {
   (void)state;
   lcl_context *ctx = open_context(NULL);
-  for (int which = 0; which < 6; which++) {
+  for (int which = 0; which < 8; which++) {
     lcl_store *store;
     lcl_graph *g;
     ASSERT_OK(lcl_store_create(ctx, 1, &store));
@@ -254,6 +275,14 @@ static void mistakes(void **state) {
       lcl_gradients(lcl_sum(lcl_square(gs), LCL_ALL_AXES, false), &s, 1, &ggs);
       break;
     }
+    case 6: /* a bias for cells that do not run */
+      lcl_diagonal_bilstm_nhwc(
+          s, k, k,
+          &(lcl_bilstm_state) { .pad = lcl_input(g, "pad", LCL_F32, LCL_SHAPE(16)), .freeze = true });
+      break;
+    case 7:
+      lcl_diagonal_bilstm_nhwc(s, k, k, &(lcl_bilstm_state) { .pad = bad });
+      break;
     }
     if (lcl_graph_status(g) == LCL_OK) fail_msg("mistake %d was accepted", which);
     lcl_graph_destroy(g);
