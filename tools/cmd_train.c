@@ -41,10 +41,11 @@ static int report(const lcl_train_result *r, lcl_status s) {
 static int run(int argc, char **argv) {
   cli_model_args m = { 0 };
   bool resume = false, profile = true, check = false, quiet = false, test = true;
-  const char *out = NULL, *trace = NULL;
+  const char *out = NULL, *trace = NULL, *start = NULL;
   int64_t max_steps = 0;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "RUN", "run folder (runs/MODEL-DATE-N)" },
+    { "start", CLI_STRING, &start, "RUN", "begin with that run's weights, where the names agree" },
     { "resume", CLI_FLAG, &resume, NULL, "continue the run in --out" },
     { "test", CLI_FLAG, &test, NULL, "evaluate the test split at the end" },
     { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
@@ -67,6 +68,7 @@ static int run(int argc, char **argv) {
                        .n_set = m.n_set,
                        .data = m.data,
                        .out = out,
+                       .start = start,
                        .seed = (uint64_t)m.seed,
                        .resume = resume,
                        .profile = profile,

@@ -156,7 +156,7 @@ typedef struct lcl_model {
   void *user; /* of the class; freed by its destroy() */
 } lcl_model;
 
-/* Prepared training images on the host, for prepare(). */
+/* Prepared training images on the host, for prepare() and start(). */
 typedef struct lcl_model_examples {
   int64_t n, size;       /* size = channels*height*width */
   const float *images;   /* n x size */
@@ -198,6 +198,9 @@ struct lcl_model_class {
   void (*build)(lcl_build *b);
   /* Optional, once before training: per-example numbers such as neighbour distances. */
   lcl_status (*prepare)(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train);
+  /* Optional, once when a run begins (not when it goes on), with every variable at its first value or, with
+   * lcl_train_desc.start, another run's: may set some from the examples. */
+  lcl_status (*start)(lcl_model *m, lcl_store *store, const lcl_model_examples *train);
   /* Optional: turns predictions and features into metrics (cluster assignment, retrieval, ...). */
   lcl_status (*score)(const lcl_model *m, const lcl_model_table *table, lcl_metrics *metrics);
   /* Optional: draws d->n images (n x C*H*W, in prepared space) where one program of LCL_MODE_SAMPLE cannot (pixel

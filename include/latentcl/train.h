@@ -43,6 +43,8 @@ LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *k
  * file may have more (evaluation graphs have no optimiser slots). */
 LCL_API lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into);
 LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial);
+/* Takes over the weights and running statistics of the same names; another shape, or none at all, is an error. */
+LCL_API lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from);
 
 /* ---- training
  * ----------------------------------------------------------------------------------------------------------
@@ -54,6 +56,7 @@ typedef struct lcl_train_desc {
   size_t n_set;
   const char *data; /* folder or file; NULL: the built-in synthetic digits */
   const char *out;  /* run folder; NULL: runs/<model>-<date>-<n> */
+  const char *start; /* run folder whose weights and running statistics to begin with, where names agree; NULL */
   uint64_t seed;
   bool resume;       /* continue the run in `out`: same options, bit for bit */
   bool profile;      /* device times by op in the report */

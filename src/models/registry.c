@@ -5,6 +5,7 @@
 static const lcl_model_class *const classes[] = {
   &lcl_model_semantic_noise,
   &lcl_model_imsat,
+  &lcl_model_dec,
   &lcl_model_inversion,
   &lcl_model_ladder,
   &lcl_model_pixelrnn,

@@ -4,6 +4,7 @@
 
 #include "latentcl/model.h"
 
+extern const lcl_model_class lcl_model_dec;
 extern const lcl_model_class lcl_model_imsat;
 extern const lcl_model_class lcl_model_inversion;
 extern const lcl_model_class lcl_model_ladder;

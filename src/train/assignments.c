@@ -72,7 +72,9 @@ static lcl_status by_model(const job *j, int32_t *cluster, int *clusters) {
                     j->s->cls->name);
   LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
-  if (!o.prediction) st = lcl_fail(LCL_ERR_UNSUPPORTED, "this run learnt codes, not clusters");
+  if (!o.prediction)
+    st =
+        lcl_fail(LCL_ERR_UNSUPPORTED, "this run learnt codes, not clusters; k-means-features clusters those");
   for (int64_t i = 0; st == LCL_OK && i < o.n; i++) {
     cluster[i] = o.prediction[i];
     *clusters = LCL_MAX(*clusters, o.prediction[i] + 1);

@@ -52,6 +52,30 @@ lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool pa
   return LCL_OK;
 }
 
+static bool ends_with(const char *name, const char *end) {
+  size_t n = strlen(name), m = strlen(end);
+  return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* Weights and running statistics; not the optimiser's and the loop's own variables. */
+static bool can_start(const lcl_var_info *v) {
+  return v->trainable || ends_with(v->name, ".mean") || ends_with(v->name, ".var");
+}
+
+lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from) {
+  size_t used = 0;
+  for (size_t i = 0; i < lcl_store_count(store); i++) {
+    lcl_var_info v = lcl_store_info(store, i);
+    const lcl_tensor_entry *e = can_start(&v) ? lcl_tensor_file_find(from, v.name) : NULL;
+    if (!e) continue;
+    LCL_TRY(check_fits(&v, e));
+    LCL_TRY(lcl_store_write(store, v.name, e->data, e->bytes));
+    used++;
+  }
+  if (used) return LCL_OK;
+  return lcl_fail(LCL_ERR_ARGUMENT, "the run to start from has no weight that this model has");
+}
+
 lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value) {
   char buf[40];
   snprintf(buf, sizeof buf, "%.17g", value);
@@ -99,7 +123,7 @@ lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
 lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict) {
   const char *model = lcl_tensor_file_meta(f, "model");
   if (!model || strcmp(model, s->cls->name) != 0)
-    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint is of the model \"%s\", not of \"%s\"", model ? model : "(none)",
-                    s->cls->name);
+    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint is of the model \"%s\", not of \"%s\"",
+                    model ? model : "(none)", s->cls->name);
   return lcl_store_load(s->store, f, !strict);
 }

@@ -98,6 +98,7 @@ static lcl_status log_start(lcl_trainer *t) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "start");
   cJSON_AddStringToObject(j, "device", lcl_context_device_name(t->s->ctx));
+  if (t->d->start) cJSON_AddStringToObject(j, "start", t->d->start);
   cJSON_AddNumberToObject(j, "steps_per_epoch", (double)t->steps_per_epoch);
   lcl_program_stats st = lcl_program_get_stats(t->stage.program);
   cJSON_AddNumberToObject(j, "launches", (double)st.launches);

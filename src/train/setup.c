@@ -186,22 +186,59 @@ static lcl_status open_batches(lcl_trainer *t) {
   return LCL_OK;
 }
 
-/* All prepared training images in memory, for models that look at them as a whole. */
+/* All prepared training images in memory, for models that look at them as a whole; lcl_free(*images). */
+static lcl_status all_examples(lcl_session *s, lcl_model_examples *ex, float **images) {
+  const lcl_model_data *m = &s->model->data;
+  *ex = (lcl_model_examples) { .n = s->labelled->count, .labels = s->labelled->labels };
+  ex->size = m->channels * m->height * m->width;
+  ex->images = *images = lcl_alloc((size_t)(ex->n * ex->size) * sizeof(float));
+  return *images ? lcl_session_examples(s, s->labelled, 0, ex->n, *images) : LCL_ERR_HOST_MEMORY;
+}
+
 static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   lcl_session *s = t->s;
+  lcl_model_examples ex;
+  float *images;
   if (!s->cls->prepare) return LCL_OK;
-  lcl_model_examples ex = { .n = s->labelled->count, .labels = s->labelled->labels };
-  const lcl_model_data *m = &s->model->data;
-  ex.size = m->channels * m->height * m->width;
-  float *images = lcl_alloc((size_t)(ex.n * ex.size) * sizeof(float));
-  lcl_status st = images ? lcl_session_examples(s, s->labelled, 0, ex.n, images) : LCL_ERR_HOST_MEMORY;
-  ex.images = images;
+  lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->prepare(s->model, ctx, &ex);
   lcl_free(images);
   if (st == LCL_OK && s->model->extra) {
     t->extra = lcl_alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
     if (!t->extra) st = LCL_ERR_HOST_MEMORY;
   }
+  return st;
+}
+
+/* ---- first values
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status load_start(lcl_trainer *t) {
+  static const char *const names[] = { "best.safetensors", "last.safetensors" };
+  lcl_tensor_file *f = NULL;
+  for (size_t i = 0; i < LCL_COUNT(names) && !f; i++) {
+    char *path = lcl_path_join(t->d->start, names[i]);
+    if (!path) return LCL_ERR_HOST_MEMORY;
+    lcl_status st = lcl_file_exists(path) ? lcl_tensor_file_read(path, &f) : LCL_OK;
+    lcl_free(path);
+    LCL_TRY(st);
+  }
+  if (!f) return lcl_fail(LCL_ERR_IO, "%s is no run folder: it has no checkpoint to start from", t->d->start);
+  lcl_status st = lcl_store_start(t->s->store, f);
+  lcl_tensor_file_destroy(f);
+  return st;
+}
+
+static lcl_status first_values(lcl_trainer *t) {
+  lcl_session *s = t->s;
+  lcl_model_examples ex;
+  float *images;
+  if (t->d->start) LCL_TRY(load_start(t));
+  if (!s->cls->start) return LCL_OK;
+  lcl_status st = all_examples(s, &ex, &images);
+  if (st == LCL_OK) st = s->cls->start(s->model, s->store, &ex);
+  lcl_free(images);
   return st;
 }
 
@@ -229,6 +266,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(lcl_trainer_stage(t, t->d->check_numerics, &t->stage));
   LCL_TRY(lcl_evaluator_create(t->s, false, &t->eval));
   LCL_TRY(open_batches(t));
+  if (!checkpoint) LCL_TRY(first_values(t));
   return start_files(t, checkpoint);
 }
 
@@ -246,6 +284,8 @@ lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_de
   if (exists && !d->resume)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "%s already holds a run: continue it with --resume, or give another --out", t->folder);
+  if (d->resume && d->start)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a run that goes on has its own weights: give no start with resume");
   if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
   lcl_status s = open_with(t, ctx, checkpoint);
   lcl_tensor_file_destroy(checkpoint);

@@ -223,6 +223,12 @@ static void imsat_golden(void **state) {
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 
+static void dec_golden(void **state) {
+  (void)state;
+  golden("dec_dae");
+  golden("dec_dec");
+}
+
 static void inversion_golden(void **state) {
   (void)state;
   static const char *const cases[] = { "inversion_small", "inversion_small_max", "inversion_small_inhibitor",
@@ -234,6 +240,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(ladder_golden),
     cmocka_unit_test(imsat_golden),
+    cmocka_unit_test(dec_golden),
     cmocka_unit_test(inversion_golden),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -58,7 +58,8 @@ static void path_of(const char *name, char out[400]) {
   snprintf(out, 400, "%s/%s", root, name);
 }
 
-static lcl_metrics train(const char *model, const char *name, const char *const *set, size_t n) {
+static lcl_metrics train_from(const char *start, const char *model, const char *name, const char *const *set,
+                              size_t n) {
   char out[400];
   path_of(name, out);
   lcl_train_result r;
@@ -68,11 +69,16 @@ static lcl_metrics train(const char *model, const char *name, const char *const 
                                           .n_set = n,
                                           .data = data,
                                           .out = out,
+                                          .start = start,
                                           .seed = 3,
                                           .quiet = true,
                                           .test = true },
                       &r));
   return r.test;
+}
+
+static lcl_metrics train(const char *model, const char *name, const char *const *set, size_t n) {
+  return train_from(NULL, model, name, set, n);
 }
 
 static lcl_run_folder *open_run(const char *name) {
@@ -192,6 +198,35 @@ static void codes(void **state) {
   lcl_run_close(run);
 }
 
+/* An autoencoder, k-means on its codes, and DEC begun with both; what cannot be a beginning is refused. */
+static void embedded(void **state) {
+  (void)state;
+  static const char *const dae[] = { "hidden=16,12", "latent=3", "batch=60", "epochs=30" };
+  static const char *const dec[] = { "system=dec", "hidden=16,12", "latent=3", "batch=60", "epochs=5" };
+  static const char *const other[] = { "system=dec", "hidden=16,11", "latent=3" };
+  char start[400], out[400];
+  lcl_metrics m;
+  path_of("dae", start);
+  train("dec", "dae", dae, LCL_COUNT(dae));
+  lcl_run_folder *run = open_run("dae");
+  ASSERT_OK(lcl_run_cluster(run, &(lcl_assignment_desc) { .method = "k-means-features" }, &m));
+  assert_true(metric(&m, "accuracy_percent") > 95);
+  ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { 0 }, NULL), LCL_ERR_UNSUPPORTED);
+  lcl_run_close(run);
+  m = train_from(start, "dec", "dec", dec, LCL_COUNT(dec));
+  if (metric(&m, "accuracy_percent") < 95) fail_msg("accuracy %.1f %%", metric(&m, "accuracy_percent"));
+  path_of("refused", out);
+  lcl_train_desc d = {
+    .model = "dec", .set = other, .n_set = LCL_COUNT(other), .data = data, .out = out, .start = start
+  };
+  ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_FORMAT);
+  d.start = data;
+  ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_IO);
+  d = (lcl_train_desc) { .model = "imsat", .data = data, .out = out, .start = start };
+  ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_ARGUMENT);
+  assert_false(lcl_file_exists(out));
+}
+
 /* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the same. */
 static void ladder(void **state) {
   (void)state;
@@ -208,10 +243,8 @@ static void ladder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(clusters),
-    cmocka_unit_test(map),
-    cmocka_unit_test(codes),
-    cmocka_unit_test(ladder),
+    cmocka_unit_test(clusters), cmocka_unit_test(map),    cmocka_unit_test(codes),
+    cmocka_unit_test(embedded), cmocka_unit_test(ladder),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

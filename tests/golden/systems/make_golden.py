@@ -199,6 +199,27 @@ def imsat(system, task):
     return dict(model='imsat', options=options, data=[1, 3, 4, 4], batch=rows, unlabelled_batch=0, label=[]), run
 
 
+# ---- autoencoder and DEC -----------------------------------------------------------------------------------------------
+
+def dec(system):
+    def run(c):
+        image = h = c.data('image', (6, 12), 0.5, 0.5)
+        lin = lambda x, name, n: x @ c.var(f'{name}.weight', (n, x.shape[1])).T + c.var(f'{name}.bias', (n,))
+        z = lin(F.relu(lin(F.relu(lin(h, 'enc1', 7)), 'enc2', 5)), 'code', 3)
+        if system == 'dae':
+            out = lin(F.relu(lin(F.relu(lin(z, 'dec2', 5)), 'dec1', 7)), 'out', 12)
+            return ((out - image) ** 2).sum(1).mean(), {}
+        centres = c.var('centres', (4, 3), 1.)
+        q = 1 / (1 + ((z[:, None] - centres[None]) ** 2).sum(2))
+        q = q / q.sum(1, keepdim=True)
+        p = q.detach() ** 2 / 0.25  # every cluster's share is still 1/4
+        p = p / p.sum(1, keepdim=True)
+        return (p * torch.log(p / q)).sum(1).mean(), {'entropy': -(q * torch.log(q)).sum(1).mean()}
+
+    options = [f'system={system}', 'hidden=7,5', 'latent=3', 'clusters=4', 'mask=0']
+    return dict(model='dec', options=options, data=[1, 3, 4, 4], batch=6, unlabelled_batch=0, label=[]), run
+
+
 # ---- inversion ------------------------------------------------------------------------------------------------------
 
 def inversion(arch, max_pool=False, inhibitor=False, alpha=0.6, beta=0.7, rows=3, free=2, side=22):
@@ -260,6 +281,7 @@ CASES = {
     'ladder_baseline': ladder(lam=(0., 0., 0., 0.)), 'ladder_uneven': ladder(rows=5),
     'imsat_deep_rim': imsat('deep-rim', 'cluster'), 'imsat_linear_rim': imsat('linear-rim', 'cluster'),
     'imsat_deep_rim_hash': imsat('deep-rim', 'hash'),
+    'dec_dae': dec('dae'), 'dec_dec': dec('dec'),
     'inversion_small': inversion('small-cnn'), 'inversion_small_max': inversion('small-cnn', True),
     'inversion_small_inhibitor': inversion('small-cnn', False, True),
     'inversion_resnet': inversion('resnet3-16', True, rows=2, free=1),

@@ -1,0 +1,262 @@
+/* Clusters in the code of an autoencoder: the baselines of IMSAT's table.
+ *
+ *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2; k-means on
+ * its codes clusters the data (`latentcl cluster RUN --method k-means-features`) dec   Xie et al.,
+ * "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae: q_ij ~ 1/(1 +
+ * ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p || q) with the sharper p_ij ~
+ * q_ij^2/f_j, f_j the share of cluster j, held constant
+ *
+ * The paper computes p and f over all the data every 140 steps. Here p comes from the step's own q and f is a
+ * running mean over steps, so that a step needs nothing but its batch. */
+#include "base/base.h"
+#include "latentcl/nn.h"
+#include "models/registry.h"
+#include "models/vae_parts.h"
+#include "nn/evaluate.h"
+
+enum { MAX_HIDDEN = 6, ENCODE_BATCH = 256 };
+
+static const lcl_option options[] = {
+  { "system", LCL_OPTION_CHOICE, "dae", "dae: the autoencoder; dec: clusters, from a run of dae (--start)",
+    "dae|dec" },
+  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", NULL },
+  { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them", NULL },
+  { "latent", LCL_OPTION_INT, "10", "dimensions of the code", NULL },
+  { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", NULL },
+};
+
+typedef struct net {
+  lcl_graph *g;
+  int n, hidden[MAX_HIDDEN];
+  int64_t pixels, latent, clusters;
+} net;
+
+static bool is_dec(const lcl_options *o) {
+  return lcl_option_is(o, "system", "dec");
+}
+
+static net make_net(const lcl_model *m, lcl_graph *g) {
+  const lcl_options *o = m->options;
+  net n = { .g = g, .latent = lcl_option_int(o, "latent"), .clusters = lcl_option_int(o, "clusters") };
+  n.n = lcl_parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
+  n.pixels = m->data.channels * m->data.height * m->data.width;
+  if (n.clusters == 0) n.clusters = m->data.classes;
+  return n;
+}
+
+/* ---- network */
+
+static lcl_tensor *layer(lcl_tensor *x, const char *part, int i, int64_t out) {
+  char name[24];
+  snprintf(name, sizeof name, "%s%d", part, i);
+  return lcl_relu(lcl_linear(x, name, out, NULL));
+}
+
+static lcl_tensor *linear(lcl_tensor *x, const char *name, int64_t out) {
+  return lcl_linear(x, name, out, &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } });
+}
+
+/* x (N,pixels) -> code (N,latent). */
+static lcl_tensor *encode(const net *n, lcl_tensor *x) {
+  for (int i = 0; i < n->n; i++) x = layer(x, "enc", i + 1, n->hidden[i]);
+  return linear(x, "code", n->latent);
+}
+
+static lcl_tensor *decode(const net *n, lcl_tensor *z) {
+  for (int i = n->n - 1; i >= 0; i--) z = layer(z, "dec", i + 1, n->hidden[i]);
+  return linear(z, "out", n->pixels);
+}
+
+static lcl_tensor *masked(const lcl_options *o, lcl_tensor *x) {
+  float rate = (float)lcl_option_float(o, "mask");
+  return rate > 0 ? lcl_scale(lcl_dropout(x, rate), 1 - rate) : x; /* dropout makes up for what is lost */
+}
+
+/* log q (N,K): how much each code belongs to each centre. */
+static lcl_tensor *log_membership(const net *n, lcl_tensor *z) {
+  lcl_shape s = lcl_tensor_shape(z);
+  lcl_tensor *centres = lcl_param(n->g, "centres", LCL_SHAPE(n->clusters, n->latent),
+                                  (lcl_init) { .kind = LCL_INIT_NORMAL, .scale = 1 });
+  lcl_tensor *apart = lcl_sub(lcl_reshape(z, LCL_SHAPE(s.dim[0], 1, n->latent)),
+                              lcl_reshape(centres, LCL_SHAPE(1, n->clusters, n->latent)));
+  lcl_tensor *distance = lcl_sum(lcl_square(apart), LCL_AXIS(2), false);
+  return lcl_log_softmax(lcl_neg(lcl_log(lcl_shift(distance, 1))), 1);
+}
+
+/* The share of each cluster so far, (K). */
+static lcl_tensor *shares(const net *n) {
+  return lcl_state(n->g, "shares", LCL_F32, LCL_SHAPE(n->clusters),
+                   (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 / (float)n->clusters });
+}
+
+/* KL(p || q) of each example: p is the softmax of 2 log q - log f. */
+static lcl_tensor *sharpening_rows(const net *n, lcl_tensor *log_q) {
+  lcl_tensor *log_f = lcl_reshape(lcl_log(lcl_shift(shares(n), 1e-8f)), LCL_SHAPE(1, n->clusters));
+  lcl_tensor *log_p = lcl_stop_gradient(lcl_log_softmax(lcl_sub(lcl_scale(log_q, 2), log_f), 1));
+  return lcl_sum(lcl_mul(lcl_exp(log_p), lcl_sub(log_p, log_q)), LCL_AXIS(1), false);
+}
+
+/* ---- graphs */
+
+static lcl_tensor *mean_of(lcl_tensor *rows) {
+  return lcl_mean(rows, LCL_ALL_AXES, false);
+}
+
+static void build_train(lcl_build *b, const net *n, const lcl_options *o) {
+  lcl_tensor *x = lcl_flatten(lcl_build_image(b));
+  if (!is_dec(o)) {
+    lcl_build_loss(b, lcl_l2(decode(n, encode(n, masked(o, x))), x, LCL_L2_SUM));
+    return;
+  }
+  lcl_tensor *log_q = log_membership(n, encode(n, x)), *q = lcl_exp(log_q);
+  lcl_build_term(b, "entropy", lcl_neg(mean_of(lcl_sum(lcl_mul(q, log_q), LCL_AXIS(1), false))));
+  lcl_build_loss(b, mean_of(sharpening_rows(n, log_q)));
+  lcl_ema(shares(n), lcl_stop_gradient(lcl_mean(q, LCL_AXIS(0), false)), 0.99f);
+}
+
+static void build_eval(lcl_build *b, const net *n, const lcl_options *o) {
+  lcl_tensor *x = lcl_flatten(lcl_build_image(b)), *z = encode(n, x);
+  lcl_build_features(b, z);
+  if (!is_dec(o)) {
+    lcl_build_example(b, "loss", lcl_l2_rows(decode(n, z), x, LCL_L2_SUM));
+    return;
+  }
+  lcl_tensor *log_q = log_membership(n, z);
+  lcl_build_example(b, "loss", sharpening_rows(n, log_q));
+  lcl_build_prediction(b, lcl_argmax(log_q, 1, false));
+}
+
+static void build_reconstruct(lcl_build *b, const net *n, const lcl_options *o) {
+  lcl_tensor *image = lcl_build_image(b), *seen = masked(o, image);
+  lcl_build_picture(b, "original", image);
+  lcl_build_picture(b, "masked", seen);
+  lcl_build_picture(b, "denoised",
+                    lcl_reshape(decode(n, encode(n, lcl_flatten(seen))), lcl_tensor_shape(image)));
+}
+
+static void build(lcl_build *b) {
+  const lcl_options *o = lcl_build_model(b)->options;
+  net n = make_net(lcl_build_model(b), lcl_build_graph(b));
+  if (lcl_build_mode(b) == LCL_MODE_TRAIN) build_train(b, &n, o);
+  if (lcl_build_mode(b) == LCL_MODE_EVAL) build_eval(b, &n, o);
+  if (lcl_build_mode(b) == LCL_MODE_RECONSTRUCT && !is_dec(o)) build_reconstruct(b, &n, o);
+}
+
+/* ---- the first centres */
+
+static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examples *ex, float *code) {
+  size_t row = (size_t)ex->size * sizeof(float), out = (size_t)n->latent * sizeof(float);
+  float *x = lcl_alloc(ENCODE_BATCH * row), *z = lcl_alloc(ENCODE_BATCH * out);
+  lcl_status s = x && z ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; s == LCL_OK && i < ex->n; i += ENCODE_BATCH) {
+    size_t rows = (size_t)LCL_MIN((int64_t)ENCODE_BATCH, ex->n - i);
+    memcpy(x, ex->images + i * ex->size, rows * row);
+    s = lcl_feed(p, "x", x, ENCODE_BATCH * row);
+    if (s == LCL_OK) s = lcl_run(p);
+    if (s == LCL_OK) s = lcl_fetch(p, "code", z, ENCODE_BATCH * out);
+    if (s == LCL_OK) memcpy(code + i * n->latent, z, rows * out);
+  }
+  lcl_free(x);
+  lcl_free(z);
+  return s;
+}
+
+/* k-means on the codes of all examples. */
+static lcl_status choose_centres(const net *n, lcl_store *store, lcl_program *p,
+                                 const lcl_model_examples *ex) {
+  size_t bytes = (size_t)(n->clusters * n->latent) * sizeof(float);
+  float *code = lcl_alloc((size_t)(ex->n * n->latent) * sizeof *code), *centres = lcl_alloc(bytes);
+  int32_t *cluster = lcl_alloc((size_t)ex->n * sizeof *cluster);
+  lcl_status s = code && centres && cluster ? encode_all(n, p, ex, code) : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK)
+    s = lcl_kmeans(lcl_store_context(store), code, ex->n, (int)n->latent,
+                   &(lcl_kmeans_desc) { .k = (int)n->clusters }, cluster, centres, NULL);
+  if (s == LCL_OK) s = lcl_store_write(store, "centres", centres, bytes);
+  lcl_free(code);
+  lcl_free(centres);
+  lcl_free(cluster);
+  return s;
+}
+
+static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples *ex) {
+  lcl_graph *g;
+  lcl_program *p = NULL;
+  if (!is_dec(m->options)) return LCL_OK;
+  LCL_TRY(lcl_graph_create(store, "centres", &g));
+  net n = make_net(m, g);
+  lcl_output(encode(&n, lcl_input(g, "x", LCL_F32, LCL_SHAPE(ENCODE_BATCH, n.pixels))), "code");
+  lcl_status s = lcl_compile(g, &(lcl_compile_desc) { 0 }, &p);
+  if (s == LCL_OK) s = choose_centres(&n, store, p, ex);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  return s;
+}
+
+/* ---- data, evaluation, settings */
+
+/* Everything there is, without labels. */
+static void data(const lcl_options *o, lcl_data_desc *d) {
+  (void)o;
+  d->merge = true;
+  d->valid = -1;
+}
+
+static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+  double accuracy;
+  if (!t->labels || !t->prediction) return LCL_OK;
+  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes,
+                               (int)make_net(m, NULL).clusters, &accuracy, NULL));
+  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
+  return LCL_OK;
+}
+
+static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
+  int hidden[MAX_HIDDEN];
+  int64_t clusters = lcl_option_int(o, "clusters"), latent = lcl_option_int(o, "latent");
+  double mask = lcl_option_float(o, "mask");
+  if (clusters == 0) clusters = d->classes;
+  if (lcl_parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
+                    MAX_HIDDEN, lcl_option_text(o, "hidden"));
+  if (latent < 1 || latent > 4096)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option latent: 1 to 4096, got %lld", (long long)latent);
+  if (mask < 0 || mask >= 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option mask: from 0 to below 1, got %g", mask);
+  if (is_dec(o) && (clusters < 2 || clusters > 1000))
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
+                    "classes)",
+                    (long long)clusters);
+  return LCL_OK;
+}
+
+static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
+  bool synthetic = strcmp(d->name, "synthetic") == 0;
+  LCL_TRY(check_options(o, d));
+  s->batch = 256;
+  s->select = "last";
+  if (is_dec(o)) {
+    s->epochs = synthetic ? 10 : 20;
+    s->optimiser = (lcl_optimiser_desc) { .kind = LCL_MOMENTUM, .beta1 = 0.9f };
+    s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.01 };
+  } else {
+    s->epochs = synthetic ? 15 : 50;
+    s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+    s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
+  }
+  return LCL_OK;
+}
+
+const lcl_model_class lcl_model_dec = {
+  .name = "dec",
+  .summary = "clusters in the code of a denoising autoencoder: by k-means, or deep embedded clustering (DEC)",
+  .reference = "Xie et al., Unsupervised Deep Embedding for Clustering Analysis, 2016",
+  .options = options,
+  .n_options = LCL_COUNT(options),
+  .data = data,
+  .defaults = defaults,
+  .build = build,
+  .start = start,
+  .score = score,
+  .can = LCL_CAN_CLUSTER | LCL_CAN_RECONSTRUCT,
+};
