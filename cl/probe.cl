@@ -1,17 +1,19 @@
 /* probe.cl: what a device can do at best. Each kernel does nothing useful.
  *
- * fma_peak      every item keeps CHAINS independent accumulators of width VEC and runs `rounds` fused multiply-adds on each
- * read_sum      every item sums `per` vectors of 16 floats from its part of x: global read bandwidth
- * copy          y = x, vectors of 16 floats: global read + write bandwidth
- * local_sum     every item reads `rounds` floats from local memory: local bandwidth
+ * fma_peak   every item keeps twelve independent accumulators of width VEC and runs `rounds` multiply-adds on each
+ * read_sum   `rounds` times over, the items together read n vectors of 16 floats (a power of two): read bandwidth
+ * copy       the same with y = x: read + write bandwidth
+ * chase      one item follows `steps` links of a chain through memory: latency
+ * local_sum  every item reads `rounds` floats from local memory: local bandwidth
  *
- * Tunables: VEC (1, 4, 8, 16), CHAINS (8), REAL (float or half)
+ * Tunables: VEC (1, 4, 8, 16), REAL (float or half), FUSED (1: fma whatever the driver says of it; 0: fma if the
+ * driver calls it fast, else mad, as fma may be computed by software)
  */
+#ifndef FUSED
+#define FUSED 1
+#endif
 #ifndef VEC
 #define VEC 16
-#endif
-#ifndef CHAINS
-#define CHAINS 12
 #endif
 #ifndef REAL
 #define REAL float
@@ -27,39 +29,56 @@
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 #endif
 
+/* Named accumulators: not every compiler keeps an array in registers. */
+#define ALL(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+
 kernel void fma_peak(global REALV *out, int rounds, REAL a, REAL b) {
-  REALV x[CHAINS];
-  REALV va = (REALV)(a), vb = (REALV)(b);
-#pragma unroll
-  for (int i = 0; i < CHAINS; i++) x[i] = (REALV)((REAL)(get_global_id(0) + i));
+  REALV va = (REALV)(a), vb = (REALV)(b), sum = (REALV)((REAL)0);
+#define START(i) REALV x##i = (REALV)((REAL)(get_global_id(0) + i));
+#if FUSED || defined(FP_FAST_FMAF)
+#define STEP(i) x##i = fma(x##i, va, vb);
+#else
+#define STEP(i) x##i = mad(x##i, va, vb);
+#endif
+#define ADD(i)   sum += x##i;
+  ALL(START)
   for (int r = 0; r < rounds; r++) {
-#pragma unroll
-    for (int i = 0; i < CHAINS; i++) x[i] = fma(x[i], va, vb);
+    ALL(STEP)
   }
-  REALV s = x[0];
-#pragma unroll
-  for (int i = 1; i < CHAINS; i++) s += x[i];
-  out[get_global_id(0)] = s;
+  ALL(ADD)
+  out[get_global_id(0)] = sum;
 }
 
 #ifndef USE_FP16
-/* Chunk-wise on panels (an item walks its own stretch), interleaved elsewhere (neighbouring items read neighbouring data). */
-kernel void read_sum(global const float16 *x, global float16 *out, int per, int chunked) {
-  int id = get_global_id(0), n = get_global_size(0);
-  int at = chunked ? id * per : id, step = chunked ? 1 : n;
+/* Of the n vectors an item reads `per` (an even number) in a round: a stretch if chunked, as processors like it, another one
+ * every round, so that every processor sees all n; else every so-many'th, so that neighbouring items read neighbouring data. */
+#define AT(start, i) (((start) + (i) * step) & (n - 1))
+
+kernel void read_sum(global const float16 *x, global float16 *out, int n, int per, int rounds, int chunked) {
+  int id = get_global_id(0), items = get_global_size(0), step = chunked ? 1 : items;
   float16 s0 = 0.0f, s1 = 0.0f;
-  for (int i = 0; i + 2 <= per; i += 2) {
-    s0 += x[at];
-    s1 += x[at + step];
-    at += 2 * step;
+  for (int r = 0; r < rounds; r++) {
+    int start = chunked ? (id + r) % items * per : id;
+    for (int i = 0; i < per; i += 2) {
+      s0 += x[AT(start, i)];
+      s1 += x[AT(start, i + 1)];
+    }
   }
   out[id] = s0 + s1;
 }
 
-kernel void copy(global const float16 *x, global float16 *y, int per, int chunked) {
-  int id = get_global_id(0), n = get_global_size(0);
-  int at = chunked ? id * per : id, step = chunked ? 1 : n;
-  for (int i = 0; i < per; i++, at += step) y[at] = x[at];
+kernel void copy(global const float16 *x, global float16 *y, int n, int per, int rounds, int chunked) {
+  int id = get_global_id(0), items = get_global_size(0), step = chunked ? 1 : items, to = chunked ? id * per : id;
+  for (int r = 0; r < rounds; r++) {
+    int from = chunked ? (id + r) % items * per : id;
+    for (int i = 0; i < per; i++) y[AT(to, i)] = x[AT(from, i)];
+  }
+}
+
+kernel void chase(global const int *next, global int *end, int steps) {
+  int at = 0;
+  for (int i = 0; i < steps; i++) at = next[at];
+  *end = at;
 }
 
 kernel void local_sum(global float *out, local float *shared, int rounds) {

@@ -1,171 +1,124 @@
-/* latentcl bench: measures named workloads. */
+/* latentcl bench: measures named workloads, and puts results side by side. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base.h"
 #include "bench/compare.h"
+#include "bench_text.h"
 #include "cli.h"
-#include "latentcl/bench.h"
+#include "device/device.h"
 
-static const char *const suites[] = { "device", "launch", "gemm", "conv", "deepbench", "recurrent", "perturb", "fft", "steps", "pixelrnn", "sample" };
+/* Suites, and the larger one that a suite is part of. */
+static const struct {
+  const char *name, *within;
+} suites[] = {
+  { "device", "" },        { "launch", "device" }, { "gemm", "" },    { "conv", "" },
+  { "deepbench", "conv" }, { "recurrent", "" },    { "perturb", "" }, { "fft", "" },
+  { "steps", "" },         { "pixelrnn", "" },     { "sample", "" },
+};
+
+typedef struct options {
+  const char *device, *json, *csv, *compare, *html, *threshold_text;
+  double seconds, threshold;
+  bool verify, list, describe, quick, compile_times;
+} options;
+
+/* ---- which workloads ------------------------------------------------------------------------------------
+ */
 
 typedef struct picked {
   size_t *index, n;
 } picked;
 
-static bool is_suite(const char *s) {
-  for (size_t i = 0; i < LCL_COUNT(suites); i++)
-    if (strcmp(s, suites[i]) == 0) return true;
-  return false;
+static bool in_suite(const char *of_workload, const char *wanted, bool *known) {
+  bool in = false;
+  for (size_t i = 0; i < LCL_COUNT(suites); i++) {
+    *known |= strcmp(suites[i].name, wanted) == 0;
+    if (strcmp(suites[i].name, of_workload) == 0)
+      in = strcmp(of_workload, wanted) == 0 || strcmp(suites[i].within, wanted) == 0;
+  }
+  return in;
 }
 
-/* Arguments to workload indices, each once, in the order of the table within a suite. */
-static int pick(int argc, char **argv, picked *p) {
-  size_t count = lcl_bench_count();
-  p->index = calloc(count * (size_t)(argc ? argc : 1), sizeof *p->index);
-  if (!p->index) return cli_fail("out of memory");
-  for (int a = 0; a < argc; a++) {
-    bool all = strcmp(argv[a], "all") == 0, suite = is_suite(argv[a]);
+/* Arguments to workload indices, each once, in the order of the table within an argument. */
+static int pick(int argc, char *const *argv, picked *p) {
+  const size_t count = lcl_bench_count();
+  bool *taken = calloc(count, sizeof *taken);
+  p->index = calloc(count, sizeof *p->index);
+  int code = p->index && taken ? CLI_OK : cli_fail("out of memory");
+  for (int a = 0; code == CLI_OK && a < argc; a++) {
+    bool known = strcmp(argv[a], "all") == 0, all = known;
     size_t one = count;
-    if (!all && !suite && lcl_bench_find(argv[a], &one) != LCL_OK) {
+    in_suite("", argv[a], &known);
+    if (!known && lcl_bench_find(argv[a], &one) != LCL_OK) {
       fprintf(stderr, "latentcl bench: %s\nSuites: all", lcl_error_message());
-      for (size_t i = 0; i < LCL_COUNT(suites); i++) fprintf(stderr, ", %s", suites[i]);
+      for (size_t i = 0; i < LCL_COUNT(suites); i++) fprintf(stderr, ", %s", suites[i].name);
       fprintf(stderr, "\n");
-      return CLI_USAGE;
+      code = CLI_USAGE;
     }
-    for (size_t i = 0; i < count; i++)
-      if (all || i == one || (suite && strcmp(lcl_bench_at(i).suite, argv[a]) == 0)) p->index[p->n++] = i;
+    for (size_t i = 0; code == CLI_OK && i < count; i++) {
+      const lcl_bench_info w = lcl_bench_at(i);
+      /* How steps of PixelRNN grow: the two named steps belong to that too. */
+      const bool grows = strcmp(argv[a], "pixelrnn") == 0 && strcmp(w.suite, "steps") == 0 &&
+                         strncmp(w.name, "pixelrnn-", 9) == 0;
+      if (!taken[i] && (all || i == one || grows || in_suite(w.suite, argv[a], &known)))
+        taken[p->index[p->n++] = i] = true;
+    }
   }
+  free(taken);
+  return code;
+}
+
+/* The workloads of a results file that this version has. */
+static int pick_from(const lcl_result_file *f, picked *p) {
+  p->index = calloc(f->n + 1, sizeof *p->index);
+  if (!p->index) return cli_fail("out of memory");
+  for (size_t i = 0; i < f->n; i++)
+    if (lcl_bench_find(f->rows[i].name, &p->index[p->n]) == LCL_OK) p->n++;
   return CLI_OK;
 }
 
-static void print_head(void) {
-  printf("%-30s %12s %9s %9s %9s %9s %8s  %s\n", "workload", "median", "+-", "GFLOP/s", "GB/s", "roofline", "verified", "most of the arithmetic");
-}
-
-static const char *seconds_text(double s, char buf[32]) {
-  if (s < 0) return "";
-  if (s < 1e-3) snprintf(buf, 32, "%.2f us", s * 1e6);
-  else if (s < 1) snprintf(buf, 32, "%.3f ms", s * 1e3);
-  else snprintf(buf, 32, "%.3f s", s);
-  return buf;
-}
-
-static void print_row(const lcl_bench_row *r) {
-  char median[32], spread[32], roof[16] = "", gflops[16] = "", gbs[16] = "";
-  if (r->unit[0]) {
-    if (r->value < 0) printf("%-30s %12s\n", r->name, "not there");
-    else printf("%-30s %12.2f %s\n", r->name, r->value, r->unit);
-    return;
-  }
-  if (r->roofline >= 0) snprintf(roof, sizeof roof, "%.0f %%", 100 * r->roofline);
-  if (r->median > 0) {
-    snprintf(gflops, sizeof gflops, "%.1f", r->flops / r->median * 1e-9);
-    snprintf(gbs, sizeof gbs, "%.1f", r->bytes / r->median * 1e-9);
-  }
-  printf("%-30s %12s %9s %9s %9s %9s %8s  %s\n", r->name, seconds_text(r->median, median), seconds_text(r->spread, spread), gflops, gbs,
-         roof, r->verified > 0 ? "yes" : r->verified < 0 ? "WRONG" : "", r->algorithm);
-  if (r->cold_compile >= 0 || r->device >= 0)
-    printf("%30s compile %s", "", seconds_text(r->compile, median));
-  if (r->cold_compile >= 0) printf(", cold (first run included) %s", seconds_text(r->cold_compile, median));
-  if (r->device >= 0) printf(", device time %s", seconds_text(r->device, median));
-  if (r->cold_compile >= 0 || r->device >= 0) printf(", enqueue %s\n", seconds_text(r->enqueue, median));
-  fflush(stdout);
-}
-
-static int list_all(bool describe) {
-  for (size_t i = 0; i < lcl_bench_count(); i++) {
-    lcl_bench_info b = lcl_bench_at(i);
+static int list(const picked *p, bool describe) {
+  for (size_t i = 0; i < p->n; i++) {
+    lcl_bench_info b = lcl_bench_at(p->index[i]);
     printf("%-10s %-36s %s\n", b.suite, b.name, b.description);
   }
-  if (describe)
-    printf("\nmedian     steady-state time of one run, after warm-up; short work is run back to back for a millisecond between two waits\n"
-           "+-         median absolute deviation of those times\n"
-           "GFLOP/s    useful arithmetic counted from shapes (a multiply-add is 2), not what an algorithm happens to do\n"
-           "GB/s       bytes that must move between memory and the kernels, counted from shapes\n"
-           "roofline   the best time this device could need for that arithmetic and those bytes (its own peaks, measured in the same\n"
-           "           process) as a part of the median\n"
-           "verified   the result equals the double-precision reference within its error bound (--verify)\n");
+  if (describe) bench_print_readings();
   return CLI_OK;
 }
 
+/* ---- files ------------------------------------------------------------------------------------------------
+ */
+
 static int write_text(const char *path, const char *text) {
-  if (strcmp(path, "-") == 0) return fputs(text, stdout) >= 0 && putchar('\n') != EOF ? CLI_OK : cli_fail("cannot write");
+  if (strcmp(path, "-") == 0)
+    return fputs(text, stdout) >= 0 && putchar('\n') != EOF ? CLI_OK : cli_fail("cannot write");
   return lcl_file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
 }
 
-static int write_csv(const char *path, const lcl_bench_row *rows, size_t n) {
-  lcl_str s = { 0 };
-  lcl_str_add(&s, "name,suite,median_s,mad_s,best_s,compile_s,first_s,enqueue_s,gflop,mbytes,roofline,launches,memory_bytes,verified,error,value,unit\n");
-  for (size_t i = 0; i < n; i++) {
-    const lcl_bench_row *r = &rows[i];
-    lcl_str_add(&s, "%s,%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%d,%.4g,%.6g,%s\n", r->name, r->suite, r->median, r->spread,
-                r->best, r->compile, r->first_run, r->enqueue, r->flops * 1e-9, r->bytes * 1e-6, r->roofline, r->launches, r->memory,
-                r->verified, r->error, r->value, r->unit);
-  }
-  int code = lcl_str_ok(&s) ? write_text(path, s.data) : cli_fail("out of memory");
-  lcl_str_free(&s);
+static int draw(const lcl_result_files *files, const char *path) {
+  lcl_str page = { 0 };
+  int code = lcl_results_html(files, &page) == LCL_OK ? write_text(path, page.data) : cli_error();
+  lcl_str_free(&page);
   return code;
 }
 
-typedef struct options {
-  const char *device, *json, *csv, *compare, *html, *threshold_text;
-  double seconds, threshold;
-  bool verify, list, describe, cold, device_time;
-} options;
-
-/* Prints (and draws) files next to each other; exit code 1 when the last one is slower than the threshold allows. */
-static int compare_files(const lcl_result_file *files, size_t n, const options *o) {
-  lcl_str table = { 0 }, page = { 0 };
+/* Prints (and draws) results next to each other; exit code 1 when the last ones are slower than the threshold
+ * allows. */
+static int compare(const lcl_result_files *files, const options *o) {
+  lcl_str table = { 0 };
   size_t regressions = 0;
   int code = CLI_OK;
-  if (lcl_results_table(files, n, o->threshold, &table, &regressions) != LCL_OK) code = cli_error();
-  else fputs(table.data, stdout);
-  if (code == CLI_OK && o->html) {
-    if (lcl_results_html(files, n, &page) != LCL_OK) code = cli_error();
-    else code = write_text(o->html, page.data);
-  }
+  if (lcl_results_table(files, o->threshold, &table, &regressions) != LCL_OK)
+    code = cli_error();
+  else
+    fputs(table.data, o->json && strcmp(o->json, "-") == 0 ? stderr : stdout);
+  if (code == CLI_OK && o->html) code = draw(files, o->html);
   if (code == CLI_OK && regressions)
-    code = cli_fail("%zu workload%s slower than the threshold allows, or wrong", regressions, regressions == 1 ? " is" : "s are");
+    code = cli_fail("%zu workload%s slower than the threshold allows, or wrong", regressions,
+                    regressions == 1 ? " is" : "s are");
   lcl_str_free(&table);
-  lcl_str_free(&page);
-  return code;
-}
-
-/* latentcl bench --compare a.json b.json ... */
-static int compare_paths(int argc, char **argv, const options *o) {
-  size_t n = (size_t)argc + 1, loaded = 0;
-  lcl_result_file *files = calloc(n, sizeof *files);
-  int code = files ? CLI_OK : cli_fail("out of memory");
-  for (size_t i = 0; code == CLI_OK && i < n; i++) {
-    if (lcl_results_load(i ? argv[i - 1] : o->compare, &files[i]) != LCL_OK) code = cli_error();
-    else loaded++;
-  }
-  if (code == CLI_OK) code = compare_files(files, n, o);
-  for (size_t i = 0; i < loaded; i++) lcl_results_free(&files[i]);
-  free(files);
-  return code;
-}
-
-/* What was just measured (as JSON text) against --compare FILE. */
-static int compare_now(const char *text, const options *o) {
-  lcl_result_file files[2];
-  if (lcl_results_load(o->compare, &files[0]) != LCL_OK) return cli_error();
-  int code = lcl_results_parse(text, "this run", &files[1]) == LCL_OK ? compare_files(files, 2, o) : cli_error();
-  lcl_results_free(&files[0]);
-  lcl_results_free(&files[1]);
-  return code;
-}
-
-static int draw_now(const char *text, const options *o) {
-  lcl_result_file file;
-  lcl_str page = { 0 };
-  if (lcl_results_parse(text, "this run", &file) != LCL_OK) return cli_error();
-  int code = lcl_results_html(&file, 1, &page) == LCL_OK ? write_text(o->html, page.data) : cli_error();
-  lcl_results_free(&file);
-  lcl_str_free(&page);
   return code;
 }
 
@@ -181,100 +134,225 @@ static int parse_threshold(options *o) {
   return CLI_OK;
 }
 
-/* Compile time of a workload in a process of its own whose caches (ours, PoCL's, NVIDIA's) are empty; -1 if that failed. */
-static double cold_compile(const char *name, const char *device) {
-  char dir[] = "/tmp/latentcl-cold-XXXXXX", command[1024], self[512];
-  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n <= 0 || !mkdtemp(dir)) return -1;
-  self[n] = 0;
-  snprintf(command, sizeof command,
-           "LATENTCL_CACHE=%s/l POCL_CACHE_DIR=%s/p CUDA_CACHE_PATH=%s/c '%s' bench '%s' --seconds 0.000001 --json - 2>/dev/null",
-           dir, dir, dir, self, name);
-  if (device) setenv("LATENTCL_DEVICE", device, 1);
-  FILE *f = popen(command, "r");
-  lcl_str text = { 0 };
-  char part[4096];
-  size_t got;
-  while (f && (got = fread(part, 1, sizeof part, f)) > 0) lcl_str_append(&text, part, got);
-  if (f) pclose(f);
-  double compile = -1, first = -1;
-  if (text.data) lcl_results_compile_times(text.data, &compile, &first);
-  lcl_str_free(&text);
-  snprintf(command, sizeof command, "rm -rf %s", dir);
-  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
-  return compile >= 0 && first >= 0 ? compile + first : -1; /* CPU drivers finish compiling when a kernel first runs */
+/* ---- first start in a process of its own
+ * -------------------------------------------------------------------- */
+
+/* What such a process prints: seconds to compile and for the first run. */
+static int print_compile_times(const picked *p, const options *o) {
+  lcl_context *ctx;
+  lcl_bench_desc desc = { .seconds = -1, .no_roofline = true };
+  lcl_bench_row row;
+  if (lcl_context_create(&(lcl_context_desc) { .device = o->device }, &ctx) != LCL_OK) return cli_error();
+  int code = lcl_bench_run(ctx, p->index[0], &desc, &row) == LCL_OK ? CLI_OK : cli_error();
+  if (code == CLI_OK) printf("%.9g\n", row.compile + row.first_run);
+  lcl_context_destroy(ctx);
+  return code;
 }
 
-static int run_all(const picked *p, const options *o) {
-  lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc){ .device = o->device }, &ctx) != LCL_OK) return cli_error();
-  lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = o->device_time };
-  lcl_bench_row *rows = calloc(p->n, sizeof *rows);
-  size_t done = 0, wrong = 0, failed = 0;
-  bool quiet = o->json && strcmp(o->json, "-") == 0;
-  if (!quiet) {
-    printf("device: %s\n", lcl_context_device_name(ctx));
-    print_head();
-  }
-  for (size_t i = 0; rows && i < p->n; i++) {
-    if (lcl_bench_run(ctx, p->index[i], &desc, &rows[done]) != LCL_OK) {
+static double start_once(const char *dir, const char *name, const char *device) {
+  char command[1024], self[512], line[64] = "";
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0) return -1;
+  self[n] = 0;
+  snprintf(command, sizeof command,
+           "LATENTCL_CACHE=%s/l XDG_CACHE_HOME=%s/x POCL_CACHE_DIR=%s/p CUDA_CACHE_PATH=%s/c "
+           "NEO_CACHE_DIR=%s/n timeout 600 '%s' bench '%s' "
+           "--device %s --compile-times 2>/dev/null",
+           dir, dir, dir, dir, dir, self, name, device);
+  FILE *f = popen(command, "r");
+  if (!f) return -1;
+  const bool got = fgets(line, sizeof line, f) != NULL;
+  return pclose(f) == 0 && got ? strtod(line, NULL) : -1;
+}
+
+/* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it failed. */
+static void measure_starts(lcl_bench_row *row, const char *device) {
+  char dir[] = "/tmp/latentcl-cold-XXXXXX", command[64];
+  if (!mkdtemp(dir)) return;
+  row->cold_compile = start_once(dir, row->name, device);
+  if (row->cold_compile >= 0) row->cached_compile = start_once(dir, row->name, device);
+  snprintf(command, sizeof command, "rm -rf %s", dir);
+  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
+}
+
+/* ---- measuring
+ * ---------------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+  struct {
+    char **data;
+    size_t n, cap;
+  } texts; /* JSON, one a device */
+  lcl_str csv;
+  size_t wrong, failed;
+} tally;
+
+static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet, lcl_bench_row *rows,
+                        tally *t) {
+  lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick };
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  char device[32], *text;
+  size_t done = 0;
+  snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
+  for (size_t i = 0; i < p->n; i++) {
+    lcl_bench_row *row = &rows[done];
+    if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
+    const bool ok = lcl_bench_run(ctx, p->index[i], &desc, row) == LCL_OK;
+    if (ok && !o->quick && row->compile >= 0) measure_starts(row, device);
+    if (isatty(2)) fprintf(stderr, "\r\033[K");
+    if (!ok) {
       fprintf(stderr, "latentcl bench: %s\n", lcl_error_message());
-      failed++;
+      t->failed++;
       continue;
     }
-    if (o->cold && rows[done].compile >= 0) rows[done].cold_compile = cold_compile(rows[done].name, o->device);
-    wrong += rows[done].verified < 0;
-    if (!quiet) print_row(&rows[done]);
+    t->wrong += row->verified < 0;
+    if (!quiet) bench_print_row(row, !o->quick);
     done++;
   }
-  int code = rows ? CLI_OK : cli_fail("out of memory");
-  char *text = NULL;
-  if (code == CLI_OK && (o->json || o->compare || o->html)) {
-    if (lcl_bench_json(ctx, &desc, rows, done, &text) != LCL_OK) code = cli_error();
-    if (code == CLI_OK && o->json) code = write_text(o->json, text);
-    if (code == CLI_OK && o->compare) code = compare_now(text, o);
-    else if (code == CLI_OK && o->html) code = draw_now(text, o);
-    free(text);
+  bench_csv(&t->csv, caps->name, rows, done);
+  if (lcl_bench_json(ctx, &desc, rows, done, &text) != LCL_OK) return cli_error();
+  return LCL_PUSH(&t->texts, text) ? CLI_OK : cli_fail("out of memory");
+}
+
+static int measure_device(const char *device, const picked *p, const options *o, tally *t) {
+  const bool quiet = (o->json && strcmp(o->json, "-") == 0) || (o->csv && strcmp(o->csv, "-") == 0) ||
+                     (o->html && strcmp(o->html, "-") == 0);
+  lcl_context *ctx;
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  lcl_bench_row *rows = calloc(p->n + 1, sizeof *rows);
+  if (!quiet) {
+    printf("device: %s\ndriver: %s %s, %s\nclock:  %s\n", caps->name, caps->platform, caps->driver,
+           caps->version, LCL_BENCH_CLOCK);
+    bench_print_head();
   }
-  if (code == CLI_OK && o->csv) code = write_csv(o->csv, rows, done);
-  if (wrong) code = cli_fail("%zu result%s differ%s from the reference", wrong, wrong == 1 ? "" : "s", wrong == 1 ? "s" : "");
-  if (failed && code == CLI_OK) code = CLI_FAILED;
+  int code = rows ? measure_rows(ctx, p, o, quiet, rows, t) : cli_fail("out of memory");
   free(rows);
   lcl_context_destroy(ctx);
+  return code;
+}
+
+/* --device all: each in turn; one that fails is named, and the others go on. */
+static int measure_devices(const picked *p, const options *o, tally *t) {
+  lcl_device_info *rows;
+  size_t n;
+  int code = CLI_OK;
+  if (!o->device || strcmp(o->device, "all") != 0) return measure_device(o->device, p, o, t);
+  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  for (size_t i = 0; i < n; i++) {
+    char selector[32];
+    if (!rows[i].device) continue;
+    snprintf(selector, sizeof selector, "%d:%d", rows[i].caps.platform_index, rows[i].caps.device_index);
+    if (measure_device(selector, p, o, t) != CLI_OK) code = CLI_FAILED;
+  }
+  lcl_free(rows);
+  return t->texts.n ? code : cli_fail("no device could be measured");
+}
+
+/* One device: its own object; several: a set. */
+static int write_json(const tally *t, const options *o, bool several) {
+  char *set;
+  if (!several) return write_text(o->json, t->texts.data[0]);
+  if (lcl_results_join(t->texts.data, t->texts.n, &set) != LCL_OK) return cli_error();
+  int code = write_text(o->json, set);
+  free(set);
+  return code;
+}
+
+static int measure(const picked *p, const options *o, lcl_result_files *files) {
+  tally t = { 0 };
+  const bool several = o->device && strcmp(o->device, "all") == 0;
+  int code = measure_devices(p, o, &t);
+  for (size_t i = 0; i < t.texts.n && (o->compare || o->html); i++)
+    if (lcl_results_parse(t.texts.data[i], "this run", files) != LCL_OK) code = cli_error();
+  if (t.texts.n && o->json && write_json(&t, o, several) != CLI_OK) code = CLI_FAILED;
+  if (t.texts.n && o->csv && write_text(o->csv, t.csv.data) != CLI_OK) code = CLI_FAILED;
+  if (t.texts.n && o->compare && compare(files, o) != CLI_OK)
+    code = CLI_FAILED;
+  else if (t.texts.n && o->html && !o->compare && draw(files, o->html) != CLI_OK)
+    code = CLI_FAILED;
+  if (t.wrong)
+    code = cli_fail("%zu result%s from the reference", t.wrong, t.wrong == 1 ? " differs" : "s differ");
+  if (t.failed && code == CLI_OK) code = CLI_FAILED;
+  for (size_t i = 0; i < t.texts.n; i++) free(t.texts.data[i]);
+  lcl_free(t.texts.data);
+  lcl_str_free(&t.csv);
+  return code;
+}
+
+/* ---- the command
+ * --------------------------------------------------------------------------------------------- */
+
+static bool is_file(const char *name) {
+  const size_t n = strlen(name);
+  return n > 5 && strcmp(name + n - 5, ".json") == 0;
+}
+
+static int run_options(int argc, char **argv, const options *o) {
+  static char *const standard[] = { "gemm", "conv", "steps" }, *const everything[] = { "all" };
+  lcl_result_files files = { 0 };
+  picked p = { 0 };
+  int code = CLI_OK, n_files = 0;
+  while (o->compare && n_files < argc && is_file(argv[n_files])) n_files++;
+  if (n_files && n_files < argc)
+    return cli_usage("--compare takes results files or workloads after its FILE, not both");
+  if (o->compare && lcl_results_load(o->compare, &files) != LCL_OK) code = cli_error();
+  for (int i = 0; code == CLI_OK && i < n_files; i++)
+    if (lcl_results_load(argv[i], &files) != LCL_OK) code = cli_error();
+  if (code == CLI_OK && (n_files || (o->compare && argc == 0 && files.n > 1))) {
+    code = compare(&files, o);
+  } else if (code == CLI_OK) {
+    if (argc)
+      code = pick(argc, argv, &p);
+    else if (o->list || o->describe)
+      code = pick(1, everything, &p);
+    else if (files.n)
+      code = pick_from(&files.data[0], &p);
+    else
+      code = pick(3, standard, &p);
+    if (code == CLI_OK)
+      code = o->list || o->describe ? list(&p, o->describe)
+             : o->compile_times     ? print_compile_times(&p, o)
+                                    : measure(&p, o, &files);
+  }
+  lcl_results_free(&files);
+  free(p.index);
   return code;
 }
 
 static int run(int argc, char **argv) {
   options o = { .seconds = 1 };
   const cli_option table[] = {
-    { "device", CLI_STRING, &o.device, "SEL", "which device: an index (1:0), a kind (gpu, cpu) or part of a name" },
+    { "device", CLI_STRING, &o.device, "SEL",
+      "which device: an index (1:0), a kind (gpu, cpu), part of a name, or all: each in turn" },
     { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload" },
-    { "cold", CLI_FLAG, &o.cold, NULL, "also measure the very first compilation: a child process with empty caches" },
-    { "device-time", CLI_FLAG, &o.device_time, NULL, "also run with the profiler: device time of the launches beside the host's enqueue time" },
+    { "quick", CLI_FLAG, &o.quick, NULL,
+      "leave out what takes runs of its own: start with empty and full caches, device time" },
     { "verify", CLI_FLAG, &o.verify, NULL, "check each result against the double-precision reference" },
-    { "json", CLI_STRING, &o.json, "FILE", "write results as JSON (- for standard output)" },
+    { "json", CLI_STRING, &o.json, "FILE",
+      "write results as JSON (- for standard output); of several devices as a set" },
     { "csv", CLI_STRING, &o.csv, "FILE", "write results as CSV" },
-    { "compare", CLI_STRING, &o.compare, "FILE", "compare with an earlier --json FILE; with further FILEs instead of workloads, compare those" },
-    { "threshold", CLI_STRING, &o.threshold_text, "PART", "with --compare: exit 1 when a workload is slower by more than this (5%)" },
+    { "compare", CLI_STRING, &o.compare, "FILE",
+      "compare with a --json FILE: with the FILEs that follow, else measure and compare with that" },
+    { "threshold", CLI_STRING, &o.threshold_text, "PART",
+      "with --compare: exit 1 when a workload is slower by more than this (5%)" },
     { "html", CLI_STRING, &o.html, "FILE", "draw times and rooflines as a web page" },
-    { "list", CLI_FLAG, &o.list, NULL, "list workloads and suites" },
-    { "describe", CLI_FLAG, &o.describe, NULL, "explain workloads and what the columns mean" },
+    { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
+    { "describe", CLI_FLAG, &o.describe, NULL, "list workloads and explain every reading in words" },
+    { "compile-times", CLI_FLAG, &o.compile_times, NULL,
+      "internal: compile and run once for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
-  int at, code = cli_parse(argc, argv, table, "bench [SUITE|WORKLOAD]...",
-                           "Measures named workloads on one device. Suites: all, device, launch, gemm, conv, deepbench, recurrent, perturb, fft, "
-                           "steps, pixelrnn, sample. Without arguments: gemm, conv and steps.",
+  int at, code = cli_parse(argc, argv, table, "bench [SUITE|WORKLOAD]... | bench --compare FILE [FILE]...",
+                           "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
+                           "deepbench), recurrent, perturb, fft, "
+                           "steps, pixelrnn, sample. Without arguments: gemm, conv and steps; with --compare "
+                           "FILE alone, what FILE has.",
                            &at);
   if (code >= 0) return code;
-  if (o.list || o.describe) return list_all(o.describe);
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
-  if (o.compare && at < argc && strstr(argv[at], ".json")) return compare_paths(argc - at, argv + at, &o);
-  char *standard[] = { "gemm", "conv", "steps" };
-  picked p = { 0 };
-  code = at < argc ? pick(argc - at, argv + at, &p) : pick(3, standard, &p);
-  if (code == CLI_OK) code = run_all(&p, &o);
-  free(p.index);
-  return code;
+  if (o.seconds <= 0) return cli_usage("--seconds takes a positive number");
+  return run_options(argc - at, argv + at, &o);
 }
 
 const struct lcl_command cmd_bench = { "bench", "measure named workloads on a device", run };

@@ -12,15 +12,16 @@ extern "C" {
 typedef struct lcl_bench_row {
   char name[64], suite[16];
   char algorithm[96];   /* label of the launch that does most of the arithmetic */
-  double cold_compile;  /* with every cache empty: filled by `latentcl bench --cold`, which asks a child process */
-  double compile;       /* with the caches as they were */
+  double cold_compile;  /* compilation and first run in a new process whose caches are all empty, and again in one that */
+  double cached_compile; /* finds them full: filled by `latentcl bench`, which starts them */
+  double compile;       /* in this process, with the caches as they were */
   double first_run;
   double median, spread, best; /* steady state; spread is the median absolute deviation */
   double enqueue;       /* host time to enqueue one run */
   double device;        /* sum of device times of the launches of one run */
   long runs;
   double flops, bytes;  /* useful arithmetic (a multiply-add is 2) and bytes that must move, of one run */
-  double roofline;      /* part of the best possible time for flops and bytes on this device, 0..1; see lcl_bench_peaks */
+  double roofline;      /* best possible time on this device as a part of the median, 0..1; see lcl_bench_peaks */
   size_t memory;        /* bytes of intermediates and variables */
   size_t launches;
   int verified;         /* 1: equals the double-precision reference within its bound; -1: wrong; 0: not looked at */
@@ -29,16 +30,26 @@ typedef struct lcl_bench_row {
   double value;
 } lcl_bench_row;
 
-/* What the device can do, measured in the same process: the roofline that rows are compared with. */
+/* What the device can do, measured in the same process: the roofline that rows are compared with. The best time of a
+ * row is the sum over its launches of max(flops / peak, bytes / bandwidth of a working set of so many bytes), since what
+ * fits a cache may come from there. */
+enum { LCL_BENCH_LEVELS = 4 };
 typedef struct lcl_bench_peaks {
-  double flops;     /* f32 fused multiply-adds x 2 a second */
-  double bandwidth; /* bytes a second, read + written */
+  double flops;     /* f32 multiply-adds x 2 a second */
+  double bandwidth; /* bytes a second, read + written, of the largest working set that was measured */
+  int n_levels;
+  struct { double bytes, rate; } level[LCL_BENCH_LEVELS]; /* bandwidth by size of the working set, smallest first */
 } lcl_bench_peaks;
 
+/* What the times were taken with. */
+#define LCL_BENCH_CLOCK "host: CLOCK_MONOTONIC around work that is waited for; device: OpenCL event profiling"
+
 typedef struct lcl_bench_desc {
-  double seconds;   /* time to spend on the steady state of a workload (default 1; at least 5 runs) */
+  double seconds;   /* time to spend on the steady state of a workload (default 1; at least 5 runs); negative: the
+                       first run only */
   bool verify;
   bool device_time; /* also run with the profiler: the sum of the launches' device times */
+  bool no_roofline; /* leave out the roofline, and the second or two it takes to measure the peaks */
   lcl_bench_peaks peaks; /* zero: measured when first needed, and kept here */
 } lcl_bench_desc;
 

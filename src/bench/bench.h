@@ -34,24 +34,39 @@ extern const lcl_workload lcl_workloads[];
 extern const size_t lcl_n_workloads;
 
 lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
-lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row);
 lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
 
 /* Compiles the graph for fetch and fills the row's compile time, arithmetic, memory and algorithm. */
-lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n, lcl_program **out, lcl_bench_row *row);
-/* First run, warm-up, then the steady state. Short programs run several times between two waits, as a training loop would. */
-lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, const lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n,
+                             lcl_program **out, lcl_bench_row *row);
+/* First run, warm-up, then the steady state. Short programs run several times between two waits, as a
+ * training loop would. */
+lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc, lcl_bench_row *row);
 /* The same for any work: run enqueues it once. */
 typedef lcl_status (*lcl_bench_fn)(void *user);
-lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc, lcl_bench_row *row);
-/* Fills every input of the program's graph that the step declares with numbers of the right kind. */
+lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc,
+                             lcl_bench_row *row);
 double lcl_bench_median(double *values, size_t n); /* sorts values */
 
-/* probe.c */
+/* probe.c, probe_memory.c */
 lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
-lcl_status lcl_probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
-lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                               lcl_bench_row *row);
+lcl_status lcl_probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_latency(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                             lcl_bench_row *row);
+lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                              lcl_bench_row *row);
 lcl_status lcl_probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
-lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row);
+/* Measures the peaks again and keeps what is larger. */
+lcl_status lcl_bench_raise_peaks(lcl_context *ctx, lcl_bench_peaks *peaks);
+
+/* roofline.c: bytes a second of a working set, and the best possible time of one run. */
+double lcl_bench_bandwidth(const lcl_bench_peaks *peaks, double bytes);
+double lcl_bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p);
 
 #endif

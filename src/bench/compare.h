@@ -7,30 +7,45 @@
 
 typedef struct lcl_result {
   char name[64], unit[16];
-  double seconds; /* median; < 0: not measured */
-  double value;   /* with a unit: larger is better for rates (a unit with a slash), smaller for the others */
-  double gflops, intensity; /* useful GFLOP/s, FLOP a byte */
-  bool wrong;
+  char algorithm[96];
+  double seconds, spread; /* median and its deviation; < 0: not measured */
+  double value; /* with a unit: larger is better for rates (a unit with a slash), smaller for the others */
+  double gflops, gbps, intensity; /* useful GFLOP/s, GB/s, FLOP a byte */
+  double roofline;                /* percent; < 0: not measured */
+  int verified;                   /* 1: right, -1: wrong, 0: not looked at */
 } lcl_result;
 
+/* The results of one device. */
 typedef struct lcl_result_file {
-  char device[128];
-  double peak_gflops, peak_gbps; /* 0: not measured */
+  char path[128], device[128], driver[192], clock[96];
+  double peak_gflops, peak_gbps, cache_gbps; /* of main memory and of the fastest cache; 0: not measured */
   lcl_result *rows;
   size_t n;
 } lcl_result_file;
 
-lcl_status lcl_results_load(const char *path, lcl_result_file *out);
-/* The same from the text of lcl_bench_json. */
-lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_file *out);
-/* Compile and first-run seconds of the first result; -1 where absent. */
-void lcl_results_compile_times(const char *text, double *compile, double *first);
-void lcl_results_free(lcl_result_file *f);
+typedef struct lcl_result_files {
+  lcl_result_file *data;
+  size_t n, cap;
+} lcl_result_files;
 
-/* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is faster). regressions
- * counts rows where the last file is slower than the first by more than threshold (0.05: 5 %), or wrong. */
-lcl_status lcl_results_table(const lcl_result_file *files, size_t n, double threshold, lcl_str *text, size_t *regressions);
-/* A self-contained page: bars of times and a roofline plot a device. */
-lcl_status lcl_results_html(const lcl_result_file *files, size_t n, lcl_str *html);
+/* Appends what a file of `latentcl bench --json` holds: one device's results, or a set of them. */
+lcl_status lcl_results_load(const char *path, lcl_result_files *out);
+/* The same from its text; path is for messages and names. */
+lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_files *out);
+void lcl_results_free(lcl_result_files *files);
+
+/* One set (schema latentcl-bench-set-1) from the texts of lcl_bench_json; free with free(). */
+lcl_status lcl_results_join(char *const *texts, size_t n, char **set);
+
+/* The workload of this name, or NULL. How many times faster b is than a; < 0 where one is missing. */
+const lcl_result *lcl_result_find(const lcl_result_file *f, const char *name);
+double lcl_result_speedup(const lcl_result *a, const lcl_result *b);
+/* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is faster).
+ * regressions counts rows where the last file is slower than the first by more than threshold (0.05: 5 %), or
+ * wrong. */
+lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lcl_str *text,
+                             size_t *regressions);
+/* A self-contained page: figures, bars of times and a roofline plot a device. */
+lcl_status lcl_results_html(const lcl_result_files *files, lcl_str *html);
 
 #endif

@@ -1,9 +1,12 @@
-/* The benchmark's JSON. Schema "latentcl-bench-1":
- *   device: {name, vendor, driver, version, platform, compute_units, clock: "host monotonic"}
- *   peaks: {gflops, gbps}                                what roofline percentages refer to (absent: not measured)
- *   results: [{name, suite, command, algorithm, seconds: {cold_compile, compile, first, median, mad, best, enqueue}, runs,
- *              gflop, mbytes, gflops, gbps, roofline_percent, memory_bytes, launches, verified, error, value, unit}]
- * Members that were not measured are absent; verified is absent unless --verify was given. */
+/* The benchmark's JSON. Schema "latentcl-bench-1", one device:
+ *   schema, version (of LatentCL)
+ *   device: {name, vendor, driver, version (of OpenCL), platform, compute_units, libraries: [...], clock}
+ *   peaks: {gflops, gbps, levels: [{mbytes, gbps}]}   the roofline: bandwidth by size of the working set
+ * (absent: not measured) results: [{name, suite, command (repeats it), algorithm, seconds: {cold_compile,
+ * cached_compile, compile, first, median, mad, best, enqueue, device}, runs, gflop, mbytes, gflops, gbps,
+ * roofline_percent, memory_bytes, launches, verified, error (1: all that is allowed), value, unit}] Members
+ * that were not measured are absent; verified is absent unless --verify was given and there is a reference.
+ * Several devices: schema "latentcl-bench-set-1", runs: [one object like the above a device]. */
 #include <cjson/cJSON.h>
 
 #include "bench/bench.h"
@@ -13,12 +16,13 @@ static void number(cJSON *o, const char *name, double v) {
   if (v >= 0) cJSON_AddNumberToObject(o, name, v);
 }
 
-static cJSON *row_json(const lcl_bench_row *r) {
+static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   cJSON *o = cJSON_CreateObject(), *s = cJSON_CreateObject();
-  char command[160];
+  char command[192];
   cJSON_AddStringToObject(o, "name", r->name);
   cJSON_AddStringToObject(o, "suite", r->suite);
-  snprintf(command, sizeof command, "latentcl bench %s%s", r->name, r->verified ? " --verify" : "");
+  snprintf(command, sizeof command, "latentcl bench %s --device %d:%d%s", r->name, caps->platform_index,
+           caps->device_index, r->verified ? " --verify" : "");
   cJSON_AddStringToObject(o, "command", command);
   if (r->unit[0]) {
     number(o, "value", r->value);
@@ -26,6 +30,7 @@ static cJSON *row_json(const lcl_bench_row *r) {
   }
   if (r->algorithm[0]) cJSON_AddStringToObject(o, "algorithm", r->algorithm);
   number(s, "cold_compile", r->cold_compile);
+  number(s, "cached_compile", r->cached_compile);
   number(s, "compile", r->compile);
   number(s, "first", r->first_run);
   number(s, "median", r->median);
@@ -34,7 +39,7 @@ static cJSON *row_json(const lcl_bench_row *r) {
   number(s, "enqueue", r->enqueue);
   number(s, "device", r->device);
   cJSON_AddItemToObject(o, "seconds", s);
-  cJSON_AddNumberToObject(o, "runs", (double)r->runs);
+  if (r->runs) cJSON_AddNumberToObject(o, "runs", (double)r->runs);
   if (!r->unit[0]) {
     cJSON_AddNumberToObject(o, "gflop", r->flops * 1e-9);
     cJSON_AddNumberToObject(o, "mbytes", r->bytes * 1e-6);
@@ -53,26 +58,44 @@ static cJSON *row_json(const lcl_bench_row *r) {
   return o;
 }
 
-lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows, size_t n, char **text) {
-  const lcl_caps *caps = lcl_context_caps(ctx);
-  cJSON *root = cJSON_CreateObject(), *d = cJSON_CreateObject(), *list = cJSON_CreateArray();
-  cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
-  cJSON_AddStringToObject(root, "version", LCL_VERSION);
+static cJSON *device_json(const lcl_caps *caps) {
+  cJSON *d = cJSON_CreateObject(), *libraries = cJSON_CreateArray();
   cJSON_AddStringToObject(d, "name", caps->name);
   cJSON_AddStringToObject(d, "vendor", caps->vendor);
   cJSON_AddStringToObject(d, "driver", caps->driver);
   cJSON_AddStringToObject(d, "version", caps->version);
   cJSON_AddStringToObject(d, "platform", caps->platform);
   cJSON_AddNumberToObject(d, "compute_units", caps->compute_units);
-  cJSON_AddStringToObject(d, "clock", "host monotonic");
-  cJSON_AddItemToObject(root, "device", d);
-  if (desc->peaks.flops > 0) {
-    cJSON *p = cJSON_CreateObject();
-    cJSON_AddNumberToObject(p, "gflops", desc->peaks.flops * 1e-9);
-    cJSON_AddNumberToObject(p, "gbps", desc->peaks.bandwidth * 1e-9);
-    cJSON_AddItemToObject(root, "peaks", p);
+  if (caps->clblast) cJSON_AddItemToArray(libraries, cJSON_CreateString("CLBlast"));
+  if (caps->clfft) cJSON_AddItemToArray(libraries, cJSON_CreateString("clFFT"));
+  cJSON_AddItemToObject(d, "libraries", libraries);
+  cJSON_AddStringToObject(d, "clock", LCL_BENCH_CLOCK);
+  return d;
+}
+
+static cJSON *peaks_json(const lcl_bench_peaks *peaks) {
+  cJSON *p = cJSON_CreateObject(), *levels = cJSON_CreateArray();
+  cJSON_AddNumberToObject(p, "gflops", peaks->flops * 1e-9);
+  cJSON_AddNumberToObject(p, "gbps", peaks->bandwidth * 1e-9);
+  for (int i = 0; i < peaks->n_levels; i++) {
+    cJSON *l = cJSON_CreateObject();
+    cJSON_AddNumberToObject(l, "mbytes", peaks->level[i].bytes * 1e-6);
+    cJSON_AddNumberToObject(l, "gbps", peaks->level[i].rate * 1e-9);
+    cJSON_AddItemToArray(levels, l);
   }
-  for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(&rows[i]));
+  cJSON_AddItemToObject(p, "levels", levels);
+  return p;
+}
+
+lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows, size_t n,
+                          char **text) {
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
+  cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
+  cJSON_AddStringToObject(root, "version", LCL_VERSION);
+  cJSON_AddItemToObject(root, "device", device_json(caps));
+  if (desc->peaks.flops > 0) cJSON_AddItemToObject(root, "peaks", peaks_json(&desc->peaks));
+  for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(caps, &rows[i]));
   cJSON_AddItemToObject(root, "results", list);
   *text = cJSON_Print(root);
   cJSON_Delete(root);

@@ -15,10 +15,11 @@ double lcl_bench_median(double *values, size_t n) {
   return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n, lcl_program **out, lcl_bench_row *row) {
+lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n,
+                             lcl_program **out, lcl_bench_row *row) {
   (void)ctx;
   double t = lcl_now(), most = -1, flops;
-  LCL_TRY(lcl_compile(g, &(lcl_compile_desc){ .fetch = fetch, .n_fetch = n, .only_fetch = n > 0 }, out));
+  LCL_TRY(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n, .only_fetch = n > 0 }, out));
   row->compile = lcl_now() - t;
   lcl_program_stats s = lcl_program_get_stats(*out);
   row->flops = s.flops;
@@ -35,7 +36,8 @@ lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *
 }
 
 /* Runs `count` times, then waits; enqueue gets the time until the last one was enqueued. */
-static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long count, double *seconds, double *enqueue) {
+static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long count, double *seconds,
+                        double *enqueue) {
   double t = lcl_now();
   for (long i = 0; i < count; i++) LCL_TRY(run(user));
   *enqueue = (lcl_now() - t) / (double)count;
@@ -44,13 +46,19 @@ static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long cou
   return LCL_OK;
 }
 
-lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc, lcl_bench_row *row) {
+lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc,
+                             lcl_bench_row *row) {
   enum { MOST = 4096 };
   double *times = lcl_alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
   if (!times) return LCL_ERR_HOST_MEMORY;
   double budget = desc->seconds > 0 ? desc->seconds : 1.0, warm = 0, ignored;
   lcl_status st = burst(ctx, run, user, 1, &row->first_run, &ignored);
-  for (int i = 0; st == LCL_OK && i < 3 && (i == 0 || warm < budget); i++) st = burst(ctx, run, user, 1, &warm, &ignored);
+  if (desc->seconds < 0) { /* no more than that */
+    lcl_free(times);
+    return st;
+  }
+  for (int i = 0; st == LCL_OK && i < 3 && (i == 0 || warm < budget); i++)
+    st = burst(ctx, run, user, 1, &warm, &ignored);
   /* A wait costs tens of microseconds: short work is measured in bursts of a millisecond. */
   long count = warm < 5e-4 ? (long)(1e-3 / (warm > 1e-7 ? warm : 1e-7)) + 1 : 1;
   size_t n = 0;
@@ -68,17 +76,29 @@ lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, con
   return st;
 }
 
-static lcl_status run_program(void *program) { return lcl_run(program); }
-
-lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, const lcl_bench_desc *desc, lcl_bench_row *row) {
-  return lcl_bench_time_fn(ctx, run_program, p, desc, row);
+static lcl_status run_program(void *program) {
+  return lcl_run(program);
 }
 
-/* ---- ops ---------------------------------------------------------------------------------------------------------------------- */
+lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc, lcl_bench_row *row) {
+  LCL_TRY(lcl_bench_time_fn(ctx, run_program, p, desc, row));
+  if (desc->no_roofline || row->median <= 0) return LCL_OK;
+  if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
+  row->roofline = lcl_bench_best_time(&desc->peaks, p) / row->median;
+  if (row->roofline > 1) { /* the machine did something else too when the peaks were measured */
+    LCL_TRY(lcl_bench_raise_peaks(ctx, &desc->peaks));
+    row->roofline = lcl_bench_best_time(&desc->peaks, p) / row->median;
+  }
+  return LCL_OK;
+}
+
+/* ---- ops
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Parses "32x64x3x3" at *text and moves past it and the space behind; false at "-". */
 static bool next_shape(const char **text, lcl_shape *s) {
-  *s = (lcl_shape){ 0 };
+  *s = (lcl_shape) { 0 };
   const char *p = *text;
   bool present = *p != '-';
   while (present && *p >= '0' && *p <= '9') {
@@ -145,7 +165,8 @@ static void op_graph_free(op_graph *o) {
   lcl_store_destroy(o->store);
 }
 
-static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_case *c, op_graph *o, lcl_bench_row *row) {
+static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_case *c, op_graph *o,
+                                 lcl_bench_row *row) {
   lcl_tensor *in[LCL_SPEC_INS] = { 0 }, *out[LCL_SPEC_OUTS] = { 0 };
   LCL_TRY(lcl_store_create(ctx, 1, &o->store));
   LCL_TRY(lcl_graph_create(o->store, "bench", &o->g));
@@ -182,7 +203,8 @@ static lcl_status op_verify(const lcl_workload *w, lcl_case *c, op_graph *o, lcl
   if (st != LCL_OK) return st;
   st = lcl_case_compare(c, &r, &row->error);
   row->verified = st == LCL_OK ? 1 : -1;
-  return st == LCL_ERR_NUMERIC ? LCL_OK : st; /* a wrong result is a finding, not a failure of the benchmark */
+  return st == LCL_ERR_NUMERIC ? LCL_OK
+                               : st; /* a wrong result is a finding, not a failure of the benchmark */
 }
 
 lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
@@ -197,12 +219,16 @@ lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc 
   return st;
 }
 
-/* ---- any row ------------------------------------------------------------------------------------------------------------------- */
+/* ---- any row
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
-size_t lcl_bench_count(void) { return lcl_n_workloads; }
+size_t lcl_bench_count(void) {
+  return lcl_n_workloads;
+}
 
 lcl_bench_info lcl_bench_at(size_t i) {
-  return (lcl_bench_info){ lcl_workloads[i].name, lcl_workloads[i].suite, lcl_workloads[i].description };
+  return (lcl_bench_info) { lcl_workloads[i].name, lcl_workloads[i].suite, lcl_workloads[i].description };
 }
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
@@ -213,27 +239,31 @@ lcl_status lcl_bench_find(const char *name, size_t *index) {
     }
   lcl_str s = { 0 };
   for (size_t i = 0; i < lcl_n_workloads; i++)
-    if (strcmp(lcl_workloads[i].suite, "deepbench") != 0) lcl_str_add(&s, "%s%s", i ? ", " : "", lcl_workloads[i].name);
-  lcl_status st = lcl_fail(LCL_ERR_ARGUMENT, "no workload or suite \"%s\"; there are: %s", name, s.data ? s.data : "");
+    if (strcmp(lcl_workloads[i].suite, "deepbench") != 0)
+      lcl_str_add(&s, "%s%s", i ? ", " : "", lcl_workloads[i].name);
+  lcl_status st =
+      lcl_fail(LCL_ERR_ARGUMENT, "no workload or suite \"%s\"; there are: %s", name, s.data ? s.data : "");
   lcl_str_free(&s);
   return st;
 }
 
-static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
+static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                               lcl_bench_row *row) {
   return w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->run(ctx, w, desc, row);
 }
 
-/* Once more on a context with the profiler, which costs an event a launch and so has no place in the timing itself. */
+/* Once more on a context with the profiler, which costs an event a launch and so has no place in the timing
+ * itself. */
 static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   const lcl_caps *caps = lcl_context_caps(ctx);
-  lcl_bench_desc once = { .seconds = 1e-6 };
+  lcl_bench_desc once = { .seconds = 1e-6, .no_roofline = true };
   lcl_bench_row again = { 0 };
   lcl_profile_row *rows = NULL;
   lcl_context *profiled;
   size_t n = 0;
   char device[32];
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
-  LCL_TRY(lcl_context_create(&(lcl_context_desc){ .device = device, .profile = true }, &profiled));
+  LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = device, .profile = true }, &profiled));
   lcl_status st = run_workload(profiled, w, &once, &again);
   if (st == LCL_OK) st = lcl_profile_rows(profiled, &rows, &n);
   double sum = 0;
@@ -246,16 +276,21 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
 
 lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
   const lcl_workload *w = &lcl_workloads[index];
-  *row = (lcl_bench_row){ .cold_compile = -1, .compile = -1, .first_run = -1, .median = -1, .spread = -1, .best = -1,
-                          .enqueue = -1, .device = -1, .roofline = -1, .value = -1 };
+  *row = (lcl_bench_row) { .cold_compile = -1,
+                           .cached_compile = -1,
+                           .compile = -1,
+                           .first_run = -1,
+                           .median = -1,
+                           .spread = -1,
+                           .best = -1,
+                           .enqueue = -1,
+                           .device = -1,
+                           .roofline = -1,
+                           .value = -1 };
   snprintf(row->name, sizeof row->name, "%s", w->name);
   snprintf(row->suite, sizeof row->suite, "%s", w->suite);
   lcl_status st = run_workload(ctx, w, desc, row);
   if (st != LCL_OK) return lcl_fail_prefix(st, "%s", w->name);
   if (row->unit[0] || row->median <= 0) return LCL_OK;
-  if (desc->device_time) LCL_TRY(measure_device(ctx, w, row));
-  if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
-  double ideal = fmax(row->flops / desc->peaks.flops, row->bytes / desc->peaks.bandwidth);
-  row->roofline = ideal / row->median;
-  return LCL_OK;
+  return desc->device_time ? measure_device(ctx, w, row) : LCL_OK;
 }

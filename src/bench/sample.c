@@ -1,12 +1,21 @@
-/* Drawing pictures from PixelRNN with kept state, and the full forward pass that drawing without state would run for every
- * pixel. */
+/* Drawing pictures from PixelRNN with kept state, and the full forward pass that drawing without state would
+ * run for every pixel. */
 #include "bench/bench.h"
 #include "nn/pixelrnn.h"
 
 /* The network of the workload pixelrnn-1x16-b16 (variant 0: drawing; 1: one forward pass). */
-lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
-  const lcl_pixelrnn_desc d = { .height = w->height, .width = w->width, .colours = w->channels, .levels = 2, .layers = 1,
-                                .hidden = 16, .head_layers = 1, .head_width = 32, .learned_state = true, .residual = true };
+lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row) {
+  const lcl_pixelrnn_desc d = { .height = w->height,
+                                .width = w->width,
+                                .colours = w->channels,
+                                .levels = 2,
+                                .layers = 1,
+                                .hidden = 16,
+                                .head_layers = 1,
+                                .head_width = 32,
+                                .learned_state = true,
+                                .residual = true };
   const lcl_shape last = LCL_SHAPE(w->batch, w->height, w->width, w->channels);
   lcl_store *store = NULL;
   lcl_graph *g = NULL;
@@ -16,9 +25,10 @@ lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
   if (st == LCL_OK) {
     lcl_tensor *uniform = lcl_random_uniform(g, last), *out;
     if (w->variant == 0)
-      out = lcl_pixelrnn_sampler(g, &d, &(lcl_pixelrnn_draw){ .uniform = uniform, .given = uniform });
+      out = lcl_pixelrnn_sampler(g, &d, &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
     else
-      out = lcl_pixelrnn_logits(lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)), &d, LCL_BN_EVAL);
+      out = lcl_pixelrnn_logits(lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)),
+                                &d, LCL_BN_EVAL);
     st = lcl_bench_compile(ctx, g, &out, 1, &p, row);
   }
   if (st == LCL_OK) st = lcl_bench_time(ctx, p, desc, row);

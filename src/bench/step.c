@@ -13,8 +13,10 @@ static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor
   uint64_t seed = 17;
   for (int64_t i = 0; i < n; i++) {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
-    if (lcl_tensor_dtype(t) == LCL_I32) i32[i] = (int32_t)((seed >> 33) % (uint64_t)LCL_MAX(classes, 1));
-    else f[i] = (float)(seed >> 40) / (float)(1 << 24);
+    if (lcl_tensor_dtype(t) == LCL_I32)
+      i32[i] = (int32_t)((seed >> 33) % (uint64_t)LCL_MAX(classes, 1));
+    else
+      f[i] = (float)(seed >> 40) / (float)(1 << 24);
   }
   lcl_status st = lcl_feed(p, name, f, (size_t)n * 4);
   lcl_free(f);
@@ -44,7 +46,9 @@ static lcl_status set_options(const lcl_workload *w, lcl_options *o) {
 /* The model and its store. */
 static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state *s) {
   const lcl_model_class *cls;
-  lcl_model_data data = { .channels = w->channels, .height = w->height, .width = w->width, .classes = 10, .train = 50000 };
+  lcl_model_data data = {
+    .channels = w->channels, .height = w->height, .width = w->width, .classes = 10, .train = 50000
+  };
   snprintf(data.name, sizeof data.name, "%s", w->channels == 3 ? "cifar10" : "idx");
   LCL_TRY(lcl_model_find(w->model, &cls));
   LCL_TRY(lcl_model_options(cls, &s->options));
@@ -52,7 +56,8 @@ static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state
   LCL_TRY(lcl_model_create(cls, s->options, &data, &s->model));
   LCL_TRY(lcl_store_create(ctx, 1, &s->store));
   if (!cls->prepare) return LCL_OK;
-  lcl_model_examples some = { .n = 512, .size = w->channels * w->height * w->width }; /* for per-example numbers */
+  lcl_model_examples some = { .n = 512,
+                              .size = w->channels * w->height * w->width }; /* for per-example numbers */
   float *images = lcl_alloc((size_t)(some.n * some.size) * sizeof *images);
   if (!images) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < some.n * some.size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;

@@ -4,16 +4,21 @@
 #include "latentcl/model.h"
 #include "latentcl/ops.h"
 
-/* ---- which products there are ------------------------------------------------------------------------------------------------ */
+/* ---- which products there are
+ * ------------------------------------------------------------------------------------------------ */
 
 typedef struct collection {
   lcl_context *ctx;
-  struct { lcl_tune_problem *data; size_t n, cap; } found;
+  struct {
+    lcl_tune_problem *data;
+    size_t n, cap;
+  } found;
   bool failed;
 } collection;
 
 static void to_values(const lcl_gemm_params *p, int v[LCL_TUNING_VALUES]) {
-  const int all[LCL_TUNING_VALUES] = { p->algorithm, p->vec, p->kc_max, p->kc, p->panels_n, p->panels_m, p->group, p->nv, p->splits, p->channels_last };
+  const int all[LCL_TUNING_VALUES] = { p->algorithm, p->vec,   p->kc_max, p->kc,     p->panels_n,
+                                       p->panels_m,  p->group, p->nv,     p->splits, p->channels_last };
   memcpy(v, all, sizeof all);
 }
 
@@ -37,25 +42,32 @@ static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
 
 static int by_work(const void *a, const void *b) {
   const lcl_gemm *x = &((const lcl_tune_problem *)a)->g, *y = &((const lcl_tune_problem *)b)->g;
-  double fx = (double)x->m * (double)x->n * (double)x->k * (double)x->batch, fy = (double)y->m * (double)y->n * (double)y->k * (double)y->batch;
+  double fx = (double)x->m * (double)x->n * (double)x->k * (double)x->batch,
+         fy = (double)y->m * (double)y->n * (double)y->k * (double)y->batch;
   return (fx < fy) - (fx > fy);
 }
 
 lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems, size_t *n) {
   collection c = { .ctx = ctx };
   const lcl_model_class *cls;
-  lcl_workload step = { .name = name, .suite = "tune", .kind = LCL_WORK_STEP, .run = lcl_bench_step, .model = name, .options = "",
-                        .channels = 1, .height = 28, .width = 28 };
-  lcl_bench_desc once = { .seconds = 1e-6 };
+  lcl_workload step = { .name = name,
+                        .suite = "tune",
+                        .kind = LCL_WORK_STEP,
+                        .run = lcl_bench_step,
+                        .model = name,
+                        .options = "",
+                        .channels = 1,
+                        .height = 28,
+                        .width = 28 };
+  lcl_bench_desc once = { .seconds = 1e-6, .no_roofline = true };
   lcl_bench_row row = { 0 };
   size_t index;
   lcl_status st;
   lcl_gemm_watch(ctx, seen, &c);
-  if (lcl_model_find(name, &cls) == LCL_OK) st = lcl_bench_step(ctx, &step, &once, &row);
-  else if ((st = lcl_bench_find(name, &index)) == LCL_OK) {
-    once.peaks = (lcl_bench_peaks){ 1, 1 }; /* no roofline is wanted */
+  if (lcl_model_find(name, &cls) == LCL_OK)
+    st = lcl_bench_step(ctx, &step, &once, &row);
+  else if ((st = lcl_bench_find(name, &index)) == LCL_OK)
     st = lcl_bench_run(ctx, index, &once, &row);
-  }
   lcl_gemm_watch(ctx, NULL, NULL);
   if (st == LCL_OK && c.failed) st = LCL_ERR_HOST_MEMORY;
   if (st != LCL_OK) {
@@ -68,22 +80,28 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
   return LCL_OK;
 }
 
-/* ---- candidates ---------------------------------------------------------------------------------------------------------------- */
+/* ---- candidates
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES], lcl_tune_problem *out) {
   long long m, n, k;
-  *out = (lcl_tune_problem){ 0 };
-  if (sscanf(key, "gemm %lldx%lldx%lld", &m, &n, &k) != 3) return lcl_fail(LCL_ERR_FORMAT, "not the key of a product: %s", key);
+  *out = (lcl_tune_problem) { 0 };
+  if (sscanf(key, "gemm %lldx%lldx%lld", &m, &n, &k) != 3)
+    return lcl_fail(LCL_ERR_FORMAT, "not the key of a product: %s", key);
   snprintf(out->key, sizeof out->key, "%s", key);
   out->g.m = m;
   out->g.n = n;
   out->g.k = k;
-  out->g.source = strstr(key, " patches_t ") ? LCL_GEMM_PATCHES_T : strstr(key, " patches ") ? LCL_GEMM_PATCHES : LCL_GEMM_MATRIX;
+  out->g.source = strstr(key, " patches_t ") ? LCL_GEMM_PATCHES_T
+                  : strstr(key, " patches ") ? LCL_GEMM_PATCHES
+                                             : LCL_GEMM_MATRIX;
   memcpy(out->standard, standard, sizeof out->standard);
   return LCL_OK;
 }
 
-static size_t add(const int v[LCL_TUNING_VALUES], const int from[LCL_TUNING_VALUES], int (*out)[LCL_TUNING_VALUES], size_t n, size_t most) {
+static size_t add(const int v[LCL_TUNING_VALUES], const int from[LCL_TUNING_VALUES],
+                  int (*out)[LCL_TUNING_VALUES], size_t n, size_t most) {
   if (n == most || memcmp(v, from, sizeof(int) * LCL_TUNING_VALUES) == 0) return n;
   for (size_t i = 0; i < n; i++)
     if (memcmp(out[i], v, sizeof(int) * LCL_TUNING_VALUES) == 0) return n;
@@ -95,21 +113,23 @@ enum { ALGORITHM, VEC, KC_MAX, KC, PANELS_N, PANELS_M, GROUP, NV, SPLITS, CHANNE
 
 size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_VALUES],
                            int (*out)[LCL_TUNING_VALUES], size_t most) {
-  static const int panels[] = { 1, 2, 3, 4, 6, 8, 12 }, splits[] = { 1, 2, 3, 4, 6, 8 }, kc_max[] = { 128, 256, 512 };
+  static const int panels[] = { 1, 2, 3, 4, 6, 8, 12 }, splits[] = { 1, 2, 3, 4, 6, 8 },
+                   kc_max[] = { 128, 256, 512 };
   size_t n = 0;
   int v[LCL_TUNING_VALUES];
-#define TRY(field, value)                                                                                            \
-  do {                                                                                                               \
-    memcpy(v, from, sizeof v);                                                                                       \
-    v[field] = (value);                                                                                              \
-    if (v[ALGORITHM] == LCL_GEMM_PANEL && v[KC] > v[KC_MAX]) v[KC] = v[KC_MAX];                                      \
-    n = add(v, from, out, n, most);                                                                         \
+#define TRY(field, value)                                                                                    \
+  do {                                                                                                       \
+    memcpy(v, from, sizeof v);                                                                               \
+    v[field] = (value);                                                                                      \
+    if (v[ALGORITHM] == LCL_GEMM_PANEL && v[KC] > v[KC_MAX]) v[KC] = v[KC_MAX];                              \
+    n = add(v, from, out, n, most);                                                                          \
   } while (0)
   if (from[ALGORITHM] != LCL_GEMM_CLBLAST && p->g.source != LCL_GEMM_PATCHES)
     for (size_t i = 0; i < LCL_COUNT(splits); i++) TRY(SPLITS, splits[i]);
   if (from[ALGORITHM] == LCL_GEMM_PANEL) {
     for (size_t i = 0; i < LCL_COUNT(panels); i++) TRY(PANELS_N, panels[i]);
-    for (int part = 1; part <= 8; part *= 2) TRY(PANELS_M, LCL_MAX(1, (p->standard[PANELS_M] + part - 1) / part));
+    for (int part = 1; part <= 8; part *= 2)
+      TRY(PANELS_M, LCL_MAX(1, (p->standard[PANELS_M] + part - 1) / part));
     for (size_t i = 0; i < LCL_COUNT(kc_max); i++) TRY(KC_MAX, kc_max[i]);
     for (int k = 64; k <= from[KC_MAX]; k += 64) TRY(KC, k);
     if (p->g.source != LCL_GEMM_MATRIX) TRY(CHANNELS_LAST, !from[CHANNELS_LAST]);
@@ -122,7 +142,8 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
   return n;
 }
 
-size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES], size_t most) {
+size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES],
+                       size_t most) {
   const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
   const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
   size_t n = add(tiled, p->standard, out, 0, most);
@@ -130,7 +151,9 @@ size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*ou
   return n;
 }
 
-/* ---- one candidate --------------------------------------------------------------------------------------------------------------- */
+/* ---- one candidate
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* A node that is just the product. */
 typedef struct product_attr {
@@ -149,11 +172,14 @@ static lcl_status lower_product(lcl_lower *lw, lcl_node *node) {
   g.a = lcl_in(lw, node->in[0]);
   g.b = lcl_in(lw, node->in[1]);
   g.c = lcl_out(lw, &node->out[0]);
-  LCL_TRY(lcl_emit_fill(lw, g.c, 0, lcl_slot_bytes(lw, g.c))); /* a product need not write all of a shared result */
+  LCL_TRY(lcl_emit_fill(lw, g.c, 0,
+                        lcl_slot_bytes(lw, g.c))); /* a product need not write all of a shared result */
   return lcl_gemm_lower(lw, &g);
 }
 
-static const lcl_op op_product = { .name = "product", .attr_size = sizeof(product_attr), .infer = infer_product, .lower = lower_product };
+static const lcl_op op_product = {
+  .name = "product", .attr_size = sizeof(product_attr), .infer = infer_product, .lower = lower_product
+};
 
 static float *integers(size_t bytes, uint32_t seed) {
   float *f = lcl_alloc(LCL_MAX(bytes, 4));
@@ -208,10 +234,12 @@ static lcl_status check_samples(const lcl_tune_problem *p, const float *a, const
     }
     if (s == 0) at[0] = size[0] - 1, at[1] = size[1] - 1, at[2] = size[2] - 1; /* the far corner */
     double want = 0;
-    for (int64_t k = 0; k < g->k; k++) want += a_element(g, a, at[0], at[1], k) * b_element(g, b, at[0], k, at[2]);
+    for (int64_t k = 0; k < g->k; k++)
+      want += a_element(g, a, at[0], at[1], k) * b_element(g, b, at[0], k, at[2]);
     double got = c[c_place(g, at[0], at[1], at[2])];
     if (got != want)
-      return lcl_fail(LCL_ERR_NUMERIC, "element (%lld,%lld,%lld) is %g, not %g", (long long)at[0], (long long)at[1], (long long)at[2], got, want);
+      return lcl_fail(LCL_ERR_NUMERIC, "element (%lld,%lld,%lld) is %g, not %g", (long long)at[0],
+                      (long long)at[1], (long long)at[2], got, want);
   }
   return LCL_OK;
 }
@@ -233,7 +261,8 @@ static void trial_free(trial *t) {
 }
 
 /* Builds the product with these values, runs it once, and fetches the result. */
-static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES], trial *t) {
+static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES],
+                            trial *t) {
   t->a = integers(p->a_bytes, 1);
   t->b = integers(p->b_bytes, 2);
   t->c = lcl_alloc(LCL_MAX(p->c_bytes, 4));
@@ -243,8 +272,8 @@ static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const i
   LCL_TRY(lcl_graph_create(t->store, "tune", &t->g));
   lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, LCL_SHAPE((int64_t)(p->a_bytes / 4)));
   lcl_tensor *b = lcl_input(t->g, "b", LCL_F32, LCL_SHAPE((int64_t)(p->b_bytes / 4)));
-  lcl_tensor *c = lcl_node_new(t->g, &op_product, LCL_IN(a, b), &(product_attr){ p }, 1);
-  LCL_TRY(lcl_compile(t->g, &(lcl_compile_desc){ .fetch = &c, .n_fetch = 1 }, &t->program));
+  lcl_tensor *c = lcl_node_new(t->g, &op_product, LCL_IN(a, b), &(product_attr) { p }, 1);
+  LCL_TRY(lcl_compile(t->g, &(lcl_compile_desc) { .fetch = &c, .n_fetch = 1 }, &t->program));
   LCL_TRY(lcl_feed(t->program, "a", t->a, p->a_bytes));
   LCL_TRY(lcl_feed(t->program, "b", t->b, p->b_bytes));
   LCL_TRY(lcl_run(t->program));
@@ -263,10 +292,13 @@ static lcl_status fastest(lcl_context *ctx, lcl_program *program, double *second
   return LCL_OK;
 }
 
-lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES], double *seconds) {
+lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES],
+                            double *seconds) {
   trial t = { 0 };
-  lcl_gemm_params q = { values[0], values[1], values[2], values[3], values[4], values[5], values[6], values[7], values[8], values[9] };
-  if (!lcl_gemm_legal(lcl_context_caps(ctx), &p->g, &q)) return lcl_fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
+  lcl_gemm_params q = { values[0], values[1], values[2], values[3], values[4],
+                        values[5], values[6], values[7], values[8], values[9] };
+  if (!lcl_gemm_legal(lcl_context_caps(ctx), &p->g, &q))
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
   lcl_status st = trial_run(ctx, p, values, &t);
   if (st == LCL_OK) st = check_samples(p, t.a, t.b, t.c);
   if (st == LCL_OK) st = fastest(ctx, t.program, seconds);

@@ -1,5 +1,5 @@
-/* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent writers, and a kernel that
- * is wrong on purpose. */
+/* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent writers,
+ * and a kernel that is wrong on purpose. */
 #include <cjson/cJSON.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -65,40 +65,65 @@ static void arithmetic(void **state) {
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "name")), "gemm-64");
   assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(first, "seconds"), "median")) > 0);
   assert_true(cJSON_IsTrue(cJSON_GetObjectItem(first, "verified")));
-  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "command")), "latentcl bench gemm-64 --verify");
+  char command[128];
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  snprintf(command, sizeof command, "latentcl bench gemm-64 --device %d:%d --verify", caps->platform_index,
+           caps->device_index);
+  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "command")), command);
   assert_true(cJSON_IsObject(cJSON_GetObjectItem(root, "device")));
   cJSON_Delete(root);
   free(text);
   lcl_context_destroy(ctx);
 }
 
-static const char results[] = "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"%s\"}, \"peaks\": {\"gflops\": 100, \"gbps\": 10},"
-                              "\"results\": [{\"name\": \"w\", \"gflop\": 1, \"mbytes\": 10, \"gflops\": 50, \"seconds\": {\"median\": %g}},"
+static const char results[] = "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"%s\"}, \"peaks\": "
+                              "{\"gflops\": 100, \"gbps\": 10},"
+                              "\"results\": [{\"name\": \"w\", \"gflop\": 1, \"mbytes\": 10, \"gflops\": 50, "
+                              "\"seconds\": {\"median\": %g}},"
                               "{\"name\": \"probe\", \"unit\": \"GB/s\", \"value\": %g}]}";
 
 /* A workload that got slower than the threshold, or wrong, is a regression. */
 static void comparison(void **state) {
   (void)state;
-  lcl_result_file files[2];
-  char text[1024];
+  lcl_result_files files = { 0 }, again = { 0 };
+  char old[1024], new[1024], *const texts[] = { old, new }, *set;
   lcl_str table = { 0 }, page = { 0 };
   size_t regressions;
-  snprintf(text, sizeof text, results, "old", 0.010, 10.0);
-  ASSERT_OK(lcl_results_parse(text, "old", &files[0]));
-  snprintf(text, sizeof text, results, "new", 0.0104, 9.0);
-  ASSERT_OK(lcl_results_parse(text, "new", &files[1]));
-  ASSERT_OK(lcl_results_table(files, 2, 0.05, &table, &regressions));
+  snprintf(old, sizeof old, results, "old", 0.010, 10.0);
+  ASSERT_OK(lcl_results_parse(old, "old", &files));
+  snprintf(new, sizeof new, results, "new", 0.0104, 9.0);
+  ASSERT_OK(lcl_results_parse(new, "new", &files));
+  ASSERT_OK(lcl_results_table(&files, 0.05, &table, &regressions));
   assert_int_equal(regressions, 1); /* the probe: 10 % less bandwidth; the workload is within 5 % */
-  ASSERT_OK(lcl_results_table(files, 2, 0.03, &table, &regressions));
+  ASSERT_OK(lcl_results_table(&files, 0.03, &table, &regressions));
   assert_int_equal(regressions, 2);
-  ASSERT_OK(lcl_results_table(files, 2, 0, &table, &regressions));
+  ASSERT_OK(lcl_results_table(&files, 0, &table, &regressions));
   assert_int_equal(regressions, 0);
-  ASSERT_OK(lcl_results_html(files, 2, &page));
+  ASSERT_OK(lcl_results_html(&files, &page));
   assert_non_null(strstr(page.data, "<svg"));
-  ASSERT_STATUS(lcl_results_parse("{\"schema\": \"other\"}", "x.json", &files[1]), LCL_ERR_FORMAT);
+  ASSERT_OK(lcl_results_join(texts, 2, &set)); /* a set of devices reads back as its parts */
+  ASSERT_OK(lcl_results_parse(set, "set", &again));
+  assert_int_equal(again.n, 2);
+  assert_string_equal(again.data[1].device, "new");
+  assert_true(again.data[1].rows[0].seconds == 0.0104);
+  ASSERT_STATUS(lcl_results_parse("{\"schema\": \"other\"}", "x.json", &again), LCL_ERR_FORMAT);
+  free(set);
   lcl_str_free(&table);
   lcl_str_free(&page);
-  lcl_results_free(&files[0]);
+  lcl_results_free(&files);
+  lcl_results_free(&again);
+}
+
+/* Bandwidth between the measured sizes, worked out by hand. */
+static void levels(void **state) {
+  (void)state;
+  const lcl_bench_peaks p = {
+    .flops = 1, .bandwidth = 10, .n_levels = 2, .level = { { 100, 1000 }, { 10000, 10 } }
+  };
+  assert_float_equal(lcl_bench_bandwidth(&p, 1), 1000, 1e-9);
+  assert_float_equal(lcl_bench_bandwidth(&p, 1000), 100, 1e-9);
+  assert_float_equal(lcl_bench_bandwidth(&p, 1e6), 10, 1e-9);
+  assert_float_equal(lcl_bench_bandwidth(&(lcl_bench_peaks) { .bandwidth = 7 }, 1), 7, 0);
 }
 
 /* Eight processes write different entries at once: all are there. A damaged file is replaced. */
@@ -177,7 +202,9 @@ static void candidates(void **state) {
 
 /* Writes the kernels to a folder, products changed so that each result is one too large. */
 static void plant(const char *to) {
-  static const struct { const char *file, *from, *by; } faults[] = {
+  static const struct {
+    const char *file, *from, *by;
+  } faults[] = {
     { "matmul_panel.cl", "if (act) v = activate(", "v += 1.0f; if (act) v = activate(" },
     { "matmul_tiled.cl", "if (act) s = activate(", "s += 1.0f; if (act) s = activate(" },
   };
@@ -228,7 +255,8 @@ static void wrong_kernel(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
-    cmocka_unit_test(comparison), cmocka_unit_test(arithmetic), cmocka_unit_test(candidates), cmocka_unit_test(wrong_kernel),
+    cmocka_unit_test(comparison), cmocka_unit_test(levels),       cmocka_unit_test(arithmetic),
+    cmocka_unit_test(candidates), cmocka_unit_test(wrong_kernel),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,34 @@
+/* What the probes of a device share: a launch list with one kernel of cl/probe.cl and its buffers. */
+#ifndef LCL_BENCH_PROBE_H
+#define LCL_BENCH_PROBE_H
+
+#include "bench/bench.h"
+
+typedef struct lcl_probe {
+  lcl_context *ctx;
+  lcl_list *list;
+  lcl_buffer *a, *b;
+} lcl_probe;
+
+typedef struct lcl_probe_arg { /* as clSetKernelArg takes it */
+  size_t bytes;
+  const void *value;
+} lcl_probe_arg;
+
+/* Makes the list of one kernel, whose buffers are p->a and p->b (may be NULL), and seals it. */
+lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel, const lcl_probe_arg *args,
+                            int n, size_t global, size_t local);
+lcl_status lcl_probe_run(void *probe); /* an lcl_bench_fn */
+void lcl_probe_free(lcl_probe *p);
+/* Work-items that keep the whole device busy, and how many of them a work-group has. */
+size_t lcl_probe_items(const lcl_caps *caps, size_t *local);
+
+/* Seconds of one run: the shortest of several within about `budget` seconds (at least two, after one to warm
+ * up). */
+lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds);
+/* Bytes a second when reading (or copying) `bytes` over and over. */
+lcl_status lcl_probe_stream(lcl_context *ctx, bool copy, size_t bytes, double budget, double *rate);
+/* The best arithmetic in vectors of this width. */
+lcl_status lcl_probe_arithmetic(lcl_context *ctx, int vec, bool half, double budget, double *rate);
+
+#endif
