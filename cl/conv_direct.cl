@@ -8,39 +8,20 @@
  * Tunables:
  *   VEC  floats in a vector: 16 or 8
  */
-#ifndef VEC
-#define VEC 8
-#endif
-#define GLUE_(a, b) a##b
-#define GLUE(a, b)  GLUE_(a, b)
-typedef GLUE(float, VEC) floatv;
-typedef GLUE(int, VEC) intv;
-typedef floatv floatu __attribute__((aligned(4)));
-#if VEC == 16
-#define LANES ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#else
-#define LANES ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
-#endif
-
-static floatv activate(floatv v, int act, float slope) {
-  if (act == 1) return select(v, (floatv)(0.0f), v <= 0.0f);
-  if (act == 2) return select(v, v * slope, v <= 0.0f);
-  if (act == 3) return 1.0f / (1.0f + exp(-v));
-  return tanh(v);
-}
+#include "panel.cl"
 
 /* x[at + l] where 0 <= col + l < w, else 0. */
 static floatv load_masked(global const float *restrict x, int at, int col, int w, int total) {
-  if (col >= 0 && col + VEC <= w) return *(global const floatu *)(x + at);
+  if (col >= 0 && col + VEC <= w) return GLOAD(x + at);
   const intv lane = LANES + col;
   if (at >= 0 && at + VEC <= total)
-    return select((floatv)(0.0f), *(global const floatu *)(x + at), lane >= 0 && lane < w);
+    return select((floatv)(0.0f), GLOAD(x + at), lane >= 0 && lane < w);
   float v[VEC] __attribute__((aligned(64)));
   for (int l = 0; l < VEC; l++) v[l] = col + l >= 0 && col + l < w ? x[at + l] : 0.0f;
   return *(const floatv *)v;
 }
 
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+kernel ONE_ITEM void
 conv_direct(global const float *restrict a, global const float *restrict x, global float *restrict c,
             global const float *restrict bias, int m, int pictures, int rows, int a_base, int a_batch, int rs,
             int tb_a, int sa, int sb, int s1, int x_batch, int c_base, int c_batch, int ldc, int bias_kind, int act,

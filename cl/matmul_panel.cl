@@ -3,8 +3,8 @@
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )            i < m, j < n, k < k_all, for every z of a batch
  *
- * panel_pack copies A into panels of MR rows, ap[z][panel][k][VEC] (k < pitch): rows beyond m are zero, lanes beyond MR
- * undefined.
+ * panel_pack copies A into panels of mr <= VEC rows (MR for panel_gemm), ap[z][panel][k][VEC] (k < pitch): rows beyond m
+ * are zero, lanes beyond mr undefined.
  * panel_gemm walks the inner dimension in blocks of at most KC. In each block it copies 2*VEC columns of B into
  * bp[k][2*VEC], which stays in the nearest cache, and multiplies them with its panels of A: a tile of MR x 2*VEC sums
  * lives in registers. Blocks after the first add to C. The last one applies bias and activation. Of `splits` parts of
@@ -14,7 +14,6 @@
  *   1  the taps under output pixel j = (n,q,r), k = (a,b,c): x[n, c, q*sh+h0+a*dh, r*sw+w0+b*dw], zero outside
  *      (convolution, and its input gradient a phase of the stride at a time)
  *   2  the same transposed: k = (n,q,r); j = (a,b,c) when x is channels-last, else (c,a,b) (filter gradient)
- *   3  no panel_gemm, but 3x3 convolutions by Winograd's minimal filtering: winograd_filter and winograd
  * x is (N,C,H,W), or, with cl > 0, the channels-last copy (N,H,W,cl) that channels_last makes of it, cl being the
  * channels rounded up to VEC.
  * Nobody reads what another work-item writes and sums have a fixed order: results repeat bit for bit.
@@ -24,9 +23,6 @@
  *   KC      most rows of bp (local memory: KC*2*VEC*4 bytes)
  *   SOURCE  see above; panel_pack and channels_last are in the program of SOURCE 0
  */
-#ifndef VEC
-#define VEC 8
-#endif
 #ifndef KC
 #define KC 256
 #endif
@@ -34,64 +30,16 @@
 #define SOURCE 0
 #endif
 
-#define NR          (2 * VEC)
-#define GLUE_(a, b) a##b
-#define GLUE(a, b)  GLUE_(a, b)
-typedef GLUE(float, VEC) floatv;
-typedef GLUE(int, VEC) intv;
-/* A vector at any float's address; a typed access, because some drivers split vloadn and vstoren. */
-typedef floatv floatu __attribute__((aligned(4)));
-#define GLOAD(p)     (*(global const floatu *)(p))
-#define GSTORE(v, p) (*(global floatu *)(p) = (v))
-#define LLOAD(p)     (*(local const floatv *)(p))
-#define LSTORE(v, p) (*(local floatv *)(p) = (v))
-#define PLOAD(p)     (*(const floatv *)(p))
-#define PSTORE(v, p) (*(floatv *)(p) = (v))
-#define ONE_ITEM     __attribute__((reqd_work_group_size(1, 1, 1)))
-
-#if VEC == 16
-#define MR          14
-#define ROWS_MEDIUM 8
-#define ROWS_SMALL  4
-#define LANES       ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#define ZIP_LO(a, b)                                                                                         \
-  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
-#define ZIP_HI(a, b)                                                                                         \
-  ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
-#define ROWS_ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define ZIP(o, i)                                                                                            \
-  o##0 = ZIP_LO(i##0, i##8), o##1 = ZIP_HI(i##0, i##8), o##2 = ZIP_LO(i##1, i##9),                           \
-  o##3 = ZIP_HI(i##1, i##9), o##4 = ZIP_LO(i##2, i##10), o##5 = ZIP_HI(i##2, i##10),                         \
-  o##6 = ZIP_LO(i##3, i##11), o##7 = ZIP_HI(i##3, i##11), o##8 = ZIP_LO(i##4, i##12),                        \
-  o##9 = ZIP_HI(i##4, i##12), o##10 = ZIP_LO(i##5, i##13), o##11 = ZIP_HI(i##5, i##13),                      \
-  o##12 = ZIP_LO(i##6, i##14), o##13 = ZIP_HI(i##6, i##14), o##14 = ZIP_LO(i##7, i##15),                     \
-  o##15 = ZIP_HI(i##7, i##15)
-/* Transposes rows v0..v15 into v0..v15: log2(VEC) perfect shuffles; w is room. */
-#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v), ZIP(v, w)
-#else
-#define MR           6
-#define ROWS_MEDIUM  4
-#define ROWS_SMALL   2
-#define LANES        ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
-#define ZIP_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
-#define ZIP_HI(a, b) ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
-#define ROWS_ALL(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define ZIP(o, i)                                                                                            \
-  o##0 = ZIP_LO(i##0, i##4), o##1 = ZIP_HI(i##0, i##4), o##2 = ZIP_LO(i##1, i##5),                           \
-  o##3 = ZIP_HI(i##1, i##5), o##4 = ZIP_LO(i##2, i##6), o##5 = ZIP_HI(i##2, i##6),                           \
-  o##6 = ZIP_LO(i##3, i##7), o##7 = ZIP_HI(i##3, i##7)
-#define KEEP(r)         v##r = w##r;
-#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v); ROWS_ALL(KEEP)
-#endif
+#include "panel.cl"
 
 #if SOURCE == 0
 /* Element (i,k) of A, k = (l0,l1) with l1 < len, is at base + i*rs + (l0/tb)*sa + (l0%tb)*sb + l1*s1. It goes to row
  * (k%perm_t)*perm_c + k/perm_t of its panel (a filter's k = (c,t) becomes (t,c)). Group 1 takes k_chunk values of k,
  * or with by_inner k_chunk values of l1 for every l0 (then perm_t is 1). */
-kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *restrict ap, int m, int k_all,
+kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *restrict ap, int mr, int m, int k_all,
                                 int pitch, int k_chunk, int by_inner, int base, int batch_stride, int rs, int len,
                                 int tb, int sa, int sb, int s1, int perm_t, int perm_c) {
-  const int panel = get_group_id(0), i0 = panel * MR, rows = min(MR, m - i0);
+  const int panel = get_group_id(0), i0 = panel * mr, rows = min(mr, m - i0);
   global const float *src = a + base + (int)get_group_id(2) * batch_stride + i0 * rs;
   global float *dst = ap + ((size_t)get_group_id(2) * get_num_groups(0) + panel) * pitch * VEC;
   if (by_inner) {
@@ -100,7 +48,7 @@ kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *re
       for (int l0 = 0; l0 < outer; l0++) {
         global const float *s = src + (l0 / tb) * sa + (l0 % tb) * sb + l1 * s1;
         global float *d = dst + (size_t)(l0 * len + l1) * VEC;
-        for (int r = 0; r < MR; r++) d[r] = r < rows ? s[r * rs] : 0.0f;
+        for (int r = 0; r < mr; r++) d[r] = r < rows ? s[r * rs] : 0.0f;
       }
     }
     return;
@@ -125,28 +73,32 @@ kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *re
 #undef STORE_ROW
 #undef LOAD_ROW
       }
-    } else if (rs == 1 && rows == MR) {
+    } else if (rs == 1 && rows == mr) {
       for (; x < run; x++) {
         global float *d = dst + (size_t)(t * perm_c + c) * VEC;
-        for (int r = 0; r < MR; r += 2) vstore2(vload2(0, s + x * s1 + r), 0, d + r);
+        for (int r = 0; r < mr; r += 2) vstore2(vload2(0, s + x * s1 + r), 0, d + r);
         if (++t == perm_t) t = 0, c++;
       }
     }
     for (; x < run; x++) {
       global float *d = dst + (size_t)(t * perm_c + c) * VEC;
-      for (int r = 0; r < MR; r++) d[r] = r < rows ? s[r * rs + x * s1] : 0.0f;
+      for (int r = 0; r < mr; r++) d[r] = r < rows ? s[r * rs + x * s1] : 0.0f;
       if (++t == perm_t) t = 0, c++;
     }
     k += run;
   }
 }
 
-/* x: channels z*channels.. of (N,all,P) -> y[z] (N,P,cl), channels beyond are zero. Group 0: VEC pixels, group 1:
- * picture, group 2: z. */
+/* x: channels z*channels.. of (N,all,P) -> y[z] (N,P,cl), channels beyond are zero, and behind them one pixel of zeros.
+ * Group 0: VEC pixels, group 1: picture, group 2: z. */
 kernel ONE_ITEM void channels_last(global const float *restrict x, global float *restrict y, int all, int channels,
                                    int cl, int pixels) {
   const int p0 = get_group_id(0) * VEC, count = min(VEC, pixels - p0);
   const int pic = get_group_id(1), z = get_group_id(2);
+  if (p0 == 0 && pic == 0 && z == 0) {
+    global float *zeros = y + (size_t)get_num_groups(2) * get_num_groups(1) * pixels * cl;
+    for (int c = 0; c < cl; c++) zeros[c] = 0.0f;
+  }
   x += ((size_t)pic * all + z * channels) * pixels + p0;
   y += (((size_t)z * get_num_groups(1) + pic) * pixels + p0) * cl;
   for (int c = 0; c < cl; c += VEC, x += VEC * pixels) {
@@ -195,7 +147,7 @@ static void pack_matrix(global const float *restrict b, local float *restrict bp
   for (; k < kc; k++)
     for (int l = 0; l < VEC; l++) bp[k * NR + l] = l < cols ? s[(size_t)k * rsb + (size_t)l * csb] : 0.0f;
 }
-#elif SOURCE < 3
+#else
 typedef struct geometry {
   int total;              /* floats in x */
   int channels, xn, h, w; /* of x: channels used, floats a picture, height, width */
@@ -336,47 +288,8 @@ static void pack_taps(global const float *restrict x, local float *restrict bp, 
 }
 #endif
 
-/* A comes from the second cache or further: asking early for its lines saves a twentieth. */
-#ifdef __has_builtin
-#if __has_builtin(__builtin_prefetch)
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
-#endif
-#endif
-#ifndef PREFETCH
-#define PREFETCH(p)
-#endif
+TILES
 
-/* t (rows of NR) = the first N rows of A's panel times bp. The sums are to stay in registers: compilers see to that for
- * an indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a round. */
-#define TILE(NAME, N)                                                                                        \
-  static void NAME(global const float *restrict ap, local const float *restrict bp, int kc,                  \
-                   float *restrict t) {                                                                      \
-    floatv c[N], d[N];                                                                                       \
-    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
-    for (int k = 0; k < kc; k++) {                                                                           \
-      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
-      PREFETCH(ap + (k + 8) * VEC);                                                                          \
-      _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
-        const floatv v = (floatv)(ap[k * VEC + r]);                                                          \
-        c[r] = fma(v, b0, c[r]);                                                                             \
-        d[r] = fma(v, b1, d[r]);                                                                             \
-      }                                                                                                      \
-    }                                                                                                        \
-    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
-  }
-TILE(tile_large, MR)
-TILE(tile_medium, ROWS_MEDIUM)
-TILE(tile_small, ROWS_SMALL)
-
-/* lcl_act: 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
-static floatv activate(floatv v, int act, float slope) {
-  if (act == 1) return select(v, (floatv)(0.0f), v <= 0.0f);
-  if (act == 2) return select(v, v * slope, v <= 0.0f);
-  if (act == 3) return 1.0f / (1.0f + exp(-v));
-  return tanh(v);
-}
-
-#if SOURCE < 3
 /* bias_kind: 1 a number a column, 2 a number a row (z*m + i). Groups: 0 panels_n panels of columns, 1 panels_m panels
  * of rows, 2 z*splits + split. C: row i, column j at c_base + z*c_batch + split*c_split + i*ldc + j; for SOURCE 1 pixel
  * (n,q,r) is at n*yn + q*yrow + r*ycol instead of j. */
@@ -476,163 +389,3 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
     k0 += kc_max;
   } while (k0 < k_end);
 }
-#endif
-
-#if SOURCE == 3
-/* Winograd's F(2x2, 3x3) (Lavin and Gray 2016): a tile of 2x2 outputs from 4x4 inputs d and a 3x3 filter g is
- *   At ((G g Gt) * (Bt d B)) A      elementwise product, summed over the channels: 16 products of matrices.
- * Filters: element (i,k) of A is the 3x3 at i*rs + k*ks, read backwards when flip is 1. u[position][panel][k][VEC]. */
-kernel ONE_ITEM void winograd_filter(global const float *restrict w, global float *restrict u, int m, int k_all,
-                                     int k_chunk, int rs, int ks, int flip) {
-  const int panel = get_group_id(0), panels = get_num_groups(0), i0 = panel * MR, rows = min(MR, m - i0);
-  const int begin = get_group_id(1) * k_chunk, end = min(k_all, begin + k_chunk);
-  float g[9 * VEC] __attribute__((aligned(64)));
-  for (int e = 0; e < 9 * VEC; e++) g[e] = 0.0f;
-  for (int k = begin; k < end; k++) {
-    for (int r = 0; r < rows; r++) {
-      global const float *s = w + (size_t)(i0 + r) * rs + (size_t)k * ks;
-      for (int t = 0; t < 9; t++) g[t * VEC + r] = s[flip ? 8 - t : t];
-    }
-    floatv a[12]; /* G g, 4 x 3 */
-    for (int x = 0; x < 3; x++) {
-      const floatv g0 = PLOAD(g + x * VEC), g1 = PLOAD(g + (3 + x) * VEC), g2 = PLOAD(g + (6 + x) * VEC);
-      a[x] = g0;
-      a[3 + x] = 0.5f * (g0 + g1 + g2);
-      a[6 + x] = 0.5f * (g0 - g1 + g2);
-      a[9 + x] = g2;
-    }
-    for (int y = 0; y < 4; y++) {
-      const floatv g0 = a[3 * y], g1 = a[3 * y + 1], g2 = a[3 * y + 2];
-      global float *to = u + (((size_t)(4 * y) * panels + panel) * k_all + k) * VEC;
-      const size_t step = (size_t)panels * k_all * VEC;
-      GSTORE(g0, to);
-      GSTORE(0.5f * (g0 + g1 + g2), to + step);
-      GSTORE(0.5f * (g0 - g1 + g2), to + 2 * step);
-      GSTORE(g2, to + 3 * step);
-    }
-  }
-}
-
-/* Transformed inputs of VEC tiles from j0, all channels, into v[position][channel][NR] (positions `step` floats apart).
- * x is channels-last (N,h,w,cl); tile (n,ty,tx) starts at row 2*ty + h0, column 2*tx + w0. */
-static void winograd_input(global const float *restrict x, local float *restrict v, int step, int channels, int cl,
-                           int h, int w, int h0, int w0, int th, int tw, int tiles, int j0) {
-  float room[16 * VEC * VEC] __attribute__((aligned(64)));
-  for (int c = 0; c < channels; c += VEC) {
-    int n = j0 / (th * tw), ty = (j0 - n * th * tw) / tw, tx = j0 - n * th * tw - ty * tw;
-    for (int l = 0; l < VEC; l++) {
-      const int ih = 2 * ty + h0, iw = 2 * tx + w0, inside = j0 + l < tiles;
-      floatv d[16];
-      for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 4; b++) {
-          const int y = ih + a, z = iw + b;
-          d[4 * a + b] = (floatv)(0.0f);
-          if (inside && y >= 0 && y < h && z >= 0 && z < w)
-            d[4 * a + b] = GLOAD(x + ((size_t)(n * h + y) * w + z) * cl + c);
-        }
-      for (int b = 0; b < 4; b++) {
-        const floatv d0 = d[b], d1 = d[4 + b], d2 = d[8 + b], d3 = d[12 + b];
-        d[b] = d0 - d2, d[4 + b] = d1 + d2, d[8 + b] = d2 - d1, d[12 + b] = d1 - d3;
-      }
-      for (int a = 0; a < 4; a++) {
-        const floatv d0 = d[4 * a], d1 = d[4 * a + 1], d2 = d[4 * a + 2], d3 = d[4 * a + 3];
-        float *to = room + (4 * a * VEC + l) * VEC;
-        PSTORE(d0 - d2, to);
-        PSTORE(d1 + d2, to + VEC * VEC);
-        PSTORE(d2 - d1, to + 2 * VEC * VEC);
-        PSTORE(d1 - d3, to + 3 * VEC * VEC);
-      }
-      if (++tx == tw) {
-        tx = 0;
-        if (++ty == th) ty = 0, n++;
-      }
-    }
-    const int left = channels - c;
-    for (int p = 0; p < 16; p++) {
-      const float *from = room + p * VEC * VEC;
-      local float *to = v + p * step + c * NR;
-#define LOAD_ROW(l) floatv v##l = PLOAD(from + l * VEC), w##l;
-      ROWS_ALL(LOAD_ROW)
-      TRANSPOSE(v, w);
-#define STORE_ROW(l)                                                                                         \
-  if (l < left) LSTORE(v##l, to + l * NR);
-      ROWS_ALL(STORE_ROW)
-#undef STORE_ROW
-#undef LOAD_ROW
-    }
-  }
-}
-
-/* y (N,m,oh,ow) = convolution of x with the transformed filters u, plus a bias a row (bias_kind 2), activated. Group 0:
- * panels_n runs of NR tiles. v: local memory of 16*panels_n*channels*NR floats. */
-kernel ONE_ITEM void winograd(global const float *restrict u, global const float *restrict x, global float *restrict y,
-                              global const float *restrict bias, local float *v, int m, int channels, int cl, int h,
-                              int w, int h0, int w0, int oh, int ow, int th, int tw, int tiles, int panels_n,
-                              int bias_kind, int act, float slope) {
-  float t[16 * MR * NR] __attribute__((aligned(128)));
-  const int panels = (m + MR - 1) / MR, begin = get_group_id(0) * panels_n * NR;
-  const int runs = min(panels_n, (tiles - begin + NR - 1) / NR), step = panels_n * channels * NR;
-  for (int jp = 0; jp < runs; jp++)
-    for (int side = 0; side < 2; side++)
-      winograd_input(x, v + jp * channels * NR + side * VEC, step, channels, cl, h, w, h0, w0, th, tw, tiles,
-                     begin + jp * NR + side * VEC);
-  for (int p = 0; p < panels; p++) {
-    const int i0 = p * MR, rows = min(MR, m - i0);
-    for (int jp = 0; jp < runs; jp++) {
-      const int j0 = begin + jp * NR, count = min(NR, tiles - j0);
-      for (int e = 0; e < 16; e++) {
-        global const float *a = u + ((size_t)e * panels + p) * channels * VEC;
-        local const float *b = v + e * step + jp * channels * NR;
-        float *to = t + e * MR * NR;
-        if (rows > ROWS_MEDIUM) tile_large(a, b, channels, to);
-        else if (rows > ROWS_SMALL) tile_medium(a, b, channels, to);
-        else tile_small(a, b, channels, to);
-      }
-      int at[NR], edge[NR]; /* of each tile's outputs; 1: no second column, 2: no second row */
-      int n = j0 / (th * tw), ty = (j0 - n * th * tw) / tw, tx = j0 - n * th * tw - ty * tw;
-      for (int l = 0; l < count; l++) {
-        at[l] = (n * m * oh + 2 * ty) * ow + 2 * tx;
-        edge[l] = (2 * tx + 1 >= ow) | (2 * ty + 1 >= oh) << 1;
-        if (++tx == tw) {
-          tx = 0;
-          if (++ty == th) ty = 0, n++;
-        }
-      }
-      for (int r = 0; r < rows; r++) {
-        global float *to = y + (size_t)(i0 + r) * oh * ow;
-        const float offset = bias_kind ? bias[i0 + r] : 0.0f;
-        for (int side = 0; side < 2; side++) {
-          float out[4 * VEC] __attribute__((aligned(64)));
-          floatv s[8]; /* At m, 2 x 4 */
-          for (int b = 0; b < 4; b++) {
-            const float *from = t + (b * MR + r) * NR + side * VEC;
-            const floatv m1 = PLOAD(from + 4 * MR * NR), m2 = PLOAD(from + 8 * MR * NR);
-            s[b] = PLOAD(from) + m1 + m2;
-            s[4 + b] = m1 - m2 - PLOAD(from + 12 * MR * NR);
-          }
-          for (int a = 0; a < 2; a++) {
-            floatv o0 = s[4 * a] + s[4 * a + 1] + s[4 * a + 2] + offset;
-            floatv o1 = s[4 * a + 1] - s[4 * a + 2] - s[4 * a + 3] + offset;
-            if (act) o0 = activate(o0, act, slope), o1 = activate(o1, act, slope);
-            PSTORE(ZIP_LO(o0, o1), out + 2 * a * VEC);
-            PSTORE(ZIP_HI(o0, o1), out + (2 * a + 1) * VEC);
-          }
-          const int most = min(VEC, count - side * VEC);
-          for (int l = 0; l < most; l++) {
-            global float *o = to + at[side * VEC + l];
-            const int e = edge[side * VEC + l];
-            if (e == 0) {
-              vstore2(vload2(l, out), 0, o);
-              vstore2(vload2(l, out + 2 * VEC), 0, o + ow);
-            } else {
-              o[0] = out[2 * l];
-              if (!(e & 1)) o[1] = out[2 * l + 1];
-              if (!(e & 2)) o[ow] = out[2 * VEC + 2 * l];
-            }
-          }
-        }
-      }
-    }
-  }
-}
-#endif

@@ -134,6 +134,10 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
     for (int k = 64; k <= from[KC_MAX]; k += 64) TRY(KC, k);
     if (p->g.source != LCL_GEMM_MATRIX) TRY(CHANNELS_LAST, !from[CHANNELS_LAST]);
     TRY(VEC, from[VEC] == 16 ? 8 : 16);
+  } else if (from[ALGORITHM] == LCL_GEMM_ROWS) {
+    for (int tiles = 1; tiles <= 64; tiles *= 2) TRY(PANELS_N, tiles);
+    for (int pairs = 1; pairs <= 8; pairs *= 2) TRY(PANELS_M, pairs);
+    TRY(VEC, from[VEC] == 16 ? 8 : 16);
   } else if (from[ALGORITHM] == LCL_GEMM_TILED) {
     TRY(GROUP, from[GROUP] == 16 ? 8 : 16);
     TRY(NV, from[NV] == 1 ? 2 : 1);
@@ -146,7 +150,12 @@ size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*ou
                        size_t most) {
   const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
   const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+  const int vec = caps->preferred_float >= 16 ? 16 : 8;
+  const int panel[] = { LCL_GEMM_PANEL, vec, 512, 256, 2, (int)(p->g.m / 12 + 1), 0, 0, 1, 1 };
+  const int rows[] = { LCL_GEMM_ROWS, vec, 512, 0, 8, 1, 0, 0, 1, 0 };
   size_t n = add(tiled, p->standard, out, 0, most);
+  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_PANEL) n = add(panel, p->standard, out, n, most);
+  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_ROWS && p->g.source == LCL_GEMM_PATCHES) n = add(rows, p->standard, out, n, most);
   if (caps->clblast && p->g.source == LCL_GEMM_MATRIX) n = add(clblast, p->standard, out, n, most);
   return n;
 }

@@ -22,13 +22,34 @@ lcl_build_stats lcl_context_build_stats(const lcl_context *ctx) {
 
 /* ---- the text of a program ---- */
 
+static lcl_status add_file(lcl_str *out, const char *file);
+
+/* Lines of the form #include "panel.cl" are replaced by that file: drivers know no folder to look in. */
+static lcl_status add_text(lcl_str *out, const char *name, const char *text) {
+  static const char include[] = "#include \"";
+  int line = 1;
+  lcl_str_add(out, "#line 1 \"%s\"\n", name);
+  for (const char *end; *text; text = *end ? end + 1 : end, line++) {
+    end = text + strcspn(text, "\n");
+    if (strncmp(text, include, sizeof include - 1) == 0) {
+      char file[64];
+      const char *from = text + sizeof include - 1;
+      snprintf(file, sizeof file, "%.*s", (int)strcspn(from, "\"\n"), from);
+      LCL_TRY(add_file(out, file));
+      lcl_str_add(out, "#line %d \"%s\"\n", line + 1, name);
+    } else {
+      lcl_str_add(out, "%.*s\n", (int)(end - text), text);
+    }
+  }
+  return LCL_OK;
+}
+
 static lcl_status add_file(lcl_str *out, const char *file) {
   const char *folder = getenv("LATENTCL_KERNELS");
   if (!folder || !*folder) {
     const char *text = lcl_embedded_source(file);
     if (!text) return lcl_fail(LCL_ERR_ARGUMENT, "there is no kernel file %s", file);
-    lcl_str_add(out, "#line 1 \"%s\"\n%s\n", file, text);
-    return LCL_OK;
+    return add_text(out, file, text);
   }
   lcl_str path = { 0 };
   void *text = NULL;
@@ -36,7 +57,7 @@ static lcl_status add_file(lcl_str *out, const char *file) {
   lcl_str_add(&path, "%s/%s", folder, file);
   lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, 16 << 20, &text, &n) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK)
-    lcl_str_add(out, "#line 1 \"%s\"\n%s\n", path.data, (char *)text);
+    status = add_text(out, path.data, text);
   else
     lcl_fail_prefix(status, "LATENTCL_KERNELS");
   lcl_free(text);

@@ -1,4 +1,5 @@
-/* Lowering of products to the kernels of cl/matmul_panel.cl and cl/matmul_tiled.cl. */
+/* Lowering of products to the kernels of cl/matmul_panel.cl, cl/matmul_tiled.cl, cl/conv_direct.cl and
+ * cl/conv_rows.cl. */
 #include "ops/gemm.h"
 #include "ops/tuning.h"
 
@@ -81,7 +82,8 @@ static void add_geometry(arg_list *l, const lcl_patches *p) {
 /* ---- panels -------------------------------------------------------------------------------------------- */
 
 static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options,
-                            int packed, int64_t panels, int64_t pitch, int64_t batch) {
+                            int packed, int64_t mr, int64_t pitch, int64_t batch) {
+  const int64_t panels = ceil_div(g->m, mr);
   int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1,
           perm_t = 1, perm_c = g->k;
   if (len < g->k && tb == 1 && sa == 1 &&
@@ -99,8 +101,8 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   snprintf(label, sizeof label, "%s pack", g->label);
   add(&l, g->a);
   add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
-  INTS(&l, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1, perm_t,
-       perm_c);
+  INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1,
+       perm_t, perm_c);
   return lcl_emit(
       lw, &(lcl_emit_desc) { .label = label,
                              .source = { .file = "matmul_panel.cl", .options = options },
@@ -118,8 +120,7 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
   const int64_t pixels = x->h * x->w, cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
   *copy = g->channels_last ? *g->channels_last : -1;
   if (*copy >= 0) return LCL_OK;
-  /* One vector of slack: the last channels are read a whole vector at a time. */
-  *copy = lcl_scratch(lw, sizeof(float) * (size_t)(g->batch * x->pictures * pixels * cl + p->vec));
+  *copy = lcl_scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
   if (g->channels_last) *g->channels_last = *copy;
   arg_list l = { .n = 0 };
   char options[64], label[128];
@@ -158,7 +159,7 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
   const int64_t pitch = g->k <= p->kc ? g->k : (ceil_div(g->k, page) | 1) * page;
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * pitch * p->vec));
-  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, panels, pitch, a_batch));
+  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, mr, pitch, a_batch));
 
   const int64_t cl =
       !matrix && p->channels_last ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) : 0;
@@ -236,6 +237,43 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
                                          .bytes = bytes_of(g) });
 }
 
+/* Panels of `vec` filters are the vectors, numbers of the channels-last pictures their factors. */
+static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
+  const lcl_patches *x = &g->patches;
+  const int64_t panels = ceil_div(g->m, p->vec),
+                cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
+  char options[64], label[128];
+  snprintf(options, sizeof options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
+  snprintf(label, sizeof label, "%s rows", g->label);
+  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vec));
+  LCL_TRY(emit_pack(lw, g, p, options, packed, p->vec, g->k, 1));
+  int copy;
+  LCL_TRY(lcl_gemm_channels_last(lw, g, p, &copy));
+  snprintf(options, sizeof options, "-DVEC=%d", p->vec);
+  arg_list l = { .n = 0 };
+  add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
+  add(&l, lcl_scratch_arg(lw, copy, LCL_READ));
+  add(&l, g->c);
+  add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
+  INTS(&l, g->m, g->n, x->pictures * x->h * x->w * cl, x->channels,
+       p->panels_n * LCL_GEMM_ROWS_PIXELS(p->vec), p->panels_m, x->h, x->w, cl);
+  add_geometry(&l, x);
+  INTS(&l, g->c_base, g->ldc, g->yn, g->yrow, g->ycol, g->bias_kind, g->act);
+  add(&l, lcl_f32(g->slope));
+  return lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "conv_rows.cl", .options = options },
+                             .kernel = "conv_rows",
+                             .args = l.a,
+                             .n_args = l.n,
+                             .dims = 2,
+                             .global = { (size_t)ceil_div(g->n, p->panels_n * LCL_GEMM_ROWS_PIXELS(p->vec)),
+                                         (size_t)ceil_div(ceil_div(panels, 2), p->panels_m) },
+                             .local = { 1, 1 },
+                             .flops = g->flops,
+                             .bytes = bytes_of(g) });
+}
+
 /* ---- tiles --------------------------------------------------------------------------------------------- */
 
 static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
@@ -287,6 +325,8 @@ lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
     return lower_panel(lw, g, &p);
   case LCL_GEMM_DIRECT:
     return lower_direct(lw, g, &p);
+  case LCL_GEMM_ROWS:
+    return lower_rows(lw, g, &p);
   case LCL_GEMM_CLBLAST:
     if (lcl_gemm_clblast_can(lcl_lower_caps(lw), g)) return lcl_gemm_lower_clblast(lw, g);
     break;

@@ -51,9 +51,11 @@ typedef enum lcl_gemm_algorithm {
   LCL_GEMM_PANEL,
   LCL_GEMM_DIRECT, /* panel devices, patches with sw = 1 and at most LCL_GEMM_DIRECT_ROWS rows of A */
   LCL_GEMM_TILED,
-  LCL_GEMM_CLBLAST
+  LCL_GEMM_CLBLAST,
+  LCL_GEMM_ROWS /* panel devices, patches, batch 1: see cl/conv_rows.cl */
 } lcl_gemm_algorithm;
 enum { LCL_GEMM_DIRECT_ROWS = 4 };
+#define LCL_GEMM_ROWS_PIXELS(vec) ((vec) == 16 ? 12 : 6) /* of a tile of LCL_GEMM_ROWS */
 
 /* What a tuner may choose for one product. */
 typedef struct lcl_gemm_params {
@@ -61,7 +63,7 @@ typedef struct lcl_gemm_params {
   int vec;                /* panel: floats in a vector, 16 or 8 */
   int kc_max;             /* panel: rows of the packed block of B in local memory: 512, 256 or 128 */
   int kc;                 /* panel: rows used of it */
-  int panels_n, panels_m; /* panel: panels of columns and rows that a work-item walks */
+  int panels_n, panels_m; /* panel, rows: panels (tiles of pixels, pairs of panels of filters) a work-item walks */
   int group, nv;          /* tiled: side of the work-group, vectors of 4 a work-item has in each direction */
   int splits;             /* parts of the inner dimension that are computed apart and added up afterwards */
   int channels_last;      /* panel, patches: copy the pictures to channels-last first */

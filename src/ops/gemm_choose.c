@@ -16,6 +16,21 @@ static bool wants_channels_last(const lcl_gemm *g, int vec) {
   return g->source == LCL_GEMM_PATCHES && !rows && 2 * p->channels >= vec;
 }
 
+/* Filters as vectors, where they fill them, a pair of panels of them stays in the second cache, and the
+ * pictures are to be copied to channels-last anyway. */
+static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
+  const int64_t nr = 2 * p->vec, pairs = ceil_div(g->m, nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  if (g->source != LCL_GEMM_PATCHES || g->batch != 1 || g->k == 0 || !wants_channels_last(g, p->vec))
+    return false;
+  if (4 * g->m < 3 * pairs * nr || g->k * nr * (int64_t)sizeof(float) > 128 << 10) return false;
+  const int64_t tiles = ceil_div(g->n, LCL_GEMM_ROWS_PIXELS(p->vec));
+  p->algorithm = LCL_GEMM_ROWS;
+  p->kc_max = 512;
+  p->panels_n = (int)LCL_MAX(1, tiles / (8 * units));
+  p->panels_m = (int)pairs;
+  return true;
+}
+
 /* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every
  * compute unit busy to the end; where columns do not suffice, rows or the inner dimension are split. */
 static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
@@ -26,6 +41,7 @@ static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_param
     p->algorithm = LCL_GEMM_DIRECT;
     return;
   }
+  if (choose_rows(caps, g, p)) return;
   const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
   for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;)
     p->kc_max /= 2;

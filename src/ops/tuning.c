@@ -222,6 +222,9 @@ bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_para
   case LCL_GEMM_PANEL:
     return splits && (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
            p->panels_n >= 1 && p->panels_m >= 1 && (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
+  case LCL_GEMM_ROWS:
+    return caps->panel && g->source == LCL_GEMM_PATCHES && g->batch == 1 && g->k > 0 && (p->vec == 8 || p->vec == 16) &&
+           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->panels_n >= 1 && p->panels_m >= 1;
   case LCL_GEMM_TILED:
     return splits && (p->group == 8 || p->group == 16) && (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
   case LCL_GEMM_CLBLAST: return lcl_gemm_clblast_can(caps, g);

@@ -49,11 +49,11 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   const int64_t chunk = ceil_div(w->channels, chunks),
                 cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
   char options[64], label[160];
-  snprintf(options, sizeof options, "-DSOURCE=3 -DVEC=%d -DKC=%d", t.vec, p.kc_max);
+  snprintf(options, sizeof options, "-DVEC=%d", t.vec);
   snprintf(label, sizeof label, "%s filter transform", g->label);
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
   LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                          .source = { .file = "matmul_panel.cl", .options = options },
+                                          .source = { .file = "winograd.cl", .options = options },
                                           .kernel = "winograd_filter",
                                           LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
                                                    lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
@@ -68,7 +68,7 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   return lcl_emit(
       lw, &(lcl_emit_desc) {
               .label = label,
-              .source = { .file = "matmul_panel.cl", .options = options },
+              .source = { .file = "winograd.cl", .options = options },
               .kernel = "winograd",
               LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
                        g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ), lcl_local((size_t)t.local),

@@ -223,14 +223,15 @@ static void fourier_own(void **state) {
 /* Kernel variants a tuner may choose, whether or not the cost model would. */
 static void every_algorithm(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 },
-                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
-                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },
-                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 } };
+  static int choices[][LCL_TUNING_VALUES] = {
+    { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 }, { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
+    { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },  { LCL_GEMM_ROWS, 16, 512, 0, 3, 1, 0, 0, 1, 0 },
+    { LCL_GEMM_ROWS, 8, 128, 0, 1, 2, 0, 0, 1, 0 },    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 }
+  };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
-    if (choices[i][0] == LCL_GEMM_PANEL && !lcl_context_caps(ctx)->panel) continue;
+    if (choices[i][0] != LCL_GEMM_TILED && !lcl_context_caps(ctx)->panel) continue;
     lcl_gemm_watch(ctx, force_params, choices[i]);
     rng r = { 23 };
     for (int s = 1; s <= 2; s++) {

@@ -1,0 +1,95 @@
+/* panel.cl: what the kernels in panel shape share: vectors, their transposition, activations, tiles of sums. Included.
+ *
+ * Tunables:
+ *   VEC  floats in a vector: 16 (AVX-512) or 8
+ */
+#ifndef VEC
+#define VEC 8
+#endif
+#define NR          (2 * VEC)
+#define GLUE_(a, b) a##b
+#define GLUE(a, b)  GLUE_(a, b)
+typedef GLUE(float, VEC) floatv;
+typedef GLUE(int, VEC) intv;
+/* A vector at any float's address; a typed access, because some drivers split vloadn and vstoren. */
+typedef floatv floatu __attribute__((aligned(4)));
+#define GLOAD(p)     (*(global const floatu *)(p))
+#define GSTORE(v, p) (*(global floatu *)(p) = (v))
+#define LLOAD(p)     (*(local const floatv *)(p))
+#define LSTORE(v, p) (*(local floatv *)(p) = (v))
+#define PLOAD(p)     (*(const floatv *)(p))
+#define PSTORE(v, p) (*(floatv *)(p) = (v))
+#define ONE_ITEM     __attribute__((reqd_work_group_size(1, 1, 1)))
+
+#if VEC == 16
+#define MR          14 /* rows of a tile: 2*MR sums, two vectors of B and one of A fill the registers */
+#define ROWS_MEDIUM 8
+#define ROWS_SMALL  4
+#define LANES       ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define ZIP_LO(a, b)                                                                                         \
+  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
+#define ZIP_HI(a, b)                                                                                         \
+  ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
+#define ROWS_ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define ZIP(o, i)                                                                                            \
+  o##0 = ZIP_LO(i##0, i##8), o##1 = ZIP_HI(i##0, i##8), o##2 = ZIP_LO(i##1, i##9),                           \
+  o##3 = ZIP_HI(i##1, i##9), o##4 = ZIP_LO(i##2, i##10), o##5 = ZIP_HI(i##2, i##10),                         \
+  o##6 = ZIP_LO(i##3, i##11), o##7 = ZIP_HI(i##3, i##11), o##8 = ZIP_LO(i##4, i##12),                        \
+  o##9 = ZIP_HI(i##4, i##12), o##10 = ZIP_LO(i##5, i##13), o##11 = ZIP_HI(i##5, i##13),                      \
+  o##12 = ZIP_LO(i##6, i##14), o##13 = ZIP_HI(i##6, i##14), o##14 = ZIP_LO(i##7, i##15),                     \
+  o##15 = ZIP_HI(i##7, i##15)
+/* Transposes rows v0..v15 into v0..v15: log2(VEC) perfect shuffles; w is room. */
+#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v), ZIP(v, w)
+#else
+#define MR           6
+#define ROWS_MEDIUM  4
+#define ROWS_SMALL   2
+#define LANES        ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
+#define ZIP_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
+#define ZIP_HI(a, b) ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
+#define ROWS_ALL(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define ZIP(o, i)                                                                                            \
+  o##0 = ZIP_LO(i##0, i##4), o##1 = ZIP_HI(i##0, i##4), o##2 = ZIP_LO(i##1, i##5),                           \
+  o##3 = ZIP_HI(i##1, i##5), o##4 = ZIP_LO(i##2, i##6), o##5 = ZIP_HI(i##2, i##6),                           \
+  o##6 = ZIP_LO(i##3, i##7), o##7 = ZIP_HI(i##3, i##7)
+#define KEEP(r)         v##r = w##r;
+#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v); ROWS_ALL(KEEP)
+#endif
+
+/* lcl_act: 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
+static floatv activate(floatv v, int act, float slope) {
+  if (act == 1) return select(v, (floatv)(0.0f), v <= 0.0f);
+  if (act == 2) return select(v, v * slope, v <= 0.0f);
+  if (act == 3) return 1.0f / (1.0f + exp(-v));
+  return tanh(v);
+}
+
+/* A comes from the second cache or further: asking early for its lines saves a twentieth. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p)
+#endif
+
+/* TILES defines tile_large, tile_medium and tile_small: t (rows of NR) = the first N rows of A's panel times bp. The sums are to stay in registers: compilers see to that for
+ * an indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a round. */
+#define TILE(NAME, N)                                                                                        \
+  static void NAME(global const float *restrict ap, local const float *restrict bp, int kc,                  \
+                   float *restrict t) {                                                                      \
+    floatv c[N], d[N];                                                                                       \
+    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
+    for (int k = 0; k < kc; k++) {                                                                           \
+      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
+      PREFETCH(ap + (k + 8) * VEC);                                                                          \
+      _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
+        const floatv v = (floatv)(ap[k * VEC + r]);                                                          \
+        c[r] = fma(v, b0, c[r]);                                                                             \
+        d[r] = fma(v, b1, d[r]);                                                                             \
+      }                                                                                                      \
+    }                                                                                                        \
+    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
+  }
+#define TILES TILE(tile_large, MR) TILE(tile_medium, ROWS_MEDIUM) TILE(tile_small, ROWS_SMALL)
