@@ -111,7 +111,6 @@ int lcl_slot_new(lcl_lower *lw, lcl_slot slot);
 int lcl_root_slot(const lcl_lower *lw, int slot);
 lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc);
 lcl_status lcl_record_add(lcl_lower *lw, lcl_record record);
-void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
 
 /* fuse.c */
 lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_group *group);

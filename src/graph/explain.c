@@ -1,15 +1,10 @@
 /* What a compiled program is, for people: nodes, groups, launches, arithmetic, memory; or Graphviz. */
 #include "graph/compile.h"
-#include "ops/map.h"
-
-static const char *op_name(const lcl_node *node) {
-  return node->op == &lcl_op_map ? lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code) : node->op->name;
-}
 
 static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s) {
   char shape[96];
   lcl_str_add(s, "  ");
-  for (int i = 0; i < gp->n; i++) lcl_str_add(s, "%s%s", i ? " + " : "", op_name(gp->nodes[i]));
+  for (int i = 0; i < gp->n; i++) lcl_str_add(s, "%s%s", i ? " + " : "", lcl_node_name(gp->nodes[i]));
   const lcl_node *last = gp->nodes[gp->kind == LCL_GROUP_REDUCE ? 0 : gp->n - 1];
   lcl_str_add(s, "  -> %s %s\n", lcl_dtype_name(last->out[0].dtype), lcl_shape_string(last->out[0].shape, shape));
   (void)lw;
@@ -20,7 +15,7 @@ static void dot_group(const lcl_lower *lw, int group, lcl_str *s) {
   char shape[96];
   lcl_str_add(s, "  subgraph cluster_%d {%s\n", group, gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
   for (int i = 0; i < gp->n; i++)
-    lcl_str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id, op_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
+    lcl_str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id, lcl_node_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
                 gp->nodes[i]->name ? gp->nodes[i]->name : "", lcl_shape_string(gp->nodes[i]->out[0].shape, shape));
   lcl_str_add(s, "  }\n");
   for (int i = 0; i < gp->n; i++)

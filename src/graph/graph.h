@@ -28,11 +28,14 @@ typedef struct lcl_view {
   int64_t offset;
   int64_t stride[LCL_MAX_RANK];
 } lcl_view;
+/* Strides of a row-major tensor of this shape; 0 beyond its rank. */
+void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
 
 struct lcl_epilogue;
 
 typedef struct lcl_op {
   const char *name; /* as in messages, labels and `latentcl op` */
+  const char *(*title)(const lcl_node *node); /* the same where a class has several operations (map: "relu"); NULL: name */
   size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero the padding) */
   /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; a mistake is reported with
    * lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected (the op's name is put in front by the caller). */
@@ -78,6 +81,8 @@ struct lcl_node {
  * output 0 -- harmless if any input or infer failed, so callers need no checks. Inputs must be of one graph. */
 lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr, int max_out);
 lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index);
+/* The operation as users call it. */
+const char *lcl_node_name(const lcl_node *node);
 #define LCL_IN(...) ((lcl_tensor *[]){ __VA_ARGS__ }), (int)(sizeof((lcl_tensor *[]){ __VA_ARGS__ }) / sizeof(lcl_tensor *))
 /* Set the sticky error of the graph: "op: message". Returns a harmless f32 scalar tensor. */
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) LCL_PRINTF(4, 5);

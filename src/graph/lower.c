@@ -37,7 +37,7 @@ size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
 static size_t tensor_bytes(const lcl_tensor *t) { return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype); }
 
 int lcl_scratch(lcl_lower *lw, size_t bytes) {
-  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_TEMP, .bytes = LCL_MAX(bytes, 4), .what = lw->current ? lw->current->op->name : "" });
+  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_TEMP, .bytes = LCL_MAX(bytes, 4), .what = lw->current ? lcl_node_name(lw->current) : "" });
 }
 
 lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) { return lcl_slot_arg(lw, scratch, access); }
@@ -122,7 +122,7 @@ bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e || *e) return false;
   *e = slot + 1;
-  lw->slots.data[slot].what = node->op->name;
+  lw->slots.data[slot].what = lcl_node_name(node);
   lw->slots.data[slot].is_f32 = t->dtype == LCL_F32;
   return true;
 }
@@ -298,7 +298,7 @@ lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
   if (!*e) *e = lcl_scratch(lw, lcl_round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;
-    lw->slots.data[*e - 1].what = t->node->op->name;
+    lw->slots.data[*e - 1].what = lcl_node_name(t->node);
   }
   return lcl_slot_arg(lw, *e - 1, LCL_WRITE);
 }
@@ -414,7 +414,7 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
 static lcl_status lower_group_named(lcl_lower *lw, lcl_group *gp) {
   lcl_status st = lower_group(lw, gp);
   if (st == LCL_OK) st = lw->status;
-  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", gp->nodes[0]->op->name);
+  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", lcl_node_name(gp->nodes[0]));
 }
 
 /* A result that is fetched gets a dense slot of its own that lives to the end of the run. */

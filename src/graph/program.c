@@ -291,8 +291,8 @@ static lcl_status run_checked(lcl_program *p) {
       lcl_free(host);
       LCL_TRY(st);
       if (at < n)
-        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of the result of %s (launch %zu: %s)", isnan(bad) ? "NaN" : "Inf", at,
-                        s->what ? s->what : "?", i, p->records[i].label);
+        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)", isnan(bad) ? "NaN" : "Inf", at,
+                        s->what ? "the result of " : "the variables", s->what ? s->what : "", i, p->records[i].label);
     }
   }
   return LCL_OK;

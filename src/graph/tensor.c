@@ -163,6 +163,8 @@ static lcl_node **table_find(lcl_graph *g, const lcl_op *op, lcl_tensor *const *
   return &g->table[h];
 }
 
+const char *lcl_node_name(const lcl_node *node) { return node->op->title ? node->op->title(node) : node->op->name; }
+
 lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr, int max_out) {
   if (g->status != LCL_OK) return &g->harmless;
   for (int i = 0; i < n_in; i++) {
@@ -192,7 +194,7 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
   }
   lcl_status st = op->infer ? op->infer(node) : LCL_OK;
   for (int i = 0; st == LCL_OK && i < node->n_out; i++) st = check_shape(outputs[i].shape);
-  if (st != LCL_OK) return lcl_graph_mistake(g, st, op->name, "%s", lcl_error_message());
+  if (st != LCL_OK) return lcl_graph_mistake(g, st, lcl_node_name(node), "%s", lcl_error_message());
   if (!LCL_PUSH(&g->nodes, node)) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   if (place) *place = node;
   return &outputs[0];

@@ -75,7 +75,7 @@ static lcl_status infer_map(lcl_node *node) {
   char sa[96], sb[96];
   for (int i = 1; i < node->n_in; i++)
     if (!lcl_broadcast_shape(shape, node->in[i]->shape, &shape))
-      return lcl_fail(LCL_ERR_SHAPE, "%s: shapes %s and %s do not broadcast", codes[attr->code].name,
+      return lcl_fail(LCL_ERR_SHAPE, "shapes %s and %s do not broadcast",
                       lcl_shape_string(node->in[0]->shape, sa), lcl_shape_string(node->in[i]->shape, sb));
   node->out[0].shape = shape;
   node->out[0].dtype = (lcl_dtype)attr->dtype;
@@ -160,7 +160,9 @@ static void grad_map(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
     if (gin[i]) gin[i] = node->in[i]->dtype == LCL_F32 ? lcl_sum_to_shape(gin[i], node->in[i]->shape) : NULL;
 }
 
-const lcl_op lcl_op_map = { .name = "map", .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map };
+static const char *title_map(const lcl_node *node) { return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code); }
+
+const lcl_op lcl_op_map = { .name = "map", .title = title_map, .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map };
 
 /* ---- building ---------------------------------------------------------------------------------------------------- */
 

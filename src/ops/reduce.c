@@ -65,7 +65,12 @@ static void grad_reduce(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
   gin[0] = a->kind == LCL_REDUCE_SUM ? g : lcl_mul(g, first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX));
 }
 
-const lcl_op lcl_op_reduce = { .name = "reduce", .attr_size = sizeof(lcl_reduce_attr), .infer = infer_reduce, .grad = grad_reduce };
+static const char *title_reduce(const lcl_node *node) {
+  static const char *const names[] = { [LCL_REDUCE_SUM] = "sum", [LCL_REDUCE_MAX] = "max", [LCL_REDUCE_MIN] = "min" };
+  return names[((const lcl_reduce_attr *)node->attr)->kind];
+}
+
+const lcl_op lcl_op_reduce = { .name = "reduce", .title = title_reduce, .attr_size = sizeof(lcl_reduce_attr), .infer = infer_reduce, .grad = grad_reduce };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims, float factor) {
   axes = all_of(x, axes);

@@ -271,14 +271,6 @@ lcl_tensor *lcl_unskew(lcl_tensor *x) { return lcl_node_new(lcl_tensor_graph(x),
 
 /* ---- copies into a part of the result ------------------------------------------------------------------------------- */
 
-static void dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
-  int64_t n = 1;
-  for (int i = s.rank - 1; i >= 0; i--) {
-    stride[i] = n;
-    n *= s.dim[i];
-  }
-}
-
 static lcl_status infer_pad(lcl_node *node) {
   const slice_attr *a = node->attr; /* start: before, stop: after */
   lcl_shape s = node->in[0]->shape;
@@ -299,7 +291,7 @@ static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
   const slice_attr *a = node->attr;
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
-  dense_strides(node->out[0].shape, to.stride);
+  lcl_dense_strides(node->out[0].shape, to.stride);
   for (int i = 0; i < node->in[0]->shape.rank; i++) to.offset += a->start[i] * to.stride[i];
   return lcl_lower_copy(lw, "pad", node->in[0], &node->out[0], &to);
 }
@@ -345,7 +337,7 @@ static lcl_status infer_concat(lcl_node *node) {
 static lcl_status lower_concat(lcl_lower *lw, lcl_node *node) {
   int axis = (int)((const axes_attr *)node->attr)->axes;
   lcl_view to = { 0 };
-  dense_strides(node->out[0].shape, to.stride);
+  lcl_dense_strides(node->out[0].shape, to.stride);
   for (int i = 0; i < node->n_in; i++) {
     LCL_TRY(lcl_lower_copy(lw, "concat", node->in[i], &node->out[0], &to));
     to.offset += node->in[i]->shape.dim[axis] * to.stride[axis];
@@ -385,7 +377,7 @@ static lcl_status infer_skew(lcl_node *node) {
 static lcl_status lower_skew(lcl_lower *lw, lcl_node *node) {
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
-  dense_strides(node->out[0].shape, to.stride);
+  lcl_dense_strides(node->out[0].shape, to.stride);
   to.stride[2] += 1;
   return lcl_lower_copy(lw, "skew", node->in[0], &node->out[0], &to);
 }

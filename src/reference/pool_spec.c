@@ -5,6 +5,12 @@
 
 typedef enum pool_kind { MAX_POOL, AVG_POOL, MAX_UNPOOL, SWITCH_GATHER, AVG_UNPOOL } pool_kind;
 
+/* The larger side: what is pooled, or what an adjoint gives. */
+static lcl_shape image_of(const lcl_case *c) {
+  const bool adjoint = c->spec->variant == MAX_UNPOOL || c->spec->variant == AVG_UNPOOL;
+  return adjoint ? lcl_attr_shape(lcl_case_attr(c, "shape")) : c->in[0].shape;
+}
+
 static lcl_status desc_of(const lcl_case *c, lcl_pool_desc *d) {
   const lcl_attr *kernel = lcl_case_attr(c, "kernel"), *stride = lcl_case_attr(c, "stride"),
                  *pad = lcl_case_attr(c, "pad");
@@ -21,7 +27,7 @@ static lcl_status desc_of(const lcl_case *c, lcl_pool_desc *d) {
 }
 
 static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
-  const lcl_shape shape = lcl_attr_shape(lcl_case_attr(c, "shape"));
+  const lcl_shape shape = image_of(c);
   lcl_pool_desc d;
   (void)g;
   if (c->spec->variant != MAX_UNPOOL && c->spec->variant != SWITCH_GATHER) LCL_TRY(desc_of(c, &d));
@@ -74,57 +80,56 @@ static lcl_ref_pool pool_of(const lcl_case *c, lcl_shape image) {
   return p;
 }
 
-/* ---- pooling and the average's adjoint ---- */
+/* ---- maximum ---- */
 
-static lcl_status max_switches(const lcl_case *c, const lcl_ref_pool *p, int32_t **switches) {
+/* y and the switches (y may be NULL). */
+static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y, int32_t **switches) {
   *switches = lcl_arena_alloc(c->arena, ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
-  return *switches ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (!*switches) return LCL_ERR_HOST_MEMORY;
+  lcl_ref_max_pool2d(p, c->in[0].data, y, *switches);
+  return LCL_OK;
 }
 
-static lcl_status pool_forward(lcl_case *c) {
+static lcl_status max_forward(lcl_case *c) {
   const lcl_shape s = c->in[0].shape;
   const lcl_ref_pool p = pool_of(c, s);
   const lcl_shape pooled = LCL_SHAPE(s.dim[0], s.dim[1], p.oh, p.ow);
-  LCL_TRY(lcl_array_new(c, LCL_F32, pooled, &c->out[0]));
-  if (c->spec->variant == AVG_POOL) {
-    lcl_ref_avg_pool2d(&p, c->in[0].data, c->out[0].data);
-    return LCL_OK;
-  }
   int32_t *switches;
-  LCL_TRY(max_switches(c, &p, &switches));
+  LCL_TRY(lcl_array_new(c, LCL_F32, pooled, &c->out[0]));
   LCL_TRY(lcl_array_new(c, LCL_I32, pooled, &c->out[1]));
-  lcl_ref_max_pool2d(&p, c->in[0].data, c->out[0].data, switches);
+  LCL_TRY(max_pool(c, &p, c->out[0].data, &switches));
   for (int64_t i = 0; i < lcl_shape_count(pooled); i++) c->out[1].data[i] = switches[i];
   return LCL_OK;
 }
 
-static lcl_status pool_backward(lcl_case *c) {
+static lcl_status max_backward(lcl_case *c) {
   const lcl_ref_pool p = pool_of(c, c->in[0].shape);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  if (c->spec->variant == AVG_POOL) {
-    lcl_ref_avg_unpool2d(&p, c->grad_out[0].data, c->grad_in[0].data);
-    return LCL_OK;
-  }
   int32_t *switches;
-  LCL_TRY(max_switches(c, &p, &switches));
-  lcl_ref_max_pool2d(&p, c->in[0].data, NULL, switches);
+  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(max_pool(c, &p, NULL, &switches));
   lcl_ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches, c->grad_in[0].data);
   return LCL_OK;
 }
 
-static lcl_status avg_unpool_forward(lcl_case *c) {
-  const lcl_shape s = lcl_attr_shape(lcl_case_attr(c, "shape"));
-  const lcl_ref_pool p = pool_of(c, s);
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out[0]));
-  lcl_ref_avg_unpool2d(&p, c->in[0].data, c->out[0].data);
+/* ---- average and its adjoint ---- */
+
+/* `spread` from the pooled side to the image, else the other way. */
+static lcl_status average(lcl_case *c, bool spread, const double *from, lcl_array *to) {
+  const lcl_shape image = image_of(c);
+  const lcl_ref_pool p = pool_of(c, image);
+  LCL_TRY(lcl_array_new(c, LCL_F32, spread ? image : LCL_SHAPE(image.dim[0], image.dim[1], p.oh, p.ow), to));
+  if (spread)
+    lcl_ref_avg_unpool2d(&p, from, to->data);
+  else
+    lcl_ref_avg_pool2d(&p, from, to->data);
   return LCL_OK;
 }
 
-static lcl_status avg_unpool_backward(lcl_case *c) {
-  const lcl_ref_pool p = pool_of(c, c->out[0].shape);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  lcl_ref_avg_pool2d(&p, c->grad_out[0].data, c->grad_in[0].data);
-  return LCL_OK;
+static lcl_status average_forward(lcl_case *c) {
+  return average(c, c->spec->variant == AVG_UNPOOL, c->in[0].data, &c->out[0]);
+}
+static lcl_status average_backward(lcl_case *c) {
+  return average(c, c->spec->variant != AVG_UNPOOL, c->grad_out[0].data, &c->grad_in[0]);
 }
 
 /* A window's sum and a division, which may be a product with a rounded reciprocal; windows over an element.
@@ -148,7 +153,7 @@ static lcl_status max_bound(lcl_case *c) {
   LCL_TRY(lcl_array_new(c, LCL_F32, g->shape, &shadow.grad_out[0]));
   for (int64_t i = 0; i < lcl_array_count(g); i++)
     shadow.grad_out[0].data[i] = g->data[i] < 0 ? -g->data[i] : g->data[i];
-  LCL_TRY(pool_backward(&shadow));
+  LCL_TRY(max_backward(&shadow));
   c->grad_bound[0] = shadow.grad_in[0];
   const double overlap = pool_terms(c, 0) - 5;
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
@@ -161,10 +166,8 @@ static lcl_status max_bound(lcl_case *c) {
 /* in[0] goes to or comes from the positions in[1]; `scatter` from the pooled side to the image. */
 static lcl_status by_switches(lcl_case *c, bool scatter, const double *from, lcl_array *to) {
   const lcl_array *switches = &c->in[1];
-  const lcl_shape pooled = switches->shape;
+  const lcl_shape pooled = switches->shape, image = image_of(c);
   const int64_t planes = pooled.dim[0] * pooled.dim[1], out_plane = pooled.dim[2] * pooled.dim[3];
-  const lcl_shape image =
-      c->spec->variant == MAX_UNPOOL ? lcl_attr_shape(lcl_case_attr(c, "shape")) : c->in[0].shape;
   const int64_t in_plane = image.dim[2] * image.dim[3];
   int32_t *at = lcl_arena_alloc(c->arena, ((size_t)(planes * out_plane) + 1) * sizeof *at);
   if (!at) return LCL_ERR_HOST_MEMORY;
@@ -191,8 +194,7 @@ static double switch_terms(const lcl_case *c, int of) {
 }
 
 static int64_t switch_limit(const lcl_case *c) {
-  const lcl_shape image =
-      c->spec->variant == MAX_UNPOOL ? lcl_attr_shape(lcl_case_attr(c, "shape")) : c->in[0].shape;
+  const lcl_shape image = image_of(c);
   return image.dim[2] * image.dim[3];
 }
 
@@ -254,6 +256,14 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
 #define SHAPE                                                                                                \
   { "shape", LCL_ATTR_LIST, NULL, "shape of the image", NULL }
 
+#define AVERAGE(kind)                                                                                        \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR, .build = pool_build,                            \
+  .forward = average_forward, .backward = average_backward, .terms = pool_terms, .random = pool_random
+#define BY_SWITCHES(kind)                                                                                    \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT, .build = pool_build,           \
+  .forward = switch_forward, .backward = switch_backward, .terms = switch_terms, .limit = switch_limit,      \
+  .random = switch_random
+
 const lcl_spec lcl_pool_specs[] = {
   { .name = "max_pool2d",
     .summary = "largest element of each window; the first of equals gets the gradient",
@@ -266,62 +276,32 @@ const lcl_spec lcl_pool_specs[] = {
     .variant = MAX_POOL,
     .flags = LCL_SPEC_EXACT,
     .build = pool_build,
-    .forward = pool_forward,
-    .backward = pool_backward,
+    .forward = max_forward,
+    .backward = max_backward,
     .bound = max_bound,
     .random = pool_random },
   { .name = "avg_pool2d",
     .summary = "mean of each window",
     .notes = "x (N,C,H,W) -> (N,C,OH,OW), OH = floor((H + pads - kernel)/stride) + 1.",
     .in = { { .name = "x" } },
-    .out = { "y" },
     .attr = { KERNEL, STRIDE, PAD, CEIL, COUNT },
-    .variant = AVG_POOL,
-    .flags = LCL_SPEC_LINEAR,
-    .build = pool_build,
-    .forward = pool_forward,
-    .backward = pool_backward,
-    .terms = pool_terms,
-    .random = pool_random },
+    AVERAGE(AVG_POOL) },
   { .name = "max_unpool2d",
     .summary = "adds each element to its switch's place in the larger image",
     .notes = "v and switches (N,C,OH,OW) -> the image's shape (N,C,H,W).",
     .in = { { .name = "v" }, { .name = "switches", .domain = LCL_INDEX } },
-    .out = { "y" },
     .attr = { SHAPE },
-    .variant = MAX_UNPOOL,
-    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT,
-    .build = pool_build,
-    .forward = switch_forward,
-    .backward = switch_backward,
-    .terms = switch_terms,
-    .limit = switch_limit,
-    .random = switch_random },
+    BY_SWITCHES(MAX_UNPOOL) },
   { .name = "switch_gather2d",
     .summary = "takes the element at each switch: the adjoint of max_unpool2d",
     .notes = "x (N,C,H,W), switches (N,C,OH,OW) -> (N,C,OH,OW).",
     .in = { { .name = "x" }, { .name = "switches", .domain = LCL_INDEX } },
-    .out = { "y" },
-    .variant = SWITCH_GATHER,
-    .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT,
-    .build = pool_build,
-    .forward = switch_forward,
-    .backward = switch_backward,
-    .terms = switch_terms,
-    .limit = switch_limit,
-    .random = switch_random },
+    BY_SWITCHES(SWITCH_GATHER) },
   { .name = "avg_unpool2d",
     .summary = "spreads each element evenly over its window: the adjoint of avg_pool2d",
     .notes = "v (N,C,OH,OW) -> the image's shape (N,C,H,W).",
     .in = { { .name = "v" } },
-    .out = { "y" },
     .attr = { SHAPE, KERNEL, STRIDE, PAD, CEIL, COUNT },
-    .variant = AVG_UNPOOL,
-    .flags = LCL_SPEC_LINEAR,
-    .build = pool_build,
-    .forward = avg_unpool_forward,
-    .backward = avg_unpool_backward,
-    .terms = pool_terms,
-    .random = pool_random },
+    AVERAGE(AVG_UNPOOL) },
 };
 const size_t lcl_pool_spec_count = LCL_COUNT(lcl_pool_specs);

@@ -162,12 +162,14 @@ static void bad_input_is_one_clear_line(void **state) {
   write_array("i64.npy", LCL_NPY_I64, 2, shape);
   write_array("f32.npy", LCL_NPY_F32, 2, shape);
   write_array("f32x.npy", LCL_NPY_F32, 2, other);
+  write_array("labels.npy", LCL_NPY_I64, 1, other); /* four, for two rows */
   ASSERT_OK(lcl_file_write_atomic(path_of("cut.npy"), "\x93NUMPY\x01\x00", 8));
-  char f32[128], f32x[128], i64[128], cut[128];
+  char f32[128], f32x[128], i64[128], cut[128], labels[128];
   snprintf(f32, sizeof f32, "%s", path_of("f32.npy"));
   snprintf(f32x, sizeof f32x, "%s", path_of("f32x.npy"));
   snprintf(i64, sizeof i64, "%s", path_of("i64.npy"));
   snprintf(cut, sizeof cut, "%s", path_of("cut.npy"));
+  snprintf(labels, sizeof labels, "%s", path_of("labels.npy"));
   char *const bad[][12] = {
     /* exit code 1: what the files hold */
     { "1", "matmul", "--in", f32, f32, "--out", "bad.npy" },
@@ -177,6 +179,10 @@ static void bad_input_is_one_clear_line(void **state) {
     { "1", "relu", "--in", "no-such-file.npy", "--out", "bad.npy" },
     { "1", "conv2d", "--in", f32, f32, "--out", "bad.npy" },
     { "1", "cross_entropy", "--in", f32, f32, "--out", "bad.npy" },
+    { "1", "cross_entropy", "--in", f32, labels, "--out", "bad.npy" },
+    { "1", "mse", "--in", f32, f32x, "--out", "bad.npy" },
+    { "1", "gaussian_kl", "--in", f32, f32x, "--out", "bad.npy" },
+    { "1", "categorical_kl", "--in", f32, f32x, "--out", "bad.npy" },
     { "1", "reshape", "--attr", "shape=5,-1", "--in", f32, "--out", "bad.npy" },
     { "1", "reshape", "--attr", "shape=4000000000,4000000000,4000000000", "--in", f32, "--out", "bad.npy" },
     { "1", "broadcast", "--attr", "shape=4000000000,2,3", "--in", f32, "--out", "bad.npy" },
