@@ -190,42 +190,6 @@ static void second_order(void **state) {
   end(w);
 }
 
-/* Ten Adam steps on (p - target)^2, against the rule in double precision; other rules by their first step. */
-static void optimisers(void **state) {
-  (void)state;
-  enum { N = 100 };
-  float target[N], p0[N], p1[N];
-  fill(target, N, 9);
-  world w = begin();
-  lcl_tensor *p = lcl_param(w.g, "p", LCL_SHAPE(N), (lcl_init){ LCL_INIT_NORMAL, 0, 1, 0, 0 });
-  lcl_tensor *q = lcl_param(w.g, "q", LCL_SHAPE(3), (lcl_init){ .kind = LCL_INIT_CONSTANT, .value = 1 });
-  lcl_tensor *loss = lcl_add(lcl_sum(lcl_square(lcl_sub(p, lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N)))), LCL_ALL_AXES, false),
-                             lcl_sum(q, LCL_ALL_AXES, false));
-  lcl_minimise(loss, &(lcl_optimiser_desc){ .kind = LCL_ADAM, .rate = 0.1f });
-  lcl_output(loss, "loss");
-  lcl_program *step;
-  ASSERT_OK(lcl_compile(w.g, NULL, &step));
-  ASSERT_OK(lcl_store_read(w.store, "p", p0, sizeof p0));
-  ASSERT_OK(lcl_feed(step, "x", target, sizeof target));
-  for (int i = 0; i < 10; i++) ASSERT_OK(lcl_run(step));
-  ASSERT_OK(lcl_store_read(w.store, "p", p1, sizeof p1));
-  for (int i = 0; i < N; i++) {
-    double v = p0[i], m = 0, s = 0;
-    for (int t = 1; t <= 10; t++) {
-      double g = 2 * (v - target[i]);
-      m = 0.9 * m + 0.1 * g;
-      s = 0.999 * s + 0.001 * g * g;
-      v -= 0.1 * sqrt(1 - pow(0.999, t)) / (1 - pow(0.9, t)) * m / (sqrt(s) + 1e-8);
-    }
-    near(p1[i], v, 1e-5);
-  }
-  float q1[3];
-  ASSERT_OK(lcl_store_read(w.store, "q", q1, sizeof q1));
-  for (int i = 0; i < 3; i++) near(q1[i], 0.0, 1e-5); /* gradient 1: Adam moves by the rate, ten times 0.1 */
-  lcl_program_destroy(step);
-  end(w);
-}
-
 /* Assignments see the values before the run. */
 static void assignments(void **state) {
   (void)state;
@@ -317,7 +281,7 @@ static void epilogues(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(chains),     cmocka_unit_test(sums),        cmocka_unit_test(views),    cmocka_unit_test(cross_entropy),
-    cmocka_unit_test(second_order), cmocka_unit_test(optimisers), cmocka_unit_test(assignments), cmocka_unit_test(mistakes),
+    cmocka_unit_test(second_order), cmocka_unit_test(assignments), cmocka_unit_test(mistakes),
     cmocka_unit_test(numerics), cmocka_unit_test(epilogues),
   };
   return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,18 +1,48 @@
-/* Every optimiser rule, with its clipping and penalties, for a few steps against the rule in double precision.
+/* Every optimiser rule, with its clipping and penalties, and moving averages, for a few steps on parameters
+ * of random shapes against the rule in double precision.
  *
- * The loss is sum(a p^2)/2, so the gradient is a*p. Parameters keep away from zero, where the sign in the l1 penalty
- * jumps. Bound: a step rounds some ten times (2^-24 each, relative to values around 1) and the power in Adam's correction
- * loses up to 1e-3 of a step of 0.01; six steps stay below 1e-5 together. */
+ * The loss is sum(a p^2)/2 over all parameters but the last, whose gradient is a*p, plus the sum of the last,
+ * whose gradient is 1. Parameters keep away from zero, where the sign in the l1 penalty jumps. Bound: a step
+ * rounds some ten times (2^-24 each, relative to values around 1) and the power in Adam's correction loses up
+ * to 1e-3 of a step of 0.01; six steps stay below 1e-5 together. */
 #include <math.h>
 
 #include "latentcl/ops.h"
+#include "reference/spec.h"
 #include "test.h"
 
-enum { BIG = 5003, SMALL = 37, N = BIG + SMALL, STEPS = 6 };
+enum { STEPS = 6, PARAMS = 4, MOST = 5003 };
 
+/* Parameters one behind another: values, weights a of their gradients (0: the gradient is 1), slots. */
 typedef struct model {
-  double p[N], s[2][N]; /* parameters and slots */
+  int n_params, n, at[PARAMS + 1]; /* parameter k is elements at[k]..at[k + 1] */
+  lcl_shape shape[PARAMS];
+  float a[PARAMS * MOST];
+  double p[PARAMS * MOST], s[2][PARAMS * MOST];
 } model;
+
+static bool simulator(void) {
+  const char *device = getenv("LATENTCL_DEVICE");
+  return device && strcmp(device, "oclgrind") == 0;
+}
+
+static void random_model(model *m, lcl_rng *r) {
+  memset(m, 0, sizeof *m);
+  m->n_params = 2 + (int)lcl_rng_below(r, PARAMS - 1);
+  for (int k = 0; k < m->n_params; k++) {
+    m->shape[k] = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 3), simulator() ? 70 : MOST);
+    m->at[k + 1] = m->at[k] + (int)lcl_shape_count(m->shape[k]);
+  }
+  m->n = m->at[m->n_params];
+  for (int i = 0; i < m->n; i++) {
+    m->p[i] = (float)lcl_rng_real(r, 0.5, 1.5) * (lcl_rng_chance(r, 50) ? 1 : -1);
+    m->a[i] = i < m->at[m->n_params - 1] ? (float)lcl_rng_real(r, 0.2, 1.2) : 0;
+  }
+}
+
+static double gradient(const model *m, int i) {
+  return m->a[i] > 0 ? (double)m->a[i] * m->p[i] : 1;
+}
 
 static double clipped(const lcl_optimiser_desc *d, double g, double scale) {
   g *= scale;
@@ -20,9 +50,9 @@ static double clipped(const lcl_optimiser_desc *d, double g, double scale) {
   return g;
 }
 
-static double norm_scale(const lcl_optimiser_desc *d, const model *m, const float *a) {
+static double norm_scale(const lcl_optimiser_desc *d, const model *m) {
   double sum = 0;
-  for (int i = 0; i < N; i++) sum += (a[i] * m->p[i]) * (a[i] * m->p[i]);
+  for (int i = 0; i < m->n; i++) sum += gradient(m, i) * gradient(m, i);
   return d->clip_norm > 0 && sqrt(sum) > d->clip_norm ? d->clip_norm / sqrt(sum) : 1;
 }
 
@@ -30,7 +60,8 @@ static double norm_scale(const lcl_optimiser_desc *d, const model *m, const floa
 static double move(const lcl_optimiser_desc *d, model *m, int i, int t, double g) {
   double *s0 = &m->s[0][i], *s1 = &m->s[1][i], b1 = d->beta1, b2 = d->beta2, eps = d->eps;
   switch (d->kind) {
-  case LCL_SGD: return g;
+  case LCL_SGD:
+    return g;
   case LCL_MOMENTUM:
   case LCL_NESTEROV:
     *s0 = t == 1 && d->damping != 0 ? g : b1 * *s0 + (1 - (double)d->damping) * g;
@@ -53,51 +84,74 @@ static double move(const lcl_optimiser_desc *d, model *m, int i, int t, double g
   return NAN;
 }
 
-static void step(const lcl_optimiser_desc *d, model *m, const float *a, int t) {
-  double scale = norm_scale(d, m, a), rate = d->rate;
-  for (int i = 0; i < N; i++) {
-    double g = clipped(d, a[i] * m->p[i], scale) + (double)d->weight_decay * m->p[i];
+static void step(const lcl_optimiser_desc *d, model *m, int t) {
+  double scale = norm_scale(d, m), rate = d->rate;
+  for (int i = 0; i < m->n; i++) {
+    double g = clipped(d, gradient(m, i), scale) + (double)d->weight_decay * m->p[i];
     double p = m->p[i] - rate * move(d, m, i, t, g);
     p -= rate * (double)d->l1 * (p > 0 ? 1 : -1);
     m->p[i] = p - 2 * rate * (double)d->l2 * p;
   }
 }
 
-static lcl_tensor *half_squares(lcl_graph *g, const char *name, const char *weight, int n) {
-  lcl_tensor *p = lcl_param(g, name, LCL_SHAPE(n), (lcl_init){ LCL_INIT_ZERO, 0, 0, 0, 0 });
-  lcl_tensor *a = lcl_input(g, weight, LCL_F32, LCL_SHAPE(n));
-  return lcl_scale(lcl_sum(lcl_mul(lcl_square(p), a), LCL_ALL_AXES, false), 0.5f);
+/* ---- the same on the device ---- */
+
+static const char *const names[PARAMS] = { "p0", "p1", "p2", "p3" }, *const weights[PARAMS] = { "a0", "a1",
+                                                                                                "a2", "a3" };
+
+static lcl_tensor *build_loss(lcl_graph *g, const model *m) {
+  lcl_tensor *loss = NULL;
+  for (int k = 0; k < m->n_params; k++) {
+    lcl_tensor *p = lcl_param(g, names[k], m->shape[k], (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 }), *term;
+    if (k + 1 < m->n_params)
+      term = lcl_scale(lcl_mul(lcl_square(p), lcl_input(g, weights[k], LCL_F32, m->shape[k])), 0.5f);
+    else
+      term = p;
+    term = lcl_sum(term, LCL_ALL_AXES, false);
+    loss = loss ? lcl_add(loss, term) : term;
+  }
+  return loss;
+}
+
+static void compare(lcl_store *store, const model *m, const char *what, const double *want) {
+  static float got[PARAMS * MOST];
+  for (int k = 0; k < m->n_params; k++)
+    ASSERT_OK(
+        lcl_store_read(store, names[k], got + m->at[k], (size_t)(m->at[k + 1] - m->at[k]) * sizeof *got));
+  for (int i = 0; i < m->n; i++)
+    if (!(fabs(got[i] - want[i]) <= 1e-5))
+      fail_msg("%s, %d parameters, element %d of %d: %.8g, not %.8g", what, m->n_params, i, m->n, got[i],
+               want[i]);
+}
+
+static void write_all(lcl_store *store, lcl_program *program, const model *m) {
+  static float p[PARAMS * MOST];
+  for (int i = 0; i < m->n; i++) p[i] = (float)m->p[i];
+  for (int k = 0; k < m->n_params; k++) {
+    size_t bytes = (size_t)(m->at[k + 1] - m->at[k]) * sizeof *p;
+    ASSERT_OK(lcl_store_write(store, names[k], p + m->at[k], bytes));
+    if (k + 1 < m->n_params) ASSERT_OK(lcl_feed(program, weights[k], m->a + m->at[k], bytes));
+  }
 }
 
 /* given: as a user writes it; full: the same with the documented defaults. */
-static void compare(lcl_context *ctx, const lcl_optimiser_desc *given, const lcl_optimiser_desc *full) {
-  static float p[N], a[N], got[N];
-  static model m;
-  memset(&m, 0, sizeof m);
-  for (int i = 0; i < N; i++) {
-    p[i] = (i % 2 ? 1.0f : -1.0f) * (0.5f + (float)(i * 37 % 101) / 101.0f);
-    a[i] = 0.2f + (float)(i * 53 % 97) / 97.0f;
-    m.p[i] = p[i];
-  }
+static void check_rule(lcl_context *ctx, const lcl_optimiser_desc *given, const lcl_optimiser_desc *full,
+                       model *m) {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *program;
+  char what[32];
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "train", &g));
-  lcl_minimise(lcl_add(half_squares(g, "big", "a", BIG), half_squares(g, "small", "b", SMALL)), given);
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc){ .guard_bands = true }, &program));
-  ASSERT_OK(lcl_store_write(store, "big", p, BIG * sizeof *p));
-  ASSERT_OK(lcl_store_write(store, "small", p + BIG, SMALL * sizeof *p));
-  ASSERT_OK(lcl_feed(program, "a", a, BIG * sizeof *a));
-  ASSERT_OK(lcl_feed(program, "b", a + BIG, SMALL * sizeof *a));
+  lcl_minimise(build_loss(g, m), given);
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+  write_all(store, program, m);
   for (int t = 1; t <= STEPS; t++) {
     ASSERT_OK(lcl_run(program));
-    step(full, &m, a, t);
+    step(full, m, t);
   }
-  ASSERT_OK(lcl_store_read(store, "big", got, BIG * sizeof *got));
-  ASSERT_OK(lcl_store_read(store, "small", got + BIG, SMALL * sizeof *got));
-  for (int i = 0; i < N; i++)
-    if (!(fabs(got[i] - m.p[i]) <= 1e-5)) fail_msg("kind %d, parameter %d: %.8g, not %.8g", (int)given->kind, i, got[i], m.p[i]);
+  snprintf(what, sizeof what, "rule %d", (int)given->kind);
+  compare(store, m, what, m->p);
   lcl_program_destroy(program);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
@@ -105,7 +159,9 @@ static void compare(lcl_context *ctx, const lcl_optimiser_desc *given, const lcl
 
 static void rules(void **state) {
   (void)state;
+  static model m;
   lcl_context *ctx;
+  lcl_rng r = { .state = 11 };
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   static const struct {
     lcl_optimiser_desc given;
@@ -119,7 +175,15 @@ static void rules(void **state) {
     { { .kind = LCL_MOMENTUM, .rate = 0.05f, .beta1 = 0.8f, .damping = 0.9f }, 0, 0, 0 },
     { { .kind = LCL_NESTEROV, .rate = 0.02f, .l2 = 0.01f }, 0.9f, 0, 0 },
     { { .kind = LCL_RMSPROP, .rate = 0.01f }, 0, 0.9f, 1e-8f },
-    { { .kind = LCL_RMSPROP, .rate = 0.003f, .beta1 = 0.5f, .beta2 = 0.95f, .eps = 1e-4f, .eps_outside = true }, 0, 0, 0 },
+    { { .kind = LCL_RMSPROP,
+        .rate = 0.003f,
+        .beta1 = 0.5f,
+        .beta2 = 0.95f,
+        .eps = 1e-4f,
+        .eps_outside = true },
+      0,
+      0,
+      0 },
     { { .kind = LCL_ADAM, .rate = 0.01f, .clip_norm = 5.0f }, 0.9f, 0.999f, 1e-8f },
     { { .kind = LCL_ADAM, .rate = 0.01f, .beta1 = 0.5f, .beta2 = 0.9f, .eps = 1e-6f }, 0, 0, 0 },
     { { .kind = LCL_ADADELTA, .rate = 1.0f }, 0, 0.95f, 1e-6f },
@@ -129,13 +193,52 @@ static void rules(void **state) {
     if (full.beta1 == 0) full.beta1 = cases[i].beta1;
     if (full.beta2 == 0) full.beta2 = cases[i].beta2;
     if (full.eps == 0) full.eps = cases[i].eps;
-    compare(ctx, &cases[i].given, &full);
+    for (int k = 0; k < (simulator() ? 1 : 17); k++) { /* some 200 shapes in all */
+      random_model(&m, &r);
+      check_rule(ctx, &cases[i].given, &full, &m);
+    }
+  }
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of each run. */
+static void moving_averages(void **state) {
+  (void)state;
+  static model m;
+  lcl_context *ctx;
+  lcl_rng r = { .state = 13 };
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (int k = 0; k < (simulator() ? 2 : 67); k++) { /* 200 shapes */
+    const float decay = (float)lcl_rng_real(&r, 0, 1);
+    lcl_store *store;
+    lcl_graph *g;
+    lcl_program *program;
+    random_model(&m, &r);
+    ASSERT_OK(lcl_store_create(ctx, 1, &store));
+    ASSERT_OK(lcl_graph_create(store, "train", &g));
+    for (int j = 0; j < m.n_params; j++) {
+      lcl_tensor *p = lcl_state(g, names[j], LCL_F32, m.shape[j], (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 });
+      lcl_ema(p, j + 1 < m.n_params ? lcl_input(g, weights[j], LCL_F32, m.shape[j]) : lcl_scale(p, 0.5f),
+              decay);
+    }
+    ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+    write_all(store, program, &m);
+    for (int t = 0; t < STEPS; t++) {
+      ASSERT_OK(lcl_run(program));
+      for (int i = 0; i < m.n; i++)
+        m.p[i] = decay * m.p[i] + (1 - (double)decay) * (m.a[i] > 0 ? m.a[i] : 0.5 * m.p[i]);
+    }
+    compare(store, &m, "moving average", m.p);
+    lcl_program_destroy(program);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
   }
   lcl_context_destroy(ctx);
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(rules) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(rules), cmocka_unit_test(moving_averages) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
