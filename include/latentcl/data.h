@@ -116,6 +116,10 @@ typedef struct lcl_data_desc {
   int segment_ms;     /* folders of sound: length of an example (default 500) ... */
   float overlap;      /* ... and overlap of neighbours (default 0.9) */
   float test_share;   /* folders without a test part: share held out as test, by recording (default 0.2) */
+  int types;  /* > 0: the training part is so many of its classes, chosen at random by seed; there are no others */
+  int copies; /* each example so often, all but the first turned, scaled and moved a little by seed (0: once);
+                 the training part, or all that is merged */
+  int reduce; /* area average over squares of this side (0: as they are) */
   const char *prefer; /* where a folder has several image files for a part: take the one whose name has this,
                          e.g. "images105" or "short" */
 } lcl_data_desc;

@@ -38,6 +38,9 @@ void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
 lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,
                                  lcl_dataset **out);
 
+/* types, copies and reduce of desc. Copies. */
+lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, lcl_dataset **out);
+
 /* Whole file, inflated if it is gzip. Caller lcl_free()s. */
 lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n);
 

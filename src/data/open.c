@@ -170,8 +170,32 @@ static lcl_status merge_all(lcl_splits *s) {
   return LCL_OK;
 }
 
+static lcl_status copy_part(const lcl_data_desc *desc, lcl_dataset **part) {
+  lcl_dataset *copies;
+  if (!*part) return LCL_OK;
+  LCL_TRY(lcl_dataset_copies(*part, desc, &copies));
+  lcl_dataset_close(*part);
+  *part = copies;
+  return LCL_OK;
+}
+
+static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
+  lcl_data_desc other = *desc;
+  if (desc->types <= 0 && desc->copies <= 1 && desc->reduce <= 1) return LCL_OK;
+  if (desc->types > 0) { /* the parts may number different classes alike */
+    lcl_dataset_close(s->valid);
+    lcl_dataset_close(s->test);
+    s->valid = s->test = NULL;
+  }
+  if (!desc->merge) other.copies = 1;
+  LCL_TRY(copy_part(desc, &s->train));
+  LCL_TRY(copy_part(&other, &s->valid));
+  return copy_part(&other, &s->test);
+}
+
 static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
   LCL_TRY(unify(s));
+  LCL_TRY(make_copies(desc, s));
   LCL_TRY(hold_out(desc, s));
   LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
   LCL_TRY(name_part(s->valid, desc, "valid"));

@@ -1,4 +1,4 @@
-/* Data sets made from data sets: splits, class-balanced subsets, joined, reduced and binarised copies. */
+/* Data sets made from data sets: splits, class-balanced subsets, joined and binarised copies. */
 #include "data/data_internal.h"
 #include "base/philox.h"
 
@@ -155,43 +155,10 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
   return LCL_OK;
 }
 
-/* Mean of the factor x factor block at (y,x) of a plane of the given width. */
-static float block_mean(const float *plane, int width, int y, int x, int factor) {
-  float sum = 0;
-  for (int a = 0; a < factor; a++)
-    for (int b = 0; b < factor; b++)
-      sum += plane[(size_t)(y * factor + a) * (size_t)width + (size_t)(x * factor + b)];
-  return sum / (float)(factor * factor);
-}
-
 lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
   *out = NULL;
-  if (factor < 1 || ds->height % factor || ds->width % factor)
-    return lcl_fail(LCL_ERR_ARGUMENT, "pictures of %dx%d cannot be reduced by %d: sides must be divisible",
-                    ds->height, ds->width, factor);
-  lcl_dataset small = *ds;
-  small.height /= factor;
-  small.width /= factor;
-  float *big = lcl_alloc(lcl_dataset_elements(ds) * sizeof *big);
-  if (!big) return LCL_ERR_HOST_MEMORY;
-  lcl_raw raw;
-  lcl_status status = raw_like(&small, ds->count, false, ds->labels != NULL, &raw);
-  if (status != LCL_OK) {
-    lcl_free(big);
-    return status;
-  }
-  float *to = raw.values;
-  for (int64_t i = 0; i < ds->count; i++) {
-    lcl_dataset_example(ds, i, big);
-    for (int c = 0; c < ds->channels; c++) {
-      const float *plane = big + (size_t)c * (size_t)ds->height * (size_t)ds->width;
-      for (int y = 0; y < small.height; y++)
-        for (int x = 0; x < small.width; x++) *to++ = block_mean(plane, ds->width, y, x, factor);
-    }
-    if (ds->labels) raw.labels[i] = ds->labels[i];
-  }
-  lcl_free(big);
-  return lcl_raw_to_dataset(&raw, ds->name, out);
+  if (factor < 1) return lcl_fail(LCL_ERR_ARGUMENT, "pictures cannot be reduced by %d", factor);
+  return lcl_dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);
 }
 
 lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,

@@ -10,6 +10,7 @@
  * running mean over steps, so that a step needs nothing but its batch. */
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/clusters.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
 #include "nn/evaluate.h"
@@ -20,6 +21,7 @@ static const lcl_option options[] = {
   { "system", LCL_OPTION_CHOICE, "dae", "dae: the autoencoder; dec: clusters, from a run of dae (--start)",
     "dae|dec" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", NULL },
+  LCL_CLUSTER_OPTIONS,
   { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them", NULL },
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", NULL },
   { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", NULL },
@@ -37,10 +39,9 @@ static bool is_dec(const lcl_options *o) {
 
 static net make_net(const lcl_model *m, lcl_graph *g) {
   const lcl_options *o = m->options;
-  net n = { .g = g, .latent = lcl_option_int(o, "latent"), .clusters = lcl_option_int(o, "clusters") };
+  net n = { .g = g, .latent = lcl_option_int(o, "latent"), .clusters = lcl_cluster_count(o, &m->data) };
   n.n = lcl_parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
   n.pixels = m->data.channels * m->data.height * m->data.width;
-  if (n.clusters == 0) n.clusters = m->data.classes;
   return n;
 }
 
@@ -192,29 +193,13 @@ static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples
   return s;
 }
 
-/* ---- data, evaluation, settings */
-
-/* Everything there is, without labels. */
-static void data(const lcl_options *o, lcl_data_desc *d) {
-  (void)o;
-  d->merge = true;
-  d->valid = -1;
-}
-
-static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
-  double accuracy;
-  if (!t->labels || !t->prediction) return LCL_OK;
-  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes,
-                               (int)make_net(m, NULL).clusters, &accuracy, NULL));
-  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
-  return LCL_OK;
-}
+/* ---- settings */
 
 static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];
-  int64_t clusters = lcl_option_int(o, "clusters"), latent = lcl_option_int(o, "latent");
+  int64_t clusters = lcl_cluster_count(o, d), latent = lcl_option_int(o, "latent");
   double mask = lcl_option_float(o, "mask");
-  if (clusters == 0) clusters = d->classes;
+  LCL_TRY(lcl_cluster_check(o));
   if (lcl_parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
                     MAX_HIDDEN, lcl_option_text(o, "hidden"));
@@ -253,10 +238,10 @@ const lcl_model_class lcl_model_dec = {
   .reference = "Xie et al., Unsupervised Deep Embedding for Clustering Analysis, 2016",
   .options = options,
   .n_options = LCL_COUNT(options),
-  .data = data,
+  .data = lcl_cluster_data,
   .defaults = defaults,
   .build = build,
   .start = start,
-  .score = score,
+  .score = lcl_cluster_score,
   .can = LCL_CAN_CLUSTER | LCL_CAN_RECONSTRUCT,
 };

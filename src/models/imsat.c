@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/clusters.h"
 #include "models/registry.h"
 #include "nn/evaluate.h"
 
@@ -39,6 +40,7 @@ static const lcl_option options[] = {
   { "power_iterations", LCL_OPTION_INT, "1", "how often that direction is refined", NULL },
   { "init_mode", LCL_OPTION_CHOICE, "code", "initial weights as the authors' code or as the paper says them",
     "code|paper" },
+  LCL_CLUSTER_OPTIONS,
   { "queries", LCL_OPTION_INT, "100", "queries a class in the evaluation of codes; the rest is searched",
     NULL },
   { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates", "trapezoid|step" },
@@ -79,8 +81,7 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
   n->linear = strncmp(lcl_option_text(o, "system"), "linear", 6) == 0;
   n->rim = strstr(lcl_option_text(o, "system"), "rim") != NULL;
   n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
-  int64_t clusters = lcl_option_int(o, "clusters");
-  n->outputs = n->hash ? lcl_option_int(o, "bits") : clusters > 0 ? clusters : d->classes;
+  n->outputs = n->hash ? lcl_option_int(o, "bits") : lcl_cluster_count(o, d);
   if (!n->hash && (n->outputs < 2 || n->outputs > 1000))
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
@@ -219,13 +220,6 @@ static void build(lcl_build *b) {
 /* ---- data and evaluation
  * ---------------------------------------------------------------------------------------------- */
 
-/* Everything there is, without labels. */
-static void data(const lcl_options *o, lcl_data_desc *d) {
-  (void)o;
-  d->merge = true;
-  d->valid = -1;
-}
-
 /* The length of each example's perturbation: alpha times the distance to its neighbour of that index. */
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
   imsat n = { 0 };
@@ -243,16 +237,6 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
   }
   m->extra = radius;
   m->extra_width = 1;
-  return LCL_OK;
-}
-
-/* Accuracy under the best assignment of clusters to classes. */
-static lcl_status score_clusters(const imsat *n, const lcl_model *m, const lcl_model_table *t,
-                                 lcl_metrics *metrics) {
-  double accuracy;
-  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes, (int)n->outputs, &accuracy,
-                               NULL));
-  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
   return LCL_OK;
 }
 
@@ -284,7 +268,7 @@ static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metric
   imsat n = { 0 };
   if (!t->labels) return LCL_OK;
   LCL_TRY(read_imsat(&n, m->options, &m->data));
-  if (!n.hash) return t->prediction ? score_clusters(&n, m, t, metrics) : LCL_OK;
+  if (!n.hash) return lcl_cluster_score(m, t, metrics);
   /* Codes are compared within the whole set. */
   return t->features && strcmp(t->split, "all") == 0 ? score_codes(&n, m, t, metrics) : LCL_OK;
 }
@@ -309,13 +293,17 @@ static lcl_status check_numbers(const lcl_options *o) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, o, d));
+  LCL_TRY(lcl_cluster_check(o));
   LCL_TRY(check_numbers(o));
   s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
   s->batch = 250;
   s->fresh_batches = true;
   s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.002 };
-  if (strcmp(d->name, "npy") != 0) { /* pixels: value/128 - 1 for values to 255 */
+  if (lcl_option_int(o, "reduce") > 1) { /* Omniglot: value/255 */
+    s->range_lo = 0;
+    s->range_hi = 1;
+  } else if (strcmp(d->name, "npy") != 0) { /* pixels: value/128 - 1 for values to 255 */
     s->prep.gain = 255.0f / 128;
     s->prep.shift = -1;
     s->range_lo = -1;
@@ -333,7 +321,7 @@ const lcl_model_class lcl_model_imsat = {
       "Hu et al., Learning Discrete Representations via Information Maximizing Self-Augmented Training, 2017",
   .options = options,
   .n_options = LCL_COUNT(options),
-  .data = data,
+  .data = lcl_cluster_data,
   .defaults = defaults,
   .build = build,
   .prepare = prepare,

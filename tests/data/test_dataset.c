@@ -142,6 +142,41 @@ static void shrinking_averages(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* A square in the middle: copies keep its label and its ink roughly, differ, and are the same again by seed.
+ */
+static void copies(void **state) {
+  (void)state;
+  enum { SIDE = 20, N = 6, COPIES = 5 };
+  static float x[N][SIDE * SIDE];
+  const int32_t labels[N] = { 0, 3, 3, 1, 0, 3 }; /* nobody of class 2 */
+  for (int i = 0; i < N; i++)
+    for (int k = 0; k < 64; k++) x[i][(6 + k / 8) * SIDE + 6 + k % 8] = 1;
+  lcl_dataset *ds, *some, *again;
+  assert_int_equal(lcl_dataset_from_f32("x", x[0], labels, N, 1, SIDE, SIDE, 4, &ds), LCL_OK);
+  lcl_data_desc desc = { .types = 2, .copies = COPIES, .reduce = 2, .seed = 4 };
+  assert_int_equal(lcl_dataset_copies(ds, &desc, &some), LCL_OK);
+  assert_int_equal(lcl_dataset_copies(ds, &desc, &again), LCL_OK);
+  assert_int_equal(some->classes, 2);
+  assert_int_equal(some->height, SIDE / 2);
+  assert_true(some->count % COPIES == 0 && some->count >= 3 * COPIES && some->count <= 5 * COPIES);
+  for (int64_t i = 0; i < some->count; i++) {
+    float a[SIDE * SIDE / 4], b[SIDE * SIDE / 4], first[SIDE * SIDE / 4], sum = 0;
+    assert_int_equal(lcl_dataset_example(some, i, a), LCL_OK);
+    assert_int_equal(lcl_dataset_example(again, i, b), LCL_OK);
+    assert_int_equal(lcl_dataset_example(some, i / COPIES * COPIES, first), LCL_OK);
+    assert_memory_equal(a, b, sizeof a);
+    for (int k = 0; k < SIDE * SIDE / 4; k++) sum += a[k];
+    assert_true(sum > 16 / 1.3f && sum < 16 * 1.3f); /* scaled by at most 1.1 each way */
+    assert_int_equal(memcmp(a, first, sizeof a) != 0, i % COPIES != 0);
+    assert_int_equal(some->labels[i], some->labels[i / COPIES * COPIES]);
+  }
+  lcl_dataset_close(some);
+  lcl_dataset_close(again);
+  desc.types = 4;
+  assert_int_equal(lcl_dataset_copies(ds, &desc, &some), LCL_ERR_ARGUMENT);
+  lcl_dataset_close(ds);
+}
+
 static void binarising(void **state) {
   (void)state;
   float x[4000];
@@ -303,6 +338,7 @@ int main(void) {
     cmocka_unit_test(per_class_is_balanced_and_reproducible),
     cmocka_unit_test(joining),
     cmocka_unit_test(shrinking_averages),
+    cmocka_unit_test(copies),
     cmocka_unit_test(binarising),
     cmocka_unit_test(bad_memory_is_refused),
     cmocka_unit_test(synthetic_is_deterministic_and_balanced),

@@ -145,6 +145,16 @@ static void omniglot(void **state) {
   assert_float_equal(small->raw_max, 1, 0);
   lcl_dataset_close(small);
   lcl_splits_close(&s);
+  desc = (lcl_data_desc) { .path = path, .merge = true, .valid = -1, .prefer = "images105" };
+  desc.types = 100, desc.copies = 20, desc.reduce = 5; /* the IMSAT paper's set */
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->count, 40000);
+  assert_int_equal(s.train->classes, 100);
+  assert_int_equal(s.train->width, 21);
+  int64_t of[100];
+  assert_int_equal(lcl_dataset_class_counts(s.train, of), LCL_OK);
+  for (int c = 0; c < 100; c++) assert_int_equal(of[c], 400);
+  lcl_splits_close(&s);
 }
 
 int main(void) {

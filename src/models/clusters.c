@@ -1,0 +1,44 @@
+/* Data and score of the models that look for clusters. */
+#include "models/clusters.h"
+
+#include "base/base.h"
+#include "nn/evaluate.h"
+
+void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d) {
+  d->merge = true;
+  d->valid = -1;
+  d->types = (int)lcl_option_int(o, "types");
+  d->copies = (int)lcl_option_int(o, "copies");
+  d->reduce = (int)lcl_option_int(o, "reduce");
+  if (d->reduce > 1) d->prefer = "images105"; /* Omniglot's files as drawn */
+}
+
+lcl_status lcl_cluster_check(const lcl_options *o) {
+  static const struct {
+    const char *name;
+    int64_t lo, hi;
+  } whole[] = {
+    { "types", 0, 100000 }, { "copies", 1, 10000 }, { "reduce", 1, 64 }, { "clusters", 0, 1000 }
+  };
+  for (size_t i = 0; i < LCL_COUNT(whole); i++) {
+    int64_t v = lcl_option_int(o, whole[i].name);
+    if (v < whole[i].lo || v > whole[i].hi)
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %lld to %lld are possible, not %lld", whole[i].name,
+                      (long long)whole[i].lo, (long long)whole[i].hi, (long long)v);
+  }
+  return LCL_OK;
+}
+
+int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d) {
+  int64_t clusters = lcl_option_int(o, "clusters");
+  return clusters > 0 ? clusters : d->classes;
+}
+
+lcl_status lcl_cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+  double accuracy;
+  if (!t->labels || !t->prediction) return LCL_OK;
+  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes,
+                               (int)lcl_cluster_count(m->options, &m->data), &accuracy, NULL));
+  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
+  return LCL_OK;
+}

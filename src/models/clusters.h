@@ -1,0 +1,26 @@
+/* What the models that look for clusters share: their data and their score. */
+#ifndef LCL_MODELS_CLUSTERS_H
+#define LCL_MODELS_CLUSTERS_H
+
+#include "latentcl/model.h"
+
+/* Rows of an option table: a set made of copies, as IMSAT's Omniglot. */
+#define LCL_CLUSTER_OPTIONS                                                                                  \
+  { "types", LCL_OPTION_INT, "0",                                                                            \
+    "only so many classes of the training part, chosen by data_seed (Omniglot: 100)", NULL },                \
+      { "copies", LCL_OPTION_INT, "1",                                                                       \
+        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)", NULL },        \
+  {                                                                                                          \
+    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)", NULL       \
+  }
+
+/* Everything there is, without labels; with these options. */
+void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d);
+lcl_status lcl_cluster_check(const lcl_options *o);
+/* Number of clusters: option clusters, or the data's classes. */
+int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d);
+/* Metric accuracy_percent, under the best assignment of clusters to classes; none without labels or
+ * predictions. */
+lcl_status lcl_cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics);
+
+#endif
