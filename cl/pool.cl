@@ -25,9 +25,56 @@
        at_ += (int)get_global_size(0), row = at_ / (width), x = at_ % (width))
 #endif
 
+#if LCL_PANEL
+/* A row of 2x2 windows side by side, eight at a time. */
+static void max_of_pairs(__global const float *restrict x, __global float *restrict y, __global int *restrict switches,
+                         int row, int4 size) {
+  const int top = row % size.z * 2 * size.y;
+  __global const float *upper = x + (size_t)(row / size.z) * size.x * size.y + top, *lower = upper + size.y;
+  for (int ox = 0; ox < size.w; ox += 8) {
+    const int first = min(ox, max(size.w - 8, 0)); /* the last eight overlap those before them */
+    float16 u = (float16)(0.0f), l = u;
+    if (size.w >= 8) {
+      u = vload16(0, upper + 2 * first), l = vload16(0, lower + 2 * first);
+    } else {
+      float a[16], b[16];
+      for (int i = 0; i < 16; i++) a[i] = i < 2 * size.w ? upper[i] : 0.0f, b[i] = i < 2 * size.w ? lower[i] : 0.0f;
+      u = vload16(0, a), l = vload16(0, b);
+    }
+    const int8 left = top + 2 * (first + (int8)(0, 1, 2, 3, 4, 5, 6, 7));
+    float8 best = u.even;
+    int8 where = left;
+#define CANDIDATE(v, at)                                                                                     \
+  {                                                                                                          \
+    const int8 take = (v > best) | (isnan(v) & ~isnan(best));                                                \
+    best = select(best, v, take), where = select(where, at, take);                                           \
+  }
+    CANDIDATE(u.odd, left + 1)
+    CANDIDATE(l.even, left + size.y)
+    CANDIDATE(l.odd, left + size.y + 1)
+#undef CANDIDATE
+    if (size.w >= 8) {
+      vstore8(best, 0, y + first), vstore8(where, 0, switches + first);
+    } else {
+      float b[8];
+      int w[8];
+      vstore8(best, 0, b), vstore8(where, 0, w);
+      for (int i = 0; i < size.w; i++) y[i] = b[i], switches[i] = w[i];
+    }
+  }
+}
+#endif
+
 __kernel void pool_max(__global const float *restrict x, __global float *restrict y, __global int *restrict switches,
                        const int planes, const int8 shape, const int8 pads) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+#if LCL_PANEL
+  if (all(window == 2) && all(pad == 0)) {
+    for (int row = (int)get_global_id(0); row < planes * size.z; row += (int)get_global_size(0))
+      max_of_pairs(x, y + (size_t)row * size.w, switches + (size_t)row * size.w, row, size);
+    return;
+  }
+#endif
   POOL_ROWS(row, planes * size.z, ox, size.w) {
     const int oy = row % size.z;
     const int y0 = oy * window.z - pad.x, x0 = ox * window.w - pad.z;
