@@ -45,7 +45,7 @@ void bench_print_row(const lcl_bench_row *r, bool details) {
   }
   printf("%-36s %11s %10s %8s %8s %9s  %s\n", r->name, seconds_text(r->median, median),
          seconds_text(r->spread, spread), gflops, gbs, roof,
-         r->verified > 0   ? "yes"
+         r->verified > 0   ? (r->verified_parts ? "parts" : "yes")
          : r->verified < 0 ? "WRONG"
                            : "-");
   if (details) print_details(r);
@@ -67,8 +67,9 @@ void bench_print_readings(void) {
          "             set of so many bytes, which is a cache's if they fit one; summed. The peaks are "
          "measured in the same process\n"
          "verified     the result equals the double-precision reference within its error bound (--verify); "
-         "\"-\": not asked for, or\n"
-         "             the workload as a whole has no such reference\n"
+         "parts: no reference computes\n"
+         "             the whole, but each distinct product and convolution in it was checked; \"-\": not "
+         "asked for, or neither\n"
          "first start  compilation and first run in a new process: cold, every cache empty (ours and the "
          "driver's); cached, found full\n"
          "first run    the first run in this process, where a driver may finish compiling\n"

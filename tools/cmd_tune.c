@@ -1,9 +1,10 @@
-/* latentcl tune: finds the fastest algorithm and kernel parameters for the products of a workload on this device.
+/* latentcl tune: finds the fastest algorithm and kernel parameters for the products of a workload on this
+ * device.
  *
- * Candidates run in a child process (the same command with --worker), because a driver's compiler may crash or hang: the
- * parent gives each one a time limit, and starts a new child when the old one died. Parent and child talk in lines:
- *   child:  "problem KEY v0 ... v9" for each, then "ready"
- *   parent: "try INDEX v0 ... v9"          child: "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
+ * Candidates run in a child process (the same command with --worker), because a driver's compiler may crash
+ * or hang: the parent gives each one a time limit, and starts a new child when the old one died. Parent and
+ * child talk in lines: child:  "problem KEY v0 ... v9" for each, then "ready" parent: "try INDEX v0 ... v9"
+ * child: "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,7 +25,9 @@ static void on_interrupt(int sig) {
   interrupted = 1;
 }
 
-/* ---- child ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- child
+ * -----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool read_values(const char *text, int v[VALUES]) {
   for (int i = 0; i < VALUES; i++) {
@@ -46,7 +49,8 @@ static int worker(const char *name, const char *device) {
   lcl_tune_problem *problems;
   size_t n;
   char line[512];
-  if (lcl_context_create(&(lcl_context_desc){ .device = device }, &ctx) != LCL_OK || lcl_tune_collect(ctx, name, &problems, &n) != LCL_OK) {
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK ||
+      lcl_tune_collect(ctx, name, &problems, &n) != LCL_OK) {
     printf("error %s\n", lcl_error_message());
     return CLI_FAILED;
   }
@@ -63,8 +67,10 @@ static int worker(const char *name, const char *device) {
     double seconds = 0;
     if (strncmp(line, "try ", 4) != 0 || i >= n || !read_values(rest, values)) break;
     lcl_status st = lcl_tune_measure(ctx, &problems[i], values, &seconds);
-    if (st == LCL_OK) printf("ok %.9g\n", seconds);
-    else printf("%s %s\n", st == LCL_ERR_NUMERIC ? "wrong" : "failed", lcl_error_message());
+    if (st == LCL_OK)
+      printf("ok %.9g\n", seconds);
+    else
+      printf("%s %s\n", st == LCL_ERR_NUMERIC ? "wrong" : "failed", lcl_error_message());
     fflush(stdout);
   }
   lcl_free(problems);
@@ -72,7 +78,9 @@ static int worker(const char *name, const char *device) {
   return CLI_OK;
 }
 
-/* ---- parent ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- parent
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct child {
   pid_t pid;
@@ -87,12 +95,12 @@ static void child_stop(child *c) {
   close(c->from);
   kill(c->pid, SIGKILL);
   waitpid(c->pid, NULL, 0);
-  *c = (child){ 0 };
+  *c = (child) { 0 };
 }
 
 static bool child_start(child *c, const char *name, const char *device) {
   int down[2], up[2];
-  *c = (child){ 0 };
+  *c = (child) { 0 };
   if (pipe(down) != 0 || pipe(up) != 0) return false;
   pid_t pid = fork();
   if (pid < 0) return false;
@@ -101,12 +109,13 @@ static bool child_start(child *c, const char *name, const char *device) {
     dup2(up[1], 1);
     close(down[0]), close(down[1]), close(up[0]), close(up[1]);
     signal(SIGINT, SIG_IGN);
-    execl("/proc/self/exe", "latentcl", "tune", "--worker", name, "--device", device ? device : "", (char *)NULL);
+    execl("/proc/self/exe", "latentcl", "tune", "--worker", name, "--device", device ? device : "",
+          (char *)NULL);
     _exit(127);
   }
   close(down[0]);
   close(up[1]);
-  *c = (child){ .pid = pid, .to = down[1], .from = up[0] };
+  *c = (child) { .pid = pid, .to = down[1], .from = up[0] };
   return true;
 }
 
@@ -140,14 +149,18 @@ typedef struct problem {
 typedef struct tuner {
   const char *name, *device;
   child c;
-  struct { problem *data; size_t n, cap; } problems;
+  struct {
+    problem *data;
+    size_t n, cap;
+  } problems;
   double limit; /* seconds a candidate may take */
   int tried, wrong, failed, died;
 } tuner;
 
 static int tuner_start(tuner *t) {
   char line[512];
-  if (!child_start(&t->c, t->name, t->device)) return cli_fail("cannot start a child process: %s", strerror(errno));
+  if (!child_start(&t->c, t->name, t->device))
+    return cli_fail("cannot start a child process: %s", strerror(errno));
   t->problems.n = 0;
   while (child_line(&t->c, 600, line, sizeof line)) {
     problem p;
@@ -186,14 +199,17 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   return tuner_start(t) == CLI_OK ? -1 : -2;
 }
 
-/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves. */
-static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i, double end, lcl_tuning_entry *best) {
+/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves.
+ */
+static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i, double end,
+                        lcl_tuning_entry *best) {
   int list[NEIGHBOURS][VALUES];
   const problem *p = &t->problems.data[i];
   double standard = attempt(t, i, p->standard);
-  if (standard < 0) return CLI_FAILED;
+  if (standard == -2 || interrupted) return CLI_FAILED;
   memcpy(best->values, p->standard, sizeof best->values);
-  best->seconds = standard;
+  best->seconds =
+      standard < 0 ? 1e30 : standard; /* a choice that fails is better replaced by any that works */
   size_t n = lcl_tune_starts(caps, shape, list, NEIGHBOURS);
   for (int round = 0; round < 4; round++) {
     int from[VALUES];
@@ -211,7 +227,11 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
     if (memcmp(from, best->values, sizeof from) == 0 || interrupted || lcl_now() >= end) break;
   }
   if (isatty(2)) fprintf(stderr, "\r\033[K");
-  printf("%-70s %9.3f ms -> %9.3f ms  %5.2fx\n", p->key, standard * 1e3, best->seconds * 1e3, standard / best->seconds);
+  if (best->seconds == 1e30)
+    printf("%s: nothing works here\n", p->key);
+  else
+    printf("%-70s %9.3f ms -> %9.3f ms  %5.2fx\n", p->key, standard * 1e3, best->seconds * 1e3,
+           standard / best->seconds);
   fflush(stdout);
   return CLI_OK;
 }
@@ -220,23 +240,39 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
   tuner t = { .name = name, .device = device, .limit = 60 };
   const lcl_caps *caps = lcl_context_caps(ctx);
   int code = tuner_start(&t);
-  printf("%s: %zu products\n", name, code == CLI_OK ? t.problems.n : 0);
+  printf("%s: %zu products and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
   for (size_t i = 0; code == CLI_OK && i < t.problems.n && !interrupted && lcl_now() < end; i++) {
-    int known[VALUES];
     lcl_tuning_entry best = { 0 };
     lcl_tune_problem shape;
     snprintf(best.key, sizeof best.key, "%s", t.problems.data[i].key);
-    if (!again && lcl_tuning_find(ctx, best.key, known)) continue;
+    if (!again && lcl_tuning_measured(ctx, best.key)) continue;
     if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, best.key);
-    if (lcl_tune_shape(best.key, t.problems.data[i].standard, &shape) != LCL_OK) code = cli_error();
-    else code = tune_problem(&t, caps, &shape, i, end, &best);
-    if (code == CLI_OK && !interrupted && lcl_tuning_save(ctx, &best, 1) != LCL_OK) code = cli_error();
+    if (lcl_tune_shape(best.key, t.problems.data[i].standard, &shape) != LCL_OK)
+      code = cli_error();
+    else
+      code = tune_problem(&t, caps, &shape, i, end, &best);
+    if (code == CLI_OK && !interrupted && best.seconds < 1e30 && lcl_tuning_save(ctx, &best, 1) != LCL_OK)
+      code = cli_error();
   }
   if (t.tried)
-    printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name, t.tried, t.failed, t.wrong, t.died);
+    printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name, t.tried,
+           t.failed, t.wrong, t.died);
   child_stop(&t.c);
   lcl_free(t.problems.data);
   return interrupted ? CLI_FAILED : code;
+}
+
+/* A suite of the benchmark, else a workload or a model. */
+static int tune_argument(lcl_context *ctx, const char *name, const char *device, double end, bool again) {
+  int code = CLI_OK;
+  bool suite = false;
+  for (size_t i = 0; code == CLI_OK && i < lcl_bench_count(); i++) {
+    lcl_bench_info b = lcl_bench_at(i);
+    if (strcmp(b.suite, name) != 0) continue;
+    suite = true;
+    if (lcl_now() < end) code = tune_name(ctx, b.name, device, end, again);
+  }
+  return suite ? code : tune_name(ctx, name, device, end, again);
 }
 
 static int run(int argc, char **argv) {
@@ -250,29 +286,31 @@ static int run(int argc, char **argv) {
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
-  int at, code = cli_parse(argc, argv, table, "tune [WORKLOAD|MODEL|all]...",
-                           "Finds the fastest algorithm and kernel parameters for the matrix products and convolutions of a workload, a model's "
-                           "training step or all workloads, checks every candidate's result, and keeps the best in a database that is used "
+  int at, code = cli_parse(argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|all]...",
+                           "Finds the fastest algorithm and kernel parameters for the matrix products and "
+                           "convolutions of a suite or workload of the benchmark, a model's "
+                           "training step, or all (gemm, conv, steps), checks every candidate's result, and "
+                           "keeps the best in a database that is used "
                            "from then on. Interrupting loses nothing; run it again to go on.",
                            &at);
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
   if (worker_of) return worker(worker_of, device);
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc){ .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
   lcl_str path = { 0 };
-  if (!lcl_tuning_path(ctx, &path)) code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
-  else printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
+  if (!lcl_tuning_path(ctx, &path))
+    code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
+  else
+    printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
   signal(SIGINT, on_interrupt);
   signal(SIGPIPE, SIG_IGN);
   double end = lcl_now() + budget * 60;
   bool all = at == argc || strcmp(argv[at], "all") == 0;
   code = code > 0 ? code : CLI_OK;
-  for (int i = at; code == CLI_OK && !all && i < argc; i++) code = tune_name(ctx, argv[i], device, end, again);
-  for (size_t i = 0; code == CLI_OK && all && i < lcl_bench_count() && lcl_now() < end; i++) {
-    lcl_bench_info b = lcl_bench_at(i);
-    if (strcmp(b.suite, "gemm") == 0 || strcmp(b.suite, "conv") == 0 || strcmp(b.suite, "steps") == 0) code = tune_name(ctx, b.name, device, end, again);
-  }
+  static char *const everything[] = { "gemm", "conv", "steps" };
+  if (all) argv = (char **)everything, at = 0, argc = 3;
+  for (int i = at; code == CLI_OK && i < argc; i++) code = tune_argument(ctx, argv[i], device, end, again);
   if (interrupted) fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
   lcl_str_free(&path);
   lcl_context_destroy(ctx);

@@ -25,6 +25,7 @@ typedef struct lcl_bench_row {
   size_t memory;        /* bytes of intermediates and variables */
   size_t launches;
   int verified;         /* 1: equals the double-precision reference within its bound; -1: wrong; 0: not looked at */
+  bool verified_parts;  /* not the result as a whole, but each distinct product and convolution in it, with its own numbers */
   double error;         /* largest error as a part of what is allowed */
   char unit[16];        /* of `value`, for readings that are no time ("GFLOP/s", "GB/s", "us") */
   double value;

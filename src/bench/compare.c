@@ -154,7 +154,7 @@ lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lc
       if (r < 0)
         lcl_str_add(s, " %14s", "-");
       else
-        lcl_str_add(s, " %14.2f", r);
+        lcl_str_add(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
       if (f == n - 1 && b) slower = b->verified < 0 || (threshold > 0 && r > 0 && r < 1 / (1 + threshold));
       if (b && b->verified < 0) lcl_str_add(s, " WRONG");
     }

@@ -53,7 +53,10 @@ static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   }
   if (r->verified) {
     cJSON_AddBoolToObject(o, "verified", r->verified > 0);
-    cJSON_AddNumberToObject(o, "error", r->error);
+    if (r->verified_parts)
+      cJSON_AddStringToObject(o, "verified_parts", "products and convolutions");
+    else
+      cJSON_AddNumberToObject(o, "error", r->error);
   }
   return o;
 }

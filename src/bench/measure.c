@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "bench/bench.h"
+#include "bench/tune.h"
 #include "latentcl/ops.h"
 #include "reference/spec.h"
 
@@ -274,6 +275,17 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   return st;
 }
 
+/* No reference computes a whole training step: what it is made of is checked instead. */
+static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
+  size_t n;
+  lcl_status st = lcl_tune_verify(ctx, w->name, &n);
+  if (st != LCL_OK && st != LCL_ERR_NUMERIC) return st;
+  if (st == LCL_ERR_NUMERIC) lcl_logf(LCL_LOG_WARN, "%s: %s", w->name, lcl_error_message());
+  row->verified_parts = n > 0;
+  row->verified = st != LCL_OK ? -1 : n > 0;
+  return LCL_OK;
+}
+
 lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
   const lcl_workload *w = &lcl_workloads[index];
   *row = (lcl_bench_row) { .cold_compile = -1,
@@ -292,5 +304,6 @@ lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, l
   lcl_status st = run_workload(ctx, w, desc, row);
   if (st != LCL_OK) return lcl_fail_prefix(st, "%s", w->name);
   if (row->unit[0] || row->median <= 0) return LCL_OK;
+  if (desc->verify && w->kind != LCL_WORK_OP) LCL_TRY(verify_parts(ctx, w, row));
   return desc->device_time ? measure_device(ctx, w, row) : LCL_OK;
 }

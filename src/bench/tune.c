@@ -28,6 +28,7 @@ static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
   lcl_gemm_key(g, p.key);
   for (size_t i = 0; i < c->found.n; i++)
     if (strcmp(c->found.data[i].key, p.key) == 0) return;
+  p.work = 2.0 * (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
   p.a_bytes = lcl_slot_bytes(lw, g->a);
   p.b_bytes = lcl_slot_bytes(lw, g->b);
   p.c_bytes = lcl_slot_bytes(lw, g->c);
@@ -40,11 +41,21 @@ static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
   if (!LCL_PUSH(&c->found, p)) c->failed = true;
 }
 
+static void seen_conv(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
+                      lcl_conv_algorithm standard) {
+  collection *c = user;
+  lcl_tune_problem p;
+  (void)lw;
+  lcl_tune_conv_problem(node, possible, standard, &p);
+  for (size_t i = 0; i < c->found.n; i++)
+    if (strcmp(c->found.data[i].key, p.key) == 0) return;
+  if (!LCL_PUSH(&c->found, p)) c->failed = true;
+}
+
 static int by_work(const void *a, const void *b) {
-  const lcl_gemm *x = &((const lcl_tune_problem *)a)->g, *y = &((const lcl_tune_problem *)b)->g;
-  double fx = (double)x->m * (double)x->n * (double)x->k * (double)x->batch,
-         fy = (double)y->m * (double)y->n * (double)y->k * (double)y->batch;
-  return (fx < fy) - (fx > fy);
+  const lcl_tune_problem *x = a, *y = b;
+  if (!x->conv != !y->conv) return x->conv ? 1 : -1; /* algorithms are compared with tuned products */
+  return (x->work < y->work) - (x->work > y->work);
 }
 
 lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems, size_t *n) {
@@ -59,16 +70,18 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
                         .channels = 1,
                         .height = 28,
                         .width = 28 };
-  lcl_bench_desc once = { .seconds = 1e-6, .no_roofline = true };
+  lcl_bench_desc once = { .seconds = -1, .no_roofline = true };
   lcl_bench_row row = { 0 };
   size_t index;
   lcl_status st;
   lcl_gemm_watch(ctx, seen, &c);
+  lcl_conv_watch(ctx, seen_conv, &c);
   if (lcl_model_find(name, &cls) == LCL_OK)
     st = lcl_bench_step(ctx, &step, &once, &row);
   else if ((st = lcl_bench_find(name, &index)) == LCL_OK)
     st = lcl_bench_run(ctx, index, &once, &row);
   lcl_gemm_watch(ctx, NULL, NULL);
+  lcl_conv_watch(ctx, NULL, NULL);
   if (st == LCL_OK && c.failed) st = LCL_ERR_HOST_MEMORY;
   if (st != LCL_OK) {
     lcl_free(c.found.data);
@@ -87,16 +100,20 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
 lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES], lcl_tune_problem *out) {
   long long m, n, k;
   *out = (lcl_tune_problem) { 0 };
+  memcpy(out->standard, standard, sizeof out->standard);
+  snprintf(out->key, sizeof out->key, "%s", key);
+  if (strncmp(key, "conv", 4) == 0) {
+    out->conv = &lcl_op_conv2d;
+    return LCL_OK;
+  }
   if (sscanf(key, "gemm %lldx%lldx%lld", &m, &n, &k) != 3)
     return lcl_fail(LCL_ERR_FORMAT, "not the key of a product: %s", key);
-  snprintf(out->key, sizeof out->key, "%s", key);
   out->g.m = m;
   out->g.n = n;
   out->g.k = k;
   out->g.source = strstr(key, " patches_t ") ? LCL_GEMM_PATCHES_T
                   : strstr(key, " patches ") ? LCL_GEMM_PATCHES
                                              : LCL_GEMM_MATRIX;
-  memcpy(out->standard, standard, sizeof out->standard);
   return LCL_OK;
 }
 
@@ -115,6 +132,7 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
                            int (*out)[LCL_TUNING_VALUES], size_t most) {
   static const int panels[] = { 1, 2, 3, 4, 6, 8, 12 }, splits[] = { 1, 2, 3, 4, 6, 8 },
                    kc_max[] = { 128, 256, 512 };
+  if (p->conv) return 0; /* its algorithms are starts, and have no parameters here */
   size_t n = 0;
   int v[LCL_TUNING_VALUES];
 #define TRY(field, value)                                                                                    \
@@ -148,6 +166,7 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
 
 size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES],
                        size_t most) {
+  if (p->conv) return lcl_tune_conv_starts(p->standard, out, most);
   const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
   const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
   const int vec = caps->preferred_float >= 16 ? 16 : 8;
@@ -155,7 +174,8 @@ size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*ou
   const int rows[] = { LCL_GEMM_ROWS, vec, 512, 0, 8, 1, 0, 0, 1, 0 };
   size_t n = add(tiled, p->standard, out, 0, most);
   if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_PANEL) n = add(panel, p->standard, out, n, most);
-  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_ROWS && p->g.source == LCL_GEMM_PATCHES) n = add(rows, p->standard, out, n, most);
+  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_ROWS && p->g.source == LCL_GEMM_PATCHES)
+    n = add(rows, p->standard, out, n, most);
   if (caps->clblast && p->g.source == LCL_GEMM_MATRIX) n = add(clblast, p->standard, out, n, most);
   return n;
 }
@@ -257,6 +277,7 @@ typedef struct trial {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *program;
+  const lcl_node *node;
   float *a, *b, *c;
 } trial;
 
@@ -279,9 +300,12 @@ static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const i
   LCL_TRY(lcl_tuning_set(ctx, p->key, values));
   LCL_TRY(lcl_store_create(ctx, 1, &t->store));
   LCL_TRY(lcl_graph_create(t->store, "tune", &t->g));
-  lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, LCL_SHAPE((int64_t)(p->a_bytes / 4)));
-  lcl_tensor *b = lcl_input(t->g, "b", LCL_F32, LCL_SHAPE((int64_t)(p->b_bytes / 4)));
-  lcl_tensor *c = lcl_node_new(t->g, &op_product, LCL_IN(a, b), &(product_attr) { p }, 1);
+  const lcl_shape sa = p->conv ? p->in[0] : LCL_SHAPE((int64_t)(p->a_bytes / 4)),
+                  sb = p->conv ? p->in[1] : LCL_SHAPE((int64_t)(p->b_bytes / 4));
+  lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, sa), *b = lcl_input(t->g, "b", LCL_F32, sb);
+  lcl_tensor *c = p->conv ? lcl_node_new(t->g, p->conv, LCL_IN(a, b), &p->conv_attr, 1)
+                          : lcl_node_new(t->g, &op_product, LCL_IN(a, b), &(product_attr) { p }, 1);
+  t->node = c->node;
   LCL_TRY(lcl_compile(t->g, &(lcl_compile_desc) { .fetch = &c, .n_fetch = 1 }, &t->program));
   LCL_TRY(lcl_feed(t->program, "a", t->a, p->a_bytes));
   LCL_TRY(lcl_feed(t->program, "b", t->b, p->b_bytes));
@@ -306,12 +330,30 @@ lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const i
   trial t = { 0 };
   lcl_gemm_params q = { values[0], values[1], values[2], values[3], values[4],
                         values[5], values[6], values[7], values[8], values[9] };
-  if (!lcl_gemm_legal(lcl_context_caps(ctx), &p->g, &q))
+  if (!p->conv && !lcl_gemm_legal(lcl_context_caps(ctx), &p->g, &q))
     return lcl_fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
   lcl_status st = trial_run(ctx, p, values, &t);
-  if (st == LCL_OK) st = check_samples(p, t.a, t.b, t.c);
+  if (st == LCL_OK)
+    st = p->conv ? lcl_tune_conv_check(p, t.node, values[ALGORITHM], t.a, t.b, t.c)
+                 : check_samples(p, t.a, t.b, t.c);
   if (st == LCL_OK) st = fastest(ctx, t.program, seconds);
   trial_free(&t);
   lcl_tuning_set(ctx, p->key, NULL);
+  return st;
+}
+
+lcl_status lcl_tune_verify(lcl_context *ctx, const char *name, size_t *n) {
+  lcl_tune_problem *problems;
+  LCL_TRY(lcl_tune_collect(ctx, name, &problems, n));
+  lcl_status st = LCL_OK;
+  for (size_t i = 0; st == LCL_OK && i < *n; i++) {
+    int values[LCL_TUNING_VALUES];
+    double seconds;
+    if (!lcl_tuning_find(ctx, problems[i].key, values)) memcpy(values, problems[i].standard, sizeof values);
+    st = lcl_tune_measure(ctx, &problems[i], values, &seconds);
+    if (st == LCL_ERR_UNSUPPORTED) st = lcl_tune_measure(ctx, &problems[i], problems[i].standard, &seconds);
+    if (st != LCL_OK) lcl_fail_prefix(st, "%s", problems[i].key);
+  }
+  lcl_free(problems);
   return st;
 }

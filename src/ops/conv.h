@@ -19,13 +19,34 @@ lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node);
 
 extern const lcl_op lcl_op_conv2d, lcl_op_conv2d_input_grad, lcl_op_conv2d_filter_grad;
 
+/* How a convolution is computed. Which are possible for a node is a set of bits. */
+typedef enum lcl_conv_algorithm {
+  LCL_CONV_PRODUCT, /* implicit product, whose own parameters gemm.h chooses (among them the direct kernel) */
+  LCL_CONV_WINOGRAD, /* F(2x2,3x3) */
+  LCL_CONV_FFT,
+  LCL_CONV_CLBLAST, /* CLBlast's im2col and product */
+  LCL_CONV_ALGORITHMS
+} lcl_conv_algorithm;
+#define LCL_CONV_BIT(algorithm) (1u << (algorithm))
+
+/* conv_choose.c: what was tuned for this shape if it is possible, else standard; and the shape's key. */
+lcl_conv_algorithm lcl_conv_choose(lcl_lower *lw, const lcl_node *node, unsigned possible,
+                                   lcl_conv_algorithm standard);
+void lcl_conv_key(const lcl_node *node, char key[160]);
+
+/* conv_clblast.c: forward, without epilogue; LCL_ERR_UNSUPPORTED where it cannot. */
+bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e);
+lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
+
 /* conv_lower.c */
 double lcl_conv_flops(const lcl_node *node);
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node);
 
-/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be faster. */
+/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be faster, or
+ * may be for some device. */
+bool lcl_conv_fft_can(const lcl_node *node);
 bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node);
 lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 

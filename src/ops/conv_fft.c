@@ -24,6 +24,13 @@ static fft_conv prepare(lcl_lower *lw, const lcl_node *node) {
  * from PoCL on two AVX-512 cores. */
 enum { CLFFT_COST = 10, OWN_COST = 25 };
 
+bool lcl_conv_fft_can(const lcl_node *node) {
+  const lcl_conv_attr *a = node->attr;
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  return a->stride[0] == 1 && a->stride[1] == 1 && s.kh * s.kw >= 25 &&
+         lcl_shape_count(node->out[0].shape) > 0;
+}
+
 bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node) {
   const fft_conv c = prepare(NULL, node);
   if (c.a->stride[0] != 1 || c.a->stride[1] != 1 || c.s.kh * c.s.kw < 256) return false;

@@ -59,17 +59,21 @@ static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
                          .dw = a->dilation[1] };
 }
 
-/* Whether outputs may be computed from sums that mix neighbouring taps. Not for masked filters: there, pixels
- * under masked weights must not influence a result even by rounding. */
+/* Pixels under masked weights must not influence a result even by rounding: no sums that mix taps. */
+static bool masked(const lcl_node *node) {
+  return strcmp(node->in[1]->node->op->name, "conv_mask") == 0;
+}
+
+/* Whether outputs may be computed from sums that mix neighbouring taps of a 3x3 filter. */
 static bool may_regroup(const lcl_node *node, const lcl_conv_attr *a) {
-  return strcmp(node->in[1]->node->op->name, "conv_mask") != 0 && a->groups == 1 && a->dilation[0] == 1 &&
-         a->dilation[1] == 1 && a->stride[0] == 1 && a->stride[1] == 1;
+  return !masked(node) && a->groups == 1 && a->dilation[0] == 1 && a->dilation[1] == 1 && a->stride[0] == 1 &&
+         a->stride[1] == 1;
 }
 
 /* y[o, pixel] = sum over (tap, channel) of w[o, (channel, tap)] * x[channel, pixel + tap] */
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
-  if (a->fft || lcl_conv_fft_pays(lcl_lower_caps(lw), node)) return lcl_conv_fft_lower_fused(lw, node, e);
+  if (a->fft) return lcl_conv_fft_lower_fused(lw, node, e);
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
   const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups,
                 plane = s.oh * s.ow;
@@ -98,9 +102,25 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
                  .flops = lcl_conv_flops(node) };
   set_epilogue(lw, &g, e);
   const lcl_winograd fast = { &g, channels * taps, taps, channels, false };
-  if (may_regroup(node, a) && lcl_winograd_pays(lcl_lower_caps(lw), &fast))
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  const bool free = !masked(node), wino = free && may_regroup(node, a);
+  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
+  if (wino && lcl_winograd_can(caps, &fast)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
+  if (free && lcl_conv_fft_can(node)) possible |= LCL_CONV_BIT(LCL_CONV_FFT);
+  if (free && lcl_conv_clblast_can(caps, node, e)) possible |= LCL_CONV_BIT(LCL_CONV_CLBLAST);
+  const lcl_conv_algorithm standard = free && lcl_conv_fft_pays(caps, node)    ? LCL_CONV_FFT
+                                      : wino && lcl_winograd_pays(caps, &fast) ? LCL_CONV_WINOGRAD
+                                                                               : LCL_CONV_PRODUCT;
+  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  case LCL_CONV_WINOGRAD:
     return lcl_winograd_lower(lw, &fast);
-  return lcl_gemm_lower(lw, &g);
+  case LCL_CONV_FFT:
+    return lcl_conv_fft_lower_fused(lw, node, e);
+  case LCL_CONV_CLBLAST:
+    return lcl_conv_lower_clblast(lw, node, e);
+  default:
+    return lcl_gemm_lower(lw, &g);
+  }
 }
 
 /* w[o,c,tap] gradient = sum over pixels of gy[o, pixel] * x[c, pixel + tap] */
@@ -214,7 +234,12 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
         forward.patches.h0 -= 2, forward.patches.w0 -= 2;
         forward.patches.dh = forward.patches.dw = 1;
         const lcl_winograd fast = { &forward, taps, channels * taps, filters, true };
-        if (lcl_winograd_pays(lcl_lower_caps(lw), &fast)) return lcl_winograd_lower(lw, &fast);
+        const lcl_conv_algorithm standard =
+            lcl_winograd_pays(lcl_lower_caps(lw), &fast) ? LCL_CONV_WINOGRAD : LCL_CONV_PRODUCT;
+        const unsigned both = LCL_CONV_BIT(LCL_CONV_PRODUCT) | LCL_CONV_BIT(LCL_CONV_WINOGRAD);
+        if (lcl_winograd_can(lcl_lower_caps(lw), &fast) &&
+            lcl_conv_choose(lw, node, both, standard) == LCL_CONV_WINOGRAD)
+          return lcl_winograd_lower(lw, &fast);
       }
       LCL_TRY(lcl_gemm_lower(lw, &g));
     }

@@ -83,6 +83,7 @@ typedef struct lcl_winograd {
   int64_t row, inner, channels;
   bool flip;
 } lcl_winograd;
+bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w);
 bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w);
 lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w);
 /* The channels-last copy of g's pictures as scratch (channels rounded up to p->vec), made unless

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 typedef struct table {
-  struct { lcl_tuning_entry *data; size_t n, cap; } rows;
+  struct {
+    lcl_tuning_entry *data;
+    size_t n, cap;
+  } rows;
 } table;
 
 /* What hangs on a context. */
@@ -15,7 +18,8 @@ typedef struct tuning {
   table set, user, shipped;
   bool loaded;
   lcl_gemm_watch_fn watch;
-  void *watch_user;
+  lcl_conv_watch_fn conv_watch;
+  void *watch_user, *conv_watch_user;
 } tuning;
 
 static void tuning_free(void *p) {
@@ -34,38 +38,52 @@ static lcl_tuning_entry *find(table *t, const char *key) {
 
 static lcl_status put(table *t, const lcl_tuning_entry *e) {
   lcl_tuning_entry *old = find(t, e->key);
-  if (old) *old = *e;
-  else if (!LCL_PUSH(&t->rows, *e)) return LCL_ERR_HOST_MEMORY;
+  if (old)
+    *old = *e;
+  else if (!LCL_PUSH(&t->rows, *e))
+    return LCL_ERR_HOST_MEMORY;
   return LCL_OK;
 }
 
-/* ---- files -------------------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
   const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
   const lcl_caps *caps = lcl_context_caps(ctx);
   char who[1024], hex[33];
   if (own && strcmp(own, "off") == 0) return false;
-  if (own && *own) lcl_str_add(path, "%s", own);
-  else if (xdg && *xdg) lcl_str_add(path, "%s/latentcl/tuning", xdg);
-  else if (home && *home) lcl_str_add(path, "%s/.local/share/latentcl/tuning", home);
-  else return false;
+  if (own && *own)
+    lcl_str_add(path, "%s", own);
+  else if (xdg && *xdg)
+    lcl_str_add(path, "%s/latentcl/tuning", xdg);
+  else if (home && *home)
+    lcl_str_add(path, "%s/.local/share/latentcl/tuning", home);
+  else
+    return false;
   snprintf(who, sizeof who, "%s|%s|%s|%u", caps->platform, caps->name, caps->driver, caps->compute_units);
   lcl_hash_hex(who, strlen(who), hex);
   lcl_str_add(path, "/%.16s.json", hex);
   return lcl_str_ok(path);
 }
 
-/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a wrong result. */
+/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a wrong
+ * result. */
 static lcl_status parse(const char *text, table *t) {
   cJSON *root = cJSON_Parse(text);
-  const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"), *entries = cJSON_GetObjectItemCaseSensitive(root, "entries"), *e;
+  const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"),
+              *entries = cJSON_GetObjectItemCaseSensitive(root, "entries"), *e;
   lcl_status st = LCL_OK;
-  if (cJSON_IsString(schema) && strcmp(schema->valuestring, "latentcl-tuning-1") == 0 && cJSON_IsObject(entries)) {
+  if (cJSON_IsString(schema) && strcmp(schema->valuestring, "latentcl-tuning-1") == 0 &&
+      cJSON_IsObject(entries)) {
     cJSON_ArrayForEach(e, entries) {
-      const cJSON *values = cJSON_GetObjectItemCaseSensitive(e, "values"), *seconds = cJSON_GetObjectItemCaseSensitive(e, "seconds");
+      const cJSON *values = cJSON_GetObjectItemCaseSensitive(e, "values"),
+                  *seconds = cJSON_GetObjectItemCaseSensitive(e, "seconds");
       lcl_tuning_entry row = { .seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0 };
-      if (!cJSON_IsArray(values) || cJSON_GetArraySize(values) != LCL_TUNING_VALUES || strlen(e->string) >= sizeof row.key) continue;
+      if (!cJSON_IsArray(values) || cJSON_GetArraySize(values) != LCL_TUNING_VALUES ||
+          strlen(e->string) >= sizeof row.key)
+        continue;
       snprintf(row.key, sizeof row.key, "%s", e->string);
       for (int i = 0; i < LCL_TUNING_VALUES; i++) row.values[i] = cJSON_GetArrayItem(values, i)->valueint;
       if (st == LCL_OK) st = put(t, &row);
@@ -109,7 +127,8 @@ static char *print(lcl_context *ctx, const table *t) {
   return text;
 }
 
-static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tuning_entry *entries, size_t n) {
+static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tuning_entry *entries,
+                               size_t n) {
   table t = { 0 };
   lcl_status st = load(path, &t);
   if (st == LCL_ERR_FORMAT) { /* a damaged file is replaced */
@@ -119,7 +138,9 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tun
   }
   for (size_t i = 0; st == LCL_OK && i < n; i++) st = put(&t, &entries[i]);
   char *text = st == LCL_OK ? print(ctx, &t) : NULL;
-  if (st == LCL_OK) st = text ? lcl_file_write_atomic(path, text, strlen(text)) : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (st == LCL_OK)
+    st = text ? lcl_file_write_atomic(path, text, strlen(text))
+              : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
   cJSON_free(text);
   lcl_free(t.rows.data);
   return st;
@@ -128,7 +149,8 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tun
 lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, size_t n) {
   lcl_str path = { 0 }, lock = { 0 };
   lcl_status st = LCL_OK;
-  if (!lcl_tuning_path(ctx, &path)) st = lcl_fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
+  if (!lcl_tuning_path(ctx, &path))
+    st = lcl_fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
   if (st == LCL_OK) {
     char *slash = strrchr(path.data, '/');
     *slash = 0;
@@ -137,7 +159,8 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
   }
   lcl_str_add(&lock, "%s.lock", path.data ? path.data : "");
   int fd = st == LCL_OK && lcl_str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644) : -1;
-  if (st == LCL_OK && fd < 0) st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
+  if (st == LCL_OK && fd < 0)
+    st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
   if (st == LCL_OK) {
     flock(fd, LOCK_EX);
     st = merge_locked(ctx, path.data, entries, n);
@@ -148,7 +171,9 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
   return st;
 }
 
-/* ---- look-up -------------------------------------------------------------------------------------------------------------- */
+/* ---- look-up
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 /* Shipped choices go by what a device is, in the terms of the kernels. */
 static const char *shipped_name(const lcl_caps *caps) {
@@ -165,7 +190,8 @@ static tuning *of_context(lcl_context *ctx) {
   lcl_str path = { 0 };
   if (lcl_tuning_path(ctx, &path) && load(path.data, &t->user) != LCL_OK)
     lcl_logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
-  const char *own = getenv("LATENTCL_TUNING"), *text = lcl_embedded_source(shipped_name(lcl_context_caps(ctx)));
+  const char *own = getenv("LATENTCL_TUNING"),
+             *text = lcl_embedded_source(shipped_name(lcl_context_caps(ctx)));
   if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped);
   lcl_str_free(&path);
   return t;
@@ -178,6 +204,11 @@ bool lcl_tuning_find(lcl_context *ctx, const char *key, int values[LCL_TUNING_VA
   if (t && !e) e = find(&t->shipped, key);
   if (e) memcpy(values, e->values, sizeof e->values);
   return e != NULL;
+}
+
+bool lcl_tuning_measured(lcl_context *ctx, const char *key) {
+  tuning *t = of_context(ctx);
+  return t && find(&t->user, key);
 }
 
 lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const int *values) {
@@ -201,34 +232,59 @@ void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user) {
   t->watch_user = user;
 }
 
-/* ---- products -------------------------------------------------------------------------------------------------------------- */
+void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user) {
+  tuning *t = of_context(ctx);
+  if (!t) return;
+  t->conv_watch = fn;
+  t->conv_watch_user = user;
+}
+
+void lcl_conv_watched(lcl_context *ctx, lcl_lower *lw, const lcl_node *node, unsigned possible,
+                      lcl_conv_algorithm standard) {
+  tuning *t = of_context(ctx);
+  if (t && t->conv_watch) t->conv_watch(t->conv_watch_user, lw, node, possible, standard);
+}
+
+/* ---- products
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
   const lcl_patches *p = &g->patches;
-  int n = snprintf(key, 160, "gemm %lldx%lldx%lld b%lld a%c", (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
-                   g->a_rs == 1 ? 't' : 'n');
-  if (g->source == LCL_GEMM_MATRIX) snprintf(key + n, 160 - (size_t)n, " b%c", g->csb == 1 ? 'n' : 't');
+  int n = snprintf(key, 160, "gemm %lldx%lldx%lld b%lld a%c", (long long)g->m, (long long)g->n,
+                   (long long)g->k, (long long)g->batch, g->a_rs == 1 ? 't' : 'n');
+  if (g->source == LCL_GEMM_MATRIX)
+    snprintf(key + n, 160 - (size_t)n, " b%c", g->csb == 1 ? 'n' : 't');
   else
-    snprintf(key + n, 160 - (size_t)n, " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
-             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures, (long long)p->channels, (long long)p->h,
-             (long long)p->w, (long long)p->ta, (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
+    snprintf(key + n, 160 - (size_t)n,
+             " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
+             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures,
+             (long long)p->channels, (long long)p->h, (long long)p->w, (long long)p->ta, (long long)p->tb,
+             (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
 }
 
 bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p) {
   bool splits = p->splits >= 1 && (int64_t)p->splits <= LCL_MAX(g->k, 1);
   switch (p->algorithm) {
   case LCL_GEMM_DIRECT:
-    return caps->panel && g->source == LCL_GEMM_PATCHES && g->patches.sw == 1 && g->m <= LCL_GEMM_DIRECT_ROWS && (p->vec == 8 || p->vec == 16);
+    return caps->panel && g->source == LCL_GEMM_PATCHES && g->patches.sw == 1 &&
+           g->m <= LCL_GEMM_DIRECT_ROWS && (p->vec == 8 || p->vec == 16);
   case LCL_GEMM_PANEL:
-    return splits && (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
-           p->panels_n >= 1 && p->panels_m >= 1 && (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
+    return splits && (p->vec == 8 || p->vec == 16) &&
+           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
+           p->panels_n >= 1 && p->panels_m >= 1 &&
+           (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
   case LCL_GEMM_ROWS:
-    return caps->panel && g->source == LCL_GEMM_PATCHES && g->batch == 1 && g->k > 0 && (p->vec == 8 || p->vec == 16) &&
-           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->panels_n >= 1 && p->panels_m >= 1;
+    return caps->panel && g->source == LCL_GEMM_PATCHES && g->batch == 1 && g->k > 0 &&
+           (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) &&
+           p->panels_n >= 1 && p->panels_m >= 1;
   case LCL_GEMM_TILED:
-    return splits && (p->group == 8 || p->group == 16) && (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
-  case LCL_GEMM_CLBLAST: return lcl_gemm_clblast_can(caps, g);
-  default: return false;
+    return splits && (p->group == 8 || p->group == 16) &&
+           (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
+  case LCL_GEMM_CLBLAST:
+    return lcl_gemm_clblast_can(caps, g);
+  default:
+    return false;
   }
 }
 

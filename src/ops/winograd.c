@@ -29,13 +29,17 @@ static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
   return t;
 }
 
+bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w) {
+  const lcl_patches *x = &w->g->patches;
+  return caps->panel && w->g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 &&
+         tiling_of(caps, w).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+}
+
 bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w) {
   const lcl_patches *x = &w->g->patches;
-  if (!caps->panel || w->g->batch != 1 || x->ta != 3 || x->tb != 3 || x->sh != 1 || x->sw != 1) return false;
-  if (w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3) return false;
+  if (!lcl_winograd_can(caps, w) || w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3) return false;
   const tiling t = tiling_of(caps, w);
-  return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2 &&
-         t.local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+  return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
 }
 
 lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {

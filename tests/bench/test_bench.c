@@ -200,6 +200,34 @@ static void candidates(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* Every algorithm for a convolution is right, and the one in the database is used. */
+static void algorithms(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  lcl_tune_problem *problems, *conv = NULL;
+  size_t n;
+  int list[LCL_CONV_ALGORITHMS][LCL_TUNING_VALUES];
+  ASSERT_OK(lcl_tune_collect(ctx, "augconv-conv2", &problems, &n));
+  for (size_t i = 0; i < n; i++)
+    if (problems[i].conv) conv = &problems[i];
+  assert_non_null(conv);
+  assert_true(conv->work == 2.0 * 128 * 40 * 8 * 8 * 20 * 25);
+  size_t k = lcl_tune_starts(lcl_context_caps(ctx), conv, list, LCL_CONV_ALGORITHMS);
+  for (size_t i = 0; i < k; i++) {
+    double seconds = 0;
+    if (list[i][0] == LCL_CONV_CLBLAST) continue; /* compiles for too long */
+    if (lcl_tune_measure(ctx, conv, list[i], &seconds) != LCL_OK)
+      fail_msg("algorithm %d: %s", list[i][0], lcl_error_message());
+    assert_true(seconds > 0);
+  }
+  const int fft[LCL_TUNING_VALUES] = { LCL_CONV_FFT };
+  assert_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
+  ASSERT_OK(lcl_tuning_set(ctx, conv->key, fft));
+  assert_non_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
+  lcl_free(problems);
+  lcl_context_destroy(ctx);
+}
+
 /* Writes the kernels to a folder, products changed so that each result is one too large. */
 static void plant(const char *to) {
   static const struct {
@@ -248,6 +276,10 @@ static void wrong_kernel(void **state) {
   assert_int_equal(n, 1);
   ASSERT_STATUS(lcl_tune_measure(ctx, &problems[0], problems[0].standard, &seconds), LCL_ERR_NUMERIC);
   lcl_free(problems);
+  ASSERT_OK(lcl_tune_collect(ctx, "augconv-conv2", &problems, &n));
+  assert_non_null(problems[n - 1].conv);
+  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[n - 1], problems[n - 1].standard, &seconds), LCL_ERR_NUMERIC);
+  lcl_free(problems);
   lcl_context_destroy(ctx);
   unsetenv("LATENTCL_KERNELS");
 }
@@ -255,8 +287,8 @@ static void wrong_kernel(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
-    cmocka_unit_test(comparison), cmocka_unit_test(levels),       cmocka_unit_test(arithmetic),
-    cmocka_unit_test(candidates), cmocka_unit_test(wrong_kernel),
+    cmocka_unit_test(comparison), cmocka_unit_test(levels),     cmocka_unit_test(arithmetic),
+    cmocka_unit_test(candidates), cmocka_unit_test(algorithms), cmocka_unit_test(wrong_kernel),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
