@@ -5,31 +5,25 @@
 
 /* clang-format off */
 
+#define LABELS(key, n) { key, key, { "labels_per_class=" #n }, 0 }
+#define UP_TO_2K                                                                                              \
+  LABELS("10", 10), LABELS("20", 20), LABELS("50", 50), LABELS("100", 100), LABELS("200", 200),               \
+      LABELS("500", 500), LABELS("1k", 1000), LABELS("2k", 2000)
+#define VARIANT(key, label, ...) LCL_TABLE_ROW("variant=", key, label, __VA_ARGS__)
+#define C LCL_TABLE_CELL
+
 static const lcl_table_column mnist_columns[] = {
-  { "10", "10", { "labels_per_class=10" }, 0 },
-  { "20", "20", { "labels_per_class=20" }, 0 },
-  { "50", "50", { "labels_per_class=50" }, 0 },
-  { "100", "100", { "labels_per_class=100" }, 0 },
-  { "200", "200", { "labels_per_class=200" }, 0 },
-  { "500", "500", { "labels_per_class=500" }, 0 },
-  { "1k", "1k", { "labels_per_class=1000" }, 0 },
-  { "2k", "2k", { "labels_per_class=2000" }, 0 },
+  UP_TO_2K,
   { "all", "all (50k)", { "labels_per_class=0" }, 1 },
 };
 
 static const lcl_table_row mnist_rows[] = {
-  { "feed-forward", "feed-forward", NULL, { "variant=feed-forward" },
-    { { 24.55f, 3.04f }, { 16.00f, 1.33f }, { 10.35f, 0.66f }, { 6.58f, 0.42f }, { 4.71f, 0.28f }, { 2.94f, 0.23f }, { 1.90f, 0.27f }, { 1.45f, 0.08f }, { 1.04f, 0 } } },
-  { "recon-one", "joint, recon-one", NULL, { "variant=recon-one" },
-    { { 21.67f, 3.19f }, { 13.60f, 0.99f }, { 7.85f, 0.10f }, { 5.44f, 0.37f }, { 4.14f, 0.08f }, { 2.50f, 0.15f }, { 1.84f, 0.07f }, { 1.45f, 0.07f }, { 1.12f, 0 } } },
-  { "recon-all", "joint, recon-all", NULL, { "variant=recon-all" },
-    { { 20.11f, 2.81f }, { 13.69f, 0.62f }, { 9.15f, 0.15f }, { 6.77f, 0.25f }, { 5.39f, 0.11f }, { 3.89f, 0.27f }, { 2.91f, 0.17f }, { 2.28f, 0.10f }, { 1.87f, 0 } } },
-  { "base", "proposed, base", NULL, { "variant=base" },
-    { { 21.35f, 1.16f }, { 11.65f, 1.15f }, { 6.33f, 0.10f }, { 4.32f, 0.31f }, { 3.07f, 0.11f }, { 1.98f, 0.11f }, { 1.29f, 0.09f }, { 0.94f, 0.02f }, { 0.80f, 0 } } },
-  { "perturb-random", "proposed, perturb (random)", NULL, { "variant=perturb-random" },
-    { { 20.17f, 1.52f }, { 11.68f, 0.81f }, { 6.24f, 0.29f }, { 4.12f, 0.24f }, { 3.04f, 0.13f }, { 1.88f, 0.05f }, { 1.24f, 0.03f }, { 0.96f, 0.08f }, { 0.65f, 0 } } },
-  { "perturb-semantic", "proposed, perturb (semantic)", NULL, { "variant=perturb-semantic" },
-    { { 20.11f, 0.81f }, { 10.59f, 0.74f }, { 5.92f, 0.12f }, { 3.79f, 0.23f }, { 2.72f, 0.09f }, { 1.78f, 0.05f }, { 1.15f, 0.01f }, { 0.88f, 0.03f }, { 0.62f, 0 } } },
+  VARIANT("feed-forward", "feed-forward", C(24.55, 3.04), C(16.00, 1.33), C(10.35, 0.66), C(6.58, 0.42), C(4.71, 0.28), C(2.94, 0.23), C(1.90, 0.27), C(1.45, 0.08), C(1.04, 0)),
+  VARIANT("recon-one", "joint, recon-one", C(21.67, 3.19), C(13.60, 0.99), C(7.85, 0.10), C(5.44, 0.37), C(4.14, 0.08), C(2.50, 0.15), C(1.84, 0.07), C(1.45, 0.07), C(1.12, 0)),
+  VARIANT("recon-all", "joint, recon-all", C(20.11, 2.81), C(13.69, 0.62), C(9.15, 0.15), C(6.77, 0.25), C(5.39, 0.11), C(3.89, 0.27), C(2.91, 0.17), C(2.28, 0.10), C(1.87, 0)),
+  VARIANT("base", "proposed, base", C(21.35, 1.16), C(11.65, 1.15), C(6.33, 0.10), C(4.32, 0.31), C(3.07, 0.11), C(1.98, 0.11), C(1.29, 0.09), C(0.94, 0.02), C(0.80, 0)),
+  VARIANT("perturb-random", "proposed, perturb (random)", C(20.17, 1.52), C(11.68, 0.81), C(6.24, 0.29), C(4.12, 0.24), C(3.04, 0.13), C(1.88, 0.05), C(1.24, 0.03), C(0.96, 0.08), C(0.65, 0)),
+  VARIANT("perturb-semantic", "proposed, perturb (semantic)", C(20.11, 0.81), C(10.59, 0.74), C(5.92, 0.12), C(3.79, 0.23), C(2.72, 0.09), C(1.78, 0.05), C(1.15, 0.01), C(0.88, 0.03), C(0.62, 0)),
 };
 
 static const lcl_table mnist = {
@@ -50,30 +44,17 @@ static const lcl_table mnist = {
 };
 
 static const lcl_table_column cifar_columns[] = {
-  { "10", "10", { "labels_per_class=10" }, 0 },
-  { "20", "20", { "labels_per_class=20" }, 0 },
-  { "50", "50", { "labels_per_class=50" }, 0 },
-  { "100", "100", { "labels_per_class=100" }, 0 },
-  { "200", "200", { "labels_per_class=200" }, 0 },
-  { "500", "500", { "labels_per_class=500" }, 0 },
-  { "1k", "1k", { "labels_per_class=1000" }, 0 },
-  { "2k", "2k", { "labels_per_class=2000" }, 0 },
+  UP_TO_2K,
   { "all", "all (40k)", { "labels_per_class=0" }, 1 },
 };
 
 static const lcl_table_row cifar_rows[] = {
-  { "feed-forward", "feed-forward", NULL, { "variant=feed-forward" },
-    { { 73.82f, 1.43f }, { 68.99f, 0.54f }, { 61.30f, 0.83f }, { 54.93f, 0.56f }, { 46.97f, 0.59f }, { 33.69f, 0.43f }, { 26.63f, 0.39f }, { 20.97f, 0.09f }, { 17.80f, 0 } } },
-  { "recon-one", "joint, recon-one", NULL, { "variant=recon-one" },
-    { { 75.68f, 1.56f }, { 69.05f, 1.13f }, { 61.44f, 0.63f }, { 55.02f, 0.34f }, { 46.18f, 0.51f }, { 33.62f, 0.38f }, { 26.78f, 0.48f }, { 21.25f, 0.40f }, { 17.68f, 0 } } },
-  { "recon-all", "joint, recon-all", NULL, { "variant=recon-all" },
-    { { 73.33f, 1.06f }, { 67.63f, 0.56f }, { 62.59f, 0.76f }, { 56.37f, 0.20f }, { 50.51f, 0.61f }, { 41.26f, 0.73f }, { 32.55f, 1.20f }, { 26.38f, 0.08f }, { 22.71f, 0 } } },
-  { "base", "proposed, base", NULL, { "variant=base" },
-    { { 71.63f, 0.69f }, { 66.17f, 0.40f }, { 58.91f, 0.86f }, { 52.65f, 0.28f }, { 43.46f, 0.30f }, { 31.86f, 0.54f }, { 25.76f, 0.31f }, { 21.06f, 0.18f }, { 17.45f, 0 } } },
-  { "perturb-random", "proposed, perturb (random)", NULL, { "variant=perturb-random" },
-    { { 71.69f, 0.25f }, { 66.75f, 0.54f }, { 58.95f, 0.63f }, { 53.01f, 0.26f }, { 43.71f, 0.19f }, { 31.80f, 0.18f }, { 25.50f, 0.33f }, { 20.81f, 0.27f }, { 17.43f, 0 } } },
-  { "perturb-semantic", "proposed, perturb (semantic)", NULL, { "variant=perturb-semantic" },
-    { { 71.50f, 1.14f }, { 66.87f, 0.17f }, { 58.30f, 0.62f }, { 52.32f, 0.08f }, { 42.98f, 0.34f }, { 30.91f, 0.23f }, { 24.81f, 0.26f }, { 20.19f, 0.25f }, { 16.16f, 0 } } },
+  VARIANT("feed-forward", "feed-forward", C(73.82, 1.43), C(68.99, 0.54), C(61.30, 0.83), C(54.93, 0.56), C(46.97, 0.59), C(33.69, 0.43), C(26.63, 0.39), C(20.97, 0.09), C(17.80, 0)),
+  VARIANT("recon-one", "joint, recon-one", C(75.68, 1.56), C(69.05, 1.13), C(61.44, 0.63), C(55.02, 0.34), C(46.18, 0.51), C(33.62, 0.38), C(26.78, 0.48), C(21.25, 0.40), C(17.68, 0)),
+  VARIANT("recon-all", "joint, recon-all", C(73.33, 1.06), C(67.63, 0.56), C(62.59, 0.76), C(56.37, 0.20), C(50.51, 0.61), C(41.26, 0.73), C(32.55, 1.20), C(26.38, 0.08), C(22.71, 0)),
+  VARIANT("base", "proposed, base", C(71.63, 0.69), C(66.17, 0.40), C(58.91, 0.86), C(52.65, 0.28), C(43.46, 0.30), C(31.86, 0.54), C(25.76, 0.31), C(21.06, 0.18), C(17.45, 0)),
+  VARIANT("perturb-random", "proposed, perturb (random)", C(71.69, 0.25), C(66.75, 0.54), C(58.95, 0.63), C(53.01, 0.26), C(43.71, 0.19), C(31.80, 0.18), C(25.50, 0.33), C(20.81, 0.27), C(17.43, 0)),
+  VARIANT("perturb-semantic", "proposed, perturb (semantic)", C(71.50, 1.14), C(66.87, 0.17), C(58.30, 0.62), C(52.32, 0.08), C(42.98, 0.34), C(30.91, 0.23), C(24.81, 0.26), C(20.19, 0.25), C(16.16, 0)),
 };
 
 static const lcl_table cifar10 = {
@@ -94,16 +75,14 @@ static const lcl_table cifar10 = {
 };
 
 static const lcl_table_column flat_columns[] = {
-  { "1k", "1k", { "labels_per_class=1000" }, 0 },
-  { "2k", "2k", { "labels_per_class=2000" }, 0 },
+  LABELS("1k", 1000),
+  LABELS("2k", 2000),
   { "all", "all (5k)", { "labels_per_class=0" }, 1 },
 };
 
 static const lcl_table_row flat_rows[] = {
-  { "recon-one", "joint, recon-one", NULL, { "variant=recon-one" },
-    { { 2.72f, 0 }, { 1.97f, 0 }, { 1.38f, 0 } } },
-  { "perturb-semantic", "proposed, perturb (semantic)", NULL, { "variant=perturb-semantic" },
-    { { 2.57f, 0 }, { 1.82f, 0 }, { 1.28f, 0 } } },
+  VARIANT("recon-one", "joint, recon-one", C(2.72, 0), C(1.97, 0), C(1.38, 0)),
+  VARIANT("perturb-semantic", "proposed, perturb (semantic)", C(2.57, 0), C(1.82, 0), C(1.28, 0)),
 };
 
 static const lcl_table flat = {
@@ -158,6 +137,7 @@ const lcl_table *const lcl_tables[] = { &mnist,
                                         &lcl_table_ladder,
                                         &lcl_table_ladder_g,
                                         &lcl_table_clusters,
+                                        &lcl_table_omniglot,
                                         &lcl_table_hash,
                                         &lcl_table_inversion,
                                         &lcl_table_augconv,

@@ -24,6 +24,15 @@ typedef struct lcl_table_row {
   const char *set[LCL_TABLE_SET];
   lcl_table_cell cell[LCL_TABLE_COLUMNS];
 } lcl_table_row;
+/* A row whose key is the value of one option ("variant="), with its cells. */
+#define LCL_TABLE_ROW(option, key, label, ...)                                                               \
+  {                                                                                                          \
+    key, label, NULL, { option key }, {                                                                      \
+      __VA_ARGS__                                                                                            \
+    }                                                                                                        \
+  }
+#define LCL_TABLE_CELL(mean, std)                                                                            \
+  { (float)(mean), (float)(std) }
 typedef struct lcl_table {
   const char *name, *title, *source;
   const char *model;
@@ -39,8 +48,8 @@ typedef struct lcl_table {
 } lcl_table;
 
 /* tables_systems.c */
-extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters, lcl_table_hash,
-    lcl_table_inversion;
+extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters, lcl_table_omniglot,
+    lcl_table_hash, lcl_table_inversion;
 
 /* tables_thesis.c */
 extern const lcl_table lcl_table_augconv, lcl_table_augconv_cifar, lcl_table_generative, lcl_table_pets;

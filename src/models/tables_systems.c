@@ -4,6 +4,10 @@
 
 /* clang-format off */
 
+#define VARIANT(key, label, ...) LCL_TABLE_ROW("variant=", key, label, __VA_ARGS__)
+#define SYSTEM(key, label, ...) LCL_TABLE_ROW("system=", key, label, __VA_ARGS__)
+#define C LCL_TABLE_CELL
+
 /* ---- Ladder: test error by number of labelled images, 784-1000-500-250-250-250-10 ---- */
 
 static const lcl_table_column ladder_columns[] = {
@@ -13,10 +17,10 @@ static const lcl_table_column ladder_columns[] = {
 };
 
 static const lcl_table_row ladder_rows[] = {
-  { "baseline", "supervised baseline", NULL, { "variant=baseline" }, { { 21.74f, 1.77f }, { 5.70f, 0.20f }, { 0.80f, 0.03f } } },
-  { "gamma", "gamma model", NULL, { "variant=gamma" }, { { 3.06f, 1.44f }, { 1.53f, 0.10f }, { 0.78f, 0.03f } } },
-  { "bottom", "only the image's cost", NULL, { "variant=bottom" }, { { 1.09f, 0.32f }, { 0.90f, 0.05f }, { 0.59f, 0.03f } } },
-  { "full", "full", NULL, { "variant=full" }, { { 1.06f, 0.37f }, { 0.84f, 0.08f }, { 0.57f, 0.02f } } },
+  VARIANT("baseline", "supervised baseline", C(21.74, 1.77), C(5.70, 0.20), C(0.80, 0.03)),
+  VARIANT("gamma", "gamma model", C(3.06, 1.44), C(1.53, 0.10), C(0.78, 0.03)),
+  VARIANT("bottom", "only the image's cost", C(1.09, 0.32), C(0.90, 0.05), C(0.59, 0.03)),
+  VARIANT("full", "full", C(1.06, 0.37), C(0.84, 0.08), C(0.57, 0.02)),
 };
 
 const lcl_table lcl_table_ladder = {
@@ -39,10 +43,10 @@ const lcl_table lcl_table_ladder = {
 /* ---- Denoising functions, full ladder ---- */
 
 static const lcl_table_row combinator_rows[] = {
-  { "gauss", "Gaussian", NULL, { "g=gauss" }, { { 1.06f, 0.37f }, { 0.84f, 0.08f }, { 0.57f, 0.02f } } },
-  { "amlp-4", "perceptron, 4", NULL, { "g=amlp", "amlp_hidden=4" }, { { 1.072f, 0.015f }, { 0.974f, 0.021f }, { 0.598f, 0.014f } } },
-  { "amlp-2-2", "perceptron, 2-2", NULL, { "g=amlp", "amlp_hidden=2-2" }, { { 1.072f, 0.015f }, { 1.193f, 0.039f }, { 0.569f, 0.010f } } },
-  { "amlp-2-2-2", "perceptron, 2-2-2", NULL, { "g=amlp", "amlp_hidden=2-2-2" }, { { 1.002f, 0.038f }, { 0.979f, 0.025f }, { 0.578f, 0.013f } } },
+  { "gauss", "Gaussian", NULL, { "g=gauss" }, { C(1.06, 0.37), C(0.84, 0.08), C(0.57, 0.02) } },
+  { "amlp-4", "perceptron, 4", NULL, { "g=amlp", "amlp_hidden=4" }, { C(1.072, 0.015), C(0.974, 0.021), C(0.598, 0.014) } },
+  { "amlp-2-2", "perceptron, 2-2", NULL, { "g=amlp", "amlp_hidden=2-2" }, { C(1.072, 0.015), C(1.193, 0.039), C(0.569, 0.010) } },
+  { "amlp-2-2-2", "perceptron, 2-2-2", NULL, { "g=amlp", "amlp_hidden=2-2-2" }, { C(1.002, 0.038), C(0.979, 0.025), C(0.578, 0.013) } },
 };
 
 const lcl_table lcl_table_ladder_g = {
@@ -69,11 +73,11 @@ static const lcl_table_column one_column[] = {
 };
 
 static const lcl_table_row cluster_rows[] = {
-  { "linear-rim", "Linear RIM", NULL, { "system=linear-rim" }, { { 59.6f, 2.3f } } },
-  { "deep-rim", "Deep RIM", NULL, { "system=deep-rim" }, { { 58.5f, 3.5f } } },
-  { "linear-vat", "Linear IMSAT (VAT)", NULL, { "system=linear-vat" }, { { 61.1f, 1.9f } } },
-  { "imsat-rpt", "IMSAT (RPT)", NULL, { "system=imsat-rpt" }, { { 89.6f, 5.4f } } },
-  { "imsat-vat", "IMSAT (VAT)", NULL, { "system=imsat-vat" }, { { 98.4f, 0.4f } } },
+  SYSTEM("linear-rim", "Linear RIM", C(59.6, 2.3)),
+  SYSTEM("deep-rim", "Deep RIM", C(58.5, 3.5)),
+  SYSTEM("linear-vat", "Linear IMSAT (VAT)", C(61.1, 1.9)),
+  SYSTEM("imsat-rpt", "IMSAT (RPT)", C(89.6, 5.4)),
+  SYSTEM("imsat-vat", "IMSAT (VAT)", C(98.4, 0.4)),
 };
 
 const lcl_table lcl_table_clusters = {
@@ -92,16 +96,45 @@ const lcl_table lcl_table_clusters = {
   .n_rows = LCL_COUNT(cluster_rows),
 };
 
+/* The paper does not say which characters and which changes of the copies. */
+static const lcl_table_column omniglot_column[] = {
+  { "omniglot", "Omniglot", { NULL }, 0 },
+};
+
+static const lcl_table_row omniglot_rows[] = {
+  SYSTEM("linear-rim", "Linear RIM", C(11.1, 0.2)),
+  SYSTEM("deep-rim", "Deep RIM", C(5.8, 2.2)),
+  SYSTEM("linear-vat", "Linear IMSAT (VAT)", C(12.3, 0.2)),
+  SYSTEM("imsat-rpt", "IMSAT (RPT)", C(16.4, 3.1)),
+  SYSTEM("imsat-vat", "IMSAT (VAT)", C(24.0, 0.9)),
+};
+
+const lcl_table lcl_table_omniglot = {
+  .name = "imsat/omniglot",
+  .title = "Clustering accuracy on 100 characters of Omniglot, 20 copies of each drawing",
+  .source = "Learning Discrete Representations via Information Maximizing Self-Augmented Training (clusters)",
+  .model = "imsat",
+  .data = "the Omniglot IDX files with the 105x105 drawings",
+  .metric = "accuracy_percent",
+  .unit = "%",
+  .set = { "task=cluster", "types=100", "copies=20", "reduce=5", "epochs=50" },
+  .quick = { "epochs=10" },
+  .columns = omniglot_column,
+  .n_columns = LCL_COUNT(omniglot_column),
+  .rows = omniglot_rows,
+  .n_rows = LCL_COUNT(omniglot_rows),
+};
+
 /* ---- IMSAT: hash codes ---- */
 
 static const lcl_table_row hash_rows[] = {
-  { "linear-rim", "Linear RIM", NULL, { "system=linear-rim" }, { { 35.9f, 0.6f } } },
-  { "deep-rim-60-30", "Deep RIM (60-30)", NULL, { "system=deep-rim", "hidden=60-30" }, { { 42.7f, 2.8f } } },
-  { "deep-rim-200-200", "Deep RIM (200-200)", NULL, { "system=deep-rim", "hidden=200-200" }, { { 43.7f, 3.7f } } },
-  { "deep-rim-400-400", "Deep RIM (400-400)", NULL, { "system=deep-rim", "hidden=400-400" }, { { 43.9f, 2.7f } } },
-  { "imsat-60-30", "IMSAT (VAT) (60-30)", NULL, { "system=imsat-vat", "hidden=60-30" }, { { 61.2f, 2.5f } } },
-  { "imsat-200-200", "IMSAT (VAT) (200-200)", NULL, { "system=imsat-vat", "hidden=200-200" }, { { 80.7f, 2.2f } } },
-  { "imsat-400-400", "IMSAT (VAT) (400-400)", NULL, { "system=imsat-vat", "hidden=400-400" }, { { 83.9f, 2.3f } } },
+  SYSTEM("linear-rim", "Linear RIM", C(35.9, 0.6)),
+  { "deep-rim-60-30", "Deep RIM (60-30)", NULL, { "system=deep-rim", "hidden=60-30" }, { C(42.7, 2.8) } },
+  { "deep-rim-200-200", "Deep RIM (200-200)", NULL, { "system=deep-rim", "hidden=200-200" }, { C(43.7, 3.7) } },
+  { "deep-rim-400-400", "Deep RIM (400-400)", NULL, { "system=deep-rim", "hidden=400-400" }, { C(43.9, 2.7) } },
+  { "imsat-60-30", "IMSAT (VAT) (60-30)", NULL, { "system=imsat-vat", "hidden=60-30" }, { C(61.2, 2.5) } },
+  { "imsat-200-200", "IMSAT (VAT) (200-200)", NULL, { "system=imsat-vat", "hidden=200-200" }, { C(80.7, 2.2) } },
+  { "imsat-400-400", "IMSAT (VAT) (400-400)", NULL, { "system=imsat-vat", "hidden=400-400" }, { C(83.9, 2.3) } },
 };
 
 const lcl_table lcl_table_hash = {
@@ -137,7 +170,7 @@ static const lcl_table_row inversion_rows[] = {
   { "large-max", "LargeCNN, max", NULL, { "arch=large-cnn", "pooling=max" }, UNKNOWN },
   { "large-u", "LargeUCNN", NULL, { "arch=large-cnn", "inhibitor=true" }, UNKNOWN },
   { "resnet2-32-mean", "Resnet2-32, mean", NULL, { "arch=resnet2-32" }, UNKNOWN },
-  { "resnet2-32-max", "Resnet2-32, max", NULL, { "arch=resnet2-32", "pooling=max" }, { { 0.86f, 0 }, LCL_NO_CELL, LCL_NO_CELL } },
+  { "resnet2-32-max", "Resnet2-32, max", NULL, { "arch=resnet2-32", "pooling=max" }, { C(0.86, 0), LCL_NO_CELL, LCL_NO_CELL } },
   { "resnet2-32-u", "UResnet2-32", NULL, { "arch=resnet2-32", "inhibitor=true" }, UNKNOWN },
   { "resnet3-16-mean", "Resnet3-16, mean", NULL, { "arch=resnet3-16" }, UNKNOWN },
   { "resnet3-16-max", "Resnet3-16, max", NULL, { "arch=resnet3-16", "pooling=max" }, UNKNOWN },
