@@ -117,7 +117,10 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
   int code = cli_parse(argc, argv, table, usage, about, &argi);
   if (code >= 0) return code;
   if (argi >= argc) return cli_usage("%s: which run? Usage: latentcl %s", argv[0], usage);
+  out->folders = argv + argi;
+  out->n_folders = argc - argi;
   out->folder = argv[argi++];
+  if (argi < argc && out->several) return -1;
   if (argi < argc) return cli_usage("%s: unexpected argument '%s'", argv[0], argv[argi]);
   if (lcl_context_create(&(lcl_context_desc) { .device = out->device }, &out->ctx) != LCL_OK)
     return cli_error();

@@ -19,9 +19,13 @@ typedef struct cli_model_args {
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
                     bool resume, cli_model_args *out);
 
-/* Opens the run folder given as the only positional argument, on a device. */
+/* Opens the run folder given as the only positional argument, on a device. With several (set before), more
+ * than one may be given; then none is opened and ctx stays NULL. */
 typedef struct cli_run_args {
+  bool several;
   const char *device, *data, *folder;
+  char **folders;
+  int n_folders;
   lcl_context *ctx;
   lcl_run_folder *run;
 } cli_run_args;

@@ -112,6 +112,9 @@ typedef struct lcl_sample_request {
 LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, const lcl_sample_request *request, const char *png);
 /* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
+/* Writes a page with the curves of 2 to 6 runs in the same axes, and their final figures and differing options side by
+ * side. */
+LCL_API lcl_status lcl_report_compare(const char *const *folders, int n, const char *html);
 
 /* ---- clusters and codes of a run (src/train/assignments.c)
  * --------------------------------------------------------- */

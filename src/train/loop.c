@@ -331,11 +331,16 @@ static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl_str_free(&s);
 }
 
-/* Profile, trace and report; pictures come from the best epoch. */
+/* Device times of what ran in this sitting. */
+static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
+  if (t->d->trace) LCL_TRY(lcl_profile_write_trace(ctx, t->d->trace));
+  return t->d->profile || t->d->trace ? lcl_write_profile(ctx, t->folder) : LCL_OK;
+}
+
+/* Times and report; pictures come from the best epoch. */
 static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   lcl_tensor_file *best = NULL;
-  if (t->d->trace) LCL_TRY(lcl_profile_write_trace(ctx, t->d->trace));
-  if (t->d->profile || t->d->trace) LCL_TRY(lcl_write_profile(ctx, t->folder));
+  LCL_TRY(write_times(t, ctx));
   if (lcl_file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
   lcl_status s = lcl_report_write(t->s, best, t->folder);
   lcl_tensor_file_destroy(best);
@@ -362,7 +367,12 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   }
   if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);
   if (s == LCL_OK) show_test(&t, &r->test);
-  if (s == LCL_OK && !out_of_steps(&t)) s = finish_files(&t, ctx);
+  if (s == LCL_OK && !out_of_steps(&t))
+    s = finish_files(&t, ctx);
+  else if (s == LCL_OK || s == LCL_ERR_INTERRUPTED) {
+    const lcl_status st = write_times(&t, ctx);
+    if (st != LCL_OK) s = st;
+  }
   lcl_trainer_close(&t);
   return s;
 }

@@ -4,78 +4,6 @@
 
 #include "train/report.h"
 
-/* ---- reading the run's files
- * ------------------------------------------------------------------------------------------ */
-
-typedef struct history {
-  struct {
-    cJSON **data;
-    size_t n, cap;
-  } epochs;
-  cJSON *test, *start;
-} history;
-
-static void history_free(history *h) {
-  for (size_t i = 0; i < h->epochs.n; i++) cJSON_Delete(h->epochs.data[i]);
-  lcl_free(h->epochs.data);
-  cJSON_Delete(h->test);
-  cJSON_Delete(h->start);
-}
-
-static lcl_status keep_line(history *h, cJSON *j) {
-  const char *event = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(j, "event"));
-  if (event && strcmp(event, "epoch") == 0) {
-    if (LCL_PUSH(&h->epochs, j)) return LCL_OK;
-    cJSON_Delete(j);
-    return LCL_ERR_HOST_MEMORY;
-  }
-  cJSON **slot = event && strcmp(event, "test") == 0    ? &h->test
-                 : event && strcmp(event, "start") == 0 ? &h->start
-                                                        : NULL;
-  if (!slot) {
-    cJSON_Delete(j);
-    return LCL_OK;
-  }
-  cJSON_Delete(*slot);
-  *slot = j;
-  return LCL_OK;
-}
-
-/* A torn last line (the run was killed) is left out. */
-static lcl_status history_read(const char *folder, history *h) {
-  void *text;
-  size_t n;
-  char *path = lcl_path_join(folder, "log.jsonl");
-  if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = lcl_file_read(path, (size_t)1 << 31, &text, &n);
-  lcl_free(path);
-  LCL_TRY(s);
-  const char *p = text, *end = p + n;
-  while (p < end && s == LCL_OK) {
-    const char *stop = memchr(p, '\n', (size_t)(end - p));
-    if (!stop) break;
-    cJSON *j = cJSON_ParseWithLength(p, (size_t)(stop - p));
-    if (j) s = keep_line(h, j);
-    p = stop + 1;
-  }
-  lcl_free(text);
-  return s;
-}
-
-static double number(const cJSON *parent, const char *name) {
-  const cJSON *j = cJSON_GetObjectItemCaseSensitive(parent, name);
-  return cJSON_IsNumber(j) ? j->valuedouble : NAN;
-}
-
-static const cJSON *child(const cJSON *parent, const char *name) {
-  return cJSON_GetObjectItemCaseSensitive(parent, name);
-}
-
-static const char *word(const cJSON *parent, const char *name) {
-  const char *s = cJSON_GetStringValue(child(parent, name));
-  return s ? s : "";
-}
-
 /* ---- head
  * ------------------------------------------------------------------------------------------------------------------
  */
@@ -116,36 +44,36 @@ static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
 
 /* The error first, where there is one. */
 static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics) {
-  const cJSON *m, *error = child(metrics, "error_percent");
+  const cJSON *m, *error = lcl_json_child(metrics, "error_percent");
   if (cJSON_IsNumber(error)) metric_fact(o, prefix, error);
   cJSON_ArrayForEach(m, metrics) {
     if (cJSON_IsNumber(m) && m != error && strcmp(m->string, "n") != 0) metric_fact(o, prefix, m);
   }
 }
 
-static void head(lcl_str *o, const cJSON *config, const history *h) {
+static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
-  const char *variant = word(child(config, "options"), "variant");
+  const char *variant = lcl_json_word(lcl_json_child(config, "options"), "variant");
   lcl_str_add(o, "<header><p>LatentCL run");
   lcl_str_add(o, "</p><h1>");
-  lcl_html_text(o, word(config, "model"));
+  lcl_html_text(o, lcl_json_word(config, "model"));
   if (*variant) lcl_str_add(o, ", "), lcl_html_text(o, variant);
   lcl_str_add(o, "</h1><p>");
-  lcl_html_text(o, word(config, "reference"));
+  lcl_html_text(o, lcl_json_word(config, "reference"));
   lcl_str_add(o, "</p><dl class=facts>");
   if (h->test) {
     char split[32];
-    snprintf(split, sizeof split, "%.24s", word(h->test, "split"));
+    snprintf(split, sizeof split, "%.24s", lcl_json_word(h->test, "split"));
     if (*split >= 'a' && *split <= 'z') *split = (char)(*split - 32);
-    metric_facts(o, split, child(h->test, "metrics"));
-    fact(o, "", "Best epoch", "%.0f", number(h->test, "best_epoch"), "");
+    metric_facts(o, split, lcl_json_child(h->test, "metrics"));
+    fact(o, "", "Best epoch", "%.0f", lcl_json_number(h->test, "best_epoch"), "");
   } else if (last) {
-    metric_facts(o, "Validation", child(last, "validation"));
+    metric_facts(o, "Validation", lcl_json_child(last, "validation"));
   }
-  if (last) fact(o, "", "Epochs", "%.0f", number(last, "epoch"), "");
-  big_number(o, "Parameters", number(config, "parameters"));
-  big_number(o, "Training examples", number(child(config, "data"), "train"));
-  if (last) fact(o, "", "Throughput", "%.0f", number(last, "images_per_second"), "images/s");
+  if (last) fact(o, "", "Epochs", "%.0f", lcl_json_number(last, "epoch"), "");
+  big_number(o, "Parameters", lcl_json_number(config, "parameters"));
+  big_number(o, "Training examples", lcl_json_number(lcl_json_child(config, "data"), "train"));
+  if (last) fact(o, "", "Throughput", "%.0f", lcl_json_number(last, "images_per_second"), "images/s");
   lcl_str_add(o, "</dl></header>");
 }
 
@@ -156,7 +84,7 @@ static void head(lcl_str *o, const cJSON *config, const history *h) {
 enum { MAX_SERIES = 12 };
 
 typedef struct curves {
-  const history *h;
+  const lcl_history *h;
   double *x, *y; /* y: MAX_SERIES x epochs */
   lcl_series series[MAX_SERIES];
   int n;
@@ -173,7 +101,7 @@ static void add_series(curves *c, const char *part, const char *name, const char
   double *y = c->y + (size_t)c->n * n;
   for (size_t i = 0; i < n; i++) {
     const cJSON *line = c->h->epochs.data[i];
-    y[i] = number(part ? child(line, part) : line, name);
+    y[i] = lcl_json_number(part ? lcl_json_child(line, part) : line, name);
     any = any || isfinite(y[i]);
   }
   if (!any) return;
@@ -194,7 +122,7 @@ static void draw(lcl_str *o, curves *c, const char *title, double best) {
 
 static void draw_terms(lcl_str *o, curves *c, double best) {
   const cJSON *term;
-  cJSON_ArrayForEach(term, child(c->h->epochs.data[0], "train")) {
+  cJSON_ArrayForEach(term, lcl_json_child(c->h->epochs.data[0], "train")) {
     if (strcmp(term->string, "loss") == 0 || strcmp(term->string, "error_percent") == 0) continue;
     add_series(c, "train", term->string, term->string);
   }
@@ -203,7 +131,7 @@ static void draw_terms(lcl_str *o, curves *c, double best) {
 
 static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double best) {
   const cJSON *m;
-  cJSON_ArrayForEach(m, child(c->h->epochs.data[0], split)) {
+  cJSON_ArrayForEach(m, lcl_json_child(c->h->epochs.data[0], split)) {
     if (strcmp(m->string, "loss") == 0 || strcmp(m->string, "error_percent") == 0 ||
         strcmp(m->string, "n") == 0)
       continue;
@@ -212,7 +140,7 @@ static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double 
   }
 }
 
-static lcl_status curves_section(lcl_str *o, const history *h) {
+static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   size_t n = h->epochs.n;
   if (n == 0) return LCL_OK;
   curves c = { .h = h, .x = lcl_alloc(n * sizeof(double)), .y = lcl_alloc(MAX_SERIES * n * sizeof(double)) };
@@ -221,8 +149,8 @@ static lcl_status curves_section(lcl_str *o, const history *h) {
     lcl_free(c.y);
     return LCL_ERR_HOST_MEMORY;
   }
-  for (size_t i = 0; i < n; i++) c.x[i] = number(h->epochs.data[i], "epoch");
-  double best = h->test ? number(h->test, "best_epoch") : 0;
+  for (size_t i = 0; i < n; i++) c.x[i] = lcl_json_number(h->epochs.data[i], "epoch");
+  double best = h->test ? lcl_json_number(h->test, "best_epoch") : 0;
   lcl_str_add(o, "<h2>Curves</h2><div class=charts>");
   add_series(&c, "train", "error_percent", "training");
   add_series(&c, "validation", "error_percent", "validation");
@@ -283,8 +211,8 @@ static void class_errors(lcl_str *o, const lcl_session *s, const cJSON *rows) {
   lcl_str_add(o, "</table></div>");
 }
 
-static void confusion_section(lcl_str *o, const lcl_session *s, const history *h) {
-  const cJSON *rows = child(h->test, "confusion");
+static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_history *h) {
+  const cJSON *rows = lcl_json_child(h->test, "confusion");
   int n = cJSON_GetArraySize(rows), r = 0;
   if (n < 2 || n > 40) return;
   double worst = 1;
@@ -299,7 +227,7 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const history *h
   lcl_str_add(o,
               "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
               "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
-              word(h->test, "split"));
+              lcl_json_word(h->test, "split"));
   for (int k = 0; k < n; k++) lcl_str_add(o, "<th>"), class_name(o, s, k), lcl_str_add(o, "</th>");
   lcl_str_add(o, "</tr>");
   r = 0;
@@ -402,11 +330,11 @@ static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
 }
 
 static op_time read_row(const cJSON *row) {
-  op_time t = { .calls = number(row, "calls"),
-                .seconds = number(row, "seconds"),
-                .flops = number(row, "flops"),
-                .bytes = number(row, "bytes") };
-  snprintf(t.name, sizeof t.name, "%s", word(row, "label"));
+  op_time t = { .calls = lcl_json_number(row, "calls"),
+                .seconds = lcl_json_number(row, "seconds"),
+                .flops = lcl_json_number(row, "flops"),
+                .bytes = lcl_json_number(row, "bytes") };
+  snprintf(t.name, sizeof t.name, "%s", lcl_json_word(row, "label"));
   return t;
 }
 
@@ -450,10 +378,10 @@ static void profile_table(lcl_str *o, const op_time *rows, int n, int most, doub
 
 static void profile_tables(lcl_str *o, const cJSON *root) {
   static const int most_launches = 30;
-  const cJSON *rows = child(root, "rows"), *row;
+  const cJSON *rows = lcl_json_child(root, "rows"), *row;
   op_time ops[MAX_OPS], launches[MAX_OPS];
   int n = group_rows(rows, ops), m = 0;
-  double all = number(root, "other_seconds");
+  double all = lcl_json_number(root, "other_seconds");
   cJSON_ArrayForEach(row, rows) {
     op_time t = read_row(row);
     all += t.seconds;
@@ -506,11 +434,11 @@ static void table_of(lcl_str *o, const char *title, const cJSON *object) {
 static void command_line(lcl_str *o, const cJSON *config) {
   const cJSON *item;
   lcl_str_add(o, "<pre>latentcl train ");
-  lcl_html_text(o, word(config, "model"));
-  const char *data = word(child(config, "data"), "path");
+  lcl_html_text(o, lcl_json_word(config, "model"));
+  const char *data = lcl_json_word(lcl_json_child(config, "data"), "path");
   if (*data) lcl_str_add(o, " --data "), lcl_html_text(o, data);
-  lcl_str_add(o, " --seed %s", word(config, "seed"));
-  cJSON_ArrayForEach(item, child(config, "set")) {
+  lcl_str_add(o, " --seed %s", lcl_json_word(config, "seed"));
+  cJSON_ArrayForEach(item, lcl_json_child(config, "set")) {
     lcl_str_add(o, " --set ");
     lcl_html_text(o, item->string);
     lcl_str_add(o, "=");
@@ -519,28 +447,29 @@ static void command_line(lcl_str *o, const cJSON *config) {
   lcl_str_add(o, "</pre>");
 }
 
-static void options_section(lcl_str *o, const cJSON *config, const history *h) {
-  lcl_str_add(o, "<h2>Set-up</h2><p>On %s. ", word(config, "device"));
-  double launches = number(h->start, "launches");
+static void options_section(lcl_str *o, const cJSON *config, const lcl_history *h) {
+  lcl_str_add(o, "<h2>Set-up</h2><p>On %s. ", lcl_json_word(config, "device"));
+  double launches = lcl_json_number(h->start, "launches");
   if (!isnan(launches))
     lcl_str_add(o, "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
-                launches, number(h->start, "flops_per_step") / 1e9, number(h->start, "peak_bytes") / 1e6);
+                launches, lcl_json_number(h->start, "flops_per_step") / 1e9,
+                lcl_json_number(h->start, "peak_bytes") / 1e6);
   lcl_str_add(o, "</p>");
   command_line(o, config);
   lcl_str_add(o, "<div class=two style=\"margin-top:18px\">");
-  table_of(o, "Options", child(config, "options"));
-  table_of(o, "Schedule", child(config, "settings"));
-  table_of(o, "Data", child(config, "data"));
+  table_of(o, "Options", lcl_json_child(config, "options"));
+  table_of(o, "Schedule", lcl_json_child(config, "settings"));
+  table_of(o, "Data", lcl_json_child(config, "data"));
   lcl_str_add(o, "</div>");
 }
 
 static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights, const char *folder,
-                          const cJSON *config, const history *h) {
+                          const cJSON *config, const lcl_history *h) {
   lcl_str_add(
       o,
       "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
       "initial-scale=1\"><title>%s: LatentCL report</title><style>",
-      word(config, "model"));
+      lcl_json_word(config, "model"));
   lcl_str_add(o, "%s</style><main>", lcl_report_style);
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
@@ -549,22 +478,23 @@ static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *wei
   profile_section(o, folder);
   options_section(o, config, h);
   lcl_str_add(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
-              word(config, "latentcl"), word(config, "created"), word(config, "seed"));
+              lcl_json_word(config, "latentcl"), lcl_json_word(config, "created"),
+              lcl_json_word(config, "seed"));
   return lcl_str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder) {
   lcl_run_config config;
-  history h = { 0 };
+  lcl_history h = { 0 };
   lcl_str page = { 0 };
   LCL_TRY(lcl_read_config(folder, &config));
-  lcl_status st = history_read(folder, &h);
+  lcl_status st = lcl_history_read(folder, &h);
   if (st == LCL_OK) st = compose(&page, s, weights, folder, config.json, &h);
   char *path = lcl_path_join(folder, "report.html");
   if (st == LCL_OK) st = path ? lcl_file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
   lcl_free(path);
   lcl_str_free(&page);
-  history_free(&h);
+  lcl_history_free(&h);
   lcl_run_config_free(&config);
   return st;
 }

@@ -10,12 +10,31 @@ lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
  * may be NULL). */
 lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
 
+/* ---- log.jsonl (history.c)
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct lcl_history {
+  struct {
+    cJSON **data;
+    size_t n, cap;
+  } epochs;            /* the lines of epochs */
+  cJSON *test, *start; /* the last of each, or NULL */
+} lcl_history;
+/* A torn last line (the run was killed) is left out. Free it after a failure too. */
+lcl_status lcl_history_read(const char *folder, lcl_history *h);
+void lcl_history_free(lcl_history *h);
+
+/* NAN, NULL or "" where there is none. */
+double lcl_json_number(const cJSON *parent, const char *name);
+const cJSON *lcl_json_child(const cJSON *parent, const char *name);
+const char *lcl_json_word(const cJSON *parent, const char *name);
+
 /* ---- charts (chart.c)
  * ------------------------------------------------------------------------------------------------ */
 
 typedef struct lcl_series {
   const char *name;
-  const char *style; /* CSS class: "s1" ... "s6" */
+  const char *style; /* CSS classes: "s1" ... "s6", and "dashed" */
   const double *x, *y;
   int n;
 } lcl_series;

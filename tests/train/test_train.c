@@ -57,6 +57,29 @@ static void accuracy(void **state) {
   }
 }
 
+/* The runs of accuracy() on one page, without a device. */
+static void side_by_side(void **state) {
+  (void)state;
+  char folder[3][128], page[128];
+  const char *const folders[] = { folder[0], folder[1], folder[2] };
+  for (int i = 0; i < 3; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "seed%d", i + 1);
+    path_of(name, folder[i]);
+  }
+  path_of("three.html", page);
+  ASSERT_STATUS(lcl_report_compare(folders, 1, page), LCL_ERR_ARGUMENT);
+  ASSERT_OK(lcl_report_compare(folders, 3, page));
+  void *text;
+  size_t n;
+  ASSERT_OK(lcl_file_read(page, 1 << 20, &text, &n));
+  assert_non_null(strstr(text, "seed2, validation"));
+  assert_non_null(strstr(text, "seed3, training"));
+  assert_non_null(strstr(text, "Test error_percent"));
+  assert_non_null(strstr(text, "<td>seed</td><td>1</td><td>2</td><td>3</td>"));
+  lcl_free(text);
+}
+
 static void same_tensors(const char *a, const char *b) {
   char path[192];
   lcl_tensor_file *x, *y;
@@ -159,7 +182,8 @@ static int close_context(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(accuracy), cmocka_unit_test(resuming),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(accuracy),
+ cmocka_unit_test(side_by_side), cmocka_unit_test(resuming),
                                       cmocka_unit_test(refusing), cmocka_unit_test(not_a_number) };
   return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -1,0 +1,359 @@
+/* Several runs side by side, in one self-contained page. */
+#include <math.h>
+
+#include "train/report.h"
+
+enum { MAX_RUNS = 6 }; /* as many as the page has colours */
+
+typedef struct run {
+  const char *folder;
+  char name[64]; /* the folder's own name; the whole path where two have the same */
+  lcl_run_config config;
+  lcl_history log;
+} run;
+
+typedef struct page {
+  lcl_str *o;
+  const run *runs;
+  int n;
+  char metric[64]; /* that chooses the best epoch */
+} page;
+
+static const char *const styles[MAX_RUNS][2] = { { "s1", "s1 dashed" }, { "s2", "s2 dashed" },
+                                                 { "s3", "s3 dashed" }, { "s4", "s4 dashed" },
+                                                 { "s5", "s5 dashed" }, { "s6", "s6 dashed" } };
+
+/* ---- curves
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct curves {
+  double *memory;
+  size_t used;
+  lcl_series series[2 * MAX_RUNS];
+  char name[2 * MAX_RUNS][96];
+  int n;
+} curves;
+
+static size_t all_epochs(const page *p) {
+  size_t n = 0;
+  for (int i = 0; i < p->n; i++) n += p->runs[i].log.epochs.n;
+  return n;
+}
+
+static int last_epoch(const page *p) {
+  double last = 0;
+  for (int i = 0; i < p->n; i++) {
+    const lcl_history *h = &p->runs[i].log;
+    if (h->epochs.n) last = LCL_MAX(last, lcl_json_number(h->epochs.data[h->epochs.n - 1], "epoch"));
+  }
+  return (int)last;
+}
+
+/* Epochs from `from` on; left out when the value is nowhere. */
+static void add_series(const page *p, curves *c, int index, const char *part, const char *metric,
+                       const char *label, int from) {
+  const lcl_history *h = &p->runs[index].log;
+  double *x = c->memory + c->used, *y = x + h->epochs.n;
+  bool any = false;
+  int n = 0;
+  for (size_t i = 0; i < h->epochs.n; i++) {
+    x[n] = lcl_json_number(h->epochs.data[i], "epoch");
+    if (x[n] < from) continue;
+    y[n] = lcl_json_number(lcl_json_child(h->epochs.data[i], part), metric);
+    any = any || isfinite(y[n]);
+    n++;
+  }
+  if (!any) return;
+  c->used += 2 * h->epochs.n;
+  snprintf(c->name[c->n], sizeof c->name[0], "%s, %s", p->runs[index].name, label);
+  c->series[c->n] = (lcl_series) { c->name[c->n], styles[index][strcmp(part, "train") == 0], x, y, n };
+  c->n++;
+}
+
+/* Models that report one number call it loss in training and by its own name, nll, elsewhere. */
+static const char *training_name(const run *r, const char *metric) {
+  const cJSON *first = r->log.epochs.n ? r->log.epochs.data[0] : NULL;
+  const cJSON *train = lcl_json_child(first, "train"), *valid = lcl_json_child(first, "validation");
+  if (lcl_json_child(train, metric)) return metric;
+  return strcmp(metric, "nll") == 0 && !lcl_json_child(valid, "loss") ? "loss" : metric;
+}
+
+static void draw(const page *p, curves *c, const char *metric, const char *title, int from) {
+  c->n = 0, c->used = 0;
+  for (int i = 0; i < p->n; i++) {
+    add_series(p, c, i, "validation", metric, "validation", from);
+    add_series(p, c, i, "train", training_name(&p->runs[i], metric), "training", from);
+  }
+  if (c->n)
+    lcl_chart_svg(p->o, &(lcl_chart) { .title = title, .x_label = "epoch", .series = c->series, .n = c->n });
+}
+
+/* Metrics of the validation part other than the main one, each once. */
+static void draw_others(const page *p, curves *c) {
+  const cJSON *m;
+  for (int i = 0; i < p->n; i++) {
+    if (!p->runs[i].log.epochs.n) continue;
+    cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.epochs.data[0], "validation")) {
+      bool seen = strcmp(m->string, "n") == 0 || strcmp(m->string, p->metric) == 0;
+      for (int k = 0; k < i && !seen; k++) {
+        const lcl_history *h = &p->runs[k].log;
+        seen = h->epochs.n && lcl_json_child(lcl_json_child(h->epochs.data[0], "validation"), m->string);
+      }
+      if (!seen) draw(p, c, m->string, m->string, 0);
+    }
+  }
+}
+
+static lcl_status curves_section(const page *p) {
+  const int last = last_epoch(p);
+  char title[96];
+  curves c = { .memory = lcl_alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
+  if (!c.memory) return LCL_ERR_HOST_MEMORY;
+  if (last > 0) {
+    lcl_str_add(p->o,
+                "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
+                "the parameters change.</p><div class=charts>");
+    draw(p, &c, p->metric, p->metric, 0);
+    if (last >= 6) {
+      snprintf(title, sizeof title, "%s, from epoch %d on", p->metric, last / 2);
+      draw(p, &c, p->metric, title, last / 2);
+    }
+    draw_others(p, &c);
+    lcl_str_add(p->o, "</div>");
+  }
+  lcl_free(c.memory);
+  return LCL_OK;
+}
+
+/* ---- final figures
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static const cJSON *last_line(const run *r) {
+  return r->log.epochs.n ? r->log.epochs.data[r->log.epochs.n - 1] : NULL;
+}
+
+static bool more_is_better(const char *metric) {
+  return strstr(metric, "accuracy") || strstr(metric, "map_percent") || strstr(metric, "precision");
+}
+
+/* The epoch whose validation metric is best; NULL: none has it. */
+static const cJSON *best_line(const run *r, const char *metric) {
+  const cJSON *best = NULL;
+  double value = NAN;
+  for (size_t i = 0; i < r->log.epochs.n; i++) {
+    const double v = lcl_json_number(lcl_json_child(r->log.epochs.data[i], "validation"), metric);
+    if (isnan(v) || (best && (more_is_better(metric) ? v <= value : v >= value))) continue;
+    best = r->log.epochs.data[i], value = v;
+  }
+  return best;
+}
+
+static void begin_table(const page *p, const char *first) {
+  lcl_str_add(p->o, "<div class=\"panel scroll\"><table class=wide><tr><th>%s</th>", first);
+  for (int i = 0; i < p->n; i++) {
+    lcl_str_add(p->o, "<th><span class=\"key %s\">", styles[i][0]);
+    lcl_html_text(p->o, p->runs[i].name);
+    lcl_str_add(p->o, "</span></th>");
+  }
+  lcl_str_add(p->o, "</tr>");
+}
+
+/* judge: -1 the smallest is the best, 1 the largest, 0 neither. */
+static void figure_row(const page *p, const char *title, const char *format, const double *v, int judge) {
+  double best = NAN;
+  bool any = false, differ = false;
+  for (int i = 0; i < p->n; i++) {
+    if (isnan(v[i])) continue;
+    differ = differ || (any && v[i] != best);
+    if (!any || (judge < 0 ? v[i] < best : v[i] > best)) best = v[i];
+    any = true;
+  }
+  if (!any) return;
+  lcl_str_add(p->o, "<tr><td>");
+  lcl_html_text(p->o, title);
+  lcl_str_add(p->o, "</td>");
+  for (int i = 0; i < p->n; i++) {
+    char text[32] = "–";
+    if (!isnan(v[i])) snprintf(text, sizeof text, format, v[i]); /* one of ours */
+    lcl_str_add(p->o, "<td%s>%s</td>", judge && differ && v[i] == best ? " class=best" : "", text);
+  }
+  lcl_str_add(p->o, "</tr>");
+}
+
+static void test_rows(const page *p) {
+  const cJSON *m;
+  for (int i = 0; i < p->n; i++) cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.test, "metrics")) {
+      double v[MAX_RUNS];
+      bool seen = !cJSON_IsNumber(m) || strcmp(m->string, "n") == 0;
+      for (int k = 0; k < i; k++)
+        seen = seen || lcl_json_child(lcl_json_child(p->runs[k].log.test, "metrics"), m->string);
+      if (seen) continue;
+      for (int k = 0; k < p->n; k++)
+        v[k] = lcl_json_number(lcl_json_child(p->runs[k].log.test, "metrics"), m->string);
+      char title[96];
+      snprintf(title, sizeof title, "Test %s", m->string);
+      figure_row(p, title, "%.6g", v, more_is_better(m->string) ? 1 : -1);
+    }
+}
+
+static void figures_section(const page *p) {
+  double valid[MAX_RUNS], train[MAX_RUNS], epoch[MAX_RUNS], epochs[MAX_RUNS], rate[MAX_RUNS], step[MAX_RUNS],
+      parameters[MAX_RUNS];
+  char title[96];
+  for (int i = 0; i < p->n; i++) {
+    const run *r = &p->runs[i];
+    const cJSON *best = best_line(r, p->metric), *last = last_line(r);
+    valid[i] = lcl_json_number(lcl_json_child(best, "validation"), p->metric);
+    train[i] = lcl_json_number(lcl_json_child(last, "train"), training_name(r, p->metric));
+    epoch[i] = lcl_json_number(best, "epoch");
+    epochs[i] = lcl_json_number(last, "epoch");
+    rate[i] = lcl_json_number(last, "images_per_second");
+    step[i] = 1e3 * lcl_json_number(lcl_json_child(r->config.json, "settings"), "batch") / rate[i];
+    parameters[i] = lcl_json_number(r->config.json, "parameters");
+  }
+  const int judge = more_is_better(p->metric) ? 1 : -1;
+  lcl_str_add(p->o, "<h2>Figures</h2>");
+  begin_table(p, "");
+  test_rows(p);
+  snprintf(title, sizeof title, "Best validation %s", p->metric);
+  figure_row(p, title, "%.6g", valid, judge);
+  figure_row(p, "… at epoch", "%.0f", epoch, 0);
+  snprintf(title, sizeof title, "Training %s, last epoch", p->metric);
+  figure_row(p, title, "%.6g", train, judge);
+  figure_row(p, "Epochs", "%.0f", epochs, 0);
+  figure_row(p, "Parameters", "%.0f", parameters, 0);
+  figure_row(p, "Images a second, last epoch", "%.0f", rate, 0);
+  figure_row(p, "Milliseconds a step", "%.2f", step, 0);
+  lcl_str_add(p->o, "</table></div>");
+}
+
+/* ---- options
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static void text_of(const cJSON *j, char *text, size_t size) {
+  if (cJSON_IsNumber(j))
+    snprintf(text, size, "%.10g", j->valuedouble);
+  else
+    snprintf(text, size, "%s", cJSON_IsString(j) ? j->valuestring : "");
+}
+
+/* A row with what a part of config.json (NULL: the whole) says in each run, if they differ; or else, once, if
+ * they do not. */
+static void option_row(const page *p, const char *part, const char *name, bool differing) {
+  char text[MAX_RUNS][256];
+  bool differ = false;
+  for (int i = 0; i < p->n; i++) {
+    const cJSON *config = p->runs[i].config.json;
+    text_of(lcl_json_child(part ? lcl_json_child(config, part) : config, name), text[i], sizeof text[i]);
+    differ = differ || strcmp(text[i], text[0]) != 0;
+  }
+  if (differ != differing) return;
+  lcl_str_add(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
+  for (int i = 0; i < (differing ? p->n : 1); i++) {
+    lcl_str_add(p->o, "</td><td>");
+    lcl_html_text(p->o, *text[i] ? text[i] : "–");
+  }
+  lcl_str_add(p->o, "</td></tr>");
+}
+
+static void option_rows(const page *p, bool differing) {
+  static const char *const parts[] = { "options", "settings", "data" };
+  static const char *const alone[] = { "model", "seed", "device", "latentcl" };
+  const cJSON *item;
+  for (size_t i = 0; i < LCL_COUNT(alone); i++) option_row(p, NULL, alone[i], differing);
+  for (size_t k = 0; k < LCL_COUNT(parts); k++)
+    for (int i = 0; i < p->n; i++)
+      cJSON_ArrayForEach(item, lcl_json_child(p->runs[i].config.json, parts[k])) {
+        bool seen = cJSON_IsArray(item) || cJSON_IsNull(item);
+        /* What options say of themselves comes again, resolved, in the settings. */
+        seen = seen ||
+               (k == 0 && lcl_json_child(lcl_json_child(p->runs[i].config.json, "settings"), item->string));
+        for (int e = 0; e < i; e++)
+          seen = seen || lcl_json_child(lcl_json_child(p->runs[e].config.json, parts[k]), item->string);
+        if (!seen) option_row(p, parts[k], item->string, differing);
+      }
+}
+
+static void options_section(const page *p) {
+  lcl_str_add(p->o, "<h2>What differs</h2>");
+  begin_table(p, "Option");
+  option_rows(p, true);
+  lcl_str_add(p->o, "</table><details><summary>The same in all</summary><table>");
+  option_rows(p, false);
+  lcl_str_add(p->o, "</table></details></div>");
+}
+
+/* ---- the page
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+static lcl_status compose(const page *p) {
+  const char *model = p->runs[0].config.model;
+  lcl_str_add(
+      p->o,
+      "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
+      "initial-scale=1\"><title>%d runs: LatentCL report</title><style>%s</style><main>",
+      p->n, lcl_report_style);
+  for (int i = 0; i < p->n; i++)
+    if (strcmp(p->runs[i].config.model, model) != 0) model = "Models";
+  lcl_str_add(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
+  lcl_html_text(p->o, model);
+  lcl_str_add(p->o, "</h1></header>");
+  LCL_TRY(curves_section(p));
+  figures_section(p);
+  options_section(p);
+  lcl_str_add(p->o, "<footer>Runs: ");
+  for (int i = 0; i < p->n; i++) {
+    if (i) lcl_str_add(p->o, ", ");
+    lcl_html_text(p->o, p->runs[i].folder);
+  }
+  lcl_str_add(p->o, ".</footer></main></html>\n");
+  return lcl_str_ok(p->o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+}
+
+/* The last part of the path. */
+static void name_run(run *r, bool whole) {
+  size_t n = strlen(r->folder);
+  while (n > 1 && r->folder[n - 1] == '/') n--;
+  size_t from = n;
+  while (from > 0 && r->folder[from - 1] != '/') from--;
+  if (whole) from = n > sizeof r->name - 1 ? n - sizeof r->name + 1 : 0;
+  snprintf(r->name, sizeof r->name, "%.*s", (int)(n - from), r->folder + from);
+}
+
+static lcl_status read_runs(const char *const *folders, run *runs, int n) {
+  for (int i = 0; i < n; i++) {
+    runs[i].folder = folders[i];
+    LCL_TRY(lcl_read_config(folders[i], &runs[i].config));
+    LCL_TRY(lcl_history_read(folders[i], &runs[i].log));
+    name_run(&runs[i], false);
+    for (int k = 0; k < i; k++)
+      if (strcmp(runs[k].name, runs[i].name) == 0) name_run(&runs[k], true), name_run(&runs[i], true);
+  }
+  return LCL_OK;
+}
+
+lcl_status lcl_report_compare(const char *const *folders, int n, const char *html) {
+  run runs[MAX_RUNS];
+  lcl_str text = { 0 };
+  memset(runs, 0, sizeof runs);
+  if (n < 2 || n > MAX_RUNS)
+    return lcl_fail(LCL_ERR_ARGUMENT, "2 to %d runs can be put side by side, got %d", MAX_RUNS, n);
+  lcl_status st = read_runs(folders, runs, n);
+  page p = { .o = &text, .runs = runs, .n = n };
+  if (st == LCL_OK) {
+    const char *metric = lcl_json_word(lcl_json_child(runs[0].config.json, "settings"), "select");
+    snprintf(p.metric, sizeof p.metric, "%s", *metric ? metric : "loss");
+    st = compose(&p);
+  }
+  if (st == LCL_OK) st = lcl_file_write_atomic(html, text.data, text.n);
+  lcl_str_free(&text);
+  for (int i = 0; i < n; i++) {
+    lcl_history_free(&runs[i].log);
+    lcl_run_config_free(&runs[i].config);
+  }
+  return st;
+}
