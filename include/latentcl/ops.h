@@ -55,7 +55,7 @@ LCL_API lcl_tensor *lcl_stop_gradient(lcl_tensor *x);
 #define LCL_AXIS(i)  (1u << (i))
 #define LCL_ALL_AXES 0x3fu
 LCL_API lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims);
-LCL_API lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims);
+LCL_API lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims); /* NaN of no elements */
 LCL_API lcl_tensor *lcl_max(lcl_tensor *x, unsigned axes, bool keepdims); /* gradient to every maximal element's first */
 LCL_API lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims);
 LCL_API lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims);   /* i32, first of equals; no gradient */

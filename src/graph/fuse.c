@@ -4,6 +4,8 @@
  * left decides the source text: the number of dimensions, how each operand moves along the innermost one (not at all,
  * by one, by a stride), element types, and the expression. Sizes, strides and scalar parameters are arguments, so new
  * shapes of the same kind need no new kernel. */
+#include <math.h>
+
 #include "graph/compile.h"
 #include "ops/map.h"
 #include "ops/reduce.h"
@@ -531,7 +533,8 @@ static lcl_status emit_reduce(fused *f) {
   int64_t results = lcl_shape_count(out->shape), count = lcl_shape_count(f->space);
   lcl_arg y = lcl_out(lw, out);
   if (results == 0) return lw->status;
-  if (count == 0) return lcl_emit_fill(lw, y, 0, (size_t)results * 4); /* a sum of nothing */
+  if (count == 0) /* the sum of nothing is 0, its mean 0/0 */
+    return lcl_emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   reduce_plan p = plan_reduce(f);
   char name[40];

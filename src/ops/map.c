@@ -242,11 +242,7 @@ lcl_tensor *lcl_softplus(lcl_tensor *x) { return lcl_unary(LCL_MAP_SOFTPLUS, x, 
 lcl_tensor *lcl_scale(lcl_tensor *x, float factor) { return lcl_unary(LCL_MAP_SCALE, x, factor); }
 lcl_tensor *lcl_shift(lcl_tensor *x, float addend) { return lcl_unary(LCL_MAP_SHIFT, x, addend); }
 
-lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) {
-  if (!(slope > 0)) /* the gradient is taken by the sign of the result */
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "leaky_relu", "the slope must be above 0, it is %g", (double)slope);
-  return lcl_unary(LCL_MAP_LEAKY_RELU, x, slope);
-}
+lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) { return lcl_unary(LCL_MAP_LEAKY_RELU, x, slope); }
 
 lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);

@@ -1,4 +1,6 @@
 /* reduce: sum, mean, max, min over axes; arg max; moments and softmax, which are made of them. */
+#include <math.h>
+
 #include "ops/reduce.h"
 
 #include "graph/graph.h"
@@ -90,7 +92,7 @@ lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce
 
 lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
   int64_t n = reduced_count(x->shape, all_of(x, axes));
-  return reduce(x, LCL_REDUCE_SUM, axes, keepdims, n ? 1.0f / (float)n : 0.0f);
+  return reduce(x, LCL_REDUCE_SUM, axes, keepdims, n ? 1.0f / (float)n : NAN);
 }
 
 void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var) {

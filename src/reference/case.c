@@ -181,7 +181,7 @@ static lcl_status absolute(lcl_case *c, const lcl_array *from, lcl_array *to) {
 
 static void scale_bound(lcl_array *a, double roundings) {
   for (int64_t k = 0; a->data && k < lcl_array_count(a); k++)
-    a->data[k] = roundings > 0 ? roundings * (LCL_UNIT_ROUNDOFF * 1.01 * a->data[k] + FLT_MIN) : 0;
+    a->data[k] = roundings > 0 && !isnan(a->data[k]) ? roundings * (LCL_UNIT_ROUNDOFF * 1.01 * a->data[k] + FLT_MIN) : 0;
 }
 
 /* |fl(sum of n products) - sum| <= n u sum |products|, whatever the order (Higham 2002, section 3.1). */

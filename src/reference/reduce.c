@@ -243,7 +243,7 @@ static void broadcast_random(lcl_case *c, lcl_rng *r) {
 
 const lcl_spec lcl_reduce_specs[] = {
   REDUCE("sum", SUM, "sum over axes", LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY),
-  REDUCE("mean", MEAN, "mean over axes", LCL_SPEC_LINEAR),
+  REDUCE("mean", MEAN, "mean over axes; of no elements: NaN", LCL_SPEC_LINEAR | LCL_SPEC_EMPTY),
   REDUCE("max", MAX, "largest element over axes; the gradient goes to the first of equals", LCL_SPEC_EXACT),
   REDUCE("min", MIN, "smallest element over axes; the gradient goes to the first of equals", LCL_SPEC_EXACT),
   { .name = "argmax",
