@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The command as people use it: test_command.py LATENTCL usage|kill
+"""The command as people use it: test_command.py LATENTCL usage|diagnose|kill
 
 usage: every command has --help; wrong usage ends with 2 and one line.
+diagnose: explain tells what there is to tell; a loss that is not finite is traced to its tensor and step.
 kill:  a run that is killed (SIGKILL) at random moments and resumed ends with the same parameters as one that was not.
 """
-import json, os, random, shutil, signal, struct, subprocess, sys, tempfile, time
+import json, os, random, re, shutil, signal, struct, subprocess, sys, tempfile, time
 
 LATENTCL = sys.argv[1]
 
@@ -37,6 +38,25 @@ def usage():
                     ['train', '--resume', '--out', '/nonexistent']):
         p = run(*failing, code=1)
         assert p.stderr.count('\n') == 1, p.stderr
+
+
+def diagnose():
+    text = run('explain', 'semantic-noise').stdout
+    for pattern in (r'^\d+ nodes in \d+ launches, \d+ fused groups$', r'^[\d.]+ GFLOP and [\d.]+ MB moved', r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none',
+                    r'^  matmul \+ add \+ relu  ->', r'^  \d+ +conv2d .* panel +[\d.]+ +[\d.]+$', r'adam'):
+        assert re.search(pattern, text, re.M), (pattern, text)
+    peak, total = map(float, re.search(r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none', text).groups())
+    assert 0 < peak < total
+    dot = run('explain', 'semantic-noise', '--mode', 'eval', '--dot').stdout
+    nodes = set(re.findall(r'^ +(n\d+) \[label="', dot, re.M))
+    edges = re.findall(r'^  (n\d+) -> (n\d+);$', dot, re.M)
+    assert dot.startswith('digraph') and len(nodes) > 20 and edges and dot.count('{') == dot.count('}')
+    folder = tempfile.mkdtemp(prefix='latentcl-diagnose-')
+    for i, option in enumerate(([], ['--check-numerics'])):
+        told = run('train', 'semantic-noise', '--labels-per-class', '20', '--epochs', '1', '--lr', '1e30', '--quiet', *option, '--out',
+                   '%s/%d' % (folder, i), code=1).stderr.splitlines()[-1]
+        assert re.search(r'epoch 1, step \d+: (NaN|Inf) at element \d+ of the result of \w+ \(launch \d+: ', told), told
+    shutil.rmtree(folder)
 
 
 def tensors(path):
@@ -82,4 +102,4 @@ def kill():
     shutil.rmtree(folder)
 
 
-{'usage': usage, 'kill': kill}[sys.argv[2]]()
+{'usage': usage, 'diagnose': diagnose, 'kill': kill}[sys.argv[2]]()
