@@ -199,6 +199,26 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   return tuner_start(t) == CLI_OK ? -1 : -2;
 }
 
+/* On a machine that does other things too, the best of many is also the luckiest: it has to win again, in turn with the
+ * standard choice. */
+static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best) {
+  const int *usual = t->problems.data[i].standard;
+  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || interrupted) return CLI_OK;
+  double a = 1e30, b = 1e30;
+  for (int r = 0; r < 3 && !interrupted; r++) {
+    const double x = attempt(t, i, usual), y = attempt(t, i, best->values);
+    if (x == -2 || y == -2) return CLI_FAILED;
+    if (x > 0) a = x < a ? x : a;
+    if (y > 0) b = y < b ? y : b;
+  }
+  *standard = a;
+  best->seconds = b;
+  if (b < 0.97 * a) return CLI_OK;
+  memcpy(best->values, usual, sizeof best->values);
+  best->seconds = a;
+  return CLI_OK;
+}
+
 /* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves.
  */
 static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i, double end,
@@ -226,6 +246,7 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
     n = 0;
     if (memcmp(from, best->values, sizeof from) == 0 || interrupted || lcl_now() >= end) break;
   }
+  if (confirm(t, i, &standard, best) != CLI_OK) return CLI_FAILED;
   if (isatty(2)) fprintf(stderr, "\r\033[K");
   if (best->seconds == 1e30)
     printf("%s: nothing works here\n", p->key);

@@ -41,10 +41,14 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
     caps->local_mem = LCL_MIN(caps->local_mem, bytes);
     return LCL_OK;
   }
+  if (strncmp(word, "vector=", 7) == 0 && parse_bytes(word + 7, &bytes) && bytes >= 1) {
+    caps->preferred_float = (unsigned)LCL_MIN((size_t)caps->preferred_float, bytes);
+    return LCL_OK;
+  }
   return lcl_fail(LCL_ERR_ARGUMENT,
                   "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
                   "clblast, clfft, "
-                  "panel, unified_memory and local_mem=BYTES (32k, 1m)",
+                  "panel, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
                   where, word);
 }
 
