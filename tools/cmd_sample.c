@@ -17,7 +17,7 @@ static int run(int argc, char **argv) {
     { "n", CLI_INT, &count, NULL, "the same" },
     { "seed", CLI_INT, &seed, NULL, "of the draws" },
     { "temperature", CLI_FLOAT, &temperature, NULL,
-      "divides the logits of models that draw pixel by pixel (1)" },
+      "divides the logits of models that draw pixel by pixel; 0: as trained" },
     { "given", CLI_STRING, &given, "SPLIT|FILE.npy",
       "pictures to complete: train, validation, test, or an array (N,C,H,W)" },
     { "rows", CLI_INT, &rows, NULL, "with --given: rows of each picture that are kept" },

@@ -23,6 +23,15 @@ static const char *const styles[MAX_RUNS][2] = { { "s1", "s1 dashed" }, { "s2", 
                                                  { "s3", "s3 dashed" }, { "s4", "s4 dashed" },
                                                  { "s5", "s5 dashed" }, { "s6", "s6 dashed" } };
 
+/* "error, %" for error_percent; underscores become spaces. */
+static const char *spoken(const char *metric, char text[64]) {
+  const char *cut = strstr(metric, "_percent");
+  snprintf(text, 64, "%.*s%s", cut ? (int)(cut - metric) : 48, metric, cut ? ", %" : "");
+  for (char *c = text; *c; c++)
+    if (*c == '_') *c = ' ';
+  return text;
+}
+
 /* ---- curves
  * ------------------------------------------------------------------------------------------------------------------
  */
@@ -91,6 +100,7 @@ static void draw(const page *p, curves *c, const char *metric, const char *title
 
 /* Metrics of the validation part other than the main one, each once. */
 static void draw_others(const page *p, curves *c) {
+  char name[64];
   const cJSON *m;
   for (int i = 0; i < p->n; i++) {
     if (!p->runs[i].log.epochs.n) continue;
@@ -100,23 +110,23 @@ static void draw_others(const page *p, curves *c) {
         const lcl_history *h = &p->runs[k].log;
         seen = h->epochs.n && lcl_json_child(lcl_json_child(h->epochs.data[0], "validation"), m->string);
       }
-      if (!seen) draw(p, c, m->string, m->string, 0);
+      if (!seen) draw(p, c, m->string, spoken(m->string, name), 0);
     }
   }
 }
 
 static lcl_status curves_section(const page *p) {
   const int last = last_epoch(p);
-  char title[96];
+  char title[96], name[64];
   curves c = { .memory = lcl_alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
   if (!c.memory) return LCL_ERR_HOST_MEMORY;
   if (last > 0) {
     lcl_str_add(p->o,
                 "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
                 "the parameters change.</p><div class=charts>");
-    draw(p, &c, p->metric, p->metric, 0);
+    draw(p, &c, p->metric, spoken(p->metric, name), 0);
     if (last >= 6) {
-      snprintf(title, sizeof title, "%s, from epoch %d on", p->metric, last / 2);
+      snprintf(title, sizeof title, "%s, from epoch %d on", spoken(p->metric, name), last / 2);
       draw(p, &c, p->metric, title, last / 2);
     }
     draw_others(p, &c);
@@ -192,8 +202,8 @@ static void test_rows(const page *p) {
       if (seen) continue;
       for (int k = 0; k < p->n; k++)
         v[k] = lcl_json_number(lcl_json_child(p->runs[k].log.test, "metrics"), m->string);
-      char title[96];
-      snprintf(title, sizeof title, "Test %s", m->string);
+      char title[96], name[64];
+      snprintf(title, sizeof title, "Test %s", spoken(m->string, name));
       figure_row(p, title, "%.6g", v, more_is_better(m->string) ? 1 : -1);
     }
 }
@@ -201,7 +211,8 @@ static void test_rows(const page *p) {
 static void figures_section(const page *p) {
   double valid[MAX_RUNS], train[MAX_RUNS], epoch[MAX_RUNS], epochs[MAX_RUNS], rate[MAX_RUNS], step[MAX_RUNS],
       parameters[MAX_RUNS];
-  char title[96];
+  char title[96], name[64];
+  spoken(p->metric, name);
   for (int i = 0; i < p->n; i++) {
     const run *r = &p->runs[i];
     const cJSON *best = best_line(r, p->metric), *last = last_line(r);
@@ -217,10 +228,10 @@ static void figures_section(const page *p) {
   lcl_str_add(p->o, "<h2>Figures</h2>");
   begin_table(p, "");
   test_rows(p);
-  snprintf(title, sizeof title, "Best validation %s", p->metric);
+  snprintf(title, sizeof title, "Best validation %s", name);
   figure_row(p, title, "%.6g", valid, judge);
   figure_row(p, "… at epoch", "%.0f", epoch, 0);
-  snprintf(title, sizeof title, "Training %s, last epoch", p->metric);
+  snprintf(title, sizeof title, "Training %s, last epoch", name);
   figure_row(p, title, "%.6g", train, judge);
   figure_row(p, "Epochs", "%.0f", epochs, 0);
   figure_row(p, "Parameters", "%.0f", parameters, 0);

@@ -75,7 +75,7 @@ static void side_by_side(void **state) {
   ASSERT_OK(lcl_file_read(page, 1 << 20, &text, &n));
   assert_non_null(strstr(text, "seed2, validation"));
   assert_non_null(strstr(text, "seed3, training"));
-  assert_non_null(strstr(text, "Test error_percent"));
+  assert_non_null(strstr(text, "Test error, %"));
   assert_non_null(strstr(text, "<td>seed</td><td>1</td><td>2</td><td>3</td>"));
   lcl_free(text);
 }
