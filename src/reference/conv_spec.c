@@ -449,6 +449,7 @@ const lcl_spec lcl_conv_specs[] = {
     .attr = { STRIDE, PAD, DILATION, GROUPS },
     .out = { "y" },
     .variant = FOURIER,
+    .flags = LCL_SPEC_EMPTY,
     .build = conv_build,
     .forward = conv_forward,
     .backward = conv_backward,
