@@ -23,10 +23,13 @@ static int run(int argc, char **argv) {
     { "rows", CLI_INT, &rows, NULL, "with --given: rows of each picture that are kept" },
     { 0 },
   };
-  int code =
-      cli_run_open(argc, argv, own,
-                   "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
-                   "Draws pictures from a generative model.", &a);
+  int code = cli_run_open(
+      argc, argv, own,
+      "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
+      "Draws pictures from a generative model. With --given, models that draw pixel by pixel keep the\n"
+      "first rows of each picture and draw the rest:\n\n"
+      "  latentcl sample runs/pixelrnn --n 16 --given test --rows 14 --out completed.png",
+      &a);
   if (code >= 0) return code;
   if (!out)
     code = cli_usage("sample: where to? (--out FILE.png)");

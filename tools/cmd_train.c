@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "cli_run.h"
@@ -34,7 +35,12 @@ static int report(const lcl_train_result *r, lcl_status s) {
   if (s != LCL_OK) return cli_error();
   const double *error = lcl_metrics_get(&r->test, "error_percent");
   if (error) printf("test error %.2f %% (best epoch %d of %d)\n", *error, r->best_epoch, r->epochs);
-  printf("run folder %s, report %s/report.html\n", r->out, r->out);
+  char page[sizeof r->out + 16];
+  snprintf(page, sizeof page, "%s/report.html", r->out);
+  if (access(page, F_OK) == 0)
+    printf("run folder %s, report %s\n", r->out, page);
+  else /* --max-steps ended it before its time */
+    printf("run folder %s; --resume --out %s goes on\n", r->out, r->out);
   return CLI_OK;
 }
 
