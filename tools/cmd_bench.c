@@ -52,7 +52,7 @@ static int pick(int argc, char *const *argv, picked *p) {
     size_t one = count;
     in_suite("", argv[a], &known);
     if (!known && lcl_bench_find(argv[a], &one) != LCL_OK) {
-      fprintf(stderr, "latentcl bench: %s\nSuites: all", lcl_error_message());
+      fprintf(stderr, "latentcl: %s; suites: all", lcl_error_message());
       for (size_t i = 0; i < LCL_COUNT(suites); i++) fprintf(stderr, ", %s", suites[i].name);
       fprintf(stderr, "\n");
       code = CLI_USAGE;
@@ -95,6 +95,17 @@ static int write_text(const char *path, const char *text) {
   if (strcmp(path, "-") == 0)
     return fputs(text, stdout) >= 0 && putchar('\n') != EOF ? CLI_OK : cli_fail("cannot write");
   return lcl_file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
+}
+
+/* Said before anything is measured. */
+static int check_folder(const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  char folder[1024];
+  if (!slash || slash == path) return CLI_OK;
+  snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+  return access(folder, W_OK) == 0
+             ? CLI_OK
+             : cli_fail("cannot write to %s: no folder %s that can be written to", path, folder);
 }
 
 static int draw(const lcl_result_files *files, const char *path) {
@@ -201,7 +212,7 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
     if (ok && !o->quick && row->compile >= 0) measure_starts(row, device);
     if (isatty(2)) fprintf(stderr, "\r\033[K");
     if (!ok) {
-      fprintf(stderr, "latentcl bench: %s\n", lcl_error_message());
+      fprintf(stderr, "latentcl: %s\n", lcl_error_message());
       t->failed++;
       continue;
     }
@@ -351,6 +362,8 @@ static int run(int argc, char **argv) {
                            &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
+  if (check_folder(o.json) != CLI_OK || check_folder(o.csv) != CLI_OK || check_folder(o.html) != CLI_OK)
+    return CLI_FAILED;
   if (o.seconds <= 0) return cli_usage("--seconds takes a positive number");
   return run_options(argc - at, argv + at, &o);
 }

@@ -199,8 +199,8 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   return tuner_start(t) == CLI_OK ? -1 : -2;
 }
 
-/* On a machine that does other things too, the best of many is also the luckiest: it has to win again, in turn with the
- * standard choice. */
+/* On a machine that does other things too, the best of many is also the luckiest: it has to win again, in
+ * turn with the standard choice. */
 static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best) {
   const int *usual = t->problems.data[i].standard;
   if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || interrupted) return CLI_OK;

@@ -60,7 +60,7 @@ typedef struct lcl_bench_info {
 } lcl_bench_info;
 LCL_API size_t lcl_bench_count(void);
 LCL_API lcl_bench_info lcl_bench_at(size_t index);
-/* LCL_ERR_ARGUMENT with the known names. */
+/* LCL_ERR_ARGUMENT when there is none. */
 LCL_API lcl_status lcl_bench_find(const char *name, size_t *index);
 
 /* Measures one workload. ctx should have been made with .profile = false. */

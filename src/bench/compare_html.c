@@ -135,8 +135,8 @@ static void roof(const plot *p, double gbps, double gflops, const char *class, c
                label = fmax(start, fmin(start * 3, ridge));
   lcl_str_add(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start), py(p, fmin(start * gbps, gflops)));
   if (ridge > start) lcl_str_add(s, "L%.1f %.1f", px(p, ridge), py(p, gflops));
-  lcl_str_add(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %.3g GB/s</text>\n", RIGHT,
-              px(p, label) - 6, py(p, fmin(label * gbps, gflops)) - 6, name, gbps);
+  lcl_str_add(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n", RIGHT,
+              px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
 }
 
 static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {

@@ -238,14 +238,7 @@ lcl_status lcl_bench_find(const char *name, size_t *index) {
       *index = i;
       return LCL_OK;
     }
-  lcl_str s = { 0 };
-  for (size_t i = 0; i < lcl_n_workloads; i++)
-    if (strcmp(lcl_workloads[i].suite, "deepbench") != 0)
-      lcl_str_add(&s, "%s%s", i ? ", " : "", lcl_workloads[i].name);
-  lcl_status st =
-      lcl_fail(LCL_ERR_ARGUMENT, "no workload or suite \"%s\"; there are: %s", name, s.data ? s.data : "");
-  lcl_str_free(&s);
-  return st;
+  return lcl_fail(LCL_ERR_ARGUMENT, "no workload \"%s\"; `latentcl bench --list` names them", name);
 }
 
 static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
