@@ -86,12 +86,20 @@ static void product(world *w) {
 }
 
 static void convolution(world *w) {
-  const int64_t kernel = size(w, 1, 5), out = size(w, 2, 24), in = size(w, 1, 24);
+  const int64_t kernel = size(w, 1, 5), out = size(w, 2, 48), in = size(w, 1, 48);
   const int stride = (int)size(w, 1, 2), pad = (int)size(w, 0, kernel / 2);
   lcl_tensor *x = tensor(w, LCL_SHAPE(size(w, 2, 5), in, size(w, 7, 24), size(w, 7, 24)));
   lcl_tensor *f = tensor(w, LCL_SHAPE(out, in, kernel, kernel)), *b = tensor(w, LCL_SHAPE(out));
   const lcl_conv_desc d = { .stride = { stride, stride }, .pad = { pad, pad, pad, pad } };
   outputs(w, lcl_relu(lcl_conv2d(x, f, b, &d)), (lcl_tensor *[]) { x, f, b }, 3);
+}
+
+/* Enough channels and pixels for Winograd's algorithm, where a device has it. */
+static void wide_convolution(world *w) {
+  const int64_t out = size(w, 32, 40), in = size(w, 32, 40);
+  lcl_tensor *x = tensor(w, LCL_SHAPE(size(w, 8, 12), in, size(w, 16, 20), size(w, 16, 20)));
+  lcl_tensor *f = tensor(w, LCL_SHAPE(out, in, 3, 3));
+  outputs(w, lcl_conv2d(x, f, NULL, &(lcl_conv_desc) { .same = true }), (lcl_tensor *[]) { x, f }, 2);
 }
 
 static void pooling(world *w) {
@@ -129,7 +137,8 @@ static void model(world *w) {
   lcl_minimise(lcl_output(loss, "loss"), &(lcl_optimiser_desc) { .kind = LCL_ADAM, .rate = 0.001f });
 }
 
-static void (*const kinds[])(world *) = { product, convolution, pooling, reduction, normalisation, model };
+static void (*const kinds[])(world *) = { product,       convolution, wide_convolution, pooling, reduction,
+                                          normalisation, model };
 
 static void run_one(lcl_context *ctx, uint64_t number) {
   world w = { .r = { .state = number } };
@@ -149,7 +158,7 @@ static void compile_nothing_new(void **state) {
   (void)state;
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  enum { WARM = 10 * LCL_COUNT(kinds) };
+  enum { WARM = 20 * LCL_COUNT(kinds) };
   for (uint64_t i = 0; i < WARM; i++) run_one(ctx, i);
   const int programs = builds, kernels = n_forms;
   assert_true(programs > 0 && kernels > 0);
