@@ -1,4 +1,5 @@
 /* Published tables run again, cell by cell. */
+#include <limits.h>
 #include <math.h>
 
 #include "lcl_config.h"
@@ -132,6 +133,22 @@ static lcl_status record(const char *folder, const lcl_train_result *r) {
   return s;
 }
 
+/* A run that is there already must be of the same data. */
+static lcl_status check_data(const job *j, const char *folder) {
+  char full[PATH_MAX];
+  lcl_run_config c;
+  const char *wanted = j->d->data;
+  LCL_TRY(lcl_read_config(folder, &c));
+  if (wanted && realpath(wanted, full)) wanted = full;
+  const bool same = wanted && c.data ? strcmp(wanted, c.data) == 0 : !wanted && !c.data;
+  const lcl_status s =
+      same ? LCL_OK
+           : lcl_fail(LCL_ERR_ARGUMENT, "%s was trained on %s, not on %s: give another --out", folder,
+                      c.data ? c.data : "the built-in digits", wanted ? wanted : "the built-in digits");
+  lcl_run_config_free(&c);
+  return s;
+}
+
 static lcl_status train_cell(job *j, int row, int column, int trial, double *value) {
   const lcl_table *t = j->table;
   const lcl_table_row *r = &t->rows[row];
@@ -139,6 +156,10 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   lcl_train_result result;
   pairs p = { .n = 0 };
   run_folder(j, row, column, trial, folder);
+  char *config = lcl_path_join(folder, "config.json");
+  bool resume = config && lcl_file_exists(config);
+  lcl_free(config);
+  if (resume) LCL_TRY(check_data(j, folder));
   if (finished(j, folder, value)) return LCL_OK;
   add_pairs(&p, t->set, LCL_TABLE_SET);
   add_pairs(&p, t->columns[column].set, LCL_TABLE_SET);
@@ -147,9 +168,6 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   if (j->d->n_set) add_pairs(&p, j->d->set, j->d->n_set);
   snprintf(option, sizeof option, "%s=%d", t->trial_option ? t->trial_option : "subset", trial);
   p.item[p.n++] = option;
-  char *config = lcl_path_join(folder, "config.json");
-  bool resume = config && lcl_file_exists(config);
-  lcl_free(config);
   lcl_train_desc d = { .model = r->model ? r->model : t->model,
                        .set = p.item,
                        .n_set = p.n,
@@ -210,10 +228,16 @@ static bool any_in_column(const job *j, int column) {
 
 static void markdown(lcl_str *o, const job *j) {
   const lcl_table *t = j->table;
-  lcl_str_add(
-      o, "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s\n\n| |",
-      t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
-      j->d->quick ? " Quick version: shorter training." : "");
+  lcl_str_add(o,
+              "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s",
+              t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
+              j->d->quick ? " Quick version: shorter training." : "");
+  const char *data = j->d->data ? j->d->data : "the built-in synthetic digits";
+  if (!j->d->data || strncmp(data, "synthetic", 9) == 0)
+    lcl_str_add(o, " Ours on %s, not on the published data: only the order of the rows compares.", data);
+  else
+    lcl_str_add(o, " Data: %s.", data);
+  lcl_str_add(o, "\n\n| |");
   for (int c = 0; c < t->n_columns; c++)
     if (any_in_column(j, c)) lcl_str_add(o, " %s |", t->columns[c].label);
   lcl_str_add(o, "\n|---|");
@@ -236,6 +260,7 @@ static cJSON *json_table(const job *j) {
   cJSON_AddStringToObject(root, "metric", t->metric);
   cJSON_AddStringToObject(root, "latentcl", LCL_VERSION);
   cJSON_AddStringToObject(root, "device", lcl_context_device_name(j->ctx));
+  cJSON_AddStringToObject(root, "data", j->d->data ? j->d->data : "synthetic");
   cJSON_AddBoolToObject(root, "quick", j->d->quick);
   for (int r = 0; r < t->n_rows; r++) {
     for (int c = 0; c < t->n_columns; c++) {
