@@ -256,7 +256,7 @@ def vae_ladder(W, x, t, lateral='bottleneck', top_only=True, recon='l2', layers=
     return terms, loss
 
 
-def control(W, x, t, layers=(40, 24, 16), latent=50, w_vae=1.0, **_):
+def control(W, x, t, layers=(40, 24, 16), latent=50, w_vae=1.0, recon='bce', **_):
     """Without noise the corrupted pass equals the clean one."""
     dims = [x[0].numel()] + list(layers) + [10]
     L = len(dims) - 1
@@ -282,7 +282,8 @@ def control(W, x, t, layers=(40, 24, 16), latent=50, w_vae=1.0, **_):
         zhat = gauss(W, z[l], normalise(u, 1e-10)[0], f'g{l}')
         if l:
             cost[l] = ((z[l] - (zhat - mean[l]) / torch.sqrt(var[l] + 1e-10))**2).mean()
-    terms['recon'], terms['kl'] = bce(zhat, x.flatten(1)).mean(), kl.mean()
+    rec = bce(zhat, x.flatten(1)) if recon == 'bce' else ((zhat - x.flatten(1))**2).sum(1)
+    terms['recon'], terms['kl'] = rec.mean(), kl.mean()
     loss = terms['nll'] + w_vae * (terms['recon'] + terms['kl'])
     for l in range(1, L + 1):
         terms[f'denoise{l}'] = cost[l]
@@ -314,7 +315,9 @@ CASES = [
     ('vae-ladder', SMALL + ' variant=mlp recon=bce', 16, 0, (1, 14, 14), 10,
      lambda W, x, t, u: vae_ladder(W, x, t, top_only=False, recon='bce')),
     ('vae-ladder', SMALL + ' variant=mlp-ztop', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: vae_ladder(W, x, t)),
-    ('vae-ladder-control', SMALL + ' noise=0 w_vae=1', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: control(W, x, t)),
+    ('vae-ladder-control', SMALL + ' noise=0 recon=bce w_vae=1', 16, 0, (1, 14, 14), 10,
+     lambda W, x, t, u: control(W, x, t)),
+    ('vae-ladder-control', SMALL + ' noise=0', 16, 0, (1, 14, 14), 10, lambda W, x, t, u: control(W, x, t, recon='l2')),
 ]
 
 

@@ -413,7 +413,7 @@ static void test_eval_rows_alone(void **state) {
     ASSERT_OK(lcl_fetch(r.program, "#0", b, sizeof b));
     for (int i = 0; i < 20; i++)
       if ((a[i] == b[i]) != (i != 1))
-        fail_msg("%s: row %d: %g and %g", models[m], i, (double)a[i], (double)b[i]);
+        fail_msg("%s: row %d: %.9g and %.9g", models[m], i, (double)a[i], (double)b[i]);
     close_rig(&r);
   }
 }
