@@ -69,7 +69,7 @@ __kernel void pool_max(__global const float *restrict x, __global float *restric
                        const int planes, const int8 shape, const int8 pads) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
 #if LCL_PANEL
-  if (all(window == 2) && all(pad == 0)) {
+  if (all(window == 2) && all(pad == 0) && all(2 * size.hi <= size.lo)) {
     for (int row = (int)get_global_id(0); row < planes * size.z; row += (int)get_global_size(0))
       max_of_pairs(x, y + (size_t)row * size.w, switches + (size_t)row * size.w, row, size);
     return;

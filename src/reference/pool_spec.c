@@ -217,6 +217,7 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
   lcl_attr *pad = (lcl_attr *)lcl_case_attr(c, "pad"), *up = (lcl_attr *)lcl_case_attr(c, "ceil");
   lcl_attr *count = (lcl_attr *)lcl_case_attr(c, "count_include_pad");
   const bool square = lcl_rng_chance(r, 70), overlap = lcl_rng_chance(r, 50);
+  const bool pairs = lcl_rng_chance(r, 20); /* 2x2 windows side by side */
   const int64_t most = c->small ? 9 : 40;
   lcl_shape s = LCL_SHAPE(lcl_rng_size(r, c->small ? 2 : 5), lcl_rng_size(r, c->small ? 3 : 17), 0, 0);
   kernel->n = 2, pad->n = 4, stride->n = overlap ? 2 : 0;
@@ -225,6 +226,7 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
     stride->i[k] = k && square ? stride->i[0] : 1 + lcl_rng_below(r, 4);
     for (int side = 0; side < 2; side++)
       pad->i[2 * k + side] = lcl_rng_chance(r, 60) ? 0 : lcl_rng_below(r, kernel->i[k] / 2 + 1);
+    if (pairs) kernel->i[k] = 2, pad->i[2 * k] = pad->i[2 * k + 1] = 0, stride->n = 0;
     const int64_t size = lcl_rng_size(r, most);
     s.dim[2 + k] = LCL_MAX(size, kernel->i[k]);
   }
