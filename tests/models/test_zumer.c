@@ -317,8 +317,8 @@ static void test_loss_falls(void **state) {
   check_falling("augconv", "maps=6,8,10 variant=fc", 0, 3e-3f);
   check_falling("augconv", "arch=vgg width=4 dropout=0.3", 0, 0.1f);
   check_falling("vae", "maps=4", 0, 3e-3f);
-  check_falling("m2", "mid_affine=false", 4, 1e-3f);
-  check_falling("two-head", "mid_affine=false", 0, 1e-3f);
+  check_falling("m2", "mid_affine=false maps=8,12", 4, 1e-3f);
+  check_falling("two-head", "mid_affine=false maps=8,12", 0, 1e-3f);
   check_falling("vae-ladder", "layers=60,40,30 variant=adhoc", 0, 3e-3f);
   check_falling("vae-ladder", "layers=60,40,30", 0, 3e-3f);
   check_falling("vae-ladder", "layers=60,40,30 lateral=amlp", 0, 3e-3f);
@@ -374,7 +374,7 @@ static void test_pictures(void **state) {
   (void)state;
   load_digits();
   for (size_t i = 0; i < LCL_COUNT(generative); i++) {
-    const char *opts = "mid_affine=false sample_trials=3";
+    const char *opts = "mid_affine=false maps=8,12 sample_trials=3";
     run_picture(generative[i], opts, LCL_MODE_SAMPLE, "samples");
     run_picture(generative[i], opts, LCL_MODE_SAMPLE, "analogies");
     run_picture(generative[i], opts, LCL_MODE_SAMPLE, "interpolation");
