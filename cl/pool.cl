@@ -26,8 +26,51 @@
 #endif
 
 #if LCL_PANEL
-/* A row of 2x2 windows side by side, eight at a time. */
-static void max_of_pairs(__global const float *restrict x, __global float *restrict y, __global int *restrict switches,
+/* Whether the windows are 2x2 blocks side by side: those are done eight at a time. */
+static bool are_blocks(int4 size, int4 window, int4 pad) {
+  return all(window == 2) && all(pad == 0) && all(2 * size.hi <= size.lo);
+}
+
+static void average_of_blocks(__global const float *restrict x, __global float *restrict y, int row, int4 size) {
+  __global const float *upper = x + ((size_t)(row / size.z) * size.x + row % size.z * 2) * size.y,
+                       *lower = upper + size.y;
+  int ox = 0;
+  for (; ox + 8 <= size.w; ox += 8) {
+    const float16 u = vload16(0, upper + 2 * ox), l = vload16(0, lower + 2 * ox);
+    vstore8((((u.even + u.odd) + l.even) + l.odd) * 0.25f, 0, y + ox);
+  }
+  for (; ox < size.w; ox++)
+    y[ox] = (((upper[2 * ox] + upper[2 * ox + 1]) + lower[2 * ox]) + lower[2 * ox + 1]) * 0.25f;
+}
+
+/* A row of gx, both adjoints: scale times the block's v, in every cell of it or in the one its switch names. */
+static void spread_of_blocks(__global const float *restrict v, __global const int *restrict switches, float scale,
+                             __global float *restrict gx, int row, int4 size) {
+  const int iy = row % size.x, oy = iy / 2, cell = iy * size.y;
+  const size_t from = ((size_t)(row / size.x) * size.z + oy) * size.w;
+  int ix = 0;
+  if (oy < size.z) {
+    int ox = 0;
+    for (; ox + 8 <= size.w; ox += 8) {
+      const float8 value = vload8(0, v + from + ox) * scale;
+      float16 to;
+      to.even = to.odd = value;
+      if (switches) {
+        const int8 at = vload8(0, switches + from + ox), left = cell + 2 * (ox + (int8)(0, 1, 2, 3, 4, 5, 6, 7));
+        to.even = select((float8)(0.0f), value, at == left);
+        to.odd = select((float8)(0.0f), value, at == left + 1);
+      }
+      vstore16(to, 0, gx + 2 * ox);
+    }
+    for (; ox < size.w; ox++)
+      for (int i = 2 * ox; i < 2 * ox + 2; i++)
+        gx[i] = !switches || switches[from + ox] == cell + i ? v[from + ox] * scale : 0.0f;
+    ix = 2 * size.w;
+  }
+  for (; ix < size.y; ix++) gx[ix] = 0.0f;
+}
+
+static void max_of_blocks(__global const float *restrict x, __global float *restrict y, __global int *restrict switches,
                          int row, int4 size) {
   const int top = row % size.z * 2 * size.y;
   __global const float *upper = x + (size_t)(row / size.z) * size.x * size.y + top, *lower = upper + size.y;
@@ -69,9 +112,9 @@ __kernel void pool_max(__global const float *restrict x, __global float *restric
                        const int planes, const int8 shape, const int8 pads) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
 #if LCL_PANEL
-  if (all(window == 2) && all(pad == 0) && all(2 * size.hi <= size.lo)) {
+  if (are_blocks(size, window, pad)) {
     for (int row = (int)get_global_id(0); row < planes * size.z; row += (int)get_global_size(0))
-      max_of_pairs(x, y + (size_t)row * size.w, switches + (size_t)row * size.w, row, size);
+      max_of_blocks(x, y + (size_t)row * size.w, switches + (size_t)row * size.w, row, size);
     return;
   }
 #endif
@@ -105,6 +148,13 @@ static int2 covering(int c, int kernel_size, int stride, int before, int outputs
 __kernel void pool_unpool(__global const float *restrict v, __global const int *restrict switches,
                           __global float *restrict gx, const int planes, const int8 shape, const int8 pads) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+#if LCL_PANEL
+  if (are_blocks(size, window, pad)) {
+    for (int row = (int)get_global_id(0); row < planes * size.x; row += (int)get_global_size(0))
+      spread_of_blocks(v, switches, 1.0f, gx + (size_t)row * size.y, row, size);
+    return;
+  }
+#endif
   POOL_ROWS(row, planes * size.x, ix, size.y) {
     const int iy = row % size.x, cell = iy * size.y + ix;
     const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
@@ -157,6 +207,13 @@ static float average_scale(int oy, int ox, int4 size, int4 window, int4 pad, int
 __kernel void pool_average(__global const float *restrict x, __global float *restrict y, const int planes,
                            const int8 shape, const int8 pads, const int include_pad) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+#if LCL_PANEL
+  if (are_blocks(size, window, pad)) {
+    for (int row = (int)get_global_id(0); row < planes * size.z; row += (int)get_global_size(0))
+      average_of_blocks(x, y + (size_t)row * size.w, row, size);
+    return;
+  }
+#endif
   POOL_ROWS(row, planes * size.z, ox, size.w) {
     const int oy = row % size.z;
     const int y0 = oy * window.z - pad.x, x0 = ox * window.w - pad.z;
@@ -172,6 +229,13 @@ __kernel void pool_average(__global const float *restrict x, __global float *res
 __kernel void pool_average_adjoint(__global const float *restrict gy, __global float *restrict gx, const int planes,
                                    const int8 shape, const int8 pads, const int include_pad) {
   const int4 size = shape.lo, window = shape.hi, pad = pads.lo;
+#if LCL_PANEL
+  if (are_blocks(size, window, pad)) {
+    for (int row = (int)get_global_id(0); row < planes * size.x; row += (int)get_global_size(0))
+      spread_of_blocks(gy, 0, 0.25f, gx + (size_t)row * size.y, row, size);
+    return;
+  }
+#endif
   POOL_ROWS(row, planes * size.x, ix, size.y) {
     const int iy = row % size.x;
     const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
