@@ -2,18 +2,36 @@
  *
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
- * part is dense, rows of `pitch`. Columns j = (c,t) of taps*channels are at (t,c) in part, t*cl + c, when cl > 0 (the
- * filter gradient from channels-last pictures); else in place. bias_kind: 0 none, 1 one a column, 2 one a row (z*m+i).
- * A work-item does `chunk` consecutive elements.
+ * part is dense, rows of `pitch`. bias_kind: 0 none, 1 one a column, 2 one a row (z*m+i). A work-item does `chunk`
+ * consecutive elements.
+ * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last pictures, without bias and act: columns
+ * j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item does `chunk` runs of 8 channels.
  */
 kernel void matmul_reduce(global const float *restrict part, global float *restrict c,
                           global const float *restrict bias, int splits, int batch, int m, int n, int pitch,
                           int taps, int cl, int chunk, int bias_kind, int act, float slope) {
-  const int total = batch * m * n, begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
+  const int begin = get_global_id(0) * chunk;
   const size_t part_size = (size_t)batch * m * pitch;
-  int row = begin / n, j = begin - row * n, t = j % taps, ch = j / taps;
+  if (cl) {
+    const int channels = n / taps, runs = (channels + 7) / 8, end = min(batch * m * runs, begin + chunk);
+    for (int e = begin; e < end; e++) {
+      const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
+      global float *to = c + (size_t)row * n + ch * taps;
+      for (int t = 0; t < taps; t++) {
+        global const float *p = part + (size_t)row * pitch + t * cl + ch;
+        float s[8];
+        float8 sum = vload8(0, p);
+        for (int k = 1; k < splits; k++) sum += vload8(0, p + k * part_size);
+        vstore8(sum, 0, s);
+        for (int l = 0; l < count; l++) to[l * taps + t] = s[l];
+      }
+    }
+    return;
+  }
+  const int end = min(batch * m * n, begin + chunk);
+  int row = begin / n, j = begin - row * n;
   for (int e = begin; e < end; e++) {
-    global const float *p = part + (size_t)row * pitch + (cl ? t * cl + ch : j);
+    global const float *p = part + (size_t)row * pitch + j;
     float s = p[0];
     for (int k = 1; k < splits; k++) s += p[k * part_size];
     if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
@@ -22,7 +40,6 @@ kernel void matmul_reduce(global const float *restrict part, global float *restr
     else if (act == 3) s = 1.0f / (1.0f + exp(-s));
     else if (act == 4) s = tanh(s);
     c[e] = s;
-    if (++t == taps) t = 0, ch++;
-    if (++j == n) j = 0, t = 0, ch = 0, row++;
+    if (++j == n) j = 0, row++;
   }
 }

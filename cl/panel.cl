@@ -74,13 +74,14 @@ static floatv activate(floatv v, int act, float slope) {
 #define PREFETCH(p)
 #endif
 
-/* TILES defines tile_large, tile_medium and tile_small: t (rows of NR) = the first N rows of A's panel times bp. The sums are to stay in registers: compilers see to that for
- * an indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a round. */
-#define TILE(NAME, N)                                                                                        \
-  static void NAME(global const float *restrict ap, local const float *restrict bp, int kc,                  \
-                   float *restrict t) {                                                                      \
+/* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times bp, with A and t in the
+ * address spaces named. The sums are to stay in registers: compilers see to that for an indexed loop over arrays, while
+ * walking pointers and named sums cost PoCL's up to 48 moves a round. TILES: those for A in global memory and t = A bp. */
+#define TILE(NAME, N, A_SPACE, T_SPACE, FROM)                                                                \
+  static void NAME(A_SPACE const float *restrict ap, local const float *restrict bp, int kc,                 \
+                   T_SPACE float *restrict t) {                                                              \
     floatv c[N], d[N];                                                                                       \
-    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
+    for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                      \
     for (int k = 0; k < kc; k++) {                                                                           \
       const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
       PREFETCH(ap + (k + 8) * VEC);                                                                          \
@@ -90,6 +91,13 @@ static floatv activate(floatv v, int act, float slope) {
         d[r] = fma(v, b1, d[r]);                                                                             \
       }                                                                                                      \
     }                                                                                                        \
-    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
+    for (int r = 0; r < N; r++) {                                                                            \
+      *(T_SPACE floatv *)(t + r * NR) = c[r];                                                                \
+      *(T_SPACE floatv *)(t + r * NR + VEC) = d[r];                                                          \
+    }                                                                                                        \
   }
-#define TILES TILE(tile_large, MR) TILE(tile_medium, ROWS_MEDIUM) TILE(tile_small, ROWS_SMALL)
+#define ZERO(p) ((floatv)(0.0f))
+#define TILES                                                                                                \
+  TILE(tile_large, MR, global, private, ZERO)                                                                \
+  TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO)                                                      \
+  TILE(tile_small, ROWS_SMALL, global, private, ZERO)

@@ -7,6 +7,9 @@
 #include "panel.cl"
 
 TILES
+TILE(more_large, MR, local, local, LLOAD)
+TILE(more_medium, ROWS_MEDIUM, local, local, LLOAD)
+TILE(more_small, ROWS_SMALL, local, local, LLOAD)
 
 /* Winograd's F(2x2, 3x3) (Lavin and Gray 2016): a tile of 2x2 outputs from 4x4 inputs d and a 3x3 filter g is
  *   At ((G g Gt) * (Bt d B)) A      elementwise product, summed over the channels: 16 products of matrices.
@@ -163,4 +166,106 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
       }
     }
   }
+}
+
+/* The filter gradient, the adjoint of the above in g: with a tile's 2x2 output gradients e,
+ *   Gt ( sum over the tiles of (A e At) * (Bt d B) ) G
+ * Group 0 adds up `share` tiles, group 1 has `block_o` panels of MR filters, group 2 `block_c` panels of NR channels. It
+ * transforms KT tiles at a time, and 16 products add them to the sums; sums and transforms are in `room`: local memory
+ * of 16*(block_c*NR*KT + block_o*VEC*KT + block_o*MR*block_c*NR) floats.
+ * x (N,h,w,xl) and gy (N,oh,ow,yl) are channels-last; part[group 0][filter][3*3][xl]. */
+#define KT 32
+
+kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x, global const float *restrict gy,
+                                          global float *restrict part, local float *restrict room, int filters, int xl,
+                                          int yl, int h, int w, int h0, int w0, int oh, int ow, int th, int tw,
+                                          int tiles, int share, int block_o, int block_c) {
+  const int begin = get_group_id(0) * share, end = min(tiles, begin + share);
+  const int o_begin = get_group_id(1) * block_o * MR, c_begin = get_group_id(2) * block_c * NR;
+  const int panels_o = min(block_o, (filters - o_begin + MR - 1) / MR);
+  const int vectors_c = min(2 * block_c, (xl - c_begin) / VEC), panels_c = (vectors_c + 1) / 2;
+  const int step_v = block_c * KT * NR, step_u = block_o * KT * VEC, step_s = block_o * block_c * MR * NR;
+  local float *v = room, *u = v + 16 * step_v, *sums = u + 16 * step_u;
+  for (int e = 0; e < 16 * step_s; e += VEC) LSTORE((floatv)(0.0f), sums + e);
+  if (vectors_c & 1) /* half a panel */
+    for (int e = 0; e < 16; e++)
+      for (int k = 0; k < KT; k++) LSTORE((floatv)(0.0f), v + e * step_v + ((panels_c - 1) * KT + k) * NR + VEC);
+  for (int t0 = begin; t0 < end; t0 += KT) {
+    const int kt = min(KT, end - t0);
+    int n = t0 / (th * tw), ty = (t0 - n * th * tw) / tw, tx = t0 - n * th * tw - ty * tw;
+    for (int k = 0; k < kt; k++) {
+      const int ih = 2 * ty + h0, iw = 2 * tx + w0;
+      for (int i = 0; i < vectors_c; i++) {
+        global const float *from = x + ((size_t)n * h * w) * xl + c_begin + i * VEC;
+        local float *to = v + ((i / 2) * KT + k) * NR + (i & 1) * VEC;
+        floatv d[16];
+        for (int a = 0; a < 4; a++)
+          for (int b = 0; b < 4; b++) {
+            const int y = ih + a, z = iw + b;
+            d[4 * a + b] = (floatv)(0.0f);
+            if (y >= 0 && y < h && z >= 0 && z < w) d[4 * a + b] = GLOAD(from + (y * w + z) * xl);
+          }
+        for (int b = 0; b < 4; b++) {
+          const floatv d0 = d[b], d1 = d[4 + b], d2 = d[8 + b], d3 = d[12 + b];
+          d[b] = d0 - d2, d[4 + b] = d1 + d2, d[8 + b] = d2 - d1, d[12 + b] = d1 - d3;
+        }
+        for (int a = 0; a < 4; a++) {
+          const floatv d0 = d[4 * a], d1 = d[4 * a + 1], d2 = d[4 * a + 2], d3 = d[4 * a + 3];
+          LSTORE(d0 - d2, to + (4 * a) * step_v);
+          LSTORE(d1 + d2, to + (4 * a + 1) * step_v);
+          LSTORE(d2 - d1, to + (4 * a + 2) * step_v);
+          LSTORE(d1 - d3, to + (4 * a + 3) * step_v);
+        }
+      }
+      const int right = 2 * tx + 1 < ow, below = 2 * ty + 1 < oh;
+      for (int p = 0; p < panels_o; p++) {
+        global const float *from = gy + ((size_t)(n * oh + 2 * ty) * ow + 2 * tx) * yl + o_begin + p * MR;
+        local float *to = u + (p * KT + k) * VEC;
+        const floatv e0 = GLOAD(from), e1 = right ? GLOAD(from + yl) : (floatv)(0.0f),
+                     f0 = below ? GLOAD(from + ow * yl) : (floatv)(0.0f),
+                     f1 = right && below ? GLOAD(from + (ow + 1) * yl) : (floatv)(0.0f);
+        const floatv a[8] = { e0, e1, e0 + f0, e1 + f1, e0 - f0, e1 - f1, -f0, -f1 }; /* A e, 4 x 2 */
+        for (int r = 0; r < 4; r++) {
+          LSTORE(a[2 * r], to + (4 * r) * step_u);
+          LSTORE(a[2 * r] + a[2 * r + 1], to + (4 * r + 1) * step_u);
+          LSTORE(a[2 * r] - a[2 * r + 1], to + (4 * r + 2) * step_u);
+          LSTORE(-a[2 * r + 1], to + (4 * r + 3) * step_u);
+        }
+      }
+      if (++tx == tw) {
+        tx = 0;
+        if (++ty == th) ty = 0, n++;
+      }
+    }
+    for (int e = 0; e < 16; e++)
+      for (int q = 0; q < panels_c; q++)
+        for (int p = 0; p < panels_o; p++) {
+          local const float *a = u + e * step_u + p * KT * VEC, *b = v + e * step_v + q * KT * NR;
+          local float *to = sums + e * step_s + (p * block_c + q) * MR * NR;
+          const int rows = min(MR, filters - o_begin - p * MR);
+          if (rows > ROWS_MEDIUM) more_large(a, b, kt, to);
+          else if (rows > ROWS_SMALL) more_medium(a, b, kt, to);
+          else more_small(a, b, kt, to);
+        }
+  }
+  part += (size_t)get_group_id(0) * filters * 9 * xl;
+  const int rows = min(panels_o * MR, filters - o_begin);
+  for (int r = 0; r < rows; r++)
+    for (int i = 0; i < vectors_c; i++) {
+      local const float *from = sums + ((r / MR * block_c + i / 2) * MR + r % MR) * NR + (i & 1) * VEC;
+      global float *to = part + (size_t)(o_begin + r) * 9 * xl + c_begin + i * VEC;
+      floatv s[12]; /* Gt m, 3 x 4 */
+      for (int b = 0; b < 4; b++) {
+        const floatv m1 = LLOAD(from + (4 + b) * step_s), m2 = LLOAD(from + (8 + b) * step_s);
+        s[b] = LLOAD(from + b * step_s) + 0.5f * (m1 + m2);
+        s[4 + b] = 0.5f * (m1 - m2);
+        s[8 + b] = 0.5f * (m1 + m2) + LLOAD(from + (12 + b) * step_s);
+      }
+      for (int a = 0; a < 3; a++) {
+        const floatv m1 = s[4 * a + 1], m2 = s[4 * a + 2];
+        GSTORE(s[4 * a] + 0.5f * (m1 + m2), to + (3 * a) * xl);
+        GSTORE(0.5f * (m1 - m2), to + (3 * a + 1) * xl);
+        GSTORE(0.5f * (m1 + m2) + s[4 * a + 3], to + (3 * a + 2) * xl);
+      }
+    }
 }

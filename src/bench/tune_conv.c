@@ -75,6 +75,24 @@ static double input_grad(const sizes *z, const float *gy, const float *w, const 
   return sum;
 }
 
+/* w's gradient at [o,c,i,j] from x and y's. */
+static double filter_grad(const sizes *z, const float *x, const float *gy, const int64_t at[4]) {
+  const lcl_conv_sizes *s = &z->s;
+  const lcl_conv_attr *a = z->a;
+  const int64_t per = s->c / a->groups, channel = at[0] / (s->o / a->groups) * per + at[1];
+  double sum = 0;
+  for (int64_t n = 0; n < s->n; n++)
+    for (int64_t p = 0; p < s->oh; p++)
+      for (int64_t q = 0; q < s->ow; q++) {
+        const int64_t h = p * a->stride[0] + at[2] * a->dilation[0] - a->pad[0],
+                      v = q * a->stride[1] + at[3] * a->dilation[1] - a->pad[2];
+        if (h < 0 || h >= s->h || v < 0 || v >= s->w) continue;
+        sum += (double)x[((n * s->c + channel) * s->h + h) * s->w + v] *
+               gy[((n * s->o + at[0]) * s->oh + p) * s->ow + q];
+      }
+  return sum;
+}
+
 static double norm(const float *x, size_t n) {
   double sum = 0;
   for (size_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
@@ -87,7 +105,10 @@ lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, 
                                const float *b, const float *c) {
   const sizes z = { lcl_conv_sizes_of(node), &p->conv_attr };
   const lcl_shape out = node->out[0].shape;
-  const bool grad = p->conv == &lcl_op_conv2d_input_grad;
+  double (*const definition)(const sizes *, const float *, const float *, const int64_t[4]) =
+      p->conv == &lcl_op_conv2d_input_grad    ? input_grad
+      : p->conv == &lcl_op_conv2d_filter_grad ? filter_grad
+                                              : forward;
   const size_t picture = (size_t)(lcl_shape_count(p->in[0]) / LCL_MAX(p->in[0].dim[0], 1)),
                filter = (size_t)(lcl_shape_count(p->in[1]) / LCL_MAX(p->in[1].dim[0], 1));
   uint32_t seed = 5;
@@ -98,7 +119,7 @@ lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, 
       at[d] = sample ? (int64_t)(seed >> 8) % out.dim[d] : out.dim[d] - 1; /* the far corner first */
       place = place * out.dim[d] + at[d];
     }
-    const double want = grad ? input_grad(&z, a, b, at) : forward(&z, a, b, at), got = c[place];
+    const double want = definition(&z, a, b, at), got = c[place];
     double allowed = 0;
     if (algorithm == LCL_CONV_FFT)
       allowed = 0x1p-24 * 8 * log2((double)(z.s.h * z.s.w) + 2) * norm(a + (size_t)at[0] * picture, picture) *

@@ -149,6 +149,13 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
                        .c_batch = filters * columns,
                        .ldc = columns,
                        .flops = lcl_conv_flops(node) };
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
+  if (lcl_winograd_filter_grad_can(caps, &g)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
+  const lcl_conv_algorithm standard =
+      lcl_winograd_filter_grad_pays(caps, &g) ? LCL_CONV_WINOGRAD : LCL_CONV_PRODUCT;
+  if (lcl_conv_choose(lw, node, possible, standard) == LCL_CONV_WINOGRAD)
+    return lcl_winograd_filter_grad_lower(lw, &g);
   return lcl_gemm_lower(lw, &g);
 }
 

@@ -31,19 +31,21 @@ static double bytes_of(const lcl_gemm *g) {
   return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
 }
 
-/* Sums of all parts of a split product, or a filter gradient that is still in channels-last order. */
-static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int part,
-                              int64_t pitch, int64_t cl) {
-  const int64_t total = g->batch * g->m * g->n, units = (int64_t)lcl_lower_caps(lw)->compute_units;
-  const int64_t chunk = lcl_lower_caps(lw)->panel ? LCL_MAX(256, ceil_div(total, 4 * LCL_MAX(units, 1))) : 1;
+lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part, int64_t pitch,
+                              int64_t cl) {
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
+  const int64_t pieces = cl ? g->batch * g->m * ceil_div(g->n / taps, 8) : total;
+  const int64_t chunk =
+      !caps->panel ? 1
+                   : LCL_MAX(cl ? 32 : 256, ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
   arg_list l = { .n = 0 };
   char label[128];
-  snprintf(label, sizeof label, "%s sum of %d", g->label, p->splits);
+  snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
   add(&l, lcl_scratch_arg(lw, part, LCL_READ));
   add(&l, g->c);
   add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
-  INTS(&l, p->splits, g->batch, g->m, g->n, pitch, LCL_MAX(g->patches.ta * g->patches.tb, 1), cl, chunk,
-       g->bias_kind, g->act);
+  INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
   add(&l, lcl_f32(g->slope));
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                          .source = { .file = "matmul_reduce.cl" },
@@ -51,11 +53,11 @@ static lcl_status emit_reduce(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
                                          .args = l.a,
                                          .n_args = l.n,
                                          .dims = 1,
-                                         .global = { (size_t)ceil_div(total, chunk) },
-                                         .bytes = 4.0 * (double)(total * (p->splits + 1)) });
+                                         .global = { (size_t)ceil_div(pieces, chunk) },
+                                         .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
-/* Where the kernel writes: C itself with the epilogue, or parts that emit_reduce finishes. */
+/* Where the kernel writes: C itself with the epilogue, or parts that lcl_gemm_sum_parts finishes. */
 typedef struct target {
   lcl_arg c;
   int64_t base, batch, split, ldc;
@@ -202,7 +204,7 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
                                           .local = { 1, 1, 1 },
                                           .flops = g->flops,
                                           .bytes = bytes_of(g) }));
-  return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, transposed ? cl : 0);
+  return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
 }
 
 static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
@@ -313,7 +315,7 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
                                           .local = { (size_t)p->group, (size_t)p->group, 1 },
                                           .flops = g->flops,
                                           .bytes = bytes_of(g) }));
-  return t.part < 0 ? LCL_OK : emit_reduce(lw, g, p, t.part, t.ldc, 0);
+  return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, 0);
 }
 
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {

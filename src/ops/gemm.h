@@ -59,14 +59,15 @@ enum { LCL_GEMM_DIRECT_ROWS = 4 };
 
 /* What a tuner may choose for one product. */
 typedef struct lcl_gemm_params {
-  int algorithm;          /* lcl_gemm_algorithm */
-  int vec;                /* panel: floats in a vector, 16 or 8 */
-  int kc_max;             /* panel: rows of the packed block of B in local memory: 512, 256 or 128 */
-  int kc;                 /* panel: rows used of it */
-  int panels_n, panels_m; /* panel, rows: panels (tiles of pixels, pairs of panels of filters) a work-item walks */
-  int group, nv;          /* tiled: side of the work-group, vectors of 4 a work-item has in each direction */
-  int splits;             /* parts of the inner dimension that are computed apart and added up afterwards */
-  int channels_last;      /* panel, patches: copy the pictures to channels-last first */
+  int algorithm; /* lcl_gemm_algorithm */
+  int vec;       /* panel: floats in a vector, 16 or 8 */
+  int kc_max;    /* panel: rows of the packed block of B in local memory: 512, 256 or 128 */
+  int kc;        /* panel: rows used of it */
+  int panels_n,
+      panels_m;      /* panel, rows: panels (tiles of pixels, pairs of panels of filters) a work-item walks */
+  int group, nv;     /* tiled: side of the work-group, vectors of 4 a work-item has in each direction */
+  int splits;        /* parts of the inner dimension that are computed apart and added up afterwards */
+  int channels_last; /* panel, patches: copy the pictures to channels-last first */
 } lcl_gemm_params;
 
 /* The choice for a product on a device: every kernel parameter comes from here. */
@@ -86,6 +87,15 @@ typedef struct lcl_winograd {
 bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w);
 bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w);
 lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w);
+/* The filter gradient g (PATCHES_T, A is the gradient of the outputs) of such a convolution. */
+bool lcl_winograd_filter_grad_can(const lcl_caps *caps, const lcl_gemm *g);
+bool lcl_winograd_filter_grad_pays(const lcl_caps *caps, const lcl_gemm *g);
+lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g);
+
+/* C = the sum of `splits` dense parts (batch, m, pitch) in scratch `part`, with the epilogue; with cl > 0 a
+ * filter gradient whose columns are still in channels-last order, cl channels a tap. */
+lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part, int64_t pitch,
+                              int64_t cl);
 /* The channels-last copy of g's pictures as scratch (channels rounded up to p->vec), made unless
  * g->channels_last has it. */
 lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int *copy);

@@ -1,5 +1,5 @@
-/* 3x3 convolutions by Winograd's F(2x2,3x3): 16 products where a direct one takes 36, at the price of
- * transforms. */
+/* 3x3 convolutions and their filter gradients by Winograd's F(2x2,3x3): 16 products where a direct one takes
+ * 36, at the price of transforms. */
 #include "ops/gemm.h"
 
 static int64_t ceil_div(int64_t a, int64_t b) {
@@ -85,4 +85,87 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
               .local = { 1 },
               .flops = g->flops,
               .bytes = 4.0 * (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+}
+
+/* ---- filter gradient ----------------------------------------------------------------------------------- */
+
+enum { GRAD_TILES = 32 }; /* KT of winograd.cl */
+
+typedef struct grad_tiling {
+  int vec, mr, nr;
+  int64_t th, tw, tiles, share, splits, block_o, block_c, local;
+} grad_tiling;
+
+/* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the second-level
+ * cache. */
+static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
+  const lcl_patches *x = &g->patches;
+  const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
+  grad_tiling t = { .vec = caps->preferred_float >= 16 ? 16 : 8 };
+  t.nr = 2 * t.vec;
+  t.mr = t.vec == 16 ? 14 : 6;
+  t.th = ceil_div(x->gq, 2);
+  t.tw = ceil_div(x->gr, 2);
+  t.tiles = x->pictures * t.th * t.tw;
+  t.block_o = LCL_MIN(5, ceil_div(g->m, t.mr));
+  t.block_c = LCL_MIN(2, ceil_div(x->channels, t.nr));
+  const int64_t blocks =
+      ceil_div(ceil_div(g->m, t.mr), t.block_o) * ceil_div(ceil_div(x->channels, t.nr), t.block_c);
+  t.splits = LCL_MAX(1, LCL_MIN(ceil_div(4 * units, blocks), t.tiles / (4 * GRAD_TILES)));
+  t.share = ceil_div(ceil_div(t.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
+  t.splits = ceil_div(t.tiles, t.share);
+  t.local = 16 * (int64_t)sizeof(float) *
+            (GRAD_TILES * (t.block_c * t.nr + t.block_o * t.vec) + t.block_o * t.mr * t.block_c * t.nr);
+  return t;
+}
+
+bool lcl_winograd_filter_grad_can(const lcl_caps *caps, const lcl_gemm *g) {
+  const lcl_patches *x = &g->patches;
+  return caps->panel && g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 && x->dh == 1 &&
+         x->dw == 1 && grad_tiling_of(caps, g).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+}
+
+bool lcl_winograd_filter_grad_pays(const lcl_caps *caps, const lcl_gemm *g) {
+  return lcl_winograd_filter_grad_can(caps, g) && g->m >= 32 && g->patches.channels >= 32 &&
+         grad_tiling_of(caps, g).tiles >= 4 * GRAD_TILES;
+}
+
+lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
+  const lcl_patches *x = &g->patches;
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  const grad_tiling t = grad_tiling_of(caps, g);
+  lcl_gemm_params p = lcl_gemm_choose(caps, g);
+  p.splits = (int)t.splits;
+  const lcl_gemm gradient = {
+    .label = g->label,
+    .batch = 1,
+    .b = g->a,
+    .patches = { .pictures = x->pictures, .all_channels = g->m, .channels = g->m, .h = x->gq, .w = x->gr }
+  };
+  const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.vec),
+                yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.vec);
+  int pictures, gradients;
+  LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &pictures));
+  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, &p, &gradients));
+  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
+  char options[32], label[160];
+  snprintf(options, sizeof options, "-DVEC=%d", t.vec);
+  snprintf(label, sizeof label, "%s winograd", g->label);
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_emit_desc) {
+              .label = label,
+              .source = { .file = "winograd.cl", .options = options },
+              .kernel = "winograd_filter_grad",
+              LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ), lcl_scratch_arg(lw, gradients, LCL_READ),
+                       lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)t.local), lcl_i32(g->m),
+                       lcl_i32(xl), lcl_i32(yl), lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0),
+                       lcl_i32(x->gq), lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles),
+                       lcl_i32(t.share), lcl_i32(t.block_o), lcl_i32(t.block_c)),
+              .dims = 3,
+              .global = { (size_t)t.splits, (size_t)ceil_div(ceil_div(g->m, t.mr), t.block_o),
+                          (size_t)ceil_div(ceil_div(x->channels, t.nr), t.block_c) },
+              .local = { 1, 1, 1 },
+              .flops = g->flops,
+              .bytes = 4.0 * (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
+  return lcl_gemm_sum_parts(lw, g, p.splits, part, 9 * xl, xl);
 }
