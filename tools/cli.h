@@ -19,8 +19,7 @@ struct lcl_command {
   int (*run)(int argc, char **argv);
 };
 
-/* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has "--no-name").
- */
+/* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has "--no-name"). */
 typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING, CLI_LIST } cli_kind;
 /* What an option that may be given many times collects. */
 enum { CLI_LIST_MAX = 128 };

@@ -6,8 +6,7 @@
 
 enum { MAX_OWN = 24, MAX_SET = 160 };
 
-/* ---- options of a model, for --help
- * ------------------------------------------------------------------------------- */
+/* ---- options of a model, for --help ---- */
 
 static void print_option(const lcl_option *o) {
   static const char *const types[] = { "whole number", "number", "true|false", "", "text" };
@@ -33,8 +32,7 @@ static const lcl_model_class *named_model(int argc, char **argv) {
   return NULL;
 }
 
-/* ---- parsing
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ---- */
 
 /* Short forms of the common options: --epochs 5 is --set epochs=5. */
 static const struct {
@@ -100,9 +98,7 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   return check_options(out);
 }
 
-/* ---- runs
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
                  cli_run_args *out) {

@@ -24,8 +24,7 @@ typedef struct options {
   bool verify, list, describe, quick, compile_times;
 } options;
 
-/* ---- which workloads ------------------------------------------------------------------------------------
- */
+/* ---- which workloads ---- */
 
 typedef struct picked {
   size_t *index, n;
@@ -88,8 +87,7 @@ static int list(const picked *p, bool describe) {
   return CLI_OK;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static int write_text(const char *path, const char *text) {
   if (strcmp(path, "-") == 0)
@@ -145,8 +143,7 @@ static int parse_threshold(options *o) {
   return CLI_OK;
 }
 
-/* ---- first start in a process of its own
- * -------------------------------------------------------------------- */
+/* ---- first start in a process of its own ---- */
 
 /* What such a process prints: seconds to compile and for the first run. */
 static int print_compile_times(const picked *p, const options *o) {
@@ -186,8 +183,7 @@ static void measure_starts(lcl_bench_row *row, const char *device) {
   if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
 }
 
-/* ---- measuring
- * ---------------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 typedef struct tally {
   struct {
@@ -291,8 +287,7 @@ static int measure(const picked *p, const options *o, lcl_result_files *files) {
   return code;
 }
 
-/* ---- the command
- * --------------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static bool is_file(const char *name) {
   const size_t n = strlen(name);

@@ -25,9 +25,7 @@ static void on_interrupt(int sig) {
   interrupted = 1;
 }
 
-/* ---- child
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- child ---- */
 
 static bool read_values(const char *text, int v[VALUES]) {
   for (int i = 0; i < VALUES; i++) {
@@ -78,9 +76,7 @@ static int worker(const char *name, const char *device) {
   return CLI_OK;
 }
 
-/* ---- parent
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- parent ---- */
 
 typedef struct child {
   pid_t pid;
@@ -219,8 +215,7 @@ static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best)
   return CLI_OK;
 }
 
-/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves.
- */
+/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves. */
 static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i, double end,
                         lcl_tuning_entry *best) {
   int list[NEIGHBOURS][VALUES];

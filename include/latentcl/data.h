@@ -19,8 +19,7 @@
 extern "C" {
 #endif
 
-/* ---- data sets
- * ------------------------------------------------------------------------------------------------ */
+/* ---- data sets ---- */
 
 typedef struct lcl_dataset {
   const char *name; /* "mnist train", ... */
@@ -65,8 +64,7 @@ LCL_API lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool r
 LCL_API lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed,
                                          uint32_t draw, lcl_dataset **out);
 
-/* All examples of the n sets in order; shapes and classes must agree. Copies. Labels only if all have them.
- */
+/* All examples of the n sets in order; shapes and classes must agree. Copies. Labels only if all have them. */
 LCL_API lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name,
                                       lcl_dataset **out);
 
@@ -79,8 +77,7 @@ LCL_API lcl_status lcl_dataset_from_f32(const char *name, const float *values, c
                                         int64_t count, int channels, int height, int width, int classes,
                                         lcl_dataset **out);
 
-/* Area average over factor x factor blocks (Omniglot 105 -> 21: factor 5). Sides must be divisible. Copies.
- */
+/* Area average over factor x factor blocks (Omniglot 105 -> 21: factor 5). Sides must be divisible. Copies. */
 LCL_API lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out);
 
 /* Built-in digits: pen strokes with random affine map, thickness and elastic distortion, 28x28 grey, 10
@@ -88,8 +85,7 @@ LCL_API lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dat
  * processors. */
 LCL_API lcl_status lcl_dataset_synthetic(uint64_t seed, int64_t first, int64_t count, lcl_dataset **out);
 
-/* ---- opening what is on disk
- * ----------------------------------------------------------------------------------- */
+/* ---- opening what is on disk ---- */
 
 typedef enum lcl_binarise {
   LCL_BINARISE_NONE,
@@ -140,8 +136,7 @@ typedef struct lcl_splits {
 LCL_API lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out);
 LCL_API void lcl_splits_close(lcl_splits *splits);
 
-/* ---- preprocessing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- preprocessing ---- */
 
 typedef enum lcl_colour {
   LCL_COLOUR_KEEP,
@@ -202,8 +197,7 @@ LCL_API void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, in
  * standardising). */
 LCL_API bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi);
 
-/* Evaluation form of one example (raw in [0,1], centre crop, no mirror): in C,H,W of the set, out prepared.
- */
+/* Evaluation form of one example (raw in [0,1], centre crop, no mirror): in C,H,W of the set, out prepared. */
 LCL_API lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out);
 
 /* What the inverse of centre, gain and shift gives, clipped to [0,1]: turns a reconstruction into a picture.
@@ -233,9 +227,7 @@ LCL_API lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, 
 /* The same for n values in memory. */
 LCL_API lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, const char *what);
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- batches ---- */
 
 typedef enum lcl_batch_mode {
   LCL_BATCH_EPOCH,      /* each epoch a new random order; the last incomplete batch is dropped */

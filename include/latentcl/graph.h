@@ -46,7 +46,7 @@ LCL_API lcl_shape lcl_tensor_shape(const lcl_tensor *t);
 LCL_API lcl_dtype lcl_tensor_dtype(const lcl_tensor *t);
 LCL_API lcl_graph *lcl_tensor_graph(const lcl_tensor *t);
 
-/* ---- store: variables that outlive programs -------------------------------------------------------------- */
+/* ---- store: variables that outlive programs ---- */
 
 typedef enum lcl_init_kind {
   LCL_INIT_ZERO,
@@ -86,7 +86,7 @@ LCL_API lcl_status lcl_store_read(lcl_store *store, const char *name, void *data
 LCL_API lcl_status lcl_store_write(lcl_store *store, const char *name, const void *data, size_t bytes);
 LCL_API int64_t lcl_store_param_count(const lcl_store *store); /* trainable numbers */
 
-/* ---- graph ------------------------------------------------------------------------------------------------ */
+/* ---- graph ---- */
 
 /* name separates the random streams of graphs on one store ("train", "eval"): each has its own random state variable
  * "<name>.rng", advanced by one at the end of every run of a program that draws random numbers. */
@@ -116,7 +116,7 @@ LCL_API void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_
 /* The vector-Jacobian product: like lcl_gradients for a y of any shape with incoming gradient gy. */
 LCL_API void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_tensor **out);
 
-/* ---- program ---------------------------------------------------------------------------------------------- */
+/* ---- program ---- */
 
 typedef struct lcl_compile_desc {
   lcl_tensor *const *fetch; /* tensors to keep for lcl_fetch, beside those named with lcl_output */

@@ -15,8 +15,7 @@
 extern "C" {
 #endif
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 typedef enum lcl_option_type {
   LCL_OPTION_INT,
@@ -53,8 +52,7 @@ LCL_API bool lcl_option_given(const lcl_options *o, const char *name); /* set by
 LCL_API size_t lcl_options_count(const lcl_options *o);
 LCL_API const lcl_option *lcl_options_at(const lcl_options *o, size_t index); /* the definition */
 
-/* ---- what a model trains on, and how
- * ----------------------------------------------------------------------------- */
+/* ---- what a model trains on, and how ---- */
 
 /* What a class may know about the data. */
 typedef struct lcl_model_data {
@@ -128,8 +126,7 @@ LCL_API void lcl_metrics_set(lcl_metrics *m, const char *name,
                              double value); /* replaces; more than 32 are dropped */
 LCL_API const double *lcl_metrics_get(const lcl_metrics *m, const char *name); /* NULL: there is none */
 
-/* ---- classes
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- classes ---- */
 
 typedef enum lcl_model_mode {
   LCL_MODE_TRAIN, /* one step: inputs image/label/unlabelled/extra, calls lcl_build_loss */
@@ -190,8 +187,7 @@ struct lcl_model_class {
   const char *reference; /* authors, title, year */
   const lcl_option *options;
   size_t n_options;
-  /* Optional: how the data has to be opened (held-out part, binarisation, merging); d has the user's choices.
-   */
+  /* Optional: how the data has to be opened (held-out part, binarisation, merging); d has the user's choices. */
   void (*data)(const lcl_options *o, lcl_data_desc *d);
   /* Settings for these options and this data (as opened). May refuse data that the model cannot use. */
   lcl_status (*defaults)(const lcl_options *o, const lcl_model_data *data, lcl_settings *s);
@@ -232,8 +228,7 @@ LCL_API lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_option
                                     const lcl_model_data *data, lcl_model **out);
 LCL_API void lcl_model_destroy(lcl_model *m);
 
-/* ---- for build()
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- for build() ---- */
 
 LCL_API const lcl_model *lcl_build_model(const lcl_build *b);
 LCL_API lcl_graph *lcl_build_graph(const lcl_build *b);
@@ -262,8 +257,7 @@ LCL_API void lcl_build_features(lcl_build *b, lcl_tensor *rows);   /* f32 (N,F) 
 /* Pictures: a row of the grid; caption e.g. "semantic". Values in prepared space; the mean image is added
  * back and the result clipped for showing. */
 LCL_API void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images);
-/* LCL_MODE_RECONSTRUCT: a perturbed form of what build_features gives, f32 (N,F), for maps (`latentcl tsne`).
- */
+/* LCL_MODE_RECONSTRUCT: a perturbed form of what build_features gives, f32 (N,F), for maps (`latentcl tsne`). */
 LCL_API void lcl_build_latent(lcl_build *b, const char *caption, lcl_tensor *rows);
 
 #ifdef __cplusplus

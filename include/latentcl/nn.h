@@ -10,8 +10,7 @@
 extern "C" {
 #endif
 
-/* ---- layers (src/nn/layers.c)
- * ------------------------------------------------------------------------------------- */
+/* ---- layers (src/nn/layers.c) ---- */
 
 typedef struct lcl_linear_desc {
   lcl_init weight; /* zero: He normal */
@@ -61,12 +60,10 @@ typedef struct lcl_bn_desc {
 /* Batch norm over every axis but 1: x (N,F) or (N,C,H,W). Variables name.gamma, name.beta, name.mean,
  * name.var. */
 LCL_API lcl_tensor *lcl_batch_norm(lcl_tensor *x, const char *name, const lcl_bn_desc *desc);
-/* (x - mean)/sqrt(var + eps) with the batch's statistics; they may be NULL, or receive (1,C[,1,1]) tensors.
- */
+/* (x - mean)/sqrt(var + eps) with the batch's statistics; they may be NULL, or receive (1,C[,1,1]) tensors. */
 LCL_API lcl_tensor *lcl_normalise(lcl_tensor *x, float eps, lcl_tensor **mean, lcl_tensor **var);
 
-/* ---- perturbations (src/nn/perturb.c)
- * ------------------------------------------------------------------------------- */
+/* ---- perturbations (src/nn/perturb.c) ---- */
 
 /* x + std*N(0,I). */
 LCL_API lcl_tensor *lcl_gaussian_noise(lcl_tensor *x, float std);
@@ -81,8 +78,7 @@ LCL_API lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor 
                                        void *user, float std, bool range_grad);
 /* x/||x||_2 per row of (N,...), guarded against a zero norm; a constant for the gradient. */
 LCL_API lcl_tensor *lcl_unit_rows(lcl_tensor *x);
-/* Random perturbation of length radius (N,1) or (1): radius*d/||d||, d ~ N(0,I); a constant for the gradient.
- */
+/* Random perturbation of length radius (N,1) or (1): radius*d/||d||, d ~ N(0,I); a constant for the gradient. */
 LCL_API lcl_tensor *lcl_random_direction(lcl_tensor *x, lcl_tensor *radius);
 /* Divergence of two outputs of a network, mean over the batch: p is a constant, logits_q carries the
  * gradient. */
@@ -94,8 +90,7 @@ typedef lcl_tensor *(*lcl_divergence_fn)(void *user, lcl_tensor *logits_p, lcl_t
 LCL_API lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations,
                                       lcl_block_fn net, lcl_divergence_fn divergence, void *user);
 
-/* ---- lateral and vertical signals (src/nn/combine.c)
- * ------------------------------------------------------------------------------- */
+/* ---- lateral and vertical signals (src/nn/combine.c) ---- */
 
 typedef enum lcl_combinator {
   /* mu(u) = a1*sigmoid(a2*u + a3) + a4*u + a5, v(u) the same with a6..a10: (z - mu)*v + mu.
@@ -116,8 +111,7 @@ typedef struct lcl_combine_desc {
 /* Denoising function of a Ladder layer, unit by unit: z, u (N,F) -> (N,F). Variables name.a1, ... (F). */
 LCL_API lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name, const lcl_combine_desc *desc);
 
-/* ---- losses (src/nn/losses.c): "rows" give one number an example (N); the others their batch mean (scalar)
- * ------------- */
+/* ---- losses (src/nn/losses.c): "rows" give one number an example (N); the others their batch mean (scalar) ---- */
 
 /* -log softmax(logits)_label: logits (N,K), label i32 or u8 (N). */
 LCL_API lcl_tensor *lcl_cross_entropy_rows(lcl_tensor *logits, lcl_tensor *label);
@@ -144,8 +138,7 @@ LCL_API lcl_tensor *lcl_reparameterise(lcl_tensor *mu, lcl_tensor *logvar);
 /* f32 (N): 1 where arg max over axis 1 equals label. */
 LCL_API lcl_tensor *lcl_correct_rows(lcl_tensor *logits, lcl_tensor *label);
 
-/* ---- information of Bernoulli units (src/nn/information.c): p (N,D) probabilities of 1
- * ------------------------------ */
+/* ---- information of Bernoulli units (src/nn/information.c): p (N,D) probabilities of 1 ---- */
 
 /* sum_d KL(Bernoulli(p_d) || Bernoulli(q_d)), p = sigmoid(logits_p) a constant: rows (N), and their mean. */
 LCL_API lcl_tensor *lcl_kl_bernoulli_rows(lcl_tensor *logits_p, lcl_tensor *logits_q);
@@ -154,11 +147,10 @@ LCL_API lcl_tensor *lcl_kl_bernoulli(lcl_tensor *logits_p, lcl_tensor *logits_q)
 LCL_API lcl_tensor *lcl_bernoulli_entropy_rows(lcl_tensor *p);
 /* sum_d h(mean_n p_nd), a scalar. */
 LCL_API lcl_tensor *lcl_bernoulli_marginal_entropy(lcl_tensor *p);
-/* sum over pairs d < e of the mutual information of bits d and e under the batch's mean joint distribution.
- */
+/* sum over pairs d < e of the mutual information of bits d and e under the batch's mean joint distribution. */
 LCL_API lcl_tensor *lcl_pairwise_information(lcl_tensor *p);
 
-/* ---- class outputs (src/nn/classify.c) */
+/* ---- class outputs (src/nn/classify.c) ---- */
 
 /* Both Bernoulli terms on top of a softmax, p = softmax(logits): -sum_k y_k log p_k + (1-y_k) log(1-p_k), per row (N)
  * of logits and onehot (N,K). 1 - p is kept at or above 1e-7. Zumer, "Influencing the Properties of Latent Representations"

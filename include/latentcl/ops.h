@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* ---- map: element-wise with NumPy broadcasting (src/ops/map.c) ------------------------------------------- */
+/* ---- map: element-wise with NumPy broadcasting (src/ops/map.c) ---- */
 typedef enum lcl_map_code {
   LCL_MAP_COPY, LCL_MAP_NEG, LCL_MAP_ABS, LCL_MAP_SIGN, LCL_MAP_EXP, LCL_MAP_LOG, LCL_MAP_SQRT, LCL_MAP_RSQRT,
   LCL_MAP_SQUARE, LCL_MAP_RECIP, LCL_MAP_RELU, LCL_MAP_LEAKY_RELU /* p: slope */, LCL_MAP_SIGMOID, LCL_MAP_TANH,
@@ -51,7 +51,7 @@ LCL_API lcl_tensor *lcl_equal(lcl_tensor *a, lcl_tensor *b);
 LCL_API lcl_tensor *lcl_select(lcl_tensor *cond, lcl_tensor *a, lcl_tensor *b); /* cond != 0 ? a : b */
 LCL_API lcl_tensor *lcl_stop_gradient(lcl_tensor *x);
 
-/* ---- reduce (src/ops/reduce.c): axes is a bit mask, LCL_AXIS(0)|LCL_AXIS(2); LCL_ALL_AXES ------------------ */
+/* ---- reduce (src/ops/reduce.c): axes is a bit mask, LCL_AXIS(0)|LCL_AXIS(2); LCL_ALL_AXES ---- */
 #define LCL_AXIS(i)  (1u << (i))
 #define LCL_ALL_AXES 0x3fu
 LCL_API lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims);
@@ -63,7 +63,7 @@ LCL_API lcl_tensor *lcl_broadcast(lcl_tensor *x, lcl_shape shape);
 /* Mean and biased variance over axes (kept as size 1), as batch norm needs them. */
 LCL_API void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var);
 
-/* ---- shape (src/ops/shape.c) ------------------------------------------------------------------------------- */
+/* ---- shape (src/ops/shape.c) ---- */
 LCL_API lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape); /* one dimension may be -1 */
 LCL_API lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm);
 LCL_API lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop);
@@ -77,11 +77,11 @@ LCL_API lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth);   /* i32 or u
 LCL_API lcl_tensor *lcl_skew(lcl_tensor *x);   /* (N,C,H,W) -> (N,C,H,W+H-1): row i moved right by i */
 LCL_API lcl_tensor *lcl_unskew(lcl_tensor *x); /* (N,C,H,W+H-1) -> (N,C,H,W); the adjoint of skew */
 
-/* ---- products (src/ops/matmul.c) ---------------------------------------------------------------------------- */
+/* ---- products (src/ops/matmul.c) ---- */
 /* (...,M,K) x (...,K,N) -> (...,M,N); transpose_a: a is (...,K,M). Leading dimensions equal or absent. */
 LCL_API lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool transpose_b);
 
-/* ---- convolution (src/ops/conv.c): cross-correlation ------------------------------------------------------- */
+/* ---- convolution (src/ops/conv.c): cross-correlation ---- */
 typedef struct lcl_conv_desc {
   int stride[2];   /* 0 means 1 */
   int pad[4];      /* top, bottom, left, right */
@@ -110,7 +110,7 @@ typedef struct lcl_mask_desc { lcl_mask_type type; int colours, gates; bool inte
 LCL_API lcl_tensor *lcl_masked_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_mask_desc *mask,
                                       const lcl_conv_desc *desc);
 
-/* ---- pooling (src/ops/pool.c) --------------------------------------------------------------------------------- */
+/* ---- pooling (src/ops/pool.c) ---- */
 typedef struct lcl_pool_desc {
   int kernel[2];
   int stride[2]; /* 0: the kernel */
@@ -125,11 +125,11 @@ LCL_API lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches);   
 LCL_API lcl_tensor *lcl_avg_pool2d(lcl_tensor *x, const lcl_pool_desc *desc);
 LCL_API lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lcl_pool_desc *desc); /* its adjoint */
 
-/* ---- softmax and losses (src/ops/softmax.c; losses composite) -------------------------------------------------- */
+/* ---- softmax and losses (src/ops/softmax.c; losses composite) ---- */
 LCL_API lcl_tensor *lcl_softmax(lcl_tensor *x, int axis);
 LCL_API lcl_tensor *lcl_log_softmax(lcl_tensor *x, int axis);
 
-/* ---- recurrent (src/ops/recurrent.c); first derivatives only ----------------------------------------------------- */
+/* ---- recurrent (src/ops/recurrent.c); first derivatives only ---- */
 /* LSTM cell, gates o,f,i,g along axis 1: p (N,4h,...) pre-activations, c_prev (N,h,...).
  * c = sigmoid(f)*c_prev + sigmoid(i)*tanh(g); h = sigmoid(o)*tanh(c). */
 LCL_API void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor **c);
@@ -150,13 +150,13 @@ LCL_API lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right,
 LCL_API lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
                                              const lcl_bilstm_state *init);
 
-/* ---- random (src/ops/random.c): Philox4x32-10, counter = (stream, step, index); no gradient ------------------------ */
+/* ---- random (src/ops/random.c): Philox4x32-10, counter = (stream, step, index); no gradient ---- */
 LCL_API lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape); /* [0,1) */
 LCL_API lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape);
 LCL_API lcl_tensor *lcl_random_bernoulli(lcl_tensor *p);               /* f32 0 or 1 with probability p */
 LCL_API lcl_tensor *lcl_dropout(lcl_tensor *x, float rate);            /* inverted dropout */
 
-/* ---- updates (src/ops/update.c): happen at the end of a run; see lcl_assign ------------------------------------------ */
+/* ---- updates (src/ops/update.c): happen at the end of a run; see lcl_assign ---- */
 typedef enum lcl_optimiser_kind { LCL_SGD, LCL_MOMENTUM, LCL_NESTEROV, LCL_RMSPROP, LCL_ADAM, LCL_ADADELTA } lcl_optimiser_kind;
 typedef struct lcl_optimiser_desc {
   lcl_optimiser_kind kind;

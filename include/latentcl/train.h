@@ -9,8 +9,7 @@
 extern "C" {
 #endif
 
-/* ---- checkpoints: safetensors (src/train/safetensors.c)
- * ------------------------------------------------------------- */
+/* ---- checkpoints: safetensors (src/train/safetensors.c) ---- */
 
 typedef struct lcl_tensor_file lcl_tensor_file;
 typedef struct lcl_tensor_entry {
@@ -46,9 +45,7 @@ LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from,
 /* Takes over the weights and running statistics of the same names; another shape, or none at all, is an error. */
 LCL_API lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from);
 
-/* ---- training
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- training ---- */
 
 typedef struct lcl_train_desc {
   const char *model;      /* class name */
@@ -85,9 +82,7 @@ LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_t
 LCL_API lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
                                char **text);
 
-/* ---- runs
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- runs ---- */
 
 typedef struct lcl_run_folder lcl_run_folder;
 /* Opens a finished or interrupted run: config.json and a checkpoint ("best" if there is one, else "last").
@@ -116,8 +111,7 @@ LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
  * side. */
 LCL_API lcl_status lcl_report_compare(const char *const *folders, int n, const char *html);
 
-/* ---- clusters and codes of a run (src/train/assignments.c)
- * --------------------------------------------------------- */
+/* ---- clusters and codes of a run (src/train/assignments.c) ---- */
 
 /* prefix.npy and prefix.csv are written (NULL: "clusters" or "codes" in the run folder); rows in the order of
  * the data. metrics (may be NULL) gets n and, where there are labels, accuracy_percent or the retrieval
@@ -158,8 +152,7 @@ typedef struct lcl_tsne_map_desc {
 } lcl_tsne_map_desc;
 LCL_API lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics);
 
-/* ---- published tables
- * -------------------------------------------------------------------------------------- */
+/* ---- published tables ---- */
 
 LCL_API size_t lcl_reproduce_count(void);
 LCL_API const char *lcl_reproduce_name(size_t index); /* "semantic-noise/table1-mnist" */

@@ -33,8 +33,7 @@ void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out
 /* A uniform random order of 0..n-1 (Fisher-Yates, without modulo bias). */
 void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out, uint32_t n);
 
-/* A stream number for a name (a variable's, a data set's), well away from the small numbers of graph nodes.
- */
+/* A stream number for a name (a variable's, a data set's), well away from the small numbers of graph nodes. */
 uint32_t lcl_philox_stream(const char *name);
 
 #endif

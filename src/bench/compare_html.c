@@ -50,8 +50,7 @@ static int number_of(const lcl_result_files *files, const char *name) {
   return 0;
 }
 
-/* ---- devices ---------------------------------------------------------------------------------------------
- */
+/* ---- devices ---- */
 
 static void devices(const lcl_result_files *files, lcl_str *s) {
   lcl_str_add(s, "<div class=\"cards\">\n");
@@ -75,8 +74,7 @@ static void devices(const lcl_result_files *files, lcl_str *s) {
   lcl_str_add(s, "</div>\n");
 }
 
-/* ---- rooflines --------------------------------------------------------------------------------------------
- */
+/* ---- rooflines ---- */
 
 typedef struct plot {
   double x0, x1, y0, y1; /* ranges, powers of ten */
@@ -170,8 +168,7 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
   lcl_str_add(s, "</svg>\n");
 }
 
-/* ---- bars
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bars ---- */
 
 /* One group of bars a workload, on a logarithmic scale of seconds. */
 static void bars(const lcl_result_files *files, lcl_str *s) {
@@ -225,8 +222,7 @@ static void bars(const lcl_result_files *files, lcl_str *s) {
   lcl_str_add(s, "</svg>\n");
 }
 
-/* ---- figures
- * ----------------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 static void figure_cells(const lcl_result *r, bool detail, lcl_str *s) {
   char median[32], spread[32];

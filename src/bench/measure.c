@@ -93,9 +93,7 @@ lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc
   return LCL_OK;
 }
 
-/* ---- ops
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- ops ---- */
 
 /* Parses "32x64x3x3" at *text and moves past it and the space behind; false at "-". */
 static bool next_shape(const char **text, lcl_shape *s) {
@@ -220,9 +218,7 @@ lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc 
   return st;
 }
 
-/* ---- any row
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- any row ---- */
 
 size_t lcl_bench_count(void) {
   return lcl_n_workloads;

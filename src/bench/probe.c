@@ -3,7 +3,7 @@
 
 #include "bench/launch.h"
 
-/* ---- one kernel ---------------------------------------------------------------------------------------- */
+/* ---- one kernel ---- */
 
 void lcl_probe_free(lcl_probe *p) {
   lcl_list_destroy(p->list);
@@ -58,7 +58,7 @@ lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds) {
   return LCL_OK;
 }
 
-/* ---- arithmetic ---------------------------------------------------------------------------------------- */
+/* ---- arithmetic ---- */
 
 static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, double budget, double *flops,
                            double *seconds) {
@@ -108,8 +108,7 @@ lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_de
   return LCL_OK;
 }
 
-/* ---- transfers and launches ------------------------------------------------------------------------------
- */
+/* ---- transfers and launches ---- */
 
 typedef struct transfer {
   lcl_context *ctx;

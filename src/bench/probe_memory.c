@@ -128,8 +128,7 @@ lcl_status lcl_probe_latency(lcl_context *ctx, const lcl_workload *w, lcl_bench_
   return st;
 }
 
-/* ---- the roofline ----------------------------------------------------------------------------------------
- */
+/* ---- the roofline ---- */
 
 /* Raises what is there: a shared machine measures low, never high. */
 lcl_status lcl_bench_raise_peaks(lcl_context *ctx, lcl_bench_peaks *peaks) {

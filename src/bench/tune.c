@@ -4,8 +4,7 @@
 #include "latentcl/model.h"
 #include "latentcl/ops.h"
 
-/* ---- which products there are
- * ------------------------------------------------------------------------------------------------ */
+/* ---- which products there are ---- */
 
 typedef struct collection {
   lcl_context *ctx;
@@ -93,9 +92,7 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
   return LCL_OK;
 }
 
-/* ---- candidates
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- candidates ---- */
 
 lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES], lcl_tune_problem *out) {
   long long m, n, k;
@@ -180,9 +177,7 @@ size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*ou
   return n;
 }
 
-/* ---- one candidate
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- one candidate ---- */
 
 /* A node that is just the product. */
 typedef struct product_attr {

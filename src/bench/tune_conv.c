@@ -30,8 +30,7 @@ size_t lcl_tune_conv_starts(const int standard[LCL_TUNING_VALUES], int (*out)[LC
   return n;
 }
 
-/* ---- the definition, in double precision ------------------------------------------------------------------
- */
+/* ---- the definition, in double precision ---- */
 
 typedef struct sizes {
   lcl_conv_sizes s;

@@ -1,5 +1,4 @@
-/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane by plane.
- */
+/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane by plane. */
 #include "data/data_internal.h"
 
 #define CIFAR_PIXELS 3072

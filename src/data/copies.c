@@ -18,7 +18,7 @@ typedef struct work {
   _Atomic bool failed;
 } work;
 
-/* ---- which examples */
+/* ---- which examples ---- */
 
 /* number[class]: its place among the chosen ones, or -1. Only classes with examples count. */
 static lcl_status number_types(const lcl_dataset *ds, int types, uint64_t seed, int64_t *count,
@@ -45,7 +45,7 @@ static lcl_status choose_types(const lcl_dataset *ds, int types, uint64_t seed, 
   return s;
 }
 
-/* ---- one copy */
+/* ---- one copy ---- */
 
 static float at(const float *plane, int h, int w, int y, int x) {
   return y >= 0 && y < h && x >= 0 && x < w ? plane[y * w + x] : 0;
@@ -106,7 +106,7 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
   lcl_free(moved);
 }
 
-/* ---- the set */
+/* ---- the set ---- */
 
 static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *index) {
   const lcl_dataset *ds = k->from;

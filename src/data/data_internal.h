@@ -20,8 +20,7 @@ typedef struct lcl_raw {
 } lcl_raw;
 
 void lcl_raw_free(lcl_raw *raw);
-/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1.
- */
+/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1. */
 lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out);
 
 /* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the same
@@ -31,8 +30,7 @@ lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64
 lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
                                const int32_t *labels, int64_t n, int width, lcl_dataset **out);
 lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name);
-/* Gives a set made of this process's own file reading its classes' number, where another part of it has more.
- */
+/* Gives a set made of this process's own file reading its classes' number, where another part of it has more. */
 void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
 /* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
 lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,

@@ -1,5 +1,4 @@
-/* Recordings joined to one signal; examples are overlapping windows of it, dealt to the parts by recording.
- */
+/* Recordings joined to one signal; examples are overlapping windows of it, dealt to the parts by recording. */
 #include <math.h>
 
 #include "base/philox.h"

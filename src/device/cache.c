@@ -185,8 +185,7 @@ static bool is_temporary_name(const char *name) {
          strncmp(name + 32, SUFFIX, strlen(SUFFIX)) == 0 && strcmp(name + n - 4, ".tmp") == 0;
 }
 
-/* Rows of all entries; removes temporary files that nobody will finish. A folder that is not there has none.
- */
+/* Rows of all entries; removes temporary files that nobody will finish. A folder that is not there has none. */
 static lcl_status scan(const char *dir, file_rows *rows, size_t *others) {
   DIR *d = opendir(dir);
   if (!d && errno == ENOENT) return LCL_OK;

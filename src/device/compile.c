@@ -4,8 +4,7 @@
 
 #include "device/cache.h"
 
-/* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is complete.
- */
+/* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is complete. */
 static void touch_kernels(cl_program program) {
   cl_uint n = 0;
   if (clCreateKernelsInProgram(program, 0, NULL, &n) != CL_SUCCESS || !n) return;

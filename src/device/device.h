@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "latentcl/context.h"
 
-/* ---- what a device can do (device/caps.c) ---------------------------------------------------------------- */
+/* ---- what a device can do (device/caps.c) ---- */
 
 /* Read from the device once, then narrowed by LATENTCL_DISABLE / lcl_context_desc.disable. Everything above this
  * floor decides by these, never by a name. */
@@ -56,7 +56,7 @@ lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err, const char *what); /* picks
 enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
 void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
 
-/* ---- programs (device/program.c, device/cache.c) --------------------------------------------------------- */
+/* ---- programs (device/program.c, device/cache.c) ---- */
 
 /* A program is named by a file of cl/ (embedded, or read from LATENTCL_KERNELS) or by generated source, plus options
  * ("-DTILE=4 -DVEC=8"). cl/common.cl is put in front of either, with #line so that a compile error names the file.
@@ -80,7 +80,7 @@ lcl_build_stats lcl_context_build_stats(const lcl_context *ctx);
 const char *lcl_embedded_source(const char *file);
 extern const char *const lcl_embedded_names[]; /* NULL-terminated */
 
-/* ---- buffers (device/buffer.c) --------------------------------------------------------------------------- */
+/* ---- buffers (device/buffer.c) ---- */
 
 /* A part of a buffer as a buffer of its own (clCreateSubBuffer); offset must be a multiple of caps.base_align. */
 lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
@@ -89,7 +89,7 @@ lcl_context *lcl_buffer_context(const lcl_buffer *buf);
 /* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it: what hazards need. */
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);
 
-/* ---- launch lists (device/sched.c) ----------------------------------------------------------------------- */
+/* ---- launch lists (device/sched.c) ---- */
 
 /* Byte range of a buffer that a launch touches. */
 typedef struct lcl_range {
@@ -142,7 +142,7 @@ const char *lcl_list_label(const lcl_list *list, size_t i);
 lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data, size_t bytes);
 lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data, size_t bytes); /* waits */
 
-/* ---- profile (device/profile.c) -------------------------------------------------------------------------- */
+/* ---- profile (device/profile.c) ---- */
 
 /* Device time of every launch since the context was created or the profile was reset (contexts with .profile). */
 typedef struct lcl_profile_row {

@@ -80,8 +80,7 @@ static lcl_status join_queues(lcl_list *list) {
   for (int q = 1; err == CL_SUCCESS && q < ctx->n_queues; q++)
     if (list->used[q] && (err = clEnqueueBarrierWithWaitList(ctx->queue[q], 0, NULL, &ends[n])) == CL_SUCCESS)
       n++;
-  /* With a wait list a barrier does not wait for the queue's own earlier commands; that matters out of order.
-   */
+  /* With a wait list a barrier does not wait for the queue's own earlier commands; that matters out of order. */
   if (err == CL_SUCCESS && !ctx->in_order[0])
     err = clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
   if (err == CL_SUCCESS && n) err = clEnqueueBarrierWithWaitList(ctx->queue[0], n, ends, NULL);

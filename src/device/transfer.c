@@ -7,8 +7,7 @@
  * plain write on queue 0 serves. */
 #include "device/internal.h"
 
-/* Larger uploads happen once (a whole data set): they are written straight from the caller's memory, waiting.
- */
+/* Larger uploads happen once (a whole data set): they are written straight from the caller's memory, waiting. */
 enum { MAX_STAGE = 32 << 20 };
 
 static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {

@@ -5,7 +5,7 @@
 
 #include "graph/internal.h"
 
-/* ---- groups -------------------------------------------------------------------------------------------------------- */
+/* ---- groups ---- */
 
 typedef enum lcl_group_kind {
   LCL_GROUP_NODE,   /* one node, lowered by its op */
@@ -40,7 +40,7 @@ void lcl_grouping_free(lcl_grouping *gr);
 /* Whether something outside the group reads the node's value. */
 bool lcl_group_exports(const lcl_grouping *gr, const lcl_node *node);
 
-/* ---- slots and launches ---------------------------------------------------------------------------------------------- */
+/* ---- slots and launches ---- */
 
 typedef enum lcl_slot_kind { LCL_SLOT_TEMP, LCL_SLOT_FIXED, LCL_SLOT_PART } lcl_slot_kind;
 typedef struct lcl_slot {

@@ -35,7 +35,7 @@ typedef struct fused {
   lcl_str src;
 } fused;
 
-/* ---- what the expression reads ------------------------------------------------------------------------------------------- */
+/* ---- what the expression reads ---- */
 
 static bool inside(const fused *f, const lcl_tensor *t) {
   for (int i = 0; i < f->n_order; i++)
@@ -114,7 +114,7 @@ static void merge(fused *f) {
     for (int i = r; i < LCL_MAX_RANK; i++) f->ext[e].stride[i] = 0;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------------ */
+/* ---- text ---- */
 
 static const char *c_type(lcl_dtype d) {
   return d == LCL_F32 ? "float" : d == LCL_I32 ? "int" : d == LCL_F16 ? "half" : "uchar";
@@ -244,7 +244,7 @@ static lcl_status name_source(fused *f, const char *what, char name[40]) {
   return lcl_str_ok(&all) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-/* ---- element-wise ----------------------------------------------------------------------------------------------------------- */
+/* ---- element-wise ---- */
 
 /* Parameters must be counted before the argument list is written: a dry emission of the expressions does it. */
 static void count_parameters(fused *f) {
@@ -376,7 +376,7 @@ lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_group *group) {
   return st;
 }
 
-/* ---- reductions --------------------------------------------------------------------------------------------------------------- */
+/* ---- reductions ---- */
 
 /* The value that is reduced. */
 static void reduced_value(const fused *f, char out[32]) {

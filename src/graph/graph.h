@@ -92,7 +92,7 @@ int lcl_graph_random_stream(lcl_graph *g);
 lcl_arena *lcl_graph_arena(lcl_graph *g);
 lcl_store *lcl_graph_store(lcl_graph *g);
 
-/* ---- lowering --------------------------------------------------------------------------------------------------- */
+/* ---- lowering ---- */
 
 /* Kernel arguments. A tensor or scratch argument is also the launch's read or write range. */
 typedef enum lcl_arg_kind { LCL_ARG_I32, LCL_ARG_F32, LCL_ARG_LOCAL, LCL_ARG_SLOT, LCL_ARG_BYTES, LCL_ARG_BAD } lcl_arg_kind;
@@ -172,12 +172,12 @@ lcl_context *lcl_lower_context(lcl_lower *lw);
 const lcl_caps *lcl_lower_caps(lcl_lower *lw);
 lcl_graph *lcl_lower_graph(lcl_lower *lw);
 
-/* ---- looking at a program -------------------------------------------------------------------------------------------- */
+/* ---- looking at a program ---- */
 
 /* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
 const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
 
-/* ---- shared helpers --------------------------------------------------------------------------------------------- */
+/* ---- shared helpers ---- */
 
 /* Fused epilogue of matmul and conv2d, chosen by the compiler when bias and activation nodes follow. */
 typedef enum lcl_act { LCL_ACT_NONE, LCL_ACT_RELU, LCL_ACT_LEAKY_RELU, LCL_ACT_SIGMOID, LCL_ACT_TANH } lcl_act;

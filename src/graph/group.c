@@ -56,7 +56,7 @@ static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
   return true;
 }
 
-/* ---- dependence between groups --------------------------------------------------------------------------------------- */
+/* ---- dependence between groups ---- */
 
 typedef struct search {
   const lcl_grouping *gr;
@@ -90,7 +90,7 @@ static bool depends_around(const lcl_grouping *gr, int b, int a, char *seen) {
   return false;
 }
 
-/* ---- the three kinds of fusion ----------------------------------------------------------------------------------------- */
+/* ---- the three kinds of fusion ---- */
 
 static lcl_node *only_user(const lcl_grouping *gr, const lcl_graph *g, const lcl_node *node) {
   if (gr->kept[node->id] || gr->n_users[node->id] != 1) return NULL;
@@ -201,7 +201,7 @@ static bool fuse_map(lcl_grouping *gr, lcl_node *node, char *seen) {
   return true;
 }
 
-/* ---- order --------------------------------------------------------------------------------------------------------------- */
+/* ---- order ---- */
 
 static bool visit(lcl_grouping *gr, int group) {
   lcl_group *gp = &gr->groups[group];

@@ -2,7 +2,7 @@
 #include "graph/compile.h"
 #include "ops/shape.h"
 
-/* ---- slots ------------------------------------------------------------------------------------------------------------ */
+/* ---- slots ---- */
 
 static lcl_arg bad(lcl_lower *lw, lcl_status status) {
   if (lw->status == LCL_OK) lw->status = status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
@@ -82,7 +82,7 @@ static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
   return table[id] ? &table[id][t->index] : NULL;
 }
 
-/* ---- views ------------------------------------------------------------------------------------------------------------ */
+/* ---- views ---- */
 
 void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
   int64_t n = 1;
@@ -241,7 +241,7 @@ lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_te
   return emit_strided(lw, what, x->shape, x->dtype, &from, lcl_out(lw, out), to);
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 lcl_arg lcl_i32(int64_t value) {
   lcl_arg a = { .kind = value < INT32_MIN || value > INT32_MAX ? LCL_ARG_BAD : LCL_ARG_I32 };
@@ -336,7 +336,7 @@ lcl_arg lcl_rng_arg(lcl_lower *lw) {
   return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, v->bytes), LCL_READ);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------------ */
+/* ---- records ---- */
 
 lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
   lcl_arg *args = lcl_arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(r.n_args, 1));
@@ -394,7 +394,7 @@ lcl_context *lcl_lower_context(lcl_lower *lw) { return lw->ctx; }
 const lcl_caps *lcl_lower_caps(lcl_lower *lw) { return lw->caps; }
 lcl_graph *lcl_lower_graph(lcl_lower *lw) { return lw->graph; }
 
-/* ---- the walk ----------------------------------------------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   lcl_node *node = gp->nodes[0];

@@ -3,7 +3,7 @@
 
 #include "graph/compile.h"
 
-/* ---- binding ------------------------------------------------------------------------------------------------------------- */
+/* ---- binding ---- */
 
 static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
   size_t best = 0;
@@ -130,7 +130,7 @@ static lcl_status bind_all(lcl_program *p) {
   return st;
 }
 
-/* ---- compile --------------------------------------------------------------------------------------------------------------- */
+/* ---- compile ---- */
 
 static void sum_stats(lcl_lower *lw, lcl_program *p) {
   const lcl_graph *g = lw->graph;
@@ -235,7 +235,7 @@ void lcl_program_destroy(lcl_program *p) {
   lcl_free(p);
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding **out) {
   for (size_t i = 0; i < p->n_inputs; i++)

@@ -100,7 +100,7 @@ lcl_status lcl_store_slot(lcl_store *s, const lcl_var *param, const char *slot, 
   return var_create(s, proto, name, slot, out);
 }
 
-/* ---- initial values ---------------------------------------------------------------------------------------------- */
+/* ---- initial values ---- */
 
 static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
   int64_t n = lcl_shape_count(v->shape);
@@ -137,7 +137,7 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
   for (int64_t i = 0; i < n; i++) f[i] = v->init.value + a * (is_uniform ? 2 * f[i] - 1 : f[i]);
 }
 
-/* ---- placement --------------------------------------------------------------------------------------------------- */
+/* ---- placement ---- */
 
 static lcl_status segment_new(lcl_store *s, size_t bytes, int mirror, const char *slot, int *index) {
   lcl_segment seg = { .bytes = LCL_MAX(bytes, 4), .mirror = mirror, .slot = slot ? lcl_strdup(slot) : NULL };
@@ -241,7 +241,7 @@ const lcl_segment *lcl_store_slot_segment(const lcl_store *s, int index, const c
   return NULL;
 }
 
-/* ---- access by name ------------------------------------------------------------------------------------------------ */
+/* ---- access by name ---- */
 
 static lcl_status access_check(lcl_store *s, const char *name, size_t bytes, lcl_var **v) {
   *v = lcl_store_find(s, name);

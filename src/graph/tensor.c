@@ -5,7 +5,7 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
-/* ---- types and shapes ---------------------------------------------------------------------------------------- */
+/* ---- types and shapes ---- */
 
 size_t lcl_dtype_size(lcl_dtype dtype) {
   switch (dtype) {
@@ -66,7 +66,7 @@ lcl_shape lcl_tensor_shape(const lcl_tensor *t) { return t->shape; }
 lcl_dtype lcl_tensor_dtype(const lcl_tensor *t) { return t->dtype; }
 lcl_graph *lcl_tensor_graph(const lcl_tensor *t) { return t->node->graph; }
 
-/* ---- graph --------------------------------------------------------------------------------------------------- */
+/* ---- graph ---- */
 
 lcl_status lcl_graph_create(lcl_store *store, const char *name, lcl_graph **out) {
   *out = NULL;
@@ -123,7 +123,7 @@ lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, c
   return &g->harmless;
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static uint64_t node_hash(const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr) {
   XXH64_state_t s;
@@ -205,7 +205,7 @@ lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index) {
   return node->id < 0 ? any_output : &node->out[index];
 }
 
-/* ---- leaves ---------------------------------------------------------------------------------------------------- */
+/* ---- leaves ---- */
 
 typedef struct input_attr {
   lcl_shape shape;

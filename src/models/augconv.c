@@ -2,10 +2,10 @@
  * A square fully-connected layer between two convolution stages may send any feature to any place; does that
  * help?
  *
- *   stack (MNIST)   conv valid + ReLU + max pool 2x2 per stage, a slot after every stage but the last,
- * softmax baseline: slots empty;  fc: n -> n + ReLU;  conv: wide "same" convolution + ReLU vgg (CIFAR-10)
- * five groups of 3x3 convolutions with batch norm and dropout, head 512-512-10; square layers of fc_layers =
- * 1: after group 3;  2: after groups 3 and 4;  3: after groups 3, 4 and 5
+ *   stack (MNIST)    conv valid + ReLU + max pool 2x2 per stage, a slot after every stage but the last, softmax
+ *                    baseline: slots empty;  fc: n -> n + ReLU;  conv: wide "same" convolution + ReLU
+ *   vgg (CIFAR-10)   five groups of 3x3 convolutions with batch norm and dropout, head 512-512-10
+ *                    square layers of fc_layers = 1: after group 3;  2: after 3 and 4;  3: after 3, 4 and 5
  *
  * Convolutions carry no bias. Loss (Eq. 5.1): both Bernoulli terms on the softmax output, or plain
  * cross-entropy. */
@@ -46,7 +46,7 @@ static const lcl_option options[] = {
     "plain|standardise|cifar_torch" },
 };
 
-/* ---- what the options ask for */
+/* ---- what the options ask for ---- */
 
 typedef struct plan {
   bool vgg, train, bernoulli;
@@ -107,7 +107,7 @@ static lcl_status read_plan(const lcl_options *o, const lcl_model_data *d, plan 
   return LCL_OK;
 }
 
-/* ---- stack */
+/* ---- stack ---- */
 
 static lcl_tensor *max_pool(lcl_tensor *x) {
   return lcl_max_pool2d(x, &(lcl_pool_desc) { .kernel = { 2, 2 }, .ceil = false }, NULL);
@@ -143,7 +143,7 @@ static lcl_tensor *stack(const plan *p, lcl_tensor *x) {
   return lcl_flatten(x);
 }
 
-/* ---- vgg */
+/* ---- vgg ---- */
 
 static lcl_tensor *bn_relu(const plan *p, lcl_tensor *x, const char *name) {
   char bn[32];
@@ -195,7 +195,7 @@ static lcl_tensor *vgg(const plan *p, lcl_tensor *x) {
   return drop(p, bn_relu(p, x, "head"), 0.5f);
 }
 
-/* ---- graphs */
+/* ---- graphs ---- */
 
 static lcl_tensor *logits_of(lcl_build *b, const plan *p) {
   lcl_tensor *x = lcl_build_image(b), *h = p->vgg ? vgg(p, x) : stack(p, x);
@@ -229,7 +229,7 @@ static void build(lcl_build *b) {
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   (void)o;

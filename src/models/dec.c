@@ -1,10 +1,10 @@
 /* Clusters in the code of an autoencoder: the baselines of IMSAT's table.
  *
- *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2; k-means on
- * its codes clusters the data (`latentcl cluster RUN --method k-means-features`) dec   Xie et al.,
- * "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae: q_ij ~ 1/(1 +
- * ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p || q) with the sharper p_ij ~
- * q_ij^2/f_j, f_j the share of cluster j, held constant
+ *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2; k-means on its
+ *         codes clusters the data (`latentcl cluster RUN --method k-means-features`)
+ *   dec   Xie et al., "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae:
+ *         q_ij ~ 1/(1 + ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p || q) with the
+ *         sharper p_ij ~ q_ij^2/f_j, f_j the share of cluster j, held constant
  *
  * The paper computes p and f over all the data every 140 steps. Here p comes from the step's own q and f is a
  * running mean over steps, so that a step needs nothing but its batch. */
@@ -45,7 +45,7 @@ static net make_net(const lcl_model *m, lcl_graph *g) {
   return n;
 }
 
-/* ---- network */
+/* ---- network ---- */
 
 static lcl_tensor *layer(lcl_tensor *x, const char *part, int i, int64_t out) {
   char name[24];
@@ -97,7 +97,7 @@ static lcl_tensor *sharpening_rows(const net *n, lcl_tensor *log_q) {
   return lcl_sum(lcl_mul(lcl_exp(log_p), lcl_sub(log_p, log_q)), LCL_AXIS(1), false);
 }
 
-/* ---- graphs */
+/* ---- graphs ---- */
 
 static lcl_tensor *mean_of(lcl_tensor *rows) {
   return lcl_mean(rows, LCL_ALL_AXES, false);
@@ -143,7 +143,7 @@ static void build(lcl_build *b) {
   if (lcl_build_mode(b) == LCL_MODE_RECONSTRUCT && !is_dec(o)) build_reconstruct(b, &n, o);
 }
 
-/* ---- the first centres */
+/* ---- the first centres ---- */
 
 static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examples *ex, float *code) {
   size_t row = (size_t)ex->size * sizeof(float), out = (size_t)n->latent * sizeof(float);
@@ -193,7 +193,7 @@ static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples
   return s;
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];

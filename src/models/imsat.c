@@ -46,9 +46,7 @@ static const lcl_option options[] = {
   { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates", "trapezoid|step" },
 };
 
-/* ---- network
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- network ---- */
 
 typedef struct imsat {
   lcl_graph *g;
@@ -127,8 +125,7 @@ static imsat make_imsat(lcl_build *b, lcl_bn_mode mode) {
   return n;
 }
 
-/* ---- objective
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- objective ---- */
 
 static lcl_tensor *mean_of(lcl_tensor *rows) {
   return lcl_mean(rows, LCL_ALL_AXES, false);
@@ -217,8 +214,7 @@ static void build(lcl_build *b) {
   if (lcl_build_mode(b) == LCL_MODE_EVAL) build_eval(b);
 }
 
-/* ---- data and evaluation
- * ---------------------------------------------------------------------------------------------- */
+/* ---- data and evaluation ---- */
 
 /* The length of each example's perturbation: alpha times the distance to its neighbour of that index. */
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {

@@ -4,8 +4,7 @@
  * product of the logits with themselves.
  *
  *   R(x) = ||xhat - x||^2,  E(x) = entropy of softmax f(x)
- *   loss = alpha CE (labelled) + (1 - alpha) (beta R + (1 - beta) E) (all)                          equations
- * 8 to 10
+ *   loss = alpha CE (labelled) + (1 - alpha) (beta R + (1 - beta) E) (all)                  equations 8 to 10
  *
  * Each term is the mean over the rows it is for. The gradient goes through the inverse: a second derivative.
  */
@@ -31,9 +30,7 @@ static const lcl_option options[] = {
   { "global_mean", LCL_OPTION_BOOL, "false", "large-cnn: average the maps before the last layer", NULL },
 };
 
-/* ---- networks
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- networks ---- */
 
 typedef struct net {
   lcl_graph *g;
@@ -172,8 +169,7 @@ static lcl_tensor *inverse(lcl_tensor *logits, lcl_tensor *x) {
   return xhat;
 }
 
-/* ---- objective
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- objective ---- */
 
 static float alpha_of(const lcl_options *o) {
   if (lcl_option_given(o, "alpha")) return (float)lcl_option_float(o, "alpha");
@@ -245,9 +241,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   if (!lcl_option_is(o, "arch", "bird10")) d->valid = 5000;

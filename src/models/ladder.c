@@ -2,9 +2,9 @@
  * encoder gives the prediction that is trained on labels; a decoder denoises every layer of it, and is
  * compared with a clean encoder:
  *
- *   a_l = W_l h_{l-1},  z_l = (a_l - mu_l)/sd_l [+ noise],  h_l = act(gamma_l (z_l + beta_l))      both
- * encoders u_L = BN(softmax),  u_l = BN(V_l zhat_{l+1}),  zhat_l = g(z~_l, u_l) decoder C = NLL(corrupted
- * prediction, t) + sum_l lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2
+ *   encoders   a_l = W_l h_{l-1},  z_l = (a_l - mu_l)/sd_l [+ noise],  h_l = act(gamma_l (z_l + beta_l))
+ *   decoder    u_L = BN(softmax),  u_l = BN(V_l zhat_{l+1}),  zhat_l = g(z~_l, u_l)
+ *   C = NLL(corrupted prediction, t) + sum_l lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2
  *
  * Labelled and unlabelled rows have batch statistics of their own; the costs of the decoder are on unlabelled
  * rows. Tests use statistics of the clean labelled rows. */
@@ -47,9 +47,7 @@ static const lcl_option options[] = {
     "all|labelled_only" },
 };
 
-/* ---- options
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 /* Numbers separated by commas or dashes into out[0..want); the last one repeats when there are fewer, and
  * with fixed == false *n says how many there were instead. */
@@ -157,9 +155,7 @@ static ladder make_ladder(lcl_build *b) {
   return n;
 }
 
-/* ---- encoder
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- encoder ---- */
 
 /* The encoder for several groups of rows at once: one product a layer, while each group has its own
  * statistics. Tensors are (groups, rows, width); the first `noisy` groups are corrupted. */
@@ -227,9 +223,7 @@ static lcl_tensor *rows_of(const ladder *n, lcl_tensor *image) {
   return lcl_reshape(image, LCL_SHAPE(1, s.rank ? s.dim[0] : 1, n->width[0]));
 }
 
-/* ---- decoder
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- decoder ---- */
 
 static lcl_tensor *vertical(const ladder *n, const stack *s, int64_t dirty, lcl_tensor *above, int layer) {
   if (layer == n->layers) return lcl_normalise(lcl_softmax(group(s->logits, dirty), 1), eps, NULL, NULL);
@@ -275,8 +269,7 @@ static lcl_tensor *denoising(const ladder *n, const stack *s, int64_t dirty, int
   return loss;
 }
 
-/* ---- statistics for tests
- * ---------------------------------------------------------------------------------------------- */
+/* ---- statistics for tests ---- */
 
 static lcl_tensor *statistic(const ladder *n, int layer, const char *part, float value) {
   char name[32];
@@ -314,9 +307,7 @@ static void track(const ladder *n, const stack *s, const char *count, float most
   }
 }
 
-/* ---- graphs
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs ---- */
 
 /* The clean encoder on the labelled rows, which only the statistics need. */
 static stack clean_pass(const ladder *n, lcl_tensor *labelled) {
@@ -403,9 +394,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- settings ---- */
 
 /* All training images serve as unlabelled ones, so nothing is held out unless asked for. */
 static void data(const lcl_options *o, lcl_data_desc *d) {

@@ -2,9 +2,9 @@
  * Networks", 2016), on zeros and ones or on 256 levels, grey or RGB; optionally with batch norm on
  * input-to-state (Zumer, "Influencing the Properties of Latent Representations", 2016, chapter 7).
  *
- *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b) (residual=false: X = BiLSTM(W X + b));  logits =
- * (ReLU, 1x1) x head_layers, ReLU, 1x1 loss = mean over pictures of -log p(x) = sum over pixels and colours
- * of -log p(x_i | x_<i), nats */
+ *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b)  (residual=false: X = BiLSTM(W X + b))
+ *   logits = (ReLU, 1x1) x head_layers, ReLU, 1x1
+ *   loss = mean over pictures of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i), nats */
 #include "base/base.h"
 #include "models/registry.h"
 #include "nn/pixelrnn.h"
@@ -130,8 +130,7 @@ static void build(lcl_build *b) {
   if (d.levels > 2) lcl_build_example(b, "bits_per_dim", lcl_scale(nll, (float)(1 / (dimensions * log(2)))));
 }
 
-/* ---- sampling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sampling ---- */
 
 /* Between (N,C,H,W) of the loop and (N,H,W,C) of the sampler. */
 static void move_channels(const lcl_pixelrnn_desc *d, int64_t n, bool to_last, const float *from, float *to) {

@@ -66,8 +66,7 @@ static const lcl_option options[] = {
     "what inner reconstructions are compared with when denoising", "clean_pass|noisy_pass" },
 };
 
-/* ---- network
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- network ---- */
 
 /* What one graph needs again and again. */
 typedef struct net {
@@ -163,8 +162,7 @@ static lcl_tensor *input_image(lcl_build *b, const net *n) {
   return n->arch->flat ? lcl_flatten(x) : x;
 }
 
-/* ---- training
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- training ---- */
 
 static float lambda1(const net *n) {
   if (lcl_option_given(n->o, "lambda1")) return (float)lcl_option_float(n->o, "lambda1");
@@ -248,8 +246,7 @@ static void build_train(lcl_build *b) {
   lcl_build_correct(b, lcl_correct_rows(y, label));
 }
 
-/* ---- evaluation and pictures
- * --------------------------------------------------------------------------------------------- */
+/* ---- evaluation and pictures ---- */
 
 static void build_eval(lcl_build *b) {
   net n = make_net(b);
@@ -310,9 +307,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- settings ---- */
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   const architecture *a = choose(o, d);

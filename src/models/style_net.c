@@ -9,7 +9,7 @@ enum { KERNEL = 7 };
 
 static const lcl_linear_desc glorot = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
 
-/* ---- network */
+/* ---- network ---- */
 
 static int64_t side(int64_t full, int convs) {
   return full - (int64_t)convs * (KERNEL - 1);
@@ -94,7 +94,7 @@ static lcl_tensor *decode(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *one
   return conv(v, "dec.conv2", n->image.dim[1], true);
 }
 
-/* ---- losses */
+/* ---- losses ---- */
 
 /* Terms of one labelled batch, each (N); z is drawn once. */
 typedef struct labelled_terms {
@@ -170,7 +170,7 @@ static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_build_prediction(b, lcl_argmax(t.logits, 1, false));
 }
 
-/* ---- pictures */
+/* ---- pictures ---- */
 
 static lcl_tensor *picture(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
   return lcl_sigmoid(decode(n, z, onehot));
@@ -235,7 +235,7 @@ void lcl_style_build(lcl_build *b, bool y_in_encoder) {
   }
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static bool wants_mid_affine(const lcl_options *o, const lcl_model_data *d) {
   if (lcl_option_is(o, "mid_affine", "auto")) return d->height <= 32 && d->width <= 32;

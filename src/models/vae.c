@@ -4,8 +4,7 @@
  *
  *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z (one map)
  *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
- *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one draw of z: the negative of the evidence bound, in
- * nats */
+ *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one draw of z: the negative of the evidence bound, in nats */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -36,7 +35,7 @@ typedef struct net {
   bool decoder_fc;
 } net;
 
-/* ---- network */
+/* ---- network ---- */
 
 static lcl_tensor *conv(lcl_tensor *x, const char *name, int64_t out, int kernel, bool full) {
   int pad = full ? kernel - 1 : 0;
@@ -83,7 +82,7 @@ static net make_net(lcl_build *b) {
                  .decoder_fc = lcl_option_bool(m->options, "decoder_fc") };
 }
 
-/* ---- graphs */
+/* ---- graphs ---- */
 
 /* The two terms of the bound, per example (N). */
 static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **kl, lcl_tensor **mean) {
@@ -155,7 +154,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;

@@ -2,10 +2,11 @@
  * ladder whose lateral paths are normal distributions: every encoder layer l = 1..L-1 gives a mean, which
  * feeds the next layer, and a draw z_l, which goes sideways to the decoder.
  *
- *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l h_{l-1} +
- * b_l, z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) + beta_L)) decoder
- * c_{L-1} drawn from a normal with mean relu(D yhat + d), log-variance E yhat + e; zhat_l = g(z_l, c_l); c_l
- * for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0 zhat_1 + d_0), no lateral path at the image
+ *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l h_{l-1} + b_l,
+ *             z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) + beta_L))
+ *   decoder   c_{L-1} drawn from a normal with mean relu(D yhat + d), log-variance E yhat + e; zhat_l = g(z_l, c_l);
+ *             c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0 zhat_1 + d_0), no lateral path at
+ *             the image
  *   loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I)) + w_c BCE(y, yhat) (Eqs. 6.12-6.16)
  *
  * g: the Ladder's ad-hoc function, a small perceptron over the layer, or one for each unit. "ztop" keeps the
@@ -55,7 +56,7 @@ static const lcl_linear_desc linear_glorot = { .weight = { .kind = LCL_INIT_GLOR
 static const lcl_linear_desc log_variance = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM },
                                               .bias = { .kind = LCL_INIT_CONSTANT, .value = -2 } };
 
-/* ---- network */
+/* ---- network ---- */
 
 /* gamma*(BN(W h) + beta), W without a bias (Eq. 3.5). */
 static lcl_tensor *normed_layer(const net *n, lcl_tensor *h, int l, int64_t out) {
@@ -142,7 +143,7 @@ static net make_net(lcl_build *b) {
   return n;
 }
 
-/* ---- graphs */
+/* ---- graphs ---- */
 
 static lcl_tensor *reconstruction_rows(const net *n, lcl_tensor *x, lcl_tensor *logits) {
   if (lcl_option_is(n->o, "recon", "bce")) return lcl_bce_logits_rows(logits, x);
@@ -239,7 +240,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;

@@ -6,9 +6,8 @@
  *   clean      z_l = N(W_l h_{l-1}) with statistics mu_l, sd_l;  h_l = act(gamma_l (z_l + beta_l))
  *   corrupted  z~_l = N(W_l h~_{l-1}) + noise, the same weights; h~_0 = x + noise
  *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z drawn from that normal
- *   decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image zhat_0 (bce: its
- * logits) loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2 + w_vae (recon +
- * KL)
+ *   decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image zhat_0 (bce: its logits)
+ *   loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2 + w_vae (recon + KL)
  *
  * recon is ||x - zhat_0||^2, as a Ladder has it, or BCE(x, sigmoid(zhat_0)). Of the VAE-Ladder the source
  * says that the squared error classifies better; here too: 1.2 % test error on MNIST after six epochs,
@@ -49,7 +48,7 @@ typedef struct net {
   lcl_tensor *z[MAX_LAYERS + 1], *noisy[MAX_LAYERS + 1], *mean[MAX_LAYERS + 1], *var[MAX_LAYERS + 1];
 } net;
 
-/* ---- encoder */
+/* ---- encoder ---- */
 
 /* W, V ~ N(0,1)/sqrt(fan_in), without bias. */
 static lcl_tensor *product(lcl_tensor *h, const char *part, int l, int64_t out) {
@@ -104,7 +103,7 @@ static lcl_tensor *corrupted(net *n, lcl_tensor *x, lcl_tensor **below_top) {
   return h;
 }
 
-/* ---- latent and decoder */
+/* ---- latent and decoder ---- */
 
 /* Mean and variance, both in (0,1). */
 static void latent(const net *n, lcl_tensor *h, lcl_tensor **mu, lcl_tensor **var) {
@@ -138,7 +137,7 @@ static lcl_tensor *denoising_cost(const net *n, lcl_tensor *zhat, int l) {
   return lcl_l2(n->z[l], scaled, LCL_L2_MEAN);
 }
 
-/* ---- graphs */
+/* ---- graphs ---- */
 
 static lcl_combinator combinator_of(const lcl_options *o) {
   if (lcl_option_is(o, "combinator", "sig")) return LCL_COMBINE_SIG;
@@ -235,7 +234,7 @@ static void build(lcl_build *b) {
   }
 }
 
-/* ---- settings */
+/* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;

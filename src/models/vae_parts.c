@@ -34,7 +34,7 @@ int lcl_parse_ints(const char *text, int *out, int max) {
   return -1;
 }
 
-/* ---- class codes */
+/* ---- class codes ---- */
 
 /* One-hot rows of n class numbers, picked out of the identity. */
 static lcl_tensor *codes(lcl_graph *g, const int32_t *index, int64_t n, int64_t classes) {
@@ -73,7 +73,7 @@ lcl_tensor *lcl_vae_row_classes(lcl_graph *g, int64_t n, int64_t classes) {
   return coded(g, n, classes, of_row, classes);
 }
 
-/* ---- latents */
+/* ---- latents ---- */
 
 /* v (rows,width) repeated along each row of the grid, cut to n. */
 static lcl_tensor *along_rows(lcl_tensor *v, int64_t n) {

@@ -1,5 +1,4 @@
-/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on the host.
- */
+/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on the host. */
 #include <math.h>
 
 #include "base/parallel.h"

@@ -10,8 +10,7 @@ static lcl_tensor *bias_param(lcl_graph *g, const char *name, int64_t n, lcl_ini
   return lcl_param(g, lcl_nn_name(full, name, "bias"), LCL_SHAPE(n), init);
 }
 
-/* ---- linear
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- linear ---- */
 
 lcl_tensor *lcl_linear_weight(lcl_graph *g, const char *name, int64_t out, int64_t in,
                               const lcl_linear_desc *desc) {
@@ -47,8 +46,7 @@ lcl_tensor *lcl_flatten(lcl_tensor *x) {
   return lcl_reshape(x, LCL_SHAPE(n, n ? lcl_shape_count(s) / n : 0));
 }
 
-/* ---- convolution
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- convolution ---- */
 
 lcl_tensor *lcl_conv_weight(lcl_graph *g, const char *name, int64_t in_channels,
                             const lcl_conv_block_desc *d) {
@@ -72,8 +70,7 @@ lcl_tensor *lcl_conv_tied(lcl_tensor *v, lcl_tensor *w, lcl_shape in_shape, cons
   return bias_name ? lcl_add_bias(u, bias_name) : u;
 }
 
-/* ---- batch norm
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- batch norm ---- */
 
 /* Every axis but the channels'. */
 static unsigned statistic_axes(lcl_tensor *x) {

@@ -11,8 +11,7 @@
 enum { TAPS = 7 };
 #define BN_EPS 1e-5f
 
-/* ---- masks
- * ------------------------------------------------------------------------------------------------- */
+/* ---- masks ---- */
 
 /* How one side of a product is divided among the colours: `gates` equal parts, in each of which the channels
  * take colours in turn (interleaved) or in contiguous thirds, the remainder to the first. */
@@ -57,8 +56,7 @@ static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int ga
   return d->colours > 1 ? masked(w, d->colours, &out, &in, LCL_MASK_B) : w;
 }
 
-/* ---- parameters
- * -------------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 static lcl_tensor *param(lcl_graph *g, const char *block, const char *part, lcl_shape shape, lcl_init init) {
   char full[LCL_NN_NAME];
@@ -138,8 +136,7 @@ static dense input_params(lcl_graph *g, const lcl_pixelrnn_desc *d) {
                    param(g, "input", "bias", LCL_SHAPE(C), zero) };
 }
 
-/* ---- the network
- * ------------------------------------------------------------------------------------------- */
+/* ---- the network ---- */
 
 /* Levels are centred; zeros and ones stay as they are. */
 static float shift_of(const lcl_pixelrnn_desc *d) {
@@ -197,8 +194,7 @@ lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_p
   return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->colours)), LCL_AXIS(1), false);
 }
 
-/* ---- sampling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sampling ---- */
 
 typedef struct pieces {
   lcl_tensor *item[256];

@@ -164,7 +164,7 @@ static const char *title_map(const lcl_node *node) { return lcl_map_name((lcl_ma
 
 const lcl_op lcl_op_map = { .name = "map", .title = title_map, .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map };
 
-/* ---- building ---------------------------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static bool const_value(const lcl_tensor *t, float *v) {
   if (t->node->op != &lcl_op_const) return false;

@@ -14,8 +14,7 @@ typedef struct pool_attr {
 
 static const lcl_op op_max, op_unpool, op_gather, op_average, op_average_adjoint;
 
-/* ---- shapes
- * ------------------------------------------------------------------------------------------------ */
+/* ---- shapes ---- */
 
 static lcl_status check_window(const pool_attr *a) {
   for (int i = 0; i < 2; i++) {
@@ -111,8 +110,7 @@ static lcl_status infer_gather(lcl_node *node) {
   return LCL_OK;
 }
 
-/* ---- gradients
- * --------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 
 static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches, lcl_shape in, pool_attr a) {
   a.in_h = (int32_t)in.dim[2];
@@ -143,8 +141,7 @@ static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_te
   gin[0] = lcl_node_new(node->graph, &op_average, LCL_IN(gout[0]), &a, 1);
 }
 
-/* ---- launches
- * ---------------------------------------------------------------------------------------------- */
+/* ---- launches ---- */
 
 /* Emits a kernel of pool.cl over `jobs` rows in panel shape, jobs*width elements in tiled shape. */
 static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, int n_args,
@@ -266,8 +263,7 @@ static const lcl_op op_average_adjoint = { .name = "avg_unpool2d",
                                            .grad = grad_average_adjoint,
                                            .lower = lower_average };
 
-/* ---- public
- * ------------------------------------------------------------------------------------------------ */
+/* ---- public ---- */
 
 static pool_attr attr_of(const lcl_pool_desc *desc) {
   pool_attr a;

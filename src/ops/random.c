@@ -1,5 +1,4 @@
-/* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels: cl/random.cl.
- */
+/* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels: cl/random.cl. */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 

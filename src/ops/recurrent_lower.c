@@ -83,8 +83,7 @@ static size_t column_jobs(const plan *p, bool blocks) {
   return (size_t)(blocks ? (rows + p->rows - 1) / p->rows : rows) * (size_t)(p->a.hidden / p->vec);
 }
 
-/* ---- forward
- * ----------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 /* k transposed, in scratch: see kt in cl/bilstm.cl. */
 static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_right, lcl_arg *packed) {
@@ -95,8 +94,7 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
               lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE), lcl_i32(h));
 }
 
-/* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states and pad.
- */
+/* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states and pad. */
 static lcl_status lower_margin(const plan *p, lcl_tensor *const *in, lcl_tensor *out, lcl_arg kt) {
   const lcl_bilstm_attr *a = &p->a;
   lcl_lower *lw = p->lw;
@@ -146,8 +144,7 @@ lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
               sizes[2]);
 }
 
-/* ---- backward
- * ---------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* Everything backward's launches share. */
 typedef struct backward {

@@ -100,7 +100,7 @@ void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **v
   *var = lcl_mean(lcl_square(lcl_sub(x, *mean)), axes, true); /* two passes: no cancellation */
 }
 
-/* ---- arg max --------------------------------------------------------------------------------------------------------- */
+/* ---- arg max ---- */
 
 typedef struct axis_attr { int32_t axis; } axis_attr;
 
@@ -151,7 +151,7 @@ lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
   return lcl_reshape(y, s);
 }
 
-/* ---- softmax --------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ---- */
 
 /* x minus its largest element: the shift cancels, so it has no gradient. */
 static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {

@@ -5,7 +5,7 @@
 #include "ops/map.h"
 #include "ops/shape.h"
 
-/* ---- views --------------------------------------------------------------------------------------------------------- */
+/* ---- views ---- */
 
 typedef struct shape_attr { lcl_shape shape; } shape_attr;
 typedef struct perm_attr { int32_t perm[LCL_MAX_RANK]; } perm_attr;
@@ -269,7 +269,7 @@ static const lcl_op op_unskew = { .name = "unskew", .infer = infer_unskew, .grad
 
 lcl_tensor *lcl_unskew(lcl_tensor *x) { return lcl_node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1); }
 
-/* ---- copies into a part of the result ------------------------------------------------------------------------------- */
+/* ---- copies into a part of the result ---- */
 
 static lcl_status infer_pad(lcl_node *node) {
   const slice_attr *a = node->attr; /* start: before, stop: after */
@@ -391,7 +391,7 @@ static const lcl_op op_skew = { .name = "skew", .infer = infer_skew, .grad = gra
 
 lcl_tensor *lcl_skew(lcl_tensor *x) { return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1); }
 
-/* ---- rows by index ---------------------------------------------------------------------------------------------------- */
+/* ---- rows by index ---- */
 
 typedef struct rows_attr { int64_t rows; } rows_attr;
 

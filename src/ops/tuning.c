@@ -45,9 +45,7 @@ static lcl_status put(table *t, const lcl_tuning_entry *e) {
   return LCL_OK;
 }
 
-/* ---- files
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
   const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
@@ -171,9 +169,7 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
   return st;
 }
 
-/* ---- look-up
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- look-up ---- */
 
 /* Shipped choices go by what a device is, in the terms of the kernels. */
 static const char *shipped_name(const lcl_caps *caps) {
@@ -245,9 +241,7 @@ void lcl_conv_watched(lcl_context *ctx, lcl_lower *lw, const lcl_node *node, uns
   if (t && t->conv_watch) t->conv_watch(t->conv_watch_user, lw, node, possible, standard);
 }
 
-/* ---- products
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- products ---- */
 
 void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
   const lcl_patches *p = &g->patches;

@@ -5,7 +5,7 @@
 #include "graph/internal.h"
 #include "latentcl/ops.h"
 
-/* ---- assignment and moving averages ------------------------------------------------------------------------------------ */
+/* ---- assignment and moving averages ---- */
 
 typedef struct ema_attr { float decay; } ema_attr;
 
@@ -53,7 +53,7 @@ void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay) {
   lcl_node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr){ decay }, 1);
 }
 
-/* ---- optimisers ---------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers ---- */
 
 typedef struct optimiser {
   lcl_optimiser_desc desc;

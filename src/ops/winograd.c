@@ -87,7 +87,7 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
               .bytes = 4.0 * (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
 }
 
-/* ---- filter gradient ----------------------------------------------------------------------------------- */
+/* ---- filter gradient ---- */
 
 enum { GRAD_TILES = 32 }; /* KT of winograd.cl */
 

@@ -1,5 +1,4 @@
-/* Cases: random ones, the reference's answer and its error bound, and the comparison with a device's answer.
- */
+/* Cases: random ones, the reference's answer and its error bound, and the comparison with a device's answer. */
 #include <float.h>
 #include <math.h>
 

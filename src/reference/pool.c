@@ -45,8 +45,7 @@ void lcl_ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane
     }
 }
 
-/* Elements the average of output (i,j) divides by: those inside the image, or those inside the padded image.
- */
+/* Elements the average of output (i,j) divides by: those inside the image, or those inside the padded image. */
 static double divisor(const lcl_ref_pool *d, int64_t i, int64_t j) {
   int64_t y0, y1, x0, x1;
   if (d->count_include_pad) {

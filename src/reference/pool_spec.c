@@ -132,8 +132,7 @@ static lcl_status average_backward(lcl_case *c) {
   return average(c, c->spec->variant != AVG_UNPOOL, c->grad_out[0].data, &c->grad_in[0]);
 }
 
-/* A window's sum and a division, which may be a product with a rounded reciprocal; windows over an element.
- */
+/* A window's sum and a division, which may be a product with a rounded reciprocal; windows over an element. */
 static double pool_terms(const lcl_case *c, int of) {
   lcl_pool_desc d;
   desc_of(c, &d);

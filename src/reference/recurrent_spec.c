@@ -130,8 +130,7 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
   const int64_t beside = lcl_rng_below(r, 3); /* evolve, freeze, evolve with a bias */
   c->attr[0] = (lcl_attr) { .n = 1, .i = { beside == 1 } };
   if (beside == 2) c->in[8].shape = LCL_SHAPE(8 * h);
-  /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep that near 1.
-   */
+  /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep that near 1. */
   c->range[2] = c->range[3] = 1.0 / (double)h;
   c->integers = false; /* whole numbers would saturate every gate */
 }

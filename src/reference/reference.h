@@ -16,8 +16,7 @@ void lcl_ref_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool trans
 
 /* ---- convolution (reference/conv.c) ---- */
 
-/* x (n,c,h,w), filter (o,c/groups,kh,kw), y (n,o,oh,ow). The bottom and right padding follow from oh and ow.
- */
+/* x (n,c,h,w), filter (o,c/groups,kh,kw), y (n,o,oh,ow). The bottom and right padding follow from oh and ow. */
 typedef struct lcl_ref_conv {
   int64_t n, c, h, w, o, kh, kw, oh, ow;
   int64_t stride_y, stride_x, top, left, dilation_y, dilation_x, groups;

@@ -123,8 +123,7 @@ struct lcl_spec {
   /* LCL_SPEC_LINEAR: roundings on the longest way to an element of the result (of == -1) or of input `of`'s
    * gradient. */
   double (*terms)(const lcl_case *c, int of);
-  /* Others: fills out_bound, and grad_bound where grad_in is present. NULL with no flag: results are exact.
-   */
+  /* Others: fills out_bound, and grad_bound where grad_in is present. NULL with no flag: results are exact. */
   lcl_status (*bound)(lcl_case *c);
   /* Largest legal value + 1 of an LCL_INDEX input. */
   int64_t (*limit)(const lcl_case *c);

@@ -60,9 +60,7 @@ static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
   lcl_str_add(csv, "\n");
 }
 
-/* ---- clusters
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- clusters ---- */
 
 static lcl_status by_model(const job *j, int32_t *cluster, int *clusters) {
   lcl_outputs o;
@@ -139,9 +137,7 @@ lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
   return st;
 }
 
-/* ---- codes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- codes ---- */
 
 static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
   lcl_outputs o;

@@ -50,8 +50,7 @@ void lcl_json_metrics(cJSON *parent, const char *name, const lcl_metrics *m) {
   for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(j, m->item[i].name, m->item[i].value);
 }
 
-/* ---- progress
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- progress ---- */
 
 static void to_stderr(void *user, const char *line) {
   (void)user;

@@ -8,8 +8,7 @@
 enum { LOG_EVERY = 50 };                                /* steps between lines of log.jsonl */
 static const double save_every = 10, save_within = 120; /* seconds: at ends of epochs, and inside long ones */
 
-/* ---- words for people
- * ------------------------------------------------------------------------------------------------ */
+/* ---- words for people ---- */
 
 static double value_of(const lcl_trainer *t, const double *means, const char *name) {
   for (int i = 0; i < t->n_values - 1; i++)
@@ -82,9 +81,7 @@ static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m
   lcl_str_free(&s);
 }
 
-/* ---- log lines
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- log lines ---- */
 
 static void add_means(cJSON *j, const lcl_trainer *t, const double *means) {
   for (int i = 0; i < t->n_values - 1; i++) {
@@ -128,9 +125,7 @@ static lcl_status log_epoch(lcl_trainer *t, const double *means, const char *spl
   return lcl_run_log_write(&t->log, j);
 }
 
-/* ---- epochs
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- epochs ---- */
 
 static bool selects(const lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
@@ -234,9 +229,7 @@ static lcl_status run_epochs(lcl_trainer *t) {
   return lcl_trainer_save(t);
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static lcl_status calibrate(lcl_trainer *t) {
   lcl_session *s = t->s;

@@ -4,9 +4,7 @@
 
 #include "train/report.h"
 
-/* ---- head
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- head ---- */
 
 static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v, const char *unit) {
   if (isnan(v)) return;
@@ -77,9 +75,7 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   lcl_str_add(o, "</dl></header>");
 }
 
-/* ---- curves
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- curves ---- */
 
 enum { MAX_SERIES = 12 };
 
@@ -171,9 +167,7 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   return LCL_OK;
 }
 
-/* ---- confusion
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- confusion ---- */
 
 static void class_name(lcl_str *o, const lcl_session *s, int k) {
   const lcl_dataset *ds = s->splits.train;
@@ -252,9 +246,7 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
   lcl_str_add(o, "</div>");
 }
 
-/* ---- pictures
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---- */
 
 static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const char *about) {
   lcl_image image = { 0 };
@@ -308,9 +300,7 @@ static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_
   return st == LCL_OK && (s->cls->can & LCL_CAN_SAMPLE) ? sample_sections(o, s, weights) : st;
 }
 
-/* ---- profile and options
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- profile and options ---- */
 
 typedef struct op_time {
   char name[96];

@@ -10,8 +10,7 @@ lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
  * may be NULL). */
 lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
 
-/* ---- log.jsonl (history.c)
- * ------------------------------------------------------------------------------------------- */
+/* ---- log.jsonl (history.c) ---- */
 
 typedef struct lcl_history {
   struct {
@@ -29,8 +28,7 @@ double lcl_json_number(const cJSON *parent, const char *name);
 const cJSON *lcl_json_child(const cJSON *parent, const char *name);
 const char *lcl_json_word(const cJSON *parent, const char *name);
 
-/* ---- charts (chart.c)
- * ------------------------------------------------------------------------------------------------ */
+/* ---- charts (chart.c) ---- */
 
 typedef struct lcl_series {
   const char *name;

@@ -32,9 +32,7 @@ static const char *spoken(const char *metric, char text[64]) {
   return text;
 }
 
-/* ---- curves
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- curves ---- */
 
 typedef struct curves {
   double *memory;
@@ -136,9 +134,7 @@ static lcl_status curves_section(const page *p) {
   return LCL_OK;
 }
 
-/* ---- final figures
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- final figures ---- */
 
 static const cJSON *last_line(const run *r) {
   return r->log.epochs.n ? r->log.epochs.data[r->log.epochs.n - 1] : NULL;
@@ -240,9 +236,7 @@ static void figures_section(const page *p) {
   lcl_str_add(p->o, "</table></div>");
 }
 
-/* ---- options
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 static void text_of(const cJSON *j, char *text, size_t size) {
   if (cJSON_IsNumber(j))
@@ -297,9 +291,7 @@ static void options_section(const page *p) {
   lcl_str_add(p->o, "</table></details></div>");
 }
 
-/* ---- the page
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the page ---- */
 
 static lcl_status compose(const page *p) {
   const char *model = p->runs[0].config.model;

@@ -32,8 +32,7 @@ const char *lcl_reproduce_title(size_t i) {
   return i < lcl_table_count ? lcl_tables[i]->title : NULL;
 }
 
-/* ---- choosing rows and columns
- * ------------------------------------------------------------------------------------------- */
+/* ---- choosing rows and columns ---- */
 
 static bool listed(const char *list, const char *key) {
   size_t n = strlen(key);
@@ -84,9 +83,7 @@ static int trials_of(const job *j, int column) {
   return LCL_MIN(own > 0 ? own : asked, MAX_TRIALS);
 }
 
-/* ---- one cell
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- one cell ---- */
 
 typedef struct pairs {
   const char *item[MAX_PAIRS];
@@ -191,8 +188,7 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   return record(folder, &result);
 }
 
-/* ---- the table's files
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the table's files ---- */
 
 /* Mean and population standard deviation, as published. */
 static void moments(const cell *c, double *mean, double *std) {

@@ -81,8 +81,7 @@ const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key) {
   return NULL;
 }
 
-/* ---- making
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void *owned, size_t begin) {
   if (f->entries.n == TENSOR_LIMIT) {
@@ -179,9 +178,7 @@ lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path) {
   return s;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* A whole number in [0, 2^53]. */
 static bool whole(const cJSON *j, size_t *out) {

@@ -149,8 +149,7 @@ lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t f
   return st;
 }
 
-/* ---- stages
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- stages ---- */
 
 lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
   memset(out, 0, sizeof *out);

@@ -54,8 +54,7 @@ typedef struct lcl_stage_desc {
 lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *desc, lcl_stage *out);
 void lcl_stage_destroy(lcl_stage *stage);
 
-/* ---- evaluation (eval.c)
- * ------------------------------------------------------------------------------------------- */
+/* ---- evaluation (eval.c) ---- */
 
 typedef struct lcl_evaluator lcl_evaluator;
 /* features: fetch them even when the class has no use for them in its score. */
@@ -79,8 +78,7 @@ lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t f
  * none. */
 lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out);
 
-/* ---- checkpoints (checkpoint.c)
- * ---------------------------------------------------------------------------------------- */
+/* ---- checkpoints (checkpoint.c) ---- */
 
 /* Variables, preprocessing and identity of the session; the caller adds its own state as metadata. */
 lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
@@ -99,8 +97,7 @@ lcl_status lcl_run_load(lcl_run_folder *r);
 /* The outputs of every example of a split under the run's weights. */
 lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
 
-/* ---- run folder (folder.c)
- * ------------------------------------------------------------------------------------------------ */
+/* ---- run folder (folder.c) ---- */
 
 char *lcl_path_join(const char *folder, const char *file); /* lcl_free; NULL: out of memory */
 lcl_status lcl_write_config(lcl_session *s, const char *folder);
@@ -114,8 +111,7 @@ void lcl_run_config_free(lcl_run_config *c);
 /* The recorded options as a parsed set. */
 lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls, lcl_options **out);
 
-/* ---- log and progress (log.c)
- * ------------------------------------------------------------------------------------------------ */
+/* ---- log and progress (log.c) ---- */
 
 /* Appends JSON lines to a file. */
 typedef struct lcl_run_log {

@@ -3,8 +3,7 @@
 
 #include "train/trainer.h"
 
-/* ---- folder and options
- * --------------------------------------------------------------------------------------------- */
+/* ---- folder and options ---- */
 
 static lcl_status new_folder(lcl_trainer *t) {
   char date[32];
@@ -104,9 +103,7 @@ static lcl_status open_session(lcl_trainer *t, lcl_context *ctx, const lcl_tenso
   return s;
 }
 
-/* ---- graphs
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs ---- */
 
 static lcl_tensor *one_row(lcl_tensor *scalar) {
   return lcl_reshape(scalar, LCL_SHAPE(1));
@@ -160,8 +157,7 @@ lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out
   return lcl_stage_create(t->s, &d, out);
 }
 
-/* ---- batches and tables
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- batches and tables ---- */
 
 static lcl_status open_batches(lcl_trainer *t) {
   lcl_session *s = t->s;
@@ -210,9 +206,7 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   return st;
 }
 
-/* ---- first values
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- first values ---- */
 
 static lcl_status load_start(lcl_trainer *t) {
   static const char *const names[] = { "best.safetensors", "last.safetensors" };
@@ -242,9 +236,7 @@ static lcl_status first_values(lcl_trainer *t) {
   return st;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
   char *log = lcl_path_join(t->folder, "log.jsonl");

@@ -22,8 +22,7 @@ typedef struct map {
   float *x, *y;  /* total x width, total x 2: first the examples, then each latent of all marked ones */
 } map;
 
-/* ---- which examples
- * --------------------------------------------------------------------------------------------------- */
+/* ---- which examples ---- */
 
 static lcl_status choose_points(map *m) {
   int64_t all = m->ds->count, want = m->d->points < 0 ? all : m->d->points ? m->d->points : 10000;
@@ -77,9 +76,7 @@ static lcl_status choose_marked(map *m) {
   return failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }
 
-/* ---- features
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- features ---- */
 
 static lcl_status keep_latents(void *user, lcl_stage *stage) {
   map *m = user;
@@ -170,9 +167,7 @@ static lcl_status gather(map *m) {
   return st;
 }
 
-/* ---- results
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- results ---- */
 
 static int32_t label_of(const map *m, int64_t point) {
   if (!m->chosen->labels) return -1;

@@ -142,8 +142,7 @@ static void shrinking_averages(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* A square in the middle: copies keep its label and its ink roughly, differ, and are the same again by seed.
- */
+/* A square in the middle: copies keep its label and its ink roughly, differ, and are the same again by seed. */
 static void copies(void **state) {
   (void)state;
   enum { SIDE = 20, N = 6, COPIES = 5 };

@@ -54,8 +54,7 @@ static void count_event(cl_int err, cl_event *event) {
     cl_int(*f) parameters = real(#name);                                                                     \
     return f arguments;                                                                                      \
   }
-/* One that waits: it does so even when it is made to fail, or the caller could not know when memory is free.
- */
+/* One that waits: it does so even when it is made to fail, or the caller could not know when memory is free. */
 #define WAITING(name, parameters, arguments, code)                                                           \
   cl_int name parameters {                                                                                   \
     int fails = now(#name);                                                                                  \

@@ -1,5 +1,4 @@
-/* Selectors and the switches of features, on made-up devices; and a machine whose drivers report no device.
- */
+/* Selectors and the switches of features, on made-up devices; and a machine whose drivers report no device. */
 #include <unistd.h>
 
 #include "device/device.h"

@@ -27,8 +27,7 @@ static int teardown(void **state) {
   return 0;
 }
 
-/* ---- building a model without the training loop
- * ------------------------------------------------------------------------ */
+/* ---- building a model without the training loop ---- */
 
 typedef struct world {
   lcl_model *model;
@@ -65,8 +64,7 @@ static void end(world *w) {
   lcl_model_destroy(w->model);
 }
 
-/* ---- values of another framework
- * ---------------------------------------------------------------------------------------- */
+/* ---- values of another framework ---- */
 
 /* make_golden.py's fill(): offset + scale*[-1,1) from Murmur's finaliser of the index. */
 static void fill(float *out, size_t n, uint64_t seed, double scale, double offset) {

@@ -70,9 +70,7 @@ static void end(world *w) {
   lcl_model_destroy(w->model);
 }
 
-/* ---- sizes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- sizes ---- */
 
 static void sizes(void **state) {
   (void)state;
@@ -107,8 +105,7 @@ static void sizes(void **state) {
   }
 }
 
-/* ---- what options change
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what options change ---- */
 
 /* Names of terms, inputs and the kinds of variables, as one line. */
 static void describe(const world *w, char *out, size_t size) {
@@ -241,9 +238,7 @@ static void refused(void **state) {
   }
 }
 
-/* ---- training
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- training ---- */
 
 enum { BATCH = 20, STEPS = 25 };
 
@@ -341,8 +336,7 @@ static void statistics(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* ---- the adversarial direction
- * ------------------------------------------------------------------------------------------ */
+/* ---- the adversarial direction ---- */
 
 enum { N = 6, F = 9, K = 4 };
 

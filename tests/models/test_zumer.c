@@ -287,8 +287,7 @@ static void feed_digits(rig *r) {
   if (r->build.label) ASSERT_OK(lcl_feed(r->program, "label", digits_label, sizeof digits_label));
 }
 
-/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a single one.
- */
+/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a single one. */
 static void check_falling(const char *model, const char *opts, int unlabelled, float rate) {
   rig r = open_rig(model, opts, digit, 10, LCL_MODE_TRAIN, 20, unlabelled);
   lcl_optimiser_desc d = r.build.optimiser;

@@ -101,8 +101,7 @@ static bool only_entry(const char *dir, char *path, size_t size) {
   return n == 1;
 }
 
-/* A second search reads the file of the first; a damaged file, other data and another k are searched again.
- */
+/* A second search reads the file of the first; a damaged file, other data and another k are searched again. */
 static void kept_distances(void **state) {
   (void)state;
   enum { N = 200, D = 5 };

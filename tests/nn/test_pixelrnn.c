@@ -315,8 +315,7 @@ static void draws(void **state) {
   net_destroy(&t);
 }
 
-/* ---- gradients
- * --------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 
 /* The network in double precision: the parameters by their names, and the loss. */
 enum { MAX_VARS = 40 };
@@ -503,8 +502,7 @@ static double loss_of(const reference *r) {
   return loss / (double)r->n;
 }
 
-/* Some elements of every parameter's gradient on the device against central differences of the double loss.
- */
+/* Some elements of every parameter's gradient on the device against central differences of the double loss. */
 static void check_gradients(const lcl_pixelrnn_desc *d) {
   net t = net_create(d, 3, NULL);
   lcl_graph *g = new_graph(&t, "training");

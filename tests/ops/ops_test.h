@@ -1,5 +1,4 @@
-/* Every op of a list on many random shapes, forward and gradient, against the double-precision reference.
- */
+/* Every op of a list on many random shapes, forward and gradient, against the double-precision reference. */
 #ifndef LCL_OPS_TEST_H
 #define LCL_OPS_TEST_H
 

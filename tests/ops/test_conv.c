@@ -162,8 +162,7 @@ static void network_layers(void **state) {
   }
 }
 
-/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime pictures.
- */
+/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime pictures. */
 static void fourier(void **state) {
   (void)state;
   static const struct {

@@ -15,8 +15,7 @@ static lcl_context *open_context(const char *disable) {
   return ctx;
 }
 
-/* ---- one layer by hand
- * ------------------------------------------------------------------------------------- */
+/* ---- one layer by hand ---- */
 
 typedef struct layer {
   lcl_context *ctx;
@@ -193,8 +192,7 @@ static void determinism(void **state) {
   layer_destroy(&l);
 }
 
-/* ---- random numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- random numbers ---- */
 
 /* The device draws what the host's generator draws, a new set each run, and repeats itself from the same
  * seed. */
@@ -238,8 +236,7 @@ static void random_numbers(void **state) {
   assert_memory_not_equal(u[0][0], u[0][1], sizeof u[0][0]);
 }
 
-/* ---- mistakes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- mistakes ---- */
 
 static void mistakes(void **state) {
   (void)state;
