@@ -21,6 +21,12 @@ typedef floatv floatu __attribute__((aligned(4)));
 #define PSTORE(v, p) (*(floatv *)(p) = (v))
 #define ONE_ITEM     __attribute__((reqd_work_group_size(1, 1, 1)))
 
+/* First half of TRANSPOSE: in every four numbers of rows a..d. */
+#define FOUR_ROWS(v, w, a, b, c, d)                                                                          \
+  w##a = PAIR_LO(v##a, v##b), w##b = PAIR_HI(v##a, v##b), w##c = PAIR_LO(v##c, v##d),                        \
+  w##d = PAIR_HI(v##c, v##d), v##a = QUAD_LO(w##a, w##c), v##b = QUAD_HI(w##a, w##c),                        \
+  v##c = QUAD_LO(w##b, w##d), v##d = QUAD_HI(w##b, w##d)
+
 #if VEC == 16
 #define MR          14 /* rows of a tile: 2*MR sums, two vectors of B and one of A fill the registers */
 #define ROWS_MEDIUM 8
@@ -30,30 +36,43 @@ typedef floatv floatu __attribute__((aligned(4)));
   ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
 #define ZIP_HI(a, b)                                                                                         \
   ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
+/* For TRANSPOSE, each one instruction. */
+#define PAIR_LO(a, b)                                                                                        \
+  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd))
+#define PAIR_HI(a, b)                                                                                        \
+  ((float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf))
+#define QUAD_LO(a, b)  ((float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd))
+#define QUAD_HI(a, b)  ((float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
+#define PART_LO(a, b)  ((float16)(a.s0123, a.s89ab, b.s0123, b.s89ab))
+#define PART_HI(a, b)  ((float16)(a.s4567, a.scdef, b.s4567, b.scdef))
 #define ROWS_ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define ZIP(o, i)                                                                                            \
-  o##0 = ZIP_LO(i##0, i##8), o##1 = ZIP_HI(i##0, i##8), o##2 = ZIP_LO(i##1, i##9),                           \
-  o##3 = ZIP_HI(i##1, i##9), o##4 = ZIP_LO(i##2, i##10), o##5 = ZIP_HI(i##2, i##10),                         \
-  o##6 = ZIP_LO(i##3, i##11), o##7 = ZIP_HI(i##3, i##11), o##8 = ZIP_LO(i##4, i##12),                        \
-  o##9 = ZIP_HI(i##4, i##12), o##10 = ZIP_LO(i##5, i##13), o##11 = ZIP_HI(i##5, i##13),                      \
-  o##12 = ZIP_LO(i##6, i##14), o##13 = ZIP_HI(i##6, i##14), o##14 = ZIP_LO(i##7, i##15),                     \
-  o##15 = ZIP_HI(i##7, i##15)
-/* Transposes rows v0..v15 into v0..v15: log2(VEC) perfect shuffles; w is room. */
-#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v), ZIP(v, w)
+/* Second half: the quarters of rows a..d. */
+#define FOUR_PARTS(v, w, a, b, c, d)                                                                         \
+  w##a = PART_LO(v##a, v##b), w##b = PART_HI(v##a, v##b), w##c = PART_LO(v##c, v##d),                        \
+  w##d = PART_HI(v##c, v##d), v##a = PART_LO(w##a, w##c), v##b = PART_LO(w##b, w##d),                        \
+  v##c = PART_HI(w##a, w##c), v##d = PART_HI(w##b, w##d)
+/* Transposes rows v0.. into v0..; w is room. Other networks of shuffles took PoCL three times as many. */
+#define TRANSPOSE(v, w)                                                                                      \
+  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), FOUR_ROWS(v, w, 8, 9, 10, 11),                   \
+  FOUR_ROWS(v, w, 12, 13, 14, 15), FOUR_PARTS(v, w, 0, 4, 8, 12), FOUR_PARTS(v, w, 1, 5, 9, 13),             \
+  FOUR_PARTS(v, w, 2, 6, 10, 14), FOUR_PARTS(v, w, 3, 7, 11, 15)
 #else
 #define MR           6
 #define ROWS_MEDIUM  4
 #define ROWS_SMALL   2
 #define LANES        ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
-#define ZIP_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
-#define ZIP_HI(a, b) ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
+#define ZIP_LO(a, b)  ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
+#define ZIP_HI(a, b)  ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
+#define PAIR_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5))
+#define PAIR_HI(a, b) ((float8)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7))
+#define QUAD_LO(a, b) ((float8)(a.s01, b.s01, a.s45, b.s45))
+#define QUAD_HI(a, b) ((float8)(a.s23, b.s23, a.s67, b.s67))
 #define ROWS_ALL(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define ZIP(o, i)                                                                                            \
-  o##0 = ZIP_LO(i##0, i##4), o##1 = ZIP_HI(i##0, i##4), o##2 = ZIP_LO(i##1, i##5),                           \
-  o##3 = ZIP_HI(i##1, i##5), o##4 = ZIP_LO(i##2, i##6), o##5 = ZIP_HI(i##2, i##6),                           \
-  o##6 = ZIP_LO(i##3, i##7), o##7 = ZIP_HI(i##3, i##7)
-#define KEEP(r)         v##r = w##r;
-#define TRANSPOSE(v, w) ZIP(w, v), ZIP(v, w), ZIP(w, v); ROWS_ALL(KEEP)
+#define HALVES(v, w, a, b)                                                                                   \
+  w##a = (float8)(v##a.lo, v##b.lo), v##b = (float8)(v##a.hi, v##b.hi), v##a = w##a
+#define TRANSPOSE(v, w)                                                                                      \
+  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), HALVES(v, w, 0, 4), HALVES(v, w, 1, 5),          \
+  HALVES(v, w, 2, 6), HALVES(v, w, 3, 7)
 #endif
 
 /* lcl_act: 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
