@@ -1,12 +1,19 @@
-/* conv_rows.cl: convolutions with many channels and not too large filters, in panel shape, without packing pictures.
+/* conv_rows.cl: convolutions and their input gradients with many channels and not too large filters, in panel shape.
  *
- *   C[i, (n,q,r)] = act( sum_k A[i,k] x[n, c, q*sh+h0+a*dh, r*sw+w0+b*dw] + bias )      i < m, k = (a,b,c)
+ *   C[i, (n,y,x)] = act( sum_k A[i,k] X[n, c, (y*sh+h0+a*dh)/fh, (x*sw+w0+b*dw)/fw] + bias )      i < m, k = (a,b,c)
  *
+ * where X is zero outside its h x w pixels and between them (where fh, fw do not divide).
  * As in matmul_panel.cl with SOURCE 1, but the roles are swapped: a tile of sums is PIXELS output pixels by 2*VEC output
- * channels, so that the filters are the vectors and the pictures, channels last, are read number by number as they lie.
- * ap: the filters as panel_pack leaves them in panels of VEC rows, ap[panel][k][VEC]. x: (N,H,W,cl) from channels_last,
- * with a pixel of zeros at `zeros`, which taps outside a picture read. Group 0: `pixels` output pixels, group 1: `pairs`
- * pairs of panels.
+ * channels, so that the filters are the vectors and numbers of the pictures their factors.
+ * A work-item takes whole pictures, or rows of one. It copies what they look at into local memory, channels last,
+ * with the zeros around it: the addresses of a tile's pixels then serve all taps. Tiles hold pixels of the same phase
+ * (y%fh, x%fw), which see the same taps; their sums go to local memory too, pixel by pixel, until the work-item's
+ * rows are complete and leave as a whole.
+ *
+ * ap: the filters as panel_pack leaves them in panels of VEC rows, ap[panel][k][VEC]. Local memory: the window
+ * [pics][wh][ww][cl], then the sums [pics][rows*fh][gr][2*VEC], then as much for one pixel more that nobody looks at.
+ * The window begins at row (first row)*sh/fh + h_low and column w_low of X. step_h: taps of a phase lie so far apart.
+ * Group 0: `pics` pictures times `rows` rows of phases, group 1: `pairs` pairs of panels.
  *
  * Tunables:
  *   VEC  floats in a vector: 16 or 8
@@ -14,91 +21,163 @@
 #include "panel.cl"
 
 #if VEC == 16
-#define PIXELS             12 /* of a tile: their addresses are in registers too */
-#define STORE_PIXELS(v, p) vstore8(v.lo, 0, p), vstore4(v.hi.lo, 0, (p) + 8)
+#define PIXELS 12 /* of a tile: their addresses are in registers too */
 #else
-#define PIXELS             6
-#define STORE_PIXELS(v, p) vstore4(v.lo, 0, p), vstore2(v.hi.lo, 0, (p) + 4)
+#define PIXELS 6
 #endif
 
-/* What PIXELS output pixels look at before the tap is added, and where they go. */
-typedef struct pixels {
-  int pic[PIXELS], row[PIXELS], col[PIXELS], to[PIXELS];
-} pixels;
+static void clear(local float *to, int n) {
+  for (int i = 0; i < n; i += VEC) LSTORE((floatv)(0.0f), to + i);
+}
 
-kernel ONE_ITEM void
-conv_rows(global const float *restrict ap, global const float *restrict x, global float *restrict y,
-          global const float *restrict bias, int m, int n, int zeros, int channels, int pixels_all, int pairs, int h, int w,
-          int cl, int gq, int gr, int sh, int sw, int h0, int w0, int ta, int tb, int dh, int dw, int c_base, int ldc,
-          int yn, int yrow, int ycol, int bias_kind, int act, float slope) {
-  const int begin = get_group_id(0) * pixels_all, end = min(n, begin + pixels_all), k_all = ta * tb * channels;
-  const int i_begin = get_group_id(1) * pairs * NR, i_end = min(m, i_begin + pairs * NR);
-  y += c_base;
-  for (int i0 = i_begin; i0 < i_end; i0 += NR) {
-    global const float *a0 = ap + (size_t)i0 * k_all, *a1 = i0 + VEC < m ? a0 + k_all * VEC : a0;
-    int pic = begin / (gq * gr), q = (begin - pic * gq * gr) / gr, r = begin - (pic * gq + q) * gr;
-    for (int j0 = begin; j0 < end; j0 += PIXELS) {
-      const int count = min(PIXELS, end - j0);
-      pixels at;
-      for (int l = 0; l < PIXELS; l++) {
-        at.pic[l] = pic * h * w;
-        at.row[l] = q * sh + h0;
-        at.col[l] = r * sw + w0;
-        at.to[l] = pic * yn + q * yrow + r * ycol;
-        if (l + 1 >= count) continue; /* the last pixel again: computed, not stored */
-        if (++r == gr) {
-          r = 0;
-          if (++q == gq) q = 0, pic++;
-        }
+/* `count` neighbouring pixels of x (C,plane), the first in column 0 of rows of w, to channels-last rows of ww. */
+static void copy_in(global const float *restrict x, local float *restrict to, int count, int plane, int channels, int cl,
+                    int w, int ww) {
+  for (int p0 = 0; p0 < count; p0 += VEC) {
+    const int p = max(0, min(p0, count - VEC)); /* the last pixels together with some once more */
+    int at[VEC], col = p % w, pixel = p / w * ww + col;
+    for (int l = 0; l < VEC; l++) {
+      at[l] = pixel * cl;
+      pixel++;
+      if (++col == w) col = 0, pixel += ww - w;
+    }
+    for (int c = 0; c < cl; c += VEC) {
+      if (count < VEC) {
+        for (int l = 0; l < count; l++)
+          for (int e = 0; e < VEC; e++) to[at[l] + c + e] = c + e < channels ? x[(c + e) * plane + l] : 0.0f;
+        continue;
       }
-      if (++r == gr) {
-        r = 0;
-        if (++q == gq) q = 0, pic++;
-      }
-      floatv c[PIXELS], d[PIXELS];
-      for (int l = 0; l < PIXELS; l++) c[l] = d[l] = (floatv)(0.0f);
-      for (int t = 0; t < ta * tb; t++) {
-        const int a = t / tb, b = t - a * tb;
-        global const float *f0 = a0 + t * channels * VEC, *f1 = a1 + t * channels * VEC;
-        global const float *from[PIXELS];
-        for (int l = 0; l < PIXELS; l++) {
-          const int ih = at.row[l] + a * dh, iw = at.col[l] + b * dw;
-          from[l] = x + (ih >= 0 && ih < h && iw >= 0 && iw < w ? (at.pic[l] + ih * w + iw) * cl : zeros);
-        }
-        for (int k = 0; k < channels; k++) {
-          const floatv b0 = GLOAD(f0 + k * VEC), b1 = GLOAD(f1 + k * VEC);
-          _Pragma("unroll") for (int l = 0; l < PIXELS; l++) {
-            const floatv v = (floatv)(from[l][k]);
-            c[l] = fma(v, b0, c[l]);
-            d[l] = fma(v, b1, d[l]);
-          }
-        }
-      }
-      float tile[NR * VEC] __attribute__((aligned(128))); /* sums as [output channel][pixel] */
-      for (int side = 0; side < 2; side++) {
-        const floatv *from = side ? d : c;
-#define LOAD_ROW(l) floatv v##l = l < PIXELS ? from[l % PIXELS] : (floatv)(0.0f), w##l;
-        ROWS_ALL(LOAD_ROW)
-        TRANSPOSE(v, w);
-#define STORE_ROW(l) PSTORE(v##l, tile + (side * VEC + l) * VEC);
-        ROWS_ALL(STORE_ROW)
+#define LOAD_ROW(r)                                                                                          \
+  floatv v##r = (floatv)(0.0f), w##r;                                                                        \
+  if (c + r < channels) v##r = GLOAD(x + (c + r) * plane + p);
+      ROWS_ALL(LOAD_ROW)
+      TRANSPOSE(v, w);
+#define STORE_ROW(r) LSTORE(v##r, to + at[r] + c);
+      ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
+    }
+  }
+}
+
+/* The sums of `count` neighbouring pixels to y (rows,ldc). */
+static void copy_out(local float *restrict from, global float *restrict y, int count, int rows, int ldc, int act, float slope) {
+  if (act)
+    for (int i = 0; i < count * NR; i += VEC) LSTORE(activate(LLOAD(from + i), act, slope), from + i);
+  for (int p0 = 0; p0 < count; p0 += VEC) {
+    const int p = max(0, min(p0, count - VEC));
+    for (int i = 0; i < rows; i += VEC) {
+      if (count < VEC) {
+        for (int e = 0; e < min(VEC, rows - i); e++)
+          for (int l = 0; l < count; l++) y[(size_t)(i + e) * ldc + l] = from[l * NR + i + e];
+        continue;
       }
-      const int rows = min(NR, m - i0), run = count == PIXELS && at.to[PIXELS - 1] - at.to[0] == PIXELS - 1;
-      for (int i = 0; i < rows; i++) {
-        floatv v = PLOAD(tile + i * VEC);
-        if (bias_kind) v += bias[i0 + i];
-        if (act) v = activate(v, act, slope);
-        global float *to = y + (size_t)(i0 + i) * ldc;
-        if (run) {
-          STORE_PIXELS(v, to + at.to[0]);
-        } else {
-          float s[VEC] __attribute__((aligned(64)));
-          PSTORE(v, s);
-          for (int l = 0; l < count; l++) to[at.to[l]] = s[l];
+#define LOAD_ROW(l) floatv v##l = LLOAD(from + (p + l) * NR + i), w##l;
+      ROWS_ALL(LOAD_ROW)
+      TRANSPOSE(v, w);
+#define STORE_ROW(l)                                                                                         \
+  if (i + l < rows) GSTORE(v##l, y + (size_t)(i + l) * ldc + p);
+      ROWS_ALL(STORE_ROW)
+#undef STORE_ROW
+#undef LOAD_ROW
+    }
+  }
+}
+
+/* One dimension of a phase: pixels phase, phase + f, ... of `size` see taps first, first + step, ... of `all`. */
+typedef struct phase {
+  int count, first, taps, start; /* start: where the first tap looks from pixel 0, in the window */
+} phase;
+
+static phase phase_of(int number, int size, int f, int s, int x0, int d, int step, int all, int low) {
+  phase p = { (size - number + f - 1) / f, 0, 0, 0 };
+  const int most = min(step, all);
+  while (p.first < most && (number * s + x0 + p.first * d) % f) p.first++;
+  if (p.first == most) return p;
+  p.taps = (all - 1 - p.first) / step + 1;
+  p.start = (number * s + x0 + p.first * d) / f - low;
+  return p;
+}
+
+kernel ONE_ITEM void conv_rows(global const float *restrict ap, global const float *restrict x, global float *restrict y,
+                               global const float *restrict bias, local float *restrict window, int m, int pictures,
+                               int channels, int cl, int pics, int rows, int pairs, int h, int w, int h_low, int w_low,
+                               int wh, int ww, int gq, int gr, int sh, int sw, int h0, int w0, int ta, int tb, int dh,
+                               int dw, int fh, int fw, int step_h, int step_w, int ldc, int yn, int bias_kind, int act,
+                               float slope) {
+  const int blocks = ((gq + fh - 1) / fh + rows - 1) / rows, block = get_group_id(0) / blocks, pic0 = block * pics;
+  const int q0 = ((int)get_group_id(0) - block * blocks) * rows, lines = min(rows * fh, gq - q0 * fh);
+  const int pic_n = min(pics, pictures - pic0), k_all = ta * tb * channels, picture = wh * ww * cl;
+  const int top = min(wh, max(0, -(q0 * sh + h_low))), bottom = max(top, min(wh, h - (q0 * sh + h_low)));
+  local float *sums = window + pics * picture;
+  for (int p = 0; p < pic_n; p++) {
+    local float *to = window + p * picture;
+    clear(to, top * ww * cl);
+    for (int row = top; row < bottom; row++) {
+      clear(to + row * ww * cl, -w_low * cl);
+      clear(to + (row * ww + w - w_low) * cl, (ww - w + w_low) * cl);
+    }
+    clear(to + bottom * ww * cl, (wh - bottom) * ww * cl);
+    copy_in(x + ((size_t)(pic0 + p) * channels * h + q0 * sh + h_low + top) * w, to + (top * ww - w_low) * cl,
+            (bottom - top) * w, h * w, channels, cl, w, ww);
+  }
+  const int i_begin = get_group_id(1) * pairs * NR, i_end = min(m, i_begin + pairs * NR);
+  for (int i0 = i_begin; i0 < i_end; i0 += NR) {
+    global const float *a0 = ap + (size_t)i0 * k_all, *a1 = i0 + VEC < m ? a0 + k_all * VEC : a0;
+    float b[NR] __attribute__((aligned(128)));
+    for (int i = 0; i < NR; i++) b[i] = bias_kind && i0 + i < m ? bias[i0 + i] : 0.0f;
+    for (int number = 0; number < fh * fw; number++) {
+      const int nh = number / fw, nw = number - nh * fw;
+      const phase u = phase_of(nh, lines, fh, sh, h0, dh, step_h, ta, h_low);
+      const phase v = phase_of(nw, gr, fw, sw, w0, dw, step_w, tb, w_low);
+      const int n = pic_n * u.count * v.count;
+      if (n <= 0) continue;
+      const int move_h = step_h * dh / fh, move_w = step_w * dw / fw;
+      /* Where PIXELS pixels look and their sums go; a row or picture that they pass the end of adds its jump. */
+      const int in_q = (sh * ww - v.count * sw) * cl, in_p = picture - u.count * sh * ww * cl;
+      const int out_q = fh * gr - v.count * fw, out_p = (lines - u.count * fh) * gr;
+      const int turns_q = (PIXELS + v.count - 1) / v.count, turns_p = (turns_q + u.count - 1) / u.count;
+      intv r = LANES, q = (intv)(0), in = LANES * (sw * cl), out = LANES * fw + nh * gr + nw;
+      for (int j0 = 0; j0 < n; j0 += PIXELS) {
+        for (int i = 0; i < turns_q; i++) {
+          const intv past = r >= v.count;
+          r -= past & v.count, q -= past, in += past & in_q, out += past & out_q;
         }
+        for (int i = 0; i < turns_p; i++) {
+          const intv past = q >= u.count;
+          q -= past & u.count, in += past & in_p, out += past & out_p;
+        }
+        const intv inside = LANES < n - j0;
+        int to[VEC] __attribute__((aligned(64))), look[VEC] __attribute__((aligned(64)));
+        *(intv *)look = in & inside;
+        *(intv *)to = select((intv)(pics * rows * fh * gr), out, inside) * NR;
+        r += PIXELS, in += PIXELS * sw * cl, out += PIXELS * fw;
+
+        local const float *from[PIXELS];
+        floatv c[PIXELS], d[PIXELS];
+        _Pragma("unroll") for (int l = 0; l < PIXELS; l++) {
+          from[l] = window + look[l];
+          c[l] = PLOAD(b), d[l] = PLOAD(b + VEC);
+        }
+        for (int t = 0; t < u.taps * v.taps; t++) {
+          const int e = t / v.taps, f = t - e * v.taps;
+          const int tap = (u.first + e * step_h) * tb + v.first + f * step_w;
+          const int at = ((u.start + e * move_h) * ww + v.start + f * move_w) * cl;
+          global const float *f0 = a0 + tap * channels * VEC, *f1 = a1 + tap * channels * VEC;
+          for (int k = 0; k < channels; k++) {
+            const floatv b0 = GLOAD(f0 + k * VEC), b1 = GLOAD(f1 + k * VEC);
+            _Pragma("unroll") for (int l = 0; l < PIXELS; l++) {
+              const floatv s = (floatv)(from[l][at + k]);
+              c[l] = fma(s, b0, c[l]);
+              d[l] = fma(s, b1, d[l]);
+            }
+          }
+        }
+        _Pragma("unroll") for (int l = 0; l < PIXELS; l++) LSTORE(c[l], sums + to[l]), LSTORE(d[l], sums + to[l] + VEC);
       }
     }
+    for (int p = 0; p < pic_n; p++)
+      copy_out(sums + p * lines * gr * NR, y + (size_t)(pic0 + p) * yn + (size_t)i0 * ldc + q0 * fh * gr, lines * gr,
+               min(NR, m - i0), ldc, act, slope);
   }
 }

@@ -232,7 +232,10 @@ static double b_element(const lcl_gemm *g, const float *b, int64_t z, int64_t k,
     r = k % p->gr, q = k / p->gr % p->gq, n = k / p->gr / p->gq;
     tb = j % p->tb, ta = j / p->tb % p->ta, c = j / p->tb / p->ta;
   }
+  const int64_t fh = LCL_MAX(p->fh, 1), fw = LCL_MAX(p->fw, 1);
   int64_t y = q * p->sh + p->h0 + ta * p->dh, x = r * p->sw + p->w0 + tb * p->dw;
+  if (y % fh || x % fw) return 0;
+  y /= fh, x /= fw;
   if (y < 0 || y >= p->h || x < 0 || x >= p->w) return 0;
   return b[((n * p->all_channels + z * p->channels + c) * p->h + y) * p->w + x];
 }

@@ -184,8 +184,37 @@ static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t 
   return p;
 }
 
+/* The input gradient as one product over pixels that are parts of gy's. */
+static lcl_gemm all_phases(const lcl_gemm *one, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
+  lcl_gemm g = *one;
+  g.n = s->n * s->h * s->w;
+  g.k = s->kh * s->kw * g.a_len;
+  g.a_tb = g.a_sa = g.ycol = 1;
+  g.yrow = s->w;
+  g.flops = 2.0 * (double)(g.m * g.batch * g.k) * (double)(s->n * s->oh * s->ow);
+  g.patches = (lcl_patches) { .pictures = s->n,
+                              .all_channels = s->o,
+                              .channels = g.a_len,
+                              .h = s->oh,
+                              .w = s->ow,
+                              .gq = s->h,
+                              .gr = s->w,
+                              .sh = 1,
+                              .sw = 1,
+                              .h0 = a->pad[0],
+                              .w0 = a->pad[2],
+                              .ta = s->kh,
+                              .tb = s->kw,
+                              .dh = -a->dilation[0],
+                              .dw = -a->dilation[1],
+                              .fh = a->stride[0],
+                              .fw = a->stride[1] };
+  return g;
+}
+
 /* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position + pad -
- * tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride. */
+ * tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride, unless
+ * cl/conv_rows.cl takes them all at once. */
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
@@ -210,6 +239,10 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
   int copy = -1;
   g.channels_last = &copy;
   set_epilogue(lw, &g, e);
+  const lcl_gemm whole = all_phases(&g, a, &s);
+  if (LCL_MAX(a->stride[0], a->stride[1]) > 1 && s.n && plane &&
+      lcl_gemm_choose(lcl_lower_caps(lw), &whole).algorithm == LCL_GEMM_ROWS)
+    return lcl_gemm_lower(lw, &whole);
   for (int64_t ph = 0; ph < LCL_MIN(a->stride[0], s.h); ph++) {
     for (int64_t pw = 0; pw < LCL_MIN(a->stride[1], s.w); pw++) {
       const phase y = phase_of(a, 0, ph, s.h, s.kh), x = phase_of(a, 1, pw, s.w, s.kw);

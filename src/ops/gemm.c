@@ -239,41 +239,44 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
                                          .bytes = bytes_of(g) });
 }
 
-/* Panels of `vec` filters are the vectors, numbers of the channels-last pictures their factors. */
+static int64_t gcd(int64_t a, int64_t b) {
+  return b ? gcd(b, a % b) : a;
+}
+
+/* Panels of `vec` filters are the vectors, numbers of the pictures their factors. */
 static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
-  const int64_t panels = ceil_div(g->m, p->vec),
-                cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
+  const lcl_gemm_rows r = lcl_gemm_rows_of(g, p);
+  const int64_t panels = ceil_div(g->m, p->vec), fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
   snprintf(options, sizeof options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s rows", g->label);
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vec));
   LCL_TRY(emit_pack(lw, g, p, options, packed, p->vec, g->k, 1));
-  int copy;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, p, &copy));
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
   arg_list l = { .n = 0 };
   add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
-  add(&l, lcl_scratch_arg(lw, copy, LCL_READ));
+  add(&l, g->b);
   add(&l, g->c);
   add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
-  INTS(&l, g->m, g->n, x->pictures * x->h * x->w * cl, x->channels,
-       p->panels_n * LCL_GEMM_ROWS_PIXELS(p->vec), p->panels_m, x->h, x->w, cl);
+  add(&l, lcl_local((size_t)r.local));
+  INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w, r.h_low, r.w_low,
+       r.wh, r.ww);
   add_geometry(&l, x);
-  INTS(&l, g->c_base, g->ldc, g->yn, g->yrow, g->ycol, g->bias_kind, g->act);
+  INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn, g->bias_kind,
+       g->act);
   add(&l, lcl_f32(g->slope));
-  return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "conv_rows.cl", .options = options },
-                             .kernel = "conv_rows",
-                             .args = l.a,
-                             .n_args = l.n,
-                             .dims = 2,
-                             .global = { (size_t)ceil_div(g->n, p->panels_n * LCL_GEMM_ROWS_PIXELS(p->vec)),
-                                         (size_t)ceil_div(ceil_div(panels, 2), p->panels_m) },
-                             .local = { 1, 1 },
-                             .flops = g->flops,
-                             .bytes = bytes_of(g) });
+  return lcl_emit(lw, &(lcl_emit_desc) {
+                          .label = label,
+                          .source = { .file = "conv_rows.cl", .options = options },
+                          .kernel = "conv_rows",
+                          .args = l.a,
+                          .n_args = l.n,
+                          .dims = 2,
+                          .global = { (size_t)r.items, (size_t)ceil_div(ceil_div(panels, 2), p->panels_m) },
+                          .local = { 1, 1 },
+                          .flops = g->flops,
+                          .bytes = bytes_of(g) });
 }
 
 /* ---- tiles --------------------------------------------------------------------------------------------- */

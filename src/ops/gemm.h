@@ -13,11 +13,14 @@ typedef enum lcl_gemm_source {
 
 /* Pictures x (pictures, all_channels, h, w); product z of the batch uses channels z*channels... Pixel (q,r)
  * of a gq x gr grid with tap (a,b), a < ta, b < tb, is x[q*sh + h0 + a*dh, r*sw + w0 + b*dw], zero outside.
+ * With fh or fw above 1 those are numbers of parts of pixels: x[(q*sh + h0 + a*dh)/fh, ...], zero where that
+ * does not divide (the input gradient of a strided convolution; only LCL_GEMM_ROWS computes it).
  */
 typedef struct lcl_patches {
   int64_t pictures, all_channels, channels, h, w;
   int64_t gq, gr, sh, sw, h0, w0;
   int64_t ta, tb, dh, dw;
+  int64_t fh, fw; /* 0 stands for 1 */
 } lcl_patches;
 
 enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW };
@@ -52,7 +55,7 @@ typedef enum lcl_gemm_algorithm {
   LCL_GEMM_DIRECT, /* panel devices, patches with sw = 1 and at most LCL_GEMM_DIRECT_ROWS rows of A */
   LCL_GEMM_TILED,
   LCL_GEMM_CLBLAST,
-  LCL_GEMM_ROWS /* panel devices, patches, batch 1: see cl/conv_rows.cl */
+  LCL_GEMM_ROWS /* panel devices, patches, batch 1, whole pictures as the result: see cl/conv_rows.cl */
 } lcl_gemm_algorithm;
 enum { LCL_GEMM_DIRECT_ROWS = 4 };
 #define LCL_GEMM_ROWS_PIXELS(vec) ((vec) == 16 ? 12 : 6) /* of a tile of LCL_GEMM_ROWS */
@@ -72,6 +75,15 @@ typedef struct lcl_gemm_params {
 
 /* The choice for a product on a device: every kernel parameter comes from here. */
 lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g);
+
+/* How LCL_GEMM_ROWS shares out a product: a work-item takes `pics` pictures by `rows` rows of each phase, for
+ * which it holds wh x ww pixels of x from row h_low and column w_low of it, cl floats each. */
+typedef struct lcl_gemm_rows {
+  int64_t pics, rows, items, h_low, w_low, wh, ww, cl;
+  int64_t local; /* bytes of local memory */
+} lcl_gemm_rows;
+lcl_gemm_rows lcl_gemm_rows_of(const lcl_gemm *g, const lcl_gemm_params *p);
+bool lcl_gemm_rows_can(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p);
 
 /* Emits the launches. Sizes beyond 31 bits are an error of lcl_emit. */
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g);

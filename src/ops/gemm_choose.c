@@ -16,19 +16,70 @@ static bool wants_channels_last(const lcl_gemm *g, int vec) {
   return g->source == LCL_GEMM_PATCHES && !rows && 2 * p->channels >= vec;
 }
 
-/* Filters as vectors, where they fill them, a pair of panels of them stays in the second cache, and the
- * pictures are to be copied to channels-last anyway. */
+static int64_t floor_div(int64_t a, int64_t b) {
+  return a / b - (a % b < 0);
+}
+
+/* First and last pixel (in parts) of one dimension that positions 0..count-1 look at. */
+static int64_t reach(int64_t count, int64_t step, int64_t start, int64_t taps, int64_t move, bool last) {
+  const int64_t far = (taps - 1) * move;
+  return last ? (count - 1) * step + start + LCL_MAX(far, 0) : start + LCL_MIN(far, 0);
+}
+
+lcl_gemm_rows lcl_gemm_rows_of(const lcl_gemm *g, const lcl_gemm_params *p) {
+  const lcl_patches *x = &g->patches;
+  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), gq = ceil_div(x->gq, fh),
+                gr = ceil_div(x->gr, fw), wanted = p->panels_n * LCL_GEMM_ROWS_PIXELS(p->vec);
+  lcl_gemm_rows r = { .pics = LCL_MAX(1, LCL_MIN(wanted / (gq * gr), x->pictures)),
+                      .rows = LCL_MIN(ceil_div(wanted, gr), gq),
+                      .h_low = floor_div(reach(1, x->sh, x->h0, x->ta, x->dh, false), fh),
+                      .w_low = floor_div(reach(1, x->sw, x->w0, x->tb, x->dw, false), fw),
+                      .cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) };
+  r.w_low = LCL_MIN(r.w_low, 0); /* rows of x are copied as a whole */
+  r.wh = floor_div(reach(r.rows * fh, x->sh, x->h0, x->ta, x->dh, true), fh) - r.h_low + 1;
+  r.ww = LCL_MAX(floor_div(reach(gr * fw, x->sw, x->w0, x->tb, x->dw, true), fw), x->w - 1) - r.w_low + 1;
+  r.items = ceil_div(gq, r.rows) * ceil_div(x->pictures, r.pics);
+  r.local = (int64_t)sizeof(float) *
+            (r.pics * r.wh * r.ww * r.cl + (r.pics * r.rows * fh * x->gr + 1) * 2 * p->vec);
+  return r;
+}
+
+bool lcl_gemm_rows_can(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p) {
+  const bool whole = g->c_base == 0 && g->ycol == 1 && g->yrow == g->patches.gr;
+  return caps->panel && g->source == LCL_GEMM_PATCHES && g->batch == 1 && g->k > 0 && whole &&
+         lcl_gemm_rows_of(g, p).local <= (int64_t)caps->local_mem;
+}
+
+/* Filters as vectors, where they fill them, those of a phase for a pair of panels stay in the second cache,
+ * and the pictures are better read channels last. */
 static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
-  const int64_t nr = 2 * p->vec, pairs = ceil_div(g->m, nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
-  if (g->source != LCL_GEMM_PATCHES || g->batch != 1 || g->k == 0 || !wants_channels_last(g, p->vec))
-    return false;
-  if (4 * g->m < 3 * pairs * nr || g->k * nr * (int64_t)sizeof(float) > 128 << 10) return false;
-  const int64_t tiles = ceil_div(g->n, LCL_GEMM_ROWS_PIXELS(p->vec));
-  p->algorithm = LCL_GEMM_ROWS;
+  const lcl_patches *x = &g->patches;
+  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), parts = fh * fw, nr = 2 * p->vec,
+                pairs = ceil_div(g->m, nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  p->panels_n = 1;
+  if (!lcl_gemm_rows_can(caps, g, p)) return false;
+  if (parts == 1 ? !wants_channels_last(g, p->vec) : 2 * x->channels < p->vec) return false;
+  const int64_t k = ceil_div(x->ta, fh) * ceil_div(x->tb, fw) * x->channels;
+  if (4 * g->m < 3 * pairs * nr || k * nr * (int64_t)sizeof(float) > 128 << 10) return false;
+  /* Work-items whose tiles are full, whose number suits the compute units, and that share few rows of x. */
+  const int64_t pixels = LCL_GEMM_ROWS_PIXELS(p->vec), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
+  int64_t least = INT64_MAX;
+  int best = 0;
+  for (p->panels_n = 1; p->panels_n <= 64; p->panels_n++) {
+    const lcl_gemm_rows r = lcl_gemm_rows_of(g, p);
+    if (r.local > room || (best && r.items < 4 * units)) break;
+    const int64_t tiles = ceil_div(r.pics * r.rows * ceil_div(x->gr, fw), pixels);
+    const int64_t cost =
+        ceil_div(r.items, units) * (tiles * pairs * g->k * pixels + r.pics * r.wh * r.ww * r.cl / 2);
+    if (cost >= least) continue;
+    least = cost;
+    best = p->panels_n;
+  }
+  p->algorithm = best ? LCL_GEMM_ROWS : LCL_GEMM_PANEL;
   p->kc_max = 512;
-  p->panels_n = (int)LCL_MAX(1, tiles / (8 * units));
+  p->panels_n = best;
   p->panels_m = (int)pairs;
-  return true;
+  return best > 0;
 }
 
 /* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every

@@ -250,15 +250,18 @@ void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
   if (g->source == LCL_GEMM_MATRIX)
     snprintf(key + n, 160 - (size_t)n, " b%c", g->csb == 1 ? 'n' : 't');
   else
-    snprintf(key + n, 160 - (size_t)n,
-             " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
-             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures,
-             (long long)p->channels, (long long)p->h, (long long)p->w, (long long)p->ta, (long long)p->tb,
-             (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
+    n += snprintf(key + n, 160 - (size_t)n,
+                  " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
+                  g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures,
+                  (long long)p->channels, (long long)p->h, (long long)p->w, (long long)p->ta,
+                  (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
+  if (LCL_MAX(p->fh, p->fw) > 1)
+    snprintf(key + n, 160 - (size_t)n, " parts %lld,%lld", (long long)p->fh, (long long)p->fw);
 }
 
 bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p) {
   bool splits = p->splits >= 1 && (int64_t)p->splits <= LCL_MAX(g->k, 1);
+  if (LCL_MAX(g->patches.fh, g->patches.fw) > 1 && p->algorithm != LCL_GEMM_ROWS) return false;
   switch (p->algorithm) {
   case LCL_GEMM_DIRECT:
     return caps->panel && g->source == LCL_GEMM_PATCHES && g->patches.sw == 1 &&
@@ -269,9 +272,8 @@ bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_para
            p->panels_n >= 1 && p->panels_m >= 1 &&
            (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
   case LCL_GEMM_ROWS:
-    return caps->panel && g->source == LCL_GEMM_PATCHES && g->batch == 1 && g->k > 0 &&
-           (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) &&
-           p->panels_n >= 1 && p->panels_m >= 1;
+    return (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) &&
+           p->panels_n >= 1 && p->panels_m >= 1 && lcl_gemm_rows_can(caps, g, p);
   case LCL_GEMM_TILED:
     return splits && (p->group == 8 || p->group == 16) &&
            (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);

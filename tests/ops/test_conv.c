@@ -162,6 +162,51 @@ static void network_layers(void **state) {
   }
 }
 
+/* Strided convolutions with enough channels for filters as vectors, whose input gradients are one product
+ * over all phases of the stride: phases without taps, of different counts, behind asymmetric padding. With
+ * both lengths of vectors, where there are panels, and shares of one tile, of rows and of several pictures.
+ */
+static void strided(void **state) {
+  (void)state;
+  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_ROWS, 16, 512, 0, 1, 1, 0, 0, 1, 0 },
+                                              { LCL_GEMM_ROWS, 8, 256, 0, 3, 2, 0, 0, 1, 0 },
+                                              { LCL_GEMM_ROWS, 16, 128, 0, 20, 2, 0, 0, 1, 0 } };
+  lcl_context *whole = ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  rng r = { 29 };
+  const int count = small ? 2 : 80;
+  for (int i = 0; i < count;) {
+    lcl_ref_conv d = { .groups = below(&r, 8) ? 1 : 2 };
+    d.n = below(&r, small ? 2 : 6) + 1;
+    d.c = d.groups * (24 + (small ? 0 : below(&r, 60)));
+    d.o = d.groups * (8 + below(&r, small ? 3 : 60));
+    d.h = below(&r, small ? 5 : 20) + 1, d.w = below(&r, small ? 5 : 20) + 1;
+    d.kh = below(&r, 4) + 1, d.kw = below(&r, 4) + 1;
+    d.stride_y = below(&r, 3) + 1, d.stride_x = d.stride_y == 1 ? below(&r, 2) + 2 : below(&r, 3) + 1;
+    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1, d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
+    d.top = below(&r, 4), d.left = below(&r, 4);
+    const int64_t bottom = below(&r, 4), right = below(&r, 4);
+    if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
+        !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow))
+      continue;
+    const size_t c = (size_t)i % (LCL_COUNT(choices) + 1);
+    if (c < LCL_COUNT(choices) && lcl_context_caps(ctx)->panel)
+      lcl_gemm_watch(ctx, force_params, choices[c]);
+    else
+      lcl_gemm_watch(ctx, NULL, NULL);
+    const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
+                                 .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
+                                 .dilation = { (int)d.dilation_y, (int)d.dilation_x },
+                                 .groups = (int)d.groups };
+    const bool integers = below(&r, 2), bias = below(&r, 2);
+    check(&r, &d, &desc, INPUT_GRAD, integers, bias);
+    check(&r, &d, &desc, FORWARD, integers, bias);
+    i++;
+  }
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
 /* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime pictures. */
 static void fourier(void **state) {
   (void)state;
@@ -258,7 +303,7 @@ static void every_algorithm(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
-                                      cmocka_unit_test(every_algorithm), cmocka_unit_test(fourier_own),
-                                      cmocka_unit_test(fourier) };
+                                      cmocka_unit_test(strided),       cmocka_unit_test(every_algorithm),
+                                      cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
