@@ -10,8 +10,9 @@ enum { MAX_OWN = 24, MAX_SET = 160 };
 
 static void print_option(const lcl_option *o) {
   static const char *const types[] = { "whole number", "number", "true|false", "", "text" };
-  const char *type = o->type == LCL_OPTION_CHOICE ? o->choices : types[o->type];
-  printf("  %-20s %s", o->name, type);
+  const bool choice = o->type == LCL_OPTION_CHOICE;
+  printf("  %-20s %s", o->name, choice ? o->allowed : types[o->type]);
+  if (!choice && o->allowed) printf(" in %s", o->allowed);
   if (*o->value) printf("  (%s)", o->value);
   printf("\n      %s\n", o->help);
 }

@@ -21,16 +21,17 @@ typedef enum lcl_option_type {
   LCL_OPTION_INT,
   LCL_OPTION_FLOAT,
   LCL_OPTION_BOOL,   /* true/false, yes/no, on/off, 1/0 */
-  LCL_OPTION_CHOICE, /* one of choices */
+  LCL_OPTION_CHOICE, /* one of `allowed` */
   LCL_OPTION_STRING
 } lcl_option_type;
 
 typedef struct lcl_option {
   const char *name;
   lcl_option_type type;
-  const char *value;   /* the default, as text; "" for a number means "from the model's defaults" */
-  const char *help;    /* one line */
-  const char *choices; /* "none|random|semantic" */
+  const char *value; /* the default, as text; "" for a number means "from the model's defaults" */
+  const char *help;  /* one line */
+  /* Of a choice: "none|random|semantic". Of a number: its interval, as "[1,4096]" or "(0,inf)"; NULL: any. */
+  const char *allowed;
 } lcl_option;
 
 /* A parsed set: every option of the model with its value. Reading an option that does not exist is a
@@ -176,7 +177,8 @@ typedef struct lcl_sample_desc {
   int64_t n;
   uint64_t seed;
   float temperature; /* logits are divided by it; 0: 1 */
-  const float *given; /* n x C*H*W, in prepared space: the first given_rows rows of each are kept; NULL: nothing is */
+  /* n x C*H*W, in prepared space: the first given_rows rows of each are kept; NULL: nothing is. */
+  const float *given;
   int64_t given_rows;
 } lcl_sample_desc;
 

@@ -25,7 +25,7 @@ static const lcl_option options[] = {
     "what is inserted between stages: nothing, square fully-connected layers, or wide convolutions (stack "
     "only)",
     "baseline|fc|conv" },
-  { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3", NULL },
+  { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3", "[0,3]" },
   { "ce_mode", LCL_OPTION_CHOICE, "",
     "loss: both Bernoulli terms on the softmax, or categorical (default: categorical for the vgg baseline "
     "only)",
@@ -35,8 +35,8 @@ static const lcl_option options[] = {
   { "wide_kernels", LCL_OPTION_STRING, "11,3",
     "stack, conv variant: odd filter sides of the inserted convolutions", NULL },
   { "width", LCL_OPTION_INT, "64", "vgg: maps of the first group (128, 256, 512, 512 follow in proportion)",
-    NULL },
-  { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none", NULL },
+    "[1,1024]" },
+  { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none", "[0,2)" },
   { "wd_mode", LCL_OPTION_CHOICE, "gradient",
     "vgg: weight decay in the gradient, or times the rate after the step", "gradient|after" },
   { "prep", LCL_OPTION_CHOICE, "",
@@ -97,13 +97,6 @@ static lcl_status read_plan(const lcl_options *o, const lcl_model_data *d, plan 
   if (strcmp(p->variant, "conv") == 0)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "option variant: the vgg network has no conv variant; choose baseline or fc");
-  if (p->fc_layers < 0 || p->fc_layers > 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option fc_layers: 0 to 3 are possible, got %d", p->fc_layers);
-  if (p->width < 1 || p->width > 1024)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option width: 1 to 1024, got %d", p->width);
-  if (p->dropout < 0 || p->dropout * 0.5f >= 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option dropout: expected a factor in [0, 2), got %g",
-                    (double)p->dropout);
   return LCL_OK;
 }
 

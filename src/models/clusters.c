@@ -13,22 +13,6 @@ void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d) {
   if (d->reduce > 1) d->prefer = "images105"; /* Omniglot's files as drawn */
 }
 
-lcl_status lcl_cluster_check(const lcl_options *o) {
-  static const struct {
-    const char *name;
-    int64_t lo, hi;
-  } whole[] = {
-    { "types", 0, 100000 }, { "copies", 1, 10000 }, { "reduce", 1, 64 }, { "clusters", 0, 1000 }
-  };
-  for (size_t i = 0; i < LCL_COUNT(whole); i++) {
-    int64_t v = lcl_option_int(o, whole[i].name);
-    if (v < whole[i].lo || v > whole[i].hi)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %lld to %lld are possible, not %lld", whole[i].name,
-                      (long long)whole[i].lo, (long long)whole[i].hi, (long long)v);
-  }
-  return LCL_OK;
-}
-
 int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d) {
   int64_t clusters = lcl_option_int(o, "clusters");
   return clusters > 0 ? clusters : d->classes;

@@ -7,16 +7,16 @@
 /* Rows of an option table: a set made of copies, as IMSAT's Omniglot. */
 #define LCL_CLUSTER_OPTIONS                                                                                  \
   { "types", LCL_OPTION_INT, "0",                                                                            \
-    "only so many classes of the training part, chosen by data_seed (Omniglot: 100)", NULL },                \
+    "only so many classes of the training part, chosen by data_seed (Omniglot: 100); 0: all",                \
+    "[0,1e5]" },                                                                                          \
       { "copies", LCL_OPTION_INT, "1",                                                                       \
-        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)", NULL },        \
+        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)", "[1,10000]" }, \
   {                                                                                                          \
-    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)", NULL       \
+    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)", "[1,64]"   \
   }
 
 /* Everything there is, without labels; with these options. */
 void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d);
-lcl_status lcl_cluster_check(const lcl_options *o);
 /* Number of clusters: option clusters, or the data's classes. */
 int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d);
 /* Metric accuracy_percent, under the best assignment of clusters to classes; none without labels or

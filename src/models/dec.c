@@ -20,11 +20,11 @@ enum { MAX_HIDDEN = 6, ENCODE_BATCH = 256 };
 static const lcl_option options[] = {
   { "system", LCL_OPTION_CHOICE, "dae", "dae: the autoencoder; dec: clusters, from a run of dae (--start)",
     "dae|dec" },
-  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", NULL },
+  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   LCL_CLUSTER_OPTIONS,
   { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them", NULL },
-  { "latent", LCL_OPTION_INT, "10", "dimensions of the code", NULL },
-  { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", NULL },
+  { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
+  { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", "[0,1)" },
 };
 
 typedef struct net {
@@ -197,16 +197,10 @@ static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples
 
 static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];
-  int64_t clusters = lcl_cluster_count(o, d), latent = lcl_option_int(o, "latent");
-  double mask = lcl_option_float(o, "mask");
-  LCL_TRY(lcl_cluster_check(o));
+  const int64_t clusters = lcl_cluster_count(o, d);
   if (lcl_parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
                     MAX_HIDDEN, lcl_option_text(o, "hidden"));
-  if (latent < 1 || latent > 4096)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option latent: 1 to 4096, got %lld", (long long)latent);
-  if (mask < 0 || mask >= 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option mask: from 0 to below 1, got %g", mask);
   if (is_dec(o) && (clusters < 2 || clusters > 1000))
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "

@@ -26,23 +26,25 @@ static const lcl_option options[] = {
   { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits", "cluster|hash" },
   { "system", LCL_OPTION_CHOICE, "imsat-vat", "objective and network, as in the paper's tables",
     "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat" },
-  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", NULL },
-  { "bits", LCL_OPTION_INT, "16", "bits of a code", NULL },
+  { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
+  { "bits", LCL_OPTION_INT, "16", "bits of a code", "[1,64]" },
   { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
-  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)", NULL },
-  { "mu", LCL_OPTION_FLOAT, "4", "weight of the marginal entropy inside it (clusters)", NULL },
-  { "rim_decay", LCL_OPTION_FLOAT, "0.0005", "weight of the squared weights (rim)", NULL },
+  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)", "[0,inf)" },
+  { "mu", LCL_OPTION_FLOAT, "4", "weight of the marginal entropy inside it (clusters)", "[0,inf)" },
+  { "rim_decay", LCL_OPTION_FLOAT, "0.0005", "weight of the squared weights (rim)", "[0,inf)" },
   { "alpha", LCL_OPTION_FLOAT, "0.25", "length of the perturbation over the distance to the neighbour",
-    NULL },
+    "(0,inf)" },
   { "nn_index", LCL_OPTION_INT, "10",
-    "which neighbour, the nearest other point being 0: 10 as in the authors' code, 9 is the tenth", NULL },
-  { "xi", LCL_OPTION_FLOAT, "10", "step of the finite difference behind the adversarial direction", NULL },
-  { "power_iterations", LCL_OPTION_INT, "1", "how often that direction is refined", NULL },
+    "which neighbour, the nearest other point being 0: 10 as in the authors' code, 9 is the tenth",
+    "[0,1000]" },
+  { "xi", LCL_OPTION_FLOAT, "10", "step of the finite difference behind the adversarial direction",
+    "(0,inf)" },
+  { "power_iterations", LCL_OPTION_INT, "1", "how often that direction is refined", "[1,100]" },
   { "init_mode", LCL_OPTION_CHOICE, "code", "initial weights as the authors' code or as the paper says them",
     "code|paper" },
   LCL_CLUSTER_OPTIONS,
   { "queries", LCL_OPTION_INT, "100", "queries a class in the evaluation of codes; the rest is searched",
-    NULL },
+    "[1,inf)" },
   { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates", "trapezoid|step" },
 };
 
@@ -85,8 +87,6 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
                     "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
                     "classes)",
                     (long long)n->outputs);
-  if (n->hash && (n->outputs < 1 || n->outputs > 64))
-    return lcl_fail(LCL_ERR_ARGUMENT, "option bits: 1 to 64 are possible, not %lld", (long long)n->outputs);
   return read_hidden(n);
 }
 
@@ -269,28 +269,9 @@ static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metric
   return t->features && strcmp(t->split, "all") == 0 ? score_codes(&n, m, t, metrics) : LCL_OK;
 }
 
-static lcl_status check_numbers(const lcl_options *o) {
-  static const char *const positive[] = { "alpha", "xi" }, *const not_negative[] = { "mu", "rim_decay",
-                                                                                     "lam" };
-  for (size_t i = 0; i < LCL_COUNT(positive); i++)
-    if (lcl_option_float(o, positive[i]) <= 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s must be positive", positive[i]);
-  for (size_t i = 0; i < LCL_COUNT(not_negative); i++)
-    if (lcl_option_float(o, not_negative[i]) < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s cannot be negative", not_negative[i]);
-  if (lcl_option_int(o, "power_iterations") < 1 || lcl_option_int(o, "power_iterations") > 100)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option power_iterations: 1 to 100 are possible");
-  if (lcl_option_int(o, "nn_index") < 0 || lcl_option_int(o, "nn_index") > 1000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option nn_index: 0 to 1000 are possible");
-  if (lcl_option_int(o, "queries") < 1) return lcl_fail(LCL_ERR_ARGUMENT, "option queries must be positive");
-  return LCL_OK;
-}
-
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, o, d));
-  LCL_TRY(lcl_cluster_check(o));
-  LCL_TRY(check_numbers(o));
   s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
   s->batch = 250;
   s->fresh_batches = true;

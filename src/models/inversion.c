@@ -23,8 +23,8 @@ static const lcl_option options[] = {
   { "alpha", LCL_OPTION_FLOAT, "",
     "weight of the cross-entropy; 1: supervised only (default 0.3; small-cnn and resnet3-16 "
     "0.6)",
-    NULL },
-  { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", NULL },
+    "[0,1]" },
+  { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", "[0,1]" },
   { "l2_mode", LCL_OPTION_CHOICE, "mean", "squared error over an example's elements", "sum|half_sum|mean" },
   { "unit_norm", LCL_OPTION_BOOL, "false", "scale each image to length 1, as the theory has it", NULL },
   { "global_mean", LCL_OPTION_BOOL, "false", "large-cnn: average the maps before the last layer", NULL },
@@ -247,14 +247,8 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
   if (!lcl_option_is(o, "arch", "bird10")) d->valid = 5000;
 }
 
-static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird) {
-  static const char *const shares[] = { "alpha", "beta" };
+static lcl_status check(const lcl_model_data *d, bool bird) {
   if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
-  for (size_t i = 0; i < LCL_COUNT(shares); i++) {
-    double v = lcl_option_float(o, shares[i]);
-    if (v < 0 || v > 1)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %g is not between 0 and 1", shares[i], v);
-  }
   bool sound = d->channels == 1 && d->height == 1;
   if (bird && (!sound || d->width < 1024 + 5 * 512))
     return lcl_fail(LCL_ERR_ARGUMENT,
@@ -269,7 +263,7 @@ static lcl_status check(const lcl_options *o, const lcl_model_data *d, bool bird
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   bool bird = lcl_option_is(o, "arch", "bird10"), small = lcl_option_is(o, "arch", "small-cnn");
-  LCL_TRY(check(o, d, bird));
+  LCL_TRY(check(d, bird));
   s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT,
                                  .lr = bird    ? 0.001

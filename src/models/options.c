@@ -1,6 +1,7 @@
 /* Options of models: parsing with messages that list what is valid, and typed reading. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/base.h"
@@ -93,6 +94,14 @@ static bool parse_float(const char *text, double *out) {
   return true;
 }
 
+/* Whether v lies in an interval as mathematicians write it. */
+static bool inside(const char *interval, double v) {
+  char first, last;
+  double lo, hi;
+  if (!interval || sscanf(interval, "%c%lf,%lf%c", &first, &lo, &hi, &last) != 4) return true;
+  return (first == '(' ? v > lo : v >= lo) && (last == ')' ? v < hi : v <= hi);
+}
+
 static bool choice_listed(const char *choices, const char *text) {
   size_t n = strlen(text);
   if (n == 0 || strchr(text, '|')) return false;
@@ -103,6 +112,11 @@ static bool choice_listed(const char *choices, const char *text) {
   return false;
 }
 
+static lcl_status expected(const lcl_option *d, const char *what, const char *text) {
+  return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected %s%s%s, got \"%s\"", d->name, what,
+                  d->allowed ? " in " : "", d->allowed ? d->allowed : "", text);
+}
+
 static lcl_status check_value(const lcl_option *d, const char *text) {
   int64_t i;
   double f;
@@ -110,20 +124,18 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
   if (*text == '\0' && *d->value == '\0') return LCL_OK;
   switch (d->type) {
   case LCL_OPTION_INT:
-    if (!parse_int(text, &i))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected a whole number, got \"%s\"", d->name, text);
+    if (!parse_int(text, &i) || !inside(d->allowed, (double)i)) return expected(d, "a whole number", text);
     return LCL_OK;
   case LCL_OPTION_FLOAT:
-    if (!parse_float(text, &f))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected a number, got \"%s\"", d->name, text);
+    if (!parse_float(text, &f) || !inside(d->allowed, f)) return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
     if (!parse_bool(text, &b))
       return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name, text);
     return LCL_OK;
   case LCL_OPTION_CHOICE:
-    if (!choice_listed(d->choices, text))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name, d->choices,
+    if (!choice_listed(d->allowed, text))
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name, d->allowed,
                       text);
     return LCL_OK;
   case LCL_OPTION_STRING:

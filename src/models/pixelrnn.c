@@ -12,9 +12,9 @@
 #include <math.h>
 
 static const lcl_option options[] = {
-  { "layers", LCL_OPTION_INT, "1", "Diagonal BiLSTM layers (papers: 1 and 7)", NULL },
+  { "layers", LCL_OPTION_INT, "1", "Diagonal BiLSTM layers (papers: 1 and 7)", "[1,40]" },
   { "hidden", LCL_OPTION_INT, "16", "hidden units h of a direction; maps are 2h wide (residual=false: h)",
-    NULL },
+    "[1,1024]" },
   { "residual", LCL_OPTION_BOOL, "true", "layers add to their input; false: they replace it", NULL },
   { "batch_norm", LCL_OPTION_BOOL, "false", "batch norm of the input-to-state maps", NULL },
   { "levels", LCL_OPTION_CHOICE, "2",
@@ -26,8 +26,8 @@ static const lcl_option options[] = {
     "they are); dynamic: a new draw each time in training; threshold: value > 1/2; static: only binary files "
     "are taken",
     "fixed|dynamic|threshold|static" },
-  { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", NULL },
-  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", NULL },
+  { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", "[0,6]" },
+  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", "[1,4096]" },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
   { "pad_cells", LCL_OPTION_CHOICE, "evolve",
     "cells left of the image, where each row begins: evolve: run from the initial state with an input of "
@@ -77,18 +77,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
       d->binarise = modes[i].binarise;
 }
 
-static lcl_status in_range(const lcl_options *o, const char *name, int64_t lo, int64_t hi) {
-  const int64_t v = lcl_option_int(o, name);
-  if (!lcl_option_given(o, name) || (v >= lo && v <= hi)) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %lld is outside %lld .. %lld", name, (long long)v,
-                  (long long)lo, (long long)hi);
-}
-
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
-  LCL_TRY(in_range(o, "layers", 1, 40));
-  LCL_TRY(in_range(o, "hidden", 1, 1024));
-  LCL_TRY(in_range(o, "head_layers", 0, 6));
-  LCL_TRY(in_range(o, "head_width", 1, 4096));
   const bool grey = lcl_option_is(o, "colours", "grey");
   const int64_t channels = grey ? 1 : d->channels;
   if (lcl_option_is(o, "colours", "rgb") && d->channels != 3)

@@ -3,18 +3,10 @@
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
-  &lcl_model_semantic_noise,
-  &lcl_model_imsat,
-  &lcl_model_dec,
-  &lcl_model_inversion,
-  &lcl_model_ladder,
-  &lcl_model_pixelrnn,
-  &lcl_model_augconv,
-  &lcl_model_vae,
-  &lcl_model_m2,
-  &lcl_model_two_head,
-  &lcl_model_vae_ladder,
-  &lcl_model_vae_ladder_control,
+  &lcl_model_semantic_noise, &lcl_model_imsat,      &lcl_model_dec,
+  &lcl_model_inversion,      &lcl_model_ladder,     &lcl_model_pixelrnn,
+  &lcl_model_augconv,        &lcl_model_vae,        &lcl_model_m2,
+  &lcl_model_two_head,       &lcl_model_vae_ladder, &lcl_model_vae_ladder_control,
 };
 
 size_t lcl_model_count(void) {

@@ -49,7 +49,7 @@ static const lcl_option options[] = {
   { "lambda1", LCL_OPTION_FLOAT, "", "weight of the reconstruction terms (default 0.03; cifar 0.01)", NULL },
   { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's", NULL },
   { "perturb_std", LCL_OPTION_FLOAT, "0.2", "standard deviation of the perturbation, in units of the range",
-    NULL },
+    "[0,inf)" },
   { "perturb_range_grad", LCL_OPTION_BOOL, "true",
     "let the gradient flow through that range; without it the noise only ever calls for larger logits, and "
     "with many labels "
@@ -60,7 +60,7 @@ static const lcl_option options[] = {
     NULL },
   { "dec_act_z", LCL_OPTION_CHOICE, "relu", "activation of z_R", "relu|linear" },
   { "denoise_std", LCL_OPTION_FLOAT, "0",
-    "noise on the encoder's input while training (the paper's variants: 0.1)", NULL },
+    "noise on the encoder's input while training (the paper's variants: 0.1)", "[0,inf)" },
   { "denoise_where", LCL_OPTION_CHOICE, "input", "where that noise enters", "input|every_layer" },
   { "denoise_target", LCL_OPTION_CHOICE, "clean_pass",
     "what inner reconstructions are compared with when denoising", "clean_pass|noisy_pass" },
@@ -313,8 +313,6 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   const architecture *a = choose(o, d);
   bool cifar = strcmp(a->name, "cifar") == 0, synthetic = strcmp(d->name, "synthetic") == 0;
   if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
-  if (lcl_option_float(o, "perturb_std") < 0 || lcl_option_float(o, "denoise_std") < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "perturb_std and denoise_std cannot be negative");
   /* The paper trains 160 epochs of real data; the built-in digits are easier and there to be quick. */
   int quarter = synthetic ? 10 : 40;
   s->epochs = 4 * quarter;

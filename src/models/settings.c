@@ -6,29 +6,33 @@
 
 static const lcl_option common[] = {
   { "epochs", LCL_OPTION_INT, "", "passes over the training images (the unlabelled ones where there are any)",
-    NULL },
-  { "batch", LCL_OPTION_INT, "", "examples in a step", NULL },
-  { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)", NULL },
-  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all", NULL },
-  { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...", NULL },
+    "[1,1e7]" },
+  { "batch", LCL_OPTION_INT, "", "examples in a step", "[1,1e6]" },
+  { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)",
+    "[0,1e6]" },
+  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all",
+    "[0,1e9]" },
+  { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...", "[0,1e9]" },
   { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
-  { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none", NULL },
+  { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none",
+    "[-1,1e9]" },
   { "validation_random", LCL_OPTION_BOOL, "", "hold out at random, by the seed, instead of the last ones",
     NULL },
   { "optimiser", LCL_OPTION_CHOICE, "", "update rule", "sgd|momentum|nesterov|rmsprop|adam|adadelta" },
-  { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", NULL },
+  { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
   { "lr_schedule", LCL_OPTION_CHOICE, "",
     "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor an epoch; "
     "linear: to 0 "
     "between lr_from and lr_until; plateau: divide when stalled for lr_every epochs",
     "constant|step|exponential|linear|plateau" },
-  { "lr_factor", LCL_OPTION_FLOAT, "", "see lr_schedule", NULL },
-  { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", NULL },
-  { "lr_from", LCL_OPTION_INT, "", "see lr_schedule", NULL },
-  { "lr_until", LCL_OPTION_INT, "", "see lr_schedule", NULL },
-  { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", NULL },
-  { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit", NULL },
-  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never", NULL },
+  { "lr_factor", LCL_OPTION_FLOAT, "", "see lr_schedule", "(0,inf)" },
+  { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", "[1,1e6]" },
+  { "lr_from", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
+  { "lr_until", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
+  { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", "[0,inf)" },
+  { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit", "[0,inf)" },
+  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
+    "[0,1e7]" },
   { "augment", LCL_OPTION_BOOL, "true",
     "random crops, mirroring and draws in training, where the model has them", NULL },
 };
@@ -38,44 +42,32 @@ const lcl_option *lcl_common_options(size_t *n) {
   return common;
 }
 
-static lcl_status read_int(const lcl_options *o, const char *name, int64_t lo, int64_t hi, int *out) {
-  if (!lcl_option_given(o, name)) return LCL_OK;
-  int64_t v = lcl_option_int(o, name);
-  if (v < lo || v > hi)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %lld is outside %lld .. %lld", name, (long long)v,
-                    (long long)lo, (long long)hi);
-  *out = (int)v;
-  return LCL_OK;
+static void read_int(const lcl_options *o, const char *name, int *out) {
+  if (lcl_option_given(o, name)) *out = (int)lcl_option_int(o, name);
 }
 
-static lcl_status read_positive(const lcl_options *o, const char *name, bool zero, double *out) {
-  if (!lcl_option_given(o, name)) return LCL_OK;
-  double v = lcl_option_float(o, name);
-  if (v < 0 || (!zero && v == 0))
-    return lcl_fail(LCL_ERR_ARGUMENT, "option %s: %g must be positive", name, v);
-  *out = v;
-  return LCL_OK;
+static void read_float(const lcl_options *o, const char *name, double *out) {
+  if (lcl_option_given(o, name)) *out = lcl_option_float(o, name);
 }
 
-static lcl_status apply_schedule(lcl_schedule *s, const lcl_options *o) {
-  LCL_TRY(read_positive(o, "lr", false, &s->lr));
+static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
+  read_float(o, "lr", &s->lr);
   if (lcl_option_given(o, "lr_schedule")) {
     static const char *const names[] = { "constant", "step", "exponential", "linear", "plateau" };
     for (size_t i = 0; i < LCL_COUNT(names); i++)
       if (lcl_option_is(o, "lr_schedule", names[i])) s->kind = (lcl_schedule_kind)i;
   }
-  LCL_TRY(read_positive(o, "lr_factor", false, &s->factor));
-  LCL_TRY(read_int(o, "lr_every", 1, 1000000, &s->every));
-  LCL_TRY(read_int(o, "lr_from", 0, 1000000, &s->from));
-  LCL_TRY(read_int(o, "lr_until", 0, 1000000, &s->until));
+  read_float(o, "lr_factor", &s->factor);
+  read_int(o, "lr_every", &s->every);
+  read_int(o, "lr_from", &s->from);
+  read_int(o, "lr_until", &s->until);
   bool by_factor =
       s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_EXPONENTIAL || s->kind == LCL_SCHEDULE_PLATEAU;
   if (by_factor && s->factor <= 0) s->factor = s->kind == LCL_SCHEDULE_EXPONENTIAL ? 0.99 : 5;
   if ((s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_PLATEAU) && s->every <= 0) s->every = 40;
-  return LCL_OK;
 }
 
-static lcl_status apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
+static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
   if (lcl_option_given(o, "optimiser")) {
     static const struct {
       const char *name;
@@ -88,25 +80,24 @@ static lcl_status apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
       if (lcl_option_is(o, "optimiser", kinds[i].name)) d->kind = kinds[i].kind;
   }
   double v = d->weight_decay;
-  LCL_TRY(read_positive(o, "weight_decay", true, &v));
+  read_float(o, "weight_decay", &v);
   d->weight_decay = (float)v;
   v = d->clip_norm;
-  LCL_TRY(read_positive(o, "clip_norm", true, &v));
+  read_float(o, "clip_norm", &v);
   d->clip_norm = (float)v;
-  return LCL_OK;
 }
 
 lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
-  LCL_TRY(read_int(o, "epochs", 1, 10000000, &s->epochs));
-  LCL_TRY(read_int(o, "batch", 1, 1 << 20, &s->batch));
-  LCL_TRY(read_int(o, "unlabelled_batch", 0, 1 << 20, &s->unlabelled_batch));
+  read_int(o, "epochs", &s->epochs);
+  read_int(o, "batch", &s->batch);
+  read_int(o, "unlabelled_batch", &s->unlabelled_batch);
   int labels = (int)s->labels_per_class;
-  LCL_TRY(read_int(o, "labels_per_class", 0, 1 << 30, &labels));
+  read_int(o, "labels_per_class", &labels);
   s->labels_per_class = labels;
-  LCL_TRY(read_int(o, "subset", 0, 1 << 30, &s->subset));
-  LCL_TRY(read_int(o, "patience", 0, 10000000, &s->patience));
-  LCL_TRY(apply_schedule(&s->schedule, o));
-  LCL_TRY(apply_optimiser(&s->optimiser, o));
+  read_int(o, "subset", &s->subset);
+  read_int(o, "patience", &s->patience);
+  apply_schedule(&s->schedule, o);
+  apply_optimiser(&s->optimiser, o);
   s->no_augment = s->no_augment || !lcl_option_bool(o, "augment");
   if (!s->select) s->select = "error_percent";
   return LCL_OK;
@@ -116,7 +107,7 @@ lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o,
   if (cls->data) cls->data(o, d);
   if (lcl_option_given(o, "validation")) {
     int v = 0;
-    LCL_TRY(read_int(o, "validation", -1, 1 << 30, &v));
+    read_int(o, "validation", &v);
     d->valid = v == 0 ? -1 : v;
   }
   if (lcl_option_given(o, "validation_random")) d->split_random = lcl_option_bool(o, "validation_random");

@@ -257,13 +257,6 @@ lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_
                          .y_in_encoder = y_in_encoder,
                          .softmax = lcl_option_is(o, "cls_out", "softmax") };
   if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
-  if (n->latent < 1 || n->latent > 4096)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option latent: 1 to 4096, got %lld", (long long)n->latent);
-  if (lcl_option_int(o, "sample_trials") < 1 || lcl_option_int(o, "sample_trials") > 10000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option sample_trials: 1 to 10000, got %s",
-                    lcl_option_text(o, "sample_trials"));
-  if (lcl_option_float(o, "w_c") < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option w_c: cannot be negative, got %s", lcl_option_text(o, "w_c"));
   if (side(d->height, 2) < 1 || side(d->width, 2) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "images of %lldx%lld are too small for two 7x7 convolutions (13x13 at least)",

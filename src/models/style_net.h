@@ -14,14 +14,15 @@
 
 /* Options of both classes. */
 #define LCL_STYLE_OPTIONS                                                                                    \
-  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", NULL },                                     \
+  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                               \
       { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                            \
       { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                             \
         "affine layer between the convolutions (auto: on images up to 32x32)", "auto|true|false" },          \
       { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                             \
         "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },              \
       { "w_c", LCL_OPTION_FLOAT, "1",                                                                        \
-        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)", NULL },     \
+        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)",             \
+        "[0,inf)" },                                                                                         \
       { "kl_form", LCL_OPTION_CHOICE, "exact",                                                               \
         "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",               \
         "exact|as_printed" },                                                                                \
@@ -29,7 +30,7 @@
         "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey values",  \
         "dynamic|fixed|threshold|none" },                                                                    \
   {                                                                                                          \
-    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`", NULL               \
+    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`", "[1,10000]"        \
   }
 
 typedef struct lcl_style_net {

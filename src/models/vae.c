@@ -17,8 +17,8 @@ static const lcl_option options[] = {
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
     "more square layers: 1: between the convolutions of both paths; 2: also after the encoder's second and "
     "after decoder_fc",
-    NULL },
-  { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", NULL },
+    "[0,2]" },
+  { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
@@ -163,11 +163,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
-  int64_t fc = lcl_option_int(o, "n_interspersed_fc"), maps = lcl_option_int(o, "maps");
-  if (fc < 0 || fc > 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option n_interspersed_fc: 0, 1 or 2, got %lld", (long long)fc);
-  if (maps < 1 || maps > 1024)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option maps: 1 to 1024, got %lld", (long long)maps);
+  (void)o;
   if (d->height < 2 * KERNEL - 1 || d->width < 2 * KERNEL - 1)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",

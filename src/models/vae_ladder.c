@@ -25,9 +25,9 @@ static const lcl_option options[] = {
   { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
   { "recon", LCL_OPTION_CHOICE, "l2", "reconstruction cost: l2 (classification) or bce (generation)",
     "l2|bce" },
-  { "w_r", LCL_OPTION_FLOAT, "1", "weight of the reconstruction", NULL },
-  { "w_kl", LCL_OPTION_FLOAT, "1", "weight of each layer's KL", NULL },
-  { "w_c", LCL_OPTION_FLOAT, "10", "weight of the class cost", NULL },
+  { "w_r", LCL_OPTION_FLOAT, "1", "weight of the reconstruction", "[0,inf)" },
+  { "w_kl", LCL_OPTION_FLOAT, "1", "weight of each layer's KL", "[0,inf)" },
+  { "w_c", LCL_OPTION_FLOAT, "10", "weight of the class cost", "[0,inf)" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
@@ -247,22 +247,12 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
   lcl_vae_binarise(o, d);
 }
 
-static lcl_status check_weights(const lcl_options *o) {
-  static const char *const names[] = { "w_r", "w_kl", "w_c" };
-  for (size_t i = 0; i < LCL_COUNT(names); i++)
-    if (lcl_option_float(o, names[i]) < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: cannot be negative, got %s", names[i],
-                      lcl_option_text(o, names[i]));
-  return LCL_OK;
-}
-
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   int width[MAX_LAYERS];
   if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   if (read_layers(o, width) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
-  LCL_TRY(check_weights(o));
   /* The schedule of the Ladder: 100 epochs of 150 at the full rate. */
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;

@@ -20,14 +20,14 @@ enum { MAX_LAYERS = 9 };
 
 static const lcl_option options[] = {
   { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
-  { "latent", LCL_OPTION_INT, "50", "dimensions of z", NULL },
-  { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer", NULL },
-  { "lambda1", LCL_OPTION_FLOAT, "1", "denoising cost of the first hidden layer", NULL },
-  { "lambda_rest", LCL_OPTION_FLOAT, "0.01", "denoising cost of each layer above it", NULL },
+  { "latent", LCL_OPTION_INT, "50", "dimensions of z", "[1,4096]" },
+  { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer", "[0,inf)" },
+  { "lambda1", LCL_OPTION_FLOAT, "1", "denoising cost of the first hidden layer", "[0,inf)" },
+  { "lambda_rest", LCL_OPTION_FLOAT, "0.01", "denoising cost of each layer above it", "[0,inf)" },
   { "recon", LCL_OPTION_CHOICE, "l2", "reconstruction cost: l2 (classification) or bce (generation)",
     "l2|bce" },
   { "w_vae", LCL_OPTION_FLOAT, "",
-    "weight of the bound (image and KL); 0: without it (default 1; 0.1 for bce)", NULL },
+    "weight of the bound (image and KL); 0: without it (default 1; 0.1 for bce)", "[0,inf)" },
   { "combinator", LCL_OPTION_CHOICE, "gauss", "denoising function of a unit", "gauss|sig|adhoc|amlp" },
   { "binarise", LCL_OPTION_CHOICE, "none",
     "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at 1/2",
@@ -242,17 +242,10 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 }
 
 static lcl_status check_options(const lcl_options *o) {
-  static const char *const names[] = { "noise", "lambda1", "lambda_rest", "w_vae" };
   int width[MAX_LAYERS];
   if (lcl_parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
-  if (lcl_option_int(o, "latent") < 1 || lcl_option_int(o, "latent") > 4096)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option latent: 1 to 4096, got %s", lcl_option_text(o, "latent"));
-  for (size_t i = 0; i < LCL_COUNT(names); i++)
-    if (lcl_option_float(o, names[i]) < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: cannot be negative, got %s", names[i],
-                      lcl_option_text(o, names[i]));
   return LCL_OK;
 }
 

@@ -34,11 +34,12 @@ static const lcl_model_data mnist = {
   .name = "test", .channels = 1, .height = 28, .width = 28, .classes = 10
 };
 
-static void set_options(lcl_options *o, const char *text) {
+static lcl_status set_options(lcl_options *o, const char *text) {
   char copy[256], *rest = copy;
   snprintf(copy, sizeof copy, "%s", text);
   for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
-    ASSERT_OK(lcl_options_set_pair(o, one));
+    LCL_TRY(lcl_options_set_pair(o, one));
+  return LCL_OK;
 }
 
 /* options: "a=1 b=2". */
@@ -47,8 +48,8 @@ static lcl_status create(const char *name, const lcl_model_data *data, const cha
   lcl_options *o;
   ASSERT_OK(lcl_model_find(name, &cls));
   ASSERT_OK(lcl_model_options(cls, &o));
-  set_options(o, options);
-  lcl_status s = lcl_model_create(cls, o, data, m);
+  lcl_status s = set_options(o, options);
+  if (s == LCL_OK) s = lcl_model_create(cls, o, data, m);
   lcl_options_destroy(o);
   return s;
 }

@@ -33,13 +33,14 @@ typedef struct rig {
 static lcl_status make_model(const char *name, const char *opts, const lcl_model_data *d, lcl_model **out) {
   const lcl_model_class *cls;
   lcl_options *o;
+  lcl_status s = LCL_OK;
   char text[256], *save = NULL;
   ASSERT_OK(lcl_model_find(name, &cls));
   ASSERT_OK(lcl_model_options(cls, &o));
   snprintf(text, sizeof text, "%s", opts);
   for (char *pair = strtok_r(text, " ", &save); pair; pair = strtok_r(NULL, " ", &save))
-    ASSERT_OK(lcl_options_set_pair(o, pair));
-  lcl_status s = lcl_model_create(cls, o, d, out);
+    if (s == LCL_OK) s = lcl_options_set_pair(o, pair);
+  if (s == LCL_OK) s = lcl_model_create(cls, o, d, out);
   lcl_options_destroy(o);
   return s;
 }
@@ -437,10 +438,10 @@ static void test_refusals(void **state) {
   refuse("augconv", "variant=conv wide_kernels=10,3", digit, 10, "odd");
   refuse("augconv", "", tiny, 10, "too small");
   refuse("augconv", "", digit, 0, "needs labels");
-  refuse("augconv", "fc_layers=4", colour, 10, "0 to 3");
+  refuse("augconv", "fc_layers=4", colour, 10, "[0,3]");
   refuse("augconv", "variant=conv", colour, 10, "no conv variant");
   refuse("augconv", "dropout=3", colour, 10, "dropout");
-  refuse("vae", "n_interspersed_fc=3", digit, 0, "0, 1 or 2");
+  refuse("vae", "n_interspersed_fc=3", digit, 0, "[0,2]");
   refuse("vae", "", tiny, 0, "too small");
   refuse("m2", "maps=4", digit, 10, "two whole numbers");
   refuse("m2", "w_c=-1", digit, 10, "w_c");

@@ -12,6 +12,9 @@ static const lcl_option defs[] = {
   { "on", LCL_OPTION_BOOL, "false", "a switch", NULL },
   { "kind", LCL_OPTION_CHOICE, "one", "a choice", "one|two|twelve" },
   { "text", LCL_OPTION_STRING, "", "a text", NULL },
+  { "side", LCL_OPTION_INT, "4", "a number with limits", "[-1,8]" },
+  { "share", LCL_OPTION_FLOAT, "", "another", "[0,1)" },
+  { "scale", LCL_OPTION_FLOAT, "1", "a third", "(0,inf)" },
 };
 
 static void parsing(void **state) {
@@ -25,6 +28,10 @@ static void parsing(void **state) {
   ASSERT_OK(lcl_options_set_pair(o, "on=Yes"));
   ASSERT_OK(lcl_options_set_pair(o, "kind=two"));
   ASSERT_OK(lcl_options_set_pair(o, "text=a=b"));
+  ASSERT_OK(lcl_options_set_pair(o, "side=-1"));
+  ASSERT_OK(lcl_options_set_pair(o, "side=8"));
+  ASSERT_OK(lcl_options_set_pair(o, "share=0"));
+  ASSERT_OK(lcl_options_set_pair(o, "scale=1e30"));
   ASSERT_OK(lcl_options_copy(o, &copy));
   lcl_options_destroy(o);
   assert_int_equal(lcl_option_int(copy, "n"), -17);
@@ -44,6 +51,8 @@ static void mistakes(void **state) {
     { "rate=fast", "number" },   { "rate=nan", "number" }, { "on=perhaps", "true or false" },
     { "kind=three", "one|two" }, { "kind=tw", "one|two" }, { "kind=one|two", "one|two" },
     { "size=3", "n, rate, on" }, { "n", "name=value" },    { "=3", "name=value" },
+    { "side=9", "in [-1,8]" },   { "side=-2", "[-1,8]" },  { "share=1", "a number in [0,1)" },
+    { "share=-0.1", "[0,1)" },   { "scale=0", "(0,inf)" },
   };
   lcl_options *o;
   ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
@@ -104,8 +113,7 @@ static void settings(void **state) {
   assert_int_equal(m->settings.optimiser.kind, LCL_MOMENTUM);
   near(m->settings.schedule.lr, 0.25);
   lcl_model_destroy(m);
-  ASSERT_OK(lcl_options_set_pair(o, "epochs=0"));
-  ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_options_set_pair(o, "epochs=0"), LCL_ERR_ARGUMENT);
   lcl_options_destroy(o);
   ASSERT_STATUS(lcl_model_find("no-such-model", &cls), LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "semantic-noise"));
