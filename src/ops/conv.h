@@ -25,6 +25,7 @@ typedef enum lcl_conv_algorithm {
   LCL_CONV_WINOGRAD, /* F(2x2,3x3) */
   LCL_CONV_FFT,
   LCL_CONV_CLBLAST, /* CLBlast's im2col and product */
+  LCL_CONV_THIN,    /* few channels, see cl/conv_thin.cl */
   LCL_CONV_ALGORITHMS
 } lcl_conv_algorithm;
 #define LCL_CONV_BIT(algorithm) (1u << (algorithm))
@@ -37,6 +38,14 @@ void lcl_conv_key(const lcl_node *node, char key[160]);
 /* conv_clblast.c: forward, without epilogue; LCL_ERR_UNSUPPORTED where it cannot. */
 bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
+
+/* conv_thin.c: all three on panel devices, with few channels: whether it can, whether that is expected to be faster;
+ * forward and input gradient; the filter gradient, which is also the product g. */
+struct lcl_gemm;
+bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node);
+bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node);
+lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e, const char *label);
+lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
 
 /* conv_lower.c */
 double lcl_conv_flops(const lcl_node *node);

@@ -108,8 +108,10 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
   if (wino && lcl_winograd_can(caps, &fast)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
   if (free && lcl_conv_fft_can(node)) possible |= LCL_CONV_BIT(LCL_CONV_FFT);
   if (free && lcl_conv_clblast_can(caps, node, e)) possible |= LCL_CONV_BIT(LCL_CONV_CLBLAST);
+  if (lcl_conv_thin_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_THIN);
   const lcl_conv_algorithm standard = free && lcl_conv_fft_pays(caps, node)    ? LCL_CONV_FFT
                                       : wino && lcl_winograd_pays(caps, &fast) ? LCL_CONV_WINOGRAD
+                                      : lcl_conv_thin_pays(caps, node)         ? LCL_CONV_THIN
                                                                                : LCL_CONV_PRODUCT;
   switch (lcl_conv_choose(lw, node, possible, standard)) {
   case LCL_CONV_WINOGRAD:
@@ -118,6 +120,8 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
     return lcl_conv_fft_lower_fused(lw, node, e);
   case LCL_CONV_CLBLAST:
     return lcl_conv_lower_clblast(lw, node, e);
+  case LCL_CONV_THIN:
+    return lcl_conv_thin_lower(lw, node, e, label);
   default:
     return lcl_gemm_lower(lw, &g);
   }
@@ -152,11 +156,18 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
   if (lcl_winograd_filter_grad_can(caps, &g)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
-  const lcl_conv_algorithm standard =
-      lcl_winograd_filter_grad_pays(caps, &g) ? LCL_CONV_WINOGRAD : LCL_CONV_PRODUCT;
-  if (lcl_conv_choose(lw, node, possible, standard) == LCL_CONV_WINOGRAD)
+  if (lcl_conv_thin_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_THIN);
+  const lcl_conv_algorithm standard = lcl_winograd_filter_grad_pays(caps, &g) ? LCL_CONV_WINOGRAD
+                                      : lcl_conv_thin_pays(caps, node)        ? LCL_CONV_THIN
+                                                                              : LCL_CONV_PRODUCT;
+  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  case LCL_CONV_WINOGRAD:
     return lcl_winograd_filter_grad_lower(lw, &g);
-  return lcl_gemm_lower(lw, &g);
+  case LCL_CONV_THIN:
+    return lcl_conv_thin_lower_filter_grad(lw, node, &g);
+  default:
+    return lcl_gemm_lower(lw, &g);
+  }
 }
 
 /* One dimension of the input gradient, restricted to positions phase, phase + stride, ...: those see taps
@@ -212,6 +223,36 @@ static lcl_gemm all_phases(const lcl_gemm *one, const lcl_conv_attr *a, const lc
   return g;
 }
 
+/* The part of g that a phase decides: positions (ph + stride*q, pw + stride*r). */
+static void phase_product(lcl_gemm *g, const lcl_conv_attr *a, const lcl_conv_sizes *s, int64_t ph,
+                          int64_t pw) {
+  const phase y = phase_of(a, 0, ph, s->h, s->kh), x = phase_of(a, 1, pw, s->w, s->kw);
+  const int64_t filters = s->o / a->groups;
+  g->n = s->n * y.count * x.count;
+  g->k = y.taps * x.taps * filters;
+  g->a_base = y.first * s->kw + x.first;
+  g->a_tb = LCL_MAX(x.taps, 1);
+  g->a_sa = y.step * s->kw;
+  g->a_sb = x.step;
+  g->c_base = ph * s->w + pw;
+  g->flops = 2.0 * (double)(g->m * g->batch) * (double)g->n * (double)g->k;
+  g->patches = (lcl_patches) { .pictures = s->n,
+                               .all_channels = s->o,
+                               .channels = filters,
+                               .h = s->oh,
+                               .w = s->ow,
+                               .gq = y.count,
+                               .gr = x.count,
+                               .sh = 1,
+                               .sw = 1,
+                               .h0 = y.start,
+                               .w0 = x.start,
+                               .ta = y.taps,
+                               .tb = x.taps,
+                               .dh = y.move,
+                               .dw = x.move };
+}
+
 /* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position + pad -
  * tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride, unless
  * cl/conv_rows.cl takes them all at once. */
@@ -240,47 +281,36 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
   g.channels_last = &copy;
   set_epilogue(lw, &g, e);
   const lcl_gemm whole = all_phases(&g, a, &s);
+  phase_product(&g, a, &s, 0, 0);
+  const lcl_caps *caps = lcl_lower_caps(lw);
+  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
+  lcl_conv_algorithm standard = LCL_CONV_PRODUCT;
+  lcl_gemm forward = g; /* with stride 1, a convolution with the filter read backwards */
+  forward.patches.h0 -= 2, forward.patches.w0 -= 2;
+  forward.patches.dh = forward.patches.dw = 1;
+  const lcl_winograd fast = { &forward, taps, channels * taps, filters, true };
+  if (may_regroup(node, a) && s.kh == 3 && s.kw == 3 && lcl_winograd_can(caps, &fast)) {
+    possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
+    if (lcl_winograd_pays(caps, &fast)) standard = LCL_CONV_WINOGRAD;
+  }
+  if (lcl_conv_thin_can(caps, node)) {
+    possible |= LCL_CONV_BIT(LCL_CONV_THIN);
+    if (lcl_conv_thin_pays(caps, node)) standard = LCL_CONV_THIN;
+  }
+  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  case LCL_CONV_WINOGRAD:
+    return lcl_winograd_lower(lw, &fast);
+  case LCL_CONV_THIN:
+    return lcl_conv_thin_lower(lw, node, e, label);
+  default:
+    break;
+  }
   if (LCL_MAX(a->stride[0], a->stride[1]) > 1 && s.n && plane &&
-      lcl_gemm_choose(lcl_lower_caps(lw), &whole).algorithm == LCL_GEMM_ROWS)
+      lcl_gemm_choose(caps, &whole).algorithm == LCL_GEMM_ROWS)
     return lcl_gemm_lower(lw, &whole);
   for (int64_t ph = 0; ph < LCL_MIN(a->stride[0], s.h); ph++) {
     for (int64_t pw = 0; pw < LCL_MIN(a->stride[1], s.w); pw++) {
-      const phase y = phase_of(a, 0, ph, s.h, s.kh), x = phase_of(a, 1, pw, s.w, s.kw);
-      g.n = s.n * y.count * x.count;
-      g.k = y.taps * x.taps * filters;
-      g.a_base = y.first * s.kw + x.first;
-      g.a_tb = LCL_MAX(x.taps, 1);
-      g.a_sa = y.step * s.kw;
-      g.a_sb = x.step;
-      g.c_base = ph * s.w + pw;
-      g.flops = 2.0 * (double)(g.m * g.batch) * (double)g.n * (double)g.k;
-      g.patches = (lcl_patches) { .pictures = s.n,
-                                  .all_channels = s.o,
-                                  .channels = filters,
-                                  .h = s.oh,
-                                  .w = s.ow,
-                                  .gq = y.count,
-                                  .gr = x.count,
-                                  .sh = 1,
-                                  .sw = 1,
-                                  .h0 = y.start,
-                                  .w0 = x.start,
-                                  .ta = y.taps,
-                                  .tb = x.taps,
-                                  .dh = y.move,
-                                  .dw = x.move };
-      if (may_regroup(node, a) && s.kh == 3 && s.kw == 3) { /* a convolution with the filter read backwards */
-        lcl_gemm forward = g;
-        forward.patches.h0 -= 2, forward.patches.w0 -= 2;
-        forward.patches.dh = forward.patches.dw = 1;
-        const lcl_winograd fast = { &forward, taps, channels * taps, filters, true };
-        const lcl_conv_algorithm standard =
-            lcl_winograd_pays(lcl_lower_caps(lw), &fast) ? LCL_CONV_WINOGRAD : LCL_CONV_PRODUCT;
-        const unsigned both = LCL_CONV_BIT(LCL_CONV_PRODUCT) | LCL_CONV_BIT(LCL_CONV_WINOGRAD);
-        if (lcl_winograd_can(lcl_lower_caps(lw), &fast) &&
-            lcl_conv_choose(lw, node, both, standard) == LCL_CONV_WINOGRAD)
-          return lcl_winograd_lower(lw, &fast);
-      }
+      phase_product(&g, a, &s, ph, pw);
       LCL_TRY(lcl_gemm_lower(lw, &g));
     }
   }

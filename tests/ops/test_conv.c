@@ -301,9 +301,60 @@ static void every_algorithm(void **state) {
   ctx = whole;
 }
 
+static void force_thin(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
+                       lcl_conv_algorithm standard) {
+  char key[160];
+  (void)standard;
+  if (!(possible & LCL_CONV_BIT(LCL_CONV_THIN))) return;
+  lcl_conv_key(node, key);
+  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { LCL_CONV_THIN }));
+  ++*(int *)user;
+}
+
+/* Few channels with the kernels of conv_thin.cl, whose two vector widths have tiles of different sizes: any
+ * rest of filters, taps and pixels, one picture and many, pictures that are divided into blocks of rows. */
+static void few_channels(void **state) {
+  (void)state;
+  static const int8_t sides[] = { 5, 7, 9, 13, 14, 15, 16, 17, 26, 28, 29, 30, 33 };
+  static const char *const without[] = { NULL, "vector=8" };
+  lcl_context *whole = ctx;
+  for (int v = 0; v < 2; v++) {
+    rng r = { 29 };
+    int forced = 0;
+    ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = without[v] }, &ctx));
+    const int count = !lcl_context_caps(ctx)->panel ? 0 : small ? 4 : 80;
+    lcl_conv_watch(ctx, force_thin, &forced);
+    for (int i = 0; i < count;) {
+      lcl_ref_conv d = { .n = below(&r, small ? 2 : 7) + 1,
+                         .c = below(&r, 4) + 1,
+                         .o = below(&r, small ? 6 : 41) + 1 };
+      d.groups = 1;
+      d.h = below(&r, 8) ? sides[below(&r, small ? 3 : LCL_COUNT(sides))] : 1;
+      d.w = sides[below(&r, small ? 3 : LCL_COUNT(sides))];
+      d.kh = below(&r, 7) + 1, d.kw = below(&r, 2) ? d.kh : below(&r, 7) + 1;
+      d.stride_y = below(&r, 3) + 1, d.stride_x = below(&r, 2) ? d.stride_y : below(&r, 3) + 1;
+      d.dilation_y = below(&r, 4) ? 1 : 2, d.dilation_x = below(&r, 4) ? 1 : below(&r, 3) + 1;
+      d.top = below(&r, 5), d.left = below(&r, 5);
+      const int64_t bottom = below(&r, 5), right = below(&r, 5);
+      if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
+          !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow) || d.oh * d.ow < 16)
+        continue;
+      const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
+                                   .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
+                                   .dilation = { (int)d.dilation_y, (int)d.dilation_x } };
+      all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
+      i++;
+    }
+    assert_true(forced >= count * 2); /* of three kinds; large ones do not fit local memory */
+    lcl_context_destroy(ctx);
+  }
+  ctx = whole;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
                                       cmocka_unit_test(strided),       cmocka_unit_test(every_algorithm),
-                                      cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier) };
+                                      cmocka_unit_test(few_channels),  cmocka_unit_test(fourier_own),
+                                      cmocka_unit_test(fourier) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

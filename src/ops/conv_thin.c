@@ -1,0 +1,169 @@
+/* Convolutions of pictures with few channels and their gradients with the kernels of cl/conv_thin.cl. */
+#include "ops/conv.h"
+#include "ops/gemm.h"
+
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/* Most local memory to use: it is the second-level cache. */
+enum { MOST_LOCAL = 512 << 10 };
+
+/* How a convolution is divided, and what its kernel keeps in local memory, in numbers. */
+typedef struct plan {
+  lcl_conv_sizes s;
+  int64_t vec, tile_rows, tile_taps; /* as in the kernels */
+  int64_t taps;                      /* c*kh*kw */
+  int64_t blocks, rows;              /* of output rows; padded rows of a picture that the largest looks at */
+  int64_t wide, pitch;               /* layouts of pad and col */
+  int64_t rest, pad, col;            /* rest: weights, or sums */
+  int64_t units, items;              /* units a work-item does; work-items */
+} plan;
+
+static void finish_plan(plan *p, int64_t all, int64_t wanted) {
+  p->units = LCL_MAX(1, ceil_div(all, wanted));
+  p->items = ceil_div(all, p->units);
+}
+
+static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
+  const lcl_conv_attr *a = node->attr;
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  const int64_t vec = caps->preferred_float >= 16 ? 16 : 8, units = LCL_MAX(1, (int64_t)caps->compute_units);
+  plan p = { .s = s,
+             .vec = vec,
+             .tile_rows = node->op == &lcl_op_conv2d ? 4 : 3,
+             .tile_taps = vec == 16 ? 9 : 3,
+             .taps = s.c * s.kh * s.kw };
+  const size_t v = (size_t)vec;
+  const int64_t tiled_taps = ceil_div(p.taps, p.tile_taps) * p.tile_taps;
+  if (node->op == &lcl_op_conv2d_input_grad) {
+    p.wide = (int64_t)lcl_round_up((size_t)ceil_div(s.w, a->stride[1]), v);
+    p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
+    p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh + a->stride[1] * s.kw; /* a row, tables of outputs */
+    p.col = tiled_taps * p.pitch + 2 * vec;
+    p.rest = tiled_taps * s.o;
+    finish_plan(&p, s.n, 8 * units);
+    return p;
+  }
+  /* Columns of a block: forward they should stay in the nearest cache; the sums of a filter gradient are
+   * taken up again for each block. */
+  const bool forward = node->op == &lcl_op_conv2d;
+  const int64_t pixels =
+      forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1)) : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
+  const int64_t most_rows = LCL_MAX(1, LCL_MIN(s.oh, pixels / LCL_MAX(s.ow, 1)));
+  for (p.blocks = ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;) p.blocks--;
+  const int64_t rows = ceil_div(s.oh, LCL_MAX(p.blocks, 1));
+  p.rows = (rows - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1;
+  const int64_t reach = (s.kw - 1) * a->dilation[1] + a->stride[1] * (int64_t)lcl_round_up((size_t)s.ow, v);
+  p.wide = (int64_t)lcl_round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
+  p.pitch = ((int64_t)lcl_round_up((size_t)(rows * s.ow), v) + vec) | vec;
+  p.pad = s.c * p.rows * p.wide;
+  const int64_t filters = ceil_div(s.o, p.tile_rows) * p.tile_rows;
+  p.col = (forward ? p.taps : tiled_taps) * p.pitch;
+  p.rest = forward ? filters * (p.taps + 1) : filters * tiled_taps * vec;
+  finish_plan(&p, s.n * p.blocks, forward ? 8 * units : 4 * units);
+  return p;
+}
+
+bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node) {
+  const lcl_conv_attr *a = node->attr;
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  const int64_t vec = caps->preferred_float >= 16 ? 16 : 8;
+  if (!caps->panel || a->groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec || s.c * s.kh * s.kw == 0 ||
+      s.c * s.kh * s.kw > 1024)
+    return false;
+  const plan p = plan_of(caps, node);
+  return (p.pad + p.col + p.rest) * (int64_t)sizeof(float) <=
+         (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
+}
+
+/* Measured on two AVX-512 cores against everything else there is. */
+bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  if (!lcl_conv_thin_can(caps, node)) return false;
+  if (node->op == &lcl_op_conv2d_input_grad) return s.c == 1 || (s.c <= 20 && s.o >= 8);
+  return s.c <= 8;
+}
+
+enum { MAX_ARGS = 40 };
+typedef struct arg_list {
+  lcl_arg a[MAX_ARGS];
+  int n;
+} arg_list;
+
+static void add(arg_list *l, lcl_arg a) {
+  l->a[l->n++] = a;
+}
+static void add_ints(arg_list *l, const int64_t *v, int n) {
+  for (int i = 0; i < n; i++) add(l, lcl_i32(v[i]));
+}
+#define INTS(list, ...)                                                                                      \
+  add_ints(list, (int64_t[]) { __VA_ARGS__ }, (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
+
+static void add_locals(arg_list *l, const plan *p) {
+  const int64_t sizes[] = { p->rest, p->pad, p->col };
+  for (int i = 0; i < 3; i++) add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
+}
+
+static void add_geometry(arg_list *l, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
+  INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1], a->pad[0], a->pad[2],
+       a->dilation[0], a->dilation[1]);
+}
+
+static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
+                       const char *kernel, const arg_list *l) {
+  const lcl_conv_sizes *s = &p->s;
+  char options[32], name[256];
+  snprintf(options, sizeof options, "-DVEC=%d", (int)p->vec);
+  snprintf(name, sizeof name, "%s thin", label);
+  return lcl_emit(
+      lw, &(lcl_emit_desc) {
+              .label = name,
+              .source = { .file = "conv_thin.cl", .options = options },
+              .kernel = kernel,
+              .args = l->a,
+              .n_args = l->n,
+              .dims = 1,
+              .global = { (size_t)p->items },
+              .local = { 1 },
+              .flops = lcl_conv_flops(node),
+              .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * p->taps) });
+}
+
+/* Forward and input gradient: in[0], filters, result, bias. */
+lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e, const char *label) {
+  const lcl_conv_attr *a = node->attr;
+  const plan p = plan_of(lcl_lower_caps(lw), node);
+  const bool forward = node->op == &lcl_op_conv2d;
+  arg_list l = { .n = 0 };
+  add(&l, lcl_in(lw, node->in[0]));
+  add(&l, lcl_in(lw, node->in[1]));
+  add(&l, lcl_out(lw, e->out));
+  add(&l, lcl_in(lw, e->bias ? e->bias : node->in[1]));
+  add_locals(&l, &p);
+  if (forward)
+    INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
+  else
+    INTS(&l, p.s.n, p.units, p.s.o);
+  add_geometry(&l, a, &p.s);
+  if (forward) INTS(&l, p.rows);
+  INTS(&l, p.wide, p.pitch, e->bias != NULL, e->act);
+  add(&l, lcl_f32(e->slope));
+  return emit(lw, node, &p, label, forward ? "thin_forward" : "thin_input_grad", &l);
+}
+
+/* g: the filter gradient as a product, of which each work-item gives a part. */
+lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const lcl_gemm *g) {
+  const plan p = plan_of(lcl_lower_caps(lw), node);
+  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
+  arg_list l = { .n = 0 };
+  add(&l, g->b);
+  add(&l, g->a);
+  add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
+  add_locals(&l, &p);
+  INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
+  add_geometry(&l, node->attr, &p.s);
+  INTS(&l, p.rows, p.wide, p.pitch);
+  LCL_TRY(emit(lw, node, &p, g->label, "thin_filter_grad", &l));
+  return lcl_gemm_sum_parts(lw, g, (int)p.items, part, p.taps, 0);
+}
