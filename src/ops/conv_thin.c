@@ -77,12 +77,13 @@ bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node) {
          (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
 }
 
-/* Measured on two AVX-512 cores against everything else there is. */
+/* Measured on two AVX-512 cores against everything else there is. Tiles are wide: small planes leave much of them
+ * to the slower narrow ones, which many channels do not pay for. */
 bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   if (!lcl_conv_thin_can(caps, node)) return false;
   if (node->op == &lcl_op_conv2d_input_grad) return s.c == 1 || (s.c <= 20 && s.o >= 8);
-  return s.c <= 8;
+  return s.c * s.kh * s.kw <= 256 && (s.c <= 4 || (s.c <= 8 && s.oh * s.ow >= 128));
 }
 
 enum { MAX_ARGS = 40 };
