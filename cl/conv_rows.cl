@@ -123,7 +123,8 @@ kernel ONE_ITEM void conv_rows(global const float *restrict ap, global const flo
   }
   const int i_begin = get_group_id(1) * pairs * NR, i_end = min(m, i_begin + pairs * NR);
   for (int i0 = i_begin; i0 < i_end; i0 += NR) {
-    global const float *a0 = ap + (size_t)i0 * k_all, *a1 = i0 + VEC < m ? a0 + k_all * VEC : a0;
+    global const float *a0 = ap + (size_t)i0 * k_all, *a1 = a0 + k_all * VEC;
+    const int two = i0 + VEC < m; /* panels */
     float b[NR] __attribute__((aligned(128)));
     for (int i = 0; i < NR; i++) b[i] = bias_kind && i0 + i < m ? bias[i0 + i] : 0.0f;
     for (int number = 0; number < fh * fw; number++) {
@@ -164,6 +165,13 @@ kernel ONE_ITEM void conv_rows(global const float *restrict ap, global const flo
           const int tap = (u.first + e * step_h) * tb + v.first + f * step_w;
           const int at = ((u.start + e * move_h) * ww + v.start + f * move_w) * cl;
           global const float *f0 = a0 + tap * channels * VEC, *f1 = a1 + tap * channels * VEC;
+          if (!two) {
+            for (int k = 0; k < channels; k++) {
+              const floatv b0 = GLOAD(f0 + k * VEC);
+              _Pragma("unroll") for (int l = 0; l < PIXELS; l++) c[l] = fma((floatv)(from[l][at + k]), b0, c[l]);
+            }
+            continue;
+          }
           for (int k = 0; k < channels; k++) {
             const floatv b0 = GLOAD(f0 + k * VEC), b1 = GLOAD(f1 + k * VEC);
             _Pragma("unroll") for (int l = 0; l < PIXELS; l++) {

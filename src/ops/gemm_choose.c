@@ -50,17 +50,17 @@ bool lcl_gemm_rows_can(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_p
          lcl_gemm_rows_of(g, p).local <= (int64_t)caps->local_mem;
 }
 
-/* Filters as vectors, where they fill them, those of a phase for a pair of panels stay in the second cache,
- * and the pictures are better read channels last. */
+/* Filters as vectors, where they fill half of one, those of a phase for a pair of panels stay in the second
+ * cache, and the pictures are better read channels last or at least for several taps. */
 static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
-  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), parts = fh * fw, nr = 2 * p->vec,
-                pairs = ceil_div(g->m, nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), panels = ceil_div(g->m, p->vec),
+                units = LCL_MAX(1, (int64_t)caps->compute_units);
   p->panels_n = 1;
-  if (!lcl_gemm_rows_can(caps, g, p)) return false;
-  if (parts == 1 ? !wants_channels_last(g, p->vec) : 2 * x->channels < p->vec) return false;
+  if (!lcl_gemm_rows_can(caps, g, p) || 2 * LCL_MIN(g->m, x->channels) < p->vec) return false;
+  if (x->ta * x->tb * fh * fw == 1 && !wants_channels_last(g, p->vec)) return false;
   const int64_t k = ceil_div(x->ta, fh) * ceil_div(x->tb, fw) * x->channels;
-  if (4 * g->m < 3 * pairs * nr || k * nr * (int64_t)sizeof(float) > 128 << 10) return false;
+  if (k * 2 * p->vec * (int64_t)sizeof(float) > 512 << 10) return false;
   /* Work-items whose tiles are full, whose number suits the compute units, and that share few rows of x. */
   const int64_t pixels = LCL_GEMM_ROWS_PIXELS(p->vec), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
   int64_t least = INT64_MAX;
@@ -70,7 +70,7 @@ static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params
     if (r.local > room || (best && r.items < 4 * units)) break;
     const int64_t tiles = ceil_div(r.pics * r.rows * ceil_div(x->gr, fw), pixels);
     const int64_t cost =
-        ceil_div(r.items, units) * (tiles * pairs * g->k * pixels + r.pics * r.wh * r.ww * r.cl / 2);
+        ceil_div(r.items, units) * (tiles * panels * g->k * pixels / 2 + r.pics * r.wh * r.ww * r.cl / 2);
     if (cost >= least) continue;
     least = cost;
     best = p->panels_n;
@@ -78,7 +78,7 @@ static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params
   p->algorithm = best ? LCL_GEMM_ROWS : LCL_GEMM_PANEL;
   p->kc_max = 512;
   p->panels_n = best;
-  p->panels_m = (int)pairs;
+  p->panels_m = (int)ceil_div(panels, 2);
   return best > 0;
 }
 

@@ -235,6 +235,7 @@ static void plant(const char *to) {
   } faults[] = {
     { "matmul_panel.cl", "if (act) v = activate(", "v += 1.0f; if (act) v = activate(" },
     { "matmul_tiled.cl", "if (act) s = activate(", "s += 1.0f; if (act) s = activate(" },
+    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   mkdir(to, 0755);
   for (size_t i = 0; lcl_embedded_names[i]; i++) {
