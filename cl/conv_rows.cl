@@ -189,3 +189,66 @@ kernel ONE_ITEM void conv_rows(global const float *restrict ap, global const flo
                min(NR, m - i0), ldc, act, slope);
   }
 }
+
+/* ---- filter gradient ---- */
+
+/* sums (rows `pitch` apart) += of n pixels, numbers a[pixel][al] as factors times the vectors at b + look[pixel]. */
+#define GRAD_TILE(NAME, N)                                                                                   \
+  static void NAME(local const float *restrict a, local const float *restrict b, local const int *restrict look, \
+                   int n, int al, local float *restrict sums, int pitch) {                                   \
+    floatv c[N], d[N];                                                                                       \
+    for (int r = 0; r < N; r++) c[r] = LLOAD(sums + r * pitch), d[r] = LLOAD(sums + r * pitch + VEC);        \
+    for (int k = 0; k < n; k++) {                                                                            \
+      const floatv b0 = LLOAD(b + look[k]), b1 = LLOAD(b + look[k] + VEC);                                   \
+      _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
+        const floatv v = (floatv)(a[k * al + r]);                                                            \
+        c[r] = fma(v, b0, c[r]);                                                                             \
+        d[r] = fma(v, b1, d[r]);                                                                             \
+      }                                                                                                      \
+    }                                                                                                        \
+    for (int r = 0; r < N; r++) LSTORE(c[r], sums + r * pitch), LSTORE(d[r], sums + r * pitch + VEC);        \
+  }
+GRAD_TILE(grad_large, MR)
+GRAD_TILE(grad_medium, ROWS_MEDIUM)
+GRAD_TILE(grad_small, ROWS_SMALL)
+
+/* part[item][filter][tap][cl] = sum over the pictures of a work-item and their output pixels of
+ * gy[n, filter, pixel] X[n, c, pixel under tap]. A work-item has `share` pictures and takes `pics` at a time into local
+ * memory: windows of x as above, [pics][wh][ww][cl] from row -top and column -left, the gradients [pics][plane][yl], where
+ * each pixel looks, and the sums, [filters rounded up to MR][taps][cl]. cl is rounded up to NR, yl to hold whole tiles. */
+kernel ONE_ITEM void conv_rows_filter_grad(global const float *restrict x, global const float *restrict gy,
+                                           global float *restrict part, local float *restrict window, int pictures,
+                                           int share, int pics, int channels, int cl, int filters, int yl, int h, int w,
+                                           int kh, int kw, int gq, int gr, int sh, int sw, int top, int left, int dh,
+                                           int dw, int wh, int ww) {
+  const int begin = get_group_id(0) * share, end = min(pictures, begin + share), plane = gq * gr;
+  const int picture = wh * ww * cl, pitch = kh * kw * cl, panels = (filters + MR - 1) / MR;
+  local float *g = window + pics * picture, *sums = g + pics * plane * yl;
+  local int *look = (local int *)(sums + panels * MR * pitch);
+  clear(window, pics * picture); /* the zeros around pictures stay */
+  clear(sums, panels * MR * pitch);
+  for (int p = 0, k = 0; p < pics; p++)
+    for (int q = 0; q < gq; q++)
+      for (int r = 0; r < gr; r++, k++) look[k] = p * picture + (q * sh * ww + r * sw) * cl;
+  for (int pic0 = begin; pic0 < end; pic0 += pics) {
+    const int pic_n = min(pics, end - pic0);
+    for (int p = 0; p < pic_n; p++) {
+      copy_in(x + (size_t)(pic0 + p) * channels * h * w, window + p * picture + (top * ww + left) * cl, h * w, h * w,
+              channels, cl, w, ww);
+      copy_in(gy + (size_t)(pic0 + p) * filters * plane, g + p * plane * yl, plane, plane, filters, yl, plane, plane);
+    }
+    for (int tap = 0; tap < kh * kw; tap++) {
+      const int a = tap / kw, at = (a * dh * ww + (tap - a * kw) * dw) * cl;
+      for (int c = 0; c < cl; c += NR)
+        for (int o = 0; o < filters; o += MR) {
+          local float *to = sums + o * pitch + tap * cl + c;
+          const int rows = filters - o;
+          if (rows > ROWS_MEDIUM) grad_large(g + o, window + at + c, look, pic_n * plane, yl, to, pitch);
+          else if (rows > ROWS_SMALL) grad_medium(g + o, window + at + c, look, pic_n * plane, yl, to, pitch);
+          else grad_small(g + o, window + at + c, look, pic_n * plane, yl, to, pitch);
+        }
+    }
+  }
+  part += (size_t)get_group_id(0) * filters * pitch;
+  for (int i = 0; i < filters * pitch; i += VEC) GSTORE(LLOAD(sums + i), part + i);
+}

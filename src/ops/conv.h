@@ -26,6 +26,7 @@ typedef enum lcl_conv_algorithm {
   LCL_CONV_FFT,
   LCL_CONV_CLBLAST, /* CLBlast's im2col and product */
   LCL_CONV_THIN,    /* few channels, see cl/conv_thin.cl */
+  LCL_CONV_ROWS,    /* filter gradients, see cl/conv_rows.cl */
   LCL_CONV_ALGORITHMS
 } lcl_conv_algorithm;
 #define LCL_CONV_BIT(algorithm) (1u << (algorithm))
@@ -46,6 +47,11 @@ bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node);
 bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node);
 lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e, const char *label);
 lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
+
+/* conv_rows.c: the filter gradient, which is also the product g, on panel devices. */
+bool lcl_conv_rows_filter_grad_can(const lcl_caps *caps, const lcl_node *node);
+bool lcl_conv_rows_filter_grad_pays(const lcl_caps *caps, const lcl_node *node);
+lcl_status lcl_conv_rows_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
 
 /* conv_lower.c */
 double lcl_conv_flops(const lcl_node *node);

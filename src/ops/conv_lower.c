@@ -157,14 +157,18 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
   if (lcl_winograd_filter_grad_can(caps, &g)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
   if (lcl_conv_thin_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_THIN);
-  const lcl_conv_algorithm standard = lcl_winograd_filter_grad_pays(caps, &g) ? LCL_CONV_WINOGRAD
-                                      : lcl_conv_thin_pays(caps, node)        ? LCL_CONV_THIN
-                                                                              : LCL_CONV_PRODUCT;
+  if (lcl_conv_rows_filter_grad_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_ROWS);
+  const lcl_conv_algorithm standard = lcl_winograd_filter_grad_pays(caps, &g)      ? LCL_CONV_WINOGRAD
+                                      : lcl_conv_thin_pays(caps, node)             ? LCL_CONV_THIN
+                                      : lcl_conv_rows_filter_grad_pays(caps, node) ? LCL_CONV_ROWS
+                                                                                   : LCL_CONV_PRODUCT;
   switch (lcl_conv_choose(lw, node, possible, standard)) {
   case LCL_CONV_WINOGRAD:
     return lcl_winograd_filter_grad_lower(lw, &g);
   case LCL_CONV_THIN:
     return lcl_conv_thin_lower_filter_grad(lw, node, &g);
+  case LCL_CONV_ROWS:
+    return lcl_conv_rows_lower_filter_grad(lw, node, &g);
   default:
     return lcl_gemm_lower(lw, &g);
   }
