@@ -301,60 +301,87 @@ static void every_algorithm(void **state) {
   ctx = whole;
 }
 
-static void force_thin(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
-                       lcl_conv_algorithm standard) {
+typedef struct forcing {
+  lcl_conv_algorithm algorithm;
+  int count; /* nodes that took it */
+} forcing;
+
+static void force(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
+                  lcl_conv_algorithm standard) {
+  forcing *f = user;
   char key[160];
   (void)standard;
-  if (!(possible & LCL_CONV_BIT(LCL_CONV_THIN))) return;
+  if (!(possible & LCL_CONV_BIT(f->algorithm))) return;
   lcl_conv_key(node, key);
-  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { LCL_CONV_THIN }));
-  ++*(int *)user;
+  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { (int)f->algorithm }));
+  f->count++;
 }
 
-/* Few channels with the kernels of conv_thin.cl, whose two vector widths have tiles of different sizes: any
- * rest of filters, taps and pixels, one picture and many, pictures that are divided into blocks of rows. */
-static void few_channels(void **state) {
-  (void)state;
+/* Sizes for an algorithm: any rest of channels, filters, taps and pixels, one picture and many, pictures that
+ * are divided into blocks of rows. */
+static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl_conv_desc *desc) {
   static const int8_t sides[] = { 5, 7, 9, 13, 14, 15, 16, 17, 26, 28, 29, 30, 33 };
+  const bool thin = algorithm == LCL_CONV_THIN, wino = algorithm == LCL_CONV_WINOGRAD;
+  *d = (lcl_ref_conv) { .n = below(r, small ? 2 : 7) + 1,
+                        .c = below(r, thin    ? 4
+                                      : small ? 9
+                                              : 71) +
+                             1,
+                        .o = below(r, small ? 6 : 41) + 1,
+                        .groups = 1 };
+  const int64_t most_sides = small ? 3 : thin ? LCL_COUNT(sides) : 7;
+  d->h = below(r, 8) ? sides[below(r, most_sides)] : 1;
+  d->w = sides[below(r, most_sides)];
+  d->kh = below(r, thin ? 7 : 5) + 1, d->kw = below(r, 2) ? d->kh : below(r, 5) + 1;
+  d->stride_y = below(r, 3) + 1, d->stride_x = below(r, 2) ? d->stride_y : below(r, 3) + 1;
+  d->dilation_y = below(r, 4) ? 1 : 2, d->dilation_x = below(r, 4) ? 1 : below(r, 3) + 1;
+  d->top = below(r, 5), d->left = below(r, 5);
+  if (wino) d->kh = d->kw = 3, d->stride_y = d->stride_x = d->dilation_y = d->dilation_x = 1;
+  const int64_t bottom = below(r, 5), right = below(r, 5);
+  *desc = (lcl_conv_desc) { .stride = { (int)d->stride_y, (int)d->stride_x },
+                            .pad = { (int)d->top, (int)bottom, (int)d->left, (int)right },
+                            .dilation = { (int)d->dilation_y, (int)d->dilation_x } };
+  return out_size(d->h, d->kh, d->stride_y, d->top, bottom, d->dilation_y, &d->oh) &&
+         out_size(d->w, d->kw, d->stride_x, d->left, right, d->dilation_x, &d->ow) && d->oh * d->ow >= 16;
+}
+
+/* Each algorithm of processors where the cost model would not take it, with both vector widths, whose tiles
+ * are of different sizes. */
+static void forced_algorithms(void **state) {
+  (void)state;
+  static const lcl_conv_algorithm algorithms[] = { LCL_CONV_THIN, LCL_CONV_WINOGRAD, LCL_CONV_ROWS };
   static const char *const without[] = { NULL, "vector=8" };
   lcl_context *whole = ctx;
   for (int v = 0; v < 2; v++) {
-    rng r = { 29 };
-    int forced = 0;
     ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = without[v] }, &ctx));
-    const int count = !lcl_context_caps(ctx)->panel ? 0 : small ? 4 : 80;
-    lcl_conv_watch(ctx, force_thin, &forced);
-    for (int i = 0; i < count;) {
-      lcl_ref_conv d = { .n = below(&r, small ? 2 : 7) + 1,
-                         .c = below(&r, 4) + 1,
-                         .o = below(&r, small ? 6 : 41) + 1 };
-      d.groups = 1;
-      d.h = below(&r, 8) ? sides[below(&r, small ? 3 : LCL_COUNT(sides))] : 1;
-      d.w = sides[below(&r, small ? 3 : LCL_COUNT(sides))];
-      d.kh = below(&r, 7) + 1, d.kw = below(&r, 2) ? d.kh : below(&r, 7) + 1;
-      d.stride_y = below(&r, 3) + 1, d.stride_x = below(&r, 2) ? d.stride_y : below(&r, 3) + 1;
-      d.dilation_y = below(&r, 4) ? 1 : 2, d.dilation_x = below(&r, 4) ? 1 : below(&r, 3) + 1;
-      d.top = below(&r, 5), d.left = below(&r, 5);
-      const int64_t bottom = below(&r, 5), right = below(&r, 5);
-      if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
-          !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow) || d.oh * d.ow < 16)
-        continue;
-      const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
-                                   .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
-                                   .dilation = { (int)d.dilation_y, (int)d.dilation_x } };
-      all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
-      i++;
+    for (size_t k = 0; k < LCL_COUNT(algorithms); k++) {
+      rng r = { 29 };
+      forcing f = { .algorithm = algorithms[k] };
+      const bool thin = f.algorithm == LCL_CONV_THIN;
+      const int count = !lcl_context_caps(ctx)->panel ? 0 : small ? 4 : thin ? 80 : 40;
+      lcl_conv_watch(ctx, force, &f);
+      for (int i = 0; i < count;) {
+        lcl_ref_conv d;
+        lcl_conv_desc desc;
+        if (!sizes_for(f.algorithm, &r, &d, &desc)) continue;
+        if (f.algorithm == LCL_CONV_ROWS)
+          check(&r, &d, &desc, FILTER_GRAD, i % 2 == 0, false);
+        else
+          all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
+        i++;
+      }
+      assert_true(f.count >= count / 2); /* large ones do not fit local memory */
     }
-    assert_true(forced >= count * 2); /* of three kinds; large ones do not fit local memory */
     lcl_context_destroy(ctx);
   }
   ctx = whole;
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
-                                      cmocka_unit_test(strided),       cmocka_unit_test(every_algorithm),
-                                      cmocka_unit_test(few_channels),  cmocka_unit_test(fourier_own),
-                                      cmocka_unit_test(fourier) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(random_shapes),   cmocka_unit_test(network_layers),    cmocka_unit_test(strided),
+    cmocka_unit_test(every_algorithm), cmocka_unit_test(forced_algorithms), cmocka_unit_test(fourier_own),
+    cmocka_unit_test(fourier)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
