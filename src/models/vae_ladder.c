@@ -52,9 +52,9 @@ typedef struct net {
 } net;
 
 static const lcl_linear_desc linear_glorot = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
-/* Log-variances start small, at -2. */
 static const lcl_linear_desc log_variance = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM },
                                               .bias = { .kind = LCL_INIT_CONSTANT, .value = -2 } };
+static const float most_log_variance = 5;
 
 /* ---- network ---- */
 
@@ -73,6 +73,13 @@ static lcl_tensor *normed_layer(const net *n, lcl_tensor *h, int l, int64_t out)
   return lcl_mul(c, lcl_add(a, b));
 }
 
+/* Log-variances from h, small (-2) in the beginning, and cut off: nothing else holds them in below the top layer
+ * of mlp-ztop or in the decoder, where each layer's come from the draws of the one above. They overflow within
+ * an epoch of MNIST. */
+static lcl_tensor *log_variance_of(const net *n, lcl_tensor *h, const char *name, int64_t out) {
+  return lcl_minimum(lcl_linear(h, name, out, &log_variance), lcl_const(n->g, most_log_variance));
+}
+
 static lcl_tensor *drawn(const net *n, lcl_tensor *mu, lcl_tensor *logvar) {
   return n->draw ? lcl_reparameterise(mu, logvar) : mu;
 }
@@ -84,7 +91,7 @@ static lcl_tensor *encode(net *n, lcl_tensor *x) {
   for (int l = 1; l <= n->n; l++) {
     snprintf(name, sizeof name, "enc%d.logvar", l);
     n->mu[l] = normed_layer(n, h, l, n->width[l - 1]);
-    n->logvar[l] = lcl_linear(h, name, n->width[l - 1], &log_variance);
+    n->logvar[l] = log_variance_of(n, h, name, n->width[l - 1]);
     n->z[l] = drawn(n, n->mu[l], n->logvar[l]);
     h = lcl_relu(n->mu[l]);
   }
@@ -115,7 +122,7 @@ static lcl_tensor *decode(const net *n, lcl_tensor *yhat, int64_t pixels) {
     snprintf(mean, sizeof mean, "dec%d", l);
     snprintf(logvar, sizeof logvar, "dec%d.logvar", l);
     lcl_tensor *m = lcl_relu(lcl_linear(above, mean, n->width[l - 1], NULL));
-    lcl_tensor *c = n->draw ? drawn(n, m, lcl_linear(above, logvar, n->width[l - 1], &log_variance)) : m;
+    lcl_tensor *c = n->draw ? drawn(n, m, log_variance_of(n, above, logvar, n->width[l - 1])) : m;
     above = lateral_function(n, n->z[l], c, l);
   }
   return lcl_linear(above, "dec0", pixels, &linear_glorot);
