@@ -4,7 +4,8 @@
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )            i < m, j < n, k < k_all, for every z of a batch
  *
  * panel_pack copies A into panels of mr <= VEC rows (MR for panel_gemm), ap[z][panel][k][VEC] (k < pitch): rows beyond m
- * are zero, lanes beyond mr undefined.
+ * are zero, lanes beyond mr undefined. With a_ks > 0 (SOURCE 0) panel_gemm reads A where it lies, element (i,k) at
+ * i*a_rs + k*a_ks, one of the two being 1; a tile that would go past the last row begins that much earlier.
  * panel_gemm walks the inner dimension in blocks of at most KC. In each block it copies 2*VEC columns of B into
  * bp[k][2*VEC], which stays in the nearest cache, and multiplies them with its panels of A: a tile of MR x 2*VEC sums
  * lives in registers. Blocks after the first add to C. The last one applies bias and activation. Of `splits` parts of
@@ -289,6 +290,11 @@ static void pack_taps(global const float *restrict x, local float *restrict bp, 
 #endif
 
 TILES
+#if SOURCE == 0
+TILE_OF_ROWS(rows_large, MR)
+TILE_OF_ROWS(rows_medium, ROWS_MEDIUM)
+TILE_OF_ROWS(rows_small, ROWS_SMALL)
+#endif
 
 /* bias_kind: 1 a number a column, 2 a number a row (z*m + i). Groups: 0 panels_n panels of columns, 1 panels_m panels
  * of rows, 2 z*splits + split. C: row i, column j at c_base + z*c_batch + split*c_split + i*ldc + j; for SOURCE 1 pixel
@@ -299,7 +305,7 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
                                 int a_shared, int b_base, int b_batch, int c_base, int c_batch, int c_split, int ldc,
                                 int bias_kind, int act, float slope,
 #if SOURCE == 0
-                                int rsb, int csb
+                                int rsb, int csb, int a_base, int a_batch, int a_rs, int a_ks
 #else
                                 int x_total, int channels, int xn, int h, int w, int cl, int gq, int gr, int sh, int sw,
                                 int h0, int w0, int ta, int tb, int dh, int dw
@@ -318,7 +324,11 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
   const int k_begin = split * k_split, k_end = min(k_all, k_begin + k_split);
   const int all_m = (m + MR - 1) / MR, p0 = get_group_id(1) * panels_m, p1 = min(all_m, p0 + panels_m);
   const int j_begin = get_group_id(0) * panels_n * NR, j_end = min(n, j_begin + panels_n * NR);
-  if (!a_shared) ap += (size_t)z * all_m * pitch * VEC;
+#if SOURCE == 0
+  if (a_ks) ap += a_base + (size_t)z * a_batch;
+  else
+#endif
+    if (!a_shared) ap += (size_t)z * all_m * pitch * VEC;
   b += b_base + (size_t)z * b_batch;
   c += c_base + (size_t)z * c_batch + (size_t)split * c_split;
   int k0 = k_begin;
@@ -345,17 +355,30 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
 #endif
       }
       for (int p = p0; p < p1; p++) {
-        const int i0 = p * MR, rows = min(MR, m - i0);
+        const int rows = min(MR, m - p * MR), height = rows > ROWS_MEDIUM ? MR : rows > ROWS_SMALL ? ROWS_MEDIUM : ROWS_SMALL;
+        /* Row of the tile's first, and how many were done before. (PoCL 3.1 miscompiles two calls of each tile.) */
+        int i0 = p * MR, done = 0, ks = VEC;
         global const float *a = ap + ((size_t)p * pitch + k0) * VEC;
-        if (rows > ROWS_MEDIUM) tile_large(a, bp, kc, tile);
-        else if (rows > ROWS_SMALL) tile_medium(a, bp, kc, tile);
-        else tile_small(a, bp, kc, tile);
+#if SOURCE == 0
+        if (a_ks) {
+          done = height - rows, i0 -= done, ks = a_ks;
+          a = ap + (size_t)i0 * a_rs + (size_t)k0 * ks;
+        }
+        if (ks == 1) {
+          if (height == MR) rows_large(a, a_rs, bp, kc, tile);
+          else if (height == ROWS_MEDIUM) rows_medium(a, a_rs, bp, kc, tile);
+          else rows_small(a, a_rs, bp, kc, tile);
+        } else
+#endif
+        if (height == MR) tile_large(a, ks, bp, kc, tile);
+        else if (height == ROWS_MEDIUM) tile_medium(a, ks, bp, kc, tile);
+        else tile_small(a, ks, bp, kc, tile);
         for (int side = 0; side < 2; side++) {
           const int j = j0 + side * VEC, cols = min(VEC, n - j);
           if (whole[side]) {
-            global float *to = c + (size_t)i0 * ldc + at[side];
+            global float *to = c + (size_t)(i0 + done) * ldc + at[side];
             const floatv bj = last && bias_kind == 1 ? GLOAD(bias + j) : (floatv)(0.0f);
-            for (int r = 0; r < rows; r++, to += ldc) {
+            for (int r = done; r < done + rows; r++, to += ldc) {
               floatv v = PLOAD(tile + r * NR + side * VEC);
               if (!first) v += GLOAD(to);
               if (last) {
@@ -369,11 +392,11 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
           for (int l = 0; l < cols; l++) {
 #if SOURCE == 1
             const int pixels = gq * gr, pic = (j + l) / pixels, pp = (j + l) - pic * pixels, q = pp / gr;
-            global float *to = c + (size_t)i0 * ldc + pic * yn + q * yrow + (pp - q * gr) * ycol;
+            global float *to = c + (size_t)(i0 + done) * ldc + pic * yn + q * yrow + (pp - q * gr) * ycol;
 #else
-            global float *to = c + (size_t)i0 * ldc + j + l;
+            global float *to = c + (size_t)(i0 + done) * ldc + j + l;
 #endif
-            for (int r = 0; r < rows; r++, to += ldc) {
+            for (int r = done; r < done + rows; r++, to += ldc) {
               float v = tile[r * NR + side * VEC + l];
               if (!first) v += *to;
               if (last) {

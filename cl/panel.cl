@@ -94,18 +94,18 @@ static floatv activate(floatv v, int act, float slope) {
 #endif
 
 /* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times bp, with A and t in the
- * address spaces named. The sums are to stay in registers: compilers see to that for an indexed loop over arrays, while
+ * address spaces named; columns of the panel are ks apart. The sums are to stay in registers: compilers see to that for an indexed loop over arrays, while
  * walking pointers and named sums cost PoCL's up to 48 moves a round. TILES: those for A in global memory and t = A bp. */
 #define TILE(NAME, N, A_SPACE, T_SPACE, FROM)                                                                \
-  static void NAME(A_SPACE const float *restrict ap, local const float *restrict bp, int kc,                 \
+  static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp, int kc,         \
                    T_SPACE float *restrict t) {                                                              \
     floatv c[N], d[N];                                                                                       \
     for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                      \
     for (int k = 0; k < kc; k++) {                                                                           \
       const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
-      PREFETCH(ap + (k + 8) * VEC);                                                                          \
+      PREFETCH(ap + (k + 8) * ks);                                                                           \
       _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
-        const floatv v = (floatv)(ap[k * VEC + r]);                                                          \
+        const floatv v = (floatv)(ap[k * ks + r]);                                                           \
         c[r] = fma(v, b0, c[r]);                                                                             \
         d[r] = fma(v, b1, d[r]);                                                                             \
       }                                                                                                      \
@@ -120,3 +120,25 @@ static floatv activate(floatv v, int act, float slope) {
   TILE(tile_large, MR, global, private, ZERO)                                                                \
   TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO)                                                      \
   TILE(tile_small, ROWS_SMALL, global, private, ZERO)
+
+/* The same for rows of A as they lie, rs apart, the columns side by side. */
+#define TILE_OF_ROWS(NAME, N)                                                                                \
+  static void NAME(global const float *restrict a, int rs, local const float *restrict bp, int kc,           \
+                   float *restrict t) {                                                                      \
+    global const float *row[N / 2];                                                                          \
+    const size_t half_way = (size_t)(N / 2) * rs;                                                            \
+    floatv c[N], d[N];                                                                                       \
+    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
+    for (int r = 0; r < N / 2; r++) row[r] = a + (size_t)r * rs;                                             \
+    for (size_t k = 0; k < (size_t)kc; k++) {                                                                \
+      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
+      _Pragma("unroll") for (int r = 0; r < N / 2; r++) {                                                    \
+        const floatv u = (floatv)(row[r][k]), v = (floatv)(row[r][k + half_way]);                            \
+        c[r] = fma(u, b0, c[r]);                                                                             \
+        d[r] = fma(u, b1, d[r]);                                                                             \
+        c[r + N / 2] = fma(v, b0, c[r + N / 2]);                                                             \
+        d[r + N / 2] = fma(v, b1, d[r + N / 2]);                                                             \
+      }                                                                                                      \
+    }                                                                                                        \
+    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
+  }

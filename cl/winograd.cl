@@ -116,9 +116,9 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
         global const float *a = u + ((size_t)e * panels + p) * channels * VEC;
         local const float *b = v + e * step + jp * channels * NR;
         float *to = t + e * MR * NR;
-        if (rows > ROWS_MEDIUM) tile_large(a, b, channels, to);
-        else if (rows > ROWS_SMALL) tile_medium(a, b, channels, to);
-        else tile_small(a, b, channels, to);
+        if (rows > ROWS_MEDIUM) tile_large(a, VEC, b, channels, to);
+        else if (rows > ROWS_SMALL) tile_medium(a, VEC, b, channels, to);
+        else tile_small(a, VEC, b, channels, to);
       }
       int at[NR], edge[NR]; /* of each tile's outputs; 1: no second column, 2: no second row */
       int n = j0 / (th * tw), ty = (j0 - n * th * tw) / tw, tx = j0 - n * th * tw - ty * tw;
@@ -243,9 +243,9 @@ kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x, global
           local const float *a = u + e * step_u + p * KT * VEC, *b = v + e * step_v + q * KT * NR;
           local float *to = sums + e * step_s + (p * block_c + q) * MR * NR;
           const int rows = min(MR, filters - o_begin - p * MR);
-          if (rows > ROWS_MEDIUM) more_large(a, b, kt, to);
-          else if (rows > ROWS_SMALL) more_medium(a, b, kt, to);
-          else more_small(a, b, kt, to);
+          if (rows > ROWS_MEDIUM) more_large(a, VEC, b, kt, to);
+          else if (rows > ROWS_SMALL) more_medium(a, VEC, b, kt, to);
+          else more_small(a, VEC, b, kt, to);
         }
   }
   part += (size_t)get_group_id(0) * filters * 9 * xl;

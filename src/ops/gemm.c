@@ -144,6 +144,15 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
                       .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
 }
 
+/* Whether A's panels are read where they lie: packing them pays for many columns, or for rows that would fall on the
+ * same lines of a cache. */
+static bool reads_as_is(const lcl_gemm *g, int mr) {
+  const int64_t page = 4096 / (int64_t)sizeof(float);
+  const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
+             columns = g->a_rs == 1 && g->a_s1 > 1 && g->a_s1 < 1 << 20;
+  return g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr && g->n <= page && (rows || columns);
+}
+
 static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
   const lcl_patches *x = &g->patches;
@@ -160,8 +169,13 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
    */
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
   const int64_t pitch = g->k <= p->kc ? g->k : (ceil_div(g->k, page) | 1) * page;
-  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * pitch * p->vec));
-  LCL_TRY(emit_pack(lw, g, p, pack_options, packed, mr, pitch, a_batch));
+  const bool as_is = reads_as_is(g, mr);
+  lcl_arg a = g->a;
+  if (!as_is) {
+    const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * pitch * p->vec));
+    LCL_TRY(emit_pack(lw, g, p, pack_options, packed, mr, pitch, a_batch));
+    a = lcl_scratch_arg(lw, packed, LCL_READ);
+  }
 
   const int64_t cl =
       !matrix && p->channels_last ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) : 0;
@@ -175,17 +189,17 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
   const target t = choose_target(lw, g, p, transposed ? cl : 0);
   arg_list l = { .n = 0 };
-  add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
+  add(&l, a);
   add(&l, b);
   add(&l, t.c);
-  add(&l, g->bias_kind && t.part < 0 ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
+  add(&l, g->bias_kind && t.part < 0 ? g->bias : a);
   INTS(&l, g->m, n, g->k, pitch, p->kc, p->panels_n, p->panels_m, p->splits, ceil_div(g->k, p->splits),
        shared);
   INTS(&l, matrix ? g->b_base : 0, matrix ? g->b_batch : cl ? x->pictures * plane * cl : x->channels * plane);
   INTS(&l, t.base, t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (matrix) {
-    INTS(&l, g->rsb, g->csb);
+    INTS(&l, g->rsb, g->csb, g->a_base, g->a_batch, g->a_rs, as_is ? g->a_s1 : 0);
   } else {
     INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
          cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
