@@ -4,7 +4,7 @@
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )            i < m, j < n, k < k_all, for every z of a batch
  *
  * panel_pack copies A into panels of mr <= VEC rows (MR for panel_gemm), ap[z][panel][k][VEC] (k < pitch): rows beyond m
- * are zero, lanes beyond mr undefined. With a_ks > 0 (SOURCE 0) panel_gemm reads A where it lies, element (i,k) at
+ * are zero, lanes beyond mr undefined. With AS_IS panel_gemm reads A where it lies instead, element (i,k) at
  * i*a_rs + k*a_ks, one of the two being 1; a tile that would go past the last row begins that much earlier.
  * panel_gemm walks the inner dimension in blocks of at most KC. In each block it copies 2*VEC columns of B into
  * bp[k][2*VEC], which stays in the nearest cache, and multiplies them with its panels of A: a tile of MR x 2*VEC sums
@@ -22,6 +22,7 @@
  * Tunables:
  *   VEC     floats in a vector: 16 (AVX-512) or 8
  *   KC      most rows of bp (local memory: KC*2*VEC*4 bytes)
+ *   AS_IS   see above, with SOURCE 0
  *   SOURCE  see above; panel_pack and channels_last are in the program of SOURCE 0
  */
 #ifndef KC
@@ -29,6 +30,9 @@
 #endif
 #ifndef SOURCE
 #define SOURCE 0
+#endif
+#ifndef AS_IS
+#define AS_IS 0
 #endif
 
 #include "panel.cl"
@@ -290,7 +294,10 @@ static void pack_taps(global const float *restrict x, local float *restrict bp, 
 #endif
 
 TILES
-#if SOURCE == 0
+#if AS_IS
+TILE(columns_large, MR, global, private, ZERO, ks)
+TILE(columns_medium, ROWS_MEDIUM, global, private, ZERO, ks)
+TILE(columns_small, ROWS_SMALL, global, private, ZERO, ks)
 TILE_OF_ROWS(rows_large, MR)
 TILE_OF_ROWS(rows_medium, ROWS_MEDIUM)
 TILE_OF_ROWS(rows_small, ROWS_SMALL)
@@ -305,7 +312,7 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
                                 int a_shared, int b_base, int b_batch, int c_base, int c_batch, int c_split, int ldc,
                                 int bias_kind, int act, float slope,
 #if SOURCE == 0
-                                int rsb, int csb, int a_base, int a_batch, int a_rs, int a_ks
+                                int rsb, int csb
 #else
                                 int x_total, int channels, int xn, int h, int w, int cl, int gq, int gr, int sh, int sw,
                                 int h0, int w0, int ta, int tb, int dh, int dw
@@ -313,6 +320,10 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
 #if SOURCE == 1
                                 ,
                                 int yn, int yrow, int ycol
+#endif
+#if AS_IS
+                                ,
+                                int a_base, int a_batch, int a_rs, int a_ks
 #endif
 ) {
   local float bp[KC * NR] __attribute__((aligned(128)));
@@ -324,11 +335,11 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
   const int k_begin = split * k_split, k_end = min(k_all, k_begin + k_split);
   const int all_m = (m + MR - 1) / MR, p0 = get_group_id(1) * panels_m, p1 = min(all_m, p0 + panels_m);
   const int j_begin = get_group_id(0) * panels_n * NR, j_end = min(n, j_begin + panels_n * NR);
-#if SOURCE == 0
-  if (a_ks) ap += a_base + (size_t)z * a_batch;
-  else
+#if AS_IS
+  ap += a_base + (size_t)z * a_batch;
+#else
+  if (!a_shared) ap += (size_t)z * all_m * pitch * VEC;
 #endif
-    if (!a_shared) ap += (size_t)z * all_m * pitch * VEC;
   b += b_base + (size_t)z * b_batch;
   c += c_base + (size_t)z * c_batch + (size_t)split * c_split;
   int k0 = k_begin;
@@ -355,31 +366,33 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
 #endif
       }
       for (int p = p0; p < p1; p++) {
-        const int rows = min(MR, m - p * MR), height = rows > ROWS_MEDIUM ? MR : rows > ROWS_SMALL ? ROWS_MEDIUM : ROWS_SMALL;
-        /* Row of the tile's first, and how many were done before. (PoCL 3.1 miscompiles two calls of each tile.) */
-        int i0 = p * MR, done = 0, ks = VEC;
-        global const float *a = ap + ((size_t)p * pitch + k0) * VEC;
-#if SOURCE == 0
-        if (a_ks) {
-          done = height - rows, i0 -= done, ks = a_ks;
-          a = ap + (size_t)i0 * a_rs + (size_t)k0 * ks;
-        }
-        if (ks == 1) {
+        const int i0 = p * MR, rows = min(MR, m - i0);
+#if AS_IS
+        const int height = rows > ROWS_MEDIUM ? MR : rows > ROWS_SMALL ? ROWS_MEDIUM : ROWS_SMALL, done = height - rows;
+        global const float *a = ap + (size_t)(i0 - done) * a_rs + (size_t)k0 * a_ks;
+        if (a_ks == 1) {
           if (height == MR) rows_large(a, a_rs, bp, kc, tile);
           else if (height == ROWS_MEDIUM) rows_medium(a, a_rs, bp, kc, tile);
           else rows_small(a, a_rs, bp, kc, tile);
-        } else
+        } else {
+          if (height == MR) columns_large(a, a_ks, bp, kc, tile);
+          else if (height == ROWS_MEDIUM) columns_medium(a, a_ks, bp, kc, tile);
+          else columns_small(a, a_ks, bp, kc, tile);
+        }
+#else
+        const int done = 0; /* rows of the tile that the one before has */
+        global const float *a = ap + ((size_t)p * pitch + k0) * VEC;
+        if (rows > ROWS_MEDIUM) tile_large(a, VEC, bp, kc, tile);
+        else if (rows > ROWS_SMALL) tile_medium(a, VEC, bp, kc, tile);
+        else tile_small(a, VEC, bp, kc, tile);
 #endif
-        if (height == MR) tile_large(a, ks, bp, kc, tile);
-        else if (height == ROWS_MEDIUM) tile_medium(a, ks, bp, kc, tile);
-        else tile_small(a, ks, bp, kc, tile);
         for (int side = 0; side < 2; side++) {
           const int j = j0 + side * VEC, cols = min(VEC, n - j);
           if (whole[side]) {
-            global float *to = c + (size_t)(i0 + done) * ldc + at[side];
+            global float *to = c + (size_t)i0 * ldc + at[side];
             const floatv bj = last && bias_kind == 1 ? GLOAD(bias + j) : (floatv)(0.0f);
-            for (int r = done; r < done + rows; r++, to += ldc) {
-              floatv v = PLOAD(tile + r * NR + side * VEC);
+            for (int r = 0; r < rows; r++, to += ldc) {
+              floatv v = PLOAD(tile + (done + r) * NR + side * VEC);
               if (!first) v += GLOAD(to);
               if (last) {
                 v += bias_kind == 2 ? (floatv)(bias[z * m + i0 + r]) : bj;
@@ -392,12 +405,12 @@ kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const fl
           for (int l = 0; l < cols; l++) {
 #if SOURCE == 1
             const int pixels = gq * gr, pic = (j + l) / pixels, pp = (j + l) - pic * pixels, q = pp / gr;
-            global float *to = c + (size_t)(i0 + done) * ldc + pic * yn + q * yrow + (pp - q * gr) * ycol;
+            global float *to = c + (size_t)i0 * ldc + pic * yn + q * yrow + (pp - q * gr) * ycol;
 #else
-            global float *to = c + (size_t)(i0 + done) * ldc + j + l;
+            global float *to = c + (size_t)i0 * ldc + j + l;
 #endif
-            for (int r = done; r < done + rows; r++, to += ldc) {
-              float v = tile[r * NR + side * VEC + l];
+            for (int r = 0; r < rows; r++, to += ldc) {
+              float v = tile[(done + r) * NR + side * VEC + l];
               if (!first) v += *to;
               if (last) {
                 if (bias_kind) v += bias_kind == 2 ? bias[z * m + i0 + r] : bias[j + l];

@@ -94,18 +94,19 @@ static floatv activate(floatv v, int act, float slope) {
 #endif
 
 /* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times bp, with A and t in the
- * address spaces named; columns of the panel are ks apart. The sums are to stay in registers: compilers see to that for an indexed loop over arrays, while
- * walking pointers and named sums cost PoCL's up to 48 moves a round. TILES: those for A in global memory and t = A bp. */
-#define TILE(NAME, N, A_SPACE, T_SPACE, FROM)                                                                \
+ * address spaces named; columns of the panel are KS apart (a constant, or the function's argument ks). The sums are to
+ * stay in registers: compilers see to that for an indexed loop over arrays, while walking pointers and named sums cost
+ * PoCL's up to 48 moves a round. TILES: those for packed A in global memory and t = A bp. */
+#define TILE(NAME, N, A_SPACE, T_SPACE, FROM, KS)                                                            \
   static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp, int kc,         \
                    T_SPACE float *restrict t) {                                                              \
     floatv c[N], d[N];                                                                                       \
     for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                      \
     for (int k = 0; k < kc; k++) {                                                                           \
       const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
-      PREFETCH(ap + (k + 8) * ks);                                                                           \
+      PREFETCH(ap + (k + 8) * (KS));                                                                         \
       _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
-        const floatv v = (floatv)(ap[k * ks + r]);                                                           \
+        const floatv v = (floatv)(ap[k * (KS) + r]);                                                         \
         c[r] = fma(v, b0, c[r]);                                                                             \
         d[r] = fma(v, b1, d[r]);                                                                             \
       }                                                                                                      \
@@ -117,9 +118,9 @@ static floatv activate(floatv v, int act, float slope) {
   }
 #define ZERO(p) ((floatv)(0.0f))
 #define TILES                                                                                                \
-  TILE(tile_large, MR, global, private, ZERO)                                                                \
-  TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO)                                                      \
-  TILE(tile_small, ROWS_SMALL, global, private, ZERO)
+  TILE(tile_large, MR, global, private, ZERO, VEC)                                                           \
+  TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO, VEC)                                                 \
+  TILE(tile_small, ROWS_SMALL, global, private, ZERO, VEC)
 
 /* The same for rows of A as they lie, rs apart, the columns side by side. */
 #define TILE_OF_ROWS(NAME, N)                                                                                \

@@ -7,9 +7,9 @@
 #include "panel.cl"
 
 TILES
-TILE(more_large, MR, local, local, LLOAD)
-TILE(more_medium, ROWS_MEDIUM, local, local, LLOAD)
-TILE(more_small, ROWS_SMALL, local, local, LLOAD)
+TILE(more_large, MR, local, local, LLOAD, VEC)
+TILE(more_medium, ROWS_MEDIUM, local, local, LLOAD, VEC)
+TILE(more_small, ROWS_SMALL, local, local, LLOAD, VEC)
 
 /* Winograd's F(2x2, 3x3) (Lavin and Gray 2016): a tile of 2x2 outputs from 4x4 inputs d and a 3x3 filter g is
  *   At ((G g Gt) * (Bt d B)) A      elementwise product, summed over the channels: 16 products of matrices.

@@ -144,13 +144,13 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
                       .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
 }
 
-/* Whether A's panels are read where they lie: packing them pays for many columns, or for rows that would fall on the
- * same lines of a cache. */
+/* Whether A's panels are read where they lie. Packing pays where A is read many times or from far away, or where its rows
+ * would fall on the same lines of a cache. */
 static bool reads_as_is(const lcl_gemm *g, int mr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
-  const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
-             columns = g->a_rs == 1 && g->a_s1 > 1 && g->a_s1 < 1 << 20;
-  return g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr && g->n <= page && (rows || columns);
+  const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0, columns = g->a_rs == 1 && g->a_s1 > 1;
+  return g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr && g->n <= page &&
+         g->m * g->k <= 64 * page && (rows || columns);
 }
 
 static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
@@ -170,6 +170,7 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
   const int64_t pitch = g->k <= p->kc ? g->k : (ceil_div(g->k, page) | 1) * page;
   const bool as_is = reads_as_is(g, mr);
+  if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
   if (!as_is) {
     const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(a_batch * panels * pitch * p->vec));
@@ -199,13 +200,14 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   INTS(&l, t.base, t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (matrix) {
-    INTS(&l, g->rsb, g->csb, g->a_base, g->a_batch, g->a_rs, as_is ? g->a_s1 : 0);
+    INTS(&l, g->rsb, g->csb);
   } else {
     INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
          cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
     add_geometry(&l, x);
   }
   if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
+  if (as_is) INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
   LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                           .source = { .file = "matmul_panel.cl", .options = options },
                                           .kernel = "panel_gemm",
