@@ -5,6 +5,7 @@
 #include "golden/zumer_models.h"
 #include "latentcl/context.h"
 #include "latentcl/data.h"
+#include "device/device.h"
 #include "models/build.h"
 
 static lcl_context *ctx;
@@ -315,14 +316,15 @@ static void test_loss_falls(void **state) {
   (void)state;
   load_digits();
   check_falling("augconv", "maps=6,8,10 variant=fc", 0, 3e-3f);
-  check_falling("augconv", "arch=vgg width=4 dropout=0.3", 0, 0.1f);
   check_falling("vae", "maps=4", 0, 3e-3f);
   check_falling("m2", "mid_affine=false maps=8,12", 4, 1e-3f);
   check_falling("two-head", "mid_affine=false maps=8,12", 0, 1e-3f);
-  check_falling("vae-ladder", "layers=60,40,30 variant=adhoc", 0, 3e-3f);
   check_falling("vae-ladder", "layers=60,40,30", 0, 3e-3f);
-  check_falling("vae-ladder", "layers=60,40,30 lateral=amlp", 0, 3e-3f);
   check_falling("vae-ladder-control", "layers=60,40,30", 0, 3e-3f);
+  if (!lcl_context_caps(ctx)->panel) return; /* Mesa's compiler takes minutes over the rest */
+  check_falling("augconv", "arch=vgg width=4 dropout=0.3", 0, 0.1f);
+  check_falling("vae-ladder", "layers=60,40,30 variant=adhoc", 0, 3e-3f);
+  check_falling("vae-ladder", "layers=60,40,30 lateral=amlp", 0, 3e-3f);
 }
 
 /* ---- pictures ---- */
