@@ -26,10 +26,6 @@
 #define PIXELS 6
 #endif
 
-static void clear(local float *to, int n) {
-  for (int i = 0; i < n; i += VEC) LSTORE((floatv)(0.0f), to + i);
-}
-
 /* `count` neighbouring pixels of x (C,plane), the first in column 0 of rows of w, to channels-last rows of ww. */
 static void copy_in(global const float *restrict x, local float *restrict to, int count, int plane, int channels, int cl,
                     int w, int ww) {

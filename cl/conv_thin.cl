@@ -45,10 +45,6 @@ typedef struct thin {
 #define THIN \
   { channels, h, w, kh, kw, gq, gr, sh, sw, top, left, dh, dw, rows, wide, pitch }
 
-static void zero(local float *to, int n) {
-  for (int i = 0; i < n; i += VEC) LSTORE((floatv)(0.0f), to + i);
-}
-
 static void copy_row(global const float *restrict from, local float *restrict to, int n) {
   if (n < VEC) {
     for (int i = 0; i < n; i++) to[i] = from[i];
@@ -69,7 +65,7 @@ static void columns(global const float *restrict x, const thin *t, int q0, int c
       local float *to = pad + (c * t->rows + row) * t->wide;
       const int ih = q0 * t->sh - t->top + row;
       if (ih >= 0 && ih < t->h) copy_row(x + (c * t->h + ih) * t->w, to + t->left, t->w);
-      else zero(to, t->wide);
+      else clear(to, t->wide);
     }
   }
   for (int c = 0; c < t->channels; c++) {
@@ -133,7 +129,7 @@ kernel ONE_ITEM void thin_forward(global const float *restrict x, global const f
   const thin t = THIN;
   const int k_all = channels * kh * kw, plane = gq * gr, begin = get_group_id(0) * units, end = min(all, begin + units);
   const int high = (k_all + 1) * FORWARD_ROWS; /* of wt, for FORWARD_ROWS filters */
-  zero(pad, channels * rows * wide);
+  clear(pad, channels * rows * wide);
   for (int o0 = 0; o0 < filters; o0 += FORWARD_ROWS) {
     for (int i = 0; i < FORWARD_ROWS; i++) {
       local float *to = wt + o0 / FORWARD_ROWS * high + i;
@@ -219,9 +215,9 @@ kernel ONE_ITEM void thin_filter_grad(global const float *restrict x, global con
   const thin t = THIN;
   const int k_all = channels * kh * kw, plane = gq * gr, begin = get_group_id(0) * units, end = min(all, begin + units);
   const int tile = GRAD_ROWS * GRAD_TAPS * VEC, tiles = (k_all + GRAD_TAPS - 1) / GRAD_TAPS;
-  zero(pad, channels * rows * wide);
-  zero(col, tiles * GRAD_TAPS * pitch); /* columns beyond the last are multiplied, too */
-  zero(sums, (filters + GRAD_ROWS - 1) / GRAD_ROWS * tiles * tile);
+  clear(pad, channels * rows * wide);
+  clear(col, tiles * GRAD_TAPS * pitch); /* columns beyond the last are multiplied, too */
+  clear(sums, (filters + GRAD_ROWS - 1) / GRAD_ROWS * tiles * tile);
   int n = begin / blocks, block = begin - n * blocks;
   for (int unit = begin; unit < end; unit++) {
     const int q0 = gq * block / blocks, count = gq * (block + 1) / blocks - q0;

@@ -75,6 +75,11 @@ typedef floatv floatu __attribute__((aligned(4)));
   HALVES(v, w, 2, 6), HALVES(v, w, 3, 7)
 #endif
 
+/* Zeros; n a multiple of VEC. */
+static void clear(local float *to, int n) {
+  for (int i = 0; i < n; i += VEC) LSTORE((floatv)(0.0f), to + i);
+}
+
 /* lcl_act: 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
 static floatv activate(floatv v, int act, float slope) {
   if (act == 1) return select(v, (floatv)(0.0f), v <= 0.0f);

@@ -186,7 +186,7 @@ kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x, global
   const int vectors_c = min(2 * block_c, (xl - c_begin) / VEC), panels_c = (vectors_c + 1) / 2;
   const int step_v = block_c * KT * NR, step_u = block_o * KT * VEC, step_s = block_o * block_c * MR * NR;
   local float *v = room, *u = v + 16 * step_v, *sums = u + 16 * step_u;
-  for (int e = 0; e < 16 * step_s; e += VEC) LSTORE((floatv)(0.0f), sums + e);
+  clear(sums, 16 * step_s);
   if (vectors_c & 1) /* half a panel */
     for (int e = 0; e < 16; e++)
       for (int k = 0; k < KT; k++) LSTORE((floatv)(0.0f), v + e * step_v + ((panels_c - 1) * KT + k) * NR + VEC);

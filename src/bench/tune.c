@@ -166,7 +166,7 @@ size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*ou
   if (p->conv) return lcl_tune_conv_starts(p->standard, out, most);
   const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
   const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
-  const int vec = caps->preferred_float >= 16 ? 16 : 8;
+  const int vec = lcl_panel_vec(caps);
   const int panel[] = { LCL_GEMM_PANEL, vec, 512, 256, 2, (int)(p->g.m / 12 + 1), 0, 0, 1, 1 };
   const int rows[] = { LCL_GEMM_ROWS, vec, 512, 0, 8, 1, 0, 0, 1, 0 };
   size_t n = add(tiled, p->standard, out, 0, most);

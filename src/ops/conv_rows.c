@@ -2,10 +2,6 @@
 #include "ops/conv.h"
 #include "ops/gemm.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /* Most local memory to use, of which pictures and gradients may have a part: it is the second-level cache. */
 enum { MOST_LOCAL = 640 << 10, MOST_PICTURES = 128 << 10 };
 
@@ -19,15 +15,15 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
-  plan p = { .s = s, .vec = caps->preferred_float >= 16 ? 16 : 8 };
-  const int64_t mr = p.vec == 16 ? 14 : 6, rows = ceil_div(s.o, mr) * mr, plane = s.oh * s.ow;
+  plan p = { .s = s, .vec = lcl_panel_vec(caps) };
+  const int64_t mr = lcl_panel_rows(p.vec), rows = lcl_ceil_div(s.o, mr) * mr, plane = s.oh * s.ow;
   p.cl = (int64_t)lcl_round_up((size_t)s.c, (size_t)(2 * p.vec));
   p.yl = (int64_t)lcl_round_up((size_t)rows, (size_t)p.vec);
   p.wh = LCL_MAX((s.oh - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1, a->pad[0] + s.h);
   p.ww = LCL_MAX((s.ow - 1) * a->stride[1] + (s.kw - 1) * a->dilation[1] + 1, a->pad[2] + s.w);
   const int64_t one = (p.wh * p.ww * p.cl + plane * (p.yl + 1)) * (int64_t)sizeof(float);
-  p.share = LCL_MAX(1, ceil_div(s.n, 2 * units));
-  p.items = ceil_div(s.n, p.share);
+  p.share = LCL_MAX(1, lcl_ceil_div(s.n, 2 * units));
+  p.items = lcl_ceil_div(s.n, p.share);
   p.pics = LCL_MAX(1, LCL_MIN(p.share, MOST_PICTURES / LCL_MAX(one, 1)));
   p.local = p.pics * one + rows * s.kh * s.kw * p.cl * (int64_t)sizeof(float);
   return p;

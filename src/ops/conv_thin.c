@@ -2,10 +2,6 @@
 #include "ops/conv.h"
 #include "ops/gemm.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /* Most local memory to use: it is the second-level cache. */
 enum { MOST_LOCAL = 512 << 10 };
 
@@ -21,23 +17,23 @@ typedef struct plan {
 } plan;
 
 static void finish_plan(plan *p, int64_t all, int64_t wanted) {
-  p->units = LCL_MAX(1, ceil_div(all, wanted));
-  p->items = ceil_div(all, p->units);
+  p->units = LCL_MAX(1, lcl_ceil_div(all, wanted));
+  p->items = lcl_ceil_div(all, p->units);
 }
 
 static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
-  const int64_t vec = caps->preferred_float >= 16 ? 16 : 8, units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t vec = lcl_panel_vec(caps), units = LCL_MAX(1, (int64_t)caps->compute_units);
   plan p = { .s = s,
              .vec = vec,
              .tile_rows = node->op == &lcl_op_conv2d ? 4 : 3,
              .tile_taps = vec == 16 ? 9 : 3,
              .taps = s.c * s.kh * s.kw };
   const size_t v = (size_t)vec;
-  const int64_t tiled_taps = ceil_div(p.taps, p.tile_taps) * p.tile_taps;
+  const int64_t tiled_taps = lcl_ceil_div(p.taps, p.tile_taps) * p.tile_taps;
   if (node->op == &lcl_op_conv2d_input_grad) {
-    p.wide = (int64_t)lcl_round_up((size_t)ceil_div(s.w, a->stride[1]), v);
+    p.wide = (int64_t)lcl_round_up((size_t)lcl_ceil_div(s.w, a->stride[1]), v);
     p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
     p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh + a->stride[1] * s.kw; /* a row, tables of outputs */
     p.col = tiled_taps * p.pitch + 2 * vec;
@@ -51,14 +47,14 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   const int64_t pixels =
       forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1)) : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
   const int64_t most_rows = LCL_MAX(1, LCL_MIN(s.oh, pixels / LCL_MAX(s.ow, 1)));
-  for (p.blocks = ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;) p.blocks--;
-  const int64_t rows = ceil_div(s.oh, LCL_MAX(p.blocks, 1));
+  for (p.blocks = lcl_ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;) p.blocks--;
+  const int64_t rows = lcl_ceil_div(s.oh, LCL_MAX(p.blocks, 1));
   p.rows = (rows - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1;
   const int64_t reach = (s.kw - 1) * a->dilation[1] + a->stride[1] * (int64_t)lcl_round_up((size_t)s.ow, v);
   p.wide = (int64_t)lcl_round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
   p.pitch = ((int64_t)lcl_round_up((size_t)(rows * s.ow), v) + vec) | vec;
   p.pad = s.c * p.rows * p.wide;
-  const int64_t filters = ceil_div(s.o, p.tile_rows) * p.tile_rows;
+  const int64_t filters = lcl_ceil_div(s.o, p.tile_rows) * p.tile_rows;
   p.col = (forward ? p.taps : tiled_taps) * p.pitch;
   p.rest = forward ? filters * (p.taps + 1) : filters * tiled_taps * vec;
   finish_plan(&p, s.n * p.blocks, forward ? 8 * units : 4 * units);
@@ -68,7 +64,7 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
 bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
-  const int64_t vec = caps->preferred_float >= 16 ? 16 : 8;
+  const int64_t vec = lcl_panel_vec(caps);
   if (!caps->panel || a->groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec || s.c * s.kh * s.kw == 0 ||
       s.c * s.kh * s.kw > 1024)
     return false;
@@ -86,33 +82,18 @@ bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
   return s.c * s.kh * s.kw <= 256 && (s.c <= 4 || (s.c <= 8 && s.oh * s.ow >= 128));
 }
 
-enum { MAX_ARGS = 40 };
-typedef struct arg_list {
-  lcl_arg a[MAX_ARGS];
-  int n;
-} arg_list;
-
-static void add(arg_list *l, lcl_arg a) {
-  l->a[l->n++] = a;
-}
-static void add_ints(arg_list *l, const int64_t *v, int n) {
-  for (int i = 0; i < n; i++) add(l, lcl_i32(v[i]));
-}
-#define INTS(list, ...)                                                                                      \
-  add_ints(list, (int64_t[]) { __VA_ARGS__ }, (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
-
-static void add_locals(arg_list *l, const plan *p) {
+static void add_locals(lcl_arg_list *l, const plan *p) {
   const int64_t sizes[] = { p->rest, p->pad, p->col };
-  for (int i = 0; i < 3; i++) add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
+  for (int i = 0; i < 3; i++) lcl_args_add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
 }
 
-static void add_geometry(arg_list *l, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1], a->pad[0], a->pad[2],
-       a->dilation[0], a->dilation[1]);
+static void add_geometry(lcl_arg_list *l, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
+  LCL_ADD_INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1], a->pad[0],
+               a->pad[2], a->dilation[0], a->dilation[1]);
 }
 
 static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
-                       const char *kernel, const arg_list *l) {
+                       const char *kernel, const lcl_arg_list *l) {
   const lcl_conv_sizes *s = &p->s;
   char options[32], name[256];
   snprintf(options, sizeof options, "-DVEC=%d", (int)p->vec);
@@ -136,20 +117,20 @@ lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue
   const lcl_conv_attr *a = node->attr;
   const plan p = plan_of(lcl_lower_caps(lw), node);
   const bool forward = node->op == &lcl_op_conv2d;
-  arg_list l = { .n = 0 };
-  add(&l, lcl_in(lw, node->in[0]));
-  add(&l, lcl_in(lw, node->in[1]));
-  add(&l, lcl_out(lw, e->out));
-  add(&l, lcl_in(lw, e->bias ? e->bias : node->in[1]));
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, lcl_in(lw, node->in[0]));
+  lcl_args_add(&l, lcl_in(lw, node->in[1]));
+  lcl_args_add(&l, lcl_out(lw, e->out));
+  lcl_args_add(&l, lcl_in(lw, e->bias ? e->bias : node->in[1]));
   add_locals(&l, &p);
   if (forward)
-    INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
+    LCL_ADD_INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
   else
-    INTS(&l, p.s.n, p.units, p.s.o);
+    LCL_ADD_INTS(&l, p.s.n, p.units, p.s.o);
   add_geometry(&l, a, &p.s);
-  if (forward) INTS(&l, p.rows);
-  INTS(&l, p.wide, p.pitch, e->bias != NULL, e->act);
-  add(&l, lcl_f32(e->slope));
+  if (forward) LCL_ADD_INTS(&l, p.rows);
+  LCL_ADD_INTS(&l, p.wide, p.pitch, e->bias != NULL, e->act);
+  lcl_args_add(&l, lcl_f32(e->slope));
   return emit(lw, node, &p, label, forward ? "thin_forward" : "thin_input_grad", &l);
 }
 
@@ -157,14 +138,14 @@ lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue
 lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const lcl_gemm *g) {
   const plan p = plan_of(lcl_lower_caps(lw), node);
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
-  arg_list l = { .n = 0 };
-  add(&l, g->b);
-  add(&l, g->a);
-  add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, g->b);
+  lcl_args_add(&l, g->a);
+  lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
   add_locals(&l, &p);
-  INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
+  LCL_ADD_INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
   add_geometry(&l, node->attr, &p.s);
-  INTS(&l, p.rows, p.wide, p.pitch);
+  LCL_ADD_INTS(&l, p.rows, p.wide, p.pitch);
   LCL_TRY(emit(lw, node, &p, g->label, "thin_filter_grad", &l));
   return lcl_gemm_sum_parts(lw, g, (int)p.items, part, p.taps, 0);
 }

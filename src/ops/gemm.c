@@ -3,26 +3,7 @@
 #include "ops/gemm.h"
 #include "ops/tuning.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 #define PANEL_OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
-
-enum { MAX_ARGS = 48 };
-typedef struct arg_list {
-  lcl_arg a[MAX_ARGS];
-  int n;
-} arg_list;
-
-static void add(arg_list *l, lcl_arg a) {
-  l->a[l->n++] = a;
-}
-static void add_ints(arg_list *l, const int64_t *v, int n) {
-  for (int i = 0; i < n; i++) add(l, lcl_i32(v[i]));
-}
-#define INTS(list, ...)                                                                                      \
-  add_ints(list, (int64_t[]) { __VA_ARGS__ }, (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
 
 static double bytes_of(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
@@ -35,25 +16,26 @@ lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int 
                               int64_t cl) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
-  const int64_t pieces = cl ? g->batch * g->m * ceil_div(g->n / taps, 8) : total;
+  const int64_t pieces = cl ? g->batch * g->m * lcl_ceil_div(g->n / taps, 8) : total;
   const int64_t chunk =
-      !caps->panel ? 1
-                   : LCL_MAX(cl ? 32 : 256, ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
-  arg_list l = { .n = 0 };
+      !caps->panel
+          ? 1
+          : LCL_MAX(cl ? 32 : 256, lcl_ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
+  lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
-  add(&l, lcl_scratch_arg(lw, part, LCL_READ));
-  add(&l, g->c);
-  add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
-  INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
-  add(&l, lcl_f32(g->slope));
+  lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_READ));
+  lcl_args_add(&l, g->c);
+  lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
+  LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
+  lcl_args_add(&l, lcl_f32(g->slope));
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                          .source = { .file = "matmul_reduce.cl" },
                                          .kernel = "matmul_reduce",
                                          .args = l.a,
                                          .n_args = l.n,
                                          .dims = 1,
-                                         .global = { (size_t)ceil_div(pieces, chunk) },
+                                         .global = { (size_t)lcl_ceil_div(pieces, chunk) },
                                          .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
@@ -71,21 +53,22 @@ static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   return (target) { lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part };
 }
 
-static void add_epilogue(arg_list *l, const lcl_gemm *g, const target *t) {
+static void add_epilogue(lcl_arg_list *l, const lcl_gemm *g, const target *t) {
   const bool apply = t->part < 0;
-  INTS(l, apply ? g->bias_kind : LCL_BIAS_NONE, apply ? (int)g->act : 0);
-  add(l, lcl_f32(g->slope));
+  LCL_ADD_INTS(l, apply ? g->bias_kind : LCL_BIAS_NONE, apply ? (int)g->act : 0);
+  lcl_args_add(l, lcl_f32(g->slope));
 }
 
-static void add_geometry(arg_list *l, const lcl_patches *p) {
-  INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1), p->dh, p->dw);
+static void add_geometry(lcl_arg_list *l, const lcl_patches *p) {
+  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1), p->dh,
+               p->dw);
 }
 
 /* ---- panels -------------------------------------------------------------------------------------------- */
 
 static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options,
                             int packed, int64_t mr, int64_t pitch, int64_t batch) {
-  const int64_t panels = ceil_div(g->m, mr);
+  const int64_t panels = lcl_ceil_div(g->m, mr);
   int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1,
           perm_t = 1, perm_c = g->k;
   if (len < g->k && tb == 1 && sa == 1 &&
@@ -96,15 +79,15 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   const bool by_inner = s1 != 1 && g->a_rs != 1 && len < g->k;
   const int64_t along = by_inner ? len : g->k, total = panels * g->k * batch;
   const int64_t wanted = LCL_MIN(total / 512, 8 * (int64_t)lcl_lower_caps(lw)->compute_units);
-  const int64_t chunks = LCL_MAX(1, ceil_div(wanted, panels * batch));
-  const int64_t chunk = LCL_MAX(1, (ceil_div(along, chunks) + p->vec - 1) / p->vec * p->vec);
-  arg_list l = { .n = 0 };
+  const int64_t chunks = LCL_MAX(1, lcl_ceil_div(wanted, panels * batch));
+  const int64_t chunk = LCL_MAX(1, (lcl_ceil_div(along, chunks) + p->vec - 1) / p->vec * p->vec);
+  lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s pack", g->label);
-  add(&l, g->a);
-  add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
-  INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb, s1,
-       perm_t, perm_c);
+  lcl_args_add(&l, g->a);
+  lcl_args_add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
+  LCL_ADD_INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb,
+               s1, perm_t, perm_c);
   return lcl_emit(
       lw, &(lcl_emit_desc) { .label = label,
                              .source = { .file = "matmul_panel.cl", .options = options },
@@ -112,7 +95,7 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
                              .args = l.a,
                              .n_args = l.n,
                              .dims = 3,
-                             .global = { (size_t)panels, (size_t)ceil_div(along, chunk), (size_t)batch },
+                             .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk), (size_t)batch },
                              .local = { 1, 1, 1 },
                              .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
@@ -124,24 +107,24 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
   if (*copy >= 0) return LCL_OK;
   *copy = lcl_scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
   if (g->channels_last) *g->channels_last = *copy;
-  arg_list l = { .n = 0 };
+  lcl_arg_list l = { .n = 0 };
   char options[64], label[128];
   snprintf(options, sizeof options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s channels last", g->label);
-  add(&l, g->b);
-  add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
-  INTS(&l, x->all_channels, x->channels, cl, pixels);
-  return lcl_emit(lw,
-                  &(lcl_emit_desc) {
-                      .label = label,
-                      .source = { .file = "matmul_panel.cl", .options = options },
-                      .kernel = "channels_last",
-                      .args = l.a,
-                      .n_args = l.n,
-                      .dims = 3,
-                      .global = { (size_t)ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
-                      .local = { 1, 1, 1 },
-                      .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
+  lcl_args_add(&l, g->b);
+  lcl_args_add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
+  LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
+  return lcl_emit(
+      lw, &(lcl_emit_desc) {
+              .label = label,
+              .source = { .file = "matmul_panel.cl", .options = options },
+              .kernel = "channels_last",
+              .args = l.a,
+              .n_args = l.n,
+              .dims = 3,
+              .global = { (size_t)lcl_ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
+              .local = { 1, 1, 1 },
+              .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
 }
 
 /* Whether A's panels are read where they lie. Packing pays where A is read many times or from far away, or where its rows
@@ -154,7 +137,7 @@ static bool reads_as_is(const lcl_gemm *g, int mr) {
 }
 
 static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
-  const int mr = p->vec == 16 ? 14 : 6, nr = 2 * p->vec;
+  const int mr = lcl_panel_rows(p->vec), nr = 2 * p->vec;
   const lcl_patches *x = &g->patches;
   const bool matrix = g->source == LCL_GEMM_MATRIX, transposed = g->source == LCL_GEMM_PATCHES_T;
   char pack_options[64], options[64], label[128];
@@ -162,13 +145,13 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   snprintf(options, sizeof options, PANEL_OPTIONS, (int)g->source, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s panel", g->label);
 
-  const int64_t panels = ceil_div(g->m, mr);
+  const int64_t panels = lcl_ceil_div(g->m, mr);
   const bool shared = g->batch > 1 && g->a_batch == 0;
   const int64_t a_batch = shared ? 1 : g->batch;
   /* Blocks of neighbouring panels must not fall on the same lines of a cache: an odd number of 4 KiB apart.
    */
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
-  const int64_t pitch = g->k <= p->kc ? g->k : (ceil_div(g->k, page) | 1) * page;
+  const int64_t pitch = g->k <= p->kc ? g->k : (lcl_ceil_div(g->k, page) | 1) * page;
   const bool as_is = reads_as_is(g, mr);
   if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
@@ -189,33 +172,36 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
   const target t = choose_target(lw, g, p, transposed ? cl : 0);
-  arg_list l = { .n = 0 };
-  add(&l, a);
-  add(&l, b);
-  add(&l, t.c);
-  add(&l, g->bias_kind && t.part < 0 ? g->bias : a);
-  INTS(&l, g->m, n, g->k, pitch, p->kc, p->panels_n, p->panels_m, p->splits, ceil_div(g->k, p->splits),
-       shared);
-  INTS(&l, matrix ? g->b_base : 0, matrix ? g->b_batch : cl ? x->pictures * plane * cl : x->channels * plane);
-  INTS(&l, t.base, t.batch, t.split, t.ldc);
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, a);
+  lcl_args_add(&l, b);
+  lcl_args_add(&l, t.c);
+  lcl_args_add(&l, g->bias_kind && t.part < 0 ? g->bias : a);
+  LCL_ADD_INTS(&l, g->m, n, g->k, pitch, p->kc, p->panels_n, p->panels_m, p->splits,
+               lcl_ceil_div(g->k, p->splits), shared);
+  LCL_ADD_INTS(&l, matrix ? g->b_base : 0,
+               matrix ? g->b_batch
+               : cl   ? x->pictures * plane * cl
+                      : x->channels * plane);
+  LCL_ADD_INTS(&l, t.base, t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (matrix) {
-    INTS(&l, g->rsb, g->csb);
+    LCL_ADD_INTS(&l, g->rsb, g->csb);
   } else {
-    INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
-         cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
+    LCL_ADD_INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
+                 cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
     add_geometry(&l, x);
   }
-  if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
-  if (as_is) INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
+  if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
+  if (as_is) LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
   LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                           .source = { .file = "matmul_panel.cl", .options = options },
                                           .kernel = "panel_gemm",
                                           .args = l.a,
                                           .n_args = l.n,
                                           .dims = 3,
-                                          .global = { (size_t)ceil_div(ceil_div(n, nr), p->panels_n),
-                                                      (size_t)ceil_div(panels, p->panels_m),
+                                          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
+                                                      (size_t)lcl_ceil_div(panels, p->panels_m),
                                                       (size_t)(g->batch * p->splits) },
                                           .local = { 1, 1, 1 },
                                           .flops = g->flops,
@@ -226,30 +212,30 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
 static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
   const int64_t all = x->pictures * x->gq, units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
-  const int64_t rows = LCL_MAX(1, ceil_div(all * g->batch, 16 * units));
+  const int64_t rows = LCL_MAX(1, lcl_ceil_div(all * g->batch, 16 * units));
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
   snprintf(label, sizeof label, "%s direct", g->label);
-  arg_list l = { .n = 0 };
-  add(&l, g->a);
-  add(&l, g->b);
-  add(&l, g->c);
-  add(&l, g->bias_kind ? g->bias : g->a);
-  INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb,
-       g->a_s1);
-  INTS(&l, x->channels * x->h * x->w, g->c_base, g->c_batch, g->ldc, g->bias_kind, g->act);
-  add(&l, lcl_f32(g->slope));
-  INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels, x->all_channels * x->h * x->w, x->h,
-       x->w);
-  INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw, g->yn,
-       g->yrow, g->ycol);
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, g->a);
+  lcl_args_add(&l, g->b);
+  lcl_args_add(&l, g->c);
+  lcl_args_add(&l, g->bias_kind ? g->bias : g->a);
+  LCL_ADD_INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1), g->a_sa,
+               g->a_sb, g->a_s1);
+  LCL_ADD_INTS(&l, x->channels * x->h * x->w, g->c_base, g->c_batch, g->ldc, g->bias_kind, g->act);
+  lcl_args_add(&l, lcl_f32(g->slope));
+  LCL_ADD_INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels, x->all_channels * x->h * x->w,
+               x->h, x->w);
+  LCL_ADD_INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw,
+               g->yn, g->yrow, g->ycol);
   return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                          .source = { .file = "conv_direct.cl", .options = options },
                                          .kernel = "conv_direct",
                                          .args = l.a,
                                          .n_args = l.n,
                                          .dims = 2,
-                                         .global = { (size_t)ceil_div(all, rows), (size_t)g->batch },
+                                         .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
                                          .local = { 1, 1 },
                                          .flops = g->flops,
                                          .bytes = bytes_of(g) });
@@ -263,36 +249,37 @@ static int64_t gcd(int64_t a, int64_t b) {
 static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
   const lcl_gemm_rows r = lcl_gemm_rows_of(g, p);
-  const int64_t panels = ceil_div(g->m, p->vec), fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1);
+  const int64_t panels = lcl_ceil_div(g->m, p->vec), fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
   snprintf(options, sizeof options, PANEL_OPTIONS, 0, p->vec, p->kc_max);
   snprintf(label, sizeof label, "%s rows", g->label);
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vec));
   LCL_TRY(emit_pack(lw, g, p, options, packed, p->vec, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
-  arg_list l = { .n = 0 };
-  add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
-  add(&l, g->b);
-  add(&l, g->c);
-  add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
-  add(&l, lcl_local((size_t)r.local));
-  INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w, r.h_low, r.w_low,
-       r.wh, r.ww);
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
+  lcl_args_add(&l, g->b);
+  lcl_args_add(&l, g->c);
+  lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
+  lcl_args_add(&l, lcl_local((size_t)r.local));
+  LCL_ADD_INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w, r.h_low,
+               r.w_low, r.wh, r.ww);
   add_geometry(&l, x);
-  INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn, g->bias_kind,
-       g->act);
-  add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw, &(lcl_emit_desc) {
-                          .label = label,
-                          .source = { .file = "conv_rows.cl", .options = options },
-                          .kernel = "conv_rows",
-                          .args = l.a,
-                          .n_args = l.n,
-                          .dims = 2,
-                          .global = { (size_t)r.items, (size_t)ceil_div(ceil_div(panels, 2), p->panels_m) },
-                          .local = { 1, 1 },
-                          .flops = g->flops,
-                          .bytes = bytes_of(g) });
+  LCL_ADD_INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn,
+               g->bias_kind, g->act);
+  lcl_args_add(&l, lcl_f32(g->slope));
+  return lcl_emit(lw,
+                  &(lcl_emit_desc) { .label = label,
+                                     .source = { .file = "conv_rows.cl", .options = options },
+                                     .kernel = "conv_rows",
+                                     .args = l.a,
+                                     .n_args = l.n,
+                                     .dims = 2,
+                                     .global = { (size_t)r.items,
+                                                 (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->panels_m) },
+                                     .local = { 1, 1 },
+                                     .flops = g->flops,
+                                     .bytes = bytes_of(g) });
 }
 
 /* ---- tiles --------------------------------------------------------------------------------------------- */
@@ -304,32 +291,32 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group, p->nv);
   snprintf(label, sizeof label, "%s tiled", g->label);
   const target t = choose_target(lw, g, p, 0);
-  arg_list l = { .n = 0 };
-  add(&l, g->a);
-  add(&l, g->b);
-  add(&l, t.c);
-  add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
-  INTS(&l, g->m, g->n, g->k, p->splits, ceil_div(g->k, p->splits));
-  INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa, g->a_sb,
-       g->a_s1);
-  INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base, t.batch,
-       t.split, t.ldc);
+  lcl_arg_list l = { .n = 0 };
+  lcl_args_add(&l, g->a);
+  lcl_args_add(&l, g->b);
+  lcl_args_add(&l, t.c);
+  lcl_args_add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
+  LCL_ADD_INTS(&l, g->m, g->n, g->k, p->splits, lcl_ceil_div(g->k, p->splits));
+  LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa,
+               g->a_sb, g->a_s1);
+  LCL_ADD_INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base,
+               t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (g->source == LCL_GEMM_MATRIX) {
-    INTS(&l, g->rsb, g->csb);
+    LCL_ADD_INTS(&l, g->rsb, g->csb);
   } else {
-    INTS(&l, LCL_MAX(x->channels, 1), x->all_channels * x->h * x->w, x->h, x->w);
+    LCL_ADD_INTS(&l, LCL_MAX(x->channels, 1), x->all_channels * x->h * x->w, x->h, x->w);
     add_geometry(&l, x);
   }
-  if (g->source == LCL_GEMM_PATCHES) INTS(&l, g->yn, g->yrow, g->ycol);
+  if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
   LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
                                           .source = { .file = "matmul_tiled.cl", .options = options },
                                           .kernel = "matmul_tiled",
                                           .args = l.a,
                                           .n_args = l.n,
                                           .dims = 3,
-                                          .global = { (size_t)(ceil_div(g->n, side) * p->group),
-                                                      (size_t)(ceil_div(g->m, side) * p->group),
+                                          .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
+                                                      (size_t)(lcl_ceil_div(g->m, side) * p->group),
                                                       (size_t)(g->batch * p->splits) },
                                           .local = { (size_t)p->group, (size_t)p->group, 1 },
                                           .flops = g->flops,

@@ -3,7 +3,7 @@
 #ifndef LCL_OPS_GEMM_H
 #define LCL_OPS_GEMM_H
 
-#include "graph/graph.h"
+#include "ops/panel.h"
 
 typedef enum lcl_gemm_source {
   LCL_GEMM_MATRIX,   /* B[k,j] at b_base + z*b_batch + k*rsb + j*csb */

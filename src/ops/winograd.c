@@ -2,10 +2,6 @@
  * 36, at the price of transforms. */
 #include "ops/gemm.h"
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 typedef struct tiling {
   int vec, nr, mr;
   int64_t th, tw, tiles, panels_n, local;
@@ -15,15 +11,15 @@ typedef struct tiling {
  * the second-level cache, but enough of them for all compute units. */
 static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
   const lcl_patches *x = &w->g->patches;
-  tiling t = { .vec = caps->preferred_float >= 16 ? 16 : 8 };
+  tiling t = { .vec = lcl_panel_vec(caps) };
   t.nr = 2 * t.vec;
-  t.mr = t.vec == 16 ? 14 : 6;
-  t.th = ceil_div(x->gq, 2);
-  t.tw = ceil_div(x->gr, 2);
+  t.mr = lcl_panel_rows(t.vec);
+  t.th = lcl_ceil_div(x->gq, 2);
+  t.tw = lcl_ceil_div(x->gr, 2);
   t.tiles = x->pictures * t.th * t.tw;
   const int64_t one = 16 * w->channels * t.nr * (int64_t)sizeof(float),
                 room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-  const int64_t all = ceil_div(t.tiles, t.nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t all = lcl_ceil_div(t.tiles, t.nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
   t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
   t.local = one * t.panels_n;
   return t;
@@ -48,24 +44,25 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   const tiling t = tiling_of(caps, w);
   const lcl_gemm_params p = lcl_gemm_choose(caps, g);
-  const int64_t panels = ceil_div(g->m, t.mr),
-                chunks = LCL_MAX(1, ceil_div(8 * (int64_t)caps->compute_units, panels));
-  const int64_t chunk = ceil_div(w->channels, chunks),
+  const int64_t panels = lcl_ceil_div(g->m, t.mr),
+                chunks = LCL_MAX(1, lcl_ceil_div(8 * (int64_t)caps->compute_units, panels));
+  const int64_t chunk = lcl_ceil_div(w->channels, chunks),
                 cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
   char options[64], label[160];
   snprintf(options, sizeof options, "-DVEC=%d", t.vec);
   snprintf(label, sizeof label, "%s filter transform", g->label);
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                          .source = { .file = "winograd.cl", .options = options },
-                                          .kernel = "winograd_filter",
-                                          LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
-                                                   lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
-                                                   lcl_i32(w->inner), lcl_i32(w->flip)),
-                                          .dims = 2,
-                                          .global = { (size_t)panels, (size_t)ceil_div(w->channels, chunk) },
-                                          .local = { 1, 1 },
-                                          .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
+  LCL_TRY(
+      lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                      .source = { .file = "winograd.cl", .options = options },
+                                      .kernel = "winograd_filter",
+                                      LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
+                                               lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
+                                               lcl_i32(w->inner), lcl_i32(w->flip)),
+                                      .dims = 2,
+                                      .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
+                                      .local = { 1, 1 },
+                                      .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   int copy;
   LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
@@ -81,7 +78,7 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
                        lcl_i32(t.tw), lcl_i32(t.tiles), lcl_i32(t.panels_n), lcl_i32(g->bias_kind),
                        lcl_i32(g->act), lcl_f32(g->slope)),
               .dims = 1,
-              .global = { (size_t)ceil_div(ceil_div(t.tiles, t.nr), t.panels_n) },
+              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
               .local = { 1 },
               .flops = g->flops,
               .bytes = 4.0 * (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
@@ -101,19 +98,19 @@ typedef struct grad_tiling {
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
-  grad_tiling t = { .vec = caps->preferred_float >= 16 ? 16 : 8 };
+  grad_tiling t = { .vec = lcl_panel_vec(caps) };
   t.nr = 2 * t.vec;
-  t.mr = t.vec == 16 ? 14 : 6;
-  t.th = ceil_div(x->gq, 2);
-  t.tw = ceil_div(x->gr, 2);
+  t.mr = lcl_panel_rows(t.vec);
+  t.th = lcl_ceil_div(x->gq, 2);
+  t.tw = lcl_ceil_div(x->gr, 2);
   t.tiles = x->pictures * t.th * t.tw;
-  t.block_o = LCL_MIN(5, ceil_div(g->m, t.mr));
-  t.block_c = LCL_MIN(2, ceil_div(x->channels, t.nr));
-  const int64_t blocks =
-      ceil_div(ceil_div(g->m, t.mr), t.block_o) * ceil_div(ceil_div(x->channels, t.nr), t.block_c);
-  t.splits = LCL_MAX(1, LCL_MIN(ceil_div(4 * units, blocks), t.tiles / (4 * GRAD_TILES)));
-  t.share = ceil_div(ceil_div(t.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
-  t.splits = ceil_div(t.tiles, t.share);
+  t.block_o = LCL_MIN(5, lcl_ceil_div(g->m, t.mr));
+  t.block_c = LCL_MIN(2, lcl_ceil_div(x->channels, t.nr));
+  const int64_t blocks = lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o) *
+                         lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c);
+  t.splits = LCL_MAX(1, LCL_MIN(lcl_ceil_div(4 * units, blocks), t.tiles / (4 * GRAD_TILES)));
+  t.share = lcl_ceil_div(lcl_ceil_div(t.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
+  t.splits = lcl_ceil_div(t.tiles, t.share);
   t.local = 16 * (int64_t)sizeof(float) *
             (GRAD_TILES * (t.block_c * t.nr + t.block_o * t.vec) + t.block_o * t.mr * t.block_c * t.nr);
   return t;
@@ -162,8 +159,8 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
                        lcl_i32(x->gq), lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles),
                        lcl_i32(t.share), lcl_i32(t.block_o), lcl_i32(t.block_c)),
               .dims = 3,
-              .global = { (size_t)t.splits, (size_t)ceil_div(ceil_div(g->m, t.mr), t.block_o),
-                          (size_t)ceil_div(ceil_div(x->channels, t.nr), t.block_c) },
+              .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o),
+                          (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c) },
               .local = { 1, 1, 1 },
               .flops = g->flops,
               .bytes = 4.0 * (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));

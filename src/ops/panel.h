@@ -1,0 +1,36 @@
+/* What the lowerings of products and convolutions share, most of all those to kernels in panel shape (cl/panel.cl). */
+#ifndef LCL_OPS_PANEL_H
+#define LCL_OPS_PANEL_H
+
+#include "graph/graph.h"
+
+static inline int64_t lcl_ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/* VEC and MR of cl/panel.cl: floats in a vector, rows of a tile. */
+static inline int lcl_panel_vec(const lcl_caps *caps) {
+  return caps->preferred_float >= 16 ? 16 : 8;
+}
+static inline int lcl_panel_rows(int64_t vec) {
+  return vec == 16 ? 14 : 6;
+}
+
+/* Arguments of a kernel that are not all known at once. */
+enum { LCL_MAX_ARGS = 48 };
+typedef struct lcl_arg_list {
+  lcl_arg a[LCL_MAX_ARGS];
+  int n;
+} lcl_arg_list;
+
+static inline void lcl_args_add(lcl_arg_list *l, lcl_arg a) {
+  l->a[l->n++] = a;
+}
+static inline void lcl_args_add_ints(lcl_arg_list *l, const int64_t *v, int n) {
+  for (int i = 0; i < n; i++) lcl_args_add(l, lcl_i32(v[i]));
+}
+#define LCL_ADD_INTS(list, ...)                                                                              \
+  lcl_args_add_ints(list, (int64_t[]) { __VA_ARGS__ },                                                       \
+                    (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
+
+#endif
