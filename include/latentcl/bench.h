@@ -25,7 +25,8 @@ typedef struct lcl_bench_row {
   size_t memory;        /* bytes of intermediates and variables */
   size_t launches;
   int verified;         /* 1: equals the double-precision reference within its bound; -1: wrong; 0: not looked at */
-  bool verified_parts;  /* not the result as a whole, but each distinct product and convolution in it, with its own numbers */
+  bool verified_parts;  /* no reference computes it as a whole: each distinct product and convolution was compared with
+                           the reference, and a training step with the same step without fusion */
   double error;         /* largest error as a part of what is allowed */
   char unit[16];        /* of `value`, for readings that are no time ("GFLOP/s", "GB/s", "us") */
   double value;

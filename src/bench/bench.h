@@ -37,10 +37,12 @@ lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc 
 lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                             lcl_bench_row *row);
 lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row);
+/* Runs one step as it is timed and one without fusion in guarded memory, from the same beginning. error: how far the
+ * loss, the optimiser's moments and the running statistics lie apart, as a part of what is allowed. */
+lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error);
 
-/* Compiles the graph for fetch and fills the row's compile time, arithmetic, memory and algorithm. */
-lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n,
-                             lcl_program **out, lcl_bench_row *row);
+/* Compiles the graph and fills the row's compile time, arithmetic, memory and algorithm. */
+lcl_status lcl_bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out, lcl_bench_row *row);
 /* First run, warm-up, then the steady state. Short programs run several times between two waits, as a
  * training loop would. */
 lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc, lcl_bench_row *row);

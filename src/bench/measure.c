@@ -16,11 +16,10 @@ double lcl_bench_median(double *values, size_t n) {
   return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-lcl_status lcl_bench_compile(lcl_context *ctx, lcl_graph *g, lcl_tensor *const *fetch, int n,
-                             lcl_program **out, lcl_bench_row *row) {
-  (void)ctx;
+lcl_status lcl_bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out,
+                             lcl_bench_row *row) {
   double t = lcl_now(), most = -1, flops;
-  LCL_TRY(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n, .only_fetch = n > 0 }, out));
+  LCL_TRY(lcl_compile(g, how, out));
   row->compile = lcl_now() - t;
   lcl_program_stats s = lcl_program_get_stats(*out);
   row->flops = s.flops;
@@ -179,7 +178,8 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
     fill_array(&c->grad_out[0], 99);
     lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
   }
-  LCL_TRY(lcl_bench_compile(ctx, o->g, &o->fetch, 1, &o->p, row));
+  lcl_compile_desc how = { .fetch = &o->fetch, .n_fetch = 1, .only_fetch = true };
+  LCL_TRY(lcl_bench_compile(o->g, &how, &o->p, row));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
     lcl_status st = c->in[i].data ? feed_array(o->p, c->spec->in[i].name, &c->in[i]) : LCL_OK;
     if (st == LCL_ERR_ARGUMENT && w->gradient) st = LCL_OK; /* a gradient need not read every input */
@@ -264,7 +264,8 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   return st;
 }
 
-/* No reference computes a whole training step: what it is made of is checked instead. */
+/* No reference computes a whole training step. Its products and convolutions are held against theirs one by
+ * one, and the step as it is timed against itself without fusion. */
 static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   size_t n;
   lcl_status st = lcl_tune_verify(ctx, w->name, &n);
@@ -272,6 +273,9 @@ static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_benc
   if (st == LCL_ERR_NUMERIC) lcl_logf(LCL_LOG_WARN, "%s: %s", w->name, lcl_error_message());
   row->verified_parts = n > 0;
   row->verified = st != LCL_OK ? -1 : n > 0;
+  if (st != LCL_OK || w->kind != LCL_WORK_STEP) return LCL_OK;
+  LCL_TRY(lcl_bench_step_verify(ctx, w, &row->error));
+  if (row->error > 1) row->verified = -1;
   return LCL_OK;
 }
 

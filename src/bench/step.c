@@ -1,7 +1,12 @@
 /* Training steps of models on device-resident data: forward, every loss term, backward, optimiser. */
+#include <math.h>
+
 #include "bench/bench.h"
 #include "latentcl/model.h"
 #include "models/build.h"
+
+/* Sums in another order, and the few ReLUs and maxima that rounding turns, move a gradient by less than this. */
+static const double TOLERANCE = 1e-4;
 
 /* Any 0..1 numbers do: the time of a step does not depend on them. */
 static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor *t, int classes) {
@@ -67,7 +72,9 @@ static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state
   return st;
 }
 
-static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state *s, lcl_bench_row *row) {
+/* plain: each op a launch of its own, in memory that holds NaN until it is written. */
+static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain, step_state *s,
+                             lcl_bench_row *row) {
   lcl_build b;
   LCL_TRY(open_model(ctx, w, s));
   LCL_TRY(lcl_graph_create(s->store, "train", &s->g));
@@ -77,7 +84,10 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, step_state
   lcl_optimiser_desc optimiser = b.optimiser;
   optimiser.lr = lcl_input(s->g, "lr", LCL_F32, LCL_SCALAR);
   lcl_minimise(b.loss, &optimiser);
-  LCL_TRY(lcl_bench_compile(ctx, s->g, &b.loss, 1, &s->p, row));
+  lcl_compile_desc how = {
+    .fetch = &b.loss, .n_fetch = 1, .only_fetch = true, .no_fusion = plain, .guard_bands = plain
+  };
+  LCL_TRY(lcl_bench_compile(s->g, &how, &s->p, row));
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
@@ -96,8 +106,89 @@ static void step_free(step_state *s) {
 
 lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
   step_state s = { 0 };
-  lcl_status st = step_build(ctx, w, &s, row);
+  lcl_status st = step_build(ctx, w, false, &s, row);
   if (st == LCL_OK) st = lcl_bench_time(ctx, s.p, desc, row);
   step_free(&s);
+  return st;
+}
+
+/* ---- a step held against its plain form ---- */
+
+typedef struct difference {
+  double apart, size; /* sums of squares of a - b and of b */
+  double n;
+} difference;
+
+static difference differ(const float *a, const float *b, size_t n) {
+  difference d = { .n = (double)n };
+  for (size_t i = 0; i < n; i++) {
+    d.apart += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    d.size += (double)b[i] * b[i];
+  }
+  return d;
+}
+
+/* Compared is what a first step leaves, but not the parameters: where a gradient is near 0, Adam's first step goes one
+ * way or the other by rounding. The gradient itself stands in the optimiser's moments. */
+static lcl_status differ_var(const step_state *a, const step_state *b, size_t index, difference *d) {
+  const lcl_var_info v = lcl_store_info(a->store, index);
+  const size_t n = (size_t)lcl_shape_count(v.shape);
+  *d = (difference) { 0 };
+  if (v.trainable || v.dtype != LCL_F32 || !n) return LCL_OK;
+  float *x = lcl_alloc(2 * n * sizeof *x);
+  if (!x) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = lcl_store_read(a->store, v.name, x, n * sizeof *x);
+  if (st == LCL_OK) st = lcl_store_read(b->store, v.name, x + n, n * sizeof *x);
+  if (st == LCL_OK) *d = differ(x, x + n, n);
+  lcl_free(x);
+  return st;
+}
+
+/* Variables of one kind end alike: "fc1.weight.m", "fc1.bias.m". */
+static bool same_kind(const char *a, const char *b) {
+  a = strrchr(a, '.');
+  b = strrchr(b, '.');
+  return a && b && strcmp(a, b) == 0;
+}
+
+/* How far a variable's root mean square error is from 0, beside its root mean square, or a tenth of that of all variables
+ * of its kind if that is more: the gradient of a bias before a batch norm is nothing but rounding. */
+static lcl_status furthest_var(const step_state *a, const step_state *b, double *most) {
+  const size_t count = lcl_store_count(a->store);
+  difference *d = lcl_alloc(LCL_MAX(count, 1) * sizeof *d);
+  lcl_status st = d ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; st == LCL_OK && i < count; i++) st = differ_var(a, b, i, &d[i]);
+  for (size_t i = 0; st == LCL_OK && i < count; i++) {
+    const char *name = lcl_store_info(a->store, i).name;
+    double size = 0, n = 0;
+    for (size_t k = 0; k < count; k++)
+      if (same_kind(name, lcl_store_info(a->store, k).name)) {
+        size += d[k].size;
+        n += d[k].n;
+      }
+    const double scale = n > 0 ? LCL_MAX(d[i].size, 0.01 * size * d[i].n / n) : d[i].size;
+    const double e = d[i].apart == 0 ? 0 : sqrt(d[i].apart / scale);
+    if (!(e <= TOLERANCE)) lcl_logf(LCL_LOG_WARN, "%s: %g away from the step without fusion", name, e);
+    *most = isfinite(e) ? LCL_MAX(*most, e) : INFINITY;
+  }
+  lcl_free(d);
+  return st;
+}
+
+lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error) {
+  step_state s[2] = { 0 };
+  lcl_bench_row ignored;
+  float loss[2] = { 0 };
+  lcl_status st = LCL_OK;
+  for (int i = 0; i < 2 && st == LCL_OK; i++) {
+    st = step_build(ctx, w, i == 1, &s[i], &ignored);
+    if (st == LCL_OK) st = lcl_run(s[i].p);
+  }
+  for (int i = 0; i < 2 && st == LCL_OK; i++) st = lcl_fetch(s[i].p, "#0", &loss[i], sizeof loss[i]);
+  *error = loss[0] == loss[1] ? 0 : fabs((double)loss[0] / loss[1] - 1);
+  if (st == LCL_OK) st = furthest_var(&s[0], &s[1], error);
+  *error = isfinite(*error) ? *error / TOLERANCE : INFINITY;
+  step_free(&s[0]);
+  step_free(&s[1]);
   return st;
 }

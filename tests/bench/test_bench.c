@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "bench/compare.h"
 #include "bench/tune.h"
 #include "test.h"
@@ -228,22 +229,19 @@ static void algorithms(void **state) {
   lcl_context_destroy(ctx);
 }
 
-/* Writes the kernels to a folder, products changed so that each result is one too large. */
-static void plant(const char *to) {
-  static const struct {
-    const char *file, *from, *by;
-  } faults[] = {
-    { "matmul_panel.cl", "if (act) v = activate(", "v += 1.0f; if (act) v = activate(" },
-    { "matmul_tiled.cl", "if (act) s = activate(", "s += 1.0f; if (act) s = activate(" },
-    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
-  };
+typedef struct fault {
+  const char *file, *from, *by;
+} fault;
+
+/* Writes the kernels to a folder, some text in them replaced. */
+static void plant(const char *to, const fault *faults, size_t n) {
   mkdir(to, 0755);
   for (size_t i = 0; lcl_embedded_names[i]; i++) {
     const char *text = lcl_embedded_source(lcl_embedded_names[i]);
     char path[256];
     lcl_str s = { 0 };
     size_t planted = 0;
-    for (size_t f = 0; f < LCL_COUNT(faults); f++) {
+    for (size_t f = 0; f < n; f++) {
       const char *at;
       if (strcmp(faults[f].file, lcl_embedded_names[i]) != 0) continue;
       for (; (at = strstr(text, faults[f].from)) != NULL; text = at + strlen(faults[f].from), planted++) {
@@ -262,9 +260,14 @@ static void plant(const char *to) {
 /* A wrong kernel is printed as wrong, and its candidates are refused by the tuner. */
 static void wrong_kernel(void **state) {
   (void)state;
+  static const fault one_too_large[] = {
+    { "matmul_panel.cl", "if (act) v = activate(", "v += 1.0f; if (act) v = activate(" },
+    { "matmul_tiled.cl", "if (act) s = activate(", "s += 1.0f; if (act) s = activate(" },
+    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
+  };
   char kernels[96];
   snprintf(kernels, sizeof kernels, "%s/kernels", folder);
-  plant(kernels);
+  plant(kernels, one_too_large, LCL_COUNT(one_too_large));
   setenv("LATENTCL_KERNELS", kernels, 1);
   lcl_context *ctx = open_context();
   lcl_bench_row row = measure(ctx, "gemm-64", true);
@@ -285,11 +288,45 @@ static void wrong_kernel(void **state) {
   unsetenv("LATENTCL_KERNELS");
 }
 
+/* A training step whose products are right by themselves, but not with the activation fused into them. */
+static void wrong_fusion(void **state) {
+  (void)state;
+  static const fault activation[] = {
+    { "panel.cl", "activate(floatv v, int act, float slope) {",
+      "activate(floatv v, int act, float slope) { v += 0.1f;" },
+    { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
+      "activate(float v, int act, float slope) { v += 0.1f;" },
+  };
+  const lcl_workload step = { .name = "step",
+                              .kind = LCL_WORK_STEP,
+                              .model = "semantic-noise",
+                              .options = "arch=mlp",
+                              .batch = 8,
+                              .channels = 1,
+                              .height = 6,
+                              .width = 6 };
+  double error;
+  lcl_context *ctx = open_context();
+  ASSERT_OK(lcl_bench_step_verify(ctx, &step, &error));
+  assert_true(error < 1);
+  lcl_context_destroy(ctx);
+  char kernels[96];
+  snprintf(kernels, sizeof kernels, "%s/activation", folder);
+  plant(kernels, activation, LCL_COUNT(activation));
+  setenv("LATENTCL_KERNELS", kernels, 1);
+  ctx = open_context();
+  ASSERT_OK(lcl_bench_step_verify(ctx, &step, &error));
+  assert_true(error > 1);
+  lcl_context_destroy(ctx);
+  unsetenv("LATENTCL_KERNELS");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
-    cmocka_unit_test(comparison), cmocka_unit_test(levels),     cmocka_unit_test(arithmetic),
-    cmocka_unit_test(candidates), cmocka_unit_test(algorithms), cmocka_unit_test(wrong_kernel),
+    cmocka_unit_test(comparison),   cmocka_unit_test(levels),     cmocka_unit_test(arithmetic),
+    cmocka_unit_test(candidates),   cmocka_unit_test(algorithms), cmocka_unit_test(wrong_kernel),
+    cmocka_unit_test(wrong_fusion),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
