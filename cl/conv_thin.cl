@@ -13,21 +13,11 @@
  * thin_filter_grad leaves a work-item's sums in part[item][o][k]; matmul_reduce.cl adds them up. Fixed order everywhere.
  *
  * Tunables:
- *   VEC  floats in a vector: 16 or 8
+ *   VEC           floats in a vector: 16 or 8
+ *   tiles of sums in registers: FORWARD_ROWS filters by FORWARD_WIDE vectors of pixels, GRAD_ROWS filters by GRAD_TAPS
+ *   taps, GRAD_TAPS taps by 2 vectors of pixels
  */
 #include "panel.cl"
-
-/* Tiles of sums in registers: FORWARD_ROWS filters by FORWARD_WIDE vectors of pixels, GRAD_ROWS filters by GRAD_TAPS taps,
- * GRAD_TAPS taps by 2 vectors of pixels. */
-#define FORWARD_ROWS 4
-#define GRAD_ROWS    3
-#if VEC == 16
-#define FORWARD_WIDE 6
-#define GRAD_TAPS    9
-#else
-#define FORWARD_WIDE 3
-#define GRAD_TAPS    3
-#endif
 
 typedef floatv local_floatu __attribute__((aligned(4)));
 #define LLOADU(p)     (*(local const local_floatu *)(p))

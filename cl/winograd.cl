@@ -3,6 +3,7 @@
  *
  * Tunables:
  *   VEC  floats in a vector: 16 or 8
+ *   KT   tiles that winograd_filter_grad transforms at a time
  */
 #include "panel.cl"
 
@@ -174,8 +175,6 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
  * transforms KT tiles at a time, and 16 products add them to the sums; sums and transforms are in `room`: local memory
  * of 16*(block_c*NR*KT + block_o*VEC*KT + block_o*MR*block_c*NR) floats.
  * x (N,h,w,xl) and gy (N,oh,ow,yl) are channels-last; part[group 0][filter][3*3][xl]. */
-#define KT 32
-
 kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x, global const float *restrict gy,
                                           global float *restrict part, local float *restrict room, int filters, int xl,
                                           int yl, int h, int w, int h0, int w0, int oh, int ow, int th, int tw,

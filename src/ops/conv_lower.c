@@ -70,6 +70,21 @@ static bool may_regroup(const lcl_node *node, const lcl_conv_attr *a) {
          a->stride[1] == 1;
 }
 
+/* The algorithms that can compute a convolution, and the one taken where the tuner has not measured. */
+typedef struct choice {
+  unsigned possible;
+  lcl_conv_algorithm standard;
+} choice;
+
+static const choice only_product = { LCL_CONV_BIT(LCL_CONV_PRODUCT), LCL_CONV_PRODUCT };
+
+/* In order of preference: the first that pays is the standard one. */
+static void offer(choice *c, lcl_conv_algorithm algorithm, bool can, bool pays) {
+  if (!can) return;
+  c->possible |= LCL_CONV_BIT(algorithm);
+  if (pays && c->standard == LCL_CONV_PRODUCT) c->standard = algorithm;
+}
+
 /* y[o, pixel] = sum over (tap, channel) of w[o, (channel, tap)] * x[channel, pixel + tap] */
 lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
@@ -104,16 +119,12 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
   const lcl_winograd fast = { &g, channels * taps, taps, channels, false };
   const lcl_caps *caps = lcl_lower_caps(lw);
   const bool free = !masked(node), wino = free && may_regroup(node, a);
-  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
-  if (wino && lcl_winograd_can(caps, &fast)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
-  if (free && lcl_conv_fft_can(node)) possible |= LCL_CONV_BIT(LCL_CONV_FFT);
-  if (free && lcl_conv_clblast_can(caps, node, e)) possible |= LCL_CONV_BIT(LCL_CONV_CLBLAST);
-  if (lcl_conv_thin_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_THIN);
-  const lcl_conv_algorithm standard = free && lcl_conv_fft_pays(caps, node)    ? LCL_CONV_FFT
-                                      : wino && lcl_winograd_pays(caps, &fast) ? LCL_CONV_WINOGRAD
-                                      : lcl_conv_thin_pays(caps, node)         ? LCL_CONV_THIN
-                                                                               : LCL_CONV_PRODUCT;
-  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  choice c = only_product;
+  offer(&c, LCL_CONV_FFT, free && lcl_conv_fft_can(node), lcl_conv_fft_pays(caps, node));
+  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast), lcl_winograd_pays(caps, &fast));
+  offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
+  offer(&c, LCL_CONV_CLBLAST, free && lcl_conv_clblast_can(caps, node, e), false);
+  switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
   case LCL_CONV_WINOGRAD:
     return lcl_winograd_lower(lw, &fast);
   case LCL_CONV_FFT:
@@ -154,15 +165,13 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
                        .ldc = columns,
                        .flops = lcl_conv_flops(node) };
   const lcl_caps *caps = lcl_lower_caps(lw);
-  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
-  if (lcl_winograd_filter_grad_can(caps, &g)) possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
-  if (lcl_conv_thin_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_THIN);
-  if (lcl_conv_rows_filter_grad_can(caps, node)) possible |= LCL_CONV_BIT(LCL_CONV_ROWS);
-  const lcl_conv_algorithm standard = lcl_winograd_filter_grad_pays(caps, &g)      ? LCL_CONV_WINOGRAD
-                                      : lcl_conv_thin_pays(caps, node)             ? LCL_CONV_THIN
-                                      : lcl_conv_rows_filter_grad_pays(caps, node) ? LCL_CONV_ROWS
-                                                                                   : LCL_CONV_PRODUCT;
-  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  choice c = only_product;
+  offer(&c, LCL_CONV_WINOGRAD, lcl_winograd_filter_grad_can(caps, &g),
+        lcl_winograd_filter_grad_pays(caps, &g));
+  offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
+  offer(&c, LCL_CONV_ROWS, lcl_conv_rows_filter_grad_can(caps, node),
+        lcl_conv_rows_filter_grad_pays(caps, node));
+  switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
   case LCL_CONV_WINOGRAD:
     return lcl_winograd_filter_grad_lower(lw, &g);
   case LCL_CONV_THIN:
@@ -287,21 +296,15 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
   const lcl_gemm whole = all_phases(&g, a, &s);
   phase_product(&g, a, &s, 0, 0);
   const lcl_caps *caps = lcl_lower_caps(lw);
-  unsigned possible = LCL_CONV_BIT(LCL_CONV_PRODUCT);
-  lcl_conv_algorithm standard = LCL_CONV_PRODUCT;
   lcl_gemm forward = g; /* with stride 1, a convolution with the filter read backwards */
   forward.patches.h0 -= 2, forward.patches.w0 -= 2;
   forward.patches.dh = forward.patches.dw = 1;
   const lcl_winograd fast = { &forward, taps, channels * taps, filters, true };
-  if (may_regroup(node, a) && s.kh == 3 && s.kw == 3 && lcl_winograd_can(caps, &fast)) {
-    possible |= LCL_CONV_BIT(LCL_CONV_WINOGRAD);
-    if (lcl_winograd_pays(caps, &fast)) standard = LCL_CONV_WINOGRAD;
-  }
-  if (lcl_conv_thin_can(caps, node)) {
-    possible |= LCL_CONV_BIT(LCL_CONV_THIN);
-    if (lcl_conv_thin_pays(caps, node)) standard = LCL_CONV_THIN;
-  }
-  switch (lcl_conv_choose(lw, node, possible, standard)) {
+  const bool wino = may_regroup(node, a) && s.kh == 3 && s.kw == 3;
+  choice c = only_product;
+  offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
+  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast), lcl_winograd_pays(caps, &fast));
+  switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
   case LCL_CONV_WINOGRAD:
     return lcl_winograd_lower(lw, &fast);
   case LCL_CONV_THIN:

@@ -5,15 +5,23 @@
 /* Most local memory to use: it is the second-level cache. */
 enum { MOST_LOCAL = 512 << 10 };
 
+/* Tiles of the kernels: filters of the forward pass, filters of the filter gradient. */
+enum { FORWARD_ROWS = 4, GRAD_ROWS = 3 };
+
+/* Taps of a tile of the gradients. */
+static int grad_taps(int64_t vec) {
+  return vec == 16 ? 9 : 3;
+}
+
 /* How a convolution is divided, and what its kernel keeps in local memory, in numbers. */
 typedef struct plan {
   lcl_conv_sizes s;
-  int64_t vec, tile_rows, tile_taps; /* as in the kernels */
-  int64_t taps;                      /* c*kh*kw */
-  int64_t blocks, rows;              /* of output rows; padded rows of a picture that the largest looks at */
-  int64_t wide, pitch;               /* layouts of pad and col */
-  int64_t rest, pad, col;            /* rest: weights, or sums */
-  int64_t units, items;              /* units a work-item does; work-items */
+  int64_t vec;
+  int64_t taps;           /* c*kh*kw */
+  int64_t blocks, rows;   /* of output rows; padded rows of a picture that the largest looks at */
+  int64_t wide, pitch;    /* layouts of pad and col */
+  int64_t rest, pad, col; /* rest: weights, or sums */
+  int64_t units, items;   /* units a work-item does; work-items */
 } plan;
 
 static void finish_plan(plan *p, int64_t all, int64_t wanted) {
@@ -25,13 +33,9 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   const int64_t vec = lcl_panel_vec(caps), units = LCL_MAX(1, (int64_t)caps->compute_units);
-  plan p = { .s = s,
-             .vec = vec,
-             .tile_rows = node->op == &lcl_op_conv2d ? 4 : 3,
-             .tile_taps = vec == 16 ? 9 : 3,
-             .taps = s.c * s.kh * s.kw };
+  plan p = { .s = s, .vec = vec, .taps = s.c * s.kh * s.kw };
   const size_t v = (size_t)vec;
-  const int64_t tiled_taps = lcl_ceil_div(p.taps, p.tile_taps) * p.tile_taps;
+  const int64_t tiled_taps = lcl_ceil_div(p.taps, grad_taps(vec)) * grad_taps(vec);
   if (node->op == &lcl_op_conv2d_input_grad) {
     p.wide = (int64_t)lcl_round_up((size_t)lcl_ceil_div(s.w, a->stride[1]), v);
     p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
@@ -54,7 +58,7 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   p.wide = (int64_t)lcl_round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
   p.pitch = ((int64_t)lcl_round_up((size_t)(rows * s.ow), v) + vec) | vec;
   p.pad = s.c * p.rows * p.wide;
-  const int64_t filters = lcl_ceil_div(s.o, p.tile_rows) * p.tile_rows;
+  const int64_t tile = forward ? FORWARD_ROWS : GRAD_ROWS, filters = lcl_ceil_div(s.o, tile) * tile;
   p.col = (forward ? p.taps : tiled_taps) * p.pitch;
   p.rest = forward ? filters * (p.taps + 1) : filters * tiled_taps * vec;
   finish_plan(&p, s.n * p.blocks, forward ? 8 * units : 4 * units);
@@ -95,8 +99,10 @@ static void add_geometry(lcl_arg_list *l, const lcl_conv_attr *a, const lcl_conv
 static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
                        const char *kernel, const lcl_arg_list *l) {
   const lcl_conv_sizes *s = &p->s;
-  char options[32], name[256];
-  snprintf(options, sizeof options, "-DVEC=%d", (int)p->vec);
+  char options[128], name[256];
+  snprintf(options, sizeof options,
+           "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d", (int)p->vec,
+           FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
   snprintf(name, sizeof name, "%s thin", label);
   return lcl_emit(
       lw, &(lcl_emit_desc) {

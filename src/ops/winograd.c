@@ -2,6 +2,12 @@
  * 36, at the price of transforms. */
 #include "ops/gemm.h"
 
+enum { GRAD_TILES = 32 }; /* tiles that a filter gradient transforms at a time */
+
+static void kernel_options(int vec, char options[32]) {
+  snprintf(options, 32, "-DVEC=%d -DKT=%d", vec, GRAD_TILES);
+}
+
 typedef struct tiling {
   int vec, nr, mr;
   int64_t th, tw, tiles, panels_n, local;
@@ -48,8 +54,8 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
                 chunks = LCL_MAX(1, lcl_ceil_div(8 * (int64_t)caps->compute_units, panels));
   const int64_t chunk = lcl_ceil_div(w->channels, chunks),
                 cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
-  char options[64], label[160];
-  snprintf(options, sizeof options, "-DVEC=%d", t.vec);
+  char options[32], label[160];
+  kernel_options(t.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
   LCL_TRY(
@@ -85,8 +91,6 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
 }
 
 /* ---- filter gradient ---- */
-
-enum { GRAD_TILES = 32 }; /* KT of winograd.cl */
 
 typedef struct grad_tiling {
   int vec, mr, nr;
@@ -146,7 +150,7 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
   LCL_TRY(lcl_gemm_channels_last(lw, &gradient, &p, &gradients));
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
   char options[32], label[160];
-  snprintf(options, sizeof options, "-DVEC=%d", t.vec);
+  kernel_options(t.vec, options);
   snprintf(label, sizeof label, "%s winograd", g->label);
   LCL_TRY(lcl_emit(
       lw, &(lcl_emit_desc) {
