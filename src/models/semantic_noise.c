@@ -59,6 +59,9 @@ static const lcl_option options[] = {
   { "recon_target_sg", LCL_OPTION_BOOL, "false", "stop the gradient through the targets of reconstruction",
     NULL },
   { "dec_act_z", LCL_OPTION_CHOICE, "relu", "activation of z_R", "relu|linear" },
+  { "init", LCL_OPTION_CHOICE, "unit",
+    "initial weights: uniform of variance 1/fan-in, the default of the paper's framework, or He normal",
+    "unit|he" },
   { "denoise_std", LCL_OPTION_FLOAT, "0",
     "noise on the encoder's input while training (the paper's variants: 0.1)", "[0,inf)" },
   { "denoise_where", LCL_OPTION_CHOICE, "input", "where that noise enters", "input|every_layer" },
@@ -90,10 +93,20 @@ static const char *layer_name(const architecture *a, int i, char buf[32]) {
   return buf;
 }
 
-static lcl_conv_block_desc conv_desc(const layer *l) {
+static lcl_init weight_init(const net *n) {
+  const bool he = lcl_option_is(n->o, "init", "he");
+  return (lcl_init) { .kind = he ? LCL_INIT_HE_NORMAL : LCL_INIT_FAN_IN_UNIFORM };
+}
+
+static lcl_conv_block_desc conv_desc(const net *n, const layer *l) {
   return (lcl_conv_block_desc) { .out = l->out,
                                  .kernel = { l->kernel, l->kernel },
+                                 .weight = weight_init(n),
                                  .conv = { .stride = { l->stride, l->stride }, .same = true } };
+}
+
+static lcl_linear_desc linear_desc(const net *n) {
+  return (lcl_linear_desc) { .weight = weight_init(n) };
 }
 
 /* h[0] = x .. h[n] = z; noise > 0 is added to every layer's output but z's when the option says so. */
@@ -103,26 +116,26 @@ static void encode(net *n, lcl_tensor *x, float layer_noise, lcl_tensor **h) {
   n->shape[0] = lcl_tensor_shape(x);
   for (int i = 0; i < n->arch->n; i++) {
     const layer *l = &n->arch->layers[i];
-    lcl_conv_block_desc c = conv_desc(l);
+    const lcl_conv_block_desc c = conv_desc(n, l);
+    const lcl_linear_desc f = linear_desc(n);
     layer_name(n->arch, i, name);
     lcl_tensor *in = h[i];
     if (i > 0 && layer_noise > 0) in = lcl_gaussian_noise(in, layer_noise);
-    h[i + 1] = lcl_relu(l->kernel ? lcl_conv(in, name, &c) : lcl_linear(lcl_flatten(in), name, l->out, NULL));
+    h[i + 1] = lcl_relu(l->kernel ? lcl_conv(in, name, &c) : lcl_linear(lcl_flatten(in), name, l->out, &f));
     n->shape[i + 1] = lcl_tensor_shape(h[i + 1]);
   }
 }
 
-/* The logits layer feeds no ReLU: Glorot. */
-static const lcl_linear_desc top_desc = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
-
 static lcl_tensor *classify(net *n, lcl_tensor *z) {
-  return lcl_linear(z, "enc.logits", n->classes, &top_desc);
+  const lcl_linear_desc d = linear_desc(n);
+  return lcl_linear(z, "enc.logits", n->classes, &d);
 }
 
 /* g2: y -> z_R, an lcl_block_fn. */
 static lcl_tensor *decode_top(void *user, lcl_tensor *y) {
   net *n = user;
-  lcl_tensor *w = lcl_linear_weight(n->g, "enc.logits", n->classes, n->shape[n->arch->n].dim[1], &top_desc);
+  const lcl_linear_desc d = linear_desc(n);
+  lcl_tensor *w = lcl_linear_weight(n->g, "enc.logits", n->classes, n->shape[n->arch->n].dim[1], &d);
   lcl_tensor *z = lcl_linear_tied(y, w, "dec.z");
   return lcl_option_is(n->o, "dec_act_z", "relu") ? lcl_relu(z) : z;
 }
@@ -134,14 +147,15 @@ static void decode(net *n, lcl_tensor *z, lcl_tensor **r) {
   for (int i = n->arch->n - 1; i >= 0; i--) {
     const layer *l = &n->arch->layers[i];
     lcl_shape in = n->shape[i];
-    lcl_conv_block_desc c = conv_desc(l);
+    const lcl_conv_block_desc c = conv_desc(n, l);
+    const lcl_linear_desc f = linear_desc(n);
     layer_name(n->arch, i, name);
     lcl_tensor *u;
     if (l->kernel) {
       u = lcl_conv_tied(r[i + 1], lcl_conv_weight(n->g, name, in.dim[1], &c), in, &c.conv, NULL);
     } else {
       int64_t width = lcl_shape_count(in) / in.dim[0];
-      u = lcl_linear_tied(r[i + 1], lcl_linear_weight(n->g, name, l->out, width, NULL), NULL);
+      u = lcl_linear_tied(r[i + 1], lcl_linear_weight(n->g, name, l->out, width, &f), NULL);
       u = lcl_reshape(u, in);
     }
     snprintf(bias, sizeof bias, i ? "dec.h%d" : "dec.x", i);
