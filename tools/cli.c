@@ -70,23 +70,16 @@ static int set_value(const cli_option *o, const char *text) {
   char *end = NULL;
   errno = 0;
   switch (o->kind) {
-  case CLI_FLAG:
-    break;
-  case CLI_STRING:
-    *(const char **)o->value = text;
-    break;
+  case CLI_FLAG: break;
+  case CLI_STRING: *(const char **)o->value = text; break;
   case CLI_LIST: {
     cli_list *list = o->value;
     if (list->n == CLI_LIST_MAX) return cli_usage("--%s is given more than %d times", o->name, CLI_LIST_MAX);
     list->item[list->n++] = text;
     break;
   }
-  case CLI_INT:
-    *(int64_t *)o->value = strtoll(text, &end, 10);
-    break;
-  case CLI_FLOAT:
-    *(double *)o->value = strtod(text, &end);
-    break;
+  case CLI_INT: *(int64_t *)o->value = strtoll(text, &end, 10); break;
+  case CLI_FLOAT: *(double *)o->value = strtod(text, &end); break;
   }
   if (end && (end == text || *end || errno == ERANGE))
     return cli_usage("--%s wants %s, not '%s'", o->name, o->kind == CLI_INT ? "a whole number" : "a number",

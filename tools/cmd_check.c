@@ -56,7 +56,8 @@ static int run(int argc, char **argv) {
     { "seed", CLI_INT, &seed, NULL, "another seed gives other cases" },
     { "case", CLI_INT, &number, NULL, "this case only, with --op (a failure tells its number)" },
     { "cases", CLI_INT, &cases, NULL, "cases an op" },
-    { "seconds", CLI_FLOAT, &seconds, NULL, "start no new case after this time once every op had one; 0: no limit" },
+    { "seconds", CLI_FLOAT, &seconds, NULL,
+      "start no new case after this time once every op had one; 0: no limit" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
     { 0 },
   };

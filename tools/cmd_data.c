@@ -164,7 +164,8 @@ static int run(int argc, char **argv) {
               argc, argv, options, "data [PATH] [OPTIONS]",
               "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, sizes, "
               "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
-              ".npy features, folders of PNG or JPEG pictures, folders of WAV files. Other built-in data, for trying "
+              ".npy features, folders of PNG or JPEG pictures, folders of WAV files. Other built-in data, "
+              "for trying "
               "things out: synthetic:objects, synthetic:animals, synthetic:features, synthetic:birds.",
               &at);
   if (code >= 0) return code;

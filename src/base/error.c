@@ -9,36 +9,21 @@ static _Thread_local char message[16384];
 
 const char *lcl_status_string(lcl_status status) {
   switch (status) {
-  case LCL_OK:
-    return "success";
-  case LCL_ERR_ARGUMENT:
-    return "an argument is outside what the function accepts";
-  case LCL_ERR_SHAPE:
-    return "shapes do not fit each other";
-  case LCL_ERR_TYPE:
-    return "element types do not fit each other";
-  case LCL_ERR_HOST_MEMORY:
-    return "out of host memory";
-  case LCL_ERR_DEVICE_MEMORY:
-    return "out of device memory";
-  case LCL_ERR_NO_DEVICE:
-    return "no such OpenCL device";
-  case LCL_ERR_BUILD:
-    return "the driver refused a kernel";
-  case LCL_ERR_OPENCL:
-    return "an OpenCL call failed";
-  case LCL_ERR_LIBRARY:
-    return "a CLBlast or clFFT call failed";
-  case LCL_ERR_IO:
-    return "a file could not be read or written";
-  case LCL_ERR_FORMAT:
-    return "a file's content is not what its format says";
-  case LCL_ERR_NUMERIC:
-    return "a result is not a number or fails verification";
-  case LCL_ERR_UNSUPPORTED:
-    return "the operation cannot do this";
-  case LCL_ERR_INTERRUPTED:
-    return "interrupted";
+  case LCL_OK: return "success";
+  case LCL_ERR_ARGUMENT: return "an argument is outside what the function accepts";
+  case LCL_ERR_SHAPE: return "shapes do not fit each other";
+  case LCL_ERR_TYPE: return "element types do not fit each other";
+  case LCL_ERR_HOST_MEMORY: return "out of host memory";
+  case LCL_ERR_DEVICE_MEMORY: return "out of device memory";
+  case LCL_ERR_NO_DEVICE: return "no such OpenCL device";
+  case LCL_ERR_BUILD: return "the driver refused a kernel";
+  case LCL_ERR_OPENCL: return "an OpenCL call failed";
+  case LCL_ERR_LIBRARY: return "a CLBlast or clFFT call failed";
+  case LCL_ERR_IO: return "a file could not be read or written";
+  case LCL_ERR_FORMAT: return "a file's content is not what its format says";
+  case LCL_ERR_NUMERIC: return "a result is not a number or fails verification";
+  case LCL_ERR_UNSUPPORTED: return "the operation cannot do this";
+  case LCL_ERR_INTERRUPTED: return "interrupted";
   }
   return "unknown status";
 }

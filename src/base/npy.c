@@ -215,16 +215,11 @@ void lcl_npy_free(lcl_npy *a) {
 
 double lcl_npy_get(const lcl_npy *a, size_t i) {
   switch (a->type) {
-  case LCL_NPY_F32:
-    return (double)((const float *)a->data)[i];
-  case LCL_NPY_F64:
-    return ((const double *)a->data)[i];
-  case LCL_NPY_I32:
-    return (double)((const int32_t *)a->data)[i];
-  case LCL_NPY_I64:
-    return (double)((const int64_t *)a->data)[i];
-  default:
-    return (double)((const uint8_t *)a->data)[i];
+  case LCL_NPY_F32: return (double)((const float *)a->data)[i];
+  case LCL_NPY_F64: return ((const double *)a->data)[i];
+  case LCL_NPY_I32: return (double)((const int32_t *)a->data)[i];
+  case LCL_NPY_I64: return (double)((const int64_t *)a->data)[i];
+  default: return (double)((const uint8_t *)a->data)[i];
   }
 }
 

@@ -29,7 +29,8 @@ lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
     else
       out = lcl_pixelrnn_logits(lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)),
                                 &d, LCL_BN_EVAL);
-    st = lcl_bench_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1, .only_fetch = true }, &p, row);
+    st = lcl_bench_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1, .only_fetch = true }, &p,
+                           row);
   }
   if (st == LCL_OK) st = lcl_bench_time(ctx, p, desc, row);
   lcl_program_destroy(p);

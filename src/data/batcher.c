@@ -92,9 +92,7 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
       s->index[k] = (int32_t)b->order[place % n];
     }
     break;
-  case LCL_BATCH_FRESH:
-    choose_fresh(b, at, s);
-    break;
+  case LCL_BATCH_FRESH: choose_fresh(b, at, s); break;
   }
 }
 

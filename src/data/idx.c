@@ -18,28 +18,20 @@ static uint64_t big_endian(const uint8_t *p, int bytes) {
 static int element_size(int type) {
   switch (type) {
   case IDX_U8:
-  case IDX_I8:
-    return 1;
-  case IDX_I16:
-    return 2;
+  case IDX_I8: return 1;
+  case IDX_I16: return 2;
   case IDX_I32:
-  case IDX_F32:
-    return 4;
-  case IDX_F64:
-    return 8;
-  default:
-    return 0;
+  case IDX_F32: return 4;
+  case IDX_F64: return 8;
+  default: return 0;
   }
 }
 
 static float element_value(const uint8_t *p, int type) {
   switch (type) {
-  case IDX_I8:
-    return (float)(int8_t)p[0];
-  case IDX_I16:
-    return (float)(int16_t)big_endian(p, 2);
-  case IDX_I32:
-    return (float)(int32_t)big_endian(p, 4);
+  case IDX_I8: return (float)(int8_t)p[0];
+  case IDX_I16: return (float)(int16_t)big_endian(p, 2);
+  case IDX_I32: return (float)(int32_t)big_endian(p, 4);
   case IDX_F32: {
     uint32_t bits = (uint32_t)big_endian(p, 4);
     float v;

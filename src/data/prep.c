@@ -30,8 +30,7 @@ void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width
 static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
   size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
   switch (p->desc.centre) {
-  case LCL_CENTRE_NONE:
-    break;
+  case LCL_CENTRE_NONE: break;
   case LCL_CENTRE_MEAN_IMAGE:
     for (size_t i = 0; i < n; i++) x[i] -= p->mean[i];
     break;

@@ -113,10 +113,8 @@ static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *na
 static lcl_status take_arrays(lcl_prep *p, const lcl_prep_array *arrays, int n) {
   size_t all = lcl_prep_elements(p), c = (size_t)p->c;
   switch (p->desc.centre) {
-  case LCL_CENTRE_NONE:
-    return LCL_OK;
-  case LCL_CENTRE_MEAN_IMAGE:
-    return take_array(arrays, n, "prep.mean", all, &p->mean);
+  case LCL_CENTRE_NONE: return LCL_OK;
+  case LCL_CENTRE_MEAN_IMAGE: return take_array(arrays, n, "prep.mean", all, &p->mean);
   case LCL_CENTRE_ZCA:
     LCL_TRY(take_array(arrays, n, "prep.mean", all, &p->mean));
     return take_array(arrays, n, "prep.zca", all * all, &p->zca);

@@ -95,8 +95,7 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
                         float *scratch) {
   size_t plane = (size_t)height * (size_t)width, n = (size_t)channels * plane;
   switch (desc->contrast) {
-  case LCL_CONTRAST_NONE:
-    break;
+  case LCL_CONTRAST_NONE: break;
   case LCL_CONTRAST_STANDARDISE:
     for (int c = 0; c < channels; c++) {
       float *p = x + (size_t)c * plane;
@@ -104,9 +103,7 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
       shift_divide(p, plane, 0, LCL_MAX(norm_of(p, plane) / sqrt((double)plane), 1e-4));
     }
     break;
-  case LCL_CONTRAST_LOCAL_Y:
-    local_contrast(x, height, width, scratch);
-    break;
+  case LCL_CONTRAST_LOCAL_Y: local_contrast(x, height, width, scratch); break;
   case LCL_CONTRAST_GCN:
     shift_divide(x, n, mean_of(x, n), 1);
     shift_divide(x, n, 0, norm_of(x, n) / desc->gcn_scale);
@@ -118,9 +115,7 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
     shift_divide(x, n, 0, top);
     break;
   }
-  case LCL_CONTRAST_UNIT_NORM:
-    shift_divide(x, n, 0, norm_of(x, n));
-    break;
+  case LCL_CONTRAST_UNIT_NORM: shift_divide(x, n, 0, norm_of(x, n)); break;
   }
 }
 

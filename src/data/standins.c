@@ -42,26 +42,16 @@ static const char *const shape_names[] = { "disc", "ring", "square",   "triangle
 static double shape(int kind, point p) {
   double r = hypot(p.x, p.y);
   switch (kind) {
-  case 0:
-    return r - 0.7;
-  case 1:
-    return fabs(r - 0.6) - 0.15;
-  case 2:
-    return box(p, 0.62, 0.62);
-  case 3:
-    return triangle(p, 0, 0.1, 0.85);
-  case 4:
-    return fmin(box(p, 0.18, 0.8), box(p, 0.8, 0.18));
-  case 5:
-    return r - (0.5 + 0.28 * cos(5 * atan2(p.y, p.x)));
-  case 6:
-    return box(p, 0.9, 0.2);
-  case 7:
-    return fmax(r - 0.75, 0.6 - hypot(p.x - 0.4, p.y));
-  case 8:
-    return fmin(disc(p, -0.45, 0, 0.3), disc(p, 0.45, 0, 0.3));
-  default:
-    return fabs(box(p, 0.6, 0.6)) - 0.12;
+  case 0: return r - 0.7;
+  case 1: return fabs(r - 0.6) - 0.15;
+  case 2: return box(p, 0.62, 0.62);
+  case 3: return triangle(p, 0, 0.1, 0.85);
+  case 4: return fmin(box(p, 0.18, 0.8), box(p, 0.8, 0.18));
+  case 5: return r - (0.5 + 0.28 * cos(5 * atan2(p.y, p.x)));
+  case 6: return box(p, 0.9, 0.2);
+  case 7: return fmax(r - 0.75, 0.6 - hypot(p.x - 0.4, p.y));
+  case 8: return fmin(disc(p, -0.45, 0, 0.3), disc(p, 0.45, 0, 0.3));
+  default: return fabs(box(p, 0.6, 0.6)) - 0.12;
   }
 }
 

@@ -162,14 +162,10 @@ static uint64_t size_limit(void) {
   uint64_t value = text ? strtoull(text, &end, 10) : 0;
   if (!text || end == text) return (uint64_t)256 << 20;
   switch (tolower((unsigned char)*end)) {
-  case 'k':
-    return value << 10;
-  case 'm':
-    return value << 20;
-  case 'g':
-    return value << 30;
-  default:
-    return value;
+  case 'k': return value << 10;
+  case 'm': return value << 20;
+  case 'g': return value << 30;
+  default: return value;
   }
 }
 

@@ -3,8 +3,7 @@
 
 const char *lcl_cl_error_name(cl_int err) {
 #define NAME(code)                                                                                           \
-  case code:                                                                                                 \
-    return #code
+  case code: return #code
   switch (err) {
     NAME(CL_SUCCESS);
     NAME(CL_DEVICE_NOT_FOUND);
@@ -52,8 +51,7 @@ const char *lcl_cl_error_name(cl_int err) {
     NAME(CL_INVALID_BUFFER_SIZE);
     NAME(CL_INVALID_GLOBAL_WORK_SIZE);
     NAME(CL_INVALID_PROPERTY);
-  case -1001:
-    return "CL_PLATFORM_NOT_FOUND_KHR";
+  case -1001: return "CL_PLATFORM_NOT_FOUND_KHR";
   }
 #undef NAME
   static _Thread_local char number[40];
@@ -63,18 +61,13 @@ const char *lcl_cl_error_name(cl_int err) {
 
 static lcl_status status_of(cl_int err) {
   switch (err) {
-  case CL_OUT_OF_HOST_MEMORY:
-    return LCL_ERR_HOST_MEMORY;
-  case CL_MEM_OBJECT_ALLOCATION_FAILURE:
-    return LCL_ERR_DEVICE_MEMORY;
+  case CL_OUT_OF_HOST_MEMORY: return LCL_ERR_HOST_MEMORY;
+  case CL_MEM_OBJECT_ALLOCATION_FAILURE: return LCL_ERR_DEVICE_MEMORY;
   case CL_DEVICE_NOT_FOUND:
   case CL_DEVICE_NOT_AVAILABLE:
-  case -1001:
-    return LCL_ERR_NO_DEVICE;
-  case CL_BUILD_PROGRAM_FAILURE:
-    return LCL_ERR_BUILD;
-  default:
-    return LCL_ERR_OPENCL;
+  case -1001: return LCL_ERR_NO_DEVICE;
+  case CL_BUILD_PROGRAM_FAILURE: return LCL_ERR_BUILD;
+  default: return LCL_ERR_OPENCL;
   }
 }
 
@@ -83,14 +76,10 @@ static const char *hint_of(cl_int err) {
   case CL_OUT_OF_RESOURCES:
     return "; the device ran out of something or a kernel crashed: `latentcl doctor` checks it, a smaller "
            "batch may fit";
-  case CL_MEM_OBJECT_ALLOCATION_FAILURE:
-    return "; use a smaller batch, or free device memory";
-  case CL_DEVICE_NOT_AVAILABLE:
-    return "; another program may hold it";
-  case CL_INVALID_WORK_GROUP_SIZE:
-    return "; the kernel needs a smaller work-group on this device";
-  default:
-    return "";
+  case CL_MEM_OBJECT_ALLOCATION_FAILURE: return "; use a smaller batch, or free device memory";
+  case CL_DEVICE_NOT_AVAILABLE: return "; another program may hold it";
+  case CL_INVALID_WORK_GROUP_SIZE: return "; the kernel needs a smaller work-group on this device";
+  default: return "";
   }
 }
 

@@ -59,7 +59,8 @@ static void save(lcl_build_job *job, double build_seconds) {
   char key[33];
   dear_key(&job->ctx->caps, key);
   lcl_cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
-  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache", job->ctx->caps.name, why, seconds);
+  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache", job->ctx->caps.name,
+           why, seconds);
 }
 
 /* True when the cache decided: a program, or a remembered refusal. */

@@ -140,8 +140,10 @@ void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void 
 cl_int lcl_queue_finish(cl_command_queue queue) {
   cl_event end = NULL;
   cl_int err = clEnqueueMarkerWithWaitList(queue, 0, NULL, &end);
-  if (err == CL_SUCCESS) err = clWaitForEvents(1, &end);
-  else clFinish(queue);
+  if (err == CL_SUCCESS)
+    err = clWaitForEvents(1, &end);
+  else
+    clFinish(queue);
   if (end) clReleaseEvent(end);
   return err;
 }

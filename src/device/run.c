@@ -23,10 +23,8 @@ static lcl_status enqueue(lcl_context *ctx, const lcl_launch *l, cl_command_queu
   cl_int err;
   if (!n_wait) wait = NULL;
   switch (l->kind) {
-  case LCL_LAUNCH_KERNEL:
-    return enqueue_kernel(ctx, l, q, n_wait, wait, event);
-  case LCL_LAUNCH_CALL:
-    return enqueue_call(ctx, l, q, n_wait, wait, event);
+  case LCL_LAUNCH_KERNEL: return enqueue_kernel(ctx, l, q, n_wait, wait, event);
+  case LCL_LAUNCH_CALL: return enqueue_call(ctx, l, q, n_wait, wait, event);
   case LCL_LAUNCH_COPY:
     err = clEnqueueCopyBuffer(q, r[0].buf->mem, r[1].buf->mem, r[0].offset, r[1].offset, r[0].bytes, n_wait,
                               wait, event);

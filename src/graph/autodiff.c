@@ -25,7 +25,8 @@ static void mark(tape *t, const lcl_graph *g, const lcl_tensor *y, lcl_tensor *c
   }
   t->reached[y->node->id] = true;
   for (int i = t->n - 1; i >= 0; i--)
-    for (int j = 0; t->reached[i] && j < g->nodes.data[i]->n_in; j++) t->reached[g->nodes.data[i]->in[j]->node->id] = true;
+    for (int j = 0; t->reached[i] && j < g->nodes.data[i]->n_in; j++)
+      t->reached[g->nodes.data[i]->in[j]->node->id] = true;
 }
 
 static bool accumulate(lcl_graph *g, tape *t, const lcl_tensor *x, lcl_tensor *gx) {
@@ -40,7 +41,8 @@ static bool accumulate(lcl_graph *g, tape *t, const lcl_tensor *x, lcl_tensor *g
 static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
   if (!node->op->grad) {
     if (node->op->flags & LCL_OP_FIRST_ORDER)
-      lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, node->op->name, "has first derivatives only; a second one was asked for");
+      lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, node->op->name,
+                        "has first derivatives only; a second one was asked for");
     return;
   }
   lcl_tensor **gin = lcl_arena_alloc(g->arena, sizeof *gin * (size_t)LCL_MAX(node->n_in, 1));
@@ -53,8 +55,8 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
     if (!gin[j] || !t->wanted[node->in[j]->node->id]) continue;
     char a[96], b[96];
     if (!lcl_shape_equal(gin[j]->shape, node->in[j]->shape))
-      lcl_graph_mistake(g, LCL_ERR_SHAPE, node->op->name, "gradient of input %d has shape %s, the input %s", j,
-                        lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
+      lcl_graph_mistake(g, LCL_ERR_SHAPE, node->op->name, "gradient of input %d has shape %s, the input %s",
+                        j, lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
     else if (!accumulate(g, t, node->in[j], gin[j]))
       lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
   }
@@ -96,6 +98,7 @@ void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_tensor *
   lcl_graph *g = loss->node->graph;
   char s[96];
   if (lcl_shape_count(loss->shape) != 1)
-    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients", "the loss must be one number, its shape is %s", lcl_shape_string(loss->shape, s));
+    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients", "the loss must be one number, its shape is %s",
+                      lcl_shape_string(loss->shape, s));
   lcl_vjp(loss, lcl_broadcast(lcl_const(g, 1), loss->shape), wrt, n, out);
 }

@@ -11,8 +11,14 @@ typedef struct known {
 } known;
 
 typedef struct generated {
-  struct { known *data; size_t n, cap; } kernels;
-  struct { char **data; size_t n, cap; } texts;
+  struct {
+    known *data;
+    size_t n, cap;
+  } kernels;
+  struct {
+    char **data;
+    size_t n, cap;
+  } texts;
 } generated;
 
 static void generated_free(void *p) {
@@ -50,7 +56,9 @@ static lcl_status add_batch(generated *g, const lcl_record **fresh, size_t n) {
   return LCL_OK;
 }
 
-static bool is_generated(const lcl_record *r) { return r->kind == LCL_RECORD_KERNEL && !r->source.file; }
+static bool is_generated(const lcl_record *r) {
+  return r->kind == LCL_RECORD_KERNEL && !r->source.file;
+}
 
 lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) {
   void **slot = lcl_context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
@@ -64,7 +72,8 @@ lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) 
   if (count) qsort(fresh, count, sizeof *fresh, by_name);
   for (size_t i = 0; i < count; i++)
     if (i == 0 || strcmp(fresh[i]->kernel, fresh[unique - 1]->kernel) != 0) fresh[unique++] = fresh[i];
-  for (size_t i = 0; st == LCL_OK && i < unique; i += BATCH) st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
+  for (size_t i = 0; st == LCL_OK && i < unique; i += BATCH)
+    st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
   for (size_t i = 0; st == LCL_OK && i < n; i++)
     if (is_generated(&records[i])) records[i].source.text = find(g, records[i].kernel)->text;
   lcl_free(fresh);

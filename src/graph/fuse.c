@@ -19,16 +19,16 @@ typedef struct external {
 typedef struct fused {
   lcl_lower *lw;
   lcl_group *group;
-  const lcl_node *root;      /* the reduction, or NULL */
+  const lcl_node *root; /* the reduction, or NULL */
   lcl_shape space;
-  int rank;                  /* after merging */
+  int rank; /* after merging */
   int64_t dim[LCL_MAX_RANK];
   bool reduced[LCL_MAX_RANK];
   external *ext;
   int n_ext;
   float *param;
   int n_param;
-  lcl_node **order;          /* element-wise members in order of id */
+  lcl_node **order; /* element-wise members in order of id */
   int n_order;
   lcl_tensor **outputs;
   int n_outputs;
@@ -59,7 +59,7 @@ static lcl_status add_external(fused *f, lcl_tensor *t) {
   lcl_view v;
   LCL_TRY(lcl_lower_view(f->lw, t, &v));
   external *e = &f->ext[f->n_ext++];
-  *e = (external){ .tensor = t, .offset = v.offset, .arg = lcl_slot_arg(f->lw, v.slot, LCL_READ) };
+  *e = (external) { .tensor = t, .offset = v.offset, .arg = lcl_slot_arg(f->lw, v.slot, LCL_READ) };
   int lead = f->space.rank - t->shape.rank;
   for (int i = lead; i < f->space.rank; i++)
     e->stride[i] = t->shape.dim[i - lead] == 1 ? 0 : v.stride[i - lead];
@@ -82,7 +82,8 @@ static lcl_status collect(fused *f) {
   }
   for (int i = 0; i < f->n_order; i++) {
     for (int j = 0; j < f->order[i]->n_in; j++) LCL_TRY(add_external(f, f->order[i]->in[j]));
-    if (!f->root && lcl_group_exports(&f->lw->groups, f->order[i])) f->outputs[f->n_outputs++] = &f->order[i]->out[0];
+    if (!f->root && lcl_group_exports(&f->lw->groups, f->order[i]))
+      f->outputs[f->n_outputs++] = &f->order[i]->out[0];
   }
   return f->root ? add_external(f, f->root->in[0]) : LCL_OK;
 }
@@ -95,7 +96,8 @@ static void merge(fused *f) {
     bool red = (axes >> i) & 1u;
     if (f->space.dim[i] == 1) continue;
     bool joins = r > 0 && f->reduced[r - 1] == red;
-    for (int e = 0; joins && e < f->n_ext; e++) joins = f->ext[e].stride[r - 1] == f->ext[e].stride[i] * f->space.dim[i];
+    for (int e = 0; joins && e < f->n_ext; e++)
+      joins = f->ext[e].stride[r - 1] == f->ext[e].stride[i] * f->space.dim[i];
     if (!joins) {
       f->dim[r] = 1;
       f->reduced[r++] = red;
@@ -128,20 +130,29 @@ static void emit_loads(fused *f, int v) {
     lcl_str *o = &f->src;
     if (v == 1 || s == 0) {
       char pos[32] = "";
-      if (s == 1) snprintf(pos, sizeof pos, " + j");
-      else if (s != 0) snprintf(pos, sizeof pos, " + j * s%d.s%d", e, f->rank - 1);
-      if (d == LCL_F16) lcl_str_add(o, "T x%d = (T)(vload_half(b%d%s, p%d));\n", e, e, pos, e);
-      else lcl_str_add(o, "T x%d = (T)((float)p%d[b%d%s]);\n", e, e, e, pos);
+      if (s == 1)
+        snprintf(pos, sizeof pos, " + j");
+      else if (s != 0)
+        snprintf(pos, sizeof pos, " + j * s%d.s%d", e, f->rank - 1);
+      if (d == LCL_F16)
+        lcl_str_add(o, "T x%d = (T)(vload_half(b%d%s, p%d));\n", e, e, pos, e);
+      else
+        lcl_str_add(o, "T x%d = (T)((float)p%d[b%d%s]);\n", e, e, e, pos);
     } else if (s == 1) {
-      if (d == LCL_F32) lcl_str_add(o, "T x%d = vload%d(0, p%d + b%d + j);\n", e, v, e, e);
-      else if (d == LCL_F16) lcl_str_add(o, "T x%d = vload_half%d(0, p%d + b%d + j);\n", e, v, e, e);
-      else lcl_str_add(o, "T x%d = convert_float%d(vload%d(0, p%d + b%d + j));\n", e, v, v, e, e);
+      if (d == LCL_F32)
+        lcl_str_add(o, "T x%d = vload%d(0, p%d + b%d + j);\n", e, v, e, e);
+      else if (d == LCL_F16)
+        lcl_str_add(o, "T x%d = vload_half%d(0, p%d + b%d + j);\n", e, v, e, e);
+      else
+        lcl_str_add(o, "T x%d = convert_float%d(vload%d(0, p%d + b%d + j));\n", e, v, v, e, e);
     } else {
       lcl_str_add(o, "T x%d = (T)(", e);
       for (int k = 0; k < v; k++) {
         const char *sep = k ? ", " : "";
-        if (d == LCL_F16) lcl_str_add(o, "%svload_half(b%d + (j + %d) * s%d.s%d, p%d)", sep, e, k, e, f->rank - 1, e);
-        else lcl_str_add(o, "%s(float)p%d[b%d + (j + %d) * s%d.s%d]", sep, e, e, k, e, f->rank - 1);
+        if (d == LCL_F16)
+          lcl_str_add(o, "%svload_half(b%d + (j + %d) * s%d.s%d, p%d)", sep, e, k, e, f->rank - 1, e);
+        else
+          lcl_str_add(o, "%s(float)p%d[b%d + (j + %d) * s%d.s%d]", sep, e, e, k, e, f->rank - 1);
       }
       lcl_str_add(o, ");\n");
     }
@@ -180,9 +191,12 @@ static void emit_expressions(fused *f) {
       snprintf(p, sizeof p, "c%d", next++);
     }
     lcl_str_add(&f->src, "T t%d = ", i);
-    if (a->code == LCL_MAP_CAST && a->dtype == LCL_I32) lcl_str_add(&f->src, "trunc(%s)", name[0]);
-    else if (a->code == LCL_MAP_CAST && a->dtype == LCL_U8) lcl_str_add(&f->src, "clamp(trunc(%s), (T)(0.0f), (T)(255.0f))", name[0]);
-    else lcl_map_expression(&f->src, (lcl_map_code)a->code, name[0], name[1], name[2], p);
+    if (a->code == LCL_MAP_CAST && a->dtype == LCL_I32)
+      lcl_str_add(&f->src, "trunc(%s)", name[0]);
+    else if (a->code == LCL_MAP_CAST && a->dtype == LCL_U8)
+      lcl_str_add(&f->src, "clamp(trunc(%s), (T)(0.0f), (T)(255.0f))", name[0]);
+    else
+      lcl_map_expression(&f->src, (lcl_map_code)a->code, name[0], name[1], name[2], p);
     lcl_str_add(&f->src, ";\n");
   }
   f->n_param = next;
@@ -195,18 +209,25 @@ static void emit_stores(fused *f, int v) {
     while (f->order[at] != t->node) at++;
     lcl_str *o = &f->src;
     const char *type = c_type(t->dtype);
-    if (t->dtype == LCL_F16 && v == 1) lcl_str_add(o, "vstore_half(t%d, q + j, y%d);\n", at, k);
-    else if (t->dtype == LCL_F16) lcl_str_add(o, "vstore_half%d(t%d, 0, y%d + q + j);\n", v, at, k);
-    else if (v == 1) lcl_str_add(o, "y%d[q + j] = (%s)t%d;\n", k, type, at);
-    else if (t->dtype == LCL_F32) lcl_str_add(o, "vstore%d(t%d, 0, y%d + q + j);\n", v, at, k);
-    else lcl_str_add(o, "vstore%d(convert_%s%d(t%d), 0, y%d + q + j);\n", v, type, v, at, k);
+    if (t->dtype == LCL_F16 && v == 1)
+      lcl_str_add(o, "vstore_half(t%d, q + j, y%d);\n", at, k);
+    else if (t->dtype == LCL_F16)
+      lcl_str_add(o, "vstore_half%d(t%d, 0, y%d + q + j);\n", v, at, k);
+    else if (v == 1)
+      lcl_str_add(o, "y%d[q + j] = (%s)t%d;\n", k, type, at);
+    else if (t->dtype == LCL_F32)
+      lcl_str_add(o, "vstore%d(t%d, 0, y%d + q + j);\n", v, at, k);
+    else
+      lcl_str_add(o, "vstore%d(convert_%s%d(t%d), 0, y%d + q + j);\n", v, type, v, at, k);
   }
 }
 
 static void emit_arguments(fused *f) {
   for (int e = 0; e < f->n_ext; e++)
-    lcl_str_add(&f->src, "global const %s *p%d, int o%d, int8 s%d, ", c_type(f->ext[e].tensor->dtype), e, e, e);
-  for (int k = 0; k < f->n_outputs; k++) lcl_str_add(&f->src, "global %s *y%d, ", c_type(f->outputs[k]->dtype), k);
+    lcl_str_add(&f->src, "global const %s *p%d, int o%d, int8 s%d, ", c_type(f->ext[e].tensor->dtype), e, e,
+                e);
+  for (int k = 0; k < f->n_outputs; k++)
+    lcl_str_add(&f->src, "global %s *y%d, ", c_type(f->outputs[k]->dtype), k);
 }
 
 static void emit_parameters(fused *f) {
@@ -214,7 +235,8 @@ static void emit_parameters(fused *f) {
 }
 
 /* b<e>: where operand e is for the outer index in `q`, over the dimensions [from, to) flagged `red`, innermost excluded. */
-static void emit_bases(fused *f, const char *index, const char *suffix, bool add, int upto, int want_reduced) {
+static void emit_bases(fused *f, const char *index, const char *suffix, bool add, int upto,
+                       int want_reduced) {
   lcl_str *o = &f->src;
   lcl_str_add(o, "int w%s = %s;\n", suffix, index);
   for (int i = upto - 1; i >= 0; i--) {
@@ -222,8 +244,10 @@ static void emit_bases(fused *f, const char *index, const char *suffix, bool add
     lcl_str_add(o, "int i%s%d = w%s %% dims.s%d; w%s /= dims.s%d;\n", suffix, i, suffix, i, suffix, i);
   }
   for (int e = 0; e < f->n_ext; e++) {
-    if (add) lcl_str_add(o, "int b%d = a%d", e, e);
-    else lcl_str_add(o, "int %c%d = o%d", want_reduced < 0 ? 'b' : 'a', e, e);
+    if (add)
+      lcl_str_add(o, "int b%d = a%d", e, e);
+    else
+      lcl_str_add(o, "int %c%d = o%d", want_reduced < 0 ? 'b' : 'a', e, e);
     for (int i = 0; i < upto; i++)
       if ((want_reduced < 0 || f->reduced[i] == (want_reduced == 1)) && f->ext[e].stride[i])
         lcl_str_add(o, " + i%s%d * s%d.s%d", suffix, i, e, i);
@@ -256,12 +280,14 @@ static void map_source(fused *f) {
   lcl_str *o = &f->src;
   int v = f->lw->caps->panel ? 16 : 1, r = f->rank;
   count_parameters(f);
-  lcl_str_add(o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(", f->n_order, r);
+  lcl_str_add(o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
+              f->n_order, r);
   emit_arguments(f);
   lcl_str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
   emit_parameters(f);
   if (v == 1) {
-    lcl_str_add(o, ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g %% inner, q = r * inner;\n");
+    lcl_str_add(o, ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g "
+                   "%% inner, q = r * inner;\n");
     emit_bases(f, "r", "", false, r - 1, -1);
     lcl_str_add(o, "#define T float\n");
     emit_loads(f, 1);
@@ -278,7 +304,8 @@ static void map_source(fused *f) {
   emit_loads(f, v);
   emit_expressions(f);
   emit_stores(f, v);
-  lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor (; j < j1; j++) {\n");
+  lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
+                 "(; j < j1; j++) {\n");
   emit_loads(f, 1);
   emit_expressions(f);
   emit_stores(f, 1);
@@ -310,14 +337,17 @@ static void describe(const fused *f, const char *what, char label[160]) {
   char s[96];
   int n = snprintf(label, 160, "%s", what);
   for (int i = 0; i < f->n_order && n < 90; i++)
-    n += snprintf(label + n, 160 - (size_t)n, "%s%s", i ? "+" : " ", lcl_map_name((lcl_map_code)((const lcl_map_attr *)f->order[i]->attr)->code));
+    n += snprintf(label + n, 160 - (size_t)n, "%s%s", i ? "+" : " ",
+                  lcl_map_name((lcl_map_code)((const lcl_map_attr *)f->order[i]->attr)->code));
   snprintf(label + n, 160 - (size_t)n, " %s", lcl_shape_string(f->space, s));
 }
 
 static double operand_bytes(const fused *f) {
   double b = 0;
-  for (int e = 0; e < f->n_ext; e++) b += (double)lcl_shape_count(f->ext[e].tensor->shape) * (double)lcl_dtype_size(f->ext[e].tensor->dtype);
-  for (int k = 0; k < f->n_outputs; k++) b += (double)lcl_shape_count(f->outputs[k]->shape) * (double)lcl_dtype_size(f->outputs[k]->dtype);
+  for (int e = 0; e < f->n_ext; e++)
+    b += (double)lcl_shape_count(f->ext[e].tensor->shape) * (double)lcl_dtype_size(f->ext[e].tensor->dtype);
+  for (int k = 0; k < f->n_outputs; k++)
+    b += (double)lcl_shape_count(f->outputs[k]->shape) * (double)lcl_dtype_size(f->outputs[k]->dtype);
   return b;
 }
 
@@ -349,8 +379,14 @@ static lcl_status emit_map(fused *f) {
   for (int i = 0; i < f->n_param; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
   describe(f, "map", label);
-  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = name, .args = args, .n_args = n, .dims = 2,
-                      .flops = (double)count * f->n_order, .bytes = operand_bytes(f) };
+  lcl_emit_desc d = { .label = label,
+                      .source = { .text = f->src.data },
+                      .kernel = name,
+                      .args = args,
+                      .n_args = n,
+                      .dims = 2,
+                      .flops = (double)count * f->n_order,
+                      .bytes = operand_bytes(f) };
   if (f->lw->caps->panel) {
     d.global[0] = (size_t)((rows + per - 1) / per);
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
@@ -386,12 +422,14 @@ static void reduced_value(const fused *f, char out[32]) {
 }
 
 static const char *combine(lcl_reduce_kind k) {
-  return k == LCL_REDUCE_SUM ? "(a) + (b)"
+  return k == LCL_REDUCE_SUM   ? "(a) + (b)"
          : k == LCL_REDUCE_MAX ? "select(b, a, ((a) >= (b)) | ((a) != (a)))"
                                : "select(b, a, ((a) <= (b)) | ((a) != (a)))";
 }
 
-static const char *identity(lcl_reduce_kind k) { return k == LCL_REDUCE_SUM ? "0.0f" : k == LCL_REDUCE_MAX ? "-INFINITY" : "INFINITY"; }
+static const char *identity(lcl_reduce_kind k) {
+  return k == LCL_REDUCE_SUM ? "0.0f" : k == LCL_REDUCE_MAX ? "-INFINITY" : "INFINITY";
+}
 
 static void emit_accumulate(fused *f, int v, const char *acc) {
   char value[32];
@@ -419,22 +457,30 @@ static void reduce_panel(fused *f) {
     emit_bases(f, "k", "r", true, r - 1, 1);
     lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
     emit_accumulate(f, v, "acc");
-    lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor (; j < j1; j++) {\n");
+    lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
+                   "(; j < j1; j++) {\n");
     emit_accumulate(f, 1, "last");
-    lcl_str_add(o, "}\n#undef T\n}\n"
-                   "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = COMBINE(h4.lo, h4.hi);\n"
-                   "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
+    lcl_str_add(
+        o,
+        "}\n#undef T\n}\n"
+        "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = "
+        "COMBINE(h4.lo, h4.hi);\n"
+        "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
     return;
   }
   /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside. Splits of that one
    * (k_step 0) have results of their own; those of the reduced range have partial ones. */
   lcl_str_add(o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
   emit_bases(f, "r", "k", false, r - 1, 0);
-  lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s", v, v, v, loop);
+  lcl_str_add(o,
+              "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s",
+              v, v, v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, v, "acc");
-  lcl_str_add(o, "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
-                 "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s", v, loop);
+  lcl_str_add(o,
+              "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
+              "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s",
+              v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, 1, "acc");
   lcl_str_add(o, "}\ny[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
@@ -444,21 +490,27 @@ static void reduce_panel(fused *f) {
 static void reduce_tiled(fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank;
-  lcl_str_add(o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+  lcl_str_add(o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + "
+                 "k_length, n_reduced);\n"
                  "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\nfloat acc = IDENTITY;\n");
   if (f->reduced[r - 1]) {
     lcl_str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
     emit_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; m < all; m += 64) {\n"
-                   "int k = k0 + m / width, j = j0 + m %% width;\n");
+    lcl_str_add(
+        o,
+        "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; m < all; m += 64) {\n"
+        "int k = k0 + m / width, j = j0 + m %% width;\n");
     emit_bases(f, "k", "r", true, r - 1, 1);
     emit_accumulate(f, 1, "acc");
-    lcl_str_add(o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
-                   "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
-                   "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
+    lcl_str_add(
+        o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+           "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
+           "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
     return;
   }
-  lcl_str_add(o, "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, j = g %% inner;\n");
+  lcl_str_add(
+      o,
+      "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, j = g %% inner;\n");
   emit_bases(f, "r", "k", false, r - 1, 0);
   lcl_str_add(o, "for (int k = k0; k < k1; k++) {\n");
   emit_bases(f, "k", "r", true, r - 1, 1);
@@ -470,7 +522,8 @@ typedef struct reduce_plan {
   int64_t outputs; /* results; with a kept innermost dimension: rows of results */
   int64_t inner, n_reduced;
   int64_t splits;
-  int64_t k_step, k_length, j_step, j_length; /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
+  int64_t k_step, k_length, j_step,
+      j_length; /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
   bool inner_reduced;
   bool partial; /* a result has a part from every split, to be folded */
 } reduce_plan;
@@ -483,8 +536,10 @@ static reduce_plan plan_reduce(const fused *f) {
   p.inner_reduced = f->reduced[last];
   p.inner = f->dim[last];
   for (int i = 0; i < last; i++) {
-    if (f->reduced[i]) p.n_reduced *= f->dim[i];
-    else p.outputs *= f->dim[i];
+    if (f->reduced[i])
+      p.n_reduced *= f->dim[i];
+    else
+      p.outputs *= f->dim[i];
   }
   p.k_length = p.n_reduced;
   p.j_length = p.inner;
@@ -508,11 +563,14 @@ static reduce_plan plan_reduce(const fused *f) {
 static void reduce_source(fused *f, lcl_reduce_kind kind) {
   lcl_str *o = &f->src;
   count_parameters(f);
-  lcl_str_add(o, "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) (%s)\n#define IDENTITY %s\n",
+  lcl_str_add(o,
+              "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
+              "(%s)\n#define IDENTITY %s\n",
               f->rank, f->n_order, combine(kind), identity(kind));
   lcl_str_add(o, "kernel void KERNEL(");
   emit_arguments(f);
-  lcl_str_add(o, "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, int k_step, int k_length, "
+  lcl_str_add(o, "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
+                 "int k_step, int k_length, "
                  "int j_step, int j_length");
   emit_parameters(f);
   float constant;
@@ -521,8 +579,10 @@ static void reduce_source(fused *f, lcl_reduce_kind kind) {
     f->param[f->n_param] = constant;
   }
   lcl_str_add(o, ") {\n");
-  if (f->lw->caps->panel) reduce_panel(f);
-  else reduce_tiled(f);
+  if (f->lw->caps->panel)
+    reduce_panel(f);
+  else
+    reduce_tiled(f);
   lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n");
 }
 
@@ -564,8 +624,14 @@ static lcl_status emit_reduce(fused *f) {
   for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
   describe(f, attr->kind == LCL_REDUCE_SUM ? "sum" : attr->kind == LCL_REDUCE_MAX ? "max" : "min", label);
-  lcl_emit_desc d = { .label = label, .source = { .text = f->src.data }, .kernel = name, .args = args, .n_args = n, .dims = 2,
-                      .flops = (double)count * (f->n_order + 1), .bytes = operand_bytes(f) + 4.0 * (double)results };
+  lcl_emit_desc d = { .label = label,
+                      .source = { .text = f->src.data },
+                      .kernel = name,
+                      .args = args,
+                      .n_args = n,
+                      .dims = 2,
+                      .flops = (double)count * (f->n_order + 1),
+                      .bytes = operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;
   if (lw->caps->panel) {
@@ -579,10 +645,14 @@ static lcl_status emit_reduce(fused *f) {
   lcl_free(args);
   if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = "fold partial results", .source = { .file = "reduce.cl" }, .kernel = "fold_partials",
-                                        LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits), lcl_i32(attr->kind),
-                                                 lcl_f32(attr->factor)),
-                                        .dims = 1, .global = { (size_t)results }, .bytes = 4.0 * (double)(results * p.splits) });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = "fold partial results",
+                                         .source = { .file = "reduce.cl" },
+                                         .kernel = "fold_partials",
+                                         LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits),
+                                                  lcl_i32(attr->kind), lcl_f32(attr->factor)),
+                                         .dims = 1,
+                                         .global = { (size_t)results },
+                                         .bytes = 4.0 * (double)(results * p.splits) });
 }
 
 lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group) {

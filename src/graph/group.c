@@ -4,7 +4,8 @@
 #include "ops/map.h"
 #include "ops/reduce.h"
 
-#define MAX_GROUP 40 /* nodes in a fused kernel; with at most three operands each the argument count stays legal */
+#define MAX_GROUP                                                                                            \
+  40 /* nodes in a fused kernel; with at most three operands each the argument count stays legal */
 
 static bool is_leaf(const lcl_node *node) {
   return node->op == &lcl_op_input || node->op == &lcl_op_var || node->op == &lcl_op_const ||
@@ -13,7 +14,8 @@ static bool is_leaf(const lcl_node *node) {
 
 static void mark_needed(lcl_grouping *gr, const lcl_graph *g) {
   for (int i = gr->n_nodes - 1; i >= 0; i--)
-    for (int j = 0; gr->needed[i] && j < g->nodes.data[i]->n_in; j++) gr->needed[g->nodes.data[i]->in[j]->node->id] = true;
+    for (int j = 0; gr->needed[i] && j < g->nodes.data[i]->n_in; j++)
+      gr->needed[g->nodes.data[i]->in[j]->node->id] = true;
 }
 
 static bool find_users(lcl_grouping *gr, lcl_graph *g, lcl_arena *arena) {
@@ -60,7 +62,7 @@ static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
 
 typedef struct search {
   const lcl_grouping *gr;
-  char *seen;   /* per group */
+  char *seen; /* per group */
   int target;
 } search;
 
@@ -110,7 +112,9 @@ static lcl_tensor *bias_of(const lcl_node *add, const lcl_tensor *y, int axis) {
   if (!lcl_shape_equal(add->out[0].shape, y->shape) || b == y) return NULL;
   int64_t n = y->shape.dim[axis];
   int from_right = y->shape.rank - axis; /* 1: last */
-  if (lcl_shape_count(b->shape) != n || b->shape.rank < from_right || b->shape.dim[b->shape.rank - from_right] != n) return NULL;
+  if (lcl_shape_count(b->shape) != n || b->shape.rank < from_right ||
+      b->shape.dim[b->shape.rank - from_right] != n)
+    return NULL;
   return vector_behind(b, n);
 }
 
@@ -233,7 +237,8 @@ static bool allocate(lcl_grouping *gr, lcl_arena *arena, int n) {
   return gr->needed && gr->kept && gr->group_of && gr->order && gr->users && gr->n_users && gr->groups;
 }
 
-lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates, bool fusion, lcl_grouping *gr) {
+lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates, bool fusion,
+                             lcl_grouping *gr) {
   int n = (int)g->nodes.n;
   memset(gr, 0, sizeof *gr);
   if (!allocate(gr, g->arena, n)) return LCL_ERR_HOST_MEMORY;
@@ -259,9 +264,11 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
   for (int i = n - 1; ok && fusion && i >= 0; i--)
     if (gr->needed[i] && g->nodes.data[i]->op == &lcl_op_reduce) ok = fuse_reduce(gr, g->nodes.data[i]);
   for (int i = 0; ok && fusion && i < n; i++)
-    if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP) ok = fuse_map(gr, g->nodes.data[i], seen);
+    if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP)
+      ok = fuse_map(gr, g->nodes.data[i], seen);
   for (int i = 0; ok && i < n; i++)
-    if (gr->groups[i].kind == LCL_GROUP_MAP) qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
+    if (gr->groups[i].kind == LCL_GROUP_MAP)
+      qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
   for (int i = 0; ok && i < n; i++)
     if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE)) ok = visit(gr, gr->group_of[i]);
   lcl_free(seen);

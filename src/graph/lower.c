@@ -6,7 +6,7 @@
 
 static lcl_arg bad(lcl_lower *lw, lcl_status status) {
   if (lw->status == LCL_OK) lw->status = status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
-  return (lcl_arg){ .kind = LCL_ARG_BAD };
+  return (lcl_arg) { .kind = LCL_ARG_BAD };
 }
 
 int lcl_slot_new(lcl_lower *lw, lcl_slot slot) {
@@ -27,23 +27,30 @@ int lcl_root_slot(const lcl_lower *lw, int slot) {
 
 lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
   (void)lw;
-  return slot < 0 ? bad(lw, LCL_OK) : (lcl_arg){ .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
+  return slot < 0 ? bad(lw, LCL_OK) : (lcl_arg) { .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
 }
 
 size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
   return slot.kind == LCL_ARG_SLOT ? lw->slots.data[slot.slot].bytes : 0;
 }
 
-static size_t tensor_bytes(const lcl_tensor *t) { return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype); }
-
-int lcl_scratch(lcl_lower *lw, size_t bytes) {
-  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_TEMP, .bytes = LCL_MAX(bytes, 4), .what = lw->current ? lcl_node_name(lw->current) : "" });
+static size_t tensor_bytes(const lcl_tensor *t) {
+  return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
 }
 
-lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) { return lcl_slot_arg(lw, scratch, access); }
+int lcl_scratch(lcl_lower *lw, size_t bytes) {
+  return lcl_slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_TEMP,
+                                       .bytes = LCL_MAX(bytes, 4),
+                                       .what = lw->current ? lcl_node_name(lw->current) : "" });
+}
+
+lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) {
+  return lcl_slot_arg(lw, scratch, access);
+}
 
 int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
-  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
+  return lcl_slot_new(
+      lw, (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
 }
 
 static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
@@ -55,7 +62,8 @@ static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
     bad(lw, st);
     return -1;
   }
-  int slot = lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
+  int slot = lcl_slot_new(
+      lw, (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
   if (slot < 0) lcl_buffer_destroy(buffer);
   return slot;
 }
@@ -70,8 +78,11 @@ int lcl_persistent(lcl_lower *lw, size_t bytes) {
 
 int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes) {
   if (parent < 0) return -1;
-  return lcl_slot_new(lw, (lcl_slot){ .kind = LCL_SLOT_PART, .parent = parent, .offset = offset, .bytes = LCL_MAX(bytes, 4),
-                                      .what = lw->slots.data[parent].what });
+  return lcl_slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_PART,
+                                       .parent = parent,
+                                       .offset = offset,
+                                       .bytes = LCL_MAX(bytes, 4),
+                                       .what = lw->slots.data[parent].what });
 }
 
 /* Per-node tables of slots (+ 1) by output. */
@@ -105,7 +116,8 @@ static bool is_dense(lcl_shape s, const lcl_view *v) {
 /* A view whose elements all lie where they lay: what it looks at can be written instead. */
 static bool keeps_order(const lcl_node *node) {
   lcl_view v = { 0 };
-  if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape)) return false;
+  if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape))
+    return false;
   lcl_dense_strides(node->in[0]->shape, v.stride);
   return node->op->view(node, &v) && v.offset == 0 && is_dense(node->out[0].shape, &v);
 }
@@ -190,8 +202,8 @@ size_t lcl_row_lanes(lcl_lower *lw, int64_t n) {
   return (size_t)LCL_MAX(1, lw->caps->panel ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
 }
 
-static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype, const lcl_view *from,
-                               lcl_arg dst, const lcl_view *to) {
+static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype,
+                               const lcl_view *from, lcl_arg dst, const lcl_view *to) {
   int64_t dims[6] = { 1, 1, 1, 1, 1, 1 }, ss[6] = { 0 }, ds[6] = { 0 };
   int n = 6;
   for (int i = s.rank - 1; i >= 0; i--) {
@@ -214,16 +226,19 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
   size_t size = lcl_dtype_size(dtype);
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label,
-                                        .source = { .file = "shape.cl", .options = size == 4   ? "-DTYPE=float"
-                                                                                   : size == 2 ? "-DTYPE=ushort"
-                                                                                               : "-DTYPE=uchar" },
-                                        .kernel = "copy_strided",
-                                        LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
-                                                 lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6), lcl_int8(ds, 6),
-                                                 lcl_i32(per)),
-                                        .dims = 2, .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
-                                        .bytes = 2.0 * (double)size * (double)count });
+  return lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "shape.cl",
+                                         .options = size == 4   ? "-DTYPE=float"
+                                                    : size == 2 ? "-DTYPE=ushort"
+                                                                : "-DTYPE=uchar" },
+                             .kernel = "copy_strided",
+                             LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
+                                      lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6),
+                                      lcl_int8(ds, 6), lcl_i32(per)),
+                             .dims = 2,
+                             .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
+                             .bytes = 2.0 * (double)size * (double)count });
 }
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
@@ -235,7 +250,8 @@ static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, in
   return emit_strided(lw, "copy", t->shape, t->dtype, v, lcl_slot_arg(lw, *slot, LCL_WRITE), &to);
 }
 
-lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out, const lcl_view *to) {
+lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
+                          const lcl_view *to) {
   lcl_view from;
   LCL_TRY(lcl_lower_view(lw, x, &from));
   return emit_strided(lw, what, x->shape, x->dtype, &from, lcl_out(lw, out), to);
@@ -279,14 +295,17 @@ lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
   if (st != LCL_OK) return bad(lw, st);
   size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
   bool dense = is_dense(t->shape, &v);
-  if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes) return lcl_slot_arg(lw, v.slot, LCL_READ);
+  if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes)
+    return lcl_slot_arg(lw, v.slot, LCL_READ);
   int *e = entry(lw, lw->dense_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
   if (!*e) {
     int slot = -1;
     size_t offset = (size_t)v.offset * size;
-    if (dense && offset % lw->caps->base_align == 0) slot = lcl_slot_part(lw, v.slot, offset, bytes);
-    else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK) return bad(lw, st);
+    if (dense && offset % lw->caps->base_align == 0)
+      slot = lcl_slot_part(lw, v.slot, offset, bytes);
+    else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
+      return bad(lw, st);
     *e = slot + 1;
   }
   return lcl_slot_arg(lw, *e - 1, LCL_READ);
@@ -305,7 +324,8 @@ lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
 
 lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access) {
   if (var->node->op != &lcl_op_var)
-    return bad(lw, lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s", var->node->op->name));
+    return bad(lw, lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s",
+                            var->node->op->name));
   /* A fresh slot on the variable's own memory: var's value may have been moved aside for readers. */
   lcl_var *v = ((const lcl_var_attr *)var->node->attr)->var;
   return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4)), access);
@@ -316,7 +336,7 @@ static lcl_status rng_state(lcl_lower *lw, lcl_var **out) {
   lcl_store *store = lw->graph->store;
   snprintf(name, sizeof name, "%s.rng", lw->graph->name);
   bool fresh = !lcl_store_find(store, name);
-  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init){ 0 }, out));
+  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init) { 0 }, out));
   LCL_TRY(lcl_store_place(store));
   if (!fresh) return LCL_OK;
   /* Graphs of different names draw different numbers from one seed. */
@@ -344,7 +364,8 @@ lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
   if (lw->status != LCL_OK) return lw->status;
   for (int i = 0; i < r.n_args; i++) {
     args[i] = r.args[i];
-    if (args[i].kind == LCL_ARG_BAD) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", r.label ? r.label : "launch");
+    if (args[i].kind == LCL_ARG_BAD)
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", r.label ? r.label : "launch");
   }
   r.args = args;
   r.label = lcl_arena_strdup(lw->arena, r.label ? r.label : "");
@@ -352,11 +373,18 @@ lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
   return LCL_OK;
 }
 
-static const char *copy_text(lcl_lower *lw, const char *s) { return s ? lcl_arena_strdup(lw->arena, s) : NULL; }
+static const char *copy_text(lcl_lower *lw, const char *s) {
+  return s ? lcl_arena_strdup(lw->arena, s) : NULL;
+}
 
 lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
-  lcl_record r = { .kind = LCL_RECORD_KERNEL, .label = d->label, .args = (lcl_arg *)d->args, .n_args = d->n_args,
-                   .dims = d->dims, .flops = d->flops, .bytes = d->bytes };
+  lcl_record r = { .kind = LCL_RECORD_KERNEL,
+                   .label = d->label,
+                   .args = (lcl_arg *)d->args,
+                   .n_args = d->n_args,
+                   .dims = d->dims,
+                   .flops = d->flops,
+                   .bytes = d->bytes };
   r.source.file = copy_text(lw, d->source.file);
   r.source.text = copy_text(lw, d->source.text);
   r.source.options = copy_text(lw, d->source.options);
@@ -371,28 +399,51 @@ lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
 }
 
 lcl_status lcl_emit_lib(lcl_lower *lw, const lcl_emit_lib_desc *d) {
-  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_LIB, .label = d->label, .args = (lcl_arg *)d->args, .n_args = d->n_args,
-                                          .fn = d->fn, .user = d->user, .user_free = d->user_free, .flops = d->flops,
-                                          .bytes = d->bytes });
+  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_LIB,
+                                           .label = d->label,
+                                           .args = (lcl_arg *)d->args,
+                                           .n_args = d->n_args,
+                                           .fn = d->fn,
+                                           .user = d->user,
+                                           .user_free = d->user_free,
+                                           .flops = d->flops,
+                                           .bytes = d->bytes });
 }
 
 lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {
   if (!bytes) return LCL_OK;
   lcl_arg args[2] = { from, to };
-  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_COPY, .label = "copy", .args = args, .n_args = 2, .copy_bytes = bytes,
-                                          .bytes = 2.0 * (double)bytes });
+  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_COPY,
+                                           .label = "copy",
+                                           .args = args,
+                                           .n_args = 2,
+                                           .copy_bytes = bytes,
+                                           .bytes = 2.0 * (double)bytes });
 }
 
 lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
   if (!bytes) return LCL_OK;
-  return lcl_record_add(lw, (lcl_record){ .kind = LCL_RECORD_FILL, .label = "fill", .args = &to, .n_args = 1, .pattern = pattern,
-                                          .copy_bytes = lcl_round_up(bytes, 4), .bytes = (double)bytes });
+  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_FILL,
+                                           .label = "fill",
+                                           .args = &to,
+                                           .n_args = 1,
+                                           .pattern = pattern,
+                                           .copy_bytes = lcl_round_up(bytes, 4),
+                                           .bytes = (double)bytes });
 }
 
-size_t lcl_round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-lcl_context *lcl_lower_context(lcl_lower *lw) { return lw->ctx; }
-const lcl_caps *lcl_lower_caps(lcl_lower *lw) { return lw->caps; }
-lcl_graph *lcl_lower_graph(lcl_lower *lw) { return lw->graph; }
+size_t lcl_round_up(size_t n, size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+lcl_context *lcl_lower_context(lcl_lower *lw) {
+  return lw->ctx;
+}
+const lcl_caps *lcl_lower_caps(lcl_lower *lw) {
+  return lw->caps;
+}
+lcl_graph *lcl_lower_graph(lcl_lower *lw) {
+  return lw->graph;
+}
 
 /* ---- the walk ---- */
 
@@ -422,7 +473,8 @@ static lcl_status keep_output(lcl_lower *lw, lcl_tensor *t, const char *name) {
   lcl_arg a = lcl_in(lw, t);
   if (a.kind != LCL_ARG_SLOT) return lw->status;
   int root = lcl_root_slot(lw, a.slot), slot = a.slot;
-  if (lw->slots.data[root].kind == LCL_SLOT_FIXED) { /* a variable changes at the end of the run: keep what it was */
+  if (lw->slots.data[root].kind ==
+      LCL_SLOT_FIXED) { /* a variable changes at the end of the run: keep what it was */
     slot = lcl_scratch(lw, tensor_bytes(t));
     LCL_TRY(lcl_emit_copy(lw, a, lcl_slot_arg(lw, slot, LCL_WRITE), tensor_bytes(t)));
     root = slot;
@@ -465,8 +517,14 @@ static lcl_status lower_updates(lcl_lower *lw) {
 static lcl_status advance_random(lcl_lower *lw) {
   lcl_arg state = lcl_rng_arg(lw);
   state.access = LCL_READ_WRITE;
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = "advance random state", .source = { .file = "update.cl" }, .kernel = "rng_advance",
-                                        .args = &state, .n_args = 1, .dims = 1, .global = { 1 }, .local = { 1 } });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = "advance random state",
+                                         .source = { .file = "update.cl" },
+                                         .kernel = "rng_advance",
+                                         .args = &state,
+                                         .n_args = 1,
+                                         .dims = 1,
+                                         .global = { 1 },
+                                         .local = { 1 } });
 }
 
 lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc) {
@@ -477,19 +535,24 @@ lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, c
   if (!lw->slot_of || !lw->dense_of) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < g->nodes.n; i++) { /* updates say where their operands go */
     lcl_node *node = g->nodes.data[i];
-    if (lw->groups.needed[i] && (node->op->flags & LCL_OP_UPDATE) && node->op->prepare) LCL_TRY(node->op->prepare(lw, node));
+    if (lw->groups.needed[i] && (node->op->flags & LCL_OP_UPDATE) && node->op->prepare)
+      LCL_TRY(node->op->prepare(lw, node));
   }
-  for (size_t i = 0; i < g->nodes.n; i++) { /* inputs exist even where only a dead part of the graph reads them */
+  for (size_t i = 0; i < g->nodes.n;
+       i++) { /* inputs exist even where only a dead part of the graph reads them */
     lcl_view v;
-    if (g->nodes.data[i]->op == &lcl_op_input && lw->groups.needed[i]) LCL_TRY(lcl_lower_view(lw, &g->nodes.data[i]->out[0], &v));
+    if (g->nodes.data[i]->op == &lcl_op_input && lw->groups.needed[i])
+      LCL_TRY(lcl_lower_view(lw, &g->nodes.data[i]->out[0], &v));
   }
-  for (int i = 0; i < lw->groups.n_order; i++) LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.order[i]]));
+  for (int i = 0; i < lw->groups.n_order; i++)
+    LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.order[i]]));
   for (int i = 0; i < n_fetch; i++) {
     char name[16];
     snprintf(name, sizeof name, "#%d", i);
     LCL_TRY(keep_output(lw, fetch[i], name));
   }
-  for (size_t i = 0; !desc->only_fetch && i < g->outputs.n; i++) LCL_TRY(keep_output(lw, g->outputs.data[i], g->outputs.data[i]->output_name));
+  for (size_t i = 0; !desc->only_fetch && i < g->outputs.n; i++)
+    LCL_TRY(keep_output(lw, g->outputs.data[i], g->outputs.data[i]->output_name));
   if (!desc->no_updates) LCL_TRY(lower_updates(lw));
   return lw->random ? advance_random(lw) : LCL_OK;
 }

@@ -35,10 +35,10 @@ static bool take(free_list *f, size_t bytes, size_t *offset) {
 
 /* Keeps the list sorted by offset and neighbours merged. */
 static bool give(free_list *f, size_t offset, size_t bytes) {
-  if (!LCL_PUSH(f, ((block){ offset, bytes }))) return false;
+  if (!LCL_PUSH(f, ((block) { offset, bytes }))) return false;
   size_t i = f->n - 1;
   for (; i > 0 && f->data[i - 1].offset > offset; i--) f->data[i] = f->data[i - 1];
-  f->data[i] = (block){ offset, bytes };
+  f->data[i] = (block) { offset, bytes };
   if (i + 1 < f->n && offset + bytes == f->data[i + 1].offset) {
     f->data[i].bytes += f->data[i + 1].bytes;
     memmove(f->data + i + 1, f->data + i + 2, (f->n - i - 2) * sizeof *f->data);
@@ -74,7 +74,9 @@ static int dying_operand(const lcl_lower *lw, size_t r, size_t bytes, const bool
     const lcl_arg *a = &rec->args[i];
     if (a->kind != LCL_ARG_SLOT || a->access != LCL_READ) continue;
     const lcl_slot *s = &lw->slots.data[a->slot];
-    if (s->kind == LCL_SLOT_TEMP && s->last == (int)r && s->first < (int)r && !taken[a->slot] && s->bytes == bytes) return a->slot;
+    if (s->kind == LCL_SLOT_TEMP && s->last == (int)r && s->first < (int)r && !taken[a->slot] &&
+        s->bytes == bytes)
+      return a->slot;
   }
   return -1;
 }

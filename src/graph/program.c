@@ -10,9 +10,11 @@ static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind == LCL_SLOT_TEMP && p->slots[i].bytes > p->slots[best].bytes) best = i;
   return lcl_fail(LCL_ERR_DEVICE_MEMORY,
-                  "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the largest is %.1f MB of %s; "
+                  "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the "
+                  "largest is %.1f MB of %s; "
                   "a smaller batch fits",
-                  (double)bytes / 1e6, (double)max / 1e6, p->n_slots ? (double)p->slots[best].bytes / 1e6 : 0.0,
+                  (double)bytes / 1e6, (double)max / 1e6,
+                  p->n_slots ? (double)p->slots[best].bytes / 1e6 : 0.0,
                   p->n_slots && p->slots[best].what ? p->slots[best].what : "?");
 }
 
@@ -23,10 +25,13 @@ static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
   } else if (!s->buffer && s->kind == LCL_SLOT_PART) {
     int root = s->parent;
     size_t offset = s->offset;
-    for (; p->slots[root].kind == LCL_SLOT_PART; root = p->slots[root].parent) offset += p->slots[root].offset;
+    for (; p->slots[root].kind == LCL_SLOT_PART; root = p->slots[root].parent)
+      offset += p->slots[root].offset;
     const lcl_slot *r = &p->slots[root];
-    if (r->kind == LCL_SLOT_TEMP) LCL_TRY(lcl_buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
-    else LCL_TRY(lcl_buffer_sub(r->buffer, offset, s->bytes, &s->buffer));
+    if (r->kind == LCL_SLOT_TEMP)
+      LCL_TRY(lcl_buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
+    else
+      LCL_TRY(lcl_buffer_sub(r->buffer, offset, s->bytes, &s->buffer));
   }
   *out = s->buffer;
   return LCL_OK;
@@ -38,7 +43,8 @@ typedef struct lib_user {
   cl_mem mem[16];
 } lib_user;
 
-static lcl_status call_lib(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait, cl_event *done) {
+static lcl_status call_lib(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
+                           cl_event *done) {
   lib_user *u = user;
   return u->fn(u->user, queue, u->mem, n_wait, wait, done);
 }
@@ -66,7 +72,9 @@ static lcl_status set_arg(lcl_program *p, const lcl_record *r, cl_kernel kernel,
 }
 
 static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l, lcl_range *ranges) {
-  *l = (lcl_launch){ .label = r->label, .ranges = ranges, .flops = r->flops, .bytes = r->bytes, .pattern = r->pattern };
+  *l = (lcl_launch) {
+    .label = r->label, .ranges = ranges, .flops = r->flops, .bytes = r->bytes, .pattern = r->pattern
+  };
   for (int i = 0; i < r->n_args; i++) {
     if (r->args[i].kind != LCL_ARG_SLOT) continue;
     lcl_range range = { .write = (r->args[i].access & LCL_WRITE) != 0 };
@@ -82,7 +90,7 @@ static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l
       lcl_free(u);
       return lcl_fail(LCL_ERR_HOST_MEMORY, "%s: too many buffers", r->label);
     }
-    *u = (lib_user){ .fn = r->fn, .user = r->user };
+    *u = (lib_user) { .fn = r->fn, .user = r->user };
     for (size_t i = 0; i < l->n_ranges; i++) u->mem[i] = lcl_buffer_mem(ranges[i].buf);
     l->kind = LCL_LAUNCH_CALL;
     l->call = call_lib;
@@ -139,9 +147,12 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
     const lcl_node *node = g->nodes.data[i];
     if (!lw->groups.needed[i]) continue;
     s->nodes++;
-    if (node->op->flops) s->flops += node->op->flops(node);
-    else if (lw->groups.groups[lw->groups.group_of[i]].kind != LCL_GROUP_VIEW) s->flops += (double)lcl_shape_count(node->out[0].shape);
-    if (node->op == &lcl_op_var) s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) * lcl_dtype_size(node->out[0].dtype);
+    if (node->op->flops)
+      s->flops += node->op->flops(node);
+    else if (lw->groups.groups[lw->groups.group_of[i]].kind != LCL_GROUP_VIEW)
+      s->flops += (double)lcl_shape_count(node->out[0].shape);
+    if (node->op == &lcl_op_var)
+      s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) * lcl_dtype_size(node->out[0].dtype);
   }
   for (int i = 0; i < lw->groups.n_groups; i++) s->fused_groups += lw->groups.groups[i].n > 1;
   for (size_t i = 0; i < p->n_records; i++) s->bytes += p->records[i].bytes;
@@ -179,10 +190,13 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
   LCL_TRY(lcl_graph_status(g));
   size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
   for (int i = 0; i < desc->n_fetch; i++)
-    if (desc->fetch[i]->node->graph != g) return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
+    if (desc->fetch[i]->node->graph != g)
+      return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
   lcl_program *p = lcl_alloc(sizeof *p);
   lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
-  lcl_lower lw = { .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create(), .guard = desc->guard_bands };
+  lcl_lower lw = {
+    .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create(), .guard = desc->guard_bands
+  };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
@@ -190,7 +204,8 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
     lw.caps = lcl_context_caps(lw.ctx);
     st = lcl_store_place(g->store);
   }
-  if (st == LCL_OK) st = lcl_grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion, &lw.groups);
+  if (st == LCL_OK)
+    st = lcl_grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion, &lw.groups);
   if (st == LCL_OK) st = lcl_lower_all(&lw, desc->fetch, desc->n_fetch, desc);
   if (st == LCL_OK) st = lw.status;
   size_t arena_bytes = 0;
@@ -243,13 +258,15 @@ static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding
       *out = &p->inputs[i];
       return LCL_OK;
     }
-  return lcl_fail(LCL_ERR_ARGUMENT, "the program has no input \"%s\" (or nothing in it depends on that input)", name);
+  return lcl_fail(LCL_ERR_ARGUMENT,
+                  "the program has no input \"%s\" (or nothing in it depends on that input)", name);
 }
 
 lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
-  if (in->bytes != bytes) return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes, bytes);
+  if (in->bytes != bytes)
+    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes, bytes);
   return bytes ? lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes) : LCL_OK;
 }
 
@@ -257,7 +274,8 @@ lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (lcl_buffer_size(buf) < in->bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input, in->bytes, lcl_buffer_size(buf));
+    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input, in->bytes,
+                    lcl_buffer_size(buf));
   lcl_slot *s = &p->slots[in->slot];
   LCL_TRY(lcl_context_finish(p->ctx));
   /* Kernel arguments are set once when bound: bind everything again. */
@@ -291,8 +309,9 @@ static lcl_status run_checked(lcl_program *p) {
       lcl_free(host);
       LCL_TRY(st);
       if (at < n)
-        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)", isnan(bad) ? "NaN" : "Inf", at,
-                        s->what ? "the result of " : "the variables", s->what ? s->what : "", i, p->records[i].label);
+        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)",
+                        isnan(bad) ? "NaN" : "Inf", at, s->what ? "the result of " : "the variables",
+                        s->what ? s->what : "", i, p->records[i].label);
     }
   }
   return LCL_OK;
@@ -320,7 +339,9 @@ lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t byte
   for (size_t i = 0; i < p->n_outputs; i++) {
     const lcl_output_binding *o = &p->outputs[i];
     if (strcmp(o->name, output) != 0) continue;
-    if (o->bytes != bytes) return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output, o->bytes, bytes);
+    if (o->bytes != bytes)
+      return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output, o->bytes,
+                      bytes);
     if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
     lcl_buffer *buffer;
     LCL_TRY(slot_buffer(p, o->slot, &buffer));
@@ -329,7 +350,9 @@ lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t byte
   return lcl_fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
 }
 
-lcl_program_stats lcl_program_get_stats(const lcl_program *p) { return p->stats; }
+lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
+  return p->stats;
+}
 
 const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
   if (index >= p->n_records) return NULL;

@@ -7,8 +7,14 @@
 struct lcl_store {
   lcl_context *ctx;
   uint64_t seed;
-  struct { lcl_var **data; size_t n, cap; } vars;
-  struct { lcl_segment *data; size_t n, cap; } segments;
+  struct {
+    lcl_var **data;
+    size_t n, cap;
+  } vars;
+  struct {
+    lcl_segment *data;
+    size_t n, cap;
+  } segments;
 };
 
 lcl_status lcl_store_create(lcl_context *ctx, uint64_t seed, lcl_store **out) {
@@ -41,13 +47,19 @@ void lcl_store_destroy(lcl_store *s) {
   lcl_free(s);
 }
 
-lcl_context *lcl_store_context(lcl_store *s) { return s->ctx; }
-uint64_t lcl_store_seed(const lcl_store *s) { return s->seed; }
-size_t lcl_store_count(const lcl_store *s) { return s->vars.n; }
+lcl_context *lcl_store_context(lcl_store *s) {
+  return s->ctx;
+}
+uint64_t lcl_store_seed(const lcl_store *s) {
+  return s->seed;
+}
+size_t lcl_store_count(const lcl_store *s) {
+  return s->vars.n;
+}
 
 lcl_var_info lcl_store_info(const lcl_store *s, size_t index) {
   const lcl_var *v = s->vars.data[index];
-  return (lcl_var_info){ v->name, v->dtype, v->shape, v->trainable };
+  return (lcl_var_info) { v->name, v->dtype, v->shape, v->trainable };
 }
 
 int64_t lcl_store_param_count(const lcl_store *s) {
@@ -82,7 +94,9 @@ static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, cons
 lcl_status lcl_store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
                          lcl_init init, lcl_var **out) {
   lcl_var *v = lcl_store_find(s, name);
-  if (!v) return var_create(s, (lcl_var){ .dtype = dtype, .shape = shape, .trainable = trainable, .init = init }, name, NULL, out);
+  if (!v)
+    return var_create(s, (lcl_var) { .dtype = dtype, .shape = shape, .trainable = trainable, .init = init },
+                      name, NULL, out);
   char have[96], want[96];
   if (v->dtype != dtype || !lcl_shape_equal(v->shape, shape))
     return lcl_fail(LCL_ERR_SHAPE, "exists as %s %s, asked for as %s %s", lcl_dtype_name(v->dtype),
@@ -96,7 +110,9 @@ lcl_status lcl_store_slot(lcl_store *s, const lcl_var *param, const char *slot, 
   snprintf(name, sizeof name, "%s.%s", param->name, slot);
   *out = lcl_store_find(s, name);
   if (*out) return LCL_OK;
-  lcl_var proto = { .dtype = LCL_F32, .shape = param->shape, .init = { LCL_INIT_CONSTANT, value, 0, 0, 0 }, .mirror = param };
+  lcl_var proto = {
+    .dtype = LCL_F32, .shape = param->shape, .init = { LCL_INIT_CONSTANT, value, 0, 0, 0 }, .mirror = param
+  };
   return var_create(s, proto, name, slot, out);
 }
 
@@ -117,9 +133,12 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
   case LCL_INIT_ZERO: return;
   case LCL_INIT_CONSTANT:
     for (int64_t i = 0; i < n; i++) {
-      if (v->dtype == LCL_F32) f[i] = v->init.value;
-      else if (v->dtype == LCL_I32) ((int32_t *)data)[i] = (int32_t)v->init.value;
-      else if (v->dtype == LCL_U8) ((uint8_t *)data)[i] = (uint8_t)v->init.value;
+      if (v->dtype == LCL_F32)
+        f[i] = v->init.value;
+      else if (v->dtype == LCL_I32)
+        ((int32_t *)data)[i] = (int32_t)v->init.value;
+      else if (v->dtype == LCL_U8)
+        ((uint8_t *)data)[i] = (uint8_t)v->init.value;
     }
     return;
   case LCL_INIT_NORMAL: a = scale; break;
@@ -132,8 +151,10 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
   bool is_uniform = v->init.kind == LCL_INIT_UNIFORM || v->init.kind == LCL_INIT_GLOROT_UNIFORM ||
                     v->init.kind == LCL_INIT_FAN_IN_UNIFORM;
   if (v->dtype != LCL_F32) return;
-  if (is_uniform) lcl_philox_uniform(s->seed, stream, 0, f, (size_t)n);
-  else lcl_philox_normal(s->seed, stream, 0, f, (size_t)n);
+  if (is_uniform)
+    lcl_philox_uniform(s->seed, stream, 0, f, (size_t)n);
+  else
+    lcl_philox_normal(s->seed, stream, 0, f, (size_t)n);
   for (int64_t i = 0; i < n; i++) f[i] = v->init.value + a * (is_uniform ? 2 * f[i] - 1 : f[i]);
 }
 
@@ -233,11 +254,14 @@ lcl_status lcl_store_place(lcl_store *s) {
   return LCL_OK;
 }
 
-const lcl_segment *lcl_store_segment(const lcl_store *s, int index) { return &s->segments.data[index]; }
+const lcl_segment *lcl_store_segment(const lcl_store *s, int index) {
+  return &s->segments.data[index];
+}
 
 const lcl_segment *lcl_store_slot_segment(const lcl_store *s, int index, const char *slot) {
   for (size_t i = 0; i < s->segments.n; i++)
-    if (s->segments.data[i].mirror == index && strcmp(s->segments.data[i].slot, slot) == 0) return &s->segments.data[i];
+    if (s->segments.data[i].mirror == index && strcmp(s->segments.data[i].slot, slot) == 0)
+      return &s->segments.data[i];
   return NULL;
 }
 

@@ -44,7 +44,8 @@ const char *lcl_shape_string(lcl_shape s, char buf[96]) {
   size_t n = 0;
   buf[0] = 0;
   if (s.rank == 0) snprintf(buf, 96, "scalar");
-  for (int i = 0; i < s.rank && n < 90; i++) n += (size_t)snprintf(buf + n, 96 - n, i ? "x%lld" : "%lld", (long long)s.dim[i]);
+  for (int i = 0; i < s.rank && n < 90; i++)
+    n += (size_t)snprintf(buf + n, 96 - n, i ? "x%lld" : "%lld", (long long)s.dim[i]);
   return buf;
 }
 
@@ -54,7 +55,8 @@ static lcl_status check_shape(lcl_shape s) {
   if (s.rank < 0 || s.rank > LCL_MAX_RANK)
     return lcl_fail(LCL_ERR_SHAPE, "rank %d is outside 0 to %d", s.rank, LCL_MAX_RANK);
   for (int i = 0; i < s.rank; i++) {
-    if (s.dim[i] < 0) return lcl_fail(LCL_ERR_SHAPE, "dimension %d is %lld, below zero", i, (long long)s.dim[i]);
+    if (s.dim[i] < 0)
+      return lcl_fail(LCL_ERR_SHAPE, "dimension %d is %lld, below zero", i, (long long)s.dim[i]);
     if (s.dim[i] && n > (INT64_C(1) << 40) / s.dim[i])
       return lcl_fail(LCL_ERR_SHAPE, "the product of the dimensions is too large");
     n *= s.dim[i];
@@ -62,9 +64,15 @@ static lcl_status check_shape(lcl_shape s) {
   return LCL_OK;
 }
 
-lcl_shape lcl_tensor_shape(const lcl_tensor *t) { return t->shape; }
-lcl_dtype lcl_tensor_dtype(const lcl_tensor *t) { return t->dtype; }
-lcl_graph *lcl_tensor_graph(const lcl_tensor *t) { return t->node->graph; }
+lcl_shape lcl_tensor_shape(const lcl_tensor *t) {
+  return t->shape;
+}
+lcl_dtype lcl_tensor_dtype(const lcl_tensor *t) {
+  return t->dtype;
+}
+lcl_graph *lcl_tensor_graph(const lcl_tensor *t) {
+  return t->node->graph;
+}
 
 /* ---- graph ---- */
 
@@ -104,10 +112,18 @@ lcl_status lcl_graph_status(const lcl_graph *g) {
   return g->status == LCL_OK ? LCL_OK : lcl_fail(g->status, "%s", g->message ? g->message : "out of memory");
 }
 
-bool lcl_graph_broken(const lcl_graph *g) { return g->status != LCL_OK; }
-lcl_arena *lcl_graph_arena(lcl_graph *g) { return g->arena; }
-int lcl_graph_random_stream(lcl_graph *g) { return g->n_random++; }
-lcl_store *lcl_graph_store(lcl_graph *g) { return g->store; }
+bool lcl_graph_broken(const lcl_graph *g) {
+  return g->status != LCL_OK;
+}
+lcl_arena *lcl_graph_arena(lcl_graph *g) {
+  return g->arena;
+}
+int lcl_graph_random_stream(lcl_graph *g) {
+  return g->n_random++;
+}
+lcl_store *lcl_graph_store(lcl_graph *g) {
+  return g->store;
+}
 
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) {
   if (g->status == LCL_OK) {
@@ -133,8 +149,10 @@ static uint64_t node_hash(const lcl_op *op, lcl_tensor *const *in, int n_in, con
   return XXH64_digest(&s);
 }
 
-static bool node_same(const lcl_node *node, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr) {
-  return node->op == op && node->n_in == n_in && (n_in == 0 || memcmp(node->in, in, sizeof *in * (size_t)n_in) == 0) &&
+static bool node_same(const lcl_node *node, const lcl_op *op, lcl_tensor *const *in, int n_in,
+                      const void *attr) {
+  return node->op == op && node->n_in == n_in &&
+         (n_in == 0 || memcmp(node->in, in, sizeof *in * (size_t)n_in) == 0) &&
          (op->attr_size == 0 || memcmp(node->attr, attr, op->attr_size) == 0);
 }
 
@@ -157,15 +175,19 @@ static bool table_reserve(lcl_graph *g) {
 }
 
 /* Where an equal node is, or where a new one goes. */
-static lcl_node **table_find(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr) {
+static lcl_node **table_find(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
+                             const void *attr) {
   size_t h = node_hash(op, in, n_in, attr) & (g->table_cap - 1);
   while (g->table[h] && !node_same(g->table[h], op, in, n_in, attr)) h = (h + 1) & (g->table_cap - 1);
   return &g->table[h];
 }
 
-const char *lcl_node_name(const lcl_node *node) { return node->op->title ? node->op->title(node) : node->op->name; }
+const char *lcl_node_name(const lcl_node *node) {
+  return node->op->title ? node->op->title(node) : node->op->name;
+}
 
-lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr, int max_out) {
+lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr,
+                         int max_out) {
   if (g->status != LCL_OK) return &g->harmless;
   for (int i = 0; i < n_in; i++) {
     if (!in[i]) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d is missing", i);
@@ -186,8 +208,14 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   if (n_in) memcpy(inputs, in, sizeof *inputs * (size_t)n_in);
   if (op->attr_size) memcpy(copy, attr, op->attr_size);
-  *node = (lcl_node){ .op = op, .graph = g, .id = (int)g->nodes.n, .n_in = n_in, .n_out = LCL_MAX(max_out, 1),
-                      .in = inputs, .out = outputs, .attr = copy };
+  *node = (lcl_node) { .op = op,
+                       .graph = g,
+                       .id = (int)g->nodes.n,
+                       .n_in = n_in,
+                       .n_out = LCL_MAX(max_out, 1),
+                       .in = inputs,
+                       .out = outputs,
+                       .attr = copy };
   for (int i = 0; i < max_out; i++) {
     outputs[i].node = node;
     outputs[i].index = i;
@@ -245,10 +273,18 @@ static lcl_status infer_same(lcl_node *node) {
   return LCL_OK;
 }
 
-const lcl_op lcl_op_input = { .name = "input", .attr_size = sizeof(input_attr), .infer = infer_input, .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_var = { .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_const = { .name = "constant", .attr_size = sizeof(lcl_const_attr), .infer = infer_const, .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_const_data = { .name = "constant", .attr_size = sizeof(lcl_const_data_attr), .infer = infer_const_data,
+const lcl_op lcl_op_input = {
+  .name = "input", .attr_size = sizeof(input_attr), .infer = infer_input, .flags = LCL_OP_NO_GRAD
+};
+const lcl_op lcl_op_var = {
+  .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD
+};
+const lcl_op lcl_op_const = {
+  .name = "constant", .attr_size = sizeof(lcl_const_attr), .infer = infer_const, .flags = LCL_OP_NO_GRAD
+};
+const lcl_op lcl_op_const_data = { .name = "constant",
+                                   .attr_size = sizeof(lcl_const_data_attr),
+                                   .infer = infer_const_data,
                                    .flags = LCL_OP_NO_GRAD };
 const lcl_op lcl_op_stop_gradient = { .name = "stop_gradient", .infer = infer_same, .flags = LCL_OP_NO_GRAD };
 
@@ -265,7 +301,8 @@ lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
   return t;
 }
 
-static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable, lcl_init init) {
+static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
+                            lcl_init init) {
   if (lcl_graph_broken(g)) return &g->harmless;
   lcl_var_attr attr = { 0 };
   lcl_status st = check_shape(shape);
@@ -285,12 +322,13 @@ lcl_tensor *lcl_state(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
 }
 
 lcl_tensor *lcl_const(lcl_graph *g, float value) {
-  return lcl_node_new(g, &lcl_op_const, NULL, 0, &(lcl_const_attr){ value }, 1);
+  return lcl_node_new(g, &lcl_op_const, NULL, 0, &(lcl_const_attr) { value }, 1);
 }
 
 lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const void *data) {
   if (lcl_graph_broken(g)) return &g->harmless;
-  if (check_shape(shape) != LCL_OK) return lcl_graph_mistake(g, LCL_ERR_SHAPE, "constant", "%s", lcl_error_message());
+  if (check_shape(shape) != LCL_OK)
+    return lcl_graph_mistake(g, LCL_ERR_SHAPE, "constant", "%s", lcl_error_message());
   lcl_const_data_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.bytes = (size_t)lcl_shape_count(shape) * lcl_dtype_size(dtype);
@@ -323,7 +361,9 @@ lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
       return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);
   if (t->output_name) /* a second name for one tensor: a view of it carries the name */
     t = lcl_node_new(g, &lcl_op_stop_gradient, LCL_IN(t), NULL, 1);
-  if (t->output_name) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "more than two names for one tensor (\"%s\")", name);
+  if (t->output_name)
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "more than two names for one tensor (\"%s\")",
+                             name);
   t->output_name = lcl_arena_strdup(g->arena, name);
   if (!t->output_name || !LCL_PUSH(&g->outputs, t))
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");

@@ -377,20 +377,11 @@ static void build(lcl_build *b) {
   ladder n = make_ladder(b);
   if (n.layers == 0) return;
   switch (lcl_build_mode(b)) {
-  case LCL_MODE_TRAIN:
-    build_train(&n);
-    break;
-  case LCL_MODE_EVAL:
-    build_eval(&n);
-    break;
-  case LCL_MODE_RECONSTRUCT:
-    build_reconstruct(&n);
-    break;
-  case LCL_MODE_CALIBRATE:
-    build_calibrate(&n);
-    break;
-  default:
-    break;
+  case LCL_MODE_TRAIN: build_train(&n); break;
+  case LCL_MODE_EVAL: build_eval(&n); break;
+  case LCL_MODE_RECONSTRUCT: build_reconstruct(&n); break;
+  case LCL_MODE_CALIBRATE: build_calibrate(&n); break;
+  default: break;
   }
 }
 

@@ -138,8 +138,7 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
       return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name, d->allowed,
                       text);
     return LCL_OK;
-  case LCL_OPTION_STRING:
-    return LCL_OK;
+  case LCL_OPTION_STRING: return LCL_OK;
   }
   return LCL_OK;
 }

@@ -307,17 +307,10 @@ static void build_reconstruct(lcl_build *b) {
 
 static void build(lcl_build *b) {
   switch (lcl_build_mode(b)) {
-  case LCL_MODE_TRAIN:
-    build_train(b);
-    break;
-  case LCL_MODE_EVAL:
-    build_eval(b);
-    break;
-  case LCL_MODE_RECONSTRUCT:
-    build_reconstruct(b);
-    break;
-  default:
-    break;
+  case LCL_MODE_TRAIN: build_train(b); break;
+  case LCL_MODE_EVAL: build_eval(b); break;
+  case LCL_MODE_RECONSTRUCT: build_reconstruct(b); break;
+  default: break;
   }
 }
 

@@ -10,8 +10,7 @@ static const lcl_option common[] = {
   { "batch", LCL_OPTION_INT, "", "examples in a step", "[1,1e6]" },
   { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)",
     "[0,1e6]" },
-  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all",
-    "[0,1e9]" },
+  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all", "[0,1e9]" },
   { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...", "[0,1e9]" },
   { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
   { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none",
@@ -31,8 +30,7 @@ static const lcl_option common[] = {
   { "lr_until", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
   { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", "[0,inf)" },
   { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit", "[0,inf)" },
-  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
-    "[0,1e7]" },
+  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never", "[0,1e7]" },
   { "augment", LCL_OPTION_BOOL, "true",
     "random crops, mirroring and draws in training, where the model has them", NULL },
 };
@@ -116,19 +114,16 @@ lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o,
 
 double lcl_schedule_rate(const lcl_schedule *s, int epoch, int plateaus) {
   switch (s->kind) {
-  case LCL_SCHEDULE_CONSTANT:
-    return s->lr;
+  case LCL_SCHEDULE_CONSTANT: return s->lr;
   case LCL_SCHEDULE_STEP: {
     int until = s->until > 0 ? LCL_MIN(epoch, s->until) : epoch;
     return s->lr * pow(s->factor, -(double)(until / s->every));
   }
-  case LCL_SCHEDULE_EXPONENTIAL:
-    return s->lr * pow(s->factor, epoch);
+  case LCL_SCHEDULE_EXPONENTIAL: return s->lr * pow(s->factor, epoch);
   case LCL_SCHEDULE_LINEAR:
     if (epoch <= s->from || s->until <= s->from) return s->lr;
     return s->lr * LCL_MAX(0.0, (double)(s->until - epoch) / (s->until - s->from));
-  case LCL_SCHEDULE_PLATEAU:
-    return s->lr * pow(s->factor, -(double)plateaus);
+  case LCL_SCHEDULE_PLATEAU: return s->lr * pow(s->factor, -(double)plateaus);
   }
   return s->lr;
 }

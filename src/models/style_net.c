@@ -218,20 +218,11 @@ void lcl_style_build(lcl_build *b, bool y_in_encoder) {
   if (lcl_style_net_init(&n, m->options, &m->data, y_in_encoder) != LCL_OK) return;
   n.g = lcl_build_graph(b);
   switch (lcl_build_mode(b)) {
-  case LCL_MODE_TRAIN:
-    build_train(b, &n);
-    break;
-  case LCL_MODE_EVAL:
-    build_eval(b, &n);
-    break;
-  case LCL_MODE_RECONSTRUCT:
-    build_reconstruct(b, &n);
-    break;
-  case LCL_MODE_SAMPLE:
-    build_sample(b, &n);
-    break;
-  default:
-    break;
+  case LCL_MODE_TRAIN: build_train(b, &n); break;
+  case LCL_MODE_EVAL: build_eval(b, &n); break;
+  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
+  case LCL_MODE_SAMPLE: build_sample(b, &n); break;
+  default: break;
   }
 }
 

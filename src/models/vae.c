@@ -137,20 +137,11 @@ static void build_sample(lcl_build *b, const net *n) {
 static void build(lcl_build *b) {
   net n = make_net(b);
   switch (lcl_build_mode(b)) {
-  case LCL_MODE_TRAIN:
-    build_train(b, &n);
-    break;
-  case LCL_MODE_EVAL:
-    build_eval(b, &n);
-    break;
-  case LCL_MODE_RECONSTRUCT:
-    build_reconstruct(b, &n);
-    break;
-  case LCL_MODE_SAMPLE:
-    build_sample(b, &n);
-    break;
-  default:
-    break;
+  case LCL_MODE_TRAIN: build_train(b, &n); break;
+  case LCL_MODE_EVAL: build_eval(b, &n); break;
+  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
+  case LCL_MODE_SAMPLE: build_sample(b, &n); break;
+  default: break;
   }
 }
 

@@ -220,17 +220,10 @@ static void build_reconstruct(lcl_build *b, net *n) {
 static void build(lcl_build *b) {
   net n = make_net(b);
   switch (lcl_build_mode(b)) {
-  case LCL_MODE_TRAIN:
-    build_train(b, &n);
-    break;
-  case LCL_MODE_EVAL:
-    build_eval(b, &n);
-    break;
-  case LCL_MODE_RECONSTRUCT:
-    build_reconstruct(b, &n);
-    break;
-  default:
-    break;
+  case LCL_MODE_TRAIN: build_train(b, &n); break;
+  case LCL_MODE_EVAL: build_eval(b, &n); break;
+  case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
+  default: break;
   }
 }
 

@@ -84,16 +84,11 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name, co
 
 lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name, const lcl_combine_desc *desc) {
   switch (desc->kind) {
-  case LCL_COMBINE_GAUSS:
-    return gauss(z, u, name);
-  case LCL_COMBINE_SIG:
-    return sig(z, u, name);
-  case LCL_COMBINE_ADHOC:
-    return adhoc(z, u, name);
-  case LCL_COMBINE_LINEAR:
-    return affine(z, name, "w", 1, "b", 0);
-  case LCL_COMBINE_AMLP:
-    return perceptron(z, u, name, desc);
+  case LCL_COMBINE_GAUSS: return gauss(z, u, name);
+  case LCL_COMBINE_SIG: return sig(z, u, name);
+  case LCL_COMBINE_ADHOC: return adhoc(z, u, name);
+  case LCL_COMBINE_LINEAR: return affine(z, name, "w", 1, "b", 0);
+  case LCL_COMBINE_AMLP: return perceptron(z, u, name, desc);
   }
   return z;
 }

@@ -125,16 +125,11 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
   offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
   offer(&c, LCL_CONV_CLBLAST, free && lcl_conv_clblast_can(caps, node, e), false);
   switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
-  case LCL_CONV_WINOGRAD:
-    return lcl_winograd_lower(lw, &fast);
-  case LCL_CONV_FFT:
-    return lcl_conv_fft_lower_fused(lw, node, e);
-  case LCL_CONV_CLBLAST:
-    return lcl_conv_lower_clblast(lw, node, e);
-  case LCL_CONV_THIN:
-    return lcl_conv_thin_lower(lw, node, e, label);
-  default:
-    return lcl_gemm_lower(lw, &g);
+  case LCL_CONV_WINOGRAD: return lcl_winograd_lower(lw, &fast);
+  case LCL_CONV_FFT: return lcl_conv_fft_lower_fused(lw, node, e);
+  case LCL_CONV_CLBLAST: return lcl_conv_lower_clblast(lw, node, e);
+  case LCL_CONV_THIN: return lcl_conv_thin_lower(lw, node, e, label);
+  default: return lcl_gemm_lower(lw, &g);
   }
 }
 
@@ -172,14 +167,10 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   offer(&c, LCL_CONV_ROWS, lcl_conv_rows_filter_grad_can(caps, node),
         lcl_conv_rows_filter_grad_pays(caps, node));
   switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
-  case LCL_CONV_WINOGRAD:
-    return lcl_winograd_filter_grad_lower(lw, &g);
-  case LCL_CONV_THIN:
-    return lcl_conv_thin_lower_filter_grad(lw, node, &g);
-  case LCL_CONV_ROWS:
-    return lcl_conv_rows_lower_filter_grad(lw, node, &g);
-  default:
-    return lcl_gemm_lower(lw, &g);
+  case LCL_CONV_WINOGRAD: return lcl_winograd_filter_grad_lower(lw, &g);
+  case LCL_CONV_THIN: return lcl_conv_thin_lower_filter_grad(lw, node, &g);
+  case LCL_CONV_ROWS: return lcl_conv_rows_lower_filter_grad(lw, node, &g);
+  default: return lcl_gemm_lower(lw, &g);
   }
 }
 
@@ -305,12 +296,9 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
   offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
   offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast), lcl_winograd_pays(caps, &fast));
   switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
-  case LCL_CONV_WINOGRAD:
-    return lcl_winograd_lower(lw, &fast);
-  case LCL_CONV_THIN:
-    return lcl_conv_thin_lower(lw, node, e, label);
-  default:
-    break;
+  case LCL_CONV_WINOGRAD: return lcl_winograd_lower(lw, &fast);
+  case LCL_CONV_THIN: return lcl_conv_thin_lower(lw, node, e, label);
+  default: break;
   }
   if (LCL_MAX(a->stride[0], a->stride[1]) > 1 && s.n && plane &&
       lcl_gemm_choose(caps, &whole).algorithm == LCL_GEMM_ROWS)

@@ -329,17 +329,13 @@ lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   lcl_gemm_params p = lcl_gemm_tuned(lw, g);
   if (g->source == LCL_GEMM_PATCHES) p.splits = 1; /* the parts of a split product are dense matrices */
   switch ((lcl_gemm_algorithm)p.algorithm) {
-  case LCL_GEMM_PANEL:
-    return lower_panel(lw, g, &p);
-  case LCL_GEMM_DIRECT:
-    return lower_direct(lw, g, &p);
-  case LCL_GEMM_ROWS:
-    return lower_rows(lw, g, &p);
+  case LCL_GEMM_PANEL: return lower_panel(lw, g, &p);
+  case LCL_GEMM_DIRECT: return lower_direct(lw, g, &p);
+  case LCL_GEMM_ROWS: return lower_rows(lw, g, &p);
   case LCL_GEMM_CLBLAST:
     if (lcl_gemm_clblast_can(lcl_lower_caps(lw), g)) return lcl_gemm_lower_clblast(lw, g);
     break;
-  case LCL_GEMM_TILED:
-    break;
+  case LCL_GEMM_TILED: break;
   }
   return lower_tiled(lw, g, &p);
 }

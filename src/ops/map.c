@@ -44,10 +44,15 @@ static const struct {
   [LCL_MAP_SELECT] = { "select", 3, "select($c, $b, $a != (T)(0.0f))" },
 };
 
-int lcl_map_arity(lcl_map_code code) { return codes[code].arity; }
-const char *lcl_map_name(lcl_map_code code) { return codes[code].name; }
+int lcl_map_arity(lcl_map_code code) {
+  return codes[code].arity;
+}
+const char *lcl_map_name(lcl_map_code code) {
+  return codes[code].name;
+}
 
-void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c, const char *p) {
+void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
+                        const char *p) {
   for (const char *e = codes[code].expression; *e; e++) {
     if (*e != '$') {
       lcl_str_append(s, e, 1);
@@ -160,9 +165,13 @@ static void grad_map(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
     if (gin[i]) gin[i] = node->in[i]->dtype == LCL_F32 ? lcl_sum_to_shape(gin[i], node->in[i]->shape) : NULL;
 }
 
-static const char *title_map(const lcl_node *node) { return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code); }
+static const char *title_map(const lcl_node *node) {
+  return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code);
+}
 
-const lcl_op lcl_op_map = { .name = "map", .title = title_map, .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map };
+const lcl_op lcl_op_map = {
+  .name = "map", .title = title_map, .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map
+};
 
 /* ---- building ---- */
 
@@ -215,49 +224,99 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
   if (code < 0 || code >= LCL_MAP_CODES || codes[code].arity != 2)
     return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation", (int)code);
   /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero vanish. */
-  if (const_value(b, &v) && a->dtype == LCL_F32 && !const_value(a, &(float){ 0 })) {
+  if (const_value(b, &v) && a->dtype == LCL_F32 && !const_value(a, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(a, v);
     if (code == LCL_MAP_ADD) return lcl_shift(a, v);
     if (code == LCL_MAP_SUB) return lcl_shift(a, -v);
-  } else if (const_value(a, &v) && b->dtype == LCL_F32 && !const_value(b, &(float){ 0 })) {
+  } else if (const_value(a, &v) && b->dtype == LCL_F32 && !const_value(b, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(b, v);
     if (code == LCL_MAP_ADD) return lcl_shift(b, v);
   }
-  return map_node(code, (lcl_tensor *[]){ a, b }, 0, LCL_F32);
+  return map_node(code, (lcl_tensor *[]) { a, b }, 0, LCL_F32);
 }
 
-lcl_tensor *lcl_neg(lcl_tensor *x) { return lcl_unary(LCL_MAP_NEG, x, 0); }
-lcl_tensor *lcl_abs(lcl_tensor *x) { return lcl_unary(LCL_MAP_ABS, x, 0); }
-lcl_tensor *lcl_sign(lcl_tensor *x) { return lcl_unary(LCL_MAP_SIGN, x, 0); }
-lcl_tensor *lcl_exp(lcl_tensor *x) { return lcl_unary(LCL_MAP_EXP, x, 0); }
-lcl_tensor *lcl_log(lcl_tensor *x) { return lcl_unary(LCL_MAP_LOG, x, 0); }
-lcl_tensor *lcl_sqrt(lcl_tensor *x) { return lcl_unary(LCL_MAP_SQRT, x, 0); }
-lcl_tensor *lcl_rsqrt(lcl_tensor *x) { return lcl_unary(LCL_MAP_RSQRT, x, 0); }
-lcl_tensor *lcl_square(lcl_tensor *x) { return lcl_unary(LCL_MAP_SQUARE, x, 0); }
-lcl_tensor *lcl_recip(lcl_tensor *x) { return lcl_unary(LCL_MAP_RECIP, x, 0); }
-lcl_tensor *lcl_relu(lcl_tensor *x) { return lcl_unary(LCL_MAP_RELU, x, 0); }
-lcl_tensor *lcl_sigmoid(lcl_tensor *x) { return lcl_unary(LCL_MAP_SIGMOID, x, 0); }
-lcl_tensor *lcl_tanh(lcl_tensor *x) { return lcl_unary(LCL_MAP_TANH, x, 0); }
-lcl_tensor *lcl_softplus(lcl_tensor *x) { return lcl_unary(LCL_MAP_SOFTPLUS, x, 0); }
-lcl_tensor *lcl_scale(lcl_tensor *x, float factor) { return lcl_unary(LCL_MAP_SCALE, x, factor); }
-lcl_tensor *lcl_shift(lcl_tensor *x, float addend) { return lcl_unary(LCL_MAP_SHIFT, x, addend); }
+lcl_tensor *lcl_neg(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_NEG, x, 0);
+}
+lcl_tensor *lcl_abs(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_ABS, x, 0);
+}
+lcl_tensor *lcl_sign(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_SIGN, x, 0);
+}
+lcl_tensor *lcl_exp(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_EXP, x, 0);
+}
+lcl_tensor *lcl_log(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_LOG, x, 0);
+}
+lcl_tensor *lcl_sqrt(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_SQRT, x, 0);
+}
+lcl_tensor *lcl_rsqrt(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_RSQRT, x, 0);
+}
+lcl_tensor *lcl_square(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_SQUARE, x, 0);
+}
+lcl_tensor *lcl_recip(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_RECIP, x, 0);
+}
+lcl_tensor *lcl_relu(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_RELU, x, 0);
+}
+lcl_tensor *lcl_sigmoid(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_SIGMOID, x, 0);
+}
+lcl_tensor *lcl_tanh(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_TANH, x, 0);
+}
+lcl_tensor *lcl_softplus(lcl_tensor *x) {
+  return lcl_unary(LCL_MAP_SOFTPLUS, x, 0);
+}
+lcl_tensor *lcl_scale(lcl_tensor *x, float factor) {
+  return lcl_unary(LCL_MAP_SCALE, x, factor);
+}
+lcl_tensor *lcl_shift(lcl_tensor *x, float addend) {
+  return lcl_unary(LCL_MAP_SHIFT, x, addend);
+}
 
-lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) { return lcl_unary(LCL_MAP_LEAKY_RELU, x, slope); }
+lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) {
+  return lcl_unary(LCL_MAP_LEAKY_RELU, x, slope);
+}
 
 lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);
 }
 
-lcl_tensor *lcl_add(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_ADD, a, b); }
-lcl_tensor *lcl_sub(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_SUB, a, b); }
-lcl_tensor *lcl_mul(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_MUL, a, b); }
-lcl_tensor *lcl_div(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_DIV, a, b); }
-lcl_tensor *lcl_maximum(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_MAX, a, b); }
-lcl_tensor *lcl_minimum(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_MIN, a, b); }
-lcl_tensor *lcl_greater(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_GREATER, a, b); }
-lcl_tensor *lcl_less(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_LESS, a, b); }
-lcl_tensor *lcl_equal(lcl_tensor *a, lcl_tensor *b) { return lcl_binary(LCL_MAP_EQUAL, a, b); }
+lcl_tensor *lcl_add(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_ADD, a, b);
+}
+lcl_tensor *lcl_sub(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_SUB, a, b);
+}
+lcl_tensor *lcl_mul(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_MUL, a, b);
+}
+lcl_tensor *lcl_div(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_DIV, a, b);
+}
+lcl_tensor *lcl_maximum(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_MAX, a, b);
+}
+lcl_tensor *lcl_minimum(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_MIN, a, b);
+}
+lcl_tensor *lcl_greater(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_GREATER, a, b);
+}
+lcl_tensor *lcl_less(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_LESS, a, b);
+}
+lcl_tensor *lcl_equal(lcl_tensor *a, lcl_tensor *b) {
+  return lcl_binary(LCL_MAP_EQUAL, a, b);
+}
 
 lcl_tensor *lcl_select(lcl_tensor *cond, lcl_tensor *a, lcl_tensor *b) {
-  return map_node(LCL_MAP_SELECT, (lcl_tensor *[]){ cond, a, b }, 0, LCL_F32);
+  return map_node(LCL_MAP_SELECT, (lcl_tensor *[]) { cond, a, b }, 0, LCL_F32);
 }

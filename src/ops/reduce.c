@@ -6,7 +6,9 @@
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 
-static unsigned all_of(const lcl_tensor *x, unsigned axes) { return axes & ((1u << x->shape.rank) - 1); }
+static unsigned all_of(const lcl_tensor *x, unsigned axes) {
+  return axes & ((1u << x->shape.rank) - 1);
+}
 
 static lcl_shape keep_shape(lcl_shape s, unsigned axes) {
   for (int i = 0; i < s.rank; i++)
@@ -68,17 +70,26 @@ static void grad_reduce(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 }
 
 static const char *title_reduce(const lcl_node *node) {
-  static const char *const names[] = { [LCL_REDUCE_SUM] = "sum", [LCL_REDUCE_MAX] = "max", [LCL_REDUCE_MIN] = "min" };
+  static const char *const names[] = {
+    [LCL_REDUCE_SUM] = "sum", [LCL_REDUCE_MAX] = "max", [LCL_REDUCE_MIN] = "min"
+  };
   return names[((const lcl_reduce_attr *)node->attr)->kind];
 }
 
-const lcl_op lcl_op_reduce = { .name = "reduce", .title = title_reduce, .attr_size = sizeof(lcl_reduce_attr), .infer = infer_reduce, .grad = grad_reduce };
+const lcl_op lcl_op_reduce = { .name = "reduce",
+                               .title = title_reduce,
+                               .attr_size = sizeof(lcl_reduce_attr),
+                               .infer = infer_reduce,
+                               .grad = grad_reduce };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims, float factor) {
   axes = all_of(x, axes);
   lcl_tensor *y = x;
-  if (axes) y = lcl_node_new(lcl_tensor_graph(x), &lcl_op_reduce, LCL_IN(x), &(lcl_reduce_attr){ kind, axes, factor }, 1);
-  else if (x->dtype != LCL_F32) y = lcl_cast(x, LCL_F32);
+  if (axes)
+    y = lcl_node_new(lcl_tensor_graph(x), &lcl_op_reduce, LCL_IN(x),
+                     &(lcl_reduce_attr) { kind, axes, factor }, 1);
+  else if (x->dtype != LCL_F32)
+    y = lcl_cast(x, LCL_F32);
   if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)
@@ -86,9 +97,15 @@ static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bo
   return lcl_reshape(y, s);
 }
 
-lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_SUM, axes, keepdims, 1); }
-lcl_tensor *lcl_max(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_MAX, axes, keepdims, 1); }
-lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) { return reduce(x, LCL_REDUCE_MIN, axes, keepdims, 1); }
+lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims) {
+  return reduce(x, LCL_REDUCE_SUM, axes, keepdims, 1);
+}
+lcl_tensor *lcl_max(lcl_tensor *x, unsigned axes, bool keepdims) {
+  return reduce(x, LCL_REDUCE_MAX, axes, keepdims, 1);
+}
+lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) {
+  return reduce(x, LCL_REDUCE_MIN, axes, keepdims, 1);
+}
 
 lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
   int64_t n = reduced_count(x->shape, all_of(x, axes));
@@ -102,12 +119,15 @@ void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **v
 
 /* ---- arg max ---- */
 
-typedef struct axis_attr { int32_t axis; } axis_attr;
+typedef struct axis_attr {
+  int32_t axis;
+} axis_attr;
 
 static lcl_status infer_argmax(lcl_node *node) {
   int axis = ((const axis_attr *)node->attr)->axis;
   lcl_shape s = node->in[0]->shape;
-  if (axis < 0 || axis >= s.rank) return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
+  if (axis < 0 || axis >= s.rank)
+    return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
   if (s.dim[axis] == 0) return lcl_fail(LCL_ERR_SHAPE, "the arg max of no elements does not exist");
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "expects f32");
   s.dim[axis] = 1;
@@ -126,24 +146,35 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
   snprintf(label, sizeof label, "argmax %s", lcl_shape_string(s, text));
   lcl_arg to = lcl_out(lw, &node->out[0]);
   int parts = splits > 1 ? lcl_scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "reduce.cl" }, .kernel = "argmax",
-                                         LCL_ARGS(lcl_in(lw, node->in[0]), splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
-                                                  lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
-                                         .dims = 2, .global = { (size_t)n, (size_t)splits },
-                                         .bytes = 4.0 * (double)lcl_shape_count(s) }));
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                          .source = { .file = "reduce.cl" },
+                                          .kernel = "argmax",
+                                          LCL_ARGS(lcl_in(lw, node->in[0]),
+                                                   splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
+                                                   lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
+                                          .dims = 2,
+                                          .global = { (size_t)n, (size_t)splits },
+                                          .bytes = 4.0 * (double)lcl_shape_count(s) }));
   if (splits == 1) return LCL_OK;
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "reduce.cl" }, .kernel = "argmax_fold",
-                                        LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ), to,
-                                                 lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
-                                        .dims = 1, .global = { (size_t)n } });
+  return lcl_emit(lw,
+                  &(lcl_emit_desc) { .label = label,
+                                     .source = { .file = "reduce.cl" },
+                                     .kernel = "argmax_fold",
+                                     LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
+                                              to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
+                                     .dims = 1,
+                                     .global = { (size_t)n } });
 }
 
-static const lcl_op op_argmax = { .name = "argmax", .attr_size = sizeof(axis_attr), .infer = infer_argmax,
-                                  .lower = lower_argmax, .flags = LCL_OP_NO_GRAD };
+static const lcl_op op_argmax = { .name = "argmax",
+                                  .attr_size = sizeof(axis_attr),
+                                  .infer = infer_argmax,
+                                  .lower = lower_argmax,
+                                  .flags = LCL_OP_NO_GRAD };
 
 lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
   if (axis < 0) axis += x->shape.rank;
-  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr){ axis }, 1);
+  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis }, 1);
   if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)
@@ -161,7 +192,8 @@ static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {
 static unsigned softmax_axis(lcl_tensor *x, int axis) {
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank) {
-    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax", "axis %d does not exist in rank %d", axis, x->shape.rank);
+    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax", "axis %d does not exist in rank %d",
+                      axis, x->shape.rank);
     return 0;
   }
   return LCL_AXIS(axis);

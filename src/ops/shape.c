@@ -7,10 +7,18 @@
 
 /* ---- views ---- */
 
-typedef struct shape_attr { lcl_shape shape; } shape_attr;
-typedef struct perm_attr { int32_t perm[LCL_MAX_RANK]; } perm_attr;
-typedef struct slice_attr { int64_t start[LCL_MAX_RANK], stop[LCL_MAX_RANK]; } slice_attr;
-typedef struct axes_attr { uint32_t axes; } axes_attr;
+typedef struct shape_attr {
+  lcl_shape shape;
+} shape_attr;
+typedef struct perm_attr {
+  int32_t perm[LCL_MAX_RANK];
+} perm_attr;
+typedef struct slice_attr {
+  int64_t start[LCL_MAX_RANK], stop[LCL_MAX_RANK];
+} slice_attr;
+typedef struct axes_attr {
+  uint32_t axes;
+} axes_attr;
 
 static void set_out(lcl_node *node, lcl_shape shape) {
   node->out[0].shape = shape;
@@ -23,13 +31,16 @@ static lcl_status infer_reshape(lcl_node *node) {
   int open = -1;
   char a[96], b[96];
   for (int i = 0; i < s.rank; i++) {
-    if (s.dim[i] == -1 && open < 0) open = i;
-    else known *= s.dim[i];
+    if (s.dim[i] == -1 && open < 0)
+      open = i;
+    else
+      known *= s.dim[i];
   }
   if (open >= 0) s.dim[open] = known > 0 ? have / known : 0;
   if (lcl_shape_count(s) != have)
-    return lcl_fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not", lcl_shape_string(node->in[0]->shape, a),
-                    (long long)have, lcl_shape_string(((const shape_attr *)node->attr)->shape, b));
+    return lcl_fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not",
+                    lcl_shape_string(node->in[0]->shape, a), (long long)have,
+                    lcl_shape_string(((const shape_attr *)node->attr)->shape, b));
   set_out(node, s);
   return LCL_OK;
 }
@@ -77,8 +88,11 @@ static void grad_reshape(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **g
   gin[0] = lcl_reshape(gout[0], node->in[0]->shape);
 }
 
-static const lcl_op op_reshape = { .name = "reshape", .attr_size = sizeof(shape_attr), .infer = infer_reshape,
-                                   .grad = grad_reshape, .view = view_reshape };
+static const lcl_op op_reshape = { .name = "reshape",
+                                   .attr_size = sizeof(shape_attr),
+                                   .infer = infer_reshape,
+                                   .grad = grad_reshape,
+                                   .view = view_reshape };
 
 lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   shape_attr attr;
@@ -86,7 +100,8 @@ lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = shape.rank;
   if (shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape", "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
+    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape", "rank %d is outside 0 to %d",
+                             shape.rank, LCL_MAX_RANK);
   for (int i = 0; i < shape.rank; i++) attr.shape.dim[i] = shape.dim[i];
   return lcl_node_new(lcl_tensor_graph(x), &op_reshape, LCL_IN(x), &attr, 1);
 }
@@ -119,8 +134,11 @@ static void grad_transpose(lcl_node *node, lcl_tensor *const *gout, lcl_tensor *
   gin[0] = lcl_transpose(gout[0], inverse);
 }
 
-static const lcl_op op_transpose = { .name = "transpose", .attr_size = sizeof(perm_attr), .infer = infer_transpose,
-                                     .grad = grad_transpose, .view = view_transpose };
+static const lcl_op op_transpose = { .name = "transpose",
+                                     .attr_size = sizeof(perm_attr),
+                                     .infer = infer_transpose,
+                                     .grad = grad_transpose,
+                                     .view = view_transpose };
 
 lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm) {
   perm_attr attr;
@@ -155,7 +173,10 @@ static void grad_slice(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin
   gin[0] = lcl_pad(gout[0], a->start, after);
 }
 
-static const lcl_op op_slice = { .name = "slice", .attr_size = sizeof(slice_attr), .infer = infer_slice, .grad = grad_slice,
+static const lcl_op op_slice = { .name = "slice",
+                                 .attr_size = sizeof(slice_attr),
+                                 .infer = infer_slice,
+                                 .grad = grad_slice,
                                  .view = view_slice };
 
 lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) {
@@ -174,7 +195,8 @@ lcl_tensor *lcl_slice_axis(lcl_tensor *x, int axis, int64_t start, int64_t stop)
   int64_t from[LCL_MAX_RANK] = { 0 }, to[LCL_MAX_RANK];
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank)
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice", "axis %d does not exist in rank %d", axis, x->shape.rank);
+    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice",
+                             "axis %d does not exist in rank %d", axis, x->shape.rank);
   memcpy(to, x->shape.dim, sizeof to);
   from[axis] = start;
   to[axis] = stop;
@@ -201,8 +223,9 @@ static void grad_flip(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin)
   gin[0] = lcl_flip(gout[0], ((const axes_attr *)node->attr)->axes);
 }
 
-static const lcl_op op_flip = { .name = "flip", .attr_size = sizeof(axes_attr), .infer = infer_same, .grad = grad_flip,
-                                .view = view_flip };
+static const lcl_op op_flip = {
+  .name = "flip", .attr_size = sizeof(axes_attr), .infer = infer_same, .grad = grad_flip, .view = view_flip
+};
 
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
   axes_attr attr = { axes & ((1u << x->shape.rank) - 1) };
@@ -213,7 +236,8 @@ static lcl_status infer_broadcast(lcl_node *node) {
   lcl_shape to = ((const shape_attr *)node->attr)->shape, s;
   char a[96], b[96];
   if (!lcl_broadcast_shape(node->in[0]->shape, to, &s) || !lcl_shape_equal(s, to))
-    return lcl_fail(LCL_ERR_SHAPE, "%s does not broadcast to %s", lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(to, b));
+    return lcl_fail(LCL_ERR_SHAPE, "%s does not broadcast to %s", lcl_shape_string(node->in[0]->shape, a),
+                    lcl_shape_string(to, b));
   set_out(node, to);
   return LCL_OK;
 }
@@ -231,8 +255,11 @@ static void grad_broadcast(lcl_node *node, lcl_tensor *const *gout, lcl_tensor *
   gin[0] = lcl_sum_to_shape(gout[0], node->in[0]->shape);
 }
 
-static const lcl_op op_broadcast = { .name = "broadcast", .attr_size = sizeof(shape_attr), .infer = infer_broadcast,
-                                     .grad = grad_broadcast, .view = view_broadcast };
+static const lcl_op op_broadcast = { .name = "broadcast",
+                                     .attr_size = sizeof(shape_attr),
+                                     .infer = infer_broadcast,
+                                     .grad = grad_broadcast,
+                                     .view = view_broadcast };
 
 lcl_tensor *lcl_broadcast(lcl_tensor *x, lcl_shape shape) {
   shape_attr attr;
@@ -265,9 +292,13 @@ static void grad_unskew(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
   gin[0] = lcl_skew(gout[0]);
 }
 
-static const lcl_op op_unskew = { .name = "unskew", .infer = infer_unskew, .grad = grad_unskew, .view = view_unskew };
+static const lcl_op op_unskew = {
+  .name = "unskew", .infer = infer_unskew, .grad = grad_unskew, .view = view_unskew
+};
 
-lcl_tensor *lcl_unskew(lcl_tensor *x) { return lcl_node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1); }
+lcl_tensor *lcl_unskew(lcl_tensor *x) {
+  return lcl_node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1);
+}
 
 /* ---- copies into a part of the result ---- */
 
@@ -275,7 +306,8 @@ static lcl_status infer_pad(lcl_node *node) {
   const slice_attr *a = node->attr; /* start: before, stop: after */
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
-    if (a->start[i] < 0 || a->stop[i] < 0) return lcl_fail(LCL_ERR_ARGUMENT, "the padding of axis %d is below zero", i);
+    if (a->start[i] < 0 || a->stop[i] < 0)
+      return lcl_fail(LCL_ERR_ARGUMENT, "the padding of axis %d is below zero", i);
     s.dim[i] += a->start[i] + a->stop[i];
   }
   set_out(node, s);
@@ -303,8 +335,9 @@ static void grad_pad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
   gin[0] = lcl_slice(gout[0], a->start, stop);
 }
 
-static const lcl_op op_pad = { .name = "pad", .attr_size = sizeof(slice_attr), .infer = infer_pad, .grad = grad_pad,
-                               .lower = lower_pad };
+static const lcl_op op_pad = {
+  .name = "pad", .attr_size = sizeof(slice_attr), .infer = infer_pad, .grad = grad_pad, .lower = lower_pad
+};
 
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
   slice_attr attr;
@@ -327,7 +360,8 @@ static lcl_status infer_concat(lcl_node *node) {
     lcl_shape t = node->in[i]->shape, want = s;
     if (t.rank == s.rank) want.dim[axis] = t.dim[axis];
     if (!lcl_shape_equal(t, want) || node->in[i]->dtype != node->in[0]->dtype)
-      return lcl_fail(LCL_ERR_SHAPE, "%s and %s differ beside axis %d", lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(t, b), axis);
+      return lcl_fail(LCL_ERR_SHAPE, "%s and %s differ beside axis %d",
+                      lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(t, b), axis);
     s.dim[axis] += t.dim[axis];
   }
   set_out(node, s);
@@ -355,14 +389,20 @@ static void grad_concat(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
   }
 }
 
-static const lcl_op op_concat = { .name = "concat", .attr_size = sizeof(axes_attr), .infer = infer_concat,
-                                  .grad = grad_concat, .lower = lower_concat };
+static const lcl_op op_concat = { .name = "concat",
+                                  .attr_size = sizeof(axes_attr),
+                                  .infer = infer_concat,
+                                  .grad = grad_concat,
+                                  .lower = lower_concat };
 
 lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
   if (axis < 0) axis += xs[0]->shape.rank;
   if (n < 1 || axis < 0)
-    return lcl_graph_mistake(lcl_tensor_graph(xs[0]), LCL_ERR_ARGUMENT, "concat", "needs tensors and an axis they have");
-  return n == 1 ? xs[0] : lcl_node_new(lcl_tensor_graph(xs[0]), &op_concat, xs, n, &(axes_attr){ (uint32_t)axis }, 1);
+    return lcl_graph_mistake(lcl_tensor_graph(xs[0]), LCL_ERR_ARGUMENT, "concat",
+                             "needs tensors and an axis they have");
+  return n == 1
+             ? xs[0]
+             : lcl_node_new(lcl_tensor_graph(xs[0]), &op_concat, xs, n, &(axes_attr) { (uint32_t)axis }, 1);
 }
 
 static lcl_status infer_skew(lcl_node *node) {
@@ -389,11 +429,15 @@ static void grad_skew(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin)
 
 static const lcl_op op_skew = { .name = "skew", .infer = infer_skew, .grad = grad_skew, .lower = lower_skew };
 
-lcl_tensor *lcl_skew(lcl_tensor *x) { return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1); }
+lcl_tensor *lcl_skew(lcl_tensor *x) {
+  return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1);
+}
 
 /* ---- rows by index ---- */
 
-typedef struct rows_attr { int64_t rows; } rows_attr;
+typedef struct rows_attr {
+  int64_t rows;
+} rows_attr;
 
 static lcl_status infer_gather(lcl_node *node) {
   lcl_shape s = node->in[0]->shape, r = node->in[1]->shape;
@@ -410,21 +454,29 @@ static lcl_status lower_rows(lcl_lower *lw, lcl_node *node, const char *kernel, 
   char label[128], s[96];
   snprintf(label, sizeof label, "%s %s", kernel, lcl_shape_string(node->out[0].shape, s));
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "%s works on f32", kernel);
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "shape.cl" }, .kernel = kernel,
-                                        LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]), lcl_out(lw, &node->out[0]),
-                                                 lcl_i32(node->in[0]->shape.dim[0]), lcl_i32(node->in[1]->shape.dim[0]),
-                                                 lcl_i32(width)),
-                                        .dims = 2, .global = { lcl_row_lanes(lw, width), (size_t)work },
-                                        .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
+  return lcl_emit(lw,
+                  &(lcl_emit_desc) { .label = label,
+                                     .source = { .file = "shape.cl" },
+                                     .kernel = kernel,
+                                     LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
+                                              lcl_out(lw, &node->out[0]), lcl_i32(node->in[0]->shape.dim[0]),
+                                              lcl_i32(node->in[1]->shape.dim[0]), lcl_i32(width)),
+                                     .dims = 2,
+                                     .global = { lcl_row_lanes(lw, width), (size_t)work },
+                                     .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
 }
 
-static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) { return lower_rows(lw, node, "gather", node->out[0].shape.dim[0]); }
+static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
+  return lower_rows(lw, node, "gather", node->out[0].shape.dim[0]);
+}
 
 static void grad_gather(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   gin[0] = lcl_scatter_add(gout[0], node->in[1], node->in[0]->shape.dim[0]);
 }
 
-static const lcl_op op_gather = { .name = "gather", .infer = infer_gather, .grad = grad_gather, .lower = lower_gather };
+static const lcl_op op_gather = {
+  .name = "gather", .infer = infer_gather, .grad = grad_gather, .lower = lower_gather
+};
 
 lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows) {
   return lcl_node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, rows), NULL, 1);
@@ -442,20 +494,26 @@ static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
   return lower_rows(lw, node, "scatter_add", node->out[0].shape.dim[0]);
 }
 
-static void grad_scatter(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) { gin[0] = lcl_gather(gout[0], node->in[1]); }
+static void grad_scatter(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
+  gin[0] = lcl_gather(gout[0], node->in[1]);
+}
 
-static const lcl_op op_scatter = { .name = "scatter_add", .attr_size = sizeof(rows_attr), .infer = infer_scatter,
-                                   .grad = grad_scatter, .lower = lower_scatter };
+static const lcl_op op_scatter = { .name = "scatter_add",
+                                   .attr_size = sizeof(rows_attr),
+                                   .infer = infer_scatter,
+                                   .grad = grad_scatter,
+                                   .lower = lower_scatter };
 
 lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows) {
-  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr){ n_rows }, 1);
+  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr) { n_rows }, 1);
 }
 
 lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {
   lcl_graph *g = lcl_tensor_graph(index);
   char s[96];
   if (index->shape.rank != 1 || depth < 1 || depth > 1 << 24)
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, "one_hot", "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
+    return lcl_graph_mistake(g, LCL_ERR_SHAPE, "one_hot",
+                             "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
                              lcl_shape_string(index->shape, s), (long long)depth);
   float *iota = lcl_alloc((size_t)depth * sizeof *iota);
   if (!iota) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "one_hot", "out of memory");

@@ -277,10 +277,8 @@ bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_para
   case LCL_GEMM_TILED:
     return splits && (p->group == 8 || p->group == 16) &&
            (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);
-  case LCL_GEMM_CLBLAST:
-    return lcl_gemm_clblast_can(caps, g);
-  default:
-    return false;
+  case LCL_GEMM_CLBLAST: return lcl_gemm_clblast_can(caps, g);
+  default: return false;
   }
 }
 

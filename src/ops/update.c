@@ -7,23 +7,30 @@
 
 /* ---- assignment and moving averages ---- */
 
-typedef struct ema_attr { float decay; } ema_attr;
+typedef struct ema_attr {
+  float decay;
+} ema_attr;
 
 static lcl_status infer_assign(lcl_node *node) {
   char a[96], b[96];
-  if (node->in[0]->node->op != &lcl_op_var) return lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
+  if (node->in[0]->node->op != &lcl_op_var)
+    return lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
   if (!lcl_shape_equal(node->in[0]->shape, node->in[1]->shape) || node->in[0]->dtype != node->in[1]->dtype)
-    return lcl_fail(LCL_ERR_SHAPE, "the variable is %s %s, the value %s %s", lcl_dtype_name(node->in[0]->dtype),
-                    lcl_shape_string(node->in[0]->shape, a), lcl_dtype_name(node->in[1]->dtype), lcl_shape_string(node->in[1]->shape, b));
+    return lcl_fail(LCL_ERR_SHAPE, "the variable is %s %s, the value %s %s",
+                    lcl_dtype_name(node->in[0]->dtype), lcl_shape_string(node->in[0]->shape, a),
+                    lcl_dtype_name(node->in[1]->dtype), lcl_shape_string(node->in[1]->shape, b));
   node->out[0].shape = LCL_SCALAR;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
 }
 
-static size_t bytes_of(const lcl_tensor *t) { return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype); }
+static size_t bytes_of(const lcl_tensor *t) {
+  return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
+}
 
 static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
-  return lcl_emit_copy(lw, lcl_in(lw, node->in[1]), lcl_var_arg(lw, node->in[0], LCL_WRITE), bytes_of(node->in[0]));
+  return lcl_emit_copy(lw, lcl_in(lw, node->in[1]), lcl_var_arg(lw, node->in[0], LCL_WRITE),
+                       bytes_of(node->in[0]));
 }
 
 /* Elements an item walks: on panels a few large items, elsewhere one element each. */
@@ -36,21 +43,33 @@ static int64_t per_item(const lcl_caps *caps, int64_t n) {
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
   int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl_lower_caps(lw), n);
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "a moving average is f32");
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = "moving average", .source = { .file = "update.cl" }, .kernel = "ema",
-                                        LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE), lcl_in(lw, node->in[1]),
-                                                 lcl_f32(((const ema_attr *)node->attr)->decay), lcl_i32(n), lcl_i32(per)),
-                                        .dims = 1, .global = { (size_t)((n + per - 1) / per) }, .flops = 3.0 * (double)n,
-                                        .bytes = 12.0 * (double)n });
+  return lcl_emit(lw, &(lcl_emit_desc) {
+                          .label = "moving average",
+                          .source = { .file = "update.cl" },
+                          .kernel = "ema",
+                          LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE), lcl_in(lw, node->in[1]),
+                                   lcl_f32(((const ema_attr *)node->attr)->decay), lcl_i32(n), lcl_i32(per)),
+                          .dims = 1,
+                          .global = { (size_t)((n + per - 1) / per) },
+                          .flops = 3.0 * (double)n,
+                          .bytes = 12.0 * (double)n });
 }
 
-static const lcl_op op_assign = { .name = "assign", .infer = infer_assign, .lower = lower_assign, .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
-static const lcl_op op_ema = { .name = "ema", .attr_size = sizeof(ema_attr), .infer = infer_assign, .lower = lower_ema,
+static const lcl_op op_assign = {
+  .name = "assign", .infer = infer_assign, .lower = lower_assign, .flags = LCL_OP_UPDATE | LCL_OP_TARGET
+};
+static const lcl_op op_ema = { .name = "ema",
+                               .attr_size = sizeof(ema_attr),
+                               .infer = infer_assign,
+                               .lower = lower_ema,
                                .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
 
-void lcl_assign(lcl_tensor *var, lcl_tensor *value) { lcl_node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), NULL, 1); }
+void lcl_assign(lcl_tensor *var, lcl_tensor *value) {
+  lcl_node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), NULL, 1);
+}
 
 void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay) {
-  lcl_node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr){ decay }, 1);
+  lcl_node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr) { decay }, 1);
 }
 
 /* ---- optimisers ---- */
@@ -60,10 +79,12 @@ typedef struct optimiser {
   int n;            /* parameters */
   lcl_var **params; /* node inputs 1..n are their gradients */
   lcl_var *step;
-  int *arena;       /* per parameter, while lowering: slot of the flat gradient of its segment */
-  bool *placed;     /* ... and whether the gradient is computed straight into it */
+  int *arena;   /* per parameter, while lowering: slot of the flat gradient of its segment */
+  bool *placed; /* ... and whether the gradient is computed straight into it */
 } optimiser;
-typedef struct optimiser_attr { optimiser *o; } optimiser_attr;
+typedef struct optimiser_attr {
+  optimiser *o;
+} optimiser_attr;
 
 /* Kernel and slot names of each rule. */
 static const struct {
@@ -81,7 +102,8 @@ static const struct {
 };
 
 static lcl_status infer_optimiser(lcl_node *node) {
-  if (lcl_shape_count(node->in[0]->shape) != 1) return lcl_fail(LCL_ERR_SHAPE, "the learning rate must be one number");
+  if (lcl_shape_count(node->in[0]->shape) != 1)
+    return lcl_fail(LCL_ERR_SHAPE, "the learning rate must be one number");
   node->out[0].shape = LCL_SCALAR;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -95,7 +117,8 @@ static lcl_status prepare_optimiser(lcl_lower *lw, lcl_node *node) {
     int arena = -1;
     for (int j = 0; j < i && arena < 0; j++)
       if (o->params[j]->segment == v->segment) arena = o->arena[j];
-    if (arena < 0) arena = lcl_persistent(lw, lcl_store_segment(lcl_graph_store(node->graph), v->segment)->bytes);
+    if (arena < 0)
+      arena = lcl_persistent(lw, lcl_store_segment(lcl_graph_store(node->graph), v->segment)->bytes);
     if (arena < 0) return LCL_ERR_DEVICE_MEMORY;
     o->arena[i] = arena;
     o->placed[i] = lcl_place(lw, node->in[i + 1], lcl_slot_part(lw, arena, v->offset, v->bytes));
@@ -147,14 +170,22 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   for (int i = 0; i < 2 && rules[d->kind].slots[i]; i++) {
     const lcl_segment *s = lcl_store_slot_segment(store, segment, rules[d->kind].slots[i]);
     if (!s) return lcl_fail(LCL_ERR_ARGUMENT, "internal: no slot %s", rules[d->kind].slots[i]);
-    args[k++] = lcl_slot_arg(lw, lcl_slot_part(lw, lcl_buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes), LCL_READ_WRITE);
+    args[k++] = lcl_slot_arg(
+        lw, lcl_slot_part(lw, lcl_buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes), LCL_READ_WRITE);
   }
-  if (rules[d->kind].flag) args[k++] = lcl_i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
+  if (rules[d->kind].flag)
+    args[k++] = lcl_i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
   char label[64];
   snprintf(label, sizeof label, "%s %lld", rules[d->kind].kernel, (long long)n);
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = label, .source = { .file = "update.cl" }, .kernel = rules[d->kind].kernel, .args = args,
-                                        .n_args = k, .dims = 1, .global = { (size_t)((n + per - 1) / per) },
-                                        .flops = 10.0 * (double)n, .bytes = 28.0 * (double)n });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                         .source = { .file = "update.cl" },
+                                         .kernel = rules[d->kind].kernel,
+                                         .args = args,
+                                         .n_args = k,
+                                         .dims = 1,
+                                         .global = { (size_t)((n + per - 1) / per) },
+                                         .flops = 10.0 * (double)n,
+                                         .bytes = 28.0 * (double)n });
 }
 
 /* The factor of global norm clipping; 1 without it. */
@@ -173,17 +204,29 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   for (int i = 0; i < o->n; at++) {
     run r = next_run(o, i, align);
     int64_t n = (int64_t)(r.bytes / 4), per = (n + PARTS - 1) / PARTS;
-    LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = "gradient norm", .source = { .file = "update.cl" }, .kernel = "square_sums",
-                                           LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
-                                                    lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, PARTS * 4), LCL_WRITE),
-                                                    lcl_i32(n), lcl_i32(per)),
-                                           .dims = 1, .global = { PARTS }, .flops = 2.0 * (double)n, .bytes = 4.0 * (double)n }));
+    LCL_TRY(lcl_emit(
+        lw, &(lcl_emit_desc) {
+                .label = "gradient norm",
+                .source = { .file = "update.cl" },
+                .kernel = "square_sums",
+                LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
+                         lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, PARTS * 4), LCL_WRITE),
+                         lcl_i32(n), lcl_i32(per)),
+                .dims = 1,
+                .global = { PARTS },
+                .flops = 2.0 * (double)n,
+                .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc){ .label = "gradient norm", .source = { .file = "update.cl" }, .kernel = "norm_scale",
-                                         LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ), lcl_scratch_arg(lw, factor, LCL_WRITE),
-                                                  lcl_i32((int64_t)((size_t)n_runs * stride / 4)), lcl_f32(o->desc.clip_norm)),
-                                         .dims = 1, .global = { 1 } }));
+  LCL_TRY(
+      lcl_emit(lw, &(lcl_emit_desc) {
+                       .label = "gradient norm",
+                       .source = { .file = "update.cl" },
+                       .kernel = "norm_scale",
+                       LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ), lcl_scratch_arg(lw, factor, LCL_WRITE),
+                                lcl_i32((int64_t)((size_t)n_runs * stride / 4)), lcl_f32(o->desc.clip_norm)),
+                       .dims = 1,
+                       .global = { 1 } }));
   *scale = lcl_scratch_arg(lw, factor, LCL_READ);
   return LCL_OK;
 }
@@ -195,7 +238,8 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
   for (int i = 0; i < o->n; i++) {
     if (o->placed[i]) continue;
     int part = lcl_slot_part(lw, o->arena[i], o->params[i]->offset, o->params[i]->bytes);
-    LCL_TRY(lcl_emit_copy(lw, lcl_in(lw, node->in[i + 1]), lcl_slot_arg(lw, part, LCL_WRITE), o->params[i]->bytes));
+    LCL_TRY(lcl_emit_copy(lw, lcl_in(lw, node->in[i + 1]), lcl_slot_arg(lw, part, LCL_WRITE),
+                          o->params[i]->bytes));
   }
   LCL_TRY(emit_scale(lw, node, o, &scale));
   for (int i = 0; i < o->n;) {
@@ -203,12 +247,20 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
     LCL_TRY(emit_step(lw, node, o, r, scale));
     i = r.last + 1;
   }
-  return lcl_emit(lw, &(lcl_emit_desc){ .label = "count step", .source = { .file = "update.cl" }, .kernel = "count_step",
-                                        LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)), .dims = 1, .global = { 1 } });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = "count step",
+                                         .source = { .file = "update.cl" },
+                                         .kernel = "count_step",
+                                         LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
+                                         .dims = 1,
+                                         .global = { 1 } });
 }
 
-static const lcl_op op_optimiser = { .name = "minimise", .attr_size = sizeof(optimiser_attr), .infer = infer_optimiser,
-                                     .prepare = prepare_optimiser, .lower = lower_optimiser, .flags = LCL_OP_UPDATE };
+static const lcl_op op_optimiser = { .name = "minimise",
+                                     .attr_size = sizeof(optimiser_attr),
+                                     .infer = infer_optimiser,
+                                     .prepare = prepare_optimiser,
+                                     .lower = lower_optimiser,
+                                     .flags = LCL_OP_UPDATE };
 
 /* The trainable variables that loss depends on, in order of their place in the store. */
 static int find_params(lcl_tensor *loss, lcl_tensor **out) {
@@ -218,9 +270,11 @@ static int find_params(lcl_tensor *loss, lcl_tensor **out) {
   if (!reached) return -1;
   reached[loss->node->id] = true;
   for (int i = loss->node->id; i >= 0; i--)
-    for (int j = 0; reached[i] && j < g->nodes.data[i]->n_in; j++) reached[g->nodes.data[i]->in[j]->node->id] = true;
+    for (int j = 0; reached[i] && j < g->nodes.data[i]->n_in; j++)
+      reached[g->nodes.data[i]->in[j]->node->id] = true;
   for (int i = 0; i <= loss->node->id; i++)
-    if (reached[i] && g->nodes.data[i]->op == &lcl_op_var && ((const lcl_var_attr *)g->nodes.data[i]->attr)->var->trainable)
+    if (reached[i] && g->nodes.data[i]->op == &lcl_op_var &&
+        ((const lcl_var_attr *)g->nodes.data[i]->attr)->var->trainable)
       out[n++] = &g->nodes.data[i]->out[0];
   lcl_free(reached);
   return n;
@@ -245,11 +299,12 @@ static lcl_status make_variables(lcl_graph *g, optimiser *o) {
   int k = 0;
   for (size_t i = 0; i < g->nodes.n; i++) k += g->nodes.data[i]->op == &op_optimiser;
   snprintf(name, sizeof name, "%s.optimiser%d.step", g->name, k);
-  LCL_TRY(lcl_store_var(g->store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init){ 0 }, &o->step));
+  LCL_TRY(lcl_store_var(g->store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
   lcl_var *slot;
   for (int i = 0; i < o->n; i++)
     for (int s = 0; s < 2 && rules[o->desc.kind].slots[s]; s++)
-      LCL_TRY(lcl_store_slot(g->store, o->params[i], rules[o->desc.kind].slots[s], rules[o->desc.kind].init[s], &slot));
+      LCL_TRY(lcl_store_slot(g->store, o->params[i], rules[o->desc.kind].slots[s],
+                             rules[o->desc.kind].init[s], &slot));
   return LCL_OK;
 }
 
@@ -258,7 +313,8 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   if (lcl_graph_broken(g)) return;
   size_t cap = g->nodes.n + 1 + (size_t)desc->n_params;
   optimiser *o = lcl_arena_alloc(g->arena, sizeof *o);
-  lcl_tensor **params = lcl_arena_alloc(g->arena, cap * sizeof *params), **in = lcl_arena_alloc(g->arena, (cap + 1) * sizeof *in);
+  lcl_tensor **params = lcl_arena_alloc(g->arena, cap * sizeof *params),
+             **in = lcl_arena_alloc(g->arena, (cap + 1) * sizeof *in);
   if (!o || !params || !in) {
     lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
     return;
@@ -272,7 +328,8 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
     }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */
     for (int j = i; j > 0; j--) {
-      lcl_var *a = ((lcl_var_attr *)params[j - 1]->node->attr)->var, *b = ((lcl_var_attr *)params[j]->node->attr)->var;
+      lcl_var *a = ((lcl_var_attr *)params[j - 1]->node->attr)->var,
+              *b = ((lcl_var_attr *)params[j]->node->attr)->var;
       if (store_index(g->store, a) <= store_index(g->store, b)) break;
       lcl_tensor *t = params[j];
       params[j] = params[j - 1];
@@ -285,7 +342,8 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->arena = lcl_arena_alloc(g->arena, (size_t)(n + 1) * sizeof *o->arena);
   o->placed = lcl_arena_alloc(g->arena, (size_t)(n + 1) * sizeof *o->placed);
   if (n <= 0 || !o->params || !o->arena || !o->placed) {
-    lcl_graph_mistake(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise", n ? "out of memory" : "the loss depends on no parameter");
+    lcl_graph_mistake(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
+                      n ? "out of memory" : "the loss depends on no parameter");
     return;
   }
   for (int i = 0; i < n; i++) o->params[i] = ((lcl_var_attr *)params[i]->node->attr)->var;
@@ -296,5 +354,5 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
     lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
     return;
   }
-  lcl_node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr){ o }, 1);
+  lcl_node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);
 }

@@ -81,28 +81,20 @@ lcl_status lcl_array_new(lcl_case *c, lcl_dtype dtype, lcl_shape shape, lcl_arra
 
 static double random_integer(lcl_domain domain, lcl_rng *r) {
   switch (domain) {
-  case LCL_POSITIVE:
-    return (double)(1 + lcl_rng_below(r, 8));
-  case LCL_NONZERO:
-    return (double)(1 + lcl_rng_below(r, 4)) * (lcl_rng_chance(r, 50) ? 1 : -1);
-  case LCL_UNIT:
-    return (double)lcl_rng_below(r, 2);
-  default:
-    return (double)(lcl_rng_below(r, 9) - 4);
+  case LCL_POSITIVE: return (double)(1 + lcl_rng_below(r, 8));
+  case LCL_NONZERO: return (double)(1 + lcl_rng_below(r, 4)) * (lcl_rng_chance(r, 50) ? 1 : -1);
+  case LCL_UNIT: return (double)lcl_rng_below(r, 2);
+  default: return (double)(lcl_rng_below(r, 9) - 4);
   }
 }
 
 /* A number that f32 holds exactly. */
 static double random_real(lcl_domain domain, double range, lcl_rng *r) {
   switch (domain) {
-  case LCL_POSITIVE:
-    return (float)lcl_rng_real(r, 0.1, 4 * range);
-  case LCL_NONZERO:
-    return (float)(lcl_rng_real(r, 0.25, range + 0.5) * (lcl_rng_chance(r, 50) ? 1 : -1));
-  case LCL_UNIT:
-    return (float)lcl_rng_real(r, 0, 1);
-  default:
-    return (float)lcl_rng_real(r, -range, range);
+  case LCL_POSITIVE: return (float)lcl_rng_real(r, 0.1, 4 * range);
+  case LCL_NONZERO: return (float)(lcl_rng_real(r, 0.25, range + 0.5) * (lcl_rng_chance(r, 50) ? 1 : -1));
+  case LCL_UNIT: return (float)lcl_rng_real(r, 0, 1);
+  default: return (float)lcl_rng_real(r, -range, range);
   }
 }
 
@@ -180,7 +172,9 @@ static lcl_status absolute(lcl_case *c, const lcl_array *from, lcl_array *to) {
 
 static void scale_bound(lcl_array *a, double roundings) {
   for (int64_t k = 0; a->data && k < lcl_array_count(a); k++)
-    a->data[k] = roundings > 0 && !isnan(a->data[k]) ? roundings * (LCL_UNIT_ROUNDOFF * 1.01 * a->data[k] + FLT_MIN) : 0;
+    a->data[k] = roundings > 0 && !isnan(a->data[k])
+                     ? roundings * (LCL_UNIT_ROUNDOFF * 1.01 * a->data[k] + FLT_MIN)
+                     : 0;
 }
 
 /* |fl(sum of n products) - sum| <= n u sum |products|, whatever the order (Higham 2002, section 3.1). */

@@ -48,12 +48,8 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   (void)g;
   LCL_TRY(check_positive(c));
   switch ((conv_kind)c->spec->variant) {
-  case CONV:
-    out[0] = lcl_conv2d(in[0], in[1], in[2], &d);
-    break;
-  case FOURIER:
-    out[0] = lcl_fft_conv2d(in[0], in[1], in[2], &d);
-    break;
+  case CONV: out[0] = lcl_conv2d(in[0], in[1], in[2], &d); break;
+  case FOURIER: out[0] = lcl_fft_conv2d(in[0], in[1], in[2], &d); break;
   case TRANSPOSED: {
     const int output_pad[2] = { (int)pair(c, "output_pad", 0, 0), (int)pair(c, "output_pad", 1, 0) };
     out[0] = lcl_conv_transpose2d(in[0], in[1], in[2], &d, output_pad);
@@ -123,12 +119,9 @@ static lcl_ref_conv geometry(const lcl_case *c) {
     d.oh = c->in[0].shape.dim[2], d.ow = c->in[0].shape.dim[3];
     return d;
   }
-  case INPUT_GRAD:
-    return forward_geometry(c, attr_shape, c->in[1].shape);
-  case FILTER_GRAD:
-    return forward_geometry(c, c->in[0].shape, attr_shape);
-  default:
-    return forward_geometry(c, c->in[0].shape, c->in[1].shape);
+  case INPUT_GRAD: return forward_geometry(c, attr_shape, c->in[1].shape);
+  case FILTER_GRAD: return forward_geometry(c, c->in[0].shape, attr_shape);
+  default: return forward_geometry(c, c->in[0].shape, c->in[1].shape);
   }
 }
 

@@ -32,21 +32,11 @@ static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   (void)g;
   if (c->spec->variant != MAX_UNPOOL && c->spec->variant != SWITCH_GATHER) LCL_TRY(desc_of(c, &d));
   switch ((pool_kind)c->spec->variant) {
-  case MAX_POOL:
-    out[0] = lcl_max_pool2d(in[0], &d, &out[1]);
-    break;
-  case AVG_POOL:
-    out[0] = lcl_avg_pool2d(in[0], &d);
-    break;
-  case MAX_UNPOOL:
-    out[0] = lcl_max_unpool2d(in[0], in[1], shape);
-    break;
-  case SWITCH_GATHER:
-    out[0] = lcl_switch_gather2d(in[0], in[1]);
-    break;
-  case AVG_UNPOOL:
-    out[0] = lcl_avg_unpool2d(in[0], shape, &d);
-    break;
+  case MAX_POOL: out[0] = lcl_max_pool2d(in[0], &d, &out[1]); break;
+  case AVG_POOL: out[0] = lcl_avg_pool2d(in[0], &d); break;
+  case MAX_UNPOOL: out[0] = lcl_max_unpool2d(in[0], in[1], shape); break;
+  case SWITCH_GATHER: out[0] = lcl_switch_gather2d(in[0], in[1]); break;
+  case AVG_UNPOOL: out[0] = lcl_avg_unpool2d(in[0], shape, &d); break;
   }
   return LCL_OK;
 }

@@ -12,15 +12,9 @@ static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
   const lcl_shape s = lcl_attr_shape(lcl_case_attr(c, "shape"));
   const double rate = lcl_case_attr(c, "rate")->f;
   switch ((random_kind)c->spec->variant) {
-  case UNIFORM:
-    out[0] = lcl_random_uniform(g, s);
-    break;
-  case NORMAL:
-    out[0] = lcl_random_normal(g, s);
-    break;
-  case BERNOULLI:
-    out[0] = lcl_random_bernoulli(in[0]);
-    break;
+  case UNIFORM: out[0] = lcl_random_uniform(g, s); break;
+  case NORMAL: out[0] = lcl_random_normal(g, s); break;
+  case BERNOULLI: out[0] = lcl_random_bernoulli(in[0]); break;
   case DROPOUT:
     if (!(rate >= 0 && rate < 1))
       return lcl_fail(LCL_ERR_ARGUMENT, "rate=%g: a number in [0,1) was expected", rate);

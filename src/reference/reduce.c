@@ -51,18 +51,10 @@ static lcl_status reduce_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
   (void)g;
   LCL_TRY(lcl_attr_axes(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &mask));
   switch ((reduction)c->spec->variant) {
-  case SUM:
-    out[0] = lcl_sum(in[0], mask, keepdims(c));
-    break;
-  case MEAN:
-    out[0] = lcl_mean(in[0], mask, keepdims(c));
-    break;
-  case MAX:
-    out[0] = lcl_max(in[0], mask, keepdims(c));
-    break;
-  case MIN:
-    out[0] = lcl_min(in[0], mask, keepdims(c));
-    break;
+  case SUM: out[0] = lcl_sum(in[0], mask, keepdims(c)); break;
+  case MEAN: out[0] = lcl_mean(in[0], mask, keepdims(c)); break;
+  case MAX: out[0] = lcl_max(in[0], mask, keepdims(c)); break;
+  case MIN: out[0] = lcl_min(in[0], mask, keepdims(c)); break;
   }
   return LCL_OK;
 }

@@ -8,17 +8,10 @@ static void *to_bytes(const lcl_array *a, size_t *bytes) {
   *bytes = n * lcl_dtype_size(a->dtype);
   void *data = lcl_alloc(*bytes + 1);
   for (size_t i = 0; data && i < n; i++) switch (a->dtype) {
-    case LCL_F32:
-      ((float *)data)[i] = (float)a->data[i];
-      break;
-    case LCL_I32:
-      ((int32_t *)data)[i] = (int32_t)a->data[i];
-      break;
-    case LCL_U8:
-      ((uint8_t *)data)[i] = (uint8_t)a->data[i];
-      break;
-    case LCL_F16:
-      break; /* no op of the table stores halves */
+    case LCL_F32: ((float *)data)[i] = (float)a->data[i]; break;
+    case LCL_I32: ((int32_t *)data)[i] = (int32_t)a->data[i]; break;
+    case LCL_U8: ((uint8_t *)data)[i] = (uint8_t)a->data[i]; break;
+    case LCL_F16: break; /* no op of the table stores halves */
     }
   return data;
 }

@@ -69,9 +69,7 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
     perm_of(c, perm);
     out[0] = lcl_transpose(in[0], perm);
     break;
-  case RESHAPE:
-    out[0] = lcl_reshape(in[0], lcl_attr_shape(attr(c, "shape")));
-    break;
+  case RESHAPE: out[0] = lcl_reshape(in[0], lcl_attr_shape(attr(c, "shape"))); break;
   case PAD:
     LCL_TRY(expect_per_axis(c, "before", true));
     LCL_TRY(expect_per_axis(c, "after", true));
@@ -85,21 +83,14 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
     slice_of(c, first, second);
     out[0] = lcl_slice(in[0], first, second);
     break;
-  case CONCAT:
-    return concat_build(c, in, out);
+  case CONCAT: return concat_build(c, in, out);
   case FLIP:
     LCL_TRY(lcl_attr_axes(attr(c, "axis"), c->in[0].shape.rank, &mask));
     out[0] = lcl_flip(in[0], mask);
     break;
-  case SKEW:
-    out[0] = lcl_skew(in[0]);
-    break;
-  case UNSKEW:
-    out[0] = lcl_unskew(in[0]);
-    break;
-  case GATHER:
-    out[0] = lcl_gather(in[0], in[1]);
-    break;
+  case SKEW: out[0] = lcl_skew(in[0]); break;
+  case UNSKEW: out[0] = lcl_unskew(in[0]); break;
+  case GATHER: out[0] = lcl_gather(in[0], in[1]); break;
   }
   return LCL_OK;
 }
@@ -124,8 +115,7 @@ static lcl_shape result_shape(const lcl_case *c) {
     perm_of(c, perm);
     for (int i = 0; i < s.rank; i++) s.dim[i] = x.dim[perm[i]];
     break;
-  case RESHAPE:
-    return reshaped(c);
+  case RESHAPE: return reshaped(c);
   case PAD:
     per_axis(attr(c, "before"), s.rank, first);
     per_axis(attr(c, "after"), s.rank, second);
@@ -138,17 +128,10 @@ static lcl_shape result_shape(const lcl_case *c) {
   case CONCAT:
     for (int k = 1; k < inputs_given(c); k++) s.dim[axis_of(c)] += c->in[k].shape.dim[axis_of(c)];
     break;
-  case FLIP:
-    break;
-  case SKEW:
-    s.dim[3] += s.dim[2] - 1;
-    break;
-  case UNSKEW:
-    s.dim[3] -= s.dim[2] - 1;
-    break;
-  case GATHER:
-    s.dim[0] = c->in[1].shape.dim[0];
-    break;
+  case FLIP: break;
+  case SKEW: s.dim[3] += s.dim[2] - 1; break;
+  case UNSKEW: s.dim[3] -= s.dim[2] - 1; break;
+  case GATHER: s.dim[0] = c->in[1].shape.dim[0]; break;
   }
   return s;
 }
@@ -186,17 +169,10 @@ static bool source(const lcl_case *c, const int64_t *at, int64_t *from, int *k) 
     for (int i = 0; i < rank; i++)
       if (mask >> i & 1) from[i] = c->in[0].shape.dim[i] - 1 - at[i];
     return true;
-  case SKEW:
-    from[3] -= at[2];
-    return from[3] >= 0 && from[3] < c->in[0].shape.dim[3];
-  case UNSKEW:
-    from[3] += at[2];
-    return true;
-  case GATHER:
-    from[0] = (int64_t)c->in[1].data[at[0]];
-    return true;
-  case RESHAPE:
-    return true;
+  case SKEW: from[3] -= at[2]; return from[3] >= 0 && from[3] < c->in[0].shape.dim[3];
+  case UNSKEW: from[3] += at[2]; return true;
+  case GATHER: from[0] = (int64_t)c->in[1].data[at[0]]; return true;
+  case RESHAPE: return true;
   }
   return false;
 }
@@ -377,19 +353,11 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
   if (c->spec->in[0].any_dtype && lcl_rng_chance(r, 20))
     c->in[0].dtype = lcl_rng_chance(r, 50) ? LCL_I32 : LCL_U8;
   switch (kind) {
-  case TRANSPOSE:
-    random_perm(c, r, rank);
-    break;
-  case RESHAPE:
-    random_reshape(c, r, s);
-    break;
+  case TRANSPOSE: random_perm(c, r, rank); break;
+  case RESHAPE: random_reshape(c, r, s); break;
   case PAD:
-  case SLICE:
-    random_ranges(c, r, s);
-    break;
-  case CONCAT:
-    random_concat(c, r);
-    break;
+  case SLICE: random_ranges(c, r, s); break;
+  case CONCAT: random_concat(c, r); break;
   case FLIP: {
     int64_t axes[LCL_MAX_RANK];
     int n = 0;
@@ -398,12 +366,9 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
     list(c, "axis", n, axes);
     break;
   }
-  case GATHER:
-    c->in[1].shape = LCL_SHAPE(lcl_rng_size(r, c->small ? 9 : 65));
-    break;
+  case GATHER: c->in[1].shape = LCL_SHAPE(lcl_rng_size(r, c->small ? 9 : 65)); break;
   case SKEW:
-  case UNSKEW:
-    break;
+  case UNSKEW: break;
   }
 }
 

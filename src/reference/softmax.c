@@ -181,12 +181,8 @@ static lcl_status loss_forward(lcl_case *c) {
       sum += row_lse(a, r) - a[r.first + (int64_t)b[i]];
       break;
     }
-    case BCE:
-      sum += fmax(a[i], 0) + log1p(exp(-fabs(a[i]))) - b[i] * a[i];
-      break;
-    case MSE:
-      sum += (a[i] - b[i]) * (a[i] - b[i]);
-      break;
+    case BCE: sum += fmax(a[i], 0) + log1p(exp(-fabs(a[i]))) - b[i] * a[i]; break;
+    case MSE: sum += (a[i] - b[i]) * (a[i] - b[i]); break;
     }
   c->out[0].data[0] = sum / loss_terms(c);
   return LCL_OK;

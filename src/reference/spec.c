@@ -87,24 +87,15 @@ int lcl_spec_attrs(const lcl_spec *spec) {
 
 static const char *expected(lcl_attr_kind kind) {
   switch (kind) {
-  case LCL_ATTR_INT:
-    return "an integer";
-  case LCL_ATTR_FLOAT:
-    return "a number";
-  case LCL_ATTR_BOOL:
-    return "true or false";
-  case LCL_ATTR_PAIR:
-    return "one or two integers, as 2 or 2,1";
-  case LCL_ATTR_PAD:
-    return "one, two or four integers, or same";
-  case LCL_ATTR_PAD4:
-    return "one, two or four integers";
-  case LCL_ATTR_AXES:
-    return "axes, as 0,2, or all";
-  case LCL_ATTR_CHOICE:
-    return "one of the words";
-  case LCL_ATTR_LIST:
-    return "integers separated by commas";
+  case LCL_ATTR_INT: return "an integer";
+  case LCL_ATTR_FLOAT: return "a number";
+  case LCL_ATTR_BOOL: return "true or false";
+  case LCL_ATTR_PAIR: return "one or two integers, as 2 or 2,1";
+  case LCL_ATTR_PAD: return "one, two or four integers, or same";
+  case LCL_ATTR_PAD4: return "one, two or four integers";
+  case LCL_ATTR_AXES: return "axes, as 0,2, or all";
+  case LCL_ATTR_CHOICE: return "one of the words";
+  case LCL_ATTR_LIST: return "integers separated by commas";
   }
   return "";
 }
@@ -167,10 +158,8 @@ static bool parse_pad(const char *text, lcl_attr *a) {
 static bool parse_attr(const lcl_attr_spec *s, const char *text, lcl_attr *a) {
   memset(a, 0, sizeof *a);
   switch (s->kind) {
-  case LCL_ATTR_INT:
-    return parse_integers(text, true, a) && a->n == 1;
-  case LCL_ATTR_BOOL:
-    return parse_bool(text, a);
+  case LCL_ATTR_INT: return parse_integers(text, true, a) && a->n == 1;
+  case LCL_ATTR_BOOL: return parse_bool(text, a);
   case LCL_ATTR_PAIR:
     if (!parse_integers(text, false, a) || a->n < 1 || a->n > 2) return false;
     if (a->n == 1) a->i[1] = a->i[0];
@@ -179,14 +168,10 @@ static bool parse_attr(const lcl_attr_spec *s, const char *text, lcl_attr *a) {
   case LCL_ATTR_PAD:
     if (strcmp(text, "same") == 0) return a->same = true, a->n = 4, true;
     return parse_pad(text, a);
-  case LCL_ATTR_PAD4:
-    return parse_pad(text, a);
-  case LCL_ATTR_AXES:
-    return strcmp(text, "all") == 0 || parse_integers(text, false, a);
-  case LCL_ATTR_CHOICE:
-    return parse_choice(text, s->words, a);
-  case LCL_ATTR_LIST:
-    return parse_integers(text, true, a);
+  case LCL_ATTR_PAD4: return parse_pad(text, a);
+  case LCL_ATTR_AXES: return strcmp(text, "all") == 0 || parse_integers(text, false, a);
+  case LCL_ATTR_CHOICE: return parse_choice(text, s->words, a);
+  case LCL_ATTR_LIST: return parse_integers(text, true, a);
   case LCL_ATTR_FLOAT: {
     char *end;
     a->f = strtod(text, &end);

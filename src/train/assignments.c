@@ -142,8 +142,8 @@ lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
 static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
   lcl_outputs o;
   if (!(j->s->cls->can & LCL_CAN_HASH))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s learns no codes; the methods pca-itq and spectral work on any run",
-                    j->s->cls->name);
+    return lcl_fail(LCL_ERR_UNSUPPORTED,
+                    "%s learns no codes; the methods pca-itq and spectral work on any run", j->s->cls->name);
   LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
   if (o.prediction || !o.features || o.width > 64)

@@ -14,20 +14,11 @@ typedef struct scale {
 void lcl_html_text(lcl_str *out, const char *text) {
   for (const char *p = text; *p; p++) {
     switch (*p) {
-    case '<':
-      lcl_str_add(out, "&lt;");
-      break;
-    case '>':
-      lcl_str_add(out, "&gt;");
-      break;
-    case '&':
-      lcl_str_add(out, "&amp;");
-      break;
-    case '"':
-      lcl_str_add(out, "&quot;");
-      break;
-    default:
-      lcl_str_append(out, p, 1);
+    case '<': lcl_str_add(out, "&lt;"); break;
+    case '>': lcl_str_add(out, "&gt;"); break;
+    case '&': lcl_str_add(out, "&amp;"); break;
+    case '"': lcl_str_add(out, "&quot;"); break;
+    default: lcl_str_append(out, p, 1);
     }
   }
 }

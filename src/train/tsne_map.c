@@ -254,8 +254,7 @@ static lcl_status number_classes(const map *m, const float low[2], float span, i
       qsort(values, (size_t)count, sizeof *values, ascending);
       median[axis] = (values[count / 2] - low[axis]) / span;
     }
-    for (int k = 0; k < panels && count > 0; k++)
-      lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
+    for (int k = 0; k < panels && count > 0; k++) lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
   }
   lcl_free(values);
   return LCL_OK;

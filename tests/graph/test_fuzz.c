@@ -5,7 +5,10 @@
 #include "latentcl/ops.h"
 #include "test.h"
 
-enum { MOST = 24, GRAPHS = 12 }; /* LATENTCL_FUZZ=n: n graphs; each brings new kernels, which take time to compile */
+enum {
+  MOST = 24,
+  GRAPHS = 12
+}; /* LATENTCL_FUZZ=n: n graphs; each brings new kernels, which take time to compile */
 
 static lcl_context *ctx;
 
@@ -55,14 +58,20 @@ static int64_t element(lcl_shape s, const int64_t *at) {
 }
 
 static value unary(value x) {
-  static const lcl_map_code codes[] = { LCL_MAP_NEG, LCL_MAP_ABS, LCL_MAP_SIGMOID, LCL_MAP_TANH, LCL_MAP_RELU, LCL_MAP_SCALE, LCL_MAP_SHIFT };
+  static const lcl_map_code codes[] = { LCL_MAP_NEG,  LCL_MAP_ABS,   LCL_MAP_SIGMOID, LCL_MAP_TANH,
+                                        LCL_MAP_RELU, LCL_MAP_SCALE, LCL_MAP_SHIFT };
   lcl_map_code c = codes[draw((uint32_t)LCL_COUNT(codes))];
   float p = (float)draw(7) - 3.5f;
   value y = make(lcl_unary(c, x.t, p));
   for (int64_t i = 0; i < y.n; i++) {
     double v = x.v[i];
-    y.v[i] = c == LCL_MAP_NEG ? -v : c == LCL_MAP_ABS ? fabs(v) : c == LCL_MAP_SIGMOID ? 1 / (1 + exp(-v)) : c == LCL_MAP_TANH ? tanh(v)
-             : c == LCL_MAP_RELU ? fmax(v, 0) : c == LCL_MAP_SCALE ? v * p : v + p;
+    y.v[i] = c == LCL_MAP_NEG       ? -v
+             : c == LCL_MAP_ABS     ? fabs(v)
+             : c == LCL_MAP_SIGMOID ? 1 / (1 + exp(-v))
+             : c == LCL_MAP_TANH    ? tanh(v)
+             : c == LCL_MAP_RELU    ? fmax(v, 0)
+             : c == LCL_MAP_SCALE   ? v * p
+                                    : v + p;
   }
   return y;
 }
@@ -109,8 +118,10 @@ static value moved(value x) {
     int64_t at[LCL_MAX_RANK], from[LCL_MAX_RANK];
     coordinates(o, i, at);
     for (int k = 0; k < s.rank; k++) {
-      if (flip) from[k] = k == a ? s.dim[k] - 1 - at[k] : at[k];
-      else from[perm[k]] = at[k];
+      if (flip)
+        from[k] = k == a ? s.dim[k] - 1 - at[k] : at[k];
+      else
+        from[perm[k]] = at[k];
     }
     y.v[i] = x.v[element(s, from)];
   }
@@ -124,11 +135,12 @@ static bool fits(lcl_shape a, lcl_shape b) {
   return true;
 }
 
-static void run(lcl_graph *g, const value *values, int n, bool no_fusion, const float *x, size_t nx, float **out) {
+static void run(lcl_graph *g, const value *values, int n, bool no_fusion, const float *x, size_t nx,
+                float **out) {
   lcl_program *p;
   lcl_tensor *fetch[MOST];
   for (int i = 0; i < n; i++) fetch[i] = values[i].t;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc){ .fetch = fetch, .n_fetch = n, .no_fusion = no_fusion }, &p));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n, .no_fusion = no_fusion }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, nx * sizeof *x));
   for (int twice = 0; twice < 2; twice++) ASSERT_OK(lcl_run(p)); /* memory is reused by the second run */
   for (int i = 0; i < n; i++) {
@@ -155,10 +167,14 @@ static void one_graph(uint32_t seed) {
   while (n < MOST) {
     value a = v[draw((uint32_t)n)], b = v[draw((uint32_t)n)];
     uint32_t kind = draw(10);
-    if (kind < 3) v[n++] = unary(a);
-    else if (kind < 7 && fits(lcl_tensor_shape(a.t), lcl_tensor_shape(b.t))) v[n++] = binary(a, b);
-    else if (kind == 8) v[n++] = reduced(a);
-    else if (kind == 9) v[n++] = moved(a);
+    if (kind < 3)
+      v[n++] = unary(a);
+    else if (kind < 7 && fits(lcl_tensor_shape(a.t), lcl_tensor_shape(b.t)))
+      v[n++] = binary(a, b);
+    else if (kind == 8)
+      v[n++] = reduced(a);
+    else if (kind == 9)
+      v[n++] = moved(a);
   }
   /* Fetch some of the last ones only, so that the others are free to vanish into their consumers. */
   value *last = v + MOST - 4;
@@ -172,11 +188,13 @@ static void one_graph(uint32_t seed) {
     for (int64_t i = 0; i < last[k].n; i++) {
       /* At most MOST roundings, each possibly amplified by the factors up to 3.5 that scale applies. */
       double bound = 64 * MOST * 0x1p-24 * scale * 16;
-      if (!(fabs((double)fused[k][i] - last[k].v[i]) <= bound) || !(fabs((double)plain[k][i] - last[k].v[i]) <= bound))
-        fail_msg("graph %u, value %d, element %lld: fused %.9g, unfused %.9g, expected %.9g within %.3g", seed, k, (long long)i,
-                 (double)fused[k][i], (double)plain[k][i], last[k].v[i], bound);
+      if (!(fabs((double)fused[k][i] - last[k].v[i]) <= bound) ||
+          !(fabs((double)plain[k][i] - last[k].v[i]) <= bound))
+        fail_msg("graph %u, value %d, element %lld: fused %.9g, unfused %.9g, expected %.9g within %.3g",
+                 seed, k, (long long)i, (double)fused[k][i], (double)plain[k][i], last[k].v[i], bound);
     }
-    if (memcmp(fused[k], again[k], (size_t)last[k].n * sizeof(float)) != 0) fail_msg("graph %u: a second compilation gave other bits", seed);
+    if (memcmp(fused[k], again[k], (size_t)last[k].n * sizeof(float)) != 0)
+      fail_msg("graph %u: a second compilation gave other bits", seed);
     free(fused[k]);
     free(plain[k]);
     free(again[k]);

@@ -43,13 +43,14 @@ static void fill(float *x, size_t n, unsigned seed) {
 }
 
 static void near(float got, double want, double bound) {
-  if (!(fabs((double)got - want) <= bound)) fail_msg("got %.9g, expected %.9g within %.3g", (double)got, want, bound);
+  if (!(fabs((double)got - want) <= bound))
+    fail_msg("got %.9g, expected %.9g within %.3g", (double)got, want, bound);
 }
 
 /* Compiles g for one output, feeds x, runs, and fetches n floats. */
 static void run_one(lcl_graph *g, lcl_tensor *y, const float *x, size_t nx, float *out, size_t n) {
   lcl_program *p;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc){ .fetch = &y, .n_fetch = 1 }, &p));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1 }, &p));
   if (x) ASSERT_OK(lcl_feed(p, "x", x, nx * sizeof *x));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", out, n * sizeof *out));
@@ -82,7 +83,8 @@ static void chains(void **state) {
 /* Sums over every choice of axes of a rank-4 tensor of small integers are exact. */
 static void sums(void **state) {
   (void)state;
-  const int64_t shapes[][4] = { { 3, 5, 7, 11 }, { 1, 64, 33, 1 }, { 2, 1, 1, 9 }, { 17, 2, 16, 16 }, { 1, 1, 1, 70001 }, { 300, 3, 1, 50 } };
+  const int64_t shapes[][4] = { { 3, 5, 7, 11 },   { 1, 64, 33, 1 },   { 2, 1, 1, 9 },
+                                { 17, 2, 16, 16 }, { 1, 1, 1, 70001 }, { 300, 3, 1, 50 } };
   for (size_t k = 0; k < LCL_COUNT(shapes); k++) {
     const int64_t *d = shapes[k];
     size_t n = (size_t)(d[0] * d[1] * d[2] * d[3]);
@@ -124,11 +126,11 @@ static void views(void **state) {
   for (int i = 0; i < A * B * C * D; i++) x[i] = (float)i;
   world w = begin();
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(A, B, C, D));
-  lcl_tensor *v = lcl_flip(lcl_transpose(t, (int[]){ 2, 0, 3, 1 }), LCL_AXIS(0) | LCL_AXIS(2)); /* C A D B */
-  v = lcl_slice(v, (int64_t[]){ 1, 0, 2, 0 }, (int64_t[]){ 4, 4, 6, 2 });                        /* 3 4 4 2 */
+  lcl_tensor *v = lcl_flip(lcl_transpose(t, (int[]) { 2, 0, 3, 1 }), LCL_AXIS(0) | LCL_AXIS(2)); /* C A D B */
+  v = lcl_slice(v, (int64_t[]) { 1, 0, 2, 0 }, (int64_t[]) { 4, 4, 6, 2 });                      /* 3 4 4 2 */
   lcl_tensor *r = lcl_reshape(v, LCL_SHAPE(12, -1));
-  lcl_tensor *both = lcl_concat((lcl_tensor *[]){ r, lcl_scale(r, -1) }, 2, 1);
-  lcl_tensor *p = lcl_pad(both, (int64_t[]){ 1, 0 }, (int64_t[]){ 0, 2 });
+  lcl_tensor *both = lcl_concat((lcl_tensor *[]) { r, lcl_scale(r, -1) }, 2, 1);
+  lcl_tensor *p = lcl_pad(both, (int64_t[]) { 1, 0 }, (int64_t[]) { 0, 2 });
   run_one(w.g, p, x, A * B * C * D, y, 13 * 18);
   for (int i = 0; i < 13; i++)
     for (int j = 0; j < 18; j++) {
@@ -160,7 +162,8 @@ static void cross_entropy(void **state) {
   world w = begin();
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, K)), *gt;
   lcl_tensor *hot = lcl_one_hot(lcl_const_data(w.g, LCL_I32, LCL_SHAPE(N), labels), K);
-  lcl_tensor *loss = lcl_neg(lcl_mean(lcl_sum(lcl_mul(hot, lcl_log_softmax(t, 1)), LCL_AXIS(1), false), LCL_ALL_AXES, false));
+  lcl_tensor *loss = lcl_neg(
+      lcl_mean(lcl_sum(lcl_mul(hot, lcl_log_softmax(t, 1)), LCL_AXIS(1), false), LCL_ALL_AXES, false));
   lcl_gradients(loss, &t, 1, &gt);
   run_one(w.g, gt, x, N * K, g, N * K);
   for (int n = 0; n < N; n++) {
@@ -195,7 +198,8 @@ static void assignments(void **state) {
   (void)state;
   world w = begin();
   lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 }, two = { .kind = LCL_INIT_CONSTANT, .value = 2 };
-  lcl_tensor *a = lcl_state(w.g, "a", LCL_F32, LCL_SHAPE(5), one), *b = lcl_state(w.g, "b", LCL_F32, LCL_SHAPE(5), two);
+  lcl_tensor *a = lcl_state(w.g, "a", LCL_F32, LCL_SHAPE(5), one),
+             *b = lcl_state(w.g, "b", LCL_F32, LCL_SHAPE(5), two);
   lcl_tensor *c = lcl_state(w.g, "c", LCL_F32, LCL_SHAPE(5), two);
   lcl_assign(a, b);
   lcl_assign(b, a);
@@ -220,7 +224,8 @@ static void assignments(void **state) {
 static void mistakes(void **state) {
   (void)state;
   world w = begin();
-  lcl_tensor *a = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 5)), *b = lcl_input(w.g, "y", LCL_F32, LCL_SHAPE(3, 5));
+  lcl_tensor *a = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 5)),
+             *b = lcl_input(w.g, "y", LCL_F32, LCL_SHAPE(3, 5));
   lcl_tensor *c = lcl_sum(lcl_relu(lcl_add(a, b)), LCL_ALL_AXES, false), *g;
   lcl_gradients(c, &a, 1, &g);
   lcl_program *p;
@@ -238,10 +243,11 @@ static void numerics(void **state) {
   world w = begin();
   float x[4] = { 1, 2, -1, 3 };
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4));
-  lcl_output(lcl_sum(lcl_log(lcl_stop_gradient(lcl_max(t, LCL_ALL_AXES, true))), LCL_ALL_AXES, false), "fine");
+  lcl_output(lcl_sum(lcl_log(lcl_stop_gradient(lcl_max(t, LCL_ALL_AXES, true))), LCL_ALL_AXES, false),
+             "fine");
   lcl_output(lcl_square(lcl_log(t)), "bad");
   lcl_program *p;
-  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc){ .check_numerics = true }, &p));
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .check_numerics = true }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   assert_int_equal(lcl_run(p), LCL_ERR_NUMERIC);
   assert_non_null(strstr(lcl_error_message(), "NaN at element 2"));
@@ -265,7 +271,7 @@ static void epilogues(void **state) {
   for (int k = 0; k < 2; k++) {
     lcl_program *p;
     char *text;
-    ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc){ .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
+    ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
     ASSERT_OK(lcl_program_explain(p, false, &text));
     assert_int_equal(strstr(text, "matmul + add + relu") != NULL, k == 0);
     free(text);
@@ -280,9 +286,9 @@ static void epilogues(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(chains),     cmocka_unit_test(sums),        cmocka_unit_test(views),    cmocka_unit_test(cross_entropy),
-    cmocka_unit_test(second_order), cmocka_unit_test(assignments), cmocka_unit_test(mistakes),
-    cmocka_unit_test(numerics), cmocka_unit_test(epilogues),
+    cmocka_unit_test(chains),        cmocka_unit_test(sums),         cmocka_unit_test(views),
+    cmocka_unit_test(cross_entropy), cmocka_unit_test(second_order), cmocka_unit_test(assignments),
+    cmocka_unit_test(mistakes),      cmocka_unit_test(numerics),     cmocka_unit_test(epilogues),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -25,31 +25,21 @@ typedef struct product {
 
 static lcl_tensor *activation(lcl_tensor *y, lcl_act act) {
   switch (act) {
-  case LCL_ACT_NONE:
-    return y;
-  case LCL_ACT_RELU:
-    return lcl_relu(y);
-  case LCL_ACT_LEAKY_RELU:
-    return lcl_leaky_relu(y, 0.125f);
-  case LCL_ACT_SIGMOID:
-    return lcl_sigmoid(y);
-  case LCL_ACT_TANH:
-    return lcl_tanh(y);
+  case LCL_ACT_NONE: return y;
+  case LCL_ACT_RELU: return lcl_relu(y);
+  case LCL_ACT_LEAKY_RELU: return lcl_leaky_relu(y, 0.125f);
+  case LCL_ACT_SIGMOID: return lcl_sigmoid(y);
+  case LCL_ACT_TANH: return lcl_tanh(y);
   }
   return y;
 }
 static double activation_of(double v, lcl_act act) {
   switch (act) {
-  case LCL_ACT_NONE:
-    return v;
-  case LCL_ACT_RELU:
-    return v > 0 ? v : 0;
-  case LCL_ACT_LEAKY_RELU:
-    return v > 0 ? v : 0.125 * v;
-  case LCL_ACT_SIGMOID:
-    return 1 / (1 + exp(-v));
-  case LCL_ACT_TANH:
-    return tanh(v);
+  case LCL_ACT_NONE: return v;
+  case LCL_ACT_RELU: return v > 0 ? v : 0;
+  case LCL_ACT_LEAKY_RELU: return v > 0 ? v : 0.125 * v;
+  case LCL_ACT_SIGMOID: return 1 / (1 + exp(-v));
+  case LCL_ACT_TANH: return tanh(v);
   }
   return v;
 }

@@ -251,21 +251,11 @@ static void mistakes(void **state) {
     lcl_tensor *k = lcl_input(g, "k", LCL_F32, LCL_SHAPE(2, 8, 2)),
                *bad = lcl_input(g, "bad", LCL_F32, LCL_SHAPE(3));
     switch (which) {
-    case 0:
-      lcl_max_pool2d(x, &(lcl_pool_desc) { .kernel = { 5, 5 } }, NULL);
-      break;
-    case 1:
-      lcl_avg_pool2d(x, &(lcl_pool_desc) { .kernel = { 2, 2 }, .pad = { 2 } });
-      break;
-    case 2:
-      lcl_max_unpool2d(x, x, LCL_SHAPE(1, 2, 8, 8));
-      break;
-    case 3:
-      lcl_diagonal_bilstm_nhwc(s, k, bad, NULL);
-      break;
-    case 4:
-      lcl_dropout(x, 1);
-      break;
+    case 0: lcl_max_pool2d(x, &(lcl_pool_desc) { .kernel = { 5, 5 } }, NULL); break;
+    case 1: lcl_avg_pool2d(x, &(lcl_pool_desc) { .kernel = { 2, 2 }, .pad = { 2 } }); break;
+    case 2: lcl_max_unpool2d(x, x, LCL_SHAPE(1, 2, 8, 8)); break;
+    case 3: lcl_diagonal_bilstm_nhwc(s, k, bad, NULL); break;
+    case 4: lcl_dropout(x, 1); break;
     case 5: { /* no second derivative */
       lcl_tensor *y = lcl_sum(lcl_diagonal_bilstm_nhwc(s, k, k, NULL), LCL_ALL_AXES, false), *gs, *ggs;
       lcl_gradients(y, &s, 1, &gs);
@@ -277,9 +267,7 @@ static void mistakes(void **state) {
           s, k, k,
           &(lcl_bilstm_state) { .pad = lcl_input(g, "pad", LCL_F32, LCL_SHAPE(16)), .freeze = true });
       break;
-    case 7:
-      lcl_diagonal_bilstm_nhwc(s, k, k, &(lcl_bilstm_state) { .pad = bad });
-      break;
+    case 7: lcl_diagonal_bilstm_nhwc(s, k, k, &(lcl_bilstm_state) { .pad = bad }); break;
     }
     if (lcl_graph_status(g) == LCL_OK) fail_msg("mistake %d was accepted", which);
     lcl_graph_destroy(g);

@@ -60,8 +60,7 @@ static double norm_scale(const lcl_optimiser_desc *d, const model *m) {
 static double move(const lcl_optimiser_desc *d, model *m, int i, int t, double g) {
   double *s0 = &m->s[0][i], *s1 = &m->s[1][i], b1 = d->beta1, b2 = d->beta2, eps = d->eps;
   switch (d->kind) {
-  case LCL_SGD:
-    return g;
+  case LCL_SGD: return g;
   case LCL_MOMENTUM:
   case LCL_NESTEROV:
     *s0 = t == 1 && d->damping != 0 ? g : b1 * *s0 + (1 - (double)d->damping) * g;

@@ -213,11 +213,13 @@ static void every_op_has_help(void **state) {
 /* Each op of the table is in the list of one device test, and each name in a list is an op. */
 static void every_op_is_tested(void **state) {
   (void)state;
-#define LIST(names) { names, LCL_COUNT(names) }
+#define LIST(names)                                                                                          \
+  { names, LCL_COUNT(names) }
   static const struct {
     const char *const *names;
     size_t n;
-  } lists[] = { LIST(ops_map), LIST(ops_products), LIST(ops_fourier), LIST(ops_adjoints), LIST(ops_reduce), LIST(ops_shape) };
+  } lists[] = { LIST(ops_map),      LIST(ops_products), LIST(ops_fourier),
+                LIST(ops_adjoints), LIST(ops_reduce),   LIST(ops_shape) };
 #undef LIST
   size_t named = 0;
   for (size_t k = 0; k < LCL_COUNT(lists); k++) {
@@ -229,7 +231,8 @@ static void every_op_is_tested(void **state) {
     int times = 0;
     for (size_t k = 0; k < LCL_COUNT(lists); k++)
       for (size_t i = 0; i < lists[k].n; i++) times += strcmp(lists[k].names[i], lcl_spec_at(s)->name) == 0;
-    if (times != 1) fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name, times);
+    if (times != 1)
+      fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name, times);
   }
   assert_int_equal(named, lcl_spec_count());
 }

@@ -51,7 +51,8 @@ static void accuracy(void **state) {
     snprintf(png, sizeof png, "%s/grid.png", out);
     ASSERT_OK(lcl_run_reconstruct(run, "test", 7, 1, png));
     assert_true(lcl_file_exists(png));
-    ASSERT_STATUS(lcl_run_sample(run, &(lcl_sample_request) { .count = 4, .seed = 1 }, png), LCL_ERR_UNSUPPORTED);
+    ASSERT_STATUS(lcl_run_sample(run, &(lcl_sample_request) { .count = 4, .seed = 1 }, png),
+                  LCL_ERR_UNSUPPORTED);
     ASSERT_OK(lcl_run_report(run));
     lcl_run_close(run);
   }
@@ -182,8 +183,8 @@ static int close_context(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(accuracy),
- cmocka_unit_test(side_by_side), cmocka_unit_test(resuming),
-                                      cmocka_unit_test(refusing), cmocka_unit_test(not_a_number) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(accuracy), cmocka_unit_test(side_by_side),
+                                      cmocka_unit_test(resuming), cmocka_unit_test(refusing),
+                                      cmocka_unit_test(not_a_number) };
   return cmocka_run_group_tests(tests, open_context, close_context);
 }
