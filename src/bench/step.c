@@ -186,8 +186,9 @@ lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double
   }
   for (int i = 0; i < 2 && st == LCL_OK; i++) st = lcl_fetch(s[i].p, "#0", &loss[i], sizeof loss[i]);
   *error = loss[0] == loss[1] ? 0 : fabs((double)loss[0] / loss[1] - 1);
+  if (!isfinite(*error)) *error = INFINITY;
   if (st == LCL_OK) st = furthest_var(&s[0], &s[1], error);
-  *error = isfinite(*error) ? *error / TOLERANCE : INFINITY;
+  *error /= TOLERANCE;
   step_free(&s[0]);
   step_free(&s[1]);
   return st;
