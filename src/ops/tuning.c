@@ -173,7 +173,7 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
 
 /* Shipped choices go by what a device is, in the terms of the kernels. */
 static const char *shipped_name(const lcl_caps *caps) {
-  if (caps->panel) return caps->preferred_float >= 16 ? "panel16.json" : "panel8.json";
+  if (caps->panel) return lcl_panel_vec(caps) == 16 ? "panel16.json" : "panel8.json";
   return caps->type & CL_DEVICE_TYPE_GPU ? "tiled-gpu.json" : "tiled-cpu.json";
 }
 
