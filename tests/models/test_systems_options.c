@@ -158,9 +158,9 @@ static void switches(void **state) {
     { "imsat", "hidden=7-6 system=linear-vat",
       "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 1" },
     { "imsat", "hidden=7-6 system=deep-rim",
-      "conditional_entropy marginal_entropy squared_weights | image | random 0 dec 0 g 0 bias 3" },
+      "conditional_entropy marginal_entropy | image | random 0 dec 0 g 0 bias 3" },
     { "imsat", "system=linear-rim",
-      "conditional_entropy marginal_entropy squared_weights | image | random 0 dec 0 g 0 bias 1" },
+      "conditional_entropy marginal_entropy | image | random 0 dec 0 g 0 bias 1" },
     { "imsat", "task=hash",
       "pair_information conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 "
       "bias 3" },
