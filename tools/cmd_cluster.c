@@ -1,11 +1,19 @@
 /* latentcl cluster: the cluster of every example. */
+#include <stdio.h>
+
 #include "cli_run.h"
+
+static void progress(void *user, int restart, int restarts, int rounds, double inertia) {
+  const bool *quiet = user;
+  if (!*quiet)
+    fprintf(stderr, "restart %d/%d  %d rounds  inertia %.6g\n", restart, restarts, rounds, inertia);
+}
 
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
   const char *out = NULL, *split = "all", *method = "model";
   int64_t k = 0, seed = 0;
-  bool json = false;
+  bool quiet = false, json = false;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/clusters)" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
@@ -13,6 +21,7 @@ static int run(int argc, char **argv) {
       "model, or a baseline: k-means on the examples, k-means-features on what the network makes of them" },
     { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data" },
     { "seed", CLI_INT, &seed, NULL, "of the baselines" },
+    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
@@ -22,9 +31,13 @@ static int run(int argc, char **argv) {
                           &a);
   if (code >= 0) return code;
   lcl_metrics m;
-  lcl_assignment_desc d = {
-    .split = split, .prefix = out, .method = method, .k = (int)k, .seed = (uint64_t)seed
-  };
+  lcl_assignment_desc d = { .split = split,
+                            .prefix = out,
+                            .method = method,
+                            .k = (int)k,
+                            .seed = (uint64_t)seed,
+                            .progress = progress,
+                            .user = &quiet };
   if (k < 0 || k > 100000 || seed < 0)
     code = cli_usage("cluster: --clusters is 0 to 100000, --seed not negative");
   else if (lcl_run_cluster(a.run, &d, &m) == LCL_OK)

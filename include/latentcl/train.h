@@ -125,6 +125,9 @@ typedef struct lcl_assignment_desc {
   int k;       /* clusters of k-means (0: the classes), bits of the baselines (0: 16) */
   int queries; /* a class, for the retrieval metrics (0: 100) */
   uint64_t seed;
+  /* After each restart of k-means, or NULL; inertia: sum of squared distances to the nearest centre. */
+  void (*progress)(void *user, int restart, int restarts, int rounds, double inertia);
+  void *user;
 } lcl_assignment_desc;
 /* .npy: int32 (n). CSV: index, cluster, label. */
 LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,

@@ -60,7 +60,12 @@ typedef struct lcl_kmeans_desc {
   int k;
   int restarts;   /* default 10; the one with the smallest inertia is kept */
   int max_rounds; /* default 300 */
+  int64_t
+      resident; /* up to so many bytes of examples stay on the device, more are sent each round; default 2^28 */
   uint64_t seed;
+  void (*progress)(void *user, int restart, int restarts, int rounds,
+                   double inertia); /* after each; or NULL */
+  void *user;
 } lcl_kmeans_desc;
 /* cluster (n), centres (k x d; may be NULL), inertia: sum of squared distances to the nearest centre (may be
  * NULL). */

@@ -5,19 +5,19 @@
 #include "base/philox.h"
 #include "nn/evaluate.h"
 
-#define ROWS 4096 /* examples a product */
+#define ROWS 4096 /* examples a product, where not all stay on the device */
 
 typedef struct clustering {
   const float *x;
   int64_t n;
   int d, k;
-  float *centres;      /* k x d */
-  double *centre_norm; /* k */
-  float *norm;         /* n: |x|^2 */
-  float *nearest;      /* n: squared distance to the nearest centre */
-  int32_t *cluster;
-  const float *product; /* ROWS x k of the rows first.. */
-  int64_t first;
+  float *centres;            /* k x d */
+  double *centre_norm;       /* k */
+  float *norm;               /* n: |x|^2 */
+  float *nearest;            /* n: squared distance to the nearest centre */
+  int32_t *cluster, *before; /* now and a round ago; -1: none */
+  const float *product;      /* rows x k of the rows first.. */
+  int64_t rows, first;
   double *sums; /* k x d */
   int64_t *count;
   lcl_row_products *products;
@@ -96,42 +96,45 @@ static void pick_nearest(void *user, int64_t begin, int64_t end) {
   }
 }
 
-/* Nearest centre of every example; *changed: whether any moved. buffer: ROWS x k. */
-static lcl_status assign_all(clustering *c, float *buffer, int32_t *before, bool *changed) {
-  memcpy(before, c->cluster, (size_t)c->n * sizeof *before);
+/* Nearest centre of every example; *changed: whether any moved. buffer: rows x k. */
+static lcl_status assign_all(clustering *c, float *buffer, bool *changed) {
+  memcpy(c->before, c->cluster, (size_t)c->n * sizeof *c->before);
   for (int k = 0; k < c->k; k++) {
     const float *centre = c->centres + (size_t)k * (size_t)c->d;
     c->centre_norm[k] = 0;
     for (int i = 0; i < c->d; i++) c->centre_norm[k] += (double)centre[i] * centre[i];
   }
   LCL_TRY(lcl_row_products_set_b(c->products, c->centres, c->k));
-  for (c->first = 0; c->first < c->n; c->first += ROWS) {
-    int64_t rows = LCL_MIN((int64_t)ROWS, c->n - c->first);
-    LCL_TRY(lcl_row_products_set_a(c->products, row(c, c->first), rows));
+  for (c->first = 0; c->first < c->n; c->first += c->rows) {
+    int64_t rows = LCL_MIN(c->rows, c->n - c->first);
+    if (c->rows != c->n) LCL_TRY(lcl_row_products_set_a(c->products, row(c, c->first), rows));
     LCL_TRY(lcl_row_products_run(c->products, buffer));
     c->product = buffer;
     lcl_parallel_for(rows, 512, pick_nearest, c);
   }
-  *changed = memcmp(before, c->cluster, (size_t)c->n * sizeof *before) != 0;
+  *changed = memcmp(c->before, c->cluster, (size_t)c->n * sizeof *c->before) != 0;
   return LCL_OK;
 }
 
-/* Columns begin..end of the sums. */
-static void add_columns(void *user, int64_t begin, int64_t end) {
+/* Columns begin..end of the sums: examples that changed their cluster leave one and join another. */
+static void move_columns(void *user, int64_t begin, int64_t end) {
   clustering *c = user;
   for (int64_t i = 0; i < c->n; i++) {
-    double *sum = c->sums + (size_t)c->cluster[i] * (size_t)c->d;
-    const float *from = row(c, i);
-    for (int64_t k = begin; k < end; k++) sum[k] += from[k];
+    if (c->cluster[i] == c->before[i]) continue;
+    const float *x = row(c, i);
+    double *joins = c->sums + (size_t)c->cluster[i] * (size_t)c->d;
+    for (int64_t k = begin; k < end; k++) joins[k] += x[k];
+    if (c->before[i] < 0) continue;
+    double *leaves = c->sums + (size_t)c->before[i] * (size_t)c->d;
+    for (int64_t k = begin; k < end; k++) leaves[k] -= x[k];
   }
 }
 
 /* Centres become means; an empty cluster gets the example that is farthest from its centre. */
 static void move_centres(clustering *c) {
-  memset(c->sums, 0, (size_t)c->k * (size_t)c->d * sizeof *c->sums);
   memset(c->count, 0, (size_t)c->k * sizeof *c->count);
   for (int64_t i = 0; i < c->n; i++) c->count[c->cluster[i]]++;
-  lcl_parallel_for(c->d, 128, add_columns, c);
+  lcl_parallel_for(c->d, 128, move_columns, c);
   for (int k = 0; k < c->k; k++) {
     float *centre = c->centres + (size_t)k * (size_t)c->d;
     if (c->count[k]) {
@@ -147,23 +150,30 @@ static void move_centres(clustering *c) {
   }
 }
 
+static int restarts_of(const lcl_kmeans_desc *desc) {
+  return desc->restarts > 0 ? desc->restarts : 10;
+}
+
 static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int restart, float *buffer,
-                              int32_t *before, double *inertia) {
+                              double *inertia) {
   int rounds = desc->max_rounds > 0 ? desc->max_rounds : 300;
   start(c, desc->seed, restart);
   memset(c->cluster, 0xff, (size_t)c->n * sizeof *c->cluster);
+  memset(c->sums, 0, (size_t)c->k * (size_t)c->d * sizeof *c->sums);
   bool changed = true;
-  for (int round = 0; round < rounds && changed; round++) {
+  int round = 0;
+  for (; round < rounds && changed; round++) {
     if (round) move_centres(c);
-    LCL_TRY(assign_all(c, buffer, before, &changed));
+    LCL_TRY(assign_all(c, buffer, &changed));
   }
   *inertia = 0;
   for (int64_t i = 0; i < c->n; i++)
     *inertia += squared_distance(row(c, i), c->centres + (size_t)c->cluster[i] * (size_t)c->d, c->d);
+  if (desc->progress) desc->progress(desc->user, restart + 1, restarts_of(desc), round, *inertia);
   return LCL_OK;
 }
 
-static bool allocate(clustering *c, float **buffer, int32_t **before) {
+static bool allocate(clustering *c, float **buffer) {
   size_t n = (size_t)c->n, k = (size_t)c->k, kd = k * (size_t)c->d;
   c->centres = lcl_alloc(kd * sizeof *c->centres);
   c->centre_norm = lcl_alloc(k * sizeof *c->centre_norm);
@@ -172,10 +182,10 @@ static bool allocate(clustering *c, float **buffer, int32_t **before) {
   c->cluster = lcl_alloc(n * sizeof *c->cluster);
   c->sums = lcl_alloc(kd * sizeof *c->sums);
   c->count = lcl_alloc(k * sizeof *c->count);
-  *buffer = lcl_alloc(ROWS * k * sizeof **buffer);
-  *before = lcl_alloc(n * sizeof **before);
+  c->before = lcl_alloc(n * sizeof *c->before);
+  *buffer = lcl_alloc((size_t)c->rows * k * sizeof **buffer);
   return c->centres && c->centre_norm && c->norm && c->nearest && c->cluster && c->sums && c->count &&
-         *buffer && *before;
+         c->before && *buffer;
 }
 
 static void release(clustering *c) {
@@ -185,6 +195,7 @@ static void release(clustering *c) {
   lcl_free(c->norm);
   lcl_free(c->nearest);
   lcl_free(c->cluster);
+  lcl_free(c->before);
   lcl_free(c->sums);
   lcl_free(c->count);
 }
@@ -195,20 +206,21 @@ lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d, const 
     return lcl_fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made", desc->k,
                     (long long)n);
   clustering c = { .x = x, .n = n, .d = d, .k = desc->k };
+  const int64_t resident = desc->resident > 0 ? desc->resident : 1 << 28;
+  c.rows = n <= resident / (int64_t)sizeof *x / d ? n : ROWS;
   float *buffer = NULL;
-  int32_t *before = NULL;
   double best = INFINITY;
-  lcl_status status = allocate(&c, &buffer, &before) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_row_products_create(ctx, ROWS, desc->k, d, &c.products);
+  lcl_status status = allocate(&c, &buffer) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl_row_products_create(ctx, c.rows, desc->k, d, &c.products);
+  if (status == LCL_OK && c.rows == n) status = lcl_row_products_set_a(c.products, x, n);
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
     double sum = 0;
     for (int k = 0; k < d; k++) sum += (double)row(&c, i)[k] * row(&c, i)[k];
     c.norm[i] = (float)sum;
   }
-  int restarts = desc->restarts > 0 ? desc->restarts : 10;
-  for (int r = 0; r < restarts && status == LCL_OK; r++) {
+  for (int r = 0; r < restarts_of(desc) && status == LCL_OK; r++) {
     double now;
-    status = one_restart(&c, desc, r, buffer, before, &now);
+    status = one_restart(&c, desc, r, buffer, &now);
     if (status != LCL_OK || !(now < best)) continue;
     best = now;
     memcpy(cluster, c.cluster, (size_t)n * sizeof *cluster);
@@ -216,7 +228,6 @@ lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d, const 
   }
   if (status == LCL_OK && inertia) *inertia = best;
   lcl_free(buffer);
-  lcl_free(before);
   release(&c);
   return status;
 }

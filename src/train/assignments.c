@@ -94,7 +94,9 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
   if (st == LCL_OK && features) width = o.width;
   if (st == LCL_OK)
     st = lcl_kmeans(j->s->ctx, features ? o.features : x, j->ds->count, (int)width,
-                    &(lcl_kmeans_desc) { .k = *clusters, .seed = j->d->seed }, cluster, NULL, NULL);
+                    &(lcl_kmeans_desc) {
+                        .k = *clusters, .seed = j->d->seed, .progress = j->d->progress, .user = j->d->user },
+                    cluster, NULL, NULL);
   lcl_free(x);
   lcl_outputs_free(&o);
   return st;

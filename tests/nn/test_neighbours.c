@@ -173,6 +173,7 @@ static void kmeans(void **state) {
       assert_float_equal(centres[k * D + c], sum / count, 1e-5f);
     }
   }
+  desc.resident = 1; /* block by block */
   assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_OK);
   assert_memory_equal(cluster, again, sizeof cluster);
   desc.k = N + 1;
