@@ -76,6 +76,7 @@ typedef struct lcl_schedule {
   lcl_schedule_kind kind;
   double lr, factor;
   int every, from, until;
+  int warmup; /* steps over which the rate rises to what it is without */
 } lcl_schedule;
 
 typedef enum lcl_unlabelled_source {
@@ -111,8 +112,9 @@ typedef struct lcl_settings {
 /* The options that every model has (epochs, batch, lr, ...), and what they do to the settings. */
 LCL_API const lcl_option *lcl_common_options(size_t *n);
 LCL_API lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o);
-/* Learning rate of an epoch (counted from 0). plateaus: how often the metric has stalled (PLATEAU only). */
-LCL_API double lcl_schedule_rate(const lcl_schedule *s, int epoch, int plateaus);
+/* Learning rate of a step (both counted from 0, step from the first epoch on). plateaus: how often the metric has
+ * stalled (PLATEAU only). */
+LCL_API double lcl_schedule_rate(const lcl_schedule *s, int epoch, int64_t step, int plateaus);
 
 /* Named numbers of an evaluation, in order of insertion. */
 typedef struct lcl_metric {

@@ -28,6 +28,7 @@ static const lcl_option common[] = {
   { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", "[1,1e6]" },
   { "lr_from", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
   { "lr_until", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
+  { "lr_warmup", LCL_OPTION_INT, "", "steps at the beginning over which the rate rises to lr", "[0,1e9]" },
   { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", "[0,inf)" },
   { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit", "[0,inf)" },
   { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never", "[0,1e7]" },
@@ -59,6 +60,7 @@ static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
   read_int(o, "lr_every", &s->every);
   read_int(o, "lr_from", &s->from);
   read_int(o, "lr_until", &s->until);
+  read_int(o, "lr_warmup", &s->warmup);
   bool by_factor =
       s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_EXPONENTIAL || s->kind == LCL_SCHEDULE_PLATEAU;
   if (by_factor && s->factor <= 0) s->factor = s->kind == LCL_SCHEDULE_EXPONENTIAL ? 0.99 : 5;
@@ -112,7 +114,7 @@ lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o,
   return LCL_OK;
 }
 
-double lcl_schedule_rate(const lcl_schedule *s, int epoch, int plateaus) {
+static double rate_of_epoch(const lcl_schedule *s, int epoch, int plateaus) {
   switch (s->kind) {
   case LCL_SCHEDULE_CONSTANT: return s->lr;
   case LCL_SCHEDULE_STEP: {
@@ -126,6 +128,11 @@ double lcl_schedule_rate(const lcl_schedule *s, int epoch, int plateaus) {
   case LCL_SCHEDULE_PLATEAU: return s->lr * pow(s->factor, -(double)plateaus);
   }
   return s->lr;
+}
+
+double lcl_schedule_rate(const lcl_schedule *s, int epoch, int64_t step, int plateaus) {
+  const double rate = rate_of_epoch(s, epoch, plateaus);
+  return step < s->warmup ? rate * (double)(step + 1) / s->warmup : rate;
 }
 
 void lcl_metrics_set(lcl_metrics *m, const char *name, double value) {

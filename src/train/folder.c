@@ -33,6 +33,7 @@ static void add_settings(cJSON *root, const lcl_settings *s) {
     cJSON_AddNumberToObject(j, "lr_from", s->schedule.from);
     cJSON_AddNumberToObject(j, "lr_until", s->schedule.until);
   }
+  if (s->schedule.warmup) cJSON_AddNumberToObject(j, "lr_warmup", s->schedule.warmup);
   cJSON_AddNumberToObject(j, "patience", s->patience);
   cJSON_AddStringToObject(j, "select", s->select ? s->select : "");
 }

@@ -196,7 +196,6 @@ static bool out_of_steps(const lcl_trainer *t) {
 
 static lcl_status run_epoch(lcl_trainer *t) {
   double shown = lcl_now(), means[LCL_TRAIN_VALUES];
-  LCL_TRY(lcl_trainer_rate(t));
   while (t->at.epoch_step < t->steps_per_epoch) {
     LCL_TRY(lcl_trainer_step(t));
     if (t->at.step % LOG_EVERY == 0) {

@@ -26,8 +26,8 @@ static lcl_status feed_batch(lcl_trainer *t) {
                   (size_t)lcl_shape_count(lcl_tensor_shape(b->unlabelled)) * sizeof(float));
 }
 
-lcl_status lcl_trainer_rate(lcl_trainer *t) {
-  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.plateaus);
+static lcl_status feed_rate(lcl_trainer *t) {
+  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step, t->at.plateaus);
   if (lr == t->last_lr) return LCL_OK;
   float rate = (float)lr;
   t->last_lr = lr;
@@ -35,6 +35,7 @@ lcl_status lcl_trainer_rate(lcl_trainer *t) {
 }
 
 lcl_status lcl_trainer_step(lcl_trainer *t) {
+  LCL_TRY(feed_rate(t));
   LCL_TRY(feed_batch(t));
   lcl_status s = lcl_run(t->stage.program);
   if (s != LCL_OK)
@@ -76,7 +77,6 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
 /* Runs the checking stage from the last checkpoint on, until it fails or has caught up with `until`. */
 static lcl_status replay(lcl_trainer *t, int64_t until) {
   while (t->at.step < until) {
-    LCL_TRY(lcl_trainer_rate(t));
     LCL_TRY(lcl_trainer_step(t));
     if (t->at.epoch_step < t->steps_per_epoch) continue;
     t->at.epoch++;

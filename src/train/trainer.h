@@ -59,7 +59,6 @@ lcl_status lcl_trainer_restore(lcl_trainer *t, const lcl_tensor_file *f); /* var
 int64_t lcl_trainer_log_bytes(const lcl_tensor_file *f);
 
 /* step.c: one step, and the sums it leaves on the device. */
-lcl_status lcl_trainer_rate(lcl_trainer *t);
 lcl_status lcl_trainer_step(lcl_trainer *t);
 /* Reads the sums since the last flush, adds them to the epoch's and clears them; mean: the window's means.
  * LCL_ERR_NUMERIC when the loss is not finite. */

@@ -72,20 +72,24 @@ static void near(double a, double b) {
 static void schedules(void **state) {
   (void)state;
   lcl_schedule step = { LCL_SCHEDULE_STEP, 0.005, 5, 40, 0, 120 };
-  near(lcl_schedule_rate(&step, 0, 0), 0.005);
-  near(lcl_schedule_rate(&step, 39, 0), 0.005);
-  near(lcl_schedule_rate(&step, 40, 0), 0.001);
-  near(lcl_schedule_rate(&step, 119, 0), 0.0002);
-  near(lcl_schedule_rate(&step, 120, 0), 0.00004);
-  near(lcl_schedule_rate(&step, 1000, 0), 0.00004);
+  near(lcl_schedule_rate(&step, 0, 9, 0), 0.005);
+  near(lcl_schedule_rate(&step, 39, 9, 0), 0.005);
+  near(lcl_schedule_rate(&step, 40, 9, 0), 0.001);
+  near(lcl_schedule_rate(&step, 119, 9, 0), 0.0002);
+  near(lcl_schedule_rate(&step, 120, 9, 0), 0.00004);
+  near(lcl_schedule_rate(&step, 1000, 9, 0), 0.00004);
   lcl_schedule exponential = { LCL_SCHEDULE_EXPONENTIAL, 1, 0.99, 0, 0, 0 };
-  near(lcl_schedule_rate(&exponential, 2, 0), 0.9801);
+  near(lcl_schedule_rate(&exponential, 2, 9, 0), 0.9801);
   lcl_schedule linear = { LCL_SCHEDULE_LINEAR, 0.02, 0, 0, 15, 150 };
-  near(lcl_schedule_rate(&linear, 15, 0), 0.02);
-  near(lcl_schedule_rate(&linear, 60, 0), 0.02 * 90 / 135);
-  assert_true(lcl_schedule_rate(&linear, 150, 0) == 0 && lcl_schedule_rate(&linear, 200, 0) == 0);
+  near(lcl_schedule_rate(&linear, 15, 9, 0), 0.02);
+  near(lcl_schedule_rate(&linear, 60, 9, 0), 0.02 * 90 / 135);
+  assert_true(lcl_schedule_rate(&linear, 150, 9, 0) == 0 && lcl_schedule_rate(&linear, 200, 9, 0) == 0);
   lcl_schedule plateau = { LCL_SCHEDULE_PLATEAU, 0.1, 10, 5, 0, 0 };
-  near(lcl_schedule_rate(&plateau, 90, 2), 0.001);
+  near(lcl_schedule_rate(&plateau, 90, 9, 2), 0.001);
+  exponential.warmup = 4;
+  near(lcl_schedule_rate(&exponential, 0, 0, 0), 0.25);
+  near(lcl_schedule_rate(&exponential, 2, 2, 0), 0.75 * 0.9801);
+  near(lcl_schedule_rate(&exponential, 2, 4, 0), 0.9801);
 }
 
 /* Every model's defaults can be made for the data it is meant for, and the common options change them. */
