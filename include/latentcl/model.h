@@ -151,7 +151,7 @@ typedef struct lcl_model {
   /* A number table beside the training images (one row an example), fed as input extra_name: set by
    * prepare(). */
   const char *extra_name;
-  float *extra; /* allocated by prepare with malloc; the loop frees it */
+  float *extra; /* allocated by prepare with malloc, freed with the model */
   int64_t extra_width;
   void *user; /* of the class; freed by its destroy() */
 } lcl_model;

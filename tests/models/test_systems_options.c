@@ -8,6 +8,7 @@
 #include "latentcl/nn.h"
 #include "latentcl/train.h"
 #include "models/build.h"
+#include "nn/evaluate.h"
 
 static lcl_context *ctx;
 
@@ -337,6 +338,54 @@ static void statistics(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is given. */
+static void imsat_defaults(void **state) {
+  (void)state;
+  static const struct {
+    const char *options;
+    double lam, mu, weight_decay, alpha;
+  } cases[] = {
+    { "hidden=9-9", 0.1, 4, 0, 0.25 },
+    { "hidden=9-9 system=imsat-rpt", 0.1, 4, 0, 2 },
+    { "system=linear-vat", 0.1, 4, 0, 0.25 },
+    { "hidden=9-9 system=deep-rim", 1, 1, 0.005, 0 },
+    { "system=linear-rim", 1, 1, 0.005, 0 },
+    { "hidden=9-9 lam=0.7 mu=3 alpha=0.5 weight_decay=0.01", 0.7, 3, 0.01, 0.5 },
+  };
+  enum { POINTS = 40 };
+  static float image[POINTS * 784], distance[POINTS];
+  lcl_dataset *ds;
+  ASSERT_OK(lcl_dataset_synthetic(3, 0, POINTS, &ds));
+  for (int i = 0; i < POINTS; i++) ASSERT_OK(lcl_dataset_example(ds, i, image + (ptrdiff_t)i * 784));
+  ASSERT_OK(lcl_neighbour_distance(ctx, image, POINTS, 784, 11, distance));
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    world w = begin("imsat", &mnist, cases[i].options, BATCH, 0);
+    assert_float_equal(w.model->settings.optimiser.weight_decay, cases[i].weight_decay, 1e-9);
+    ASSERT_OK(w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL }));
+    assert_true((w.model->extra != NULL) == (cases[i].alpha > 0));
+    for (int k = 0; k < POINTS && w.model->extra; k++)
+      assert_float_equal(w.model->extra[k], cases[i].alpha * (double)distance[k], 1e-4);
+    lcl_tensor *fetch[4] = { w.build.loss };
+    for (int k = 0; k < w.build.n_terms; k++) fetch[k + 1] = w.build.terms[k].t;
+    float v[4] = { 0 }; /* loss, conditional and marginal entropy, smoothness */
+    lcl_program *p;
+    ASSERT_OK(
+        lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = w.build.n_terms + 1 }, &p));
+    feed_digits(&w, p, ds, 0, 255.0f / 128, -1);
+    ASSERT_OK(lcl_run(p));
+    for (int k = 0; k <= w.build.n_terms; k++) {
+      char name[8];
+      snprintf(name, sizeof name, "#%d", k);
+      ASSERT_OK(lcl_fetch(p, name, &v[k], sizeof v[k]));
+    }
+    const double want = (double)v[3] + cases[i].lam * ((double)v[1] - cases[i].mu * (double)v[2]);
+    assert_true(v[2] > 2 && fabs((double)v[0] - want) < 1e-5);
+    lcl_program_destroy(p);
+    end(&w);
+  }
+  lcl_dataset_close(ds);
+}
+
 /* ---- the adversarial direction ---- */
 
 enum { N = 6, F = 9, K = 4 };
@@ -414,9 +463,9 @@ static void vat(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sizes),   cmocka_unit_test(switches), cmocka_unit_test(presets),
-    cmocka_unit_test(refused), cmocka_unit_test(learns),   cmocka_unit_test(statistics),
-    cmocka_unit_test(vat),
+    cmocka_unit_test(sizes),          cmocka_unit_test(switches), cmocka_unit_test(presets),
+    cmocka_unit_test(refused),        cmocka_unit_test(learns),   cmocka_unit_test(statistics),
+    cmocka_unit_test(imsat_defaults), cmocka_unit_test(vat),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
