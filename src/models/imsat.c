@@ -53,7 +53,6 @@ static const lcl_option options[] = {
 /* ---- network ---- */
 
 typedef struct imsat {
-  lcl_graph *g;
   const lcl_options *o;
   bool hash, linear, rim, vat;
   int64_t hidden[MAX_HIDDEN], outputs;
@@ -122,7 +121,7 @@ static lcl_tensor *divergence(void *user, lcl_tensor *logits_p, lcl_tensor *logi
 
 static imsat make_imsat(lcl_build *b, lcl_bn_mode mode) {
   const lcl_model *m = lcl_build_model(b);
-  imsat n = { .g = lcl_build_graph(b), .mode = mode };
+  imsat n = { .mode = mode };
   if (read_imsat(&n, m->options, &m->data) != LCL_OK) n.outputs = 0; /* defaults() has refused such options */
   return n;
 }

@@ -58,13 +58,12 @@ lcl_status lcl_spectral_hash(const float *x, int64_t n, int d, int bits, uint64_
 
 typedef struct lcl_kmeans_desc {
   int k;
-  int restarts;   /* default 10; the one with the smallest inertia is kept */
-  int max_rounds; /* default 300 */
-  int64_t
-      resident; /* up to so many bytes of examples stay on the device, more are sent each round; default 2^28 */
+  int restarts;     /* default 10; the one with the smallest inertia is kept */
+  int max_rounds;   /* default 300 */
+  int64_t resident; /* bytes of examples that may stay on the device; default 2^28 */
   uint64_t seed;
-  void (*progress)(void *user, int restart, int restarts, int rounds,
-                   double inertia); /* after each; or NULL */
+  /* After each restart, or NULL. */
+  void (*progress)(void *user, int restart, int restarts, int rounds, double inertia);
   void *user;
 } lcl_kmeans_desc;
 /* cluster (n), centres (k x d; may be NULL), inertia: sum of squared distances to the nearest centre (may be
