@@ -50,6 +50,8 @@ LCL_API const char *lcl_option_text(const lcl_options *o,
                                     const char *name); /* the value of any option, as text */
 LCL_API bool lcl_option_is(const lcl_options *o, const char *name, const char *choice);
 LCL_API bool lcl_option_given(const lcl_options *o, const char *name); /* set by the user and not "" */
+/* The option where it is given, else `otherwise`: for defaults that depend on other options. */
+LCL_API float lcl_option_float_or(const lcl_options *o, const char *name, float otherwise);
 LCL_API size_t lcl_options_count(const lcl_options *o);
 LCL_API const lcl_option *lcl_options_at(const lcl_options *o, size_t index); /* the definition */
 

@@ -132,19 +132,15 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
   return lcl_mean(rows, LCL_ALL_AXES, false);
 }
 
-static float given_or(const imsat *n, const char *option, float value) {
-  return lcl_option_given(n->o, option) ? (float)lcl_option_float(n->o, option) : value;
-}
-
 /* What depends on the system where it is not given. */
 static float information_weight(const imsat *n) {
-  return given_or(n, "lam", n->rim ? 1 : 0.1f);
+  return lcl_option_float_or(n->o, "lam", n->rim ? 1 : 0.1f);
 }
 static float marginal_weight(const imsat *n) {
-  return given_or(n, "mu", n->rim ? 1 : 4);
+  return lcl_option_float_or(n->o, "mu", n->rim ? 1 : 4);
 }
 static float radius_factor(const imsat *n) {
-  return given_or(n, "alpha", n->vat ? 0.25f : 2);
+  return lcl_option_float_or(n->o, "alpha", n->vat ? 0.25f : 2);
 }
 
 /* H(Y|X) - mu H(Y), or its second-order form for bits. Logs the parts. */

@@ -172,9 +172,9 @@ static lcl_tensor *inverse(lcl_tensor *logits, lcl_tensor *x) {
 /* ---- objective ---- */
 
 static float alpha_of(const lcl_options *o) {
-  if (lcl_option_given(o, "alpha")) return (float)lcl_option_float(o, "alpha");
   const char *arch = lcl_option_text(o, "arch");
-  return strcmp(arch, "small-cnn") == 0 || strcmp(arch, "resnet3-16") == 0 ? 0.6f : 0.3f;
+  const bool high = strcmp(arch, "small-cnn") == 0 || strcmp(arch, "resnet3-16") == 0;
+  return lcl_option_float_or(o, "alpha", high ? 0.6f : 0.3f);
 }
 
 static lcl_l2_mode l2_mode(const lcl_options *o) {

@@ -206,6 +206,10 @@ bool lcl_option_given(const lcl_options *o, const char *name) {
   return find(o, name, &i) && o->values[i].text && o->values[i].text[0];
 }
 
+float lcl_option_float_or(const lcl_options *o, const char *name, float otherwise) {
+  return lcl_option_given(o, name) ? (float)lcl_option_float(o, name) : otherwise;
+}
+
 size_t lcl_options_count(const lcl_options *o) {
   return o->n;
 }

@@ -179,8 +179,7 @@ static lcl_tensor *input_image(lcl_build *b, const net *n) {
 /* ---- training ---- */
 
 static float lambda1(const net *n) {
-  if (lcl_option_given(n->o, "lambda1")) return (float)lcl_option_float(n->o, "lambda1");
-  return strcmp(n->arch->name, "cifar") == 0 ? 0.01f : 0.03f;
+  return lcl_option_float_or(n->o, "lambda1", strcmp(n->arch->name, "cifar") == 0 ? 0.01f : 0.03f);
 }
 
 static lcl_l2_mode l2_mode(const lcl_options *o) {

@@ -150,8 +150,7 @@ static bool squared(const net *n) {
 }
 
 static float bound_weight(const net *n) {
-  if (lcl_option_given(n->o, "w_vae")) return (float)lcl_option_float(n->o, "w_vae");
-  return squared(n) ? 1 : 0.1f;
+  return lcl_option_float_or(n->o, "w_vae", squared(n) ? 1 : 0.1f);
 }
 
 static net make_net(lcl_build *b) {
