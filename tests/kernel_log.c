@@ -1,7 +1,8 @@
-/* Loaded in front of a test (LD_PRELOAD): notes the name of every kernel that is enqueued, and appends the
- * names to the file that LCL_KERNEL_LOG names when the process ends. tests/kernels_ran.py reads them. */
+/* Loaded in front of a test (LD_PRELOAD): notes the name of every kernel that is enqueued, and
+ * appends the names to the file that LCL_KERNEL_LOG names when the process ends.
+ * tests/kernels_ran.py reads them. */
 #define _GNU_SOURCE
-#pragma GCC diagnostic ignored                                                                               \
+#pragma GCC diagnostic ignored                                                                     \
     "-Wpedantic" /* dlsym gives functions as void*, which POSIX allows and C does not */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
@@ -24,11 +25,11 @@ static void note(const char *name) {
   pthread_mutex_unlock(&lock);
 }
 
-cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
-                              const size_t *global, const size_t *local, cl_uint n_wait, const cl_event *wait,
-                              cl_event *event) {
-  static cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *,
-                        cl_uint, const cl_event *, cl_event *);
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims,
+                              const size_t *offset, const size_t *global, const size_t *local,
+                              cl_uint n_wait, const cl_event *wait, cl_event *event) {
+  static cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *,
+                        const size_t *, cl_uint, const cl_event *, cl_event *);
   if (!real) real = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
   if (!real) return CL_INVALID_OPERATION;
   char name[256] = "";

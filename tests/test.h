@@ -11,16 +11,16 @@
 #include "base/base.h"
 
 /* Fails the test with the library's message unless the call succeeds. */
-#define ASSERT_OK(call)                                                                                      \
-  do {                                                                                                       \
-    if ((call) != LCL_OK) fail_msg("%s", lcl_error_message());                                               \
+#define ASSERT_OK(call)                                                                            \
+  do {                                                                                             \
+    if ((call) != LCL_OK) fail_msg("%s", lcl_error_message());                                     \
   } while (0)
 /* Fails the test unless the call fails with this status; shows the message it came with. */
-#define ASSERT_STATUS(call, expected)                                                                        \
-  do {                                                                                                       \
-    lcl_status got_ = (call);                                                                                \
-    if (got_ != (expected))                                                                                  \
-      fail_msg("status %d, not %d: %s", (int)got_, (int)(expected), lcl_error_message());                    \
+#define ASSERT_STATUS(call, expected)                                                              \
+  do {                                                                                             \
+    lcl_status got_ = (call);                                                                      \
+    if (got_ != (expected))                                                                        \
+      fail_msg("status %d, not %d: %s", (int)got_, (int)(expected), lcl_error_message());          \
   } while (0)
 
 #endif

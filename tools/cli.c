@@ -74,7 +74,8 @@ static int set_value(const cli_option *o, const char *text) {
   case CLI_STRING: *(const char **)o->value = text; break;
   case CLI_LIST: {
     cli_list *list = o->value;
-    if (list->n == CLI_LIST_MAX) return cli_usage("--%s is given more than %d times", o->name, CLI_LIST_MAX);
+    if (list->n == CLI_LIST_MAX)
+      return cli_usage("--%s is given more than %d times", o->name, CLI_LIST_MAX);
     list->item[list->n++] = text;
     break;
   }
@@ -82,8 +83,8 @@ static int set_value(const cli_option *o, const char *text) {
   case CLI_FLOAT: *(double *)o->value = strtod(text, &end); break;
   }
   if (end && (end == text || *end || errno == ERANGE))
-    return cli_usage("--%s wants %s, not '%s'", o->name, o->kind == CLI_INT ? "a whole number" : "a number",
-                     text);
+    return cli_usage("--%s wants %s, not '%s'", o->name,
+                     o->kind == CLI_INT ? "a whole number" : "a number", text);
   return -1;
 }
 
@@ -95,7 +96,8 @@ static size_t make_table(const cli_option *options, struct option *table, char (
   table[n++] = (struct option) { "help", no_argument, NULL, HELP };
   for (int i = 0; options[i].name && n < MAX_OPTIONS - 2; i++) {
     table[n++] = (struct option) { options[i].name,
-                                   options[i].kind == CLI_FLAG ? no_argument : required_argument, NULL, i };
+                                   options[i].kind == CLI_FLAG ? no_argument : required_argument,
+                                   NULL, i };
     if (options[i].kind != CLI_FLAG) continue;
     snprintf(names[used], sizeof names[used], "no-%s", options[i].name);
     table[n++] = (struct option) { names[used++], no_argument, NULL, NEGATED + i };
@@ -104,8 +106,8 @@ static size_t make_table(const cli_option *options, struct option *table, char (
   return n;
 }
 
-int cli_parse(int argc, char **argv, const cli_option *options, const char *usage, const char *about,
-              int *argi) {
+int cli_parse(int argc, char **argv, const cli_option *options, const char *usage,
+              const char *about, int *argi) {
   static const cli_option none[] = { { 0 } };
   if (!options) options = none;
   struct option table[MAX_OPTIONS];
@@ -116,9 +118,11 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
   for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
     const char *given = argv[optind > 0 ? optind - 1 : 0];
     if (c == HELP || c == 'h') return print_help(options, usage, about), CLI_OK;
-    if (c == ':') return cli_usage("%s: %s needs a value; see `latentcl %s --help`", argv[0], given, argv[0]);
+    if (c == ':')
+      return cli_usage("%s: %s needs a value; see `latentcl %s --help`", argv[0], given, argv[0]);
     if (c == '?')
-      return cli_usage("%s: unknown option '%s'; see `latentcl %s --help`", argv[0], given, argv[0]);
+      return cli_usage("%s: unknown option '%s'; see `latentcl %s --help`", argv[0], given,
+                       argv[0]);
     if (c >= NEGATED)
       *(bool *)options[c - NEGATED].value = false;
     else if (options[c].kind == CLI_FLAG)
@@ -131,8 +135,8 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
   if (argi)
     *argi = optind;
   else if (optind < argc)
-    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[optind],
-                     argv[0]);
+    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0],
+                     argv[optind], argv[0]);
   return -1;
 }
 

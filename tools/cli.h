@@ -12,14 +12,15 @@
 /* Exit codes of the command. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* A subcommand: run gets its own name as argv[0] and returns an exit code. Defined in cmd_<name>.c, listed in
- * main.c. */
+/* A subcommand: run gets its own name as argv[0] and returns an exit code. Defined in cmd_<name>.c,
+ * listed in main.c. */
 struct lcl_command {
   const char *name, *summary;
   int (*run)(int argc, char **argv);
 };
 
-/* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has "--no-name"). */
+/* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has
+ * "--no-name"). */
 typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING, CLI_LIST } cli_kind;
 /* What an option that may be given many times collects. */
 enum { CLI_LIST_MAX = 128 };
@@ -30,26 +31,28 @@ typedef struct cli_list {
 typedef struct cli_option {
   const char *name; /* without the dashes; NULL ends a table */
   cli_kind kind;
-  void *value;         /* bool, int64_t, double, const char* or cli_list: the default, then what was given */
+  void
+      *value; /* bool, int64_t, double, const char* or cli_list: the default, then what was given */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
 } cli_option;
 
-/* Reads options until the first that is none of them; *argi becomes the number of the first other argument
- * (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2 with a line on stderr
- * after a mistake. usage: "devices [--json]"; about: a paragraph for --help. Positional arguments are moved
- * to the end of argv. */
-int cli_parse(int argc, char **argv, const cli_option *options, const char *usage, const char *about,
-              int *argi);
+/* Reads options until the first that is none of them; *argi becomes the number of the first other
+ * argument (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2
+ * with a line on stderr after a mistake. usage: "devices [--json]"; about: a paragraph for --help.
+ * Positional arguments are moved to the end of argv. */
+int cli_parse(int argc, char **argv, const cli_option *options, const char *usage,
+              const char *about, int *argi);
 
-/* "latentcl: MESSAGE" on stderr, returns CLI_FAILED. cli_error: the message of the library's last failure. */
+/* "latentcl: MESSAGE" on stderr, returns CLI_FAILED. cli_error: the message of the library's last
+ * failure. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_error(void);
 /* The same for wrong usage: returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Text table: cells[row * columns + column]; first row is the head. right: a string of 'l' and 'r', one a
- * column. */
+/* Text table: cells[row * columns + column]; first row is the head. right: a string of 'l' and 'r',
+ * one a column. */
 void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align);
 
 /* "12.3 GiB" into buf; returns buf. */

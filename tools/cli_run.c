@@ -20,7 +20,8 @@ static void print_option(const lcl_option *o) {
 static void print_model_options(const lcl_model_class *cls) {
   size_t n;
   const lcl_option *common = lcl_common_options(&n);
-  printf("\nOptions of %s, each as --set NAME=VALUE (type, then the default in brackets):\n", cls->name);
+  printf("\nOptions of %s, each as --set NAME=VALUE (type, then the default in brackets):\n",
+         cls->name);
   for (size_t i = 0; i < cls->n_options; i++) print_option(&cls->options[i]);
   printf("\nOptions of every model, the same way (no default: the model's own for these data):\n");
   for (size_t i = 0; i < n; i++) print_option(&common[i]);
@@ -60,8 +61,8 @@ static int check_options(const cli_model_args *m) {
   return code;
 }
 
-int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
-                    bool resume, cli_model_args *out) {
+int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
+                    const char *about, bool resume, cli_model_args *out) {
   static const char *pairs[MAX_SET];
   static char text[N_SHORTS][96];
   const char *given[N_SHORTS] = { 0 };
@@ -70,13 +71,14 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   int n = 0, argi;
   (void)resume;
   set.n = 0;
-  table[n++] =
-      (cli_option) { "data", CLI_STRING, &out->data, "DIR", "data set (the built-in synthetic digits)" };
+  table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
+                              "data set (the built-in synthetic digits)" };
   table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
                               "OpenCL device: 0:1, gpu, cpu or part of a name" };
-  table[n++] = (cli_option) { "seed", CLI_INT, &out->seed, NULL, "of initial values, batches and noise" };
-  table[n++] =
-      (cli_option) { "set", CLI_LIST, &set, "NAME=VALUE", "an option of the model; may be repeated" };
+  table[n++] = (cli_option) { "seed", CLI_INT, &out->seed, NULL,
+                              "of initial values, batches and noise" };
+  table[n++] = (cli_option) { "set", CLI_LIST, &set, "NAME=VALUE",
+                              "an option of the model; may be repeated" };
   for (int i = 0; i < N_SHORTS; i++)
     table[n++] = (cli_option) { shorts[i].flag, CLI_STRING, &given[i], "N", shorts[i].help };
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
@@ -87,7 +89,8 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   if (code >= 0) return code;
   if (argi < argc) out->model = argv[argi++];
   if (argi < argc)
-    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[argi], argv[0]);
+    return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[argi],
+                     argv[0]);
   if (out->seed < 0) return cli_usage("--seed must not be negative");
   for (int i = 0; i < N_SHORTS; i++) {
     if (!given[i]) continue;
@@ -105,8 +108,8 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
                  cli_run_args *out) {
   cli_option table[MAX_OWN + 3];
   int n = 0, argi;
-  table[n++] =
-      (cli_option) { "data", CLI_STRING, &out->data, "DIR", "data set (the one the run was trained on)" };
+  table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
+                              "data set (the one the run was trained on)" };
   table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
                               "OpenCL device: 0:1, gpu, cpu or part of a name" };
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];

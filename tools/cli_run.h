@@ -13,14 +13,14 @@ typedef struct cli_model_args {
   size_t n_set;
 } cli_model_args;
 
-/* Parses the command's own options (table ending in a zero row) and those of models; a wrong model, option or
- * value is wrong usage. Returns as cli_parse. --help with a model lists its options too. resume: the model
- * may be left out. */
-int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
-                    bool resume, cli_model_args *out);
+/* Parses the command's own options (table ending in a zero row) and those of models; a wrong model,
+ * option or value is wrong usage. Returns as cli_parse. --help with a model lists its options too.
+ * resume: the model may be left out. */
+int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
+                    const char *about, bool resume, cli_model_args *out);
 
-/* Opens the run folder given as the only positional argument, on a device. With several (set before), more
- * than one may be given; then none is opened and ctx stays NULL. */
+/* Opens the run folder given as the only positional argument, on a device. With several (set
+ * before), more than one may be given; then none is opened and ctx stays NULL. */
 typedef struct cli_run_args {
   bool several;
   const char *device, *data, *folder;

@@ -113,8 +113,8 @@ static int draw(const lcl_result_files *files, const char *path) {
   return code;
 }
 
-/* Prints (and draws) results next to each other; exit code 1 when the last ones are slower than the threshold
- * allows. */
+/* Prints (and draws) results next to each other; exit code 1 when the last ones are slower than the
+ * threshold allows. */
 static int compare(const lcl_result_files *files, const options *o) {
   lcl_str table = { 0 };
   size_t regressions = 0;
@@ -150,7 +150,8 @@ static int print_compile_times(const picked *p, const options *o) {
   lcl_context *ctx;
   lcl_bench_desc desc = { .seconds = -1, .no_roofline = true };
   lcl_bench_row row;
-  if (lcl_context_create(&(lcl_context_desc) { .device = o->device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = o->device }, &ctx) != LCL_OK)
+    return cli_error();
   int code = lcl_bench_run(ctx, p->index[0], &desc, &row) == LCL_OK ? CLI_OK : cli_error();
   if (code == CLI_OK) printf("%.9g\n", row.compile + row.first_run);
   lcl_context_destroy(ctx);
@@ -173,7 +174,8 @@ static double start_once(const char *dir, const char *name, const char *device) 
   return pclose(f) == 0 && got ? strtod(line, NULL) : -1;
 }
 
-/* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it failed. */
+/* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
+ * failed. */
 static void measure_starts(lcl_bench_row *row, const char *device) {
   char dir[] = "/tmp/latentcl-cold-XXXXXX", command[64];
   if (!mkdtemp(dir)) return;
@@ -194,8 +196,8 @@ typedef struct tally {
   size_t wrong, failed;
 } tally;
 
-static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet, lcl_bench_row *rows,
-                        tally *t) {
+static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet,
+                        lcl_bench_row *rows, tally *t) {
   lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick };
   const lcl_caps *caps = lcl_context_caps(ctx);
   char device[32], *text;
@@ -203,7 +205,8 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
   for (size_t i = 0; i < p->n; i++) {
     lcl_bench_row *row = &rows[done];
-    if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
+    if (isatty(2))
+      fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
     const bool ok = lcl_bench_run(ctx, p->index[i], &desc, row) == LCL_OK;
     if (ok && !o->quick && row->compile >= 0) measure_starts(row, device);
     if (isatty(2)) fprintf(stderr, "\r\033[K");
@@ -222,10 +225,11 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
 }
 
 static int measure_device(const char *device, const picked *p, const options *o, tally *t) {
-  const bool quiet = (o->json && strcmp(o->json, "-") == 0) || (o->csv && strcmp(o->csv, "-") == 0) ||
-                     (o->html && strcmp(o->html, "-") == 0);
+  const bool quiet = (o->json && strcmp(o->json, "-") == 0) ||
+                     (o->csv && strcmp(o->csv, "-") == 0) || (o->html && strcmp(o->html, "-") == 0);
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
+    return cli_error();
   const lcl_caps *caps = lcl_context_caps(ctx);
   lcl_bench_row *rows = calloc(p->n + 1, sizeof *rows);
   if (!quiet) {
@@ -249,7 +253,8 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
   for (size_t i = 0; i < n; i++) {
     char selector[32];
     if (!rows[i].device) continue;
-    snprintf(selector, sizeof selector, "%d:%d", rows[i].caps.platform_index, rows[i].caps.device_index);
+    snprintf(selector, sizeof selector, "%d:%d", rows[i].caps.platform_index,
+             rows[i].caps.device_index);
     if (measure_device(selector, p, o, t) != CLI_OK) code = CLI_FAILED;
   }
   lcl_free(rows);
@@ -279,7 +284,8 @@ static int measure(const picked *p, const options *o, lcl_result_files *files) {
   else if (t.texts.n && o->html && !o->compare && draw(files, o->html) != CLI_OK)
     code = CLI_FAILED;
   if (t.wrong)
-    code = cli_fail("%zu result%s from the reference", t.wrong, t.wrong == 1 ? " differs" : "s differ");
+    code = cli_fail("%zu result%s from the reference", t.wrong,
+                    t.wrong == 1 ? " differs" : "s differ");
   if (t.failed && code == CLI_OK) code = CLI_FAILED;
   for (size_t i = 0; i < t.texts.n; i++) free(t.texts.data[i]);
   lcl_free(t.texts.data);
@@ -334,30 +340,35 @@ static int run(int argc, char **argv) {
     { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload" },
     { "quick", CLI_FLAG, &o.quick, NULL,
       "leave out what takes runs of its own: start with empty and full caches, device time" },
-    { "verify", CLI_FLAG, &o.verify, NULL, "check each result against the double-precision reference" },
+    { "verify", CLI_FLAG, &o.verify, NULL,
+      "check each result against the double-precision reference" },
     { "json", CLI_STRING, &o.json, "FILE",
       "write results as JSON (- for standard output); of several devices as a set" },
     { "csv", CLI_STRING, &o.csv, "FILE", "write results as CSV" },
     { "compare", CLI_STRING, &o.compare, "FILE",
-      "compare with a --json FILE: with the FILEs that follow, else measure and compare with that" },
+      "compare with a --json FILE: with the FILEs that follow, else measure and compare with "
+      "that" },
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
       "with --compare: exit 1 when a workload is slower by more than this (5%)" },
     { "html", CLI_STRING, &o.html, "FILE", "draw times and rooflines as a web page" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
-    { "describe", CLI_FLAG, &o.describe, NULL, "list workloads and explain every reading in words" },
+    { "describe", CLI_FLAG, &o.describe, NULL,
+      "list workloads and explain every reading in words" },
     { "compile-times", CLI_FLAG, &o.compile_times, NULL,
       "internal: compile and run once for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
-  int at, code = cli_parse(argc, argv, table, "bench [SUITE|WORKLOAD]... | bench --compare FILE [FILE]...",
-                           "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
-                           "deepbench), recurrent, perturb, fft, "
-                           "steps, pixelrnn, sample. Without arguments: gemm, conv and steps; with --compare "
-                           "FILE alone, what FILE has.",
-                           &at);
+  int at, code = cli_parse(
+              argc, argv, table, "bench [SUITE|WORKLOAD]... | bench --compare FILE [FILE]...",
+              "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
+              "deepbench), recurrent, perturb, fft, "
+              "steps, pixelrnn, sample. Without arguments: gemm, conv and steps; with --compare "
+              "FILE alone, what FILE has.",
+              &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
-  if (check_folder(o.json) != CLI_OK || check_folder(o.csv) != CLI_OK || check_folder(o.html) != CLI_OK)
+  if (check_folder(o.json) != CLI_OK || check_folder(o.csv) != CLI_OK ||
+      check_folder(o.html) != CLI_OK)
     return CLI_FAILED;
   if (o.seconds <= 0) return cli_usage("--seconds takes a positive number");
   return run_options(argc - at, argv + at, &o);

@@ -17,7 +17,8 @@ static int show(void) {
   lcl_status status = lcl_cache_stat(&use);
   if (status == LCL_OK) {
     char bytes[32], limit[32];
-    printf("folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize      %s of "
+    printf("folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize    "
+           "  %s of "
            "at most %s\n",
            dir.data, use.entries, use.refused, cli_bytes((double)use.bytes, bytes),
            cli_bytes((double)use.limit, limit));
@@ -34,15 +35,17 @@ static int clear(void) {
   return CLI_OK;
 }
 
-/* Builds every kernel file with its default tunables; what models choose beyond that is cached when they
- * first run. */
+/* Builds every kernel file with its default tunables; what models choose beyond that is cached when
+ * they first run. */
 static int warm(const char *device) {
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
+    return cli_error();
   int code = CLI_OK;
   for (size_t i = 0; lcl_embedded_names[i]; i++) {
     const char *end = strrchr(lcl_embedded_names[i], '.'); /* tuning results are embedded too */
-    if (strcmp(lcl_embedded_names[i], "common.cl") == 0 || !end || strcmp(end, ".cl") != 0) continue;
+    if (strcmp(lcl_embedded_names[i], "common.cl") == 0 || !end || strcmp(end, ".cl") != 0)
+      continue;
     double start = lcl_now();
     lcl_build_stats before = lcl_context_build_stats(ctx);
     if (lcl_programs_build(ctx, &(lcl_source) { .file = lcl_embedded_names[i] }, 1) != LCL_OK)
@@ -65,7 +68,8 @@ static int run(int argc, char **argv) {
   int at,
       code = cli_parse(
           argc, argv, options, "cache stat|clear|warm [--device SELECTOR]",
-          "Compiled programs are kept on disk so that the next start is quick. stat shows the folder and\n"
+          "Compiled programs are kept on disk so that the next start is quick. stat shows the "
+          "folder and\n"
           "its size, clear empties it, warm compiles every kernel file now.\n\n"
           "LATENTCL_CACHE names the folder (off: no cache), LATENTCL_CACHE_SIZE its limit (256m).",
           &at);
@@ -77,4 +81,5 @@ static int run(int argc, char **argv) {
   return cli_usage("cache: unknown action '%s'; it is stat, clear or warm", argv[at]);
 }
 
-const struct lcl_command cmd_cache = { "cache", "show, clear or fill the cache of compiled programs", run };
+const struct lcl_command cmd_cache = { "cache",
+                                       "show, clear or fill the cache of compiled programs", run };

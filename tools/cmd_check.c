@@ -11,7 +11,8 @@ typedef struct progress {
 } progress;
 
 /* One line that is written over; on a file only failures are printed. */
-static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total, const char *failure) {
+static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total,
+                 const char *failure) {
   enum { WIDTH = 30 };
   progress *p = user;
   if (p->terminal) fprintf(stderr, "\r\033[K");
@@ -22,8 +23,8 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
   }
   if (p->terminal) {
     const int filled = (int)(done * WIDTH / total);
-    fprintf(stderr, "[%.*s%*s] %3d%%  %s", filled, "##############################", WIDTH - filled, "",
-            (int)(done * 100 / total), spec->name);
+    fprintf(stderr, "[%.*s%*s] %3d%%  %s", filled, "##############################", WIDTH - filled,
+            "", (int)(done * 100 / total), spec->name);
     if (done == total) fprintf(stderr, "\r\033[K");
     fflush(stderr);
   }
@@ -41,8 +42,8 @@ static int run_checks(const lcl_check_desc *desc, progress *p) {
          (unsigned long long)report.cases, lcl_context_device_name(desc->ctx), lcl_now() - start,
          report.complete ? "" : " (stopped early)", (unsigned long long)report.failures);
   if (report.failures == 0) return CLI_OK;
-  return cli_fail("%llu of %llu cases differ from the reference", (unsigned long long)report.failures,
-                  (unsigned long long)report.cases);
+  return cli_fail("%llu of %llu cases differ from the reference",
+                  (unsigned long long)report.failures, (unsigned long long)report.cases);
 }
 
 static int run(int argc, char **argv) {
@@ -61,14 +62,14 @@ static int run(int argc, char **argv) {
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
     { 0 },
   };
-  const int code =
-      cli_parse(argc, argv, options, "check [--device SEL] [--op NAME] [--seed N] [--case N]",
-                "Runs every op, forward and gradient, on random shapes and compares with double-precision "
-                "references: exactly\n"
-                "where sums of small integers are exact, else within the rounding error that the sum's "
-                "length allows. Bytes\n"
-                "around every buffer must stay untouched, and a second run must give the same bits.",
-                NULL);
+  const int code = cli_parse(
+      argc, argv, options, "check [--device SEL] [--op NAME] [--seed N] [--case N]",
+      "Runs every op, forward and gradient, on random shapes and compares with double-precision "
+      "references: exactly\n"
+      "where sums of small integers are exact, else within the rounding error that the sum's "
+      "length allows. Bytes\n"
+      "around every buffer must stay untouched, and a second run must give the same bits.",
+      NULL);
   if (code >= 0) return code;
   if (number >= 0 && !op) return cli_usage("check: --case needs --op");
   if (cases < 1 || seconds < 0)
@@ -76,7 +77,8 @@ static int run(int argc, char **argv) {
   const lcl_spec *spec = op ? lcl_spec_find(op) : NULL;
   if (op && !spec) return cli_error();
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
+    return cli_error();
   progress p = { .terminal = isatty(STDERR_FILENO) };
   const lcl_check_desc desc = { .ctx = ctx,
                                 .spec = spec,
@@ -92,6 +94,6 @@ static int run(int argc, char **argv) {
   return result;
 }
 
-const struct lcl_command cmd_check = { "check",
-                                       "prove the ops on this device against double-precision references",
-                                       run };
+const struct lcl_command cmd_check = {
+  "check", "prove the ops on this device against double-precision references", run
+};

@@ -18,17 +18,19 @@ static int run(int argc, char **argv) {
     { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/clusters)" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "method", CLI_STRING, &method, "NAME",
-      "model, or a baseline: k-means on the examples, k-means-features on what the network makes of them" },
+      "model, or a baseline: k-means on the examples, k-means-features on what the network makes "
+      "of them" },
     { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data" },
     { "seed", CLI_INT, &seed, NULL, "of the baselines" },
     { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
-  int code = cli_run_open(argc, argv, own, "cluster RUN [--out PREFIX] [--split NAME] [--method NAME]",
-                          "Writes the cluster of every example, and says how well the clusters match the "
-                          "classes (best one-to-one assignment).",
-                          &a);
+  int code = cli_run_open(
+      argc, argv, own, "cluster RUN [--out PREFIX] [--split NAME] [--method NAME]",
+      "Writes the cluster of every example, and says how well the clusters match the "
+      "classes (best one-to-one assignment).",
+      &a);
   if (code >= 0) return code;
   lcl_metrics m;
   lcl_assignment_desc d = { .split = split,
@@ -48,4 +50,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_cluster = { "cluster", "clusters of every example, and their accuracy", run };
+const struct lcl_command cmd_cluster = { "cluster", "clusters of every example, and their accuracy",
+                                         run };

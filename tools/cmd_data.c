@@ -48,8 +48,8 @@ static const char *class_name(const lcl_dataset *ds, int c, char buf[16]) {
 static int print_part(const lcl_dataset *ds) {
   summary s;
   if (summarise(ds, &s) != LCL_OK) return cli_error();
-  printf("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels, ds->height,
-         ds->width);
+  printf("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels,
+         ds->height, ds->width);
   printf(", %s%s\n", ds->pixels ? "bytes" : "floats",
          ds->bernoulli ? ", drawn as 0 or 1 at each presentation" : "");
   printf("  values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used\n",
@@ -90,7 +90,8 @@ static cJSON *part_json(const lcl_dataset *ds) {
   int64_t *counts = ds->labels ? malloc((size_t)ds->classes * sizeof *counts) : NULL;
   if (counts && lcl_dataset_class_counts(ds, counts) == LCL_OK) {
     cJSON *list = cJSON_AddArrayToObject(o, "class_counts");
-    for (int c = 0; c < ds->classes; c++) cJSON_AddItemToArray(list, cJSON_CreateNumber((double)counts[c]));
+    for (int c = 0; c < ds->classes; c++)
+      cJSON_AddItemToArray(list, cJSON_CreateNumber((double)counts[c]));
   }
   free(counts);
   return o;
@@ -135,7 +136,8 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
 }
 
 static bool parse_binarise(const char *text, lcl_binarise *out) {
-  static const char *const names[] = { "none", "static_files", "fixed_draw", "dynamic", "threshold" };
+  static const char *const names[] = { "none", "static_files", "fixed_draw", "dynamic",
+                                       "threshold" };
   for (int i = 0; i < 5; i++) {
     if (strcmp(text, names[i]) != 0) continue;
     *out = (lcl_binarise)i;
@@ -153,21 +155,26 @@ static int run(int argc, char **argv) {
     { "valid", CLI_INT, &valid, "N",
       "examples held out for validation (0: a fifth, at most 10000; -1: none)" },
     { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits" },
-    { "binarise", CLI_STRING, &binarise, "MODE", "none, static_files, fixed_draw, dynamic, threshold" },
-    { "prefer", CLI_STRING, &prefer, "WORD", "of several image files take the one with WORD in its name" },
+    { "binarise", CLI_STRING, &binarise, "MODE",
+      "none, static_files, fixed_draw, dynamic, threshold" },
+    { "prefer", CLI_STRING, &prefer, "WORD",
+      "of several image files take the one with WORD in its name" },
     { "image-size", CLI_INT, &size, "N", "folders of pictures: side of the square (48)" },
     { "grey", CLI_FLAG, &grey, NULL, "folders of pictures: luma instead of RGB" },
     { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
     { 0 },
   };
-  int at, code = cli_parse(
-              argc, argv, options, "data [PATH] [OPTIONS]",
-              "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, sizes, "
-              "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
-              ".npy features, folders of PNG or JPEG pictures, folders of WAV files. Other built-in data, "
-              "for trying "
-              "things out: synthetic:objects, synthetic:animals, synthetic:features, synthetic:birds.",
-              &at);
+  int at,
+      code = cli_parse(
+          argc, argv, options, "data [PATH] [OPTIONS]",
+          "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, "
+          "sizes, "
+          "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
+          ".npy features, folders of PNG or JPEG pictures, folders of WAV files. Other built-in "
+          "data, "
+          "for trying "
+          "things out: synthetic:objects, synthetic:animals, synthetic:features, synthetic:birds.",
+          &at);
   if (code >= 0) return code;
   lcl_data_desc desc = { .path = at < argc ? argv[at] : NULL,
                          .valid = valid,

@@ -1,5 +1,5 @@
-/* latentcl doctor: a report of everything that decides whether LatentCL works here, to read or to paste into
- * a bug. */
+/* latentcl doctor: a report of everything that decides whether LatentCL works here, to read or to
+ * paste into a bug. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,19 +22,23 @@ static void show_versions(void) {
   printf("Software\n  latentcl        %s\n", LCL_VERSION);
   printf("  system          %s, Linux %s\n", length > 13 ? os + 12 + (os[12] == '"') : "unknown",
          uname(&u) == 0 ? u.release : "?");
-  printf("  CLBlast         %s\n",
-         LCL_HAVE_CLBLAST ? LCL_CLBLAST_VERSION : "not built in (package libclblast-dev, then build again)");
-  printf("  clFFT           %s\n",
-         LCL_HAVE_CLFFT ? LCL_CLFFT_VERSION : "not built in (package libclfft-dev, then build again)");
-  static const char *const names[] = { "LATENTCL_DEVICE",     "LATENTCL_DISABLE",      "LATENTCL_CACHE",
-                                       "LATENTCL_CACHE_SIZE", "LATENTCL_KERNELS",      "LATENTCL_LOG",
-                                       "RUSTICL_ENABLE",      "OCL_ICD_VENDORS",       "POCL_CACHE_DIR",
-                                       "POCL_DEVICES",        "POCL_MAX_PTHREAD_COUNT" };
+  printf("  CLBlast         %s\n", LCL_HAVE_CLBLAST
+                                       ? LCL_CLBLAST_VERSION
+                                       : "not built in (package libclblast-dev, then build again)");
+  printf("  clFFT           %s\n", LCL_HAVE_CLFFT
+                                       ? LCL_CLFFT_VERSION
+                                       : "not built in (package libclfft-dev, then build again)");
+  static const char *const names[] = {
+    "LATENTCL_DEVICE",  "LATENTCL_DISABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",
+    "LATENTCL_KERNELS", "LATENTCL_LOG",     "RUSTICL_ENABLE",        "OCL_ICD_VENDORS",
+    "POCL_CACHE_DIR",   "POCL_DEVICES",     "POCL_MAX_PTHREAD_COUNT"
+  };
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (getenv(names[i])) printf("  %-15s %s\n", names[i], getenv(names[i]));
 }
 
-static bool has_platform(const lcl_device_info *rows, size_t n, const char *word, bool with_device) {
+static bool has_platform(const lcl_device_info *rows, size_t n, const char *word,
+                         bool with_device) {
   for (size_t i = 0; i < n; i++)
     if (strstr(rows[i].caps.platform, word) && (rows[i].device || !with_device)) return true;
   return false;
@@ -47,17 +51,21 @@ static void show_missing(const lcl_device_info *rows, size_t n) {
   if (!has_platform(rows, n, "rusticl", false))
     printf("  ! no rusticl, Mesa's driver: install mesa-opencl-icd\n");
   else if (!has_platform(rows, n, "rusticl", true))
-    printf("  ! rusticl shows no device: it wants RUSTICL_ENABLE=llvmpipe (or radeonsi, iris, ... for your "
+    printf("  ! rusticl shows no device: it wants RUSTICL_ENABLE=llvmpipe (or radeonsi, iris, ... "
+           "for your "
            "card)\n");
   doctor_cards(rows, n);
 }
 
-/* CLBlast before 1.6.3 computes wrong products with some tuning parameters; its notes name these devices. */
+/* CLBlast before 1.6.3 computes wrong products with some tuning parameters; its notes name these
+ * devices. */
 static bool clblast_is_wrong_on(const lcl_caps *c) {
   int major = 0, minor = 0, patch = 0;
-  if (!LCL_HAVE_CLBLAST || sscanf(LCL_CLBLAST_VERSION, "%d.%d.%d", &major, &minor, &patch) < 2) return false;
+  if (!LCL_HAVE_CLBLAST || sscanf(LCL_CLBLAST_VERSION, "%d.%d.%d", &major, &minor, &patch) < 2)
+    return false;
   bool old = major * 10000 + minor * 100 + patch < 10603;
-  return old && (c->type & CL_DEVICE_TYPE_GPU) && (strstr(c->vendor, "Intel") || strstr(c->name, "Intel")) &&
+  return old && (c->type & CL_DEVICE_TYPE_GPU) &&
+         (strstr(c->vendor, "Intel") || strstr(c->name, "Intel")) &&
          (strstr(c->name, "Arc") || strstr(c->name, "Iris") || strstr(c->name, "Graphics"));
 }
 
@@ -70,10 +78,12 @@ static void show_traps(const lcl_caps *c) {
     printf("  note: PoCL's own cache has a race between processes: give parallel runs their own "
            "POCL_CACHE_DIR\n");
   if (strstr(c->platform, "rusticl") && strncmp(c->driver, "22.", 3) == 0)
-    printf("  note: this rusticl ends the process on a binary of another version; LatentCL's cache keeps "
+    printf("  note: this rusticl ends the process on a binary of another version; LatentCL's cache "
+           "keeps "
            "versions apart\n");
   if (strstr(c->name, "llvmpipe"))
-    printf("  note: llvmpipe is for checking results; PoCL is many times faster on the same processor\n");
+    printf("  note: llvmpipe is for checking results; PoCL is many times faster on the same "
+           "processor\n");
   int major = 0, minor = 0;
   if (sscanf(c->version, "OpenCL %d.%d", &major, &minor) == 2 && major * 10 + minor < 12)
     printf("  ! %s: LatentCL needs OpenCL 1.2\n", c->version);
@@ -101,7 +111,8 @@ static void show_cache(void) {
 static int run(int argc, char **argv) {
   int code = cli_parse(
       argc, argv, NULL, "doctor",
-      "Checks drivers, libraries, devices and the cache, and computes something small on each device.\n"
+      "Checks drivers, libraries, devices and the cache, and computes something small on each "
+      "device.\n"
       "Lines with an exclamation mark ask for something. The exit code is 1 when no device works.",
       NULL);
   if (code >= 0) return code;
@@ -136,6 +147,6 @@ static int run(int argc, char **argv) {
   return good && !bad ? CLI_OK : CLI_FAILED;
 }
 
-const struct lcl_command cmd_doctor = { "doctor",
-                                        "check drivers, libraries and devices; a report for bug reports",
-                                        run };
+const struct lcl_command cmd_doctor = {
+  "doctor", "check drivers, libraries and devices; a report for bug reports", run
+};

@@ -32,13 +32,15 @@ static int run(int argc, char **argv) {
   };
   int code = cli_model_parse(
       argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
-      "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.", false, &m);
+      "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.",
+      false, &m);
   if (code >= 0) return code;
   lcl_model_mode mode = LCL_MODE_TRAIN;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");
   if ((code = mode_of(mode_name, &mode)) >= 0) return code;
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = m.device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = m.device }, &ctx) != LCL_OK)
+    return cli_error();
   lcl_train_desc d = {
     .model = m.model, .set = m.set, .n_set = m.n_set, .data = m.data, .seed = (uint64_t)m.seed
   };

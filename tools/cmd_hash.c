@@ -17,10 +17,11 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
-  int code = cli_run_open(argc, argv, own, "hash RUN [--out PREFIX] [--split NAME] [--method NAME]",
-                          "Writes the hash code of every example, and says how well neighbours by Hamming "
-                          "distance share their class.",
-                          &a);
+  int code = cli_run_open(
+      argc, argv, own, "hash RUN [--out PREFIX] [--split NAME] [--method NAME]",
+      "Writes the hash code of every example, and says how well neighbours by Hamming "
+      "distance share their class.",
+      &a);
   if (code >= 0) return code;
   lcl_metrics m;
   lcl_assignment_desc d = { .split = split,
@@ -39,5 +40,6 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_hash = { "hash", "hash codes of every example, and how well they retrieve",
+const struct lcl_command cmd_hash = { "hash",
+                                      "hash codes of every example, and how well they retrieve",
                                       run };

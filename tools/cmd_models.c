@@ -17,7 +17,8 @@ static const struct {
 
 static int run(int argc, char **argv) {
   int code = cli_parse(argc, argv, NULL, "models",
-                       "Lists the models. `latentcl train MODEL --help` tells the options of one.", NULL);
+                       "Lists the models. `latentcl train MODEL --help` tells the options of one.",
+                       NULL);
   if (code >= 0) return code;
   for (size_t i = 0; i < lcl_model_count(); i++) {
     const lcl_model_class *c = lcl_model_at(i);

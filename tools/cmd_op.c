@@ -15,27 +15,30 @@ static const char usage[] =
 typedef struct request {
   const char *op, *device;
   bool list, help;
-  const char *in[LCL_SPEC_INS], *out[LCL_SPEC_OUTS], *grad_in[LCL_SPEC_OUTS], *grad_out[LCL_SPEC_INS];
+  const char *in[LCL_SPEC_INS], *out[LCL_SPEC_OUTS], *grad_in[LCL_SPEC_OUTS],
+      *grad_out[LCL_SPEC_INS];
   int n_in, n_out, n_grad_in, n_grad_out;
   const char *attr[64];
   int n_attr;
 } request;
 
 static void print_help(void) {
-  printf(
-      "Usage: latentcl %s\n\n"
-      "Runs one op, forward and perhaps gradient, on an OpenCL device: to see whether a driver computes "
-      "right.\n\n"
-      "Options:\n"
-      "  --attr KEY=VALUE ...      attributes; pairs as stride=2,1 or stride=2\n"
-      "  --in FILE.npy ...         inputs in the op's order; `-` leaves an optional one out\n"
-      "  --out FILE.npy ...        where results go; `-` leaves one out\n"
-      "  --grad-in FILE.npy ...    gradient of a loss with respect to each result; `-`: zero\n"
-      "  --grad-out FILE.npy ...   where its gradient with respect to each input goes; `-` leaves one out\n"
-      "  --device SEL              device\n"
-      "  --list                    every op\n"
-      "  --help                    this text, after NAME: the op's inputs, attributes and defaults\n",
-      usage);
+  printf("Usage: latentcl %s\n\n"
+         "Runs one op, forward and perhaps gradient, on an OpenCL device: to see whether a driver "
+         "computes "
+         "right.\n\n"
+         "Options:\n"
+         "  --attr KEY=VALUE ...      attributes; pairs as stride=2,1 or stride=2\n"
+         "  --in FILE.npy ...         inputs in the op's order; `-` leaves an optional one out\n"
+         "  --out FILE.npy ...        where results go; `-` leaves one out\n"
+         "  --grad-in FILE.npy ...    gradient of a loss with respect to each result; `-`: zero\n"
+         "  --grad-out FILE.npy ...   where its gradient with respect to each input goes; `-` "
+         "leaves one out\n"
+         "  --device SEL              device\n"
+         "  --list                    every op\n"
+         "  --help                    this text, after NAME: the op's inputs, attributes and "
+         "defaults\n",
+         usage);
 }
 
 static int print_list(void) {
@@ -80,7 +83,8 @@ static int parse(int argc, char **argv, request *r) {
     else if (strcmp(a, "--grad-out") == 0)
       code = take_words(argc, argv, &i, r->grad_out, &r->n_grad_out, LCL_SPEC_INS);
     else if (a[0] == '-')
-      code = cli_usage("op: unknown option '%s' (or its value is missing); see `latentcl op --help`", a);
+      code = cli_usage(
+          "op: unknown option '%s' (or its value is missing); see `latentcl op --help`", a);
     else if (r->op)
       code = cli_usage("op: unexpected argument '%s'; see `latentcl op --help`", a);
     else
@@ -93,11 +97,11 @@ static int parse(int argc, char **argv, request *r) {
 static int check_counts(const lcl_spec *s, const request *r) {
   const int inputs = lcl_spec_inputs(s), outputs = lcl_spec_outputs(s);
   if (r->n_in > inputs)
-    return cli_usage("op: %s has %d input%s, %d files were given", s->name, inputs, inputs == 1 ? "" : "s",
-                     r->n_in);
+    return cli_usage("op: %s has %d input%s, %d files were given", s->name, inputs,
+                     inputs == 1 ? "" : "s", r->n_in);
   if (r->n_out > outputs)
-    return cli_usage("op: %s has %d result%s, %d files were given", s->name, outputs, outputs == 1 ? "" : "s",
-                     r->n_out);
+    return cli_usage("op: %s has %d result%s, %d files were given", s->name, outputs,
+                     outputs == 1 ? "" : "s", r->n_out);
   if (r->n_out == 0 && r->n_grad_out == 0)
     return cli_usage("op: --out FILE.npy is missing: where should the result go?");
   if (r->n_grad_out > r->n_in)
@@ -116,17 +120,19 @@ static bool left_out(const char *file) {
   return !file || strcmp(file, "-") == 0;
 }
 
-/* The device's type for a file's: whole numbers stay whole, and are not taken where numbers with fractions
- * belong. */
-static lcl_status dtype_of(const lcl_spec_input *in, const lcl_npy *a, const char *file, lcl_dtype *out) {
+/* The device's type for a file's: whole numbers stay whole, and are not taken where numbers with
+ * fractions belong. */
+static lcl_status dtype_of(const lcl_spec_input *in, const lcl_npy *a, const char *file,
+                           lcl_dtype *out) {
   const bool real = a->type == LCL_NPY_F32 || a->type == LCL_NPY_F64,
              byte = a->type == LCL_NPY_U8 || a->type == LCL_NPY_BOOL;
   *out = real ? LCL_F32 : byte ? LCL_U8 : LCL_I32;
   if (in && in->any_dtype) return LCL_OK;
   const bool index = in && in->domain == LCL_INDEX;
   if (index != real) return LCL_OK;
-  return lcl_fail(LCL_ERR_TYPE, "%s: %s elements for %s, which takes %s", file, lcl_npy_type_name(a->type),
-                  in ? in->name : "a gradient", index ? "int32, int64, uint8 or bool" : "float32 or float64");
+  return lcl_fail(LCL_ERR_TYPE, "%s: %s elements for %s, which takes %s", file,
+                  lcl_npy_type_name(a->type), in ? in->name : "a gradient",
+                  index ? "int32, int64, uint8 or bool" : "float32 or float64");
 }
 
 /* Values a device type cannot hold are refused; float64 is rounded. */
@@ -150,8 +156,8 @@ static lcl_status load(lcl_case *c, const lcl_spec_input *in, const char *file, 
   lcl_dtype dtype;
   lcl_status status = LCL_OK;
   if (a.rank > LCL_MAX_RANK)
-    status =
-        lcl_fail(LCL_ERR_SHAPE, "%s: %d dimensions; at most %d are supported", file, a.rank, LCL_MAX_RANK);
+    status = lcl_fail(LCL_ERR_SHAPE, "%s: %d dimensions; at most %d are supported", file, a.rank,
+                      LCL_MAX_RANK);
   for (int i = 0; i < a.rank && status == LCL_OK; i++) shape.dim[i] = a.dim[i];
   if (status == LCL_OK) status = dtype_of(in, &a, file, &dtype);
   if (status == LCL_OK) status = lcl_array_new(c, dtype, shape, to);
@@ -200,8 +206,8 @@ static lcl_status load_all(lcl_case *c, const request *r) {
 static lcl_status save_all(const request *r, const lcl_case_result *result, const lcl_spec *spec) {
   for (int k = 0; k < r->n_grad_out; k++)
     if (!left_out(r->grad_out[k]) && !result->grad_in[k].data)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: %s has no gradient; give `-` in its place", spec->name,
-                      spec->in[k].name);
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: %s has no gradient; give `-` in its place",
+                      spec->name, spec->in[k].name);
   for (int k = 0; k < r->n_out; k++)
     if (!left_out(r->out[k])) LCL_TRY(save(r->out[k], &result->out[k]));
   for (int k = 0; k < r->n_grad_out; k++)
@@ -214,8 +220,9 @@ static lcl_status run_case(lcl_case *c, const request *r, lcl_context *ctx) {
   bool want[LCL_SPEC_INS];
   for (int i = 0; i < LCL_SPEC_INS; i++) want[i] = i < r->n_grad_out && !left_out(r->grad_out[i]);
   LCL_TRY(lcl_case_run(c,
-                       &(lcl_case_run_desc) {
-                           .ctx = ctx, .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0], .want_grad = want },
+                       &(lcl_case_run_desc) { .ctx = ctx,
+                                              .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0],
+                                              .want_grad = want },
                        &result));
   return save_all(r, &result, c->spec);
 }
@@ -227,7 +234,8 @@ static int run(int argc, char **argv) {
   if (r.list) return print_list();
   if (!r.op && r.help) return print_help(), CLI_OK;
   if (!r.op)
-    return cli_usage("op: which op? `latentcl op --list` tells all, `latentcl op --help` the options");
+    return cli_usage(
+        "op: which op? `latentcl op --list` tells all, `latentcl op --help` the options");
   const lcl_spec *spec = lcl_spec_find(r.op);
   if (!spec) return cli_usage("%s", lcl_error_message());
   if (r.help) {
@@ -248,7 +256,8 @@ static int run(int argc, char **argv) {
     return code;
   }
   lcl_status status = load_all(c, &r);
-  if (status == LCL_OK) status = lcl_context_create(&(lcl_context_desc) { .device = r.device }, &ctx);
+  if (status == LCL_OK)
+    status = lcl_context_create(&(lcl_context_desc) { .device = r.device }, &ctx);
   if (status == LCL_OK) status = run_case(c, &r, ctx);
   code = status == LCL_OK ? CLI_OK : cli_error();
   if (ctx) lcl_context_destroy(ctx);

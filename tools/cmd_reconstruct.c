@@ -26,4 +26,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_reconstruct = { "reconstruct", "pictures of reconstructions of a run", run };
+const struct lcl_command cmd_reconstruct = { "reconstruct", "pictures of reconstructions of a run",
+                                             run };

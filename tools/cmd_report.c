@@ -15,14 +15,15 @@ static int compare(const cli_run_args *a, const char *out) {
 static int run(int argc, char **argv) {
   cli_run_args a = { .several = true };
   const char *out = "side-by-side.html";
-  const cli_option own[] = { { "out", CLI_STRING, &out, "FILE", "the page for several runs" }, { 0 } };
-  int code =
-      cli_run_open(argc, argv, own, "report RUN [RUN...]",
-                   "Writes RUN/report.html again from the files of the run. With several runs it writes one\n"
-                   "page instead: their curves in the same axes, final figures and differing options, read\n"
-                   "from their logs (also while they train). For example:\n\n"
-                   "  latentcl report runs/plain runs/batch-norm --out batch-norm.html",
-                   &a);
+  const cli_option own[] = { { "out", CLI_STRING, &out, "FILE", "the page for several runs" },
+                             { 0 } };
+  int code = cli_run_open(
+      argc, argv, own, "report RUN [RUN...]",
+      "Writes RUN/report.html again from the files of the run. With several runs it writes one\n"
+      "page instead: their curves in the same axes, final figures and differing options, read\n"
+      "from their logs (also while they train). For example:\n\n"
+      "  latentcl report runs/plain runs/batch-norm --out batch-norm.html",
+      &a);
   if (code >= 0) return code;
   if (a.n_folders > 1) return compare(&a, out);
   if (lcl_run_report(a.run) != LCL_OK)
@@ -33,5 +34,6 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_report = { "report", "write the report of a run again, or put runs side by side",
+const struct lcl_command cmd_report = { "report",
+                                        "write the report of a run again, or put runs side by side",
                                         run };

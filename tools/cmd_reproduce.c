@@ -26,7 +26,8 @@ static void list_tables(void) {
 static int reproduce(const char *device, const lcl_reproduce_desc *d) {
   lcl_context *ctx;
   char *text = NULL;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
+    return cli_error();
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
   lcl_status s = lcl_reproduce(ctx, d, &text);
@@ -54,13 +55,14 @@ static int run(int argc, char **argv) {
     { "device", CLI_STRING, &device, "SEL", "OpenCL device: 0:1, gpu, cpu or part of a name" },
     { 0 },
   };
-  int argi,
-      code = cli_parse(
-          argc, argv, options, "reproduce TABLE [--columns A,B] [--rows A,B] [--trials N] [--quick]",
-          "Runs a published table and prints ours beside it; writes table.md and table.json. Results of\n"
-          "each cell are kept, so that an interrupted table goes on where it stopped. Without TABLE: the "
-          "list.",
-          &argi);
+  int argi, code = cli_parse(argc, argv, options,
+                             "reproduce TABLE [--columns A,B] [--rows A,B] [--trials N] [--quick]",
+                             "Runs a published table and prints ours beside it; writes table.md "
+                             "and table.json. Results of\n"
+                             "each cell are kept, so that an interrupted table goes on where it "
+                             "stopped. Without TABLE: the "
+                             "list.",
+                             &argi);
   if (code >= 0) return code;
   if (argi >= argc) return list_tables(), CLI_OK;
   d.table = argv[argi++];

@@ -26,7 +26,8 @@ static int run(int argc, char **argv) {
   int code = cli_run_open(
       argc, argv, own,
       "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
-      "Draws pictures from a generative model. With --given, models that draw pixel by pixel keep the\n"
+      "Draws pictures from a generative model. With --given, models that draw pixel by pixel keep "
+      "the\n"
       "first rows of each picture and draw the rest:\n\n"
       "  latentcl sample runs/pixelrnn --n 16 --given test --rows 14 --out completed.png",
       &a);

@@ -20,12 +20,14 @@ static int stop(void) {
 }
 
 static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
-static const char about[] =
-    "Trains a model and writes a run folder: config.json, log.jsonl, last.safetensors, best.safetensors, "
-    "report.html.\n"
-    "`latentcl models` lists the models, `latentcl train MODEL --help` also the model's own options. Without "
-    "--data the\n"
-    "built-in synthetic digits are used. Ctrl-C finishes the step and saves; --resume goes on, bit for bit.";
+static const char about[] = "Trains a model and writes a run folder: config.json, log.jsonl, "
+                            "last.safetensors, best.safetensors, "
+                            "report.html.\n"
+                            "`latentcl models` lists the models, `latentcl train MODEL --help` "
+                            "also the model's own options. Without "
+                            "--data the\n"
+                            "built-in synthetic digits are used. Ctrl-C finishes the step and "
+                            "saves; --resume goes on, bit for bit.";
 
 static int report(const lcl_train_result *r, lcl_status s) {
   if (s == LCL_ERR_INTERRUPTED) {

@@ -51,8 +51,9 @@ static int run(int argc, char **argv) {
     code = cli_usage("tsne: where to? (--out FILE.png)");
   else if (points < 0 || marks < 0 || marks > 1000 || rounds < 1 || rounds > 1000000 || seed < 0 ||
            perplexity <= 0)
-    code = cli_usage("tsne: --points, --marks (at most 1000) and --seed are not negative, --rounds and "
-                     "--perplexity positive");
+    code = cli_usage(
+        "tsne: --points, --marks (at most 1000) and --seed are not negative, --rounds and "
+        "--perplexity positive");
   else if (lcl_run_tsne(a.run, &d, &m) == LCL_OK)
     cli_print_metrics(split, &m, json);
   else

@@ -1,10 +1,10 @@
-/* latentcl tune: finds the fastest algorithm and kernel parameters for the products of a workload on this
- * device.
+/* latentcl tune: finds the fastest algorithm and kernel parameters for the products of a workload
+ * on this device.
  *
- * Candidates run in a child process (the same command with --worker), because a driver's compiler may crash
- * or hang: the parent gives each one a time limit, and starts a new child when the old one died. Parent and
- * child talk in lines: child:  "problem KEY v0 ... v9" for each, then "ready" parent: "try INDEX v0 ... v9"
- * child: "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
+ * Candidates run in a child process (the same command with --worker), because a driver's compiler
+ * may crash or hang: the parent gives each one a time limit, and starts a new child when the old
+ * one died. Parent and child talk in lines: child:  "problem KEY v0 ... v9" for each, then "ready"
+ * parent: "try INDEX v0 ... v9" child: "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -167,7 +167,8 @@ static int tuner_start(tuner *t) {
     snprintf(p.key, sizeof p.key, "%.*s", (int)(bar - line - 9), line + 8);
     if (!LCL_PUSH(&t->problems, p)) return cli_fail("out of memory");
   }
-  return interrupted ? CLI_FAILED : cli_fail("the child process that compiles \"%s\" stopped", t->name);
+  return interrupted ? CLI_FAILED
+                     : cli_fail("the child process that compiles \"%s\" stopped", t->name);
 }
 
 /* Seconds of a candidate; < 0: wrong, refused, or it took the child down (which is replaced). */
@@ -195,11 +196,12 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   return tuner_start(t) == CLI_OK ? -1 : -2;
 }
 
-/* On a machine that does other things too, the best of many is also the luckiest: it has to win again, in
- * turn with the standard choice. */
+/* On a machine that does other things too, the best of many is also the luckiest: it has to win
+ * again, in turn with the standard choice. */
 static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best) {
   const int *usual = t->problems.data[i].standard;
-  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || interrupted) return CLI_OK;
+  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || interrupted)
+    return CLI_OK;
   double a = 1e30, b = 1e30;
   for (int r = 0; r < 3 && !interrupted; r++) {
     const double x = attempt(t, i, usual), y = attempt(t, i, best->values);
@@ -215,16 +217,18 @@ static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best)
   return CLI_OK;
 }
 
-/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing improves. */
-static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i, double end,
-                        lcl_tuning_entry *best) {
+/* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing
+ * improves. */
+static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i,
+                        double end, lcl_tuning_entry *best) {
   int list[NEIGHBOURS][VALUES];
   const problem *p = &t->problems.data[i];
   double standard = attempt(t, i, p->standard);
   if (standard == -2 || interrupted) return CLI_FAILED;
   memcpy(best->values, p->standard, sizeof best->values);
-  best->seconds =
-      standard < 0 ? 1e30 : standard; /* a choice that fails is better replaced by any that works */
+  best->seconds = standard < 0
+                      ? 1e30
+                      : standard; /* a choice that fails is better replaced by any that works */
   size_t n = lcl_tune_starts(caps, shape, list, NEIGHBOURS);
   for (int round = 0; round < 4; round++) {
     int from[VALUES];
@@ -252,7 +256,8 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
   return CLI_OK;
 }
 
-static int tune_name(lcl_context *ctx, const char *name, const char *device, double end, bool again) {
+static int tune_name(lcl_context *ctx, const char *name, const char *device, double end,
+                     bool again) {
   tuner t = { .name = name, .device = device, .limit = 60 };
   const lcl_caps *caps = lcl_context_caps(ctx);
   int code = tuner_start(&t);
@@ -267,19 +272,21 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
       code = cli_error();
     else
       code = tune_problem(&t, caps, &shape, i, end, &best);
-    if (code == CLI_OK && !interrupted && best.seconds < 1e30 && lcl_tuning_save(ctx, &best, 1) != LCL_OK)
+    if (code == CLI_OK && !interrupted && best.seconds < 1e30 &&
+        lcl_tuning_save(ctx, &best, 1) != LCL_OK)
       code = cli_error();
   }
   if (t.tried)
-    printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name, t.tried,
-           t.failed, t.wrong, t.died);
+    printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,
+           t.tried, t.failed, t.wrong, t.died);
   child_stop(&t.c);
   lcl_free(t.problems.data);
   return interrupted ? CLI_FAILED : code;
 }
 
 /* A suite of the benchmark, else a workload or a model. */
-static int tune_argument(lcl_context *ctx, const char *name, const char *device, double end, bool again) {
+static int tune_argument(lcl_context *ctx, const char *name, const char *device, double end,
+                         bool again) {
   int code = CLI_OK;
   bool suite = false;
   for (size_t i = 0; code == CLI_OK && i < lcl_bench_count(); i++) {
@@ -297,23 +304,26 @@ static int run(int argc, char **argv) {
   bool again = false;
   const cli_option table[] = {
     { "device", CLI_STRING, &device, "SEL", "which device" },
-    { "budget", CLI_FLOAT, &budget, "MINUTES", "stop after this time (10); what was found so far is kept" },
+    { "budget", CLI_FLOAT, &budget, "MINUTES",
+      "stop after this time (10); what was found so far is kept" },
     { "again", CLI_FLAG, &again, NULL, "measure products again that are in the database" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
-  int at, code = cli_parse(argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|all]...",
-                           "Finds the fastest algorithm and kernel parameters for the matrix products and "
-                           "convolutions of a suite or workload of the benchmark, a model's "
-                           "training step, or all (gemm, conv, steps), checks every candidate's result, and "
-                           "keeps the best in a database that is used "
-                           "from then on. Interrupting loses nothing; run it again to go on.",
-                           &at);
+  int at, code = cli_parse(
+              argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|all]...",
+              "Finds the fastest algorithm and kernel parameters for the matrix products and "
+              "convolutions of a suite or workload of the benchmark, a model's "
+              "training step, or all (gemm, conv, steps), checks every candidate's result, and "
+              "keeps the best in a database that is used "
+              "from then on. Interrupting loses nothing; run it again to go on.",
+              &at);
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
   if (worker_of) return worker(worker_of, device);
   lcl_context *ctx;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK) return cli_error();
+  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
+    return cli_error();
   lcl_str path = { 0 };
   if (!lcl_tuning_path(ctx, &path))
     code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
@@ -326,11 +336,13 @@ static int run(int argc, char **argv) {
   code = code > 0 ? code : CLI_OK;
   static char *const everything[] = { "gemm", "conv", "steps" };
   if (all) argv = (char **)everything, at = 0, argc = 3;
-  for (int i = at; code == CLI_OK && i < argc; i++) code = tune_argument(ctx, argv[i], device, end, again);
+  for (int i = at; code == CLI_OK && i < argc; i++)
+    code = tune_argument(ctx, argv[i], device, end, again);
   if (interrupted) fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
   lcl_str_free(&path);
   lcl_context_destroy(ctx);
   return code;
 }
 
-const struct lcl_command cmd_tune = { "tune", "find the fastest kernel parameters on a device", run };
+const struct lcl_command cmd_tune = { "tune", "find the fastest kernel parameters on a device",
+                                      run };

@@ -1,4 +1,5 @@
-/* Parts of `latentcl doctor`. Each prints its section; lines that ask for something begin with "  !". */
+/* Parts of `latentcl doctor`. Each prints its section; lines that ask for something begin with "
+ * !". */
 #ifndef LCL_DOCTOR_H
 #define LCL_DOCTOR_H
 
@@ -6,7 +7,8 @@
 
 void doctor_icds(void);
 void doctor_cards(const lcl_device_info *rows, size_t n);
-/* Builds, runs and checks small kernels on the device; prints one line. False when something is wrong. */
+/* Builds, runs and checks small kernels on the device; prints one line. False when something is
+ * wrong. */
 bool doctor_compute(const lcl_device_info *row);
 
 #endif

@@ -1,5 +1,5 @@
-/* The compute test of `latentcl doctor`: a vector sum, a sum in local memory with barriers, and a copy back
- * and forth. */
+/* The compute test of `latentcl doctor`: a vector sum, a sum in local memory with barriers, and a
+ * copy back and forth. */
 #include "doctor.h"
 
 #include <stdio.h>
@@ -11,7 +11,8 @@ static const char text[] =
     "  int i = get_global_id(0);\n"
     "  if (i < n) y[i] = a * x[i] + y[i];\n"
     "}\n"
-    "__kernel __attribute__((reqd_work_group_size(16, 1, 1))) void group_sum(__global const float *y, "
+    "__kernel __attribute__((reqd_work_group_size(16, 1, 1))) void group_sum(__global const float "
+    "*y, "
     "__global float *s) {\n"
     "  __local float part[16];\n"
     "  int i = get_local_id(0);\n"
@@ -41,7 +42,8 @@ static lcl_status add(lab *l, const char *name, lcl_buffer *in, lcl_buffer *out)
   if (err == CL_SUCCESS) err = clSetKernelArg(k, 1, sizeof out_mem, &out_mem);
   if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 2, sizeof a, &a);
   if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 3, sizeof n, &n);
-  lcl_range ranges[] = { { in, 0, lcl_buffer_size(in), false }, { out, 0, lcl_buffer_size(out), true } };
+  lcl_range ranges[] = { { in, 0, lcl_buffer_size(in), false },
+                         { out, 0, lcl_buffer_size(out), true } };
   lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
                         .label = name,
                         .kernel = k,
@@ -50,8 +52,8 @@ static lcl_status add(lab *l, const char *name, lcl_buffer *in, lcl_buffer *out)
                         .local = { in == l->x ? 0 : GROUP },
                         .ranges = ranges,
                         .n_ranges = 2 };
-  lcl_status status =
-      err == CL_SUCCESS ? lcl_list_add(l->list, &launch) : lcl_cl_fail(l->ctx, err, "setting an argument");
+  lcl_status status = err == CL_SUCCESS ? lcl_list_add(l->list, &launch)
+                                        : lcl_cl_fail(l->ctx, err, "setting an argument");
   if (status != LCL_OK) clReleaseKernel(k);
   return status;
 }

@@ -1,4 +1,5 @@
-/* The parts of `latentcl doctor` that look at the machine: ICD files, graphics cards, permissions. */
+/* The parts of `latentcl doctor` that look at the machine: ICD files, graphics cards, permissions.
+ */
 #include "doctor.h"
 
 #include <dirent.h>
@@ -24,11 +25,12 @@ static void show_icd(const char *folder, const char *name) {
   snprintf(path, sizeof path, "%s/%s", folder, name);
   first_line(path, library, sizeof library);
   if (!*library) {
-    printf("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path, path);
+    printf("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path,
+           path);
     return;
   }
-  /* The loader has opened it already (or failed to); it is never closed, for some drivers cannot be loaded
-   * twice. */
+  /* The loader has opened it already (or failed to); it is never closed, for some drivers cannot be
+   * loaded twice. */
   void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
   printf("  %s -> %s: %s\n", path, library, handle ? "loads" : dlerror());
 }
@@ -59,7 +61,8 @@ static void show_card(const char *pci, const lcl_device_info *rows, size_t n) {
     const char *id, *maker, *word, *advice;
   } makers[] = {
     { "0x10de", "NVIDIA", "NVIDIA", "nvidia-opencl-icd (with the nvidia-driver package)" },
-    { "0x1002", "AMD", "AMD", "mesa-opencl-icd with RUSTICL_ENABLE=radeonsi, or AMD's ROCm OpenCL" },
+    { "0x1002", "AMD", "AMD",
+      "mesa-opencl-icd with RUSTICL_ENABLE=radeonsi, or AMD's ROCm OpenCL" },
     { "0x8086", "Intel", "Intel", "intel-opencl-icd" },
   };
   char path[320], kind[32], vendor[32];
@@ -73,10 +76,11 @@ static void show_card(const char *pci, const lcl_device_info *rows, size_t n) {
     bool served = false;
     for (size_t i = 0; i < n; i++)
       served |= rows[i].device && (rows[i].caps.type & CL_DEVICE_TYPE_GPU) &&
-                (strstr(rows[i].caps.vendor, makers[m].word) || strstr(rows[i].caps.name, makers[m].word));
+                (strstr(rows[i].caps.vendor, makers[m].word) ||
+                 strstr(rows[i].caps.name, makers[m].word));
     if (!served)
-      printf("  ! a graphics card of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker, pci,
-             makers[m].advice);
+      printf("  ! a graphics card of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker,
+             pci, makers[m].advice);
   }
 }
 
@@ -87,8 +91,9 @@ static void show_permissions(void) {
     char path[300];
     snprintf(path, sizeof path, "/dev/dri/%s", e->d_name);
     if (strncmp(e->d_name, "renderD", 7) == 0 && access(path, R_OK | W_OK) != 0)
-      printf("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render $USER)\n", path,
-             strerror(errno));
+      printf("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render "
+             "$USER)\n",
+             path, strerror(errno));
   }
   closedir(d);
 }

@@ -21,9 +21,12 @@ static void print_help(void) {
   printf("Usage: latentcl COMMAND [OPTIONS]\n\n"
          "Trains, evaluates, samples and benchmarks latent-representation models on any OpenCL "
          "device.\n\nCommands:\n");
-  for (int i = 0; i < N_COMMANDS; i++) printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
-  printf("\n`latentcl COMMAND --help` tells the options of a command, `latentcl --version` the version.\n"
-         "The device is chosen by --device or LATENTCL_DEVICE: an index (1:0), a kind (gpu, cpu) or part of "
+  for (int i = 0; i < N_COMMANDS; i++)
+    printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+  printf("\n`latentcl COMMAND --help` tells the options of a command, `latentcl --version` the "
+         "version.\n"
+         "The device is chosen by --device or LATENTCL_DEVICE: an index (1:0), a kind (gpu, cpu) "
+         "or part of "
          "a name.\n");
 }
 
@@ -36,7 +39,8 @@ int main(int argc, char **argv) {
     printf("latentcl %s\n", LCL_VERSION);
     return CLI_OK;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+      strcmp(argv[1], "help") == 0) {
     print_help();
     return CLI_OK;
   }

@@ -23,7 +23,8 @@
 #define LCL_PRINTF(fmt, args)
 #endif
 
-/* Records the message for lcl_error_message() and returns status: `return lcl_fail(LCL_ERR_IO, "...", ...)`. */
+/* Records the message for lcl_error_message() and returns status: `return lcl_fail(LCL_ERR_IO,
+ * "...", ...)`. */
 lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 /* Puts "prefix: " before the message of the last failure and returns status. */
 lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
@@ -31,14 +32,15 @@ lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2
 void lcl_logf(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
 bool lcl_log_enabled(lcl_log_level level);
 
-/* Heap. NULL on failure, with the message set. Tests make the n-th allocation fail (lcl_test_fail_alloc). */
-void *lcl_alloc(size_t bytes);                                   /* zeroed */
+/* Heap. NULL on failure, with the message set. Tests make the n-th allocation fail
+ * (lcl_test_fail_alloc). */
+void *lcl_alloc(size_t bytes); /* zeroed */
 void *lcl_realloc(void *old, size_t bytes);
 char *lcl_strdup(const char *s);
-void lcl_free(void *p);                                          /* NULL is fine */
-void lcl_test_fail_alloc(int64_t nth);                           /* <0: never (default) */
-int64_t lcl_test_alloc_live(void);                               /* allocations not yet freed */
-int64_t lcl_test_alloc_count(void);                              /* allocations made so far, failed ones too */
+void lcl_free(void *p);                /* NULL is fine */
+void lcl_test_fail_alloc(int64_t nth); /* <0: never (default) */
+int64_t lcl_test_alloc_live(void);     /* allocations not yet freed */
+int64_t lcl_test_alloc_count(void);    /* allocations made so far, failed ones too */
 
 /* Arena: many small blocks freed together. Zeroed memory, 16-byte aligned. */
 typedef struct lcl_arena lcl_arena;
@@ -48,10 +50,13 @@ char *lcl_arena_strdup(lcl_arena *a, const char *s);
 char *lcl_arena_printf(lcl_arena *a, const char *fmt, ...) LCL_PRINTF(2, 3);
 void lcl_arena_destroy(lcl_arena *a);
 
-/* Growing array: LCL_PUSH(v, value) with struct { T *data; size_t n, cap; } v; false when out of memory. */
+/* Growing array: LCL_PUSH(v, value) with struct { T *data; size_t n, cap; } v; false when out of
+ * memory. */
 bool lcl_grow(void **data, size_t *cap, size_t need, size_t elem);
-#define LCL_PUSH(v, value)                                                                                           \
-  (lcl_grow((void **)&(v)->data, &(v)->cap, (v)->n + 1, sizeof *(v)->data) ? ((v)->data[(v)->n++] = (value), true) : false)
+#define LCL_PUSH(v, value)                                                                         \
+  (lcl_grow((void **)&(v)->data, &(v)->cap, (v)->n + 1, sizeof *(v)->data)                         \
+       ? ((v)->data[(v)->n++] = (value), true)                                                     \
+       : false)
 
 /* String builder. After a failed allocation every later call is ignored and lcl_str_ok is false. */
 typedef struct lcl_str {
@@ -68,9 +73,12 @@ void lcl_str_free(lcl_str *s);
 void lcl_hash_hex(const void *data, size_t n, char out[33]);
 
 /* Files. */
-lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n); /* +1 zero byte; caller lcl_free()s */
-lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n);       /* temp, fsync, rename */
-/* The same without waiting for the disk: for what can be made again. A crash of the machine may leave it torn. */
+lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data,
+                         size_t *n); /* +1 zero byte; caller lcl_free()s */
+lcl_status lcl_file_write_atomic(const char *path, const void *data,
+                                 size_t n); /* temp, fsync, rename */
+/* The same without waiting for the disk: for what can be made again. A crash of the machine may
+ * leave it torn. */
 lcl_status lcl_file_replace(const char *path, const void *data, size_t n);
 lcl_status lcl_mkdirs(const char *path);
 bool lcl_file_exists(const char *path);

@@ -26,15 +26,16 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
   *n = 0;
   for (;;) {
     /* One byte more than the file, for the terminator and to see the end without growing again. */
-    if (!lcl_grow((void **)data, &cap, LCL_MAX(*n + 2, (size_t)4096), 1)) return LCL_ERR_HOST_MEMORY;
+    if (!lcl_grow((void **)data, &cap, LCL_MAX(*n + 2, (size_t)4096), 1))
+      return LCL_ERR_HOST_MEMORY;
     ssize_t got = read(fd, *data + *n, cap - *n - 1);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return lcl_fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno));
     if (got == 0) break;
     *n += (size_t)got;
     if (*n > max_bytes)
-      return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most", path,
-                      max_bytes);
+      return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
+                      path, max_bytes);
   }
   (*data)[*n] = 0;
   return LCL_OK;
@@ -71,7 +72,8 @@ static bool write_all(int fd, const char *data, size_t n) {
 static lcl_status replace(const char *path, const void *data, size_t n, bool durable) {
   static atomic_uint serial;
   lcl_str temp = { 0 };
-  /* The name is unique among processes and threads, so that two writers never share a temporary file. */
+  /* The name is unique among processes and threads, so that two writers never share a temporary
+   * file. */
   lcl_str_add(&temp, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
   if (!lcl_str_ok(&temp)) return lcl_str_free(&temp), LCL_ERR_HOST_MEMORY;
   int fd = open(temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -17,8 +17,9 @@ static double dot(const double *a, const double *b, int n) {
   return sum;
 }
 
-/* Turns column k below the diagonal into (alpha, 0, ...) by the reflection H = I - beta v v^T on both sides
- * of the trailing block. v (n-k-1) is left in v[]; returns beta (0: nothing to do). work: n. */
+/* Turns column k below the diagonal into (alpha, 0, ...) by the reflection H = I - beta v v^T on
+ * both sides of the trailing block. v (n-k-1) is left in v[]; returns beta (0: nothing to do).
+ * work: n. */
 static double reflect(double *a, int n, int k, double *v, double *work, double *alpha) {
   int m = n - k - 1;
   double *block = a + (size_t)(k + 1) * (size_t)n + (size_t)(k + 1), norm = 0;
@@ -44,13 +45,14 @@ static lcl_status tridiagonalise(double *a, double *z, double *d, double *e, int
   double *v = lcl_alloc(2 * (size_t)n * sizeof *v), *work = v + n;
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (int k = 0; k + 1 < n; k++) {
-    double beta =
-        k + 2 < n ? reflect(a, n, k, v, work, &e[k]) : (e[k] = a[(size_t)(k + 1) * (size_t)n + (size_t)k], 0);
+    double beta = k + 2 < n ? reflect(a, n, k, v, work, &e[k])
+                            : (e[k] = a[(size_t)(k + 1) * (size_t)n + (size_t)k], 0);
     if (beta == 0) continue;
     int m = n - k - 1;
     double *rows = z + (size_t)(k + 1) * (size_t)n; /* z = H z */
     memset(work, 0, (size_t)n * sizeof *work);
-    for (int i = 0; i < m; i++) subtract_scaled(work, rows + (size_t)i * (size_t)n, -beta * v[i], n);
+    for (int i = 0; i < m; i++)
+      subtract_scaled(work, rows + (size_t)i * (size_t)n, -beta * v[i], n);
     for (int i = 0; i < m; i++) subtract_scaled(rows + (size_t)i * (size_t)n, work, v[i], n);
   }
   for (int k = 0; k < n; k++) d[k] = a[(size_t)k * (size_t)n + (size_t)k];
@@ -94,8 +96,8 @@ static void ql_sweep(double *d, double *e, double *z, int n, int l, int m) {
 }
 
 static lcl_status diagonalise(double *d, double *e, double *z, int n) {
-  double largest =
-      0; /* what is below its rounding error is zero; singular matrices would never converge otherwise */
+  double largest = 0; /* what is below its rounding error is zero; singular matrices would never
+                         converge otherwise */
   e[n - 1] = 0;
   for (int i = 0; i < n; i++) {
     if (!isfinite(d[i]) || !isfinite(e[i]))
@@ -148,9 +150,9 @@ lcl_status lcl_eigen_symmetric(double *a, double *value, int n) {
   return status;
 }
 
-/* Makes columns p and q of u orthogonal; the same rotation on v. False when they already are. Both are kept
- * transposed: row p is column p. Columns whose square is at most `dust` are what rounding leaves of a zero
- * singular value, and have no direction. */
+/* Makes columns p and q of u orthogonal; the same rotation on v. False when they already are. Both
+ * are kept transposed: row p is column p. Columns whose square is at most `dust` are what rounding
+ * leaves of a zero singular value, and have no direction. */
 static bool orthogonalise(double *up, double *uq, double *vp, double *vq, int n, double dust) {
   double a = dot(up, up, n), b = dot(uq, uq, n), c = dot(up, uq, n);
   if (fabs(c) <= n * DBL_EPSILON * sqrt(a * b) || fmin(a, b) <= dust) return false;
@@ -209,9 +211,11 @@ lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int 
   }
   if (busy) {
     lcl_free(ut);
-    return lcl_fail(LCL_ERR_NUMERIC, "singular values did not converge; the matrix may hold NaN or Inf");
+    return lcl_fail(LCL_ERR_NUMERIC,
+                    "singular values did not converge; the matrix may hold NaN or Inf");
   }
-  for (int i = 0; i < n; i++) s[i] = sqrt(dot(ut + (size_t)i * (size_t)n, ut + (size_t)i * (size_t)n, n));
+  for (int i = 0; i < n; i++)
+    s[i] = sqrt(dot(ut + (size_t)i * (size_t)n, ut + (size_t)i * (size_t)n, n));
   /* Descending; equal moves for both, since both are sorted by the same values. */
   double *again = lcl_alloc((size_t)n * sizeof *again);
   if (!again) {

@@ -1,16 +1,17 @@
-/* Dense linear algebra on the host, double precision, for whitening, principal components and hashing
- * baselines. */
+/* Dense linear algebra on the host, double precision, for whitening, principal components and
+ * hashing baselines. */
 #ifndef LCL_LINALG_H
 #define LCL_LINALG_H
 
 #include "base/base.h"
 
-/* Symmetric n x n matrix a = sum_k value[k] v_k v_k^T. Row k of a becomes v_k (orthonormal), values in
- * descending order. Householder reduction to tridiagonal form, then implicit QL; O(n^3). LCL_ERR_NUMERIC if
- * it does not converge (NaN). */
+/* Symmetric n x n matrix a = sum_k value[k] v_k v_k^T. Row k of a becomes v_k (orthonormal), values
+ * in descending order. Householder reduction to tridiagonal form, then implicit QL; O(n^3).
+ * LCL_ERR_NUMERIC if it does not converge (NaN). */
 lcl_status lcl_eigen_symmetric(double *a, double *value, int n);
 
-/* Singular value decomposition of the n x n matrix a = u diag(s) vt by one-sided Jacobi, for small n. */
+/* Singular value decomposition of the n x n matrix a = u diag(s) vt by one-sided Jacobi, for small
+ * n. */
 lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int n);
 
 /* Random orthogonal n x n matrix: Gram-Schmidt on normal numbers of (seed, stream). */

@@ -1,4 +1,5 @@
-/* Heap, arena, growing arrays and strings. Tests make the n-th allocation fail and count what is still alive. */
+/* Heap, arena, growing arrays and strings. Tests make the n-th allocation fail and count what is
+ * still alive. */
 #include "base/base.h"
 
 #include <stdatomic.h>

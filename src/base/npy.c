@@ -1,5 +1,5 @@
-/* Reads and writes .npy: magic "\x93NUMPY", version, header length, a Python dictionary as text, then the
- * elements. */
+/* Reads and writes .npy: magic "\x93NUMPY", version, header length, a Python dictionary as text,
+ * then the elements. */
 #include "base/npy.h"
 
 /* Refuse rather than allocate: larger than any array this project handles. */
@@ -11,8 +11,9 @@ static const struct type_row {
   size_t size;
   const char *name;
 } types[] = {
-  { LCL_NPY_F32, "f4", 4, "float32" }, { LCL_NPY_F64, "f8", 8, "float64" }, { LCL_NPY_I32, "i4", 4, "int32" },
-  { LCL_NPY_I64, "i8", 8, "int64" },   { LCL_NPY_U8, "u1", 1, "uint8" },    { LCL_NPY_BOOL, "b1", 1, "bool" },
+  { LCL_NPY_F32, "f4", 4, "float32" }, { LCL_NPY_F64, "f8", 8, "float64" },
+  { LCL_NPY_I32, "i4", 4, "int32" },   { LCL_NPY_I64, "i8", 8, "int64" },
+  { LCL_NPY_U8, "u1", 1, "uint8" },    { LCL_NPY_BOOL, "b1", 1, "bool" },
 };
 
 size_t lcl_npy_type_size(lcl_npy_type type) {
@@ -117,17 +118,20 @@ static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
       h->swapped = order == '>' && types[i].size > 1;
       return LCL_OK;
     }
-  return lcl_fail(LCL_ERR_TYPE,
-                  "%s: elements of type '%s'; float32, float64, int32, int64, uint8 or bool were expected",
-                  name, h->descr);
+  return lcl_fail(
+      LCL_ERR_TYPE,
+      "%s: elements of type '%s'; float32, float64, int32, int64, uint8 or bool were expected",
+      name, h->descr);
 }
 
 /* Where the header lies, from the ten or twelve bytes in front of it. */
 static lcl_status find_header(const unsigned char *b, size_t n, const char *name, header *h) {
-  if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0) return lcl_fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
+  if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
   if (b[6] < 1 || b[6] > 3)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: version %d.%d of the .npy format; 1.0 to 3.0 were expected", name,
-                    b[6], b[7]);
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%s: version %d.%d of the .npy format; 1.0 to 3.0 were expected", name, b[6],
+                    b[7]);
   const size_t start = b[6] == 1 ? 10 : 12;
   if (n < start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short", name);
   size_t length = (size_t)b[8] | (size_t)b[9] << 8;
@@ -177,15 +181,17 @@ lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy 
   LCL_TRY(find_header(bytes, n, name, &h));
   if (!parse_dictionary(&h, &a))
     return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: the header is not a .npy header of an array with at most %d dimensions", name,
-                    LCL_NPY_MAX_RANK);
+                    "%s: the header is not a .npy header of an array with at most %d dimensions",
+                    name, LCL_NPY_MAX_RANK);
   LCL_TRY(parse_type(&h, name, &a));
-  if (!measure(&a, &need)) return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
+  if (!measure(&a, &need))
+    return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
   const unsigned char *from = (const unsigned char *)h.end;
-  const size_t rest = n - (size_t)(from - (const unsigned char *)bytes), size = lcl_npy_type_size(a.type);
+  const size_t rest = n - (size_t)(from - (const unsigned char *)bytes),
+               size = lcl_npy_type_size(a.type);
   if (rest != need)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes of elements, the header's shape needs %zu%s", name, rest,
-                    need, rest < need ? " (cut short)" : "");
+    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes of elements, the header's shape needs %zu%s",
+                    name, rest, need, rest < need ? " (cut short)" : "");
   a.data = lcl_alloc(need + 1);
   if (!a.data) return LCL_ERR_HOST_MEMORY;
   if (h.fortran && a.rank > 1)
@@ -227,15 +233,16 @@ lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const in
                          const void *data) {
   lcl_str s = { 0 }, dictionary = { 0 };
   size_t bytes = lcl_npy_type_size(type);
-  lcl_str_add(&dictionary, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", bytes > 1 ? '<' : '|',
-              types[type].descr);
+  lcl_str_add(&dictionary, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+              bytes > 1 ? '<' : '|', types[type].descr);
   for (int i = 0; i < rank; i++) {
     lcl_str_add(&dictionary, "%s%lld%s", i ? " " : "", (long long)dim[i],
                 rank == 1 || i < rank - 1 ? "," : "");
     if (!lcl_mul_size(bytes, (size_t)dim[i], &bytes)) dictionary.failed = true;
   }
   lcl_str_add(&dictionary, "), }");
-  while (lcl_str_ok(&dictionary) && (dictionary.n + 11) % 64 != 0) lcl_str_append(&dictionary, " ", 1);
+  while (lcl_str_ok(&dictionary) && (dictionary.n + 11) % 64 != 0)
+    lcl_str_append(&dictionary, " ", 1);
   lcl_str_append(&dictionary, "\n", 1);
   const char head[10] = {
     '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, (char)(dictionary.n & 255), (char)(dictionary.n >> 8)

@@ -25,8 +25,8 @@ typedef struct lcl_npy {
   void *data;   /* row-major, in the host's byte order, whatever the file's was */
 } lcl_npy;
 
-/* Reads an array; lcl_npy_free it. A file that is cut short, has bytes left over, or holds a type or a rank
- * that is not among the above is refused (LCL_ERR_FORMAT, LCL_ERR_TYPE). */
+/* Reads an array; lcl_npy_free it. A file that is cut short, has bytes left over, or holds a type
+ * or a rank that is not among the above is refused (LCL_ERR_FORMAT, LCL_ERR_TYPE). */
 lcl_status lcl_npy_read(const char *path, lcl_npy *out);
 /* The same from memory; name is for messages. */
 lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out);
@@ -35,6 +35,7 @@ void lcl_npy_free(lcl_npy *a);
 double lcl_npy_get(const lcl_npy *a, size_t i);
 
 /* Writes version 1.0, little-endian, C order; atomically. */
-lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim, const void *data);
+lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
+                         const void *data);
 
 #endif

@@ -32,7 +32,8 @@ void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t b
   int started = 0;
   int64_t want = LCL_MIN((int64_t)sysconf(_SC_NPROCESSORS_ONLN), (n + j.piece - 1) / j.piece) - 1;
   /* Where a thread cannot be had, the others do its share. */
-  while (started < LCL_MIN(want, MAX_THREADS) && pthread_create(&thread[started], NULL, work, &j) == 0)
+  while (started < LCL_MIN(want, MAX_THREADS) &&
+         pthread_create(&thread[started], NULL, work, &j) == 0)
     started++;
   work(&j);
   while (started > 0) pthread_join(thread[--started], NULL);

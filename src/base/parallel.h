@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* fn(user, begin, end) over [0,n) in pieces of at most `piece`, on all processors, in any order; ends when
- * all are done. Threads that cannot be had leave their share to the others. */
+/* fn(user, begin, end) over [0,n) in pieces of at most `piece`, on all processors, in any order;
+ * ends when all are done. Threads that cannot be had leave their share to the others. */
 void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
                       void *user);
 

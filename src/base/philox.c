@@ -47,18 +47,20 @@ void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out
     if (i % 4 == 0) block(seed, stream, step, i / 4, bits);
     size_t pair = i % 4 / 2 * 2;
     /* (0,1] so that the logarithm is finite. */
-    double u1 = (double)((bits[pair] >> 8) + 1) * 0x1p-24, u2 = (double)(bits[pair + 1] >> 8) * 0x1p-24;
+    double u1 = (double)((bits[pair] >> 8) + 1) * 0x1p-24,
+           u2 = (double)(bits[pair + 1] >> 8) * 0x1p-24;
     double r = sqrt(-2.0 * log(u1)), angle = 2.0 * 3.14159265358979323846 * u2;
     out[i] = (float)(r * (i % 2 == 0 ? cos(angle) : sin(angle)));
   }
 }
 
-void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out, uint32_t n) {
+void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
+                            uint32_t n) {
   uint64_t index = 0;
   for (uint32_t i = 0; i < n; i++) out[i] = i;
   for (uint32_t left = n; left > 1; left--) {
-    /* Lemire's bounded draw: the upper half of bits*left, rejecting the few bits that would favour some
-     * values. */
+    /* Lemire's bounded draw: the upper half of bits*left, rejecting the few bits that would favour
+     * some values. */
     uint64_t product;
     do {
       product = (uint64_t)lcl_philox_bits(seed, stream, step, index++) * left;

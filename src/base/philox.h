@@ -1,12 +1,13 @@
-/* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
- * 3").
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+ * easy as 1, 2, 3").
  *
- * A number is a pure function of (seed, stream, step, index), so that a host loop, any device and any order
- * of work-items draw the same ones; cl/random.cl holds the same generator. Key: the seed's two halves.
- * Counter: {index / 4, stream, step_lo, step_hi}; one block gives the numbers of four consecutive indices.
+ * A number is a pure function of (seed, stream, step, index), so that a host loop, any device and
+ * any order of work-items draw the same ones; cl/random.cl holds the same generator. Key: the
+ * seed's two halves. Counter: {index / 4, stream, step_lo, step_hi}; one block gives the numbers of
+ * four consecutive indices.
  *
- * Streams: a graph's random nodes use 0, 1, 2... in the order they were made, on the seed of its "<name>.rng"
- * state. */
+ * Streams: a graph's random nodes use 0, 1, 2... in the order they were made, on the seed of its
+ * "<name>.rng" state. */
 #ifndef LCL_PHILOX_H
 #define LCL_PHILOX_H
 
@@ -24,16 +25,18 @@ static inline float lcl_bits_to_uniform(uint32_t bits) {
   return (float)(bits >> 8) * 0x1p-24f;
 }
 
-/* n numbers at indices 0..n-1. Uniform: equal to the device's bit for bit. Normal: mean 0, deviation 1 by
- * Box-Muller on the pairs of indices (2k, 2k+1); equal to the device's to the rounding of its log, sqrt, sin
- * and cos. */
+/* n numbers at indices 0..n-1. Uniform: equal to the device's bit for bit. Normal: mean 0,
+ * deviation 1 by Box-Muller on the pairs of indices (2k, 2k+1); equal to the device's to the
+ * rounding of its log, sqrt, sin and cos. */
 void lcl_philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
 void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
 
 /* A uniform random order of 0..n-1 (Fisher-Yates, without modulo bias). */
-void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out, uint32_t n);
+void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
+                            uint32_t n);
 
-/* A stream number for a name (a variable's, a data set's), well away from the small numbers of graph nodes. */
+/* A stream number for a name (a variable's, a data set's), well away from the small numbers of
+ * graph nodes. */
 uint32_t lcl_philox_stream(const char *name);
 
 #endif

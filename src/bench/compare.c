@@ -48,14 +48,17 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
   if (!cJSON_IsArray(list) || !cJSON_IsObject(device) ||
       strcmp(text_of(root, "schema"), "latentcl-bench-1") != 0)
     return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)", path);
+                    "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)",
+                    path);
   snprintf(f.path, sizeof f.path, "%s", path);
   snprintf(f.device, sizeof f.device, "%s", text_of(device, "name"));
-  snprintf(f.driver, sizeof f.driver, "%s %s", text_of(device, "platform"), text_of(device, "driver"));
+  snprintf(f.driver, sizeof f.driver, "%s %s", text_of(device, "platform"),
+           text_of(device, "driver"));
   snprintf(f.clock, sizeof f.clock, "%s", text_of(device, "clock"));
   f.peak_gflops = num(peaks, "gflops", 0);
   f.peak_gbps = num(peaks, "gbps", 0);
-  f.cache_gbps = num(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(peaks, "levels"), 0), "gbps", 0);
+  f.cache_gbps = num(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(peaks, "levels"), 0),
+                     "gbps", 0);
   lcl_status st = read_rows(list, path, &f);
   if (st == LCL_OK && !LCL_PUSH(out, f)) st = LCL_ERR_HOST_MEMORY;
   if (st != LCL_OK) lcl_free(f.rows);
@@ -155,7 +158,8 @@ lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lc
         lcl_str_add(s, " %14s", "-");
       else
         lcl_str_add(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
-      if (f == n - 1 && b) slower = b->verified < 0 || (threshold > 0 && r > 0 && r < 1 / (1 + threshold));
+      if (f == n - 1 && b)
+        slower = b->verified < 0 || (threshold > 0 && r > 0 && r < 1 / (1 + threshold));
       if (b && b->verified < 0) lcl_str_add(s, " WRONG");
     }
     if (slower) ++*regressions;

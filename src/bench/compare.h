@@ -9,7 +9,8 @@ typedef struct lcl_result {
   char name[64], unit[16];
   char algorithm[96];
   double seconds, spread; /* median and its deviation; < 0: not measured */
-  double value; /* with a unit: larger is better for rates (a unit with a slash), smaller for the others */
+  double value; /* with a unit: larger is better for rates (a unit with a slash), smaller for the
+                   others */
   double gflops, gbps, intensity; /* useful GFLOP/s, GB/s, FLOP a byte */
   double roofline;                /* percent; < 0: not measured */
   int verified;                   /* 1: right, -1: wrong, 0: not looked at */
@@ -18,7 +19,8 @@ typedef struct lcl_result {
 /* The results of one device. */
 typedef struct lcl_result_file {
   char path[128], device[128], driver[192], clock[96];
-  double peak_gflops, peak_gbps, cache_gbps; /* of main memory and of the fastest cache; 0: not measured */
+  double peak_gflops, peak_gbps,
+      cache_gbps; /* of main memory and of the fastest cache; 0: not measured */
   lcl_result *rows;
   size_t n;
 } lcl_result_file;
@@ -37,12 +39,13 @@ void lcl_results_free(lcl_result_files *files);
 /* One set (schema latentcl-bench-set-1) from the texts of lcl_bench_json; free with free(). */
 lcl_status lcl_results_join(char *const *texts, size_t n, char **set);
 
-/* The workload of this name, or NULL. How many times faster b is than a; < 0 where one is missing. */
+/* The workload of this name, or NULL. How many times faster b is than a; < 0 where one is missing.
+ */
 const lcl_result *lcl_result_find(const lcl_result_file *f, const char *name);
 double lcl_result_speedup(const lcl_result *a, const lcl_result *b);
-/* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is faster).
- * regressions counts rows where the last file is slower than the first by more than threshold (0.05: 5 %), or
- * wrong. */
+/* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is
+ * faster). regressions counts rows where the last file is slower than the first by more than
+ * threshold (0.05: 5 %), or wrong. */
 lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lcl_str *text,
                              size_t *regressions);
 /* A self-contained page: figures, bars of times and a roofline plot a device. */

@@ -1,10 +1,11 @@
-/* The page of a comparison: what was measured where, each device's roofline with its workloads on it, times
- * as bars, and every figure. Inline SVG only, nothing from outside. */
+/* The page of a comparison: what was measured where, each device's roofline with its workloads on
+ * it, times as bars, and every figure. Inline SVG only, nothing from outside. */
 #include <math.h>
 
 #include "bench/compare.h"
 
-static const char *const colours[] = { "#2b6cb0", "#c05621", "#2f855a", "#805ad5", "#b83280", "#718096" };
+static const char *const colours[] = { "#2b6cb0", "#c05621", "#2f855a",
+                                       "#805ad5", "#b83280", "#718096" };
 static const char *colour(size_t i) {
   return colours[i % LCL_COUNT(colours)];
 }
@@ -38,8 +39,8 @@ static bool timed(const lcl_result *r) {
   return r && !r->unit[0] && r->seconds > 0;
 }
 
-/* Workloads that took time are numbered in the order of the first file; plots refer to the numbers. 0: not in
- * it. */
+/* Workloads that took time are numbered in the order of the first file; plots refer to the numbers.
+ * 0: not in it. */
 static int number_of(const lcl_result_files *files, const char *name) {
   int number = 0;
   for (size_t i = 0; i < files->data[0].n; i++) {
@@ -61,8 +62,10 @@ static void devices(const lcl_result_files *files, lcl_str *s) {
     lcl_str_add(s, "</b><br>");
     escaped(s, d->driver);
     if (d->peak_gflops > 0) {
-      lcl_str_add(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops, d->peak_gbps);
-      if (d->cache_gbps > d->peak_gbps) lcl_str_add(s, ", %.3g GB/s from the nearest cache", d->cache_gbps);
+      lcl_str_add(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops,
+                  d->peak_gbps);
+      if (d->cache_gbps > d->peak_gbps)
+        lcl_str_add(s, ", %.3g GB/s from the nearest cache", d->cache_gbps);
       lcl_str_add(s, " (measured in the same run)");
     }
     lcl_str_add(s, "<br><small>");
@@ -116,25 +119,27 @@ static void grid(const plot *p, lcl_str *s) {
                 "text-anchor=\"middle\">%g</text>\n",
                 px(p, v), TOP, BOTTOM, px(p, v), BOTTOM + 15, v);
   for (double v = p->y0; v <= p->y1 * 1.001; v *= 10)
-    lcl_str_add(
-        s,
-        "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-        LEFT, py(p, v), RIGHT, LEFT - 6, py(p, v) + 4, v);
-  lcl_str_add(
-      s,
-      "<text x=\"475\" y=\"%d\" text-anchor=\"middle\">useful FLOP a byte</text>"
-      "<text x=\"18\" y=\"180\" transform=\"rotate(-90 18 180)\" text-anchor=\"middle\">GFLOP/s</text>\n",
-      BOTTOM + 34);
+    lcl_str_add(s,
+                "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" "
+                "text-anchor=\"end\">%g</text>\n",
+                LEFT, py(p, v), RIGHT, LEFT - 6, py(p, v) + 4, v);
+  lcl_str_add(s,
+              "<text x=\"475\" y=\"%d\" text-anchor=\"middle\">useful FLOP a byte</text>"
+              "<text x=\"18\" y=\"180\" transform=\"rotate(-90 18 180)\" "
+              "text-anchor=\"middle\">GFLOP/s</text>\n",
+              BOTTOM + 34);
 }
 
 /* A roof from where it enters the plot: slope of the bandwidth, then the flat of the arithmetic. */
-static void roof(const plot *p, double gbps, double gflops, const char *class, const char *name, lcl_str *s) {
+static void roof(const plot *p, double gbps, double gflops, const char *class, const char *name,
+                 lcl_str *s) {
   const double start = fmax(p->x0, p->y0 / gbps), ridge = gflops / gbps,
                label = fmax(start, fmin(start * 3, ridge));
-  lcl_str_add(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start), py(p, fmin(start * gbps, gflops)));
+  lcl_str_add(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start),
+              py(p, fmin(start * gbps, gflops)));
   if (ridge > start) lcl_str_add(s, "L%.1f %.1f", px(p, ridge), py(p, gflops));
-  lcl_str_add(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n", RIGHT,
-              px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
+  lcl_str_add(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n",
+              RIGHT, px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
 }
 
 static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
@@ -147,7 +152,8 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
   escaped(s, f->device);
   lcl_str_add(s, "</h2>\n<svg viewBox=\"0 0 900 385\" width=\"100%%\" role=\"img\">\n");
   grid(&p, s);
-  if (f->cache_gbps > 1.2 * f->peak_gbps) roof(&p, f->cache_gbps, f->peak_gflops, "roof cache", "cache", s);
+  if (f->cache_gbps > 1.2 * f->peak_gbps)
+    roof(&p, f->cache_gbps, f->peak_gflops, "roof cache", "cache", s);
   roof(&p, f->peak_gbps, f->peak_gflops, "roof", "memory", s);
   lcl_str_add(s, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g GFLOP/s</text>\n", RIGHT,
               py(&p, f->peak_gflops) - 6, f->peak_gflops);
@@ -155,14 +161,15 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
     const lcl_result *r = &f->rows[i];
     const int number = number_of(files, r->name);
     if (!on_plot(r)) continue;
-    lcl_str_add(s,
-                "<g><title>%s: %.3g GFLOP/s at %.3g FLOP a byte</title><circle cx=\"%.1f\" cy=\"%.1f\" "
-                "r=\"5\" fill=\"%s\"%s/>",
-                r->name, r->gflops, r->intensity, px(&p, r->intensity), py(&p, r->gflops), colour(index),
-                r->verified < 0 ? " fill-opacity=\"0.2\"" : "");
+    lcl_str_add(
+        s,
+        "<g><title>%s: %.3g GFLOP/s at %.3g FLOP a byte</title><circle cx=\"%.1f\" cy=\"%.1f\" "
+        "r=\"5\" fill=\"%s\"%s/>",
+        r->name, r->gflops, r->intensity, px(&p, r->intensity), py(&p, r->gflops), colour(index),
+        r->verified < 0 ? " fill-opacity=\"0.2\"" : "");
     if (number)
-      lcl_str_add(s, "<text x=\"%.1f\" y=\"%.1f\" class=\"dot\">%d</text>", px(&p, r->intensity) + 6,
-                  py(&p, r->gflops) - 4, number);
+      lcl_str_add(s, "<text x=\"%.1f\" y=\"%.1f\" class=\"dot\">%d</text>",
+                  px(&p, r->intensity) + 6, py(&p, r->gflops) - 4, number);
     lcl_str_add(s, "</g>\n");
   }
   lcl_str_add(s, "</svg>\n");
@@ -188,11 +195,11 @@ static void bars(const lcl_result_files *files, lcl_str *s) {
   double y = 24;
   for (size_t i = 0; i < first->n; i++) groups += timed(&first->rows[i]);
   const double height = 26 + step * (double)groups;
-  lcl_str_add(
-      s,
-      "<h2>Time of one run <small>(shorter is better; each line is ten times the one before)</small></h2>\n"
-      "<svg viewBox=\"0 0 900 %.0f\" width=\"100%%\" role=\"img\">\n",
-      height);
+  lcl_str_add(s,
+              "<h2>Time of one run <small>(shorter is better; each line is ten times the one "
+              "before)</small></h2>\n"
+              "<svg viewBox=\"0 0 900 %.0f\" width=\"100%%\" role=\"img\">\n",
+              height);
   for (double v = lo; v <= hi * 1.001; v *= 10) {
     char text[32];
     const double x = 260 + log10(v / lo) * scale;
@@ -204,18 +211,19 @@ static void bars(const lcl_result_files *files, lcl_str *s) {
   for (size_t i = 0; i < first->n; i++) {
     const char *name = first->rows[i].name;
     if (!timed(&first->rows[i])) continue;
-    lcl_str_add(s, "<text x=\"252\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", y + 6.0 * (double)n + 3,
-                name);
+    lcl_str_add(s, "<text x=\"252\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+                y + 6.0 * (double)n + 3, name);
     for (size_t f = 0; f < n; f++) {
       const lcl_result *r = lcl_result_find(&first[f], name);
       char text[32];
       if (!timed(r)) continue;
       const double width = fmax(1, log10(r->seconds / lo) * scale), top = y + 12.0 * (double)f;
-      lcl_str_add(s,
-                  "<rect x=\"260\" y=\"%.1f\" width=\"%.1f\" height=\"10\" rx=\"2\" fill=\"%s\"%s/><text "
-                  "x=\"%.1f\" y=\"%.1f\">%s%s</text>\n",
-                  top, width, colour(f), r->verified < 0 ? " fill-opacity=\"0.2\"" : "", 265 + width, top + 9,
-                  time_text(r->seconds, text), r->verified < 0 ? " WRONG" : "");
+      lcl_str_add(
+          s,
+          "<rect x=\"260\" y=\"%.1f\" width=\"%.1f\" height=\"10\" rx=\"2\" fill=\"%s\"%s/><text "
+          "x=\"%.1f\" y=\"%.1f\">%s%s</text>\n",
+          top, width, colour(f), r->verified < 0 ? " fill-opacity=\"0.2\"" : "", 265 + width,
+          top + 9, time_text(r->seconds, text), r->verified < 0 ? " WRONG" : "");
     }
     y += step;
   }
@@ -255,10 +263,12 @@ static void figure_cells(const lcl_result *r, bool detail, lcl_str *s) {
 static void figures(const lcl_result_files *files, lcl_str *s) {
   const lcl_result_file *first = files->data;
   const bool detail = files->n == 1;
-  lcl_str_add(s,
-              "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"left\">workload</th>");
+  lcl_str_add(
+      s,
+      "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"left\">workload</th>");
   for (size_t f = 0; f < files->n; f++)
-    lcl_str_add(s, "<th style=\"color:%s\">time</th><th>GFLOP/s</th><th>GB/s</th><th>roofline</th>%s",
+    lcl_str_add(s,
+                "<th style=\"color:%s\">time</th><th>GFLOP/s</th><th>GB/s</th><th>roofline</th>%s",
                 colour(f),
                 f        ? "<th>x faster</th>"
                 : detail ? "<th class=\"left\">most of the arithmetic</th>"
@@ -281,34 +291,39 @@ static void figures(const lcl_result_files *files, lcl_str *s) {
     }
     lcl_str_add(s, "</tr>\n");
   }
-  lcl_str_add(s, "</table></div>\n<p><small>Median of the steady state &plusmn; median absolute deviation; "
-                 "&#10003;: equal to the double-precision "
-                 "reference within its error bound. GFLOP/s and GB/s count the useful arithmetic and the "
-                 "bytes that must move, from shapes. "
-                 "Roofline: the shortest time that the device's measured peaks allow, as a part of the "
-                 "median.</small></p>\n");
+  lcl_str_add(
+      s, "</table></div>\n<p><small>Median of the steady state &plusmn; median absolute deviation; "
+         "&#10003;: equal to the double-precision "
+         "reference within its error bound. GFLOP/s and GB/s count the useful arithmetic and the "
+         "bytes that must move, from shapes. "
+         "Roofline: the shortest time that the device's measured peaks allow, as a part of the "
+         "median.</small></p>\n");
 }
 
 lcl_status lcl_results_html(const lcl_result_files *files, lcl_str *s) {
   lcl_str_add(
-      s, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width\">\n"
-         "<title>LatentCL benchmark</title>\n<style>\n:root{color-scheme:light "
-         "dark;--fg:#1a202c;--bg:#fff;--grid:#e2e8f0;--fill:#bee3f8}\n"
-         "@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#171923;--grid:#2d3748;--fill:#2c5282}}\n"
-         "body{font:15px/1.5 "
-         "system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1020px;margin:2rem "
-         "auto;padding:0 1rem}\n"
-         "svg text{font-size:11px;fill:var(--fg)}svg .dot{font-size:9px}.grid{stroke:var(--grid)}\n"
-         ".roof{fill:none;stroke:var(--fg);stroke-width:1.5}.cache{stroke-dasharray:5 "
-         "4}h2{margin-top:2rem}h2 small{font-weight:normal;font-size:.8rem}\n"
-         ".cards{display:flex;flex-wrap:wrap;gap:1rem}.card{border-left:4px solid;padding:.2rem .8rem;flex:1 "
-         "1 20rem}\n"
-         ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%%}td,th{padding:."
-         "15rem .5rem;text-align:right;white-space:nowrap;"
-         "border-bottom:1px solid var(--grid)}.left{text-align:left}\n"
-         ".bar{background:linear-gradient(to right,var(--fill) var(--part),transparent var(--part))}\n"
-         "</style>\n<h1>LatentCL benchmark</h1>\n");
+      s,
+      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">\n"
+      "<title>LatentCL benchmark</title>\n<style>\n:root{color-scheme:light "
+      "dark;--fg:#1a202c;--bg:#fff;--grid:#e2e8f0;--fill:#bee3f8}\n"
+      "@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#171923;--grid:#2d3748;--fill:#"
+      "2c5282}}\n"
+      "body{font:15px/1.5 "
+      "system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1020px;margin:2rem "
+      "auto;padding:0 1rem}\n"
+      "svg text{font-size:11px;fill:var(--fg)}svg .dot{font-size:9px}.grid{stroke:var(--grid)}\n"
+      ".roof{fill:none;stroke:var(--fg);stroke-width:1.5}.cache{stroke-dasharray:5 "
+      "4}h2{margin-top:2rem}h2 small{font-weight:normal;font-size:.8rem}\n"
+      ".cards{display:flex;flex-wrap:wrap;gap:1rem}.card{border-left:4px solid;padding:.2rem "
+      ".8rem;flex:1 "
+      "1 20rem}\n"
+      ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%%}td,th{"
+      "padding:."
+      "15rem .5rem;text-align:right;white-space:nowrap;"
+      "border-bottom:1px solid var(--grid)}.left{text-align:left}\n"
+      ".bar{background:linear-gradient(to right,var(--fill) var(--part),transparent var(--part))}\n"
+      "</style>\n<h1>LatentCL benchmark</h1>\n");
   devices(files, s);
   for (size_t f = 0; f < files->n; f++) roofline(files, f, s);
   bars(files, s);

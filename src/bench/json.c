@@ -1,12 +1,13 @@
 /* The benchmark's JSON. Schema "latentcl-bench-1", one device:
  *   schema, version (of LatentCL)
- *   device: {name, vendor, driver, version (of OpenCL), platform, compute_units, libraries: [...], clock}
- *   peaks: {gflops, gbps, levels: [{mbytes, gbps}]}   the roofline: bandwidth by size of the working set
- * (absent: not measured) results: [{name, suite, command (repeats it), algorithm, seconds: {cold_compile,
- * cached_compile, compile, first, median, mad, best, enqueue, device}, runs, gflop, mbytes, gflops, gbps,
- * roofline_percent, memory_bytes, launches, verified, error (1: all that is allowed), value, unit}] Members
- * that were not measured are absent; verified is absent unless --verify was given and there is a reference.
- * Several devices: schema "latentcl-bench-set-1", runs: [one object like the above a device]. */
+ *   device: {name, vendor, driver, version (of OpenCL), platform, compute_units, libraries: [...],
+ * clock} peaks: {gflops, gbps, levels: [{mbytes, gbps}]}   the roofline: bandwidth by size of the
+ * working set (absent: not measured) results: [{name, suite, command (repeats it), algorithm,
+ * seconds: {cold_compile, cached_compile, compile, first, median, mad, best, enqueue, device},
+ * runs, gflop, mbytes, gflops, gbps, roofline_percent, memory_bytes, launches, verified, error (1:
+ * all that is allowed), value, unit}] Members that were not measured are absent; verified is absent
+ * unless --verify was given and there is a reference. Several devices: schema
+ * "latentcl-bench-set-1", runs: [one object like the above a device]. */
 #include <cjson/cJSON.h>
 
 #include "bench/bench.h"
@@ -21,8 +22,8 @@ static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   char command[192];
   cJSON_AddStringToObject(o, "name", r->name);
   cJSON_AddStringToObject(o, "suite", r->suite);
-  snprintf(command, sizeof command, "latentcl bench %s --device %d:%d%s", r->name, caps->platform_index,
-           caps->device_index, r->verified ? " --verify" : "");
+  snprintf(command, sizeof command, "latentcl bench %s --device %d:%d%s", r->name,
+           caps->platform_index, caps->device_index, r->verified ? " --verify" : "");
   cJSON_AddStringToObject(o, "command", command);
   if (r->unit[0]) {
     number(o, "value", r->value);
@@ -90,8 +91,8 @@ static cJSON *peaks_json(const lcl_bench_peaks *peaks) {
   return p;
 }
 
-lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows, size_t n,
-                          char **text) {
+lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows,
+                          size_t n, char **text) {
   const lcl_caps *caps = lcl_context_caps(ctx);
   cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");

@@ -9,13 +9,15 @@ enum { ITEMS = 16, MAX_ROUNDS = 101 };
 /* ---- recorded command buffers, by the extension's own functions ---- */
 
 typedef void *command_buffer;
-typedef command_buffer(CL_API_CALL *create_fn)(cl_uint, const cl_command_queue *, const cl_ulong *, cl_int *);
+typedef command_buffer(CL_API_CALL *create_fn)(cl_uint, const cl_command_queue *, const cl_ulong *,
+                                               cl_int *);
 typedef cl_int(CL_API_CALL *buffer_fn)(command_buffer);
 typedef cl_int(CL_API_CALL *enqueue_fn)(cl_uint, cl_command_queue *, command_buffer, cl_uint,
                                         const cl_event *, cl_event *);
-typedef cl_int(CL_API_CALL *kernel_fn)(command_buffer, cl_command_queue, const cl_ulong *, cl_kernel, cl_uint,
-                                       const size_t *, const size_t *, const size_t *, cl_uint,
-                                       const cl_uint *, cl_uint *, void **);
+typedef cl_int(CL_API_CALL *kernel_fn)(command_buffer, cl_command_queue, const cl_ulong *,
+                                       cl_kernel, cl_uint, const size_t *, const size_t *,
+                                       const size_t *, cl_uint, const cl_uint *, cl_uint *,
+                                       void **);
 
 typedef struct recorder {
   create_fn create;
@@ -37,8 +39,8 @@ typedef struct lab {
 
 static void *extension(lab *l, const char *name) {
   cl_platform_id platform = NULL;
-  if (clGetDeviceInfo(lcl_context_cl_device(l->ctx), CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) !=
-      CL_SUCCESS)
+  if (clGetDeviceInfo(lcl_context_cl_device(l->ctx), CL_DEVICE_PLATFORM, sizeof platform, &platform,
+                      NULL) != CL_SUCCESS)
     return NULL;
   return clGetExtensionFunctionAddressForPlatform(platform, name);
 }
@@ -113,8 +115,8 @@ static lcl_status fill_list(lab *l) {
                           .ranges = &range,
                           .n_ranges = 1 };
     cl_int err = clSetKernelArg(k, 0, sizeof mem, &mem);
-    lcl_status status =
-        err == CL_SUCCESS ? lcl_list_add(l->list, &launch) : lcl_cl_fail(l->ctx, err, "setting an argument");
+    lcl_status status = err == CL_SUCCESS ? lcl_list_add(l->list, &launch)
+                                          : lcl_cl_fail(l->ctx, err, "setting an argument");
     if (status != LCL_OK) return clReleaseKernel(k), status;
   }
   return lcl_list_seal(l->list);
@@ -148,7 +150,8 @@ static lcl_status measure(lab *l, int rounds, lcl_launch_times *out) {
 
 lcl_status lcl_bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out) {
   if (rounds < 1 || rounds > MAX_ROUNDS || launches < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the launch benchmark wants 1 to %d rounds and at least one launch",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "the launch benchmark wants 1 to %d rounds and at least one launch",
                     MAX_ROUNDS);
   lab l = { .ctx = ctx, .launches = launches };
   lcl_status status = prepare(&l);
@@ -164,20 +167,23 @@ lcl_status lcl_bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_l
 
 enum { PER_SOURCE = 10 };
 
-/* Kernels with a loop and some arithmetic; `salt` makes them new to every cache, the driver's too. */
+/* Kernels with a loop and some arithmetic; `salt` makes them new to every cache, the driver's too.
+ */
 static void write_source(lcl_str *s, size_t first, size_t n, unsigned salt) {
   for (size_t k = first; k < first + n; k++)
-    lcl_str_add(s,
-                "__kernel void k%zu(__global const float *x, __global float *y, int n) {\n"
-                "  int i = get_global_id(0);\n"
-                "  float sum = 0.0f;\n"
-                "  for (int j = 0; j < n; j++) sum = mad(x[(i + j * %zu) %% n], %u.5f, sum) * 0.5f;\n"
-                "  if (i < n) y[i] = sum > 0.0f ? exp(-sum) : tanh(sum);\n"
-                "}\n",
-                k, k + 1, salt % 100000);
+    lcl_str_add(
+        s,
+        "__kernel void k%zu(__global const float *x, __global float *y, int n) {\n"
+        "  int i = get_global_id(0);\n"
+        "  float sum = 0.0f;\n"
+        "  for (int j = 0; j < n; j++) sum = mad(x[(i + j * %zu) %% n], %u.5f, sum) * 0.5f;\n"
+        "  if (i < n) y[i] = sum > 0.0f ? exp(-sum) : tanh(sum);\n"
+        "}\n",
+        k, k + 1, salt % 100000);
 }
 
-static lcl_status start_once(const char *device, const lcl_source *sources, size_t kernels, double *seconds) {
+static lcl_status start_once(const char *device, const lcl_source *sources, size_t kernels,
+                             double *seconds) {
   lcl_context *ctx;
   size_t n = (kernels + PER_SOURCE - 1) / PER_SOURCE;
   LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx));

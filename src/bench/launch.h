@@ -6,18 +6,22 @@
 
 typedef struct lcl_launch_times {
   size_t launches;
-  double raw;    /* seconds for plain clEnqueueNDRangeKernel calls on an in-order queue, then clFinish */
-  double replay; /* the same kernels as a launch list */
-  double command_buffer; /* the same as a recorded cl_khr_command_buffer; 0 where the device has none */
+  double
+      raw; /* seconds for plain clEnqueueNDRangeKernel calls on an in-order queue, then clFinish */
+  double replay;         /* the same kernels as a launch list */
+  double command_buffer; /* the same as a recorded cl_khr_command_buffer; 0 where the device has
+                            none */
   double finish;         /* clFinish on an empty queue */
 } lcl_launch_times;
 
-/* Runs `launches` small kernels in each way, the ways in turn, `rounds` times; gives the medians. */
+/* Runs `launches` small kernels in each way, the ways in turn, `rounds` times; gives the medians.
+ */
 lcl_status lcl_bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out);
 
 typedef struct lcl_start_times {
   size_t kernels;
-  double cold; /* seconds to build them with an empty cache (the driver's own cache may still help) */
+  double
+      cold; /* seconds to build them with an empty cache (the driver's own cache may still help) */
   double warm; /* seconds to have them all again in a new context */
 } lcl_start_times;
 

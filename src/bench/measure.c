@@ -46,8 +46,8 @@ static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long cou
   return LCL_OK;
 }
 
-lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user, const lcl_bench_desc *desc,
-                             lcl_bench_row *row) {
+lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
+                             const lcl_bench_desc *desc, lcl_bench_row *row) {
   enum { MOST = 4096 };
   double *times = lcl_alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
   if (!times) return LCL_ERR_HOST_MEMORY;
@@ -80,7 +80,8 @@ static lcl_status run_program(void *program) {
   return lcl_run(program);
 }
 
-lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc, lcl_bench_row *row) {
+lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
+                          lcl_bench_row *row) {
   LCL_TRY(lcl_bench_time_fn(ctx, run_program, p, desc, row));
   if (desc->no_roofline || row->median <= 0) return LCL_OK;
   if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
@@ -182,7 +183,8 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
   LCL_TRY(lcl_bench_compile(o->g, &how, &o->p, row));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
     lcl_status st = c->in[i].data ? feed_array(o->p, c->spec->in[i].name, &c->in[i]) : LCL_OK;
-    if (st == LCL_ERR_ARGUMENT && w->gradient) st = LCL_OK; /* a gradient need not read every input */
+    if (st == LCL_ERR_ARGUMENT && w->gradient)
+      st = LCL_OK; /* a gradient need not read every input */
     LCL_TRY(st);
   }
   return w->gradient ? feed_array(o->p, "grad", &c->grad_out[0]) : LCL_OK;
@@ -202,11 +204,13 @@ static lcl_status op_verify(const lcl_workload *w, lcl_case *c, op_graph *o, lcl
   if (st != LCL_OK) return st;
   st = lcl_case_compare(c, &r, &row->error);
   row->verified = st == LCL_OK ? 1 : -1;
-  return st == LCL_ERR_NUMERIC ? LCL_OK
-                               : st; /* a wrong result is a finding, not a failure of the benchmark */
+  return st == LCL_ERR_NUMERIC
+             ? LCL_OK
+             : st; /* a wrong result is a finding, not a failure of the benchmark */
 }
 
-lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
+lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                        lcl_bench_row *row) {
   lcl_case *c = NULL;
   op_graph o = { 0 };
   lcl_status st = make_case(w, &c);
@@ -225,7 +229,8 @@ size_t lcl_bench_count(void) {
 }
 
 lcl_bench_info lcl_bench_at(size_t i) {
-  return (lcl_bench_info) { lcl_workloads[i].name, lcl_workloads[i].suite, lcl_workloads[i].description };
+  return (lcl_bench_info) { lcl_workloads[i].name, lcl_workloads[i].suite,
+                            lcl_workloads[i].description };
 }
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
@@ -242,8 +247,8 @@ static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_benc
   return w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->run(ctx, w, desc, row);
 }
 
-/* Once more on a context with the profiler, which costs an event a launch and so has no place in the timing
- * itself. */
+/* Once more on a context with the profiler, which costs an event a launch and so has no place in
+ * the timing itself. */
 static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   const lcl_caps *caps = lcl_context_caps(ctx);
   lcl_bench_desc once = { .seconds = 1e-6, .no_roofline = true };
@@ -258,14 +263,15 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   if (st == LCL_OK) st = lcl_profile_rows(profiled, &rows, &n);
   double sum = 0;
   for (size_t i = 0; i < n; i++) sum += rows[i].seconds;
-  if (st == LCL_OK) row->device = sum / (double)(again.runs + 2); /* the first run and one to warm up */
+  if (st == LCL_OK)
+    row->device = sum / (double)(again.runs + 2); /* the first run and one to warm up */
   lcl_free(rows);
   lcl_context_destroy(profiled);
   return st;
 }
 
-/* No reference computes a whole training step. Its products and convolutions are held against theirs one by
- * one, and the step as it is timed against itself without fusion. */
+/* No reference computes a whole training step. Its products and convolutions are held against
+ * theirs one by one, and the step as it is timed against itself without fusion. */
 static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   size_t n;
   lcl_status st = lcl_tune_verify(ctx, w->name, &n);

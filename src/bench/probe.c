@@ -1,4 +1,5 @@
-/* Properties of the device itself: peak arithmetic, transfers, launch cost; memory is in probe_memory.c. */
+/* Properties of the device itself: peak arithmetic, transfers, launch cost; memory is in
+ * probe_memory.c. */
 #include "bench/probe.h"
 
 #include "bench/launch.h"
@@ -15,8 +16,8 @@ lcl_status lcl_probe_run(void *probe) {
   return lcl_list_run(((lcl_probe *)probe)->list, NULL);
 }
 
-lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel, const lcl_probe_arg *args,
-                            int n, size_t global, size_t local) {
+lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel,
+                            const lcl_probe_arg *args, int n, size_t global, size_t local) {
   const lcl_source source = { .file = "probe.cl", .options = options };
   cl_kernel k;
   LCL_TRY(lcl_list_create(p->ctx, &p->list));
@@ -60,14 +61,14 @@ lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds) {
 
 /* ---- arithmetic ---- */
 
-static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, double budget, double *flops,
-                           double *seconds) {
+static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, double budget,
+                           double *flops, double *seconds) {
   enum { CHAINS = 12 }; /* accumulators of the kernel */
   lcl_probe p = { .ctx = ctx };
   size_t local, n = lcl_probe_items(lcl_context_caps(ctx), &local);
   char options[64];
-  snprintf(options, sizeof options, "-DVEC=%d -DFUSED=%d -DREAL=%s%s", vec, lcl_context_caps(ctx)->panel,
-           half ? "half" : "float", half ? " -DUSE_FP16" : "");
+  snprintf(options, sizeof options, "-DVEC=%d -DFUSED=%d -DREAL=%s%s", vec,
+           lcl_context_caps(ctx)->panel, half ? "half" : "float", half ? " -DUSE_FP16" : "");
   lcl_status st = lcl_buffer_create(ctx, n * 64, &p.a);
   cl_mem mem = p.a ? lcl_buffer_mem(p.a) : NULL;
   const float a = 0.999f, b = 0.001f;
@@ -87,8 +88,9 @@ lcl_status lcl_probe_arithmetic(lcl_context *ctx, int vec, bool half, double bud
   enum { FEW = 20, MANY = 50000 }; /* llvmpipe ends loops after 65535 rounds */
   double flops, seconds;
   LCL_TRY(flops_of(ctx, vec, half, FEW, 0, &flops, &seconds));
-  /* As many rounds as take some milliseconds: a simulated device is a thousand times slower than a real one.
-   * Short enough to run undisturbed once in a while on a machine that does other things. */
+  /* As many rounds as take some milliseconds: a simulated device is a thousand times slower than a
+   * real one. Short enough to run undisturbed once in a while on a machine that does other things.
+   */
   for (double rounds = FEW; seconds < 0.001 && rounds < MANY;) {
     rounds = LCL_MIN((double)MANY, LCL_MAX(2 * rounds, rounds * 0.003 / LCL_MAX(seconds, 1e-6)));
     LCL_TRY(flops_of(ctx, vec, half, (int)rounds, budget, &flops, &seconds));
@@ -102,7 +104,8 @@ lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_de
   bool half = w->variant < 0;
   double rate = 0;
   snprintf(row->unit, sizeof row->unit, "GFLOP/s");
-  if (half && !lcl_context_caps(ctx)->fp16) return LCL_OK; /* value stays -1: the device has no halves */
+  if (half && !lcl_context_caps(ctx)->fp16)
+    return LCL_OK; /* value stays -1: the device has no halves */
   LCL_TRY(lcl_probe_arithmetic(ctx, half ? 8 : w->variant, half, desc->seconds, &rate));
   row->value = rate * 1e-9;
   return LCL_OK;
@@ -141,14 +144,15 @@ lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench
   return st;
 }
 
-/* variant: 0 a wait on an idle queue; 1 a kernel enqueued by hand; 2 in a list; 3 list / by hand; 4 in a
- * command buffer. */
+/* variant: 0 a wait on an idle queue; 1 a kernel enqueued by hand; 2 in a list; 3 list / by hand; 4
+ * in a command buffer. */
 lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                             lcl_bench_row *row) {
   lcl_launch_times t;
   (void)desc;
   LCL_TRY(lcl_bench_launch(ctx, 1000, 15, &t));
-  const double each[] = { t.finish * 1e6, t.raw / 1000 * 1e6, t.replay / 1000 * 1e6, t.replay / t.raw,
+  const double each[] = { t.finish * 1e6, t.raw / 1000 * 1e6, t.replay / 1000 * 1e6,
+                          t.replay / t.raw,
                           t.command_buffer > 0 ? t.command_buffer / 1000 * 1e6 : -1 };
   snprintf(row->unit, sizeof row->unit, "%s", w->variant == 3 ? "times" : "us");
   row->value = each[w->variant];

@@ -1,4 +1,5 @@
-/* What the probes of a device share: a launch list with one kernel of cl/probe.cl and its buffers. */
+/* What the probes of a device share: a launch list with one kernel of cl/probe.cl and its buffers.
+ */
 #ifndef LCL_BENCH_PROBE_H
 #define LCL_BENCH_PROBE_H
 
@@ -16,15 +17,15 @@ typedef struct lcl_probe_arg { /* as clSetKernelArg takes it */
 } lcl_probe_arg;
 
 /* Makes the list of one kernel, whose buffers are p->a and p->b (may be NULL), and seals it. */
-lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel, const lcl_probe_arg *args,
-                            int n, size_t global, size_t local);
+lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel,
+                            const lcl_probe_arg *args, int n, size_t global, size_t local);
 lcl_status lcl_probe_run(void *probe); /* an lcl_bench_fn */
 void lcl_probe_free(lcl_probe *p);
 /* Work-items that keep the whole device busy, and how many of them a work-group has. */
 size_t lcl_probe_items(const lcl_caps *caps, size_t *local);
 
-/* Seconds of one run: the shortest of several within about `budget` seconds (at least two, after one to warm
- * up). */
+/* Seconds of one run: the shortest of several within about `budget` seconds (at least two, after
+ * one to warm up). */
 lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds);
 /* Bytes a second when reading (or copying) `bytes` over and over. */
 lcl_status lcl_probe_stream(lcl_context *ctx, bool copy, size_t bytes, double budget, double *rate);

@@ -1,5 +1,5 @@
-/* Memory of the device: bandwidth of working sets that fit its caches and of one that does not, latency,
- * local memory. */
+/* Memory of the device: bandwidth of working sets that fit its caches and of one that does not,
+ * latency, local memory. */
 #include "bench/probe.h"
 
 /* Memory that was never written may not be there yet. */
@@ -8,7 +8,8 @@ static lcl_status zero(lcl_context *ctx, lcl_buffer *b) {
   LCL_TRY(lcl_list_create(ctx, &list));
   const lcl_range all = { b, 0, lcl_buffer_size(b), true };
   lcl_status st = lcl_list_add(
-      list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL, .label = "fill", .ranges = &all, .n_ranges = 1 });
+      list,
+      &(lcl_launch) { .kind = LCL_LAUNCH_FILL, .label = "fill", .ranges = &all, .n_ranges = 1 });
   if (st == LCL_OK) st = lcl_list_seal(list);
   if (st == LCL_OK) st = lcl_list_run(list, NULL);
   if (st == LCL_OK) st = lcl_context_finish(ctx);
@@ -34,7 +35,8 @@ static lcl_status stream_once(lcl_context *ctx, bool copy, size_t bytes, int rou
   const lcl_probe_arg args[6] = { { sizeof a, &a },           { sizeof b, &b },
                                   { sizeof n, &n },           { sizeof per, &per },
                                   { sizeof rounds, &rounds }, { sizeof chunked, &chunked } };
-  if (st == LCL_OK) st = lcl_probe_kernel(&p, NULL, copy ? "copy" : "read_sum", args, 6, items, local);
+  if (st == LCL_OK)
+    st = lcl_probe_kernel(&p, NULL, copy ? "copy" : "read_sum", args, 6, items, local);
   if (st == LCL_OK) st = lcl_probe_best(&p, budget, seconds);
   lcl_probe_free(&p);
   *seconds *= (double)n / ((double)items * per); /* of exactly n vectors */
@@ -42,10 +44,12 @@ static lcl_status stream_once(lcl_context *ctx, bool copy, size_t bytes, int rou
 }
 
 /* Launches of some milliseconds; but llvmpipe silently ends loops after 65535 rounds in all. */
-lcl_status lcl_probe_stream(lcl_context *ctx, bool copy, size_t bytes, double budget, double *rate) {
+lcl_status lcl_probe_stream(lcl_context *ctx, bool copy, size_t bytes, double budget,
+                            double *rate) {
   double seconds;
   const lcl_caps *caps = lcl_context_caps(ctx);
-  size_t local, items = lcl_probe_items(caps, &local), loops = caps->panel ? (size_t)1 << 24 : 60000;
+  size_t local, items = lcl_probe_items(caps, &local),
+                loops = caps->panel ? (size_t)1 << 24 : 60000;
   const int most = (int)LCL_MAX((size_t)1, loops / LCL_MAX(bytes / 64 / items, (size_t)2));
   int rounds = 1;
   LCL_TRY(stream_once(ctx, copy, bytes, 1, 0, &seconds));
@@ -83,7 +87,9 @@ lcl_status lcl_probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_de
   if (local == 1) local = n = 64;
   lcl_status st = lcl_buffer_create(ctx, n * 4, &p.a);
   cl_mem a = p.a ? lcl_buffer_mem(p.a) : NULL;
-  const lcl_probe_arg args[3] = { { sizeof a, &a }, { local * 4, NULL }, { sizeof rounds, &rounds } };
+  const lcl_probe_arg args[3] = { { sizeof a, &a },
+                                  { local * 4, NULL },
+                                  { sizeof rounds, &rounds } };
   if (st == LCL_OK) st = lcl_probe_kernel(&p, NULL, "local_sum", args, 3, n, local);
   if (st == LCL_OK) st = lcl_probe_best(&p, desc->seconds, &seconds);
   lcl_probe_free(&p);
@@ -92,8 +98,8 @@ lcl_status lcl_probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_de
   return st;
 }
 
-/* A chain that visits every cache line of n integers once, in an order that no prefetcher guesses (a
- * full-period congruential generator over the lines). */
+/* A chain that visits every cache line of n integers once, in an order that no prefetcher guesses
+ * (a full-period congruential generator over the lines). */
 static lcl_status upload_chain(lcl_buffer *to, size_t lines) {
   enum { LINE = 16 };
   int *next = lcl_alloc(lines * LINE * sizeof *next);

@@ -10,8 +10,8 @@ double lcl_bench_bandwidth(const lcl_bench_peaks *peaks, double bytes) {
   if (bytes <= peaks->level[0].bytes) return peaks->level[0].rate;
   int i = 1;
   while (bytes > peaks->level[i].bytes) i++;
-  const double part =
-      log(bytes / peaks->level[i - 1].bytes) / log(peaks->level[i].bytes / peaks->level[i - 1].bytes);
+  const double part = log(bytes / peaks->level[i - 1].bytes) /
+                      log(peaks->level[i].bytes / peaks->level[i - 1].bytes);
   return peaks->level[i - 1].rate * pow(peaks->level[i].rate / peaks->level[i - 1].rate, part);
 }
 
@@ -19,8 +19,8 @@ double lcl_bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p) {
   double sum = 0, flops, bytes;
   const char *label;
   for (size_t i = 0; (label = lcl_program_launch(p, i, &flops, &bytes)) != NULL; i++) {
-    /* Useful arithmetic is 36 products for 4 outputs of a 3x3 filter; Winograd's F(2x2,3x3) has to do 16 of
-     * them. */
+    /* Useful arithmetic is 36 products for 4 outputs of a 3x3 filter; Winograd's F(2x2,3x3) has to
+     * do 16 of them. */
     if (strstr(label, " winograd")) flops *= 16.0 / 36;
     sum += fmax(flops / peaks->flops, bytes / lcl_bench_bandwidth(peaks, bytes));
   }

@@ -1,5 +1,5 @@
-/* Drawing pictures from PixelRNN with kept state, and the full forward pass that drawing without state would
- * run for every pixel. */
+/* Drawing pictures from PixelRNN with kept state, and the full forward pass that drawing without
+ * state would run for every pixel. */
 #include "bench/bench.h"
 #include "nn/pixelrnn.h"
 
@@ -25,12 +25,14 @@ lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
   if (st == LCL_OK) {
     lcl_tensor *uniform = lcl_random_uniform(g, last), *out;
     if (w->variant == 0)
-      out = lcl_pixelrnn_sampler(g, &d, &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
+      out = lcl_pixelrnn_sampler(g, &d,
+                                 &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
     else
-      out = lcl_pixelrnn_logits(lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)),
-                                &d, LCL_BN_EVAL);
-    st = lcl_bench_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1, .only_fetch = true }, &p,
-                           row);
+      out = lcl_pixelrnn_logits(
+          lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)), &d,
+          LCL_BN_EVAL);
+    st = lcl_bench_compile(
+        g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1, .only_fetch = true }, &p, row);
   }
   if (st == LCL_OK) st = lcl_bench_time(ctx, p, desc, row);
   lcl_program_destroy(p);

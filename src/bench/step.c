@@ -1,11 +1,13 @@
-/* Training steps of models on device-resident data: forward, every loss term, backward, optimiser. */
+/* Training steps of models on device-resident data: forward, every loss term, backward, optimiser.
+ */
 #include <math.h>
 
 #include "bench/bench.h"
 #include "latentcl/model.h"
 #include "models/build.h"
 
-/* Sums in another order, and the few ReLUs and maxima that rounding turns, move a gradient by less than this. */
+/* Sums in another order, and the few ReLUs and maxima that rounding turns, move a gradient by less
+ * than this. */
 static const double TOLERANCE = 1e-4;
 
 /* Any 0..1 numbers do: the time of a step does not depend on them. */
@@ -61,8 +63,9 @@ static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state
   LCL_TRY(lcl_model_create(cls, s->options, &data, &s->model));
   LCL_TRY(lcl_store_create(ctx, 1, &s->store));
   if (!cls->prepare) return LCL_OK;
-  lcl_model_examples some = { .n = 512,
-                              .size = w->channels * w->height * w->width }; /* for per-example numbers */
+  lcl_model_examples some = {
+    .n = 512, .size = w->channels * w->height * w->width
+  }; /* for per-example numbers */
   float *images = lcl_alloc((size_t)(some.n * some.size) * sizeof *images);
   if (!images) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < some.n * some.size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
@@ -104,7 +107,8 @@ static void step_free(step_state *s) {
   lcl_options_destroy(s->options);
 }
 
-lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc, lcl_bench_row *row) {
+lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                          lcl_bench_row *row) {
   step_state s = { 0 };
   lcl_status st = step_build(ctx, w, false, &s, row);
   if (st == LCL_OK) st = lcl_bench_time(ctx, s.p, desc, row);
@@ -128,9 +132,11 @@ static difference differ(const float *a, const float *b, size_t n) {
   return d;
 }
 
-/* Compared is what a first step leaves, but not the parameters: where a gradient is near 0, Adam's first step goes one
- * way or the other by rounding. The gradient itself stands in the optimiser's moments. */
-static lcl_status differ_var(const step_state *a, const step_state *b, size_t index, difference *d) {
+/* Compared is what a first step leaves, but not the parameters: where a gradient is near 0, Adam's
+ * first step goes one way or the other by rounding. The gradient itself stands in the optimiser's
+ * moments. */
+static lcl_status differ_var(const step_state *a, const step_state *b, size_t index,
+                             difference *d) {
   const lcl_var_info v = lcl_store_info(a->store, index);
   const size_t n = (size_t)lcl_shape_count(v.shape);
   *d = (difference) { 0 };
@@ -151,8 +157,9 @@ static bool same_kind(const char *a, const char *b) {
   return a && b && strcmp(a, b) == 0;
 }
 
-/* How far a variable's root mean square error is from 0, beside its root mean square, or a tenth of that of all variables
- * of its kind if that is more: the gradient of a bias before a batch norm is nothing but rounding. */
+/* How far a variable's root mean square error is from 0, beside its root mean square, or a tenth of
+ * that of all variables of its kind if that is more: the gradient of a bias before a batch norm is
+ * nothing but rounding. */
 static lcl_status furthest_var(const step_state *a, const step_state *b, double *most) {
   const size_t count = lcl_store_count(a->store);
   difference *d = lcl_alloc(LCL_MAX(count, 1) * sizeof *d);
@@ -168,7 +175,8 @@ static lcl_status furthest_var(const step_state *a, const step_state *b, double 
       }
     const double scale = n > 0 ? LCL_MAX(d[i].size, 0.01 * size * d[i].n / n) : d[i].size;
     const double e = d[i].apart == 0 ? 0 : sqrt(d[i].apart / scale);
-    if (!(e <= TOLERANCE)) lcl_logf(LCL_LOG_WARN, "%s: %g away from the step without fusion", name, e);
+    if (!(e <= TOLERANCE))
+      lcl_logf(LCL_LOG_WARN, "%s: %g away from the step without fusion", name, e);
     *most = isfinite(e) ? LCL_MAX(*most, e) : INFINITY;
   }
   lcl_free(d);
@@ -184,7 +192,8 @@ lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double
     st = step_build(ctx, w, i == 1, &s[i], &ignored);
     if (st == LCL_OK) st = lcl_run(s[i].p);
   }
-  for (int i = 0; i < 2 && st == LCL_OK; i++) st = lcl_fetch(s[i].p, "#0", &loss[i], sizeof loss[i]);
+  for (int i = 0; i < 2 && st == LCL_OK; i++)
+    st = lcl_fetch(s[i].p, "#0", &loss[i], sizeof loss[i]);
   *error = loss[0] == loss[1] ? 0 : fabs((double)loss[0] / loss[1] - 1);
   if (!isfinite(*error)) *error = INFINITY;
   if (st == LCL_OK) st = furthest_var(&s[0], &s[1], error);

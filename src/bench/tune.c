@@ -16,8 +16,9 @@ typedef struct collection {
 } collection;
 
 static void to_values(const lcl_gemm_params *p, int v[LCL_TUNING_VALUES]) {
-  const int all[LCL_TUNING_VALUES] = { p->algorithm, p->vec,   p->kc_max, p->kc,     p->panels_n,
-                                       p->panels_m,  p->group, p->nv,     p->splits, p->channels_last };
+  const int all[LCL_TUNING_VALUES] = { p->algorithm, p->vec,          p->kc_max, p->kc,
+                                       p->panels_n,  p->panels_m,     p->group,  p->nv,
+                                       p->splits,    p->channels_last };
   memcpy(v, all, sizeof all);
 }
 
@@ -53,11 +54,13 @@ static void seen_conv(void *user, lcl_lower *lw, const lcl_node *node, unsigned 
 
 static int by_work(const void *a, const void *b) {
   const lcl_tune_problem *x = a, *y = b;
-  if (!x->conv != !y->conv) return x->conv ? 1 : -1; /* algorithms are compared with tuned products */
+  if (!x->conv != !y->conv)
+    return x->conv ? 1 : -1; /* algorithms are compared with tuned products */
   return (x->work < y->work) - (x->work > y->work);
 }
 
-lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems, size_t *n) {
+lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems,
+                            size_t *n) {
   collection c = { .ctx = ctx };
   const lcl_model_class *cls;
   lcl_workload step = { .name = name,
@@ -94,7 +97,8 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
 
 /* ---- candidates ---- */
 
-lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES], lcl_tune_problem *out) {
+lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES],
+                          lcl_tune_problem *out) {
   long long m, n, k;
   *out = (lcl_tune_problem) { 0 };
   memcpy(out->standard, standard, sizeof out->standard);
@@ -132,12 +136,12 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
   if (p->conv) return 0; /* its algorithms are starts, and have no parameters here */
   size_t n = 0;
   int v[LCL_TUNING_VALUES];
-#define TRY(field, value)                                                                                    \
-  do {                                                                                                       \
-    memcpy(v, from, sizeof v);                                                                               \
-    v[field] = (value);                                                                                      \
-    if (v[ALGORITHM] == LCL_GEMM_PANEL && v[KC] > v[KC_MAX]) v[KC] = v[KC_MAX];                              \
-    n = add(v, from, out, n, most);                                                                          \
+#define TRY(field, value)                                                                          \
+  do {                                                                                             \
+    memcpy(v, from, sizeof v);                                                                     \
+    v[field] = (value);                                                                            \
+    if (v[ALGORITHM] == LCL_GEMM_PANEL && v[KC] > v[KC_MAX]) v[KC] = v[KC_MAX];                    \
+    n = add(v, from, out, n, most);                                                                \
   } while (0)
   if (from[ALGORITHM] != LCL_GEMM_CLBLAST && p->g.source != LCL_GEMM_PATCHES)
     for (size_t i = 0; i < LCL_COUNT(splits); i++) TRY(SPLITS, splits[i]);
@@ -161,16 +165,19 @@ size_t lcl_tune_neighbours(const lcl_tune_problem *p, const int from[LCL_TUNING_
   return n;
 }
 
-size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, int (*out)[LCL_TUNING_VALUES],
-                       size_t most) {
+size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p,
+                       int (*out)[LCL_TUNING_VALUES], size_t most) {
   if (p->conv) return lcl_tune_conv_starts(p->standard, out, most);
-  const int tiled[] = { LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0 };
+  const int tiled[] = {
+    LCL_GEMM_TILED, 0, 0, 0, 0, 0, caps->max_work_group >= 256 ? 16 : 8, 1, 1, 0
+  };
   const int clblast[] = { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
   const int vec = lcl_panel_vec(caps);
   const int panel[] = { LCL_GEMM_PANEL, vec, 512, 256, 2, (int)(p->g.m / 12 + 1), 0, 0, 1, 1 };
   const int rows[] = { LCL_GEMM_ROWS, vec, 512, 0, 8, 1, 0, 0, 1, 0 };
   size_t n = add(tiled, p->standard, out, 0, most);
-  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_PANEL) n = add(panel, p->standard, out, n, most);
+  if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_PANEL)
+    n = add(panel, p->standard, out, n, most);
   if (caps->panel && p->standard[ALGORITHM] != LCL_GEMM_ROWS && p->g.source == LCL_GEMM_PATCHES)
     n = add(rows, p->standard, out, n, most);
   if (caps->clblast && p->g.source == LCL_GEMM_MATRIX) n = add(clblast, p->standard, out, n, most);
@@ -196,14 +203,15 @@ static lcl_status lower_product(lcl_lower *lw, lcl_node *node) {
   g.a = lcl_in(lw, node->in[0]);
   g.b = lcl_in(lw, node->in[1]);
   g.c = lcl_out(lw, &node->out[0]);
-  LCL_TRY(lcl_emit_fill(lw, g.c, 0,
-                        lcl_slot_bytes(lw, g.c))); /* a product need not write all of a shared result */
+  LCL_TRY(lcl_emit_fill(
+      lw, g.c, 0, lcl_slot_bytes(lw, g.c))); /* a product need not write all of a shared result */
   return lcl_gemm_lower(lw, &g);
 }
 
-static const lcl_op op_product = {
-  .name = "product", .attr_size = sizeof(product_attr), .infer = infer_product, .lower = lower_product
-};
+static const lcl_op op_product = { .name = "product",
+                                   .attr_size = sizeof(product_attr),
+                                   .infer = infer_product,
+                                   .lower = lower_product };
 
 static float *integers(size_t bytes, uint32_t seed) {
   float *f = lcl_alloc(LCL_MAX(bytes, 4));
@@ -218,7 +226,8 @@ static float *integers(size_t bytes, uint32_t seed) {
 
 static double a_element(const lcl_gemm *g, const float *a, int64_t z, int64_t i, int64_t k) {
   int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), l0 = k / len, l1 = k % len;
-  return a[g->a_base + z * g->a_batch + i * g->a_rs + l0 / tb * g->a_sa + l0 % tb * g->a_sb + l1 * g->a_s1];
+  return a[g->a_base + z * g->a_batch + i * g->a_rs + l0 / tb * g->a_sa + l0 % tb * g->a_sb +
+           l1 * g->a_s1];
 }
 
 static double b_element(const lcl_gemm *g, const float *b, int64_t z, int64_t k, int64_t j) {
@@ -244,11 +253,14 @@ static size_t c_place(const lcl_gemm *g, int64_t z, int64_t i, int64_t j) {
   const lcl_patches *p = &g->patches;
   int64_t at = g->c_base + z * g->c_batch + i * g->ldc;
   if (g->source != LCL_GEMM_PATCHES) return (size_t)(at + j);
-  return (size_t)(at + j / p->gr / p->gq * g->yn + j / p->gr % p->gq * g->yrow + j % p->gr * g->ycol);
+  return (size_t)(at + j / p->gr / p->gq * g->yn + j / p->gr % p->gq * g->yrow +
+                  j % p->gr * g->ycol);
 }
 
-/* Some elements of the result against the definition: exact, because the numbers are small integers. */
-static lcl_status check_samples(const lcl_tune_problem *p, const float *a, const float *b, const float *c) {
+/* Some elements of the result against the definition: exact, because the numbers are small
+ * integers. */
+static lcl_status check_samples(const lcl_tune_problem *p, const float *a, const float *b,
+                                const float *c) {
   const lcl_gemm *g = &p->g;
   uint32_t seed = 5;
   if (g->m * g->n * g->batch == 0) return LCL_OK;
@@ -289,8 +301,8 @@ static void trial_free(trial *t) {
 }
 
 /* Builds the product with these values, runs it once, and fetches the result. */
-static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES],
-                            trial *t) {
+static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p,
+                            const int values[LCL_TUNING_VALUES], trial *t) {
   t->a = integers(p->a_bytes, 1);
   t->b = integers(p->b_bytes, 2);
   t->c = lcl_alloc(LCL_MAX(p->c_bytes, 4));
@@ -323,8 +335,8 @@ static lcl_status fastest(lcl_context *ctx, lcl_program *program, double *second
   return LCL_OK;
 }
 
-lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const int values[LCL_TUNING_VALUES],
-                            double *seconds) {
+lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p,
+                            const int values[LCL_TUNING_VALUES], double *seconds) {
   trial t = { 0 };
   lcl_gemm_params q = { values[0], values[1], values[2], values[3], values[4],
                         values[5], values[6], values[7], values[8], values[9] };
@@ -347,9 +359,11 @@ lcl_status lcl_tune_verify(lcl_context *ctx, const char *name, size_t *n) {
   for (size_t i = 0; st == LCL_OK && i < *n; i++) {
     int values[LCL_TUNING_VALUES];
     double seconds;
-    if (!lcl_tuning_find(ctx, problems[i].key, values)) memcpy(values, problems[i].standard, sizeof values);
+    if (!lcl_tuning_find(ctx, problems[i].key, values))
+      memcpy(values, problems[i].standard, sizeof values);
     st = lcl_tune_measure(ctx, &problems[i], values, &seconds);
-    if (st == LCL_ERR_UNSUPPORTED) st = lcl_tune_measure(ctx, &problems[i], problems[i].standard, &seconds);
+    if (st == LCL_ERR_UNSUPPORTED)
+      st = lcl_tune_measure(ctx, &problems[i], problems[i].standard, &seconds);
     if (st != LCL_OK) lcl_fail_prefix(st, "%s", problems[i].key);
   }
   lcl_free(problems);

@@ -64,12 +64,14 @@ static double input_grad(const sizes *z, const float *gy, const float *w, const 
   for (int64_t o = group * filters; o < (group + 1) * filters; o++)
     for (int64_t i = 0; i < s->kh; i++)
       for (int64_t j = 0; j < s->kw; j++) {
-        const int64_t p = at[2] + a->pad[0] - i * a->dilation[0], q = at[3] + a->pad[2] - j * a->dilation[1];
+        const int64_t p = at[2] + a->pad[0] - i * a->dilation[0],
+                      q = at[3] + a->pad[2] - j * a->dilation[1];
         if (p < 0 || q < 0 || p % a->stride[0] || q % a->stride[1] || p / a->stride[0] >= s->oh ||
             q / a->stride[1] >= s->ow)
           continue;
-        sum += (double)gy[((at[0] * s->o + o) * s->oh + p / a->stride[0]) * s->ow + q / a->stride[1]] *
-               w[((o * per + at[1] % per) * s->kh + i) * s->kw + j];
+        sum +=
+            (double)gy[((at[0] * s->o + o) * s->oh + p / a->stride[0]) * s->ow + q / a->stride[1]] *
+            w[((o * per + at[1] % per) * s->kh + i) * s->kw + j];
       }
   return sum;
 }
@@ -98,16 +100,18 @@ static double norm(const float *x, size_t n) {
   return sqrt(sum);
 }
 
-/* Small integers make every algorithm exact but the Fourier transform, whose rounding errors are relative to
- * the energy of picture and filter: unit roundoff times some steps of the transforms. */
-lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, int algorithm, const float *a,
-                               const float *b, const float *c) {
+/* Small integers make every algorithm exact but the Fourier transform, whose rounding errors are
+ * relative to the energy of picture and filter: unit roundoff times some steps of the transforms.
+ */
+lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, int algorithm,
+                               const float *a, const float *b, const float *c) {
   const sizes z = { lcl_conv_sizes_of(node), &p->conv_attr };
   const lcl_shape out = node->out[0].shape;
-  double (*const definition)(const sizes *, const float *, const float *, const int64_t[4]) =
-      p->conv == &lcl_op_conv2d_input_grad    ? input_grad
-      : p->conv == &lcl_op_conv2d_filter_grad ? filter_grad
-                                              : forward;
+  double (*const definition)(const sizes *, const float *, const float *,
+                             const int64_t[4]) = p->conv == &lcl_op_conv2d_input_grad ? input_grad
+                                                 : p->conv == &lcl_op_conv2d_filter_grad
+                                                     ? filter_grad
+                                                     : forward;
   const size_t picture = (size_t)(lcl_shape_count(p->in[0]) / LCL_MAX(p->in[0].dim[0], 1)),
                filter = (size_t)(lcl_shape_count(p->in[1]) / LCL_MAX(p->in[1].dim[0], 1));
   uint32_t seed = 5;
@@ -115,17 +119,20 @@ lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, 
     int64_t at[4], place = 0;
     for (int d = 0; d < 4; d++) {
       seed = seed * 1664525u + 1013904223u;
-      at[d] = sample ? (int64_t)(seed >> 8) % out.dim[d] : out.dim[d] - 1; /* the far corner first */
+      at[d] = sample ? (int64_t)(seed >> 8) % out.dim[d]
+                     : out.dim[d] - 1; /* the far corner first */
       place = place * out.dim[d] + at[d];
     }
     const double want = definition(&z, a, b, at), got = c[place];
     double allowed = 0;
     if (algorithm == LCL_CONV_FFT)
-      allowed = 0x1p-24 * 8 * log2((double)(z.s.h * z.s.w) + 2) * norm(a + (size_t)at[0] * picture, picture) *
+      allowed = 0x1p-24 * 8 * log2((double)(z.s.h * z.s.w) + 2) *
+                norm(a + (size_t)at[0] * picture, picture) *
                 norm(b + (size_t)at[1] * filter, filter);
     if (!(fabs(got - want) <= allowed))
-      return lcl_fail(LCL_ERR_NUMERIC, "element (%lld,%lld,%lld,%lld) is %g, not %g", (long long)at[0],
-                      (long long)at[1], (long long)at[2], (long long)at[3], got, want);
+      return lcl_fail(LCL_ERR_NUMERIC, "element (%lld,%lld,%lld,%lld) is %g, not %g",
+                      (long long)at[0], (long long)at[1], (long long)at[2], (long long)at[3], got,
+                      want);
   }
   return LCL_OK;
 }

@@ -1,5 +1,6 @@
-/* Batches: which examples, augmentation, and the thread that prepares the next one. Every random choice is a
- * function of (seed, stream, place), so that a batch can be made again from its position alone. */
+/* Batches: which examples, augmentation, and the thread that prepares the next one. Every random
+ * choice is a function of (seed, stream, place), so that a batch can be made again from its
+ * position alone. */
 #include <pthread.h>
 
 #include "base/base.h"
@@ -52,8 +53,8 @@ static void need_order(lcl_batcher *b, int64_t round) {
   b->order_of = round;
 }
 
-/* Head of a new permutation: a partial shuffle of 0..n-1, undone afterwards so that the next one starts
- * afresh. */
+/* Head of a new permutation: a partial shuffle of 0..n-1, undone afterwards so that the next one
+ * starts afresh. */
 static void choose_fresh(lcl_batcher *b, lcl_batch_state at, slot *s) {
   uint32_t n = (uint32_t)b->desc.data->count;
   uint64_t place = (uint64_t)global_step(b, at);
@@ -83,7 +84,8 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
     break;
   case LCL_BATCH_SEQUENTIAL:
     s->valid = (int)LCL_MIN((int64_t)b->desc.batch, n - first);
-    for (int k = 0; k < b->desc.batch; k++) s->index[k] = (int32_t)(k < s->valid ? first + k : first);
+    for (int k = 0; k < b->desc.batch; k++)
+      s->index[k] = (int32_t)(k < s->valid ? first + k : first);
     break;
   case LCL_BATCH_CYCLE:
     for (int k = 0; k < b->desc.batch; k++) {
@@ -98,8 +100,8 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
 
 /* ---- making one batch ---- */
 
-/* Replaces probabilities by a draw: a new one at each place in training, else one that belongs to the
- * example. */
+/* Replaces probabilities by a draw: a new one at each place in training, else one that belongs to
+ * the example. */
 static void draw_binary(lcl_batcher *b, uint64_t place, int32_t index, float *x) {
   uint64_t step = b->desc.augment ? place : (uint64_t)index;
   uint32_t stream = b->desc.augment ? stream_of(b, DRAW) : lcl_philox_stream("binarise.evaluation");
@@ -194,15 +196,17 @@ static lcl_status check(const lcl_batcher_desc *d) {
   if (!d->data || d->batch < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "a batcher needs a data set and a batch of at least 1");
   if (d->data->count < 1 || d->data->count > INT32_MAX)
-    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has %lld examples; 1 to %d can be batched", d->data->name,
-                    (long long)d->data->count, INT32_MAX);
+    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has %lld examples; 1 to %d can be batched",
+                    d->data->name, (long long)d->data->count, INT32_MAX);
   if ((d->mode == LCL_BATCH_EPOCH || d->mode == LCL_BATCH_FRESH) && d->batch > d->data->count)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a batch of %d is larger than '%s' with its %lld examples; choose a smaller batch",
-                    d->batch, d->data->name, (long long)d->data->count);
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "a batch of %d is larger than '%s' with its %lld examples; choose a smaller batch",
+        d->batch, d->data->name, (long long)d->data->count);
   if (d->prep && (d->prep->in_c != d->data->channels || d->prep->in_h != d->data->height ||
                   d->prep->in_w != d->data->width))
-    return lcl_fail(LCL_ERR_SHAPE, "the preprocessing is for examples of %dx%dx%d, '%s' has %dx%dx%d",
+    return lcl_fail(LCL_ERR_SHAPE,
+                    "the preprocessing is for examples of %dx%dx%d, '%s' has %dx%dx%d",
                     d->prep->in_c, d->prep->in_h, d->prep->in_w, d->data->name, d->data->channels,
                     d->data->height, d->data->width);
   return LCL_OK;
@@ -239,8 +243,8 @@ lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
     b->n_full = lcl_prep_elements(desc->prep);
     b->n_out = (size_t)desc->prep->c * (size_t)desc->prep->out_h * (size_t)desc->prep->out_w;
   }
-  b->steps =
-      desc->mode == LCL_BATCH_SEQUENTIAL ? (n + desc->batch - 1) / desc->batch : LCL_MAX(n / desc->batch, 1);
+  b->steps = desc->mode == LCL_BATCH_SEQUENTIAL ? (n + desc->batch - 1) / desc->batch
+                                                : LCL_MAX(n / desc->batch, 1);
   b->order_of = -1;
   if (!allocate(b)) {
     lcl_batcher_destroy(b);
@@ -293,8 +297,8 @@ lcl_status lcl_batcher_next(lcl_batcher *b, lcl_batch *out) {
   if (!b->ready) make_batch(b, b->next, s);
   b->ready = false;
   b->front = 1 - b->front;
-  *out =
-      (lcl_batch) { s->x, s->label, s->index, s->valid, s->at.step + 1 == b->steps, s->at.epoch, s->at.step };
+  *out = (lcl_batch) { s->x,        s->label,  s->index, s->valid, s->at.step + 1 == b->steps,
+                       s->at.epoch, s->at.step };
   b->next = after(b, s->at);
   if (b->threaded) {
     b->busy = true;
@@ -310,7 +314,8 @@ lcl_batch_state lcl_batcher_state(const lcl_batcher *b) {
 
 lcl_status lcl_batcher_seek(lcl_batcher *b, lcl_batch_state state) {
   if (state.epoch < 0 || state.step < 0 || state.step >= b->steps)
-    return lcl_fail(LCL_ERR_ARGUMENT, "position (epoch %lld, step %lld) is outside an epoch of %lld steps",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "position (epoch %lld, step %lld) is outside an epoch of %lld steps",
                     (long long)state.epoch, (long long)state.step, (long long)b->steps);
   wait_idle(b);
   if (state.epoch != b->next.epoch || state.step != b->next.step) b->ready = false;

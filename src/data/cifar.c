@@ -1,13 +1,15 @@
-/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane by plane. */
+/* CIFAR-10 and CIFAR-100, the binary versions: records of label byte(s) and 3x32x32 pixels, plane
+ * by plane. */
 #include "data/data_internal.h"
 
 #define CIFAR_PIXELS 3072
 
-lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes, lcl_raw *raw) {
+lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes,
+                           lcl_raw *raw) {
   size_t record = (size_t)label_bytes + CIFAR_PIXELS, count = n / record;
   if (!count || n % record)
-    return lcl_fail(LCL_ERR_FORMAT, "%zu bytes are not a whole number of CIFAR records of %zu bytes", n,
-                    record);
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%zu bytes are not a whole number of CIFAR records of %zu bytes", n, record);
   size_t total = (size_t)raw->count + count;
   uint8_t *pixels = lcl_realloc(raw->pixels, total * CIFAR_PIXELS);
   if (pixels) raw->pixels = pixels;
@@ -18,8 +20,8 @@ lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int c
     const uint8_t *from = data + i * record;
     int label = from[label_bytes - 1];
     if (label >= classes)
-      return lcl_fail(LCL_ERR_FORMAT, "record %zu has label %d; a CIFAR-%d label is below %d", i, label,
-                      classes, classes);
+      return lcl_fail(LCL_ERR_FORMAT, "record %zu has label %d; a CIFAR-%d label is below %d", i,
+                      label, classes, classes);
     labels[(size_t)raw->count + i] = label;
     memcpy(pixels + ((size_t)raw->count + i) * CIFAR_PIXELS, from + label_bytes, CIFAR_PIXELS);
   }
@@ -62,14 +64,16 @@ static lcl_status read_class_names(const char *folder, const char *name, lcl_raw
   size_t n = 0;
   lcl_str_add(&path, "%s/%s", folder, name);
   lcl_status status = lcl_str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK && lcl_file_exists(path.data)) status = lcl_gz_read(path.data, 1 << 20, &text, &n);
+  if (status == LCL_OK && lcl_file_exists(path.data))
+    status = lcl_gz_read(path.data, 1 << 20, &text, &n);
   lcl_str_free(&path);
   if (status != LCL_OK || !text) return status;
   raw->class_names = lcl_alloc((size_t)raw->classes * sizeof *raw->class_names);
   int found = 0;
   bool ok = raw->class_names != NULL;
   char *save = NULL;
-  for (char *line = strtok_r((char *)text, "\r\n", &save); ok && line; line = strtok_r(NULL, "\r\n", &save)) {
+  for (char *line = strtok_r((char *)text, "\r\n", &save); ok && line;
+       line = strtok_r(NULL, "\r\n", &save)) {
     if (found < raw->classes) ok = (raw->class_names[found] = lcl_strdup(line)) != NULL;
     found++;
   }
@@ -82,8 +86,8 @@ static lcl_status read_class_names(const char *folder, const char *name, lcl_raw
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status open_part(const char *folder, const char *const *files, int label_bytes, int classes,
-                            const char *meta, const char *name, lcl_dataset **out) {
+static lcl_status open_part(const char *folder, const char *const *files, int label_bytes,
+                            int classes, const char *meta, const char *name, lcl_dataset **out) {
   lcl_raw raw = { 0 };
   lcl_status status = LCL_OK;
   bool there;

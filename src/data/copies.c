@@ -1,12 +1,14 @@
-/* A larger set of smaller pictures: some classes, each example several times a little differently, reduced.
- * So the Omniglot set of the IMSAT paper came about: 100 characters x 20 drawings x 20 copies, 21x21. */
+/* A larger set of smaller pictures: some classes, each example several times a little differently,
+ * reduced. So the Omniglot set of the IMSAT paper came about: 100 characters x 20 drawings x 20
+ * copies, 21x21. */
 #include <math.h>
 
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "data/data_internal.h"
 
-/* Largest changes of a copy, as the paper does not say: angle in radians, scale, share of the side. */
+/* Largest changes of a copy, as the paper does not say: angle in radians, scale, share of the side.
+ */
 static const float turn = 0.17f, stretch = 0.1f, move = 0.05f;
 
 typedef struct work {
@@ -29,17 +31,19 @@ static lcl_status number_types(const lcl_dataset *ds, int types, uint64_t seed, 
   for (int c = 0; c < ds->classes; c++)
     number[order[c]] = count[order[c]] > 0 && chosen < types ? chosen++ : -1;
   if (chosen == types) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "%d classes were asked for; '%s' has %d", types, ds->name, chosen);
+  return lcl_fail(LCL_ERR_ARGUMENT, "%d classes were asked for; '%s' has %d", types, ds->name,
+                  chosen);
 }
 
 static lcl_status choose_types(const lcl_dataset *ds, int types, uint64_t seed, int32_t **number) {
   size_t n = (size_t)LCL_MAX(ds->classes, 1);
-  if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose classes by", ds->name);
+  if (!ds->labels)
+    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose classes by", ds->name);
   int64_t *count = lcl_alloc(n * sizeof *count);
   uint32_t *order = lcl_alloc(n * sizeof *order);
   *number = lcl_alloc(n * sizeof **number);
-  lcl_status s =
-      count && order && *number ? number_types(ds, types, seed, count, order, *number) : LCL_ERR_HOST_MEMORY;
+  lcl_status s = count && order && *number ? number_types(ds, types, seed, count, order, *number)
+                                           : LCL_ERR_HOST_MEMORY;
   lcl_free(count);
   lcl_free(order);
   return s;
@@ -61,7 +65,8 @@ static float between(const float *plane, int h, int w, float y, float x) {
 
 /* Turned, scaled and moved about the middle; u: five numbers in [0,1). */
 static void distort(const float *in, int h, int w, const float *u, float *out) {
-  float angle = turn * (2 * u[0] - 1), sy = 1 + stretch * (2 * u[1] - 1), sx = 1 + stretch * (2 * u[2] - 1);
+  float angle = turn * (2 * u[0] - 1), sy = 1 + stretch * (2 * u[1] - 1),
+        sx = 1 + stretch * (2 * u[2] - 1);
   float my = (float)h * move * (2 * u[3] - 1), mx = (float)w * move * (2 * u[4] - 1);
   float c = cosf(angle), s = sinf(angle), cy = (float)(h - 1) / 2, cx = (float)(w - 1) / 2;
   for (int y = 0; y < h; y++)
@@ -86,8 +91,8 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
   const lcl_dataset *ds = k->from;
   size_t plane = (size_t)ds->height * (size_t)ds->width;
   size_t small = plane / (size_t)(k->factor * k->factor) * (size_t)ds->channels;
-  float *in = lcl_alloc(lcl_dataset_elements(ds) * sizeof *in), *moved = lcl_alloc(plane * sizeof *moved),
-        u[5];
+  float *in = lcl_alloc(lcl_dataset_elements(ds) * sizeof *in),
+        *moved = lcl_alloc(plane * sizeof *moved), u[5];
   if (!in || !moved) k->failed = true;
   for (int64_t i = begin; i < end && in && moved; i++) {
     lcl_dataset_example(ds, k->index[i], in);
@@ -141,7 +146,8 @@ lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, 
              .to = &raw };
   *out = NULL;
   if (ds->height % k.factor || ds->width % k.factor)
-    return lcl_fail(LCL_ERR_ARGUMENT, "pictures of %dx%d cannot be reduced by %d: sides must be divisible",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "pictures of %dx%d cannot be reduced by %d: sides must be divisible",
                     ds->height, ds->width, k.factor);
   int32_t *number = NULL;
   int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);

@@ -1,4 +1,5 @@
-/* Data sets inside the library: shared storage, what readers give back, and the readers themselves. */
+/* Data sets inside the library: shared storage, what readers give back, and the readers themselves.
+ */
 #ifndef LCL_DATA_INTERNAL_H
 #define LCL_DATA_INTERNAL_H
 
@@ -20,21 +21,23 @@ typedef struct lcl_raw {
 } lcl_raw;
 
 void lcl_raw_free(lcl_raw *raw);
-/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255, floats 1. */
+/* Takes what raw holds, in any case. u8 data that never exceed 1 get scale 1, other u8 data 1/255,
+ * floats 1. */
 lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out);
 
-/* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the same
- * storage. */
-lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n,
-                            lcl_dataset **out);
+/* A view of n examples of ds at index, or of the windows that start at offset (with labels), on the
+ * same storage. */
+lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index,
+                            int64_t n, lcl_dataset **out);
 lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
                                const int32_t *labels, int64_t n, int width, lcl_dataset **out);
 lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name);
-/* Gives a set made of this process's own file reading its classes' number, where another part of it has more. */
+/* Gives a set made of this process's own file reading its classes' number, where another part of it
+ * has more. */
 void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
 /* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
-lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,
-                                 lcl_dataset **out);
+lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
+                                 uint32_t stream, lcl_dataset **out);
 
 /* types, copies and reduce of desc. Copies. */
 lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, lcl_dataset **out);
@@ -53,8 +56,10 @@ typedef struct lcl_idx {
 lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out);
 void lcl_idx_free(lcl_idx *idx);
 
-/* CIFAR binary records: label_bytes label bytes (the last one counts), then 3072 pixels. Appends to raw. */
-lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes, lcl_raw *raw);
+/* CIFAR binary records: label_bytes label bytes (the last one counts), then 3072 pixels. Appends to
+ * raw. */
+lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes,
+                           lcl_raw *raw);
 
 /* WAV from memory: channels averaged, in [-1,1]. */
 typedef struct lcl_wav {

@@ -57,7 +57,8 @@ size_t lcl_dataset_elements(const lcl_dataset *ds) {
 }
 
 /* Takes a reference to storage when it succeeds. */
-static lcl_dataset_impl *dataset_new(lcl_storage *storage, const char *name, int64_t count, bool labelled) {
+static lcl_dataset_impl *dataset_new(lcl_storage *storage, const char *name, int64_t count,
+                                     bool labelled) {
   lcl_dataset_impl *d = lcl_alloc(sizeof *d);
   if (!d) return NULL;
   size_t slots = (size_t)LCL_MAX(count, 1);
@@ -107,8 +108,8 @@ static void find_range(lcl_dataset *ds, size_t n) {
 static lcl_status check_labels(const lcl_raw *raw, const char *name) {
   for (int64_t i = 0; raw->labels && i < raw->count; i++) {
     if (raw->labels[i] < -1 || raw->labels[i] >= raw->classes)
-      return lcl_fail(LCL_ERR_FORMAT, "%s: example %lld has label %d, outside 0..%d", name, (long long)i,
-                      (int)raw->labels[i], raw->classes - 1);
+      return lcl_fail(LCL_ERR_FORMAT, "%s: example %lld has label %d, outside 0..%d", name,
+                      (long long)i, (int)raw->labels[i], raw->classes - 1);
   }
   return LCL_OK;
 }
@@ -167,15 +168,16 @@ static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
   to->any_range = from->any_range;
 }
 
-lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index, int64_t n,
-                            lcl_dataset **out) {
+lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index,
+                            int64_t n, lcl_dataset **out) {
   *out = NULL;
   for (int64_t i = 0; i < n; i++) {
     if (index[i] < 0 || index[i] >= ds->count)
-      return lcl_fail(LCL_ERR_ARGUMENT, "subset of '%s': index %lld is outside its %lld examples", ds->name,
-                      (long long)index[i], (long long)ds->count);
+      return lcl_fail(LCL_ERR_ARGUMENT, "subset of '%s': index %lld is outside its %lld examples",
+                      ds->name, (long long)index[i], (long long)ds->count);
   }
-  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n, ds->labels != NULL);
+  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n,
+                                    ds->labels != NULL);
   if (!d) return LCL_ERR_HOST_MEMORY;
   copy_shape(&d->pub, ds);
   for (int64_t i = 0; i < n; i++) {
@@ -186,7 +188,8 @@ lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n, lcl_dataset **out) {
+lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n,
+                              lcl_dataset **out) {
   *out = NULL;
   if (!ds || !index || n < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
@@ -196,7 +199,8 @@ lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64
 lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
                                const int32_t *labels, int64_t n, int width, lcl_dataset **out) {
   *out = NULL;
-  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n, labels != NULL);
+  lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n,
+                                    labels != NULL);
   if (!d) return LCL_ERR_HOST_MEMORY;
   copy_shape(&d->pub, ds);
   d->pub.width = width;
@@ -226,8 +230,8 @@ void lcl_dataset_set_classes(lcl_dataset *ds, int classes) {
 
 lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
   if (i < 0 || i >= ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld", ds->name,
-                    (long long)ds->count, (long long)i);
+    return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld",
+                    ds->name, (long long)ds->count, (long long)i);
   size_t n = lcl_dataset_elements(ds);
   if (ds->pixels) {
     const uint8_t *p = ds->pixels + ds->offset[i];
@@ -276,12 +280,14 @@ static lcl_status from_memory(const char *name, const void *data, bool bytes, co
   return lcl_raw_to_dataset(&raw, name, out);
 }
 
-lcl_status lcl_dataset_from_u8(const char *name, const uint8_t *pixels, const int32_t *labels, int64_t count,
-                               int channels, int height, int width, int classes, lcl_dataset **out) {
+lcl_status lcl_dataset_from_u8(const char *name, const uint8_t *pixels, const int32_t *labels,
+                               int64_t count, int channels, int height, int width, int classes,
+                               lcl_dataset **out) {
   return from_memory(name, pixels, true, labels, count, channels, height, width, classes, out);
 }
 
-lcl_status lcl_dataset_from_f32(const char *name, const float *values, const int32_t *labels, int64_t count,
-                                int channels, int height, int width, int classes, lcl_dataset **out) {
+lcl_status lcl_dataset_from_f32(const char *name, const float *values, const int32_t *labels,
+                                int64_t count, int channels, int height, int width, int classes,
+                                lcl_dataset **out) {
   return from_memory(name, values, false, labels, count, channels, height, width, classes, out);
 }

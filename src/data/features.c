@@ -1,5 +1,5 @@
-/* Feature tables and tensors in NumPy's format: features.npy with labels.npy, or train_..., valid_... and
- * test_... . */
+/* Feature tables and tensors in NumPy's format: features.npy with labels.npy, or train_...,
+ * valid_... and test_... . */
 #include "base/npy.h"
 #include "data/data_internal.h"
 
@@ -17,9 +17,9 @@ static lcl_status read_array(const char *folder, const char *part, const char *w
 /* (N,F), (N,H,W) or (N,C,H,W): u8 stays bytes, other types become floats. */
 static lcl_status take_features(lcl_npy *a, lcl_raw *raw) {
   if (a->rank < 2 || a->rank > 4 || !a->count)
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "features.npy must be (N,F), (N,H,W) or (N,C,H,W) and not empty; its rank is %d",
-                    a->rank);
+    return lcl_fail(
+        LCL_ERR_SHAPE,
+        "features.npy must be (N,F), (N,H,W) or (N,C,H,W) and not empty; its rank is %d", a->rank);
   for (int i = 1; i < a->rank; i++) {
     if (a->dim[i] > 1 << 24)
       return lcl_fail(LCL_ERR_SHAPE, "features.npy: dimension %d is %lld, at most 2^24 is read", i,
@@ -52,16 +52,18 @@ static lcl_status take_labels(const lcl_npy *a, lcl_raw *raw) {
   for (int64_t i = 0; i < raw->count; i++) {
     double v = lcl_npy_get(a, (size_t)i);
     if (!(v >= -1 && v < 65536) || v != (double)(int32_t)v)
-      return lcl_fail(LCL_ERR_FORMAT,
-                      "labels.npy: label %lld is %g; labels are whole numbers, -1 (unknown) or 0..65535",
-                      (long long)i, v);
+      return lcl_fail(
+          LCL_ERR_FORMAT,
+          "labels.npy: label %lld is %g; labels are whole numbers, -1 (unknown) or 0..65535",
+          (long long)i, v);
     raw->labels[i] = (int32_t)v;
     raw->classes = LCL_MAX(raw->classes, raw->labels[i] + 1);
   }
   return LCL_OK;
 }
 
-static lcl_status open_part(const char *folder, const char *part, const char *name, lcl_dataset **out) {
+static lcl_status open_part(const char *folder, const char *part, const char *name,
+                            lcl_dataset **out) {
   lcl_npy features = { 0 }, labels = { 0 };
   lcl_raw raw = { 0 };
   bool there, labelled = false;
@@ -73,7 +75,8 @@ static lcl_status open_part(const char *folder, const char *part, const char *na
     if (status == LCL_OK && labelled) status = take_labels(&labels, &raw);
     if (status == LCL_OK) status = lcl_raw_to_dataset(&raw, name, out);
     if (status != LCL_OK) lcl_fail_prefix(status, "%s", folder);
-    if (status == LCL_OK) (*out)->any_range = (*out)->values && (*out)->channels * (*out)->height == 1;
+    if (status == LCL_OK)
+      (*out)->any_range = (*out)->values && (*out)->channels * (*out)->height == 1;
   }
   lcl_raw_free(&raw);
   lcl_npy_free(&features);

@@ -12,13 +12,16 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
   *n = 0;
   errno = 0;
   gzFile f = gzopen(path, "rb"); /* reads plain files as they are */
-  if (!f) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, errno ? strerror(errno) : "out of memory");
+  if (!f)
+    return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path,
+                    errno ? strerror(errno) : "out of memory");
   gzbuffer(f, 1 << 18);
   uint8_t *buf = NULL;
   size_t cap = 0, used = 0;
   lcl_status status = LCL_OK;
   for (;;) {
-    if (used + 1 >= cap && !lcl_grow((void **)&buf, &cap, LCL_MAX((size_t)1 << 16, used + used / 2 + 2), 1)) {
+    if (used + 1 >= cap &&
+        !lcl_grow((void **)&buf, &cap, LCL_MAX((size_t)1 << 16, used + used / 2 + 2), 1)) {
       status = LCL_ERR_HOST_MEMORY;
       break;
     }
@@ -27,12 +30,14 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
     if (got < 0) {
       int code;
       const char *why = gzerror(f, &code);
-      status = lcl_fail(LCL_ERR_FORMAT, "%s is damaged: %s", path, code == Z_ERRNO ? strerror(errno) : why);
+      status = lcl_fail(LCL_ERR_FORMAT, "%s is damaged: %s", path,
+                        code == Z_ERRNO ? strerror(errno) : why);
       break;
     }
     used += (size_t)got;
     if (used > max_bytes) {
-      status = lcl_fail(LCL_ERR_FORMAT, "%s holds more than the %zu bytes that are read of one file", path,
+      status = lcl_fail(LCL_ERR_FORMAT,
+                        "%s holds more than the %zu bytes that are read of one file", path,
                         max_bytes);
       break;
     }
@@ -40,7 +45,8 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
   }
   /* A gzip file that ends in the middle is only noticed here. */
   if (gzclose(f) != Z_OK && status == LCL_OK)
-    status = lcl_fail(LCL_ERR_FORMAT, "%s is cut short: its compressed data end in the middle", path);
+    status = lcl_fail(LCL_ERR_FORMAT, "%s is cut short: its compressed data end in the middle",
+                      path);
   if (status != LCL_OK) {
     lcl_free(buf);
     return status;

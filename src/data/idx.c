@@ -1,7 +1,15 @@
-/* IDX files: two zero bytes, element type, rank, big-endian 32-bit sizes, elements in row-major order. */
+/* IDX files: two zero bytes, element type, rank, big-endian 32-bit sizes, elements in row-major
+ * order. */
 #include "data/data_internal.h"
 
-enum { IDX_U8 = 0x08, IDX_I8 = 0x09, IDX_I16 = 0x0B, IDX_I32 = 0x0C, IDX_F32 = 0x0D, IDX_F64 = 0x0E };
+enum {
+  IDX_U8 = 0x08,
+  IDX_I8 = 0x09,
+  IDX_I16 = 0x0B,
+  IDX_I32 = 0x0C,
+  IDX_F32 = 0x0D,
+  IDX_F64 = 0x0E
+};
 
 void lcl_idx_free(lcl_idx *idx) {
   lcl_free(idx->bytes);
@@ -50,10 +58,13 @@ static float element_value(const uint8_t *p, int type) {
 lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
   memset(out, 0, sizeof *out);
   if (n < 4 || data[0] || data[1])
-    return lcl_fail(LCL_ERR_FORMAT, "not an IDX file: it must start with two zero bytes, a type and a rank");
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "not an IDX file: it must start with two zero bytes, a type and a rank");
   int type = data[2], rank = data[3], size = element_size(type);
-  if (!size) return lcl_fail(LCL_ERR_FORMAT, "IDX element type 0x%02x is not known", (unsigned)type);
-  if (rank < 1 || rank > 4) return lcl_fail(LCL_ERR_FORMAT, "IDX rank is %d; 1 to 4 can be read", rank);
+  if (!size)
+    return lcl_fail(LCL_ERR_FORMAT, "IDX element type 0x%02x is not known", (unsigned)type);
+  if (rank < 1 || rank > 4)
+    return lcl_fail(LCL_ERR_FORMAT, "IDX rank is %d; 1 to 4 can be read", rank);
   size_t head = 4 + 4 * (size_t)rank, count = 1, bytes;
   if (n < head) return lcl_fail(LCL_ERR_FORMAT, "IDX file ends in its header");
   for (int i = 0; i < rank; i++) {
@@ -63,8 +74,9 @@ lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
       return lcl_fail(LCL_ERR_FORMAT, "IDX sizes overflow");
   }
   if (!lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
-    return lcl_fail(LCL_ERR_FORMAT, "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s",
-                    count, size, n - head, bytes > n - head ? " (cut short?)" : "");
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s", count,
+                    size, n - head, bytes > n - head ? " (cut short?)" : "");
   out->rank = rank;
   out->count = count;
   if (type == IDX_U8) {
@@ -74,7 +86,8 @@ lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
   }
   if (!lcl_mul_size(count, sizeof(float), &bytes) || !(out->values = lcl_alloc(bytes)))
     return LCL_ERR_HOST_MEMORY;
-  for (size_t i = 0; i < count; i++) out->values[i] = element_value(data + head + i * (size_t)size, type);
+  for (size_t i = 0; i < count; i++)
+    out->values[i] = element_value(data + head + i * (size_t)size, type);
   return LCL_OK;
 }
 
@@ -83,8 +96,8 @@ static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
   uint8_t *data = NULL;
   size_t n = 0;
   lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status =
-      lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n)
+                                        : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     status = lcl_idx_parse(data, n, out);
     if (status != LCL_OK) lcl_fail_prefix(status, "%s", path.data);
@@ -100,8 +113,9 @@ static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
     return lcl_fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
   for (int i = 1; i < idx->rank; i++) {
     if (idx->dim[i] > 65536)
-      return lcl_fail(LCL_ERR_FORMAT, "%s: dimension %d is %lld; at most 65536 make sense for an example",
-                      name, i, (long long)idx->dim[i]);
+      return lcl_fail(LCL_ERR_FORMAT,
+                      "%s: dimension %d is %lld; at most 65536 make sense for an example", name, i,
+                      (long long)idx->dim[i]);
   }
   raw->count = idx->dim[0];
   raw->channels = idx->rank == 4 ? (int)idx->dim[1] : 1;
@@ -125,8 +139,8 @@ static lcl_status take_labels(const lcl_idx *idx, const char *name, lcl_raw *raw
   for (int64_t i = 0; i < raw->count; i++) {
     float v = idx->bytes ? idx->bytes[(size_t)i * step] : idx->values[(size_t)i * step];
     if (!(v >= -1 && v < 65536))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535", name,
-                      (long long)i, (double)v);
+      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535",
+                      name, (long long)i, (double)v);
     raw->labels[i] = (int32_t)v;
     if (raw->labels[i] >= raw->classes) raw->classes = raw->labels[i] + 1;
   }
@@ -148,10 +162,11 @@ static int64_t file_size(const char *folder, const char *name) {
   return size;
 }
 
-/* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among several,
- * the one whose name has prefer, else the smallest on disk (bytes before shorts, 28x28 before 105x105). */
-static const char *find_file(const char *folder, const lcl_names *names, const char *const *prefixes,
-                             const char *word, const char *prefer) {
+/* The file of a part: its name starts with one of the prefixes and has word and "idx" in it. Among
+ * several, the one whose name has prefer, else the smallest on disk (bytes before shorts, 28x28
+ * before 105x105). */
+static const char *find_file(const char *folder, const lcl_names *names,
+                             const char *const *prefixes, const char *word, const char *prefer) {
   const char *best = NULL;
   int64_t best_size = INT64_MAX;
   for (size_t i = 0; i < names->n; i++) {
@@ -169,8 +184,8 @@ static const char *find_file(const char *folder, const lcl_names *names, const c
   return best;
 }
 
-static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names, const char *const *prefixes,
-                            const char *part, lcl_dataset **out) {
+static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
+                            const char *const *prefixes, const char *part, lcl_dataset **out) {
   const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer);
   const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
   *out = NULL;

@@ -11,16 +11,17 @@ typedef struct lcl_image {
 } lcl_image;
 void lcl_image_free(lcl_image *image);
 
-/* PNG or JPEG, told by its first bytes; alpha is dropped, 16 bits become 8, palettes become RGB. shrink_to >
- * 0: a JPEG may be decoded at a fraction of its size as long as the shorter side stays at least twice that
- * (faster). */
+/* PNG or JPEG, told by its first bytes; alpha is dropped, 16 bits become 8, palettes become RGB.
+ * shrink_to > 0: a JPEG may be decoded at a fraction of its size as long as the shorter side stays
+ * at least twice that (faster). */
 lcl_status lcl_image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out);
 
-/* Resampled to width x height with a triangle filter as wide as the reduction (bilinear when enlarging). */
+/* Resampled to width x height with a triangle filter as wide as the reduction (bilinear when
+ * enlarging). */
 lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_image *out);
 
-/* Shorter side to `side`, then the centre side x side square, as planes C,H,W into out: 3 channels, or 1 with
- * grey (luma .299R + .587G + .114B). */
+/* Shorter side to `side`, then the centre side x side square, as planes C,H,W into out: 3 channels,
+ * or 1 with grey (luma .299R + .587G + .114B). */
 lcl_status lcl_image_square(const lcl_image *in, int side, bool grey, uint8_t *out);
 
 /* Zlib level 6; the bytes are lcl_free()d by the caller. */
@@ -30,9 +31,9 @@ lcl_status lcl_png_write(const char *path, const lcl_image *image); /* atomic */
 /* "data:image/png;base64,..." for HTML; lcl_free it. */
 lcl_status lcl_png_data_uri(const lcl_image *image, char **uri);
 
-/* n pictures in C,H,W planes, values 0..1 (clipped; NaN is shown as a mid grey), laid out row by row in
- * `columns` columns with `pad` pixels between and around, each enlarged `zoom` times. channels 1 or 3; other
- * numbers show the first channel. background 0..255. */
+/* n pictures in C,H,W planes, values 0..1 (clipped; NaN is shown as a mid grey), laid out row by
+ * row in `columns` columns with `pad` pixels between and around, each enlarged `zoom` times.
+ * channels 1 or 3; other numbers show the first channel. background 0..255. */
 typedef struct lcl_grid_desc {
   int n, columns;
   int channels, height, width;

@@ -1,5 +1,5 @@
-/* PNG and JPEG from memory. Both libraries leave a damaged file by longjmp; what is allocated before lives in
- * a struct outside the jump. */
+/* PNG and JPEG from memory. Both libraries leave a damaged file by longjmp; what is allocated
+ * before lives in a struct outside the jump. */
 #include <setjmp.h>
 #include <png.h>
 #include <jpeglib.h>
@@ -18,8 +18,9 @@ void lcl_image_free(lcl_image *image) {
 static lcl_status check_size(size_t width, size_t height) {
   if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE ||
       width * height > IMAGE_MAX_PIXELS)
-    return lcl_fail(LCL_ERR_FORMAT, "a picture of %zux%zu cannot be read; sides go to %d, pixels to %zu",
-                    width, height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "a picture of %zux%zu cannot be read; sides go to %d, pixels to %zu", width,
+                    height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
   return LCL_OK;
 }
 
@@ -79,7 +80,8 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   png_set_read_fn(png, s, png_feed);
   png_read_info(png, info);
   int channels = png_simplify(png, info);
-  *status = image_alloc(out, png_get_image_width(png, info), png_get_image_height(png, info), channels);
+  *status = image_alloc(out, png_get_image_width(png, info), png_get_image_height(png, info),
+                        channels);
   if (*status != LCL_OK) return false;
   size_t row = (size_t)out->width * (size_t)channels;
   if (png_get_rowbytes(png, info) != row) png_error(png, "unexpected row size");
@@ -124,14 +126,15 @@ static void jpeg_fatal(j_common_ptr info) {
   longjmp(f->jump, 1);
 }
 
-/* Data that end early are a warning to libjpeg (the rest is grey); here they are an error, and other warnings
- * pass. */
+/* Data that end early are a warning to libjpeg (the rest is grey); here they are an error, and
+ * other warnings pass. */
 static void jpeg_warning(j_common_ptr info, int level) {
   if (level < 0) info->err->num_warnings++;
 }
 
-static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f, const uint8_t *data,
-                              size_t n, int shrink_to, lcl_image *out, lcl_status *status) {
+static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f,
+                              const uint8_t *data, size_t n, int shrink_to, lcl_image *out,
+                              lcl_status *status) {
   if (setjmp(f->jump)) return false;
   jpeg_create_decompress(info);
   jpeg_mem_src(info, data, n);
@@ -149,10 +152,12 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
   info->scale_num = 1;
   info->scale_denom = denom;
   jpeg_start_decompress(info);
-  *status = image_alloc(out, info->output_width, info->output_height, info->output_components == 1 ? 1 : 3);
+  *status = image_alloc(out, info->output_width, info->output_height,
+                        info->output_components == 1 ? 1 : 3);
   if (*status != LCL_OK) return false;
   while (info->output_scanline < info->output_height) {
-    JSAMPROW row = out->data + (size_t)info->output_scanline * (size_t)out->width * (size_t)out->channels;
+    JSAMPROW row = out->data +
+                   (size_t)info->output_scanline * (size_t)out->width * (size_t)out->channels;
     jpeg_read_scanlines(info, &row, 1);
   }
   jpeg_finish_decompress(info);

@@ -61,8 +61,8 @@ lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   lcl_free(s.rows);
   if (!ok) {
     lcl_str_free(&s.bytes);
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG picture of %dx%d", image->width,
-                    image->height);
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG picture of %dx%d",
+                    image->width, image->height);
   }
   *data = (uint8_t *)s.bytes.data;
   *n = s.bytes.n;
@@ -84,8 +84,8 @@ char *lcl_base64(const uint8_t *data, size_t n) {
   if (!out) return NULL;
   for (size_t i = 0; i < n; i += 3) {
     size_t left = n - i;
-    uint32_t v =
-        (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
+    uint32_t v = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+                 (left > 2 ? data[i + 2] : 0);
     *to++ = digits[v >> 18];
     *to++ = digits[v >> 12 & 63];
     *to++ = left > 1 ? digits[v >> 6 & 63] : '=';
@@ -118,13 +118,15 @@ static uint8_t to_byte(float v) {
 }
 
 /* One picture into the grid with its upper left corner at (top,left). */
-static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top, int left) {
+static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top,
+                  int left) {
   size_t plane = (size_t)d->height * (size_t)d->width;
   for (int y = 0; y < d->height * d->zoom; y++) {
-    uint8_t *to =
-        grid->data + ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
+    uint8_t *to = grid->data +
+                  ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
     for (int x = 0; x < d->width * d->zoom; x++) {
-      const float *from = picture + (size_t)(y / d->zoom) * (size_t)d->width + (size_t)(x / d->zoom);
+      const float *from = picture + (size_t)(y / d->zoom) * (size_t)d->width +
+                          (size_t)(x / d->zoom);
       for (int c = 0; c < grid->channels; c++) *to++ = to_byte(from[(size_t)c * plane]);
     }
   }
@@ -135,14 +137,16 @@ lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_
   memset(out, 0, sizeof *out);
   d.zoom = LCL_MAX(d.zoom, 1);
   if (d.n < 1 || d.columns < 1 || d.channels < 1 || d.height < 1 || d.width < 1 || d.pad < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d", d.n,
-                    d.columns, d.channels, d.height, d.width);
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d", d.n,
+        d.columns, d.channels, d.height, d.width);
   int64_t rows = (d.n + d.columns - 1) / d.columns;
   int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
   int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
   if (width > 65535 || height > 65535)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer pictures",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a grid of %lldx%lld pixels is too large; show fewer pictures",
                     (long long)width, (long long)height);
   out->width = (int)width;
   out->height = (int)height;

@@ -18,20 +18,21 @@ static bool is_synthetic(const char *path) {
 
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
-                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy, lcl_open_sound,
-                                                   lcl_open_pictures };
+                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy,
+                                                   lcl_open_sound, lcl_open_pictures };
   struct stat st;
   if (stat(desc->path, &st) != 0) return lcl_fail(LCL_ERR_IO, "there is no folder %s", desc->path);
   if (!S_ISDIR(st.st_mode))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set", desc->path);
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set",
+                    desc->path);
   bool found = false;
   for (size_t i = 0; i < LCL_COUNT(readers) && !found; i++) LCL_TRY(readers[i](desc, out, &found));
   if (found) return LCL_OK;
-  return lcl_fail(
-      LCL_ERR_FORMAT,
-      "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR .bin "
-      "files, features.npy, or a folder of pictures or WAV files for each class",
-      desc->path);
+  return lcl_fail(LCL_ERR_FORMAT,
+                  "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], "
+                  "...), CIFAR .bin "
+                  "files, features.npy, or a folder of pictures or WAV files for each class",
+                  desc->path);
 }
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
@@ -52,9 +53,11 @@ static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid || desc->valid < 0) return LCL_OK;
   int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
   /* Pictures and feature tables often come sorted by class: the last ones would all be of one. */
-  bool random = desc->split_random || strcmp(s->format, "pictures") == 0 || strcmp(s->format, "npy") == 0;
+  bool random = desc->split_random || strcmp(s->format, "pictures") == 0 ||
+                strcmp(s->format, "npy") == 0;
   if (held < 1 || held >= s->train->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of %lld training examples out for validation",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "cannot hold %lld of %lld training examples out for validation",
                     (long long)held, (long long)s->train->count);
   lcl_dataset *part, *rest;
   LCL_TRY(lcl_dataset_split(s->train, held, random, desc->seed, &part, &rest));
@@ -72,9 +75,11 @@ static lcl_status unify(lcl_splits *s) {
   float lo = a->raw_min, hi = a->raw_max;
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
-    if (part[i]->channels != a->channels || part[i]->height != a->height || part[i]->width != a->width)
-      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d", a->channels,
-                      a->height, a->width, part[i]->name, part[i]->channels, part[i]->height, part[i]->width);
+    if (part[i]->channels != a->channels || part[i]->height != a->height ||
+        part[i]->width != a->width)
+      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d",
+                      a->channels, a->height, a->width, part[i]->name, part[i]->channels,
+                      part[i]->height, part[i]->width);
     if (!part[i]->pixels != !a->pixels)
       return lcl_fail(LCL_ERR_TYPE, "the parts of the data set have different element types");
     classes = LCL_MAX(classes, part[i]->classes);
@@ -95,7 +100,8 @@ static lcl_status unify(lcl_splits *s) {
   return LCL_OK;
 }
 
-static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t seed, const char *stream) {
+static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t seed,
+                                    const char *stream) {
   if (!*ds) return LCL_OK;
   lcl_dataset *binary;
   LCL_TRY(lcl_dataset_binarised(*ds, threshold, seed, lcl_philox_stream(stream), &binary));
@@ -108,7 +114,8 @@ static bool is_binary(const lcl_dataset *ds) {
   size_t n = lcl_dataset_elements(ds);
   for (int64_t i = 0; i < ds->count; i++) {
     for (size_t k = 0; k < n; k++) {
-      float v = ds->pixels ? ds->pixels[ds->offset[i] + (int64_t)k] : ds->values[ds->offset[i] + (int64_t)k];
+      float v = ds->pixels ? ds->pixels[ds->offset[i] + (int64_t)k]
+                           : ds->values[ds->offset[i] + (int64_t)k];
       v = v * ds->scale + ds->bias;
       if (v != 0 && v != 1) return false;
     }
@@ -123,11 +130,11 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     if (desc->binarise == LCL_BINARISE_STATIC && !is_binary(part[i]))
-      return lcl_fail(
-          LCL_ERR_FORMAT,
-          "static binarisation needs files of zeros and ones (the fixed binarized MNIST); the %s part goes "
-          "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
-          part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
+      return lcl_fail(LCL_ERR_FORMAT,
+                      "static binarisation needs files of zeros and ones (the fixed binarized "
+                      "MNIST); the %s part goes "
+                      "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+                      part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
   }
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
   if (desc->binarise == LCL_BINARISE_DYNAMIC)
@@ -206,7 +213,8 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   memset(out, 0, sizeof *out);
-  lcl_status status = is_synthetic(desc->path) ? lcl_open_synthetic(desc, out) : open_folder(desc, out);
+  lcl_status status = is_synthetic(desc->path) ? lcl_open_synthetic(desc, out)
+                                               : open_folder(desc, out);
   if (status == LCL_OK) status = prepare(desc, out);
   if (status != LCL_OK) lcl_splits_close(out);
   return status;

@@ -34,7 +34,8 @@ static bool is_picture(const char *name) {
 /* Number of the class called name (n characters), added where it is new; -1 when out of memory. */
 static int32_t class_number(picture_list *l, const char *name, size_t n) {
   for (size_t i = 0; i < l->classes.n; i++)
-    if (strlen(l->classes.data[i]) == n && strncmp(l->classes.data[i], name, n) == 0) return (int32_t)i;
+    if (strlen(l->classes.data[i]) == n && strncmp(l->classes.data[i], name, n) == 0)
+      return (int32_t)i;
   char *copy = lcl_alloc(n + 1);
   if (!copy) return -1;
   memcpy(copy, name, n);
@@ -43,8 +44,8 @@ static int32_t class_number(picture_list *l, const char *name, size_t n) {
   return -1;
 }
 
-static lcl_status add_file(picture_list *l, const char *folder, const char *name, const char *class_name,
-                           size_t n) {
+static lcl_status add_file(picture_list *l, const char *folder, const char *name,
+                           const char *class_name, size_t n) {
   int32_t label = class_number(l, class_name, n);
   lcl_str path = { 0 };
   lcl_str_add(&path, "%s/%s", folder, name);
@@ -58,16 +59,18 @@ static lcl_status list_class_folder(picture_list *l, const char *folder, const c
   lcl_str path = { 0 };
   lcl_names files = { 0 };
   lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status =
-      lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files)
+                                        : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++)
-    if (is_picture(files.data[i])) status = add_file(l, path.data, files.data[i], name, strlen(name));
+    if (is_picture(files.data[i]))
+      status = add_file(l, path.data, files.data[i], name, strlen(name));
   lcl_names_free(&files);
   lcl_str_free(&path);
   return status;
 }
 
-/* CLASS.NUMBER.jpg: the class is what stands before the first dot; names without a second dot have none. */
+/* CLASS.NUMBER.jpg: the class is what stands before the first dot; names without a second dot have
+ * none. */
 static lcl_status list_named_files(picture_list *l, const char *folder) {
   lcl_names files;
   LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FILE, &files));
@@ -99,8 +102,8 @@ typedef struct decode_job {
   int side;
   bool grey;
   uint8_t *pixels;
-  lcl_status *
-      status; /* of each file; failures are told again by reading the file once more in the caller's thread */
+  lcl_status *status; /* of each file; failures are told again by reading the file once more in the
+                         caller's thread */
 } decode_job;
 
 static lcl_status decode_one(const decode_job *j, int64_t i) {
@@ -110,7 +113,8 @@ static lcl_status decode_one(const decode_job *j, int64_t i) {
   lcl_image image = { 0 };
   LCL_TRY(lcl_file_read(path, PICTURE_MAX_BYTES, &data, &n));
   lcl_status status = lcl_image_decode(data, n, j->side, &image);
-  if (status == LCL_OK) status = lcl_image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
+  if (status == LCL_OK)
+    status = lcl_image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
   if (status != LCL_OK) lcl_fail_prefix(status, "%s", path);
   lcl_image_free(&image);
   lcl_free(data);
@@ -126,7 +130,8 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
                              lcl_dataset **out) {
   int side = desc->image_size > 0 ? desc->image_size : 48;
   size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
-  if (side > 4096) return lcl_fail(LCL_ERR_ARGUMENT, "pictures can be scaled to at most 4096, not %d", side);
+  if (side > 4096)
+    return lcl_fail(LCL_ERR_ARGUMENT, "pictures can be scaled to at most 4096, not %d", side);
   lcl_raw raw = { (int64_t)n,
                   desc->grey ? 1 : 3,
                   side,

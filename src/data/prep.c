@@ -58,10 +58,12 @@ void lcl_prep_values(const lcl_prep *p, const float *in, float *out, float *scra
     for (size_t i = 0; i < n; i++) out[i] = out[i] * p->desc.gain + p->desc.shift;
 }
 
-void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror, float *out) {
+void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
+                     float *out) {
   for (int c = 0; c < p->c; c++) {
     for (int y = 0; y < p->out_h; y++) {
-      const float *from = full + ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w + (size_t)left;
+      const float *from = full + ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w +
+                          (size_t)left;
       if (mirror) {
         for (int x = 0; x < p->out_w; x++) out[x] = from[p->out_w - 1 - x];
       } else {
@@ -85,7 +87,8 @@ lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
 /* ---- learning the statistics ---- */
 
 /* Sums over the training part, after colour and contrast, per element (sum) and of squares. */
-static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, double *sum, double *squares) {
+static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, double *sum,
+                               double *squares) {
   size_t n = lcl_prep_elements(p), n_in = lcl_dataset_elements(train);
   float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc(3 * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
@@ -129,8 +132,8 @@ static lcl_status covariance(const lcl_prep *p, const lcl_dataset *train, double
 static lcl_status fit_zca(lcl_prep *p, const lcl_dataset *train) {
   size_t n = lcl_prep_elements(p);
   if (n > 4096)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "whitening of %zu elements an example is too large; at most 4096",
-                    n);
+    return lcl_fail(LCL_ERR_UNSUPPORTED,
+                    "whitening of %zu elements an example is too large; at most 4096", n);
   double *cov = lcl_alloc(n * n * sizeof *cov), trace = 0;
   p->zca = lcl_alloc(n * n * sizeof *p->zca);
   lcl_status status = cov && p->zca ? covariance(p, train, cov) : LCL_ERR_HOST_MEMORY;
@@ -172,14 +175,17 @@ static lcl_status fit_centre(lcl_prep *p, const lcl_dataset *train) {
 }
 
 /* Fills in shapes and defaults; refuses what cannot be. */
-lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int width, lcl_prep **out) {
+lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int width,
+                        lcl_prep **out) {
   *out = NULL;
   if (desc->colour == LCL_COLOUR_YUV && channels != 3)
     return lcl_fail(LCL_ERR_ARGUMENT, "YUV needs pictures of 3 channels; these have %d", channels);
   if (desc->colour == LCL_COLOUR_GREY && channels != 3 && channels != 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs pictures of 1 or 3 channels; these have %d", channels);
+    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs pictures of 1 or 3 channels; these have %d",
+                    channels);
   if (desc->crop < 0 || (desc->crop > 0 && (desc->crop > height || desc->crop > width)))
-    return lcl_fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height, width);
+    return lcl_fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height,
+                    width);
   lcl_prep *p = lcl_alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
   p->desc = *desc;
@@ -209,9 +215,11 @@ bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
   const lcl_prep_desc *d = &prep->desc;
   bool signed_colour = d->colour == LCL_COLOUR_YUV;
   bool bounded = d->contrast == LCL_CONTRAST_NONE || d->contrast == LCL_CONTRAST_MAX_ABS;
-  if (signed_colour || !bounded || (d->centre != LCL_CENTRE_NONE && d->centre != LCL_CENTRE_MEAN_IMAGE))
+  if (signed_colour || !bounded ||
+      (d->centre != LCL_CENTRE_NONE && d->centre != LCL_CENTRE_MEAN_IMAGE))
     return false;
-  float a = d->centre == LCL_CENTRE_MEAN_IMAGE || d->contrast == LCL_CONTRAST_MAX_ABS ? -1 : 0, b = 1;
+  float a = d->centre == LCL_CENTRE_MEAN_IMAGE || d->contrast == LCL_CONTRAST_MAX_ABS ? -1 : 0,
+        b = 1;
   if (d->contrast == LCL_CONTRAST_MAX_ABS && d->centre == LCL_CENTRE_MEAN_IMAGE) a = -2, b = 2;
   a = a * d->gain + d->shift;
   b = b * d->gain + d->shift;
@@ -229,7 +237,8 @@ static void undo_linear(const lcl_prep *p, float *x) {
   for (int c = 0; c < p->c; c++) {
     for (int y = 0; y < p->out_h; y++) {
       for (int k = 0; k < p->out_w; k++, i++) {
-        size_t at = ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w + (size_t)(k + left);
+        size_t at = ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w +
+                    (size_t)(k + left);
         x[i] = (x[i] - p->desc.shift) / p->desc.gain;
         if (p->deviation)
           x[i] = x[i] * p->deviation[c] + p->mean[c];
@@ -262,7 +271,8 @@ lcl_status lcl_prep_to_image(const lcl_prep *prep, const float *prepared, float 
   size_t plane = (size_t)prep->out_h * (size_t)prep->out_w, n = (size_t)prep->c * plane;
   memcpy(image, prepared, n * sizeof *image);
   if (prep->desc.centre != LCL_CENTRE_ZCA) undo_linear(prep, image);
-  if (prep->desc.contrast != LCL_CONTRAST_NONE || prep->desc.centre == LCL_CENTRE_ZCA) stretch(image, n);
+  if (prep->desc.contrast != LCL_CONTRAST_NONE || prep->desc.centre == LCL_CENTRE_ZCA)
+    stretch(image, n);
   if (prep->desc.colour == LCL_COLOUR_YUV && prep->desc.contrast == LCL_CONTRAST_NONE)
     yuv_to_rgb(image, plane);
   for (size_t i = 0; i < n; i++) image[i] = LCL_MIN(LCL_MAX(image[i], 0.0f), 1.0f);

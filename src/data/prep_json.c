@@ -6,7 +6,8 @@
 #include "data/prep.h"
 
 static const char *const colours[] = { "keep", "grey", "yuv" };
-static const char *const contrasts[] = { "none", "standardise", "local_y", "gcn", "max_abs", "unit_norm" };
+static const char *const contrasts[] = { "none", "standardise", "local_y",
+                                         "gcn",  "max_abs",     "unit_norm" };
 static const char *const centres[] = { "none", "mean_image", "channel", "chroma", "zca" };
 static const char *const mirrors[] = { "none", "each", "half_batch" };
 
@@ -21,12 +22,14 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
             cJSON_AddStringToObject(o, "centre", centres[d->centre]) &&
             cJSON_AddNumberToObject(o, "gcn_scale", d->gcn_scale) &&
             cJSON_AddNumberToObject(o, "zca_eps", d->zca_eps) &&
-            cJSON_AddNumberToObject(o, "gain", d->gain) && cJSON_AddNumberToObject(o, "shift", d->shift) &&
+            cJSON_AddNumberToObject(o, "gain", d->gain) &&
+            cJSON_AddNumberToObject(o, "shift", d->shift) &&
             cJSON_AddNumberToObject(o, "crop", d->crop) &&
             cJSON_AddStringToObject(o, "mirror", mirrors[d->mirror]);
   char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
   cJSON_Delete(o);
-  if (!text) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing the preprocessing down");
+  if (!text)
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing the preprocessing down");
   *json = lcl_strdup(text);
   cJSON_free(text);
   return *json ? LCL_OK : LCL_ERR_HOST_MEMORY;
@@ -40,12 +43,14 @@ int lcl_prep_arrays(const lcl_prep *prep, lcl_prep_array out[4]) {
     out[n++] = (lcl_prep_array) { "prep.mean", prep->mean, 3, { prep->c, prep->h, prep->w } };
   else if (prep->mean)
     out[n++] = (lcl_prep_array) { "prep.mean", prep->mean, 1, { prep->c } };
-  if (prep->deviation) out[n++] = (lcl_prep_array) { "prep.deviation", prep->deviation, 1, { prep->c } };
+  if (prep->deviation)
+    out[n++] = (lcl_prep_array) { "prep.deviation", prep->deviation, 1, { prep->c } };
   if (prep->zca) out[n++] = (lcl_prep_array) { "prep.zca", prep->zca, 2, { all, all } };
   return n;
 }
 
-static lcl_status read_name(const cJSON *o, const char *key, const char *const *names, int n, int *out) {
+static lcl_status read_name(const cJSON *o, const char *key, const char *const *names, int n,
+                            int *out) {
   const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
   for (int i = 0; text && i < n; i++) {
     if (strcmp(text, names[i]) == 0) {
@@ -84,7 +89,8 @@ static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   LCL_TRY(read_number(o, "gain", &d->gain));
   LCL_TRY(read_number(o, "shift", &d->shift));
   LCL_TRY(read_number(o, "crop", &crop));
-  if (crop < 0 || crop > 1 << 24) return lcl_fail(LCL_ERR_FORMAT, "preprocessing: crop is %g", (double)crop);
+  if (crop < 0 || crop > 1 << 24)
+    return lcl_fail(LCL_ERR_FORMAT, "preprocessing: crop is %g", (double)crop);
   d->colour = (lcl_colour)colour;
   d->contrast = (lcl_contrast)contrast;
   d->centre = (lcl_centre)centre;
@@ -100,8 +106,8 @@ static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *na
     size_t have = 1;
     for (int k = 0; k < arrays[i].rank && k < 3; k++) have *= (size_t)arrays[i].dim[k];
     if (have != count)
-      return lcl_fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed", name, have,
-                      count);
+      return lcl_fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed",
+                      name, have, count);
     *out = lcl_alloc(count * sizeof **out);
     if (!*out) return LCL_ERR_HOST_MEMORY;
     memcpy(*out, arrays[i].data, count * sizeof **out);
@@ -124,13 +130,14 @@ static lcl_status take_arrays(lcl_prep *p, const lcl_prep_array *arrays, int n) 
   }
 }
 
-lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, int n, lcl_prep **out) {
+lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, int n,
+                              lcl_prep **out) {
   lcl_prep_desc desc = { 0 };
   int shape[3];
   *out = NULL;
   cJSON *o = cJSON_Parse(json);
-  lcl_status status =
-      o ? read_desc(o, &desc, shape) : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
+  lcl_status status = o ? read_desc(o, &desc, shape)
+                        : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
   cJSON_Delete(o);
   LCL_TRY(status);
   LCL_TRY(lcl_prep_new(&desc, shape[0], shape[1], shape[2], out));
@@ -149,21 +156,24 @@ static lcl_status judge_range(float a, float b, float lo, float hi, const char *
   if (isinf(span)) return LCL_OK;
   if (!(a >= lo - tolerance && b <= hi + tolerance)) {
     bool bytes = a >= 0 && b > 1.5f * hi && b <= 255;
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: values go from %g to %g, but %g to %g is expected here%s", what,
-                    (double)a, (double)b, (double)lo, (double)hi,
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "%s: values go from %g to %g, but %g to %g is expected here%s", what, (double)a,
+                    (double)b, (double)lo, (double)hi,
                     bytes ? "; they look like bytes 0..255 that were not divided by 255" : "");
   }
   if (b - a < span / 50)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%s: values fill only %g to %g of the expected %g to %g; was the scaling applied twice?",
-                    what, (double)a, (double)b, (double)lo, (double)hi);
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "%s: values fill only %g to %g of the expected %g to %g; was the scaling applied twice?",
+        what, (double)a, (double)b, (double)lo, (double)hi);
   return LCL_OK;
 }
 
 lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, const char *what) {
   float a = INFINITY, b = -INFINITY;
   for (size_t i = 0; i < n; i++) {
-    if (!isfinite(x[i])) return lcl_fail(LCL_ERR_NUMERIC, "%s: value %zu is not a finite number", what, i);
+    if (!isfinite(x[i]))
+      return lcl_fail(LCL_ERR_NUMERIC, "%s: value %zu is not a finite number", what, i);
     a = LCL_MIN(a, x[i]);
     b = LCL_MAX(b, x[i]);
   }
@@ -179,14 +189,16 @@ lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo
     n = (size_t)c * (size_t)h * (size_t)w;
   }
   int64_t count = LCL_MIN(ds->count, 1000), step = LCL_MAX(ds->count / 1000, 1);
-  float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc((size_t)LCL_MAX(count, 1) * n * sizeof *x);
+  float *in = lcl_alloc(n_in * sizeof *in),
+        *x = lcl_alloc((size_t)LCL_MAX(count, 1) * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < count && status == LCL_OK; i++) {
     float *to = x + (size_t)i * n;
     status = lcl_dataset_example(ds, i * step, prep ? in : to);
     if (status == LCL_OK && prep) status = lcl_prep_apply(prep, in, to);
   }
-  if (status == LCL_OK && ds->any_range) lo = -INFINITY, hi = INFINITY; /* only numbers have to be numbers */
+  if (status == LCL_OK && ds->any_range)
+    lo = -INFINITY, hi = INFINITY; /* only numbers have to be numbers */
   if (status == LCL_OK) status = lcl_range_check_values(x, (size_t)count * n, lo, hi, what);
   lcl_free(in);
   lcl_free(x);

@@ -5,7 +5,8 @@
 #include "base/linalg.h"
 #include "data/prep.h"
 
-void lcl_colour_convert(lcl_colour colour, const float *in, int channels, size_t plane, float *out) {
+void lcl_colour_convert(lcl_colour colour, const float *in, int channels, size_t plane,
+                        float *out) {
   if (colour == LCL_COLOUR_KEEP || channels != 3) {
     memcpy(out, in, (size_t)channels * plane * sizeof *out);
     return;
@@ -63,8 +64,8 @@ static float inside(const float *kernel, int i, int n) {
   return sum;
 }
 
-/* torch's SpatialContrastiveNormalization: m = (k*x)/(k*1), x1 = x - m, s = sqrt(k*x1^2)/(k*1), x1/max(s,
- * 1e-4). scratch: 2 planes. */
+/* torch's SpatialContrastiveNormalization: m = (k*x)/(k*1), x1 = x - m, s = sqrt(k*x1^2)/(k*1),
+ * x1/max(s, 1e-4). scratch: 2 planes. */
 static void local_contrast(float *x, int height, int width, float *scratch) {
   float kernel[LCN_TAPS], sum = 0;
   size_t plane = (size_t)height * (size_t)width;

@@ -1,4 +1,5 @@
-/* Recordings joined to one signal; examples are overlapping windows of it, dealt to the parts by recording. */
+/* Recordings joined to one signal; examples are overlapping windows of it, dealt to the parts by
+ * recording. */
 #include <math.h>
 
 #include "base/philox.h"
@@ -19,9 +20,10 @@ lcl_status lcl_recordings_add(lcl_recordings *c, const float *samples, int64_t n
   return LCL_PUSH(&c->list, r) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-/* part[i]: 0 train, 1 valid, 2 test; in each class the recordings are dealt out in a random order. */
-static lcl_status deal(const lcl_recordings *c, int classes, double test, double valid, uint64_t seed,
-                       uint8_t *part) {
+/* part[i]: 0 train, 1 valid, 2 test; in each class the recordings are dealt out in a random order.
+ */
+static lcl_status deal(const lcl_recordings *c, int classes, double test, double valid,
+                       uint64_t seed, uint8_t *part) {
   uint32_t n = (uint32_t)c->list.n, *order = lcl_alloc(n * sizeof *order);
   if (!order) return LCL_ERR_HOST_MEMORY;
   lcl_philox_permutation(seed, lcl_philox_stream("data.recordings"), 0, order, n);
@@ -41,8 +43,8 @@ static lcl_status deal(const lcl_recordings *c, int classes, double test, double
   return LCL_OK;
 }
 
-static lcl_status cut(const lcl_recordings *c, const lcl_dataset *all, const uint8_t *part, uint8_t which,
-                      const char *name, int width, int hop, lcl_dataset **out) {
+static lcl_status cut(const lcl_recordings *c, const lcl_dataset *all, const uint8_t *part,
+                      uint8_t which, const char *name, int width, int hop, lcl_dataset **out) {
   struct {
     int64_t *data;
     size_t n, cap;
@@ -75,7 +77,8 @@ lcl_status lcl_recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lc
   if (overlap >= 1 || test >= 1 || width < 1)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "sound: overlap and test share must be below 1 and segments at least 1 sample");
-  if (c->n > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "sound: more than 2^31 samples in all");
+  if (c->n > INT32_MAX)
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "sound: more than 2^31 samples in all");
   /* The joined signal is one long example; the parts are windows on it. */
   lcl_raw raw = { 1, 1, 1, (int)c->n, NULL, c->signal, NULL, (int)classes->n, classes->data };
   c->signal = NULL;
@@ -96,8 +99,8 @@ lcl_status lcl_recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lc
   if (status == LCL_OK) status = cut(c, all, part, 1, "valid", width, hop, &out->valid);
   if (status == LCL_OK) status = cut(c, all, part, 2, "test", width, hop, &out->test);
   if (status == LCL_OK && !out->train)
-    status =
-        lcl_fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples", desc->path, width);
+    status = lcl_fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples",
+                      desc->path, width);
   lcl_dataset_close(all);
   lcl_free(part);
   return status;

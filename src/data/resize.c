@@ -1,4 +1,5 @@
-/* Resampling of pictures: separable triangle filter, as wide as the reduction, so that nothing aliases. */
+/* Resampling of pictures: separable triangle filter, as wide as the reduction, so that nothing
+ * aliases. */
 #include <math.h>
 
 #include "data/image.h"
@@ -23,9 +24,11 @@ static void make_taps(taps *t, int out_i, int in_size, int out_size) {
   for (int k = 0; k < t->n; k++) t->weight[k] = (float)(t->weight[k] / sum);
 }
 
-/* Resamples along an axis: `lines` independent lines of in_size samples, `step` floats apart within a line.
- * in holds for sample i of line (a,b) the element a*in_size*step + i*step + b, with b < step. */
-static lcl_status resample(const float *in, float *out, int outer, int in_size, int out_size, int step) {
+/* Resamples along an axis: `lines` independent lines of in_size samples, `step` floats apart within
+ * a line. in holds for sample i of line (a,b) the element a*in_size*step + i*step + b, with b <
+ * step. */
+static lcl_status resample(const float *in, float *out, int outer, int in_size, int out_size,
+                           int step) {
   double scale = (double)in_size / out_size;
   taps t = { .weight = lcl_alloc(((size_t)ceil(2 * LCL_MAX(scale, 1.0)) + 3) * sizeof(float)) };
   if (!t.weight) return LCL_ERR_HOST_MEMORY;
@@ -36,7 +39,8 @@ static lcl_status resample(const float *in, float *out, int outer, int in_size, 
       const float *from = in + ((size_t)a * (size_t)in_size + (size_t)t.first) * (size_t)step;
       for (int b = 0; b < step; b++) {
         float sum = 0;
-        for (int k = 0; k < t.n; k++) sum += t.weight[k] * from[(size_t)k * (size_t)step + (size_t)b];
+        for (int k = 0; k < t.n; k++)
+          sum += t.weight[k] * from[(size_t)k * (size_t)step + (size_t)b];
         to[b] = sum;
       }
     }
@@ -61,7 +65,8 @@ lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_imag
   }
   if (status == LCL_OK) status = resample(b, r, 1, in->height, height, width * in->channels);
   if (status == LCL_OK) {
-    for (size_t i = 0; i < n_out; i++) bytes[i] = (uint8_t)lrintf(LCL_MIN(LCL_MAX(r[i], 0.0f), 255.0f));
+    for (size_t i = 0; i < n_out; i++)
+      bytes[i] = (uint8_t)lrintf(LCL_MIN(LCL_MAX(r[i], 0.0f), 255.0f));
     *out = (lcl_image) { width, height, in->channels, bytes };
     bytes = NULL;
   }

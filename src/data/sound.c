@@ -10,9 +10,10 @@ static lcl_status add_file(lcl_recordings *c, const char *path, int32_t label) {
   lcl_free(data);
   if (status != LCL_OK) return lcl_fail_prefix(status, "%s", path);
   if (c->rate && wav.rate != c->rate)
-    status = lcl_fail(LCL_ERR_FORMAT,
-                      "%s has %d samples a second, the files before it %d: resample them to one rate", path,
-                      wav.rate, c->rate);
+    status = lcl_fail(
+        LCL_ERR_FORMAT,
+        "%s has %d samples a second, the files before it %d: resample them to one rate", path,
+        wav.rate, c->rate);
   c->rate = wav.rate;
   if (status == LCL_OK) status = lcl_recordings_add(c, wav.samples, wav.n, label);
   lcl_free(wav.samples);
@@ -25,8 +26,8 @@ static lcl_status add_class(lcl_recordings *c, const char *folder, const char *n
   lcl_names files = { 0 };
   *any = false;
   lcl_str_add(&sub, "%s/%s", folder, name);
-  lcl_status status =
-      lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FILE, &files) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FILE, &files)
+                                       : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
     if (!lcl_name_ends(files.data[i], ".wav")) continue;
     lcl_str_free(&path);

@@ -1,8 +1,8 @@
-/* Generated stand-ins for data that few people have: "synthetic:objects" (coloured shapes, 3x32x32, ten
- * classes, in the place of CIFAR-10), "synthetic:animals" (3x48x48, cats and dogs), "synthetic:birds" (sound,
- * ten species, 44.1 kHz), "synthetic:features" (2048 numbers, ten classes, in the place of a network's
- * features). They show that everything runs; their error rates say nothing about the real data. Each example
- * is a function of (seed, its number) alone. */
+/* Generated stand-ins for data that few people have: "synthetic:objects" (coloured shapes, 3x32x32,
+ * ten classes, in the place of CIFAR-10), "synthetic:animals" (3x48x48, cats and dogs),
+ * "synthetic:birds" (sound, ten species, 44.1 kHz), "synthetic:features" (2048 numbers, ten
+ * classes, in the place of a network's features). They show that everything runs; their error rates
+ * say nothing about the real data. Each example is a function of (seed, its number) alone. */
 #include <math.h>
 
 #include "base/parallel.h"
@@ -88,14 +88,14 @@ static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) 
   uint32_t order[10];
   int n = j->side, plane = n * n;
   lcl_philox_uniform(j->seed, lcl_philox_stream("standin.picture"), (uint64_t)i, u, 24);
-  lcl_philox_permutation(j->seed, lcl_philox_stream("standin.class"), (uint64_t)(i / j->classes), order,
-                         (uint32_t)j->classes);
+  lcl_philox_permutation(j->seed, lcl_philox_stream("standin.class"), (uint64_t)(i / j->classes),
+                         order, (uint32_t)j->classes);
   int kind = (int)order[i % j->classes];
   double angle = j->animals ? between(u[0], -0.5, 0.5) : between(u[0], 0, 2 * PI),
          size = between(u[1], 0.5, 0.95);
   double cx = between(u[2], -0.3, 0.3), cy = between(u[3], -0.3, 0.3), pixel = 2.0 / n / size;
-  double cosine = cos(angle), sine = sin(angle), wave_x = between(u[4], -9, 9), wave_y = between(u[5], -9, 9),
-         wave = between(u[6], 0, 0.15);
+  double cosine = cos(angle), sine = sin(angle), wave_x = between(u[4], -9, 9),
+         wave_y = between(u[5], -9, 9), wave = between(u[6], 0, 0.15);
   for (int y = 0; y < n; y++) {
     for (int x = 0; x < n; x++) {
       double px = 2 * (x + 0.5) / n - 1, py = 2 * (y + 0.5) / n - 1, dx = (px - cx) / size,
@@ -105,7 +105,8 @@ static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) 
       double dark = j->animals ? cover(eyes(p), pixel) : 0;
       double ripple = wave * sin(wave_x * px + wave_y * py);
       for (int c = 0; c < 3; c++) {
-        /* The figure keeps a distance from the background in every channel, up or down by the same coin. */
+        /* The figure keeps a distance from the background in every channel, up or down by the same
+         * coin. */
         double ground = between(u[7 + c], 0.25, 0.75),
                step = between(u[10 + c], 0.2, 0.45) * (u[13] < 0.5f ? 1 : -1);
         double back = ground + ripple + 0.12 * (px * (u[14 + c] - 0.5) + py * (u[17 + c] - 0.5));
@@ -121,7 +122,8 @@ static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) 
 static void draw_range(void *user, int64_t begin, int64_t end) {
   const picture_job *j = user;
   size_t each = 3 * (size_t)j->side * (size_t)j->side;
-  for (int64_t i = begin; i < end; i++) draw(j, j->first + i, j->pixels + (size_t)i * each, j->labels + i);
+  for (int64_t i = begin; i < end; i++)
+    draw(j, j->first + i, j->pixels + (size_t)i * each, j->labels + i);
 }
 
 static lcl_status copy_names(const char *const *names, int n, char ***out) {
@@ -144,7 +146,8 @@ static lcl_status make_pictures(bool animals, uint64_t seed, int64_t first, int6
                   classes,
                   NULL };
   lcl_status status = raw.pixels && raw.labels ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = copy_names(animals ? animal_names : shape_names, classes, &raw.class_names);
+  if (status == LCL_OK)
+    status = copy_names(animals ? animal_names : shape_names, classes, &raw.class_names);
   if (status != LCL_OK) {
     lcl_raw_free(&raw);
     return status;
@@ -171,8 +174,10 @@ static void feature_range(void *user, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     float *x = j->values + (size_t)i * FEATURES;
     int label = (int)((j->first + i) % FEATURE_CLASSES);
-    lcl_philox_normal(j->seed, lcl_philox_stream("standin.features"), (uint64_t)(j->first + i), x, FEATURES);
-    for (int k = 0; k < FEATURES; k++) x[k] = fmaxf(x[k] + 0.25f * j->mean[label * FEATURES + k], 0);
+    lcl_philox_normal(j->seed, lcl_philox_stream("standin.features"), (uint64_t)(j->first + i), x,
+                      FEATURES);
+    for (int k = 0; k < FEATURES; k++)
+      x[k] = fmaxf(x[k] + 0.25f * j->mean[label * FEATURES + k], 0);
     j->labels[i] = label;
   }
 }
@@ -193,7 +198,8 @@ static lcl_status make_features(uint64_t seed, int64_t first, int64_t count, lcl
     lcl_free(mean);
     return LCL_ERR_HOST_MEMORY;
   }
-  lcl_philox_normal(seed, lcl_philox_stream("standin.means"), 0, mean, (size_t)FEATURE_CLASSES * FEATURES);
+  lcl_philox_normal(seed, lcl_philox_stream("standin.means"), 0, mean,
+                    (size_t)FEATURE_CLASSES * FEATURES);
   feature_job j = { seed, first, mean, raw.values, raw.labels };
   lcl_parallel_for(count, 64, feature_range, &j);
   lcl_free(mean);
@@ -202,7 +208,8 @@ static lcl_status make_features(uint64_t seed, int64_t first, int64_t count, lcl
   return LCL_OK;
 }
 
-/* ---- sound: each species has its pitch, its syllable (rising, falling, warbling), its rhythm ---- */
+/* ---- sound: each species has its pitch, its syllable (rising, falling, warbling), its rhythm ----
+ */
 
 enum { RATE = 44100, SPECIES = 10, RECORDINGS = 10, SAMPLES = RATE * 6 / 5 };
 
@@ -252,27 +259,30 @@ static lcl_status open_birds(const lcl_data_desc *desc, lcl_splits *out) {
 
 /* ---- choosing ---- */
 
-static lcl_status make(const char *kind, uint64_t seed, int64_t first, int64_t count, lcl_dataset **out) {
+static lcl_status make(const char *kind, uint64_t seed, int64_t first, int64_t count,
+                       lcl_dataset **out) {
   if (strcmp(kind, "objects") == 0) return make_pictures(false, seed, first, count, out);
   if (strcmp(kind, "animals") == 0) return make_pictures(true, seed, first, count, out);
   if (strcmp(kind, "features") == 0) return make_features(seed, first, count, out);
   if (strcmp(kind, "digits") == 0) return lcl_dataset_synthetic(seed, first, count, out);
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "there are no built-in data \"%s\" (known: digits, objects, animals, features, birds)",
-                  kind);
+  return lcl_fail(
+      LCL_ERR_ARGUMENT,
+      "there are no built-in data \"%s\" (known: digits, objects, animals, features, birds)", kind);
 }
 
 lcl_status lcl_open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
-  /* Parts lie this far from each other, so that sizes can change and they never meet; a multiple of 10 keeps
-   * classes even. */
+  /* Parts lie this far from each other, so that sizes can change and they never meet; a multiple of
+   * 10 keeps classes even. */
   const int64_t far = INT64_C(500000000000);
-  const char *colon = desc->path ? strchr(desc->path, ':') : NULL, *kind = colon ? colon + 1 : "digits";
+  const char *colon = desc->path ? strchr(desc->path, ':') : NULL,
+             *kind = colon ? colon + 1 : "digits";
   int64_t usual = strcmp(kind, "digits") == 0 ? 10000 : 5000;
   int64_t train = desc->synthetic_train ? desc->synthetic_train : usual;
   int64_t valid = desc->valid ? desc->valid : usual / 5,
           test = desc->synthetic_test ? desc->synthetic_test : usual / 5;
   if (train < 1 || test < 1 || train > 10000000 || valid > 10000000 || test > 10000000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "synthetic data: sizes must be 1 to 10000000, not %lld and %lld",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "synthetic data: sizes must be 1 to 10000000, not %lld and %lld",
                     (long long)train, (long long)test);
   out->format = "synthetic";
   if (strcmp(kind, "birds") == 0) return open_birds(desc, out);

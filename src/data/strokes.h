@@ -5,7 +5,8 @@
 #define LCL_STROKE_MAX_POINTS 12
 #define LCL_STROKE_MAX_PATHS  3
 
-/* A path through its points: a smooth curve (centripetal in spirit: uniform Catmull-Rom), or straight lines. */
+/* A path through its points: a smooth curve (centripetal in spirit: uniform Catmull-Rom), or
+ * straight lines. */
 typedef struct lcl_stroke_path {
   int n;
   int straight;

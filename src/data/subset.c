@@ -2,10 +2,12 @@
 #include "data/data_internal.h"
 #include "base/philox.h"
 
-static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64_t step, uint32_t **out) {
+static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64_t step,
+                              uint32_t **out) {
   *out = NULL;
   if (n > UINT32_MAX)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "a data set of more than 2^32 examples cannot be shuffled");
+    return lcl_fail(LCL_ERR_UNSUPPORTED,
+                    "a data set of more than 2^32 examples cannot be shuffled");
   uint32_t *perm = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *perm);
   if (!perm) return LCL_ERR_HOST_MEMORY;
   lcl_philox_permutation(seed, lcl_philox_stream(what), step, perm, (uint32_t)n);
@@ -31,16 +33,19 @@ lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, u
                              lcl_dataset **part, lcl_dataset **rest) {
   *part = *rest = NULL;
   if (held < 1 || held >= ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
                     (long long)held, (long long)ds->count, ds->name, (long long)ds->count - 1);
   uint8_t *mark = lcl_alloc((size_t)ds->count);
   int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
-  lcl_status status = mark && index ? choose_held(ds, held, random, seed, mark) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = mark && index ? choose_held(ds, held, random, seed, mark)
+                                    : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     int64_t keep = 0, hold = ds->count - held;
     for (int64_t i = 0; i < ds->count; i++) index[mark[i] ? hold++ : keep++] = i;
     status = lcl_dataset_view(ds, ds->name, index, ds->count - held, part);
-    if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
+    if (status == LCL_OK)
+      status = lcl_dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
     if (status != LCL_OK) {
       lcl_dataset_close(*part);
       *part = NULL;
@@ -51,18 +56,19 @@ lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, u
   return status;
 }
 
-lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed, uint32_t draw,
-                                 lcl_dataset **out) {
+lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed,
+                                 uint32_t draw, lcl_dataset **out) {
   *out = NULL;
-  if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
+  if (!ds->labels)
+    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
   if (n_per_class < 1 || n_per_class > ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "examples per class must be 1 to %lld, not %lld", (long long)ds->count,
-                    (long long)n_per_class);
+    return lcl_fail(LCL_ERR_ARGUMENT, "examples per class must be 1 to %lld, not %lld",
+                    (long long)ds->count, (long long)n_per_class);
   int64_t *taken = lcl_alloc((size_t)ds->classes * sizeof *taken);
   int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
   uint32_t *perm = NULL;
-  lcl_status status =
-      taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm)
+                                     : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     int64_t n = 0;
     for (int64_t i = 0; i < ds->count; i++) {
@@ -74,8 +80,8 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
     for (int c = 0; c < ds->classes && status == LCL_OK; c++) {
       if (taken[c] < n_per_class)
         status = lcl_fail(LCL_ERR_ARGUMENT,
-                          "'%s' has only %lld examples of class %d; %lld per class were asked for", ds->name,
-                          (long long)taken[c], c, (long long)n_per_class);
+                          "'%s' has only %lld examples of class %d; %lld per class were asked for",
+                          ds->name, (long long)taken[c], c, (long long)n_per_class);
     }
     if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index, n, out);
   }
@@ -86,10 +92,13 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
 }
 
 /* A new raw block of the shape of ds with count examples, bytes or floats; labels if asked for. */
-static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, bool labelled, lcl_raw *raw) {
-  *raw = (lcl_raw) { count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
+static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, bool labelled,
+                           lcl_raw *raw) {
+  *raw =
+      (lcl_raw) { count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
   size_t n;
-  if (!lcl_mul_size(lcl_dataset_elements(ds), (size_t)count, &n) || !lcl_mul_size(n, sizeof(float), &n))
+  if (!lcl_mul_size(lcl_dataset_elements(ds), (size_t)count, &n) ||
+      !lcl_mul_size(n, sizeof(float), &n))
     return lcl_fail(LCL_ERR_HOST_MEMORY, "a copy of '%s' does not fit into memory", ds->name);
   if (bytes)
     raw->pixels = lcl_alloc(n / sizeof(float));
@@ -108,8 +117,8 @@ static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, boo
   return LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total, bool *labelled,
-                               bool *bytes) {
+static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total,
+                               bool *labelled, bool *bytes) {
   if (n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "joining data sets needs at least one");
   const lcl_dataset *a = sets[0];
   *total = 0;
@@ -119,9 +128,9 @@ static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *t
     if (b->channels != a->channels || b->height != a->height || b->width != a->width ||
         b->classes != a->classes)
       return lcl_fail(LCL_ERR_SHAPE,
-                      "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)", a->name,
-                      a->channels, a->height, a->width, a->classes, b->name, b->channels, b->height, b->width,
-                      b->classes);
+                      "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)",
+                      a->name, a->channels, a->height, a->width, a->classes, b->name, b->channels,
+                      b->height, b->width, b->classes);
     *total += b->count;
     *labelled = *labelled && b->labels;
     *bytes = *bytes && b->pixels && b->scale == a->scale && b->bias == a->bias;
@@ -129,7 +138,8 @@ static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *t
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name, lcl_dataset **out) {
+lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name,
+                              lcl_dataset **out) {
   *out = NULL;
   int64_t total = 0, at = 0;
   bool labelled = false, bytes = false;
@@ -161,14 +171,14 @@ lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **o
   return lcl_dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);
 }
 
-lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed, uint32_t stream,
-                                 lcl_dataset **out) {
+lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
+                                 uint32_t stream, lcl_dataset **out) {
   *out = NULL;
   size_t each = lcl_dataset_elements(ds);
   float *value = lcl_alloc(each * sizeof *value), *draw = lcl_alloc(each * sizeof *draw);
   lcl_raw raw = { 0 };
-  lcl_status status =
-      value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw)
+                                    : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < ds->count && status == LCL_OK; i++) {
     uint8_t *to = raw.pixels + (size_t)i * each;
     lcl_dataset_example(ds, i, value);

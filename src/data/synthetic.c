@@ -1,5 +1,5 @@
-/* The built-in digits: pen strokes, jittered, bent, mapped by a random affine map and drawn with a random
- * pen. Each example is a function of (seed, its number) alone. */
+/* The built-in digits: pen strokes, jittered, bent, mapped by a random affine map and drawn with a
+ * random pen. Each example is a function of (seed, its number) alone. */
 #include <math.h>
 
 #include "data/data_internal.h"
@@ -78,7 +78,9 @@ static point bend(const style *s, point p) {
 
 /* Uniform Catmull-Rom through p0..p3 at t in [0,1] between p1 and p2. */
 static float spline(float p0, float p1, float p2, float p3, float t) {
-  return p1 + 0.5f * t * ((p2 - p0) + t * ((2 * p0 - 5 * p1 + 4 * p2 - p3) + t * (3 * (p1 - p2) + p3 - p0)));
+  return p1 +
+         0.5f * t *
+             ((p2 - p0) + t * ((2 * p0 - 5 * p1 + 4 * p2 - p3) + t * (3 * (p1 - p2) + p3 - p0)));
 }
 
 /* Points of the curve through a path's (jittered) points; returns how many. */
@@ -90,7 +92,8 @@ static int trace(const lcl_stroke_path *path, const float *jitter, point *out) {
     p[i].y = path->xy[i][1] / 100.0f + 0.025f * clip(jitter[2 * i + 1]);
   }
   for (int i = 0; i + 1 < path->n; i++) {
-    const point *a = &p[LCL_MAX(i - 1, 0)], *b = &p[i], *c = &p[i + 1], *d = &p[LCL_MIN(i + 2, path->n - 1)];
+    const point *a = &p[LCL_MAX(i - 1, 0)], *b = &p[i], *c = &p[i + 1],
+                *d = &p[LCL_MIN(i + 2, path->n - 1)];
     for (int k = 0; k < PER_SPAN; k++) {
       float t = (float)k / PER_SPAN;
       out[n].x = path->straight ? b->x + t * (c->x - b->x) : spline(a->x, b->x, c->x, d->x, t);
@@ -130,7 +133,8 @@ static void draw_glyph(const lcl_glyph *glyph, const style *s, const float *jitt
   for (int k = 0; k < glyph->n; k++) {
     int n = trace(&glyph->path[k], jitter + 2 * k * LCL_STROKE_MAX_POINTS, curve);
     for (int i = 0; i < n; i++) curve[i] = bend(s, curve[i]);
-    for (int i = 0; i + 1 < n; i++) draw_segment(curve[i], curve[i + 1], s->radius + s->soft + 1, dist);
+    for (int i = 0; i + 1 < n; i++)
+      draw_segment(curve[i], curve[i + 1], s->radius + s->soft + 1, dist);
   }
   for (int i = 0; i < SIDE * SIDE; i++) {
     /* full ink inside the pen's radius, a linear edge of width 2*soft around it */
@@ -170,7 +174,8 @@ static void make_range(void *user, int64_t begin, int64_t end) {
 lcl_status lcl_dataset_synthetic(uint64_t seed, int64_t first, int64_t count, lcl_dataset **out) {
   *out = NULL;
   if (first < 0 || count < 1 || count > 10000000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "synthetic digits: %lld examples asked for; 1 to 10000000 can be made",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "synthetic digits: %lld examples asked for; 1 to 10000000 can be made",
                     (long long)count);
   lcl_raw raw = { count, 1, SIDE, SIDE, NULL, NULL, NULL, 10, NULL };
   raw.pixels = lcl_alloc((size_t)count * SIDE * SIDE);

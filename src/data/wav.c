@@ -20,14 +20,16 @@ static lcl_status parse_format(const uint8_t *p, size_t n, wave_format *f) {
   uint32_t rate = little(p + 4, 4);
   f->bits = (int)little(p + 14, 2);
   if (f->code == WAVE_EXTENSIBLE && n >= 26) f->code = (int)little(p + 24, 2);
-  bool pcm = f->code == WAVE_PCM && (f->bits == 8 || f->bits == 16 || f->bits == 24 || f->bits == 32);
+  bool pcm = f->code == WAVE_PCM &&
+             (f->bits == 8 || f->bits == 16 || f->bits == 24 || f->bits == 32);
   bool real = f->code == WAVE_FLOAT && f->bits == 32;
   if (!pcm && !real)
     return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float", f->code,
-                    f->bits);
+                    "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float",
+                    f->code, f->bits);
   if (f->channels < 1 || f->channels > 64 || rate < 1 || rate > 1000000)
-    return lcl_fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels, rate);
+    return lcl_fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels,
+                    rate);
   f->rate = (int)rate;
   return LCL_OK;
 }
@@ -68,9 +70,11 @@ lcl_status lcl_wav_parse(const uint8_t *data, size_t n, lcl_wav *out) {
     size_t size = little(data + at + 4, 4), left = n - at - 8;
     const uint8_t *body = data + at + 8;
     if (memcmp(data + at, "data", 4) == 0) {
-      if (!format.channels) return lcl_fail(LCL_ERR_FORMAT, "WAV file: samples come before their format");
+      if (!format.channels)
+        return lcl_fail(LCL_ERR_FORMAT, "WAV file: samples come before their format");
       if (size > left)
-        return lcl_fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there", size, left);
+        return lcl_fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there", size,
+                        left);
       return decode(body, size, &format, out);
     }
     if (size > left) break;

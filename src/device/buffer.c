@@ -1,4 +1,5 @@
-/* Device memory: counted, limited, and pooled so that making a buffer in a loop does not go to the driver. */
+/* Device memory: counted, limited, and pooled so that making a buffer in a loop does not go to the
+ * driver. */
 #include "device/internal.h"
 
 static size_t granule(const lcl_context *ctx) {
@@ -31,11 +32,12 @@ static cl_mem take_idle(lcl_pool *pool, size_t bytes, size_t *allocated) {
 }
 
 static lcl_status too_large(const lcl_context *ctx, size_t bytes, size_t limit, const char *which) {
-  return lcl_fail(LCL_ERR_DEVICE_MEMORY,
-                  "%s cannot give a buffer of %.1f MiB: %s is %.1f MiB, %.1f MiB are in use; use a smaller "
-                  "batch or model",
-                  ctx->caps.name, (double)bytes / 1048576.0, which, (double)limit / 1048576.0,
-                  (double)ctx->pool.current / 1048576.0);
+  return lcl_fail(
+      LCL_ERR_DEVICE_MEMORY,
+      "%s cannot give a buffer of %.1f MiB: %s is %.1f MiB, %.1f MiB are in use; use a smaller "
+      "batch or model",
+      ctx->caps.name, (double)bytes / 1048576.0, which, (double)limit / 1048576.0,
+      (double)ctx->pool.current / 1048576.0);
 }
 
 static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *allocated) {
@@ -55,7 +57,8 @@ static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *
     lcl_pool_trim(ctx);
     *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
   }
-  if (err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES || err == CL_INVALID_BUFFER_SIZE)
+  if (err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES ||
+      err == CL_INVALID_BUFFER_SIZE)
     return too_large(ctx, bytes, ctx->caps.global_mem, "its memory");
   if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "creating a buffer");
   pool->held += rounded;
@@ -89,7 +92,8 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
   if (err == CL_SUCCESS) err = clGetMemObjectInfo(mem, CL_MEM_CONTEXT, sizeof owner, &owner, NULL);
   if (err == CL_SUCCESS)
     err = clGetMemObjectInfo(mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof whole, &whole, NULL);
-  if (err == CL_SUCCESS && whole) err = clGetMemObjectInfo(mem, CL_MEM_OFFSET, sizeof offset, &offset, NULL);
+  if (err == CL_SUCCESS && whole)
+    err = clGetMemObjectInfo(mem, CL_MEM_OFFSET, sizeof offset, &offset, NULL);
   if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_mem");
   if (owner != ctx->cl)
     return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_mem: it belongs to another cl_context");
@@ -107,20 +111,21 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
 lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out) {
   *out = NULL;
   if (offset > parent->bytes || bytes > parent->bytes - offset)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a part of %zu bytes at %zu is outside a buffer of %zu bytes", bytes,
-                    offset, parent->bytes);
+    return lcl_fail(LCL_ERR_ARGUMENT, "a part of %zu bytes at %zu is outside a buffer of %zu bytes",
+                    bytes, offset, parent->bytes);
   /* OpenCL has no parts of parts and no empty parts. */
   lcl_buffer *whole = parent->parent ? parent->parent : parent;
   size_t at = parent->offset + offset, align = parent->ctx->caps.base_align;
   if (at % align) /* not every driver looks */
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu", align,
-                    parent->ctx->caps.name, at);
+                    "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu",
+                    align, parent->ctx->caps.name, at);
   lcl_buffer *b = lcl_alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   cl_int err;
   cl_buffer_region region = { at, LCL_MAX(bytes, (size_t)1) };
-  b->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &err);
+  b->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
+                             &err);
   if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(whole->ctx, err, "creating a sub-buffer");
   b->ctx = whole->ctx;
   b->bytes = bytes;
@@ -134,7 +139,8 @@ lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_b
   return LCL_OK;
 }
 
-/* Keeps the memory for the next buffer; an in-order queue 0 makes reuse safe while old commands still run. */
+/* Keeps the memory for the next buffer; an in-order queue 0 makes reuse safe while old commands
+ * still run. */
 static void recycle(lcl_context *ctx, cl_mem mem, size_t bytes) {
   ctx->pool.current -= bytes;
   ctx->pool.buffers--;

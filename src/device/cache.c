@@ -13,7 +13,8 @@
 #define SUFFIX ".lclbin"
 enum {
   MAX_ENTRY = 256 << 20,
-  REFUSED_DAYS = 7,    /* a driver's refusal is believed this long: an update may have changed its mind */
+  REFUSED_DAYS =
+      7, /* a driver's refusal is believed this long: an update may have changed its mind */
   STALE_SECONDS = 3600 /* a temporary file this old was left by a process that died */
 };
 
@@ -28,7 +29,8 @@ typedef struct header {
 static const char magic[8] = "LCLPROG";
 
 bool lcl_cache_dir(lcl_str *dir) {
-  const char *own = getenv("LATENTCL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+  const char *own = getenv("LATENTCL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
+             *home = getenv("HOME");
   if (own && (strcasecmp(own, "off") == 0 || strcmp(own, "0") == 0)) return false;
   if (own && *own)
     lcl_str_add(dir, "%s", own);
@@ -86,8 +88,8 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
   size_t bytes = 0;
   header h;
   struct stat st;
-  bool ok =
-      lcl_file_exists(path.data) && lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &bytes) == LCL_OK;
+  bool ok = lcl_file_exists(path.data) &&
+            lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &bytes) == LCL_OK;
   if (ok && !verify(file, bytes, key, &h)) {
     lcl_logf(LCL_LOG_INFO, "cache entry %s is damaged or foreign and is built again", path.data);
     ok = false;
@@ -96,7 +98,8 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
       time(NULL) - st.st_mtime > (time_t)REFUSED_DAYS * 24 * 3600)
     ok = false;
   if (ok) {
-    /* The time of last use orders deletion; a refusal keeps the time it was made, so that it expires. */
+    /* The time of last use orders deletion; a refusal keeps the time it was made, so that it
+     * expires. */
     if (h.kind == LCL_CACHE_BINARY) utimensat(AT_FDCWD, path.data, NULL, 0);
     *kind = (lcl_cache_kind)h.kind;
     *n = bytes - sizeof h;
@@ -127,7 +130,8 @@ void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_
     static atomic_flag told = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&told))
       lcl_logf(LCL_LOG_WARN,
-               "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, or to off",
+               "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, "
+               "or to off",
                lcl_error_message());
   }
 done:
@@ -181,7 +185,8 @@ static bool is_temporary_name(const char *name) {
          strncmp(name + 32, SUFFIX, strlen(SUFFIX)) == 0 && strcmp(name + n - 4, ".tmp") == 0;
 }
 
-/* Rows of all entries; removes temporary files that nobody will finish. A folder that is not there has none. */
+/* Rows of all entries; removes temporary files that nobody will finish. A folder that is not there
+ * has none. */
 static lcl_status scan(const char *dir, file_rows *rows, size_t *others) {
   DIR *d = opendir(dir);
   if (!d && errno == ENOENT) return LCL_OK;
@@ -189,7 +194,8 @@ static lcl_status scan(const char *dir, file_rows *rows, size_t *others) {
   bool ok = true;
   for (struct dirent *e; ok && (e = readdir(d));) {
     struct stat st;
-    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
+    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+      continue;
     if (is_entry_name(e->d_name)) {
       file_row row = { .bytes = (uint64_t)st.st_size, .used = st.st_mtime };
       memcpy(row.name, e->d_name, strlen(e->d_name) + 1);
@@ -246,7 +252,8 @@ lcl_status lcl_cache_stat(lcl_cache_use *use) {
     size_t n = 0;
     header h;
     use->bytes += rows.data[i].bytes;
-    bool whole = lcl_str_ok(&path) && lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &n) == LCL_OK &&
+    bool whole = lcl_str_ok(&path) &&
+                 lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &n) == LCL_OK &&
                  verify(file, n, key, &h);
     if (whole)
       use->entries++, use->refused += h.kind == LCL_CACHE_REFUSED;

@@ -1,9 +1,9 @@
 /* The cache on disk: built programs above all.
  *
- * One file an entry, named by the key: a hash of everything its content depends on. An entry holds the driver's
- * binary or the driver's refusal (or, from the floors above, numbers that take long to compute), behind a
- * header with a checksum. Entries are written to a temporary file
- * and renamed, so that many processes can share a folder; whatever does not verify counts as absent. */
+ * One file an entry, named by the key: a hash of everything its content depends on. An entry holds
+ * the driver's binary or the driver's refusal (or, from the floors above, numbers that take long to
+ * compute), behind a header with a checksum. Entries are written to a temporary file and renamed,
+ * so that many processes can share a folder; whatever does not verify counts as absent. */
 #ifndef LCL_DEVICE_CACHE_H
 #define LCL_DEVICE_CACHE_H
 
@@ -14,8 +14,8 @@ typedef enum lcl_cache_kind { LCL_CACHE_BINARY = 1, LCL_CACHE_REFUSED = 2 } lcl_
 /* Format of the entries; part of every key, so that a new format never meets old entries. */
 enum { LCL_CACHE_FORMAT = 1 };
 
-/* The folder: LATENTCL_CACHE, else $XDG_CACHE_HOME/latentcl, else ~/.cache/latentcl. False when the cache is
- * off (LATENTCL_CACHE=off) or no folder can be named; dir is appended to. */
+/* The folder: LATENTCL_CACHE, else $XDG_CACHE_HOME/latentcl, else ~/.cache/latentcl. False when the
+ * cache is off (LATENTCL_CACHE=off) or no folder can be named; dir is appended to. */
 bool lcl_cache_dir(lcl_str *dir);
 /* Whether there is one. */
 bool lcl_cache_on(void);
@@ -25,7 +25,8 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
 /* Best effort: a folder that cannot be written is reported in the log, once. */
 void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n);
 void lcl_cache_drop(const char *key);
-/* Deletes the entries used longest ago until the folder is below the limit (LATENTCL_CACHE_SIZE=256m). */
+/* Deletes the entries used longest ago until the folder is below the limit
+ * (LATENTCL_CACHE_SIZE=256m). */
 void lcl_cache_prune(void);
 
 typedef struct lcl_cache_use {

@@ -15,7 +15,8 @@ static void device_text(cl_device_id device, cl_device_info what, char *out, siz
   *out = 0;
   if (clGetDeviceInfo(device, what, 0, NULL, &need) != CL_SUCCESS || !need) return;
   char *text = lcl_alloc(need + 1);
-  if (text && clGetDeviceInfo(device, what, need, text, NULL) == CL_SUCCESS) snprintf(out, size, "%s", text);
+  if (text && clGetDeviceInfo(device, what, need, text, NULL) == CL_SUCCESS)
+    snprintf(out, size, "%s", text);
   lcl_free(text);
 }
 
@@ -53,24 +54,30 @@ static void read_extensions(lcl_caps *caps, cl_device_id device) {
 
 static size_t preferred_multiple(const lcl_caps *caps, cl_device_id device) {
   size_t multiple = 0;
-  if (clGetDeviceInfo(device, DEVICE_PREFERRED_MULTIPLE, sizeof multiple, &multiple, NULL) == CL_SUCCESS &&
+  if (clGetDeviceInfo(device, DEVICE_PREFERRED_MULTIPLE, sizeof multiple, &multiple, NULL) ==
+          CL_SUCCESS &&
       multiple)
     return multiple;
   cl_uint width = 0;
-  if (clGetDeviceInfo(device, DEVICE_WARP_SIZE_NV, sizeof width, &width, NULL) == CL_SUCCESS && width)
+  if (clGetDeviceInfo(device, DEVICE_WARP_SIZE_NV, sizeof width, &width, NULL) == CL_SUCCESS &&
+      width)
     return width;
-  if (clGetDeviceInfo(device, DEVICE_WAVEFRONT_WIDTH_AMD, sizeof width, &width, NULL) == CL_SUCCESS && width)
+  if (clGetDeviceInfo(device, DEVICE_WAVEFRONT_WIDTH_AMD, sizeof width, &width, NULL) ==
+          CL_SUCCESS &&
+      width)
     return width;
   return caps->type & CL_DEVICE_TYPE_GPU ? 32 : 8;
 }
 
 static void read_sizes(lcl_caps *caps, cl_device_id device) {
   caps->compute_units = NUMBER(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint);
-  clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof caps->max_work_group, &caps->max_work_group,
-                  NULL);
-  /* A device may have more dimensions than the three we use, and then wants room for all of them. */
+  clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof caps->max_work_group,
+                  &caps->max_work_group, NULL);
+  /* A device may have more dimensions than the three we use, and then wants room for all of them.
+   */
   size_t items[16] = { 0 };
-  if (clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) == CL_SUCCESS)
+  if (clGetDeviceInfo(device, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof items, items, NULL) ==
+      CL_SUCCESS)
     memcpy(caps->max_work_item, items, sizeof caps->max_work_item);
   caps->local_mem = (size_t)NUMBER(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong);
   caps->global_mem = (size_t)NUMBER(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
@@ -78,7 +85,8 @@ static void read_sizes(lcl_caps *caps, cl_device_id device) {
   cl_uint align_bits = NUMBER(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint);
   caps->base_align = LCL_MAX(align_bits / 8, 64u);
   caps->preferred_float = NUMBER(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint);
-  if (!caps->preferred_float) caps->preferred_float = NUMBER(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint);
+  if (!caps->preferred_float)
+    caps->preferred_float = NUMBER(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint);
   if (!caps->preferred_float) caps->preferred_float = 1;
   caps->local_is_global = NUMBER(CL_DEVICE_LOCAL_MEM_TYPE, cl_uint) == CL_GLOBAL;
   caps->unified_memory = NUMBER(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_uint) != 0;
@@ -102,7 +110,8 @@ void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device)
   caps->preferred_multiple = preferred_multiple(caps, device);
   caps->clblast = LCL_HAVE_CLBLAST;
   caps->clfft = LCL_HAVE_CLFFT;
-  caps->panel = caps->local_is_global && caps->preferred_float >= 4 && caps->preferred_multiple < 32;
+  caps->panel = caps->local_is_global && caps->preferred_float >= 4 &&
+                caps->preferred_multiple < 32;
 }
 
 typedef struct row_list {
@@ -114,7 +123,8 @@ static lcl_status add_platform(row_list *rows, cl_platform_id platform, int inde
   cl_uint n = 0;
   cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
   if (err != CL_SUCCESS && err != CL_DEVICE_NOT_FOUND)
-    lcl_logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index, lcl_cl_error_name(err));
+    lcl_logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index,
+             lcl_cl_error_name(err));
   if (err != CL_SUCCESS) n = 0;
   cl_device_id *ids = lcl_alloc(LCL_MAX(n, 1u) * sizeof *ids);
   if (!ids) return LCL_ERR_HOST_MEMORY;

@@ -2,7 +2,7 @@
 #include "device/internal.h"
 
 const char *lcl_cl_error_name(cl_int err) {
-#define NAME(code)                                                                                           \
+#define NAME(code)                                                                                 \
   case code: return #code
   switch (err) {
     NAME(CL_SUCCESS);
@@ -74,7 +74,8 @@ static lcl_status status_of(cl_int err) {
 static const char *hint_of(cl_int err) {
   switch (err) {
   case CL_OUT_OF_RESOURCES:
-    return "; the device ran out of something or a kernel crashed: `latentcl doctor` checks it, a smaller "
+    return "; the device ran out of something or a kernel crashed: `latentcl doctor` checks it, a "
+           "smaller "
            "batch may fit";
   case CL_MEM_OBJECT_ALLOCATION_FAILURE: return "; use a smaller batch, or free device memory";
   case CL_DEVICE_NOT_AVAILABLE: return "; another program may hold it";

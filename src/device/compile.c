@@ -1,10 +1,11 @@
-/* Builds one program: from the disk cache if it has it, else with the driver's compiler. Runs on worker
- * threads. */
+/* Builds one program: from the disk cache if it has it, else with the driver's compiler. Runs on
+ * worker threads. */
 #include "device/program.h"
 
 #include "device/cache.h"
 
-/* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is complete. */
+/* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is
+ * complete. */
 static void touch_kernels(cl_program program) {
   cl_uint n = 0;
   if (clCreateKernelsInProgram(program, 0, NULL, &n) != CL_SUCCESS || !n) return;
@@ -15,12 +16,14 @@ static void touch_kernels(cl_program program) {
   lcl_free(kernels);
 }
 
-/* Some drivers compile everything once more, in a more general form, when they are asked for a binary, and have a cache of
- * their own besides (PoCL: 21 s instead of 9 s for the first training step on two cores). Asking them costs more than it
- * brings. This is measured with the first program that is saved, and remembered in the cache like a refusal. */
+/* Some drivers compile everything once more, in a more general form, when they are asked for a
+ * binary, and have a cache of their own besides (PoCL: 21 s instead of 9 s for the first training
+ * step on two cores). Asking them costs more than it brings. This is measured with the first
+ * program that is saved, and remembered in the cache like a refusal. */
 static void dear_key(const lcl_caps *caps, char key[33]) {
   char text[1024];
-  snprintf(text, sizeof text, "binaries are dear|%s|%s|%s", caps->platform, caps->name, caps->driver);
+  snprintf(text, sizeof text, "binaries are dear|%s|%s|%s", caps->platform, caps->name,
+           caps->driver);
   lcl_hash_hex(text, strlen(text), key);
 }
 
@@ -45,10 +48,13 @@ static void save(lcl_build_job *job, double build_seconds) {
   size_t n = 0;
   if (!lcl_cache_on() || binaries_are_dear(job)) return;
   const double start = lcl_now();
-  if (clGetProgramInfo(job->program, CL_PROGRAM_BINARY_SIZES, sizeof n, &n, NULL) != CL_SUCCESS || !n) return;
+  if (clGetProgramInfo(job->program, CL_PROGRAM_BINARY_SIZES, sizeof n, &n, NULL) != CL_SUCCESS ||
+      !n)
+    return;
   unsigned char *binary = lcl_alloc(n);
   if (!binary) return;
-  if (clGetProgramInfo(job->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS) {
+  if (clGetProgramInfo(job->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
+      CL_SUCCESS) {
     lcl_cache_put(job->key, LCL_CACHE_BINARY, binary, n);
     job->wrote_cache = true;
   }
@@ -59,8 +65,8 @@ static void save(lcl_build_job *job, double build_seconds) {
   char key[33];
   dear_key(&job->ctx->caps, key);
   lcl_cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
-  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache", job->ctx->caps.name,
-           why, seconds);
+  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache",
+           job->ctx->caps.name, why, seconds);
 }
 
 /* True when the cache decided: a program, or a remembered refusal. */
@@ -71,16 +77,16 @@ static bool load(lcl_build_job *job) {
   if (!lcl_cache_get(job->key, &kind, &data, &n)) return false;
   if (kind == LCL_CACHE_REFUSED) {
     job->from_cache = true;
-    job->status =
-        lcl_fail(LCL_ERR_BUILD, "%s\n(remembered from an earlier run; `latentcl cache clear` tries again)",
-                 (char *)data);
+    job->status = lcl_fail(
+        LCL_ERR_BUILD, "%s\n(remembered from an earlier run; `latentcl cache clear` tries again)",
+        (char *)data);
     lcl_free(data);
     return true;
   }
   cl_int err, of_binary = CL_SUCCESS;
   const unsigned char *bytes = data;
-  cl_program program =
-      clCreateProgramWithBinary(job->ctx->cl, 1, &job->ctx->device, &n, &bytes, &of_binary, &err);
+  cl_program program = clCreateProgramWithBinary(job->ctx->cl, 1, &job->ctx->device, &n, &bytes,
+                                                 &of_binary, &err);
   lcl_free(data);
   if (err == CL_SUCCESS && of_binary == CL_SUCCESS)
     err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
@@ -100,11 +106,13 @@ static bool load(lcl_build_job *job) {
 /* The driver's log; names of .cl files and their lines are in it because of #line. */
 static char *build_log(const lcl_build_job *job, cl_program program) {
   size_t n = 0;
-  if (clGetProgramBuildInfo(program, job->ctx->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &n) != CL_SUCCESS || !n)
+  if (clGetProgramBuildInfo(program, job->ctx->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &n) !=
+          CL_SUCCESS ||
+      !n)
     return NULL;
   char *log = lcl_alloc(n + 1);
-  if (log &&
-      clGetProgramBuildInfo(program, job->ctx->device, CL_PROGRAM_BUILD_LOG, n, log, NULL) != CL_SUCCESS)
+  if (log && clGetProgramBuildInfo(program, job->ctx->device, CL_PROGRAM_BUILD_LOG, n, log, NULL) !=
+                 CL_SUCCESS)
     *log = 0;
   return log;
 }
@@ -128,8 +136,8 @@ static lcl_status compile(lcl_build_job *job) {
   lcl_status status;
   if (err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
       err == CL_LINK_PROGRAM_FAILURE) {
-    status = lcl_fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name, job->ctx->caps.name,
-                      log && *log ? log : "(no build log)");
+    status = lcl_fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name,
+                      job->ctx->caps.name, log && *log ? log : "(no build log)");
     lcl_cache_put(job->key, LCL_CACHE_REFUSED, lcl_error_message(), strlen(lcl_error_message()));
     job->wrote_cache = true;
   } else {

@@ -1,4 +1,5 @@
-/* Contexts: one device, its queues, and what hangs on them; ours or wrapped around the caller's handles. */
+/* Contexts: one device, its queues, and what hangs on them; ours or wrapped around the caller's
+ * handles. */
 #include "device/internal.h"
 
 static lcl_status wrap_foreign(lcl_context *ctx, const lcl_context_desc *desc) {
@@ -17,7 +18,8 @@ static lcl_status wrap_foreign(lcl_context *ctx, const lcl_context_desc *desc) {
   lcl_free(ids);
   if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
   if (!member)
-    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_context: cl_device has to be one of its %zu devices", n);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "wrapping a cl_context: cl_device has to be one of its %zu devices", n);
   err = clGetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof ctx->platform, &ctx->platform, NULL);
   if (err == CL_SUCCESS) err = clRetainContext(cl);
   if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
@@ -41,7 +43,8 @@ static lcl_status open_selected(lcl_context *ctx, const lcl_context_desc *desc) 
   lcl_free(rows);
   if (status != LCL_OK) return status;
   cl_int err;
-  cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)ctx->platform, 0 };
+  cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)ctx->platform,
+                                         0 };
   ctx->cl = clCreateContext(properties, 1, &ctx->device, NULL, NULL, &err);
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "creating an OpenCL context");
 }
@@ -51,15 +54,18 @@ static lcl_status add_foreign_queue(lcl_context *ctx, cl_command_queue queue, bo
   cl_device_id device = NULL;
   cl_command_queue_properties properties = 0;
   cl_int err = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof cl, &cl, NULL);
-  if (err == CL_SUCCESS) err = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+  if (err == CL_SUCCESS)
+    err = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
   if (err == CL_SUCCESS)
     err = clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
   if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_command_queue");
   if (cl != ctx->cl || device != ctx->device)
-    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_command_queue: it belongs to another context or device");
-  if (profile && !(properties & CL_QUEUE_PROFILING_ENABLE))
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "profiling needs a cl_command_queue that was created with CL_QUEUE_PROFILING_ENABLE");
+                    "wrapping a cl_command_queue: it belongs to another context or device");
+  if (profile && !(properties & CL_QUEUE_PROFILING_ENABLE))
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "profiling needs a cl_command_queue that was created with CL_QUEUE_PROFILING_ENABLE");
   err = clRetainCommandQueue(queue);
   if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_command_queue");
   ctx->in_order[ctx->n_queues] = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
@@ -77,8 +83,8 @@ static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
   int want = ctx->n_queues ? ctx->n_queues : LCL_MAX(desc->queues, 1);
   while (ctx->n_queues < want) {
     cl_int err;
-    cl_command_queue q =
-        clCreateCommandQueue(ctx->cl, ctx->device, desc->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+    cl_command_queue q = clCreateCommandQueue(ctx->cl, ctx->device,
+                                              desc->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
     if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "creating a command queue");
     ctx->in_order[ctx->n_queues] = true;
     ctx->queue[ctx->n_queues++] = q;
@@ -136,7 +142,8 @@ void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void 
   return &ctx->attachment[which];
 }
 
-/* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an event of the end does. */
+/* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an
+ * event of the end does. */
 cl_int lcl_queue_finish(cl_command_queue queue) {
   cl_event end = NULL;
   cl_int err = clEnqueueMarkerWithWaitList(queue, 0, NULL, &end);
@@ -152,7 +159,8 @@ lcl_status lcl_context_finish(lcl_context *ctx) {
   lcl_status status = LCL_OK;
   for (int i = 0; i < ctx->n_queues; i++) {
     cl_int err = lcl_queue_finish(ctx->queue[i]);
-    if (err != CL_SUCCESS && status == LCL_OK) status = lcl_cl_fail(ctx, err, "waiting for the device");
+    if (err != CL_SUCCESS && status == LCL_OK)
+      status = lcl_cl_fail(ctx, err, "waiting for the device");
   }
   return status;
 }

@@ -1,4 +1,5 @@
-/* Floor 1: devices, programs, buffers, launch lists, profiler. Internal; include/latentcl/context.h is the public part. */
+/* Floor 1: devices, programs, buffers, launch lists, profiler. Internal; include/latentcl/context.h
+ * is the public part. */
 #ifndef LCL_DEVICE_H
 #define LCL_DEVICE_H
 
@@ -11,27 +12,28 @@
 
 /* ---- what a device can do (device/caps.c) ---- */
 
-/* Read from the device once, then narrowed by LATENTCL_DISABLE / lcl_context_desc.disable. Everything above this
- * floor decides by these, never by a name. */
+/* Read from the device once, then narrowed by LATENTCL_DISABLE / lcl_context_desc.disable.
+ * Everything above this floor decides by these, never by a name. */
 typedef struct lcl_caps {
   char name[256], vendor[128], driver[128], version[128], platform[128];
   cl_device_type type;
   int platform_index, device_index;
   unsigned compute_units;
-  size_t max_work_group;      /* work-items in a group */
+  size_t max_work_group; /* work-items in a group */
   size_t max_work_item[3];
-  size_t local_mem;           /* bytes; can be lowered with local_mem=32k */
+  size_t local_mem; /* bytes; can be lowered with local_mem=32k */
   size_t global_mem, max_alloc;
-  size_t base_align;          /* bytes, of a sub-buffer's origin */
-  unsigned preferred_float;   /* native vector width of float */
-  size_t preferred_multiple;  /* preferred work-group size multiple of a trivial kernel (warp, wave, SIMD) */
-  bool local_is_global;       /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
+  size_t base_align;         /* bytes, of a sub-buffer's origin */
+  unsigned preferred_float;  /* native vector width of float */
+  size_t preferred_multiple; /* preferred work-group size multiple of a trivial kernel (warp, wave,
+                                SIMD) */
+  bool local_is_global;      /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
   bool unified_memory;
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
-  bool clblast, clfft;        /* built in and not disabled */
-  bool panel;                 /* kernels in panel shape (one work-item a group, wide vectors), else tiled: default
-                                 local_is_global with preferred_float >= 4 and preferred_multiple < 32 (llvmpipe wants
-                                 tiles, PoCL wants panels); LATENTCL_DISABLE=panel turns it off. */
+  bool clblast, clfft; /* built in and not disabled */
+  bool panel; /* kernels in panel shape (one work-item a group, wide vectors), else tiled: default
+                 local_is_global with preferred_float >= 4 and preferred_multiple < 32 (llvmpipe
+                 wants tiles, PoCL wants panels); LATENTCL_DISABLE=panel turns it off. */
 } lcl_caps;
 
 /* All devices of all platforms. */
@@ -42,15 +44,18 @@ typedef struct lcl_device_info {
 } lcl_device_info;
 lcl_status lcl_devices(lcl_device_info **rows, size_t *n); /* lcl_free(rows) */
 /* Index into rows for a selector; LCL_ERR_NO_DEVICE with the list of what exists in the message. */
-lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector, size_t *index);
+lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector,
+                             size_t *index);
 
-/* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin in the message. */
+/* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin
+ * in the message. */
 lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where);
 
 const lcl_caps *lcl_context_caps(const lcl_context *ctx);
-cl_command_queue lcl_context_queue(lcl_context *ctx);          /* compute queue 0 */
-const char *lcl_cl_error_name(cl_int err);                     /* "CL_OUT_OF_RESOURCES" */
-lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err, const char *what); /* picks the status, names the device */
+cl_command_queue lcl_context_queue(lcl_context *ctx); /* compute queue 0 */
+const char *lcl_cl_error_name(cl_int err);            /* "CL_OUT_OF_RESOURCES" */
+lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err,
+                       const char *what); /* picks the status, names the device */
 
 /* What upper floors keep with the context; freed with it. */
 enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
@@ -58,35 +63,47 @@ void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void 
 
 /* ---- programs (device/program.c, device/cache.c) ---- */
 
-/* A program is named by a file of cl/ (embedded, or read from LATENTCL_KERNELS) or by generated source, plus options
- * ("-DTILE=4 -DVEC=8"). cl/common.cl is put in front of either, with #line so that a compile error names the file.
- * The same (source, options) is built once per context; binaries are cached on disk. */
+/* A program is named by a file of cl/ (embedded, or read from LATENTCL_KERNELS) or by generated
+ * source, plus options
+ * ("-DTILE=4 -DVEC=8"). cl/common.cl is put in front of either, with #line so that a compile error
+ * names the file. The same (source, options) is built once per context; binaries are cached on
+ * disk. */
 typedef struct lcl_source {
   const char *file;    /* "matmul.cl", or NULL */
   const char *text;    /* generated source when file is NULL */
   const char *options; /* may be NULL */
 } lcl_source;
 
-/* Builds what is not built yet, in parallel on host threads. The first failure is reported; a kernel that the driver
- * refused before (remembered on disk too) fails at once with LCL_ERR_BUILD. */
+/* Builds what is not built yet, in parallel on host threads. The first failure is reported; a
+ * kernel that the driver refused before (remembered on disk too) fails at once with LCL_ERR_BUILD.
+ */
 lcl_status lcl_programs_build(lcl_context *ctx, const lcl_source *sources, size_t n);
-/* A new kernel object (arguments are not shared with other users); clReleaseKernel when done. Builds if needed. */
-lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel, cl_kernel *out);
-/* How many programs this context compiled from source / loaded from the cache / found already built. */
-typedef struct lcl_build_stats { size_t compiled, loaded, reused; double seconds; } lcl_build_stats;
+/* A new kernel object (arguments are not shared with other users); clReleaseKernel when done.
+ * Builds if needed. */
+lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
+                             cl_kernel *out);
+/* How many programs this context compiled from source / loaded from the cache / found already
+ * built. */
+typedef struct lcl_build_stats {
+  size_t compiled, loaded, reused;
+  double seconds;
+} lcl_build_stats;
 lcl_build_stats lcl_context_build_stats(const lcl_context *ctx);
 
-/* Sources embedded at build time: text of cl/<file>, NULL if there is none; and the list of names. */
+/* Sources embedded at build time: text of cl/<file>, NULL if there is none; and the list of names.
+ */
 const char *lcl_embedded_source(const char *file);
 extern const char *const lcl_embedded_names[]; /* NULL-terminated */
 
 /* ---- buffers (device/buffer.c) ---- */
 
-/* A part of a buffer as a buffer of its own (clCreateSubBuffer); offset must be a multiple of caps.base_align. */
+/* A part of a buffer as a buffer of its own (clCreateSubBuffer); offset must be a multiple of
+ * caps.base_align. */
 lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
 cl_mem lcl_buffer_mem(const lcl_buffer *buf);
 lcl_context *lcl_buffer_context(const lcl_buffer *buf);
-/* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it: what hazards need. */
+/* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it:
+ * what hazards need. */
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);
 
 /* ---- launch lists (device/sched.c) ---- */
@@ -100,21 +117,24 @@ typedef struct lcl_range {
 
 typedef enum lcl_launch_kind {
   LCL_LAUNCH_KERNEL, /* clEnqueueNDRangeKernel; arguments were set on the kernel object before */
-  LCL_LAUNCH_CALL,   /* a library (CLBlast, clFFT) or host work that enqueues on the queue it is given */
-  LCL_LAUNCH_COPY,   /* ranges[0] read -> ranges[1] written, same bytes */
-  LCL_LAUNCH_FILL    /* ranges[0] filled with a pattern of 4 bytes */
+  LCL_LAUNCH_CALL, /* a library (CLBlast, clFFT) or host work that enqueues on the queue it is given
+                    */
+  LCL_LAUNCH_COPY, /* ranges[0] read -> ranges[1] written, same bytes */
+  LCL_LAUNCH_FILL  /* ranges[0] filled with a pattern of 4 bytes */
 } lcl_launch_kind;
 
-/* Enqueues work on queue after the wait events; *done gets an event that the scheduler releases (or NULL when
- * done is NULL: no event is wanted). */
-typedef lcl_status (*lcl_call_fn)(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait, cl_event *done);
+/* Enqueues work on queue after the wait events; *done gets an event that the scheduler releases (or
+ * NULL when done is NULL: no event is wanted). */
+typedef lcl_status (*lcl_call_fn)(void *user, cl_command_queue queue, cl_uint n_wait,
+                                  const cl_event *wait, cl_event *done);
 
 typedef struct lcl_launch {
   lcl_launch_kind kind;
   const char *label; /* "conv2d 32x1x28x28 panel"; copied */
   cl_kernel kernel;  /* owned by the list once added */
   cl_uint dims;
-  size_t global[3], local[3]; /* local[0] == 0: the driver chooses. A global size of 0 makes the launch a no-op. */
+  size_t global[3], local[3]; /* local[0] == 0: the driver chooses. A global size of 0 makes the
+                                 launch a no-op. */
   lcl_call_fn call;
   void *user;
   void (*user_free)(void *user);
@@ -127,10 +147,12 @@ typedef struct lcl_launch {
 typedef struct lcl_list lcl_list;
 lcl_status lcl_list_create(lcl_context *ctx, lcl_list **out);
 lcl_status lcl_list_add(lcl_list *list, const lcl_launch *launch);
-/* Derives the hazards (RAW, WAR, WAW) and places the launches on the context's queues. After this only run. */
+/* Derives the hazards (RAW, WAR, WAW) and places the launches on the context's queues. After this
+ * only run. */
 lcl_status lcl_list_seal(lcl_list *list);
-/* Enqueues the whole list; returns without waiting. Runs of lists on one context are ordered after each other.
- * done (may be NULL) receives an event of the end, released by the caller. A failure names the launch's label. */
+/* Enqueues the whole list; returns without waiting. Runs of lists on one context are ordered after
+ * each other. done (may be NULL) receives an event of the end, released by the caller. A failure
+ * names the launch's label. */
 lcl_status lcl_list_run(lcl_list *list, cl_event *done);
 void lcl_list_destroy(lcl_list *list);
 size_t lcl_list_count(const lcl_list *list);
@@ -139,19 +161,24 @@ lcl_status lcl_list_run_one(lcl_list *list, size_t i);
 const char *lcl_list_label(const lcl_list *list, size_t i);
 
 /* Transfers. Writes copy the host data before returning; both are ordered with list runs. */
-lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data, size_t bytes);
-lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data, size_t bytes); /* waits */
+lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                      size_t bytes);
+lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
+                        size_t bytes); /* waits */
 
 /* ---- profile (device/profile.c) ---- */
 
-/* Device time of every launch since the context was created or the profile was reset (contexts with .profile). */
+/* Device time of every launch since the context was created or the profile was reset (contexts with
+ * .profile). */
 typedef struct lcl_profile_row {
   const char *label;
   size_t calls;
   double seconds, flops, bytes; /* sums over the calls */
 } lcl_profile_row;
-lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n); /* by label, most time first; lcl_free */
+lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows,
+                            size_t *n); /* by label, most time first; lcl_free */
 void lcl_profile_reset(lcl_context *ctx);
-lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path); /* Chrome trace events, a lane a queue */
+lcl_status lcl_profile_write_trace(lcl_context *ctx,
+                                   const char *path); /* Chrome trace events, a lane a queue */
 
 #endif

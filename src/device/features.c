@@ -8,11 +8,12 @@ typedef struct feature {
   size_t offset; /* of the bool in lcl_caps */
 } feature;
 
-#define FEATURE(name)                                                                                        \
+#define FEATURE(name)                                                                              \
   { #name, offsetof(lcl_caps, name) }
 static const feature features[] = {
-  FEATURE(fp16),    FEATURE(fp64),  FEATURE(subgroups), FEATURE(out_of_order),   FEATURE(command_buffer),
-  FEATURE(clblast), FEATURE(clfft), FEATURE(panel),     FEATURE(unified_memory),
+  FEATURE(fp16),         FEATURE(fp64),           FEATURE(subgroups),
+  FEATURE(out_of_order), FEATURE(command_buffer), FEATURE(clblast),
+  FEATURE(clfft),        FEATURE(panel),          FEATURE(unified_memory),
 };
 
 /* "32k", "1m" or plain bytes. */
@@ -45,11 +46,12 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
     caps->preferred_float = (unsigned)LCL_MIN((size_t)caps->preferred_float, bytes);
     return LCL_OK;
   }
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
-                  "clblast, clfft, "
-                  "panel, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
-                  where, word);
+  return lcl_fail(
+      LCL_ERR_ARGUMENT,
+      "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
+      "clblast, clfft, "
+      "panel, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
+      where, word);
 }
 
 lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where) {

@@ -37,8 +37,9 @@ typedef struct lcl_pool {
       size_t bytes;
     } * data;
     size_t n, cap;
-  } idle;             /* freed memory, kept for the next buffer of about this size */
-  size_t held, limit; /* bytes in live buffers and in idle blocks together; and how many are allowed */
+  } idle; /* freed memory, kept for the next buffer of about this size */
+  size_t held,
+      limit; /* bytes in live buffers and in idle blocks together; and how many are allowed */
   size_t current, peak, buffers;
 } lcl_pool;
 
@@ -67,7 +68,8 @@ lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out);
 void lcl_profile_destroy(lcl_profile *profile);
 /* Number of the row for a label; the same label has the same row. */
 lcl_status lcl_profile_intern(lcl_profile *profile, const char *label, size_t *row);
-/* Takes over the event of a launch that was enqueued on queue (LCL_MAX_QUEUES: the transfer queue). */
+/* Takes over the event of a launch that was enqueued on queue (LCL_MAX_QUEUES: the transfer queue).
+ */
 lcl_status lcl_profile_take(lcl_profile *profile, size_t row, double flops, double bytes, int queue,
                             cl_event event);
 
@@ -86,7 +88,7 @@ struct lcl_context {
   lcl_pool pool;
   lcl_stage stages[LCL_STAGES];
   int next_stage;
-  lcl_profile *profile; /* NULL unless asked for */
+  lcl_profile *profile;              /* NULL unless asked for */
   void *attachment[LCL_ATTACHMENTS]; /* of upper floors */
   void (*attachment_free[LCL_ATTACHMENTS])(void *);
 };

@@ -16,7 +16,8 @@ static lcl_status check_ranges(const lcl_launch *launch) {
   for (size_t i = 0; i < launch->n_ranges; i++) {
     const lcl_range *r = &launch->ranges[i];
     if (!r->buf || r->offset > r->buf->bytes || r->bytes > r->buf->bytes - r->offset)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: range %zu (%zu bytes at %zu) is outside its buffer of %zu bytes",
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "%s: range %zu (%zu bytes at %zu) is outside its buffer of %zu bytes",
                       launch->label, i, r->bytes, r->offset, r->buf ? r->buf->bytes : 0);
   }
   return LCL_OK;
@@ -33,11 +34,13 @@ static lcl_status check(const lcl_launch *launch) {
                       launch->label);
     return LCL_OK;
   case LCL_LAUNCH_CALL:
-    return launch->call ? LCL_OK
-                        : lcl_fail(LCL_ERR_ARGUMENT, "%s: a call launch needs a function", launch->label);
+    return launch->call
+               ? LCL_OK
+               : lcl_fail(LCL_ERR_ARGUMENT, "%s: a call launch needs a function", launch->label);
   case LCL_LAUNCH_COPY:
     if (launch->n_ranges != 2 || r[0].write || !r[1].write || r[0].bytes != r[1].bytes)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: a copy needs a read and a written range of the same size",
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "%s: a copy needs a read and a written range of the same size",
                       launch->label);
     return LCL_OK;
   case LCL_LAUNCH_FILL:
@@ -67,16 +70,19 @@ static lcl_status copy_ranges(lcl_list *list, lcl_item *item) {
   item->launch.ranges = ranges;
   for (size_t i = 0; i < n; i++) {
     size_t begin = ranges[i].buf->root_offset + ranges[i].offset;
-    item->spans[i] = (lcl_span) { ranges[i].buf->root, begin, begin + ranges[i].bytes, ranges[i].write };
+    item->spans[i] = (lcl_span) { ranges[i].buf->root, begin, begin + ranges[i].bytes,
+                                  ranges[i].write };
   }
   return LCL_OK;
 }
 
 lcl_status lcl_list_add(lcl_list *list, const lcl_launch *launch) {
-  if (list->sealed) return lcl_fail(LCL_ERR_ARGUMENT, "a sealed launch list takes no more launches");
+  if (list->sealed)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a sealed launch list takes no more launches");
   LCL_TRY(check(launch));
   lcl_item item = { .launch = *launch, .nothing = is_empty(launch) };
-  if (!(item.launch.label = lcl_arena_strdup(list->arena, launch->label))) return LCL_ERR_HOST_MEMORY;
+  if (!(item.launch.label = lcl_arena_strdup(list->arena, launch->label)))
+    return LCL_ERR_HOST_MEMORY;
   LCL_TRY(copy_ranges(list, &item));
   if (list->ctx->profile) LCL_TRY(lcl_profile_intern(list->ctx->profile, launch->label, &item.row));
   return LCL_PUSH(&list->items, item) ? LCL_OK : LCL_ERR_HOST_MEMORY;

@@ -1,9 +1,11 @@
-/* Hazards and placement: which queue a launch goes to, and which launches of other queues it waits for.
+/* Hazards and placement: which queue a launch goes to, and which launches of other queues it waits
+ * for.
  *
- * A hazard is a pair of launches that touch common bytes, at least one of them writing (read after write,
- * write after read, write after write). Launches on one in-order queue are ordered already; an edge between
- * queues costs an event. A vector clock per launch -- for every queue, how many of its launches are known to
- * be done -- leaves out each edge that others imply, so for a given placement no event is superfluous. */
+ * A hazard is a pair of launches that touch common bytes, at least one of them writing (read after
+ * write, write after read, write after write). Launches on one in-order queue are ordered already;
+ * an edge between queues costs an event. A vector clock per launch -- for every queue, how many of
+ * its launches are known to be done -- leaves out each edge that others imply, so for a given
+ * placement no event is superfluous. */
 #include "device/list.h"
 
 typedef struct access {
@@ -53,8 +55,8 @@ static bool add_edge(placer *p, size_t from) {
   return LCL_PUSH(&p->edges, from);
 }
 
-/* Walks the earlier accesses, newest first. An earlier write that covers the span ends the walk: whatever
- * came before it is ordered before that write, hence before us. */
+/* Walks the earlier accesses, newest first. An earlier write that covers the span ends the walk:
+ * whatever came before it is ordered before that write, hence before us. */
 static lcl_status find_hazards(placer *p, size_t item, const lcl_span *span) {
   if (span->begin == span->end) return LCL_OK;
   memory *m = memory_of(p, span->root);
@@ -71,13 +73,14 @@ static lcl_status find_hazards(placer *p, size_t item, const lcl_span *span) {
 
 static lcl_status record(placer *p, size_t item, const lcl_span *span) {
   memory *m = memory_of(p, span->root);
-  if (!m || !LCL_PUSH(&p->accesses, ((access) { item, *span, m->last }))) return LCL_ERR_HOST_MEMORY;
+  if (!m || !LCL_PUSH(&p->accesses, ((access) { item, *span, m->last })))
+    return LCL_ERR_HOST_MEMORY;
   m->last = p->accesses.n - 1;
   return LCL_OK;
 }
 
-/* Continues the queue whose newest launch is a predecessor (no event is needed then); else the shortest
- * queue. */
+/* Continues the queue whose newest launch is a predecessor (no event is needed then); else the
+ * shortest queue. */
 static int choose_queue(const placer *p) {
   int n = p->list->ctx->n_queues, best = -1;
   for (int q = 0; q < n; q++) {
@@ -121,8 +124,9 @@ static lcl_status place_one(placer *p, size_t i) {
   for (size_t e = 0; e < p->edges.n; e++) {
     size_t from = p->edges.data[e];
     lcl_item *before = &list->items.data[from];
-    bool implied =
-        list->ctx->in_order[before->queue] ? p->known[i][before->queue] >= p->position[from] : false;
+    bool implied = list->ctx->in_order[before->queue]
+                       ? p->known[i][before->queue] >= p->position[from]
+                       : false;
     if (implied) continue;
     if (!LCL_PUSH(&list->waits, from)) return LCL_ERR_HOST_MEMORY;
     before->signals = true;
@@ -150,7 +154,8 @@ lcl_status lcl_list_place(lcl_list *list) {
   for (size_t i = 0; i < n; i++) longest = LCL_MAX(longest, list->items.data[i].n_wait);
   if (status == LCL_OK && !(list->wait_events = lcl_alloc(longest * sizeof(cl_event))))
     status = LCL_ERR_HOST_MEMORY;
-  for (int q = 0; q < ctx->n_queues; q++) list->joins |= list->used[q] && (q > 0 || !ctx->in_order[q]);
+  for (int q = 0; q < ctx->n_queues; q++)
+    list->joins |= list->used[q] && (q > 0 || !ctx->in_order[q]);
   lcl_free(p.known);
   lcl_free(p.position);
   lcl_free(p.accesses.data);

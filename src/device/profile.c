@@ -77,11 +77,13 @@ static lcl_status drain(lcl_profile *p) {
     cl_ulong start = 0, end = 0;
     if (clGetEventProfilingInfo(e->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) !=
             CL_SUCCESS ||
-        clGetEventProfilingInfo(e->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) != CL_SUCCESS)
+        clGetEventProfilingInfo(e->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) !=
+            CL_SUCCESS)
       continue;
     p->rows.data[e->row].seconds += 1e-9 * (double)(end - LCL_MIN(start, end));
     if (p->records.n < MAX_RECORDS &&
-        !LCL_PUSH(&p->records, ((record) { (uint32_t)e->row, e->queue, start, LCL_MAX(start, end) })))
+        !LCL_PUSH(&p->records,
+                  ((record) { (uint32_t)e->row, e->queue, start, LCL_MAX(start, end) })))
       break;
   }
   drop_pending(p);
@@ -104,7 +106,8 @@ lcl_status lcl_profile_take(lcl_profile *p, size_t row, double flops, double byt
 
 static lcl_status need_profile(lcl_context *ctx) {
   if (ctx->profile) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "the context was created without profiling (lcl_context_desc.profile)");
+  return lcl_fail(LCL_ERR_ARGUMENT,
+                  "the context was created without profiling (lcl_context_desc.profile)");
 }
 
 static int most_time_first(const void *a, const void *b) {
@@ -118,7 +121,8 @@ lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n)
   LCL_TRY(need_profile(ctx));
   LCL_TRY(drain(ctx->profile));
   const lcl_profile *p = ctx->profile;
-  if (!(*rows = lcl_alloc(LCL_MAX(p->rows.n, (size_t)1) * sizeof **rows))) return LCL_ERR_HOST_MEMORY;
+  if (!(*rows = lcl_alloc(LCL_MAX(p->rows.n, (size_t)1) * sizeof **rows)))
+    return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < p->rows.n; i++)
     if (p->rows.data[i].calls) (*rows)[(*n)++] = p->rows.data[i];
   qsort(*rows, *n, sizeof **rows, most_time_first);
@@ -157,9 +161,11 @@ static void add_lane_names(const lcl_context *ctx, lcl_str *s) {
   for (int q = 0; q <= ctx->n_queues; q++) {
     bool transfer = q == ctx->n_queues;
     if (transfer && !ctx->transfer) break;
-    lcl_str_add(
-        s, ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":\"%s %d\"}}",
-        transfer ? LCL_MAX_QUEUES : q, transfer ? "transfer queue" : "compute queue", transfer ? 0 : q);
+    lcl_str_add(s,
+                ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":"
+                "\"%s %d\"}}",
+                transfer ? LCL_MAX_QUEUES : q, transfer ? "transfer queue" : "compute queue",
+                transfer ? 0 : q);
   }
 }
 
@@ -174,8 +180,8 @@ lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path) {
   add_lane_names(ctx, &s);
   for (size_t i = 0; i < p->records.n; i++) {
     const record *r = &p->records.data[i];
-    lcl_str_add(&s, ",\n{\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":", r->queue,
-                1e-3 * (double)(r->start - origin), 1e-3 * (double)(r->end - r->start));
+    lcl_str_add(&s, ",\n{\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":",
+                r->queue, 1e-3 * (double)(r->start - origin), 1e-3 * (double)(r->end - r->start));
     add_json_string(&s, p->rows.data[r->row].label);
     lcl_str_add(&s, "}");
   }

@@ -1,4 +1,5 @@
-/* Programs of a context: each (source, options) is built once, several at a time on host threads. */
+/* Programs of a context: each (source, options) is built once, several at a time on host threads.
+ */
 #include "device/program.h"
 
 #include <pthread.h>
@@ -24,7 +25,8 @@ lcl_build_stats lcl_context_build_stats(const lcl_context *ctx) {
 
 static lcl_status add_file(lcl_str *out, const char *file);
 
-/* Lines of the form #include "panel.cl" are replaced by that file: drivers know no folder to look in. */
+/* Lines of the form #include "panel.cl" are replaced by that file: drivers know no folder to look
+ * in. */
 static lcl_status add_text(lcl_str *out, const char *name, const char *text) {
   static const char include[] = "#include \"";
   int line = 1;
@@ -55,7 +57,8 @@ static lcl_status add_file(lcl_str *out, const char *file) {
   void *text = NULL;
   size_t n;
   lcl_str_add(&path, "%s/%s", folder, file);
-  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, 16 << 20, &text, &n) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, 16 << 20, &text, &n)
+                                        : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK)
     status = add_text(out, path.data, text);
   else
@@ -76,8 +79,8 @@ static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
   return lcl_str_ok(out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-/* Denormals count as zero: what decays towards zero (a weight under decay, a moment without gradient) would pass
- * through them, where a processor works a hundred times slower. */
+/* Denormals count as zero: what decays towards zero (a weight under decay, a moment without
+ * gradient) would pass through them, where a processor works a hundred times slower. */
 static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str *out) {
   lcl_str_add(out, "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
               caps->panel, LCL_MAX(caps->preferred_float, 4u));
@@ -90,8 +93,8 @@ static bool make_key(const lcl_context *ctx, const char *text, const char *optio
   const lcl_caps *c = &ctx->caps;
   char platform[128] = "";
   clGetPlatformInfo(ctx->platform, CL_PLATFORM_VERSION, sizeof platform, platform, NULL);
-  lcl_str_add(&all, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
-              c->version, c->platform, platform, options);
+  lcl_str_add(&all, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor,
+              c->driver, c->version, c->platform, platform, options);
   lcl_str_add(&all, "%s", text);
   bool ok = lcl_str_ok(&all);
   if (ok) lcl_hash_hex(all.data, all.n, key);
@@ -122,8 +125,10 @@ static lcl_status prepare(lcl_context *ctx, const lcl_source *source, lcl_build_
   all_options(&ctx->caps, source, &options);
   const char *extra = source->options && *source->options ? source->options : "no options";
   lcl_str_add(&name, "%s (%s)", source->file ? source->file : "generated.cl", extra);
-  if (status == LCL_OK && (!lcl_str_ok(&options) || !lcl_str_ok(&name))) status = LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK && !make_key(ctx, text.data, options.data, job->key)) status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && (!lcl_str_ok(&options) || !lcl_str_ok(&name)))
+    status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && !make_key(ctx, text.data, options.data, job->key))
+    status = LCL_ERR_HOST_MEMORY;
   if (status != LCL_OK) {
     lcl_str_free(&text);
     lcl_str_free(&options);
@@ -152,10 +157,11 @@ static void run_jobs(job_list *jobs) {
   enum { MAX_THREADS = 16 };
   pthread_t threads[MAX_THREADS];
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const char *limit =
-      getenv("LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
+  const char *limit = getenv(
+      "LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
   if (limit && atol(limit) > 0) cores = LCL_MIN(cores, atol(limit));
-  size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)), started = 0;
+  size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)),
+         started = 0;
   /* This thread works too; when no thread can be started it does everything. */
   while (started + 1 < want && pthread_create(&threads[started], NULL, work, jobs) == 0) started++;
   work(jobs);
@@ -172,7 +178,8 @@ static lcl_status collect(lcl_context *ctx, job_list *jobs) {
     if (job->status == LCL_OK)
       *(job->from_cache ? &ctx->programs.stats.loaded : &ctx->programs.stats.compiled) += 1;
     else if (status == LCL_OK)
-      status = lcl_fail(job->status, "%s", job->message ? job->message : lcl_status_string(job->status));
+      status = lcl_fail(job->status, "%s",
+                        job->message ? job->message : lcl_status_string(job->status));
     if (job->status != LCL_OK && job->status != LCL_ERR_BUILD) continue; /* may work next time */
     lcl_program_entry entry = { .program = job->program, .refusal = job->message };
     memcpy(entry.key, job->key, sizeof entry.key);
@@ -247,7 +254,8 @@ static lcl_status entry_of(lcl_context *ctx, lcl_build_job *job, const lcl_progr
   return (*entry)->program ? LCL_OK : refused(*entry);
 }
 
-lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel, cl_kernel *out) {
+lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
+                             cl_kernel *out) {
   *out = NULL;
   lcl_build_job job;
   const lcl_program_entry *entry;

@@ -1,5 +1,5 @@
-/* One program from source text or cache entry to cl_program; no context state, so that host threads can share
- * it out. */
+/* One program from source text or cache entry to cl_program; no context state, so that host threads
+ * can share it out. */
 #ifndef LCL_DEVICE_PROGRAM_H
 #define LCL_DEVICE_PROGRAM_H
 

@@ -1,15 +1,16 @@
-/* Running launch lists. On one in-order queue a run is a plain loop of enqueues: no events, no allocation. */
+/* Running launch lists. On one in-order queue a run is a plain loop of enqueues: no events, no
+ * allocation. */
 #include "device/list.h"
 
-static lcl_status enqueue_kernel(lcl_context *ctx, const lcl_launch *l, cl_command_queue q, cl_uint n_wait,
-                                 const cl_event *wait, cl_event *event) {
-  cl_int err = clEnqueueNDRangeKernel(q, l->kernel, l->dims, NULL, l->global, l->local[0] ? l->local : NULL,
-                                      n_wait, wait, event);
+static lcl_status enqueue_kernel(lcl_context *ctx, const lcl_launch *l, cl_command_queue q,
+                                 cl_uint n_wait, const cl_event *wait, cl_event *event) {
+  cl_int err = clEnqueueNDRangeKernel(q, l->kernel, l->dims, NULL, l->global,
+                                      l->local[0] ? l->local : NULL, n_wait, wait, event);
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the kernel");
 }
 
-static lcl_status enqueue_call(lcl_context *ctx, const lcl_launch *l, cl_command_queue q, cl_uint n_wait,
-                               const cl_event *wait, cl_event *event) {
+static lcl_status enqueue_call(lcl_context *ctx, const lcl_launch *l, cl_command_queue q,
+                               cl_uint n_wait, const cl_event *wait, cl_event *event) {
   LCL_TRY(l->call(l->user, q, n_wait, wait, event));
   if (!event || *event) return LCL_OK;
   /* A library that gives no event: one of everything enqueued so far does as well. */
@@ -26,12 +27,12 @@ static lcl_status enqueue(lcl_context *ctx, const lcl_launch *l, cl_command_queu
   case LCL_LAUNCH_KERNEL: return enqueue_kernel(ctx, l, q, n_wait, wait, event);
   case LCL_LAUNCH_CALL: return enqueue_call(ctx, l, q, n_wait, wait, event);
   case LCL_LAUNCH_COPY:
-    err = clEnqueueCopyBuffer(q, r[0].buf->mem, r[1].buf->mem, r[0].offset, r[1].offset, r[0].bytes, n_wait,
-                              wait, event);
+    err = clEnqueueCopyBuffer(q, r[0].buf->mem, r[1].buf->mem, r[0].offset, r[1].offset, r[0].bytes,
+                              n_wait, wait, event);
     return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the copy");
   case LCL_LAUNCH_FILL:
-    err = clEnqueueFillBuffer(q, r[0].buf->mem, &l->pattern, sizeof l->pattern, r[0].offset, r[0].bytes,
-                              n_wait, wait, event);
+    err = clEnqueueFillBuffer(q, r[0].buf->mem, &l->pattern, sizeof l->pattern, r[0].offset,
+                              r[0].bytes, n_wait, wait, event);
     return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the fill");
   }
   return lcl_fail(LCL_ERR_ARGUMENT, "unknown kind of launch");
@@ -54,8 +55,8 @@ static lcl_status run_item(lcl_list *list, lcl_item *item) {
   /* The run's end releases one reference, the profile the other. */
   cl_int err = item->signals ? clRetainEvent(event) : CL_SUCCESS;
   if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "keeping the event of a launch");
-  return lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, item->queue,
-                          event);
+  return lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes,
+                          item->queue, event);
 }
 
 /* Makes every used queue start after all earlier work, which queue 0 knows of. */
@@ -69,16 +70,19 @@ static lcl_status fork_queues(lcl_list *list) {
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "starting a launch list");
 }
 
-/* Makes queue 0 wait for all the others, so that it again stands for everything that was enqueued. */
+/* Makes queue 0 wait for all the others, so that it again stands for everything that was enqueued.
+ */
 static lcl_status join_queues(lcl_list *list) {
   lcl_context *ctx = list->ctx;
   cl_event ends[LCL_MAX_QUEUES];
   cl_uint n = 0;
   cl_int err = CL_SUCCESS;
   for (int q = 1; err == CL_SUCCESS && q < ctx->n_queues; q++)
-    if (list->used[q] && (err = clEnqueueBarrierWithWaitList(ctx->queue[q], 0, NULL, &ends[n])) == CL_SUCCESS)
+    if (list->used[q] &&
+        (err = clEnqueueBarrierWithWaitList(ctx->queue[q], 0, NULL, &ends[n])) == CL_SUCCESS)
       n++;
-  /* With a wait list a barrier does not wait for the queue's own earlier commands; that matters out of order. */
+  /* With a wait list a barrier does not wait for the queue's own earlier commands; that matters out
+   * of order. */
   if (err == CL_SUCCESS && !ctx->in_order[0])
     err = clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
   if (err == CL_SUCCESS && n) err = clEnqueueBarrierWithWaitList(ctx->queue[0], n, ends, NULL);
@@ -102,7 +106,8 @@ static lcl_status run_joined(lcl_list *list) {
     if (!list->items.data[i].nothing) status = run_item(list, &list->items.data[i]);
   release_events(list);
   if (status == LCL_OK) return join_queues(list);
-  /* What was enqueued before the failure still runs: wait, so that the next run starts from a known place. */
+  /* What was enqueued before the failure still runs: wait, so that the next run starts from a known
+   * place. */
   for (int q = 0; q < list->ctx->n_queues; q++) lcl_queue_finish(list->ctx->queue[q]);
   return status;
 }
@@ -110,7 +115,8 @@ static lcl_status run_joined(lcl_list *list) {
 lcl_status lcl_list_run(lcl_list *list, cl_event *done) {
   lcl_context *ctx = list->ctx;
   if (done) *done = NULL;
-  if (!list->sealed) return lcl_fail(LCL_ERR_ARGUMENT, "a launch list has to be sealed before it runs");
+  if (!list->sealed)
+    return lcl_fail(LCL_ERR_ARGUMENT, "a launch list has to be sealed before it runs");
   if (list->joins) {
     LCL_TRY(run_joined(list));
   } else {
@@ -131,9 +137,11 @@ lcl_status lcl_list_run_one(lcl_list *list, size_t i) {
   LCL_TRY(lcl_context_finish(ctx));
   if (item->nothing) return LCL_OK;
   cl_event event = NULL;
-  lcl_status status = enqueue(ctx, &item->launch, ctx->queue[0], 0, NULL, ctx->profile ? &event : NULL);
+  lcl_status status = enqueue(ctx, &item->launch, ctx->queue[0], 0, NULL,
+                              ctx->profile ? &event : NULL);
   if (status == LCL_OK && event)
-    status = lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, 0, event);
+    status = lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, 0,
+                              event);
   if (status == LCL_OK) status = lcl_context_finish(ctx);
   return status == LCL_OK ? LCL_OK : lcl_fail_prefix(status, "%s", item->launch.label);
 }

@@ -23,7 +23,8 @@ static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
   if (strcasecmp(selector, "auto") == 0) return true;
   if (strcasecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
   if (strcasecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
-  if (strcasecmp(selector, "accelerator") == 0) return (caps->type & CL_DEVICE_TYPE_ACCELERATOR) != 0;
+  if (strcasecmp(selector, "accelerator") == 0)
+    return (caps->type & CL_DEVICE_TYPE_ACCELERATOR) != 0;
   return *kind = false;
 }
 
@@ -45,8 +46,8 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   for (size_t i = 0; i < n; i++) {
     const lcl_caps *c = &rows[i].caps;
     if (!rows[i].device) continue;
-    lcl_str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index, c->name,
-                c->platform);
+    lcl_str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index,
+                c->name, c->platform);
     devices++;
   }
   lcl_status status = LCL_ERR_NO_DEVICE;
@@ -56,7 +57,8 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
     lcl_fail(status, "no OpenCL device matches '%s'; there are: %s", selector, list.data);
   else
     lcl_fail(status,
-             "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. the Debian "
+             "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "
+             "the Debian "
              "package "
              "pocl-opencl-icd, and see `latentcl doctor`",
              n);
@@ -64,7 +66,8 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   return status;
 }
 
-lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector, size_t *index) {
+lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector,
+                             size_t *index) {
   if (!selector || !*selector) selector = "auto";
   int best = 0;
   for (size_t i = 0; i < n; i++) {

@@ -1,19 +1,20 @@
 /* Transfers between host and device.
  *
- * An upload copies the caller's data into a stage and returns. Where the device has its own memory, the stage
- * travels over the bus on the transfer queue while the compute queues work, into a device buffer of the
- * stage; a copy on queue 0, which waits for that transfer only, then puts it in its place. So the order of
- * uploads and runs is kept although the bus works at the same time. Where host and device share memory a
- * plain write on queue 0 serves. */
+ * An upload copies the caller's data into a stage and returns. Where the device has its own memory,
+ * the stage travels over the bus on the transfer queue while the compute queues work, into a device
+ * buffer of the stage; a copy on queue 0, which waits for that transfer only, then puts it in its
+ * place. So the order of uploads and runs is kept although the bus works at the same time. Where
+ * host and device share memory a plain write on queue 0 serves. */
 #include "device/internal.h"
 
-/* Larger uploads happen once (a whole data set): they are written straight from the caller's memory, waiting. */
+/* Larger uploads happen once (a whole data set): they are written straight from the caller's
+ * memory, waiting. */
 enum { MAX_STAGE = 32 << 20 };
 
 static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {
   if (offset <= b->bytes && bytes <= b->bytes - offset) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "%s of %zu bytes at %zu is outside a buffer of %zu bytes", what, bytes,
-                  offset, b->bytes);
+  return lcl_fail(LCL_ERR_ARGUMENT, "%s of %zu bytes at %zu is outside a buffer of %zu bytes", what,
+                  bytes, offset, b->bytes);
 }
 
 static lcl_status wait_for(lcl_context *ctx, lcl_stage *stage) {
@@ -51,10 +52,11 @@ static bool has_own_memory(const lcl_context *ctx) {
 /* Host memory that the driver has pinned: only from such memory does the bus fetch by itself. */
 static void *pin(lcl_context *ctx, lcl_stage *stage, size_t room) {
   cl_int err;
-  stage->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL, &err);
+  stage->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL,
+                                 &err);
   if (err != CL_SUCCESS) return stage->pinned = NULL;
-  void *host =
-      clEnqueueMapBuffer(ctx->transfer, stage->pinned, CL_TRUE, CL_MAP_WRITE, 0, room, 0, NULL, NULL, &err);
+  void *host = clEnqueueMapBuffer(ctx->transfer, stage->pinned, CL_TRUE, CL_MAP_WRITE, 0, room, 0,
+                                  NULL, NULL, &err);
   if (err == CL_SUCCESS) return host;
   clReleaseMemObject(stage->pinned);
   return stage->pinned = NULL;
@@ -63,12 +65,14 @@ static void *pin(lcl_context *ctx, lcl_stage *stage, size_t room) {
 static lcl_status prepare_device_side(lcl_context *ctx, lcl_stage *stage, size_t room) {
   cl_int err;
   if (!ctx->transfer) {
-    ctx->transfer =
-        clCreateCommandQueue(ctx->cl, ctx->device, ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
-    if (err != CL_SUCCESS) return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
+    ctx->transfer = clCreateCommandQueue(ctx->cl, ctx->device,
+                                         ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
+    if (err != CL_SUCCESS)
+      return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
   }
   stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
-  if (err != CL_SUCCESS) return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
+  if (err != CL_SUCCESS)
+    return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
   stage->host = pin(ctx, stage, room);
   return LCL_OK;
 }
@@ -85,18 +89,18 @@ static lcl_status prepare(lcl_context *ctx, lcl_stage *stage, size_t bytes) {
   return LCL_OK;
 }
 
-static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, size_t offset, size_t bytes,
-                           cl_event *sent) {
+static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, size_t offset,
+                           size_t bytes, cl_event *sent) {
   if (!stage->device)
-    return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, stage->host, 0, NULL,
-                                &stage->busy);
-  cl_int err =
-      clEnqueueWriteBuffer(ctx->transfer, stage->device, CL_FALSE, 0, bytes, stage->host, 0, NULL, sent);
+    return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, stage->host, 0,
+                                NULL, &stage->busy);
+  cl_int err = clEnqueueWriteBuffer(ctx->transfer, stage->device, CL_FALSE, 0, bytes, stage->host,
+                                    0, NULL, sent);
   if (err != CL_SUCCESS) return err;
   err = clFlush(ctx->transfer);
   if (err == CL_SUCCESS)
-    err =
-        clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent, &stage->busy);
+    err = clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent,
+                              &stage->busy);
   if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the stage may be used again at once */
   return err;
 }
@@ -106,7 +110,8 @@ static cl_int keep_order(lcl_context *ctx) {
   return ctx->in_order[0] ? CL_SUCCESS : clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
 }
 
-static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event event, size_t bytes) {
+static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event event,
+                       size_t bytes) {
   size_t row;
   if (!ctx->profile || !event) return LCL_OK;
   LCL_TRY(lcl_profile_intern(ctx->profile, label, &row));
@@ -128,7 +133,8 @@ static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset
   if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
   lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "uploading");
   if (status == LCL_OK && sent) status = note(ctx, "upload", LCL_MAX_QUEUES, sent, bytes);
-  if (status == LCL_OK) status = note(ctx, sent ? "upload, placing" : "upload", 0, stage->busy, bytes);
+  if (status == LCL_OK)
+    status = note(ctx, sent ? "upload, placing" : "upload", 0, stage->busy, bytes);
   if (sent) clReleaseEvent(sent);
   return status;
 }
@@ -146,14 +152,16 @@ static lcl_status write_waiting(lcl_context *ctx, lcl_buffer *dst, size_t offset
   return status;
 }
 
-lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data, size_t bytes) {
+lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                      size_t bytes) {
   LCL_TRY(check(dst, offset, bytes, "an upload"));
   if (!bytes) return LCL_OK;
   return bytes <= MAX_STAGE ? upload_staged(ctx, dst, offset, data, bytes)
                             : write_waiting(ctx, dst, offset, data, bytes);
 }
 
-lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data, size_t bytes) {
+lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
+                        size_t bytes) {
   LCL_TRY(check(src, offset, bytes, "a download"));
   if (!bytes) return LCL_OK;
   cl_event event = NULL;

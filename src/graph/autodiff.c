@@ -16,7 +16,8 @@ static bool is_wrt(const lcl_node *node, lcl_tensor *const *wrt, int n) {
   return false;
 }
 
-static void mark(tape *t, const lcl_graph *g, const lcl_tensor *y, lcl_tensor *const *wrt, int n_wrt) {
+static void mark(tape *t, const lcl_graph *g, const lcl_tensor *y, lcl_tensor *const *wrt,
+                 int n_wrt) {
   for (int i = 0; i < t->n; i++) {
     const lcl_node *node = g->nodes.data[i];
     t->wanted[i] = is_wrt(node, wrt, n_wrt);
@@ -31,7 +32,8 @@ static void mark(tape *t, const lcl_graph *g, const lcl_tensor *y, lcl_tensor *c
 
 static bool accumulate(lcl_graph *g, tape *t, const lcl_tensor *x, lcl_tensor *gx) {
   int id = x->node->id;
-  if (!t->grad[id]) t->grad[id] = lcl_arena_alloc(g->arena, sizeof(lcl_tensor *) * (size_t)x->node->n_out);
+  if (!t->grad[id])
+    t->grad[id] = lcl_arena_alloc(g->arena, sizeof(lcl_tensor *) * (size_t)x->node->n_out);
   if (!t->grad[id]) return false;
   lcl_tensor **slot = &t->grad[id][x->index];
   *slot = *slot ? lcl_add(*slot, gx) : gx;
@@ -55,8 +57,9 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
     if (!gin[j] || !t->wanted[node->in[j]->node->id]) continue;
     char a[96], b[96];
     if (!lcl_shape_equal(gin[j]->shape, node->in[j]->shape))
-      lcl_graph_mistake(g, LCL_ERR_SHAPE, node->op->name, "gradient of input %d has shape %s, the input %s",
-                        j, lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
+      lcl_graph_mistake(
+          g, LCL_ERR_SHAPE, node->op->name, "gradient of input %d has shape %s, the input %s", j,
+          lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
     else if (!accumulate(g, t, node->in[j], gin[j]))
       lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
   }
@@ -68,7 +71,8 @@ void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_t
   if (lcl_graph_broken(g)) return;
   char a[96], b[96];
   if (!lcl_shape_equal(y->shape, gy->shape)) {
-    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients", "the incoming gradient has shape %s, the tensor %s",
+    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients",
+                      "the incoming gradient has shape %s, the tensor %s",
                       lcl_shape_string(gy->shape, a), lcl_shape_string(y->shape, b));
     return;
   }

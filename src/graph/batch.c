@@ -1,6 +1,6 @@
-/* Generated kernels are built a batch at a time: a compiler spends more on starting (OpenCL's built-in functions are a large
- * header) than on one short kernel. A context remembers which source holds which kernel, so that a kernel that several
- * programs use is built once. */
+/* Generated kernels are built a batch at a time: a compiler spends more on starting (OpenCL's
+ * built-in functions are a large header) than on one short kernel. A context remembers which source
+ * holds which kernel, so that a kernel that several programs use is built once. */
 #include "graph/compile.h"
 
 enum { BATCH = 24 }; /* kernels in a source: several batches can be built side by side */
@@ -71,7 +71,8 @@ lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) 
     if (is_generated(&records[i]) && !find(g, records[i].kernel)) fresh[count++] = &records[i];
   if (count) qsort(fresh, count, sizeof *fresh, by_name);
   for (size_t i = 0; i < count; i++)
-    if (i == 0 || strcmp(fresh[i]->kernel, fresh[unique - 1]->kernel) != 0) fresh[unique++] = fresh[i];
+    if (i == 0 || strcmp(fresh[i]->kernel, fresh[unique - 1]->kernel) != 0)
+      fresh[unique++] = fresh[i];
   for (size_t i = 0; st == LCL_OK && i < unique; i += BATCH)
     st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
   for (size_t i = 0; st == LCL_OK && i < n; i++)

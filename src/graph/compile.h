@@ -1,5 +1,5 @@
-/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c and fuse.c emit launches
- * over memory slots, plan.c places the slots, program.c binds and runs. */
+/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c and
+ * fuse.c emit launches over memory slots, plan.c places the slots, program.c binds and runs. */
 #ifndef LCL_COMPILE_H
 #define LCL_COMPILE_H
 
@@ -8,10 +8,10 @@
 /* ---- groups ---- */
 
 typedef enum lcl_group_kind {
-  LCL_GROUP_NODE,   /* one node, lowered by its op */
-  LCL_GROUP_VIEW,   /* one node without a launch: leaf, view, stop_gradient */
-  LCL_GROUP_MAP,    /* element-wise nodes of one shape */
-  LCL_GROUP_REDUCE, /* a reduction (nodes[0]) and the element-wise nodes only it uses */
+  LCL_GROUP_NODE,    /* one node, lowered by its op */
+  LCL_GROUP_VIEW,    /* one node without a launch: leaf, view, stop_gradient */
+  LCL_GROUP_MAP,     /* element-wise nodes of one shape */
+  LCL_GROUP_REDUCE,  /* a reduction (nodes[0]) and the element-wise nodes only it uses */
   LCL_GROUP_EPILOGUE /* a product or convolution (nodes[0]), then bias and activation */
 } lcl_group_kind;
 
@@ -26,16 +26,17 @@ typedef struct lcl_group {
 typedef struct lcl_grouping {
   int n_nodes;
   bool *needed;
-  bool *kept;            /* the node's value is wanted from outside */
-  int *group_of;         /* per node; -1: not needed */
-  lcl_group *groups;     /* one per node id at most; emptied ones have n == 0 */
+  bool *kept;        /* the node's value is wanted from outside */
+  int *group_of;     /* per node; -1: not needed */
+  lcl_group *groups; /* one per node id at most; emptied ones have n == 0 */
   int n_groups;
-  int *order;            /* groups in an order that respects dependencies */
+  int *order; /* groups in an order that respects dependencies */
   int n_order;
   int **users, *n_users; /* per node: ids of the needed nodes that read it */
 } lcl_grouping;
 
-lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates, bool fusion, lcl_grouping *out);
+lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
+                             bool fusion, lcl_grouping *out);
 void lcl_grouping_free(lcl_grouping *gr);
 /* Whether something outside the group reads the node's value. */
 bool lcl_group_exports(const lcl_grouping *gr, const lcl_node *node);
@@ -57,7 +58,12 @@ typedef struct lcl_slot {
   bool is_f32;
 } lcl_slot;
 
-typedef enum lcl_record_kind { LCL_RECORD_KERNEL, LCL_RECORD_LIB, LCL_RECORD_COPY, LCL_RECORD_FILL } lcl_record_kind;
+typedef enum lcl_record_kind {
+  LCL_RECORD_KERNEL,
+  LCL_RECORD_LIB,
+  LCL_RECORD_COPY,
+  LCL_RECORD_FILL
+} lcl_record_kind;
 typedef struct lcl_record {
   lcl_record_kind kind;
   const char *label;
@@ -71,7 +77,8 @@ typedef struct lcl_record {
   void (*user_free)(void *user);
   uint32_t pattern;
   size_t copy_bytes;
-  bool elementwise; /* reads and writes each element at the same place: outputs may take the place of inputs */
+  bool elementwise; /* reads and writes each element at the same place: outputs may take the place
+                       of inputs */
   double flops, bytes;
 } lcl_record;
 
@@ -93,23 +100,36 @@ struct lcl_lower {
   lcl_arena *arena;
   const lcl_caps *caps;
   lcl_grouping groups;
-  int **slot_of;        /* [node][output]: slot + 1, 0: none yet */
-  int **dense_of;       /* [node][output]: dense copy of a view: slot + 1 */
-  struct { lcl_slot *data; size_t n, cap; } slots;
-  struct { lcl_record *data; size_t n, cap; } records;
-  struct { lcl_input_binding *data; size_t n, cap; } inputs;
-  struct { lcl_output_binding *data; size_t n, cap; } outputs;
+  int **slot_of;  /* [node][output]: slot + 1, 0: none yet */
+  int **dense_of; /* [node][output]: dense copy of a view: slot + 1 */
+  struct {
+    lcl_slot *data;
+    size_t n, cap;
+  } slots;
+  struct {
+    lcl_record *data;
+    size_t n, cap;
+  } records;
+  struct {
+    lcl_input_binding *data;
+    size_t n, cap;
+  } inputs;
+  struct {
+    lcl_output_binding *data;
+    size_t n, cap;
+  } outputs;
   const lcl_node *current; /* for labels and messages */
   bool random;             /* draws random numbers: the state advances */
   bool updating;
-  bool guard;              /* every buffer gets a guard band */
-  lcl_status status;       /* first failure of a function that returns an argument */
+  bool guard;        /* every buffer gets a guard band */
+  lcl_status status; /* first failure of a function that returns an argument */
 };
 
 /* lower.c */
 int lcl_slot_new(lcl_lower *lw, lcl_slot slot);
 int lcl_root_slot(const lcl_lower *lw, int slot);
-lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc);
+lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
+                         const lcl_compile_desc *desc);
 lcl_status lcl_record_add(lcl_lower *lw, lcl_record record);
 
 /* fuse.c */

@@ -1,10 +1,12 @@
-/* What a compiled program is, for people: nodes, groups, launches, arithmetic, memory; or Graphviz. */
+/* What a compiled program is, for people: nodes, groups, launches, arithmetic, memory; or Graphviz.
+ */
 #include "graph/compile.h"
 
 static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s) {
   char shape[96];
   lcl_str_add(s, "  ");
-  for (int i = 0; i < gp->n; i++) lcl_str_add(s, "%s%s", i ? " + " : "", lcl_node_name(gp->nodes[i]));
+  for (int i = 0; i < gp->n; i++)
+    lcl_str_add(s, "%s%s", i ? " + " : "", lcl_node_name(gp->nodes[i]));
   const lcl_node *last = gp->nodes[gp->kind == LCL_GROUP_REDUCE ? 0 : gp->n - 1];
   lcl_str_add(s, "  -> %s %s\n", lcl_dtype_name(last->out[0].dtype),
               lcl_shape_string(last->out[0].shape, shape));
@@ -17,8 +19,9 @@ static void dot_group(const lcl_lower *lw, int group, lcl_str *s) {
   lcl_str_add(s, "  subgraph cluster_%d {%s\n", group,
               gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
   for (int i = 0; i < gp->n; i++)
-    lcl_str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id, lcl_node_name(gp->nodes[i]),
-                gp->nodes[i]->name ? " " : "", gp->nodes[i]->name ? gp->nodes[i]->name : "",
+    lcl_str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id,
+                lcl_node_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
+                gp->nodes[i]->name ? gp->nodes[i]->name : "",
                 lcl_shape_string(gp->nodes[i]->out[0].shape, shape));
   lcl_str_add(s, "  }\n");
   for (int i = 0; i < gp->n; i++)
@@ -46,15 +49,18 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
   if (dot) {
     lcl_str_add(&s, "%s", p->dot);
   } else {
-    lcl_str_add(&s, "%zu nodes in %zu launches, %zu fused groups\n", t->nodes, t->launches, t->fused_groups);
+    lcl_str_add(&s, "%zu nodes in %zu launches, %zu fused groups\n", t->nodes, t->launches,
+                t->fused_groups);
     lcl_str_add(&s, "%.3f GFLOP and %.1f MB moved in a run\n", t->flops * 1e-9, t->bytes * 1e-6);
-    lcl_str_add(&s, "memory: %.2f MB for intermediates (%.2f MB if none shared), %.2f MB of variables\n\n",
-                (double)t->peak_memory * 1e-6, (double)t->sum_memory * 1e-6,
-                (double)t->variable_memory * 1e-6);
-    lcl_str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP", "MB");
+    lcl_str_add(
+        &s, "memory: %.2f MB for intermediates (%.2f MB if none shared), %.2f MB of variables\n\n",
+        (double)t->peak_memory * 1e-6, (double)t->sum_memory * 1e-6,
+        (double)t->variable_memory * 1e-6);
+    lcl_str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP",
+                "MB");
     for (size_t i = 0; i < p->n_records; i++)
-      lcl_str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->records[i].label, p->records[i].flops * 1e-6,
-                  p->records[i].bytes * 1e-6);
+      lcl_str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->records[i].label,
+                  p->records[i].flops * 1e-6, p->records[i].bytes * 1e-6);
   }
   if (!lcl_str_ok(&s)) {
     lcl_str_free(&s);

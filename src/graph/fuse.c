@@ -1,9 +1,10 @@
 /* Generated kernels: an element-wise group, or a reduction with the expression it reduces.
  *
- * The iteration space is the group's shape with neighbouring dimensions merged where every operand allows it. What is
- * left decides the source text: the number of dimensions, how each operand moves along the innermost one (not at all,
- * by one, by a stride), element types, and the expression. Sizes, strides and scalar parameters are arguments, so new
- * shapes of the same kind need no new kernel. */
+ * The iteration space is the group's shape with neighbouring dimensions merged where every operand
+ * allows it. What is left decides the source text: the number of dimensions, how each operand moves
+ * along the innermost one (not at all, by one, by a stride), element types, and the expression.
+ * Sizes, strides and scalar parameters are arguments, so new shapes of the same kind need no new
+ * kernel. */
 #include <math.h>
 
 #include "graph/compile.h"
@@ -150,7 +151,8 @@ static void emit_loads(fused *f, int v) {
       for (int k = 0; k < v; k++) {
         const char *sep = k ? ", " : "";
         if (d == LCL_F16)
-          lcl_str_add(o, "%svload_half(b%d + (j + %d) * s%d.s%d, p%d)", sep, e, k, e, f->rank - 1, e);
+          lcl_str_add(o, "%svload_half(b%d + (j + %d) * s%d.s%d, p%d)", sep, e, k, e, f->rank - 1,
+                      e);
         else
           lcl_str_add(o, "%s(float)p%d[b%d + (j + %d) * s%d.s%d]", sep, e, e, k, e, f->rank - 1);
       }
@@ -174,7 +176,8 @@ static void value_name(const fused *f, lcl_tensor *t, int *next_param, char out[
   snprintf(out, 32, "(T)(c%d)", (*next_param)++);
 }
 
-/* The members' expressions in order; scalar parameters are numbered as they come (the same in every emission). */
+/* The members' expressions in order; scalar parameters are numbered as they come (the same in every
+ * emission). */
 static void emit_expressions(fused *f) {
   int next = 0;
   for (int i = 0; i < f->n_order; i++) {
@@ -224,8 +227,8 @@ static void emit_stores(fused *f, int v) {
 
 static void emit_arguments(fused *f) {
   for (int e = 0; e < f->n_ext; e++)
-    lcl_str_add(&f->src, "global const %s *p%d, int o%d, int8 s%d, ", c_type(f->ext[e].tensor->dtype), e, e,
-                e);
+    lcl_str_add(&f->src, "global const %s *p%d, int o%d, int8 s%d, ",
+                c_type(f->ext[e].tensor->dtype), e, e, e);
   for (int k = 0; k < f->n_outputs; k++)
     lcl_str_add(&f->src, "global %s *y%d, ", c_type(f->outputs[k]->dtype), k);
 }
@@ -234,14 +237,16 @@ static void emit_parameters(fused *f) {
   for (int i = 0; i < f->n_param; i++) lcl_str_add(&f->src, ", float c%d", i);
 }
 
-/* b<e>: where operand e is for the outer index in `q`, over the dimensions [from, to) flagged `red`, innermost excluded. */
+/* b<e>: where operand e is for the outer index in `q`, over the dimensions [from, to) flagged
+ * `red`, innermost excluded. */
 static void emit_bases(fused *f, const char *index, const char *suffix, bool add, int upto,
                        int want_reduced) {
   lcl_str *o = &f->src;
   lcl_str_add(o, "int w%s = %s;\n", suffix, index);
   for (int i = upto - 1; i >= 0; i--) {
     if (want_reduced >= 0 && f->reduced[i] != (want_reduced == 1)) continue;
-    lcl_str_add(o, "int i%s%d = w%s %% dims.s%d; w%s /= dims.s%d;\n", suffix, i, suffix, i, suffix, i);
+    lcl_str_add(o, "int i%s%d = w%s %% dims.s%d; w%s /= dims.s%d;\n", suffix, i, suffix, i, suffix,
+                i);
   }
   for (int e = 0; e < f->n_ext; e++) {
     if (add)
@@ -255,7 +260,8 @@ static void emit_bases(fused *f, const char *index, const char *suffix, bool add
   }
 }
 
-/* Names the kernel after its text, so that kernels of one program can stand in one source (batch.c). */
+/* Names the kernel after its text, so that kernels of one program can stand in one source
+ * (batch.c). */
 static lcl_status name_source(fused *f, const char *what, char name[40]) {
   char hex[33];
   lcl_str all = { 0 };
@@ -270,7 +276,8 @@ static lcl_status name_source(fused *f, const char *what, char name[40]) {
 
 /* ---- element-wise ---- */
 
-/* Parameters must be counted before the argument list is written: a dry emission of the expressions does it. */
+/* Parameters must be counted before the argument list is written: a dry emission of the expressions
+ * does it. */
 static void count_parameters(fused *f) {
   emit_expressions(f);
   lcl_str_free(&f->src);
@@ -280,14 +287,17 @@ static void map_source(fused *f) {
   lcl_str *o = &f->src;
   int v = f->lw->caps->panel ? 16 : 1, r = f->rank;
   count_parameters(f);
-  lcl_str_add(o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
+  lcl_str_add(o,
+              "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
               f->n_order, r);
   emit_arguments(f);
   lcl_str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
   emit_parameters(f);
   if (v == 1) {
-    lcl_str_add(o, ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g "
-                   "%% inner, q = r * inner;\n");
+    lcl_str_add(
+        o,
+        ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g "
+        "%% inner, q = r * inner;\n");
     emit_bases(f, "r", "", false, r - 1, -1);
     lcl_str_add(o, "#define T float\n");
     emit_loads(f, 1);
@@ -304,8 +314,9 @@ static void map_source(fused *f) {
   emit_loads(f, v);
   emit_expressions(f);
   emit_stores(f, v);
-  lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
-                 "(; j < j1; j++) {\n");
+  lcl_str_add(
+      o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
+         "(; j < j1; j++) {\n");
   emit_loads(f, 1);
   emit_expressions(f);
   emit_stores(f, 1);
@@ -322,13 +333,15 @@ static lcl_status push_operands(fused *f, lcl_arg *args, int *n) {
   return f->lw->status;
 }
 
-/* Whether every operand is read exactly where the results are written, so that a result may take an operand's place. */
+/* Whether every operand is read exactly where the results are written, so that a result may take an
+ * operand's place. */
 static bool same_place(const fused *f) {
   if (f->rank != 1) return false;
   for (int e = 0; e < f->n_ext; e++) {
     if (f->ext[e].stride[0] != 1 || f->ext[e].offset != 0) return false;
     for (int k = 0; k < f->n_outputs; k++)
-      if (lcl_dtype_size(f->outputs[k]->dtype) != lcl_dtype_size(f->ext[e].tensor->dtype)) return false;
+      if (lcl_dtype_size(f->outputs[k]->dtype) != lcl_dtype_size(f->ext[e].tensor->dtype))
+        return false;
   }
   return true;
 }
@@ -345,9 +358,11 @@ static void describe(const fused *f, const char *what, char label[160]) {
 static double operand_bytes(const fused *f) {
   double b = 0;
   for (int e = 0; e < f->n_ext; e++)
-    b += (double)lcl_shape_count(f->ext[e].tensor->shape) * (double)lcl_dtype_size(f->ext[e].tensor->dtype);
+    b += (double)lcl_shape_count(f->ext[e].tensor->shape) *
+         (double)lcl_dtype_size(f->ext[e].tensor->dtype);
   for (int k = 0; k < f->n_outputs; k++)
-    b += (double)lcl_shape_count(f->outputs[k]->shape) * (double)lcl_dtype_size(f->outputs[k]->dtype);
+    b += (double)lcl_shape_count(f->outputs[k]->shape) *
+         (double)lcl_dtype_size(f->outputs[k]->dtype);
   return b;
 }
 
@@ -439,8 +454,9 @@ static void emit_accumulate(fused *f, int v, const char *acc) {
   lcl_str_add(&f->src, "%s = COMBINE(%s, %s);\n", acc, acc, value);
 }
 
-/* Panel shape. The innermost dimension is either reduced (a vector accumulator is folded at the end) or kept (a vector
- * of results at once). Each item makes some results over one split of the reduced range. */
+/* Panel shape. The innermost dimension is either reduced (a vector accumulator is folded at the
+ * end) or kept (a vector of results at once). Each item makes some results over one split of the
+ * reduced range. */
 static void reduce_panel(fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank, v = 16;
@@ -457,60 +473,66 @@ static void reduce_panel(fused *f) {
     emit_bases(f, "k", "r", true, r - 1, 1);
     lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
     emit_accumulate(f, v, "acc");
-    lcl_str_add(o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
-                   "(; j < j1; j++) {\n");
-    emit_accumulate(f, 1, "last");
     lcl_str_add(
         o,
-        "}\n#undef T\n}\n"
-        "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = "
-        "COMBINE(h4.lo, h4.hi);\n"
-        "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
+        "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
+        "(; j < j1; j++) {\n");
+    emit_accumulate(f, 1, "last");
+    lcl_str_add(
+        o, "}\n#undef T\n}\n"
+           "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = "
+           "COMBINE(h4.lo, h4.hi);\n"
+           "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * "
+           "factor;\n}\n");
     return;
   }
-  /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside. Splits of that one
-   * (k_step 0) have results of their own; those of the reduced range have partial ones. */
-  lcl_str_add(o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
+  /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside.
+   * Splits of that one (k_step 0) have results of their own; those of the reduced range have
+   * partial ones. */
+  lcl_str_add(
+      o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
   emit_bases(f, "r", "k", false, r - 1, 0);
-  lcl_str_add(o,
-              "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s",
-              v, v, v, loop);
+  lcl_str_add(
+      o,
+      "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s",
+      v, v, v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, v, "acc");
-  lcl_str_add(o,
-              "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
-              "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s",
-              v, loop);
+  lcl_str_add(
+      o,
+      "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
+      "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s",
+      v, loop);
   emit_bases(f, "k", "r", true, r - 1, 1);
   emit_accumulate(f, 1, "acc");
   lcl_str_add(o, "}\ny[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
-/* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result (innermost kept). */
+/* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result
+ * (innermost kept). */
 static void reduce_tiled(fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank;
-  lcl_str_add(o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + "
-                 "k_length, n_reduced);\n"
-                 "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\nfloat acc = IDENTITY;\n");
+  lcl_str_add(
+      o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + "
+         "k_length, n_reduced);\n"
+         "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\nfloat acc = IDENTITY;\n");
   if (f->reduced[r - 1]) {
     lcl_str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
     emit_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(
-        o,
-        "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; m < all; m += 64) {\n"
-        "int k = k0 + m / width, j = j0 + m %% width;\n");
+    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; "
+                   "m < all; m += 64) {\n"
+                   "int k = k0 + m / width, j = j0 + m %% width;\n");
     emit_bases(f, "k", "r", true, r - 1, 1);
     emit_accumulate(f, 1, "acc");
-    lcl_str_add(
-        o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
-           "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
-           "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
+    lcl_str_add(o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) "
+                   "{\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+                   "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
+                   "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
     return;
   }
-  lcl_str_add(
-      o,
-      "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, j = g %% inner;\n");
+  lcl_str_add(o, "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
+                 "j = g %% inner;\n");
   emit_bases(f, "r", "k", false, r - 1, 0);
   lcl_str_add(o, "for (int k = k0; k < k1; k++) {\n");
   emit_bases(f, "k", "r", true, r - 1, 1);
@@ -563,15 +585,18 @@ static reduce_plan plan_reduce(const fused *f) {
 static void reduce_source(fused *f, lcl_reduce_kind kind) {
   lcl_str *o = &f->src;
   count_parameters(f);
-  lcl_str_add(o,
-              "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
-              "(%s)\n#define IDENTITY %s\n",
-              f->rank, f->n_order, combine(kind), identity(kind));
+  lcl_str_add(
+      o,
+      "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
+      "(%s)\n#define IDENTITY %s\n",
+      f->rank, f->n_order, combine(kind), identity(kind));
   lcl_str_add(o, "kernel void KERNEL(");
   emit_arguments(f);
-  lcl_str_add(o, "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
-                 "int k_step, int k_length, "
-                 "int j_step, int j_length");
+  lcl_str_add(
+      o,
+      "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
+      "int k_step, int k_length, "
+      "int j_step, int j_length");
   emit_parameters(f);
   float constant;
   if (!inside(f, f->root->in[0]) && scalar_behind(f->root->in[0], &constant)) {
@@ -601,7 +626,8 @@ static lcl_status emit_reduce(fused *f) {
   reduce_source(f, (lcl_reduce_kind)attr->kind);
   LCL_TRY(name_source(f, "reduce", name));
   lcl_arg target = y;
-  if (p.partial) target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
+  if (p.partial)
+    target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
   int64_t want = LCL_MIN((int64_t)lw->caps->compute_units * 4, count / 4096 + 1);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
   lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
@@ -623,7 +649,11 @@ static lcl_status emit_reduce(fused *f) {
   int extra = !inside(f, f->root->in[0]) && scalar_behind(f->root->in[0], &constant);
   for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
-  describe(f, attr->kind == LCL_REDUCE_SUM ? "sum" : attr->kind == LCL_REDUCE_MAX ? "max" : "min", label);
+  describe(f,
+           attr->kind == LCL_REDUCE_SUM   ? "sum"
+           : attr->kind == LCL_REDUCE_MAX ? "max"
+                                          : "min",
+           label);
   lcl_emit_desc d = { .label = label,
                       .source = { .text = f->src.data },
                       .kernel = name,
@@ -656,7 +686,9 @@ static lcl_status emit_reduce(fused *f) {
 }
 
 lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group) {
-  fused f = { .lw = lw, .group = group, .root = group->nodes[0], .space = group->nodes[0]->in[0]->shape };
+  fused f = {
+    .lw = lw, .group = group, .root = group->nodes[0], .space = group->nodes[0]->in[0]->shape
+  };
   lcl_status st = collect(&f);
   if (st == LCL_OK) {
     merge(&f);

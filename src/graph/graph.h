@@ -1,9 +1,10 @@
-/* Floor 2, internal: nodes, op classes, lowering. An op family is one file in src/ops that defines lcl_op classes and
- * the public functions that build their nodes.
+/* Floor 2, internal: nodes, op classes, lowering. An op family is one file in src/ops that defines
+ * lcl_op classes and the public functions that build their nodes.
  *
- * The life of a node: a public function (ops.h) calls lcl_node_new -> op->infer gives output shapes; lcl_gradients calls
- * op->grad, which builds more nodes; lcl_compile calls op->lower, which emits launches. Memory is planned from the
- * launches, so op->lower may ask for scratch and emit as many launches as it likes. */
+ * The life of a node: a public function (ops.h) calls lcl_node_new -> op->infer gives output
+ * shapes; lcl_gradients calls op->grad, which builds more nodes; lcl_compile calls op->lower, which
+ * emits launches. Memory is planned from the launches, so op->lower may ask for scratch and emit as
+ * many launches as it likes. */
 #ifndef LCL_GRAPH_INTERNAL_H
 #define LCL_GRAPH_INTERNAL_H
 
@@ -34,23 +35,30 @@ void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
 struct lcl_epilogue;
 
 typedef struct lcl_op {
-  const char *name; /* as in messages, labels and `latentcl op` */
-  const char *(*title)(const lcl_node *node); /* the same where a class has several operations (map: "relu"); NULL: name */
-  size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero the padding) */
-  /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; a mistake is reported with
-   * lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected (the op's name is put in front by the caller). */
+  const char *name;                           /* as in messages, labels and `latentcl op` */
+  const char *(*title)(const lcl_node *node); /* the same where a class has several operations (map:
+                                                 "relu"); NULL: name */
+  size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero
+                       the padding) */
+  /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; a
+   * mistake is reported with lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected
+   * (the op's name is put in front by the caller). */
   lcl_status (*infer)(lcl_node *node);
-  /* Builds the gradient: gout[i] is the incoming gradient of output i or NULL; set gin[j] (initially NULL = zero) for
-   * every input that has one. NULL: no input has a gradient (comparison, random). */
+  /* Builds the gradient: gout[i] is the incoming gradient of output i or NULL; set gin[j]
+   * (initially NULL = zero) for every input that has one. NULL: no input has a gradient
+   * (comparison, random). */
   void (*grad)(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin);
   /* Emits the launches that compute the outputs. */
   lcl_status (*lower)(lcl_lower *lw, lcl_node *node);
-  /* Only re-indexes its input 0 (reshape, transpose, slice...): turns the input's view into the output's; false when no
-   * strides can say it, then the input is copied to a dense buffer and asked again. Needs no lower. */
+  /* Only re-indexes its input 0 (reshape, transpose, slice...): turns the input's view into the
+   * output's; false when no strides can say it, then the input is copied to a dense buffer and
+   * asked again. Needs no lower. */
   bool (*view)(const lcl_node *node, lcl_view *view);
-  /* Updates only: called before anything is lowered, to say where tensors should be written (lcl_place). */
+  /* Updates only: called before anything is lowered, to say where tensors should be written
+   * (lcl_place). */
   lcl_status (*prepare)(lcl_lower *lw, lcl_node *node);
-  /* lower with bias and activation applied to the result, written to epilogue->out (products and convolutions). */
+  /* lower with bias and activation applied to the result, written to epilogue->out (products and
+   * convolutions). */
   lcl_status (*lower_fused)(lcl_lower *lw, lcl_node *node, const struct lcl_epilogue *epilogue);
   /* Useful arithmetic of the node: multiply-adds x 2. NULL: one per output element. */
   double (*flops)(const lcl_node *node);
@@ -58,12 +66,14 @@ typedef struct lcl_op {
 } lcl_op;
 
 enum {
-  LCL_OP_UPDATE = 1,   /* writes variables; runs after everything else, in order of creation; never removed or merged */
-  LCL_OP_RANDOM = 2,   /* draws from the graph's random state: never merged with another node */
-  LCL_OP_NO_GRAD = 4,  /* integer or constant result: gradients stop here silently (grad is NULL otherwise means the
-                          same for first order, but see LCL_OP_FIRST_ORDER) */
-  LCL_OP_TARGET = 16,  /* an update whose in[0] is the variable it writes (not read as a value) */
-  LCL_OP_FIRST_ORDER = 8 /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
+  LCL_OP_UPDATE = 1,  /* writes variables; runs after everything else, in order of creation; never
+                         removed or merged */
+  LCL_OP_RANDOM = 2,  /* draws from the graph's random state: never merged with another node */
+  LCL_OP_NO_GRAD = 4, /* integer or constant result: gradients stop here silently (grad is NULL
+                         otherwise means the same for first order, but see LCL_OP_FIRST_ORDER) */
+  LCL_OP_TARGET = 16, /* an update whose in[0] is the variable it writes (not read as a value) */
+  LCL_OP_FIRST_ORDER =
+      8 /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
 };
 
 struct lcl_node {
@@ -77,15 +87,20 @@ struct lcl_node {
   const char *name; /* inputs and variables: theirs; else NULL */
 };
 
-/* A new node. attr is copied (attr_size bytes). max_out: room for outputs (infer sets n_out). Returns the node's
- * output 0 -- harmless if any input or infer failed, so callers need no checks. Inputs must be of one graph. */
-lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr, int max_out);
+/* A new node. attr is copied (attr_size bytes). max_out: room for outputs (infer sets n_out).
+ * Returns the node's output 0 -- harmless if any input or infer failed, so callers need no checks.
+ * Inputs must be of one graph. */
+lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
+                         const void *attr, int max_out);
 lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index);
 /* The operation as users call it. */
 const char *lcl_node_name(const lcl_node *node);
-#define LCL_IN(...) ((lcl_tensor *[]){ __VA_ARGS__ }), (int)(sizeof((lcl_tensor *[]){ __VA_ARGS__ }) / sizeof(lcl_tensor *))
+#define LCL_IN(...)                                                                                \
+  ((lcl_tensor *[]) { __VA_ARGS__ }),                                                              \
+      (int)(sizeof((lcl_tensor *[]) { __VA_ARGS__ }) / sizeof(lcl_tensor *))
 /* Set the sticky error of the graph: "op: message". Returns a harmless f32 scalar tensor. */
-lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) LCL_PRINTF(4, 5);
+lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
+    LCL_PRINTF(4, 5);
 bool lcl_graph_broken(const lcl_graph *g);
 /* The next stream number of the graph's random nodes: one a node, in order of creation. */
 int lcl_graph_random_stream(lcl_graph *g);
@@ -95,17 +110,27 @@ lcl_store *lcl_graph_store(lcl_graph *g);
 /* ---- lowering ---- */
 
 /* Kernel arguments. A tensor or scratch argument is also the launch's read or write range. */
-typedef enum lcl_arg_kind { LCL_ARG_I32, LCL_ARG_F32, LCL_ARG_LOCAL, LCL_ARG_SLOT, LCL_ARG_BYTES, LCL_ARG_BAD } lcl_arg_kind;
+typedef enum lcl_arg_kind {
+  LCL_ARG_I32,
+  LCL_ARG_F32,
+  LCL_ARG_LOCAL,
+  LCL_ARG_SLOT,
+  LCL_ARG_BYTES,
+  LCL_ARG_BAD
+} lcl_arg_kind;
 enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
 typedef struct lcl_arg {
   lcl_arg_kind kind;
-  int access;   /* LCL_READ, LCL_WRITE: for slots */
-  int slot;     /* memory slot: see lcl_in, lcl_out, lcl_scratch */
+  int access; /* LCL_READ, LCL_WRITE: for slots */
+  int slot;   /* memory slot: see lcl_in, lcl_out, lcl_scratch */
   union {
     int32_t i32;
     float f32;
     size_t local_bytes;
-    struct { uint8_t data[64]; size_t n; } bytes; /* e.g. an int8 by value */
+    struct {
+      uint8_t data[64];
+      size_t n;
+    } bytes; /* e.g. an int8 by value */
   } u;
 } lcl_arg;
 
@@ -128,7 +153,8 @@ lcl_arg lcl_rng_arg(lcl_lower *lw);
 int lcl_persistent(lcl_lower *lw, size_t bytes);
 /* A slot that is a part of another one; offset must be a multiple of caps.base_align. */
 int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
-/* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then copies. */
+/* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then
+ * copies. */
 bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot);
 lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access);
 size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot);
@@ -138,8 +164,8 @@ int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
 lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 
 typedef struct lcl_emit_desc {
-  const char *label;      /* "matmul 100x1536x128 panel"; copied */
-  lcl_source source;      /* strings are copied */
+  const char *label; /* "matmul 100x1536x128 panel"; copied */
+  lcl_source source; /* strings are copied */
   const char *kernel;
   const lcl_arg *args;
   int n_args;
@@ -148,13 +174,15 @@ typedef struct lcl_emit_desc {
   double flops, bytes;
 } lcl_emit_desc;
 lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *desc);
-#define LCL_ARGS(...) .args = (lcl_arg[]){ __VA_ARGS__ }, .n_args = (int)(sizeof((lcl_arg[]){ __VA_ARGS__ }) / sizeof(lcl_arg))
+#define LCL_ARGS(...)                                                                              \
+  .args = (lcl_arg[]) { __VA_ARGS__ },                                                             \
+  .n_args = (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg))
 
-/* A launch that a library or host code performs. At run time fn gets the queue and the bound slots as cl_mem (each
- * exactly the slot's memory, offset 0) in the order of args (slots only). user must live as long as the program:
- * give user_free. */
-typedef lcl_status (*lcl_lib_fn)(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
-                                 const cl_event *wait, cl_event *done);
+/* A launch that a library or host code performs. At run time fn gets the queue and the bound slots
+ * as cl_mem (each exactly the slot's memory, offset 0) in the order of args (slots only). user must
+ * live as long as the program: give user_free. */
+typedef lcl_status (*lcl_lib_fn)(void *user, cl_command_queue queue, const cl_mem *mem,
+                                 cl_uint n_wait, const cl_event *wait, cl_event *done);
 typedef struct lcl_emit_lib_desc {
   const char *label;
   lcl_lib_fn fn;
@@ -179,16 +207,25 @@ const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops
 
 /* ---- shared helpers ---- */
 
-/* Fused epilogue of matmul and conv2d, chosen by the compiler when bias and activation nodes follow. */
-typedef enum lcl_act { LCL_ACT_NONE, LCL_ACT_RELU, LCL_ACT_LEAKY_RELU, LCL_ACT_SIGMOID, LCL_ACT_TANH } lcl_act;
+/* Fused epilogue of matmul and conv2d, chosen by the compiler when bias and activation nodes
+ * follow. */
+typedef enum lcl_act {
+  LCL_ACT_NONE,
+  LCL_ACT_RELU,
+  LCL_ACT_LEAKY_RELU,
+  LCL_ACT_SIGMOID,
+  LCL_ACT_TANH
+} lcl_act;
 typedef struct lcl_epilogue {
-  lcl_tensor *bias; /* dense f32 vector, or NULL: matmul: one per column; conv2d: one per output channel */
+  lcl_tensor
+      *bias; /* dense f32 vector, or NULL: matmul: one per column; conv2d: one per output channel */
   lcl_act act;
-  float slope;      /* leaky relu */
-  lcl_tensor *out;  /* where the result goes instead of node->out[0]; the same shape */
+  float slope;     /* leaky relu */
+  lcl_tensor *out; /* where the result goes instead of node->out[0]; the same shape */
 } lcl_epilogue;
 
-/* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs. */
+/* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs.
+ */
 size_t lcl_row_lanes(lcl_lower *lw, int64_t n);
 /* Work of a 1-D elementwise kernel: global size for n elements, kernels guard the tail. */
 size_t lcl_round_up(size_t n, size_t multiple);

@@ -1,11 +1,11 @@
-/* Which nodes run together: dead nodes dropped, element-wise chains joined, reductions joined with the chain before
- * them, bias and activation joined with the product before them. */
+/* Which nodes run together: dead nodes dropped, element-wise chains joined, reductions joined with
+ * the chain before them, bias and activation joined with the product before them. */
 #include "graph/compile.h"
 #include "ops/map.h"
 #include "ops/reduce.h"
 
-/* Nodes in a fused kernel; with at most three operands each the argument count stays legal. Training steps take the same
- * time with any limit from 4 to 100, so it is not tuned. */
+/* Nodes in a fused kernel; with at most three operands each the argument count stays legal.
+ * Training steps take the same time with any limit from 4 to 100, so it is not tuned. */
 #define MAX_GROUP 40
 
 static bool is_leaf(const lcl_node *node) {
@@ -67,7 +67,8 @@ typedef struct search {
   int target;
 } search;
 
-/* No short cut by node numbers: a joined group may hold a late node beside the early one that is read here. */
+/* No short cut by node numbers: a joined group may hold a late node beside the early one that is
+ * read here. */
 static bool reaches(search *s, int group) {
   if (group == s->target) return true;
   if (s->seen[group]) return false;
@@ -102,11 +103,13 @@ static lcl_node *only_user(const lcl_grouping *gr, const lcl_graph *g, const lcl
 
 /* A tensor that is a broadcast or reshaped vector: the vector, else NULL. */
 static lcl_tensor *vector_behind(lcl_tensor *t, int64_t n) {
-  while (t->node->op->view && t->node->n_in == 1 && lcl_shape_count(t->shape) == n) t = t->node->in[0];
+  while (t->node->op->view && t->node->n_in == 1 && lcl_shape_count(t->shape) == n)
+    t = t->node->in[0];
   return lcl_shape_count(t->shape) == n && t->shape.rank == 1 && t->dtype == LCL_F32 ? t : NULL;
 }
 
-/* The bias of `add`, when its other operand is y and the bias runs along y's axis (the last one, or 1 of four). */
+/* The bias of `add`, when its other operand is y and the bias runs along y's axis (the last one, or
+ * 1 of four). */
 static lcl_tensor *bias_of(const lcl_node *add, const lcl_tensor *y, int axis) {
   lcl_tensor *b = add->in[0] == y ? add->in[1] : add->in[0];
   if (add->in[0] != y && add->in[1] != y) return NULL;
@@ -140,7 +143,8 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   lcl_node *next = only_user(gr, g, node);
   if (next && next->op == &lcl_op_map && ((const lcl_map_attr *)next->attr)->code == LCL_MAP_ADD) {
     e.bias = bias_of(next, &node->out[0], axis);
-    /* The bias has to exist before the product runs: nothing it is computed from may depend on the product. */
+    /* The bias has to exist before the product runs: nothing it is computed from may depend on the
+     * product. */
     if (e.bias && (e.bias->node->op == &lcl_op_var || e.bias->node->id < node->id)) {
       parts[n++] = next;
       e.out = &next->out[0];
@@ -174,10 +178,12 @@ static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
     for (int j = 0; j < gp->nodes[at]->n_in && gp->n < MAX_GROUP; j++) {
       lcl_node *from = gp->nodes[at]->in[j]->node;
       int other = gr->group_of[from->id];
-      if (other == group || from->op != &lcl_op_map || gr->groups[other].kind != LCL_GROUP_MAP) continue;
+      if (other == group || from->op != &lcl_op_map || gr->groups[other].kind != LCL_GROUP_MAP)
+        continue;
       if (!lcl_shape_equal(from->out[0].shape, root->in[0]->shape) || gr->kept[from->id]) continue;
       bool inside = true;
-      for (int u = 0; u < gr->n_users[from->id]; u++) inside &= gr->group_of[gr->users[from->id][u]] == group;
+      for (int u = 0; u < gr->n_users[from->id]; u++)
+        inside &= gr->group_of[gr->users[from->id][u]] == group;
       if (!inside) continue;
       gr->groups[other].n = 0;
       if (!group_push(gr, group, from)) return false;
@@ -188,7 +194,8 @@ static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
 }
 
 static bool same_space(const lcl_group *a, const lcl_group *b) {
-  return a->kind == LCL_GROUP_MAP && b->kind == LCL_GROUP_MAP && a->n && b->n && a->n + b->n <= MAX_GROUP &&
+  return a->kind == LCL_GROUP_MAP && b->kind == LCL_GROUP_MAP && a->n && b->n &&
+         a->n + b->n <= MAX_GROUP &&
          lcl_shape_equal(a->nodes[0]->out[0].shape, b->nodes[0]->out[0].shape);
 }
 
@@ -235,16 +242,19 @@ static bool allocate(lcl_grouping *gr, lcl_arena *arena, int n) {
   gr->users = lcl_arena_alloc(arena, k * sizeof *gr->users);
   gr->n_users = lcl_arena_alloc(arena, k * sizeof *gr->n_users);
   gr->groups = lcl_alloc(k * sizeof *gr->groups);
-  return gr->needed && gr->kept && gr->group_of && gr->order && gr->users && gr->n_users && gr->groups;
+  return gr->needed && gr->kept && gr->group_of && gr->order && gr->users && gr->n_users &&
+         gr->groups;
 }
 
-lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates, bool fusion,
-                             lcl_grouping *gr) {
+lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
+                             bool fusion, lcl_grouping *gr) {
   int n = (int)g->nodes.n;
   memset(gr, 0, sizeof *gr);
   if (!allocate(gr, g->arena, n)) return LCL_ERR_HOST_MEMORY;
-  for (int i = 0; i < n_roots; i++) gr->needed[roots[i]->node->id] = gr->kept[roots[i]->node->id] = true;
-  for (int i = 0; updates && i < n; i++) gr->needed[i] |= (g->nodes.data[i]->op->flags & LCL_OP_UPDATE) != 0;
+  for (int i = 0; i < n_roots; i++)
+    gr->needed[roots[i]->node->id] = gr->kept[roots[i]->node->id] = true;
+  for (int i = 0; updates && i < n; i++)
+    gr->needed[i] |= (g->nodes.data[i]->op->flags & LCL_OP_UPDATE) != 0;
   mark_needed(gr, g);
   if (!find_users(gr, g, g->arena)) return LCL_ERR_HOST_MEMORY;
   char *seen = lcl_alloc((size_t)n + 1);
@@ -261,9 +271,11 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
     ok = group_push(gr, i, node);
   }
   for (int i = 0; ok && fusion && i < n; i++)
-    if (gr->needed[i] && g->nodes.data[i]->op->lower_fused) ok = fuse_epilogue(gr, g, g->nodes.data[i]);
+    if (gr->needed[i] && g->nodes.data[i]->op->lower_fused)
+      ok = fuse_epilogue(gr, g, g->nodes.data[i]);
   for (int i = n - 1; ok && fusion && i >= 0; i--)
-    if (gr->needed[i] && g->nodes.data[i]->op == &lcl_op_reduce) ok = fuse_reduce(gr, g->nodes.data[i]);
+    if (gr->needed[i] && g->nodes.data[i]->op == &lcl_op_reduce)
+      ok = fuse_reduce(gr, g->nodes.data[i]);
   for (int i = 0; ok && fusion && i < n; i++)
     if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP)
       ok = fuse_map(gr, g->nodes.data[i], seen);
@@ -271,7 +283,8 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
     if (gr->groups[i].kind == LCL_GROUP_MAP)
       qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
   for (int i = 0; ok && i < n; i++)
-    if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE)) ok = visit(gr, gr->group_of[i]);
+    if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE))
+      ok = visit(gr, gr->group_of[i]);
   lcl_free(seen);
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

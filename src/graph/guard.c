@@ -1,6 +1,7 @@
-/* Guard bands, for `latentcl check` and tests: every intermediate, input and constant of the program is
- * followed by bytes that nothing may write. They hold NaNs, and so does everything that a run has not
- * computed yet: a kernel that reads past an end or before a value is there shows it in its result. */
+/* Guard bands, for `latentcl check` and tests: every intermediate, input and constant of the
+ * program is followed by bytes that nothing may write. They hold NaNs, and so does everything that
+ * a run has not computed yet: a kernel that reads past an end or before a value is there shows it
+ * in its result. */
 #include "graph/compile.h"
 
 static const uint32_t nan_pattern = 0x7fc0a5a5;
@@ -34,7 +35,8 @@ static lcl_status fill(lcl_context *ctx, lcl_buffer *buffer, size_t from, size_t
 }
 
 static bool guarded_fixed(const lcl_slot *s) {
-  return s->kind == LCL_SLOT_FIXED && s->own && lcl_buffer_size(s->buffer) == s->bytes + LCL_GUARD_BYTES;
+  return s->kind == LCL_SLOT_FIXED && s->own &&
+         lcl_buffer_size(s->buffer) == s->bytes + LCL_GUARD_BYTES;
 }
 
 lcl_status lcl_guard_fill(lcl_program *p) {
@@ -46,12 +48,13 @@ lcl_status lcl_guard_fill(lcl_program *p) {
 }
 
 /* bytes [from, to) of a buffer whose first byte is host[0] at offset `base`. */
-static lcl_status intact(const uint8_t *host, size_t base, size_t from, size_t to, const char *where,
-                         const char *what) {
+static lcl_status intact(const uint8_t *host, size_t base, size_t from, size_t to,
+                         const char *where, const char *what) {
   for (size_t i = from; i < to; i++)
     if (host[i - base] != pattern_byte(i))
-      return lcl_fail(LCL_ERR_NUMERIC, "a kernel wrote outside its buffers: byte %zu %s %s is overwritten",
-                      i - from, where, what ? what : "an input");
+      return lcl_fail(LCL_ERR_NUMERIC,
+                      "a kernel wrote outside its buffers: byte %zu %s %s is overwritten", i - from,
+                      where, what ? what : "an input");
   return LCL_OK;
 }
 
@@ -77,7 +80,8 @@ lcl_status lcl_guard_check(lcl_program *p) {
     const lcl_slot *s = &p->slots[i];
     if (!guarded_fixed(s)) continue;
     st = lcl_download(p->ctx, s->buffer, s->bytes, host, LCL_GUARD_BYTES);
-    if (st == LCL_OK) st = intact(host, s->bytes, s->bytes, s->bytes + LCL_GUARD_BYTES, "behind", s->what);
+    if (st == LCL_OK)
+      st = intact(host, s->bytes, s->bytes, s->bytes + LCL_GUARD_BYTES, "behind", s->what);
   }
   lcl_free(host);
   return st;

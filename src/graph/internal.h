@@ -9,21 +9,36 @@ struct lcl_graph {
   lcl_store *store;
   lcl_arena *arena;
   char *name;
-  struct { lcl_node **data; size_t n, cap; } nodes;     /* by id */
-  struct { lcl_tensor **data; size_t n, cap; } outputs; /* named with lcl_output */
-  lcl_node **table;                                     /* hash-consing: open addressing over nodes */
+  struct {
+    lcl_node **data;
+    size_t n, cap;
+  } nodes; /* by id */
+  struct {
+    lcl_tensor **data;
+    size_t n, cap;
+  } outputs;        /* named with lcl_output */
+  lcl_node **table; /* hash-consing: open addressing over nodes */
   size_t table_cap;
-  int n_random;          /* streams handed out */
-  lcl_status status;     /* first mistake */
+  int n_random;      /* streams handed out */
+  lcl_status status; /* first mistake */
   char *message;
-  lcl_tensor harmless;   /* what a broken call returns */
+  lcl_tensor harmless; /* what a broken call returns */
   lcl_node harmless_node;
 };
 
 /* Leaves of a graph; src/graph/tensor.c. */
 extern const lcl_op lcl_op_input, lcl_op_var, lcl_op_const, lcl_op_const_data, lcl_op_stop_gradient;
-typedef struct lcl_var_attr { lcl_var *var; } lcl_var_attr;
-typedef struct lcl_const_attr { float value; } lcl_const_attr;
-typedef struct lcl_const_data_attr { const void *data; size_t bytes; lcl_shape shape; lcl_dtype dtype; } lcl_const_data_attr;
+typedef struct lcl_var_attr {
+  lcl_var *var;
+} lcl_var_attr;
+typedef struct lcl_const_attr {
+  float value;
+} lcl_const_attr;
+typedef struct lcl_const_data_attr {
+  const void *data;
+  size_t bytes;
+  lcl_shape shape;
+  lcl_dtype dtype;
+} lcl_const_data_attr;
 
 #endif

@@ -27,7 +27,8 @@ int lcl_root_slot(const lcl_lower *lw, int slot) {
 
 lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
   (void)lw;
-  return slot < 0 ? bad(lw, LCL_OK) : (lcl_arg) { .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
+  return slot < 0 ? bad(lw, LCL_OK)
+                  : (lcl_arg) { .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
 }
 
 size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
@@ -50,12 +51,14 @@ lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) {
 
 int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
   return lcl_slot_new(
-      lw, (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
+      lw,
+      (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
 }
 
 static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
   lcl_buffer *buffer = NULL;
-  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4) + (lw->guard ? LCL_GUARD_BYTES : 0), &buffer);
+  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4) + (lw->guard ? LCL_GUARD_BYTES : 0),
+                                    &buffer);
   if (st == LCL_OK && data && bytes) st = lcl_buffer_write(buffer, 0, data, bytes);
   if (st != LCL_OK) {
     lcl_buffer_destroy(buffer);
@@ -63,7 +66,8 @@ static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
     return -1;
   }
   int slot = lcl_slot_new(
-      lw, (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
+      lw, (lcl_slot) {
+              .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
   if (slot < 0) lcl_buffer_destroy(buffer);
   return slot;
 }
@@ -159,7 +163,8 @@ static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
       lcl_input_binding in = { lcl_arena_strdup(lw->arena, node->name), made, tensor_bytes(t) };
       if (made >= 0 && (!in.name || !LCL_PUSH(&lw->inputs, in))) return LCL_ERR_HOST_MEMORY;
     } else {
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is read before it is computed", node->op->name);
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is read before it is computed",
+                      node->op->name);
     }
     if (made < 0) return lw->status;
     *e = made + 1;
@@ -193,7 +198,8 @@ lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
   v->slot = slot;
   lcl_dense_strides(node->in[0]->shape, v->stride);
   if (!node->op->view(node, v) && lcl_shape_count(t->shape))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is no view of a dense tensor", node->op->name);
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is no view of a dense tensor",
+                    node->op->name);
   return LCL_OK;
 }
 
@@ -227,18 +233,19 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
   size_t size = lcl_dtype_size(dtype);
   return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "shape.cl",
-                                         .options = size == 4   ? "-DTYPE=float"
-                                                    : size == 2 ? "-DTYPE=ushort"
-                                                                : "-DTYPE=uchar" },
-                             .kernel = "copy_strided",
-                             LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
-                                      lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6),
-                                      lcl_int8(ds, 6), lcl_i32(per)),
-                             .dims = 2,
-                             .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
-                             .bytes = 2.0 * (double)size * (double)count });
+      lw,
+      &(lcl_emit_desc) { .label = label,
+                         .source = { .file = "shape.cl",
+                                     .options = size == 4   ? "-DTYPE=float"
+                                                : size == 2 ? "-DTYPE=ushort"
+                                                            : "-DTYPE=uchar" },
+                         .kernel = "copy_strided",
+                         LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst,
+                                  lcl_i32(from->offset), lcl_i32(to->offset), lcl_int8(dims, 6),
+                                  lcl_int8(ss, 6), lcl_int8(ds, 6), lcl_i32(per)),
+                         .dims = 2,
+                         .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
+                         .bytes = 2.0 * (double)size * (double)count });
 }
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
@@ -324,9 +331,11 @@ lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
 
 lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access) {
   if (var->node->op != &lcl_op_var)
-    return bad(lw, lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s",
-                            var->node->op->name));
-  /* A fresh slot on the variable's own memory: var's value may have been moved aside for readers. */
+    return bad(lw,
+               lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s",
+                        var->node->op->name));
+  /* A fresh slot on the variable's own memory: var's value may have been moved aside for readers.
+   */
   lcl_var *v = ((const lcl_var_attr *)var->node->attr)->var;
   return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4)), access);
 }
@@ -365,7 +374,8 @@ lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
   for (int i = 0; i < r.n_args; i++) {
     args[i] = r.args[i];
     if (args[i].kind == LCL_ARG_BAD)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", r.label ? r.label : "launch");
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits",
+                      r.label ? r.label : "launch");
   }
   r.args = args;
   r.label = lcl_arena_strdup(lw->arena, r.label ? r.label : "");
@@ -392,7 +402,8 @@ lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
   for (int i = 0; i < d->dims; i++) {
     if (d->global[i] == 0) return LCL_OK; /* nothing to do */
     r.global[i] = d->global[i];
-    /* One fixed size keeps CPU drivers from compiling a kernel once for every size they would choose. */
+    /* One fixed size keeps CPU drivers from compiling a kernel once for every size they would
+     * choose. */
     r.local[i] = d->local[0] ? d->local[i] : lw->caps->panel ? 1 : 0;
   }
   return lcl_record_add(lw, r);
@@ -456,7 +467,8 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   case LCL_GROUP_REDUCE: return lcl_lower_reduce_group(lw, gp);
   case LCL_GROUP_EPILOGUE: return node->op->lower_fused(lw, node, &gp->epilogue);
   case LCL_GROUP_NODE:
-    if (!node->op->lower) return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s has no kernel", node->op->name);
+    if (!node->op->lower)
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s has no kernel", node->op->name);
     return node->op->lower(lw, node);
   }
   return LCL_OK;
@@ -485,7 +497,8 @@ static lcl_status keep_output(lcl_lower *lw, lcl_tensor *t, const char *name) {
   return out.name && LCL_PUSH(&lw->outputs, out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-/* Updates see variables as they were before the run: values that updates read straight from a variable are moved aside. */
+/* Updates see variables as they were before the run: values that updates read straight from a
+ * variable are moved aside. */
 static lcl_status save_read_variables(lcl_lower *lw) {
   const lcl_graph *g = lw->graph;
   for (size_t i = 0; i < g->nodes.n; i++) {
@@ -527,7 +540,8 @@ static lcl_status advance_random(lcl_lower *lw) {
                                          .local = { 1 } });
 }
 
-lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch, const lcl_compile_desc *desc) {
+lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
+                         const lcl_compile_desc *desc) {
   lcl_graph *g = lw->graph;
   size_t n = LCL_MAX(g->nodes.n, 1);
   lw->slot_of = lcl_arena_alloc(lw->arena, n * sizeof *lw->slot_of);

@@ -1,4 +1,5 @@
-/* Memory plan: every intermediate gets an offset in one buffer, so that two whose lives overlap never share a byte. */
+/* Memory plan: every intermediate gets an offset in one buffer, so that two whose lives overlap
+ * never share a byte. */
 #include "graph/compile.h"
 
 typedef struct block {
@@ -15,10 +16,12 @@ typedef struct free_list {
 static bool take(free_list *f, size_t bytes, size_t *offset) {
   size_t best = SIZE_MAX;
   for (size_t i = 0; i < f->n; i++)
-    if (f->data[i].bytes >= bytes && (best == SIZE_MAX || f->data[i].bytes < f->data[best].bytes)) best = i;
+    if (f->data[i].bytes >= bytes && (best == SIZE_MAX || f->data[i].bytes < f->data[best].bytes))
+      best = i;
   if (best == SIZE_MAX) {
     /* A free block at the very end is extended rather than left. */
-    if (f->n && f->data[f->n - 1].offset + f->data[f->n - 1].bytes == f->top) f->top = f->data[--f->n].offset;
+    if (f->n && f->data[f->n - 1].offset + f->data[f->n - 1].bytes == f->top)
+      f->top = f->data[--f->n].offset;
     *offset = f->top;
     f->top += bytes;
     return true;
@@ -94,7 +97,8 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
     for (int i = 0; st == LCL_OK && i < rec->n_args; i++) { /* places for what this launch makes */
       if (rec->args[i].kind != LCL_ARG_SLOT) continue;
       lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, rec->args[i].slot)];
-      if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX) continue;
+      if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX)
+        continue;
       size_t bytes = lcl_round_up(s->bytes, align);
       int from = dying_operand(lw, r, s->bytes, taken);
       *sum_bytes += bytes;
@@ -105,7 +109,8 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
         st = LCL_ERR_HOST_MEMORY;
       }
     }
-    for (int i = 0; st == LCL_OK && i < rec->n_args; i++) { /* what is read here for the last time */
+    for (int i = 0; st == LCL_OK && i < rec->n_args;
+         i++) { /* what is read here for the last time */
       if (rec->args[i].kind != LCL_ARG_SLOT) continue;
       int root = lcl_root_slot(lw, rec->args[i].slot);
       lcl_slot *s = &lw->slots.data[root];

@@ -9,13 +9,13 @@ static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
   size_t best = 0;
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind == LCL_SLOT_TEMP && p->slots[i].bytes > p->slots[best].bytes) best = i;
-  return lcl_fail(LCL_ERR_DEVICE_MEMORY,
-                  "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the "
-                  "largest is %.1f MB of %s; "
-                  "a smaller batch fits",
-                  (double)bytes / 1e6, (double)max / 1e6,
-                  p->n_slots ? (double)p->slots[best].bytes / 1e6 : 0.0,
-                  p->n_slots && p->slots[best].what ? p->slots[best].what : "?");
+  return lcl_fail(
+      LCL_ERR_DEVICE_MEMORY,
+      "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the "
+      "largest is %.1f MB of %s; "
+      "a smaller batch fits",
+      (double)bytes / 1e6, (double)max / 1e6, p->n_slots ? (double)p->slots[best].bytes / 1e6 : 0.0,
+      p->n_slots && p->slots[best].what ? p->slots[best].what : "?");
 }
 
 static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
@@ -58,7 +58,9 @@ static lcl_status set_arg(lcl_program *p, const lcl_record *r, cl_kernel kernel,
   case LCL_ARG_I32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.i32); break;
   case LCL_ARG_F32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.f32); break;
   case LCL_ARG_LOCAL: err = clSetKernelArg(kernel, (cl_uint)i, a->u.local_bytes, NULL); break;
-  case LCL_ARG_BYTES: err = clSetKernelArg(kernel, (cl_uint)i, a->u.bytes.n, a->u.bytes.data); break;
+  case LCL_ARG_BYTES:
+    err = clSetKernelArg(kernel, (cl_uint)i, a->u.bytes.n, a->u.bytes.data);
+    break;
   case LCL_ARG_SLOT:
     LCL_TRY(slot_buffer(p, a->slot, &buffer));
     mem = lcl_buffer_mem(buffer);
@@ -71,7 +73,8 @@ static lcl_status set_arg(lcl_program *p, const lcl_record *r, cl_kernel kernel,
   return lcl_fail_prefix(st, "%s, argument %d of kernel %s", r->label, i, r->kernel);
 }
 
-static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l, lcl_range *ranges) {
+static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l,
+                              lcl_range *ranges) {
   *l = (lcl_launch) {
     .label = r->label, .ranges = ranges, .flops = r->flops, .bytes = r->bytes, .pattern = r->pattern
   };
@@ -152,7 +155,8 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
     else if (lw->groups.groups[lw->groups.group_of[i]].kind != LCL_GROUP_VIEW)
       s->flops += (double)lcl_shape_count(node->out[0].shape);
     if (node->op == &lcl_op_var)
-      s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) * lcl_dtype_size(node->out[0].dtype);
+      s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) *
+                            lcl_dtype_size(node->out[0].dtype);
   }
   for (int i = 0; i < lw->groups.n_groups; i++) s->fused_groups += lw->groups.groups[i].n > 1;
   for (size_t i = 0; i < p->n_records; i++) s->bytes += p->records[i].bytes;
@@ -194,9 +198,10 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
       return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
   lcl_program *p = lcl_alloc(sizeof *p);
   lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
-  lcl_lower lw = {
-    .ctx = lcl_store_context(g->store), .graph = g, .arena = lcl_arena_create(), .guard = desc->guard_bands
-  };
+  lcl_lower lw = { .ctx = lcl_store_context(g->store),
+                   .graph = g,
+                   .arena = lcl_arena_create(),
+                   .guard = desc->guard_bands };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
@@ -209,7 +214,8 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
   if (st == LCL_OK) st = lcl_lower_all(&lw, desc->fetch, desc->n_fetch, desc);
   if (st == LCL_OK) st = lw.status;
   size_t arena_bytes = 0;
-  if (st == LCL_OK) st = lcl_plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
+  if (st == LCL_OK)
+    st = lcl_plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
   if (p) {
     take_over(&lw, p);
     p->check_numerics = desc->check_numerics;
@@ -236,7 +242,8 @@ void lcl_program_destroy(lcl_program *p) {
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind != LCL_SLOT_FIXED) lcl_buffer_destroy(p->slots[i].buffer);
   for (size_t i = 0; i < p->n_slots; i++)
-    if (p->slots[i].kind == LCL_SLOT_FIXED && p->slots[i].own) lcl_buffer_destroy(p->slots[i].buffer);
+    if (p->slots[i].kind == LCL_SLOT_FIXED && p->slots[i].own)
+      lcl_buffer_destroy(p->slots[i].buffer);
   for (size_t i = 0; i < p->n_records; i++)
     if (p->records[i].user_free) p->records[i].user_free(p->records[i].user);
   lcl_buffer_destroy(p->memory);
@@ -266,7 +273,8 @@ lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t 
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (in->bytes != bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes, bytes);
+    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes,
+                    bytes);
   return bytes ? lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes) : LCL_OK;
 }
 
@@ -274,8 +282,8 @@ lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (lcl_buffer_size(buf) < in->bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input, in->bytes,
-                    lcl_buffer_size(buf));
+    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input,
+                    in->bytes, lcl_buffer_size(buf));
   lcl_slot *s = &p->slots[in->slot];
   LCL_TRY(lcl_context_finish(p->ctx));
   /* Kernel arguments are set once when bound: bind everything again. */
@@ -298,7 +306,8 @@ static lcl_status run_checked(lcl_program *p) {
     LCL_TRY(lcl_list_run_one(p->list, i));
     for (int k = 0; k < p->records[i].n_args; k++) {
       const lcl_arg *a = &p->records[i].args[k];
-      if (a->kind != LCL_ARG_SLOT || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32) continue;
+      if (a->kind != LCL_ARG_SLOT || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32)
+        continue;
       const lcl_slot *s = &p->slots[a->slot];
       float *host = lcl_alloc(s->bytes);
       if (!host) return LCL_ERR_HOST_MEMORY;
@@ -310,8 +319,9 @@ static lcl_status run_checked(lcl_program *p) {
       LCL_TRY(st);
       if (at < n)
         return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)",
-                        isnan(bad) ? "NaN" : "Inf", at, s->what ? "the result of " : "the variables",
-                        s->what ? s->what : "", i, p->records[i].label);
+                        isnan(bad) ? "NaN" : "Inf", at,
+                        s->what ? "the result of " : "the variables", s->what ? s->what : "", i,
+                        p->records[i].label);
     }
   }
   return LCL_OK;
@@ -340,8 +350,8 @@ lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t byte
     const lcl_output_binding *o = &p->outputs[i];
     if (strcmp(o->name, output) != 0) continue;
     if (o->bytes != bytes)
-      return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output, o->bytes,
-                      bytes);
+      return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
+                      o->bytes, bytes);
     if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
     lcl_buffer *buffer;
     LCL_TRY(slot_buffer(p, o->slot, &buffer));

@@ -75,7 +75,8 @@ lcl_var *lcl_store_find(lcl_store *s, const char *name) {
   return NULL;
 }
 
-static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, const char *slot, lcl_var **out) {
+static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, const char *slot,
+                             lcl_var **out) {
   lcl_var *v = lcl_alloc(sizeof *v);
   if (!v) return LCL_ERR_HOST_MEMORY;
   *v = proto;
@@ -91,28 +92,32 @@ static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, cons
   return LCL_OK;
 }
 
-lcl_status lcl_store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
-                         lcl_init init, lcl_var **out) {
+lcl_status lcl_store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape,
+                         bool trainable, lcl_init init, lcl_var **out) {
   lcl_var *v = lcl_store_find(s, name);
   if (!v)
-    return var_create(s, (lcl_var) { .dtype = dtype, .shape = shape, .trainable = trainable, .init = init },
-                      name, NULL, out);
+    return var_create(
+        s, (lcl_var) { .dtype = dtype, .shape = shape, .trainable = trainable, .init = init }, name,
+        NULL, out);
   char have[96], want[96];
   if (v->dtype != dtype || !lcl_shape_equal(v->shape, shape))
     return lcl_fail(LCL_ERR_SHAPE, "exists as %s %s, asked for as %s %s", lcl_dtype_name(v->dtype),
-                    lcl_shape_string(v->shape, have), lcl_dtype_name(dtype), lcl_shape_string(shape, want));
+                    lcl_shape_string(v->shape, have), lcl_dtype_name(dtype),
+                    lcl_shape_string(shape, want));
   *out = v;
   return LCL_OK;
 }
 
-lcl_status lcl_store_slot(lcl_store *s, const lcl_var *param, const char *slot, float value, lcl_var **out) {
+lcl_status lcl_store_slot(lcl_store *s, const lcl_var *param, const char *slot, float value,
+                          lcl_var **out) {
   char name[256];
   snprintf(name, sizeof name, "%s.%s", param->name, slot);
   *out = lcl_store_find(s, name);
   if (*out) return LCL_OK;
-  lcl_var proto = {
-    .dtype = LCL_F32, .shape = param->shape, .init = { LCL_INIT_CONSTANT, value, 0, 0, 0 }, .mirror = param
-  };
+  lcl_var proto = { .dtype = LCL_F32,
+                    .shape = param->shape,
+                    .init = { LCL_INIT_CONSTANT, value, 0, 0, 0 },
+                    .mirror = param };
   return var_create(s, proto, name, slot, out);
 }
 
@@ -124,10 +129,12 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
   int64_t rest = v->shape.rank && v->shape.dim[0] ? n / v->shape.dim[0] : 1;
   int64_t fan_in = v->init.fan_in ? v->init.fan_in : rest;
   int64_t area = v->shape.rank > 2 && v->shape.dim[1] ? rest / v->shape.dim[1] : 1;
-  int64_t fan_out = v->init.fan_out ? v->init.fan_out : (v->shape.rank ? v->shape.dim[0] * area : 1);
+  int64_t fan_out = v->init.fan_out ? v->init.fan_out
+                                    : (v->shape.rank ? v->shape.dim[0] * area : 1);
   if (fan_in < 1) fan_in = 1;
   float *f = data;
-  uint32_t stream = lcl_philox_stream(v->name); /* values depend on a variable's name, not on the order */
+  uint32_t stream = lcl_philox_stream(
+      v->name); /* values depend on a variable's name, not on the order */
   float a = 0;
   switch (v->init.kind) {
   case LCL_INIT_ZERO: return;
@@ -160,8 +167,11 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
 
 /* ---- placement ---- */
 
-static lcl_status segment_new(lcl_store *s, size_t bytes, int mirror, const char *slot, int *index) {
-  lcl_segment seg = { .bytes = LCL_MAX(bytes, 4), .mirror = mirror, .slot = slot ? lcl_strdup(slot) : NULL };
+static lcl_status segment_new(lcl_store *s, size_t bytes, int mirror, const char *slot,
+                              int *index) {
+  lcl_segment seg = { .bytes = LCL_MAX(bytes, 4),
+                      .mirror = mirror,
+                      .slot = slot ? lcl_strdup(slot) : NULL };
   if (slot && !seg.slot) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_buffer_create(s->ctx, seg.bytes, &seg.buffer);
   if (st != LCL_OK || !LCL_PUSH(&s->segments, seg)) {
@@ -179,12 +189,14 @@ static lcl_status segment_fill(lcl_store *s, int index) {
   char *host = lcl_alloc(seg->bytes);
   if (!host) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < s->vars.n; i++)
-    if (s->vars.data[i]->segment == index) init_values(s, s->vars.data[i], host + s->vars.data[i]->offset);
+    if (s->vars.data[i]->segment == index)
+      init_values(s, s->vars.data[i], host + s->vars.data[i]->offset);
   lcl_status st = lcl_buffer_write(seg->buffer, 0, host, seg->bytes);
   lcl_free(host);
   for (size_t i = 0; st == LCL_OK && i < s->vars.n; i++) {
     lcl_var *v = s->vars.data[i];
-    if (v->segment == index && v->bytes) st = lcl_buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer);
+    if (v->segment == index && v->bytes)
+      st = lcl_buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer);
   }
   return st;
 }
@@ -211,19 +223,21 @@ static lcl_status place_kind(lcl_store *s, bool trainable) {
 static lcl_status place_slot(lcl_store *s, const lcl_var *v) {
   int of = v->mirror->segment, index;
   for (size_t i = 0; i < s->segments.n; i++)
-    if (s->segments.data[i].mirror == of && strcmp(s->segments.data[i].slot, v->slot) == 0) return LCL_OK;
+    if (s->segments.data[i].mirror == of && strcmp(s->segments.data[i].slot, v->slot) == 0)
+      return LCL_OK;
   LCL_TRY(segment_new(s, s->segments.data[of].bytes, of, v->slot, &index));
   for (size_t i = 0; i < s->vars.n; i++) {
     lcl_var *o = s->vars.data[i];
-    if (o->segment >= 0 || !o->mirror || o->mirror->segment != of || strcmp(o->slot, v->slot) != 0) continue;
+    if (o->segment >= 0 || !o->mirror || o->mirror->segment != of || strcmp(o->slot, v->slot) != 0)
+      continue;
     o->segment = index;
     o->offset = o->mirror->offset;
   }
   return segment_fill(s, index);
 }
 
-/* A slot made after its segment was filled (another graph trains more of the parameters) joins it; its part of the
- * segment still holds zeros, so only a non-zero initial value has to be written. */
+/* A slot made after its segment was filled (another graph trains more of the parameters) joins it;
+ * its part of the segment still holds zeros, so only a non-zero initial value has to be written. */
 static lcl_status join_slot(lcl_store *s, lcl_var *v) {
   for (size_t i = 0; i < s->segments.n; i++) {
     lcl_segment *seg = &s->segments.data[i];
@@ -271,7 +285,8 @@ static lcl_status access_check(lcl_store *s, const char *name, size_t bytes, lcl
   *v = lcl_store_find(s, name);
   if (!*v) return lcl_fail(LCL_ERR_ARGUMENT, "the store has no variable \"%s\"", name);
   if ((*v)->bytes != bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "variable \"%s\" has %zu bytes, not %zu", name, (*v)->bytes, bytes);
+    return lcl_fail(LCL_ERR_SHAPE, "variable \"%s\" has %zu bytes, not %zu", name, (*v)->bytes,
+                    bytes);
   return lcl_store_place(s);
 }
 

@@ -1,8 +1,9 @@
 /* Variables: named device memory that programs share (src/graph/store.c).
  *
- * Trainable variables lie one after the other in a segment, each at an aligned offset, padding zero. Optimiser slots
- * mirror that layout in segments of their own and so does the gradient buffer of a program: an optimiser step is one
- * launch over a segment. Variables made after the first compilation get segments of their own. */
+ * Trainable variables lie one after the other in a segment, each at an aligned offset, padding
+ * zero. Optimiser slots mirror that layout in segments of their own and so does the gradient buffer
+ * of a program: an optimiser step is one launch over a segment. Variables made after the first
+ * compilation get segments of their own. */
 #ifndef LCL_STORE_H
 #define LCL_STORE_H
 
@@ -32,10 +33,11 @@ typedef struct lcl_segment {
 /* Finds a variable by name; NULL if there is none. */
 lcl_var *lcl_store_find(lcl_store *store, const char *name);
 /* Finds or creates. A variable that exists must agree in dtype and shape. */
-lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
-                         lcl_init init, lcl_var **out);
+lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
+                         bool trainable, lcl_init init, lcl_var **out);
 /* Optimiser slot "<param>.<slot>", f32, zero (or init value), laid out like the parameter. */
-lcl_status lcl_store_slot(lcl_store *store, const lcl_var *param, const char *slot, float value, lcl_var **out);
+lcl_status lcl_store_slot(lcl_store *store, const lcl_var *param, const char *slot, float value,
+                          lcl_var **out);
 /* Gives every variable its place and initial value. Called by lcl_compile. */
 lcl_status lcl_store_place(lcl_store *store);
 const lcl_segment *lcl_store_segment(const lcl_store *store, int index);

@@ -78,7 +78,8 @@ lcl_graph *lcl_tensor_graph(const lcl_tensor *t) {
 
 lcl_status lcl_graph_create(lcl_store *store, const char *name, lcl_graph **out) {
   *out = NULL;
-  if (!store || !name) return lcl_fail(LCL_ERR_ARGUMENT, "lcl_graph_create needs a store and a name");
+  if (!store || !name)
+    return lcl_fail(LCL_ERR_ARGUMENT, "lcl_graph_create needs a store and a name");
   lcl_graph *g = lcl_alloc(sizeof *g);
   if (!g) return LCL_ERR_HOST_MEMORY;
   g->store = store;
@@ -109,7 +110,8 @@ void lcl_graph_destroy(lcl_graph *g) {
 }
 
 lcl_status lcl_graph_status(const lcl_graph *g) {
-  return g->status == LCL_OK ? LCL_OK : lcl_fail(g->status, "%s", g->message ? g->message : "out of memory");
+  return g->status == LCL_OK ? LCL_OK
+                             : lcl_fail(g->status, "%s", g->message ? g->message : "out of memory");
 }
 
 bool lcl_graph_broken(const lcl_graph *g) {
@@ -125,7 +127,8 @@ lcl_store *lcl_graph_store(lcl_graph *g) {
   return g->store;
 }
 
-lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) {
+lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt,
+                              ...) {
   if (g->status == LCL_OK) {
     char text[512];
     va_list args;
@@ -178,7 +181,8 @@ static bool table_reserve(lcl_graph *g) {
 static lcl_node **table_find(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
                              const void *attr) {
   size_t h = node_hash(op, in, n_in, attr) & (g->table_cap - 1);
-  while (g->table[h] && !node_same(g->table[h], op, in, n_in, attr)) h = (h + 1) & (g->table_cap - 1);
+  while (g->table[h] && !node_same(g->table[h], op, in, n_in, attr))
+    h = (h + 1) & (g->table_cap - 1);
   return &g->table[h];
 }
 
@@ -186,17 +190,19 @@ const char *lcl_node_name(const lcl_node *node) {
   return node->op->title ? node->op->title(node) : node->op->name;
 }
 
-lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in, const void *attr,
-                         int max_out) {
+lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
+                         const void *attr, int max_out) {
   if (g->status != LCL_OK) return &g->harmless;
   for (int i = 0; i < n_in; i++) {
     if (!in[i]) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d is missing", i);
     if (in[i]->node->graph != g)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d belongs to another graph", i);
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d belongs to another graph",
+                               i);
   }
   /* Equal pure nodes are one node: this is the common-subexpression elimination. */
   bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_RANDOM)) && op != &lcl_op_input;
-  if (!table_reserve(g)) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
+  if (!table_reserve(g))
+    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   lcl_node **place = pure ? table_find(g, op, in, n_in, attr) : NULL;
   if (place && *place) return &(*place)->out[0];
 
@@ -223,7 +229,8 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
   lcl_status st = op->infer ? op->infer(node) : LCL_OK;
   for (int i = 0; st == LCL_OK && i < node->n_out; i++) st = check_shape(outputs[i].shape);
   if (st != LCL_OK) return lcl_graph_mistake(g, st, lcl_node_name(node), "%s", lcl_error_message());
-  if (!LCL_PUSH(&g->nodes, node)) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
+  if (!LCL_PUSH(&g->nodes, node))
+    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   if (place) *place = node;
   return &outputs[0];
 }
@@ -279,14 +286,17 @@ const lcl_op lcl_op_input = {
 const lcl_op lcl_op_var = {
   .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD
 };
-const lcl_op lcl_op_const = {
-  .name = "constant", .attr_size = sizeof(lcl_const_attr), .infer = infer_const, .flags = LCL_OP_NO_GRAD
-};
+const lcl_op lcl_op_const = { .name = "constant",
+                              .attr_size = sizeof(lcl_const_attr),
+                              .infer = infer_const,
+                              .flags = LCL_OP_NO_GRAD };
 const lcl_op lcl_op_const_data = { .name = "constant",
                                    .attr_size = sizeof(lcl_const_data_attr),
                                    .infer = infer_const_data,
                                    .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_stop_gradient = { .name = "stop_gradient", .infer = infer_same, .flags = LCL_OP_NO_GRAD };
+const lcl_op lcl_op_stop_gradient = { .name = "stop_gradient",
+                                      .infer = infer_same,
+                                      .flags = LCL_OP_NO_GRAD };
 
 lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape) {
   for (size_t i = 0; i < g->nodes.n; i++)
@@ -301,13 +311,14 @@ lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
   return t;
 }
 
-static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
-                            lcl_init init) {
+static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape,
+                            bool trainable, lcl_init init) {
   if (lcl_graph_broken(g)) return &g->harmless;
   lcl_var_attr attr = { 0 };
   lcl_status st = check_shape(shape);
   if (st == LCL_OK) st = lcl_store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
-  if (st != LCL_OK) return lcl_graph_mistake(g, st, "variable", "%s: %s", name, lcl_error_message());
+  if (st != LCL_OK)
+    return lcl_graph_mistake(g, st, "variable", "%s: %s", name, lcl_error_message());
   lcl_tensor *t = lcl_node_new(g, &lcl_op_var, NULL, 0, &attr, 1);
   if (t->node->id >= 0) t->node->name = attr.var->name;
   return t;
@@ -317,7 +328,8 @@ lcl_tensor *lcl_param(lcl_graph *g, const char *name, lcl_shape shape, lcl_init 
   return variable(g, name, LCL_F32, shape, true, init);
 }
 
-lcl_tensor *lcl_state(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape, lcl_init init) {
+lcl_tensor *lcl_state(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape,
+                      lcl_init init) {
   return variable(g, name, dtype, shape, false, init);
 }
 
@@ -358,12 +370,13 @@ lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
   if (lcl_graph_broken(g)) return t;
   for (size_t i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.data[i]->output_name, name) == 0)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice",
+                               name);
   if (t->output_name) /* a second name for one tensor: a view of it carries the name */
     t = lcl_node_new(g, &lcl_op_stop_gradient, LCL_IN(t), NULL, 1);
   if (t->output_name)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "more than two names for one tensor (\"%s\")",
-                             name);
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output",
+                             "more than two names for one tensor (\"%s\")", name);
   t->output_name = lcl_arena_strdup(g->arena, name);
   if (!t->output_name || !LCL_PUSH(&g->outputs, t))
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");

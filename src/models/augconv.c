@@ -1,11 +1,12 @@
-/* Augmented convolution: J. Zumer, "Influencing the Properties of Latent Representations" (2016), chapter 5.
- * A square fully-connected layer between two convolution stages may send any feature to any place; does that
- * help?
+/* Augmented convolution: J. Zumer, "Influencing the Properties of Latent Representations" (2016),
+ * chapter 5. A square fully-connected layer between two convolution stages may send any feature to
+ * any place; does that help?
  *
- *   stack (MNIST)    conv valid + ReLU + max pool 2x2 per stage, a slot after every stage but the last, softmax
- *                    baseline: slots empty;  fc: n -> n + ReLU;  conv: wide "same" convolution + ReLU
+ *   stack (MNIST)    conv valid + ReLU + max pool 2x2 per stage, a slot after every stage but the
+ * last, softmax baseline: slots empty;  fc: n -> n + ReLU;  conv: wide "same" convolution + ReLU
  *   vgg (CIFAR-10)   five groups of 3x3 convolutions with batch norm and dropout, head 512-512-10
- *                    square layers of fc_layers = 1: after group 3;  2: after 3 and 4;  3: after 3, 4 and 5
+ *                    square layers of fc_layers = 1: after group 3;  2: after 3 and 4;  3: after 3,
+ * 4 and 5
  *
  * Convolutions carry no bias. Loss (Eq. 5.1): both Bernoulli terms on the softmax output, or plain
  * cross-entropy. */
@@ -18,29 +19,35 @@ enum { MAX_STAGES = 6 };
 
 static const lcl_option options[] = {
   { "arch", LCL_OPTION_CHOICE, "auto",
-    "stack: convolution and pooling stages (MNIST); vgg: 13 convolutions with batch norm; auto: vgg for "
+    "stack: convolution and pooling stages (MNIST); vgg: 13 convolutions with batch norm; auto: "
+    "vgg for "
     "colour",
     "auto|stack|vgg" },
   { "variant", LCL_OPTION_CHOICE, "fc",
-    "what is inserted between stages: nothing, square fully-connected layers, or wide convolutions (stack "
+    "what is inserted between stages: nothing, square fully-connected layers, or wide convolutions "
+    "(stack "
     "only)",
     "baseline|fc|conv" },
-  { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3", "[0,3]" },
+  { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3",
+    "[0,3]" },
   { "ce_mode", LCL_OPTION_CHOICE, "",
-    "loss: both Bernoulli terms on the softmax, or categorical (default: categorical for the vgg baseline "
+    "loss: both Bernoulli terms on the softmax, or categorical (default: categorical for the vgg "
+    "baseline "
     "only)",
     "bernoulli_on_softmax|categorical" },
   { "maps", LCL_OPTION_STRING, "20,40,80", "stack: output maps of the stages", NULL },
   { "kernels", LCL_OPTION_STRING, "5,5,3", "stack: filter sides of the stages", NULL },
   { "wide_kernels", LCL_OPTION_STRING, "11,3",
     "stack, conv variant: odd filter sides of the inserted convolutions", NULL },
-  { "width", LCL_OPTION_INT, "64", "vgg: maps of the first group (128, 256, 512, 512 follow in proportion)",
-    "[1,1024]" },
-  { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none", "[0,2)" },
+  { "width", LCL_OPTION_INT, "64",
+    "vgg: maps of the first group (128, 256, 512, 512 follow in proportion)", "[1,1024]" },
+  { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none",
+    "[0,2)" },
   { "wd_mode", LCL_OPTION_CHOICE, "gradient",
     "vgg: weight decay in the gradient, or times the rate after the step", "gradient|after" },
   { "prep", LCL_OPTION_CHOICE, "",
-    "standardise: per image and channel; cifar_torch: local contrast of luma, colour planes standardised "
+    "standardise: per image and channel; cifar_torch: local contrast of luma, colour planes "
+    "standardised "
     "over the "
     "training set; plain: values in [0,1] (default: standardise in YUV for colour, else plain)",
     "plain|standardise|cifar_torch" },
@@ -67,19 +74,22 @@ static lcl_status read_lists(const lcl_options *o, plan *p) {
   int n[3];
   for (int i = 0; i < 3; i++)
     if ((n[i] = lcl_parse_ints(lcl_option_text(o, names[i]), lists[i], MAX_STAGES)) < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected 1 to %d whole numbers like 20,40,80, got \"%s\"",
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "option %s: expected 1 to %d whole numbers like 20,40,80, got \"%s\"",
                       names[i], MAX_STAGES, lcl_option_text(o, names[i]));
   p->stages = n[0];
   if (n[1] != n[0])
-    return lcl_fail(LCL_ERR_ARGUMENT, "options maps and kernels: %d stages but %d filter sides", n[0], n[1]);
+    return lcl_fail(LCL_ERR_ARGUMENT, "options maps and kernels: %d stages but %d filter sides",
+                    n[0], n[1]);
   if (strcmp(p->variant, "conv") != 0) return LCL_OK;
   if (n[2] < n[0] - 1)
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option wide_kernels: %d stages have %d slots between them, got %d sides", n[0], n[0] - 1,
-                    n[2]);
+                    "option wide_kernels: %d stages have %d slots between them, got %d sides", n[0],
+                    n[0] - 1, n[2]);
   for (int i = 0; i < n[0] - 1; i++)
     if (p->wide[i] % 2 == 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option wide_kernels: sides must be odd to keep the size, got %d",
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "option wide_kernels: sides must be odd to keep the size, got %d",
                       p->wide[i]);
   return LCL_OK;
 }
@@ -91,8 +101,9 @@ static lcl_status read_plan(const lcl_options *o, const lcl_model_data *d, plan 
   p->fc_layers = strcmp(p->variant, "fc") == 0 ? (int)lcl_option_int(o, "fc_layers") : 0;
   p->width = (int)lcl_option_int(o, "width");
   p->dropout = (float)lcl_option_float(o, "dropout");
-  p->bernoulli = lcl_option_given(o, "ce_mode") ? lcl_option_is(o, "ce_mode", "bernoulli_on_softmax")
-                                                : !p->vgg || p->fc_layers > 0;
+  p->bernoulli = lcl_option_given(o, "ce_mode")
+                     ? lcl_option_is(o, "ce_mode", "bernoulli_on_softmax")
+                     : !p->vgg || p->fc_layers > 0;
   if (!p->vgg) return read_lists(o, p);
   if (strcmp(p->variant, "conv") == 0)
     return lcl_fail(LCL_ERR_ARGUMENT,
@@ -129,7 +140,9 @@ static lcl_tensor *stack(const plan *p, lcl_tensor *x) {
   char name[16];
   for (int i = 0; i < p->stages; i++) {
     snprintf(name, sizeof name, "conv%d", i + 1);
-    lcl_conv_block_desc d = { .out = p->maps[i], .kernel = { p->kernel[i], p->kernel[i] }, .no_bias = true };
+    lcl_conv_block_desc d = { .out = p->maps[i],
+                              .kernel = { p->kernel[i], p->kernel[i] },
+                              .no_bias = true };
     x = max_pool(lcl_relu(lcl_conv(x, name, &d)));
     if (i < p->stages - 1) x = slot(p, x, i);
   }
@@ -141,9 +154,10 @@ static lcl_tensor *stack(const plan *p, lcl_tensor *x) {
 static lcl_tensor *bn_relu(const plan *p, lcl_tensor *x, const char *name) {
   char bn[32];
   snprintf(bn, sizeof bn, "%s.bn", name);
-  return lcl_relu(lcl_batch_norm(
-      x, bn,
-      &(lcl_bn_desc) { .mode = p->train ? LCL_BN_TRAIN : LCL_BN_EVAL, .eps = 1e-3f, .unbiased = true }));
+  return lcl_relu(lcl_batch_norm(x, bn,
+                                 &(lcl_bn_desc) { .mode = p->train ? LCL_BN_TRAIN : LCL_BN_EVAL,
+                                                  .eps = 1e-3f,
+                                                  .unbiased = true }));
 }
 
 static lcl_tensor *drop(const plan *p, lcl_tensor *x, float rate) {
@@ -206,10 +220,12 @@ static void build(lcl_build *b) {
   const lcl_model *m = lcl_build_model(b);
   lcl_model_mode mode = lcl_build_mode(b);
   plan p;
-  if ((mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL) || read_plan(m->options, &m->data, &p) != LCL_OK)
+  if ((mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL) ||
+      read_plan(m->options, &m->data, &p) != LCL_OK)
     return;
   p.train = mode == LCL_MODE_TRAIN;
-  lcl_tensor *logits = logits_of(b, &p), *label = lcl_build_label(b), *rows = loss_rows(&p, logits, label);
+  lcl_tensor *logits = logits_of(b, &p), *label = lcl_build_label(b),
+             *rows = loss_rows(&p, logits, label);
   if (p.train) {
     lcl_build_loss(b, lcl_mean(rows, LCL_ALL_AXES, false));
     lcl_build_term(b, "nll", lcl_cross_entropy(logits, label));
@@ -258,7 +274,8 @@ static lcl_status check_sides(const plan *p, const lcl_model_data *d) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   plan p;
   bool synthetic = strcmp(d->name, "synthetic") == 0;
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(read_plan(o, d, &p));
   preprocess(o, d->channels == 3, &s->prep);
   s->batch = 128;
@@ -267,7 +284,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     LCL_TRY(check_sides(&p, d));
     s->epochs = synthetic ? 20 : 100;
     s->patience = 10;
-    s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+    s->optimiser =
+        (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_EXPONENTIAL, .lr = 0.001, .factor = 0.99 };
     return LCL_OK;
   }
@@ -284,7 +302,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl_model_augconv = {
   .name = "augconv",
-  .summary = "classifier with square fully-connected or wide convolution layers between convolution stages",
+  .summary = "classifier with square fully-connected or wide convolution layers between "
+             "convolution stages",
   .reference = "Zumer, Influencing the Properties of Latent Representations, 2016, chapter 5",
   .options = options,
   .n_options = LCL_COUNT(options),

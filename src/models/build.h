@@ -26,9 +26,9 @@ struct lcl_build {
   bool too_many;
 };
 
-/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build did not
- * declare. */
-lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode, int64_t batch,
-                          int64_t unlabelled_batch);
+/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build
+ * did not declare. */
+lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
+                          int64_t batch, int64_t unlabelled_batch);
 
 #endif

@@ -5,14 +5,16 @@
 #include "latentcl/model.h"
 
 /* Rows of an option table: a set made of copies, as IMSAT's Omniglot. */
-#define LCL_CLUSTER_OPTIONS                                                                                  \
-  { "types", LCL_OPTION_INT, "0",                                                                            \
-    "only so many classes of the training part, chosen by data_seed (Omniglot: 100); 0: all",                \
-    "[0,1e5]" },                                                                                          \
-      { "copies", LCL_OPTION_INT, "1",                                                                       \
-        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)", "[1,10000]" }, \
-  {                                                                                                          \
-    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)", "[1,64]"   \
+#define LCL_CLUSTER_OPTIONS                                                                        \
+  { "types", LCL_OPTION_INT, "0",                                                                  \
+    "only so many classes of the training part, chosen by data_seed (Omniglot: 100); 0: all",      \
+    "[0,1e5]" },                                                                                   \
+      { "copies", LCL_OPTION_INT, "1",                                                             \
+        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)",      \
+        "[1,10000]" },                                                                             \
+  {                                                                                                \
+    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)",  \
+        "[1,64]"                                                                                   \
   }
 
 /* Everything there is, without labels; with these options. */

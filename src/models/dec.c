@@ -1,13 +1,13 @@
 /* Clusters in the code of an autoencoder: the baselines of IMSAT's table.
  *
- *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2; k-means on its
- *         codes clusters the data (`latentcl cluster RUN --method k-means-features`)
- *   dec   Xie et al., "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae:
- *         q_ij ~ 1/(1 + ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p || q) with the
- *         sharper p_ij ~ q_ij^2/f_j, f_j the share of cluster j, held constant
+ *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2;
+ * k-means on its codes clusters the data (`latentcl cluster RUN --method k-means-features`) dec Xie
+ * et al., "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae:
+ *         q_ij ~ 1/(1 + ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p ||
+ * q) with the sharper p_ij ~ q_ij^2/f_j, f_j the share of cluster j, held constant
  *
- * The paper computes p and f over all the data every 140 steps. Here p comes from the step's own q and f is a
- * running mean over steps, so that a step needs nothing but its batch. */
+ * The paper computes p and f over all the data every 140 steps. Here p comes from the step's own q
+ * and f is a running mean over steps, so that a step needs nothing but its batch. */
 #include "base/base.h"
 #include "latentcl/nn.h"
 #include "models/clusters.h"
@@ -18,11 +18,12 @@
 enum { MAX_HIDDEN = 6, ENCODE_BATCH = 256 };
 
 static const lcl_option options[] = {
-  { "system", LCL_OPTION_CHOICE, "dae", "dae: the autoencoder; dec: clusters, from a run of dae (--start)",
-    "dae|dec" },
+  { "system", LCL_OPTION_CHOICE, "dae",
+    "dae: the autoencoder; dec: clusters, from a run of dae (--start)", "dae|dec" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   LCL_CLUSTER_OPTIONS,
-  { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them", NULL },
+  { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them",
+    NULL },
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
   { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", "[0,1)" },
 };
@@ -39,7 +40,9 @@ static bool is_dec(const lcl_options *o) {
 
 static net make_net(const lcl_model *m, lcl_graph *g) {
   const lcl_options *o = m->options;
-  net n = { .g = g, .latent = lcl_option_int(o, "latent"), .clusters = lcl_cluster_count(o, &m->data) };
+  net n = { .g = g,
+            .latent = lcl_option_int(o, "latent"),
+            .clusters = lcl_cluster_count(o, &m->data) };
   n.n = lcl_parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
   n.pixels = m->data.channels * m->data.height * m->data.width;
   return n;
@@ -54,7 +57,8 @@ static lcl_tensor *layer(lcl_tensor *x, const char *part, int i, int64_t out) {
 }
 
 static lcl_tensor *linear(lcl_tensor *x, const char *name, int64_t out) {
-  return lcl_linear(x, name, out, &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } });
+  return lcl_linear(x, name, out,
+                    &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } });
 }
 
 /* x (N,pixels) -> code (N,latent). */
@@ -70,7 +74,8 @@ static lcl_tensor *decode(const net *n, lcl_tensor *z) {
 
 static lcl_tensor *masked(const lcl_options *o, lcl_tensor *x) {
   float rate = (float)lcl_option_float(o, "mask");
-  return rate > 0 ? lcl_scale(lcl_dropout(x, rate), 1 - rate) : x; /* dropout makes up for what is lost */
+  return rate > 0 ? lcl_scale(lcl_dropout(x, rate), 1 - rate)
+                  : x; /* dropout makes up for what is lost */
 }
 
 /* log q (N,K): how much each code belongs to each centre. */
@@ -145,7 +150,8 @@ static void build(lcl_build *b) {
 
 /* ---- the first centres ---- */
 
-static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examples *ex, float *code) {
+static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examples *ex,
+                             float *code) {
   size_t row = (size_t)ex->size * sizeof(float), out = (size_t)n->latent * sizeof(float);
   float *x = lcl_alloc(ENCODE_BATCH * row), *z = lcl_alloc(ENCODE_BATCH * out);
   lcl_status s = x && z ? LCL_OK : LCL_ERR_HOST_MEMORY;
@@ -199,13 +205,15 @@ static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];
   const int64_t clusters = lcl_cluster_count(o, d);
   if (lcl_parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
                     MAX_HIDDEN, lcl_option_text(o, "hidden"));
   if (is_dec(o) && (clusters < 2 || clusters > 1000))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
-                    "classes)",
-                    (long long)clusters);
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
+        "classes)",
+        (long long)clusters);
   return LCL_OK;
 }
 
@@ -220,7 +228,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.01 };
   } else {
     s->epochs = synthetic ? 15 : 50;
-    s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+    s->optimiser =
+        (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
   }
   return LCL_OK;
@@ -228,7 +237,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl_model_dec = {
   .name = "dec",
-  .summary = "clusters in the code of a denoising autoencoder: by k-means, or deep embedded clustering (DEC)",
+  .summary = "clusters in the code of a denoising autoencoder: by k-means, or deep embedded "
+             "clustering (DEC)",
   .reference = "Xie et al., Unsupervised Deep Embedding for Clustering Analysis, 2016",
   .options = options,
   .n_options = LCL_COUNT(options),

@@ -1,17 +1,18 @@
 /* Clusters and hash codes learnt without labels. Hu et al., "Learning Discrete Representations via
- * Information Maximizing Self-Augmented Training" (2017); Krause et al., "Discriminative Clustering by
- * Regularized Information Maximization" (2010). With p = softmax(f(x)) the systems minimise
+ * Information Maximizing Self-Augmented Training" (2017); Krause et al., "Discriminative Clustering
+ * by Regularized Information Maximization" (2010). With p = softmax(f(x)) the systems minimise
  *
  *   imsat-vat, imsat-rpt, linear-vat   KL(p(x) || p(x + r)) + lam (H(Y|X) - mu H(Y))
  *   deep-rim, linear-rim               lam (H(Y|X) - mu H(Y)), with the optimiser's weight decay
  *
- * with p(x) held constant in the divergence, and r of length alpha * (distance to the tenth neighbour), its
- * direction random (rpt) or virtual adversarial (vat). Codes (task=hash) take the sum over D Bernoulli
- * outputs instead:
+ * with p(x) held constant in the divergence, and r of length alpha * (distance to the tenth
+ * neighbour), its direction random (rpt) or virtual adversarial (vat). Codes (task=hash) take the
+ * sum over D Bernoulli outputs instead:
  *
  *   lam (sum_d H(Y_d|X) - sum_d H(Y_d) + 2 sum_{d<e} I(Y_d;Y_e))
  *
- * Every path normalises with batch statistics; only the information term's pass moves the running ones. */
+ * Every path normalises with batch statistics; only the information term's pass moves the running
+ * ones. */
 #include <math.h>
 
 #include "base/base.h"
@@ -23,17 +24,20 @@
 enum { MAX_HIDDEN = 4 };
 
 static const lcl_option options[] = {
-  { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits", "cluster|hash" },
+  { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits",
+    "cluster|hash" },
   { "system", LCL_OPTION_CHOICE, "imsat-vat", "objective and network, as in the paper's tables",
     "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   { "bits", LCL_OPTION_INT, "16", "bits of a code", "[1,64]" },
   { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
-  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)", "[0,inf)" },
-  { "mu", LCL_OPTION_FLOAT, "", "weight of the marginal entropy inside it (clusters; default 4; 1 for rim)",
+  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)",
     "[0,inf)" },
+  { "mu", LCL_OPTION_FLOAT, "",
+    "weight of the marginal entropy inside it (clusters; default 4; 1 for rim)", "[0,inf)" },
   { "alpha", LCL_OPTION_FLOAT, "",
-    "length of the perturbation over the distance to the neighbour (default 0.25; 2 for imsat-rpt, whose "
+    "length of the perturbation over the distance to the neighbour (default 0.25; 2 for imsat-rpt, "
+    "whose "
     "random directions are felt less)",
     "(0,inf)" },
   { "nn_index", LCL_OPTION_INT, "10",
@@ -42,12 +46,13 @@ static const lcl_option options[] = {
   { "xi", LCL_OPTION_FLOAT, "10", "step of the finite difference behind the adversarial direction",
     "(0,inf)" },
   { "power_iterations", LCL_OPTION_INT, "1", "how often that direction is refined", "[1,100]" },
-  { "init_mode", LCL_OPTION_CHOICE, "code", "initial weights as the authors' code or as the paper says them",
-    "code|paper" },
+  { "init_mode", LCL_OPTION_CHOICE, "code",
+    "initial weights as the authors' code or as the paper says them", "code|paper" },
   LCL_CLUSTER_OPTIONS,
-  { "queries", LCL_OPTION_INT, "100", "queries a class in the evaluation of codes; the rest is searched",
-    "[1,inf)" },
-  { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates", "trapezoid|step" },
+  { "queries", LCL_OPTION_INT, "100",
+    "queries a class in the evaluation of codes; the rest is searched", "[1,inf)" },
+  { "ap_mode", LCL_OPTION_CHOICE, "trapezoid", "how average precision integrates",
+    "trapezoid|step" },
 };
 
 /* ---- network ---- */
@@ -66,8 +71,10 @@ static lcl_status read_hidden(imsat *n) {
   for (const char *p = text; *p; n->n_hidden++) {
     char *end;
     long v = strtol(p, &end, 10);
-    if (end == p || v < 1 || v > 65536 || (*end && (*end != '-' || !end[1])) || n->n_hidden == MAX_HIDDEN)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
+    if (end == p || v < 1 || v > 65536 || (*end && (*end != '-' || !end[1])) ||
+        n->n_hidden == MAX_HIDDEN)
+      return lcl_fail(LCL_ERR_ARGUMENT,
+                      "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
                       MAX_HIDDEN, text);
     n->hidden[n->n_hidden] = v;
     p = *end ? end + 1 : end;
@@ -84,15 +91,16 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
   n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
   n->outputs = n->hash ? lcl_option_int(o, "bits") : lcl_cluster_count(o, d);
   if (!n->hash && (n->outputs < 2 || n->outputs > 1000))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
-                    "classes)",
-                    (long long)n->outputs);
+    return lcl_fail(
+        LCL_ERR_ARGUMENT,
+        "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
+        "classes)",
+        (long long)n->outputs);
   return read_hidden(n);
 }
 
-/* The authors ask their framework for scales 0.1 (hidden) and 0.0001 (top), which made deviations of
- * sqrt(scale/fan_in); the paper's words are scale*sqrt(2/fan_in). */
+/* The authors ask their framework for scales 0.1 (hidden) and 0.0001 (top), which made deviations
+ * of sqrt(scale/fan_in); the paper's words are scale*sqrt(2/fan_in). */
 static lcl_init weight_init(const imsat *n, bool top) {
   float scale = top ? 0.0001f : 0.1f;
   if (lcl_option_is(n->o, "init_mode", "paper"))
@@ -109,7 +117,8 @@ static lcl_tensor *network(void *user, lcl_tensor *x) {
     snprintf(name, sizeof name, "fc%d", i + 1);
     h = lcl_linear(h, name, n->hidden[i], &(lcl_linear_desc) { .weight = weight_init(n, false) });
     snprintf(name, sizeof name, "bn%d", i + 1);
-    h = lcl_relu(lcl_batch_norm(h, name, &(lcl_bn_desc) { .mode = n->mode, .eps = 2e-5f, .unbiased = true }));
+    h = lcl_relu(lcl_batch_norm(
+        h, name, &(lcl_bn_desc) { .mode = n->mode, .eps = 2e-5f, .unbiased = true }));
   }
   return lcl_linear(h, "top", n->outputs, &(lcl_linear_desc) { .weight = weight_init(n, true) });
 }
@@ -122,7 +131,8 @@ static lcl_tensor *divergence(void *user, lcl_tensor *logits_p, lcl_tensor *logi
 static imsat make_imsat(lcl_build *b, lcl_bn_mode mode) {
   const lcl_model *m = lcl_build_model(b);
   imsat n = { .mode = mode };
-  if (read_imsat(&n, m->options, &m->data) != LCL_OK) n.outputs = 0; /* defaults() has refused such options */
+  if (read_imsat(&n, m->options, &m->data) != LCL_OK)
+    n.outputs = 0; /* defaults() has refused such options */
   return n;
 }
 
@@ -204,7 +214,8 @@ static void build(lcl_build *b) {
 
 /* ---- data and evaluation ---- */
 
-/* The length of each example's perturbation: alpha times the distance to its neighbour of that index. */
+/* The length of each example's perturbation: alpha times the distance to its neighbour of that
+ * index. */
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, m->options, &m->data));
@@ -232,8 +243,8 @@ static lcl_status score_codes(const imsat *n, const lcl_model *m, const lcl_mode
   uint8_t *is_query = lcl_alloc((size_t)LCL_MAX(t->n, 1));
   lcl_status s = codes && is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK)
-    s = lcl_choose_queries(t->labels, t->n, m->data.classes, (int)lcl_option_int(m->options, "queries"),
-                           t->seed, is_query);
+    s = lcl_choose_queries(t->labels, t->n, m->data.classes,
+                           (int)lcl_option_int(m->options, "queries"), t->seed, is_query);
   if (s == LCL_OK) {
     lcl_pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
     s = lcl_hamming_retrieval(codes, t->labels, is_query, t->n, (int)n->outputs, 500, &r);
@@ -263,8 +274,10 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
   s->batch = 250;
   s->fresh_batches = true;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  /* On every parameter, as the authors' framework does it: on the matrices alone batch norm undoes it. */
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  /* On every parameter, as the authors' framework does it: on the matrices alone batch norm undoes
+   * it. */
   if (n.rim) s->optimiser.weight_decay = 0.005f;
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.002 };
   if (lcl_option_int(o, "reduce") > 1) { /* Omniglot: value/255 */
@@ -282,10 +295,10 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl_model_imsat = {
   .name = "imsat",
-  .summary =
-      "clusters or hash codes without labels, by information maximisation (IMSAT with VAT or RPT, RIM)",
-  .reference =
-      "Hu et al., Learning Discrete Representations via Information Maximizing Self-Augmented Training, 2017",
+  .summary = "clusters or hash codes without labels, by information maximisation (IMSAT with VAT "
+             "or RPT, RIM)",
+  .reference = "Hu et al., Learning Discrete Representations via Information Maximizing "
+               "Self-Augmented Training, 2017",
   .options = options,
   .n_options = LCL_COUNT(options),
   .data = lcl_cluster_data,

@@ -1,22 +1,25 @@
-/* Semi-supervised learning by inverting the network: Balestriero, Roger, Glotin, Baraniuk, "Semi-Supervised
- * Learning via New Deep Network Inversion" (2017). A network of convolutions, ReLU, pooling and skips is
- * affine around each input, f(x) = A[x] x + b[x]; its inverse is xhat = A[x]^T f(x), the vector-Jacobian
- * product of the logits with themselves.
+/* Semi-supervised learning by inverting the network: Balestriero, Roger, Glotin, Baraniuk,
+ * "Semi-Supervised Learning via New Deep Network Inversion" (2017). A network of convolutions,
+ * ReLU, pooling and skips is affine around each input, f(x) = A[x] x + b[x]; its inverse is xhat =
+ * A[x]^T f(x), the vector-Jacobian product of the logits with themselves.
  *
  *   R(x) = ||xhat - x||^2,  E(x) = entropy of softmax f(x)
- *   loss = alpha CE (labelled) + (1 - alpha) (beta R + (1 - beta) E) (all)                  equations 8 to 10
+ *   loss = alpha CE (labelled) + (1 - alpha) (beta R + (1 - beta) E) (all) equations 8 to 10
  *
- * Each term is the mean over the rows it is for. The gradient goes through the inverse: a second derivative.
+ * Each term is the mean over the rows it is for. The gradient goes through the inverse: a second
+ * derivative.
  */
 #include "base/base.h"
 #include "latentcl/nn.h"
 #include "models/registry.h"
 
 static const lcl_option options[] = {
-  { "arch", LCL_OPTION_CHOICE, "small-cnn", "network", "small-cnn|large-cnn|resnet2-32|resnet3-16|bird10" },
+  { "arch", LCL_OPTION_CHOICE, "small-cnn", "network",
+    "small-cnn|large-cnn|resnet2-32|resnet3-16|bird10" },
   { "pooling", LCL_OPTION_CHOICE, "mean", "pooling (of bird10: always max)", "mean|max" },
   { "inhibitor", LCL_OPTION_BOOL, "false",
-    "no biases, and relu(u - mean of u over channels) for relu: our own reading of the paper's U networks, "
+    "no biases, and relu(u - mean of u over channels) for relu: our own reading of the paper's U "
+    "networks, "
     "whose "
     "definition is not public",
     NULL },
@@ -25,9 +28,12 @@ static const lcl_option options[] = {
     "0.6)",
     "[0,1]" },
   { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", "[0,1]" },
-  { "l2_mode", LCL_OPTION_CHOICE, "mean", "squared error over an example's elements", "sum|half_sum|mean" },
-  { "unit_norm", LCL_OPTION_BOOL, "false", "scale each image to length 1, as the theory has it", NULL },
-  { "global_mean", LCL_OPTION_BOOL, "false", "large-cnn: average the maps before the last layer", NULL },
+  { "l2_mode", LCL_OPTION_CHOICE, "mean", "squared error over an example's elements",
+    "sum|half_sum|mean" },
+  { "unit_norm", LCL_OPTION_BOOL, "false", "scale each image to length 1, as the theory has it",
+    NULL },
+  { "global_mean", LCL_OPTION_BOOL, "false", "large-cnn: average the maps before the last layer",
+    NULL },
 };
 
 /* ---- networks ---- */
@@ -73,7 +79,8 @@ static lcl_tensor *activate(const net *n, lcl_tensor *u) {
 
 /* A square convolution with its activation. */
 static lcl_tensor *conv_relu(net *n, lcl_tensor *x, int64_t out, int kernel, int pad) {
-  return activate(n, convolve(n, x, (conv) { .out = out, .kernel = { kernel, kernel }, .pad = pad }));
+  return activate(n,
+                  convolve(n, x, (conv) { .out = out, .kernel = { kernel, kernel }, .pad = pad }));
 }
 
 static lcl_tensor *halve(const net *n, lcl_tensor *x) {
@@ -101,8 +108,9 @@ static lcl_tensor *large_cnn(net *n, lcl_tensor *x) {
   static const struct {
     int out, kernel, pad;
     bool pool;
-  } layers[] = { { 96, 3, 1, false },  { 96, 3, 2, false }, { 96, 3, 2, true },   { 192, 3, 0, false },
-                 { 192, 3, 2, false }, { 192, 3, 0, true }, { 192, 3, 0, false }, { 192, 1, 0, true } };
+  } layers[] = { { 96, 3, 1, false },  { 96, 3, 2, false },  { 96, 3, 2, true },
+                 { 192, 3, 0, false }, { 192, 3, 2, false }, { 192, 3, 0, true },
+                 { 192, 3, 0, false }, { 192, 1, 0, true } };
   lcl_tensor *h = x;
   for (size_t i = 0; i < LCL_COUNT(layers); i++) {
     h = conv_relu(n, h, layers[i].out, layers[i].kernel, layers[i].pad);
@@ -116,7 +124,8 @@ static lcl_tensor *large_cnn(net *n, lcl_tensor *x) {
 static lcl_tensor *block(net *n, lcl_tensor *x, int64_t out) {
   lcl_tensor *h = conv_relu(n, x, out, 3, 1);
   h = convolve(n, h, (conv) { .out = out, .kernel = { 3, 3 }, .pad = 1, .no_bias = true });
-  if (channels(x) != out) x = convolve(n, x, (conv) { .out = out, .kernel = { 1, 1 }, .no_bias = true });
+  if (channels(x) != out)
+    x = convolve(n, x, (conv) { .out = out, .kernel = { 1, 1 }, .no_bias = true });
   return lcl_add(x, h);
 }
 
@@ -133,8 +142,8 @@ static lcl_tensor *resnet(net *n, lcl_tensor *x, int depth, int64_t width) {
 
 /* Sound, (N,1,1,samples). */
 static lcl_tensor *bird10(net *n, lcl_tensor *x) {
-  lcl_tensor *h =
-      activate(n, convolve(n, x, (conv) { .out = 42, .kernel = { 1, 1024 }, .stride = { 1, 512 } }));
+  lcl_tensor *h = activate(
+      n, convolve(n, x, (conv) { .out = 42, .kernel = { 1, 1024 }, .stride = { 1, 512 } }));
   h = lcl_max_pool2d(h, &(lcl_pool_desc) { .kernel = { 1, 4 }, .stride = { 1, 2 } }, NULL);
   h = activate(n, convolve(n, h, (conv) { .out = 42, .kernel = { 1, 3 }, .stride = { 1, 2 } }));
   h = activate(n, lcl_linear(lcl_flatten(h), "dense", 32,
@@ -183,7 +192,8 @@ static lcl_l2_mode l2_mode(const lcl_options *o) {
 }
 
 /* beta R + (1 - beta) E over all rows of x. */
-static lcl_tensor *unsupervised_cost(const net *n, lcl_build *b, lcl_tensor *x, lcl_tensor *logits) {
+static lcl_tensor *unsupervised_cost(const net *n, lcl_build *b, lcl_tensor *x,
+                                     lcl_tensor *logits) {
   float beta = (float)lcl_option_float(n->o, "beta");
   lcl_tensor *reconstruction = lcl_l2(inverse(logits, x), x, l2_mode(n->o));
   lcl_tensor *entropy = lcl_mean(lcl_entropy_rows(logits), LCL_ALL_AXES, false);
@@ -243,7 +253,8 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 }
 
 static lcl_status check(const lcl_model_data *d, bool bird) {
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   bool sound = d->channels == 1 && d->height == 1;
   if (bird && (!sound || d->width < 1024 + 5 * 512))
     return lcl_fail(LCL_ERR_ARGUMENT,
@@ -259,12 +270,14 @@ static lcl_status check(const lcl_model_data *d, bool bird) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   bool bird = lcl_option_is(o, "arch", "bird10"), small = lcl_option_is(o, "arch", "small-cnn");
   LCL_TRY(check(d, bird));
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT,
                                  .lr = bird    ? 0.001
                                        : small ? 0.01
                                                : 0.01 / 3 };
-  /* At the full rate the first steps can throw ResNet2-32 so far off (R = 31,000) that it never comes back. */
+  /* At the full rate the first steps can throw ResNet2-32 so far off (R = 31,000) that it never
+   * comes back. */
   if (!bird && !small) s->schedule.warmup = 200;
   s->batch = 50;
   s->epochs = bird ? 300 : strcmp(d->name, "synthetic") ? 100 : 5;

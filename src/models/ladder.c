@@ -1,13 +1,13 @@
-/* The Ladder network: Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015). A corrupted
- * encoder gives the prediction that is trained on labels; a decoder denoises every layer of it, and is
- * compared with a clean encoder:
+/* The Ladder network: Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015). A
+ * corrupted encoder gives the prediction that is trained on labels; a decoder denoises every layer
+ * of it, and is compared with a clean encoder:
  *
- *   encoders   a_l = W_l h_{l-1},  z_l = (a_l - mu_l)/sd_l [+ noise],  h_l = act(gamma_l (z_l + beta_l))
- *   decoder    u_L = BN(softmax),  u_l = BN(V_l zhat_{l+1}),  zhat_l = g(z~_l, u_l)
- *   C = NLL(corrupted prediction, t) + sum_l lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2
+ *   encoders   a_l = W_l h_{l-1},  z_l = (a_l - mu_l)/sd_l [+ noise],  h_l = act(gamma_l (z_l +
+ * beta_l)) decoder    u_L = BN(softmax),  u_l = BN(V_l zhat_{l+1}),  zhat_l = g(z~_l, u_l) C =
+ * NLL(corrupted prediction, t) + sum_l lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2
  *
- * Labelled and unlabelled rows have batch statistics of their own; the costs of the decoder are on unlabelled
- * rows. Tests use statistics of the clean labelled rows. */
+ * Labelled and unlabelled rows have batch statistics of their own; the costs of the decoder are on
+ * unlabelled rows. Tests use statistics of the clean labelled rows. */
 #include <math.h>
 
 #include "base/base.h"
@@ -19,52 +19,59 @@ static const float eps = 1e-10f;
 
 static const lcl_option options[] = {
   { "variant", LCL_OPTION_CHOICE, "full",
-    "which layers have a denoising cost: all, the image only, the prediction only, none (supervised)",
+    "which layers have a denoising cost: all, the image only, the prediction only, none "
+    "(supervised)",
     "full|bottom|gamma|baseline" },
   { "widths", LCL_OPTION_STRING, "1000-500-250-250-250", "units of the hidden layers", NULL },
   { "lambda", LCL_OPTION_STRING, "",
-    "denoising weights from the image to the prediction, as in 1000,10,.1,.1,.1,.1,.1 (the last number "
+    "denoising weights from the image to the prediction, as in 1000,10,.1,.1,.1,.1,.1 (the last "
+    "number "
     "repeats); "
     "by default the paper's for the variant and the number of labels",
     NULL },
   { "noise", LCL_OPTION_STRING, "",
-    "standard deviation of the corruption from the image up, as in 0.3 or 0.3,0.5 (the last number repeats)",
+    "standard deviation of the corruption from the image up, as in 0.3 or 0.3,0.5 (the last number "
+    "repeats)",
     NULL },
   { "g", LCL_OPTION_CHOICE, "gauss", "denoising function", "gauss|sig|adhoc|linear|amlp" },
   { "amlp_hidden", LCL_OPTION_STRING, "2-2-2", "hidden units of g=amlp", NULL },
   { "zbn_stats", LCL_OPTION_CHOICE, "clean", "whose statistics normalise the denoised values",
     "clean|corrupted" },
   { "zbn_div", LCL_OPTION_CHOICE, "std",
-    "divide them by the standard deviation, by the variance (as a public code does), or leave them as they "
+    "divide them by the standard deviation, by the variance (as a public code does), or leave them "
+    "as they "
     "are",
     "std|var|none" },
   { "bn_test", LCL_OPTION_CHOICE, "calibrate",
-    "statistics for tests: exact ones over the labelled images at the end, a running mean over some 10 "
+    "statistics for tests: exact ones over the labelled images at the end, a running mean over "
+    "some 10 "
     "steps, or an "
     "exponential one (0.99)",
     "calibrate|running|ema" },
-  { "unlabelled_source", LCL_OPTION_CHOICE, "all", "images without labels: all, or the labelled subset only",
-    "all|labelled_only" },
+  { "unlabelled_source", LCL_OPTION_CHOICE, "all",
+    "images without labels: all, or the labelled subset only", "all|labelled_only" },
 };
 
 /* ---- options ---- */
 
-/* Numbers separated by commas or dashes into out[0..want); the last one repeats when there are fewer, and
- * with fixed == false *n says how many there were instead. */
-static lcl_status read_list(const char *name, const char *text, const char *separator, float *out, int want,
-                            int *n) {
+/* Numbers separated by commas or dashes into out[0..want); the last one repeats when there are
+ * fewer, and with fixed == false *n says how many there were instead. */
+static lcl_status read_list(const char *name, const char *text, const char *separator, float *out,
+                            int want, int *n) {
   int count = 0;
   for (const char *p = text; *p; count++) {
     char *end;
     float v = strtof(p, &end);
-    if (end == p || !isfinite(v) || v < 0 || (*end && (!strchr(separator, *end) || !end[1])) || count == want)
+    if (end == p || !isfinite(v) || v < 0 || (*end && (!strchr(separator, *end) || !end[1])) ||
+        count == want)
       return lcl_fail(LCL_ERR_ARGUMENT,
-                      "option %s: expected up to %d numbers that are not negative, got \"%s\"", name, want,
-                      text);
+                      "option %s: expected up to %d numbers that are not negative, got \"%s\"",
+                      name, want, text);
     out[count] = v;
     p = *end ? end + 1 : end;
   }
-  if (count == 0) return lcl_fail(LCL_ERR_ARGUMENT, "option %s: there is no number in \"%s\"", name, text);
+  if (count == 0)
+    return lcl_fail(LCL_ERR_ARGUMENT, "option %s: there is no number in \"%s\"", name, text);
   if (n) *n = count;
   for (int i = count; !n && i < want; i++) out[i] = out[count - 1];
   return LCL_OK;
@@ -81,7 +88,8 @@ typedef struct ladder {
   lcl_combine_desc combine;
 } ladder;
 
-/* The weights and noise of the authors' command lines, by the number of labelled images (0: all). */
+/* The weights and noise of the authors' command lines, by the number of labelled images (0: all).
+ */
 static void presets(ladder *n, const char *variant, int64_t labels) {
   static const float full[4][3] = {
     { 2000, 20, 0.1f }, { 1000, 10, 0.1f }, { 2000, 20, 0.1f }, { 1000, 1, 0.01f }
@@ -104,7 +112,8 @@ static void presets(ladder *n, const char *variant, int64_t labels) {
 static lcl_status read_widths(ladder *n, const lcl_model_data *d) {
   float hidden[MAX_LAYERS - 1];
   int count = 0;
-  LCL_TRY(read_list("widths", lcl_option_text(n->o, "widths"), "-,", hidden, MAX_LAYERS - 1, &count));
+  LCL_TRY(
+      read_list("widths", lcl_option_text(n->o, "widths"), "-,", hidden, MAX_LAYERS - 1, &count));
   n->layers = count + 1;
   n->width[0] = d->channels * d->height * d->width;
   for (int l = 1; l <= count; l++) {
@@ -122,8 +131,8 @@ static lcl_status read_combine(ladder *n) {
   int count = 0;
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (lcl_option_is(n->o, "g", names[i])) n->combine.kind = (lcl_combinator)i;
-  LCL_TRY(read_list("amlp_hidden", lcl_option_text(n->o, "amlp_hidden"), "-,", hidden, LCL_COUNT(hidden),
-                    &count));
+  LCL_TRY(read_list("amlp_hidden", lcl_option_text(n->o, "amlp_hidden"), "-,", hidden,
+                    LCL_COUNT(hidden), &count));
   for (int i = 0; i < count; i++) {
     if (hidden[i] < 1 || hidden[i] > 64)
       return lcl_fail(LCL_ERR_ARGUMENT, "option amlp_hidden: a layer has 1 to 64 units");
@@ -133,7 +142,8 @@ static lcl_status read_combine(ladder *n) {
 }
 
 /* Everything that options say; labels: number of labelled images, 0 for all. */
-static lcl_status read_ladder(ladder *n, const lcl_options *o, const lcl_model_data *d, int64_t labels) {
+static lcl_status read_ladder(ladder *n, const lcl_options *o, const lcl_model_data *d,
+                              int64_t labels) {
   n->o = o;
   LCL_TRY(read_widths(n, d));
   LCL_TRY(read_combine(n));
@@ -150,7 +160,8 @@ static lcl_status read_ladder(ladder *n, const lcl_options *o, const lcl_model_d
 static ladder make_ladder(lcl_build *b) {
   const lcl_model *m = lcl_build_model(b);
   ladder n = { .b = b, .g = lcl_build_graph(b) };
-  if (read_ladder(&n, m->options, &m->data, m->settings.labels_per_class * m->data.classes) != LCL_OK)
+  if (read_ladder(&n, m->options, &m->data, m->settings.labels_per_class * m->data.classes) !=
+      LCL_OK)
     n.layers = 0;
   return n;
 }
@@ -182,8 +193,8 @@ static lcl_tensor *weighted(const ladder *n, const stack *s, lcl_tensor *h, int 
   char name[24];
   snprintf(name, sizeof name, "enc%d", layer);
   lcl_linear_desc d = { .weight = { .kind = LCL_INIT_FAN_IN_NORMAL }, .no_bias = true };
-  lcl_tensor *a = lcl_linear(lcl_reshape(h, LCL_SHAPE(s->groups * s->rows, n->width[layer - 1])), name,
-                             n->width[layer], &d);
+  lcl_tensor *a = lcl_linear(lcl_reshape(h, LCL_SHAPE(s->groups * s->rows, n->width[layer - 1])),
+                             name, n->width[layer], &d);
   return lcl_reshape(a, LCL_SHAPE(s->groups, s->rows, n->width[layer]));
 }
 
@@ -194,8 +205,8 @@ static lcl_tensor *unit_param(const ladder *n, int layer, const char *part, floa
                    (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
 }
 
-/* Scaling before a ReLU is redundant, so only the prediction has gamma. Returns h of the layer, or the
- * logits. */
+/* Scaling before a ReLU is redundant, so only the prediction has gamma. Returns h of the layer, or
+ * the logits. */
 static lcl_tensor *activate(const ladder *n, lcl_tensor *z, int layer) {
   lcl_tensor *h = lcl_add(z, unit_param(n, layer, "beta", 0));
   return layer < n->layers ? lcl_relu(h) : lcl_mul(h, unit_param(n, layer, "gamma", 1));
@@ -225,8 +236,10 @@ static lcl_tensor *rows_of(const ladder *n, lcl_tensor *image) {
 
 /* ---- decoder ---- */
 
-static lcl_tensor *vertical(const ladder *n, const stack *s, int64_t dirty, lcl_tensor *above, int layer) {
-  if (layer == n->layers) return lcl_normalise(lcl_softmax(group(s->logits, dirty), 1), eps, NULL, NULL);
+static lcl_tensor *vertical(const ladder *n, const stack *s, int64_t dirty, lcl_tensor *above,
+                            int layer) {
+  if (layer == n->layers)
+    return lcl_normalise(lcl_softmax(group(s->logits, dirty), 1), eps, NULL, NULL);
   char name[24];
   snprintf(name, sizeof name, "dec%d", layer);
   lcl_linear_desc d = { .weight = { .kind = LCL_INIT_FAN_IN_NORMAL }, .no_bias = true };
@@ -244,12 +257,13 @@ static void decode(const ladder *n, const stack *s, int64_t dirty, lcl_tensor **
 }
 
 /* The denoised values in the scale of the clean ones; pixels stay as they are. */
-static lcl_tensor *rescaled(const ladder *n, const stack *s, int64_t dirty, int64_t clean, lcl_tensor *zhat,
-                            int layer) {
+static lcl_tensor *rescaled(const ladder *n, const stack *s, int64_t dirty, int64_t clean,
+                            lcl_tensor *zhat, int layer) {
   if (layer == 0 || lcl_option_is(n->o, "zbn_div", "none")) return zhat;
   int64_t from = lcl_option_is(n->o, "zbn_stats", "corrupted") ? dirty : clean;
   lcl_tensor *mean = group(s->mean[layer], from), *var = group(s->var[layer], from);
-  if (lcl_option_is(n->o, "zbn_div", "var")) return lcl_div(lcl_sub(zhat, mean), lcl_shift(var, eps));
+  if (lcl_option_is(n->o, "zbn_div", "var"))
+    return lcl_div(lcl_sub(zhat, mean), lcl_shift(var, eps));
   return standardise(zhat, mean, var);
 }
 
@@ -262,7 +276,8 @@ static lcl_tensor *denoising(const ladder *n, const stack *s, int64_t dirty, int
     if (n->lambda[l] == 0) continue;
     char name[24];
     snprintf(name, sizeof name, "denoise%d", l);
-    lcl_tensor *cost = lcl_l2(group(s->z[l], clean), rescaled(n, s, dirty, clean, zhat[l], l), LCL_L2_MEAN);
+    lcl_tensor *cost = lcl_l2(group(s->z[l], clean), rescaled(n, s, dirty, clean, zhat[l], l),
+                              LCL_L2_MEAN);
     lcl_build_term(n->b, name, cost);
     loss = lcl_add(loss, lcl_scale(cost, n->lambda[l]));
   }
@@ -279,7 +294,8 @@ static lcl_tensor *statistic(const ladder *n, int layer, const char *part, float
 }
 
 static lcl_tensor *counter(const ladder *n, const char *name) {
-  lcl_tensor *c = lcl_state(n->g, name, LCL_F32, LCL_SHAPE(1), (lcl_init) { .kind = LCL_INIT_ZERO });
+  lcl_tensor *c = lcl_state(n->g, name, LCL_F32, LCL_SHAPE(1),
+                            (lcl_init) { .kind = LCL_INIT_ZERO });
   lcl_tensor *next = lcl_shift(c, 1);
   lcl_assign(c, next);
   return next;
@@ -290,9 +306,10 @@ static void follow(lcl_tensor *state, lcl_tensor *value, lcl_tensor *weight) {
   lcl_assign(state, lcl_add(state, lcl_mul(weight, lcl_sub(value, state))));
 }
 
-/* Moves the statistics towards those of the clean labelled rows; weight of the new ones: 1/steps with steps
- * counted up to `most` (0: without end), or 0.01 for an exponential mean. */
-static void track(const ladder *n, const stack *s, const char *count, float most, bool exponential) {
+/* Moves the statistics towards those of the clean labelled rows; weight of the new ones: 1/steps
+ * with steps counted up to `most` (0: without end), or 0.01 for an exponential mean. */
+static void track(const ladder *n, const stack *s, const char *count, float most,
+                  bool exponential) {
   double m = (double)s->rows;
   lcl_tensor *weight = lcl_const(n->g, 0.01f);
   if (!exponential) {
@@ -350,8 +367,10 @@ static void build_eval(ladder *n) {
   stack s = { .groups = 1, .rows = lcl_build_batch(n->b) };
   for (int l = 1; l <= n->layers; l++) {
     features = h;
-    h = activate(n, standardise(weighted(n, &s, h, l), statistic(n, l, "mean", 0), statistic(n, l, "var", 1)),
-                 l);
+    h = activate(
+        n,
+        standardise(weighted(n, &s, h, l), statistic(n, l, "mean", 0), statistic(n, l, "var", 1)),
+        l);
   }
   lcl_tensor *logits = group(h, 0);
   lcl_build_example(n->b, "loss", lcl_cross_entropy_rows(logits, label));
@@ -395,7 +414,8 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   ladder n = { 0 };
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(read_ladder(&n, o, d, 0));
   /* The authors train 150 epochs; the built-in digits are easier and there to be quick. */
   s->epochs = lcl_option_given(o, "epochs")  ? (int)lcl_option_int(o, "epochs")
@@ -405,10 +425,12 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->labels_per_class = 10;
   bool subset = lcl_option_is(o, "unlabelled_source", "labelled_only");
   s->unlabelled = subset ? LCL_UNLABELLED_LABELLED : LCL_UNLABELLED_ALL;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  s->schedule = (lcl_schedule) {
-    .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = (s->epochs * 67 + 50) / 100, .until = s->epochs
-  };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_LINEAR,
+                                 .lr = 0.002,
+                                 .from = (s->epochs * 67 + 50) / 100,
+                                 .until = s->epochs };
   s->range_lo = 0;
   s->range_hi = 1;
   s->calibrate = lcl_option_is(o, "bn_test", "calibrate");
@@ -418,8 +440,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl_model_ladder = {
   .name = "ladder",
-  .summary =
-      "semi-supervised classifier that denoises every layer (and its bottom, gamma and supervised variants)",
+  .summary = "semi-supervised classifier that denoises every layer (and its bottom, gamma and "
+             "supervised variants)",
   .reference = "Rasmus et al., Semi-Supervised Learning with Ladder Networks, 2015",
   .options = options,
   .n_options = LCL_COUNT(options),

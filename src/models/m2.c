@@ -1,9 +1,11 @@
-/* M2, the generative semi-supervised model, with convolutions: Kingma et al., "Semi-supervised Learning with
- * Deep Generative Models" (2014), as built by J. Zumer, "Influencing the Properties of Latent
- * Representations" (2016), sections 4.5 and 6.1. The network is in style_net.h; here q(z|x,y) sees the class.
+/* M2, the generative semi-supervised model, with convolutions: Kingma et al., "Semi-supervised
+ * Learning with Deep Generative Models" (2014), as built by J. Zumer, "Influencing the Properties
+ * of Latent Representations" (2016), sections 4.5 and 6.1. The network is in style_net.h; here
+ * q(z|x,y) sees the class.
  *
- *   labelled     KL(q(z|x,y) || N(0,I)) + BCE(x; p(x|y,z)) - log p(y) + w_c CE(y; q(y|x))    (Eqs. 4.33, 6.1-6.4)
- *   unlabelled   sum_y q(y|x) (KL + BCE - log p(y)) + sum_y q(y|x) log q(y|x)                (Eq. 4.35)
+ *   labelled     KL(q(z|x,y) || N(0,I)) + BCE(x; p(x|y,z)) - log p(y) + w_c CE(y; q(y|x))
+ * (Eqs. 4.33, 6.1-6.4) unlabelled   sum_y q(y|x) (KL + BCE - log p(y)) + sum_y q(y|x) log q(y|x)
+ * (Eq. 4.35)
  */
 #include "base/base.h"
 #include "models/registry.h"
@@ -23,10 +25,10 @@ static void build(lcl_build *b) {
 
 const lcl_model_class lcl_model_m2 = {
   .name = "m2",
-  .summary =
-      "generative semi-supervised classifier: class and style explain the image (M2 with convolutions)",
-  .reference =
-      "Kingma et al., Semi-supervised Learning with Deep Generative Models, 2014; Zumer 2016, section 6.1",
+  .summary = "generative semi-supervised classifier: class and style explain the image (M2 with "
+             "convolutions)",
+  .reference = "Kingma et al., Semi-supervised Learning with Deep Generative Models, 2014; Zumer "
+               "2016, section 6.1",
   .options = options,
   .n_options = LCL_COUNT(options),
   .data = lcl_style_data,

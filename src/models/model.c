@@ -14,8 +14,8 @@ lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
   return s;
 }
 
-lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o, const lcl_model_data *data,
-                            lcl_model **out) {
+lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
+                            const lcl_model_data *data, lcl_model **out) {
   *out = NULL;
   lcl_model *m = lcl_alloc(sizeof *m);
   if (!m) return LCL_ERR_HOST_MEMORY;
@@ -64,7 +64,8 @@ int64_t lcl_build_unlabelled_batch(const lcl_build *b) {
 lcl_tensor *lcl_build_image(lcl_build *b) {
   const lcl_model_data *d = &b->model->data;
   if (!b->image)
-    b->image = lcl_input(b->graph, "image", LCL_F32, LCL_SHAPE(b->batch, d->channels, d->height, d->width));
+    b->image = lcl_input(b->graph, "image", LCL_F32,
+                         LCL_SHAPE(b->batch, d->channels, d->height, d->width));
   return b->image;
 }
 
@@ -82,7 +83,8 @@ lcl_tensor *lcl_build_unlabelled(lcl_build *b) {
 }
 
 lcl_tensor *lcl_build_extra(lcl_build *b) {
-  if (!b->extra) b->extra = lcl_input(b->graph, "extra", LCL_F32, LCL_SHAPE(b->batch, b->model->extra_width));
+  if (!b->extra)
+    b->extra = lcl_input(b->graph, "extra", LCL_F32, LCL_SHAPE(b->batch, b->model->extra_width));
   return b->extra;
 }
 
@@ -94,8 +96,8 @@ lcl_optimiser_desc *lcl_build_optimiser(lcl_build *b) {
   return &b->optimiser;
 }
 
-static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix, const char *name,
-                     lcl_tensor *t) {
+static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix,
+                     const char *name, lcl_tensor *t) {
   if (*n == LCL_BUILD_MAX) {
     b->too_many = true;
     return;
@@ -138,13 +140,14 @@ static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, 
   char buf[96];
   lcl_shape s = lcl_tensor_shape(t);
   if (s.rank >= 1 && s.dim[0] == batch) return LCL_OK;
-  return lcl_fail(LCL_ERR_SHAPE, "%s \"%s\" must have one row an example (%lld), its shape is %s", what, name,
-                  (long long)batch, lcl_shape_string(s, buf));
+  return lcl_fail(LCL_ERR_SHAPE, "%s \"%s\" must have one row an example (%lld), its shape is %s",
+                  what, name, (long long)batch, lcl_shape_string(s, buf));
 }
 
 static lcl_status check_declared(const lcl_build *b) {
   if (b->too_many)
-    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or pictures", LCL_BUILD_MAX);
+    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or pictures",
+                    LCL_BUILD_MAX);
   if (b->mode == LCL_MODE_TRAIN && !b->loss)
     return lcl_fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
   if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_pictures == 0)
@@ -159,8 +162,8 @@ static lcl_status check_declared(const lcl_build *b) {
   return LCL_OK;
 }
 
-lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode, int64_t batch,
-                          int64_t unlabelled_batch) {
+lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
+                          int64_t batch, int64_t unlabelled_batch) {
   memset(b, 0, sizeof *b);
   b->model = m;
   b->graph = g;

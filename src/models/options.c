@@ -12,7 +12,8 @@ typedef struct value {
 } value;
 
 struct lcl_options {
-  const lcl_option *def; /* static tables of the classes, joined: the array is ours, the strings are theirs */
+  const lcl_option
+      *def; /* static tables of the classes, joined: the array is ours, the strings are theirs */
   value *values;
   size_t n;
 };
@@ -124,19 +125,21 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
   if (*text == '\0' && *d->value == '\0') return LCL_OK;
   switch (d->type) {
   case LCL_OPTION_INT:
-    if (!parse_int(text, &i) || !inside(d->allowed, (double)i)) return expected(d, "a whole number", text);
+    if (!parse_int(text, &i) || !inside(d->allowed, (double)i))
+      return expected(d, "a whole number", text);
     return LCL_OK;
   case LCL_OPTION_FLOAT:
     if (!parse_float(text, &f) || !inside(d->allowed, f)) return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
     if (!parse_bool(text, &b))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name, text);
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name,
+                      text);
     return LCL_OK;
   case LCL_OPTION_CHOICE:
     if (!choice_listed(d->allowed, text))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name, d->allowed,
-                      text);
+      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name,
+                      d->allowed, text);
     return LCL_OK;
   case LCL_OPTION_STRING: return LCL_OK;
   }

@@ -1,10 +1,12 @@
-/* PixelRNN with Diagonal BiLSTM layers (van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural
- * Networks", 2016), on zeros and ones or on 256 levels, grey or RGB; optionally with batch norm on
- * input-to-state (Zumer, "Influencing the Properties of Latent Representations", 2016, chapter 7).
+/* PixelRNN with Diagonal BiLSTM layers (van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent
+ * Neural Networks", 2016), on zeros and ones or on 256 levels, grey or RGB; optionally with batch
+ * norm on input-to-state (Zumer, "Influencing the Properties of Latent Representations", 2016,
+ * chapter 7).
  *
  *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b)  (residual=false: X = BiLSTM(W X + b))
  *   logits = (ReLU, 1x1) x head_layers, ReLU, 1x1
- *   loss = mean over pictures of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i), nats */
+ *   loss = mean over pictures of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i),
+ * nats */
 #include "base/base.h"
 #include "models/registry.h"
 #include "nn/pixelrnn.h"
@@ -13,26 +15,32 @@
 
 static const lcl_option options[] = {
   { "layers", LCL_OPTION_INT, "1", "Diagonal BiLSTM layers (papers: 1 and 7)", "[1,40]" },
-  { "hidden", LCL_OPTION_INT, "16", "hidden units h of a direction; maps are 2h wide (residual=false: h)",
-    "[1,1024]" },
-  { "residual", LCL_OPTION_BOOL, "true", "layers add to their input; false: they replace it", NULL },
+  { "hidden", LCL_OPTION_INT, "16",
+    "hidden units h of a direction; maps are 2h wide (residual=false: h)", "[1,1024]" },
+  { "residual", LCL_OPTION_BOOL, "true", "layers add to their input; false: they replace it",
+    NULL },
   { "batch_norm", LCL_OPTION_BOOL, "false", "batch norm of the input-to-state maps", NULL },
   { "levels", LCL_OPTION_CHOICE, "2",
     "2: Bernoulli pixels; 256: a softmax over the levels of each pixel and colour", "2|256" },
-  { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma", "auto|grey|rgb" },
+  { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma",
+    "auto|grey|rgb" },
   { "binarise", LCL_OPTION_CHOICE, "fixed",
-    "how images become zeros and ones (levels 2): fixed: one Bernoulli draw with p = value (data that are "
+    "how images become zeros and ones (levels 2): fixed: one Bernoulli draw with p = value (data "
+    "that are "
     "binary stay as "
-    "they are); dynamic: a new draw each time in training; threshold: value > 1/2; static: only binary files "
+    "they are); dynamic: a new draw each time in training; threshold: value > 1/2; static: only "
+    "binary files "
     "are taken",
     "fixed|dynamic|threshold|static" },
   { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", "[0,6]" },
   { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", "[1,4096]" },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
   { "pad_cells", LCL_OPTION_CHOICE, "evolve",
-    "cells left of the image, where each row begins: evolve: run from the initial state with an input of "
+    "cells left of the image, where each row begins: evolve: run from the initial state with an "
+    "input of "
     "zero; "
-    "freeze: keep the initial state; evolve_bias: run with the input-to-state bias (batch norm: beta)",
+    "freeze: keep the initial state; evolve_bias: run with the input-to-state bias (batch norm: "
+    "beta)",
     "evolve|freeze|evolve_bias" },
   { "mask_groups", LCL_OPTION_CHOICE, "thirds",
     "which maps may see which colours (rgb): contiguous thirds, or map k the colours up to k mod 3",
@@ -96,8 +104,10 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->prep.colour = grey && d->channels == 3 ? LCL_COLOUR_GREY : LCL_COLOUR_KEEP;
   s->range_lo = 0;
   s->range_hi = 1;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_RMSPROP, .beta2 = 0.9f, .eps = 1e-8f, .clip_value = 1 };
-  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_PLATEAU, .lr = 1e-3, .factor = 10, .every = 5 };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_RMSPROP, .beta2 = 0.9f, .eps = 1e-8f, .clip_value = 1 };
+  s->schedule =
+      (lcl_schedule) { .kind = LCL_SCHEDULE_PLATEAU, .lr = 1e-3, .factor = 10, .every = 5 };
   s->select = "nll";
   return LCL_OK;
 }
@@ -108,7 +118,8 @@ static void build(lcl_build *b) {
   /* Sampling is the class's own sample(); there is nothing to reconstruct. */
   if (mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL) return;
   lcl_tensor *x = lcl_build_image(b);
-  lcl_tensor *logits = lcl_pixelrnn_logits(x, &d, mode == LCL_MODE_TRAIN ? LCL_BN_TRAIN : LCL_BN_EVAL);
+  lcl_tensor *logits = lcl_pixelrnn_logits(x, &d,
+                                           mode == LCL_MODE_TRAIN ? LCL_BN_TRAIN : LCL_BN_EVAL);
   lcl_tensor *nll = lcl_pixelrnn_nll_rows(x, logits, &d);
   if (mode == LCL_MODE_TRAIN) {
     lcl_build_loss(b, lcl_mean(nll, LCL_ALL_AXES, false));
@@ -116,27 +127,32 @@ static void build(lcl_build *b) {
   }
   lcl_build_example(b, "nll", nll);
   const double dimensions = (double)d.height * (double)d.width * d.colours;
-  if (d.levels > 2) lcl_build_example(b, "bits_per_dim", lcl_scale(nll, (float)(1 / (dimensions * log(2)))));
+  if (d.levels > 2)
+    lcl_build_example(b, "bits_per_dim", lcl_scale(nll, (float)(1 / (dimensions * log(2)))));
 }
 
 /* ---- sampling ---- */
 
 /* Between (N,C,H,W) of the loop and (N,H,W,C) of the sampler. */
-static void move_channels(const lcl_pixelrnn_desc *d, int64_t n, bool to_last, const float *from, float *to) {
+static void move_channels(const lcl_pixelrnn_desc *d, int64_t n, bool to_last, const float *from,
+                          float *to) {
   const int64_t plane = d->height * d->width;
   for (int64_t i = 0; i < n; i++)
     for (int64_t c = 0; c < d->colours; c++)
       for (int64_t p = 0; p < plane; p++) {
-        const int64_t first = (i * d->colours + c) * plane + p, last = (i * plane + p) * d->colours + c;
+        const int64_t first = (i * d->colours + c) * plane + p,
+                      last = (i * plane + p) * d->colours + c;
         to[to_last ? last : first] = from[to_last ? first : last];
       }
 }
 
-static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lcl_sample_desc *s, float *x) {
+static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lcl_sample_desc *s,
+                              float *x) {
   const lcl_shape shape = LCL_SHAPE(s->n, d->height, d->width, d->colours);
   const size_t bytes = (size_t)lcl_shape_count(shape) * sizeof(float);
   const bool completes = s->given && s->given_rows > 0;
-  lcl_pixelrnn_draw draw = { .uniform = lcl_random_uniform(g, shape), .temperature = s->temperature };
+  lcl_pixelrnn_draw draw = { .uniform = lcl_random_uniform(g, shape),
+                             .temperature = s->temperature };
   draw.given = completes ? lcl_input(g, "given", LCL_F32, shape) : draw.uniform;
   draw.given_rows = completes ? (int)LCL_MIN(s->given_rows, d->height) : 0;
   lcl_tensor *out = lcl_pixelrnn_sampler(g, d, &draw);
@@ -157,7 +173,8 @@ static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lc
   return st;
 }
 
-static lcl_status sample(const lcl_model *m, lcl_store *store, const lcl_sample_desc *desc, float *images) {
+static lcl_status sample(const lcl_model *m, lcl_store *store, const lcl_sample_desc *desc,
+                         float *images) {
   const lcl_pixelrnn_desc d = desc_of(m);
   char name[48];
   lcl_graph *g;
@@ -171,8 +188,9 @@ static lcl_status sample(const lcl_model *m, lcl_store *store, const lcl_sample_
 
 const lcl_model_class lcl_model_pixelrnn = {
   .name = "pixelrnn",
-  .summary = "autoregressive images: masked convolution and Diagonal BiLSTM layers; likelihood, sampling, "
-             "completion",
+  .summary =
+      "autoregressive images: masked convolution and Diagonal BiLSTM layers; likelihood, sampling, "
+      "completion",
   .reference = "van den Oord, Kalchbrenner, Kavukcuoglu: Pixel Recurrent Neural Networks (2016); "
                "Zumer: Influencing the Properties of Latent Representations (2016), chapter 7",
   .options = options,

@@ -1,13 +1,13 @@
-/* "Semantic Noise Modeling for Better Representation Learning" (2016): a classifier whose latent z is moved
- * along what the decoder says a changed prediction would mean. With f1: x -> z, f2: z -> y (logits) and tied
- * decoders g1: z -> x_R, g2: y -> z_R, the variants minimise (batch means, L2 as chosen by l2_mode):
+/* "Semantic Noise Modeling for Better Representation Learning" (2016): a classifier whose latent z
+ * is moved along what the decoder says a changed prediction would mean. With f1: x -> z, f2: z -> y
+ * (logits) and tied decoders g1: z -> x_R, g2: y -> z_R, the variants minimise (batch means, L2 as
+ * chosen by l2_mode):
  *
- *   feed-forward      NLL(y,t)                                                                    (Eq. 10)
- *   recon-one         lambda1 L2(x,x_R) + NLL(y,t)                                                (Eq. 11)
- *   recon-all         lambda1 L2(x,x_R) + sum_j lambda1 L2(h_j,h_jR) + NLL(y,t)                   (Eq. 12)
- *   base              lambda1 (L2(x,x_R) + L2(z,z_R)) + NLL(y,t)                                  (Eq. 6)
- *   perturb-random    lambda1 (L2(x,x_R) + L2(z,z_R)) + lambda2 NLL(y,t) + NLL(f2(z'),t)          (Eq. 8)
- *   perturb-semantic  the same with z' = z + g2(y') - g2(y)                                       (Eq. 9)
+ *   feed-forward      NLL(y,t) (Eq. 10) recon-one         lambda1 L2(x,x_R) + NLL(y,t) (Eq. 11)
+ *   recon-all         lambda1 L2(x,x_R) + sum_j lambda1 L2(h_j,h_jR) + NLL(y,t) (Eq. 12) base
+ * lambda1 (L2(x,x_R) + L2(z,z_R)) + NLL(y,t)                                  (Eq. 6)
+ *   perturb-random    lambda1 (L2(x,x_R) + L2(z,z_R)) + lambda2 NLL(y,t) + NLL(f2(z'),t) (Eq. 8)
+ *   perturb-semantic  the same with z' = z + g2(y') - g2(y) (Eq. 9)
  *
  * where y' (z' of perturb-random) is y (z) plus Gaussian noise scaled by its own range. */
 #include "base/base.h"
@@ -35,7 +35,10 @@ static const architecture architectures[] = {
     6,
     { { 5, 1, 64 }, { 3, 2, 64 }, { 3, 2, 64 }, { 3, 2, 96 }, { 0, 0, 128 }, { 0, 0, 128 } },
     false },
-  { "ladder", 5, { { 0, 0, 1000 }, { 0, 0, 500 }, { 0, 0, 250 }, { 0, 0, 250 }, { 0, 0, 250 } }, true },
+  { "ladder",
+    5,
+    { { 0, 0, 1000 }, { 0, 0, 500 }, { 0, 0, 250 }, { 0, 0, 250 }, { 0, 0, 250 } },
+    true },
 };
 
 static const lcl_option options[] = {
@@ -46,21 +49,26 @@ static const lcl_option options[] = {
     "convolutions and 128-128; "
     "ladder: 1000-500-250-250-250; auto: cifar for colour, else conv",
     "auto|conv|mlp|cifar|ladder" },
-  { "lambda1", LCL_OPTION_FLOAT, "", "weight of the reconstruction terms (default 0.03; cifar 0.01)", NULL },
-  { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's", NULL },
-  { "perturb_std", LCL_OPTION_FLOAT, "0.2", "standard deviation of the perturbation, in units of the range",
-    "[0,inf)" },
+  { "lambda1", LCL_OPTION_FLOAT, "",
+    "weight of the reconstruction terms (default 0.03; cifar 0.01)", NULL },
+  { "lambda2", LCL_OPTION_FLOAT, "1", "weight of the clean path's NLL beside the perturbed one's",
+    NULL },
+  { "perturb_std", LCL_OPTION_FLOAT, "0.2",
+    "standard deviation of the perturbation, in units of the range", "[0,inf)" },
   { "perturb_range_grad", LCL_OPTION_BOOL, "true",
-    "let the gradient flow through that range; without it the noise only ever calls for larger logits, and "
+    "let the gradient flow through that range; without it the noise only ever calls for larger "
+    "logits, and "
     "with many labels "
     "their scale runs away",
     NULL },
-  { "l2_mode", LCL_OPTION_CHOICE, "sum", "squared error over an example's elements", "sum|half_sum|mean" },
-  { "recon_target_sg", LCL_OPTION_BOOL, "false", "stop the gradient through the targets of reconstruction",
-    NULL },
+  { "l2_mode", LCL_OPTION_CHOICE, "sum", "squared error over an example's elements",
+    "sum|half_sum|mean" },
+  { "recon_target_sg", LCL_OPTION_BOOL, "false",
+    "stop the gradient through the targets of reconstruction", NULL },
   { "dec_act_z", LCL_OPTION_CHOICE, "relu", "activation of z_R", "relu|linear" },
   { "init", LCL_OPTION_CHOICE, "unit",
-    "initial weights: uniform of variance 1/fan-in, the default of the paper's framework, or He normal",
+    "initial weights: uniform of variance 1/fan-in, the default of the paper's framework, or He "
+    "normal",
     "unit|he" },
   { "denoise_std", LCL_OPTION_FLOAT, "0",
     "noise on the encoder's input while training (the paper's variants: 0.1)", "[0,inf)" },
@@ -109,7 +117,8 @@ static lcl_linear_desc linear_desc(const net *n) {
   return (lcl_linear_desc) { .weight = weight_init(n) };
 }
 
-/* h[0] = x .. h[n] = z; noise > 0 is added to every layer's output but z's when the option says so. */
+/* h[0] = x .. h[n] = z; noise > 0 is added to every layer's output but z's when the option says so.
+ */
 static void encode(net *n, lcl_tensor *x, float layer_noise, lcl_tensor **h) {
   char name[32];
   h[0] = x;
@@ -121,7 +130,8 @@ static void encode(net *n, lcl_tensor *x, float layer_noise, lcl_tensor **h) {
     layer_name(n->arch, i, name);
     lcl_tensor *in = h[i];
     if (i > 0 && layer_noise > 0) in = lcl_gaussian_noise(in, layer_noise);
-    h[i + 1] = lcl_relu(l->kernel ? lcl_conv(in, name, &c) : lcl_linear(lcl_flatten(in), name, l->out, &f));
+    h[i + 1] = lcl_relu(l->kernel ? lcl_conv(in, name, &c)
+                                  : lcl_linear(lcl_flatten(in), name, l->out, &f));
     n->shape[i + 1] = lcl_tensor_shape(h[i + 1]);
   }
 }
@@ -135,12 +145,14 @@ static lcl_tensor *classify(net *n, lcl_tensor *z) {
 static lcl_tensor *decode_top(void *user, lcl_tensor *y) {
   net *n = user;
   const lcl_linear_desc d = linear_desc(n);
-  lcl_tensor *w = lcl_linear_weight(n->g, "enc.logits", n->classes, n->shape[n->arch->n].dim[1], &d);
+  lcl_tensor *w = lcl_linear_weight(n->g, "enc.logits", n->classes, n->shape[n->arch->n].dim[1],
+                                    &d);
   lcl_tensor *z = lcl_linear_tied(y, w, "dec.z");
   return lcl_option_is(n->o, "dec_act_z", "relu") ? lcl_relu(z) : z;
 }
 
-/* g1: r[n] = z down to r[0] = x_R; linear at the image because the mean-subtracted image takes both signs. */
+/* g1: r[n] = z down to r[0] = x_R; linear at the image because the mean-subtracted image takes both
+ * signs. */
 static void decode(net *n, lcl_tensor *z, lcl_tensor **r) {
   char name[32], bias[32];
   r[n->arch->n] = z;
@@ -166,9 +178,10 @@ static void decode(net *n, lcl_tensor *z, lcl_tensor **r) {
 
 static net make_net(lcl_build *b) {
   const lcl_model *m = lcl_build_model(b);
-  return (net) {
-    .g = lcl_build_graph(b), .o = m->options, .arch = choose(m->options, &m->data), .classes = m->data.classes
-  };
+  return (net) { .g = lcl_build_graph(b),
+                 .o = m->options,
+                 .arch = choose(m->options, &m->data),
+                 .classes = m->data.classes };
 }
 
 static lcl_tensor *input_image(lcl_build *b, const net *n) {
@@ -199,9 +212,10 @@ static void add_term(objective *ob, const char *name, lcl_tensor *term, float we
   ob->total = ob->total ? lcl_add(ob->total, weighted) : weighted;
 }
 
-/* Targets of the inner reconstructions: the encoder's own values, or those of a clean pass beside a noisy
- * one. */
-static void inner_targets(net *n, lcl_tensor *x, lcl_tensor *const *h, bool noisy, lcl_tensor **target) {
+/* Targets of the inner reconstructions: the encoder's own values, or those of a clean pass beside a
+ * noisy one. */
+static void inner_targets(net *n, lcl_tensor *x, lcl_tensor *const *h, bool noisy,
+                          lcl_tensor **target) {
   int top = n->arch->n;
   bool stop = lcl_option_bool(n->o, "recon_target_sg");
   if (noisy && lcl_option_is(n->o, "denoise_target", "clean_pass")) {
@@ -214,7 +228,8 @@ static void inner_targets(net *n, lcl_tensor *x, lcl_tensor *const *h, bool nois
   for (int i = 1; i <= top && stop; i++) target[i] = lcl_stop_gradient(target[i]);
 }
 
-static lcl_tensor *perturbed_latent(net *n, lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, bool semantic) {
+static lcl_tensor *perturbed_latent(net *n, lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr,
+                                    bool semantic) {
   float std = (float)lcl_option_float(n->o, "perturb_std");
   bool range_grad = lcl_option_bool(n->o, "perturb_range_grad");
   return semantic ? lcl_semantic_noise(z, y, zr, decode_top, n, std, range_grad)
@@ -233,10 +248,12 @@ static void build_train(lcl_build *b) {
   lcl_tensor *h[MAX_LAYERS + 1], *r[MAX_LAYERS + 1], *target[MAX_LAYERS + 1];
   int top = n.arch->n;
 
-  encode(&n, lcl_gaussian_noise(x, noise), lcl_option_is(n.o, "denoise_where", "every_layer") ? noise : 0, h);
+  encode(&n, lcl_gaussian_noise(x, noise),
+         lcl_option_is(n.o, "denoise_where", "every_layer") ? noise : 0, h);
   lcl_tensor *z = h[top], *y = classify(&n, z), *zr = NULL;
   objective ob = { .b = b };
-  add_term(&ob, "nll", lcl_cross_entropy(y, label), perturb ? (float)lcl_option_float(n.o, "lambda2") : 1);
+  add_term(&ob, "nll", lcl_cross_entropy(y, label),
+           perturb ? (float)lcl_option_float(n.o, "lambda2") : 1);
   if (!forward) {
     inner_targets(&n, x, h, noise > 0, target);
     decode(&n, z, r);
@@ -279,7 +296,8 @@ static lcl_tensor *picture_of(net *n, lcl_tensor *z, lcl_shape image) {
 }
 
 /* Perturbed latents, and the pictures that they decode to. */
-static void show_draws(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic, lcl_shape image) {
+static void show_draws(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic,
+                       lcl_shape image) {
   const char *caption = semantic ? "semantic noise" : "random noise";
   for (int i = 0; i < LATENT_DRAWS; i++) {
     lcl_tensor *moved = perturbed_latent(n, z, y, NULL, semantic);
@@ -318,12 +336,15 @@ static void build(lcl_build *b) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   const architecture *a = choose(o, d);
   bool cifar = strcmp(a->name, "cifar") == 0, synthetic = strcmp(d->name, "synthetic") == 0;
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
-  /* The paper trains 160 epochs of real data; the built-in digits are easier and there to be quick. */
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  /* The paper trains 160 epochs of real data; the built-in digits are easier and there to be quick.
+   */
   int quarter = synthetic ? 10 : 40;
   s->epochs = 4 * quarter;
   s->batch = 100;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_STEP,
                                  .lr = cifar     ? 0.002
                                        : a->flat ? 0.001
@@ -342,7 +363,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl_model_semantic_noise = {
   .name = "semantic-noise",
-  .summary = "classifier with tied decoders and semantic perturbation of the latent (and its five baselines)",
+  .summary = "classifier with tied decoders and semantic perturbation of the latent (and its five "
+             "baselines)",
   .reference = "Kim et al., Semantic Noise Modeling for Better Representation Learning, 2016",
   .options = options,
   .n_options = LCL_COUNT(options),

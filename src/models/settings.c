@@ -5,22 +5,26 @@
 #include "latentcl/model.h"
 
 static const lcl_option common[] = {
-  { "epochs", LCL_OPTION_INT, "", "passes over the training images (the unlabelled ones where there are any)",
-    "[1,1e7]" },
+  { "epochs", LCL_OPTION_INT, "",
+    "passes over the training images (the unlabelled ones where there are any)", "[1,1e7]" },
   { "batch", LCL_OPTION_INT, "", "examples in a step", "[1,1e6]" },
   { "unlabelled_batch", LCL_OPTION_INT, "", "unlabelled examples in a step (models that use them)",
     "[0,1e6]" },
-  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all", "[0,1e9]" },
-  { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...", "[0,1e9]" },
+  { "labels_per_class", LCL_OPTION_INT, "0", "labelled training examples of each class; 0: all",
+    "[0,1e9]" },
+  { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...",
+    "[0,1e9]" },
   { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
   { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none",
     "[-1,1e9]" },
-  { "validation_random", LCL_OPTION_BOOL, "", "hold out at random, by the seed, instead of the last ones",
-    NULL },
-  { "optimiser", LCL_OPTION_CHOICE, "", "update rule", "sgd|momentum|nesterov|rmsprop|adam|adadelta" },
+  { "validation_random", LCL_OPTION_BOOL, "",
+    "hold out at random, by the seed, instead of the last ones", NULL },
+  { "optimiser", LCL_OPTION_CHOICE, "", "update rule",
+    "sgd|momentum|nesterov|rmsprop|adam|adadelta" },
   { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
   { "lr_schedule", LCL_OPTION_CHOICE, "",
-    "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor an epoch; "
+    "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor "
+    "an epoch; "
     "linear: to 0 "
     "between lr_from and lr_until; plateau: divide when stalled for lr_every epochs",
     "constant|step|exponential|linear|plateau" },
@@ -28,10 +32,13 @@ static const lcl_option common[] = {
   { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", "[1,1e6]" },
   { "lr_from", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
   { "lr_until", LCL_OPTION_INT, "", "see lr_schedule", "[0,1e6]" },
-  { "lr_warmup", LCL_OPTION_INT, "", "steps at the beginning over which the rate rises to lr", "[0,1e9]" },
+  { "lr_warmup", LCL_OPTION_INT, "", "steps at the beginning over which the rate rises to lr",
+    "[0,1e9]" },
   { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", "[0,inf)" },
-  { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit", "[0,inf)" },
-  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never", "[0,1e7]" },
+  { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit",
+    "[0,inf)" },
+  { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
+    "[0,1e7]" },
   { "augment", LCL_OPTION_BOOL, "true",
     "random crops, mirroring and draws in training, where the model has them", NULL },
 };
@@ -61,10 +68,11 @@ static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
   read_int(o, "lr_from", &s->from);
   read_int(o, "lr_until", &s->until);
   read_int(o, "lr_warmup", &s->warmup);
-  bool by_factor =
-      s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_EXPONENTIAL || s->kind == LCL_SCHEDULE_PLATEAU;
+  bool by_factor = s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_EXPONENTIAL ||
+                   s->kind == LCL_SCHEDULE_PLATEAU;
   if (by_factor && s->factor <= 0) s->factor = s->kind == LCL_SCHEDULE_EXPONENTIAL ? 0.99 : 5;
-  if ((s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_PLATEAU) && s->every <= 0) s->every = 40;
+  if ((s->kind == LCL_SCHEDULE_STEP || s->kind == LCL_SCHEDULE_PLATEAU) && s->every <= 0)
+    s->every = 40;
 }
 
 static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
@@ -110,7 +118,8 @@ lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o,
     read_int(o, "validation", &v);
     d->valid = v == 0 ? -1 : v;
   }
-  if (lcl_option_given(o, "validation_random")) d->split_random = lcl_option_bool(o, "validation_random");
+  if (lcl_option_given(o, "validation_random"))
+    d->split_random = lcl_option_bool(o, "validation_random");
   return LCL_OK;
 }
 

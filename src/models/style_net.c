@@ -18,14 +18,16 @@ static int64_t side(int64_t full, int convs) {
 /* An affine layer of a map onto its own size, linear. */
 static lcl_tensor *square_affine(lcl_tensor *x, const char *name) {
   lcl_tensor *flat = lcl_flatten(x);
-  return lcl_reshape(lcl_linear(flat, name, lcl_tensor_shape(flat).dim[1], &glorot), lcl_tensor_shape(x));
+  return lcl_reshape(lcl_linear(flat, name, lcl_tensor_shape(flat).dim[1], &glorot),
+                     lcl_tensor_shape(x));
 }
 
 static lcl_tensor *conv(lcl_tensor *x, const char *name, int64_t out, bool full) {
   int pad = full ? KERNEL - 1 : 0;
   return lcl_conv(x, name,
-                  &(lcl_conv_block_desc) {
-                      .out = out, .kernel = { KERNEL, KERNEL }, .conv = { .pad = { pad, pad, pad, pad } } });
+                  &(lcl_conv_block_desc) { .out = out,
+                                           .kernel = { KERNEL, KERNEL },
+                                           .conv = { .pad = { pad, pad, pad, pad } } });
 }
 
 /* x (N,C,H,W) -> (N, maps*h*w). */
@@ -35,9 +37,11 @@ static lcl_tensor *root_of(const lcl_style_net *n, lcl_tensor *x) {
   return lcl_flatten(lcl_relu(conv(h, "root.conv2", n->maps[1], false)));
 }
 
-/* The weight (latent, root [+ classes]) of the mean; columns behind the root's belong to the classes. */
+/* The weight (latent, root [+ classes]) of the mean; columns behind the root's belong to the
+ * classes. */
 static lcl_tensor *mean_weight(const lcl_style_net *n, int64_t root) {
-  return lcl_linear_weight(n->g, "q.mu", n->latent, root + (n->y_in_encoder ? n->classes : 0), &glorot);
+  return lcl_linear_weight(n->g, "q.mu", n->latent, root + (n->y_in_encoder ? n->classes : 0),
+                           &glorot);
 }
 
 /* Mean of q(z|x,.) before the class has its say: (N,latent), bias included. */
@@ -48,18 +52,21 @@ static lcl_tensor *mean_from_root(const lcl_style_net *n, lcl_tensor *root) {
   return lcl_add_bias(lcl_matmul(root, w, false, true), "q.mu");
 }
 
-/* What class y adds to the mean: onehot (M,K) -> (M,latent); NULL when the encoder does not see y. */
+/* What class y adds to the mean: onehot (M,K) -> (M,latent); NULL when the encoder does not see y.
+ */
 static lcl_tensor *mean_from_class(const lcl_style_net *n, lcl_tensor *root, lcl_tensor *onehot) {
   if (!n->y_in_encoder) return NULL;
   int64_t width = lcl_tensor_shape(root).dim[1];
-  return lcl_matmul(onehot, lcl_slice_axis(mean_weight(n, width), 1, width, width + n->classes), false, true);
+  return lcl_matmul(onehot, lcl_slice_axis(mean_weight(n, width), 1, width, width + n->classes),
+                    false, true);
 }
 
 static lcl_tensor *log_variance(const lcl_style_net *n, lcl_tensor *root) {
   return lcl_linear(root, "q.logvar", n->latent, &glorot);
 }
 
-/* Logits of the class units (N,K); two classes with sigmoid output share one unit: its logit against 0. */
+/* Logits of the class units (N,K); two classes with sigmoid output share one unit: its logit
+ * against 0. */
 static lcl_tensor *class_logits(const lcl_style_net *n, lcl_tensor *root) {
   int64_t visible = lcl_shape_count(n->image);
   lcl_tensor *h = lcl_relu(lcl_linear(root, "cls.fc1", LCL_MAX(visible / 5, 1), NULL));
@@ -113,25 +120,28 @@ static labelled_terms labelled(const lcl_style_net *n, lcl_tensor *x, lcl_tensor
   return t;
 }
 
-/* sum_y q(y|x) (KL_y + BCE_y + log K) + sum_y q log q for unlabelled x, per example (N): every class is tried
- * on every image, N*K decodings (Eq. 4.35). */
+/* sum_y q(y|x) (KL_y + BCE_y + log K) + sum_y q log q for unlabelled x, per example (N): every
+ * class is tried on every image, N*K decodings (Eq. 4.35). */
 static lcl_tensor *unlabelled_rows(const lcl_style_net *n, lcl_tensor *x) {
   int64_t rows = lcl_tensor_shape(x).dim[0], k = n->classes, d = n->latent;
   lcl_tensor *root = root_of(n, x), *all = lcl_vae_every_class(n->g, k); /* (K,K) identity */
   lcl_tensor *mu = lcl_reshape(mean_from_root(n, root), LCL_SHAPE(rows, 1, d));
   lcl_tensor *shift = mean_from_class(n, root, all);
   if (shift) mu = lcl_add(mu, lcl_reshape(shift, LCL_SHAPE(1, k, d)));
-  lcl_tensor *each_mu = lcl_reshape(lcl_broadcast(mu, LCL_SHAPE(rows, k, d)), LCL_SHAPE(rows * k, d));
+  lcl_tensor *each_mu = lcl_reshape(lcl_broadcast(mu, LCL_SHAPE(rows, k, d)),
+                                    LCL_SHAPE(rows * k, d));
   lcl_tensor *logvar = lcl_reshape(log_variance(n, root), LCL_SHAPE(rows, 1, d));
   logvar = lcl_reshape(lcl_broadcast(logvar, LCL_SHAPE(rows, k, d)), LCL_SHAPE(rows * k, d));
-  lcl_tensor *onehot = lcl_reshape(lcl_broadcast(lcl_reshape(all, LCL_SHAPE(1, k, k)), LCL_SHAPE(rows, k, k)),
-                                   LCL_SHAPE(rows * k, k));
+  lcl_tensor *onehot = lcl_reshape(
+      lcl_broadcast(lcl_reshape(all, LCL_SHAPE(1, k, k)), LCL_SHAPE(rows, k, k)),
+      LCL_SHAPE(rows * k, k));
   lcl_tensor *logits = decode(n, lcl_reparameterise(each_mu, logvar), onehot);
   lcl_shape s = n->image;
   int64_t pixels = lcl_shape_count(s);
   lcl_tensor *pairs = lcl_reshape(logits, LCL_SHAPE(rows, k, pixels));
   lcl_tensor *image = lcl_reshape(x, LCL_SHAPE(rows, 1, pixels));
-  lcl_tensor *recon = lcl_sum(lcl_sub(lcl_softplus(pairs), lcl_mul(image, pairs)), LCL_AXIS(2), false);
+  lcl_tensor *recon = lcl_sum(lcl_sub(lcl_softplus(pairs), lcl_mul(image, pairs)), LCL_AXIS(2),
+                              false);
   lcl_tensor *kl = lcl_reshape(lcl_vae_kl_rows(each_mu, logvar, n->o), LCL_SHAPE(rows, k));
   lcl_tensor *cost = lcl_shift(lcl_add(recon, kl), logf((float)k));
   lcl_tensor *log_q = class_log_probability(n, class_logits(n, root));
@@ -151,7 +161,8 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl_objective_add(&ob, "cls", mean_of(t.cls), (float)lcl_option_float(n->o, "w_c"));
   if (lcl_build_unlabelled_batch(b) > 0)
     lcl_objective_add(&ob, "unlabelled", mean_of(unlabelled_rows(n, lcl_build_unlabelled(b))), 1);
-  /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a bound. */
+  /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
+   * bound. */
   lcl_build_loss(b, lcl_shift(ob.total, logf((float)n->classes)));
   lcl_build_correct(b, lcl_correct_rows(t.logits, label));
 }
@@ -159,10 +170,10 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
 static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
   labelled_terms t = labelled(n, lcl_build_image(b), label);
-  lcl_build_example(
-      b, "loss",
-      lcl_shift(lcl_add(lcl_add(t.recon, t.kl), lcl_scale(t.cls, (float)lcl_option_float(n->o, "w_c"))),
-                logf((float)n->classes)));
+  lcl_build_example(b, "loss",
+                    lcl_shift(lcl_add(lcl_add(t.recon, t.kl),
+                                      lcl_scale(t.cls, (float)lcl_option_float(n->o, "w_c"))),
+                              logf((float)n->classes)));
   lcl_build_example(b, "recon", t.recon);
   lcl_build_example(b, "kl", t.kl);
   lcl_build_example(b, "cls", t.cls);
@@ -180,14 +191,16 @@ static lcl_tensor *picture(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *on
  * (analogies), and on the way to its right neighbour's style (interpolation). */
 static void build_reconstruct(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *x = lcl_build_image(b), *onehot = lcl_one_hot(lcl_build_label(b), n->classes);
-  lcl_tensor *root = root_of(n, x), *z = mean_from_root(n, root), *shift = mean_from_class(n, root, onehot);
+  lcl_tensor *root = root_of(n, x), *z = mean_from_root(n, root),
+             *shift = mean_from_class(n, root, onehot);
   if (shift) z = lcl_add(z, shift);
   lcl_build_picture(b, "original", x);
   lcl_build_picture(b, "reconstruction", picture(n, z, onehot));
   for (int k = 0; k < LCL_MIN(n->classes, 10); k++) {
     char caption[40];
     snprintf(caption, sizeof caption, "style, class %d", k);
-    lcl_build_picture(b, caption, picture(n, z, lcl_vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
+    lcl_build_picture(b, caption,
+                      picture(n, z, lcl_vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
   }
   for (int i = 1; i <= 3; i++) {
     char caption[40];
@@ -199,14 +212,18 @@ static void build_reconstruct(lcl_build *b, const lcl_style_net *n) {
 static void build_sample(lcl_build *b, const lcl_style_net *n) {
   int64_t rows = lcl_build_batch(b), k = n->classes, trials = lcl_option_int(n->o, "sample_trials");
   lcl_tensor *label = lcl_build_label(b), *onehot = lcl_one_hot(label, k);
-  lcl_build_picture(b, "samples", picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, n->latent)), onehot));
+  lcl_build_picture(b, "samples",
+                    picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, n->latent)), onehot));
   lcl_build_picture(b, "analogies", picture(n, lcl_vae_row_styles(n->g, rows, n->latent), onehot));
-  lcl_build_picture(b, "interpolation",
-                    picture(n, lcl_vae_row_walks(n->g, rows, n->latent), lcl_vae_row_classes(n->g, rows, k)));
+  lcl_build_picture(
+      b, "interpolation",
+      picture(n, lcl_vae_row_walks(n->g, rows, n->latent), lcl_vae_row_classes(n->g, rows, k)));
   lcl_tensor *classes = lcl_vae_every_class(n->g, k);
-  classes = lcl_reshape(lcl_broadcast(lcl_reshape(classes, LCL_SHAPE(k, 1, k)), LCL_SHAPE(k, trials, k)),
-                        LCL_SHAPE(k * trials, k));
-  lcl_tensor *draws = picture(n, lcl_random_normal(n->g, LCL_SHAPE(k * trials, n->latent)), classes);
+  classes = lcl_reshape(
+      lcl_broadcast(lcl_reshape(classes, LCL_SHAPE(k, 1, k)), LCL_SHAPE(k, trials, k)),
+      LCL_SHAPE(k * trials, k));
+  lcl_tensor *draws = picture(n, lcl_random_normal(n->g, LCL_SHAPE(k * trials, n->latent)),
+                              classes);
   lcl_shape s = n->image;
   draws = lcl_reshape(draws, LCL_SHAPE(k, trials, s.dim[1], s.dim[2], s.dim[3]));
   lcl_build_picture(b, "means", lcl_gather(lcl_mean(draws, LCL_AXIS(1), false), label));
@@ -237,7 +254,8 @@ lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_
                               bool y_in_encoder) {
   int maps[2];
   if (lcl_parse_ints(lcl_option_text(o, "maps"), maps, 2) != 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option maps: expected two whole numbers like 4,8, got \"%s\"",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option maps: expected two whole numbers like 4,8, got \"%s\"",
                     lcl_option_text(o, "maps"));
   *n = (lcl_style_net) { .o = o,
                          .classes = d->classes,
@@ -247,7 +265,8 @@ lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_
                          .mid_affine = wants_mid_affine(o, d),
                          .y_in_encoder = y_in_encoder,
                          .softmax = lcl_option_is(o, "cls_out", "softmax") };
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   if (side(d->height, 2) < 1 || side(d->width, 2) < 1)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "images of %lldx%lld are too small for two 7x7 convolutions (13x13 at least)",
@@ -269,7 +288,8 @@ lcl_status lcl_style_settings(const lcl_options *o, const lcl_model_data *d, lcl
     s->unlabelled_batch = 100;
     s->unlabelled = LCL_UNLABELLED_REST;
   }
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 3e-4 };
   s->range_lo = 0;
   s->range_hi = 1;

@@ -1,11 +1,12 @@
-/* The network of the generative classifiers m2 and two-head: J. Zumer, "Influencing the Properties of Latent
- * Representations" (2016), sections 4.5 and 6.1. An image x is explained by its class y and a style z:
+/* The network of the generative classifiers m2 and two-head: J. Zumer, "Influencing the Properties
+ * of Latent Representations" (2016), sections 4.5 and 6.1. An image x is explained by its class y
+ * and a style z:
  *
  *   root      affine - conv 7x7 + ReLU - affine - conv 7x7 + ReLU; affine layers are linear
  *   q(z|x,y)  normal: mean from [root, onehot(y)] (or the root alone), log-variance from the root
- *   q(y|x)    root - n/5 ReLU - n/10 ReLU - one sigmoid unit a class, normalised by their sum (or softmax)
- *   p(x|y,z)  the root mirrored: [z, onehot(y)] - affine - full conv + ReLU - affine - full conv: Bernoulli
- * logits */
+ *   q(y|x)    root - n/5 ReLU - n/10 ReLU - one sigmoid unit a class, normalised by their sum (or
+ * softmax) p(x|y,z)  the root mirrored: [z, onehot(y)] - affine - full conv + ReLU - affine - full
+ * conv: Bernoulli logits */
 #ifndef LCL_MODELS_STYLE_NET_H
 #define LCL_MODELS_STYLE_NET_H
 
@@ -13,24 +14,27 @@
 #include "models/objective.h"
 
 /* Options of both classes. */
-#define LCL_STYLE_OPTIONS                                                                                    \
-  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                               \
-      { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                            \
-      { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                             \
-        "affine layer between the convolutions (auto: on images up to 32x32)", "auto|true|false" },          \
-      { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                             \
-        "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },              \
-      { "w_c", LCL_OPTION_FLOAT, "1",                                                                        \
-        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)",             \
-        "[0,inf)" },                                                                                         \
-      { "kl_form", LCL_OPTION_CHOICE, "exact",                                                               \
-        "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",               \
-        "exact|as_printed" },                                                                                \
-      { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                            \
-        "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey values",  \
-        "dynamic|fixed|threshold|none" },                                                                    \
-  {                                                                                                          \
-    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`", "[1,10000]"        \
+#define LCL_STYLE_OPTIONS                                                                          \
+  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                     \
+      { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                  \
+      { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                   \
+        "affine layer between the convolutions (auto: on images up to 32x32)",                     \
+        "auto|true|false" },                                                                       \
+      { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                   \
+        "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },    \
+      { "w_c", LCL_OPTION_FLOAT, "1",                                                              \
+        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)",   \
+        "[0,inf)" },                                                                               \
+      { "kl_form", LCL_OPTION_CHOICE, "exact",                                                     \
+        "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",     \
+        "exact|as_printed" },                                                                      \
+      { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                  \
+        "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or "    \
+        "grey values",                                                                             \
+        "dynamic|fixed|threshold|none" },                                                          \
+  {                                                                                                \
+    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`",          \
+        "[1,10000]"                                                                                \
   }
 
 typedef struct lcl_style_net {

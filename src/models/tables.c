@@ -1,5 +1,6 @@
-/* Published tables of "Semantic Noise Modeling for Better Representation Learning" (2016): test error in
- * percent, mean and population standard deviation over three random subsets of so many examples a class. */
+/* Published tables of "Semantic Noise Modeling for Better Representation Learning" (2016): test
+ * error in percent, mean and population standard deviation over three random subsets of so many
+ * examples a class. */
 #include "base/base.h"
 #include "models/tables.h"
 

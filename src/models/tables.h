@@ -9,7 +9,7 @@ enum { LCL_TABLE_SET = 8, LCL_TABLE_COLUMNS = 12 };
 typedef struct lcl_table_cell {
   float mean, std; /* std 0: not given */
 } lcl_table_cell;
-#define LCL_NO_CELL                                                                                          \
+#define LCL_NO_CELL                                                                                \
   { -1, 0 } /* not published */
 
 /* set: "name=value" options, NULL-terminated where shorter. */
@@ -25,13 +25,13 @@ typedef struct lcl_table_row {
   lcl_table_cell cell[LCL_TABLE_COLUMNS];
 } lcl_table_row;
 /* A row whose key is the value of one option ("variant="), with its cells. */
-#define LCL_TABLE_ROW(option, key, label, ...)                                                               \
-  {                                                                                                          \
-    key, label, NULL, { option key }, {                                                                      \
-      __VA_ARGS__                                                                                            \
-    }                                                                                                        \
+#define LCL_TABLE_ROW(option, key, label, ...)                                                     \
+  {                                                                                                \
+    key, label, NULL, { option key }, {                                                            \
+      __VA_ARGS__                                                                                  \
+    }                                                                                              \
   }
-#define LCL_TABLE_CELL(mean, std)                                                                            \
+#define LCL_TABLE_CELL(mean, std)                                                                  \
   { (float)(mean), (float)(std) }
 typedef struct lcl_table {
   const char *name, *title, *source;
@@ -52,7 +52,8 @@ extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters,
     lcl_table_hash, lcl_table_inversion;
 
 /* tables_thesis.c */
-extern const lcl_table lcl_table_augconv, lcl_table_augconv_cifar, lcl_table_generative, lcl_table_pets;
+extern const lcl_table lcl_table_augconv, lcl_table_augconv_cifar, lcl_table_generative,
+    lcl_table_pets;
 
 extern const lcl_table *const lcl_tables[];
 extern const size_t lcl_table_count;

@@ -1,6 +1,6 @@
 /* The two-headed model: J. Zumer, "Influencing the Properties of Latent Representations" (2016),
- * section 6.1.1.2. As m2, but the heads for the class and for the style stand side by side on one stem:
- * q(z|x) does not see y. The decoder gets the true class in training. */
+ * section 6.1.1.2. As m2, but the heads for the class and for the style stand side by side on one
+ * stem: q(z|x) does not see y. The decoder gets the true class in training. */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/style_net.h"

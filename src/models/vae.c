@@ -1,10 +1,11 @@
-/* Convolutional variational autoencoder with a latent laid out like an image: J. Zumer, "Influencing the
- * Properties of Latent Representations" (2016), section 5.1. Does a fully-connected layer between the sample
- * and the first decoder convolution help?
+/* Convolutional variational autoencoder with a latent laid out like an image: J. Zumer,
+ * "Influencing the Properties of Latent Representations" (2016), section 5.1. Does a
+ * fully-connected layer between the sample and the first decoder convolution help?
  *
- *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z (one map)
- *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
- *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one draw of z: the negative of the evidence bound, in nats */
+ *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z (one
+ * map) decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits loss
+ * BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one draw of z: the negative of the evidence bound, in nats
+ */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -12,10 +13,11 @@
 enum { KERNEL = 5 };
 
 static const lcl_option options[] = {
-  { "decoder_fc", LCL_OPTION_BOOL, "true", "square fully-connected layer between the sample and the decoder",
-    NULL },
+  { "decoder_fc", LCL_OPTION_BOOL, "true",
+    "square fully-connected layer between the sample and the decoder", NULL },
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
-    "more square layers: 1: between the convolutions of both paths; 2: also after the encoder's second and "
+    "more square layers: 1: between the convolutions of both paths; 2: also after the encoder's "
+    "second and "
     "after decoder_fc",
     "[0,2]" },
   { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
@@ -23,7 +25,8 @@ static const lcl_option options[] = {
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "dynamic",
-    "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey values",
+    "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey "
+    "values",
     "dynamic|fixed|threshold|none" },
 };
 
@@ -40,8 +43,9 @@ typedef struct net {
 static lcl_tensor *conv(lcl_tensor *x, const char *name, int64_t out, int kernel, bool full) {
   int pad = full ? kernel - 1 : 0;
   return lcl_conv(x, name,
-                  &(lcl_conv_block_desc) {
-                      .out = out, .kernel = { kernel, kernel }, .conv = { .pad = { pad, pad, pad, pad } } });
+                  &(lcl_conv_block_desc) { .out = out,
+                                           .kernel = { kernel, kernel },
+                                           .conv = { .pad = { pad, pad, pad, pad } } });
 }
 
 static lcl_tensor *square_relu(lcl_tensor *x, const char *name) {
@@ -85,7 +89,8 @@ static net make_net(lcl_build *b) {
 /* ---- graphs ---- */
 
 /* The two terms of the bound, per example (N). */
-static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **kl, lcl_tensor **mean) {
+static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **kl,
+                  lcl_tensor **mean) {
   lcl_tensor *mu, *logvar;
   encode(n, x, &mu, &logvar);
   *recon = lcl_bce_logits_rows(decode(n, lcl_reparameterise(mu, logvar)), x);
@@ -161,7 +166,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
                     (long long)d->height, (long long)d->width);
   s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
   s->batch = 100;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
   s->range_lo = 0;
   s->range_hi = 1;

@@ -1,16 +1,18 @@
-/* VAE-Ladder hybrid: J. Zumer, "Influencing the Properties of Latent Representations" (2016), section 6.4. A
- * ladder whose lateral paths are normal distributions: every encoder layer l = 1..L-1 gives a mean, which
- * feeds the next layer, and a draw z_l, which goes sideways to the decoder.
+/* VAE-Ladder hybrid: J. Zumer, "Influencing the Properties of Latent Representations" (2016),
+ * section 6.4. A ladder whose lateral paths are normal distributions: every encoder layer l
+ * = 1..L-1 gives a mean, which feeds the next layer, and a draw z_l, which goes sideways to the
+ * decoder.
  *
- *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l h_{l-1} + b_l,
- *             z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) + beta_L))
- *   decoder   c_{L-1} drawn from a normal with mean relu(D yhat + d), log-variance E yhat + e; zhat_l = g(z_l, c_l);
- *             c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0 zhat_1 + d_0), no lateral path at
- *             the image
- *   loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I)) + w_c BCE(y, yhat) (Eqs. 6.12-6.16)
+ *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l
+ * h_{l-1} + b_l, z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) +
+ * beta_L)) decoder   c_{L-1} drawn from a normal with mean relu(D yhat + d), log-variance E yhat +
+ * e; zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0 zhat_1
+ * + d_0), no lateral path at the image loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I))
+ * + w_c BCE(y, yhat) (Eqs. 6.12-6.16)
  *
- * g: the Ladder's ad-hoc function, a small perceptron over the layer, or one for each unit. "ztop" keeps the
- * KL of the top layer alone. Evaluation takes means instead of draws and running statistics. */
+ * g: the Ladder's ad-hoc function, a small perceptron over the layer, or one for each unit. "ztop"
+ * keeps the KL of the top layer alone. Evaluation takes means instead of draws and running
+ * statistics. */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -19,12 +21,14 @@ enum { MAX_LAYERS = 8 };
 
 static const lcl_option options[] = {
   { "variant", LCL_OPTION_CHOICE, "mlp-ztop",
-    "adhoc: ad-hoc lateral function; mlp: perceptron; mlp-ztop: perceptron, KL of the top layer only",
+    "adhoc: ad-hoc lateral function; mlp: perceptron; mlp-ztop: perceptron, KL of the top layer "
+    "only",
     "adhoc|mlp|mlp-ztop" },
-  { "lateral", LCL_OPTION_CHOICE, "", "lateral function, if not the variant's", "adhoc|bottleneck_mlp|amlp" },
+  { "lateral", LCL_OPTION_CHOICE, "", "lateral function, if not the variant's",
+    "adhoc|bottleneck_mlp|amlp" },
   { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
-  { "recon", LCL_OPTION_CHOICE, "l2", "reconstruction cost: l2 (classification) or bce (generation)",
-    "l2|bce" },
+  { "recon", LCL_OPTION_CHOICE, "l2",
+    "reconstruction cost: l2 (classification) or bce (generation)", "l2|bce" },
   { "w_r", LCL_OPTION_FLOAT, "1", "weight of the reconstruction", "[0,inf)" },
   { "w_kl", LCL_OPTION_FLOAT, "1", "weight of each layer's KL", "[0,inf)" },
   { "w_c", LCL_OPTION_FLOAT, "10", "weight of the class cost", "[0,inf)" },
@@ -32,7 +36,8 @@ static const lcl_option options[] = {
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "none",
-    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at 1/2",
+    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at "
+    "1/2",
     "none|dynamic|fixed|threshold" },
 };
 
@@ -68,14 +73,14 @@ static lcl_tensor *normed_layer(const net *n, lcl_tensor *h, int l, int64_t out)
   lcl_tensor *a = lcl_linear(h, name, out, &(lcl_linear_desc) { .no_bias = true });
   a = lcl_batch_norm(a, bn, &(lcl_bn_desc) { .mode = n->bn, .no_gamma = true, .no_beta = true });
   lcl_tensor *b = lcl_param(n->g, beta, LCL_SHAPE(out), (lcl_init) { .kind = LCL_INIT_ZERO });
-  lcl_tensor *c =
-      lcl_param(n->g, gamma, LCL_SHAPE(out), (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 });
+  lcl_tensor *c = lcl_param(n->g, gamma, LCL_SHAPE(out),
+                            (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 });
   return lcl_mul(c, lcl_add(a, b));
 }
 
-/* Log-variances from h, small (-2) in the beginning, and cut off: nothing else holds them in below the top layer
- * of mlp-ztop or in the decoder, where each layer's come from the draws of the one above. They overflow within
- * an epoch of MNIST. */
+/* Log-variances from h, small (-2) in the beginning, and cut off: nothing else holds them in below
+ * the top layer of mlp-ztop or in the decoder, where each layer's come from the draws of the one
+ * above. They overflow within an epoch of MNIST. */
 static lcl_tensor *log_variance_of(const net *n, lcl_tensor *h, const char *name, int64_t out) {
   return lcl_minimum(lcl_linear(h, name, out, &log_variance), lcl_const(n->g, most_log_variance));
 }
@@ -103,9 +108,11 @@ static lcl_tensor *lateral_function(const net *n, lcl_tensor *z, lcl_tensor *c, 
   char name[24], in[32], out[32];
   int64_t width = n->width[l - 1];
   snprintf(name, sizeof name, "lat%d", l);
-  if (n->lateral == ADHOC) return lcl_combine(z, c, name, &(lcl_combine_desc) { .kind = LCL_COMBINE_ADHOC });
+  if (n->lateral == ADHOC)
+    return lcl_combine(z, c, name, &(lcl_combine_desc) { .kind = LCL_COMBINE_ADHOC });
   if (n->lateral == AMLP)
-    return lcl_combine(z, c, name, &(lcl_combine_desc) { .kind = LCL_COMBINE_AMLP, .hidden = { 4 } });
+    return lcl_combine(z, c, name,
+                       &(lcl_combine_desc) { .kind = LCL_COMBINE_AMLP, .hidden = { 4 } });
   snprintf(in, sizeof in, "lat%d.in", l);
   snprintf(out, sizeof out, "lat%d.out", l);
   lcl_tensor *pair = lcl_concat((lcl_tensor *[]) { z, c }, 2, 1);
@@ -113,8 +120,8 @@ static lcl_tensor *lateral_function(const net *n, lcl_tensor *z, lcl_tensor *c, 
                     &linear_glorot);
 }
 
-/* From class probabilities (or a one-hot class) and the lateral samples z to the logits of the image
- * (N,pixels). */
+/* From class probabilities (or a one-hot class) and the lateral samples z to the logits of the
+ * image (N,pixels). */
 static lcl_tensor *decode(const net *n, lcl_tensor *yhat, int64_t pixels) {
   char mean[24], logvar[24];
   lcl_tensor *above = yhat;
@@ -218,7 +225,8 @@ static void build_sample(lcl_build *b, net *n) {
   lcl_shape s = LCL_SHAPE(rows, d->channels, d->height, d->width);
   lcl_tensor *onehot = lcl_one_hot(lcl_build_label(b), n->classes);
   n->draw = true;
-  for (int l = 1; l <= n->n; l++) n->z[l] = lcl_random_normal(n->g, LCL_SHAPE(rows, n->width[l - 1]));
+  for (int l = 1; l <= n->n; l++)
+    n->z[l] = lcl_random_normal(n->g, LCL_SHAPE(rows, n->width[l - 1]));
   lcl_build_picture(b, "samples", picture(n, onehot, s));
   n->draw = false;
   for (int l = 1; l <= n->n; l++) n->z[l] = lcl_vae_row_styles(n->g, rows, n->width[l - 1]);
@@ -247,17 +255,21 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   int width[MAX_LAYERS];
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   if (read_layers(o, width) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
   /* The schedule of the Ladder: 100 epochs of 150 at the full rate. */
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;
   s->batch = 100;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  s->schedule =
-      (lcl_schedule) { .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = 2 * third, .until = 3 * third };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->schedule = (lcl_schedule) {
+    .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = 2 * third, .until = 3 * third
+  };
   s->range_lo = 0;
   s->range_hi = 1;
   s->select = "error_percent";

@@ -1,17 +1,18 @@
-/* The control of the VAE-Ladder hybrids: J. Zumer, "Influencing the Properties of Latent Representations"
- * (2016), section 6.4. A variational autoencoder whose encoder and decoder are those of a Ladder network
- * (Rasmus et al. 2015), all examples labelled. Layers l = 1..L, N(.) = centre and scale by the batch's mean
- * and deviation:
+/* The control of the VAE-Ladder hybrids: J. Zumer, "Influencing the Properties of Latent
+ * Representations" (2016), section 6.4. A variational autoencoder whose encoder and decoder are
+ * those of a Ladder network (Rasmus et al. 2015), all examples labelled. Layers l = 1..L, N(.) =
+ * centre and scale by the batch's mean and deviation:
  *
  *   clean      z_l = N(W_l h_{l-1}) with statistics mu_l, sd_l;  h_l = act(gamma_l (z_l + beta_l))
  *   corrupted  z~_l = N(W_l h~_{l-1}) + noise, the same weights; h~_0 = x + noise
- *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z drawn from that normal
- *   decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image zhat_0 (bce: its logits)
- *   loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2 + w_vae (recon + KL)
+ *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z drawn from
+ * that normal decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image
+ * zhat_0 (bce: its logits) loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l -
+ * mu_l)/sd_l||^2 + w_vae (recon + KL)
  *
- * recon is ||x - zhat_0||^2, as a Ladder has it, or BCE(x, sigmoid(zhat_0)). Of the VAE-Ladder the source
- * says that the squared error classifies better; here too: 1.2 % test error on MNIST after six epochs,
- * against 2.2 % with BCE (weight 0.1; with 1 it drowns the classification). */
+ * recon is ||x - zhat_0||^2, as a Ladder has it, or BCE(x, sigmoid(zhat_0)). Of the VAE-Ladder the
+ * source says that the squared error classifies better; here too: 1.2 % test error on MNIST after
+ * six epochs, against 2.2 % with BCE (weight 0.1; with 1 it drowns the classification). */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -21,16 +22,19 @@ enum { MAX_LAYERS = 9 };
 static const lcl_option options[] = {
   { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
   { "latent", LCL_OPTION_INT, "50", "dimensions of z", "[1,4096]" },
-  { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer", "[0,inf)" },
+  { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer",
+    "[0,inf)" },
   { "lambda1", LCL_OPTION_FLOAT, "1", "denoising cost of the first hidden layer", "[0,inf)" },
   { "lambda_rest", LCL_OPTION_FLOAT, "0.01", "denoising cost of each layer above it", "[0,inf)" },
-  { "recon", LCL_OPTION_CHOICE, "l2", "reconstruction cost: l2 (classification) or bce (generation)",
-    "l2|bce" },
+  { "recon", LCL_OPTION_CHOICE, "l2",
+    "reconstruction cost: l2 (classification) or bce (generation)", "l2|bce" },
   { "w_vae", LCL_OPTION_FLOAT, "",
     "weight of the bound (image and KL); 0: without it (default 1; 0.1 for bce)", "[0,inf)" },
-  { "combinator", LCL_OPTION_CHOICE, "gauss", "denoising function of a unit", "gauss|sig|adhoc|amlp" },
+  { "combinator", LCL_OPTION_CHOICE, "gauss", "denoising function of a unit",
+    "gauss|sig|adhoc|amlp" },
   { "binarise", LCL_OPTION_CHOICE, "none",
-    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at 1/2",
+    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at "
+    "1/2",
     "none|dynamic|fixed|threshold" },
 };
 
@@ -45,7 +49,8 @@ typedef struct net {
   lcl_combinator combinator;
   bool train;
   /* Of layer l at [l]: clean and corrupted signals and the clean statistics. */
-  lcl_tensor *z[MAX_LAYERS + 1], *noisy[MAX_LAYERS + 1], *mean[MAX_LAYERS + 1], *var[MAX_LAYERS + 1];
+  lcl_tensor *z[MAX_LAYERS + 1], *noisy[MAX_LAYERS + 1], *mean[MAX_LAYERS + 1],
+      *var[MAX_LAYERS + 1];
 } net;
 
 /* ---- encoder ---- */
@@ -54,8 +59,9 @@ typedef struct net {
 static lcl_tensor *product(lcl_tensor *h, const char *part, int l, int64_t out) {
   char name[24];
   snprintf(name, sizeof name, "%s%d", part, l);
-  return lcl_linear(h, name, out,
-                    &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_FAN_IN_NORMAL }, .no_bias = true });
+  return lcl_linear(
+      h, name, out,
+      &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_FAN_IN_NORMAL }, .no_bias = true });
 }
 
 /* gamma*(z + beta); gamma only at the top, where no ReLU makes it redundant. */
@@ -66,7 +72,8 @@ static lcl_tensor *shifted(const net *n, lcl_tensor *z, int l) {
   lcl_shape s = LCL_SHAPE(n->width[l]);
   z = lcl_add(z, lcl_param(n->g, beta, s, (lcl_init) { .kind = LCL_INIT_ZERO }));
   if (l < n->n) return z;
-  return lcl_mul(z, lcl_param(n->g, gamma, s, (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 }));
+  return lcl_mul(z,
+                 lcl_param(n->g, gamma, s, (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 }));
 }
 
 /* Returns the class logits; in training notes z, mean and var of each layer, else uses the running
@@ -95,8 +102,8 @@ static lcl_tensor *corrupted(net *n, lcl_tensor *x, lcl_tensor **below_top) {
   lcl_tensor *h = n->noisy[0] = lcl_gaussian_noise(x, n->noise);
   for (int l = 1; l <= n->n; l++) {
     if (l == n->n) *below_top = h;
-    n->noisy[l] =
-        lcl_gaussian_noise(lcl_normalise(product(h, "enc", l, n->width[l]), eps, NULL, NULL), n->noise);
+    n->noisy[l] = lcl_gaussian_noise(
+        lcl_normalise(product(h, "enc", l, n->width[l]), eps, NULL, NULL), n->noise);
     h = shifted(n, n->noisy[l], l);
     if (l < n->n) h = lcl_relu(h);
   }
@@ -176,8 +183,8 @@ static void build_train(lcl_build *b, net *n) {
   lcl_objective ob = { .build = b };
   float w = bound_weight(n);
   lcl_objective_add(&ob, "nll", lcl_cross_entropy(noisy_logits, label), 1);
-  lcl_objective_add(&ob, "recon", squared(n) ? lcl_l2(zhat[0], x, LCL_L2_SUM) : lcl_bce_logits(zhat[0], x),
-                    w);
+  lcl_objective_add(&ob, "recon",
+                    squared(n) ? lcl_l2(zhat[0], x, LCL_L2_SUM) : lcl_bce_logits(zhat[0], x), w);
   lcl_objective_add(&ob, "kl", lcl_mean(kl_rows(mu, var), LCL_ALL_AXES, false), w);
   for (int l = 1; l <= n->n; l++) {
     char name[16];
@@ -203,8 +210,8 @@ static lcl_tensor *shown(const net *n, lcl_tensor *image) {
   return lcl_minimum(lcl_maximum(image, lcl_const(n->g, 0)), lcl_const(n->g, 1));
 }
 
-/* The corrupted images of a batch and what the decoder makes of them; it normalises over the batch, so that a
- * picture depends on those beside it. */
+/* The corrupted images of a batch and what the decoder makes of them; it normalises over the batch,
+ * so that a picture depends on those beside it. */
 static void build_reconstruct(lcl_build *b, net *n) {
   lcl_tensor *image = lcl_build_image(b), *zhat[MAX_LAYERS + 1], *h, *mu, *var;
   lcl_shape s = lcl_tensor_shape(image);
@@ -236,20 +243,24 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 static lcl_status check_options(const lcl_options *o) {
   int width[MAX_LAYERS];
   if (lcl_parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
   return LCL_OK;
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
-  if (d->classes < 2) return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (d->classes < 2)
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(check_options(o));
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;
   s->batch = 100;
-  s->optimiser = (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  s->schedule =
-      (lcl_schedule) { .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = 2 * third, .until = 3 * third };
+  s->optimiser =
+      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->schedule = (lcl_schedule) {
+    .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = 2 * third, .until = 3 * third
+  };
   s->range_lo = 0;
   s->range_hi = 1;
   s->select = "error_percent";

@@ -79,7 +79,8 @@ lcl_tensor *lcl_vae_row_classes(lcl_graph *g, int64_t n, int64_t classes) {
 static lcl_tensor *along_rows(lcl_tensor *v, int64_t n) {
   lcl_shape s = lcl_tensor_shape(v);
   int64_t rows = s.dim[0], width = s.dim[1];
-  v = lcl_broadcast(lcl_reshape(v, LCL_SHAPE(rows, 1, width)), LCL_SHAPE(rows, LCL_VAE_COLUMNS, width));
+  v = lcl_broadcast(lcl_reshape(v, LCL_SHAPE(rows, 1, width)),
+                    LCL_SHAPE(rows, LCL_VAE_COLUMNS, width));
   v = lcl_reshape(v, LCL_SHAPE(rows * LCL_VAE_COLUMNS, width));
   return rows * LCL_VAE_COLUMNS == n ? v : lcl_slice_axis(v, 0, 0, n);
 }
@@ -94,10 +95,12 @@ lcl_tensor *lcl_vae_row_styles(lcl_graph *g, int64_t n, int64_t width) {
 }
 
 lcl_tensor *lcl_vae_row_walks(lcl_graph *g, int64_t n, int64_t width) {
-  lcl_tensor *from = along_rows(row_draws(g, n, width), n), *to = along_rows(row_draws(g, n, width), n);
+  lcl_tensor *from = along_rows(row_draws(g, n, width), n),
+             *to = along_rows(row_draws(g, n, width), n);
   float *share = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *share);
   if (!share) return lcl_const(g, 0);
-  for (int64_t i = 0; i < n; i++) share[i] = (float)(i % LCL_VAE_COLUMNS) / (float)(LCL_VAE_COLUMNS - 1);
+  for (int64_t i = 0; i < n; i++)
+    share[i] = (float)(i % LCL_VAE_COLUMNS) / (float)(LCL_VAE_COLUMNS - 1);
   lcl_tensor *t = lcl_const_data(g, LCL_F32, LCL_SHAPE(n, 1), share);
   lcl_free(share);
   return lcl_add(from, lcl_mul(t, lcl_sub(to, from)));
@@ -106,7 +109,7 @@ lcl_tensor *lcl_vae_row_walks(lcl_graph *g, int64_t n, int64_t width) {
 lcl_tensor *lcl_vae_towards_next(lcl_tensor *z, float share) {
   int64_t n = lcl_tensor_shape(z).dim[0];
   if (n < 2) return z;
-  lcl_tensor *turned =
-      lcl_concat((lcl_tensor *[]) { lcl_slice_axis(z, 0, 1, n), lcl_slice_axis(z, 0, 0, 1) }, 2, 0);
+  lcl_tensor *turned = lcl_concat(
+      (lcl_tensor *[]) { lcl_slice_axis(z, 0, 1, n), lcl_slice_axis(z, 0, 0, 1) }, 2, 0);
   return lcl_add(lcl_scale(z, 1 - share), lcl_scale(turned, share));
 }

@@ -19,8 +19,8 @@ typedef struct job {
   int64_t *length; /* of each row after equal columns were added up */
 } job;
 
-/* Entropy of the row's distribution with precision beta; distances are measured from the nearest, which
- * changes nothing but keeps the exponentials in range. */
+/* Entropy of the row's distribution with precision beta; distances are measured from the nearest,
+ * which changes nothing but keeps the exponentials in range. */
 static double row_entropy(const float *d, int k, double beta, float *p) {
   double sum = 0, weighted = 0, nearest = (double)d[0] * d[0];
   for (int j = 0; j < k; j++) {
@@ -122,8 +122,9 @@ lcl_status lcl_affinities_create(const int32_t *index, const float *distance, in
                                  double perplexity, lcl_affinities *out) {
   *out = (lcl_affinities) { .n = n };
   if (!(perplexity >= 1 && perplexity < k))
-    return lcl_fail(LCL_ERR_ARGUMENT, "a perplexity of %g needs more than the %d neighbours there are",
-                    perplexity, k);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a perplexity of %g needs more than the %d neighbours there are", perplexity,
+                    k);
   job j = { .distance = distance, .k = k, .log_perplexity = log(perplexity), .a = out };
   j.p = lcl_alloc((size_t)n * (size_t)k * sizeof *j.p);
   j.length = lcl_alloc((size_t)n * sizeof *j.length);

@@ -28,8 +28,8 @@ static void workspace_free(workspace *w) {
   lcl_free(w->done);
 }
 
-/* Dijkstra from `row` over reduced costs until a column without a row is reached; then the path is turned
- * over. */
+/* Dijkstra from `row` over reduced costs until a column without a row is reached; then the path is
+ * turned over. */
 static void augment(const double *cost, int n, int row, workspace *w) {
   int column = -1, at = row;
   for (int j = 0; j < n; j++) {
@@ -42,8 +42,8 @@ static void augment(const double *cost, int n, int row, workspace *w) {
     int next = -1;
     for (int j = 0; j < n; j++) {
       if (w->done[j]) continue;
-      double length =
-          reached + cost[(size_t)at * (size_t)n + (size_t)j] - w->row_price[at] - w->column_price[j];
+      double length = reached + cost[(size_t)at * (size_t)n + (size_t)j] - w->row_price[at] -
+                      w->column_price[j];
       if (length < w->slack[j]) {
         w->slack[j] = length;
         w->previous[j] = column;
@@ -86,22 +86,24 @@ lcl_status lcl_assign_rows(const double *cost, int n, int *column) {
   return status;
 }
 
-void lcl_confusion(const int32_t *truth, const int32_t *predicted, int64_t n, int classes, int predictions,
-                   int64_t *table) {
+void lcl_confusion(const int32_t *truth, const int32_t *predicted, int64_t n, int classes,
+                   int predictions, int64_t *table) {
   memset(table, 0, (size_t)classes * (size_t)predictions * sizeof *table);
   for (int64_t i = 0; i < n; i++) {
-    if (truth[i] < 0 || truth[i] >= classes || predicted[i] < 0 || predicted[i] >= predictions) continue;
+    if (truth[i] < 0 || truth[i] >= classes || predicted[i] < 0 || predicted[i] >= predictions)
+      continue;
     table[(size_t)truth[i] * (size_t)predictions + (size_t)predicted[i]]++;
   }
 }
 
-lcl_status lcl_cluster_accuracy(const int32_t *truth, const int32_t *cluster, int64_t n, int classes,
-                                int clusters, double *accuracy, int *class_of) {
+lcl_status lcl_cluster_accuracy(const int32_t *truth, const int32_t *cluster, int64_t n,
+                                int classes, int clusters, double *accuracy, int *class_of) {
   if (classes < 1 || clusters < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "cluster accuracy needs labels and clusters");
   int size = LCL_MAX(classes, clusters); /* a square problem; what is added costs nothing */
   size_t cells = (size_t)size * (size_t)size;
-  int64_t *table = lcl_alloc((size_t)classes * (size_t)clusters * sizeof *table), total = 0, right = 0;
+  int64_t *table = lcl_alloc((size_t)classes * (size_t)clusters * sizeof *table), total = 0,
+          right = 0;
   double *cost = lcl_alloc(cells * sizeof *cost);
   int *cluster_of = lcl_alloc((size_t)size * sizeof *cluster_of);
   lcl_status status = table && cost && cluster_of ? LCL_OK : LCL_ERR_HOST_MEMORY;

@@ -1,6 +1,7 @@
-/* Combinators: how a denoising decoder joins the lateral signal z and the vertical signal u of a layer, unit
- * by unit. Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015), equation 2 and its code;
- * Pezeshki et al., "Deconstructing the Ladder Network Architecture" (2016) for the per-unit perceptron. */
+/* Combinators: how a denoising decoder joins the lateral signal z and the vertical signal u of a
+ * layer, unit by unit. Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015),
+ * equation 2 and its code; Pezeshki et al., "Deconstructing the Ladder Network Architecture" (2016)
+ * for the per-unit perceptron. */
 #include "nn/nn.h"
 
 enum { MAX_HIDDEN = LCL_COUNT(((lcl_combine_desc *)0)->hidden) };
@@ -9,14 +10,16 @@ enum { MAX_HIDDEN = LCL_COUNT(((lcl_combine_desc *)0)->hidden) };
 static lcl_tensor *unit(lcl_tensor *z, const char *name, const char *part, float value) {
   char full[LCL_NN_NAME];
   lcl_shape s = lcl_tensor_shape(z);
-  return lcl_param(lcl_tensor_graph(z), lcl_nn_name(full, name, part), LCL_SHAPE(s.rank == 2 ? s.dim[1] : 1),
+  return lcl_param(lcl_tensor_graph(z), lcl_nn_name(full, name, part),
+                   LCL_SHAPE(s.rank == 2 ? s.dim[1] : 1),
                    (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
 }
 
 /* scale*u + offset with a scale and an offset of each unit. */
 static lcl_tensor *affine(lcl_tensor *u, const char *name, const char *scale, float scale_value,
                           const char *offset, float offset_value) {
-  return lcl_add(lcl_mul(unit(u, name, scale, scale_value), u), unit(u, name, offset, offset_value));
+  return lcl_add(lcl_mul(unit(u, name, scale, scale_value), u),
+                 unit(u, name, offset, offset_value));
 }
 
 /* a1*sigmoid(a2*u + a3) + a4*u + a5; index says where the five start. */
@@ -34,10 +37,12 @@ static lcl_tensor *gauss(lcl_tensor *z, lcl_tensor *u, const char *name) {
 
 static lcl_tensor *sig(lcl_tensor *z, lcl_tensor *u, const char *name) {
   lcl_tensor *zu = lcl_mul(z, u);
-  lcl_tensor *in = lcl_add(affine(z, name, "c2", 1, "c1", 0),
-                           lcl_add(lcl_mul(unit(z, name, "c3", 0), u), lcl_mul(unit(z, name, "c4", 0), zu)));
-  lcl_tensor *line = lcl_add(affine(z, name, "a2", 1, "a1", 0), lcl_add(lcl_mul(unit(z, name, "a3", 0), u),
-                                                                        lcl_mul(unit(z, name, "a4", 0), zu)));
+  lcl_tensor *in = lcl_add(
+      affine(z, name, "c2", 1, "c1", 0),
+      lcl_add(lcl_mul(unit(z, name, "c3", 0), u), lcl_mul(unit(z, name, "c4", 0), zu)));
+  lcl_tensor *line = lcl_add(
+      affine(z, name, "a2", 1, "a1", 0),
+      lcl_add(lcl_mul(unit(z, name, "a3", 0), u), lcl_mul(unit(z, name, "a4", 0), zu)));
   return lcl_add(line, lcl_mul(unit(z, name, "b1", 1), lcl_sigmoid(in)));
 }
 
@@ -54,8 +59,10 @@ static lcl_tensor *adhoc(lcl_tensor *z, lcl_tensor *u, const char *name) {
   return lcl_add(lcl_add(lcl_mul(a[0], z), lcl_mul(a[1], bend)), a[4]);
 }
 
-/* A perceptron for each unit on (z, u, z*u); weights (units,out,in) drawn with the given deviation. */
-static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name, const lcl_combine_desc *d) {
+/* A perceptron for each unit on (z, u, z*u); weights (units,out,in) drawn with the given deviation.
+ */
+static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name,
+                              const lcl_combine_desc *d) {
   lcl_graph *g = lcl_tensor_graph(z);
   lcl_shape s = lcl_tensor_shape(z);
   if (s.rank != 2) return z;
@@ -71,8 +78,8 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name, co
     snprintf(part, sizeof part, "weight%d", i);
     lcl_tensor *w = lcl_param(g, lcl_nn_name(full, name, part), LCL_SHAPE(f, out, in), init);
     snprintf(part, sizeof part, "bias%d", i);
-    lcl_tensor *b =
-        lcl_param(g, lcl_nn_name(full, name, part), LCL_SHAPE(f, out), (lcl_init) { .kind = LCL_INIT_ZERO });
+    lcl_tensor *b = lcl_param(g, lcl_nn_name(full, name, part), LCL_SHAPE(f, out),
+                              (lcl_init) { .kind = LCL_INIT_ZERO });
     lcl_tensor *products = lcl_mul(lcl_reshape(h, LCL_SHAPE(n, f, 1, in)), w);
     h = lcl_add(lcl_sum(products, LCL_AXIS(3), false), b);
     if (last) break;
@@ -82,7 +89,8 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name, co
   return lcl_reshape(h, s);
 }
 
-lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name, const lcl_combine_desc *desc) {
+lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name,
+                        const lcl_combine_desc *desc) {
   switch (desc->kind) {
   case LCL_COMBINE_GAUSS: return gauss(z, u, name);
   case LCL_COMBINE_SIG: return sig(z, u, name);

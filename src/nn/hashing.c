@@ -30,7 +30,8 @@ static void covariance_rows(void *user, int64_t begin, int64_t end) {
 lcl_status lcl_principal_axes(const float *x, int64_t n, int d, int k, double *mean, double *axes,
                               double *variance) {
   if (n < 1 || d < 1 || k < 1 || k > d)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d principal axes cannot be had from %lld examples of %d numbers", k,
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "%d principal axes cannot be had from %lld examples of %d numbers", k,
                     (long long)n, d);
   size_t m = (size_t)d;
   double *cov = lcl_alloc(m * m * sizeof *cov), *value = lcl_alloc(m * sizeof *value);
@@ -57,15 +58,17 @@ lcl_status lcl_principal_axes(const float *x, int64_t n, int d, int k, double *m
 
 /* Coordinates (n x k) of the examples along their k principal axes. */
 static lcl_status project(const float *x, int64_t n, int d, int k, double **out) {
-  double *mean = lcl_alloc((size_t)d * sizeof *mean), *axes = lcl_alloc((size_t)k * (size_t)d * sizeof *axes);
+  double *mean = lcl_alloc((size_t)d * sizeof *mean),
+         *axes = lcl_alloc((size_t)k * (size_t)d * sizeof *axes);
   double *v = lcl_alloc((size_t)n * (size_t)k * sizeof *v);
-  lcl_status status =
-      mean && axes && v ? lcl_principal_axes(x, n, d, k, mean, axes, NULL) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = mean && axes && v ? lcl_principal_axes(x, n, d, k, mean, axes, NULL)
+                                        : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
     for (int a = 0; a < k; a++) {
       double sum = 0;
       for (int b = 0; b < d; b++)
-        sum += axes[(size_t)a * (size_t)d + (size_t)b] * (x[(size_t)i * (size_t)d + (size_t)b] - mean[b]);
+        sum += axes[(size_t)a * (size_t)d + (size_t)b] *
+               (x[(size_t)i * (size_t)d + (size_t)b] - mean[b]);
       v[(size_t)i * (size_t)k + (size_t)a] = sum;
     }
   }
@@ -91,7 +94,8 @@ static void turn(const double *v, const double *r, int k, double *out) {
 static lcl_status itq_round(const double *v, int64_t n, int k, double *r) {
   double *work = lcl_alloc((3 * (size_t)k * (size_t)k + 2 * (size_t)k) * sizeof *work);
   if (!work) return LCL_ERR_HOST_MEMORY;
-  double *product = work, *s = product + k * k, *tt = s + k * k, *value = tt + k * k, *turned = value + k;
+  double *product = work, *s = product + k * k, *tt = s + k * k, *value = tt + k * k,
+         *turned = value + k;
   for (int64_t i = 0; i < n; i++) {
     const double *row = v + (size_t)i * (size_t)k;
     turn(row, r, k, turned);
@@ -111,8 +115,9 @@ static lcl_status itq_round(const double *v, int64_t n, int k, double *r) {
 
 static lcl_status check_bits(int bits, int d) {
   if (bits >= 1 && bits <= 64 && bits <= d) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "codes of %d bits cannot be made from %d numbers: choose 1 to %d", bits,
-                  d, LCL_MIN(d, 64));
+  return lcl_fail(LCL_ERR_ARGUMENT,
+                  "codes of %d bits cannot be made from %d numbers: choose 1 to %d", bits, d,
+                  LCL_MIN(d, 64));
 }
 
 lcl_status lcl_pca_itq(const float *x, int64_t n, int d, int bits, uint64_t seed, uint64_t *codes) {
@@ -120,8 +125,8 @@ lcl_status lcl_pca_itq(const float *x, int64_t n, int d, int bits, uint64_t seed
   LCL_TRY(check_bits(bits, d));
   LCL_TRY(project(x, n, d, bits, &v));
   r = lcl_alloc((size_t)bits * (size_t)bits * sizeof *r);
-  lcl_status status =
-      r ? lcl_random_orthogonal(r, bits, seed, lcl_philox_stream("itq.start")) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = r ? lcl_random_orthogonal(r, bits, seed, lcl_philox_stream("itq.start"))
+                        : LCL_ERR_HOST_MEMORY;
   for (int round = 0; round < 50 && status == LCL_OK; round++) status = itq_round(v, n, bits, r);
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
     turn(v + (size_t)i * (size_t)bits, r, bits, turned);
@@ -146,7 +151,8 @@ static void choose_modes(const double *low, const double *high, int bits, mode *
     int best = -1;
     double best_omega = INFINITY;
     for (int a = 0; a < bits; a++) {
-      double omega = next[a] * 3.14159265358979323846 / (high[a] - low[a]); /* infinite on a flat axis */
+      double omega = next[a] * 3.14159265358979323846 /
+                     (high[a] - low[a]); /* infinite on a flat axis */
       if (best < 0 || omega < best_omega) {
         best = a;
         best_omega = omega;

@@ -1,6 +1,6 @@
-/* Information measures of Bernoulli units. Hu et al., "Learning Discrete Representations via Information
- * Maximizing Self-Augmented Training" (2017), section 3.3. Every logarithm is guarded by tiny = 1e-8, as in
- * the authors' code. */
+/* Information measures of Bernoulli units. Hu et al., "Learning Discrete Representations via
+ * Information Maximizing Self-Augmented Training" (2017), section 3.3. Every logarithm is guarded
+ * by tiny = 1e-8, as in the authors' code. */
 #include "nn/nn.h"
 
 static const float tiny = 1e-8f;
@@ -44,8 +44,8 @@ static lcl_tensor *joint_term(lcl_tensor *joint, lcl_tensor *a, lcl_tensor *b) {
   return lcl_mul(joint, lcl_sub(guarded_log(joint), guarded_log(lcl_mul(a, b))));
 }
 
-/* Sum of the mutual information of all pairs with margins a and b (of 1) and joint probability m11 of (1,1).
- * The other cells follow from the margins; rounding must not take them below zero. */
+/* Sum of the mutual information of all pairs with margins a and b (of 1) and joint probability m11
+ * of (1,1). The other cells follow from the margins; rounding must not take them below zero. */
 static lcl_tensor *information(lcl_tensor *m11, lcl_tensor *a, lcl_tensor *b) {
   lcl_tensor *zero = lcl_const(lcl_tensor_graph(m11), 0), *a0 = complement(a), *b0 = complement(b);
   lcl_tensor *m10 = lcl_maximum(lcl_sub(a, m11), zero), *m01 = lcl_maximum(lcl_sub(b, m11), zero);

@@ -1,4 +1,5 @@
-/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on the host. */
+/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on
+ * the host. */
 #include <math.h>
 
 #include "base/parallel.h"
@@ -52,11 +53,13 @@ static void closer(void *user, int64_t begin, int64_t end) {
   }
 }
 
-/* Each further centre is an example, drawn with a probability in proportion to its squared distance. */
+/* Each further centre is an example, drawn with a probability in proportion to its squared
+ * distance. */
 static void start(clustering *c, uint64_t seed, int restart) {
   uint32_t stream = lcl_philox_stream("kmeans.start");
   for (int k = 0; k < c->k; k++) {
-    double u = (lcl_philox_bits(seed, stream, (uint64_t)restart, (uint64_t)k) + 0.5) * 0x1p-32, total = 0;
+    double u = (lcl_philox_bits(seed, stream, (uint64_t)restart, (uint64_t)k) + 0.5) * 0x1p-32,
+           total = 0;
     int64_t pick = (int64_t)(u * (double)c->n);
     if (k > 0) {
       for (int64_t i = 0; i < c->n; i++) total += c->nearest[i];
@@ -116,7 +119,8 @@ static lcl_status assign_all(clustering *c, float *buffer, bool *changed) {
   return LCL_OK;
 }
 
-/* Columns begin..end of the sums: examples that changed their cluster leave one and join another. */
+/* Columns begin..end of the sums: examples that changed their cluster leave one and join another.
+ */
 static void move_columns(void *user, int64_t begin, int64_t end) {
   clustering *c = user;
   for (int64_t i = 0; i < c->n; i++) {
@@ -154,8 +158,8 @@ static int restarts_of(const lcl_kmeans_desc *desc) {
   return desc->restarts > 0 ? desc->restarts : 10;
 }
 
-static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int restart, float *buffer,
-                              double *inertia) {
+static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int restart,
+                              float *buffer, double *inertia) {
   int rounds = desc->max_rounds > 0 ? desc->max_rounds : 300;
   start(c, desc->seed, restart);
   memset(c->cluster, 0xff, (size_t)c->n * sizeof *c->cluster);
@@ -168,7 +172,8 @@ static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int re
   }
   *inertia = 0;
   for (int64_t i = 0; i < c->n; i++)
-    *inertia += squared_distance(row(c, i), c->centres + (size_t)c->cluster[i] * (size_t)c->d, c->d);
+    *inertia += squared_distance(row(c, i), c->centres + (size_t)c->cluster[i] * (size_t)c->d,
+                                 c->d);
   if (desc->progress) desc->progress(desc->user, restart + 1, restarts_of(desc), round, *inertia);
   return LCL_OK;
 }
@@ -184,8 +189,8 @@ static bool allocate(clustering *c, float **buffer) {
   c->count = lcl_alloc(k * sizeof *c->count);
   c->before = lcl_alloc(n * sizeof *c->before);
   *buffer = lcl_alloc((size_t)c->rows * k * sizeof **buffer);
-  return c->centres && c->centre_norm && c->norm && c->nearest && c->cluster && c->sums && c->count &&
-         c->before && *buffer;
+  return c->centres && c->centre_norm && c->norm && c->nearest && c->cluster && c->sums &&
+         c->count && c->before && *buffer;
 }
 
 static void release(clustering *c) {
@@ -200,11 +205,12 @@ static void release(clustering *c) {
   lcl_free(c->count);
 }
 
-lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_kmeans_desc *desc,
-                      int32_t *cluster, float *centres, double *inertia) {
+lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
+                      const lcl_kmeans_desc *desc, int32_t *cluster, float *centres,
+                      double *inertia) {
   if (desc->k < 1 || desc->k > n || d < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made", desc->k,
-                    (long long)n);
+    return lcl_fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made",
+                    desc->k, (long long)n);
   clustering c = { .x = x, .n = n, .d = d, .k = desc->k };
   const int64_t resident = desc->resident > 0 ? desc->resident : 1 << 28;
   c.rows = n <= resident / (int64_t)sizeof *x / d ? n : ROWS;

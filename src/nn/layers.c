@@ -60,12 +60,13 @@ lcl_tensor *lcl_conv(lcl_tensor *x, const char *name, const lcl_conv_block_desc 
   lcl_graph *g = lcl_tensor_graph(x);
   lcl_shape s = lcl_tensor_shape(x);
   lcl_tensor *w = lcl_conv_weight(g, name, s.rank == 4 ? s.dim[1] : 0, d);
-  lcl_tensor *b = d->no_bias ? NULL : bias_param(g, name, d->out, (lcl_init) { .kind = LCL_INIT_ZERO });
+  lcl_tensor *b = d->no_bias ? NULL
+                             : bias_param(g, name, d->out, (lcl_init) { .kind = LCL_INIT_ZERO });
   return lcl_conv2d(x, w, b, &d->conv);
 }
 
-lcl_tensor *lcl_conv_tied(lcl_tensor *v, lcl_tensor *w, lcl_shape in_shape, const lcl_conv_desc *conv,
-                          const char *bias_name) {
+lcl_tensor *lcl_conv_tied(lcl_tensor *v, lcl_tensor *w, lcl_shape in_shape,
+                          const lcl_conv_desc *conv, const char *bias_name) {
   lcl_tensor *u = lcl_conv2d_input_grad(v, w, in_shape, conv);
   return bias_name ? lcl_add_bias(u, bias_name) : u;
 }
@@ -80,7 +81,8 @@ static unsigned statistic_axes(lcl_tensor *x) {
   return axes;
 }
 
-static lcl_tensor *scale_by_statistics(lcl_tensor *x, lcl_tensor *mean, lcl_tensor *var, float eps) {
+static lcl_tensor *scale_by_statistics(lcl_tensor *x, lcl_tensor *mean, lcl_tensor *var,
+                                       float eps) {
   return lcl_mul(lcl_sub(x, mean), lcl_rsqrt(lcl_shift(var, eps)));
 }
 
@@ -103,9 +105,9 @@ static lcl_shape channel_shape(lcl_tensor *x) {
 static lcl_tensor *channel_param(lcl_tensor *x, const char *name, const char *part, float value) {
   char full[LCL_NN_NAME];
   lcl_shape c = channel_shape(x);
-  lcl_tensor *p =
-      lcl_param(lcl_tensor_graph(x), lcl_nn_name(full, name, part), LCL_SHAPE(c.rank > 1 ? c.dim[1] : 1),
-                (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
+  lcl_tensor *p = lcl_param(lcl_tensor_graph(x), lcl_nn_name(full, name, part),
+                            LCL_SHAPE(c.rank > 1 ? c.dim[1] : 1),
+                            (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
   return lcl_reshape(p, c);
 }
 
@@ -124,7 +126,8 @@ static lcl_tensor *flat(lcl_tensor *statistic) {
 lcl_tensor *lcl_batch_norm(lcl_tensor *x, const char *name, const lcl_bn_desc *desc) {
   lcl_bn_desc d = desc ? *desc : (lcl_bn_desc) { 0 };
   float eps = d.eps > 0 ? d.eps : 1e-5f, momentum = d.momentum > 0 ? d.momentum : 0.1f;
-  lcl_tensor *run_mean = channel_state(x, name, "mean", 0), *run_var = channel_state(x, name, "var", 1);
+  lcl_tensor *run_mean = channel_state(x, name, "mean", 0),
+             *run_var = channel_state(x, name, "var", 1);
   lcl_tensor *y;
   if (d.mode == LCL_BN_EVAL) {
     lcl_shape c = channel_shape(x);
@@ -134,7 +137,8 @@ lcl_tensor *lcl_batch_norm(lcl_tensor *x, const char *name, const lcl_bn_desc *d
     y = lcl_normalise(x, eps, &mean, &var);
     if (d.mode == LCL_BN_TRAIN) {
       lcl_shape c = channel_shape(x);
-      double m = (double)lcl_shape_count(lcl_tensor_shape(x)) / (double)LCL_MAX(lcl_shape_count(c), 1);
+      double m = (double)lcl_shape_count(lcl_tensor_shape(x)) /
+                 (double)LCL_MAX(lcl_shape_count(c), 1);
       float factor = d.unbiased && m > 1 ? (float)(m / (m - 1)) : 1;
       lcl_ema(run_mean, lcl_stop_gradient(flat(mean)), 1 - momentum);
       lcl_ema(run_var, lcl_stop_gradient(lcl_scale(flat(var), factor)), 1 - momentum);

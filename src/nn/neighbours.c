@@ -5,11 +5,12 @@
 #include "device/cache.h"
 #include "nn/evaluate.h"
 
-/* More candidates are kept than asked for: rounding may order close ones wrongly before they are computed
- * again. */
+/* More candidates are kept than asked for: rounding may order close ones wrongly before they are
+ * computed again. */
 #define SLACK 8
 #define BLOCK 2048
-/* Products looked at together: most hold nothing near enough, which a loop without branches finds out. */
+/* Products looked at together: most hold nothing near enough, which a loop without branches finds
+ * out. */
 #define STRIP 64
 
 typedef struct candidate {
@@ -66,7 +67,8 @@ static void scan_rows(void *user, int64_t begin, int64_t end) {
       int near = m < STRIP;
       if (!near)
         for (int i = 0; i < STRIP; i++) near |= !(norm + norm_b[b + i] - 2 * p[b + i] > worst);
-      for (int64_t i = b; near && i < b + m; i++) offer(s, self, s->first_b + i, norm + norm_b[i] - 2 * p[i]);
+      for (int64_t i = b; near && i < b + m; i++)
+        offer(s, self, s->first_b + i, norm + norm_b[i] - 2 * p[i]);
     }
   }
 }
@@ -81,7 +83,8 @@ static void scan_columns(void *user, int64_t begin, int64_t end) {
       const float *p = s->product + (size_t)r * (size_t)s->block, norm = s->norm[s->first_a + r];
       int near = m < STRIP;
       if (!near)
-        for (int i = 0; i < STRIP; i++) near |= !(norm + norm_b[b + i] - 2 * p[b + i] > worst[b + i]);
+        for (int i = 0; i < STRIP; i++)
+          near |= !(norm + norm_b[b + i] - 2 * p[b + i] > worst[b + i]);
       for (int64_t i = b; near && i < b + m; i++)
         offer(s, s->first_b + i, s->first_a + r, norm + norm_b[i] - 2 * p[i]);
     }
@@ -120,7 +123,8 @@ static lcl_status search_block(search *s, lcl_row_products *products, float *pro
     LCL_TRY(lcl_row_products_run(products, product));
     s->product = product;
     lcl_parallel_for(s->rows_a, 64, scan_rows, s);
-    if (s->first_b > s->first_a) lcl_parallel_for((s->rows_b + STRIP - 1) / STRIP, 4, scan_columns, s);
+    if (s->first_b > s->first_a)
+      lcl_parallel_for((s->rows_b + STRIP - 1) / STRIP, 4, scan_columns, s);
   }
   return LCL_OK;
 }
@@ -138,7 +142,8 @@ static void start_lists(search *s) {
 lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
                        float *distance) {
   if (k < 1 || k >= n || n > INT32_MAX || d < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d neighbours cannot be found among %lld examples", k, (long long)n);
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d neighbours cannot be found among %lld examples", k,
+                    (long long)n);
   search s = { .x = x, .n = n, .d = d, .k = k, .index = index, .distance = distance };
   s.keep = (int)LCL_MIN((int64_t)k + SLACK, n - 1);
   s.block = LCL_MIN((int64_t)BLOCK, n);
@@ -148,7 +153,8 @@ lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k
   s.filled = lcl_alloc((size_t)n * sizeof *s.filled);
   float *product = lcl_alloc((size_t)(s.block * s.block) * sizeof *product);
   lcl_row_products *products = NULL;
-  lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK
+                                                                         : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_row_products_create(ctx, s.block, s.block, d, &products);
   if (status == LCL_OK) start_lists(&s);
   for (s.first_a = 0; s.first_a < n && status == LCL_OK; s.first_a += s.block)
@@ -170,8 +176,8 @@ static bool distances_key(const float *x, int64_t n, int d, int k, char key[33])
   char data[33];
   lcl_str what = { 0 };
   lcl_hash_hex(x, (size_t)n * (size_t)d * sizeof *x, data);
-  lcl_str_add(&what, "distance to a neighbour, format 1: %lld x %d, neighbour %d, data %s", (long long)n, d,
-              k, data);
+  lcl_str_add(&what, "distance to a neighbour, format 1: %lld x %d, neighbour %d, data %s",
+              (long long)n, d, k, data);
   bool ok = lcl_str_ok(&what);
   if (ok) lcl_hash_hex(what.data, what.n, key);
   lcl_str_free(&what);
@@ -189,7 +195,8 @@ static bool kept_distances(const char *key, size_t bytes, float *out) {
   return ok;
 }
 
-lcl_status lcl_neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k, float *out) {
+lcl_status lcl_neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k,
+                                  float *out) {
   char key[33];
   size_t bytes = (size_t)n * sizeof *out;
   if (!distances_key(x, n, d, k, key)) return LCL_ERR_HOST_MEMORY;

@@ -7,7 +7,8 @@
 
 #define LCL_NN_NAME 160
 
-/* "name.part" into buf; returns buf. A name that does not fit is cut: the graph then reports the clash. */
+/* "name.part" into buf; returns buf. A name that does not fit is cut: the graph then reports the
+ * clash. */
 static inline const char *lcl_nn_name(char buf[LCL_NN_NAME], const char *name, const char *part) {
   snprintf(buf, LCL_NN_NAME, "%s.%s", name, part);
   return buf;

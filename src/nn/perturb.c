@@ -14,8 +14,8 @@ lcl_tensor *lcl_minmax_noise(lcl_tensor *b, float std, bool range_grad) {
   return lcl_add(b, lcl_mul(range, noise));
 }
 
-lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, lcl_block_fn decode, void *user,
-                               float std, bool range_grad) {
+lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, lcl_block_fn decode,
+                               void *user, float std, bool range_grad) {
   lcl_tensor *moved = decode(user, lcl_minmax_noise(y, std, range_grad));
   return lcl_add(z, lcl_sub(moved, zr ? zr : decode(user, y)));
 }
@@ -23,8 +23,8 @@ lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, lcl
 lcl_tensor *lcl_unit_rows(lcl_tensor *x) {
   x = lcl_stop_gradient(x);
   unsigned axes = lcl_nn_row_axes(x);
-  /* Scaling by the largest magnitude first: gradients of nearly flat divergences are so small that their
-   * squares vanish. */
+  /* Scaling by the largest magnitude first: gradients of nearly flat divergences are so small that
+   * their squares vanish. */
   lcl_tensor *top = lcl_max(lcl_abs(x), axes, true);
   lcl_tensor *v = lcl_div(x, lcl_maximum(top, lcl_const(lcl_tensor_graph(x), 1e-30f)));
   lcl_tensor *norm = lcl_sqrt(lcl_sum(lcl_square(v), axes, true));
@@ -44,8 +44,8 @@ lcl_tensor *lcl_random_direction(lcl_tensor *x, lcl_tensor *radius) {
   return lcl_stop_gradient(lcl_mul(d, radius_like(x, radius)));
 }
 
-lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations, lcl_block_fn net,
-                              lcl_divergence_fn divergence, void *user) {
+lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations,
+                              lcl_block_fn net, lcl_divergence_fn divergence, void *user) {
   lcl_tensor *clean = lcl_stop_gradient(net(user, x));
   lcl_tensor *d = lcl_unit_rows(lcl_random_normal(lcl_tensor_graph(x), lcl_tensor_shape(x)));
   for (int i = 0; i < iterations; i++) {

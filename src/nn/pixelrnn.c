@@ -1,9 +1,9 @@
-/* PixelRNN (van den Oord et al. 2016): masked 7x7 convolution, Diagonal BiLSTM layers with or without
- * residual connections, 1x1 head.
+/* PixelRNN (van den Oord et al. 2016): masked 7x7 convolution, Diagonal BiLSTM layers with or
+ * without residual connections, 1x1 head.
  *
- * After the first convolution everything is a matrix of rows, one a pixel: 1x1 convolutions are plain
- * products, and one product gives the input-to-state maps of both directions as the recurrent kernels want
- * them. */
+ * After the first convolution everything is a matrix of rows, one a pixel: 1x1 convolutions are
+ * plain products, and one product gives the input-to-state maps of both directions as the recurrent
+ * kernels want them. */
 #include "nn/pixelrnn.h"
 
 #include "ops/pixel_sampler.h"
@@ -13,8 +13,9 @@ enum { TAPS = 7 };
 
 /* ---- masks ---- */
 
-/* How one side of a product is divided among the colours: `gates` equal parts, in each of which the channels
- * take colours in turn (interleaved) or in contiguous thirds, the remainder to the first. */
+/* How one side of a product is divided among the colours: `gates` equal parts, in each of which the
+ * channels take colours in turn (interleaved) or in contiguous thirds, the remainder to the first.
+ */
 typedef struct side {
   int64_t channels;
   int gates;
@@ -28,14 +29,16 @@ static int64_t colour_of(const side *s, int64_t k, int colours) {
   return k < rest + part ? 0 : (k - rest) / part;
 }
 
-/* w (out,in[,7,7]) where the mask lets it through, else 0 whatever it holds. Type B sees the pixel's own
- * colour, type A only those before it. */
-static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const side *in, lcl_mask_type type) {
+/* w (out,in[,7,7]) where the mask lets it through, else 0 whatever it holds. Type B sees the
+ * pixel's own colour, type A only those before it. */
+static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const side *in,
+                          lcl_mask_type type) {
   const lcl_shape s = lcl_tensor_shape(w);
   const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
   float *mask = lcl_alloc(sizeof *mask * (size_t)lcl_shape_count(s));
   if (!mask)
-    return lcl_graph_mistake(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight", "out of memory");
+    return lcl_graph_mistake(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight",
+                             "out of memory");
   for (int64_t o = 0, at = 0; o < s.dim[0]; o++)
     for (int64_t i = 0; i < s.dim[1]; i++)
       for (int64_t tap = 0; tap < taps; tap++, at++) {
@@ -48,17 +51,20 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
   return lcl_select(m, w, lcl_const(lcl_tensor_graph(w), 0));
 }
 
-/* The weight of a 1x1 masked-B convolution; with one colour nothing is masked. The logits' colours are
- * contiguous. */
-static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int gates, bool to_logits) {
+/* The weight of a 1x1 masked-B convolution; with one colour nothing is masked. The logits' colours
+ * are contiguous. */
+static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int gates,
+                               bool to_logits) {
   const lcl_shape s = lcl_tensor_shape(w);
-  const side out = { s.dim[0], gates, d->interleaved && !to_logits }, in = { s.dim[1], 1, d->interleaved };
+  const side out = { s.dim[0], gates, d->interleaved && !to_logits },
+             in = { s.dim[1], 1, d->interleaved };
   return d->colours > 1 ? masked(w, d->colours, &out, &in, LCL_MASK_B) : w;
 }
 
 /* ---- parameters ---- */
 
-static lcl_tensor *param(lcl_graph *g, const char *block, const char *part, lcl_shape shape, lcl_init init) {
+static lcl_tensor *param(lcl_graph *g, const char *block, const char *part, lcl_shape shape,
+                         lcl_init init) {
   char full[LCL_NN_NAME];
   return lcl_param(g, lcl_nn_name(full, block, part), shape, init);
 }
@@ -89,12 +95,15 @@ static layer layer_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
   const int64_t h = d->hidden, C = maps_of(d);
   char name[32], bn[32];
   snprintf(name, sizeof name, "layer%d", index);
-  layer l = { .is = masked_rows(param(g, name, "is.weight", LCL_SHAPE(8 * h, C), uniform_init(1, 0)), d, 8,
-                                false),
-              .k_left = param(g, name, "ss_left", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)),
-              .k_right = param(g, name, "ss_right", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)) };
+  layer l = {
+    .is = masked_rows(param(g, name, "is.weight", LCL_SHAPE(8 * h, C), uniform_init(1, 0)), d, 8,
+                      false),
+    .k_left = param(g, name, "ss_left", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h)),
+    .k_right = param(g, name, "ss_right", LCL_SHAPE(2, 4 * h, h), uniform_init(1, 2 * h))
+  };
   if (d->residual) {
-    l.up = masked_rows(param(g, name, "up.weight", LCL_SHAPE(C, h), uniform_init(1, 0)), d, 1, false);
+    l.up = masked_rows(param(g, name, "up.weight", LCL_SHAPE(C, h), uniform_init(1, 0)), d, 1,
+                       false);
     l.up_bias = param(g, name, "up.bias", LCL_SHAPE(C), zero);
   }
   if (!d->batch_norm) l.is_bias = param(g, name, "is.bias", LCL_SHAPE(8 * h), zero);
@@ -102,11 +111,13 @@ static layer layer_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
     lcl_tensor **const states[] = { &l.state.h0_left, &l.state.c0_left, &l.state.h0_right,
                                     &l.state.c0_right };
     static const char *const parts[] = { "h0_left", "c0_left", "h0_right", "c0_right" };
-    for (int i = 0; i < 4; i++) *states[i] = param(g, name, parts[i], LCL_SHAPE(h, d->height), zero);
+    for (int i = 0; i < 4; i++)
+      *states[i] = param(g, name, parts[i], LCL_SHAPE(h, d->height), zero);
   }
   l.state.freeze = d->pad == LCL_PAD_FREEZE;
   if (d->pad == LCL_PAD_EVOLVE_BIAS)
-    l.state.pad = d->batch_norm ? param(g, bn_name(bn, index), "beta", LCL_SHAPE(8 * h), zero) : l.is_bias;
+    l.state.pad = d->batch_norm ? param(g, bn_name(bn, index), "beta", LCL_SHAPE(8 * h), zero)
+                                : l.is_bias;
   return l;
 }
 
@@ -172,7 +183,9 @@ lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_b
   const dense in = input_params(g, d);
   if (shift_of(d) != 0) x = lcl_shift(x, shift_of(d));
   const lcl_conv_desc conv = { .pad = { TAPS / 2, TAPS / 2, TAPS / 2, TAPS / 2 } };
-  const lcl_mask_desc mask = { .type = LCL_MASK_A, .colours = d->colours, .interleaved = d->interleaved };
+  const lcl_mask_desc mask = { .type = LCL_MASK_A,
+                               .colours = d->colours,
+                               .interleaved = d->interleaved };
   lcl_tensor *rows = rows_of(lcl_masked_conv2d(x, in.weight, in.bias, &mask, &conv));
   for (int i = 0; i < d->layers; i++) rows = layer_forward(rows, n, d, i, mode);
   for (int i = 0; i <= d->head_layers; i++) {
@@ -187,8 +200,8 @@ lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_p
   if (d->levels == 2)
     return lcl_bce_logits_rows(lcl_reshape(logits, LCL_SHAPE(n, pixels)),
                                lcl_reshape(x, LCL_SHAPE(n, pixels)));
-  lcl_tensor *level =
-      lcl_unary(LCL_MAP_FLOOR, lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
+  lcl_tensor *level = lcl_unary(LCL_MAP_FLOOR,
+                                lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
   level = lcl_cast(lcl_reshape(level, LCL_SHAPE(-1)), LCL_I32);
   lcl_tensor *each = lcl_cross_entropy_rows(lcl_reshape(logits, LCL_SHAPE(-1, d->levels)), level);
   return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->colours)), LCL_AXIS(1), false);
@@ -224,14 +237,16 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
   return (dense) { lcl_mul(l->is, lcl_reshape(scale, LCL_SHAPE(8 * d->hidden, 1))), bias };
 }
 
-lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lcl_pixelrnn_draw *draw) {
+lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
+                                 const lcl_pixelrnn_draw *draw) {
   const int64_t C = maps_of(d);
   const side maps = { C, 1, d->interleaved }, image = { d->colours, 1, false };
   pieces weights = { .n = 0 }, margins = { .n = 0 };
   /* Six pieces a layer; far beyond any network that was ever trained. */
   if (d->layers > 40 || d->head_layers > 6)
     return lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
-                             "%d layers and %d head layers, at most 40 and 6", d->layers, d->head_layers);
+                             "%d layers and %d head layers, at most 40 and 6", d->layers,
+                             d->head_layers);
   const dense in = input_params(g, d);
   add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, &maps, &image, LCL_MASK_A),
                                        LCL_SHAPE(C, (int64_t)d->colours * TAPS * TAPS)));
@@ -260,8 +275,10 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const
                                         .residual = d->residual,
                                         .given_rows = draw->given_rows,
                                         .shift = shift_of(d),
-                                        .temperature = draw->temperature != 0 ? draw->temperature : 1 };
+                                        .temperature = draw->temperature != 0 ? draw->temperature
+                                                                              : 1 };
   return lcl_pixel_sampler(draw->uniform, draw->given, lcl_concat(weights.item, weights.n, 0),
-                           margins.n == 1 ? margins.item[0] : lcl_concat(margins.item, margins.n, 0), &desc,
-                           draw->log_p);
+                           margins.n == 1 ? margins.item[0]
+                                          : lcl_concat(margins.item, margins.n, 0),
+                           &desc, draw->log_p);
 }

@@ -21,8 +21,8 @@ static lcl_status add_launch(lcl_repulsion *r) {
            : caps->preferred_float >= 8 ? 8
                                         : 4);
   cl_kernel kernel;
-  LCL_TRY(lcl_kernel_create(r->ctx, &(lcl_source) { .file = "tsne.cl", .options = options }, "tsne_repulsion",
-                            &kernel));
+  LCL_TRY(lcl_kernel_create(r->ctx, &(lcl_source) { .file = "tsne.cl", .options = options },
+                            "tsne_repulsion", &kernel));
   cl_mem x = lcl_buffer_mem(r->x), y = lcl_buffer_mem(r->y), out = lcl_buffer_mem(r->out);
   cl_int padded = (cl_int)r->padded, err = clSetKernelArg(kernel, 0, sizeof x, &x);
   if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 1, sizeof y, &y);
@@ -33,7 +33,8 @@ static lcl_status add_launch(lcl_repulsion *r) {
     return lcl_cl_fail(r->ctx, err, "arguments of tsne_repulsion");
   }
   size_t local = caps->panel ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
-  size_t groups = caps->panel ? LCL_MIN(shares, 16 * (size_t)caps->compute_units) : LCL_MIN(shares, 65535);
+  size_t groups = caps->panel ? LCL_MIN(shares, 16 * (size_t)caps->compute_units)
+                              : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
   const lcl_range ranges[] = { { r->x, 0, bytes, false },
                                { r->y, 0, bytes, false },
@@ -54,7 +55,8 @@ static lcl_status add_launch(lcl_repulsion *r) {
 lcl_status lcl_repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {
   *out = NULL;
   if (n < 1 || n > 1 << 24)
-    return lcl_fail(LCL_ERR_ARGUMENT, "t-SNE of %lld points: 1 to 2^24 can be placed", (long long)n);
+    return lcl_fail(LCL_ERR_ARGUMENT, "t-SNE of %lld points: 1 to 2^24 can be placed",
+                    (long long)n);
   lcl_repulsion *r = lcl_alloc(sizeof *r);
   if (!r) return LCL_ERR_HOST_MEMORY;
   r->ctx = ctx;

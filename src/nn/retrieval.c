@@ -15,8 +15,8 @@ void lcl_pack_codes(const float *features, int64_t n, int bits, float threshold,
   }
 }
 
-lcl_status lcl_choose_queries(const int32_t *labels, int64_t n, int classes, int per_class, uint64_t seed,
-                              uint8_t *is_query) {
+lcl_status lcl_choose_queries(const int32_t *labels, int64_t n, int classes, int per_class,
+                              uint64_t seed, uint8_t *is_query) {
   if (n > UINT32_MAX || n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "queries need 1 to 2^32 examples");
   uint32_t *order = lcl_alloc((size_t)n * sizeof *order);
   int64_t *taken = lcl_alloc((size_t)classes * sizeof *taken),
@@ -35,8 +35,9 @@ lcl_status lcl_choose_queries(const int32_t *labels, int64_t n, int classes, int
     }
     for (int c = 0; c < classes && status == LCL_OK; c++) {
       if (seen[c] <= per_class)
-        status = lcl_fail(LCL_ERR_ARGUMENT, "class %d has %lld examples; %d queries and a gallery need more",
-                          c, (long long)seen[c], per_class);
+        status = lcl_fail(LCL_ERR_ARGUMENT,
+                          "class %d has %lld examples; %d queries and a gallery need more", c,
+                          (long long)seen[c], per_class);
     }
   }
   lcl_free(order);
@@ -59,7 +60,8 @@ static lcl_retrieval judge(const histogram *h, int bits, int at) {
   for (int d = 0; d <= bits; d++) {
     if (!h->all[d]) continue;
     double all = (double)h->all[d], relevant = (double)h->relevant[d];
-    if (!at_known && seen + all >= at) { /* the border falls into this distance: the expected share of it */
+    if (!at_known &&
+        seen + all >= at) { /* the border falls into this distance: the expected share of it */
       r.precision_at = (found + (at - seen) * relevant / all) / at;
       at_known = true;
     }
@@ -104,14 +106,15 @@ static void run_queries(void *user, int64_t begin, int64_t end) {
   }
 }
 
-lcl_status lcl_hamming_retrieval(const uint64_t *codes, const int32_t *labels, const uint8_t *is_query,
-                                 int64_t n, int bits, int at, lcl_retrieval *out) {
+lcl_status lcl_hamming_retrieval(const uint64_t *codes, const int32_t *labels,
+                                 const uint8_t *is_query, int64_t n, int bits, int at,
+                                 lcl_retrieval *out) {
   int64_t queries = 0;
   *out = (lcl_retrieval) { 0 };
   for (int64_t i = 0; i < n; i++) queries += is_query[i] != 0;
   if (!queries || queries == n || bits < 1 || bits > MAX_BITS || at < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "retrieval needs queries, a gallery, and codes of 1 to %d bits",
-                    MAX_BITS);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "retrieval needs queries, a gallery, and codes of 1 to %d bits", MAX_BITS);
   int64_t *query = lcl_alloc((size_t)queries * sizeof *query);
   lcl_retrieval *result = lcl_alloc((size_t)queries * sizeof *result);
   if (!query || !result) {

@@ -1,6 +1,6 @@
-/* t-SNE (van der Maaten and Hinton 2008): attraction between neighbours on the host, repulsion of all pairs
- * on the device, momentum with gains. The gradient is taken without its factor 4, as learning rates of
- * max(200, n/12) mean it. */
+/* t-SNE (van der Maaten and Hinton 2008): attraction between neighbours on the host, repulsion of
+ * all pairs on the device, momentum with gains. The gradient is taken without its factor 4, as
+ * learning rates of max(200, n/12) mean it. */
 #include "nn/tsne.h"
 
 #include <math.h>
@@ -37,8 +37,8 @@ static void gradient_rows(void *user, int64_t begin, int64_t end) {
   }
 }
 
-/* A gain grows while the gradient keeps its direction, against the velocity's sign, and shrinks where it
- * turns. */
+/* A gain grows while the gradient keeps its direction, against the velocity's sign, and shrinks
+ * where it turns. */
 static void move(layout *l) {
   double mean[2] = { 0 };
   for (int64_t k = 0; k < 2 * l->n; k++) {
@@ -63,7 +63,8 @@ static double divergence_of(const layout *l) {
   return sum;
 }
 
-static lcl_status optimise(layout *l, lcl_repulsion *device, const lcl_tsne_desc *d, double *divergence) {
+static lcl_status optimise(layout *l, lcl_repulsion *device, const lcl_tsne_desc *d,
+                           double *divergence) {
   int rounds = d->rounds > 0 ? d->rounds : 1000;
   for (int round = 0; round < rounds; round++) {
     bool early = round < rounds / 4;
@@ -72,8 +73,8 @@ static lcl_status optimise(layout *l, lcl_repulsion *device, const lcl_tsne_desc
     LCL_TRY(lcl_repulsion_run(device, l->y, l->repulsion, &l->z));
     if (!isfinite(l->z) || l->z <= 0)
       return lcl_fail(LCL_ERR_NUMERIC,
-                      "t-SNE left the range of numbers in round %d; choose a smaller rate than %g", round,
-                      l->rate);
+                      "t-SNE left the range of numbers in round %d; choose a smaller rate than %g",
+                      round, l->rate);
     if (d->progress && round % 50 == 0) d->progress(d->user, round, rounds, divergence_of(l));
     lcl_parallel_for(l->n, 512, gradient_rows, l);
     move(l);
@@ -88,19 +89,21 @@ static lcl_status neighbours(lcl_context *ctx, const float *x, int64_t n, int d,
   int k = (int)LCL_MIN((int64_t)(3 * perplexity), n - 1);
   int32_t *index = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *index);
   float *distance = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *distance);
-  lcl_status status = index && distance ? lcl_nearest(ctx, x, n, d, k, index, distance) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = index && distance ? lcl_nearest(ctx, x, n, d, k, index, distance)
+                                        : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_affinities_create(index, distance, n, k, perplexity, out);
   lcl_free(index);
   lcl_free(distance);
   return status;
 }
 
-lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc, float *y,
-                    double *divergence) {
+lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc,
+                    float *y, double *divergence) {
   double perplexity = desc->perplexity > 0 ? desc->perplexity : 30, last = 0;
   if (n < 4 || perplexity * 3 > (double)n)
-    return lcl_fail(LCL_ERR_ARGUMENT, "t-SNE with perplexity %g needs at least %d examples, not %lld",
-                    perplexity, LCL_MAX((int)ceil(3 * perplexity), 4), (long long)n);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "t-SNE with perplexity %g needs at least %d examples, not %lld", perplexity,
+                    LCL_MAX((int)ceil(3 * perplexity), 4), (long long)n);
   lcl_affinities a = { 0 };
   lcl_repulsion *device = NULL;
   size_t bytes = 2 * (size_t)n * sizeof(float);
@@ -111,7 +114,8 @@ lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lc
   l.gain = lcl_alloc(bytes);
   l.repulsion = lcl_alloc(bytes);
   l.gradient = lcl_alloc(bytes);
-  lcl_status status = l.velocity && l.gain && l.repulsion && l.gradient ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl_status status = l.velocity && l.gain && l.repulsion && l.gradient ? LCL_OK
+                                                                        : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = neighbours(ctx, x, n, d, perplexity, &a);
   if (status == LCL_OK) status = lcl_repulsion_create(ctx, n, &device);
   if (status == LCL_OK) {

@@ -4,8 +4,8 @@
 
 #include "nn/evaluate.h"
 
-/* Symmetric input affinities as a sparse matrix: row i holds p[start[i]..start[i+1]) of the columns `column`;
- * all of p together sum to 1. */
+/* Symmetric input affinities as a sparse matrix: row i holds p[start[i]..start[i+1]) of the columns
+ * `column`; all of p together sum to 1. */
 typedef struct lcl_affinities {
   int64_t n;
   int64_t *start;

@@ -1,9 +1,10 @@
-/* conv: 2-D convolution (cross-correlation), its input gradient (the transposed convolution) and its filter
- * gradient. The three are each other's derivatives, so any order exists. */
+/* conv: 2-D convolution (cross-correlation), its input gradient (the transposed convolution) and
+ * its filter gradient. The three are each other's derivatives, so any order exists. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
 
-/* ---- shapes -------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * -------------------------------------------------------------------------------------------- */
 
 lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
@@ -24,9 +25,11 @@ static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {
 }
 
 /* Checks the convolution of a picture and a filter; out gets the result's height and width. */
-static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int64_t *w, int64_t out[2]) {
+static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int64_t *w,
+                             int64_t out[2]) {
   if (x[1] != w[1] * a->groups)
-    return lcl_fail(LCL_ERR_SHAPE, "the picture has %lld channels, the filter expects %lld x %lld groups",
+    return lcl_fail(LCL_ERR_SHAPE,
+                    "the picture has %lld channels, the filter expects %lld x %lld groups",
                     (long long)x[1], (long long)w[1], (long long)a->groups);
   if (w[0] % a->groups)
     return lcl_fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0],
@@ -35,7 +38,8 @@ static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int
     const int64_t padded = x[2 + i] + a->pad[2 * i] + a->pad[2 * i + 1];
     if (w[2 + i] < 1) return lcl_fail(LCL_ERR_SHAPE, "the filter has no taps");
     if (reach(a, i, w[2 + i]) > padded)
-      return lcl_fail(LCL_ERR_SHAPE, "a filter that reaches over %lld does not fit a padded %s of %lld",
+      return lcl_fail(LCL_ERR_SHAPE,
+                      "a filter that reaches over %lld does not fit a padded %s of %lld",
                       (long long)reach(a, i, w[2 + i]), i ? "width" : "height", (long long)padded);
     out[i] = (padded - reach(a, i, w[2 + i])) / a->stride[i] + 1;
   }
@@ -71,10 +75,11 @@ static lcl_status infer_conv(lcl_node *node) {
 /* The gradient's shape has to be the one that the forward convolution gives. */
 static lcl_status check_result(const int64_t *gy, int64_t n, int64_t o, const int64_t out[2]) {
   if (gy[0] != n || gy[1] != o || gy[2] != out[0] || gy[3] != out[1])
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "the convolution gives %lldx%lldx%lldx%lld, the gradient is %lldx%lldx%lldx%lld",
-                    (long long)n, (long long)o, (long long)out[0], (long long)out[1], (long long)gy[0],
-                    (long long)gy[1], (long long)gy[2], (long long)gy[3]);
+    return lcl_fail(
+        LCL_ERR_SHAPE,
+        "the convolution gives %lldx%lldx%lldx%lld, the gradient is %lldx%lldx%lldx%lld",
+        (long long)n, (long long)o, (long long)out[0], (long long)out[1], (long long)gy[0],
+        (long long)gy[1], (long long)gy[2], (long long)gy[3]);
   return LCL_OK;
 }
 
@@ -98,9 +103,11 @@ static lcl_status infer_filter_grad(lcl_node *node) {
   return finish(node, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
 }
 
-/* ---- nodes and gradients ------------------------------------------------------------------------------- */
+/* ---- nodes and gradients
+ * ------------------------------------------------------------------------------- */
 
-static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b, const lcl_conv_attr *attr) {
+static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b,
+                             const lcl_conv_attr *attr) {
   return lcl_node_new(lcl_tensor_graph(a), op, LCL_IN(a, b), attr, 1);
 }
 
@@ -169,9 +176,11 @@ const lcl_op lcl_op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
                                            .lower = lcl_conv_filter_grad_lower,
                                            .flops = lcl_conv_flops };
 
-/* ---- public -------------------------------------------------------------------------------------------- */
+/* ---- public
+ * -------------------------------------------------------------------------------------------- */
 
-/* The description with its defaults filled in and `same` turned into numbers. false: a mistake was reported.
+/* The description with its defaults filled in and `same` turned into numbers. false: a mistake was
+ * reported.
  */
 static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_shape x, lcl_shape w,
                     lcl_conv_attr *a) {
@@ -185,7 +194,8 @@ static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_sh
     ok &= a->stride[i] > 0 && a->dilation[i] > 0;
     if (d->same && x.rank == 4 && w.rank == 4 && ok) {
       const int64_t out = (x.dim[2 + i] + a->stride[i] - 1) / a->stride[i];
-      const int64_t total = LCL_MAX((out - 1) * a->stride[i] + reach(a, i, w.dim[2 + i]) - x.dim[2 + i], 0);
+      const int64_t total = LCL_MAX(
+          (out - 1) * a->stride[i] + reach(a, i, w.dim[2 + i]) - x.dim[2 + i], 0);
       a->pad[2 * i] = total / 2;
       a->pad[2 * i + 1] = total - total / 2;
     } else if (!d->same) {
@@ -238,15 +248,16 @@ lcl_tensor *lcl_conv2d_filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w_sh
   return filter_grad(x, gy, w_shape, &a);
 }
 
-lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc,
-                                 const int output_pad[2]) {
+lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
+                                 const lcl_conv_desc *desc, const int output_pad[2]) {
   static const char op[] = "conv_transpose2d";
   lcl_graph *g = lcl_tensor_graph(x);
   lcl_conv_attr a;
   char sx[96], sw[96];
   if (lcl_graph_broken(g)) return x;
   if (desc && desc->same)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
+                             "padding 'same' is not defined: give numbers");
   if (x->shape.rank != 4 || w->shape.rank != 4)
     return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
                              lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
@@ -263,14 +274,16 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, co
     if (out.dim[2 + i] < 1)
       return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
                                lcl_shape_string(x->shape, sx));
-    /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is padding
-     * then. */
-    const int64_t ignored =
-        (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] - reach(&a, i, w->shape.dim[2 + i])) / a.stride[i] +
-        1;
+    /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is
+     * padding then. */
+    const int64_t ignored = (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] -
+                             reach(&a, i, w->shape.dim[2 + i])) /
+                                a.stride[i] +
+                            1;
     if (ignored != x->shape.dim[2 + i])
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "output_pad %lld must be less than stride %lld",
-                               (long long)extra, (long long)a.stride[i]);
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
+                               "output_pad %lld must be less than stride %lld", (long long)extra,
+                               (long long)a.stride[i]);
   }
   return add_bias(input_grad(x, w, out, &a), b, op);
 }

@@ -11,7 +11,8 @@ typedef struct lcl_conv_attr {
   int64_t shape[4]; /* of the result, where the inputs do not tell it: the picture or the filter */
 } lcl_conv_attr;
 
-/* Sizes of the forward convolution behind a node: x (n,c,h,w), w (o,c/groups,kh,kw), y (n,o,oh,ow). */
+/* Sizes of the forward convolution behind a node: x (n,c,h,w), w (o,c/groups,kh,kw), y (n,o,oh,ow).
+ */
 typedef struct lcl_conv_sizes {
   int64_t n, c, h, w, o, kh, kw, oh, ow;
 } lcl_conv_sizes;
@@ -21,7 +22,8 @@ extern const lcl_op lcl_op_conv2d, lcl_op_conv2d_input_grad, lcl_op_conv2d_filte
 
 /* How a convolution is computed. Which are possible for a node is a set of bits. */
 typedef enum lcl_conv_algorithm {
-  LCL_CONV_PRODUCT, /* implicit product, whose own parameters gemm.h chooses (among them the direct kernel) */
+  LCL_CONV_PRODUCT,  /* implicit product, whose own parameters gemm.h chooses (among them the direct
+                        kernel) */
   LCL_CONV_WINOGRAD, /* F(2x2,3x3) */
   LCL_CONV_FFT,
   LCL_CONV_CLBLAST, /* CLBlast's im2col and product */
@@ -31,7 +33,8 @@ typedef enum lcl_conv_algorithm {
 } lcl_conv_algorithm;
 #define LCL_CONV_BIT(algorithm) (1u << (algorithm))
 
-/* conv_choose.c: what was tuned for this shape if it is possible, else standard; and the shape's key. */
+/* conv_choose.c: what was tuned for this shape if it is possible, else standard; and the shape's
+ * key. */
 lcl_conv_algorithm lcl_conv_choose(lcl_lower *lw, const lcl_node *node, unsigned possible,
                                    lcl_conv_algorithm standard);
 void lcl_conv_key(const lcl_node *node, char key[160]);
@@ -40,12 +43,14 @@ void lcl_conv_key(const lcl_node *node, char key[160]);
 bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 
-/* conv_thin.c: all three on panel devices, with few channels: whether it can, whether that is expected to be faster;
- * forward and input gradient; the filter gradient, which is also the product g. */
+/* conv_thin.c: all three on panel devices, with few channels: whether it can, whether that is
+ * expected to be faster; forward and input gradient; the filter gradient, which is also the product
+ * g. */
 struct lcl_gemm;
 bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node);
 bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node);
-lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e, const char *label);
+lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e,
+                               const char *label);
 lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
 
 /* conv_rows.c: the filter gradient, which is also the product g, on panel devices. */
@@ -59,8 +64,8 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node);
 
-/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be faster, or
- * may be for some device. */
+/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be
+ * faster, or may be for some device. */
 bool lcl_conv_fft_can(const lcl_node *node);
 bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node);
 lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);

@@ -1,16 +1,19 @@
-/* The choice of algorithm for a convolution: what a tuner measured for its shape, else a cost model's. */
+/* The choice of algorithm for a convolution: what a tuner measured for its shape, else a cost
+ * model's. */
 #include "ops/tuning.h"
 
 void lcl_conv_key(const lcl_node *node, char key[160]) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   snprintf(key, 160,
-           "%s %lldx%lldx%lldx%lld %lldx%lldx%lld step %lld,%lld pad %lld,%lld,%lld,%lld dilation %lld,%lld "
+           "%s %lldx%lldx%lldx%lld %lldx%lldx%lld step %lld,%lld pad %lld,%lld,%lld,%lld dilation "
+           "%lld,%lld "
            "groups %lld",
-           node->op->name, (long long)s.n, (long long)s.c, (long long)s.h, (long long)s.w, (long long)s.o,
-           (long long)s.kh, (long long)s.kw, (long long)a->stride[0], (long long)a->stride[1],
-           (long long)a->pad[0], (long long)a->pad[1], (long long)a->pad[2], (long long)a->pad[3],
-           (long long)a->dilation[0], (long long)a->dilation[1], (long long)a->groups);
+           node->op->name, (long long)s.n, (long long)s.c, (long long)s.h, (long long)s.w,
+           (long long)s.o, (long long)s.kh, (long long)s.kw, (long long)a->stride[0],
+           (long long)a->stride[1], (long long)a->pad[0], (long long)a->pad[1],
+           (long long)a->pad[2], (long long)a->pad[3], (long long)a->dilation[0],
+           (long long)a->dilation[1], (long long)a->groups);
 }
 
 lcl_conv_algorithm lcl_conv_choose(lcl_lower *lw, const lcl_node *node, unsigned possible,

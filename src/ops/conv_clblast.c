@@ -28,9 +28,9 @@ static lcl_status run_conv(void *user, cl_command_queue queue, const cl_mem *mem
   }
   const CLBlastStatusCode status = CLBlastSconvgemm(
       CLBlastKernelModeCrossCorrelation, (size_t)s->c, (size_t)s->h, (size_t)s->w, (size_t)s->kh,
-      (size_t)s->kw, (size_t)a->pad[0], (size_t)a->pad[2], (size_t)a->stride[0], (size_t)a->stride[1],
-      (size_t)a->dilation[0], (size_t)a->dilation[1], (size_t)s->o, (size_t)s->n, mem[0], 0, mem[1], 0,
-      mem[2], 0, &queue, done);
+      (size_t)s->kw, (size_t)a->pad[0], (size_t)a->pad[2], (size_t)a->stride[0],
+      (size_t)a->stride[1], (size_t)a->dilation[0], (size_t)a->dilation[1], (size_t)s->o,
+      (size_t)s->n, mem[0], 0, mem[1], 0, mem[2], 0, &queue, done);
   return status == CLBlastSuccess
              ? LCL_OK
              : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sconvgemm failed with code %d", (int)status);

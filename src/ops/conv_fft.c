@@ -1,4 +1,5 @@
-/* Convolution by the Fourier transform: pays for filters of about the picture's size. See cl/fft.cl. */
+/* Convolution by the Fourier transform: pays for filters of about the picture's size. See
+ * cl/fft.cl. */
 #include "ops/conv.h"
 #include "ops/fft.h"
 
@@ -20,8 +21,8 @@ static fft_conv prepare(lcl_lower *lw, const lcl_node *node) {
   return c;
 }
 
-/* A transform's operation is worth this many of an implicit product, with clFFT and with own passes; figures
- * from PoCL on two AVX-512 cores. */
+/* A transform's operation is worth this many of an implicit product, with clFFT and with own
+ * passes; figures from PoCL on two AVX-512 cores. */
 enum { CLFFT_COST = 10, OWN_COST = 25 };
 
 bool lcl_conv_fft_can(const lcl_node *node) {
@@ -35,7 +36,8 @@ bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node) {
   const fft_conv c = prepare(NULL, node);
   if (c.a->stride[0] != 1 || c.a->stride[1] != 1 || c.s.kh * c.s.kw < 256) return false;
   const double bins = (double)(c.f0 * c.f1), channels = (double)(c.s.c / c.a->groups);
-  const double transforms = (double)(c.pairs * c.s.c) + (double)c.s.o * channels + (double)(c.pairs * c.s.o);
+  const double transforms = (double)(c.pairs * c.s.c) + (double)c.s.o * channels +
+                            (double)(c.pairs * c.s.o);
   const double spectral = 8 * (double)(c.pairs * c.s.o) * channels * bins;
   const double cost = caps->clfft ? CLFFT_COST : OWN_COST;
   return lcl_conv_flops(node) > cost * (5 * transforms * bins * log2(bins + 1) + spectral);
@@ -47,8 +49,8 @@ static int64_t chunk_of(const fft_conv *c, int64_t total) {
 }
 
 /* Emits a kernel of fft.cl over `total` elements, appending total and chunk to the arguments. */
-static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *args, int n_args, int64_t total,
-                       double bytes) {
+static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *args, int n_args,
+                       int64_t total, double bytes) {
   lcl_arg all[24];
   const int64_t chunk = chunk_of(c, total);
   memcpy(all, args, sizeof *args * (size_t)n_args);
@@ -63,12 +65,13 @@ static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *arg
                                             .global = { (size_t)((total + chunk - 1) / chunk) },
                                             .bytes = bytes });
 }
-#define EMIT(c, kernel, total, bytes, ...)                                                                   \
-  emit(c, kernel, (lcl_arg[]) { __VA_ARGS__ }, (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg)), \
-       total, bytes)
+#define EMIT(c, kernel, total, bytes, ...)                                                         \
+  emit(c, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                     \
+       (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg)), total, bytes)
 
 static lcl_status transform(const fft_conv *c, int64_t batch, bool inverse, int *data) {
-  return lcl_fft_lower(c->lw, &(lcl_fft_desc) { c->label, c->f0, c->f1, batch, inverse }, *data, data);
+  return lcl_fft_lower(c->lw, &(lcl_fft_desc) { c->label, c->f0, c->f1, batch, inverse }, *data,
+                       data);
 }
 
 lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
@@ -87,20 +90,23 @@ lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epi
   if (per > 0) {
     LCL_TRY(EMIT(&c, "fft_pad_pictures", n_z, 8.0 * (double)n_z, lcl_in(lw, node->in[0]),
                  lcl_scratch_arg(lw, z, LCL_WRITE), lcl_i32(s->n), lcl_i32(s->c), lcl_i32(s->h),
-                 lcl_i32(s->w), lcl_i32(c.f0), lcl_i32(c.f1), lcl_i32(a->pad[0]), lcl_i32(a->pad[2])));
+                 lcl_i32(s->w), lcl_i32(c.f0), lcl_i32(c.f1), lcl_i32(a->pad[0]),
+                 lcl_i32(a->pad[2])));
     LCL_TRY(transform(&c, c.pairs * s->c, false, &z));
     LCL_TRY(EMIT(&c, "fft_pad_filter", n_w, 8.0 * (double)n_w, lcl_in(lw, node->in[1]),
-                 lcl_scratch_arg(lw, w, LCL_WRITE), lcl_i32(s->kh), lcl_i32(s->kw), lcl_i32(a->dilation[0]),
-                 lcl_i32(a->dilation[1]), lcl_i32(c.f0), lcl_i32(c.f1)));
+                 lcl_scratch_arg(lw, w, LCL_WRITE), lcl_i32(s->kh), lcl_i32(s->kw),
+                 lcl_i32(a->dilation[0]), lcl_i32(a->dilation[1]), lcl_i32(c.f0), lcl_i32(c.f1)));
     LCL_TRY(transform(&c, s->o * per, false, &w));
   }
-  LCL_TRY(EMIT(&c, "fft_multiply", n_y, 8.0 * (double)(n_z + n_w + n_y), lcl_scratch_arg(lw, z, LCL_READ),
-               lcl_scratch_arg(lw, w, LCL_READ), lcl_scratch_arg(lw, p, LCL_WRITE), lcl_i32(s->c),
-               lcl_i32(s->o), lcl_i32(a->groups), lcl_i32(bins)));
+  LCL_TRY(EMIT(&c, "fft_multiply", n_y, 8.0 * (double)(n_z + n_w + n_y),
+               lcl_scratch_arg(lw, z, LCL_READ), lcl_scratch_arg(lw, w, LCL_READ),
+               lcl_scratch_arg(lw, p, LCL_WRITE), lcl_i32(s->c), lcl_i32(s->o), lcl_i32(a->groups),
+               lcl_i32(bins)));
   LCL_TRY(transform(&c, c.pairs * s->o, true, &p));
   const int64_t n_out = s->n * s->o * s->oh * s->ow;
   return EMIT(&c, "fft_crop", n_out, 8.0 * (double)n_y, lcl_scratch_arg(lw, p, LCL_READ), y,
-              e->bias ? lcl_in(lw, e->bias) : lcl_scratch_arg(lw, p, LCL_READ), lcl_i32(s->o), lcl_i32(s->oh),
-              lcl_i32(s->ow), lcl_i32(c.f0), lcl_i32(c.f1), lcl_i32(a->stride[0]), lcl_i32(a->stride[1]),
-              lcl_f32(1.0f / (float)bins), lcl_i32(e->bias != NULL), lcl_i32(e->act), lcl_f32(e->slope));
+              e->bias ? lcl_in(lw, e->bias) : lcl_scratch_arg(lw, p, LCL_READ), lcl_i32(s->o),
+              lcl_i32(s->oh), lcl_i32(s->ow), lcl_i32(c.f0), lcl_i32(c.f1), lcl_i32(a->stride[0]),
+              lcl_i32(a->stride[1]), lcl_f32(1.0f / (float)bins), lcl_i32(e->bias != NULL),
+              lcl_i32(e->act), lcl_f32(e->slope));
 }

@@ -59,18 +59,20 @@ static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
                          .dw = a->dilation[1] };
 }
 
-/* Pixels under masked weights must not influence a result even by rounding: no sums that mix taps. */
+/* Pixels under masked weights must not influence a result even by rounding: no sums that mix taps.
+ */
 static bool masked(const lcl_node *node) {
   return strcmp(node->in[1]->node->op->name, "conv_mask") == 0;
 }
 
 /* Whether outputs may be computed from sums that mix neighbouring taps of a 3x3 filter. */
 static bool may_regroup(const lcl_node *node, const lcl_conv_attr *a) {
-  return !masked(node) && a->groups == 1 && a->dilation[0] == 1 && a->dilation[1] == 1 && a->stride[0] == 1 &&
-         a->stride[1] == 1;
+  return !masked(node) && a->groups == 1 && a->dilation[0] == 1 && a->dilation[1] == 1 &&
+         a->stride[0] == 1 && a->stride[1] == 1;
 }
 
-/* The algorithms that can compute a convolution, and the one taken where the tuner has not measured. */
+/* The algorithms that can compute a convolution, and the one taken where the tuner has not
+ * measured. */
 typedef struct choice {
   unsigned possible;
   lcl_conv_algorithm standard;
@@ -121,7 +123,8 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
   const bool free = !masked(node), wino = free && may_regroup(node, a);
   choice c = only_product;
   offer(&c, LCL_CONV_FFT, free && lcl_conv_fft_can(node), lcl_conv_fft_pays(caps, node));
-  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast), lcl_winograd_pays(caps, &fast));
+  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast),
+        lcl_winograd_pays(caps, &fast));
   offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
   offer(&c, LCL_CONV_CLBLAST, free && lcl_conv_clblast_can(caps, node, e), false);
   switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
@@ -137,7 +140,8 @@ lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogu
 lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
-  const int64_t columns = s.c / a->groups * s.kh * s.kw, filters = s.o / a->groups, plane = s.oh * s.ow;
+  const int64_t columns = s.c / a->groups * s.kh * s.kw, filters = s.o / a->groups,
+                plane = s.oh * s.ow;
   char label[224];
   label_of(node, label, sizeof label);
   const lcl_gemm g = { .label = label,
@@ -174,8 +178,9 @@ lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node) {
   }
 }
 
-/* One dimension of the input gradient, restricted to positions phase, phase + stride, ...: those see taps
- * first, first + step, ... of the filter, and position q of the phase with tap number t looks at gy[q + start
+/* One dimension of the input gradient, restricted to positions phase, phase + stride, ...: those
+ * see taps first, first + step, ... of the filter, and position q of the phase with tap number t
+ * looks at gy[q + start
  * + t*move]. */
 typedef struct phase {
   int64_t count, taps, first, step, start, move;
@@ -185,8 +190,10 @@ static int64_t gcd(int64_t a, int64_t b) {
   return b ? gcd(b, a % b) : a;
 }
 
-static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t in, int64_t kernel) {
-  const int64_t s = a->stride[side], d = a->dilation[side], before = a->pad[2 * side], step = s / gcd(s, d);
+static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t in,
+                      int64_t kernel) {
+  const int64_t s = a->stride[side], d = a->dilation[side], before = a->pad[2 * side],
+                step = s / gcd(s, d);
   phase p = { .count = (in - number + s - 1) / s, .step = step, .move = -(step * d / s) };
   for (p.first = 0; p.first < LCL_MIN(step, kernel); p.first++)
     if ((number + before - p.first * d) % s == 0) break;
@@ -257,13 +264,14 @@ static void phase_product(lcl_gemm *g, const lcl_conv_attr *a, const lcl_conv_si
                                .dw = x.move };
 }
 
-/* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position + pad -
- * tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride, unless
- * cl/conv_rows.cl takes them all at once. */
+/* x[c, position] gradient = sum over (tap, filter) of w[(filter), c, tap] * gy[filter, (position +
+ * pad - tap*dilation)/stride] where that divides: a convolution of gy for each phase of the stride,
+ * unless cl/conv_rows.cl takes them all at once. */
 lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = flatten(a, lcl_conv_sizes_of(node));
-  const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups, plane = s.h * s.w;
+  const int64_t taps = s.kh * s.kw, channels = s.c / a->groups, filters = s.o / a->groups,
+                plane = s.h * s.w;
   char label[224];
   label_of(node, label, sizeof label);
   lcl_gemm g = { .label = label,
@@ -294,7 +302,8 @@ lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const 
   const bool wino = may_regroup(node, a) && s.kh == 3 && s.kw == 3;
   choice c = only_product;
   offer(&c, LCL_CONV_THIN, lcl_conv_thin_can(caps, node), lcl_conv_thin_pays(caps, node));
-  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast), lcl_winograd_pays(caps, &fast));
+  offer(&c, LCL_CONV_WINOGRAD, wino && lcl_winograd_can(caps, &fast),
+        lcl_winograd_pays(caps, &fast));
   switch (lcl_conv_choose(lw, node, c.possible, c.standard)) {
   case LCL_CONV_WINOGRAD: return lcl_winograd_lower(lw, &fast);
   case LCL_CONV_THIN: return lcl_conv_thin_lower(lw, node, e, label);

@@ -1,4 +1,5 @@
-/* Masked convolution: an ordinary convolution with a filter whose forbidden weights are replaced by 0. */
+/* Masked convolution: an ordinary convolution with a filter whose forbidden weights are replaced by
+ * 0. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
 
@@ -16,10 +17,11 @@ static lcl_status infer_mask(lcl_node *node) {
   if (s.dim[2] % 2 == 0 || s.dim[3] % 2 == 0)
     return lcl_fail(LCL_ERR_SHAPE, "a masked filter has a centre: both sizes must be odd, got %s",
                     lcl_shape_string(s, text));
-  if (a->colours < 1 || a->gates < 1) return lcl_fail(LCL_ERR_ARGUMENT, "colours and gates must be positive");
+  if (a->colours < 1 || a->gates < 1)
+    return lcl_fail(LCL_ERR_ARGUMENT, "colours and gates must be positive");
   if (s.dim[0] % a->gates || s.dim[0] / a->gates < a->colours || s.dim[1] < a->colours)
-    return lcl_fail(LCL_ERR_SHAPE, "%d colours and %d gates do not divide a filter of %s", a->colours,
-                    a->gates, lcl_shape_string(s, text));
+    return lcl_fail(LCL_ERR_SHAPE, "%d colours and %d gates do not divide a filter of %s",
+                    a->colours, a->gates, lcl_shape_string(s, text));
   node->out[0].shape = s;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -38,17 +40,17 @@ static lcl_status lower_mask(lcl_lower *lw, lcl_node *node) {
   const int64_t filters = s.dim[0] * s.dim[1];
   char label[128], text[96];
   snprintf(label, sizeof label, "conv_mask %s", lcl_shape_string(s, text));
-  return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "conv_mask.cl" },
-                             .kernel = "conv_mask",
-                             LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]), lcl_i32(s.dim[0]),
-                                      lcl_i32(s.dim[1]), lcl_i32(s.dim[2]), lcl_i32(s.dim[3]),
-                                      lcl_i32(a->type == LCL_MASK_B), lcl_i32(a->colours), lcl_i32(a->gates),
-                                      lcl_i32(a->interleaved)),
-                             .dims = 1,
-                             .global = { (size_t)filters },
-                             .bytes = 8.0 * (double)lcl_shape_count(s) });
+  return lcl_emit(lw, &(lcl_emit_desc) {
+                          .label = label,
+                          .source = { .file = "conv_mask.cl" },
+                          .kernel = "conv_mask",
+                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]),
+                                   lcl_i32(s.dim[0]), lcl_i32(s.dim[1]), lcl_i32(s.dim[2]),
+                                   lcl_i32(s.dim[3]), lcl_i32(a->type == LCL_MASK_B),
+                                   lcl_i32(a->colours), lcl_i32(a->gates), lcl_i32(a->interleaved)),
+                          .dims = 1,
+                          .global = { (size_t)filters },
+                          .bytes = 8.0 * (double)lcl_shape_count(s) });
 }
 
 static const lcl_op op_mask = { .name = "conv_mask",

@@ -2,7 +2,8 @@
 #include "ops/conv.h"
 #include "ops/gemm.h"
 
-/* Most local memory to use, of which pictures and gradients may have a part: it is the second-level cache. */
+/* Most local memory to use, of which pictures and gradients may have a part: it is the second-level
+ * cache. */
 enum { MOST_LOCAL = 640 << 10, MOST_PICTURES = 128 << 10 };
 
 typedef struct plan {
@@ -32,7 +33,8 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
 bool lcl_conv_rows_filter_grad_can(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
-  if (!caps->panel || a->groups != 1 || s.n * s.o * s.c * s.oh * s.ow * s.kh * s.kw == 0) return false;
+  if (!caps->panel || a->groups != 1 || s.n * s.o * s.c * s.oh * s.ow * s.kh * s.kw == 0)
+    return false;
   return plan_of(caps, node).local <= (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
 }
 
@@ -54,20 +56,22 @@ lcl_status lcl_conv_rows_lower_filter_grad(lcl_lower *lw, lcl_node *node, const 
   snprintf(options, sizeof options, "-DVEC=%d", (int)p.vec);
   snprintf(label, sizeof label, "%s rows", g->label);
   LCL_TRY(lcl_emit(
-      lw, &(lcl_emit_desc) {
-              .label = label,
-              .source = { .file = "conv_rows.cl", .options = options },
-              .kernel = "conv_rows_filter_grad",
-              LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
-                       lcl_i32(s->n), lcl_i32(p.share), lcl_i32(p.pics), lcl_i32(s->c), lcl_i32(p.cl),
-                       lcl_i32(s->o), lcl_i32(p.yl), lcl_i32(s->h), lcl_i32(s->w), lcl_i32(s->kh),
-                       lcl_i32(s->kw), lcl_i32(s->oh), lcl_i32(s->ow), lcl_i32(a->stride[0]),
-                       lcl_i32(a->stride[1]), lcl_i32(a->pad[0]), lcl_i32(a->pad[2]), lcl_i32(a->dilation[0]),
-                       lcl_i32(a->dilation[1]), lcl_i32(p.wh), lcl_i32(p.ww)),
-              .dims = 1,
-              .global = { (size_t)p.items },
-              .local = { 1 },
-              .flops = g->flops,
-              .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * pitch) }));
+      lw,
+      &(lcl_emit_desc) {
+          .label = label,
+          .source = { .file = "conv_rows.cl", .options = options },
+          .kernel = "conv_rows_filter_grad",
+          LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
+                   lcl_i32(s->n), lcl_i32(p.share), lcl_i32(p.pics), lcl_i32(s->c), lcl_i32(p.cl),
+                   lcl_i32(s->o), lcl_i32(p.yl), lcl_i32(s->h), lcl_i32(s->w), lcl_i32(s->kh),
+                   lcl_i32(s->kw), lcl_i32(s->oh), lcl_i32(s->ow), lcl_i32(a->stride[0]),
+                   lcl_i32(a->stride[1]), lcl_i32(a->pad[0]), lcl_i32(a->pad[2]),
+                   lcl_i32(a->dilation[0]), lcl_i32(a->dilation[1]), lcl_i32(p.wh), lcl_i32(p.ww)),
+          .dims = 1,
+          .global = { (size_t)p.items },
+          .local = { 1 },
+          .flops = g->flops,
+          .bytes = 4.0 *
+                   (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * pitch) }));
   return lcl_gemm_sum_parts(lw, g, (int)p.items, part, pitch, p.cl);
 }

@@ -1,4 +1,5 @@
-/* Convolutions of pictures with few channels and their gradients with the kernels of cl/conv_thin.cl. */
+/* Convolutions of pictures with few channels and their gradients with the kernels of
+ * cl/conv_thin.cl. */
 #include "ops/conv.h"
 #include "ops/gemm.h"
 
@@ -39,22 +40,25 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   if (node->op == &lcl_op_conv2d_input_grad) {
     p.wide = (int64_t)lcl_round_up((size_t)lcl_ceil_div(s.w, a->stride[1]), v);
     p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
-    p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh + a->stride[1] * s.kw; /* a row, tables of outputs */
+    p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh +
+            a->stride[1] * s.kw; /* a row, tables of outputs */
     p.col = tiled_taps * p.pitch + 2 * vec;
     p.rest = tiled_taps * s.o;
     finish_plan(&p, s.n, 8 * units);
     return p;
   }
-  /* Columns of a block: forward they should stay in the nearest cache; the sums of a filter gradient are
-   * taken up again for each block. */
+  /* Columns of a block: forward they should stay in the nearest cache; the sums of a filter
+   * gradient are taken up again for each block. */
   const bool forward = node->op == &lcl_op_conv2d;
-  const int64_t pixels =
-      forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1)) : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
+  const int64_t pixels = forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1))
+                                 : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
   const int64_t most_rows = LCL_MAX(1, LCL_MIN(s.oh, pixels / LCL_MAX(s.ow, 1)));
-  for (p.blocks = lcl_ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;) p.blocks--;
+  for (p.blocks = lcl_ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;)
+    p.blocks--;
   const int64_t rows = lcl_ceil_div(s.oh, LCL_MAX(p.blocks, 1));
   p.rows = (rows - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1;
-  const int64_t reach = (s.kw - 1) * a->dilation[1] + a->stride[1] * (int64_t)lcl_round_up((size_t)s.ow, v);
+  const int64_t reach = (s.kw - 1) * a->dilation[1] +
+                        a->stride[1] * (int64_t)lcl_round_up((size_t)s.ow, v);
   p.wide = (int64_t)lcl_round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
   p.pitch = ((int64_t)lcl_round_up((size_t)(rows * s.ow), v) + vec) | vec;
   p.pad = s.c * p.rows * p.wide;
@@ -69,16 +73,16 @@ bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   const int64_t vec = lcl_panel_vec(caps);
-  if (!caps->panel || a->groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec || s.c * s.kh * s.kw == 0 ||
-      s.c * s.kh * s.kw > 1024)
+  if (!caps->panel || a->groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
+      s.c * s.kh * s.kw == 0 || s.c * s.kh * s.kw > 1024)
     return false;
   const plan p = plan_of(caps, node);
   return (p.pad + p.col + p.rest) * (int64_t)sizeof(float) <=
          (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
 }
 
-/* Measured on two AVX-512 cores against everything else there is. Tiles are wide: small planes leave much of them
- * to the slower narrow ones, which many channels do not pay for. */
+/* Measured on two AVX-512 cores against everything else there is. Tiles are wide: small planes
+ * leave much of them to the slower narrow ones, which many channels do not pay for. */
 bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
   const lcl_conv_sizes s = lcl_conv_sizes_of(node);
   if (!lcl_conv_thin_can(caps, node)) return false;
@@ -92,8 +96,8 @@ static void add_locals(lcl_arg_list *l, const plan *p) {
 }
 
 static void add_geometry(lcl_arg_list *l, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  LCL_ADD_INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1], a->pad[0],
-               a->pad[2], a->dilation[0], a->dilation[1]);
+  LCL_ADD_INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1],
+               a->pad[0], a->pad[2], a->dilation[0], a->dilation[1]);
 }
 
 static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
@@ -101,25 +105,26 @@ static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const
   const lcl_conv_sizes *s = &p->s;
   char options[128], name[256];
   snprintf(options, sizeof options,
-           "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d", (int)p->vec,
-           FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
+           "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d",
+           (int)p->vec, FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
   snprintf(name, sizeof name, "%s thin", label);
-  return lcl_emit(
-      lw, &(lcl_emit_desc) {
-              .label = name,
-              .source = { .file = "conv_thin.cl", .options = options },
-              .kernel = kernel,
-              .args = l->a,
-              .n_args = l->n,
-              .dims = 1,
-              .global = { (size_t)p->items },
-              .local = { 1 },
-              .flops = lcl_conv_flops(node),
-              .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * p->taps) });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = name,
+                                         .source = { .file = "conv_thin.cl", .options = options },
+                                         .kernel = kernel,
+                                         .args = l->a,
+                                         .n_args = l->n,
+                                         .dims = 1,
+                                         .global = { (size_t)p->items },
+                                         .local = { 1 },
+                                         .flops = lcl_conv_flops(node),
+                                         .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
+                                                                         s->o * s->oh * s->ow) +
+                                                                 s->o * p->taps) });
 }
 
 /* Forward and input gradient: in[0], filters, result, bias. */
-lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e, const char *label) {
+lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e,
+                               const char *label) {
   const lcl_conv_attr *a = node->attr;
   const plan p = plan_of(lcl_lower_caps(lw), node);
   const bool forward = node->op == &lcl_op_conv2d;

@@ -1,5 +1,5 @@
-/* Fourier transforms with clFFT. It is not safe for threads, so one lock of the process is held around every
- * call; and a plan is compared with a direct transform before it is used. */
+/* Fourier transforms with clFFT. It is not safe for threads, so one lock of the process is held
+ * around every call; and a plan is compared with a direct transform before it is used. */
 #include "lcl_config.h"
 #include "ops/fft.h"
 
@@ -35,8 +35,8 @@ static void free_plan(void *user) {
 }
 
 /* With the lock held. Success counts as a live plan. */
-static clfftStatus bake(const lcl_fft_desc *d, cl_context ctx, cl_command_queue queue, clfftPlanHandle *h,
-                        size_t *temp) {
+static clfftStatus bake(const lcl_fft_desc *d, cl_context ctx, cl_command_queue queue,
+                        clfftPlanHandle *h, size_t *temp) {
   clfftStatus st = CLFFT_SUCCESS;
   if (live_plans == 0) {
     clfftSetupData setup = { 0 };
@@ -52,7 +52,8 @@ static clfftStatus bake(const lcl_fft_desc *d, cl_context ctx, cl_command_queue 
     return st;
   }
   st = clfftSetPlanPrecision(*h, CLFFT_SINGLE);
-  if (st == CLFFT_SUCCESS) st = clfftSetLayout(*h, CLFFT_COMPLEX_INTERLEAVED, CLFFT_COMPLEX_INTERLEAVED);
+  if (st == CLFFT_SUCCESS)
+    st = clfftSetLayout(*h, CLFFT_COMPLEX_INTERLEAVED, CLFFT_COMPLEX_INTERLEAVED);
   if (st == CLFFT_SUCCESS) st = clfftSetResultLocation(*h, CLFFT_INPLACE);
   if (st == CLFFT_SUCCESS) st = clfftSetPlanBatchSize(*h, (size_t)d->batch);
   if (st == CLFFT_SUCCESS) st = clfftSetPlanScale(*h, CLFFT_BACKWARD, 1.0f);
@@ -71,8 +72,9 @@ static void direct_bin(const lcl_fft_desc *d, const float *x, int64_t u, int64_t
   out[0] = out[1] = 0;
   for (int64_t i = 0; i < d->f0; i++) {
     for (int64_t j = 0; j < d->f1; j++) {
-      const double at =
-          sign * 2 * pi * ((double)(u * i % d->f0) / (double)d->f0 + (double)(v * j % d->f1) / (double)d->f1);
+      const double at = sign * 2 * pi *
+                        ((double)(u * i % d->f0) / (double)d->f0 +
+                         (double)(v * j % d->f1) / (double)d->f1);
       const double re = x[2 * (i * d->f1 + j)], im = x[2 * (i * d->f1 + j) + 1];
       out[0] += re * cos(at) - im * sin(at);
       out[1] += re * sin(at) + im * cos(at);
@@ -90,7 +92,8 @@ static bool bins_right(const lcl_fft_desc *d, const float *x, const float *y) {
       const int64_t bin = k * 7919 % bins;
       double want[2];
       direct_bin(d, x + 2 * b * bins, bin / d->f1, bin % d->f1, want);
-      const double bound = 8 * log2((double)bins + 1) * 0x1p-24 * sum; /* of a transform by passes */
+      const double bound = 8 * log2((double)bins + 1) * 0x1p-24 *
+                           sum; /* of a transform by passes */
       for (int part = 0; part < 2; part++)
         if (!(fabs((double)y[2 * (b * bins + bin) + part] - want[part]) <= bound)) return false;
     }
@@ -114,8 +117,8 @@ static bool plan_right(lcl_context *ctx, const lcl_fft_desc *d, clfftPlanHandle 
   if (right) {
     cl_command_queue queue = lcl_context_queue(ctx);
     cl_mem mem = lcl_buffer_mem(data);
-    right = clfftEnqueueTransform(h, d->inverse ? CLFFT_BACKWARD : CLFFT_FORWARD, 1, &queue, 0, NULL, NULL,
-                                  &mem, NULL, lcl_buffer_mem(room)) == CLFFT_SUCCESS &&
+    right = clfftEnqueueTransform(h, d->inverse ? CLFFT_BACKWARD : CLFFT_FORWARD, 1, &queue, 0,
+                                  NULL, NULL, &mem, NULL, lcl_buffer_mem(room)) == CLFFT_SUCCESS &&
             clFinish(queue) == CL_SUCCESS;
   }
   right = right && lcl_buffer_read(data, 0, y, n * sizeof *y) == LCL_OK && bins_right(d, x, y);
@@ -131,11 +134,13 @@ static lcl_status run_plan(void *user, cl_command_queue queue, const cl_mem *mem
   const plan *p = user;
   cl_mem data = mem[0];
   pthread_mutex_lock(&lock);
-  const clfftStatus st = clfftEnqueueTransform(p->handle, p->inverse ? CLFFT_BACKWARD : CLFFT_FORWARD, 1,
+  const clfftStatus st = clfftEnqueueTransform(p->handle,
+                                               p->inverse ? CLFFT_BACKWARD : CLFFT_FORWARD, 1,
                                                &queue, n_wait, wait, done, &data, NULL, mem[1]);
   pthread_mutex_unlock(&lock);
-  return st == CLFFT_SUCCESS ? LCL_OK
-                             : lcl_fail(LCL_ERR_LIBRARY, "clFFT's transform failed with code %d", (int)st);
+  return st == CLFFT_SUCCESS
+             ? LCL_OK
+             : lcl_fail(LCL_ERR_LIBRARY, "clFFT's transform failed with code %d", (int)st);
 }
 
 lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
@@ -144,7 +149,8 @@ lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
   size_t temp = 0;
   clfftPlanHandle handle = 0;
   pthread_mutex_lock(&lock);
-  const clfftStatus baked = bake(d, lcl_context_cl_context(ctx), lcl_context_queue(ctx), &handle, &temp);
+  const clfftStatus baked = bake(d, lcl_context_cl_context(ctx), lcl_context_queue(ctx), &handle,
+                                 &temp);
   const bool right = baked == CLFFT_SUCCESS && plan_right(ctx, d, handle, temp);
   if (baked == CLFFT_SUCCESS && !right) {
     clfftDestroyPlan(&handle);
@@ -164,19 +170,20 @@ lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
   }
   *user = (plan) { handle, d->inverse };
   const int room = lcl_scratch(lw, LCL_MAX(temp, 4));
-  const lcl_arg args[] = { lcl_scratch_arg(lw, data, LCL_READ_WRITE), lcl_scratch_arg(lw, room, LCL_WRITE) };
+  const lcl_arg args[] = { lcl_scratch_arg(lw, data, LCL_READ_WRITE),
+                           lcl_scratch_arg(lw, room, LCL_WRITE) };
   char label[160];
   snprintf(label, sizeof label, "%s clFFT", d->label);
   const double points = (double)(d->batch * d->f0 * d->f1);
-  const lcl_status st =
-      lcl_emit_lib(lw, &(lcl_emit_lib_desc) { .label = label,
-                                              .fn = run_plan,
-                                              .user = user,
-                                              .user_free = free_plan,
-                                              .args = args,
-                                              .n_args = (int)LCL_COUNT(args),
-                                              .flops = 5 * points * log2(points / (double)d->batch + 1),
-                                              .bytes = 16 * points });
+  const lcl_status st = lcl_emit_lib(
+      lw, &(lcl_emit_lib_desc) { .label = label,
+                                 .fn = run_plan,
+                                 .user = user,
+                                 .user_free = free_plan,
+                                 .args = args,
+                                 .n_args = (int)LCL_COUNT(args),
+                                 .flops = 5 * points * log2(points / (double)d->batch + 1),
+                                 .bytes = 16 * points });
   if (st != LCL_OK) free_plan(user);
   return st;
 }

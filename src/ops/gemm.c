@@ -1,5 +1,5 @@
-/* Lowering of products to the kernels of cl/matmul_panel.cl, cl/matmul_tiled.cl, cl/conv_direct.cl and
- * cl/conv_rows.cl. */
+/* Lowering of products to the kernels of cl/matmul_panel.cl, cl/matmul_tiled.cl, cl/conv_direct.cl
+ * and cl/conv_rows.cl. */
 #include "ops/gemm.h"
 #include "ops/tuning.h"
 
@@ -7,8 +7,9 @@
 
 static double bytes_of(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
-  const double b = g->source == LCL_GEMM_MATRIX ? (double)g->k * (double)g->n
-                                                : (double)(p->pictures * p->channels) * (double)(p->h * p->w);
+  const double b = g->source == LCL_GEMM_MATRIX
+                       ? (double)g->k * (double)g->n
+                       : (double)(p->pictures * p->channels) * (double)(p->h * p->w);
   return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
 }
 
@@ -18,9 +19,9 @@ lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int 
   const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
   const int64_t pieces = cl ? g->batch * g->m * lcl_ceil_div(g->n / taps, 8) : total;
   const int64_t chunk =
-      !caps->panel
-          ? 1
-          : LCL_MAX(cl ? 32 : 256, lcl_ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
+      !caps->panel ? 1
+                   : LCL_MAX(cl ? 32 : 256,
+                             lcl_ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
   lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
@@ -39,14 +40,16 @@ lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int 
                                          .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
-/* Where the kernel writes: C itself with the epilogue, or parts that lcl_gemm_sum_parts finishes. */
+/* Where the kernel writes: C itself with the epilogue, or parts that lcl_gemm_sum_parts finishes.
+ */
 typedef struct target {
   lcl_arg c;
   int64_t base, batch, split, ldc;
   int part; /* -1: C itself */
 } target;
 
-static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int64_t cl) {
+static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
+                            int64_t cl) {
   if (p->splits == 1 && cl == 0) return (target) { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   const int64_t pitch = cl ? cl * g->patches.ta * g->patches.tb : g->n, batch = g->m * pitch;
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p->splits * g->batch * batch));
@@ -60,17 +63,19 @@ static void add_epilogue(lcl_arg_list *l, const lcl_gemm *g, const target *t) {
 }
 
 static void add_geometry(lcl_arg_list *l, const lcl_patches *p) {
-  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1), p->dh,
-               p->dw);
+  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1),
+               p->dh, p->dw);
 }
 
-/* ---- panels -------------------------------------------------------------------------------------------- */
+/* ---- panels
+ * -------------------------------------------------------------------------------------------- */
 
-static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, const char *options,
-                            int packed, int64_t mr, int64_t pitch, int64_t batch) {
+static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
+                            const char *options, int packed, int64_t mr, int64_t pitch,
+                            int64_t batch) {
   const int64_t panels = lcl_ceil_div(g->m, mr);
-  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb, s1 = g->a_s1,
-          perm_t = 1, perm_c = g->k;
+  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb,
+          s1 = g->a_s1, perm_t = 1, perm_c = g->k;
   if (len < g->k && tb == 1 && sa == 1 &&
       s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
     perm_t = s1, perm_c = len;
@@ -86,23 +91,26 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   snprintf(label, sizeof label, "%s pack", g->label);
   lcl_args_add(&l, g->a);
   lcl_args_add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
-  LCL_ADD_INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb, sa, sb,
-               s1, perm_t, perm_c);
-  return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "matmul_panel.cl", .options = options },
-                             .kernel = "panel_pack",
-                             .args = l.a,
-                             .n_args = l.n,
-                             .dims = 3,
-                             .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk), (size_t)batch },
-                             .local = { 1, 1, 1 },
-                             .bytes = 8.0 * (double)(g->m * g->k * batch) });
+  LCL_ADD_INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb,
+               sa, sb, s1, perm_t, perm_c);
+  return lcl_emit(lw,
+                  &(lcl_emit_desc) { .label = label,
+                                     .source = { .file = "matmul_panel.cl", .options = options },
+                                     .kernel = "panel_pack",
+                                     .args = l.a,
+                                     .n_args = l.n,
+                                     .dims = 3,
+                                     .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk),
+                                                 (size_t)batch },
+                                     .local = { 1, 1, 1 },
+                                     .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
-lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p, int *copy) {
+lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
+                                  int *copy) {
   const lcl_patches *x = &g->patches;
-  const int64_t pixels = x->h * x->w, cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
+  const int64_t pixels = x->h * x->w,
+                cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec);
   *copy = g->channels_last ? *g->channels_last : -1;
   if (*copy >= 0) return LCL_OK;
   *copy = lcl_scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
@@ -115,23 +123,25 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
   lcl_args_add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
   LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
   return lcl_emit(
-      lw, &(lcl_emit_desc) {
-              .label = label,
-              .source = { .file = "matmul_panel.cl", .options = options },
-              .kernel = "channels_last",
-              .args = l.a,
-              .n_args = l.n,
-              .dims = 3,
-              .global = { (size_t)lcl_ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
-              .local = { 1, 1, 1 },
-              .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
+      lw,
+      &(lcl_emit_desc) {
+          .label = label,
+          .source = { .file = "matmul_panel.cl", .options = options },
+          .kernel = "channels_last",
+          .args = l.a,
+          .n_args = l.n,
+          .dims = 3,
+          .global = { (size_t)lcl_ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
+          .local = { 1, 1, 1 },
+          .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
 }
 
-/* Whether A's panels are read where they lie. Packing pays where A is read many times or from far away, or where its rows
- * would fall on the same lines of a cache. */
+/* Whether A's panels are read where they lie. Packing pays where A is read many times or from far
+ * away, or where its rows would fall on the same lines of a cache. */
 static bool reads_as_is(const lcl_gemm *g, int mr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
-  const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0, columns = g->a_rs == 1 && g->a_s1 > 1;
+  const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
+             columns = g->a_rs == 1 && g->a_s1 > 1;
   return g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr && g->n <= page &&
          g->m * g->k <= 64 * page && (rows || columns);
 }
@@ -148,7 +158,8 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   const int64_t panels = lcl_ceil_div(g->m, mr);
   const bool shared = g->batch > 1 && g->a_batch == 0;
   const int64_t a_batch = shared ? 1 : g->batch;
-  /* Blocks of neighbouring panels must not fall on the same lines of a cache: an odd number of 4 KiB apart.
+  /* Blocks of neighbouring panels must not fall on the same lines of a cache: an odd number of 4
+   * KiB apart.
    */
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vec;
   const int64_t pitch = g->k <= p->kc ? g->k : (lcl_ceil_div(g->k, page) | 1) * page;
@@ -161,8 +172,9 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
     a = lcl_scratch_arg(lw, packed, LCL_READ);
   }
 
-  const int64_t cl =
-      !matrix && p->channels_last ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) : 0;
+  const int64_t cl = !matrix && p->channels_last
+                         ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec)
+                         : 0;
   const int64_t plane = x->h * x->w;
   lcl_arg b = g->b;
   if (cl) {
@@ -194,24 +206,27 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   }
   if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
   if (as_is) LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                          .source = { .file = "matmul_panel.cl", .options = options },
-                                          .kernel = "panel_gemm",
-                                          .args = l.a,
-                                          .n_args = l.n,
-                                          .dims = 3,
-                                          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
-                                                      (size_t)lcl_ceil_div(panels, p->panels_m),
-                                                      (size_t)(g->batch * p->splits) },
-                                          .local = { 1, 1, 1 },
-                                          .flops = g->flops,
-                                          .bytes = bytes_of(g) }));
-  return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "matmul_panel.cl", .options = options },
+                             .kernel = "panel_gemm",
+                             .args = l.a,
+                             .n_args = l.n,
+                             .dims = 3,
+                             .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
+                                         (size_t)lcl_ceil_div(panels, p->panels_m),
+                                         (size_t)(g->batch * p->splits) },
+                             .local = { 1, 1, 1 },
+                             .flops = g->flops,
+                             .bytes = bytes_of(g) }));
+  return t.part < 0 ? LCL_OK
+                    : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
 }
 
 static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
-  const int64_t all = x->pictures * x->gq, units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t all = x->pictures * x->gq,
+                units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
   const int64_t rows = LCL_MAX(1, lcl_ceil_div(all * g->batch, 16 * units));
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
@@ -221,24 +236,25 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
   lcl_args_add(&l, g->b);
   lcl_args_add(&l, g->c);
   lcl_args_add(&l, g->bias_kind ? g->bias : g->a);
-  LCL_ADD_INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1), g->a_sa,
-               g->a_sb, g->a_s1);
+  LCL_ADD_INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1),
+               g->a_sa, g->a_sb, g->a_s1);
   LCL_ADD_INTS(&l, x->channels * x->h * x->w, g->c_base, g->c_batch, g->ldc, g->bias_kind, g->act);
   lcl_args_add(&l, lcl_f32(g->slope));
-  LCL_ADD_INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels, x->all_channels * x->h * x->w,
-               x->h, x->w);
-  LCL_ADD_INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh, x->dw,
-               g->yn, g->yrow, g->ycol);
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                         .source = { .file = "conv_direct.cl", .options = options },
-                                         .kernel = "conv_direct",
-                                         .args = l.a,
-                                         .n_args = l.n,
-                                         .dims = 2,
-                                         .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
-                                         .local = { 1, 1 },
-                                         .flops = g->flops,
-                                         .bytes = bytes_of(g) });
+  LCL_ADD_INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels,
+               x->all_channels * x->h * x->w, x->h, x->w);
+  LCL_ADD_INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh,
+               x->dw, g->yn, g->yrow, g->ycol);
+  return lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "conv_direct.cl", .options = options },
+                             .kernel = "conv_direct",
+                             .args = l.a,
+                             .n_args = l.n,
+                             .dims = 2,
+                             .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
+                             .local = { 1, 1 },
+                             .flops = g->flops,
+                             .bytes = bytes_of(g) });
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -262,33 +278,35 @@ static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_pa
   lcl_args_add(&l, g->c);
   lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
   lcl_args_add(&l, lcl_local((size_t)r.local));
-  LCL_ADD_INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w, r.h_low,
-               r.w_low, r.wh, r.ww);
+  LCL_ADD_INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w,
+               r.h_low, r.w_low, r.wh, r.ww);
   add_geometry(&l, x);
   LCL_ADD_INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn,
                g->bias_kind, g->act);
   lcl_args_add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw,
-                  &(lcl_emit_desc) { .label = label,
-                                     .source = { .file = "conv_rows.cl", .options = options },
-                                     .kernel = "conv_rows",
-                                     .args = l.a,
-                                     .n_args = l.n,
-                                     .dims = 2,
-                                     .global = { (size_t)r.items,
-                                                 (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->panels_m) },
-                                     .local = { 1, 1 },
-                                     .flops = g->flops,
-                                     .bytes = bytes_of(g) });
+  return lcl_emit(lw, &(lcl_emit_desc) {
+                          .label = label,
+                          .source = { .file = "conv_rows.cl", .options = options },
+                          .kernel = "conv_rows",
+                          .args = l.a,
+                          .n_args = l.n,
+                          .dims = 2,
+                          .global = { (size_t)r.items,
+                                      (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->panels_m) },
+                          .local = { 1, 1 },
+                          .flops = g->flops,
+                          .bytes = bytes_of(g) });
 }
 
-/* ---- tiles --------------------------------------------------------------------------------------------- */
+/* ---- tiles
+ * --------------------------------------------------------------------------------------------- */
 
 static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
   const int64_t side = 4 * p->nv * p->group;
   char options[64], label[128];
-  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group, p->nv);
+  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group,
+           p->nv);
   snprintf(label, sizeof label, "%s tiled", g->label);
   const target t = choose_target(lw, g, p, 0);
   lcl_arg_list l = { .n = 0 };
@@ -297,10 +315,10 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   lcl_args_add(&l, t.c);
   lcl_args_add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
   LCL_ADD_INTS(&l, g->m, g->n, g->k, p->splits, lcl_ceil_div(g->k, p->splits));
-  LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1), g->a_sa,
-               g->a_sb, g->a_s1);
-  LCL_ADD_INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w, t.base,
-               t.batch, t.split, t.ldc);
+  LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1),
+               g->a_sa, g->a_sb, g->a_s1);
+  LCL_ADD_INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w,
+               t.base, t.batch, t.split, t.ldc);
   add_epilogue(&l, g, &t);
   if (g->source == LCL_GEMM_MATRIX) {
     LCL_ADD_INTS(&l, g->rsb, g->csb);
@@ -309,25 +327,27 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
     add_geometry(&l, x);
   }
   if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                          .source = { .file = "matmul_tiled.cl", .options = options },
-                                          .kernel = "matmul_tiled",
-                                          .args = l.a,
-                                          .n_args = l.n,
-                                          .dims = 3,
-                                          .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
-                                                      (size_t)(lcl_ceil_div(g->m, side) * p->group),
-                                                      (size_t)(g->batch * p->splits) },
-                                          .local = { (size_t)p->group, (size_t)p->group, 1 },
-                                          .flops = g->flops,
-                                          .bytes = bytes_of(g) }));
+  LCL_TRY(
+      lcl_emit(lw, &(lcl_emit_desc) { .label = label,
+                                      .source = { .file = "matmul_tiled.cl", .options = options },
+                                      .kernel = "matmul_tiled",
+                                      .args = l.a,
+                                      .n_args = l.n,
+                                      .dims = 3,
+                                      .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
+                                                  (size_t)(lcl_ceil_div(g->m, side) * p->group),
+                                                  (size_t)(g->batch * p->splits) },
+                                      .local = { (size_t)p->group, (size_t)p->group, 1 },
+                                      .flops = g->flops,
+                                      .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, 0);
 }
 
 lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
   lcl_gemm_params p = lcl_gemm_tuned(lw, g);
-  if (g->source == LCL_GEMM_PATCHES) p.splits = 1; /* the parts of a split product are dense matrices */
+  if (g->source == LCL_GEMM_PATCHES)
+    p.splits = 1; /* the parts of a split product are dense matrices */
   switch ((lcl_gemm_algorithm)p.algorithm) {
   case LCL_GEMM_PANEL: return lower_panel(lw, g, &p);
   case LCL_GEMM_DIRECT: return lower_direct(lw, g, &p);

@@ -1,8 +1,8 @@
 /* The choice of algorithm and kernel parameters for a product. */
 #include "ops/gemm.h"
 
-/* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are neighbours
- * in a row, and there are enough channels to fill vectors. */
+/* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are
+ * neighbours in a row, and there are enough channels to fill vectors. */
 static bool wants_channels_last(const lcl_gemm *g, int vec) {
   const lcl_patches *p = &g->patches;
   const int64_t padded = lcl_ceil_div(p->channels, vec) * vec;
@@ -17,7 +17,8 @@ static int64_t floor_div(int64_t a, int64_t b) {
 }
 
 /* First and last pixel (in parts) of one dimension that positions 0..count-1 look at. */
-static int64_t reach(int64_t count, int64_t step, int64_t start, int64_t taps, int64_t move, bool last) {
+static int64_t reach(int64_t count, int64_t step, int64_t start, int64_t taps, int64_t move,
+                     bool last) {
   const int64_t far = (taps - 1) * move;
   return last ? (count - 1) * step + start + LCL_MAX(far, 0) : start + LCL_MIN(far, 0);
 }
@@ -33,7 +34,8 @@ lcl_gemm_rows lcl_gemm_rows_of(const lcl_gemm *g, const lcl_gemm_params *p) {
                       .cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vec) };
   r.w_low = LCL_MIN(r.w_low, 0); /* rows of x are copied as a whole */
   r.wh = floor_div(reach(r.rows * fh, x->sh, x->h0, x->ta, x->dh, true), fh) - r.h_low + 1;
-  r.ww = LCL_MAX(floor_div(reach(gr * fw, x->sw, x->w0, x->tb, x->dw, true), fw), x->w - 1) - r.w_low + 1;
+  r.ww = LCL_MAX(floor_div(reach(gr * fw, x->sw, x->w0, x->tb, x->dw, true), fw), x->w - 1) -
+         r.w_low + 1;
   r.items = lcl_ceil_div(gq, r.rows) * lcl_ceil_div(x->pictures, r.pics);
   r.local = (int64_t)sizeof(float) *
             (r.pics * r.wh * r.ww * r.cl + (r.pics * r.rows * fh * x->gr + 1) * 2 * p->vec);
@@ -46,8 +48,8 @@ bool lcl_gemm_rows_can(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_p
          lcl_gemm_rows_of(g, p).local <= (int64_t)caps->local_mem;
 }
 
-/* Filters as vectors, where they fill half of one, those of a phase for a pair of panels stay in the second
- * cache, and the pictures are better read channels last or at least for several taps. */
+/* Filters as vectors, where they fill half of one, those of a phase for a pair of panels stay in
+ * the second cache, and the pictures are better read channels last or at least for several taps. */
 static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
   const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), panels = lcl_ceil_div(g->m, p->vec),
@@ -57,16 +59,18 @@ static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params
   if (x->ta * x->tb * fh * fw == 1 && !wants_channels_last(g, p->vec)) return false;
   const int64_t k = lcl_ceil_div(x->ta, fh) * lcl_ceil_div(x->tb, fw) * x->channels;
   if (k * 2 * p->vec * (int64_t)sizeof(float) > 512 << 10) return false;
-  /* Work-items whose tiles are full, whose number suits the compute units, and that share few rows of x. */
-  const int64_t pixels = LCL_GEMM_ROWS_PIXELS(p->vec), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
+  /* Work-items whose tiles are full, whose number suits the compute units, and that share few rows
+   * of x. */
+  const int64_t pixels = LCL_GEMM_ROWS_PIXELS(p->vec),
+                room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
   int64_t least = INT64_MAX;
   int best = 0;
   for (p->panels_n = 1; p->panels_n <= 64; p->panels_n++) {
     const lcl_gemm_rows r = lcl_gemm_rows_of(g, p);
     if (r.local > room || (best && r.items < 4 * units)) break;
     const int64_t tiles = lcl_ceil_div(r.pics * r.rows * lcl_ceil_div(x->gr, fw), pixels);
-    const int64_t cost =
-        lcl_ceil_div(r.items, units) * (tiles * panels * g->k * pixels / 2 + r.pics * r.wh * r.ww * r.cl / 2);
+    const int64_t cost = lcl_ceil_div(r.items, units) *
+                         (tiles * panels * g->k * pixels / 2 + r.pics * r.wh * r.ww * r.cl / 2);
     if (cost >= least) continue;
     least = cost;
     best = p->panels_n;
@@ -78,8 +82,9 @@ static bool choose_rows(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params
   return best > 0;
 }
 
-/* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to keep every
- * compute unit busy to the end; where columns do not suffice, rows or the inner dimension are split. */
+/* Few work-items that each reuse a packed block of B for many panels of A, but enough of them to
+ * keep every compute unit busy to the end; where columns do not suffice, rows or the inner
+ * dimension are split. */
 static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_params *p) {
   p->algorithm = LCL_GEMM_PANEL;
   p->vec = lcl_panel_vec(caps);
@@ -90,11 +95,13 @@ static void choose_panel(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_param
   }
   if (choose_rows(caps, g, p)) return;
   const int mr = lcl_panel_rows(p->vec), nr = 2 * p->vec;
-  for (p->kc_max = 512; p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;)
+  for (p->kc_max = 512;
+       p->kc_max > 128 && (size_t)(p->kc_max * nr) * sizeof(float) > caps->local_mem;)
     p->kc_max /= 2;
   p->channels_last = wants_channels_last(g, p->vec);
   const int64_t n = g->source == LCL_GEMM_PATCHES_T && p->channels_last
-                        ? lcl_ceil_div(g->patches.channels, p->vec) * p->vec * g->patches.ta * g->patches.tb
+                        ? lcl_ceil_div(g->patches.channels, p->vec) * p->vec * g->patches.ta *
+                              g->patches.tb
                         : g->n;
   const int64_t all_n = lcl_ceil_div(n, nr), all_m = lcl_ceil_div(g->m, mr),
                 units = LCL_MAX(1, (int64_t)caps->compute_units);
@@ -123,9 +130,10 @@ static void choose_tiled(const lcl_caps *caps, const lcl_gemm *g, lcl_gemm_param
   p->nv = 1;
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
   const int64_t large = lcl_ceil_div(g->m, 128) * lcl_ceil_div(g->n, 128) * g->batch;
-  /* 64 sums a work-item need registers that only GPUs have: on llvmpipe they make it three times slower. */
-  if (p->group == 16 && !caps->local_is_global && caps->local_mem >= 24 << 10 && g->m >= 96 && g->n >= 96 &&
-      large >= 2 * units)
+  /* 64 sums a work-item need registers that only GPUs have: on llvmpipe they make it three times
+   * slower. */
+  if (p->group == 16 && !caps->local_is_global && caps->local_mem >= 24 << 10 && g->m >= 96 &&
+      g->n >= 96 && large >= 2 * units)
     p->nv = 2;
   const int64_t side = 4 * p->nv * p->group;
   const int64_t tiles = LCL_MAX(1, lcl_ceil_div(g->m, side) * lcl_ceil_div(g->n, side) * g->batch);

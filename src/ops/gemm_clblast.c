@@ -1,4 +1,5 @@
-/* Products with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in the loop.
+/* Products with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in
+ * the loop.
  */
 #include "lcl_config.h"
 #include "ops/gemm.h"
@@ -13,7 +14,8 @@ typedef struct call {
 } call;
 
 /* Row-major matrix, or the transpose of one, with unit stride along rows; ld 0: neither. */
-static void layout(int64_t row, int64_t col, int64_t rows, int64_t cols, CLBlastTranspose *t, size_t *ld) {
+static void layout(int64_t row, int64_t col, int64_t rows, int64_t cols, CLBlastTranspose *t,
+                   size_t *ld) {
   *t = CLBlastTransposeNo;
   *ld = 0;
   if (col == 1 && row >= LCL_MAX(cols, 1)) {
@@ -40,7 +42,8 @@ static call call_of(const lcl_gemm *g) {
 bool lcl_gemm_clblast_can(const lcl_caps *caps, const lcl_gemm *g) {
   const call c = call_of(g);
   return caps->clblast && g->source == LCL_GEMM_MATRIX && g->batch == 1 && g->a_len >= g->k &&
-         g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda && c.ldb;
+         g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda &&
+         c.ldb;
 }
 
 static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
@@ -52,8 +55,8 @@ static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *me
       return lcl_fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl_cl_error_name(err));
   }
   const CLBlastStatusCode status = CLBlastSgemmWithTempBuffer(
-      CLBlastLayoutRowMajor, c->ta, c->tb, c->m, c->n, c->k, 1.0f, mem[0], c->a_offset, c->lda, mem[1],
-      c->b_offset, c->ldb, 0.0f, mem[2], c->c_offset, c->ldc, &queue, done, mem[3]);
+      CLBlastLayoutRowMajor, c->ta, c->tb, c->m, c->n, c->k, 1.0f, mem[0], c->a_offset, c->lda,
+      mem[1], c->b_offset, c->ldb, 0.0f, mem[2], c->c_offset, c->ldc, &queue, done, mem[3]);
   return status == CLBlastSuccess
              ? LCL_OK
              : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
@@ -64,9 +67,9 @@ lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
   cl_command_queue queue = lcl_context_queue(lcl_lower_context(lw));
   size_t temp = 0;
   char label[128];
-  const CLBlastStatusCode status =
-      CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, c.ta, c.tb, c.m, c.n, c.k, c.a_offset, c.lda,
-                                 c.b_offset, c.ldb, c.c_offset, c.ldc, &queue, &temp);
+  const CLBlastStatusCode status = CLBlastSGemmTempBufferSize(
+      CLBlastLayoutRowMajor, c.ta, c.tb, c.m, c.n, c.k, c.a_offset, c.lda, c.b_offset, c.ldb,
+      c.c_offset, c.ldc, &queue, &temp);
   if (status != CLBlastSuccess)
     return lcl_fail(LCL_ERR_LIBRARY, "CLBlast's temporary buffer size: code %d", (int)status);
   call *user = lcl_alloc(sizeof *user);

@@ -1,11 +1,13 @@
-/* map: element-wise operations with broadcasting. One node class holds one operation; the compiler fuses neighbours. */
+/* map: element-wise operations with broadcasting. One node class holds one operation; the compiler
+ * fuses neighbours. */
 #include <math.h>
 
 #include "graph/internal.h"
 #include "ops/map.h"
 
-/* What a code is: its name, operands, and the OpenCL expression of a, b, c and the parameter p. T is float or a float
- * vector; relational operators give int vectors, which select() takes. Comparisons are written so that NaN survives. */
+/* What a code is: its name, operands, and the OpenCL expression of a, b, c and the parameter p. T
+ * is float or a float vector; relational operators give int vectors, which select() takes.
+ * Comparisons are written so that NaN survives. */
 static const struct {
   const char *name;
   int arity;
@@ -25,7 +27,8 @@ static const struct {
   [LCL_MAP_LEAKY_RELU] = { "leaky_relu", 1, "select($a, $a * (T)($p), $a < (T)(0.0f))" },
   [LCL_MAP_SIGMOID] = { "sigmoid", 1, "(T)(1.0f) / ((T)(1.0f) + exp(-$a))" },
   [LCL_MAP_TANH] = { "tanh", 1, "tanh($a)" },
-  [LCL_MAP_SOFTPLUS] = { "softplus", 1, "(select($a, (T)(0.0f), $a < (T)(0.0f)) + log1p(exp(-fabs($a))))" },
+  [LCL_MAP_SOFTPLUS] = { "softplus", 1,
+                         "(select($a, (T)(0.0f), $a < (T)(0.0f)) + log1p(exp(-fabs($a))))" },
   [LCL_MAP_FLOOR] = { "floor", 1, "floor($a)" },
   [LCL_MAP_SIN] = { "sin", 1, "sin($a)" },
   [LCL_MAP_COS] = { "cos", 1, "cos($a)" },
@@ -81,7 +84,8 @@ static lcl_status infer_map(lcl_node *node) {
   for (int i = 1; i < node->n_in; i++)
     if (!lcl_broadcast_shape(shape, node->in[i]->shape, &shape))
       return lcl_fail(LCL_ERR_SHAPE, "shapes %s and %s do not broadcast",
-                      lcl_shape_string(node->in[0]->shape, sa), lcl_shape_string(node->in[i]->shape, sb));
+                      lcl_shape_string(node->in[0]->shape, sa),
+                      lcl_shape_string(node->in[i]->shape, sb));
   node->out[0].shape = shape;
   node->out[0].dtype = (lcl_dtype)attr->dtype;
   return LCL_OK;
@@ -112,9 +116,11 @@ static lcl_tensor *unary_grad(const lcl_map_attr *a, lcl_tensor *x, lcl_tensor *
   case LCL_MAP_RSQRT: return lcl_mul(lcl_scale(g, -0.5f), lcl_mul(y, lcl_square(y)));
   case LCL_MAP_SQUARE: return lcl_mul(g, lcl_scale(x, 2));
   case LCL_MAP_RECIP: return lcl_neg(lcl_mul(g, lcl_square(y)));
-  /* By the result, not the operand: the operand need not be kept, and its producer can apply the activation itself. */
+  /* By the result, not the operand: the operand need not be kept, and its producer can apply the
+   * activation itself. */
   case LCL_MAP_RELU: return lcl_select(lcl_greater(y, zero), g, zero);
-  case LCL_MAP_LEAKY_RELU: return lcl_select(lcl_greater(a->p < 0 ? x : y, zero), g, lcl_scale(g, a->p));
+  case LCL_MAP_LEAKY_RELU:
+    return lcl_select(lcl_greater(a->p < 0 ? x : y, zero), g, lcl_scale(g, a->p));
   case LCL_MAP_SIGMOID: return lcl_mul(g, lcl_mul(y, lcl_sub(lcl_const(graph, 1), y)));
   case LCL_MAP_TANH: return lcl_mul(g, lcl_sub(lcl_const(graph, 1), lcl_square(y)));
   case LCL_MAP_SOFTPLUS: return lcl_mul(g, lcl_sigmoid(x));
@@ -128,7 +134,8 @@ static lcl_tensor *unary_grad(const lcl_map_attr *a, lcl_tensor *x, lcl_tensor *
 
 static void grad_map(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   const lcl_map_attr *attr = node->attr;
-  lcl_tensor *g = gout[0], *y = &node->out[0], *a = node->in[0], *b = node->n_in > 1 ? node->in[1] : NULL;
+  lcl_tensor *g = gout[0], *y = &node->out[0], *a = node->in[0],
+             *b = node->n_in > 1 ? node->in[1] : NULL;
   lcl_tensor *zero = lcl_const(node->graph, 0);
   switch ((lcl_map_code)attr->code) {
   case LCL_MAP_ADD: gin[0] = gin[1] = g; break;
@@ -162,16 +169,19 @@ static void grad_map(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
   default: gin[0] = unary_grad(attr, a, y, g);
   }
   for (int i = 0; i < node->n_in; i++)
-    if (gin[i]) gin[i] = node->in[i]->dtype == LCL_F32 ? lcl_sum_to_shape(gin[i], node->in[i]->shape) : NULL;
+    if (gin[i])
+      gin[i] = node->in[i]->dtype == LCL_F32 ? lcl_sum_to_shape(gin[i], node->in[i]->shape) : NULL;
 }
 
 static const char *title_map(const lcl_node *node) {
   return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code);
 }
 
-const lcl_op lcl_op_map = {
-  .name = "map", .title = title_map, .attr_size = sizeof(lcl_map_attr), .infer = infer_map, .grad = grad_map
-};
+const lcl_op lcl_op_map = { .name = "map",
+                            .title = title_map,
+                            .attr_size = sizeof(lcl_map_attr),
+                            .infer = infer_map,
+                            .grad = grad_map };
 
 /* ---- building ---- */
 
@@ -181,7 +191,8 @@ static bool const_value(const lcl_tensor *t, float *v) {
   return true;
 }
 
-/* Constant folding of what gradients produce: scale and neg and the four rules of arithmetic on scalars. */
+/* Constant folding of what gradients produce: scale and neg and the four rules of arithmetic on
+ * scalars. */
 static bool fold(lcl_map_code code, float p, float a, float b, float *out) {
   switch (code) {
   case LCL_MAP_COPY: *out = a; return true;
@@ -203,7 +214,8 @@ static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, l
   lcl_graph *g = lcl_tensor_graph(in[0]);
   float a, b = 0, v;
   int n = codes[code].arity;
-  bool known = const_value(in[0], &a) && (n < 2 || const_value(in[1], &b)) && n < 3 && dtype == LCL_F32;
+  bool known = const_value(in[0], &a) && (n < 2 || const_value(in[1], &b)) && n < 3 &&
+               dtype == LCL_F32;
   if (known && fold(code, p, a, b, &v)) return lcl_const(g, v);
   lcl_map_attr attr = { code, p, dtype };
   return lcl_node_new(g, &lcl_op_map, in, n, &attr, 1);
@@ -212,8 +224,10 @@ static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, l
 lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
   lcl_graph *g = lcl_tensor_graph(x);
   if (code < 0 || code >= LCL_MAP_CODES || codes[code].arity != 1)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation", (int)code);
-  if ((code == LCL_MAP_SCALE && p == 1) || (code == LCL_MAP_SHIFT && p == 0) || code == LCL_MAP_COPY)
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
+                             (int)code);
+  if ((code == LCL_MAP_SCALE && p == 1) || (code == LCL_MAP_SHIFT && p == 0) ||
+      code == LCL_MAP_COPY)
     if (x->dtype == LCL_F32) return x;
   return map_node(code, &x, p, LCL_F32);
 }
@@ -222,8 +236,10 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
   lcl_graph *g = lcl_tensor_graph(a);
   float v;
   if (code < 0 || code >= LCL_MAP_CODES || codes[code].arity != 2)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation", (int)code);
-  /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero vanish. */
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
+                             (int)code);
+  /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero
+   * vanish. */
   if (const_value(b, &v) && a->dtype == LCL_F32 && !const_value(a, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(a, v);
     if (code == LCL_MAP_ADD) return lcl_shift(a, v);

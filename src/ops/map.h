@@ -16,8 +16,10 @@ extern const lcl_op lcl_op_map;
 /* Number of operands of a code: 1, 2 or 3. */
 int lcl_map_arity(lcl_map_code code);
 const char *lcl_map_name(lcl_map_code code);
-/* OpenCL expression of a code with operands a, b, c and parameter p as text; T is the (vector) float type's name. */
-void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c, const char *p);
+/* OpenCL expression of a code with operands a, b, c and parameter p as text; T is the (vector)
+ * float type's name. */
+void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
+                        const char *p);
 /* The shape two operands broadcast to (NumPy rules); false when they do not fit. */
 bool lcl_broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out);
 /* Sums t over what broadcasting from shape to t's shape repeated: the adjoint of broadcasting. */

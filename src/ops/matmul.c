@@ -30,14 +30,16 @@ static lcl_status infer_matmul(lcl_node *node) {
     return lcl_fail(LCL_ERR_SHAPE, "expects matrices, got %s and %s", lcl_shape_string(a, ta),
                     lcl_shape_string(b, tb));
   if (a.rank > 2 && b.rank > 2 && !leading_equal(a, b))
-    return lcl_fail(LCL_ERR_SHAPE, "leading dimensions of %s and %s differ", lcl_shape_string(a, ta),
-                    lcl_shape_string(b, tb));
-  const int64_t m = a.dim[a.rank - (t->transpose_a ? 1 : 2)], ka = a.dim[a.rank - (t->transpose_a ? 2 : 1)];
-  const int64_t n = b.dim[b.rank - (t->transpose_b ? 2 : 1)], kb = b.dim[b.rank - (t->transpose_b ? 1 : 2)];
+    return lcl_fail(LCL_ERR_SHAPE, "leading dimensions of %s and %s differ",
+                    lcl_shape_string(a, ta), lcl_shape_string(b, tb));
+  const int64_t m = a.dim[a.rank - (t->transpose_a ? 1 : 2)],
+                ka = a.dim[a.rank - (t->transpose_a ? 2 : 1)];
+  const int64_t n = b.dim[b.rank - (t->transpose_b ? 2 : 1)],
+                kb = b.dim[b.rank - (t->transpose_b ? 1 : 2)];
   if (ka != kb)
-    return lcl_fail(LCL_ERR_SHAPE, "inner dimensions differ: %s%s times %s%s", lcl_shape_string(a, ta),
-                    t->transpose_a ? " transposed" : "", lcl_shape_string(b, tb),
-                    t->transpose_b ? " transposed" : "");
+    return lcl_fail(LCL_ERR_SHAPE, "inner dimensions differ: %s%s times %s%s",
+                    lcl_shape_string(a, ta), t->transpose_a ? " transposed" : "",
+                    lcl_shape_string(b, tb), t->transpose_b ? " transposed" : "");
   lcl_shape c = a.rank >= b.rank ? a : b;
   c.dim[c.rank - 2] = m;
   c.dim[c.rank - 1] = n;
@@ -55,10 +57,10 @@ static lcl_tensor *shared_sum(lcl_tensor *g, lcl_shape to) {
 static void grad_matmul(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   const matmul_attr *t = node->attr;
   lcl_tensor *a = node->in[0], *b = node->in[1], *g = gout[0];
-  lcl_tensor *ga =
-      t->transpose_a ? lcl_matmul(b, g, t->transpose_b, true) : lcl_matmul(g, b, false, !t->transpose_b);
-  lcl_tensor *gb =
-      t->transpose_b ? lcl_matmul(g, a, true, t->transpose_a) : lcl_matmul(a, g, !t->transpose_a, false);
+  lcl_tensor *ga = t->transpose_a ? lcl_matmul(b, g, t->transpose_b, true)
+                                  : lcl_matmul(g, b, false, !t->transpose_b);
+  lcl_tensor *gb = t->transpose_b ? lcl_matmul(g, a, true, t->transpose_a)
+                                  : lcl_matmul(a, g, !t->transpose_a, false);
   gin[0] = shared_sum(ga, a->shape);
   gin[1] = shared_sum(gb, b->shape);
 }
@@ -66,11 +68,12 @@ static void grad_matmul(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 static double flops_matmul(const lcl_node *node) {
   const matmul_attr *t = node->attr;
   const lcl_shape a = node->in[0]->shape;
-  return 2.0 * (double)lcl_shape_count(node->out[0].shape) * (double)a.dim[a.rank - (t->transpose_a ? 2 : 1)];
+  return 2.0 * (double)lcl_shape_count(node->out[0].shape) *
+         (double)a.dim[a.rank - (t->transpose_a ? 2 : 1)];
 }
 
-/* An operand in memory: strides of rows, columns and the batch. Any view with one stride for all leading
- * dimensions is used in place; others are copied. */
+/* An operand in memory: strides of rows, columns and the batch. Any view with one stride for all
+ * leading dimensions is used in place; others are copied. */
 typedef struct operand {
   lcl_arg arg;
   int64_t base, row, col, batch;
@@ -85,8 +88,8 @@ static lcl_status operand_of(lcl_lower *lw, lcl_tensor *x, bool transposed, oper
   for (int i = 0; i < s.rank; i++) regular &= v.stride[i] > 0 || s.dim[i] <= 1;
   for (int i = 0; i + 3 < s.rank; i++) regular &= v.stride[i] == v.stride[i + 1] * s.dim[i + 1];
   if (regular) {
-    *o = (operand) { lcl_slot_arg(lw, v.slot, LCL_READ), v.offset, v.stride[s.rank - 2], v.stride[s.rank - 1],
-                     s.rank > 2 ? v.stride[s.rank - 3] : 0 };
+    *o = (operand) { lcl_slot_arg(lw, v.slot, LCL_READ), v.offset, v.stride[s.rank - 2],
+                     v.stride[s.rank - 1], s.rank > 2 ? v.stride[s.rank - 3] : 0 };
   } else {
     *o = (operand) { lcl_in(lw, x), 0, s.dim[s.rank - 1], 1,
                      s.rank > 2 ? s.dim[s.rank - 1] * s.dim[s.rank - 2] : 0 };
@@ -102,7 +105,8 @@ static lcl_status operand_of(lcl_lower *lw, lcl_tensor *x, bool transposed, oper
 static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
   const matmul_attr *t = node->attr;
   const lcl_shape c = node->out[0].shape, as = node->in[0]->shape;
-  const int64_t m = c.dim[c.rank - 2], n = c.dim[c.rank - 1], k = as.dim[as.rank - (t->transpose_a ? 2 : 1)];
+  const int64_t m = c.dim[c.rank - 2], n = c.dim[c.rank - 1],
+                k = as.dim[as.rank - (t->transpose_a ? 2 : 1)];
   const lcl_arg out = lcl_out(lw, e->out);
   if (lcl_shape_count(c) == 0) return LCL_OK;
   operand a, b;
@@ -111,10 +115,11 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
   char label[96];
   const int64_t batch = leading(c);
   if (batch == 1)
-    snprintf(label, sizeof label, "matmul %lldx%lldx%lld", (long long)m, (long long)k, (long long)n);
-  else
-    snprintf(label, sizeof label, "matmul %lld*%lldx%lldx%lld", (long long)batch, (long long)m, (long long)k,
+    snprintf(label, sizeof label, "matmul %lldx%lldx%lld", (long long)m, (long long)k,
              (long long)n);
+  else
+    snprintf(label, sizeof label, "matmul %lld*%lldx%lldx%lld", (long long)batch, (long long)m,
+             (long long)k, (long long)n);
   lcl_gemm g = { .label = label,
                  .m = m,
                  .n = n,
@@ -166,7 +171,8 @@ lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool tran
       sa.dim[sa.rank - 1] == sb.dim[transpose_b ? 1 : 0]) {
     lcl_shape sc = sa;
     sc.dim[sc.rank - 1] = sb.dim[transpose_b ? 0 : 1];
-    lcl_tensor *flat = lcl_reshape(a, LCL_SHAPE(leading(sa) * sa.dim[sa.rank - 2], sa.dim[sa.rank - 1]));
+    lcl_tensor *flat = lcl_reshape(
+        a, LCL_SHAPE(leading(sa) * sa.dim[sa.rank - 2], sa.dim[sa.rank - 1]));
     return lcl_reshape(lcl_matmul(flat, b, false, transpose_b), sc);
   }
   return lcl_node_new(g, &op_matmul, LCL_IN(a, b), &(matmul_attr) { transpose_a, transpose_b }, 1);

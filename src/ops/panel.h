@@ -1,4 +1,5 @@
-/* What the lowerings of products and convolutions share, most of all those to kernels in panel shape (cl/panel.cl). */
+/* What the lowerings of products and convolutions share, most of all those to kernels in panel
+ * shape (cl/panel.cl). */
 #ifndef LCL_OPS_PANEL_H
 #define LCL_OPS_PANEL_H
 
@@ -29,8 +30,8 @@ static inline void lcl_args_add(lcl_arg_list *l, lcl_arg a) {
 static inline void lcl_args_add_ints(lcl_arg_list *l, const int64_t *v, int n) {
   for (int i = 0; i < n; i++) lcl_args_add(l, lcl_i32(v[i]));
 }
-#define LCL_ADD_INTS(list, ...)                                                                              \
-  lcl_args_add_ints(list, (int64_t[]) { __VA_ARGS__ },                                                       \
+#define LCL_ADD_INTS(list, ...)                                                                    \
+  lcl_args_add_ints(list, (int64_t[]) { __VA_ARGS__ },                                             \
                     (int)(sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t)))
 
 #endif

@@ -1,7 +1,8 @@
-/* Pooling: max pooling with switches, unpooling and gathering by switch, average pooling and its adjoint.
+/* Pooling: max pooling with switches, unpooling and gathering by switch, average pooling and its
+ * adjoint.
  *
- * All of them are linear given the switches, so every derivative is a member of the family. Kernels:
- * cl/pool.cl. */
+ * All of them are linear given the switches, so every derivative is a member of the family.
+ * Kernels: cl/pool.cl. */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 
@@ -20,18 +21,19 @@ static lcl_status check_window(const pool_attr *a) {
   for (int i = 0; i < 2; i++) {
     if (a->kernel[i] < 1 || a->stride[i] < 1)
       return lcl_fail(LCL_ERR_ARGUMENT,
-                      "kernel and stride must be at least 1, got kernel %dx%d, stride %dx%d", a->kernel[0],
-                      a->kernel[1], a->stride[0], a->stride[1]);
+                      "kernel and stride must be at least 1, got kernel %dx%d, stride %dx%d",
+                      a->kernel[0], a->kernel[1], a->stride[0], a->stride[1]);
     for (int j = 0; j < 2; j++)
       if (a->pad[2 * i + j] < 0 || a->pad[2 * i + j] >= a->kernel[i])
-        return lcl_fail(LCL_ERR_ARGUMENT, "padding must be at least 0 and below the kernel (%d), got %d",
+        return lcl_fail(LCL_ERR_ARGUMENT,
+                        "padding must be at least 0 and below the kernel (%d), got %d",
                         a->kernel[i], a->pad[2 * i + j]);
   }
   return LCL_OK;
 }
 
-/* Windows along an axis of length n; rounding up leaves out a window that would begin past the image and the
- * padding before it. */
+/* Windows along an axis of length n; rounding up leaves out a window that would begin past the
+ * image and the padding before it. */
 static int64_t windows(const pool_attr *a, int axis, int64_t n) {
   const int64_t room = n + a->pad[2 * axis] + a->pad[2 * axis + 1] - a->kernel[axis];
   if (room < 0) return 0;
@@ -45,7 +47,8 @@ static lcl_status want_maps(const lcl_tensor *t, const char *what) {
   if (t->dtype != LCL_F32)
     return lcl_fail(LCL_ERR_TYPE, "%s must be f32, got %s", what, lcl_dtype_name(t->dtype));
   if (t->shape.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "%s must be (N,C,H,W), got %s", what, lcl_shape_string(t->shape, text));
+    return lcl_fail(LCL_ERR_SHAPE, "%s must be (N,C,H,W), got %s", what,
+                    lcl_shape_string(t->shape, text));
   return LCL_OK;
 }
 
@@ -57,8 +60,8 @@ static lcl_status infer_pool(lcl_node *node) {
   const int64_t h = windows(a, 0, s.dim[2]), w = windows(a, 1, s.dim[3]);
   char text[96];
   if (h < 1 || w < 1)
-    return lcl_fail(LCL_ERR_SHAPE, "the window %dx%d does not fit the padded input %s", a->kernel[0],
-                    a->kernel[1], lcl_shape_string(s, text));
+    return lcl_fail(LCL_ERR_SHAPE, "the window %dx%d does not fit the padded input %s",
+                    a->kernel[0], a->kernel[1], lcl_shape_string(s, text));
   s.dim[2] = h;
   s.dim[3] = w;
   node->n_out = node->op == &op_max ? 2 : 1;
@@ -79,7 +82,8 @@ static lcl_status infer_adjoint(lcl_node *node) {
   const lcl_shape v = node->in[0]->shape;
   if (node->op == &op_unpool) {
     if (node->in[1]->dtype != LCL_I32)
-      return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s", lcl_dtype_name(node->in[1]->dtype));
+      return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s",
+                      lcl_dtype_name(node->in[1]->dtype));
     if (!lcl_shape_equal(v, node->in[1]->shape))
       return lcl_fail(LCL_ERR_SHAPE, "values %s and switches %s must have the same shape",
                       lcl_shape_string(v, text), lcl_shape_string(node->in[1]->shape, other));
@@ -100,10 +104,11 @@ static lcl_status infer_gather(lcl_node *node) {
   LCL_TRY(want_maps(node->in[0], "the input"));
   const lcl_shape x = node->in[0]->shape, s = node->in[1]->shape;
   if (node->in[1]->dtype != LCL_I32)
-    return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s", lcl_dtype_name(node->in[1]->dtype));
+    return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s",
+                    lcl_dtype_name(node->in[1]->dtype));
   if (s.rank != 4 || s.dim[0] != x.dim[0] || s.dim[1] != x.dim[1])
-    return lcl_fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s", lcl_shape_string(s, text),
-                    lcl_shape_string(x, other));
+    return lcl_fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s",
+                    lcl_shape_string(s, text), lcl_shape_string(x, other));
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
   node->out[0].shape = s;
@@ -112,7 +117,8 @@ static lcl_status infer_gather(lcl_node *node) {
 
 /* ---- gradients ---- */
 
-static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches, lcl_shape in, pool_attr a) {
+static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches, lcl_shape in,
+                           pool_attr a) {
   a.in_h = (int32_t)in.dim[2];
   a.in_w = (int32_t)in.dim[3];
   if (switches) return lcl_node_new(v->node->graph, op, LCL_IN(v, switches), &a, 1);
@@ -120,7 +126,8 @@ static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches
 }
 
 static void grad_max(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  if (gout[0]) gin[0] = lcl_max_unpool2d(gout[0], lcl_node_out(&node->out[0], 1), node->in[0]->shape);
+  if (gout[0])
+    gin[0] = lcl_max_unpool2d(gout[0], lcl_node_out(&node->out[0], 1), node->in[0]->shape);
 }
 
 static void grad_unpool(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -132,7 +139,8 @@ static void grad_gather(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 }
 
 static void grad_average(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  gin[0] = adjoint(&op_average_adjoint, gout[0], NULL, node->in[0]->shape, *(const pool_attr *)node->attr);
+  gin[0] = adjoint(&op_average_adjoint, gout[0], NULL, node->in[0]->shape,
+                   *(const pool_attr *)node->attr);
 }
 
 static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -148,7 +156,8 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
                        const lcl_node *node, int64_t jobs, int64_t width, double bytes) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   char text[96], label[160];
-  snprintf(label, sizeof label, "%s %s", node->op->name, lcl_shape_string(node->out[0].shape, text));
+  snprintf(label, sizeof label, "%s %s", node->op->name,
+           lcl_shape_string(node->out[0].shape, text));
   lcl_emit_desc d = { .label = label,
                       .source = { .file = "pool.cl" },
                       .kernel = kernel,
@@ -174,7 +183,8 @@ static double element_bytes(const lcl_node *node) {
 }
 
 /* {H, W, OH, OW, kernel, stride} and {pads} of a pooling between planes `in` and `out`. */
-static void geometry(const pool_attr *a, lcl_shape in, lcl_shape out, int64_t shape[8], int64_t pads[4]) {
+static void geometry(const pool_attr *a, lcl_shape in, lcl_shape out, int64_t shape[8],
+                     int64_t pads[4]) {
   shape[0] = in.dim[2], shape[1] = in.dim[3], shape[2] = out.dim[2], shape[3] = out.dim[3];
   for (int i = 0; i < 2; i++) shape[4 + i] = a->kernel[i], shape[6 + i] = a->stride[i];
   for (int i = 0; i < 4; i++) pads[i] = a->pad[i];
@@ -185,8 +195,9 @@ static lcl_status lower_max(lcl_lower *lw, lcl_node *node) {
   const int64_t planes = in.dim[0] * in.dim[1];
   int64_t shape[8], pads[4];
   geometry(node->attr, in, out, shape, pads);
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]), lcl_out(lw, &node->out[1]),
-                           lcl_i32(planes),         lcl_int8(shape, 8),         lcl_int8(pads, 4) };
+  const lcl_arg args[] = { lcl_in(lw, node->in[0]),    lcl_out(lw, &node->out[0]),
+                           lcl_out(lw, &node->out[1]), lcl_i32(planes),
+                           lcl_int8(shape, 8),         lcl_int8(pads, 4) };
   return emit(lw, "pool_max", args, LCL_COUNT(args), node, planes * out.dim[2], out.dim[3],
               element_bytes(node));
 }
@@ -199,8 +210,9 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
   if (a->known && !lcl_lower_caps(lw)->panel) {
     int64_t shape[8], pads[4];
     geometry(a, in, out, shape, pads);
-    const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]), lcl_out(lw, &node->out[0]),
-                             lcl_i32(planes),         lcl_int8(shape, 8),      lcl_int8(pads, 4) };
+    const lcl_arg args[] = { lcl_in(lw, node->in[0]),    lcl_in(lw, node->in[1]),
+                             lcl_out(lw, &node->out[0]), lcl_i32(planes),
+                             lcl_int8(shape, 8),         lcl_int8(pads, 4) };
     return emit(lw, "pool_unpool", args, LCL_COUNT(args), node, planes * in.dim[2], in.dim[3],
                 element_bytes(node));
   }
@@ -226,8 +238,9 @@ static lcl_status lower_average(lcl_lower *lw, lcl_node *node) {
   const int64_t planes = to.dim[0] * to.dim[1];
   int64_t shape[8], pads[4];
   geometry(a, forward ? from : to, forward ? to : from, shape, pads);
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]), lcl_i32(planes),
-                           lcl_int8(shape, 8),      lcl_int8(pads, 4),          lcl_i32(a->include_pad) };
+  const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]),
+                           lcl_i32(planes),         lcl_int8(shape, 8),
+                           lcl_int8(pads, 4),       lcl_i32(a->include_pad) };
   return emit(lw, forward ? "pool_average" : "pool_average_adjoint", args, LCL_COUNT(args), node,
               planes * to.dim[2], to.dim[3], element_bytes(node));
 }

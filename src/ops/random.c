@@ -1,8 +1,14 @@
-/* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels: cl/random.cl. */
+/* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels:
+ * cl/random.cl. */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 
-typedef enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL, RANDOM_BERNOULLI, RANDOM_KEEP } random_kind;
+typedef enum random_kind {
+  RANDOM_UNIFORM,
+  RANDOM_NORMAL,
+  RANDOM_BERNOULLI,
+  RANDOM_KEEP
+} random_kind;
 
 typedef struct random_attr {
   int32_t kind;
@@ -19,7 +25,8 @@ static lcl_status infer(lcl_node *node) {
   memcpy(s.dim, a->dim, sizeof s.dim);
   if (node->n_in == 1) {
     if (node->in[0]->dtype != LCL_F32)
-      return lcl_fail(LCL_ERR_TYPE, "probabilities must be f32, got %s", lcl_dtype_name(node->in[0]->dtype));
+      return lcl_fail(LCL_ERR_TYPE, "probabilities must be f32, got %s",
+                      lcl_dtype_name(node->in[0]->dtype));
     s = node->in[0]->shape;
   }
   node->n_out = 1;
@@ -43,7 +50,8 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   }
   args[n_args++] = lcl_out(lw, &node->out[0]);
   char text[96], label[160];
-  snprintf(label, sizeof label, "%s %s", kernels[a->kind], lcl_shape_string(node->out[0].shape, text));
+  snprintf(label, sizeof label, "%s %s", kernels[a->kind],
+           lcl_shape_string(node->out[0].shape, text));
   lcl_emit_desc d = { .label = label,
                       .source = { .file = "random.cl" },
                       .kernel = kernels[a->kind],
@@ -78,7 +86,8 @@ static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape
   a.scale = scale;
   a.rank = shape.rank;
   for (int i = 0; i < shape.rank; i++) a.dim[i] = shape.dim[i];
-  return p ? lcl_node_new(g, &op_random, LCL_IN(p), &a, 1) : lcl_node_new(g, &op_random, NULL, 0, &a, 1);
+  return p ? lcl_node_new(g, &op_random, LCL_IN(p), &a, 1)
+           : lcl_node_new(g, &op_random, NULL, 0, &a, 1);
 }
 
 lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape) {

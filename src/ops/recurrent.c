@@ -1,4 +1,5 @@
-/* LSTM cell and Diagonal BiLSTM layer: shapes and gradients. The launches are in recurrent_lower.c. */
+/* LSTM cell and Diagonal BiLSTM layer: shapes and gradients. The launches are in recurrent_lower.c.
+ */
 #include "ops/recurrent.h"
 #include "latentcl/ops.h"
 #include "ops/pixel_sampler.h"
@@ -31,10 +32,12 @@ static lcl_status infer(lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   char text[96];
   if (s.rank != 4 || s.dim[1] < 1 || s.dim[2] < 1 || s.dim[3] < 8 || s.dim[3] % 8)
-    return lcl_fail(LCL_ERR_SHAPE, "input-to-state must be (N,H,W,8h): two directions of four gates, got %s",
+    return lcl_fail(LCL_ERR_SHAPE,
+                    "input-to-state must be (N,H,W,8h): two directions of four gates, got %s",
                     lcl_shape_string(s, text));
   if (lcl_shape_count(s) > INT32_MAX)
-    return lcl_fail(LCL_ERR_SHAPE, "input-to-state %s has more than 2^31 numbers; use a smaller batch",
+    return lcl_fail(LCL_ERR_SHAPE,
+                    "input-to-state %s has more than 2^31 numbers; use a smaller batch",
                     lcl_shape_string(s, text));
   const int64_t n = s.dim[0], height = s.dim[1], width = s.dim[2], h = s.dim[3] / 8;
   LCL_TRY(want(node->in[0], s, "input-to-state"));
@@ -65,21 +68,22 @@ static lcl_status infer_grad(lcl_node *node) {
   node->out[0].shape = LCL_SHAPE(a->n, a->height, a->width, 8 * (int64_t)a->hidden);
   for (int i = 1; i < 3; i++) node->out[i].shape = LCL_SHAPE(2, 4 * (int64_t)a->hidden, a->hidden);
   for (int i = 3; i < node->n_out; i++)
-    node->out[i].shape = i < 7 ? LCL_SHAPE(a->hidden, a->height) : LCL_SHAPE(8 * (int64_t)a->hidden);
+    node->out[i].shape = i < 7 ? LCL_SHAPE(a->hidden, a->height)
+                               : LCL_SHAPE(8 * (int64_t)a->hidden);
   return LCL_OK;
 }
 
 static void grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   if (!gout[0]) return;
   const lcl_bilstm_attr a = lcl_bilstm_attr_of(node);
-  lcl_tensor *g =
-      lcl_node_new(node->graph, &op_bilstm_grad,
-                   LCL_IN(gout[0], node->in[1], node->in[2], &node->out[1], &node->out[2]), &a, 8);
+  lcl_tensor *g = lcl_node_new(
+      node->graph, &op_bilstm_grad,
+      LCL_IN(gout[0], node->in[1], node->in[2], &node->out[1], &node->out[2]), &a, 8);
   for (int i = 0; i < node->n_in; i++) gin[i] = lcl_node_out(g, i);
 }
 
-/* A cell is 2h products for each of 4h gates; backward does them once for the states and once for the
- * kernels. */
+/* A cell is 2h products for each of 4h gates; backward does them once for the states and once for
+ * the kernels. */
 static double flops(const lcl_node *node) {
   const lcl_shape y = node->out[0].shape;
   return 2.0 * 2 * (double)lcl_shape_count(y) * 4 * 2 * (double)y.dim[3];
@@ -120,10 +124,10 @@ static const lcl_op op_margin = { .name = "diagonal_bilstm_margin",
                                   .lower = lcl_bilstm_lower_margin,
                                   .flags = LCL_OP_NO_GRAD };
 
-/* Appends the four states to in, zeros for those that are not given, and pad; nothing if there are none. Sets
- * init, pad and freeze. */
-static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shape, lcl_tensor **in, int n,
-                      lcl_bilstm_attr *a) {
+/* Appends the four states to in, zeros for those that are not given, and pad; nothing if there are
+ * none. Sets init, pad and freeze. */
+static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shape, lcl_tensor **in,
+                      int n, lcl_bilstm_attr *a) {
   memset(a, 0, sizeof *a);
   if (!init) return n;
   lcl_tensor *const given[] = { init->h0_left, init->c0_left, init->h0_right, init->c0_right };
@@ -135,8 +139,8 @@ static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shap
     in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
   if (a->pad) in[n++] = init->pad;
   if (a->pad && a->freeze)
-    in[n - 1] =
-        lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op_bilstm.name, "cells that keep their state have no pad");
+    in[n - 1] = lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op_bilstm.name,
+                                  "cells that keep their state have no pad");
   return n;
 }
 
@@ -155,7 +159,8 @@ lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tens
                                      const lcl_bilstm_state *init) {
   lcl_graph *g = s->node->graph;
   lcl_tensor *in[8] = { s, k_left, k_right };
-  const lcl_shape state = s->shape.rank == 4 ? LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1]) : LCL_SCALAR;
+  const lcl_shape state = s->shape.rank == 4 ? LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1])
+                                             : LCL_SCALAR;
   lcl_bilstm_attr a;
   const int n = add_beside(g, init, state, in, 3, &a);
   return lcl_node_new(g, &op_bilstm, in, n, &a, 3);
@@ -170,9 +175,10 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
     return lcl_graph_mistake(g, LCL_ERR_SHAPE, op_bilstm.name,
                              "s_left and s_right must both be (N,4h,H,W), got %s and %s",
                              lcl_shape_string(a, text), lcl_shape_string(b, other));
-  lcl_tensor *s =
-      lcl_transpose(lcl_concat((lcl_tensor *[]) { s_left, s_right }, 2, 1), (const int[]) { 0, 2, 3, 1 });
-  return lcl_transpose(lcl_diagonal_bilstm_nhwc(s, k_left, k_right, init), (const int[]) { 0, 3, 1, 2 });
+  lcl_tensor *s = lcl_transpose(lcl_concat((lcl_tensor *[]) { s_left, s_right }, 2, 1),
+                                (const int[]) { 0, 2, 3, 1 });
+  return lcl_transpose(lcl_diagonal_bilstm_nhwc(s, k_left, k_right, init),
+                       (const int[]) { 0, 3, 1, 2 });
 }
 
 void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor **c) {
@@ -181,13 +187,16 @@ void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor
   lcl_shape want_c = p->shape;
   if (want_c.rank >= 2) want_c.dim[1] /= 4;
   if (p->shape.rank < 2 || p->shape.dim[1] % 4 || !lcl_shape_equal(want_c, c_prev->shape)) {
-    *h = *c = lcl_graph_mistake(graph, LCL_ERR_SHAPE, "lstm_cell",
-                                "expected pre-activations (N,4h,...) and a state (N,h,...), got %s and %s",
-                                lcl_shape_string(p->shape, text), lcl_shape_string(c_prev->shape, other));
+    *h = *c = lcl_graph_mistake(
+        graph, LCL_ERR_SHAPE, "lstm_cell",
+        "expected pre-activations (N,4h,...) and a state (N,h,...), got %s and %s",
+        lcl_shape_string(p->shape, text), lcl_shape_string(c_prev->shape, other));
     return;
   }
   lcl_tensor *gate[4];
-  for (int q = 0; q < 4; q++) gate[q] = lcl_slice_axis(p, 1, q * want_c.dim[1], (q + 1) * want_c.dim[1]);
-  *c = lcl_add(lcl_mul(lcl_sigmoid(gate[1]), c_prev), lcl_mul(lcl_sigmoid(gate[2]), lcl_tanh(gate[3])));
+  for (int q = 0; q < 4; q++)
+    gate[q] = lcl_slice_axis(p, 1, q * want_c.dim[1], (q + 1) * want_c.dim[1]);
+  *c = lcl_add(lcl_mul(lcl_sigmoid(gate[1]), c_prev),
+               lcl_mul(lcl_sigmoid(gate[2]), lcl_tanh(gate[3])));
   *h = lcl_mul(lcl_sigmoid(gate[0]), lcl_tanh(*c));
 }

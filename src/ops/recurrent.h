@@ -1,4 +1,5 @@
-/* Diagonal BiLSTM: what its shape rules (recurrent.c) and its launches (recurrent_lower.c) share. */
+/* Diagonal BiLSTM: what its shape rules (recurrent.c) and its launches (recurrent_lower.c) share.
+ */
 #ifndef LCL_OPS_RECURRENT_H
 #define LCL_OPS_RECURRENT_H
 
@@ -13,9 +14,9 @@ typedef struct lcl_bilstm_attr {
 } lcl_bilstm_attr;
 
 /* Node inputs and outputs; the states are there only with init, the bias only with pad.
- *   forward   in  s, k_left, k_right, h0_left, c0_left, h0_right, c0_right, pad     out  y, records, margin
- *   backward  in  gy, k_left, k_right, records, margin    out  gs, gk_left, gk_right, and the gradients of
- * the four states and of pad Layouts: cl/bilstm.cl. */
+ *   forward   in  s, k_left, k_right, h0_left, c0_left, h0_right, c0_right, pad     out  y,
+ * records, margin backward  in  gy, k_left, k_right, records, margin    out  gs, gk_left, gk_right,
+ * and the gradients of the four states and of pad Layouts: cl/bilstm.cl. */
 lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node);
 lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node);
 /* The margin alone: in k_left, k_right, the states and the bias. */

@@ -1,5 +1,5 @@
-/* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every picture and direction, or,
- * where groups cannot serve, one a diagonal. */
+/* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every picture and
+ * direction, or, where groups cannot serve, one a diagonal. */
 #include "ops/recurrent.h"
 
 /* How a device runs the layer, and the shape of its launches. */
@@ -29,25 +29,27 @@ static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
   p.rows = p.vec >= 16 || !p.caps->panel ? 4 : 2;
   p.gates = p.vec >= 16 ? 8 : 4;
   /* Jobs of a long diagonal; a group much larger than that would only wait at its barriers. */
-  const size_t jobs =
-      (size_t)(LCL_MIN(a->height, a->width) + p.rows - 1) / (size_t)p.rows * (size_t)a->hidden;
+  const size_t jobs = (size_t)(LCL_MIN(a->height, a->width) + p.rows - 1) / (size_t)p.rows *
+                      (size_t)a->hidden;
   p.group = p.caps->panel ? 1
                           : LCL_MIN(p.caps->max_work_group, jobs <= 64    ? (size_t)64
                                                             : jobs <= 128 ? 128
                                                                           : 256);
-  /* Devices without groups worth the name, and batches too small to occupy the device that come with large
-   * diagonals. */
+  /* Devices without groups worth the name, and batches too small to occupy the device that come
+   * with large diagonals. */
   p.steps = !p.caps->panel && (p.caps->local_mem < 1024 || p.group < 16 ||
                                (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
   p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)p.caps->compute_units, 16)), 1);
-  snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows, p.gates);
+  snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
+           p.gates);
   return p;
 }
 
-static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, int n_args, size_t items,
-                       size_t local, size_t second, double flops) {
+static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, int n_args,
+                       size_t items, size_t local, size_t second, double flops) {
   char label[160];
-  snprintf(label, sizeof label, "%s %dx%dx%dx%d", kernel, p->a.n, p->a.height, p->a.width, p->a.hidden);
+  snprintf(label, sizeof label, "%s %dx%dx%dx%d", kernel, p->a.n, p->a.height, p->a.width,
+           p->a.hidden);
   const lcl_emit_desc d = { .label = label,
                             .source = { .file = "bilstm.cl", .options = p->options },
                             .kernel = kernel,
@@ -59,8 +61,8 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
                             .flops = flops };
   return lcl_emit(p->lw, &d);
 }
-#define EMIT(plan, kernel, items, local, second, flops, ...)                                                 \
-  emit(plan, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                            \
+#define EMIT(plan, kernel, items, local, second, flops, ...)                                       \
+  emit(plan, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                  \
        (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg)), items, local, second, flops)
 
 /* Local size of launches whose work-items are independent. */
@@ -68,7 +70,8 @@ static size_t loose(const plan *p) {
   return p->caps->panel ? 1 : LCL_MIN(p->caps->max_work_group, (size_t)64);
 }
 
-/* Work-items for a loop of n independent steps: one in panel shape, where other dimensions give enough. */
+/* Work-items for a loop of n independent steps: one in panel shape, where other dimensions give
+ * enough. */
 static size_t spread(const plan *p, int n) {
   return p->caps->panel ? 1 : (size_t)LCL_MIN(n, 1 << 16);
 }
@@ -86,7 +89,8 @@ static size_t column_jobs(const plan *p, bool blocks) {
 /* ---- forward ---- */
 
 /* k transposed, in scratch: see kt in cl/bilstm.cl. */
-static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_right, lcl_arg *packed) {
+static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_right,
+                             lcl_arg *packed) {
   const int32_t h = p->a.hidden;
   const int kt = lcl_scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
   *packed = lcl_scratch_arg(p->lw, kt, LCL_READ);
@@ -94,21 +98,23 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
               lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE), lcl_i32(h));
 }
 
-/* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states and pad. */
+/* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states
+ * and pad. */
 static lcl_status lower_margin(const plan *p, lcl_tensor *const *in, lcl_tensor *out, lcl_arg kt) {
   const lcl_bilstm_attr *a = &p->a;
   lcl_lower *lw = p->lw;
   lcl_arg margin = lcl_out(lw, out);
-  if (!a->init) return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
+  if (!a->init)
+    return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
   LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, in[0]), lcl_in(lw, in[1]),
                lcl_in(lw, in[2]), lcl_in(lw, in[3]), margin, lcl_i32(a->height), lcl_i32(a->hidden),
                lcl_i32(a->freeze)));
   if (a->freeze) return LCL_OK;
   margin.access = LCL_READ_WRITE;
   /* The margin begins with 8h zeros. Records are not touched there. */
-  return EMIT(p, "bilstm_forward", 2 * p->group, p->group, 1, 0, a->pad ? lcl_in(lw, in[4]) : margin, kt,
-              margin, margin, lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1),
-              lcl_i32(1));
+  return EMIT(p, "bilstm_forward", 2 * p->group, p->group, 1, 0,
+              a->pad ? lcl_in(lw, in[4]) : margin, kt, margin, margin, lcl_i32(a->height),
+              lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
 }
 
 lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
@@ -128,20 +134,21 @@ lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   const lcl_arg s = lcl_in(lw, node->in[0]);
   lcl_arg margin = lcl_out(lw, &node->out[2]), records = lcl_out(lw, &node->out[1]);
   margin.access = LCL_READ;
-  const lcl_arg sizes[] = { lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(a->init) };
+  const lcl_arg sizes[] = { lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden),
+                            lcl_i32(a->init) };
   if (p.steps) {
     records.access = LCL_READ_WRITE;
     for (int t = 0; t < a->height + a->width - 1; t++)
       LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), loose(&p), 2 * (size_t)a->n,
-                   cell_flops(a) / (a->height + a->width - 1), s, packed, margin, records, sizes[0], sizes[1],
-                   sizes[2], sizes[3], lcl_i32(t)));
+                   cell_flops(a) / (a->height + a->width - 1), s, packed, margin, records, sizes[0],
+                   sizes[1], sizes[2], sizes[3], lcl_i32(t)));
   } else
-    LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s, packed,
-                 margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(0)));
+    LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
+                 packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(0)));
   records.access = LCL_READ;
   return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), loose(&p),
-              (size_t)a->n * (size_t)a->height, 0, records, lcl_out(lw, &node->out[0]), sizes[0], sizes[1],
-              sizes[2]);
+              (size_t)a->n * (size_t)a->height, 0, records, lcl_out(lw, &node->out[0]), sizes[0],
+              sizes[1], sizes[2]);
 }
 
 /* ---- backward ---- */
@@ -169,10 +176,11 @@ static lcl_arg with_access(lcl_arg arg, int access) {
 static lcl_status lower_groups(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  return EMIT(&b->p, "bilstm_backward", 2 * (size_t)b->p.parts * b->p.group, b->p.group, 1, 2 * cell_flops(a),
-              b->gy, b->k_left, b->k_right, b->margin, b->records, b->gs,
+  return EMIT(&b->p, "bilstm_backward", 2 * (size_t)b->p.parts * b->p.group, b->p.group, 1,
+              2 * cell_flops(a), b->gy, b->k_left, b->k_right, b->margin, b->records, b->gs,
               lcl_scratch_arg(lw, b->partial, LCL_WRITE), lcl_scratch_arg(lw, b->carry, LCL_WRITE),
-              lcl_i32(a->n), lcl_i32(b->p.parts), b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3]);
+              lcl_i32(a->n), lcl_i32(b->p.parts), b->sizes[0], b->sizes[1], b->sizes[2],
+              b->sizes[3]);
 }
 
 static lcl_status lower_steps(const backward *b) {
@@ -183,25 +191,26 @@ static lcl_status lower_steps(const backward *b) {
   const double share = cell_flops(a) / n_columns;
   const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE);
   const lcl_arg carry = lcl_scratch_arg(lw, b->carry, LCL_READ_WRITE);
-  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl_i32(a->n), n_parts = lcl_i32(b->p.parts);
+  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl_i32(a->n),
+                n_parts = lcl_i32(b->p.parts);
   LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->partial, LCL_WRITE), 0,
                         parts * (size_t)part_size(a) * sizeof(float)));
   LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
   for (int t = n_columns - 1; t >= 0; t--) {
     const lcl_arg column = lcl_i32(t);
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, pictures, 0, b->gy,
-                 b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3],
-                 column));
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, pictures, share,
-                 b->k_left, b->k_right, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1],
-                 b->sizes[2], b->sizes[3], column));
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, pictures, 0,
+                 b->gy, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2],
+                 b->sizes[3], column));
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, pictures,
+                 share, b->k_left, b->k_right, b->margin, b->records, gs, carry, b->sizes[0],
+                 b->sizes[1], b->sizes[2], b->sizes[3], column));
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_kernel",
-                 (size_t)(4 * a->hidden / b->p.gates * a->hidden / b->p.vec), local, parts, share, b->margin,
-                 b->records, gs, partial, n, n_parts, b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3],
-                 column));
+                 (size_t)(4 * a->hidden / b->p.gates * a->hidden / b->p.vec), local, parts, share,
+                 b->margin, b->records, gs, partial, n, n_parts, b->sizes[0], b->sizes[1],
+                 b->sizes[2], b->sizes[3], column));
   }
-  return EMIT(&b->p, "bilstm_backward_step_edges", (size_t)(a->height * a->hidden), 1, parts, 0, partial,
-              carry, n, n_parts, b->sizes[0], b->sizes[2]);
+  return EMIT(&b->p, "bilstm_backward_step_edges", (size_t)(a->height * a->hidden), 1, parts, 0,
+              partial, carry, n, n_parts, b->sizes[0], b->sizes[2]);
 }
 
 /* Gradients through the cells left of the image, to the initial states and pad. */
@@ -210,19 +219,21 @@ static lcl_status lower_margin_grad(const backward *b) {
   const lcl_bilstm_attr *a = &b->p.a;
   const size_t local = loose(&b->p), group = b->p.group;
   const int first = 8 * a->hidden * a->hidden, size = part_size(a);
-  const int dp =
-      lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden * sizeof(float));
-  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE), n_parts = lcl_i32(b->p.parts);
-  LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial, n_parts,
-               lcl_i32(first), lcl_i32(size)));
+  const int dp = lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
+                                     sizeof(float));
+  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE),
+                n_parts = lcl_i32(b->p.parts);
+  LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial,
+               n_parts, lcl_i32(first), lcl_i32(size)));
   lcl_tensor *out = b->node->out;
   if (!a->freeze)
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right, b->margin,
-                 lcl_scratch_arg(lw, dp, LCL_WRITE), partial, lcl_scratch_arg(lw, b->carry, LCL_WRITE),
-                 n_parts, b->sizes[0], b->sizes[2]));
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right,
+                 b->margin, lcl_scratch_arg(lw, dp, LCL_WRITE), partial,
+                 lcl_scratch_arg(lw, b->carry, LCL_WRITE), n_parts, b->sizes[0], b->sizes[2]));
   if (a->pad)
     LCL_TRY(EMIT(&b->p, "bilstm_pad_grad", 8 * (size_t)a->hidden, local, 1, 0,
-                 lcl_scratch_arg(lw, dp, LCL_READ), lcl_out(lw, &out[7]), b->sizes[0], b->sizes[2]));
+                 lcl_scratch_arg(lw, dp, LCL_READ), lcl_out(lw, &out[7]), b->sizes[0],
+                 b->sizes[2]));
   return EMIT(&b->p, "bilstm_state_grad", (size_t)a->height, 1, 2, 0,
               lcl_scratch_arg(lw, b->partial, LCL_READ), lcl_out(lw, &out[3]), lcl_out(lw, &out[4]),
               lcl_out(lw, &out[5]), lcl_out(lw, &out[6]), n_parts, b->sizes[0], b->sizes[2]);
@@ -246,6 +257,6 @@ lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   const int count = 8 * a->hidden * a->hidden;
   return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, loose(&b.p), 2, 0,
               lcl_scratch_arg(lw, b.partial, LCL_READ), lcl_out(lw, &node->out[1]),
-              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + (a->init && !a->freeze)), lcl_i32(count),
-              lcl_i32(part_size(a)));
+              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + (a->init && !a->freeze)),
+              lcl_i32(count), lcl_i32(part_size(a)));
 }

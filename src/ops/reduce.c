@@ -50,7 +50,8 @@ static lcl_tensor *reduced_last(lcl_tensor *x, unsigned axes) {
 /* 1 at the first extreme element of each reduced block, in x's shape. */
 static lcl_tensor *first_extreme(lcl_tensor *x, unsigned axes, bool max) {
   lcl_tensor *last = reduced_last(x, axes);
-  lcl_tensor *hot = lcl_one_hot(lcl_argmax(max ? last : lcl_neg(last), 1, false), last->shape.dim[1]);
+  lcl_tensor *hot = lcl_one_hot(lcl_argmax(max ? last : lcl_neg(last), 1, false),
+                                last->shape.dim[1]);
   lcl_shape moved = { .rank = x->shape.rank };
   int back[LCL_MAX_RANK] = { 0 }, n = 0;
   for (int pass = 0; pass < 2; pass++)
@@ -66,7 +67,9 @@ static void grad_reduce(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
   const lcl_reduce_attr *a = node->attr;
   lcl_tensor *x = node->in[0], *g = lcl_broadcast(lcl_scale(gout[0], a->factor), x->shape);
   if (x->dtype != LCL_F32) return;
-  gin[0] = a->kind == LCL_REDUCE_SUM ? g : lcl_mul(g, first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX));
+  gin[0] = a->kind == LCL_REDUCE_SUM
+               ? g
+               : lcl_mul(g, first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX));
 }
 
 static const char *title_reduce(const lcl_node *node) {
@@ -82,7 +85,8 @@ const lcl_op lcl_op_reduce = { .name = "reduce",
                                .infer = infer_reduce,
                                .grad = grad_reduce };
 
-static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims, float factor) {
+static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
+                          float factor) {
   axes = all_of(x, axes);
   lcl_tensor *y = x;
   if (axes)
@@ -146,24 +150,25 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
   snprintf(label, sizeof label, "argmax %s", lcl_shape_string(s, text));
   lcl_arg to = lcl_out(lw, &node->out[0]);
   int parts = splits > 1 ? lcl_scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                          .source = { .file = "reduce.cl" },
-                                          .kernel = "argmax",
-                                          LCL_ARGS(lcl_in(lw, node->in[0]),
-                                                   splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
-                                                   lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
-                                          .dims = 2,
-                                          .global = { (size_t)n, (size_t)splits },
-                                          .bytes = 4.0 * (double)lcl_shape_count(s) }));
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "reduce.cl" },
+                             .kernel = "argmax",
+                             LCL_ARGS(lcl_in(lw, node->in[0]),
+                                      splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
+                                      lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
+                             .dims = 2,
+                             .global = { (size_t)n, (size_t)splits },
+                             .bytes = 4.0 * (double)lcl_shape_count(s) }));
   if (splits == 1) return LCL_OK;
-  return lcl_emit(lw,
-                  &(lcl_emit_desc) { .label = label,
-                                     .source = { .file = "reduce.cl" },
-                                     .kernel = "argmax_fold",
-                                     LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
-                                              to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
-                                     .dims = 1,
-                                     .global = { (size_t)n } });
+  return lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "reduce.cl" },
+                             .kernel = "argmax_fold",
+                             LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
+                                      to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
+                             .dims = 1,
+                             .global = { (size_t)n } });
 }
 
 static const lcl_op op_argmax = { .name = "argmax",
@@ -174,7 +179,8 @@ static const lcl_op op_argmax = { .name = "argmax",
 
 lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
   if (axis < 0) axis += x->shape.rank;
-  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis }, 1);
+  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis },
+                               1);
   if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)
@@ -192,8 +198,8 @@ static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {
 static unsigned softmax_axis(lcl_tensor *x, int axis) {
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank) {
-    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax", "axis %d does not exist in rank %d",
-                      axis, x->shape.rank);
+    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax",
+                      "axis %d does not exist in rank %d", axis, x->shape.rank);
     return 0;
   }
   return LCL_AXIS(axis);

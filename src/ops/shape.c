@@ -1,5 +1,6 @@
-/* shape: reshape, transpose, slice, flip, broadcast and unskew are views (no launch of their own); pad, concat and skew
- * copy; gather and scatter_add move rows. Each has its adjoint in the family (with sum for broadcast). */
+/* shape: reshape, transpose, slice, flip, broadcast and unskew are views (no launch of their own);
+ * pad, concat and skew copy; gather and scatter_add move rows. Each has its adjoint in the family
+ * (with sum for broadcast). */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 #include "ops/map.h"
@@ -45,7 +46,8 @@ static lcl_status infer_reshape(lcl_node *node) {
   return LCL_OK;
 }
 
-/* Splits or merges dimensions where the strides allow it: walks both shapes in blocks of equal products. */
+/* Splits or merges dimensions where the strides allow it: walks both shapes in blocks of equal
+ * products. */
 static bool view_reshape(const lcl_node *node, lcl_view *v) {
   lcl_shape from = node->in[0]->shape, to = node->out[0].shape;
   int64_t stride[LCL_MAX_RANK] = { 0 };
@@ -100,8 +102,8 @@ lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = shape.rank;
   if (shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape", "rank %d is outside 0 to %d",
-                             shape.rank, LCL_MAX_RANK);
+    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape",
+                             "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
   for (int i = 0; i < shape.rank; i++) attr.shape.dim[i] = shape.dim[i];
   return lcl_node_new(lcl_tensor_graph(x), &op_reshape, LCL_IN(x), &attr, 1);
 }
@@ -152,8 +154,8 @@ static lcl_status infer_slice(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < a->start[i] || a->stop[i] > s.dim[i])
-      return lcl_fail(LCL_ERR_SHAPE, "%lld:%lld is outside axis %d of size %lld", (long long)a->start[i],
-                      (long long)a->stop[i], i, (long long)s.dim[i]);
+      return lcl_fail(LCL_ERR_SHAPE, "%lld:%lld is outside axis %d of size %lld",
+                      (long long)a->start[i], (long long)a->stop[i], i, (long long)s.dim[i]);
     s.dim[i] = a->stop[i] - a->start[i];
   }
   set_out(node, s);
@@ -169,7 +171,8 @@ static bool view_slice(const lcl_node *node, lcl_view *v) {
 static void grad_slice(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   const slice_attr *a = node->attr;
   int64_t after[LCL_MAX_RANK] = { 0 };
-  for (int i = 0; i < node->in[0]->shape.rank; i++) after[i] = node->in[0]->shape.dim[i] - a->stop[i];
+  for (int i = 0; i < node->in[0]->shape.rank; i++)
+    after[i] = node->in[0]->shape.dim[i] - a->stop[i];
   gin[0] = lcl_pad(gout[0], a->start, after);
 }
 
@@ -223,9 +226,11 @@ static void grad_flip(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin)
   gin[0] = lcl_flip(gout[0], ((const axes_attr *)node->attr)->axes);
 }
 
-static const lcl_op op_flip = {
-  .name = "flip", .attr_size = sizeof(axes_attr), .infer = infer_same, .grad = grad_flip, .view = view_flip
-};
+static const lcl_op op_flip = { .name = "flip",
+                                .attr_size = sizeof(axes_attr),
+                                .infer = infer_same,
+                                .grad = grad_flip,
+                                .view = view_flip };
 
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
   axes_attr attr = { axes & ((1u << x->shape.rank) - 1) };
@@ -236,8 +241,8 @@ static lcl_status infer_broadcast(lcl_node *node) {
   lcl_shape to = ((const shape_attr *)node->attr)->shape, s;
   char a[96], b[96];
   if (!lcl_broadcast_shape(node->in[0]->shape, to, &s) || !lcl_shape_equal(s, to))
-    return lcl_fail(LCL_ERR_SHAPE, "%s does not broadcast to %s", lcl_shape_string(node->in[0]->shape, a),
-                    lcl_shape_string(to, b));
+    return lcl_fail(LCL_ERR_SHAPE, "%s does not broadcast to %s",
+                    lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(to, b));
   set_out(node, to);
   return LCL_OK;
 }
@@ -247,7 +252,8 @@ static bool view_broadcast(const lcl_node *node, lcl_view *v) {
   int lead = to.rank - from.rank;
   lcl_view old = *v;
   for (int i = 0; i < to.rank; i++)
-    v->stride[i] = i < lead || (from.dim[i - lead] == 1 && to.dim[i] != 1) ? 0 : old.stride[i - lead];
+    v->stride[i] = i < lead || (from.dim[i - lead] == 1 && to.dim[i] != 1) ? 0
+                                                                           : old.stride[i - lead];
   return true;
 }
 
@@ -331,13 +337,16 @@ static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
 static void grad_pad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   const slice_attr *a = node->attr;
   int64_t stop[LCL_MAX_RANK] = { 0 };
-  for (int i = 0; i < node->in[0]->shape.rank; i++) stop[i] = a->start[i] + node->in[0]->shape.dim[i];
+  for (int i = 0; i < node->in[0]->shape.rank; i++)
+    stop[i] = a->start[i] + node->in[0]->shape.dim[i];
   gin[0] = lcl_slice(gout[0], a->start, stop);
 }
 
-static const lcl_op op_pad = {
-  .name = "pad", .attr_size = sizeof(slice_attr), .infer = infer_pad, .grad = grad_pad, .lower = lower_pad
-};
+static const lcl_op op_pad = { .name = "pad",
+                               .attr_size = sizeof(slice_attr),
+                               .infer = infer_pad,
+                               .grad = grad_pad,
+                               .lower = lower_pad };
 
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
   slice_attr attr;
@@ -355,7 +364,8 @@ static lcl_status infer_concat(lcl_node *node) {
   int axis = (int)((const axes_attr *)node->attr)->axes;
   lcl_shape s = node->in[0]->shape;
   char a[96], b[96];
-  if (axis >= s.rank) return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
+  if (axis >= s.rank)
+    return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
   for (int i = 1; i < node->n_in; i++) {
     lcl_shape t = node->in[i]->shape, want = s;
     if (t.rank == s.rank) want.dim[axis] = t.dim[axis];
@@ -400,15 +410,16 @@ lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
   if (n < 1 || axis < 0)
     return lcl_graph_mistake(lcl_tensor_graph(xs[0]), LCL_ERR_ARGUMENT, "concat",
                              "needs tensors and an axis they have");
-  return n == 1
-             ? xs[0]
-             : lcl_node_new(lcl_tensor_graph(xs[0]), &op_concat, xs, n, &(axes_attr) { (uint32_t)axis }, 1);
+  return n == 1 ? xs[0]
+                : lcl_node_new(lcl_tensor_graph(xs[0]), &op_concat, xs, n,
+                               &(axes_attr) { (uint32_t)axis }, 1);
 }
 
 static lcl_status infer_skew(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   char a[96];
-  if (s.rank != 4) return lcl_fail(LCL_ERR_SHAPE, "expects (N,C,H,W), got %s", lcl_shape_string(s, a));
+  if (s.rank != 4)
+    return lcl_fail(LCL_ERR_SHAPE, "expects (N,C,H,W), got %s", lcl_shape_string(s, a));
   if (s.dim[2] > 0) s.dim[3] += s.dim[2] - 1;
   set_out(node, s);
   return LCL_OK;
@@ -427,7 +438,9 @@ static void grad_skew(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin)
   gin[0] = lcl_unskew(gout[0]);
 }
 
-static const lcl_op op_skew = { .name = "skew", .infer = infer_skew, .grad = grad_skew, .lower = lower_skew };
+static const lcl_op op_skew = {
+  .name = "skew", .infer = infer_skew, .grad = grad_skew, .lower = lower_skew
+};
 
 lcl_tensor *lcl_skew(lcl_tensor *x) {
   return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1);
@@ -454,16 +467,16 @@ static lcl_status lower_rows(lcl_lower *lw, lcl_node *node, const char *kernel, 
   char label[128], s[96];
   snprintf(label, sizeof label, "%s %s", kernel, lcl_shape_string(node->out[0].shape, s));
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "%s works on f32", kernel);
-  return lcl_emit(lw,
-                  &(lcl_emit_desc) { .label = label,
-                                     .source = { .file = "shape.cl" },
-                                     .kernel = kernel,
-                                     LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
-                                              lcl_out(lw, &node->out[0]), lcl_i32(node->in[0]->shape.dim[0]),
-                                              lcl_i32(node->in[1]->shape.dim[0]), lcl_i32(width)),
-                                     .dims = 2,
-                                     .global = { lcl_row_lanes(lw, width), (size_t)work },
-                                     .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
+  return lcl_emit(lw, &(lcl_emit_desc) {
+                          .label = label,
+                          .source = { .file = "shape.cl" },
+                          .kernel = kernel,
+                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
+                                   lcl_out(lw, &node->out[0]), lcl_i32(node->in[0]->shape.dim[0]),
+                                   lcl_i32(node->in[1]->shape.dim[0]), lcl_i32(width)),
+                          .dims = 2,
+                          .global = { lcl_row_lanes(lw, width), (size_t)work },
+                          .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
 }
 
 static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
@@ -505,7 +518,8 @@ static const lcl_op op_scatter = { .name = "scatter_add",
                                    .lower = lower_scatter };
 
 lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows) {
-  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr) { n_rows }, 1);
+  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr) { n_rows },
+                      1);
 }
 
 lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {

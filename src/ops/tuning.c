@@ -48,7 +48,8 @@ static lcl_status put(table *t, const lcl_tuning_entry *e) {
 /* ---- files ---- */
 
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
-  const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"),
+             *home = getenv("HOME");
   const lcl_caps *caps = lcl_context_caps(ctx);
   char who[1024], hex[33];
   if (own && strcmp(own, "off") == 0) return false;
@@ -60,14 +61,15 @@ bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
     lcl_str_add(path, "%s/.local/share/latentcl/tuning", home);
   else
     return false;
-  snprintf(who, sizeof who, "%s|%s|%s|%u", caps->platform, caps->name, caps->driver, caps->compute_units);
+  snprintf(who, sizeof who, "%s|%s|%s|%u", caps->platform, caps->name, caps->driver,
+           caps->compute_units);
   lcl_hash_hex(who, strlen(who), hex);
   lcl_str_add(path, "/%.16s.json", hex);
   return lcl_str_ok(path);
 }
 
-/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a wrong
- * result. */
+/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a
+ * wrong result. */
 static lcl_status parse(const char *text, table *t) {
   cJSON *root = cJSON_Parse(text);
   const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"),
@@ -83,7 +85,8 @@ static lcl_status parse(const char *text, table *t) {
           strlen(e->string) >= sizeof row.key)
         continue;
       snprintf(row.key, sizeof row.key, "%s", e->string);
-      for (int i = 0; i < LCL_TUNING_VALUES; i++) row.values[i] = cJSON_GetArrayItem(values, i)->valueint;
+      for (int i = 0; i < LCL_TUNING_VALUES; i++)
+        row.values[i] = cJSON_GetArrayItem(values, i)->valueint;
       if (st == LCL_OK) st = put(t, &row);
     }
   } else {
@@ -105,7 +108,8 @@ static lcl_status load(const char *path, table *t) {
 
 static char *print(lcl_context *ctx, const table *t) {
   const lcl_caps *caps = lcl_context_caps(ctx);
-  cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject(), *entries = cJSON_CreateObject();
+  cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject(),
+        *entries = cJSON_CreateObject();
   cJSON_AddStringToObject(root, "schema", "latentcl-tuning-1");
   cJSON_AddStringToObject(device, "name", caps->name);
   cJSON_AddStringToObject(device, "driver", caps->driver);
@@ -156,7 +160,8 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
     *slash = '/';
   }
   lcl_str_add(&lock, "%s.lock", path.data ? path.data : "");
-  int fd = st == LCL_OK && lcl_str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644) : -1;
+  int fd = st == LCL_OK && lcl_str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644)
+                                             : -1;
   if (st == LCL_OK && fd < 0)
     st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
   if (st == LCL_OK) {
@@ -254,7 +259,8 @@ void lcl_gemm_key(const lcl_gemm *g, char key[160]) {
                   " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
                   g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures,
                   (long long)p->channels, (long long)p->h, (long long)p->w, (long long)p->ta,
-                  (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh, (long long)p->dw);
+                  (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh,
+                  (long long)p->dw);
   if (LCL_MAX(p->fh, p->fw) > 1)
     snprintf(key + n, 160 - (size_t)n, " parts %lld,%lld", (long long)p->fh, (long long)p->fw);
 }
@@ -268,12 +274,13 @@ bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_para
            g->m <= LCL_GEMM_DIRECT_ROWS && (p->vec == 8 || p->vec == 16);
   case LCL_GEMM_PANEL:
     return splits && (p->vec == 8 || p->vec == 16) &&
-           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 && p->kc <= p->kc_max &&
-           p->panels_n >= 1 && p->panels_m >= 1 &&
+           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->kc >= 1 &&
+           p->kc <= p->kc_max && p->panels_n >= 1 && p->panels_m >= 1 &&
            (size_t)(p->kc_max * 2 * p->vec) * sizeof(float) <= caps->local_mem;
   case LCL_GEMM_ROWS:
-    return (p->vec == 8 || p->vec == 16) && (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) &&
-           p->panels_n >= 1 && p->panels_m >= 1 && lcl_gemm_rows_can(caps, g, p);
+    return (p->vec == 8 || p->vec == 16) &&
+           (p->kc_max == 128 || p->kc_max == 256 || p->kc_max == 512) && p->panels_n >= 1 &&
+           p->panels_m >= 1 && lcl_gemm_rows_can(caps, g, p);
   case LCL_GEMM_TILED:
     return splits && (p->group == 8 || p->group == 16) &&
            (size_t)(p->group * p->group) <= caps->max_work_group && (p->nv == 1 || p->nv == 2);

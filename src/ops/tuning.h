@@ -1,10 +1,11 @@
-/* Measured choices: which algorithm and kernel parameters a device wants for a problem. `latentcl tune` fills
- * them in, the ops that have a choice look them up when a program is compiled.
+/* Measured choices: which algorithm and kernel parameters a device wants for a problem. `latentcl
+ * tune` fills them in, the ops that have a choice look them up when a program is compiled.
  *
- * Order: what was set in this process, the user's file of this device and driver, the shipped file of this
- * kind of device (by what it can do, not by its name). A file is JSON:
- *   {"schema": "latentcl-tuning-1", "device": {...}, "entries": {"gemm 100x128x784 ...": {"values": [..],
- * "seconds": s}}} Folder: LATENTCL_TUNING (a folder, or "off"), else $XDG_DATA_HOME/latentcl/tuning, else
+ * Order: what was set in this process, the user's file of this device and driver, the shipped file
+ * of this kind of device (by what it can do, not by its name). A file is JSON:
+ *   {"schema": "latentcl-tuning-1", "device": {...}, "entries": {"gemm 100x128x784 ...": {"values":
+ * [..], "seconds": s}}} Folder: LATENTCL_TUNING (a folder, or "off"), else
+ * $XDG_DATA_HOME/latentcl/tuning, else
  * ~/.local/share/latentcl/tuning. */
 #ifndef LCL_OPS_TUNING_H
 #define LCL_OPS_TUNING_H
@@ -27,13 +28,14 @@ bool lcl_tuning_find(lcl_context *ctx, const char *key, int values[LCL_TUNING_VA
 bool lcl_tuning_measured(lcl_context *ctx, const char *key);
 /* For this process only; NULL values: forget it. */
 lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const int *values);
-/* Adds entries to the user's file: read, merged (an entry replaces one of its key), written atomically under
- * a lock, so that tuners running side by side lose nothing. */
+/* Adds entries to the user's file: read, merged (an entry replaces one of its key), written
+ * atomically under a lock, so that tuners running side by side lose nothing. */
 lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, size_t n);
 /* Path of the user's file; false when tuning is off or there is no home. */
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path);
 
-/* The key of a product, and the parameters to use: tuned if known and legal here, else lcl_gemm_choose. */
+/* The key of a product, and the parameters to use: tuned if known and legal here, else
+ * lcl_gemm_choose. */
 void lcl_gemm_key(const lcl_gemm *g, char key[160]);
 lcl_gemm_params lcl_gemm_tuned(lcl_lower *lw, const lcl_gemm *g);
 bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p);
@@ -42,8 +44,8 @@ bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_para
 typedef void (*lcl_gemm_watch_fn)(void *user, lcl_lower *lw, const lcl_gemm *g);
 void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
 /* The same with every convolution that has a choice; standard is the cost model's. */
-typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
-                                  lcl_conv_algorithm standard);
+typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_node *node,
+                                  unsigned possible, lcl_conv_algorithm standard);
 void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
 void lcl_conv_watched(lcl_context *ctx, lcl_lower *lw, const lcl_node *node, unsigned possible,
                       lcl_conv_algorithm standard);

@@ -1,7 +1,8 @@
-/* update: what happens to variables at the end of a run: assignment, moving averages, optimiser steps.
+/* update: what happens to variables at the end of a run: assignment, moving averages, optimiser
+ * steps.
  *
- * An optimiser's gradients are written into one flat buffer that mirrors the layout of the parameters, so that a step is
- * one launch over each run of neighbouring parameters. */
+ * An optimiser's gradients are written into one flat buffer that mirrors the layout of the
+ * parameters, so that a step is one launch over each run of neighbouring parameters. */
 #include "graph/internal.h"
 #include "latentcl/ops.h"
 
@@ -15,7 +16,8 @@ static lcl_status infer_assign(lcl_node *node) {
   char a[96], b[96];
   if (node->in[0]->node->op != &lcl_op_var)
     return lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
-  if (!lcl_shape_equal(node->in[0]->shape, node->in[1]->shape) || node->in[0]->dtype != node->in[1]->dtype)
+  if (!lcl_shape_equal(node->in[0]->shape, node->in[1]->shape) ||
+      node->in[0]->dtype != node->in[1]->dtype)
     return lcl_fail(LCL_ERR_SHAPE, "the variable is %s %s, the value %s %s",
                     lcl_dtype_name(node->in[0]->dtype), lcl_shape_string(node->in[0]->shape, a),
                     lcl_dtype_name(node->in[1]->dtype), lcl_shape_string(node->in[1]->shape, b));
@@ -43,21 +45,23 @@ static int64_t per_item(const lcl_caps *caps, int64_t n) {
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
   int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl_lower_caps(lw), n);
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "a moving average is f32");
-  return lcl_emit(lw, &(lcl_emit_desc) {
-                          .label = "moving average",
-                          .source = { .file = "update.cl" },
-                          .kernel = "ema",
-                          LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE), lcl_in(lw, node->in[1]),
-                                   lcl_f32(((const ema_attr *)node->attr)->decay), lcl_i32(n), lcl_i32(per)),
-                          .dims = 1,
-                          .global = { (size_t)((n + per - 1) / per) },
-                          .flops = 3.0 * (double)n,
-                          .bytes = 12.0 * (double)n });
+  return lcl_emit(lw, &(lcl_emit_desc) { .label = "moving average",
+                                         .source = { .file = "update.cl" },
+                                         .kernel = "ema",
+                                         LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE),
+                                                  lcl_in(lw, node->in[1]),
+                                                  lcl_f32(((const ema_attr *)node->attr)->decay),
+                                                  lcl_i32(n), lcl_i32(per)),
+                                         .dims = 1,
+                                         .global = { (size_t)((n + per - 1) / per) },
+                                         .flops = 3.0 * (double)n,
+                                         .bytes = 12.0 * (double)n });
 }
 
-static const lcl_op op_assign = {
-  .name = "assign", .infer = infer_assign, .lower = lower_assign, .flags = LCL_OP_UPDATE | LCL_OP_TARGET
-};
+static const lcl_op op_assign = { .name = "assign",
+                                  .infer = infer_assign,
+                                  .lower = lower_assign,
+                                  .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
 static const lcl_op op_ema = { .name = "ema",
                                .attr_size = sizeof(ema_attr),
                                .infer = infer_assign,
@@ -118,7 +122,8 @@ static lcl_status prepare_optimiser(lcl_lower *lw, lcl_node *node) {
     for (int j = 0; j < i && arena < 0; j++)
       if (o->params[j]->segment == v->segment) arena = o->arena[j];
     if (arena < 0)
-      arena = lcl_persistent(lw, lcl_store_segment(lcl_graph_store(node->graph), v->segment)->bytes);
+      arena = lcl_persistent(lw,
+                             lcl_store_segment(lcl_graph_store(node->graph), v->segment)->bytes);
     if (arena < 0) return LCL_ERR_DEVICE_MEMORY;
     o->arena[i] = arena;
     o->placed[i] = lcl_place(lw, node->in[i + 1], lcl_slot_part(lw, arena, v->offset, v->bytes));
@@ -136,7 +141,9 @@ static run next_run(const optimiser *o, int first, size_t align) {
   run r = { first, first, o->params[first]->offset, o->params[first]->bytes };
   while (r.last + 1 < o->n) {
     const lcl_var *a = o->params[r.last], *b = o->params[r.last + 1];
-    if (a->segment != b->segment || b->offset != a->offset + lcl_round_up(LCL_MAX(a->bytes, 1), align)) break;
+    if (a->segment != b->segment ||
+        b->offset != a->offset + lcl_round_up(LCL_MAX(a->bytes, 1), align))
+      break;
     r.bytes = b->offset + b->bytes - r.offset;
     r.last++;
   }
@@ -147,13 +154,15 @@ static lcl_arg step_arg(lcl_lower *lw, const optimiser *o, int access) {
   return lcl_slot_arg(lw, lcl_buffer_slot(lw, o->step->buffer, o->step->bytes), access);
 }
 
-static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r, lcl_arg scale) {
+static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r,
+                            lcl_arg scale) {
   const lcl_optimiser_desc *d = &o->desc;
   lcl_store *store = lcl_graph_store(node->graph);
   int segment = o->params[r.first]->segment;
   const lcl_segment *home = lcl_store_segment(store, segment);
   int64_t n = (int64_t)(r.bytes / 4), per = per_item(lcl_lower_caps(lw), n);
-  float rule[8] = { d->clip_value, d->weight_decay, d->l1, d->l2, d->beta1, d->beta2, d->eps, d->damping };
+  float rule[8] = { d->clip_value, d->weight_decay, d->l1,  d->l2,
+                    d->beta1,      d->beta2,        d->eps, d->damping };
   lcl_arg args[12], rule_arg = { .kind = LCL_ARG_BYTES };
   rule_arg.u.bytes.n = sizeof rule;
   memcpy(rule_arg.u.bytes.data, rule, sizeof rule);
@@ -171,7 +180,8 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
     const lcl_segment *s = lcl_store_slot_segment(store, segment, rules[d->kind].slots[i]);
     if (!s) return lcl_fail(LCL_ERR_ARGUMENT, "internal: no slot %s", rules[d->kind].slots[i]);
     args[k++] = lcl_slot_arg(
-        lw, lcl_slot_part(lw, lcl_buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes), LCL_READ_WRITE);
+        lw, lcl_slot_part(lw, lcl_buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes),
+        LCL_READ_WRITE);
   }
   if (rules[d->kind].flag)
     args[k++] = lcl_i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
@@ -198,35 +208,38 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   enum { PARTS = 64 };
   int n_runs = 0, at = 0;
   for (int i = 0; i < o->n; i = next_run(o, i, align).last + 1) n_runs++;
-  int part = lcl_scratch(lw, (size_t)n_runs * LCL_MAX(PARTS * 4, align)), factor = lcl_scratch(lw, 4);
+  int part = lcl_scratch(lw, (size_t)n_runs * LCL_MAX(PARTS * 4, align)),
+      factor = lcl_scratch(lw, 4);
   size_t stride = LCL_MAX(PARTS * 4, align);
   LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
   for (int i = 0; i < o->n; at++) {
     run r = next_run(o, i, align);
     int64_t n = (int64_t)(r.bytes / 4), per = (n + PARTS - 1) / PARTS;
     LCL_TRY(lcl_emit(
-        lw, &(lcl_emit_desc) {
-                .label = "gradient norm",
-                .source = { .file = "update.cl" },
-                .kernel = "square_sums",
-                LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
-                         lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, PARTS * 4), LCL_WRITE),
-                         lcl_i32(n), lcl_i32(per)),
-                .dims = 1,
-                .global = { PARTS },
-                .flops = 2.0 * (double)n,
-                .bytes = 4.0 * (double)n }));
+        lw,
+        &(lcl_emit_desc) {
+            .label = "gradient norm",
+            .source = { .file = "update.cl" },
+            .kernel = "square_sums",
+            LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
+                     lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, PARTS * 4),
+                                  LCL_WRITE),
+                     lcl_i32(n), lcl_i32(per)),
+            .dims = 1,
+            .global = { PARTS },
+            .flops = 2.0 * (double)n,
+            .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
-  LCL_TRY(
-      lcl_emit(lw, &(lcl_emit_desc) {
-                       .label = "gradient norm",
-                       .source = { .file = "update.cl" },
-                       .kernel = "norm_scale",
-                       LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ), lcl_scratch_arg(lw, factor, LCL_WRITE),
-                                lcl_i32((int64_t)((size_t)n_runs * stride / 4)), lcl_f32(o->desc.clip_norm)),
-                       .dims = 1,
-                       .global = { 1 } }));
+  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = "gradient norm",
+                                          .source = { .file = "update.cl" },
+                                          .kernel = "norm_scale",
+                                          LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ),
+                                                   lcl_scratch_arg(lw, factor, LCL_WRITE),
+                                                   lcl_i32((int64_t)((size_t)n_runs * stride / 4)),
+                                                   lcl_f32(o->desc.clip_norm)),
+                                          .dims = 1,
+                                          .global = { 1 } }));
   *scale = lcl_scratch_arg(lw, factor, LCL_READ);
   return LCL_OK;
 }
@@ -290,7 +303,8 @@ static size_t store_index(lcl_store *store, const lcl_var *v) {
 static void fill_defaults(lcl_optimiser_desc *d) {
   bool momentum = d->kind == LCL_MOMENTUM || d->kind == LCL_NESTEROV || d->kind == LCL_ADAM;
   if (d->beta1 == 0 && momentum) d->beta1 = 0.9f;
-  if (d->beta2 == 0) d->beta2 = d->kind == LCL_ADAM ? 0.999f : d->kind == LCL_ADADELTA ? 0.95f : 0.9f;
+  if (d->beta2 == 0)
+    d->beta2 = d->kind == LCL_ADAM ? 0.999f : d->kind == LCL_ADADELTA ? 0.95f : 0.9f;
   if (d->eps == 0) d->eps = d->kind == LCL_ADADELTA ? 1e-6f : 1e-8f;
 }
 

@@ -1,5 +1,5 @@
-/* 3x3 convolutions and their filter gradients by Winograd's F(2x2,3x3): 16 products where a direct one takes
- * 36, at the price of transforms. */
+/* 3x3 convolutions and their filter gradients by Winograd's F(2x2,3x3): 16 products where a direct
+ * one takes 36, at the price of transforms. */
 #include "ops/gemm.h"
 
 enum { GRAD_TILES = 32 }; /* tiles that a filter gradient transforms at a time */
@@ -13,8 +13,8 @@ typedef struct tiling {
   int64_t th, tw, tiles, panels_n, local;
 } tiling;
 
-/* Runs of tiles whose transformed inputs share local memory with room to spare for the filters beside them in
- * the second-level cache, but enough of them for all compute units. */
+/* Runs of tiles whose transformed inputs share local memory with room to spare for the filters
+ * beside them in the second-level cache, but enough of them for all compute units. */
 static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
   const lcl_patches *x = &w->g->patches;
   tiling t = { .vec = lcl_panel_vec(caps) };
@@ -39,7 +39,8 @@ bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w) {
 
 bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w) {
   const lcl_patches *x = &w->g->patches;
-  if (!lcl_winograd_can(caps, w) || w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3) return false;
+  if (!lcl_winograd_can(caps, w) || w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3)
+    return false;
   const tiling t = tiling_of(caps, w);
   return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
 }
@@ -58,36 +59,38 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   kernel_options(t.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
-  LCL_TRY(
-      lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                      .source = { .file = "winograd.cl", .options = options },
-                                      .kernel = "winograd_filter",
-                                      LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
-                                               lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
-                                               lcl_i32(w->inner), lcl_i32(w->flip)),
-                                      .dims = 2,
-                                      .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
-                                      .local = { 1, 1 },
-                                      .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_emit_desc) { .label = label,
+                             .source = { .file = "winograd.cl", .options = options },
+                             .kernel = "winograd_filter",
+                             LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
+                                      lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
+                                      lcl_i32(w->inner), lcl_i32(w->flip)),
+                             .dims = 2,
+                             .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
+                             .local = { 1, 1 },
+                             .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   int copy;
   LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
   return lcl_emit(
-      lw, &(lcl_emit_desc) {
-              .label = label,
-              .source = { .file = "winograd.cl", .options = options },
-              .kernel = "winograd",
-              LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
-                       g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ), lcl_local((size_t)t.local),
-                       lcl_i32(g->m), lcl_i32(w->channels), lcl_i32(cl), lcl_i32(x->h), lcl_i32(x->w),
-                       lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq), lcl_i32(x->gr), lcl_i32(t.th),
-                       lcl_i32(t.tw), lcl_i32(t.tiles), lcl_i32(t.panels_n), lcl_i32(g->bias_kind),
-                       lcl_i32(g->act), lcl_f32(g->slope)),
-              .dims = 1,
-              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
-              .local = { 1 },
-              .flops = g->flops,
-              .bytes = 4.0 * (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+      lw,
+      &(lcl_emit_desc) {
+          .label = label,
+          .source = { .file = "winograd.cl", .options = options },
+          .kernel = "winograd",
+          LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
+                   g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ),
+                   lcl_local((size_t)t.local), lcl_i32(g->m), lcl_i32(w->channels), lcl_i32(cl),
+                   lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq),
+                   lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles),
+                   lcl_i32(t.panels_n), lcl_i32(g->bias_kind), lcl_i32(g->act), lcl_f32(g->slope)),
+          .dims = 1,
+          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
+          .local = { 1 },
+          .flops = g->flops,
+          .bytes = 4.0 *
+                   (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
 }
 
 /* ---- filter gradient ---- */
@@ -97,8 +100,8 @@ typedef struct grad_tiling {
   int64_t th, tw, tiles, share, splits, block_o, block_c, local;
 } grad_tiling;
 
-/* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the second-level
- * cache. */
+/* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the
+ * second-level cache. */
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
@@ -116,14 +119,16 @@ static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   t.share = lcl_ceil_div(lcl_ceil_div(t.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
   t.splits = lcl_ceil_div(t.tiles, t.share);
   t.local = 16 * (int64_t)sizeof(float) *
-            (GRAD_TILES * (t.block_c * t.nr + t.block_o * t.vec) + t.block_o * t.mr * t.block_c * t.nr);
+            (GRAD_TILES * (t.block_c * t.nr + t.block_o * t.vec) +
+             t.block_o * t.mr * t.block_c * t.nr);
   return t;
 }
 
 bool lcl_winograd_filter_grad_can(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  return caps->panel && g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 && x->dh == 1 &&
-         x->dw == 1 && grad_tiling_of(caps, g).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
+  return caps->panel && g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 &&
+         x->dh == 1 && x->dw == 1 &&
+         grad_tiling_of(caps, g).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
 }
 
 bool lcl_winograd_filter_grad_pays(const lcl_caps *caps, const lcl_gemm *g) {
@@ -137,12 +142,14 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
   const grad_tiling t = grad_tiling_of(caps, g);
   lcl_gemm_params p = lcl_gemm_choose(caps, g);
   p.splits = (int)t.splits;
-  const lcl_gemm gradient = {
-    .label = g->label,
-    .batch = 1,
-    .b = g->a,
-    .patches = { .pictures = x->pictures, .all_channels = g->m, .channels = g->m, .h = x->gq, .w = x->gr }
-  };
+  const lcl_gemm gradient = { .label = g->label,
+                              .batch = 1,
+                              .b = g->a,
+                              .patches = { .pictures = x->pictures,
+                                           .all_channels = g->m,
+                                           .channels = g->m,
+                                           .h = x->gq,
+                                           .w = x->gr } };
   const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.vec),
                 yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.vec);
   int pictures, gradients;
@@ -153,20 +160,23 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
   kernel_options(t.vec, options);
   snprintf(label, sizeof label, "%s winograd", g->label);
   LCL_TRY(lcl_emit(
-      lw, &(lcl_emit_desc) {
-              .label = label,
-              .source = { .file = "winograd.cl", .options = options },
-              .kernel = "winograd_filter_grad",
-              LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ), lcl_scratch_arg(lw, gradients, LCL_READ),
-                       lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)t.local), lcl_i32(g->m),
-                       lcl_i32(xl), lcl_i32(yl), lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0),
-                       lcl_i32(x->gq), lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles),
-                       lcl_i32(t.share), lcl_i32(t.block_o), lcl_i32(t.block_c)),
-              .dims = 3,
-              .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o),
-                          (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c) },
-              .local = { 1, 1, 1 },
-              .flops = g->flops,
-              .bytes = 4.0 * (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
+      lw,
+      &(lcl_emit_desc) {
+          .label = label,
+          .source = { .file = "winograd.cl", .options = options },
+          .kernel = "winograd_filter_grad",
+          LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ),
+                   lcl_scratch_arg(lw, gradients, LCL_READ), lcl_scratch_arg(lw, part, LCL_WRITE),
+                   lcl_local((size_t)t.local), lcl_i32(g->m), lcl_i32(xl), lcl_i32(yl),
+                   lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq),
+                   lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles), lcl_i32(t.share),
+                   lcl_i32(t.block_o), lcl_i32(t.block_c)),
+          .dims = 3,
+          .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o),
+                      (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c) },
+          .local = { 1, 1, 1 },
+          .flops = g->flops,
+          .bytes = 4.0 *
+                   (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
   return lcl_gemm_sum_parts(lw, g, p.splits, part, 9 * xl, xl);
 }

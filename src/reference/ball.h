@@ -1,7 +1,7 @@
-/* Running error analysis (Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 3.3): a
- * value computed in double, with a bound on how far a single-precision evaluation of the same formula may be
- * from it. The function errors are those that OpenCL 1.2 allows a full-profile device (section 7.4 of its
- * specification). */
+/* Running error analysis (Higham 2002, "Accuracy and Stability of Numerical Algorithms",
+ * section 3.3): a value computed in double, with a bound on how far a single-precision evaluation
+ * of the same formula may be from it. The function errors are those that OpenCL 1.2 allows a
+ * full-profile device (section 7.4 of its specification). */
 #ifndef LCL_BALL_H
 #define LCL_BALL_H
 
@@ -18,8 +18,8 @@ static inline lcl_ball ball_exact(double v) {
   return (lcl_ball) { v, 0 };
 }
 
-/* v with error e so far, rounded with an error of `ulps` units in the last place; results too small for f32's
- * normal numbers may be flushed to zero. */
+/* v with error e so far, rounded with an error of `ulps` units in the last place; results too small
+ * for f32's normal numbers may be flushed to zero. */
 static inline lcl_ball ball_round(double v, double e, double ulps) {
   return (lcl_ball) { v, e + 2 * ulps * LCL_UNIT_ROUNDOFF * (fabs(v) + e) + FLT_MIN };
 }
@@ -46,10 +46,11 @@ static inline lcl_ball ball_log(lcl_ball a) {
 }
 static inline lcl_ball ball_rsqrt(lcl_ball a) {
   const double least = a.v - a.e, v = 1 / sqrt(a.v);
-  return ball_round(v, least > 0 ? 0.5 * a.e / (least * sqrt(least)) : HUGE_VAL, 5.5); /* or 1/sqrt */
+  return ball_round(v, least > 0 ? 0.5 * a.e / (least * sqrt(least)) : HUGE_VAL,
+                    5.5); /* or 1/sqrt */
 }
-/* Activations: slopes are at most 1/4 and 1; either may be computed from an exponential, whose error is
- * absolute. */
+/* Activations: slopes are at most 1/4 and 1; either may be computed from an exponential, whose
+ * error is absolute. */
 static inline lcl_ball ball_sigmoid(lcl_ball a) {
   return ball_round(1 / (1 + exp(-a.v)), 0.25 * a.e, 6.5);
 }
@@ -72,8 +73,8 @@ static inline lcl_ball ball_sum_get(const lcl_ball_sum *s) {
   return (lcl_ball) { s->v, s->e + (double)s->n * LCL_UNIT_ROUNDOFF * s->magnitude };
 }
 
-/* What is allowed of a device: twice the bound, because the same formula may be arranged in more than one
- * way, plus what flushing to zero may take. */
+/* What is allowed of a device: twice the bound, because the same formula may be arranged in more
+ * than one way, plus what flushing to zero may take. */
 static inline double ball_allowed(lcl_ball b) {
   return 2 * b.e + FLT_MIN;
 }

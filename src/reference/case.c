@@ -1,4 +1,5 @@
-/* Cases: random ones, the reference's answer and its error bound, and the comparison with a device's answer. */
+/* Cases: random ones, the reference's answer and its error bound, and the comparison with a
+ * device's answer. */
 #include <float.h>
 #include <math.h>
 
@@ -31,10 +32,9 @@ bool lcl_rng_chance(lcl_rng *r, int percent) {
 
 int64_t lcl_rng_size(lcl_rng *r, int64_t most) {
   /* Edges of vectors and tiles of 4, 8, 16, 32, 64 and 128, and primes between them. */
-  static const int16_t sizes[] = {
-    1,  1,  2,  3,  3,  4,  5,  5,  7,  8,  9,   11,  13,  15,  16,  17,  19,
-    23, 29, 31, 32, 33, 47, 63, 64, 65, 97, 127, 128, 129, 131, 251, 256, 257
-  };
+  static const int16_t sizes[] = { 1,  1,  2,  3,   3,   4,   5,   5,   7,   8,  9,  11,
+                                   13, 15, 16, 17,  19,  23,  29,  31,  32,  33, 47, 63,
+                                   64, 65, 97, 127, 128, 129, 131, 251, 256, 257 };
   size_t n = 0, first = 0;
   while (n < LCL_COUNT(sizes) && sizes[n] <= most) n++;
   while (r->fixed_layout && first < n && sizes[first] == 1) first++;
@@ -92,7 +92,8 @@ static double random_integer(lcl_domain domain, lcl_rng *r) {
 static double random_real(lcl_domain domain, double range, lcl_rng *r) {
   switch (domain) {
   case LCL_POSITIVE: return (float)lcl_rng_real(r, 0.1, 4 * range);
-  case LCL_NONZERO: return (float)(lcl_rng_real(r, 0.25, range + 0.5) * (lcl_rng_chance(r, 50) ? 1 : -1));
+  case LCL_NONZERO:
+    return (float)(lcl_rng_real(r, 0.25, range + 0.5) * (lcl_rng_chance(r, 50) ? 1 : -1));
   case LCL_UNIT: return (float)lcl_rng_real(r, 0, 1);
   default: return (float)lcl_rng_real(r, -range, range);
   }
@@ -120,7 +121,8 @@ static bool has_gradient(const lcl_case *c) {
   return c->spec->backward && c->in[0].dtype == LCL_F32;
 }
 
-lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small, lcl_case **out) {
+lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
+                           lcl_case **out) {
   lcl_case *c;
   LCL_TRY(lcl_case_create(spec, &c));
   lcl_rng r = { .state = seed * 0x2545f4914f6cdd1du };
@@ -139,7 +141,8 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
   spec->random(c, &r);
   r.fixed_layout = false;
   lcl_status status = LCL_OK;
-  for (int pass = 0; pass < 2; pass++) /* an index's limit may depend on other inputs: they come first */
+  for (int pass = 0; pass < 2;
+       pass++) /* an index's limit may depend on other inputs: they come first */
     for (int i = 0; i < lcl_spec_inputs(spec) && status == LCL_OK; i++)
       if (c->in[i].shape.rank >= 0 && (spec->in[i].domain == LCL_INDEX) == (pass == 1)) {
         if (spec->in[i].domain == LCL_INDEX && c->in[i].dtype == LCL_F32) c->in[i].dtype = LCL_I32;
@@ -151,7 +154,8 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
     if (c->out[i].dtype != LCL_F32) continue;
     status = lcl_array_new(c, LCL_F32, c->out[i].shape, &c->grad_out[i]);
     for (int64_t k = 0; status == LCL_OK && k < lcl_array_count(&c->out[i]); k++)
-      c->grad_out[i].data[k] = c->integers ? random_integer(LCL_ANY, &r) : random_real(LCL_ANY, 2, &r);
+      c->grad_out[i].data[k] = c->integers ? random_integer(LCL_ANY, &r)
+                                           : random_real(LCL_ANY, 2, &r);
   }
   if (status == LCL_OK)
     *out = c;
@@ -177,13 +181,15 @@ static void scale_bound(lcl_array *a, double roundings) {
                      : 0;
 }
 
-/* |fl(sum of n products) - sum| <= n u sum |products|, whatever the order (Higham 2002, section 3.1). */
+/* |fl(sum of n products) - sum| <= n u sum |products|, whatever the order (Higham 2002,
+ * section 3.1). */
 static lcl_status linear_bound(lcl_case *c) {
   lcl_case shadow = *c;
   for (int i = 0; i < LCL_SPEC_INS; i++)
     if (c->spec->in[i].name && c->in[i].dtype == LCL_F32 && c->spec->in[i].domain != LCL_INDEX)
       LCL_TRY(absolute(c, &c->in[i], &shadow.in[i]));
-  for (int i = 0; i < LCL_SPEC_OUTS; i++) LCL_TRY(absolute(c, &c->grad_out[i], &shadow.grad_out[i]));
+  for (int i = 0; i < LCL_SPEC_OUTS; i++)
+    LCL_TRY(absolute(c, &c->grad_out[i], &shadow.grad_out[i]));
   memset(shadow.out, 0, sizeof shadow.out);
   memset(shadow.grad_in, 0, sizeof shadow.grad_in);
   LCL_TRY(c->spec->forward(&shadow));
@@ -200,7 +206,8 @@ static lcl_status zero_bounds(lcl_case *c, bool out, bool grad) {
   for (int i = 0; i < LCL_SPEC_OUTS && out; i++)
     if (c->out[i].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->out[i].shape, &c->out_bound[i]));
   for (int i = 0; i < LCL_SPEC_INS && grad; i++)
-    if (c->grad_in[i].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->grad_in[i].shape, &c->grad_bound[i]));
+    if (c->grad_in[i].data)
+      LCL_TRY(lcl_array_new(c, LCL_F32, c->grad_in[i].shape, &c->grad_bound[i]));
   return LCL_OK;
 }
 
@@ -230,8 +237,8 @@ static void coordinates(lcl_shape s, int64_t at, lcl_str *text) {
   lcl_str_add(text, ")");
 }
 
-/* error/allowed, where any error is too much when nothing is allowed. Beyond f32's range an infinity is
- * expected. */
+/* error/allowed, where any error is too much when nothing is allowed. Beyond f32's range an
+ * infinity is expected. */
 static double badness(double got, double want, double allowed) {
   if (isnan(want)) return isnan(got) ? 0 : HUGE_VAL;
   if (fabs(want) + allowed > FLT_MAX && isinf(got) && (got > 0) == (want > 0)) return 0;
@@ -240,13 +247,14 @@ static double badness(double got, double want, double allowed) {
   return error <= allowed ? error / allowed : error > 0 && allowed > 0 ? error / allowed : HUGE_VAL;
 }
 
-static lcl_status compare_array(const lcl_case *c, const char *what, const char *name, const lcl_array *got,
-                                const lcl_array *want, const lcl_array *bound, double *worst) {
+static lcl_status compare_array(const lcl_case *c, const char *what, const char *name,
+                                const lcl_array *got, const lcl_array *want, const lcl_array *bound,
+                                double *worst) {
   char a[96], b[96];
   if (!got->data || !want->data) return LCL_OK;
   if (!lcl_shape_equal(got->shape, want->shape))
-    return lcl_fail(LCL_ERR_NUMERIC, "%s: %s%s has shape %s, expected %s", c->spec->name, what, name,
-                    lcl_shape_string(got->shape, a), lcl_shape_string(want->shape, b));
+    return lcl_fail(LCL_ERR_NUMERIC, "%s: %s%s has shape %s, expected %s", c->spec->name, what,
+                    name, lcl_shape_string(got->shape, a), lcl_shape_string(want->shape, b));
   if (got->dtype != want->dtype)
     return lcl_fail(LCL_ERR_NUMERIC, "%s: %s%s is %s, expected %s", c->spec->name, what, name,
                     lcl_dtype_name(got->dtype), lcl_dtype_name(want->dtype));
@@ -261,9 +269,11 @@ static lcl_status compare_array(const lcl_case *c, const char *what, const char 
   if (!bad) return LCL_OK;
   lcl_str at = { 0 };
   coordinates(want->shape, first, &at);
-  lcl_fail(LCL_ERR_NUMERIC, "%s: %s%s%s is %.9g, expected %.9g within %.3g (%lld of %lld elements differ)",
+  lcl_fail(LCL_ERR_NUMERIC,
+           "%s: %s%s%s is %.9g, expected %.9g within %.3g (%lld of %lld elements differ)",
            c->spec->name, what, name, at.data ? at.data : "", got->data[first], want->data[first],
-           bound->data ? bound->data[first] : 0.0, (long long)bad, (long long)lcl_array_count(want));
+           bound->data ? bound->data[first] : 0.0, (long long)bad,
+           (long long)lcl_array_count(want));
   lcl_str_free(&at);
   return LCL_ERR_NUMERIC;
 }
@@ -273,10 +283,11 @@ lcl_status lcl_case_compare(const lcl_case *c, const lcl_case_result *result, do
   if (!worst) worst = &ignored;
   *worst = 0;
   for (int i = 0; i < lcl_spec_outputs(c->spec); i++)
-    LCL_TRY(compare_array(c, "", c->spec->out[i], &result->out[i], &c->out[i], &c->out_bound[i], worst));
+    LCL_TRY(compare_array(c, "", c->spec->out[i], &result->out[i], &c->out[i], &c->out_bound[i],
+                          worst));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
-    LCL_TRY(compare_array(c, "gradient of ", c->spec->in[i].name, &result->grad_in[i], &c->grad_in[i],
-                          &c->grad_bound[i], worst));
+    LCL_TRY(compare_array(c, "gradient of ", c->spec->in[i].name, &result->grad_in[i],
+                          &c->grad_in[i], &c->grad_bound[i], worst));
   return LCL_OK;
 }
 
@@ -307,5 +318,6 @@ void lcl_case_describe(const lcl_case *c, lcl_str *text) {
       lcl_str_add(text, " %s:%s%s%s", c->spec->in[i].name, lcl_shape_string(c->in[i].shape, shape),
                   c->in[i].dtype == LCL_F32 ? "" : ":",
                   c->in[i].dtype == LCL_F32 ? "" : lcl_dtype_name(c->in[i].dtype));
-  for (int i = 0; i < lcl_spec_attrs(c->spec); i++) describe_attr(&c->spec->attr[i], &c->attr[i], text);
+  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+    describe_attr(&c->spec->attr[i], &c->attr[i], text);
 }

@@ -33,32 +33,35 @@ static lcl_status check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t se
   return status;
 }
 
-lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
-                          double *worst) {
+lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
+                          bool small, double *worst) {
   return check_case(ctx, spec, seed, number, small, false, worst);
 }
 
 /* A failure that is the op's, not the machine's. */
 static bool is_wrong_result(lcl_status status) {
-  return status != LCL_ERR_HOST_MEMORY && status != LCL_ERR_NO_DEVICE && status != LCL_ERR_INTERRUPTED;
+  return status != LCL_ERR_HOST_MEMORY && status != LCL_ERR_NO_DEVICE &&
+         status != LCL_ERR_INTERRUPTED;
 }
 
-/* Round by round. An op that failed once may write anywhere: from then on its buffers are always guarded. */
-static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed, lcl_check_report *report) {
+/* Round by round. An op that failed once may write anywhere: from then on its buffers are always
+ * guarded. */
+static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed,
+                             lcl_check_report *report) {
   const double start = lcl_now();
   for (uint64_t round = 0; round < desc->cases; round++) {
     for (size_t i = 0; i < n; i++) {
       if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
       const lcl_spec *spec = desc->spec ? desc->spec : lcl_spec_at(i);
-      const lcl_status status =
-          check_case(desc->ctx, spec, desc->seed, desc->first + round, desc->small, failed[i], NULL);
+      const lcl_status status = check_case(desc->ctx, spec, desc->seed, desc->first + round,
+                                           desc->small, failed[i], NULL);
       if (status != LCL_OK && !is_wrong_result(status)) return status;
       report->cases++;
       report->failures += status != LCL_OK;
       failed[i] |= status != LCL_OK;
       const uint64_t done = round * n + i + 1;
-      if (desc->seen &&
-          !desc->seen(desc->user, spec, done, desc->cases * n, status == LCL_OK ? NULL : lcl_error_message()))
+      if (desc->seen && !desc->seen(desc->user, spec, done, desc->cases * n,
+                                    status == LCL_OK ? NULL : lcl_error_message()))
         return LCL_OK;
     }
   }

@@ -4,11 +4,12 @@
 
 #include "reference/spec.h"
 
-/* One random case on the device: forward, gradient, every other pair of cases with guard bands, now and then
- * twice for the same bits. LCL_ERR_NUMERIC (or what went wrong) with a message that ends in the command that
- * repeats it. worst (may be NULL): largest error as a part of what is allowed. */
-lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
-                          double *worst);
+/* One random case on the device: forward, gradient, every other pair of cases with guard bands, now
+ * and then twice for the same bits. LCL_ERR_NUMERIC (or what went wrong) with a message that ends
+ * in the command that repeats it. worst (may be NULL): largest error as a part of what is allowed.
+ */
+lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
+                          bool small, double *worst);
 
 typedef struct lcl_check_desc {
   lcl_context *ctx;
@@ -19,7 +20,8 @@ typedef struct lcl_check_desc {
   bool small;
   double seconds; /* start no case of a second or later round after this time; 0: no limit */
   /* Called after every case; failure is NULL or the message. false stops. */
-  bool (*seen)(void *user, const lcl_spec *spec, uint64_t done, uint64_t total, const char *failure);
+  bool (*seen)(void *user, const lcl_spec *spec, uint64_t done, uint64_t total,
+               const char *failure);
   void *user;
 } lcl_check_desc;
 
@@ -29,8 +31,9 @@ typedef struct lcl_check_report {
   bool complete; /* every case was run */
 } lcl_check_report;
 
-/* Round by round: case 0 of every op, then case 1, ... so that a limit of time cuts all alike. Failures are
- * counted and reported through seen; another status is a reason to stop (a lost device). */
+/* Round by round: case 0 of every op, then case 1, ... so that a limit of time cuts all alike.
+ * Failures are counted and reported through seen; another status is a reason to stop (a lost
+ * device). */
 lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report);
 
 #endif

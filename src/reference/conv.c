@@ -1,4 +1,5 @@
-/* Convolution and its two adjoints, from the one definition: a walk over all (output, filter tap) pairs. */
+/* Convolution and its two adjoints, from the one definition: a walk over all (output, filter tap)
+ * pairs. */
 #include "reference/reference.h"
 
 /* Calls are many; the walk is one. `what` chooses which of the three arrays is the sum. */
@@ -29,18 +30,21 @@ static void conv_walk(const lcl_ref_conv *d, conv_part what, double *x, double *
           }
 }
 
-void lcl_ref_conv2d(const lcl_ref_conv *d, const double *x, const double *f, const double *b, double *y) {
+void lcl_ref_conv2d(const lcl_ref_conv *d, const double *x, const double *f, const double *b,
+                    double *y) {
   const int64_t plane = d->oh * d->ow;
   for (int64_t i = 0; i < d->n * d->o * plane; i++) y[i] = b ? b[i / plane % d->o] : 0;
   conv_walk(d, CONV_FORWARD, (double *)x, (double *)f, y);
 }
 
-void lcl_ref_conv2d_input_grad(const lcl_ref_conv *d, const double *gy, const double *f, double *gx) {
+void lcl_ref_conv2d_input_grad(const lcl_ref_conv *d, const double *gy, const double *f,
+                               double *gx) {
   for (int64_t i = 0; i < d->n * d->c * d->h * d->w; i++) gx[i] = 0;
   conv_walk(d, CONV_INPUT_GRAD, gx, (double *)f, (double *)gy);
 }
 
-void lcl_ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const double *gy, double *gf) {
+void lcl_ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const double *gy,
+                                double *gf) {
   for (int64_t i = 0; i < d->o * (d->c / d->groups) * d->kh * d->kw; i++) gf[i] = 0;
   conv_walk(d, CONV_FILTER_GRAD, (double *)x, gf, (double *)gy);
 }
@@ -50,7 +54,8 @@ void lcl_ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, do
   for (int64_t i = 0; i < n * o * plane; i++) gb[i / plane % o] += gy[i];
 }
 
-/* Colour of channel k of `count`: contiguous parts, the remainder goes to the first colour; or in turn. */
+/* Colour of channel k of `count`: contiguous parts, the remainder goes to the first colour; or in
+ * turn. */
 static int64_t colour_of(int64_t k, int64_t count, int colours, bool interleaved) {
   if (interleaved) return k % colours;
   const int64_t part = count / colours, rest = count % colours;
@@ -58,8 +63,8 @@ static int64_t colour_of(int64_t k, int64_t count, int colours, bool interleaved
   return (k - rest) / part;
 }
 
-void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours, int gates,
-                       bool interleaved, double *mask) {
+void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours,
+                       int gates, bool interleaved, double *mask) {
   const int64_t per_gate = gates > 1 ? o / gates : o;
   for (int64_t i = 0; i < o; i++)
     for (int64_t j = 0; j < c; j++)
@@ -69,6 +74,7 @@ void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b
           const int64_t to = colour_of(i % per_gate, per_gate, colours, interleaved);
           const int64_t from = colour_of(j, c, colours, interleaved);
           const bool before = dy < 0 || (dy == 0 && dx < 0), centre = dy == 0 && dx == 0;
-          mask[((i * c + j) * kh + p) * kw + q] = before || (centre && (type_b ? to >= from : to > from));
+          mask[((i * c + j) * kh + p) * kw + q] = before ||
+                                                  (centre && (type_b ? to >= from : to > from));
         }
 }

@@ -38,12 +38,14 @@ static lcl_status check_positive(const lcl_case *c) {
     const lcl_attr *a = lcl_case_attr(c, names[i]);
     for (int k = 0; k < a->n; k++)
       if (a->i[k] < 1 || a->i[k] > INT32_MAX)
-        return lcl_fail(LCL_ERR_ARGUMENT, "%s=%lld: at least 1 was expected", names[i], (long long)a->i[k]);
+        return lcl_fail(LCL_ERR_ARGUMENT, "%s=%lld: at least 1 was expected", names[i],
+                        (long long)a->i[k]);
   }
   return LCL_OK;
 }
 
-static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                             lcl_tensor **out) {
   const lcl_conv_desc d = desc_of(c);
   (void)g;
   LCL_TRY(check_positive(c));
@@ -51,7 +53,8 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   case CONV: out[0] = lcl_conv2d(in[0], in[1], in[2], &d); break;
   case FOURIER: out[0] = lcl_fft_conv2d(in[0], in[1], in[2], &d); break;
   case TRANSPOSED: {
-    const int output_pad[2] = { (int)pair(c, "output_pad", 0, 0), (int)pair(c, "output_pad", 1, 0) };
+    const int output_pad[2] = { (int)pair(c, "output_pad", 0, 0),
+                                (int)pair(c, "output_pad", 1, 0) };
     out[0] = lcl_conv_transpose2d(in[0], in[1], in[2], &d, output_pad);
     break;
   }
@@ -73,8 +76,8 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
 /* ---- geometry ---- */
 
 /* Output size and padding before one dimension. */
-static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dilation, const lcl_attr *pad,
-                        int side, int64_t *before) {
+static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dilation,
+                        const lcl_attr *pad, int side, int64_t *before) {
   const int64_t reach = dilation * (k - 1) + 1;
   if (pad->same) { /* out = ceil(in/stride); the odd one goes behind */
     const int64_t out = (in + stride - 1) / stride;
@@ -88,9 +91,13 @@ static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dilation,
 /* The forward convolution behind any of the kinds: x and f have these shapes. */
 static lcl_ref_conv forward_geometry(const lcl_case *c, lcl_shape x, lcl_shape f) {
   const lcl_attr *pad = lcl_case_attr(c, "pad");
-  lcl_ref_conv d = {
-    .n = x.dim[0], .c = x.dim[1], .h = x.dim[2], .w = x.dim[3], .o = f.dim[0], .kh = f.dim[2], .kw = f.dim[3]
-  };
+  lcl_ref_conv d = { .n = x.dim[0],
+                     .c = x.dim[1],
+                     .h = x.dim[2],
+                     .w = x.dim[3],
+                     .o = f.dim[0],
+                     .kh = f.dim[2],
+                     .kw = f.dim[3] };
   d.stride_y = pair(c, "stride", 0, 1), d.stride_x = pair(c, "stride", 1, 1);
   d.dilation_y = pair(c, "dilation", 0, 1), d.dilation_x = pair(c, "dilation", 1, 1);
   d.groups = pair(c, "groups", 0, 1);
@@ -99,15 +106,16 @@ static lcl_ref_conv forward_geometry(const lcl_case *c, lcl_shape x, lcl_shape f
   return d;
 }
 
-/* (in-1)*stride - pads + dilation*(k-1) + 1 + output_pad: the larger image that a forward convolution would
- * shrink. */
+/* (in-1)*stride - pads + dilation*(k-1) + 1 + output_pad: the larger image that a forward
+ * convolution would shrink. */
 static lcl_shape transposed_shape(const lcl_case *c) {
   const lcl_shape x = c->in[0].shape, f = c->in[1].shape;
   const lcl_attr *pad = lcl_case_attr(c, "pad");
   lcl_shape s = LCL_SHAPE(x.dim[0], f.dim[1] * pair(c, "groups", 0, 1), 0, 0);
   for (int k = 0; k < 2; k++)
-    s.dim[2 + k] = (x.dim[2 + k] - 1) * pair(c, "stride", k, 1) - pad->i[2 * k] - pad->i[2 * k + 1] +
-                   pair(c, "dilation", k, 1) * (f.dim[2 + k] - 1) + 1 + pair(c, "output_pad", k, 0);
+    s.dim[2 + k] = (x.dim[2 + k] - 1) * pair(c, "stride", k, 1) - pad->i[2 * k] -
+                   pad->i[2 * k + 1] + pair(c, "dilation", k, 1) * (f.dim[2 + k] - 1) + 1 +
+                   pair(c, "output_pad", k, 0);
   return s;
 }
 
@@ -146,9 +154,10 @@ static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out)
   lcl_array mask;
   LCL_TRY(lcl_array_new(c, LCL_F32, s, &mask));
   LCL_TRY(lcl_array_new(c, LCL_F32, s, out));
-  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours, m.gates,
-                    m.interleaved, mask.data);
-  for (int64_t i = 0; i < lcl_shape_count(s); i++) out->data[i] = mask.data[i] != 0 ? f->data[i] : 0;
+  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+                    m.gates, m.interleaved, mask.data);
+  for (int64_t i = 0; i < lcl_shape_count(s); i++)
+    out->data[i] = mask.data[i] != 0 ? f->data[i] : 0;
   return LCL_OK;
 }
 
@@ -212,19 +221,21 @@ static lcl_status conv_backward(lcl_case *c) {
     lcl_ref_conv2d(&d, a, g, NULL, gb);
     break;
   }
-  if (c->in[2].data) lcl_ref_bias_grad(gs.dim[0], gs.dim[1], gs.dim[2] * gs.dim[3], g, c->grad_in[2].data);
+  if (c->in[2].data)
+    lcl_ref_bias_grad(gs.dim[0], gs.dim[1], gs.dim[2] * gs.dim[3], g, c->grad_in[2].data);
   return LCL_OK;
 }
 
-/* Length of the sums: one for each of the three arrays of a convolution. An image element meets at most every
- * tap. */
+/* Length of the sums: one for each of the three arrays of a convolution. An image element meets at
+ * most every tap. */
 static double conv_terms(const lcl_case *c, int of) {
   const lcl_ref_conv d = geometry(c);
   const double taps = (double)(d.kh * d.kw), outputs = (double)(d.n * d.oh * d.ow);
   const double for_output = (double)(d.c / d.groups) * taps + 1,
                for_image = (double)(d.o / d.groups) * taps + 1;
   const bool swapped = c->spec->variant == TRANSPOSED || c->spec->variant == INPUT_GRAD;
-  if (of == 2) return (double)(c->out[0].shape.dim[0] * c->out[0].shape.dim[2] * c->out[0].shape.dim[3]);
+  if (of == 2)
+    return (double)(c->out[0].shape.dim[0] * c->out[0].shape.dim[2] * c->out[0].shape.dim[3]);
   if (c->spec->variant == FILTER_GRAD) return of < 0 ? outputs : of == 0 ? for_image : for_output;
   if (of == 1) return outputs;
   return (of < 0) != swapped ? for_output : for_image;
@@ -237,9 +248,11 @@ static double norm(const double *x, int64_t n) {
   return sqrt(s);
 }
 
-/* out = how far a sum of products of a and b may be off, which made has computed from their magnitudes. */
+/* out = how far a sum of products of a and b may be off, which made has computed from their
+ * magnitudes. */
 static void scale(lcl_array *made, double terms) {
-  for (int64_t i = 0; i < lcl_array_count(made); i++) made->data[i] *= (terms + 2) * LCL_UNIT_ROUNDOFF;
+  for (int64_t i = 0; i < lcl_array_count(made); i++)
+    made->data[i] *= (terms + 2) * LCL_UNIT_ROUNDOFF;
 }
 
 static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
@@ -248,13 +261,15 @@ static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
   return LCL_OK;
 }
 
-/* By the Fourier transform every output of a picture is off by as much: a few roundings a pass of the
- * energies of the picture (and of its neighbour, as two are transformed at once) and of the filter. Gradients
- * are ordinary sums. */
+/* By the Fourier transform every output of a picture is off by as much: a few roundings a pass of
+ * the energies of the picture (and of its neighbour, as two are transformed at once) and of the
+ * filter. Gradients are ordinary sums. */
 static lcl_status fourier_bound(lcl_case *c) {
   const lcl_ref_conv d = geometry(c);
-  const int64_t plane = d.h * d.w, taps = d.kh * d.kw, per = d.c / d.groups, filters = d.o / d.groups;
-  const double points = 4.0 * (double)(d.h + d.kh * d.dilation_y) * (double)(d.w + d.kw * d.dilation_x);
+  const int64_t plane = d.h * d.w, taps = d.kh * d.kw, per = d.c / d.groups,
+                filters = d.o / d.groups;
+  const double points = 4.0 * (double)(d.h + d.kh * d.dilation_y) *
+                        (double)(d.w + d.kw * d.dilation_x);
   const double roundings = 8 * log2(points + 2) * LCL_UNIT_ROUNDOFF;
   LCL_TRY(lcl_array_new(c, LCL_F32, output_shape(&d), &c->out_bound[0]));
   for (int64_t n = 0; n < d.n; n++) {
@@ -320,7 +335,8 @@ static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   const bool dilated = c->spec->variant != MASKED && lcl_rng_chance(r, 20);
   d->dilation_y = dilated ? 1 + lcl_rng_below(r, 3) : 1,
   d->dilation_x = dilated ? 1 + lcl_rng_below(r, 3) : 1;
-  const int64_t reach_y = d->dilation_y * (d->kh - 1) + 1, reach_x = d->dilation_x * (d->kw - 1) + 1;
+  const int64_t reach_y = d->dilation_y * (d->kh - 1) + 1,
+                reach_x = d->dilation_x * (d->kw - 1) + 1;
   lcl_attr *pad = (lcl_attr *)lcl_case_attr(c, "pad");
   pad->n = 4;
   pad->same = c->spec->variant != TRANSPOSED && lcl_rng_chance(r, 25);
@@ -388,8 +404,10 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
   } while ((double)(d.n * d.oh * d.ow * d.o) * (double)(d.c / d.groups * d.kh * d.kw) > most);
   if (c->spec->variant == TRANSPOSED) { /* the rows and columns that the stride skipped */
     const lcl_attr *pad = lcl_case_attr(c, "pad");
-    const int64_t rest_y = (d.h + pad->i[0] + pad->i[1] - d.dilation_y * (d.kh - 1) - 1) % d.stride_y;
-    const int64_t rest_x = (d.w + pad->i[2] + pad->i[3] - d.dilation_x * (d.kw - 1) - 1) % d.stride_x;
+    const int64_t rest_y = (d.h + pad->i[0] + pad->i[1] - d.dilation_y * (d.kh - 1) - 1) %
+                           d.stride_y;
+    const int64_t rest_x = (d.w + pad->i[2] + pad->i[3] - d.dilation_x * (d.kw - 1) - 1) %
+                           d.stride_x;
     set_ints(c, "output_pad", 2, (int64_t[]) { rest_y, rest_x });
   }
   set_shapes(c, r, &d);
@@ -401,43 +419,45 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
   const lcl_shape s = c->in[1].shape;
   lcl_array mask;
   if (!lcl_rng_chance(r, 40) || lcl_array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
-  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours, m.gates,
-                    m.interleaved, mask.data);
+  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+                    m.gates, m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     if (mask.data[i] == 0) c->in[1].data[i] = NAN;
 }
 
 /* ---- table ---- */
 
-#define STRIDE                                                                                               \
+#define STRIDE                                                                                     \
   { "stride", LCL_ATTR_PAIR, "1", "step of the window", NULL }
-#define DILATION                                                                                             \
+#define DILATION                                                                                   \
   { "dilation", LCL_ATTR_PAIR, "1", "distance of filter taps", NULL }
-#define GROUPS                                                                                               \
+#define GROUPS                                                                                     \
   { "groups", LCL_ATTR_INT, "1", "channel groups that do not mix", NULL }
-#define PAD                                                                                                  \
-  {                                                                                                          \
-    "pad", LCL_ATTR_PAD, "0",                                                                                \
-        "zeros around the image; same: out = ceil(in/stride), odd one at bottom/right", NULL                 \
+#define PAD                                                                                        \
+  {                                                                                                \
+    "pad", LCL_ATTR_PAD, "0",                                                                      \
+        "zeros around the image; same: out = ceil(in/stride), odd one at bottom/right", NULL       \
   }
-#define PAD4                                                                                                 \
+#define PAD4                                                                                       \
   { "pad", LCL_ATTR_PAD4, "0", "zeros around the larger image that are cut away", NULL }
-#define CONV_COMMON(kind)                                                                                    \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,               \
-  .build = conv_build, .forward = conv_forward, .backward = conv_backward, .terms = conv_terms,              \
+#define CONV_COMMON(kind)                                                                          \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,     \
+  .build = conv_build, .forward = conv_forward, .backward = conv_backward, .terms = conv_terms,    \
   .random = conv_random
 
 const lcl_spec lcl_conv_specs[] = {
   { .name = "conv2d",
     .summary = "convolution (cross-correlation) of images",
     .notes = "x (N,C,H,W), w (O,C/groups,KH,KW), b (O) -> (N,O,OH,OW) with\n"
-             "OH = floor((H + pads - dilation*(KH-1) - 1)/stride) + 1. A sequence is an image with H = 1.",
+             "OH = floor((H + pads - dilation*(KH-1) - 1)/stride) + 1. A sequence is an image with "
+             "H = 1.",
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
     .attr = { STRIDE, PAD, DILATION, GROUPS },
     CONV_COMMON(CONV) },
   { .name = "fft_conv2d",
     .summary = "convolution by the Fourier transform, for large filters",
-    .notes = "As conv2d. Rounding errors are relative to the energy of the whole image, not of the window.",
+    .notes = "As conv2d. Rounding errors are relative to the energy of the whole image, not of the "
+             "window.",
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
     .attr = { STRIDE, PAD, DILATION, GROUPS },
     .out = { "y" },
@@ -462,11 +482,14 @@ const lcl_spec lcl_conv_specs[] = {
     CONV_COMMON(TRANSPOSED) },
   { .name = "masked_conv2d",
     .summary = "PixelRNN's masked convolution",
-    .notes = "As conv2d, but weights of pixels after the centre (in reading order) count as zero, whatever "
+    .notes = "As conv2d, but weights of pixels after the centre (in reading order) count as zero, "
+             "whatever "
              "they hold; at\n"
-             "the centre, type A keeps weights from earlier colours only, B from the own colour too. With "
+             "the centre, type A keeps weights from earlier colours only, B from the own colour "
+             "too. With "
              "colours=3 the\n"
-             "channels of both sides are thirds, the remainder in the first; with gates=4 the thirds are "
+             "channels of both sides are thirds, the remainder in the first; with gates=4 the "
+             "thirds are "
              "counted within\n"
              "each quarter of the output. interleaved: channel k has colour k mod colours instead.",
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
@@ -474,21 +497,31 @@ const lcl_spec lcl_conv_specs[] = {
               { "colours", LCL_ATTR_INT, "1", "colour groups, 1 or 3", NULL },
               PAD,
               STRIDE,
-              { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours", NULL },
-              { "interleaved", LCL_ATTR_BOOL, "false", "channel k has colour k mod colours", NULL } },
+              { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours",
+                NULL },
+              { "interleaved", LCL_ATTR_BOOL, "false", "channel k has colour k mod colours",
+                NULL } },
     .adjust = poison_masked,
     CONV_COMMON(MASKED) },
   { .name = "conv2d_input_grad",
     .summary = "gradient of conv2d with respect to its image: the tied transposed convolution",
     .notes = "gy (N,O,OH,OW), w (O,C/groups,KH,KW) -> the image's shape (N,C,H,W).",
     .in = { { .name = "gy" }, { .name = "w" } },
-    .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the image", NULL }, STRIDE, PAD, DILATION, GROUPS },
+    .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the image", NULL },
+              STRIDE,
+              PAD,
+              DILATION,
+              GROUPS },
     CONV_COMMON(INPUT_GRAD) },
   { .name = "conv2d_filter_grad",
     .summary = "gradient of conv2d with respect to its filter",
     .notes = "x (N,C,H,W), gy (N,O,OH,OW) -> the filter's shape (O,C/groups,KH,KW).",
     .in = { { .name = "x" }, { .name = "gy" } },
-    .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the filter", NULL }, STRIDE, PAD, DILATION, GROUPS },
+    .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the filter", NULL },
+              STRIDE,
+              PAD,
+              DILATION,
+              GROUPS },
     CONV_COMMON(FILTER_GRAD) },
 };
 const size_t lcl_conv_spec_count = LCL_COUNT(lcl_conv_specs);

@@ -4,8 +4,8 @@
 
 #include "reference/spec.h"
 
-#define LCL_FAMILY(name)                                                                                     \
-  extern const lcl_spec lcl_##name##_specs[];                                                                \
+#define LCL_FAMILY(name)                                                                           \
+  extern const lcl_spec lcl_##name##_specs[];                                                      \
   extern const size_t lcl_##name##_spec_count
 
 LCL_FAMILY(matmul);

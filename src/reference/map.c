@@ -7,10 +7,10 @@
 
 /* ---- one operand ---- */
 
-/* y = f(x), dy/dx = d(x); p: the parameter of leaky_relu, scale, shift. Errors allowed of single precision:
- * `ulps` units in the last place of y; `d_ulps` of the derivative's product with the incoming gradient g,
- * and, where the derivative is a difference that can cancel, d_abs roundings of g. Function errors are
- * OpenCL 1.2's, section 7.4. */
+/* y = f(x), dy/dx = d(x); p: the parameter of leaky_relu, scale, shift. Errors allowed of single
+ * precision: `ulps` units in the last place of y; `d_ulps` of the derivative's product with the
+ * incoming gradient g, and, where the derivative is a difference that can cancel, d_abs roundings
+ * of g. Function errors are OpenCL 1.2's, section 7.4. */
 typedef struct unary {
   lcl_map_code code;
   double (*f)(double x, double p), (*d)(double x, double p);
@@ -153,7 +153,8 @@ static double parameter(const lcl_case *c) {
   return lcl_spec_attrs(c->spec) ? c->attr[0].f : 0;
 }
 
-static lcl_status unary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status unary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                              lcl_tensor **out) {
   (void)g;
   out[0] = lcl_unary((lcl_map_code)c->spec->variant, in[0], (float)parameter(c));
   return LCL_OK;
@@ -178,13 +179,14 @@ static lcl_status unary_bound(lcl_case *c) {
   const double unit = LCL_UNIT_ROUNDOFF;
   LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
-    c->out_bound[0].data[i] = u->ulps > 0 ? 2 * u->ulps * unit * fabs(c->out[0].data[i]) + FLT_MIN : 0;
+    c->out_bound[0].data[i] = u->ulps > 0 ? 2 * u->ulps * unit * fabs(c->out[0].data[i]) + FLT_MIN
+                                          : 0;
   if (!c->grad_in[0].data) return LCL_OK;
   LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     const double g = fabs(c->grad_out[0].data[i]), gx = fabs(c->grad_in[0].data[i]);
-    c->grad_bound[0].data[i] =
-        unit * (2 * u->d_ulps * gx + u->d_abs * g) + (u->d_ulps > 0 ? 4 * FLT_MIN * (1 + g) : 0);
+    c->grad_bound[0].data[i] = unit * (2 * u->d_ulps * gx + u->d_abs * g) +
+                               (u->d_ulps > 0 ? 4 * FLT_MIN * (1 + g) : 0);
   }
   return LCL_OK;
 }
@@ -286,7 +288,8 @@ static lcl_shape broadcast_shape(const lcl_case *c, int n_in) {
   return s;
 }
 
-static lcl_status binary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status binary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   (void)g;
   out[0] = lcl_binary((lcl_map_code)c->spec->variant, in[0], in[1]);
   return LCL_OK;
@@ -324,7 +327,8 @@ static lcl_status binary_bound(lcl_case *c) {
     c->out_bound[0].data[i] =
         op->ulps > 0 ? 2 * op->ulps * LCL_UNIT_ROUNDOFF * fabs(c->out[0].data[i]) + FLT_MIN : 0;
   for (int k = 0; k < 2 && c->grad_in[0].data; k++) {
-    const double repeats = (double)lcl_shape_count(s) / (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
+    const double repeats = (double)lcl_shape_count(s) /
+                           (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
     const double roundings = 2 * (k ? op->db_ulps : op->da_ulps) + (repeats > 1 ? repeats : 0);
     LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && roundings > 0; i++) {
@@ -355,7 +359,8 @@ static void binary_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- select ---- */
 
-static lcl_status select_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status select_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   (void)c, (void)g;
   out[0] = lcl_select(in[0], in[1], in[2]);
   return LCL_OK;
@@ -387,7 +392,8 @@ static lcl_status select_bound(lcl_case *c) {
   const lcl_shape s = c->out[0].shape;
   LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out_bound[0]));
   for (int k = 0; k < 3 && c->grad_in[0].data; k++) {
-    const double repeats = (double)lcl_shape_count(s) / (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
+    const double repeats = (double)lcl_shape_count(s) /
+                           (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
     LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && k > 0 && repeats > 1; i++) {
       const bool first = c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)] != 0;
@@ -407,26 +413,27 @@ static void select_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- table ---- */
 
-#define UNARY(op_name, code, text, in_domain, in_range, more)                                                \
-  {                                                                                                          \
-    .name = op_name, .summary = text, .in = { { .name = "x", .domain = in_domain, .range = in_range } },     \
-    .out = { "y" }, .variant = code, .build = unary_build, .forward = unary_forward,                         \
-    .backward = unary_backward, .bound = unary_bound, .random = unary_random,                                \
-    .flags = LCL_SPEC_EMPTY | (more)                                                                         \
+#define UNARY(op_name, code, text, in_domain, in_range, more)                                      \
+  {                                                                                                \
+    .name = op_name, .summary = text,                                                              \
+    .in = { { .name = "x", .domain = in_domain, .range = in_range } }, .out = { "y" },             \
+    .variant = code, .build = unary_build, .forward = unary_forward, .backward = unary_backward,   \
+    .bound = unary_bound, .random = unary_random, .flags = LCL_SPEC_EMPTY | (more)                 \
   }
-#define PARAMETER(op_name, code, text, attr_name, attr_standard, attr_help)                                  \
-  {                                                                                                          \
-    .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .variant = code,            \
-    .attr = { { attr_name, LCL_ATTR_FLOAT, attr_standard, attr_help, NULL } }, .build = unary_build,         \
-    .forward = unary_forward, .backward = unary_backward, .bound = unary_bound, .random = unary_random,      \
-    .flags = LCL_SPEC_EXACT | LCL_SPEC_EMPTY                                                                 \
+#define PARAMETER(op_name, code, text, attr_name, attr_standard, attr_help)                        \
+  {                                                                                                \
+    .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .variant = code,  \
+    .attr = { { attr_name, LCL_ATTR_FLOAT, attr_standard, attr_help, NULL } },                     \
+    .build = unary_build, .forward = unary_forward, .backward = unary_backward,                    \
+    .bound = unary_bound, .random = unary_random, .flags = LCL_SPEC_EXACT | LCL_SPEC_EMPTY         \
   }
-#define BINARY(op_name, code, text, b_domain, back, more)                                                    \
-  {                                                                                                          \
-    .name = op_name, .summary = text, .notes = "Shapes broadcast as in NumPy.",                              \
-    .in = { { .name = "a" }, { .name = "b", .domain = b_domain } }, .out = { "y" }, .variant = code,         \
-    .build = binary_build, .forward = binary_forward, .backward = back, .bound = binary_bound,               \
-    .random = binary_random, .flags = LCL_SPEC_GENERATED | LCL_SPEC_EMPTY | (more)                           \
+#define BINARY(op_name, code, text, b_domain, back, more)                                          \
+  {                                                                                                \
+    .name = op_name, .summary = text, .notes = "Shapes broadcast as in NumPy.",                    \
+    .in = { { .name = "a" }, { .name = "b", .domain = b_domain } }, .out = { "y" },                \
+    .variant = code, .build = binary_build, .forward = binary_forward, .backward = back,           \
+    .bound = binary_bound, .random = binary_random,                                                \
+    .flags = LCL_SPEC_GENERATED | LCL_SPEC_EMPTY | (more)                                          \
   }
 
 const lcl_spec lcl_map_specs[] = {
@@ -445,7 +452,8 @@ const lcl_spec lcl_map_specs[] = {
   UNARY("square", LCL_MAP_SQUARE, "x*x", LCL_ANY, 0, LCL_SPEC_EXACT),
   UNARY("neg", LCL_MAP_NEG, "-x", LCL_ANY, 0, LCL_SPEC_EXACT),
   UNARY("recip", LCL_MAP_RECIP, "1/x", LCL_NONZERO, 0, 0),
-  UNARY("floor", LCL_MAP_FLOOR, "largest integer not above x; derivative 0", LCL_ANY, 9, LCL_SPEC_EXACT),
+  UNARY("floor", LCL_MAP_FLOOR, "largest integer not above x; derivative 0", LCL_ANY, 9,
+        LCL_SPEC_EXACT),
   UNARY("sin", LCL_MAP_SIN, "sine", LCL_ANY, 10, 0),
   UNARY("cos", LCL_MAP_COS, "cosine", LCL_ANY, 10, 0),
   PARAMETER("scale", LCL_MAP_SCALE, "factor*x", "factor", NULL, "the factor"),
@@ -456,8 +464,8 @@ const lcl_spec lcl_map_specs[] = {
   BINARY("div", LCL_MAP_DIV, "a/b", LCL_NONZERO, binary_backward, 0),
   BINARY("maximum", LCL_MAP_MAX, "the larger of a and b; the gradient of equals goes to a", LCL_ANY,
          binary_backward, LCL_SPEC_EXACT),
-  BINARY("minimum", LCL_MAP_MIN, "the smaller of a and b; the gradient of equals goes to a", LCL_ANY,
-         binary_backward, LCL_SPEC_EXACT),
+  BINARY("minimum", LCL_MAP_MIN, "the smaller of a and b; the gradient of equals goes to a",
+         LCL_ANY, binary_backward, LCL_SPEC_EXACT),
   BINARY("greater", LCL_MAP_GREATER, "1 where a > b, else 0", LCL_ANY, NULL, LCL_SPEC_EXACT),
   BINARY("less", LCL_MAP_LESS, "1 where a < b, else 0", LCL_ANY, NULL, LCL_SPEC_EXACT),
   BINARY("equal", LCL_MAP_EQUAL, "1 where a equals b, else 0", LCL_ANY, NULL, LCL_SPEC_EXACT),

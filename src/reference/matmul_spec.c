@@ -7,8 +7,8 @@ static bool attr_flag(const lcl_case *c, const char *name) {
   return lcl_case_attr(c, name)->i[0] != 0;
 }
 
-/* Sizes of a product: the result has `batch` matrices of m*n; an operand without leading dimensions serves
- * them all. */
+/* Sizes of a product: the result has `batch` matrices of m*n; an operand without leading dimensions
+ * serves them all. */
 typedef struct product {
   int64_t batch, m, n, k;
   bool ta, tb, a_batched, b_batched;
@@ -26,7 +26,8 @@ static product product_of(const lcl_case *c) {
   return p;
 }
 
-static lcl_status matmul_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status matmul_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   (void)g;
   out[0] = lcl_matmul(in[0], in[1], attr_flag(c, "transpose_a"), attr_flag(c, "transpose_b"));
   return LCL_OK;
@@ -39,7 +40,8 @@ static lcl_status matmul_forward(lcl_case *c) {
   LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out[0]));
   for (int64_t i = 0; i < p.batch; i++)
     lcl_ref_matmul(p.m, p.n, p.k, c->in[0].data + (p.a_batched ? i * p.m * p.k : 0), p.ta,
-                   c->in[1].data + (p.b_batched ? i * p.k * p.n : 0), p.tb, c->out[0].data + i * p.m * p.n);
+                   c->in[1].data + (p.b_batched ? i * p.k * p.n : 0), p.tb,
+                   c->out[0].data + i * p.m * p.n);
   return LCL_OK;
 }
 
@@ -74,7 +76,8 @@ static lcl_status matmul_backward(lcl_case *c) {
 static double matmul_terms(const lcl_case *c, int of) {
   const product p = product_of(c);
   if (of < 0) return (double)p.k;
-  const int64_t sum = of == 0 ? p.n * (p.a_batched ? 1 : p.batch) : p.m * (p.b_batched ? 1 : p.batch);
+  const int64_t sum = of == 0 ? p.n * (p.a_batched ? 1 : p.batch)
+                              : p.m * (p.b_batched ? 1 : p.batch);
   return (double)sum;
 }
 
@@ -88,7 +91,8 @@ static void matmul_random(lcl_case *c, lcl_rng *r) {
   lcl_shape a = ta ? LCL_SHAPE(k, m) : LCL_SHAPE(m, k), b = tb ? LCL_SHAPE(n, k) : LCL_SHAPE(k, n);
   const int lead = lcl_rng_chance(r, 40) ? 1 + (int)lcl_rng_below(r, 2) : 0;
   r->empty = false;
-  const lcl_shape batch = lcl_rng_shape(r, lead, LCL_MIN(17, LCL_MAX(1, most / LCL_MAX(m * n * k, 1))));
+  const lcl_shape batch = lcl_rng_shape(r, lead,
+                                        LCL_MIN(17, LCL_MAX(1, most / LCL_MAX(m * n * k, 1))));
   const int64_t which = lcl_rng_below(r, 4); /* 0: a only, 1: b only, else both */
   for (int side = 0; side < 2; side++) {
     const lcl_shape matrix = side ? b : a;
@@ -102,13 +106,14 @@ static void matmul_random(lcl_case *c, lcl_rng *r) {
 const lcl_spec lcl_matmul_specs[] = {
   { .name = "matmul",
     .summary = "product of matrices",
-    .notes =
-        "a (...,M,K), b (...,K,N) -> (...,M,N). The leading dimensions are equal, or one operand has none.\n"
-        "With transpose_a, a is (...,K,M); with transpose_b, b is (...,N,K).",
+    .notes = "a (...,M,K), b (...,K,N) -> (...,M,N). The leading dimensions are equal, or one "
+             "operand has none.\n"
+             "With transpose_a, a is (...,K,M); with transpose_b, b is (...,N,K).",
     .in = { { .name = "a" }, { .name = "b" } },
     .out = { "y" },
     .attr = { { "transpose_a", LCL_ATTR_BOOL, "false", "a's matrices are stored transposed", NULL },
-              { "transpose_b", LCL_ATTR_BOOL, "false", "b's matrices are stored transposed", NULL } },
+              { "transpose_b", LCL_ATTR_BOOL, "false", "b's matrices are stored transposed",
+                NULL } },
     .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,
     .build = matmul_build,
     .forward = matmul_forward,

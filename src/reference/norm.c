@@ -5,19 +5,22 @@
 #include "reference/ball.h"
 #include "reference/families.h"
 
-static lcl_status norm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status norm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                             lcl_tensor **out) {
   const lcl_shape s = c->in[0].shape;
   lcl_shape channel = s;
   char a[96], b[96];
   (void)g;
   if (s.rank < 2)
-    return lcl_fail(LCL_ERR_SHAPE, "x (N,C) or (N,C,H,W) was expected, got %s", lcl_shape_string(s, a));
+    return lcl_fail(LCL_ERR_SHAPE, "x (N,C) or (N,C,H,W) was expected, got %s",
+                    lcl_shape_string(s, a));
   for (int i = 0; i < s.rank; i++)
     if (i != 1) channel.dim[i] = 1;
   for (int k = 1; k < 3; k++)
     if (c->in[k].shape.rank != 1 || c->in[k].shape.dim[0] != s.dim[1])
-      return lcl_fail(LCL_ERR_SHAPE, "%s of %lld elements was expected for x %s, got %s", c->spec->in[k].name,
-                      (long long)s.dim[1], lcl_shape_string(s, a), lcl_shape_string(c->in[k].shape, b));
+      return lcl_fail(LCL_ERR_SHAPE, "%s of %lld elements was expected for x %s, got %s",
+                      c->spec->in[k].name, (long long)s.dim[1], lcl_shape_string(s, a),
+                      lcl_shape_string(c->in[k].shape, b));
   if (!(c->attr[0].f > 0))
     return lcl_fail(LCL_ERR_ARGUMENT, "eps=%g: a number above 0 was expected", c->attr[0].f);
   lcl_tensor *xh = lcl_normalise(in[0], (float)c->attr[0].f, NULL, NULL);
@@ -66,13 +69,15 @@ static lcl_status norm_forward(lcl_case *c) {
     statistics(c, &l, k, &mean, &inverse);
     for (int64_t i = 0; i < l.m; i++) {
       const int64_t at = element(&l, k, i);
-      c->out[0].data[at] = (c->in[0].data[at] - mean) * inverse * c->in[1].data[k] + c->in[2].data[k];
+      c->out[0].data[at] = (c->in[0].data[at] - mean) * inverse * c->in[1].data[k] +
+                           c->in[2].data[k];
     }
   }
   return LCL_OK;
 }
 
-/* With xh = (x - mean)/deviation and gh = gamma g: gx = (gh - mean gh - xh mean(gh xh))/deviation. */
+/* With xh = (x - mean)/deviation and gh = gamma g: gx = (gh - mean gh - xh mean(gh xh))/deviation.
+ */
 static lcl_status norm_backward(lcl_case *c) {
   const layout l = layout_of(c);
   const double *x = c->in[0].data, *g = c->grad_out[0].data;
@@ -88,8 +93,8 @@ static lcl_status norm_backward(lcl_case *c) {
     for (int64_t i = 0; i < l.m; i++) {
       const int64_t at = element(&l, k, i);
       const double xh = (x[at] - mean) * inverse;
-      c->grad_in[0].data[at] =
-          c->in[1].data[k] * inverse * (g[at] - sum_g / (double)l.m - xh * sum_gx / (double)l.m);
+      c->grad_in[0].data[at] = c->in[1].data[k] * inverse *
+                               (g[at] - sum_g / (double)l.m - xh * sum_gx / (double)l.m);
     }
     c->grad_in[1].data[k] = sum_gx;
     c->grad_in[2].data[k] = sum_g;
@@ -108,7 +113,8 @@ static void ball_statistics(const lcl_case *c, const layout *l, int64_t channel,
                             lcl_ball *inverse) {
   lcl_ball_sum sum = { 0 }, squares = { 0 };
   const lcl_ball m = ball_exact((double)l->m);
-  for (int64_t i = 0; i < l->m; i++) ball_sum_add(&sum, ball_exact(c->in[0].data[element(l, channel, i)]));
+  for (int64_t i = 0; i < l->m; i++)
+    ball_sum_add(&sum, ball_exact(c->in[0].data[element(l, channel, i)]));
   *mean = ball_div(ball_sum_get(&sum), m);
   for (int64_t i = 0; i < l->m; i++) {
     const lcl_ball d = centred(c, element(l, channel, i), *mean);
@@ -163,7 +169,8 @@ static void norm_random(lcl_case *c, lcl_rng *r) {
 const lcl_spec lcl_norm_specs[] = {
   { .name = "batch_norm",
     .summary = "gamma*(x - mean)/sqrt(variance + eps) + beta with the batch's statistics",
-    .notes = "x (N,C) or (N,C,H,W), gamma and beta (C). Mean and (biased) variance are taken over every axis "
+    .notes = "x (N,C) or (N,C,H,W), gamma and beta (C). Mean and (biased) variance are taken over "
+             "every axis "
              "but C.",
     .in = { { .name = "x" }, { .name = "gamma" }, { .name = "beta" } },
     .out = { "y" },

@@ -2,8 +2,8 @@
 #include "reference/reference.h"
 
 /* The part of window o that lies inside an image of `size`: first .. last-1. */
-static void window(int64_t o, int64_t stride, int64_t kernel, int64_t before, int64_t size, int64_t *first,
-                   int64_t *last) {
+static void window(int64_t o, int64_t stride, int64_t kernel, int64_t before, int64_t size,
+                   int64_t *first, int64_t *last) {
   const int64_t start = o * stride - before;
   *first = LCL_MAX(start, 0);
   *last = LCL_MIN(start + kernel, size);
@@ -45,7 +45,8 @@ void lcl_ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane
     }
 }
 
-/* Elements the average of output (i,j) divides by: those inside the image, or those inside the padded image. */
+/* Elements the average of output (i,j) divides by: those inside the image, or those inside the
+ * padded image. */
 static double divisor(const lcl_ref_pool *d, int64_t i, int64_t j) {
   int64_t y0, y1, x0, x1;
   if (d->count_include_pad) {

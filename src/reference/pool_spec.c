@@ -26,7 +26,8 @@ static lcl_status desc_of(const lcl_case *c, lcl_pool_desc *d) {
   return LCL_OK;
 }
 
-static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                             lcl_tensor **out) {
   const lcl_shape shape = image_of(c);
   lcl_pool_desc d;
   (void)g;
@@ -41,9 +42,10 @@ static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   return LCL_OK;
 }
 
-/* Windows along one dimension. Rounded up, the last one must still start inside the image or the padding
- * before it. */
-static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t before, int64_t after, bool up) {
+/* Windows along one dimension. Rounded up, the last one must still start inside the image or the
+ * padding before it. */
+static int64_t windows(int64_t in, int64_t kernel, int64_t stride, int64_t before, int64_t after,
+                       bool up) {
   const int64_t room = in + before + after - kernel;
   int64_t n = (room + (up ? stride - 1 : 0)) / stride + 1;
   if (up && (n - 1) * stride >= in + before) n--;
@@ -73,8 +75,10 @@ static lcl_ref_pool pool_of(const lcl_case *c, lcl_shape image) {
 /* ---- maximum ---- */
 
 /* y and the switches (y may be NULL). */
-static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y, int32_t **switches) {
-  *switches = lcl_arena_alloc(c->arena, ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
+static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y,
+                           int32_t **switches) {
+  *switches = lcl_arena_alloc(c->arena,
+                              ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
   if (!*switches) return LCL_ERR_HOST_MEMORY;
   lcl_ref_max_pool2d(p, c->in[0].data, y, *switches);
   return LCL_OK;
@@ -97,7 +101,8 @@ static lcl_status max_backward(lcl_case *c) {
   int32_t *switches;
   LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   LCL_TRY(max_pool(c, &p, NULL, &switches));
-  lcl_ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches, c->grad_in[0].data);
+  lcl_ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches,
+                       c->grad_in[0].data);
   return LCL_OK;
 }
 
@@ -107,7 +112,8 @@ static lcl_status max_backward(lcl_case *c) {
 static lcl_status average(lcl_case *c, bool spread, const double *from, lcl_array *to) {
   const lcl_shape image = image_of(c);
   const lcl_ref_pool p = pool_of(c, image);
-  LCL_TRY(lcl_array_new(c, LCL_F32, spread ? image : LCL_SHAPE(image.dim[0], image.dim[1], p.oh, p.ow), to));
+  LCL_TRY(lcl_array_new(c, LCL_F32,
+                        spread ? image : LCL_SHAPE(image.dim[0], image.dim[1], p.oh, p.ow), to));
   if (spread)
     lcl_ref_avg_unpool2d(&p, from, to->data);
   else
@@ -122,7 +128,8 @@ static lcl_status average_backward(lcl_case *c) {
   return average(c, c->spec->variant != AVG_UNPOOL, c->grad_out[0].data, &c->grad_in[0]);
 }
 
-/* A window's sum and a division, which may be a product with a rounded reciprocal; windows over an element. */
+/* A window's sum and a division, which may be a product with a rounded reciprocal; windows over an
+ * element. */
 static double pool_terms(const lcl_case *c, int of) {
   lcl_pool_desc d;
   desc_of(c, &d);
@@ -191,7 +198,8 @@ static void switch_random(lcl_case *c, lcl_rng *r) {
   const int64_t most = c->small ? 9 : 33, n = lcl_rng_size(r, 3),
                 channels = lcl_rng_size(r, c->small ? 3 : 9);
   const lcl_shape image = LCL_SHAPE(n, channels, lcl_rng_size(r, most), lcl_rng_size(r, most));
-  const lcl_shape pooled = LCL_SHAPE(n, channels, lcl_rng_size(r, most / 2), lcl_rng_size(r, most / 2));
+  const lcl_shape pooled = LCL_SHAPE(n, channels, lcl_rng_size(r, most / 2),
+                                     lcl_rng_size(r, most / 2));
   c->in[0].shape = c->spec->variant == MAX_UNPOOL ? pooled : image;
   c->in[1].shape = pooled;
   if (c->spec->variant != MAX_UNPOOL) return;
@@ -202,13 +210,15 @@ static void switch_random(lcl_case *c, lcl_rng *r) {
 /* ---- random windows ---- */
 
 static void pool_random(lcl_case *c, lcl_rng *r) {
-  lcl_attr *kernel = (lcl_attr *)lcl_case_attr(c, "kernel"), *stride = (lcl_attr *)lcl_case_attr(c, "stride");
+  lcl_attr *kernel = (lcl_attr *)lcl_case_attr(c, "kernel"),
+           *stride = (lcl_attr *)lcl_case_attr(c, "stride");
   lcl_attr *pad = (lcl_attr *)lcl_case_attr(c, "pad"), *up = (lcl_attr *)lcl_case_attr(c, "ceil");
   lcl_attr *count = (lcl_attr *)lcl_case_attr(c, "count_include_pad");
   const bool square = lcl_rng_chance(r, 70), overlap = lcl_rng_chance(r, 50);
   const bool pairs = lcl_rng_chance(r, 20); /* 2x2 windows side by side */
   const int64_t most = c->small ? 9 : 40;
-  lcl_shape s = LCL_SHAPE(lcl_rng_size(r, c->small ? 2 : 5), lcl_rng_size(r, c->small ? 3 : 17), 0, 0);
+  lcl_shape s = LCL_SHAPE(lcl_rng_size(r, c->small ? 2 : 5), lcl_rng_size(r, c->small ? 3 : 17), 0,
+                          0);
   kernel->n = 2, pad->n = 4, stride->n = overlap ? 2 : 0;
   for (int k = 0; k < 2; k++) {
     kernel->i[k] = k && square ? kernel->i[0] : 1 + lcl_rng_below(r, 5);
@@ -234,33 +244,35 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- table ---- */
 
-#define KERNEL                                                                                               \
+#define KERNEL                                                                                     \
   { "kernel", LCL_ATTR_PAIR, NULL, "window", NULL }
-#define STRIDE                                                                                               \
+#define STRIDE                                                                                     \
   { "stride", LCL_ATTR_PAIR, "", "step of the window; none: the kernel", NULL }
-#define PAD                                                                                                  \
+#define PAD                                                                                        \
   { "pad", LCL_ATTR_PAD4, "0", "around the image", NULL }
-#define CEIL                                                                                                 \
+#define CEIL                                                                                       \
   { "ceil", LCL_ATTR_BOOL, "false", "round the output size up", NULL }
-#define COUNT                                                                                                \
+#define COUNT                                                                                      \
   { "count_include_pad", LCL_ATTR_BOOL, "true", "the average counts padding as zeros", NULL }
-#define SHAPE                                                                                                \
+#define SHAPE                                                                                      \
   { "shape", LCL_ATTR_LIST, NULL, "shape of the image", NULL }
 
-#define AVERAGE(kind)                                                                                        \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR, .build = pool_build,                            \
-  .forward = average_forward, .backward = average_backward, .terms = pool_terms, .random = pool_random
-#define BY_SWITCHES(kind)                                                                                    \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT, .build = pool_build,           \
-  .forward = switch_forward, .backward = switch_backward, .terms = switch_terms, .limit = switch_limit,      \
-  .random = switch_random
+#define AVERAGE(kind)                                                                              \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR, .build = pool_build,                  \
+  .forward = average_forward, .backward = average_backward, .terms = pool_terms,                   \
+  .random = pool_random
+#define BY_SWITCHES(kind)                                                                          \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT, .build = pool_build, \
+  .forward = switch_forward, .backward = switch_backward, .terms = switch_terms,                   \
+  .limit = switch_limit, .random = switch_random
 
 const lcl_spec lcl_pool_specs[] = {
   { .name = "max_pool2d",
     .summary = "largest element of each window; the first of equals gets the gradient",
-    .notes = "x (N,C,H,W) -> y and switches (N,C,OH,OW), OH = floor((H + pads - kernel)/stride) + 1. "
-             "switches (i32) are\n"
-             "the positions y*W + x of the largest elements.",
+    .notes =
+        "x (N,C,H,W) -> y and switches (N,C,OH,OW), OH = floor((H + pads - kernel)/stride) + 1. "
+        "switches (i32) are\n"
+        "the positions y*W + x of the largest elements.",
     .in = { { .name = "x" } },
     .out = { "y", "switches" },
     .attr = { KERNEL, STRIDE, PAD, CEIL },

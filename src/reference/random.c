@@ -8,7 +8,8 @@
 
 typedef enum random_kind { UNIFORM, NORMAL, BERNOULLI, DROPOUT } random_kind;
 
-static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   const lcl_shape s = lcl_attr_shape(lcl_case_attr(c, "shape"));
   const double rate = lcl_case_attr(c, "rate")->f;
   switch ((random_kind)c->spec->variant) {
@@ -59,16 +60,17 @@ static lcl_status dropout_backward(lcl_case *c) {
   return LCL_OK;
 }
 
-/* Uniform numbers and choices are exact. Normal: sqrt(-2 log u) cos(2 pi v): 3 ulps each of log and sqrt, 4
- * of cos, whose argument carries an absolute error of a few roundings of 2 pi. Dropout: a division or a
- * product with 1/keep. */
+/* Uniform numbers and choices are exact. Normal: sqrt(-2 log u) cos(2 pi v): 3 ulps each of log and
+ * sqrt, 4 of cos, whose argument carries an absolute error of a few roundings of 2 pi. Dropout: a
+ * division or a product with 1/keep. */
 static lcl_status random_bound(lcl_case *c) {
   const int64_t n = lcl_array_count(&c->out[0]);
   const random_kind kind = (random_kind)c->spec->variant;
   LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
   for (int64_t i = 0; i < n; i++) {
     const double y = fabs(c->out[0].data[i]);
-    if (kind == NORMAL) c->out_bound[0].data[i] = LCL_UNIT_ROUNDOFF * (24 * y + 6 * 2 * 3.15 * 5.8) + FLT_MIN;
+    if (kind == NORMAL)
+      c->out_bound[0].data[i] = LCL_UNIT_ROUNDOFF * (24 * y + 6 * 2 * 3.15 * 5.8) + FLT_MIN;
     if (kind == DROPOUT) c->out_bound[0].data[i] = LCL_UNIT_ROUNDOFF * 8 * y;
   }
   if (!c->grad_in[0].data) return LCL_OK;
@@ -80,22 +82,24 @@ static lcl_status random_bound(lcl_case *c) {
 
 static void random_random(lcl_case *c, lcl_rng *r) {
   const lcl_shape s = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 4), c->small ? 400 : 8000);
-  lcl_attr *shape = (lcl_attr *)lcl_case_attr(c, "shape"), *seed = (lcl_attr *)lcl_case_attr(c, "seed");
+  lcl_attr *shape = (lcl_attr *)lcl_case_attr(c, "shape"),
+           *seed = (lcl_attr *)lcl_case_attr(c, "seed");
   seed->n = 1, seed->i[0] = (int64_t)(lcl_rng_next(r) >> 1);
   if (c->spec->variant == BERNOULLI || c->spec->variant == DROPOUT) {
     c->in[0].shape = s;
-    if (c->spec->variant == DROPOUT) ((lcl_attr *)lcl_case_attr(c, "rate"))->f = lcl_rng_real(r, 0, 0.9);
+    if (c->spec->variant == DROPOUT)
+      ((lcl_attr *)lcl_case_attr(c, "rate"))->f = lcl_rng_real(r, 0, 0.9);
     return;
   }
   shape->n = s.rank;
   memcpy(shape->i, s.dim, sizeof s.dim);
 }
 
-#define SEED                                                                                                 \
+#define SEED                                                                                       \
   { "seed", LCL_ATTR_INT, "0", "the same seed gives the same numbers on every device", NULL }
-#define DRAWN(kind)                                                                                          \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY, .build = random_build,         \
-  .forward = random_forward, .bound = random_bound, .random = random_random
+#define DRAWN(kind)                                                                                \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY,                      \
+  .build = random_build, .forward = random_forward, .bound = random_bound, .random = random_random
 
 const lcl_spec lcl_random_specs[] = {
   { .name = "random_normal",

@@ -1,8 +1,9 @@
-/* LSTM cell and the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and through time.
+/* LSTM cell and the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and
+ * through time.
  *
- * Column t of the skewed map holds pixel (i, t-i) in row i. The state of column t-1 gives a row its left
- * neighbour (row i) and the pixel above it (row i-1). Cells beside the image run too, with an input of zero
- * or a bias, or keep their state.
+ * Column t of the skewed map holds pixel (i, t-i) in row i. The state of column t-1 gives a row its
+ * left neighbour (row i) and the pixel above it (row i-1). Cells beside the image run too, with an
+ * input of zero or a bias, or keep their state.
  */
 #include "reference/reference.h"
 
@@ -18,14 +19,16 @@ typedef struct unit {
 } unit;
 
 static unit unit_forward(double po, double pf, double pi, double pg, double c_prev) {
-  unit u = { .o = sigmoid(po), .f = sigmoid(pf), .i = sigmoid(pi), .g = tanh(pg), .c_prev = c_prev };
+  unit u = {
+    .o = sigmoid(po), .f = sigmoid(pf), .i = sigmoid(pi), .g = tanh(pg), .c_prev = c_prev
+  };
   u.c = u.f * c_prev + u.i * u.g;
   u.tanh_c = tanh(u.c);
   return u;
 }
 
-/* dp: gradients of the four pre-activations; returns the gradient of c_prev. gh, gc: of h = o*tanh(c) and of
- * c. */
+/* dp: gradients of the four pre-activations; returns the gradient of c_prev. gh, gc: of h =
+ * o*tanh(c) and of c. */
 static double unit_backward(const unit *u, double gh, double gc, double dp[4]) {
   gc += gh * u->o * (1 - u->tanh_c * u->tanh_c);
   dp[0] = gh * u->tanh_c * u->o * (1 - u->o);
@@ -47,13 +50,15 @@ void lcl_ref_lstm_cell(int64_t n, int64_t h, int64_t cells, const double *p, con
     }
 }
 
-void lcl_ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,
-                            const double *gh, const double *gc, double *gp, double *gc_prev) {
+void lcl_ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p,
+                            const double *c_prev, const double *gh, const double *gc, double *gp,
+                            double *gc_prev) {
   for (int64_t b = 0; b < n; b++)
     for (int64_t k = 0; k < h * cells; k++) {
       const int64_t at = b * h * cells + k, gate = b * 4 * h * cells + k;
       const double *pre = p + gate;
-      const unit u = unit_forward(pre[0], pre[h * cells], pre[2 * h * cells], pre[3 * h * cells], c_prev[at]);
+      const unit u = unit_forward(pre[0], pre[h * cells], pre[2 * h * cells], pre[3 * h * cells],
+                                  c_prev[at]);
       double dp[4];
       gc_prev[at] = unit_backward(&u, gh ? gh[at] : 0, gc ? gc[at] : 0, dp);
       for (int q = 0; q < 4; q++) gp[gate + q * h * cells] = dp[q];
@@ -62,7 +67,8 @@ void lcl_ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p
 
 /* ---- one direction of one image ---- */
 
-/* What forward keeps for backward: h of every column (one more in front: the initial state) and the units. */
+/* What forward keeps for backward: h of every column (one more in front: the initial state) and the
+ * units. */
 typedef struct trace {
   double *h;   /* (columns+1, height, hidden) */
   unit *units; /* (columns, height, hidden) */
@@ -74,16 +80,18 @@ typedef struct walk {
   const double *s, *k, *pad; /* s of this image: (4*hidden, height, width); pad of this direction */
 } walk;
 
-/* Index into a (4*hidden,height,width) map of gate row `gate` at skewed cell (row, column); -1 beside the
- * image. */
+/* Index into a (4*hidden,height,width) map of gate row `gate` at skewed cell (row, column); -1
+ * beside the image. */
 static int64_t cell_index(const walk *w, int64_t gate, int64_t row, int64_t column) {
   const int64_t x = column - row;
   if (x < 0 || x >= w->width) return -1;
   return (gate * w->height + row) * w->width + (w->mirrored ? w->width - 1 - x : x);
 }
 
-/* Pre-activation of gate row `gate`: s + K0 h[row above] + K1 h[row], both of the previous column. */
-static double preactivation(const walk *w, const double *h_prev, int64_t gate, int64_t row, int64_t column) {
+/* Pre-activation of gate row `gate`: s + K0 h[row above] + K1 h[row], both of the previous column.
+ */
+static double preactivation(const walk *w, const double *h_prev, int64_t gate, int64_t row,
+                            int64_t column) {
   const int64_t at = cell_index(w, gate, row, column);
   double p = at >= 0 ? w->s[at] : column < row && w->pad ? w->pad[gate] : 0;
   for (int64_t j = 0; j < w->hidden; j++) {
@@ -96,7 +104,8 @@ static double preactivation(const walk *w, const double *h_prev, int64_t gate, i
 static void walk_forward(const walk *w, const double *h0, const double *c0, trace *tr) {
   const int64_t state = w->height * w->hidden;
   for (int64_t row = 0; row < w->height; row++)
-    for (int64_t j = 0; j < w->hidden; j++) tr->h[row * w->hidden + j] = h0 ? h0[j * w->height + row] : 0;
+    for (int64_t j = 0; j < w->hidden; j++)
+      tr->h[row * w->hidden + j] = h0 ? h0[j * w->height + row] : 0;
   for (int64_t t = 0; t < w->columns; t++)
     for (int64_t row = 0; row < w->height; row++)
       for (int64_t j = 0; j < w->hidden; j++) {
@@ -108,18 +117,20 @@ static void walk_forward(const walk *w, const double *h0, const double *c0, trac
           tr->h[(t + 1) * state + at] = tr->h[t * state + at];
           continue;
         }
-        for (int64_t q = 0; q < 4; q++) p[q] = preactivation(w, tr->h + t * state, q * w->hidden + j, row, t);
+        for (int64_t q = 0; q < 4; q++)
+          p[q] = preactivation(w, tr->h + t * state, q * w->hidden + j, row, t);
         const unit u = unit_forward(p[0], p[1], p[2], p[3], c_prev);
         tr->units[t * state + at] = u;
         tr->h[(t + 1) * state + at] = u.o * u.tanh_c;
       }
 }
 
-/* gh, gc (height,hidden) arrive zero and leave as the gradients of h0 and c0; gy_at(row, column) is the
- * gradient of the output. gs, gk and gpad are added to; spare (height, 4*hidden) and next (height,hidden) are
- * workspace. */
-static void walk_backward(const walk *w, const trace *tr, const double *gy, int64_t gy_shift, double *gh,
-                          double *gc, double *gs, double *gk, double *gpad, double *spare, double *next) {
+/* gh, gc (height,hidden) arrive zero and leave as the gradients of h0 and c0; gy_at(row, column) is
+ * the gradient of the output. gs, gk and gpad are added to; spare (height, 4*hidden) and next
+ * (height,hidden) are workspace. */
+static void walk_backward(const walk *w, const trace *tr, const double *gy, int64_t gy_shift,
+                          double *gh, double *gc, double *gs, double *gk, double *gpad,
+                          double *spare, double *next) {
   const int64_t hidden = w->hidden, state = w->height * hidden;
   for (int64_t t = w->columns - 1; t >= 0; t--) {
     const double *h_prev = tr->h + t * state;
@@ -129,7 +140,8 @@ static void walk_backward(const walk *w, const trace *tr, const double *gy, int6
         const bool seen = cell_index(w, j, row, t) >= 0 && row + gy_shift < w->height;
         double dp[4] = { 0 };
         if (!(w->freeze && t < row))
-          gc[at] = unit_backward(&tr->units[t * state + at], gh[at] + (seen ? gy[out] : 0), gc[at], dp);
+          gc[at] = unit_backward(&tr->units[t * state + at], gh[at] + (seen ? gy[out] : 0), gc[at],
+                                 dp);
         for (int64_t q = 0; q < 4; q++) spare[row * 4 * hidden + q * hidden + j] = dp[q];
       }
     for (int64_t i = 0; i < state; i++) next[i] = w->freeze && t < i / hidden ? gh[i] : 0;
@@ -168,7 +180,8 @@ static walk walk_of(const lcl_ref_bilstm *d, int direction, int64_t image) {
 }
 
 static lcl_status trace_create(const lcl_ref_bilstm *d, trace *tr) {
-  const size_t state = (size_t)(d->height * d->hidden), columns = (size_t)(d->height + d->width - 1);
+  const size_t state = (size_t)(d->height * d->hidden),
+               columns = (size_t)(d->height + d->width - 1);
   tr->h = lcl_alloc((columns + 1) * state * sizeof *tr->h + 1);
   tr->units = lcl_alloc(columns * state * sizeof *tr->units + 1);
   return tr->h && tr->units ? LCL_OK : LCL_ERR_HOST_MEMORY;
@@ -188,11 +201,13 @@ lcl_status lcl_ref_diagonal_bilstm(const lcl_ref_bilstm *d, double *y) {
     for (int64_t image = 0; image < d->n; image++) {
       const walk w = walk_of(d, direction, image);
       walk_forward(&w, d->h0[direction], d->c0[direction], &tr);
-      for (int64_t row = 0; row + direction < d->height; row++) /* the right map moves down by one row */
+      for (int64_t row = 0; row + direction < d->height;
+           row++) /* the right map moves down by one row */
         for (int64_t column = row; column < row + d->width; column++)
           for (int64_t j = 0; j < d->hidden; j++) {
             const int64_t to = cell_index(&w, j, row + direction, column + direction);
-            y[image * d->hidden * plane + to] += tr.h[((column + 1) * d->height + row) * d->hidden + j];
+            y[image * d->hidden * plane + to] +=
+                tr.h[((column + 1) * d->height + row) * d->hidden + j];
           }
     }
   trace_destroy(&tr);
@@ -205,12 +220,14 @@ static void add_state(const lcl_ref_bilstm *d, const double *g, double *out) {
     for (int64_t j = 0; j < d->hidden; j++) out[j * d->height + row] += g[row * d->hidden + j];
 }
 
-/* Workspace of one direction's gradient; the sums live here so that the caller's pointers may be NULL. */
+/* Workspace of one direction's gradient; the sums live here so that the caller's pointers may be
+ * NULL. */
 typedef struct work {
   double *gs, *gk, *gpad, *gh0, *gc0, *gh, *gc, *spare, *next;
 } work;
 
-static void backward_direction(const lcl_ref_bilstm *d, int direction, const double *gy, trace *tr, work *k) {
+static void backward_direction(const lcl_ref_bilstm *d, int direction, const double *gy, trace *tr,
+                               work *k) {
   const int64_t state = d->height * d->hidden, plane = d->height * d->width;
   for (int64_t image = 0; image < d->n; image++) {
     const walk w = walk_of(d, direction, image);

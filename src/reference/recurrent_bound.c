@@ -35,8 +35,8 @@ static lcl_ball unit_backward(const unit *u, lcl_ball gh, lcl_ball gc, lcl_ball 
 }
 
 void lcl_lstm_cell_bound(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,
-                         const double *gh, const double *gc, double *h_out, double *c_out, double *gp,
-                         double *gc_prev) {
+                         const double *gh, const double *gc, double *h_out, double *c_out,
+                         double *gp, double *gc_prev) {
   for (int64_t b = 0; b < n; b++)
     for (int64_t k = 0; k < h * cells; k++) {
       const int64_t at = b * h * cells + k, gate = b * 4 * h * cells + k;
@@ -46,8 +46,8 @@ void lcl_lstm_cell_bound(int64_t n, int64_t h, int64_t cells, const double *p, c
       h_out[at] = ball_allowed(u.h);
       c_out[at] = ball_allowed(u.c);
       if (!gp) continue;
-      gc_prev[at] =
-          ball_allowed(unit_backward(&u, ball_exact(gh ? gh[at] : 0), ball_exact(gc ? gc[at] : 0), dp));
+      gc_prev[at] = ball_allowed(
+          unit_backward(&u, ball_exact(gh ? gh[at] : 0), ball_exact(gc ? gc[at] : 0), dp));
       for (int q = 0; q < 4; q++) gp[gate + q * h * cells] = ball_allowed(dp[q]);
     }
 }
@@ -80,7 +80,8 @@ static lcl_ball h_before(const layer *l, int64_t column, int64_t row, int64_t j)
   return l->units[(column - 1) * l->state + row * l->d->hidden + j].h;
 }
 
-static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int64_t row, int64_t column) {
+static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int64_t row,
+                              int64_t column) {
   const int64_t at = cell_index(l, gate, row, column), hidden = l->d->hidden;
   const double *k = l->d->k[l->direction];
   lcl_ball_sum sum = { 0 };
@@ -88,9 +89,10 @@ static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int
   ball_sum_add(&sum, ball_exact(at >= 0 ? s[at] : pad ? pad[gate] : 0));
   for (int64_t j = 0; j < hidden; j++) {
     if (row > 0)
-      ball_sum_add(&sum, ball_mul(ball_exact(k[gate * hidden + j]), h_before(l, column, row - 1, j)));
-    ball_sum_add(&sum,
-                 ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]), h_before(l, column, row, j)));
+      ball_sum_add(&sum,
+                   ball_mul(ball_exact(k[gate * hidden + j]), h_before(l, column, row - 1, j)));
+    ball_sum_add(&sum, ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]),
+                                h_before(l, column, row, j)));
   }
   return ball_sum_get(&sum);
 }
@@ -104,8 +106,8 @@ static void layer_forward(layer *l, const double *s) {
   for (int64_t t = 0; t < l->columns; t++)
     for (int64_t at = 0; at < l->state; at++) {
       const int64_t row = at / hidden, j = at % hidden;
-      const lcl_ball c_prev =
-          t ? l->units[(t - 1) * l->state + at].c : initial(l->d->c0[l->direction], l, row, j);
+      const lcl_ball c_prev = t ? l->units[(t - 1) * l->state + at].c
+                                : initial(l->d->c0[l->direction], l, row, j);
       if (frozen(l, row, t)) {
         l->units[t * l->state + at] = (unit) { .c = c_prev, .h = h_before(l, t, row, j) };
         continue;
@@ -121,11 +123,13 @@ static void cell_backward(layer *l, const double *gy, int64_t t, int64_t at) {
   const bool seen = cell_index(l, j, row, t) >= 0 && to < l->d->height;
   lcl_ball dp[4] = { 0 }, gh = l->gh[at];
   if (seen) gh = ball_add(gh, ball_exact(gy[cell_index(l, j, to, t + l->direction)]));
-  if (!frozen(l, row, t)) l->gc[at] = unit_backward(&l->units[t * l->state + at], gh, l->gc[at], dp);
+  if (!frozen(l, row, t))
+    l->gc[at] = unit_backward(&l->units[t * l->state + at], gh, l->gc[at], dp);
   for (int64_t q = 0; q < 4; q++) l->dp[row * 4 * hidden + q * hidden + j] = dp[q];
 }
 
-/* dh of the column before: K1^T dp of the row and K0^T dp of the row below; what a frozen cell was given. */
+/* dh of the column before: K1^T dp of the row and K0^T dp of the row below; what a frozen cell was
+ * given. */
 static lcl_ball state_gradient(const layer *l, int64_t t, int64_t row, int64_t j) {
   const int64_t hidden = l->d->hidden;
   const double *k = l->d->k[l->direction];
@@ -133,10 +137,11 @@ static lcl_ball state_gradient(const layer *l, int64_t t, int64_t row, int64_t j
   /* Its own dp and that of the row below, frozen as well, are zero. */
   if (frozen(l, row, t)) return l->gh[row * hidden + j];
   for (int64_t gate = 0; gate < 4 * hidden; gate++) {
-    ball_sum_add(&sum,
-                 ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]), l->dp[row * 4 * hidden + gate]));
+    ball_sum_add(&sum, ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]),
+                                l->dp[row * 4 * hidden + gate]));
     if (row + 1 < l->d->height)
-      ball_sum_add(&sum, ball_mul(ball_exact(k[gate * hidden + j]), l->dp[(row + 1) * 4 * hidden + gate]));
+      ball_sum_add(
+          &sum, ball_mul(ball_exact(k[gate * hidden + j]), l->dp[(row + 1) * 4 * hidden + gate]));
   }
   return ball_sum_get(&sum);
 }
@@ -149,8 +154,10 @@ static void kernel_gradient(layer *l, int64_t t) {
       for (int64_t j = 0; j < hidden; j++) {
         const lcl_ball dp = l->dp[row * 4 * hidden + gate];
         if (j == 0 && t < row) ball_sum_add(&l->gpad[gate], dp);
-        ball_sum_add(&l->gk[(4 * hidden + gate) * hidden + j], ball_mul(dp, h_before(l, t, row, j)));
-        if (row > 0) ball_sum_add(&l->gk[gate * hidden + j], ball_mul(dp, h_before(l, t, row - 1, j)));
+        ball_sum_add(&l->gk[(4 * hidden + gate) * hidden + j],
+                     ball_mul(dp, h_before(l, t, row, j)));
+        if (row > 0)
+          ball_sum_add(&l->gk[gate * hidden + j], ball_mul(dp, h_before(l, t, row - 1, j)));
       }
 }
 
@@ -165,7 +172,8 @@ static void layer_backward(layer *l, const double *gy, double *gs) {
       if (to >= 0) gs[to] = ball_allowed(l->dp[i]);
     }
     kernel_gradient(l, t);
-    for (int64_t at = 0; at < l->state; at++) l->gh[at] = state_gradient(l, t, at / hidden, at % hidden);
+    for (int64_t at = 0; at < l->state; at++)
+      l->gh[at] = state_gradient(l, t, at / hidden, at % hidden);
   }
   for (int64_t at = 0; at < l->state; at++) {
     ball_sum_add(&l->gh0[at % hidden * l->d->height + at / hidden], l->gh[at]);
@@ -192,7 +200,9 @@ static void direction_bound(layer *l, const double *gy, double *y, const lcl_ref
         y[image * d->hidden * plane + to] += ball_allowed(ball_add(h, ball_exact(0)));
       }
     double *gs = out->s[l->direction];
-    if (gy) layer_backward(l, gy + image * d->hidden * plane, gs ? gs + image * 4 * d->hidden * plane : NULL);
+    if (gy)
+      layer_backward(l, gy + image * d->hidden * plane,
+                     gs ? gs + image * 4 * d->hidden * plane : NULL);
   }
   if (!gy) return;
   give(l->gk, 8 * d->hidden * d->hidden, out->k[l->direction]);
@@ -205,9 +215,10 @@ lcl_status lcl_diagonal_bilstm_bound(const lcl_ref_bilstm *d, const double *gy, 
                                      const lcl_ref_bilstm_grad *out) {
   lcl_status status = LCL_OK;
   for (int direction = 0; direction < 2 && status == LCL_OK; direction++) {
-    layer l = {
-      .d = d, .direction = direction, .columns = d->height + d->width - 1, .state = d->height * d->hidden
-    };
+    layer l = { .d = d,
+                .direction = direction,
+                .columns = d->height + d->width - 1,
+                .state = d->height * d->hidden };
     const size_t state = (size_t)l.state, kernel = (size_t)(8 * d->hidden * d->hidden);
     const size_t pad = (size_t)(4 * d->hidden);
     l.units = lcl_alloc((size_t)l.columns * state * sizeof *l.units);

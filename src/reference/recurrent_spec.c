@@ -5,7 +5,8 @@
 
 /* ---- cell ---- */
 
-static lcl_status cell_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status cell_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                             lcl_tensor **out) {
   (void)c, (void)g;
   lcl_lstm_cell(in[0], in[1], &out[0], &out[1]);
   return LCL_OK;
@@ -30,8 +31,8 @@ static lcl_status cell_backward(lcl_case *c) {
   int64_t n, h, cells;
   cell_sizes(c, &n, &h, &cells);
   for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
-  lcl_ref_lstm_cell_grad(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data, c->grad_out[1].data,
-                         c->grad_in[0].data, c->grad_in[1].data);
+  lcl_ref_lstm_cell_grad(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
+                         c->grad_out[1].data, c->grad_in[0].data, c->grad_in[1].data);
   return LCL_OK;
 }
 
@@ -42,9 +43,9 @@ static lcl_status cell_bound(lcl_case *c) {
     LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->out_bound[k]));
     if (c->grad_in[0].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   }
-  lcl_lstm_cell_bound(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data, c->grad_out[1].data,
-                      c->out_bound[0].data, c->out_bound[1].data, c->grad_bound[0].data,
-                      c->grad_bound[1].data);
+  lcl_lstm_cell_bound(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
+                      c->grad_out[1].data, c->out_bound[0].data, c->out_bound[1].data,
+                      c->grad_bound[0].data, c->grad_bound[1].data);
   return LCL_OK;
 }
 
@@ -54,10 +55,13 @@ static void cell_random(lcl_case *c, lcl_rng *r) {
   c->in[0].shape.dim[1] *= 4;
 }
 
-/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right pad ---- */
+/* ---- Diagonal BiLSTM: inputs s_left s_right k_left k_right h0_left c0_left h0_right c0_right pad
+ * ---- */
 
-static lcl_status bilstm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
-  const lcl_bilstm_state init = { in[4], in[5], in[6], in[7], in[8], lcl_case_attr(c, "freeze")->i[0] };
+static lcl_status bilstm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
+  const lcl_bilstm_state init = { in[4], in[5], in[6],
+                                  in[7], in[8], lcl_case_attr(c, "freeze")->i[0] };
   (void)g;
   out[0] = lcl_diagonal_bilstm(in[0], in[1], in[2], in[3], &init);
   return LCL_OK;
@@ -130,7 +134,8 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
   const int64_t beside = lcl_rng_below(r, 3); /* evolve, freeze, evolve with a bias */
   c->attr[0] = (lcl_attr) { .n = 1, .i = { beside == 1 } };
   if (beside == 2) c->in[8].shape = LCL_SHAPE(8 * h);
-  /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep that near 1. */
+  /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep
+   * that near 1. */
   c->range[2] = c->range[3] = 1.0 / (double)h;
   c->integers = false; /* whole numbers would saturate every gate */
 }
@@ -138,7 +143,8 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
 const lcl_spec lcl_recurrent_specs[] = {
   { .name = "lstm_cell",
     .summary = "one LSTM step",
-    .notes = "p (N,4h,...) pre-activations of the gates o,f,i,g along axis 1, c_prev (N,h,...) -> h and c "
+    .notes = "p (N,4h,...) pre-activations of the gates o,f,i,g along axis 1, c_prev (N,h,...) -> "
+             "h and c "
              "(N,h,...) with\n"
              "c = sigmoid(f)*c_prev + sigmoid(i)*tanh(g), h = sigmoid(o)*tanh(c).",
     .in = { { .name = "p" }, { .name = "c_prev" } },
@@ -151,14 +157,19 @@ const lcl_spec lcl_recurrent_specs[] = {
     .random = cell_random },
   { .name = "diagonal_bilstm",
     .summary = "PixelRNN's Diagonal BiLSTM layer",
-    .notes = "s_left, s_right (N,4h,H,W): input-to-state maps of both directions in image coordinates (not "
+    .notes = "s_left, s_right (N,4h,H,W): input-to-state maps of both directions in image "
+             "coordinates (not "
              "mirrored, not\n"
-             "skewed), gates o,f,i,g along the channels. k_left, k_right (2,4h,h): state-to-state, [0] for "
+             "skewed), gates o,f,i,g along the channels. k_left, k_right (2,4h,h): state-to-state, "
+             "[0] for "
              "the row above,\n"
-             "[1] for the row itself. h0_*, c0_* (h,H): initial states (zero when left out; all or none).\n"
-             "Result (N,h,H,W): the left map plus the right map moved down by one row. The right direction "
+             "[1] for the row itself. h0_*, c0_* (h,H): initial states (zero when left out; all or "
+             "none).\n"
+             "Result (N,h,H,W): the left map plus the right map moved down by one row. The right "
+             "direction "
              "walks the\n"
-             "mirrored image. Cells beside the image run with s = pad (8h, left o,f,i,g then right; zero "
+             "mirrored image. Cells beside the image run with s = pad (8h, left o,f,i,g then "
+             "right; zero "
              "when left "
              "out), or\n"
              "with freeze keep the initial state.",
@@ -171,7 +182,8 @@ const lcl_spec lcl_recurrent_specs[] = {
             { .name = "h0_right", .optional = true },
             { .name = "c0_right", .optional = true },
             { .name = "pad", .optional = true } },
-    .attr = { { "freeze", LCL_ATTR_BOOL, "false", "cells beside the image keep their state", NULL } },
+    .attr = { { "freeze", LCL_ATTR_BOOL, "false", "cells beside the image keep their state",
+                NULL } },
     .out = { "y" },
     .build = bilstm_build,
     .forward = bilstm_forward,

@@ -46,7 +46,8 @@ static int64_t group_size(const lcl_case *c) {
   return n;
 }
 
-static lcl_status reduce_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status reduce_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   unsigned mask;
   (void)g;
   LCL_TRY(lcl_attr_axes(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &mask));
@@ -121,7 +122,8 @@ static double reduce_terms(const lcl_case *c, int of) {
 }
 
 static void random_axes(lcl_case *c, lcl_rng *r, int rank) {
-  lcl_attr *axes = (lcl_attr *)lcl_case_attr(c, "axis"), *keep = (lcl_attr *)lcl_case_attr(c, "keepdims");
+  lcl_attr *axes = (lcl_attr *)lcl_case_attr(c, "axis"),
+           *keep = (lcl_attr *)lcl_case_attr(c, "keepdims");
   keep->n = 1;
   keep->i[0] = lcl_rng_below(r, 2);
   axes->n = 0;
@@ -137,7 +139,8 @@ static void reduce_random(lcl_case *c, lcl_rng *r) {
 /* ---- arg max ---- */
 
 /* Over several axes: they are moved to the end and made one. */
-static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                               lcl_tensor **out) {
   const lcl_shape s = c->in[0].shape;
   unsigned mask;
   (void)g;
@@ -183,7 +186,8 @@ static void argmax_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- broadcast ---- */
 
-static lcl_status broadcast_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status broadcast_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                                  lcl_tensor **out) {
   (void)g;
   out[0] = lcl_broadcast(in[0], lcl_attr_shape(lcl_case_attr(c, "shape")));
   return LCL_OK;
@@ -206,38 +210,44 @@ static lcl_status broadcast_backward(lcl_case *c) {
 }
 
 static double broadcast_terms(const lcl_case *c, int of) {
-  return of < 0 ? 0 : (double)lcl_array_count(&c->out[0]) / (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
+  return of < 0
+             ? 0
+             : (double)lcl_array_count(&c->out[0]) / (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
 }
 
 static void broadcast_random(lcl_case *c, lcl_rng *r) {
   const lcl_shape to = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 4), c->small ? 500 : 10000);
   const int drop = (int)lcl_rng_below(r, to.rank + 1);
   c->in[0].shape = (lcl_shape) { .rank = to.rank - drop };
-  for (int i = drop; i < to.rank; i++) c->in[0].shape.dim[i - drop] = lcl_rng_chance(r, 50) ? 1 : to.dim[i];
+  for (int i = drop; i < to.rank; i++)
+    c->in[0].shape.dim[i - drop] = lcl_rng_chance(r, 50) ? 1 : to.dim[i];
   c->attr[0].n = to.rank;
   memcpy(c->attr[0].i, to.dim, sizeof to.dim);
 }
 
 /* ---- table ---- */
 
-#define AXES                                                                                                 \
-  {                                                                                                          \
-    { "axis", LCL_ATTR_AXES, "", "axes to reduce", NULL }, {                                                 \
-      "keepdims", LCL_ATTR_BOOL, "false", "keep the reduced axes with size 1", NULL                          \
-    }                                                                                                        \
+#define AXES                                                                                       \
+  {                                                                                                \
+    { "axis", LCL_ATTR_AXES, "", "axes to reduce", NULL }, {                                       \
+      "keepdims", LCL_ATTR_BOOL, "false", "keep the reduced axes with size 1", NULL                \
+    }                                                                                              \
   }
-#define REDUCE(op_name, kind, text, more)                                                                    \
-  {                                                                                                          \
-    .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .attr = AXES,               \
-    .variant = kind, .flags = LCL_SPEC_GENERATED | (more), .build = reduce_build, .forward = reduce_forward, \
-    .backward = reduce_backward, .terms = reduce_terms, .random = reduce_random                              \
+#define REDUCE(op_name, kind, text, more)                                                          \
+  {                                                                                                \
+    .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .attr = AXES,     \
+    .variant = kind, .flags = LCL_SPEC_GENERATED | (more), .build = reduce_build,                  \
+    .forward = reduce_forward, .backward = reduce_backward, .terms = reduce_terms,                 \
+    .random = reduce_random                                                                        \
   }
 
 const lcl_spec lcl_reduce_specs[] = {
   REDUCE("sum", SUM, "sum over axes", LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY),
   REDUCE("mean", MEAN, "mean over axes; of no elements: NaN", LCL_SPEC_LINEAR | LCL_SPEC_EMPTY),
-  REDUCE("max", MAX, "largest element over axes; the gradient goes to the first of equals", LCL_SPEC_EXACT),
-  REDUCE("min", MIN, "smallest element over axes; the gradient goes to the first of equals", LCL_SPEC_EXACT),
+  REDUCE("max", MAX, "largest element over axes; the gradient goes to the first of equals",
+         LCL_SPEC_EXACT),
+  REDUCE("min", MIN, "smallest element over axes; the gradient goes to the first of equals",
+         LCL_SPEC_EXACT),
   { .name = "argmax",
     .summary = "index (i32) of the first largest element over axes",
     .notes = "Over several axes the index counts the reduced axes in row-major order.",

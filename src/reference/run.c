@@ -1,4 +1,5 @@
-/* Runs a case on a device: the op between graph inputs and outputs, and its vector-Jacobian product. */
+/* Runs a case on a device: the op between graph inputs and outputs, and its vector-Jacobian
+ * product. */
 #include "latentcl/ops.h"
 #include "reference/spec.h"
 
@@ -16,8 +17,8 @@ static void *to_bytes(const lcl_array *a, size_t *bytes) {
   return data;
 }
 
-/* A program without use for an input (nothing it computes depends on it) does not know it: then there is
- * nothing to feed. */
+/* A program without use for an input (nothing it computes depends on it) does not know it: then
+ * there is nothing to feed. */
 static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
   size_t bytes;
   void *data = to_bytes(a, &bytes);
@@ -27,7 +28,8 @@ static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
   return status == LCL_ERR_ARGUMENT ? LCL_OK : status;
 }
 
-static lcl_status fetch(lcl_case *c, lcl_program *p, const char *name, const lcl_tensor *t, lcl_array *to) {
+static lcl_status fetch(lcl_case *c, lcl_program *p, const char *name, const lcl_tensor *t,
+                        lcl_array *to) {
   LCL_TRY(lcl_array_new(c, lcl_tensor_dtype(t), lcl_tensor_shape(t), to));
   const size_t n = (size_t)lcl_array_count(to), bytes = n * lcl_dtype_size(to->dtype);
   void *data = lcl_alloc(bytes + 1);
@@ -46,7 +48,8 @@ typedef struct built {
   lcl_store *store;
   lcl_graph *graph;
   lcl_program *program;
-  lcl_tensor *in[LCL_SPEC_INS], *grad_out[LCL_SPEC_OUTS], *out[LCL_SPEC_OUTS], *grad_in[LCL_SPEC_INS];
+  lcl_tensor *in[LCL_SPEC_INS], *grad_out[LCL_SPEC_OUTS], *out[LCL_SPEC_OUTS],
+      *grad_in[LCL_SPEC_INS];
 } built;
 
 static bool has_gradient(const lcl_case *c, int i, const bool *want) {
@@ -67,7 +70,8 @@ static lcl_status build_gradients(lcl_case *c, const bool *want, built *b) {
     b->grad_out[k] = lcl_input(b->graph, name, LCL_F32, c->grad_out[k].shape);
     lcl_vjp(b->out[k], b->grad_out[k], wrt, n, part);
     for (int i = 0; i < n; i++)
-      b->grad_in[which[i]] = b->grad_in[which[i]] ? lcl_add(b->grad_in[which[i]], part[i]) : part[i];
+      b->grad_in[which[i]] = b->grad_in[which[i]] ? lcl_add(b->grad_in[which[i]], part[i])
+                                                  : part[i];
   }
   for (int i = 0; i < n; i++) {
     char name[16];
@@ -86,7 +90,8 @@ static lcl_status check_indices(const lcl_case *c) {
     for (int64_t k = 0; k < lcl_array_count(a); k++)
       if (a->data[k] < 0 || a->data[k] >= (double)limit)
         return lcl_fail(LCL_ERR_ARGUMENT, "%s: element %lld of %s is %.0f; 0 to %lld were expected",
-                        c->spec->name, (long long)k, c->spec->in[i].name, a->data[k], (long long)limit - 1);
+                        c->spec->name, (long long)k, c->spec->in[i].name, a->data[k],
+                        (long long)limit - 1);
   }
   return LCL_OK;
 }
@@ -95,7 +100,8 @@ static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
   LCL_TRY(lcl_store_create(desc->ctx, desc->seed, &b->store));
   LCL_TRY(lcl_graph_create(b->store, "op", &b->graph));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
-    if (c->in[i].data) b->in[i] = lcl_input(b->graph, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
+    if (c->in[i].data)
+      b->in[i] = lcl_input(b->graph, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
   LCL_TRY(lcl_graph_status(b->graph));
   const lcl_status status = c->spec->build(c, b->graph, b->in, b->out);
   if (status != LCL_OK) return lcl_fail_prefix(status, "%s", c->spec->name);
@@ -110,9 +116,9 @@ static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
   for (int k = 0; k < LCL_SPEC_OUTS; k++) gradient |= c->grad_out[k].data != NULL;
   if (gradient) LCL_TRY(build_gradients(c, desc->want_grad, b));
   LCL_TRY(lcl_graph_status(b->graph));
-  return lcl_compile(b->graph,
-                     &(lcl_compile_desc) { .no_fusion = desc->no_fusion, .guard_bands = desc->guard },
-                     &b->program);
+  return lcl_compile(
+      b->graph, &(lcl_compile_desc) { .no_fusion = desc->no_fusion, .guard_bands = desc->guard },
+      &b->program);
 }
 
 /* Which numbers the run will draw. */

@@ -1,5 +1,5 @@
-/* Ops that move elements. Most are "element at of the result is element source(at) of an input, or zero";
- * their gradient adds to where the element came from. */
+/* Ops that move elements. Most are "element at of the result is element source(at) of an input, or
+ * zero"; their gradient adds to where the element came from. */
 #include "latentcl/ops.h"
 #include "reference/families.h"
 
@@ -37,7 +37,8 @@ static lcl_status expect_per_axis(const lcl_case *c, const char *name, bool one_
 /* start= and stop=, where negative numbers count from the end. */
 static void slice_of(const lcl_case *c, int64_t start[LCL_MAX_RANK], int64_t stop[LCL_MAX_RANK]) {
   for (int i = 0; i < c->in[0].shape.rank; i++) {
-    const int64_t size = c->in[0].shape.dim[i], a = attr(c, "start")->i[i], b = attr(c, "stop")->i[i];
+    const int64_t size = c->in[0].shape.dim[i], a = attr(c, "start")->i[i],
+                  b = attr(c, "stop")->i[i];
     start[i] = a < 0 ? a + size : a;
     stop[i] = b < 0 ? b + size : b;
   }
@@ -56,7 +57,8 @@ static lcl_status concat_build(const lcl_case *c, lcl_tensor *const *in, lcl_ten
   return LCL_OK;
 }
 
-static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                              lcl_tensor **out) {
   int perm[LCL_MAX_RANK];
   int64_t first[LCL_MAX_RANK], second[LCL_MAX_RANK];
   unsigned mask;
@@ -64,8 +66,8 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
   switch ((move)c->spec->variant) {
   case TRANSPOSE:
     if (attr(c, "perm")->n) LCL_TRY(expect_per_axis(c, "perm", false));
-    LCL_TRY(
-        lcl_attr_axes(attr(c, "perm"), c->in[0].shape.rank, &mask)); /* a permutation names each axis once */
+    LCL_TRY(lcl_attr_axes(attr(c, "perm"), c->in[0].shape.rank,
+                          &mask)); /* a permutation names each axis once */
     perm_of(c, perm);
     out[0] = lcl_transpose(in[0], perm);
     break;
@@ -136,7 +138,8 @@ static lcl_shape result_shape(const lcl_case *c) {
   return s;
 }
 
-/* Where element `at` (coordinates in the result) comes from: coordinates in input *k; false: it is zero. */
+/* Where element `at` (coordinates in the result) comes from: coordinates in input *k; false: it is
+ * zero. */
 static bool source(const lcl_case *c, const int64_t *at, int64_t *from, int *k) {
   const int rank = c->in[0].shape.rank;
   int perm[LCL_MAX_RANK];
@@ -225,7 +228,8 @@ static int64_t gather_limit(const lcl_case *c) {
 
 /* ---- scatter_add and one_hot ---- */
 
-static lcl_status scatter_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status scatter_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                                lcl_tensor **out) {
   (void)g;
   out[0] = lcl_scatter_add(in[0], in[1], attr(c, "rows")->i[0]);
   return LCL_OK;
@@ -264,7 +268,8 @@ static void scatter_random(lcl_case *c, lcl_rng *r) {
   c->attr[0].i[0] = lcl_rng_size(r, 65);
 }
 
-static lcl_status one_hot_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status one_hot_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                                lcl_tensor **out) {
   (void)g;
   out[0] = lcl_one_hot(in[0], attr(c, "depth")->i[0]);
   return LCL_OK;
@@ -296,8 +301,8 @@ static void list(lcl_case *c, const char *name, int n, const int64_t *values) {
   for (int i = 0; i < n; i++) a->i[i] = values[i];
 }
 
-/* A shape with as many elements: the dimensions shuffled, neighbours joined now and then, one perhaps left
- * open. */
+/* A shape with as many elements: the dimensions shuffled, neighbours joined now and then, one
+ * perhaps left open. */
 static void random_reshape(lcl_case *c, lcl_rng *r, lcl_shape s) {
   int64_t dims[LCL_MAX_RANK];
   int n = 0;
@@ -374,12 +379,12 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- table ---- */
 
-#define MOVE(kind, more)                                                                                     \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_EXACT | (more), .build = shape_build,                   \
+#define MOVE(kind, more)                                                                           \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_EXACT | (more), .build = shape_build,         \
   .forward = shape_forward, .backward = shape_backward, .random = shape_random
-#define X                                                                                                    \
+#define X                                                                                          \
   { .name = "x", .any_dtype = true }
-#define MORE(letter)                                                                                         \
+#define MORE(letter)                                                                               \
   { .name = letter, .optional = true, .any_dtype = true }
 
 const lcl_spec lcl_shape_specs[] = {
@@ -402,9 +407,10 @@ const lcl_spec lcl_shape_specs[] = {
   { .name = "slice",
     .summary = "the elements from start up to (not with) stop of every axis",
     .in = { X },
-    .attr = { { "start", LCL_ATTR_LIST, NULL, "first index of each axis; negative: from the end", NULL },
-              { "stop", LCL_ATTR_LIST, NULL, "index behind the last of each axis; negative: from the end",
-                NULL } },
+    .attr = { { "start", LCL_ATTR_LIST, NULL, "first index of each axis; negative: from the end",
+                NULL },
+              { "stop", LCL_ATTR_LIST, NULL,
+                "index behind the last of each axis; negative: from the end", NULL } },
     MOVE(SLICE, 0) },
   { .name = "concat",
     .summary = "tensors behind each other along an axis",

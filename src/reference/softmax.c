@@ -1,5 +1,5 @@
-/* Softmax, losses and divergences. Each formula is there twice: in plain double, and as a running error
- * analysis (ball.h) for the bound. */
+/* Softmax, losses and divergences. Each formula is there twice: in plain double, and as a running
+ * error analysis (ball.h) for the bound. */
 #include <math.h>
 
 #include "latentcl/nn.h"
@@ -35,7 +35,8 @@ static int64_t rows(const lcl_case *c) {
   return n ? lcl_array_count(&c->in[0]) / n : 0;
 }
 
-static lcl_status softmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status softmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                                lcl_tensor **out) {
   int axis;
   (void)g;
   LCL_TRY(lcl_attr_axis(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &axis));
@@ -98,7 +99,8 @@ static lcl_ball ball_shifted(double x, double most) {
 
 static lcl_ball ball_row_sum(const double *x, row r, double most) {
   lcl_ball_sum sum = { 0 };
-  for (int64_t j = 0; j < r.n; j++) ball_sum_add(&sum, ball_exp(ball_shifted(x[r.first + j * r.step], most)));
+  for (int64_t j = 0; j < r.n; j++)
+    ball_sum_add(&sum, ball_exp(ball_shifted(x[r.first + j * r.step], most)));
   return ball_sum_get(&sum);
 }
 
@@ -117,8 +119,8 @@ static void softmax_row_bound(lcl_case *c, row r, lcl_ball *y) {
   }
   for (int64_t j = 0; j < r.n && g; j++) {
     const lcl_ball gj = ball_exact(g[r.first + j * r.step]), s = ball_sum_get(&sum);
-    const lcl_ball gx =
-        logarithm ? ball_sub(gj, ball_mul(ball_exp(y[j]), s)) : ball_mul(y[j], ball_sub(gj, s));
+    const lcl_ball gx = logarithm ? ball_sub(gj, ball_mul(ball_exp(y[j]), s))
+                                  : ball_mul(y[j], ball_sub(gj, s));
     c->grad_bound[0].data[r.first + j * r.step] = ball_allowed(gx);
   }
 }
@@ -142,7 +144,8 @@ static void softmax_random(lcl_case *c, lcl_rng *r) {
 /* ---- losses: a mean over n terms ---- */
 
 /* Means over every element; the library's are means over the batch of sums over an example. */
-static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                             lcl_tensor **out) {
   const lcl_shape s = c->in[0].shape, t = c->in[1].shape;
   char a[96], b[96];
   (void)g;
@@ -151,8 +154,8 @@ static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
     return LCL_OK;
   }
   if (!lcl_shape_equal(s, t))
-    return lcl_fail(LCL_ERR_SHAPE, "equal shapes were expected, got %s and %s", lcl_shape_string(s, a),
-                    lcl_shape_string(t, b));
+    return lcl_fail(LCL_ERR_SHAPE, "equal shapes were expected, got %s and %s",
+                    lcl_shape_string(s, a), lcl_shape_string(t, b));
   if (c->spec->variant == MSE) {
     out[0] = lcl_l2(in[0], in[1], LCL_L2_MEAN);
     return LCL_OK;
@@ -163,7 +166,8 @@ static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
 }
 
 static double loss_terms(const lcl_case *c) {
-  return (double)(c->spec->variant == CROSS_ENTROPY ? c->in[0].shape.dim[0] : lcl_array_count(&c->in[0]));
+  return (double)(c->spec->variant == CROSS_ENTROPY ? c->in[0].shape.dim[0]
+                                                    : lcl_array_count(&c->in[0]));
 }
 
 static row matrix_row(const lcl_case *c, int64_t k) {
@@ -225,7 +229,8 @@ static lcl_ball loss_ball(const lcl_case *c, int64_t i) {
                     ball_mul(ball_exact(b[i]), ball_exact(a[i])));
   const row r = matrix_row(c, i);
   const double most = row_max(a, r);
-  return ball_sub(ball_log(ball_row_sum(a, r, most)), ball_shifted(a[r.first + (int64_t)b[i]], most));
+  return ball_sub(ball_log(ball_row_sum(a, r, most)),
+                  ball_shifted(a[r.first + (int64_t)b[i]], most));
 }
 
 static lcl_status loss_bound(lcl_case *c) {
@@ -282,7 +287,8 @@ static double batch_of(const lcl_case *c) {
   return (double)c->in[0].shape.dim[0];
 }
 
-static lcl_status divergence_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out) {
+static lcl_status divergence_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
+                                   lcl_tensor **out) {
   const bool gauss = c->spec->variant == GAUSSIAN;
   const lcl_shape s = c->in[0].shape, t = c->in[1].shape;
   char a[96], b[96];
@@ -371,7 +377,8 @@ static lcl_status categorical_backward(lcl_case *c) {
 }
 
 static void categorical_row_bound(lcl_case *c, row r, lcl_ball_sum *total) {
-  const double *p = c->in[0].data, *q = c->in[1].data, most_p = row_max(p, r), most_q = row_max(q, r);
+  const double *p = c->in[0].data, *q = c->in[1].data, most_p = row_max(p, r),
+               most_q = row_max(q, r);
   const lcl_ball sum_p = ball_row_sum(p, r, most_p), sum_q = ball_row_sum(q, r, most_q),
                  guard = ball_exact(tiny);
   lcl_ball_sum sum = { 0 };
@@ -395,7 +402,8 @@ static lcl_status categorical_bound(lcl_case *c) {
   lcl_ball_sum sum = { 0 };
   LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
   if (c->grad_in[1].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_bound[1]));
-  for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) categorical_row_bound(c, matrix_row(c, k), &sum);
+  for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++)
+    categorical_row_bound(c, matrix_row(c, k), &sum);
   c->out_bound[0].data[0] = ball_allowed(ball_div(ball_sum_get(&sum), ball_exact(batch_of(c))));
   return LCL_OK;
 }
@@ -407,15 +415,15 @@ static void divergence_random(lcl_case *c, lcl_rng *r) {
 
 /* ---- table ---- */
 
-#define SOFT(op_name, kind, text)                                                                            \
-  {                                                                                                          \
-    .name = op_name, .summary = text, .in = { { .name = "x", .range = 8 } }, .out = { "y" },                 \
-    .attr = { { "axis", LCL_ATTR_INT, "-1", "the axis that sums to 1", NULL } }, .variant = kind,            \
-    .flags = LCL_SPEC_GENERATED, .build = softmax_build, .forward = softmax_forward,                         \
-    .backward = softmax_backward, .bound = softmax_bound, .random = softmax_random                           \
+#define SOFT(op_name, kind, text)                                                                  \
+  {                                                                                                \
+    .name = op_name, .summary = text, .in = { { .name = "x", .range = 8 } }, .out = { "y" },       \
+    .attr = { { "axis", LCL_ATTR_INT, "-1", "the axis that sums to 1", NULL } }, .variant = kind,  \
+    .flags = LCL_SPEC_GENERATED, .build = softmax_build, .forward = softmax_forward,               \
+    .backward = softmax_backward, .bound = softmax_bound, .random = softmax_random                 \
   }
-#define LOSS(kind)                                                                                           \
-  .out = { "loss" }, .variant = kind, .flags = LCL_SPEC_GENERATED, .build = loss_build,                      \
+#define LOSS(kind)                                                                                 \
+  .out = { "loss" }, .variant = kind, .flags = LCL_SPEC_GENERATED, .build = loss_build,            \
   .forward = loss_forward, .backward = loss_backward, .bound = loss_bound, .random = loss_random
 
 const lcl_spec lcl_softmax_specs[] = {
@@ -439,8 +447,8 @@ const lcl_spec lcl_softmax_specs[] = {
     LOSS(MSE) },
   { .name = "gaussian_kl",
     .summary = "mean over the batch of KL(N(mean, exp(log_var)) || N(0, 1)) summed over an example",
-    .notes =
-        "mean and log_var (N,...) -> a scalar: sum of (exp(log_var) + mean^2 - 1 - log_var)/2, divided by N.",
+    .notes = "mean and log_var (N,...) -> a scalar: sum of (exp(log_var) + mean^2 - 1 - "
+             "log_var)/2, divided by N.",
     .in = { { .name = "mean" }, { .name = "log_var" } },
     .out = { "kl" },
     .variant = GAUSSIAN,
@@ -452,10 +460,10 @@ const lcl_spec lcl_softmax_specs[] = {
     .random = divergence_random },
   { .name = "categorical_kl",
     .summary = "mean over the batch of KL(softmax(logits_p) || softmax(logits_q))",
-    .notes =
-        "logits_p and logits_q (N,K) -> a scalar: sum of p log((p + 1e-8)/(q + 1e-8)), divided by N. p is a "
-        "constant:\n"
-        "no gradient flows into logits_p.",
+    .notes = "logits_p and logits_q (N,K) -> a scalar: sum of p log((p + 1e-8)/(q + 1e-8)), "
+             "divided by N. p is a "
+             "constant:\n"
+             "no gradient flows into logits_p.",
     .in = { { .name = "logits_p", .range = 8 }, { .name = "logits_q", .range = 8 } },
     .out = { "kl" },
     .variant = CATEGORICAL,

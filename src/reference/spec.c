@@ -10,11 +10,16 @@ static const struct family {
   const lcl_spec *specs;
   const size_t *n;
 } families[] = {
-  { lcl_matmul_specs, &lcl_matmul_spec_count },       { lcl_conv_specs, &lcl_conv_spec_count },
-  { lcl_pool_specs, &lcl_pool_spec_count },           { lcl_map_specs, &lcl_map_spec_count },
-  { lcl_reduce_specs, &lcl_reduce_spec_count },       { lcl_softmax_specs, &lcl_softmax_spec_count },
-  { lcl_norm_specs, &lcl_norm_spec_count },           { lcl_shape_specs, &lcl_shape_spec_count },
-  { lcl_recurrent_specs, &lcl_recurrent_spec_count }, { lcl_random_specs, &lcl_random_spec_count },
+  { lcl_matmul_specs, &lcl_matmul_spec_count },
+  { lcl_conv_specs, &lcl_conv_spec_count },
+  { lcl_pool_specs, &lcl_pool_spec_count },
+  { lcl_map_specs, &lcl_map_spec_count },
+  { lcl_reduce_specs, &lcl_reduce_spec_count },
+  { lcl_softmax_specs, &lcl_softmax_spec_count },
+  { lcl_norm_specs, &lcl_norm_spec_count },
+  { lcl_shape_specs, &lcl_shape_spec_count },
+  { lcl_recurrent_specs, &lcl_recurrent_spec_count },
+  { lcl_random_specs, &lcl_random_spec_count },
 };
 
 size_t lcl_spec_count(void) {
@@ -58,8 +63,9 @@ const lcl_spec *lcl_spec_find(const char *name) {
     if (d < best) best = d, nearest = s;
   }
   if (nearest)
-    lcl_fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; did you mean %s? `latentcl op --list` tells all",
-             name, nearest->name);
+    lcl_fail(LCL_ERR_ARGUMENT,
+             "no op is called '%.40s'; did you mean %s? `latentcl op --list` tells all", name,
+             nearest->name);
   else
     lcl_fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; `latentcl op --list` tells all", name);
   return NULL;
@@ -118,9 +124,9 @@ static bool parse_integers(const char *text, bool wide, lcl_attr *a) {
 }
 
 static bool parse_bool(const char *text, lcl_attr *a) {
-  static const char *const yes[] = { "1", "true", "True", "yes", "on", "" }, *const no[] = { "0", "false",
-                                                                                             "False", "no",
-                                                                                             "off" };
+  static const char *const yes[] = { "1", "true", "True", "yes", "on", "" }, *const no[] = {
+    "0", "false", "False", "no", "off"
+  };
   a->n = 1;
   for (size_t i = 0; i < LCL_COUNT(yes); i++)
     if (strcmp(text, yes[i]) == 0) return a->i[0] = 1, true;
@@ -208,8 +214,8 @@ static lcl_status unknown_attr(const lcl_spec *spec, const char *key, size_t n) 
   lcl_str names = { 0 };
   for (int i = 0; i < lcl_spec_attrs(spec); i++)
     lcl_str_add(&names, "%s%s", i ? ", " : "", spec->attr[i].name);
-  lcl_fail(LCL_ERR_ARGUMENT, "%s has no attribute '%.*s'; it has %s", spec->name, (int)LCL_MIN(n, 40), key,
-           names.n ? names.data : "none");
+  lcl_fail(LCL_ERR_ARGUMENT, "%s has no attribute '%.*s'; it has %s", spec->name,
+           (int)LCL_MIN(n, 40), key, names.n ? names.data : "none");
   lcl_str_free(&names);
   return LCL_ERR_ARGUMENT;
 }
@@ -221,11 +227,11 @@ lcl_status lcl_case_set(lcl_case *c, const char *assignment) {
     if (strlen(s->name) != n || strncmp(s->name, assignment, n) != 0) continue;
     const char *value = assignment[n] ? assignment + n + 1 : "";
     if (!assignment[n] && s->kind != LCL_ATTR_BOOL)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: attribute %s needs a value: %s=...", c->spec->name, s->name,
-                      s->name);
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s: attribute %s needs a value: %s=...", c->spec->name,
+                      s->name, s->name);
     if (parse_attr(s, value, &c->attr[i])) return LCL_OK;
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: %s='%.60s': expected %s%s%s", c->spec->name, s->name, value,
-                    expected(s->kind), s->words ? " " : "", s->words ? s->words : "");
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s: %s='%.60s': expected %s%s%s", c->spec->name, s->name,
+                    value, expected(s->kind), s->words ? " " : "", s->words ? s->words : "");
   }
   return unknown_attr(c->spec, assignment, n);
 }
@@ -233,8 +239,8 @@ lcl_status lcl_case_set(lcl_case *c, const char *assignment) {
 lcl_status lcl_case_attributes_given(const lcl_case *c) {
   for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
     if (c->attr[i].n < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name, c->spec->attr[i].name,
-                      c->spec->attr[i].help);
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name,
+                      c->spec->attr[i].name, c->spec->attr[i].help);
   return LCL_OK;
 }
 
@@ -242,7 +248,8 @@ lcl_status lcl_case_complete(const lcl_case *c) {
   LCL_TRY(lcl_case_attributes_given(c));
   for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
     if (!c->in[i].data && !c->spec->in[i].optional)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name, c->spec->in[i].name);
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name,
+                      c->spec->in[i].name);
   return LCL_OK;
 }
 
@@ -258,8 +265,10 @@ lcl_status lcl_attr_axes(const lcl_attr *a, int rank, unsigned *mask) {
   for (int k = 0; k < a->n; k++) {
     const int64_t axis = a->i[k] < 0 ? a->i[k] + rank : a->i[k];
     if (axis < 0 || axis >= rank)
-      return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[k], rank);
-    if (*mask >> axis & 1) return lcl_fail(LCL_ERR_ARGUMENT, "axis %lld is given twice", (long long)a->i[k]);
+      return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[k],
+                      rank);
+    if (*mask >> axis & 1)
+      return lcl_fail(LCL_ERR_ARGUMENT, "axis %lld is given twice", (long long)a->i[k]);
     *mask |= 1u << axis;
   }
   return LCL_OK;
@@ -268,7 +277,8 @@ lcl_status lcl_attr_axes(const lcl_attr *a, int rank, unsigned *mask) {
 lcl_status lcl_attr_axis(const lcl_attr *a, int rank, int *axis) {
   const int64_t k = a->i[0] < 0 ? a->i[0] + rank : a->i[0];
   if (k < 0 || k >= rank)
-    return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[0], rank);
+    return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[0],
+                    rank);
   *axis = (int)k;
   return LCL_OK;
 }
@@ -308,8 +318,9 @@ void lcl_spec_help(const lcl_spec *spec, lcl_str *text) {
     const lcl_attr_spec *a = &spec->attr[i];
     const char *standard = !a->standard ? "required" : *a->standard ? a->standard : "none";
     if (a->kind == LCL_ATTR_AXES && a->standard && !*a->standard) standard = "all";
-    lcl_str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help, a->words ? a->words : expected(a->kind),
-                "", a->standard ? "default " : "", standard);
+    lcl_str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help,
+                a->words ? a->words : expected(a->kind), "", a->standard ? "default " : "",
+                standard);
   }
   if (!spec->backward) lcl_str_add(text, "\nThis op has no gradient.\n");
 }

@@ -1,6 +1,7 @@
-/* The table of ops that the command `latentcl op`, `latentcl check`, the tests and `bench --verify` read: for
- * each op its inputs and attributes, how to build it, what it must give (in double), its gradient, and how
- * far single precision may be off. One file a family: map_spec.c, reduce_spec.c, ... */
+/* The table of ops that the command `latentcl op`, `latentcl check`, the tests and `bench --verify`
+ * read: for each op its inputs and attributes, how to build it, what it must give (in double), its
+ * gradient, and how far single precision may be off. One file a family: map_spec.c, reduce_spec.c,
+ * ... */
 #ifndef LCL_SPEC_H
 #define LCL_SPEC_H
 
@@ -16,8 +17,8 @@ typedef enum lcl_attr_kind {
   LCL_ATTR_FLOAT,
   LCL_ATTR_BOOL,
   LCL_ATTR_PAIR,   /* one or two integers, as stride=2 or stride=2,1 */
-  LCL_ATTR_PAD,    /* one (every side), two (height, width) or four (top, bottom, left, right) integers, or
-                      `same` */
+  LCL_ATTR_PAD,    /* one (every side), two (height, width) or four (top, bottom, left, right)
+                      integers, or    `same` */
   LCL_ATTR_PAD4,   /* the same without `same` */
   LCL_ATTR_AXES,   /* integers, negative ones count from the end; none: all axes */
   LCL_ATTR_CHOICE, /* one of the words of `words`, separated by | */
@@ -50,8 +51,8 @@ typedef struct lcl_array {
 
 typedef struct lcl_spec lcl_spec;
 
-/* One use of an op: attributes, inputs, incoming gradients; then what the reference makes of them. Arrays
- * live in the arena. */
+/* One use of an op: attributes, inputs, incoming gradients; then what the reference makes of them.
+ * Arrays live in the arena. */
 typedef struct lcl_case {
   const lcl_spec *spec;
   lcl_arena *arena;
@@ -88,13 +89,14 @@ typedef struct lcl_spec_input {
 } lcl_spec_input;
 
 enum {
-  LCL_SPEC_EXACT = 1,     /* sums and products only: integer inputs give exact results and gradients */
+  LCL_SPEC_EXACT = 1, /* sums and products only: integer inputs give exact results and gradients */
   LCL_SPEC_EXACT_FWD = 2, /* the same for the result only */
-  LCL_SPEC_LINEAR = 4, /* linear in each input and in the incoming gradient: the bound is `terms` roundings of
-                          the op applied to absolute values */
-  LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting): see lcl_case_random */
-  LCL_SPEC_EMPTY = 32, /* sizes of 0 are legal: some random cases have one */
-  LCL_SPEC_RANDOM = 8  /* draws random numbers from the store's seed */
+  LCL_SPEC_LINEAR = 4,    /* linear in each input and in the incoming gradient: the bound is `terms`
+                             roundings of    the op applied to absolute values */
+  LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting):
+                              see lcl_case_random */
+  LCL_SPEC_EMPTY = 32,     /* sizes of 0 are legal: some random cases have one */
+  LCL_SPEC_RANDOM = 8      /* draws random numbers from the store's seed */
 };
 
 typedef struct lcl_rng {
@@ -113,17 +115,18 @@ struct lcl_spec {
   lcl_attr_spec attr[LCL_SPEC_ATTRS + 1];
   unsigned flags;
   int variant; /* for families that share their functions */
-  /* Builds the op from graph inputs (NULL where absent); a mistake that the op itself cannot see is reported
-   * here. */
+  /* Builds the op from graph inputs (NULL where absent); a mistake that the op itself cannot see is
+   * reported here. */
   lcl_status (*build)(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out);
   /* out from in. The case is legal. */
   lcl_status (*forward)(lcl_case *c);
   /* grad_in from in, out and grad_out. NULL: the op has no gradient. */
   lcl_status (*backward)(lcl_case *c);
-  /* LCL_SPEC_LINEAR: roundings on the longest way to an element of the result (of == -1) or of input `of`'s
-   * gradient. */
+  /* LCL_SPEC_LINEAR: roundings on the longest way to an element of the result (of == -1) or of
+   * input `of`'s gradient. */
   double (*terms)(const lcl_case *c, int of);
-  /* Others: fills out_bound, and grad_bound where grad_in is present. NULL with no flag: results are exact. */
+  /* Others: fills out_bound, and grad_bound where grad_in is present. NULL with no flag: results
+   * are exact. */
   lcl_status (*bound)(lcl_case *c);
   /* Largest legal value + 1 of an LCL_INDEX input. */
   int64_t (*limit)(const lcl_case *c);
@@ -165,11 +168,12 @@ static inline int64_t lcl_array_count(const lcl_array *a) {
 
 /* forward, backward where grad_out is present, then the bounds. */
 lcl_status lcl_case_reference(lcl_case *c);
-/* The number-th random case of the op under seed; always the same. Even cases are of small integers. Where kernels are
- * generated for a layout, cases from LCL_FREE_LAYOUTS on share a few layouts of many sizes: a driver may take a second
- * to compile a kernel. */
+/* The number-th random case of the op under seed; always the same. Even cases are of small
+ * integers. Where kernels are generated for a layout, cases from LCL_FREE_LAYOUTS on share a few
+ * layouts of many sizes: a driver may take a second to compile a kernel. */
 enum { LCL_FREE_LAYOUTS = 40 };
-lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small, lcl_case **out);
+lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
+                           lcl_case **out);
 /* Attributes and shapes in one line, as `latentcl op` would take them. */
 void lcl_case_describe(const lcl_case *c, lcl_str *text);
 
@@ -177,8 +181,8 @@ void lcl_case_describe(const lcl_case *c, lcl_str *text);
 typedef struct lcl_case_result {
   lcl_array out[LCL_SPEC_OUTS], grad_in[LCL_SPEC_INS];
 } lcl_case_result;
-/* Builds, compiles and runs the case on a device (gradients too where grad_out is present; want_grad: which
- * inputs' gradients, NULL: all that have one). seed: of the store (random ops). */
+/* Builds, compiles and runs the case on a device (gradients too where grad_out is present;
+ * want_grad: which inputs' gradients, NULL: all that have one). seed: of the store (random ops). */
 typedef struct lcl_case_run_desc {
   lcl_context *ctx;
   uint64_t seed;
@@ -188,8 +192,8 @@ typedef struct lcl_case_run_desc {
   bool repeat; /* run twice: the bits must be the same */
 } lcl_case_run_desc;
 lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result);
-/* Compares with the reference. LCL_ERR_NUMERIC names the first element that is too far off. worst (may be
- * NULL): the largest error as a part of what is allowed. */
+/* Compares with the reference. LCL_ERR_NUMERIC names the first element that is too far off. worst
+ * (may be NULL): the largest error as a part of what is allowed. */
 lcl_status lcl_case_compare(const lcl_case *c, const lcl_case_result *result, double *worst);
 
 /* ---- for the spec files ---- */
@@ -203,7 +207,8 @@ int64_t lcl_rng_size(lcl_rng *r, int64_t most);
 /* A shape of the given rank with at most `most` elements. */
 lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most);
 
-/* Element of an operand of shape `from` that element `at` of the NumPy broadcast shape `to` uses. */
+/* Element of an operand of shape `from` that element `at` of the NumPy broadcast shape `to` uses.
+ */
 int64_t lcl_broadcast_index(lcl_shape to, lcl_shape from, int64_t at);
 /* The integers of an attribute as a shape. */
 lcl_shape lcl_attr_shape(const lcl_attr *a);

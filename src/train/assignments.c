@@ -1,4 +1,5 @@
-/* Clusters and hash codes of every example, by a run's network or by a baseline, as .npy and CSV. */
+/* Clusters and hash codes of every example, by a run's network or by a baseline, as .npy and CSV.
+ */
 #include "base/npy.h"
 #include "nn/evaluate.h"
 #include "train/session.h"
@@ -14,7 +15,8 @@ typedef struct job {
   lcl_metrics *metrics; /* never NULL */
 } job;
 
-static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d, lcl_metrics *metrics) {
+static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d,
+                        lcl_metrics *metrics) {
   *j = (job) { .d = d, .run = run, .s = lcl_run_session(run), .metrics = metrics };
   j->method = d->method ? d->method : "model";
   memset(metrics, 0, sizeof *metrics);
@@ -41,8 +43,8 @@ static lcl_status examples(const job *j, float **x) {
 }
 
 /* prefix.npy and prefix.csv: the array, and a line an example. */
-static lcl_status write_both(const job *j, const char *name, lcl_npy_type type, int rank, const int64_t *dim,
-                             const void *data, const lcl_str *csv) {
+static lcl_status write_both(const job *j, const char *name, lcl_npy_type type, int rank,
+                             const int64_t *dim, const void *data, const lcl_str *csv) {
   char path[1200];
   int n = j->d->prefix ? snprintf(path, sizeof path - 8, "%s", j->d->prefix)
                        : snprintf(path, sizeof path - 8, "%s/%s", lcl_run_path(j->run), name);
@@ -65,14 +67,15 @@ static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
 static lcl_status by_model(const job *j, int32_t *cluster, int *clusters) {
   lcl_outputs o;
   if (!(j->s->cls->can & LCL_CAN_CLUSTER))
-    return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "%s learns no clusters; k-means works on any run (method k-means or k-means-features)",
-                    j->s->cls->name);
+    return lcl_fail(
+        LCL_ERR_UNSUPPORTED,
+        "%s learns no clusters; k-means works on any run (method k-means or k-means-features)",
+        j->s->cls->name);
   LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
   if (!o.prediction)
-    st =
-        lcl_fail(LCL_ERR_UNSUPPORTED, "this run learnt codes, not clusters; k-means-features clusters those");
+    st = lcl_fail(LCL_ERR_UNSUPPORTED,
+                  "this run learnt codes, not clusters; k-means-features clusters those");
   for (int64_t i = 0; st == LCL_OK && i < o.n; i++) {
     cluster[i] = o.prediction[i];
     *clusters = LCL_MAX(*clusters, o.prediction[i] + 1);
@@ -87,16 +90,18 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
   int64_t width = width_of(j);
   *clusters = j->d->k > 0 ? j->d->k : j->s->model->data.classes;
   if (*clusters < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "k-means needs to know how many clusters; the data have no classes");
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "k-means needs to know how many clusters; the data have no classes");
   lcl_status st = features ? lcl_run_outputs(j->run, j->ds, &o) : examples(j, &x);
   if (st == LCL_OK && features && !o.features)
     st = lcl_fail(LCL_ERR_UNSUPPORTED, "%s gives no features", j->s->cls->name);
   if (st == LCL_OK && features) width = o.width;
   if (st == LCL_OK)
-    st = lcl_kmeans(j->s->ctx, features ? o.features : x, j->ds->count, (int)width,
-                    &(lcl_kmeans_desc) {
-                        .k = *clusters, .seed = j->d->seed, .progress = j->d->progress, .user = j->d->user },
-                    cluster, NULL, NULL);
+    st = lcl_kmeans(
+        j->s->ctx, features ? o.features : x, j->ds->count, (int)width,
+        &(lcl_kmeans_desc) {
+            .k = *clusters, .seed = j->d->seed, .progress = j->d->progress, .user = j->d->user },
+        cluster, NULL, NULL);
   lcl_free(x);
   lcl_outputs_free(&o);
   return st;
@@ -106,7 +111,8 @@ static lcl_status find_clusters(const job *j, int32_t *cluster, int *clusters) {
   if (strcmp(j->method, "model") == 0) return by_model(j, cluster, clusters);
   if (strcmp(j->method, "k-means") == 0) return by_kmeans(j, false, cluster, clusters);
   if (strcmp(j->method, "k-means-features") == 0) return by_kmeans(j, true, cluster, clusters);
-  return lcl_fail(LCL_ERR_ARGUMENT, "there is no method \"%s\"; there are: model, k-means, k-means-features",
+  return lcl_fail(LCL_ERR_ARGUMENT,
+                  "there is no method \"%s\"; there are: model, k-means, k-means-features",
                   j->method);
 }
 
@@ -117,12 +123,14 @@ static lcl_status write_clusters(const job *j, const int32_t *cluster) {
     lcl_str_add(&csv, "%lld,%d", (long long)i, (int)cluster[i]);
     add_label(&csv, j->ds, i);
   }
-  lcl_status st = write_both(j, "clusters", LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster, &csv);
+  lcl_status st = write_both(j, "clusters", LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster,
+                             &csv);
   lcl_str_free(&csv);
   return st;
 }
 
-lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc, lcl_metrics *metrics) {
+lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                           lcl_metrics *metrics) {
   lcl_metrics none;
   job j;
   int clusters = 1;
@@ -131,7 +139,8 @@ lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) {
     double accuracy;
-    st = lcl_cluster_accuracy(j.ds->labels, cluster, j.ds->count, j.ds->classes, clusters, &accuracy, NULL);
+    st = lcl_cluster_accuracy(j.ds->labels, cluster, j.ds->count, j.ds->classes, clusters,
+                              &accuracy, NULL);
     if (st == LCL_OK) lcl_metrics_set(j.metrics, "accuracy_percent", 100 * accuracy);
   }
   if (st == LCL_OK) st = write_clusters(&j, cluster);
@@ -145,11 +154,13 @@ static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
   lcl_outputs o;
   if (!(j->s->cls->can & LCL_CAN_HASH))
     return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "%s learns no codes; the methods pca-itq and spectral work on any run", j->s->cls->name);
+                    "%s learns no codes; the methods pca-itq and spectral work on any run",
+                    j->s->cls->name);
   LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
   if (o.prediction || !o.features || o.width > 64)
-    st = lcl_fail(LCL_ERR_UNSUPPORTED, "this run learnt clusters, not codes (train it with task=hash)");
+    st = lcl_fail(LCL_ERR_UNSUPPORTED,
+                  "this run learnt clusters, not codes (train it with task=hash)");
   else
     lcl_pack_codes(o.features, o.n, (int)(*bits = (int)o.width), 0.5f, codes);
   lcl_outputs_free(&o);
@@ -161,8 +172,8 @@ static lcl_status find_codes(const job *j, uint64_t *codes, int *bits) {
   float *x;
   if (strcmp(j->method, "model") == 0) return codes_by_model(j, codes, bits);
   if (!itq && !spectral)
-    return lcl_fail(LCL_ERR_ARGUMENT, "there is no method \"%s\"; there are: model, pca-itq, spectral",
-                    j->method);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "there is no method \"%s\"; there are: model, pca-itq, spectral", j->method);
   *bits = j->d->k > 0 ? j->d->k : BITS;
   if (*bits > 64) return lcl_fail(LCL_ERR_ARGUMENT, "%d bits: at most 64 are possible", *bits);
   lcl_status st = examples(j, &x);
@@ -179,8 +190,10 @@ static lcl_status score_codes(const job *j, const uint64_t *codes, int bits) {
   uint8_t *is_query = lcl_alloc((size_t)n);
   lcl_status st = is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
   int queries = j->d->queries > 0 ? j->d->queries : QUERIES;
-  if (st == LCL_OK) st = lcl_choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
-  if (st == LCL_OK) st = lcl_hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
+  if (st == LCL_OK)
+    st = lcl_choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
+  if (st == LCL_OK)
+    st = lcl_hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
   lcl_free(is_query);
   LCL_TRY(st);
   lcl_metrics_set(j->metrics, "map_percent", 100 * r.map_trapezoid);
@@ -210,7 +223,8 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
   return st;
 }
 
-lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc, lcl_metrics *metrics) {
+lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                        lcl_metrics *metrics) {
   lcl_metrics none;
   job j;
   int bits = 0;

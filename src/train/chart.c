@@ -24,7 +24,8 @@ void lcl_html_text(lcl_str *out, const char *text) {
 }
 
 static double place(const scale *s, double v) {
-  double a = s->log ? log10(v) : v, lo = s->log ? log10(s->lo) : s->lo, hi = s->log ? log10(s->hi) : s->hi;
+  double a = s->log ? log10(v) : v, lo = s->log ? log10(s->lo) : s->lo,
+         hi = s->log ? log10(s->hi) : s->hi;
   return s->from + (hi > lo ? (a - lo) / (hi - lo) : 0.5) * (s->to - s->from);
 }
 
@@ -100,8 +101,8 @@ static void x_ticks(lcl_str *o, const scale *x, const char *label) {
                 HEIGHT - BOTTOM + 17, v);
   lcl_str_add(o, "<text class=tick x=%d y=%d text-anchor=end>", WIDTH - RIGHT, HEIGHT - 4);
   lcl_html_text(o, label);
-  lcl_str_add(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM,
-              HEIGHT - BOTTOM);
+  lcl_str_add(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT,
+              HEIGHT - BOTTOM, HEIGHT - BOTTOM);
 }
 
 static void line(lcl_str *o, const lcl_series *s, const scale *x, const scale *y) {
@@ -117,8 +118,8 @@ static void line(lcl_str *o, const lcl_series *s, const scale *x, const scale *y
   if (s->n > 60) return;
   for (int k = 0; k < s->n; k++) {
     if (!shown(s->y[k])) continue;
-    lcl_str_add(o, "<circle class=\"dot %s\" cx=%.1f cy=%.1f r=2.4><title>", s->style, place(x, s->x[k]),
-                place(y, s->y[k]));
+    lcl_str_add(o, "<circle class=\"dot %s\" cx=%.1f cy=%.1f r=2.4><title>", s->style,
+                place(x, s->x[k]), place(y, s->y[k]));
     lcl_html_text(o, s->name);
     lcl_str_add(o, " at %.6g: %.5g</title></circle>", s->x[k], s->y[k]);
   }
@@ -149,8 +150,10 @@ void lcl_chart_svg(lcl_str *o, const lcl_chart *c) {
     double at = place(&x, c->mark);
     bool right = at > WIDTH * 0.7;
     lcl_str_add(o,
-                "<line class=mark x1=%.1f x2=%.1f y1=%d y2=%d /><text class=tick x=%.1f y=%d text-anchor=%s>",
-                at, at, TOP, HEIGHT - BOTTOM, right ? at - 5 : at + 5, TOP + 9, right ? "end" : "start");
+                "<line class=mark x1=%.1f x2=%.1f y1=%d y2=%d /><text class=tick x=%.1f y=%d "
+                "text-anchor=%s>",
+                at, at, TOP, HEIGHT - BOTTOM, right ? at - 5 : at + 5, TOP + 9,
+                right ? "end" : "start");
     lcl_html_text(o, c->mark_label);
     lcl_str_add(o, "</text>");
   }

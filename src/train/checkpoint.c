@@ -24,9 +24,9 @@ static lcl_status check_fits(const lcl_var_info *v, const lcl_tensor_entry *e) {
   char a[96], b[96];
   if (!e) return lcl_fail(LCL_ERR_FORMAT, "the checkpoint lacks \"%s\"", v->name);
   if (e->dtype == v->dtype && lcl_shape_equal(e->shape, v->shape)) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "\"%s\" is %s %s in the checkpoint, the model needs %s %s", v->name,
-                  lcl_dtype_name(e->dtype), lcl_shape_string(e->shape, a), lcl_dtype_name(v->dtype),
-                  lcl_shape_string(v->shape, b));
+  return lcl_fail(LCL_ERR_FORMAT, "\"%s\" is %s %s in the checkpoint, the model needs %s %s",
+                  v->name, lcl_dtype_name(e->dtype), lcl_shape_string(e->shape, a),
+                  lcl_dtype_name(v->dtype), lcl_shape_string(v->shape, b));
 }
 
 lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial) {

@@ -1,4 +1,5 @@
-/* Evaluation of a split: per-example numbers from the device, summed on the host in double precision. */
+/* Evaluation of a split: per-example numbers from the device, summed on the host in double
+ * precision. */
 #include "train/session.h"
 
 enum { EVAL_BATCH = 250 };
@@ -19,8 +20,10 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
   lcl_build *b = &stage->build;
   lcl_tensor *parts[LCL_BUILD_MAX + 1];
   int n = 0;
-  for (int i = 0; i < b->n_examples; i++) parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
-  if (b->prediction) parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
+  for (int i = 0; i < b->n_examples; i++)
+    parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
+  if (b->prediction)
+    parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
   e->rows = n;
   if (n > 0) stage->fetch[stage->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
   if (b->features && (e->features || e->s->cls->score)) {
@@ -40,11 +43,13 @@ lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **o
   e->s = s;
   e->features = features;
   e->batch = EVAL_BATCH;
-  lcl_status st = lcl_stage_create(
-      s,
-      &(lcl_stage_desc) {
-          .mode = LCL_MODE_EVAL, .name = "eval", .batch = e->batch, .extend = join_rows, .user = e },
-      &e->stage);
+  lcl_status st = lcl_stage_create(s,
+                                   &(lcl_stage_desc) { .mode = LCL_MODE_EVAL,
+                                                       .name = "eval",
+                                                       .batch = e->batch,
+                                                       .extend = join_rows,
+                                                       .user = e },
+                                   &e->stage);
   if (st == LCL_OK && e->rows > 0 &&
       !(e->values = lcl_alloc((size_t)e->rows * (size_t)e->batch * sizeof(float))))
     st = LCL_ERR_HOST_MEMORY;
@@ -79,7 +84,8 @@ typedef struct tally {
 static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
   lcl_program *p = e->stage.program;
   lcl_build *bd = &e->stage.build;
-  size_t n = (size_t)e->batch, image = (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float);
+  size_t n = (size_t)e->batch,
+         image = (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float);
   LCL_TRY(lcl_feed(p, "image", b->x, image));
   if (bd->label) LCL_TRY(lcl_feed(p, "label", b->label, n * sizeof(int32_t)));
   if (bd->extra)
@@ -94,9 +100,11 @@ static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
   if (e->width > 0) {
     float *rows = lcl_alloc(n * (size_t)e->width * sizeof(float));
     if (!rows) return LCL_ERR_HOST_MEMORY;
-    lcl_status st = lcl_fetch(p, e->rows > 0 ? "#1" : "#0", rows, n * (size_t)e->width * sizeof(float));
+    lcl_status st = lcl_fetch(p, e->rows > 0 ? "#1" : "#0", rows,
+                              n * (size_t)e->width * sizeof(float));
     if (st == LCL_OK)
-      memcpy(t->features + t->done * e->width, rows, (size_t)b->valid * (size_t)e->width * sizeof(float));
+      memcpy(t->features + t->done * e->width, rows,
+             (size_t)b->valid * (size_t)e->width * sizeof(float));
     lcl_free(rows);
     LCL_TRY(st);
   }
@@ -156,8 +164,8 @@ static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
   return run_all(e, ds, t);
 }
 
-lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
-                        int64_t *confusion) {
+lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                        lcl_metrics *out, int64_t *confusion) {
   tally t;
   memset(out, 0, sizeof *out);
   lcl_status st = collect(e, ds, &t);
@@ -182,7 +190,9 @@ lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *spl
 lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out) {
   tally t;
   lcl_status st = collect(e, ds, &t);
-  *out = (lcl_outputs) { .n = t.done, .prediction = t.prediction, .features = t.features, .width = e->width };
+  *out = (lcl_outputs) {
+    .n = t.done, .prediction = t.prediction, .features = t.features, .width = e->width
+  };
   if (st != LCL_OK) lcl_outputs_free(out);
   return st;
 }

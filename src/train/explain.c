@@ -30,8 +30,8 @@ lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_m
   LCL_TRY(lcl_train_options(desc, &sd.options));
   LCL_TRY(lcl_session_open(ctx, &sd, &t.s));
   t.s->model->extra_width = 1; /* prepare(), which takes long, would say */
-  lcl_status s =
-      mode == LCL_MODE_TRAIN ? lcl_trainer_stage(&t, false, &stage) : other_stage(t.s, mode, &stage);
+  lcl_status s = mode == LCL_MODE_TRAIN ? lcl_trainer_stage(&t, false, &stage)
+                                        : other_stage(t.s, mode, &stage);
   if (s == LCL_OK) s = lcl_program_explain(stage.program, dot, text);
   lcl_stage_destroy(&stage);
   lcl_session_close(t.s);

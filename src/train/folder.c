@@ -16,14 +16,16 @@ char *lcl_path_join(const char *folder, const char *file) {
 }
 
 static const char *const schedules[] = { "constant", "step", "exponential", "linear", "plateau" };
-static const char *const optimisers[] = { "sgd", "momentum", "nesterov", "rmsprop", "adam", "adadelta" };
+static const char *const optimisers[] = { "sgd",     "momentum", "nesterov",
+                                          "rmsprop", "adam",     "adadelta" };
 
 static void add_settings(cJSON *root, const lcl_settings *s) {
   cJSON *j = cJSON_AddObjectToObject(root, "settings");
   cJSON_AddNumberToObject(j, "epochs", s->epochs);
   cJSON_AddNumberToObject(j, "batch", s->batch);
   if (s->unlabelled_batch) cJSON_AddNumberToObject(j, "unlabelled_batch", s->unlabelled_batch);
-  if (s->labels_per_class) cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
+  if (s->labels_per_class)
+    cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
   cJSON_AddStringToObject(j, "optimiser", optimisers[s->optimiser.kind]);
   cJSON_AddNumberToObject(j, "lr", s->schedule.lr);
   cJSON_AddStringToObject(j, "lr_schedule", schedules[s->schedule.kind]);
@@ -39,7 +41,8 @@ static void add_settings(cJSON *root, const lcl_settings *s) {
 }
 
 static void add_options(cJSON *root, const lcl_options *o) {
-  cJSON *given = cJSON_AddObjectToObject(root, "set"), *all = cJSON_AddObjectToObject(root, "options");
+  cJSON *given = cJSON_AddObjectToObject(root, "set"),
+        *all = cJSON_AddObjectToObject(root, "options");
   for (size_t i = 0; i < lcl_options_count(o); i++) {
     const char *name = lcl_options_at(o, i)->name;
     const char *text = lcl_option_text(o, name);
@@ -126,13 +129,15 @@ void lcl_run_config_free(lcl_run_config *c) {
   memset(c, 0, sizeof *c);
 }
 
-lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls, lcl_options **out) {
+lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
+                                  lcl_options **out) {
   LCL_TRY(lcl_model_options(cls, out));
   const cJSON *item;
   cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(c->json, "set")) {
     lcl_status s = cJSON_IsString(item)
                        ? lcl_options_set(*out, item->string, item->valuestring)
-                       : lcl_fail(LCL_ERR_FORMAT, "config.json: option \"%s\" is not a text", item->string);
+                       : lcl_fail(LCL_ERR_FORMAT, "config.json: option \"%s\" is not a text",
+                                  item->string);
     if (s == LCL_OK) continue;
     lcl_options_destroy(*out);
     *out = NULL;

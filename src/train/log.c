@@ -57,14 +57,16 @@ static void to_stderr(void *user, const char *line) {
   fprintf(stderr, "%s\n", line);
 }
 
-void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *), void *user) {
+void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *),
+                       void *user) {
   memset(p, 0, sizeof *p);
   p->emit = emit ? emit : to_stderr;
   p->user = user;
   p->quiet = quiet;
   p->terminal = !emit && isatty(STDERR_FILENO);
   struct winsize w;
-  p->width = p->terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+  p->width = p->terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col
+                                                                                       : 80;
 }
 
 void lcl_progress_bar(lcl_progress *p, double done, const char *text) {

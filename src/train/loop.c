@@ -5,8 +5,9 @@
 #include "train/report.h"
 #include "train/trainer.h"
 
-enum { LOG_EVERY = 50 };                                /* steps between lines of log.jsonl */
-static const double save_every = 10, save_within = 120; /* seconds: at ends of epochs, and inside long ones */
+enum { LOG_EVERY = 50 }; /* steps between lines of log.jsonl */
+static const double save_every = 10,
+                    save_within = 120; /* seconds: at ends of epochs, and inside long ones */
 
 /* ---- words for people ---- */
 
@@ -33,23 +34,27 @@ static void show_bar(lcl_trainer *t) {
   double correct = value_of(t, t->shown, "correct");
   if (!isnan(correct)) snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
   lcl_format_duration(seconds_left(t), left);
-  snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left", t->at.epoch + 1,
-           t->s->model->settings.epochs, (long long)t->at.epoch_step, (long long)t->steps_per_epoch,
-           t->shown[0], err, images_per_second(t), left);
-  lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1), line);
+  snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
+           t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
+           (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
+  lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1),
+                   line);
 }
 
 static void show_start(lcl_trainer *t) {
   lcl_program_stats st = lcl_program_get_stats(t->stage.program);
   char line[512];
   snprintf(line, sizeof line,
-           "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on the device",
-           t->s->cls->name, lcl_context_device_name(t->s->ctx), (long long)lcl_store_param_count(t->s->store),
-           (long long)t->s->labelled->count, (long long)t->steps_per_epoch,
-           t->steps_per_epoch == 1 ? "" : "s", (double)(st.peak_memory + st.variable_memory) / 1e6);
+           "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on "
+           "the device",
+           t->s->cls->name, lcl_context_device_name(t->s->ctx),
+           (long long)lcl_store_param_count(t->s->store), (long long)t->s->labelled->count,
+           (long long)t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s",
+           (double)(st.peak_memory + st.variable_memory) / 1e6);
   lcl_progress_line(&t->progress, line);
   if (t->at.step == 0) return;
-  snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1, (long long)t->at.step);
+  snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,
+           (long long)t->at.step);
   lcl_progress_line(&t->progress, line);
 }
 
@@ -66,8 +71,8 @@ static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m
   double correct = value_of(t, means, "correct");
   char left[32];
   lcl_format_duration(seconds_left(t), left);
-  lcl_str_add(&s, "epoch %*d/%d  loss %.4g", t->s->model->settings.epochs >= 100 ? 3 : 2, t->at.epoch,
-              t->s->model->settings.epochs, means[0]);
+  lcl_str_add(&s, "epoch %*d/%d  loss %.4g", t->s->model->settings.epochs >= 100 ? 3 : 2,
+              t->at.epoch, t->s->model->settings.epochs, means[0]);
   if (!isnan(correct)) lcl_str_add(&s, "  error %.2f %%", 100 * (1 - correct));
   for (int i = 0; m && i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
@@ -113,7 +118,8 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
   return lcl_run_log_write(&t->log, j);
 }
 
-static lcl_status log_epoch(lcl_trainer *t, const double *means, const char *split, const lcl_metrics *m) {
+static lcl_status log_epoch(lcl_trainer *t, const double *means, const char *split,
+                            const lcl_metrics *m) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "epoch");
   cJSON_AddNumberToObject(j, "epoch", t->at.epoch);
@@ -133,7 +139,8 @@ static bool selects(const lcl_trainer *t) {
          strcmp(s->select, "last") != 0;
 }
 
-/* Is this epoch the best so far? Without selection every epoch is. A metric that is missing is an error. */
+/* Is this epoch the best so far? Without selection every epoch is. A metric that is missing is an
+ * error. */
 static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   const lcl_settings *s = &t->s->model->settings;
   lcl_position *p = &t->at;
@@ -143,7 +150,9 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
     return LCL_OK;
   }
   const double *v = lcl_metrics_get(m, s->select);
-  if (!v) return lcl_fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by", s->select);
+  if (!v)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
+                    s->select);
   *best = p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value);
   p->waited++;
   p->stalled++;
@@ -170,7 +179,8 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   bool merged = t->s->data_desc.merge, evaluate = merged || t->s->splits.valid, best;
   const char *split = merged ? "all" : "validation";
   if (evaluate)
-    LCL_TRY(lcl_evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
+    LCL_TRY(
+        lcl_evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
   LCL_TRY(judge(t, &m, &best));
   LCL_TRY(log_epoch(t, means, split, evaluate ? &m : NULL));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
@@ -185,9 +195,10 @@ static bool interrupted(const lcl_trainer *t) {
 /* Saves and says how to go on. */
 static lcl_status stop_here(lcl_trainer *t) {
   LCL_TRY(lcl_trainer_save(t));
-  return lcl_fail(LCL_ERR_INTERRUPTED,
-                  "stopped in epoch %d after step %lld; everything is saved: continue with --resume --out %s",
-                  t->at.epoch + 1, (long long)t->at.step, t->folder);
+  return lcl_fail(
+      LCL_ERR_INTERRUPTED,
+      "stopped in epoch %d after step %lld; everything is saved: continue with --resume --out %s",
+      t->at.epoch + 1, (long long)t->at.step, t->folder);
 }
 
 static bool out_of_steps(const lcl_trainer *t) {
@@ -217,7 +228,8 @@ static lcl_status run_epochs(lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
   while (t->at.epoch < s->epochs && !out_of_steps(t)) {
     if (s->patience > 0 && t->at.waited >= s->patience) {
-      lcl_progress_line(&t->progress, "stopping early: no better epoch for as long as patience allows");
+      lcl_progress_line(&t->progress,
+                        "stopping early: no better epoch for as long as patience allows");
       break;
     }
     lcl_status st = run_epoch(t);
@@ -236,7 +248,8 @@ static lcl_status calibrate(lcl_trainer *t) {
   lcl_batcher *batches = NULL;
   int64_t n = LCL_MIN(t->stage.build.batch, s->labelled->count);
   LCL_TRY(lcl_stage_create(
-      s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n }, &stage));
+      s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n },
+      &stage));
   lcl_batcher_desc d = { .data = s->labelled,
                          .prep = s->prep,
                          .batch = (int)n,
@@ -244,8 +257,9 @@ static lcl_status calibrate(lcl_trainer *t) {
                          .seed = s->seed,
                          .stream = 3 };
   lcl_status st = lcl_batcher_create(&d, &batches);
-  size_t bytes =
-      stage.build.image ? (size_t)lcl_shape_count(lcl_tensor_shape(stage.build.image)) * sizeof(float) : 0;
+  size_t bytes = stage.build.image
+                     ? (size_t)lcl_shape_count(lcl_tensor_shape(stage.build.image)) * sizeof(float)
+                     : 0;
   for (int64_t i = 0; st == LCL_OK && i < lcl_batcher_steps(batches); i++) {
     lcl_batch b;
     st = lcl_batcher_next(batches, &b);
@@ -259,8 +273,8 @@ static lcl_status calibrate(lcl_trainer *t) {
   return st;
 }
 
-static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics *m, const int64_t *confusion,
-                           int classes) {
+static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics *m,
+                           const int64_t *confusion, int classes) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "test");
   cJSON_AddStringToObject(j, "split", split);
@@ -311,7 +325,8 @@ static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
 
 static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl_str s = { 0 };
-  lcl_str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test", t->at.best_epoch);
+  lcl_str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test",
+              t->at.best_epoch);
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
     if (strcmp(m->item[i].name, "error_percent") == 0)

@@ -26,7 +26,8 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *
   out->rows = rows;
   out->columns = columns;
   size_t n;
-  if (!lcl_mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height, &n) ||
+  if (!lcl_mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height,
+                    &n) ||
       !lcl_mul_size(n, (size_t)out->width * sizeof(float), &n))
     return lcl_fail(LCL_ERR_ARGUMENT, "%d x %d pictures are too many", rows, columns);
   out->data = lcl_alloc(n);
@@ -47,7 +48,8 @@ static lcl_status show_row(lcl_session *s, const float *prepared, lcl_pictures *
 }
 
 /* One example of each class in turn; without labels the first ones. */
-static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x, int32_t *labels) {
+static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x,
+                         int32_t *labels) {
   float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof(float));
   int c, h, w;
   if (!raw) return LCL_ERR_HOST_MEMORY;
@@ -58,11 +60,13 @@ static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, flo
     int64_t i = from;
     if (ds->labels && ds->classes > 0) {
       int want = k % ds->classes;
-      for (int64_t tried = 0; tried < ds->count && ds->labels[i] != want; tried++) i = (i + 1) % ds->count;
+      for (int64_t tried = 0; tried < ds->count && ds->labels[i] != want; tried++)
+        i = (i + 1) % ds->count;
     }
     labels[k] = ds->labels ? ds->labels[i] : -1;
     st = lcl_dataset_example(ds, i, raw);
-    if (st == LCL_OK) st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
+    if (st == LCL_OK)
+      st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
     from = (i + 1) % ds->count;
   }
   lcl_free(raw);
@@ -76,12 +80,13 @@ static lcl_status keep_pictures(void *user, lcl_stage *stage) {
   return lcl_graph_status(stage->graph);
 }
 
-static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x, const int32_t *labels,
-                               lcl_pictures *out) {
+static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
+                               const int32_t *labels, lcl_pictures *out) {
   lcl_build *b = &stage->build;
   size_t row = (size_t)out->columns * picture_size(out) * sizeof(float);
   if (b->image) LCL_TRY(lcl_feed(stage->program, "image", x, row));
-  if (b->label) LCL_TRY(lcl_feed(stage->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
+  if (b->label)
+    LCL_TRY(lcl_feed(stage->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
   LCL_TRY(lcl_run(stage->program));
   float *prepared = lcl_alloc(row);
   if (!prepared) return LCL_ERR_HOST_MEMORY;
@@ -97,8 +102,9 @@ static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
   return st;
 }
 
-lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights, const lcl_dataset *ds,
-                                   int columns, uint64_t seed, lcl_pictures *out) {
+lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights,
+                                   const lcl_dataset *ds, int columns, uint64_t seed,
+                                   lcl_pictures *out) {
   lcl_stage stage;
   char name[48];
   memset(out, 0, sizeof *out);
@@ -139,8 +145,8 @@ static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, f
   float *raw = lcl_alloc(from * sizeof *raw);
   lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && (a.rank < 2 || a.dim[0] < n || a.count != (size_t)a.dim[0] * from))
-    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld pictures of %dx%dx%d values", path, (long long)n,
-                  ds->channels, ds->height, ds->width);
+    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld pictures of %dx%dx%d values", path,
+                  (long long)n, ds->channels, ds->height, ds->width);
   for (int64_t i = 0; i < n && st == LCL_OK; i++) {
     for (size_t e = 0; e < from; e++)
       raw[e] = (float)(lcl_npy_get(&a, (size_t)i * from + e) / (a.type == LCL_NPY_U8 ? 255 : 1));
@@ -153,7 +159,8 @@ static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, f
 
 static lcl_status load_given(lcl_session *s, const char *given, int64_t n, float *out) {
   const size_t length = strlen(given);
-  if (length > 4 && strcmp(given + length - 4, ".npy") == 0) return given_from_file(s, given, n, out);
+  if (length > 4 && strcmp(given + length - 4, ".npy") == 0)
+    return given_from_file(s, given, n, out);
   lcl_dataset *ds;
   LCL_TRY(lcl_session_split(s, given, &ds));
   if (ds->count < n)
@@ -199,21 +206,24 @@ static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *
     if (kind && strcmp(kind, b->pictures[i].name) == 0) *index = i;
     lcl_str_add(&names, "%s%s", i ? ", " : "", b->pictures[i].name);
   }
-  lcl_status st = *index >= 0 ? LCL_OK
-                              : lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: %s", kind,
-                                         names.data ? names.data : "none");
+  lcl_status st = *index >= 0
+                      ? LCL_OK
+                      : lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: %s",
+                                 kind, names.data ? names.data : "none");
   lcl_str_free(&names);
   return st;
 }
 
-static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, const char *kind, int n,
-                                  uint64_t seed, lcl_pictures *out) {
+static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, const char *kind,
+                                  int n, uint64_t seed, lcl_pictures *out) {
   lcl_stage stage;
   int index;
   char name[48];
   snprintf(name, sizeof name, "sample-%llu", (unsigned long long)seed);
   LCL_TRY(lcl_stage_create(
-      s, &(lcl_stage_desc) { .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
+      s,
+      &(lcl_stage_desc) {
+          .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
       &stage));
   lcl_status st = find_kind(&stage.build, kind, out, &index);
   if (st == LCL_OK && weights) st = lcl_session_load(s, weights, false);
@@ -247,7 +257,8 @@ lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
   if (s->cls->sample && kind && strcmp(kind, "samples") != 0)
     return lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: samples", kind);
   if (!s->cls->sample && (request->given || request->temperature != 0))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes pictures nor has a temperature", s->cls->name);
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes pictures nor has a temperature",
+                    s->cls->name);
   if (request->temperature < 0)
     return lcl_fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
                     (double)request->temperature);
@@ -256,8 +267,9 @@ lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
                     (long long)s->model->data.height);
   int columns = s->cls->sample && count % 8 == 0 && count % 10 != 0 ? 8 : LCL_MIN(count, 10);
   LCL_TRY(allocate(s, (count + columns - 1) / columns, columns, out));
-  lcl_status st = s->cls->sample ? sample_by_hook(s, weights, request, out)
-                                 : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
+  lcl_status st = s->cls->sample
+                      ? sample_by_hook(s, weights, request, out)
+                      : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
   if (st != LCL_OK) lcl_pictures_free(out);
   return st;
 }

@@ -15,13 +15,15 @@ typedef struct lcl_pictures {
 } lcl_pictures;
 void lcl_pictures_free(lcl_pictures *p);
 
-/* Rows of the reconstruction grid for `columns` examples of ds, classes in turn. weights: the checkpoint to
- * load (new graphs bring new variables). LCL_ERR_UNSUPPORTED when the model reconstructs nothing. */
-lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights, const lcl_dataset *ds,
-                                   int columns, uint64_t seed, lcl_pictures *out);
+/* Rows of the reconstruction grid for `columns` examples of ds, classes in turn. weights: the
+ * checkpoint to load (new graphs bring new variables). LCL_ERR_UNSUPPORTED when the model
+ * reconstructs nothing. */
+lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights,
+                                   const lcl_dataset *ds, int columns, uint64_t seed,
+                                   lcl_pictures *out);
 /* The draws, in rows of 10 (of 8 where that comes out even). */
-lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights, const lcl_sample_request *request,
-                              lcl_pictures *out);
+lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
+                              const lcl_sample_request *request, lcl_pictures *out);
 lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out);
 
 #endif

@@ -6,7 +6,8 @@
 
 /* ---- head ---- */
 
-static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v, const char *unit) {
+static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v,
+                 const char *unit) {
   if (isnan(v)) return;
   lcl_str_add(o, "<div%s><dt>%s</dt><dd>", cls, term);
   char buf[64];
@@ -24,20 +25,23 @@ static void big_number(lcl_str *o, const char *term, double v) {
   }
   char digits[32];
   int n = snprintf(digits, sizeof digits, "%.0f", v);
-  for (int i = 0; i < n; i++) lcl_str_add(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+  for (int i = 0; i < n; i++)
+    lcl_str_add(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
   lcl_str_add(o, "</dd></div>");
 }
 
 static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
   char term[96];
-  bool error = strcmp(m->string, "error_percent") == 0, percent = strstr(m->string, "_percent") != NULL;
+  bool error = strcmp(m->string, "error_percent") == 0,
+       percent = strstr(m->string, "_percent") != NULL;
   if (error)
     snprintf(term, sizeof term, "%s error", prefix);
   else
     snprintf(term, sizeof term, "%s %.40s", prefix, m->string);
   char *cut = strstr(term, "_percent");
   if (cut) *cut = '\0';
-  fact(o, error ? " class=main" : "", term, percent ? "%.2f" : "%.4g", m->valuedouble, percent ? "%" : "");
+  fact(o, error ? " class=main" : "", term, percent ? "%.2f" : "%.4g", m->valuedouble,
+       percent ? "%" : "");
 }
 
 /* The error first, where there is one. */
@@ -71,7 +75,8 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   if (last) fact(o, "", "Epochs", "%.0f", lcl_json_number(last, "epoch"), "");
   big_number(o, "Parameters", lcl_json_number(config, "parameters"));
   big_number(o, "Training examples", lcl_json_number(lcl_json_child(config, "data"), "train"));
-  if (last) fact(o, "", "Throughput", "%.0f", lcl_json_number(last, "images_per_second"), "images/s");
+  if (last)
+    fact(o, "", "Throughput", "%.0f", lcl_json_number(last, "images_per_second"), "images/s");
   lcl_str_add(o, "</dl></header>");
 }
 
@@ -88,8 +93,8 @@ typedef struct curves {
 
 static const char *const styles[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
 
-/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs; left out
- * when it is nowhere. */
+/* The value `name` of part `part` ("train", "validation"; NULL: the line itself) over the epochs;
+ * left out when it is nowhere. */
 static void add_series(curves *c, const char *part, const char *name, const char *label) {
   size_t n = c->h->epochs.n;
   bool any = false;
@@ -139,7 +144,9 @@ static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double 
 static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   size_t n = h->epochs.n;
   if (n == 0) return LCL_OK;
-  curves c = { .h = h, .x = lcl_alloc(n * sizeof(double)), .y = lcl_alloc(MAX_SERIES * n * sizeof(double)) };
+  curves c = { .h = h,
+               .x = lcl_alloc(n * sizeof(double)),
+               .y = lcl_alloc(MAX_SERIES * n * sizeof(double)) };
   if (!c.x || !c.y) {
     lcl_free(c.x);
     lcl_free(c.y);
@@ -193,7 +200,9 @@ static void class_errors(lcl_str *o, const lcl_session *s, const cJSON *rows) {
     most = LCL_MAX(most, share[r]);
     r++;
   }
-  lcl_str_add(o, "<div class=panel><table class=wide><tr><th>Class</th><th class=n>Error</th><th></th></tr>");
+  lcl_str_add(
+      o,
+      "<div class=panel><table class=wide><tr><th>Class</th><th class=n>Error</th><th></th></tr>");
   for (int i = 0; i < r; i++) {
     lcl_str_add(o, "<tr><td>");
     class_name(o, s, i);
@@ -235,7 +244,8 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
       else if (v == 0)
         lcl_str_add(o, "<td class=zero>0</td>");
       else
-        lcl_str_add(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>", 0.12 + 0.55 * v / worst, v);
+        lcl_str_add(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>",
+                    0.12 + 0.55 * v / worst, v);
       c++;
     }
     lcl_str_add(o, "</tr>");
@@ -254,10 +264,12 @@ static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const ch
   lcl_status s = lcl_pictures_image(p, 1, &image);
   if (s == LCL_OK) s = lcl_png_data_uri(&image, &uri);
   if (s == LCL_OK) {
-    lcl_str_add(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title, about);
+    lcl_str_add(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title,
+                about);
     for (int r = 0; r < p->rows; r++) {
       bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
-      lcl_str_add(o, "<span>"), lcl_html_text(o, same ? "" : p->caption[r]), lcl_str_add(o, "</span>");
+      lcl_str_add(o, "<span>"), lcl_html_text(o, same ? "" : p->caption[r]),
+          lcl_str_add(o, "</span>");
     }
     lcl_str_add(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
   }
@@ -311,12 +323,13 @@ enum { MAX_OPS = 64 };
 static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
   lcl_str_add(o, "<tr><td><code>");
   lcl_html_text(o, t->name);
-  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>", t->calls,
-              t->seconds, 100 * t->seconds / all);
-  lcl_str_add(o,
-              "<td class=rest><span class=bar style=\"width:%.1f%%\"></span></td><td class=n>%.1f</td><td "
-              "class=n>%.1f</td></tr>",
-              100 * t->seconds / most, t->flops / t->seconds / 1e9, t->bytes / t->seconds / 1e9);
+  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>",
+              t->calls, t->seconds, 100 * t->seconds / all);
+  lcl_str_add(
+      o,
+      "<td class=rest><span class=bar style=\"width:%.1f%%\"></span></td><td class=n>%.1f</td><td "
+      "class=n>%.1f</td></tr>",
+      100 * t->seconds / most, t->flops / t->seconds / 1e9, t->bytes / t->seconds / 1e9);
 }
 
 static op_time read_row(const cJSON *row) {
@@ -356,9 +369,11 @@ static int by_seconds(const void *a, const void *b) {
   return (x < y) - (x > y);
 }
 
-static void profile_table(lcl_str *o, const op_time *rows, int n, int most, double all, const char *what) {
+static void profile_table(lcl_str *o, const op_time *rows, int n, int most, double all,
+                          const char *what) {
   lcl_str_add(o,
-              "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th class=n>Time</th>"
+              "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th "
+              "class=n>Time</th>"
               "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
               what);
   for (int i = 0; i < n && i < most; i++)
@@ -380,11 +395,12 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   if (!(all > 0)) return;
   qsort(ops, (size_t)n, sizeof *ops, by_seconds);
   qsort(launches, (size_t)m, sizeof *launches, by_seconds);
-  lcl_str_add(o,
-              "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
-              "multiply-add as two, "
-              "GB/s the bytes that must move.</p><div class=panel>",
-              all);
+  lcl_str_add(
+      o,
+      "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
+      "multiply-add as two, "
+      "GB/s the bytes that must move.</p><div class=panel>",
+      all);
   profile_table(o, ops, n, 14, all, "Operation");
   lcl_str_add(o, "<details><summary>By launch and shape</summary>");
   profile_table(o, launches, m, most_launches, all, "Launch");
@@ -441,7 +457,8 @@ static void options_section(lcl_str *o, const cJSON *config, const lcl_history *
   lcl_str_add(o, "<h2>Set-up</h2><p>On %s. ", lcl_json_word(config, "device"));
   double launches = lcl_json_number(h->start, "launches");
   if (!isnan(launches))
-    lcl_str_add(o, "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
+    lcl_str_add(o,
+                "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
                 launches, lcl_json_number(h->start, "flops_per_step") / 1e9,
                 lcl_json_number(h->start, "peak_bytes") / 1e6);
   lcl_str_add(o, "</p>");
@@ -453,13 +470,13 @@ static void options_section(lcl_str *o, const cJSON *config, const lcl_history *
   lcl_str_add(o, "</div>");
 }
 
-static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights, const char *folder,
-                          const cJSON *config, const lcl_history *h) {
-  lcl_str_add(
-      o,
-      "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
-      "initial-scale=1\"><title>%s: LatentCL report</title><style>",
-      lcl_json_word(config, "model"));
+static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights,
+                          const char *folder, const cJSON *config, const lcl_history *h) {
+  lcl_str_add(o,
+              "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+              "content=\"width=device-width,"
+              "initial-scale=1\"><title>%s: LatentCL report</title><style>",
+              lcl_json_word(config, "model"));
   lcl_str_add(o, "%s</style><main>", lcl_report_style);
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
@@ -481,7 +498,8 @@ lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, cons
   lcl_status st = lcl_history_read(folder, &h);
   if (st == LCL_OK) st = compose(&page, s, weights, folder, config.json, &h);
   char *path = lcl_path_join(folder, "report.html");
-  if (st == LCL_OK) st = path ? lcl_file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK)
+    st = path ? lcl_file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
   lcl_free(path);
   lcl_str_free(&page);
   lcl_history_free(&h);

@@ -6,8 +6,8 @@
 
 /* Device times by kernel into profile.json; the context must have been created with profiling. */
 lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
-/* Writes report.html from the folder's files; pictures are made with the session (weights: its checkpoint;
- * may be NULL). */
+/* Writes report.html from the folder's files; pictures are made with the session (weights: its
+ * checkpoint; may be NULL). */
 lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
 
 /* ---- log.jsonl (history.c) ---- */

@@ -52,7 +52,8 @@ static int last_epoch(const page *p) {
   double last = 0;
   for (int i = 0; i < p->n; i++) {
     const lcl_history *h = &p->runs[i].log;
-    if (h->epochs.n) last = LCL_MAX(last, lcl_json_number(h->epochs.data[h->epochs.n - 1], "epoch"));
+    if (h->epochs.n)
+      last = LCL_MAX(last, lcl_json_number(h->epochs.data[h->epochs.n - 1], "epoch"));
   }
   return (int)last;
 }
@@ -74,7 +75,8 @@ static void add_series(const page *p, curves *c, int index, const char *part, co
   if (!any) return;
   c->used += 2 * h->epochs.n;
   snprintf(c->name[c->n], sizeof c->name[0], "%s, %s", p->runs[index].name, label);
-  c->series[c->n] = (lcl_series) { c->name[c->n], styles[index][strcmp(part, "train") == 0], x, y, n };
+  c->series[c->n] = (lcl_series) { c->name[c->n], styles[index][strcmp(part, "train") == 0], x, y,
+                                   n };
   c->n++;
 }
 
@@ -93,7 +95,8 @@ static void draw(const page *p, curves *c, const char *metric, const char *title
     add_series(p, c, i, "train", training_name(&p->runs[i], metric), "training", from);
   }
   if (c->n)
-    lcl_chart_svg(p->o, &(lcl_chart) { .title = title, .x_label = "epoch", .series = c->series, .n = c->n });
+    lcl_chart_svg(
+        p->o, &(lcl_chart) { .title = title, .x_label = "epoch", .series = c->series, .n = c->n });
 }
 
 /* Metrics of the validation part other than the main one, each once. */
@@ -106,7 +109,8 @@ static void draw_others(const page *p, curves *c) {
       bool seen = strcmp(m->string, "n") == 0 || strcmp(m->string, p->metric) == 0;
       for (int k = 0; k < i && !seen; k++) {
         const lcl_history *h = &p->runs[k].log;
-        seen = h->epochs.n && lcl_json_child(lcl_json_child(h->epochs.data[0], "validation"), m->string);
+        seen = h->epochs.n &&
+               lcl_json_child(lcl_json_child(h->epochs.data[0], "validation"), m->string);
       }
       if (!seen) draw(p, c, m->string, spoken(m->string, name), 0);
     }
@@ -119,9 +123,10 @@ static lcl_status curves_section(const page *p) {
   curves c = { .memory = lcl_alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
   if (!c.memory) return LCL_ERR_HOST_MEMORY;
   if (last > 0) {
-    lcl_str_add(p->o,
-                "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
-                "the parameters change.</p><div class=charts>");
+    lcl_str_add(
+        p->o,
+        "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
+        "the parameters change.</p><div class=charts>");
     draw(p, &c, p->metric, spoken(p->metric, name), 0);
     if (last >= 6) {
       snprintf(title, sizeof title, "%s, from epoch %d on", spoken(p->metric, name), last / 2);
@@ -167,7 +172,8 @@ static void begin_table(const page *p, const char *first) {
 }
 
 /* judge: -1 the smallest is the best, 1 the largest, 0 neither. */
-static void figure_row(const page *p, const char *title, const char *format, const double *v, int judge) {
+static void figure_row(const page *p, const char *title, const char *format, const double *v,
+                       int judge) {
   double best = NAN;
   bool any = false, differ = false;
   for (int i = 0; i < p->n; i++) {
@@ -190,7 +196,8 @@ static void figure_row(const page *p, const char *title, const char *format, con
 
 static void test_rows(const page *p) {
   const cJSON *m;
-  for (int i = 0; i < p->n; i++) cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.test, "metrics")) {
+  for (int i = 0; i < p->n; i++)
+    cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.test, "metrics")) {
       double v[MAX_RUNS];
       bool seen = !cJSON_IsNumber(m) || strcmp(m->string, "n") == 0;
       for (int k = 0; k < i; k++)
@@ -205,8 +212,8 @@ static void test_rows(const page *p) {
 }
 
 static void figures_section(const page *p) {
-  double valid[MAX_RUNS], train[MAX_RUNS], epoch[MAX_RUNS], epochs[MAX_RUNS], rate[MAX_RUNS], step[MAX_RUNS],
-      parameters[MAX_RUNS];
+  double valid[MAX_RUNS], train[MAX_RUNS], epoch[MAX_RUNS], epochs[MAX_RUNS], rate[MAX_RUNS],
+      step[MAX_RUNS], parameters[MAX_RUNS];
   char title[96], name[64];
   spoken(p->metric, name);
   for (int i = 0; i < p->n; i++) {
@@ -245,14 +252,15 @@ static void text_of(const cJSON *j, char *text, size_t size) {
     snprintf(text, size, "%s", cJSON_IsString(j) ? j->valuestring : "");
 }
 
-/* A row with what a part of config.json (NULL: the whole) says in each run, if they differ; or else, once, if
- * they do not. */
+/* A row with what a part of config.json (NULL: the whole) says in each run, if they differ; or
+ * else, once, if they do not. */
 static void option_row(const page *p, const char *part, const char *name, bool differing) {
   char text[MAX_RUNS][256];
   bool differ = false;
   for (int i = 0; i < p->n; i++) {
     const cJSON *config = p->runs[i].config.json;
-    text_of(lcl_json_child(part ? lcl_json_child(config, part) : config, name), text[i], sizeof text[i]);
+    text_of(lcl_json_child(part ? lcl_json_child(config, part) : config, name), text[i],
+            sizeof text[i]);
     differ = differ || strcmp(text[i], text[0]) != 0;
   }
   if (differ != differing) return;
@@ -274,10 +282,11 @@ static void option_rows(const page *p, bool differing) {
       cJSON_ArrayForEach(item, lcl_json_child(p->runs[i].config.json, parts[k])) {
         bool seen = cJSON_IsArray(item) || cJSON_IsNull(item);
         /* What options say of themselves comes again, resolved, in the settings. */
-        seen = seen ||
-               (k == 0 && lcl_json_child(lcl_json_child(p->runs[i].config.json, "settings"), item->string));
+        seen = seen || (k == 0 && lcl_json_child(lcl_json_child(p->runs[i].config.json, "settings"),
+                                                 item->string));
         for (int e = 0; e < i; e++)
-          seen = seen || lcl_json_child(lcl_json_child(p->runs[e].config.json, parts[k]), item->string);
+          seen = seen ||
+                 lcl_json_child(lcl_json_child(p->runs[e].config.json, parts[k]), item->string);
         if (!seen) option_row(p, parts[k], item->string, differing);
       }
 }
@@ -295,11 +304,11 @@ static void options_section(const page *p) {
 
 static lcl_status compose(const page *p) {
   const char *model = p->runs[0].config.model;
-  lcl_str_add(
-      p->o,
-      "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
-      "initial-scale=1\"><title>%d runs: LatentCL report</title><style>%s</style><main>",
-      p->n, lcl_report_style);
+  lcl_str_add(p->o,
+              "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+              "content=\"width=device-width,"
+              "initial-scale=1\"><title>%d runs: LatentCL report</title><style>%s</style><main>",
+              p->n, lcl_report_style);
   for (int i = 0; i < p->n; i++)
     if (strcmp(p->runs[i].config.model, model) != 0) model = "Models";
   lcl_str_add(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
@@ -334,7 +343,8 @@ static lcl_status read_runs(const char *const *folders, run *runs, int n) {
     LCL_TRY(lcl_history_read(folders[i], &runs[i].log));
     name_run(&runs[i], false);
     for (int k = 0; k < i; k++)
-      if (strcmp(runs[k].name, runs[i].name) == 0) name_run(&runs[k], true), name_run(&runs[i], true);
+      if (strcmp(runs[k].name, runs[i].name) == 0)
+        name_run(&runs[k], true), name_run(&runs[i], true);
   }
   return LCL_OK;
 }

@@ -55,16 +55,18 @@ static const char *column_key(const lcl_table *t, int i) {
 }
 
 /* Every name of the list must exist. */
-static lcl_status check_list(const lcl_table *t, const char *list, const char *what, key_at key, int n) {
+static lcl_status check_list(const lcl_table *t, const char *list, const char *what, key_at key,
+                             int n) {
   for (const char *p = list; p && *p;) {
     size_t m = strcspn(p, ",");
     bool found = false;
-    for (int i = 0; i < n && !found; i++) found = strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
+    for (int i = 0; i < n && !found; i++)
+      found = strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
     if (!found) {
       lcl_str names = { 0 };
       for (int i = 0; i < n; i++) lcl_str_add(&names, "%s%s", i ? ", " : "", key(t, i));
-      lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what, (int)m, p,
-                              names.data ? names.data : "");
+      lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what,
+                              (int)m, p, names.data ? names.data : "");
       lcl_str_free(&names);
       return s;
     }
@@ -75,7 +77,8 @@ static lcl_status check_list(const lcl_table *t, const char *list, const char *w
 }
 
 static bool wanted(const job *j, int row, int column) {
-  return listed(j->d->rows, j->table->rows[row].key) && listed(j->d->columns, j->table->columns[column].key);
+  return listed(j->d->rows, j->table->rows[row].key) &&
+         listed(j->d->columns, j->table->columns[column].key);
 }
 
 static int trials_of(const job *j, int column) {
@@ -95,8 +98,8 @@ static void add_pairs(pairs *p, const char *const *set, size_t most) {
 }
 
 static void run_folder(const job *j, int row, int column, int trial, char out[1400]) {
-  snprintf(out, 1400, "%s/%s/%s/%d%s", j->folder, j->table->rows[row].key, j->table->columns[column].key,
-           trial + 1, j->d->quick ? "-quick" : "");
+  snprintf(out, 1400, "%s/%s/%s/%d%s", j->folder, j->table->rows[row].key,
+           j->table->columns[column].key, trial + 1, j->d->quick ? "-quick" : "");
 }
 
 /* The value that a finished run recorded; false: not finished. */
@@ -124,7 +127,8 @@ static lcl_status record(const char *folder, const lcl_train_result *r) {
   cJSON_AddNumberToObject(json, "seconds", r->seconds);
   char *text = cJSON_Print(json), *path = lcl_path_join(folder, "result.json");
   cJSON_Delete(json);
-  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text)) : LCL_ERR_HOST_MEMORY;
+  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text))
+                              : LCL_ERR_HOST_MEMORY;
   free(text);
   lcl_free(path);
   return s;
@@ -138,10 +142,11 @@ static lcl_status check_data(const job *j, const char *folder) {
   LCL_TRY(lcl_read_config(folder, &c));
   if (wanted && realpath(wanted, full)) wanted = full;
   const bool same = wanted && c.data ? strcmp(wanted, c.data) == 0 : !wanted && !c.data;
-  const lcl_status s =
-      same ? LCL_OK
-           : lcl_fail(LCL_ERR_ARGUMENT, "%s was trained on %s, not on %s: give another --out", folder,
-                      c.data ? c.data : "the built-in digits", wanted ? wanted : "the built-in digits");
+  const lcl_status s = same ? LCL_OK
+                            : lcl_fail(LCL_ERR_ARGUMENT,
+                                       "%s was trained on %s, not on %s: give another --out",
+                                       folder, c.data ? c.data : "the built-in digits",
+                                       wanted ? wanted : "the built-in digits");
   lcl_run_config_free(&c);
   return s;
 }
@@ -178,12 +183,13 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   LCL_TRY(lcl_train(j->ctx, &d, &result));
   const double *v = lcl_metrics_get(&result.test, t->metric);
   if (!v)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder, t->metric);
+    return lcl_fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder,
+                    t->metric);
   *value = *v;
   char line[256], time[32];
   lcl_format_duration(result.seconds, time);
-  snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label, t->columns[column].label,
-           trial + 1, *v, t->unit, result.best_epoch, time);
+  snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
+           t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
   lcl_progress_line(&j->progress, line);
   return record(folder, &result);
 }
@@ -224,13 +230,15 @@ static bool any_in_column(const job *j, int column) {
 
 static void markdown(lcl_str *o, const job *j) {
   const lcl_table *t = j->table;
-  lcl_str_add(o,
-              "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s",
-              t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
-              j->d->quick ? " Quick version: shorter training." : "");
+  lcl_str_add(
+      o,
+      "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s",
+      t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
+      j->d->quick ? " Quick version: shorter training." : "");
   const char *data = j->d->data ? j->d->data : "the built-in synthetic digits";
   if (!j->d->data || strncmp(data, "synthetic", 9) == 0)
-    lcl_str_add(o, " Ours on %s, not on the published data: only the order of the rows compares.", data);
+    lcl_str_add(o, " Ours on %s, not on the published data: only the order of the rows compares.",
+                data);
   else
     lcl_str_add(o, " Data: %s.", data);
   lcl_str_add(o, "\n\n| |");
@@ -243,7 +251,8 @@ static void markdown(lcl_str *o, const job *j) {
     if (!listed(j->d->rows, t->rows[r].key)) continue;
     lcl_str_add(o, "\n| %s |", t->rows[r].label);
     for (int c = 0; c < t->n_columns; c++)
-      if (any_in_column(j, c)) markdown_cell(o, &j->cells[r * t->n_columns + c], t->rows[r].cell[c]);
+      if (any_in_column(j, c))
+        markdown_cell(o, &j->cells[r * t->n_columns + c], t->rows[r].cell[c]);
   }
   lcl_str_add(o, "\n");
 }

@@ -18,10 +18,12 @@ static lcl_status read_weights(lcl_run_folder *r) {
     lcl_free(path);
     if (there) return st;
   }
-  return lcl_fail(LCL_ERR_IO, "%s has no checkpoint (best.safetensors or last.safetensors)", r->folder);
+  return lcl_fail(LCL_ERR_IO, "%s has no checkpoint (best.safetensors or last.safetensors)",
+                  r->folder);
 }
 
-static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c, const char *data) {
+static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c,
+                           const char *data) {
   const lcl_model_class *cls;
   lcl_session_desc d = { .model = c->model, .seed = c->seed, .data = data ? data : c->data };
   LCL_TRY(read_weights(r));
@@ -31,7 +33,8 @@ static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_co
   return lcl_session_open(ctx, &d, &r->s);
 }
 
-lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data, lcl_run_folder **out) {
+lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
+                        lcl_run_folder **out) {
   lcl_run_config config;
   *out = NULL;
   LCL_TRY(lcl_read_config(folder, &config));

@@ -1,5 +1,6 @@
-/* Safetensors files: 8 bytes little-endian header length, a JSON header, then the tensors' bytes back to
- * back. The reader trusts nothing: a bad file gives LCL_ERR_FORMAT with the tensor's name and the reason. */
+/* Safetensors files: 8 bytes little-endian header length, a JSON header, then the tensors' bytes
+ * back to back. The reader trusts nothing: a bad file gives LCL_ERR_FORMAT with the tensor's name
+ * and the reason. */
 #include <cjson/cJSON.h>
 #include <math.h>
 
@@ -83,7 +84,8 @@ const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key) {
 
 /* ---- making ---- */
 
-static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void *owned, size_t begin) {
+static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void *owned,
+                             size_t begin) {
   if (f->entries.n == TENSOR_LIMIT) {
     lcl_free(owned);
     return lcl_fail(LCL_ERR_FORMAT, "more than %d tensors", TENSOR_LIMIT);
@@ -105,8 +107,8 @@ static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void
 lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
   char buf[96];
   if (e->bytes != (size_t)lcl_shape_count(e->shape) * lcl_dtype_size(e->dtype))
-    return lcl_fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes", e->name,
-                    lcl_shape_string(e->shape, buf), lcl_dtype_name(e->dtype), e->bytes);
+    return lcl_fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes",
+                    e->name, lcl_shape_string(e->shape, buf), lcl_dtype_name(e->dtype), e->bytes);
   void *copy = lcl_alloc(LCL_MAX(e->bytes, 1));
   if (!copy) return LCL_ERR_HOST_MEMORY;
   if (e->bytes) memcpy(copy, e->data, e->bytes);
@@ -148,7 +150,8 @@ static cJSON *header_json(const lcl_tensor_file *f) {
     const lcl_tensor_entry *e = &f->entries.data[i].e;
     cJSON *t = cJSON_AddObjectToObject(root, e->name);
     cJSON_AddStringToObject(t, "dtype", dtype_text(e->dtype));
-    cJSON *shape = cJSON_AddArrayToObject(t, "shape"), *span = cJSON_AddArrayToObject(t, "data_offsets");
+    cJSON *shape = cJSON_AddArrayToObject(t, "shape"),
+          *span = cJSON_AddArrayToObject(t, "data_offsets");
     for (int d = 0; d < e->shape.rank; d++)
       cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)e->shape.dim[d]));
     cJSON_AddItemToArray(span, cJSON_CreateNumber((double)at));
@@ -173,7 +176,8 @@ lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path) {
   free(text);
   for (size_t i = 0; i < f->entries.n; i++)
     lcl_str_append(&out, f->entries.data[i].e.data, f->entries.data[i].e.bytes);
-  lcl_status s = lcl_str_ok(&out) ? lcl_file_write_atomic(path, out.data, out.n) : LCL_ERR_HOST_MEMORY;
+  lcl_status s = lcl_str_ok(&out) ? lcl_file_write_atomic(path, out.data, out.n)
+                                  : LCL_ERR_HOST_MEMORY;
   lcl_str_free(&out);
   return s;
 }
@@ -212,33 +216,35 @@ static bool read_shape(const cJSON *j, lcl_dtype dtype, lcl_shape *shape, size_t
   return true;
 }
 
-static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *what, const char *data,
-                              size_t n_data) {
+static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *what,
+                              const char *data, size_t n_data) {
   const char *name = j->string;
   const cJSON *span = cJSON_GetObjectItemCaseSensitive(j, "data_offsets");
   lcl_tensor_entry e = { .name = name };
   size_t begin, end;
   if (strlen(name) > NAME_LIMIT)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: a tensor's name is longer than %d bytes", what, NAME_LIMIT);
+    return lcl_fail(LCL_ERR_FORMAT, "%s: a tensor's name is longer than %d bytes", what,
+                    NAME_LIMIT);
   if (!cJSON_IsObject(j))
     return lcl_fail(LCL_ERR_FORMAT, "%s: header entry \"%s\" is not an object", what, name);
   const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(j, "dtype");
   if (!read_dtype(dtype, &e.dtype))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has the type %s; F32, I32, U8 and F16 can be read",
-                    what, name, cJSON_IsString(dtype) ? dtype->valuestring : "(none)");
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%s: tensor \"%s\" has the type %s; F32, I32, U8 and F16 can be read", what,
+                    name, cJSON_IsString(dtype) ? dtype->valuestring : "(none)");
   if (!read_shape(cJSON_GetObjectItemCaseSensitive(j, "shape"), e.dtype, &e.shape, &e.bytes))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid shape (at most %d dimensions)", what,
-                    name, LCL_MAX_RANK);
-  if (!cJSON_IsArray(span) || cJSON_GetArraySize(span) != 2 || !whole(cJSON_GetArrayItem(span, 0), &begin) ||
-      !whole(cJSON_GetArrayItem(span, 1), &end))
+    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid shape (at most %d dimensions)",
+                    what, name, LCL_MAX_RANK);
+  if (!cJSON_IsArray(span) || cJSON_GetArraySize(span) != 2 ||
+      !whole(cJSON_GetArrayItem(span, 0), &begin) || !whole(cJSON_GetArrayItem(span, 1), &end))
     return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid data_offsets", what, name);
   if (begin > end || end > n_data)
     return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: tensor \"%s\" lies at %zu..%zu, the file's data end at %zu (truncated?)", what, name,
-                    begin, end, n_data);
+                    "%s: tensor \"%s\" lies at %zu..%zu, the file's data end at %zu (truncated?)",
+                    what, name, begin, end, n_data);
   if (end - begin != e.bytes)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has %zu bytes, its shape and type need %zu", what,
-                    name, end - begin, e.bytes);
+    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has %zu bytes, its shape and type need %zu",
+                    what, name, end - begin, e.bytes);
   e.data = data + begin;
   lcl_status s = push_entry(f, &e, NULL, begin);
   return s == LCL_OK ? s : lcl_fail_prefix(s, "%s", what);
@@ -246,7 +252,8 @@ static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *wh
 
 static lcl_status read_meta(lcl_tensor_file *f, const cJSON *j, const char *what) {
   const cJSON *item;
-  if (!cJSON_IsObject(j)) return lcl_fail(LCL_ERR_FORMAT, "%s: __metadata__ is not an object", what);
+  if (!cJSON_IsObject(j))
+    return lcl_fail(LCL_ERR_FORMAT, "%s: __metadata__ is not an object", what);
   cJSON_ArrayForEach(item, j) {
     if (!cJSON_IsString(item))
       return lcl_fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" is not a text", what, item->string);
@@ -273,7 +280,8 @@ static lcl_status check_cover(const lcl_tensor_file *f, const char *what, size_t
   lcl_status s = LCL_OK;
   for (size_t i = 0; i < n && s == LCL_OK; i++) {
     if (order[i]->begin < at)
-      s = lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" overlaps the one before it", what, order[i]->e.name);
+      s = lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" overlaps the one before it", what,
+                   order[i]->e.name);
     else if (order[i]->begin > at)
       s = lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes before tensor \"%s\" belong to no tensor", what,
                    order[i]->begin - at, order[i]->e.name);
@@ -293,15 +301,18 @@ static bool only_blank(const char *p, const char *end) {
 static lcl_status parse_into(lcl_tensor_file *f, const char *bytes, size_t n, const char *what) {
   uint64_t length = 0;
   if (n < 8)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file (truncated?)", what, n);
+    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file (truncated?)",
+                    what, n);
   for (int i = 0; i < 8; i++) length |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
   if (length > HEADER_LIMIT)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: the header claims %llu bytes, at most %d are allowed; not a safetensors file?", what,
-                    (unsigned long long)length, HEADER_LIMIT);
+    return lcl_fail(
+        LCL_ERR_FORMAT,
+        "%s: the header claims %llu bytes, at most %d are allowed; not a safetensors file?", what,
+        (unsigned long long)length, HEADER_LIMIT);
   if (length > n - 8)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: the header claims %llu bytes, the file has %zu left (truncated?)",
-                    what, (unsigned long long)length, n - 8);
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%s: the header claims %llu bytes, the file has %zu left (truncated?)", what,
+                    (unsigned long long)length, n - 8);
   const char *header = bytes + 8, *data = header + length, *end = NULL;
   cJSON *json = cJSON_ParseWithLengthOpts(header, (size_t)length, &end, 0);
   if (!json || !cJSON_IsObject(json) || !only_blank(end, data)) {
@@ -344,7 +355,8 @@ static lcl_status adopt(void *bytes, size_t n, const char *what, lcl_tensor_file
   return LCL_OK;
 }
 
-lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what, lcl_tensor_file **out) {
+lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
+                                 lcl_tensor_file **out) {
   *out = NULL;
   void *copy = lcl_alloc(n + 1);
   if (!copy) return LCL_ERR_HOST_MEMORY;

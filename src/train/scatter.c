@@ -13,16 +13,17 @@ lcl_status lcl_scatter_create(int panels, int side, lcl_image *out) {
   memset(out->data, 255, n);
   for (int y = 0; y < side; y++)
     for (int p = 1; p < panels; p++)
-      memset(out->data + ((size_t)y * (size_t)out->width + (size_t)(p * side + (p - 1) * GAP)) * 3, 225,
-             GAP * 3);
+      memset(out->data + ((size_t)y * (size_t)out->width + (size_t)(p * side + (p - 1) * GAP)) * 3,
+             225, GAP * 3);
   return LCL_OK;
 }
 
 /* Ten colours that differ in hue and lightness; more classes repeat them. */
 static const uint8_t *colour_of(int i) {
-  static const uint8_t colours[][3] = { { 37, 99, 201 },  { 217, 99, 11 }, { 13, 138, 106 }, { 163, 52, 155 },
-                                        { 138, 109, 0 },  { 192, 41, 66 }, { 84, 166, 228 }, { 120, 80, 50 },
-                                        { 120, 180, 60 }, { 70, 70, 140 } };
+  static const uint8_t colours[][3] = { { 37, 99, 201 },  { 217, 99, 11 }, { 13, 138, 106 },
+                                        { 163, 52, 155 }, { 138, 109, 0 }, { 192, 41, 66 },
+                                        { 84, 166, 228 }, { 120, 80, 50 }, { 120, 180, 60 },
+                                        { 70, 70, 140 } };
   static const uint8_t grey[3] = { 170, 172, 176 };
   return i < 0 ? grey : colours[(size_t)i % LCL_COUNT(colours)];
 }
@@ -42,7 +43,8 @@ void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_p
     for (int x = LCL_MAX((int)cx - reach, 0); x <= LCL_MIN((int)cx + reach, side - 1); x++) {
       float a = cover(p, hypotf((float)x - cx, (float)y - cy));
       uint8_t *pixel = image->data + ((size_t)y * (size_t)image->width + (size_t)(left + x)) * 3;
-      for (int k = 0; k < 3 && a > 0; k++) pixel[k] = (uint8_t)lrintf((1 - a) * pixel[k] + a * c[k]);
+      for (int k = 0; k < 3 && a > 0; k++)
+        pixel[k] = (uint8_t)lrintf((1 - a) * pixel[k] + a * c[k]);
     }
   }
 }
@@ -76,9 +78,11 @@ static void draw_digit(lcl_image *image, int digit, int left, int top, int rim, 
 void lcl_scatter_number(lcl_image *image, int side, int panel, float x, float y, int number) {
   char text[16];
   float margin = 8, span = (float)side - 2 * margin;
-  int n = snprintf(text, sizeof text, "%u", (unsigned)LCL_MAX(number, 0)), step = (GLYPH_W + 1) * ZOOM;
+  int n = snprintf(text, sizeof text, "%u", (unsigned)LCL_MAX(number, 0)),
+      step = (GLYPH_W + 1) * ZOOM;
   int left = panel * (side + GAP) + (int)lrintf(margin + x * span) - n * step / 2;
   int top = (int)lrintf(margin + (1 - y) * span) - GLYPH_H * ZOOM / 2;
   for (int rim = 2; rim >= 0; rim -= 2)
-    for (int i = 0; i < n; i++) draw_digit(image, text[i] - '0', left + i * step, top, rim, rim ? 255 : 30);
+    for (int i = 0; i < n; i++)
+      draw_digit(image, text[i] - '0', left + i * step, top, rim, rim ? 255 : 30);
 }

@@ -3,9 +3,11 @@
 
 static lcl_model_data describe(const lcl_splits *splits) {
   const lcl_dataset *t = splits->train;
-  lcl_model_data d = {
-    .channels = t->channels, .height = t->height, .width = t->width, .classes = t->classes, .train = t->count
-  };
+  lcl_model_data d = { .channels = t->channels,
+                       .height = t->height,
+                       .width = t->width,
+                       .classes = t->classes,
+                       .train = t->count };
   snprintf(d.name, sizeof d.name, "%s", splits->format ? splits->format : "data");
   return d;
 }
@@ -15,8 +17,8 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* View of the examples of ds that are not in `without` (NULL: of all). Views share their storage, so an
- * example is known by its offset in it. */
+/* View of the examples of ds that are not in `without` (NULL: of all). Views share their storage,
+ * so an example is known by its offset in it. */
 static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_dataset **out) {
   size_t n_out = without ? (size_t)without->count : 0;
   int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0;
@@ -41,8 +43,8 @@ static lcl_status choose_examples(lcl_session *s) {
   if (set->labels_per_class > 0) {
     if (!train->labels)
       return lcl_fail(LCL_ERR_ARGUMENT, "labels_per_class needs labels; the data have none");
-    LCL_TRY(lcl_dataset_per_class(train, set->labels_per_class, s->data_desc.seed, (uint32_t)set->subset,
-                                  &s->labelled));
+    LCL_TRY(lcl_dataset_per_class(train, set->labels_per_class, s->data_desc.seed,
+                                  (uint32_t)set->subset, &s->labelled));
   } else {
     LCL_TRY(view(train, NULL, &s->labelled));
   }
@@ -56,7 +58,8 @@ static lcl_status check_range(const lcl_session *s) {
   const lcl_settings *set = &s->model->settings;
   LCL_TRY(lcl_range_check(s->splits.train, NULL, 0, 1, "the images before preprocessing"));
   if (set->range_hi > set->range_lo)
-    LCL_TRY(lcl_range_check(s->splits.train, s->prep, set->range_lo, set->range_hi, "the prepared images"));
+    LCL_TRY(lcl_range_check(s->splits.train, s->prep, set->range_lo, set->range_hi,
+                            "the prepared images"));
   return LCL_OK;
 }
 
@@ -66,7 +69,8 @@ static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint
   lcl_prep_array arrays[8];
   int n = 0;
   if (!json)
-    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint has no preprocessing (\"prep\" in its metadata)");
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "the checkpoint has no preprocessing (\"prep\" in its metadata)");
   for (size_t i = 0; i < lcl_tensor_file_count(checkpoint) && n < (int)LCL_COUNT(arrays); i++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(checkpoint, i);
     if (strncmp(e->name, "prep.", 5) != 0 || e->dtype != LCL_F32 || e->shape.rank > 3) continue;
@@ -132,11 +136,12 @@ lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out
   if (strcmp(name, "validation") == 0) *out = s->splits.valid;
   if (strcmp(name, "test") == 0) *out = s->splits.test;
   if (*out) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\" (known: train, all, validation, test)",
-                  name);
+  return lcl_fail(LCL_ERR_ARGUMENT,
+                  "these data have no split \"%s\" (known: train, all, validation, test)", name);
 }
 
-lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n, float *out) {
+lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
+                                float *out) {
   const lcl_model_data *d = &s->model->data;
   int64_t size = d->channels * d->height * d->width;
   float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof *raw);
@@ -154,13 +159,15 @@ lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t f
 lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
-  lcl_status st = lcl_build_init(&out->build, s->model, out->graph, d->mode, d->batch, d->unlabelled_batch);
+  lcl_status st = lcl_build_init(&out->build, s->model, out->graph, d->mode, d->batch,
+                                 d->unlabelled_batch);
   if (st == LCL_OK && d->extend) st = d->extend(d->user, out);
   if (st == LCL_OK) {
     lcl_compile_desc c = { .fetch = out->fetch,
                            .n_fetch = out->n_fetch,
                            .check_numerics = d->check_numerics,
-                           .only_fetch = d->mode != LCL_MODE_TRAIN && d->mode != LCL_MODE_CALIBRATE };
+                           .only_fetch = d->mode != LCL_MODE_TRAIN &&
+                                         d->mode != LCL_MODE_CALIBRATE };
     st = lcl_compile(out->graph, &c, &out->program);
   }
   if (st != LCL_OK) lcl_stage_destroy(out);

@@ -29,7 +29,8 @@ typedef struct lcl_session_desc {
   lcl_options *options; /* taken over, also on failure */
   const char *data;
   uint64_t seed;
-  const lcl_tensor_file *checkpoint; /* preprocessing comes from here; NULL: learnt from the training part */
+  const lcl_tensor_file
+      *checkpoint; /* preprocessing comes from here; NULL: learnt from the training part */
 } lcl_session_desc;
 lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out);
 void lcl_session_close(lcl_session *s);
@@ -47,7 +48,8 @@ typedef struct lcl_stage_desc {
   const char *name; /* of the graph, so of its random stream */
   int64_t batch, unlabelled_batch;
   bool check_numerics;
-  /* Adds to the graph after build and before compilation, and says what to fetch besides (stage->fetch). */
+  /* Adds to the graph after build and before compilation, and says what to fetch besides
+   * (stage->fetch). */
   lcl_status (*extend)(void *user, lcl_stage *stage);
   void *user;
 } lcl_stage_desc;
@@ -60,10 +62,10 @@ typedef struct lcl_evaluator lcl_evaluator;
 /* features: fetch them even when the class has no use for them in its score. */
 lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **out);
 void lcl_evaluator_destroy(lcl_evaluator *e);
-/* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be NULL):
- * classes x classes counts, row = label, column = prediction. */
-lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split, lcl_metrics *out,
-                        int64_t *confusion);
+/* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be
+ * NULL): classes x classes counts, row = label, column = prediction. */
+lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                        lcl_metrics *out, int64_t *confusion);
 /* What the network says about every example, in data order. */
 typedef struct lcl_outputs {
   int64_t n, width;
@@ -73,17 +75,19 @@ typedef struct lcl_outputs {
 lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
 void lcl_outputs_free(lcl_outputs *o);
 /* Examples first .. first + n - 1 of ds, prepared as for evaluation: n x (values of an example). */
-lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n, float *out);
-/* The data set of a split: "train", "validation", "test" (or "all" when merged). LCL_ERR_ARGUMENT: there is
- * none. */
+lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
+                                float *out);
+/* The data set of a split: "train", "validation", "test" (or "all" when merged). LCL_ERR_ARGUMENT:
+ * there is none. */
 lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out);
 
 /* ---- checkpoints (checkpoint.c) ---- */
 
-/* Variables, preprocessing and identity of the session; the caller adds its own state as metadata. */
+/* Variables, preprocessing and identity of the session; the caller adds its own state as metadata.
+ */
 lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
-/* Variables only. strict: every one of the store must be there (resuming); else those that are not trained
- * may be missing. */
+/* Variables only. strict: every one of the store must be there (resuming); else those that are not
+ * trained may be missing. */
 lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
 lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
 double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise);
@@ -92,7 +96,8 @@ double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double 
 
 lcl_session *lcl_run_session(lcl_run_folder *r);
 const char *lcl_run_path(const lcl_run_folder *r);
-/* Puts the run's weights into every variable there is by now; again after graphs that brought more. */
+/* Puts the run's weights into every variable there is by now; again after graphs that brought more.
+ */
 lcl_status lcl_run_load(lcl_run_folder *r);
 /* The outputs of every example of a split under the run's weights. */
 lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
@@ -109,7 +114,8 @@ typedef struct lcl_run_config {
 lcl_status lcl_read_config(const char *folder, lcl_run_config *out);
 void lcl_run_config_free(lcl_run_config *c);
 /* The recorded options as a parsed set. */
-lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls, lcl_options **out);
+lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
+                                  lcl_options **out);
 
 /* ---- log and progress (log.c) ---- */
 
@@ -135,7 +141,7 @@ typedef struct lcl_progress {
 } lcl_progress;
 void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *), void *user);
 void lcl_progress_bar(lcl_progress *p, double done,
-                      const char *text);                   /* at most ten times a second; terminals only */
+                      const char *text); /* at most ten times a second; terminals only */
 void lcl_progress_line(lcl_progress *p, const char *text); /* a line that stays */
 void lcl_format_duration(double seconds, char buf[32]);    /* "3:05", "1:02:03" */
 

@@ -19,7 +19,8 @@ static lcl_status new_folder(lcl_trainer *t) {
 
 static lcl_status choose_folder(lcl_trainer *t) {
   const char *out = t->d->out;
-  if (!out && t->d->resume) return lcl_fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
+  if (!out && t->d->resume)
+    return lcl_fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
   if (!out) return new_folder(t);
   if (strlen(out) >= sizeof t->folder - 32)
     return lcl_fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
@@ -48,14 +49,17 @@ lcl_status lcl_train_options(const lcl_train_desc *d, lcl_options **out) {
 }
 
 /* What was given now must be what the run was started with; only its length may change. */
-static lcl_status check_same(const lcl_train_desc *d, const lcl_options *recorded, lcl_options *now) {
+static lcl_status check_same(const lcl_train_desc *d, const lcl_options *recorded,
+                             lcl_options *now) {
   for (size_t i = 0; i < lcl_options_count(now); i++) {
     const char *name = lcl_options_at(now, i)->name;
     if (!lcl_option_given(now, name)) continue;
     const char *was = lcl_option_text(recorded, name), *is = lcl_option_text(now, name);
-    if (strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0 || strcmp(was, is) == 0) continue;
-    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s was started with %s=%s; it cannot go on with %s=%s",
-                    d->out, name, was, name, is);
+    if (strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0 || strcmp(was, is) == 0)
+      continue;
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "the run in %s was started with %s=%s; it cannot go on with %s=%s", d->out,
+                    name, was, name, is);
   }
   return LCL_OK;
 }
@@ -64,8 +68,8 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
   const lcl_model_class *cls;
   lcl_options *now = NULL;
   if (t->d->model && strcmp(t->d->model, c->model) != 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s is of the model %s, not %s", t->folder, c->model,
-                    t->d->model);
+    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s is of the model %s, not %s", t->folder,
+                    c->model, t->d->model);
   LCL_TRY(lcl_model_find(c->model, &cls));
   LCL_TRY(lcl_run_config_options(c, cls, out));
   lcl_train_desc d = *t->d;
@@ -83,7 +87,8 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
   return s;
 }
 
-static lcl_status open_session(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
+static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
+                               const lcl_tensor_file *checkpoint) {
   lcl_run_config config = { 0 };
   lcl_session_desc sd = {
     .model = t->d->model, .data = t->d->data, .seed = t->d->seed, .checkpoint = checkpoint
@@ -109,8 +114,8 @@ static lcl_tensor *one_row(lcl_tensor *scalar) {
   return lcl_reshape(scalar, LCL_SHAPE(1));
 }
 
-/* The optimiser's step, and sums of loss, accuracy and terms in a variable, so that reading them back can
- * wait. */
+/* The optimiser's step, and sums of loss, accuracy and terms in a variable, so that reading them
+ * back can wait. */
 static lcl_status add_updates(void *user, lcl_stage *stage) {
   lcl_trainer *t = user;
   lcl_build *b = &stage->build;
@@ -131,19 +136,22 @@ static lcl_status add_updates(void *user, lcl_stage *stage) {
   }
   parts[n++] = one_row(lcl_const(g, 1));
   t->n_values = n;
-  lcl_tensor *sums = lcl_state(g, "train.sums", LCL_F32, LCL_SHAPE(n), (lcl_init) { .kind = LCL_INIT_ZERO });
+  lcl_tensor *sums = lcl_state(g, "train.sums", LCL_F32, LCL_SHAPE(n),
+                               (lcl_init) { .kind = LCL_INIT_ZERO });
   lcl_assign(sums, lcl_add(sums, lcl_concat(parts, n, 0)));
   return lcl_graph_status(g);
 }
 
-/* A labelled stream beside an unlabelled one goes round: it fills its batches however few examples it has. */
+/* A labelled stream beside an unlabelled one goes round: it fills its batches however few examples
+ * it has. */
 static int64_t batch_size(const lcl_session *s) {
   int64_t batch = s->model->settings.batch;
   return s->unlabelled ? batch : LCL_MIN(batch, s->labelled->count);
 }
 
 static int64_t unlabelled_batch(const lcl_session *s) {
-  return s->unlabelled ? LCL_MIN((int64_t)s->model->settings.unlabelled_batch, s->unlabelled->count) : 0;
+  return s->unlabelled ? LCL_MIN((int64_t)s->model->settings.unlabelled_batch, s->unlabelled->count)
+                       : 0;
 }
 
 lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out) {
@@ -182,7 +190,8 @@ static lcl_status open_batches(lcl_trainer *t) {
   return LCL_OK;
 }
 
-/* All prepared training images in memory, for models that look at them as a whole; lcl_free(*images). */
+/* All prepared training images in memory, for models that look at them as a whole;
+ * lcl_free(*images). */
 static lcl_status all_examples(lcl_session *s, lcl_model_examples *ex, float **images) {
   const lcl_model_data *m = &s->model->data;
   *ex = (lcl_model_examples) { .n = s->labelled->count, .labels = s->labelled->labels };
@@ -218,7 +227,9 @@ static lcl_status load_start(lcl_trainer *t) {
     lcl_free(path);
     LCL_TRY(st);
   }
-  if (!f) return lcl_fail(LCL_ERR_IO, "%s is no run folder: it has no checkpoint to start from", t->d->start);
+  if (!f)
+    return lcl_fail(LCL_ERR_IO, "%s is no run folder: it has no checkpoint to start from",
+                    t->d->start);
   lcl_status st = lcl_store_start(t->s->store, f);
   lcl_tensor_file_destroy(f);
   return st;
@@ -242,13 +253,15 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   char *log = lcl_path_join(t->folder, "log.jsonl");
   if (!log) return LCL_ERR_HOST_MEMORY;
   lcl_status s = lcl_mkdirs(t->folder);
-  if (s == LCL_OK) s = lcl_run_log_open(&t->log, log, checkpoint ? lcl_trainer_log_bytes(checkpoint) : -1);
+  if (s == LCL_OK)
+    s = lcl_run_log_open(&t->log, log, checkpoint ? lcl_trainer_log_bytes(checkpoint) : -1);
   lcl_free(log);
   LCL_TRY(s);
   if (checkpoint)
     LCL_TRY(lcl_trainer_restore(t, checkpoint));
   else
-    LCL_TRY(lcl_trainer_save(t)); /* before config.json: a folder with a config always has a checkpoint */
+    LCL_TRY(lcl_trainer_save(
+        t)); /* before config.json: a folder with a config always has a checkpoint */
   return lcl_write_config(t->s, t->folder);
 }
 
@@ -275,9 +288,11 @@ lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_de
   lcl_free(config);
   if (exists && !d->resume)
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%s already holds a run: continue it with --resume, or give another --out", t->folder);
+                    "%s already holds a run: continue it with --resume, or give another --out",
+                    t->folder);
   if (d->resume && d->start)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a run that goes on has its own weights: give no start with resume");
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a run that goes on has its own weights: give no start with resume");
   if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
   lcl_status s = open_with(t, ctx, checkpoint);
   lcl_tensor_file_destroy(checkpoint);

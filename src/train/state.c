@@ -19,7 +19,8 @@ static void get_metrics(const lcl_tensor_file *f, lcl_metrics *m) {
   cJSON *j = text ? cJSON_Parse(text) : NULL;
   const cJSON *item;
   memset(m, 0, sizeof *m);
-  cJSON_ArrayForEach(item, j) if (cJSON_IsNumber(item)) lcl_metrics_set(m, item->string, item->valuedouble);
+  cJSON_ArrayForEach(item, j) if (cJSON_IsNumber(item))
+      lcl_metrics_set(m, item->string, item->valuedouble);
   cJSON_Delete(j);
 }
 
@@ -29,7 +30,7 @@ typedef struct field {
   size_t offset;
   enum { FIELD_INT, FIELD_INT64, FIELD_DOUBLE } type;
 } field;
-#define FIELD(name, kind)                                                                                    \
+#define FIELD(name, kind)                                                                          \
   { #name, offsetof(lcl_position, name), kind }
 static const field fields[] = {
   FIELD(epoch, FIELD_INT),
@@ -72,8 +73,9 @@ static lcl_status set_position(lcl_trainer *t, lcl_tensor_file *f) {
     LCL_TRY(lcl_tensor_file_set_number(f, fields[i].key, get_field(p, &fields[i])));
   lcl_str totals = { 0 };
   for (int i = 0; i < t->n_values; i++) lcl_str_add(&totals, "%s%.17g", i ? " " : "", p->total[i]);
-  lcl_status s = lcl_str_ok(&totals) ? lcl_tensor_file_set_meta(f, "totals", totals.data ? totals.data : "")
-                                     : LCL_ERR_HOST_MEMORY;
+  lcl_status s = lcl_str_ok(&totals)
+                     ? lcl_tensor_file_set_meta(f, "totals", totals.data ? totals.data : "")
+                     : LCL_ERR_HOST_MEMORY;
   lcl_str_free(&totals);
   if (s == LCL_OK) s = lcl_tensor_file_set_number(f, "log_bytes", (double)t->log.bytes);
   if (s == LCL_OK) s = set_metrics(f, &t->best);

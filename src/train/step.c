@@ -10,8 +10,8 @@ static lcl_status feed_batch(lcl_trainer *t) {
   LCL_TRY(lcl_batcher_next(t->labelled, &batch));
   size_t n = (size_t)b->batch;
   if (b->image)
-    LCL_TRY(
-        lcl_feed(p, "image", batch.x, (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof(float)));
+    LCL_TRY(lcl_feed(p, "image", batch.x,
+                     (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof(float)));
   if (b->label) LCL_TRY(lcl_feed(p, "label", batch.label, n * sizeof(int32_t)));
   if (b->extra) {
     size_t w = (size_t)t->s->model->extra_width;
@@ -27,7 +27,8 @@ static lcl_status feed_batch(lcl_trainer *t) {
 }
 
 static lcl_status feed_rate(lcl_trainer *t) {
-  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step, t->at.plateaus);
+  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step,
+                                t->at.plateaus);
   if (lr == t->last_lr) return LCL_OK;
   float rate = (float)lr;
   t->last_lr = lr;
@@ -74,7 +75,8 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
   return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
 
-/* Runs the checking stage from the last checkpoint on, until it fails or has caught up with `until`. */
+/* Runs the checking stage from the last checkpoint on, until it fails or has caught up with
+ * `until`. */
 static lcl_status replay(lcl_trainer *t, int64_t until) {
   while (t->at.step < until) {
     LCL_TRY(lcl_trainer_step(t));
@@ -101,8 +103,9 @@ lcl_status lcl_trainer_diagnose(lcl_trainer *t) {
   }
   lcl_tensor_file_destroy(f);
   if (s == LCL_OK)
-    s = lcl_fail(LCL_ERR_NUMERIC,
-                 "the loss is not finite by step %lld, but repeating the steps found no tensor to blame",
-                 (long long)until);
+    s = lcl_fail(
+        LCL_ERR_NUMERIC,
+        "the loss is not finite by step %lld, but repeating the steps found no tensor to blame",
+        (long long)until);
   return s;
 }

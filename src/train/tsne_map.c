@@ -19,7 +19,8 @@ typedef struct map {
   int n_marked, n_latents;
   char caption[MAX_LATENTS][48];
   int64_t total; /* n + n_latents * n_marked points */
-  float *x, *y;  /* total x width, total x 2: first the examples, then each latent of all marked ones */
+  float *x,
+      *y; /* total x width, total x 2: first the examples, then each latent of all marked ones */
 } map;
 
 /* ---- which examples ---- */
@@ -28,8 +29,8 @@ static lcl_status choose_points(map *m) {
   int64_t all = m->ds->count, want = m->d->points < 0 ? all : m->d->points ? m->d->points : 10000;
   m->n = LCL_MIN(want, all);
   if (m->n < 2 * NEIGHBOURS)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld", 2 * NEIGHBOURS,
-                    (long long)m->n);
+    return lcl_fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld",
+                    2 * NEIGHBOURS, (long long)m->n);
   m->place = lcl_alloc((size_t)m->n * sizeof *m->place);
   if (!m->place) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < m->n; i++) m->place[i] = i * all / m->n;
@@ -52,7 +53,8 @@ static lcl_status check_marked(const char *text) {
     char *end;
     long v = strtol(p, &end, 10);
     if (end == p || v < 0 || (*end && *end != ','))
-      return lcl_fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"", text);
+      return lcl_fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
+                      text);
     p = *end ? end + 1 : end;
   }
   return LCL_OK;
@@ -67,7 +69,8 @@ static lcl_status choose_marked(map *m) {
   m->marked = lcl_alloc(MAX_MARKS * sizeof *m->marked);
   for (int64_t i = 0; seen && m->marked && i < m->n && m->n_marked < MAX_MARKS; i++) {
     int32_t label = m->chosen->labels[i];
-    if (label < 0 || label >= m->ds->classes || !listed(classes, label) || seen[label] == each) continue;
+    if (label < 0 || label >= m->ds->classes || !listed(classes, label) || seen[label] == each)
+      continue;
     seen[label]++;
     m->marked[m->n_marked++] = (int)i;
   }
@@ -91,7 +94,8 @@ static lcl_status keep_latents(void *user, lcl_stage *stage) {
   return lcl_graph_status(stage->graph);
 }
 
-static lcl_status run_latents(map *m, lcl_stage *stage, const float *images, const int32_t *labels) {
+static lcl_status run_latents(map *m, lcl_stage *stage, const float *images,
+                              const int32_t *labels) {
   const lcl_build *b = &stage->build;
   size_t rows = (size_t)m->n_marked, block = rows * (size_t)m->width;
   if (b->image)
@@ -130,9 +134,11 @@ static lcl_status marked_rows(const map *m, float *images, int32_t *labels) {
 
 static lcl_status perturbed(map *m, const float *features) {
   lcl_stage stage;
-  lcl_stage_desc d = {
-    .mode = LCL_MODE_RECONSTRUCT, .name = "map", .batch = m->n_marked, .extend = keep_latents, .user = m
-  };
+  lcl_stage_desc d = { .mode = LCL_MODE_RECONSTRUCT,
+                       .name = "map",
+                       .batch = m->n_marked,
+                       .extend = keep_latents,
+                       .user = m };
   lcl_status st = lcl_stage_create(m->s, &d, &stage);
   if (st == LCL_ERR_UNSUPPORTED) { /* nothing to perturb: a map of the examples alone */
     m->n_latents = 0;
@@ -140,7 +146,8 @@ static lcl_status perturbed(map *m, const float *features) {
   }
   LCL_TRY(st);
   const lcl_model_data *md = &m->s->model->data;
-  float *images = lcl_alloc((size_t)(m->n_marked * md->channels * md->height * md->width) * sizeof *images);
+  float *images = lcl_alloc((size_t)(m->n_marked * md->channels * md->height * md->width) *
+                            sizeof *images);
   int32_t *labels = lcl_alloc((size_t)m->n_marked * sizeof *labels);
   st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) st = lcl_run_load(m->run); /* the decoder's variables are new */
@@ -180,7 +187,8 @@ static double agreement_of(const map *m, int64_t p) {
   int32_t label[NEIGHBOURS];
   int found = 0, same = 0;
   for (int64_t i = 0; i < m->n; i++) {
-    float dx = m->y[2 * i] - m->y[2 * p], dy = m->y[2 * i + 1] - m->y[2 * p + 1], d = dx * dx + dy * dy;
+    float dx = m->y[2 * i] - m->y[2 * p], dy = m->y[2 * i + 1] - m->y[2 * p + 1],
+          d = dx * dx + dy * dy;
     if (found == NEIGHBOURS && d >= best[found - 1]) continue;
     int k = found < NEIGHBOURS ? found++ : found - 1;
     for (; k > 0 && best[k - 1] > d; k--) {
@@ -216,7 +224,8 @@ static void score(const map *m, double divergence, lcl_metrics *out) {
     }
     char name[40] = "agreement_";
     size_t at = strlen(name);
-    for (const char *c = m->caption[i]; *c && at + 1 < sizeof name; c++) name[at++] = *c == ' ' ? '_' : *c;
+    for (const char *c = m->caption[i]; *c && at + 1 < sizeof name; c++)
+      name[at++] = *c == ' ' ? '_' : *c;
     name[at] = '\0';
     lcl_metrics_set(out, name, 100 * sum / (double)LCL_MAX(count, 1));
   }
@@ -240,7 +249,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* The number of each class where its examples lie: at their medians. */
-static lcl_status number_classes(const map *m, const float low[2], float span, int panels, lcl_image *image) {
+static lcl_status number_classes(const map *m, const float low[2], float span, int panels,
+                                 lcl_image *image) {
   enum { MAX_CLASSES = 100 };
   float *values = lcl_alloc((size_t)m->n * sizeof *values), median[2] = { 0 };
   if (!values) return LCL_ERR_HOST_MEMORY;
@@ -254,13 +264,15 @@ static lcl_status number_classes(const map *m, const float low[2], float span, i
       qsort(values, (size_t)count, sizeof *values, ascending);
       median[axis] = (values[count / 2] - low[axis]) / span;
     }
-    for (int k = 0; k < panels && count > 0; k++) lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
+    for (int k = 0; k < panels && count > 0; k++)
+      lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
   }
   lcl_free(values);
   return LCL_OK;
 }
 
-/* First all examples by class; then a panel for each kind of perturbation, its points over pale examples. */
+/* First all examples by class; then a panel for each kind of perturbation, its points over pale
+ * examples. */
 static lcl_status draw(const map *m) {
   float low[2], span;
   int panel_of[MAX_LATENTS] = { 0 }, panels = 1;
@@ -301,7 +313,8 @@ static lcl_status write_csv(const map *m) {
                 p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked], (double)m->y[2 * p],
                 (double)m->y[2 * p + 1]);
   }
-  lcl_status st = lcl_str_ok(&s) ? lcl_file_write_atomic(m->d->csv, s.data, s.n) : LCL_ERR_HOST_MEMORY;
+  lcl_status st = lcl_str_ok(&s) ? lcl_file_write_atomic(m->d->csv, s.data, s.n)
+                                 : LCL_ERR_HOST_MEMORY;
   lcl_str_free(&s);
   return st;
 }

@@ -48,8 +48,8 @@ static void fortran_order_is_reordered(void **state) {
   unsigned char file[256];
   const int32_t columns[] = { 1, 4, 2, 5, 3, 6 }; /* [[1,2,3],[4,5,6]] by columns */
   lcl_npy a;
-  const size_t n =
-      make(file, "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }\n", columns, sizeof columns);
+  const size_t n = make(file, "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }\n",
+                        columns, sizeof columns);
   ASSERT_OK(lcl_npy_parse(file, n, "f.npy", &a));
   for (size_t i = 0; i < 6; i++) assert_int_equal(lcl_npy_get(&a, i), i + 1);
   lcl_npy_free(&a);
@@ -59,13 +59,16 @@ static void types_and_byte_order(void **state) {
   (void)state;
   unsigned char file[256];
   lcl_npy a;
-  const unsigned char big[] = { 0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18 }; /* pi, big-endian */
+  const unsigned char big[] = {
+    0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18
+  }; /* pi, big-endian */
   size_t n = make(file, "{'descr': '>f8', 'fortran_order': False, 'shape': (), }", big, sizeof big);
   ASSERT_OK(lcl_npy_parse(file, n, "pi.npy", &a));
   assert_true(lcl_npy_get(&a, 0) == 3.141592653589793);
   lcl_npy_free(&a);
   const unsigned char bools[] = { 0, 1, 7 };
-  n = make(file, "{\"descr\": \"|b1\", \"fortran_order\": False, \"shape\": (3,)}", bools, sizeof bools);
+  n = make(file, "{\"descr\": \"|b1\", \"fortran_order\": False, \"shape\": (3,)}", bools,
+           sizeof bools);
   ASSERT_OK(lcl_npy_parse(file, n, "b.npy", &a));
   assert_int_equal(a.type, LCL_NPY_BOOL);
   assert_true(lcl_npy_get(&a, 0) == 0 && lcl_npy_get(&a, 1) == 1 && lcl_npy_get(&a, 2) == 1);
@@ -86,11 +89,15 @@ static void broken_files_are_refused(void **state) {
   } wrong[] = {
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 15, LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 17, LCL_ERR_FORMAT },
-    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16, LCL_ERR_FORMAT },
-    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, LCL_ERR_FORMAT },
-    { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 0, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16,
+      LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0,
+      LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 0,
+      LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, LCL_ERR_FORMAT },
-    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4,
+      LCL_ERR_FORMAT },
     { "{'descr': '<f2', 'fortran_order': False, 'shape': (2,), }", 4, LCL_ERR_TYPE },
     { "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
     { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
@@ -112,15 +119,17 @@ static void broken_files_are_refused(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
-/* Every prefix of a good file, and every byte of it changed, is refused or read; memory stays in order. */
+/* Every prefix of a good file, and every byte of it changed, is refused or read; memory stays in
+ * order. */
 static void every_cut_and_change_is_survived(void **state) {
   (void)state;
   unsigned char good[128], file[128];
   const float values[] = { 1, 2, 3, 4 };
   lcl_npy a;
-  const size_t n =
-      make(good, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }\n", values, sizeof values);
-  for (size_t cut = 0; cut < n; cut++) ASSERT_STATUS(lcl_npy_parse(good, cut, "cut.npy", &a), LCL_ERR_FORMAT);
+  const size_t n = make(good, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }\n",
+                        values, sizeof values);
+  for (size_t cut = 0; cut < n; cut++)
+    ASSERT_STATUS(lcl_npy_parse(good, cut, "cut.npy", &a), LCL_ERR_FORMAT);
   for (size_t at = 0; at < n; at++)
     for (int change = 1; change < 256; change += 7) {
       memcpy(file, good, n);

@@ -1,5 +1,5 @@
-/* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent writers,
- * and a kernel that is wrong on purpose. */
+/* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent
+ * writers, and a kernel that is wrong on purpose. */
 #include <cjson/cJSON.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -48,7 +48,8 @@ static void arithmetic(void **state) {
   lcl_context *ctx = open_context();
   lcl_bench_row gemm = measure(ctx, "gemm-64", true);
   assert_true(gemm.flops == 2.0 * 64 * 64 * 64);
-  assert_true(gemm.median > 0 && gemm.best <= gemm.median && gemm.first_run > 0 && gemm.compile > 0);
+  assert_true(gemm.median > 0 && gemm.best <= gemm.median && gemm.first_run > 0 &&
+              gemm.compile > 0);
   assert_int_equal(gemm.verified, 1);
   lcl_bench_row conv = measure(ctx, "semantic-conv1", true);
   assert_true(conv.flops == 2.0 * 100 * 32 * 14 * 14 * 1 * 9);
@@ -62,14 +63,16 @@ static void arithmetic(void **state) {
   ASSERT_OK(lcl_bench_json(ctx, &desc, rows, 2, &text));
   cJSON *root = cJSON_Parse(text);
   const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "results"), 0);
-  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(root, "schema")), "latentcl-bench-1");
+  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(root, "schema")),
+                      "latentcl-bench-1");
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "name")), "gemm-64");
-  assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(first, "seconds"), "median")) > 0);
+  assert_true(cJSON_GetNumberValue(
+                  cJSON_GetObjectItem(cJSON_GetObjectItem(first, "seconds"), "median")) > 0);
   assert_true(cJSON_IsTrue(cJSON_GetObjectItem(first, "verified")));
   char command[128];
   const lcl_caps *caps = lcl_context_caps(ctx);
-  snprintf(command, sizeof command, "latentcl bench gemm-64 --device %d:%d --verify", caps->platform_index,
-           caps->device_index);
+  snprintf(command, sizeof command, "latentcl bench gemm-64 --device %d:%d --verify",
+           caps->platform_index, caps->device_index);
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "command")), command);
   assert_true(cJSON_IsObject(cJSON_GetObjectItem(root, "device")));
   cJSON_Delete(root);
@@ -77,11 +80,12 @@ static void arithmetic(void **state) {
   lcl_context_destroy(ctx);
 }
 
-static const char results[] = "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"%s\"}, \"peaks\": "
-                              "{\"gflops\": 100, \"gbps\": 10},"
-                              "\"results\": [{\"name\": \"w\", \"gflop\": 1, \"mbytes\": 10, \"gflops\": 50, "
-                              "\"seconds\": {\"median\": %g}},"
-                              "{\"name\": \"probe\", \"unit\": \"GB/s\", \"value\": %g}]}";
+static const char results[] =
+    "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"%s\"}, \"peaks\": "
+    "{\"gflops\": 100, \"gbps\": 10},"
+    "\"results\": [{\"name\": \"w\", \"gflop\": 1, \"mbytes\": 10, \"gflops\": 50, "
+    "\"seconds\": {\"median\": %g}},"
+    "{\"name\": \"probe\", \"unit\": \"GB/s\", \"value\": %g}]}";
 
 /* A workload that got slower than the threshold, or wrong, is a regression. */
 static void comparison(void **state) {
@@ -177,7 +181,8 @@ static void database(void **state) {
   lcl_context_destroy(ctx);
 }
 
-/* Every neighbour of the cost model's choice is either impossible here or gives the right result. */
+/* Every neighbour of the cost model's choice is either impossible here or gives the right result.
+ */
 static void candidates(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
@@ -244,7 +249,8 @@ static void plant(const char *to, const fault *faults, size_t n) {
     for (size_t f = 0; f < n; f++) {
       const char *at;
       if (strcmp(faults[f].file, lcl_embedded_names[i]) != 0) continue;
-      for (; (at = strstr(text, faults[f].from)) != NULL; text = at + strlen(faults[f].from), planted++) {
+      for (; (at = strstr(text, faults[f].from)) != NULL;
+           text = at + strlen(faults[f].from), planted++) {
         lcl_str_append(&s, text, (size_t)(at - text));
         lcl_str_add(&s, "%s", faults[f].by);
       }
@@ -278,17 +284,20 @@ static void wrong_kernel(void **state) {
   double seconds;
   ASSERT_OK(lcl_tune_collect(ctx, "gemm-64", &problems, &n));
   assert_int_equal(n, 1);
-  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[0], problems[0].standard, &seconds), LCL_ERR_NUMERIC);
+  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[0], problems[0].standard, &seconds),
+                LCL_ERR_NUMERIC);
   lcl_free(problems);
   ASSERT_OK(lcl_tune_collect(ctx, "augconv-conv2", &problems, &n));
   assert_non_null(problems[n - 1].conv);
-  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[n - 1], problems[n - 1].standard, &seconds), LCL_ERR_NUMERIC);
+  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[n - 1], problems[n - 1].standard, &seconds),
+                LCL_ERR_NUMERIC);
   lcl_free(problems);
   lcl_context_destroy(ctx);
   unsetenv("LATENTCL_KERNELS");
 }
 
-/* A training step whose products are right by themselves, but not with the activation fused into them. */
+/* A training step whose products are right by themselves, but not with the activation fused into
+ * them. */
 static void wrong_fusion(void **state) {
   (void)state;
   static const fault activation[] = {

@@ -1,4 +1,5 @@
-/* The probes of the device itself run and give sensible readings: every one of the suite "device". */
+/* The probes of the device itself run and give sensible readings: every one of the suite "device".
+ */
 #include "latentcl/bench.h"
 #include "test.h"
 
@@ -17,7 +18,8 @@ static void device_probes(void **state) {
     if (lcl_bench_run(ctx, i, &desc, &row) != LCL_OK)
       fail_msg("%s: %s", lcl_bench_at(i).name, lcl_error_message());
     if (row.value == -1) continue; /* half precision, where the device has none */
-    if (!(row.value > 0 && row.value < 1e7)) fail_msg("%s: %g %s", lcl_bench_at(i).name, row.value, row.unit);
+    if (!(row.value > 0 && row.value < 1e7))
+      fail_msg("%s: %g %s", lcl_bench_at(i).name, row.value, row.unit);
     seen++;
   }
   assert_in_range(seen, 6, 100);

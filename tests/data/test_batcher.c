@@ -9,7 +9,8 @@
 #include "base/base.h"
 #include "latentcl/data.h"
 
-/* n examples of 1x4x5: example i is filled with i/n, but for its pixel (0,0), which is 1; label i mod 7. */
+/* n examples of 1x4x5: example i is filled with i/n, but for its pixel (0,0), which is 1; label i
+ * mod 7. */
 static lcl_dataset *numbered(int n) {
   float *x = malloc((size_t)n * 20 * sizeof *x);
   int32_t *labels = malloc((size_t)n * sizeof *labels);
@@ -68,7 +69,8 @@ static void epochs_visit_each_once(void **state) {
 static void sequential_pads_the_last(void **state) {
   (void)state;
   lcl_dataset *ds = numbered(23);
-  lcl_batcher *b = make(&(lcl_batcher_desc) { .data = ds, .batch = 10, .mode = LCL_BATCH_SEQUENTIAL });
+  lcl_batcher *b = make(
+      &(lcl_batcher_desc) { .data = ds, .batch = 10, .mode = LCL_BATCH_SEQUENTIAL });
   assert_int_equal(lcl_batcher_steps(b), 3);
   for (int pass = 0; pass < 2; pass++) {
     int at = 0;
@@ -125,7 +127,8 @@ static void fresh_is_without_replacement(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* Every mode and augmentation: seeking gives the same bits as walking, with and without the thread. */
+/* Every mode and augmentation: seeking gives the same bits as walking, with and without the thread.
+ */
 static void positions_can_be_come_back_to(void **state) {
   (void)state;
   lcl_dataset *ds = numbered(37);
@@ -163,7 +166,8 @@ static void positions_can_be_come_back_to(void **state) {
         assert_memory_equal(batch.index, index[i], sizeof index[i]);
       }
     }
-    assert_int_equal(lcl_batcher_seek(c, (lcl_batch_state) { 0, lcl_batcher_steps(c) }), LCL_ERR_ARGUMENT);
+    assert_int_equal(lcl_batcher_seek(c, (lcl_batch_state) { 0, lcl_batcher_steps(c) }),
+                     LCL_ERR_ARGUMENT);
     lcl_batcher_destroy(b);
     lcl_batcher_destroy(c);
   }
@@ -181,14 +185,15 @@ static void crops_and_mirrors(void **state) {
   assert_int_equal(lcl_dataset_from_f32("one", x, NULL, 1, 1, 4, 5, 0, &one), LCL_OK);
   lcl_prep_desc pd = { .crop = 3, .mirror = LCL_MIRROR_EACH };
   assert_int_equal(lcl_prep_fit(&pd, one, &prep), LCL_OK);
-  lcl_batcher *b = make(&(lcl_batcher_desc) { .data = one, .prep = prep, .batch = 1, .augment = true });
+  lcl_batcher *b = make(
+      &(lcl_batcher_desc) { .data = one, .prep = prep, .batch = 1, .augment = true });
   int seen[2][3][2] = { 0 };
   for (int step = 0; step < 1200; step++) {
     lcl_batch batch;
     assert_int_equal(lcl_batcher_next(b, &batch), LCL_OK);
     assert_int_equal(batch.label[0], -1);
-    int flip = batch.x[0] > batch.x[1], corner = (int)lrintf(batch.x[flip ? 2 : 0] * 19), top = corner / 5,
-        left = corner % 5;
+    int flip = batch.x[0] > batch.x[1], corner = (int)lrintf(batch.x[flip ? 2 : 0] * 19),
+        top = corner / 5, left = corner % 5;
     assert_true(top <= 1 && left <= 2);
     for (int y = 0; y < 3; y++)
       for (int k = 0; k < 3; k++)
@@ -198,8 +203,8 @@ static void crops_and_mirrors(void **state) {
   for (int i = 0; i < 12; i++)
     assert_in_range(((int *)seen)[i], 100 - 50, 100 + 50); /* five deviations of 9.6 */
   lcl_batcher_destroy(b);
-  lcl_batcher *e =
-      make(&(lcl_batcher_desc) { .data = one, .prep = prep, .batch = 1, .mode = LCL_BATCH_SEQUENTIAL });
+  lcl_batcher *e = make(
+      &(lcl_batcher_desc) { .data = one, .prep = prep, .batch = 1, .mode = LCL_BATCH_SEQUENTIAL });
   lcl_batch batch;
   assert_int_equal(lcl_batcher_next(e, &batch), LCL_OK);
   assert_float_equal(batch.x[0], x[1], 0); /* centre: top (4-3)/2 = 0, left (5-3)/2 = 1 */
@@ -214,7 +219,8 @@ static void half_of_each_batch_is_mirrored(void **state) {
   lcl_prep *prep;
   lcl_prep_desc pd = { .mirror = LCL_MIRROR_HALF_BATCH };
   assert_int_equal(lcl_prep_fit(&pd, ds, &prep), LCL_OK);
-  lcl_batcher *b = make(&(lcl_batcher_desc) { .data = ds, .prep = prep, .batch = 10, .augment = true });
+  lcl_batcher *b = make(
+      &(lcl_batcher_desc) { .data = ds, .prep = prep, .batch = 10, .augment = true });
   int each[10] = { 0 };
   for (int step = 0; step < 1000; step++) {
     lcl_batch batch;
@@ -227,7 +233,8 @@ static void half_of_each_batch_is_mirrored(void **state) {
     }
     assert_int_equal(flipped, 5);
   }
-  for (int k = 0; k < 10; k++) assert_in_range(each[k], 500 - 80, 500 + 80); /* five deviations of 15.8 */
+  for (int k = 0; k < 10; k++)
+    assert_in_range(each[k], 500 - 80, 500 + 80); /* five deviations of 15.8 */
   lcl_batcher_destroy(b);
   lcl_prep_destroy(prep);
   lcl_dataset_close(ds);
@@ -270,14 +277,17 @@ static void mistakes(void **state) {
   lcl_dataset *ds = numbered(5), *other = numbered(5);
   lcl_batcher *b;
   lcl_prep *prep;
-  assert_int_equal(lcl_batcher_create(&(lcl_batcher_desc) { .data = ds, .batch = 6 }, &b), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_batcher_create(&(lcl_batcher_desc) { .data = ds, .batch = 6 }, &b),
+                   LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "smaller batch"));
-  assert_int_equal(lcl_batcher_create(&(lcl_batcher_desc) { .data = ds, .batch = 0 }, &b), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_batcher_create(&(lcl_batcher_desc) { .data = ds, .batch = 0 }, &b),
+                   LCL_ERR_ARGUMENT);
   lcl_prep_desc pd = { 0 };
   assert_int_equal(lcl_prep_fit(&pd, other, &prep), LCL_OK);
   other->width = 4;
-  assert_int_equal(lcl_batcher_create(&(lcl_batcher_desc) { .data = other, .prep = prep, .batch = 2 }, &b),
-                   LCL_ERR_SHAPE);
+  assert_int_equal(
+      lcl_batcher_create(&(lcl_batcher_desc) { .data = other, .prep = prep, .batch = 2 }, &b),
+      LCL_ERR_SHAPE);
   lcl_prep_destroy(prep);
   lcl_batcher_destroy(NULL);
   lcl_dataset_close(ds);

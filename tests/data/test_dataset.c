@@ -1,4 +1,5 @@
-/* Data sets: views, splits, class-balanced subsets, joining, reducing, binarising, the synthetic digits. */
+/* Data sets: views, splits, class-balanced subsets, joining, reducing, binarising, the synthetic
+ * digits. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,7 +143,8 @@ static void shrinking_averages(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* A square in the middle: copies keep its label and its ink roughly, differ, and are the same again by seed. */
+/* A square in the middle: copies keep its label and its ink roughly, differ, and are the same again
+ * by seed. */
 static void copies(void **state) {
   (void)state;
   enum { SIDE = 20, N = 6, COPIES = 5 };
@@ -209,7 +211,8 @@ static void bad_memory_is_refused(void **state) {
   assert_int_equal(lcl_dataset_from_u8("x", p, bad_label, 1, 1, 2, 2, 2, &ds), LCL_ERR_FORMAT);
   assert_int_equal(lcl_dataset_from_f32("x", nan_value, NULL, 1, 1, 1, 1, 0, &ds), LCL_ERR_FORMAT);
   assert_int_equal(lcl_dataset_from_u8("x", p, NULL, 0, 1, 2, 2, 0, &ds), LCL_ERR_ARGUMENT);
-  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, INT64_MAX, 1, 2, 2, 0, &ds), LCL_ERR_HOST_MEMORY);
+  assert_int_equal(lcl_dataset_from_u8("x", p, NULL, INT64_MAX, 1, 2, 2, 0, &ds),
+                   LCL_ERR_HOST_MEMORY);
 }
 
 static void synthetic_is_deterministic_and_balanced(void **state) {
@@ -292,7 +295,8 @@ static void other_built_in_data(void **state) {
       assert_memory_equal(t->pixels, b.train->pixels, 30 * n);
     else
       assert_memory_equal(t->values, b.train->values, 30 * n * sizeof(float));
-    assert_int_equal(lcl_range_check(t, NULL, 0, 1, kinds[k].path), LCL_OK); /* features may have any range */
+    assert_int_equal(lcl_range_check(t, NULL, 0, 1, kinds[k].path),
+                     LCL_OK); /* features may have any range */
     lcl_splits_close(&a);
     lcl_splits_close(&b);
   }
@@ -303,7 +307,8 @@ static void other_built_in_data(void **state) {
   assert_true(s.valid && s.test && s.train->count > s.test->count);
   assert_int_equal(lcl_range_check(s.train, NULL, 0, 1, "birds"), LCL_OK);
   lcl_splits_close(&s);
-  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = "synthetic:cows" }, &s), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = "synthetic:cows" }, &s),
+                   LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "objects"));
 }
 
@@ -313,9 +318,11 @@ static void allocation_failures(void **state) {
   int64_t live = lcl_test_alloc_live();
   for (int64_t n = 0;; n++) {
     lcl_splits s;
-    lcl_data_desc desc = {
-      .synthetic_train = 20, .synthetic_test = 10, .valid = 10, .merge = true, .binarise = LCL_BINARISE_FIXED
-    };
+    lcl_data_desc desc = { .synthetic_train = 20,
+                           .synthetic_test = 10,
+                           .valid = 10,
+                           .merge = true,
+                           .binarise = LCL_BINARISE_FIXED };
     lcl_test_fail_alloc(n);
     lcl_status status = lcl_data_open(&desc, &s);
     lcl_test_fail_alloc(-1);

@@ -17,7 +17,8 @@ static lcl_image waves(int width, int height, int channels) {
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++)
       for (int c = 0; c < channels; c++)
-        im.data[(y * width + x) * channels + c] = (uint8_t)lrint(127 + 100 * sin(0.1 * x + 0.13 * y + c));
+        im.data[(y * width + x) * channels + c] = (uint8_t)lrint(127 +
+                                                                 100 * sin(0.1 * x + 0.13 * y + c));
   return im;
 }
 
@@ -78,7 +79,8 @@ static void jpeg_reading(void **state) {
     assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_OK);
     assert_int_equal(back.channels, channels);
     double worst = 0;
-    for (int i = 0; i < 160 * 96 * channels; i++) worst = fmax(worst, abs(back.data[i] - im.data[i]));
+    for (int i = 0; i < 160 * 96 * channels; i++)
+      worst = fmax(worst, abs(back.data[i] - im.data[i]));
     assert_true(worst <= 24); /* quality 95 with halved colour on a smooth picture */
     lcl_image_free(&back);
     assert_int_equal(lcl_image_decode(data, n, 20, &back),
@@ -94,7 +96,8 @@ static void jpeg_reading(void **state) {
   assert_int_equal(lcl_image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
 }
 
-/* A progressive file of a few bytes that announces 60937 x 32886 pixels: no memory may be taken for them. */
+/* A progressive file of a few bytes that announces 60937 x 32886 pixels: no memory may be taken for
+ * them. */
 static void huge_jpeg_is_refused(void **state) {
   (void)state;
   static const uint8_t file[] = { 0xff, 0xd8, 0xff, 0xc2, 0x00, 0x0b, 0x08, 0x80, 0x76,

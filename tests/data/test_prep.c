@@ -101,7 +101,8 @@ static void channel_statistics(void **state) {
   lcl_dataset *ds = noise();
   float all[N * PLANE], out[EACH];
   double mean, deviation;
-  for (int i = 0; i < N; i++) memcpy(all + i * PLANE, values + i * EACH + PLANE, PLANE * sizeof *all);
+  for (int i = 0; i < N; i++)
+    memcpy(all + i * PLANE, values + i * EACH + PLANE, PLANE * sizeof *all);
   moments(all, N * PLANE, &mean, &deviation);
   apply(&(lcl_prep_desc) { .centre = LCL_CENTRE_CHANNEL }, ds, 1, out);
   for (int k = 0; k < PLANE; k++)
@@ -128,7 +129,8 @@ static void colours(void **state) {
   }
   lcl_prep *p;
   assert_int_equal(
-      lcl_prep_fit(&(lcl_prep_desc) { .colour = LCL_COLOUR_YUV, .centre = LCL_CENTRE_CHANNEL }, ds, &p),
+      lcl_prep_fit(&(lcl_prep_desc) { .colour = LCL_COLOUR_YUV, .centre = LCL_CENTRE_CHANNEL }, ds,
+                   &p),
       LCL_OK);
   assert_int_equal(lcl_prep_apply(p, in, out), LCL_OK);
   assert_int_equal(lcl_prep_to_image(p, out, image), LCL_OK);
@@ -156,12 +158,14 @@ static void local_contrast(void **state) {
         for (int a = -3; a <= 3; a++) {
           for (int b = -3; b <= 3; b++) {
             if (y + a < 0 || y + a >= H || x + b < 0 || x + b >= W) continue;
-            double w = k[a + 3] * k[b + 3], v = pass ? x1[(y + a) * W + x + b] : in[(y + a) * W + x + b];
+            double w = k[a + 3] * k[b + 3],
+                   v = pass ? x1[(y + a) * W + x + b] : in[(y + a) * W + x + b];
             sum += w * (pass ? v * v : v);
             ones += w;
           }
         }
-        next[y * W + x] = pass ? x1[y * W + x] / fmax(sqrt(sum) / ones, 1e-4) : in[y * W + x] - sum / ones;
+        next[y * W + x] = pass ? x1[y * W + x] / fmax(sqrt(sum) / ones, 1e-4)
+                               : in[y * W + x] - sum / ones;
       }
     }
     memcpy(x1, next, sizeof x1);
@@ -179,12 +183,14 @@ static void whitening(void **state) {
   float x[M * D], u[M * D], out[D];
   lcl_philox_normal(9, 9, 9, u, M * D);
   for (int i = 0; i < M; i++)
-    for (int k = 0; k < D; k++) x[i * D + k] = u[i * D + k] * (float)(k + 1) + u[i * D + (k + 1) % D];
+    for (int k = 0; k < D; k++)
+      x[i * D + k] = u[i * D + k] * (float)(k + 1) + u[i * D + (k + 1) % D];
   lcl_dataset *ds;
   lcl_prep *p;
   assert_int_equal(lcl_dataset_from_f32("x", x, NULL, M, 1, 1, D, 0, &ds), LCL_OK);
-  assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .centre = LCL_CENTRE_ZCA, .zca_eps = 1e-9f }, ds, &p),
-                   LCL_OK);
+  assert_int_equal(
+      lcl_prep_fit(&(lcl_prep_desc) { .centre = LCL_CENTRE_ZCA, .zca_eps = 1e-9f }, ds, &p),
+      LCL_OK);
   double cov[D][D] = { 0 };
   for (int i = 0; i < M; i++) {
     assert_int_equal(lcl_prep_apply(p, x + i * D, out), LCL_OK);
@@ -237,7 +243,8 @@ static void mistakes(void **state) {
   lcl_prep *p;
   assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .crop = 10 }, ds, &p), LCL_ERR_ARGUMENT);
   assert_int_equal(lcl_dataset_from_f32("g", values, NULL, 4, 1, H, W, 0, &grey), LCL_OK);
-  assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .colour = LCL_COLOUR_YUV }, grey, &p), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .colour = LCL_COLOUR_YUV }, grey, &p),
+                   LCL_ERR_ARGUMENT);
   lcl_dataset_close(grey);
   lcl_dataset_close(ds);
 }
@@ -251,20 +258,24 @@ static void range_guard(void **state) {
     big[i] = values[i] * 255;
     tiny[i] = values[i] / 255;
   }
-  assert_int_equal(lcl_range_check_values(big, N * EACH, 0, 1, "training images"), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_range_check_values(big, N * EACH, 0, 1, "training images"),
+                   LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "not divided by 255"));
-  assert_int_equal(lcl_range_check_values(tiny, N * EACH, 0, 1, "training images"), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl_range_check_values(tiny, N * EACH, 0, 1, "training images"),
+                   LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "twice"));
   assert_int_equal(lcl_range_check_values(big, N * EACH, 0, 255, "training images"), LCL_OK);
   big[3] = NAN;
-  assert_int_equal(lcl_range_check_values(big, N * EACH, 0, 255, "training images"), LCL_ERR_NUMERIC);
+  assert_int_equal(lcl_range_check_values(big, N * EACH, 0, 255, "training images"),
+                   LCL_ERR_NUMERIC);
   assert_int_equal(lcl_dataset_from_f32("bytes", tiny, NULL, N, 3, H, W, 0, &bytes), LCL_OK);
   bytes->scale = 255 * 255;
   assert_int_equal(lcl_range_check(bytes, NULL, 0, 1, "x"), LCL_ERR_ARGUMENT);
   lcl_dataset_close(bytes);
   lcl_prep *p;
   float lo, hi;
-  assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .gain = 255.0f / 128, .shift = -1 }, ds, &p), LCL_OK);
+  assert_int_equal(lcl_prep_fit(&(lcl_prep_desc) { .gain = 255.0f / 128, .shift = -1 }, ds, &p),
+                   LCL_OK);
   assert_true(lcl_prep_range(p, &lo, &hi));
   assert_float_equal(lo, -1, 0);
   assert_float_equal(hi, 127 / 128.0f, 1e-6f);
@@ -283,7 +294,8 @@ static void eigen(void **state) {
     double a[1600], copy[1600], value[40];
     lcl_philox_normal(4, 4, (uint64_t)n, g, 1600);
     for (int i = 0; i < n; i++)
-      for (int k = 0; k < n; k++) copy[i * n + k] = a[i * n + k] = g[LCL_MIN(i, k) * n + LCL_MAX(i, k)];
+      for (int k = 0; k < n; k++)
+        copy[i * n + k] = a[i * n + k] = g[LCL_MIN(i, k) * n + LCL_MAX(i, k)];
     assert_int_equal(lcl_eigen_symmetric(a, value, n), LCL_OK);
     for (int i = 0; i < n; i++) {
       if (i) assert_true(value[i] <= value[i - 1]);

@@ -95,7 +95,9 @@ static void idx_own_validation_and_no_labels(void **state) {
 
 static void idx_shorts_are_stretched(void **state) {
   (void)state;
-  uint8_t file[16 + 4] = { 0, 0, 0x0B, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0xFC, 0x18, 0x03, 0xE8 };
+  uint8_t file[16 + 4] = {
+    0, 0, 0x0B, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0xFC, 0x18, 0x03, 0xE8
+  };
   temp_write(dir, "train-images-idx3-short", file, sizeof file);
   lcl_splits s;
   float x;
@@ -114,19 +116,22 @@ static void idx_damage(void **state) {
   static const struct {
     uint8_t bytes[20];
     size_t n;
-  } bad[] = {
-    { { 0 }, 0 },
-    { { 0, 0, 8 }, 3 },
-    { { 1, 0, 8, 1, 0, 0, 0, 1, 5 }, 9 },     /* magic */
-    { { 0, 0, 7, 1, 0, 0, 0, 1, 5 }, 9 },     /* type */
-    { { 0, 0, 8, 0 }, 4 },                    /* rank 0 */
-    { { 0, 0, 8, 5, 0, 0, 0, 1 }, 8 },        /* rank 5 */
-    { { 0, 0, 8, 1, 0, 0, 0 }, 7 },           /* header cut */
-    { { 0, 0, 8, 1, 0, 0, 0, 0 }, 8 },        /* empty */
-    { { 0, 0, 8, 1, 0, 0, 0, 2, 5 }, 9 },     /* data cut */
-    { { 0, 0, 8, 1, 0, 0, 0, 1, 5, 6 }, 10 }, /* data too long */
-    { { 0, 0, 8, 4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 }, 20 },
-  };
+  } bad
+      [] = {
+        { { 0 }, 0 },
+        { { 0, 0, 8 }, 3 },
+        { { 1, 0, 8, 1, 0, 0, 0, 1, 5 }, 9 },     /* magic */
+        { { 0, 0, 7, 1, 0, 0, 0, 1, 5 }, 9 },     /* type */
+        { { 0, 0, 8, 0 }, 4 },                    /* rank 0 */
+        { { 0, 0, 8, 5, 0, 0, 0, 1 }, 8 },        /* rank 5 */
+        { { 0, 0, 8, 1, 0, 0, 0 }, 7 },           /* header cut */
+        { { 0, 0, 8, 1, 0, 0, 0, 0 }, 8 },        /* empty */
+        { { 0, 0, 8, 1, 0, 0, 0, 2, 5 }, 9 },     /* data cut */
+        { { 0, 0, 8, 1, 0, 0, 0, 1, 5, 6 }, 10 }, /* data too long */
+        { { 0,   0,   8,   4,   255, 255, 255, 255, 255, 255,
+            255, 255, 255, 255, 255, 255, 255, 255, 255, 255 },
+          20 },
+      };
   for (size_t i = 0; i < LCL_COUNT(bad); i++) {
     lcl_idx idx;
     assert_int_equal(lcl_idx_parse(bad[i].bytes, bad[i].n, &idx), LCL_ERR_FORMAT);
@@ -223,7 +228,8 @@ static void sound_folder(void **state) {
   lcl_data_desc desc = { .path = dir };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
   assert_string_equal(s.format, "sound");
-  assert_int_equal(s.train->width, 100); /* 500 ms of 200 samples a second, hop 10: 21 segments a recording */
+  assert_int_equal(s.train->width,
+                   100); /* 500 ms of 200 samples a second, hop 10: 21 segments a recording */
   assert_int_equal(s.train->count, 2 * 3 * 21);
   assert_int_equal(s.valid->count, 2 * 1 * 21);
   assert_int_equal(s.test->count, 2 * 1 * 21);
@@ -318,7 +324,8 @@ static void picture_names_and_parts(void **state) {
   }
   write_png("test/1.png", 8, 8, 3, 3, 3); /* no class in the name: not used */
   lcl_splits s;
-  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8, .valid = 4 }, &s), LCL_OK);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8, .valid = 4 }, &s),
+                   LCL_OK);
   assert_int_equal(s.train->classes, 2);
   assert_int_equal(s.train->count + s.valid->count + s.test->count, 12);
   assert_int_equal(s.valid->count, 4);

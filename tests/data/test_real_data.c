@@ -1,5 +1,5 @@
-/* The published files, where they are: LATENTCL_DATA names the folder that holds mnist/, cifar10/, ...
- * Without it, or without one of them, its tests are skipped and say so. */
+/* The published files, where they are: LATENTCL_DATA names the folder that holds mnist/, cifar10/,
+ * ... Without it, or without one of them, its tests are skipped and say so. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +60,8 @@ static void mnist(void **state) {
   assert_int_equal(s.test->count, 10000);
   check(s.train, 0, 0.1307, 0.3081, 5e-5);
   check(s.test, 0, 0.1325, 0.3105, 5e-5);
-  check_counts(s.train, (const int64_t[]) { 5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949 });
+  check_counts(s.train,
+               (const int64_t[]) { 5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949 });
   check_counts(s.test, (const int64_t[]) { 980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009 });
   assert_int_equal(s.train->labels[0], 5); /* the first training digits: 5 0 4 1 9 */
   assert_int_equal(s.train->labels[4], 9);
@@ -77,8 +78,9 @@ static void binarized_mnist(void **state) {
   if (!path_of("binarized_mnist", path)) skip();
   lcl_splits s;
   double mean, deviation;
-  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = path, .binarise = LCL_BINARISE_STATIC }, &s),
-                   LCL_OK);
+  assert_int_equal(
+      lcl_data_open(&(lcl_data_desc) { .path = path, .binarise = LCL_BINARISE_STATIC }, &s),
+      LCL_OK);
   assert_int_equal(s.train->count, 50000);
   assert_int_equal(s.valid->count, 10000);
   assert_null(s.train->labels);
@@ -100,7 +102,8 @@ static void cifar10(void **state) {
   assert_int_equal(s.train->count % 10000, 0);
   const double mean[] = { 0.49421, 0.48513, 0.45041 }, deviation[] = { 0.24665, 0.24289, 0.26159 };
   for (int c = 0; c < 3; c++) check(s.test, c, mean[c], deviation[c], 1e-5);
-  check_counts(s.test, (const int64_t[]) { 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000 });
+  check_counts(s.test,
+               (const int64_t[]) { 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000 });
   assert_string_equal(s.train->class_names[9], "truck");
   lcl_splits_close(&s);
 }

@@ -1,13 +1,14 @@
-/* A kernel with a mistake, to see that on_oclgrind.sh fails: planted race|bounds. Meson expects this test to
- * fail. */
+/* A kernel with a mistake, to see that on_oclgrind.sh fails: planted race|bounds. Meson expects
+ * this test to fail. */
 #include "device/device.h"
 
-static const char race[] = "__kernel void f(__global int *x) {\n"
-                           "  __local int shared_words[4];\n"
-                           "  int i = get_local_id(0);\n"
-                           "  shared_words[i] = i;\n"
-                           "  x[get_global_id(0)] = shared_words[3 - i];\n" /* a barrier is missing */
-                           "}\n";
+static const char race[] =
+    "__kernel void f(__global int *x) {\n"
+    "  __local int shared_words[4];\n"
+    "  int i = get_local_id(0);\n"
+    "  shared_words[i] = i;\n"
+    "  x[get_global_id(0)] = shared_words[3 - i];\n" /* a barrier is missing */
+    "}\n";
 static const char bounds[] = "__kernel void f(__global int *x) { x[get_global_id(0) + 1] = 1; }\n";
 static const char fine[] = "__kernel void f(__global int *x) { x[get_global_id(0)] = 1; }\n";
 
@@ -24,7 +25,8 @@ static lcl_status run(lcl_context *ctx, const char *text) {
   if (err == CL_SUCCESS) err = clSetKernelArg(k, 0, sizeof mem, &mem);
   if (err == CL_SUCCESS)
     err = clEnqueueNDRangeKernel(lcl_context_queue(ctx), k, 1, NULL, &items, &items, 0, NULL, NULL);
-  lcl_status status = err == CL_SUCCESS ? lcl_context_finish(ctx) : lcl_cl_fail(ctx, err, "running");
+  lcl_status status = err == CL_SUCCESS ? lcl_context_finish(ctx)
+                                        : lcl_cl_fail(ctx, err, "running");
   clReleaseMemObject(mem);
   clReleaseKernel(k);
   lcl_buffer_destroy(b);

@@ -1,18 +1,25 @@
 /* Random launch lists on several queues give exactly what serial order gives.
  *
- * Launches read and write random ranges of a few buffers, through the buffer itself, through overlapping
- * parts of it and through a second handle of the same memory. The expected content is computed on the host,
- * one launch after the other. A second check looks at the placement itself, without running: every hazard is
- * ordered, and no event is superfluous. */
+ * Launches read and write random ranges of a few buffers, through the buffer itself, through
+ * overlapping parts of it and through a second handle of the same memory. The expected content is
+ * computed on the host, one launch after the other. A second check looks at the placement itself,
+ * without running: every hazard is ordered, and no event is superfluous. */
 #include "device/list.h"
 #include "test.h"
 
-enum { ROOTS = 3, VIEWS_PER_ROOT = 4, VIEWS = ROOTS * VIEWS_PER_ROOT, WORDS = 2048, MAX_LAUNCHES = 60 };
+enum {
+  ROOTS = 3,
+  VIEWS_PER_ROOT = 4,
+  VIEWS = ROOTS * VIEWS_PER_ROOT,
+  WORDS = 2048,
+  MAX_LAUNCHES = 60
+};
 
-/* One work-item walks the range: the order inside a launch is fixed. Multiplication makes the order of
- * launches count. */
+/* One work-item walks the range: the order inside a launch is fixed. Multiplication makes the order
+ * of launches count. */
 static const char text[] =
-    "__kernel void fold(__global uint *d, int d0, __global uint *s, int s0, int n, uint k, int delay) {\n"
+    "__kernel void fold(__global uint *d, int d0, __global uint *s, int s0, int n, uint k, int "
+    "delay) {\n"
     "  for (int r = 0; r < delay; r++)\n"
     "    for (int i = 0; i < n; i++) d[d0 + i] += 1u;\n"
     "  for (int i = 0; i < n; i++) d[d0 + i] = d[d0 + i] * 1664525u + s[s0 + i] + k;\n"
@@ -60,7 +67,8 @@ static void make_views(bench *b) {
     ASSERT_OK(lcl_buffer_sub(v[0].buf, (size_t)step * 4, (size_t)v[1].n * 4, &v[1].buf));
     v[2] = (view) { NULL, r, 2 * step, step }; /* a part of a part */
     ASSERT_OK(lcl_buffer_sub(v[1].buf, (size_t)step * 4, (size_t)step * 4, &v[2].buf));
-    v[3] = (view) { NULL, r, step, WORDS - step }; /* the same memory as v[1] under another handle */
+    v[3] = (view) { NULL, r, step,
+                    WORDS - step }; /* the same memory as v[1] under another handle */
     ASSERT_OK(lcl_buffer_wrap(b->ctx, lcl_buffer_cl_mem(v[1].buf), &v[3].buf));
   }
 }
@@ -79,9 +87,11 @@ static bool overlap(const bench *b, range x, range y) {
 }
 
 static work random_work(const bench *b) {
-  static const int kinds[] = { LCL_LAUNCH_KERNEL, LCL_LAUNCH_KERNEL, LCL_LAUNCH_CALL, LCL_LAUNCH_COPY,
-                               LCL_LAUNCH_FILL };
-  work w = { .kind = kinds[below(5)], .k = (uint32_t)below(1000), .delay = below(4) ? 0 : below(20) };
+  static const int kinds[] = { LCL_LAUNCH_KERNEL, LCL_LAUNCH_KERNEL, LCL_LAUNCH_CALL,
+                               LCL_LAUNCH_COPY, LCL_LAUNCH_FILL };
+  work w = { .kind = kinds[below(5)],
+             .k = (uint32_t)below(1000),
+             .delay = below(4) ? 0 : below(20) };
   do {
     w.dst = random_range(b);
     w.src = random_range(b);
@@ -91,8 +101,10 @@ static work random_work(const bench *b) {
 }
 
 static void do_on_host(bench *b, const work *w) {
-  uint32_t *d = &b->expected[b->views[w->dst.view].root][b->views[w->dst.view].first + w->dst.first];
-  const uint32_t *s = &b->expected[b->views[w->src.view].root][b->views[w->src.view].first + w->src.first];
+  uint32_t *d =
+      &b->expected[b->views[w->dst.view].root][b->views[w->dst.view].first + w->dst.first];
+  const uint32_t *s =
+      &b->expected[b->views[w->src.view].root][b->views[w->src.view].first + w->src.first];
   for (int i = 0; i < w->dst.n; i++) {
     if (w->kind == LCL_LAUNCH_FILL)
       d[i] = w->k;
@@ -103,10 +115,11 @@ static void do_on_host(bench *b, const work *w) {
   }
 }
 
-static lcl_status call_kernel(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
-                              cl_event *done) {
+static lcl_status call_kernel(void *user, cl_command_queue queue, cl_uint n_wait,
+                              const cl_event *wait, cl_event *done) {
   size_t one = 1;
-  cl_int err = clEnqueueNDRangeKernel(queue, user, 1, NULL, &one, NULL, n_wait, n_wait ? wait : NULL, done);
+  cl_int err = clEnqueueNDRangeKernel(queue, user, 1, NULL, &one, NULL, n_wait,
+                                      n_wait ? wait : NULL, done);
   return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "%s", lcl_cl_error_name(err));
 }
 
@@ -117,7 +130,8 @@ static void free_kernel(void *user) {
 static cl_kernel kernel_for(bench *b, const work *w) {
   cl_kernel k;
   ASSERT_OK(lcl_kernel_create(b->ctx, &(lcl_source) { .text = text }, "fold", &k));
-  cl_mem d = lcl_buffer_mem(b->views[w->dst.view].buf), s = lcl_buffer_mem(b->views[w->src.view].buf);
+  cl_mem d = lcl_buffer_mem(b->views[w->dst.view].buf),
+         s = lcl_buffer_mem(b->views[w->src.view].buf);
   int err = clSetKernelArg(k, 0, sizeof d, &d) | clSetKernelArg(k, 1, 4, &w->dst.first) |
             clSetKernelArg(k, 2, sizeof s, &s) | clSetKernelArg(k, 3, 4, &w->src.first) |
             clSetKernelArg(k, 4, 4, &w->dst.n) | clSetKernelArg(k, 5, 4, &w->k) |
@@ -129,9 +143,12 @@ static cl_kernel kernel_for(bench *b, const work *w) {
 static void add(bench *b, lcl_list *list, const work *w, int number) {
   char label[40];
   snprintf(label, sizeof label, "launch %d", number);
-  lcl_range dst = { b->views[w->dst.view].buf, (size_t)w->dst.first * 4, (size_t)w->dst.n * 4, true };
-  lcl_range src = { b->views[w->src.view].buf, (size_t)w->src.first * 4, (size_t)w->src.n * 4, false };
-  lcl_range ranges[] = { w->kind == LCL_LAUNCH_COPY ? src : dst, w->kind == LCL_LAUNCH_COPY ? dst : src };
+  lcl_range dst = { b->views[w->dst.view].buf, (size_t)w->dst.first * 4, (size_t)w->dst.n * 4,
+                    true };
+  lcl_range src = { b->views[w->src.view].buf, (size_t)w->src.first * 4, (size_t)w->src.n * 4,
+                    false };
+  lcl_range ranges[] = { w->kind == LCL_LAUNCH_COPY ? src : dst,
+                         w->kind == LCL_LAUNCH_COPY ? dst : src };
   lcl_launch launch = { .kind = (lcl_launch_kind)w->kind,
                         .label = label,
                         .dims = 1,
@@ -152,7 +169,8 @@ static void add(bench *b, lcl_list *list, const work *w, int number) {
 
 typedef bool matrix[MAX_LAUNCHES][MAX_LAUNCHES];
 
-/* before[i][j]: i is sure to be done when j starts; leaves out wait number `without` of the list. */
+/* before[i][j]: i is sure to be done when j starts; leaves out wait number `without` of the list.
+ */
 static void order_of(const lcl_list *list, size_t without, matrix before) {
   size_t n = list->items.n;
   memset(before, 0, sizeof(matrix));
@@ -173,7 +191,8 @@ static bool hazard(const lcl_item *a, const lcl_item *b) {
   for (size_t i = 0; i < a->launch.n_ranges; i++)
     for (size_t j = 0; j < b->launch.n_ranges; j++) {
       const lcl_span *x = &a->spans[i], *y = &b->spans[j];
-      if (x->root == y->root && x->begin < y->end && y->begin < x->end && (x->write || y->write)) return true;
+      if (x->root == y->root && x->begin < y->end && y->begin < x->end && (x->write || y->write))
+        return true;
     }
   return false;
 }
@@ -221,7 +240,8 @@ static void one_list(bench *b, int n) {
   check_placement(list);
   for (int r = 0; r < ROOTS; r++) {
     for (int i = 0; i < WORDS; i++) b->expected[r][i] = (uint32_t)below(1 << 20);
-    ASSERT_OK(lcl_upload(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, b->expected[r], sizeof b->expected[r]));
+    ASSERT_OK(lcl_upload(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, b->expected[r],
+                         sizeof b->expected[r]));
   }
   cl_event done;
   for (int run = 0; run < 3; run++) { /* runs without waiting between them keep their order too */
@@ -247,7 +267,8 @@ static void many_lists(const lcl_context_desc *desc, uint32_t first_seed) {
     seed = first_seed + s;
     one_list(b, 5 + below(MAX_LAUNCHES - 5));
   }
-  for (int i = VIEWS; i--;) lcl_buffer_destroy(b->views[VIEWS - 1 - i].buf); /* owners before their parts */
+  for (int i = VIEWS; i--;)
+    lcl_buffer_destroy(b->views[VIEWS - 1 - i].buf); /* owners before their parts */
   assert_int_equal(lcl_context_memory(b->ctx).current, 0);
   lcl_context_destroy(b->ctx);
   free(b);
@@ -283,7 +304,8 @@ static void foreign_queues(void **state) {
       cl_int err;
       bool out_of_order = possible && (q == 1 || first == 1);
       queues[q] = clCreateCommandQueue(lcl_context_cl_context(own), lcl_context_cl_device(own),
-                                       out_of_order ? CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0, &err);
+                                       out_of_order ? CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0,
+                                       &err);
       assert_int_equal(err, CL_SUCCESS);
     }
     bench *b = calloc(1, sizeof *b);

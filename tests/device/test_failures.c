@@ -1,5 +1,6 @@
-/* The n-th OpenCL call, and the n-th allocation, made to fail, for every n: each time a clean status with a
- * message (or a right result, where the library knows a way round), nothing leaks, and the next try works. */
+/* The n-th OpenCL call, and the n-th allocation, made to fail, for every n: each time a clean
+ * status with a message (or a right result, where the library knows a way round), nothing leaks,
+ * and the next try works. */
 #include <unistd.h>
 
 #include "device/cache.h"
@@ -26,7 +27,8 @@ typedef struct things {
   int result[N];
 } things;
 
-static lcl_status add_kernel(things *t, const char *text, const char *name, lcl_buffer *buf, int k) {
+static lcl_status add_kernel(things *t, const char *text, const char *name, lcl_buffer *buf,
+                             int k) {
   lcl_source source = { .text = text };
   LCL_TRY(lcl_kernel_create(t->ctx, &source, name, &t->kernel));
   cl_mem mem = lcl_buffer_mem(buf);
@@ -49,23 +51,27 @@ static lcl_status add_kernel(things *t, const char *text, const char *name, lcl_
 static lcl_status call(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
                        cl_event *done) {
   int one = 1; /* an event is left out on purpose: the scheduler has to make one */
-  cl_int err =
-      clEnqueueFillBuffer(queue, lcl_buffer_mem(user), &one, 4, 0, 4, n_wait, n_wait ? wait : NULL, NULL);
+  cl_int err = clEnqueueFillBuffer(queue, lcl_buffer_mem(user), &one, 4, 0, 4, n_wait,
+                                   n_wait ? wait : NULL, NULL);
   if (done) *done = NULL;
   return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "the library says no");
 }
 
 static lcl_status build_list(things *t) {
-  lcl_range fill = { t->a, 0, N * 4, true }, copy[] = { { t->a, 0, N * 4, false }, { t->b, 0, N * 4, true } };
+  lcl_range fill = { t->a, 0, N * 4, true },
+            copy[] = { { t->a, 0, N * 4, false }, { t->b, 0, N * 4, true } };
   lcl_range first = { t->b, 0, 4, true };
   LCL_TRY(lcl_list_create(t->ctx, &t->list));
-  LCL_TRY(lcl_list_add(
-      t->list, &(lcl_launch) {
-                   .kind = LCL_LAUNCH_FILL, .label = "fill", .pattern = 5, .ranges = &fill, .n_ranges = 1 }));
+  LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                                .label = "fill",
+                                                .pattern = 5,
+                                                .ranges = &fill,
+                                                .n_ranges = 1 }));
   LCL_TRY(add_kernel(t, texts[0], "add", t->a, 2));
   LCL_TRY(add_kernel(t, texts[1], "times", t->part, 3));
   LCL_TRY(lcl_list_add(
-      t->list, &(lcl_launch) { .kind = LCL_LAUNCH_COPY, .label = "copy", .ranges = copy, .n_ranges = 2 }));
+      t->list,
+      &(lcl_launch) { .kind = LCL_LAUNCH_COPY, .label = "copy", .ranges = copy, .n_ranges = 2 }));
   LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
                                                 .label = "call",
                                                 .call = call,
@@ -154,13 +160,14 @@ static bool try(use_fn use, const lcl_context_desc *desc, const char *what, int6
   clean_up(&t);
   if (lcl_test_alloc_live())
     fail_msg("%s %d: %d allocations leak", blame, (int)nth, (int)lcl_test_alloc_live());
-  if (fail_cl_live()) fail_msg("%s %d: %d OpenCL objects leak", blame, (int)nth, (int)fail_cl_live());
+  if (fail_cl_live())
+    fail_msg("%s %d: %d OpenCL objects leak", blame, (int)nth, (int)fail_cl_live());
   return status == LCL_OK;
 }
 
 /* Counts the calls of a run without faults, then fails each of them in turn. */
-static void every(use_fn use, const lcl_context_desc *desc, const char *what, void (*inject)(int64_t),
-                  int64_t (*count)(void)) {
+static void every(use_fn use, const lcl_context_desc *desc, const char *what,
+                  void (*inject)(int64_t), int64_t (*count)(void)) {
   assert_true(try(use, desc, "nothing", -1)); /* also fills the cache, where it is on */
   int64_t before = count();
   assert_true(try(use, desc, "nothing", -1));

@@ -2,10 +2,11 @@
 #include "device/device.h"
 #include "test.h"
 
-static const char text[] = "__kernel void add(__global const float *a, __global float *b, float k, int n) {\n"
-                           "  int i = get_global_id(0);\n"
-                           "  if (i < n) b[i] = a[i] + k;\n"
-                           "}\n";
+static const char text[] =
+    "__kernel void add(__global const float *a, __global float *b, float k, int n) {\n"
+    "  int i = get_global_id(0);\n"
+    "  if (i < n) b[i] = a[i] + k;\n"
+    "}\n";
 
 static void chain(void **state) {
   (void)state;

@@ -1,5 +1,5 @@
-/* Programs: compile errors that name file and line, kernels from a folder, what the disk cache saves,
- * refusals. */
+/* Programs: compile errors that name file and line, kernels from a folder, what the disk cache
+ * saves, refusals. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,7 +32,8 @@ static void errors_name_file_and_line(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
   cl_kernel k;
-  lcl_source bad = { .text = "__kernel void f(__global float *x) {\n  x[0] = undeclared_name;\n}\n" };
+  lcl_source bad = { .text =
+                         "__kernel void f(__global float *x) {\n  x[0] = undeclared_name;\n}\n" };
   for (int twice = 0; twice < 2; twice++) {
     ASSERT_STATUS(lcl_kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
     assert_null(k);
@@ -55,7 +56,8 @@ static void unknown_file_and_kernel(void **state) {
   lcl_context *ctx = open_context();
   cl_kernel k;
   char text[128];
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "no-such.cl" }, "f", &k), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "no-such.cl" }, "f", &k),
+                LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "no-such.cl"));
   lcl_source good = numbered(1, text);
   ASSERT_STATUS(lcl_kernel_create(ctx, &good, "no_such_kernel", &k), LCL_ERR_OPENCL);
@@ -107,7 +109,8 @@ static void kernels_from_a_folder(void **state) {
   ASSERT_OK(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k));
   clReleaseKernel(k);
   write_text(path, "\n\n\nmistake\n");
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k), LCL_ERR_BUILD);
+  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
+                LCL_ERR_BUILD);
   assert_non_null(strstr(lcl_error_message(), "mine.cl:4:"));
   ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "gone.cl" }, "f", &k), LCL_ERR_IO);
   assert_non_null(strstr(lcl_error_message(), "LATENTCL_KERNELS"));
@@ -182,8 +185,9 @@ static int run_kernel(lcl_context *ctx, const lcl_source *source, const char *na
   cl_mem mem = lcl_buffer_mem(b);
   size_t one = 1;
   assert_int_equal(clSetKernelArg(k, 0, sizeof mem, &mem), CL_SUCCESS);
-  assert_int_equal(clEnqueueNDRangeKernel(lcl_context_queue(ctx), k, 1, NULL, &one, NULL, 0, NULL, NULL),
-                   CL_SUCCESS);
+  assert_int_equal(
+      clEnqueueNDRangeKernel(lcl_context_queue(ctx), k, 1, NULL, &one, NULL, 0, NULL, NULL),
+      CL_SUCCESS);
   ASSERT_OK(lcl_buffer_read(b, 0, &x, sizeof x));
   lcl_buffer_destroy(b);
   clReleaseKernel(k);
@@ -226,8 +230,8 @@ static void binary_that_the_driver_rejects(void **state) {
   char text[128], key[33] = { 0 };
   lcl_source source = numbered(31, text);
   size_t removed;
-  /* rusticl 22.3 ends the process when it is given a binary that it does not know: there the checksum has to
-   * do. */
+  /* rusticl 22.3 ends the process when it is given a binary that it does not know: there the
+   * checksum has to do. */
   if (strcmp(getenv("LATENTCL_DEVICE") ? getenv("LATENTCL_DEVICE") : "", "llvmpipe") == 0) return;
   ASSERT_OK(lcl_cache_clear(&removed));
   lcl_context *ctx = open_context();
@@ -317,7 +321,8 @@ static void eight_processes(const char *self) {
   for (int i = 0; i < 8; i++) {
     char number[8], pocl[128];
     snprintf(number, sizeof number, "%d", i);
-    /* A fresh program, not a fork: drivers do not survive forks. PoCL's own cache must not be shared. */
+    /* A fresh program, not a fork: drivers do not survive forks. PoCL's own cache must not be
+     * shared. */
     snprintf(pocl, sizeof pocl, "%s/pocl-%d", folder, i);
     if ((pids[i] = fork()) == 0) {
       setenv("POCL_CACHE_DIR", pocl, 1);
@@ -346,7 +351,8 @@ static void cache_under_eight_processes(void **state) {
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "child") == 0) return child(atoi(argv[2]));
   program_path = argv[0];
-  setenv("LATENTCL_CACHE_BINARIES", "always", 1); /* the cache itself is tested, also where it does not pay */
+  setenv("LATENTCL_CACHE_BINARIES", "always",
+         1); /* the cache itself is tested, also where it does not pay */
   strcpy(folder, "/tmp/latentcl-programs-XXXXXX");
   if (!mkdtemp(folder)) return 1;
   snprintf(kernels, sizeof kernels, "%s/kernels", folder);

@@ -1,11 +1,12 @@
-/* Selectors and the switches of features, on made-up devices; and a machine whose drivers report no device. */
+/* Selectors and the switches of features, on made-up devices; and a machine whose drivers report no
+ * device. */
 #include <unistd.h>
 
 #include "device/device.h"
 #include "test.h"
 
-static lcl_device_info row(int platform, int device, cl_device_type type, bool unified, const char *name,
-                           const char *platform_name) {
+static lcl_device_info row(int platform, int device, cl_device_type type, bool unified,
+                           const char *name, const char *platform_name) {
   lcl_device_info r = { .device = device < 0 ? NULL : (cl_device_id)(uintptr_t)(1 + device) };
   r.caps.platform_index = platform;
   r.caps.device_index = device;
@@ -29,9 +30,10 @@ static void selectors(void **state) {
   const struct {
     const char *selector;
     size_t index;
-  } cases[] = { { "auto", 3 },        { NULL, 3 },      { "", 3 },    { "gpu", 3 },  { "CPU", 1 },
-                { "1:0", 1 },         { "2:0", 2 },     { "2:1", 3 }, { "pocl", 1 }, { "graphics", 2 },
-                { "accelerator", 4 }, { "vendor b", 4 } };
+  } cases[] = { { "auto", 3 },     { NULL, 3 },          { "", 3 },
+                { "gpu", 3 },      { "CPU", 1 },         { "1:0", 1 },
+                { "2:0", 2 },      { "2:1", 3 },         { "pocl", 1 },
+                { "graphics", 2 }, { "accelerator", 4 }, { "vendor b", 4 } };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     size_t at = 99;
     ASSERT_OK(lcl_device_select(rows, LCL_COUNT(rows), cases[i].selector, &at));
@@ -50,7 +52,9 @@ static void selectors(void **state) {
 
 static void features(void **state) {
   (void)state;
-  lcl_caps c = { .fp16 = true, .subgroups = true, .clblast = true, .panel = true, .local_mem = 1 << 20 };
+  lcl_caps c = {
+    .fp16 = true, .subgroups = true, .clblast = true, .panel = true, .local_mem = 1 << 20
+  };
   ASSERT_OK(lcl_caps_disable(&c, NULL, "test"));
   ASSERT_OK(lcl_caps_disable(&c, "", "test"));
   ASSERT_OK(lcl_caps_disable(&c, " fp16 , clblast,,local_mem=32k", "test"));
@@ -68,7 +72,8 @@ static void features(void **state) {
   }
 }
 
-/* OCL_ICD_VENDORS names an empty folder (set in main, before the loader reads it): no platform at all. */
+/* OCL_ICD_VENDORS names an empty folder (set in main, before the loader reads it): no platform at
+ * all. */
 static void no_driver(void **state) {
   (void)state;
   lcl_device_info *rows;

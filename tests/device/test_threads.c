@@ -1,8 +1,8 @@
 /* The scheduler and the program builder under ThreadSanitizer.
  *
- * Launches are host functions (native kernels) that work on plain arrays: the driver runs them on its own
- * threads, so a hazard that the scheduler forgot is a data race, and ThreadSanitizer reports it. Without it
- * the results are checked. */
+ * Launches are host functions (native kernels) that work on plain arrays: the driver runs them on
+ * its own threads, so a hazard that the scheduler forgot is a data race, and ThreadSanitizer
+ * reports it. Without it the results are checked. */
 #include <pthread.h>
 
 #include "device/device.h"
@@ -34,8 +34,8 @@ static uint32_t next(uint32_t *seed, uint32_t n) {
   return (*seed >> 8) % n;
 }
 
-/* The arrays stand for buffers of the device: the scheduler sees the buffers' ranges, the launches touch the
- * arrays. */
+/* The arrays stand for buffers of the device: the scheduler sees the buffers' ranges, the launches
+ * touch the arrays. */
 static void random_lists(const lcl_context_desc *desc, uint32_t seed) {
   lcl_context *ctx;
   static _Thread_local uint32_t arrays[ARRAYS][WORDS], expected[ARRAYS][WORDS];
@@ -82,7 +82,8 @@ static bool native_kernels(void) {
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   cl_device_exec_capabilities can = 0;
-  clGetDeviceInfo(lcl_context_cl_device(ctx), CL_DEVICE_EXECUTION_CAPABILITIES, sizeof can, &can, NULL);
+  clGetDeviceInfo(lcl_context_cl_device(ctx), CL_DEVICE_EXECUTION_CAPABILITIES, sizeof can, &can,
+                  NULL);
   lcl_context_destroy(ctx);
   return can & CL_EXEC_NATIVE_KERNEL;
 }
@@ -91,7 +92,8 @@ static void lists(void **state) {
   (void)state;
   if (!native_kernels()) skip();
   for (int queues = 1; queues <= 4; queues++)
-    for (uint32_t seed = 0; seed < 5; seed++) random_lists(&(lcl_context_desc) { .queues = queues }, seed);
+    for (uint32_t seed = 0; seed < 5; seed++)
+      random_lists(&(lcl_context_desc) { .queues = queues }, seed);
   random_lists(&(lcl_context_desc) { .queues = 3, .profile = true }, 99);
 }
 

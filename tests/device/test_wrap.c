@@ -29,7 +29,8 @@ static void caller_may_release_early(void **state) {
   assert_null(lcl_context_cl_queue(ctx, 1));
   assert_ptr_equal(lcl_buffer_cl_mem(buf), mem);
   assert_int_equal(lcl_buffer_size(buf), 4096);
-  assert_int_equal(lcl_context_memory(ctx).current, 0); /* the caller's memory is not ours to count */
+  assert_int_equal(lcl_context_memory(ctx).current,
+                   0); /* the caller's memory is not ours to count */
   clReleaseMemObject(mem);
   clReleaseCommandQueue(queue);
   clReleaseContext(cl);
@@ -44,7 +45,8 @@ static void caller_may_release_early(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
-/* What the caller writes through his handle is what we read through ours, and the other way round. */
+/* What the caller writes through his handle is what we read through ours, and the other way round.
+ */
 static void memory_is_shared_both_ways(void **state) {
   (void)state;
   lcl_context *ctx = owner();
@@ -56,8 +58,8 @@ static void memory_is_shared_both_ways(void **state) {
   assert_int_equal(offset, align);
   ASSERT_OK(lcl_buffer_wrap(ctx, lcl_buffer_cl_mem(part), &foreign));
   int x = 1234, y = 0;
-  cl_int err = clEnqueueWriteBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 8, 4, &x,
-                                    0, NULL, NULL);
+  cl_int err = clEnqueueWriteBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE,
+                                    align + 8, 4, &x, 0, NULL, NULL);
   assert_int_equal(err, CL_SUCCESS);
   ASSERT_OK(lcl_buffer_read(part, 8, &y, 4));
   assert_int_equal(y, 1234);
@@ -65,8 +67,8 @@ static void memory_is_shared_both_ways(void **state) {
   assert_int_equal(y, 1234);
   x = 77;
   ASSERT_OK(lcl_upload(ctx, foreign, 12, &x, 4));
-  err = clEnqueueReadBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 12, 4, &y, 0,
-                            NULL, NULL);
+  err = clEnqueueReadBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 12, 4,
+                            &y, 0, NULL, NULL);
   assert_int_equal(err, CL_SUCCESS);
   assert_int_equal(y, 77);
   ASSERT_STATUS(lcl_buffer_write(part, 1020, &x, 8), LCL_ERR_ARGUMENT);
@@ -90,14 +92,17 @@ static void wrong_handles_are_refused(void **state) {
   ASSERT_OK(lcl_buffer_create(a, 64, &buf));
   ASSERT_STATUS(lcl_buffer_wrap(b, lcl_buffer_cl_mem(buf), &foreign), LCL_ERR_ARGUMENT);
   void *queue = lcl_context_cl_queue(b, 0);
-  lcl_context_desc desc = { .cl_context = lcl_context_cl_context(a), .cl_queues = &queue, .n_cl_queues = 1 };
+  lcl_context_desc desc = { .cl_context = lcl_context_cl_context(a),
+                            .cl_queues = &queue,
+                            .n_cl_queues = 1 };
   ASSERT_STATUS(lcl_context_create(&desc, &ctx), LCL_ERR_ARGUMENT);
   queue = lcl_context_cl_queue(a, 0);
   desc.profile = true; /* that queue keeps no times */
   ASSERT_STATUS(lcl_context_create(&desc, &ctx), LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "CL_QUEUE_PROFILING_ENABLE"));
   ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .queues = 99 }, &ctx), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .disable = "magic" }, &ctx), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .disable = "magic" }, &ctx),
+                LCL_ERR_ARGUMENT);
   ASSERT_STATUS(lcl_context_create(&(lcl_context_desc) { .device = "no such thing" }, &ctx),
                 LCL_ERR_NO_DEVICE);
   assert_null(ctx);

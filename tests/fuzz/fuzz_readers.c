@@ -1,5 +1,5 @@
-/* Readers of files under libFuzzer. LATENTCL_FUZZ names the format; whatever the bytes, a reader gives a
- * status. */
+/* Readers of files under libFuzzer. LATENTCL_FUZZ names the format; whatever the bytes, a reader
+ * gives a status. */
 #include <stdint.h>
 
 #include "base/npy.h"
@@ -17,7 +17,8 @@ static void fuzz_cifar(const uint8_t *data, size_t n) {
   for (int labels = 1; labels <= 2; labels++) {
     lcl_raw raw = { 0 };
     /* Twice, as two files of one part. */
-    if (lcl_cifar_parse(data, n, labels, 10, &raw) == LCL_OK) lcl_cifar_parse(data, n, labels, 10, &raw);
+    if (lcl_cifar_parse(data, n, labels, 10, &raw) == LCL_OK)
+      lcl_cifar_parse(data, n, labels, 10, &raw);
     lcl_dataset *ds;
     if (raw.count && lcl_raw_to_dataset(&raw, "fuzz", &ds) == LCL_OK) lcl_dataset_close(ds);
     lcl_raw_free(&raw);
@@ -53,10 +54,10 @@ static void fuzz_npy(const uint8_t *data, size_t n) {
   if (lcl_npy_parse(data, n, "fuzz", &array) == LCL_OK) lcl_npy_free(&array);
 }
 
-/* The file of shapes and types also makes variables, which no reader does; this stands in for the graph's
- * stores. */
-lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape, bool trainable,
-                         lcl_init init, lcl_var **out) {
+/* The file of shapes and types also makes variables, which no reader does; this stands in for the
+ * graph's stores. */
+lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
+                         bool trainable, lcl_init init, lcl_var **out) {
   (void)store, (void)name, (void)dtype, (void)shape, (void)trainable, (void)init, (void)out;
   abort();
 }

@@ -1,5 +1,6 @@
-/* Random graphs of element-wise, reducing and re-indexing operations: the fused program, the unfused one and a plain C
- * interpreter agree, and the fused one gives the same bits again. The seed of a failing graph is printed. */
+/* Random graphs of element-wise, reducing and re-indexing operations: the fused program, the
+ * unfused one and a plain C interpreter agree, and the fused one gives the same bits again. The
+ * seed of a failing graph is printed. */
 #include <math.h>
 
 #include "latentcl/ops.h"
@@ -140,9 +141,11 @@ static void run(lcl_graph *g, const value *values, int n, bool no_fusion, const 
   lcl_program *p;
   lcl_tensor *fetch[MOST];
   for (int i = 0; i < n; i++) fetch[i] = values[i].t;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n, .no_fusion = no_fusion }, &p));
+  ASSERT_OK(lcl_compile(
+      g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n, .no_fusion = no_fusion }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, nx * sizeof *x));
-  for (int twice = 0; twice < 2; twice++) ASSERT_OK(lcl_run(p)); /* memory is reused by the second run */
+  for (int twice = 0; twice < 2; twice++)
+    ASSERT_OK(lcl_run(p)); /* memory is reused by the second run */
   for (int i = 0; i < n; i++) {
     char name[8];
     snprintf(name, sizeof name, "#%d", i);
@@ -176,7 +179,8 @@ static void one_graph(uint32_t seed) {
     else if (kind == 9)
       v[n++] = moved(a);
   }
-  /* Fetch some of the last ones only, so that the others are free to vanish into their consumers. */
+  /* Fetch some of the last ones only, so that the others are free to vanish into their consumers.
+   */
   value *last = v + MOST - 4;
   float *fused[4], *plain[4], *again[4];
   run(g, last, 4, false, x, (size_t)v[0].n, fused);
@@ -186,12 +190,14 @@ static void one_graph(uint32_t seed) {
     double scale = 1;
     for (int64_t i = 0; i < last[k].n; i++) scale = fmax(scale, fabs(last[k].v[i]));
     for (int64_t i = 0; i < last[k].n; i++) {
-      /* At most MOST roundings, each possibly amplified by the factors up to 3.5 that scale applies. */
+      /* At most MOST roundings, each possibly amplified by the factors up to 3.5 that scale
+       * applies. */
       double bound = 64 * MOST * 0x1p-24 * scale * 16;
       if (!(fabs((double)fused[k][i] - last[k].v[i]) <= bound) ||
           !(fabs((double)plain[k][i] - last[k].v[i]) <= bound))
-        fail_msg("graph %u, value %d, element %lld: fused %.9g, unfused %.9g, expected %.9g within %.3g",
-                 seed, k, (long long)i, (double)fused[k][i], (double)plain[k][i], last[k].v[i], bound);
+        fail_msg(
+            "graph %u, value %d, element %lld: fused %.9g, unfused %.9g, expected %.9g within %.3g",
+            seed, k, (long long)i, (double)fused[k][i], (double)plain[k][i], last[k].v[i], bound);
     }
     if (memcmp(fused[k], again[k], (size_t)last[k].n * sizeof(float)) != 0)
       fail_msg("graph %u: a second compilation gave other bits", seed);

@@ -1,4 +1,5 @@
-/* Graphs end to end: element-wise chains and reductions against plain C, views, gradients, optimisers, fusion. */
+/* Graphs end to end: element-wise chains and reductions against plain C, views, gradients,
+ * optimisers, fusion. */
 #include <math.h>
 
 #include "latentcl/ops.h"
@@ -126,8 +127,9 @@ static void views(void **state) {
   for (int i = 0; i < A * B * C * D; i++) x[i] = (float)i;
   world w = begin();
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(A, B, C, D));
-  lcl_tensor *v = lcl_flip(lcl_transpose(t, (int[]) { 2, 0, 3, 1 }), LCL_AXIS(0) | LCL_AXIS(2)); /* C A D B */
-  v = lcl_slice(v, (int64_t[]) { 1, 0, 2, 0 }, (int64_t[]) { 4, 4, 6, 2 });                      /* 3 4 4 2 */
+  lcl_tensor *v = lcl_flip(lcl_transpose(t, (int[]) { 2, 0, 3, 1 }),
+                           LCL_AXIS(0) | LCL_AXIS(2));                      /* C A D B */
+  v = lcl_slice(v, (int64_t[]) { 1, 0, 2, 0 }, (int64_t[]) { 4, 4, 6, 2 }); /* 3 4 4 2 */
   lcl_tensor *r = lcl_reshape(v, LCL_SHAPE(12, -1));
   lcl_tensor *both = lcl_concat((lcl_tensor *[]) { r, lcl_scale(r, -1) }, 2, 1);
   lcl_tensor *p = lcl_pad(both, (int64_t[]) { 1, 0 }, (int64_t[]) { 0, 2 });
@@ -146,7 +148,8 @@ static void views(void **state) {
   for (int n = 0; n < A * B; n++)
     for (int i = 0; i < C; i++)
       for (int j = 0; j < D + C - 1; j++)
-        near(y[(n * C + i) * (D + C - 1) + j], j - i >= 0 && j - i < D ? x[(n * C + i) * D + j - i] : 0, 0);
+        near(y[(n * C + i) * (D + C - 1) + j],
+             j - i >= 0 && j - i < D ? x[(n * C + i) * D + j - i] : 0, 0);
   run_one(w.g, lcl_scale(lcl_unskew(sk), 1), x, A * B * C * D, y, A * B * C * D);
   for (int i = 0; i < A * B * C * D; i++) near(y[i], x[i], 0);
   end(w);
@@ -162,14 +165,15 @@ static void cross_entropy(void **state) {
   world w = begin();
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, K)), *gt;
   lcl_tensor *hot = lcl_one_hot(lcl_const_data(w.g, LCL_I32, LCL_SHAPE(N), labels), K);
-  lcl_tensor *loss = lcl_neg(
-      lcl_mean(lcl_sum(lcl_mul(hot, lcl_log_softmax(t, 1)), LCL_AXIS(1), false), LCL_ALL_AXES, false));
+  lcl_tensor *loss = lcl_neg(lcl_mean(
+      lcl_sum(lcl_mul(hot, lcl_log_softmax(t, 1)), LCL_AXIS(1), false), LCL_ALL_AXES, false));
   lcl_gradients(loss, &t, 1, &gt);
   run_one(w.g, gt, x, N * K, g, N * K);
   for (int n = 0; n < N; n++) {
     double sum = 0;
     for (int k = 0; k < K; k++) sum += exp(x[n * K + k]);
-    for (int k = 0; k < K; k++) near(g[n * K + k], (exp(x[n * K + k]) / sum - (k == labels[n])) / N, 1e-7);
+    for (int k = 0; k < K; k++)
+      near(g[n * K + k], (exp(x[n * K + k]) / sum - (k == labels[n])) / N, 1e-7);
   }
   end(w);
 }
@@ -197,7 +201,8 @@ static void second_order(void **state) {
 static void assignments(void **state) {
   (void)state;
   world w = begin();
-  lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 }, two = { .kind = LCL_INIT_CONSTANT, .value = 2 };
+  lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 },
+           two = { .kind = LCL_INIT_CONSTANT, .value = 2 };
   lcl_tensor *a = lcl_state(w.g, "a", LCL_F32, LCL_SHAPE(5), one),
              *b = lcl_state(w.g, "b", LCL_F32, LCL_SHAPE(5), two);
   lcl_tensor *c = lcl_state(w.g, "c", LCL_F32, LCL_SHAPE(5), two);
@@ -243,21 +248,24 @@ static void numerics(void **state) {
   world w = begin();
   float x[4] = { 1, 2, -1, 3 };
   lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4));
-  lcl_output(lcl_sum(lcl_log(lcl_stop_gradient(lcl_max(t, LCL_ALL_AXES, true))), LCL_ALL_AXES, false),
-             "fine");
+  lcl_output(
+      lcl_sum(lcl_log(lcl_stop_gradient(lcl_max(t, LCL_ALL_AXES, true))), LCL_ALL_AXES, false),
+      "fine");
   lcl_output(lcl_square(lcl_log(t)), "bad");
   lcl_program *p;
   ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .check_numerics = true }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   assert_int_equal(lcl_run(p), LCL_ERR_NUMERIC);
   assert_non_null(strstr(lcl_error_message(), "NaN at element 2"));
-  assert_non_null(strstr(lcl_error_message(), "result of square")); /* of a launch that makes both */
+  assert_non_null(
+      strstr(lcl_error_message(), "result of square")); /* of a launch that makes both */
   assert_non_null(strstr(lcl_error_message(), "log+square"));
   lcl_program_destroy(p);
   end(w);
 }
 
-/* Bias and activation run inside the product, though the bias was made after it; the result is that of separate launches. */
+/* Bias and activation run inside the product, though the bias was made after it; the result is that
+ * of separate launches. */
 static void epilogues(void **state) {
   (void)state;
   enum { N = 33, I = 20, O = 17 };
@@ -271,7 +279,8 @@ static void epilogues(void **state) {
   for (int k = 0; k < 2; k++) {
     lcl_program *p;
     char *text;
-    ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
+    ASSERT_OK(
+        lcl_compile(w.g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
     ASSERT_OK(lcl_program_explain(p, false, &text));
     assert_int_equal(strstr(text, "matmul + add + relu") != NULL, k == 0);
     free(text);

@@ -1,5 +1,5 @@
-/* Golden values of a model: its options, and what another framework found for weights and inputs that both
- * sides make. */
+/* Golden values of a model: its options, and what another framework found for weights and inputs
+ * that both sides make. */
 #ifndef LCL_TESTS_MODELS_GOLDEN_H
 #define LCL_TESTS_MODELS_GOLDEN_H
 

@@ -1,5 +1,5 @@
-/* The semantic-noise objectives and their gradients against PyTorch: tests/golden/semantic_noise/make.py says
- * how the values were made. */
+/* The semantic-noise objectives and their gradients against PyTorch:
+ * tests/golden/semantic_noise/make.py says how the values were made. */
 #include "test.h"
 
 #include <cjson/cJSON.h>
@@ -103,7 +103,8 @@ static void check_noise(lcl_context *ctx, const char *name, const lcl_model *m, 
 }
 
 static void check_value(const char *name, const char *what, double got, double want, double scale) {
-  /* Sums of up to 2e5 products in single precision: relative error about sqrt(n)*eps of the terms' scale. */
+  /* Sums of up to 2e5 products in single precision: relative error about sqrt(n)*eps of the terms'
+   * scale. */
   if (!(fabs(got - want) <= 1e-4 * scale))
     fail_msg("%s: %s is %.9g, PyTorch says %.9g", name, what, got, want);
 }
@@ -128,7 +129,8 @@ static void check_gradient(const char *name, lcl_program *p, int index, const ch
   free(d);
 }
 
-/* Fetches: the terms, the loss, then the gradient of every trainable variable that make.py lists. */
+/* Fetches: the terms, the loss, then the gradient of every trainable variable that make.py lists.
+ */
 static void run_case(lcl_context *ctx, const cJSON *c) {
   const char *name = c->string;
   lcl_model *m = make_model(c);
@@ -260,6 +262,7 @@ static void initial_weights(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(objectives), cmocka_unit_test(initial_weights) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(objectives),
+                                      cmocka_unit_test(initial_weights) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Ladder, IMSAT and network inversion: losses and gradients against PyTorch
- * (tests/golden/systems/make_golden.py says how the values were made), and what every option changes. */
+ * (tests/golden/systems/make_golden.py says how the values were made), and what every option
+ * changes. */
 #include "test.h"
 
 #include <cjson/cJSON.h>
@@ -37,7 +38,8 @@ typedef struct world {
 } world;
 
 /* options: "name=value" strings, ended by NULL. */
-static lcl_model *make_model(const char *name, const lcl_model_data *data, const char *const *options) {
+static lcl_model *make_model(const char *name, const lcl_model_data *data,
+                             const char *const *options) {
   const lcl_model_class *cls;
   lcl_options *o;
   lcl_model *m;
@@ -49,8 +51,9 @@ static lcl_model *make_model(const char *name, const lcl_model_data *data, const
   return m;
 }
 
-static void begin(world *w, const char *name, const lcl_model_data *data, const char *const *options,
-                  lcl_model_mode mode, int64_t batch, int64_t unlabelled) {
+static void begin(world *w, const char *name, const lcl_model_data *data,
+                  const char *const *options, lcl_model_mode mode, int64_t batch,
+                  int64_t unlabelled) {
   w->model = make_model(name, data, options);
   w->model->extra_width = 1;
   ASSERT_OK(lcl_store_create(ctx, 5, &w->store));
@@ -162,7 +165,8 @@ static void golden(const char *name) {
   const cJSON *d = cJSON_GetObjectItem(j, "data"), *fills = cJSON_GetObjectItem(j, "fill"), *item;
   const char *options[16] = { 0 };
   int n_options = 0, n_fetch = 0, n_params = 0;
-  cJSON_ArrayForEach(item, cJSON_GetObjectItem(j, "options")) options[n_options++] = item->valuestring;
+  cJSON_ArrayForEach(item, cJSON_GetObjectItem(j, "options"))
+      options[n_options++] = item->valuestring;
   lcl_model_data data = { .name = "test",
                           .channels = (int64_t)number(d, 0),
                           .height = (int64_t)number(d, 1),
@@ -170,18 +174,21 @@ static void golden(const char *name) {
                           .classes = (int)number(d, 3) };
   world w;
   begin(&w, cJSON_GetObjectItem(j, "model")->valuestring, &data, options, LCL_MODE_TRAIN,
-        cJSON_GetObjectItem(j, "batch")->valueint, cJSON_GetObjectItem(j, "unlabelled_batch")->valueint);
+        cJSON_GetObjectItem(j, "batch")->valueint,
+        cJSON_GetObjectItem(j, "unlabelled_batch")->valueint);
   lcl_tensor *fetch[160], *params[160];
   fetch[n_fetch++] = w.build.loss;
   for (int i = 0; i < w.build.n_terms; i++) fetch[n_fetch++] = w.build.terms[i].t;
   for (size_t i = 0; i < lcl_store_count(w.store); i++) {
     lcl_var_info v = lcl_store_info(w.store, i);
     if (v.trainable)
-      params[n_params++] = lcl_param(w.graph, v.name, v.shape, (lcl_init) { .kind = LCL_INIT_ZERO });
+      params[n_params++] = lcl_param(w.graph, v.name, v.shape,
+                                     (lcl_init) { .kind = LCL_INIT_ZERO });
   }
   lcl_gradients(w.build.loss, params, n_params, fetch + n_fetch);
   lcl_program *p;
-  ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n_fetch + n_params }, &p));
+  ASSERT_OK(lcl_compile(w.graph,
+                        &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n_fetch + n_params }, &p));
   set_variables(w.store, fills);
   feed_filled(p, fills, "image", w.build.image);
   feed_filled(p, fills, "unlabelled", w.build.unlabelled);
@@ -209,15 +216,17 @@ static void golden(const char *name) {
 
 static void ladder_golden(void **state) {
   (void)state;
-  static const char *const cases[] = { "ladder_gauss",    "ladder_sig",   "ladder_adhoc", "ladder_amlp",
-                                       "ladder_var",      "ladder_none",  "ladder_gamma", "ladder_bottom",
-                                       "ladder_baseline", "ladder_uneven" };
+  static const char *const cases[] = { "ladder_gauss", "ladder_sig",    "ladder_adhoc",
+                                       "ladder_amlp",  "ladder_var",    "ladder_none",
+                                       "ladder_gamma", "ladder_bottom", "ladder_baseline",
+                                       "ladder_uneven" };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 
 static void imsat_golden(void **state) {
   (void)state;
-  static const char *const cases[] = { "imsat_deep_rim", "imsat_linear_rim", "imsat_deep_rim_hash" };
+  static const char *const cases[] = { "imsat_deep_rim", "imsat_linear_rim",
+                                       "imsat_deep_rim_hash" };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 
@@ -229,8 +238,8 @@ static void dec_golden(void **state) {
 
 static void inversion_golden(void **state) {
   (void)state;
-  static const char *const cases[] = { "inversion_small", "inversion_small_max", "inversion_small_inhibitor",
-                                       "inversion_resnet" };
+  static const char *const cases[] = { "inversion_small", "inversion_small_max",
+                                       "inversion_small_inhibitor", "inversion_resnet" };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 

@@ -1,5 +1,5 @@
-/* Ladder, IMSAT and network inversion: sizes as published, what each option changes, training that gets
- * somewhere, and the perturbation against its definition. */
+/* Ladder, IMSAT and network inversion: sizes as published, what each option changes, training that
+ * gets somewhere, and the perturbation against its definition. */
 #include "test.h"
 
 #include <math.h>
@@ -44,7 +44,8 @@ static lcl_status set_options(lcl_options *o, const char *text) {
 }
 
 /* options: "a=1 b=2". */
-static lcl_status create(const char *name, const lcl_model_data *data, const char *options, lcl_model **m) {
+static lcl_status create(const char *name, const lcl_model_data *data, const char *options,
+                         lcl_model **m) {
   const lcl_model_class *cls;
   lcl_options *o;
   ASSERT_OK(lcl_model_find(name, &cls));
@@ -76,7 +77,9 @@ static void end(world *w) {
 
 static void sizes(void **state) {
   (void)state;
-  const lcl_model_data sound = { .name = "test", .channels = 1, .height = 1, .width = 22050, .classes = 10 };
+  const lcl_model_data sound = {
+    .name = "test", .channels = 1, .height = 1, .width = 22050, .classes = 10
+  };
   const struct {
     const char *model, *options;
     int64_t parameters;
@@ -101,8 +104,8 @@ static void sizes(void **state) {
     world w = begin(cases[i].model, cases[i].data, cases[i].options, 4, 4);
     int64_t n = lcl_store_param_count(w.store);
     if (n != cases[i].parameters)
-      fail_msg("%s %s: %lld parameters, published %lld", cases[i].model, cases[i].options, (long long)n,
-               (long long)cases[i].parameters);
+      fail_msg("%s %s: %lld parameters, published %lld", cases[i].model, cases[i].options,
+               (long long)n, (long long)cases[i].parameters);
     end(&w);
   }
 }
@@ -112,7 +115,8 @@ static void sizes(void **state) {
 /* Names of terms, inputs and the kinds of variables, as one line. */
 static void describe(const world *w, char *out, size_t size) {
   lcl_str s = { 0 };
-  for (int i = 0; i < w->build.n_terms; i++) lcl_str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
+  for (int i = 0; i < w->build.n_terms; i++)
+    lcl_str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
   lcl_str_add(&s, " |%s%s%s%s |", w->build.image ? " image" : "", w->build.label ? " label" : "",
               w->build.unlabelled ? " unlabelled" : "", w->build.extra ? " extra" : "");
   int random = 0, dec = 0, g = 0, bias = 0;
@@ -131,16 +135,21 @@ static void describe(const world *w, char *out, size_t size) {
 
 static void switches(void **state) {
   (void)state;
-  const lcl_model_data small = { .name = "test", .channels = 1, .height = 22, .width = 22, .classes = 3 };
+  const lcl_model_data small = {
+    .name = "test", .channels = 1, .height = 22, .width = 22, .classes = 3
+  };
   const struct {
     const char *model, *options, *expected;
   } cases[] = {
     { "ladder", "widths=6-5",
-      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 40 bias 0" },
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 40 bias "
+      "0" },
     { "ladder", "widths=6-5 noise=0",
-      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 0 dec 3 g 40 bias 0" },
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 0 dec 3 g 40 bias "
+      "0" },
     { "ladder", "widths=6-5 noise=0.3,0",
-      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 1 dec 3 g 40 bias 0" },
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 1 dec 3 g 40 bias "
+      "0" },
     { "ladder", "widths=6-5 variant=bottom",
       "nll denoise0 | image label unlabelled | random 4 dec 3 g 40 bias 0" },
     { "ladder", "widths=6-5 variant=gamma",
@@ -149,9 +158,11 @@ static void switches(void **state) {
     { "ladder", "widths=6-5 lambda=0,1,0",
       "nll denoise1 | image label unlabelled | random 4 dec 2 g 30 bias 0" },
     { "ladder", "widths=6-5 g=linear",
-      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 8 bias 0" },
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 8 bias "
+      "0" },
     { "ladder", "widths=6-5 g=sig",
-      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 36 bias 0" },
+      "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 36 bias "
+      "0" },
     { "imsat", "hidden=7-6",
       "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 3" },
     { "imsat", "hidden=7-6 system=imsat-rpt",
@@ -163,12 +174,14 @@ static void switches(void **state) {
     { "imsat", "system=linear-rim",
       "conditional_entropy marginal_entropy | image | random 0 dec 0 g 0 bias 1" },
     { "imsat", "task=hash",
-      "pair_information conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 "
+      "pair_information conditional_entropy marginal_entropy smoothness | image extra | random 1 "
+      "dec 0 g 0 "
       "bias 3" },
     { "dec", "hidden=7", " | image | random 1 dec 2 g 0 bias 4" },
     { "dec", "hidden=7 mask=0", " | image | random 0 dec 2 g 0 bias 4" },
     { "dec", "hidden=7 system=dec", "entropy | image | random 0 dec 0 g 0 bias 2" },
-    { "inversion", "", "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
+    { "inversion", "",
+      "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
     { "inversion", "pooling=max",
       "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
     { "inversion", "inhibitor=true",
@@ -199,14 +212,17 @@ static void presets(void **state) {
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     world w = begin("ladder", &mnist, cases[i].options, 4, 4);
     double seen[3] = { 0 };
-    for (size_t k = 0; k < w.graph->nodes.n; k++) { /* weights and noise are factors of scale nodes */
+    for (size_t k = 0; k < w.graph->nodes.n;
+         k++) { /* weights and noise are factors of scale nodes */
       const lcl_node *node = w.graph->nodes.data[k];
       if (node->n_in != 1 || node->op->attr_size < sizeof(float)) continue;
       for (size_t at = 0; at + sizeof(float) <= node->op->attr_size; at += sizeof(float)) {
         float f;
         memcpy(&f, (const char *)node->attr + at, sizeof f);
         for (int v = 0; v < 3; v++)
-          seen[v] += f == (float)(v == 0 ? cases[i].first : v == 1 ? cases[i].second : cases[i].noise);
+          seen[v] += f == (float)(v == 0   ? cases[i].first
+                                  : v == 1 ? cases[i].second
+                                           : cases[i].noise);
       }
     }
     for (int v = 0; v < 3; v++)
@@ -217,7 +233,9 @@ static void presets(void **state) {
 
 static void refused(void **state) {
   (void)state;
-  const lcl_model_data tiny = { .name = "test", .channels = 1, .height = 8, .width = 8, .classes = 3 };
+  const lcl_model_data tiny = {
+    .name = "test", .channels = 1, .height = 8, .width = 8, .classes = 3
+  };
   const lcl_model_data plain = { .name = "test", .channels = 1, .height = 28, .width = 28 };
   const struct {
     const char *model, *options;
@@ -235,7 +253,8 @@ static void refused(void **state) {
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     lcl_model *m = NULL;
     lcl_status s = create(cases[i].model, cases[i].data, cases[i].options, &m);
-    if (s != LCL_ERR_ARGUMENT) fail_msg("%s %s: status %d", cases[i].model, cases[i].options, (int)s);
+    if (s != LCL_ERR_ARGUMENT)
+      fail_msg("%s %s: status %d", cases[i].model, cases[i].options, (int)s);
     assert_null(m);
   }
 }
@@ -263,14 +282,15 @@ static void feed_digits(world *w, lcl_program *p, const lcl_dataset *ds, int64_t
   }
 }
 
-/* Some steps on one batch of the built-in digits: the loss of the last few must be below that of the first
- * few. */
+/* Some steps on one batch of the built-in digits: the loss of the last few must be below that of
+ * the first few. */
 static void learns(void **state) {
   (void)state;
   static const struct {
     const char *model, *options;
     float rate;
-    bool first_term; /* must fall instead: DEC's target sharpens along with what it is compared to */
+    bool
+        first_term; /* must fall instead: DEC's target sharpens along with what it is compared to */
   } cases[] = {
     { "ladder", "widths=40-20", 0.01f },
     { "ladder", "widths=40-20 g=amlp zbn_div=var", 0.01f },
@@ -304,25 +324,28 @@ static void learns(void **state) {
       if (step >= STEPS - 4) last += loss;
     }
     if (!(last < first))
-      fail_msg("%s %s: loss %g at first, %g at last", cases[i].model, cases[i].options, first / 4, last / 4);
+      fail_msg("%s %s: loss %g at first, %g at last", cases[i].model, cases[i].options, first / 4,
+               last / 4);
     lcl_program_destroy(p);
     end(&w);
   }
   lcl_dataset_close(ds);
 }
 
-/* Only the information term's pass moves the running statistics: after a step they are the same with and
- * without the passes on perturbed examples. */
+/* Only the information term's pass moves the running statistics: after a step they are the same
+ * with and without the passes on perturbed examples. */
 static void statistics(void **state) {
   (void)state;
-  static const char *const systems[] = { "hidden=12-12 system=deep-rim", "hidden=12-12 system=imsat-vat" };
+  static const char *const systems[] = { "hidden=12-12 system=deep-rim",
+                                         "hidden=12-12 system=imsat-vat" };
   float mean[2][12], var[2][12];
   lcl_dataset *ds;
   ASSERT_OK(lcl_dataset_synthetic(3, 0, BATCH, &ds));
   for (int i = 0; i < 2; i++) {
     world w = begin("imsat", &mnist, systems[i], BATCH, 0);
     lcl_program *p;
-    ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
+    ASSERT_OK(
+        lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
     feed_digits(&w, p, ds, 0, 2, -1);
     ASSERT_OK(lcl_run(p));
     ASSERT_OK(lcl_store_read(w.store, "bn2.mean", mean[i], sizeof mean[i]));
@@ -338,7 +361,8 @@ static void statistics(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is given. */
+/* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is
+ * given. */
 static void imsat_defaults(void **state) {
   (void)state;
   static const struct {
@@ -356,12 +380,14 @@ static void imsat_defaults(void **state) {
   static float image[POINTS * 784], distance[POINTS];
   lcl_dataset *ds;
   ASSERT_OK(lcl_dataset_synthetic(3, 0, POINTS, &ds));
-  for (int i = 0; i < POINTS; i++) ASSERT_OK(lcl_dataset_example(ds, i, image + (ptrdiff_t)i * 784));
+  for (int i = 0; i < POINTS; i++)
+    ASSERT_OK(lcl_dataset_example(ds, i, image + (ptrdiff_t)i * 784));
   ASSERT_OK(lcl_neighbour_distance(ctx, image, POINTS, 784, 11, distance));
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     world w = begin("imsat", &mnist, cases[i].options, BATCH, 0);
     assert_float_equal(w.model->settings.optimiser.weight_decay, cases[i].weight_decay, 1e-9);
-    ASSERT_OK(w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL }));
+    ASSERT_OK(
+        w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL }));
     assert_true((w.model->extra != NULL) == (cases[i].alpha > 0));
     for (int k = 0; k < POINTS && w.model->extra; k++)
       assert_float_equal(w.model->extra[k], cases[i].alpha * (double)distance[k], 1e-4);
@@ -369,8 +395,8 @@ static void imsat_defaults(void **state) {
     for (int k = 0; k < w.build.n_terms; k++) fetch[k + 1] = w.build.terms[k].t;
     float v[4] = { 0 }; /* loss, conditional and marginal entropy, smoothness */
     lcl_program *p;
-    ASSERT_OK(
-        lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = w.build.n_terms + 1 }, &p));
+    ASSERT_OK(lcl_compile(
+        w.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = w.build.n_terms + 1 }, &p));
     feed_digits(&w, p, ds, 0, 255.0f / 128, -1);
     ASSERT_OK(lcl_run(p));
     for (int k = 0; k <= w.build.n_terms; k++) {
@@ -409,7 +435,8 @@ static void softmax_of(const double *w, const double *x, double *p) {
   for (int k = 0; k < K; k++) p[k] /= sum;
 }
 
-/* f(x) = W x: the direction is that of W^T (softmax(W(x + xi d)) - softmax(W x)), d the unit normal draw. */
+/* f(x) = W x: the direction is that of W^T (softmax(W(x + xi d)) - softmax(W x)), d the unit normal
+ * draw. */
 static void vat(void **state) {
   (void)state;
   lcl_store *store;
@@ -429,7 +456,8 @@ static void vat(void **state) {
     if (g->nodes.data[i]->op->flags & LCL_OP_RANDOM) draw = &g->nodes.data[i]->out[0];
   assert_non_null(draw);
   lcl_program *p;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, draw }, .n_fetch = 2 }, &p));
+  ASSERT_OK(lcl_compile(
+      g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, draw }, .n_fetch = 2 }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));
@@ -453,7 +481,8 @@ static void vat(void **state) {
       /* s - q loses digits: their rounding, 8 eps of 1, against the gradient's length. */
       double bound = (double)radius[n] * (32 * 6e-8 + 8 * 6e-8 * K / sqrt(length));
       if (fabs((double)got[n * F + f] - want) > bound)
-        fail_msg("row %d: got %.7g, expected %.7g within %.2g", n, (double)got[n * F + f], want, bound);
+        fail_msg("row %d: got %.7g, expected %.7g within %.2g", n, (double)got[n * F + f], want,
+                 bound);
     }
   }
   lcl_program_destroy(p);

@@ -1,4 +1,5 @@
-/* Runs of IMSAT and the Ladder from a folder of features: training, clusters, codes and maps as files. */
+/* Runs of IMSAT and the Ladder from a folder of features: training, clusters, codes and maps as
+ * files. */
 #include "test.h"
 
 #include <math.h>
@@ -58,8 +59,8 @@ static void path_of(const char *name, char out[400]) {
   snprintf(out, 400, "%s/%s", root, name);
 }
 
-static lcl_metrics train_from(const char *start, const char *model, const char *name, const char *const *set,
-                              size_t n) {
+static lcl_metrics train_from(const char *start, const char *model, const char *name,
+                              const char *const *set, size_t n) {
   char out[400];
   path_of(name, out);
   lcl_train_result r;
@@ -119,7 +120,8 @@ static void clusters(void **state) {
   (void)state;
   static const char *const set[] = { "hidden=16-16", "batch=60", "epochs=40", "nn_index=5" };
   lcl_metrics m = train("imsat", "clusters", set, LCL_COUNT(set));
-  if (metric(&m, "accuracy_percent") < 95) fail_msg("accuracy %.1f %%", metric(&m, "accuracy_percent"));
+  if (metric(&m, "accuracy_percent") < 95)
+    fail_msg("accuracy %.1f %%", metric(&m, "accuracy_percent"));
   lcl_run_folder *run = open_run("clusters");
   char prefix[400], path[420];
   path_of("assigned", prefix);
@@ -132,13 +134,16 @@ static void clusters(void **state) {
   assert_int_equal(lines_of(path), N + 1);
   static const char *const methods[] = { "k-means", "k-means-features" };
   for (size_t i = 0; i < LCL_COUNT(methods); i++) {
-    ASSERT_OK(
-        lcl_run_cluster(run, &(lcl_assignment_desc) { .prefix = prefix, .method = methods[i] }, &again));
+    ASSERT_OK(lcl_run_cluster(
+        run, &(lcl_assignment_desc) { .prefix = prefix, .method = methods[i] }, &again));
     assert_true(metric(&again, "accuracy_percent") > 95);
   }
-  ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { .method = "guess" }, NULL), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { .split = "nowhere" }, NULL), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl_run_hash(run, &(lcl_assignment_desc) { .prefix = prefix }, NULL), LCL_ERR_UNSUPPORTED);
+  ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { .method = "guess" }, NULL),
+                LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { .split = "nowhere" }, NULL),
+                LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_run_hash(run, &(lcl_assignment_desc) { .prefix = prefix }, NULL),
+                LCL_ERR_UNSUPPORTED);
   lcl_run_close(run);
 }
 
@@ -176,7 +181,8 @@ static void codes(void **state) {
   static const char *const set[] = { "task=hash", "bits=6",     "hidden=16-16", "batch=60",
                                      "epochs=40", "nn_index=5", "queries=10" };
   lcl_metrics m = train("imsat", "codes", set, LCL_COUNT(set)), again;
-  if (metric(&m, "map_percent") < 80) fail_msg("mean average precision %.1f %%", metric(&m, "map_percent"));
+  if (metric(&m, "map_percent") < 80)
+    fail_msg("mean average precision %.1f %%", metric(&m, "map_percent"));
   lcl_run_folder *run = open_run("codes");
   char folder[400], path[420];
   path_of("codes", folder);
@@ -198,11 +204,13 @@ static void codes(void **state) {
   lcl_run_close(run);
 }
 
-/* An autoencoder, k-means on its codes, and DEC begun with both; what cannot be a beginning is refused. */
+/* An autoencoder, k-means on its codes, and DEC begun with both; what cannot be a beginning is
+ * refused. */
 static void embedded(void **state) {
   (void)state;
   static const char *const dae[] = { "hidden=16,12", "latent=3", "batch=60", "epochs=30" };
-  static const char *const dec[] = { "system=dec", "hidden=16,12", "latent=3", "batch=60", "epochs=5" };
+  static const char *const dec[] = { "system=dec", "hidden=16,12", "latent=3", "batch=60",
+                                     "epochs=5" };
   static const char *const other[] = { "system=dec", "hidden=16,11", "latent=3" };
   char start[400], out[400];
   lcl_metrics m;
@@ -214,11 +222,15 @@ static void embedded(void **state) {
   ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { 0 }, NULL), LCL_ERR_UNSUPPORTED);
   lcl_run_close(run);
   m = train_from(start, "dec", "dec", dec, LCL_COUNT(dec));
-  if (metric(&m, "accuracy_percent") < 95) fail_msg("accuracy %.1f %%", metric(&m, "accuracy_percent"));
+  if (metric(&m, "accuracy_percent") < 95)
+    fail_msg("accuracy %.1f %%", metric(&m, "accuracy_percent"));
   path_of("refused", out);
-  lcl_train_desc d = {
-    .model = "dec", .set = other, .n_set = LCL_COUNT(other), .data = data, .out = out, .start = start
-  };
+  lcl_train_desc d = { .model = "dec",
+                       .set = other,
+                       .n_set = LCL_COUNT(other),
+                       .data = data,
+                       .out = out,
+                       .start = start };
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_FORMAT);
   d.start = data;
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_IO);
@@ -227,11 +239,12 @@ static void embedded(void **state) {
   assert_false(lcl_file_exists(out));
 }
 
-/* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the same. */
+/* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the
+ * same. */
 static void ladder(void **state) {
   (void)state;
-  static const char *const set[] = { "widths=24-12", "labels_per_class=3", "batch=30", "unlabelled_batch=30",
-                                     "epochs=15" };
+  static const char *const set[] = { "widths=24-12", "labels_per_class=3", "batch=30",
+                                     "unlabelled_batch=30", "epochs=15" };
   lcl_metrics m = train("ladder", "ladder", set, LCL_COUNT(set)), again;
   if (metric(&m, "error_percent") > 5) fail_msg("error %.1f %%", metric(&m, "error_percent"));
   lcl_run_folder *run = open_run("ladder");

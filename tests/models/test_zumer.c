@@ -1,5 +1,5 @@
-/* augconv, vae, m2, two-head, vae-ladder and vae-ladder-control: terms and gradients against another
- * framework, parameter counts, switches, falling losses, pictures, refusals. */
+/* augconv, vae, m2, two-head, vae-ladder and vae-ladder-control: terms and gradients against
+ * another framework, parameter counts, switches, falling losses, pictures, refusals. */
 #include "test.h"
 
 #include "golden/zumer_models.h"
@@ -31,7 +31,8 @@ typedef struct rig {
   lcl_program *program;
 } rig;
 
-static lcl_status make_model(const char *name, const char *opts, const lcl_model_data *d, lcl_model **out) {
+static lcl_status make_model(const char *name, const char *opts, const lcl_model_data *d,
+                             lcl_model **out) {
   const lcl_model_class *cls;
   lcl_options *o;
   lcl_status s = LCL_OK;
@@ -46,8 +47,8 @@ static lcl_status make_model(const char *name, const char *opts, const lcl_model
   return s;
 }
 
-static rig open_rig(const char *name, const char *opts, const int shape[3], int classes, lcl_model_mode mode,
-                    int batch, int unlabelled) {
+static rig open_rig(const char *name, const char *opts, const int shape[3], int classes,
+                    lcl_model_mode mode, int batch, int unlabelled) {
   rig r = { 0 };
   lcl_model_data d = { .name = "idx",
                        .channels = shape[0],
@@ -77,8 +78,9 @@ static bool contains(const char *text, const char *part) {
   return strstr(text, part) != NULL;
 }
 
-/* Every variable from its name's sequence: a matrix uniform with deviation 1/sqrt(fan_in), a vector near its
- * initial value. Log-variances are near -30, so that draws equal means to within float32. */
+/* Every variable from its name's sequence: a matrix uniform with deviation 1/sqrt(fan_in), a vector
+ * near its initial value. Log-variances are near -30, so that draws equal means to within float32.
+ */
 static void fill_variables(lcl_store *store) {
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     lcl_var_info v = lcl_store_info(store, i);
@@ -142,7 +144,8 @@ static void check_terms(rig *r, const golden_case *c) {
     float got;
     snprintf(name, sizeof name, "#%zu", i);
     ASSERT_OK(lcl_fetch(r->program, name, &got, sizeof got));
-    /* Chains of up to 8 products of length up to 2880: sqrt(2880)*8*2^-24 of the value is 2.6e-5. */
+    /* Chains of up to 8 products of length up to 2880: sqrt(2880)*8*2^-24 of the value is 2.6e-5.
+     */
     if (!(fabs(got - c->terms[i].value) <= 3e-5 * fabs(c->terms[i].value) + 1e-6))
       fail_msg("%s %s: term %s is %.8g, the reference %.8g", c->model, c->options, c->terms[i].name,
                (double)got, c->terms[i].value);
@@ -167,22 +170,24 @@ static void check_gradients(rig *r, const golden_case *c) {
     free(x);
     if (!(fabs(sqrt(square) - v->norm) <= 1e-4 * v->norm + 1e-6) ||
         !(fabs(along - v->value) <= 3e-4 * v->norm + 1e-6))
-      fail_msg("%s %s: gradient of %s is %.8g (norm %.8g), the reference %.8g (norm %.8g)", c->model,
-               c->options, v->name, along, sqrt(square), v->value, v->norm);
+      fail_msg("%s %s: gradient of %s is %.8g (norm %.8g), the reference %.8g (norm %.8g)",
+               c->model, c->options, v->name, along, sqrt(square), v->value, v->norm);
   }
 }
 
 static void check_golden(const golden_case *c) {
-  rig r = open_rig(c->model, c->options, c->shape, c->classes, LCL_MODE_TRAIN, c->batch, c->unlabelled);
+  rig r = open_rig(c->model, c->options, c->shape, c->classes, LCL_MODE_TRAIN, c->batch,
+                   c->unlabelled);
   lcl_tensor *fetch[MAX_VALUES], *wrt[MAX_VALUES];
   assert_true(c->n_terms + c->n_grads <= MAX_VALUES);
   for (size_t i = 0; i < c->n_terms; i++) fetch[i] = term_named(&r, c->terms[i].name);
   for (size_t i = 0; i < c->n_grads; i++) wrt[i] = variable_named(&r, c->grads[i].name);
   lcl_gradients(r.build.loss, wrt, (int)c->n_grads, fetch + c->n_terms);
-  ASSERT_OK(lcl_compile(
-      r.graph,
-      &(lcl_compile_desc) { .fetch = fetch, .n_fetch = (int)(c->n_terms + c->n_grads), .no_updates = true },
-      &r.program));
+  ASSERT_OK(lcl_compile(r.graph,
+                        &(lcl_compile_desc) { .fetch = fetch,
+                                              .n_fetch = (int)(c->n_terms + c->n_grads),
+                                              .no_updates = true },
+                        &r.program));
   fill_variables(r.store);
   feed_images(&r, "image", r.build.image);
   feed_images(&r, "unlabelled", r.build.unlabelled);
@@ -236,9 +241,12 @@ static void test_parameter_counts(void **state) {
     { "augconv", "variant=conv ce_mode=categorical", 112910 },
     { "vae", "decoder_fc=true", 416 + 6416 + 17 + 17 + 160400 + 416 + 401 },
     { "vae", "decoder_fc=false", 416 + 6416 + 17 + 17 + 416 + 401 },
-    { "m2", "", 615440 + 200 + 3750032 + 1576 + 102950 + 102450 + 332680 + 124928 + 1572 + 3750032 + 197 },
-    { "two-head", "", 615440 + 200 + 3750032 + 1576 + 2 * 102450 + 332680 + 124928 + 1572 + 3750032 + 197 },
-    { "two-head", "mid_affine=false", 615440 + 200 + 1576 + 2 * 102450 + 332680 + 124928 + 1572 + 197 },
+    { "m2", "",
+      615440 + 200 + 3750032 + 1576 + 102950 + 102450 + 332680 + 124928 + 1572 + 3750032 + 197 },
+    { "two-head", "",
+      615440 + 200 + 3750032 + 1576 + 2 * 102450 + 332680 + 124928 + 1572 + 3750032 + 197 },
+    { "two-head", "mid_affine=false",
+      615440 + 200 + 1576 + 2 * 102450 + 332680 + 124928 + 1572 + 197 },
   };
   (void)state;
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
@@ -250,8 +258,8 @@ static void test_parameter_counts(void **state) {
   }
 }
 
-/* The vgg network at the published width: 14,987,722 without square layers, then 4096, 2048 and 512 wide ones
- * with BN. */
+/* The vgg network at the published width: 14,987,722 without square layers, then 4096, 2048 and 512
+ * wide ones with BN. */
 static void test_vgg_counts(void **state) {
   static const int colour[3] = { 3, 32, 32 };
   (void)state;
@@ -285,18 +293,20 @@ static void load_digits(void) {
 
 static void feed_digits(rig *r) {
   if (r->build.image) ASSERT_OK(lcl_feed(r->program, "image", digits_x, sizeof digits_x));
-  if (r->build.unlabelled) ASSERT_OK(lcl_feed(r->program, "unlabelled", digits_x, 4 * 784 * sizeof(float)));
+  if (r->build.unlabelled)
+    ASSERT_OK(lcl_feed(r->program, "unlabelled", digits_x, 4 * 784 * sizeof(float)));
   if (r->build.label) ASSERT_OK(lcl_feed(r->program, "label", digits_label, sizeof digits_label));
 }
 
-/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a single one. */
+/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a
+ * single one. */
 static void check_falling(const char *model, const char *opts, int unlabelled, float rate) {
   rig r = open_rig(model, opts, digit, 10, LCL_MODE_TRAIN, 20, unlabelled);
   lcl_optimiser_desc d = r.build.optimiser;
   d.rate = rate;
   lcl_minimise(r.build.loss, &d);
-  if (lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &r.build.loss, .n_fetch = 1 }, &r.program) !=
-      LCL_OK)
+  if (lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &r.build.loss, .n_fetch = 1 },
+                  &r.program) != LCL_OK)
     fail_msg("%s %s: %s", model, opts, lcl_error_message());
   feed_digits(&r);
   double first = 0, last = 0;
@@ -308,7 +318,8 @@ static void check_falling(const char *model, const char *opts, int unlabelled, f
     if (i < 2) first += (double)loss / 2;
     if (i >= 10) last += (double)loss / 2;
   }
-  if (!(last < 0.95 * first)) fail_msg("%s %s: the loss went from %g to %g", model, opts, first, last);
+  if (!(last < 0.95 * first))
+    fail_msg("%s %s: the loss went from %g to %g", model, opts, first, last);
   close_rig(&r);
 }
 
@@ -343,7 +354,8 @@ static bool same_picture(int a, int b) {
 }
 
 /* Values are probabilities; columns of a row differ. */
-static void run_picture(const char *model, const char *opts, lcl_model_mode mode, const char *caption) {
+static void run_picture(const char *model, const char *opts, lcl_model_mode mode,
+                        const char *caption) {
   rig r = open_rig(model, opts, digit, 10, mode, 20, 0);
   lcl_tensor *all[LCL_BUILD_MAX];
   char name[24];
@@ -352,8 +364,8 @@ static void run_picture(const char *model, const char *opts, lcl_model_mode mode
     if (strcmp(r.build.pictures[i].name, caption) == 0) snprintf(name, sizeof name, "#%d", i);
   }
   assert_non_null(picture_named(&r, caption));
-  ASSERT_OK(
-      lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = all, .n_fetch = r.build.n_pictures }, &r.program));
+  ASSERT_OK(lcl_compile(
+      r.graph, &(lcl_compile_desc) { .fetch = all, .n_fetch = r.build.n_pictures }, &r.program));
   fill_variables(r.store);
   feed_digits(&r);
   if (r.build.label) {
@@ -364,7 +376,8 @@ static void run_picture(const char *model, const char *opts, lcl_model_mode mode
   ASSERT_OK(lcl_run(r.program));
   ASSERT_OK(lcl_fetch(r.program, name, grid, sizeof grid));
   for (size_t i = 0; i < LCL_COUNT(grid); i++)
-    if (!(grid[i] >= 0 && grid[i] <= 1)) fail_msg("%s %s: a pixel is %g", model, caption, (double)grid[i]);
+    if (!(grid[i] >= 0 && grid[i] <= 1))
+      fail_msg("%s %s: a pixel is %g", model, caption, (double)grid[i]);
   for (int i = 1; i < 20; i++)
     if (same_picture(0, i) && strcmp(caption, "means") != 0)
       fail_msg("%s %s: pictures 0 and %d are equal", model, caption, i);
@@ -404,7 +417,8 @@ static void test_eval_rows_alone(void **state) {
     rig r = open_rig(models[m], opts[m], digit, 10, LCL_MODE_EVAL, 20, 0);
     float a[20], b[20];
     lcl_tensor *loss = r.build.examples[0].t;
-    ASSERT_OK(lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &loss, .n_fetch = 1 }, &r.program));
+    ASSERT_OK(
+        lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &loss, .n_fetch = 1 }, &r.program));
     fill_variables(r.store);
     feed_digits(&r);
     ASSERT_OK(lcl_run(r.program));
@@ -422,7 +436,8 @@ static void test_eval_rows_alone(void **state) {
 
 /* ---- refusals ---- */
 
-static void refuse(const char *model, const char *opts, const int shape[3], int classes, const char *part) {
+static void refuse(const char *model, const char *opts, const int shape[3], int classes,
+                   const char *part) {
   lcl_model *m = NULL;
   lcl_model_data d = {
     .name = "idx", .channels = shape[0], .height = shape[1], .width = shape[2], .classes = classes

@@ -98,7 +98,8 @@ static void judge(hit *list, int n, double *trapezoid, double *step, double *at,
     double here = 0;
     while (end < n && list[end].distance == list[i].distance) here += list[end++].relevant;
     double share = here / (end - i);
-    for (int k = i; k < end; k++) *at += k < AT ? share / AT : 0; /* the expected value within a tie */
+    for (int k = i; k < end; k++)
+      *at += k < AT ? share / AT : 0; /* the expected value within a tie */
     found += here;
     if (recall < 1) {
       *trapezoid += (found / total - recall) * (found / end + precision) / 2;
@@ -136,7 +137,8 @@ static void retrieval(void **state) {
     if (!query[q]) continue;
     chosen[labels[q]]++;
     for (int i = 0; i < N; i++)
-      if (!query[i]) list[n++] = (hit) { __builtin_popcountll(codes[q] ^ codes[i]), labels[i] == labels[q] };
+      if (!query[i])
+        list[n++] = (hit) { __builtin_popcountll(codes[q] ^ codes[i]), labels[i] == labels[q] };
     judge(list, n, &trapezoid, &step, &at, &radius);
     want[0] += trapezoid / 21;
     want[1] += step / 21;
@@ -170,10 +172,12 @@ static void perfect_codes_retrieve_perfectly(void **state) {
   assert_float_equal(r.map_step, 1, 1e-12);
   assert_float_equal(r.precision_at, 1, 1e-12);
   assert_float_equal(r.precision_radius, 1, 1e-12);
-  for (int i = 10; i < 100; i++) codes[i] ^= 0xff; /* everything 8 away from the queries, nothing within 2 */
+  for (int i = 10; i < 100; i++)
+    codes[i] ^= 0xff; /* everything 8 away from the queries, nothing within 2 */
   assert_int_equal(lcl_hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
   assert_float_equal(r.precision_radius, 0, 0);
-  assert_float_equal(r.map_trapezoid, 0.75, 1e-12); /* precision from 1 to 1/2 over the whole recall */
+  assert_float_equal(r.map_trapezoid, 0.75,
+                     1e-12); /* precision from 1 to 1/2 over the whole recall */
 }
 
 /* ---- hashing ---- */
@@ -193,7 +197,8 @@ static void principal_axes(void **state) {
   static float x[M * D];
   double mean[D], axes[2 * D], variance[2];
   lcl_philox_normal(3, 3, 3, x, M * D);
-  for (int i = 0; i < M; i++) { /* deviations 3 along (0.6, 0.8, 0...), 2 along the fourth, 0.1 elsewhere */
+  for (int i = 0; i < M;
+       i++) { /* deviations 3 along (0.6, 0.8, 0...), 2 along the fourth, 0.1 elsewhere */
     float *r = x + i * D, a = 3 * r[0], b = 0.1f * r[1];
     r[0] = 0.6f * a - 0.8f * b + 7;
     r[1] = 0.8f * a + 0.6f * b;
@@ -205,11 +210,12 @@ static void principal_axes(void **state) {
   assert_true(fabs(mean[0] - 7) < 5 * 1.8 / sqrt(M));
   assert_true(fabs(fabs(axes[0] * 0.6 + axes[1] * 0.8) - 1) < 1e-3);
   assert_true(fabs(fabs(axes[D + 3]) - 1) < 1e-2);
-  assert_true(fabs(variance[0] - 9) < 5 * 9 * sqrt(2.0 / M) && fabs(variance[1] - 4) < 5 * 4 * sqrt(2.0 / M));
+  assert_true(fabs(variance[0] - 9) < 5 * 9 * sqrt(2.0 / M) &&
+              fabs(variance[1] - 4) < 5 * 4 * sqrt(2.0 / M));
 }
 
-/* Four clouds on the corners of a square, turned by an angle at which the axes' signs cut through them: ITQ
- * must find the turn back, so that the two bits name the corner. */
+/* Four clouds on the corners of a square, turned by an angle at which the axes' signs cut through
+ * them: ITQ must find the turn back, so that the two bits name the corner. */
 static void itq_finds_the_turn(void **state) {
   (void)state;
   enum { M = 400 };
@@ -229,8 +235,8 @@ static void itq_finds_the_turn(void **state) {
   assert_int_equal(lcl_pca_itq(x, M, 2, 3, 1, codes), LCL_ERR_ARGUMENT);
 }
 
-/* Uniform along a long axis and a short one: the slowest waves are the first two of the long axis (length 4),
- * then the first of the short one (length 1.5; 1/1.5 > 2/4). */
+/* Uniform along a long axis and a short one: the slowest waves are the first two of the long axis
+ * (length 4), then the first of the short one (length 1.5; 1/1.5 > 2/4). */
 static void spectral_hash(void **state) {
   (void)state;
   enum { M = 4000 };

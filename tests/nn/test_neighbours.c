@@ -101,7 +101,8 @@ static bool only_entry(const char *dir, char *path, size_t size) {
   return n == 1;
 }
 
-/* A second search reads the file of the first; a damaged file, other data and another k are searched again. */
+/* A second search reads the file of the first; a damaged file, other data and another k are
+ * searched again. */
 static void kept_distances(void **state) {
   (void)state;
   enum { N = 200, D = 5 };
@@ -116,10 +117,12 @@ static void kept_distances(void **state) {
   assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, first), LCL_OK);
   for (int i = 0; i < N; i++) {
     int nearer = 0;
-    for (int j = 0; j < N; j++) nearer += j != i && distance(x + i * D, x + j * D, D) < first[i] - 1e-5;
+    for (int j = 0; j < N; j++)
+      nearer += j != i && distance(x + i * D, x + j * D, D) < first[i] - 1e-5;
     assert_int_equal(nearer, 3);
   }
-  assert_int_equal(lcl_neighbour_distance(NULL, x, N, D, 4, again), LCL_OK); /* no device is asked */
+  assert_int_equal(lcl_neighbour_distance(NULL, x, N, D, 4, again),
+                   LCL_OK); /* no device is asked */
   assert_memory_equal(first, again, sizeof first);
   assert_true(only_entry(dir, path, sizeof path));
   assert_int_equal(lcl_file_read(path, 1 << 20, (void **)&whole, &n), LCL_OK);

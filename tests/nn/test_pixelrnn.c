@@ -1,6 +1,6 @@
-/* PixelRNN as a whole: what the sampler computes pixel by pixel is what the full forward pass gives; nothing
- * flows back from later pixels or colours; gradients through the whole network against central differences in
- * double precision. */
+/* PixelRNN as a whole: what the sampler computes pixel by pixel is what the full forward pass
+ * gives; nothing flows back from later pixels or colours; gradients through the whole network
+ * against central differences in double precision. */
 #include "test.h"
 
 #include <math.h>
@@ -36,7 +36,8 @@ static lcl_graph *new_graph(const net *t, const char *name) {
   return g;
 }
 
-/* Every parameter drawn anew, so that biases, initial states and running statistics are not zero or one. */
+/* Every parameter drawn anew, so that biases, initial states and running statistics are not zero or
+ * one. */
 static void randomise(const net *t) {
   for (size_t i = 0; i < lcl_store_count(t->store); i++) {
     const lcl_var_info v = lcl_store_info(t->store, i);
@@ -54,7 +55,8 @@ static void randomise(const net *t) {
 /* Compiles "x" -> logits, which also brings the parameters into the store. */
 static lcl_program *forward_program(const net *t) {
   lcl_graph *g = new_graph(t, "forward");
-  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t->n, t->d.colours, t->d.height, t->d.width));
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32,
+                            LCL_SHAPE(t->n, t->d.colours, t->d.height, t->d.width));
   lcl_tensor *const fetch[] = { lcl_pixelrnn_logits(x, &t->d, LCL_BN_EVAL) };
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 1 }, &p));
@@ -109,8 +111,8 @@ static double log_p_of(const float *logits, int n, float v) {
   return (double)logits[(int)lrintf(v * (float)(n - 1))] - top - log(sum);
 }
 
-static void run_sampler(const net *t, const char *name, int given_rows, float temperature, const float *given,
-                        float *out, float *log_p) {
+static void run_sampler(const net *t, const char *name, int given_rows, float temperature,
+                        const float *given, float *out, float *log_p) {
   lcl_graph *g = new_graph(t, name);
   const lcl_shape shape = LCL_SHAPE(t->n, t->d.height, t->d.width, t->d.colours);
   lcl_tensor *fetch[2];
@@ -130,17 +132,17 @@ static void run_sampler(const net *t, const char *name, int given_rows, float te
   lcl_graph_destroy(g);
 }
 
-/* Roundings on the way from a pixel to a logit, and what they can amount to in a log-probability: each
- * layer's sums, twice (both sides round), with values of order one. */
+/* Roundings on the way from a pixel to a logit, and what they can amount to in a log-probability:
+ * each layer's sums, twice (both sides round), with values of order one. */
 static double rounding(const net *t, float largest_logit) {
   const lcl_pixelrnn_desc *d = &t->d;
-  const double sums =
-      49.0 * d->colours + d->layers * 6.0 * d->hidden + 2.0 * d->hidden + d->head_layers * d->head_width;
+  const double sums = 49.0 * d->colours + d->layers * 6.0 * d->hidden + 2.0 * d->hidden +
+                      d->head_layers * d->head_width;
   return 2 * sums * 0x1p-24 * (1 + (double)largest_logit);
 }
 
-/* The log-probability of every value of pictures that the sampler is given, or drew itself, against the full
- * pass. */
+/* The log-probability of every value of pictures that the sampler is given, or drew itself, against
+ * the full pass. */
 static void check_equal(const lcl_pixelrnn_desc *d, const char *disable) {
   net t = net_create(d, 2, disable);
   lcl_program *p = forward_program(&t);
@@ -153,12 +155,13 @@ static void check_equal(const lcl_pixelrnn_desc *d, const char *disable) {
     for (int64_t i = 0; i < (int64_t)values_of(&t); i++)
       if (i / row % d->height < rows[pass]) assert_true(out[i] == given[i]);
     float *logits = run_forward(&t, p, out), largest = 0;
-    for (size_t i = 0; i < values_of(&t) * (size_t)k; i++) largest = fmaxf(largest, fabsf(logits[i]));
+    for (size_t i = 0; i < values_of(&t) * (size_t)k; i++)
+      largest = fmaxf(largest, fabsf(logits[i]));
     for (size_t i = 0; i < values_of(&t); i++) {
       const double expected = log_p_of(logits + i * (size_t)k, k, out[i]);
       if (!(fabs((double)log_p[i] - expected) <= rounding(&t, largest)))
-        fail_msg("value %zu of pass %zu: log p %.9g, full pass %.9g, allowed %.3g", i, pass, (double)log_p[i],
-                 expected, rounding(&t, largest));
+        fail_msg("value %zu of pass %zu: log p %.9g, full pass %.9g, allowed %.3g", i, pass,
+                 (double)log_p[i], expected, rounding(&t, largest));
     }
     lcl_free(logits);
   }
@@ -237,7 +240,8 @@ static lcl_pixelrnn_desc tiny_other(lcl_pixelrnn_pad pad) {
 }
 
 static void for_each_network(void (*check)(const lcl_pixelrnn_desc *d), bool simulator) {
-  const lcl_pixelrnn_desc small[] = { tiny, tiny_other(LCL_PAD_FREEZE), tiny_other(LCL_PAD_EVOLVE_BIAS) };
+  const lcl_pixelrnn_desc small[] = { tiny, tiny_other(LCL_PAD_FREEZE),
+                                      tiny_other(LCL_PAD_EVOLVE_BIAS) };
   const lcl_pixelrnn_desc large[] = { binary,         normed,        colour,
                                       plain_frozen(), normed_bias(), colour_plain_bias() };
   for (size_t i = 0; i < LCL_COUNT(small); i++) check(&small[i]);
@@ -299,7 +303,8 @@ static void causality(void **state) {
   for_each_network(check_causal, on_simulator());
 }
 
-/* The same seed draws the same pictures, another does not; a low temperature draws what is likely. */
+/* The same seed draws the same pictures, another does not; a low temperature draws what is likely.
+ */
 static void draws(void **state) {
   (void)state;
   net t = net_create(on_simulator() ? &tiny : &binary, 2, NULL);
@@ -346,7 +351,8 @@ static const double *value_of(const reference *r, const char *block, const char 
   return NULL;
 }
 
-/* Colour of channel k: parts of all/colours after a first one that has the remainder too, or in turn. */
+/* Colour of channel k: parts of all/colours after a first one that has the remainder too, or in
+ * turn. */
 static int colour_of(int64_t k, int64_t all, int colours, bool interleaved) {
   int c = 0;
   if (interleaved) return (int)(k % colours);
@@ -354,8 +360,8 @@ static int colour_of(int64_t k, int64_t all, int colours, bool interleaved) {
   return c;
 }
 
-/* y (rows,out) = x (rows,in) w^T + b, with the masks of type B; b may be NULL. The colours of the output
- * count within each of `gates` parts; those of logits are contiguous. */
+/* y (rows,out) = x (rows,in) w^T + b, with the masks of type B; b may be NULL. The colours of the
+ * output count within each of `gates` parts; those of logits are contiguous. */
 static double *dense(const reference *r, const double *x, int64_t in, int64_t out, const double *w,
                      const double *b, int gates, bool logits) {
   const int colours = r->d.colours;
@@ -381,18 +387,21 @@ static void normalise(double *s, int64_t rows, int64_t n, const double *gamma, c
   for (int64_t c = 0; c < n; c++) {
     double mean = 0, var = 0;
     for (int64_t r = 0; r < rows; r++) mean += s[r * n + c] / (double)rows;
-    for (int64_t r = 0; r < rows; r++) var += (s[r * n + c] - mean) * (s[r * n + c] - mean) / (double)rows;
+    for (int64_t r = 0; r < rows; r++)
+      var += (s[r * n + c] - mean) * (s[r * n + c] - mean) / (double)rows;
     for (int64_t r = 0; r < rows; r++)
       s[r * n + c] = gamma[c] * (s[r * n + c] - mean) / sqrt(var + 1e-5) + beta[c];
   }
 }
 
 /* Rows of `all` channels to (N,C,H,W) of the `n` channels from `first` on, or back (adds). */
-static double *planes_of(const reference *r, const double *rows, int64_t all, int64_t first, int64_t n) {
+static double *planes_of(const reference *r, const double *rows, int64_t all, int64_t first,
+                         int64_t n) {
   const int64_t plane = r->d.height * r->d.width;
   double *out = doubles(r->n * n * plane);
   for (int64_t i = 0; i < r->n * plane; i++)
-    for (int64_t c = 0; c < n; c++) out[(i / plane * n + c) * plane + i % plane] = rows[i * all + first + c];
+    for (int64_t c = 0; c < n; c++)
+      out[(i / plane * n + c) * plane + i % plane] = rows[i * all + first + c];
   return out;
 }
 
@@ -400,7 +409,8 @@ static double *rows_of(const reference *r, const double *planes, int64_t n) {
   const int64_t plane = r->d.height * r->d.width;
   double *out = doubles(r->n * n * plane);
   for (int64_t i = 0; i < r->n * plane; i++)
-    for (int64_t c = 0; c < n; c++) out[i * n + c] = planes[(i / plane * n + c) * plane + i % plane];
+    for (int64_t c = 0; c < n; c++)
+      out[i * n + c] = planes[(i / plane * n + c) * plane + i % plane];
   return out;
 }
 
@@ -461,7 +471,8 @@ static double *layer_of(const reference *r, int index, double *x) {
   ASSERT_OK(lcl_ref_diagonal_bilstm(&b, y));
   double *out = rows_of(r, y, h);
   if (r->d.residual) {
-    double *up = dense(r, out, h, C, value_of(r, name, "up.weight"), value_of(r, name, "up.bias"), 1, false);
+    double *up = dense(r, out, h, C, value_of(r, name, "up.weight"), value_of(r, name, "up.bias"),
+                       1, false);
     lcl_free(out);
     out = up;
     for (int64_t i = 0; i < rows * C; i++) out[i] += x[i];
@@ -491,23 +502,26 @@ static double loss_of(const reference *r) {
     for (int64_t e = 0; e < rows * width; e++) x[e] = fmax(x[e], 0);
     const bool last = i == r->d.head_layers;
     const int64_t out = last ? (int64_t)k * colours : r->d.head_width;
-    double *y = dense(r, x, width, out, value_of(r, name, "weight"), value_of(r, name, "bias"), 1, last);
+    double *y = dense(r, x, width, out, value_of(r, name, "weight"), value_of(r, name, "bias"), 1,
+                      last);
     lcl_free(x);
     x = y, width = out;
   }
   for (int64_t i = 0; i < rows; i++)
     for (int c = 0; c < colours; c++)
-      loss += nll_of(x + (i * colours + c) * k, k, r->x[(i / plane * colours + c) * plane + i % plane]);
+      loss += nll_of(x + (i * colours + c) * k, k,
+                     r->x[(i / plane * colours + c) * plane + i % plane]);
   lcl_free(x);
   return loss / (double)r->n;
 }
 
-/* Some elements of every parameter's gradient on the device against central differences of the double loss. */
+/* Some elements of every parameter's gradient on the device against central differences of the
+ * double loss. */
 static void check_gradients(const lcl_pixelrnn_desc *d) {
   net t = net_create(d, 3, NULL);
   lcl_graph *g = new_graph(&t, "training");
-  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t.n, d->colours, d->height, d->width)), *wrt[MAX_VARS],
-             *grad[MAX_VARS];
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t.n, d->colours, d->height, d->width)),
+             *wrt[MAX_VARS], *grad[MAX_VARS];
   lcl_tensor *nll = lcl_pixelrnn_nll_rows(x, lcl_pixelrnn_logits(x, d, LCL_BN_NO_UPDATE), d);
   lcl_tensor *loss = lcl_mean(nll, LCL_ALL_AXES, false);
   reference r = { .d = *d, .n = t.n };
@@ -545,7 +559,8 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
   }
   device_loss = got[r.vars][0];
   const double expected_loss = loss_of(&r);
-  assert_true(fabs((double)device_loss - expected_loss) <= rounding(&t, 4) * (double)(d->height * d->width));
+  assert_true(fabs((double)device_loss - expected_loss) <=
+              rounding(&t, 4) * (double)(d->height * d->width));
   for (int i = 0; i < r.vars; i++) {
     float largest = 0;
     for (int64_t e = 0; e < r.var[i].count; e++) largest = fmaxf(largest, fabsf(got[i][e]));
@@ -556,10 +571,10 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
       r.var[i].value[e] = kept - step;
       const double numeric = (up - loss_of(&r)) / (2 * step);
       r.var[i].value[e] = kept;
-      /* Rounding of the device relative to the parameter's largest gradient, and the differences' own: step^2
-       * of a third derivative and the loss's rounding over the step. */
-      const double allowed =
-          4 * rounding(&t, 4) * (1 + (double)largest) + 1e-8 + 1e-14 * fabs(expected_loss) / step;
+      /* Rounding of the device relative to the parameter's largest gradient, and the differences'
+       * own: step^2 of a third derivative and the loss's rounding over the step. */
+      const double allowed = 4 * rounding(&t, 4) * (1 + (double)largest) + 1e-8 +
+                             1e-14 * fabs(expected_loss) / step;
       if (!(fabs((double)got[i][e] - numeric) <= allowed))
         fail_msg("%s[%lld]: gradient %.8g, difference quotient %.8g, allowed %.3g", r.var[i].name,
                  (long long)e, (double)got[i][e], numeric, allowed);

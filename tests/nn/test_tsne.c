@@ -1,5 +1,5 @@
-/* t-SNE: affinities, the device's sums against plain double sums, the gradient against differences of the
- * divergence through a whole run that must separate clouds. */
+/* t-SNE: affinities, the device's sums against plain double sums, the gradient against differences
+ * of the divergence through a whole run that must separate clouds. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,8 @@ static void repulsion(void **state) {
     lcl_philox_normal(1, 2, (uint64_t)n, y, 600);
     for (int k = 0; k < 2 * n; k++) y[k] *= 5;
     assert_int_equal(lcl_repulsion_create(ctx, n, &r), LCL_OK);
-    for (int again = 0; again < 2; again++) assert_int_equal(lcl_repulsion_run(r, y, force, &z), LCL_OK);
+    for (int again = 0; again < 2; again++)
+      assert_int_equal(lcl_repulsion_run(r, y, force, &z), LCL_OK);
     lcl_repulsion_destroy(r);
     for (int i = 0; i < n; i++) {
       double fx = 0, fy = 0, size = 0;

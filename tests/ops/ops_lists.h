@@ -1,14 +1,16 @@
-/* Which test runs which ops of the table on random shapes. The unit test `reference_gradients` fails when an
- * op of the table is in none of these lists, or in two. */
+/* Which test runs which ops of the table on random shapes. The unit test `reference_gradients`
+ * fails when an op of the table is in none of these lists, or in two. */
 #ifndef LCL_OPS_LISTS_H
 #define LCL_OPS_LISTS_H
 
 static const char *const ops_map[] = {
-  "relu", "leaky_relu", "sigmoid", "tanh",    "softplus", "exp",     "log",  "sqrt",  "rsqrt",  "abs",
-  "sign", "square",     "neg",     "recip",   "floor",    "sin",     "cos",  "scale", "shift",  "add",
-  "sub",  "mul",        "div",     "maximum", "minimum",  "greater", "less", "equal", "select",
+  "relu",    "leaky_relu", "sigmoid", "tanh",   "softplus", "exp",   "log",   "sqrt",
+  "rsqrt",   "abs",        "sign",    "square", "neg",      "recip", "floor", "sin",
+  "cos",     "scale",      "shift",   "add",    "sub",      "mul",   "div",   "maximum",
+  "minimum", "greater",    "less",    "equal",  "select",
 };
-static const char *const ops_products[] = { "matmul", "conv2d", "conv_transpose2d", "masked_conv2d" };
+static const char *const ops_products[] = { "matmul", "conv2d", "conv_transpose2d",
+                                            "masked_conv2d" };
 static const char *const ops_fourier[] = { "fft_conv2d" };
 /* Gradients of convolutions as ops of their own, and pooling. */
 static const char *const ops_adjoints[] = {

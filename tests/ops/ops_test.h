@@ -1,4 +1,5 @@
-/* Every op of a list on many random shapes, forward and gradient, against the double-precision reference. */
+/* Every op of a list on many random shapes, forward and gradient, against the double-precision
+ * reference. */
 #ifndef LCL_OPS_TEST_H
 #define LCL_OPS_TEST_H
 
@@ -16,10 +17,11 @@ static inline void check_op(lcl_context *ctx, const char *name, uint64_t cases, 
     ASSERT_OK(lcl_check_case(ctx, spec, 1, number, small, NULL));
 }
 
-/* Runs the ops whose names are given, in one context without the features `disable` (may be NULL). The
- * simulator is some thousand times slower than a driver: few and small shapes there. LATENTCL_TEST_CASES sets
- * another number of cases an op. */
-static inline void check_ops(const char *const *names, size_t n, const char *disable, uint64_t cases) {
+/* Runs the ops whose names are given, in one context without the features `disable` (may be NULL).
+ * The simulator is some thousand times slower than a driver: few and small shapes there.
+ * LATENTCL_TEST_CASES sets another number of cases an op. */
+static inline void check_ops(const char *const *names, size_t n, const char *disable,
+                             uint64_t cases) {
   const char *device = getenv("LATENTCL_DEVICE"), *wish = getenv("LATENTCL_TEST_CASES");
   const bool simulator = device && strcmp(device, "oclgrind") == 0;
   if (simulator) cases = OPS_CASES_SIMULATOR;

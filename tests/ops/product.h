@@ -1,5 +1,5 @@
-/* What the tests of products and convolutions share: random numbers, one run of a small graph, comparison
- * with doubles. */
+/* What the tests of products and convolutions share: random numbers, one run of a small graph,
+ * comparison with doubles. */
 #ifndef LCL_TESTS_PRODUCT_H
 #define LCL_TESTS_PRODUCT_H
 
@@ -32,7 +32,8 @@ static inline int64_t size_of(rng *r, int64_t most, bool zero) {
   }
 }
 
-/* A tensor on the host in both precisions. integers: small ones, whose sums of products are exact in f32. */
+/* A tensor on the host in both precisions. integers: small ones, whose sums of products are exact
+ * in f32. */
 typedef struct values {
   size_t n;
   float *f;
@@ -47,7 +48,8 @@ static inline values values_new(size_t n) {
 static inline values values_random(rng *r, size_t n, bool integers) {
   values v = values_new(n);
   for (size_t i = 0; i < n; i++) {
-    v.f[i] = integers ? (float)((int)below(r, 9) - 4) : (float)rng_next(r) / (float)(1u << 30) - 1.0f;
+    v.f[i] = integers ? (float)((int)below(r, 9) - 4)
+                      : (float)rng_next(r) / (float)(1u << 30) - 1.0f;
     v.d[i] = v.f[i];
     v.magnitude[i] = fabs(v.d[i]);
   }
@@ -59,14 +61,14 @@ static inline void values_free(values *v) {
   lcl_free(v->magnitude);
 }
 
-/* got against want; magnitude holds sum |a||b|, terms its length: f32 sums are within (terms + 2) roundings
- * of it. */
+/* got against want; magnitude holds sum |a||b|, terms its length: f32 sums are within (terms + 2)
+ * roundings of it. */
 static inline void compare(const char *what, const values *want, int64_t terms, bool integers) {
   for (size_t i = 0; i < want->n; i++) {
     const double bound = integers ? 0 : (double)(terms + 2) * 0x1p-24 * want->magnitude[i];
     if (!(fabs((double)want->f[i] - want->d[i]) <= bound))
-      fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, i, (double)want->f[i], want->d[i],
-               bound);
+      fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, i, (double)want->f[i],
+               want->d[i], bound);
   }
 }
 
@@ -78,12 +80,13 @@ static inline void force_params(void *user, lcl_lower *lw, const lcl_gemm *g) {
   ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, user));
 }
 
-/* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must agree to
- * the bit. */
+/* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must
+ * agree to the bit. */
 static inline void run_graph(lcl_graph *g, lcl_tensor *y, const values *a, const values *b,
                              const values *bias, values *out) {
   lcl_program *p;
-  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .only_fetch = true }, &p));
+  ASSERT_OK(
+      lcl_compile(g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .only_fetch = true }, &p));
   ASSERT_OK(lcl_feed(p, "a", a->f, a->n * sizeof(float)));
   ASSERT_OK(lcl_feed(p, "b", b->f, b->n * sizeof(float)));
   if (bias) ASSERT_OK(lcl_feed(p, "bias", bias->f, bias->n * sizeof(float)));

@@ -1,4 +1,5 @@
-/* Convolution, its input gradient and its filter gradient against the double-precision reference. */
+/* Convolution, its input gradient and its filter gradient against the double-precision reference.
+ */
 #include "ops/product.h"
 #include "reference/reference.h"
 
@@ -19,11 +20,12 @@ static int teardown(void **state) {
 
 typedef enum kind { FORWARD, INPUT_GRAD, FILTER_GRAD } conv_kind;
 
-static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind, bool integers,
-                  bool bias) {
+static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind,
+                  bool integers, bool bias) {
   char what[256];
   snprintf(what, sizeof what,
-           "conv kind %d n %d c %d h %d w %d o %d k %dx%d out %dx%d stride %d,%d pad %d,%d dilation %d,%d "
+           "conv kind %d n %d c %d h %d w %d o %d k %dx%d out %dx%d stride %d,%d pad %d,%d "
+           "dilation %d,%d "
            "groups %d",
            (int)kind, (int)d->n, (int)d->c, (int)d->h, (int)d->w, (int)d->o, (int)d->kh, (int)d->kw,
            (int)d->oh, (int)d->ow, (int)d->stride_y, (int)d->stride_x, (int)d->top, (int)d->left,
@@ -39,7 +41,8 @@ static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv
                 plane = kind == FORWARD ? d->oh * d->ow : d->h * d->w;
   values a = values_random(r, (size_t)lcl_shape_count(as), integers),
          b = values_random(r, (size_t)lcl_shape_count(bs), integers);
-  values e = values_random(r, (size_t)channels, integers), c = values_new((size_t)lcl_shape_count(cs));
+  values e = values_random(r, (size_t)channels, integers),
+         c = values_new((size_t)lcl_shape_count(cs));
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
@@ -83,13 +86,14 @@ static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv
   values_free(&a), values_free(&b), values_free(&c), values_free(&e);
 }
 
-static void all_kinds(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, bool integers, bool bias) {
+static void all_kinds(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, bool integers,
+                      bool bias) {
   for (int k = FORWARD; k <= FILTER_GRAD; k++) check(r, d, desc, (conv_kind)k, integers, bias);
 }
 
 /* Output size of one dimension; false where nothing fits. */
-static bool out_size(int64_t in, int64_t k, int64_t stride, int64_t before, int64_t after, int64_t dilation,
-                     int64_t *out) {
+static bool out_size(int64_t in, int64_t k, int64_t stride, int64_t before, int64_t after,
+                     int64_t dilation, int64_t *out) {
   const int64_t room = in + before + after - (dilation * (k - 1) + 1);
   if (room < 0) return false;
   *out = room / stride + 1;
@@ -109,7 +113,8 @@ static void random_shapes(void **state) {
     d.w = size_of(&r, small ? 7 : 33, false);
     d.kh = below(&r, 5) + 1, d.kw = below(&r, 5) + 1;
     d.stride_y = below(&r, 3) + 1, d.stride_x = below(&r, 3) + 1;
-    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1, d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
+    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1,
+    d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
     d.top = below(&r, 3), d.left = below(&r, 3);
     const int64_t bottom = below(&r, 3), right = below(&r, 3);
     if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
@@ -128,8 +133,8 @@ typedef struct layer {
   int64_t n, c, size, o, k, stride, pad;
 } layer;
 
-/* Layers of the papers' networks (smaller batches): whole rows, images narrower than a vector, pointwise,
- * strided. */
+/* Layers of the papers' networks (smaller batches): whole rows, images narrower than a vector,
+ * pointwise, strided. */
 static void network_layers(void **state) {
   (void)state;
   static const layer layers[] = {
@@ -158,13 +163,15 @@ static void network_layers(void **state) {
                        .groups = 1 };
     d.oh = d.ow = (l->size + 2 * l->pad - l->k) / l->stride + 1;
     const int s = (int)l->stride, p = (int)l->pad;
-    all_kinds(&r, &d, &(lcl_conv_desc) { .stride = { s, s }, .pad = { p, p, p, p } }, i % 2 == 0, true);
+    all_kinds(&r, &d, &(lcl_conv_desc) { .stride = { s, s }, .pad = { p, p, p, p } }, i % 2 == 0,
+              true);
   }
 }
 
-/* Strided convolutions with enough channels for filters as vectors, whose input gradients are one product
- * over all phases of the stride: phases without taps, of different counts, behind asymmetric padding. With
- * both lengths of vectors, where there are panels, and shares of one tile, of rows and of several pictures.
+/* Strided convolutions with enough channels for filters as vectors, whose input gradients are one
+ * product over all phases of the stride: phases without taps, of different counts, behind
+ * asymmetric padding. With both lengths of vectors, where there are panels, and shares of one tile,
+ * of rows and of several pictures.
  */
 static void strided(void **state) {
   (void)state;
@@ -182,8 +189,10 @@ static void strided(void **state) {
     d.o = d.groups * (8 + below(&r, small ? 3 : 60));
     d.h = below(&r, small ? 5 : 20) + 1, d.w = below(&r, small ? 5 : 20) + 1;
     d.kh = below(&r, 4) + 1, d.kw = below(&r, 4) + 1;
-    d.stride_y = below(&r, 3) + 1, d.stride_x = d.stride_y == 1 ? below(&r, 2) + 2 : below(&r, 3) + 1;
-    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1, d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
+    d.stride_y = below(&r, 3) + 1,
+    d.stride_x = d.stride_y == 1 ? below(&r, 2) + 2 : below(&r, 3) + 1;
+    d.dilation_y = below(&r, 3) ? 1 : below(&r, 3) + 1,
+    d.dilation_x = below(&r, 3) ? 1 : below(&r, 3) + 1;
     d.top = below(&r, 4), d.left = below(&r, 4);
     const int64_t bottom = below(&r, 4), right = below(&r, 4);
     if (!out_size(d.h, d.kh, d.stride_y, d.top, bottom, d.dilation_y, &d.oh) ||
@@ -207,7 +216,8 @@ static void strided(void **state) {
   ctx = whole;
 }
 
-/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime pictures. */
+/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime
+ * pictures. */
 static void fourier(void **state) {
   (void)state;
   static const struct {
@@ -221,19 +231,23 @@ static void fourier(void **state) {
   rng r = { 17 };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     if ((small && i) || (lcl_context_caps(ctx)->clfft && i + 1 < LCL_COUNT(cases))) continue;
-    lcl_ref_conv d = { .n = cases[i].n, .c = cases[i].c, .h = cases[i].h, .w = cases[i].w, .o = cases[i].o };
+    lcl_ref_conv d = {
+      .n = cases[i].n, .c = cases[i].c, .h = cases[i].h, .w = cases[i].w, .o = cases[i].o
+    };
     d.kh = LCL_MIN(cases[i].k, cases[i].h), d.kw = cases[i].k, d.groups = cases[i].groups;
     d.stride_y = d.stride_x = cases[i].stride, d.dilation_y = d.dilation_x = cases[i].dilation;
     d.top = d.left = cases[i].pad;
     const int s = cases[i].stride, p = cases[i].pad, e = cases[i].dilation;
     assert_true(out_size(d.h, d.kh, s, p, p, e, &d.oh) && out_size(d.w, d.kw, s, p, p, e, &d.ow));
-    const lcl_shape xs = LCL_SHAPE(d.n, d.c, d.h, d.w), ws = LCL_SHAPE(d.o, d.c / d.groups, d.kh, d.kw);
+    const lcl_shape xs = LCL_SHAPE(d.n, d.c, d.h, d.w),
+                    ws = LCL_SHAPE(d.o, d.c / d.groups, d.kh, d.kw);
     values x = values_random(&r, (size_t)lcl_shape_count(xs), false);
     values w = values_random(&r, (size_t)lcl_shape_count(ws), false),
            b = values_random(&r, (size_t)d.o, false);
     values y = values_new((size_t)(d.n * d.o * d.oh * d.ow));
     lcl_ref_conv2d(&d, x.d, w.d, b.d, y.d);
-    /* Errors are relative to the energy of whole pictures: two of them, as they are transformed together. */
+    /* Errors are relative to the energy of whole pictures: two of them, as they are transformed
+     * together. */
     const double points = (double)((d.h + 2 * p) * (d.w + 2 * p)),
                  taps = (double)(d.c / d.groups * d.kh * d.kw);
     for (size_t k = 0; k < y.n; k++)
@@ -244,10 +258,11 @@ static void fourier(void **state) {
     ASSERT_OK(lcl_graph_create(store, "t", &g));
     lcl_tensor *bias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(d.o));
     lcl_tensor *tx = lcl_input(g, "a", LCL_F32, xs), *tw = lcl_input(g, "b", LCL_F32, ws);
-    lcl_tensor *out = lcl_fft_conv2d(
-        tx, tw, bias,
-        &(lcl_conv_desc) {
-            .stride = { s, s }, .pad = { p, p, p, p }, .dilation = { e, e }, .groups = (int)d.groups });
+    lcl_tensor *out = lcl_fft_conv2d(tx, tw, bias,
+                                     &(lcl_conv_desc) { .stride = { s, s },
+                                                        .pad = { p, p, p, p },
+                                                        .dilation = { e, e },
+                                                        .groups = (int)d.groups });
     run_graph(g, out, &x, &w, &b, &y);
     compare("convolution by the Fourier transform", &y, 8 * (int64_t)(log2(points) + 1), false);
     lcl_graph_destroy(g);
@@ -267,11 +282,12 @@ static void fourier_own(void **state) {
 /* Kernel variants a tuner may choose, whether or not the cost model would. */
 static void every_algorithm(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = {
-    { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 }, { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
-    { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },  { LCL_GEMM_ROWS, 16, 512, 0, 3, 1, 0, 0, 1, 0 },
-    { LCL_GEMM_ROWS, 8, 128, 0, 1, 2, 0, 0, 1, 0 },    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 }
-  };
+  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 },
+                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
+                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },
+                                              { LCL_GEMM_ROWS, 16, 512, 0, 3, 1, 0, 0, 1, 0 },
+                                              { LCL_GEMM_ROWS, 8, 128, 0, 1, 2, 0, 0, 1, 0 },
+                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 } };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
@@ -313,12 +329,13 @@ static void force(void *user, lcl_lower *lw, const lcl_node *node, unsigned poss
   (void)standard;
   if (!(possible & LCL_CONV_BIT(f->algorithm))) return;
   lcl_conv_key(node, key);
-  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { (int)f->algorithm }));
+  ASSERT_OK(
+      lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { (int)f->algorithm }));
   f->count++;
 }
 
-/* Sizes for an algorithm: any rest of channels, filters, taps and pixels, one picture and many, pictures that
- * are divided into blocks of rows. */
+/* Sizes for an algorithm: any rest of channels, filters, taps and pixels, one picture and many,
+ * pictures that are divided into blocks of rows. */
 static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl_conv_desc *desc) {
   static const int8_t sides[] = { 5, 7, 9, 13, 14, 15, 16, 17, 26, 28, 29, 30, 33 };
   const bool thin = algorithm == LCL_CONV_THIN, wino = algorithm == LCL_CONV_WINOGRAD;
@@ -342,14 +359,16 @@ static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl
                             .pad = { (int)d->top, (int)bottom, (int)d->left, (int)right },
                             .dilation = { (int)d->dilation_y, (int)d->dilation_x } };
   return out_size(d->h, d->kh, d->stride_y, d->top, bottom, d->dilation_y, &d->oh) &&
-         out_size(d->w, d->kw, d->stride_x, d->left, right, d->dilation_x, &d->ow) && d->oh * d->ow >= 16;
+         out_size(d->w, d->kw, d->stride_x, d->left, right, d->dilation_x, &d->ow) &&
+         d->oh * d->ow >= 16;
 }
 
-/* Each algorithm of processors where the cost model would not take it, with both vector widths, whose tiles
- * are of different sizes. */
+/* Each algorithm of processors where the cost model would not take it, with both vector widths,
+ * whose tiles are of different sizes. */
 static void forced_algorithms(void **state) {
   (void)state;
-  static const lcl_conv_algorithm algorithms[] = { LCL_CONV_THIN, LCL_CONV_WINOGRAD, LCL_CONV_ROWS };
+  static const lcl_conv_algorithm algorithms[] = { LCL_CONV_THIN, LCL_CONV_WINOGRAD,
+                                                   LCL_CONV_ROWS };
   static const char *const without[] = { NULL, "vector=8" };
   lcl_context *whole = ctx;
   for (int v = 0; v < 2; v++) {
@@ -378,10 +397,12 @@ static void forced_algorithms(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(random_shapes),   cmocka_unit_test(network_layers),    cmocka_unit_test(strided),
-    cmocka_unit_test(every_algorithm), cmocka_unit_test(forced_algorithms), cmocka_unit_test(fourier_own),
-    cmocka_unit_test(fourier)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
+                                      cmocka_unit_test(network_layers),
+                                      cmocka_unit_test(strided),
+                                      cmocka_unit_test(every_algorithm),
+                                      cmocka_unit_test(forced_algorithms),
+                                      cmocka_unit_test(fourier_own),
+                                      cmocka_unit_test(fourier) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

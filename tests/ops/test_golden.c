@@ -1,8 +1,8 @@
-/* `latentcl op` against values made with PyTorch and NumPy (tests/golden/make_ops.py), and its answers to bad
- * input.
+/* `latentcl op` against values made with PyTorch and NumPy (tests/golden/make_ops.py), and its
+ * answers to bad input.
  *
- * The golden values are double precision. The reference must agree with them to double precision; what the
- * command wrote must agree within the reference's own bound for single precision. */
+ * The golden values are double precision. The reference must agree with them to double precision;
+ * what the command wrote must agree within the reference's own bound for single precision. */
 #include "test.h"
 
 #include <math.h>
@@ -17,8 +17,9 @@ static char folder[] = "/tmp/latentcl-golden-XXXXXX";
 
 /* ---- running the command ---- */
 
-/* Runs `latentcl op WORDS...` with stderr into folder/stderr; returns its exit code. Bare .npy names mean
- * golden files where the command reads and files of the temporary folder where it writes. */
+/* Runs `latentcl op WORDS...` with stderr into folder/stderr; returns its exit code. Bare .npy
+ * names mean golden files where the command reads and files of the temporary folder where it
+ * writes. */
 static int run_command(char *const *words, int n) {
   lcl_str line = { 0 };
   const char *option = "";
@@ -111,8 +112,8 @@ static void same(const golden *g, const char *what, int k, const lcl_array *want
   for (int64_t i = 0; i < lcl_array_count(want); i++) most = fmax(most, fabs(want->data[i]));
   for (int64_t i = 0; i < lcl_array_count(want); i++)
     if (!(fabs(want->data[i] - reference->data[i]) <= 1e-12 * most))
-      fail_msg("%s: element %lld of %s %d is %.17g, golden %.17g", g->c->spec->name, (long long)i, what, k,
-               reference->data[i], want->data[i]);
+      fail_msg("%s: element %lld of %s %d is %.17g, golden %.17g", g->c->spec->name, (long long)i,
+               what, k, reference->data[i], want->data[i]);
 }
 
 static void check_line(char *line) {
@@ -125,7 +126,8 @@ static void check_line(char *line) {
   read_case(&g, words, n);
   ASSERT_OK(lcl_case_reference(g.c));
   for (int k = 0; k < LCL_SPEC_OUTS; k++) same(&g, "result", k, &g.want.out[k], &g.c->out[k]);
-  for (int k = 0; k < LCL_SPEC_INS; k++) same(&g, "gradient", k, &g.want.grad_in[k], &g.c->grad_in[k]);
+  for (int k = 0; k < LCL_SPEC_INS; k++)
+    same(&g, "gradient", k, &g.want.grad_in[k], &g.c->grad_in[k]);
   ASSERT_OK(lcl_case_compare(g.c, &g.got, NULL));
   lcl_case_destroy(g.c);
 }
@@ -184,7 +186,8 @@ static void bad_input_is_one_clear_line(void **state) {
     { "1", "gaussian_kl", "--in", f32, f32x, "--out", "bad.npy" },
     { "1", "categorical_kl", "--in", f32, f32x, "--out", "bad.npy" },
     { "1", "reshape", "--attr", "shape=5,-1", "--in", f32, "--out", "bad.npy" },
-    { "1", "reshape", "--attr", "shape=4000000000,4000000000,4000000000", "--in", f32, "--out", "bad.npy" },
+    { "1", "reshape", "--attr", "shape=4000000000,4000000000,4000000000", "--in", f32, "--out",
+      "bad.npy" },
     { "1", "broadcast", "--attr", "shape=4000000000,2,3", "--in", f32, "--out", "bad.npy" },
     { "1", "random_uniform", "--attr", "shape=4611686018427387904,4", "--out", "bad.npy" },
     { "1", "random_uniform", "--attr", "shape=-3", "--out", "bad.npy" },
@@ -218,7 +221,8 @@ static void bad_input_is_one_clear_line(void **state) {
     const int code = run_command(bad[i] + 1, n);
     char *text = complaint(), *end = strchr(text, '\n');
     if (code != atoi(bad[i][0]) || strncmp(text, "latentcl: ", 10) != 0 || !end || end[1] != 0)
-      fail_msg("case %zu (%s): exit code %d, expected %s; it says: %s", i, bad[i][1], code, bad[i][0], text);
+      fail_msg("case %zu (%s): exit code %d, expected %s; it says: %s", i, bad[i][1], code,
+               bad[i][0], text);
     lcl_free(text);
     if (lcl_file_exists(path_of("bad.npy"))) fail_msg("case %zu (%s) left a file", i, bad[i][1]);
   }

@@ -1,5 +1,6 @@
-/* Long rows, columns and sums: whatever one work-item does must not depend on how long they are. (Mesa's
- * llvmpipe ends a work-item's loops after 65535 rounds without a word; a GPU would only be slow.) */
+/* Long rows, columns and sums: whatever one work-item does must not depend on how long they are.
+ * (Mesa's llvmpipe ends a work-item's loops after 65535 rounds without a word; a GPU would only be
+ * slow.) */
 #include "test.h"
 
 #include "reference/spec.h"

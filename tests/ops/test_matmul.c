@@ -46,16 +46,19 @@ static double activation_of(double v, lcl_act act) {
 
 static void check(rng *r, const product *p) {
   char what[160];
-  snprintf(what, sizeof what, "matmul batch %d m %d n %d k %d%s%s bias %d act %d", (int)p->batch, (int)p->m,
-           (int)p->n, (int)p->k, p->ta ? " ta" : "", p->tb ? " tb" : "", p->bias, (int)p->act);
+  snprintf(what, sizeof what, "matmul batch %d m %d n %d k %d%s%s bias %d act %d", (int)p->batch,
+           (int)p->m, (int)p->n, (int)p->k, p->ta ? " ta" : "", p->tb ? " tb" : "", p->bias,
+           (int)p->act);
   const int64_t batch = LCL_MAX(p->batch, 1);
   values a = values_random(r, (size_t)(batch * p->m * p->k), p->integers),
          b = values_random(r, (size_t)(batch * p->k * p->n), p->integers);
-  values bias = values_random(r, (size_t)p->n, p->integers), c = values_new((size_t)(batch * p->m * p->n));
+  values bias = values_random(r, (size_t)p->n, p->integers),
+         c = values_new((size_t)(batch * p->m * p->n));
   for (int64_t z = 0; z < batch; z++) {
     const int64_t ao = z * p->m * p->k, bo = z * p->k * p->n, co = z * p->m * p->n;
     lcl_ref_matmul(p->m, p->n, p->k, a.d + ao, p->ta, b.d + bo, p->tb, c.d + co);
-    lcl_ref_matmul(p->m, p->n, p->k, a.magnitude + ao, p->ta, b.magnitude + bo, p->tb, c.magnitude + co);
+    lcl_ref_matmul(p->m, p->n, p->k, a.magnitude + ao, p->ta, b.magnitude + bo, p->tb,
+                   c.magnitude + co);
   }
   for (size_t i = 0; i < c.n; i++) {
     if (p->bias) {
@@ -63,7 +66,8 @@ static void check(rng *r, const product *p) {
       c.magnitude[i] += bias.magnitude[i % (size_t)p->n];
     }
     c.d[i] = activation_of(c.d[i], p->act);
-    if (p->act >= LCL_ACT_SIGMOID) c.magnitude[i] += 4; /* a few roundings of exp and tanh themselves */
+    if (p->act >= LCL_ACT_SIGMOID)
+      c.magnitude[i] += 4; /* a few roundings of exp and tanh themselves */
   }
   lcl_store *store;
   lcl_graph *g;
@@ -72,14 +76,15 @@ static void check(rng *r, const product *p) {
   const int64_t ad[3] = { p->batch, p->ta ? p->k : p->m, p->ta ? p->m : p->k },
                 bd[3] = { p->batch, p->tb ? p->n : p->k, p->tb ? p->k : p->n };
   const bool batched = p->batch > 0;
-  lcl_tensor *ta =
-      lcl_input(g, "a", LCL_F32, batched ? LCL_SHAPE(ad[0], ad[1], ad[2]) : LCL_SHAPE(ad[1], ad[2]));
-  lcl_tensor *tb =
-      lcl_input(g, "b", LCL_F32, batched ? LCL_SHAPE(bd[0], bd[1], bd[2]) : LCL_SHAPE(bd[1], bd[2]));
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32,
+                             batched ? LCL_SHAPE(ad[0], ad[1], ad[2]) : LCL_SHAPE(ad[1], ad[2]));
+  lcl_tensor *tb = lcl_input(g, "b", LCL_F32,
+                             batched ? LCL_SHAPE(bd[0], bd[1], bd[2]) : LCL_SHAPE(bd[1], bd[2]));
   lcl_tensor *y = lcl_matmul(ta, tb, p->ta, p->tb);
   if (p->bias) {
     lcl_tensor *tbias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(p->n));
-    /* Built before the product, as layers do; the fusion of bias and activation is what is tested here. */
+    /* Built before the product, as layers do; the fusion of bias and activation is what is tested
+     * here. */
     y = lcl_add(lcl_matmul(ta, tb, p->ta, p->tb), tbias);
   }
   y = activation(y, p->act);
@@ -115,10 +120,15 @@ static void long_sums(void **state) {
   rng r = { 5 };
   if (small) skip();
   check(&r, &(product) { .m = 3, .n = 5, .k = 4099, .integers = true });
+  check(&r, &(product) { .m = 33,
+                         .n = 17,
+                         .k = 2050,
+                         .tb = true,
+                         .integers = true,
+                         .bias = true,
+                         .act = LCL_ACT_RELU });
   check(&r,
-        &(product) {
-            .m = 33, .n = 17, .k = 2050, .tb = true, .integers = true, .bias = true, .act = LCL_ACT_RELU });
-  check(&r, &(product) { .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
+        &(product) { .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
   check(&r, &(product) { .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
 }
 
@@ -154,11 +164,12 @@ static void views(void **state) {
 /* Every algorithm and kernel variant a tuner may choose, whether or not the cost model would. */
 static void every_algorithm(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = {
-    { LCL_GEMM_PANEL, 16, 512, 64, 2, 3, 0, 0, 1, 0 }, { LCL_GEMM_PANEL, 8, 128, 16, 1, 99, 0, 0, 3, 0 },
-    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 },     { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 1, 1, 0 },
-    { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 2, 1, 0 },    { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 }
-  };
+  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 512, 64, 2, 3, 0, 0, 1, 0 },
+                                              { LCL_GEMM_PANEL, 8, 128, 16, 1, 99, 0, 0, 3, 0 },
+                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 },
+                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 1, 1, 0 },
+                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 2, 1, 0 },
+                                              { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 } };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   const lcl_caps *caps = lcl_context_caps(ctx);
@@ -168,10 +179,15 @@ static void every_algorithm(void **state) {
     lcl_gemm_watch(ctx, force_params, choices[i]);
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
-      check(&r, &(product) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
-    check(&r,
-          &(product) {
-              .batch = 3, .m = 17, .n = 33, .k = 40, .integers = true, .bias = true, .act = LCL_ACT_RELU });
+      check(&r,
+            &(product) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
+    check(&r, &(product) { .batch = 3,
+                           .m = 17,
+                           .n = 33,
+                           .k = 40,
+                           .integers = true,
+                           .bias = true,
+                           .act = LCL_ACT_RELU });
   }
   lcl_context_destroy(ctx);
   ctx = whole;
@@ -190,7 +206,8 @@ static void mistakes(void **state) {
     lcl_graph *g;
     ASSERT_OK(lcl_store_create(ctx, 1, &store));
     ASSERT_OK(lcl_graph_create(store, "t", &g));
-    lcl_matmul(lcl_input(g, "a", LCL_F32, bad[i].a), lcl_input(g, "b", LCL_F32, bad[i].b), false, false);
+    lcl_matmul(lcl_input(g, "a", LCL_F32, bad[i].a), lcl_input(g, "b", LCL_F32, bad[i].b), false,
+               false);
     ASSERT_STATUS(lcl_graph_status(g), LCL_ERR_SHAPE);
     assert_non_null(strstr(lcl_error_message(), bad[i].says));
     lcl_graph_destroy(g);

@@ -1,11 +1,12 @@
-/* Shapes are kernel arguments: once each kind of graph has run on a number of shapes, a hundred others
- * compile nothing new.
+/* Shapes are kernel arguments: once each kind of graph has run on a number of shapes, a hundred
+ * others compile nothing new.
  *
- * Counted are programs that the driver builds, and pairs of kernel and work-group size: a driver for
- * processors compiles a kernel again for each of those. Sizes here are at least 2: a size of 1 lets
- * dimensions merge, for which generated kernels have a text of their own (a finite set as well). */
+ * Counted are programs that the driver builds, and pairs of kernel and work-group size: a driver
+ * for processors compiles a kernel again for each of those. Sizes here are at least 2: a size of 1
+ * lets dimensions merge, for which generated kernels have a text of their own (a finite set as
+ * well). */
 #define _GNU_SOURCE
-#pragma GCC diagnostic ignored                                                                               \
+#pragma GCC diagnostic ignored                                                                     \
     "-Wpedantic" /* dlsym gives functions as void*, which POSIX allows and C does not */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
@@ -37,19 +38,22 @@ static void note(cl_kernel kernel, cl_uint dims, const size_t *local) {
   memcpy(forms[n_forms++].local, size, sizeof size);
 }
 
-cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices, const char *options,
-                      void(CL_CALLBACK *done)(cl_program, void *), void *user) {
+cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices,
+                      const char *options, void(CL_CALLBACK *done)(cl_program, void *),
+                      void *user) {
   cl_int (*real)(cl_program, cl_uint, const cl_device_id *, const char *,
-                 void(CL_CALLBACK *)(cl_program, void *), void *) = dlsym(RTLD_NEXT, "clBuildProgram");
+                 void(CL_CALLBACK *)(cl_program, void *),
+                 void *) = dlsym(RTLD_NEXT, "clBuildProgram");
   atomic_fetch_add(&builds, 1);
   return real(program, n, devices, options, done, user);
 }
 
-cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims, const size_t *offset,
-                              const size_t *global, const size_t *local, cl_uint n_wait, const cl_event *wait,
-                              cl_event *event) {
-  cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *, const size_t *,
-                 cl_uint, const cl_event *, cl_event *) = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
+cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dims,
+                              const size_t *offset, const size_t *global, const size_t *local,
+                              cl_uint n_wait, const cl_event *wait, cl_event *event) {
+  cl_int (*real)(cl_command_queue, cl_kernel, cl_uint, const size_t *, const size_t *,
+                 const size_t *, cl_uint, const cl_event *,
+                 cl_event *) = dlsym(RTLD_NEXT, "clEnqueueNDRangeKernel");
   note(kernel, dims, local);
   return real(queue, kernel, dims, offset, global, local, n_wait, wait, event);
 }
@@ -99,13 +103,15 @@ static void wide_convolution(world *w) {
   const int64_t out = size(w, 32, 40), in = size(w, 32, 40);
   lcl_tensor *x = tensor(w, LCL_SHAPE(size(w, 8, 12), in, size(w, 16, 20), size(w, 16, 20)));
   lcl_tensor *f = tensor(w, LCL_SHAPE(out, in, 3, 3));
-  outputs(w, lcl_conv2d(x, f, NULL, &(lcl_conv_desc) { .same = true }), (lcl_tensor *[]) { x, f }, 2);
+  outputs(w, lcl_conv2d(x, f, NULL, &(lcl_conv_desc) { .same = true }), (lcl_tensor *[]) { x, f },
+          2);
 }
 
 static void pooling(world *w) {
   const int kernel = (int)size(w, 2, 4), stride = (int)size(w, 1, 3);
   const lcl_pool_desc d = { .kernel = { kernel, kernel }, .stride = { stride, stride } };
-  lcl_tensor *x = tensor(w, LCL_SHAPE(size(w, 2, 6), size(w, 2, 12), size(w, 6, 30), size(w, 6, 30)));
+  lcl_tensor *x = tensor(w,
+                         LCL_SHAPE(size(w, 2, 6), size(w, 2, 12), size(w, 6, 30), size(w, 6, 30)));
   outputs(w, lcl_max_pool2d(x, &d, NULL), &x, 1);
   lcl_output(lcl_avg_pool2d(x, &d), "average");
 }
@@ -126,19 +132,25 @@ static void normalisation(world *w) {
 
 /* A training step: convolution, batch norm, pooling, two dense layers, cross-entropy, Adam. */
 static void model(world *w) {
-  const int64_t n = size(w, 2, 40), classes = size(w, 2, 12), side = size(w, 8, 16), channels = size(w, 2, 6);
-  const lcl_conv_block_desc block = { .out = channels, .kernel = { 3, 3 }, .conv = { .same = true } };
+  const int64_t n = size(w, 2, 40), classes = size(w, 2, 12), side = size(w, 8, 16),
+                channels = size(w, 2, 6);
+  const lcl_conv_block_desc block = { .out = channels,
+                                      .kernel = { 3, 3 },
+                                      .conv = { .same = true } };
   const lcl_pool_desc pool = { .kernel = { 2, 2 } };
   lcl_tensor *h = lcl_conv(tensor(w, LCL_SHAPE(n, 2, side, side)), "c", &block);
-  h = lcl_max_pool2d(lcl_relu(lcl_batch_norm(h, "n", &(lcl_bn_desc) { .mode = LCL_BN_TRAIN })), &pool, NULL);
+  h = lcl_max_pool2d(lcl_relu(lcl_batch_norm(h, "n", &(lcl_bn_desc) { .mode = LCL_BN_TRAIN })),
+                     &pool, NULL);
   h = lcl_relu(lcl_linear(lcl_flatten(h), "a", size(w, 2, 100), NULL));
   lcl_tensor *label = lcl_argmax(tensor(w, LCL_SHAPE(n, classes)), 1, false);
   lcl_tensor *loss = lcl_cross_entropy(lcl_linear(h, "b", classes, NULL), label);
-  lcl_minimise(lcl_output(loss, "loss"), &(lcl_optimiser_desc) { .kind = LCL_ADAM, .rate = 0.001f });
+  lcl_minimise(lcl_output(loss, "loss"),
+               &(lcl_optimiser_desc) { .kind = LCL_ADAM, .rate = 0.001f });
 }
 
-static void (*const kinds[])(world *) = { product,       convolution, wide_convolution, pooling, reduction,
-                                          normalisation, model };
+static void (*const kinds[])(world *) = { product, convolution, wide_convolution,
+                                          pooling, reduction,   normalisation,
+                                          model };
 
 static void run_one(lcl_context *ctx, uint64_t number) {
   world w = { .r = { .state = number } };

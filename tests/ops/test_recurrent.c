@@ -1,6 +1,6 @@
-/* Recurrent layers, pooling and random numbers against the double-precision reference on random shapes, the
- * paths that devices choose between against each other, and PixelRNN's causality: exactly nothing flows back
- * from later pixels. */
+/* Recurrent layers, pooling and random numbers against the double-precision reference on random
+ * shapes, the paths that devices choose between against each other, and PixelRNN's causality:
+ * exactly nothing flows back from later pixels. */
 #include "test.h"
 
 #include <math.h>
@@ -25,9 +25,8 @@ typedef struct layer {
 } layer;
 
 enum { N = 2, H = 5, W = 6, HID = 4, PIXELS = N * H * W, KERNEL = 8 * HID * HID, STATE = HID * H };
-static const char *const names[] = {
-  "k_left", "k_right", "h0_left", "c0_left", "h0_right", "c0_right", "pad"
-};
+static const char *const names[] = { "k_left",   "k_right",  "h0_left", "c0_left",
+                                     "h0_right", "c0_right", "pad" };
 enum { VARS = LCL_COUNT(names) };
 
 /* What cells beside the image do. */
@@ -46,8 +45,9 @@ static layer layer_create(const char *disable, beside cells) {
   lcl_tensor *wrt[1 + VARS], *fetch[2 + VARS];
   wrt[0] = lcl_input(l.g, "s", LCL_F32, LCL_SHAPE(N, H, W, 8 * HID));
   for (int i = 0; i < VARS; i++) wrt[1 + i] = lcl_param(l.g, names[i], shape_of(i), init);
-  const lcl_bilstm_state state = { wrt[3],         wrt[4], wrt[5], wrt[6], cells == BIAS ? wrt[7] : NULL,
-                                   cells == FREEZE };
+  const lcl_bilstm_state state = {
+    wrt[3], wrt[4], wrt[5], wrt[6], cells == BIAS ? wrt[7] : NULL, cells == FREEZE
+  };
   fetch[0] = lcl_diagonal_bilstm_nhwc(wrt[0], wrt[1], wrt[2], &state);
   lcl_tensor *gy = lcl_input(l.g, "gy", LCL_F32, LCL_SHAPE(N, H, W, HID));
   lcl_vjp(fetch[0], gy, wrt, 1 + VARS, fetch + 1);
@@ -70,7 +70,8 @@ static void layer_run(layer *l, const float *s, const float *gy, float *y, float
   ASSERT_OK(lcl_fetch(l->p, "#1", gs, sizeof(float) * PIXELS * 8 * HID));
 }
 
-/* Channels-last rows of `all` channels, `n` of them from `first` on, to the reference's (N,C,H,W) doubles. */
+/* Channels-last rows of `all` channels, `n` of them from `first` on, to the reference's (N,C,H,W)
+ * doubles. */
 static void to_planes(const float *rows, int all, int first, int n, double *planes) {
   for (int b = 0; b < N; b++)
     for (int c = 0; c < n; c++)
@@ -78,8 +79,8 @@ static void to_planes(const float *rows, int all, int first, int n, double *plan
         planes[(b * n + c) * H * W + p] = (double)rows[(b * H * W + p) * all + first + c];
 }
 
-static void assert_within(const char *what, const double *got, const double *expected, const double *bound,
-                          int n) {
+static void assert_within(const char *what, const double *got, const double *expected,
+                          const double *bound, int n) {
   for (int i = 0; i < n; i++)
     if (!(fabs(got[i] - expected[i]) <= bound[i]))
       fail_msg("%s[%d] is %.9g, not %.9g within %.3g", what, i, got[i], expected[i], bound[i]);
@@ -119,9 +120,11 @@ static void check_path(const char *disable, beside cells) {
                                    { expected[4], expected[6] },
                                    { expected[5], expected[7] },
                                    expected[8] };
-  const lcl_ref_bilstm_grad within = {
-    { bound[0], bound[1] }, { bound[2], bound[3] }, { bound[4], bound[6] }, { bound[5], bound[7] }, bound[8]
-  };
+  const lcl_ref_bilstm_grad within = { { bound[0], bound[1] },
+                                       { bound[2], bound[3] },
+                                       { bound[4], bound[6] },
+                                       { bound[5], bound[7] },
+                                       bound[8] };
   ASSERT_OK(lcl_ref_diagonal_bilstm(&ref, ry));
   ASSERT_OK(lcl_ref_diagonal_bilstm_grad(&ref, rgy, &to));
   ASSERT_OK(lcl_diagonal_bilstm_bound(&ref, rgy, by, &within));
@@ -151,8 +154,8 @@ static void paths(void **state) {
   }
 }
 
-/* A change at a pixel leaves everything before it in reading order bit for bit as it was, and a gradient at a
- * pixel reaches nothing after it: both are exactly so, not nearly. */
+/* A change at a pixel leaves everything before it in reading order bit for bit as it was, and a
+ * gradient at a pixel reaches nothing after it: both are exactly so, not nearly. */
 static void causality(void **state) {
   (void)state;
   layer l = layer_create(NULL, EVOLVE);
@@ -194,8 +197,8 @@ static void determinism(void **state) {
 
 /* ---- random numbers ---- */
 
-/* The device draws what the host's generator draws, a new set each run, and repeats itself from the same
- * seed. */
+/* The device draws what the host's generator draws, a new set each run, and repeats itself from the
+ * same seed. */
 static void random_numbers(void **state) {
   (void)state;
   enum { COUNT = 1003 };
@@ -209,7 +212,8 @@ static void random_numbers(void **state) {
     ASSERT_OK(lcl_graph_create(store, "draws", &g));
     lcl_tensor *ones = lcl_broadcast(lcl_const(g, 1), LCL_SHAPE(COUNT));
     lcl_tensor *const fetch[] = { lcl_random_uniform(g, LCL_SHAPE(COUNT)),
-                                  lcl_random_normal(g, LCL_SHAPE(COUNT)), lcl_dropout(ones, 0.25f) };
+                                  lcl_random_normal(g, LCL_SHAPE(COUNT)),
+                                  lcl_dropout(ones, 0.25f) };
     ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &p));
     uint32_t rng[4];
     ASSERT_OK(lcl_store_read(store, "draws.rng", rng, sizeof rng));
@@ -257,7 +261,8 @@ static void mistakes(void **state) {
     case 3: lcl_diagonal_bilstm_nhwc(s, k, bad, NULL); break;
     case 4: lcl_dropout(x, 1); break;
     case 5: { /* no second derivative */
-      lcl_tensor *y = lcl_sum(lcl_diagonal_bilstm_nhwc(s, k, k, NULL), LCL_ALL_AXES, false), *gs, *ggs;
+      lcl_tensor *y = lcl_sum(lcl_diagonal_bilstm_nhwc(s, k, k, NULL), LCL_ALL_AXES, false), *gs,
+                 *ggs;
       lcl_gradients(y, &s, 1, &gs);
       lcl_gradients(lcl_sum(lcl_square(gs), LCL_ALL_AXES, false), &s, 1, &ggs);
       break;
@@ -265,7 +270,8 @@ static void mistakes(void **state) {
     case 6: /* a bias for cells that do not run */
       lcl_diagonal_bilstm_nhwc(
           s, k, k,
-          &(lcl_bilstm_state) { .pad = lcl_input(g, "pad", LCL_F32, LCL_SHAPE(16)), .freeze = true });
+          &(lcl_bilstm_state) { .pad = lcl_input(g, "pad", LCL_F32, LCL_SHAPE(16)),
+                                .freeze = true });
       break;
     case 7: lcl_diagonal_bilstm_nhwc(s, k, k, &(lcl_bilstm_state) { .pad = bad }); break;
     }

@@ -1,6 +1,6 @@
-/* Network inversion's pattern: the gradient of |d sum(v*y)/dx|^2, where y is a net of convolutions, relu and
- * pooling, with respect to the filters -- two passes of lcl_gradients on the device against central
- * differences of the references in double precision. */
+/* Network inversion's pattern: the gradient of |d sum(v*y)/dx|^2, where y is a net of convolutions,
+ * relu and pooling, with respect to the filters -- two passes of lcl_gradients on the device
+ * against central differences of the references in double precision. */
 #include "test.h"
 
 #include <math.h>
@@ -11,7 +11,13 @@
 
 /* x (N,C,S,S) -> conv 3x3 same, relu -> pool 2x2 -> conv 3x3 valid, relu -> y. */
 enum { N = 2, C = 2, S = 8, O1 = 3, P = S / 2, O2 = 4, Q = P - 2 };
-enum { NX = N * C * S * S, NW1 = O1 * C * 9, NW2 = O2 * O1 * 9, NH1 = N * O1 * S * S, NP = N * O1 * P * P };
+enum {
+  NX = N * C * S * S,
+  NW1 = O1 * C * 9,
+  NW2 = O2 * O1 * 9,
+  NH1 = N * O1 * S * S,
+  NP = N * O1 * P * P
+};
 enum { NY = N * O2 * Q * Q };
 
 static const lcl_ref_conv first = { N, C, S, S, O1, 3, 3, S, S, 1, 1, 1, 1, 1, 1, 1 };
@@ -52,7 +58,8 @@ static void feed(lcl_program *p, const char *name, const double *from, int n) {
   ASSERT_OK(lcl_feed(p, name, data, (size_t)n * sizeof *data));
 }
 
-static void device_gradients(const values *a, bool max_pool, float *objective_out, float *g1, float *g2) {
+static void device_gradients(const values *a, bool max_pool, float *objective_out, float *g1,
+                             float *g2) {
   lcl_context *ctx;
   lcl_store *store;
   lcl_graph *g;
@@ -86,10 +93,10 @@ static void device_gradients(const values *a, bool max_pool, float *objective_ou
   lcl_context_destroy(ctx);
 }
 
-/* The objective is a polynomial of the filters while no relu or maximum switches; a probe that crosses such a
- * point (both one-sided quotients differ) is left out, and most are not. Allowed: 64 roundings per unit of
- * the objective's slope, a generous count of the longest chain of sums (27 + 36 + 36 + 27 terms would be the
- * bound; each is partly cancelled). */
+/* The objective is a polynomial of the filters while no relu or maximum switches; a probe that
+ * crosses such a point (both one-sided quotients differ) is left out, and most are not. Allowed: 64
+ * roundings per unit of the objective's slope, a generous count of the longest chain of sums (27 +
+ * 36 + 36 + 27 terms would be the bound; each is partly cancelled). */
 static int compare(values *a, bool max_pool, double *w, int n, const float *got, double scale) {
   const double h = 1e-6, middle = objective(a, max_pool);
   int probed = 0;
@@ -119,7 +126,8 @@ static void second_derivatives(bool max_pool) {
   device_gradients(&a, max_pool, &value, g1, g2);
   const double want = objective(&a, max_pool);
   assert_true(fabs(value - want) <= 126 * LCL_UNIT_ROUNDOFF * want);
-  /* The objective is quadratic in each filter: the slope along it is at most a few times objective/|w|. */
+  /* The objective is quadratic in each filter: the slope along it is at most a few times
+   * objective/|w|. */
   double most1 = 0, most2 = 0;
   for (int i = 0; i < NW1; i++) most1 = fmax(most1, fabs(g1[i]));
   for (int i = 0; i < NW2; i++) most2 = fmax(most2, fabs(g2[i]));
@@ -138,7 +146,8 @@ static void through_average_pooling(void **state) {
   second_derivatives(false);
 }
 
-/* Second derivatives of a recurrent layer do not exist here: a clear mistake, not a wrong number. */
+/* Second derivatives of a recurrent layer do not exist here: a clear mistake, not a wrong number.
+ */
 static void recurrent_layers_refuse(void **state) {
   (void)state;
   lcl_context *ctx;
@@ -180,10 +189,11 @@ static void masked_convolution_is_causal(void **state) {
     ASSERT_OK(lcl_graph_create(store, "causal", &g));
     lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(1, IN, H, W)),
                *tw = lcl_input(g, "w", LCL_F32, LCL_SHAPE(OUT, IN, 3, 3));
-    lcl_output(lcl_masked_conv2d(tx, tw, NULL,
-                                 &(lcl_mask_desc) { .type = type ? LCL_MASK_B : LCL_MASK_A, .colours = 3 },
-                                 &(lcl_conv_desc) { .pad = { 1, 1, 1, 1 } }),
-               "y");
+    lcl_output(
+        lcl_masked_conv2d(tx, tw, NULL,
+                          &(lcl_mask_desc) { .type = type ? LCL_MASK_B : LCL_MASK_A, .colours = 3 },
+                          &(lcl_conv_desc) { .pad = { 1, 1, 1, 1 } }),
+        "y");
     ASSERT_OK(lcl_compile(g, NULL, &p));
     ASSERT_OK(lcl_feed(p, "w", w, sizeof w));
     ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
@@ -199,13 +209,14 @@ static void masked_convolution_is_causal(void **state) {
         ASSERT_OK(lcl_fetch(p, "y", after, sizeof after));
         x[colour * H * W + pixel] = kept;
         for (int i = 0; i < COUNT_Y; i++) {
-          const int at = i % (H * W), of = i / (H * W) / (OUT / 3); /* pixel and colour of the output */
+          const int at = i % (H * W),
+                    of = i / (H * W) / (OUT / 3); /* pixel and colour of the output */
           const bool later = at > pixel || (at == pixel && (type ? of >= colour : of > colour));
           if (memcmp(&before[i], &after[i], sizeof(float)) == 0) continue;
           changed++;
           if (!later)
-            fail_msg("type %c: output %d (colour %d) sees pixel %d (colour %d)", "AB"[type], at, of, pixel,
-                     colour);
+            fail_msg("type %c: output %d (colour %d) sees pixel %d (colour %d)", "AB"[type], at, of,
+                     pixel, colour);
         }
         if (pixel + 1 < H * W) assert_true(changed > 0);
       }

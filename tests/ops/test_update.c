@@ -1,10 +1,11 @@
-/* Every optimiser rule, with its clipping and penalties, and moving averages, for a few steps on parameters
- * of random shapes against the rule in double precision.
+/* Every optimiser rule, with its clipping and penalties, and moving averages, for a few steps on
+ * parameters of random shapes against the rule in double precision.
  *
- * The loss is sum(a p^2)/2 over all parameters but the last, whose gradient is a*p, plus the sum of the last,
- * whose gradient is 1. Parameters keep away from zero, where the sign in the l1 penalty jumps. Bound: a step
- * rounds some ten times (2^-24 each, relative to values around 1) and the power in Adam's correction loses up
- * to 1e-3 of a step of 0.01; six steps stay below 1e-5 together. */
+ * The loss is sum(a p^2)/2 over all parameters but the last, whose gradient is a*p, plus the sum of
+ * the last, whose gradient is 1. Parameters keep away from zero, where the sign in the l1 penalty
+ * jumps. Bound: a step rounds some ten times (2^-24 each, relative to values around 1) and the
+ * power in Adam's correction loses up to 1e-3 of a step of 0.01; six steps stay below 1e-5
+ * together. */
 #include <math.h>
 
 #include "latentcl/ops.h"
@@ -13,7 +14,8 @@
 
 enum { STEPS = 6, PARAMS = 4, MOST = 5003 };
 
-/* Parameters one behind another: values, weights a of their gradients (0: the gradient is 1), slots. */
+/* Parameters one behind another: values, weights a of their gradients (0: the gradient is 1),
+ * slots. */
 typedef struct model {
   int n_params, n, at[PARAMS + 1]; /* parameter k is elements at[k]..at[k + 1] */
   lcl_shape shape[PARAMS];
@@ -99,15 +101,18 @@ static void step(const lcl_optimiser_desc *d, model *m, int t) {
 
 /* ---- the same on the device ---- */
 
-static const char *const names[PARAMS] = { "p0", "p1", "p2", "p3" }, *const weights[PARAMS] = { "a0", "a1",
-                                                                                                "a2", "a3" };
+static const char *const names[PARAMS] = { "p0", "p1", "p2", "p3" }, *const weights[PARAMS] = {
+  "a0", "a1", "a2", "a3"
+};
 
 static lcl_tensor *build_loss(lcl_graph *g, const model *m) {
   lcl_tensor *loss = NULL;
   for (int k = 0; k < m->n_params; k++) {
-    lcl_tensor *p = lcl_param(g, names[k], m->shape[k], (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 }), *term;
+    lcl_tensor *p = lcl_param(g, names[k], m->shape[k], (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 }),
+               *term;
     if (k + 1 < m->n_params)
-      term = lcl_scale(lcl_mul(lcl_square(p), lcl_input(g, weights[k], LCL_F32, m->shape[k])), 0.5f);
+      term = lcl_scale(lcl_mul(lcl_square(p), lcl_input(g, weights[k], LCL_F32, m->shape[k])),
+                       0.5f);
     else
       term = p;
     term = lcl_sum(term, LCL_ALL_AXES, false);
@@ -119,12 +124,12 @@ static lcl_tensor *build_loss(lcl_graph *g, const model *m) {
 static void compare(lcl_store *store, const model *m, const char *what, const double *want) {
   static float got[PARAMS * MOST];
   for (int k = 0; k < m->n_params; k++)
-    ASSERT_OK(
-        lcl_store_read(store, names[k], got + m->at[k], (size_t)(m->at[k + 1] - m->at[k]) * sizeof *got));
+    ASSERT_OK(lcl_store_read(store, names[k], got + m->at[k],
+                             (size_t)(m->at[k + 1] - m->at[k]) * sizeof *got));
   for (int i = 0; i < m->n; i++)
     if (!(fabs(got[i] - want[i]) <= 1e-5))
-      fail_msg("%s, %d parameters, element %d of %d: %.8g, not %.8g", what, m->n_params, i, m->n, got[i],
-               want[i]);
+      fail_msg("%s, %d parameters, element %d of %d: %.8g, not %.8g", what, m->n_params, i, m->n,
+               got[i], want[i]);
 }
 
 static void write_all(lcl_store *store, lcl_program *program, const model *m) {
@@ -138,8 +143,8 @@ static void write_all(lcl_store *store, lcl_program *program, const model *m) {
 }
 
 /* given: as a user writes it; full: the same with the documented defaults. */
-static void check_rule(lcl_context *ctx, const lcl_optimiser_desc *given, const lcl_optimiser_desc *full,
-                       model *m) {
+static void check_rule(lcl_context *ctx, const lcl_optimiser_desc *given,
+                       const lcl_optimiser_desc *full, model *m) {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *program;
@@ -205,7 +210,8 @@ static void rules(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
-/* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of each run. */
+/* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of
+ * each run. */
 static void moving_averages(void **state) {
   (void)state;
   static model m;
@@ -221,8 +227,11 @@ static void moving_averages(void **state) {
     ASSERT_OK(lcl_store_create(ctx, 1, &store));
     ASSERT_OK(lcl_graph_create(store, "train", &g));
     for (int j = 0; j < m.n_params; j++) {
-      lcl_tensor *p = lcl_state(g, names[j], LCL_F32, m.shape[j], (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 });
-      lcl_ema(p, j + 1 < m.n_params ? lcl_input(g, weights[j], LCL_F32, m.shape[j]) : lcl_scale(p, 0.5f),
+      lcl_tensor *p = lcl_state(g, names[j], LCL_F32, m.shape[j],
+                                (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 });
+      lcl_ema(p,
+              j + 1 < m.n_params ? lcl_input(g, weights[j], LCL_F32, m.shape[j])
+                                 : lcl_scale(p, 0.5f),
               decay);
     }
     ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
@@ -241,8 +250,8 @@ static void moving_averages(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
-/* A value that decays below the normal numbers is zero at once on PoCL, whose kernels would crawl through the
- * denormal ones; other drivers may keep it. */
+/* A value that decays below the normal numbers is zero at once on PoCL, whose kernels would crawl
+ * through the denormal ones; other drivers may keep it. */
 static void decays_to_zero(void **state) {
   (void)state;
   lcl_context *ctx;
@@ -253,7 +262,8 @@ static void decays_to_zero(void **state) {
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "train", &g));
-  lcl_tensor *p = lcl_state(g, "p", LCL_F32, (lcl_shape) { 1, { 1 } }, (lcl_init) { .kind = LCL_INIT_ZERO });
+  lcl_tensor *p = lcl_state(g, "p", LCL_F32, (lcl_shape) { 1, { 1 } },
+                            (lcl_init) { .kind = LCL_INIT_ZERO });
   lcl_ema(p, lcl_scale(p, 0), 0.25f);
   ASSERT_OK(lcl_compile(g, NULL, &program));
   ASSERT_OK(lcl_store_write(store, "p", &value, sizeof value));

@@ -1,5 +1,5 @@
-/* The references' gradients against central differences of the references, in double: every op, many random
- * cases. And the table itself: every op can be found, described and drawn at random. */
+/* The references' gradients against central differences of the references, in double: every op,
+ * many random cases. And the table itself: every op can be found, described and drawn at random. */
 #include "test.h"
 
 #include <math.h>
@@ -17,12 +17,13 @@ static double objective(lcl_case *c) {
   return sum;
 }
 
-/* With step h, the difference quotient errs by h^2 f'''/6 and by rounding 2^-52 |f|/h; kinks (relu, max, abs)
- * are as good as never within h of a random real. */
+/* With step h, the difference quotient errs by h^2 f'''/6 and by rounding 2^-52 |f|/h; kinks (relu,
+ * max, abs) are as good as never within h of a random real. */
 static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl_rng *r) {
   const double h = 1e-5;
   double scale = 1;
-  for (int64_t i = 0; i < lcl_array_count(gradient); i++) scale = fmax(scale, fabs(gradient->data[i]));
+  for (int64_t i = 0; i < lcl_array_count(gradient); i++)
+    scale = fmax(scale, fabs(gradient->data[i]));
   for (int probe = 0; probe < 6 && lcl_array_count(gradient) > 0; probe++) {
     const int64_t at = lcl_rng_below(r, lcl_array_count(gradient));
     double *x = &c->in[input].data[at];
@@ -199,7 +200,8 @@ static void every_op_has_help(void **state) {
     lcl_str text = { 0 };
     assert_ptr_equal(lcl_spec_find(spec->name), spec);
     lcl_spec_help(spec, &text);
-    for (int i = 0; i < lcl_spec_inputs(spec); i++) assert_non_null(strstr(text.data, spec->in[i].name));
+    for (int i = 0; i < lcl_spec_inputs(spec); i++)
+      assert_non_null(strstr(text.data, spec->in[i].name));
     for (int i = 0; i < lcl_spec_attrs(spec); i++) {
       assert_non_null(strstr(text.data, spec->attr[i].name));
       lcl_case *c = case_of(spec->name); /* the default is a legal value */
@@ -213,7 +215,7 @@ static void every_op_has_help(void **state) {
 /* Each op of the table is in the list of one device test, and each name in a list is an op. */
 static void every_op_is_tested(void **state) {
   (void)state;
-#define LIST(names)                                                                                          \
+#define LIST(names)                                                                                \
   { names, LCL_COUNT(names) }
   static const struct {
     const char *const *names;
@@ -230,9 +232,11 @@ static void every_op_is_tested(void **state) {
   for (size_t s = 0; s < lcl_spec_count(); s++) {
     int times = 0;
     for (size_t k = 0; k < LCL_COUNT(lists); k++)
-      for (size_t i = 0; i < lists[k].n; i++) times += strcmp(lists[k].names[i], lcl_spec_at(s)->name) == 0;
+      for (size_t i = 0; i < lists[k].n; i++)
+        times += strcmp(lists[k].names[i], lcl_spec_at(s)->name) == 0;
     if (times != 1)
-      fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name, times);
+      fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name,
+               times);
   }
   assert_int_equal(named, lcl_spec_count());
 }

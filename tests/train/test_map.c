@@ -67,7 +67,8 @@ static void map_of_a_run(void **state) {
   assert_non_null(lcl_metrics_get(&m, "agreement_semantic_noise"));
   int64_t points = lines(csv) - 1;
   assert_true(points > 300 &&
-              (points - 300) % 20 == 0); /* 20 examples, each with the same number of perturbed forms */
+              (points - 300) % 20 ==
+                  0); /* 20 examples, each with the same number of perturbed forms */
   void *bytes, *again;
   size_t n, n_again;
   lcl_image image;

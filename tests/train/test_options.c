@@ -47,17 +47,29 @@ static void mistakes(void **state) {
   static const struct {
     const char *pair, *word;
   } bad[] = {
-    { "n=3.5", "whole number" }, { "n=", "whole number" }, { "n=99999999999999999999", "whole number" },
-    { "rate=fast", "number" },   { "rate=nan", "number" }, { "on=perhaps", "true or false" },
-    { "kind=three", "one|two" }, { "kind=tw", "one|two" }, { "kind=one|two", "one|two" },
-    { "size=3", "n, rate, on" }, { "n", "name=value" },    { "=3", "name=value" },
-    { "side=9", "in [-1,8]" },   { "side=-2", "[-1,8]" },  { "share=1", "a number in [0,1)" },
-    { "share=-0.1", "[0,1)" },   { "scale=0", "(0,inf)" },
+    { "n=3.5", "whole number" },
+    { "n=", "whole number" },
+    { "n=99999999999999999999", "whole number" },
+    { "rate=fast", "number" },
+    { "rate=nan", "number" },
+    { "on=perhaps", "true or false" },
+    { "kind=three", "one|two" },
+    { "kind=tw", "one|two" },
+    { "kind=one|two", "one|two" },
+    { "size=3", "n, rate, on" },
+    { "n", "name=value" },
+    { "=3", "name=value" },
+    { "side=9", "in [-1,8]" },
+    { "side=-2", "[-1,8]" },
+    { "share=1", "a number in [0,1)" },
+    { "share=-0.1", "[0,1)" },
+    { "scale=0", "(0,inf)" },
   };
   lcl_options *o;
   ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
   for (size_t i = 0; i < LCL_COUNT(bad); i++) {
-    if (lcl_options_set_pair(o, bad[i].pair) != LCL_ERR_ARGUMENT) fail_msg("accepted: %s", bad[i].pair);
+    if (lcl_options_set_pair(o, bad[i].pair) != LCL_ERR_ARGUMENT)
+      fail_msg("accepted: %s", bad[i].pair);
     if (!strstr(lcl_error_message(), bad[i].word))
       fail_msg("\"%s\" lacks \"%s\"", lcl_error_message(), bad[i].word);
   }
@@ -83,7 +95,8 @@ static void schedules(void **state) {
   lcl_schedule linear = { LCL_SCHEDULE_LINEAR, 0.02, 0, 0, 15, 150 };
   near(lcl_schedule_rate(&linear, 15, 9, 0), 0.02);
   near(lcl_schedule_rate(&linear, 60, 9, 0), 0.02 * 90 / 135);
-  assert_true(lcl_schedule_rate(&linear, 150, 9, 0) == 0 && lcl_schedule_rate(&linear, 200, 9, 0) == 0);
+  assert_true(lcl_schedule_rate(&linear, 150, 9, 0) == 0 &&
+              lcl_schedule_rate(&linear, 200, 9, 0) == 0);
   lcl_schedule plateau = { LCL_SCHEDULE_PLATEAU, 0.1, 10, 5, 0, 0 };
   near(lcl_schedule_rate(&plateau, 90, 9, 2), 0.001);
   exponential.warmup = 4;
@@ -92,7 +105,8 @@ static void schedules(void **state) {
   near(lcl_schedule_rate(&exponential, 2, 4, 0), 0.9801);
 }
 
-/* Every model's defaults can be made for the data it is meant for, and the common options change them. */
+/* Every model's defaults can be made for the data it is meant for, and the common options change
+ * them. */
 static void settings(void **state) {
   (void)state;
   const lcl_model_class *cls;
@@ -134,8 +148,10 @@ static void tables(void **state) {
       lcl_options *o;
       ASSERT_OK(lcl_model_find(t->rows[r].model ? t->rows[r].model : t->model, &cls));
       ASSERT_OK(lcl_model_options(cls, &o));
-      for (int i = 0; i < LCL_TABLE_SET && t->set[i]; i++) ASSERT_OK(lcl_options_set_pair(o, t->set[i]));
-      for (int i = 0; i < LCL_TABLE_SET && t->quick[i]; i++) ASSERT_OK(lcl_options_set_pair(o, t->quick[i]));
+      for (int i = 0; i < LCL_TABLE_SET && t->set[i]; i++)
+        ASSERT_OK(lcl_options_set_pair(o, t->set[i]));
+      for (int i = 0; i < LCL_TABLE_SET && t->quick[i]; i++)
+        ASSERT_OK(lcl_options_set_pair(o, t->quick[i]));
       for (int i = 0; i < LCL_TABLE_SET && t->rows[r].set[i]; i++)
         ASSERT_OK(lcl_options_set_pair(o, t->rows[r].set[i]));
       for (int c = 0; c < t->n_columns; c++)

@@ -1,5 +1,5 @@
-/* Tensor files: what is written is read back, and whatever is wrong with a file is refused with a word about
- * it. */
+/* Tensor files: what is written is read back, and whatever is wrong with a file is refused with a
+ * word about it. */
 #include "test.h"
 
 #include <unistd.h>
@@ -12,13 +12,15 @@ static lcl_tensor_file *sample(void) {
   static const uint8_t u[3] = { 0, 128, 255 };
   lcl_tensor_file *f;
   ASSERT_OK(lcl_tensor_file_create(&f));
+  ASSERT_OK(lcl_tensor_file_add(
+      f, &(lcl_tensor_entry) { "a.weight", LCL_F32, LCL_SHAPE(2, 3), w, sizeof w }));
   ASSERT_OK(
-      lcl_tensor_file_add(f, &(lcl_tensor_entry) { "a.weight", LCL_F32, LCL_SHAPE(2, 3), w, sizeof w }));
-  ASSERT_OK(lcl_tensor_file_add(f, &(lcl_tensor_entry) { "b", LCL_I32, LCL_SHAPE(2), i, sizeof i }));
-  ASSERT_OK(
-      lcl_tensor_file_add(f, &(lcl_tensor_entry) { "c \"quoted\"", LCL_U8, LCL_SHAPE(3), u, sizeof u }));
+      lcl_tensor_file_add(f, &(lcl_tensor_entry) { "b", LCL_I32, LCL_SHAPE(2), i, sizeof i }));
+  ASSERT_OK(lcl_tensor_file_add(
+      f, &(lcl_tensor_entry) { "c \"quoted\"", LCL_U8, LCL_SHAPE(3), u, sizeof u }));
   ASSERT_OK(lcl_tensor_file_add(f, &(lcl_tensor_entry) { "scalar", LCL_F32, LCL_SCALAR, w, 4 }));
-  ASSERT_OK(lcl_tensor_file_add(f, &(lcl_tensor_entry) { "empty", LCL_F32, LCL_SHAPE(0, 5), w, 0 }));
+  ASSERT_OK(
+      lcl_tensor_file_add(f, &(lcl_tensor_entry) { "empty", LCL_F32, LCL_SHAPE(0, 5), w, 0 }));
   ASSERT_OK(lcl_tensor_file_set_meta(f, "epoch", "3"));
   ASSERT_OK(lcl_tensor_file_set_meta(f, "epoch", "4"));
   return f;
@@ -55,8 +57,9 @@ static void making(void **state) {
   (void)state;
   lcl_tensor_file *f = sample();
   float x[4] = { 0 };
-  ASSERT_STATUS(lcl_tensor_file_add(f, &(lcl_tensor_entry) { "a.weight", LCL_F32, LCL_SHAPE(4), x, 16 }),
-                LCL_ERR_FORMAT);
+  ASSERT_STATUS(
+      lcl_tensor_file_add(f, &(lcl_tensor_entry) { "a.weight", LCL_F32, LCL_SHAPE(4), x, 16 }),
+      LCL_ERR_FORMAT);
   ASSERT_STATUS(lcl_tensor_file_add(f, &(lcl_tensor_entry) { "d", LCL_F32, LCL_SHAPE(5), x, 16 }),
                 LCL_ERR_SHAPE);
   lcl_tensor_file_destroy(f);
@@ -89,18 +92,22 @@ static void refused(void **state) {
     { "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "type" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "shape" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "shape" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+      "shape" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "shape" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "offsets" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1]"
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\","
+      "\"shape\":[1]"
       ","
       "\"data_offsets\":[4,8]}}",
       8, "twice" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[2]"
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\","
+      "\"shape\":[2]"
       ","
       "\"data_offsets\":[4,12]}}",
       12, "overlaps" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1]"
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\","
+      "\"shape\":[1]"
       ","
       "\"data_offsets\":[8,12]}}",
       12, "no tensor" },
@@ -131,7 +138,8 @@ static void refused(void **state) {
   lcl_tensor_file_destroy(f);
 }
 
-/* Every truncation is refused; flipped bytes are refused or give a file whose tensors lie inside it. */
+/* Every truncation is refused; flipped bytes are refused or give a file whose tensors lie inside
+ * it. */
 static void damaged(void **state) {
   (void)state;
   char path[64];
@@ -143,7 +151,8 @@ static void damaged(void **state) {
   lcl_tensor_file_destroy(f);
   ASSERT_OK(lcl_file_read(path, 1 << 20, &bytes, &n));
   unlink(path);
-  for (size_t k = 0; k < n; k++) ASSERT_STATUS(lcl_tensor_file_parse(bytes, k, "file", &f), LCL_ERR_FORMAT);
+  for (size_t k = 0; k < n; k++)
+    ASSERT_STATUS(lcl_tensor_file_parse(bytes, k, "file", &f), LCL_ERR_FORMAT);
   unsigned char *copy = malloc(n);
   uint32_t x = 1;
   for (int round = 0; round < 20000; round++) {

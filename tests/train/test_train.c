@@ -14,8 +14,8 @@ static void path_of(const char *name, char out[128]) {
 }
 
 /* Small enough for a test: 2000 synthetic validation images are the slowest part. */
-static const char *const small[] = { "labels_per_class=100", "validation=500", "epochs=8", "lr_every=3",
-                                     "lr_until=6" };
+static const char *const small[] = { "labels_per_class=100", "validation=500", "epochs=8",
+                                     "lr_every=3", "lr_until=6" };
 
 static lcl_train_desc describe(const char *out, const char *const *set, size_t n) {
   return (lcl_train_desc) {
@@ -23,8 +23,8 @@ static lcl_train_desc describe(const char *out, const char *const *set, size_t n
   };
 }
 
-/* A linear classifier stays above 5 % here even with every label; 1000 labels and the whole method must reach
- * 10 %. */
+/* A linear classifier stays above 5 % here even with every label; 1000 labels and the whole method
+ * must reach 10 %. */
 static void accuracy(void **state) {
   (void)state;
   for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -36,7 +36,8 @@ static void accuracy(void **state) {
     d.test = true;
     lcl_train_result r;
     ASSERT_OK(lcl_train(ctx, &d, &r));
-    const double *error = lcl_metrics_get(&r.test, "error_percent"), *n = lcl_metrics_get(&r.test, "n");
+    const double *error = lcl_metrics_get(&r.test, "error_percent"),
+                 *n = lcl_metrics_get(&r.test, "n");
     assert_non_null(error);
     assert_true(*n == 2000);
     if (*error > 10) fail_msg("seed %d: %.2f %% test error", (int)seed, *error);
@@ -109,8 +110,8 @@ static int stop_now(void) {
 /* Stopped in the middle of epochs, again and again: the same numbers as without. */
 static void resuming(void **state) {
   (void)state;
-  static const char *const set[] = { "labels_per_class=30", "validation=100", "epochs=4", "batch=40",
-                                     "denoise_std=0.1" };
+  static const char *const set[] = { "labels_per_class=30", "validation=100", "epochs=4",
+                                     "batch=40", "denoise_std=0.1" };
   char whole[128], parts[128];
   path_of("whole", whole);
   path_of("parts", parts);
@@ -159,7 +160,8 @@ static void refusing(void **state) {
 /* A rate far too high: the first tensor that is not finite is named, with its epoch and step. */
 static void not_a_number(void **state) {
   (void)state;
-  static const char *const set[] = { "labels_per_class=30", "validation=100", "epochs=30", "lr=1e18" };
+  static const char *const set[] = { "labels_per_class=30", "validation=100", "epochs=30",
+                                     "lr=1e18" };
   char out[128];
   path_of("nan", out);
   lcl_train_desc d = describe(out, set, LCL_COUNT(set));
