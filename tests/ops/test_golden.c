@@ -44,7 +44,7 @@ static int run_command(char *const *words, int n) {
 
 static char *complaint(void) {
   lcl_str path = { 0 };
-  void *text;
+  void *text = NULL;
   size_t n;
   lcl_str_add(&path, "%s/stderr", folder);
   ASSERT_OK(lcl_file_read(path.data, 1 << 20, &text, &n));
