@@ -71,9 +71,10 @@ enum {
   LCL_OP_RANDOM = 2,  /* draws from the graph's random state: never merged with another node */
   LCL_OP_NO_GRAD = 4, /* integer or constant result: gradients stop here silently (grad is NULL
                          otherwise means the same for first order, but see LCL_OP_FIRST_ORDER) */
-  LCL_OP_TARGET = 16, /* an update whose in[0] is the variable it writes (not read as a value) */
   LCL_OP_FIRST_ORDER =
-      8 /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
+      8, /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
+  LCL_OP_TARGET = 16, /* an update whose in[0] is the variable it writes (not read as a value) */
+  LCL_OP_MASKED = 32, /* a filter with weights that must be exactly without influence */
 };
 
 struct lcl_node {

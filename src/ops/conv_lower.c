@@ -62,7 +62,7 @@ static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
 /* Pixels under masked weights must not influence a result even by rounding: no sums that mix taps.
  */
 static bool masked(const lcl_node *node) {
-  return strcmp(node->in[1]->node->op->name, "conv_mask") == 0;
+  return node->in[1]->node->op->flags & LCL_OP_MASKED;
 }
 
 /* Whether outputs may be computed from sums that mix neighbouring taps of a 3x3 filter. */

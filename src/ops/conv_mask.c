@@ -57,7 +57,8 @@ static const lcl_op op_mask = { .name = "conv_mask",
                                 .attr_size = sizeof(mask_attr),
                                 .infer = infer_mask,
                                 .grad = grad_mask,
-                                .lower = lower_mask };
+                                .lower = lower_mask,
+                                .flags = LCL_OP_MASKED };
 
 static lcl_tensor *mask(lcl_tensor *w, const mask_attr *a) {
   return lcl_node_new(lcl_tensor_graph(w), &op_mask, LCL_IN(w), a, 1);

@@ -147,7 +147,7 @@ static void run(lcl_graph *g, const value *values, int n, bool no_fusion, const 
   for (int twice = 0; twice < 2; twice++)
     ASSERT_OK(lcl_run(p)); /* memory is reused by the second run */
   for (int i = 0; i < n; i++) {
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "#%d", i);
     out[i] = malloc((size_t)values[i].n * sizeof **out);
     ASSERT_OK(lcl_fetch(p, name, out[i], (size_t)values[i].n * sizeof **out));
