@@ -400,7 +400,7 @@ static void imsat_defaults(void **state) {
     feed_digits(&w, p, ds, 0, 255.0f / 128, -1);
     ASSERT_OK(lcl_run(p));
     for (int k = 0; k <= w.build.n_terms; k++) {
-      char name[8];
+      char name[16];
       snprintf(name, sizeof name, "#%d", k);
       ASSERT_OK(lcl_fetch(p, name, &v[k], sizeof v[k]));
     }
