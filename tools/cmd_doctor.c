@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "device/cache.h"
 #include "doctor.h"
+#include "latentcl/version.h"
 #include "lcl_config.h"
 
 static void show_versions(void) {
@@ -19,7 +20,7 @@ static void show_versions(void) {
   os[strcspn(os, "\r\n")] = 0;
   size_t length = strlen(os);
   if (length > 13 && os[length - 1] == '"') os[length - 1] = 0;
-  printf("Software\n  latentcl        %s\n", LCL_VERSION);
+  printf("Software\n  latentcl        %s\n", LCL_VERSION_STRING);
   printf("  system          %s, Linux %s\n", length > 13 ? os + 12 + (os[12] == '"') : "unknown",
          uname(&u) == 0 ? u.release : "?");
   printf("  CLBlast         %s\n", LCL_HAVE_CLBLAST

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "lcl_config.h"
+#include "latentcl/version.h"
 
 /* commands.h, made by tools/meson.build, has a line COMMAND(cmd_<name>) for each subcommand. */
 #define COMMAND(name) extern const struct lcl_command name;
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
     return CLI_USAGE;
   }
   if (strcmp(argv[1], "--version") == 0) {
-    printf("latentcl %s\n", LCL_VERSION);
+    printf("latentcl %s\n", LCL_VERSION_STRING);
     return CLI_OK;
   }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-headers libxxhash-dev
   libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libclblast-dev libclfft-dev)
 driver_packages=(pocl-opencl-icd mesa-opencl-icd)
-test_packages=(libcmocka-dev oclgrind clang libclang-rt-dev)
+test_packages=(libcmocka-dev oclgrind clang clang-format libclang-rt-dev doxygen)
 
 # need PACKAGE...: installs what is missing, or says what is and stops.
 need() {

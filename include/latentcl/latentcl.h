@@ -12,5 +12,6 @@
 #include "latentcl/ops.h"
 #include "latentcl/status.h"
 #include "latentcl/train.h"
+#include "latentcl/version.h"
 
 #endif

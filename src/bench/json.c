@@ -11,7 +11,7 @@
 #include <cjson/cJSON.h>
 
 #include "bench/bench.h"
-#include "lcl_config.h"
+#include "latentcl/version.h"
 
 static void number(cJSON *o, const char *name, double v) {
   if (v >= 0) cJSON_AddNumberToObject(o, name, v);
@@ -96,7 +96,7 @@ lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lc
   const lcl_caps *caps = lcl_context_caps(ctx);
   cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
-  cJSON_AddStringToObject(root, "version", LCL_VERSION);
+  cJSON_AddStringToObject(root, "version", LCL_VERSION_STRING);
   cJSON_AddItemToObject(root, "device", device_json(caps));
   if (desc->peaks.flops > 0) cJSON_AddItemToObject(root, "peaks", peaks_json(&desc->peaks));
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(caps, &rows[i]));

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <time.h>
 
-#include "lcl_config.h"
+#include "latentcl/version.h"
 #include "train/session.h"
 
 char *lcl_path_join(const char *folder, const char *file) {
@@ -78,7 +78,7 @@ lcl_status lcl_write_config(lcl_session *s, const char *folder) {
   struct tm tm;
   strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
-  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION);
+  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
   cJSON_AddStringToObject(root, "created", date);
   cJSON_AddStringToObject(root, "model", s->cls->name);
   cJSON_AddStringToObject(root, "reference", s->cls->reference);

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <math.h>
 
-#include "lcl_config.h"
+#include "latentcl/version.h"
 #include "models/tables.h"
 #include "train/session.h"
 
@@ -263,7 +263,7 @@ static cJSON *json_table(const job *j) {
   cJSON_AddStringToObject(root, "table", t->name);
   cJSON_AddStringToObject(root, "source", t->source);
   cJSON_AddStringToObject(root, "metric", t->metric);
-  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION);
+  cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
   cJSON_AddStringToObject(root, "device", lcl_context_device_name(j->ctx));
   cJSON_AddStringToObject(root, "data", j->d->data ? j->d->data : "synthetic");
   cJSON_AddBoolToObject(root, "quick", j->d->quick);

@@ -13,6 +13,7 @@ int main(void) {
   lcl_buffer *buf;
   char in[1000], out[1000];
   memset(in, 7, sizeof in);
+  if (strcmp(lcl_version(), LCL_VERSION_STRING) != 0) return complain("version");
   if (lcl_context_create(&(lcl_context_desc) { .device = "no such device" }, &ctx) !=
       LCL_ERR_NO_DEVICE)
     return complain("selector");
