@@ -118,13 +118,13 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
   return lcl_run_log_write(&t->log, j);
 }
 
-static lcl_status log_epoch(lcl_trainer *t, const double *means, const char *split,
+static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, const char *split,
                             const lcl_metrics *m) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "epoch");
   cJSON_AddNumberToObject(j, "epoch", t->at.epoch);
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
-  cJSON_AddNumberToObject(j, "lr", t->last_lr);
+  cJSON_AddNumberToObject(j, "lr", lr);
   add_means(cJSON_AddObjectToObject(j, "train"), t, means);
   if (m) lcl_json_metrics(j, split, m);
   cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
@@ -173,6 +173,9 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   double n = LCL_MAX(t->at.total[t->n_values - 1], 1);
   for (int i = 0; i < t->n_values; i++) means[i] = t->at.total[i] / n;
   memset(t->at.total, 0, sizeof t->at.total);
+  /* Of the last step, which may be one of before a resume. */
+  const double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step - 1,
+                                      t->at.plateaus);
   t->at.epoch++;
   t->at.epoch_step = 0;
   lcl_metrics m = { 0 };
@@ -182,7 +185,7 @@ static lcl_status finish_epoch(lcl_trainer *t) {
     LCL_TRY(
         lcl_evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
   LCL_TRY(judge(t, &m, &best));
-  LCL_TRY(log_epoch(t, means, split, evaluate ? &m : NULL));
+  LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
   if (best) LCL_TRY(lcl_trainer_keep_best(t, &m));
   return lcl_now() - t->last_saved >= save_every ? lcl_trainer_save(t) : LCL_OK;

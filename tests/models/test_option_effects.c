@@ -1,0 +1,371 @@
+/* Every option of every model does something: with another value, settings, the way the data are
+ * opened, a graph, first values, the table of examples or the score differ. Walks the option tables
+ * of the classes, so that an option without a case fails. */
+#include "test.h"
+
+#include <math.h>
+#include <xxhash.h>
+
+#include "graph/internal.h"
+#include "latentcl/nn.h"
+#include "models/build.h"
+
+static lcl_context *ctx;
+
+static int setup(void **state) {
+  (void)state;
+  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+static const lcl_model_data grey = {
+  .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 600
+};
+static const lcl_model_data colour = {
+  .name = "cifar10", .channels = 3, .height = 32, .width = 32, .classes = 10, .train = 600
+};
+
+/* ---- what a model is, as one number ---- */
+
+static void add(XXH64_state_t *h, const void *data, size_t n) {
+  XXH64_update(h, data, n);
+}
+
+static void add_variables(XXH64_state_t *h, lcl_store *store) {
+  for (size_t i = 0; i < lcl_store_count(store); i++) {
+    const lcl_var_info v = lcl_store_info(store, i);
+    const size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
+    void *data = lcl_alloc(bytes);
+    ASSERT_OK(lcl_store_read(store, v.name, data, bytes));
+    add(h, v.name, strlen(v.name));
+    add(h, &v.trainable, sizeof v.trainable);
+    add(h, data, bytes);
+    lcl_free(data);
+  }
+}
+
+static void add_node(XXH64_state_t *h, const lcl_node *node) {
+  add(h, node->op->name, strlen(node->op->name));
+  if (node->name) add(h, node->name, strlen(node->name));
+  for (int i = 0; i < node->n_in; i++) {
+    add(h, &node->in[i]->node->id, sizeof(int));
+    add(h, &node->in[i]->index, sizeof(int));
+  }
+  for (int i = 0; i < node->n_out; i++) add(h, &node->out[i].shape, sizeof node->out[i].shape);
+  if (node->op == &lcl_op_const_data) {
+    const lcl_const_data_attr *a = node->attr;
+    add(h, a->data, a->bytes);
+  } else if (node->op != &lcl_op_var && node->attr) {
+    add(h, node->attr, node->op->attr_size);
+  }
+}
+
+/* The optimiser without its tensors. */
+static void add_optimiser(XXH64_state_t *h, lcl_optimiser_desc d) {
+  d.lr = NULL;
+  d.params = NULL;
+  add(h, &d, sizeof d);
+}
+
+static void add_graph(XXH64_state_t *h, const lcl_model *m, lcl_model_mode mode) {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_build b;
+  ASSERT_OK(lcl_store_create(ctx, 5, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  if (lcl_build_init(&b, m, g, mode, 10, 10) == LCL_OK) {
+    for (size_t i = 0; i < g->nodes.n; i++) add_node(h, g->nodes.data[i]);
+    add_optimiser(h, b.optimiser);
+    if (mode == LCL_MODE_TRAIN) add_variables(h, store);
+  } else {
+    assert_true(mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL);
+  }
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+enum { EXAMPLES = 120, WIDTH = 16 };
+
+static void add_table(XXH64_state_t *h, lcl_model *m) {
+  if (!m->cls->prepare) return;
+  const int64_t size = m->data.channels * m->data.height * m->data.width;
+  float *images = lcl_alloc((size_t)(EXAMPLES * size) * sizeof *images);
+  for (int64_t i = 0; i < EXAMPLES * size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
+  ASSERT_OK(m->cls->prepare(m, ctx, &(lcl_model_examples) { EXAMPLES, size, images, NULL }));
+  if (m->extra) add(h, m->extra, EXAMPLES * (size_t)m->extra_width * sizeof(float));
+  lcl_free(images);
+}
+
+static void add_score(XXH64_state_t *h, const lcl_model *m) {
+  int32_t label[EXAMPLES], prediction[EXAMPLES];
+  float code[EXAMPLES * WIDTH];
+  lcl_metrics metrics = { 0 };
+  if (!m->cls->score) return;
+  for (int i = 0; i < EXAMPLES; i++) {
+    label[i] = i % 10;
+    prediction[i] = (i * i / 7) % 10;
+  }
+  for (int i = 0; i < EXAMPLES * WIDTH; i++) code[i] = (float)((i * 7919 % 1009) % 2);
+  const lcl_model_table t = { "all", EXAMPLES, label, prediction, code, WIDTH, 1 };
+  ASSERT_OK(m->cls->score(m, &t, &metrics));
+  for (int i = 0; i < metrics.n; i++) add(h, &metrics.item[i].value, sizeof(double));
+}
+
+/* One option at a time is set: "a=1 b=2". false: the class refuses the value for these data. */
+static bool fingerprint(const lcl_model_class *cls, const lcl_model_data *data,
+                        const char *const texts[3], uint64_t *out) {
+  lcl_options *o;
+  lcl_model *m;
+  ASSERT_OK(lcl_model_options(cls, &o));
+  for (int i = 0; i < 3; i++) {
+    char copy[256], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", texts[i]);
+    for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
+      ASSERT_OK(lcl_options_set_pair(o, one));
+  }
+  lcl_data_desc d;
+  memset(&d, 0, sizeof d);
+  ASSERT_OK(lcl_model_data_desc(cls, o, &d));
+  const bool accepted = lcl_model_create(cls, o, data, &m) == LCL_OK;
+  lcl_options_destroy(o);
+  if (!accepted) return false;
+  XXH64_state_t *h = XXH64_createState();
+  XXH64_reset(h, 0);
+  add(h, &d, sizeof d);
+  add_optimiser(h, m->settings.optimiser);
+  memset(&m->settings.optimiser, 0, sizeof m->settings.optimiser);
+  add(h, &m->settings, sizeof m->settings);
+  add_table(h, m);
+  for (int mode = LCL_MODE_TRAIN; mode <= LCL_MODE_CALIBRATE; mode++)
+    add_graph(h, m, (lcl_model_mode)mode);
+  add_score(h, m);
+  *out = XXH64_digest(h);
+  XXH64_freeState(h);
+  lcl_model_destroy(m);
+  return true;
+}
+
+/* ---- cases ---- */
+
+/* Another value of an option, and what else it needs to matter. Of a choice every value is tried,
+ * of a switch both. */
+typedef struct effect {
+  const char *option, *value, *with;
+} effect;
+
+typedef struct model_case {
+  const char *model, *base; /* base: small sizes */
+  const lcl_model_data *data;
+  effect effects[16];
+} model_case;
+
+static const model_case cases[] = {
+  { "semantic-noise",
+    "arch=mlp",
+    &grey,
+    { { "arch", NULL, "" },
+      { "lambda1", "0.7", "" },
+      { "lambda2", "0.7", "" },
+      { "perturb_std", "0.7", "" },
+      { "denoise_std", "0.7", "" },
+      { "denoise_where", NULL, "denoise_std=0.1" },
+      { "denoise_target", NULL, "denoise_std=0.1 denoise_where=every_layer variant=recon-all" } } },
+  { "imsat",
+    "hidden=9-8 queries=4",
+    &grey,
+    { { "clusters", "7", "" },
+      { "bits", "5", "task=hash" },
+      { "hidden", "9-7", "" },
+      { "lam", "0.7", "" },
+      { "mu", "0.7", "" },
+      { "alpha", "0.7", "" },
+      { "nn_index", "3", "" },
+      { "xi", "0.7", "" },
+      { "power_iterations", "2", "" },
+      { "types", "3", "" },
+      { "copies", "3", "" },
+      { "reduce", "3", "" },
+      { "queries", "3", "task=hash" },
+      { "ap_mode", NULL, "task=hash" } } },
+  { "dec",
+    "hidden=9,8 latent=4",
+    &grey,
+    { { "clusters", "7", "system=dec" },
+      { "hidden", "9,7", "" },
+      { "latent", "3", "" },
+      { "mask", "0.7", "" },
+      { "types", "3", "" },
+      { "copies", "3", "" },
+      { "reduce", "3", "" } } },
+  { "inversion",
+    "",
+    &grey,
+    { { "alpha", "0.7", "" }, { "beta", "0.7", "" }, { "global_mean", NULL, "arch=large-cnn" } } },
+  { "ladder",
+    "widths=9-8",
+    &grey,
+    { { "widths", "9-7", "" },
+      { "lambda", "7,1", "" },
+      { "noise", "0.7", "" },
+      { "amlp_hidden", "3", "g=amlp" } } },
+  { "pixelrnn",
+    "hidden=3",
+    &grey,
+    { { "layers", "2", "" },
+      { "hidden", "4", "" },
+      { "head_layers", "1", "" },
+      { "head_width", "7", "" } } },
+  { "augconv",
+    "maps=3,4,5",
+    &grey,
+    { { "fc_layers", "1", "arch=vgg width=2" },
+      { "maps", "3,4,6", "" },
+      { "kernels", "5,4,3", "" },
+      { "wide_kernels", "9,3", "variant=conv" },
+      { "width", "3", "arch=vgg variant=baseline" },
+      { "dropout", "0.5", "arch=vgg width=2 variant=baseline" },
+      { "wd_mode", NULL, "arch=vgg width=2 variant=baseline weight_decay=0.01" } } },
+  { "vae", "maps=3", &grey, { { "n_interspersed_fc", "1", "" }, { "maps", "4", "" } } },
+  { "m2",
+    "latent=5",
+    &grey,
+    { { "latent", "6", "" },
+      { "maps", "3,5", "" },
+      { "w_c", "0.7", "" },
+      { "sample_trials", "7", "" } } },
+  { "two-head",
+    "latent=5",
+    &grey,
+    { { "latent", "6", "" },
+      { "maps", "3,5", "" },
+      { "w_c", "0.7", "" },
+      { "sample_trials", "7", "" } } },
+  { "vae-ladder",
+    "layers=9,8",
+    &grey,
+    { { "layers", "9,7", "" },
+      { "w_r", "0.7", "" },
+      { "w_kl", "0.7", "" },
+      { "w_c", "0.7", "" },
+      { "lateral", NULL, "variant=mlp" } } },
+  { "vae-ladder-control",
+    "layers=9,8",
+    &grey,
+    { { "layers", "9,7", "" },
+      { "latent", "7", "" },
+      { "noise", "0.7", "" },
+      { "lambda1", "0.7", "" },
+      { "lambda_rest", "0.7", "" },
+      { "w_vae", "0.7", "" } } },
+};
+
+/* The common options; what training makes of them is tested where it runs. */
+static const effect common[] = {
+  { "epochs", "7", "" },
+  { "batch", "7", "" },
+  { "unlabelled_batch", "7", "" },
+  { "labels_per_class", "7", "" },
+  { "subset", "7", "" },
+  { "validation", "7", "" },
+  { "lr", "0.7", "" },
+  { "lr_factor", "0.7", "" },
+  { "lr_every", "7", "" },
+  { "lr_from", "7", "" },
+  { "lr_until", "7", "" },
+  { "lr_warmup", "7", "" },
+  { "weight_decay", "0.7", "" },
+  { "clip_norm", "0.7", "" },
+  { "patience", "7", "" },
+};
+
+static const effect *find(const effect *list, size_t n, const char *option) {
+  for (size_t i = 0; i < n && list[i].option; i++)
+    if (strcmp(list[i].option, option) == 0) return &list[i];
+  return NULL;
+}
+
+/* Values to tell apart, the default first; NULL ends them. */
+static void values_of(const lcl_option *o, const effect *e, char values[8][40]) {
+  static const char *const switches = "false|true";
+  const char *text = o->type == LCL_OPTION_BOOL ? switches : o->allowed;
+  memset(values, 0, 8 * sizeof values[0]);
+  if (o->type != LCL_OPTION_CHOICE && o->type != LCL_OPTION_BOOL) {
+    if (!e || !e->value) fail_msg("option %s has no case: give it another value", o->name);
+    snprintf(values[1], sizeof values[1], "%s", e->value);
+    return;
+  }
+  for (int i = 0; *text && i < 8; i++) {
+    const size_t n = strcspn(text, "|");
+    snprintf(values[i], sizeof values[i], "%.*s", (int)n, text);
+    text += n + (text[n] == '|');
+  }
+}
+
+/* Any two values of the option tell apart ("auto" is one of the others). */
+static void check_option(const lcl_model_class *cls, const model_case *c, const lcl_option *o,
+                         const effect *e) {
+  char values[8][40];
+  uint64_t seen[8];
+  int n = 0;
+  const lcl_model_data *data = c->data;
+  const char *with = e ? e->with : "";
+  if (strcmp(o->name, "colours") == 0 || strcmp(o->name, "mask_groups") == 0) {
+    data = &colour;
+    with = "levels=256 colours=rgb";
+  }
+  values_of(o, e, values);
+  for (int i = 0; i < 8; i++) {
+    char pair[400] = "";
+    if (i > 1 && !values[i][0]) break;
+    if (strcmp(values[i], "auto") == 0) continue;
+    if (values[i][0]) snprintf(pair, sizeof pair, "%s=%s", o->name, values[i]);
+    if (!fingerprint(cls, data, (const char *const[]) { c->base, with, pair }, &seen[n])) continue;
+    for (int k = 0; k < n; k++)
+      if (seen[k] == seen[n])
+        fail_msg("%s: option %s=%s changes nothing (beside \"%s %s\")", cls->name, o->name,
+                 values[i], c->base, with);
+    n++;
+  }
+  if (n < 2) fail_msg("%s: only %d value of option %s was taken", cls->name, n, o->name);
+}
+
+static void every_option_of_every_model(void **state) {
+  (void)state;
+  assert_int_equal(lcl_model_count(), LCL_COUNT(cases));
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_model_class *cls;
+    uint64_t once, again;
+    ASSERT_OK(lcl_model_find(cases[i].model, &cls));
+    const char *const base[] = { cases[i].base, "", "" };
+    assert_true(fingerprint(cls, cases[i].data, base, &once));
+    assert_true(fingerprint(cls, cases[i].data, base, &again));
+    assert_true(once == again);
+    for (size_t k = 0; k < cls->n_options; k++) {
+      const effect *e = find(cases[i].effects, LCL_COUNT(cases[i].effects), cls->options[k].name);
+      check_option(cls, &cases[i], &cls->options[k], e);
+    }
+  }
+}
+
+static void every_common_option(void **state) {
+  (void)state;
+  const lcl_model_class *cls;
+  size_t n;
+  const lcl_option *o = lcl_common_options(&n);
+  ASSERT_OK(lcl_model_find("dec", &cls));
+  for (size_t k = 0; k < n; k++)
+    if (strcmp(o[k].name, "data_seed") != 0) /* read where the data are opened */
+      check_option(cls, &cases[2], &o[k], find(common, LCL_COUNT(common), o[k].name));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(every_option_of_every_model),
+                                      cmocka_unit_test(every_common_option) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
