@@ -1,11 +1,12 @@
 #include "cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static int complain(int code, const char *fmt, va_list args) {
   fflush(stdout);
@@ -66,9 +67,11 @@ static void print_help(const cli_option *options, const char *usage, const char 
   printf("  %-26sthis text\n", "--help");
 }
 
+static const char *range_of(const cli_option *o) {
+  return o->range ? o->range : o->kind == CLI_INT ? "[0,2147483647]" : "[0,1e9]";
+}
+
 static int set_value(const cli_option *o, const char *text) {
-  char *end = NULL;
-  errno = 0;
   switch (o->kind) {
   case CLI_FLAG: break;
   case CLI_STRING: *(const char **)o->value = text; break;
@@ -79,12 +82,15 @@ static int set_value(const cli_option *o, const char *text) {
     list->item[list->n++] = text;
     break;
   }
-  case CLI_INT: *(int64_t *)o->value = strtoll(text, &end, 10); break;
-  case CLI_FLOAT: *(double *)o->value = strtod(text, &end); break;
+  case CLI_INT:
+    if (!lcl_parse_whole(text, o->value) || !lcl_inside(range_of(o), (double)*(int64_t *)o->value))
+      return cli_usage("--%s wants a whole number in %s, not '%s'", o->name, range_of(o), text);
+    break;
+  case CLI_FLOAT:
+    if (!lcl_parse_number(text, o->value) || !lcl_inside(range_of(o), *(double *)o->value))
+      return cli_usage("--%s wants a number in %s, not '%s'", o->name, range_of(o), text);
+    break;
   }
-  if (end && (end == text || *end || errno == ERANGE))
-    return cli_usage("--%s wants %s, not '%s'", o->name,
-                     o->kind == CLI_INT ? "a whole number" : "a number", text);
   return -1;
 }
 

@@ -35,6 +35,8 @@ typedef struct cli_option {
       *value; /* bool, int64_t, double, const char* or cli_list: the default, then what was given */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
+  const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
+                        number that is not negative */
 } cli_option;
 
 /* Reads options until the first that is none of them; *argi becomes the number of the first other

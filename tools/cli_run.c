@@ -75,8 +75,9 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
                               "data set (the built-in synthetic digits)" };
   table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
                               "OpenCL device: 0:1, gpu, cpu or part of a name" };
-  table[n++] = (cli_option) { "seed", CLI_INT, &out->seed, NULL,
-                              "of initial values, batches and noise" };
+  table[n++] = (cli_option) {
+    "seed", CLI_INT, &out->seed, NULL, "of initial values, batches and noise", "[0,inf)"
+  };
   table[n++] = (cli_option) { "set", CLI_LIST, &set, "NAME=VALUE",
                               "an option of the model; may be repeated" };
   for (int i = 0; i < N_SHORTS; i++)
@@ -91,7 +92,6 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   if (argi < argc)
     return cli_usage("%s: unexpected argument '%s'; see `latentcl %s --help`", argv[0], argv[argi],
                      argv[0]);
-  if (out->seed < 0) return cli_usage("--seed must not be negative");
   for (int i = 0; i < N_SHORTS; i++) {
     if (!given[i]) continue;
     snprintf(text[i], sizeof text[i], "%s=%.60s", shorts[i].option, given[i]);

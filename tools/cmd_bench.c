@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "bench/compare.h"
 #include "bench_text.h"
 #include "cli.h"
@@ -133,13 +134,14 @@ static int compare(const lcl_result_files *files, const options *o) {
 
 /* "5%", "5 %" or "0.05". */
 static int parse_threshold(options *o) {
+  const char *text = o->threshold_text;
   char *end;
-  if (!o->threshold_text) return CLI_OK;
-  o->threshold = strtod(o->threshold_text, &end);
-  bool percent = end != o->threshold_text && strchr(end, '%') != NULL;
-  if (end == o->threshold_text || o->threshold <= 0 || (*end && !percent))
-    return cli_usage("--threshold takes a part such as 5%% or 0.05, not '%s'", o->threshold_text);
-  if (percent) o->threshold /= 100;
+  double v = lcl_strtod(text, &end);
+  const char *rest = end + strspn(end, " ");
+  if (*rest == '%') v /= 100, rest++;
+  if (end == text || *rest || !(v > 0 && v <= 1000))
+    return cli_usage("--threshold takes a part such as 5%% or 0.05, not '%s'", text);
+  o->threshold = v;
   return CLI_OK;
 }
 
@@ -171,7 +173,7 @@ static double start_once(const char *dir, const char *name, const char *device) 
   FILE *f = popen(command, "r");
   if (!f) return -1;
   const bool got = fgets(line, sizeof line, f) != NULL;
-  return pclose(f) == 0 && got ? strtod(line, NULL) : -1;
+  return pclose(f) == 0 && got ? lcl_strtod(line, NULL) : -1;
 }
 
 /* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
@@ -333,11 +335,12 @@ static int run_options(int argc, char **argv, const options *o) {
 }
 
 static int run(int argc, char **argv) {
-  options o = { .seconds = 1 };
+  options o = { .seconds = 1, .threshold_text = "5%" };
   const cli_option table[] = {
     { "device", CLI_STRING, &o.device, "SEL",
       "which device: an index (1:0), a kind (gpu, cpu), part of a name, or all: each in turn" },
-    { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload" },
+    { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload",
+      "(0,1e9]" },
     { "quick", CLI_FLAG, &o.quick, NULL,
       "leave out what takes runs of its own: start with empty and full caches, device time" },
     { "verify", CLI_FLAG, &o.verify, NULL,
@@ -349,7 +352,7 @@ static int run(int argc, char **argv) {
       "compare with a --json FILE: with the FILEs that follow, else measure and compare with "
       "that" },
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
-      "with --compare: exit 1 when a workload is slower by more than this (5%)" },
+      "with --compare: exit 1 when a workload is slower by more than this" },
     { "html", CLI_STRING, &o.html, "FILE", "draw times and rooflines as a web page" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
@@ -370,7 +373,6 @@ static int run(int argc, char **argv) {
   if (check_folder(o.json) != CLI_OK || check_folder(o.csv) != CLI_OK ||
       check_folder(o.html) != CLI_OK)
     return CLI_FAILED;
-  if (o.seconds <= 0) return cli_usage("--seconds takes a positive number");
   return run_options(argc - at, argv + at, &o);
 }
 

@@ -54,9 +54,10 @@ static int run(int argc, char **argv) {
   const cli_option options[] = {
     { "device", CLI_STRING, &device, "SEL", "device to check" },
     { "op", CLI_STRING, &op, "NAME", "this op only; `latentcl op --list` tells the names" },
-    { "seed", CLI_INT, &seed, NULL, "another seed gives other cases" },
-    { "case", CLI_INT, &number, NULL, "this case only, with --op (a failure tells its number)" },
-    { "cases", CLI_INT, &cases, NULL, "cases an op" },
+    { "seed", CLI_INT, &seed, NULL, "another seed gives other cases", "[0,inf)" },
+    { "case", CLI_INT, &number, NULL, "this case only, with --op (a failure tells its number)",
+      "[0,inf)" },
+    { "cases", CLI_INT, &cases, NULL, "cases an op", "[1,inf)" },
     { "seconds", CLI_FLOAT, &seconds, NULL,
       "start no new case after this time once every op had one; 0: no limit" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
@@ -72,8 +73,6 @@ static int run(int argc, char **argv) {
       NULL);
   if (code >= 0) return code;
   if (number >= 0 && !op) return cli_usage("check: --case needs --op");
-  if (cases < 1 || seconds < 0)
-    return cli_usage("check: --cases of at least 1 and --seconds of at least 0 were expected");
   const lcl_spec *spec = op ? lcl_spec_find(op) : NULL;
   if (op && !spec) return cli_error();
   lcl_context *ctx;

@@ -20,8 +20,8 @@ static int run(int argc, char **argv) {
     { "method", CLI_STRING, &method, "NAME",
       "model, or a baseline: k-means on the examples, k-means-features on what the network makes "
       "of them" },
-    { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data" },
-    { "seed", CLI_INT, &seed, NULL, "of the baselines" },
+    { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data", "[0,100000]" },
+    { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
     { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
@@ -40,9 +40,7 @@ static int run(int argc, char **argv) {
                             .seed = (uint64_t)seed,
                             .progress = progress,
                             .user = &quiet };
-  if (k < 0 || k > 100000 || seed < 0)
-    code = cli_usage("cluster: --clusters is 0 to 100000, --seed not negative");
-  else if (lcl_run_cluster(a.run, &d, &m) == LCL_OK)
+  if (lcl_run_cluster(a.run, &d, &m) == LCL_OK)
     cli_print_metrics(split, &m, json);
   else
     code = cli_error();

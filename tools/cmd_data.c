@@ -1,10 +1,10 @@
 /* latentcl data: what is in a data set. */
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli.h"
 #include "data/image.h"
 #include "latentcl/data.h"
@@ -104,7 +104,7 @@ static int print_json(const lcl_splits *s) {
   cJSON_AddStringToObject(o, "format", s->format);
   for (int i = 0; i < 3; i++)
     if (part[i]) cJSON_AddItemToObject(o, name[i], part_json(part[i]));
-  char *text = cJSON_Print(o);
+  char *text = lcl_json_print(o, true);
   cJSON_Delete(o);
   if (!text) return cli_fail("out of memory");
   puts(text);
@@ -153,13 +153,14 @@ static int run(int argc, char **argv) {
   const cli_option options[] = {
     { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
     { "valid", CLI_INT, &valid, "N",
-      "examples held out for validation (0: a fifth, at most 10000; -1: none)" },
-    { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits" },
+      "examples held out for validation (0: a fifth, at most 10000; -1: none)", "[-1,inf)" },
+    { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits", "[0,inf)" },
     { "binarise", CLI_STRING, &binarise, "MODE",
       "none, static_files, fixed_draw, dynamic, threshold" },
     { "prefer", CLI_STRING, &prefer, "WORD",
       "of several image files take the one with WORD in its name" },
-    { "image-size", CLI_INT, &size, "N", "folders of pictures: side of the square (48)" },
+    { "image-size", CLI_INT, &size, "N", "folders of pictures: side of the square (48)",
+      "[1,4096]" },
     { "grey", CLI_FLAG, &grey, NULL, "folders of pictures: luma instead of RGB" },
     { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
     { 0 },
@@ -186,7 +187,6 @@ static int run(int argc, char **argv) {
   if (!parse_binarise(binarise, &desc.binarise))
     return cli_usage("--binarise is none, static_files, fixed_draw, dynamic or threshold, not '%s'",
                      binarise);
-  if (size < 1 || size > 4096) return cli_usage("--image-size must be 1 to 4096");
   lcl_splits s;
   if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
   if (json && sheet) {

@@ -1,7 +1,7 @@
 /* latentcl devices: what OpenCL devices there are and what they can do. */
-#include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "cli.h"
 #include "device/device.h"
 
@@ -70,7 +70,7 @@ static cJSON *json_of(const lcl_device_info *row) {
 static int print_json(const lcl_device_info *rows, size_t n) {
   cJSON *all = cJSON_CreateArray();
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(all, json_of(&rows[i]));
-  char *text = cJSON_Print(all);
+  char *text = lcl_json_print(all, true);
   cJSON_Delete(all);
   if (!text) return cli_fail("out of memory");
   puts(text);

@@ -10,8 +10,8 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
-    { "columns", CLI_INT, &columns, NULL, "examples, classes in turn" },
-    { "seed", CLI_INT, &seed, NULL, "of the perturbations" },
+    { "columns", CLI_INT, &columns, NULL, "examples, classes in turn", "[1,1000]" },
+    { "seed", CLI_INT, &seed, NULL, "of the perturbations", "[0,inf)" },
     { 0 },
   };
   int code = cli_run_open(

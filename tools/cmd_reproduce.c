@@ -47,7 +47,7 @@ static int run(int argc, char **argv) {
   const cli_option options[] = {
     { "columns", CLI_STRING, &d.columns, "A,B", "only these columns, e.g. 10,100,1k (all)" },
     { "rows", CLI_STRING, &d.rows, "A,B", "only these rows (all)" },
-    { "trials", CLI_INT, &trials, NULL, "runs a cell" },
+    { "trials", CLI_INT, &trials, NULL, "runs a cell", "[1,64]" },
     { "quick", CLI_FLAG, &d.quick, NULL, "the table's small version: shorter training" },
     { "data", CLI_STRING, &d.data, "DIR", "data set (the built-in synthetic digits)" },
     { "out", CLI_STRING, &d.out, "DIR", "where results are kept (runs/TABLE)" },
@@ -67,7 +67,6 @@ static int run(int argc, char **argv) {
   if (argi >= argc) return list_tables(), CLI_OK;
   d.table = argv[argi++];
   if (argi < argc) return cli_usage("reproduce: unexpected argument '%s'", argv[argi]);
-  if (trials < 1 || trials > 64) return cli_usage("--trials: 1 to 64");
   bool known = false;
   for (size_t i = 0; i < lcl_reproduce_count(); i++)
     known = known || strcmp(lcl_reproduce_name(i), d.table) == 0;

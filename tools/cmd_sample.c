@@ -13,11 +13,11 @@ static int run(int argc, char **argv) {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
     { "kind", CLI_STRING, &kind, "NAME",
       "what to draw, e.g. samples, analogies, interpolation, means (the model's first)" },
-    { "count", CLI_INT, &count, NULL, "pictures to draw" },
-    { "n", CLI_INT, &count, NULL, "the same" },
-    { "seed", CLI_INT, &seed, NULL, "of the draws" },
+    { "count", CLI_INT, &count, NULL, "pictures to draw", "[1,1000000]" },
+    { "n", CLI_INT, &count, NULL, "the same", "[1,1000000]" },
+    { "seed", CLI_INT, &seed, NULL, "of the draws", "[0,inf)" },
     { "temperature", CLI_FLOAT, &temperature, NULL,
-      "divides the logits of models that draw pixel by pixel; 0: as trained" },
+      "divides the logits of models that draw pixel by pixel; 0: as trained", "[0,1e9]" },
     { "given", CLI_STRING, &given, "SPLIT|FILE.npy",
       "pictures to complete: train, validation, test, or an array (N,C,H,W)" },
     { "rows", CLI_INT, &rows, NULL, "with --given: rows of each picture that are kept" },
@@ -34,15 +34,13 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (!out)
     code = cli_usage("sample: where to? (--out FILE.png)");
-  else if (temperature < 0)
-    code = cli_usage("sample: a temperature is above 0");
   else {
     const lcl_sample_request request = { .kind = kind,
-                                         .count = (int)(count > 1000000 ? 1000000 : count),
+                                         .count = (int)count,
                                          .seed = (uint64_t)seed,
                                          .temperature = (float)temperature,
                                          .given = given,
-                                         .rows = (int)(rows > 1000000 ? 1000000 : rows) };
+                                         .rows = (int)rows };
     if (lcl_run_sample(a.run, &request, out) != LCL_OK) code = cli_error();
   }
   cli_run_close(&a);

@@ -18,13 +18,13 @@ static int run(int argc, char **argv) {
     { "out", CLI_STRING, &out, "FILE.png", "where to draw the map" },
     { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
-    { "points", CLI_INT, &points, NULL, "examples on the map, evenly chosen; 0: all" },
+    { "points", CLI_INT, &points, NULL, "examples on the map, evenly chosen; 0: all", "[0,inf)" },
     { "marked", CLI_STRING, &marked, "CLASSES",
       "whose examples are also shown perturbed, where the model perturbs" },
-    { "marks", CLI_INT, &marks, NULL, "examples of each of those" },
-    { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours" },
-    { "rounds", CLI_INT, &rounds, NULL, "of gradient descent" },
-    { "seed", CLI_INT, &seed, NULL, "of the first positions" },
+    { "marks", CLI_INT, &marks, NULL, "examples of each of those", "[0,1000]" },
+    { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours", "[1,1e6]" },
+    { "rounds", CLI_INT, &rounds, NULL, "of gradient descent", "[1,1000000]" },
+    { "seed", CLI_INT, &seed, NULL, "of the first positions", "[0,inf)" },
     { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
@@ -49,11 +49,6 @@ static int run(int argc, char **argv) {
                           .user = &quiet };
   if (!out && !csv)
     code = cli_usage("tsne: where to? (--out FILE.png)");
-  else if (points < 0 || marks < 0 || marks > 1000 || rounds < 1 || rounds > 1000000 || seed < 0 ||
-           perplexity <= 0)
-    code = cli_usage(
-        "tsne: --points, --marks (at most 1000) and --seed are not negative, --rounds and "
-        "--perplexity positive");
   else if (lcl_run_tsne(a.run, &d, &m) == LCL_OK)
     cli_print_metrics(split, &m, json);
   else

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "bench/tune.h"
 #include "cli.h"
 
@@ -179,7 +180,7 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
   text[n++] = '\n';
   t->tried++;
   if (write(t->c.to, text, (size_t)n) == n && child_line(&t->c, t->limit, line, sizeof line)) {
-    if (strncmp(line, "ok ", 3) == 0) return strtod(line + 3, NULL);
+    if (strncmp(line, "ok ", 3) == 0) return lcl_strtod(line + 3, NULL);
     if (strncmp(line, "wrong ", 6) == 0) {
       t->wrong++;
       printf("%s: values", t->problems.data[i].key);
@@ -305,7 +306,7 @@ static int run(int argc, char **argv) {
   const cli_option table[] = {
     { "device", CLI_STRING, &device, "SEL", "which device" },
     { "budget", CLI_FLOAT, &budget, "MINUTES",
-      "stop after this time (10); what was found so far is kept" },
+      "stop after this time (10); what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure products again that are in the database" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },

@@ -1,8 +1,7 @@
 /* Failure messages, one per thread, and the log. */
-#include "base/base.h"
+#include "base/text.h"
 
 #include <stdatomic.h>
-#include <strings.h>
 
 /* Room for the start of a driver's build log; longer messages are cut. */
 static _Thread_local char message[16384];
@@ -37,18 +36,19 @@ lcl_status lcl_fail(lcl_status status, const char *fmt, ...) {
   char text[sizeof message];
   va_list args;
   va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
+  lcl_vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  memcpy(message, text, strlen(text) + 1);
+  lcl_visible(message, sizeof message, text, status == LCL_ERR_BUILD); /* a build log has lines */
   return status;
 }
 
 lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) {
-  char text[sizeof message];
+  char prefix[sizeof message], text[sizeof message];
   va_list args;
   va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
+  lcl_vsnprintf(prefix, sizeof prefix, fmt, args);
   va_end(args);
+  lcl_visible(text, sizeof text, prefix, false);
   size_t n = strlen(text), room = sizeof text - n - 1, old = strlen(message);
   if (room > 2) { /* ": " and as much of the old message as fits */
     memcpy(text + n, ": ", 2);
@@ -74,7 +74,7 @@ static int level_now(void) {
   const char *want = getenv("LATENTCL_LOG");
   level = LCL_LOG_WARN;
   for (int i = 0; want && i < (int)LCL_COUNT(names); i++)
-    if (strcasecmp(want, names[i]) == 0) level = i;
+    if (lcl_casecmp(want, names[i]) == 0) level = i;
   atomic_store(&log_level, level);
   return level;
 }
@@ -94,11 +94,12 @@ bool lcl_log_enabled(lcl_log_level level) {
 
 void lcl_logf(lcl_log_level level, const char *fmt, ...) {
   if (!lcl_log_enabled(level)) return;
-  char text[4096];
+  char raw[4096], text[4096];
   va_list args;
   va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
+  lcl_vsnprintf(raw, sizeof raw, fmt, args);
   va_end(args);
+  lcl_visible(text, sizeof text, raw, false);
   lcl_log_fn fn = atomic_load(&log_fn);
   if (fn) {
     fn(level, text, atomic_load(&log_user));

@@ -1,6 +1,6 @@
 /* Heap, arena, growing arrays and strings. Tests make the n-th allocation fail and count what is
  * still alive. */
-#include "base/base.h"
+#include "base/text.h"
 
 #include <stdatomic.h>
 
@@ -101,12 +101,12 @@ char *lcl_arena_strdup(lcl_arena *a, const char *s) {
 char *lcl_arena_printf(lcl_arena *a, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  int n = vsnprintf(NULL, 0, fmt, args);
+  int n = lcl_vsnprintf(NULL, 0, fmt, args);
   va_end(args);
   char *text = n < 0 ? NULL : lcl_arena_alloc(a, (size_t)n + 1);
   if (!text) return NULL;
   va_start(args, fmt);
-  vsnprintf(text, (size_t)n + 1, fmt, args);
+  lcl_vsnprintf(text, (size_t)n + 1, fmt, args);
   va_end(args);
   return text;
 }
@@ -153,14 +153,14 @@ void lcl_str_add(lcl_str *s, const char *fmt, ...) {
   if (s->failed) return;
   va_list args;
   va_start(args, fmt);
-  int n = vsnprintf(NULL, 0, fmt, args);
+  int n = lcl_vsnprintf(NULL, 0, fmt, args);
   va_end(args);
   if (n < 0 || !lcl_grow((void **)&s->data, &s->cap, s->n + (size_t)n + 1, 1)) {
     s->failed = true;
     return;
   }
   va_start(args, fmt);
-  vsnprintf(s->data + s->n, (size_t)n + 1, fmt, args);
+  lcl_vsnprintf(s->data + s->n, (size_t)n + 1, fmt, args);
   va_end(args);
   s->n += (size_t)n;
 }

@@ -1,7 +1,7 @@
 /* Results files side by side: reading, the table, regressions. */
+#include "base/json.h"
+#include "base/text.h"
 #include "bench/compare.h"
-
-#include <cjson/cJSON.h>
 
 static double num(const cJSON *o, const char *name, double otherwise) {
   const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
@@ -66,7 +66,7 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
 }
 
 lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_files *out) {
-  cJSON *root = cJSON_Parse(text);
+  cJSON *root = lcl_json_parse(text, strlen(text));
   const cJSON *runs = cJSON_GetObjectItemCaseSensitive(root, "runs"), *run;
   lcl_status st = LCL_OK;
   if (strcmp(text_of(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
@@ -92,9 +92,10 @@ lcl_status lcl_results_load(const char *path, lcl_result_files *out) {
 lcl_status lcl_results_join(char *const *texts, size_t n, char **set) {
   cJSON *root = cJSON_CreateObject(), *runs = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-set-1");
-  for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(runs, cJSON_Parse(texts[i]));
+  for (size_t i = 0; i < n; i++)
+    cJSON_AddItemToArray(runs, lcl_json_parse(texts[i], strlen(texts[i])));
   cJSON_AddItemToObject(root, "runs", runs);
-  *set = cJSON_Print(root);
+  *set = lcl_json_print(root, true);
   cJSON_Delete(root);
   return *set ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }
@@ -122,13 +123,13 @@ double lcl_result_speedup(const lcl_result *a, const lcl_result *b) {
 
 static void figure(const lcl_result *r, char out[32]) {
   if (r->unit[0] && r->value < 0)
-    snprintf(out, 32, "not there");
+    lcl_snprintf(out, 32, "not there");
   else if (r->unit[0])
-    snprintf(out, 32, "%.2f %s", r->value, r->unit);
+    lcl_snprintf(out, 32, "%.2f %s", r->value, r->unit);
   else if (r->seconds < 1e-3)
-    snprintf(out, 32, "%.2f us", r->seconds * 1e6);
+    lcl_snprintf(out, 32, "%.2f us", r->seconds * 1e6);
   else
-    snprintf(out, 32, "%.3f ms", r->seconds * 1e3);
+    lcl_snprintf(out, 32, "%.3f ms", r->seconds * 1e3);
 }
 
 static char letter(size_t i) {

@@ -8,8 +8,8 @@
  * all that is allowed), value, unit}] Members that were not measured are absent; verified is absent
  * unless --verify was given and there is a reference. Several devices: schema
  * "latentcl-bench-set-1", runs: [one object like the above a device]. */
-#include <cjson/cJSON.h>
 
+#include "base/json.h"
 #include "bench/bench.h"
 #include "latentcl/version.h"
 
@@ -101,7 +101,7 @@ lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lc
   if (desc->peaks.flops > 0) cJSON_AddItemToObject(root, "peaks", peaks_json(&desc->peaks));
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(caps, &rows[i]));
   cJSON_AddItemToObject(root, "results", list);
-  *text = cJSON_Print(root);
+  *text = lcl_json_print(root, true);
   cJSON_Delete(root);
   return *text ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }

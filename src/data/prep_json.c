@@ -1,8 +1,7 @@
 /* Preprocessing as JSON and arrays, and the check that data lie where a model expects them. */
-#include <cjson/cJSON.h>
 #include <math.h>
 
-#include "base/base.h"
+#include "base/json.h"
 #include "data/prep.h"
 
 static const char *const colours[] = { "keep", "grey", "yuv" };
@@ -26,7 +25,7 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
             cJSON_AddNumberToObject(o, "shift", d->shift) &&
             cJSON_AddNumberToObject(o, "crop", d->crop) &&
             cJSON_AddStringToObject(o, "mirror", mirrors[d->mirror]);
-  char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
+  char *text = ok ? lcl_json_print(o, false) : NULL;
   cJSON_Delete(o);
   if (!text)
     return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing the preprocessing down");
@@ -135,7 +134,7 @@ lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, in
   lcl_prep_desc desc = { 0 };
   int shape[3];
   *out = NULL;
-  cJSON *o = cJSON_Parse(json);
+  cJSON *o = lcl_json_parse(json, strlen(json));
   lcl_status status = o ? read_desc(o, &desc, shape)
                         : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
   cJSON_Delete(o);

@@ -5,10 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 #define SUFFIX ".lclbin"
 enum {
@@ -31,7 +32,7 @@ static const char magic[8] = "LCLPROG";
 bool lcl_cache_dir(lcl_str *dir) {
   const char *own = getenv("LATENTCL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
              *home = getenv("HOME");
-  if (own && (strcasecmp(own, "off") == 0 || strcmp(own, "0") == 0)) return false;
+  if (own && (lcl_casecmp(own, "off") == 0 || strcmp(own, "0") == 0)) return false;
   if (own && *own)
     lcl_str_add(dir, "%s", own);
   else if (xdg && *xdg == '/')

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "base/text.h"
+
 static bool contains(const char *text, const char *part) {
   size_t n = strlen(part);
   for (; *text; text++)
@@ -20,10 +22,10 @@ static int rank_of(const lcl_caps *caps) {
 
 static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
   *kind = true;
-  if (strcasecmp(selector, "auto") == 0) return true;
-  if (strcasecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
-  if (strcasecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
-  if (strcasecmp(selector, "accelerator") == 0)
+  if (lcl_casecmp(selector, "auto") == 0) return true;
+  if (lcl_casecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
+  if (lcl_casecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
+  if (lcl_casecmp(selector, "accelerator") == 0)
     return (caps->type & CL_DEVICE_TYPE_ACCELERATOR) != 0;
   return *kind = false;
 }

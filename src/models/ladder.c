@@ -10,7 +10,7 @@
  * unlabelled rows. Tests use statistics of the clean labelled rows. */
 #include <math.h>
 
-#include "base/base.h"
+#include "base/text.h"
 #include "latentcl/nn.h"
 #include "models/registry.h"
 
@@ -61,7 +61,7 @@ static lcl_status read_list(const char *name, const char *text, const char *sepa
   int count = 0;
   for (const char *p = text; *p; count++) {
     char *end;
-    float v = strtof(p, &end);
+    const float v = (float)lcl_strtod(p, &end);
     if (end == p || !isfinite(v) || v < 0 || (*end && (!strchr(separator, *end) || !end[1])) ||
         count == want)
       return lcl_fail(LCL_ERR_ARGUMENT,

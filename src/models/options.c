@@ -1,10 +1,8 @@
 /* Options of models: parsing with messages that list what is valid, and typed reading. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <strings.h>
 
-#include "base/base.h"
+#include "base/text.h"
 #include "latentcl/model.h"
 
 typedef struct value {
@@ -71,36 +69,10 @@ static bool parse_bool(const char *text, bool *out) {
   static const char *const yes[] = { "true", "yes", "on", "1" };
   static const char *const no[] = { "false", "no", "off", "0" };
   for (size_t i = 0; i < LCL_COUNT(yes); i++) {
-    if (strcasecmp(text, yes[i]) == 0) return *out = true, true;
-    if (strcasecmp(text, no[i]) == 0) return *out = false, true;
+    if (lcl_casecmp(text, yes[i]) == 0) return *out = true, true;
+    if (lcl_casecmp(text, no[i]) == 0) return *out = false, true;
   }
   return false;
-}
-
-static bool parse_int(const char *text, int64_t *out) {
-  char *end = NULL;
-  errno = 0;
-  long long v = strtoll(text, &end, 10);
-  if (end == text || *end || errno) return false;
-  *out = v;
-  return true;
-}
-
-static bool parse_float(const char *text, double *out) {
-  char *end = NULL;
-  errno = 0;
-  double v = strtod(text, &end);
-  if (end == text || *end || !isfinite(v)) return false;
-  *out = v;
-  return true;
-}
-
-/* Whether v lies in an interval as mathematicians write it. */
-static bool inside(const char *interval, double v) {
-  char first, last;
-  double lo, hi;
-  if (!interval || sscanf(interval, "%c%lf,%lf%c", &first, &lo, &hi, &last) != 4) return true;
-  return (first == '(' ? v > lo : v >= lo) && (last == ')' ? v < hi : v <= hi);
 }
 
 static bool choice_listed(const char *choices, const char *text) {
@@ -125,11 +97,14 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
   if (*text == '\0' && *d->value == '\0') return LCL_OK;
   switch (d->type) {
   case LCL_OPTION_INT:
-    if (!parse_int(text, &i) || !inside(d->allowed, (double)i))
+    if (!lcl_parse_whole(text, &i) || !lcl_inside(d->allowed, (double)i))
       return expected(d, "a whole number", text);
     return LCL_OK;
   case LCL_OPTION_FLOAT:
-    if (!parse_float(text, &f) || !inside(d->allowed, f)) return expected(d, "a number", text);
+    /* Models take it as a float, which must not become infinite or leave the interval either. */
+    if (!lcl_parse_number(text, &f) || !isfinite((float)f) || !lcl_inside(d->allowed, f) ||
+        !lcl_inside(d->allowed, (float)f))
+      return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
     if (!parse_bool(text, &b))
@@ -187,12 +162,12 @@ const char *lcl_option_text(const lcl_options *o, const char *name) {
 
 int64_t lcl_option_int(const lcl_options *o, const char *name) {
   int64_t v = 0;
-  return parse_int(lcl_option_text(o, name), &v) ? v : 0;
+  return lcl_parse_whole(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 double lcl_option_float(const lcl_options *o, const char *name) {
   double v = 0;
-  return parse_float(lcl_option_text(o, name), &v) ? v : 0;
+  return lcl_parse_number(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 bool lcl_option_bool(const lcl_options *o, const char *name) {

@@ -99,8 +99,8 @@ static lcl_status neighbours(lcl_context *ctx, const float *x, int64_t n, int d,
 
 lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc,
                     float *y, double *divergence) {
-  double perplexity = desc->perplexity > 0 ? desc->perplexity : 30, last = 0;
-  if (n < 4 || perplexity * 3 > (double)n)
+  double perplexity = desc->perplexity == 0 ? 30 : desc->perplexity, last = 0;
+  if (n < 4 || !(perplexity >= 1 && perplexity * 3 <= (double)n))
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "t-SNE with perplexity %g needs at least %d examples, not %lld", perplexity,
                     LCL_MAX((int)ceil(3 * perplexity), 4), (long long)n);

@@ -1,7 +1,7 @@
 /* The tuning database; see tuning.h. */
+#include "base/json.h"
 #include "ops/tuning.h"
 
-#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -71,7 +71,7 @@ bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
 /* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a
  * wrong result. */
 static lcl_status parse(const char *text, table *t) {
-  cJSON *root = cJSON_Parse(text);
+  cJSON *root = lcl_json_parse(text, strlen(text));
   const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"),
               *entries = cJSON_GetObjectItemCaseSensitive(root, "entries"), *e;
   lcl_status st = LCL_OK;
@@ -124,7 +124,7 @@ static char *print(lcl_context *ctx, const table *t) {
     cJSON_AddItemToObject(entries, r->key, e);
   }
   cJSON_AddItemToObject(root, "entries", entries);
-  char *text = cJSON_Print(root);
+  char *text = lcl_json_print(root, true);
   cJSON_Delete(root);
   return text;
 }

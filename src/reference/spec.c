@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/text.h"
 #include "reference/families.h"
 
 static const struct family {
@@ -179,10 +180,8 @@ static bool parse_attr(const lcl_attr_spec *s, const char *text, lcl_attr *a) {
   case LCL_ATTR_CHOICE: return parse_choice(text, s->words, a);
   case LCL_ATTR_LIST: return parse_integers(text, true, a);
   case LCL_ATTR_FLOAT: {
-    char *end;
-    a->f = strtod(text, &end);
     a->n = 1;
-    return end != text && *end == 0 && isfinite(a->f);
+    return lcl_parse_number(text, &a->f) && isfinite((float)a->f);
   }
   }
   return false;

@@ -78,7 +78,7 @@ lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from) {
 
 lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value) {
   char buf[40];
-  snprintf(buf, sizeof buf, "%.17g", value);
+  lcl_snprintf(buf, sizeof buf, "%.17g", value);
   return lcl_tensor_file_set_meta(f, key, buf);
 }
 

@@ -88,7 +88,7 @@ lcl_status lcl_write_config(lcl_session *s, const char *folder) {
   add_data(root, s);
   add_options(root, s->options);
   add_settings(root, &s->model->settings);
-  char *text = cJSON_Print(root), *path = lcl_path_join(folder, "config.json");
+  char *text = lcl_json_print(root, true), *path = lcl_path_join(folder, "config.json");
   cJSON_Delete(root);
   lcl_status st = LCL_ERR_HOST_MEMORY;
   if (text && path) st = lcl_file_write_atomic(path, text, strlen(text));
@@ -109,7 +109,7 @@ lcl_status lcl_read_config(const char *folder, lcl_run_config *out) {
   }
   lcl_status st = lcl_file_read(path, 1 << 24, &text, &n);
   if (st == LCL_OK) {
-    out->json = cJSON_ParseWithLength(text, n);
+    out->json = lcl_json_parse(text, n);
     lcl_free(text);
     const char *seed = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "seed"));
     out->model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "model"));

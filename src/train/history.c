@@ -41,24 +41,10 @@ lcl_status lcl_history_read(const char *folder, lcl_history *h) {
   while (p < end && s == LCL_OK) {
     const char *stop = memchr(p, '\n', (size_t)(end - p));
     if (!stop) break;
-    cJSON *j = cJSON_ParseWithLength(p, (size_t)(stop - p));
+    cJSON *j = lcl_json_parse(p, (size_t)(stop - p));
     if (j) s = keep_line(h, j);
     p = stop + 1;
   }
   lcl_free(text);
   return s;
-}
-
-double lcl_json_number(const cJSON *parent, const char *name) {
-  const cJSON *j = cJSON_GetObjectItemCaseSensitive(parent, name);
-  return cJSON_IsNumber(j) ? j->valuedouble : NAN;
-}
-
-const cJSON *lcl_json_child(const cJSON *parent, const char *name) {
-  return cJSON_GetObjectItemCaseSensitive(parent, name);
-}
-
-const char *lcl_json_word(const cJSON *parent, const char *name) {
-  const char *s = cJSON_GetStringValue(lcl_json_child(parent, name));
-  return s ? s : "";
 }

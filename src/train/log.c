@@ -25,7 +25,7 @@ lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
 }
 
 lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line) {
-  char *text = cJSON_PrintUnformatted(line);
+  char *text = lcl_json_print(line, false);
   cJSON_Delete(line);
   if (!text) return LCL_ERR_HOST_MEMORY;
   int n = fprintf(log->file, "%s\n", text);

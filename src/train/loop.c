@@ -32,11 +32,11 @@ static double seconds_left(const lcl_trainer *t) {
 static void show_bar(lcl_trainer *t) {
   char line[256], left[32], err[32] = "";
   double correct = value_of(t, t->shown, "correct");
-  if (!isnan(correct)) snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
+  if (!isnan(correct)) lcl_snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
   lcl_format_duration(seconds_left(t), left);
-  snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
-           t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
-           (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
+  lcl_snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
+               t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
+               (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
   lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1),
                    line);
 }
@@ -44,17 +44,18 @@ static void show_bar(lcl_trainer *t) {
 static void show_start(lcl_trainer *t) {
   lcl_program_stats st = lcl_program_get_stats(t->stage.program);
   char line[512];
-  snprintf(line, sizeof line,
-           "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on "
-           "the device",
-           t->s->cls->name, lcl_context_device_name(t->s->ctx),
-           (long long)lcl_store_param_count(t->s->store), (long long)t->s->labelled->count,
-           (long long)t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s",
-           (double)(st.peak_memory + st.variable_memory) / 1e6);
+  lcl_snprintf(
+      line, sizeof line,
+      "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on "
+      "the device",
+      t->s->cls->name, lcl_context_device_name(t->s->ctx),
+      (long long)lcl_store_param_count(t->s->store), (long long)t->s->labelled->count,
+      (long long)t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s",
+      (double)(st.peak_memory + st.variable_memory) / 1e6);
   lcl_progress_line(&t->progress, line);
   if (t->at.step == 0) return;
-  snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,
-           (long long)t->at.step);
+  lcl_snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,
+               (long long)t->at.step);
   lcl_progress_line(&t->progress, line);
 }
 
@@ -366,7 +367,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
   if (s == LCL_OK) s = run_epochs(&t);
-  snprintf(r->out, sizeof r->out, "%s", t.folder);
+  lcl_snprintf(r->out, sizeof r->out, "%s", t.folder);
   r->epochs = t.at.epoch;
   r->best_epoch = t.at.best_epoch;
   r->steps = t.at.step;

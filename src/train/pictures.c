@@ -1,4 +1,6 @@
 /* Reconstructions and samples as grids of pictures. */
+#include <math.h>
+
 #include "train/pictures.h"
 
 #include "base/npy.h"
@@ -259,7 +261,7 @@ lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
   if (!s->cls->sample && (request->given || request->temperature != 0))
     return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes pictures nor has a temperature",
                     s->cls->name);
-  if (request->temperature < 0)
+  if (!(request->temperature >= 0 && isfinite(request->temperature)))
     return lcl_fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
                     (double)request->temperature);
   if (request->given && (request->rows < 0 || request->rows > s->model->data.height))

@@ -31,7 +31,7 @@ lcl_status lcl_write_profile(lcl_context *ctx, const char *folder) {
   cJSON *root = cJSON_CreateObject();
   cJSON_AddItemToObject(root, "rows", list);
   cJSON_AddNumberToObject(root, "other_seconds", rest);
-  char *text = cJSON_Print(root), *path = lcl_path_join(folder, "profile.json");
+  char *text = lcl_json_print(root, true), *path = lcl_path_join(folder, "profile.json");
   cJSON_Delete(root);
   lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text))
                               : LCL_ERR_HOST_MEMORY;

@@ -9,25 +9,25 @@
 static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v,
                  const char *unit) {
   if (isnan(v)) return;
-  lcl_str_add(o, "<div%s><dt>%s</dt><dd>", cls, term);
+  lcl_str_html(o, "<div%s><dt>%s</dt><dd>", cls, term);
   char buf[64];
-  snprintf(buf, sizeof buf, fmt, v); /* fmt is one of ours */
-  lcl_str_add(o, "%s <small>%s</small></dd></div>", buf, unit);
+  lcl_snprintf(buf, sizeof buf, fmt, v); /* fmt is one of ours */
+  lcl_str_html(o, "%s <small>%s</small></dd></div>", buf, unit);
 }
 
 /* "272 555", with thin spaces. */
 static void big_number(lcl_str *o, const char *term, double v) {
   if (isnan(v)) return;
-  lcl_str_add(o, "<div><dt>%s</dt><dd>", term);
+  lcl_str_html(o, "<div><dt>%s</dt><dd>", term);
   if (v >= 1e7) {
-    lcl_str_add(o, "%.1f <small>million</small></dd></div>", v / 1e6);
+    lcl_str_html(o, "%.1f <small>million</small></dd></div>", v / 1e6);
     return;
   }
   char digits[32];
   int n = snprintf(digits, sizeof digits, "%.0f", v);
   for (int i = 0; i < n; i++)
-    lcl_str_add(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
-  lcl_str_add(o, "</dd></div>");
+    lcl_str_html(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+  lcl_str_html(o, "</dd></div>");
 }
 
 static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
@@ -56,13 +56,13 @@ static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics) {
 static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
   const char *variant = lcl_json_word(lcl_json_child(config, "options"), "variant");
-  lcl_str_add(o, "<header><p>LatentCL run");
-  lcl_str_add(o, "</p><h1>");
-  lcl_html_text(o, lcl_json_word(config, "model"));
-  if (*variant) lcl_str_add(o, ", "), lcl_html_text(o, variant);
-  lcl_str_add(o, "</h1><p>");
-  lcl_html_text(o, lcl_json_word(config, "reference"));
-  lcl_str_add(o, "</p><dl class=facts>");
+  lcl_str_html(o, "<header><p>LatentCL run");
+  lcl_str_html(o, "</p><h1>");
+  lcl_str_html(o, "%s", lcl_json_word(config, "model"));
+  if (*variant) lcl_str_html(o, ", "), lcl_str_html(o, "%s", variant);
+  lcl_str_html(o, "</h1><p>");
+  lcl_str_html(o, "%s", lcl_json_word(config, "reference"));
+  lcl_str_html(o, "</p><dl class=facts>");
   if (h->test) {
     char split[32];
     snprintf(split, sizeof split, "%.24s", lcl_json_word(h->test, "split"));
@@ -77,7 +77,7 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   big_number(o, "Training examples", lcl_json_number(lcl_json_child(config, "data"), "train"));
   if (last)
     fact(o, "", "Throughput", "%.0f", lcl_json_number(last, "images_per_second"), "images/s");
-  lcl_str_add(o, "</dl></header>");
+  lcl_str_html(o, "</dl></header>");
 }
 
 /* ---- curves ---- */
@@ -154,7 +154,7 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   }
   for (size_t i = 0; i < n; i++) c.x[i] = lcl_json_number(h->epochs.data[i], "epoch");
   double best = h->test ? lcl_json_number(h->test, "best_epoch") : 0;
-  lcl_str_add(o, "<h2>Curves</h2><div class=charts>");
+  lcl_str_html(o, "<h2>Curves</h2><div class=charts>");
   add_series(&c, "train", "error_percent", "training");
   add_series(&c, "validation", "error_percent", "validation");
   add_series(&c, "all", "error_percent", "all examples");
@@ -168,7 +168,7 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   draw_other_metrics(o, &c, "all", best);
   add_series(&c, NULL, "lr", "rate");
   draw(o, &c, "Learning rate", best);
-  lcl_str_add(o, "</div>");
+  lcl_str_html(o, "</div>");
   lcl_free(c.x);
   lcl_free(c.y);
   return LCL_OK;
@@ -179,9 +179,9 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
 static void class_name(lcl_str *o, const lcl_session *s, int k) {
   const lcl_dataset *ds = s->splits.train;
   if (ds->class_names && k < ds->classes)
-    lcl_html_text(o, ds->class_names[k]);
+    lcl_str_html(o, "%s", ds->class_names[k]);
   else
-    lcl_str_add(o, "%d", k);
+    lcl_str_html(o, "%d", k);
 }
 
 /* Share of each class that was taken for another. */
@@ -200,18 +200,18 @@ static void class_errors(lcl_str *o, const lcl_session *s, const cJSON *rows) {
     most = LCL_MAX(most, share[r]);
     r++;
   }
-  lcl_str_add(
+  lcl_str_html(
       o,
       "<div class=panel><table class=wide><tr><th>Class</th><th class=n>Error</th><th></th></tr>");
   for (int i = 0; i < r; i++) {
-    lcl_str_add(o, "<tr><td>");
+    lcl_str_html(o, "<tr><td>");
     class_name(o, s, i);
-    lcl_str_add(o,
-                "</td><td class=n>%.2f %%</td><td class=rest><span class=bar "
-                "style=\"width:%.1f%%\"></span></td></tr>",
-                share[i], most > 0 ? 100 * share[i] / most : 0);
+    lcl_str_html(o,
+                 "</td><td class=n>%.2f %%</td><td class=rest><span class=bar "
+                 "style=\"width:%.1f%%\"></span></td></tr>",
+                 share[i], most > 0 ? 100 * share[i] / most : 0);
   }
-  lcl_str_add(o, "</table></div>");
+  lcl_str_html(o, "</table></div>");
 }
 
 static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_history *h) {
@@ -227,33 +227,34 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
     }
     r++;
   }
-  lcl_str_add(o,
-              "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
-              "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
-              lcl_json_word(h->test, "split"));
-  for (int k = 0; k < n; k++) lcl_str_add(o, "<th>"), class_name(o, s, k), lcl_str_add(o, "</th>");
-  lcl_str_add(o, "</tr>");
+  lcl_str_html(o,
+               "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
+               "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
+               lcl_json_word(h->test, "split"));
+  for (int k = 0; k < n; k++)
+    lcl_str_html(o, "<th>"), class_name(o, s, k), lcl_str_html(o, "</th>");
+  lcl_str_html(o, "</tr>");
   r = 0;
   cJSON_ArrayForEach(row, rows) {
-    lcl_str_add(o, "<tr><th>"), class_name(o, s, r), lcl_str_add(o, "</th>");
+    lcl_str_html(o, "<tr><th>"), class_name(o, s, r), lcl_str_html(o, "</th>");
     int c = 0;
     cJSON_ArrayForEach(cell, row) {
       double v = cell->valuedouble;
       if (c == r)
-        lcl_str_add(o, "<td class=good>%.0f</td>", v);
+        lcl_str_html(o, "<td class=good>%.0f</td>", v);
       else if (v == 0)
-        lcl_str_add(o, "<td class=zero>0</td>");
+        lcl_str_html(o, "<td class=zero>0</td>");
       else
-        lcl_str_add(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>",
-                    0.12 + 0.55 * v / worst, v);
+        lcl_str_html(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>",
+                     0.12 + 0.55 * v / worst, v);
       c++;
     }
-    lcl_str_add(o, "</tr>");
+    lcl_str_html(o, "</tr>");
     r++;
   }
-  lcl_str_add(o, "</table></div>");
+  lcl_str_html(o, "</table></div>");
   class_errors(o, s, rows);
-  lcl_str_add(o, "</div>");
+  lcl_str_html(o, "</div>");
 }
 
 /* ---- pictures ---- */
@@ -264,14 +265,14 @@ static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const ch
   lcl_status s = lcl_pictures_image(p, 1, &image);
   if (s == LCL_OK) s = lcl_png_data_uri(&image, &uri);
   if (s == LCL_OK) {
-    lcl_str_add(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title,
-                about);
+    lcl_str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title,
+                 about);
     for (int r = 0; r < p->rows; r++) {
       bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
-      lcl_str_add(o, "<span>"), lcl_html_text(o, same ? "" : p->caption[r]),
-          lcl_str_add(o, "</span>");
+      lcl_str_html(o, "<span>"), lcl_str_html(o, "%s", same ? "" : p->caption[r]),
+          lcl_str_html(o, "</span>");
     }
-    lcl_str_add(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
+    lcl_str_html(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
   }
   lcl_free(uri);
   lcl_image_free(&image);
@@ -321,11 +322,11 @@ typedef struct op_time {
 enum { MAX_OPS = 64 };
 
 static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
-  lcl_str_add(o, "<tr><td><code>");
-  lcl_html_text(o, t->name);
-  lcl_str_add(o, "</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td class=n>%.1f %%</td>",
-              t->calls, t->seconds, 100 * t->seconds / all);
-  lcl_str_add(
+  lcl_str_html(o,
+               "<tr><td><code>%s</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td "
+               "class=n>%.1f %%</td>",
+               t->name, t->calls, t->seconds, 100 * t->seconds / all);
+  lcl_str_html(
       o,
       "<td class=rest><span class=bar style=\"width:%.1f%%\"></span></td><td class=n>%.1f</td><td "
       "class=n>%.1f</td></tr>",
@@ -371,14 +372,14 @@ static int by_seconds(const void *a, const void *b) {
 
 static void profile_table(lcl_str *o, const op_time *rows, int n, int most, double all,
                           const char *what) {
-  lcl_str_add(o,
-              "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th "
-              "class=n>Time</th>"
-              "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
-              what);
+  lcl_str_html(o,
+               "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th "
+               "class=n>Time</th>"
+               "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
+               what);
   for (int i = 0; i < n && i < most; i++)
     if (rows[i].seconds > 0) profile_row(o, &rows[i], all, rows[0].seconds);
-  lcl_str_add(o, "</table></div>");
+  lcl_str_html(o, "</table></div>");
 }
 
 static void profile_tables(lcl_str *o, const cJSON *root) {
@@ -395,16 +396,16 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   if (!(all > 0)) return;
   qsort(ops, (size_t)n, sizeof *ops, by_seconds);
   qsort(launches, (size_t)m, sizeof *launches, by_seconds);
-  lcl_str_add(
+  lcl_str_html(
       o,
       "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
       "multiply-add as two, "
       "GB/s the bytes that must move.</p><div class=panel>",
       all);
   profile_table(o, ops, n, 14, all, "Operation");
-  lcl_str_add(o, "<details><summary>By launch and shape</summary>");
+  lcl_str_html(o, "<details><summary>By launch and shape</summary>");
   profile_table(o, launches, m, most_launches, all, "Launch");
-  lcl_str_add(o, "</details></div>");
+  lcl_str_html(o, "</details></div>");
 }
 
 static void profile_section(lcl_str *o, const char *folder) {
@@ -412,7 +413,7 @@ static void profile_section(lcl_str *o, const char *folder) {
   size_t n;
   char *path = lcl_path_join(folder, "profile.json");
   if (path && lcl_file_exists(path) && lcl_file_read(path, 1 << 24, &text, &n) == LCL_OK) {
-    cJSON *root = cJSON_ParseWithLength(text, n);
+    cJSON *root = lcl_json_parse(text, n);
     lcl_free(text);
     profile_tables(o, root);
     cJSON_Delete(root);
@@ -422,71 +423,70 @@ static void profile_section(lcl_str *o, const char *folder) {
 
 static void table_of(lcl_str *o, const char *title, const cJSON *object) {
   const cJSON *item;
-  lcl_str_add(o, "<div><table><tr><th>%s</th><th></th></tr>", title);
+  lcl_str_html(o, "<div><table><tr><th>%s</th><th></th></tr>", title);
   cJSON_ArrayForEach(item, object) {
     if (cJSON_IsArray(item) || cJSON_IsNull(item)) continue;
-    lcl_str_add(o, "<tr><td>");
-    lcl_html_text(o, item->string);
-    lcl_str_add(o, "</td><td>");
+    lcl_str_html(o, "<tr><td>%s</td><td>", item->string);
     if (cJSON_IsString(item))
-      lcl_html_text(o, item->valuestring);
+      lcl_str_html(o, "%s", item->valuestring);
     else
-      lcl_str_add(o, "%.10g", item->valuedouble);
-    lcl_str_add(o, "</td></tr>");
+      lcl_str_html(o, "%.10g", item->valuedouble);
+    lcl_str_html(o, "</td></tr>");
   }
-  lcl_str_add(o, "</table></div>");
+  lcl_str_html(o, "</table></div>");
 }
 
 static void command_line(lcl_str *o, const cJSON *config) {
   const cJSON *item;
-  lcl_str_add(o, "<pre>latentcl train ");
-  lcl_html_text(o, lcl_json_word(config, "model"));
+  lcl_str_html(o, "<pre>latentcl train ");
+  lcl_str_html(o, "%s", lcl_json_word(config, "model"));
   const char *data = lcl_json_word(lcl_json_child(config, "data"), "path");
-  if (*data) lcl_str_add(o, " --data "), lcl_html_text(o, data);
-  lcl_str_add(o, " --seed %s", lcl_json_word(config, "seed"));
+  if (*data) lcl_str_html(o, " --data "), lcl_str_html(o, "%s", data);
+  lcl_str_html(o, " --seed %s", lcl_json_word(config, "seed"));
   cJSON_ArrayForEach(item, lcl_json_child(config, "set")) {
-    lcl_str_add(o, " --set ");
-    lcl_html_text(o, item->string);
-    lcl_str_add(o, "=");
-    lcl_html_text(o, cJSON_GetStringValue(item) ? item->valuestring : "");
+    lcl_str_html(o, " --set ");
+    lcl_str_html(o, "%s", item->string);
+    lcl_str_html(o, "=");
+    lcl_str_html(o, "%s", cJSON_GetStringValue(item) ? item->valuestring : "");
   }
-  lcl_str_add(o, "</pre>");
+  lcl_str_html(o, "</pre>");
 }
 
 static void options_section(lcl_str *o, const cJSON *config, const lcl_history *h) {
-  lcl_str_add(o, "<h2>Set-up</h2><p>On %s. ", lcl_json_word(config, "device"));
+  lcl_str_html(o, "<h2>Set-up</h2><p>On %s. ", lcl_json_word(config, "device"));
   double launches = lcl_json_number(h->start, "launches");
   if (!isnan(launches))
-    lcl_str_add(o,
-                "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
-                launches, lcl_json_number(h->start, "flops_per_step") / 1e9,
-                lcl_json_number(h->start, "peak_bytes") / 1e6);
-  lcl_str_add(o, "</p>");
+    lcl_str_html(
+        o, "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
+        launches, lcl_json_number(h->start, "flops_per_step") / 1e9,
+        lcl_json_number(h->start, "peak_bytes") / 1e6);
+  lcl_str_html(o, "</p>");
   command_line(o, config);
-  lcl_str_add(o, "<div class=two style=\"margin-top:18px\">");
+  lcl_str_html(o, "<div class=two style=\"margin-top:18px\">");
   table_of(o, "Options", lcl_json_child(config, "options"));
   table_of(o, "Schedule", lcl_json_child(config, "settings"));
   table_of(o, "Data", lcl_json_child(config, "data"));
-  lcl_str_add(o, "</div>");
+  lcl_str_html(o, "</div>");
 }
 
 static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights,
                           const char *folder, const cJSON *config, const lcl_history *h) {
-  lcl_str_add(o,
-              "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-              "content=\"width=device-width,"
-              "initial-scale=1\"><title>%s: LatentCL report</title><style>",
-              lcl_json_word(config, "model"));
-  lcl_str_add(o, "%s</style><main>", lcl_report_style);
+  lcl_str_html(o,
+               "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+               "content=\"width=device-width,"
+               "initial-scale=1\"><title>%s: LatentCL report</title><style>",
+               lcl_json_word(config, "model"));
+  lcl_str_append(o, lcl_report_style, strlen(lcl_report_style));
+  lcl_str_html(o, "</style><main>");
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
   LCL_TRY(picture_sections(o, s, weights));
   confusion_section(o, s, h);
   profile_section(o, folder);
   options_section(o, config, h);
-  lcl_str_add(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
-              lcl_json_word(config, "latentcl"), lcl_json_word(config, "created"),
-              lcl_json_word(config, "seed"));
+  lcl_str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
+               lcl_json_word(config, "latentcl"), lcl_json_word(config, "created"),
+               lcl_json_word(config, "seed"));
   return lcl_str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 

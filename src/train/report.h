@@ -23,11 +23,6 @@ typedef struct lcl_history {
 lcl_status lcl_history_read(const char *folder, lcl_history *h);
 void lcl_history_free(lcl_history *h);
 
-/* NAN, NULL or "" where there is none. */
-double lcl_json_number(const cJSON *parent, const char *name);
-const cJSON *lcl_json_child(const cJSON *parent, const char *name);
-const char *lcl_json_word(const cJSON *parent, const char *name);
-
 /* ---- charts (chart.c) ---- */
 
 typedef struct lcl_series {
@@ -45,8 +40,6 @@ typedef struct lcl_chart {
 } lcl_chart;
 /* An inline SVG, logarithmic where the values span much. */
 void lcl_chart_svg(lcl_str *out, const lcl_chart *chart);
-/* Text with <, >, & and quotes escaped. */
-void lcl_html_text(lcl_str *out, const char *text);
 extern const char lcl_report_style[];
 
 #endif

@@ -123,7 +123,7 @@ static lcl_status curves_section(const page *p) {
   curves c = { .memory = lcl_alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
   if (!c.memory) return LCL_ERR_HOST_MEMORY;
   if (last > 0) {
-    lcl_str_add(
+    lcl_str_html(
         p->o,
         "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
         "the parameters change.</p><div class=charts>");
@@ -133,7 +133,7 @@ static lcl_status curves_section(const page *p) {
       draw(p, &c, p->metric, title, last / 2);
     }
     draw_others(p, &c);
-    lcl_str_add(p->o, "</div>");
+    lcl_str_html(p->o, "</div>");
   }
   lcl_free(c.memory);
   return LCL_OK;
@@ -162,13 +162,13 @@ static const cJSON *best_line(const run *r, const char *metric) {
 }
 
 static void begin_table(const page *p, const char *first) {
-  lcl_str_add(p->o, "<div class=\"panel scroll\"><table class=wide><tr><th>%s</th>", first);
+  lcl_str_html(p->o, "<div class=\"panel scroll\"><table class=wide><tr><th>%s</th>", first);
   for (int i = 0; i < p->n; i++) {
-    lcl_str_add(p->o, "<th><span class=\"key %s\">", styles[i][0]);
-    lcl_html_text(p->o, p->runs[i].name);
-    lcl_str_add(p->o, "</span></th>");
+    lcl_str_html(p->o, "<th><span class=\"key %s\">", styles[i][0]);
+    lcl_str_html(p->o, "%s", p->runs[i].name);
+    lcl_str_html(p->o, "</span></th>");
   }
-  lcl_str_add(p->o, "</tr>");
+  lcl_str_html(p->o, "</tr>");
 }
 
 /* judge: -1 the smallest is the best, 1 the largest, 0 neither. */
@@ -183,15 +183,15 @@ static void figure_row(const page *p, const char *title, const char *format, con
     any = true;
   }
   if (!any) return;
-  lcl_str_add(p->o, "<tr><td>");
-  lcl_html_text(p->o, title);
-  lcl_str_add(p->o, "</td>");
+  lcl_str_html(p->o, "<tr><td>");
+  lcl_str_html(p->o, "%s", title);
+  lcl_str_html(p->o, "</td>");
   for (int i = 0; i < p->n; i++) {
     char text[32] = "–";
-    if (!isnan(v[i])) snprintf(text, sizeof text, format, v[i]); /* one of ours */
-    lcl_str_add(p->o, "<td%s>%s</td>", judge && differ && v[i] == best ? " class=best" : "", text);
+    if (!isnan(v[i])) lcl_snprintf(text, sizeof text, format, v[i]); /* one of ours */
+    lcl_str_html(p->o, "<td%s>%s</td>", judge && differ && v[i] == best ? " class=best" : "", text);
   }
-  lcl_str_add(p->o, "</tr>");
+  lcl_str_html(p->o, "</tr>");
 }
 
 static void test_rows(const page *p) {
@@ -228,7 +228,7 @@ static void figures_section(const page *p) {
     parameters[i] = lcl_json_number(r->config.json, "parameters");
   }
   const int judge = more_is_better(p->metric) ? 1 : -1;
-  lcl_str_add(p->o, "<h2>Figures</h2>");
+  lcl_str_html(p->o, "<h2>Figures</h2>");
   begin_table(p, "");
   test_rows(p);
   snprintf(title, sizeof title, "Best validation %s", name);
@@ -240,14 +240,14 @@ static void figures_section(const page *p) {
   figure_row(p, "Parameters", "%.0f", parameters, 0);
   figure_row(p, "Images a second, last epoch", "%.0f", rate, 0);
   figure_row(p, "Milliseconds a step", "%.2f", step, 0);
-  lcl_str_add(p->o, "</table></div>");
+  lcl_str_html(p->o, "</table></div>");
 }
 
 /* ---- options ---- */
 
 static void text_of(const cJSON *j, char *text, size_t size) {
   if (cJSON_IsNumber(j))
-    snprintf(text, size, "%.10g", j->valuedouble);
+    lcl_snprintf(text, size, "%.10g", j->valuedouble);
   else
     snprintf(text, size, "%s", cJSON_IsString(j) ? j->valuestring : "");
 }
@@ -264,12 +264,12 @@ static void option_row(const page *p, const char *part, const char *name, bool d
     differ = differ || strcmp(text[i], text[0]) != 0;
   }
   if (differ != differing) return;
-  lcl_str_add(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
+  lcl_str_html(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
   for (int i = 0; i < (differing ? p->n : 1); i++) {
-    lcl_str_add(p->o, "</td><td>");
-    lcl_html_text(p->o, *text[i] ? text[i] : "–");
+    lcl_str_html(p->o, "</td><td>");
+    lcl_str_html(p->o, "%s", *text[i] ? text[i] : "–");
   }
-  lcl_str_add(p->o, "</td></tr>");
+  lcl_str_html(p->o, "</td></tr>");
 }
 
 static void option_rows(const page *p, bool differing) {
@@ -292,37 +292,39 @@ static void option_rows(const page *p, bool differing) {
 }
 
 static void options_section(const page *p) {
-  lcl_str_add(p->o, "<h2>What differs</h2>");
+  lcl_str_html(p->o, "<h2>What differs</h2>");
   begin_table(p, "Option");
   option_rows(p, true);
-  lcl_str_add(p->o, "</table><details><summary>The same in all</summary><table>");
+  lcl_str_html(p->o, "</table><details><summary>The same in all</summary><table>");
   option_rows(p, false);
-  lcl_str_add(p->o, "</table></details></div>");
+  lcl_str_html(p->o, "</table></details></div>");
 }
 
 /* ---- the page ---- */
 
 static lcl_status compose(const page *p) {
   const char *model = p->runs[0].config.model;
-  lcl_str_add(p->o,
-              "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-              "content=\"width=device-width,"
-              "initial-scale=1\"><title>%d runs: LatentCL report</title><style>%s</style><main>",
-              p->n, lcl_report_style);
+  lcl_str_html(p->o,
+               "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+               "content=\"width=device-width,"
+               "initial-scale=1\"><title>%d runs: LatentCL report</title><style>",
+               p->n);
+  lcl_str_append(p->o, lcl_report_style, strlen(lcl_report_style));
+  lcl_str_html(p->o, "</style><main>");
   for (int i = 0; i < p->n; i++)
     if (strcmp(p->runs[i].config.model, model) != 0) model = "Models";
-  lcl_str_add(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
-  lcl_html_text(p->o, model);
-  lcl_str_add(p->o, "</h1></header>");
+  lcl_str_html(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
+  lcl_str_html(p->o, "%s", model);
+  lcl_str_html(p->o, "</h1></header>");
   LCL_TRY(curves_section(p));
   figures_section(p);
   options_section(p);
-  lcl_str_add(p->o, "<footer>Runs: ");
+  lcl_str_html(p->o, "<footer>Runs: ");
   for (int i = 0; i < p->n; i++) {
-    if (i) lcl_str_add(p->o, ", ");
-    lcl_html_text(p->o, p->runs[i].folder);
+    if (i) lcl_str_html(p->o, ", ");
+    lcl_str_html(p->o, "%s", p->runs[i].folder);
   }
-  lcl_str_add(p->o, ".</footer></main></html>\n");
+  lcl_str_html(p->o, ".</footer></main></html>\n");
   return lcl_str_ok(p->o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 

@@ -110,7 +110,7 @@ static bool finished(const job *j, const char *folder, double *value) {
   bool there = path && lcl_file_exists(path) && lcl_file_read(path, 1 << 20, &text, &n) == LCL_OK;
   lcl_free(path);
   if (!there) return false;
-  cJSON *json = cJSON_ParseWithLength(text, n);
+  cJSON *json = lcl_json_parse(text, n);
   lcl_free(text);
   const cJSON *v = cJSON_GetObjectItemCaseSensitive(json, j->table->metric);
   bool ok = cJSON_IsNumber(v);
@@ -125,7 +125,7 @@ static lcl_status record(const char *folder, const lcl_train_result *r) {
     cJSON_AddNumberToObject(json, r->test.item[i].name, r->test.item[i].value);
   cJSON_AddNumberToObject(json, "best_epoch", r->best_epoch);
   cJSON_AddNumberToObject(json, "seconds", r->seconds);
-  char *text = cJSON_Print(json), *path = lcl_path_join(folder, "result.json");
+  char *text = lcl_json_print(json, true), *path = lcl_path_join(folder, "result.json");
   cJSON_Delete(json);
   lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text))
                               : LCL_ERR_HOST_MEMORY;
@@ -188,8 +188,8 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   *value = *v;
   char line[256], time[32];
   lcl_format_duration(result.seconds, time);
-  snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
-           t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
+  lcl_snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
+               t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
   lcl_progress_line(&j->progress, line);
   return record(folder, &result);
 }
@@ -291,7 +291,7 @@ static cJSON *json_table(const job *j) {
 static lcl_status write_files(const job *j, char **text) {
   lcl_str md = { 0 };
   cJSON *json = json_table(j);
-  char *printed = cJSON_Print(json), *md_path = lcl_path_join(j->folder, "table.md"),
+  char *printed = lcl_json_print(json, true), *md_path = lcl_path_join(j->folder, "table.md"),
        *json_path = lcl_path_join(j->folder, "table.json");
   cJSON_Delete(json);
   markdown(&md, j);

@@ -1,10 +1,10 @@
 /* Safetensors files: 8 bytes little-endian header length, a JSON header, then the tensors' bytes
  * back to back. The reader trusts nothing: a bad file gives LCL_ERR_FORMAT with the tensor's name
  * and the reason. */
-#include <cjson/cJSON.h>
 #include <math.h>
 
-#include "base/base.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "latentcl/train.h"
 
 enum { HEADER_LIMIT = 100 * 1000 * 1000, NAME_LIMIT = 1024, TENSOR_LIMIT = 65536 };
@@ -163,7 +163,7 @@ static cJSON *header_json(const lcl_tensor_file *f) {
 
 lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path) {
   cJSON *json = header_json(f);
-  char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+  char *text = json ? lcl_json_print(json, false) : NULL;
   cJSON_Delete(json);
   if (!text) return lcl_fail(LCL_ERR_HOST_MEMORY, "%s: out of memory for the header", path);
   lcl_str out = { 0 };
@@ -314,7 +314,9 @@ static lcl_status parse_into(lcl_tensor_file *f, const char *bytes, size_t n, co
                     "%s: the header claims %llu bytes, the file has %zu left (truncated?)", what,
                     (unsigned long long)length, n - 8);
   const char *header = bytes + 8, *data = header + length, *end = NULL;
+  const locale_t before = lcl_c_locale();
   cJSON *json = cJSON_ParseWithLengthOpts(header, (size_t)length, &end, 0);
+  uselocale(before);
   if (!json || !cJSON_IsObject(json) || !only_blank(end, data)) {
     cJSON_Delete(json);
     return lcl_fail(LCL_ERR_FORMAT, "%s: the header is not a JSON object", what);

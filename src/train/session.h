@@ -2,9 +2,8 @@
 #ifndef LCL_TRAIN_SESSION_H
 #define LCL_TRAIN_SESSION_H
 
-#include <cjson/cJSON.h>
-
-#include "base/base.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "latentcl/train.h"
 #include "models/build.h"
 

@@ -6,7 +6,7 @@
 static lcl_status set_metrics(lcl_tensor_file *f, const lcl_metrics *m) {
   cJSON *j = cJSON_CreateObject();
   for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(j, m->item[i].name, m->item[i].value);
-  char *text = cJSON_PrintUnformatted(j);
+  char *text = lcl_json_print(j, false);
   cJSON_Delete(j);
   if (!text) return LCL_ERR_HOST_MEMORY;
   lcl_status s = lcl_tensor_file_set_meta(f, "best", text);
@@ -16,7 +16,7 @@ static lcl_status set_metrics(lcl_tensor_file *f, const lcl_metrics *m) {
 
 static void get_metrics(const lcl_tensor_file *f, lcl_metrics *m) {
   const char *text = lcl_tensor_file_meta(f, "best");
-  cJSON *j = text ? cJSON_Parse(text) : NULL;
+  cJSON *j = text ? lcl_json_parse(text, strlen(text)) : NULL;
   const cJSON *item;
   memset(m, 0, sizeof *m);
   cJSON_ArrayForEach(item, j) if (cJSON_IsNumber(item))

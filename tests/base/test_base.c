@@ -1,9 +1,12 @@
 /* Floor 0: messages, heap, arena, strings, hash and files. */
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
+#include "base/text.h"
 #include "test.h"
 
 static char folder[64];
@@ -183,6 +186,97 @@ static void files(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+static void names_cannot_command_a_terminal(void **state) {
+  (void)state;
+  lcl_fail(LCL_ERR_IO, "cannot open %s",
+           "a\x1b[31mb\r\n\xc2\x9b"
+           "c\xff/\xc3\xbc");
+  assert_string_equal(lcl_error_message(),
+                      "cannot open a\\x1b[31mb\\x0d\\x0a\\xc2\\x9bc\\xff/\xc3\xbc");
+  lcl_fail_prefix(LCL_ERR_IO, "\x07 in %s", "a\tb");
+  assert_true(strncmp(lcl_error_message(), "\\x07 in a\\x09b: cannot open ", 25) == 0);
+  lcl_fail(LCL_ERR_BUILD, "line 1\n\x1bline 2"); /* a driver's build log keeps its lines */
+  assert_string_equal(lcl_error_message(), "line 1\n\\x1bline 2");
+  lcl_str s = { 0 };
+  lcl_str_visible(&s, "\n%5s|%-6s|%.2s|%d|%lld|%zu|%.2f|%%|%c", "\x1b", "ab", "xyz", -3, 1LL << 40,
+                  (size_t)7, 0.125, 'q');
+  assert_string_equal(s.data, "\n \\x1b|ab    |xy|-3|1099511627776|7|0.12|%|q");
+  lcl_str_free(&s);
+  lcl_str_visible(&s, "%*d|%-*d|%.*s|%s", 4, 7, 4, 7, 1, "abc",
+                  "\xe2\x80\xae"
+                  "b"); /* RTL */
+  assert_string_equal(s.data, "   7|7   |a|\\xe2\\x80\\xaeb");
+  lcl_str_free(&s);
+}
+
+static void html_is_escaped_by_its_writer(void **state) {
+  (void)state;
+  lcl_str s = { 0 };
+  lcl_str_html(&s, "<b title=\"%s\">%d%% %s</b>", "a\"'<script>&", 5, "\x01\xff\xc3\xbc");
+  assert_string_equal(s.data, "<b title=\"a&quot;&#39;&lt;script&gt;&amp;\">5% "
+                              "&#xFFFD;&#xFFFD;\xc3\xbc</b>");
+  lcl_str_free(&s);
+}
+
+static void json_is_checked(void **state) {
+  (void)state;
+  static const lcl_json_field fields[] = { { "epoch", LCL_JSON_WHOLE, true, 1, 1e9 },
+                                           { "train", LCL_JSON_NUMBERS },
+                                           { "set", LCL_JSON_TEXTS },
+                                           { "rows", LCL_JSON_ROWS },
+                                           { "table", LCL_JSON_MATRIX, false, 0, 100 } };
+  static const struct {
+    const char *text, *message; /* NULL: right */
+  } cases[] = {
+    { "{\"epoch\":3,\"train\":{\"loss\":null,\"x\":1.5},\"set\":{\"a\":\"b\"},\"rows\":[{}],"
+      "\"table\":[[1,2],[3,4]]}",
+      NULL },
+    { "{}", "\"epoch\" is missing" },
+    { "[1]", "not a JSON object" },
+    { "{\"epoch\":1e17}", "\"epoch\" must be a whole number in [1,1000000000], not 1e+17" },
+    { "{\"epoch\":1e999}", "\"epoch\" must be a whole number" },
+    { "{\"epoch\":1.5}", "not 1.5" },
+    { "{\"epoch\":1,\"train\":[1]}", "\"train\" must be an object of numbers, not [1]" },
+    { "{\"epoch\":1,\"train\":{\"a\":\"b\"}}", "\"train\"" },
+    { "{\"epoch\":1,\"set\":{\"a\":1}}", "\"set\"" },
+    { "{\"epoch\":1,\"rows\":[1]}", "\"rows\"" },
+    { "{\"epoch\":1,\"table\":[[1,2],[3]]}", "\"table\"" },
+    { "{\"epoch\":1,\"table\":[[101]]}", "\"table\"" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    cJSON *json = lcl_json_parse(cases[i].text, strlen(cases[i].text));
+    const lcl_status s = lcl_json_check(json, "f.json", fields, LCL_COUNT(fields));
+    assert_int_equal(s, cases[i].message ? LCL_ERR_FORMAT : LCL_OK);
+    if (cases[i].message) assert_non_null(strstr(lcl_error_message(), cases[i].message));
+    cJSON_Delete(json);
+  }
+}
+
+static void numbers_json_lacks_are_null(void **state) {
+  (void)state;
+  lcl_str s = { 0 };
+  lcl_str_json_number(&s, NAN);
+  lcl_str_json_number(&s, -INFINITY);
+  lcl_str_json_number(&s, 0.5);
+  lcl_str_json_text(&s, "a\"\n");
+  assert_string_equal(s.data, "nullnull0.5\"a\\\"\\n\"");
+  lcl_str_free(&s);
+}
+
+static void numbers_are_whole_texts(void **state) {
+  (void)state;
+  double v;
+  int64_t n;
+  assert_true(lcl_parse_number("1e-3", &v) && v == 1e-3);
+  static const char *const bad[] = { "", "x", "1x", "nan", "inf", "-inf", "1e999", "1,5" };
+  for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl_parse_number(bad[i], &v));
+  assert_true(lcl_parse_whole("-12", &n) && n == -12);
+  assert_false(lcl_parse_whole("9223372036854775808", &n));
+  assert_false(lcl_parse_whole("1.0", &n));
+  assert_true(lcl_inside("(0,1]", 1) && !lcl_inside("(0,1]", 0) && lcl_inside("[0,inf)", 1e300));
+  assert_false(lcl_inside("[0,1e9]", NAN));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(messages),
@@ -193,6 +287,11 @@ int main(void) {
     cmocka_unit_test(arena),
     cmocka_unit_test(strings_and_arrays),
     cmocka_unit_test(hash),
+    cmocka_unit_test(names_cannot_command_a_terminal),
+    cmocka_unit_test(html_is_escaped_by_its_writer),
+    cmocka_unit_test(json_is_checked),
+    cmocka_unit_test(numbers_json_lacks_are_null),
+    cmocka_unit_test(numbers_are_whole_texts),
     cmocka_unit_test_setup_teardown(files, make_folder, remove_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

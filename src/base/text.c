@@ -1,0 +1,274 @@
+/* Numbers without a locale; text escaped for HTML and for terminals. */
+#include "base/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdatomic.h>
+
+/* ---- numbers ---- */
+
+locale_t lcl_c_locale(void) {
+  static _Atomic(locale_t) c_locale;
+  locale_t c = atomic_load(&c_locale), none = (locale_t)0;
+  if (!c) {
+    c = newlocale(LC_ALL_MASK, "C", none);
+    if (c && !atomic_compare_exchange_strong(&c_locale, &none, c)) {
+      freelocale(c);
+      c = none;
+    }
+  }
+  return c ? uselocale(c) : uselocale((locale_t)0);
+}
+
+double lcl_strtod(const char *text, char **end) {
+  const locale_t before = lcl_c_locale();
+  const double v = strtod(text, end);
+  const int err = errno;
+  uselocale(before);
+  errno = err;
+  return v;
+}
+
+int lcl_vsnprintf(char *buf, size_t size, const char *fmt, va_list args) {
+  const locale_t before = lcl_c_locale();
+  const int n = vsnprintf(buf, size, fmt, args);
+  uselocale(before);
+  return n;
+}
+
+int lcl_snprintf(char *buf, size_t size, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  const int n = lcl_vsnprintf(buf, size, fmt, args);
+  va_end(args);
+  return n;
+}
+
+bool lcl_parse_number(const char *text, double *out) {
+  char *end = NULL;
+  const double v = lcl_strtod(text, &end);
+  if (end == text || *end || !isfinite(v)) return false;
+  *out = v;
+  return true;
+}
+
+bool lcl_parse_whole(const char *text, int64_t *out) {
+  char *end = NULL;
+  errno = 0;
+  const long long v = strtoll(text, &end, 10);
+  if (end == text || *end || errno) return false;
+  *out = v;
+  return true;
+}
+
+bool lcl_inside(const char *interval, double v) {
+  char *end;
+  if (!interval) return true;
+  const double lo = lcl_strtod(interval + 1, &end), hi = lcl_strtod(end + 1, &end);
+  return (*interval == '(' ? v > lo : v >= lo) && (*end == ')' ? v < hi : v <= hi);
+}
+
+static int lower(unsigned char c) {
+  return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+int lcl_casecmp(const char *a, const char *b) {
+  while (*a && lower((unsigned char)*a) == lower((unsigned char)*b)) a++, b++;
+  return lower((unsigned char)*a) - lower((unsigned char)*b);
+}
+
+/* ---- characters ---- */
+
+/* Bytes of the UTF-8 character at p and its code point; 0: p starts none. */
+static int decode(const unsigned char *p, const unsigned char *end, uint32_t *code) {
+  static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+  const int n = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+  if (n == 0 || end - p < n) return 0;
+  uint32_t c = n == 1 ? *p : *p & (0x7fu >> n);
+  for (int i = 1; i < n; i++) {
+    if (p[i] >> 6 != 2) return 0;
+    c = c << 6 | (p[i] & 0x3f);
+  }
+  if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) return 0;
+  *code = c;
+  return n;
+}
+
+/* Moves a terminal's cursor, colours it, or lets text look like another one. */
+static bool controls(uint32_t c) {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || c == 0x061c ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* The character at p (its bytes in *taken) as a terminal may show it; returns out's length. */
+static size_t visible_character(const unsigned char *p, const unsigned char *end, bool lines,
+                                size_t *taken, char out[17]) {
+  uint32_t c = 0;
+  const int bytes = decode(p, end, &c);
+  *taken = (size_t)LCL_MAX(bytes, 1);
+  if (bytes && (!controls(c) || (lines && (c == '\n' || c == '\t')))) {
+    memcpy(out, p, *taken);
+    return *taken;
+  }
+  for (size_t i = 0; i < *taken; i++) snprintf(out + 4 * i, 5, "\\x%02x", p[i]);
+  return 4 * *taken;
+}
+
+void lcl_visible(char *buf, size_t size, const char *text, bool lines) {
+  const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+  size_t n = 0;
+  while (p < end) {
+    char out[17];
+    size_t taken;
+    const size_t more = visible_character(p, end, lines, &taken, out);
+    if (n + more >= size) break;
+    memcpy(buf + n, out, more);
+    n += more;
+    p += taken;
+  }
+  buf[n] = 0;
+}
+
+typedef void (*escape_fn)(lcl_str *s, const char *text, size_t n);
+
+static void visible(lcl_str *s, const char *text, size_t n) {
+  const unsigned char *p = (const unsigned char *)text, *end = p + n;
+  while (p < end) {
+    char out[17];
+    size_t taken;
+    const size_t more = visible_character(p, end, false, &taken, out);
+    lcl_str_append(s, out, more);
+    p += taken;
+  }
+}
+
+static void html(lcl_str *s, const char *text, size_t n) {
+  static const char marks[] = "<>&\"'", *const names[] = { "lt", "gt", "amp", "quot", "#39" };
+  const unsigned char *p = (const unsigned char *)text, *end = p + n;
+  const char *mark;
+  while (p < end) {
+    uint32_t c = 0;
+    const int bytes = decode(p, end, &c);
+    if (bytes == 0 || (controls(c) && c != '\n' && c != '\t'))
+      lcl_str_add(s, "&#xFFFD;");
+    else if (c < 0x80 && (mark = strchr(marks, (int)c)))
+      lcl_str_add(s, "&%s;", names[mark - marks]);
+    else
+      lcl_str_append(s, (const char *)p, (size_t)bytes);
+    p += LCL_MAX(bytes, 1);
+  }
+}
+
+/* ---- formats whose text arguments are escaped ---- */
+
+/* One conversion of a format: flags and width with the precision, length and letter. */
+typedef struct conversion {
+  char spec[32]; /* from '%' on, the stars filled in */
+  int width, precision;
+  bool left;
+  char length, letter; /* 'l' for l, 'q' for ll and j, 'z' for z and t, 0 for none and h */
+} conversion;
+
+static int read_count(const char **p, va_list *args) {
+  int v = 0;
+  if (**p == '*') {
+    ++*p;
+    return va_arg(*args, int);
+  }
+  for (; **p >= '0' && **p <= '9'; ++*p) v = 10 * v + (**p - '0');
+  return v;
+}
+
+/* Reads from the '%' at p; returns what follows the conversion. */
+static const char *read_conversion(const char *p, va_list *args, conversion *c) {
+  char flags[8] = "", precision[16] = "";
+  size_t n = 0;
+  *c = (conversion) { .precision = -1 };
+  for (p++; *p && strchr("-+ #0", *p); p++) {
+    c->left |= *p == '-';
+    if (n < sizeof flags - 1) flags[n++] = *p;
+  }
+  c->width = read_count(&p, args);
+  if (c->width < 0) c->left = true, c->width = -c->width;
+  if (*p == '.') {
+    p++;
+    c->precision = read_count(&p, args);
+    if (c->precision >= 0) snprintf(precision, sizeof precision, ".%d", c->precision);
+  }
+  const char *length = p;
+  while (*p && strchr("hljztL", *p)) p++;
+  const int letters = (int)(p - length);
+  c->length = letters == 0 || *length == 'h'                       ? 0
+              : *length == 'j' || (*length == 'l' && letters == 2) ? 'q'
+              : *length == 't'                                     ? 'z'
+                                                                   : *length;
+  c->letter = *p;
+  snprintf(c->spec, sizeof c->spec, "%%%s%s%.0d%s%.*s%c", flags,
+           c->left && !strchr(flags, '-') ? "-" : "", c->width, precision, letters, length, *p);
+  return *p ? p + 1 : p;
+}
+
+static void add_text(lcl_str *s, const conversion *c, const char *text, escape_fn escape) {
+  lcl_str own = { 0 };
+  if (!text) text = "(null)";
+  escape(&own, text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
+  const int pad = c->width - (int)LCL_MIN(own.n, (size_t)INT32_MAX);
+  if (pad > 0 && !c->left) lcl_str_add(s, "%*s", pad, "");
+  lcl_str_append(s, own.data ? own.data : "", own.n);
+  if (pad > 0 && c->left) lcl_str_add(s, "%*s", pad, "");
+  s->failed |= own.failed;
+  lcl_str_free(&own);
+}
+
+static void add_number(lcl_str *s, const conversion *c, va_list *args) {
+  if (strchr("aAeEfFgG", c->letter))
+    lcl_str_add(s, c->spec, va_arg(*args, double));
+  else if (c->letter == 'p')
+    lcl_str_add(s, c->spec, va_arg(*args, void *));
+  else if (c->length == 'q')
+    lcl_str_add(s, c->spec, va_arg(*args, long long));
+  else if (c->length == 'l')
+    lcl_str_add(s, c->spec, va_arg(*args, long));
+  else if (c->length == 'z')
+    lcl_str_add(s, c->spec, va_arg(*args, size_t));
+  else
+    lcl_str_add(s, c->spec, va_arg(*args, int));
+}
+
+static void add_escaped(lcl_str *s, const char *fmt, va_list *args, escape_fn escape) {
+  while (*fmt && !s->failed) {
+    const size_t n = strcspn(fmt, "%");
+    lcl_str_append(s, fmt, n);
+    fmt += n;
+    if (*fmt != '%') break;
+    conversion c;
+    fmt = read_conversion(fmt, args, &c);
+    if (c.letter == '%')
+      lcl_str_append(s, "%", 1);
+    else if (c.letter == 's')
+      add_text(s, &c, va_arg(*args, const char *), escape);
+    else
+      add_number(s, &c, args);
+  }
+}
+
+void lcl_str_html(lcl_str *s, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  add_escaped(s, fmt, &args, html);
+  va_end(args);
+}
+
+void lcl_str_vvisible(lcl_str *s, const char *fmt, va_list args) {
+  va_list mine;
+  va_copy(mine, args);
+  add_escaped(s, fmt, &mine, visible);
+  va_end(mine);
+}
+
+void lcl_str_visible(lcl_str *s, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  add_escaped(s, fmt, &args, visible);
+  va_end(args);
+}
