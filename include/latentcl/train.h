@@ -1,5 +1,10 @@
-/* Training and evaluation of the models in model.h, and the run folder they leave:
- * config.json, log.jsonl, last.safetensors, best.safetensors, report.html. */
+/** @file
+ * Training and evaluation of the models in model.h, and the run folder they leave: config.json,
+ * log.jsonl, last.safetensors, best.safetensors, report.html.
+ *
+ * Threads: a call works on its context, and so belongs to the context's thread. The functions of
+ * #lcl_tensor_file and lcl_report_compare() need no device; different objects may be used by
+ * different threads. */
 #ifndef LATENTCL_TRAIN_H
 #define LATENTCL_TRAIN_H
 
@@ -11,183 +16,377 @@ extern "C" {
 
 /* ---- checkpoints: safetensors (src/train/safetensors.c) ---- */
 
+/** A safetensors file in memory: tensors by name, and text metadata. */
 typedef struct lcl_tensor_file lcl_tensor_file;
+
+/** One tensor of a file. */
 typedef struct lcl_tensor_entry {
-  const char *name;
-  lcl_dtype dtype;
-  lcl_shape shape;
-  const void *data;
-  size_t bytes;
+  const char *name; /**< unique in the file */
+  lcl_dtype dtype;  /**< element type */
+  lcl_shape shape;  /**< row-major */
+  const void *data; /**< the elements */
+  size_t bytes;     /**< elements times element size */
 } lcl_tensor_entry;
-/* An empty file in memory; add tensors (copied) and text metadata; write it in one atomic step
- * (temporary file, sync, rename). Duplicate names are refused. */
+
+/** An empty file in memory.
+ *
+ * @param out  receives it; lcl_tensor_file_destroy() ends it
+ * @return #LCL_OK or #LCL_ERR_HOST_MEMORY */
 LCL_API lcl_status lcl_tensor_file_create(lcl_tensor_file **out);
+
+/** Adds a tensor.
+ *
+ * @param f      the file
+ * @param entry  the tensor; name and data are copied
+ * @return #LCL_ERR_SHAPE when bytes does not fit shape and dtype; #LCL_ERR_FORMAT for a name that
+ * is there already */
 LCL_API lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *entry);
+
+/** Sets a metadata text, over one of the same key.
+ *
+ * @param f      the file
+ * @param key    its name
+ * @param value  the text
+ * @return #LCL_OK or #LCL_ERR_HOST_MEMORY */
 LCL_API lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value);
+
+/** Writes the file in one atomic step: a temporary file, synced, then renamed.
+ *
+ * @param f     the file
+ * @param path  where to
+ * @return #LCL_ERR_IO when it cannot be written; path is as before then */
 LCL_API lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path);
-/* Reads and checks everything: header size, offsets (in range, no overlap, no hole), sizes against
- * shapes, dtypes (F32, I32, U8, F16), duplicate names. LCL_ERR_FORMAT says which tensor and why. */
+
+/** Reads a file and checks everything: header size, offsets (in range, no overlap, no hole), sizes
+ * against shapes, element types (F32, I32, U8, F16), names used twice.
+ *
+ * @param path  the file
+ * @param out   receives it, NULL on failure; lcl_tensor_file_destroy() ends it
+ * @return #LCL_ERR_IO when it cannot be read; #LCL_ERR_FORMAT with the tensor and the reason */
 LCL_API lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out);
+
+/** The same for a file's bytes in memory, which are copied.
+ *
+ * @param bytes  n bytes
+ * @param n      how many
+ * @param what   name of the data in messages
+ * @param out    receives the file, NULL on failure; lcl_tensor_file_destroy() ends it
+ * @return #LCL_ERR_FORMAT with the tensor and the reason */
 LCL_API lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
                                          lcl_tensor_file **out);
-LCL_API void lcl_tensor_file_destroy(lcl_tensor_file *f);
-LCL_API size_t lcl_tensor_file_count(const lcl_tensor_file *f);
-LCL_API const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, size_t index);
-LCL_API const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name);
-LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f,
-                                         const char *key); /* NULL: there is none */
 
-/* Every variable of the store into a file, and back. Loading refuses a variable that is missing or
- * has another shape or type (by name, with both shapes), before anything changes, and names in the
- * file that the store does not have ("prep.*" excepted). partial: variables that are not trained
- * may be missing and the file may have more (evaluation graphs have no optimiser slots). */
+/** Frees a file in memory.
+ *
+ * @param f  the file; NULL is allowed */
+LCL_API void lcl_tensor_file_destroy(lcl_tensor_file *f);
+
+/** Tensors of a file.
+ *
+ * @param f  the file
+ * @return how many */
+LCL_API size_t lcl_tensor_file_count(const lcl_tensor_file *f);
+
+/** A tensor by position.
+ *
+ * @param f      the file
+ * @param index  0 to lcl_tensor_file_count() - 1
+ * @return the tensor, owned by f; NULL: there is none */
+LCL_API const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, size_t index);
+
+/** A tensor by name.
+ *
+ * @param f     the file
+ * @param name  its name
+ * @return the tensor, owned by f; NULL: there is none */
+LCL_API const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name);
+
+/** A metadata text.
+ *
+ * @param f    the file
+ * @param key  its name
+ * @return the text, owned by f; NULL: there is none */
+LCL_API const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key);
+
+/** Adds every variable of a store to a file. Waits for the device.
+ *
+ * @param store  the store
+ * @param into   the file
+ * @return as lcl_store_read() and lcl_tensor_file_add() */
 LCL_API lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into);
+
+/** Sets every variable of a store from a file. Everything is checked before anything changes.
+ *
+ * @param store    the store, with its variables made
+ * @param from     the file; names "prep.*" are ignored
+ * @param partial  variables that are not trained may be missing, and the file may have more
+ *   (evaluation graphs have no optimiser slots)
+ * @return #LCL_ERR_FORMAT when a variable is missing or has another shape or type
+ *   (by name, with both shapes), or the file has tensors that the store does not have */
 LCL_API lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial);
-/* Takes over the weights and running statistics of the same names; another shape, or none at all,
- * is an error. */
+
+/** Takes over weights and running statistics of the same names, for a run that starts from another.
+ *
+ * @param store  the store, with its variables made
+ * @param from   the other run's checkpoint
+ * @return #LCL_ERR_ARGUMENT when no name agrees; as lcl_store_load() for another shape */
 LCL_API lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from);
 
 /* ---- training ---- */
 
+/** A training run. Zero everywhere but model is a good default. */
 typedef struct lcl_train_desc {
-  const char *model;      /* class name */
-  const char *const *set; /* "key=value" of model and common options */
-  size_t n_set;
-  const char *data;  /* folder or file; NULL: the built-in synthetic digits */
-  const char *out;   /* run folder; NULL: runs/<model>-<date>-<n> */
-  const char *start; /* run folder whose weights and running statistics to begin with, where names
-                        agree; NULL */
-  uint64_t seed;
-  bool resume;       /* continue the run in `out`: same options, bit for bit */
-  bool profile;      /* device times by op in the report */
-  const char *trace; /* Chrome trace file (implies profile) */
-  bool check_numerics;
-  bool quiet;               /* no progress on standard error */
-  bool test;                /* evaluate the test split at the end (from the best epoch) */
-  int max_steps;            /* > 0: stop after that many steps in all (tests) */
-  int (*interrupted)(void); /* non-zero: finish the step, save and return LCL_ERR_INTERRUPTED */
-  void (*progress)(void *user, const char *line); /* NULL: standard error */
-  void *user;
+  const char *model;      /**< class name, see lcl_model_find() */
+  const char *const *set; /**< n_set texts "name=value" of model and common options */
+  size_t n_set;           /**< how many */
+  const char *data;       /**< as lcl_data_desc.path; NULL: the built-in digits */
+  const char *out;        /**< run folder; NULL: runs/MODEL-DATE-N */
+  const char *start;   /**< run folder whose weights to begin with (lcl_store_start()), or NULL */
+  uint64_t seed;       /**< of weights, noise and batches */
+  bool resume;         /**< continue the run in `out`: same options, the same numbers bit for bit */
+  bool profile;        /**< device times by op in the report; needs lcl_context_desc.profile */
+  const char *trace;   /**< Chrome trace file to write, or NULL; needs profile as well */
+  bool check_numerics; /**< as lcl_compile_desc.check_numerics */
+  bool quiet;          /**< no progress lines */
+  bool test;           /**< evaluate the test part at the end, with the best epoch's weights */
+  int max_steps;       /**< > 0: stop after so many steps in all */
+  /** Asked after each step; non-zero: save and return #LCL_ERR_INTERRUPTED. NULL: never. */
+  int (*interrupted)(void);
+  void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
+  void *user;                                     /**< passed to progress */
 } lcl_train_desc;
 
+/** What a training run came to. */
 typedef struct lcl_train_result {
-  char out[1024];
-  int epochs, best_epoch; /* best_epoch counts from 1; 0: none */
-  int64_t steps;
-  lcl_metrics validation; /* at the best epoch */
-  lcl_metrics test;       /* n == 0 when not asked for */
-  double seconds, examples_per_second;
+  char out[1024];             /**< the run folder */
+  int epochs;                 /**< epochs done */
+  int best_epoch;             /**< counts from 1; 0: none */
+  int64_t steps;              /**< steps done */
+  lcl_metrics validation;     /**< at the best epoch */
+  lcl_metrics test;           /**< n == 0 when not asked for */
+  double seconds;             /**< of training, over all sessions of the run */
+  double examples_per_second; /**< training examples */
 } lcl_train_result;
+
+/** Trains a model and leaves a run folder.
+ *
+ * @param ctx     the device
+ * @param desc    what to train
+ * @param result  receives the outcome, as far as it came; NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for options, a folder or data that do not fit; #LCL_ERR_INTERRUPTED
+ *   after a stop that can be resumed; #LCL_ERR_NUMERIC with tensor, epoch and step when a number is
+ *   not finite; #LCL_ERR_IO and #LCL_ERR_FORMAT of its files */
 LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc,
                              lcl_train_result *result);
 
-/* The compiled program of a mode as text (dot: Graphviz), for a desc as lcl_train takes it. The
- * caller frees *text with free(). */
+/** The compiled graph of a mode as text.
+ *
+ * @param ctx   the device
+ * @param desc  as lcl_train() takes it
+ * @param mode  which graph
+ * @param dot   Graphviz; false: text for people
+ * @param text  receives the text, for free(); NULL on failure
+ * @return as lcl_train() for options and data; #LCL_ERR_UNSUPPORTED when the
+ *   model has no such mode */
 LCL_API lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode,
                                bool dot, char **text);
 
 /* ---- runs ---- */
 
+/** A run folder that was opened. */
 typedef struct lcl_run_folder lcl_run_folder;
-/* Opens a finished or interrupted run: config.json and a checkpoint ("best" if there is one, else
- * "last"). data: NULL uses the path recorded in the run. */
+
+/** Opens a finished or interrupted run: config.json and a checkpoint, the best if there is one,
+ * else the last.
+ *
+ * @param ctx     the device, which has to outlive the run
+ * @param folder  the run folder
+ * @param data    as lcl_data_desc.path; NULL: the path recorded in the run
+ * @param out     receives the run, NULL on failure; lcl_run_close() ends it
+ * @return #LCL_ERR_IO and #LCL_ERR_FORMAT for the folder's files and the data */
 LCL_API lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
                                 lcl_run_folder **out);
+
+/** Closes a run.
+ *
+ * @param run  the run; NULL is allowed */
 LCL_API void lcl_run_close(lcl_run_folder *run);
-/* split: "train", "validation", "test". metrics gets n, loss, error_percent ... */
+
+/** Evaluates a part of the data.
+ *
+ * @param run      the run
+ * @param split    "train" (the labelled examples in use), "all" (the whole training part),
+ * "validation" or "test"
+ * @param metrics  receives n, loss, error_percent, ...
+ * @return #LCL_ERR_ARGUMENT when there is no such part */
 LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_metrics *metrics);
-/* PNG grids. */
+
+/** Writes a grid of originals, reconstructions and what else the model reconstructs.
+ *
+ * @param run      the run
+ * @param split    as lcl_run_evaluate()
+ * @param columns  examples in the grid
+ * @param seed     of the noise
+ * @param png      file to write
+ * @return #LCL_ERR_ARGUMENT when there is no such part; #LCL_ERR_UNSUPPORTED when the model does
+ * not reconstruct; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_reconstruct(lcl_run_folder *run, const char *split, int columns,
                                        uint64_t seed, const char *png);
-/* temperature and completion are for models that draw pixel by pixel (lcl_model_class.sample). */
+
+/** Samples to take. */
 typedef struct lcl_sample_request {
-  const char *kind; /* one of the model's kinds of draws, e.g. "samples", "analogies",
-                       "interpolation"; NULL: the first. An unknown one fails with the list. */
-  int count;
-  uint64_t seed;
-  float temperature; /* 0: 1 */
-  const char *given; /* pictures to complete: a split's name or a .npy file (N,C,H,W; u8, or f32 in
-                        [0,1]); NULL: none */
-  int rows;          /* how many rows of each are kept */
+  /** A kind of the model, e.g. "samples", "analogies", "interpolation"; NULL: the first. */
+  const char *kind;
+  int count;         /**< images */
+  uint64_t seed;     /**< of the samples */
+  float temperature; /**< logits are divided by it (0: 1); models that sample pixel by pixel */
+  /** Images to complete: a part's name or a .npy file (N,C,H,W; u8, or f32 in [0,1]); NULL: none.
+   * For models that sample pixel by pixel. */
+  const char *given;
+  int rows; /**< how many rows of each given image are kept */
 } lcl_sample_request;
+
+/** Writes a grid of samples.
+ *
+ * @param run      the run
+ * @param request  what to sample
+ * @param png      file to write
+ * @return #LCL_ERR_ARGUMENT for an unknown kind (with the list) or a request that the model cannot
+ *   serve; #LCL_ERR_UNSUPPORTED when the model does not sample; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_sample(lcl_run_folder *run, const lcl_sample_request *request,
                                   const char *png);
-/* Writes report.html of the folder again from log.jsonl, config.json and the checkpoint. */
+
+/** Writes report.html of the folder again, from log.jsonl, config.json and the checkpoint.
+ *
+ * @param run  the run
+ * @return #LCL_ERR_IO and #LCL_ERR_FORMAT for the folder's files */
 LCL_API lcl_status lcl_run_report(lcl_run_folder *run);
-/* Writes a page with the curves of 2 to 6 runs in the same axes, and their final figures and
- * differing options side by side. */
+
+/** Writes a page with the curves of several runs in the same axes, their final figures and the
+ * options that differ.
+ *
+ * @param folders  n run folders
+ * @param n        2 to 6
+ * @param html     file to write
+ * @return #LCL_ERR_ARGUMENT for another n; #LCL_ERR_IO and #LCL_ERR_FORMAT for the folders' files
+ */
 LCL_API lcl_status lcl_report_compare(const char *const *folders, int n, const char *html);
 
 /* ---- clusters and codes of a run (src/train/assignments.c) ---- */
 
-/* prefix.npy and prefix.csv are written (NULL: "clusters" or "codes" in the run folder); rows in
- * the order of the data. metrics (may be NULL) gets n and, where there are labels, accuracy_percent
- * or the retrieval metrics map_percent, precision_500_percent and precision_r2_percent. */
+/** Clusters or codes to make. Zero everywhere is a good default. */
 typedef struct lcl_assignment_desc {
-  const char *split; /* NULL: "all" */
-  const char *prefix;
-  const char *method; /* clusters: "model" (default), "k-means" on the prepared examples,
-                         "k-means-features"; codes: "model" (default), "pca-itq", "spectral" (Gong
-                         et al. 2013, Weiss et al. 2009) */
-  int k;              /* clusters of k-means (0: the classes), bits of the baselines (0: 16) */
-  int queries;        /* a class, for the retrieval metrics (0: 100) */
-  uint64_t seed;
-  /* After each restart of k-means, or NULL; inertia: sum of squared distances to the nearest
-   * centre. */
+  const char *split;  /**< as lcl_run_evaluate(); NULL: "all" */
+  const char *prefix; /**< prefix.npy and prefix.csv are written; NULL: "clusters" or "codes" in the
+                         run folder */
+  /** Clusters: "model" (NULL), "k-means" on the prepared examples, "k-means-features". Codes:
+   * "model" (NULL), "pca-itq" (Gong et al. 2013), "spectral" (Weiss et al. 2009). */
+  const char *method;
+  int k;         /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
+  int queries;   /**< queries of each class, for the retrieval metrics (0: 100) */
+  uint64_t seed; /**< of k-means, the baselines and the queries */
+  /** Called after each restart of k-means, or NULL; inertia: sum of squared distances to the
+   * nearest centre. */
   void (*progress)(void *user, int restart, int restarts, int rounds, double inertia);
-  void *user;
+  void *user; /**< passed to progress */
 } lcl_assignment_desc;
-/* .npy: int32 (n). CSV: index, cluster, label. */
+
+/** The cluster of every example, in the order of the data. The .npy is int32 (n); the CSV has
+ * index, cluster and label.
+ *
+ * @param run      the run
+ * @param desc     what to make
+ * @param metrics  receives n and, with labels, accuracy_percent; NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for an unknown part or method; #LCL_ERR_UNSUPPORTED when the model has
+ *   no clusters; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
                                    lcl_metrics *metrics);
-/* .npy: uint8 (n, bits) of 0 and 1. CSV: index, the bits as text, label. */
+
+/** The code of every example, in the order of the data. The .npy is uint8 (n,bits) of 0 and 1; the
+ * CSV has index, the bits as text, and label.
+ *
+ * @param run      the run
+ * @param desc     what to make
+ * @param metrics  receives n and, with labels, map_percent, precision_500_percent and
+ *   precision_r2_percent (within Hamming distance 2); NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for an unknown part or method; #LCL_ERR_UNSUPPORTED when the model has
+ *   no codes; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
                                 lcl_metrics *metrics);
 
 /* ---- maps (src/train/tsne_map.c) ---- */
 
-/* t-SNE of what a run's network makes of the examples (lcl_build_features), with perturbed forms of
- * some of them where the model has any (lcl_build_latent): figures 6 and 8 of "Semantic Noise
- * Modeling for Better Representation Learning". metrics (may be NULL): n, divergence, and
- * agreement_<caption>: percent of the 10 nearest unperturbed points of a perturbed one that have
- * its label. */
+/** A t-SNE map to make. Zero everywhere is a good default. */
 typedef struct lcl_tsne_map_desc {
-  const char *split;  /* NULL: "test" */
-  int64_t points;     /* examples, evenly chosen (0: 10000; -1: all) */
-  const char *marked; /* classes whose examples are perturbed (NULL: "0,1,9") ... */
-  int marks;          /* ... and how many of each (0: 100) */
-  double perplexity;  /* 0: 30 */
-  int rounds;         /* 0: 1000 */
-  uint64_t seed;
-  const char *png, *csv; /* NULL: not written. CSV: index, label, kind, x, y */
-  void (*progress)(void *user, int round, int rounds, double divergence);
-  void *user;
+  const char *split;  /**< as lcl_run_evaluate(); NULL: "test" */
+  int64_t points;     /**< examples, evenly chosen (0: 10000; -1: all) */
+  const char *marked; /**< classes whose examples are perturbed (NULL: "0,1,9") */
+  int marks;          /**< perturbed examples of each (0: 100) */
+  double perplexity;  /**< 0: 30 */
+  int rounds;         /**< gradient steps (0: 1000) */
+  uint64_t seed;      /**< of the first places and the perturbations */
+  const char *png;    /**< file to write; NULL: none */
+  const char *csv;    /**< file to write: index, label, kind, x, y; NULL: none */
+  void (*progress)(void *user, int round, int rounds, double divergence); /**< or NULL */
+  void *user;                                                             /**< passed to progress */
 } lcl_tsne_map_desc;
+
+/** t-SNE (van der Maaten and Hinton 2008) of the features that a run's network makes of the
+ * examples, with perturbed forms of some of them where the model has any: figures 6 and 8 of
+ * "Semantic Noise Modeling for Better Representation Learning" (2016).
+ *
+ * @param run      the run
+ * @param desc     what to make
+ * @param metrics  receives n, divergence, and agreement_CAPTION: the percentage of the 10 nearest
+ *   unperturbed points of a perturbed one that have its label; NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for numbers outside their range; #LCL_ERR_UNSUPPORTED when the model
+ * has no features; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc,
                                 lcl_metrics *metrics);
 
 /* ---- published tables ---- */
 
+/** Published tables that can be run.
+ *
+ * @return how many */
 LCL_API size_t lcl_reproduce_count(void);
-LCL_API const char *lcl_reproduce_name(size_t index); /* "semantic-noise/table1-mnist" */
+
+/** Name of a table, e.g. "semantic-noise/table1-mnist".
+ *
+ * @param index  0 to lcl_reproduce_count() - 1
+ * @return a constant; NULL: there is none */
+LCL_API const char *lcl_reproduce_name(size_t index);
+
+/** What a table shows, in one line.
+ *
+ * @param index  0 to lcl_reproduce_count() - 1
+ * @return a constant; NULL: there is none */
 LCL_API const char *lcl_reproduce_title(size_t index);
 
+/** A published table to run. Zero everywhere but table is a good default. */
 typedef struct lcl_reproduce_desc {
-  const char *table;
-  const char *columns, *rows; /* keys with commas between; NULL: all */
-  int trials;                 /* default 3 */
-  bool quick;                 /* the table's small version */
-  const char *data;
-  const char *out;        /* folder of the results; NULL: runs/<table> */
-  const char *const *set; /* further "name=value" options for every cell */
-  size_t n_set;
-  int (*interrupted)(void);
-  void (*progress)(void *user, const char *line); /* NULL: standard error */
-  void *user;
+  const char *table;        /**< its name */
+  const char *columns;      /**< keys with commas between; NULL: all */
+  const char *rows;         /**< keys with commas between; NULL: all */
+  int trials;               /**< runs of each cell (0: 3) */
+  bool quick;               /**< the table's small version */
+  const char *data;         /**< as lcl_data_desc.path */
+  const char *out;          /**< folder of the results; NULL: runs/TABLE */
+  const char *const *set;   /**< n_set further "name=value" options for every cell */
+  size_t n_set;             /**< how many */
+  int (*interrupted)(void); /**< as in #lcl_train_desc */
+  void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
+  void *user;                                     /**< passed to progress */
 } lcl_reproduce_desc;
-/* Trains what the table needs, each cell in a run folder of its own below `out`. Finished cells are
- * kept: a table that was interrupted goes on where it stopped, inside a run too. Writes table.json
- * and table.md after every cell; *markdown (may be NULL) gets the latter's text, for free(). */
+
+/** Trains what a published table needs, each cell in a run folder of its own, and writes table.json
+ * and table.md after every cell. Finished cells are kept: a table that was interrupted goes on
+ * where it stopped, inside a run too.
+ *
+ * @param ctx       the device
+ * @param desc      which table
+ * @param markdown  receives the text of table.md, for free(); NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for an unknown table, row or column (with the list); as lcl_train()
+ *   otherwise */
 LCL_API lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *desc, char **markdown);
 
 #ifdef __cplusplus

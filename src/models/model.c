@@ -88,14 +88,6 @@ lcl_tensor *lcl_build_extra(lcl_build *b) {
   return b->extra;
 }
 
-lcl_tensor *lcl_build_input(lcl_build *b, const char *name, lcl_dtype dtype, lcl_shape shape) {
-  return lcl_input(b->graph, name, dtype, shape);
-}
-
-lcl_optimiser_desc *lcl_build_optimiser(lcl_build *b) {
-  return &b->optimiser;
-}
-
 static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix,
                      const char *name, lcl_tensor *t) {
   if (*n == LCL_BUILD_MAX) {
