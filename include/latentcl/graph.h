@@ -115,19 +115,8 @@ LCL_API lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shap
 /* A name for fetching: lcl_fetch(program, name, ...). Returns t. */
 LCL_API lcl_tensor *lcl_output(lcl_tensor *t, const char *name);
 
-/* Sets variable var (a tensor of lcl_param or lcl_state) to value at the end of each run. All reads
- * of a variable in a run see the value it had before the run; assignments and optimiser steps
- * happen last, in the order of creation. */
-LCL_API void lcl_assign(lcl_tensor *var, lcl_tensor *value);
-
-/* Adds the gradient of the scalar loss with respect to wrt[0..n) to the graph: out[i] has the shape
- * of wrt[i] (zeros where loss does not depend on it). The results are ordinary tensors: they can be
- * differentiated again. */
-LCL_API void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_tensor **out);
-/* The vector-Jacobian product: like lcl_gradients for a y of any shape with incoming gradient gy.
- */
-LCL_API void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n,
-                     lcl_tensor **out);
+/* A tensor of the same value through which no gradient flows. */
+LCL_API lcl_tensor *lcl_stop_gradient(lcl_tensor *x);
 
 /* ---- program ---- */
 

@@ -77,7 +77,6 @@ LCL_API lcl_tensor *lcl_less(lcl_tensor *a, lcl_tensor *b);
 LCL_API lcl_tensor *lcl_equal(lcl_tensor *a, lcl_tensor *b);
 LCL_API lcl_tensor *lcl_select(lcl_tensor *cond, lcl_tensor *a,
                                lcl_tensor *b); /* cond != 0 ? a : b */
-LCL_API lcl_tensor *lcl_stop_gradient(lcl_tensor *x);
 
 /* ---- reduce (src/ops/reduce.c): axes is a bit mask, LCL_AXIS(0)|LCL_AXIS(2); LCL_ALL_AXES ---- */
 #define LCL_AXIS(i)  (1u << (i))
@@ -208,7 +207,21 @@ LCL_API lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape);
 LCL_API lcl_tensor *lcl_random_bernoulli(lcl_tensor *p);    /* f32 0 or 1 with probability p */
 LCL_API lcl_tensor *lcl_dropout(lcl_tensor *x, float rate); /* inverted dropout */
 
-/* ---- updates (src/ops/update.c): happen at the end of a run; see lcl_assign ---- */
+/* ---- gradients (src/ops/gradients.c) ---- */
+/* Adds the gradient of the scalar loss with respect to wrt[0..n) to the graph: out[i] has the shape
+ * of wrt[i] (zeros where loss does not depend on it). The results are ordinary tensors: they can be
+ * differentiated again. */
+LCL_API void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_tensor **out);
+/* The vector-Jacobian product: like lcl_gradients for a y of any shape with incoming gradient gy.
+ */
+LCL_API void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n,
+                     lcl_tensor **out);
+
+/* ---- updates (src/ops/update.c): happen at the end of a run ---- */
+/* Sets variable var (a tensor of lcl_param or lcl_state) to value at the end of each run. All reads
+ * of a variable in a run see the value it had before the run; assignments and optimiser steps
+ * happen last, in the order of creation. */
+LCL_API void lcl_assign(lcl_tensor *var, lcl_tensor *value);
 typedef enum lcl_optimiser_kind {
   LCL_SGD,
   LCL_MOMENTUM,

@@ -1,5 +1,5 @@
-/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c and
- * fuse.c emit launches over memory slots, plan.c places the slots, program.c binds and runs. */
+/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c
+ * emits launches over memory slots, plan.c places the slots, program.c binds and runs. */
 #ifndef LCL_COMPILE_H
 #define LCL_COMPILE_H
 
@@ -120,9 +120,8 @@ struct lcl_lower {
   } outputs;
   const lcl_node *current; /* for labels and messages */
   bool random;             /* draws random numbers: the state advances */
-  bool updating;
-  bool guard;        /* every buffer gets a guard band */
-  lcl_status status; /* first failure of a function that returns an argument */
+  bool guard;              /* every buffer gets a guard band */
+  lcl_status status;       /* first failure of a function that returns an argument */
 };
 
 /* lower.c */
@@ -131,10 +130,6 @@ int lcl_root_slot(const lcl_lower *lw, int slot);
 lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
                          const lcl_compile_desc *desc);
 lcl_status lcl_record_add(lcl_lower *lw, lcl_record record);
-
-/* fuse.c */
-lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_group *group);
-lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group);
 
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
 lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);

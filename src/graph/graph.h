@@ -32,7 +32,22 @@ typedef struct lcl_view {
 /* Strides of a row-major tensor of this shape; 0 beyond its rank. */
 void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
 
-struct lcl_epilogue;
+typedef struct lcl_epilogue lcl_epilogue;
+
+/* What the compiler joins a node with, so that they run as one launch. */
+typedef enum lcl_fusion {
+  LCL_FUSE_NONE,
+  LCL_FUSE_MAP,     /* element-wise: with element-wise nodes of the same shape */
+  LCL_FUSE_REDUCE,  /* a reduction: with the element-wise nodes that only it reads */
+  LCL_FUSE_EPILOGUE /* a matrix product or convolution: with the bias and activation after it */
+} lcl_fusion;
+
+/* What an epilogue can do in place of a node. */
+typedef enum lcl_epilogue_part {
+  LCL_EPILOGUE_NOTHING,
+  LCL_EPILOGUE_BIAS, /* the sum of its two inputs */
+  LCL_EPILOGUE_ACT   /* an activation of its input 0 */
+} lcl_epilogue_part;
 
 typedef struct lcl_op {
   const char *name;                           /* as in messages, labels and `latentcl op` */
@@ -57,9 +72,17 @@ typedef struct lcl_op {
   /* Updates only: called before anything is lowered, to say where tensors should be written
    * (lcl_place). */
   lcl_status (*prepare)(lcl_lower *lw, lcl_node *node);
-  /* lower with bias and activation applied to the result, written to epilogue->out (products and
-   * convolutions). */
-  lcl_status (*lower_fused)(lcl_lower *lw, lcl_node *node, const struct lcl_epilogue *epilogue);
+  lcl_fusion fusion;
+  /* LCL_FUSE_MAP, LCL_FUSE_REDUCE: instead of lower, for a whole group. Element-wise nodes come in
+   * order of creation; a reduction is nodes[0], what it reads follows. */
+  lcl_status (*lower_group)(lcl_lower *lw, lcl_node *const *nodes, int n);
+  /* LCL_FUSE_EPILOGUE: lower with bias and activation applied to the result, written to
+   * epilogue->out. */
+  lcl_status (*lower_fused)(lcl_lower *lw, lcl_node *node, const lcl_epilogue *epilogue);
+  int bias_axis; /* ... the axis of the result along which the bias runs; below 0: from the end */
+  /* What part of the epilogue of its producer can do this node's work; an activation is filled in.
+   * NULL: none. */
+  lcl_epilogue_part (*epilogue_part)(const lcl_node *node, lcl_epilogue *epilogue);
   /* Useful arithmetic of the node: multiply-adds x 2. NULL: one per output element. */
   double (*flops)(const lcl_node *node);
   unsigned flags;
@@ -99,14 +122,30 @@ const char *lcl_node_name(const lcl_node *node);
 #define LCL_IN(...)                                                                                \
   ((lcl_tensor *[]) { __VA_ARGS__ }),                                                              \
       (int)(sizeof((lcl_tensor *[]) { __VA_ARGS__ }) / sizeof(lcl_tensor *))
-/* Set the sticky error of the graph: "op: message". Returns a harmless f32 scalar tensor. */
+/* Sets the sticky error of the graph: "op: message". Returns the graph's poison tensor. */
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
     LCL_PRINTF(4, 5);
 bool lcl_graph_broken(const lcl_graph *g);
+/* What every call on a broken graph returns: an f32 scalar. */
+lcl_tensor *lcl_graph_poison(lcl_graph *g);
+const char *lcl_graph_name(const lcl_graph *g);
+/* Nodes by id, 0 to count - 1. */
+int lcl_graph_node_count(const lcl_graph *g);
+lcl_node *lcl_graph_node(const lcl_graph *g, int id);
 /* The next stream number of the graph's random nodes: one a node, in order of creation. */
 int lcl_graph_random_stream(lcl_graph *g);
-lcl_arena *lcl_graph_arena(lcl_graph *g);
+lcl_arena *lcl_graph_arena(lcl_graph *g); /* lives as long as the graph */
 lcl_store *lcl_graph_store(lcl_graph *g);
+
+/* The variable (graph/store.h) that t is; NULL when it is none. */
+typedef struct lcl_var lcl_var;
+lcl_var *lcl_tensor_var(const lcl_tensor *t);
+/* Whether t is a scalar constant, and its value. */
+bool lcl_const_value(const lcl_tensor *t, float *value);
+/* The tensor whose elements t shows: itself, or what lies behind its views. */
+lcl_tensor *lcl_view_source(lcl_tensor *t);
+/* A node whose result is its input, and whose gradient is zero. */
+extern const lcl_op lcl_op_stop_gradient;
 
 /* ---- lowering ---- */
 
@@ -163,6 +202,11 @@ size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot);
 int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
 /* How t lies in memory, without copying: for kernels that take strides. */
 lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
+/* Emits: out[to.offset + sum i_k*to.stride_k] = x[i] for every index i of x. */
+lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
+                          const lcl_view *to);
+/* Whether something outside its group reads the node's value. */
+bool lcl_lower_exports(const lcl_lower *lw, const lcl_node *node);
 
 typedef struct lcl_emit_desc {
   const char *label; /* "matmul 100x1536x128 panel"; copied */
@@ -172,6 +216,8 @@ typedef struct lcl_emit_desc {
   int n_args;
   int dims;
   size_t global[3], local[3]; /* local[0] == 0: the driver chooses */
+  bool elementwise; /* reads and writes each element at the same place: outputs may take the place
+                       of inputs */
   double flops, bytes;
 } lcl_emit_desc;
 lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *desc);
@@ -199,7 +245,7 @@ lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t byt
 
 lcl_context *lcl_lower_context(lcl_lower *lw);
 const lcl_caps *lcl_lower_caps(lcl_lower *lw);
-lcl_graph *lcl_lower_graph(lcl_lower *lw);
+lcl_arena *lcl_lower_arena(lcl_lower *lw); /* lives as long as the program */
 
 /* ---- looking at a program ---- */
 
@@ -217,13 +263,13 @@ typedef enum lcl_act {
   LCL_ACT_SIGMOID,
   LCL_ACT_TANH
 } lcl_act;
-typedef struct lcl_epilogue {
+struct lcl_epilogue {
   lcl_tensor
       *bias; /* dense f32 vector, or NULL: matmul: one per column; conv2d: one per output channel */
   lcl_act act;
   float slope;     /* leaky relu */
   lcl_tensor *out; /* where the result goes instead of node->out[0]; the same shape */
-} lcl_epilogue;
+};
 
 /* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs.
  */

@@ -1,8 +1,6 @@
 /* Which nodes run together: dead nodes dropped, element-wise chains joined, reductions joined with
  * the chain before them, bias and activation joined with the product before them. */
 #include "graph/compile.h"
-#include "ops/map.h"
-#include "ops/reduce.h"
 
 /* Nodes in a fused kernel; with at most three operands each the argument count stays legal.
  * Training steps take the same time with any limit from 4 to 100, so it is not tuned. */
@@ -122,26 +120,18 @@ static lcl_tensor *bias_of(const lcl_node *add, const lcl_tensor *y, int axis) {
   return vector_behind(b, n);
 }
 
-static bool activation_of(const lcl_map_attr *a, lcl_epilogue *e) {
-  switch ((lcl_map_code)a->code) {
-  case LCL_MAP_RELU: e->act = LCL_ACT_RELU; return true;
-  case LCL_MAP_LEAKY_RELU:
-    e->act = LCL_ACT_LEAKY_RELU;
-    e->slope = a->p;
-    return true;
-  case LCL_MAP_SIGMOID: e->act = LCL_ACT_SIGMOID; return true;
-  case LCL_MAP_TANH: e->act = LCL_ACT_TANH; return true;
-  default: return false;
-  }
+static lcl_epilogue_part part_of(const lcl_node *node, lcl_epilogue *e) {
+  return node && node->op->epilogue_part ? node->op->epilogue_part(node, e) : LCL_EPILOGUE_NOTHING;
 }
 
 static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
-  int axis = strcmp(node->op->name, "matmul") == 0 ? node->out[0].shape.rank - 1 : 1;
+  int axis = node->op->bias_axis;
+  if (axis < 0) axis += node->out[0].shape.rank;
   lcl_epilogue e = { .out = &node->out[0] };
   lcl_node *parts[2];
   int n = 0;
   lcl_node *next = only_user(gr, g, node);
-  if (next && next->op == &lcl_op_map && ((const lcl_map_attr *)next->attr)->code == LCL_MAP_ADD) {
+  if (part_of(next, &e) == LCL_EPILOGUE_BIAS) {
     e.bias = bias_of(next, &node->out[0], axis);
     /* The bias has to exist before the product runs: nothing it is computed from may depend on the
      * product. */
@@ -154,7 +144,7 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
       next = NULL;
     }
   }
-  if (next && next->op == &lcl_op_map && next->in[0] == e.out && activation_of(next->attr, &e)) {
+  if (part_of(next, &e) == LCL_EPILOGUE_ACT) {
     parts[n++] = next;
     e.out = &next->out[0];
   }
@@ -178,8 +168,7 @@ static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
     for (int j = 0; j < gp->nodes[at]->n_in && gp->n < MAX_GROUP; j++) {
       lcl_node *from = gp->nodes[at]->in[j]->node;
       int other = gr->group_of[from->id];
-      if (other == group || from->op != &lcl_op_map || gr->groups[other].kind != LCL_GROUP_MAP)
-        continue;
+      if (other == group || gr->groups[other].kind != LCL_GROUP_MAP) continue;
       if (!lcl_shape_equal(from->out[0].shape, root->in[0]->shape) || gr->kept[from->id]) continue;
       bool inside = true;
       for (int u = 0; u < gr->n_users[from->id]; u++)
@@ -264,17 +253,17 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
     lcl_node *node = g->nodes.data[i];
     gr->group_of[i] = -1;
     if (!gr->needed[i]) continue;
-    gr->groups[i].kind = is_leaf(node) || node->op->view ? LCL_GROUP_VIEW
-                         : node->op == &lcl_op_map       ? LCL_GROUP_MAP
-                         : node->op == &lcl_op_reduce    ? LCL_GROUP_REDUCE
-                                                         : LCL_GROUP_NODE;
+    gr->groups[i].kind = is_leaf(node) || node->op->view       ? LCL_GROUP_VIEW
+                         : node->op->fusion == LCL_FUSE_MAP    ? LCL_GROUP_MAP
+                         : node->op->fusion == LCL_FUSE_REDUCE ? LCL_GROUP_REDUCE
+                                                               : LCL_GROUP_NODE;
     ok = group_push(gr, i, node);
   }
   for (int i = 0; ok && fusion && i < n; i++)
-    if (gr->needed[i] && g->nodes.data[i]->op->lower_fused)
+    if (gr->needed[i] && g->nodes.data[i]->op->fusion == LCL_FUSE_EPILOGUE)
       ok = fuse_epilogue(gr, g, g->nodes.data[i]);
   for (int i = n - 1; ok && fusion && i >= 0; i--)
-    if (gr->needed[i] && g->nodes.data[i]->op == &lcl_op_reduce)
+    if (gr->needed[i] && gr->groups[i].kind == LCL_GROUP_REDUCE)
       ok = fuse_reduce(gr, g->nodes.data[i]);
   for (int i = 0; ok && fusion && i < n; i++)
     if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP)

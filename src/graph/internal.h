@@ -22,12 +22,15 @@ struct lcl_graph {
   int n_random;      /* streams handed out */
   lcl_status status; /* first mistake */
   char *message;
-  lcl_tensor harmless; /* what a broken call returns */
-  lcl_node harmless_node;
+  lcl_tensor poison; /* what a broken call returns */
+  lcl_node poison_node;
 };
 
-/* Leaves of a graph; src/graph/tensor.c. */
-extern const lcl_op lcl_op_input, lcl_op_var, lcl_op_const, lcl_op_const_data, lcl_op_stop_gradient;
+/* shape.c: a shape that can be allocated: rank and sizes in range, at most 2^40 elements. */
+lcl_status lcl_shape_check(lcl_shape s);
+
+/* Leaves of a graph; leaf.c. */
+extern const lcl_op lcl_op_input, lcl_op_var, lcl_op_const, lcl_op_const_data;
 typedef struct lcl_var_attr {
   lcl_var *var;
 } lcl_var_attr;

@@ -1,6 +1,5 @@
 /* Lowering: slots for tensors, and the records of launches over them. */
 #include "graph/compile.h"
-#include "ops/shape.h"
 
 /* ---- slots ---- */
 
@@ -98,15 +97,6 @@ static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
 }
 
 /* ---- views ---- */
-
-void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
-  int64_t n = 1;
-  memset(stride, 0, sizeof(int64_t) * LCL_MAX_RANK);
-  for (int i = s.rank - 1; i >= 0; i--) {
-    stride[i] = n;
-    n *= s.dim[i];
-  }
-}
 
 static bool is_dense(lcl_shape s, const lcl_view *v) {
   int64_t n = 1;
@@ -393,6 +383,7 @@ lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
                    .args = (lcl_arg *)d->args,
                    .n_args = d->n_args,
                    .dims = d->dims,
+                   .elementwise = d->elementwise,
                    .flops = d->flops,
                    .bytes = d->bytes };
   r.source.file = copy_text(lw, d->source.file);
@@ -452,8 +443,11 @@ lcl_context *lcl_lower_context(lcl_lower *lw) {
 const lcl_caps *lcl_lower_caps(lcl_lower *lw) {
   return lw->caps;
 }
-lcl_graph *lcl_lower_graph(lcl_lower *lw) {
-  return lw->graph;
+bool lcl_lower_exports(const lcl_lower *lw, const lcl_node *node) {
+  return lcl_group_exports(&lw->groups, node);
+}
+lcl_arena *lcl_lower_arena(lcl_lower *lw) {
+  return lw->arena;
 }
 
 /* ---- the walk ---- */
@@ -463,8 +457,8 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   lw->current = node;
   switch (gp->kind) {
   case LCL_GROUP_VIEW: return LCL_OK;
-  case LCL_GROUP_MAP: return lcl_lower_map_group(lw, gp);
-  case LCL_GROUP_REDUCE: return lcl_lower_reduce_group(lw, gp);
+  case LCL_GROUP_MAP:
+  case LCL_GROUP_REDUCE: return node->op->lower_group(lw, gp->nodes, gp->n);
   case LCL_GROUP_EPILOGUE: return node->op->lower_fused(lw, node, &gp->epilogue);
   case LCL_GROUP_NODE:
     if (!node->op->lower)

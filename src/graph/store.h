@@ -9,7 +9,7 @@
 
 #include "graph/graph.h"
 
-typedef struct lcl_var {
+struct lcl_var {
   char *name;
   lcl_dtype dtype;
   lcl_shape shape;
@@ -21,7 +21,7 @@ typedef struct lcl_var {
   int segment;   /* -1: not placed yet */
   size_t offset; /* bytes in its segment */
   lcl_buffer *buffer;
-} lcl_var;
+};
 
 typedef struct lcl_segment {
   lcl_buffer *buffer;

@@ -2,7 +2,7 @@
  * fuses neighbours. */
 #include <math.h>
 
-#include "graph/internal.h"
+#include "ops/fuse.h"
 #include "ops/map.h"
 
 /* What a code is: its name, operands, and the OpenCL expression of a, b, c and the parameter p. T
@@ -47,9 +47,6 @@ static const struct {
   [LCL_MAP_SELECT] = { "select", 3, "select($c, $b, $a != (T)(0.0f))" },
 };
 
-int lcl_map_arity(lcl_map_code code) {
-  return codes[code].arity;
-}
 const char *lcl_map_name(lcl_map_code code) {
   return codes[code].name;
 }
@@ -177,19 +174,31 @@ static const char *title_map(const lcl_node *node) {
   return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code);
 }
 
+static lcl_epilogue_part epilogue_part_map(const lcl_node *node, lcl_epilogue *e) {
+  const lcl_map_attr *a = node->attr;
+  switch ((lcl_map_code)a->code) {
+  case LCL_MAP_ADD: return LCL_EPILOGUE_BIAS;
+  case LCL_MAP_RELU: e->act = LCL_ACT_RELU; return LCL_EPILOGUE_ACT;
+  case LCL_MAP_LEAKY_RELU:
+    e->act = LCL_ACT_LEAKY_RELU;
+    e->slope = a->p;
+    return LCL_EPILOGUE_ACT;
+  case LCL_MAP_SIGMOID: e->act = LCL_ACT_SIGMOID; return LCL_EPILOGUE_ACT;
+  case LCL_MAP_TANH: e->act = LCL_ACT_TANH; return LCL_EPILOGUE_ACT;
+  default: return LCL_EPILOGUE_NOTHING;
+  }
+}
+
 const lcl_op lcl_op_map = { .name = "map",
                             .title = title_map,
                             .attr_size = sizeof(lcl_map_attr),
                             .infer = infer_map,
-                            .grad = grad_map };
+                            .grad = grad_map,
+                            .fusion = LCL_FUSE_MAP,
+                            .lower_group = lcl_lower_map_group,
+                            .epilogue_part = epilogue_part_map };
 
 /* ---- building ---- */
-
-static bool const_value(const lcl_tensor *t, float *v) {
-  if (t->node->op != &lcl_op_const) return false;
-  *v = ((const lcl_const_attr *)t->node->attr)->value;
-  return true;
-}
 
 /* Constant folding of what gradients produce: scale and neg and the four rules of arithmetic on
  * scalars. */
@@ -214,7 +223,7 @@ static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, l
   lcl_graph *g = lcl_tensor_graph(in[0]);
   float a, b = 0, v;
   int n = codes[code].arity;
-  bool known = const_value(in[0], &a) && (n < 2 || const_value(in[1], &b)) && n < 3 &&
+  bool known = lcl_const_value(in[0], &a) && (n < 2 || lcl_const_value(in[1], &b)) && n < 3 &&
                dtype == LCL_F32;
   if (known && fold(code, p, a, b, &v)) return lcl_const(g, v);
   lcl_map_attr attr = { code, p, dtype };
@@ -240,11 +249,11 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
                              (int)code);
   /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero
    * vanish. */
-  if (const_value(b, &v) && a->dtype == LCL_F32 && !const_value(a, &(float) { 0 })) {
+  if (lcl_const_value(b, &v) && a->dtype == LCL_F32 && !lcl_const_value(a, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(a, v);
     if (code == LCL_MAP_ADD) return lcl_shift(a, v);
     if (code == LCL_MAP_SUB) return lcl_shift(a, -v);
-  } else if (const_value(a, &v) && b->dtype == LCL_F32 && !const_value(b, &(float) { 0 })) {
+  } else if (lcl_const_value(a, &v) && b->dtype == LCL_F32 && !lcl_const_value(b, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(b, v);
     if (code == LCL_MAP_ADD) return lcl_shift(b, v);
   }

@@ -1,4 +1,4 @@
-/* The element-wise expression node: the compiler fuses chains of these (src/graph/fuse.c). */
+/* The element-wise expression node: the compiler fuses chains of these (fuse.c). */
 #ifndef LCL_OPS_MAP_H
 #define LCL_OPS_MAP_H
 
@@ -13,8 +13,6 @@ typedef struct lcl_map_attr {
 
 extern const lcl_op lcl_op_map;
 
-/* Number of operands of a code: 1, 2 or 3. */
-int lcl_map_arity(lcl_map_code code);
 const char *lcl_map_name(lcl_map_code code);
 /* OpenCL expression of a code with operands a, b, c and parameter p as text; T is the (vector)
  * float type's name. */

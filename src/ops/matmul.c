@@ -160,7 +160,9 @@ static const lcl_op op_matmul = { .name = "matmul",
                                   .infer = infer_matmul,
                                   .grad = grad_matmul,
                                   .lower = lower_matmul,
+                                  .fusion = LCL_FUSE_EPILOGUE,
                                   .lower_fused = lower_matmul_fused,
+                                  .bias_axis = -1,
                                   .flops = flops_matmul };
 
 lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool transpose_b) {

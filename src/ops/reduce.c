@@ -1,10 +1,9 @@
 /* reduce: sum, mean, max, min over axes; arg max; moments and softmax, which are made of them. */
 #include <math.h>
 
-#include "ops/reduce.h"
-
-#include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/fuse.h"
+#include "ops/reduce.h"
 
 static unsigned all_of(const lcl_tensor *x, unsigned axes) {
   return axes & ((1u << x->shape.rank) - 1);
@@ -83,7 +82,9 @@ const lcl_op lcl_op_reduce = { .name = "reduce",
                                .title = title_reduce,
                                .attr_size = sizeof(lcl_reduce_attr),
                                .infer = infer_reduce,
-                               .grad = grad_reduce };
+                               .grad = grad_reduce,
+                               .fusion = LCL_FUSE_REDUCE,
+                               .lower_group = lcl_lower_reduce_group };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
                           float factor) {

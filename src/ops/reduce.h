@@ -1,5 +1,5 @@
 /* The reduction node, which the compiler joins with the element-wise chain before it
- * (src/graph/fuse.c). */
+ * (fuse.c). */
 #ifndef LCL_OPS_REDUCE_H
 #define LCL_OPS_REDUCE_H
 

@@ -4,7 +4,6 @@
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 #include "ops/map.h"
-#include "ops/shape.h"
 
 /* ---- views ---- */
 

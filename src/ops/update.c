@@ -3,7 +3,7 @@
  *
  * An optimiser's gradients are written into one flat buffer that mirrors the layout of the
  * parameters, so that a step is one launch over each run of neighbouring parameters. */
-#include "graph/internal.h"
+#include "graph/store.h"
 #include "latentcl/ops.h"
 
 /* ---- assignment and moving averages ---- */
@@ -14,7 +14,7 @@ typedef struct ema_attr {
 
 static lcl_status infer_assign(lcl_node *node) {
   char a[96], b[96];
-  if (node->in[0]->node->op != &lcl_op_var)
+  if (!lcl_tensor_var(node->in[0]))
     return lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
   if (!lcl_shape_equal(node->in[0]->shape, node->in[1]->shape) ||
       node->in[0]->dtype != node->in[1]->dtype)
@@ -278,17 +278,19 @@ static const lcl_op op_optimiser = { .name = "minimise",
 /* The trainable variables that loss depends on, in order of their place in the store. */
 static int find_params(lcl_tensor *loss, lcl_tensor **out) {
   const lcl_graph *g = loss->node->graph;
-  bool *reached = lcl_alloc(g->nodes.n + 1);
-  int n = 0;
+  int last = loss->node->id, n = 0;
+  bool *reached = lcl_alloc((size_t)last + 1);
   if (!reached) return -1;
-  reached[loss->node->id] = true;
-  for (int i = loss->node->id; i >= 0; i--)
-    for (int j = 0; reached[i] && j < g->nodes.data[i]->n_in; j++)
-      reached[g->nodes.data[i]->in[j]->node->id] = true;
-  for (int i = 0; i <= loss->node->id; i++)
-    if (reached[i] && g->nodes.data[i]->op == &lcl_op_var &&
-        ((const lcl_var_attr *)g->nodes.data[i]->attr)->var->trainable)
-      out[n++] = &g->nodes.data[i]->out[0];
+  reached[last] = true;
+  for (int i = last; i >= 0; i--) {
+    const lcl_node *node = lcl_graph_node(g, i);
+    for (int j = 0; reached[i] && j < node->n_in; j++) reached[node->in[j]->node->id] = true;
+  }
+  for (int i = 0; i <= last; i++) {
+    lcl_tensor *t = &lcl_graph_node(g, i)->out[0];
+    const lcl_var *v = lcl_tensor_var(t);
+    if (reached[i] && v && v->trainable) out[n++] = t;
+  }
   lcl_free(reached);
   return n;
 }
@@ -310,14 +312,15 @@ static void fill_defaults(lcl_optimiser_desc *d) {
 
 static lcl_status make_variables(lcl_graph *g, optimiser *o) {
   char name[96];
+  lcl_store *store = lcl_graph_store(g);
   int k = 0;
-  for (size_t i = 0; i < g->nodes.n; i++) k += g->nodes.data[i]->op == &op_optimiser;
-  snprintf(name, sizeof name, "%s.optimiser%d.step", g->name, k);
-  LCL_TRY(lcl_store_var(g->store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
+  for (int i = 0; i < lcl_graph_node_count(g); i++) k += lcl_graph_node(g, i)->op == &op_optimiser;
+  snprintf(name, sizeof name, "%s.optimiser%d.step", lcl_graph_name(g), k);
+  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
   lcl_var *slot;
   for (int i = 0; i < o->n; i++)
     for (int s = 0; s < 2 && rules[o->desc.kind].slots[s]; s++)
-      LCL_TRY(lcl_store_slot(g->store, o->params[i], rules[o->desc.kind].slots[s],
+      LCL_TRY(lcl_store_slot(store, o->params[i], rules[o->desc.kind].slots[s],
                              rules[o->desc.kind].init[s], &slot));
   return LCL_OK;
 }
@@ -325,10 +328,11 @@ static lcl_status make_variables(lcl_graph *g, optimiser *o) {
 void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_graph *g = loss->node->graph;
   if (lcl_graph_broken(g)) return;
-  size_t cap = g->nodes.n + 1 + (size_t)desc->n_params;
-  optimiser *o = lcl_arena_alloc(g->arena, sizeof *o);
-  lcl_tensor **params = lcl_arena_alloc(g->arena, cap * sizeof *params),
-             **in = lcl_arena_alloc(g->arena, (cap + 1) * sizeof *in);
+  size_t cap = (size_t)(lcl_graph_node_count(g) + 1 + desc->n_params);
+  lcl_arena *arena = lcl_graph_arena(g);
+  optimiser *o = lcl_arena_alloc(arena, sizeof *o);
+  lcl_tensor **params = lcl_arena_alloc(arena, cap * sizeof *params),
+             **in = lcl_arena_alloc(arena, (cap + 1) * sizeof *in);
   if (!o || !params || !in) {
     lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
     return;
@@ -336,15 +340,15 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   int n = desc->params ? desc->n_params : find_params(loss, params);
   for (int i = 0; desc->params && i < n; i++) params[i] = desc->params[i];
   for (int i = 0; i < n; i++)
-    if (params[i]->node->op != &lcl_op_var) {
+    if (!lcl_tensor_var(params[i])) {
       lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise", "parameter %d is not a variable", i);
       return;
     }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */
     for (int j = i; j > 0; j--) {
-      lcl_var *a = ((lcl_var_attr *)params[j - 1]->node->attr)->var,
-              *b = ((lcl_var_attr *)params[j]->node->attr)->var;
-      if (store_index(g->store, a) <= store_index(g->store, b)) break;
+      size_t a = store_index(lcl_graph_store(g), lcl_tensor_var(params[j - 1])),
+             b = store_index(lcl_graph_store(g), lcl_tensor_var(params[j]));
+      if (a <= b) break;
       lcl_tensor *t = params[j];
       params[j] = params[j - 1];
       params[j - 1] = t;
@@ -352,15 +356,15 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->desc = *desc;
   o->desc.params = NULL;
   o->n = n;
-  o->params = lcl_arena_alloc(g->arena, (size_t)(n + 1) * sizeof *o->params);
-  o->arena = lcl_arena_alloc(g->arena, (size_t)(n + 1) * sizeof *o->arena);
-  o->placed = lcl_arena_alloc(g->arena, (size_t)(n + 1) * sizeof *o->placed);
+  o->params = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->params);
+  o->arena = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
+  o->placed = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
   if (n <= 0 || !o->params || !o->arena || !o->placed) {
     lcl_graph_mistake(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
                       n ? "out of memory" : "the loss depends on no parameter");
     return;
   }
-  for (int i = 0; i < n; i++) o->params[i] = ((lcl_var_attr *)params[i]->node->attr)->var;
+  for (int i = 0; i < n; i++) o->params[i] = lcl_tensor_var(params[i]);
   fill_defaults(&o->desc);
   lcl_gradients(loss, params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);

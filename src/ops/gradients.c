@@ -1,5 +1,6 @@
-/* Reverse-mode differentiation from graph to graph. */
-#include "graph/internal.h"
+/* Reverse-mode differentiation from graph to graph: walks the nodes backwards and asks each op for
+ * its gradient. */
+#include "graph/graph.h"
 #include "latentcl/ops.h"
 
 /* Per-node marks and the gradient accumulated so far for every output, for nodes 0..last. */
@@ -19,21 +20,22 @@ static bool is_wrt(const lcl_node *node, lcl_tensor *const *wrt, int n) {
 static void mark(tape *t, const lcl_graph *g, const lcl_tensor *y, lcl_tensor *const *wrt,
                  int n_wrt) {
   for (int i = 0; i < t->n; i++) {
-    const lcl_node *node = g->nodes.data[i];
+    const lcl_node *node = lcl_graph_node(g, i);
     t->wanted[i] = is_wrt(node, wrt, n_wrt);
     if (node->op == &lcl_op_stop_gradient) continue;
     for (int j = 0; j < node->n_in; j++) t->wanted[i] |= t->wanted[node->in[j]->node->id];
   }
   t->reached[y->node->id] = true;
   for (int i = t->n - 1; i >= 0; i--)
-    for (int j = 0; t->reached[i] && j < g->nodes.data[i]->n_in; j++)
-      t->reached[g->nodes.data[i]->in[j]->node->id] = true;
+    for (int j = 0; t->reached[i] && j < lcl_graph_node(g, i)->n_in; j++)
+      t->reached[lcl_graph_node(g, i)->in[j]->node->id] = true;
 }
 
 static bool accumulate(lcl_graph *g, tape *t, const lcl_tensor *x, lcl_tensor *gx) {
   int id = x->node->id;
   if (!t->grad[id])
-    t->grad[id] = lcl_arena_alloc(g->arena, sizeof(lcl_tensor *) * (size_t)x->node->n_out);
+    t->grad[id] = lcl_arena_alloc(lcl_graph_arena(g),
+                                  sizeof(lcl_tensor *) * (size_t)x->node->n_out);
   if (!t->grad[id]) return false;
   lcl_tensor **slot = &t->grad[id][x->index];
   *slot = *slot ? lcl_add(*slot, gx) : gx;
@@ -47,7 +49,8 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
                         "has first derivatives only; a second one was asked for");
     return;
   }
-  lcl_tensor **gin = lcl_arena_alloc(g->arena, sizeof *gin * (size_t)LCL_MAX(node->n_in, 1));
+  lcl_tensor **gin = lcl_arena_alloc(lcl_graph_arena(g),
+                                     sizeof *gin * (size_t)LCL_MAX(node->n_in, 1));
   if (!gin) {
     lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
     return;
@@ -67,7 +70,7 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
 
 void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_tensor **out) {
   lcl_graph *g = y->node->graph;
-  for (int i = 0; i < n; i++) out[i] = &g->harmless;
+  for (int i = 0; i < n; i++) out[i] = lcl_graph_poison(g);
   if (lcl_graph_broken(g)) return;
   char a[96], b[96];
   if (!lcl_shape_equal(y->shape, gy->shape)) {
@@ -84,7 +87,7 @@ void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_t
     mark(&t, g, y, wrt, n);
     accumulate(g, &t, y, gy);
     for (int i = t.n - 1; i >= 0 && !lcl_graph_broken(g); i--)
-      if (t.wanted[i] && t.reached[i] && t.grad[i]) node_backward(g, &t, g->nodes.data[i]);
+      if (t.wanted[i] && t.reached[i] && t.grad[i]) node_backward(g, &t, lcl_graph_node(g, i));
     for (int i = 0; i < n && !lcl_graph_broken(g); i++) {
       int id = wrt[i]->node->id;
       lcl_tensor *found = id < t.n && t.grad[id] ? t.grad[id][wrt[i]->index] : NULL;

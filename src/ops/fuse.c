@@ -7,7 +7,7 @@
  * kernel. */
 #include <math.h>
 
-#include "graph/compile.h"
+#include "ops/fuse.h"
 #include "ops/map.h"
 #include "ops/reduce.h"
 
@@ -19,7 +19,9 @@ typedef struct external {
 
 typedef struct fused {
   lcl_lower *lw;
-  lcl_group *group;
+  const lcl_caps *caps;
+  lcl_node *const *nodes;
+  int n_nodes;
   const lcl_node *root; /* the reduction, or NULL */
   lcl_shape space;
   int rank; /* after merging */
@@ -46,10 +48,7 @@ static bool inside(const fused *f, const lcl_tensor *t) {
 
 /* The scalar behind t, through views. */
 static bool scalar_behind(lcl_tensor *t, float *value) {
-  while (t->node->op->view || t->node->op == &lcl_op_stop_gradient) t = t->node->in[0];
-  if (t->node->op != &lcl_op_const) return false;
-  *value = ((const lcl_const_attr *)t->node->attr)->value;
-  return true;
+  return lcl_const_value(lcl_view_source(t), value);
 }
 
 static lcl_status add_external(fused *f, lcl_tensor *t) {
@@ -68,22 +67,21 @@ static lcl_status add_external(fused *f, lcl_tensor *t) {
 }
 
 static lcl_status collect(fused *f) {
-  lcl_group *gp = f->group;
-  size_t cap = (size_t)gp->n * 3 + 1;
-  lcl_arena *a = f->lw->arena;
+  size_t cap = (size_t)f->n_nodes * 3 + 1;
+  lcl_arena *a = lcl_lower_arena(f->lw);
   f->ext = lcl_arena_alloc(a, cap * sizeof *f->ext);
   f->param = lcl_arena_alloc(a, cap * 2 * sizeof *f->param);
   f->order = lcl_arena_alloc(a, cap * sizeof *f->order);
   f->outputs = lcl_arena_alloc(a, cap * sizeof *f->outputs);
   if (!f->ext || !f->param || !f->order || !f->outputs) return LCL_ERR_HOST_MEMORY;
-  for (int i = f->root ? 1 : 0; i < gp->n; i++) {
+  for (int i = f->root ? 1 : 0; i < f->n_nodes; i++) {
     int at = f->n_order++;
-    for (; at > 0 && f->order[at - 1]->id > gp->nodes[i]->id; at--) f->order[at] = f->order[at - 1];
-    f->order[at] = gp->nodes[i];
+    for (; at > 0 && f->order[at - 1]->id > f->nodes[i]->id; at--) f->order[at] = f->order[at - 1];
+    f->order[at] = f->nodes[i];
   }
   for (int i = 0; i < f->n_order; i++) {
     for (int j = 0; j < f->order[i]->n_in; j++) LCL_TRY(add_external(f, f->order[i]->in[j]));
-    if (!f->root && lcl_group_exports(&f->lw->groups, f->order[i]))
+    if (!f->root && lcl_lower_exports(f->lw, f->order[i]))
       f->outputs[f->n_outputs++] = &f->order[i]->out[0];
   }
   return f->root ? add_external(f, f->root->in[0]) : LCL_OK;
@@ -285,7 +283,7 @@ static void count_parameters(fused *f) {
 
 static void map_source(fused *f) {
   lcl_str *o = &f->src;
-  int v = f->lw->caps->panel ? 16 : 1, r = f->rank;
+  int v = f->caps->panel ? 16 : 1, r = f->rank;
   count_parameters(f);
   lcl_str_add(o,
               "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
@@ -323,14 +321,13 @@ static void map_source(fused *f) {
   lcl_str_add(o, "}\n#undef T\n}\n}\n");
 }
 
-static lcl_status push_operands(fused *f, lcl_arg *args, int *n) {
+static void push_operands(fused *f, lcl_arg *args, int *n) {
   for (int e = 0; e < f->n_ext; e++) {
     args[(*n)++] = f->ext[e].arg;
     args[(*n)++] = lcl_i32(f->ext[e].offset);
     args[(*n)++] = lcl_int8(f->ext[e].stride, LCL_MAX_RANK);
   }
   for (int k = 0; k < f->n_outputs; k++) args[(*n)++] = lcl_out(f->lw, f->outputs[k]);
-  return f->lw->status;
 }
 
 /* Whether every operand is read exactly where the results are written, so that a result may take an
@@ -370,7 +367,7 @@ static lcl_status emit_map(fused *f) {
   int64_t count = lcl_shape_count(f->space);
   if (count == 0 || f->n_outputs == 0) { /* still give empty results a slot */
     for (int k = 0; k < f->n_outputs; k++) lcl_out(f->lw, f->outputs[k]);
-    return f->lw->status;
+    return LCL_OK;
   }
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   char name[40];
@@ -378,14 +375,14 @@ static lcl_status emit_map(fused *f) {
   LCL_TRY(name_source(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
   /* On panels: enough items to keep every unit busy, none below some thousand elements. */
-  int64_t want = LCL_MIN((int64_t)f->lw->caps->compute_units * 4, count / 4096 + 1);
+  int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
   int64_t per_inner = (int64_t)lcl_round_up((size_t)((inner + parts - 1) / parts), 16);
   lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_outputs + 5 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = push_operands(f, args, &n);
+  push_operands(f, args, &n);
   args[n++] = lcl_int8(f->dim, f->rank);
   args[n++] = lcl_i32(rows);
   args[n++] = lcl_i32(inner);
@@ -400,24 +397,28 @@ static lcl_status emit_map(fused *f) {
                       .args = args,
                       .n_args = n,
                       .dims = 2,
+                      .elementwise = same_place(f),
                       .flops = (double)count * f->n_order,
                       .bytes = operand_bytes(f) };
-  if (f->lw->caps->panel) {
+  if (f->caps->panel) {
     d.global[0] = (size_t)((rows + per - 1) / per);
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
   } else {
     d.dims = 1;
-    d.local[0] = LCL_MIN((size_t)64, f->lw->caps->max_work_group);
+    d.local[0] = LCL_MIN((size_t)64, f->caps->max_work_group);
     d.global[0] = lcl_round_up((size_t)count, d.local[0]);
   }
-  if (st == LCL_OK) st = lcl_emit(f->lw, &d);
-  if (st == LCL_OK) f->lw->records.data[f->lw->records.n - 1].elementwise = same_place(f);
+  lcl_status st = lcl_emit(f->lw, &d);
   lcl_free(args);
   return st;
 }
 
-lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_group *group) {
-  fused f = { .lw = lw, .group = group, .space = group->nodes[0]->out[0].shape };
+lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
+  fused f = { .lw = lw,
+              .caps = lcl_lower_caps(lw),
+              .nodes = nodes,
+              .n_nodes = n,
+              .space = nodes[0]->out[0].shape };
   lcl_status st = collect(&f);
   if (st == LCL_OK) {
     merge(&f);
@@ -552,7 +553,7 @@ typedef struct reduce_plan {
 
 /* Splits the reduced range when there are too few results to keep the device busy. */
 static reduce_plan plan_reduce(const fused *f) {
-  const lcl_caps *caps = f->lw->caps;
+  const lcl_caps *caps = f->caps;
   reduce_plan p = { .outputs = 1, .n_reduced = 1, .splits = 1 };
   int last = f->rank - 1;
   p.inner_reduced = f->reduced[last];
@@ -604,7 +605,7 @@ static void reduce_source(fused *f, lcl_reduce_kind kind) {
     f->param[f->n_param] = constant;
   }
   lcl_str_add(o, ") {\n");
-  if (f->lw->caps->panel)
+  if (f->caps->panel)
     reduce_panel(f);
   else
     reduce_tiled(f);
@@ -617,7 +618,7 @@ static lcl_status emit_reduce(fused *f) {
   lcl_tensor *out = (lcl_tensor *)&f->root->out[0];
   int64_t results = lcl_shape_count(out->shape), count = lcl_shape_count(f->space);
   lcl_arg y = lcl_out(lw, out);
-  if (results == 0) return lw->status;
+  if (results == 0) return LCL_OK;
   if (count == 0) /* the sum of nothing is 0, its mean 0/0 */
     return lcl_emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
@@ -628,12 +629,12 @@ static lcl_status emit_reduce(fused *f) {
   lcl_arg target = y;
   if (p.partial)
     target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
-  int64_t want = LCL_MIN((int64_t)lw->caps->compute_units * 4, count / 4096 + 1);
+  int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
   lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = push_operands(f, args, &n);
+  push_operands(f, args, &n);
   args[n++] = target;
   args[n++] = lcl_f32(p.partial ? 1.0f : attr->factor);
   args[n++] = lcl_int8(f->dim, f->rank);
@@ -664,14 +665,14 @@ static lcl_status emit_reduce(fused *f) {
                       .bytes = operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;
-  if (lw->caps->panel) {
+  if (f->caps->panel) {
     d.global[0] = (size_t)((p.outputs + per - 1) / per);
     d.local[0] = 1;
   } else {
     d.local[0] = 64;
     d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl_round_up((size_t)results, 64);
   }
-  if (st == LCL_OK) st = lcl_emit(lw, &d);
+  lcl_status st = lcl_emit(lw, &d);
   lcl_free(args);
   if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
@@ -685,10 +686,13 @@ static lcl_status emit_reduce(fused *f) {
                                          .bytes = 4.0 * (double)(results * p.splits) });
 }
 
-lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_group *group) {
-  fused f = {
-    .lw = lw, .group = group, .root = group->nodes[0], .space = group->nodes[0]->in[0]->shape
-  };
+lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
+  fused f = { .lw = lw,
+              .caps = lcl_lower_caps(lw),
+              .nodes = nodes,
+              .n_nodes = n,
+              .root = nodes[0],
+              .space = nodes[0]->in[0]->shape };
   lcl_status st = collect(&f);
   if (st == LCL_OK) {
     merge(&f);
