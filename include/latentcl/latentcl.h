@@ -1,4 +1,5 @@
-/* All of LatentCL: devices and contexts, graphs and operations, layers, data sets, models,
+/** @file
+ * All of LatentCL: devices and contexts, graphs and operations, layers, data sets, models,
  * training, benchmarks. */
 #ifndef LATENTCL_LATENTCL_H
 #define LATENTCL_LATENTCL_H
