@@ -1,0 +1,259 @@
+/* State over time: random tensors and steps all differ and are right, running statistics follow
+ * their definition, and fetched values survive the groups they are fused into. */
+#include <math.h>
+
+#include "base/philox.h"
+#include "latentcl/nn.h"
+#include "latentcl/ops.h"
+#include "test.h"
+
+static lcl_context *ctx;
+
+static int setup(void **state) {
+  (void)state;
+  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  lcl_context_destroy(ctx);
+  return 0;
+}
+
+static lcl_program *compile(lcl_graph *g, lcl_tensor *const *fetch, int n) {
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n }, &p));
+  return p;
+}
+
+static void fetch(lcl_program *p, int index, float *out, size_t n) {
+  char name[16];
+  snprintf(name, sizeof name, "#%d", index);
+  ASSERT_OK(lcl_fetch(p, name, out, n * sizeof *out));
+}
+
+static void near(double got, double want, double bound) {
+  if (!(fabs(got - want) <= bound))
+    fail_msg("got %.9g, expected %.9g within %.3g", got, want, bound);
+}
+
+/* ---- random tensors ---- */
+
+enum { DRAWS = 4096, TENSORS = 7, STEPS = 3 };
+
+/* Mean and variance within five standard errors, and no correlation with another tensor. */
+static void check_moments(const float *x, double mean, double var, double fourth) {
+  double m = 0, v = 0;
+  for (int i = 0; i < DRAWS; i++) m += (double)x[i] / DRAWS;
+  for (int i = 0; i < DRAWS; i++) v += ((double)x[i] - mean) * ((double)x[i] - mean) / DRAWS;
+  near(m, mean, 5 * sqrt(var / DRAWS));
+  near(v, var, 5 * sqrt((fourth - var * var) / DRAWS));
+}
+
+static void check_unrelated(const float *a, const float *b) {
+  double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
+  for (int i = 0; i < DRAWS; i++) sum_a += (double)a[i] / DRAWS, sum_b += (double)b[i] / DRAWS;
+  for (int i = 0; i < DRAWS; i++) {
+    aa += ((double)a[i] - sum_a) * ((double)a[i] - sum_a);
+    bb += ((double)b[i] - sum_b) * ((double)b[i] - sum_b);
+    ab += ((double)a[i] - sum_a) * ((double)b[i] - sum_b);
+  }
+  near(ab / sqrt(aa * bb), 0, 5 / sqrt(DRAWS));
+}
+
+/* The tensors of a graph: two normal, two uniform, a Bernoulli and two masks of dropout. */
+static lcl_program *random_graph(lcl_store *store, const char *name, lcl_graph **g) {
+  float p[DRAWS];
+  for (int i = 0; i < DRAWS; i++) p[i] = 0.25f;
+  ASSERT_OK(lcl_graph_create(store, name, g));
+  const lcl_shape s = LCL_SHAPE(DRAWS);
+  lcl_tensor *one = lcl_broadcast(lcl_const(*g, 1), s);
+  lcl_tensor *all[TENSORS] = { lcl_random_normal(*g, s),
+                               lcl_random_normal(*g, s),
+                               lcl_random_uniform(*g, s),
+                               lcl_random_uniform(*g, s),
+                               lcl_random_bernoulli(lcl_const_data(*g, LCL_F32, s, p)),
+                               lcl_dropout(one, 0.25f),
+                               lcl_dropout(one, 0.25f) };
+  return compile(*g, all, TENSORS);
+}
+
+static float drawn[3][STEPS][TENSORS][DRAWS];
+
+/* Tensor k of a step is stream k of that step, as the host's generator has it. */
+static void check_streams(uint64_t seed, uint64_t step, float (*x)[DRAWS]) {
+  static float want[DRAWS];
+  for (int k = 0; k < TENSORS; k++) {
+    if (k < 2)
+      lcl_philox_normal(seed, (uint32_t)k, step, want, DRAWS);
+    else
+      lcl_philox_uniform(seed, (uint32_t)k, step, want, DRAWS);
+    for (int i = 0; i < DRAWS; i++) {
+      const double u = (double)want[i];
+      near((double)x[k][i], k < 4 ? u : k == 4 ? u < 0.25 : (u < 0.75) / 0.75, k < 2 ? 2e-5 : 1e-6);
+    }
+  }
+}
+
+static void random_streams(void **state) {
+  (void)state;
+  static const char *const names[] = { "train", "eval", "train" };
+  for (int run = 0; run < 3; run++) { /* another graph, and another seed */
+    lcl_store *store;
+    lcl_graph *g;
+    uint32_t before[4], after[4];
+    ASSERT_OK(lcl_store_create(ctx, run == 2 ? 8 : 7, &store));
+    lcl_program *p = random_graph(store, names[run], &g);
+    char rng[32];
+    snprintf(rng, sizeof rng, "%s.rng", names[run]);
+    ASSERT_OK(lcl_store_read(store, rng, before, sizeof before));
+    for (int step = 0; step < STEPS; step++) {
+      ASSERT_OK(lcl_run(p));
+      for (int k = 0; k < TENSORS; k++) fetch(p, k, drawn[run][step][k], DRAWS);
+      check_streams(before[0] | (uint64_t)before[1] << 32, (uint64_t)step, drawn[run][step]);
+    }
+    ASSERT_OK(lcl_store_read(store, rng, after, sizeof after));
+    assert_int_equal(after[2], STEPS);
+    /* A state that is put back draws the same numbers. */
+    static float again[DRAWS];
+    before[2] = 1;
+    ASSERT_OK(lcl_store_write(store, rng, before, sizeof before));
+    ASSERT_OK(lcl_run(p));
+    fetch(p, 1, again, DRAWS);
+    assert_memory_equal(again, drawn[run][1][1], sizeof again);
+    lcl_program_destroy(p);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
+  }
+  float(*all)[DRAWS] = &drawn[0][0][0];
+  for (int a = 0; a < 3 * STEPS * TENSORS; a++) {
+    const int k = a % TENSORS;
+    if (k < 2)
+      check_moments(all[a], 0, 1, 3);
+    else if (k < 4)
+      check_moments(all[a], 0.5, 1.0 / 12, 1.0 / 80);
+    else if (k == 4)
+      check_moments(all[a], 0.25, 0.1875, 0.25 * 0.3164 + 0.75 * 0.0039);
+    else
+      check_moments(all[a], 1, 1.0 / 3, 0.75 / 81 + 0.25);
+    for (int b = 0; b < a; b++) check_unrelated(all[a], all[b]);
+  }
+}
+
+/* ---- running statistics ---- */
+
+enum { ROWS = 6, MAPS = 3, PIXELS = 4 };
+
+static void batch(int step, float *x) {
+  for (int i = 0; i < ROWS * MAPS * PIXELS; i++)
+    x[i] = (float)((i * 37 + step * 11) % 23 - 9) / 7 + (float)(i / PIXELS % MAPS);
+}
+
+/* Three steps of a batch norm, then its evaluation, against the definition in double precision. */
+static void check_batch_norm(float momentum, bool unbiased) {
+  const double weight = momentum > 0 ? (double)momentum : 0.1, m = ROWS * PIXELS;
+  const lcl_shape s = LCL_SHAPE(ROWS, MAPS, 2, PIXELS / 2);
+  double mean[MAPS] = { 0 }, var[MAPS] = { 1, 1, 1 };
+  float x[ROWS * MAPS * PIXELS], y[ROWS * MAPS * PIXELS], got[2][MAPS];
+  lcl_store *store;
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  for (int eval = 0; eval < 2; eval++) {
+    lcl_graph *g;
+    ASSERT_OK(lcl_graph_create(store, eval ? "eval" : "train", &g));
+    lcl_bn_desc d = { .mode = eval ? LCL_BN_EVAL : LCL_BN_TRAIN,
+                      .momentum = momentum,
+                      .unbiased = unbiased };
+    lcl_tensor *out = lcl_batch_norm(lcl_input(g, "x", LCL_F32, s), "bn", &d);
+    lcl_program *p = compile(g, &out, 1);
+    for (int step = 0; step < (eval ? 1 : 3); step++) {
+      batch(step, x);
+      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+      ASSERT_OK(lcl_run(p));
+      for (int c = 0; c < MAPS && !eval; c++) {
+        double sum = 0, square = 0;
+        for (int i = 0; i < ROWS * MAPS * PIXELS; i++)
+          if (i / PIXELS % MAPS == c) sum += (double)x[i];
+        for (int i = 0; i < ROWS * MAPS * PIXELS; i++)
+          if (i / PIXELS % MAPS == c) square += pow((double)x[i] - sum / m, 2);
+        mean[c] += weight * (sum / m - mean[c]);
+        var[c] += weight * (square / (unbiased ? m - 1 : m) - var[c]);
+      }
+    }
+    fetch(p, 0, y, LCL_COUNT(y));
+    lcl_program_destroy(p);
+    lcl_graph_destroy(g);
+  }
+  ASSERT_OK(lcl_store_read(store, "bn.mean", got[0], sizeof got[0]));
+  ASSERT_OK(lcl_store_read(store, "bn.var", got[1], sizeof got[1]));
+  for (int c = 0; c < MAPS; c++) {
+    near((double)got[0][c], mean[c], 1e-6);
+    near((double)got[1][c], var[c], 1e-6);
+  }
+  for (int i = 0; i < ROWS * MAPS * PIXELS; i++) {
+    const int c = i / PIXELS % MAPS;
+    near((double)y[i], ((double)x[i] - mean[c]) / sqrt(var[c] + 1e-5), 1e-5);
+  }
+  lcl_store_destroy(store);
+}
+
+static void running_statistics(void **state) {
+  (void)state;
+  check_batch_norm(0, false);
+  check_batch_norm(0.3f, false);
+  check_batch_norm(0.3f, true);
+}
+
+/* ---- fetched values ---- */
+
+/* Each value inside a fused group is also fetched: with fusion it is what it is without. */
+static void fetched_inside_groups(void **state) {
+  (void)state;
+  enum { A = 5, B = 7, ALL = 8 };
+  static float got[2][ALL][A * B];
+  float x[A * B];
+  for (int i = 0; i < A * B; i++) x[i] = (float)(i * 29 % 31 - 15) / 8;
+  for (int plain = 0; plain < 2; plain++) {
+    lcl_store *store;
+    lcl_graph *g;
+    lcl_program *p;
+    ASSERT_OK(lcl_store_create(ctx, 7, &store));
+    ASSERT_OK(lcl_graph_create(store, "test", &g));
+    lcl_tensor *in = lcl_input(g, "x", LCL_F32, LCL_SHAPE(A, B));
+    lcl_tensor *w = lcl_param(g, "w", LCL_SHAPE(B, B), (lcl_init) { .kind = LCL_INIT_HE_NORMAL });
+    lcl_tensor *b = lcl_param(g, "b", LCL_SHAPE(B),
+                              (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 0.5f });
+    lcl_tensor *all[ALL];
+    all[0] = lcl_matmul(in, w, false, true);
+    all[1] = lcl_add(all[0], b);
+    all[2] = lcl_relu(all[1]);
+    all[3] = lcl_exp(lcl_neg(all[2]));
+    all[4] = lcl_square(all[3]);
+    all[5] = lcl_sum(all[4], LCL_AXIS(1), false);
+    all[6] = lcl_mul(all[4], all[2]);
+    all[7] = lcl_max(lcl_tanh(all[6]), LCL_AXIS(0), false);
+    ASSERT_OK(lcl_compile(
+        g, &(lcl_compile_desc) { .fetch = all, .n_fetch = ALL, .no_fusion = plain }, &p));
+    ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+    ASSERT_OK(lcl_run(p));
+    for (int k = 0; k < ALL; k++)
+      fetch(p, k, got[plain][k], (size_t)lcl_shape_count(lcl_tensor_shape(all[k])));
+    lcl_program_destroy(p);
+    lcl_graph_destroy(g);
+    lcl_store_destroy(store);
+  }
+  for (int k = 0; k < ALL; k++)
+    for (int i = 0; i < (k == 5 ? A : k == 7 ? B : A * B); i++)
+      near((double)got[0][k][i], (double)got[1][k][i], 1e-5);
+  for (int i = 0; i < A * B; i++) {
+    near((double)got[0][2][i], fmax((double)got[0][1][i], 0), 0);
+    near((double)got[0][1][i], (double)got[0][0][i] + 0.5, 1e-6);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_streams),
+                                      cmocka_unit_test(running_statistics),
+                                      cmocka_unit_test(fetched_inside_groups) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
