@@ -80,8 +80,36 @@ static void permutation(void **state) {
   assert_int_equal(orders, 6);
 }
 
+/* Every form of the numbers is the same words, for steps and seeds of more than 32 bits too. */
+static void forms(void **state) {
+  (void)state;
+  enum { COUNT = 1 << 16 };
+  static float uniform[COUNT], normal[COUNT];
+  const uint64_t seed = 0x123456789abcdefull;
+  for (int large = 0; large < 2; large++) {
+    const uint64_t step = 5 + ((uint64_t)large << 32);
+    lcl_philox_uniform(seed, 3, step, uniform, COUNT);
+    lcl_philox_normal(seed, 3, step, normal, COUNT);
+    for (uint64_t i = 0; i < COUNT; i += 2) {
+      const uint32_t a = lcl_philox_bits(seed, 3, step, i),
+                     b = lcl_philox_bits(seed, 3, step, i + 1);
+      const double length = sqrt(-2 * log(((a >> 8) + 1) * 0x1p-24)),
+                   angle = 2 * 3.14159265358979323846 * (b >> 8) * 0x1p-24;
+      assert_true(uniform[i] == lcl_bits_to_uniform(a) && uniform[i + 1] == lcl_bits_to_uniform(b));
+      assert_true(fabs((double)normal[i] - length * cos(angle)) < 1e-6);
+      assert_true(fabs((double)normal[i + 1] - length * sin(angle)) < 1e-6);
+    }
+    const uint32_t ctr[4] = { 7, 3, 5, (uint32_t)large }, key[2] = { 0x89abcdef, 0x1234567 };
+    uint32_t words[4];
+    lcl_philox4x32(ctr, key, words);
+    for (uint32_t i = 0; i < 4; i++)
+      assert_int_equal(lcl_philox_bits(seed, 3, step, 28 + i), words[i]);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(forms),
     cmocka_unit_test(known_answers),
     cmocka_unit_test(moments),
     cmocka_unit_test(permutation),

@@ -364,8 +364,69 @@ static void every_common_option(void **state) {
       check_option(cls, &cases[2], &o[k], find(common, LCL_COUNT(common), o[k].name));
 }
 
+/* ---- what evaluation must not do ---- */
+
+/* No noise, no dropout and no update in the graphs of evaluation; the variational models' bound is
+ * the one value that is sampled. */
+static void check_evaluation(const lcl_model_class *cls, const lcl_model_data *data,
+                             const char *base, const char *pair) {
+  static const char *const sampled[] = { "vae", "m2", "two-head", "vae-ladder",
+                                         "vae-ladder-control" };
+  bool random = false;
+  lcl_options *o;
+  lcl_model *m;
+  for (size_t i = 0; i < LCL_COUNT(sampled); i++) random |= strcmp(cls->name, sampled[i]) == 0;
+  ASSERT_OK(lcl_model_options(cls, &o));
+  char copy[256], *rest = copy;
+  snprintf(copy, sizeof copy, "%s %s", base, pair);
+  for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
+    ASSERT_OK(lcl_options_set_pair(o, one));
+  const bool accepted = lcl_model_create(cls, o, data, &m) == LCL_OK;
+  lcl_options_destroy(o);
+  if (!accepted) return;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_build b;
+  ASSERT_OK(lcl_store_create(ctx, 5, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  const bool built = lcl_build_init(&b, m, g, LCL_MODE_EVAL, 10, 10) == LCL_OK;
+  assert_true(built || data != &grey);
+  for (size_t i = 0; i < g->nodes.n && built; i++) {
+    const unsigned flags = g->nodes.data[i]->op->flags;
+    if (flags & LCL_OP_UPDATE) fail_msg("%s %s: evaluation changes a variable", cls->name, pair);
+    if ((flags & LCL_OP_RANDOM) && !random) fail_msg("%s %s: noise in evaluation", cls->name, pair);
+  }
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_model_destroy(m);
+}
+
+static void evaluation_without_noise(void **state) {
+  (void)state;
+  static const lcl_model_data sound = {
+    .name = "test", .channels = 1, .height = 1, .width = 22050, .classes = 10, .train = 600
+  };
+  const lcl_model_data *const data[] = { &grey, &colour, &sound };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_model_class *cls;
+    ASSERT_OK(lcl_model_find(cases[i].model, &cls));
+    for (size_t k = 0; k < cls->n_options; k++) {
+      char values[8][40], pair[96];
+      if (cls->options[k].type != LCL_OPTION_CHOICE && cls->options[k].type != LCL_OPTION_BOOL)
+        continue;
+      values_of(&cls->options[k], NULL, values);
+      for (int v = 0; v < 8 && values[v][0]; v++)
+        for (size_t d = 0; d < LCL_COUNT(data); d++) {
+          snprintf(pair, sizeof pair, "%.40s=%.40s", cls->options[k].name, values[v]);
+          check_evaluation(cls, data[d], cases[i].base, pair);
+        }
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(every_option_of_every_model),
-                                      cmocka_unit_test(every_common_option) };
+                                      cmocka_unit_test(every_common_option),
+                                      cmocka_unit_test(evaluation_without_noise) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,116 @@
+/* Charts of reports: text is escaped, curves have the points they should, ticks are round. */
+#include "test.h"
+
+#include <math.h>
+
+#include "train/report.h"
+
+static size_t count(const char *text, const char *what) {
+  size_t n = 0;
+  for (const char *p = text; (p = strstr(p, what)) != NULL; p += strlen(what)) n++;
+  return n;
+}
+
+static char *draw(const lcl_chart *c) {
+  lcl_str s = { 0 };
+  lcl_chart_svg(&s, c);
+  assert_true(lcl_str_ok(&s));
+  return s.data;
+}
+
+static void escaping(void **state) {
+  (void)state;
+  static const double x[] = { 1, 2 }, y[] = { 3, 4 };
+  const lcl_series series = { "<s>&\"", "s1", x, y, 2 };
+  char *text = draw(&(lcl_chart) { .title = "<t>&\"",
+                                   .x_label = "<x>&\"",
+                                   .series = &series,
+                                   .n = 1,
+                                   .mark = 1.5,
+                                   .mark_label = "<m>&\"" });
+  static const char *const raw[] = { "<s>", "<t>", "<x>", "<m>", "&\"" };
+  for (size_t i = 0; i < LCL_COUNT(raw); i++)
+    if (strstr(text, raw[i])) fail_msg("%s is not escaped", raw[i]);
+  assert_int_equal(count(text, "&lt;t&gt;&amp;&quot;"), 2); /* title and label of the picture */
+  assert_int_equal(count(text, "&lt;s&gt;&amp;&quot;"), 3); /* legend, two points */
+  assert_int_equal(count(text, "&lt;x&gt;&amp;&quot;"), 1);
+  assert_int_equal(count(text, "&lt;m&gt;&amp;&quot;"), 1);
+  lcl_free(text);
+}
+
+/* A value that is not finite lifts the pen and has no point. */
+static void gaps(void **state) {
+  (void)state;
+  const double x[] = { 1, 2, 3, 4, 5 }, y[] = { 1, 2, NAN, 3, 4 };
+  const lcl_series series = { "s", "s1", x, y, 5 };
+  char *text = draw(&(lcl_chart) { .title = "t", .x_label = "x", .series = &series, .n = 1 });
+  const char *path = strstr(text, " d=\"");
+  assert_non_null(path);
+  char d[300];
+  snprintf(d, sizeof d, "%.*s", (int)strcspn(path + 4, "\""), path + 4);
+  assert_int_equal(count(d, "M"), 2);
+  assert_int_equal(count(d, "L"), 2);
+  assert_int_equal(count(text, "<circle"), 4);
+  assert_null(strstr(text, "nan"));
+  lcl_free(text);
+}
+
+/* The labels of the vertical axis. */
+static int ticks_of(const char *text, double out[32]) {
+  int n = 0;
+  for (const char *p = text; (p = strstr(p, "text-anchor=end>")) != NULL && n < 32;) {
+    char *end;
+    p += strlen("text-anchor=end>");
+    const double v = strtod(p, &end);
+    if (end != p) out[n++] = v;
+  }
+  return n;
+}
+
+static void ticks(void **state) {
+  (void)state;
+  static const struct {
+    double lo, hi, first, step;
+    int n;
+  } cases[] = {
+    { 0, 1, 0, 0.2, 6 }, { 0, 5, 0, 1, 6 },   { 0, 10, 0, 2, 6 },    { 0, 25, 0, 5, 6 },
+    { 0, 35, 0, 10, 5 }, { -3, 4, -4, 2, 5 }, { 90, 100, 90, 2, 6 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const double x[] = { 1, 2 }, y[] = { cases[i].lo, cases[i].hi };
+    const lcl_series series = { "s", "s1", x, y, 2 };
+    double got[32];
+    char *text = draw(&(lcl_chart) { .title = "t", .x_label = "x", .series = &series, .n = 1 });
+    const int n = ticks_of(text, got);
+    for (int k = 0; k < n; k++)
+      if (n != cases[i].n || fabs(got[k] - cases[i].first - k * cases[i].step) > 1e-6)
+        fail_msg("%g to %g: tick %d of %d is %g", cases[i].lo, cases[i].hi, k, n, got[k]);
+    assert_int_equal(n, cases[i].n);
+    lcl_free(text);
+  }
+}
+
+/* Values over more than a decade: 1, 2 and 5 times powers of ten, evenly spread. */
+static void logarithmic(void **state) {
+  (void)state;
+  const double x[] = { 1, 2, 3 }, y[] = { 1, 10, 100 };
+  const lcl_series series = { "s", "s1", x, y, 3 };
+  double got[32], at[3];
+  char *text = draw(&(lcl_chart) { .title = "t", .x_label = "x", .series = &series, .n = 1 });
+  const double want[] = { 1, 2, 5, 10, 20, 50, 100 };
+  assert_int_equal(ticks_of(text, got), LCL_COUNT(want));
+  for (size_t i = 0; i < LCL_COUNT(want); i++) assert_true(got[i] == want[i]);
+  const char *p = text;
+  for (int i = 0; i < 3; i++) {
+    p = strstr(p, " cy=") + 4;
+    at[i] = strtod(p, NULL);
+  }
+  assert_true(fabs(at[0] - 2 * at[1] + at[2]) < 0.21 && at[0] > at[1] + 50);
+  lcl_free(text);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping), cmocka_unit_test(gaps),
+                                      cmocka_unit_test(ticks), cmocka_unit_test(logarithmic) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

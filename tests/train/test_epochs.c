@@ -1,0 +1,395 @@
+/* What runs do from epoch to epoch: rates, patience, metrics as counts, running statistics,
+ * lines of the log, and which checkpoints are refused. */
+#include "run_folder.h"
+#include "train/trainer.h"
+
+/* ---- schedules ---- */
+
+/* What the log says of each epoch under this name. */
+static int epochs_of(const char *run_name, const char *key, double values[32]) {
+  char *text = log_of(run_name), *rest = text, pattern[40];
+  int n = 0;
+  snprintf(pattern, sizeof pattern, "\"%s\":", key);
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    if (!strstr(line, "\"event\":\"epoch\"")) continue;
+    const char *at = strstr(line, pattern);
+    assert_non_null(at);
+    assert_true(n < 32);
+    values[n++] = strtod(at + strlen(pattern), NULL);
+  }
+  free(text);
+  return n;
+}
+
+static void schedules(void **state) {
+  (void)state;
+  static const struct {
+    const char *set;
+    int epochs;
+    double rate[8]; /* over lr, of each epoch's last step */
+  } cases[] = {
+    { "", 3, { 1, 1, 1 } },
+    { "lr_schedule=step lr_factor=10 lr_every=2", 5, { 1, 1, 0.1, 0.1, 0.01 } },
+    { "lr_schedule=step lr_factor=10 lr_every=1 lr_until=2", 5, { 1, 0.1, 0.01, 0.01, 0.01 } },
+    { "lr_schedule=exponential lr_factor=0.5", 4, { 1, 0.5, 0.25, 0.125 } },
+    { "lr_schedule=linear lr_from=1 lr_until=5", 6, { 1, 1, 0.75, 0.5, 0.25, 0 } },
+    /* Nothing is learnt at this rate: the first epoch stays the best. */
+    { "lr_schedule=plateau lr_factor=10 lr_every=2", 7, { 1, 1, 1, 0.1, 0.1, 0.01, 0.01 } },
+    { "lr_schedule=plateau lr_factor=10 lr_every=1", 4, { 1, 1, 0.1, 0.01 } },
+    { "lr_warmup=15", 4, { 8.0 / 15, 1, 1, 1 } }, /* 8 steps an epoch */
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    char set[160];
+    double rate[32];
+    snprintf(set, sizeof set,
+             "arch=mlp batch=10 validation=20 lr=1e-12 lr_schedule=constant epochs=%d",
+             cases[i].epochs);
+    run(&(run_desc) {
+        .model = "semantic-noise", .set = set, .more = cases[i].set, .name = "schedule" });
+    assert_int_equal(epochs_of("schedule", "lr", rate), cases[i].epochs);
+    for (int e = 0; e < cases[i].epochs; e++)
+      if (fabs(rate[e] - 1e-12 * cases[i].rate[e]) > 1e-18)
+        fail_msg("%s: rate %g in epoch %d, expected %g", cases[i].set, rate[e], e + 1,
+                 1e-12 * cases[i].rate[e]);
+  }
+}
+
+static void patience(void **state) {
+  (void)state;
+  for (int p = 1; p <= 3; p++) {
+    char set[40];
+    snprintf(set, sizeof set, "patience=%d", p);
+    lcl_train_result r = run(
+        &(run_desc) { .model = "semantic-noise",
+                      .set = "arch=mlp batch=10 validation=20 lr=1e-12 epochs=9",
+                      .more = set,
+                      .name = "patience" });
+    assert_int_equal(r.best_epoch, 1);
+    assert_int_equal(r.epochs, 1 + p);
+  }
+}
+
+/* ---- metrics ---- */
+
+/* N is no multiple of the evaluation's batch: the rows that fill the last one must not count, and
+ * the rows keep the order of the data. */
+static void counts(void **state) {
+  (void)state;
+  char folder[400];
+  snprintf(folder, sizeof folder, "%s/many", root);
+  write_images(folder, 640, 6);
+  run(&(run_desc) { .model = "semantic-noise",
+                    .set = "arch=mlp epochs=2 batch=50 validation=131",
+                    .data = folder,
+                    .name = "counted" });
+  static const char *const splits[] = { "train", "validation", "test" };
+  snprintf(folder, sizeof folder, "%s/counted", root);
+  lcl_run_folder *opened;
+  ASSERT_OK(lcl_run_open(ctx, folder, NULL, &opened));
+  for (int i = 0; i < 3; i++) {
+    lcl_dataset *ds;
+    lcl_outputs out;
+    lcl_metrics m;
+    int64_t confusion[CLASSES * CLASSES] = { 0 }, expected[CLASSES * CLASSES] = { 0 };
+    ASSERT_OK(lcl_session_split(lcl_run_session(opened), splits[i], &ds));
+    ASSERT_OK(lcl_run_evaluate(opened, splits[i], &m));
+    ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+    lcl_evaluator *e;
+    lcl_metrics again;
+    ASSERT_OK(lcl_evaluator_create(lcl_run_session(opened), false, &e));
+    ASSERT_OK(lcl_run_load(opened));
+    ASSERT_OK(lcl_evaluate(e, ds, splits[i], &again, confusion));
+    lcl_evaluator_destroy(e);
+    assert_true(ds->count % 250 != 0);
+    assert_int_equal(out.n, ds->count);
+    int64_t wrong = 0;
+    for (int64_t k = 0; k < out.n; k++) {
+      wrong += out.prediction[k] != ds->labels[k];
+      expected[ds->labels[k] * CLASSES + out.prediction[k]]++;
+    }
+    assert_memory_equal(confusion, expected, sizeof expected);
+    assert_true(*lcl_metrics_get(&m, "n") == (double)ds->count);
+    assert_true(fabs(*lcl_metrics_get(&m, "error_percent") -
+                     100.0 * (double)wrong / (double)ds->count) < 1e-9);
+    assert_true(*lcl_metrics_get(&m, "loss") == *lcl_metrics_get(&again, "loss"));
+    lcl_outputs_free(&out);
+  }
+  lcl_run_close(opened);
+}
+
+/* A linear classifier computed on the host: the same predictions in the same order. */
+static void order(void **state) {
+  (void)state;
+  char folder[400], path[440];
+  enum { SIZE = 36, ALL = 640 + 128 };
+  snprintf(folder, sizeof folder, "%s/many", root);
+  run(&(run_desc) { .model = "imsat",
+                    .set = "system=linear-rim epochs=1 batch=50",
+                    .data = folder,
+                    .name = "linear" });
+  snprintf(folder, sizeof folder, "%s/linear", root);
+  snprintf(path, sizeof path, "%s/best.safetensors", folder);
+  lcl_run_folder *opened;
+  lcl_tensor_file *f;
+  ASSERT_OK(lcl_tensor_file_read(path, &f));
+  ASSERT_OK(lcl_run_open(ctx, folder, NULL, &opened));
+  lcl_session *s = lcl_run_session(opened);
+  lcl_dataset *ds;
+  lcl_outputs out;
+  ASSERT_OK(lcl_session_split(s, "all", &ds));
+  ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+  const float *weight = NULL, *bias = NULL;
+  for (size_t i = 0; i < lcl_tensor_file_count(f); i++) {
+    const lcl_tensor_entry *e = lcl_tensor_file_at(f, i);
+    const size_t n = strlen(e->name);
+    if (n > 7 && strcmp(e->name + n - 7, ".weight") == 0) weight = e->data;
+    if (n > 5 && strcmp(e->name + n - 5, ".bias") == 0) bias = e->data;
+  }
+  assert_non_null(weight);
+  assert_non_null(bias);
+  assert_int_equal(out.n, ALL);
+  float *x = calloc(ALL * SIZE, sizeof *x);
+  ASSERT_OK(lcl_session_examples(s, ds, 0, ALL, x));
+  int64_t counts_of[CLASSES] = { 0 };
+  for (int64_t i = 0; i < out.n; i++) {
+    double logit[CLASSES], most = -INFINITY, second = -INFINITY;
+    int best = 0;
+    for (int c = 0; c < CLASSES; c++) {
+      logit[c] = (double)bias[c];
+      for (int k = 0; k < SIZE; k++)
+        logit[c] += (double)weight[c * SIZE + k] * (double)x[i * SIZE + k];
+      if (logit[c] > most) best = c;
+      second = LCL_MAX(second, LCL_MIN(most, logit[c]));
+      most = LCL_MAX(most, logit[c]);
+    }
+    if (most - second > 1e-4) assert_int_equal(out.prediction[i], best);
+    counts_of[best]++;
+  }
+  assert_true(counts_of[0] < ALL && counts_of[1] < ALL && counts_of[2] < ALL);
+  free(x);
+  lcl_outputs_free(&out);
+  lcl_run_close(opened);
+  lcl_tensor_file_destroy(f);
+}
+
+/* ---- statistics of a run ---- */
+
+/* x (n,size) of a split and the checkpoint of a run on it. */
+typedef struct trained {
+  lcl_run_folder *opened;
+  lcl_tensor_file *f;
+  int64_t n, size;
+  float *x;
+} trained;
+
+static trained open_trained(const char *name, const char *split, int64_t size) {
+  char folder[400];
+  lcl_dataset *ds;
+  trained t = { .f = checkpoint_of(name), .size = size };
+  snprintf(folder, sizeof folder, "%s/%s", root, name);
+  ASSERT_OK(lcl_run_open(ctx, folder, NULL, &t.opened));
+  ASSERT_OK(lcl_session_split(lcl_run_session(t.opened), split, &ds));
+  t.n = ds->count;
+  t.x = calloc((size_t)(t.n * size), sizeof *t.x);
+  ASSERT_OK(lcl_session_examples(lcl_run_session(t.opened), ds, 0, t.n, t.x));
+  return t;
+}
+
+static void close_trained(trained *t) {
+  lcl_run_close(t->opened);
+  lcl_tensor_file_destroy(t->f);
+  free(t->x);
+}
+
+static const float *values_of(const trained *t, const char *name) {
+  const lcl_tensor_entry *e = lcl_tensor_file_find(t->f, name);
+  if (!e) fail_msg("there is no %s", name);
+  return e->data;
+}
+
+static void near(const char *what, double got, double want, double bound) {
+  if (!(fabs(got - want) <= bound))
+    fail_msg("%s: got %.9g, expected %.9g within %.3g", what, got, want, bound);
+}
+
+/* One batch of every example, and nothing is learnt: the statistics of the first layer after
+ * `steps` steps of weight 0.01, or after any number of the running mean. */
+static void check_ladder(const char *bn_test, int steps, double left, bool unbiased) {
+  enum { WIDE = 5 };
+  char more[100];
+  snprintf(more, sizeof more, "bn_test=%s epochs=%d", bn_test, steps);
+  run(&(run_desc) {
+      .model = "ladder",
+      .set =
+          "widths=5 variant=baseline unlabelled_batch=0 labels_per_class=0 batch=90 validation=10 "
+          "lr=1e-12 lr_schedule=constant",
+      .more = more,
+      .name = "statistics" });
+  trained t = open_trained("statistics", "train", SIDE * SIDE);
+  const float *w = values_of(&t, "enc1.weight");
+  assert_int_equal(t.n, 90);
+  for (int c = 0; c < WIDE; c++) {
+    double a[90], mean = 0, var = 0;
+    for (int64_t i = 0; i < t.n; i++) {
+      a[i] = 0;
+      for (int64_t k = 0; k < t.size; k++)
+        a[i] += (double)w[c * t.size + k] * (double)t.x[i * t.size + k];
+      mean += a[i] / (double)t.n;
+    }
+    for (int64_t i = 0; i < t.n; i++)
+      var += (a[i] - mean) * (a[i] - mean) / (double)(unbiased ? t.n - 1 : t.n);
+    near("mean", (double)values_of(&t, "enc1.mean")[c], mean * (1 - left), 2e-6 * (1 + fabs(mean)));
+    near("variance", (double)values_of(&t, "enc1.var")[c], var + (1 - var) * left,
+         2e-6 * (1 + var));
+  }
+  close_trained(&t);
+}
+
+static void ladder_statistics(void **state) {
+  (void)state;
+  check_ladder("ema", 3, 0.99 * 0.99 * 0.99, false);
+  check_ladder("running", 3, 0, true);
+}
+
+/* DEC's shares of the clusters: a mean of weight 0.01 of the memberships. */
+static void cluster_shares(void **state) {
+  (void)state;
+  enum { CODE = 4, ALL = N + N / 5, EPOCHS = 3 };
+  run(&(run_desc) { .model = "dec",
+                    .set = "system=dec hidden=9,8 latent=4 batch=120 epochs=3 lr=1e-12",
+                    .name = "shares" });
+  trained t = open_trained("shares", "all", SIDE * SIDE);
+  lcl_dataset *ds;
+  lcl_outputs out;
+  ASSERT_OK(lcl_session_split(lcl_run_session(t.opened), "all", &ds));
+  ASSERT_OK(lcl_run_outputs(t.opened, ds, &out));
+  assert_int_equal(out.n, ALL);
+  const float *centre = values_of(&t, "centres");
+  double mean[CLASSES] = { 0 };
+  for (int64_t i = 0; i < out.n; i++) {
+    double q[CLASSES], sum = 0;
+    for (int c = 0; c < CLASSES; c++) {
+      double apart = 1;
+      for (int k = 0; k < CODE; k++)
+        apart += pow((double)out.features[i * CODE + k] - (double)centre[c * CODE + k], 2);
+      sum += q[c] = 1 / apart;
+    }
+    for (int c = 0; c < CLASSES; c++) mean[c] += q[c] / sum / ALL;
+  }
+  for (int c = 0; c < CLASSES; c++) {
+    double want = 1.0 / CLASSES;
+    for (int e = 0; e < EPOCHS; e++) want += 0.01 * (mean[c] - want);
+    near("share", (double)values_of(&t, "shares")[c], want, 1e-6);
+  }
+  assert_true(fabs(mean[0] - 1.0 / CLASSES) > 1e-3);
+  lcl_outputs_free(&out);
+  close_trained(&t);
+}
+
+/* What the log says every 50 steps is the mean over those steps. */
+static void step_lines(void **state) {
+  (void)state;
+  run(&(run_desc) { .model = "semantic-noise",
+                    .set = "arch=mlp perturb_std=0 lr=1e-12 batch=3 validation=10 epochs=4",
+                    .name = "lines" });
+  char *text = log_of("lines");
+  const char *step = strstr(text, "\"event\":\"step\""),
+             *epoch = strstr(text, "\"event\":\"epoch\"");
+  assert_non_null(step);
+  assert_non_null(epoch);
+  assert_non_null(strstr(step, "\"step\":50,"));
+  const double loss = strtod(strstr(step, "\"loss\":") + 7, NULL),
+               whole = strtod(strstr(epoch, "\"loss\":") + 7, NULL);
+  near("loss", loss, whole, 0.05 * whole);
+  free(text);
+}
+
+/* ---- checkpoints ---- */
+
+/* A weight that is missing is refused, also where the optimiser's variables may be missing; a start
+ * takes weights and running statistics and nothing else. */
+static void checkpoints(void **state) {
+  (void)state;
+  static const char *const names[] = { "fc.weight", "bn.mean", "bn.var", "fc.weight.m" };
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
+  lcl_param(g, names[0], LCL_SHAPE(2), one);
+  for (int i = 1; i < 4; i++) lcl_state(g, names[i], LCL_F32, LCL_SHAPE(2), one);
+  for (int without = 0; without < 4; without++) {
+    lcl_tensor_file *f;
+    ASSERT_OK(lcl_tensor_file_create(&f));
+    for (int i = 0; i < 4; i++) {
+      const float v[2] = { 5 + (float)i, 7 };
+      const lcl_tensor_entry e = { names[i], LCL_F32, LCL_SHAPE(2), v, sizeof v };
+      if (i != without) ASSERT_OK(lcl_tensor_file_add(f, &e));
+    }
+    ASSERT_STATUS(lcl_store_load(store, f, false), LCL_ERR_FORMAT);
+    const float fresh[2] = { 1, 1 };
+    for (int i = 0; i < 4; i++) ASSERT_OK(lcl_store_write(store, names[i], fresh, sizeof fresh));
+    if (without == 0)
+      ASSERT_STATUS(lcl_store_load(store, f, true), LCL_ERR_FORMAT);
+    else
+      ASSERT_OK(lcl_store_load(store, f, true));
+    for (int start = 0; start < 2; start++) {
+      for (int i = 0; i < 4; i++) {
+        float v[2];
+        ASSERT_OK(lcl_store_read(store, names[i], v, sizeof v));
+        const bool loaded = i != without && (start ? i != 3 : without != 0);
+        near(names[i], (double)v[0], loaded ? 5 + i : 1, 0);
+        ASSERT_OK(lcl_store_write(store, names[i], fresh, sizeof fresh));
+      }
+      ASSERT_OK(lcl_store_start(store, f));
+    }
+    lcl_tensor_file_destroy(f);
+  }
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
+/* ---- tables ---- */
+
+/* Beside each image of a step stand the numbers of that example. */
+static void table_rows(void **state) {
+  (void)state;
+  static const char *const set[] = { "hidden=9-8", "nn_index=3", "batch=30" };
+  char out[400];
+  snprintf(out, sizeof out, "%s/table", root);
+  const lcl_train_desc d = {
+    .model = "imsat", .set = set, .n_set = LCL_COUNT(set), .data = grey, .out = out, .quiet = true
+  };
+  lcl_trainer t;
+  lcl_batcher *same;
+  ASSERT_OK(lcl_trainer_open(&t, ctx, &d));
+  ASSERT_OK(lcl_batcher_create(&(lcl_batcher_desc) { .data = t.s->labelled,
+                                                     .prep = t.s->prep,
+                                                     .batch = 30,
+                                                     .mode = LCL_BATCH_FRESH,
+                                                     .seed = t.s->seed,
+                                                     .stream = 1 },
+                               &same));
+  for (int step = 0; step < 3; step++) {
+    lcl_batch b;
+    ASSERT_OK(lcl_trainer_step(&t));
+    ASSERT_OK(lcl_batcher_next(same, &b));
+    for (int i = 0; i < 30; i++) assert_true(t.extra[i] == t.s->model->extra[b.index[i]]);
+  }
+  assert_true(t.extra[0] != t.extra[1] && t.s->model->extra[0] != t.s->model->extra[1]);
+  lcl_batcher_destroy(same);
+  lcl_trainer_close(&t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
+                                      cmocka_unit_test(patience),
+                                      cmocka_unit_test(counts),
+                                      cmocka_unit_test(order),
+                                      cmocka_unit_test(ladder_statistics),
+                                      cmocka_unit_test(cluster_shares),
+                                      cmocka_unit_test(step_lines),
+                                      cmocka_unit_test(checkpoints),
+                                      cmocka_unit_test(table_rows) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

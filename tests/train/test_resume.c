@@ -1,0 +1,65 @@
+/* Every model, update rule and schedule, stopped and resumed: bit for bit a run without stops. */
+#include "run_folder.h"
+
+static int steps_until_stop;
+static int stop_now(void) {
+  return steps_until_stop > 0 && --steps_until_stop == 0;
+}
+
+typedef struct resumed {
+  const char *model, *set;
+} resumed;
+
+/* Every model, every update rule and every schedule, with and without unlabelled data. */
+static const resumed resumes[] = {
+  { "semantic-noise", "arch=mlp denoise_std=0.1 optimiser=momentum lr_schedule=step lr_every=1" },
+  { "imsat", "hidden=9-8 nn_index=3 lr_schedule=exponential lr_factor=0.5" },
+  { "imsat", "task=hash bits=4 hidden=9-8 system=imsat-rpt nn_index=3 queries=2" },
+  { "dec", "hidden=9,8 latent=4 lr_warmup=5" },
+  { "dec", "system=dec hidden=9,8 latent=4" },
+  { "inversion", "labels_per_class=5 unlabelled_batch=13 lr_schedule=plateau lr_every=1" },
+  { "inversion", "alpha=1 labels_per_class=0 unlabelled_batch=0 optimiser=rmsprop" },
+  { "ladder", "widths=9-8 labels_per_class=3 unlabelled_batch=11 lr_schedule=linear lr_until=3" },
+  { "ladder",
+    "widths=9-8 variant=baseline unlabelled_batch=15 bn_test=ema optimiser=nesterov lr=0.01" },
+  { "pixelrnn", "hidden=2 binarise=dynamic batch=7" },
+  { "augconv", "maps=3,4,5 optimiser=sgd lr=0.01" },
+  { "vae", "maps=2 optimiser=adadelta lr=1" },
+  { "m2", "latent=5 labels_per_class=5 unlabelled_batch=15" },
+  { "two-head", "latent=5 labels_per_class=5 unlabelled_batch=15" },
+  { "vae-ladder", "layers=9,8" },
+  { "vae-ladder-control", "layers=9,8 latent=3" },
+};
+
+static void every_model_resumes(void **state) {
+  (void)state;
+  for (size_t m = 0; m < lcl_model_count(); m++) {
+    size_t i = 0;
+    while (i < LCL_COUNT(resumes) && strcmp(resumes[i].model, lcl_model_at(m)->name)) i++;
+    if (i == LCL_COUNT(resumes)) fail_msg("%s: say how it resumes", lcl_model_at(m)->name);
+  }
+  for (size_t i = 0; i < LCL_COUNT(resumes); i++) {
+    run_desc r = { .model = resumes[i].model,
+                   .set = "batch=12 epochs=2 validation=10",
+                   .more = resumes[i].set,
+                   .name = "whole" };
+    run(&r);
+    r.name = "parts";
+    r.interrupted = stop_now;
+    int runs = 0;
+    for (lcl_status s = LCL_ERR_INTERRUPTED; s != LCL_OK; runs++) {
+      steps_until_stop = runs == 0 ? 2 : 3;
+      s = start_run(&r, NULL);
+      if (s != LCL_OK && s != LCL_ERR_INTERRUPTED) fail_msg("%s", lcl_error_message());
+      r.resume = true;
+    }
+    if (runs < 3) fail_msg("%s: only %d parts", r.model, runs);
+    const char *what = difference("whole", "parts");
+    if (what) fail_msg("%s %s: %s differs after resuming", r.model, r.more, what);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(every_model_resumes) };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
