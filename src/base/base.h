@@ -83,6 +83,14 @@ lcl_status lcl_file_replace(const char *path, const void *data, size_t n);
 lcl_status lcl_mkdirs(const char *path);
 bool lcl_file_exists(const char *path);
 
+/* Files whose content is believed (compiled code, tuning records): read only where no other user
+ * but the administrator owns or can write the folder or the file. Anything else is LCL_ERR_IO. */
+lcl_status lcl_folder_check_private(const char *folder);
+lcl_status lcl_folder_make_private(const char *folder); /* made if it is not there */
+lcl_status lcl_file_read_private(const char *folder, const char *name, size_t max_bytes,
+                                 void **data, size_t *n); /* as lcl_file_read */
+void lcl_keep_others_out(const char *path); /* takes their right to write */
+
 /* Seconds of a monotonic clock. */
 double lcl_now(void);
 

@@ -44,12 +44,21 @@ bool lcl_cache_dir(lcl_str *dir) {
   return lcl_str_ok(dir);
 }
 
-static bool entry_path(lcl_str *path, const char *key) {
-  if (!lcl_cache_dir(path)) return lcl_str_free(path), false;
-  lcl_str_add(path, "/%s" SUFFIX, key);
-  if (lcl_str_ok(path)) return true;
-  lcl_str_free(path);
-  return false;
+enum { NAME_SIZE = 32 + sizeof SUFFIX };
+
+static const char *entry_name(const char *key, char name[NAME_SIZE]) {
+  snprintf(name, NAME_SIZE, "%.32s" SUFFIX, key);
+  return name;
+}
+
+/* Says once why programs are not cached: the last failure. */
+static void warn_not_cached(void) {
+  static atomic_flag told = ATOMIC_FLAG_INIT;
+  if (!atomic_flag_test_and_set(&told))
+    lcl_logf(LCL_LOG_WARN,
+             "programs are not cached: %s; set LATENTCL_CACHE to a folder of your own that can be "
+             "written, or to off",
+             lcl_error_message());
 }
 
 static void checksum(const header *h, const void *content, char out[33]) {
@@ -82,22 +91,33 @@ bool lcl_cache_on(void) {
   return on;
 }
 
+/* Reads a whole entry; false when it is absent, damaged, or could be another user's. */
+static bool read_entry(const char *dir, const char *key, header *h, char **file, size_t *bytes) {
+  char name[NAME_SIZE];
+  *file = NULL;
+  entry_name(key, name);
+  if (lcl_file_read_private(dir, name, MAX_ENTRY, (void **)file, bytes) != LCL_OK) return false;
+  if (verify(*file, *bytes, key, h)) return true;
+  lcl_logf(LCL_LOG_INFO, "cache entry %s/%s is damaged or foreign and is built again", dir, name);
+  lcl_free(*file);
+  *file = NULL;
+  return false;
+}
+
+static bool expired(const header *h, const char *path) {
+  struct stat st;
+  return h->kind == LCL_CACHE_REFUSED && stat(path, &st) == 0 &&
+         time(NULL) - st.st_mtime > (time_t)REFUSED_DAYS * 24 * 3600;
+}
+
 bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n) {
-  lcl_str path = { 0 };
-  if (!entry_path(&path, key)) return false;
-  char *file = NULL;
+  lcl_str dir = { 0 }, path = { 0 };
+  char *file = NULL, name[NAME_SIZE];
   size_t bytes = 0;
   header h;
-  struct stat st;
-  bool ok = lcl_file_exists(path.data) &&
-            lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &bytes) == LCL_OK;
-  if (ok && !verify(file, bytes, key, &h)) {
-    lcl_logf(LCL_LOG_INFO, "cache entry %s is damaged or foreign and is built again", path.data);
-    ok = false;
-  }
-  if (ok && h.kind == LCL_CACHE_REFUSED && stat(path.data, &st) == 0 &&
-      time(NULL) - st.st_mtime > (time_t)REFUSED_DAYS * 24 * 3600)
-    ok = false;
+  bool ok = lcl_cache_dir(&dir) && read_entry(dir.data, key, &h, &file, &bytes);
+  if (ok) lcl_str_add(&path, "%s/%s", dir.data, entry_name(key, name));
+  ok = ok && lcl_str_ok(&path) && !expired(&h, path.data);
   if (ok) {
     /* The time of last use orders deletion; a refusal keeps the time it was made, so that it
      * expires. */
@@ -110,42 +130,42 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
     lcl_free(file);
   }
   lcl_str_free(&path);
+  lcl_str_free(&dir);
   return ok;
 }
 
-void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
-  lcl_str dir = { 0 }, path = { 0 };
-  char *file = NULL;
-  if (n > MAX_ENTRY - sizeof(header) || !lcl_cache_dir(&dir) || !entry_path(&path, key)) goto done;
-  file = lcl_alloc(sizeof(header) + n);
-  if (!file) goto done;
+/* The file of an entry; NULL when there is no memory for it. */
+static char *make_entry(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
+  char *file = lcl_alloc(sizeof(header) + n), sum[33];
+  if (!file) return NULL;
   header h = { .format = LCL_CACHE_FORMAT, .kind = kind, .bytes = n };
   memcpy(h.magic, magic, sizeof magic);
   memcpy(h.key, key, 32);
-  char sum[33];
   checksum(&h, data, sum);
   memcpy(h.checksum, sum, 32);
   memcpy(file, &h, sizeof h);
   memcpy(file + sizeof h, data, n);
-  if (lcl_mkdirs(dir.data) != LCL_OK || lcl_file_replace(path.data, file, sizeof h + n) != LCL_OK) {
-    static atomic_flag told = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set(&told))
-      lcl_logf(LCL_LOG_WARN,
-               "programs are not cached: %s; set LATENTCL_CACHE to a folder that can be written, "
-               "or to off",
-               lcl_error_message());
+  return file;
+}
+
+void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
+  lcl_str dir = { 0 }, path = { 0 };
+  char *file = NULL, name[NAME_SIZE];
+  if (n <= MAX_ENTRY - sizeof(header) && lcl_cache_dir(&dir)) {
+    lcl_str_add(&path, "%s/%s", dir.data, entry_name(key, name));
+    file = make_entry(key, kind, data, n);
   }
-done:
+  if (file && lcl_str_ok(&path)) {
+    lcl_status status = lcl_folder_make_private(dir.data);
+    if (status == LCL_OK) status = lcl_file_replace(path.data, file, sizeof(header) + n);
+    if (status == LCL_OK)
+      lcl_keep_others_out(path.data);
+    else
+      warn_not_cached();
+  }
   lcl_free(file);
   lcl_str_free(&path);
   lcl_str_free(&dir);
-}
-
-void lcl_cache_drop(const char *key) {
-  lcl_str path = { 0 };
-  if (!entry_path(&path, key)) return;
-  unlink(path.data);
-  lcl_str_free(&path);
 }
 
 /* ---- the folder as a whole ---- */
@@ -247,21 +267,15 @@ lcl_status lcl_cache_stat(lcl_cache_use *use) {
   for (size_t i = 0; status == LCL_OK && i < rows.n; i++) {
     char key[33] = { 0 };
     memcpy(key, rows.data[i].name, 32);
-    lcl_str path = { 0 };
-    lcl_str_add(&path, "%s/%s", dir.data, rows.data[i].name);
     char *file = NULL;
     size_t n = 0;
     header h;
     use->bytes += rows.data[i].bytes;
-    bool whole = lcl_str_ok(&path) &&
-                 lcl_file_read(path.data, MAX_ENTRY, (void **)&file, &n) == LCL_OK &&
-                 verify(file, n, key, &h);
-    if (whole)
+    if (read_entry(dir.data, key, &h, &file, &n))
       use->entries++, use->refused += h.kind == LCL_CACHE_REFUSED;
     else
       use->foreign++;
     lcl_free(file);
-    lcl_str_free(&path);
   }
   lcl_free(rows.data);
   lcl_str_free(&dir);

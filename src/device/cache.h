@@ -3,7 +3,8 @@
  * One file an entry, named by the key: a hash of everything its content depends on. An entry holds
  * the driver's binary or the driver's refusal (or, from the floors above, numbers that take long to
  * compute), behind a header with a checksum. Entries are written to a temporary file and renamed,
- * so that many processes can share a folder; whatever does not verify counts as absent. */
+ * so that many processes can share a folder; whatever does not verify, or another user could have
+ * written, counts as absent. */
 #ifndef LCL_DEVICE_CACHE_H
 #define LCL_DEVICE_CACHE_H
 
@@ -24,7 +25,6 @@ bool lcl_cache_on(void);
 bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n);
 /* Best effort: a folder that cannot be written is reported in the log, once. */
 void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n);
-void lcl_cache_drop(const char *key);
 /* Deletes the entries used longest ago until the folder is below the limit
  * (LATENTCL_CACHE_SIZE=256m). */
 void lcl_cache_prune(void);

@@ -1,6 +1,8 @@
 /* What every device of every platform can do. */
 #include "device/internal.h"
 
+#include <sys/mman.h>
+
 #include "lcl_config.h"
 
 /* Constants of OpenCL 3.0 and of vendor extensions that old headers may lack. */
@@ -10,14 +12,24 @@ enum {
   DEVICE_WAVEFRONT_WIDTH_AMD = 0x4043
 };
 
-static void device_text(cl_device_id device, cl_device_info what, char *out, size_t size) {
+/* A text of the device of any length (lcl_free); NULL in *out when it has none. */
+static lcl_status whole_text(cl_device_id device, cl_device_info what, char **out) {
   size_t need = 0;
+  *out = NULL;
+  if (clGetDeviceInfo(device, what, 0, NULL, &need) != CL_SUCCESS || !need) return LCL_OK;
+  *out = lcl_alloc(need + 1);
+  if (!*out) return LCL_ERR_HOST_MEMORY;
+  if (clGetDeviceInfo(device, what, need, *out, NULL) != CL_SUCCESS) **out = 0;
+  return LCL_OK;
+}
+
+static lcl_status device_text(cl_device_id device, cl_device_info what, char *out, size_t size) {
+  char *text;
   *out = 0;
-  if (clGetDeviceInfo(device, what, 0, NULL, &need) != CL_SUCCESS || !need) return;
-  char *text = lcl_alloc(need + 1);
-  if (text && clGetDeviceInfo(device, what, need, text, NULL) == CL_SUCCESS)
-    snprintf(out, size, "%s", text);
+  LCL_TRY(whole_text(device, what, &text));
+  if (text) snprintf(out, size, "%s", text);
   lcl_free(text);
+  return LCL_OK;
 }
 
 static uint64_t device_number(cl_device_id device, cl_device_info what, size_t size) {
@@ -38,18 +50,15 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
-static void read_extensions(lcl_caps *caps, cl_device_id device) {
-  size_t need = 0;
-  if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, 0, NULL, &need) != CL_SUCCESS || !need) return;
-  char *list = lcl_alloc(need + 1);
-  if (!list) return;
-  if (clGetDeviceInfo(device, CL_DEVICE_EXTENSIONS, need, list, NULL) == CL_SUCCESS) {
-    caps->fp16 = has_word(list, "cl_khr_fp16");
-    caps->fp64 = has_word(list, "cl_khr_fp64") || has_word(list, "cl_amd_fp64");
-    caps->subgroups = has_word(list, "cl_khr_subgroups") || has_word(list, "cl_intel_subgroups");
-    caps->command_buffer = has_word(list, "cl_khr_command_buffer");
-  }
+static lcl_status read_extensions(lcl_caps *caps, cl_device_id device) {
+  char *list;
+  LCL_TRY(whole_text(device, CL_DEVICE_EXTENSIONS, &list));
+  caps->fp16 = has_word(list, "cl_khr_fp16");
+  caps->fp64 = has_word(list, "cl_khr_fp64") || has_word(list, "cl_amd_fp64");
+  caps->subgroups = has_word(list, "cl_khr_subgroups") || has_word(list, "cl_intel_subgroups");
+  caps->command_buffer = has_word(list, "cl_khr_command_buffer");
   lcl_free(list);
+  return LCL_OK;
 }
 
 static size_t preferred_multiple(const lcl_caps *caps, cl_device_id device) {
@@ -92,18 +101,18 @@ static void read_sizes(lcl_caps *caps, cl_device_id device) {
   caps->unified_memory = NUMBER(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_uint) != 0;
 }
 
-void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device) {
+lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device) {
   if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof caps->platform, caps->platform, NULL) !=
       CL_SUCCESS)
     snprintf(caps->platform, sizeof caps->platform, "unnamed platform");
-  if (!device) return;
-  device_text(device, CL_DEVICE_NAME, caps->name, sizeof caps->name);
-  device_text(device, CL_DEVICE_VENDOR, caps->vendor, sizeof caps->vendor);
-  device_text(device, CL_DRIVER_VERSION, caps->driver, sizeof caps->driver);
-  device_text(device, CL_DEVICE_VERSION, caps->version, sizeof caps->version);
+  if (!device) return LCL_OK;
+  LCL_TRY(device_text(device, CL_DEVICE_NAME, caps->name, sizeof caps->name));
+  LCL_TRY(device_text(device, CL_DEVICE_VENDOR, caps->vendor, sizeof caps->vendor));
+  LCL_TRY(device_text(device, CL_DRIVER_VERSION, caps->driver, sizeof caps->driver));
+  LCL_TRY(device_text(device, CL_DEVICE_VERSION, caps->version, sizeof caps->version));
   clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof caps->type, &caps->type, NULL);
   read_sizes(caps, device);
-  read_extensions(caps, device);
+  LCL_TRY(read_extensions(caps, device));
   cl_command_queue_properties queue = 0;
   clGetDeviceInfo(device, CL_DEVICE_QUEUE_PROPERTIES, sizeof queue, &queue, NULL);
   caps->out_of_order = (queue & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
@@ -112,6 +121,7 @@ void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device)
   caps->clfft = LCL_HAVE_CLFFT;
   caps->panel = caps->local_is_global && caps->preferred_float >= 4 &&
                 caps->preferred_multiple < 32;
+  return LCL_OK;
 }
 
 typedef struct row_list {
@@ -122,6 +132,7 @@ typedef struct row_list {
 static lcl_status add_platform(row_list *rows, cl_platform_id platform, int index) {
   cl_uint n = 0;
   cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
+  if (err == CL_OUT_OF_HOST_MEMORY) return lcl_cl_fail(NULL, err, "listing the OpenCL devices");
   if (err != CL_SUCCESS && err != CL_DEVICE_NOT_FOUND)
     lcl_logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index,
              lcl_cl_error_name(err));
@@ -129,21 +140,37 @@ static lcl_status add_platform(row_list *rows, cl_platform_id platform, int inde
   cl_device_id *ids = lcl_alloc(LCL_MAX(n, 1u) * sizeof *ids);
   if (!ids) return LCL_ERR_HOST_MEMORY;
   if (n && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL) != CL_SUCCESS) n = 0;
-  bool ok = true;
-  for (cl_uint d = 0; ok && d < LCL_MAX(n, 1u); d++) {
+  lcl_status status = LCL_OK;
+  for (cl_uint d = 0; status == LCL_OK && d < LCL_MAX(n, 1u); d++) {
     lcl_device_info row = { .platform = platform, .device = n ? ids[d] : NULL };
-    lcl_caps_read(&row.caps, platform, row.device);
+    status = lcl_caps_read(&row.caps, platform, row.device);
     row.caps.platform_index = index;
     row.caps.device_index = n ? (int)d : -1;
-    ok = LCL_PUSH(rows, row);
+    if (status == LCL_OK && !LCL_PUSH(rows, row)) status = LCL_ERR_HOST_MEMORY;
   }
   lcl_free(ids);
-  return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  return status;
+}
+
+/* Drivers with a compiler in them end the process, or are not there, where memory runs out while
+ * they are loaded. So a limit that is too low for any of them is told before that. */
+static lcl_status room_for_drivers(void) {
+  const size_t need = (size_t)512 << 20; /* PoCL 3.1 and llvmpipe 22.3 want this much */
+  void *room = mmap(NULL, need, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+  if (room == MAP_FAILED)
+    return lcl_fail(LCL_ERR_HOST_MEMORY,
+                    "out of host memory: OpenCL drivers need about %zu MiB of address space; free "
+                    "memory or raise the limit (ulimit -v)",
+                    need >> 20);
+  munmap(room, need);
+  return LCL_OK;
 }
 
 lcl_status lcl_devices(lcl_device_info **out, size_t *n_out) {
   *out = NULL;
   *n_out = 0;
+  LCL_TRY(room_for_drivers());
   cl_uint n = 0;
   cl_int err = clGetPlatformIDs(0, NULL, &n);
   if (err == -1001 || (err == CL_SUCCESS && n == 0)) return LCL_OK; /* no driver is installed */

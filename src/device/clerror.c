@@ -78,6 +78,7 @@ static const char *hint_of(cl_int err) {
            "smaller "
            "batch may fit";
   case CL_MEM_OBJECT_ALLOCATION_FAILURE: return "; use a smaller batch, or free device memory";
+  case CL_OUT_OF_HOST_MEMORY: return "; free host memory or raise its limit (ulimit -v)";
   case CL_DEVICE_NOT_AVAILABLE: return "; another program may hold it";
   case CL_INVALID_WORK_GROUP_SIZE: return "; the kernel needs a smaller work-group on this device";
   default: return "";

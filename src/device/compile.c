@@ -2,6 +2,8 @@
  * worker threads. */
 #include "device/program.h"
 
+#include <strings.h>
+
 #include "device/cache.h"
 
 /* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is
@@ -77,6 +79,7 @@ static bool load(lcl_build_job *job) {
   if (!lcl_cache_get(job->key, &kind, &data, &n)) return false;
   if (kind == LCL_CACHE_REFUSED) {
     job->from_cache = true;
+    job->refused = true;
     job->status = lcl_fail(
         LCL_ERR_BUILD, "%s\n(remembered from an earlier run; `latentcl cache clear` tries again)",
         (char *)data);
@@ -117,6 +120,65 @@ static char *build_log(const lcl_build_job *job, cl_program program) {
   return log;
 }
 
+/* ---- refusals ---- */
+
+static bool contains(const char *text, const char *part) {
+  size_t n = strlen(part);
+  for (; *text; text++)
+    if (strncasecmp(text, part, n) == 0) return true;
+  return false;
+}
+
+/* Whether the compiler says what is wrong with the source, and not with the machine. */
+static bool blames_source(const char *log) {
+  static const char *const machine[] = { "memory",
+                                         "bad_alloc",
+                                         "no space",
+                                         "disk",
+                                         "quota",
+                                         "killed",
+                                         "signal",
+                                         "crash",
+                                         "timed out",
+                                         "timeout",
+                                         "unavailable",
+                                         "interrupted",
+                                         "read-only",
+                                         "permission",
+                                         "cannot create",
+                                         "cannot write",
+                                         "too many open files",
+                                         "input/output error" };
+  for (size_t i = 0; i < LCL_COUNT(machine); i++)
+    if (contains(log, machine[i])) return false;
+  return contains(log, "error");
+}
+
+/* Whether the compiler works at all at this moment. */
+static bool compiles_anything(const lcl_build_job *job) {
+  const char *text = "__kernel void nothing(__global int *x) { x[0] = 0; }\n";
+  size_t n = strlen(text);
+  cl_int err;
+  cl_program program = clCreateProgramWithSource(job->ctx->cl, 1, &text, &n, &err);
+  if (err != CL_SUCCESS) return false;
+  err = clBuildProgram(program, 1, &job->ctx->device, "", NULL, NULL);
+  clReleaseProgram(program);
+  return err == CL_SUCCESS;
+}
+
+/* A refusal is remembered only when trying again cannot help: a compiler that ran out of memory or
+ * disk, or was killed, fails with the same code as one that met an error in the source. */
+static lcl_status refuse(lcl_build_job *job, const char *log) {
+  job->refused = log && blames_source(log) && compiles_anything(job);
+  lcl_fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name, job->ctx->caps.name,
+           log && *log ? log : "(no build log)");
+  if (job->refused) {
+    lcl_cache_put(job->key, LCL_CACHE_REFUSED, lcl_error_message(), strlen(lcl_error_message()));
+    job->wrote_cache = true;
+  }
+  return LCL_ERR_BUILD;
+}
+
 static lcl_status compile(lcl_build_job *job) {
   cl_int err;
   const char *text = job->text;
@@ -133,16 +195,9 @@ static lcl_status compile(lcl_build_job *job) {
   }
   char *log = build_log(job, program);
   clReleaseProgram(program);
-  lcl_status status;
-  if (err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
-      err == CL_LINK_PROGRAM_FAILURE) {
-    status = lcl_fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name,
-                      job->ctx->caps.name, log && *log ? log : "(no build log)");
-    lcl_cache_put(job->key, LCL_CACHE_REFUSED, lcl_error_message(), strlen(lcl_error_message()));
-    job->wrote_cache = true;
-  } else {
-    status = lcl_cl_fail(job->ctx, err, job->name);
-  }
+  bool refused = err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
+                 err == CL_LINK_PROGRAM_FAILURE;
+  lcl_status status = refused ? refuse(job, log) : lcl_cl_fail(job->ctx, err, job->name);
   lcl_free(log);
   return status;
 }

@@ -25,8 +25,7 @@ static lcl_status wrap_foreign(lcl_context *ctx, const lcl_context_desc *desc) {
   if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "wrapping a cl_context");
   ctx->cl = cl;
   ctx->device = device;
-  lcl_caps_read(&ctx->caps, ctx->platform, device);
-  return LCL_OK;
+  return lcl_caps_read(&ctx->caps, ctx->platform, device);
 }
 
 static lcl_status open_selected(lcl_context *ctx, const lcl_context_desc *desc) {

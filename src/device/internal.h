@@ -8,7 +8,7 @@ enum { LCL_MAX_QUEUES = 8, LCL_STAGES = 4 };
 
 /* ---- features (features.c) ---- */
 
-void lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
+lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
 
 /* ---- programs (program.c, compile.c, cache.c) ---- */
 

@@ -23,11 +23,23 @@ lcl_build_stats lcl_context_build_stats(const lcl_context *ctx) {
 
 /* ---- the text of a program ---- */
 
-static lcl_status add_file(lcl_str *out, const char *file);
+enum { MAX_DEPTH = 8, MAX_TEXT = 16 << 20 };
+
+static lcl_status add_file(lcl_str *out, const char *file, int depth);
+
+/* The file that a line of the form #include "panel.cl" names, into file. */
+static lcl_status included_name(const char *from, char file[64]) {
+  size_t n = strcspn(from, "\"\n");
+  if (n == 0 || n >= 64 || from[n] != '"')
+    return lcl_fail(LCL_ERR_FORMAT, "#include expects \"FILE\" with a name of 1 to 63 characters");
+  memcpy(file, from, n);
+  file[n] = 0;
+  return LCL_OK;
+}
 
 /* Lines of the form #include "panel.cl" are replaced by that file: drivers know no folder to look
  * in. */
-static lcl_status add_text(lcl_str *out, const char *name, const char *text) {
+static lcl_status add_text(lcl_str *out, const char *name, const char *text, int depth) {
   static const char include[] = "#include \"";
   int line = 1;
   lcl_str_add(out, "#line 1 \"%s\"\n", name);
@@ -35,43 +47,54 @@ static lcl_status add_text(lcl_str *out, const char *name, const char *text) {
     end = text + strcspn(text, "\n");
     if (strncmp(text, include, sizeof include - 1) == 0) {
       char file[64];
-      const char *from = text + sizeof include - 1;
-      snprintf(file, sizeof file, "%.*s", (int)strcspn(from, "\"\n"), from);
-      LCL_TRY(add_file(out, file));
+      lcl_status status = included_name(text + sizeof include - 1, file);
+      if (status == LCL_OK) status = add_file(out, file, depth + 1);
+      if (status != LCL_OK) return lcl_fail_prefix(status, "%s:%d", name, line);
       lcl_str_add(out, "#line %d \"%s\"\n", line + 1, name);
     } else {
       lcl_str_add(out, "%.*s\n", (int)(end - text), text);
     }
+    if (out->n > MAX_TEXT)
+      return lcl_fail(LCL_ERR_FORMAT,
+                      "%s: the kernels are larger than %d MiB with what they include", name,
+                      MAX_TEXT >> 20);
   }
   return LCL_OK;
 }
 
-static lcl_status add_file(lcl_str *out, const char *file) {
+static lcl_status add_file(lcl_str *out, const char *file, int depth) {
   const char *folder = getenv("LATENTCL_KERNELS");
+  if (depth > MAX_DEPTH)
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "%s includes itself, or files include each other more than %d deep", file,
+                    MAX_DEPTH);
   if (!folder || !*folder) {
     const char *text = lcl_embedded_source(file);
     if (!text) return lcl_fail(LCL_ERR_ARGUMENT, "there is no kernel file %s", file);
-    return add_text(out, file, text);
+    return add_text(out, file, text, depth);
   }
   lcl_str path = { 0 };
   void *text = NULL;
   size_t n;
   lcl_str_add(&path, "%s/%s", folder, file);
-  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, 16 << 20, &text, &n)
+  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, MAX_TEXT, &text, &n)
                                         : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK)
-    status = add_text(out, path.data, text);
-  else
+  if (status != LCL_OK)
     lcl_fail_prefix(status, "LATENTCL_KERNELS");
+  else if (memchr(text, 0, n))
+    status = lcl_fail(LCL_ERR_FORMAT, "LATENTCL_KERNELS: %s is not a text: it has zero bytes",
+                      path.data);
+  else
+    status = add_text(out, path.data, text, depth);
   lcl_free(text);
   lcl_str_free(&path);
   return status;
 }
 
 static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
-  LCL_TRY(add_file(out, "common.cl"));
+  LCL_TRY(add_file(out, "common.cl", 0));
   if (source->file)
-    LCL_TRY(add_file(out, source->file));
+    LCL_TRY(add_file(out, source->file, 0));
   else if (source->text)
     lcl_str_add(out, "#line 1 \"generated.cl\"\n%s\n", source->text);
   else
@@ -180,7 +203,7 @@ static lcl_status collect(lcl_context *ctx, job_list *jobs) {
     else if (status == LCL_OK)
       status = lcl_fail(job->status, "%s",
                         job->message ? job->message : lcl_status_string(job->status));
-    if (job->status != LCL_OK && job->status != LCL_ERR_BUILD) continue; /* may work next time */
+    if (job->status != LCL_OK && !job->refused) continue; /* may work next time */
     lcl_program_entry entry = { .program = job->program, .refusal = job->message };
     memcpy(entry.key, job->key, sizeof entry.key);
     if (!LCL_PUSH(&ctx->programs.built, entry)) {

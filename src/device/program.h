@@ -12,6 +12,7 @@ typedef struct lcl_build_job {
   char *text;    /* whole source */
   char *options; /* all of them */
   bool from_cache, wrote_cache;
+  bool refused; /* for good: not for want of memory, disk or time */
   cl_program program;
   lcl_status status;
   char *message; /* when status is not LCL_OK */

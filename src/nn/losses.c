@@ -1,4 +1,6 @@
 /* Losses and their per-example forms. */
+#include <float.h>
+
 #include "graph/graph.h"
 #include "nn/nn.h"
 
@@ -13,6 +15,20 @@ static lcl_tensor *row_sum(lcl_tensor *x) {
   return lcl_sum(x, lcl_nn_row_axes(x), false);
 }
 
+static lcl_tensor *zero_of(lcl_tensor *x) {
+  return lcl_const(lcl_tensor_graph(x), 0);
+}
+
+lcl_tensor *lcl_nn_infinite(lcl_tensor *x) {
+  return lcl_greater(lcl_abs(x), lcl_const(lcl_tensor_graph(x), FLT_MAX));
+}
+
+lcl_tensor *lcl_nn_weigh(lcl_tensor *weight, lcl_tensor *x) {
+  lcl_tensor *zero = zero_of(x);
+  lcl_tensor *void_ = lcl_mul(lcl_equal(weight, zero), lcl_nn_infinite(x));
+  return lcl_mul(weight, lcl_select(void_, zero, x));
+}
+
 lcl_tensor *lcl_cross_entropy_rows(lcl_tensor *logits, lcl_tensor *label) {
   lcl_shape s = lcl_tensor_shape(logits), t = lcl_tensor_shape(label);
   char a[96], b[96];
@@ -21,15 +37,26 @@ lcl_tensor *lcl_cross_entropy_rows(lcl_tensor *logits, lcl_tensor *label) {
                              "logits (N,K) and labels (N) were expected, got %s and %s",
                              lcl_shape_string(s, a), lcl_shape_string(t, b));
   lcl_tensor *hot = lcl_one_hot(label, s.dim[1]);
-  return lcl_neg(row_sum(lcl_mul(hot, lcl_log_softmax(logits, 1))));
+  /* Selected, not multiplied: a class of probability 0 has the logarithm -inf. */
+  return lcl_neg(row_sum(lcl_select(hot, lcl_log_softmax(logits, 1), zero_of(logits))));
 }
 
 lcl_tensor *lcl_cross_entropy(lcl_tensor *logits, lcl_tensor *label) {
   return batch_mean(lcl_cross_entropy_rows(logits, label));
 }
 
+/* The loss of an infinite logit: its distance from the target's side times |logit|, 0 where the
+ * target is that side. */
+static lcl_tensor *bce_infinite(lcl_tensor *logits, lcl_tensor *x) {
+  lcl_tensor *side = lcl_greater(logits, zero_of(logits));
+  return lcl_nn_weigh(lcl_abs(lcl_sub(side, x)), lcl_abs(logits));
+}
+
 lcl_tensor *lcl_bce_logits_rows(lcl_tensor *logits, lcl_tensor *x) {
-  return row_sum(lcl_sub(lcl_softplus(logits), lcl_mul(x, logits)));
+  lcl_tensor *infinite = lcl_nn_infinite(logits);
+  lcl_tensor *a = lcl_select(infinite, zero_of(logits), logits);
+  lcl_tensor *loss = lcl_sub(lcl_softplus(a), lcl_mul(x, a));
+  return row_sum(lcl_select(infinite, bce_infinite(logits, x), loss));
 }
 
 lcl_tensor *lcl_bce_logits(lcl_tensor *logits, lcl_tensor *x) {
@@ -70,12 +97,15 @@ lcl_tensor *lcl_kl_categorical(lcl_tensor *logits_p, lcl_tensor *logits_q) {
 
 lcl_tensor *lcl_entropy_rows(lcl_tensor *logits) {
   lcl_tensor *log_p = lcl_log_softmax(logits, 1);
-  return lcl_neg(row_sum(lcl_mul(lcl_exp(log_p), log_p)));
+  return lcl_neg(row_sum(lcl_nn_weigh(lcl_exp(log_p), log_p)));
 }
 
 lcl_tensor *lcl_marginal_entropy(lcl_tensor *probabilities, float floor_) {
   lcl_tensor *mean = lcl_mean(probabilities, LCL_AXIS(0), false);
-  return lcl_neg(lcl_sum(lcl_mul(mean, lcl_log(lcl_shift(mean, floor_))), LCL_ALL_AXES, false));
+  lcl_tensor *guarded = lcl_shift(mean, floor_);
+  if (floor_ == 0) /* 0 log 0 is 0, and so is its share of the gradient */
+    guarded = lcl_select(mean, mean, lcl_const(lcl_tensor_graph(mean), 1));
+  return lcl_neg(lcl_sum(lcl_mul(mean, lcl_log(guarded)), LCL_ALL_AXES, false));
 }
 
 lcl_tensor *lcl_reparameterise(lcl_tensor *mu, lcl_tensor *logvar) {

@@ -68,7 +68,8 @@ static void grad_reduce(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
   if (x->dtype != LCL_F32) return;
   gin[0] = a->kind == LCL_REDUCE_SUM
                ? g
-               : lcl_mul(g, first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX));
+               : lcl_select(first_extreme(x, a->axes, a->kind == LCL_REDUCE_MAX), g,
+                            lcl_const(node->graph, 0));
 }
 
 static const char *title_reduce(const lcl_node *node) {

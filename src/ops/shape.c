@@ -405,12 +405,14 @@ static const lcl_op op_concat = { .name = "concat",
                                   .lower = lower_concat };
 
 lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
-  if (axis < 0) axis += xs[0]->shape.rank;
-  if (n < 1 || axis < 0)
-    return lcl_graph_mistake(lcl_tensor_graph(xs[0]), LCL_ERR_ARGUMENT, "concat",
+  lcl_tensor *first = xs && n > 0 ? xs[0] : NULL;
+  lcl_shape s = lcl_tensor_shape(first);
+  if (axis < 0) axis += s.rank;
+  if (!first || axis < 0 || axis >= s.rank)
+    return lcl_graph_mistake(lcl_tensor_graph(first), LCL_ERR_ARGUMENT, "concat",
                              "needs tensors and an axis they have");
-  return n == 1 ? xs[0]
-                : lcl_node_new(lcl_tensor_graph(xs[0]), &op_concat, xs, n,
+  return n == 1 ? first
+                : lcl_node_new(lcl_tensor_graph(first), &op_concat, xs, n,
                                &(axes_attr) { (uint32_t)axis }, 1);
 }
 

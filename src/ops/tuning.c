@@ -100,7 +100,13 @@ static lcl_status load(const char *path, table *t) {
   void *data;
   size_t n;
   if (!lcl_file_exists(path)) return LCL_OK;
-  LCL_TRY(lcl_file_read(path, (size_t)16 << 20, &data, &n));
+  const char *slash = strrchr(path, '/');
+  lcl_str folder = { 0 };
+  lcl_str_append(&folder, path, (size_t)(slash - path));
+  if (!lcl_str_ok(&folder)) return LCL_ERR_HOST_MEMORY;
+  lcl_status read = lcl_file_read_private(folder.data, slash + 1, (size_t)16 << 20, &data, &n);
+  lcl_str_free(&folder);
+  LCL_TRY(read);
   lcl_status st = parse(data, t);
   lcl_free(data);
   return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", path);
@@ -143,6 +149,7 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tun
   if (st == LCL_OK)
     st = text ? lcl_file_write_atomic(path, text, strlen(text))
               : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (st == LCL_OK) lcl_keep_others_out(path);
   cJSON_free(text);
   lcl_free(t.rows.data);
   return st;
@@ -156,7 +163,7 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
   if (st == LCL_OK) {
     char *slash = strrchr(path.data, '/');
     *slash = 0;
-    st = lcl_mkdirs(path.data);
+    st = lcl_folder_make_private(path.data);
     *slash = '/';
   }
   lcl_str_add(&lock, "%s.lock", path.data ? path.data : "");

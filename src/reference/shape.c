@@ -327,7 +327,7 @@ static void random_perm(lcl_case *c, lcl_rng *r, int rank) {
 
 static void random_concat(lcl_case *c, lcl_rng *r) {
   const lcl_shape s = c->in[0].shape;
-  const int n = 2 + (int)lcl_rng_below(r, 3);
+  const int n = 1 + (int)lcl_rng_below(r, 4);
   const int64_t axis = lcl_rng_below(r, s.rank);
   list(c, "axis", 1, &axis);
   for (int k = 1; k < n; k++) {
@@ -415,7 +415,7 @@ const lcl_spec lcl_shape_specs[] = {
   { .name = "concat",
     .summary = "tensors behind each other along an axis",
     .in = { { .name = "a", .any_dtype = true },
-            { .name = "b", .any_dtype = true },
+            MORE("b"),
             MORE("c"),
             MORE("d"),
             MORE("e"),

@@ -203,6 +203,36 @@ static void with_cache_on(void **state) {
   every(use_all, &variants[1], "allocation", lcl_test_fail_alloc, lcl_test_alloc_count);
 }
 
+/* A compiler that fails for a moment is not taken at its word: the next try compiles, in the same
+ * context and in another one. */
+static void momentary_refusals_are_forgotten(void **state) {
+  (void)state;
+  size_t failures = 0;
+  for (int64_t n = 0; n < 200; n++) {
+    things t = { 0 };
+    size_t removed;
+    ASSERT_OK(lcl_cache_clear(&removed));
+    ASSERT_OK(lcl_context_create(NULL, &t.ctx));
+    lcl_source source = { .text = texts[1] };
+    fail_cl(n);
+    lcl_status status = lcl_kernel_create(t.ctx, &source, "times", &t.kernel);
+    bool build = fail_cl_happened() && strcmp(fail_cl_happened(), "clBuildProgram") == 0;
+    bool happened = fail_cl_happened() != NULL;
+    fail_cl(-1);
+    if (build) {
+      assert_int_equal(status, LCL_ERR_BUILD);
+      ASSERT_OK(lcl_kernel_create(t.ctx, &source, "times", &t.kernel));
+      lcl_cache_use use;
+      ASSERT_OK(lcl_cache_stat(&use));
+      assert_true(use.refused <= 1); /* what saving a binary costs, not a refusal of the source */
+      failures++;
+    }
+    clean_up(&t);
+    if (!happened) break;
+  }
+  assert_true(failures >= 1);
+}
+
 /* A launch that the driver refuses stops the list and names itself; the next run works. */
 static void failed_launch_names_itself(void **state) {
   (void)state;
@@ -264,6 +294,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(with_cache_off),
     cmocka_unit_test(with_cache_on),
+    cmocka_unit_test(momentary_refusals_are_forgotten),
     cmocka_unit_test(failed_launch_names_itself),
     cmocka_unit_test(out_of_device_memory),
   };

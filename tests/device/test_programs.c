@@ -118,6 +118,36 @@ static void kernels_from_a_folder(void **state) {
   close_context(ctx);
 }
 
+static void refused_kernel_file(lcl_context *ctx, const char *text, const char *reason) {
+  char path[128];
+  cl_kernel k;
+  snprintf(path, sizeof path, "%s/mine.cl", kernels);
+  write_text(path, text);
+  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
+                LCL_ERR_FORMAT);
+  if (!strstr(lcl_error_message(), reason)) fail_msg("%s", lcl_error_message());
+}
+
+static void kernel_files_that_never_end(void **state) {
+  (void)state;
+  char path[128], name[100];
+  snprintf(path, sizeof path, "%s/common.cl", kernels);
+  write_text(path, "\n");
+  snprintf(path, sizeof path, "%s/other.cl", kernels);
+  write_text(path, "#include \"./mine.cl\"\n");
+  setenv("LATENTCL_KERNELS", kernels, 1);
+  lcl_context *ctx = open_context();
+  refused_kernel_file(ctx, "\n#include \"mine.cl\"\n", "mine.cl includes itself");
+  refused_kernel_file(ctx, "#include \"mine.cl\"\n#include \"mine.cl\"\n", "includes itself");
+  refused_kernel_file(ctx, "#include \"other.cl\"\n", "include each other");
+  refused_kernel_file(ctx, "\n#include \"\"\n", "mine.cl:2: #include expects");
+  snprintf(name, sizeof name, "#include \"%080d\"\n", 0);
+  refused_kernel_file(ctx, name, "63 characters");
+  refused_kernel_file(ctx, "#include \"other.cl\n", "#include expects");
+  unsetenv("LATENTCL_KERNELS");
+  close_context(ctx);
+}
+
 /* Calls fn on every entry of the cache. */
 static size_t each_entry(void (*fn)(const char *path)) {
   char list[160], path[512];
@@ -223,6 +253,66 @@ static void damaged_entries_are_rebuilt(void **state) {
     assert_int_equal(lcl_context_build_stats(ctx).loaded, 2);
     close_context(ctx);
   }
+}
+
+static void writable_by_all(const char *path) {
+  assert_int_equal(chmod(path, 0666), 0);
+}
+
+static void another_users(const char *path) {
+  assert_int_equal(chown(path, 12345, 12345), 0);
+}
+
+static void link_to_itself(const char *path) {
+  char other[600];
+  snprintf(other, sizeof other, "%s/moved", folder);
+  assert_int_equal(rename(path, other), 0);
+  assert_int_equal(symlink(other, path), 0);
+}
+
+static void fifo(const char *path) {
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+/* Builds one program; returns how many were loaded from the cache. */
+static size_t loaded_now(const lcl_source *source) {
+  lcl_context *ctx = open_context();
+  assert_int_equal(run_kernel(ctx, source, "k26"), 26);
+  size_t loaded = lcl_context_build_stats(ctx).loaded;
+  close_context(ctx);
+  return loaded;
+}
+
+/* Code from entries and folders that another user could have written is not run. */
+static void entries_of_others_are_not_believed(void **state) {
+  (void)state;
+  char text[128], folder_name[128];
+  lcl_source source = numbered(26, text);
+  void (*const plant[])(const char *) = { writable_by_all, link_to_itself, fifo, another_users };
+  for (size_t i = 0; i < LCL_COUNT(plant); i++) {
+    if (plant[i] == another_users && geteuid() != 0) continue;
+    size_t removed;
+    ASSERT_OK(lcl_cache_clear(&removed));
+    loaded_now(&source);
+    assert_int_equal(loaded_now(&source), 1);
+    assert_int_equal(each_entry(plant[i]), 1);
+    assert_int_equal(loaded_now(&source), 0);
+    assert_int_equal(loaded_now(&source), 1); /* the entry was written anew */
+  }
+  snprintf(folder_name, sizeof folder_name, "%s", getenv("LATENTCL_CACHE"));
+  lcl_log_set_level(LCL_LOG_OFF);
+  for (int mode = 0; mode < 3; mode++) {
+    struct stat st;
+    assert_int_equal(stat(folder_name, &st), 0);
+    if (mode < 2) assert_int_equal(chmod(folder_name, mode ? 0770 : 0777), 0);
+    if (mode == 2 && geteuid() == 0) assert_int_equal(chown(folder_name, 12345, 12345), 0);
+    assert_int_equal(loaded_now(&source), mode == 2 && geteuid() != 0 ? 1 : 0);
+    assert_int_equal(chmod(folder_name, st.st_mode & 07777), 0);
+    if (geteuid() == 0) assert_int_equal(chown(folder_name, 0, 0), 0);
+  }
+  lcl_log_set_level(LCL_LOG_WARN);
+  assert_int_equal(loaded_now(&source), 1);
 }
 
 static void binary_that_the_driver_rejects(void **state) {
@@ -362,10 +452,16 @@ int main(int argc, char **argv) {
   if (lcl_mkdirs(kernels) != LCL_OK) return 1;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(cache_under_eight_processes), /* first: no driver thread is alive yet */
-    cmocka_unit_test(errors_name_file_and_line),   cmocka_unit_test(unknown_file_and_kernel),
-    cmocka_unit_test(built_once_and_kept_on_disk), cmocka_unit_test(kernels_from_a_folder),
-    cmocka_unit_test(damaged_entries_are_rebuilt), cmocka_unit_test(binary_that_the_driver_rejects),
-    cmocka_unit_test(oldest_entries_go_first),     cmocka_unit_test(cache_off),
+    cmocka_unit_test(errors_name_file_and_line),
+    cmocka_unit_test(unknown_file_and_kernel),
+    cmocka_unit_test(built_once_and_kept_on_disk),
+    cmocka_unit_test(kernels_from_a_folder),
+    cmocka_unit_test(kernel_files_that_never_end),
+    cmocka_unit_test(entries_of_others_are_not_believed),
+    cmocka_unit_test(damaged_entries_are_rebuilt),
+    cmocka_unit_test(binary_that_the_driver_rejects),
+    cmocka_unit_test(oldest_entries_go_first),
+    cmocka_unit_test(cache_off),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   char command[128];

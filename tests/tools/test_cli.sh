@@ -36,6 +36,8 @@ expect 1 "unknown feature 'magic'" env LATENTCL_DISABLE=magic "$latentcl" device
 expect 0 'CLBlast off' env LATENTCL_DISABLE=clblast "$latentcl" devices
 mkdir "$work/none"
 expect 1 'pocl-opencl-icd' env OCL_ICD_VENDORS="$work/none" "$latentcl" devices
+expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 300000; exec "$0" devices' "$latentcl"
+expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 450000; exec "$0" doctor' "$latentcl"
 expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 
 export LATENTCL_CACHE="$work/cache"
