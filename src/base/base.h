@@ -1,4 +1,4 @@
-/* Floor 0: failures, memory, strings, hashing and files, used by every floor above. */
+/* Layer 0: failures, memory, strings, hashing and files, used by every layer above. */
 #ifndef LCL_BASE_H
 #define LCL_BASE_H
 
@@ -16,6 +16,10 @@
 /* Evaluate an argument twice: no calls in them. */
 #define LCL_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define LCL_MAX(a, b) ((a) > (b) ? (a) : (b))
+/* The smallest multiple of `multiple` that is not below n. */
+static inline size_t lcl_round_up(size_t n, size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 #if defined(__GNUC__)
 #define LCL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

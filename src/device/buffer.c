@@ -170,9 +170,6 @@ void *lcl_buffer_cl_mem(lcl_buffer *b) {
 cl_mem lcl_buffer_mem(const lcl_buffer *b) {
   return b->mem;
 }
-lcl_context *lcl_buffer_context(const lcl_buffer *b) {
-  return b->ctx;
-}
 
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *b, size_t *offset) {
   if (offset) *offset = b->offset;

@@ -1,7 +1,7 @@
 /* The cache on disk: built programs above all.
  *
  * One file an entry, named by the key: a hash of everything its content depends on. An entry holds
- * the driver's binary or the driver's refusal (or, from the floors above, numbers that take long to
+ * the driver's binary or the driver's refusal (or, from the layers above, numbers that take long to
  * compute), behind a header with a checksum. Entries are written to a temporary file and renamed,
  * so that many processes can share a folder; whatever does not verify, or another user could have
  * written, counts as absent. */

@@ -125,7 +125,7 @@ void lcl_context_destroy(lcl_context *ctx) {
   for (int i = 0; i < ctx->n_queues; i++) lcl_queue_finish(ctx->queue[i]);
   for (int i = 0; i < LCL_ATTACHMENTS; i++)
     if (ctx->attachment[i]) ctx->attachment_free[i](ctx->attachment[i]);
-  lcl_stages_free(ctx);
+  lcl_staging_free(ctx);
   lcl_profile_destroy(ctx->profile);
   lcl_pool_trim(ctx);
   lcl_free(ctx->pool.idle.data);
@@ -139,29 +139,6 @@ void lcl_context_destroy(lcl_context *ctx) {
 void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *)) {
   ctx->attachment_free[which] = free_fn;
   return &ctx->attachment[which];
-}
-
-/* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an
- * event of the end does. */
-cl_int lcl_queue_finish(cl_command_queue queue) {
-  cl_event end = NULL;
-  cl_int err = clEnqueueMarkerWithWaitList(queue, 0, NULL, &end);
-  if (err == CL_SUCCESS)
-    err = clWaitForEvents(1, &end);
-  else
-    clFinish(queue);
-  if (end) clReleaseEvent(end);
-  return err;
-}
-
-lcl_status lcl_context_finish(lcl_context *ctx) {
-  lcl_status status = LCL_OK;
-  for (int i = 0; i < ctx->n_queues; i++) {
-    cl_int err = lcl_queue_finish(ctx->queue[i]);
-    if (err != CL_SUCCESS && status == LCL_OK)
-      status = lcl_cl_fail(ctx, err, "waiting for the device");
-  }
-  return status;
 }
 
 void *lcl_context_cl_context(lcl_context *ctx) {

@@ -1,4 +1,4 @@
-/* Floor 1: devices, programs, buffers, launch lists, profiler. Internal; include/latentcl/context.h
+/* Layer 1: devices, programs, buffers, launch lists, profiler. Internal; include/latentcl/context.h
  * is the public part. */
 #ifndef LCL_DEVICE_H
 #define LCL_DEVICE_H
@@ -13,7 +13,7 @@
 /* ---- what a device can do (device/caps.c) ---- */
 
 /* Read from the device once, then narrowed by LATENTCL_DISABLE / lcl_context_desc.disable.
- * Everything above this floor decides by these, never by a name. */
+ * Everything above this layer decides by these, never by a name. */
 typedef struct lcl_caps {
   char name[256], vendor[128], driver[128], version[128], platform[128];
   cl_device_type type;
@@ -57,7 +57,7 @@ const char *lcl_cl_error_name(cl_int err);            /* "CL_OUT_OF_RESOURCES" *
 lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err,
                        const char *what); /* picks the status, names the device */
 
-/* What upper floors keep with the context; freed with it. */
+/* What upper layers keep with the context; freed with it. */
 enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
 void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
 
@@ -101,12 +101,11 @@ extern const char *const lcl_embedded_names[]; /* NULL-terminated */
  * caps.base_align. */
 lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
 cl_mem lcl_buffer_mem(const lcl_buffer *buf);
-lcl_context *lcl_buffer_context(const lcl_buffer *buf);
 /* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it:
  * what hazards need. */
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);
 
-/* ---- launch lists (device/sched.c) ---- */
+/* ---- launch lists (device/list.c, place.c, run.c) ---- */
 
 /* Byte range of a buffer that a launch touches. */
 typedef struct lcl_range {
@@ -158,7 +157,6 @@ void lcl_list_destroy(lcl_list *list);
 size_t lcl_list_count(const lcl_list *list);
 /* For tests and --check-numerics: run launch i only, and wait for it. */
 lcl_status lcl_list_run_one(lcl_list *list, size_t i);
-const char *lcl_list_label(const lcl_list *list, size_t i);
 
 /* Transfers. Writes copy the host data before returning; both are ordered with list runs. */
 lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
@@ -168,8 +166,7 @@ lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *
 
 /* ---- profile (device/profile.c) ---- */
 
-/* Device time of every launch since the context was created or the profile was reset (contexts with
- * .profile). */
+/* Device time of every launch since the context was created (contexts with .profile). */
 typedef struct lcl_profile_row {
   const char *label;
   size_t calls;
@@ -177,7 +174,6 @@ typedef struct lcl_profile_row {
 } lcl_profile_row;
 lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows,
                             size_t *n); /* by label, most time first; lcl_free */
-void lcl_profile_reset(lcl_context *ctx);
 lcl_status lcl_profile_write_trace(lcl_context *ctx,
                                    const char *path); /* Chrome trace events, a lane a queue */
 

@@ -4,7 +4,7 @@
 
 #include "device/device.h"
 
-enum { LCL_MAX_QUEUES = 8, LCL_STAGES = 4 };
+enum { LCL_MAX_QUEUES = 8, LCL_STAGING = 4 };
 
 /* ---- features (features.c) ---- */
 
@@ -48,20 +48,22 @@ void lcl_pool_trim(lcl_context *ctx);
 
 /* ---- transfers (transfer.c) ---- */
 
-typedef struct lcl_stage {
+typedef struct lcl_staging {
   void *host;    /* lcl_alloc's, or where pinned is mapped */
   cl_mem pinned; /* NULL: ordinary host memory */
   cl_mem device; /* NULL where the device reads host memory as fast as its own */
   size_t bytes;
-  cl_event busy; /* the last command that uses the stage */
-} lcl_stage;
+  cl_event busy; /* the last command that uses the buffer */
+} lcl_staging;
 
-void lcl_stages_free(lcl_context *ctx);
+void lcl_staging_free(lcl_context *ctx);
+
+/* ---- queues (queue.c) ---- */
+
+/* Waits for everything enqueued so far (queue.c says why this is not clFinish). */
+cl_int lcl_queue_finish(cl_command_queue queue);
 
 /* ---- profile (profile.c) ---- */
-
-/* Waits for everything enqueued so far (context.c says why this is not clFinish). */
-cl_int lcl_queue_finish(cl_command_queue queue);
 
 typedef struct lcl_profile lcl_profile;
 lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out);
@@ -86,10 +88,10 @@ struct lcl_context {
   cl_command_queue transfer;              /* NULL until the first upload that wants it */
   lcl_programs programs;
   lcl_pool pool;
-  lcl_stage stages[LCL_STAGES];
-  int next_stage;
+  lcl_staging staging[LCL_STAGING];
+  int next_staging;
   lcl_profile *profile;              /* NULL unless asked for */
-  void *attachment[LCL_ATTACHMENTS]; /* of upper floors */
+  void *attachment[LCL_ATTACHMENTS]; /* of upper layers */
   void (*attachment_free[LCL_ATTACHMENTS])(void *);
 };
 

@@ -112,6 +112,3 @@ void lcl_list_destroy(lcl_list *list) {
 size_t lcl_list_count(const lcl_list *list) {
   return list->items.n;
 }
-const char *lcl_list_label(const lcl_list *list, size_t i) {
-  return i < list->items.n ? list->items.data[i].launch.label : NULL;
-}

@@ -129,15 +129,6 @@ lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n)
   return LCL_OK;
 }
 
-void lcl_profile_reset(lcl_context *ctx) {
-  lcl_profile *p = ctx->profile;
-  if (!p) return;
-  drop_pending(p);
-  p->records.n = 0;
-  for (size_t i = 0; i < p->rows.n; i++)
-    p->rows.data[i] = (lcl_profile_row) { .label = p->rows.data[i].label };
-}
-
 /* ---- trace ---- */
 
 static void add_json_string(lcl_str *s, const char *text) {

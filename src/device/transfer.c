@@ -1,10 +1,10 @@
 /* Transfers between host and device.
  *
- * An upload copies the caller's data into a stage and returns. Where the device has its own memory,
- * the stage travels over the bus on the transfer queue while the compute queues work, into a device
- * buffer of the stage; a copy on queue 0, which waits for that transfer only, then puts it in its
- * place. So the order of uploads and runs is kept although the bus works at the same time. Where
- * host and device share memory a plain write on queue 0 serves. */
+ * An upload copies the caller's data into a staging buffer and returns. Where the device has its
+ * own memory, the data travel over the bus on the transfer queue while the compute queues work,
+ * into the buffer's device side; a copy on queue 0, which waits for that transfer only, then puts
+ * it in its place. So the order of uploads and runs is kept although the bus works at the same
+ * time. Where host and device share memory a plain write on queue 0 serves. */
 #include "device/internal.h"
 
 /* Larger uploads happen once (a whole data set): they are written straight from the caller's
@@ -17,7 +17,7 @@ static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const 
                   bytes, offset, b->bytes);
 }
 
-static lcl_status wait_for(lcl_context *ctx, lcl_stage *stage) {
+static lcl_status wait_for(lcl_context *ctx, lcl_staging *stage) {
   if (!stage->busy) return LCL_OK;
   cl_int err = clWaitForEvents(1, &stage->busy);
   clReleaseEvent(stage->busy);
@@ -25,7 +25,7 @@ static lcl_status wait_for(lcl_context *ctx, lcl_stage *stage) {
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "waiting for an upload");
 }
 
-static void free_stage(lcl_context *ctx, lcl_stage *stage) {
+static void free_stage(lcl_context *ctx, lcl_staging *stage) {
   if (stage->busy) {
     clWaitForEvents(1, &stage->busy);
     clReleaseEvent(stage->busy);
@@ -38,11 +38,11 @@ static void free_stage(lcl_context *ctx, lcl_stage *stage) {
   } else {
     lcl_free(stage->host);
   }
-  *stage = (lcl_stage) { 0 };
+  *stage = (lcl_staging) { 0 };
 }
 
-void lcl_stages_free(lcl_context *ctx) {
-  for (int i = 0; i < LCL_STAGES; i++) free_stage(ctx, &ctx->stages[i]);
+void lcl_staging_free(lcl_context *ctx) {
+  for (int i = 0; i < LCL_STAGING; i++) free_stage(ctx, &ctx->staging[i]);
 }
 
 static bool has_own_memory(const lcl_context *ctx) {
@@ -50,7 +50,7 @@ static bool has_own_memory(const lcl_context *ctx) {
 }
 
 /* Host memory that the driver has pinned: only from such memory does the bus fetch by itself. */
-static void *pin(lcl_context *ctx, lcl_stage *stage, size_t room) {
+static void *pin(lcl_context *ctx, lcl_staging *stage, size_t room) {
   cl_int err;
   stage->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL,
                                  &err);
@@ -62,7 +62,7 @@ static void *pin(lcl_context *ctx, lcl_stage *stage, size_t room) {
   return stage->pinned = NULL;
 }
 
-static lcl_status prepare_device_side(lcl_context *ctx, lcl_stage *stage, size_t room) {
+static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *stage, size_t room) {
   cl_int err;
   if (!ctx->transfer) {
     ctx->transfer = clCreateCommandQueue(ctx->cl, ctx->device,
@@ -72,13 +72,13 @@ static lcl_status prepare_device_side(lcl_context *ctx, lcl_stage *stage, size_t
   }
   stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
   if (err != CL_SUCCESS)
-    return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a stage for uploads");
+    return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a staging buffer");
   stage->host = pin(ctx, stage, room);
   return LCL_OK;
 }
 
-/* Room for the upload in a stage that is not in use. */
-static lcl_status prepare(lcl_context *ctx, lcl_stage *stage, size_t bytes) {
+/* Room for the upload in a staging buffer that is not in use. */
+static lcl_status prepare(lcl_context *ctx, lcl_staging *stage, size_t bytes) {
   LCL_TRY(wait_for(ctx, stage));
   if (stage->bytes >= bytes) return LCL_OK;
   free_stage(ctx, stage);
@@ -89,7 +89,7 @@ static lcl_status prepare(lcl_context *ctx, lcl_stage *stage, size_t bytes) {
   return LCL_OK;
 }
 
-static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, size_t offset,
+static cl_int write_staged(lcl_context *ctx, lcl_staging *stage, lcl_buffer *dst, size_t offset,
                            size_t bytes, cl_event *sent) {
   if (!stage->device)
     return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, stage->host, 0,
@@ -101,7 +101,7 @@ static cl_int write_staged(lcl_context *ctx, lcl_stage *stage, lcl_buffer *dst, 
   if (err == CL_SUCCESS)
     err = clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent,
                               &stage->busy);
-  if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the stage may be used again at once */
+  if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the buffer may be used again at once */
   return err;
 }
 
@@ -122,9 +122,9 @@ static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event 
 
 static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
                                 size_t bytes) {
-  lcl_stage *stage = &ctx->stages[ctx->next_stage];
+  lcl_staging *stage = &ctx->staging[ctx->next_staging];
   LCL_TRY(prepare(ctx, stage, bytes));
-  ctx->next_stage = (ctx->next_stage + 1) % LCL_STAGES;
+  ctx->next_staging = (ctx->next_staging + 1) % LCL_STAGING;
   memcpy(stage->host, data, bytes);
   cl_event sent = NULL;
   cl_int err = keep_order(ctx);

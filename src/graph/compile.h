@@ -1,4 +1,4 @@
-/* Floor 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c
+/* Layer 2, private: from nodes to a program. group.c decides what runs as one launch, lower.c
  * emits launches over memory slots, plan.c places the slots, program.c binds and runs. */
 #ifndef LCL_COMPILE_H
 #define LCL_COMPILE_H

@@ -1,4 +1,4 @@
-/* Floor 2, internal: nodes, op classes, lowering. An op family is one file in src/ops that defines
+/* Layer 2, internal: nodes, op classes, lowering. An op family is one file in src/ops that defines
  * lcl_op classes and the public functions that build their nodes.
  *
  * The life of a node: a public function (ops.h) calls lcl_node_new -> op->infer gives output
@@ -55,8 +55,8 @@ typedef struct lcl_op {
                                                  "relu"); NULL: name */
   size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero
                        the padding) */
-  /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; a
-   * mistake is reported with lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected
+  /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; an
+   * error is reported with lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected
    * (the op's name is put in front by the caller). */
   lcl_status (*infer)(lcl_node *node);
   /* Builds the gradient: gout[i] is the incoming gradient of output i or NULL; set gin[j]
@@ -91,7 +91,7 @@ typedef struct lcl_op {
 enum {
   LCL_OP_UPDATE = 1,  /* writes variables; runs after everything else, in order of creation; never
                          removed or merged */
-  LCL_OP_RANDOM = 2,  /* draws from the graph's random state: never merged with another node */
+  LCL_OP_UNIQUE = 2,  /* never merged with an equal node: an input, a random op */
   LCL_OP_NO_GRAD = 4, /* integer or constant result: gradients stop here silently (grad is NULL
                          otherwise means the same for first order, but see LCL_OP_FIRST_ORDER) */
   LCL_OP_FIRST_ORDER =
@@ -112,8 +112,8 @@ struct lcl_node {
 };
 
 /* A new node. attr is copied (attr_size bytes). max_out: room for outputs (infer sets n_out).
- * Returns the node's output 0 -- harmless if any input or infer failed, so callers need no checks.
- * Inputs must be of one graph. */
+ * Returns the node's output 0, the poison tensor if any input or infer failed: callers need no
+ * checks. Inputs must be of one graph. */
 lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
                          const void *attr, int max_out);
 lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index);
@@ -247,7 +247,7 @@ lcl_context *lcl_lower_context(lcl_lower *lw);
 const lcl_caps *lcl_lower_caps(lcl_lower *lw);
 lcl_arena *lcl_lower_arena(lcl_lower *lw); /* lives as long as the program */
 
-/* ---- looking at a program ---- */
+/* ---- reading a program ---- */
 
 /* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
 const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
@@ -274,7 +274,5 @@ struct lcl_epilogue {
 /* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs.
  */
 size_t lcl_row_lanes(lcl_lower *lw, int64_t n);
-/* Work of a 1-D elementwise kernel: global size for n elements, kernels guard the tail. */
-size_t lcl_round_up(size_t n, size_t multiple);
 
 #endif

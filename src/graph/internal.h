@@ -1,4 +1,4 @@
-/* Floor 2, private to src/graph: the graph's own structure. Op families see only graph/graph.h. */
+/* Layer 2, private to src/graph: the graph's own structure. Op families see only graph/graph.h. */
 #ifndef LCL_GRAPH_PRIVATE_H
 #define LCL_GRAPH_PRIVATE_H
 

@@ -40,9 +40,10 @@ static lcl_status infer_same(lcl_node *node) {
   return LCL_OK;
 }
 
-const lcl_op lcl_op_input = {
-  .name = "input", .attr_size = sizeof(input_attr), .infer = infer_input, .flags = LCL_OP_NO_GRAD
-};
+const lcl_op lcl_op_input = { .name = "input",
+                              .attr_size = sizeof(input_attr),
+                              .infer = infer_input,
+                              .flags = LCL_OP_UNIQUE | LCL_OP_NO_GRAD };
 const lcl_op lcl_op_var = {
   .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD
 };

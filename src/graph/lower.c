@@ -434,9 +434,6 @@ lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t byt
                                            .bytes = (double)bytes });
 }
 
-size_t lcl_round_up(size_t n, size_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
-}
 lcl_context *lcl_lower_context(lcl_lower *lw) {
   return lw->ctx;
 }

@@ -16,6 +16,8 @@ lcl_graph *lcl_tensor_graph(const lcl_tensor *t) {
 
 /* ---- graph ---- */
 
+static const lcl_op op_poison = { .name = "poison", .flags = LCL_OP_NO_GRAD };
+
 lcl_status lcl_graph_create(lcl_store *store, const char *name, lcl_graph **out) {
   *out = NULL;
   if (!store || !name)
@@ -26,7 +28,7 @@ lcl_status lcl_graph_create(lcl_store *store, const char *name, lcl_graph **out)
   g->arena = lcl_arena_create();
   g->name = g->arena ? lcl_arena_strdup(g->arena, name) : NULL;
   g->poison_node.graph = g;
-  g->poison_node.op = &lcl_op_input;
+  g->poison_node.op = &op_poison;
   g->poison_node.id = -1;
   g->poison_node.n_out = 1;
   g->poison_node.out = &g->poison;
@@ -152,7 +154,7 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
                                i);
   }
   /* Equal pure nodes are one node: this is the common-subexpression elimination. */
-  bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_RANDOM)) && op != &lcl_op_input;
+  bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_UNIQUE));
   if (!table_reserve(g))
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   lcl_node **place = pure ? table_find(g, op, in, n_in, attr) : NULL;

@@ -8,8 +8,7 @@
 #include <math.h>
 
 #include "ops/fuse.h"
-#include "ops/map.h"
-#include "ops/reduce.h"
+#include "ops/map_code.h"
 
 typedef struct external {
   lcl_tensor *tensor;

@@ -4,64 +4,7 @@
 
 #include "ops/fuse.h"
 #include "ops/map.h"
-
-/* What a code is: its name, operands, and the OpenCL expression of a, b, c and the parameter p. T
- * is float or a float vector; relational operators give int vectors, which select() takes.
- * Comparisons are written so that NaN survives. */
-static const struct {
-  const char *name;
-  int arity;
-  const char *expression;
-} codes[LCL_MAP_CODES] = {
-  [LCL_MAP_COPY] = { "copy", 1, "$a" },
-  [LCL_MAP_NEG] = { "neg", 1, "-$a" },
-  [LCL_MAP_ABS] = { "abs", 1, "fabs($a)" },
-  [LCL_MAP_SIGN] = { "sign", 1, "sign($a)" },
-  [LCL_MAP_EXP] = { "exp", 1, "exp($a)" },
-  [LCL_MAP_LOG] = { "log", 1, "log($a)" },
-  [LCL_MAP_SQRT] = { "sqrt", 1, "sqrt($a)" },
-  [LCL_MAP_RSQRT] = { "rsqrt", 1, "(T)(1.0f) / sqrt($a)" },
-  [LCL_MAP_SQUARE] = { "square", 1, "$a * $a" },
-  [LCL_MAP_RECIP] = { "recip", 1, "(T)(1.0f) / $a" },
-  [LCL_MAP_RELU] = { "relu", 1, "select($a, (T)(0.0f), $a < (T)(0.0f))" },
-  [LCL_MAP_LEAKY_RELU] = { "leaky_relu", 1, "select($a, $a * (T)($p), $a < (T)(0.0f))" },
-  [LCL_MAP_SIGMOID] = { "sigmoid", 1, "(T)(1.0f) / ((T)(1.0f) + exp(-$a))" },
-  [LCL_MAP_TANH] = { "tanh", 1, "tanh($a)" },
-  [LCL_MAP_SOFTPLUS] = { "softplus", 1,
-                         "(select($a, (T)(0.0f), $a < (T)(0.0f)) + log1p(exp(-fabs($a))))" },
-  [LCL_MAP_FLOOR] = { "floor", 1, "floor($a)" },
-  [LCL_MAP_SIN] = { "sin", 1, "sin($a)" },
-  [LCL_MAP_COS] = { "cos", 1, "cos($a)" },
-  [LCL_MAP_SCALE] = { "scale", 1, "$a * (T)($p)" },
-  [LCL_MAP_SHIFT] = { "shift", 1, "$a + (T)($p)" },
-  [LCL_MAP_CAST] = { "cast", 1, "$a" },
-  [LCL_MAP_ADD] = { "add", 2, "$a + $b" },
-  [LCL_MAP_SUB] = { "sub", 2, "$a - $b" },
-  [LCL_MAP_MUL] = { "mul", 2, "$a * $b" },
-  [LCL_MAP_DIV] = { "div", 2, "$a / $b" },
-  [LCL_MAP_MAX] = { "maximum", 2, "select($b, $a, ($a >= $b) | ($a != $a))" },
-  [LCL_MAP_MIN] = { "minimum", 2, "select($b, $a, ($a <= $b) | ($a != $a))" },
-  [LCL_MAP_GREATER] = { "greater", 2, "select((T)(0.0f), (T)(1.0f), $a > $b)" },
-  [LCL_MAP_LESS] = { "less", 2, "select((T)(0.0f), (T)(1.0f), $a < $b)" },
-  [LCL_MAP_EQUAL] = { "equal", 2, "select((T)(0.0f), (T)(1.0f), $a == $b)" },
-  [LCL_MAP_SELECT] = { "select", 3, "select($c, $b, $a != (T)(0.0f))" },
-};
-
-const char *lcl_map_name(lcl_map_code code) {
-  return codes[code].name;
-}
-
-void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
-                        const char *p) {
-  for (const char *e = codes[code].expression; *e; e++) {
-    if (*e != '$') {
-      lcl_str_append(s, e, 1);
-      continue;
-    }
-    e++;
-    lcl_str_add(s, "%s", *e == 'a' ? a : *e == 'b' ? b : *e == 'c' ? c : p);
-  }
-}
+#include "ops/map_code.h"
 
 bool lcl_broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out) {
   lcl_shape r = { .rank = LCL_MAX(a.rank, b.rank) };
@@ -189,14 +132,14 @@ static lcl_epilogue_part epilogue_part_map(const lcl_node *node, lcl_epilogue *e
   }
 }
 
-const lcl_op lcl_op_map = { .name = "map",
-                            .title = title_map,
-                            .attr_size = sizeof(lcl_map_attr),
-                            .infer = infer_map,
-                            .grad = grad_map,
-                            .fusion = LCL_FUSE_MAP,
-                            .lower_group = lcl_lower_map_group,
-                            .epilogue_part = epilogue_part_map };
+static const lcl_op op_map = { .name = "map",
+                               .title = title_map,
+                               .attr_size = sizeof(lcl_map_attr),
+                               .infer = infer_map,
+                               .grad = grad_map,
+                               .fusion = LCL_FUSE_MAP,
+                               .lower_group = lcl_lower_map_group,
+                               .epilogue_part = epilogue_part_map };
 
 /* ---- building ---- */
 
@@ -222,17 +165,17 @@ static bool fold(lcl_map_code code, float p, float a, float b, float *out) {
 static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, lcl_dtype dtype) {
   lcl_graph *g = lcl_tensor_graph(in[0]);
   float a, b = 0, v;
-  int n = codes[code].arity;
+  int n = lcl_map_arity(code);
   bool known = lcl_const_value(in[0], &a) && (n < 2 || lcl_const_value(in[1], &b)) && n < 3 &&
                dtype == LCL_F32;
   if (known && fold(code, p, a, b, &v)) return lcl_const(g, v);
   lcl_map_attr attr = { code, p, dtype };
-  return lcl_node_new(g, &lcl_op_map, in, n, &attr, 1);
+  return lcl_node_new(g, &op_map, in, n, &attr, 1);
 }
 
 lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
   lcl_graph *g = lcl_tensor_graph(x);
-  if (code < 0 || code >= LCL_MAP_CODES || codes[code].arity != 1)
+  if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 1)
     return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
                              (int)code);
   if ((code == LCL_MAP_SCALE && p == 1) || (code == LCL_MAP_SHIFT && p == 0) ||
@@ -244,7 +187,7 @@ lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
 lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
   lcl_graph *g = lcl_tensor_graph(a);
   float v;
-  if (code < 0 || code >= LCL_MAP_CODES || codes[code].arity != 2)
+  if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 2)
     return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
                              (int)code);
   /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero

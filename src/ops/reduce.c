@@ -3,7 +3,6 @@
 
 #include "latentcl/ops.h"
 #include "ops/fuse.h"
-#include "ops/reduce.h"
 
 static unsigned all_of(const lcl_tensor *x, unsigned axes) {
   return axes & ((1u << x->shape.rank) - 1);
@@ -79,20 +78,20 @@ static const char *title_reduce(const lcl_node *node) {
   return names[((const lcl_reduce_attr *)node->attr)->kind];
 }
 
-const lcl_op lcl_op_reduce = { .name = "reduce",
-                               .title = title_reduce,
-                               .attr_size = sizeof(lcl_reduce_attr),
-                               .infer = infer_reduce,
-                               .grad = grad_reduce,
-                               .fusion = LCL_FUSE_REDUCE,
-                               .lower_group = lcl_lower_reduce_group };
+static const lcl_op op_reduce = { .name = "reduce",
+                                  .title = title_reduce,
+                                  .attr_size = sizeof(lcl_reduce_attr),
+                                  .infer = infer_reduce,
+                                  .grad = grad_reduce,
+                                  .fusion = LCL_FUSE_REDUCE,
+                                  .lower_group = lcl_lower_reduce_group };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
                           float factor) {
   axes = all_of(x, axes);
   lcl_tensor *y = x;
   if (axes)
-    y = lcl_node_new(lcl_tensor_graph(x), &lcl_op_reduce, LCL_IN(x),
+    y = lcl_node_new(lcl_tensor_graph(x), &op_reduce, LCL_IN(x),
                      &(lcl_reduce_attr) { kind, axes, factor }, 1);
   else if (x->dtype != LCL_F32)
     y = lcl_cast(x, LCL_F32);

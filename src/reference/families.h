@@ -1,4 +1,4 @@
-/* The spec arrays of the op families; spec.c joins them. */
+/* The spec arrays of the op families; families.c joins them. */
 #ifndef LCL_FAMILIES_H
 #define LCL_FAMILIES_H
 

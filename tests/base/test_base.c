@@ -1,4 +1,4 @@
-/* Floor 0: messages, heap, arena, strings, hash and files. */
+/* Layer 0: messages, heap, arena, strings, hash and files. */
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>

@@ -82,7 +82,7 @@ static lcl_status build_list(things *t) {
   return lcl_list_seal(t->list);
 }
 
-/* Everything the floor offers, once. */
+/* Everything the device layer offers, once. */
 static lcl_status use_all(things *t, const lcl_context_desc *desc) {
   LCL_TRY(lcl_context_create(desc, &t->ctx));
   lcl_source sources[] = { { .text = texts[0] }, { .text = texts[1] } };

@@ -1,0 +1,25 @@
+/* Waiting for queues. */
+#include "device/internal.h"
+
+/* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an
+ * event of the end does. */
+cl_int lcl_queue_finish(cl_command_queue queue) {
+  cl_event end = NULL;
+  cl_int err = clEnqueueMarkerWithWaitList(queue, 0, NULL, &end);
+  if (err == CL_SUCCESS)
+    err = clWaitForEvents(1, &end);
+  else
+    clFinish(queue);
+  if (end) clReleaseEvent(end);
+  return err;
+}
+
+lcl_status lcl_context_finish(lcl_context *ctx) {
+  lcl_status status = LCL_OK;
+  for (int i = 0; i < ctx->n_queues; i++) {
+    cl_int err = lcl_queue_finish(ctx->queue[i]);
+    if (err != CL_SUCCESS && status == LCL_OK)
+      status = lcl_cl_fail(ctx, err, "waiting for the device");
+  }
+  return status;
+}
