@@ -91,7 +91,7 @@ typedef struct lcl_op {
 enum {
   LCL_OP_UPDATE = 1,  /* writes variables; runs after everything else, in order of creation; never
                          removed or merged */
-  LCL_OP_UNIQUE = 2,  /* never merged with an equal node: an input, a random op */
+  LCL_OP_RANDOM = 2,  /* samples from the graph's random state: never merged with another node */
   LCL_OP_NO_GRAD = 4, /* integer or constant result: gradients stop here silently (grad is NULL
                          otherwise means the same for first order, but see LCL_OP_FIRST_ORDER) */
   LCL_OP_FIRST_ORDER =

@@ -3,6 +3,7 @@
 #include "graph/internal.h"
 
 typedef struct input_attr {
+  const char *name; /* its own: no two inputs are equal */
   lcl_shape shape;
   lcl_dtype dtype;
 } input_attr;
@@ -40,10 +41,9 @@ static lcl_status infer_same(lcl_node *node) {
   return LCL_OK;
 }
 
-const lcl_op lcl_op_input = { .name = "input",
-                              .attr_size = sizeof(input_attr),
-                              .infer = infer_input,
-                              .flags = LCL_OP_UNIQUE | LCL_OP_NO_GRAD };
+const lcl_op lcl_op_input = {
+  .name = "input", .attr_size = sizeof(input_attr), .infer = infer_input, .flags = LCL_OP_NO_GRAD
+};
 const lcl_op lcl_op_var = {
   .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD
 };
@@ -80,10 +80,12 @@ lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
       return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
   input_attr attr;
   memset(&attr, 0, sizeof attr);
+  attr.name = lcl_arena_strdup(g->arena, name);
   attr.shape = shape;
   attr.dtype = dtype;
+  if (!attr.name) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "input", "out of memory");
   lcl_tensor *t = lcl_node_new(g, &lcl_op_input, NULL, 0, &attr, 1);
-  if (t->node->id >= 0) t->node->name = lcl_arena_strdup(g->arena, name);
+  if (t->node->id >= 0) t->node->name = attr.name;
   return t;
 }
 

@@ -154,7 +154,7 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
                                i);
   }
   /* Equal pure nodes are one node: this is the common-subexpression elimination. */
-  bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_UNIQUE));
+  bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_RANDOM));
   if (!table_reserve(g))
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   lcl_node **place = pure ? table_find(g, op, in, n_in, attr) : NULL;

@@ -74,7 +74,7 @@ static const lcl_op op_random = { .name = "random",
                                   .attr_size = sizeof(random_attr),
                                   .infer = infer,
                                   .lower = lower,
-                                  .flags = LCL_OP_UNIQUE | LCL_OP_NO_GRAD };
+                                  .flags = LCL_OP_RANDOM | LCL_OP_NO_GRAD };
 
 static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape, float keep,
                         float scale) {
