@@ -53,6 +53,12 @@ int cli_error(void);
 /* The same for wrong usage: returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* From now on SIGINT, SIGTERM and SIGHUP ask the command to stop, but for those that the parent
+ * ignores (nohup); cli_stopped: the signal that came, or 0; cli_stop_code: 128 + its number. */
+void cli_catch_stop(void);
+int cli_stopped(void);
+int cli_stop_code(void);
+
 /* Text table: cells[row * columns + column]; first row is the head. right: a string of 'l' and 'r',
  * one a column. */
 void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align);

@@ -1,13 +1,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli_run.h"
 
 void cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (json) {
-    printf("{\"split\": \"%s\"", what);
-    for (int i = 0; i < m->n; i++) printf(", \"%s\": %.9g", m->item[i].name, m->item[i].value);
-    printf("}\n");
+    lcl_str s = { 0 };
+    lcl_str_add(&s, "{\"split\": ");
+    lcl_str_json_text(&s, what);
+    for (int i = 0; i < m->n; i++) {
+      lcl_str_add(&s, ", ");
+      lcl_str_json_text(&s, m->item[i].name);
+      lcl_str_add(&s, ": ");
+      lcl_str_json_number(&s, m->item[i].value);
+    }
+    printf("%s}\n", s.data ? s.data : "");
+    lcl_str_free(&s);
     return;
   }
   const double *n = lcl_metrics_get(m, "n");

@@ -1,22 +1,10 @@
 /* latentcl reproduce: published tables, ours beside them. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "latentcl/train.h"
-
-static volatile sig_atomic_t stop_asked;
-
-static void on_signal(int signal_number) {
-  stop_asked = 1;
-  signal(signal_number, SIG_DFL);
-}
-
-static int stop(void) {
-  return stop_asked;
-}
 
 static void list_tables(void) {
   for (size_t i = 0; i < lcl_reproduce_count(); i++)
@@ -28,14 +16,13 @@ static int reproduce(const char *device, const lcl_reproduce_desc *d) {
   char *text = NULL;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
-  signal(SIGINT, on_signal);
-  signal(SIGTERM, on_signal);
+  cli_catch_stop();
   lcl_status s = lcl_reproduce(ctx, d, &text);
   if (text) fputs(text, stdout);
   free(text);
   int code = s == LCL_OK ? CLI_OK : cli_error();
   lcl_context_destroy(ctx);
-  return s == LCL_ERR_INTERRUPTED ? 130 : code;
+  return s == LCL_ERR_INTERRUPTED ? cli_stop_code() : code;
 }
 
 static int run(int argc, char **argv) {
@@ -74,7 +61,7 @@ static int run(int argc, char **argv) {
   d.trials = (int)trials;
   d.set = set.item;
   d.n_set = set.n;
-  d.interrupted = stop;
+  d.interrupted = cli_stopped;
   return reproduce(device, &d);
 }
 

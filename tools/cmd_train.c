@@ -1,23 +1,10 @@
 /* latentcl train: trains a model and leaves a run folder. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "cli_run.h"
-
-static volatile sig_atomic_t stop_asked;
-
-/* The second one ends the process the ordinary way. */
-static void on_signal(int signal_number) {
-  stop_asked = 1;
-  signal(signal_number, SIG_DFL);
-}
-
-static int stop(void) {
-  return stop_asked;
-}
 
 static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
 static const char about[] = "Trains a model and writes a run folder: config.json, log.jsonl, "
@@ -32,7 +19,7 @@ static const char about[] = "Trains a model and writes a run folder: config.json
 static int report(const lcl_train_result *r, lcl_status s) {
   if (s == LCL_ERR_INTERRUPTED) {
     fprintf(stderr, "latentcl: %s\n", lcl_error_message());
-    return 130;
+    return cli_stop_code();
   }
   if (s != LCL_OK) return cli_error();
   const double *error = lcl_metrics_get(&r->test, "error_percent");
@@ -69,8 +56,7 @@ static int run(int argc, char **argv) {
   lcl_context *ctx;
   lcl_context_desc cd = { .device = m.device, .profile = profile || trace };
   if (lcl_context_create(&cd, &ctx) != LCL_OK) return cli_error();
-  signal(SIGINT, on_signal);
-  signal(SIGTERM, on_signal);
+  cli_catch_stop();
   lcl_train_desc d = { .model = m.model,
                        .set = m.set,
                        .n_set = m.n_set,
@@ -85,7 +71,7 @@ static int run(int argc, char **argv) {
                        .quiet = quiet,
                        .test = test,
                        .max_steps = (int)max_steps,
-                       .interrupted = stop };
+                       .interrupted = cli_stopped };
   lcl_train_result r;
   code = report(&r, lcl_train(ctx, &d, &r));
   lcl_context_destroy(ctx);

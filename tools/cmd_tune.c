@@ -20,12 +20,6 @@
 
 enum { VALUES = LCL_TUNING_VALUES, NEIGHBOURS = 48, KEY = 160 };
 
-static volatile sig_atomic_t interrupted;
-static void on_interrupt(int sig) {
-  (void)sig;
-  interrupted = 1;
-}
-
 /* ---- child ---- */
 
 static bool read_values(const char *text, int v[VALUES]) {
@@ -106,6 +100,7 @@ static bool child_start(child *c, const char *name, const char *device) {
     dup2(up[1], 1);
     close(down[0]), close(down[1]), close(up[0]), close(up[1]);
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     execl("/proc/self/exe", "latentcl", "tune", "--worker", name, "--device", device ? device : "",
           (char *)NULL);
     _exit(127);
@@ -130,7 +125,7 @@ static bool child_line(child *c, double limit, char *line, size_t size) {
     }
     double left = end - lcl_now();
     struct pollfd p = { .fd = c->from, .events = POLLIN };
-    if (interrupted || left <= 0 || c->n == sizeof c->buffer) return false;
+    if (cli_stopped() || left <= 0 || c->n == sizeof c->buffer) return false;
     if (poll(&p, 1, left > 0.2 ? 200 : (int)(left * 1000) + 1) <= 0) continue;
     ssize_t got = read(c->from, c->buffer + c->n, sizeof c->buffer - c->n);
     if (got <= 0) return false;
@@ -168,8 +163,8 @@ static int tuner_start(tuner *t) {
     snprintf(p.key, sizeof p.key, "%.*s", (int)(bar - line - 9), line + 8);
     if (!LCL_PUSH(&t->problems, p)) return cli_fail("out of memory");
   }
-  return interrupted ? CLI_FAILED
-                     : cli_fail("the child process that compiles \"%s\" stopped", t->name);
+  return cli_stopped() ? CLI_FAILED
+                       : cli_fail("the child process that compiles \"%s\" stopped", t->name);
 }
 
 /* Seconds of a candidate; < 0: wrong, refused, or it took the child down (which is replaced). */
@@ -192,7 +187,7 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
     return -1;
   }
   child_stop(&t->c);
-  if (interrupted) return -1;
+  if (cli_stopped()) return -1;
   t->died++;
   return tuner_start(t) == CLI_OK ? -1 : -2;
 }
@@ -201,10 +196,10 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
  * again, in turn with the standard choice. */
 static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best) {
   const int *usual = t->problems.data[i].standard;
-  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || interrupted)
+  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || cli_stopped())
     return CLI_OK;
   double a = 1e30, b = 1e30;
-  for (int r = 0; r < 3 && !interrupted; r++) {
+  for (int r = 0; r < 3 && !cli_stopped(); r++) {
     const double x = attempt(t, i, usual), y = attempt(t, i, best->values);
     if (x == -2 || y == -2) return CLI_FAILED;
     if (x > 0) a = x < a ? x : a;
@@ -225,7 +220,7 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
   int list[NEIGHBOURS][VALUES];
   const problem *p = &t->problems.data[i];
   double standard = attempt(t, i, p->standard);
-  if (standard == -2 || interrupted) return CLI_FAILED;
+  if (standard == -2 || cli_stopped()) return CLI_FAILED;
   memcpy(best->values, p->standard, sizeof best->values);
   best->seconds = standard < 0
                       ? 1e30
@@ -235,7 +230,7 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
     int from[VALUES];
     memcpy(from, best->values, sizeof from);
     n += lcl_tune_neighbours(shape, from, list + n, NEIGHBOURS - n);
-    for (size_t k = 0; k < n && !interrupted && lcl_now() < end; k++) {
+    for (size_t k = 0; k < n && !cli_stopped() && lcl_now() < end; k++) {
       double s = attempt(t, i, list[k]);
       if (s == -2) return CLI_FAILED;
       if (s > 0 && s < 0.97 * best->seconds) { /* less than that is noise */
@@ -244,7 +239,7 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
       }
     }
     n = 0;
-    if (memcmp(from, best->values, sizeof from) == 0 || interrupted || lcl_now() >= end) break;
+    if (memcmp(from, best->values, sizeof from) == 0 || cli_stopped() || lcl_now() >= end) break;
   }
   if (confirm(t, i, &standard, best) != CLI_OK) return CLI_FAILED;
   if (isatty(2)) fprintf(stderr, "\r\033[K");
@@ -263,7 +258,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
   const lcl_caps *caps = lcl_context_caps(ctx);
   int code = tuner_start(&t);
   printf("%s: %zu products and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
-  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !interrupted && lcl_now() < end; i++) {
+  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl_now() < end; i++) {
     lcl_tuning_entry best = { 0 };
     lcl_tune_problem shape;
     snprintf(best.key, sizeof best.key, "%s", t.problems.data[i].key);
@@ -273,7 +268,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
       code = cli_error();
     else
       code = tune_problem(&t, caps, &shape, i, end, &best);
-    if (code == CLI_OK && !interrupted && best.seconds < 1e30 &&
+    if (code == CLI_OK && !cli_stopped() && best.seconds < 1e30 &&
         lcl_tuning_save(ctx, &best, 1) != LCL_OK)
       code = cli_error();
   }
@@ -282,7 +277,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
            t.tried, t.failed, t.wrong, t.died);
   child_stop(&t.c);
   lcl_free(t.problems.data);
-  return interrupted ? CLI_FAILED : code;
+  return cli_stopped() ? CLI_FAILED : code;
 }
 
 /* A suite of the benchmark, else a workload or a model. */
@@ -330,7 +325,7 @@ static int run(int argc, char **argv) {
     code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
   else
     printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
-  signal(SIGINT, on_interrupt);
+  cli_catch_stop();
   signal(SIGPIPE, SIG_IGN);
   double end = lcl_now() + budget * 60;
   bool all = at == argc || strcmp(argv[at], "all") == 0;
@@ -339,7 +334,10 @@ static int run(int argc, char **argv) {
   if (all) argv = (char **)everything, at = 0, argc = 3;
   for (int i = at; code == CLI_OK && i < argc; i++)
     code = tune_argument(ctx, argv[i], device, end, again);
-  if (interrupted) fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
+  if (cli_stopped()) {
+    fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
+    code = cli_stop_code();
+  }
   lcl_str_free(&path);
   lcl_context_destroy(ctx);
   return code;

@@ -1,4 +1,5 @@
 /* The latentcl command: picks the subcommand. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ static void print_help(void) {
          "a name.\n");
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   if (argc < 2) {
     print_help();
     return CLI_USAGE;
@@ -47,4 +48,14 @@ int main(int argc, char **argv) {
   for (int i = 0; i < N_COMMANDS; i++)
     if (strcmp(argv[1], commands[i]->name) == 0) return commands[i]->run(argc - 1, argv + 1);
   return cli_usage("unknown command '%s'; `latentcl --help` lists them", argv[1]);
+}
+
+/* A command that printed what nobody got has failed. */
+int main(int argc, char **argv) {
+  const int code = run(argc, argv);
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  const int failed = cli_fail("cannot write to standard output%s%s", errno ? ": " : "",
+                              errno ? strerror(errno) : "");
+  return code == CLI_OK ? failed : code;
 }

@@ -44,8 +44,13 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
 lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
   *data = NULL;
   *n = 0;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
   if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    close(fd);
+    return lcl_fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
+  }
   char *bytes = NULL;
   lcl_status status = read_all(fd, path, max_bytes, &bytes, n);
   close(fd);

@@ -174,7 +174,10 @@ typedef struct lcl_profile_row {
 } lcl_profile_row;
 lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows,
                             size_t *n); /* by label, most time first; lcl_free */
-lcl_status lcl_profile_write_trace(lcl_context *ctx,
-                                   const char *path); /* Chrome trace events, a lane a queue */
+bool lcl_context_profiles(const lcl_context *ctx);
+/* Keeps the start and end of each launch from now on (24 bytes each); without it only the sums. */
+lcl_status lcl_profile_start_trace(lcl_context *ctx);
+/* What was kept, as Chrome trace events with a lane a queue. */
+lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path);
 
 #endif

@@ -1,4 +1,5 @@
 /* Device times of launches: sums by label, and a trace for Perfetto (Chrome trace events). */
+#include "base/json.h"
 #include "device/internal.h"
 
 enum {
@@ -29,6 +30,7 @@ struct lcl_profile {
     pending *data;
     size_t n, cap;
   } pending;
+  bool tracing; /* keeps records */
   struct {
     record *data;
     size_t n, cap;
@@ -81,7 +83,7 @@ static lcl_status drain(lcl_profile *p) {
             CL_SUCCESS)
       continue;
     p->rows.data[e->row].seconds += 1e-9 * (double)(end - LCL_MIN(start, end));
-    if (p->records.n < MAX_RECORDS &&
+    if (p->tracing && p->records.n < MAX_RECORDS &&
         !LCL_PUSH(&p->records,
                   ((record) { (uint32_t)e->row, e->queue, start, LCL_MAX(start, end) })))
       break;
@@ -102,6 +104,10 @@ lcl_status lcl_profile_take(lcl_profile *p, size_t row, double flops, double byt
   p->rows.data[row].flops += flops;
   p->rows.data[row].bytes += bytes;
   return LCL_OK;
+}
+
+bool lcl_context_profiles(const lcl_context *ctx) {
+  return ctx->profile != NULL;
 }
 
 static lcl_status need_profile(lcl_context *ctx) {
@@ -131,23 +137,16 @@ lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n)
 
 /* ---- trace ---- */
 
-static void add_json_string(lcl_str *s, const char *text) {
-  lcl_str_append(s, "\"", 1);
-  for (; *text; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\')
-      lcl_str_add(s, "\\%c", c);
-    else if (c < 0x20)
-      lcl_str_add(s, "\\u%04x", c);
-    else
-      lcl_str_append(s, text, 1);
-  }
-  lcl_str_append(s, "\"", 1);
+lcl_status lcl_profile_start_trace(lcl_context *ctx) {
+  LCL_TRY(need_profile(ctx));
+  LCL_TRY(drain(ctx->profile)); /* what ran before is not part of it */
+  ctx->profile->tracing = true;
+  return LCL_OK;
 }
 
 static void add_lane_names(const lcl_context *ctx, lcl_str *s) {
   lcl_str_add(s, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"args\":{\"name\":");
-  add_json_string(s, ctx->caps.name);
+  lcl_str_json_text(s, ctx->caps.name);
   lcl_str_add(s, "}}");
   for (int q = 0; q <= ctx->n_queues; q++) {
     bool transfer = q == ctx->n_queues;
@@ -173,7 +172,7 @@ lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path) {
     const record *r = &p->records.data[i];
     lcl_str_add(&s, ",\n{\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":",
                 r->queue, 1e-3 * (double)(r->start - origin), 1e-3 * (double)(r->end - r->start));
-    add_json_string(&s, p->rows.data[r->row].label);
+    lcl_str_json_text(&s, p->rows.data[r->row].label);
     lcl_str_add(&s, "}");
   }
   lcl_str_add(&s, "\n]}\n");

@@ -3,7 +3,16 @@
 
 #include "train/report.h"
 
-enum { WIDTH = 560, HEIGHT = 260, LEFT = 56, RIGHT = 14, TOP = 14, BOTTOM = 38, MAX_POINTS = 500 };
+enum {
+  WIDTH = 560,
+  HEIGHT = 260,
+  LEFT = 56,
+  RIGHT = 14,
+  TOP = 14,
+  BOTTOM = 38,
+  MAX_POINTS = 500,
+  MAX_TICKS = 12
+};
 
 typedef struct scale {
   double lo, hi;
@@ -17,8 +26,10 @@ static double place(const scale *s, double v) {
   return s->from + (hi > lo ? (a - lo) / (hi - lo) : 0.5) * (s->to - s->from);
 }
 
+/* Curves go where a screen can tell something of them. */
+static const double smallest = 1e-30, largest = 1e30;
 static bool shown(double v) {
-  return isfinite(v);
+  return fabs(v) <= largest;
 }
 
 static scale x_scale(const lcl_chart *c) {
@@ -47,7 +58,7 @@ static scale y_scale(const lcl_chart *c) {
       s.hi = LCL_MAX(s.hi, c->series[i].y[k]);
     }
   if (!(s.hi >= s.lo)) s.lo = 0, s.hi = 1;
-  s.log = s.lo > 0 && s.hi / s.lo > 12;
+  s.log = s.lo >= smallest && s.hi / s.lo > 12;
   if (s.log) {
     s.lo *= 0.9;
     s.hi *= 1.1;
@@ -71,22 +82,31 @@ static void y_tick(lcl_str *o, const scale *y, double v) {
 static void y_ticks(lcl_str *o, const scale *y) {
   if (!y->log) {
     double step = nice_step(y->hi - y->lo);
-    for (double v = ceil(y->lo / step) * step; v <= y->hi + step * 1e-6; v += step)
-      y_tick(o, y, fabs(v) < step * 1e-6 ? 0 : v);
+    for (int i = 0; i <= MAX_TICKS; i++) {
+      const double v = (ceil(y->lo / step) + i) * step;
+      if (v <= y->hi + step * 1e-6) y_tick(o, y, fabs(v) < step * 1e-6 ? 0 : v);
+    }
     return;
   }
   static const double all[] = { 1, 2, 5 };
-  bool many = y->hi / y->lo > 2000;
-  for (double p = pow(10, floor(log10(y->lo))); p <= y->hi; p *= 10)
-    for (int i = 0; i < (many ? 1 : 3); i++)
-      if (p * all[i] >= y->lo && p * all[i] <= y->hi) y_tick(o, y, p * all[i]);
+  const int first = (int)floor(log10(y->lo)), last = (int)ceil(log10(y->hi)),
+            every = 1 + (last - first) / 12;
+  const bool many = y->hi / y->lo > 2000;
+  for (int e = first; e <= last; e += every)
+    for (int i = 0; i < (many ? 1 : 3); i++) {
+      const double v = pow(10, e) * all[i];
+      if (v >= y->lo && v <= y->hi) y_tick(o, y, v);
+    }
 }
 
 static void x_ticks(lcl_str *o, const scale *x, const char *label) {
   double step = LCL_MAX(nice_step(x->hi - x->lo), 1);
-  for (double v = ceil(x->lo / step) * step; v <= x->hi; v += step)
-    lcl_str_html(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
-                 HEIGHT - BOTTOM + 17, v);
+  for (int i = 0; i <= MAX_TICKS; i++) {
+    const double v = (ceil(x->lo / step) + i) * step;
+    if (v <= x->hi)
+      lcl_str_html(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
+                   HEIGHT - BOTTOM + 17, v);
+  }
   lcl_str_html(o, "<text class=tick x=%d y=%d text-anchor=end>", WIDTH - RIGHT, HEIGHT - 4);
   lcl_str_html(o, "%s", label);
   lcl_str_html(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT,

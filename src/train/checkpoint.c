@@ -1,4 +1,6 @@
 /* Variables to and from tensor files; what a session puts into a checkpoint. */
+#include <math.h>
+
 #include "train/session.h"
 
 static bool is_prep(const char *name) {
@@ -82,9 +84,17 @@ lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, doubl
   return lcl_tensor_file_set_meta(f, key, buf);
 }
 
-double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise) {
+lcl_status lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
+                                  bool whole, double *value) {
   const char *text = lcl_tensor_file_meta(f, key);
-  return text ? strtod(text, NULL) : otherwise;
+  if (!text)
+    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint does not say \"%s\": it cannot be resumed",
+                    key);
+  if (lcl_parse_number(text, value) && lcl_inside(range, *value) &&
+      (!whole || *value == floor(*value)))
+    return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "the checkpoint says \"%s\" is \"%s\": expected a%s number%s%s",
+                  key, text, whole ? " whole" : "", range ? " in " : "", range ? range : "");
 }
 
 static lcl_status add_prep(lcl_session *s, lcl_tensor_file *f) {
@@ -104,6 +114,29 @@ static lcl_status add_prep(lcl_session *s, lcl_tensor_file *f) {
   return LCL_OK;
 }
 
+static bool finite_at(const lcl_tensor_entry *e, size_t i) {
+  float f;
+  uint16_t h;
+  if (e->dtype == LCL_F32) return memcpy(&f, (const char *)e->data + 4 * i, 4), isfinite(f);
+  if (e->dtype == LCL_F16)
+    return memcpy(&h, (const char *)e->data + 2 * i, 2), (h & 0x7c00) != 0x7c00;
+  return true;
+}
+
+lcl_status lcl_tensor_file_finite(const lcl_tensor_file *f) {
+  for (size_t k = 0; k < lcl_tensor_file_count(f); k++) {
+    const lcl_tensor_entry *e = lcl_tensor_file_at(f, k);
+    const bool sums = strcmp(e->name, "train.sums") == 0; /* the first is the loss; others may be
+                                                             terms that are only shown */
+    const size_t n = sums ? LCL_MIN(e->bytes / 4, (size_t)1) : e->bytes / lcl_dtype_size(e->dtype);
+    for (size_t i = 0; i < n; i++)
+      if (!finite_at(e, i))
+        return sums ? lcl_fail(LCL_ERR_NUMERIC, "the loss is not finite")
+                    : lcl_fail(LCL_ERR_NUMERIC, "\"%s\" holds NaN or Inf", e->name);
+  }
+  return LCL_OK;
+}
+
 lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
   lcl_tensor_file *f;
   *out = NULL;
@@ -111,6 +144,7 @@ lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
   lcl_status st = lcl_tensor_file_set_meta(f, "format", "latentcl 1");
   if (st == LCL_OK) st = lcl_tensor_file_set_meta(f, "model", s->cls->name);
   if (st == LCL_OK) st = lcl_store_save(s->store, f);
+  if (st == LCL_OK) st = lcl_tensor_file_finite(f);
   if (st == LCL_OK) st = add_prep(s, f);
   if (st != LCL_OK) {
     lcl_tensor_file_destroy(f);

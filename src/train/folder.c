@@ -1,4 +1,5 @@
 /* The run folder's config.json: what was asked for and what it resolved to. */
+#include <errno.h>
 #include <limits.h>
 #include <time.h>
 
@@ -97,6 +98,30 @@ lcl_status lcl_write_config(lcl_session *s, const char *folder) {
   return st;
 }
 
+static const lcl_json_field config_fields[] = {
+  { "model", LCL_JSON_TEXT, true },
+  { "seed", LCL_JSON_TEXT, true },
+  { "latentcl", LCL_JSON_TEXT },
+  { "created", LCL_JSON_TEXT },
+  { "reference", LCL_JSON_TEXT },
+  { "device", LCL_JSON_TEXT },
+  { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
+  { "data", LCL_JSON_SCALARS },
+  { "set", LCL_JSON_TEXTS },
+  { "options", LCL_JSON_TEXTS },
+  { "settings", LCL_JSON_SCALARS },
+};
+
+static lcl_status read_seed(lcl_run_config *c, const char *path) {
+  const char *text = lcl_json_word(c->json, "seed");
+  char *end;
+  errno = 0;
+  c->seed = strtoull(text, &end, 10);
+  if (*text >= '0' && *text <= '9' && !*end && !errno) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "%s: \"seed\" must be a whole number as a text, not \"%s\"", path,
+                  text);
+}
+
 lcl_status lcl_read_config(const char *folder, lcl_run_config *out) {
   memset(out, 0, sizeof *out);
   char *path = lcl_path_join(folder, "config.json");
@@ -111,13 +136,12 @@ lcl_status lcl_read_config(const char *folder, lcl_run_config *out) {
   if (st == LCL_OK) {
     out->json = lcl_json_parse(text, n);
     lcl_free(text);
-    const char *seed = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "seed"));
-    out->model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out->json, "model"));
-    const cJSON *data = cJSON_GetObjectItemCaseSensitive(out->json, "data");
-    out->data = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "path"));
-    if (seed) out->seed = strtoull(seed, NULL, 10);
-    if (!out->model || !seed)
-      st = lcl_fail(LCL_ERR_FORMAT, "%s: model and seed are missing; it is damaged", path);
+    st = lcl_json_check(out->json, path, config_fields, LCL_COUNT(config_fields));
+  }
+  if (st == LCL_OK) st = read_seed(out, path);
+  if (st == LCL_OK) {
+    out->model = lcl_json_word(out->json, "model");
+    out->data = cJSON_GetStringValue(lcl_json_child(lcl_json_child(out->json, "data"), "path"));
   }
   if (st != LCL_OK) lcl_run_config_free(out);
   lcl_free(path);
@@ -133,11 +157,8 @@ lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class
                                   lcl_options **out) {
   LCL_TRY(lcl_model_options(cls, out));
   const cJSON *item;
-  cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(c->json, "set")) {
-    lcl_status s = cJSON_IsString(item)
-                       ? lcl_options_set(*out, item->string, item->valuestring)
-                       : lcl_fail(LCL_ERR_FORMAT, "config.json: option \"%s\" is not a text",
-                                  item->string);
+  cJSON_ArrayForEach(item, lcl_json_members(c->json, "set")) {
+    lcl_status s = lcl_options_set(*out, item->string, item->valuestring);
     if (s == LCL_OK) continue;
     lcl_options_destroy(*out);
     *out = NULL;

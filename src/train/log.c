@@ -1,6 +1,7 @@
 /* JSON-lines log of a run, and what people see while it goes on. */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "train/session.h"
@@ -10,10 +11,18 @@ static lcl_status io_fail(const char *what) {
 }
 
 lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
+  struct stat st;
   memset(log, 0, sizeof *log);
+  if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a FIFO would wait for its reader */
+    return lcl_fail(LCL_ERR_IO, "cannot write %s: it is not a regular file", path);
   log->file = fopen(path, keep < 0 ? "we" : "r+e");
   if (!log->file) return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   if (keep < 0) return LCL_OK;
+  if (fstat(fileno(log->file), &st) == 0 && st.st_size < keep) {
+    lcl_run_log_close(log);
+    return lcl_fail(LCL_ERR_FORMAT, "%s has %lld bytes, the checkpoint was saved after %lld", path,
+                    (long long)st.st_size, (long long)keep);
+  }
   /* Lines after the checkpoint will be written again, and the last one may be torn. */
   if (ftruncate(fileno(log->file), (off_t)keep) != 0 || fseeko(log->file, 0, SEEK_END) != 0) {
     lcl_status s = io_fail("continue");

@@ -18,15 +18,15 @@ static double value_of(const lcl_trainer *t, const double *means, const char *na
 }
 
 static double images_per_second(const lcl_trainer *t) {
-  double seconds = lcl_now() - t->sitting_start;
+  double seconds = t->at.seconds + lcl_now() - t->sitting_start;
   int64_t per_step = t->stage.build.batch + t->stage.build.unlabelled_batch;
-  return seconds > 0 ? (double)(t->sitting_steps * per_step) / seconds : 0;
+  return seconds > 0 ? (double)(t->at.step * per_step) / seconds : 0;
 }
 
 static double seconds_left(const lcl_trainer *t) {
-  double done = (double)t->sitting_steps;
+  double done = (double)t->at.step;
   double all = (double)(t->s->model->settings.epochs * t->steps_per_epoch - t->at.step);
-  return done > 0 ? all * (lcl_now() - t->sitting_start) / done : 0;
+  return done > 0 ? all * (t->at.seconds + lcl_now() - t->sitting_start) / done : 0;
 }
 
 static void show_bar(lcl_trainer *t) {
@@ -114,7 +114,7 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "step");
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
-  cJSON_AddNumberToObject(j, "lr", t->last_lr);
+  cJSON_AddNumberToObject(j, "lr", t->lr);
   add_means(j, t, means);
   return lcl_run_log_write(&t->log, j);
 }
@@ -154,7 +154,8 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   if (!v)
     return lcl_fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
                     s->select);
-  *best = p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value);
+  *best = isfinite(*v) &&
+          (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
   p->waited++;
   p->stalled++;
   if (*best) {
@@ -236,12 +237,17 @@ static lcl_status run_epochs(lcl_trainer *t) {
                         "stopping early: no better epoch for as long as patience allows");
       break;
     }
-    lcl_status st = run_epoch(t);
-    if (st == LCL_ERR_NUMERIC && !t->d->check_numerics) return lcl_trainer_diagnose(t);
-    LCL_TRY(st);
+    LCL_TRY(run_epoch(t));
     if (interrupted(t)) return stop_here(t);
   }
   return lcl_trainer_save(t);
+}
+
+/* What is not finite was seen at a log line or a save; the step and the op that made it are found
+ * by going from the last checkpoint, which is good, once more. */
+static lcl_status run_or_blame(lcl_trainer *t) {
+  const lcl_status s = run_epochs(t);
+  return s == LCL_ERR_NUMERIC && !t->d->check_numerics ? lcl_trainer_diagnose(t) : s;
 }
 
 /* ---- the end ---- */
@@ -358,15 +364,23 @@ static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   return s;
 }
 
+/* What the end will need is asked for before the first step. */
+static lcl_status check_profile(lcl_context *ctx, const lcl_train_desc *d) {
+  if ((d->profile || d->trace) && !lcl_context_profiles(ctx))
+    return lcl_fail(LCL_ERR_ARGUMENT, "device times need a context with lcl_context_desc.profile");
+  return d->trace ? lcl_profile_start_trace(ctx) : LCL_OK;
+}
+
 lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result) {
   lcl_trainer t;
   lcl_train_result none, *r = result ? result : &none;
   memset(r, 0, sizeof *r);
   if (!desc->model && !desc->resume) return lcl_fail(LCL_ERR_ARGUMENT, "no model was named");
+  LCL_TRY(check_profile(ctx, desc));
   lcl_status s = lcl_trainer_open(&t, ctx, desc);
   if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
-  if (s == LCL_OK) s = run_epochs(&t);
+  if (s == LCL_OK) s = run_or_blame(&t);
   lcl_snprintf(r->out, sizeof r->out, "%s", t.folder);
   r->epochs = t.at.epoch;
   r->best_epoch = t.at.best_epoch;

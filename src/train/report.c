@@ -408,17 +408,33 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   lcl_str_html(o, "</details></div>");
 }
 
-static void profile_section(lcl_str *o, const char *folder) {
+static lcl_status profile_section(lcl_str *o, const char *folder) {
+  static const lcl_json_field fields[] = { { "rows", LCL_JSON_ROWS, true },
+                                           { "other_seconds", LCL_JSON_NUMBER, true, 0, 1e12 } };
+  static const lcl_json_field row_fields[] = { { "label", LCL_JSON_TEXT, true },
+                                               { "calls", LCL_JSON_NUMBER, true, 0, 1e15 },
+                                               { "seconds", LCL_JSON_NUMBER, true, 0, 1e12 },
+                                               { "flops", LCL_JSON_NUMBER, true, 0, 1e30 },
+                                               { "bytes", LCL_JSON_NUMBER, true, 0, 1e30 } };
   void *text;
   size_t n;
   char *path = lcl_path_join(folder, "profile.json");
-  if (path && lcl_file_exists(path) && lcl_file_read(path, 1 << 24, &text, &n) == LCL_OK) {
+  if (!path) return LCL_ERR_HOST_MEMORY;
+  const bool there = lcl_file_exists(path);
+  lcl_status s = there ? lcl_file_read(path, 1 << 24, &text, &n) : LCL_OK;
+  if (there && s == LCL_OK) {
     cJSON *root = lcl_json_parse(text, n);
     lcl_free(text);
-    profile_tables(o, root);
+    s = lcl_json_check(root, path, fields, LCL_COUNT(fields));
+    const cJSON *row;
+    cJSON_ArrayForEach(row, lcl_json_items(root, "rows")) {
+      if (s == LCL_OK) s = lcl_json_check(row, path, row_fields, LCL_COUNT(row_fields));
+    }
+    if (s == LCL_OK) profile_tables(o, root);
     cJSON_Delete(root);
   }
   lcl_free(path);
+  return s;
 }
 
 static void table_of(lcl_str *o, const char *title, const cJSON *object) {
@@ -482,7 +498,7 @@ static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *wei
   LCL_TRY(curves_section(o, h));
   LCL_TRY(picture_sections(o, s, weights));
   confusion_section(o, s, h);
-  profile_section(o, folder);
+  LCL_TRY(profile_section(o, folder));
   options_section(o, config, h);
   lcl_str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
                lcl_json_word(config, "latentcl"), lcl_json_word(config, "created"),

@@ -112,11 +112,9 @@ static bool finished(const job *j, const char *folder, double *value) {
   if (!there) return false;
   cJSON *json = lcl_json_parse(text, n);
   lcl_free(text);
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(json, j->table->metric);
-  bool ok = cJSON_IsNumber(v);
-  if (ok) *value = v->valuedouble;
+  *value = lcl_json_number(json, j->table->metric);
   cJSON_Delete(json);
-  return ok;
+  return !isnan(*value);
 }
 
 static lcl_status record(const char *folder, const lcl_train_result *r) {

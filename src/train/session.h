@@ -83,13 +83,17 @@ lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out
 /* ---- checkpoints (checkpoint.c) ---- */
 
 /* Variables, preprocessing and identity of the session; the caller adds its own state as metadata.
- */
+ * LCL_ERR_NUMERIC: a variable or the loss is not finite, nothing worth keeping. */
 lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
 /* Variables only. strict: every one of the store must be there (resuming); else those that are not
  * trained may be missing. */
 lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
 lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
-double lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, double otherwise);
+/* LCL_ERR_FORMAT: missing, or no number in the range ("[0,1e7]"; NULL: any). */
+lcl_status lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
+                                  bool whole, double *value);
+/* LCL_ERR_NUMERIC names the tensor that holds NaN or Inf. */
+lcl_status lcl_tensor_file_finite(const lcl_tensor_file *f);
 
 /* ---- runs (run.c) ---- */
 
@@ -123,7 +127,8 @@ typedef struct lcl_run_log {
   FILE *file;
   int64_t bytes;
 } lcl_run_log;
-/* keep < 0: starts an empty log; else continues after the first `keep` bytes and drops the rest. */
+/* keep < 0: starts an empty log; else continues after the first `keep` bytes, which must be there,
+ * and drops the rest. */
 lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep);
 lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line); /* deletes line */
 lcl_status lcl_run_log_sync(lcl_run_log *log);

@@ -1,6 +1,10 @@
 /* Preparing a run: folder, options, data, graphs, batches. */
+#include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/folder.h"
 #include "train/trainer.h"
 
 /* ---- folder and options ---- */
@@ -10,9 +14,13 @@ static lcl_status new_folder(lcl_trainer *t) {
   time_t now = time(NULL);
   struct tm tm;
   strftime(date, sizeof date, "%Y%m%d", localtime_r(&now, &tm));
-  for (int i = 1; i < 100000; i++) {
+  LCL_TRY(lcl_mkdirs("runs"));
+  for (int i = 1; i < 100000; i++) { /* each of two runs that start at once gets its own */
     snprintf(t->folder, sizeof t->folder, "runs/%.200s-%s-%d", t->d->model, date, i);
-    if (!lcl_file_exists(t->folder)) return LCL_OK;
+    t->made = mkdir(t->folder, 0777) == 0;
+    if (t->made) return LCL_OK;
+    if (errno != EEXIST)
+      return lcl_fail(LCL_ERR_IO, "cannot make the folder %s: %s", t->folder, strerror(errno));
   }
   return lcl_fail(LCL_ERR_IO, "runs/ is full; give --out");
 }
@@ -26,6 +34,14 @@ static lcl_status choose_folder(lcl_trainer *t) {
     return lcl_fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
   snprintf(t->folder, sizeof t->folder, "%s", out);
   return LCL_OK;
+}
+
+/* The folder belongs to one process from here to the end of the run. */
+static lcl_status take_folder(lcl_trainer *t) {
+  if (t->d->resume || lcl_file_exists(t->folder)) return lcl_folder_lock(t->folder, &t->lock);
+  t->made = true;
+  LCL_TRY(lcl_mkdirs(t->folder));
+  return lcl_folder_lock(t->folder, &t->lock);
 }
 
 static lcl_status paths(lcl_trainer *t) {
@@ -251,10 +267,10 @@ static lcl_status first_values(lcl_trainer *t) {
 
 static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
   char *log = lcl_path_join(t->folder, "log.jsonl");
+  int64_t keep = -1;
   if (!log) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = lcl_mkdirs(t->folder);
-  if (s == LCL_OK)
-    s = lcl_run_log_open(&t->log, log, checkpoint ? lcl_trainer_log_bytes(checkpoint) : -1);
+  lcl_status s = checkpoint ? lcl_trainer_log_bytes(checkpoint, &keep) : LCL_OK;
+  if (s == LCL_OK) s = lcl_run_log_open(&t->log, log, keep);
   lcl_free(log);
   LCL_TRY(s);
   if (checkpoint)
@@ -279,9 +295,11 @@ lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_de
   lcl_tensor_file *checkpoint = NULL;
   memset(t, 0, sizeof *t);
   t->d = d;
-  t->last_lr = -1;
+  t->lock = -1;
   lcl_progress_init(&t->progress, d->quiet, d->progress, d->user);
   LCL_TRY(choose_folder(t));
+  LCL_TRY(take_folder(t));
+  LCL_TRY(lcl_check_output(d->trace));
   LCL_TRY(paths(t));
   char *config = lcl_path_join(t->folder, "config.json");
   bool exists = config && lcl_file_exists(config);
@@ -311,4 +329,6 @@ void lcl_trainer_close(lcl_trainer *t) {
   lcl_free(t->extra);
   lcl_free(t->last_path);
   lcl_free(t->best_path);
+  if (t->made) rmdir(t->folder); /* it stays unless the run failed before anything was in it */
+  lcl_folder_unlock(t->lock);
 }

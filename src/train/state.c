@@ -14,38 +14,45 @@ static lcl_status set_metrics(lcl_tensor_file *f, const lcl_metrics *m) {
   return s;
 }
 
-static void get_metrics(const lcl_tensor_file *f, lcl_metrics *m) {
+static lcl_status get_metrics(const lcl_tensor_file *f, lcl_metrics *m) {
   const char *text = lcl_tensor_file_meta(f, "best");
-  cJSON *j = text ? lcl_json_parse(text, strlen(text)) : NULL;
+  cJSON *j = lcl_json_parse(text ? text : "", text ? strlen(text) : 0), *all = NULL;
   const cJSON *item;
   memset(m, 0, sizeof *m);
-  cJSON_ArrayForEach(item, j) if (cJSON_IsNumber(item))
-      lcl_metrics_set(m, item->string, item->valuedouble);
+  if (j && (all = cJSON_CreateObject()) && cJSON_AddItemToObject(all, "best", j)) j = NULL;
   cJSON_Delete(j);
+  const lcl_json_field field = { "best", LCL_JSON_NUMBERS, true };
+  lcl_status s = lcl_json_check(all, "the checkpoint's metadata", &field, 1);
+  cJSON_ArrayForEach(item, lcl_json_members(all, "best")) {
+    if (s == LCL_OK && cJSON_IsNumber(item)) lcl_metrics_set(m, item->string, item->valuedouble);
+  }
+  cJSON_Delete(all);
+  return s;
 }
 
-/* One line a recorded number: the same table writes and reads. */
+/* One line a recorded number: the same table writes, reads and checks. */
 typedef struct field {
   const char *key;
   size_t offset;
   enum { FIELD_INT, FIELD_INT64, FIELD_DOUBLE } type;
+  const char *range;
 } field;
-#define FIELD(name, kind)                                                                          \
-  { #name, offsetof(lcl_position, name), kind }
+#define FIELD(name, kind, range)                                                                   \
+  { #name, offsetof(lcl_position, name), kind, range }
 static const field fields[] = {
-  FIELD(epoch, FIELD_INT),
-  FIELD(step, FIELD_INT64),
-  FIELD(epoch_step, FIELD_INT64),
-  FIELD(labelled.epoch, FIELD_INT64),
-  FIELD(labelled.step, FIELD_INT64),
-  FIELD(unlabelled.epoch, FIELD_INT64),
-  FIELD(unlabelled.step, FIELD_INT64),
-  FIELD(best_epoch, FIELD_INT),
-  FIELD(best_value, FIELD_DOUBLE),
-  FIELD(stalled, FIELD_INT),
-  FIELD(plateaus, FIELD_INT),
-  FIELD(waited, FIELD_INT),
-  FIELD(seconds, FIELD_DOUBLE),
+  FIELD(epoch, FIELD_INT, "[0,1e7]"),
+  FIELD(step, FIELD_INT64, "[0,1e15]"),
+  FIELD(epoch_step, FIELD_INT64, "[0,1e12]"),
+  FIELD(labelled.epoch, FIELD_INT64, "[0,1e15]"),
+  FIELD(labelled.step, FIELD_INT64, "[0,1e12]"),
+  FIELD(unlabelled.epoch, FIELD_INT64, "[0,1e15]"),
+  FIELD(unlabelled.step, FIELD_INT64, "[0,1e12]"),
+  FIELD(best_epoch, FIELD_INT, "[0,1e7]"),
+  FIELD(best_value, FIELD_DOUBLE, NULL),
+  FIELD(stalled, FIELD_INT, "[0,1e7]"),
+  FIELD(plateaus, FIELD_INT, "[0,1e7]"),
+  FIELD(waited, FIELD_INT, "[0,1e7]"),
+  FIELD(seconds, FIELD_DOUBLE, "[0,1e12]"),
 };
 
 static double get_field(const lcl_position *p, const field *f) {
@@ -84,8 +91,10 @@ static lcl_status set_position(lcl_trainer *t, lcl_tensor_file *f) {
 
 /* The session's variables with this run's position. */
 static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
-  LCL_TRY(lcl_session_save(t->s, out));
-  lcl_status s = set_position(t, *out);
+  lcl_status s = lcl_session_save(t->s, out);
+  if (s == LCL_ERR_NUMERIC) lcl_fail_prefix(s, "by step %lld", (long long)t->at.step);
+  LCL_TRY(s);
+  s = set_position(t, *out);
   if (s == LCL_OK) return LCL_OK;
   lcl_tensor_file_destroy(*out);
   *out = NULL;
@@ -118,27 +127,56 @@ lcl_status lcl_trainer_keep_best(lcl_trainer *t, const lcl_metrics *m) {
   return snapshot(t, &t->best_file);
 }
 
-int64_t lcl_trainer_log_bytes(const lcl_tensor_file *f) {
-  double n = lcl_tensor_file_number(f, "log_bytes", 0);
-  return n > 0 && n < 9e15 ? (int64_t)n : 0;
+lcl_status lcl_trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes) {
+  double n;
+  LCL_TRY(lcl_tensor_file_number(f, "log_bytes", "[0,1e15]", true, &n));
+  *bytes = (int64_t)n;
+  return LCL_OK;
+}
+
+static lcl_status get_totals(lcl_trainer *t, const char *text) {
+  const char *p = text ? text : "";
+  char *end;
+  int n = 0;
+  for (; n < t->n_values; n++, p = end) {
+    t->at.total[n] = lcl_strtod(p, &end);
+    if (end == p || !isfinite(t->at.total[n])) break;
+  }
+  if (n == t->n_values && !*p) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "the checkpoint's totals must be %d finite numbers, not \"%s\"",
+                  t->n_values, text ? text : "");
+}
+
+static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
+  lcl_position *p = &t->at;
+  memset(p, 0, sizeof *p);
+  for (size_t i = 0; i < LCL_COUNT(fields); i++) {
+    double v;
+    LCL_TRY(lcl_tensor_file_number(f, fields[i].key, fields[i].range,
+                                   fields[i].type != FIELD_DOUBLE, &v));
+    put_field(p, &fields[i], v);
+  }
+  if (p->epoch_step > t->steps_per_epoch || p->best_epoch > p->epoch ||
+      p->step != p->epoch * t->steps_per_epoch + p->epoch_step)
+    return lcl_fail(LCL_ERR_FORMAT,
+                    "the checkpoint stands at step %lld of epoch %d (%lld in all, best epoch %d): "
+                    "no run of %lld steps an epoch comes there",
+                    (long long)p->epoch_step, p->epoch + 1, (long long)p->step, p->best_epoch,
+                    (long long)t->steps_per_epoch);
+  LCL_TRY(get_totals(t, lcl_tensor_file_meta(f, "totals")));
+  return get_metrics(f, &t->best);
 }
 
 lcl_status lcl_trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
   lcl_position *p = &t->at;
+  LCL_TRY(get_position(t, f));
+  if (lcl_tensor_file_finite(f) != LCL_OK)
+    return lcl_fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
   LCL_TRY(lcl_session_load(t->s, f, true));
-  memset(p, 0, sizeof *p);
-  for (size_t i = 0; i < LCL_COUNT(fields); i++) {
-    double v = lcl_tensor_file_number(f, fields[i].key, NAN);
-    if (isnan(v))
-      return lcl_fail(LCL_ERR_FORMAT, "the checkpoint does not say \"%s\": it cannot be resumed",
-                      fields[i].key);
-    put_field(p, &fields[i], v);
-  }
-  const char *totals = lcl_tensor_file_meta(f, "totals");
-  char *end = NULL;
-  for (int i = 0; totals && i < t->n_values; i++, totals = end) p->total[i] = strtod(totals, &end);
-  get_metrics(f, &t->best);
-  t->last_lr = -1;
+  /* The last step's: an epoch that ended at the checkpoint is logged without another step. */
+  t->lr = lcl_schedule_rate(&t->s->model->settings.schedule, p->epoch, LCL_MAX(p->step - 1, 0),
+                            p->plateaus);
+  t->fed_lr = false;
   LCL_TRY(lcl_batcher_seek(t->labelled, p->labelled));
   return t->unlabelled ? lcl_batcher_seek(t->unlabelled, p->unlabelled) : LCL_OK;
 }

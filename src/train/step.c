@@ -29,9 +29,10 @@ static lcl_status feed_batch(lcl_trainer *t) {
 static lcl_status feed_rate(lcl_trainer *t) {
   double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step,
                                 t->at.plateaus);
-  if (lr == t->last_lr) return LCL_OK;
+  if (t->fed_lr && lr == t->lr) return LCL_OK;
   float rate = (float)lr;
-  t->last_lr = lr;
+  t->lr = lr;
+  t->fed_lr = true;
   return lcl_feed(t->stage.program, "lr", &rate, sizeof rate);
 }
 
@@ -43,7 +44,6 @@ lcl_status lcl_trainer_step(lcl_trainer *t) {
     return lcl_fail_prefix(s, "epoch %d, step %lld", t->at.epoch + 1, (long long)t->at.step + 1);
   t->at.step++;
   t->at.epoch_step++;
-  t->sitting_steps++;
   return LCL_OK;
 }
 
@@ -70,7 +70,7 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
   }
   for (int i = 0; i < last; i++) t->shown[i] = t->at.total[i] / LCL_MAX(t->at.total[last], 1);
   if (!isfinite(sums[0]))
-    return lcl_fail(LCL_ERR_NUMERIC, "the loss is not finite by step %lld", (long long)t->at.step);
+    return lcl_fail(LCL_ERR_NUMERIC, "by step %lld: the loss is not finite", (long long)t->at.step);
   memset(sums, 0, sizeof sums);
   return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
@@ -89,6 +89,8 @@ static lcl_status replay(lcl_trainer *t, int64_t until) {
 
 lcl_status lcl_trainer_diagnose(lcl_trainer *t) {
   int64_t until = t->at.step;
+  char seen[256];
+  lcl_snprintf(seen, sizeof seen, "%s", lcl_error_message());
   lcl_tensor_file *f;
   lcl_stage checking;
   LCL_TRY(lcl_tensor_file_read(t->last_path, &f));
@@ -103,9 +105,6 @@ lcl_status lcl_trainer_diagnose(lcl_trainer *t) {
   }
   lcl_tensor_file_destroy(f);
   if (s == LCL_OK)
-    s = lcl_fail(
-        LCL_ERR_NUMERIC,
-        "the loss is not finite by step %lld, but repeating the steps found no tensor to blame",
-        (long long)until);
+    s = lcl_fail(LCL_ERR_NUMERIC, "%s; repeating the steps found no tensor to blame", seen);
   return s;
 }

@@ -32,14 +32,17 @@ typedef struct lcl_trainer {
   int n_values; /* the last one counts steps */
   int64_t steps_per_epoch;
   char folder[1024];
+  int lock;  /* of the folder */
+  bool made; /* the folder, by this call */
   char *last_path, *best_path;
   lcl_run_log log;
   lcl_progress progress;
   lcl_position at;
   lcl_metrics best;           /* validation metrics of the best epoch */
   lcl_tensor_file *best_file; /* the best epoch, not yet on disk */
-  double sitting_start, last_saved, last_lr;
-  int64_t sitting_steps;
+  double sitting_start, last_saved;
+  double lr;                      /* of the last step */
+  bool fed_lr;                    /* to the program */
   double shown[LCL_TRAIN_VALUES]; /* means for the progress line */
 } lcl_trainer;
 
@@ -57,7 +60,7 @@ lcl_status lcl_trainer_save(lcl_trainer *t); /* best (if new), then last */
 lcl_status lcl_trainer_keep_best(lcl_trainer *t, const lcl_metrics *m); /* snapshot of now */
 lcl_status lcl_trainer_restore(lcl_trainer *t,
                                const lcl_tensor_file *f); /* variables and position */
-int64_t lcl_trainer_log_bytes(const lcl_tensor_file *f);
+lcl_status lcl_trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes);
 
 /* step.c: one step, and the sums it leaves on the device. */
 lcl_status lcl_trainer_step(lcl_trainer *t);

@@ -87,6 +87,7 @@ static lcl_status use_all(things *t, const lcl_context_desc *desc) {
   LCL_TRY(lcl_context_create(desc, &t->ctx));
   lcl_source sources[] = { { .text = texts[0] }, { .text = texts[1] } };
   LCL_TRY(lcl_programs_build(t->ctx, sources, 2));
+  if (desc->profile) LCL_TRY(lcl_profile_start_trace(t->ctx));
   LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->a));
   LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->b));
   LCL_TRY(lcl_buffer_sub(t->a, 512, N * 4 - 512, &t->part));

@@ -1,0 +1,62 @@
+#include "base/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The process that holds a flock on the file, from the kernel's list of locks; 0: unknown. */
+static long holder_of(int fd) {
+  struct stat st;
+  char line[256], where[64];
+  long holder = 0;
+  if (fstat(fd, &st) != 0) return 0;
+  snprintf(where, sizeof where, " %02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
+           (unsigned long long)st.st_ino);
+  FILE *locks = fopen("/proc/locks", "re");
+  while (locks && !holder && fgets(line, sizeof line, locks)) {
+    const char *mode = strstr(line, " WRITE ");
+    if (mode && strstr(line, " FLOCK ") && strstr(line, where)) holder = strtol(mode + 7, NULL, 10);
+  }
+  if (locks) fclose(locks);
+  return holder;
+}
+
+lcl_status lcl_folder_lock(const char *path, int *lock) {
+  *lock = -1;
+  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open the folder %s: %s", path, strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+    *lock = fd; /* a file system without locks does not keep anybody from working */
+    return LCL_OK;
+  }
+  const long holder = holder_of(fd);
+  close(fd);
+  if (holder > 0)
+    return lcl_fail(LCL_ERR_IO, "%s is in use: process %ld writes to it", path, holder);
+  return lcl_fail(LCL_ERR_IO, "%s is in use: another process writes to it", path);
+}
+
+void lcl_folder_unlock(int lock) {
+  if (lock >= 0) close(lock);
+}
+
+lcl_status lcl_check_output(const char *path) {
+  struct stat st;
+  if (!path) return LCL_OK;
+  if (stat(path, &st) == 0) {
+    if (S_ISDIR(st.st_mode)) return lcl_fail(LCL_ERR_IO, "cannot write %s: it is a folder", path);
+    if (access(path, W_OK) == 0) return LCL_OK;
+    return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+  }
+  const char *slash = strrchr(path, '/');
+  char *folder = lcl_strdup(slash ? path : ".");
+  if (!folder) return LCL_ERR_HOST_MEMORY;
+  if (slash) folder[LCL_MAX(slash - path, 1)] = 0;
+  const bool ok = access(folder, W_OK) == 0;
+  if (!ok) lcl_fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
+  lcl_free(folder);
+  return ok ? LCL_OK : LCL_ERR_IO;
+}

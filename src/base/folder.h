@@ -1,0 +1,16 @@
+/* Layer 0: folders that one process at a time may write to, and outputs that are tried before the
+ * work for them is done. */
+#ifndef LCL_FOLDER_H
+#define LCL_FOLDER_H
+
+#include "base/base.h"
+
+/* Locks the folder for this process until the lock is released or the process ends, however it
+ * ends; nothing is left in the folder. LCL_ERR_IO names the process that holds it. */
+lcl_status lcl_folder_lock(const char *path, int *lock);
+void lcl_folder_unlock(int lock); /* -1 is fine */
+
+/* Whether a file could be written at path: it can be, or its folder can. NULL is fine. */
+lcl_status lcl_check_output(const char *path);
+
+#endif

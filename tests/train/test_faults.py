@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""What must not go wrong in silence with runs: test_faults.py LATENTCL WHAT
+
+output:     a command whose output is lost fails, whatever the command.
+numbers:    NaN weights are null in JSON; a rate after resuming is the rate; nothing bad overwrites a good checkpoint.
+folder:     one process at a time writes to a run folder; signals save and tell which they were.
+checkpoint: metadata that no run could have written is refused, and nothing is lost by it.
+json:       log.jsonl, config.json and profile.json with wrong types or ranges end with one sentence.
+markup:     names from outside are text in the reports.
+"""
+import json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
+
+LATENTCL = sys.argv[1]
+SMALL = ['train', 'semantic-noise', '--labels-per-class', '20', '--set', 'validation=200', '--quiet', '--no-test']
+folder = tempfile.mkdtemp(prefix='latentcl-faults-')
+
+
+def run(*args, code=0, stdout=subprocess.PIPE, timeout=200):
+    p = subprocess.run([LATENTCL, *args], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    if p.returncode != code:
+        sys.exit('latentcl %s: exit code %d, not %d\n%s%s' % (' '.join(args), p.returncode, code, p.stdout, p.stderr))
+    return p
+
+
+def refused(*args):
+    p = run(*args, code=1, timeout=60)
+    assert p.stderr.count('\n') == 1, p.stderr
+    return p.stderr
+
+
+def small_run(name, *more):
+    out = '%s/%s' % (folder, name)
+    run(*SMALL, '--epochs', '2', *more, '--out', out)
+    return out
+
+
+def log(run_folder, event):
+    lines = [json.loads(l) for l in open(run_folder + '/log.jsonl')]
+    return [l for l in lines if l['event'] == event]
+
+
+def header(path):
+    data = open(path, 'rb').read()
+    n = struct.unpack('<Q', data[:8])[0]
+    return json.loads(data[8:8 + n]), bytearray(data[8 + n:])
+
+
+def write(path, head, data):
+    text = json.dumps(head).encode()
+    text += b' ' * (-len(text) % 8)
+    open(path, 'wb').write(struct.pack('<Q', len(text)) + text + data)
+
+
+def strict(text):
+    def no(constant):
+        raise AssertionError(constant)
+    return json.loads(text, parse_constant=no)
+
+
+def output():
+    full = open('/dev/full', 'w')
+    for args in (['--help'], ['--version'], ['models'], ['devices'], ['devices', '--json'], ['data'], ['data', '--json'],
+                 ['train', '--help'], ['op', '--list'], ['bench', '--list'], ['cache', 'stat'], ['reproduce']):
+        p = run(*args, code=1, stdout=full)
+        assert 'cannot write to standard output' in p.stderr, (args, p.stderr)
+
+
+def numbers():
+    r = small_run('stopped', '--max-steps', '2')  # at the end of the first epoch
+    steps = log(r, 'start')[0]['steps_per_epoch']
+    assert steps == 2 and not log(r, 'epoch')
+    run('train', '--resume', '--out', r, '--quiet', '--no-test')
+    for line in log(r, 'epoch'):
+        assert line['lr'] == 0.005 and line['images_per_second'] > 0, line
+
+    good = open(r + '/last.safetensors', 'rb').read()
+    bad = folder + '/diverged'
+    told = refused(*SMALL, '--lr', '1e30', '--max-steps', '10', '--out', bad)
+    assert re.search(r'epoch 1, step \d+: (NaN|Inf) at element \d+ of the result of \w+', told), told
+    head, data = header(bad + '/last.safetensors')
+    assert int(float(head['__metadata__']['step'])) == 0
+    for name, t in head.items():
+        if name != '__metadata__' and t['dtype'] == 'F32':
+            a, b = t['data_offsets']
+            assert all(map(math.isfinite, struct.unpack('<%df' % ((b - a) // 4), data[a:b]))), name
+    again = refused('train', '--resume', '--out', bad, '--quiet')
+    assert again.split('(')[0] == told.split('(')[0], (again, told)
+
+    head, data = header(r + '/best.safetensors')
+    for name, t in head.items():
+        if name != '__metadata__' and t['dtype'] == 'F32':
+            struct.pack_into('<f', data, t['data_offsets'][0], math.nan)
+    write(r + '/best.safetensors', head, data)
+    told = strict(run('eval', r, '--json').stdout)
+    assert told['n'] == 2000 and told['loss'] is None, told
+    head, data = header(r + '/last.safetensors')
+    write(r + '/last.safetensors', head, data)
+    name = next(k for k, t in head.items() if k.endswith('.weight'))
+    struct.pack_into('<f', data, head[name]['data_offsets'][0], math.inf)
+    write(r + '/last.safetensors', head, data)
+    assert name in refused('train', '--resume', '--out', r, '--epochs', '3', '--quiet')
+    open(r + '/last.safetensors', 'wb').write(good)
+    run('train', '--resume', '--out', r, '--epochs', '3', '--quiet', '--no-test')
+
+
+def start(out, *more, **how):
+    p = subprocess.Popen([LATENTCL, *SMALL, '--epochs', '100000', *more, '--out', out], stderr=subprocess.PIPE, text=True, **how)
+    for _ in range(600):
+        if os.path.exists(out + '/config.json') and '"event":"step"' in open(out + '/log.jsonl').read():
+            return p
+        time.sleep(0.1)
+    sys.exit('no step in a minute')
+
+
+def ignore(*numbers):
+    return lambda: [signal.signal(n, signal.SIG_IGN) for n in numbers]
+
+
+def ended(p, number):
+    p.send_signal(number)
+    told = p.stderr.read()
+    assert p.wait(60) == 128 + number, (p.returncode, told)
+    assert 'everything is saved' in told
+
+
+def one_writer():
+    r = folder + '/busy'
+    p = start(r)
+    for args in (['train', '--resume', '--out', r], [*SMALL, '--out', r]):
+        told = refused(*args)
+        assert 'in use' in told and str(p.pid) in told, told
+    before = os.listdir(r)
+    ended(p, signal.SIGHUP)
+    assert set(before) <= set(os.listdir(r)) and not [f for f in os.listdir(r) if 'lock' in f]
+    for line in open(r + '/log.jsonl'):
+        json.loads(line)
+    step = int(float(header(r + '/last.safetensors')[0]['__metadata__']['step']))
+    assert step >= 50
+    p = start(r, '--resume', preexec_fn=ignore(signal.SIGINT, signal.SIGHUP))
+    p.send_signal(signal.SIGINT)
+    p.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert p.poll() is None, 'a signal that the parent ignores ended the run'
+    ended(p, signal.SIGTERM)
+    failed = folder + '/never'
+    refused(*SMALL, '--data', '/nonexistent', '--out', failed)
+    assert not os.path.exists(failed)
+
+
+def checkpoint():
+    r = small_run('whole', '--max-steps', '3')
+    head, data = header(r + '/last.safetensors')
+    size = os.path.getsize(r + '/log.jsonl')
+    for key, value in (('epoch', 'abc'), ('epoch', '-3'), ('epoch', '1e300'), ('epoch', '1.5'), ('epoch', ''), ('epoch', 'nan'),
+                       ('step', '-100'), ('step', '1'), ('epoch_step', '99'), ('log_bytes', '1e11'), ('log_bytes', '-1'),
+                       ('log_bytes', 'x'), ('best_epoch', '7'), ('best_value', 'inf'), ('stalled', '1e10'), ('waited', '-1'),
+                       ('plateaus', '0x'), ('seconds', '-1'), ('labelled.step', '1e9'), ('labelled.epoch', '-1'),
+                       ('totals', '1 2'), ('totals', 'nan'), ('best', '[1]'), ('best', '{"loss":"x"}'), ('best', '')):
+        changed = json.loads(json.dumps(head))
+        changed['__metadata__'][key] = value
+        write(r + '/last.safetensors', changed, data)
+        refused('train', '--resume', '--out', r, '--quiet')
+        assert os.path.getsize(r + '/log.jsonl') == size, (key, value)
+    for key in head['__metadata__']:
+        if key in ('format', 'prep'):
+            continue
+        changed = json.loads(json.dumps(head))
+        del changed['__metadata__'][key]
+        write(r + '/last.safetensors', changed, data)
+        refused('train', '--resume', '--out', r, '--quiet')
+    write(r + '/last.safetensors', head, data)
+    run('train', '--resume', '--out', r, '--quiet', '--no-test')
+
+
+def replaced(path, old, new):
+    text = open(path).read()
+    assert old in text, (path, old)
+    open(path, 'w').write(text.replace(old, new, 1))
+
+
+def wrong_json():
+    r = small_run('run')
+    other = folder + '/other'
+    shutil.copytree(r, other)
+    for file, pattern, bad in (
+            ('log.jsonl', r'"train":\{[^}]*\}', ['"train":[1]', '"train":{"loss":"x"}', '"train":1', '"train":{"loss":1e999}']),
+            ('log.jsonl', r'"epoch":1,', ['"epoch":1e17,', '"epoch":"1",', '"epoch":[],', '"epoch":1e999,', '"epoch":-1,', '']),
+            ('log.jsonl', r'"validation":\{[^}]*\}', ['"validation":[[1]]']),
+            ('log.jsonl', r'\{"event":"epoch"', ['{"event":5', '[{"event":"epoch"', 'x']),
+            ('config.json', r'"options":\t?\{', ['"options":[1],"o":{', '"options":{"a":1},"o":{']),
+            ('config.json', r'"settings":\t?\{', ['"settings":[1],"o":{', '"settings":{"a":{}},"o":{']),
+            ('config.json', r'"set":\t?\{', ['"set":[1],"o":{', '"set":{"a":{}},"o":{']),
+            ('config.json', r'"data":\t?\{', ['"data":[1],"o":{']),
+            ('config.json', r'"seed":\t?"0"', ['"seed":0', '"seed":"x"', '"seed":"-1"', '"seed":"99999999999999999999999"']),
+            ('config.json', r'"parameters":\t?\d+', ['"parameters":"x"', '"parameters":1e999']),
+            ('config.json', r'"model":\t?"[^"]*"', ['"model":[1]', '"m":1']),
+            ('profile.json', r'"rows":\t?\[', ['"rows":1,"o":[', '"rows":[1,']),
+            ('profile.json', r'"seconds":\t?[\d.e-]+', ['"seconds":"x"', '"seconds":1e999', '"seconds":-1'])):
+        path = r + '/' + file
+        whole = open(path).read()
+        assert re.search(pattern, whole), (file, pattern)
+        for text in bad:
+            open(path, 'w').write(re.sub(pattern, lambda m: text, whole, count=1))
+            assert file in refused('report', r), (file, text)
+            if file != 'profile.json':
+                refused('report', r, other, '--out', folder + '/page.html')
+        open(path, 'w').write(whole)
+    for file in ('config.json', 'log.jsonl', 'best.safetensors', 'profile.json'):
+        os.rename(r + '/' + file, folder + '/kept')
+        os.mkfifo(r + '/' + file)
+        assert 'regular file' in refused('report', r), file
+        os.remove(r + '/' + file)
+        os.rename(folder + '/kept', r + '/' + file)
+    # Values that a curve cannot show, and epochs far from each other.
+    lines = open(r + '/log.jsonl').read()
+    add = ''.join('{"event":"epoch","epoch":%s,"train":{"loss":%s},"validation":{"loss":%s}}\n' % e for e in
+                  (('3', '5e-324', '1e308'), ('9999999', '1e308', '-1e308'), ('4', 'null', '0')))
+    open(r + '/log.jsonl', 'w').write(lines + add)
+    run('report', r, timeout=60)
+    assert os.path.getsize(r + '/report.html') < 3e6
+
+
+def markup():
+    r = small_run('run')
+    evil = '<script>\\"\'&x\\u001b'
+    config = r + '/config.json'
+    for key in ('device', 'latentcl', 'created', 'reference'):
+        text = open(config).read()
+        assert re.search('"%s":\t?"' % key, text), key
+        open(config, 'w').write(re.sub('("%s":\t?")' % key, lambda m: m.group(1) + evil, text))
+    for name in ('options', 'settings', 'data'):
+        replaced(config, '"%s":\t{' % name, '"%s":\t{"%s":"%s",' % (name, evil, evil))
+    text = open(r + '/log.jsonl').read()
+    text = text.replace('"train":{', '"train":{"%s":1,' % evil).replace('"validation":{', '"validation":{"%s":2,' % evil)
+    text += '{"event":"test","split":"%s","best_epoch":1,"metrics":{"%s":1},"confusion":[[1,2],[3,4]]}\n' % (evil, evil)
+    open(r + '/log.jsonl', 'w').write(text)
+    replaced(r + '/profile.json', '"label":\t"', '"label":\t"' + evil)
+    shutil.copytree(r, folder + '/<script>')
+    page = folder + '/page.html'
+    run('report', r)
+    run('report', r, folder + '/<script>', '--out', page)
+    for path in (r + '/report.html', page):
+        text = open(path).read()
+        assert '<script' not in text and '\x1b' not in text and '&lt;script&gt;&quot;&#39;&amp;x' in text, path
+
+
+try:
+    {'output': output, 'numbers': numbers, 'folder': one_writer, 'checkpoint': checkpoint, 'json': wrong_json,
+     'markup': markup}[sys.argv[2]]()
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
