@@ -32,30 +32,15 @@ typedef struct lab {
   float host[N];
 } lab;
 
-static lcl_status add(lab *l, const char *name, lcl_buffer *in, lcl_buffer *out) {
-  cl_kernel k;
-  LCL_TRY(lcl_kernel_create(l->ctx, &(lcl_source) { .text = text }, name, &k));
-  cl_mem in_mem = lcl_buffer_mem(in), out_mem = lcl_buffer_mem(out);
-  float a = 2;
-  int n = N;
-  cl_int err = clSetKernelArg(k, 0, sizeof in_mem, &in_mem);
-  if (err == CL_SUCCESS) err = clSetKernelArg(k, 1, sizeof out_mem, &out_mem);
-  if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 2, sizeof a, &a);
-  if (err == CL_SUCCESS && in == l->x) err = clSetKernelArg(k, 3, sizeof n, &n);
-  lcl_range ranges[] = { { in, 0, lcl_buffer_size(in), false },
-                         { out, 0, lcl_buffer_size(out), true } };
-  lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
-                        .label = name,
-                        .kernel = k,
-                        .dims = 1,
-                        .global = { N },
-                        .local = { in == l->x ? 0 : GROUP },
-                        .ranges = ranges,
-                        .n_ranges = 2 };
-  lcl_status status = err == CL_SUCCESS ? lcl_list_add(l->list, &launch)
-                                        : lcl_cl_fail(l->ctx, err, "setting an argument");
-  if (status != LCL_OK) clReleaseKernel(k);
-  return status;
+static lcl_status add(lab *l, const char *kernel, int n_args, const lcl_arg *args, size_t local) {
+  return lcl_list_add(l->list, &(lcl_launch) { .label = kernel,
+                                               .source = { .text = text },
+                                               .kernel = kernel,
+                                               .args = args,
+                                               .n_args = n_args,
+                                               .dims = 1,
+                                               .global = { N },
+                                               .local = { local } });
 }
 
 static lcl_status prepare(lab *l, const char *selector) {
@@ -64,8 +49,11 @@ static lcl_status prepare(lab *l, const char *selector) {
   LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host, &l->y));
   LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host / GROUP, &l->s));
   LCL_TRY(lcl_list_create(l->ctx, &l->list));
-  LCL_TRY(add(l, "axpy", l->x, l->y));
-  LCL_TRY(add(l, "group_sum", l->y, l->s));
+  const lcl_arg axpy[] = { lcl_memory(l->x, LCL_READ), lcl_memory(l->y, LCL_READ_WRITE), lcl_f32(2),
+                           lcl_i32(N) };
+  const lcl_arg sum[] = { lcl_memory(l->y, LCL_READ), lcl_memory(l->s, LCL_WRITE) };
+  LCL_TRY(add(l, "axpy", LCL_COUNT(axpy), axpy, 0));
+  LCL_TRY(add(l, "group_sum", LCL_COUNT(sum), sum, GROUP));
   return lcl_list_seal(l->list);
 }
 

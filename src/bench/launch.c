@@ -102,23 +102,13 @@ static int by_size(const void *a, const void *b) {
 }
 
 static lcl_status fill_list(lab *l) {
-  lcl_range range = { l->buf, 0, ITEMS * 4, true };
-  for (size_t i = 0; i < l->launches; i++) {
-    cl_kernel k;
-    cl_mem mem = lcl_buffer_mem(l->buf);
-    LCL_TRY(lcl_kernel_create(l->ctx, &(lcl_source) { .text = text }, "tick", &k));
-    lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
-                          .label = "tick",
-                          .kernel = k,
-                          .dims = 1,
-                          .global = { ITEMS },
-                          .ranges = &range,
-                          .n_ranges = 1 };
-    cl_int err = clSetKernelArg(k, 0, sizeof mem, &mem);
-    lcl_status status = err == CL_SUCCESS ? lcl_list_add(l->list, &launch)
-                                          : lcl_cl_fail(l->ctx, err, "setting an argument");
-    if (status != LCL_OK) return clReleaseKernel(k), status;
-  }
+  const lcl_launch tick = { .label = "tick",
+                            .source = { .text = text },
+                            .kernel = "tick",
+                            LCL_ARGS(lcl_memory(l->buf, LCL_READ_WRITE)),
+                            .dims = 1,
+                            .global = { ITEMS } };
+  for (size_t i = 0; i < l->launches; i++) LCL_TRY(lcl_list_add(l->list, &tick));
   return lcl_list_seal(l->list);
 }
 

@@ -1,4 +1,4 @@
-/* What the device floor itself costs: launching, and starting with a full program cache. */
+/* What the device layer itself costs: launching, and starting with a full program cache. */
 #ifndef LCL_BENCH_LAUNCH_H
 #define LCL_BENCH_LAUNCH_H
 

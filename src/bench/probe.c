@@ -17,28 +17,17 @@ lcl_status lcl_probe_run(void *probe) {
 }
 
 lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel,
-                            const lcl_probe_arg *args, int n, size_t global, size_t local) {
-  const lcl_source source = { .file = "probe.cl", .options = options };
-  cl_kernel k;
+                            const lcl_arg *args, int n, size_t global, size_t local) {
   LCL_TRY(lcl_list_create(p->ctx, &p->list));
-  LCL_TRY(lcl_kernel_create(p->ctx, &source, kernel, &k));
-  for (int i = 0; i < n; i++) {
-    cl_int err = clSetKernelArg(k, (cl_uint)i, args[i].bytes, args[i].value);
-    if (err != CL_SUCCESS) {
-      clReleaseKernel(k);
-      return lcl_cl_fail(p->ctx, err, "clSetKernelArg");
-    }
-  }
-  lcl_range ranges[2] = { { p->a, 0, lcl_buffer_size(p->a), true },
-                          { p->b, 0, p->b ? lcl_buffer_size(p->b) : 0, true } };
-  LCL_TRY(lcl_list_add(p->list, &(lcl_launch) { .kind = LCL_LAUNCH_KERNEL,
-                                                .label = kernel,
-                                                .kernel = k,
-                                                .dims = 1,
-                                                .global = { global },
-                                                .local = { local },
-                                                .ranges = ranges,
-                                                .n_ranges = p->b ? 2 : 1 }));
+  LCL_TRY(
+      lcl_list_add(p->list, &(lcl_launch) { .label = kernel,
+                                            .source = { .file = "probe.cl", .options = options },
+                                            .kernel = kernel,
+                                            .args = args,
+                                            .n_args = n,
+                                            .dims = 1,
+                                            .global = { global },
+                                            .local = { local } }));
   return lcl_list_seal(p->list);
 }
 
@@ -70,13 +59,10 @@ static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, dou
   snprintf(options, sizeof options, "-DVEC=%d -DFUSED=%d -DREAL=%s%s", vec,
            lcl_context_caps(ctx)->panel, half ? "half" : "float", half ? " -DUSE_FP16" : "");
   lcl_status st = lcl_buffer_create(ctx, n * 64, &p.a);
-  cl_mem mem = p.a ? lcl_buffer_mem(p.a) : NULL;
-  const float a = 0.999f, b = 0.001f;
-  const uint16_t ha = 0x3bfe, hb = 0x1419; /* the same in half precision */
-  const lcl_probe_arg args[4] = { { sizeof mem, &mem },
-                                  { sizeof rounds, &rounds },
-                                  { half ? 2 : 4, half ? (const void *)&ha : &a },
-                                  { half ? 2 : 4, half ? (const void *)&hb : &b } };
+  const uint16_t a = 0x3bfe, b = 0x1419; /* 0.999 and 0.001 in half precision */
+  const lcl_arg args[4] = { lcl_memory(p.a, LCL_READ_WRITE), lcl_i32(rounds),
+                            half ? lcl_bytes(&a, sizeof a) : lcl_f32(0.999f),
+                            half ? lcl_bytes(&b, sizeof b) : lcl_f32(0.001f) };
   if (st == LCL_OK) st = lcl_probe_kernel(&p, options, "fma_peak", args, 4, n, local);
   if (st == LCL_OK) st = lcl_probe_best(&p, budget, seconds);
   *flops = 2.0 * (double)n * vec * CHAINS * rounds;

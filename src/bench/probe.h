@@ -11,14 +11,9 @@ typedef struct lcl_probe {
   lcl_buffer *a, *b;
 } lcl_probe;
 
-typedef struct lcl_probe_arg { /* as clSetKernelArg takes it */
-  size_t bytes;
-  const void *value;
-} lcl_probe_arg;
-
-/* Makes the list of one kernel, whose buffers are p->a and p->b (may be NULL), and seals it. */
+/* Makes the list of one kernel and seals it. */
 lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel,
-                            const lcl_probe_arg *args, int n, size_t global, size_t local);
+                            const lcl_arg *args, int n, size_t global, size_t local);
 lcl_status lcl_probe_run(void *probe); /* an lcl_bench_fn */
 void lcl_probe_free(lcl_probe *p);
 /* Work-items that keep the whole device busy, and how many of them a work-group has. */

@@ -6,10 +6,9 @@
 static lcl_status zero(lcl_context *ctx, lcl_buffer *b) {
   lcl_list *list;
   LCL_TRY(lcl_list_create(ctx, &list));
-  const lcl_range all = { b, 0, lcl_buffer_size(b), true };
-  lcl_status st = lcl_list_add(
-      list,
-      &(lcl_launch) { .kind = LCL_LAUNCH_FILL, .label = "fill", .ranges = &all, .n_ranges = 1 });
+  lcl_status st = lcl_list_add(list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                                     .label = "fill",
+                                                     LCL_ARGS(lcl_memory(b, LCL_WRITE)) });
   if (st == LCL_OK) st = lcl_list_seal(list);
   if (st == LCL_OK) st = lcl_list_run(list, NULL);
   if (st == LCL_OK) st = lcl_context_finish(ctx);
@@ -31,10 +30,12 @@ static lcl_status stream_once(lcl_context *ctx, bool copy, size_t bytes, int rou
   if (st == LCL_OK) st = lcl_buffer_create(ctx, LCL_MAX(copy ? (size_t)n : 0, items) * 64, &p.b);
   if (st == LCL_OK) st = zero(ctx, p.a);
   if (st == LCL_OK) st = zero(ctx, p.b);
-  cl_mem a = p.a ? lcl_buffer_mem(p.a) : NULL, b = p.b ? lcl_buffer_mem(p.b) : NULL;
-  const lcl_probe_arg args[6] = { { sizeof a, &a },           { sizeof b, &b },
-                                  { sizeof n, &n },           { sizeof per, &per },
-                                  { sizeof rounds, &rounds }, { sizeof chunked, &chunked } };
+  const lcl_arg args[6] = { lcl_memory(p.a, LCL_READ_WRITE),
+                            lcl_memory(p.b, LCL_READ_WRITE),
+                            lcl_i32(n),
+                            lcl_i32(per),
+                            lcl_i32(rounds),
+                            lcl_i32(chunked) };
   if (st == LCL_OK)
     st = lcl_probe_kernel(&p, NULL, copy ? "copy" : "read_sum", args, 6, items, local);
   if (st == LCL_OK) st = lcl_probe_best(&p, budget, seconds);
@@ -86,10 +87,8 @@ lcl_status lcl_probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_de
   (void)w;
   if (local == 1) local = n = 64;
   lcl_status st = lcl_buffer_create(ctx, n * 4, &p.a);
-  cl_mem a = p.a ? lcl_buffer_mem(p.a) : NULL;
-  const lcl_probe_arg args[3] = { { sizeof a, &a },
-                                  { local * 4, NULL },
-                                  { sizeof rounds, &rounds } };
+  const lcl_arg args[3] = { lcl_memory(p.a, LCL_READ_WRITE), lcl_local(local * 4),
+                            lcl_i32(rounds) };
   if (st == LCL_OK) st = lcl_probe_kernel(&p, NULL, "local_sum", args, 3, n, local);
   if (st == LCL_OK) st = lcl_probe_best(&p, desc->seconds, &seconds);
   lcl_probe_free(&p);
@@ -124,8 +123,7 @@ lcl_status lcl_probe_latency(lcl_context *ctx, const lcl_workload *w, lcl_bench_
   lcl_status st = lcl_buffer_create(ctx, bytes, &p.a);
   if (st == LCL_OK) st = lcl_buffer_create(ctx, 4, &p.b);
   if (st == LCL_OK) st = upload_chain(p.a, bytes / 64);
-  cl_mem a = p.a ? lcl_buffer_mem(p.a) : NULL, b = p.b ? lcl_buffer_mem(p.b) : NULL;
-  const lcl_probe_arg args[3] = { { sizeof a, &a }, { sizeof b, &b }, { sizeof steps, &steps } };
+  const lcl_arg args[3] = { lcl_memory(p.a, LCL_READ), lcl_memory(p.b, LCL_WRITE), lcl_i32(steps) };
   if (st == LCL_OK) st = lcl_probe_kernel(&p, NULL, "chase", args, 3, 1, 1);
   if (st == LCL_OK) st = lcl_probe_best(&p, desc->seconds, &seconds);
   lcl_probe_free(&p);

@@ -105,46 +105,87 @@ cl_mem lcl_buffer_mem(const lcl_buffer *buf);
  * what hazards need. */
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);
 
-/* ---- launch lists (device/list.c, place.c, run.c) ---- */
+/* ---- launches (device/launch.c) ---- */
 
-/* Byte range of a buffer that a launch touches. */
-typedef struct lcl_range {
-  lcl_buffer *buf;
-  size_t offset, bytes; /* relative to buf */
-  bool write;
-} lcl_range;
+/* One description of a launch serves from the op to the queue. An op fills it in over memory slots
+ * of the graph's compiler; the compiler binds the slots to buffers; a list places it on a queue. */
+
+/* A memory argument is also a range that the launch reads or writes: hazards come from these. */
+typedef enum lcl_arg_kind {
+  LCL_ARG_I32,
+  LCL_ARG_F32,
+  LCL_ARG_LOCAL,
+  LCL_ARG_BYTES,
+  LCL_ARG_MEMORY,
+  LCL_ARG_BAD
+} lcl_arg_kind;
+enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
+typedef struct lcl_arg {
+  lcl_arg_kind kind;
+  int access; /* MEMORY: LCL_READ, LCL_WRITE */
+  int slot;   /* MEMORY: the compiler's slot, until it is bound */
+  lcl_buffer *buffer;
+  size_t offset, bytes; /* MEMORY: the range of buffer that is touched; a kernel gets all of it */
+  union {
+    int32_t i32;
+    float f32;
+    size_t local_bytes;
+    struct {
+      uint8_t data[64];
+      size_t n;
+    } bytes; /* e.g. an int8 by value */
+  } u;
+} lcl_arg;
+
+lcl_arg lcl_i32(int64_t value); /* a value beyond 31 bits makes the launch fail */
+lcl_arg lcl_f32(float value);
+lcl_arg lcl_local(size_t bytes);
+lcl_arg lcl_bytes(const void *value, size_t bytes); /* at most 64: a small struct by value */
+lcl_arg lcl_int8(const int64_t *values, int n);     /* n values, the rest 0, as an OpenCL int8 */
+lcl_arg lcl_memory(lcl_buffer *buffer, int access); /* all of it */
+lcl_arg lcl_memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access);
 
 typedef enum lcl_launch_kind {
-  LCL_LAUNCH_KERNEL, /* clEnqueueNDRangeKernel; arguments were set on the kernel object before */
+  LCL_LAUNCH_KERNEL,
   LCL_LAUNCH_CALL, /* a library (CLBlast, clFFT) or host work that enqueues on the queue it is given
                     */
-  LCL_LAUNCH_COPY, /* ranges[0] read -> ranges[1] written, same bytes */
-  LCL_LAUNCH_FILL  /* ranges[0] filled with a pattern of 4 bytes */
+  LCL_LAUNCH_COPY, /* args[0] read -> args[1] written, same bytes */
+  LCL_LAUNCH_FILL  /* args[0] filled with a pattern of 4 bytes */
 } lcl_launch_kind;
 
-/* Enqueues work on queue after the wait events; *done gets an event that the scheduler releases (or
- * NULL when done is NULL: no event is wanted). */
-typedef lcl_status (*lcl_call_fn)(void *user, cl_command_queue queue, cl_uint n_wait,
-                                  const cl_event *wait, cl_event *done);
+/* Enqueues work on queue after the wait events. mem: the memory arguments in their order. *done
+ * gets an event that the scheduler releases (done is NULL: no event is wanted). */
+typedef lcl_status (*lcl_call_fn)(void *user, cl_command_queue queue, const cl_mem *mem,
+                                  cl_uint n_wait, const cl_event *wait, cl_event *done);
 
 typedef struct lcl_launch {
   lcl_launch_kind kind;
-  const char *label; /* "conv2d 32x1x28x28 panel"; copied */
-  cl_kernel kernel;  /* owned by the list once added */
-  cl_uint dims;
+  const char *label; /* "conv2d 32x1x28x28 panel" */
+  lcl_source source; /* KERNEL: where it is, and its name */
+  const char *kernel;
+  const lcl_arg *args;
+  int n_args;
+  int dims;
   size_t global[3], local[3]; /* local[0] == 0: the driver chooses. A global size of 0 makes the
                                  launch a no-op. */
   lcl_call_fn call;
   void *user;
   void (*user_free)(void *user);
   uint32_t pattern;
-  const lcl_range *ranges; /* copied */
-  size_t n_ranges;
+  bool elementwise; /* reads and writes each element at the same place: results may take the place
+                       of operands */
   double flops, bytes; /* for the profile */
 } lcl_launch;
+#define LCL_ARGS(...)                                                                              \
+  .args = (lcl_arg[]) { __VA_ARGS__ },                                                             \
+  .n_args = (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg))
+
+/* ---- launch lists (device/list.c, place.c, run.c) ---- */
 
 typedef struct lcl_list lcl_list;
 lcl_status lcl_list_create(lcl_context *ctx, lcl_list **out);
+/* Makes the kernel and sets its arguments. Everything is copied; user belongs to the list once
+ * added. */
 lcl_status lcl_list_add(lcl_list *list, const lcl_launch *launch);
 /* Derives the hazards (RAW, WAR, WAW) and places the launches on the context's queues. After this
  * only run. */

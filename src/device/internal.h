@@ -58,6 +58,11 @@ typedef struct lcl_staging {
 
 void lcl_staging_free(lcl_context *ctx);
 
+/* ---- launches (launch.c) ---- */
+
+/* A kernel of the launch's own with its arguments set. */
+lcl_status lcl_launch_kernel(lcl_context *ctx, const lcl_launch *launch, cl_kernel *out);
+
 /* ---- queues (queue.c) ---- */
 
 /* Waits for everything enqueued so far (queue.c says why this is not clFinish). */

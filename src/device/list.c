@@ -12,21 +12,29 @@ lcl_status lcl_list_create(lcl_context *ctx, lcl_list **out) {
   return LCL_OK;
 }
 
-static lcl_status check_ranges(const lcl_launch *launch) {
-  for (size_t i = 0; i < launch->n_ranges; i++) {
-    const lcl_range *r = &launch->ranges[i];
-    if (!r->buf || r->offset > r->buf->bytes || r->bytes > r->buf->bytes - r->offset)
+static lcl_status check_args(const lcl_launch *launch) {
+  for (int i = 0; i < launch->n_args; i++) {
+    const lcl_arg *a = &launch->args[i];
+    if (a->kind == LCL_ARG_BAD)
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", launch->label);
+    if (a->kind != LCL_ARG_MEMORY) continue;
+    const lcl_buffer *b = a->buffer;
+    if (!b || a->offset > b->bytes || a->bytes > b->bytes - a->offset)
       return lcl_fail(LCL_ERR_ARGUMENT,
-                      "%s: range %zu (%zu bytes at %zu) is outside its buffer of %zu bytes",
-                      launch->label, i, r->bytes, r->offset, r->buf ? r->buf->bytes : 0);
+                      "%s: argument %d (%zu bytes at %zu) is outside its buffer of %zu bytes",
+                      launch->label, i, a->bytes, a->offset, b ? b->bytes : 0);
   }
   return LCL_OK;
 }
 
+static bool is_memory(const lcl_launch *l, int i, int access) {
+  return i < l->n_args && l->args[i].kind == LCL_ARG_MEMORY && l->args[i].access == access;
+}
+
 static lcl_status check(const lcl_launch *launch) {
   if (!launch->label) return lcl_fail(LCL_ERR_ARGUMENT, "a launch needs a label");
-  LCL_TRY(check_ranges(launch));
-  const lcl_range *r = launch->ranges;
+  LCL_TRY(check_args(launch));
+  const lcl_arg *a = launch->args;
   switch (launch->kind) {
   case LCL_LAUNCH_KERNEL:
     if (!launch->kernel || launch->dims < 1 || launch->dims > 3)
@@ -38,13 +46,15 @@ static lcl_status check(const lcl_launch *launch) {
                ? LCL_OK
                : lcl_fail(LCL_ERR_ARGUMENT, "%s: a call launch needs a function", launch->label);
   case LCL_LAUNCH_COPY:
-    if (launch->n_ranges != 2 || r[0].write || !r[1].write || r[0].bytes != r[1].bytes)
+    if (launch->n_args != 2 || !is_memory(launch, 0, LCL_READ) ||
+        !is_memory(launch, 1, LCL_WRITE) || a[0].bytes != a[1].bytes)
       return lcl_fail(LCL_ERR_ARGUMENT,
                       "%s: a copy needs a read and a written range of the same size",
                       launch->label);
     return LCL_OK;
   case LCL_LAUNCH_FILL:
-    if (launch->n_ranges != 1 || !r[0].write || r[0].offset % 4 || r[0].bytes % 4)
+    if (launch->n_args != 1 || !is_memory(launch, 0, LCL_WRITE) || a[0].offset % 4 ||
+        a[0].bytes % 4)
       return lcl_fail(LCL_ERR_ARGUMENT, "%s: a fill needs one written range of whole 4-byte words",
                       launch->label);
     return LCL_OK;
@@ -53,25 +63,29 @@ static lcl_status check(const lcl_launch *launch) {
 }
 
 static bool is_empty(const lcl_launch *l) {
-  if (l->kind == LCL_LAUNCH_COPY || l->kind == LCL_LAUNCH_FILL) return l->ranges[0].bytes == 0;
+  if (l->kind == LCL_LAUNCH_COPY || l->kind == LCL_LAUNCH_FILL) return l->args[0].bytes == 0;
   if (l->kind != LCL_LAUNCH_KERNEL) return false;
-  for (cl_uint d = 0; d < l->dims; d++)
+  for (int d = 0; d < l->dims; d++)
     if (l->global[d] == 0) return true;
   return false;
 }
 
-static lcl_status copy_ranges(lcl_list *list, lcl_item *item) {
-  size_t n = item->launch.n_ranges;
+static lcl_status copy_args(lcl_list *list, lcl_item *item) {
+  size_t n = (size_t)item->launch.n_args;
   if (!n) return LCL_OK;
-  lcl_range *ranges = lcl_arena_alloc(list->arena, n * sizeof *ranges);
+  lcl_arg *args = lcl_arena_alloc(list->arena, n * sizeof *args);
   item->spans = lcl_arena_alloc(list->arena, n * sizeof *item->spans);
-  if (!ranges || !item->spans) return LCL_ERR_HOST_MEMORY;
-  memcpy(ranges, item->launch.ranges, n * sizeof *ranges);
-  item->launch.ranges = ranges;
+  item->mem = lcl_arena_alloc(list->arena, n * sizeof *item->mem);
+  if (!args || !item->spans || !item->mem) return LCL_ERR_HOST_MEMORY;
+  memcpy(args, item->launch.args, n * sizeof *args);
+  item->launch.args = args;
   for (size_t i = 0; i < n; i++) {
-    size_t begin = ranges[i].buf->root_offset + ranges[i].offset;
-    item->spans[i] = (lcl_span) { ranges[i].buf->root, begin, begin + ranges[i].bytes,
-                                  ranges[i].write };
+    const lcl_buffer *b = args[i].buffer;
+    if (args[i].kind != LCL_ARG_MEMORY) continue;
+    size_t begin = b->root_offset + args[i].offset;
+    item->mem[item->n_spans] = b->mem;
+    item->spans[item->n_spans++] = (lcl_span) { b->root, begin, begin + args[i].bytes,
+                                                (args[i].access & LCL_WRITE) != 0 };
   }
   return LCL_OK;
 }
@@ -83,9 +97,13 @@ lcl_status lcl_list_add(lcl_list *list, const lcl_launch *launch) {
   lcl_item item = { .launch = *launch, .nothing = is_empty(launch) };
   if (!(item.launch.label = lcl_arena_strdup(list->arena, launch->label)))
     return LCL_ERR_HOST_MEMORY;
-  LCL_TRY(copy_ranges(list, &item));
+  LCL_TRY(copy_args(list, &item));
   if (list->ctx->profile) LCL_TRY(lcl_profile_intern(list->ctx->profile, launch->label, &item.row));
-  return LCL_PUSH(&list->items, item) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (launch->kind == LCL_LAUNCH_KERNEL && !item.nothing)
+    LCL_TRY(lcl_launch_kernel(list->ctx, launch, &item.kernel));
+  if (LCL_PUSH(&list->items, item)) return LCL_OK;
+  if (item.kernel) clReleaseKernel(item.kernel);
+  return LCL_ERR_HOST_MEMORY;
 }
 
 lcl_status lcl_list_seal(lcl_list *list) {
@@ -98,9 +116,9 @@ lcl_status lcl_list_seal(lcl_list *list) {
 void lcl_list_destroy(lcl_list *list) {
   if (!list) return;
   for (size_t i = 0; i < list->items.n; i++) {
-    lcl_launch *l = &list->items.data[i].launch;
-    if (l->kernel) clReleaseKernel(l->kernel);
-    if (l->user_free) l->user_free(l->user);
+    lcl_item *item = &list->items.data[i];
+    if (item->kernel) clReleaseKernel(item->kernel);
+    if (item->launch.user_free) item->launch.user_free(item->launch.user);
   }
   lcl_free(list->items.data);
   lcl_free(list->waits.data);

@@ -12,10 +12,13 @@ typedef struct lcl_span {
 } lcl_span;
 
 typedef struct lcl_item {
-  lcl_launch launch; /* label, ranges and kernel are the list's own */
-  lcl_span *spans;   /* n_ranges of them */
-  bool nothing;      /* an empty launch: only its label counts */
-  size_t row;        /* of the profile */
+  lcl_launch launch; /* label and args are the list's own */
+  cl_kernel kernel;  /* KERNEL */
+  cl_mem *mem;       /* of the memory arguments */
+  lcl_span *spans;   /* ... and their ranges */
+  size_t n_spans;
+  bool nothing; /* an empty launch: only its label counts */
+  size_t row;   /* of the profile */
   int queue;
   size_t first_wait, n_wait; /* in list->waits */
   bool signals;              /* another queue waits for it */
@@ -24,7 +27,7 @@ typedef struct lcl_item {
 
 struct lcl_list {
   lcl_context *ctx;
-  lcl_arena *arena; /* labels, ranges, spans */
+  lcl_arena *arena; /* labels, arguments, spans */
   struct {
     lcl_item *data;
     size_t n, cap;

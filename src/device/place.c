@@ -115,8 +115,8 @@ static lcl_status place_one(placer *p, size_t i) {
   item->first_wait = list->waits.n;
   if (item->nothing) return LCL_OK;
   p->edges.n = 0;
-  for (size_t r = 0; r < item->launch.n_ranges; r++) LCL_TRY(find_hazards(p, i, &item->spans[r]));
-  for (size_t r = 0; r < item->launch.n_ranges; r++) LCL_TRY(record(p, i, &item->spans[r]));
+  for (size_t r = 0; r < item->n_spans; r++) LCL_TRY(find_hazards(p, i, &item->spans[r]));
+  for (size_t r = 0; r < item->n_spans; r++) LCL_TRY(record(p, i, &item->spans[r]));
   int q = item->queue = choose_queue(p);
   bool in_order = list->ctx->in_order[q];
   if (in_order && p->count[q]) learn(p->known[i], p->known[p->tail[q]]);

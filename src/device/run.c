@@ -2,37 +2,39 @@
  * allocation. */
 #include "device/list.h"
 
-static lcl_status enqueue_kernel(lcl_context *ctx, const lcl_launch *l, cl_command_queue q,
+static lcl_status enqueue_kernel(lcl_context *ctx, const lcl_item *item, cl_command_queue q,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event) {
-  cl_int err = clEnqueueNDRangeKernel(q, l->kernel, l->dims, NULL, l->global,
+  const lcl_launch *l = &item->launch;
+  cl_int err = clEnqueueNDRangeKernel(q, item->kernel, (cl_uint)l->dims, NULL, l->global,
                                       l->local[0] ? l->local : NULL, n_wait, wait, event);
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the kernel");
 }
 
-static lcl_status enqueue_call(lcl_context *ctx, const lcl_launch *l, cl_command_queue q,
+static lcl_status enqueue_call(lcl_context *ctx, const lcl_item *item, cl_command_queue q,
                                cl_uint n_wait, const cl_event *wait, cl_event *event) {
-  LCL_TRY(l->call(l->user, q, n_wait, wait, event));
+  LCL_TRY(item->launch.call(item->launch.user, q, item->mem, n_wait, wait, event));
   if (!event || *event) return LCL_OK;
   /* A library that gives no event: one of everything enqueued so far does as well. */
   cl_int err = clEnqueueMarkerWithWaitList(q, 0, NULL, event);
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "marking the end of a call");
 }
 
-static lcl_status enqueue(lcl_context *ctx, const lcl_launch *l, cl_command_queue q, cl_uint n_wait,
-                          const cl_event *wait, cl_event *event) {
-  const lcl_range *r = l->ranges;
+static lcl_status enqueue(lcl_context *ctx, const lcl_item *item, cl_command_queue q,
+                          cl_uint n_wait, const cl_event *wait, cl_event *event) {
+  const lcl_launch *l = &item->launch;
+  const lcl_arg *a = l->args;
   cl_int err;
   if (!n_wait) wait = NULL;
   switch (l->kind) {
-  case LCL_LAUNCH_KERNEL: return enqueue_kernel(ctx, l, q, n_wait, wait, event);
-  case LCL_LAUNCH_CALL: return enqueue_call(ctx, l, q, n_wait, wait, event);
+  case LCL_LAUNCH_KERNEL: return enqueue_kernel(ctx, item, q, n_wait, wait, event);
+  case LCL_LAUNCH_CALL: return enqueue_call(ctx, item, q, n_wait, wait, event);
   case LCL_LAUNCH_COPY:
-    err = clEnqueueCopyBuffer(q, r[0].buf->mem, r[1].buf->mem, r[0].offset, r[1].offset, r[0].bytes,
+    err = clEnqueueCopyBuffer(q, item->mem[0], item->mem[1], a[0].offset, a[1].offset, a[0].bytes,
                               n_wait, wait, event);
     return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the copy");
   case LCL_LAUNCH_FILL:
-    err = clEnqueueFillBuffer(q, r[0].buf->mem, &l->pattern, sizeof l->pattern, r[0].offset,
-                              r[0].bytes, n_wait, wait, event);
+    err = clEnqueueFillBuffer(q, item->mem[0], &l->pattern, sizeof l->pattern, a[0].offset,
+                              a[0].bytes, n_wait, wait, event);
     return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the fill");
   }
   return lcl_fail(LCL_ERR_ARGUMENT, "unknown kind of launch");
@@ -44,7 +46,7 @@ static lcl_status run_item(lcl_list *list, lcl_item *item) {
     list->wait_events[w] = list->items.data[list->waits.data[item->first_wait + w]].event;
   cl_event event = NULL;
   bool want = item->signals || ctx->profile;
-  lcl_status status = enqueue(ctx, &item->launch, ctx->queue[item->queue], (cl_uint)item->n_wait,
+  lcl_status status = enqueue(ctx, item, ctx->queue[item->queue], (cl_uint)item->n_wait,
                               list->wait_events, want ? &event : NULL);
   if (status != LCL_OK) {
     if (event) clReleaseEvent(event);
@@ -137,8 +139,7 @@ lcl_status lcl_list_run_one(lcl_list *list, size_t i) {
   LCL_TRY(lcl_context_finish(ctx));
   if (item->nothing) return LCL_OK;
   cl_event event = NULL;
-  lcl_status status = enqueue(ctx, &item->launch, ctx->queue[0], 0, NULL,
-                              ctx->profile ? &event : NULL);
+  lcl_status status = enqueue(ctx, item, ctx->queue[0], 0, NULL, ctx->profile ? &event : NULL);
   if (status == LCL_OK && event)
     status = lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, 0,
                               event);

@@ -36,10 +36,10 @@ static const known *find(const generated *g, const char *name) {
 }
 
 static int by_name(const void *a, const void *b) {
-  return strcmp((*(const lcl_record *const *)a)->kernel, (*(const lcl_record *const *)b)->kernel);
+  return strcmp((*(const lcl_launch *const *)a)->kernel, (*(const lcl_launch *const *)b)->kernel);
 }
 
-static lcl_status add_batch(generated *g, const lcl_record **fresh, size_t n) {
+static lcl_status add_batch(generated *g, const lcl_launch **fresh, size_t n) {
   lcl_str text = { 0 };
   for (size_t i = 0; i < n; i++) lcl_str_add(&text, "%s", fresh[i]->source.text);
   char *copy = lcl_str_ok(&text) ? lcl_strdup(text.data) : NULL;
@@ -56,19 +56,19 @@ static lcl_status add_batch(generated *g, const lcl_record **fresh, size_t n) {
   return LCL_OK;
 }
 
-static bool is_generated(const lcl_record *r) {
-  return r->kind == LCL_RECORD_KERNEL && !r->source.file;
+static bool is_generated(const lcl_launch *l) {
+  return l->kind == LCL_LAUNCH_KERNEL && !l->source.file;
 }
 
-lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) {
+lcl_status lcl_batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n) {
   void **slot = lcl_context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
   if (!*slot) *slot = lcl_alloc(sizeof(generated));
   generated *g = *slot;
-  const lcl_record **fresh = lcl_alloc(LCL_MAX(n, 1) * sizeof *fresh);
+  const lcl_launch **fresh = lcl_alloc(LCL_MAX(n, 1) * sizeof *fresh);
   size_t count = 0, unique = 0;
   lcl_status st = g && fresh ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; st == LCL_OK && i < n; i++)
-    if (is_generated(&records[i]) && !find(g, records[i].kernel)) fresh[count++] = &records[i];
+    if (is_generated(&launches[i]) && !find(g, launches[i].kernel)) fresh[count++] = &launches[i];
   if (count) qsort(fresh, count, sizeof *fresh, by_name);
   for (size_t i = 0; i < count; i++)
     if (i == 0 || strcmp(fresh[i]->kernel, fresh[unique - 1]->kernel) != 0)
@@ -76,7 +76,7 @@ lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n) 
   for (size_t i = 0; st == LCL_OK && i < unique; i += BATCH)
     st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
   for (size_t i = 0; st == LCL_OK && i < n; i++)
-    if (is_generated(&records[i])) records[i].source.text = find(g, records[i].kernel)->text;
+    if (is_generated(&launches[i])) launches[i].source.text = find(g, launches[i].kernel)->text;
   lcl_free(fresh);
   return st;
 }

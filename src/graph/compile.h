@@ -58,30 +58,6 @@ typedef struct lcl_slot {
   bool is_f32;
 } lcl_slot;
 
-typedef enum lcl_record_kind {
-  LCL_RECORD_KERNEL,
-  LCL_RECORD_LIB,
-  LCL_RECORD_COPY,
-  LCL_RECORD_FILL
-} lcl_record_kind;
-typedef struct lcl_record {
-  lcl_record_kind kind;
-  const char *label;
-  lcl_source source;
-  const char *kernel;
-  lcl_arg *args;
-  int n_args, dims;
-  size_t global[3], local[3];
-  lcl_lib_fn fn;
-  void *user;
-  void (*user_free)(void *user);
-  uint32_t pattern;
-  size_t copy_bytes;
-  bool elementwise; /* reads and writes each element at the same place: outputs may take the place
-                       of inputs */
-  double flops, bytes;
-} lcl_record;
-
 typedef struct lcl_input_binding {
   const char *name;
   int slot;
@@ -107,9 +83,9 @@ struct lcl_lower {
     size_t n, cap;
   } slots;
   struct {
-    lcl_record *data;
+    lcl_launch *data;
     size_t n, cap;
-  } records;
+  } launches;
   struct {
     lcl_input_binding *data;
     size_t n, cap;
@@ -129,7 +105,6 @@ int lcl_slot_new(lcl_lower *lw, lcl_slot slot);
 int lcl_root_slot(const lcl_lower *lw, int slot);
 lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
                          const lcl_compile_desc *desc);
-lcl_status lcl_record_add(lcl_lower *lw, lcl_record record);
 
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
 lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
@@ -143,11 +118,11 @@ lcl_status lcl_guard_check(lcl_program *p);
 /* program.c */
 struct lcl_program {
   lcl_context *ctx;
-  lcl_arena *arena; /* strings, slots, records: taken over from the lowering */
+  lcl_arena *arena; /* strings, slots, launches: taken over from the lowering */
   lcl_slot *slots;
   size_t n_slots;
-  lcl_record *records;
-  size_t n_records;
+  lcl_launch *launches;
+  size_t n_launches;
   lcl_input_binding *inputs;
   size_t n_inputs;
   lcl_output_binding *outputs;
@@ -161,7 +136,7 @@ struct lcl_program {
 };
 
 /* batch.c: lets the program's generated kernels be built together. */
-lcl_status lcl_batch_generated(lcl_context *ctx, lcl_record *records, size_t n);
+lcl_status lcl_batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n);
 
 /* explain.c */
 lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot);

@@ -58,9 +58,9 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
         (double)t->variable_memory * 1e-6);
     lcl_str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP",
                 "MB");
-    for (size_t i = 0; i < p->n_records; i++)
-      lcl_str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->records[i].label,
-                  p->records[i].flops * 1e-6, p->records[i].bytes * 1e-6);
+    for (size_t i = 0; i < p->n_launches; i++)
+      lcl_str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->launches[i].label,
+                  p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);
   }
   if (!lcl_str_ok(&s)) {
     lcl_str_free(&s);

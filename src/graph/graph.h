@@ -149,35 +149,8 @@ extern const lcl_op lcl_op_stop_gradient;
 
 /* ---- lowering ---- */
 
-/* Kernel arguments. A tensor or scratch argument is also the launch's read or write range. */
-typedef enum lcl_arg_kind {
-  LCL_ARG_I32,
-  LCL_ARG_F32,
-  LCL_ARG_LOCAL,
-  LCL_ARG_SLOT,
-  LCL_ARG_BYTES,
-  LCL_ARG_BAD
-} lcl_arg_kind;
-enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
-typedef struct lcl_arg {
-  lcl_arg_kind kind;
-  int access; /* LCL_READ, LCL_WRITE: for slots */
-  int slot;   /* memory slot: see lcl_in, lcl_out, lcl_scratch */
-  union {
-    int32_t i32;
-    float f32;
-    size_t local_bytes;
-    struct {
-      uint8_t data[64];
-      size_t n;
-    } bytes; /* e.g. an int8 by value */
-  } u;
-} lcl_arg;
+/* Arguments of launches (lcl_arg) over memory slots, which the compiler binds to buffers. */
 
-lcl_arg lcl_i32(int64_t value); /* a value beyond 31 bits makes lcl_emit fail */
-lcl_arg lcl_f32(float value);
-lcl_arg lcl_local(size_t bytes);
-lcl_arg lcl_int8(const int64_t *values, int n); /* n values, the rest 0, as an OpenCL int8 */
 /* The tensor as a dense row-major buffer (a strided view is copied first). */
 lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t);
 /* Where the tensor's value has to be written (dense). */
@@ -208,38 +181,9 @@ lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_te
 /* Whether something outside its group reads the node's value. */
 bool lcl_lower_exports(const lcl_lower *lw, const lcl_node *node);
 
-typedef struct lcl_emit_desc {
-  const char *label; /* "matmul 100x1536x128 panel"; copied */
-  lcl_source source; /* strings are copied */
-  const char *kernel;
-  const lcl_arg *args;
-  int n_args;
-  int dims;
-  size_t global[3], local[3]; /* local[0] == 0: the driver chooses */
-  bool elementwise; /* reads and writes each element at the same place: outputs may take the place
-                       of inputs */
-  double flops, bytes;
-} lcl_emit_desc;
-lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *desc);
-#define LCL_ARGS(...)                                                                              \
-  .args = (lcl_arg[]) { __VA_ARGS__ },                                                             \
-  .n_args = (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg))
-
-/* A launch that a library or host code performs. At run time fn gets the queue and the bound slots
- * as cl_mem (each exactly the slot's memory, offset 0) in the order of args (slots only). user must
- * live as long as the program: give user_free. */
-typedef lcl_status (*lcl_lib_fn)(void *user, cl_command_queue queue, const cl_mem *mem,
-                                 cl_uint n_wait, const cl_event *wait, cl_event *done);
-typedef struct lcl_emit_lib_desc {
-  const char *label;
-  lcl_lib_fn fn;
-  void *user;
-  void (*user_free)(void *user);
-  const lcl_arg *args; /* slots only */
-  int n_args;
-  double flops, bytes;
-} lcl_emit_lib_desc;
-lcl_status lcl_emit_lib(lcl_lower *lw, const lcl_emit_lib_desc *desc);
+/* Adds a launch to the program; everything is copied. user of a call lives as long as the program:
+ * give user_free. */
+lcl_status lcl_emit(lcl_lower *lw, const lcl_launch *launch);
 lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 

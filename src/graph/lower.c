@@ -1,4 +1,4 @@
-/* Lowering: slots for tensors, and the records of launches over them. */
+/* Lowering: slots for tensors, and launches over them. */
 #include "graph/compile.h"
 
 /* ---- slots ---- */
@@ -27,11 +27,11 @@ int lcl_root_slot(const lcl_lower *lw, int slot) {
 lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
   (void)lw;
   return slot < 0 ? bad(lw, LCL_OK)
-                  : (lcl_arg) { .kind = LCL_ARG_SLOT, .access = access, .slot = slot };
+                  : (lcl_arg) { .kind = LCL_ARG_MEMORY, .access = access, .slot = slot };
 }
 
 size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
-  return slot.kind == LCL_ARG_SLOT ? lw->slots.data[slot.slot].bytes : 0;
+  return slot.kind == LCL_ARG_MEMORY ? lw->slots.data[slot.slot].bytes : 0;
 }
 
 static size_t tensor_bytes(const lcl_tensor *t) {
@@ -224,18 +224,18 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   size_t size = lcl_dtype_size(dtype);
   return lcl_emit(
       lw,
-      &(lcl_emit_desc) { .label = label,
-                         .source = { .file = "shape.cl",
-                                     .options = size == 4   ? "-DTYPE=float"
-                                                : size == 2 ? "-DTYPE=ushort"
-                                                            : "-DTYPE=uchar" },
-                         .kernel = "copy_strided",
-                         LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst,
-                                  lcl_i32(from->offset), lcl_i32(to->offset), lcl_int8(dims, 6),
-                                  lcl_int8(ss, 6), lcl_int8(ds, 6), lcl_i32(per)),
-                         .dims = 2,
-                         .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
-                         .bytes = 2.0 * (double)size * (double)count });
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "shape.cl",
+                                  .options = size == 4   ? "-DTYPE=float"
+                                             : size == 2 ? "-DTYPE=ushort"
+                                                         : "-DTYPE=uchar" },
+                      .kernel = "copy_strided",
+                      LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
+                               lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6),
+                               lcl_int8(ds, 6), lcl_i32(per)),
+                      .dims = 2,
+                      .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
+                      .bytes = 2.0 * (double)size * (double)count });
 }
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
@@ -255,36 +255,6 @@ lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_te
 }
 
 /* ---- arguments ---- */
-
-lcl_arg lcl_i32(int64_t value) {
-  lcl_arg a = { .kind = value < INT32_MIN || value > INT32_MAX ? LCL_ARG_BAD : LCL_ARG_I32 };
-  a.u.i32 = (int32_t)value;
-  return a;
-}
-
-lcl_arg lcl_f32(float value) {
-  lcl_arg a = { .kind = LCL_ARG_F32 };
-  a.u.f32 = value;
-  return a;
-}
-
-lcl_arg lcl_local(size_t bytes) {
-  lcl_arg a = { .kind = LCL_ARG_LOCAL };
-  a.u.local_bytes = bytes;
-  return a;
-}
-
-lcl_arg lcl_int8(const int64_t *values, int n) {
-  lcl_arg a = { .kind = LCL_ARG_BYTES };
-  int32_t v[8] = { 0 };
-  for (int i = 0; i < n; i++) {
-    if (values[i] < INT32_MIN || values[i] > INT32_MAX) a.kind = LCL_ARG_BAD;
-    v[i] = (int32_t)values[i];
-  }
-  a.u.bytes.n = sizeof v;
-  memcpy(a.u.bytes.data, v, sizeof v);
-  return a;
-}
 
 lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
@@ -355,83 +325,52 @@ lcl_arg lcl_rng_arg(lcl_lower *lw) {
   return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, v->bytes), LCL_READ);
 }
 
-/* ---- records ---- */
+/* ---- launches ---- */
 
-lcl_status lcl_record_add(lcl_lower *lw, lcl_record r) {
-  lcl_arg *args = lcl_arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(r.n_args, 1));
-  if (!args) return LCL_ERR_HOST_MEMORY;
+/* One fixed size keeps CPU drivers from compiling a kernel once for every size they would choose.
+ */
+static void fix_local_size(const lcl_lower *lw, lcl_launch *l) {
+  for (int i = 0; i < l->dims && lw->caps->panel; i++) l->local[i] = 1;
+}
+
+lcl_status lcl_emit(lcl_lower *lw, const lcl_launch *launch) {
+  lcl_launch l = *launch;
   if (lw->status != LCL_OK) return lw->status;
-  for (int i = 0; i < r.n_args; i++) {
-    args[i] = r.args[i];
+  for (int i = 0; i < l.dims; i++)
+    if (l.global[i] == 0) return LCL_OK; /* nothing to do */
+  lcl_arg *args = lcl_arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(l.n_args, 1));
+  if (!args) return LCL_ERR_HOST_MEMORY;
+  if (l.n_args) memcpy(args, l.args, sizeof *args * (size_t)l.n_args);
+  for (int i = 0; i < l.n_args; i++)
     if (args[i].kind == LCL_ARG_BAD)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits",
-                      r.label ? r.label : "launch");
-  }
-  r.args = args;
-  r.label = lcl_arena_strdup(lw->arena, r.label ? r.label : "");
-  if (!r.label || !LCL_PUSH(&lw->records, r)) return LCL_ERR_HOST_MEMORY;
-  return LCL_OK;
-}
-
-static const char *copy_text(lcl_lower *lw, const char *s) {
-  return s ? lcl_arena_strdup(lw->arena, s) : NULL;
-}
-
-lcl_status lcl_emit(lcl_lower *lw, const lcl_emit_desc *d) {
-  lcl_record r = { .kind = LCL_RECORD_KERNEL,
-                   .label = d->label,
-                   .args = (lcl_arg *)d->args,
-                   .n_args = d->n_args,
-                   .dims = d->dims,
-                   .elementwise = d->elementwise,
-                   .flops = d->flops,
-                   .bytes = d->bytes };
-  r.source.file = copy_text(lw, d->source.file);
-  r.source.text = copy_text(lw, d->source.text);
-  r.source.options = copy_text(lw, d->source.options);
-  r.kernel = copy_text(lw, d->kernel);
-  for (int i = 0; i < d->dims; i++) {
-    if (d->global[i] == 0) return LCL_OK; /* nothing to do */
-    r.global[i] = d->global[i];
-    /* One fixed size keeps CPU drivers from compiling a kernel once for every size they would
-     * choose. */
-    r.local[i] = d->local[0] ? d->local[i] : lw->caps->panel ? 1 : 0;
-  }
-  return lcl_record_add(lw, r);
-}
-
-lcl_status lcl_emit_lib(lcl_lower *lw, const lcl_emit_lib_desc *d) {
-  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_LIB,
-                                           .label = d->label,
-                                           .args = (lcl_arg *)d->args,
-                                           .n_args = d->n_args,
-                                           .fn = d->fn,
-                                           .user = d->user,
-                                           .user_free = d->user_free,
-                                           .flops = d->flops,
-                                           .bytes = d->bytes });
+      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", l.label);
+  l.args = args;
+  if (!l.local[0]) fix_local_size(lw, &l);
+  const char **texts[] = { &l.label, &l.source.file, &l.source.text, &l.source.options, &l.kernel };
+  for (size_t i = 0; i < LCL_COUNT(texts); i++)
+    if (*texts[i] && !(*texts[i] = lcl_arena_strdup(lw->arena, *texts[i])))
+      return LCL_ERR_HOST_MEMORY;
+  return LCL_PUSH(&lw->launches, l) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {
   if (!bytes) return LCL_OK;
-  lcl_arg args[2] = { from, to };
-  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_COPY,
-                                           .label = "copy",
-                                           .args = args,
-                                           .n_args = 2,
-                                           .copy_bytes = bytes,
-                                           .bytes = 2.0 * (double)bytes });
+  from.bytes = bytes;
+  to.bytes = bytes;
+  return lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
+                                      .label = "copy",
+                                      LCL_ARGS(from, to),
+                                      .bytes = 2.0 * (double)bytes });
 }
 
 lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
   if (!bytes) return LCL_OK;
-  return lcl_record_add(lw, (lcl_record) { .kind = LCL_RECORD_FILL,
-                                           .label = "fill",
-                                           .args = &to,
-                                           .n_args = 1,
-                                           .pattern = pattern,
-                                           .copy_bytes = lcl_round_up(bytes, 4),
-                                           .bytes = (double)bytes });
+  to.bytes = lcl_round_up(bytes, 4);
+  return lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                      .label = "fill",
+                                      LCL_ARGS(to),
+                                      .pattern = pattern,
+                                      .bytes = (double)bytes });
 }
 
 lcl_context *lcl_lower_context(lcl_lower *lw) {
@@ -474,7 +413,7 @@ static lcl_status lower_group_named(lcl_lower *lw, lcl_group *gp) {
 /* A result that is fetched gets a dense slot of its own that lives to the end of the run. */
 static lcl_status keep_output(lcl_lower *lw, lcl_tensor *t, const char *name) {
   lcl_arg a = lcl_in(lw, t);
-  if (a.kind != LCL_ARG_SLOT) return lw->status;
+  if (a.kind != LCL_ARG_MEMORY) return lw->status;
   int root = lcl_root_slot(lw, a.slot), slot = a.slot;
   if (lw->slots.data[root].kind ==
       LCL_SLOT_FIXED) { /* a variable changes at the end of the run: keep what it was */
@@ -521,14 +460,14 @@ static lcl_status lower_updates(lcl_lower *lw) {
 static lcl_status advance_random(lcl_lower *lw) {
   lcl_arg state = lcl_rng_arg(lw);
   state.access = LCL_READ_WRITE;
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = "advance random state",
-                                         .source = { .file = "update.cl" },
-                                         .kernel = "rng_advance",
-                                         .args = &state,
-                                         .n_args = 1,
-                                         .dims = 1,
-                                         .global = { 1 },
-                                         .local = { 1 } });
+  return lcl_emit(lw, &(lcl_launch) { .label = "advance random state",
+                                      .source = { .file = "update.cl" },
+                                      .kernel = "rng_advance",
+                                      .args = &state,
+                                      .n_args = 1,
+                                      .dims = 1,
+                                      .global = { 1 },
+                                      .local = { 1 } });
 }
 
 lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,

@@ -56,26 +56,26 @@ static bool give(free_list *f, size_t offset, size_t bytes) {
 }
 
 static void find_lives(lcl_lower *lw) {
-  for (size_t r = 0; r < lw->records.n; r++)
-    for (int i = 0; i < lw->records.data[r].n_args; i++) {
-      const lcl_arg *a = &lw->records.data[r].args[i];
-      if (a->kind != LCL_ARG_SLOT) continue;
+  for (size_t r = 0; r < lw->launches.n; r++)
+    for (int i = 0; i < lw->launches.data[r].n_args; i++) {
+      const lcl_arg *a = &lw->launches.data[r].args[i];
+      if (a->kind != LCL_ARG_MEMORY) continue;
       lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, a->slot)];
       if (s->first < 0) s->first = (int)r;
       s->last = (int)r;
     }
   for (size_t i = 0; i < lw->slots.n; i++) {
     lcl_slot *s = &lw->slots.data[i];
-    if (s->keep && s->first >= 0) s->last = (int)lw->records.n;
+    if (s->keep && s->first >= 0) s->last = (int)lw->launches.n;
   }
 }
 
 /* An operand that dies in this element-wise launch and whose place the result can take. */
 static int dying_operand(const lcl_lower *lw, size_t r, size_t bytes, const bool *taken) {
-  const lcl_record *rec = &lw->records.data[r];
-  for (int i = 0; rec->elementwise && i < rec->n_args; i++) {
-    const lcl_arg *a = &rec->args[i];
-    if (a->kind != LCL_ARG_SLOT || a->access != LCL_READ) continue;
+  const lcl_launch *l = &lw->launches.data[r];
+  for (int i = 0; l->elementwise && i < l->n_args; i++) {
+    const lcl_arg *a = &l->args[i];
+    if (a->kind != LCL_ARG_MEMORY || a->access != LCL_READ) continue;
     const lcl_slot *s = &lw->slots.data[a->slot];
     if (s->kind == LCL_SLOT_TEMP && s->last == (int)r && s->first < (int)r && !taken[a->slot] &&
         s->bytes == bytes)
@@ -92,11 +92,11 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
   lcl_status st = taken ? LCL_OK : LCL_ERR_HOST_MEMORY;
   *sum_bytes = 0;
   find_lives(lw);
-  for (size_t r = 0; st == LCL_OK && r < lw->records.n; r++) {
-    const lcl_record *rec = &lw->records.data[r];
-    for (int i = 0; st == LCL_OK && i < rec->n_args; i++) { /* places for what this launch makes */
-      if (rec->args[i].kind != LCL_ARG_SLOT) continue;
-      lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, rec->args[i].slot)];
+  for (size_t r = 0; st == LCL_OK && r < lw->launches.n; r++) {
+    const lcl_launch *l = &lw->launches.data[r];
+    for (int i = 0; st == LCL_OK && i < l->n_args; i++) { /* places for what this launch makes */
+      if (l->args[i].kind != LCL_ARG_MEMORY) continue;
+      lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, l->args[i].slot)];
       if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX)
         continue;
       size_t bytes = lcl_round_up(s->bytes, align);
@@ -109,10 +109,9 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
         st = LCL_ERR_HOST_MEMORY;
       }
     }
-    for (int i = 0; st == LCL_OK && i < rec->n_args;
-         i++) { /* what is read here for the last time */
-      if (rec->args[i].kind != LCL_ARG_SLOT) continue;
-      int root = lcl_root_slot(lw, rec->args[i].slot);
+    for (int i = 0; st == LCL_OK && i < l->n_args; i++) { /* what is read here for the last time */
+      if (l->args[i].kind != LCL_ARG_MEMORY) continue;
+      int root = lcl_root_slot(lw, l->args[i].slot);
       lcl_slot *s = &lw->slots.data[root];
       if (s->kind != LCL_SLOT_TEMP || s->last != (int)r || taken[root]) continue;
       taken[root] = true;

@@ -37,107 +37,41 @@ static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
   return LCL_OK;
 }
 
-typedef struct lib_user {
-  lcl_lib_fn fn;
-  void *user;
-  cl_mem mem[16];
-} lib_user;
-
-static lcl_status call_lib(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
-                           cl_event *done) {
-  lib_user *u = user;
-  return u->fn(u->user, queue, u->mem, n_wait, wait, done);
-}
-
-static lcl_status set_arg(lcl_program *p, const lcl_record *r, cl_kernel kernel, int i) {
-  const lcl_arg *a = &r->args[i];
-  lcl_buffer *buffer = NULL;
-  cl_mem mem;
-  cl_int err = CL_SUCCESS;
-  switch (a->kind) {
-  case LCL_ARG_I32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.i32); break;
-  case LCL_ARG_F32: err = clSetKernelArg(kernel, (cl_uint)i, 4, &a->u.f32); break;
-  case LCL_ARG_LOCAL: err = clSetKernelArg(kernel, (cl_uint)i, a->u.local_bytes, NULL); break;
-  case LCL_ARG_BYTES:
-    err = clSetKernelArg(kernel, (cl_uint)i, a->u.bytes.n, a->u.bytes.data);
-    break;
-  case LCL_ARG_SLOT:
-    LCL_TRY(slot_buffer(p, a->slot, &buffer));
-    mem = lcl_buffer_mem(buffer);
-    err = clSetKernelArg(kernel, (cl_uint)i, sizeof mem, &mem);
-    break;
-  case LCL_ARG_BAD: return LCL_ERR_ARGUMENT;
+/* Adds a launch to the list, its slots bound to buffers. args: room for its arguments. */
+static lcl_status bind(lcl_program *p, const lcl_launch *launch, lcl_arg *args) {
+  lcl_launch l = *launch;
+  l.args = args;
+  l.user_free = NULL; /* user is the program's */
+  for (int i = 0; i < l.n_args; i++) {
+    args[i] = launch->args[i];
+    if (args[i].kind != LCL_ARG_MEMORY) continue;
+    LCL_TRY(slot_buffer(p, args[i].slot, &args[i].buffer));
+    if (!args[i].bytes) args[i].bytes = lcl_buffer_size(args[i].buffer);
   }
-  if (err == CL_SUCCESS) return LCL_OK;
-  lcl_status st = lcl_cl_fail(p->ctx, err, "clSetKernelArg");
-  return lcl_fail_prefix(st, "%s, argument %d of kernel %s", r->label, i, r->kernel);
-}
-
-static lcl_status bind_record(lcl_program *p, const lcl_record *r, lcl_launch *l,
-                              lcl_range *ranges) {
-  *l = (lcl_launch) {
-    .label = r->label, .ranges = ranges, .flops = r->flops, .bytes = r->bytes, .pattern = r->pattern
-  };
-  for (int i = 0; i < r->n_args; i++) {
-    if (r->args[i].kind != LCL_ARG_SLOT) continue;
-    lcl_range range = { .write = (r->args[i].access & LCL_WRITE) != 0 };
-    LCL_TRY(slot_buffer(p, r->args[i].slot, &range.buf));
-    range.bytes = r->copy_bytes ? r->copy_bytes : lcl_buffer_size(range.buf);
-    ranges[l->n_ranges++] = range;
-  }
-  if (r->kind == LCL_RECORD_COPY) l->kind = LCL_LAUNCH_COPY;
-  if (r->kind == LCL_RECORD_FILL) l->kind = LCL_LAUNCH_FILL;
-  if (r->kind == LCL_RECORD_LIB) {
-    lib_user *u = lcl_alloc(sizeof *u);
-    if (!u || l->n_ranges > LCL_COUNT(u->mem)) {
-      lcl_free(u);
-      return lcl_fail(LCL_ERR_HOST_MEMORY, "%s: too many buffers", r->label);
-    }
-    *u = (lib_user) { .fn = r->fn, .user = r->user };
-    for (size_t i = 0; i < l->n_ranges; i++) u->mem[i] = lcl_buffer_mem(ranges[i].buf);
-    l->kind = LCL_LAUNCH_CALL;
-    l->call = call_lib;
-    l->user = u;
-    l->user_free = lcl_free;
-  }
-  if (r->kind != LCL_RECORD_KERNEL) return LCL_OK;
-  l->kind = LCL_LAUNCH_KERNEL;
-  l->dims = (cl_uint)r->dims;
-  memcpy(l->global, r->global, sizeof l->global);
-  memcpy(l->local, r->local, sizeof l->local);
-  LCL_TRY(lcl_kernel_create(p->ctx, &r->source, r->kernel, &l->kernel));
-  lcl_status st = LCL_OK;
-  for (int i = 0; st == LCL_OK && i < r->n_args; i++) st = set_arg(p, r, l->kernel, i);
-  if (st != LCL_OK) clReleaseKernel(l->kernel);
-  return st;
+  return lcl_list_add(p->list, &l);
 }
 
 static lcl_status build_programs(lcl_program *p) {
-  lcl_source *sources = lcl_alloc(LCL_MAX(p->n_records, 1) * sizeof *sources);
+  lcl_source *sources = lcl_alloc(LCL_MAX(p->n_launches, 1) * sizeof *sources);
   size_t n = 0;
   if (!sources) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = lcl_batch_generated(p->ctx, p->records, p->n_records);
-  for (size_t i = 0; i < p->n_records; i++)
-    if (p->records[i].kind == LCL_RECORD_KERNEL) sources[n++] = p->records[i].source;
+  lcl_status st = lcl_batch_generated(p->ctx, p->launches, p->n_launches);
+  for (size_t i = 0; i < p->n_launches; i++)
+    if (p->launches[i].kind == LCL_LAUNCH_KERNEL) sources[n++] = p->launches[i].source;
   if (st == LCL_OK) st = lcl_programs_build(p->ctx, sources, n);
   lcl_free(sources);
   return st;
 }
 
 static lcl_status bind_all(lcl_program *p) {
-  lcl_range *ranges = NULL;
   int most = 1;
-  for (size_t i = 0; i < p->n_records; i++) most = LCL_MAX(most, p->records[i].n_args);
-  ranges = lcl_alloc((size_t)most * sizeof *ranges);
-  if (!ranges) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < p->n_launches; i++) most = LCL_MAX(most, p->launches[i].n_args);
+  lcl_arg *args = lcl_alloc((size_t)most * sizeof *args);
+  if (!args) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_list_create(p->ctx, &p->list);
-  for (size_t i = 0; st == LCL_OK && i < p->n_records; i++) {
-    lcl_launch launch;
-    st = bind_record(p, &p->records[i], &launch, ranges);
-    if (st == LCL_OK) st = lcl_list_add(p->list, &launch);
-  }
+  for (size_t i = 0; st == LCL_OK && i < p->n_launches; i++) st = bind(p, &p->launches[i], args);
   if (st == LCL_OK) st = lcl_list_seal(p->list);
-  lcl_free(ranges);
+  lcl_free(args);
   return st;
 }
 
@@ -159,8 +93,8 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
                             lcl_dtype_size(node->out[0].dtype);
   }
   for (int i = 0; i < lw->groups.n_groups; i++) s->fused_groups += lw->groups.groups[i].n > 1;
-  for (size_t i = 0; i < p->n_records; i++) s->bytes += p->records[i].bytes;
-  s->launches = p->n_records;
+  for (size_t i = 0; i < p->n_launches; i++) s->bytes += p->launches[i].bytes;
+  s->launches = p->n_launches;
 }
 
 /* Moves what the lowering made into the program, which owns it from here on. */
@@ -169,8 +103,8 @@ static void take_over(lcl_lower *lw, lcl_program *p) {
   p->arena = lw->arena;
   p->slots = lw->slots.data;
   p->n_slots = lw->slots.n;
-  p->records = lw->records.data;
-  p->n_records = lw->records.n;
+  p->launches = lw->launches.data;
+  p->n_launches = lw->launches.n;
   p->inputs = lw->inputs.data;
   p->n_inputs = lw->inputs.n;
   p->outputs = lw->outputs.data;
@@ -244,11 +178,11 @@ void lcl_program_destroy(lcl_program *p) {
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind == LCL_SLOT_FIXED && p->slots[i].own)
       lcl_buffer_destroy(p->slots[i].buffer);
-  for (size_t i = 0; i < p->n_records; i++)
-    if (p->records[i].user_free) p->records[i].user_free(p->records[i].user);
+  for (size_t i = 0; i < p->n_launches; i++)
+    if (p->launches[i].user_free) p->launches[i].user_free(p->launches[i].user);
   lcl_buffer_destroy(p->memory);
   lcl_free(p->slots);
-  lcl_free(p->records);
+  lcl_free(p->launches);
   lcl_free(p->inputs);
   lcl_free(p->outputs);
   lcl_free(p->summary);
@@ -300,13 +234,13 @@ lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   return bind_all(p);
 }
 
-/* Runs launch by launch and looks at everything each one wrote. */
+/* Runs launch by launch and checks everything each one wrote. */
 static lcl_status run_checked(lcl_program *p) {
-  for (size_t i = 0; i < p->n_records; i++) {
+  for (size_t i = 0; i < p->n_launches; i++) {
     LCL_TRY(lcl_list_run_one(p->list, i));
-    for (int k = 0; k < p->records[i].n_args; k++) {
-      const lcl_arg *a = &p->records[i].args[k];
-      if (a->kind != LCL_ARG_SLOT || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32)
+    for (int k = 0; k < p->launches[i].n_args; k++) {
+      const lcl_arg *a = &p->launches[i].args[k];
+      if (a->kind != LCL_ARG_MEMORY || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32)
         continue;
       const lcl_slot *s = &p->slots[a->slot];
       float *host = lcl_alloc(s->bytes);
@@ -321,7 +255,7 @@ static lcl_status run_checked(lcl_program *p) {
         return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)",
                         isnan(bad) ? "NaN" : "Inf", at,
                         s->what ? "the result of " : "the variables", s->what ? s->what : "", i,
-                        p->records[i].label);
+                        p->launches[i].label);
     }
   }
   return LCL_OK;
@@ -365,8 +299,8 @@ lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
 }
 
 const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
-  if (index >= p->n_records) return NULL;
-  if (flops) *flops = p->records[index].flops;
-  if (bytes) *bytes = p->records[index].bytes;
-  return p->records[index].label;
+  if (index >= p->n_launches) return NULL;
+  if (flops) *flops = p->launches[index].flops;
+  if (bytes) *bytes = p->launches[index].bytes;
+  return p->launches[index].label;
 }

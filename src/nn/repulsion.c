@@ -20,36 +20,22 @@ static lcl_status add_launch(lcl_repulsion *r) {
            caps->preferred_float >= 16  ? 16
            : caps->preferred_float >= 8 ? 8
                                         : 4);
-  cl_kernel kernel;
-  LCL_TRY(lcl_kernel_create(r->ctx, &(lcl_source) { .file = "tsne.cl", .options = options },
-                            "tsne_repulsion", &kernel));
-  cl_mem x = lcl_buffer_mem(r->x), y = lcl_buffer_mem(r->y), out = lcl_buffer_mem(r->out);
-  cl_int padded = (cl_int)r->padded, err = clSetKernelArg(kernel, 0, sizeof x, &x);
-  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 1, sizeof y, &y);
-  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 2, sizeof out, &out);
-  if (err == CL_SUCCESS) err = clSetKernelArg(kernel, 3, sizeof padded, &padded);
-  if (err != CL_SUCCESS) {
-    clReleaseKernel(kernel);
-    return lcl_cl_fail(r->ctx, err, "arguments of tsne_repulsion");
-  }
   size_t local = caps->panel ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
   size_t groups = caps->panel ? LCL_MIN(shares, 16 * (size_t)caps->compute_units)
                               : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
-  const lcl_range ranges[] = { { r->x, 0, bytes, false },
-                               { r->y, 0, bytes, false },
-                               { r->out, 0, 3 * bytes, true } };
   double pairs = (double)r->padded * (double)r->padded;
-  return lcl_list_add(r->list, &(lcl_launch) { .kind = LCL_LAUNCH_KERNEL,
-                                               .label = "tsne repulsion",
-                                               .kernel = kernel,
-                                               .dims = 1,
-                                               .global = { groups * local },
-                                               .local = { local },
-                                               .ranges = ranges,
-                                               .n_ranges = LCL_COUNT(ranges),
-                                               .flops = 13 * pairs,
-                                               .bytes = 5 * (double)bytes });
+  return lcl_list_add(
+      r->list, &(lcl_launch) { .label = "tsne repulsion",
+                               .source = { .file = "tsne.cl", .options = options },
+                               .kernel = "tsne_repulsion",
+                               LCL_ARGS(lcl_memory(r->x, LCL_READ), lcl_memory(r->y, LCL_READ),
+                                        lcl_memory(r->out, LCL_WRITE), lcl_i32(r->padded)),
+                               .dims = 1,
+                               .global = { groups * local },
+                               .local = { local },
+                               .flops = 13 * pairs,
+                               .bytes = 5 * (double)bytes });
 }
 
 lcl_status lcl_repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {

@@ -44,13 +44,14 @@ lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilo
   const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]), lcl_out(lw, e->out) };
   snprintf(label, sizeof label, "conv2d %s %s CLBlast", lcl_shape_string(node->in[0]->shape, t0),
            lcl_shape_string(node->in[1]->shape, t1));
-  const lcl_status st = lcl_emit_lib(lw, &(lcl_emit_lib_desc) { .label = label,
-                                                                .fn = run_conv,
-                                                                .user = user,
-                                                                .user_free = lcl_free,
-                                                                .args = args,
-                                                                .n_args = (int)LCL_COUNT(args),
-                                                                .flops = lcl_conv_flops(node) });
+  const lcl_status st = lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                                     .label = label,
+                                                     .call = run_conv,
+                                                     .user = user,
+                                                     .user_free = lcl_free,
+                                                     .args = args,
+                                                     .n_args = (int)LCL_COUNT(args),
+                                                     .flops = lcl_conv_flops(node) });
   if (st != LCL_OK) lcl_free(user);
   return st;
 }

@@ -56,14 +56,14 @@ static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *arg
   memcpy(all, args, sizeof *args * (size_t)n_args);
   all[n_args] = lcl_i32(total);
   all[n_args + 1] = lcl_i32(chunk);
-  return lcl_emit(c->lw, &(lcl_emit_desc) { .label = c->label,
-                                            .source = { .file = "fft.cl" },
-                                            .kernel = kernel,
-                                            .args = all,
-                                            .n_args = n_args + 2,
-                                            .dims = 1,
-                                            .global = { (size_t)((total + chunk - 1) / chunk) },
-                                            .bytes = bytes });
+  return lcl_emit(c->lw, &(lcl_launch) { .label = c->label,
+                                         .source = { .file = "fft.cl" },
+                                         .kernel = kernel,
+                                         .args = all,
+                                         .n_args = n_args + 2,
+                                         .dims = 1,
+                                         .global = { (size_t)((total + chunk - 1) / chunk) },
+                                         .bytes = bytes });
 }
 #define EMIT(c, kernel, total, bytes, ...)                                                         \
   emit(c, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                     \

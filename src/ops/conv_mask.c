@@ -40,8 +40,8 @@ static lcl_status lower_mask(lcl_lower *lw, lcl_node *node) {
   const int64_t filters = s.dim[0] * s.dim[1];
   char label[128], text[96];
   snprintf(label, sizeof label, "conv_mask %s", lcl_shape_string(s, text));
-  return lcl_emit(lw, &(lcl_emit_desc) {
-                          .label = label,
+  return lcl_emit(
+      lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_mask.cl" },
                           .kernel = "conv_mask",
                           LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]),

@@ -57,7 +57,7 @@ lcl_status lcl_conv_rows_lower_filter_grad(lcl_lower *lw, lcl_node *node, const 
   snprintf(label, sizeof label, "%s rows", g->label);
   LCL_TRY(lcl_emit(
       lw,
-      &(lcl_emit_desc) {
+      &(lcl_launch) {
           .label = label,
           .source = { .file = "conv_rows.cl", .options = options },
           .kernel = "conv_rows_filter_grad",

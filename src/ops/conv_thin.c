@@ -108,18 +108,18 @@ static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const
            "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d",
            (int)p->vec, FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
   snprintf(name, sizeof name, "%s thin", label);
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = name,
-                                         .source = { .file = "conv_thin.cl", .options = options },
-                                         .kernel = kernel,
-                                         .args = l->a,
-                                         .n_args = l->n,
-                                         .dims = 1,
-                                         .global = { (size_t)p->items },
-                                         .local = { 1 },
-                                         .flops = lcl_conv_flops(node),
-                                         .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
-                                                                         s->o * s->oh * s->ow) +
-                                                                 s->o * p->taps) });
+  return lcl_emit(lw, &(lcl_launch) { .label = name,
+                                      .source = { .file = "conv_thin.cl", .options = options },
+                                      .kernel = kernel,
+                                      .args = l->a,
+                                      .n_args = l->n,
+                                      .dims = 1,
+                                      .global = { (size_t)p->items },
+                                      .local = { 1 },
+                                      .flops = lcl_conv_flops(node),
+                                      .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
+                                                                      s->o * s->oh * s->ow) +
+                                                              s->o * p->taps) });
 }
 
 /* Forward and input gradient: in[0], filters, result, bias. */

@@ -25,12 +25,12 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
   const lcl_caps *caps = lcl_lower_caps(lw);
   const int table = lcl_scratch(lw, (size_t)len * 2 * sizeof(float));
   LCL_TRY(
-      lcl_emit(lw, &(lcl_emit_desc) { .label = "fft table",
-                                      .source = { .file = "fft.cl" },
-                                      .kernel = "fft_table",
-                                      LCL_ARGS(lcl_scratch_arg(lw, table, LCL_WRITE), lcl_i32(len)),
-                                      .dims = 1,
-                                      .global = { (size_t)len } }));
+      lcl_emit(lw, &(lcl_launch) { .label = "fft table",
+                                   .source = { .file = "fft.cl" },
+                                   .kernel = "fft_table",
+                                   LCL_ARGS(lcl_scratch_arg(lw, table, LCL_WRITE), lcl_i32(len)),
+                                   .dims = 1,
+                                   .global = { (size_t)len } }));
   int64_t ns = 1;
   for (int64_t rest = len; rest > 1;) {
     int radix = 2;
@@ -42,19 +42,19 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
     const int64_t total = d->batch * d->f0 * d->f1 / radix;
     const int64_t chunk = caps->panel ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1)
                                       : 1;
-    LCL_TRY(lcl_emit(
-        lw, &(lcl_emit_desc) { .label = d->label,
-                               .source = { .file = "fft.cl" },
-                               .kernel = "fft_pass",
-                               LCL_ARGS(lcl_scratch_arg(lw, *data, LCL_READ),
-                                        lcl_scratch_arg(lw, *spare, LCL_WRITE),
-                                        lcl_scratch_arg(lw, table, LCL_READ), lcl_i32(len),
-                                        lcl_i32(inner), lcl_i32(ns), lcl_i32(radix),
-                                        lcl_i32(d->inverse), lcl_i32(total), lcl_i32(chunk)),
-                               .dims = 1,
-                               .global = { (size_t)((total + chunk - 1) / chunk) },
-                               .flops = 8.0 * radix * (double)total,
-                               .bytes = 2.0 * (double)bytes_of(d) }));
+    LCL_TRY(
+        lcl_emit(lw, &(lcl_launch) { .label = d->label,
+                                     .source = { .file = "fft.cl" },
+                                     .kernel = "fft_pass",
+                                     LCL_ARGS(lcl_scratch_arg(lw, *data, LCL_READ),
+                                              lcl_scratch_arg(lw, *spare, LCL_WRITE),
+                                              lcl_scratch_arg(lw, table, LCL_READ), lcl_i32(len),
+                                              lcl_i32(inner), lcl_i32(ns), lcl_i32(radix),
+                                              lcl_i32(d->inverse), lcl_i32(total), lcl_i32(chunk)),
+                                     .dims = 1,
+                                     .global = { (size_t)((total + chunk - 1) / chunk) },
+                                     .flops = 8.0 * radix * (double)total,
+                                     .bytes = 2.0 * (double)bytes_of(d) }));
     const int other = *data;
     *data = *spare;
     *spare = other;

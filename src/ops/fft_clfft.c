@@ -175,15 +175,16 @@ lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
   char label[160];
   snprintf(label, sizeof label, "%s clFFT", d->label);
   const double points = (double)(d->batch * d->f0 * d->f1);
-  const lcl_status st = lcl_emit_lib(
-      lw, &(lcl_emit_lib_desc) { .label = label,
-                                 .fn = run_plan,
-                                 .user = user,
-                                 .user_free = free_plan,
-                                 .args = args,
-                                 .n_args = (int)LCL_COUNT(args),
-                                 .flops = 5 * points * log2(points / (double)d->batch + 1),
-                                 .bytes = 16 * points });
+  const lcl_status st = lcl_emit(
+      lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                          .label = label,
+                          .call = run_plan,
+                          .user = user,
+                          .user_free = free_plan,
+                          .args = args,
+                          .n_args = (int)LCL_COUNT(args),
+                          .flops = 5 * points * log2(points / (double)d->batch + 1),
+                          .bytes = 16 * points });
   if (st != LCL_OK) free_plan(user);
   return st;
 }

@@ -390,15 +390,15 @@ static lcl_status emit_map(fused *f) {
   for (int i = 0; i < f->n_param; i++) args[n++] = lcl_f32(f->param[i]);
   char label[160];
   describe(f, "map", label);
-  lcl_emit_desc d = { .label = label,
-                      .source = { .text = f->src.data },
-                      .kernel = name,
-                      .args = args,
-                      .n_args = n,
-                      .dims = 2,
-                      .elementwise = same_place(f),
-                      .flops = (double)count * f->n_order,
-                      .bytes = operand_bytes(f) };
+  lcl_launch d = { .label = label,
+                   .source = { .text = f->src.data },
+                   .kernel = name,
+                   .args = args,
+                   .n_args = n,
+                   .dims = 2,
+                   .elementwise = same_place(f),
+                   .flops = (double)count * f->n_order,
+                   .bytes = operand_bytes(f) };
   if (f->caps->panel) {
     d.global[0] = (size_t)((rows + per - 1) / per);
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
@@ -654,14 +654,14 @@ static lcl_status emit_reduce(fused *f) {
            : attr->kind == LCL_REDUCE_MAX ? "max"
                                           : "min",
            label);
-  lcl_emit_desc d = { .label = label,
-                      .source = { .text = f->src.data },
-                      .kernel = name,
-                      .args = args,
-                      .n_args = n,
-                      .dims = 2,
-                      .flops = (double)count * (f->n_order + 1),
-                      .bytes = operand_bytes(f) + 4.0 * (double)results };
+  lcl_launch d = { .label = label,
+                   .source = { .text = f->src.data },
+                   .kernel = name,
+                   .args = args,
+                   .n_args = n,
+                   .dims = 2,
+                   .flops = (double)count * (f->n_order + 1),
+                   .bytes = operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;
   if (f->caps->panel) {
@@ -675,14 +675,14 @@ static lcl_status emit_reduce(fused *f) {
   lcl_free(args);
   if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = "fold partial results",
-                                         .source = { .file = "reduce.cl" },
-                                         .kernel = "fold_partials",
-                                         LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits),
-                                                  lcl_i32(attr->kind), lcl_f32(attr->factor)),
-                                         .dims = 1,
-                                         .global = { (size_t)results },
-                                         .bytes = 4.0 * (double)(results * p.splits) });
+  return lcl_emit(lw, &(lcl_launch) { .label = "fold partial results",
+                                      .source = { .file = "reduce.cl" },
+                                      .kernel = "fold_partials",
+                                      LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits),
+                                               lcl_i32(attr->kind), lcl_f32(attr->factor)),
+                                      .dims = 1,
+                                      .global = { (size_t)results },
+                                      .bytes = 4.0 * (double)(results * p.splits) });
 }
 
 lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {

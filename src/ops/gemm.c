@@ -30,14 +30,14 @@ lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int 
   lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
   LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
   lcl_args_add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                         .source = { .file = "matmul_reduce.cl" },
-                                         .kernel = "matmul_reduce",
-                                         .args = l.a,
-                                         .n_args = l.n,
-                                         .dims = 1,
-                                         .global = { (size_t)lcl_ceil_div(pieces, chunk) },
-                                         .bytes = 4.0 * (double)(total * (splits + 1)) });
+  return lcl_emit(lw, &(lcl_launch) { .label = label,
+                                      .source = { .file = "matmul_reduce.cl" },
+                                      .kernel = "matmul_reduce",
+                                      .args = l.a,
+                                      .n_args = l.n,
+                                      .dims = 1,
+                                      .global = { (size_t)lcl_ceil_div(pieces, chunk) },
+                                      .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
 /* Where the kernel writes: C itself with the epilogue, or parts that lcl_gemm_sum_parts finishes.
@@ -94,16 +94,16 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   LCL_ADD_INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb,
                sa, sb, s1, perm_t, perm_c);
   return lcl_emit(lw,
-                  &(lcl_emit_desc) { .label = label,
-                                     .source = { .file = "matmul_panel.cl", .options = options },
-                                     .kernel = "panel_pack",
-                                     .args = l.a,
-                                     .n_args = l.n,
-                                     .dims = 3,
-                                     .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk),
-                                                 (size_t)batch },
-                                     .local = { 1, 1, 1 },
-                                     .bytes = 8.0 * (double)(g->m * g->k * batch) });
+                  &(lcl_launch) { .label = label,
+                                  .source = { .file = "matmul_panel.cl", .options = options },
+                                  .kernel = "panel_pack",
+                                  .args = l.a,
+                                  .n_args = l.n,
+                                  .dims = 3,
+                                  .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk),
+                                              (size_t)batch },
+                                  .local = { 1, 1, 1 },
+                                  .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
 lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
@@ -122,18 +122,17 @@ lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_ge
   lcl_args_add(&l, g->b);
   lcl_args_add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
   LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
-  return lcl_emit(
-      lw,
-      &(lcl_emit_desc) {
-          .label = label,
-          .source = { .file = "matmul_panel.cl", .options = options },
-          .kernel = "channels_last",
-          .args = l.a,
-          .n_args = l.n,
-          .dims = 3,
-          .global = { (size_t)lcl_ceil_div(pixels, p->vec), (size_t)x->pictures, (size_t)g->batch },
-          .local = { 1, 1, 1 },
-          .bytes = 4.0 * (double)(g->batch * x->pictures * pixels * (x->channels + cl)) });
+  return lcl_emit(lw, &(lcl_launch) { .label = label,
+                                      .source = { .file = "matmul_panel.cl", .options = options },
+                                      .kernel = "channels_last",
+                                      .args = l.a,
+                                      .n_args = l.n,
+                                      .dims = 3,
+                                      .global = { (size_t)lcl_ceil_div(pixels, p->vec),
+                                                  (size_t)x->pictures, (size_t)g->batch },
+                                      .local = { 1, 1, 1 },
+                                      .bytes = 4.0 * (double)(g->batch * x->pictures * pixels *
+                                                              (x->channels + cl)) });
 }
 
 /* Whether A's panels are read where they lie. Packing pays where A is read many times or from far
@@ -207,18 +206,18 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
   if (as_is) LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
   LCL_TRY(lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "matmul_panel.cl", .options = options },
-                             .kernel = "panel_gemm",
-                             .args = l.a,
-                             .n_args = l.n,
-                             .dims = 3,
-                             .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
-                                         (size_t)lcl_ceil_div(panels, p->panels_m),
-                                         (size_t)(g->batch * p->splits) },
-                             .local = { 1, 1, 1 },
-                             .flops = g->flops,
-                             .bytes = bytes_of(g) }));
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "matmul_panel.cl", .options = options },
+                          .kernel = "panel_gemm",
+                          .args = l.a,
+                          .n_args = l.n,
+                          .dims = 3,
+                          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
+                                      (size_t)lcl_ceil_div(panels, p->panels_m),
+                                      (size_t)(g->batch * p->splits) },
+                          .local = { 1, 1, 1 },
+                          .flops = g->flops,
+                          .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK
                     : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
 }
@@ -244,17 +243,17 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
                x->all_channels * x->h * x->w, x->h, x->w);
   LCL_ADD_INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh,
                x->dw, g->yn, g->yrow, g->ycol);
-  return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "conv_direct.cl", .options = options },
-                             .kernel = "conv_direct",
-                             .args = l.a,
-                             .n_args = l.n,
-                             .dims = 2,
-                             .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
-                             .local = { 1, 1 },
-                             .flops = g->flops,
-                             .bytes = bytes_of(g) });
+  return lcl_emit(lw,
+                  &(lcl_launch) { .label = label,
+                                  .source = { .file = "conv_direct.cl", .options = options },
+                                  .kernel = "conv_direct",
+                                  .args = l.a,
+                                  .n_args = l.n,
+                                  .dims = 2,
+                                  .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
+                                  .local = { 1, 1 },
+                                  .flops = g->flops,
+                                  .bytes = bytes_of(g) });
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -284,8 +283,8 @@ static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_pa
   LCL_ADD_INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn,
                g->bias_kind, g->act);
   lcl_args_add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw, &(lcl_emit_desc) {
-                          .label = label,
+  return lcl_emit(
+      lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_rows.cl", .options = options },
                           .kernel = "conv_rows",
                           .args = l.a,
@@ -327,19 +326,18 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
     add_geometry(&l, x);
   }
   if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
-  LCL_TRY(
-      lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                      .source = { .file = "matmul_tiled.cl", .options = options },
-                                      .kernel = "matmul_tiled",
-                                      .args = l.a,
-                                      .n_args = l.n,
-                                      .dims = 3,
-                                      .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
-                                                  (size_t)(lcl_ceil_div(g->m, side) * p->group),
-                                                  (size_t)(g->batch * p->splits) },
-                                      .local = { (size_t)p->group, (size_t)p->group, 1 },
-                                      .flops = g->flops,
-                                      .bytes = bytes_of(g) }));
+  LCL_TRY(lcl_emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "matmul_tiled.cl", .options = options },
+                                       .kernel = "matmul_tiled",
+                                       .args = l.a,
+                                       .n_args = l.n,
+                                       .dims = 3,
+                                       .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
+                                                   (size_t)(lcl_ceil_div(g->m, side) * p->group),
+                                                   (size_t)(g->batch * p->splits) },
+                                       .local = { (size_t)p->group, (size_t)p->group, 1 },
+                                       .flops = g->flops,
+                                       .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, 0);
 }
 

@@ -78,13 +78,14 @@ lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
   const int scratch = lcl_scratch(lw, LCL_MAX(temp, 4));
   const lcl_arg args[] = { g->a, g->b, g->c, lcl_scratch_arg(lw, scratch, LCL_WRITE) };
   snprintf(label, sizeof label, "%s CLBlast", g->label);
-  const lcl_status st = lcl_emit_lib(lw, &(lcl_emit_lib_desc) { .label = label,
-                                                                .fn = run_sgemm,
-                                                                .user = user,
-                                                                .user_free = lcl_free,
-                                                                .args = args,
-                                                                .n_args = (int)LCL_COUNT(args),
-                                                                .flops = g->flops });
+  const lcl_status st = lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                                     .label = label,
+                                                     .call = run_sgemm,
+                                                     .user = user,
+                                                     .user_free = lcl_free,
+                                                     .args = args,
+                                                     .n_args = (int)LCL_COUNT(args),
+                                                     .flops = g->flops });
   if (st != LCL_OK) lcl_free(user);
   return st;
 }

@@ -88,7 +88,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   const size_t group = caps->panel ? 1 : LCL_MIN(caps->max_work_group, wave);
   return lcl_emit(
       lw,
-      &(lcl_emit_desc) {
+      &(lcl_launch) {
           .label = label,
           .source = { .file = "pixelrnn.cl", .options = options },
           .kernel = "pixelrnn_sample",

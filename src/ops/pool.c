@@ -158,13 +158,13 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
   char text[96], label[160];
   snprintf(label, sizeof label, "%s %s", node->op->name,
            lcl_shape_string(node->out[0].shape, text));
-  lcl_emit_desc d = { .label = label,
-                      .source = { .file = "pool.cl" },
-                      .kernel = kernel,
-                      .args = args,
-                      .n_args = n_args,
-                      .dims = 1,
-                      .bytes = bytes };
+  lcl_launch d = { .label = label,
+                   .source = { .file = "pool.cl" },
+                   .kernel = kernel,
+                   .args = args,
+                   .n_args = n_args,
+                   .dims = 1,
+                   .bytes = bytes };
   if (caps->panel) {
     d.local[0] = 1;
     d.global[0] = (size_t)LCL_MIN(jobs, (int64_t)caps->compute_units * 4);

@@ -52,14 +52,14 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   char text[96], label[160];
   snprintf(label, sizeof label, "%s %s", kernels[a->kind],
            lcl_shape_string(node->out[0].shape, text));
-  lcl_emit_desc d = { .label = label,
-                      .source = { .file = "random.cl" },
-                      .kernel = kernels[a->kind],
-                      .args = args,
-                      .n_args = n_args,
-                      .dims = 1,
-                      .flops = (double)n,
-                      .bytes = 4.0 * (double)n };
+  lcl_launch d = { .label = label,
+                   .source = { .file = "random.cl" },
+                   .kernel = kernels[a->kind],
+                   .args = args,
+                   .n_args = n_args,
+                   .dims = 1,
+                   .flops = (double)n,
+                   .bytes = 4.0 * (double)n };
   if (caps->panel) {
     d.local[0] = 1;
     d.global[0] = (size_t)LCL_MIN((n + 1023) / 1024, (int64_t)caps->compute_units * 4);

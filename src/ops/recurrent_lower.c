@@ -50,15 +50,15 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
   char label[160];
   snprintf(label, sizeof label, "%s %dx%dx%dx%d", kernel, p->a.n, p->a.height, p->a.width,
            p->a.hidden);
-  const lcl_emit_desc d = { .label = label,
-                            .source = { .file = "bilstm.cl", .options = p->options },
-                            .kernel = kernel,
-                            .args = args,
-                            .n_args = n_args,
-                            .dims = 2,
-                            .global = { lcl_round_up(items, local), second },
-                            .local = { local, 1 },
-                            .flops = flops };
+  const lcl_launch d = { .label = label,
+                         .source = { .file = "bilstm.cl", .options = p->options },
+                         .kernel = kernel,
+                         .args = args,
+                         .n_args = n_args,
+                         .dims = 2,
+                         .global = { lcl_round_up(items, local), second },
+                         .local = { local, 1 },
+                         .flops = flops };
   return lcl_emit(p->lw, &d);
 }
 #define EMIT(plan, kernel, items, local, second, flops, ...)                                       \

@@ -151,25 +151,25 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
   snprintf(label, sizeof label, "argmax %s", lcl_shape_string(s, text));
   lcl_arg to = lcl_out(lw, &node->out[0]);
   int parts = splits > 1 ? lcl_scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
-  LCL_TRY(lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "reduce.cl" },
-                             .kernel = "argmax",
-                             LCL_ARGS(lcl_in(lw, node->in[0]),
-                                      splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
-                                      lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
-                             .dims = 2,
-                             .global = { (size_t)n, (size_t)splits },
-                             .bytes = 4.0 * (double)lcl_shape_count(s) }));
+  LCL_TRY(
+      lcl_emit(lw, &(lcl_launch) { .label = label,
+                                   .source = { .file = "reduce.cl" },
+                                   .kernel = "argmax",
+                                   LCL_ARGS(lcl_in(lw, node->in[0]),
+                                            splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
+                                            lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
+                                   .dims = 2,
+                                   .global = { (size_t)n, (size_t)splits },
+                                   .bytes = 4.0 * (double)lcl_shape_count(s) }));
   if (splits == 1) return LCL_OK;
   return lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "reduce.cl" },
-                             .kernel = "argmax_fold",
-                             LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
-                                      to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
-                             .dims = 1,
-                             .global = { (size_t)n } });
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "reduce.cl" },
+                          .kernel = "argmax_fold",
+                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
+                                   to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
+                          .dims = 1,
+                          .global = { (size_t)n } });
 }
 
 static const lcl_op op_argmax = { .name = "argmax",

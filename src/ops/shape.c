@@ -468,8 +468,8 @@ static lcl_status lower_rows(lcl_lower *lw, lcl_node *node, const char *kernel, 
   char label[128], s[96];
   snprintf(label, sizeof label, "%s %s", kernel, lcl_shape_string(node->out[0].shape, s));
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "%s works on f32", kernel);
-  return lcl_emit(lw, &(lcl_emit_desc) {
-                          .label = label,
+  return lcl_emit(
+      lw, &(lcl_launch) { .label = label,
                           .source = { .file = "shape.cl" },
                           .kernel = kernel,
                           LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),

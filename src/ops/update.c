@@ -45,17 +45,17 @@ static int64_t per_item(const lcl_caps *caps, int64_t n) {
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
   int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl_lower_caps(lw), n);
   if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "a moving average is f32");
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = "moving average",
-                                         .source = { .file = "update.cl" },
-                                         .kernel = "ema",
-                                         LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE),
-                                                  lcl_in(lw, node->in[1]),
-                                                  lcl_f32(((const ema_attr *)node->attr)->decay),
-                                                  lcl_i32(n), lcl_i32(per)),
-                                         .dims = 1,
-                                         .global = { (size_t)((n + per - 1) / per) },
-                                         .flops = 3.0 * (double)n,
-                                         .bytes = 12.0 * (double)n });
+  return lcl_emit(lw, &(lcl_launch) { .label = "moving average",
+                                      .source = { .file = "update.cl" },
+                                      .kernel = "ema",
+                                      LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE),
+                                               lcl_in(lw, node->in[1]),
+                                               lcl_f32(((const ema_attr *)node->attr)->decay),
+                                               lcl_i32(n), lcl_i32(per)),
+                                      .dims = 1,
+                                      .global = { (size_t)((n + per - 1) / per) },
+                                      .flops = 3.0 * (double)n,
+                                      .bytes = 12.0 * (double)n });
 }
 
 static const lcl_op op_assign = { .name = "assign",
@@ -163,9 +163,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   int64_t n = (int64_t)(r.bytes / 4), per = per_item(lcl_lower_caps(lw), n);
   float rule[8] = { d->clip_value, d->weight_decay, d->l1,  d->l2,
                     d->beta1,      d->beta2,        d->eps, d->damping };
-  lcl_arg args[12], rule_arg = { .kind = LCL_ARG_BYTES };
-  rule_arg.u.bytes.n = sizeof rule;
-  memcpy(rule_arg.u.bytes.data, rule, sizeof rule);
+  lcl_arg args[12];
   int k = 0;
   int whole = lcl_buffer_slot(lw, home->buffer, home->bytes);
   args[k++] = lcl_slot_arg(lw, lcl_slot_part(lw, whole, r.offset, r.bytes), LCL_READ_WRITE);
@@ -173,7 +171,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   args[k++] = lcl_in(lw, node->in[0]);
   args[k++] = scale;
   args[k++] = step_arg(lw, o, LCL_READ);
-  args[k++] = rule_arg;
+  args[k++] = lcl_bytes(rule, sizeof rule);
   args[k++] = lcl_i32(n);
   args[k++] = lcl_i32(per);
   for (int i = 0; i < 2 && rules[d->kind].slots[i]; i++) {
@@ -187,15 +185,15 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
     args[k++] = lcl_i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
   char label[64];
   snprintf(label, sizeof label, "%s %lld", rules[d->kind].kernel, (long long)n);
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = label,
-                                         .source = { .file = "update.cl" },
-                                         .kernel = rules[d->kind].kernel,
-                                         .args = args,
-                                         .n_args = k,
-                                         .dims = 1,
-                                         .global = { (size_t)((n + per - 1) / per) },
-                                         .flops = 10.0 * (double)n,
-                                         .bytes = 28.0 * (double)n });
+  return lcl_emit(lw, &(lcl_launch) { .label = label,
+                                      .source = { .file = "update.cl" },
+                                      .kernel = rules[d->kind].kernel,
+                                      .args = args,
+                                      .n_args = k,
+                                      .dims = 1,
+                                      .global = { (size_t)((n + per - 1) / per) },
+                                      .flops = 10.0 * (double)n,
+                                      .bytes = 28.0 * (double)n });
 }
 
 /* The factor of global norm clipping; 1 without it. */
@@ -217,7 +215,7 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
     int64_t n = (int64_t)(r.bytes / 4), per = (n + PARTS - 1) / PARTS;
     LCL_TRY(lcl_emit(
         lw,
-        &(lcl_emit_desc) {
+        &(lcl_launch) {
             .label = "gradient norm",
             .source = { .file = "update.cl" },
             .kernel = "square_sums",
@@ -231,15 +229,15 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
             .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
-  LCL_TRY(lcl_emit(lw, &(lcl_emit_desc) { .label = "gradient norm",
-                                          .source = { .file = "update.cl" },
-                                          .kernel = "norm_scale",
-                                          LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ),
-                                                   lcl_scratch_arg(lw, factor, LCL_WRITE),
-                                                   lcl_i32((int64_t)((size_t)n_runs * stride / 4)),
-                                                   lcl_f32(o->desc.clip_norm)),
-                                          .dims = 1,
-                                          .global = { 1 } }));
+  LCL_TRY(lcl_emit(lw, &(lcl_launch) { .label = "gradient norm",
+                                       .source = { .file = "update.cl" },
+                                       .kernel = "norm_scale",
+                                       LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ),
+                                                lcl_scratch_arg(lw, factor, LCL_WRITE),
+                                                lcl_i32((int64_t)((size_t)n_runs * stride / 4)),
+                                                lcl_f32(o->desc.clip_norm)),
+                                       .dims = 1,
+                                       .global = { 1 } }));
   *scale = lcl_scratch_arg(lw, factor, LCL_READ);
   return LCL_OK;
 }
@@ -260,12 +258,12 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
     LCL_TRY(emit_step(lw, node, o, r, scale));
     i = r.last + 1;
   }
-  return lcl_emit(lw, &(lcl_emit_desc) { .label = "count step",
-                                         .source = { .file = "update.cl" },
-                                         .kernel = "count_step",
-                                         LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
-                                         .dims = 1,
-                                         .global = { 1 } });
+  return lcl_emit(lw, &(lcl_launch) { .label = "count step",
+                                      .source = { .file = "update.cl" },
+                                      .kernel = "count_step",
+                                      LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
+                                      .dims = 1,
+                                      .global = { 1 } });
 }
 
 static const lcl_op op_optimiser = { .name = "minimise",

@@ -60,22 +60,22 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   snprintf(label, sizeof label, "%s filter transform", g->label);
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
   LCL_TRY(lcl_emit(
-      lw, &(lcl_emit_desc) { .label = label,
-                             .source = { .file = "winograd.cl", .options = options },
-                             .kernel = "winograd_filter",
-                             LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
-                                      lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
-                                      lcl_i32(w->inner), lcl_i32(w->flip)),
-                             .dims = 2,
-                             .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
-                             .local = { 1, 1 },
-                             .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "winograd.cl", .options = options },
+                          .kernel = "winograd_filter",
+                          LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
+                                   lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
+                                   lcl_i32(w->inner), lcl_i32(w->flip)),
+                          .dims = 2,
+                          .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
+                          .local = { 1, 1 },
+                          .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   int copy;
   LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
   return lcl_emit(
       lw,
-      &(lcl_emit_desc) {
+      &(lcl_launch) {
           .label = label,
           .source = { .file = "winograd.cl", .options = options },
           .kernel = "winograd",
@@ -161,7 +161,7 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
   snprintf(label, sizeof label, "%s winograd", g->label);
   LCL_TRY(lcl_emit(
       lw,
-      &(lcl_emit_desc) {
+      &(lcl_launch) {
           .label = label,
           .source = { .file = "winograd.cl", .options = options },
           .kernel = "winograd_filter_grad",

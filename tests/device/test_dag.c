@@ -115,9 +115,10 @@ static void do_on_host(bench *b, const work *w) {
   }
 }
 
-static lcl_status call_kernel(void *user, cl_command_queue queue, cl_uint n_wait,
+static lcl_status call_kernel(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
                               const cl_event *wait, cl_event *done) {
   size_t one = 1;
+  (void)mem;
   cl_int err = clEnqueueNDRangeKernel(queue, user, 1, NULL, &one, NULL, n_wait,
                                       n_wait ? wait : NULL, done);
   return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "%s", lcl_cl_error_name(err));
@@ -127,45 +128,44 @@ static void free_kernel(void *user) {
   clReleaseKernel(user);
 }
 
-static cl_kernel kernel_for(bench *b, const work *w) {
-  cl_kernel k;
-  ASSERT_OK(lcl_kernel_create(b->ctx, &(lcl_source) { .text = text }, "fold", &k));
-  cl_mem d = lcl_buffer_mem(b->views[w->dst.view].buf),
-         s = lcl_buffer_mem(b->views[w->src.view].buf);
-  int err = clSetKernelArg(k, 0, sizeof d, &d) | clSetKernelArg(k, 1, 4, &w->dst.first) |
-            clSetKernelArg(k, 2, sizeof s, &s) | clSetKernelArg(k, 3, 4, &w->src.first) |
-            clSetKernelArg(k, 4, 4, &w->dst.n) | clSetKernelArg(k, 5, 4, &w->k) |
-            clSetKernelArg(k, 6, 4, &w->delay);
-  assert_int_equal(err, CL_SUCCESS);
-  return k;
+static lcl_arg memory_of(const bench *b, range r, int access) {
+  return lcl_memory_part(b->views[r.view].buf, (size_t)r.first * 4, (size_t)r.n * 4, access);
 }
 
 static void add(bench *b, lcl_list *list, const work *w, int number) {
   char label[40];
   snprintf(label, sizeof label, "launch %d", number);
-  lcl_range dst = { b->views[w->dst.view].buf, (size_t)w->dst.first * 4, (size_t)w->dst.n * 4,
-                    true };
-  lcl_range src = { b->views[w->src.view].buf, (size_t)w->src.first * 4, (size_t)w->src.n * 4,
-                    false };
-  lcl_range ranges[] = { w->kind == LCL_LAUNCH_COPY ? src : dst,
-                         w->kind == LCL_LAUNCH_COPY ? dst : src };
+  lcl_arg dst = memory_of(b, w->dst, LCL_WRITE), src = memory_of(b, w->src, LCL_READ);
+  const lcl_arg copy[] = { src, dst };
+  const lcl_arg fold[] = { dst,
+                           lcl_i32(w->dst.first),
+                           src,
+                           lcl_i32(w->src.first),
+                           lcl_i32(w->dst.n),
+                           lcl_bytes(&w->k, sizeof w->k),
+                           lcl_i32(w->delay) };
   lcl_launch launch = { .kind = (lcl_launch_kind)w->kind,
                         .label = label,
+                        .source = { .text = text },
+                        .kernel = "fold",
+                        .args = fold,
+                        .n_args = LCL_COUNT(fold),
                         .dims = 1,
                         .global = { 1 },
-                        .pattern = w->k,
-                        .ranges = ranges,
-                        .n_ranges = w->kind == LCL_LAUNCH_FILL ? 1 : 2 };
-  if (w->kind == LCL_LAUNCH_KERNEL) launch.kernel = kernel_for(b, w);
+                        .pattern = w->k };
+  if (w->kind == LCL_LAUNCH_COPY) launch.args = copy, launch.n_args = 2;
+  if (w->kind == LCL_LAUNCH_FILL) launch.n_args = 1;
   if (w->kind == LCL_LAUNCH_CALL) {
+    cl_kernel kernel;
+    ASSERT_OK(lcl_launch_kernel(b->ctx, &launch, &kernel));
     launch.call = call_kernel;
-    launch.user = kernel_for(b, w);
+    launch.user = kernel;
     launch.user_free = free_kernel;
   }
   ASSERT_OK(lcl_list_add(list, &launch));
 }
 
-/* ---- the placement, looked at ---- */
+/* ---- the placement ---- */
 
 typedef bool matrix[MAX_LAUNCHES][MAX_LAUNCHES];
 
@@ -188,8 +188,8 @@ static void order_of(const lcl_list *list, size_t without, matrix before) {
 }
 
 static bool hazard(const lcl_item *a, const lcl_item *b) {
-  for (size_t i = 0; i < a->launch.n_ranges; i++)
-    for (size_t j = 0; j < b->launch.n_ranges; j++) {
+  for (size_t i = 0; i < a->n_spans; i++)
+    for (size_t j = 0; j < b->n_spans; j++) {
       const lcl_span *x = &a->spans[i], *y = &b->spans[j];
       if (x->root == y->root && x->begin < y->end && y->begin < x->end && (x->write || y->write))
         return true;

@@ -29,55 +29,43 @@ typedef struct things {
 
 static lcl_status add_kernel(things *t, const char *text, const char *name, lcl_buffer *buf,
                              int k) {
-  lcl_source source = { .text = text };
-  LCL_TRY(lcl_kernel_create(t->ctx, &source, name, &t->kernel));
-  cl_mem mem = lcl_buffer_mem(buf);
-  if (clSetKernelArg(t->kernel, 0, sizeof mem, &mem) != CL_SUCCESS ||
-      clSetKernelArg(t->kernel, 1, 4, &k) != CL_SUCCESS)
-    return lcl_fail(LCL_ERR_OPENCL, "setting an argument");
-  lcl_range r = { buf, 0, lcl_buffer_size(buf), true };
-  lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
-                        .label = name,
-                        .kernel = t->kernel,
-                        .dims = 1,
-                        .global = { lcl_buffer_size(buf) / 4 },
-                        .ranges = &r,
-                        .n_ranges = 1 };
-  LCL_TRY(lcl_list_add(t->list, &launch));
-  t->kernel = NULL;
-  return LCL_OK;
+  return lcl_list_add(t->list,
+                      &(lcl_launch) { .label = name,
+                                      .source = { .text = text },
+                                      .kernel = name,
+                                      LCL_ARGS(lcl_memory(buf, LCL_READ_WRITE), lcl_i32(k)),
+                                      .dims = 1,
+                                      .global = { lcl_buffer_size(buf) / 4 } });
 }
 
-static lcl_status call(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
-                       cl_event *done) {
-  int one = 1; /* an event is left out on purpose: the scheduler has to make one */
-  cl_int err = clEnqueueFillBuffer(queue, lcl_buffer_mem(user), &one, 4, 0, 4, n_wait,
+static lcl_status call(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
+                       const cl_event *wait, cl_event *done) {
+  int *one = user; /* an event is left out on purpose: the scheduler has to make one */
+  cl_int err = clEnqueueFillBuffer(queue, mem[0], one, sizeof *one, 0, sizeof *one, n_wait,
                                    n_wait ? wait : NULL, NULL);
   if (done) *done = NULL;
   return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "the library says no");
 }
 
 static lcl_status build_list(things *t) {
-  lcl_range fill = { t->a, 0, N * 4, true },
-            copy[] = { { t->a, 0, N * 4, false }, { t->b, 0, N * 4, true } };
-  lcl_range first = { t->b, 0, 4, true };
+  static int one = 1;
   LCL_TRY(lcl_list_create(t->ctx, &t->list));
   LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
                                                 .label = "fill",
                                                 .pattern = 5,
-                                                .ranges = &fill,
-                                                .n_ranges = 1 }));
+                                                LCL_ARGS(lcl_memory(t->a, LCL_WRITE)) }));
   LCL_TRY(add_kernel(t, texts[0], "add", t->a, 2));
   LCL_TRY(add_kernel(t, texts[1], "times", t->part, 3));
-  LCL_TRY(lcl_list_add(
-      t->list,
-      &(lcl_launch) { .kind = LCL_LAUNCH_COPY, .label = "copy", .ranges = copy, .n_ranges = 2 }));
-  LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
-                                                .label = "call",
-                                                .call = call,
-                                                .user = t->b,
-                                                .ranges = &first,
-                                                .n_ranges = 1 }));
+  LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
+                                                .label = "copy",
+                                                LCL_ARGS(lcl_memory(t->a, LCL_READ),
+                                                         lcl_memory(t->b, LCL_WRITE)) }));
+  LCL_TRY(
+      lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                            .label = "call",
+                                            .call = call,
+                                            .user = &one,
+                                            LCL_ARGS(lcl_memory_part(t->b, 0, 4, LCL_WRITE)) }));
   LCL_TRY(add_kernel(t, texts[0], "add", t->b, 1));
   return lcl_list_seal(t->list);
 }

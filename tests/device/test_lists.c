@@ -20,25 +20,14 @@ static void chain(void **state) {
   lcl_list *list;
   assert_int_equal(lcl_list_create(ctx, &list), LCL_OK);
   for (int i = 0; i < LINKS; i++) {
-    cl_kernel k;
-    if (lcl_kernel_create(ctx, &(lcl_source) { .text = text }, "add", &k) != LCL_OK)
-      fail_msg("%s", lcl_error_message());
     lcl_buffer *from = i % 2 ? b : a, *to = i % 2 ? a : b;
-    cl_mem from_mem = lcl_buffer_mem(from), to_mem = lcl_buffer_mem(to);
-    cl_float one = 1;
-    cl_int n = N;
-    clSetKernelArg(k, 0, sizeof(cl_mem), &from_mem);
-    clSetKernelArg(k, 1, sizeof(cl_mem), &to_mem);
-    clSetKernelArg(k, 2, sizeof one, &one);
-    clSetKernelArg(k, 3, sizeof n, &n);
-    lcl_range ranges[] = { { from, 0, N * 4, false }, { to, 0, N * 4, true } };
-    lcl_launch launch = { .kind = LCL_LAUNCH_KERNEL,
-                          .label = "add one",
-                          .kernel = k,
-                          .dims = 1,
-                          .global = { N },
-                          .ranges = ranges,
-                          .n_ranges = 2 };
+    const lcl_launch launch = { .label = "add one",
+                                .source = { .text = text },
+                                .kernel = "add",
+                                LCL_ARGS(lcl_memory(from, LCL_READ), lcl_memory(to, LCL_WRITE),
+                                         lcl_f32(1), lcl_i32(N)),
+                                .dims = 1,
+                                .global = { N } };
     assert_int_equal(lcl_list_add(list, &launch), LCL_OK);
   }
   assert_int_equal(lcl_list_seal(list), LCL_OK);

@@ -22,8 +22,9 @@ static void CL_CALLBACK work(void *arg) {
   for (int i = 0; i < s->n; i++) s->dst[i] = s->dst[i] * 1664525u + s->src[i] + s->k;
 }
 
-static lcl_status call(void *user, cl_command_queue queue, cl_uint n_wait, const cl_event *wait,
-                       cl_event *done) {
+static lcl_status call(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
+                       const cl_event *wait, cl_event *done) {
+  (void)mem;
   cl_int err = clEnqueueNativeKernel(queue, work, user, sizeof(step), 0, NULL, NULL, n_wait,
                                      n_wait ? wait : NULL, done);
   return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_OPENCL, "%s", lcl_cl_error_name(err));
@@ -54,14 +55,15 @@ static void random_lists(const lcl_context_desc *desc, uint32_t seed) {
     at[i] = next(&seed, WORDS / 2);
     int n = 1 + (int)next(&seed, WORDS / 2);
     steps[i] = (step) { arrays[to[i]] + at[i], arrays[from[i]] + at[i], n, (uint32_t)i };
-    lcl_range ranges[] = { { buffers[to[i]], at[i] * 4, (size_t)n * 4, true },
-                           { buffers[from[i]], at[i] * 4, (size_t)n * 4, false } };
-    ASSERT_OK(lcl_list_add(list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
-                                                 .label = "step",
-                                                 .call = call,
-                                                 .user = &steps[i],
-                                                 .ranges = ranges,
-                                                 .n_ranges = 2 }));
+    size_t first = at[i] * 4, bytes = (size_t)n * 4;
+    ASSERT_OK(lcl_list_add(
+        list,
+        &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                        .label = "step",
+                        .call = call,
+                        .user = &steps[i],
+                        LCL_ARGS(lcl_memory_part(buffers[to[i]], first, bytes, LCL_WRITE),
+                                 lcl_memory_part(buffers[from[i]], first, bytes, LCL_READ)) }));
   }
   ASSERT_OK(lcl_list_seal(list));
   for (int run = 0; run < 5; run++) {
