@@ -2,6 +2,7 @@
  * optimisers, fusion. */
 #include <math.h>
 
+#include "device/device.h"
 #include "latentcl/ops.h"
 #include "test.h"
 
@@ -293,11 +294,72 @@ static void epilogues(void **state) {
   end(w);
 }
 
+/* 2 x + 1, and the matrix product of a part of x with itself: a part of the input's memory. */
+static void check_run(lcl_program *p, const float *x, size_t n, size_t first) {
+  float y[2048], z[64];
+  ASSERT_OK(lcl_fetch(p, "#0", y, n * sizeof *y));
+  ASSERT_OK(lcl_fetch(p, "#1", z, sizeof z));
+  for (size_t i = 0; i < n; i++) near(y[i], 2.0 * (double)x[i] + 1, 1e-6);
+  for (size_t r = 0; r < 8; r++)
+    for (size_t c = 0; c < 8; c++) {
+      double sum = 0;
+      for (size_t k = 0; k < 8; k++)
+        sum += (double)x[first + r * 8 + k] * (double)x[first + c * 8 + k];
+      near(z[r * 8 + c], sum, 1e-5);
+    }
+}
+
+/* A caller's buffer is read in place of an input, also by what was bound before; an event tells the
+ * end of a run. */
+static void callers_memory(void **state) {
+  (void)state;
+  enum { N = 2048, FIRST = 1024 };
+  float x[N], back[N];
+  lcl_buffer *own, *small;
+  lcl_program *p;
+  void *done = NULL;
+  cl_int result = 1;
+  world w = begin();
+  lcl_tensor *in = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N));
+  lcl_tensor *part = lcl_reshape(lcl_slice_axis(in, 0, FIRST, FIRST + 64), LCL_SHAPE(8, 8));
+  lcl_tensor *fetch[] = { lcl_shift(lcl_scale(in, 2), 1), lcl_matmul(part, part, false, true) };
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
+  fill(x, N, 1);
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  check_run(p, x, N, FIRST);
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof x, &own));
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof x - 4, &small));
+  ASSERT_STATUS(lcl_feed_buffer(p, "x", small), LCL_ERR_SHAPE);
+  ASSERT_STATUS(lcl_feed_buffer(p, "y", own), LCL_ERR_ARGUMENT);
+  ASSERT_OK(lcl_feed_buffer(p, "x", own));
+  for (unsigned seed = 2; seed < 4; seed++) {
+    fill(x, N, seed);
+    ASSERT_OK(lcl_buffer_write(own, 0, x, sizeof x));
+    ASSERT_OK(lcl_run_async(p, &done));
+    cl_event event = done;
+    assert_int_equal(clWaitForEvents(1, &event), CL_SUCCESS);
+    assert_int_equal(
+        clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof result, &result, NULL),
+        CL_SUCCESS);
+    assert_int_equal(result, CL_COMPLETE);
+    clReleaseEvent(event);
+    check_run(p, x, N, FIRST);
+  }
+  lcl_program_destroy(p);
+  ASSERT_OK(lcl_buffer_read(own, 0, back, sizeof back)); /* it stays the caller's */
+  assert_memory_equal(back, x, sizeof x);
+  lcl_buffer_destroy(own);
+  lcl_buffer_destroy(small);
+  end(w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(chains),        cmocka_unit_test(sums),         cmocka_unit_test(views),
-    cmocka_unit_test(cross_entropy), cmocka_unit_test(second_order), cmocka_unit_test(assignments),
-    cmocka_unit_test(mistakes),      cmocka_unit_test(numerics),     cmocka_unit_test(epilogues),
+    cmocka_unit_test(chains),         cmocka_unit_test(sums),         cmocka_unit_test(views),
+    cmocka_unit_test(cross_entropy),  cmocka_unit_test(second_order), cmocka_unit_test(assignments),
+    cmocka_unit_test(mistakes),       cmocka_unit_test(numerics),     cmocka_unit_test(epilogues),
+    cmocka_unit_test(callers_memory),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
