@@ -9,7 +9,7 @@
 
 /* Larger uploads happen once (a whole data set): they are written straight from the caller's
  * memory, waiting. */
-enum { MAX_STAGE = 32 << 20 };
+enum { MAX_STAGING = 32 << 20 };
 
 static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {
   if (offset <= b->bytes && bytes <= b->bytes - offset) return LCL_OK;
@@ -17,32 +17,32 @@ static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const 
                   bytes, offset, b->bytes);
 }
 
-static lcl_status wait_for(lcl_context *ctx, lcl_staging *stage) {
-  if (!stage->busy) return LCL_OK;
-  cl_int err = clWaitForEvents(1, &stage->busy);
-  clReleaseEvent(stage->busy);
-  stage->busy = NULL;
+static lcl_status wait_for(lcl_context *ctx, lcl_staging *staging) {
+  if (!staging->busy) return LCL_OK;
+  cl_int err = clWaitForEvents(1, &staging->busy);
+  clReleaseEvent(staging->busy);
+  staging->busy = NULL;
   return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "waiting for an upload");
 }
 
-static void free_stage(lcl_context *ctx, lcl_staging *stage) {
-  if (stage->busy) {
-    clWaitForEvents(1, &stage->busy);
-    clReleaseEvent(stage->busy);
+static void free_staging(lcl_context *ctx, lcl_staging *staging) {
+  if (staging->busy) {
+    clWaitForEvents(1, &staging->busy);
+    clReleaseEvent(staging->busy);
   }
-  if (stage->device) clReleaseMemObject(stage->device);
-  if (stage->pinned) {
-    clEnqueueUnmapMemObject(ctx->transfer, stage->pinned, stage->host, 0, NULL, NULL);
+  if (staging->device) clReleaseMemObject(staging->device);
+  if (staging->pinned) {
+    clEnqueueUnmapMemObject(ctx->transfer, staging->pinned, staging->host, 0, NULL, NULL);
     clFinish(ctx->transfer);
-    clReleaseMemObject(stage->pinned);
+    clReleaseMemObject(staging->pinned);
   } else {
-    lcl_free(stage->host);
+    lcl_free(staging->host);
   }
-  *stage = (lcl_staging) { 0 };
+  *staging = (lcl_staging) { 0 };
 }
 
 void lcl_staging_free(lcl_context *ctx) {
-  for (int i = 0; i < LCL_STAGING; i++) free_stage(ctx, &ctx->staging[i]);
+  for (int i = 0; i < LCL_STAGING; i++) free_staging(ctx, &ctx->staging[i]);
 }
 
 static bool has_own_memory(const lcl_context *ctx) {
@@ -50,19 +50,19 @@ static bool has_own_memory(const lcl_context *ctx) {
 }
 
 /* Host memory that the driver has pinned: only from such memory does the bus fetch by itself. */
-static void *pin(lcl_context *ctx, lcl_staging *stage, size_t room) {
+static void *pin(lcl_context *ctx, lcl_staging *staging, size_t room) {
   cl_int err;
-  stage->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL,
-                                 &err);
-  if (err != CL_SUCCESS) return stage->pinned = NULL;
-  void *host = clEnqueueMapBuffer(ctx->transfer, stage->pinned, CL_TRUE, CL_MAP_WRITE, 0, room, 0,
+  staging->pinned = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, room, NULL,
+                                   &err);
+  if (err != CL_SUCCESS) return staging->pinned = NULL;
+  void *host = clEnqueueMapBuffer(ctx->transfer, staging->pinned, CL_TRUE, CL_MAP_WRITE, 0, room, 0,
                                   NULL, NULL, &err);
   if (err == CL_SUCCESS) return host;
-  clReleaseMemObject(stage->pinned);
-  return stage->pinned = NULL;
+  clReleaseMemObject(staging->pinned);
+  return staging->pinned = NULL;
 }
 
-static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *stage, size_t room) {
+static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *staging, size_t room) {
   cl_int err;
   if (!ctx->transfer) {
     ctx->transfer = clCreateCommandQueue(ctx->cl, ctx->device,
@@ -70,37 +70,37 @@ static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *stage, size
     if (err != CL_SUCCESS)
       return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
   }
-  stage->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
+  staging->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
   if (err != CL_SUCCESS)
-    return stage->device = NULL, lcl_cl_fail(ctx, err, "creating a staging buffer");
-  stage->host = pin(ctx, stage, room);
+    return staging->device = NULL, lcl_cl_fail(ctx, err, "creating a staging buffer");
+  staging->host = pin(ctx, staging, room);
   return LCL_OK;
 }
 
 /* Room for the upload in a staging buffer that is not in use. */
-static lcl_status prepare(lcl_context *ctx, lcl_staging *stage, size_t bytes) {
-  LCL_TRY(wait_for(ctx, stage));
-  if (stage->bytes >= bytes) return LCL_OK;
-  free_stage(ctx, stage);
+static lcl_status prepare(lcl_context *ctx, lcl_staging *staging, size_t bytes) {
+  LCL_TRY(wait_for(ctx, staging));
+  if (staging->bytes >= bytes) return LCL_OK;
+  free_staging(ctx, staging);
   size_t room = (bytes + 4095) & ~(size_t)4095;
-  if (has_own_memory(ctx)) LCL_TRY(prepare_device_side(ctx, stage, room));
-  if (!stage->host && !(stage->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
-  stage->bytes = room;
+  if (has_own_memory(ctx)) LCL_TRY(prepare_device_side(ctx, staging, room));
+  if (!staging->host && !(staging->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
+  staging->bytes = room;
   return LCL_OK;
 }
 
-static cl_int write_staged(lcl_context *ctx, lcl_staging *stage, lcl_buffer *dst, size_t offset,
+static cl_int write_staged(lcl_context *ctx, lcl_staging *staging, lcl_buffer *dst, size_t offset,
                            size_t bytes, cl_event *sent) {
-  if (!stage->device)
-    return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, stage->host, 0,
-                                NULL, &stage->busy);
-  cl_int err = clEnqueueWriteBuffer(ctx->transfer, stage->device, CL_FALSE, 0, bytes, stage->host,
-                                    0, NULL, sent);
+  if (!staging->device)
+    return clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_FALSE, offset, bytes, staging->host, 0,
+                                NULL, &staging->busy);
+  cl_int err = clEnqueueWriteBuffer(ctx->transfer, staging->device, CL_FALSE, 0, bytes,
+                                    staging->host, 0, NULL, sent);
   if (err != CL_SUCCESS) return err;
   err = clFlush(ctx->transfer);
   if (err == CL_SUCCESS)
-    err = clEnqueueCopyBuffer(ctx->queue[0], stage->device, dst->mem, 0, offset, bytes, 1, sent,
-                              &stage->busy);
+    err = clEnqueueCopyBuffer(ctx->queue[0], staging->device, dst->mem, 0, offset, bytes, 1, sent,
+                              &staging->busy);
   if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the buffer may be used again at once */
   return err;
 }
@@ -122,19 +122,19 @@ static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event 
 
 static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
                                 size_t bytes) {
-  lcl_staging *stage = &ctx->staging[ctx->next_staging];
-  LCL_TRY(prepare(ctx, stage, bytes));
+  lcl_staging *staging = &ctx->staging[ctx->next_staging];
+  LCL_TRY(prepare(ctx, staging, bytes));
   ctx->next_staging = (ctx->next_staging + 1) % LCL_STAGING;
-  memcpy(stage->host, data, bytes);
+  memcpy(staging->host, data, bytes);
   cl_event sent = NULL;
   cl_int err = keep_order(ctx);
-  if (err == CL_SUCCESS) err = write_staged(ctx, stage, dst, offset, bytes, &sent);
+  if (err == CL_SUCCESS) err = write_staged(ctx, staging, dst, offset, bytes, &sent);
   if (err == CL_SUCCESS) err = keep_order(ctx);
   if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
   lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "uploading");
   if (status == LCL_OK && sent) status = note(ctx, "upload", LCL_MAX_QUEUES, sent, bytes);
   if (status == LCL_OK)
-    status = note(ctx, sent ? "upload, placing" : "upload", 0, stage->busy, bytes);
+    status = note(ctx, sent ? "upload, placing" : "upload", 0, staging->busy, bytes);
   if (sent) clReleaseEvent(sent);
   return status;
 }
@@ -156,8 +156,8 @@ lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const vo
                       size_t bytes) {
   LCL_TRY(check(dst, offset, bytes, "an upload"));
   if (!bytes) return LCL_OK;
-  return bytes <= MAX_STAGE ? upload_staged(ctx, dst, offset, data, bytes)
-                            : write_waiting(ctx, dst, offset, data, bytes);
+  return bytes <= MAX_STAGING ? upload_staged(ctx, dst, offset, data, bytes)
+                              : write_waiting(ctx, dst, offset, data, bytes);
 }
 
 lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,

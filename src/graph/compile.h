@@ -12,7 +12,7 @@ typedef enum lcl_group_kind {
   LCL_GROUP_VIEW,    /* one node without a launch: leaf, view, stop_gradient */
   LCL_GROUP_MAP,     /* element-wise nodes of one shape */
   LCL_GROUP_REDUCE,  /* a reduction (nodes[0]) and the element-wise nodes only it uses */
-  LCL_GROUP_EPILOGUE /* a product or convolution (nodes[0]), then bias and activation */
+  LCL_GROUP_EPILOGUE /* a GEMM or convolution (nodes[0]), then bias and activation */
 } lcl_group_kind;
 
 typedef struct lcl_group {
@@ -95,7 +95,7 @@ struct lcl_lower {
     size_t n, cap;
   } outputs;
   const lcl_node *current; /* for labels and messages */
-  bool random;             /* draws random numbers: the state advances */
+  bool random;             /* samples random numbers: the state advances */
   bool guard;              /* every buffer gets a guard band */
   lcl_status status;       /* first failure of a function that returns an argument */
 };

@@ -39,7 +39,7 @@ typedef enum lcl_fusion {
   LCL_FUSE_NONE,
   LCL_FUSE_MAP,     /* element-wise: with element-wise nodes of the same shape */
   LCL_FUSE_REDUCE,  /* a reduction: with the element-wise nodes that only it reads */
-  LCL_FUSE_EPILOGUE /* a matrix product or convolution: with the bias and activation after it */
+  LCL_FUSE_EPILOGUE /* a GEMM or convolution: with the bias and activation after it */
 } lcl_fusion;
 
 /* What an epilogue can do in place of a node. */
@@ -83,7 +83,7 @@ typedef struct lcl_op {
   /* What part of the epilogue of its producer can do this node's work; an activation is filled in.
    * NULL: none. */
   lcl_epilogue_part (*epilogue_part)(const lcl_node *node, lcl_epilogue *epilogue);
-  /* Useful arithmetic of the node: multiply-adds x 2. NULL: one per output element. */
+  /* Useful arithmetic of the node, an FMA is 2. NULL: one per output element. */
   double (*flops)(const lcl_node *node);
   unsigned flags;
 } lcl_op;

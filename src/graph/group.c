@@ -1,5 +1,5 @@
 /* Which nodes run together: dead nodes dropped, element-wise chains joined, reductions joined with
- * the chain before them, bias and activation joined with the product before them. */
+ * the chain before them, bias and activation joined with the GEMM or convolution before. */
 #include "graph/compile.h"
 
 /* Nodes in a fused kernel; with at most three operands each the argument count stays legal.
@@ -133,8 +133,8 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   lcl_node *next = only_user(gr, g, node);
   if (part_of(next, &e) == LCL_EPILOGUE_BIAS) {
     e.bias = bias_of(next, &node->out[0], axis);
-    /* The bias has to exist before the product runs: nothing it is computed from may depend on the
-     * product. */
+    /* The bias has to exist before the GEMM runs: nothing it is computed from may depend on the
+     * GEMM. */
     if (e.bias && (e.bias->node->op == &lcl_op_var || e.bias->node->id < node->id)) {
       parts[n++] = next;
       e.out = &next->out[0];

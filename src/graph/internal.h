@@ -20,7 +20,7 @@ struct lcl_graph {
   lcl_node **table; /* hash-consing: open addressing over nodes */
   size_t table_cap;
   int n_random;      /* streams handed out */
-  lcl_status status; /* first mistake */
+  lcl_status status; /* first error */
   char *message;
   lcl_tensor poison; /* what a broken call returns */
   lcl_node poison_node;

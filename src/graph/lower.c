@@ -107,7 +107,7 @@ static bool is_dense(lcl_shape s, const lcl_view *v) {
   return true;
 }
 
-/* A view whose elements all lie where they lay: what it looks at can be written instead. */
+/* A view whose elements all lie where they lay: what it reads can be written instead. */
 static bool keeps_order(const lcl_node *node) {
   lcl_view v = { 0 };
   if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape))
