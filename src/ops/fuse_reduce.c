@@ -1,0 +1,276 @@
+/* Generated kernels of reductions, each with the expression it reduces. */
+#include <math.h>
+
+#include "ops/fuse_text.h"
+
+/* The value that is reduced. */
+static void reduced_value(const lcl_fused *f, char out[32]) {
+  int ignored = 1 << 20;
+  lcl_fused_value(f, f->root->in[0], &ignored, out);
+  if (ignored != 1 << 20) snprintf(out, 32, "(T)(c%d)", f->n_param);
+}
+
+static const char *combine(lcl_reduce_kind k) {
+  return k == LCL_REDUCE_SUM   ? "(a) + (b)"
+         : k == LCL_REDUCE_MAX ? "select(b, a, ((a) >= (b)) | ((a) != (a)))"
+                               : "select(b, a, ((a) <= (b)) | ((a) != (a)))";
+}
+
+static const char *identity(lcl_reduce_kind k) {
+  return k == LCL_REDUCE_SUM ? "0.0f" : k == LCL_REDUCE_MAX ? "-INFINITY" : "INFINITY";
+}
+
+static void emit_accumulate(lcl_fused *f, int v, const char *acc) {
+  char value[32];
+  lcl_fused_loads(f, v);
+  lcl_fused_expressions(f);
+  reduced_value(f, value);
+  lcl_str_add(&f->src, "%s = COMBINE(%s, %s);\n", acc, acc, value);
+}
+
+/* Panel shape. The innermost dimension is either reduced (a vector accumulator is folded at the
+ * end) or kept (a vector of results at once). Each item makes some results over one split of the
+ * reduced range. */
+static void reduce_panel(lcl_fused *f) {
+  lcl_str *o = &f->src;
+  int r = f->rank, v = 16;
+  bool inner_reduced = f->reduced[r - 1];
+  const char *loop = "for (int k = k0; k < k1; k++) {\n";
+  lcl_str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
+                 "int begin = unit * per, end = min(begin + per, outputs);\n"
+                 "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+                 "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
+  if (inner_reduced) {
+    lcl_str_add(o, "for (int r = begin; r < end; r++) {\n");
+    lcl_fused_bases(f, "r", "k", false, r - 1, 0);
+    lcl_str_add(o, "float%d acc = (float%d)(IDENTITY);\nfloat last = IDENTITY;\n%s", v, v, loop);
+    lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+    lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
+    emit_accumulate(f, v, "acc");
+    lcl_str_add(
+        o,
+        "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
+        "(; j < j1; j++) {\n");
+    emit_accumulate(f, 1, "last");
+    lcl_str_add(
+        o, "}\n#undef T\n}\n"
+           "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = "
+           "COMBINE(h4.lo, h4.hi);\n"
+           "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * "
+           "factor;\n}\n");
+    return;
+  }
+  /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside.
+   * Splits of that one (k_step 0) have results of their own; those of the reduced range have
+   * partial ones. */
+  lcl_str_add(
+      o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
+  lcl_fused_bases(f, "r", "k", false, r - 1, 0);
+  lcl_str_add(
+      o,
+      "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s",
+      v, v, v, loop);
+  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+  emit_accumulate(f, v, "acc");
+  lcl_str_add(
+      o,
+      "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
+      "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s",
+      v, loop);
+  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+  emit_accumulate(f, 1, "acc");
+  lcl_str_add(o, "}\ny[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
+}
+
+/* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result
+ * (innermost kept). */
+static void reduce_tiled(lcl_fused *f) {
+  lcl_str *o = &f->src;
+  int r = f->rank;
+  lcl_str_add(
+      o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + "
+         "k_length, n_reduced);\n"
+         "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\nfloat acc = IDENTITY;\n");
+  if (f->reduced[r - 1]) {
+    lcl_str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
+    lcl_fused_bases(f, "r", "k", false, r - 1, 0);
+    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; "
+                   "m < all; m += 64) {\n"
+                   "int k = k0 + m / width, j = j0 + m %% width;\n");
+    lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+    emit_accumulate(f, 1, "acc");
+    lcl_str_add(o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) "
+                   "{\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+                   "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
+                   "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
+    return;
+  }
+  lcl_str_add(o, "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
+                 "j = g %% inner;\n");
+  lcl_fused_bases(f, "r", "k", false, r - 1, 0);
+  lcl_str_add(o, "for (int k = k0; k < k1; k++) {\n");
+  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+  emit_accumulate(f, 1, "acc");
+  lcl_str_add(o, "}\ny[split * outputs * inner + g] = acc * factor;\n#undef T\n");
+}
+
+typedef struct reduce_plan {
+  int64_t outputs; /* results; with a kept innermost dimension: rows of results */
+  int64_t inner, n_reduced;
+  int64_t splits;
+  int64_t k_step, k_length, j_step,
+      j_length; /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
+  bool inner_reduced;
+  bool partial; /* a result has a part from every split, to be folded */
+} reduce_plan;
+
+/* Splits the reduced range when there are too few results to keep the device busy. */
+static reduce_plan plan_reduce(const lcl_fused *f) {
+  const lcl_caps *caps = f->caps;
+  reduce_plan p = { .outputs = 1, .n_reduced = 1, .splits = 1 };
+  int last = f->rank - 1;
+  p.inner_reduced = f->reduced[last];
+  p.inner = f->dim[last];
+  for (int i = 0; i < last; i++) {
+    if (f->reduced[i])
+      p.n_reduced *= f->dim[i];
+    else
+      p.outputs *= f->dim[i];
+  }
+  p.k_length = p.n_reduced;
+  p.j_length = p.inner;
+  int64_t units = caps->panel || p.inner_reduced ? p.outputs : p.outputs * p.inner;
+  int64_t want = (int64_t)caps->compute_units * (caps->panel ? 4 : 32) / LCL_MAX(units, 1);
+  int64_t work = caps->panel || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
+  int64_t splits = LCL_MIN(want, work / (caps->panel ? 8192 : 1024));
+  if (splits < 2) return p;
+  bool columns = caps->panel && !p.inner_reduced && p.inner >= 32;
+  if (columns || (p.inner_reduced && p.n_reduced == 1)) {
+    p.j_step = p.j_length = (int64_t)lcl_round_up((size_t)((p.inner + splits - 1) / splits), 16);
+    p.splits = (p.inner + p.j_length - 1) / p.j_length;
+  } else {
+    p.k_step = p.k_length = (p.n_reduced + splits - 1) / splits;
+    p.splits = (p.n_reduced + p.k_length - 1) / p.k_length;
+  }
+  p.partial = !columns && p.splits > 1;
+  return p;
+}
+
+static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
+  lcl_str *o = &f->src;
+  lcl_fused_count_parameters(f);
+  lcl_str_add(
+      o,
+      "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
+      "(%s)\n#define IDENTITY %s\n",
+      f->rank, f->n_order, combine(kind), identity(kind));
+  lcl_str_add(o, "kernel void KERNEL(");
+  lcl_fused_arguments(f);
+  lcl_str_add(
+      o,
+      "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
+      "int k_step, int k_length, "
+      "int j_step, int j_length");
+  lcl_fused_parameters(f);
+  float constant;
+  if (!lcl_fused_inside(f, f->root->in[0]) && lcl_fused_scalar(f->root->in[0], &constant)) {
+    lcl_str_add(o, ", float c%d", f->n_param);
+    f->param[f->n_param] = constant;
+  }
+  lcl_str_add(o, ") {\n");
+  if (f->caps->panel)
+    reduce_panel(f);
+  else
+    reduce_tiled(f);
+  lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n");
+}
+
+static lcl_status emit_reduce(lcl_fused *f) {
+  lcl_lower *lw = f->lw;
+  const lcl_reduce_attr *attr = f->root->attr;
+  lcl_tensor *out = (lcl_tensor *)&f->root->out[0];
+  int64_t results = lcl_shape_count(out->shape), count = lcl_shape_count(f->space);
+  lcl_arg y = lcl_out(lw, out);
+  if (results == 0) return LCL_OK;
+  if (count == 0) /* the sum of nothing is 0, its mean 0/0 */
+    return lcl_emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
+  if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
+  reduce_plan p = plan_reduce(f);
+  char name[40];
+  reduce_source(f, (lcl_reduce_kind)attr->kind);
+  LCL_TRY(lcl_fused_name(f, "reduce", name));
+  lcl_arg target = y;
+  if (p.partial)
+    target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
+  int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
+  int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
+  lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
+  int n = 0;
+  if (!args) return LCL_ERR_HOST_MEMORY;
+  lcl_fused_push_operands(f, args, &n);
+  args[n++] = target;
+  args[n++] = lcl_f32(p.partial ? 1.0f : attr->factor);
+  args[n++] = lcl_int8(f->dim, f->rank);
+  args[n++] = lcl_i32(p.outputs);
+  args[n++] = lcl_i32(p.inner);
+  args[n++] = lcl_i32(p.n_reduced);
+  args[n++] = lcl_i32(per);
+  args[n++] = lcl_i32(p.k_step);
+  args[n++] = lcl_i32(p.k_length);
+  args[n++] = lcl_i32(p.j_step);
+  args[n++] = lcl_i32(p.j_length);
+  float constant;
+  int extra = !lcl_fused_inside(f, f->root->in[0]) && lcl_fused_scalar(f->root->in[0], &constant);
+  for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl_f32(f->param[i]);
+  char label[160];
+  lcl_fused_describe(f,
+                     attr->kind == LCL_REDUCE_SUM   ? "sum"
+                     : attr->kind == LCL_REDUCE_MAX ? "max"
+                                                    : "min",
+                     label);
+  lcl_launch d = { .label = label,
+                   .source = { .text = f->src.data },
+                   .kernel = name,
+                   .args = args,
+                   .n_args = n,
+                   .dims = 2,
+                   .flops = (double)count * (f->n_order + 1),
+                   .bytes = lcl_fused_operand_bytes(f) + 4.0 * (double)results };
+  d.global[1] = (size_t)p.splits;
+  d.local[1] = 1;
+  if (f->caps->panel) {
+    d.global[0] = (size_t)((p.outputs + per - 1) / per);
+    d.local[0] = 1;
+  } else {
+    d.local[0] = 64;
+    d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl_round_up((size_t)results, 64);
+  }
+  lcl_status st = lcl_emit(lw, &d);
+  lcl_free(args);
+  if (st != LCL_OK || !p.partial) return st;
+  target.access = LCL_READ;
+  return lcl_emit(lw, &(lcl_launch) { .label = "fold partial results",
+                                      .source = { .file = "reduce.cl" },
+                                      .kernel = "fold_partials",
+                                      LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits),
+                                               lcl_i32(attr->kind), lcl_f32(attr->factor)),
+                                      .dims = 1,
+                                      .global = { (size_t)results },
+                                      .bytes = 4.0 * (double)(results * p.splits) });
+}
+
+lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
+  lcl_fused f = { .lw = lw,
+                  .caps = lcl_lower_caps(lw),
+                  .nodes = nodes,
+                  .n_nodes = n,
+                  .root = nodes[0],
+                  .space = nodes[0]->in[0]->shape };
+  lcl_status st = lcl_fused_collect(&f);
+  if (st == LCL_OK) {
+    lcl_fused_merge(&f);
+    st = emit_reduce(&f);
+  }
+  lcl_str_free(&f.src);
+  return st;
+}
