@@ -1,4 +1,5 @@
-/* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they reduce: src/ops/fuse_reduce.c.)
+/* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they reduce:
+ * src/ops/fuse_reduce.c.)
  *
  * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins. A long axis is cut into
  * `splits` parts of `part` elements (dimension 1 of the launch), each with its own result in y (splits, outer, inner);

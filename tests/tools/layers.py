@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Checks the includes of src, tools and include: no include of a higher layer, no private header
-(internal.h, *_internal.h) from outside its folder, no circle of files (a .c and the .h of its name are one)."""
+"""Checks the includes of src, tools and include: no include of a higher layer, no private header from outside its
+folder (internal.h, *_internal.h and what includes them), no circle of files (a .c and the .h of its name are one).
+
+Usage: layers.py [ROOT]"""
 import pathlib
 import re
 import sys
 
 LAYERS = [["base"], ["device"], ["graph"], ["ops"], ["nn"], ["reference", "models", "data"], ["train", "bench"],
           ["tools"]]
-PUBLIC = {"status": "base", "version": "base", "context": "device", "graph": "graph", "ops": "ops", "nn": "nn",
+PUBLIC = {"status": "base", "context": "device", "graph": "graph", "ops": "ops", "nn": "nn",
           "model": "models", "data": "data", "train": "train", "bench": "bench", "latentcl": "tools"}
 LAYER = {folder: i for i, layer in enumerate(LAYERS) for folder in layer}
 
 root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-files = {str(f.relative_to(root)): f.read_text()
+texts = {str(f.relative_to(root)): f.read_text()
          for top in ("src", "tools", "include") for f in sorted((root / top).rglob("*.[ch]"))}
 
 
@@ -21,41 +23,43 @@ def folder(path):
     return PUBLIC[parts[-1][:-2]] if parts[0] == "include" else parts[1] if parts[0] == "src" else parts[0]
 
 
-def target(path, name):
-    near = path.rsplit("/", 1)[0] + "/" + name
-    return next((f for f in (near, "src/" + name, "include/" + name) if f in files), None)
+def included(path):
+    """The files of the project that a file includes; generated ones are none of them."""
+    for name in re.findall(r'^\s*#\s*include\s+["<]([^">]+)[">]', texts[path], re.M):
+        near = path.rsplit("/", 1)[0] + "/" + name
+        yield from [f for f in (near, "src/" + name, "include/" + name) if f in texts][:1]
 
 
-mistakes = []
-uses = {}  # unit -> the units whose headers it includes
-for path, text in files.items():
-    unit = path[:-2]
-    uses.setdefault(unit, set())
-    for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.M):
-        to = target(path, name)
-        if not to:
-            continue  # generated while building
+def private(path):
+    return path.endswith(".h") and (re.search(r"[/_]internal\.h$", path) or any(
+        private(to) for to in included(path) if folder(to) == folder(path)))
+
+
+errors = []
+uses = {path[:-2]: set() for path in texts}  # a file -> the files whose headers it includes
+for path in texts:
+    for to in included(path):
         if LAYER[folder(to)] > LAYER[folder(path)]:
-            mistakes.append(f"{path} includes {name}: {folder(to)} is a layer above {folder(path)}")
-        if re.search(r"(^|[/_])internal\.h$", to) and to.rsplit("/", 1)[0] != path.rsplit("/", 1)[0]:
-            mistakes.append(f"{path} includes {name}, which is private to its folder")
-        if to[:-2] != unit:
-            uses[unit].add(to[:-2])
+            errors.append(f"{path} includes {to}: {folder(to)} is a layer above {folder(path)}")
+        uses[path[:-2]] |= {to[:-2]} - {path[:-2]}
 
 done, way = set(), []
 
 
-def visit(unit):
-    if unit in way:
-        mistakes.append("a circle of files: " + " -> ".join(way[way.index(unit):] + [unit]))
-    elif unit not in done:
-        way.append(unit)
-        for to in sorted(uses[unit]):
+def visit(file):
+    if file in way:
+        errors.append("a circle of files: " + " -> ".join(way[way.index(file):] + [file]))
+    elif file not in done:
+        way.append(file)
+        for to in sorted(uses[file]):
             visit(to)
         done.add(way.pop())
 
 
-for unit in sorted(uses):
-    visit(unit)
-print("\n".join(mistakes) or f"layers: {len(files)} files in order")
-sys.exit(bool(mistakes))
+for file in sorted(uses):
+    visit(file)
+for path in texts if not errors else []:  # private() ends only where there is no circle
+    errors += [f"{path} includes {to}, which is private to {folder(to)}" for to in included(path)
+               if folder(to) != folder(path) and private(to)]
+print("\n".join(errors) or f"layers: the includes of {len(texts)} files are in order")
+sys.exit(bool(errors))
