@@ -79,6 +79,18 @@ static int pick_from(const lcl_result_file *f, picked *p) {
   return CLI_OK;
 }
 
+/* Of a results file only what is measured: the rest is not missed. */
+static void keep_picked(lcl_result_file *f, const picked *p) {
+  size_t kept = 0;
+  for (size_t i = 0; i < f->n; i++)
+    for (size_t k = 0; k < p->n; k++)
+      if (strcmp(f->rows[i].name, lcl_bench_at(p->index[k]).name) == 0) {
+        f->rows[kept++] = f->rows[i];
+        break;
+      }
+  f->n = kept;
+}
+
 static int list(const picked *p, bool describe) {
   for (size_t i = 0; i < p->n; i++) {
     lcl_bench_info b = lcl_bench_at(p->index[i]);
@@ -126,8 +138,8 @@ static int compare(const lcl_result_files *files, const options *o) {
     fputs(table.data, o->json && strcmp(o->json, "-") == 0 ? stderr : stdout);
   if (code == CLI_OK && o->html) code = draw(files, o->html);
   if (code == CLI_OK && regressions)
-    code = cli_fail("%zu workload%s slower than the threshold allows, or wrong", regressions,
-                    regressions == 1 ? " is" : "s are");
+    code = cli_fail("%zu workload%s slower than the threshold allows, wrong or not measured",
+                    regressions, regressions == 1 ? " is" : "s are");
   lcl_str_free(&table);
   return code;
 }
@@ -324,6 +336,7 @@ static int run_options(int argc, char **argv, const options *o) {
       code = pick_from(&files.data[0], &p);
     else
       code = pick(3, standard, &p);
+    for (size_t i = 0; code == CLI_OK && argc && i < files.n; i++) keep_picked(&files.data[i], &p);
     if (code == CLI_OK)
       code = o->list || o->describe ? list(&p, o->describe)
              : o->compile_times     ? print_compile_times(&p, o)

@@ -93,7 +93,7 @@ lcl_status lcl_folder_check_private(const char *folder);
 lcl_status lcl_folder_make_private(const char *folder); /* made if it is not there */
 lcl_status lcl_file_read_private(const char *folder, const char *name, size_t max_bytes,
                                  void **data, size_t *n); /* as lcl_file_read */
-void lcl_keep_others_out(const char *path); /* takes their right to write */
+void lcl_keep_others_out(const char *path);               /* takes their right to write */
 
 /* Seconds of a monotonic clock. */
 double lcl_now(void);

@@ -86,6 +86,7 @@ static bool fits(const cJSON *j, const lcl_json_field *f) {
   case LCL_JSON_TEXT: return cJSON_IsString(j);
   case LCL_JSON_NUMBER: return cJSON_IsNull(j) || number_in(j, f);
   case LCL_JSON_WHOLE: return number_in(j, f) && j->valuedouble == floor(j->valuedouble);
+  case LCL_JSON_BOOL: return cJSON_IsBool(j);
   case LCL_JSON_OBJECT: return cJSON_IsObject(j);
   case LCL_JSON_TEXTS: return cJSON_IsObject(j) && all(j, cJSON_IsString);
   case LCL_JSON_NUMBERS: return cJSON_IsObject(j) && numbers(j);
@@ -100,6 +101,7 @@ static lcl_status expected(const cJSON *j, const char *what, const lcl_json_fiel
   static const char *const names[] = { "a text",
                                        "a number",
                                        "a whole number",
+                                       "true or false",
                                        "an object",
                                        "an object of texts",
                                        "an object of numbers",

@@ -19,8 +19,9 @@ void lcl_str_json_number(lcl_str *s, double v);
 
 typedef enum lcl_json_type {
   LCL_JSON_TEXT,
-  LCL_JSON_NUMBER,  /* finite, in [lo, hi]; null stands for one that was not finite */
-  LCL_JSON_WHOLE,   /* a whole number in [lo, hi] */
+  LCL_JSON_NUMBER, /* finite, in [lo, hi]; null stands for one that was not finite */
+  LCL_JSON_WHOLE,  /* a whole number in [lo, hi] */
+  LCL_JSON_BOOL,
   LCL_JSON_OBJECT,  /* of anything */
   LCL_JSON_TEXTS,   /* an object of texts */
   LCL_JSON_NUMBERS, /* an object of finite numbers and nulls */

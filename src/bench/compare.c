@@ -1,64 +1,109 @@
 /* Results files side by side: reading, the table, regressions. */
-#include "base/json.h"
-#include "base/text.h"
 #include "bench/compare.h"
 
+#include <math.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
 static double num(const cJSON *o, const char *name, double otherwise) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsNumber(v) ? v->valuedouble : otherwise;
+  const double v = lcl_json_number(o, name);
+  return isnan(v) ? otherwise : v;
 }
 
-static const char *text_of(const cJSON *o, const char *name) {
-  const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, name);
-  return cJSON_IsString(v) ? v->valuestring : "";
+enum { MAX_RESULTS = 4096 }; /* of a file: many times what the benchmark has */
+
+static const lcl_json_field row_fields[] = {
+  { "name", LCL_JSON_TEXT, true },
+  { "unit", LCL_JSON_TEXT },
+  { "algorithm", LCL_JSON_TEXT },
+  { "seconds", LCL_JSON_OBJECT },
+  { "value", LCL_JSON_NUMBER, false, 0, 1e15 },
+  { "gflops", LCL_JSON_NUMBER, false, 0, 1e9 },
+  { "gbps", LCL_JSON_NUMBER, false, 0, 1e9 },
+  { "gflop", LCL_JSON_NUMBER, false, 0, 1e12 },
+  { "mbytes", LCL_JSON_NUMBER, false, 0, 1e12 },
+  { "roofline_percent", LCL_JSON_NUMBER, false, 0, 1e9 },
+  { "verified", LCL_JSON_BOOL },
+};
+static const lcl_json_field second_fields[] = {
+  { "median", LCL_JSON_NUMBER, false, 1e-12, 1e9 },
+  { "mad", LCL_JSON_NUMBER, false, 0, 1e9 },
+};
+static const lcl_json_field device_fields[] = {
+  { "name", LCL_JSON_TEXT },
+  { "platform", LCL_JSON_TEXT },
+  { "driver", LCL_JSON_TEXT },
+  { "clock", LCL_JSON_TEXT },
+};
+static const lcl_json_field peak_fields[] = {
+  { "gflops", LCL_JSON_NUMBER, false, 0, 1e9 },
+  { "gbps", LCL_JSON_NUMBER, false, 0, 1e9 },
+  { "levels", LCL_JSON_ROWS },
+};
+
+static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
+  const cJSON *seconds = lcl_json_child(row, "seconds");
+  char where[256];
+  LCL_TRY(lcl_json_check(row, path, row_fields, LCL_COUNT(row_fields)));
+  snprintf(r->name, sizeof r->name, "%s", lcl_json_word(row, "name"));
+  snprintf(r->unit, sizeof r->unit, "%s", lcl_json_word(row, "unit"));
+  snprintf(r->algorithm, sizeof r->algorithm, "%s", lcl_json_word(row, "algorithm"));
+  if (!r->name[0]) return lcl_fail(LCL_ERR_FORMAT, "%s: a result has no name", path);
+  snprintf(where, sizeof where, "%.128s: %s", path, r->name);
+  if (seconds) LCL_TRY(lcl_json_check(seconds, where, second_fields, LCL_COUNT(second_fields)));
+  r->seconds = num(seconds, "median", -1);
+  r->spread = num(seconds, "mad", -1);
+  r->value = num(row, "value", -1);
+  r->gflops = num(row, "gflops", 0);
+  r->gbps = num(row, "gbps", 0);
+  r->roofline = num(row, "roofline_percent", -1);
+  const double bytes = num(row, "mbytes", 0) * 1e6;
+  r->intensity = bytes > 0 ? num(row, "gflop", 0) * 1e9 / bytes : 0;
+  const cJSON *verified = lcl_json_child(row, "verified");
+  r->verified = cJSON_IsFalse(verified) ? -1 : cJSON_IsTrue(verified);
+  return LCL_OK;
 }
 
 static lcl_status read_rows(const cJSON *list, const char *path, lcl_result_file *out) {
-  size_t n = (size_t)cJSON_GetArraySize(list);
-  out->rows = lcl_alloc(LCL_MAX(n, 1) * sizeof *out->rows);
+  const int n = cJSON_GetArraySize(list);
+  if (n > MAX_RESULTS)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: %d results; at most %d are compared", path, n,
+                    MAX_RESULTS);
+  out->rows = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *out->rows);
   if (!out->rows) return LCL_ERR_HOST_MEMORY;
   const cJSON *row;
   cJSON_ArrayForEach(row, list) {
     lcl_result *r = &out->rows[out->n];
-    const cJSON *verified = cJSON_GetObjectItemCaseSensitive(row, "verified"),
-                *seconds = cJSON_GetObjectItemCaseSensitive(row, "seconds");
-    snprintf(r->name, sizeof r->name, "%s", text_of(row, "name"));
-    snprintf(r->unit, sizeof r->unit, "%s", text_of(row, "unit"));
-    snprintf(r->algorithm, sizeof r->algorithm, "%s", text_of(row, "algorithm"));
-    if (!r->name[0]) return lcl_fail(LCL_ERR_FORMAT, "%s: result %zu has no name", path, out->n);
-    r->seconds = num(seconds, "median", -1);
-    r->spread = num(seconds, "mad", -1);
-    r->value = num(row, "value", -1);
-    r->gflops = num(row, "gflops", 0);
-    r->gbps = num(row, "gbps", 0);
-    r->roofline = num(row, "roofline_percent", -1);
-    double bytes = num(row, "mbytes", 0) * 1e6;
-    r->intensity = bytes > 0 ? num(row, "gflop", 0) * 1e9 / bytes : 0;
-    r->verified = cJSON_IsFalse(verified) ? -1 : cJSON_IsTrue(verified);
+    LCL_TRY(read_row(row, path, r));
+    if (lcl_result_find(out, r->name)) /* the second could hide behind the first */
+      return lcl_fail(LCL_ERR_FORMAT, "%s: the result \"%s\" appears twice", path, r->name);
     out->n++;
   }
   return LCL_OK;
 }
 
 static lcl_status read_device(const cJSON *root, const char *path, lcl_result_files *out) {
-  const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "results"),
-              *device = cJSON_GetObjectItemCaseSensitive(root, "device");
-  const cJSON *peaks = cJSON_GetObjectItemCaseSensitive(root, "peaks");
+  const cJSON *list = lcl_json_child(root, "results"), *device = lcl_json_child(root, "device");
+  const cJSON *peaks = lcl_json_child(root, "peaks");
   lcl_result_file f = { 0 };
   if (!cJSON_IsArray(list) || !cJSON_IsObject(device) ||
-      strcmp(text_of(root, "schema"), "latentcl-bench-1") != 0)
+      strcmp(lcl_json_word(root, "schema"), "latentcl-bench-1") != 0)
     return lcl_fail(LCL_ERR_FORMAT,
                     "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)",
                     path);
+  LCL_TRY(lcl_json_check(device, path, device_fields, LCL_COUNT(device_fields)));
+  if (peaks) LCL_TRY(lcl_json_check(peaks, path, peak_fields, LCL_COUNT(peak_fields)));
+  const cJSON *fastest = cJSON_GetArrayItem(lcl_json_items(peaks, "levels"), 0);
+  if (fastest) LCL_TRY(lcl_json_check(fastest, path, peak_fields, 2));
   snprintf(f.path, sizeof f.path, "%s", path);
-  snprintf(f.device, sizeof f.device, "%s", text_of(device, "name"));
-  snprintf(f.driver, sizeof f.driver, "%s %s", text_of(device, "platform"),
-           text_of(device, "driver"));
-  snprintf(f.clock, sizeof f.clock, "%s", text_of(device, "clock"));
+  snprintf(f.device, sizeof f.device, "%s", lcl_json_word(device, "name"));
+  snprintf(f.driver, sizeof f.driver, "%s %s", lcl_json_word(device, "platform"),
+           lcl_json_word(device, "driver"));
+  snprintf(f.clock, sizeof f.clock, "%s", lcl_json_word(device, "clock"));
   f.peak_gflops = num(peaks, "gflops", 0);
   f.peak_gbps = num(peaks, "gbps", 0);
-  f.cache_gbps = num(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(peaks, "levels"), 0),
-                     "gbps", 0);
+  f.cache_gbps = num(fastest, "gbps", 0);
   lcl_status st = read_rows(list, path, &f);
   if (st == LCL_OK && !LCL_PUSH(out, f)) st = LCL_ERR_HOST_MEMORY;
   if (st != LCL_OK) lcl_free(f.rows);
@@ -67,9 +112,9 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
 
 lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_files *out) {
   cJSON *root = lcl_json_parse(text, strlen(text));
-  const cJSON *runs = cJSON_GetObjectItemCaseSensitive(root, "runs"), *run;
+  const cJSON *runs = lcl_json_child(root, "runs"), *run;
   lcl_status st = LCL_OK;
-  if (strcmp(text_of(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
+  if (strcmp(lcl_json_word(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
     cJSON_ArrayForEach(run, runs) {
       if (st == LCL_OK) st = read_device(run, path, out);
     }
@@ -132,6 +177,16 @@ static void figure(const lcl_result *r, char out[32]) {
     lcl_snprintf(out, 32, "%.3f ms", r->seconds * 1e3);
 }
 
+/* Whether the last file's result b (NULL: missing) is a regression beside the first file's, a.
+ * Where there is no time to compare nothing has been shown, so it is; but a reading that a device
+ * does not give, a unit without a value, is none. */
+static bool worse(const lcl_result *a, const lcl_result *b, double threshold) {
+  if (b && b->verified < 0) return true;
+  if (threshold <= 0 || (a->unit[0] && a->value <= 0)) return false;
+  const double r = lcl_result_speedup(a, b);
+  return r < 0 || r < 1 / (1 + threshold);
+}
+
 static char letter(size_t i) {
   return (char)('A' + (i < 26 ? i : 25));
 }
@@ -142,29 +197,28 @@ lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lc
   const size_t n = files->n;
   *regressions = 0;
   for (size_t f = 0; f < n; f++)
-    lcl_str_add(s, "%c: %s, %s (%s)\n", letter(f), first[f].device, first[f].driver, first[f].path);
-  lcl_str_add(s, "%-36s %14s", "workload", "A");
-  for (size_t f = 1; f < n; f++) lcl_str_add(s, " %13s%c", "x faster: ", letter(f));
-  lcl_str_add(s, "\n");
+    lcl_str_visible(s, "%c: %s, %s (%s)\n", letter(f), first[f].device, first[f].driver,
+                    first[f].path);
+  lcl_str_visible(s, "%-36s %14s", "workload", "A");
+  for (size_t f = 1; f < n; f++) lcl_str_visible(s, " %13s%c", "x faster: ", letter(f));
+  lcl_str_visible(s, "\n");
   for (size_t i = 0; i < first->n; i++) {
     const lcl_result *a = &first->rows[i];
     char text[32];
-    bool slower = false;
     figure(a, text);
-    lcl_str_add(s, "%-36s %14s%s", a->name, text, a->verified < 0 ? " WRONG" : "");
+    lcl_str_visible(s, "%-36s %14s%s", a->name, text, a->verified < 0 ? " WRONG" : "");
     for (size_t f = 1; f < n; f++) {
       const lcl_result *b = lcl_result_find(&first[f], a->name);
       double r = lcl_result_speedup(a, b);
       if (r < 0)
-        lcl_str_add(s, " %14s", "-");
+        lcl_str_visible(s, " %14s", "-");
       else
-        lcl_str_add(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
-      if (f == n - 1 && b)
-        slower = b->verified < 0 || (threshold > 0 && r > 0 && r < 1 / (1 + threshold));
-      if (b && b->verified < 0) lcl_str_add(s, " WRONG");
+        lcl_str_visible(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
+      if (b && b->verified < 0) lcl_str_visible(s, " WRONG");
     }
+    const bool slower = n > 1 && worse(a, lcl_result_find(&first[n - 1], a->name), threshold);
     if (slower) ++*regressions;
-    lcl_str_add(s, "%s\n", slower ? "  <- regression" : "");
+    lcl_str_visible(s, "%s\n", slower ? "  <- regression" : "");
   }
   return lcl_str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

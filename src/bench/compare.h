@@ -45,7 +45,7 @@ const lcl_result *lcl_result_find(const lcl_result_file *f, const char *name);
 double lcl_result_speedup(const lcl_result *a, const lcl_result *b);
 /* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is
  * faster). regressions counts rows where the last file is slower than the first by more than
- * threshold (0.05: 5 %), or wrong. */
+ * threshold (0.05: 5 %), wrong, or has no time although the first has one. */
 lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lcl_str *text,
                              size_t *regressions);
 /* A self-contained page: figures, bars of times and a roofline plot a device. */

@@ -83,7 +83,7 @@ static double below(double v) {
 }
 
 static bool on_plot(const lcl_result *r) {
-  return r->gflops > 0 && r->intensity > 0;
+  return r->gflops >= 1e-6 && r->intensity >= 1e-6 && r->intensity <= 1e9;
 }
 
 static plot ranges(const lcl_result_file *f) {
@@ -135,7 +135,7 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
   const lcl_result_file *f = &files->data[index];
   size_t points = 0;
   for (size_t i = 0; i < f->n; i++) points += on_plot(&f->rows[i]);
-  if (f->peak_gflops <= 0 || f->peak_gbps <= 0 || points == 0) return;
+  if (f->peak_gflops < 1e-6 || f->peak_gbps < 1e-6 || points == 0) return;
   const plot p = ranges(f);
   lcl_str_html(s, "<h2>Roofline: %s</h2>\n", f->device);
   lcl_str_html(s, "<svg viewBox=\"0 0 900 385\" width=\"100%%\" role=\"img\">\n");

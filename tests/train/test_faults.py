@@ -7,6 +7,7 @@ folder:     one process at a time writes to a run folder; signals save and tell 
 checkpoint: metadata that no run could have written is refused, and nothing is lost by it.
 json:       log.jsonl, config.json and profile.json with wrong types or ranges end with one sentence.
 markup:     names from outside are text in the reports.
+compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
 import json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
 
@@ -244,8 +245,53 @@ def markup():
         assert '<script' not in text and '\x1b' not in text and '&lt;script&gt;&quot;&#39;&amp;x' in text, path
 
 
+def results(name, rows, **more):
+    path = '%s/%s.json' % (folder, name)
+    text = json.dumps({'schema': 'latentcl-bench-1', 'device': {'name': 'D<script>\x1b[31m'}, 'results': rows, **more})
+    open(path, 'w').write(text.replace('Infinity', '1e999'))
+    return path
+
+
+def compare():
+    def row(name, median, **more):
+        return {'name': name, 'seconds': {'median': median, 'mad': 0}, 'gflop': 1, 'mbytes': 1, 'gflops': 1 / median, **more}
+
+    def gate(code, b, *more):
+        p = run('bench', '--compare', base, results('b', b), *more, code=code, timeout=60)
+        assert '\x1b' not in p.stdout + p.stderr
+        return p.stdout + p.stderr
+
+    good = [row('x', 1e-3), row('y', 1e-2, verified=True), {'name': 'p', 'unit': 'GB/s', 'value': 10}, {'name': 'q', 'unit': 'us'}]
+    base = results('a', good)
+    gate(0, good)
+    gate(0, [row('x', 1.04e-3), *good[1:]])
+    told = gate(1, [row('x', 1e-2), *good[1:]])
+    assert 'x' in told and '<- regression' in told and '1 workload is' in told
+    gate(0, [row('x', 1.4e-3), *good[1:]], '--threshold', '50%')
+    gate(1, good[1:])                                                    # missing
+    gate(1, [{'name': 'x', 'seconds': {}}, *good[1:]])                   # no time
+    gate(1, [{'name': 'x', 'seconds': {'median': None}}, *good[1:]])
+    gate(1, [row('x', 1e-3, verified=False), *good[1:]])
+    gate(1, [*good[:2], {'name': 'p', 'unit': 'GB/s', 'value': 9}, good[3]])
+    gate(1, [*good[:2], {'name': 'p', 'unit': 'GB/s'}, good[3]])
+    assert 'twice' in gate(1, [*good, row('x', 1)])
+    for bad in (-1, 0, 1e999, 5e-324, 'fast'):
+        assert '"median"' in gate(1, [{'name': 'x', 'seconds': {'median': bad}}, *good[1:]]), bad
+    for bad in ([1], [{'name': 1}], [{}], {}, [row('x', 1, verified=1)], [row('x', 1, value='v')]):
+        gate(1, bad)
+    page = folder + '/page.html'
+    many = [row('<script>%d' % i, 10.0 ** (i % 17 - 8), unit='') for i in range(4000)]
+    big = results('many', many, peaks={'gflops': 1e9, 'gbps': 1e-5, 'levels': [{'gbps': 1e9}]})
+    run('bench', '--compare', big, big, '--html', page, timeout=60)
+    assert '<script' not in open(page).read() and os.path.getsize(page) < 1e7
+    run('bench', '--compare', base, results('peaks', good, peaks={'gflops': 1e308, 'gbps': 1e308}), '--html', page, code=1)
+    run('bench', '--compare', base, results('rows', [row('r%d' % i, 1) for i in range(20000)]), '--html', page, code=1)
+    for text in ('nan', '-5%', '5%%', '0', 'x', '1e999'):
+        run('bench', '--compare', base, base, '--threshold', text, code=2)
+
+
 try:
     {'output': output, 'numbers': numbers, 'folder': one_writer, 'checkpoint': checkpoint, 'json': wrong_json,
-     'markup': markup}[sys.argv[2]]()
+     'markup': markup, 'compare': compare}[sys.argv[2]]()
 finally:
     shutil.rmtree(folder, ignore_errors=True)
