@@ -9,11 +9,22 @@
 #include "base/text.h"
 
 static int complain(int code, const char *fmt, va_list args) {
+  lcl_str s = { 0 };
   fflush(stdout);
-  fputs("latentcl: ", stderr);
-  vfprintf(stderr, fmt, args);
-  fputc('\n', stderr);
+  lcl_str_vvisible(&s, fmt, args);
+  fprintf(stderr, "latentcl: %s\n", lcl_str_ok(&s) ? s.data : "out of memory");
+  lcl_str_free(&s);
   return code;
+}
+
+void cli_print(const char *fmt, ...) {
+  lcl_str s = { 0 };
+  va_list args;
+  va_start(args, fmt);
+  lcl_str_vvisible(&s, fmt, args);
+  va_end(args);
+  if (lcl_str_ok(&s) && s.data) fputs(s.data, stdout);
+  lcl_str_free(&s);
 }
 
 int cli_fail(const char *fmt, ...) {
@@ -33,7 +44,10 @@ int cli_usage(const char *fmt, ...) {
 }
 
 int cli_error(void) {
-  return cli_fail("%s", lcl_error_message());
+  fflush(stdout);
+  fprintf(stderr, "latentcl: %s\n",
+          lcl_error_message()); /* visible already; a build log has lines */
+  return CLI_FAILED;
 }
 
 /* ---- options ---- */
@@ -158,9 +172,9 @@ void cli_table(const char *const *cells, size_t rows, size_t columns, const char
       }
       bool last = c + 1 == columns;
       if (align[c] == 'r')
-        printf("%*s%s", width, cells[r * columns + c], last ? "" : "  ");
+        cli_print("%*s%s", width, cells[r * columns + c], last ? "" : "  ");
       else
-        printf("%-*s%s", last ? 0 : width, cells[r * columns + c], last ? "" : "  ");
+        cli_print("%-*s%s", last ? 0 : width, cells[r * columns + c], last ? "" : "  ");
     }
     printf("\n");
   }

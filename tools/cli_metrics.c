@@ -20,13 +20,13 @@ void cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
     return;
   }
   const double *n = lcl_metrics_get(m, "n");
-  printf("%s: %.0f examples", what, n ? *n : 0);
+  cli_print("%s: %.0f examples", what, n ? *n : 0);
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
     if (strcmp(m->item[i].name, "error_percent") == 0)
       printf(", error %.2f %%", m->item[i].value);
     else
-      printf(", %s %.4g", m->item[i].name, m->item[i].value);
+      cli_print(", %s %.4g", m->item[i].name, m->item[i].value);
   }
   printf("\n");
 }

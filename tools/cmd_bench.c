@@ -247,8 +247,8 @@ static int measure_device(const char *device, const picked *p, const options *o,
   const lcl_caps *caps = lcl_context_caps(ctx);
   lcl_bench_row *rows = calloc(p->n + 1, sizeof *rows);
   if (!quiet) {
-    printf("device: %s\ndriver: %s %s, %s\nclock:  %s\n", caps->name, caps->platform, caps->driver,
-           caps->version, LCL_BENCH_CLOCK);
+    cli_print("device: %s\ndriver: %s %s, %s\nclock:  %s\n", caps->name, caps->platform,
+              caps->driver, caps->version, LCL_BENCH_CLOCK);
     bench_print_head();
   }
   int code = rows ? measure_rows(ctx, p, o, quiet, rows, t) : cli_fail("out of memory");

@@ -17,11 +17,12 @@ static int show(void) {
   lcl_status status = lcl_cache_stat(&use);
   if (status == LCL_OK) {
     char bytes[32], limit[32];
-    printf("folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize    "
-           "  %s of "
-           "at most %s\n",
-           dir.data, use.entries, use.refused, cli_bytes((double)use.bytes, bytes),
-           cli_bytes((double)use.limit, limit));
+    cli_print(
+        "folder    %s\nentries   %zu (%zu of them remembered as refused by the driver)\nsize    "
+        "  %s of "
+        "at most %s\n",
+        dir.data, use.entries, use.refused, cli_bytes((double)use.bytes, bytes),
+        cli_bytes((double)use.limit, limit));
     if (use.foreign) printf("          %zu damaged or foreign files are ignored\n", use.foreign);
   }
   lcl_str_free(&dir);
@@ -51,8 +52,8 @@ static int warm(const char *device) {
     if (lcl_programs_build(ctx, &(lcl_source) { .file = lcl_embedded_names[i] }, 1) != LCL_OK)
       code = cli_error();
     else
-      printf("%-16s %6.2f s%s\n", lcl_embedded_names[i], lcl_now() - start,
-             lcl_context_build_stats(ctx).loaded > before.loaded ? " (was there)" : "");
+      cli_print("%-16s %6.2f s%s\n", lcl_embedded_names[i], lcl_now() - start,
+                lcl_context_build_stats(ctx).loaded > before.loaded ? " (was there)" : "");
     fflush(stdout);
   }
   lcl_context_destroy(ctx);

@@ -18,7 +18,7 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
   if (p->terminal) fprintf(stderr, "\r\033[K");
   if (failure) {
     p->failures++;
-    printf("FAILED  %s\n", failure);
+    cli_print("FAILED  %s\n", failure);
     fflush(stdout);
   }
   if (p->terminal) {
@@ -38,9 +38,9 @@ static int run_checks(const lcl_check_desc *desc, progress *p) {
   if (p->terminal) fprintf(stderr, "\r\033[K");
   if (status != LCL_OK) return cli_error();
   if (report.cases == 0) return cli_fail("no case was run");
-  printf("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
-         (unsigned long long)report.cases, lcl_context_device_name(desc->ctx), lcl_now() - start,
-         report.complete ? "" : " (stopped early)", (unsigned long long)report.failures);
+  cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
+            (unsigned long long)report.cases, lcl_context_device_name(desc->ctx), lcl_now() - start,
+            report.complete ? "" : " (stopped early)", (unsigned long long)report.failures);
   if (report.failures == 0) return CLI_OK;
   return cli_fail("%llu of %llu cases differ from the reference",
                   (unsigned long long)report.failures, (unsigned long long)report.cases);

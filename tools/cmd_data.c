@@ -48,10 +48,10 @@ static const char *class_name(const lcl_dataset *ds, int c, char buf[16]) {
 static int print_part(const lcl_dataset *ds) {
   summary s;
   if (summarise(ds, &s) != LCL_OK) return cli_error();
-  printf("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels,
-         ds->height, ds->width);
-  printf(", %s%s\n", ds->pixels ? "bytes" : "floats",
-         ds->bernoulli ? ", drawn as 0 or 1 at each presentation" : "");
+  cli_print("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels,
+            ds->height, ds->width);
+  cli_print(", %s%s\n", ds->pixels ? "bytes" : "floats",
+            ds->bernoulli ? ", drawn as 0 or 1 at each presentation" : "");
   printf("  values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used\n",
          (double)ds->raw_min, (double)ds->raw_max, s.lowest, s.highest, s.mean, s.deviation);
   if (!ds->labels) {
@@ -66,9 +66,9 @@ static int print_part(const lcl_dataset *ds) {
   printf("  %d classes     ", ds->classes);
   for (int c = 0; c < ds->classes && c < 20; c++) {
     char buf[16];
-    printf("%s%s: %lld", c ? ", " : " ", class_name(ds, c, buf), (long long)counts[c]);
+    cli_print("%s%s: %lld", c ? ", " : " ", class_name(ds, c, buf), (long long)counts[c]);
   }
-  printf("%s\n", ds->classes > 20 ? ", ..." : "");
+  cli_print("%s\n", ds->classes > 20 ? ", ..." : "");
   free(counts);
   return CLI_OK;
 }
@@ -131,7 +131,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   lcl_status status = lcl_image_grid_png(&grid, x, path);
   free(x);
   if (status != LCL_OK) return cli_error();
-  printf("contact sheet of '%s' written to %s\n", ds->name, path);
+  cli_print("contact sheet of '%s' written to %s\n", ds->name, path);
   return CLI_OK;
 }
 
@@ -194,7 +194,7 @@ static int run(int argc, char **argv) {
   } else if (json) {
     code = print_json(&s);
   } else {
-    printf("format: %s\n", s.format);
+    cli_print("format: %s\n", s.format);
     code = print_part(s.train);
     if (s.valid && code == CLI_OK) code = print_part(s.valid);
     if (s.test && code == CLI_OK) code = print_part(s.test);

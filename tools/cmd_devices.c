@@ -13,23 +13,25 @@ static const char *kind_of(const lcl_caps *c) {
 
 static void print_device(const lcl_caps *c, bool chosen) {
   char mem[32], max[32], local[32];
-  printf("%d:%d  %s%s\n", c->platform_index, c->device_index, c->name,
-         chosen ? "   <- default" : "");
-  printf("     kind            %s, %u compute units, %s\n", kind_of(c), c->compute_units,
-         c->vendor);
-  printf("     driver          %s (%s), %s\n", c->platform, c->driver, c->version);
-  printf("     memory          %s, largest buffer %s%s\n", cli_bytes((double)c->global_mem, mem),
-         cli_bytes((double)c->max_alloc, max), c->unified_memory ? ", shared with the host" : "");
-  printf("     local memory    %s%s\n", cli_bytes((double)c->local_mem, local),
-         c->local_is_global ? " (ordinary memory)" : "");
+  cli_print("%d:%d  %s%s\n", c->platform_index, c->device_index, c->name,
+            chosen ? "   <- default" : "");
+  cli_print("     kind            %s, %u compute units, %s\n", kind_of(c), c->compute_units,
+            c->vendor);
+  cli_print("     driver          %s (%s), %s\n", c->platform, c->driver, c->version);
+  cli_print("     memory          %s, largest buffer %s%s\n", cli_bytes((double)c->global_mem, mem),
+            cli_bytes((double)c->max_alloc, max),
+            c->unified_memory ? ", shared with the host" : "");
+  cli_print("     local memory    %s%s\n", cli_bytes((double)c->local_mem, local),
+            c->local_is_global ? " (ordinary memory)" : "");
   printf("     work-groups     up to %zu, best a multiple of %zu; float vectors of %u\n",
          c->max_work_group, c->preferred_multiple, c->preferred_float);
-  printf("     device offers   fp16 %s, fp64 %s, sub-groups %s, command buffers %s, out-of-order "
-         "queues %s\n",
-         c->fp16 ? "yes" : "no", c->fp64 ? "yes" : "no", c->subgroups ? "yes" : "no",
-         c->command_buffer ? "yes" : "no", c->out_of_order ? "yes" : "no");
-  printf("     LatentCL uses   %s kernels, CLBlast %s, clFFT %s\n", c->panel ? "panel" : "tiled",
-         c->clblast ? "on" : "off", c->clfft ? "on" : "off");
+  cli_print(
+      "     device offers   fp16 %s, fp64 %s, sub-groups %s, command buffers %s, out-of-order "
+      "queues %s\n",
+      c->fp16 ? "yes" : "no", c->fp64 ? "yes" : "no", c->subgroups ? "yes" : "no",
+      c->command_buffer ? "yes" : "no", c->out_of_order ? "yes" : "no");
+  cli_print("     LatentCL uses   %s kernels, CLBlast %s, clFFT %s\n", c->panel ? "panel" : "tiled",
+            c->clblast ? "on" : "off", c->clfft ? "on" : "off");
 }
 
 static cJSON *json_of(const lcl_device_info *row) {
@@ -85,8 +87,8 @@ static int print_all(const lcl_device_info *rows, size_t n) {
     if (rows[i].device)
       print_device(&rows[i].caps, status == LCL_OK && i == chosen), devices++;
     else
-      printf("%d:-  platform %s has no device\n", rows[i].caps.platform_index,
-             rows[i].caps.platform);
+      cli_print("%d:-  platform %s has no device\n", rows[i].caps.platform_index,
+                rows[i].caps.platform);
   }
   if (!devices || status != LCL_OK) return cli_error();
   return CLI_OK;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/utsname.h>
 
 #include "cli.h"
@@ -20,22 +21,22 @@ static void show_versions(void) {
   os[strcspn(os, "\r\n")] = 0;
   size_t length = strlen(os);
   if (length > 13 && os[length - 1] == '"') os[length - 1] = 0;
-  printf("Software\n  latentcl        %s\n", LCL_VERSION_STRING);
-  printf("  system          %s, Linux %s\n", length > 13 ? os + 12 + (os[12] == '"') : "unknown",
-         uname(&u) == 0 ? u.release : "?");
-  printf("  CLBlast         %s\n", LCL_HAVE_CLBLAST
-                                       ? LCL_CLBLAST_VERSION
-                                       : "not built in (package libclblast-dev, then build again)");
-  printf("  clFFT           %s\n", LCL_HAVE_CLFFT
-                                       ? LCL_CLFFT_VERSION
-                                       : "not built in (package libclfft-dev, then build again)");
+  cli_print("Software\n  latentcl        %s\n", LCL_VERSION_STRING);
+  cli_print("  system          %s, Linux %s\n", length > 13 ? os + 12 + (os[12] == '"') : "unknown",
+            uname(&u) == 0 ? u.release : "?");
+  cli_print("  CLBlast         %s\n",
+            LCL_HAVE_CLBLAST ? LCL_CLBLAST_VERSION
+                             : "not built in (package libclblast-dev, then build again)");
+  cli_print("  clFFT           %s\n",
+            LCL_HAVE_CLFFT ? LCL_CLFFT_VERSION
+                           : "not built in (package libclfft-dev, then build again)");
   static const char *const names[] = {
     "LATENTCL_DEVICE",  "LATENTCL_DISABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",
     "LATENTCL_KERNELS", "LATENTCL_LOG",     "RUSTICL_ENABLE",        "OCL_ICD_VENDORS",
     "POCL_CACHE_DIR",   "POCL_DEVICES",     "POCL_MAX_PTHREAD_COUNT"
   };
   for (size_t i = 0; i < LCL_COUNT(names); i++)
-    if (getenv(names[i])) printf("  %-15s %s\n", names[i], getenv(names[i]));
+    if (getenv(names[i])) cli_print("  %-15s %s\n", names[i], getenv(names[i]));
 }
 
 static bool has_platform(const lcl_device_info *rows, size_t n, const char *word,
@@ -45,10 +46,49 @@ static bool has_platform(const lcl_device_info *rows, size_t n, const char *word
   return false;
 }
 
+/* Where PoCL keeps what it compiled; it shows no device where it cannot write there. */
+static void pocl_folder(char *path, size_t size) {
+  const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"),
+             *home = getenv("HOME");
+  if (own)
+    snprintf(path, size, "%s", own);
+  else if (xdg)
+    snprintf(path, size, "%s/pocl/kcache", xdg);
+  else
+    snprintf(path, size, "%s%s/pocl/kcache", home ? home : "/tmp", home ? "/.cache" : "");
+}
+
+/* The folder is there, or could be made, and can be written to. */
+static bool can_write_folder(const char *path) {
+  char part[1024];
+  snprintf(part, sizeof part, "%s", path);
+  while (access(part, F_OK) != 0) {
+    char *slash = strrchr(part, '/');
+    if (!slash || slash == part) return access(slash ? "/" : ".", W_OK) == 0;
+    *slash = 0;
+  }
+  return access(part, W_OK | X_OK) == 0;
+}
+
+static void show_no_pocl(bool installed) {
+  char path[1024];
+  pocl_folder(path, sizeof path);
+  if (!installed)
+    printf("  ! no PoCL, the driver for processors: install pocl-opencl-icd\n");
+  else if (!can_write_folder(path))
+    cli_print("  ! PoCL shows no device: its cache folder %s cannot be written; set "
+              "POCL_CACHE_DIR\n",
+              path);
+  else
+    printf("  ! PoCL is installed and shows no device: `POCL_DEBUG=all latentcl devices` tells "
+           "why\n");
+}
+
 static void show_missing(const lcl_device_info *rows, size_t n) {
   printf("\nMissing or worth a look (nothing below: all is well)\n");
   if (!has_platform(rows, n, "Portable Computing Language", true))
-    printf("  ! no PoCL, the driver for processors: install pocl-opencl-icd\n");
+    show_no_pocl(has_platform(rows, n, "Portable Computing Language", false) ||
+                 access("/etc/OpenCL/vendors/pocl.icd", F_OK) == 0);
   if (!has_platform(rows, n, "rusticl", false))
     printf("  ! no rusticl, Mesa's driver: install mesa-opencl-icd\n");
   else if (!has_platform(rows, n, "rusticl", true))
@@ -87,7 +127,7 @@ static void show_traps(const lcl_caps *c) {
            "processor\n");
   int major = 0, minor = 0;
   if (sscanf(c->version, "OpenCL %d.%d", &major, &minor) == 2 && major * 10 + minor < 12)
-    printf("  ! %s: LatentCL needs OpenCL 1.2\n", c->version);
+    cli_print("  ! %s: LatentCL needs OpenCL 1.2\n", c->version);
 }
 
 static void show_cache(void) {
@@ -98,10 +138,10 @@ static void show_cache(void) {
   if (!lcl_cache_dir(&dir))
     printf("  off\n");
   else if (lcl_cache_stat(&use) != LCL_OK)
-    printf("  ! %s\n", lcl_error_message());
+    cli_print("  ! %s\n", lcl_error_message());
   else {
-    printf("  %s: %zu programs (%zu refused), %s of %s\n", dir.data, use.entries, use.refused,
-           cli_bytes((double)use.bytes, size), cli_bytes((double)use.limit, limit));
+    cli_print("  %s: %zu programs (%zu refused), %s of %s\n", dir.data, use.entries, use.refused,
+              cli_bytes((double)use.bytes, size), cli_bytes((double)use.limit, limit));
     if (use.foreign)
       printf("  ! %zu damaged or foreign files (ignored; `latentcl cache clear` removes them)\n",
              use.foreign);
@@ -127,11 +167,11 @@ static int run(int argc, char **argv) {
   for (size_t i = 0; i < n; i++) {
     const lcl_caps *c = &rows[i].caps;
     if (!rows[i].device) {
-      printf("%d:-  platform %s: no device\n", c->platform_index, c->platform);
+      cli_print("%d:-  platform %s: no device\n", c->platform_index, c->platform);
       continue;
     }
-    printf("%d:%d  %s (%s, driver %s)\n", c->platform_index, c->device_index, c->name, c->platform,
-           c->driver);
+    cli_print("%d:%d  %s (%s, driver %s)\n", c->platform_index, c->device_index, c->name,
+              c->platform, c->driver);
     show_traps(c);
     fflush(stdout);
     if (doctor_compute(&rows[i]))
@@ -143,8 +183,8 @@ static int run(int argc, char **argv) {
   show_missing(rows, n);
   show_cache();
   lcl_free(rows);
-  printf("\n%zu device%s work%s%s\n", good, good == 1 ? "" : "s", good == 1 ? "s" : "",
-         bad ? ", some do not" : "");
+  cli_print("\n%zu device%s work%s%s\n", good, good == 1 ? "" : "s", good == 1 ? "s" : "",
+            bad ? ", some do not" : "");
   return good && !bad ? CLI_OK : CLI_FAILED;
 }
 

@@ -8,7 +8,7 @@ static int compare(const cli_run_args *a, const char *out) {
   if (a->n_folders > CLI_LIST_MAX) return cli_usage("report: too many runs");
   for (int i = 0; i < a->n_folders; i++) folders[i] = a->folders[i];
   if (lcl_report_compare(folders, a->n_folders, out) != LCL_OK) return cli_error();
-  printf("%s\n", out);
+  cli_print("%s\n", out);
   return CLI_OK;
 }
 
@@ -29,7 +29,7 @@ static int run(int argc, char **argv) {
   if (lcl_run_report(a.run) != LCL_OK)
     code = cli_error();
   else
-    printf("%s/report.html\n", a.folder);
+    cli_print("%s/report.html\n", a.folder);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

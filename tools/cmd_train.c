@@ -27,9 +27,9 @@ static int report(const lcl_train_result *r, lcl_status s) {
   char page[sizeof r->out + 16];
   snprintf(page, sizeof page, "%s/report.html", r->out);
   if (access(page, F_OK) == 0)
-    printf("run folder %s, report %s\n", r->out, page);
+    cli_print("run folder %s, report %s\n", r->out, page);
   else /* --max-steps ended it before its time */
-    printf("run folder %s; --resume --out %s goes on\n", r->out, r->out);
+    cli_print("run folder %s; --resume --out %s goes on\n", r->out, r->out);
   return CLI_OK;
 }
 

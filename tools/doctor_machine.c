@@ -1,5 +1,6 @@
 /* The parts of `latentcl doctor` that look at the machine: ICD files, graphics cards, permissions.
  */
+#include "cli.h"
 #include "doctor.h"
 
 #include <dirent.h>
@@ -25,24 +26,24 @@ static void show_icd(const char *folder, const char *name) {
   snprintf(path, sizeof path, "%s/%s", folder, name);
   first_line(path, library, sizeof library);
   if (!*library) {
-    printf("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path,
-           path);
+    cli_print("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path,
+              path);
     return;
   }
   /* The loader has opened it already (or failed to); it is never closed, for some drivers cannot be
    * loaded twice. */
   void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-  printf("  %s -> %s: %s\n", path, library, handle ? "loads" : dlerror());
+  cli_print("  %s -> %s: %s\n", path, library, handle ? "loads" : dlerror());
 }
 
 void doctor_icds(void) {
   const char *folder = getenv("OCL_ICD_VENDORS");
-  printf("Installed drivers (ICD files)%s\n", folder ? ", OCL_ICD_VENDORS is set" : "");
+  cli_print("Installed drivers (ICD files)%s\n", folder ? ", OCL_ICD_VENDORS is set" : "");
   if (!folder) folder = "/etc/OpenCL/vendors";
   struct dirent **names;
   int n = scandir(folder, &names, NULL, alphasort), shown = 0;
   if (n < 0) {
-    printf("  %s: %s; no driver is installed\n", folder, strerror(errno));
+    cli_print("  %s: %s; no driver is installed\n", folder, strerror(errno));
     return;
   }
   for (int i = 0; i < n; i++) {
@@ -52,7 +53,7 @@ void doctor_icds(void) {
     free(names[i]);
   }
   free(names);
-  if (!shown) printf("  %s: none; no driver is installed\n", folder);
+  if (!shown) cli_print("  %s: none; no driver is installed\n", folder);
 }
 
 /* Display controllers on the PCI bus whose maker has no GPU among the OpenCL devices. */
@@ -79,8 +80,8 @@ static void show_card(const char *pci, const lcl_device_info *rows, size_t n) {
                 (strstr(rows[i].caps.vendor, makers[m].word) ||
                  strstr(rows[i].caps.name, makers[m].word));
     if (!served)
-      printf("  ! a graphics card of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker,
-             pci, makers[m].advice);
+      cli_print("  ! a graphics card of %s (%s) has no OpenCL driver: install %s\n",
+                makers[m].maker, pci, makers[m].advice);
   }
 }
 
@@ -91,9 +92,9 @@ static void show_permissions(void) {
     char path[300];
     snprintf(path, sizeof path, "/dev/dri/%s", e->d_name);
     if (strncmp(e->d_name, "renderD", 7) == 0 && access(path, R_OK | W_OK) != 0)
-      printf("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render "
-             "$USER)\n",
-             path, strerror(errno));
+      cli_print("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render "
+                "$USER)\n",
+                path, strerror(errno));
   }
   closedir(d);
 }

@@ -92,8 +92,10 @@ void lcl_progress_bar(lcl_progress *p, double done, const char *text) {
 
 void lcl_progress_line(lcl_progress *p, const char *text) {
   if (p->quiet) return;
+  char line[1024];
+  lcl_visible(line, sizeof line, text, false);
   if (p->terminal) fputs("\r\033[K", stderr);
-  p->emit(p->user, text);
+  p->emit(p->user, line);
 }
 
 void lcl_format_duration(double seconds, char buf[32]) {

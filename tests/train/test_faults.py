@@ -7,6 +7,7 @@ folder:     one process at a time writes to a run folder; signals save and tell 
 checkpoint: metadata that no run could have written is refused, and nothing is lost by it.
 json:       log.jsonl, config.json and profile.json with wrong types or ranges end with one sentence.
 markup:     names from outside are text in the reports.
+terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
 import json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
@@ -290,8 +291,36 @@ def compare():
         run('bench', '--compare', base, base, '--threshold', text, code=2)
 
 
+def terminal():
+    evil = 'a\x1b]0;x\x07\x9b31m'
+    data = folder + '/' + evil
+    os.makedirs(data)
+    for args in (['eval', data], ['data', data], ['report', data], ['train', evil], ['bench', evil], [evil], ['op', evil],
+                 ['train', 'semantic-noise', '--set', evil], ['train', 'semantic-noise', '--lr', evil], ['data', '--seed', evil],
+                 ['reproduce', evil], ['bench', '--compare', data], ['eval', '--' + evil], ['models', '--device', evil]):
+        p = subprocess.run([LATENTCL, *args], capture_output=True, timeout=60)
+        assert p.returncode in (1, 2) and p.stderr.count(b'\n') == 1, (args, p)
+        assert not re.search(rb'[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]', p.stdout + p.stderr), (args, p)
+    try:
+        from PIL import Image
+    except ImportError:
+        pass
+    else:
+        for k in range(2):
+            os.makedirs('%s/set/%s%d' % (folder, evil, k))
+            for i in range(10):
+                Image.new('L', (8, 8), 20 * i).save('%s/set/%s%d/%d.png' % (folder, evil, k, i))
+        told = run('data', folder + '/set').stdout
+        assert '\x1b' not in told and '\\x1b' in told, told
+    home = {'HOME': '/dev/null', 'PATH': os.environ['PATH'], 'LATENTCL_CACHE': 'off'}
+    told = subprocess.run([LATENTCL, 'doctor'], capture_output=True, text=True, env=home, timeout=60).stdout
+    if '! PoCL' in told or '! no PoCL' in told:
+        assert 'cannot be written; set POCL_CACHE_DIR' in told and 'install pocl' not in told, told
+
+
 try:
     {'output': output, 'numbers': numbers, 'folder': one_writer, 'checkpoint': checkpoint, 'json': wrong_json,
-     'markup': markup, 'compare': compare}[sys.argv[2]]()
+     'markup': markup, 'compare': compare,
+     'terminal': terminal}[sys.argv[2]]()
 finally:
     shutil.rmtree(folder, ignore_errors=True)

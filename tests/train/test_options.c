@@ -1,8 +1,12 @@
 /* Options, settings, schedules and published tables. */
 #include "test.h"
 
+#include <locale.h>
 #include <math.h>
+#include <unistd.h>
 
+#include "base/json.h"
+#include "base/text.h"
 #include "latentcl/train.h"
 #include "models/tables.h"
 
@@ -182,9 +186,82 @@ static void metrics(void **state) {
   assert_int_equal(m.n, (int)LCL_COUNT(m.item));
 }
 
+/* A locale with a decimal comma: an installed one, or one made into folder. */
+static bool comma_locale(char *folder) {
+  static const char *const names[] = { "de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "latentcl" };
+  char command[256];
+  snprintf(command, sizeof command,
+           "localedef -i de_DE -f UTF-8 %s/latentcl >/dev/null 2>&1 && test -d %s/latentcl", folder,
+           folder);
+  for (size_t i = 0; i < LCL_COUNT(names); i++) {
+    const bool own = i + 1 == LCL_COUNT(names);
+    if (own && (system(command) != 0 || setenv("LOCPATH", folder, 1) != 0)) return false;
+    if (setlocale(LC_ALL, names[i]) && *localeconv()->decimal_point == ',') return true;
+  }
+  return false;
+}
+
+static void host_locale(void **state) {
+  (void)state;
+  char folder[] = "/tmp/latentcl-locale-XXXXXX", command[64], text[32];
+  assert_non_null(mkdtemp(folder));
+  const bool there = comma_locale(folder);
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  if (!there) {
+    print_message("no locale with a decimal comma, and none could be made\n");
+    assert_int_equal(system(command), 0);
+    skip();
+  }
+  snprintf(text, sizeof text, "%g", 0.5);
+  assert_string_equal(text, "0,5"); /* what the library must not do */
+  lcl_options *o;
+  ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
+  ASSERT_OK(lcl_options_set_pair(o, "rate=0.001"));
+  assert_true(lcl_option_float(o, "rate") == 0.001);
+  ASSERT_OK(lcl_options_set_pair(o, "share=0.5"));
+  ASSERT_STATUS(lcl_options_set_pair(o, "share=1.5"), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_options_set_pair(o, "rate=0,001"), LCL_ERR_ARGUMENT);
+  lcl_options_destroy(o);
+  lcl_str s = { 0 };
+  lcl_str_add(&s, "%g %.17g", 0.5, 0.1);
+  lcl_str_html(&s, " x=\"%.1f\"", 2.5);
+  lcl_str_json_number(&s, 1.25);
+  assert_string_equal(s.data, "0.5 0.10000000000000001 x=\"2.5\"1.25");
+  lcl_str_free(&s);
+  lcl_arena *a = lcl_arena_create();
+  assert_string_equal(lcl_arena_printf(a, "%g", 0.5), "0.5");
+  lcl_arena_destroy(a);
+  lcl_fail(LCL_ERR_NUMERIC, "%g", 0.5);
+  assert_string_equal(lcl_error_message(), "0.5");
+  cJSON *json = lcl_json_parse("{\"a\":1.5e-3}", 12);
+  assert_true(lcl_json_number(json, "a") == 1.5e-3);
+  char *printed = lcl_json_print(json, false);
+  assert_string_equal(printed, "{\"a\":0.0015}");
+  free(printed);
+  cJSON_Delete(json);
+  snprintf(text, sizeof text, "%g", 0.5);
+  assert_string_equal(text, "0,5"); /* the host's locale is as it was */
+  setlocale(LC_ALL, "C");
+  assert_int_equal(system(command), 0);
+}
+
+/* A number that is finite as a double but not as the float that models take. */
+static void options_as_floats(void **state) {
+  (void)state;
+  lcl_options *o;
+  ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
+  static const char *const bad[] = { "scale=1e300", "scale=1e-60", "scale=nan", "scale=inf",
+                                     "share=0.99999999999" };
+  for (size_t i = 0; i < LCL_COUNT(bad); i++)
+    ASSERT_STATUS(lcl_options_set_pair(o, bad[i]), LCL_ERR_ARGUMENT);
+  lcl_options_destroy(o);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(parsing),   cmocka_unit_test(mistakes),
-                                      cmocka_unit_test(schedules), cmocka_unit_test(settings),
-                                      cmocka_unit_test(tables),    cmocka_unit_test(metrics) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(parsing),     cmocka_unit_test(mistakes),         cmocka_unit_test(schedules),
+    cmocka_unit_test(settings),    cmocka_unit_test(tables),           cmocka_unit_test(metrics),
+    cmocka_unit_test(host_locale), cmocka_unit_test(options_as_floats)
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
