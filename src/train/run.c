@@ -1,4 +1,5 @@
 /* A run folder opened again: evaluation, pictures, report. */
+#include "base/folder.h"
 #include "train/report.h"
 
 struct lcl_run_folder {
@@ -104,6 +105,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
                                const char *png) {
   lcl_dataset *ds;
   lcl_pictures p;
+  LCL_TRY(lcl_check_output(png));
   LCL_TRY(lcl_session_split(r->s, split, &ds));
   LCL_TRY(lcl_session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
   return write_png(&p, png);
@@ -111,6 +113,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
 
 lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
   lcl_pictures p;
+  LCL_TRY(lcl_check_output(png));
   LCL_TRY(lcl_session_sample(r->s, r->weights, request, &p));
   return write_png(&p, png);
 }

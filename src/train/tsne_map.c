@@ -1,6 +1,7 @@
 /* t-SNE maps of a run's features, with perturbed latents beside the examples they come from. */
 #include <math.h>
 
+#include "base/folder.h"
 #include "nn/evaluate.h"
 #include "train/scatter.h"
 #include "train/session.h"
@@ -340,6 +341,8 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
 
 lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
   map m = { .d = desc, .run = run, .s = lcl_run_session(run) };
+  LCL_TRY(lcl_check_output(desc->png));
+  LCL_TRY(lcl_check_output(desc->csv));
   lcl_status st = run_map(&m, metrics);
   lcl_dataset_close(m.chosen);
   lcl_free(m.place);

@@ -1,4 +1,6 @@
 /* Launch lists: runs in order, upload and download, a failed launch names itself. */
+#include <unistd.h>
+
 #include "device/device.h"
 #include "test.h"
 
@@ -46,6 +48,20 @@ static void chain(void **state) {
     if (strcmp(rows[i].label, "add one") == 0) calls = rows[i].calls;
   assert_int_equal(calls, 2 * LINKS);
   lcl_free(rows);
+  /* Launches are kept one by one only from where a trace is asked for. */
+  static const char event[] = "\"ph\":\"X\"";
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/latentcl-trace-%ld.json", (long)getpid());
+  for (int traced = 0; traced < 2; traced++) {
+    void *written;
+    if (traced) assert_int_equal(lcl_profile_start_trace(ctx), LCL_OK);
+    assert_int_equal(lcl_list_run(list, NULL), LCL_OK);
+    assert_int_equal(lcl_profile_write_trace(ctx, path), LCL_OK);
+    assert_int_equal(lcl_file_read(path, 1 << 24, &written, &n), LCL_OK);
+    assert_int_equal(strstr(written, event) != NULL, traced);
+    lcl_free(written);
+  }
+  unlink(path);
   lcl_list_destroy(list);
   lcl_buffer_destroy(a);
   lcl_buffer_destroy(b);

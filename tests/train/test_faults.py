@@ -65,6 +65,10 @@ def output():
                  ['train', '--help'], ['op', '--list'], ['bench', '--list'], ['cache', 'stat'], ['reproduce']):
         p = run(*args, code=1, stdout=full)
         assert 'cannot write to standard output' in p.stderr, (args, p.stderr)
+    # What cannot be written is said before the work, and no empty run folder stays.
+    out = folder + '/run'
+    assert '/nonexistent' in refused(*SMALL, '--trace', '/nonexistent/t.json', '--out', out)
+    assert not os.path.exists(out)
 
 
 def numbers():
