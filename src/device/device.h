@@ -120,6 +120,7 @@ typedef enum lcl_arg_kind {
   LCL_ARG_BAD
 } lcl_arg_kind;
 enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
+enum { LCL_ARG_MAX_BYTES = 64 };
 typedef struct lcl_arg {
   lcl_arg_kind kind;
   int access; /* MEMORY: LCL_READ, LCL_WRITE */
@@ -131,17 +132,25 @@ typedef struct lcl_arg {
     float f32;
     size_t local_bytes;
     struct {
-      uint8_t data[64];
+      uint8_t data[LCL_ARG_MAX_BYTES];
       size_t n;
-    } bytes; /* e.g. an int8 by value */
+    } bytes; /* a struct of cl/args.h or an int8, by value */
   } u;
 } lcl_arg;
 
 lcl_arg lcl_i32(int64_t value); /* a value beyond 31 bits makes the launch fail */
 lcl_arg lcl_f32(float value);
 lcl_arg lcl_local(size_t bytes);
-lcl_arg lcl_bytes(const void *value, size_t bytes); /* at most 64: a small struct by value */
+lcl_arg lcl_bytes(const void *value, size_t bytes); /* at most LCL_ARG_MAX_BYTES, by value */
 lcl_arg lcl_int8(const int64_t *values, int n);     /* n values, the rest 0, as an OpenCL int8 */
+/* A field of the structs of cl/args.h: a struct of its own, so that no size becomes one unchecked.
+ */
+typedef struct arg_int {
+  int32_t value;
+} arg_int;
+/* Such a struct as an argument; does not compile where it is too large. */
+#define LCL_STRUCT(s)   lcl_bytes(&(s), LCL_ARG_SIZE(s))
+#define LCL_ARG_SIZE(s) (sizeof(s) * sizeof(char[sizeof(s) <= LCL_ARG_MAX_BYTES ? 1 : -1]))
 lcl_arg lcl_memory(lcl_buffer *buffer, int access); /* all of it */
 lcl_arg lcl_memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access);
 

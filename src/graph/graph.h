@@ -151,6 +151,7 @@ extern const lcl_op lcl_op_stop_gradient;
 
 /* Arguments of launches (lcl_arg) over memory slots, which the compiler binds to buffers. */
 
+arg_int lcl_int(lcl_lower *lw, int64_t value); /* a value beyond 31 bits makes lcl_emit fail */
 /* The tensor as a dense row-major buffer (a strided view is copied first). */
 lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t);
 /* Where the tensor's value has to be written (dense). */

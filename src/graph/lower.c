@@ -256,6 +256,12 @@ lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_te
 
 /* ---- arguments ---- */
 
+arg_int lcl_int(lcl_lower *lw, int64_t value) {
+  if (value < INT32_MIN || value > INT32_MAX)
+    bad(lw, lcl_fail(LCL_ERR_UNSUPPORTED, "size %lld does not fit 31 bits", (long long)value));
+  return (arg_int) { (int32_t)value };
+}
+
 lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
   lcl_status st = lcl_lower_view(lw, t, &v);

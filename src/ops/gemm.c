@@ -56,15 +56,85 @@ static target choose_target(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   return (target) { lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part };
 }
 
-static void add_epilogue(lcl_arg_list *l, const lcl_gemm *g, const target *t) {
-  const bool apply = t->part < 0;
-  LCL_ADD_INTS(l, apply ? g->bias_kind : LCL_BIAS_NONE, apply ? (int)g->act : 0);
-  lcl_args_add(l, lcl_f32(g->slope));
+static lcl_arg sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t splits) {
+  const gemm_sizes args = { .m = lcl_int(lw, g->m),
+                            .n = lcl_int(lw, n),
+                            .k = lcl_int(lw, g->k),
+                            .splits = lcl_int(lw, splits),
+                            .k_split = lcl_int(lw, lcl_ceil_div(g->k, splits)) };
+  return LCL_STRUCT(args);
 }
 
-static void add_geometry(lcl_arg_list *l, const lcl_patches *p) {
-  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1),
-               p->dh, p->dw);
+static gemm_a a_of(lcl_lower *lw, const lcl_gemm *g) {
+  return (gemm_a) { .base = lcl_int(lw, g->a_base),
+                    .batch = lcl_int(lw, g->a_batch),
+                    .rs = lcl_int(lw, g->a_rs),
+                    .len = lcl_int(lw, LCL_MAX(g->a_len, 1)),
+                    .tb = lcl_int(lw, LCL_MAX(g->a_tb, 1)),
+                    .sa = lcl_int(lw, g->a_sa),
+                    .sb = lcl_int(lw, g->a_sb),
+                    .s1 = lcl_int(lw, g->a_s1) };
+}
+
+/* A matrix, or images of which a batch's next product uses those `batch` floats further on. */
+static lcl_arg b_arg(lcl_lower *lw, const lcl_gemm *g, int64_t batch) {
+  const bool matrix = g->source == LCL_GEMM_MATRIX;
+  const gemm_b args = { .base = lcl_int(lw, matrix ? g->b_base : 0),
+                        .batch = lcl_int(lw, matrix ? g->b_batch : batch),
+                        .rs = lcl_int(lw, matrix ? g->rsb : 0),
+                        .cs = lcl_int(lw, matrix ? g->csb : 0) };
+  return LCL_STRUCT(args);
+}
+
+static lcl_arg a_arg(lcl_lower *lw, const lcl_gemm *g) {
+  const gemm_a args = a_of(lw, g);
+  return LCL_STRUCT(args);
+}
+
+static lcl_arg c_arg(lcl_lower *lw, const lcl_gemm *g, const target *t) {
+  const bool apply = t->part < 0;
+  const gemm_c args = { .base = lcl_int(lw, t->base),
+                        .batch = lcl_int(lw, t->batch),
+                        .split = lcl_int(lw, t->split),
+                        .ldc = lcl_int(lw, t->ldc),
+                        .yn = lcl_int(lw, g->yn),
+                        .yrow = lcl_int(lw, g->yrow),
+                        .ycol = lcl_int(lw, g->ycol),
+                        .bias_kind = lcl_int(lw, apply ? g->bias_kind : LCL_BIAS_NONE),
+                        .act = lcl_int(lw, apply ? (int)g->act : 0),
+                        .slope = g->slope };
+  return LCL_STRUCT(args);
+}
+
+/* All but where in memory images lie. */
+static patches patches_of(lcl_lower *lw, const lcl_patches *x) {
+  return (patches) { .channels = lcl_int(lw, LCL_MAX(x->channels, 1)),
+                     .h = lcl_int(lw, x->h),
+                     .w = lcl_int(lw, x->w),
+                     .gq = lcl_int(lw, x->gq),
+                     .gr = lcl_int(lw, x->gr),
+                     .sh = lcl_int(lw, x->sh),
+                     .sw = lcl_int(lw, x->sw),
+                     .h0 = lcl_int(lw, x->h0),
+                     .w0 = lcl_int(lw, x->w0),
+                     .ta = lcl_int(lw, LCL_MAX(x->ta, 1)),
+                     .tb = lcl_int(lw, LCL_MAX(x->tb, 1)),
+                     .dh = lcl_int(lw, x->dh),
+                     .dw = lcl_int(lw, x->dw) };
+}
+
+/* cl: channels a pixel of the channels-last copy, or 0. All zero for a matrix. */
+static lcl_arg patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl) {
+  const lcl_patches *x = &g->patches;
+  const int64_t plane = x->h * x->w;
+  patches args = { { 0 } };
+  if (g->source != LCL_GEMM_MATRIX) {
+    args = patches_of(lw, x);
+    args.total = lcl_int(lw, x->pictures * x->all_channels * plane);
+    args.image = lcl_int(lw, cl ? plane * cl : x->all_channels * plane);
+    args.cl = lcl_int(lw, cl);
+  }
+  return LCL_STRUCT(args);
 }
 
 /* ---- panels
@@ -74,9 +144,8 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
                             const char *options, int packed, int64_t mr, int64_t pitch,
                             int64_t batch) {
   const int64_t panels = lcl_ceil_div(g->m, mr);
-  int64_t len = LCL_MAX(g->a_len, 1), tb = LCL_MAX(g->a_tb, 1), sa = g->a_sa, sb = g->a_sb,
-          s1 = g->a_s1, perm_t = 1, perm_c = g->k;
-  if (len < g->k && tb == 1 && sa == 1 &&
+  int64_t len = LCL_MAX(g->a_len, 1), s1 = g->a_s1, perm_t = 1, perm_c = g->k;
+  if (len < g->k && g->a_tb <= 1 && g->a_sa == 1 &&
       s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
     perm_t = s1, perm_c = len;
     len = g->k, s1 = 1;
@@ -86,24 +155,30 @@ static lcl_status emit_pack(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_par
   const int64_t wanted = LCL_MIN(total / 512, 8 * (int64_t)lcl_lower_caps(lw)->compute_units);
   const int64_t chunks = LCL_MAX(1, lcl_ceil_div(wanted, panels * batch));
   const int64_t chunk = LCL_MAX(1, (lcl_ceil_div(along, chunks) + p->vec - 1) / p->vec * p->vec);
-  lcl_arg_list l = { .n = 0 };
+  gemm_a from = a_of(lw, g);
+  from.len = lcl_int(lw, len);
+  from.s1 = lcl_int(lw, s1);
+  const pack_sizes to = { .mr = lcl_int(lw, mr),
+                          .m = lcl_int(lw, g->m),
+                          .k = lcl_int(lw, g->k),
+                          .pitch = lcl_int(lw, pitch),
+                          .chunk = lcl_int(lw, chunk),
+                          .by_inner = lcl_int(lw, by_inner),
+                          .perm_t = lcl_int(lw, perm_t),
+                          .perm_c = lcl_int(lw, perm_c) };
   char label[128];
   snprintf(label, sizeof label, "%s pack", g->label);
-  lcl_args_add(&l, g->a);
-  lcl_args_add(&l, lcl_scratch_arg(lw, packed, LCL_WRITE));
-  LCL_ADD_INTS(&l, mr, g->m, g->k, pitch, chunk, by_inner, g->a_base, g->a_batch, g->a_rs, len, tb,
-               sa, sb, s1, perm_t, perm_c);
-  return lcl_emit(lw,
-                  &(lcl_launch) { .label = label,
-                                  .source = { .file = "matmul_panel.cl", .options = options },
-                                  .kernel = "panel_pack",
-                                  .args = l.a,
-                                  .n_args = l.n,
-                                  .dims = 3,
-                                  .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk),
-                                              (size_t)batch },
-                                  .local = { 1, 1, 1 },
-                                  .bytes = 8.0 * (double)(g->m * g->k * batch) });
+  return lcl_emit(
+      lw,
+      &(lcl_launch) {
+          .label = label,
+          .source = { .file = "matmul_panel.cl", .options = options },
+          .kernel = "panel_pack",
+          LCL_ARGS(g->a, lcl_scratch_arg(lw, packed, LCL_WRITE), LCL_STRUCT(from), LCL_STRUCT(to)),
+          .dims = 3,
+          .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk), (size_t)batch },
+          .local = { 1, 1, 1 },
+          .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
 lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p,
@@ -183,43 +258,34 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
   const target t = choose_target(lw, g, p, transposed ? cl : 0);
-  lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, a);
-  lcl_args_add(&l, b);
-  lcl_args_add(&l, t.c);
-  lcl_args_add(&l, g->bias_kind && t.part < 0 ? g->bias : a);
-  LCL_ADD_INTS(&l, g->m, n, g->k, pitch, p->kc, p->panels_n, p->panels_m, p->splits,
-               lcl_ceil_div(g->k, p->splits), shared);
-  LCL_ADD_INTS(&l, matrix ? g->b_base : 0,
-               matrix ? g->b_batch
-               : cl   ? x->pictures * plane * cl
-                      : x->channels * plane);
-  LCL_ADD_INTS(&l, t.base, t.batch, t.split, t.ldc);
-  add_epilogue(&l, g, &t);
-  if (matrix) {
-    LCL_ADD_INTS(&l, g->rsb, g->csb);
-  } else {
-    LCL_ADD_INTS(&l, x->pictures * x->all_channels * plane, LCL_MAX(x->channels, 1),
-                 cl ? plane * cl : x->all_channels * plane, x->h, x->w, cl);
-    add_geometry(&l, x);
-  }
-  if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
-  if (as_is) LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, g->a_s1);
+  const panel_blocks blocks = { .pitch = lcl_int(lw, pitch),
+                                .kc = lcl_int(lw, p->kc),
+                                .panels_n = lcl_int(lw, p->panels_n),
+                                .panels_m = lcl_int(lw, p->panels_m),
+                                .a_shared = lcl_int(lw, shared) };
   LCL_TRY(lcl_emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "matmul_panel.cl", .options = options },
-                          .kernel = "panel_gemm",
-                          .args = l.a,
-                          .n_args = l.n,
-                          .dims = 3,
-                          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
-                                      (size_t)lcl_ceil_div(panels, p->panels_m),
-                                      (size_t)(g->batch * p->splits) },
-                          .local = { 1, 1, 1 },
-                          .flops = g->flops,
-                          .bytes = bytes_of(g) }));
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "matmul_panel.cl", .options = options },
+                      .kernel = "panel_gemm",
+                      LCL_ARGS(a, b, t.c, g->bias_kind && t.part < 0 ? g->bias : a,
+                               sizes_arg(lw, g, n, p->splits), LCL_STRUCT(blocks), a_arg(lw, g),
+                               b_arg(lw, g, cl ? x->pictures * plane * cl : x->channels * plane),
+                               c_arg(lw, g, &t), patches_arg(lw, g, cl)),
+                      .dims = 3,
+                      .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
+                                  (size_t)lcl_ceil_div(panels, p->panels_m),
+                                  (size_t)(g->batch * p->splits) },
+                      .local = { 1, 1, 1 },
+                      .flops = g->flops,
+                      .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK
                     : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
+}
+
+static void add_geometry(lcl_arg_list *l, const lcl_patches *p) {
+  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1),
+               p->dh, p->dw);
 }
 
 static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
@@ -308,36 +374,21 @@ static lcl_status lower_tiled(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
            p->nv);
   snprintf(label, sizeof label, "%s tiled", g->label);
   const target t = choose_target(lw, g, p, 0);
-  lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, g->a);
-  lcl_args_add(&l, g->b);
-  lcl_args_add(&l, t.c);
-  lcl_args_add(&l, g->bias_kind && t.part < 0 ? g->bias : g->a);
-  LCL_ADD_INTS(&l, g->m, g->n, g->k, p->splits, lcl_ceil_div(g->k, p->splits));
-  LCL_ADD_INTS(&l, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_len, 1), LCL_MAX(g->a_tb, 1),
-               g->a_sa, g->a_sb, g->a_s1);
-  LCL_ADD_INTS(&l, g->b_base, g->source == LCL_GEMM_MATRIX ? g->b_batch : x->channels * x->h * x->w,
-               t.base, t.batch, t.split, t.ldc);
-  add_epilogue(&l, g, &t);
-  if (g->source == LCL_GEMM_MATRIX) {
-    LCL_ADD_INTS(&l, g->rsb, g->csb);
-  } else {
-    LCL_ADD_INTS(&l, LCL_MAX(x->channels, 1), x->all_channels * x->h * x->w, x->h, x->w);
-    add_geometry(&l, x);
-  }
-  if (g->source == LCL_GEMM_PATCHES) LCL_ADD_INTS(&l, g->yn, g->yrow, g->ycol);
-  LCL_TRY(lcl_emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "matmul_tiled.cl", .options = options },
-                                       .kernel = "matmul_tiled",
-                                       .args = l.a,
-                                       .n_args = l.n,
-                                       .dims = 3,
-                                       .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
-                                                   (size_t)(lcl_ceil_div(g->m, side) * p->group),
-                                                   (size_t)(g->batch * p->splits) },
-                                       .local = { (size_t)p->group, (size_t)p->group, 1 },
-                                       .flops = g->flops,
-                                       .bytes = bytes_of(g) }));
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "matmul_tiled.cl", .options = options },
+                          .kernel = "matmul_tiled",
+                          LCL_ARGS(g->a, g->b, t.c, g->bias_kind && t.part < 0 ? g->bias : g->a,
+                                   sizes_arg(lw, g, g->n, p->splits), a_arg(lw, g),
+                                   b_arg(lw, g, x->channels * x->h * x->w), c_arg(lw, g, &t),
+                                   patches_arg(lw, g, 0)),
+                          .dims = 3,
+                          .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
+                                      (size_t)(lcl_ceil_div(g->m, side) * p->group),
+                                      (size_t)(g->batch * p->splits) },
+                          .local = { (size_t)p->group, (size_t)p->group, 1 },
+                          .flops = g->flops,
+                          .bytes = bytes_of(g) }));
   return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, 0);
 }
 

@@ -4,6 +4,7 @@
 #define LCL_OPS_PANEL_H
 
 #include "graph/graph.h"
+#include "cl/args.h"
 
 static inline int64_t lcl_ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -24,8 +25,12 @@ typedef struct lcl_arg_list {
   int n;
 } lcl_arg_list;
 
+/* Beyond the list's end: the last argument becomes one that makes lcl_emit fail. */
 static inline void lcl_args_add(lcl_arg_list *l, lcl_arg a) {
-  l->a[l->n++] = a;
+  if (l->n < LCL_MAX_ARGS)
+    l->a[l->n++] = a;
+  else
+    l->a[LCL_MAX_ARGS - 1] = (lcl_arg) { .kind = LCL_ARG_BAD };
 }
 static inline void lcl_args_add_ints(lcl_arg_list *l, const int64_t *v, int n) {
   for (int i = 0; i < n; i++) lcl_args_add(l, lcl_i32(v[i]));

@@ -1,0 +1,72 @@
+/* args.h: arguments of kernels that travel together, as structs by value. Read by the host, after
+ * device/device.h, and by OpenCL C.
+ *
+ * Fields are 32 bits wide, so that both sides lay a struct out alike; a struct has at most 16 of
+ * them: LCL_STRUCT, which makes an argument of it, does not compile with more. On the host an
+ * arg_int is a struct of its own that only lcl_int() makes: no size loses its upper bits unseen.
+ */
+#ifndef LCL_ARGS_H
+#define LCL_ARGS_H
+
+#ifdef __OPENCL_C_VERSION__
+typedef int arg_int;
+#endif
+
+/* ---- C = act(A B + bias): see cl/matmul_panel.cl ---- */
+
+/* Of `splits` parts of k, each k_split long, one work-group computes one. */
+typedef struct gemm_sizes {
+  arg_int m, n, k;
+  arg_int splits, k_split;
+} gemm_sizes;
+
+/* Element (i,k) of A, k = (l0,l1) with l1 < len, is at
+ * base + z*batch + i*rs + (l0/tb)*sa + (l0%tb)*sb + l1*s1. */
+typedef struct gemm_a {
+  arg_int base, batch;
+  arg_int rs, len, tb, sa, sb, s1;
+} gemm_a;
+
+/* Element (k,j) of B: base + z*batch + k*rs + j*cs. Only base and batch with patches. */
+typedef struct gemm_b {
+  arg_int base, batch;
+  arg_int rs, cs;
+} gemm_b;
+
+/* B as patches of images: tap (a,b) of pixel (q,r) is x[n, c, q*sh+h0+a*dh, r*sw+w0+b*dw]. */
+typedef struct patches {
+  arg_int total;           /* floats in x */
+  arg_int channels;        /* used of x */
+  arg_int image, h, w;     /* floats an image, height, width */
+  arg_int cl;              /* 0: (N,C,H,W); else channels a pixel of the channels-last copy */
+  arg_int gq, gr;          /* grid of pixels */
+  arg_int sh, sw, h0, w0;  /* pixel (q,r) is over row q*sh+h0, column r*sw+w0 ... */
+  arg_int ta, tb, dh, dw;  /* ... plus a*dh, b*dw for tap (a,b) */
+} patches;
+
+/* Element (i,j) of C: base + z*batch + part*split + i*ldc + j; pixel j = (n,q,r) is at
+ * n*yn + q*yrow + r*ycol instead of j. bias_kind: 1 a number a column, 2 a number a row (z*m + i).
+ * act: lcl_act. */
+typedef struct gemm_c {
+  arg_int base, batch, split, ldc;
+  arg_int yn, yrow, ycol;
+  arg_int bias_kind, act;
+  float slope;
+} gemm_c;
+
+/* Packed GEMM: a work-item multiplies panels_m panels of rows (k of them `pitch` apart) with
+ * panels_n panels of columns, kc values of k at a time. */
+typedef struct panel_blocks {
+  arg_int pitch, kc;
+  arg_int panels_n, panels_m;
+  arg_int a_shared; /* all of the batch have the same A */
+} panel_blocks;
+
+/* panel_pack: k goes to row (k%perm_t)*perm_c + k/perm_t of its panel of mr rows. */
+typedef struct pack_sizes {
+  arg_int mr, m, k, pitch;
+  arg_int chunk, by_inner;
+  arg_int perm_t, perm_c;
+} pack_sizes;
+
+#endif
