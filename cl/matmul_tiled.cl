@@ -79,11 +79,11 @@ static float activate(float v, int act, float slope) {
   return tanh(v);
 }
 
-/* ---- phases of matmul_tiled ---- */
+/* ---- phases of matmul_tiled: without restrict, whose scopes Oclgrind does not know ---- */
 
 /* Load: rows i0.. of A, columns k0.. (before k_end). Neighbouring work-items read neighbouring
  * addresses, whichever index that is. */
-static void load_a(global const float *restrict a, local float *restrict as, int id, int i0, int k0,
+static void load_a(global const float *a, local float *as, int id, int i0, int k0,
                    int k_end, const gemm_sizes s, const gemm_a la) {
   const int by_k = la.s1 == 1;
   for (int e = id; e < SIDE * TK; e += ITEMS) {
@@ -94,7 +94,7 @@ static void load_a(global const float *restrict a, local float *restrict as, int
 }
 
 /* Load: columns j0.. of B, rows k0.. (before k_end). */
-static void load_b(global const float *restrict b, local float *restrict bs, int id, int j0, int k0,
+static void load_b(global const float *b, local float *bs, int id, int j0, int k0,
                    int k_end, const gemm_sizes s, const gemm_b lb, const patches g) {
 #if SOURCE == 0
   const int by_k = lb.cs != 1;
@@ -118,7 +118,7 @@ static void load_b(global const float *restrict b, local float *restrict bs, int
 }
 
 /* Multiply: what is in local memory, onto the sums. */
-static void multiply(local const float *restrict as, local const float *restrict bs, int tx, int ty,
+static void multiply(local const float *as, local const float *bs, int tx, int ty,
                      float4 sum[4 * NV][NV]) {
   for (int k = 0; k < TK; k++) {
     float4 bv[NV];
@@ -150,7 +150,7 @@ static int column_at(int j, const gemm_c lc, const patches g) {
 }
 
 /* Store: column e of the v-th run of neighbours, with bias and activation. */
-static void store_column(global float *restrict c, global const float *restrict bias, int i0, int j,
+static void store_column(global float *c, global const float *bias, int i0, int j,
                          int at, int e, int v, int z, float4 sum[4 * NV][NV], const gemm_sizes s,
                          const gemm_c lc) {
 #pragma unroll
