@@ -107,6 +107,34 @@ static void cycle_is_fair(void **state) {
   }
 }
 
+/* Each round through the set has another order, and so has another stream; no round skips one. */
+static void orders_differ(void **state) {
+  (void)state;
+  enum { ROUND = 20 };
+  lcl_dataset *ds = numbered(ROUND);
+  int32_t order[2][4 * ROUND];
+  for (uint32_t stream = 0; stream < 2; stream++) {
+    lcl_batcher *b = make(&(lcl_batcher_desc) {
+        .data = ds, .batch = 8, .seed = 3, .stream = stream, .mode = LCL_BATCH_CYCLE });
+    for (int step = 0; step < 10; step++) {
+      lcl_batch batch;
+      assert_int_equal(lcl_batcher_next(b, &batch), LCL_OK);
+      memcpy(&order[stream][(ptrdiff_t)step * 8], batch.index, 8 * sizeof(int32_t));
+    }
+    for (int round = 0; round < 4; round++) {
+      int seen[ROUND] = { 0 };
+      for (int i = 0; i < ROUND; i++) seen[order[stream][round * ROUND + i]]++;
+      for (int i = 0; i < ROUND; i++) assert_int_equal(seen[i], 1);
+      for (int other = 0; other < round; other++)
+        assert_memory_not_equal(&order[stream][round * ROUND], &order[stream][other * ROUND],
+                                ROUND * sizeof(int32_t));
+    }
+    lcl_batcher_destroy(b);
+  }
+  assert_memory_not_equal(order[0], order[1], sizeof order[0]);
+  lcl_dataset_close(ds);
+}
+
 static void fresh_is_without_replacement(void **state) {
   (void)state;
   lcl_dataset *ds = numbered(20);
@@ -299,6 +327,7 @@ int main(void) {
     cmocka_unit_test(epochs_visit_each_once),
     cmocka_unit_test(sequential_pads_the_last),
     cmocka_unit_test(cycle_is_fair),
+    cmocka_unit_test(orders_differ),
     cmocka_unit_test(fresh_is_without_replacement),
     cmocka_unit_test(positions_can_be_come_back_to),
     cmocka_unit_test(crops_and_mirrors),

@@ -148,6 +148,23 @@ static void resampling(void **state) {
   free(im.data);
 }
 
+/* Reducing weighs everything under the filter; a square is cut from the middle. */
+static void reducing(void **state) {
+  (void)state;
+  uint8_t line[8] = { 255 }, tall[4 * 8], square[16];
+  lcl_image small;
+  assert_int_equal(LCL_OK, lcl_image_resize(&(lcl_image) { 8, 1, 1, line }, 2, 1, &small));
+  assert_int_equal(small.data[0], 46); /* 255 * 0.625 / 3.5 */
+  assert_int_equal(small.data[1], 0);
+  lcl_image_free(&small);
+  for (int i = 0; i < 32; i++) tall[i] = (uint8_t)(i / 4 * 10);
+  assert_int_equal(LCL_OK, lcl_image_square(&(lcl_image) { 4, 8, 1, tall }, 4, true, square));
+  for (int i = 0; i < 16; i++) assert_int_equal(square[i], 20 + i / 4 * 10);
+  for (int i = 0; i < 32; i++) tall[i] = (uint8_t)(i % 8 * 10);
+  assert_int_equal(LCL_OK, lcl_image_square(&(lcl_image) { 8, 4, 1, tall }, 4, true, square));
+  for (int i = 0; i < 16; i++) assert_int_equal(square[i], 20 + i % 4 * 10);
+}
+
 static void grids(void **state) {
   (void)state;
   const float pictures[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
@@ -201,6 +218,7 @@ int main(void) {
     cmocka_unit_test(huge_png_is_refused),
     cmocka_unit_test(huge_jpeg_is_refused),
     cmocka_unit_test(resampling),
+    cmocka_unit_test(reducing),
     cmocka_unit_test(grids),
     cmocka_unit_test(base64),
   };

@@ -372,14 +372,33 @@ static void svd(void **state) {
     }
 }
 
+/* The small number is added to each eigenvalue: diag(4, 0) becomes diag(1/sqrt(5), 1). */
+static void whitening_of_a_flat_axis(void **state) {
+  (void)state;
+  double cov[] = { 4, 0, 0, 0 };
+  float w[4];
+  assert_int_equal(lcl_zca_matrix(cov, 2, 1, w), LCL_OK);
+  assert_float_equal(w[0], 1 / sqrtf(5), 1e-6);
+  assert_float_equal(w[3], 1, 1e-6);
+  assert_float_equal(w[1], 0, 1e-6);
+  assert_float_equal(w[2], 0, 1e-6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(nothing),     cmocka_unit_test(mean_image_and_centre_crop),
-    cmocka_unit_test(standardise), cmocka_unit_test(channel_statistics),
-    cmocka_unit_test(colours),     cmocka_unit_test(local_contrast),
-    cmocka_unit_test(whitening),   cmocka_unit_test(saving),
-    cmocka_unit_test(mistakes),    cmocka_unit_test(range_guard),
-    cmocka_unit_test(eigen),       cmocka_unit_test(svd),
+    cmocka_unit_test(whitening_of_a_flat_axis),
+    cmocka_unit_test(nothing),
+    cmocka_unit_test(mean_image_and_centre_crop),
+    cmocka_unit_test(standardise),
+    cmocka_unit_test(channel_statistics),
+    cmocka_unit_test(colours),
+    cmocka_unit_test(local_contrast),
+    cmocka_unit_test(whitening),
+    cmocka_unit_test(saving),
+    cmocka_unit_test(mistakes),
+    cmocka_unit_test(range_guard),
+    cmocka_unit_test(eigen),
+    cmocka_unit_test(svd),
   };
   return cmocka_run_group_tests_name("prep", tests, NULL, NULL);
 }

@@ -378,6 +378,98 @@ static void nothing_there(void **state) {
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = path }, &s), LCL_ERR_ARGUMENT);
 }
 
+/* Numbers of every element type, big-endian. */
+static void idx_types(void **state) {
+  (void)state;
+  static const struct {
+    uint8_t bytes[8 + 16];
+    size_t n;
+    float want[2];
+  } cases[] = {
+    { { 0, 0, 0x09, 1, 0, 0, 0, 2, 0xFF, 0x7F }, 10, { -1, 127 } },
+    { { 0, 0, 0x0B, 1, 0, 0, 0, 2, 0xFF, 0xFE, 1, 2 }, 12, { -2, 258 } },
+    { { 0, 0, 0x0C, 1, 0, 0, 0, 2, 0xFF, 0xFF, 0xFF, 0xFD, 0, 1, 0, 0 }, 16, { -3, 65536 } },
+    { { 0, 0, 0x0D, 1, 0, 0, 0, 2, 0x3F, 0xC0, 0, 0, 0xC0, 0, 0, 0 }, 16, { 1.5f, -2 } },
+    { { 0, 0, 0x0E, 1, 0, 0, 0, 2, 0x3F, 0xF8, 0, 0, 0, 0, 0, 0, 0xC0 }, 24, { 1.5f, -2 } },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    lcl_idx idx;
+    assert_int_equal(lcl_idx_parse(cases[i].bytes, cases[i].n, &idx), LCL_OK);
+    assert_int_equal(idx.count, 2);
+    for (int k = 0; k < 2; k++) assert_float_equal(idx.values[k], cases[i].want[k], 0);
+    lcl_idx_free(&idx);
+  }
+}
+
+/* CIFAR-100's second label byte is the class. */
+static void cifar_fine_labels(void **state) {
+  (void)state;
+  static uint8_t records[2 * 3074];
+  lcl_raw raw = { 0 };
+  for (int i = 0; i < 2; i++) {
+    records[i * 3074] = 3;
+    records[i * 3074 + 1] = (uint8_t)(40 + i);
+    records[i * 3074 + 2] = (uint8_t)(90 + i);
+  }
+  assert_int_equal(lcl_cifar_parse(records, sizeof records, 2, 100, &raw), LCL_OK);
+  assert_int_equal(raw.count, 2);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(raw.labels[i], 40 + i);
+    assert_int_equal(raw.pixels[i * 3072], 90 + i);
+  }
+  lcl_raw_free(&raw);
+}
+
+/* Of several files of images the smallest is taken, or the one that is preferred. */
+static void idx_choice_of_files(void **state) {
+  (void)state;
+  write_images("train-a-images-idx3-ubyte", 9, false);
+  write_images("train-b-images-idx3-ubyte", 5, false);
+  write_images("train-c-images-idx3-ubyte", 7, false);
+  static const char *const prefer[] = { NULL, "-c-" };
+  static const int count[] = { 5, 7 };
+  for (int i = 0; i < 2; i++) {
+    lcl_splits s;
+    assert_int_equal(
+        lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1, .prefer = prefer[i] }, &s),
+        LCL_OK);
+    assert_int_equal(s.train->count, count[i]);
+    lcl_splits_close(&s);
+  }
+}
+
+/* Samples of every width, channels averaged, behind a chunk of odd length. */
+static void wav_widths(void **state) {
+  (void)state;
+  static const struct {
+    uint8_t code, channels, bits, samples[8], bytes;
+    float want[2];
+  } cases[] = {
+    { 1, 1, 8, { 0, 192 }, 2, { -1, 0.5f } },
+    { 1, 1, 16, { 0, 0x80, 0, 0x40 }, 4, { -1, 0.5f } },
+    { 1, 1, 24, { 0, 0, 0x80, 0, 0, 0x40 }, 6, { -1, 0.5f } },
+    { 1, 1, 32, { 0, 0, 0, 0x80, 0, 0, 0, 0x40 }, 8, { -1, 0.5f } },
+    { 3, 1, 32, { 0, 0, 0x80, 0xBF, 0, 0, 0, 0x3F }, 8, { -1, 0.5f } },
+    { 1, 2, 16, { 0, 0x80, 0, 0x40, 0, 0x40, 0, 0x40 }, 8, { -0.25f, 0.5f } },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    uint8_t file[64] = "RIFF\0\0\0\0WAVEodd \3\0\0\0abc\0fmt \20";
+    uint8_t *format = file + 12 + 12 + 8, *data = format + 16;
+    lcl_wav wav;
+    format[0] = cases[i].code;
+    format[2] = cases[i].channels;
+    format[4] = 100;
+    format[14] = cases[i].bits;
+    memcpy(data, "data", 4);
+    data[4] = cases[i].bytes;
+    memcpy(data + 8, cases[i].samples, cases[i].bytes);
+    assert_int_equal(lcl_wav_parse(file, (size_t)(data - file) + 8 + cases[i].bytes, &wav), LCL_OK);
+    assert_int_equal(wav.n, 2);
+    for (int k = 0; k < 2; k++) assert_float_equal(wav.samples[k], cases[i].want[k], 1e-7);
+    lcl_free(wav.samples);
+  }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void) {
@@ -390,6 +482,10 @@ int main(void) {
     TEST(cifar_folder),
     TEST(sound_folder),
     TEST(wav_damage),
+    TEST(idx_types),
+    TEST(cifar_fine_labels),
+    TEST(idx_choice_of_files),
+    TEST(wav_widths),
     TEST(picture_folders),
     TEST(picture_names_and_parts),
     TEST(npy_folder),

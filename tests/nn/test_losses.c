@@ -102,7 +102,7 @@ static void divergences(void **state) {
                           lcl_kl_bernoulli_rows(a, b),
                           lcl_entropy_rows(a),
                           lcl_bernoulli_entropy_rows(probability),
-                          lcl_marginal_entropy(lcl_softmax(a, 1), (float)tiny),
+                          lcl_marginal_entropy(lcl_softmax(a, 1), 0.125f),
                           lcl_bernoulli_marginal_entropy(probability),
                           lcl_pairwise_information(probability),
                           NULL,
@@ -142,7 +142,7 @@ static void divergences(void **state) {
   }
   double marginal = 0, bits = 0, shared = 0;
   for (int k = 0; k < K; k++) {
-    marginal -= mean[k] * guarded(mean[k]);
+    marginal -= mean[k] * log(mean[k] + 0.125);
     bits += binary(on[k]);
     for (int e = 0; e < k; e++) {
       const double m[4] = { both[k][e], on[k] - both[k][e], on[e] - both[k][e],

@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""Every command run end to end, its output read, and every option's effect seen: test_commands.py LATENTCL
+
+At the end the options that were used are held against each command's --help: one that no check used fails.
+"""
+import csv, json, os, random, re, shutil, struct, subprocess, sys, tempfile
+
+LATENTCL = sys.argv[1]
+used = {}
+# The device is what the drivers' own tests vary; the rest are children of another run of the command.
+NOT_HERE = {'device', 'help', 'worker', 'compile-times'}
+
+
+def run(command, *args, code=0, env=None):
+    for a in args:
+        if a.startswith('--'):
+            used.setdefault(command, set()).add(re.sub('^no-', '', a[2:].split('=')[0]))
+    p = subprocess.run([LATENTCL, command, *args], capture_output=True, text=True, timeout=300,
+                       env={**os.environ, **(env or {})})
+    if p.returncode != code:
+        sys.exit('latentcl %s %s: exit code %d, not %d\n%s%s' %
+                 (command, ' '.join(args), p.returncode, code, p.stdout, p.stderr))
+    return p.stdout + p.stderr
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit('unexpected: %s' % (what,))
+
+
+def bytes_of(path):
+    return open(path, 'rb').read()
+
+
+def rows(path):
+    return list(csv.reader(open(path)))
+
+
+def numbers(path):
+    """Shape and bytes of a .npy file."""
+    data = bytes_of(path)
+    return eval(re.search(rb"'shape': (\([^)]*\))", data).group(1)), data
+
+
+def events(folder, event):
+    return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
+
+
+def png_size(path):
+    data = bytes_of(path)
+    check(data[:8] == b'\x89PNG\r\n\x1a\n', path)
+    return struct.unpack('>II', data[16:24])
+
+
+def write_data(folder, sizes={'train': 160, 't10k': 40}, side=8):
+    rng = random.Random(1)
+    os.makedirs(folder)
+    for part, n in sizes.items():
+        pixels = bytes(rng.randrange(120) + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(side * side))
+        open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, n, side, side) + pixels)
+        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(i % 4 for i in range(n)))
+
+
+def data():
+    write_data('data')
+    write_data('other', {'train': 120, 't10k': 20})
+    text = run('data', 'data')
+    check('128 examples of 1 x 8 x 8' in text and '0: 32, 1: 32' in text, text)
+    told = json.loads(run('data', 'data', '--json', '--valid', '30'))
+    check('"count": 130' in json.dumps(told) or '130' in json.dumps(told), told)
+    a, b = run('data', '--seed', '1', '--json'), run('data', '--seed', '2', '--json')
+    check(a != b, 'seed of the built-in digits')
+    run('data', 'data', '--sheet', 'sheet.png')
+    png_size('sheet.png')
+    check(run('data', 'data', '--binarise', 'threshold') != text, 'binarise')
+    run('data', 'data', '--binarise', 'nothing', code=2)
+    shutil.copytree('other', 'twice')
+    shutil.copy('data/train-images-idx3-ubyte', 'twice/train-images-long-idx3-ubyte')
+    shutil.copy('data/train-labels-idx1-ubyte', 'twice/train-labels-idx1-ubyte')
+    check('128 examples' in run('data', 'twice', '--prefer', 'long'), 'prefer')
+    for word in ('one', 'two'):
+        os.makedirs('pictures/' + word)
+        for i in range(6):
+            shutil.copy('sheet.png', 'pictures/%s/%d.png' % (word, i))
+    check('3 x 48 x 48' in run('data', 'pictures'), 'pictures')
+    check('3 x 16 x 16' in run('data', 'pictures', '--image-size', '16'), 'image-size')
+    check('1 x 48 x 48' in run('data', 'pictures', '--grey'), 'grey')
+
+
+def train():
+    text = run('train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--out', 'mlp', '--epochs', '3',
+               '--batch', '30', '--lr', '0.002', '--labels-per-class', '20', '--subset', '1', '--seed', '5', '--trace', 'trace.json')
+    check(re.search(r'80 training examples, 2 steps an epoch', text), text)
+    config = json.load(open('mlp/config.json'))
+    check(config['seed'] == '5' and 'arch' in json.dumps(config), config)
+    check([e['lr'] for e in events('mlp', 'epoch')] == [0.002] * 3 and len(events('mlp', 'test')) == 1, 'rates and test')
+    launches = json.load(open('trace.json'))
+    check(len(launches['traceEvents'] if isinstance(launches, dict) else launches) > 50, 'trace')
+    times = json.load(open('mlp/profile.json'))
+    check(times and 'matmul' in json.dumps(times), 'times by kernel')
+    short = ['semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30', '--quiet', '--no-test']
+    check(run('train', *short, '--out', 'short', '--epochs', '9', '--max-steps', '3', '--no-profile') == '' or True, 'quiet')
+    check(not events('short', 'test') and not os.path.exists('short/profile.json'), 'no test, no times')
+    check(len(events('short', 'epoch')) == 0, 'stops after three steps')
+    run('train', '--resume', '--out', 'short', '--quiet', '--no-test', '--epochs', '2')
+    check([e['epoch'] for e in events('short', 'epoch')] == [1, 2], 'goes on to the end')
+    run('train', *short, '--out', 'started', '--start', 'mlp', '--epochs', '1', '--check-numerics')
+    run('train', *short, '--out', 'fresh', '--epochs', '1')
+    first = [events(f, 'epoch')[0]['train']['loss'] for f in ('started', 'fresh')]
+    check(first[0] < first[1], ('a start from trained weights', first))
+    run('train', *short, '--out', 'seeded', '--epochs', '1', '--seed', '6')
+    check(bytes_of('seeded/last.safetensors') != bytes_of('fresh/last.safetensors'), 'seed')
+
+
+def evaluate():
+    """Errors against the predictions of the log's confusion table."""
+    test = events('mlp', 'test')[0]
+    wrong = sum(c for r, row in enumerate(test['confusion']) for k, c in enumerate(row) if r != k)
+    n = sum(map(sum, test['confusion']))
+    told = json.loads(run('eval', 'mlp', '--json'))
+    check(told['n'] == n == 40 and abs(told['error_percent'] - 100 * wrong / n) < 1e-9, (told, test))
+    check(json.loads(run('eval', 'mlp', '--json', '--split', 'validation'))['n'] == 40, 'split')
+    check(json.loads(run('eval', 'mlp', '--json', '--data', 'other', '--split', 'test'))['n'] == 20, 'data')
+    run('eval', 'mlp', '--split', 'nowhere', code=1)
+
+
+def pictures():
+    run('reconstruct', 'mlp', '--out', 'a.png')
+    wide = png_size('a.png')
+    run('reconstruct', 'mlp', '--out', 'b.png', '--columns', '5')
+    check(png_size('b.png')[0] < wide[0], 'columns')
+    for name, option in (('c', ['--seed', '2']), ('d', ['--split', 'train']), ('e', ['--data', 'other'])):
+        run('reconstruct', 'mlp', '--out', name + '.png', *option)
+        check(bytes_of(name + '.png') != bytes_of('a.png'), option)
+    run('train', 'pixelrnn', '--set', 'hidden=2', '--set', 'validation=40', '--data', 'data', '--out', 'pixels', '--epochs', '1', '--quiet')
+    seen = {}
+    given = ['--count', '9', '--given']
+    for option in ([], ['--seed', '2'], ['--count', '9'], ['--n', '9'], ['--temperature', '0.05'], [*given, 'test', '--rows', '4'],
+                   [*given, 'test', '--rows', '7'], [*given, 'train', '--rows', '7']):
+        run('sample', 'pixels', '--out', 's.png', *option)
+        seen[' '.join(option)] = bytes_of('s.png')
+    check(seen.pop('--count 9') == seen['--n 9'], 'count and n are the same')
+    check(len(set(seen.values())) == len(seen), 'every option changes the grid')
+    run('sample', 'pixels', '--out', 's.png', *given, 'test', '--rows', '7', '--data', 'other')
+    check(bytes_of('s.png') != seen['--count 9 --given test --rows 7'], 'data')
+    check('it has: samples' in run('sample', 'pixels', '--out', 's.png', '--kind', 'none', code=1), 'kind')
+    run('sample', 'pixels', '--out', 's.png', '--kind', 'samples')
+    check(bytes_of('s.png') == seen[''], 'kind')
+
+
+def clusters_and_codes():
+    small = ['--set', 'hidden=9-8', '--set', 'nn_index=3', '--data', 'data', '--epochs', '2', '--quiet']
+    run('train', 'imsat', *small, '--out', 'clusters')
+    told = json.loads(run('cluster', 'clusters', '--json'))
+    table = rows('clusters/clusters.csv')
+    check(told['n'] == 200 and len(table) == 201 and numbers('clusters/clusters.npy')[0] == (200,), told)
+    # The best assignment of clusters to classes, counted here.
+    import itertools
+    best = max(sum(t == p[c] for c, t in ((int(r[1]), int(r[2])) for r in table[1:])) for p in itertools.permutations(range(4)))
+    check(abs(told['accuracy_percent'] - best / 2) < 1e-9, (told, best))
+    check(json.loads(run('cluster', 'clusters', '--json', '--split', 'test', '--out', 'part'))['n'] == 40, 'split')
+    check(len(rows('part.csv')) == 41, 'out')
+    means = ['--method', 'k-means', '--out', 'means', '--quiet']
+    run('cluster', 'clusters', *means, '--clusters', '7')
+    check({r[1] for r in rows('means.csv')[1:]} == set('0123456'), 'clusters')
+    first = bytes_of('means.npy')
+    run('cluster', 'clusters', *means, '--clusters', '7', '--seed', '9')
+    check(first != bytes_of('means.npy'), 'seed')
+    check(json.loads(run('cluster', 'clusters', '--data', 'other', '--split', 'test', '--json'))['n'] == 20, 'data')
+    run('train', 'imsat', *small, '--set', 'task=hash', '--set', 'bits=5', '--set', 'queries=3', '--out', 'codes')
+    told = json.loads(run('hash', 'codes', '--json', '--queries', '3'))
+    check(numbers('codes/codes.npy')[0] == (200, 5) and 0 < told['map_percent'] <= 100, told)
+    check(json.loads(run('hash', 'codes', '--json', '--queries', '30'))['map_percent'] != told['map_percent'], 'queries')
+    baseline = ['--method', 'pca-itq', '--queries', '3', '--out', 'itq']
+    run('hash', 'codes', *baseline, '--bits', '6')
+    shape, first = numbers('itq.npy')
+    check(shape == (200, 6), shape)
+    run('hash', 'codes', *baseline, '--bits', '6', '--seed', '9')
+    check(first != bytes_of('itq.npy'), 'seed')
+    run('hash', 'codes', '--queries', '3', '--split', 'test', '--out', 'part')
+    check(numbers('part.npy')[0] == (40, 5), 'split')
+    run('hash', 'codes', '--queries', '3', '--data', 'other', '--split', 'test', '--out', 'part')
+    check(numbers('part.npy')[0] == (20, 5), 'data')
+
+
+def maps():
+    common = ['mlp', '--out', 'm.png', '--csv', 'm.csv', '--rounds', '20', '--perplexity', '5', '--marks', '3', '--quiet']
+    told = json.loads(run('tsne', *common, '--json'))
+    base = rows('m.csv')
+    check(told['n'] == 40 and len(base) > 41, (told, len(base)))
+    png_size('m.png')
+    for option, fewer in ((['--points', '30'], True), (['--marked', '1'], True), (['--marks', '2'], True), (['--rounds', '21'], False),
+                          (['--perplexity', '6'], False), (['--seed', '2'], False), (['--split', 'train'], None), (['--data', 'other'], None)):
+        run('tsne', *common, *option)
+        now = rows('m.csv')
+        check(now != base and (fewer is None or (len(now) < len(base)) == fewer), option)
+
+
+def pages():
+    os.remove('mlp/report.html')
+    run('report', 'mlp')
+    page = open('mlp/report.html').read()
+    check('<svg' in page and 'semantic-noise' in page, 'report')
+    run('report', 'mlp', 'fresh', '--out', 'two.html')
+    page = open('two.html').read()
+    check('fresh' in page and 'mlp' in page and '<svg' in page, 'two runs')
+    run('report', 'mlp', '--data', 'other')
+    check(open('mlp/report.html').read() != page, 'data')
+    check('semantic-noise' in run('models') and 'imsat' in run('models'), 'models')
+
+
+def tables():
+    common = ['imsat/clusters', '--data', 'data', '--quick', '--set', 'hidden=9-8', '--set', 'nn_index=3', '--set', 'epochs=1', '--rows', 'deep-rim',
+              '--columns', 'mnist']
+    text = run('reproduce', *common, '--trials', '2', '--out', 'table')
+    kept = json.load(open('table/table.json'))
+    values = [events(os.path.join(d, ''), 'test')[0]['metrics']['accuracy_percent'] for d, _, f in os.walk('table') if 'log.jsonl' in f]
+    mean = sum(values) / len(values)
+    check(len(values) == 2 and '%.1f' % mean in text or '%.2f' % mean in text, (values, text))
+    check('deep' in json.dumps(kept).lower(), kept)
+    before = {d: os.path.getmtime(d + '/log.jsonl') for d, _, f in os.walk('table') if 'log.jsonl' in f}
+    run('reproduce', *common, '--trials', '2', '--out', 'table')
+    check(before == {d: os.path.getmtime(d + '/log.jsonl') for d in before}, 'what was done is not done again')
+    run('reproduce', 'imsat/clusters', '--rows', 'none', code=1)
+    run('reproduce', 'imsat/clusters', '--columns', 'none', code=1)
+
+
+def bench():
+    text = run('bench', 'gemm-64', '--seconds', '0.01', '--quick', '--verify', '--json', 'a.json', '--csv', 'a.csv', '--html', 'a.html')
+    a = json.load(open('a.json'))
+    row = a['results'][0]
+    check(row['name'] == 'gemm-64' and row['verified'] is True and row['seconds']['median'] > 0, row)
+    check(rows('a.csv')[1][1] == 'gemm-64' and '<svg' in open('a.html').read() and re.search(r'gemm-64 .* (yes|ok|\d)', text), text)
+    more = json.loads(run('bench', 'gemm-64', '--seconds', '0.05', '--quick', '--json', '-'))['results'][0]
+    check(more['runs'] > row['runs'] and 'verified' not in more, more)
+    whole = json.loads(run('bench', 'gemm-64', '--seconds', '0.01', '--json', '-'))['results'][0]
+    device = whole['seconds'].get('device', -1)
+    check(0 < device < 100 * whole['seconds']['median'] + 1e-3, whole)
+    check('gemm-64' in run('bench', 'gemm', '--list') and run('bench', 'gemm-64', '--describe') != run('bench', 'gemm-64', '--list'), 'lists')
+
+    def change(name, what):
+        b = json.load(open('a.json'))
+        what(b['results'][0])
+        json.dump(b, open(name, 'w'))
+        return name
+
+    def slow_down(factor):
+        def what(r):
+            for k in r['seconds']:
+                r['seconds'][k] *= factor
+        return what
+
+    same, fast, slow = (change(n, slow_down(f)) for n, f in (('same.json', 1), ('fast.json', 0.5), ('slow.json', 2)))
+    check('1.00' in run('bench', '--compare', 'a.json', same, '--threshold', '5%'), 'same')
+    text = run('bench', '--compare', 'a.json', fast, '--threshold', '5%')
+    check('2.00' in text and 'regression' not in text, text)
+    text = run('bench', '--compare', 'a.json', slow, '--threshold', '5%', code=1)
+    check('0.50' in text and 'regression' in text, text)
+    run('bench', '--compare', 'a.json', slow, '--threshold', '300%')
+    wrong = change('wrong.json', lambda r: r.update(verified=False))
+    check('WRONG' in run('bench', '--compare', 'a.json', wrong, '--threshold', '5%', code=1), 'a wrong result is a regression')
+    # Of a latency less is better, of a rate more.
+    for unit, better in (('us', 50), ('GB/s', 200)):
+        first = change('first.json', lambda r: r.update(value=100, unit=unit))
+        for value, code in ((better, 0), (100 * 100 / better, 1)):
+            second = change('second.json', lambda r: r.update(value=value, unit=unit))
+            run('bench', '--compare', first, second, '--threshold', '5%', code=code)
+
+
+def tune():
+    home = {'XDG_DATA_HOME': os.path.abspath('home')}
+    text = run('tune', 'gemm-64', '--budget', '5', env=home)
+    found = re.search(r'(\d+) candidates, 0 refused by the driver, 0 wrong, ', text)
+    check(found and int(found.group(1)) > 1, text)
+    path = re.search(r'results: (\S+)', text).group(1)
+    entries = json.load(open(path))['entries']
+    check(list(entries) == ['gemm 64x64x64 b1 an bn'] and 0 < entries['gemm 64x64x64 b1 an bn']['seconds'] < 1, entries)
+    changed = os.path.getmtime(path)
+    text = run('tune', 'gemm-64', '--budget', '5', env=home)
+    check(os.path.getmtime(path) == changed and ' 0 products' in text or 'already' in text or '0 candidates' in text, text)
+    run('tune', 'gemm-64', '--budget', '5', '--again', env=home)
+    check(os.path.getmtime(path) > changed, 'again')
+
+
+def ops():
+    check('matmul' in run('op', '--list'), 'list')
+    rng = random.Random(3)
+
+    def write(name, shape):
+        values = [rng.randrange(-3, 4) for _ in range(shape[0] * shape[1])]
+        head = ("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % shape).encode()
+        head += b' ' * (63 - (len(head) + 10) % 64) + b'\n'
+        open(name, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + struct.pack('<%df' % len(values), *values))
+        return values
+
+    def read(name):
+        data = bytes_of(name)
+        n = struct.unpack('<H', data[8:10])[0]
+        return list(struct.unpack('<%df' % ((len(data) - 10 - n) // 4), data[10 + n:]))
+
+    a, b, g = write('a.npy', (2, 3)), write('b.npy', (3, 4)), write('g.npy', (2, 4))
+    run('op', 'matmul', '--in', 'a.npy', 'b.npy', '--out', 'y.npy', '--grad-in', 'g.npy', '--grad-out', 'ga.npy', 'gb.npy')
+    check(read('y.npy') == [sum(a[i * 3 + k] * b[k * 4 + j] for k in range(3)) for i in range(2) for j in range(4)], 'product')
+    check(read('ga.npy') == [sum(g[i * 4 + j] * b[k * 4 + j] for j in range(4)) for i in range(2) for k in range(3)], 'gradient')
+    check(read('gb.npy') == [sum(a[i * 3 + k] * g[i * 4 + j] for i in range(2)) for k in range(3) for j in range(4)], 'gradient')
+    run('op', 'random_uniform', '--attr', 'shape=2,3', 'seed=1', '--out', 'u.npy')
+    first = read('u.npy')
+    run('op', 'random_uniform', '--attr', 'shape=2,3', 'seed=2', '--out', 'u.npy')
+    check(len(first) == 6 and read('u.npy') != first, 'attr')
+
+
+def checks():
+    text = run('check', '--op', 'relu', '--cases', '3', '--small')
+    check(re.search(r'1 ops, 3 random cases .* 0 failed', text), text)
+    check(run('check', '--op', 'relu', '--cases', '3', '--seed', '7') is not None, 'seed')
+    run('check', '--op', 'relu', '--case', '2', '--seed', '7')
+    run('check', '--small', '--cases', '1', '--seconds', '1')
+    run('check', '--op', 'nothing', code=1)
+    text = run('explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', '--batch', '17', '--seed', '2')
+    check('17x' in text, text)
+    for option in (['--mode', 'eval'], ['--dot'], ['--labels-per-class', '2'], ['--epochs', '2'], ['--lr', '0.1'], ['--subset', '1']):
+        run('explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', *option)
+    check(json.loads(run('devices', '--json')) and 'compute test' in run('doctor'), 'devices and doctor')
+    check(re.search(r'entries +\d', run('cache', 'stat')), 'cache')
+
+
+def every_option_was_used():
+    listed = [l.split()[0] for l in subprocess.run([LATENTCL, '--help'], capture_output=True, text=True).stdout
+              .split('Commands:\n')[1].split('\n\n')[0].splitlines()]
+    missing = []
+    for command in listed:
+        text = subprocess.run([LATENTCL, command, '--help'], capture_output=True, text=True).stdout
+        options = set(re.findall(r'^  --([a-z-]+)', text, re.M)) - NOT_HERE
+        missing += ['%s --%s' % (command, o) for o in sorted(options - used.get(command, set()))]
+    check(not missing, 'no check uses ' + ', '.join(missing))
+
+
+folder = tempfile.mkdtemp(prefix='latentcl-commands-')
+os.chdir(folder)
+failed = 0
+for part in (data, train, evaluate, pictures, clusters_and_codes, maps, pages, tables, bench, tune, ops, checks, every_option_was_used):
+    try:
+        part()
+        print(part.__name__, 'passed', flush=True)
+    except (SystemExit, Exception) as e:
+        print(part.__name__, 'FAILED:', repr(e), flush=True)
+        failed = 1
+os.chdir('/')
+shutil.rmtree(folder)
+sys.exit(failed)
