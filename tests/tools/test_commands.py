@@ -277,7 +277,7 @@ def tune():
     check(list(entries) == ['gemm 64x64x64 b1 an bn'] and 0 < entries['gemm 64x64x64 b1 an bn']['seconds'] < 1, entries)
     changed = os.path.getmtime(path)
     text = run('tune', 'gemm-64', '--budget', '5', env=home)
-    check(os.path.getmtime(path) == changed and ' 0 products' in text or 'already' in text or '0 candidates' in text, text)
+    check(os.path.getmtime(path) == changed and 'candidates' not in text, text)
     run('tune', 'gemm-64', '--budget', '5', '--again', env=home)
     check(os.path.getmtime(path) > changed, 'again')
 
