@@ -32,6 +32,11 @@ static inline size_t lcl_round_up(size_t n, size_t multiple) {
 lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 /* Puts "prefix: " before the message of the last failure and returns status. */
 lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
+/* Returns early with a message that names them when one of these pointers is NULL. */
+lcl_status lcl_need(const char *function, const char *names, const void *const *pointers, size_t n);
+#define LCL_NEED(...)                                                                              \
+  LCL_TRY(lcl_need(__func__, #__VA_ARGS__, (const void *const[]) { __VA_ARGS__ },                  \
+                   LCL_COUNT(((const void *const[]) { __VA_ARGS__ }))))
 /* A log line. (lcl_log is the logarithm of ops.h.) */
 void lcl_logf(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
 bool lcl_log_enabled(lcl_log_level level);

@@ -61,6 +61,15 @@ lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) {
   return status;
 }
 
+lcl_status lcl_need(const char *function, const char *names, const void *const *pointers,
+                    size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (!pointers[i])
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s: NULL was given where %s %s expected", function, names,
+                      n == 1 ? "is" : "are");
+  return LCL_OK;
+}
+
 /* ---- log ---- */
 
 static _Atomic(lcl_log_fn) log_fn;

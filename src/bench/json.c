@@ -93,6 +93,7 @@ static cJSON *peaks_json(const lcl_bench_peaks *peaks) {
 
 lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows,
                           size_t n, char **text) {
+  LCL_NEED(ctx, desc, text);
   const lcl_caps *caps = lcl_context_caps(ctx);
   cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");

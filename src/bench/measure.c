@@ -234,6 +234,7 @@ lcl_bench_info lcl_bench_at(size_t i) {
 }
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
+  LCL_NEED(name, index);
   for (size_t i = 0; i < lcl_n_workloads; i++)
     if (strcmp(lcl_workloads[i].name, name) == 0) {
       *index = i;
@@ -286,6 +287,7 @@ static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_benc
 }
 
 lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
+  LCL_NEED(ctx, desc, row);
   const lcl_workload *w = &lcl_workloads[index];
   *row = (lcl_bench_row) { .cold_compile = -1,
                            .cached_compile = -1,

@@ -161,6 +161,7 @@ lcl_status lcl_bench_raise_peaks(lcl_context *ctx, lcl_bench_peaks *peaks) {
 }
 
 lcl_status lcl_bench_measure_peaks(lcl_context *ctx, lcl_bench_peaks *out) {
+  LCL_NEED(ctx, out);
   *out = (lcl_bench_peaks) { 0 };
   return lcl_bench_raise_peaks(ctx, out);
 }

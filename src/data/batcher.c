@@ -232,6 +232,7 @@ static bool allocate(lcl_batcher *b) {
 }
 
 lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
+  LCL_NEED(out);
   *out = NULL;
   LCL_TRY(check(desc));
   lcl_batcher *b = lcl_alloc(sizeof *b);
@@ -280,6 +281,7 @@ void lcl_batcher_destroy(lcl_batcher *b) {
 }
 
 int64_t lcl_batcher_steps(const lcl_batcher *b) {
+  if (!b) return 0;
   return b->steps;
 }
 
@@ -292,6 +294,7 @@ static lcl_batch_state after(const lcl_batcher *b, lcl_batch_state at) {
 }
 
 lcl_status lcl_batcher_next(lcl_batcher *b, lcl_batch *out) {
+  LCL_NEED(out);
   wait_idle(b);
   slot *s = &b->slots[1 - b->front];
   if (!b->ready) make_batch(b, b->next, s);
@@ -309,10 +312,12 @@ lcl_status lcl_batcher_next(lcl_batcher *b, lcl_batch *out) {
 }
 
 lcl_batch_state lcl_batcher_state(const lcl_batcher *b) {
+  if (!b) return (lcl_batch_state) { 0 };
   return b->next;
 }
 
 lcl_status lcl_batcher_seek(lcl_batcher *b, lcl_batch_state state) {
+  LCL_NEED(b);
   if (state.epoch < 0 || state.step < 0 || state.step >= b->steps)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "position (epoch %lld, step %lld) is outside an epoch of %lld steps",

@@ -53,6 +53,7 @@ void lcl_dataset_close(lcl_dataset *ds) {
 }
 
 size_t lcl_dataset_elements(const lcl_dataset *ds) {
+  if (!ds) return 0;
   return (size_t)ds->channels * (size_t)ds->height * (size_t)ds->width;
 }
 
@@ -190,6 +191,7 @@ lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64
 
 lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64_t n,
                               lcl_dataset **out) {
+  LCL_NEED(ds, out);
   *out = NULL;
   if (!ds || !index || n < 1)
     return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
@@ -229,6 +231,7 @@ void lcl_dataset_set_classes(lcl_dataset *ds, int classes) {
 }
 
 lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
+  LCL_NEED(ds, out);
   if (i < 0 || i >= ds->count)
     return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld",
                     ds->name, (long long)ds->count, (long long)i);
@@ -244,6 +247,7 @@ lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
 }
 
 lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *counts) {
+  LCL_NEED(ds);
   if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has no labels", ds->name);
   for (int c = 0; c < ds->classes; c++) counts[c] = 0;
   for (int64_t i = 0; i < ds->count; i++)
@@ -283,11 +287,13 @@ static lcl_status from_memory(const char *name, const void *data, bool bytes, co
 lcl_status lcl_dataset_from_u8(const char *name, const uint8_t *pixels, const int32_t *labels,
                                int64_t count, int channels, int height, int width, int classes,
                                lcl_dataset **out) {
+  LCL_NEED(pixels, out);
   return from_memory(name, pixels, true, labels, count, channels, height, width, classes, out);
 }
 
 lcl_status lcl_dataset_from_f32(const char *name, const float *values, const int32_t *labels,
                                 int64_t count, int channels, int height, int width, int classes,
                                 lcl_dataset **out) {
+  LCL_NEED(out);
   return from_memory(name, values, false, labels, count, channels, height, width, classes, out);
 }

@@ -5,6 +5,7 @@
 #include "base/philox.h"
 
 void lcl_splits_close(lcl_splits *splits) {
+  if (!splits) return;
   lcl_dataset_close(splits->train);
   lcl_dataset_close(splits->valid);
   lcl_dataset_close(splits->test);
@@ -212,6 +213,7 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 }
 
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
+  LCL_NEED(out);
   memset(out, 0, sizeof *out);
   lcl_status status = is_synthetic(desc->path) ? lcl_open_synthetic(desc, out)
                                                : open_folder(desc, out);

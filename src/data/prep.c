@@ -18,13 +18,14 @@ void lcl_prep_destroy(lcl_prep *prep) {
 }
 
 lcl_prep_desc lcl_prep_describe(const lcl_prep *prep) {
+  if (!prep) return (lcl_prep_desc) { 0 };
   return prep->desc;
 }
 
 void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width) {
-  *channels = prep->c;
-  *height = prep->out_h;
-  *width = prep->out_w;
+  if (channels) *channels = prep ? prep->c : 0;
+  if (height) *height = prep ? prep->out_h : 0;
+  if (width) *width = prep ? prep->out_w : 0;
 }
 
 static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
@@ -75,6 +76,7 @@ void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bo
 }
 
 lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
+  LCL_NEED(prep, in, out);
   size_t n = lcl_prep_elements(prep);
   float *work = lcl_alloc(3 * n * sizeof *work);
   if (!work) return LCL_ERR_HOST_MEMORY;
@@ -202,6 +204,7 @@ lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int
 }
 
 lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl_prep **out) {
+  LCL_NEED(train, out);
   LCL_TRY(lcl_prep_new(desc, train->channels, train->height, train->width, out));
   lcl_status status = fit_centre(*out, train);
   if (status != LCL_OK) {
@@ -212,6 +215,7 @@ lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl
 }
 
 bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
+  if (!prep) return false;
   const lcl_prep_desc *d = &prep->desc;
   bool signed_colour = d->colour == LCL_COLOUR_YUV;
   bool bounded = d->contrast == LCL_CONTRAST_NONE || d->contrast == LCL_CONTRAST_MAX_ABS;
@@ -268,6 +272,7 @@ static void stretch(float *x, size_t n) {
 }
 
 lcl_status lcl_prep_to_image(const lcl_prep *prep, const float *prepared, float *image) {
+  LCL_NEED(prep, prepared, image);
   size_t plane = (size_t)prep->out_h * (size_t)prep->out_w, n = (size_t)prep->c * plane;
   memcpy(image, prepared, n * sizeof *image);
   if (prep->desc.centre != LCL_CENTRE_ZCA) undo_linear(prep, image);

@@ -11,6 +11,7 @@ static const char *const centres[] = { "none", "mean_image", "channel", "chroma"
 static const char *const mirrors[] = { "none", "each", "half_batch" };
 
 lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
+  LCL_NEED(prep, json);
   const lcl_prep_desc *d = &prep->desc;
   int shape[3] = { prep->in_c, prep->in_h, prep->in_w };
   *json = NULL;
@@ -35,6 +36,7 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
 }
 
 int lcl_prep_arrays(const lcl_prep *prep, lcl_prep_array out[4]) {
+  if (!prep) return 0;
   int n = 0;
   bool image = prep->desc.centre == LCL_CENTRE_MEAN_IMAGE || prep->desc.centre == LCL_CENTRE_ZCA;
   int64_t all = (int64_t)lcl_prep_elements(prep);
@@ -131,6 +133,7 @@ static lcl_status take_arrays(lcl_prep *p, const lcl_prep_array *arrays, int n) 
 
 lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, int n,
                               lcl_prep **out) {
+  LCL_NEED(json, out);
   lcl_prep_desc desc = { 0 };
   int shape[3];
   *out = NULL;
@@ -169,6 +172,7 @@ static lcl_status judge_range(float a, float b, float lo, float hi, const char *
 }
 
 lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, const char *what) {
+  LCL_NEED(x);
   float a = INFINITY, b = -INFINITY;
   for (size_t i = 0; i < n; i++) {
     if (!isfinite(x[i]))
@@ -181,6 +185,7 @@ lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, 
 
 lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo, float hi,
                            const char *what) {
+  LCL_NEED(ds, prep);
   size_t n_in = lcl_dataset_elements(ds), n = n_in;
   if (prep) {
     int c, h, w;

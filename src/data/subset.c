@@ -31,6 +31,7 @@ static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, 
 
 lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed,
                              lcl_dataset **part, lcl_dataset **rest) {
+  LCL_NEED(ds, part);
   *part = *rest = NULL;
   if (held < 1 || held >= ds->count)
     return lcl_fail(LCL_ERR_ARGUMENT,
@@ -58,6 +59,7 @@ lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, u
 
 lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed,
                                  uint32_t draw, lcl_dataset **out) {
+  LCL_NEED(ds, out);
   *out = NULL;
   if (!ds->labels)
     return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
@@ -140,6 +142,7 @@ static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *t
 
 lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char *name,
                               lcl_dataset **out) {
+  LCL_NEED(sets, out);
   *out = NULL;
   int64_t total = 0, at = 0;
   bool labelled = false, bytes = false;
@@ -166,6 +169,7 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
 }
 
 lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
+  LCL_NEED(ds, out);
   *out = NULL;
   if (factor < 1) return lcl_fail(LCL_ERR_ARGUMENT, "pictures cannot be reduced by %d", factor);
   return lcl_dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);

@@ -172,6 +172,7 @@ static void make_range(void *user, int64_t begin, int64_t end) {
 }
 
 lcl_status lcl_dataset_synthetic(uint64_t seed, int64_t first, int64_t count, lcl_dataset **out) {
+  LCL_NEED(out);
   *out = NULL;
   if (first < 0 || count < 1 || count > 10000000)
     return lcl_fail(LCL_ERR_ARGUMENT,

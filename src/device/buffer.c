@@ -67,12 +67,13 @@ static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *
 }
 
 lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out) {
+  LCL_NEED(ctx, out);
   *out = NULL;
+  LCL_TRY(lcl_context_enter(ctx));
   lcl_buffer *b = lcl_alloc(sizeof *b);
-  if (!b) return LCL_ERR_HOST_MEMORY;
-  lcl_status status = allocate(ctx, bytes, &b->mem, &b->allocated);
-  if (status != LCL_OK) return lcl_free(b), status;
-  b->ctx = ctx;
+  lcl_status status = b ? allocate(ctx, bytes, &b->mem, &b->allocated) : LCL_ERR_HOST_MEMORY;
+  if (lcl_context_leave(ctx, status) != LCL_OK) return lcl_free(b), status;
+  b->ctx = lcl_context_retain(ctx);
   b->bytes = bytes;
   b->root = b->mem;
   b->references = 1;
@@ -84,6 +85,7 @@ lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out) {
 }
 
 lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **out) {
+  LCL_NEED(ctx, cl_mem_handle, out);
   *out = NULL;
   cl_mem mem = cl_mem_handle, whole = NULL;
   cl_context owner = NULL;
@@ -101,7 +103,7 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
   if (!b) return LCL_ERR_HOST_MEMORY;
   err = clRetainMemObject(mem);
   if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(ctx, err, "wrapping a cl_mem");
-  *b = (lcl_buffer) { .ctx = ctx, .mem = mem, .bytes = bytes, .references = 1 };
+  *b = (lcl_buffer) { .ctx = lcl_context_retain(ctx), .mem = mem, .bytes = bytes, .references = 1 };
   b->root = whole ? whole : mem;
   b->root_offset = offset;
   *out = b;
@@ -152,20 +154,28 @@ static void recycle(lcl_context *ctx, cl_mem mem, size_t bytes) {
 void lcl_buffer_destroy(lcl_buffer *b) {
   while (b && --b->references == 0) {
     lcl_buffer *parent = b->parent;
+    lcl_context *ctx = parent ? NULL : b->ctx; /* a part stands on its parent */
     if (b->allocated)
       recycle(b->ctx, b->mem, b->allocated);
     else
       clReleaseMemObject(b->mem);
     lcl_free(b);
+    if (ctx) lcl_context_release(ctx);
     b = parent;
   }
 }
 
 size_t lcl_buffer_size(const lcl_buffer *b) {
+  if (!b) return 0;
   return b->bytes;
 }
 void *lcl_buffer_cl_mem(lcl_buffer *b) {
+  if (!b) return NULL;
   return b->mem;
+}
+lcl_buffer *lcl_buffer_retain(lcl_buffer *b) {
+  b->references++;
+  return b;
 }
 cl_mem lcl_buffer_mem(const lcl_buffer *b) {
   return b->mem;

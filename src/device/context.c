@@ -105,13 +105,15 @@ static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
 }
 
 lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
+  LCL_NEED(out);
   *out = NULL;
   lcl_context *ctx = lcl_alloc(sizeof *ctx);
   if (!ctx) return LCL_ERR_HOST_MEMORY;
+  atomic_store(&ctx->owners, 1);
   static const lcl_context_desc defaults = { 0 };
   lcl_status status = fill(ctx, desc ? desc : &defaults);
   if (status != LCL_OK) {
-    lcl_context_destroy(ctx);
+    lcl_context_release(ctx);
     return status;
   }
   lcl_logf(LCL_LOG_INFO, "using %d:%d %s (%s)", ctx->caps.platform_index, ctx->caps.device_index,
@@ -120,8 +122,37 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
   return LCL_OK;
 }
 
+lcl_context *lcl_context_retain(lcl_context *ctx) {
+  atomic_fetch_add(&ctx->owners, 1);
+  return ctx;
+}
+
+lcl_status lcl_context_enter(lcl_context *ctx) {
+  static _Thread_local char self; /* its address names the thread */
+  uintptr_t inside = 0, me = (uintptr_t)&self;
+  if (!atomic_compare_exchange_strong(&ctx->inside, &inside, me) && inside != me)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the context is in use by another thread: one thread at a "
+                                      "time may use a context and what is made from it");
+  ctx->depth++;
+  if (!atomic_load(&ctx->destroyed)) return LCL_OK;
+  return lcl_context_leave(
+      ctx, lcl_fail(LCL_ERR_ARGUMENT, "the context was destroyed before what was made from it"));
+}
+
+lcl_status lcl_context_leave(lcl_context *ctx, lcl_status status) {
+  if (--ctx->depth == 0) atomic_store(&ctx->inside, 0);
+  return status;
+}
+
 void lcl_context_destroy(lcl_context *ctx) {
   if (!ctx) return;
+  lcl_context_finish(ctx);
+  atomic_store(&ctx->destroyed, true);
+  lcl_context_release(ctx);
+}
+
+void lcl_context_release(lcl_context *ctx) {
+  if (atomic_fetch_sub(&ctx->owners, 1) > 1) return;
   for (int i = 0; i < ctx->n_queues; i++) lcl_queue_finish(ctx->queue[i]);
   for (int i = 0; i < LCL_ATTACHMENTS; i++)
     if (ctx->attachment[i]) ctx->attachment_free[i](ctx->attachment[i]);
@@ -142,15 +173,18 @@ void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void 
 }
 
 void *lcl_context_cl_context(lcl_context *ctx) {
+  if (!ctx) return NULL;
   return ctx->cl;
 }
 void *lcl_context_cl_device(lcl_context *ctx) {
+  if (!ctx) return NULL;
   return ctx->device;
 }
 void *lcl_context_cl_queue(lcl_context *ctx, int index) {
-  return index >= 0 && index < ctx->n_queues ? ctx->queue[index] : NULL;
+  return ctx && index >= 0 && index < ctx->n_queues ? ctx->queue[index] : NULL;
 }
 const char *lcl_context_device_name(const lcl_context *ctx) {
+  if (!ctx) return NULL;
   return ctx->caps.name;
 }
 const lcl_caps *lcl_context_caps(const lcl_context *ctx) {
@@ -160,5 +194,6 @@ cl_command_queue lcl_context_queue(lcl_context *ctx) {
   return ctx->queue[0];
 }
 lcl_memory_use lcl_context_memory(const lcl_context *ctx) {
+  if (!ctx) return (lcl_memory_use) { 0 };
   return (lcl_memory_use) { ctx->pool.current, ctx->pool.peak, ctx->pool.buffers };
 }

@@ -57,6 +57,15 @@ const char *lcl_cl_error_name(cl_int err);            /* "CL_OUT_OF_RESOURCES" *
 lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err,
                        const char *what); /* picks the status, names the device */
 
+/* A context lives until the caller destroyed it and nothing stands on it any more: buffers, lists,
+ * stores, programs. */
+lcl_context *lcl_context_retain(lcl_context *ctx);
+void lcl_context_release(lcl_context *ctx);
+/* Around every public call that uses the device: fails when the caller destroyed the context, or
+ * another thread is inside. Calls of one thread may nest. leave returns status. */
+lcl_status lcl_context_enter(lcl_context *ctx);
+lcl_status lcl_context_leave(lcl_context *ctx, lcl_status status);
+
 /* What upper layers keep with the context; freed with it. */
 enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
 void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
@@ -101,6 +110,8 @@ extern const char *const lcl_embedded_names[]; /* NULL-terminated */
  * caps.base_align. */
 lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
 cl_mem lcl_buffer_mem(const lcl_buffer *buf);
+lcl_context *lcl_buffer_context(const lcl_buffer *buf);
+lcl_buffer *lcl_buffer_retain(lcl_buffer *buf); /* another owner; each destroys it once */
 /* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it:
  * what hazards need. */
 const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);

@@ -2,6 +2,8 @@
 #ifndef LCL_DEVICE_INTERNAL_H
 #define LCL_DEVICE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "device/device.h"
 
 enum { LCL_MAX_QUEUES = 8, LCL_STAGING = 4 };
@@ -98,6 +100,10 @@ struct lcl_context {
   lcl_profile *profile;              /* NULL unless asked for */
   void *attachment[LCL_ATTACHMENTS]; /* of upper layers */
   void (*attachment_free[LCL_ATTACHMENTS])(void *);
+  atomic_int owners;       /* the caller and what stands on it */
+  atomic_bool destroyed;   /* by the caller */
+  atomic_uintptr_t inside; /* the thread that is in a public call; 0: none */
+  int depth;               /* of that thread's calls */
 };
 
 struct lcl_buffer {

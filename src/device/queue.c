@@ -15,6 +15,7 @@ cl_int lcl_queue_finish(cl_command_queue queue) {
 }
 
 lcl_status lcl_context_finish(lcl_context *ctx) {
+  LCL_NEED(ctx);
   lcl_status status = LCL_OK;
   for (int i = 0; i < ctx->n_queues; i++) {
     cl_int err = lcl_queue_finish(ctx->queue[i]);

@@ -176,10 +176,17 @@ lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *
 }
 
 lcl_status lcl_buffer_write(lcl_buffer *b, size_t offset, const void *data, size_t bytes) {
+  LCL_NEED(b);
   LCL_TRY(check(b, offset, bytes, "a write"));
-  return bytes ? write_waiting(b->ctx, b, offset, data, bytes) : LCL_OK;
+  if (!bytes) return LCL_OK;
+  LCL_NEED(data);
+  LCL_TRY(lcl_context_enter(b->ctx));
+  return lcl_context_leave(b->ctx, write_waiting(b->ctx, b, offset, data, bytes));
 }
 
 lcl_status lcl_buffer_read(lcl_buffer *b, size_t offset, void *data, size_t bytes) {
-  return lcl_download(b->ctx, b, offset, data, bytes);
+  LCL_NEED(b);
+  if (bytes) LCL_NEED(data);
+  LCL_TRY(lcl_context_enter(b->ctx));
+  return lcl_context_leave(b->ctx, lcl_download(b->ctx, b, offset, data, bytes));
 }

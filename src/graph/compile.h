@@ -62,6 +62,7 @@ typedef struct lcl_input_binding {
   const char *name;
   int slot;
   size_t bytes;
+  bool fed;
 } lcl_input_binding;
 
 typedef struct lcl_output_binding {
@@ -118,6 +119,8 @@ lcl_status lcl_guard_check(lcl_program *p);
 /* program.c */
 struct lcl_program {
   lcl_context *ctx;
+  lcl_store *store; /* its buffers are used */
+  bool ran;         /* outputs have values */
   lcl_arena *arena; /* strings, slots, launches: taken over from the lowering */
   lcl_slot *slots;
   size_t n_slots;

@@ -44,6 +44,7 @@ lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot) {
 }
 
 lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
+  LCL_NEED(p, text);
   lcl_str s = { 0 };
   const lcl_program_stats *t = &p->stats;
   if (dot) {

@@ -126,6 +126,14 @@ const char *lcl_node_name(const lcl_node *node);
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
     LCL_PRINTF(4, 5);
 bool lcl_graph_broken(const lcl_graph *g);
+/* NULL when all tensors are there. Else the error of the graph of the first that is, or, when none
+ * is, of no graph: a poison tensor, whose use in a graph is that graph's error. */
+lcl_tensor *lcl_tensors_missing(const char *function, lcl_tensor *const *tensors, int n);
+#define LCL_NEED_TENSORS(...)                                                                      \
+  do {                                                                                             \
+    lcl_tensor *missing_ = lcl_tensors_missing(__func__, LCL_IN(__VA_ARGS__));                     \
+    if (missing_) return missing_;                                                                 \
+  } while (0)
 /* What every call on a broken graph returns: an f32 scalar. */
 lcl_tensor *lcl_graph_poison(lcl_graph *g);
 const char *lcl_graph_name(const lcl_graph *g);

@@ -74,7 +74,20 @@ lcl_tensor *lcl_view_source(lcl_tensor *t) {
   return t;
 }
 
+/* The first thing wrong with a leaf; NULL: nothing. */
+static lcl_tensor *check_leaf(lcl_graph *g, const char *op, const void *name, lcl_dtype dtype,
+                              lcl_shape shape) {
+  if (!g) return lcl_graph_mistake(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
+  if (lcl_graph_broken(g)) return &g->poison;
+  if (!name) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
+  lcl_status st = lcl_shape_check(shape);
+  if (st == LCL_OK) st = lcl_dtype_check(dtype);
+  return st == LCL_OK ? NULL : lcl_graph_mistake(g, st, op, "%s", lcl_error_message());
+}
+
 lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape) {
+  lcl_tensor *wrong = check_leaf(g, "input", name, dtype, shape);
+  if (wrong) return wrong;
   for (size_t i = 0; i < g->nodes.n; i++)
     if (g->nodes.data[i]->op == &lcl_op_input && strcmp(g->nodes.data[i]->name, name) == 0)
       return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
@@ -91,10 +104,10 @@ lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
 
 static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape,
                             bool trainable, lcl_init init) {
-  if (lcl_graph_broken(g)) return &g->poison;
+  lcl_tensor *wrong = check_leaf(g, "variable", name, dtype, shape);
+  if (wrong) return wrong;
   lcl_var_attr attr = { 0 };
-  lcl_status st = lcl_shape_check(shape);
-  if (st == LCL_OK) st = lcl_store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
+  lcl_status st = lcl_store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
   if (st != LCL_OK)
     return lcl_graph_mistake(g, st, "variable", "%s: %s", name, lcl_error_message());
   lcl_tensor *t = lcl_node_new(g, &lcl_op_var, NULL, 0, &attr, 1);
@@ -116,9 +129,8 @@ lcl_tensor *lcl_const(lcl_graph *g, float value) {
 }
 
 lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const void *data) {
-  if (lcl_graph_broken(g)) return &g->poison;
-  if (lcl_shape_check(shape) != LCL_OK)
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, "constant", "%s", lcl_error_message());
+  lcl_tensor *wrong = check_leaf(g, "constant", data, dtype, shape);
+  if (wrong) return wrong;
   lcl_const_data_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.bytes = (size_t)lcl_shape_count(shape) * lcl_dtype_size(dtype);
@@ -140,12 +152,15 @@ lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const
 }
 
 lcl_tensor *lcl_stop_gradient(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_node_new(lcl_tensor_graph(x), &lcl_op_stop_gradient, LCL_IN(x), NULL, 1);
 }
 
 lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
+  LCL_NEED_TENSORS(t);
   lcl_graph *g = t->node->graph;
   if (lcl_graph_broken(g)) return t;
+  if (!name) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
   for (size_t i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.data[i]->output_name, name) == 0)
       return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice",

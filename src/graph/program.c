@@ -100,6 +100,7 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
 /* Moves what the lowering made into the program, which owns it from here on. */
 static void take_over(lcl_lower *lw, lcl_program *p) {
   p->ctx = lw->ctx;
+  p->store = lcl_store_retain(lw->graph->store);
   p->arena = lw->arena;
   p->slots = lw->slots.data;
   p->n_slots = lw->slots.n;
@@ -121,15 +122,16 @@ static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_byt
   return bind_all(p);
 }
 
-lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
-  static const lcl_compile_desc none;
-  *out = NULL;
-  if (!desc) desc = &none;
+static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
   LCL_TRY(lcl_graph_status(g));
+  if (desc->n_fetch < 0 || (desc->n_fetch && !desc->fetch))
+    return lcl_fail(LCL_ERR_ARGUMENT, "compile: %d tensors to fetch, and NULL for them",
+                    desc->n_fetch);
   size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
   for (int i = 0; i < desc->n_fetch; i++)
-    if (desc->fetch[i]->node->graph != g)
-      return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d belongs to another graph", i);
+    if (lcl_tensor_graph(desc->fetch[i]) != g)
+      return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d %s", i,
+                      desc->fetch[i] ? "belongs to another graph" : "is NULL");
   lcl_program *p = lcl_alloc(sizeof *p);
   lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
   lcl_lower lw = { .ctx = lcl_store_context(g->store),
@@ -169,6 +171,15 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
   return LCL_OK;
 }
 
+lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
+  static const lcl_compile_desc none;
+  LCL_NEED(g, out);
+  *out = NULL;
+  lcl_context *ctx = lcl_store_context(g->store);
+  LCL_TRY(lcl_context_enter(ctx));
+  return lcl_context_leave(ctx, compile(g, desc ? desc : &none, out));
+}
+
 void lcl_program_destroy(lcl_program *p) {
   if (!p) return;
   if (p->ctx) lcl_context_finish(p->ctx);
@@ -188,6 +199,7 @@ void lcl_program_destroy(lcl_program *p) {
   lcl_free(p->summary);
   lcl_free(p->dot);
   if (p->arena) lcl_arena_destroy(p->arena);
+  lcl_store_destroy(p->store);
   lcl_free(p);
 }
 
@@ -203,18 +215,29 @@ static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding
                   "the program has no input \"%s\" (or nothing in it depends on that input)", name);
 }
 
-lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
+static lcl_status feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (in->bytes != bytes)
     return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes,
                     bytes);
-  return bytes ? lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes) : LCL_OK;
+  in->fed = true;
+  if (!bytes) return LCL_OK;
+  LCL_NEED(data);
+  return lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes);
 }
 
-lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
+lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
+  LCL_NEED(p, input);
+  LCL_TRY(lcl_context_enter(p->ctx));
+  return lcl_context_leave(p->ctx, feed(p, input, data, bytes));
+}
+
+static lcl_status feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
+  if (lcl_buffer_context(buf) != p->ctx)
+    return lcl_fail(LCL_ERR_ARGUMENT, "input \"%s\": the buffer is of another context", input);
   if (lcl_buffer_size(buf) < in->bytes)
     return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input,
                     in->bytes, lcl_buffer_size(buf));
@@ -228,10 +251,18 @@ lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
     lcl_buffer_destroy(p->slots[i].buffer);
     p->slots[i].buffer = NULL;
   }
+  lcl_buffer_retain(buf);
   if (s->own) lcl_buffer_destroy(s->buffer);
   s->buffer = buf;
-  s->own = false;
+  s->own = true; /* a share of it */
+  in->fed = true;
   return bind_all(p);
+}
+
+lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
+  LCL_NEED(p, input, buf);
+  LCL_TRY(lcl_context_enter(p->ctx));
+  return lcl_context_leave(p->ctx, feed_buffer(p, input, buf));
 }
 
 /* Runs launch by launch and checks everything each one wrote. */
@@ -267,26 +298,54 @@ static lcl_status run_guarded(lcl_program *p) {
   return lcl_guard_check(p);
 }
 
+/* Before a run: every input has a value, and nothing failed to bind. */
+static lcl_status check_ready(const lcl_program *p) {
+  for (size_t i = 0; i < p->n_inputs; i++)
+    if (!p->inputs[i].fed && p->inputs[i].bytes)
+      return lcl_fail(LCL_ERR_ARGUMENT, "input \"%s\" was never fed", p->inputs[i].name);
+  if (!p->list) return lcl_fail(LCL_ERR_ARGUMENT, "an input could not be bound to its buffer");
+  return LCL_OK;
+}
+
+static lcl_status run(lcl_program *p, cl_event *done) {
+  LCL_TRY(check_ready(p));
+  lcl_status status;
+  if (p->guard && !done)
+    status = run_guarded(p);
+  else if (p->check_numerics && !done)
+    status = run_checked(p);
+  else
+    status = lcl_list_run(p->list, done);
+  p->ran |= status == LCL_OK;
+  return status;
+}
+
 lcl_status lcl_run(lcl_program *p) {
-  if (p->guard) return run_guarded(p);
-  return p->check_numerics ? run_checked(p) : lcl_list_run(p->list, NULL);
+  LCL_NEED(p);
+  LCL_TRY(lcl_context_enter(p->ctx));
+  return lcl_context_leave(p->ctx, run(p, NULL));
 }
 
 lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
   cl_event done = NULL;
-  LCL_TRY(lcl_list_run(p->list, &done));
+  LCL_NEED(p, cl_event_out);
+  LCL_TRY(lcl_context_enter(p->ctx));
+  LCL_TRY(lcl_context_leave(p->ctx, run(p, &done)));
   *cl_event_out = done;
   return LCL_OK;
 }
 
-lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
+static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
   for (size_t i = 0; i < p->n_outputs; i++) {
     const lcl_output_binding *o = &p->outputs[i];
     if (strcmp(o->name, output) != 0) continue;
     if (o->bytes != bytes)
       return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
                       o->bytes, bytes);
+    if (!p->ran)
+      return lcl_fail(LCL_ERR_ARGUMENT, "output \"%s\": the program has not run yet", output);
     if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
+    LCL_NEED(data);
     lcl_buffer *buffer;
     LCL_TRY(slot_buffer(p, o->slot, &buffer));
     return lcl_download(p->ctx, buffer, 0, data, bytes);
@@ -294,7 +353,14 @@ lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t byte
   return lcl_fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
 }
 
+lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
+  LCL_NEED(p, output);
+  LCL_TRY(lcl_context_enter(p->ctx));
+  return lcl_context_leave(p->ctx, fetch(p, output, data, bytes));
+}
+
 lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
+  if (!p) return (lcl_program_stats) { 0 };
   return p->stats;
 }
 

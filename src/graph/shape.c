@@ -23,24 +23,31 @@ const char *lcl_dtype_name(lcl_dtype dtype) {
 
 int64_t lcl_shape_count(lcl_shape s) {
   int64_t n = 1;
-  for (int i = 0; i < s.rank; i++) n *= s.dim[i];
+  for (int i = 0; i < s.rank && i < LCL_MAX_RANK; i++)
+    if (__builtin_mul_overflow(n, s.dim[i], &n)) return INT64_MAX;
   return n;
 }
 
 bool lcl_shape_equal(lcl_shape a, lcl_shape b) {
   if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; i++)
+  for (int i = 0; i < a.rank && i < LCL_MAX_RANK; i++)
     if (a.dim[i] != b.dim[i]) return false;
   return true;
 }
 
 const char *lcl_shape_string(lcl_shape s, char buf[96]) {
   size_t n = 0;
+  if (!buf) return NULL;
   buf[0] = 0;
   if (s.rank == 0) snprintf(buf, 96, "scalar");
-  for (int i = 0; i < s.rank && n < 90; i++)
+  for (int i = 0; i < s.rank && i < LCL_MAX_RANK && n < 90; i++)
     n += (size_t)snprintf(buf + n, 96 - n, i ? "x%lld" : "%lld", (long long)s.dim[i]);
   return buf;
+}
+
+lcl_status lcl_dtype_check(lcl_dtype dtype) {
+  if (lcl_dtype_size(dtype)) return LCL_OK;
+  return lcl_fail(LCL_ERR_TYPE, "element type %d does not exist", (int)dtype);
 }
 
 lcl_status lcl_shape_check(lcl_shape s) {

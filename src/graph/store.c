@@ -6,6 +6,7 @@
 
 struct lcl_store {
   lcl_context *ctx;
+  int owners; /* the caller, graphs and programs */
   uint64_t seed;
   struct {
     lcl_var **data;
@@ -18,13 +19,20 @@ struct lcl_store {
 };
 
 lcl_status lcl_store_create(lcl_context *ctx, uint64_t seed, lcl_store **out) {
+  LCL_NEED(ctx, out);
   *out = NULL;
   lcl_store *s = lcl_alloc(sizeof *s);
   if (!s) return LCL_ERR_HOST_MEMORY;
-  s->ctx = ctx;
+  s->ctx = lcl_context_retain(ctx);
+  s->owners = 1;
   s->seed = seed;
   *out = s;
   return LCL_OK;
+}
+
+lcl_store *lcl_store_retain(lcl_store *s) {
+  s->owners++;
+  return s;
 }
 
 static void var_free(lcl_var *v) {
@@ -36,7 +44,7 @@ static void var_free(lcl_var *v) {
 }
 
 void lcl_store_destroy(lcl_store *s) {
-  if (!s) return;
+  if (!s || --s->owners > 0) return;
   for (size_t i = 0; i < s->vars.n; i++) var_free(s->vars.data[i]);
   for (size_t i = 0; i < s->segments.n; i++) {
     lcl_buffer_destroy(s->segments.data[i].buffer);
@@ -44,25 +52,30 @@ void lcl_store_destroy(lcl_store *s) {
   }
   lcl_free(s->vars.data);
   lcl_free(s->segments.data);
+  lcl_context_release(s->ctx);
   lcl_free(s);
 }
 
 lcl_context *lcl_store_context(lcl_store *s) {
+  if (!s) return NULL;
   return s->ctx;
 }
 uint64_t lcl_store_seed(const lcl_store *s) {
   return s->seed;
 }
 size_t lcl_store_count(const lcl_store *s) {
+  if (!s) return 0;
   return s->vars.n;
 }
 
 lcl_var_info lcl_store_info(const lcl_store *s, size_t index) {
+  if (!s || index >= s->vars.n) return (lcl_var_info) { 0 };
   const lcl_var *v = s->vars.data[index];
   return (lcl_var_info) { v->name, v->dtype, v->shape, v->trainable };
 }
 
 int64_t lcl_store_param_count(const lcl_store *s) {
+  if (!s) return 0;
   int64_t n = 0;
   for (size_t i = 0; i < s->vars.n; i++)
     if (s->vars.data[i]->trainable) n += lcl_shape_count(s->vars.data[i]->shape);
@@ -290,15 +303,29 @@ static lcl_status access_check(lcl_store *s, const char *name, size_t bytes, lcl
   return lcl_store_place(s);
 }
 
-lcl_status lcl_store_read(lcl_store *s, const char *name, void *data, size_t bytes) {
+static lcl_status read_var(lcl_store *s, const char *name, void *data, size_t bytes) {
   lcl_var *v;
   LCL_TRY(access_check(s, name, bytes, &v));
-  return bytes ? lcl_download(s->ctx, v->buffer, 0, data, bytes) : LCL_OK;
+  if (!bytes) return LCL_OK;
+  LCL_NEED(data);
+  return lcl_download(s->ctx, v->buffer, 0, data, bytes);
 }
 
-lcl_status lcl_store_write(lcl_store *s, const char *name, const void *data, size_t bytes) {
+lcl_status lcl_store_read(lcl_store *s, const char *name, void *data, size_t bytes) {
+  LCL_NEED(s, name);
+  LCL_TRY(lcl_context_enter(s->ctx));
+  return lcl_context_leave(s->ctx, read_var(s, name, data, bytes));
+}
+
+static lcl_status write_var(lcl_store *s, const char *name, const void *data, size_t bytes) {
   lcl_var *v;
   LCL_TRY(access_check(s, name, bytes, &v));
   LCL_TRY(lcl_context_finish(s->ctx));
   return bytes ? lcl_buffer_write(v->buffer, 0, data, bytes) : LCL_OK;
+}
+
+lcl_status lcl_store_write(lcl_store *s, const char *name, const void *data, size_t bytes) {
+  LCL_NEED(s, name);
+  LCL_TRY(lcl_context_enter(s->ctx));
+  return lcl_context_leave(s->ctx, write_var(s, name, data, bytes));
 }

@@ -43,6 +43,8 @@ lcl_status lcl_store_place(lcl_store *store);
 const lcl_segment *lcl_store_segment(const lcl_store *store, int index);
 /* The segment that holds slot of the parameters of segment index; NULL if none. */
 const lcl_segment *lcl_store_slot_segment(const lcl_store *store, int index, const char *slot);
+/* Another owner: a graph or program. lcl_store_destroy takes one away. */
+lcl_store *lcl_store_retain(lcl_store *store);
 uint64_t lcl_store_seed(const lcl_store *store);
 
 #endif

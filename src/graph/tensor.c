@@ -4,14 +4,23 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+/* The graph of what is in no graph: every call on it is an error. */
+static lcl_graph nowhere = { .status = LCL_ERR_ARGUMENT,
+                             .poison = { .node = &nowhere.poison_node },
+                             .poison_node = { .op = &lcl_op_input,
+                                              .graph = &nowhere,
+                                              .id = -1,
+                                              .n_out = 1,
+                                              .out = &nowhere.poison } };
+
 lcl_shape lcl_tensor_shape(const lcl_tensor *t) {
-  return t->shape;
+  return t ? t->shape : LCL_SCALAR;
 }
 lcl_dtype lcl_tensor_dtype(const lcl_tensor *t) {
-  return t->dtype;
+  return t ? t->dtype : LCL_F32;
 }
 lcl_graph *lcl_tensor_graph(const lcl_tensor *t) {
-  return t->node->graph;
+  return t ? t->node->graph : &nowhere;
 }
 
 /* ---- graph ---- */
@@ -19,12 +28,11 @@ lcl_graph *lcl_tensor_graph(const lcl_tensor *t) {
 static const lcl_op op_poison = { .name = "poison", .flags = LCL_OP_NO_GRAD };
 
 lcl_status lcl_graph_create(lcl_store *store, const char *name, lcl_graph **out) {
+  LCL_NEED(store, name, out);
   *out = NULL;
-  if (!store || !name)
-    return lcl_fail(LCL_ERR_ARGUMENT, "lcl_graph_create needs a store and a name");
   lcl_graph *g = lcl_alloc(sizeof *g);
   if (!g) return LCL_ERR_HOST_MEMORY;
-  g->store = store;
+  g->store = lcl_store_retain(store);
   g->arena = lcl_arena_create();
   g->name = g->arena ? lcl_arena_strdup(g->arena, name) : NULL;
   g->poison_node.graph = g;
@@ -48,10 +56,12 @@ void lcl_graph_destroy(lcl_graph *g) {
   lcl_free(g->table);
   if (g->arena) lcl_arena_destroy(g->arena);
   lcl_free(g->message);
+  lcl_store_destroy(g->store);
   lcl_free(g);
 }
 
 lcl_status lcl_graph_status(const lcl_graph *g) {
+  LCL_NEED(g);
   return g->status == LCL_OK ? LCL_OK
                              : lcl_fail(g->status, "%s", g->message ? g->message : "out of memory");
 }
@@ -63,7 +73,7 @@ lcl_arena *lcl_graph_arena(lcl_graph *g) {
   return g->arena;
 }
 int lcl_graph_random_stream(lcl_graph *g) {
-  return g->n_random++;
+  return g->status == LCL_OK ? g->n_random++ : 0;
 }
 lcl_store *lcl_graph_store(lcl_graph *g) {
   return g->store;
@@ -83,17 +93,33 @@ lcl_node *lcl_graph_node(const lcl_graph *g, int id) {
 
 lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt,
                               ...) {
-  if (g->status == LCL_OK) {
+  if (!g) g = &nowhere;
+  if (g->status == LCL_OK || g == &nowhere) {
     char text[512];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     lcl_fail(status, "%s: %s", op, text);
+  }
+  if (g->status == LCL_OK) {
     g->status = status;
     g->message = lcl_strdup(lcl_error_message());
   }
   return &g->poison;
+}
+
+lcl_tensor *lcl_tensors_missing(const char *function, lcl_tensor *const *tensors, int n) {
+  lcl_graph *g = NULL;
+  int missing = -1;
+  for (int i = 0; i < n; i++) {
+    if (!tensors[i])
+      missing = i;
+    else if (!g || g == &nowhere)
+      g = tensors[i]->node->graph;
+  }
+  if (missing < 0) return NULL;
+  return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, function, "tensor %d is NULL", missing);
 }
 
 /* ---- nodes ---- */
@@ -146,11 +172,18 @@ const char *lcl_node_name(const lcl_node *node) {
 
 lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
                          const void *attr, int max_out) {
+  if (!g) return lcl_graph_mistake(NULL, LCL_ERR_ARGUMENT, op->name, "the graph is NULL");
+  /* Of no graph: the error is that of the graph of another input. */
+  for (int i = 0; g == &nowhere && i < n_in; i++)
+    if (in[i]) g = in[i]->node->graph;
   if (g->status != LCL_OK) return &g->poison;
   for (int i = 0; i < n_in; i++) {
     if (!in[i]) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d is missing", i);
     if (in[i]->node->graph != g)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d belongs to another graph",
+      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name,
+                               in[i]->node->graph == &nowhere
+                                   ? "input %d comes of a call that got NULL"
+                                   : "input %d belongs to another graph",
                                i);
   }
   /* Equal pure nodes are one node: this is the common-subexpression elimination. */
@@ -181,7 +214,10 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
     outputs[i].index = i;
   }
   lcl_status st = op->infer ? op->infer(node) : LCL_OK;
-  for (int i = 0; st == LCL_OK && i < node->n_out; i++) st = lcl_shape_check(outputs[i].shape);
+  for (int i = 0; st == LCL_OK && i < node->n_out; i++) {
+    st = lcl_shape_check(outputs[i].shape);
+    if (st == LCL_OK) st = lcl_dtype_check(outputs[i].dtype);
+  }
   if (st != LCL_OK) return lcl_graph_mistake(g, st, lcl_node_name(node), "%s", lcl_error_message());
   if (!LCL_PUSH(&g->nodes, node))
     return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
@@ -190,6 +226,6 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
 }
 
 lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index) {
-  lcl_node *node = any_output->node;
+  lcl_node *node = any_output->node; /* of a poison tensor every output is that */
   return node->id < 0 ? any_output : &node->out[index];
 }

@@ -2,6 +2,7 @@
 #include "models/build.h"
 
 lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
+  LCL_NEED(cls, out);
   size_t n_common;
   const lcl_option *common = lcl_common_options(&n_common);
   *out = NULL;
@@ -16,6 +17,7 @@ lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
 
 lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
                             const lcl_model_data *data, lcl_model **out) {
+  LCL_NEED(cls, o, out);
   *out = NULL;
   lcl_model *m = lcl_alloc(sizeof *m);
   if (!m) return LCL_ERR_HOST_MEMORY;
@@ -46,22 +48,28 @@ void lcl_model_destroy(lcl_model *m) {
 }
 
 const lcl_model *lcl_build_model(const lcl_build *b) {
+  if (!b) return NULL;
   return b->model;
 }
 lcl_graph *lcl_build_graph(const lcl_build *b) {
+  if (!b) return NULL;
   return b->graph;
 }
 lcl_model_mode lcl_build_mode(const lcl_build *b) {
+  if (!b) return (lcl_model_mode) { 0 };
   return b->mode;
 }
 int64_t lcl_build_batch(const lcl_build *b) {
+  if (!b) return 0;
   return b->batch;
 }
 int64_t lcl_build_unlabelled_batch(const lcl_build *b) {
+  if (!b) return 0;
   return b->unlabelled_batch;
 }
 
 lcl_tensor *lcl_build_image(lcl_build *b) {
+  if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
   const lcl_model_data *d = &b->model->data;
   if (!b->image)
     b->image = lcl_input(b->graph, "image", LCL_F32,
@@ -70,11 +78,13 @@ lcl_tensor *lcl_build_image(lcl_build *b) {
 }
 
 lcl_tensor *lcl_build_label(lcl_build *b) {
+  if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
   if (!b->label) b->label = lcl_input(b->graph, "label", LCL_I32, LCL_SHAPE(b->batch));
   return b->label;
 }
 
 lcl_tensor *lcl_build_unlabelled(lcl_build *b) {
+  if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
   const lcl_model_data *d = &b->model->data;
   if (!b->unlabelled)
     b->unlabelled = lcl_input(b->graph, "unlabelled", LCL_F32,
@@ -83,6 +93,7 @@ lcl_tensor *lcl_build_unlabelled(lcl_build *b) {
 }
 
 lcl_tensor *lcl_build_extra(lcl_build *b) {
+  if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
   if (!b->extra)
     b->extra = lcl_input(b->graph, "extra", LCL_F32, LCL_SHAPE(b->batch, b->model->extra_width));
   return b->extra;
@@ -100,32 +111,32 @@ static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *pr
 }
 
 void lcl_build_loss(lcl_build *b, lcl_tensor *scalar) {
-  b->loss = scalar;
+  if (b) b->loss = scalar;
 }
 void lcl_build_correct(lcl_build *b, lcl_tensor *rows) {
-  b->correct = rows;
+  if (b) b->correct = rows;
 }
 void lcl_build_prediction(lcl_build *b, lcl_tensor *rows) {
-  b->prediction = rows;
+  if (b) b->prediction = rows;
 }
 void lcl_build_features(lcl_build *b, lcl_tensor *rows) {
-  b->features = rows;
+  if (b) b->features = rows;
 }
 
 void lcl_build_term(lcl_build *b, const char *name, lcl_tensor *scalar) {
-  add_item(b, b->terms, &b->n_terms, "", name, scalar);
+  if (b && name) add_item(b, b->terms, &b->n_terms, "", name, scalar);
 }
 
 void lcl_build_example(lcl_build *b, const char *name, lcl_tensor *rows) {
-  add_item(b, b->examples, &b->n_examples, "", name, rows);
+  if (b && name) add_item(b, b->examples, &b->n_examples, "", name, rows);
 }
 
 void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images) {
-  add_item(b, b->pictures, &b->n_pictures, "", caption, images);
+  if (b && caption) add_item(b, b->pictures, &b->n_pictures, "", caption, images);
 }
 
 void lcl_build_latent(lcl_build *b, const char *caption, lcl_tensor *rows) {
-  add_item(b, b->latents, &b->n_latents, "", caption, rows);
+  if (b && caption) add_item(b, b->latents, &b->n_latents, "", caption, rows);
 }
 
 static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, int64_t batch) {

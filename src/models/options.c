@@ -17,6 +17,7 @@ struct lcl_options {
 };
 
 lcl_status lcl_options_create(const lcl_option *options, size_t n, lcl_options **out) {
+  LCL_NEED(options, out);
   *out = NULL;
   lcl_options *o = lcl_alloc(sizeof *o);
   if (!o) return LCL_ERR_HOST_MEMORY;
@@ -34,6 +35,7 @@ lcl_status lcl_options_create(const lcl_option *options, size_t n, lcl_options *
 }
 
 lcl_status lcl_options_copy(const lcl_options *from, lcl_options **out) {
+  LCL_NEED(from, out);
   LCL_TRY(lcl_options_create(from->def, from->n, out));
   for (size_t i = 0; i < from->n; i++) {
     if (!from->values[i].text) continue;
@@ -122,6 +124,7 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
 }
 
 lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
+  LCL_NEED(o, text);
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
@@ -141,6 +144,7 @@ lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
 }
 
 lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
+  LCL_NEED(o, pair);
   const char *eq = strchr(pair, '=');
   char name[64];
   if (!eq || eq == pair || (size_t)(eq - pair) >= sizeof name)
@@ -151,6 +155,7 @@ lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
 }
 
 const char *lcl_option_text(const lcl_options *o, const char *name) {
+  if (!o) return NULL;
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
@@ -161,37 +166,45 @@ const char *lcl_option_text(const lcl_options *o, const char *name) {
 }
 
 int64_t lcl_option_int(const lcl_options *o, const char *name) {
+  if (!o) return 0;
   int64_t v = 0;
   return lcl_parse_whole(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 double lcl_option_float(const lcl_options *o, const char *name) {
+  if (!o) return 0;
   double v = 0;
   return lcl_parse_number(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 bool lcl_option_bool(const lcl_options *o, const char *name) {
+  if (!o) return false;
   bool v = false;
   return parse_bool(lcl_option_text(o, name), &v) && v;
 }
 
 bool lcl_option_is(const lcl_options *o, const char *name, const char *choice) {
+  if (!o) return false;
   return strcmp(lcl_option_text(o, name), choice) == 0;
 }
 
 bool lcl_option_given(const lcl_options *o, const char *name) {
+  if (!o) return false;
   size_t i;
   return find(o, name, &i) && o->values[i].text && o->values[i].text[0];
 }
 
 float lcl_option_float_or(const lcl_options *o, const char *name, float otherwise) {
+  if (!o) return 0;
   return lcl_option_given(o, name) ? (float)lcl_option_float(o, name) : otherwise;
 }
 
 size_t lcl_options_count(const lcl_options *o) {
+  if (!o) return 0;
   return o->n;
 }
 
 const lcl_option *lcl_options_at(const lcl_options *o, size_t index) {
+  if (!o) return NULL;
   return index < o->n ? &o->def[index] : NULL;
 }

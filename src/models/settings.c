@@ -44,6 +44,7 @@ static const lcl_option common[] = {
 };
 
 const lcl_option *lcl_common_options(size_t *n) {
+  if (!n) return NULL;
   *n = LCL_COUNT(common);
   return common;
 }
@@ -96,6 +97,7 @@ static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
 }
 
 lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
+  LCL_NEED(s, o);
   read_int(o, "epochs", &s->epochs);
   read_int(o, "batch", &s->batch);
   read_int(o, "unlabelled_batch", &s->unlabelled_batch);
@@ -112,6 +114,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
 }
 
 lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o, lcl_data_desc *d) {
+  LCL_NEED(cls, o, d);
   if (cls->data) cls->data(o, d);
   if (lcl_option_given(o, "validation")) {
     int v = 0;
@@ -140,11 +143,13 @@ static double rate_of_epoch(const lcl_schedule *s, int epoch, int plateaus) {
 }
 
 double lcl_schedule_rate(const lcl_schedule *s, int epoch, int64_t step, int plateaus) {
+  if (!s) return 0;
   const double rate = rate_of_epoch(s, epoch, plateaus);
   return step < s->warmup ? rate * (double)(step + 1) / s->warmup : rate;
 }
 
 void lcl_metrics_set(lcl_metrics *m, const char *name, double value) {
+  if (!m || !name) return;
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, name) == 0) {
       m->item[i].value = value;
@@ -158,6 +163,7 @@ void lcl_metrics_set(lcl_metrics *m, const char *name, double value) {
 }
 
 const double *lcl_metrics_get(const lcl_metrics *m, const char *name) {
+  if (!m) return NULL;
   for (int i = 0; i < m->n; i++)
     if (strcmp(m->item[i].name, name) == 0) return &m->item[i].value;
   return NULL;

@@ -2,6 +2,7 @@
  * layer, unit by unit. Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015),
  * equation 2 and its code; Pezeshki et al., "Deconstructing the Ladder Network Architecture" (2016)
  * for the per-unit perceptron. */
+#include "graph/graph.h"
 #include "nn/nn.h"
 
 enum { MAX_HIDDEN = LCL_COUNT(((lcl_combine_desc *)0)->hidden) };
@@ -91,6 +92,9 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name,
 
 lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name,
                         const lcl_combine_desc *desc) {
+  if (!desc)
+    return lcl_graph_mistake(lcl_tensor_graph(z), LCL_ERR_ARGUMENT, "combine",
+                             "the description is NULL");
   switch (desc->kind) {
   case LCL_COMBINE_GAUSS: return gauss(z, u, name);
   case LCL_COMBINE_SIG: return sig(z, u, name);

@@ -1,4 +1,5 @@
 /* Layers: linear, convolution and their tied transposes, batch norm. */
+#include "graph/graph.h"
 #include "nn/nn.h"
 
 static lcl_init or_he(lcl_init init) {
@@ -50,6 +51,7 @@ lcl_tensor *lcl_flatten(lcl_tensor *x) {
 
 lcl_tensor *lcl_conv_weight(lcl_graph *g, const char *name, int64_t in_channels,
                             const lcl_conv_block_desc *d) {
+  if (!d) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "conv", "the description is NULL");
   char full[LCL_NN_NAME];
   int groups = d->conv.groups > 0 ? d->conv.groups : 1;
   lcl_shape s = LCL_SHAPE(d->out, in_channels / groups, d->kernel[0], d->kernel[1]);
@@ -60,6 +62,7 @@ lcl_tensor *lcl_conv(lcl_tensor *x, const char *name, const lcl_conv_block_desc 
   lcl_graph *g = lcl_tensor_graph(x);
   lcl_shape s = lcl_tensor_shape(x);
   lcl_tensor *w = lcl_conv_weight(g, name, s.rank == 4 ? s.dim[1] : 0, d);
+  if (!d) return w;
   lcl_tensor *b = d->no_bias ? NULL
                              : bias_param(g, name, d->out, (lcl_init) { .kind = LCL_INIT_ZERO });
   return lcl_conv2d(x, w, b, &d->conv);

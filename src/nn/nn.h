@@ -10,6 +10,7 @@
 /* "name.part" into buf; returns buf. A name that does not fit is cut: the graph then reports the
  * clash. */
 static inline const char *lcl_nn_name(char buf[LCL_NN_NAME], const char *name, const char *part) {
+  if (!name) return NULL; /* lcl_param and lcl_state say so */
   snprintf(buf, LCL_NN_NAME, "%s.%s", name, part);
   return buf;
 }

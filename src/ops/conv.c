@@ -226,12 +226,14 @@ static lcl_tensor *add_bias(lcl_tensor *y, lcl_tensor *b, const char *op) {
 }
 
 lcl_tensor *lcl_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc) {
+  LCL_NEED_TENSORS(x, w);
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(x), "conv2d", desc, x->shape, w->shape, &a)) return x;
   return add_bias(forward(x, w, &a), b, "conv2d");
 }
 
 lcl_tensor *lcl_fft_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_conv_desc *desc) {
+  LCL_NEED_TENSORS(x, w);
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(x), "fft_conv2d", desc, x->shape, w->shape, &a)) return x;
   a.fft = 1;
@@ -240,6 +242,7 @@ lcl_tensor *lcl_fft_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lc
 
 lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_shape,
                                   const lcl_conv_desc *desc) {
+  LCL_NEED_TENSORS(gy, w);
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(gy), "conv2d_input_grad", desc, in_shape, w->shape, &a)) return gy;
   return input_grad(gy, w, in_shape, &a);
@@ -247,6 +250,7 @@ lcl_tensor *lcl_conv2d_input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape in_sh
 
 lcl_tensor *lcl_conv2d_filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w_shape,
                                    const lcl_conv_desc *desc) {
+  LCL_NEED_TENSORS(x, gy);
   lcl_conv_attr a;
   if (!resolve(lcl_tensor_graph(x), "conv2d_filter_grad", desc, x->shape, w_shape, &a)) return x;
   return filter_grad(x, gy, w_shape, &a);
@@ -254,6 +258,7 @@ lcl_tensor *lcl_conv2d_filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w_sh
 
 lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
                                  const lcl_conv_desc *desc, const int output_pad[2]) {
+  LCL_NEED_TENSORS(x, w);
   static const char op[] = "conv_transpose2d";
   lcl_graph *g = lcl_tensor_graph(x);
   lcl_conv_attr a;

@@ -68,10 +68,27 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
   }
 }
 
+/* Whether wrt and out are there and wrt's tensors are of graph g. */
+static bool check_wrt(lcl_graph *g, lcl_tensor *const *wrt, int n, lcl_tensor **out) {
+  if (n < 0 || (n > 0 && (!wrt || !out)))
+    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients", "%d tensors, and NULL for wrt or out", n);
+  for (int i = 0; i < n && !lcl_graph_broken(g); i++)
+    if (lcl_tensor_graph(wrt[i]) != g)
+      lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients", "tensor %d of wrt is %s", i,
+                        wrt[i] ? "of another graph" : "NULL");
+  return !lcl_graph_broken(g);
+}
+
 void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_tensor **out) {
-  lcl_graph *g = y->node->graph;
-  for (int i = 0; i < n; i++) out[i] = lcl_graph_poison(g);
-  if (lcl_graph_broken(g)) return;
+  lcl_tensor *missing = lcl_tensors_missing("gradients", LCL_IN(y, gy));
+  lcl_graph *g = missing ? missing->node->graph : y->node->graph;
+  for (int i = 0; out && i < n; i++) out[i] = lcl_graph_poison(g);
+  if (missing || lcl_graph_broken(g) || !check_wrt(g, wrt, n, out)) return;
+  if (gy->node->graph != g) {
+    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients",
+                      "the incoming gradient is of another graph");
+    return;
+  }
   char a[96], b[96];
   if (!lcl_shape_equal(y->shape, gy->shape)) {
     lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients",
@@ -102,10 +119,10 @@ void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_t
 }
 
 void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_tensor **out) {
-  lcl_graph *g = loss->node->graph;
+  lcl_graph *g = lcl_tensor_graph(loss);
   char s[96];
-  if (lcl_shape_count(loss->shape) != 1)
+  if (loss && lcl_shape_count(loss->shape) != 1)
     lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients", "the loss must be one number, its shape is %s",
                       lcl_shape_string(loss->shape, s));
-  lcl_vjp(loss, lcl_broadcast(lcl_const(g, 1), loss->shape), wrt, n, out);
+  lcl_vjp(loss, lcl_broadcast(lcl_const(g, 1), lcl_tensor_shape(loss)), wrt, n, out);
 }

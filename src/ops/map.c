@@ -174,6 +174,7 @@ static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, l
 }
 
 lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
+  LCL_NEED_TENSORS(x);
   lcl_graph *g = lcl_tensor_graph(x);
   if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 1)
     return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
@@ -185,6 +186,7 @@ lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
 }
 
 lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   lcl_graph *g = lcl_tensor_graph(a);
   float v;
   if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 2)
@@ -204,87 +206,114 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
 }
 
 lcl_tensor *lcl_neg(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_NEG, x, 0);
 }
 lcl_tensor *lcl_abs(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_ABS, x, 0);
 }
 lcl_tensor *lcl_sign(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SIGN, x, 0);
 }
 lcl_tensor *lcl_exp(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_EXP, x, 0);
 }
 lcl_tensor *lcl_log(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_LOG, x, 0);
 }
 lcl_tensor *lcl_sqrt(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SQRT, x, 0);
 }
 lcl_tensor *lcl_rsqrt(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_RSQRT, x, 0);
 }
 lcl_tensor *lcl_square(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SQUARE, x, 0);
 }
 lcl_tensor *lcl_recip(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_RECIP, x, 0);
 }
 lcl_tensor *lcl_relu(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_RELU, x, 0);
 }
 lcl_tensor *lcl_sigmoid(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SIGMOID, x, 0);
 }
 lcl_tensor *lcl_tanh(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_TANH, x, 0);
 }
 lcl_tensor *lcl_softplus(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SOFTPLUS, x, 0);
 }
 lcl_tensor *lcl_scale(lcl_tensor *x, float factor) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SCALE, x, factor);
 }
 lcl_tensor *lcl_shift(lcl_tensor *x, float addend) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_SHIFT, x, addend);
 }
 
 lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) {
+  LCL_NEED_TENSORS(x);
   return lcl_unary(LCL_MAP_LEAKY_RELU, x, slope);
 }
 
 lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
+  LCL_NEED_TENSORS(x);
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);
 }
 
 lcl_tensor *lcl_add(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_ADD, a, b);
 }
 lcl_tensor *lcl_sub(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_SUB, a, b);
 }
 lcl_tensor *lcl_mul(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_MUL, a, b);
 }
 lcl_tensor *lcl_div(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_DIV, a, b);
 }
 lcl_tensor *lcl_maximum(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_MAX, a, b);
 }
 lcl_tensor *lcl_minimum(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_MIN, a, b);
 }
 lcl_tensor *lcl_greater(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_GREATER, a, b);
 }
 lcl_tensor *lcl_less(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_LESS, a, b);
 }
 lcl_tensor *lcl_equal(lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_EQUAL, a, b);
 }
 
 lcl_tensor *lcl_select(lcl_tensor *cond, lcl_tensor *a, lcl_tensor *b) {
+  LCL_NEED_TENSORS(cond, a, b);
   return map_node(LCL_MAP_SELECT, (lcl_tensor *[]) { cond, a, b }, 0, LCL_F32);
 }

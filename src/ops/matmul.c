@@ -166,6 +166,7 @@ static const lcl_op op_matmul = { .name = "matmul",
                                   .flops = flops_matmul };
 
 lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool transpose_b) {
+  LCL_NEED_TENSORS(a, b);
   lcl_graph *g = lcl_tensor_graph(a);
   const lcl_shape sa = a->shape, sb = b->shape;
   /* Leading dimensions of a alone are just more rows. */

@@ -291,7 +291,14 @@ static pool_attr attr_of(const lcl_pool_desc *desc) {
   return a;
 }
 
+static lcl_tensor *without_window(lcl_tensor *x) {
+  return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
+}
+
 lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **switches) {
+  LCL_NEED_TENSORS(x);
+  if (switches) *switches = lcl_graph_poison(x->node->graph);
+  if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
   lcl_tensor *y = lcl_node_new(x->node->graph, &op_max, LCL_IN(x), &a, 2);
   if (switches) *switches = lcl_node_out(y, 1);
@@ -304,6 +311,7 @@ static bool plane_fits(lcl_shape s) {
 }
 
 lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_shape) {
+  LCL_NEED_TENSORS(v, switches);
   lcl_graph *g = v->node->graph;
   char text[96];
   if (!plane_fits(in_shape))
@@ -320,15 +328,20 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_s
 }
 
 lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches) {
+  LCL_NEED_TENSORS(x, switches);
   return lcl_node_new(x->node->graph, &op_gather, LCL_IN(x, switches), NULL, 1);
 }
 
 lcl_tensor *lcl_avg_pool2d(lcl_tensor *x, const lcl_pool_desc *desc) {
+  LCL_NEED_TENSORS(x);
+  if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
   return lcl_node_new(x->node->graph, &op_average, LCL_IN(x), &a, 1);
 }
 
 lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lcl_pool_desc *desc) {
+  LCL_NEED_TENSORS(v);
+  if (!desc) return without_window(v);
   char text[96];
   if (!plane_fits(in_shape))
     return lcl_graph_mistake(v->node->graph, LCL_ERR_SHAPE, op_average_adjoint.name,

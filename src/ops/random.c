@@ -79,6 +79,9 @@ static const lcl_op op_random = { .name = "random",
 static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape, float keep,
                         float scale) {
   random_attr a;
+  if (!g || shape.rank < 0 || shape.rank > LCL_MAX_RANK)
+    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "random",
+                             "no graph, or rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
   memset(&a, 0, sizeof a);
   a.kind = kind;
   a.stream = lcl_graph_random_stream(g);
@@ -99,10 +102,12 @@ lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape) {
 }
 
 lcl_tensor *lcl_random_bernoulli(lcl_tensor *p) {
+  LCL_NEED_TENSORS(p);
   return draw(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0);
 }
 
 lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
+  LCL_NEED_TENSORS(x);
   lcl_graph *g = x->node->graph;
   if (!(rate >= 0 && rate < 1))
     return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",

@@ -157,6 +157,7 @@ lcl_tensor *lcl_bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right, const lcl
 
 lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
                                      const lcl_bilstm_state *init) {
+  LCL_NEED_TENSORS(s, k_left, k_right);
   lcl_graph *g = s->node->graph;
   lcl_tensor *in[8] = { s, k_left, k_right };
   const lcl_shape state = s->shape.rank == 4 ? LCL_SHAPE(s->shape.dim[3] / 8, s->shape.dim[1])
@@ -168,6 +169,7 @@ lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tens
 
 lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_tensor *k_left,
                                 lcl_tensor *k_right, const lcl_bilstm_state *init) {
+  LCL_NEED_TENSORS(s_left, s_right, k_left, k_right);
   lcl_graph *g = s_left->node->graph;
   char text[96], other[96];
   const lcl_shape a = s_left->shape, b = s_right->shape;
@@ -182,7 +184,12 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
 }
 
 void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor **c) {
-  lcl_graph *graph = p->node->graph;
+  lcl_tensor *missing = lcl_tensors_missing("lstm_cell", LCL_IN(p, c_prev));
+  lcl_graph *graph = lcl_tensor_graph(missing ? missing : p);
+  if (!h || !c) lcl_graph_mistake(graph, LCL_ERR_ARGUMENT, "lstm_cell", "NULL for a result");
+  if (h) *h = lcl_graph_poison(graph);
+  if (c) *c = lcl_graph_poison(graph);
+  if (missing || !h || !c) return;
   char text[96], other[96];
   lcl_shape want_c = p->shape;
   if (want_c.rank >= 2) want_c.dim[1] /= 4;

@@ -103,23 +103,28 @@ static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bo
 }
 
 lcl_tensor *lcl_sum(lcl_tensor *x, unsigned axes, bool keepdims) {
+  LCL_NEED_TENSORS(x);
   return reduce(x, LCL_REDUCE_SUM, axes, keepdims, 1);
 }
 lcl_tensor *lcl_max(lcl_tensor *x, unsigned axes, bool keepdims) {
+  LCL_NEED_TENSORS(x);
   return reduce(x, LCL_REDUCE_MAX, axes, keepdims, 1);
 }
 lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) {
+  LCL_NEED_TENSORS(x);
   return reduce(x, LCL_REDUCE_MIN, axes, keepdims, 1);
 }
 
 lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
+  LCL_NEED_TENSORS(x);
   int64_t n = reduced_count(x->shape, all_of(x, axes));
   return reduce(x, LCL_REDUCE_SUM, axes, keepdims, n ? 1.0f / (float)n : NAN);
 }
 
 void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var) {
-  *mean = lcl_mean(x, axes, true);
-  *var = lcl_mean(lcl_square(lcl_sub(x, *mean)), axes, true); /* two passes: no cancellation */
+  lcl_tensor *m = lcl_mean(x, axes, true);
+  if (mean) *mean = m;
+  if (var) *var = lcl_mean(lcl_square(lcl_sub(x, m)), axes, true); /* two passes: no cancellation */
 }
 
 /* ---- arg max ---- */
@@ -179,6 +184,7 @@ static const lcl_op op_argmax = { .name = "argmax",
                                   .flags = LCL_OP_NO_GRAD };
 
 lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
+  LCL_NEED_TENSORS(x);
   if (axis < 0) axis += x->shape.rank;
   lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis },
                                1);
@@ -207,12 +213,14 @@ static unsigned softmax_axis(lcl_tensor *x, int axis) {
 }
 
 lcl_tensor *lcl_log_softmax(lcl_tensor *x, int axis) {
+  LCL_NEED_TENSORS(x);
   unsigned axes = softmax_axis(x, axis);
   lcl_tensor *s = shifted(x, axes);
   return lcl_sub(s, lcl_log(lcl_sum(lcl_exp(s), axes, true)));
 }
 
 lcl_tensor *lcl_softmax(lcl_tensor *x, int axis) {
+  LCL_NEED_TENSORS(x);
   unsigned axes = softmax_axis(x, axis);
   lcl_tensor *e = lcl_exp(shifted(x, axes));
   return lcl_div(e, lcl_sum(e, axes, true));

@@ -96,6 +96,7 @@ static const lcl_op op_reshape = { .name = "reshape",
                                    .view = view_reshape };
 
 lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
+  LCL_NEED_TENSORS(x);
   shape_attr attr;
   if (lcl_shape_equal(x->shape, shape)) return x;
   memset(&attr, 0, sizeof attr);
@@ -142,6 +143,10 @@ static const lcl_op op_transpose = { .name = "transpose",
                                      .view = view_transpose };
 
 lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm) {
+  LCL_NEED_TENSORS(x);
+  if (x->shape.rank && (!perm))
+    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
+                             "the permutation is NULL");
   perm_attr attr;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) attr.perm[i] = perm[i];
@@ -182,6 +187,9 @@ static const lcl_op op_slice = { .name = "slice",
                                  .view = view_slice };
 
 lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) {
+  LCL_NEED_TENSORS(x);
+  if (x->shape.rank && (!start || !stop))
+    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
   slice_attr attr;
   bool whole = true;
   memset(&attr, 0, sizeof attr);
@@ -194,6 +202,7 @@ lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) 
 }
 
 lcl_tensor *lcl_slice_axis(lcl_tensor *x, int axis, int64_t start, int64_t stop) {
+  LCL_NEED_TENSORS(x);
   int64_t from[LCL_MAX_RANK] = { 0 }, to[LCL_MAX_RANK];
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank)
@@ -232,6 +241,7 @@ static const lcl_op op_flip = { .name = "flip",
                                 .view = view_flip };
 
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
+  LCL_NEED_TENSORS(x);
   axes_attr attr = { axes & ((1u << x->shape.rank) - 1) };
   return attr.axes ? lcl_node_new(lcl_tensor_graph(x), &op_flip, LCL_IN(x), &attr, 1) : x;
 }
@@ -267,6 +277,7 @@ static const lcl_op op_broadcast = { .name = "broadcast",
                                      .view = view_broadcast };
 
 lcl_tensor *lcl_broadcast(lcl_tensor *x, lcl_shape shape) {
+  LCL_NEED_TENSORS(x);
   shape_attr attr;
   if (lcl_shape_equal(x->shape, shape)) return x;
   memset(&attr, 0, sizeof attr);
@@ -302,6 +313,7 @@ static const lcl_op op_unskew = {
 };
 
 lcl_tensor *lcl_unskew(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1);
 }
 
@@ -348,6 +360,9 @@ static const lcl_op op_pad = { .name = "pad",
                                .lower = lower_pad };
 
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
+  LCL_NEED_TENSORS(x);
+  if (x->shape.rank && (!before || !after))
+    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
   slice_attr attr;
   bool any = false;
   memset(&attr, 0, sizeof attr);
@@ -444,6 +459,7 @@ static const lcl_op op_skew = {
 };
 
 lcl_tensor *lcl_skew(lcl_tensor *x) {
+  LCL_NEED_TENSORS(x);
   return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1);
 }
 
@@ -493,6 +509,7 @@ static const lcl_op op_gather = {
 };
 
 lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows) {
+  LCL_NEED_TENSORS(x, rows);
   return lcl_node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, rows), NULL, 1);
 }
 
@@ -519,11 +536,13 @@ static const lcl_op op_scatter = { .name = "scatter_add",
                                    .lower = lower_scatter };
 
 lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows) {
+  LCL_NEED_TENSORS(v, rows);
   return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr) { n_rows },
                       1);
 }
 
 lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {
+  LCL_NEED_TENSORS(index);
   lcl_graph *g = lcl_tensor_graph(index);
   char s[96];
   if (index->shape.rank != 1 || depth < 1 || depth > 1 << 24)

@@ -324,7 +324,9 @@ static lcl_status make_variables(lcl_graph *g, optimiser *o) {
 }
 
 void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
-  lcl_graph *g = loss->node->graph;
+  lcl_graph *g = lcl_tensor_graph(loss);
+  if (!loss || !desc || desc->n_params < 0)
+    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
   if (lcl_graph_broken(g)) return;
   size_t cap = (size_t)(lcl_graph_node_count(g) + 1 + desc->n_params);
   lcl_arena *arena = lcl_graph_arena(g);
@@ -338,8 +340,9 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   int n = desc->params ? desc->n_params : find_params(loss, params);
   for (int i = 0; desc->params && i < n; i++) params[i] = desc->params[i];
   for (int i = 0; i < n; i++)
-    if (!lcl_tensor_var(params[i])) {
-      lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise", "parameter %d is not a variable", i);
+    if (lcl_tensor_graph(params[i]) != g || !lcl_tensor_var(params[i])) {
+      lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise",
+                        "parameter %d is not a variable of the graph", i);
       return;
     }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */

@@ -131,6 +131,7 @@ static lcl_status write_clusters(const job *j, const int32_t *cluster) {
 
 lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
                            lcl_metrics *metrics) {
+  LCL_NEED(run);
   lcl_metrics none;
   job j;
   int clusters = 1;
@@ -225,6 +226,7 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
 
 lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
                         lcl_metrics *metrics) {
+  LCL_NEED(run);
   lcl_metrics none;
   job j;
   int bits = 0;

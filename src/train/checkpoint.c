@@ -8,6 +8,7 @@ static bool is_prep(const char *name) {
 }
 
 lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
+  LCL_NEED(store, into);
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     lcl_var_info v = lcl_store_info(store, i);
     size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
@@ -32,6 +33,7 @@ static lcl_status check_fits(const lcl_var_info *v, const lcl_tensor_entry *e) {
 }
 
 lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial) {
+  LCL_NEED(store, from);
   size_t n = lcl_store_count(store), used = 0, extra = 0;
   for (size_t i = 0; i < n; i++) { /* everything is checked before anything changes */
     lcl_var_info v = lcl_store_info(store, i);
@@ -65,6 +67,7 @@ static bool can_start(const lcl_var_info *v) {
 }
 
 lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from) {
+  LCL_NEED(store, from);
   size_t used = 0;
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     lcl_var_info v = lcl_store_info(store, i);

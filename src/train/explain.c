@@ -23,6 +23,7 @@ static lcl_status other_stage(lcl_session *s, lcl_model_mode mode, lcl_stage *ou
 
 lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
                        char **text) {
+  LCL_NEED(ctx, desc, text);
   lcl_session_desc sd = { .model = desc->model, .data = desc->data, .seed = desc->seed };
   lcl_trainer t = { .d = desc };
   lcl_stage stage = { 0 };

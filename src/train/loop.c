@@ -372,6 +372,7 @@ static lcl_status check_profile(lcl_context *ctx, const lcl_train_desc *d) {
 }
 
 lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result) {
+  LCL_NEED(ctx, desc);
   lcl_trainer t;
   lcl_train_result none, *r = result ? result : &none;
   memset(r, 0, sizeof *r);

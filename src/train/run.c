@@ -36,6 +36,7 @@ static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_co
 
 lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
                         lcl_run_folder **out) {
+  LCL_NEED(ctx, folder, out);
   lcl_run_config config;
   *out = NULL;
   LCL_TRY(lcl_read_config(folder, &config));
@@ -61,6 +62,7 @@ void lcl_run_close(lcl_run_folder *r) {
 }
 
 lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *metrics) {
+  LCL_NEED(r);
   lcl_dataset *ds;
   LCL_TRY(lcl_session_split(r->s, split, &ds));
   if (!r->eval) {
@@ -103,6 +105,7 @@ static lcl_status write_png(lcl_pictures *p, const char *path) {
 
 lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns, uint64_t seed,
                                const char *png) {
+  LCL_NEED(r);
   lcl_dataset *ds;
   lcl_pictures p;
   LCL_TRY(lcl_check_output(png));
@@ -112,6 +115,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
 }
 
 lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
+  LCL_NEED(r, request);
   lcl_pictures p;
   LCL_TRY(lcl_check_output(png));
   LCL_TRY(lcl_session_sample(r->s, r->weights, request, &p));
@@ -119,5 +123,6 @@ lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, 
 }
 
 lcl_status lcl_run_report(lcl_run_folder *r) {
+  LCL_NEED(r);
   return lcl_report_write(r->s, r->weights, r->folder);
 }

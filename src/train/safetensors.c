@@ -42,6 +42,7 @@ static const struct {
 };
 
 lcl_status lcl_tensor_file_create(lcl_tensor_file **out) {
+  LCL_NEED(out);
   *out = lcl_alloc(sizeof **out);
   return *out ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
@@ -63,20 +64,24 @@ void lcl_tensor_file_destroy(lcl_tensor_file *f) {
 }
 
 size_t lcl_tensor_file_count(const lcl_tensor_file *f) {
+  if (!f) return 0;
   return f->entries.n;
 }
 
 const lcl_tensor_entry *lcl_tensor_file_at(const lcl_tensor_file *f, size_t index) {
+  if (!f) return NULL;
   return index < f->entries.n ? &f->entries.data[index].e : NULL;
 }
 
 const lcl_tensor_entry *lcl_tensor_file_find(const lcl_tensor_file *f, const char *name) {
+  if (!f) return NULL;
   for (size_t i = 0; i < f->entries.n; i++)
     if (strcmp(f->entries.data[i].e.name, name) == 0) return &f->entries.data[i].e;
   return NULL;
 }
 
 const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key) {
+  if (!f) return NULL;
   for (size_t i = 0; i < f->metas.n; i++)
     if (strcmp(f->metas.data[i].key, key) == 0) return f->metas.data[i].value;
   return NULL;
@@ -105,6 +110,7 @@ static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void
 }
 
 lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
+  LCL_NEED(f, e);
   char buf[96];
   if (e->bytes != (size_t)lcl_shape_count(e->shape) * lcl_dtype_size(e->dtype))
     return lcl_fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes",
@@ -118,6 +124,7 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
 }
 
 lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value) {
+  LCL_NEED(f, key);
   char *v = lcl_strdup(value);
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < f->metas.n; i++) {
@@ -162,6 +169,7 @@ static cJSON *header_json(const lcl_tensor_file *f) {
 }
 
 lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path) {
+  LCL_NEED(f, path);
   cJSON *json = header_json(f);
   char *text = json ? lcl_json_print(json, false) : NULL;
   cJSON_Delete(json);
@@ -359,6 +367,7 @@ static lcl_status adopt(void *bytes, size_t n, const char *what, lcl_tensor_file
 
 lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
                                  lcl_tensor_file **out) {
+  LCL_NEED(out);
   *out = NULL;
   void *copy = lcl_alloc(n + 1);
   if (!copy) return LCL_ERR_HOST_MEMORY;
@@ -367,6 +376,7 @@ lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
 }
 
 lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out) {
+  LCL_NEED(path, out);
   void *bytes;
   size_t n;
   *out = NULL;

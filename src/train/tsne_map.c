@@ -340,6 +340,7 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
 }
 
 lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
+  LCL_NEED(run);
   map m = { .d = desc, .run = run, .s = lcl_run_session(run) };
   LCL_TRY(lcl_check_output(desc->png));
   LCL_TRY(lcl_check_output(desc->csv));
