@@ -185,7 +185,7 @@ lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, 
 
 lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo, float hi,
                            const char *what) {
-  LCL_NEED(ds, prep);
+  LCL_NEED(ds);
   size_t n_in = lcl_dataset_elements(ds), n = n_in;
   if (prep) {
     int c, h, w;

@@ -177,6 +177,9 @@ lcl_buffer *lcl_buffer_retain(lcl_buffer *b) {
   b->references++;
   return b;
 }
+lcl_context *lcl_buffer_context(const lcl_buffer *b) {
+  return b->ctx;
+}
 cl_mem lcl_buffer_mem(const lcl_buffer *b) {
   return b->mem;
 }

@@ -39,9 +39,12 @@ static clfftStatus bake(const lcl_fft_desc *d, cl_context ctx, cl_command_queue 
                         clfftPlanHandle *h, size_t *temp) {
   clfftStatus st = CLFFT_SUCCESS;
   if (live_plans == 0) {
-    clfftSetupData setup = { 0 };
-    st = clfftInitSetupData(&setup);
-    if (st == CLFFT_SUCCESS) st = clfftSetup(&setup);
+    /* What clFFT.h's clfftInitSetupData does: a C99 inline function, of which no library has the
+     * body that a compiler without inlining calls. */
+    const clfftSetupData setup = { .major = clfftVersionMajor,
+                                   .minor = clfftVersionMinor,
+                                   .patch = clfftVersionPatch };
+    st = clfftSetup(&setup);
     if (st != CLFFT_SUCCESS) return st;
   }
   live_plans++;
