@@ -325,6 +325,7 @@ static lcl_status run_cells(job *j, char **text) {
 
 lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, char **text) {
   LCL_NEED(ctx, d);
+  LCL_NEED(d->table);
   job j = { .ctx = ctx, .d = d };
   if (text) *text = NULL;
   LCL_TRY(lcl_table_find(d->table, &j.table));
