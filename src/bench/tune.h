@@ -4,6 +4,8 @@
 #define LCL_BENCH_TUNE_H
 
 #include "bench/bench.h"
+#include "ops/conv.h"
+#include "ops/gemm.h"
 #include "ops/tuning.h"
 
 /* A product as a workload asks for it, without its epilogue, which costs the same everywhere; or,

@@ -70,4 +70,10 @@ bool lcl_conv_fft_can(const lcl_node *node);
 bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node);
 lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
 
+/* Called with every convolution that has a choice while it is set (NULL: stop); standard is the
+ * cost model's. */
+typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_node *node,
+                                  unsigned possible, lcl_conv_algorithm standard);
+void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
+
 #endif

@@ -1,6 +1,12 @@
 /* The choice of algorithm for a convolution: what a tuner measured for its shape, else a cost
  * model's. */
+#include "ops/conv.h"
 #include "ops/tuning.h"
+
+void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user) {
+  lcl_watch *w = lcl_tuning_watch(ctx, LCL_WATCH_CONV);
+  if (w) *w = (lcl_watch) { (void (*)(void))fn, user };
+}
 
 void lcl_conv_key(const lcl_node *node, char key[160]) {
   const lcl_conv_attr *a = node->attr;
@@ -22,7 +28,8 @@ lcl_conv_algorithm lcl_conv_choose(lcl_lower *lw, const lcl_node *node, unsigned
   char key[160];
   int v[LCL_TUNING_VALUES];
   if (possible == LCL_CONV_BIT(LCL_CONV_PRODUCT)) return LCL_CONV_PRODUCT;
-  lcl_conv_watched(ctx, lw, node, possible, standard);
+  const lcl_watch *w = lcl_tuning_watch(ctx, LCL_WATCH_CONV);
+  if (w && w->fn) ((lcl_conv_watch_fn)w->fn)(w->user, lw, node, possible, standard);
   lcl_conv_key(node, key);
   if (!lcl_tuning_find(ctx, key, v) || v[0] < 0 || v[0] >= LCL_CONV_ALGORITHMS ||
       !(possible & LCL_CONV_BIT(v[0])))

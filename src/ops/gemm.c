@@ -1,7 +1,6 @@
 /* Lowering of products to the kernels of cl/matmul_panel.cl, cl/matmul_tiled.cl, cl/conv_direct.cl
  * and cl/conv_rows.cl. */
 #include "ops/gemm.h"
-#include "ops/tuning.h"
 
 #define PANEL_OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
 

@@ -80,6 +80,15 @@ typedef struct lcl_gemm_params {
 /* The choice for a product on a device: every kernel parameter comes from here. */
 lcl_gemm_params lcl_gemm_choose(const lcl_caps *caps, const lcl_gemm *g);
 
+/* The key of a GEMM in the tuning database, and the parameters to use: tuned if known and legal
+ * here, else lcl_gemm_choose. */
+void lcl_gemm_key(const lcl_gemm *g, char key[160]);
+lcl_gemm_params lcl_gemm_tuned(lcl_lower *lw, const lcl_gemm *g);
+bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p);
+/* Called with every GEMM that is lowered on the context while it is set (NULL: stop). */
+typedef void (*lcl_gemm_watch_fn)(void *user, lcl_lower *lw, const lcl_gemm *g);
+void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
+
 /* How LCL_GEMM_ROWS shares out a product: a work-item takes `pics` pictures by `rows` rows of each
  * phase, for which it holds wh x ww pixels of x from row h_low and column w_low of it, cl floats
  * each. */

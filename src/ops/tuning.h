@@ -10,9 +10,7 @@
 #ifndef LCL_OPS_TUNING_H
 #define LCL_OPS_TUNING_H
 
-#include "graph/graph.h"
-#include "ops/conv.h"
-#include "ops/gemm.h"
+#include "device/device.h"
 
 enum { LCL_TUNING_VALUES = 10 };
 
@@ -34,20 +32,14 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
 /* Path of the user's file; false when tuning is off or there is no home. */
 bool lcl_tuning_path(lcl_context *ctx, lcl_str *path);
 
-/* The key of a product, and the parameters to use: tuned if known and legal here, else
- * lcl_gemm_choose. */
-void lcl_gemm_key(const lcl_gemm *g, char key[160]);
-lcl_gemm_params lcl_gemm_tuned(lcl_lower *lw, const lcl_gemm *g);
-bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_gemm_params *p);
-
-/* Called with every product that is lowered on the context while it is set (NULL: stop). */
-typedef void (*lcl_gemm_watch_fn)(void *user, lcl_lower *lw, const lcl_gemm *g);
-void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
-/* The same with every convolution that has a choice; standard is the cost model's. */
-typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_node *node,
-                                  unsigned possible, lcl_conv_algorithm standard);
-void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
-void lcl_conv_watched(lcl_context *ctx, lcl_lower *lw, const lcl_node *node, unsigned possible,
-                      lcl_conv_algorithm standard);
+/* A function that is called with every problem of a kind that is lowered on the context (gemm.h and
+ * conv.h have its type); NULL: none. */
+typedef enum lcl_watched { LCL_WATCH_GEMM, LCL_WATCH_CONV, LCL_WATCHED } lcl_watched;
+typedef struct lcl_watch {
+  void (*fn)(void);
+  void *user;
+} lcl_watch;
+/* NULL: out of memory. */
+lcl_watch *lcl_tuning_watch(lcl_context *ctx, lcl_watched what);
 
 #endif

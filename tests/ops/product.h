@@ -7,6 +7,8 @@
 
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/conv.h"
+#include "ops/gemm.h"
 #include "ops/tuning.h"
 #include "test.h"
 
