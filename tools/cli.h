@@ -41,7 +41,7 @@ typedef struct cli_option {
 
 /* Reads options until the first that is none of them; *argi becomes the number of the first other
  * argument (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2
- * with a line on stderr after a mistake. usage: "devices [--json]"; about: a paragraph for --help.
+ * with a line on stderr after an error. usage: "devices [--json]"; about: a paragraph for --help.
  * Positional arguments are moved to the end of argv. */
 int cli_parse(int argc, char **argv, const cli_option *options, const char *usage,
               const char *about, int *argi);

@@ -126,8 +126,8 @@ static int draw(const lcl_result_files *files, const char *path) {
   return code;
 }
 
-/* Prints (and draws) results next to each other; exit code 1 when the last ones are slower than the
- * threshold allows. */
+/* Prints results (and writes a page of them) next to each other; exit code 1 when the last ones are
+ * slower than the threshold allows. */
 static int compare(const lcl_result_files *files, const options *o) {
   lcl_str table = { 0 };
   size_t regressions = 0;
@@ -366,7 +366,7 @@ static int run(int argc, char **argv) {
       "that" },
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
       "with --compare: exit 1 when a workload is slower by more than this" },
-    { "html", CLI_STRING, &o.html, "FILE", "draw times and rooflines as a web page" },
+    { "html", CLI_STRING, &o.html, "FILE", "times and rooflines as a web page" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
       "list workloads and explain every reading in words" },

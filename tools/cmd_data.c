@@ -51,7 +51,7 @@ static int print_part(const lcl_dataset *ds) {
   cli_print("%s\n  %lld examples of %d x %d x %d", ds->name, (long long)ds->count, ds->channels,
             ds->height, ds->width);
   cli_print(", %s%s\n", ds->pixels ? "bytes" : "floats",
-            ds->bernoulli ? ", drawn as 0 or 1 at each presentation" : "");
+            ds->bernoulli ? ", sampled as 0 or 1 at each presentation" : "");
   printf("  values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used\n",
          (double)ds->raw_min, (double)ds->raw_max, s.lowest, s.highest, s.mean, s.deviation);
   if (!ds->labels) {
@@ -119,7 +119,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   int rows = ds->labels ? (ds->classes < ROWS ? ds->classes : ROWS) : 10, filled[ROWS] = { 0 };
   lcl_grid_desc grid = { rows * COLUMNS, COLUMNS, ds->channels, ds->height, ds->width, 2, 1, 80 };
   if (ds->height == 1 || ds->width == 1)
-    return cli_fail("--sheet shows pictures; these examples are vectors");
+    return cli_fail("--sheet shows images; these examples are vectors");
   if (grid.height < 40) grid.zoom = 2;
   float *x = calloc((size_t)grid.n * each, sizeof *x);
   if (!x) return cli_fail("out of memory");
@@ -153,15 +153,14 @@ static int run(int argc, char **argv) {
   const cli_option options[] = {
     { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
     { "valid", CLI_INT, &valid, "N",
-      "examples held out for validation (0: a fifth, at most 10000; -1: none)", "[-1,inf)" },
+      "examples split for validation (0: a fifth, at most 10000; -1: none)", "[-1,inf)" },
     { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits", "[0,inf)" },
     { "binarise", CLI_STRING, &binarise, "MODE",
       "none, static_files, fixed_draw, dynamic, threshold" },
     { "prefer", CLI_STRING, &prefer, "WORD",
       "of several image files take the one with WORD in its name" },
-    { "image-size", CLI_INT, &size, "N", "folders of pictures: side of the square (48)",
-      "[1,4096]" },
-    { "grey", CLI_FLAG, &grey, NULL, "folders of pictures: luma instead of RGB" },
+    { "image-size", CLI_INT, &size, "N", "image folders: side of the square (48)", "[1,4096]" },
+    { "grey", CLI_FLAG, &grey, NULL, "image folders: luma instead of RGB" },
     { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
     { 0 },
   };
@@ -171,7 +170,7 @@ static int run(int argc, char **argv) {
           "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, "
           "sizes, "
           "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
-          ".npy features, folders of PNG or JPEG pictures, folders of WAV files. Other built-in "
+          ".npy features, folders of PNG or JPEG images, folders of WAV files. Other built-in "
           "data, "
           "for trying "
           "things out: synthetic:objects, synthetic:animals, synthetic:features, synthetic:birds.",

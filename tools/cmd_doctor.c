@@ -74,7 +74,7 @@ static void show_no_pocl(bool installed) {
   char path[1024];
   pocl_folder(path, sizeof path);
   if (!installed)
-    printf("  ! no PoCL, the driver for processors: install pocl-opencl-icd\n");
+    printf("  ! no PoCL, the driver for CPUs: install pocl-opencl-icd\n");
   else if (!can_write_folder(path))
     cli_print("  ! PoCL shows no device: its cache folder %s cannot be written; set "
               "POCL_CACHE_DIR\n",
@@ -98,7 +98,7 @@ static void show_missing(const lcl_device_info *rows, size_t n) {
   doctor_cards(rows, n);
 }
 
-/* CLBlast before 1.6.3 computes wrong products with some tuning parameters; its notes name these
+/* CLBlast before 1.6.3 computes wrong GEMMs with some tuning parameters; its notes name these
  * devices. */
 static bool clblast_is_wrong_on(const lcl_caps *c) {
   int major = 0, minor = 0, patch = 0;
@@ -113,7 +113,7 @@ static bool clblast_is_wrong_on(const lcl_caps *c) {
 static void show_traps(const lcl_caps *c) {
   if (clblast_is_wrong_on(c))
     printf("  ! CLBlast " LCL_CLBLAST_VERSION
-           " gives wrong products on Intel Arc and related GPUs (fixed in 1.6.3):\n"
+           " gives wrong GEMMs on Intel Arc and related GPUs (fixed in 1.6.3):\n"
            "    set LATENTCL_DISABLE=clblast, or install a newer CLBlast\n");
   if (strstr(c->platform, "Portable Computing Language"))
     printf("  note: PoCL's own cache has a race between processes: give parallel runs their own "
@@ -124,7 +124,7 @@ static void show_traps(const lcl_caps *c) {
            "versions apart\n");
   if (strstr(c->name, "llvmpipe"))
     printf("  note: llvmpipe is for checking results; PoCL is many times faster on the same "
-           "processor\n");
+           "CPU\n");
   int major = 0, minor = 0;
   if (sscanf(c->version, "OpenCL %d.%d", &major, &minor) == 2 && major * 10 + minor < 12)
     cli_print("  ! %s: LatentCL needs OpenCL 1.2\n", c->version);

@@ -16,7 +16,7 @@ static int run(int argc, char **argv) {
   };
   int code = cli_run_open(
       argc, argv, own, "reconstruct RUN --out FILE.png [--columns N] [--split NAME]",
-      "Writes a grid of pictures: originals, reconstructions, and those of perturbed latents.", &a);
+      "Writes a grid of images: originals, reconstructions, and those of perturbed latents.", &a);
   if (code >= 0) return code;
   if (!out)
     code = cli_usage("reconstruct: where to? (--out FILE.png)");
@@ -26,5 +26,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_reconstruct = { "reconstruct", "pictures of reconstructions of a run",
+const struct lcl_command cmd_reconstruct = { "reconstruct", "image grid of a run's reconstructions",
                                              run };

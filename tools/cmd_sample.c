@@ -1,4 +1,4 @@
-/* latentcl sample: draws pictures from a run. */
+/* latentcl sample: samples images from a run. */
 #include <stdio.h>
 
 #include "cli_run.h"
@@ -12,23 +12,24 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
     { "kind", CLI_STRING, &kind, "NAME",
-      "what to draw, e.g. samples, analogies, interpolation, means (the model's first)" },
-    { "count", CLI_INT, &count, NULL, "pictures to draw", "[1,1000000]" },
+      "what to sample, e.g. samples, analogies, interpolation, means (the model's first)" },
+    { "count", CLI_INT, &count, NULL, "images to sample", "[1,1000000]" },
     { "n", CLI_INT, &count, NULL, "the same", "[1,1000000]" },
-    { "seed", CLI_INT, &seed, NULL, "of the draws", "[0,inf)" },
+    { "seed", CLI_INT, &seed, NULL, "of the samples", "[0,inf)" },
     { "temperature", CLI_FLOAT, &temperature, NULL,
-      "divides the logits of models that draw pixel by pixel; 0: as trained", "[0,1e9]" },
+      "divides the logits of models that sample pixel by pixel; 0: as trained", "[0,1e9]" },
     { "given", CLI_STRING, &given, "SPLIT|FILE.npy",
-      "pictures to complete: train, validation, test, or an array (N,C,H,W)" },
-    { "rows", CLI_INT, &rows, NULL, "with --given: rows of each picture that are kept" },
+      "images to complete: train, validation, test, or an array (N,C,H,W)" },
+    { "rows", CLI_INT, &rows, NULL, "with --given: rows of each image that are kept" },
     { 0 },
   };
   int code = cli_run_open(
       argc, argv, own,
       "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
-      "Draws pictures from a generative model. With --given, models that draw pixel by pixel keep "
+      "Samples images from a generative model. With --given, models that sample pixel by pixel "
+      "keep "
       "the\n"
-      "first rows of each picture and draw the rest:\n\n"
+      "first rows of each image and sample the rest:\n\n"
       "  latentcl sample runs/pixelrnn --n 16 --given test --rows 14 --out completed.png",
       &a);
   if (code >= 0) return code;
@@ -47,4 +48,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_sample = { "sample", "draw pictures from a run", run };
+const struct lcl_command cmd_sample = { "sample", "sample images from a run", run };

@@ -45,7 +45,7 @@ static int run(int argc, char **argv) {
     { "test", CLI_FLAG, &test, NULL, "evaluate the test split at the end" },
     { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
     { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
-    { "check-numerics", CLI_FLAG, &check, NULL, "look at every tensor for NaN and Inf (slow)" },
+    { "check-numerics", CLI_FLAG, &check, NULL, "check every tensor for NaN and Inf (slow)" },
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
     { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
     { 0 },

@@ -15,7 +15,7 @@ static int run(int argc, char **argv) {
   double perplexity = 30;
   bool quiet = false, json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE.png", "where to draw the map" },
+    { "out", CLI_STRING, &out, "FILE.png", "where to write the map" },
     { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "points", CLI_INT, &points, NULL, "examples on the map, evenly chosen; 0: all", "[0,inf)" },
@@ -31,7 +31,8 @@ static int run(int argc, char **argv) {
   };
   int code = cli_run_open(
       argc, argv, own, "tsne RUN --out FILE.png [--points N] [--split NAME]",
-      "Draws a t-SNE map (exact repulsion) of the run's features, classes by colour, and beside it "
+      "Writes a t-SNE map (exact repulsion) of the run's features, a colour for each class, and "
+      "beside it "
       "one for each kind of perturbation the model has, perturbed latents as rings.",
       &a);
   if (code >= 0) return code;

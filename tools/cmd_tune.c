@@ -1,4 +1,4 @@
-/* latentcl tune: finds the fastest algorithm and kernel parameters for the products of a workload
+/* latentcl tune: finds the fastest algorithm and kernel parameters for the GEMMs of a workload
  * on this device.
  *
  * Candidates run in a child process (the same command with --worker), because a driver's compiler
@@ -257,7 +257,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
   tuner t = { .name = name, .device = device, .limit = 60 };
   const lcl_caps *caps = lcl_context_caps(ctx);
   int code = tuner_start(&t);
-  printf("%s: %zu products and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
+  printf("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
   for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl_now() < end; i++) {
     lcl_tuning_entry best = { 0 };
     lcl_tune_problem shape;
@@ -302,13 +302,13 @@ static int run(int argc, char **argv) {
     { "device", CLI_STRING, &device, "SEL", "which device" },
     { "budget", CLI_FLOAT, &budget, "MINUTES",
       "stop after this time (10); what was found so far is kept", "[0,1e6]" },
-    { "again", CLI_FLAG, &again, NULL, "measure products again that are in the database" },
+    { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
   int at, code = cli_parse(
               argc, argv, table, "tune [SUITE|WORKLOAD|MODEL|all]...",
-              "Finds the fastest algorithm and kernel parameters for the matrix products and "
+              "Finds the fastest algorithm and kernel parameters for the GEMMs and "
               "convolutions of a suite or workload of the benchmark, a model's "
               "training step, or all (gemm, conv, steps), checks every candidate's result, and "
               "keeps the best in a database that is used "

@@ -1,4 +1,4 @@
-/* The parts of `latentcl doctor` that look at the machine: ICD files, graphics cards, permissions.
+/* The parts of `latentcl doctor` that examine the machine: ICD files, GPUs, permissions.
  */
 #include "cli.h"
 #include "doctor.h"
@@ -80,8 +80,8 @@ static void show_card(const char *pci, const lcl_device_info *rows, size_t n) {
                 (strstr(rows[i].caps.vendor, makers[m].word) ||
                  strstr(rows[i].caps.name, makers[m].word));
     if (!served)
-      cli_print("  ! a graphics card of %s (%s) has no OpenCL driver: install %s\n",
-                makers[m].maker, pci, makers[m].advice);
+      cli_print("  ! a GPU of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker, pci,
+                makers[m].advice);
   }
 }
 

@@ -1,4 +1,4 @@
-/* A loop over all processors. */
+/* A loop over all CPUs. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>

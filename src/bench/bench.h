@@ -1,4 +1,4 @@
-/* Floor 6, internal: the table of workloads and how each kind is measured. */
+/* Layer 6, internal: the table of workloads and how each kind is measured. */
 #ifndef LCL_BENCH_INTERNAL_H
 #define LCL_BENCH_INTERNAL_H
 

@@ -1,4 +1,4 @@
-/* Drawing pictures from PixelRNN with kept state, and the full forward pass that drawing without
+/* Sampling images from PixelRNN with kept state, and the full forward pass that sampling without
  * state would run for every pixel. */
 #include "bench/bench.h"
 #include "nn/pixelrnn.h"

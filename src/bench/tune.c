@@ -108,7 +108,7 @@ lcl_status lcl_tune_shape(const char *key, const int standard[LCL_TUNING_VALUES]
     return LCL_OK;
   }
   if (sscanf(key, "gemm %lldx%lldx%lld", &m, &n, &k) != 3)
-    return lcl_fail(LCL_ERR_FORMAT, "not the key of a product: %s", key);
+    return lcl_fail(LCL_ERR_FORMAT, "not the key of a GEMM: %s", key);
   out->g.m = m;
   out->g.n = n;
   out->g.k = k;

@@ -101,7 +101,7 @@ static double norm(const float *x, size_t n) {
 }
 
 /* Small integers make every algorithm exact but the Fourier transform, whose rounding errors are
- * relative to the energy of picture and filter: unit roundoff times some steps of the transforms.
+ * relative to the energy of image and filter: unit roundoff times some steps of the transforms.
  */
 lcl_status lcl_tune_conv_check(const lcl_tune_problem *p, const lcl_node *node, int algorithm,
                                const float *a, const float *b, const float *c) {

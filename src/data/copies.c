@@ -1,4 +1,4 @@
-/* A larger set of smaller pictures: some classes, each example several times a little differently,
+/* A larger set of smaller images: some classes, each example several times a little differently,
  * reduced. So the Omniglot set of the IMSAT paper came about: 100 characters x 20 drawings x 20
  * copies, 21x21. */
 #include <math.h>
@@ -147,8 +147,8 @@ lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, 
   *out = NULL;
   if (ds->height % k.factor || ds->width % k.factor)
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "pictures of %dx%d cannot be reduced by %d: sides must be divisible",
-                    ds->height, ds->width, k.factor);
+                    "images of %dx%d cannot be reduced by %d: sides must be divisible", ds->height,
+                    ds->width, k.factor);
   int32_t *number = NULL;
   int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
   lcl_status s = index ? LCL_OK : LCL_ERR_HOST_MEMORY;

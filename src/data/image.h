@@ -1,10 +1,10 @@
-/* Pictures: PNG and JPEG from memory, resampling, and grids of pictures written as PNG. */
+/* Images: PNG and JPEG from memory, resampling, and grids of images written as PNG. */
 #ifndef LCL_IMAGE_H
 #define LCL_IMAGE_H
 
 #include "base/base.h"
 
-/* 8-bit picture, rows of interleaved channels (1 grey or 3 RGB). */
+/* 8-bit image, rows of interleaved channels (1 grey or 3 RGB). */
 typedef struct lcl_image {
   int width, height, channels;
   uint8_t *data;
@@ -31,7 +31,7 @@ lcl_status lcl_png_write(const char *path, const lcl_image *image); /* atomic */
 /* "data:image/png;base64,..." for HTML; lcl_free it. */
 lcl_status lcl_png_data_uri(const lcl_image *image, char **uri);
 
-/* n pictures in C,H,W planes, values 0..1 (clipped; NaN is shown as a mid grey), laid out row by
+/* n images in C,H,W planes, values 0..1 (clipped; NaN is shown as a mid grey), laid out row by
  * row in `columns` columns with `pad` pixels between and around, each enlarged `zoom` times.
  * channels 1 or 3; other numbers show the first channel. background 0..255. */
 typedef struct lcl_grid_desc {

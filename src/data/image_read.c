@@ -6,7 +6,7 @@
 
 #include "data/image.h"
 
-/* Larger pictures are refused before any memory is taken for them. */
+/* Larger images are refused before any memory is taken for them. */
 #define IMAGE_MAX_SIDE   16384
 #define IMAGE_MAX_PIXELS ((size_t)1 << 26)
 
@@ -19,7 +19,7 @@ static lcl_status check_size(size_t width, size_t height) {
   if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE ||
       width * height > IMAGE_MAX_PIXELS)
     return lcl_fail(LCL_ERR_FORMAT,
-                    "a picture of %zux%zu cannot be read; sides go to %d, pixels to %zu", width,
+                    "an image of %zux%zu cannot be read; sides go to %d, pixels to %zu", width,
                     height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
   return LCL_OK;
 }

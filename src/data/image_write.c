@@ -1,4 +1,4 @@
-/* PNG writing, data URIs and grids of pictures. */
+/* PNG writing, data URIs and grids of images. */
 #include <math.h>
 #include <setjmp.h>
 #include <png.h>
@@ -48,7 +48,7 @@ lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   *n = 0;
   if (image->width < 1 || image->height < 1 || (image->channels != 1 && image->channels != 3))
     return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a PNG picture needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
+                    "a PNG image needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
                     image->channels, image->height, image->width);
   png_sink s = { .rows = lcl_alloc((size_t)image->height * sizeof(png_bytep)) };
   if (!s.rows) return LCL_ERR_HOST_MEMORY;
@@ -61,7 +61,7 @@ lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   lcl_free(s.rows);
   if (!ok) {
     lcl_str_free(&s.bytes);
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG picture of %dx%d",
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG image of %dx%d",
                     image->width, image->height);
   }
   *data = (uint8_t *)s.bytes.data;
@@ -117,7 +117,7 @@ static uint8_t to_byte(float v) {
   return (uint8_t)lrintf(LCL_MIN(LCL_MAX(v, 0.0f), 1.0f) * 255);
 }
 
-/* One picture into the grid with its upper left corner at (top,left). */
+/* One image into the grid with its upper left corner at (top,left). */
 static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top,
                   int left) {
   size_t plane = (size_t)d->height * (size_t)d->width;
@@ -137,16 +137,14 @@ lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_
   memset(out, 0, sizeof *out);
   d.zoom = LCL_MAX(d.zoom, 1);
   if (d.n < 1 || d.columns < 1 || d.channels < 1 || d.height < 1 || d.width < 1 || d.pad < 0)
-    return lcl_fail(
-        LCL_ERR_ARGUMENT,
-        "a grid needs at least one picture and column; got %d in %d columns of %dx%dx%d", d.n,
-        d.columns, d.channels, d.height, d.width);
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "a grid needs at least one image and column; got %d in %d columns of %dx%dx%d",
+                    d.n, d.columns, d.channels, d.height, d.width);
   int64_t rows = (d.n + d.columns - 1) / d.columns;
   int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
   int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
   if (width > 65535 || height > 65535)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a grid of %lldx%lld pixels is too large; show fewer pictures",
+    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer images",
                     (long long)width, (long long)height);
   out->width = (int)width;
   out->height = (int)height;

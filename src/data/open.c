@@ -32,7 +32,7 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   return lcl_fail(LCL_ERR_FORMAT,
                   "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], "
                   "...), CIFAR .bin "
-                  "files, features.npy, or a folder of pictures or WAV files for each class",
+                  "files, features.npy, or a folder of images or WAV files for each class",
                   desc->path);
 }
 
@@ -53,7 +53,7 @@ lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
 static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid || desc->valid < 0) return LCL_OK;
   int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
-  /* Pictures and feature tables often come sorted by class: the last ones would all be of one. */
+  /* Images and feature tables often come sorted by class: the last ones would all be of one. */
   bool random = desc->split_random || strcmp(s->format, "pictures") == 0 ||
                 strcmp(s->format, "npy") == 0;
   if (held < 1 || held >= s->train->count)

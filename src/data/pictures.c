@@ -1,4 +1,4 @@
-/* Folders of PNG and JPEG pictures: one folder a class, or files named CLASS.NUMBER.jpg. */
+/* Folders of PNG and JPEG images: one folder a class, or files named CLASS.NUMBER.jpg. */
 #include <ctype.h>
 
 #include "base/parallel.h"
@@ -95,7 +95,7 @@ static lcl_status list_pictures(picture_list *l, const char *folder) {
   return status;
 }
 
-/* ---- decoding, on all processors ---- */
+/* ---- decoding, on all CPUs ---- */
 
 typedef struct decode_job {
   const picture_list *list;
@@ -131,7 +131,7 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
   int side = desc->image_size > 0 ? desc->image_size : 48;
   size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
   if (side > 4096)
-    return lcl_fail(LCL_ERR_ARGUMENT, "pictures can be scaled to at most 4096, not %d", side);
+    return lcl_fail(LCL_ERR_ARGUMENT, "images can be scaled to at most 4096, not %d", side);
   lcl_raw raw = { (int64_t)n,
                   desc->grey ? 1 : 3,
                   side,

@@ -181,9 +181,9 @@ lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int
                         lcl_prep **out) {
   *out = NULL;
   if (desc->colour == LCL_COLOUR_YUV && channels != 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "YUV needs pictures of 3 channels; these have %d", channels);
+    return lcl_fail(LCL_ERR_ARGUMENT, "YUV needs images of 3 channels; these have %d", channels);
   if (desc->colour == LCL_COLOUR_GREY && channels != 3 && channels != 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs pictures of 1 or 3 channels; these have %d",
+    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs images of 1 or 3 channels; these have %d",
                     channels);
   if (desc->crop < 0 || (desc->crop > 0 && (desc->crop > height || desc->crop > width)))
     return lcl_fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height,
@@ -232,7 +232,7 @@ bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
   return true;
 }
 
-/* ---- back to a picture ---- */
+/* ---- back to an image ---- */
 
 /* Undoes gain, shift and centre of the centre window, in place. */
 static void undo_linear(const lcl_prep *p, float *x) {

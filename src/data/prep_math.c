@@ -56,7 +56,7 @@ static void filter_line(const float *in, float *out, int height, int width, cons
   }
 }
 
-/* Share of the kernel's weight that falls inside the picture at position i of a line of n. */
+/* Share of the kernel's weight that falls inside the image at position i of a line of n. */
 static float inside(const float *kernel, int i, int n) {
   float sum = 0;
   for (int k = 0; k < LCN_TAPS; k++)

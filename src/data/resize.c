@@ -1,4 +1,4 @@
-/* Resampling of pictures: separable triangle filter, as wide as the reduction, so that nothing
+/* Resampling of images: separable triangle filter, as wide as the reduction, so that nothing
  * aliases. */
 #include <math.h>
 
@@ -52,7 +52,7 @@ static lcl_status resample(const float *in, float *out, int outer, int in_size, 
 lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_image *out) {
   memset(out, 0, sizeof *out);
   if (width < 1 || height < 1 || width > 16384 || height > 16384)
-    return lcl_fail(LCL_ERR_ARGUMENT, "cannot resize a picture to %dx%d", width, height);
+    return lcl_fail(LCL_ERR_ARGUMENT, "cannot resize an image to %dx%d", width, height);
   size_t c = (size_t)in->channels, n_in = (size_t)in->width * (size_t)in->height * c;
   size_t n_mid = (size_t)width * (size_t)in->height * c, n_out = (size_t)width * (size_t)height * c;
   float *a = lcl_alloc(n_in * sizeof *a), *b = lcl_alloc(n_mid * sizeof *b),
@@ -77,7 +77,7 @@ lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_imag
   return status;
 }
 
-/* Pixel (y,x) of a grey or RGB picture, as a luma or as colour c. */
+/* Pixel (y,x) of a grey or RGB image, as a luma or as colour c. */
 static uint8_t pick(const lcl_image *im, int y, int x, int c, bool grey) {
   const uint8_t *p = im->data + ((size_t)y * (size_t)im->width + (size_t)x) * (size_t)im->channels;
   if (im->channels == 1) return p[0];

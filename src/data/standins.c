@@ -19,7 +19,7 @@ static double between(float u, double lo, double hi) {
   return lo + (hi - lo) * u;
 }
 
-/* ---- pictures: signed distances, negative inside, in a box of -1..1, y down ---- */
+/* ---- images: signed distances, negative inside, in a box of -1..1, y down ---- */
 
 static double disc(point p, double x, double y, double r) {
   return hypot(p.x - x, p.y - y) - r;

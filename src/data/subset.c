@@ -171,7 +171,7 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
 lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
   LCL_NEED(ds, out);
   *out = NULL;
-  if (factor < 1) return lcl_fail(LCL_ERR_ARGUMENT, "pictures cannot be reduced by %d", factor);
+  if (factor < 1) return lcl_fail(LCL_ERR_ARGUMENT, "images cannot be reduced by %d", factor);
   return lcl_dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);
 }
 

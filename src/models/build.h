@@ -1,4 +1,4 @@
-/* Floor 5, internal: what a build() declares, as the training loop reads it. */
+/* Layer 5, internal: what a build() declares, as the training loop reads it. */
 #ifndef LCL_MODELS_BUILD_H
 #define LCL_MODELS_BUILD_H
 
@@ -26,7 +26,7 @@ struct lcl_build {
   bool too_many;
 };
 
-/* Runs the class's build on the graph; the graph's first mistake, or what the mode needs and build
+/* Runs the class's build on the graph; the graph's first error, or what the mode needs and build
  * did not declare. */
 lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
                           int64_t batch, int64_t unlabelled_batch);

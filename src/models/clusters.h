@@ -10,10 +10,10 @@
     "only so many classes of the training part, chosen by data_seed (Omniglot: 100); 0: all",      \
     "[0,1e5]" },                                                                                   \
       { "copies", LCL_OPTION_INT, "1",                                                             \
-        "each picture so often, the others turned, scaled and moved a little (Omniglot: 20)",      \
+        "each image so often, the others turned, scaled and moved a little (Omniglot: 20)",        \
         "[1,10000]" },                                                                             \
   {                                                                                                \
-    "reduce", LCL_OPTION_INT, "1", "sides of the pictures over this (Omniglot, from 105x105: 5)",  \
+    "reduce", LCL_OPTION_INT, "1", "sides of the images over this (Omniglot, from 105x105: 5)",    \
         "[1,64]"                                                                                   \
   }
 

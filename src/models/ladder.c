@@ -379,7 +379,7 @@ static void build_eval(ladder *n) {
   lcl_build_features(n->b, group(features, 0));
 }
 
-/* The decoder's batch norm uses the statistics of the pictures shown. */
+/* The decoder's batch norm uses the statistics of the images shown. */
 static void build_reconstruct(ladder *n) {
   if (n->lowest != 0) return; /* the image was never denoised */
   lcl_tensor *image = lcl_build_image(n->b), *x = rows_of(n, image), *zhat[MAX_LAYERS + 1];

@@ -149,7 +149,7 @@ static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, 
 
 static lcl_status check_declared(const lcl_build *b) {
   if (b->too_many)
-    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or pictures",
+    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or images",
                     LCL_BUILD_MAX);
   if (b->mode == LCL_MODE_TRAIN && !b->loss)
     return lcl_fail(LCL_ERR_ARGUMENT, "the training graph has no loss");

@@ -5,7 +5,7 @@
  *
  *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b)  (residual=false: X = BiLSTM(W X + b))
  *   logits = (ReLU, 1x1) x head_layers, ReLU, 1x1
- *   loss = mean over pictures of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i),
+ *   loss = mean over images of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i),
  * nats */
 #include "base/base.h"
 #include "models/registry.h"
@@ -25,10 +25,10 @@ static const lcl_option options[] = {
   { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma",
     "auto|grey|rgb" },
   { "binarise", LCL_OPTION_CHOICE, "fixed",
-    "how images become zeros and ones (levels 2): fixed: one Bernoulli draw with p = value (data "
+    "how images become zeros and ones (levels 2): fixed: one Bernoulli sample with p = value (data "
     "that are "
     "binary stay as "
-    "they are); dynamic: a new draw each time in training; threshold: value > 1/2; static: only "
+    "they are); dynamic: a new sample each time in training; threshold: value > 1/2; static: only "
     "binary files "
     "are taken",
     "fixed|dynamic|threshold|static" },

@@ -1,4 +1,4 @@
-/* Floor 5: the model classes, declared here so that registry.c can list them. */
+/* Layer 5: the model classes, declared here so that registry.c can list them. */
 #ifndef LCL_MODELS_REGISTRY_H
 #define LCL_MODELS_REGISTRY_H
 

@@ -276,7 +276,7 @@ static void build_train(lcl_build *b) {
   lcl_build_correct(b, lcl_correct_rows(y, label));
 }
 
-/* ---- evaluation and pictures ---- */
+/* ---- evaluation and images ---- */
 
 static void build_eval(lcl_build *b) {
   net n = make_net(b);
@@ -295,7 +295,7 @@ static lcl_tensor *picture_of(net *n, lcl_tensor *z, lcl_shape image) {
   return lcl_reshape(r[0], image);
 }
 
-/* Perturbed latents, and the pictures that they decode to. */
+/* Perturbed latents, and the images that they decode to. */
 static void show_draws(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic,
                        lcl_shape image) {
   const char *caption = semantic ? "semantic noise" : "random noise";

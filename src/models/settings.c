@@ -15,10 +15,10 @@ static const lcl_option common[] = {
   { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...",
     "[0,1e9]" },
   { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
-  { "validation", LCL_OPTION_INT, "", "training examples held out to pick the best epoch; -1: none",
+  { "validation", LCL_OPTION_INT, "", "training examples split to pick the best epoch; -1: none",
     "[-1,1e9]" },
   { "validation_random", LCL_OPTION_BOOL, "",
-    "hold out at random, by the seed, instead of the last ones", NULL },
+    "split at random, by the seed, instead of the last ones", NULL },
   { "optimiser", LCL_OPTION_CHOICE, "", "update rule",
     "sgd|momentum|nesterov|rmsprop|adam|adadelta" },
   { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
@@ -40,7 +40,7 @@ static const lcl_option common[] = {
   { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
     "[0,1e7]" },
   { "augment", LCL_OPTION_BOOL, "true",
-    "random crops, mirroring and draws in training, where the model has them", NULL },
+    "random crops, mirroring and binary samples in training, where the model has them", NULL },
 };
 
 const lcl_option *lcl_common_options(size_t *n) {

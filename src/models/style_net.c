@@ -181,7 +181,7 @@ static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_build_prediction(b, lcl_argmax(t.logits, 1, false));
 }
 
-/* ---- pictures ---- */
+/* ---- images ---- */
 
 static lcl_tensor *picture(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
   return lcl_sigmoid(decode(n, z, onehot));

@@ -29,11 +29,12 @@
         "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",     \
         "exact|as_printed" },                                                                      \
       { "binarise", LCL_OPTION_CHOICE, "dynamic",                                                  \
-        "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or "    \
+        "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, "   \
+        "or "                                                                                      \
         "grey values",                                                                             \
         "dynamic|fixed|threshold|none" },                                                          \
   {                                                                                                \
-    "sample_trials", LCL_OPTION_INT, "100", "draws behind each mean picture of `sample`",          \
+    "sample_trials", LCL_OPTION_INT, "100", "samples behind each mean image of `sample`",          \
         "[1,10000]"                                                                                \
   }
 
@@ -51,7 +52,7 @@ typedef struct lcl_style_net {
 /* Checks the options against the data; for defaults() and build(). */
 lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
                               bool y_in_encoder);
-/* How the data has to be opened: grey pictures, binarised. */
+/* How the data has to be opened: grey images, binarised. */
 void lcl_style_data(const lcl_options *o, lcl_data_desc *d);
 lcl_status lcl_style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s);
 /* All graphs of the class. */

@@ -1,4 +1,4 @@
-/* Floor 5: published tables, as rows, columns and numbers; `latentcl reproduce` runs them. */
+/* Layer 5: published tables, as rows, columns and numbers; `latentcl reproduce` runs them. */
 #ifndef LCL_MODELS_TABLES_H
 #define LCL_MODELS_TABLES_H
 

@@ -92,10 +92,10 @@ static const lcl_table_row pets_rows[] = {
 
 const lcl_table lcl_table_pets = {
   .name = "two-head/dogs-vs-cats",
-  .title = "Error on 5,000 held-out pictures of Dogs vs Cats, 48x48 luma",
+  .title = "Error on 5,000 images that were not trained on, of Dogs vs Cats, 48x48 luma",
   .source = "Influencing the Properties of Latent Representations, Table 6.I (probably the training error)",
   .model = "two-head",
-  .data = "a folder of the competition's pictures (cat.0.jpg, dog.0.jpg, ...)",
+  .data = "a folder of the competition's images (cat.0.jpg, dog.0.jpg, ...)",
   .metric = "error_percent",
   .unit = "%",
   .set = { "binarise=none", "validation=5000" },

@@ -25,7 +25,7 @@ static const lcl_option options[] = {
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "dynamic",
-    "images: a fresh Bernoulli draw at each showing, one fixed draw, threshold at 1/2, or grey "
+    "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, or grey "
     "values",
     "dynamic|fixed|threshold|none" },
 };
@@ -125,7 +125,7 @@ static void build_reconstruct(lcl_build *b, const net *n) {
   encode(n, x, &mu, &logvar);
   lcl_build_picture(b, "original", x);
   lcl_build_picture(b, "reconstruction", picture(n, mu));
-  lcl_build_picture(b, "of a drawn latent", picture(n, lcl_reparameterise(mu, logvar)));
+  lcl_build_picture(b, "of a sampled latent", picture(n, lcl_reparameterise(mu, logvar)));
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next latent", i);

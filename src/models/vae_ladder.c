@@ -36,7 +36,8 @@ static const lcl_option options[] = {
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "none",
-    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at "
+    "images: grey values, a fresh Bernoulli sample at each showing, one fixed sample, or threshold "
+    "at "
     "1/2",
     "none|dynamic|fixed|threshold" },
 };

@@ -33,7 +33,8 @@ static const lcl_option options[] = {
   { "combinator", LCL_OPTION_CHOICE, "gauss", "denoising function of a unit",
     "gauss|sig|adhoc|amlp" },
   { "binarise", LCL_OPTION_CHOICE, "none",
-    "images: grey values, a fresh Bernoulli draw at each showing, one fixed draw, or threshold at "
+    "images: grey values, a fresh Bernoulli sample at each showing, one fixed sample, or threshold "
+    "at "
     "1/2",
     "none|dynamic|fixed|threshold" },
 };
@@ -204,14 +205,14 @@ static void build_eval(lcl_build *b, net *n) {
   lcl_build_features(b, n->z[n->n - 1]);
 }
 
-/* zhat_0 as a picture, in [0,1]. */
+/* zhat_0 as an image, in [0,1]. */
 static lcl_tensor *shown(const net *n, lcl_tensor *image) {
   if (!squared(n)) return lcl_sigmoid(image);
   return lcl_minimum(lcl_maximum(image, lcl_const(n->g, 0)), lcl_const(n->g, 1));
 }
 
 /* The corrupted images of a batch and what the decoder makes of them; it normalises over the batch,
- * so that a picture depends on those beside it. */
+ * so that an image depends on those beside it. */
 static void build_reconstruct(lcl_build *b, net *n) {
   lcl_tensor *image = lcl_build_image(b), *zhat[MAX_LAYERS + 1], *h, *mu, *var;
   lcl_shape s = lcl_tensor_shape(image);

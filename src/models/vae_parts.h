@@ -1,11 +1,11 @@
-/* Parts that the variational models share: options, latent pictures, class codes. */
+/* Parts that the variational models share: options, latent images, class codes. */
 #ifndef LCL_MODELS_VAE_PARTS_H
 #define LCL_MODELS_VAE_PARTS_H
 
 #include "latentcl/nn.h"
 #include "models/objective.h"
 
-/* Pictures of a row of a sample grid; lcl_session_sample lays samples out in rows of this many. */
+/* Images of a row of a sample grid; lcl_session_sample lays samples out in rows of this many. */
 enum { LCL_VAE_COLUMNS = 10 };
 
 /* KL to N(0,I) per example, in the form of option kl_form: exact 0.5*sum(exp(s) + mu^2 - 1 - s), or
@@ -23,7 +23,7 @@ lcl_tensor *lcl_vae_every_class(lcl_graph *g, int64_t classes);
 lcl_tensor *lcl_vae_one_class(lcl_graph *g, int64_t n, int64_t classes, int k);
 lcl_tensor *lcl_vae_row_classes(lcl_graph *g, int64_t n, int64_t classes);
 
-/* Latents (n,width) for pictures: the same draw along each row of the grid; straight lines from one
+/* Latents (n,width) for images: the same sample along each row of the grid; straight lines from one
  * draw to another along each row; z moved by `share` of the way to the next example's (the last
  * one's is the first).
  */

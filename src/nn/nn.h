@@ -1,4 +1,4 @@
-/* Floor 4, internal: names of variables. */
+/* Layer 4, internal: names of variables. */
 #ifndef LCL_NN_H
 #define LCL_NN_H
 

@@ -1,4 +1,4 @@
-/* Floor 4, internal: PixelRNN with Diagonal BiLSTM layers (van den Oord et al. 2016), in training
+/* Layer 4, internal: PixelRNN with Diagonal BiLSTM layers (van den Oord et al. 2016), in training
  * and in sampling. */
 #ifndef LCL_NN_PIXELRNN_H
 #define LCL_NN_PIXELRNN_H
@@ -32,7 +32,7 @@ typedef struct lcl_pixelrnn_desc {
  * ".up", ..., "head<l>".
  */
 lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode);
-/* -log p(x) of each picture, in nats: (N). */
+/* -log p(x) of each image, in nats: (N). */
 lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_pixelrnn_desc *d);
 
 typedef struct lcl_pixelrnn_draw {
@@ -42,7 +42,7 @@ typedef struct lcl_pixelrnn_draw {
   float temperature;  /* logits are divided by it (0: 1) */
   lcl_tensor **log_p; /* may be NULL: (N,H,W,colours), log-probability of each value */
 } lcl_pixelrnn_draw;
-/* Pictures (N,H,W,colours) drawn pixel by pixel with kept state, from the parameters of
+/* Images (N,H,W,colours) sampled pixel by pixel with kept state, from the parameters of
  * lcl_pixelrnn_logits in the graph's store (batch norm: from the running statistics). */
 lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
                                  const lcl_pixelrnn_draw *draw);

@@ -31,7 +31,7 @@ static lcl_mask_desc mask_desc_of(const lcl_case *c) {
                            .interleaved = lcl_case_attr(c, "interleaved")->i[0] };
 }
 
-/* The library takes 0 as "the default"; on the command line it is a mistake. */
+/* The library takes 0 as "the default"; on the command line it is an error. */
 static lcl_status check_positive(const lcl_case *c) {
   static const char *const names[] = { "stride", "dilation", "groups", "colours", "gates" };
   for (size_t i = 0; i < LCL_COUNT(names); i++) {
@@ -261,8 +261,8 @@ static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
   return LCL_OK;
 }
 
-/* By the Fourier transform every output of a picture is off by as much: a few roundings a pass of
- * the energies of the picture (and of its neighbour, as two are transformed at once) and of the
+/* By the Fourier transform every output of an image is off by as much: a few roundings a pass of
+ * the energies of the image (and of its neighbour, as two are transformed at once) and of the
  * filter. Gradients are ordinary sums. */
 static lcl_status fourier_bound(lcl_case *c) {
   const lcl_ref_conv d = geometry(c);
@@ -392,7 +392,7 @@ static void set_shapes(lcl_case *c, lcl_rng *r, const lcl_ref_conv *d) {
 }
 
 static void conv_random(lcl_case *c, lcl_rng *r) {
-  const double most = c->small ? 2e4 : 1e6; /* multiply-adds */
+  const double most = c->small ? 2e4 : 1e6; /* FMAs */
   lcl_ref_conv d;
   do {
     d = (lcl_ref_conv) { .n = r->empty ? 0 : lcl_rng_size(r, c->small ? 2 : 9) };

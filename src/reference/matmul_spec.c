@@ -82,7 +82,7 @@ static double matmul_terms(const lcl_case *c, int of) {
 }
 
 static void matmul_random(lcl_case *c, lcl_rng *r) {
-  const int64_t most = c->small ? 2000 : 200000; /* multiply-adds */
+  const int64_t most = c->small ? 2000 : 200000; /* FMAs */
   const lcl_shape s = lcl_rng_shape(r, 3, most);
   const int64_t m = s.dim[0], n = s.dim[1], k = s.dim[2];
   const bool ta = lcl_rng_chance(r, 40), tb = lcl_rng_chance(r, 40);
@@ -105,7 +105,7 @@ static void matmul_random(lcl_case *c, lcl_rng *r) {
 
 const lcl_spec lcl_matmul_specs[] = {
   { .name = "matmul",
-    .summary = "product of matrices",
+    .summary = "matrix product",
     .notes = "a (...,M,K), b (...,K,N) -> (...,M,N). The leading dimensions are equal, or one "
              "operand has none.\n"
              "With transpose_a, a is (...,K,M); with transpose_b, b is (...,N,K).",

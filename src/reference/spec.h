@@ -115,7 +115,7 @@ struct lcl_spec {
   lcl_attr_spec attr[LCL_SPEC_ATTRS + 1];
   unsigned flags;
   int variant; /* for families that share their functions */
-  /* Builds the op from graph inputs (NULL where absent); a mistake that the op itself cannot see is
+  /* Builds the op from graph inputs (NULL where absent); an error that the op itself cannot see is
    * reported here. */
   lcl_status (*build)(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in, lcl_tensor **out);
   /* out from in. The case is legal. */

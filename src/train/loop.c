@@ -354,7 +354,7 @@ static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
   return t->d->profile || t->d->trace ? lcl_write_profile(ctx, t->folder) : LCL_OK;
 }
 
-/* Times and report; pictures come from the best epoch. */
+/* Times and report; images come from the best epoch. */
 static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   lcl_tensor_file *best = NULL;
   LCL_TRY(write_times(t, ctx));

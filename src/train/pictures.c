@@ -1,4 +1,4 @@
-/* Reconstructions and samples as grids of pictures. */
+/* Reconstructions and samples as grids of images. */
 #include <math.h>
 
 #include "train/pictures.h"
@@ -31,7 +31,7 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *
   if (!lcl_mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height,
                     &n) ||
       !lcl_mul_size(n, (size_t)out->width * sizeof(float), &n))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d x %d pictures are too many", rows, columns);
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d x %d images are too many", rows, columns);
   out->data = lcl_alloc(n);
   return out->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
@@ -40,7 +40,7 @@ static size_t picture_size(const lcl_pictures *p) {
   return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
 }
 
-/* Prepared values to pictures, in place of the row. */
+/* Prepared values to images, in place of the row. */
 static lcl_status show_row(lcl_session *s, const float *prepared, lcl_pictures *p, int row) {
   size_t n = picture_size(p);
   for (int c = 0; c < p->columns; c++)
@@ -136,7 +136,7 @@ lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weight
   return st;
 }
 
-/* Pictures to complete from a .npy file, prepared; n x picture. */
+/* Images to complete from a .npy file, prepared; n x image. */
 static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, float *out) {
   const lcl_dataset *ds = s->splits.train;
   const size_t from = lcl_dataset_elements(ds);
@@ -147,7 +147,7 @@ static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, f
   float *raw = lcl_alloc(from * sizeof *raw);
   lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && (a.rank < 2 || a.dim[0] < n || a.count != (size_t)a.dim[0] * from))
-    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld pictures of %dx%dx%d values", path,
+    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
                   (long long)n, ds->channels, ds->height, ds->width);
   for (int64_t i = 0; i < n && st == LCL_OK; i++) {
     for (size_t e = 0; e < from; e++)
@@ -166,7 +166,7 @@ static lcl_status load_given(lcl_session *s, const char *given, int64_t n, float
   lcl_dataset *ds;
   LCL_TRY(lcl_session_split(s, given, &ds));
   if (ds->count < n)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%lld pictures to complete, %s has %lld", (long long)n, given,
+    return lcl_fail(LCL_ERR_ARGUMENT, "%lld images to complete, %s has %lld", (long long)n, given,
                     (long long)ds->count);
   return lcl_session_examples(s, ds, 0, n, out);
 }
@@ -210,7 +210,7 @@ static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *
   }
   lcl_status st = *index >= 0
                       ? LCL_OK
-                      : lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: %s",
+                      : lcl_fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: %s",
                                  kind, names.data ? names.data : "none");
   lcl_str_free(&names);
   return st;
@@ -252,20 +252,20 @@ lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
   const int count = request->count;
   memset(out, 0, sizeof *out);
   if (!(s->cls->can & LCL_CAN_SAMPLE))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s draws no samples", s->cls->name);
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s does not sample", s->cls->name);
   if (count < 1 || count > 10000)
     return lcl_fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
   const char *kind = request->kind;
   if (s->cls->sample && kind && strcmp(kind, "samples") != 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model has no draws \"%s\"; it has: samples", kind);
+    return lcl_fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: samples", kind);
   if (!s->cls->sample && (request->given || request->temperature != 0))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes pictures nor has a temperature",
+    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes images nor has a temperature",
                     s->cls->name);
   if (!(request->temperature >= 0 && isfinite(request->temperature)))
     return lcl_fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
                     (double)request->temperature);
   if (request->given && (request->rows < 0 || request->rows > s->model->data.height))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d rows kept: pictures have %lld", request->rows,
+    return lcl_fail(LCL_ERR_ARGUMENT, "%d rows kept: images have %lld", request->rows,
                     (long long)s->model->data.height);
   int columns = s->cls->sample && count % 8 == 0 && count % 10 != 0 ? 8 : LCL_MIN(count, 10);
   LCL_TRY(allocate(s, (count + columns - 1) / columns, columns, out));

@@ -1,4 +1,4 @@
-/* Floor 6, internal: rows of pictures that a model makes. */
+/* Layer 6, internal: rows of images that a model makes. */
 #ifndef LCL_TRAIN_PICTURES_H
 #define LCL_TRAIN_PICTURES_H
 
@@ -9,7 +9,7 @@ typedef struct lcl_pictures {
   int rows, columns;
   int channels, height, width;
   char caption[LCL_BUILD_MAX][48];
-  float *data;                  /* rows x columns pictures, values in [0,1] */
+  float *data;                  /* rows x columns images, values in [0,1] */
   char kind[LCL_BUILD_MAX][48]; /* lcl_session_sample: the kinds of draws that there are */
   int n_kinds;
 } lcl_pictures;

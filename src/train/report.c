@@ -257,7 +257,7 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
   lcl_str_html(o, "</div>");
 }
 
-/* ---- pictures ---- */
+/* ---- images ---- */
 
 static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const char *about) {
   lcl_image image = { 0 };
@@ -399,7 +399,7 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   lcl_str_html(
       o,
       "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
-      "multiply-add as two, "
+      "FMA as two, "
       "GB/s the bytes that must move.</p><div class=panel>",
       all);
   profile_table(o, ops, n, 14, all, "Operation");

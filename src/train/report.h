@@ -1,4 +1,4 @@
-/* Floor 6, internal: report.html of a run folder. */
+/* Layer 6, internal: report.html of a run folder. */
 #ifndef LCL_TRAIN_REPORT_H
 #define LCL_TRAIN_REPORT_H
 
@@ -6,7 +6,7 @@
 
 /* Device times by kernel into profile.json; the context must have been created with profiling. */
 lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
-/* Writes report.html from the folder's files; pictures are made with the session (weights: its
+/* Writes report.html from the folder's files; images are made with the session (weights: its
  * checkpoint; may be NULL). */
 lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
 

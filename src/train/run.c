@@ -1,4 +1,4 @@
-/* A run folder opened again: evaluation, pictures, report. */
+/* A run folder opened again: evaluation, images, report. */
 #include "base/folder.h"
 #include "train/report.h"
 

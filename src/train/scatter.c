@@ -1,4 +1,4 @@
-/* Anti-aliased discs and rings on a white picture. */
+/* Anti-aliased discs and rings on a white image. */
 #include "train/scatter.h"
 
 #include <math.h>

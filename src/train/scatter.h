@@ -1,10 +1,10 @@
-/* Scatter plots as pictures. */
+/* Scatter plots as images. */
 #ifndef LCL_TRAIN_SCATTER_H
 #define LCL_TRAIN_SCATTER_H
 
 #include "data/image.h"
 
-/* White picture of `panels` squares beside each other. */
+/* White image of `panels` squares beside each other. */
 lcl_status lcl_scatter_create(int panels, int side, lcl_image *out);
 
 typedef struct lcl_scatter_point {

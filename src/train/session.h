@@ -1,4 +1,4 @@
-/* Floor 6, internal: what training, evaluation and reports share. */
+/* Layer 6, internal: what training, evaluation and reports share. */
 #ifndef LCL_TRAIN_SESSION_H
 #define LCL_TRAIN_SESSION_H
 

@@ -1,4 +1,4 @@
-/* Floor 6, internal: one training run in progress. */
+/* Layer 6, internal: one training run in progress. */
 #ifndef LCL_TRAIN_TRAINER_H
 #define LCL_TRAIN_TRAINER_H
 
