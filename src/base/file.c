@@ -1,9 +1,12 @@
 /* Files, hashing and the clock. */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,20 +77,64 @@ static bool write_all(int fd, const char *data, size_t n) {
   return true;
 }
 
-static lcl_status replace(const char *path, const void *data, size_t n, bool durable) {
-  static atomic_uint serial;
+/* Streams and devices (/dev/stdout, FIFOs, process substitution) cannot be replaced: they are
+ * written as they are. */
+static lcl_status write_through(const char *path, const void *data, size_t n) {
+  int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+  bool ok = fd >= 0 && write_all(fd, data, n);
+  int err = errno;
+  if (fd >= 0 && close(fd) != 0 && ok) ok = false, err = errno;
+  return ok ? LCL_OK : lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
+}
+
+static bool is_stream(const char *path, const struct stat *st) {
+  return !S_ISREG(st->st_mode) || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
+/* Removes what killed processes of this user left of writing to path: BASE.PID.NUMBER.tmp. */
+static void remove_leftovers(const char *path) {
+  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+  const size_t n = strlen(base);
+  lcl_str folder = { 0 };
+  lcl_str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
+  DIR *dir = lcl_str_ok(&folder) ? opendir(folder.data) : NULL;
+  lcl_str_free(&folder);
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+    long pid;
+    int end = 0;
+    struct stat st;
+    if (strncmp(e->d_name, base, n) != 0) continue;
+    if (sscanf(e->d_name + n, ".%ld.%*[0-9a-f].tmp%n", &pid, &end) != 1 || !end ||
+        e->d_name[n + (size_t)end])
+      continue;
+    if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
+    if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        st.st_uid == geteuid())
+      unlinkat(dirfd(dir), e->d_name, 0);
+  }
+  if (dir) closedir(dir);
+}
+
+/* A new file beside path that nobody else can have prepared: *temp is its name. */
+static int open_temporary(const char *path, lcl_str *temp) {
+  uint64_t number;
+  if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) return -1;
+  lcl_str_add(temp, "%s.%ld.%016llx.tmp", path, (long)getpid(), (unsigned long long)number);
+  if (!lcl_str_ok(temp)) return -1;
+  return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
+static lcl_status write_and_rename(const char *path, const void *data, size_t n, bool durable,
+                                   const struct stat *old) {
   lcl_str temp = { 0 };
-  /* The name is unique among processes and threads, so that two writers never share a temporary
-   * file. */
-  lcl_str_add(&temp, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-  if (!lcl_str_ok(&temp)) return lcl_str_free(&temp), LCL_ERR_HOST_MEMORY;
-  int fd = open(temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int fd = open_temporary(path, &temp);
   if (fd < 0) {
-    lcl_fail(LCL_ERR_IO, "cannot create %s: %s", temp.data, strerror(errno));
+    lcl_fail(LCL_ERR_IO, "cannot create a file beside %s: %s", path, strerror(errno));
     lcl_str_free(&temp);
     return LCL_ERR_IO;
   }
-  bool ok = write_all(fd, data, n) && (!durable || fsync(fd) == 0);
+  bool ok = (!old || fchmod(fd, old->st_mode & 07777) == 0) && write_all(fd, data, n) &&
+            (!durable || fsync(fd) == 0);
   int err = errno;
   if (close(fd) != 0 && ok) ok = false, err = errno;
   if (ok && rename(temp.data, path) != 0) ok = false, err = errno;
@@ -97,6 +144,20 @@ static lcl_status replace(const char *path, const void *data, size_t n, bool dur
   }
   lcl_str_free(&temp);
   return ok ? LCL_OK : LCL_ERR_IO;
+}
+
+/* A link is followed and stays a link; an existing file keeps its mode. */
+static lcl_status replace(const char *path, const void *data, size_t n, bool durable) {
+  struct stat st;
+  const bool there = stat(path, &st) == 0;
+  if (there && is_stream(path, &st)) return write_through(path, data, n);
+  char *target = there ? realpath(path, NULL) : NULL;
+  if (there && !target) return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+  if (durable) remove_leftovers(target ? target : path);
+  lcl_status status = write_and_rename(target ? target : path, data, n, durable,
+                                       there ? &st : NULL);
+  free(target);
+  return status;
 }
 
 lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {

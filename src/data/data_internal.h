@@ -35,6 +35,10 @@ lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name);
 /* Gives a set made of this process's own file reading its classes' number, where another part of it
  * has more. */
 void lcl_dataset_set_classes(lcl_dataset *ds, int classes);
+/* Makes the n parts of a set (some may be NULL), each read on its own, number their classes alike:
+ * by name, those of the first part first. Parts without names, and parts of one storage, stay as
+ * they are. */
+lcl_status lcl_dataset_match_classes(lcl_dataset *const *part, int n);
 /* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
 lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
                                  uint32_t stream, lcl_dataset **out);

@@ -156,6 +156,59 @@ lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out)
   return LCL_OK;
 }
 
+/* ---- classes by name ---- */
+
+typedef struct name_list {
+  char **data;
+  size_t n, cap;
+} name_list;
+
+/* Index of name, added where it is new; -1: out of memory. */
+static int name_index(name_list *l, const char *name) {
+  for (size_t i = 0; i < l->n; i++)
+    if (strcmp(l->data[i], name) == 0) return (int)i;
+  char *copy = lcl_strdup(name);
+  if (copy && LCL_PUSH(l, copy)) return (int)l->n - 1;
+  lcl_free(copy);
+  return -1;
+}
+
+/* Gives d's labels the numbers of all, and its storage a copy of those names. */
+static lcl_status take_names(lcl_dataset_impl *d, name_list *all) {
+  lcl_storage *s = d->storage;
+  name_list copy = { 0 };
+  for (int64_t i = 0; d->labels && i < d->pub.count; i++)
+    if (d->labels[i] >= 0) d->labels[i] = name_index(all, s->class_names[d->labels[i]]);
+  for (size_t i = 0; i < all->n; i++) {
+    if (name_index(&copy, all->data[i]) >= 0) continue;
+    free_names(copy.data, (int)copy.n);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  free_names(s->class_names, s->n_names);
+  s->class_names = copy.data;
+  s->n_names = (int)copy.n;
+  d->pub.class_names = (const char *const *)copy.data;
+  d->pub.classes = (int)copy.n;
+  return LCL_OK;
+}
+
+lcl_status lcl_dataset_match_classes(lcl_dataset *const *part, int n) {
+  name_list all = { 0 };
+  lcl_status status = LCL_OK;
+  for (int i = 0; i < n && status == LCL_OK; i++) {
+    if (!part[i]) continue;
+    const lcl_dataset_impl *d = part[i]->impl;
+    if (!d->labels || !d->storage->class_names || atomic_load(&d->storage->refs) != 1) goto done;
+    for (int c = 0; c < d->storage->n_names && status == LCL_OK; c++)
+      if (name_index(&all, d->storage->class_names[c]) < 0) status = LCL_ERR_HOST_MEMORY;
+  }
+  for (int i = 0; i < n && status == LCL_OK; i++)
+    if (part[i]) status = take_names(part[i]->impl, &all);
+done:
+  free_names(all.data, (int)all.n);
+  return status;
+}
+
 static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
   to->channels = from->channels;
   to->height = from->height;

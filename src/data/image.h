@@ -11,7 +11,8 @@ typedef struct lcl_image {
 } lcl_image;
 void lcl_image_free(lcl_image *image);
 
-/* PNG or JPEG, told by its first bytes; alpha is dropped, 16 bits become 8, palettes become RGB.
+/* PNG or JPEG, told by its first bytes; 16 bits become 8, palettes become RGB, EXIF's orientation
+ * is applied. Refused: transparent pixels, 16-bit files that use only their low 12 bits, CMYK.
  * shrink_to > 0: a JPEG may be decoded at a fraction of its size as long as the shorter side stays
  * at least twice that (faster). */
 lcl_status lcl_image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <png.h>
 #include <jpeglib.h>
+#include <jerror.h>
 
 #include "data/image.h"
 
@@ -33,6 +34,53 @@ static lcl_status image_alloc(lcl_image *image, size_t width, size_t height, int
   return image->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
+/* ---- EXIF orientation ---- */
+
+static unsigned exif_number(const uint8_t *p, int bytes, bool little) {
+  unsigned v = 0;
+  for (int i = 0; i < bytes; i++) v = v << 8 | p[little ? bytes - 1 - i : i];
+  return v;
+}
+
+/* Tag 0x0112 of the first directory of a TIFF header; 1 (as stored) where there is none. */
+static int exif_orientation(const uint8_t *p, size_t n) {
+  if (n < 14 || (memcmp(p, "II*", 4) != 0 && memcmp(p, "MM\0*", 4) != 0)) return 1;
+  const bool little = p[0] == 'I';
+  const size_t at = exif_number(p + 4, 4, little);
+  if (at > n - 2) return 1;
+  const unsigned entries = exif_number(p + at, 2, little);
+  for (size_t i = 0, e = at + 2; i < entries && e + 12 <= n; i++, e += 12)
+    if (exif_number(p + e, 2, little) == 0x0112) {
+      const unsigned v = exif_number(p + e + 8, 2, little);
+      return v >= 1 && v <= 8 ? (int)v : 1;
+    }
+  return 1;
+}
+
+/* Turns and mirrors a picture as its orientation (1 to 8, EXIF 2.3) says it is to be seen. */
+static lcl_status image_turn(lcl_image *image, int orientation) {
+  if (orientation <= 1) return LCL_OK;
+  const bool swap = orientation >= 5;
+  const int w = image->width, h = image->height, c = image->channels;
+  const int ow = swap ? h : w, oh = swap ? w : h;
+  lcl_image out = { 0 };
+  LCL_TRY(image_alloc(&out, (size_t)ow, (size_t)oh, c));
+  const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 7 ||
+                        orientation == 8,
+             mirror_y = orientation == 3 || orientation == 4 || orientation == 6 ||
+                        orientation == 7;
+  for (int y = 0; y < oh; y++)
+    for (int x = 0; x < ow; x++) {
+      const int a = swap ? y : x, b = swap ? x : y; /* column and row before mirroring */
+      const int from_x = mirror_x ? w - 1 - a : a, from_y = mirror_y ? h - 1 - b : b;
+      memcpy(out.data + ((size_t)y * (size_t)ow + (size_t)x) * (size_t)c,
+             image->data + ((size_t)from_y * (size_t)w + (size_t)from_x) * (size_t)c, (size_t)c);
+    }
+  lcl_image_free(image);
+  *image = out;
+  return LCL_OK;
+}
+
 /* ---- PNG ---- */
 
 typedef struct png_source {
@@ -40,6 +88,7 @@ typedef struct png_source {
   size_t n, at;
   char message[128];
   png_bytep *rows;
+  int orientation;
 } png_source;
 
 static void png_feed(png_structp png, png_bytep to, size_t n) {
@@ -60,15 +109,56 @@ static void png_silent(png_structp png, png_const_charp message) {
   (void)message;
 }
 
-/* Asks libpng for 8-bit grey or RGB. */
-static int png_simplify(png_structp png, png_infop info) {
-  int type = png_get_color_type(png, info);
+/* What is asked of libpng: grey or RGB, palettes expanded, alpha kept where there is one, 8 or 16
+ * bits. */
+typedef struct png_layout {
+  int colours; /* 1 or 3 */
+  bool alpha;
+  int bytes; /* a sample: 1 or 2, high byte first */
+} png_layout;
+
+static png_layout png_expand(png_structp png, png_infop info) {
+  const int type = png_get_color_type(png, info);
   png_set_expand(png);
-  png_set_strip_16(png);
-  png_set_strip_alpha(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  return type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA ? 1 : 3;
+  const int channels = png_get_channels(png, info);
+  return (png_layout) { .colours = type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_GRAY_ALPHA
+                                       ? 1
+                                       : 3,
+                        .alpha = channels == 2 || channels == 4,
+                        .bytes = png_get_bit_depth(png, info) == 16 ? 2 : 1 };
+}
+
+/* From the samples as read to 8-bit colours in place. Nothing is lost without a word: transparent
+ * pixels have no colour of their own, and 16-bit samples that use only their low bits would all
+ * become black. */
+static lcl_status png_to_colours(const png_layout *l, lcl_image *out) {
+  const size_t pixels = (size_t)out->width * (size_t)out->height;
+  const int each = l->colours + l->alpha;
+  unsigned most = 0;
+  for (size_t i = 0; i < pixels; i++) {
+    for (int c = 0; c < each; c++) {
+      const uint8_t *p = out->data + (i * (size_t)each + (size_t)c) * (size_t)l->bytes;
+      const unsigned v = l->bytes == 2 ? 256u * p[0] + p[1] : 257u * p[0];
+      if (c == l->colours && v != 65535)
+        return lcl_fail(
+            LCL_ERR_UNSUPPORTED,
+            "a PNG file with transparent pixels has no one meaning; put it on the background "
+            "that you want first (an opaque picture was expected)");
+      if (c == l->colours) continue;
+      most = LCL_MAX(most, v);
+      out->data[i * (size_t)l->colours + (size_t)c] = (uint8_t)((v + 128) / 257);
+    }
+  }
+  if (l->bytes == 2 && most > 0 && most < 4096)
+    return lcl_fail(
+        LCL_ERR_UNSUPPORTED,
+        "a 16-bit PNG file whose largest value is %u of 65535 would be almost black; scale "
+        "it to the full range first",
+        most);
+  out->channels = l->colours;
+  return LCL_OK;
 }
 
 /* Everything that may jump; false with s->message or *status set. */
@@ -79,11 +169,11 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   png_set_chunk_malloc_max(png, 1 << 24);
   png_set_read_fn(png, s, png_feed);
   png_read_info(png, info);
-  int channels = png_simplify(png, info);
-  *status = image_alloc(out, png_get_image_width(png, info), png_get_image_height(png, info),
-                        channels);
+  const png_layout layout = png_expand(png, info);
+  const int each = (layout.colours + layout.alpha) * layout.bytes;
+  *status = image_alloc(out, png_get_image_width(png, info), png_get_image_height(png, info), each);
   if (*status != LCL_OK) return false;
-  size_t row = (size_t)out->width * (size_t)channels;
+  size_t row = (size_t)out->width * (size_t)each;
   if (png_get_rowbytes(png, info) != row) png_error(png, "unexpected row size");
   s->rows = lcl_alloc((size_t)out->height * sizeof *s->rows);
   if (!s->rows) {
@@ -92,11 +182,15 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   }
   for (int y = 0; y < out->height; y++) s->rows[y] = out->data + (size_t)y * row;
   png_read_image(png, s->rows);
-  return true;
+  png_uint_32 n = 0;
+  png_bytep exif = NULL;
+  if (png_get_eXIf_1(png, info, &n, &exif)) s->orientation = exif_orientation(exif, n);
+  *status = png_to_colours(&layout, out);
+  return *status == LCL_OK;
 }
 
 static lcl_status png_decode(const uint8_t *data, size_t n, lcl_image *out) {
-  png_source s = { data, n, 0, "", NULL };
+  png_source s = { data, n, 0, "", NULL, 1 };
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, png_fatal, png_silent);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   lcl_status status = LCL_OK;
@@ -107,7 +201,7 @@ static lcl_status png_decode(const uint8_t *data, size_t n, lcl_image *out) {
     status = lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while reading a PNG file");
   png_destroy_read_struct(&png, &info, NULL);
   lcl_free(s.rows);
-  if (ok) return LCL_OK;
+  if (ok) return image_turn(out, s.orientation);
   lcl_image_free(out);
   return status != LCL_OK ? status : lcl_fail(LCL_ERR_FORMAT, "damaged PNG file: %s", s.message);
 }
@@ -118,6 +212,7 @@ typedef struct jpeg_failure {
   struct jpeg_error_mgr base;
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+  int orientation;
 } jpeg_failure;
 
 static void jpeg_fatal(j_common_ptr info) {
@@ -126,10 +221,14 @@ static void jpeg_fatal(j_common_ptr info) {
   longjmp(f->jump, 1);
 }
 
-/* Data that end early are a warning to libjpeg (the rest is grey); here they are an error, and
- * other warnings pass. */
+/* Pixels that are missing or wrong are only a warning to libjpeg (the rest is grey); here they are
+ * an error. Other warnings (bytes between segments, odd headers) lose nothing and pass. */
 static void jpeg_warning(j_common_ptr info, int level) {
-  if (level < 0) info->err->num_warnings++;
+  const int code = info->err->msg_code;
+  const bool damage = code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
+                      code == JWRN_MUST_RESYNC || code == JWRN_HUFF_BAD_CODE ||
+                      code == JWRN_ARITH_BAD_CODE;
+  if (level < 0 && damage) info->err->num_warnings++;
 }
 
 static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f,
@@ -138,7 +237,11 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
   if (setjmp(f->jump)) return false;
   jpeg_create_decompress(info);
   jpeg_mem_src(info, data, n);
+  jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(info, TRUE);
+  for (const struct jpeg_marker_struct *m = info->marker_list; m; m = m->next)
+    if (m->data_length > 6 && memcmp(m->data, "Exif\0", 6) == 0)
+      f->orientation = exif_orientation(m->data + 6, m->data_length - 6);
   if (info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK) {
     *status = lcl_fail(LCL_ERR_UNSUPPORTED, "CMYK JPEG files are not read; convert them to RGB");
     return false;
@@ -170,13 +273,14 @@ static lcl_status jpeg_decode(const uint8_t *data, size_t n, int shrink_to, lcl_
   lcl_status status = LCL_OK;
   memset(&info, 0, sizeof info);
   f.message[0] = 0;
+  f.orientation = 1;
   info.err = jpeg_std_error(&f.base);
   f.base.error_exit = jpeg_fatal;
   f.base.emit_message = jpeg_warning;
   bool ok = jpeg_decode_inner(&info, &f, data, n, shrink_to, out, &status);
   bool damaged = ok && f.base.num_warnings > 0;
   jpeg_destroy_decompress(&info);
-  if (ok && !damaged) return LCL_OK;
+  if (ok && !damaged) return image_turn(out, f.orientation);
   lcl_image_free(out);
   if (status != LCL_OK) return status;
   return lcl_fail(LCL_ERR_FORMAT, "damaged JPEG file: %s",

@@ -74,6 +74,7 @@ static lcl_status unify(lcl_splits *s) {
   const lcl_dataset *a = s->train;
   int classes = 0;
   float lo = a->raw_min, hi = a->raw_max;
+  LCL_TRY(lcl_dataset_match_classes(part, 3));
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     if (part[i]->channels != a->channels || part[i]->height != a->height ||
@@ -82,7 +83,9 @@ static lcl_status unify(lcl_splits *s) {
                       a->channels, a->height, a->width, part[i]->name, part[i]->channels,
                       part[i]->height, part[i]->width);
     if (!part[i]->pixels != !a->pixels)
-      return lcl_fail(LCL_ERR_TYPE, "the parts of the data set have different element types");
+      return lcl_fail(LCL_ERR_TYPE, "the training examples are %s, the %s ones %s",
+                      a->pixels ? "bytes" : "numbers", part[i]->name,
+                      part[i]->pixels ? "bytes" : "numbers");
     classes = LCL_MAX(classes, part[i]->classes);
     lo = LCL_MIN(lo, part[i]->raw_min);
     hi = LCL_MAX(hi, part[i]->raw_max);

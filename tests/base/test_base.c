@@ -1,5 +1,6 @@
 /* Layer 0: messages, heap, arena, strings, hash and files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -186,6 +187,65 @@ static void files(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+static char *content(const char *path) {
+  void *data;
+  size_t n;
+  ASSERT_OK(lcl_file_read(path, 1000, &data, &n));
+  return data;
+}
+
+/* Links are followed, modes kept, streams written through, and no name can be prepared by another.
+ */
+static void files_that_are_there(void **state) {
+  (void)state;
+  char target[128], link[128], fifo[128], stale[256], planted[256];
+  struct stat st;
+  snprintf(target, sizeof target, "%s/target", folder);
+  snprintf(link, sizeof link, "%s/link", folder);
+  snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+  ASSERT_OK(lcl_file_write_atomic(target, "one", 3));
+  assert_int_equal(chmod(target, 0600), 0);
+  assert_int_equal(symlink("target", link), 0);
+  ASSERT_OK(lcl_file_write_atomic(link, "two", 3));
+  assert_int_equal(lstat(link, &st), 0);
+  assert_true(S_ISLNK(st.st_mode));
+  assert_int_equal(stat(target, &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0600);
+  char *text = content(target);
+  assert_string_equal(text, "two");
+  lcl_free(text);
+
+  assert_int_equal(mkfifo(fifo, 0600), 0);
+  int fd = open(fifo, O_RDONLY | O_NONBLOCK);
+  char got[8] = { 0 };
+  ASSERT_OK(lcl_file_write_atomic(fifo, "three", 5));
+  assert_int_equal(read(fd, got, sizeof got), 5);
+  assert_string_equal(got, "three");
+  close(fd);
+  assert_int_equal(lstat(fifo, &st), 0);
+  assert_true(S_ISFIFO(st.st_mode));
+  ASSERT_OK(lcl_file_write_atomic("/dev/null", "x", 1));
+  ASSERT_STATUS(lcl_file_write_atomic("/dev/full", "x", 1), LCL_ERR_IO);
+  snprintf(planted, sizeof planted, "/proc/self/fd/%d", fd = open(target, O_WRONLY));
+  ASSERT_OK(lcl_file_write_atomic(planted, "four", 4));
+  assert_int_equal(fstat(fd, &st), 0);
+  assert_int_equal(st.st_size, 4);
+  close(fd);
+
+  /* A killed process's file goes at the next writing; that of a living one and a link stay. */
+  snprintf(stale, sizeof stale, "%s.%d.0123456789abcdef.tmp", target, 0x3fffffff);
+  ASSERT_OK(lcl_file_write_atomic(stale, "x", 1));
+  snprintf(planted, sizeof planted, "%s.%d.7.tmp", target, 0x3fffffff);
+  assert_int_equal(symlink("/etc/passwd", planted), 0);
+  char living[256];
+  snprintf(living, sizeof living, "%s.%ld.7.tmp", target, (long)getppid());
+  ASSERT_OK(lcl_file_write_atomic(living, "x", 1));
+  ASSERT_OK(lcl_file_write_atomic(target, "five", 4));
+  assert_int_not_equal(lstat(stale, &st), 0);
+  assert_int_equal(lstat(planted, &st), 0);
+  assert_int_equal(lstat(living, &st), 0);
+}
+
 static void names_cannot_command_a_terminal(void **state) {
   (void)state;
   lcl_fail(LCL_ERR_IO, "cannot open %s",
@@ -288,6 +348,7 @@ int main(void) {
     cmocka_unit_test(strings_and_arrays),
     cmocka_unit_test(hash),
     cmocka_unit_test(names_cannot_command_a_terminal),
+    cmocka_unit_test(files_that_are_there),
     cmocka_unit_test(html_is_escaped_by_its_writer),
     cmocka_unit_test(json_is_checked),
     cmocka_unit_test(numbers_json_lacks_are_null),

@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <png.h>
 #include <jpeglib.h>
 
 #include "data/image.h"
@@ -94,6 +98,100 @@ static void jpeg_reading(void **state) {
   }
   lcl_image none;
   assert_int_equal(lcl_image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
+}
+
+/* Bytes between segments lose no pixel; EXIF's orientation is applied. */
+static void jpeg_extras(void **state) {
+  (void)state;
+  lcl_image im = waves(32, 16, 3), back, plain;
+  uint8_t *data, *more = malloc(1 << 16);
+  size_t n = encode_jpeg(&im, &data);
+  assert_int_equal(lcl_image_decode(data, n, 0, &plain), LCL_OK);
+  memcpy(more, data, n - 2); /* zeros before the end marker */
+  memset(more + n - 2, 0, 5);
+  memcpy(more + n + 3, data + n - 2, 2);
+  assert_int_equal(lcl_image_decode(more, n + 5, 0, &back), LCL_OK);
+  assert_memory_equal(back.data, plain.data, 32 * 16 * 3);
+  lcl_image_free(&back);
+  for (int turn = 1; turn <= 8; turn++) {
+    /* Where the first pixel of the file is to be seen: right, down. */
+    static const int at[9][2] = { { 0 },    { 0, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 },
+                                  { 0, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 } };
+    const uint8_t app1[36] = { 0xff, 0xe1, 0,   34,  'E',          'x', 'i', 'f',
+                               0,    0,    'I', 'I', '*',          0,   8,   0,
+                               0,    0,    1,   0,   0x12,         1,   3,   0,
+                               1,    0,    0,   0,   (uint8_t)turn };
+    memcpy(more, data, 2);
+    memcpy(more + 2, app1, 36);
+    memcpy(more + 38, data + 2, n - 2);
+    assert_int_equal(lcl_image_decode(more, n + 36, 0, &back), LCL_OK);
+    assert_int_equal(back.width, turn >= 5 ? 16 : 32);
+    const int x = at[turn][0] * (back.width - 1), y = at[turn][1] * (back.height - 1);
+    assert_memory_equal(back.data + 3 * (y * back.width + x), plain.data, 3);
+    /* The last pixel of its first row is at the other end of that row or column. */
+    const int x2 = turn >= 5 ? x : back.width - 1 - x, y2 = turn >= 5 ? back.height - 1 - y : y;
+    assert_memory_equal(back.data + 3 * (y2 * back.width + x2), plain.data + 3 * 31, 3);
+    lcl_image_free(&back);
+  }
+  lcl_image_free(&plain);
+  free(more);
+  free(data);
+  free(im.data);
+}
+
+static size_t encode_png(int type, int bits, const uint8_t *pixels, int side, uint8_t **out) {
+  char path[300];
+  snprintf(path, sizeof path, "%s/latentcl-png-%ld", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+           (long)getpid());
+  FILE *f = fopen(path, "wb");
+  assert_non_null(f);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+  png_infop info = png_create_info_struct(png);
+  png_init_io(png, f);
+  png_set_IHDR(png, info, (png_uint_32)side, (png_uint_32)side, bits, type, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  for (int y = 0; y < side; y++)
+    png_write_row(png, (png_bytep)(uintptr_t)(pixels + (size_t)y * png_get_rowbytes(png, info)));
+  png_write_end(png, NULL);
+  png_destroy_write_struct(&png, &info);
+  fclose(f);
+  void *data;
+  size_t n;
+  assert_int_equal(lcl_file_read(path, 1 << 20, &data, &n), LCL_OK);
+  unlink(path);
+  *out = data;
+  return n;
+}
+
+/* Nothing that a PNG file says is lost without a word. */
+static void png_alpha_and_depth(void **state) {
+  (void)state;
+  uint8_t *file;
+  lcl_image back;
+  const uint8_t opaque[8] = { 10, 255, 20, 255, 30, 255, 40, 255 },
+                clear[8] = { 255, 0, 255, 255, 255, 0, 255, 0 },
+                deep[8] = { 0xff, 0xff, 0x80, 0x80, 0, 0, 0x12, 0x34 },
+                low[8] = { 0x0f, 0xff, 0, 7, 0, 0, 1, 0 };
+  size_t n = encode_png(PNG_COLOR_TYPE_GRAY_ALPHA, 8, opaque, 2, &file);
+  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_OK);
+  assert_int_equal(back.channels, 1);
+  assert_memory_equal(back.data, ((uint8_t[]) { 10, 20, 30, 40 }), 4);
+  lcl_image_free(&back);
+  lcl_free(file);
+  n = encode_png(PNG_COLOR_TYPE_GRAY_ALPHA, 8, clear, 2, &file);
+  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
+  assert_non_null(strstr(lcl_error_message(), "transparent"));
+  lcl_free(file);
+  n = encode_png(PNG_COLOR_TYPE_GRAY, 16, deep, 2, &file);
+  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_OK);
+  assert_memory_equal(back.data, ((uint8_t[]) { 255, 128, 0, 18 }), 4);
+  lcl_image_free(&back);
+  lcl_free(file);
+  n = encode_png(PNG_COLOR_TYPE_GRAY, 16, low, 2, &file);
+  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
+  assert_non_null(strstr(lcl_error_message(), "4095 of 65535"));
+  lcl_free(file);
 }
 
 /* A progressive file of a few bytes that announces 60937 x 32886 pixels: no memory may be taken for
@@ -215,6 +313,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(png_round_trip),
     cmocka_unit_test(jpeg_reading),
+    cmocka_unit_test(jpeg_extras),
+    cmocka_unit_test(png_alpha_and_depth),
     cmocka_unit_test(huge_png_is_refused),
     cmocka_unit_test(huge_jpeg_is_refused),
     cmocka_unit_test(resampling),

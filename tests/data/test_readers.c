@@ -332,6 +332,39 @@ static void picture_names_and_parts(void **state) {
   lcl_splits_close(&s);
 }
 
+static void classes_have_the_same_number_in_every_part(void **state) {
+  (void)state;
+  char name[64];
+  static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/eel",
+                                      "test/ape",  "test/cat",  "test/eel" };
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
+    for (int i = 0; i < (k < 3 ? 4 : 10); i++) {
+      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
+      write_png(name, 8, 8, 1, 1, 1);
+    }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  assert_int_equal(s.train->count, 12);
+  assert_int_equal(s.valid->count, 10); /* val is the validation part */
+  const lcl_dataset *part[3] = { s.train, s.valid, s.test };
+  static const int expected[3][4] = { { 4, 4, 4, 0 }, { 0, 0, 10, 0 }, { 10, 0, 10, 10 } };
+  static const char *const names[4] = { "cat", "dog", "eel", "ape" };
+  for (int p = 0; p < 3; p++) {
+    int count[4] = { 0 };
+    assert_int_equal(part[p]->classes, 4);
+    for (int64_t i = 0; i < part[p]->count; i++) count[part[p]->labels[i]]++;
+    for (int c = 0; c < 4; c++) {
+      assert_int_equal(count[c], expected[p][c]);
+      assert_string_equal(part[p]->class_names[c], names[c]);
+    }
+  }
+  lcl_splits_close(&s);
+  write_png("valid/cat/1.png", 8, 8, 1, 1, 1);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s),
+                   LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "holds val and valid"));
+}
+
 static void npy_folder(void **state) {
   (void)state;
   float x[20 * 3];
@@ -488,6 +521,7 @@ int main(void) {
     TEST(wav_widths),
     TEST(picture_folders),
     TEST(picture_names_and_parts),
+    TEST(classes_have_the_same_number_in_every_part),
     TEST(npy_folder),
     TEST(nothing_there),
   };
