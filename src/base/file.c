@@ -54,6 +54,11 @@ lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t
     close(fd);
     return lcl_fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
   }
+  if ((uint64_t)st.st_size > max_bytes) {
+    close(fd);
+    return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
+                    path, max_bytes);
+  }
   char *bytes = NULL;
   lcl_status status = read_all(fd, path, max_bytes, &bytes, n);
   close(fd);

@@ -164,10 +164,9 @@ static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
   return run_all(e, ds, t);
 }
 
-lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
-                        lcl_metrics *out, int64_t *confusion) {
+static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                           lcl_metrics *out, int64_t *confusion) {
   tally t;
-  memset(out, 0, sizeof *out);
   lcl_status st = collect(e, ds, &t);
   if (st == LCL_OK) {
     lcl_metrics_set(out, "n", (double)t.done);
@@ -184,6 +183,21 @@ lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *spl
   }
   lcl_free(t.prediction);
   lcl_free(t.features);
+  return st;
+}
+
+/* What is compared with labels is averaged over the examples that have one; the others are counted.
+ */
+lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                        lcl_metrics *out, int64_t *confusion) {
+  lcl_dataset *labelled = NULL;
+  memset(out, 0, sizeof *out);
+  if ((e->s->cls->can & LCL_CAN_CLASSIFY) || e->s->cls->score)
+    LCL_TRY(lcl_session_labelled(ds, &labelled));
+  lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
+  if (st == LCL_OK && labelled)
+    lcl_metrics_set(out, "unlabelled", (double)(ds->count - labelled->count));
+  lcl_dataset_close(labelled);
   return st;
 }
 

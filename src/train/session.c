@@ -36,7 +36,23 @@ static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_da
   return st;
 }
 
-/* The labelled and unlabelled parts of the training data. */
+lcl_status lcl_session_labelled(const lcl_dataset *ds, lcl_dataset **out) {
+  int64_t n = 0, *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
+  *out = NULL;
+  if (!index) return LCL_ERR_HOST_MEMORY;
+  for (int64_t i = 0; ds->labels && i < ds->count; i++)
+    if (ds->labels[i] >= 0) index[n++] = i;
+  lcl_status st = LCL_OK;
+  if (ds->labels && ds->count > 0 && n == 0)
+    st = lcl_fail(LCL_ERR_FORMAT, "'%s' has no labelled example: every label is -1", ds->name);
+  else if (ds->labels && n < ds->count)
+    st = lcl_dataset_subset(ds, index, n, out);
+  lcl_free(index);
+  return st;
+}
+
+/* The labelled and unlabelled parts of the training data. A label of -1 is none: classifiers do not
+ * train on such an example, others and the unlabelled stream do. */
 static lcl_status choose_examples(lcl_session *s) {
   const lcl_settings *set = &s->model->settings;
   const lcl_dataset *train = s->splits.train;
@@ -46,7 +62,8 @@ static lcl_status choose_examples(lcl_session *s) {
     LCL_TRY(lcl_dataset_per_class(train, set->labels_per_class, s->data_desc.seed,
                                   (uint32_t)set->subset, &s->labelled));
   } else {
-    LCL_TRY(view(train, NULL, &s->labelled));
+    if (s->cls->can & LCL_CAN_CLASSIFY) LCL_TRY(lcl_session_labelled(train, &s->labelled));
+    if (!s->labelled) LCL_TRY(view(train, NULL, &s->labelled));
   }
   if (set->unlabelled_batch <= 0 || set->unlabelled == LCL_UNLABELLED_NONE) return LCL_OK;
   if (set->unlabelled == LCL_UNLABELLED_LABELLED) return view(s->labelled, NULL, &s->unlabelled);

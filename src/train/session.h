@@ -73,6 +73,9 @@ typedef struct lcl_outputs {
 } lcl_outputs;
 lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
 void lcl_outputs_free(lcl_outputs *o);
+/* View of the examples of ds that have a label (>= 0), NULL where that is all of them or ds has no
+ * labels; an error where none has. */
+lcl_status lcl_session_labelled(const lcl_dataset *ds, lcl_dataset **out);
 /* Examples first .. first + n - 1 of ds, prepared as for evaluation: n x (values of an example). */
 lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
                                 float *out);

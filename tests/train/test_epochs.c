@@ -117,6 +117,49 @@ static void counts(void **state) {
   lcl_run_close(opened);
 }
 
+/* A label of -1 is none: such examples are neither errors nor trained on, and they are counted. */
+static void examples_without_a_label(void **state) {
+  (void)state;
+  enum { M = 120, SIZE = 36 };
+  char folder[300], path[400];
+  snprintf(folder, sizeof folder, "%s/some", root);
+  mkdir(folder, 0700);
+  uint8_t *x = make_images(M, SIZE);
+  int32_t label[M];
+  for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
+  snprintf(path, sizeof path, "%s/features.npy", folder);
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { M, 1, 6, 6 }, x));
+  snprintf(path, sizeof path, "%s/labels.npy", folder);
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
+  free(x);
+  run(&(run_desc) { .model = "semantic-noise",
+                    .set = "arch=mlp epochs=1 batch=10 validation=20",
+                    .data = folder,
+                    .name = "partly" });
+  snprintf(path, sizeof path, "%s/partly", root);
+  lcl_run_folder *opened;
+  lcl_dataset *ds;
+  lcl_metrics m;
+  lcl_outputs out;
+  ASSERT_OK(lcl_run_open(ctx, path, NULL, &opened));
+  ASSERT_OK(lcl_session_split(lcl_run_session(opened), "train", &ds));
+  for (int64_t i = 0; i < ds->count; i++) assert_true(ds->labels[i] >= 0);
+  ASSERT_OK(lcl_session_split(lcl_run_session(opened), "test", &ds));
+  ASSERT_OK(lcl_run_evaluate(opened, "test", &m));
+  ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+  int wrong = 0, labelled = 0;
+  for (int64_t i = 0; i < out.n; i++) {
+    labelled += ds->labels[i] >= 0;
+    wrong += ds->labels[i] >= 0 && ds->labels[i] != out.prediction[i];
+  }
+  assert_in_range(labelled, 1, ds->count - 1);
+  assert_true(*lcl_metrics_get(&m, "n") == labelled);
+  assert_true(*lcl_metrics_get(&m, "unlabelled") == (double)(ds->count - labelled));
+  assert_true(fabs(*lcl_metrics_get(&m, "error_percent") - 100.0 * wrong / labelled) < 1e-9);
+  lcl_outputs_free(&out);
+  lcl_run_close(opened);
+}
+
 /* A linear classifier computed on the host: the same predictions in the same order. */
 static void order(void **state) {
   (void)state;
@@ -382,14 +425,12 @@ static void table_rows(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
-                                      cmocka_unit_test(patience),
-                                      cmocka_unit_test(counts),
-                                      cmocka_unit_test(order),
-                                      cmocka_unit_test(ladder_statistics),
-                                      cmocka_unit_test(cluster_shares),
-                                      cmocka_unit_test(step_lines),
-                                      cmocka_unit_test(checkpoints),
-                                      cmocka_unit_test(table_rows) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(schedules),      cmocka_unit_test(patience),
+    cmocka_unit_test(counts),         cmocka_unit_test(examples_without_a_label),
+    cmocka_unit_test(order),          cmocka_unit_test(ladder_statistics),
+    cmocka_unit_test(cluster_shares), cmocka_unit_test(step_lines),
+    cmocka_unit_test(checkpoints),    cmocka_unit_test(table_rows)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
