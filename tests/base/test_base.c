@@ -200,12 +200,12 @@ static void files_that_are_there(void **state) {
   (void)state;
   char target[128], link[128], fifo[128], stale[256], planted[256];
   struct stat st;
-  snprintf(target, sizeof target, "%s/target", folder);
-  snprintf(link, sizeof link, "%s/link", folder);
-  snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+  snprintf(target, sizeof target, "%s/replaced", folder);
+  snprintf(link, sizeof link, "%s/replaced-link", folder);
+  snprintf(fifo, sizeof fifo, "%s/written-through", folder);
   ASSERT_OK(lcl_file_write_atomic(target, "one", 3));
   assert_int_equal(chmod(target, 0600), 0);
-  assert_int_equal(symlink("target", link), 0);
+  assert_int_equal(symlink("replaced", link), 0);
   ASSERT_OK(lcl_file_write_atomic(link, "two", 3));
   assert_int_equal(lstat(link, &st), 0);
   assert_true(S_ISLNK(st.st_mode));
