@@ -84,10 +84,11 @@ void lcl_hash_hex(const void *data, size_t n, char out[33]);
 /* Files. */
 lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data,
                          size_t *n); /* +1 zero byte; caller lcl_free()s */
-lcl_status lcl_file_write_atomic(const char *path, const void *data,
-                                 size_t n); /* temp, fsync, rename */
-/* The same without waiting for the disk: for what can be made again. A crash of the machine may
- * leave it torn. */
+/* Temporary file, fsync, rename. A link is followed, an existing file keeps its mode, streams and
+ * devices are written through, and what a killed process left of it is removed. */
+lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n);
+/* A new file takes the place of whatever is called so, without waiting for the disk: for our own
+ * files that can be made again. A crash of the machine may leave it torn. */
 lcl_status lcl_file_replace(const char *path, const void *data, size_t n);
 lcl_status lcl_mkdirs(const char *path);
 bool lcl_file_exists(const char *path);

@@ -152,25 +152,20 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
 }
 
 /* A link is followed and stays a link; an existing file keeps its mode. */
-static lcl_status replace(const char *path, const void *data, size_t n, bool durable) {
+lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
   struct stat st;
   const bool there = stat(path, &st) == 0;
   if (there && is_stream(path, &st)) return write_through(path, data, n);
   char *target = there ? realpath(path, NULL) : NULL;
   if (there && !target) return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-  if (durable) remove_leftovers(target ? target : path);
-  lcl_status status = write_and_rename(target ? target : path, data, n, durable,
-                                       there ? &st : NULL);
+  remove_leftovers(target ? target : path);
+  lcl_status status = write_and_rename(target ? target : path, data, n, true, there ? &st : NULL);
   free(target);
   return status;
 }
 
-lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
-  return replace(path, data, n, true);
-}
-
 lcl_status lcl_file_replace(const char *path, const void *data, size_t n) {
-  return replace(path, data, n, false);
+  return write_and_rename(path, data, n, false, NULL);
 }
 
 lcl_status lcl_mkdirs(const char *path) {

@@ -348,7 +348,7 @@ int main(void) {
     cmocka_unit_test(strings_and_arrays),
     cmocka_unit_test(hash),
     cmocka_unit_test(names_cannot_command_a_terminal),
-    cmocka_unit_test(files_that_are_there),
+    cmocka_unit_test_setup_teardown(files_that_are_there, make_folder, remove_folder),
     cmocka_unit_test(html_is_escaped_by_its_writer),
     cmocka_unit_test(json_is_checked),
     cmocka_unit_test(numbers_json_lacks_are_null),

@@ -267,8 +267,8 @@ static void plant(const char *to, const fault *faults, size_t n) {
 static void wrong_kernel(void **state) {
   (void)state;
   static const fault one_too_large[] = {
-    { "matmul_panel.cl", "if (act) v = activate(", "v += 1.0f; if (act) v = activate(" },
-    { "matmul_tiled.cl", "if (act) s = activate(", "s += 1.0f; if (act) s = activate(" },
+    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
+    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
     { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   char kernels[96];

@@ -139,7 +139,8 @@ static void omniglot(void **state) {
   lcl_dataset *small;
   lcl_data_desc desc = { .path = path, .valid = -1, .prefer = "images105" };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
-  assert_int_equal(s.train->count, 4840);
+  /* Either the small background half or most of the large one. */
+  assert_true(s.train->count == 4840 || s.train->count == 16833);
   assert_int_equal(s.test->count, 13180);
   assert_int_equal(s.test->classes, 659);
   assert_int_equal(s.test->width, 105);
