@@ -5,7 +5,7 @@ At the end the options that were used are held against each command's --help: on
 """
 import csv, json, os, random, re, shutil, struct, subprocess, sys, tempfile
 
-LATENTCL = sys.argv[1]
+LATENTCL = os.path.abspath(sys.argv[1])
 used = {}
 # The device is what the drivers' own tests vary; the rest are children of another run of the command.
 NOT_HERE = {'device', 'help', 'worker', 'compile-times'}
