@@ -82,18 +82,28 @@ static bool write_all(int fd, const char *data, size_t n) {
   return true;
 }
 
-/* Streams and devices (/dev/stdout, FIFOs, process substitution) cannot be replaced: they are
- * written as they are. */
+/* The descriptor of this process that path names; -1: none. */
+static int own_descriptor(const char *path) {
+  int fd, end = 0;
+  if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+  if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+  if (sscanf(path, "/dev/fd/%d%n", &fd, &end) != 1) sscanf(path, "/proc/self/fd/%d%n", &fd, &end);
+  return end > 0 && !path[end] ? fd : -1;
+}
+
+static bool is_stream(const char *path, const struct stat *st) {
+  return !S_ISREG(st->st_mode) || own_descriptor(path) >= 0;
+}
+
+/* Streams, devices and open descriptors cannot be replaced: they are written as they are, a
+ * descriptor from where it stands. */
 static lcl_status write_through(const char *path, const void *data, size_t n) {
-  int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+  const int own = own_descriptor(path);
+  int fd = own >= 0 ? dup(own) : open(path, O_WRONLY | O_CLOEXEC);
   bool ok = fd >= 0 && write_all(fd, data, n);
   int err = errno;
   if (fd >= 0 && close(fd) != 0 && ok) ok = false, err = errno;
   return ok ? LCL_OK : lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
-}
-
-static bool is_stream(const char *path, const struct stat *st) {
-  return !S_ISREG(st->st_mode) || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
 }
 
 /* Removes what killed processes of this user left of writing to path: BASE.PID.NUMBER.tmp. */

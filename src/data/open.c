@@ -42,6 +42,8 @@ lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
   int64_t held = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;
   if (held < 1 || held >= s->train->count) return LCL_OK;
+  /* Before the two share a storage. */
+  LCL_TRY(lcl_dataset_match_classes((lcl_dataset *[]) { s->train, s->valid }, 2));
   LCL_TRY(lcl_dataset_split(s->train, held, true, 0x7e57, &part, &rest));
   lcl_dataset_close(s->train);
   s->train = part;

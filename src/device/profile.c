@@ -176,7 +176,8 @@ lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path) {
     lcl_str_add(&s, "}");
   }
   lcl_str_add(&s, "\n]}\n");
-  lcl_status status = lcl_str_ok(&s) ? lcl_file_write_atomic(path, s.data, s.n) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_str_ok(&s) ? lcl_file_write_atomic(path, s.data, s.n)
+                                     : LCL_ERR_HOST_MEMORY;
   lcl_str_free(&s);
   return status;
 }

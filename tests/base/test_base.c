@@ -226,11 +226,16 @@ static void files_that_are_there(void **state) {
   assert_true(S_ISFIFO(st.st_mode));
   ASSERT_OK(lcl_file_write_atomic("/dev/null", "x", 1));
   ASSERT_STATUS(lcl_file_write_atomic("/dev/full", "x", 1), LCL_ERR_IO);
-  snprintf(planted, sizeof planted, "/proc/self/fd/%d", fd = open(target, O_WRONLY));
+  fd = open(target, O_WRONLY);
+  assert_int_equal(write(fd, "head ", 5), 5);
+  snprintf(planted, sizeof planted, "/proc/self/fd/%d", fd);
   ASSERT_OK(lcl_file_write_atomic(planted, "four", 4));
-  assert_int_equal(fstat(fd, &st), 0);
-  assert_int_equal(st.st_size, 4);
+  snprintf(planted, sizeof planted, "/dev/fd/%d", fd);
+  ASSERT_OK(lcl_file_write_atomic(planted, " five", 5));
   close(fd);
+  text = content(target);
+  assert_string_equal(text, "head four five"); /* what was written before stays */
+  lcl_free(text);
 
   /* A killed process's file goes at the next writing; that of a living one and a link stay. */
   snprintf(stale, sizeof stale, "%s.%d.0123456789abcdef.tmp", target, 0x3fffffff);

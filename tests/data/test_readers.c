@@ -365,6 +365,28 @@ static void classes_have_the_same_number_in_every_part(void **state) {
   assert_non_null(strstr(lcl_error_message(), "holds val and valid"));
 }
 
+/* Also where the test part is held out of train. */
+static void classes_of_a_validation_part_alone(void **state) {
+  (void)state;
+  char name[64];
+  static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/cat", "val/eel" };
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
+    for (int i = 0; i < 10; i++) {
+      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
+      write_png(name, 8, 8, 1, 1, 1);
+    }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  int count[3] = { 0 };
+  assert_int_equal(s.valid->classes, 3);
+  for (int64_t i = 0; i < s.valid->count; i++) count[s.valid->labels[i]]++;
+  assert_int_equal(count[0], 10);
+  assert_int_equal(count[1], 0);
+  assert_int_equal(count[2], 10);
+  assert_int_equal(s.test->count + s.train->count, 30);
+  lcl_splits_close(&s);
+}
+
 static void npy_folder(void **state) {
   (void)state;
   float x[20 * 3];
@@ -522,6 +544,7 @@ int main(void) {
     TEST(picture_folders),
     TEST(picture_names_and_parts),
     TEST(classes_have_the_same_number_in_every_part),
+    TEST(classes_of_a_validation_part_alone),
     TEST(npy_folder),
     TEST(nothing_there),
   };
