@@ -1,6 +1,6 @@
 /* Loaded in front of a test (LD_PRELOAD): notes the name of every kernel that is enqueued, and
- * appends the names to the file that LCL_KERNEL_LOG names when the process ends.
- * tests/kernels_ran.py reads them. */
+ * appends the names to the file that LCL_KERNEL_LOG names when the process ends; a file that is
+ * older than the program itself is replaced. tests/kernels_ran.py reads them. */
 #define _GNU_SOURCE
 #pragma GCC diagnostic ignored                                                                     \
     "-Wpedantic" /* dlsym gives functions as void*, which POSIX allows and C does not */
@@ -8,9 +8,11 @@
 #include <CL/cl.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_NAMES = 1024 };
 static char *names[MAX_NAMES];
@@ -42,7 +44,10 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
 
 __attribute__((destructor)) static void write_names(void) {
   const char *path = getenv("LCL_KERNEL_LOG");
-  FILE *f = path && n_names ? fopen(path, "a") : NULL;
+  struct stat log, program;
+  const bool old = path && stat(path, &log) == 0 && stat("/proc/self/exe", &program) == 0 &&
+                   log.st_mtime < program.st_mtime;
+  FILE *f = path && n_names ? fopen(path, old ? "w" : "a") : NULL;
   if (!f) return;
   for (int i = 0; i < n_names; i++) fprintf(f, "%s\n", names[i]);
   fclose(f);

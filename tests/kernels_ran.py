@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""kernels_ran.py CL_FOLDER LOG_FOLDER: every kernel of cl/*.cl was run by some device test. Runs after all other tests."""
+"""kernels_ran.py CL_FOLDER LOG_FOLDER LIBRARY: every kernel of cl/*.cl was run by some device test of this build.
+
+Runs after all other tests. Logs that are older than the library do not count."""
 import glob
 import os
 import re
@@ -18,10 +20,11 @@ def shipped(folder):
     return names
 
 
-def main(cl_folder, log_folder):
-    logs = glob.glob(os.path.join(log_folder, "*"))
+def main(cl_folder, log_folder, library):
+    built = os.path.getmtime(library)
+    logs = [log for log in glob.glob(os.path.join(log_folder, "*")) if os.path.getmtime(log) >= built]
     if not logs:
-        print("no device test has run yet")
+        print("no device test of this build has run yet")
         return 77
     ran = set()
     for log in logs:
@@ -36,4 +39,4 @@ def main(cl_folder, log_folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(*sys.argv[1:]))

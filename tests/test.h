@@ -22,5 +22,12 @@
     if (got_ != (expected))                                                                        \
       fail_msg("status %d, not %d: %s", (int)got_, (int)(expected), lcl_error_message());          \
   } while (0)
+/* Two bounds, so that NaN and values that cannot be fail as well. */
+#define ASSERT_BETWEEN(value, low, high)                                                           \
+  do {                                                                                             \
+    const double got_ = (value);                                                                   \
+    if (!(got_ >= (low) && got_ <= (high)))                                                        \
+      fail_msg("%s is %g, not %g to %g", #value, got_, (double)(low), (double)(high));             \
+  } while (0)
 
 #endif

@@ -1,4 +1,7 @@
 /* The caller's handles inside, ours outside: contexts, queues and memory objects. */
+#include <pthread.h>
+#include <unistd.h>
+
 #include "device/device.h"
 #include "test.h"
 
@@ -85,6 +88,80 @@ static void memory_is_shared_both_ways(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+static void *open_gate(void *gate) {
+  usleep(50000);
+  clSetUserEventStatus(gate, CL_COMPLETE);
+  return NULL;
+}
+
+enum { WORDS = 1024 };
+typedef enum transfer { UPLOAD, WRITE, READ, UPLOAD_AND_READ, TRANSFERS } transfer;
+
+/* The caller's command waits for a gate that opens after ours was enqueued; or, for
+ * UPLOAD_AND_READ, comes after an upload that waits for it. */
+static void transfer_in_order(lcl_context *ctx, transfer what) {
+  int32_t first[WORDS], second[WORDS], got[WORDS] = { 0 };
+  for (int i = 0; i < WORDS; i++) {
+    first[i] = i;
+    second[i] = -1 - i;
+  }
+  lcl_buffer *buf;
+  cl_int err;
+  cl_event read = NULL;
+  pthread_t thread;
+  cl_command_queue queue = lcl_context_cl_queue(ctx, 0);
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof first, &buf));
+  ASSERT_OK(lcl_buffer_write(buf, 0, got, sizeof got));
+  cl_event gate = clCreateUserEvent(lcl_context_cl_context(ctx), &err);
+  assert_int_equal(err, CL_SUCCESS);
+  err = what == UPLOAD_AND_READ ? clEnqueueMarkerWithWaitList(queue, 1, &gate, NULL)
+                                : clEnqueueWriteBuffer(queue, lcl_buffer_cl_mem(buf), CL_FALSE, 0,
+                                                       sizeof first, first, 1, &gate, NULL);
+  assert_int_equal(err, CL_SUCCESS);
+  assert_int_equal(pthread_create(&thread, NULL, open_gate, gate), 0);
+  lcl_status status = what == READ    ? lcl_buffer_read(buf, 0, got, sizeof got)
+                      : what == WRITE ? lcl_buffer_write(buf, 0, second, sizeof second)
+                                      : lcl_upload(ctx, buf, 0, second, sizeof second);
+  if (what == UPLOAD_AND_READ)
+    err = clEnqueueReadBuffer(queue, lcl_buffer_cl_mem(buf), CL_FALSE, 0, sizeof got, got, 0, NULL,
+                              &read);
+  if (read) clWaitForEvents(1, &read);
+  pthread_join(thread, NULL);
+  ASSERT_OK(status);
+  assert_int_equal(err, CL_SUCCESS);
+  ASSERT_OK(lcl_context_finish(ctx));
+  if (what == UPLOAD || what == WRITE) ASSERT_OK(lcl_buffer_read(buf, 0, got, sizeof got));
+  const int32_t *want = what == READ ? first : second;
+  if (memcmp(got, want, sizeof got) != 0)
+    fail_msg("transfer %d: %d, not %d", what, got[1], want[1]);
+  if (read) clReleaseEvent(read);
+  clReleaseEvent(gate);
+  lcl_buffer_destroy(buf);
+}
+
+/* An out-of-order queue of the caller: a transfer runs after what was enqueued before it and before
+ * what is enqueued after it. */
+static void out_of_order_queue_keeps_transfers_in_order(void **state) {
+  (void)state;
+  lcl_context *device = owner(), *ctx;
+  cl_device_id id = lcl_context_cl_device(device);
+  cl_int err;
+  cl_context cl = clCreateContext(NULL, 1, &id, NULL, NULL, &err);
+  assert_int_equal(err, CL_SUCCESS);
+  void *queue = clCreateCommandQueue(cl, id, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &err);
+  lcl_context_destroy(device);
+  if (err == CL_SUCCESS) {
+    ASSERT_OK(lcl_context_create(
+        &(lcl_context_desc) { .cl_context = cl, .cl_queues = &queue, .n_cl_queues = 1 }, &ctx));
+    for (transfer t = 0; t < TRANSFERS; t++) transfer_in_order(ctx, t);
+    lcl_context_destroy(ctx);
+    clReleaseCommandQueue(queue);
+  }
+  clReleaseContext(cl);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+  if (err != CL_SUCCESS) skip();
+}
+
 static void wrong_handles_are_refused(void **state) {
   (void)state;
   lcl_context *a = owner(), *b = owner(), *ctx = NULL;
@@ -116,6 +193,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(caller_may_release_early),
     cmocka_unit_test(memory_is_shared_both_ways),
+    cmocka_unit_test(out_of_order_queue_keeps_transfers_in_order),
     cmocka_unit_test(wrong_handles_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "latentcl/train.h"
 #include "models/build.h"
 #include "nn/evaluate.h"
+#include "ops/map_code.h"
 
 static lcl_context *ctx;
 
@@ -199,34 +200,64 @@ static void switches(void **state) {
   }
 }
 
-/* The published weights follow the number of labels. */
+/* The factor of the one node that scales t; 1: nothing does. */
+static float factor_of(const world *w, const lcl_tensor *t) {
+  float factor = 1;
+  for (size_t k = 0; k < w->graph->nodes.n; k++) {
+    const lcl_node *node = w->graph->nodes.data[k];
+    if (node->n_in != 1 || node->in[0] != t || strcmp(lcl_node_name(node), "scale") != 0) continue;
+    assert_true(factor == 1);
+    factor = ((const lcl_map_attr *)node->attr)->p;
+  }
+  return factor;
+}
+
+static const lcl_tensor *term_named(const world *w, const char *name) {
+  for (int i = 0; i < w->build.n_terms; i++)
+    if (strcmp(w->build.terms[i].name, name) == 0) return w->build.terms[i].t;
+  return NULL;
+}
+
+/* The published weights and noise of each layer follow the number of labels and the variant. */
 static void presets(void **state) {
   (void)state;
+  enum { LAYERS = 7 };
   const struct {
     const char *options;
-    double first, second, noise;
-  } cases[] = { { "labels_per_class=5", 2000, 20, 0.3 },
-                { "labels_per_class=10", 1000, 10, 0.3 },
-                { "labels_per_class=100", 2000, 20, 0.2 },
-                { "labels_per_class=0", 1000, 1, 0.3 } };
+    float weight[LAYERS], pixels, noise; /* noise on the pixels, and above them */
+  } cases[] = {
+    { "labels_per_class=5", { 2000, 20, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.3f },
+    { "labels_per_class=10", { 1000, 10, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.3f, 0.3f },
+    { "labels_per_class=100", { 2000, 20, 0.1f, 0.1f, 0.1f, 0.1f, 0.1f }, 0.2f, 0.2f },
+    { "labels_per_class=0", { 1000, 1, 0.01f, 0.01f, 0.01f, 0.01f, 0.01f }, 0.3f, 0.3f },
+    { "labels_per_class=10 variant=bottom", { 5000 }, 0.3f, 0.3f },
+    { "labels_per_class=0 variant=bottom", { 2000 }, 0.3f, 0.3f },
+    { "labels_per_class=10 variant=gamma", { [LAYERS - 1] = 0.5f }, 0.3f, 0.3f },
+    { "labels_per_class=100 variant=gamma", { [LAYERS - 1] = 10 }, 0.3f, 0.3f },
+    { "labels_per_class=0 variant=gamma", { [LAYERS - 1] = 2 }, 0.3f, 0.3f },
+    { "labels_per_class=10 variant=baseline", { 0 }, 0.3f, 0.5f },
+  };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     world w = begin("ladder", &mnist, cases[i].options, 4, 4);
-    double seen[3] = { 0 };
-    for (size_t k = 0; k < w.graph->nodes.n;
-         k++) { /* weights and noise are factors of scale nodes */
-      const lcl_node *node = w.graph->nodes.data[k];
-      if (node->n_in != 1 || node->op->attr_size < sizeof(float)) continue;
-      for (size_t at = 0; at + sizeof(float) <= node->op->attr_size; at += sizeof(float)) {
-        float f;
-        memcpy(&f, (const char *)node->attr + at, sizeof f);
-        for (int v = 0; v < 3; v++)
-          seen[v] += f == (float)(v == 0   ? cases[i].first
-                                  : v == 1 ? cases[i].second
-                                           : cases[i].noise);
-      }
+    for (int l = 0; l < LAYERS; l++) {
+      char name[24];
+      snprintf(name, sizeof name, "denoise%d", l);
+      const lcl_tensor *cost = term_named(&w, name);
+      const float weight = cost ? factor_of(&w, cost) : 0;
+      if (weight != cases[i].weight[l])
+        fail_msg("%s: layer %d weighs %g, published %g", cases[i].options, l, weight,
+                 cases[i].weight[l]);
     }
-    for (int v = 0; v < 3; v++)
-      if (seen[v] == 0) fail_msg("%s: no node has preset %d", cases[i].options, v);
+    int layers = 0;
+    for (size_t k = 0; k < w.graph->nodes.n; k++) {
+      const lcl_node *node = w.graph->nodes.data[k];
+      if (!(node->op->flags & LCL_OP_RANDOM)) continue;
+      const float noise = factor_of(&w, &node->out[0]);
+      const float want = layers++ == 0 ? cases[i].pixels : cases[i].noise;
+      if (noise != want)
+        fail_msg("%s: noise %d is %g, published %g", cases[i].options, layers, noise, want);
+    }
+    assert_int_equal(layers, LAYERS);
     end(&w);
   }
 }
