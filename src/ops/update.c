@@ -39,7 +39,7 @@ static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
 static int64_t per_item(const lcl_caps *caps, int64_t n) {
   if (!caps->panel) return 1;
   int64_t items = LCL_MAX(1, LCL_MIN((int64_t)caps->compute_units * 4, n / 4096));
-  return (int64_t)lcl_round_up((size_t)((n + items - 1) / items), 16);
+  return (int64_t)lcl_round_up((size_t)LCL_MAX(1, (n + items - 1) / items), 16);
 }
 
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {

@@ -31,9 +31,15 @@ static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
   return t;
 }
 
+/* Something to compute: the tilings below divide by these sizes. */
+static bool has_work(const lcl_gemm *g, int64_t channels) {
+  return g->m > 0 && channels > 0 && g->patches.pictures > 0;
+}
+
 bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w) {
   const lcl_patches *x = &w->g->patches;
-  return caps->panel && w->g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 &&
+  return caps->panel && w->g->batch == 1 && has_work(w->g, w->channels) && x->ta == 3 &&
+         x->tb == 3 && x->sh == 1 && x->sw == 1 &&
          tiling_of(caps, w).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
 }
 
@@ -126,8 +132,8 @@ static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
 
 bool lcl_winograd_filter_grad_can(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  return caps->panel && g->batch == 1 && x->ta == 3 && x->tb == 3 && x->sh == 1 && x->sw == 1 &&
-         x->dh == 1 && x->dw == 1 &&
+  return caps->panel && g->batch == 1 && has_work(g, x->channels) && x->ta == 3 && x->tb == 3 &&
+         x->sh == 1 && x->sw == 1 && x->dh == 1 && x->dw == 1 &&
          grad_tiling_of(caps, g).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
 }
 

@@ -30,15 +30,34 @@ bool lcl_rng_chance(lcl_rng *r, int percent) {
   return lcl_rng_below(r, 100) < percent;
 }
 
+static bool is_prime(int n) {
+  for (int k = 2; k * k <= n; k++)
+    if (n % k == 0) return false;
+  return n > 1;
+}
+
+/* Whether a random case of these sizes may have this one. */
+static bool is_wanted(const lcl_rng *r, int size) {
+  if (r->sizes == LCL_SIZES_PRIME) return is_prime(size);
+  return !r->fixed_layout || size > 1;
+}
+
 int64_t lcl_rng_size(lcl_rng *r, int64_t most) {
   /* Edges of vectors and tiles of 4, 8, 16, 32, 64 and 128, and primes between them. */
   static const int16_t sizes[] = { 1,  1,  2,  3,   3,   4,   5,   5,   7,   8,  9,  11,
                                    13, 15, 16, 17,  19,  23,  29,  31,  32,  33, 47, 63,
                                    64, 65, 97, 127, 128, 129, 131, 251, 256, 257 };
-  size_t n = 0, first = 0;
-  while (n < LCL_COUNT(sizes) && sizes[n] <= most) n++;
-  while (r->fixed_layout && first < n && sizes[first] == 1) first++;
-  return first < n ? sizes[first + lcl_rng_next(r) % (n - first)] : 1;
+  int16_t wanted[LCL_COUNT(sizes)];
+  size_t n = 0;
+  if (r->sizes == LCL_SIZES_ONE) return 1;
+  for (size_t i = 0; i < LCL_COUNT(sizes) && sizes[i] <= most; i++)
+    if (is_wanted(r, sizes[i])) wanted[n++] = sizes[i];
+  return n ? wanted[lcl_rng_next(r) % n] : 1;
+}
+
+int lcl_rng_rank(lcl_rng *r, int most) {
+  const int rank = (int)lcl_rng_below(r, most + 1);
+  return r->empty ? LCL_MAX(rank, 1) : rank;
 }
 
 lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most) {
@@ -137,7 +156,8 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
     r.fixed_layout = true;
     r.layout = of_op + number / 8 % 4; /* four an op and seed */
   }
-  r.empty = spec->flags & LCL_SPEC_EMPTY && number % 16 == 11;
+  r.empty = spec->flags & LCL_SPEC_EMPTY && (number == 0 || number % 16 == 11);
+  if (number <= 2) r.sizes = number == 2 ? LCL_SIZES_PRIME : LCL_SIZES_ONE;
   spec->random(c, &r);
   r.fixed_layout = false;
   lcl_status status = LCL_OK;

@@ -366,6 +366,12 @@ static void random_mask(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   set_ints(c, "interleaved", 1, (int64_t[]) { lcl_rng_chance(r, 40) });
 }
 
+/* No images, no channels or no filters. A mask needs channels and filters. */
+static void random_nothing(const lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
+  int64_t *const sizes[] = { &d->n, &d->c, &d->o };
+  if (r->empty) *sizes[lcl_rng_below(r, c->spec->variant == MASKED ? 1 : 3)] = 0;
+}
+
 static void set_shapes(lcl_case *c, lcl_rng *r, const lcl_ref_conv *d) {
   const lcl_shape x = image_shape(d), f = filter_shape(d);
   const bool bias = lcl_rng_chance(r, 60);
@@ -395,10 +401,11 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
   const double most = c->small ? 2e4 : 1e6; /* FMAs */
   lcl_ref_conv d;
   do {
-    d = (lcl_ref_conv) { .n = r->empty ? 0 : lcl_rng_size(r, c->small ? 2 : 9) };
+    d = (lcl_ref_conv) { .n = lcl_rng_size(r, c->small ? 2 : 9) };
     random_channels(c, r, &d);
     random_geometry(c, r, &d);
     random_mask(c, r, &d);
+    random_nothing(c, r, &d);
     const lcl_ref_conv full = forward_geometry(c, image_shape(&d), filter_shape(&d));
     d.oh = full.oh, d.ow = full.ow;
   } while ((double)(d.n * d.oh * d.ow * d.o) * (double)(d.c / d.groups * d.kh * d.kw) > most);

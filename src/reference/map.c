@@ -192,7 +192,7 @@ static lcl_status unary_bound(lcl_case *c) {
 }
 
 static void unary_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = lcl_rng_shape(r, (int)lcl_rng_below(r, 5), c->small ? 300 : 5000);
+  c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 300 : 5000);
   if (!lcl_spec_attrs(c->spec)) return;
   c->attr[0].f = (float)lcl_rng_real(r, -2, 2);
   if (c->integers) c->attr[0].f = (double)lcl_rng_below(r, 5) - 2;
@@ -346,12 +346,13 @@ static lcl_status binary_bound(lcl_case *c) {
 static lcl_shape random_operand(lcl_shape s, lcl_rng *r) {
   const int drop = lcl_rng_chance(r, 30) ? (int)lcl_rng_below(r, s.rank + 1) : 0;
   lcl_shape out = { .rank = s.rank - drop };
-  for (int i = 0; i < out.rank; i++) out.dim[i] = lcl_rng_chance(r, 25) ? 1 : s.dim[i + drop];
+  for (int i = 0; i < out.rank; i++)
+    out.dim[i] = lcl_rng_chance(r, 25) && !r->empty ? 1 : s.dim[i + drop];
   return out;
 }
 
 static void binary_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape s = lcl_rng_shape(r, (int)lcl_rng_below(r, 5), c->small ? 300 : 5000);
+  const lcl_shape s = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 300 : 5000);
   const int whole = (int)lcl_rng_below(r, 3); /* 2: both may be repeated */
   c->in[0].shape = whole == 0 ? s : random_operand(s, r);
   c->in[1].shape = whole == 1 ? s : random_operand(s, r);

@@ -124,9 +124,10 @@ static lcl_status bilstm_bound(lcl_case *c) {
 
 static void bilstm_random(lcl_case *c, lcl_rng *r) {
   static const int8_t hidden[] = { 1, 2, 3, 4, 5, 7, 8, 16, 17, 32 };
-  const int64_t n = 1 + lcl_rng_below(r, 3), size = c->small ? 4 : 9;
-  const int64_t h = hidden[lcl_rng_below(r, c->small ? 5 : (int64_t)LCL_COUNT(hidden))];
-  const int64_t height = 1 + lcl_rng_below(r, size), width = 1 + lcl_rng_below(r, size);
+  const int64_t n = lcl_rng_size(r, 3), size = c->small ? 4 : 9;
+  const bool least = r->sizes == LCL_SIZES_ONE;
+  const int64_t h = hidden[lcl_rng_below(r, least ? 1 : c->small ? 5 : (int64_t)LCL_COUNT(hidden))];
+  const int64_t height = lcl_rng_size(r, size), width = lcl_rng_size(r, size);
   c->in[0].shape = c->in[1].shape = LCL_SHAPE(n, 4 * h, height, width);
   c->in[2].shape = c->in[3].shape = LCL_SHAPE(2, 4 * h, h);
   if (lcl_rng_chance(r, 50))

@@ -132,7 +132,7 @@ static void random_axes(lcl_case *c, lcl_rng *r, int rank) {
 }
 
 static void reduce_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = lcl_rng_shape(r, (int)lcl_rng_below(r, 5), c->small ? 500 : 20000);
+  c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 500 : 20000);
   random_axes(c, r, c->in[0].shape.rank);
 }
 

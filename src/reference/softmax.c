@@ -276,7 +276,7 @@ static void loss_random(lcl_case *c, lcl_rng *r) {
     c->in[1].shape = LCL_SHAPE(c->in[0].shape.dim[0]);
     c->in[1].dtype = c->in[0].shape.dim[1] < 256 && lcl_rng_chance(r, 50) ? LCL_U8 : LCL_I32;
   } else {
-    c->in[0].shape = lcl_rng_shape(r, (int)lcl_rng_below(r, 5), c->small ? 400 : 8000);
+    c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 400 : 8000);
     c->in[1].shape = c->in[0].shape;
   }
 }

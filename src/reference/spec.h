@@ -99,8 +99,12 @@ enum {
   LCL_SPEC_RANDOM = 8      /* draws random numbers from the store's seed */
 };
 
+/* Sizes that a random case is made of. */
+typedef enum lcl_sizes { LCL_SIZES_ANY, LCL_SIZES_ONE, LCL_SIZES_PRIME } lcl_sizes;
+
 typedef struct lcl_rng {
   uint64_t state;
+  lcl_sizes sizes;
   bool fixed_layout; /* choices come from `layout`, and no size is 1 */
   uint64_t layout;
   bool empty; /* shapes have a dimension of 0 */
@@ -169,8 +173,10 @@ static inline int64_t lcl_array_count(const lcl_array *a) {
 /* forward, backward where grad_out is present, then the bounds. */
 lcl_status lcl_case_reference(lcl_case *c);
 /* The number-th random case of the op under seed; always the same. Even cases are of small
- * integers. Where kernels are generated for a layout, cases from LCL_FREE_LAYOUTS on share a few
- * layouts of many sizes: a driver may take a second to compile a kernel. */
+ * integers. Corners come first: case 0 has a dimension of 0 where that is legal, the others of
+ * cases 0 and 1 are 1 where they can be, and the sizes of case 2 are primes. Where kernels are
+ * generated for a layout, cases from LCL_FREE_LAYOUTS on share a few layouts of many sizes: a
+ * driver may take a second to compile a kernel. */
 enum { LCL_FREE_LAYOUTS = 40 };
 lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
                            lcl_case **out);
@@ -204,6 +210,8 @@ double lcl_rng_real(lcl_rng *r, double low, double high);
 bool lcl_rng_chance(lcl_rng *r, int percent);
 /* 1, a prime, a power of two or one beside it, at most `most`. */
 int64_t lcl_rng_size(lcl_rng *r, int64_t most);
+/* A rank of at most `most`; 0 only where an empty shape is not wanted. */
+int lcl_rng_rank(lcl_rng *r, int most);
 /* A shape of the given rank with at most `most` elements. */
 lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most);
 

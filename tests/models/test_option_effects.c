@@ -50,6 +50,13 @@ static void add_variables(XXH64_state_t *h, lcl_store *store) {
   }
 }
 
+/* Members one by one: what lies between them in memory is anything. */
+#define ADD(h, member) add(h, &(member), sizeof(member))
+
+static void add_shape(XXH64_state_t *h, lcl_shape s) {
+  add(h, s.dim, sizeof s.dim[0] * (size_t)s.rank);
+}
+
 static void add_node(XXH64_state_t *h, const lcl_node *node) {
   add(h, node->op->name, strlen(node->op->name));
   if (node->name) add(h, node->name, strlen(node->name));
@@ -57,7 +64,7 @@ static void add_node(XXH64_state_t *h, const lcl_node *node) {
     add(h, &node->in[i]->node->id, sizeof(int));
     add(h, &node->in[i]->index, sizeof(int));
   }
-  for (int i = 0; i < node->n_out; i++) add(h, &node->out[i].shape, sizeof node->out[i].shape);
+  for (int i = 0; i < node->n_out; i++) add_shape(h, node->out[i].shape);
   if (node->op == &lcl_op_const_data) {
     const lcl_const_data_attr *a = node->attr;
     add(h, a->data, a->bytes);
@@ -67,10 +74,36 @@ static void add_node(XXH64_state_t *h, const lcl_node *node) {
 }
 
 /* The optimiser without its tensors. */
-static void add_optimiser(XXH64_state_t *h, lcl_optimiser_desc d) {
-  d.lr = NULL;
-  d.params = NULL;
-  add(h, &d, sizeof d);
+static void add_optimiser(XXH64_state_t *h, const lcl_optimiser_desc *d) {
+  ADD(h, d->kind), ADD(h, d->rate), ADD(h, d->beta1), ADD(h, d->beta2), ADD(h, d->eps);
+  ADD(h, d->damping), ADD(h, d->eps_outside), ADD(h, d->l1), ADD(h, d->l2);
+  ADD(h, d->weight_decay), ADD(h, d->clip_value), ADD(h, d->clip_norm), ADD(h, d->n_params);
+}
+
+static void add_schedule(XXH64_state_t *h, const lcl_schedule *s) {
+  ADD(h, s->kind), ADD(h, s->lr), ADD(h, s->factor), ADD(h, s->every), ADD(h, s->from);
+  ADD(h, s->until), ADD(h, s->warmup);
+}
+
+static void add_settings(XXH64_state_t *h, const lcl_settings *s) {
+  const lcl_prep_desc *p = &s->prep;
+  ADD(h, s->epochs), ADD(h, s->batch), ADD(h, s->unlabelled_batch), ADD(h, s->unlabelled);
+  ADD(h, s->fresh_batches), ADD(h, s->labels_per_class), ADD(h, s->subset);
+  ADD(h, p->colour), ADD(h, p->contrast), ADD(h, p->centre), ADD(h, p->gcn_scale);
+  ADD(h, p->zca_eps), ADD(h, p->gain), ADD(h, p->shift), ADD(h, p->crop), ADD(h, p->mirror);
+  ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi), ADD(h, s->patience);
+  ADD(h, s->higher_is_better), ADD(h, s->calibrate);
+  if (s->select) add(h, s->select, strlen(s->select));
+  add_optimiser(h, &s->optimiser);
+  add_schedule(h, &s->schedule);
+}
+
+static void add_data_desc(XXH64_state_t *h, const lcl_data_desc *d) {
+  ADD(h, d->valid), ADD(h, d->split_random), ADD(h, d->merge), ADD(h, d->seed);
+  ADD(h, d->binarise), ADD(h, d->synthetic_train), ADD(h, d->synthetic_test);
+  ADD(h, d->image_size), ADD(h, d->grey), ADD(h, d->segment_ms), ADD(h, d->overlap);
+  ADD(h, d->test_share), ADD(h, d->types), ADD(h, d->copies), ADD(h, d->reduce);
+  if (d->prefer) add(h, d->prefer, strlen(d->prefer));
 }
 
 static void add_graph(XXH64_state_t *h, const lcl_model *m, lcl_model_mode mode) {
@@ -81,7 +114,7 @@ static void add_graph(XXH64_state_t *h, const lcl_model *m, lcl_model_mode mode)
   ASSERT_OK(lcl_graph_create(store, "test", &g));
   if (lcl_build_init(&b, m, g, mode, 10, 10) == LCL_OK) {
     for (size_t i = 0; i < g->nodes.n; i++) add_node(h, g->nodes.data[i]);
-    add_optimiser(h, b.optimiser);
+    add_optimiser(h, &b.optimiser);
     if (mode == LCL_MODE_TRAIN) add_variables(h, store);
   } else {
     assert_true(mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL);
@@ -129,18 +162,15 @@ static bool fingerprint(const lcl_model_class *cls, const lcl_model_data *data,
     for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
       ASSERT_OK(lcl_options_set_pair(o, one));
   }
-  lcl_data_desc d;
-  memset(&d, 0, sizeof d);
+  lcl_data_desc d = { 0 };
   ASSERT_OK(lcl_model_data_desc(cls, o, &d));
   const bool accepted = lcl_model_create(cls, o, data, &m) == LCL_OK;
   lcl_options_destroy(o);
   if (!accepted) return false;
   XXH64_state_t *h = XXH64_createState();
   XXH64_reset(h, 0);
-  add(h, &d, sizeof d);
-  add_optimiser(h, m->settings.optimiser);
-  memset(&m->settings.optimiser, 0, sizeof m->settings.optimiser);
-  add(h, &m->settings, sizeof m->settings);
+  add_data_desc(h, &d);
+  add_settings(h, &m->settings);
   add_table(h, m);
   for (int mode = LCL_MODE_TRAIN; mode <= LCL_MODE_CALIBRATE; mode++)
     add_graph(h, m, (lcl_model_mode)mode);

@@ -8,7 +8,7 @@
 #include "ops_lists.h"
 #include "reference/check.h"
 
-enum { OPS_CASES = 200, OPS_CASES_SIMULATOR = 3 };
+enum { OPS_CASES = 200, OPS_CASES_SIMULATOR = 4 };
 
 static inline void check_op(lcl_context *ctx, const char *name, uint64_t cases, bool small) {
   const lcl_spec *spec = lcl_spec_find(name);

@@ -363,6 +363,31 @@ static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl
          d->oh * d->ow >= 16;
 }
 
+/* No images, no channels, no filters: every algorithm takes 3x3 filters of stride 1. */
+static void nothing_to_compute(void **state) {
+  (void)state;
+  for (int none = 0; none < 3; none++) {
+    rng r = { 31 };
+    const lcl_ref_conv d = { .n = none == 0 ? 0 : 3,
+                             .c = none == 1 ? 0 : 40,
+                             .o = none == 2 ? 0 : 40,
+                             .h = 9,
+                             .w = 9,
+                             .oh = 9,
+                             .ow = 9,
+                             .kh = 3,
+                             .kw = 3,
+                             .stride_y = 1,
+                             .stride_x = 1,
+                             .top = 1,
+                             .left = 1,
+                             .dilation_y = 1,
+                             .dilation_x = 1,
+                             .groups = 1 };
+    all_kinds(&r, &d, &(lcl_conv_desc) { .pad = { 1, 1, 1, 1 } }, true, true);
+  }
+}
+
 /* Each algorithm of processors where the cost model would not take it, with both vector widths,
  * whose tiles are of different sizes. */
 static void forced_algorithms(void **state) {
@@ -397,12 +422,11 @@ static void forced_algorithms(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
-                                      cmocka_unit_test(network_layers),
-                                      cmocka_unit_test(strided),
-                                      cmocka_unit_test(every_algorithm),
-                                      cmocka_unit_test(forced_algorithms),
-                                      cmocka_unit_test(fourier_own),
-                                      cmocka_unit_test(fourier) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(random_shapes),   cmocka_unit_test(network_layers),
+    cmocka_unit_test(strided),         cmocka_unit_test(nothing_to_compute),
+    cmocka_unit_test(every_algorithm), cmocka_unit_test(forced_algorithms),
+    cmocka_unit_test(fourier_own),     cmocka_unit_test(fourier)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -250,6 +250,40 @@ static void moving_averages(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+/* Parameters without elements are legal, alone and beside others. */
+static void empty_parameters(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (int kind = LCL_SGD; kind <= LCL_ADADELTA; kind++)
+    for (int beside = 0; beside < 2; beside++) {
+      const lcl_optimiser_desc d = { .kind = (lcl_optimiser_kind)kind,
+                                     .rate = 0.5f,
+                                     .clip_norm = 1 };
+      const lcl_init zero = { .kind = LCL_INIT_ZERO };
+      lcl_store *store;
+      lcl_graph *g;
+      lcl_program *program;
+      ASSERT_OK(lcl_store_create(ctx, 1, &store));
+      ASSERT_OK(lcl_graph_create(store, "train", &g));
+      lcl_tensor *none = lcl_param(g, "none", LCL_SHAPE(0, 3), zero),
+                 *loss = lcl_sum(none, LCL_ALL_AXES, false);
+      if (beside)
+        loss = lcl_add(loss, lcl_sum(lcl_param(g, "one", LCL_SHAPE(1), zero), LCL_ALL_AXES, false));
+      lcl_ema(lcl_state(g, "average", LCL_F32, LCL_SHAPE(0, 3), zero), none, 0.5f);
+      lcl_minimise(loss, &d);
+      ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+      ASSERT_OK(lcl_run(program));
+      float one = -1;
+      if (beside) ASSERT_OK(lcl_store_read(store, "one", &one, sizeof one));
+      assert_true(one < 0);
+      lcl_program_destroy(program);
+      lcl_graph_destroy(g);
+      lcl_store_destroy(store);
+    }
+  lcl_context_destroy(ctx);
+}
+
 /* A value that decays below the normal numbers is zero at once on PoCL, whose kernels would crawl
  * through the denormal ones; other drivers may keep it. */
 static void decays_to_zero(void **state) {
@@ -278,6 +312,7 @@ static void decays_to_zero(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(rules), cmocka_unit_test(decays_to_zero),
-                                      cmocka_unit_test(moving_averages) };
+                                      cmocka_unit_test(moving_averages),
+                                      cmocka_unit_test(empty_parameters) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

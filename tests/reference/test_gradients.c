@@ -119,6 +119,41 @@ static void cases_repeat(void **state) {
   }
 }
 
+static bool any_size(const lcl_case *c, int64_t size) {
+  for (int i = 0; i < LCL_SPEC_INS; i++)
+    for (int k = 0; c->in[i].data && k < c->in[i].shape.rank; k++)
+      if (c->in[i].shape.dim[k] == size) return true;
+  const lcl_attr *shape = lcl_case_attr(c, "shape"); /* of random ops, which have no input */
+  for (int k = 0; k < shape->n; k++)
+    if (shape->i[k] == size) return true;
+  return false;
+}
+
+static int64_t elements(const lcl_case *c) {
+  int64_t n = 0;
+  for (int i = 0; i < LCL_SPEC_INS; i++)
+    if (c->in[i].data) n += lcl_array_count(&c->in[i]);
+  return n;
+}
+
+/* Empty arrays, as little as can be, and primes come before anything else, for every op. */
+static void corners_come_first(void **state) {
+  (void)state;
+  int64_t total[4] = { 0 };
+  for (uint64_t seed = 1; seed < 8; seed++)
+    for (size_t s = 0; s < lcl_spec_count(); s++)
+      for (uint64_t number = 0; number < 4; number++) {
+        const bool empty = lcl_spec_at(s)->flags & LCL_SPEC_EMPTY && number == 0;
+        lcl_case *c;
+        ASSERT_OK(lcl_case_random(lcl_spec_at(s), seed, number, false, &c));
+        assert_int_equal(any_size(c, 0), empty);
+        if (number == 2 && s == 0) assert_false(any_size(c, 4) || any_size(c, 64));
+        total[number] += elements(c);
+        lcl_case_destroy(c);
+      }
+  assert_true(total[0] < total[1] && 20 * total[1] < total[2]);
+}
+
 /* ---- attributes ---- */
 
 static lcl_case *case_of(const char *op) {
@@ -246,6 +281,7 @@ int main(void) {
     cmocka_unit_test(gradients_agree_with_differences),
     cmocka_unit_test(bounds_are_tight),
     cmocka_unit_test(cases_repeat),
+    cmocka_unit_test(corners_come_first),
     cmocka_unit_test(attributes_are_read),
     cmocka_unit_test(wrong_attributes_are_refused),
     cmocka_unit_test(every_op_has_help),
