@@ -35,13 +35,13 @@ typedef struct gemm_b {
 
 /* B as patches of images: tap (a,b) of pixel (q,r) is x[n, c, q*sh+h0+a*dh, r*sw+w0+b*dw]. */
 typedef struct patches {
-  arg_int total;           /* floats in x */
-  arg_int channels;        /* used of x */
-  arg_int image, h, w;     /* floats an image, height, width */
-  arg_int cl;              /* 0: (N,C,H,W); else channels a pixel of the channels-last copy */
-  arg_int gq, gr;          /* grid of pixels */
-  arg_int sh, sw, h0, w0;  /* pixel (q,r) is over row q*sh+h0, column r*sw+w0 ... */
-  arg_int ta, tb, dh, dw;  /* ... plus a*dh, b*dw for tap (a,b) */
+  arg_int total;          /* floats in x */
+  arg_int channels;       /* used of x */
+  arg_int image, h, w;    /* floats an image, height, width */
+  arg_int cl;             /* 0: (N,C,H,W); else channels a pixel of the channels-last copy */
+  arg_int gq, gr;         /* grid of pixels */
+  arg_int sh, sw, h0, w0; /* pixel (q,r) is over row q*sh+h0, column r*sw+w0 ... */
+  arg_int ta, tb, dh, dw; /* ... plus a*dh, b*dw for tap (a,b) */
 } patches;
 
 /* Element (i,j) of C: base + z*batch + part*split + i*ldc + j; pixel j = (n,q,r) is at
@@ -68,5 +68,33 @@ typedef struct pack_sizes {
   arg_int chunk, by_inner;
   arg_int perm_t, perm_c;
 } pack_sizes;
+
+/* conv_rows: a work-item has `pics` images by `rows` rows of each phase and `pairs` pairs of panels
+ * of the m filters. Its window of an image: wh x ww pixels of cl floats, from row h_low and column
+ * w_low of what its outputs look at. fh, fw: the fractional stride; the taps of a phase lie step_h
+ * and step_w apart. */
+typedef struct rows_window {
+  arg_int m, images, channels, cl;
+  arg_int pics, rows, pairs;
+  arg_int h_low, w_low, wh, ww;
+  arg_int fh, fw, step_h, step_w;
+} rows_window;
+
+/* ---- convolutions that are no GEMM ---- */
+
+/* Between x (images,channels,h,w) and y (images,filters,gq,gr): under tap (a,b) of the kh x kw taps
+ * of a filter, output pixel (q,r) sees x[n, c, q*sh-top+a*dh, r*sw-left+b*dw], zero outside. */
+typedef struct conv_shape {
+  arg_int images, channels, filters;
+  arg_int h, w, kh, kw, gq, gr;
+  arg_int sh, sw, top, left, dh, dw;
+} conv_shape;
+
+/* conv_rows_filter_grad: a work-item has `share` images and takes `pics` of them at a time into
+ * windows of wh x ww pixels. cl: channels rounded up to whole tiles; yl: filters rounded up. */
+typedef struct rows_grad {
+  arg_int share, pics;
+  arg_int wh, ww, cl, yl;
+} rows_grad;
 
 #endif

@@ -2,6 +2,7 @@
  * its filter gradient. The three are each other's derivatives, so any order exists. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
+#include "ops/panel.h"
 
 /* ---- shapes
  * -------------------------------------------------------------------------------------------- */
@@ -18,6 +19,27 @@ lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
     y = s1.dim;
   }
   return (lcl_conv_sizes) { x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
+}
+
+lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_node *node) {
+  const lcl_conv_attr *a = node->attr;
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  const conv_shape shape = { .images = lcl_int(lw, s.n),
+                             .channels = lcl_int(lw, s.c),
+                             .filters = lcl_int(lw, s.o),
+                             .h = lcl_int(lw, s.h),
+                             .w = lcl_int(lw, s.w),
+                             .kh = lcl_int(lw, s.kh),
+                             .kw = lcl_int(lw, s.kw),
+                             .gq = lcl_int(lw, s.oh),
+                             .gr = lcl_int(lw, s.ow),
+                             .sh = lcl_int(lw, a->stride[0]),
+                             .sw = lcl_int(lw, a->stride[1]),
+                             .top = lcl_int(lw, a->pad[0]),
+                             .left = lcl_int(lw, a->pad[2]),
+                             .dh = lcl_int(lw, a->dilation[0]),
+                             .dw = lcl_int(lw, a->dilation[1]) };
+  return LCL_STRUCT(shape);
 }
 
 static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {

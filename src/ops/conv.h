@@ -17,6 +17,7 @@ typedef struct lcl_conv_sizes {
   int64_t n, c, h, w, o, kh, kw, oh, ow;
 } lcl_conv_sizes;
 lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node);
+lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_node *node); /* conv_shape of cl/args.h */
 
 extern const lcl_op lcl_op_conv2d, lcl_op_conv2d_input_grad, lcl_op_conv2d_filter_grad;
 

@@ -47,31 +47,31 @@ bool lcl_conv_rows_filter_grad_pays(const lcl_caps *caps, const lcl_node *node) 
 }
 
 lcl_status lcl_conv_rows_lower_filter_grad(lcl_lower *lw, lcl_node *node, const lcl_gemm *g) {
-  const lcl_conv_attr *a = node->attr;
   const plan p = plan_of(lcl_lower_caps(lw), node);
   const lcl_conv_sizes *s = &p.s;
   const int64_t pitch = s->kh * s->kw * p.cl;
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * s->o * pitch));
+  const rows_grad grad = { .share = lcl_int(lw, p.share),
+                           .pics = lcl_int(lw, p.pics),
+                           .wh = lcl_int(lw, p.wh),
+                           .ww = lcl_int(lw, p.ww),
+                           .cl = lcl_int(lw, p.cl),
+                           .yl = lcl_int(lw, p.yl) };
   char options[32], label[256];
   snprintf(options, sizeof options, "-DVEC=%d", (int)p.vec);
   snprintf(label, sizeof label, "%s rows", g->label);
   LCL_TRY(lcl_emit(
-      lw,
-      &(lcl_launch) {
-          .label = label,
-          .source = { .file = "conv_rows.cl", .options = options },
-          .kernel = "conv_rows_filter_grad",
-          LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
-                   lcl_i32(s->n), lcl_i32(p.share), lcl_i32(p.pics), lcl_i32(s->c), lcl_i32(p.cl),
-                   lcl_i32(s->o), lcl_i32(p.yl), lcl_i32(s->h), lcl_i32(s->w), lcl_i32(s->kh),
-                   lcl_i32(s->kw), lcl_i32(s->oh), lcl_i32(s->ow), lcl_i32(a->stride[0]),
-                   lcl_i32(a->stride[1]), lcl_i32(a->pad[0]), lcl_i32(a->pad[2]),
-                   lcl_i32(a->dilation[0]), lcl_i32(a->dilation[1]), lcl_i32(p.wh), lcl_i32(p.ww)),
-          .dims = 1,
-          .global = { (size_t)p.items },
-          .local = { 1 },
-          .flops = g->flops,
-          .bytes = 4.0 *
-                   (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * pitch) }));
+      lw, &(lcl_launch) {
+              .label = label,
+              .source = { .file = "conv_rows.cl", .options = options },
+              .kernel = "conv_rows_filter_grad",
+              LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
+                       lcl_conv_shape_arg(lw, node), LCL_STRUCT(grad)),
+              .dims = 1,
+              .global = { (size_t)p.items },
+              .local = { 1 },
+              .flops = g->flops,
+              .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) +
+                                      s->o * pitch) }));
   return lcl_gemm_sum_parts(lw, g, (int)p.items, part, pitch, p.cl);
 }

@@ -282,11 +282,6 @@ static lcl_status lower_panel(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_p
                     : lcl_gemm_sum_parts(lw, g, p->splits, t.part, t.ldc, transposed ? cl : 0);
 }
 
-static void add_geometry(lcl_arg_list *l, const lcl_patches *p) {
-  LCL_ADD_INTS(l, p->gq, p->gr, p->sh, p->sw, p->h0, p->w0, LCL_MAX(p->ta, 1), LCL_MAX(p->tb, 1),
-               p->dh, p->dw);
-}
-
 static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_params *p) {
   const lcl_patches *x = &g->patches;
   const int64_t all = x->pictures * x->gq,
@@ -295,30 +290,20 @@ static lcl_status lower_direct(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
   snprintf(label, sizeof label, "%s direct", g->label);
-  lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, g->a);
-  lcl_args_add(&l, g->b);
-  lcl_args_add(&l, g->c);
-  lcl_args_add(&l, g->bias_kind ? g->bias : g->a);
-  LCL_ADD_INTS(&l, g->m, x->pictures, rows, g->a_base, g->a_batch, g->a_rs, LCL_MAX(g->a_tb, 1),
-               g->a_sa, g->a_sb, g->a_s1);
-  LCL_ADD_INTS(&l, x->channels * x->h * x->w, g->c_base, g->c_batch, g->ldc, g->bias_kind, g->act);
-  lcl_args_add(&l, lcl_f32(g->slope));
-  LCL_ADD_INTS(&l, x->pictures * x->all_channels * x->h * x->w, x->channels,
-               x->all_channels * x->h * x->w, x->h, x->w);
-  LCL_ADD_INTS(&l, x->gq, x->gr, x->sh, x->h0, x->w0, g->k ? x->ta : 0, LCL_MAX(x->tb, 1), x->dh,
-               x->dw, g->yn, g->yrow, g->ycol);
-  return lcl_emit(lw,
-                  &(lcl_launch) { .label = label,
-                                  .source = { .file = "conv_direct.cl", .options = options },
-                                  .kernel = "conv_direct",
-                                  .args = l.a,
-                                  .n_args = l.n,
-                                  .dims = 2,
-                                  .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
-                                  .local = { 1, 1 },
-                                  .flops = g->flops,
-                                  .bytes = bytes_of(g) });
+  const target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  return lcl_emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "conv_direct.cl", .options = options },
+                          .kernel = "conv_direct",
+                          LCL_ARGS(g->a, g->b, g->c, g->bias_kind ? g->bias : g->a,
+                                   sizes_arg(lw, g, g->n, 1), a_arg(lw, g),
+                                   b_arg(lw, g, x->channels * x->h * x->w), c_arg(lw, g, &t),
+                                   patches_arg(lw, g, 0), lcl_i32(all), lcl_i32(rows)),
+                          .dims = 2,
+                          .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
+                          .local = { 1, 1 },
+                          .flops = g->flops,
+                          .bytes = bytes_of(g) });
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -336,30 +321,37 @@ static lcl_status lower_rows(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_pa
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vec));
   LCL_TRY(emit_pack(lw, g, p, options, packed, p->vec, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vec);
-  lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, lcl_scratch_arg(lw, packed, LCL_READ));
-  lcl_args_add(&l, g->b);
-  lcl_args_add(&l, g->c);
-  lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, packed, LCL_READ));
-  lcl_args_add(&l, lcl_local((size_t)r.local));
-  LCL_ADD_INTS(&l, g->m, x->pictures, x->channels, r.cl, r.pics, r.rows, p->panels_m, x->h, x->w,
-               r.h_low, r.w_low, r.wh, r.ww);
-  add_geometry(&l, x);
-  LCL_ADD_INTS(&l, fh, fw, fh / gcd(fh, llabs(x->dh)), fw / gcd(fw, llabs(x->dw)), g->ldc, g->yn,
-               g->bias_kind, g->act);
-  lcl_args_add(&l, lcl_f32(g->slope));
+  const lcl_arg ap = lcl_scratch_arg(lw, packed, LCL_READ);
+  const target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  const patches taps = patches_of(lw, x);
+  const rows_window window = { .m = lcl_int(lw, g->m),
+                               .images = lcl_int(lw, x->pictures),
+                               .channels = lcl_int(lw, x->channels),
+                               .cl = lcl_int(lw, r.cl),
+                               .pics = lcl_int(lw, r.pics),
+                               .rows = lcl_int(lw, r.rows),
+                               .pairs = lcl_int(lw, p->panels_m),
+                               .h_low = lcl_int(lw, r.h_low),
+                               .w_low = lcl_int(lw, r.w_low),
+                               .wh = lcl_int(lw, r.wh),
+                               .ww = lcl_int(lw, r.ww),
+                               .fh = lcl_int(lw, fh),
+                               .fw = lcl_int(lw, fw),
+                               .step_h = lcl_int(lw, fh / gcd(fh, llabs(x->dh))),
+                               .step_w = lcl_int(lw, fw / gcd(fw, llabs(x->dw))) };
   return lcl_emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "conv_rows.cl", .options = options },
-                          .kernel = "conv_rows",
-                          .args = l.a,
-                          .n_args = l.n,
-                          .dims = 2,
-                          .global = { (size_t)r.items,
-                                      (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->panels_m) },
-                          .local = { 1, 1 },
-                          .flops = g->flops,
-                          .bytes = bytes_of(g) });
+      lw,
+      &(lcl_launch) {
+          .label = label,
+          .source = { .file = "conv_rows.cl", .options = options },
+          .kernel = "conv_rows",
+          LCL_ARGS(ap, g->b, g->c, g->bias_kind ? g->bias : ap, lcl_local((size_t)r.local),
+                   LCL_STRUCT(window), LCL_STRUCT(taps), c_arg(lw, g, &t)),
+          .dims = 2,
+          .global = { (size_t)r.items, (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->panels_m) },
+          .local = { 1, 1 },
+          .flops = g->flops,
+          .bytes = bytes_of(g) });
 }
 
 /* ---- tiles
