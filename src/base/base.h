@@ -84,12 +84,22 @@ void lcl_hash_hex(const void *data, size_t n, char out[33]);
 /* Files. */
 lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data,
                          size_t *n); /* +1 zero byte; caller lcl_free()s */
-/* Temporary file, fsync, rename. A link is followed, an existing file keeps its mode, streams and
- * devices are written through, and what a killed process left of it is removed. */
+/* At most n bytes from offset on; fewer (*got) only where the file ends. *size: of the whole file.
+ * For files whose head tells how much of them to read. */
+lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
+                              uint64_t *size);
+/* Temporary file, fsync, rename. Links are followed, to what is not there yet too; an existing file
+ * keeps its mode, streams and devices are written through, and what a killed process left of it is
+ * removed. */
 lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n);
 /* A new file takes the place of whatever is called so, without waiting for the disk: for our own
  * files that can be made again. A crash of the machine may leave it torn. */
 lcl_status lcl_file_replace(const char *path, const void *data, size_t n);
+/* The path that writing to path changes: its links followed. lcl_free it; NULL: failed. */
+char *lcl_file_target(const char *path);
+/* Removes what killed processes of this user left of writing to base in the folder (NULL: to any
+ * file). */
+void lcl_remove_leftovers(const char *folder, const char *base);
 lcl_status lcl_mkdirs(const char *path);
 bool lcl_file_exists(const char *path);
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -44,17 +45,43 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
   return LCL_OK;
 }
 
+static lcl_status open_regular(const char *path, int *fd, uint64_t *size) {
+  struct stat st;
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
+  if (*fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    close(*fd);
+    return lcl_fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
+  }
+  *size = (uint64_t)st.st_size;
+  return LCL_OK;
+}
+
+lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
+                              uint64_t *size) {
+  int fd;
+  ssize_t part = 1;
+  *got = 0;
+  LCL_TRY(open_regular(path, &fd, size));
+  while (*got < n && part) {
+    part = pread(fd, (char *)data + *got, n - *got, (off_t)(offset + *got));
+    if (part < 0 && errno != EINTR) break;
+    if (part > 0) *got += (size_t)part;
+  }
+  const lcl_status status = part < 0
+                                ? lcl_fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno))
+                                : LCL_OK;
+  close(fd);
+  return status;
+}
+
 lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
   *data = NULL;
   *n = 0;
-  struct stat st;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
-  if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
-  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-    close(fd);
-    return lcl_fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
-  }
-  if ((uint64_t)st.st_size > max_bytes) {
+  int fd;
+  uint64_t size;
+  LCL_TRY(open_regular(path, &fd, &size));
+  if (size > max_bytes) {
     close(fd);
     return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
                     path, max_bytes);
@@ -106,22 +133,26 @@ static lcl_status write_through(const char *path, const void *data, size_t n) {
   return ok ? LCL_OK : lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
 }
 
-/* Removes what killed processes of this user left of writing to path: BASE.PID.NUMBER.tmp. */
-static void remove_leftovers(const char *path) {
-  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-  const size_t n = strlen(base);
-  lcl_str folder = { 0 };
-  lcl_str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
-  DIR *dir = lcl_str_ok(&folder) ? opendir(folder.data) : NULL;
-  lcl_str_free(&folder);
+/* The process that wrote the temporary file BASE.PID.NUMBER.tmp; 0: the name is no such. */
+static long writer_of(const char *name, const char *base) {
+  const char *dot = name + strlen(name);
+  for (int dots = 0; dots < 3; dots++) {
+    while (dot > name && *--dot != '.') {
+    }
+  }
+  int number = 0, end = 0;
+  long pid;
+  if (dot == name || (base && (strncmp(name, base, (size_t)(dot - name)) != 0 || base[dot - name])))
+    return 0;
+  if (sscanf(dot, ".%ld.%n%*16[0-9a-f].tmp%n", &pid, &number, &end) != 1) return 0;
+  return end - number == 16 + 4 && !dot[end] ? pid : 0;
+}
+
+void lcl_remove_leftovers(const char *folder, const char *base) {
+  DIR *dir = opendir(folder);
   for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-    long pid;
-    int end = 0;
+    const long pid = writer_of(e->d_name, base);
     struct stat st;
-    if (strncmp(e->d_name, base, n) != 0) continue;
-    if (sscanf(e->d_name + n, ".%ld.%*[0-9a-f].tmp%n", &pid, &end) != 1 || !end ||
-        e->d_name[n + (size_t)end])
-      continue;
     if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
     if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
         st.st_uid == geteuid())
@@ -130,19 +161,47 @@ static void remove_leftovers(const char *path) {
   if (dir) closedir(dir);
 }
 
-/* A new file beside path that nobody else can have prepared: *temp is its name. */
-static int open_temporary(const char *path, lcl_str *temp) {
+static void remove_leftovers_of(const char *path) {
+  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+  lcl_str folder = { 0 };
+  lcl_str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
+  if (lcl_str_ok(&folder)) lcl_remove_leftovers(folder.data, base);
+  lcl_str_free(&folder);
+}
+
+char *lcl_file_target(const char *path) {
+  char *at = lcl_strdup(path), to[PATH_MAX];
+  for (int links = 0; at; links++) {
+    const ssize_t n = readlink(at, to, sizeof to - 1);
+    if (n < 0) return at;
+    const char *slash = to[0] == '/' ? NULL : strrchr(at, '/');
+    lcl_str next = { 0 };
+    to[n] = 0;
+    lcl_str_add(&next, "%.*s%s", slash ? (int)(slash + 1 - at) : 0, at, to);
+    lcl_free(at);
+    at = next.data;
+    if (lcl_str_ok(&next) && links < 40) continue;
+    if (lcl_str_ok(&next)) lcl_fail(LCL_ERR_IO, "cannot write %s: its links have no end", path);
+    lcl_str_free(&next);
+    return NULL;
+  }
+  return NULL;
+}
+
+/* A new file beside path that nobody else can have prepared, never more open than mode: *temp is
+ * its name. */
+static int open_temporary(const char *path, mode_t mode, lcl_str *temp) {
   uint64_t number;
   if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) return -1;
   lcl_str_add(temp, "%s.%ld.%016llx.tmp", path, (long)getpid(), (unsigned long long)number);
   if (!lcl_str_ok(temp)) return -1;
-  return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 }
 
 static lcl_status write_and_rename(const char *path, const void *data, size_t n, bool durable,
                                    const struct stat *old) {
   lcl_str temp = { 0 };
-  int fd = open_temporary(path, &temp);
+  int fd = open_temporary(path, old ? old->st_mode & 0777 : 0666, &temp);
   if (fd < 0) {
     lcl_fail(LCL_ERR_IO, "cannot create a file beside %s: %s", path, strerror(errno));
     lcl_str_free(&temp);
@@ -161,16 +220,15 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
   return ok ? LCL_OK : LCL_ERR_IO;
 }
 
-/* A link is followed and stays a link; an existing file keeps its mode. */
 lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
   struct stat st;
   const bool there = stat(path, &st) == 0;
   if (there && is_stream(path, &st)) return write_through(path, data, n);
-  char *target = there ? realpath(path, NULL) : NULL;
-  if (there && !target) return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-  remove_leftovers(target ? target : path);
-  lcl_status status = write_and_rename(target ? target : path, data, n, true, there ? &st : NULL);
-  free(target);
+  char *target = lcl_file_target(path);
+  if (!target) return LCL_ERR_IO;
+  remove_leftovers_of(target);
+  lcl_status status = write_and_rename(target, data, n, true, there ? &st : NULL);
+  lcl_free(target);
   return status;
 }
 

@@ -30,6 +30,7 @@ lcl_status lcl_folder_lock(const char *path, int *lock) {
   if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open the folder %s: %s", path, strerror(errno));
   if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
     *lock = fd; /* a file system without locks does not keep anybody from working */
+    lcl_remove_leftovers(path, NULL);
     return LCL_OK;
   }
   const long holder = holder_of(fd);
@@ -51,10 +52,13 @@ lcl_status lcl_check_output(const char *path) {
     if (access(path, W_OK) == 0) return LCL_OK;
     return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   }
-  const char *slash = strrchr(path, '/');
-  char *folder = lcl_strdup(slash ? path : ".");
+  char *target = lcl_file_target(path); /* a link may lead to what is not there yet */
+  if (!target) return LCL_ERR_IO;
+  const char *slash = strrchr(target, '/');
+  char *folder = lcl_strdup(slash ? target : ".");
+  if (folder && slash) folder[LCL_MAX(slash - target, 1)] = 0;
+  lcl_free(target);
   if (!folder) return LCL_ERR_HOST_MEMORY;
-  if (slash) folder[LCL_MAX(slash - path, 1)] = 0;
   const bool ok = access(folder, W_OK) == 0;
   if (!ok) lcl_fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
   lcl_free(folder);

@@ -6,7 +6,8 @@
 #include "base/base.h"
 
 /* Locks the folder for this process until the lock is released or the process ends, however it
- * ends; nothing is left in the folder. LCL_ERR_IO names the process that holds it. */
+ * ends; nothing is left in the folder, and what killed processes left there is removed. LCL_ERR_IO
+ * names the process that holds it. */
 lcl_status lcl_folder_lock(const char *path, int *lock);
 void lcl_folder_unlock(int lock); /* -1 is fine */
 

@@ -248,7 +248,8 @@ void lcl_cache_prune(void) {
   lcl_str dir = { 0 };
   file_rows rows = { 0 };
   size_t others = 0;
-  if (lcl_cache_dir(&dir) && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
+  if (lcl_cache_dir(&dir)) lcl_remove_leftovers(dir.data, NULL);
+  if (lcl_str_ok(&dir) && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
     uint64_t total = 0, limit = size_limit();
     for (size_t i = 0; i < rows.n; i++) total += rows.data[i].bytes;
     if (total > limit) qsort(rows.data, rows.n, sizeof *rows.data, older_first);

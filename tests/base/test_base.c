@@ -1,11 +1,14 @@
 /* Layer 0: messages, heap, arena, strings, hash and files. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "test.h"
@@ -240,15 +243,100 @@ static void files_that_are_there(void **state) {
   /* A killed process's file goes at the next writing; that of a living one and a link stay. */
   snprintf(stale, sizeof stale, "%s.%d.0123456789abcdef.tmp", target, 0x3fffffff);
   ASSERT_OK(lcl_file_write_atomic(stale, "x", 1));
-  snprintf(planted, sizeof planted, "%s.%d.7.tmp", target, 0x3fffffff);
+  snprintf(planted, sizeof planted, "%s.%d.7123456789abcdef.tmp", target, 0x3fffffff);
   assert_int_equal(symlink("/etc/passwd", planted), 0);
   char living[256];
-  snprintf(living, sizeof living, "%s.%ld.7.tmp", target, (long)getppid());
+  snprintf(living, sizeof living, "%s.%ld.0123456789abcdef.tmp", target, (long)getppid());
   ASSERT_OK(lcl_file_write_atomic(living, "x", 1));
   ASSERT_OK(lcl_file_write_atomic(target, "five", 4));
   assert_int_not_equal(lstat(stale, &st), 0);
   assert_int_equal(lstat(planted, &st), 0);
   assert_int_equal(lstat(living, &st), 0);
+
+  /* Locking a folder removes what was left of any file of it, and nothing that is called alike. */
+  char users[256];
+  int lock;
+  snprintf(users, sizeof users, "%s/notes.%d.7.tmp", folder, 0x3fffffff);
+  ASSERT_OK(lcl_file_write_atomic(users, "x", 1));
+  ASSERT_OK(lcl_file_write_atomic(stale, "x", 1));
+  ASSERT_OK(lcl_folder_lock(folder, &lock));
+  lcl_folder_unlock(lock);
+  assert_int_not_equal(lstat(stale, &st), 0);
+  assert_int_equal(lstat(planted, &st), 0);
+  assert_int_equal(lstat(living, &st), 0);
+  assert_int_equal(lstat(users, &st), 0);
+}
+
+/* A link to a file that is not there yet makes that file, with no more rights than a new one. */
+static void links_to_nothing_are_followed(void **state) {
+  (void)state;
+  char link[128], second[128], path[128];
+  struct stat st;
+  snprintf(link, sizeof link, "%s/link", folder);
+  snprintf(second, sizeof second, "%s/second", folder);
+  snprintf(path, sizeof path, "%s/below/file", folder);
+  assert_int_equal(symlink("second", link), 0);
+  assert_int_equal(symlink(path, second), 0);
+  ASSERT_STATUS(lcl_check_output(link), LCL_ERR_IO); /* no folder below */
+  ASSERT_STATUS(lcl_file_write_atomic(link, "x", 1), LCL_ERR_IO);
+  snprintf(path, sizeof path, "%s/below", folder);
+  ASSERT_OK(lcl_mkdirs(path));
+  strcat(path, "/file");
+  ASSERT_OK(lcl_check_output(link));
+  ASSERT_OK(lcl_file_write_atomic(link, "new", 3));
+  assert_int_equal(lstat(link, &st), 0);
+  assert_true(S_ISLNK(st.st_mode));
+  assert_int_equal(lstat(path, &st), 0);
+  assert_true(S_ISREG(st.st_mode) && !(st.st_mode & 022));
+  char *text = content(link);
+  assert_string_equal(text, "new");
+  lcl_free(text);
+  snprintf(path, sizeof path, "%s/circle", folder);
+  assert_int_equal(symlink("circle", path), 0);
+  ASSERT_STATUS(lcl_file_write_atomic(path, "x", 1), LCL_ERR_IO);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* The temporary file is as closed as the file it replaces before a byte is in it: a thread looks
+ * for it while large files are written. */
+typedef struct watch {
+  atomic_bool end;
+  bool seen, open;
+} watch;
+
+static void *look_for_open_files(void *user) {
+  watch *w = user;
+  while (!atomic_load(&w->end)) {
+    DIR *dir = opendir(folder);
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+      struct stat st;
+      if (strncmp(e->d_name, "secret.", 7) != 0 ||
+          fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        continue;
+      w->seen = true;
+      w->open |= (st.st_mode & 077) != 0;
+    }
+    if (dir) closedir(dir);
+  }
+  return NULL;
+}
+
+static void secrets_are_never_open(void **state) {
+  (void)state;
+  const size_t n = 1 << 22;
+  char path[128], *bytes = lcl_alloc(n);
+  watch w = { 0 };
+  pthread_t thread;
+  snprintf(path, sizeof path, "%s/secret", folder);
+  ASSERT_OK(lcl_file_write_atomic(path, "x", 1));
+  assert_int_equal(chmod(path, 0600), 0);
+  assert_int_equal(pthread_create(&thread, NULL, look_for_open_files, &w), 0);
+  for (int i = 0; i < 20; i++) ASSERT_OK(lcl_file_write_atomic(path, bytes, n));
+  atomic_store(&w.end, true);
+  pthread_join(thread, NULL);
+  lcl_free(bytes);
+  assert_true(w.seen);
+  assert_false(w.open);
 }
 
 static void names_cannot_command_a_terminal(void **state) {
@@ -354,6 +442,8 @@ int main(void) {
     cmocka_unit_test(hash),
     cmocka_unit_test(names_cannot_command_a_terminal),
     cmocka_unit_test_setup_teardown(files_that_are_there, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(links_to_nothing_are_followed, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(secrets_are_never_open, make_folder, remove_folder),
     cmocka_unit_test(html_is_escaped_by_its_writer),
     cmocka_unit_test(json_is_checked),
     cmocka_unit_test(numbers_json_lacks_are_null),
