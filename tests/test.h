@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <float.h>
+#include <math.h>
 
 #include "base/base.h"
 
@@ -28,6 +30,16 @@
     const double got_ = (value);                                                                   \
     if (!(got_ >= (low) && got_ <= (high)))                                                        \
       fail_msg("%s is %g, not %g to %g", #value, got_, (double)(low), (double)(high));             \
+  } while (0)
+
+/* cmocka's own takes NaN and infinity for equal to everything. */
+#undef assert_float_equal
+#define assert_float_equal(got, want, epsilon)                                                     \
+  do {                                                                                             \
+    const double got_ = (got), want_ = (want), size_ = fmax(fabs(got_), fabs(want_));              \
+    if (!(got_ == want_ ||                                                                         \
+          (size_ <= DBL_MAX && fabs(got_ - want_) <= fmax((epsilon), FLT_EPSILON * size_))))       \
+      fail_msg("%s is %.9g, not %.9g", #got, got_, want_);                                         \
   } while (0)
 
 #endif

@@ -1,13 +1,10 @@
 /* The host generator against its published known answers, and the moments of what it draws. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "base/philox.h"
+#include "test.h"
 
 /* Vectors that the authors of the generator ship with it. */
 static void known_answers(void **state) {

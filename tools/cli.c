@@ -162,24 +162,6 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
 
 /* ---- output ---- */
 
-void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align) {
-  for (size_t r = 0; r < rows; r++) {
-    for (size_t c = 0; c < columns; c++) {
-      int width = 0;
-      for (size_t i = 0; i < rows; i++) {
-        int n = (int)strlen(cells[i * columns + c]);
-        if (n > width) width = n;
-      }
-      bool last = c + 1 == columns;
-      if (align[c] == 'r')
-        cli_print("%*s%s", width, cells[r * columns + c], last ? "" : "  ");
-      else
-        cli_print("%-*s%s", last ? 0 : width, cells[r * columns + c], last ? "" : "  ");
-    }
-    printf("\n");
-  }
-}
-
 const char *cli_bytes(double bytes, char buf[32]) {
   static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
   int u = 0;

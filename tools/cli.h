@@ -62,10 +62,6 @@ void cli_catch_stop(void);
 int cli_stopped(void);
 int cli_stop_code(void);
 
-/* Text table: cells[row * columns + column]; first row is the head. right: a string of 'l' and 'r',
- * one a column. */
-void cli_table(const char *const *cells, size_t rows, size_t columns, const char *align);
-
 /* "12.3 GiB" into buf; returns buf. */
 const char *cli_bytes(double bytes, char buf[32]);
 

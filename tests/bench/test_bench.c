@@ -1,6 +1,7 @@
 /* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent
  * writers, and a kernel that is wrong on purpose. */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,14 +43,51 @@ static lcl_bench_row measure(lcl_context *ctx, const char *name, bool verify) {
   return row;
 }
 
+static double number_of(const cJSON *o, const char *name) {
+  return cJSON_GetNumberValue(cJSON_GetObjectItem(o, name));
+}
+
+static void medians(void **state) {
+  (void)state;
+  double odd[] = { 5, 1, 3 }, even[] = { 8, 1, 2, 4 }, one[] = { 7 };
+  assert_true(lcl_bench_median(odd, 3) == 3);
+  assert_true(lcl_bench_median(even, 4) == 3);
+  assert_true(lcl_bench_median(one, 1) == 7);
+}
+
+/* The best time is that of the slower of arithmetic and memory; the device's own clock gives the
+ * time of one run. */
+static void times(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  size_t index;
+  ASSERT_OK(lcl_bench_find("relu-1M", &index));
+  lcl_bench_desc desc = { .seconds = 1e-3, .peaks = { 1e15, 1e13 }, .device_time = true };
+  lcl_bench_row row;
+  double device = 0;
+  for (int attempt = 0; attempt < 5 && !(device > 0.25 && device < 2); attempt++) {
+    ASSERT_OK(lcl_bench_run(ctx, index, &desc, &row));
+    device = row.device / row.median; /* another process may have disturbed one of them */
+  }
+  ASSERT_BETWEEN(device, 0.25, 2);
+  ASSERT_BETWEEN(row.roofline * row.median / (8e6 / 1e13), 0.999, 1.001);
+  desc = (lcl_bench_desc) { .seconds = 1e-3, .peaks = { 1e12, 1e15 } };
+  ASSERT_OK(lcl_bench_find("gemm-64", &index));
+  ASSERT_OK(lcl_bench_run(ctx, index, &desc, &row));
+  ASSERT_BETWEEN(row.roofline * row.median / (2.0 * 64 * 64 * 64 / 1e12), 0.999, 1.001);
+  lcl_context_destroy(ctx);
+}
+
 /* Useful arithmetic and bytes as worked out by hand. */
 static void arithmetic(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
   lcl_bench_row gemm = measure(ctx, "gemm-64", true);
   assert_true(gemm.flops == 2.0 * 64 * 64 * 64);
-  assert_true(gemm.median > 0 && gemm.best <= gemm.median && gemm.first_run > 0 &&
-              gemm.compile > 0);
+  ASSERT_BETWEEN(gemm.best, 1e-9, gemm.median);
+  ASSERT_BETWEEN(gemm.spread, 0, gemm.median - 0.5 * gemm.best);
+  ASSERT_BETWEEN(gemm.first_run, 1e-9, 100);
+  ASSERT_BETWEEN(gemm.compile, 1e-9, 100);
   assert_int_equal(gemm.verified, 1);
   lcl_bench_row conv = measure(ctx, "semantic-conv1", true);
   assert_true(conv.flops == 2.0 * 100 * 32 * 14 * 14 * 1 * 9);
@@ -66,8 +104,13 @@ static void arithmetic(void **state) {
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(root, "schema")),
                       "latentcl-bench-1");
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(first, "name")), "gemm-64");
-  assert_true(cJSON_GetNumberValue(
-                  cJSON_GetObjectItem(cJSON_GetObjectItem(first, "seconds"), "median")) > 0);
+  const cJSON *seconds = cJSON_GetObjectItem(first, "seconds");
+  assert_float_equal(number_of(seconds, "median"), gemm.median, 0);
+  assert_float_equal(number_of(seconds, "mad"), gemm.spread, 0);
+  assert_float_equal(number_of(seconds, "best"), gemm.best, 0);
+  assert_float_equal(number_of(seconds, "first"), gemm.first_run, 0);
+  ASSERT_BETWEEN(number_of(first, "gflops") * gemm.median * 1e9 / gemm.flops, 1 - 1e-9, 1 + 1e-9);
+  ASSERT_BETWEEN(number_of(first, "gbps") * gemm.median * 1e9 / gemm.bytes, 1 - 1e-9, 1 + 1e-9);
   assert_true(cJSON_IsTrue(cJSON_GetObjectItem(first, "verified")));
   char command[128];
   const lcl_caps *caps = lcl_context_caps(ctx);
@@ -87,7 +130,62 @@ static const char results[] =
     "\"seconds\": {\"median\": %g}},"
     "{\"name\": \"probe\", \"unit\": \"GB/s\", \"value\": %g}]}";
 
-/* A workload that got slower than the threshold, or wrong, is a regression. */
+/* Regressions of one result beside another, each given by the members that matter. */
+static size_t regressions_of(const char *a, const char *b) {
+  static const char one[] = "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"d\"}, "
+                            "\"results\": [%s%s%s]}";
+  lcl_result_files files = { 0 };
+  lcl_str table = { 0 };
+  size_t regressions;
+  const char *const members[] = { a, b };
+  for (int i = 0; i < 2; i++) {
+    char text[512];
+    snprintf(text, sizeof text, one, members[i] ? "{\"name\": \"w\", " : "",
+             members[i] ? members[i] : "", members[i] ? "}" : "");
+    ASSERT_OK(lcl_results_parse(text, "file", &files));
+  }
+  ASSERT_OK(lcl_results_table(&files, 0.05, &table, &regressions));
+  lcl_str_free(&table);
+  lcl_results_free(&files);
+  return regressions;
+}
+
+/* Of a latency less is better, of a rate more; a wrong result is a regression however fast it is,
+ * and so is one that is gone. */
+static void regression_kinds(void **state) {
+  (void)state;
+  static const char us100[] = "\"unit\": \"us\", \"value\": 100",
+                    us50[] = "\"unit\": \"us\", \"value\": 50",
+                    rate100[] = "\"unit\": \"GB/s\", \"value\": 100",
+                    rate50[] = "\"unit\": \"GB/s\", \"value\": 50",
+                    no_reading[] = "\"unit\": \"GB/s\"",
+                    fast[] = "\"seconds\": {\"median\": 1}, \"verified\": true",
+                    slow[] = "\"seconds\": {\"median\": 2}",
+                    wrong[] = "\"seconds\": {\"median\": 0.5}, \"verified\": false";
+  static const struct {
+    const char *a, *b;
+    size_t regressions;
+  } cases[] = {
+    { us100, us50, 0 },
+    { us50, us100, 1 },
+    { rate100, rate50, 1 },
+    { rate50, rate100, 0 },
+    { fast, slow, 1 },
+    { slow, fast, 0 },
+    { fast, wrong, 1 },
+    { wrong, slow, 1 },
+    { wrong, wrong, 1 },
+    { fast, NULL, 1 },
+    { no_reading, rate100, 0 },
+    { rate100, no_reading, 1 },
+    { no_reading, no_reading, 0 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
+    if (regressions_of(cases[i].a, cases[i].b) != cases[i].regressions)
+      fail_msg("%s beside %s: not %zu regressions", cases[i].a, cases[i].b, cases[i].regressions);
+}
+
+/* A workload that got slower than the threshold is a regression. */
 static void comparison(void **state) {
   (void)state;
   lcl_result_files files = { 0 }, again = { 0 };
@@ -278,7 +376,7 @@ static void wrong_kernel(void **state) {
   lcl_context *ctx = open_context();
   lcl_bench_row row = measure(ctx, "gemm-64", true);
   assert_int_equal(row.verified, -1);
-  assert_true(row.error > 1);
+  ASSERT_BETWEEN(row.error, 2, INFINITY);
   lcl_tune_problem *problems;
   size_t n;
   double seconds;
@@ -297,14 +395,19 @@ static void wrong_kernel(void **state) {
 }
 
 /* A training step whose products are right by themselves, but not with the activation fused into
- * them. */
+ * them: its value; or only what the gradient makes of it, as where a ReLU's zero becomes a number
+ * that is too small to matter in the loss. */
 static void wrong_fusion(void **state) {
   (void)state;
-  static const fault activation[] = {
-    { "panel.cl", "activate(floatv v, int act, float slope) {",
-      "activate(floatv v, int act, float slope) { v += 0.1f;" },
-    { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
-      "activate(float v, int act, float slope) { v += 0.1f;" },
+  static const fault activation[2][2] = {
+    { { "panel.cl", "activate(floatv v, int act, float slope) {",
+        "activate(floatv v, int act, float slope) { v += 0.1f;" },
+      { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
+        "activate(float v, int act, float slope) { v += 0.1f;" } },
+    { { "panel.cl", "activate(floatv v, int act, float slope) {",
+        "activate(floatv v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
+      { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
+        "activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
   };
   const lcl_workload step = { .name = "step",
                               .kind = LCL_WORK_STEP,
@@ -317,25 +420,31 @@ static void wrong_fusion(void **state) {
   double error;
   lcl_context *ctx = open_context();
   ASSERT_OK(lcl_bench_step_verify(ctx, &step, &error));
-  assert_true(error < 1);
+  ASSERT_BETWEEN(error, 0, 1);
   lcl_context_destroy(ctx);
-  char kernels[96];
-  snprintf(kernels, sizeof kernels, "%s/activation", folder);
-  plant(kernels, activation, LCL_COUNT(activation));
-  setenv("LATENTCL_KERNELS", kernels, 1);
-  ctx = open_context();
-  ASSERT_OK(lcl_bench_step_verify(ctx, &step, &error));
-  assert_true(error > 1);
-  lcl_context_destroy(ctx);
-  unsetenv("LATENTCL_KERNELS");
+  for (int i = 0; i < 2; i++) {
+    char kernels[96];
+    snprintf(kernels, sizeof kernels, "%s/activation%d", folder, i);
+    plant(kernels, activation[i], LCL_COUNT(activation[i]));
+    setenv("LATENTCL_KERNELS", kernels, 1);
+    ctx = open_context();
+    ASSERT_OK(lcl_bench_step_verify(ctx, &step, &error));
+    ASSERT_BETWEEN(error, 2, INFINITY);
+    lcl_context_destroy(ctx);
+    unsetenv("LATENTCL_KERNELS");
+  }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
-    cmocka_unit_test(comparison),   cmocka_unit_test(levels),     cmocka_unit_test(arithmetic),
-    cmocka_unit_test(candidates),   cmocka_unit_test(algorithms), cmocka_unit_test(wrong_kernel),
-    cmocka_unit_test(wrong_fusion),
+    cmocka_unit_test(comparison),   cmocka_unit_test(regression_kinds),
+    cmocka_unit_test(levels),       cmocka_unit_test(medians),
+    cmocka_unit_test(arithmetic),   cmocka_unit_test(times),
+    cmocka_unit_test(candidates),   cmocka_unit_test(algorithms),
+    cmocka_unit_test(wrong_kernel), cmocka_unit_test(wrong_fusion),
   };
+  const char *only = getenv("LCL_TEST_ONLY");
+  if (only) cmocka_set_test_filter(only);
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,13 +1,10 @@
 /* Batches: what is in them, in which order, and that any position can be come back to. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/base.h"
 #include "latentcl/data.h"
+#include "test.h"
 
 /* n examples of 1x4x5: example i is filled with i/n, but for its pixel (0,0), which is 1; label i
  * mod 7. */

@@ -1,13 +1,10 @@
 /* Data sets: views, splits, class-balanced subsets, joining, reducing, binarising, the synthetic
  * digits. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "data/data_internal.h"
+#include "test.h"
 
 /* 30 examples of 1x2x3; element k of example i is 6 i + k (mod 256), label i mod 3. */
 static lcl_dataset *counting(void) {

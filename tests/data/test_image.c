@@ -1,10 +1,6 @@
 /* Pictures: PNG and JPEG there and back, damaged files, resampling, grids, data URIs. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +10,7 @@
 
 #include "data/image.h"
 #include "data/tempdir.h"
+#include "test.h"
 
 /* A smooth picture: waves of different lengths in each channel. */
 static lcl_image waves(int width, int height, int channels) {

@@ -1,15 +1,12 @@
 /* Preprocessing against plain formulas, its saved form, and the range guard. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/base.h"
 #include "base/linalg.h"
 #include "base/philox.h"
 #include "data/prep.h"
+#include "test.h"
 
 #define N     40
 #define H     9

@@ -1,16 +1,13 @@
 /* Readers of data files, on good files made here and on every way to damage them. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <zlib.h>
 
 #include "base/npy.h"
 #include "data/data_internal.h"
 #include "data/image.h"
 #include "data/tempdir.h"
+#include "test.h"
 
 static char dir[256];
 

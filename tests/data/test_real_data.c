@@ -1,15 +1,12 @@
 /* The published files, where they are: LATENTCL_DATA names the folder that holds mnist/, cifar10/,
  * ... Without it, or without one of them, its tests are skipped and say so. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 
 #include "base/base.h"
 #include "latentcl/data.h"
+#include "test.h"
 
 static bool path_of(const char *name, char path[600]) {
   const char *root = getenv("LATENTCL_DATA");

@@ -174,6 +174,12 @@ static void empty(const char *path) {
   assert_int_equal(truncate(path, 0), 0);
 }
 
+static void lengthen(const char *path) {
+  char command[600];
+  snprintf(command, sizeof command, "echo more >> %s", path);
+  assert_int_equal(system(command), 0);
+}
+
 static void flip(const char *path, off_t from_end) {
   int fd = open(path, O_RDWR);
   unsigned char c;
@@ -226,7 +232,7 @@ static int run_kernel(lcl_context *ctx, const lcl_source *source, const char *na
 
 static void damaged_entries_are_rebuilt(void **state) {
   (void)state;
-  void (*const damages[])(const char *) = { truncate_half, empty,   flip_end,
+  void (*const damages[])(const char *) = { truncate_half, empty,   lengthen,       flip_end,
                                             flip_head,     foreign, swap_with_first };
   char text[2][128];
   lcl_source sources[2] = { numbered(21, text[0]), numbered(22, text[1]) };

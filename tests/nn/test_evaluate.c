@@ -1,13 +1,10 @@
 /* Assignment, confusion, retrieval and hashing against what the definitions say, by brute force. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/philox.h"
 #include "nn/evaluate.h"
+#include "test.h"
 
 /* Smallest total over all orders of the columns from `row` on. */
 static double best_total(const double *cost, int n, int row, bool *used) {

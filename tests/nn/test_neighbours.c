@@ -1,10 +1,6 @@
 /* Nearest neighbours and k-means on the device against brute force on the host. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <dirent.h>
 #include <unistd.h>
@@ -12,6 +8,7 @@
 #include "base/philox.h"
 #include "device/cache.h"
 #include "nn/evaluate.h"
+#include "test.h"
 
 static lcl_context *ctx;
 

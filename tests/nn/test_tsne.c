@@ -1,14 +1,11 @@
 /* t-SNE: affinities, the device's sums against plain double sums, the gradient against differences
  * of the divergence through a whole run that must separate clouds. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/philox.h"
 #include "nn/tsne.h"
+#include "test.h"
 
 static lcl_context *ctx;
 

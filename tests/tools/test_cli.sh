@@ -1,6 +1,6 @@
 #!/bin/bash
 # Usage: test_cli.sh LATENTCL  -- the command's frame: exit codes, messages, devices, doctor and cache.
-latentcl=$1
+latentcl=$(realpath "$1")
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -48,5 +48,30 @@ expect 0 '^entries   0 ' "$latentcl" cache stat
 expect 0 'cache is off' env LATENTCL_CACHE=off "$latentcl" cache stat
 expect 2 'one of stat, clear or warm' "$latentcl" cache
 expect 2 "unknown action 'x'" "$latentcl" cache x
+expect 2 'one of stat, clear or warm' "$latentcl" cache stat clear
+expect 0 'of at most 1\.5 MiB$' env LATENTCL_CACHE_SIZE=1536k "$latentcl" cache stat
+expect 0 'of at most 3\.0 MiB$' env LATENTCL_CACHE_SIZE=3m "$latentcl" cache stat
+expect 0 'of at most 256 MiB$' "$latentcl" cache stat
+
+# NumPy files in and out: a number that 32 bits do not hold, gradients of some inputs only.
+cd "$work" || exit 99
+python3 - <<'END'
+import struct
+def write(name, kind, shape, values):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
+    head = (head + ' ' * (63 - (len(head) + 10) % 64) + '\n').encode()
+    data = struct.pack('<%d%s' % (len(values), {'<f4': 'f', '<i8': 'q'}[kind]), *values)
+    open(name, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + data)
+write('a.npy', '<f4', '(2, 2)', [1, 2, 3, 4])
+for name, first in (('rows', 1), ('low', -(1 << 31) - 1), ('high', 1 << 31)):
+    write(name + '.npy', '<i8', '(2,)', [first, 0])
+END
+"$latentcl" op gather --in a.npy rows.npy --out y.npy && [ -s y.npy ] || { echo "FAILED: rows of a matrix"; failed=1; }
+expect 1 'element 0 is -2147483649, outside 32 bits' "$latentcl" op gather --in a.npy low.npy --out y.npy
+expect 1 'element 0 is 2147483648, outside 32 bits' "$latentcl" op gather --in a.npy high.npy --out y.npy
+expect 2 'belong together' "$latentcl" op matmul --in a.npy a.npy --out y.npy --grad-in a.npy
+expect 2 'belong together' "$latentcl" op matmul --in a.npy a.npy --out y.npy --grad-out g.npy
+"$latentcl" op matmul --in a.npy a.npy --grad-in a.npy --grad-out - g.npy && [ -s g.npy ] ||
+  { echo "FAILED: the gradient of the second input alone"; failed=1; }
 
 exit $failed

@@ -117,6 +117,8 @@ def evaluate():
     test = events('mlp', 'test')[0]
     wrong = sum(c for r, row in enumerate(test['confusion']) for k, c in enumerate(row) if r != k)
     n = sum(map(sum, test['confusion']))
+    text = run('eval', 'mlp')
+    check(re.match(r'test: %d examples, (?!n ).*error %.2f %%' % (n, 100 * wrong / n), text) and ', n ' not in text, text)
     told = json.loads(run('eval', 'mlp', '--json'))
     check(told['n'] == n == 40 and abs(told['error_percent'] - 100 * wrong / n) < 1e-9, (told, test))
     check(json.loads(run('eval', 'mlp', '--json', '--split', 'validation'))['n'] == 40, 'split')
@@ -230,7 +232,10 @@ def bench():
     a = json.load(open('a.json'))
     row = a['results'][0]
     check(row['name'] == 'gemm-64' and row['verified'] is True and row['seconds']['median'] > 0, row)
-    check(rows('a.csv')[1][1] == 'gemm-64' and '<svg' in open('a.html').read() and re.search(r'gemm-64 .* (yes|ok|\d)', text), text)
+    table = dict(zip(*rows('a.csv')))
+    for column, key in (('median_s', 'median'), ('mad_s', 'mad'), ('best_s', 'best'), ('first_s', 'first')):
+        check(abs(float(table[column]) - row['seconds'][key]) <= 1e-8 * row['seconds'][key], (column, table, row))
+    check(table['name'] == 'gemm-64' and '<svg' in open('a.html').read() and re.search(r'gemm-64 .* (yes|ok|\d)', text), text)
     more = json.loads(run('bench', 'gemm-64', '--seconds', '0.05', '--quick', '--json', '-'))['results'][0]
     check(more['runs'] > row['runs'] and 'verified' not in more, more)
     whole = json.loads(run('bench', 'gemm-64', '--seconds', '0.01', '--json', '-'))['results'][0]

@@ -1,14 +1,11 @@
 /* The map of a run: which points it has, what is said about them, what is drawn and written. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "data/image.h"
 #include "data/tempdir.h"
 #include "latentcl/train.h"
+#include "test.h"
 
 static lcl_context *ctx;
 static char dir[256];

@@ -53,6 +53,31 @@ static void round_trip(void **state) {
   unlink(path);
 }
 
+/* The data begin at a multiple of 8 bytes, however long the header is. */
+static void aligned(void **state) {
+  (void)state;
+  char path[64];
+  path_of(path);
+  for (int length = 1; length <= 16; length++) {
+    lcl_tensor_file *f;
+    unsigned char *bytes;
+    const float x = 1.5f;
+    char name[20];
+    size_t n;
+    snprintf(name, sizeof name, "%0*d", length, 0);
+    ASSERT_OK(lcl_tensor_file_create(&f));
+    ASSERT_OK(lcl_tensor_file_add(f, &(lcl_tensor_entry) { name, LCL_F32, LCL_SHAPE(1), &x, 4 }));
+    ASSERT_OK(lcl_tensor_file_write(f, path));
+    lcl_tensor_file_destroy(f);
+    ASSERT_OK(lcl_file_read(path, 1 << 20, (void **)&bytes, &n));
+    assert_int_equal((n - sizeof x) % 8, 0);
+    assert_int_equal(bytes[0] + 256 * bytes[1] + 8, n - sizeof x);
+    assert_memory_equal(bytes + n - sizeof x, &x, sizeof x);
+    lcl_free(bytes);
+  }
+  unlink(path);
+}
+
 static void making(void **state) {
   (void)state;
   lcl_tensor_file *f = sample();
@@ -86,6 +111,7 @@ static void refused(void **state) {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "truncated" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 12, "end" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, "need 12" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "need 4" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "before" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,4]}}", 8, "lies" },
     { "{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "F64" },
@@ -180,8 +206,8 @@ static void no_leaks(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(round_trip), cmocka_unit_test(making),
-                                      cmocka_unit_test(refused), cmocka_unit_test(damaged),
-                                      cmocka_unit_test(no_leaks) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(round_trip), cmocka_unit_test(aligned),
+                                      cmocka_unit_test(making),     cmocka_unit_test(refused),
+                                      cmocka_unit_test(damaged),    cmocka_unit_test(no_leaks) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
