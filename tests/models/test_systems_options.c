@@ -511,7 +511,7 @@ static void vat(void **state) {
       double want = (double)radius[n] * gradient[f] / sqrt(length);
       /* s - q loses digits: their rounding, 8 eps of 1, against the gradient's length. */
       double bound = (double)radius[n] * (32 * 6e-8 + 8 * 6e-8 * K / sqrt(length));
-      if (fabs((double)got[n * F + f] - want) > bound)
+      if (!(fabs((double)got[n * F + f] - want) <= bound))
         fail_msg("row %d: got %.7g, expected %.7g within %.2g", n, (double)got[n * F + f], want,
                  bound);
     }

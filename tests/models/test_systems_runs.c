@@ -136,7 +136,7 @@ static void clusters(void **state) {
   for (size_t i = 0; i < LCL_COUNT(methods); i++) {
     ASSERT_OK(lcl_run_cluster(
         run, &(lcl_assignment_desc) { .prefix = prefix, .method = methods[i] }, &again));
-    assert_true(metric(&again, "accuracy_percent") > 95);
+    ASSERT_BETWEEN(metric(&again, "accuracy_percent"), 95, 100);
   }
   ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { .method = "guess" }, NULL),
                 LCL_ERR_ARGUMENT);
@@ -172,7 +172,7 @@ static void map(void **state) {
   };
   ASSERT_OK(lcl_run_tsne(run, &d, &m));
   assert_int_equal(lines_of(csv), N * 4 / 5 + 6 * 14 + 1); /* three draws of two kinds */
-  assert_true(metric(&m, "agreement_semantic_noise") > 90);
+  ASSERT_BETWEEN(metric(&m, "agreement_semantic_noise"), 90, 100);
   lcl_run_close(run);
 }
 
@@ -218,7 +218,7 @@ static void embedded(void **state) {
   train("dec", "dae", dae, LCL_COUNT(dae));
   lcl_run_folder *run = open_run("dae");
   ASSERT_OK(lcl_run_cluster(run, &(lcl_assignment_desc) { .method = "k-means-features" }, &m));
-  assert_true(metric(&m, "accuracy_percent") > 95);
+  ASSERT_BETWEEN(metric(&m, "accuracy_percent"), 95, 100);
   ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { 0 }, NULL), LCL_ERR_UNSUPPORTED);
   lcl_run_close(run);
   m = train_from(start, "dec", "dec", dec, LCL_COUNT(dec));
@@ -246,7 +246,7 @@ static void ladder(void **state) {
   static const char *const set[] = { "widths=24-12", "labels_per_class=3", "batch=30",
                                      "unlabelled_batch=30", "epochs=15" };
   lcl_metrics m = train("ladder", "ladder", set, LCL_COUNT(set)), again;
-  if (metric(&m, "error_percent") > 5) fail_msg("error %.1f %%", metric(&m, "error_percent"));
+  ASSERT_BETWEEN(metric(&m, "error_percent"), 0, 5);
   lcl_run_folder *run = open_run("ladder");
   ASSERT_OK(lcl_run_evaluate(run, "test", &again));
   assert_true(metric(&again, "loss") == metric(&m, "loss"));

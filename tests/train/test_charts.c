@@ -83,7 +83,7 @@ static void ticks(void **state) {
     char *text = draw(&(lcl_chart) { .title = "t", .x_label = "x", .series = &series, .n = 1 });
     const int n = ticks_of(text, got);
     for (int k = 0; k < n; k++)
-      if (n != cases[i].n || fabs(got[k] - cases[i].first - k * cases[i].step) > 1e-6)
+      if (n != cases[i].n || !(fabs(got[k] - cases[i].first - k * cases[i].step) <= 1e-6))
         fail_msg("%g to %g: tick %d of %d is %g", cases[i].lo, cases[i].hi, k, n, got[k]);
     assert_int_equal(n, cases[i].n);
     lcl_free(text);

@@ -48,7 +48,7 @@ static void schedules(void **state) {
         .model = "semantic-noise", .set = set, .more = cases[i].set, .name = "schedule" });
     assert_int_equal(epochs_of("schedule", "lr", rate), cases[i].epochs);
     for (int e = 0; e < cases[i].epochs; e++)
-      if (fabs(rate[e] - 1e-12 * cases[i].rate[e]) > 1e-18)
+      if (!(fabs(rate[e] - 1e-12 * cases[i].rate[e]) <= 1e-18))
         fail_msg("%s: rate %g in epoch %d, expected %g", cases[i].set, rate[e], e + 1,
                  1e-12 * cases[i].rate[e]);
   }
