@@ -68,7 +68,7 @@ static void add_node(XXH64_state_t *h, const lcl_node *node) {
   if (node->op == &lcl_op_const_data) {
     const lcl_const_data_attr *a = node->attr;
     add(h, a->data, a->bytes);
-  } else if (node->op != &lcl_op_var && node->attr) {
+  } else if (!node->name && node->attr) { /* those of inputs and variables hold addresses */
     add(h, node->attr, node->op->attr_size);
   }
 }
