@@ -171,9 +171,11 @@ static void pack_matrix(global const float *restrict b, local float *restrict bp
 #undef LOAD_ROW
     }
   }
-  for (; k < kc; k++)
-    for (int l = 0; l < VEC; l++)
-      bp[k * NR + l] = l < cols ? s[(size_t)k * rsb + (size_t)l * csb] : 0.0f;
+  for (; k < kc; k++) {
+    int l = 0;
+    for (; l < cols; l++) bp[k * NR + l] = s[(size_t)k * rsb + (size_t)l * csb];
+    for (; l < VEC; l++) bp[k * NR + l] = 0.0f;
+  }
 }
 #endif
 
