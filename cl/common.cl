@@ -10,3 +10,15 @@
 #ifndef LCL_VEC
 #define LCL_VEC 8
 #endif
+
+/* Long sums. Up to LCL_SUM_BLOCK terms are added up plainly; each such block then joins the sum
+ * together with what the additions before it lost (Kahan 1965). The error is LCL_SUM_BLOCK + 2
+ * roundings of the sum of absolute values, however many blocks there are. An infinite sum loses
+ * nothing: it stays infinite. T: float or a vector of floats; lost begins as 0. */
+#define LCL_SUM_BLOCK 8
+#define LCL_SUM_JOIN(T, sum, lost, block)                                                          \
+  {                                                                                                \
+    const T term_ = (block) - (lost), total_ = (sum) + term_, rest_ = (total_ - (sum)) - term_;    \
+    (lost) = rest_ == rest_ ? rest_ : (T)(0.0f);                                                   \
+    (sum) = total_;                                                                                \
+  }

@@ -7,6 +7,18 @@
  * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last pictures, without bias and act: columns
  * j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item does `chunk` runs of 8 channels.
  */
+/* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
+#define SUM_OF_PARTS(T, LOAD, p)                                                                   \
+  T sum = (T)(0.0f), lost = (T)(0.0f);                                                             \
+  for (int k = 0; k < splits;) {                                                                   \
+    T block = LOAD((p) + k++ * part_size);                                                         \
+    for (int stop = k + min(splits - k, LCL_SUM_BLOCK - 1); k < stop; k++)                         \
+      block += LOAD((p) + k * part_size);                                                          \
+    LCL_SUM_JOIN(T, sum, lost, block)                                                              \
+  }
+#define LOAD1(p) (*(p))
+#define LOAD8(p) vload8(0, p)
+
 kernel void matmul_reduce(global const float *restrict part, global float *restrict c,
                           global const float *restrict bias, int splits, int batch, int m, int n, int pitch,
                           int taps, int cl, int chunk, int bias_kind, int act, float slope) {
@@ -20,8 +32,7 @@ kernel void matmul_reduce(global const float *restrict part, global float *restr
       for (int t = 0; t < taps; t++) {
         global const float *p = part + (size_t)row * pitch + t * cl + ch;
         float s[8];
-        float8 sum = vload8(0, p);
-        for (int k = 1; k < splits; k++) sum += vload8(0, p + k * part_size);
+        SUM_OF_PARTS(float8, LOAD8, p)
         vstore8(sum, 0, s);
         for (int l = 0; l < count; l++) to[l * taps + t] = s[l];
       }
@@ -32,8 +43,8 @@ kernel void matmul_reduce(global const float *restrict part, global float *restr
   int row = begin / n, j = begin - row * n;
   for (int e = begin; e < end; e++) {
     global const float *p = part + (size_t)row * pitch + j;
-    float s = p[0];
-    for (int k = 1; k < splits; k++) s += p[k * part_size];
+    SUM_OF_PARTS(float, LOAD1, p)
+    float s = sum;
     if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
     if (act == 1) s = s <= 0.0f ? 0.0f : s;
     else if (act == 2) s = s <= 0.0f ? s * slope : s;

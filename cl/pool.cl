@@ -5,11 +5,13 @@
  *
  *   max      y = largest element, the first of equals in reading order; a NaN in the window wins.
  *            switches (i32) = its position iy*W+ix; -1 (and y = 0) when the window lies wholly outside.
- *   unpool   gx[p,c] = sum of v over the outputs whose switch is c: written as a sum per input cell over the windows that
- *            cover it (pool_unpool), in reading order, so that no atomics are needed; or, where the windows' geometry is
- *            not known, as one work-item a plane that adds in reading order (pool_unpool_plane). Same bits.
+ *   unpool   gx[p,c] = sum of v over the outputs whose switch is c, in reading order, without atomics:
+ *            a sum per input cell over the windows that cover it (pool_unpool), or one work-item a
+ *            plane (pool_unpool_plane; pool_unpool_plane_long where more than LCL_SUM_BLOCK outputs
+ *            may meet in a cell; lost: as gx, room).
  *   gather   y[p,o] = x[p, switch[o]]: unpool's adjoint.
  *   average  y = sum / divisor; divisor = elements inside the image, or inside the padded image (include_pad).
+ * Sums are long sums (common.cl) for windows of any size.
  *
  * Geometry arguments: shape = {H, W, OH, OW, kh, kw, sy, sx}, pads = {top, bottom, left, right, 0...}.
  *
@@ -24,6 +26,19 @@
   for (int at_ = (int)get_global_id(0), row = at_ / (width), x = at_ % (width); row < (n_rows);              \
        at_ += (int)get_global_size(0), row = at_ / (width), x = at_ % (width))
 #endif
+
+/* A sum of many terms, one at a time; its value is sum + block. */
+#define SUM_OF_TERMS                                                                               \
+  float sum = 0.0f, lost = 0.0f, block = 0.0f;                                                     \
+  int room = LCL_SUM_BLOCK;
+#define ADD(term)                                                                                  \
+  {                                                                                                \
+    block += (term);                                                                               \
+    if (--room == 0) {                                                                             \
+      LCL_SUM_JOIN(float, sum, lost, block)                                                        \
+      block = 0.0f, room = LCL_SUM_BLOCK;                                                          \
+    }                                                                                              \
+  }
 
 #if LCL_PANEL
 /* Whether the windows are 2x2 blocks side by side: those are done eight at a time. */
@@ -160,11 +175,11 @@ __kernel void pool_unpool(__global const float *restrict v, __global const int *
     const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
     const int2 ox = covering(ix, window.y, window.w, pad.z, size.w);
     const size_t plane = (size_t)(row / size.x) * size.z * size.w;
-    float sum = 0.0f;
+    float sum = 0.0f, lost = 0.0f;
     for (int i = oy.x; i <= oy.y; i++)
       for (int j = ox.x; j <= ox.y; j++) {
         const size_t o = plane + i * size.w + j;
-        if (switches[o] == cell) sum += v[o];
+        if (switches[o] == cell) LCL_SUM_JOIN(float, sum, lost, v[o])
       }
     gx[(size_t)row * size.y + ix] = sum;
   }
@@ -179,6 +194,21 @@ __kernel void pool_unpool_plane(__global const float *restrict v, __global const
     for (int i = 0; i < out_plane; i++) {
       const int to = switches[(size_t)p * out_plane + i];
       if (to >= 0 && to < in_plane) image[to] += v[(size_t)p * out_plane + i];
+    }
+  }
+}
+
+__kernel void pool_unpool_plane_long(__global const float *restrict v,
+                                     __global const int *restrict switches,
+                                     __global float *restrict gx, __global float *restrict lost,
+                                     const int planes, const int in_plane, const int out_plane) {
+  for (int p = (int)get_global_id(0); p < planes; p += (int)get_global_size(0)) {
+    __global float *image = gx + (size_t)p * in_plane, *rest = lost + (size_t)p * in_plane;
+    for (int i = 0; i < in_plane; i++) image[i] = rest[i] = 0.0f;
+    for (int i = 0; i < out_plane; i++) {
+      const int to = switches[(size_t)p * out_plane + i];
+      if (to >= 0 && to < in_plane)
+        LCL_SUM_JOIN(float, image[to], rest[to], v[(size_t)p * out_plane + i])
     }
   }
 }
@@ -219,10 +249,10 @@ __kernel void pool_average(__global const float *restrict x, __global float *res
     const int y0 = oy * window.z - pad.x, x0 = ox * window.w - pad.z;
     const int first_x = max(x0, 0), last_x = min(x0 + window.y, size.y);
     __global const float *image = x + (size_t)(row / size.z) * size.x * size.y;
-    float sum = 0.0f;
+    SUM_OF_TERMS
     for (int iy = max(y0, 0); iy < min(y0 + window.x, size.x); iy++)
-      for (int ix = first_x; ix < last_x; ix++) sum += image[iy * size.y + ix];
-    y[(size_t)row * size.w + ox] = sum * average_scale(oy, ox, size, window, pad, include_pad);
+      for (int ix = first_x; ix < last_x; ix++) ADD(image[iy * size.y + ix])
+    y[(size_t)row * size.w + ox] = (sum + block) * average_scale(oy, ox, size, window, pad, include_pad);
   }
 }
 
@@ -241,10 +271,10 @@ __kernel void pool_average_adjoint(__global const float *restrict gy, __global f
     const int2 oy = covering(iy, window.x, window.z, pad.x, size.z);
     const int2 ox = covering(ix, window.y, window.w, pad.z, size.w);
     const size_t plane = (size_t)(row / size.x) * size.z * size.w;
-    float sum = 0.0f;
+    SUM_OF_TERMS
     for (int i = oy.x; i <= oy.y; i++)
       for (int j = ox.x; j <= ox.y; j++)
-        sum += gy[plane + i * size.w + j] * average_scale(i, j, size, window, pad, include_pad);
-    gx[(size_t)row * size.y + ix] = sum;
+        ADD(gy[plane + i * size.w + j] * average_scale(i, j, size, window, pad, include_pad))
+    gx[(size_t)row * size.y + ix] = sum + block;
   }
 }

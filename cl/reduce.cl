@@ -40,10 +40,10 @@ kernel void argmax_fold(global const float *x, global const int *parts, global i
 /* fold_partials: y[i] = factor * fold over s of part[s][i]; kind 0 sum, 1 max, 2 min. part (splits, n). */
 kernel void fold_partials(global const float *part, global float *y, int n, int splits, int kind, float factor) {
   int i = get_global_id(0);
-  float acc = part[i];
+  float acc = part[i], lost = 0.0f;
   for (int s = 1; s < splits; s++) {
     float v = part[s * n + i];
-    if (kind == 0) acc += v;
+    if (kind == 0) LCL_SUM_JOIN(float, acc, lost, v)
     else if (kind == 1) acc = (acc >= v || acc != acc) ? acc : v;
     else acc = (acc <= v || acc != acc) ? acc : v;
   }

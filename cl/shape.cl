@@ -3,8 +3,11 @@
  * copy_strided: dst[to + sum i_k*ds_k] = src[from + sum i_k*ss_k] for i_k < dims_k, six dimensions, innermost last.
  *   Elements are TYPE (float, int, uchar). Dimension 1 of the launch: work-items of `rows` runs of the innermost dimension;
  *   dimension 0 shares out a run (see lane_range).
- * gather: y[r] = x[rows[r]]; scatter_add: y[r] = sum of v[i] over i with rows[i] == r, in order of i (no atomics).
- *   Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width), rows (n_rows), rows outside 0..n_x-1 read as zero.
+ * gather: y[r] = x[rows[r]]. Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width), rows (n_rows), rows
+ *   outside 0..n_x-1 read as zero.
+ * scatter_add: y[r] = sum of v[i] over i with rows[i] == r, in order of i (no atomics). The same
+ *   dimensions; dimension 2 shares out the rows of v, `part` to each, with sums of its own in
+ *   y (splits, rows, width). lost: as y, room.
  *
  * Tunables: TYPE  element type (float)
  */
@@ -51,10 +54,14 @@ kernel void gather(global const float *x, global const int *rows, global float *
   for (int j = LANE_BEGIN(width); j < last; j += LANE_STEP) y[r * width + j] = inside ? x[from * width + j] : 0.0f;
 }
 
-kernel void scatter_add(global const float *v, global const int *rows, global float *y, int n_v, int n_rows, int width) {
+kernel void scatter_add(global const float *v, global const int *rows, global float *y,
+                        global float *lost, int n_v, int width, int part) {
   int r = get_global_id(1), first = LANE_BEGIN(width), last = LANE_END(width);
-  for (int j = first; j < last; j += LANE_STEP) y[r * width + j] = 0.0f;
-  for (int i = 0; i < n_v; i++)
+  int begin = (int)get_global_id(2) * part, end = begin + min(n_v - begin, part);
+  size_t to = ((size_t)get_global_id(2) * get_global_size(1) + r) * width;
+  for (int j = first; j < last; j += LANE_STEP) y[to + j] = lost[to + j] = 0.0f;
+  for (int i = begin; i < end; i++)
     if (rows[i] == r)
-      for (int j = first; j < last; j += LANE_STEP) y[r * width + j] += v[i * width + j];
+      for (int j = first; j < last; j += LANE_STEP)
+        LCL_SUM_JOIN(float, y[to + j], lost[to + j], v[(size_t)i * width + j])
 }

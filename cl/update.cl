@@ -93,15 +93,20 @@ kernel void count_step(global int *step) { step[0] += 1; }
 
 /* part[item] = sum of g^2 over the item's `per` elements. */
 kernel void square_sums(global const float *restrict g, global float *restrict part, int n, int per) {
-  float s = 0.0f;
-  EACH(i) s += g[i] * g[i];
+  int i = (int)get_global_id(0) * per, end = min(i + per, n);
+  float s = 0.0f, lost = 0.0f;
+  while (i < end) {
+    float block = 0.0f;
+    for (int stop = i + min(end - i, LCL_SUM_BLOCK); i < stop; i++) block += g[i] * g[i];
+    LCL_SUM_JOIN(float, s, lost, block)
+  }
   part[get_global_id(0)] = s;
 }
 
 /* scale = min(1, limit/norm), norm = sqrt(sum of part). */
 kernel void norm_scale(global const float *restrict part, global float *restrict scale, int n, float limit) {
-  float s = 0.0f;
-  for (int i = 0; i < n; i++) s += part[i];
+  float s = 0.0f, lost = 0.0f;
+  for (int i = 0; i < n; i++) LCL_SUM_JOIN(float, s, lost, part[i])
   s = sqrt(s);
   scale[0] = s > limit ? limit / s : 1.0f;
 }

@@ -16,5 +16,8 @@ typedef struct lcl_reduce_attr {
 } lcl_reduce_attr;
 /* nodes[0] has lcl_reduce_attr, the others lcl_map_attr. */
 lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n);
+/* y (results) = factor times the sum, maximum or minimum of parts (splits, results). */
+lcl_status lcl_emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                         lcl_reduce_kind kind, float factor);
 
 #endif

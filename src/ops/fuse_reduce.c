@@ -20,12 +20,28 @@ static const char *identity(lcl_reduce_kind k) {
   return k == LCL_REDUCE_SUM ? "0.0f" : k == LCL_REDUCE_MAX ? "-INFINITY" : "INFINITY";
 }
 
-static void emit_accumulate(lcl_fused *f, int v, const char *acc) {
+/* acc with a block of values. */
+static const char *join(lcl_reduce_kind k) {
+  return k == LCL_REDUCE_SUM ? "LCL_SUM_JOIN(T, acc, lost, block)" : "acc = COMBINE(acc, block);";
+}
+
+/* One more value, into the block. */
+static void emit_accumulate(lcl_fused *f, int v, const char *block) {
   char value[32];
   lcl_fused_loads(f, v);
   lcl_fused_expressions(f);
   reduced_value(f, value);
-  lcl_str_add(&f->src, "%s = COMBINE(%s, %s);\n", acc, acc, value);
+  lcl_str_add(&f->src, "%s = COMBINE(%s, %s);\n", block, block, value);
+}
+
+/* acc over rows k0 to k1 of one result (or a vector of them), block by block. */
+static void emit_rows(lcl_fused *f, int v) {
+  lcl_str_add(&f->src, "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = k0; k < k1;) {\n"
+                       "T block = (T)(IDENTITY);\n"
+                       "for (int stop = k + min(k1 - k, LCL_SUM_BLOCK); k < stop; k++) {\n");
+  lcl_fused_bases(f, "k", "r", true, f->rank - 1, 1);
+  emit_accumulate(f, v, "block");
+  lcl_str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
 }
 
 /* Panel shape. The innermost dimension is either reduced (a vector accumulator is folded at the
@@ -34,30 +50,39 @@ static void emit_accumulate(lcl_fused *f, int v, const char *acc) {
 static void reduce_panel(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank, v = 16;
-  bool inner_reduced = f->reduced[r - 1];
-  const char *loop = "for (int k = k0; k < k1; k++) {\n";
   lcl_str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
                  "int begin = unit * per, end = min(begin + per, outputs);\n"
                  "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
                  "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
-  if (inner_reduced) {
+  if (f->reduced[r - 1]) {
     lcl_str_add(o, "for (int r = begin; r < end; r++) {\n");
     lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(o, "float%d acc = (float%d)(IDENTITY);\nfloat last = IDENTITY;\n%s", v, v, loop);
+    lcl_str_add(o,
+                "float%d acc = (float%d)(IDENTITY), block = acc, lost = (float%d)(0.0f);\n"
+                "float last = IDENTITY, last_block = last, last_lost = 0.0f;\n"
+                "int room = LCL_SUM_BLOCK * %d, last_room = 16;\n"
+                "for (int k = k0; k < k1; k++) {\nint j = j0;\n",
+                v, v, v, v);
     lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-    lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
-    emit_accumulate(f, v, "acc");
-    lcl_str_add(
-        o,
-        "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
-        "(; j < j1; j++) {\n");
-    emit_accumulate(f, 1, "last");
-    lcl_str_add(
-        o, "}\n#undef T\n}\n"
-           "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\nfloat2 h2 = "
-           "COMBINE(h4.lo, h4.hi);\n"
-           "float h = COMBINE(h2.x, h2.y);\nh = COMBINE(h, last);\ny[split * outputs + r] = h * "
-           "factor;\n}\n");
+    lcl_str_add(o,
+                "#define T float%d\nwhile (j1 - j >= %d) {\n"
+                "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
+                "for (; j < stop; j += %d) {\n",
+                v, v, v, v, v);
+    emit_accumulate(f, v, "block");
+    lcl_str_add(o,
+                "}\nif (room == 0) {\nJOIN(acc, lost, block)\nblock = (T)(IDENTITY);\n"
+                "room = LCL_SUM_BLOCK * %d;\n}\n}\n#undef T\n#define T float\n"
+                "if (j1 - j > last_room) {\nJOIN(last, last_lost, last_block)\n"
+                "last_block = IDENTITY;\nlast_room = 16;\n}\nlast_room -= j1 - j;\n"
+                "#pragma clang loop vectorize(disable) unroll(disable)\n"
+                "for (; j < j1; j++) {\n",
+                v);
+    emit_accumulate(f, 1, "last_block");
+    lcl_str_add(o, "}\n#undef T\n}\nacc = COMBINE(acc, block);\nlast = COMBINE(last, last_block);\n"
+                   "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\n"
+                   "float2 h2 = COMBINE(h4.lo, h4.hi);\nfloat h = COMBINE(h2.x, h2.y);\n"
+                   "h = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
     return;
   }
   /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside.
@@ -66,20 +91,14 @@ static void reduce_panel(lcl_fused *f) {
   lcl_str_add(
       o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
   lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-  lcl_str_add(
-      o,
-      "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\nT acc = (T)(IDENTITY);\n%s",
-      v, v, v, loop);
-  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-  emit_accumulate(f, v, "acc");
-  lcl_str_add(
-      o,
-      "}\nvstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n#define T float\n"
-      "for (; j < j1; j++) {\nT acc = IDENTITY;\n%s",
-      v, loop);
-  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-  emit_accumulate(f, 1, "acc");
-  lcl_str_add(o, "}\ny[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
+  lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j1 - j >= %d; j += %d) {\n", v, v, v);
+  emit_rows(f, v);
+  lcl_str_add(o,
+              "vstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n"
+              "#define T float\nfor (; j < j1; j++) {\n",
+              v);
+  emit_rows(f, 1);
+  lcl_str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
 /* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result
@@ -87,20 +106,21 @@ static void reduce_panel(lcl_fused *f) {
 static void reduce_tiled(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank;
-  lcl_str_add(
-      o, "#define T float\nint split = get_global_id(1);\nint k0 = split * k_step, k1 = min(k0 + "
-         "k_length, n_reduced);\n"
-         "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\nfloat acc = IDENTITY;\n");
+  lcl_str_add(o, "#define T float\nint split = get_global_id(1);\n"
+                 "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+                 "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
   if (f->reduced[r - 1]) {
     lcl_str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
     lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\nfor (int m = lid; "
-                   "m < all; m += 64) {\n"
+    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\n"
+                   "float acc = IDENTITY, lost = 0.0f;\nfor (int m = lid; m < all;) {\n"
+                   "float block = IDENTITY;\n"
+                   "for (int stop = m + min(all - m, 64 * LCL_SUM_BLOCK); m < stop; m += 64) {\n"
                    "int k = k0 + m / width, j = j0 + m %% width;\n");
     lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-    emit_accumulate(f, 1, "acc");
-    lcl_str_add(o, "}\nfold[lid] = acc;\nfor (int step = 32; step > 0; step /= 2) "
-                   "{\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+    emit_accumulate(f, 1, "block");
+    lcl_str_add(o, "}\nJOIN(acc, lost, block)\n}\nfold[lid] = acc;\n"
+                   "for (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
                    "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
                    "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
     return;
@@ -108,10 +128,8 @@ static void reduce_tiled(lcl_fused *f) {
   lcl_str_add(o, "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
                  "j = g %% inner;\n");
   lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-  lcl_str_add(o, "for (int k = k0; k < k1; k++) {\n");
-  lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-  emit_accumulate(f, 1, "acc");
-  lcl_str_add(o, "}\ny[split * outputs * inner + g] = acc * factor;\n#undef T\n");
+  emit_rows(f, 1);
+  lcl_str_add(o, "y[split * outputs * inner + g] = acc * factor;\n#undef T\n");
 }
 
 typedef struct reduce_plan {
@@ -124,7 +142,8 @@ typedef struct reduce_plan {
   bool partial; /* a result has a part from every split, to be folded */
 } reduce_plan;
 
-/* Splits the reduced range when there are too few results to keep the device busy. */
+/* Splits the reduced range when there are too few results to keep the device busy, or when it is
+ * too long for one work-item. */
 static reduce_plan plan_reduce(const lcl_fused *f) {
   const lcl_caps *caps = f->caps;
   reduce_plan p = { .outputs = 1, .n_reduced = 1, .splits = 1 };
@@ -143,9 +162,13 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   int64_t want = (int64_t)caps->compute_units * (caps->panel ? 4 : 32) / LCL_MAX(units, 1);
   int64_t work = caps->panel || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
   int64_t splits = LCL_MIN(want, work / (caps->panel ? 8192 : 1024));
+  if (!caps->panel) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
+    int64_t rounds = p.inner_reduced ? work / 64 : work;
+    splits = LCL_MAX(splits, (rounds + 32767) / 32768);
+  }
   if (splits < 2) return p;
   bool columns = caps->panel && !p.inner_reduced && p.inner >= 32;
-  if (columns || (p.inner_reduced && p.n_reduced == 1)) {
+  if (columns || (p.inner_reduced && p.n_reduced < splits)) {
     p.j_step = p.j_length = (int64_t)lcl_round_up((size_t)((p.inner + splits - 1) / splits), 16);
     p.splits = (p.inner + p.j_length - 1) / p.j_length;
   } else {
@@ -162,8 +185,8 @@ static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
   lcl_str_add(
       o,
       "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
-      "(%s)\n#define IDENTITY %s\n",
-      f->rank, f->n_order, combine(kind), identity(kind));
+      "(%s)\n#define IDENTITY %s\n#define JOIN(acc, lost, block) %s\n",
+      f->rank, f->n_order, combine(kind), identity(kind), join(kind));
   lcl_str_add(o, "kernel void KERNEL(");
   lcl_fused_arguments(f);
   lcl_str_add(
@@ -182,7 +205,19 @@ static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
     reduce_panel(f);
   else
     reduce_tiled(f);
-  lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n");
+  lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n#undef JOIN\n");
+}
+
+lcl_status lcl_emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                         lcl_reduce_kind kind, float factor) {
+  return lcl_emit(lw, &(lcl_launch) { .label = "fold partial results",
+                                      .source = { .file = "reduce.cl" },
+                                      .kernel = "fold_partials",
+                                      LCL_ARGS(parts, y, lcl_i32(results), lcl_i32(splits),
+                                               lcl_i32(kind), lcl_f32(factor)),
+                                      .dims = 1,
+                                      .global = { (size_t)results },
+                                      .bytes = 4.0 * (double)(results * splits) });
 }
 
 static lcl_status emit_reduce(lcl_fused *f) {
@@ -249,14 +284,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
   lcl_free(args);
   if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
-  return lcl_emit(lw, &(lcl_launch) { .label = "fold partial results",
-                                      .source = { .file = "reduce.cl" },
-                                      .kernel = "fold_partials",
-                                      LCL_ARGS(target, y, lcl_i32(results), lcl_i32(p.splits),
-                                               lcl_i32(attr->kind), lcl_f32(attr->factor)),
-                                      .dims = 1,
-                                      .global = { (size_t)results },
-                                      .bytes = 4.0 * (double)(results * p.splits) });
+  return lcl_emit_fold(lw, target, y, results, p.splits, (lcl_reduce_kind)attr->kind, attr->factor);
 }
 
 lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {

@@ -211,12 +211,16 @@ void lcl_fused_parameters(lcl_fused *f) {
 void lcl_fused_bases(lcl_fused *f, const char *index, const char *suffix, bool add, int upto,
                      int want_reduced) {
   lcl_str *o = &f->src;
+  int outermost = upto;
+  for (int i = upto - 1; i >= 0; i--)
+    if (want_reduced < 0 || f->reduced[i] == (want_reduced == 1)) outermost = i;
   lcl_str_add(o, "int w%s = %s;\n", suffix, index);
-  for (int i = upto - 1; i >= 0; i--) {
+  for (int i = upto - 1; i > outermost; i--) {
     if (want_reduced >= 0 && f->reduced[i] != (want_reduced == 1)) continue;
     lcl_str_add(o, "int i%s%d = w%s %% dims.s%d; w%s /= dims.s%d;\n", suffix, i, suffix, i, suffix,
                 i);
   }
+  if (outermost < upto) lcl_str_add(o, "int i%s%d = w%s;\n", suffix, outermost, suffix);
   for (int e = 0; e < f->n_ext; e++) {
     if (add)
       lcl_str_add(o, "int b%d = a%d", e, e);

@@ -202,6 +202,13 @@ static lcl_status lower_max(lcl_lower *lw, lcl_node *node) {
               element_bytes(node));
 }
 
+/* Windows that an element may lie in. */
+static int64_t overlap(const pool_attr *a) {
+  int64_t n = 1;
+  for (int i = 0; i < 2; i++) n *= (a->kernel[i] + a->stride[i] - 1) / a->stride[i];
+  return n;
+}
+
 static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
   const pool_attr *a = node->attr;
   const lcl_shape in = node->out[0].shape, out = node->in[0]->shape;
@@ -216,10 +223,28 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
     return emit(lw, "pool_unpool", args, LCL_COUNT(args), node, planes * in.dim[2], in.dim[3],
                 element_bytes(node));
   }
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]),        lcl_in(lw, node->in[1]),
-                           lcl_out(lw, &node->out[0]),     lcl_i32(planes),
-                           lcl_i32(in.dim[2] * in.dim[3]), lcl_i32(out.dim[2] * out.dim[3]) };
-  return emit(lw, "pool_unpool_plane", args, LCL_COUNT(args), node, planes, 1, element_bytes(node));
+  const lcl_arg planes_of[] = { lcl_i32(planes), lcl_i32(in.dim[2] * in.dim[3]),
+                                lcl_i32(out.dim[2] * out.dim[3]) };
+  if (a->known && overlap(a) <= 8) { /* LCL_SUM_BLOCK */
+    const lcl_arg args[] = { lcl_in(lw, node->in[0]),
+                             lcl_in(lw, node->in[1]),
+                             lcl_out(lw, &node->out[0]),
+                             planes_of[0],
+                             planes_of[1],
+                             planes_of[2] };
+    return emit(lw, "pool_unpool_plane", args, LCL_COUNT(args), node, planes, 1,
+                element_bytes(node));
+  }
+  const int lost = lcl_scratch(lw, (size_t)lcl_shape_count(in) * sizeof(float));
+  const lcl_arg args[] = { lcl_in(lw, node->in[0]),
+                           lcl_in(lw, node->in[1]),
+                           lcl_out(lw, &node->out[0]),
+                           lcl_scratch_arg(lw, lost, LCL_WRITE),
+                           planes_of[0],
+                           planes_of[1],
+                           planes_of[2] };
+  return emit(lw, "pool_unpool_plane_long", args, LCL_COUNT(args), node, planes, 1,
+              element_bytes(node));
 }
 
 static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
@@ -332,10 +357,21 @@ lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches) {
   return lcl_node_new(x->node->graph, &op_gather, LCL_IN(x, switches), NULL, 1);
 }
 
+/* One window that is the image: a mean, which any number of work-items may share. */
+static bool is_mean(const lcl_tensor *x, const pool_attr *a) {
+  if (x->shape.rank != 4 || x->dtype != LCL_F32) return false;
+  for (int i = 0; i < 2; i++)
+    if (a->kernel[i] < 1 || a->kernel[i] != x->shape.dim[2 + i] || a->stride[i] < 1 ||
+        a->pad[2 * i] || a->pad[2 * i + 1])
+      return false;
+  return true;
+}
+
 lcl_tensor *lcl_avg_pool2d(lcl_tensor *x, const lcl_pool_desc *desc) {
   LCL_NEED_TENSORS(x);
   if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
+  if (is_mean(x, &a)) return lcl_mean(x, LCL_AXIS(2) | LCL_AXIS(3), true);
   return lcl_node_new(x->node->graph, &op_average, LCL_IN(x), &a, 1);
 }
 

@@ -3,6 +3,7 @@
  * (with sum for broadcast). */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/fuse.h"
 #include "ops/map.h"
 
 /* ---- views ---- */
@@ -478,26 +479,22 @@ static lcl_status infer_gather(lcl_node *node) {
   return LCL_OK;
 }
 
-static lcl_status lower_rows(lcl_lower *lw, lcl_node *node, const char *kernel, int64_t work) {
-  int64_t count = lcl_shape_count(node->in[0]->shape);
-  int64_t width = node->in[0]->shape.dim[0] ? count / node->in[0]->shape.dim[0] : 0;
+static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
+  const lcl_shape to = node->out[0].shape;
+  const int64_t width = to.dim[0] ? lcl_shape_count(to) / to.dim[0] : 0;
   char label[128], s[96];
-  snprintf(label, sizeof label, "%s %s", kernel, lcl_shape_string(node->out[0].shape, s));
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "%s works on f32", kernel);
+  snprintf(label, sizeof label, "gather %s", lcl_shape_string(to, s));
+  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "gather works on f32");
   return lcl_emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "shape.cl" },
-                          .kernel = kernel,
+                          .kernel = "gather",
                           LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
                                    lcl_out(lw, &node->out[0]), lcl_i32(node->in[0]->shape.dim[0]),
-                                   lcl_i32(node->in[1]->shape.dim[0]), lcl_i32(width)),
+                                   lcl_i32(to.dim[0]), lcl_i32(width)),
                           .dims = 2,
-                          .global = { lcl_row_lanes(lw, width), (size_t)work },
-                          .bytes = 8.0 * (double)lcl_shape_count(node->out[0].shape) });
-}
-
-static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
-  return lower_rows(lw, node, "gather", node->out[0].shape.dim[0]);
+                          .global = { lcl_row_lanes(lw, width), (size_t)to.dim[0] },
+                          .bytes = 8.0 * (double)lcl_shape_count(to) });
 }
 
 static void grad_gather(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -521,8 +518,32 @@ static lcl_status infer_scatter(lcl_node *node) {
   return LCL_OK;
 }
 
+/* Sums of at most 16384 rows each, then the sum of these: a work-item's loop stays short. */
 static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
-  return lower_rows(lw, node, "scatter_add", node->out[0].shape.dim[0]);
+  const lcl_shape from = node->in[0]->shape, to = node->out[0].shape;
+  const int64_t n = from.dim[0], width = n ? lcl_shape_count(from) / n : 0, part = 16384;
+  const int64_t splits = LCL_MAX((n + part - 1) / part, 1), count = lcl_shape_count(to);
+  const size_t room = (size_t)(splits * count) * sizeof(float);
+  char label[128], s[96];
+  snprintf(label, sizeof label, "scatter_add %s", lcl_shape_string(to, s));
+  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "scatter_add works on f32");
+  if (count == 0) return LCL_OK;
+  const lcl_arg y = lcl_out(lw, &node->out[0]);
+  const int lost = lcl_scratch(lw, room), sums = splits > 1 ? lcl_scratch(lw, room) : -1;
+  LCL_TRY(lcl_emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "shape.cl" },
+                          .kernel = "scatter_add",
+                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
+                                   splits > 1 ? lcl_scratch_arg(lw, sums, LCL_WRITE) : y,
+                                   lcl_scratch_arg(lw, lost, LCL_WRITE), lcl_i32(n), lcl_i32(width),
+                                   lcl_i32(part)),
+                          .dims = 3,
+                          .global = { lcl_row_lanes(lw, width), (size_t)to.dim[0], (size_t)splits },
+                          .bytes = 4.0 * (double)(lcl_shape_count(from) + count) }));
+  if (splits == 1) return LCL_OK;
+  return lcl_emit_fold(lw, lcl_scratch_arg(lw, sums, LCL_READ), y, count, splits, LCL_REDUCE_SUM,
+                       1);
 }
 
 static void grad_scatter(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {

@@ -203,16 +203,24 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
     *scale = lcl_in(lw, lcl_const(node->graph, 1));
     return LCL_OK;
   }
-  enum { PARTS = 64 };
   int n_runs = 0, at = 0;
-  for (int i = 0; i < o->n; i = next_run(o, i, align).last + 1) n_runs++;
-  int part = lcl_scratch(lw, (size_t)n_runs * LCL_MAX(PARTS * 4, align)),
-      factor = lcl_scratch(lw, 4);
-  size_t stride = LCL_MAX(PARTS * 4, align);
+  int64_t longest = 0;
+  for (int i = 0; i < o->n; n_runs++) {
+    run r = next_run(o, i, align);
+    longest = LCL_MAX(longest, (int64_t)(r.bytes / 4));
+    i = r.last + 1;
+  }
+  /* 64 work-items, more where each would have a long loop (Mesa's llvmpipe ends one after 65535
+   * rounds). */
+  const int64_t parts = LCL_MAX(64, (longest + 32767) / 32768);
+  const size_t stride = lcl_round_up((size_t)parts * 4, align);
+  int part = lcl_scratch(lw, (size_t)n_runs * stride), factor = lcl_scratch(lw, 4);
   LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
   for (int i = 0; i < o->n; at++) {
     run r = next_run(o, i, align);
-    int64_t n = (int64_t)(r.bytes / 4), per = (n + PARTS - 1) / PARTS;
+    int64_t n = (int64_t)(r.bytes / 4), per = (n + parts - 1) / parts;
+    lcl_arg sums = lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, (size_t)parts * 4),
+                                LCL_WRITE);
     LCL_TRY(lcl_emit(
         lw,
         &(lcl_launch) {
@@ -220,11 +228,9 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
             .source = { .file = "update.cl" },
             .kernel = "square_sums",
             LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
-                     lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, PARTS * 4),
-                                  LCL_WRITE),
-                     lcl_i32(n), lcl_i32(per)),
+                     sums, lcl_i32(n), lcl_i32(per)),
             .dims = 1,
-            .global = { PARTS },
+            .global = { (size_t)parts },
             .flops = 2.0 * (double)n,
             .bytes = 4.0 * (double)n }));
     i = r.last + 1;

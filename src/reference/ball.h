@@ -58,7 +58,7 @@ static inline lcl_ball ball_tanh(lcl_ball a) {
   return ball_round(tanh(a.v), a.e + 8 * LCL_UNIT_ROUNDOFF, 5);
 }
 
-/* A sum of any number of terms in any order: n roundings of the sum of absolute values. */
+/* A sum of any number of terms. */
 typedef struct lcl_ball_sum {
   double v, e, magnitude;
   int64_t n;
@@ -69,8 +69,16 @@ static inline void ball_sum_add(lcl_ball_sum *s, lcl_ball term) {
   s->magnitude += fabs(term.v) + term.e;
   s->n++;
 }
+static inline lcl_ball ball_sum_rounded(const lcl_ball_sum *s, double roundings) {
+  return (lcl_ball) { s->v, s->e + roundings * LCL_UNIT_ROUNDOFF * s->magnitude };
+}
+/* By a reduction. */
 static inline lcl_ball ball_sum_get(const lcl_ball_sum *s) {
-  return (lcl_ball) { s->v, s->e + (double)s->n * LCL_UNIT_ROUNDOFF * s->magnitude };
+  return ball_sum_rounded(s, lcl_sum_roundings((double)s->n));
+}
+/* One term after the other, in any order, as a matrix product does. */
+static inline lcl_ball ball_product_get(const lcl_ball_sum *s) {
+  return ball_sum_rounded(s, (double)s->n);
 }
 
 /* What is allowed of a device: twice the bound, because the same formula may be arranged in more

@@ -201,6 +201,10 @@ static void scale_bound(lcl_array *a, double roundings) {
                      : 0;
 }
 
+double lcl_sum_roundings(double n) {
+  return n > 16 ? fmin(n, 16 + log2(n)) : n;
+}
+
 /* |fl(sum of n products) - sum| <= n u sum |products|, whatever the order (Higham 2002,
  * section 3.1). */
 static lcl_status linear_bound(lcl_case *c) {

@@ -235,7 +235,8 @@ static double conv_terms(const lcl_case *c, int of) {
                for_image = (double)(d.o / d.groups) * taps + 1;
   const bool swapped = c->spec->variant == TRANSPOSED || c->spec->variant == INPUT_GRAD;
   if (of == 2)
-    return (double)(c->out[0].shape.dim[0] * c->out[0].shape.dim[2] * c->out[0].shape.dim[3]);
+    return lcl_sum_roundings(
+        (double)(c->out[0].shape.dim[0] * c->out[0].shape.dim[2] * c->out[0].shape.dim[3]));
   if (c->spec->variant == FILTER_GRAD) return of < 0 ? outputs : of == 0 ? for_image : for_output;
   if (of == 1) return outputs;
   return (of < 0) != swapped ? for_output : for_image;

@@ -329,7 +329,8 @@ static lcl_status binary_bound(lcl_case *c) {
   for (int k = 0; k < 2 && c->grad_in[0].data; k++) {
     const double repeats = (double)lcl_shape_count(s) /
                            (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
-    const double roundings = 2 * (k ? op->db_ulps : op->da_ulps) + (repeats > 1 ? repeats : 0);
+    const double roundings = 2 * (k ? op->db_ulps : op->da_ulps) +
+                             (repeats > 1 ? lcl_sum_roundings(repeats) : 0);
     LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && roundings > 0; i++) {
       const int64_t ia = lcl_broadcast_index(s, c->in[0].shape, i),
@@ -400,7 +401,7 @@ static lcl_status select_bound(lcl_case *c) {
       const bool first = c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)] != 0;
       if (first == (k == 1))
         c->grad_bound[k].data[lcl_broadcast_index(s, c->in[k].shape, i)] +=
-            repeats * LCL_UNIT_ROUNDOFF * fabs(c->grad_out[0].data[i]);
+            lcl_sum_roundings(repeats) * LCL_UNIT_ROUNDOFF * fabs(c->grad_out[0].data[i]);
     }
   }
   return LCL_OK;

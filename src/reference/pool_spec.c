@@ -133,10 +133,10 @@ static lcl_status average_backward(lcl_case *c) {
 static double pool_terms(const lcl_case *c, int of) {
   lcl_pool_desc d;
   desc_of(c, &d);
-  const double window = (double)d.kernel[0] * d.kernel[1] + 5;
+  const double window = lcl_sum_roundings((double)d.kernel[0] * d.kernel[1]) + 5;
   double over = 1;
   for (int k = 0; k < 2; k++) over *= (double)((d.kernel[k] + d.stride[k] - 1) / d.stride[k]);
-  return (of < 0) == (c->spec->variant == AVG_POOL) ? window : over + 5;
+  return (of < 0) == (c->spec->variant == AVG_POOL) ? window : lcl_sum_roundings(over) + 5;
 }
 
 /* Max pooling's gradient adds where windows overlap. */
@@ -186,7 +186,8 @@ static lcl_status switch_backward(lcl_case *c) {
 /* Any number of pooled elements may meet in one. */
 static double switch_terms(const lcl_case *c, int of) {
   const lcl_shape pooled = c->in[1].shape;
-  return (of < 0) == (c->spec->variant == MAX_UNPOOL) ? (double)(pooled.dim[2] * pooled.dim[3]) : 0;
+  const double all = (double)(pooled.dim[2] * pooled.dim[3]);
+  return (of < 0) == (c->spec->variant == MAX_UNPOOL) ? lcl_sum_roundings(all) : 0;
 }
 
 static int64_t switch_limit(const lcl_case *c) {

@@ -94,7 +94,7 @@ static lcl_ball preactivation(const layer *l, const double *s, int64_t gate, int
     ball_sum_add(&sum, ball_mul(ball_exact(k[(4 * hidden + gate) * hidden + j]),
                                 h_before(l, column, row, j)));
   }
-  return ball_sum_get(&sum);
+  return ball_product_get(&sum);
 }
 
 static bool frozen(const layer *l, int64_t row, int64_t column) {
@@ -143,7 +143,7 @@ static lcl_ball state_gradient(const layer *l, int64_t t, int64_t row, int64_t j
       ball_sum_add(
           &sum, ball_mul(ball_exact(k[gate * hidden + j]), l->dp[(row + 1) * 4 * hidden + gate]));
   }
-  return ball_sum_get(&sum);
+  return ball_product_get(&sum);
 }
 
 /* Of K, and of pad. */
@@ -182,7 +182,7 @@ static void layer_backward(layer *l, const double *gy, double *gs) {
 }
 
 static void give(const lcl_ball_sum *sums, int64_t n, double *to) {
-  for (int64_t i = 0; to && i < n; i++) to[i] = ball_allowed(ball_sum_get(&sums[i]));
+  for (int64_t i = 0; to && i < n; i++) to[i] = ball_allowed(ball_product_get(&sums[i]));
 }
 
 /* Both directions meet in one addition; each adds its part of y's bound. */

@@ -117,7 +117,7 @@ static lcl_status reduce_backward(lcl_case *c) {
 
 static double reduce_terms(const lcl_case *c, int of) {
   const bool mean = c->spec->variant == MEAN;
-  if (of < 0) return (double)group_size(c) + (mean ? 2 : 0);
+  if (of < 0) return lcl_sum_roundings((double)group_size(c)) + (mean ? 2 : 0);
   return mean ? 2 : 0;
 }
 
@@ -210,9 +210,8 @@ static lcl_status broadcast_backward(lcl_case *c) {
 }
 
 static double broadcast_terms(const lcl_case *c, int of) {
-  return of < 0
-             ? 0
-             : (double)lcl_array_count(&c->out[0]) / (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
+  const double from = (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
+  return of < 0 ? 0 : lcl_sum_roundings((double)lcl_array_count(&c->out[0]) / from);
 }
 
 static void broadcast_random(lcl_case *c, lcl_rng *r) {

@@ -219,7 +219,9 @@ static lcl_status shape_backward(lcl_case *c) {
 }
 
 static double gather_terms(const lcl_case *c, int of) {
-  return of < 0 ? 0 : (double)c->in[1].shape.dim[0]; /* a row may be asked for every time */
+  return of < 0 ? 0
+                : lcl_sum_roundings(
+                      (double)c->in[1].shape.dim[0]); /* a row may be asked for every time */
 }
 
 static int64_t gather_limit(const lcl_case *c) {
@@ -254,7 +256,7 @@ static lcl_status scatter_backward(lcl_case *c) {
 }
 
 static double scatter_terms(const lcl_case *c, int of) {
-  return of < 0 ? (double)c->in[1].shape.dim[0] : 0;
+  return of < 0 ? lcl_sum_roundings((double)c->in[1].shape.dim[0]) : 0;
 }
 
 static int64_t scatter_limit(const lcl_case *c) {

@@ -222,5 +222,9 @@ int64_t lcl_broadcast_index(lcl_shape to, lcl_shape from, int64_t at);
 lcl_shape lcl_attr_shape(const lcl_attr *a);
 
 #define LCL_UNIT_ROUNDOFF 0x1p-24 /* of f32 */
+/* Roundings in a reduction's sum of n terms: blocks of a few terms, compensated from block to block
+ * (cl/common.cl), whose parts a tree adds up. Products of matrices and convolutions, which add up
+ * one term after the other, have n. */
+double lcl_sum_roundings(double n);
 
 #endif

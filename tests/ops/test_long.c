@@ -1,9 +1,12 @@
 /* Long rows, columns and sums: whatever one work-item does must not depend on how long they are.
  * (Mesa's llvmpipe ends a work-item's loops after 65535 rounds without a word; a GPU would only be
- * slow.) */
-#include "test.h"
+ * slow.) And a sum is as exact as a short one: within 1e-6 of itself, however many its terms. */
+#include <math.h>
 
+#include "latentcl/nn.h"
+#include "latentcl/ops.h"
 #include "reference/spec.h"
+#include "test.h"
 
 /* One case of an op with these inputs, forward and gradient, on integers where sums are exact. */
 static void check(const char *op, const char *attr, int n_in, const lcl_shape *shapes) {
@@ -60,12 +63,237 @@ static void products(void **state) {
   check("conv2d", "pad=1", 2, (lcl_shape[]) { LCL_SHAPE(40, 1, 41, 43), LCL_SHAPE(2, 1, 3, 3) });
 }
 
+/* ---- sums of reals ---- */
+
+/* x (outer, m, inner); a result for each of the m sums over the other two. */
+typedef struct sums_case {
+  const char *name;
+  int64_t outer, m, inner;
+  lcl_tensor *(*build)(lcl_tensor *x); /* (m) or (m,1), one after the other */
+  double (*term)(double x);
+  double (*finish)(double sum, double terms);
+  bool constant; /* 0.1 everywhere, whose roundings all go one way; else 0.5 to 1 at random */
+} sums_case;
+
+static double same(double x) {
+  return x;
+}
+static double squared(double x) {
+  return x * x;
+}
+static double total(double sum, double terms) {
+  (void)terms;
+  return sum;
+}
+static double average(double sum, double terms) {
+  return sum / terms;
+}
+static double logarithm(double sum, double terms) {
+  return log(sum / terms) + 10;
+}
+
+enum { OUTER_INNER = LCL_AXIS(0) | LCL_AXIS(2) };
+
+static lcl_tensor *sum_of(lcl_tensor *x) {
+  return lcl_sum(x, OUTER_INNER, false);
+}
+static lcl_tensor *mean_of(lcl_tensor *x) {
+  return lcl_mean(x, OUTER_INNER, false);
+}
+static lcl_tensor *fused_squares(lcl_tensor *x) {
+  return lcl_mean(lcl_square(lcl_abs(x)), OUTER_INNER, false);
+}
+static lcl_tensor *mse_of(lcl_tensor *x) {
+  return lcl_l2(x, lcl_scale(x, 0), LCL_L2_MEAN);
+}
+static lcl_tensor *log_sum_exp(lcl_tensor *x) {
+  const lcl_shape s = lcl_tensor_shape(x);
+  const float terms = (float)(s.dim[0] * s.dim[2]);
+  lcl_tensor *sum = lcl_sum(lcl_exp(x), OUTER_INNER, false);
+  return lcl_shift(lcl_log(lcl_scale(sum, 1 / terms)), 10);
+}
+static lcl_tensor *batch_mean(lcl_tensor *x) {
+  lcl_tensor *mean;
+  lcl_moments(x, OUTER_INNER, &mean, NULL);
+  return mean;
+}
+/* The mean of squares as a variance: of x and -x, whose mean is 0. */
+static lcl_tensor *batch_variance(lcl_tensor *x) {
+  lcl_tensor *both[] = { x, lcl_neg(x) }, *variance;
+  lcl_moments(lcl_concat(both, 2, 0), OUTER_INNER, NULL, &variance);
+  return variance;
+}
+/* The gradient of a bias that is added to every element of a channel, where x flows in. */
+static lcl_tensor *bias_gradient(lcl_tensor *x) {
+  lcl_tensor *zero = lcl_scale(x, 0),
+             *bias = lcl_slice_axis(lcl_slice_axis(zero, 0, 0, 1), 2, 0, 1), *gradient;
+  lcl_vjp(lcl_add(zero, bias), x, &bias, 1, &gradient);
+  return gradient;
+}
+/* x (n, width, 1): all rows meet in row 0. */
+static lcl_tensor *scattered(lcl_tensor *x) {
+  const lcl_shape s = lcl_tensor_shape(x);
+  lcl_tensor *rows = lcl_state(lcl_tensor_graph(x), "rows", LCL_I32, LCL_SHAPE(s.dim[0]),
+                               (lcl_init) { 0 });
+  return lcl_scatter_add(lcl_reshape(x, LCL_SHAPE(s.dim[0], s.dim[1])), rows, 1);
+}
+/* x (1, channels, h*100): one window over all of it; with padding, by the kernel of windows. */
+static lcl_tensor *pooled(lcl_tensor *x, int pad) {
+  const lcl_shape s = lcl_tensor_shape(x);
+  const int h = (int)s.dim[2] / 100;
+  return lcl_avg_pool2d(lcl_reshape(x, LCL_SHAPE(1, s.dim[1], h, 100)),
+                        &(lcl_pool_desc) { .kernel = { h + pad, 100 }, .pad = { pad } });
+}
+static lcl_tensor *whole_window(lcl_tensor *x) {
+  return pooled(x, 0);
+}
+static lcl_tensor *padded_window(lcl_tensor *x) {
+  return pooled(x, 1);
+}
+
+static void fill(const sums_case *k, float *x) {
+  lcl_rng r = { .state = 7 };
+  for (int64_t i = 0; i < k->outer * k->m * k->inner; i++)
+    x[i] = k->constant ? 0.1f : (float)lcl_rng_real(&r, 0.5, 1);
+}
+
+static void expect_sums(const sums_case *k, const float *x, const float *y) {
+  for (int64_t c = 0; c < k->m; c++) {
+    double sum = 0;
+    for (int64_t o = 0; o < k->outer; o++)
+      for (int64_t i = 0; i < k->inner; i++)
+        sum += k->term((double)x[(o * k->m + c) * k->inner + i]);
+    const double want = k->finish(sum, (double)(k->outer * k->inner));
+    if (!(fabs(y[c] - want) <= 1e-6 * fabs(want)))
+      fail_msg("%s (%lld,%lld,%lld), result %lld: %.9g, not %.9g", k->name, (long long)k->outer,
+               (long long)k->m, (long long)k->inner, (long long)c, (double)y[c], want);
+  }
+}
+
+static void run_sums(lcl_context *ctx, const sums_case *k) {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  const size_t bytes = (size_t)(k->outer * k->m * k->inner) * sizeof(float);
+  float *x = lcl_alloc(bytes), *y = lcl_alloc((size_t)k->m * sizeof *y);
+  assert_non_null(x);
+  assert_non_null(y);
+  fill(k, x);
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "sums", &g));
+  lcl_output(k->build(lcl_input(g, "x", LCL_F32, LCL_SHAPE(k->outer, k->m, k->inner))), "y");
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { 0 }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, bytes));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "y", y, (size_t)k->m * sizeof *y));
+  expect_sums(k, x, y);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_free(x);
+  lcl_free(y);
+}
+
+static void exact_sums(void **state) {
+  static const sums_case cases[] = {
+    { "sum", 1, 1, 20000000, sum_of, same, total, true },
+    { "sum", 20000000, 1, 1, sum_of, same, total, false },
+    { "sum", 1, 3, 6666667, sum_of, same, total, true },
+    { "sum", 6666667, 3, 1, sum_of, same, total, true },
+    { "sum", 70001, 40, 1, sum_of, same, total, true },
+    { "sum", 40001, 3, 49, sum_of, same, total, true },
+    { "sum", 300001, 2, 7, sum_of, same, total, false },
+    { "sum", 2, 1, 5000001, sum_of, same, total, true },
+    { "mean", 1, 1, 20000000, mean_of, same, average, true },
+    { "mean of a fused square", 3000001, 2, 3, fused_squares, squared, average, false },
+    { "mse", 1, 1, 5000000, mse_of, squared, average, true },
+    { "log sum exp", 1, 2, 3000001, log_sum_exp, exp, logarithm, false },
+    { "batch mean", 5003, 2, 784, batch_mean, same, average, true },
+    { "batch variance", 5003, 2, 784, batch_variance, squared, average, true },
+    { "bias gradient", 5003, 3, 784, bias_gradient, same, total, true },
+    { "bias gradient", 2000003, 3, 1, bias_gradient, same, total, true },
+    { "scatter_add", 300001, 5, 1, scattered, same, total, true },
+    { "average pooling", 1, 2, 500000, whole_window, same, average, true },
+    { "average pooling, padded", 1, 2, 60000, padded_window, same, average, true },
+  };
+  lcl_context *ctx;
+  (void)state;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) run_sums(ctx, &cases[i]);
+  lcl_context_destroy(ctx);
+}
+
+/* An infinite term makes an infinite sum, not a NaN; a NaN stays. */
+static void infinite_sums(void **state) {
+  enum { N = 100003 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  float *x = lcl_alloc(N * sizeof *x), y;
+  (void)state;
+  assert_non_null(x);
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "sums", &g));
+  lcl_output(lcl_sum(lcl_input(g, "x", LCL_F32, LCL_SHAPE(N)), LCL_AXIS(0), false), "y");
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { 0 }, &p));
+  for (int k = 0; k < 4; k++) {
+    for (int i = 0; i < N; i++) x[i] = 1;
+    x[k % 2 ? 40000 : N - 1] = k == 3 ? NAN : k == 2 ? -INFINITY : INFINITY;
+    if (k == 3) x[5] = INFINITY;
+    ASSERT_OK(lcl_feed(p, "x", x, N * sizeof *x));
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_fetch(p, "y", &y, sizeof y));
+    if (k == 3 ? !isnan(y) : y != (k == 2 ? -INFINITY : INFINITY))
+      fail_msg("sum %d is %g", k, (double)y);
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_free(x);
+  lcl_context_destroy(ctx);
+}
+
+/* The norm of a gradient of 0.1 everywhere, from the step that clipping it to 1 leaves. */
+static void norm_of_gradient(void **state) {
+  enum { N = 5000001 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  float *moved = lcl_alloc(N * sizeof *moved);
+  (void)state;
+  assert_non_null(moved);
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "norm", &g));
+  lcl_tensor *w = lcl_param(g, "w", LCL_SHAPE(N), (lcl_init) { 0 });
+  lcl_tensor *loss = lcl_scale(lcl_sum(w, LCL_AXIS(0), false), 0.1f);
+  lcl_minimise(loss,
+               &(lcl_optimiser_desc) { .kind = LCL_SGD, .lr = lcl_const(g, 1), .clip_norm = 1 });
+  lcl_output(loss, "loss");
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { 0 }, &p));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_store_read(store, "w", moved, N * sizeof *moved));
+  const double want = -1 / sqrt(N);
+  ASSERT_BETWEEN(moved[N / 2], want * (1 + 1e-6), want * (1 - 1e-6));
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_free(moved);
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(sums),
     cmocka_unit_test(arg_max),
     cmocka_unit_test(rows),
     cmocka_unit_test(products),
+    cmocka_unit_test(exact_sums),
+    cmocka_unit_test(infinite_sums),
+    cmocka_unit_test(norm_of_gradient),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
