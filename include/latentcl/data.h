@@ -194,7 +194,9 @@ typedef struct lcl_data_desc {
   /** Examples to split from the training part for validation; 0: a fifth, at most 10000, or the
    * set's own validation files; -1: none. */
   int64_t valid;
-  bool split_random; /**< split a random choice by seed instead of the last examples */
+  bool split_random; /**< split a random choice by seed instead of the last examples (image folders
+                        and arrays, which come sorted by class, are always split so) */
+  bool split_last;   /**< split the last examples even of those */
   bool merge;    /**< train = all there is (clustering); valid and test stay views of the parts */
   uint64_t seed; /**< of the split, the fixed sample and the built-in data */
   lcl_binarise binarise;   /**< binarisation */

@@ -4,6 +4,7 @@
 
 /* Refuse rather than allocate: larger than any array this project handles. */
 static const size_t max_file = (size_t)1 << 36;
+enum { MAX_HEADER = 1 << 16 };
 
 static const struct type_row {
   lcl_npy_type type;
@@ -28,8 +29,10 @@ const char *lcl_npy_type_name(lcl_npy_type type) {
 
 typedef struct header {
   const char *at, *end;
+  size_t start; /* of the dictionary in the file */
   char descr[16];
   bool fortran, swapped, have_descr, have_order, have_shape;
+  bool structured, deep; /* what is wrong, where it is known */
 } header;
 
 static void skip_space(header *h) {
@@ -82,7 +85,9 @@ static bool take_shape(header *h, lcl_npy *a) {
   a->rank = 0;
   while (!take(h, ')')) {
     int64_t size;
-    if (!take_size(h, &size) || a->rank == LCL_NPY_MAX_RANK) return false;
+    if (!take_size(h, &size)) return false;
+    h->deep = a->rank == LCL_NPY_MAX_RANK;
+    if (h->deep) return false;
     a->dim[a->rank++] = size;
     if (!take(h, ',') && !(h->at < h->end && *h->at == ')')) return false;
   }
@@ -92,7 +97,10 @@ static bool take_shape(header *h, lcl_npy *a) {
 static bool take_entry(header *h, lcl_npy *a) {
   char key[32];
   if (!take_string(h, key, sizeof key) || !take(h, ':')) return false;
-  if (strcmp(key, "descr") == 0) return h->have_descr = take_string(h, h->descr, sizeof h->descr);
+  if (strcmp(key, "descr") == 0) {
+    h->structured = take(h, '[');
+    return h->have_descr = !h->structured && take_string(h, h->descr, sizeof h->descr);
+  }
   if (strcmp(key, "shape") == 0) return h->have_shape = take_shape(h, a);
   if (strcmp(key, "fortran_order") != 0) return false;
   h->fortran = take_word(h, "True");
@@ -107,6 +115,22 @@ static bool parse_dictionary(header *h, lcl_npy *a) {
   }
   skip_space(h);
   return h->at == h->end && h->have_descr && h->have_order && h->have_shape;
+}
+
+static lcl_status check_dictionary(header *h, const char *name, lcl_npy *a) {
+  if (parse_dictionary(h, a)) return LCL_OK;
+  if (h->structured)
+    return lcl_fail(LCL_ERR_TYPE,
+                    "%s: a structured array of named fields; one of float32, float64, int32, "
+                    "int64, uint8 or bool was expected (save each field on its own)",
+                    name);
+  if (h->deep)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: an array of more than %d dimensions, which is the most",
+                    name, LCL_NPY_MAX_RANK);
+  return lcl_fail(LCL_ERR_FORMAT,
+                  "%s: the header is damaged: a dictionary of descr, fortran_order and shape was "
+                  "expected",
+                  name);
 }
 
 static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
@@ -124,8 +148,10 @@ static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
       name, h->descr);
 }
 
-/* Where the header lies, from the ten or twelve bytes in front of it. */
-static lcl_status find_header(const unsigned char *b, size_t n, const char *name, header *h) {
+/* Where the header lies, from the ten or twelve bytes in front of it; size: of the whole file. */
+static lcl_status find_header(const unsigned char *b, uint64_t size, const char *name, header *h,
+                              size_t *length) {
+  const size_t n = (size_t)LCL_MIN(size, (uint64_t)12);
   if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0)
     return lcl_fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
   if (b[6] < 1 || b[6] > 3)
@@ -134,11 +160,14 @@ static lcl_status find_header(const unsigned char *b, size_t n, const char *name
                     b[7]);
   const size_t start = b[6] == 1 ? 10 : 12;
   if (n < start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short", name);
-  size_t length = (size_t)b[8] | (size_t)b[9] << 8;
-  if (b[6] > 1) length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
-  if (length > n - start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short within the header", name);
-  h->at = (const char *)b + start;
-  h->end = h->at + length;
+  *length = (size_t)b[8] | (size_t)b[9] << 8;
+  if (b[6] > 1) *length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
+  if (*length > size - start)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: cut short within the header", name);
+  if (*length > MAX_HEADER)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: a header of %zu bytes; at most %d were expected", name,
+                    *length, MAX_HEADER);
+  h->start = start;
   return LCL_OK;
 }
 
@@ -174,44 +203,84 @@ static bool measure(lcl_npy *a, size_t *bytes) {
   return lcl_mul_size(a->count, lcl_npy_type_size(a->type), bytes) && *bytes <= max_file;
 }
 
+/* Type, shape and the bytes that they need, held against the bytes that follow the header. */
+static lcl_status parse_header(header *h, const char *dictionary, size_t length, uint64_t size,
+                               const char *name, lcl_npy *a, size_t *need) {
+  const uint64_t rest = size - h->start - length;
+  h->at = dictionary;
+  h->end = dictionary + length;
+  LCL_TRY(check_dictionary(h, name, a));
+  LCL_TRY(parse_type(h, name, a));
+  if (!measure(a, need))
+    return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
+  if (rest == *need) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "%s: %llu bytes of elements, the header's shape needs %zu%s",
+                  name, (unsigned long long)rest, *need, rest < *need ? " (cut short)" : "");
+}
+
+/* Elements as they lie in the file into the host's order; takes from (of lcl_alloc). */
+static lcl_status take_elements(const header *h, void *from, lcl_npy *a) {
+  const size_t size = lcl_npy_type_size(a->type);
+  a->data = from;
+  if (h->fortran && a->rank > 1) {
+    a->data = lcl_alloc(a->count * size + 1);
+    if (a->data) reorder(a, from, a->data, size);
+    lcl_free(from);
+    if (!a->data) return LCL_ERR_HOST_MEMORY;
+  }
+  if (h->swapped) reverse_bytes(a->data, a->count, size);
+  for (size_t i = 0; a->type == LCL_NPY_BOOL && i < a->count; i++)
+    ((unsigned char *)a->data)[i] = ((unsigned char *)a->data)[i] != 0;
+  return LCL_OK;
+}
+
 lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out) {
   header h = { 0 };
   lcl_npy a = { 0 };
-  size_t need;
-  LCL_TRY(find_header(bytes, n, name, &h));
-  if (!parse_dictionary(&h, &a))
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: the header is not a .npy header of an array with at most %d dimensions",
-                    name, LCL_NPY_MAX_RANK);
-  LCL_TRY(parse_type(&h, name, &a));
-  if (!measure(&a, &need))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
-  const unsigned char *from = (const unsigned char *)h.end;
-  const size_t rest = n - (size_t)(from - (const unsigned char *)bytes),
-               size = lcl_npy_type_size(a.type);
-  if (rest != need)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes of elements, the header's shape needs %zu%s",
-                    name, rest, need, rest < need ? " (cut short)" : "");
-  a.data = lcl_alloc(need + 1);
-  if (!a.data) return LCL_ERR_HOST_MEMORY;
-  if (h.fortran && a.rank > 1)
-    reorder(&a, from, a.data, size);
-  else
-    memcpy(a.data, from, need);
-  if (h.swapped) reverse_bytes(a.data, a.count, size);
-  for (size_t i = 0; a.type == LCL_NPY_BOOL && i < a.count; i++)
-    ((unsigned char *)a.data)[i] = ((unsigned char *)a.data)[i] != 0;
+  size_t need, length;
+  LCL_TRY(find_header(bytes, n, name, &h, &length));
+  const char *dictionary = (const char *)bytes + h.start;
+  LCL_TRY(parse_header(&h, dictionary, length, n, name, &a, &need));
+  void *elements = lcl_alloc(need + 1);
+  if (!elements) return LCL_ERR_HOST_MEMORY;
+  memcpy(elements, dictionary + length, need);
+  LCL_TRY(take_elements(&h, elements, &a));
   *out = a;
   return LCL_OK;
 }
 
+static lcl_status read_elements(const char *path, uint64_t at, size_t need, void *to) {
+  size_t got;
+  uint64_t size;
+  LCL_TRY(lcl_file_read_part(path, at, to, need, &got, &size));
+  return got == need ? LCL_OK : lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
+}
+
+/* Only what the header promises is read, once the file is found to have that size. */
 lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
-  void *bytes;
-  size_t n;
-  LCL_TRY(lcl_file_read(path, max_file, &bytes, &n));
-  const lcl_status status = lcl_npy_parse(bytes, n, path, out);
-  lcl_free(bytes);
-  return status;
+  unsigned char head[12] = { 0 };
+  header h = { 0 };
+  lcl_npy a = { 0 };
+  size_t got, length, need;
+  uint64_t size;
+  LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(find_header(head, got < sizeof head ? got : size, path, &h, &length));
+  char *dictionary = lcl_alloc(length + 1);
+  lcl_status status = dictionary ? read_elements(path, h.start, length, dictionary)
+                                 : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = parse_header(&h, dictionary, length, size, path, &a, &need);
+  lcl_free(dictionary);
+  LCL_TRY(status);
+  void *elements = lcl_alloc(need + 1);
+  if (!elements) return LCL_ERR_HOST_MEMORY;
+  status = read_elements(path, h.start + length, need, elements);
+  if (status != LCL_OK) {
+    lcl_free(elements);
+    return status;
+  }
+  LCL_TRY(take_elements(&h, elements, &a));
+  *out = a;
+  return LCL_OK;
 }
 
 void lcl_npy_free(lcl_npy *a) {

@@ -3,6 +3,8 @@
 #include "data/data_internal.h"
 
 #define CIFAR_PIXELS 3072
+/* Twice the largest file of the original: streams that go on have an end. */
+#define CIFAR_MAX_BYTES ((size_t)100000 * (2 + CIFAR_PIXELS))
 
 lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int classes,
                            lcl_raw *raw) {
@@ -32,24 +34,26 @@ lcl_status lcl_cifar_parse(const uint8_t *data, size_t n, int label_bytes, int c
   return LCL_OK;
 }
 
-/* Appends folder/name or folder/name.gz to raw; *there says whether either exists. */
+/* Appends folder/name or folder/name.gz to raw, where either exists. */
 static lcl_status append_file(const char *folder, const char *name, int label_bytes, int classes,
-                              lcl_raw *raw, bool *there) {
-  *there = false;
-  for (int gz = 0; gz < 2 && !*there; gz++) {
+                              lcl_raw *raw, lcl_names *used) {
+  bool there = false;
+  for (int gz = 0; gz < 2 && !there; gz++) {
     lcl_str path = { 0 };
     lcl_str_add(&path, "%s/%s%s", folder, name, gz ? ".gz" : "");
     lcl_status status = lcl_str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
     if (status == LCL_OK && lcl_file_exists(path.data)) {
       uint8_t *data = NULL;
       size_t n = 0;
-      *there = true;
-      status = lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n);
+      there = true;
+      status = lcl_gz_read(path.data, CIFAR_MAX_BYTES, &data, &n);
       if (status == LCL_OK) {
         status = lcl_cifar_parse(data, n, label_bytes, classes, raw);
         if (status != LCL_OK) lcl_fail_prefix(status, "%s", path.data);
       }
       lcl_free(data);
+      if (status == LCL_OK && !lcl_names_add(used, "", path.data + strlen(folder) + 1))
+        status = LCL_ERR_HOST_MEMORY;
     }
     lcl_str_free(&path);
     LCL_TRY(status);
@@ -86,35 +90,54 @@ static lcl_status read_class_names(const char *folder, const char *name, lcl_raw
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status open_part(const char *folder, const char *const *files, int label_bytes,
-                            int classes, const char *meta, const char *name, lcl_dataset **out) {
+/* The files and classes of CIFAR-10 and CIFAR-100. */
+typedef struct kind {
+  const char *format, *train[6], *test[2], *names;
+  int label_bytes, classes;
+} kind;
+
+static const kind kinds[] = {
+  { "cifar10",
+    { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+      "data_batch_5.bin" },
+    { "test_batch.bin" },
+    "batches.meta.txt",
+    1,
+    10 },
+  { "cifar100", { "train.bin" }, { "test.bin" }, "fine_label_names.txt", 2, 100 },
+};
+
+static lcl_status open_part(const char *folder, const char *const *files, const kind *k,
+                            const char *name, lcl_names *used, lcl_dataset **out) {
   lcl_raw raw = { 0 };
   lcl_status status = LCL_OK;
-  bool there;
   *out = NULL;
   for (int i = 0; files[i] && status == LCL_OK; i++)
-    status = append_file(folder, files[i], label_bytes, classes, &raw, &there);
-  if (status == LCL_OK && raw.count) status = read_class_names(folder, meta, &raw);
+    status = append_file(folder, files[i], k->label_bytes, k->classes, &raw, used);
+  if (status == LCL_OK && raw.count) status = read_class_names(folder, k->names, &raw);
   if (status == LCL_OK && raw.count) return lcl_raw_to_dataset(&raw, name, out);
   lcl_raw_free(&raw);
   return status;
 }
 
+static lcl_status open_kind(const lcl_data_desc *desc, const kind *k, lcl_names *used,
+                            lcl_splits *out) {
+  LCL_TRY(open_part(desc->path, k->train, k, "train", used, &out->train));
+  LCL_TRY(open_part(desc->path, k->test, k, "test", used, &out->test));
+  if (out->train) return lcl_warn_unused(desc->path, used);
+  if (!out->test) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "%s holds %s but no training part (%s[.gz])", desc->path,
+                  used->data[0], k->train[0]);
+}
+
 lcl_status lcl_open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
-  static const char *const train10[] = { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                                         "data_batch_4.bin", "data_batch_5.bin", NULL };
-  static const char *const test10[] = { "test_batch.bin", NULL };
-  static const char *const train100[] = { "train.bin", NULL };
-  static const char *const test100[] = { "test.bin", NULL };
-  LCL_TRY(open_part(desc->path, train10, 1, 10, "batches.meta.txt", "train", &out->train));
-  if (out->train) {
-    *found = true;
-    out->format = "cifar10";
-    return open_part(desc->path, test10, 1, 10, "batches.meta.txt", "test", &out->test);
+  lcl_status status = LCL_OK;
+  for (size_t i = 0; i < LCL_COUNT(kinds) && status == LCL_OK && !*found; i++) {
+    lcl_names used = { 0 };
+    status = open_kind(desc, &kinds[i], &used, out);
+    lcl_names_free(&used);
+    *found = status == LCL_OK && out->train;
+    if (*found) out->format = kinds[i].format;
   }
-  LCL_TRY(open_part(desc->path, train100, 2, 100, "fine_label_names.txt", "train", &out->train));
-  if (!out->train) return LCL_OK;
-  *found = true;
-  out->format = "cifar100";
-  return open_part(desc->path, test100, 2, 100, "fine_label_names.txt", "test", &out->test);
+  return status;
 }

@@ -48,6 +48,11 @@ lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, 
 
 /* Whole file, inflated if it is gzip. Caller lcl_free()s. */
 lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n);
+/* The same for files whose head tells how long they are: no more is read or inflated than `wanted`
+ * says after the first LCL_HEAD_BYTES (or the whole file, where it is shorter). */
+enum { LCL_HEAD_BYTES = 64 };
+typedef size_t (*lcl_wanted)(const uint8_t *head, size_t n);
+lcl_status lcl_gz_read_wanted(const char *path, lcl_wanted wanted, uint8_t **data, size_t *n);
 
 /* IDX from memory: dims (at most 4) and elements as u8, or as floats for the other types. */
 typedef struct lcl_idx {
@@ -82,6 +87,20 @@ typedef enum lcl_entry_kind { LCL_ENTRY_FILE, LCL_ENTRY_FOLDER } lcl_entry_kind;
 lcl_status lcl_list_folder(const char *path, lcl_entry_kind kind, lcl_names *out);
 void lcl_names_free(lcl_names *names);
 bool lcl_name_ends(const char *name, const char *suffix); /* case-insensitive */
+/* Adds a copy of name (what comes before it: prefix); false: out of memory. */
+bool lcl_names_add(lcl_names *names, const char *prefix, const char *name);
+/* The part that a file or folder named so belongs to: 0 training, 1 validation, 2 test; -1: none.
+ */
+int lcl_part_named(const char *name, size_t n);
+/* Warns once about what lies in the folder and is not among `used` (paths in it, sorted here),
+ * unless it is text about the data. */
+lcl_status lcl_warn_unused(const char *folder, lcl_names *used);
+
+/* Features (N,F), images (N,H,W) or (N,C,H,W) of a .npy file; raw is freed by the caller. */
+lcl_status lcl_npy_examples(const char *path, lcl_raw *raw);
+/* The examples of one .npy file, taken as the parts of a data set are: their range, and binarised
+ * as the test part is. */
+lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
 
 /* The readers of folders. found is false where the folder is not of that kind. */
 lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found);

@@ -7,7 +7,10 @@
 
 #include "data/data_internal.h"
 
-lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n) {
+/* Reads what `wanted` says (NULL: all), at most max_bytes. */
+static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wanted, uint8_t **data,
+                              size_t *n) {
+  size_t stop = wanted ? LCL_HEAD_BYTES : SIZE_MAX;
   *data = NULL;
   *n = 0;
   errno = 0;
@@ -19,13 +22,13 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
   uint8_t *buf = NULL;
   size_t cap = 0, used = 0;
   lcl_status status = LCL_OK;
-  for (;;) {
+  while (used < stop) {
     if (used + 1 >= cap &&
         !lcl_grow((void **)&buf, &cap, LCL_MAX((size_t)1 << 16, used + used / 2 + 2), 1)) {
       status = LCL_ERR_HOST_MEMORY;
       break;
     }
-    unsigned room = (unsigned)LCL_MIN(cap - used - 1, (size_t)1 << 24);
+    unsigned room = (unsigned)LCL_MIN(LCL_MIN(cap - used - 1, stop - used), (size_t)1 << 24);
     int got = gzread(f, buf + used, room);
     if (got < 0) {
       int code;
@@ -42,6 +45,7 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
       break;
     }
     if (got == 0) break;
+    if (wanted && used == LCL_HEAD_BYTES) stop = wanted(buf, used);
   }
   /* A gzip file that ends in the middle is only noticed here. */
   if (gzclose(f) != Z_OK && status == LCL_OK)
@@ -55,6 +59,14 @@ lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_
   *data = buf;
   *n = used;
   return LCL_OK;
+}
+
+lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n) {
+  return read_stream(path, max_bytes, NULL, data, n);
+}
+
+lcl_status lcl_gz_read_wanted(const char *path, lcl_wanted wanted, uint8_t **data, size_t *n) {
+  return read_stream(path, LCL_DATA_MAX_BYTES, wanted, data, n);
 }
 
 void lcl_names_free(lcl_names *names) {
@@ -104,4 +116,100 @@ bool lcl_name_ends(const char *name, const char *suffix) {
   for (size_t i = 0; i < b; i++)
     if (tolower((unsigned char)name[a - b + i]) != tolower((unsigned char)suffix[i])) return false;
   return true;
+}
+
+bool lcl_names_add(lcl_names *names, const char *prefix, const char *name) {
+  lcl_str s = { 0 };
+  lcl_str_add(&s, "%s%s", prefix, name);
+  if (lcl_str_ok(&s) && LCL_PUSH(names, s.data)) return true;
+  lcl_str_free(&s);
+  return false;
+}
+
+int lcl_part_named(const char *name, size_t n) {
+  static const struct {
+    const char *name;
+    int part;
+  } known[] = { { "train", 0 },      { "training", 0 }, { "valid", 1 },  { "val", 1 },
+                { "validation", 1 }, { "test", 2 },     { "testing", 2 } };
+  for (size_t i = 0; i < LCL_COUNT(known); i++)
+    if (strlen(known[i].name) == n && strncmp(known[i].name, name, n) == 0) return known[i].part;
+  return -1;
+}
+
+/* ---- what no reader took ---- */
+
+enum { TOLD = 5 };
+
+typedef struct unused {
+  lcl_str names; /* the first ones */
+  size_t n;
+} unused;
+
+/* Text about the data. */
+static bool is_note(const char *name) {
+  static const char *const suffix[] = { ".txt", ".md", ".rst", ".html", ".htm", ".pdf" };
+  static const char *const start[] = { "README", "LICENSE", "LICENCE", "COPYING" };
+  for (size_t i = 0; i < LCL_COUNT(suffix); i++)
+    if (lcl_name_ends(name, suffix[i])) return true;
+  for (size_t i = 0; i < LCL_COUNT(start); i++)
+    if (strncmp(name, start[i], strlen(start[i])) == 0) return true;
+  return false;
+}
+
+static void add_unused(unused *u, const char *prefix, const char *name, const char *end) {
+  if (u->n++ < TOLD) lcl_str_add(&u->names, "%s%s%s%s", u->n > 1 ? ", " : "", prefix, name, end);
+}
+
+/* The first of the sorted names that is not before text. */
+static size_t lower_bound(const lcl_names *names, const char *text) {
+  size_t lo = 0, hi = names->n;
+  while (lo < hi) {
+    const size_t middle = (lo + hi) / 2;
+    if (strcmp(names->data[middle], text) < 0)
+      lo = middle + 1;
+    else
+      hi = middle;
+  }
+  return lo;
+}
+
+static lcl_status find_unused(const char *root, const char *prefix, const lcl_names *used,
+                              unused *u) {
+  lcl_str folder = { 0 };
+  lcl_names entries[2] = { { 0 } };
+  lcl_str_add(&folder, "%s/%s", root, prefix);
+  lcl_status status = lcl_str_ok(&folder) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int kind = 0; kind < 2 && status == LCL_OK; kind++)
+    status = lcl_list_folder(folder.data, kind ? LCL_ENTRY_FOLDER : LCL_ENTRY_FILE, &entries[kind]);
+  lcl_str_free(&folder);
+  for (int kind = 0; kind < 2 && status == LCL_OK; kind++) {
+    for (size_t i = 0; i < entries[kind].n && status == LCL_OK; i++) {
+      const char *name = entries[kind].data[i];
+      lcl_str path = { 0 };
+      lcl_str_add(&path, "%s%s%s", prefix, name, kind ? "/" : "");
+      if (!lcl_str_ok(&path)) status = LCL_ERR_HOST_MEMORY;
+      const size_t at = status == LCL_OK ? lower_bound(used, path.data) : used->n;
+      const bool in = at < used->n && strncmp(used->data[at], path.data, path.n + !kind) == 0;
+      if (status == LCL_OK && kind && in) status = find_unused(root, path.data, used, u);
+      if (status == LCL_OK && !in && !is_note(name)) add_unused(u, prefix, name, kind ? "/" : "");
+      lcl_str_free(&path);
+    }
+  }
+  lcl_names_free(&entries[0]);
+  lcl_names_free(&entries[1]);
+  return status;
+}
+
+lcl_status lcl_warn_unused(const char *folder, lcl_names *used) {
+  unused u = { { 0 }, 0 };
+  if (used->n) qsort(used->data, used->n, sizeof *used->data, compare_names);
+  lcl_status status = find_unused(folder, "", used, &u);
+  if (status == LCL_OK && u.n && !lcl_str_ok(&u.names)) status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && u.n > TOLD)
+    lcl_logf(LCL_LOG_WARN, "%s: not used: %s and %zu more", folder, u.names.data, u.n - TOLD);
+  else if (status == LCL_OK && u.n)
+    lcl_logf(LCL_LOG_WARN, "%s: not used: %s", folder, u.names.data);
+  lcl_str_free(&u.names);
+  return status;
 }

@@ -55,6 +55,17 @@ static float element_value(const uint8_t *p, int type) {
   }
 }
 
+/* The bytes of the file by its header, and one more to see that they are all; a header that is
+ * wrong wants no more. */
+static size_t idx_wanted(const uint8_t *head, size_t n) {
+  const int rank = head[3], size = element_size(head[2]);
+  size_t bytes = (size_t)size;
+  if (head[0] || head[1] || !size || rank < 1 || rank > 4) return n;
+  for (int i = 0; i < rank; i++)
+    if (!lcl_mul_size(bytes, (size_t)big_endian(head + 4 + 4 * i, 4), &bytes)) return n;
+  return LCL_MAX(n, LCL_MIN(bytes, LCL_DATA_MAX_BYTES) + 4 + 4 * (size_t)rank + 1);
+}
+
 lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
   memset(out, 0, sizeof *out);
   if (n < 4 || data[0] || data[1])
@@ -73,10 +84,12 @@ lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
     if (!lcl_mul_size(count, (size_t)out->dim[i], &count))
       return lcl_fail(LCL_ERR_FORMAT, "IDX sizes overflow");
   }
-  if (!lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
+  const bool more = lcl_mul_size(count, (size_t)size, &bytes) && bytes < n - head;
+  if (more || !lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
     return lcl_fail(LCL_ERR_FORMAT,
-                    "IDX header announces %zu elements of %d bytes, but %zu bytes follow%s", count,
-                    size, n - head, bytes > n - head ? " (cut short?)" : "");
+                    "IDX header announces %zu elements of %d bytes, but %s%zu bytes follow%s",
+                    count, size, more ? "more than " : "", more ? bytes : n - head,
+                    more ? "" : " (cut short?)");
   out->rank = rank;
   out->count = count;
   if (type == IDX_U8) {
@@ -96,7 +109,7 @@ static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
   uint8_t *data = NULL;
   size_t n = 0;
   lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read(path.data, LCL_DATA_MAX_BYTES, &data, &n)
+  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read_wanted(path.data, idx_wanted, &data, &n)
                                         : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     status = lcl_idx_parse(data, n, out);
@@ -185,11 +198,14 @@ static const char *find_file(const char *folder, const lcl_names *names,
 }
 
 static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
-                            const char *const *prefixes, const char *part, lcl_dataset **out) {
+                            const char *const *prefixes, const char *part, lcl_names *used,
+                            lcl_dataset **out) {
   const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer);
   const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
   *out = NULL;
   if (!images) return LCL_OK;
+  if (!lcl_names_add(used, "", images) || (labels && !lcl_names_add(used, "", labels)))
+    return LCL_ERR_HOST_MEMORY;
   lcl_raw raw = { 0 };
   lcl_idx idx = { 0 }, label_idx = { 0 };
   lcl_status status = read_idx(desc->path, images, &idx);
@@ -200,24 +216,35 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
   }
   lcl_idx_free(&idx);
   lcl_idx_free(&label_idx);
-  if (status == LCL_OK) return lcl_raw_to_dataset(&raw, part, out);
-  lcl_raw_free(&raw);
-  return status;
+  if (status != LCL_OK) {
+    lcl_raw_free(&raw);
+    return status;
+  }
+  status = lcl_raw_to_dataset(&raw, part, out);
+  return status == LCL_OK ? status : lcl_fail_prefix(status, "%s/%s", desc->path, images);
+}
+
+static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, lcl_names *used,
+                             lcl_splits *out) {
+  static const char *const train[] = { "train", "background", NULL };
+  static const char *const test[] = { "t10k", "test", "evaluation", NULL };
+  static const char *const valid[] = { "val", NULL };
+  LCL_TRY(open_part(desc, names, train, "train", used, &out->train));
+  LCL_TRY(open_part(desc, names, valid, "valid", used, &out->valid));
+  LCL_TRY(open_part(desc, names, test, "test", used, &out->test));
+  if (out->train) return lcl_warn_unused(desc->path, used);
+  if (!used->n) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "%s holds %s but no training part (train-images-idx3-ubyte[.gz])",
+                  desc->path, used->data[0]);
 }
 
 lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
-  static const char *const train[] = { "train", "background", NULL };
-  static const char *const test[] = { "t10k", "test", "evaluation", NULL };
-  static const char *const valid[] = { "valid", NULL };
-  lcl_names names;
+  lcl_names names, used = { 0 };
   LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FILE, &names));
-  lcl_status status = open_part(desc, &names, train, "train", &out->train);
-  if (status == LCL_OK && out->train) {
-    *found = true;
-    out->format = "idx";
-    status = open_part(desc, &names, valid, "valid", &out->valid);
-    if (status == LCL_OK) status = open_part(desc, &names, test, "test", &out->test);
-  }
+  lcl_status status = open_parts(desc, &names, &used, out);
+  *found = status == LCL_OK && out->train;
+  if (*found) out->format = "idx";
   lcl_names_free(&names);
+  lcl_names_free(&used);
   return status;
 }

@@ -56,8 +56,8 @@ static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid || desc->valid < 0) return LCL_OK;
   int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
   /* Images and feature tables often come sorted by class: the last ones would all be of one. */
-  bool random = desc->split_random || strcmp(s->format, "pictures") == 0 ||
-                strcmp(s->format, "npy") == 0;
+  bool random = !desc->split_last && (desc->split_random || strcmp(s->format, "pictures") == 0 ||
+                                      strcmp(s->format, "npy") == 0);
   if (held < 1 || held >= s->train->count)
     return lcl_fail(LCL_ERR_ARGUMENT,
                     "cannot hold %lld of %lld training examples out for validation",
@@ -129,19 +129,21 @@ static bool is_binary(const lcl_dataset *ds) {
   return true;
 }
 
+static lcl_status check_binary(const lcl_dataset *ds) {
+  if (!ds || is_binary(ds)) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT,
+                  "static binarisation needs files of zeros and ones (the fixed binarized "
+                  "MNIST); %s goes "
+                  "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+                  ds->name, (double)ds->raw_min, (double)ds->raw_max);
+}
+
 static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
-  lcl_dataset *part[] = { s->train, s->valid, s->test };
+  const lcl_dataset *part[] = { s->train, s->valid, s->test };
   bool threshold = desc->binarise == LCL_BINARISE_THRESHOLD;
   if (desc->binarise == LCL_BINARISE_NONE) return LCL_OK;
-  for (int i = 0; i < 3; i++) {
-    if (!part[i]) continue;
-    if (desc->binarise == LCL_BINARISE_STATIC && !is_binary(part[i]))
-      return lcl_fail(LCL_ERR_FORMAT,
-                      "static binarisation needs files of zeros and ones (the fixed binarized "
-                      "MNIST); the %s part goes "
-                      "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
-                      part[i]->name, (double)part[i]->raw_min, (double)part[i]->raw_max);
-  }
+  for (int i = 0; i < 3 && desc->binarise == LCL_BINARISE_STATIC; i++)
+    LCL_TRY(check_binary(part[i]));
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
   if (desc->binarise == LCL_BINARISE_DYNAMIC)
     s->train->bernoulli = true;
@@ -149,6 +151,26 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
     LCL_TRY(replace_binarised(&s->train, threshold, desc->seed, "binarise.train"));
   LCL_TRY(replace_binarised(&s->valid, threshold, desc->seed, "binarise.valid"));
   return replace_binarised(&s->test, threshold, desc->seed, "binarise.test");
+}
+
+lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out) {
+  lcl_raw raw = { 0 };
+  *out = NULL;
+  lcl_status status = lcl_npy_examples(path, &raw);
+  if (status != LCL_OK) {
+    lcl_raw_free(&raw);
+    return status;
+  }
+  LCL_TRY(lcl_raw_to_dataset(&raw, path, out));
+  if (desc->binarise == LCL_BINARISE_STATIC)
+    status = check_binary(*out);
+  else if (desc->binarise != LCL_BINARISE_NONE)
+    status = replace_binarised(out, desc->binarise == LCL_BINARISE_THRESHOLD, desc->seed,
+                               "binarise.test");
+  if (status == LCL_OK) return LCL_OK;
+  lcl_dataset_close(*out);
+  *out = NULL;
+  return status;
 }
 
 static lcl_status name_part(lcl_dataset *ds, const lcl_data_desc *desc, const char *part) {

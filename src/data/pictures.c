@@ -159,78 +159,73 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
   return lcl_raw_to_dataset(&raw, name, out);
 }
 
+/* Opens the folder's images as a part; their paths in desc->path go to used. */
 static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part,
-                            lcl_dataset **out) {
+                            lcl_names *used, lcl_dataset **out) {
   picture_list list = { 0 };
   *out = NULL;
   lcl_status status = list_pictures(&list, folder);
+  for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
+    if (!lcl_names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
+      status = LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && list.files.n) status = decode_all(desc, &list, part, out);
   list_free(&list);
   return status;
 }
 
-/* The names that the folder of a part may have. */
-static const char *const part_names[3][4] = { { "train", "training" },
-                                              { "valid", "val", "validation" },
-                                              { "test", "testing" } };
-
-/* Which of folders is that of a part; NULL: none. Two that mean the same are an error. */
-static lcl_status part_folder(const lcl_data_desc *desc, const lcl_names *folders, int part,
-                              const char **out) {
-  *out = NULL;
+/* The folders of the parts; NULL: none. Two that mean the same are an error. */
+static lcl_status part_folders(const lcl_data_desc *desc, const lcl_names *folders,
+                               const char *out[3]) {
   for (size_t i = 0; i < folders->n; i++) {
-    for (int k = 0; k < 4 && part_names[part][k]; k++) {
-      if (strcmp(folders->data[i], part_names[part][k]) != 0) continue;
-      if (*out)
-        return lcl_fail(LCL_ERR_FORMAT, "%s holds %s and %s, which mean the same part: keep one",
-                        desc->path, *out, folders->data[i]);
-      *out = folders->data[i];
-    }
+    const char *name = folders->data[i];
+    const int p = lcl_part_named(name, strlen(name));
+    if (p < 0) continue;
+    if (out[p])
+      return lcl_fail(LCL_ERR_FORMAT, "%s holds %s and %s, which mean the same part: keep one",
+                      desc->path, out[p], name);
+    out[p] = name;
   }
   return LCL_OK;
 }
 
-/* A folder beside train that is no part would go unnoticed. */
-static void name_unused(const lcl_data_desc *desc, const lcl_names *folders, const char *used[3]) {
-  for (size_t i = 0; i < folders->n; i++) {
-    bool known = false;
-    for (int p = 0; p < 3; p++) known |= used[p] && strcmp(folders->data[i], used[p]) == 0;
-    if (!known)
-      lcl_logf(LCL_LOG_WARN, "%s/%s is not used: a part is called train, valid or test", desc->path,
-               folders->data[i]);
-  }
-}
-
 static lcl_status open_sub(const lcl_data_desc *desc, const char *folder, const char *part,
-                           lcl_dataset **out) {
+                           lcl_names *used, lcl_dataset **out) {
   lcl_str path = { 0 };
   *out = NULL;
   if (!folder) return LCL_OK;
   lcl_str_add(&path, "%s/%s", desc->path, folder);
-  lcl_status status = lcl_str_ok(&path) ? open_part(desc, path.data, part, out)
+  lcl_status status = lcl_str_ok(&path) ? open_part(desc, path.data, part, used, out)
                                         : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK && !*out)
-    lcl_logf(LCL_LOG_WARN, "%s holds no picture of a class and is not used", path.data);
   lcl_str_free(&path);
   return status;
 }
 
 /* Folders train, valid and test where there is a train (or training), else one part. */
-static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *folders, lcl_splits *out) {
-  const char *used[3];
-  for (int p = 0; p < 3; p++) LCL_TRY(part_folder(desc, folders, p, &used[p]));
-  LCL_TRY(open_sub(desc, used[0], "train", &out->train));
-  if (!out->train) return open_part(desc, desc->path, "train", &out->train);
-  name_unused(desc, folders, used);
-  LCL_TRY(open_sub(desc, used[1], "valid", &out->valid));
-  return open_sub(desc, used[2], "test", &out->test);
+static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *folders, lcl_names *used,
+                             lcl_splits *out) {
+  const char *part[3] = { NULL };
+  LCL_TRY(part_folders(desc, folders, part));
+  LCL_TRY(open_sub(desc, part[0], "train", used, &out->train));
+  if (out->train) {
+    LCL_TRY(open_sub(desc, part[1], "valid", used, &out->valid));
+    return open_sub(desc, part[2], "test", used, &out->test);
+  }
+  LCL_TRY(open_part(desc, desc->path, "train", used, &out->train));
+  if (out->train) return LCL_OK;
+  LCL_TRY(open_sub(desc, part[1], "valid", used, &out->valid));
+  LCL_TRY(open_sub(desc, part[2], "test", used, &out->test));
+  if (!used->n) return LCL_OK;
+  return lcl_fail(LCL_ERR_FORMAT, "%s holds %s but no training part (a folder train)", desc->path,
+                  used->data[0]);
 }
 
 lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
-  lcl_names folders;
+  lcl_names folders, used = { 0 };
   LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
-  lcl_status status = open_parts(desc, &folders, out);
+  lcl_status status = open_parts(desc, &folders, &used, out);
+  if (status == LCL_OK && out->train) status = lcl_warn_unused(desc->path, &used);
   lcl_names_free(&folders);
+  lcl_names_free(&used);
   if (status != LCL_OK || !out->train) return status;
   *found = true;
   out->format = "pictures";

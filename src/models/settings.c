@@ -121,8 +121,10 @@ lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o,
     read_int(o, "validation", &v);
     d->valid = v == 0 ? -1 : v;
   }
-  if (lcl_option_given(o, "validation_random"))
+  if (lcl_option_given(o, "validation_random")) {
     d->split_random = lcl_option_bool(o, "validation_random");
+    d->split_last = !d->split_random;
+  }
   return LCL_OK;
 }
 

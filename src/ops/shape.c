@@ -384,7 +384,10 @@ static lcl_status infer_concat(lcl_node *node) {
   for (int i = 1; i < node->n_in; i++) {
     lcl_shape t = node->in[i]->shape, want = s;
     if (t.rank == s.rank) want.dim[axis] = t.dim[axis];
-    if (!lcl_shape_equal(t, want) || node->in[i]->dtype != node->in[0]->dtype)
+    if (node->in[i]->dtype != node->in[0]->dtype)
+      return lcl_fail(LCL_ERR_TYPE, "inputs of one type are expected, got %s and %s",
+                      lcl_dtype_name(node->in[0]->dtype), lcl_dtype_name(node->in[i]->dtype));
+    if (!lcl_shape_equal(t, want))
       return lcl_fail(LCL_ERR_SHAPE, "%s and %s differ beside axis %d",
                       lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(t, b), axis);
     s.dim[axis] += t.dim[axis];

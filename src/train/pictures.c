@@ -3,7 +3,7 @@
 
 #include "train/pictures.h"
 
-#include "base/npy.h"
+#include "data/data_internal.h"
 
 void lcl_pictures_free(lcl_pictures *p) {
   lcl_free(p->data);
@@ -138,24 +138,21 @@ lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weight
 
 /* Images to complete from a .npy file, prepared; n x image. */
 static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, float *out) {
-  const lcl_dataset *ds = s->splits.train;
-  const size_t from = lcl_dataset_elements(ds);
-  int c, h, w;
-  lcl_npy a;
-  lcl_prep_shape(s->prep, &c, &h, &w);
-  LCL_TRY(lcl_npy_read(path, &a));
-  float *raw = lcl_alloc(from * sizeof *raw);
-  lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK && (a.rank < 2 || a.dim[0] < n || a.count != (size_t)a.dim[0] * from))
+  const lcl_dataset *like = s->splits.train;
+  lcl_dataset *ds;
+  LCL_TRY(lcl_open_array(path, &s->data_desc, &ds));
+  const float lo = ds->raw_min * ds->scale + ds->bias, hi = ds->raw_max * ds->scale + ds->bias;
+  lcl_status st = LCL_OK;
+  if (ds->count < n || lcl_dataset_elements(ds) != lcl_dataset_elements(like))
     st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
-                  (long long)n, ds->channels, ds->height, ds->width);
-  for (int64_t i = 0; i < n && st == LCL_OK; i++) {
-    for (size_t e = 0; e < from; e++)
-      raw[e] = (float)(lcl_npy_get(&a, (size_t)i * from + e) / (a.type == LCL_NPY_U8 ? 255 : 1));
-    st = lcl_prep_apply(s->prep, raw, out + (size_t)i * (size_t)c * (size_t)h * (size_t)w);
-  }
-  lcl_free(raw);
-  lcl_npy_free(&a);
+                  (long long)n, like->channels, like->height, like->width);
+  else if (!like->any_range && (lo < 0 || hi > 1))
+    st = lcl_fail(LCL_ERR_ARGUMENT,
+                  "%s: values go from %g to %g; bytes, or numbers in [0,1] were "
+                  "expected",
+                  path, (double)lo, (double)hi);
+  if (st == LCL_OK) st = lcl_session_examples(s, ds, 0, n, out);
+  lcl_dataset_close(ds);
   return st;
 }
 

@@ -28,7 +28,7 @@ struct lcl_tensor_file {
     meta *data;
     size_t n, cap;
   } metas;
-  void *bytes; /* the file that was read */
+  void *bytes; /* the data section of the file that was read */
 };
 
 static const struct {
@@ -224,8 +224,7 @@ static bool read_shape(const cJSON *j, lcl_dtype dtype, lcl_shape *shape, size_t
   return true;
 }
 
-static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *what,
-                              const char *data, size_t n_data) {
+static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *what, size_t n_data) {
   const char *name = j->string;
   const cJSON *span = cJSON_GetObjectItemCaseSensitive(j, "data_offsets");
   lcl_tensor_entry e = { .name = name };
@@ -253,7 +252,6 @@ static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *wh
   if (end - begin != e.bytes)
     return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has %zu bytes, its shape and type need %zu",
                     what, name, end - begin, e.bytes);
-  e.data = data + begin;
   lcl_status s = push_entry(f, &e, NULL, begin);
   return s == LCL_OK ? s : lcl_fail_prefix(s, "%s", what);
 }
@@ -306,26 +304,34 @@ static bool only_blank(const char *p, const char *end) {
   return p >= end;
 }
 
-static lcl_status parse_into(lcl_tensor_file *f, const char *bytes, size_t n, const char *what) {
+/* The header's length from the first 8 bytes of a file of `size` bytes. */
+static lcl_status header_length(const char *bytes, uint64_t size, const char *what, size_t *out) {
   uint64_t length = 0;
-  if (n < 8)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes are too few for a safetensors file (truncated?)",
-                    what, n);
+  if (size < 8)
+    return lcl_fail(LCL_ERR_FORMAT, "%s: %d bytes are too few for a safetensors file (truncated?)",
+                    what, (int)size);
   for (int i = 0; i < 8; i++) length |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
   if (length > HEADER_LIMIT)
     return lcl_fail(
         LCL_ERR_FORMAT,
         "%s: the header claims %llu bytes, at most %d are allowed; not a safetensors file?", what,
         (unsigned long long)length, HEADER_LIMIT);
-  if (length > n - 8)
+  if (length > size - 8)
     return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: the header claims %llu bytes, the file has %zu left (truncated?)", what,
-                    (unsigned long long)length, n - 8);
-  const char *header = bytes + 8, *data = header + length, *end = NULL;
+                    "%s: the header claims %llu bytes, the file has %llu left (truncated?)", what,
+                    (unsigned long long)length, (unsigned long long)(size - 8));
+  *out = (size_t)length;
+  return LCL_OK;
+}
+
+/* Names, types, shapes and places of the tensors in a data section of n_data bytes. */
+static lcl_status parse_header(lcl_tensor_file *f, const char *header, size_t length, size_t n_data,
+                               const char *what) {
+  const char *end = NULL;
   const locale_t before = lcl_c_locale();
-  cJSON *json = cJSON_ParseWithLengthOpts(header, (size_t)length, &end, 0);
+  cJSON *json = cJSON_ParseWithLengthOpts(header, length, &end, 0);
   uselocale(before);
-  if (!json || !cJSON_IsObject(json) || !only_blank(end, data)) {
+  if (!json || !cJSON_IsObject(json) || !only_blank(end, header + length)) {
     cJSON_Delete(json);
     return lcl_fail(LCL_ERR_FORMAT, "%s: the header is not a JSON object", what);
   }
@@ -335,7 +341,7 @@ static lcl_status parse_into(lcl_tensor_file *f, const char *bytes, size_t n, co
   cJSON_ArrayForEach(item, json) {
     if (s != LCL_OK) break;
     if (strcmp(item->string, "__metadata__") != 0) {
-      s = read_tensor(f, item, what, data, n - 8 - (size_t)length);
+      s = read_tensor(f, item, what, n_data);
     } else {
       s = meta_seen ? lcl_fail(LCL_ERR_FORMAT, "%s: __metadata__ appears twice", what)
                     : read_meta(f, item, what);
@@ -343,43 +349,77 @@ static lcl_status parse_into(lcl_tensor_file *f, const char *bytes, size_t n, co
     }
   }
   cJSON_Delete(json);
-  return s == LCL_OK ? check_cover(f, what, n - 8 - (size_t)length) : s;
+  return s == LCL_OK ? check_cover(f, what, n_data) : s;
 }
 
-/* Takes over bytes (lcl_alloc'ed). */
-static lcl_status adopt(void *bytes, size_t n, const char *what, lcl_tensor_file **out) {
+/* f takes data (lcl_alloc'ed), the whole data section. */
+static void place(lcl_tensor_file *f, void *data) {
+  f->bytes = data;
+  for (size_t i = 0; i < f->entries.n; i++)
+    f->entries.data[i].e.data = (const char *)data + f->entries.data[i].begin;
+}
+
+lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
+                                 lcl_tensor_file **out) {
+  LCL_NEED(out);
+  size_t length;
   *out = NULL;
+  LCL_TRY(header_length(bytes, n, what, &length));
+  const char *header = (const char *)bytes + 8;
+  const size_t n_data = n - 8 - length;
   lcl_tensor_file *f;
-  lcl_status s = lcl_tensor_file_create(&f);
-  if (s != LCL_OK) {
-    lcl_free(bytes);
-    return s;
+  LCL_TRY(lcl_tensor_file_create(&f));
+  lcl_status s = parse_header(f, header, length, n_data, what);
+  void *copy = s == LCL_OK ? lcl_alloc(n_data + 1) : NULL;
+  if (!copy) {
+    lcl_tensor_file_destroy(f);
+    return s == LCL_OK ? LCL_ERR_HOST_MEMORY : s;
   }
-  f->bytes = bytes;
-  s = parse_into(f, bytes, n, what);
+  memcpy(copy, header + length, n_data);
+  place(f, copy);
+  *out = f;
+  return LCL_OK;
+}
+
+/* n bytes from at on, in memory of their own; free them also after a failure. */
+static lcl_status read_bytes(const char *path, uint64_t at, size_t n, char **bytes) {
+  size_t got;
+  uint64_t size;
+  *bytes = lcl_alloc(n + 1);
+  if (!*bytes) return LCL_ERR_HOST_MEMORY;
+  LCL_TRY(lcl_file_read_part(path, at, *bytes, n, &got, &size));
+  return got == n ? LCL_OK : lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
+}
+
+/* The header is read and held against the file's size before the data are. */
+static lcl_status read_into(lcl_tensor_file *f, const char *path) {
+  char head[8] = { 0 }, *header = NULL, *data = NULL;
+  size_t got, length = 0;
+  uint64_t size;
+  LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(header_length(head, got < sizeof head ? got : size, path, &length));
+  const size_t n_data = (size_t)(size - 8 - length);
+  lcl_status s = read_bytes(path, 8, length, &header);
+  if (s == LCL_OK) s = parse_header(f, header, length, n_data, path);
+  lcl_free(header);
+  if (s == LCL_OK) s = read_bytes(path, 8 + length, n_data, &data);
+  if (s == LCL_OK)
+    place(f, data);
+  else
+    lcl_free(data);
+  return s;
+}
+
+lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out) {
+  LCL_NEED(path, out);
+  lcl_tensor_file *f;
+  *out = NULL;
+  LCL_TRY(lcl_tensor_file_create(&f));
+  const lcl_status s = read_into(f, path);
   if (s != LCL_OK) {
     lcl_tensor_file_destroy(f);
     return s;
   }
   *out = f;
   return LCL_OK;
-}
-
-lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
-                                 lcl_tensor_file **out) {
-  LCL_NEED(out);
-  *out = NULL;
-  void *copy = lcl_alloc(n + 1);
-  if (!copy) return LCL_ERR_HOST_MEMORY;
-  if (n) memcpy(copy, bytes, n);
-  return adopt(copy, n, what, out);
-}
-
-lcl_status lcl_tensor_file_read(const char *path, lcl_tensor_file **out) {
-  LCL_NEED(path, out);
-  void *bytes;
-  size_t n;
-  *out = NULL;
-  LCL_TRY(lcl_file_read(path, (size_t)1 << 40, &bytes, &n));
-  return adopt(bytes, n, path, out);
 }

@@ -90,7 +90,12 @@ static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint
                     "the checkpoint has no preprocessing (\"prep\" in its metadata)");
   for (size_t i = 0; i < lcl_tensor_file_count(checkpoint) && n < (int)LCL_COUNT(arrays); i++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(checkpoint, i);
-    if (strncmp(e->name, "prep.", 5) != 0 || e->dtype != LCL_F32 || e->shape.rank > 3) continue;
+    if (strncmp(e->name, "prep.", 5) != 0) continue;
+    if (e->dtype != LCL_F32 || e->shape.rank > 3)
+      return lcl_fail(LCL_ERR_TYPE,
+                      "the checkpoint's \"%s\" is %s of rank %d; f32 of rank 0 to 3 "
+                      "was expected",
+                      e->name, lcl_dtype_name(e->dtype), e->shape.rank);
     arrays[n] = (lcl_prep_array) { .name = e->name, .data = e->data, .rank = e->shape.rank };
     for (int d = 0; d < e->shape.rank; d++) arrays[n].dim[d] = e->shape.dim[d];
     n++;
@@ -153,8 +158,8 @@ lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out
   if (strcmp(name, "validation") == 0) *out = s->splits.valid;
   if (strcmp(name, "test") == 0) *out = s->splits.test;
   if (*out) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "these data have no split \"%s\" (known: train, all, validation, test)", name);
+  return lcl_fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\"; they have: train, all%s%s",
+                  name, s->splits.valid ? ", validation" : "", s->splits.test ? ", test" : "");
 }
 
 lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,

@@ -1,6 +1,7 @@
 /* .npy files: round trips, Fortran order, byte order, and files that must be refused. */
 #include "test.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/npy.h"
@@ -101,7 +102,7 @@ static void broken_files_are_refused(void **state) {
     { "{'descr': '<f2', 'fortran_order': False, 'shape': (2,), }", 4, LCL_ERR_TYPE },
     { "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
     { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8, LCL_ERR_TYPE },
-    { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4, LCL_ERR_FORMAT },
+    { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", 4, LCL_ERR_TYPE },
     { "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,), }", 4, LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'shape': (1,), }", 4, LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'extra': 1}", 4, LCL_ERR_FORMAT },
@@ -115,8 +116,32 @@ static void broken_files_are_refused(void **state) {
     ASSERT_STATUS(lcl_npy_parse(file, n, "wrong.npy", &a), wrong[i].status);
     assert_non_null(strstr(lcl_error_message(), "wrong.npy"));
     assert_null(strchr(lcl_error_message(), '\n'));
+    const bool deep = strstr(wrong[i].dictionary, "1,1,1,1"),
+               fields = strstr(wrong[i].dictionary, "'a'");
+    assert_true(deep == !!strstr(lcl_error_message(), "more than 8 dimensions"));
+    assert_true(fields == !!strstr(lcl_error_message(), "structured array"));
   }
   assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* A file far larger than its header says is refused by its size: no memory is asked for. */
+static void headers_come_first(void **state) {
+  (void)state;
+  char path[] = "/tmp/latentcl-npy-XXXXXX";
+  const int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  const float values[2] = { 1, 2 };
+  lcl_npy a;
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_F32, 1, (int64_t[]) { 2 }, values));
+  assert_int_equal(truncate(path, (off_t)20 << 30), 0);
+  struct rusage before, after;
+  getrusage(RUSAGE_SELF, &before);
+  ASSERT_STATUS(lcl_npy_read(path, &a), LCL_ERR_FORMAT);
+  getrusage(RUSAGE_SELF, &after);
+  assert_non_null(strstr(lcl_error_message(), "bytes of elements, the header's shape needs 8"));
+  assert_true(after.ru_maxrss - before.ru_maxrss < 8 << 10); /* KiB */
+  close(fd);
+  unlink(path);
 }
 
 /* Every prefix of a good file, and every byte of it changed, is refused or read; memory stays in
@@ -141,11 +166,9 @@ static void every_cut_and_change_is_survived(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(written_arrays_come_back),
-    cmocka_unit_test(fortran_order_is_reordered),
-    cmocka_unit_test(types_and_byte_order),
-    cmocka_unit_test(broken_files_are_refused),
-    cmocka_unit_test(every_cut_and_change_is_survived),
+    cmocka_unit_test(written_arrays_come_back), cmocka_unit_test(fortran_order_is_reordered),
+    cmocka_unit_test(types_and_byte_order),     cmocka_unit_test(broken_files_are_refused),
+    cmocka_unit_test(headers_come_first),       cmocka_unit_test(every_cut_and_change_is_survived),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Readers of data files, on good files made here and on every way to damage them. */
 #include <math.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "base/npy.h"
@@ -418,6 +419,225 @@ static void npy_folder(void **state) {
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_SHAPE);
 }
 
+static void collect(lcl_log_level level, const char *text, void *user) {
+  (void)level;
+  snprintf(user, 1000, "%s", text);
+}
+
+/* Opens dir and wants this warning (NULL: none), and parts of these sizes. */
+static void expect_parts(const char *warning, int64_t train, int64_t valid, int64_t test) {
+  char got[1000] = "", want[1000] = "";
+  lcl_splits s;
+  lcl_log_set(collect, got);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  lcl_log_set(NULL, NULL);
+  if (warning) snprintf(want, sizeof want, "%s: not used: %s", dir, warning);
+  assert_string_equal(got, want);
+  assert_int_equal(s.train->count, train);
+  assert_int_equal(s.valid->count, valid);
+  assert_int_equal(s.test ? s.test->count : 0, test);
+  lcl_splits_close(&s);
+}
+
+static void expect_no_training(const char *word) {
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), word));
+  assert_non_null(strstr(lcl_error_message(), "but no training part"));
+}
+
+static void write_npy(const char *name, int64_t n, const void *labels) {
+  char path[600];
+  const float zeros[64] = { 0, 1 };
+  snprintf(path, sizeof path, "%s/%s.npy", dir, name);
+  if (labels)
+    assert_int_equal(lcl_npy_write(path, LCL_NPY_U8, 1, &n, labels), LCL_OK);
+  else
+    assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { n, 2 }, zeros), LCL_OK);
+}
+
+/* In every format: nothing that lies beside the data goes unnoticed, but for text about them; a
+ * set without a training part is said to be that. */
+static void idx_layouts(void **state) {
+  (void)state;
+  write_images("t10k-images-idx3-ubyte", 3, false);
+  expect_no_training("t10k-images-idx3-ubyte");
+  write_images("train-images-idx3-ubyte", 9, false);
+  write_images("val-images-idx3-ubyte", 4, false);
+  temp_write(dir, "README", "x", 1);
+  temp_write(dir, "notes.txt", "x", 1);
+  expect_parts(NULL, 9, 4, 3);
+  write_labels("more-labels-idx1-ubyte", 9);
+  write_images("train-images-idx3-ubyte.gz.old", 60, false);
+  temp_write(dir, "extra/cat.1.png", "x", 1);
+  expect_parts("more-labels-idx1-ubyte, train-images-idx3-ubyte.gz.old, extra/", 9, 4, 3);
+  for (int i = 0; i < 9; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "a%d", i);
+    temp_write(dir, name, "x", 1);
+  }
+  expect_parts("a0, a1, a2, a3, a4 and 7 more", 9, 4, 3);
+}
+
+static void cifar_layouts(void **state) {
+  (void)state;
+  static uint8_t records[10 * 3073];
+  temp_write(dir, "test_batch.bin", records, 3 * 3073);
+  expect_no_training("test_batch.bin");
+  temp_write(dir, "data_batch_2.bin", records, sizeof records);
+  temp_write(dir, "data_batch_7.bin", records, 3073);
+  temp_write(dir, "batches.meta.txt", "a\n", 2);
+  expect_parts("data_batch_7.bin", 8, 2, 3);
+}
+
+static void npy_layouts(void **state) {
+  (void)state;
+  static const uint8_t labels[32] = { 0, 1 };
+  write_npy("validation_features", 6, NULL);
+  expect_no_training("validation_features.npy");
+  write_npy("train_features", 10, NULL);
+  write_npy("train_labels", 10, labels);
+  write_npy("validation_labels", 6, labels);
+  write_npy("testing_features", 5, NULL);
+  expect_parts(NULL, 10, 6, 5);
+  write_npy("features", 7, NULL);
+  write_npy("test_labels", 5, labels); /* of no test_features */
+  expect_parts("features.npy, test_labels.npy", 10, 6, 5);
+  write_npy("val_features", 3, NULL);
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "features.npy: another file is the same part"));
+}
+
+static void picture_layouts(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "val/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_no_training("val/cat/0.png");
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "train/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_parts(NULL, 8, 10, 2);
+  write_png("cat.1.png", 8, 8, 1, 1, 1);
+  write_png("train/dog.1.png", 8, 8, 1, 1, 1);
+  temp_write(dir, "train/cat/a.gif", "x", 1);
+  temp_write(dir, "train/cat/deep/a.png", "x", 1);
+  write_png("evaluate/cat/1.png", 8, 8, 1, 1, 1);
+  expect_parts("cat.1.png, evaluate/, train/dog.1.png, train/cat/a.gif, train/cat/deep/", 8, 10, 2);
+}
+
+static void sound_layouts(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 120];
+  char name[64];
+  lcl_splits s;
+  for (int i = 0; i < 5; i++) {
+    snprintf(name, sizeof name, "bird/%d.wav", i);
+    temp_write(dir, name, file, make_wav(file, 100, 200, 5));
+  }
+  temp_write(dir, "bird/5.mp3", "x", 1);
+  temp_write(dir, "a.wav", file, make_wav(file, 100, 200, 5));
+  expect_parts("a.wav, bird/5.mp3", 3, 1, 1);
+  static const char *const part[] = { "train/a.wav", "test/bird/a.wav" };
+  for (int i = 0; i < 2; i++) {
+    char path[300];
+    temp_write(dir, part[i], file, make_wav(file, 100, 200, 5));
+    assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+    assert_non_null(strstr(lcl_error_message(), "is no class"));
+    snprintf(path, sizeof path, "%s/%s", dir, i ? "test" : "train");
+    temp_remove(path);
+  }
+}
+
+/* The element that is no number is named with its file. */
+static void numbers_are_finite(void **state) {
+  (void)state;
+  const float bad[4] = { 0, 1, NAN, 1 };
+  char path[600];
+  lcl_splits s;
+  snprintf(path, sizeof path, "%s/features.npy", dir);
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 2, 2 }, bad), LCL_OK);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "features.npy"));
+  assert_non_null(strstr(lcl_error_message(), "element 2 is not a finite number"));
+  unlink(path);
+  uint8_t file[64] = "RIFF\70\0\0\0WAVEfmt \20\0\0\0\3\0\1\0\144\0\0\0\0\0\0\0\4\0\40\0data\10";
+  file[48] = file[49] = file[50] = file[51] = 0xFF;
+  temp_write(dir, "bird/one.wav", file, 52);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "bird/one.wav: sample 1 is not a finite number"));
+  temp_remove(dir);
+  temp_make(dir);
+  uint8_t idx[16] = { 0, 0, 0x0D, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0x7F, 0x80 };
+  temp_write(dir, "train-images-idx2", idx, sizeof idx);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "train-images-idx2"));
+}
+
+/* Heads tell how much to read: files, and streams of gzip, that go on for ever cost no memory. */
+static void heads_come_first(void **state) {
+  (void)state;
+  struct rusage before, after;
+  char path[600], *zeros = calloc(1, 1 << 20);
+  uint8_t file[44 + 4 * 100];
+  lcl_splits s;
+  getrusage(RUSAGE_SELF, &before);
+  write_images("train-images-idx3-ubyte", 60, false);
+  snprintf(path, sizeof path, "%s/train-images-idx3-ubyte", dir);
+  assert_int_equal(truncate(path, (off_t)20 << 30), 0);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "but more than 360 bytes follow"));
+  unlink(path);
+  write_images("train-images-idx3-ubyte.gz", 60, true);
+  strcat(path, ".gz");
+  gzFile gz = gzopen(path, "ab1");
+  for (int i = 0; i < 200; i++) assert_int_equal(gzwrite(gz, zeros, 1 << 20), 1 << 20);
+  gzclose(gz);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "but more than 360 bytes follow"));
+  unlink(path);
+  for (int i = 0; i < 3; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "bird/%d.wav", i);
+    size_t n = make_wav(file, 100, 200, 5);
+    for (int k = 0; k < 4; k++) file[4 + k] = (uint8_t)((n - 8) >> (8 * k));
+    temp_write(dir, name, file, n);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(truncate(path, (off_t)3 << 30), 0);
+  }
+  expect_parts(NULL, 1, 1, 1);
+  getrusage(RUSAGE_SELF, &after);
+  assert_true(after.ru_maxrss - before.ru_maxrss < 16 << 10); /* KiB */
+  free(zeros);
+}
+
+/* validation_random=false takes the last examples also of arrays. */
+static void last_examples_are_split(void **state) {
+  (void)state;
+  float x[40];
+  char path[600];
+  lcl_splits s;
+  for (int i = 0; i < 40; i++) x[i] = (float)(i / 2);
+  snprintf(path, sizeof path, "%s/train_features.npy", dir);
+  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 20, 2 }, x), LCL_OK);
+  for (int last = 0; last < 2; last++) {
+    bool in_order = true;
+    const lcl_data_desc d = { .path = dir, .valid = 5, .split_last = last };
+    assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+    for (int64_t i = 0; i < 5; i++) {
+      float row[2];
+      assert_int_equal(lcl_dataset_example(s.valid, i, row), LCL_OK);
+      in_order &= row[0] == (float)(15 + i);
+    }
+    assert_true(in_order == last);
+    lcl_splits_close(&s);
+  }
+}
+
 static void nothing_there(void **state) {
   (void)state;
   lcl_splits s;
@@ -544,6 +764,14 @@ int main(void) {
     TEST(classes_of_a_validation_part_alone),
     TEST(npy_folder),
     TEST(nothing_there),
+    TEST(idx_layouts),
+    TEST(cifar_layouts),
+    TEST(npy_layouts),
+    TEST(picture_layouts),
+    TEST(sound_layouts),
+    TEST(numbers_are_finite),
+    TEST(heads_come_first),
+    TEST(last_examples_are_split),
   };
   return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
 }

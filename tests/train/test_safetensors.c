@@ -2,6 +2,7 @@
  * word about it. */
 #include "test.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "latentcl/train.h"
@@ -200,14 +201,39 @@ static void damaged(void **state) {
   lcl_free(bytes);
 }
 
+/* A file far larger than its header says, and one whose header is, are refused by the sizes. */
+static void headers_come_first(void **state) {
+  (void)state;
+  char path[64];
+  struct rusage before, after;
+  lcl_tensor_file *f = sample();
+  path_of(path);
+  ASSERT_OK(lcl_tensor_file_write(f, path));
+  lcl_tensor_file_destroy(f);
+  assert_int_equal(truncate(path, (off_t)20 << 30), 0);
+  getrusage(RUSAGE_SELF, &before);
+  ASSERT_STATUS(lcl_tensor_file_read(path, &f), LCL_ERR_FORMAT);
+  getrusage(RUSAGE_SELF, &after);
+  assert_non_null(strstr(lcl_error_message(), "bytes at the end belong to no tensor"));
+  assert_true(after.ru_maxrss - before.ru_maxrss < 8 << 10); /* KiB */
+  for (off_t cut = 12; cut >= 0; cut--) {
+    assert_int_equal(truncate(path, cut), 0);
+    ASSERT_STATUS(lcl_tensor_file_read(path, &f), LCL_ERR_FORMAT);
+    assert_non_null(strstr(lcl_error_message(), "truncated?"));
+  }
+  unlink(path);
+}
+
 static void no_leaks(void **state) {
   (void)state;
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(round_trip), cmocka_unit_test(aligned),
-                                      cmocka_unit_test(making),     cmocka_unit_test(refused),
-                                      cmocka_unit_test(damaged),    cmocka_unit_test(no_leaks) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(round_trip), cmocka_unit_test(aligned), cmocka_unit_test(making),
+    cmocka_unit_test(refused),    cmocka_unit_test(damaged), cmocka_unit_test(headers_come_first),
+    cmocka_unit_test(no_leaks)
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
