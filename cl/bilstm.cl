@@ -1,29 +1,37 @@
-/* bilstm.cl: the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and backward through time: a
- * work-group walks all the diagonals of one picture in one direction, in a single launch.
+/* bilstm.cl: the Diagonal BiLSTM layer (van den Oord et al. 2016, section 3.3), forward and
+ * backward through time: a work-group walks all the diagonals of one image in one direction, in a
+ * single launch.
  *
- * Row i of column t of the skewed map is pixel (i, x) with x = t-i counted from the side where the direction starts
- * (from the left edge for d = 0, from the right edge for d = 1). With h' the state of the pixel before it in its row (x-1)
- * and h" that of the pixel above it (row i-1, same x; zero for row 0):
- *   p = s[i,x] + K0 h" + K1 h',   o,f,i = sigmoid(p0,p1,p2), g = tanh(p3),   c = f c' + i g,   h = o tanh(c).
+ * Row i of column t of the skewed map is pixel (i, x) with x = t-i counted from the side where the
+ * direction starts (from the left edge for d = 0, from the right edge for d = 1). With h' the state
+ * of the pixel before it in its row (x-1) and h" that of the pixel above it (row i-1, same x; zero
+ * for row 0):
+ *   p = s[i,x] + K0 h" + K1 h',   o,f,i = sigmoid(p0,p1,p2), g = tanh(p3),
+ *   c = f c' + i g,   h = o tanh(c).
  * All cells of a diagonal are independent of each other.
  *
- * Cells left of the image (x < 0) run with s = 0, or a bias, from the learned initial state. They do not depend on the
- * picture, so they are walked once per direction ("margin": i > t, t = 0..H-2) and every picture starts from what they
- * leave; or they are frozen and keep the initial state. Cells right of the image influence nothing and are not run.
+ * Cells left of the image (x < 0) run with s = 0, or a bias, from the learned initial state. They
+ * do not depend on the image, so they are walked once per direction ("margin": i > t, t = 0..H-2)
+ * and every image starts from what they leave; or they are frozen and keep the initial state.
+ * Cells right of the image influence nothing and are not run.
  *
  * Layouts (f32, h hidden units, HW = H*W):
  *   s, gs     (N,H,W,8h)        per pixel: left o,f,i,g then right o,f,i,g
  *   k         (2,4h,h)          per direction: [0] K0 for the row above, [1] K1 for the row itself
- *   kt        (2,2h,4h)         per direction: the transposes, [K0^T ; K1^T]              (bilstm_pack)
- *   records   (N,2,HW,6h)       per picture, direction and pixel (in image coordinates): o,f,i,g,c,h
- *   margin    8h zeros (a record for "no neighbour"), then, if there are initial states, (2,H,H,6h): record [d][t+1][i] of
- *             margin cell i > t; t = -1 holds the initial state. Pixel x = -1 of row i is margin record t = i-1.
- *   partial   (P,2,8hh + 2Hh)   per item: gradient of k, then of the state at x = -1: (H,2,h), h then c
+ *   kt        (2,2h,4h)         per direction: the transposes, [K0^T ; K1^T] (bilstm_pack)
+ *   records   (N,2,HW,6h)       per image, direction and pixel (in image coordinates):
+ *                               o,f,i,g,c,h
+ *   margin    8h zeros (a record for "no neighbour"), then, if there are initial states,
+ *             (2,H,H,6h): record [d][t+1][i] of margin cell i > t; t = -1 holds the initial state.
+ *             Pixel x = -1 of row i is margin record t = i-1.
+ *   partial   (P,2,8hh + 2Hh)   per item: gradient of k, then of the state at x = -1: (H,2,h),
+ *                               h then c
  *
- * Two shapes from one source. Panel: a work-group is one work-item with vectors of BILSTM_V hidden units. Tiled: the jobs
- * of a diagonal (a block of rows and a hidden unit) are shared among the work-items, with a barrier after each diagonal.
- * The state of the diagonal before is read from the records themselves, so that no local memory is needed and any size
- * fits. The *_step kernels do one diagonal a launch: for devices whose groups are too small, or whose many compute units a
+ * Two shapes from one source. Panel: a work-group is one work-item with vectors of BILSTM_V hidden
+ * units. Tiled: the jobs of a diagonal (a block of rows and a hidden unit) are shared among the
+ * work-items, with a barrier after each diagonal. The state of the diagonal before is read from the
+ * records themselves, so that no local memory is needed and any size fits. The *_step kernels do
+ * one diagonal a launch: for devices whose groups are too small, or whose many compute units a
  * small batch would leave idle.
  *
  * Tunables:
@@ -40,41 +48,15 @@
 #define BILSTM_G (BILSTM_V >= 16 ? 8 : 4)
 #endif
 
-/* The jobs 0..n-1 of a work-group, and the end of a phase whose results the group's other work-items read. */
-#if LCL_PANEL
-#define FOR_JOBS(job, n) for (int job = 0; job < (n); job++)
-#define SYNC()
-#else
-#define FOR_JOBS(job, n) for (int job = (int)get_local_id(0); job < (n); job += (int)get_local_size(0))
-#define SYNC() barrier(CLK_GLOBAL_MEM_FENCE)
-#endif
+#define WIDTH BILSTM_V
+#include "lstm.cl"
 
-#define CAT_(a, b) a##b
-#define CAT(a, b)  CAT_(a, b)
-#if BILSTM_V == 1
-typedef float vec;
-typedef int ivec;
-#define LOAD(p)     (*(p))
-#define STORE(v, p) (*(p) = (v))
-#define AS_INT(x)   as_int(x)
-#define AS_VEC(x)   as_float(x)
-#else
-typedef CAT(float, BILSTM_V) vec;
-typedef CAT(int, BILSTM_V) ivec;
-#define LOAD(p)     CAT(vload, BILSTM_V)(0, p)
-#define STORE(v, p) CAT(vstore, BILSTM_V)(v, 0, p)
-#define AS_INT(x)   CAT(as_int, BILSTM_V)(x)
-#define AS_VEC(x)   CAT(as_float, BILSTM_V)(x)
-#endif
-#define SPLAT(x) ((vec)(x))
-
-typedef __global float *gptr;
-typedef __global const float *cptr;
-
-/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the exponent's bits. Adding
- * 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays NaN. */
+/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the
+ * exponent's bits. Adding 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays
+ * NaN. */
 static vec exp_small(vec x) {
-  const vec shifted = mad(x, SPLAT(1.44269504f), SPLAT(12582912.0f)), n = shifted - SPLAT(12582912.0f);
+  const vec shifted = mad(x, SPLAT(1.44269504f), SPLAT(12582912.0f)),
+            n = shifted - SPLAT(12582912.0f);
   const vec r = mad(n, SPLAT(-1.42860677e-6f), mad(n, SPLAT(-0.693145752f), x));
   vec p = mad(r, SPLAT(8.3125252e-3f), SPLAT(4.1890115e-2f));
   p = mad(p, r, SPLAT(0.16667114f));
@@ -83,7 +65,8 @@ static vec exp_small(vec x) {
   return AS_VEC(AS_INT(p) + (AS_INT(shifted) << 23));
 }
 
-/* 1 + exp(-x) with x kept within +-20, where the sigmoid is 0 or 1 to 2e-9; comparisons let NaN through. */
+/* 1 + exp(-x) with x kept within +-20, where the sigmoid is 0 or 1 to 2e-9; comparisons let NaN
+ * through. */
 static vec one_plus_exp_neg(vec x) {
   x = x > SPLAT(20.0f) ? SPLAT(20.0f) : x;
   x = x < SPLAT(-20.0f) ? SPLAT(-20.0f) : x;
@@ -92,8 +75,8 @@ static vec one_plus_exp_neg(vec x) {
 
 static vec tanh_fast(vec x) { return SPLAT(2.0f) / one_plus_exp_neg(x + x) - SPLAT(1.0f); }
 
-/* o,f,i = sigmoid, g = tanh of four pre-activations, with a single division: the four denominators are at most 5e8, so
- * that their product stays finite. */
+/* o,f,i = sigmoid, g = tanh of four pre-activations, with a single division: the four denominators
+ * are at most 5e8, so that their product stays finite. */
 static void gates(vec p[4]) {
   const vec a = one_plus_exp_neg(p[0]), b = one_plus_exp_neg(p[1]);
   const vec c = one_plus_exp_neg(p[2]), d = one_plus_exp_neg(p[3] + p[3]);
@@ -104,24 +87,27 @@ static void gates(vec p[4]) {
   p[3] = mad(r_cd * SPLAT(2.0f), c, SPLAT(-1.0f));
 }
 
-/* ---- geometry ---------------------------------------------------------------------------------------------- */
+/* ---- geometry ---- */
 
 typedef struct walk {
   int H, W, h, d, init;
-  int in_margin; /* walking the margin instead of a picture */
+  int in_margin; /* walking the margin instead of a image */
   cptr zero;     /* record of "no neighbour" */
   gptr margin;   /* this direction's margin records */
-  gptr rec;      /* this picture and direction's records */
+  gptr rec;      /* this image and direction's records */
 } walk;
 
 static int first_row(const walk *w, int t) { return w->in_margin ? t + 1 : max(0, t - w->W + 1); }
 static int last_row(const walk *w, int t) { return w->in_margin ? w->H - 1 : min(w->H - 1, t); }
 static int columns(const walk *w) { return w->in_margin ? w->H - 1 : w->H + w->W - 1; }
 /* Pixel number of row i at column t. */
-static int pixel(const walk *w, int t, int i) { return i * w->W + (w->d ? w->W - 1 - (t - i) : t - i); }
+static int pixel(const walk *w, int t, int i) {
+  return i * w->W + (w->d ? w->W - 1 - (t - i) : t - i);
+}
 
 static gptr record_at(const walk *w, int t, int i) {
-  return w->in_margin ? w->margin + ((t + 1) * w->H + i) * 6 * w->h : w->rec + pixel(w, t, i) * 6 * w->h;
+  return w->in_margin ? w->margin + ((t + 1) * w->H + i) * 6 * w->h
+                      : w->rec + pixel(w, t, i) * 6 * w->h;
 }
 
 /* The record of row i at column t where row i may not have entered the image yet, or not exist. */
@@ -131,16 +117,17 @@ static cptr neighbour(const walk *w, int t, int i) {
   return w->init ? w->margin + (i * w->H + i) * 6 * w->h : w->zero;
 }
 
-static walk walk_of(gptr margin, gptr rec, int picture, int d, int H, int W, int h, int init, int in_margin) {
+static walk walk_of(gptr margin, gptr rec, int image, int d, int H, int W, int h, int init,
+                    int in_margin) {
   walk w;
   w.H = H, w.W = W, w.h = h, w.d = d, w.init = init, w.in_margin = in_margin;
   w.zero = margin;
   w.margin = margin + 8 * h + (size_t)d * H * H * 6 * h;
-  w.rec = rec + ((size_t)picture * 2 + d) * H * W * 6 * h;
+  w.rec = rec + ((size_t)image * 2 + d) * H * W * 6 * h;
   return w;
 }
 
-/* ---- forward ----------------------------------------------------------------------------------------------- */
+/* ---- forward ---- */
 
 /* kt from k_left and k_right. Global size (any, 4h rows). */
 __kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
@@ -150,10 +137,10 @@ __kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
     kt[(size_t)row * 4 * h + gate] = k[(size_t)gate * h + unit];
 }
 
-/* Initial states (h,H) to the records t = -1 of the margin (frozen: to where pictures start, t = i-1), and its zeros.
- * Global size (H, 2). */
-__kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin, const int H,
-                          const int h, const int freeze) {
+/* Initial states (h,H) to the records t = -1 of the margin (frozen: to where images start, t =
+ * i-1), and its zeros. Global size (H, 2). */
+__kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin,
+                          const int H, const int h, const int freeze) {
   const int i = (int)get_global_id(0), d = (int)get_global_id(1), t = freeze ? i - 1 : -1;
   gptr rec = margin + 8 * h + ((size_t)d * H * H + (t + 1) * H + i) * 6 * h;
   if (i == 0 && d == 0)
@@ -165,19 +152,23 @@ __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_rig
   }
 }
 
-/* Rows i0 .. i0+n-1 (n <= BILSTM_R) of column t, units u .. u+BILSTM_V-1. Rows past n repeat the last one. */
-static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, int u) {
-  const int h = w->h, h4 = 4 * h;
-  vec p[BILSTM_R][4];
-  cptr before[BILSTM_R + 1]; /* [r]: row i0+r-1 one column ago: above row r and left of row r-1 */
+/* Load: where the rows of a block start from, s, and the records before them: before[r] is of row
+ * i0+r-1 one column ago, which is above row r and left of row r-1. Rows past n repeat the last. */
+static void load_block(const walk *w, cptr s, int t, int i0, int n, int u, vec p[BILSTM_R][4],
+                       cptr before[BILSTM_R + 1]) {
   before[0] = neighbour(w, t - 1, i0 - 1);
   for (int r = 0; r < BILSTM_R; r++) {
     const int i = i0 + min(r, n - 1);
     before[r + 1] = neighbour(w, t - 1, i);
-    cptr from = s + (w->in_margin ? 0 : (size_t)pixel(w, t, i) * 8 * h) + u;
-    for (int q = 0; q < 4; q++) p[r][q] = LOAD(from + q * h);
+    cptr from = s + (w->in_margin ? 0 : (size_t)pixel(w, t, i) * 8 * w->h) + u;
+    for (int q = 0; q < 4; q++) p[r][q] = LOAD(from + q * w->h);
   }
-  cptr k0 = kt + u, k1 = k0 + (size_t)h * h4;
+}
+
+/* Multiply: p += K0 h" + K1 h'. kt: from unit u on. */
+static void multiply_block(cptr kt, int h, cptr const before[BILSTM_R + 1], vec p[BILSTM_R][4]) {
+  const int h4 = 4 * h;
+  cptr k0 = kt, k1 = k0 + (size_t)h * h4;
   for (int k = 0; k < h; k++, k0 += h4, k1 += h4) {
     const vec a0 = LOAD(k0), a1 = LOAD(k0 + h), a2 = LOAD(k0 + 2 * h), a3 = LOAD(k0 + 3 * h);
     const vec b0 = LOAD(k1), b1 = LOAD(k1 + h), b2 = LOAD(k1 + 2 * h), b3 = LOAD(k1 + 3 * h);
@@ -191,20 +182,30 @@ static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, 
       above = left;
     }
   }
-  for (int r = 0; r < BILSTM_R; r++) {
-    gates(p[r]);
-    const vec c = mad(p[r][1], LOAD(before[r + 1] + 4 * h + u), p[r][2] * p[r][3]);
-    const vec out = p[r][0] * tanh_fast(c);
-    if (r < n) {
-      gptr rec = record_at(w, t, i0 + r) + u;
-      STORE(p[r][0], rec);
-      STORE(p[r][1], rec + h);
-      STORE(p[r][2], rec + 2 * h);
-      STORE(p[r][3], rec + 3 * h);
-      STORE(c, rec + 4 * h);
-      STORE(out, rec + 5 * h);
-    }
-  }
+}
+
+/* Store: a record from its pre-activations and the cell before it in its row. */
+static void store_cell(vec p[4], cptr before, gptr rec, int h, int store) {
+  gates(p);
+  const vec c = mad(p[1], LOAD(before + 4 * h), p[2] * p[3]);
+  const vec out = p[0] * tanh_fast(c);
+  if (!store) return;
+  STORE(p[0], rec);
+  STORE(p[1], rec + h);
+  STORE(p[2], rec + 2 * h);
+  STORE(p[3], rec + 3 * h);
+  STORE(c, rec + 4 * h);
+  STORE(out, rec + 5 * h);
+}
+
+/* Rows i0 .. i0+n-1 (n <= BILSTM_R) of column t, units u .. u+BILSTM_V-1. */
+static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, int u) {
+  vec p[BILSTM_R][4];
+  cptr before[BILSTM_R + 1];
+  load_block(w, s, t, i0, n, u, p, before);
+  multiply_block(kt + u, w->h, before, p);
+  for (int r = 0; r < BILSTM_R; r++)
+    store_cell(p[r], before[r + 1] + u, record_at(w, t, i0 + min(r, n - 1)) + u, w->h, r < n);
 }
 
 /* Blocks of BILSTM_R rows of column t, times the vectors of a state: the jobs of a diagonal. */
@@ -217,32 +218,37 @@ static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
   forward_block(w, map, kt, t, i, min(last_row(w, t) - i + 1, BILSTM_R), job % units * BILSTM_V);
 }
 
-/* Group: picture id/2, direction id%2. In the margin: two groups; margin is written, records are not touched, s is the 8h
- * numbers that all its cells see. */
-__kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records, const int H, const int W,
-                             const int h, const int init, const int in_margin) {
-  const int picture = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
-  const walk w = walk_of(margin, records, picture, d, H, W, h, init, in_margin);
-  cptr map = s + (size_t)picture * H * W * 8 * h + d * 4 * h;
+/* Group: image id/2, direction id%2. In the margin: two groups; margin is written, records are
+ * not touched, s is the 8h numbers that all its cells see. */
+__kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
+                             const int H, const int W, const int h, const int init,
+                             const int in_margin) {
+  const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
+  const walk w = walk_of(margin, records, image, d, H, W, h, init, in_margin);
+  cptr map = s + (size_t)image * H * W * 8 * h + d * 4 * h;
   for (int t = 0; t < columns(&w); t++) {
     FOR_JOBS(job, block_jobs(&w, t)) forward_job(&w, map, kt + (size_t)d * 8 * h * h, t, job);
     SYNC();
   }
 }
 
-/* Column t of every picture; global size (jobs of the column or more, 2N). */
-__kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin, gptr records, const int H,
-                                  const int W, const int h, const int init, const int t) {
-  const int picture = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, job = (int)get_global_id(0);
-  const walk w = walk_of(margin, records, picture, d, H, W, h, init, 0);
+/* Column t of every image; global size (jobs of the column or more, 2N). */
+__kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
+                                  const int H, const int W, const int h, const int init,
+                                  const int t) {
+  const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2,
+            job = (int)get_global_id(0);
+  const walk w = walk_of(margin, records, image, d, H, W, h, init, 0);
   if (job < block_jobs(&w, t))
-    forward_job(&w, s + (size_t)picture * H * W * 8 * h + d * 4 * h, kt + (size_t)d * 8 * h * h, t, job);
+    forward_job(&w, s + (size_t)image * H * W * 8 * h + d * 4 * h, kt + (size_t)d * 8 * h * h, t,
+                job);
 }
 
 /* y[i,x] = left[i,x] + right[i-1,x] from the records. Global size (any, N*H image rows). */
-__kernel void bilstm_combine(cptr restrict records, gptr restrict y, const int H, const int W, const int h) {
-  const int row = (int)get_global_id(1), picture = row / H, i = row % H, units = h / BILSTM_V;
-  cptr left = records + ((size_t)picture * 2 * H + i) * W * 6 * h + 5 * h;
+__kernel void bilstm_combine(cptr restrict records, gptr restrict y, const int H, const int W,
+                             const int h) {
+  const int row = (int)get_global_id(1), image = row / H, i = row % H, units = h / BILSTM_V;
+  cptr left = records + ((size_t)image * 2 * H + i) * W * 6 * h + 5 * h;
   cptr right = left + ((size_t)H - 1) * W * 6 * h;
   for (int e = (int)get_global_id(0); e < W * units; e += (int)get_global_size(0)) {
     const int x = e / units, u = e % units * BILSTM_V;
@@ -252,10 +258,10 @@ __kernel void bilstm_combine(cptr restrict records, gptr restrict y, const int H
   }
 }
 
-/* ---- backward ---------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
-/* Gradients that wait for the next column (t-1): K1^T dp for the row itself, K0^T dp for the row above; two columns of
- * H+1 rows, row H zero. And dc of each row. */
+/* Gradients that wait for the next column (t-1): K1^T dp for the row itself, K0^T dp for the row
+ * above; two columns of H+1 rows, row H zero. And dc of each row. */
 typedef struct carry {
   gptr same[2], above[2], dc; /* (H+1,h) each; dc (H,h) */
 } carry;
@@ -263,12 +269,14 @@ typedef struct carry {
 static carry carry_of(gptr scratch, int H, int h) {
   carry q;
   const size_t size = (size_t)(H + 1) * h;
-  q.same[0] = scratch, q.same[1] = scratch + size, q.above[0] = scratch + 2 * size, q.above[1] = scratch + 3 * size;
+  q.same[0] = scratch, q.same[1] = scratch + size, q.above[0] = scratch + 2 * size,
+  q.above[1] = scratch + 3 * size;
   q.dc = scratch + 4 * size;
   return q;
 }
 
-/* dp of the rows of a block from the incoming gradients: gh = gy + what came from the right and from below. */
+/* dp of the rows of a block from the incoming gradients: gh = gy + what came from the right and
+ * from below. */
 static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int t, int i, int u) {
   const int h = w->h, now = (t + 1) & 1;
   vec gh = LOAD(q->same[now] + i * h + u) + LOAD(q->above[now] + (i + 1) * h + u);
@@ -286,8 +294,8 @@ static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int 
 }
 
 /* same = K1^T dp, above = K0^T dp of rows i0 .. i0+n-1, units u .. u+V-1. */
-static void backward_products(const walk *w, const carry *q, cptr k, cptr const *dp, int t, int i0, int n,
-                              int u) {
+static void backward_products(const walk *w, const carry *q, cptr k, cptr const *dp, int t, int i0,
+                              int n, int u) {
   const int h = w->h;
   vec same[BILSTM_R], above[BILSTM_R];
   for (int r = 0; r < BILSTM_R; r++) same[r] = above[r] = SPLAT(0.0f);
@@ -312,7 +320,8 @@ static gptr dp_at(const walk *w, gptr gs, int t, int i) {
   return gs + (size_t)cell * 8 * w->h + w->d * 4 * w->h;
 }
 
-/* gk += dp (x) [h", h'] over the cells of column t, for the tile of BILSTM_G gate rows by V units with number job. */
+/* gk += dp (x) [h", h'] over the cells of column t, for the tile of BILSTM_G gate rows by V units
+ * with number job. */
 static void backward_kernel(const walk *w, gptr gs, gptr gk, int t, int job) {
   const int h = w->h, units = h / BILSTM_V, first = first_row(w, t), last = last_row(w, t);
   const int gate = job / units * BILSTM_G, u = job % units * BILSTM_V;
@@ -338,7 +347,7 @@ static int cell_jobs(const walk *w, int t) {
 }
 static int kernel_jobs(const walk *w) { return 4 * w->h / BILSTM_G * (w->h / BILSTM_V); }
 
-/* gy: this picture's (H,W,h), or null in the margin. */
+/* gy: this image's (H,W,h), or null in the margin. */
 static void cell_job(const walk *w, const carry *q, cptr gy, gptr gs, int t, int job) {
   const int units = w->h / BILSTM_V, i = first_row(w, t) + job / units;
   /* The right direction's map was moved down by one row: its row i was seen at row i+1. */
@@ -364,7 +373,8 @@ static void backward_walk(const walk *w, const carry *q, cptr gy, cptr k, gptr g
   }
 }
 
-/* Row i's first cell is at column i; what it sent to the left is the gradient of the state at x = -1. */
+/* Row i's first cell is at column i; what it sent to the left is the gradient of the state at x =
+ * -1. */
 static void add_edge(const carry *q, gptr edge, int h, int job) {
   const int i = job / h, u = job % h;
   edge[i * 2 * h + u] += q->same[i & 1][job];
@@ -375,10 +385,11 @@ static size_t carry_size(int H, int h) { return (size_t)(5 * H + 4) * h; }
 static size_t part_size(int H, int h) { return (size_t)8 * h * h + (size_t)2 * H * h; }
 static int part_begin(int part, int N, int P) { return (int)((long)part * N / P); }
 
-/* Group: part id/2 of the pictures (P parts), direction id%2. scratch: (2P, (5H+4)h) floats. */
-__kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restrict k_right, gptr margin,
-                              gptr records, gptr gs, gptr partial, gptr scratch, const int N, const int P,
-                              const int H, const int W, const int h, const int init) {
+/* Group: part id/2 of the images (P parts), direction id%2. scratch: (2P, (5H+4)h) floats. */
+__kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restrict k_right,
+                              gptr margin, gptr records, gptr gs, gptr partial, gptr scratch,
+                              const int N, const int P, const int H, const int W, const int h,
+                              const int init) {
   const int item = (int)get_group_id(0), part = item / 2, d = item % 2;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   gptr gk = partial + item * part_size(H, h);
@@ -387,16 +398,18 @@ __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restr
     const walk w = walk_of(margin, records, n, d, H, W, h, init, 0);
     FOR_JOBS(e, (int)carry_size(H, h)) q.same[0][e] = 0.0f;
     SYNC();
-    backward_walk(&w, &q, gy + (size_t)n * H * W * h, d ? k_right : k_left, gs + (size_t)n * H * W * 8 * h, gk);
+    backward_walk(&w, &q, gy + (size_t)n * H * W * h, d ? k_right : k_left,
+                  gs + (size_t)n * H * W * 8 * h, gk);
     FOR_JOBS(e, H * h) add_edge(&q, gk + 8 * h * h, h, e);
     SYNC();
   }
 }
 
-/* The same a column at a time; scratch: (2N, (5H+4)h), zero before the first; partial zero too. Global sizes
- * (jobs or more, 2N) of cells and products, (jobs or more, 2P) of kernel. */
-__kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr records, gptr gs, gptr scratch,
-                                         const int H, const int W, const int h, const int init, const int t) {
+/* The same a column at a time; scratch: (2N, (5H+4)h), zero before the first; partial zero too.
+ * Global sizes (jobs or more, 2N) of cells and products, (jobs or more, 2P) of kernel. */
+__kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr records, gptr gs,
+                                         gptr scratch, const int H, const int W, const int h,
+                                         const int init, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0);
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
@@ -404,18 +417,21 @@ __kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr rec
   if (job < cell_jobs(&w, t)) cell_job(&w, &q, gy + at, gs + 8 * at, t, job);
 }
 
-__kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict k_right, gptr margin, gptr records,
-                                            gptr gs, gptr scratch, const int H, const int W, const int h,
-                                            const int init, const int t) {
+__kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict k_right,
+                                            gptr margin, gptr records, gptr gs, gptr scratch,
+                                            const int H, const int W, const int h, const int init,
+                                            const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0);
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
   if (job < block_jobs(&w, t))
-    product_job(&w, &q, item % 2 ? k_right : k_left, gs + (size_t)(item / 2) * 8 * H * W * h, t, job);
+    product_job(&w, &q, item % 2 ? k_right : k_left, gs + (size_t)(item / 2) * 8 * H * W * h, t,
+                job);
 }
 
-__kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gptr partial, const int N, const int P,
-                                          const int H, const int W, const int h, const int init, const int t) {
+__kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gptr partial,
+                                          const int N, const int P, const int H, const int W,
+                                          const int h, const int init, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0), part = item / 2;
   if (job >= 4 * h / BILSTM_G * (h / BILSTM_V)) return;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
@@ -425,8 +441,8 @@ __kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gp
 }
 
 /* After the last column: the gradients of the states at x = -1. Global size (H*h, 2P). */
-__kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N, const int P, const int H,
-                                         const int h) {
+__kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N, const int P,
+                                         const int H, const int h) {
   const int item = (int)get_global_id(1), part = item / 2;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
     const carry q = carry_of(scratch + (n * 2 + item % 2) * carry_size(H, h), H, h);
@@ -434,11 +450,13 @@ __kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N
   }
 }
 
-/* The margin's share, once per direction (two groups): takes the summed gradients of the states at x = -1 from part P of
- * partial, adds the gradient of K there and leaves the gradients of the initial states in the place of the former.
+/* The margin's share, once per direction (two groups): takes the summed gradients of the states at
+ * x = -1 from part P of partial, adds the gradient of K there and leaves the gradients of the
+ * initial states in the place of the former.
  * dp: (H,H,8h) scratch. */
-__kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right, gptr margin, gptr dp, gptr partial,
-                                     gptr scratch, const int P, const int H, const int h) {
+__kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right, gptr margin,
+                                     gptr dp, gptr partial, gptr scratch, const int P, const int H,
+                                     const int h) {
   const int d = (int)get_group_id(0);
   const carry q = carry_of(scratch + d * carry_size(H, h), H, h);
   gptr gk = partial + (P * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
@@ -468,7 +486,8 @@ __kernel void bilstm_pad_grad(cptr dp, gptr gpad, const int H, const int h) {
   gpad[e] = sum;
 }
 
-/* Part P of partial = sum over the parts before it, elements first .. size-1 of each direction. Global (any, 2). */
+/* Part P of partial = sum over the parts before it, elements first .. size-1 of each direction.
+ * Global (any, 2). */
 __kernel void bilstm_sum_parts(gptr partial, const int P, const int first, const int size) {
   const int d = (int)get_global_id(1);
   for (int e = first + (int)get_global_id(0); e < size; e += (int)get_global_size(0)) {
@@ -479,8 +498,8 @@ __kernel void bilstm_sum_parts(gptr partial, const int P, const int first, const
 }
 
 /* gk_left, gk_right = sum over `parts` parts. Global (any, 2). */
-__kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int parts, const int count,
-                           const int size) {
+__kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int parts,
+                           const int count, const int size) {
   const int d = (int)get_global_id(1);
   gptr out = d ? gk_right : gk_left;
   for (int e = (int)get_global_id(0); e < count; e += (int)get_global_size(0)) {
@@ -491,8 +510,8 @@ __kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int 
 }
 
 /* Part P's state gradients (H,2,h) to the four (h,H) gradients. Global size (H, 2). */
-__kernel void bilstm_state_grad(cptr partial, gptr h0_left, gptr c0_left, gptr h0_right, gptr c0_right, const int P,
-                                const int H, const int h) {
+__kernel void bilstm_state_grad(cptr partial, gptr h0_left, gptr c0_left, gptr h0_right,
+                                gptr c0_right, const int P, const int H, const int h) {
   const int i = (int)get_global_id(0), d = (int)get_global_id(1);
   cptr edge = partial + (P * 2 + d) * part_size(H, h) + 8 * h * h;
   gptr gh = d ? h0_right : h0_left, gc = d ? c0_right : c0_left;

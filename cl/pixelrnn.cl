@@ -1,57 +1,44 @@
-/* pixelrnn.cl: draws whole pictures from a PixelRNN (van den Oord et al. 2016) pixel by pixel, keeping state: a pixel costs
- * one step of each layer, not a forward pass. One launch draws a batch; a work-group owns a picture.
+/* pixelrnn.cl: samples whole images from a PixelRNN (van den Oord et al. 2016) pixel by pixel,
+ * keeping state: a pixel costs one step of each layer, not a forward pass. One launch samples a
+ * batch; a work-group owns an image.
  *
- * In reading order, for pixel (i,j), colour after colour:
+ * In reading order, for pixel (i,j), channel after channel:
  *   X = b + sum over the pixels before it of masked 7x7 taps
- *   each layer: left cell (i,j) from X and the left states of (i,j-1) and (i-1,j); what the right cell will need of X is kept;
- *               X += U (left(i,j) + right(i-1,j)) + b_u, or without residual connections X = left(i,j) + right(i-1,j)
- *   head: ReLU and 1x1 products; the value is drawn from the logits by inverting their distribution function
- * and after the last pixel of a row the right cells of that row, from right to left: they feed the row below only.
- * Cells: cl/bilstm.cl. The arithmetic is that of the full forward pass, in another order of summation.
+ *   each layer: left cell (i,j) from X and the left states of (i,j-1) and (i-1,j); what the right
+ *               cell will need of X is kept; X += U (left(i,j) + right(i-1,j)) + b_u, or without
+ *               residual connections X = left(i,j) + right(i-1,j)
+ *   head: ReLU and 1x1 products; the value is sampled from the logits by inverting their
+ *   distribution function
+ * and after the last pixel of a row the right cells of that row, from right to left: they feed the
+ * row below only. Cells: cl/bilstm.cl. The arithmetic is that of the full forward pass, in another
+ * order of summation.
  *
- * Layouts (f32; h hidden units, C maps: 2h, or h without residual connections; n_c colours, levels 2 or 256, K = 1 or 256 logits a colour):
- *   weights   one array: taps (n_c*49, C), bias (C); per layer: input-to-state (C, 8h), bias (8h), left state-to-state
- *             (2h, 4h), right (2h, 4h), U (h, C), b_u (C) (residual only); per hidden head layer: (in, width), bias; then (in, n_c*K), bias.
- *             All are [in][out]; the first half of 2h is the pixel above, the second the one beside.
- *   margin    (layers, margin of cl/bilstm.cl): states left and right of the picture
- *   uniform, given, out, log_p   (N,H,W,n_c); rows < given_rows of out are copied from given instead of drawn;
- *             log_p is the logarithm of the probability of the value that out has
+ * Layouts (f32; h hidden units, C maps: 2h, or h without residual connections; n_c channels, levels
+ * 2 or 256, K = 1 or 256 logits a channel):
+ *   weights   one array: taps (n_c*49, C), bias (C); per layer: input-to-state (C, 8h), bias (8h),
+ *             left state-to-state (2h, 4h), right (2h, 4h), U (h, C), b_u (C) (residual only); per
+ *             hidden head layer: (in, width), bias; then (in, n_c*K), bias. All are [in][out]; the
+ *             first half of 2h is the pixel above, the second the one beside.
+ *   margin    (layers, margin of cl/bilstm.cl): states left and right of the image
+ *   uniform, given, out, log_p   (N,H,W,n_c); rows < given_rows of out are copied from given
+ *             instead of sampled; log_p is the logarithm of the probability of the value that out
+ *             has
  *   scratch   (N, SAMPLER_SIZE): see struct state
  *
  * Tunables:
- *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 in tiled shape */
+ *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 in tiled
+ *              shape */
 #ifndef SAMPLER_V
 #define SAMPLER_V (LCL_PANEL ? 4 : 1)
 #endif
 
-#if LCL_PANEL
-#define FOR_JOBS(job, n) for (int job = 0; job < (n); job++)
-#define SYNC()
-#else
-#define FOR_JOBS(job, n) for (int job = (int)get_local_id(0); job < (n); job += (int)get_local_size(0))
-#define SYNC() barrier(CLK_GLOBAL_MEM_FENCE)
-#endif
-
-#define CAT_(a, b) a##b
-#define CAT(a, b)  CAT_(a, b)
-#if SAMPLER_V == 1
-typedef float vec;
-#define LOAD(p)     (*(p))
-#define STORE(v, p) (*(p) = (v))
-#else
-typedef CAT(float, SAMPLER_V) vec;
-#define LOAD(p)     CAT(vload, SAMPLER_V)(0, p)
-#define STORE(v, p) CAT(vstore, SAMPLER_V)(v, 0, p)
-#endif
-#define SPLAT(x) ((vec)(x))
-
-typedef __global float *gptr;
-typedef __global const float *cptr;
+#define WIDTH SAMPLER_V
+#include "lstm.cl"
 
 /* Sizes: {layers, h, n_c, K} and {H, W, head layers, head width}. */
 typedef struct net {
-  int layers, h, colours, logits, H, W, head_layers, head_width;
-  int maps;      /* C */
+  int layers, h, channels, logits, H, W, head_layers, head_width;
+  int maps; /* C */
   int residual;
   int edges; /* the margin has states */
   cptr weights, margin;
@@ -63,29 +50,34 @@ static int layer_size(const net *n) {
   return (n->maps + 1) * 8 * n->h + 16 * n->h * n->h + (n->residual ? (n->h + 1) * n->maps : 0);
 }
 static cptr layer_weights(const net *n, int l) {
-  return n->weights + (n->colours * 49 + 1) * n->maps + (size_t)l * layer_size(n);
+  return n->weights + (n->channels * 49 + 1) * n->maps + (size_t)l * layer_size(n);
 }
 
-/* One picture's scratch. Per layer: left h of two rows, left c of a row, right h of two rows, what the right cells need of
- * a row's X (4h each), right c. */
+/* One image's scratch. Per layer: left h of two rows, left c of a row, right h of two rows, what
+ * the right cells need of a row's X (4h each), right c. */
 typedef struct state {
   gptr x, head, layer;
 } state;
 static int layer_state(const net *n) { return 9 * n->W * n->h + n->h; }
-static state state_of(const net *n, gptr scratch, int picture) {
+static state state_of(const net *n, gptr scratch, int image) {
   const int head = 2 * n->head_width + n->logits;
-  gptr base = scratch + (size_t)picture * (2 * n->h + head + n->layers * layer_state(n));
+  gptr base = scratch + (size_t)image * (2 * n->h + head + n->layers * layer_state(n));
   state s;
   s.x = base, s.head = base + 2 * n->h, s.layer = s.head + head;
   return s;
 }
-static gptr left_h(const net *n, gptr layer, int row, int j) { return layer + ((row & 1) * n->W + j) * n->h; }
+static gptr left_h(const net *n, gptr layer, int row, int j) {
+  return layer + ((row & 1) * n->W + j) * n->h;
+}
 static gptr left_c(const net *n, gptr layer, int j) { return layer + (2 * n->W + j) * n->h; }
-static gptr right_h(const net *n, gptr layer, int row, int j) { return layer + ((3 + (row & 1)) * n->W + j) * n->h; }
+static gptr right_h(const net *n, gptr layer, int row, int j) {
+  return layer + ((3 + (row & 1)) * n->W + j) * n->h;
+}
 static gptr right_s(const net *n, gptr layer, int j) { return layer + (5 * n->W + 4 * j) * n->h; }
 static gptr right_c(const net *n, gptr layer) { return layer + 9 * n->W * n->h; }
 
-/* The record of what lies beside row i where direction d starts; a record of zeros without learned states. */
+/* The record of what lies beside row i where direction d starts; a record of zeros without learned
+ * states. */
 static cptr edge(const net *n, int l, int d, int i) {
   cptr margin = n->margin + (size_t)l * n->margin_size;
   return n->edges ? margin + 8 * n->h + ((size_t)(d * n->H + i) * n->H + i) * 6 * n->h : margin;
@@ -103,21 +95,24 @@ static vec product(vec sum, cptr w, int stride, cptr x, int n, int rectify) {
   return sum;
 }
 
-static void input_job(const net *n, cptr picture, gptr x, float shift, int i, int j, int o) {
-  const int C = n->maps, last = n->colours > 1 ? 3 : 2; /* of the row itself: the pixel's earlier colours too */
-  vec sum = LOAD(n->weights + n->colours * 49 * C + o);
+static void input_job(const net *n, cptr image, gptr x, float shift, int i, int j, int o) {
+  const int C = n->maps;
+  const int last = n->channels > 1 ? 3 : 2; /* taps of the row: the pixel's earlier channels too */
+  vec sum = LOAD(n->weights + n->channels * 49 * C + o);
   for (int tap = 0; tap <= 21 + last; tap++) {
     const int y = i + tap / 7 - 3, z = j + tap % 7 - 3;
     if (y < 0 || z < 0 || z >= n->W) continue;
-    for (int c = 0; c < n->colours; c++)
-      sum = mad(LOAD(n->weights + (c * 49 + tap) * C + o), SPLAT(picture[(y * n->W + z) * n->colours + c] + shift), sum);
+    for (int c = 0; c < n->channels; c++)
+      sum = mad(LOAD(n->weights + (c * 49 + tap) * C + o),
+                SPLAT(image[(y * n->W + z) * n->channels + c] + shift), sum);
   }
   STORE(sum, x + o);
 }
 
-/* Gates o,f,i,g of units u.. from p, with the states above (h) and beside (h, c); writes the new h and c. above may be
- * null. k: (2h,4h). */
-static void cell(const net *n, vec p[4], cptr k, cptr above, cptr beside_h, cptr beside_c, gptr to_h, gptr to_c, int u) {
+/* Gates o,f,i,g of units u.. from p, with the states above (h) and beside (h, c); writes the new h
+ * and c. above may be null. k: (2h,4h). */
+static void cell(const net *n, vec p[4], cptr k, cptr above, cptr beside_h, cptr beside_c,
+                 gptr to_h, gptr to_c, int u) {
   const int h = n->h;
   for (int q = 0; q < 4; q++) {
     if (above) p[q] = product(p[q], k + q * h + u, 4 * h, above, h, 0);
@@ -130,7 +125,8 @@ static void cell(const net *n, vec p[4], cptr k, cptr above, cptr beside_h, cptr
 
 /* Left cell of pixel (i,j): job < h/V; or the right direction's share of X: job - h/V. */
 static void layer_job(const net *n, cptr x, gptr layer, int l, int i, int j, int job) {
-  const int h = n->h, units = h / SAMPLER_V, right = job >= units, u = (job - right * units) * SAMPLER_V;
+  const int h = n->h, units = h / SAMPLER_V, right = job >= units,
+            u = (job - right * units) * SAMPLER_V;
   cptr w = layer_weights(n, l), bias = w + 8 * h * n->maps;
   vec p[4];
   for (int q = 0; q < 4; q++) {
@@ -142,8 +138,10 @@ static void layer_job(const net *n, cptr x, gptr layer, int l, int i, int j, int
     return;
   }
   cptr start = edge(n, l, 0, i);
-  cell(n, p, bias + 8 * h, i > 0 ? left_h(n, layer, i - 1, j) : 0, j > 0 ? left_h(n, layer, i, j - 1) : start + 5 * h,
-       j > 0 ? left_c(n, layer, j - 1) : start + 4 * h, left_h(n, layer, i, j), left_c(n, layer, j), u);
+  cell(n, p, bias + 8 * h, i > 0 ? left_h(n, layer, i - 1, j) : 0,
+       j > 0 ? left_h(n, layer, i, j - 1) : start + 5 * h,
+       j > 0 ? left_c(n, layer, j - 1) : start + 4 * h, left_h(n, layer, i, j), left_c(n, layer, j),
+       u);
 }
 
 /* X += U (left + right of the row above) + b_u, or X = left + right. */
@@ -169,28 +167,35 @@ static void right_job(const net *n, gptr layer, int l, int i, int j, int u) {
   vec p[4];
   for (int q = 0; q < 4; q++) p[q] = LOAD(right_s(n, layer, j) + q * h + u);
   const int first = j == n->W - 1;
-  cell(n, p, k, i > 0 ? right_h(n, layer, i - 1, j) : 0, first ? start + 5 * h : right_h(n, layer, i, j + 1),
+  cell(n, p, k, i > 0 ? right_h(n, layer, i - 1, j) : 0,
+       first ? start + 5 * h : right_h(n, layer, i, j + 1),
        first ? start + 4 * h : right_c(n, layer), right_h(n, layer, i, j), right_c(n, layer), u);
 }
 
 /* Inputs of the head's layer l: X or the layer before; and the layer's weights. */
 static int head_in(const net *n, int l) { return l ? n->head_width : n->maps; }
-static gptr head_from(const net *n, const state *s, int l) { return l ? s->head + ((l - 1) & 1) * n->head_width : s->x; }
+static gptr head_from(const net *n, const state *s, int l) {
+  return l ? s->head + ((l - 1) & 1) * n->head_width : s->x;
+}
 static cptr head_weights(const net *n, int l) {
   cptr first = layer_weights(n, n->layers);
-  return l ? first + (n->maps + 1) * n->head_width + (size_t)(l - 1) * (n->head_width + 1) * n->head_width : first;
+  return l ? first + (n->maps + 1) * n->head_width +
+                 (size_t)(l - 1) * (n->head_width + 1) * n->head_width
+           : first;
 }
 
 static void head_job(const net *n, const state *s, int l, int o) {
   const int size = head_in(n, l);
   cptr w = head_weights(n, l), bias = w + (size_t)size * n->head_width;
-  STORE(product(LOAD(bias + o), w + o, n->head_width, head_from(n, s, l), size, 1), s->head + (l & 1) * n->head_width + o);
+  STORE(product(LOAD(bias + o), w + o, n->head_width, head_from(n, s, l), size, 1),
+        s->head + (l & 1) * n->head_width + o);
 }
 
-/* Logits of colour c; job < K/V, or one job for a single logit. */
+/* Logits of channel c; job < K/V, or one job for a single logit. */
 static void logit_job(const net *n, const state *s, int c, int job) {
-  const int size = head_in(n, n->head_layers), all = n->colours * n->logits;
-  cptr w = head_weights(n, n->head_layers), bias = w + (size_t)size * all, in = head_from(n, s, n->head_layers);
+  const int size = head_in(n, n->head_layers), all = n->channels * n->logits;
+  cptr w = head_weights(n, n->head_layers), bias = w + (size_t)size * all,
+       in = head_from(n, s, n->head_layers);
   gptr logits = s->head + 2 * n->head_width;
   if (n->logits == 1) {
     float sum = bias[c];
@@ -205,20 +210,21 @@ static void logit_job(const net *n, const state *s, int c, int job) {
 /* log(1 + exp(x)) without overflow. */
 static float softplus(float x) { return max(x, 0.0f) + log1p(exp(-fabs(x))); }
 
-/* Draws from the logits (divided by the temperature), or takes the given value (negative: none); returns the value in
- * [0,1] and the logarithm of its probability. */
-static float2 draw(const net *n, cptr logits, float inverse_t, float u, float given) {
+/* Samples from the logits (divided by the temperature), or takes the given value (negative: none);
+ * returns the value in [0,1] and the logarithm of its probability. */
+static float2 sample(const net *n, cptr logits, float inverse_t, float u, float given) {
   if (n->logits == 1) {
     const float a = logits[0] * inverse_t;
-    const float value = given >= 0.0f ? (given > 0.5f ? 1.0f : 0.0f) : u < 1.0f / (1.0f + exp(-a)) ? 1.0f : 0.0f;
+    const float value = given >= 0.0f                 ? (given > 0.5f ? 1.0f : 0.0f)
+                        : u < 1.0f / (1.0f + exp(-a)) ? 1.0f
+                                                      : 0.0f;
     return (float2)(value, -softplus(value > 0.5f ? -a : a));
   }
   float top = logits[0], sum = 0.0f, below = 0.0f;
   for (int k = 1; k < n->logits; k++) top = max(top, logits[k]);
   for (int k = 0; k < n->logits; k++) sum += exp((logits[k] - top) * inverse_t);
   int level = n->logits - 1;
-  if (given >= 0.0f)
-    level = clamp((int)(given * (float)(n->logits - 1) + 0.5f), 0, n->logits - 1);
+  if (given >= 0.0f) level = clamp((int)(given * (float)(n->logits - 1) + 0.5f), 0, n->logits - 1);
   else
     for (int k = 0; k < n->logits; k++) {
       below += exp((logits[k] - top) * inverse_t);
@@ -227,55 +233,74 @@ static float2 draw(const net *n, cptr logits, float inverse_t, float u, float gi
         break;
       }
     }
-  return (float2)((float)level / (float)(n->logits - 1), (logits[level] - top) * inverse_t - log(sum));
+  return (float2)((float)level / (float)(n->logits - 1),
+                  (logits[level] - top) * inverse_t - log(sum));
 }
 
-__kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out, gptr log_p, gptr scratch,
-                              const int8 sizes, const int edges, const int residual,
- const int margin_size, const int given_rows,
+/* X of pixel (i,j) through all layers. out: the image so far. */
+static void run_layers(const net *n, const state *s, cptr out, float shift, int i, int j) {
+  FOR_JOBS(job, n->maps / SAMPLER_V) input_job(n, out, s->x, shift, i, j, job * SAMPLER_V);
+  SYNC();
+  for (int l = 0; l < n->layers; l++) {
+    gptr layer = s->layer + (size_t)l * layer_state(n);
+    FOR_JOBS(job, 2 * (n->h / SAMPLER_V)) layer_job(n, s->x, layer, l, i, j, job);
+    SYNC();
+    FOR_JOBS(job, n->maps / SAMPLER_V) output_job(n, s->x, layer, l, i, j, job * SAMPLER_V);
+    SYNC();
+  }
+}
+
+/* From X to the logits of channel c. */
+static void run_head(const net *n, const state *s, int c) {
+  for (int l = 0; l < n->head_layers; l++) {
+    FOR_JOBS(job, n->head_width / SAMPLER_V) head_job(n, s, l, job * SAMPLER_V);
+    SYNC();
+  }
+  FOR_JOBS(job, n->logits == 1 ? 1 : n->logits / SAMPLER_V) logit_job(n, s, c, job);
+  SYNC();
+}
+
+/* The right cells of row i, of all layers. */
+static void finish_row(const net *n, const state *s, int i) {
+  const int units = n->h / SAMPLER_V;
+  for (int j = n->W - 1; j >= 0; j--) {
+    FOR_JOBS(job, n->layers * units) {
+      const int l = job / units;
+      right_job(n, s->layer + (size_t)l * layer_state(n), l, i, j, job % units * SAMPLER_V);
+    }
+    SYNC();
+  }
+}
+
+__kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out,
+                              gptr log_p, gptr scratch, const int8 sizes, const int edges,
+                              const int residual, const int margin_size, const int given_rows,
                               const float shift, const float inverse_t) {
   net n;
-  n.layers = sizes.s0, n.h = sizes.s1, n.colours = sizes.s2, n.logits = sizes.s3;
+  n.layers = sizes.s0, n.h = sizes.s1, n.channels = sizes.s2, n.logits = sizes.s3;
   n.H = sizes.s4, n.W = sizes.s5, n.head_layers = sizes.s6, n.head_width = sizes.s7;
-  n.maps = residual ? 2 * n.h : n.h, n.residual = residual, n.edges = edges, n.weights = weights, n.margin = margin, n.margin_size = margin_size;
-  const int picture = (int)get_group_id(0), units = n.h / SAMPLER_V;
-  const state s = state_of(&n, scratch, picture);
-  const size_t first = (size_t)picture * n.H * n.W * n.colours;
+  n.maps = residual ? 2 * n.h : n.h, n.residual = residual, n.edges = edges;
+  n.weights = weights, n.margin = margin, n.margin_size = margin_size;
+  const int image = (int)get_group_id(0);
+  const state s = state_of(&n, scratch, image);
+  const size_t first = (size_t)image * n.H * n.W * n.channels;
   /* Masked weights are zero, but what they meet has to be finite. */
-  FOR_JOBS(e, n.H * n.W * n.colours) out[first + e] = 0.0f;
+  FOR_JOBS(e, n.H * n.W * n.channels) out[first + e] = 0.0f;
   SYNC();
   for (int i = 0; i < n.H; i++) {
-    for (int j = 0; j < n.W; j++)
-      for (int c = 0; c < n.colours; c++) {
-        const size_t at = first + (i * n.W + j) * n.colours + c;
-        FOR_JOBS(job, n.maps / SAMPLER_V) input_job(&n, out + first, s.x, shift, i, j, job * SAMPLER_V);
-        SYNC();
-        for (int l = 0; l < n.layers; l++) {
-          gptr layer = s.layer + (size_t)l * layer_state(&n);
-          FOR_JOBS(job, 2 * units) layer_job(&n, s.x, layer, l, i, j, job);
-          SYNC();
-          FOR_JOBS(job, n.maps / SAMPLER_V) output_job(&n, s.x, layer, l, i, j, job * SAMPLER_V);
-          SYNC();
-        }
-        for (int l = 0; l < n.head_layers; l++) {
-          FOR_JOBS(job, n.head_width / SAMPLER_V) head_job(&n, &s, l, job * SAMPLER_V);
-          SYNC();
-        }
-        FOR_JOBS(job, n.logits == 1 ? 1 : n.logits / SAMPLER_V) logit_job(&n, &s, c, job);
-        SYNC();
-        FOR_JOBS(job, 1) {
-          const float2 v = draw(&n, s.head + 2 * n.head_width, inverse_t, uniform[at], i < given_rows ? given[at] : -1.0f);
-          out[at] = v.x;
-          log_p[at] = v.y;
-        }
-        SYNC();
-      }
-    for (int j = n.W - 1; j >= 0; j--) {
-      FOR_JOBS(job, n.layers * units) {
-        const int l = job / units;
-        right_job(&n, s.layer + (size_t)l * layer_state(&n), l, i, j, job % units * SAMPLER_V);
+    for (int pixel = 0; pixel < n.W * n.channels; pixel++) {
+      const int j = pixel / n.channels, c = pixel % n.channels;
+      const size_t at = first + (size_t)i * n.W * n.channels + pixel;
+      run_layers(&n, &s, out + first, shift, i, j);
+      run_head(&n, &s, c);
+      FOR_JOBS(job, 1) {
+        const float2 v = sample(&n, s.head + 2 * n.head_width, inverse_t, uniform[at],
+                                i < given_rows ? given[at] : -1.0f);
+        out[at] = v.x;
+        log_p[at] = v.y;
       }
       SYNC();
     }
+    finish_row(&n, &s, i);
   }
 }
