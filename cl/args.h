@@ -97,4 +97,26 @@ typedef struct rows_grad {
   arg_int wh, ww, cl, yl;
 } rows_grad;
 
+/* conv_thin.cl: a work-item has `share` units; an image is divided into `blocks` of output rows,
+ * the largest of which sees `rows` rows of `wide` padded pixels. Columns are `pitch` apart. The
+ * input gradient has whole images for units, and lines of `wide` pixels. */
+typedef struct few_blocks {
+  arg_int share, blocks;
+  arg_int rows, wide, pitch;
+} few_blocks;
+
+/* winograd.cl: m filters, `channels` used of the cl floats a pixel of images h x w; outputs oh x ow
+ * in th x tw tiles an image, `tiles` of all images. */
+typedef struct winograd_tiles {
+  arg_int m, channels, cl;
+  arg_int h, w, h0, w0, oh, ow;
+  arg_int th, tw, tiles;
+} winograd_tiles;
+
+/* winograd_filter_grad: a work-item has `share` tiles, panels_o panels of filters and panels_c of
+ * channels. yl: floats a pixel of the gradient. */
+typedef struct winograd_blocks {
+  arg_int share, panels_o, panels_c, yl;
+} winograd_blocks;
+
 #endif

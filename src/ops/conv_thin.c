@@ -90,14 +90,17 @@ bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
   return s.c * s.kh * s.kw <= 256 && (s.c <= 4 || (s.c <= 8 && s.oh * s.ow >= 128));
 }
 
-static void add_locals(lcl_arg_list *l, const plan *p) {
+/* What follows the buffers of all three kernels. */
+static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_node *node, const plan *p) {
   const int64_t sizes[] = { p->rest, p->pad, p->col };
   for (int i = 0; i < 3; i++) lcl_args_add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
-}
-
-static void add_geometry(lcl_arg_list *l, const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  LCL_ADD_INTS(l, s->c, s->h, s->w, s->kh, s->kw, s->oh, s->ow, a->stride[0], a->stride[1],
-               a->pad[0], a->pad[2], a->dilation[0], a->dilation[1]);
+  lcl_args_add(l, lcl_conv_shape_arg(lw, node));
+  const few_blocks blocks = { .share = lcl_int(lw, p->units),
+                              .blocks = lcl_int(lw, p->blocks),
+                              .rows = lcl_int(lw, p->rows),
+                              .wide = lcl_int(lw, p->wide),
+                              .pitch = lcl_int(lw, p->pitch) };
+  lcl_args_add(l, LCL_STRUCT(blocks));
 }
 
 static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
@@ -125,7 +128,6 @@ static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const
 /* Forward and input gradient: in[0], filters, result, bias. */
 lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e,
                                const char *label) {
-  const lcl_conv_attr *a = node->attr;
   const plan p = plan_of(lcl_lower_caps(lw), node);
   const bool forward = node->op == &lcl_op_conv2d;
   lcl_arg_list l = { .n = 0 };
@@ -133,14 +135,8 @@ lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue
   lcl_args_add(&l, lcl_in(lw, node->in[1]));
   lcl_args_add(&l, lcl_out(lw, e->out));
   lcl_args_add(&l, lcl_in(lw, e->bias ? e->bias : node->in[1]));
-  add_locals(&l, &p);
-  if (forward)
-    LCL_ADD_INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
-  else
-    LCL_ADD_INTS(&l, p.s.n, p.units, p.s.o);
-  add_geometry(&l, a, &p.s);
-  if (forward) LCL_ADD_INTS(&l, p.rows);
-  LCL_ADD_INTS(&l, p.wide, p.pitch, e->bias != NULL, e->act);
+  add_plan(lw, &l, node, &p);
+  LCL_ADD_INTS(&l, e->bias != NULL, e->act);
   lcl_args_add(&l, lcl_f32(e->slope));
   return emit(lw, node, &p, label, forward ? "thin_forward" : "thin_input_grad", &l);
 }
@@ -153,10 +149,7 @@ lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const 
   lcl_args_add(&l, g->b);
   lcl_args_add(&l, g->a);
   lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
-  add_locals(&l, &p);
-  LCL_ADD_INTS(&l, p.s.n * p.blocks, p.units, p.blocks, p.s.o);
-  add_geometry(&l, node->attr, &p.s);
-  LCL_ADD_INTS(&l, p.rows, p.wide, p.pitch);
+  add_plan(lw, &l, node, &p);
   LCL_TRY(emit(lw, node, &p, g->label, "thin_filter_grad", &l));
   return lcl_gemm_sum_parts(lw, g, (int)p.items, part, p.taps, 0);
 }

@@ -51,6 +51,23 @@ bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w) {
   return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
 }
 
+static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, int64_t channels, int64_t cl) {
+  const lcl_patches *x = &g->patches;
+  const int64_t th = lcl_ceil_div(x->gq, 2), tw = lcl_ceil_div(x->gr, 2);
+  return (winograd_tiles) { .m = lcl_int(lw, g->m),
+                            .channels = lcl_int(lw, channels),
+                            .cl = lcl_int(lw, cl),
+                            .h = lcl_int(lw, x->h),
+                            .w = lcl_int(lw, x->w),
+                            .h0 = lcl_int(lw, x->h0),
+                            .w0 = lcl_int(lw, x->w0),
+                            .oh = lcl_int(lw, x->gq),
+                            .ow = lcl_int(lw, x->gr),
+                            .th = lcl_int(lw, th),
+                            .tw = lcl_int(lw, tw),
+                            .tiles = lcl_int(lw, x->pictures * th * tw) };
+}
+
 lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
   const lcl_gemm *g = w->g;
   const lcl_patches *x = &g->patches;
@@ -76,27 +93,25 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
                           .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
                           .local = { 1, 1 },
                           .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
+  const winograd_tiles tiles = tiles_of(lw, g, w->channels, cl);
   int copy;
   LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
   return lcl_emit(
-      lw,
-      &(lcl_launch) {
-          .label = label,
-          .source = { .file = "winograd.cl", .options = options },
-          .kernel = "winograd",
-          LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
-                   g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ),
-                   lcl_local((size_t)t.local), lcl_i32(g->m), lcl_i32(w->channels), lcl_i32(cl),
-                   lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq),
-                   lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles),
-                   lcl_i32(t.panels_n), lcl_i32(g->bias_kind), lcl_i32(g->act), lcl_f32(g->slope)),
-          .dims = 1,
-          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
-          .local = { 1 },
-          .flops = g->flops,
-          .bytes = 4.0 *
-                   (double)(x->pictures * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+      lw, &(lcl_launch) {
+              .label = label,
+              .source = { .file = "winograd.cl", .options = options },
+              .kernel = "winograd",
+              LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
+                       g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ),
+                       lcl_local((size_t)t.local), LCL_STRUCT(tiles), lcl_i32(t.panels_n),
+                       lcl_i32(g->bias_kind), lcl_i32(g->act), lcl_f32(g->slope)),
+              .dims = 1,
+              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
+              .local = { 1 },
+              .flops = g->flops,
+              .bytes = 4.0 * (double)(x->pictures *
+                                      (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
 }
 
 /* ---- filter gradient ---- */
@@ -158,6 +173,11 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
                                            .w = x->gr } };
   const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.vec),
                 yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.vec);
+  const winograd_tiles tiles = tiles_of(lw, g, x->channels, xl);
+  const winograd_blocks blocks = { .share = lcl_int(lw, t.share),
+                                   .panels_o = lcl_int(lw, t.block_o),
+                                   .panels_c = lcl_int(lw, t.block_c),
+                                   .yl = lcl_int(lw, yl) };
   int pictures, gradients;
   LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &pictures));
   LCL_TRY(lcl_gemm_channels_last(lw, &gradient, &p, &gradients));
@@ -173,10 +193,7 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
           .kernel = "winograd_filter_grad",
           LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ),
                    lcl_scratch_arg(lw, gradients, LCL_READ), lcl_scratch_arg(lw, part, LCL_WRITE),
-                   lcl_local((size_t)t.local), lcl_i32(g->m), lcl_i32(xl), lcl_i32(yl),
-                   lcl_i32(x->h), lcl_i32(x->w), lcl_i32(x->h0), lcl_i32(x->w0), lcl_i32(x->gq),
-                   lcl_i32(x->gr), lcl_i32(t.th), lcl_i32(t.tw), lcl_i32(t.tiles), lcl_i32(t.share),
-                   lcl_i32(t.block_o), lcl_i32(t.block_c)),
+                   lcl_local((size_t)t.local), LCL_STRUCT(tiles), LCL_STRUCT(blocks)),
           .dims = 3,
           .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o),
                       (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c) },
