@@ -267,7 +267,7 @@ LCL_API lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes);
 /** Rows by index.
  *
  * @param x     (R,...)
- * @param rows  i32 (n), 0 to R - 1; a row outside reads as zeros
+ * @param rows  i32 or u8 (n), 0 to R - 1; a row outside reads as zeros
  * @return (n,...) */
 LCL_API lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows);
 
@@ -275,7 +275,7 @@ LCL_API lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows);
  * r, in order of i.
  *
  * @param v       (n,...)
- * @param rows    i32 (n); a row outside is left out
+ * @param rows    i32 or u8 (n); a row outside is left out
  * @param n_rows  R
  * @return (R,...) */
 LCL_API lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows);
@@ -425,7 +425,7 @@ LCL_API lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl
 /** Adds values into planes of zeros at argmax indices: the adjoint of lcl_max_pool2d().
  *
  * @param v         (N,C,OH,OW)
- * @param switches  argmax indices, i32 (N,C,OH,OW)
+ * @param switches  argmax indices, i32 or u8 (N,C,OH,OW)
  * @param in_shape  (N,C,H,W)
  * @return in_shape */
 LCL_API lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_shape);
@@ -433,7 +433,7 @@ LCL_API lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_sh
 /** Values at argmax indices: the adjoint of lcl_max_unpool2d().
  *
  * @param x         (N,C,H,W)
- * @param switches  argmax indices, i32 (N,C,OH,OW)
+ * @param switches  argmax indices, i32 or u8 (N,C,OH,OW)
  * @return (N,C,OH,OW) */
 LCL_API lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches);
 

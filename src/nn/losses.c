@@ -77,7 +77,10 @@ lcl_tensor *lcl_l2(lcl_tensor *a, lcl_tensor *b, lcl_l2_mode mode) {
 }
 
 lcl_tensor *lcl_kl_gauss_rows(lcl_tensor *mu, lcl_tensor *logvar) {
-  lcl_tensor *terms = lcl_sub(lcl_add(lcl_exp(logvar), lcl_square(mu)), lcl_shift(logvar, 1));
+  /* Beside exp(inf), inf itself is nothing. */
+  lcl_tensor *huge = lcl_greater(logvar, lcl_const(lcl_tensor_graph(logvar), FLT_MAX));
+  lcl_tensor *beside = lcl_shift(lcl_select(huge, zero_of(logvar), logvar), 1);
+  lcl_tensor *terms = lcl_sub(lcl_add(lcl_exp(logvar), lcl_square(mu)), beside);
   return lcl_scale(row_sum(terms), 0.5f);
 }
 

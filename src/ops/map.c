@@ -276,6 +276,10 @@ lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);
 }
 
+lcl_tensor *lcl_wide_index(lcl_tensor *index) {
+  return index->dtype == LCL_U8 ? lcl_cast(index, LCL_I32) : index;
+}
+
 lcl_tensor *lcl_add(lcl_tensor *a, lcl_tensor *b) {
   LCL_NEED_TENSORS(a, b);
   return lcl_binary(LCL_MAP_ADD, a, b);

@@ -8,5 +8,7 @@
 bool lcl_broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out);
 /* Sums t over what broadcasting from shape to t's shape repeated: the adjoint of broadcasting. */
 lcl_tensor *lcl_sum_to_shape(lcl_tensor *t, lcl_shape shape);
+/* Indices as kernels take them: u8 becomes i32. */
+lcl_tensor *lcl_wide_index(lcl_tensor *index);
 
 #endif

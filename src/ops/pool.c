@@ -5,6 +5,7 @@
  * Kernels: cl/pool.cl. */
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/map.h"
 
 typedef struct pool_attr {
   int32_t kernel[2], stride[2], pad[4];
@@ -82,7 +83,7 @@ static lcl_status infer_adjoint(lcl_node *node) {
   const lcl_shape v = node->in[0]->shape;
   if (node->op == &op_unpool) {
     if (node->in[1]->dtype != LCL_I32)
-      return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s",
+      return lcl_fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
                       lcl_dtype_name(node->in[1]->dtype));
     if (!lcl_shape_equal(v, node->in[1]->shape))
       return lcl_fail(LCL_ERR_SHAPE, "values %s and switches %s must have the same shape",
@@ -104,7 +105,7 @@ static lcl_status infer_gather(lcl_node *node) {
   LCL_TRY(want_maps(node->in[0], "the input"));
   const lcl_shape x = node->in[0]->shape, s = node->in[1]->shape;
   if (node->in[1]->dtype != LCL_I32)
-    return lcl_fail(LCL_ERR_TYPE, "switches must be i32, got %s",
+    return lcl_fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
                     lcl_dtype_name(node->in[1]->dtype));
   if (s.rank != 4 || s.dim[0] != x.dim[0] || s.dim[1] != x.dim[1])
     return lcl_fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s",
@@ -349,12 +350,12 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_s
     a = *(const pool_attr *)switches->node->attr;
     a.known = 1;
   }
-  return adjoint(&op_unpool, v, switches, in_shape, a);
+  return adjoint(&op_unpool, v, lcl_wide_index(switches), in_shape, a);
 }
 
 lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches) {
   LCL_NEED_TENSORS(x, switches);
-  return lcl_node_new(x->node->graph, &op_gather, LCL_IN(x, switches), NULL, 1);
+  return lcl_node_new(x->node->graph, &op_gather, LCL_IN(x, lcl_wide_index(switches)), NULL, 1);
 }
 
 /* One window that is the image: a mean, which any number of work-items may share. */

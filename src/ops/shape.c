@@ -476,7 +476,7 @@ typedef struct rows_attr {
 static lcl_status infer_gather(lcl_node *node) {
   lcl_shape s = node->in[0]->shape, r = node->in[1]->shape;
   if (s.rank < 1 || r.rank != 1 || node->in[1]->dtype != LCL_I32)
-    return lcl_fail(LCL_ERR_SHAPE, "expects x (R,...) and i32 rows (n)");
+    return lcl_fail(LCL_ERR_SHAPE, "expects x (R,...) and i32 or u8 rows (n)");
   s.dim[0] = r.dim[0];
   set_out(node, s);
   return LCL_OK;
@@ -510,7 +510,7 @@ static const lcl_op op_gather = {
 
 lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows) {
   LCL_NEED_TENSORS(x, rows);
-  return lcl_node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, rows), NULL, 1);
+  return lcl_node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, lcl_wide_index(rows)), NULL, 1);
 }
 
 static lcl_status infer_scatter(lcl_node *node) {
@@ -561,8 +561,8 @@ static const lcl_op op_scatter = { .name = "scatter_add",
 
 lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows) {
   LCL_NEED_TENSORS(v, rows);
-  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, rows), &(rows_attr) { n_rows },
-                      1);
+  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, lcl_wide_index(rows)),
+                      &(rows_attr) { n_rows }, 1);
 }
 
 lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {

@@ -19,8 +19,9 @@ static inline lcl_ball ball_exact(double v) {
 }
 
 /* v with error e so far, rounded with an error of `ulps` units in the last place; results too small
- * for f32's normal numbers may be flushed to zero. */
+ * for f32's normal numbers may be flushed to zero. NaN and infinities have no error. */
 static inline lcl_ball ball_round(double v, double e, double ulps) {
+  if (!isfinite(v)) return ball_exact(v);
   return (lcl_ball) { v, e + 2 * ulps * LCL_UNIT_ROUNDOFF * (fabs(v) + e) + FLT_MIN };
 }
 

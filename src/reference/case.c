@@ -118,6 +118,22 @@ static double random_real(lcl_domain domain, double range, lcl_rng *r) {
   }
 }
 
+/* Values that formulas treat apart: NaN, infinities, zeros of both signs, saturation; probabilities
+ * of 0 and 1. A case has one or two of them, often or seldom. */
+static void put_exceptions(const lcl_case *c, int i, lcl_rng *r) {
+  static const double any[] = { NAN, INFINITY, -INFINITY, -0.0, 0, 100, -100 },
+                      positive[] = { NAN, INFINITY, 0, 100, -100 }, unit[] = { 0, 1 };
+  const lcl_domain domain = c->spec->in[i].domain;
+  const double *from = domain == LCL_UNIT ? unit : domain == LCL_POSITIVE ? positive : any;
+  const int64_t kinds = domain == LCL_UNIT       ? LCL_COUNT(unit)
+                        : domain == LCL_POSITIVE ? LCL_COUNT(positive)
+                                                 : LCL_COUNT(any);
+  const double kind[] = { from[lcl_rng_below(r, kinds)], from[lcl_rng_below(r, kinds)] };
+  const int percent = lcl_rng_chance(r, 50) ? 30 : 2;
+  for (int64_t k = 0; k < lcl_array_count(&c->in[i]); k++)
+    if (lcl_rng_chance(r, percent)) c->in[i].data[k] = kind[lcl_rng_below(r, 2)];
+}
+
 static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
   const lcl_spec_input *s = &c->spec->in[i];
   lcl_array *a = &c->in[i];
@@ -133,6 +149,7 @@ static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
     else
       a->data[k] = c->integers ? random_integer(s->domain, r) : random_real(s->domain, range, r);
   }
+  if (c->exceptions && s->domain != LCL_INDEX && a->dtype == LCL_F32) put_exceptions(c, i, r);
   return LCL_OK;
 }
 
@@ -149,6 +166,7 @@ lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number,
   const uint64_t of_op = lcl_rng_next(&r);
   r.state = of_op + number * 0x9fb21c651e98df25u;
   c->integers = number % 2 == 0;
+  c->exceptions = !(spec->flags & LCL_SPEC_FINITE) && (number == 3 || number % 8 == 5);
   c->small = small;
   for (int i = 0; i < LCL_SPEC_INS; i++)
     c->in[i].shape.rank = -1; /* absent unless spec->random gives a shape */
@@ -265,6 +283,7 @@ static void coordinates(lcl_shape s, int64_t at, lcl_str *text) {
  * infinity is expected. */
 static double badness(double got, double want, double allowed) {
   if (isnan(want)) return isnan(got) ? 0 : HUGE_VAL;
+  if (isinf(want)) return got == want ? 0 : HUGE_VAL;
   if (fabs(want) + allowed > FLT_MAX && isinf(got) && (got > 0) == (want > 0)) return 0;
   const double error = fabs(got - want);
   if (error == 0) return 0;

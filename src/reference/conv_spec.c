@@ -449,7 +449,8 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
 #define PAD4                                                                                       \
   { "pad", LCL_ATTR_PAD4, "0", "zeros around the larger image that are cut away", NULL }
 #define CONV_COMMON(kind)                                                                          \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY,     \
+  .out = { "y" }, .variant = kind,                                                                 \
+  .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY | LCL_SPEC_FINITE,                    \
   .build = conv_build, .forward = conv_forward, .backward = conv_backward, .terms = conv_terms,    \
   .random = conv_random
 
@@ -470,7 +471,7 @@ const lcl_spec lcl_conv_specs[] = {
     .attr = { STRIDE, PAD, DILATION, GROUPS },
     .out = { "y" },
     .variant = FOURIER,
-    .flags = LCL_SPEC_EMPTY,
+    .flags = LCL_SPEC_EMPTY | LCL_SPEC_FINITE,
     .build = conv_build,
     .forward = conv_forward,
     .backward = conv_backward,

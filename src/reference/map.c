@@ -72,7 +72,7 @@ static double d_recip(double x, double p) {
   return (void)p, -1 / (x * x);
 }
 static double f_relu(double x, double p) {
-  return (void)p, x > 0 ? x : 0;
+  return (void)p, x < 0 ? 0 : x;
 }
 static double d_relu(double x, double p) {
   return (void)p, x > 0;
@@ -239,30 +239,37 @@ static double b_recip(double a, double b) {
 static double b_div_db(double a, double b) {
   return -a / (b * b);
 }
+/* A NaN wins. */
+static double b_max(double a, double b) {
+  return a >= b || isnan(a) ? a : b;
+}
+static double b_min(double a, double b) {
+  return a <= b || isnan(a) ? a : b;
+}
 static double b_greater(double a, double b) {
   return a > b;
 }
 static double b_not_less(double a, double b) {
-  return a >= b;
+  return !(a < b);
 }
 static double b_less(double a, double b) {
   return a < b;
 }
 static double b_not_greater(double a, double b) {
-  return a <= b;
+  return !(a > b);
 }
 static double b_equal(double a, double b) {
   return a == b;
 }
 
-/* Ties of maximum and minimum send the gradient to a. */
+/* Ties of maximum and minimum, and NaNs, send the gradient to a. */
 static const binary binaries[] = {
   { LCL_MAP_ADD, b_add, b_one, b_one, 0.5, 0, 0 },
   { LCL_MAP_SUB, b_sub, b_one, b_minus, 0.5, 0, 0 },
   { LCL_MAP_MUL, b_mul, b_second, b_first, 0.5, 0.5, 0.5 },
   { LCL_MAP_DIV, b_div, b_recip, b_div_db, 2.5, 4, 8 },
-  { LCL_MAP_MAX, fmax, b_not_less, b_less, 0, 0, 0 },
-  { LCL_MAP_MIN, fmin, b_not_greater, b_greater, 0, 0, 0 },
+  { LCL_MAP_MAX, b_max, b_not_less, b_less, 0, 0, 0 },
+  { LCL_MAP_MIN, b_min, b_not_greater, b_greater, 0, 0, 0 },
   { LCL_MAP_GREATER, b_greater, b_zero, b_zero, 0, 0, 0 },
   { LCL_MAP_LESS, b_less, b_zero, b_zero, 0, 0, 0 },
   { LCL_MAP_EQUAL, b_equal, b_zero, b_zero, 0, 0, 0 },

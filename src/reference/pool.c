@@ -1,4 +1,6 @@
 /* Max and average pooling, and their adjoints. */
+#include <math.h>
+
 #include "reference/reference.h"
 
 /* The part of window o that lies inside an image of `size`: first .. last-1. */
@@ -7,6 +9,11 @@ static void window(int64_t o, int64_t stride, int64_t kernel, int64_t before, in
   const int64_t start = o * stride - before;
   *first = LCL_MAX(start, 0);
   *last = LCL_MIN(start + kernel, size);
+}
+
+/* A NaN wins. */
+static bool beats(double x, double best) {
+  return x > best || (isnan(x) && !isnan(best));
 }
 
 void lcl_ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *switches) {
@@ -19,7 +26,7 @@ void lcl_ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32
         const double *image = x + p * d->h * d->w;
         for (int64_t iy = y0; iy < y1; iy++)
           for (int64_t ix = x0; ix < x1; ix++)
-            if (best < 0 || image[iy * d->w + ix] > image[best]) best = iy * d->w + ix;
+            if (best < 0 || beats(image[iy * d->w + ix], image[best])) best = iy * d->w + ix;
         const int64_t out = (p * d->oh + i) * d->ow + j;
         if (y) y[out] = best < 0 ? 0 : image[best];
         if (switches) switches[out] = (int32_t)best;

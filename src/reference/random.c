@@ -98,7 +98,7 @@ static void random_random(lcl_case *c, lcl_rng *r) {
 #define SEED                                                                                       \
   { "seed", LCL_ATTR_INT, "0", "the same seed gives the same numbers on every device", NULL }
 #define DRAWN(kind)                                                                                \
-  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY,                      \
+  .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY | LCL_SPEC_FINITE,    \
   .build = random_build, .forward = random_forward, .bound = random_bound, .random = random_random
 
 const lcl_spec lcl_random_specs[] = {

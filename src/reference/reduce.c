@@ -1,4 +1,6 @@
 /* Reductions over axes, arg max and broadcasting. */
+#include <math.h>
+
 #include "latentcl/ops.h"
 #include "reference/families.h"
 
@@ -60,6 +62,11 @@ static lcl_status reduce_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
   return LCL_OK;
 }
 
+/* Whether x comes before the best so far: a NaN wins. */
+static bool beats(double x, double best, bool largest) {
+  return (largest ? x > best : x < best) || (isnan(x) && !isnan(best));
+}
+
 /* For each result, where its first largest (or smallest) element is. */
 static lcl_status extremes(lcl_case *c, bool largest, lcl_array *where) {
   const lcl_shape s = c->in[0].shape;
@@ -70,7 +77,7 @@ static lcl_status extremes(lcl_case *c, bool largest, lcl_array *where) {
     split_index(s, mask_of(c), i, &kept, &gone);
     double *at = &where->data[kept];
     const double *x = c->in[0].data;
-    if (*at < 0 || (largest ? x[i] > x[(int64_t)*at] : x[i] < x[(int64_t)*at])) *at = (double)i;
+    if (*at < 0 || beats(x[i], x[(int64_t)*at], largest)) *at = (double)i;
   }
   return LCL_OK;
 }

@@ -52,6 +52,10 @@ static int inputs_given(const lcl_case *c) {
 
 static lcl_status concat_build(const lcl_case *c, lcl_tensor *const *in, lcl_tensor **out) {
   int axis;
+  for (int k = inputs_given(c); k < lcl_spec_inputs(c->spec); k++)
+    if (c->in[k].data)
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s is left out, %s is given: none between may be missing",
+                      c->spec->in[inputs_given(c)].name, c->spec->in[k].name);
   LCL_TRY(lcl_attr_axis(attr(c, "axis"), c->in[0].shape.rank, &axis));
   out[0] = lcl_concat(in, inputs_given(c), axis);
   return LCL_OK;

@@ -175,6 +175,13 @@ static row matrix_row(const lcl_case *c, int64_t k) {
   return (row) { .n = classes, .step = 1, .first = k * classes };
 }
 
+/* The loss of an infinite logit is its distance from the target's side times infinity, and 0 where
+ * the target is that side. */
+static double bce(double logit, double target) {
+  if (isinf(logit)) return target == (logit > 0) ? 0 : HUGE_VAL;
+  return fmax(logit, 0) + log1p(exp(-fabs(logit))) - target * logit;
+}
+
 static lcl_status loss_forward(lcl_case *c) {
   LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
   const double *a = c->in[0].data, *b = c->in[1].data;
@@ -185,7 +192,7 @@ static lcl_status loss_forward(lcl_case *c) {
       sum += row_lse(a, r) - a[r.first + (int64_t)b[i]];
       break;
     }
-    case BCE: sum += fmax(a[i], 0) + log1p(exp(-fabs(a[i]))) - b[i] * a[i]; break;
+    case BCE: sum += bce(a[i], b[i]); break;
     case MSE: sum += (a[i] - b[i]) * (a[i] - b[i]); break;
     }
   c->out[0].data[0] = sum / loss_terms(c);
@@ -212,7 +219,7 @@ static lcl_status loss_backward(lcl_case *c) {
       c->grad_in[1].data[i] = -ga[i];
     } else {
       ga[i] = g * (1 / (1 + exp(-a[i])) - b[i]);
-      c->grad_in[1].data[i] = -g * a[i];
+      c->grad_in[1].data[i] = isinf(a[i]) && bce(a[i], b[i]) == 0 ? 0 : -g * a[i];
     }
   return LCL_OK;
 }
@@ -224,6 +231,7 @@ static lcl_ball loss_ball(const lcl_case *c, int64_t i) {
     const lcl_ball d = ball_sub(ball_exact(a[i]), ball_exact(b[i]));
     return ball_mul(d, d);
   }
+  if (c->spec->variant == BCE && isinf(a[i])) return ball_exact(bce(a[i], b[i]));
   if (c->spec->variant == BCE)
     return ball_sub(ball_round(fmax(a[i], 0) + log1p(exp(-fabs(a[i]))), 0, 6),
                     ball_mul(ball_exact(b[i]), ball_exact(a[i])));
@@ -301,12 +309,17 @@ static lcl_status divergence_build(const lcl_case *c, lcl_graph *g, lcl_tensor *
   return LCL_OK;
 }
 
+/* x where it counts beside exp(x). */
+static double beside_exp(double x) {
+  return x == HUGE_VAL ? 0 : x;
+}
+
 static lcl_status gaussian_forward(lcl_case *c) {
   const double *mean = c->in[0].data, *log_var = c->in[1].data;
   double sum = 0;
   LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
-    sum += 0.5 * (exp(log_var[i]) + mean[i] * mean[i] - 1 - log_var[i]);
+    sum += 0.5 * (exp(log_var[i]) + mean[i] * mean[i] - 1 - beside_exp(log_var[i]));
   c->out[0].data[0] = sum / batch_of(c);
   return LCL_OK;
 }
@@ -329,8 +342,8 @@ static lcl_status gaussian_bound(lcl_case *c) {
     if (c->grad_in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     const lcl_ball mean = ball_exact(c->in[0].data[i]), log_var = ball_exact(c->in[1].data[i]);
-    const lcl_ball var = ball_exp(log_var);
-    ball_sum_add(&sum, ball_sub(ball_add(var, ball_mul(mean, mean)), ball_add(log_var, one)));
+    const lcl_ball var = ball_exp(log_var), beside = ball_exact(beside_exp(log_var.v));
+    ball_sum_add(&sum, ball_sub(ball_add(var, ball_mul(mean, mean)), ball_add(beside, one)));
     if (!c->grad_in[0].data) continue;
     const lcl_ball g = ball_mul(ball_div(ball_exact(c->grad_out[0].data[0]), n), half);
     c->grad_bound[0].data[i] = ball_allowed(ball_mul(g, ball_mul(ball_exact(2), mean)));

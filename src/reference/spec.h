@@ -67,7 +67,8 @@ typedef struct lcl_case {
   bool integers; /* random case of small integers: ops that only add and multiply must be exact */
   /* Random ops: what the device's random state held before the run (set by lcl_case_run). */
   uint64_t rng_seed, rng_step;
-  bool small; /* keep random shapes small (simulators) */
+  bool exceptions; /* random case with NaN, infinities, zeros, saturated values */
+  bool small;      /* keep random shapes small (simulators) */
 } lcl_case;
 
 /* ---- specs ---- */
@@ -96,7 +97,9 @@ enum {
   LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting):
                               see lcl_case_random */
   LCL_SPEC_EMPTY = 32,     /* sizes of 0 are legal: some random cases have one */
-  LCL_SPEC_RANDOM = 8      /* draws random numbers from the store's seed */
+  LCL_SPEC_RANDOM = 8,     /* draws random numbers from the store's seed */
+  LCL_SPEC_FINITE = 64     /* what NaN and infinity give depends on the algorithm: no random case
+                              has them */
 };
 
 /* Sizes that a random case is made of. */

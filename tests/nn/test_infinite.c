@@ -85,6 +85,18 @@ static void binary_losses(void **state) {
   check(lcl_bce_logits, a, soft, INF, (float[]) { 0, 0, -0.125f, 0, 0.25f, -0.25f });
 }
 
+/* exp(inf) outweighs inf, and exp(-inf) is nothing beside it. */
+static lcl_tensor *kl_gauss(lcl_tensor *logvar, lcl_tensor *mu) {
+  return lcl_kl_gauss(mu, logvar);
+}
+static void gaussians(void **state) {
+  (void)state;
+  const float mu[N * K] = { 0, 0, 0, 1, 1, 1 };
+  const float wide[N * K] = { INF, 0, 0, 0, 0, 0 }, narrow[N * K] = { -INF, 0, 0, 0, 0, 0 };
+  check(kl_gauss, wide, mu, INF, (float[]) { INF, 0, 0, 0, 0, 0 });
+  check(kl_gauss, narrow, mu, INF, (float[]) { -0.25f, 0, 0, 0, 0, 0 });
+}
+
 /* An infinite gradient reaches the maximum alone. */
 static void maxima(void **state) {
   (void)state;
@@ -94,10 +106,8 @@ static void maxima(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(class_losses),
-    cmocka_unit_test(marginal),
-    cmocka_unit_test(binary_losses),
-    cmocka_unit_test(maxima),
+    cmocka_unit_test(class_losses), cmocka_unit_test(marginal), cmocka_unit_test(binary_losses),
+    cmocka_unit_test(gaussians),    cmocka_unit_test(maxima),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
