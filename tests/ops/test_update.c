@@ -210,6 +210,44 @@ static void rules(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+/* A gradient that is NaN or infinite is not made harmless: NaN reaches the parameter under every
+ * rule and clipping, and no other parameter; infinity does where values are not clipped. */
+static void gradients_that_are_no_numbers(void **state) {
+  (void)state;
+  enum { N = 37, BAD = 20 };
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (int kind = LCL_SGD; kind <= LCL_ADADELTA; kind++)
+    for (int c = 0; c < 4; c++) {
+      const bool clip = c % 2, infinite = c / 2;
+      const lcl_optimiser_desc d = { .kind = (lcl_optimiser_kind)kind,
+                                     .rate = 0.1f,
+                                     .clip_value = clip ? 0.5f : 0 };
+      lcl_store *store;
+      lcl_graph *g;
+      lcl_program *program;
+      float weight[N], p[N];
+      for (int i = 0; i < N; i++) weight[i] = i == BAD ? (infinite ? INFINITY : NAN) : 1;
+      ASSERT_OK(lcl_store_create(ctx, 1, &store));
+      ASSERT_OK(lcl_graph_create(store, "train", &g));
+      lcl_tensor *x = lcl_param(g, "p", LCL_SHAPE(N), (lcl_init) { LCL_INIT_ZERO, 0, 0, 0, 0 });
+      lcl_tensor *w = lcl_input(g, "w", LCL_F32, LCL_SHAPE(N));
+      lcl_minimise(lcl_sum(lcl_mul(x, w), LCL_ALL_AXES, false), &d);
+      ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+      ASSERT_OK(lcl_feed(program, "w", weight, sizeof weight));
+      ASSERT_OK(lcl_run(program));
+      ASSERT_OK(lcl_store_read(store, "p", p, sizeof p));
+      for (int i = 0; i < N; i++)
+        if (isfinite(p[i]) != (i != BAD || (infinite && clip)))
+          fail_msg("rule %d, clipping %d: the gradient %g gives %g", kind, clip, weight[i], p[i]);
+      lcl_program_destroy(program);
+      lcl_graph_destroy(g);
+      lcl_store_destroy(store);
+    }
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
 /* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of
  * each run. */
 static void moving_averages(void **state) {
@@ -311,7 +349,9 @@ static void decays_to_zero(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(rules), cmocka_unit_test(decays_to_zero),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(rules),
+                                      cmocka_unit_test(gradients_that_are_no_numbers),
+                                      cmocka_unit_test(decays_to_zero),
                                       cmocka_unit_test(moving_averages),
                                       cmocka_unit_test(empty_parameters) };
   return cmocka_run_group_tests(tests, NULL, NULL);
