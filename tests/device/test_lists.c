@@ -46,6 +46,8 @@ static void chain(void **state) {
   size_t calls = 0;
   for (size_t i = 0; i < n; i++)
     if (strcmp(rows[i].label, "add one") == 0) calls = rows[i].calls;
+  assert_in_range(n, 2, 8);
+  for (size_t i = 1; i < n; i++) assert_true(rows[i - 1].seconds >= rows[i].seconds);
   assert_int_equal(calls, 2 * LINKS);
   lcl_free(rows);
   /* Launches are kept one by one only from where a trace is asked for. */

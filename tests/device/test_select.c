@@ -25,6 +25,8 @@ static void selectors(void **state) {
     row(2, 0, CL_DEVICE_TYPE_GPU, true, "Integrated Graphics", "Vendor A"),
     row(2, 1, CL_DEVICE_TYPE_GPU, false, "Discrete 9000", "Vendor A"),
     row(3, 0, CL_DEVICE_TYPE_ACCELERATOR, false, "Board", "Vendor B"),
+    row(4, 0, CL_DEVICE_TYPE_GPU, false, "Discrete 9000 again",
+        "Vendor C"), /* the first one wins */
   };
   snprintf(rows[1].caps.version, sizeof rows[1].caps.version, "OpenCL 3.0 PoCL");
   const struct {
@@ -33,7 +35,8 @@ static void selectors(void **state) {
   } cases[] = { { "auto", 3 },     { NULL, 3 },          { "", 3 },
                 { "gpu", 3 },      { "CPU", 1 },         { "1:0", 1 },
                 { "2:0", 2 },      { "2:1", 3 },         { "pocl", 1 },
-                { "graphics", 2 }, { "accelerator", 4 }, { "vendor b", 4 } };
+                { "graphics", 2 }, { "accelerator", 4 }, { "vendor b", 4 },
+                { "9000", 3 },     { "again", 5 } };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     size_t at = 99;
     ASSERT_OK(lcl_device_select(rows, LCL_COUNT(rows), cases[i].selector, &at));

@@ -48,6 +48,27 @@ static void caller_may_release_early(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+/* The peak stays where it was when buffers go; the pool's rounding is less than a page. */
+static void peak_of_memory(void **state) {
+  (void)state;
+  lcl_context *ctx = owner();
+  lcl_buffer *a, *b;
+  const size_t mib = 1 << 20;
+  const lcl_memory_use before = lcl_context_memory(ctx);
+  ASSERT_OK(lcl_buffer_create(ctx, 3 * mib, &a));
+  ASSERT_OK(lcl_buffer_create(ctx, 2 * mib, &b));
+  lcl_buffer_destroy(a);
+  ASSERT_OK(lcl_buffer_create(ctx, mib, &a));
+  const lcl_memory_use now = lcl_context_memory(ctx);
+  assert_in_range(now.peak - before.current, 5 * mib, 5 * mib + 8192);
+  assert_in_range(now.current - before.current, 3 * mib, 3 * mib + 8192);
+  assert_int_equal(now.buffers - before.buffers, 2);
+  lcl_buffer_destroy(a);
+  lcl_buffer_destroy(b);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
 /* What the caller writes through his handle is what we read through ours, and the other way round.
  */
 static void memory_is_shared_both_ways(void **state) {
@@ -192,6 +213,7 @@ static void wrong_handles_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(caller_may_release_early),
+    cmocka_unit_test(peak_of_memory),
     cmocka_unit_test(memory_is_shared_both_ways),
     cmocka_unit_test(out_of_order_queue_keeps_transfers_in_order),
     cmocka_unit_test(wrong_handles_are_refused),

@@ -251,9 +251,38 @@ static void fetched_inside_groups(void **state) {
   }
 }
 
+/* Without updates a program neither changes a variable nor asks for what only an update reads. */
+static void without_updates(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  const lcl_init zero = { .kind = LCL_INIT_ZERO };
+  const float x[4] = { 1, 2, 3, 4 };
+  float got[4];
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_tensor *in = lcl_input(g, "x", LCL_F32, LCL_SHAPE(4));
+  lcl_tensor *var = lcl_state(g, "v", LCL_F32, LCL_SHAPE(4), zero);
+  lcl_assign(var, lcl_add(var, lcl_exp(lcl_input(g, "of the update", LCL_F32, LCL_SHAPE(4)))));
+  lcl_tensor *twice = lcl_scale(in, 2);
+  ASSERT_OK(lcl_compile(
+      g, &(lcl_compile_desc) { .fetch = &twice, .n_fetch = 1, .no_updates = true }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  fetch(p, 0, got, 4);
+  for (int i = 0; i < 4; i++) assert_true(got[i] == 2 * x[i]);
+  ASSERT_OK(lcl_store_read(store, "v", got, sizeof got));
+  for (int i = 0; i < 4; i++) assert_true(got[i] == 0);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_streams),
                                       cmocka_unit_test(running_statistics),
-                                      cmocka_unit_test(fetched_inside_groups) };
+                                      cmocka_unit_test(fetched_inside_groups),
+                                      cmocka_unit_test(without_updates) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -248,6 +248,86 @@ static void gradients_that_are_no_numbers(void **state) {
   assert_int_equal(lcl_test_alloc_live(), 0);
 }
 
+/* Two parameters with one gradient: both move by it. */
+static void shared_gradient(void **state) {
+  (void)state;
+  enum { N = 9 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+  float weight[N], p[N];
+  const lcl_init zero = { .kind = LCL_INIT_ZERO };
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "train", &g));
+  lcl_tensor *sum = lcl_add(lcl_param(g, "p", LCL_SHAPE(N), zero),
+                            lcl_param(g, "q", LCL_SHAPE(N), zero));
+  lcl_tensor *loss = lcl_mul(sum, lcl_input(g, "w", LCL_F32, LCL_SHAPE(N)));
+  lcl_minimise(lcl_sum(loss, LCL_ALL_AXES, false),
+               &(lcl_optimiser_desc) { .kind = LCL_SGD, .rate = 0.5f });
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+  for (int i = 0; i < N; i++) weight[i] = (float)(i + 1);
+  ASSERT_OK(lcl_feed(program, "w", weight, sizeof weight));
+  ASSERT_OK(lcl_run(program));
+  for (int k = 0; k < 2; k++) {
+    ASSERT_OK(lcl_store_read(store, k ? "q" : "p", p, sizeof p));
+    for (int i = 0; i < N; i++) assert_float_equal(p[i], -0.5 * (i + 1), 0);
+  }
+  lcl_program_destroy(program);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
+/* Parameters that do not lie side by side: the one between them stays as it is under weight decay,
+ * and the norm that is clipped is of both. */
+static void parameters_apart(void **state) {
+  (void)state;
+  enum { N = 100 };
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+  float w[N], p[N];
+  double square = 0;
+  const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "train", &g));
+  lcl_tensor *a = lcl_param(g, "p0", LCL_SHAPE(N), one), *b = lcl_param(g, "p1", LCL_SHAPE(N), one),
+             *c = lcl_param(g, "p2", LCL_SHAPE(N), one);
+  lcl_tensor *in = lcl_input(g, "w", LCL_F32, LCL_SHAPE(N));
+  lcl_tensor *sum = lcl_add(lcl_mul(a, in), lcl_add(b, lcl_mul(c, lcl_scale(in, 3))));
+  lcl_tensor *const ends[] = { a, c };
+  lcl_minimise(lcl_sum(sum, LCL_ALL_AXES, false), &(lcl_optimiser_desc) { .kind = LCL_SGD,
+                                                                          .rate = 0.5f,
+                                                                          .weight_decay = 0.25f,
+                                                                          .clip_norm = 2,
+                                                                          .params = ends,
+                                                                          .n_params = 2 });
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
+  for (int i = 0; i < N; i++) {
+    w[i] = 0.25f * (float)(i % 7);
+    square += 10 * (double)w[i] * (double)w[i];
+  }
+  ASSERT_OK(lcl_feed(program, "w", w, sizeof w));
+  ASSERT_OK(lcl_run(program));
+  for (int k = 0; k < 3; k++) {
+    ASSERT_OK(lcl_store_read(store, names[k], p, sizeof p));
+    for (int i = 0; i < N; i++) {
+      const double gradient = (k ? 3 : 1) * w[i] * 2 / sqrt(square) + 0.25;
+      assert_float_equal(p[i], k == 1 ? 1 : 1 - 0.5 * gradient, 1e-6);
+    }
+  }
+  lcl_program_destroy(program);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl_test_alloc_live(), 0);
+}
+
 /* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of
  * each run. */
 static void moving_averages(void **state) {
@@ -349,10 +429,11 @@ static void decays_to_zero(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(rules),
-                                      cmocka_unit_test(gradients_that_are_no_numbers),
-                                      cmocka_unit_test(decays_to_zero),
-                                      cmocka_unit_test(moving_averages),
-                                      cmocka_unit_test(empty_parameters) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(rules),           cmocka_unit_test(gradients_that_are_no_numbers),
+    cmocka_unit_test(shared_gradient), cmocka_unit_test(parameters_apart),
+    cmocka_unit_test(decays_to_zero),  cmocka_unit_test(moving_averages),
+    cmocka_unit_test(empty_parameters)
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
