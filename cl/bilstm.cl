@@ -27,15 +27,15 @@
  *   partial   (P,2,8hh + 2Hh)   per item: gradient of k, then of the state at x = -1: (H,2,h),
  *                               h then c
  *
- * Two shapes from one source. Panel: a work-group is one work-item with vectors of BILSTM_V hidden
- * units. Tiled: the jobs of a diagonal (a block of rows and a hidden unit) are shared among the
+ * Two kinds from one source. CPUs: a work-group is one work-item with vectors of BILSTM_V hidden
+ * units. GPUs: the jobs of a diagonal (a block of rows and a hidden unit) are shared among the
  * work-items, with a barrier after each diagonal. The state of the diagonal before is read from the
  * records themselves, so that no local memory is needed and any size fits. The *_step kernels do
  * one diagonal a launch: for devices whose groups are too small, or whose many compute units a
  * small batch would leave idle.
  *
  * Tunables:
- *   BILSTM_V  1, 4, 8, 16       vector width; has to divide h; 1 in tiled shape
+ *   BILSTM_V  1, 4, 8, 16       vector width; has to divide h; 1 on GPUs
  *   BILSTM_R  rows of a diagonal that share each load of K
  *   BILSTM_G  gate rows that share a load of h in the gradient of K; divides 4h */
 #ifndef BILSTM_V

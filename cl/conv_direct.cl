@@ -5,7 +5,7 @@
  *                                            i < m <= 4, k = (a,b,c), for every z of a batch
  *
  * Buffers are those of matmul_panel.cl with SOURCE 1, sw = 1 and cl = 0, and A as gemm_a says: VEC
- * neighbours of an output row look at neighbours in a row of x: they are loaded as they lie.
+ * neighbours of an output row read neighbours in a row of x, loaded as they lie.
  *
  * Tunables:
  *   VEC  floats in a vector: 16 or 8

@@ -8,7 +8,7 @@
  * As in matmul_panel.cl with SOURCE 1, but the roles are swapped: a tile of sums is PIXELS output
  * pixels by 2*VEC output channels, so that the filters are the vectors and numbers of the images
  * their factors. A work-item takes whole images, or rows of one:
- *   load      what they look at to local memory, channels last, with the zeros around it: the
+ *   load      what they read to local memory, channels last, with the zeros around it: the
  *             addresses of a tile's pixels then serve all taps
  *   multiply  tiles of pixels of the same phase (y%fh, x%fw), which see the same taps; their sums
  *             go to local memory too, pixel by pixel
@@ -21,7 +21,7 @@
  *   bias    (m)
  *   window  local memory: [pics][wh][ww][cl], from row (first row)*sh/fh + h_low and column w_low
  *           of X, then the sums [pics][rows*fh][gr][2*VEC], then as much for one pixel more that
- *           nobody looks at
+ *           nobody reads
  * Groups: 0 `pics` images times `rows` rows of phases, 1 `pairs` pairs of panels.
  *
  * Tunables:
@@ -94,8 +94,8 @@ static void copy_out(local float *restrict from, global float *restrict y, int c
   }
 }
 
-/* One dimension of a phase: pixels phase, phase + f, ... of `size` see taps first, first + step, ...
- * of `all`. */
+/* One dimension of a phase: pixels phase, phase + f, ... of `size` see taps first, first + step,
+ * ... of `all`. */
 typedef struct phase {
   int count, first, taps, start; /* start: where the first tap looks from pixel 0, in the window */
 } phase;
@@ -127,7 +127,7 @@ static void load_window(global const float *restrict x, local float *restrict to
           g.h * g.w, s.channels, s.cl, g.w, s.ww);
 }
 
-/* Multiply: PIXELS pixels, which look at window + look[], with a pair of panels of filters (or
+/* Multiply: PIXELS pixels, which read from window + look[], with a pair of panels of filters (or
  * one), all taps of phase (u,v); sums to sums + to[]. b: where they start from. */
 static void multiply(local const float *restrict window, local float *restrict sums,
                      global const float *restrict a0, int two, const float *restrict b,

@@ -1,14 +1,19 @@
-/* fft.cl: convolution by the Fourier transform, for large filters, with a small transform of its own.
+/* fft.cl: convolution by the Fourier transform, for large filters, with a small transform of its
+ * own.
  *
- *   y[n,o] = sum_c x[n,c] (*) w[o,c]      (*): correlation,      F(x (*) w) = F(x) conj(F(w)) for a real w
+ *   y[n,o] = sum_c x[n,c] (*) w[o,c]      (*): correlation,      F(x (*) w) = F(x) conj(F(w))
+ *                                         for a real w
  *
- * Two pictures go as the real and the imaginary part of one, z = x[2p] + i x[2p+1]: as w is real they come apart again at
- * the end. Pictures are padded to f0 x f1, products of 2, 3 and 5 that hold the padded picture, so nothing wraps into the
- * part that is kept.
- * Layouts: z, its transform (pairs, C, f0, f1); w and its transform (O, C/groups, f0, f1); product (pairs, O, f0, f1);
- * complex numbers are float2. Every kernel is 1-D: work-item i does elements i*chunk .. i*chunk + chunk - 1 of `total`.
+ * Two images go as the real and the imaginary part of one, z = x[2p] + i x[2p+1]: as w is real
+ * they come apart again at the end. Images are padded to f0 x f1, products of 2, 3 and 5 that
+ * hold the padded image, so nothing wraps into the part that is kept.
+ * Layouts: z, its transform (pairs, C, f0, f1); w and its transform (O, C/groups, f0, f1); product
+ * (pairs, O, f0, f1); complex numbers are float2. Every kernel is 1-D: work-item i does elements
+ * i*chunk .. i*chunk + chunk - 1 of `total`.
  */
-static float2 cmul(float2 a, float2 b) { return (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x); }
+static float2 cmul(float2 a, float2 b) {
+  return (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
 
 /* table[m] = exp(-2 pi i m / len) */
 kernel void fft_table(global float2 *restrict table, int len) {
@@ -17,10 +22,12 @@ kernel void fft_table(global float2 *restrict table, int len) {
   table[m] = (float2)(cospi(at), sinpi(at));
 }
 
-/* One pass of Stockham's transform along the middle axis of (batch, len, inner): groups of `ns` that are transformed
- * already become groups of ns*radix. inverse: 1 for the inverse without its factor 1/len. total counts butterflies. */
-kernel void fft_pass(global const float2 *restrict in, global float2 *restrict out, global const float2 *restrict table,
-                     int len, int inner, int ns, int radix, int inverse, int total, int chunk) {
+/* One pass of Stockham's transform along the middle axis of (batch, len, inner): groups of `ns`
+ * that are transformed already become groups of ns*radix. inverse: 1 for the inverse without its
+ * factor 1/len. total counts butterflies. */
+kernel void fft_pass(global const float2 *restrict in, global float2 *restrict out,
+                     global const float2 *restrict table, int len, int inner, int ns, int radix,
+                     int inverse, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk), per = len / radix;
   for (int e = begin; e < end; e++) {
     const int i = e % inner, rest = e / inner, j = rest % per, b = rest / per, k = j % ns;
@@ -45,25 +52,28 @@ kernel void fft_pass(global const float2 *restrict in, global float2 *restrict o
   }
 }
 
-/* z (pairs, channels, f0, f1) from x (pictures, channels, h, w), moved by top and left, zeros around it. */
-kernel void fft_pad_pictures(global const float *restrict x, global float2 *restrict z, int pictures, int channels, int h,
-                             int w, int f0, int f1, int top, int left, int total, int chunk) {
+/* z (pairs, channels, f0, f1) from x (images, channels, h, w), moved by top and left, zeros
+ * around it. */
+kernel void fft_pad_pictures(global const float *restrict x, global float2 *restrict z,
+                             int images, int channels, int h, int w, int f0, int f1, int top,
+                             int left, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   for (int e = begin; e < end; e++) {
-    const int j = e % f1 - left, i = e / f1 % f0 - top, plane = e / (f0 * f1), pair = plane / channels;
+    const int j = e % f1 - left, i = e / f1 % f0 - top, plane = e / (f0 * f1),
+              pair = plane / channels;
     float2 v = (float2)(0.0f);
     if (i >= 0 && i < h && j >= 0 && j < w) {
       const size_t at = ((size_t)(pair * channels + plane) * h + i) * w + j;
       v.x = x[at];
-      if (2 * pair + 1 < pictures) v.y = x[at + (size_t)channels * h * w];
+      if (2 * pair + 1 < images) v.y = x[at + (size_t)channels * h * w];
     }
     z[e] = v;
   }
 }
 
 /* out (planes, f0, f1) from w (planes, kh, kw): tap (a,b) at (a*d0, b*d1). */
-kernel void fft_pad_filter(global const float *restrict w, global float2 *restrict out, int kh, int kw, int d0, int d1,
-                           int f0, int f1, int total, int chunk) {
+kernel void fft_pad_filter(global const float *restrict w, global float2 *restrict out, int kh,
+                           int kw, int d0, int d1, int f0, int f1, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   for (int e = begin; e < end; e++) {
     const int j = e % f1, i = e / f1 % f0, plane = e / (f0 * f1), a = i / d0, b = j / d1;
@@ -72,13 +82,15 @@ kernel void fft_pad_filter(global const float *restrict w, global float2 *restri
   }
 }
 
-/* y[p,o,f] = sum over the channels c of o's group of z[p,c,f] conj(w[o,c,f]), f over bins = f0*f1. */
-kernel void fft_multiply(global const float2 *restrict z, global const float2 *restrict w, global float2 *restrict y,
-                         int channels, int filters, int groups, int bins, int total, int chunk) {
+/* y[p,o,f] = sum over the channels c of o's group of z[p,c,f] conj(w[o,c,f]), f over f0*f1 bins. */
+kernel void fft_multiply(global const float2 *restrict z, global const float2 *restrict w,
+                         global float2 *restrict y, int channels, int filters, int groups, int bins,
+                         int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   const int per = channels / groups;
   for (int e = begin; e < end; e++) {
-    const int f = e % bins, o = e / bins % filters, p = e / bins / filters, group = o / (filters / groups);
+    const int f = e % bins, o = e / bins % filters, p = e / bins / filters,
+              group = o / (filters / groups);
     global const float2 *a = z + (size_t)(p * channels + group * per) * bins + f;
     global const float2 *b = w + (size_t)o * per * bins + f;
     float2 s = (float2)(0.0f);
@@ -90,11 +102,12 @@ kernel void fft_multiply(global const float2 *restrict z, global const float2 *r
   }
 }
 
-/* y (pictures, filters, oh, ow): every s0-th row and s1-th column of the inverse transform, scaled; bias a number a
- * filter (with bias_kind), activation as lcl_act. */
-kernel void fft_crop(global const float2 *restrict z, global float *restrict y, global const float *restrict bias,
-                     int filters, int oh, int ow, int f0, int f1, int s0, int s1, float scale, int bias_kind, int act,
-                     float slope, int total, int chunk) {
+/* y (images, filters, oh, ow): every s0-th row and s1-th column of the inverse transform, scaled;
+ * bias a number a filter (with bias_kind), activation as lcl_act. */
+kernel void fft_crop(global const float2 *restrict z, global float *restrict y,
+                     global const float *restrict bias, int filters, int oh, int ow, int f0, int f1,
+                     int s0, int s1, float scale, int bias_kind, int act, float slope, int total,
+                     int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   for (int e = begin; e < end; e++) {
     const int j = e % ow, i = e / ow % oh, o = e / (oh * ow) % filters, n = e / (oh * ow) / filters;

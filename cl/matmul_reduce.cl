@@ -1,11 +1,12 @@
-/* matmul_reduce.cl: adds up the parts of a product whose inner dimension was split, in order, and finishes it.
+/* matmul_reduce.cl: the partial sums of a split-K GEMM added up, in order, and its epilogue.
  *
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
- * part is dense, rows of `pitch`. bias_kind: 0 none, 1 one a column, 2 one a row (z*m+i). A work-item does `chunk`
- * consecutive elements.
- * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last pictures, without bias and act: columns
- * j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item does `chunk` runs of 8 channels.
+ * part is dense, rows of `pitch`. bias_kind: 0 none, 1 one a column, 2 one a row (z*m+i). A
+ * work-item does `chunk` consecutive elements.
+ * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last images, without bias
+ * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
+ * does `chunk` runs of 8 channels.
  */
 /* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
 #define SUM_OF_PARTS(T, LOAD, p)                                                                   \
@@ -20,12 +21,14 @@
 #define LOAD8(p) vload8(0, p)
 
 kernel void matmul_reduce(global const float *restrict part, global float *restrict c,
-                          global const float *restrict bias, int splits, int batch, int m, int n, int pitch,
-                          int taps, int cl, int chunk, int bias_kind, int act, float slope) {
+                          global const float *restrict bias, int splits, int batch, int m, int n,
+                          int pitch, int taps, int cl, int chunk, int bias_kind, int act,
+                          float slope) {
   const int begin = get_global_id(0) * chunk;
   const size_t part_size = (size_t)batch * m * pitch;
   if (cl) {
-    const int channels = n / taps, runs = (channels + 7) / 8, end = min(batch * m * runs, begin + chunk);
+    const int channels = n / taps, runs = (channels + 7) / 8,
+              end = min(batch * m * runs, begin + chunk);
     for (int e = begin; e < end; e++) {
       const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
       global float *to = c + (size_t)row * n + ch * taps;

@@ -1,4 +1,5 @@
-/* panel.cl: what the kernels in panel shape share: vectors, their transposition, activations, tiles of sums. Included.
+/* panel.cl: what packed kernels (one work-item a work-group) share: vectors, their
+ * transposition, activations, tiles of sums. Included.
  *
  * Tunables:
  *   VEC  floats in a vector: 16 (AVX-512) or 8
@@ -11,7 +12,7 @@
 #define GLUE(a, b)  GLUE_(a, b)
 typedef GLUE(float, VEC) floatv;
 typedef GLUE(int, VEC) intv;
-/* A vector at any float's address; a typed access, because some drivers split vloadn and vstoren. */
+/* A vector at any float's address; a typed access, as some drivers split vloadn and vstoren. */
 typedef floatv floatu __attribute__((aligned(4)));
 #define GLOAD(p)     (*(global const floatu *)(p))
 #define GSTORE(v, p) (*(global floatu *)(p) = (v))
@@ -22,57 +23,65 @@ typedef floatv floatu __attribute__((aligned(4)));
 #define ONE_ITEM     __attribute__((reqd_work_group_size(1, 1, 1)))
 
 /* First half of TRANSPOSE: in every four numbers of rows a..d. */
-#define FOUR_ROWS(v, w, a, b, c, d)                                                                          \
-  w##a = PAIR_LO(v##a, v##b), w##b = PAIR_HI(v##a, v##b), w##c = PAIR_LO(v##c, v##d),                        \
-  w##d = PAIR_HI(v##c, v##d), v##a = QUAD_LO(w##a, w##c), v##b = QUAD_HI(w##a, w##c),                        \
+#define FOUR_ROWS(v, w, a, b, c, d)                                                                \
+  w##a = PAIR_LO(v##a, v##b), w##b = PAIR_HI(v##a, v##b), w##c = PAIR_LO(v##c, v##d),              \
+  w##d = PAIR_HI(v##c, v##d), v##a = QUAD_LO(w##a, w##c), v##b = QUAD_HI(w##a, w##c),              \
   v##c = QUAD_LO(w##b, w##d), v##d = QUAD_HI(w##b, w##d)
 
 #if VEC == 16
-#define MR          14 /* rows of a tile: 2*MR sums, two vectors of B and one of A fill the registers */
+/* Rows of a tile: 2*MR sums, two vectors of B and one of A fill the registers. */
+#define MR          14
 #define ROWS_MEDIUM 8
 #define ROWS_SMALL  4
 #define LANES       ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
-#define ZIP_LO(a, b)                                                                                         \
-  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
-#define ZIP_HI(a, b)                                                                                         \
-  ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf))
+#define ZIP_LO(a, b)                                                                               \
+  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,   \
+             a.s7, b.s7))
+#define ZIP_HI(a, b)                                                                               \
+  ((float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,   \
+             a.sf, b.sf))
 /* For TRANSPOSE, each one instruction. */
-#define PAIR_LO(a, b)                                                                                        \
-  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd))
-#define PAIR_HI(a, b)                                                                                        \
-  ((float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf))
-#define QUAD_LO(a, b)  ((float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd))
-#define QUAD_HI(a, b)  ((float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
-#define PART_LO(a, b)  ((float16)(a.s0123, a.s89ab, b.s0123, b.s89ab))
-#define PART_HI(a, b)  ((float16)(a.s4567, a.scdef, b.s4567, b.scdef))
-#define ROWS_ALL(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define PAIR_LO(a, b)                                                                              \
+  ((float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc,   \
+             a.sd, b.sd))
+#define PAIR_HI(a, b)                                                                              \
+  ((float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se,   \
+             a.sf, b.sf))
+#define QUAD_LO(a, b) ((float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd))
+#define QUAD_HI(a, b) ((float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef))
+#define PART_LO(a, b) ((float16)(a.s0123, a.s89ab, b.s0123, b.s89ab))
+#define PART_HI(a, b) ((float16)(a.s4567, a.scdef, b.s4567, b.scdef))
+#define ROWS_ALL(X)                                                                                \
+  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 /* Second half: the quarters of rows a..d. */
-#define FOUR_PARTS(v, w, a, b, c, d)                                                                         \
-  w##a = PART_LO(v##a, v##b), w##b = PART_HI(v##a, v##b), w##c = PART_LO(v##c, v##d),                        \
-  w##d = PART_HI(v##c, v##d), v##a = PART_LO(w##a, w##c), v##b = PART_LO(w##b, w##d),                        \
+#define FOUR_PARTS(v, w, a, b, c, d)                                                               \
+  w##a = PART_LO(v##a, v##b), w##b = PART_HI(v##a, v##b), w##c = PART_LO(v##c, v##d),              \
+  w##d = PART_HI(v##c, v##d), v##a = PART_LO(w##a, w##c), v##b = PART_LO(w##b, w##d),              \
   v##c = PART_HI(w##a, w##c), v##d = PART_HI(w##b, w##d)
-/* Transposes rows v0.. into v0..; w is room. Other networks of shuffles took PoCL three times as many. */
-#define TRANSPOSE(v, w)                                                                                      \
-  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), FOUR_ROWS(v, w, 8, 9, 10, 11),                   \
-  FOUR_ROWS(v, w, 12, 13, 14, 15), FOUR_PARTS(v, w, 0, 4, 8, 12), FOUR_PARTS(v, w, 1, 5, 9, 13),             \
-  FOUR_PARTS(v, w, 2, 6, 10, 14), FOUR_PARTS(v, w, 3, 7, 11, 15)
+/* Transposes rows v0.. into v0..; w is room. Other networks of shuffles took PoCL three times as
+ * many. */
+#define TRANSPOSE(v, w)                                                                            \
+  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), FOUR_ROWS(v, w, 8, 9, 10, 11),         \
+      FOUR_ROWS(v, w, 12, 13, 14, 15), FOUR_PARTS(v, w, 0, 4, 8, 12),                              \
+      FOUR_PARTS(v, w, 1, 5, 9, 13), FOUR_PARTS(v, w, 2, 6, 10, 14),                               \
+      FOUR_PARTS(v, w, 3, 7, 11, 15)
 #else
-#define MR           6
-#define ROWS_MEDIUM  4
-#define ROWS_SMALL   2
-#define LANES        ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
+#define MR            6
+#define ROWS_MEDIUM   4
+#define ROWS_SMALL    2
+#define LANES         ((int8)(0, 1, 2, 3, 4, 5, 6, 7))
 #define ZIP_LO(a, b)  ((float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3))
 #define ZIP_HI(a, b)  ((float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7))
 #define PAIR_LO(a, b) ((float8)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5))
 #define PAIR_HI(a, b) ((float8)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7))
 #define QUAD_LO(a, b) ((float8)(a.s01, b.s01, a.s45, b.s45))
 #define QUAD_HI(a, b) ((float8)(a.s23, b.s23, a.s67, b.s67))
-#define ROWS_ALL(X)  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define HALVES(v, w, a, b)                                                                                   \
+#define ROWS_ALL(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define HALVES(v, w, a, b)                                                                         \
   w##a = (float8)(v##a.lo, v##b.lo), v##b = (float8)(v##a.hi, v##b.hi), v##a = w##a
-#define TRANSPOSE(v, w)                                                                                      \
-  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), HALVES(v, w, 0, 4), HALVES(v, w, 1, 5),          \
-  HALVES(v, w, 2, 6), HALVES(v, w, 3, 7)
+#define TRANSPOSE(v, w)                                                                            \
+  FOUR_ROWS(v, w, 0, 1, 2, 3), FOUR_ROWS(v, w, 4, 5, 6, 7), HALVES(v, w, 0, 4),                    \
+      HALVES(v, w, 1, 5), HALVES(v, w, 2, 6), HALVES(v, w, 3, 7)
 #endif
 
 /* Zeros; n a multiple of VEC. */
@@ -88,7 +97,7 @@ static floatv activate(floatv v, int act, float slope) {
   return tanh(v);
 }
 
-/* A comes from the second cache or further: asking early for its lines saves a twentieth. */
+/* A comes from the L2 cache or further: asking early for its lines saves a twentieth. */
 #ifdef __has_builtin
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
@@ -98,53 +107,54 @@ static floatv activate(floatv v, int act, float slope) {
 #define PREFETCH(p)
 #endif
 
-/* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times bp, with A and t in the
- * address spaces named; columns of the panel are KS apart (a constant, or the function's argument ks). The sums are to
- * stay in registers: compilers see to that for an indexed loop over arrays, while walking pointers and named sums cost
- * PoCL's up to 48 moves a round. TILES: those for packed A in global memory and t = A bp. */
-#define TILE(NAME, N, A_SPACE, T_SPACE, FROM, KS)                                                            \
-  static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp, int kc,         \
-                   T_SPACE float *restrict t) {                                                              \
-    floatv c[N], d[N];                                                                                       \
-    for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);                      \
-    for (int k = 0; k < kc; k++) {                                                                           \
-      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
-      PREFETCH(ap + (k + 8) * (KS));                                                                         \
-      _Pragma("unroll") for (int r = 0; r < N; r++) {                                                        \
-        const floatv v = (floatv)(ap[k * (KS) + r]);                                                         \
-        c[r] = fma(v, b0, c[r]);                                                                             \
-        d[r] = fma(v, b1, d[r]);                                                                             \
-      }                                                                                                      \
-    }                                                                                                        \
-    for (int r = 0; r < N; r++) {                                                                            \
-      *(T_SPACE floatv *)(t + r * NR) = c[r];                                                                \
-      *(T_SPACE floatv *)(t + r * NR + VEC) = d[r];                                                          \
-    }                                                                                                        \
+/* TILE defines a function: t (rows of NR) becomes FROM(t) plus the first N rows of A's panel times
+ * bp, with A and t in the address spaces named; columns of the panel are KS apart (a constant, or
+ * the function's argument ks). The sums are to stay in registers: compilers see to that for an
+ * indexed loop over arrays, while walking pointers and named sums cost PoCL's up to 48 moves a
+ * round. TILES: those for packed A in global memory and t = A bp. */
+#define TILE(NAME, N, A_SPACE, T_SPACE, FROM, KS)                                                  \
+  static void NAME(A_SPACE const float *restrict ap, int ks, local const float *restrict bp,       \
+                   int kc, T_SPACE float *restrict t) {                                            \
+    floatv c[N], d[N];                                                                             \
+    for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);            \
+    for (int k = 0; k < kc; k++) {                                                                 \
+      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
+      PREFETCH(ap + (k + 8) * (KS));                                                               \
+      _Pragma("unroll") for (int r = 0; r < N; r++) {                                              \
+        const floatv v = (floatv)(ap[k * (KS) + r]);                                               \
+        c[r] = fma(v, b0, c[r]);                                                                   \
+        d[r] = fma(v, b1, d[r]);                                                                   \
+      }                                                                                            \
+    }                                                                                              \
+    for (int r = 0; r < N; r++) {                                                                  \
+      *(T_SPACE floatv *)(t + r * NR) = c[r];                                                      \
+      *(T_SPACE floatv *)(t + r * NR + VEC) = d[r];                                                \
+    }                                                                                              \
   }
 #define ZERO(p) ((floatv)(0.0f))
-#define TILES                                                                                                \
-  TILE(tile_large, MR, global, private, ZERO, VEC)                                                           \
-  TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO, VEC)                                                 \
+#define TILES                                                                                      \
+  TILE(tile_large, MR, global, private, ZERO, VEC)                                                 \
+  TILE(tile_medium, ROWS_MEDIUM, global, private, ZERO, VEC)                                       \
   TILE(tile_small, ROWS_SMALL, global, private, ZERO, VEC)
 
 /* The same for rows of A as they lie, rs apart, the columns side by side. */
-#define TILE_OF_ROWS(NAME, N)                                                                                \
-  static void NAME(global const float *restrict a, int rs, local const float *restrict bp, int kc,           \
-                   float *restrict t) {                                                                      \
-    global const float *row[N / 2];                                                                          \
-    const size_t half_way = (size_t)(N / 2) * rs;                                                            \
-    floatv c[N], d[N];                                                                                       \
-    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                                \
-    for (int r = 0; r < N / 2; r++) row[r] = a + (size_t)r * rs;                                             \
-    for (size_t k = 0; k < (size_t)kc; k++) {                                                                \
-      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                                   \
-      _Pragma("unroll") for (int r = 0; r < N / 2; r++) {                                                    \
-        const floatv u = (floatv)(row[r][k]), v = (floatv)(row[r][k + half_way]);                            \
-        c[r] = fma(u, b0, c[r]);                                                                             \
-        d[r] = fma(u, b1, d[r]);                                                                             \
-        c[r + N / 2] = fma(v, b0, c[r + N / 2]);                                                             \
-        d[r + N / 2] = fma(v, b1, d[r + N / 2]);                                                             \
-      }                                                                                                      \
-    }                                                                                                        \
-    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);                    \
+#define TILE_OF_ROWS(NAME, N)                                                                      \
+  static void NAME(global const float *restrict a, int rs, local const float *restrict bp, int kc, \
+                   float *restrict t) {                                                            \
+    global const float *row[N / 2];                                                                \
+    const size_t half_way = (size_t)(N / 2) * rs;                                                  \
+    floatv c[N], d[N];                                                                             \
+    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                      \
+    for (int r = 0; r < N / 2; r++) row[r] = a + (size_t)r * rs;                                   \
+    for (size_t k = 0; k < (size_t)kc; k++) {                                                      \
+      const floatv b0 = LLOAD(bp + k * NR), b1 = LLOAD(bp + k * NR + VEC);                         \
+      _Pragma("unroll") for (int r = 0; r < N / 2; r++) {                                          \
+        const floatv u = (floatv)(row[r][k]), v = (floatv)(row[r][k + half_way]);                  \
+        c[r] = fma(u, b0, c[r]);                                                                   \
+        d[r] = fma(u, b1, d[r]);                                                                   \
+        c[r + N / 2] = fma(v, b0, c[r + N / 2]);                                                   \
+        d[r + N / 2] = fma(v, b1, d[r + N / 2]);                                                   \
+      }                                                                                            \
+    }                                                                                              \
+    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);          \
   }

@@ -26,8 +26,8 @@
  *   scratch   (N, SAMPLER_SIZE): see struct state
  *
  * Tunables:
- *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 in tiled
- *              shape */
+ *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 on
+ *              GPUs */
 #ifndef SAMPLER_V
 #define SAMPLER_V (LCL_PANEL ? 4 : 1)
 #endif

@@ -1,13 +1,15 @@
 /* probe.cl: what a device can do at best. Each kernel does nothing useful.
  *
- * fma_peak   every item keeps twelve independent accumulators of width VEC and runs `rounds` multiply-adds on each
- * read_sum   `rounds` times over, the items together read n vectors of 16 floats (a power of two): read bandwidth
+ * fma_peak   every item keeps twelve independent accumulators of width VEC and runs `rounds`
+ *            FMAs on each
+ * read_sum   `rounds` times over, the items together read n vectors of 16 floats (a power of two):
+ *            read bandwidth
  * copy       the same with y = x: read + write bandwidth
  * chase      one item follows `steps` links of a chain through memory: latency
  * local_sum  every item reads `rounds` floats from local memory: local bandwidth
  *
- * Tunables: VEC (1, 4, 8, 16), REAL (float or half), FUSED (1: fma whatever the driver says of it; 0: fma if the
- * driver calls it fast, else mad, as fma may be computed by software)
+ * Tunables: VEC (1, 4, 8, 16), REAL (float or half), FUSED (1: fma whatever the driver says of it;
+ * 0: fma if the driver calls it fast, else mad, as fma may be computed by software)
  */
 #ifndef FUSED
 #define FUSED 1
@@ -40,7 +42,7 @@ kernel void fma_peak(global REALV *out, int rounds, REAL a, REAL b) {
 #else
 #define STEP(i) x##i = mad(x##i, va, vb);
 #endif
-#define ADD(i)   sum += x##i;
+#define ADD(i) sum += x##i;
   ALL(START)
   for (int r = 0; r < rounds; r++) {
     ALL(STEP)
@@ -50,11 +52,13 @@ kernel void fma_peak(global REALV *out, int rounds, REAL a, REAL b) {
 }
 
 #ifndef USE_FP16
-/* Of the n vectors an item reads `per` (an even number) in a round: a stretch if chunked, as processors like it, another one
- * every round, so that every processor sees all n; else every so-many'th, so that neighbouring items read neighbouring data. */
-#define AT(start, i) (((start) + (i) * step) & (n - 1))
+/* Of the n vectors an item reads `per` (an even number) in a round: a stretch if chunked, as
+ * processors like it, another one every round, so that every processor sees all n; else every
+ * so-many'th, so that neighbouring items read neighbouring data. */
+#define AT(start, i) (((start) + (i)*step) & (n - 1))
 
-kernel void read_sum(global const float16 *x, global float16 *out, int n, int per, int rounds, int chunked) {
+kernel void read_sum(global const float16 *x, global float16 *out, int n, int per, int rounds,
+                     int chunked) {
   int id = get_global_id(0), items = get_global_size(0), step = chunked ? 1 : items;
   float16 s0 = 0.0f, s1 = 0.0f;
   for (int r = 0; r < rounds; r++) {
@@ -67,8 +71,10 @@ kernel void read_sum(global const float16 *x, global float16 *out, int n, int pe
   out[id] = s0 + s1;
 }
 
-kernel void copy(global const float16 *x, global float16 *y, int n, int per, int rounds, int chunked) {
-  int id = get_global_id(0), items = get_global_size(0), step = chunked ? 1 : items, to = chunked ? id * per : id;
+kernel void copy(global const float16 *x, global float16 *y, int n, int per, int rounds,
+                 int chunked) {
+  int id = get_global_id(0), items = get_global_size(0), step = chunked ? 1 : items,
+      to = chunked ? id * per : id;
   for (int r = 0; r < rounds; r++) {
     int from = chunked ? (id + r) % items * per : id;
     for (int i = 0; i < per; i++) y[AT(to, i)] = x[AT(from, i)];

@@ -1,7 +1,9 @@
-/* random.cl: numbers that are a pure function of (seed, stream, step, index), and so the same on every device.
+/* random.cl: numbers that are a pure function of (seed, stream, step, index), and so the same on
+ * every device.
  *
- * Philox4x32-10 (Salmon et al. 2011): ten rounds on the counter {index/4, stream, step_lo, step_hi} under the key
- * {seed_lo, seed_hi} give the 32-bit words of four consecutive indices. src/base/philox.c is the same generator.
+ * Philox4x32-10 (Salmon et al. 2011): ten rounds on the counter {index/4, stream, step_lo, step_hi}
+ * under the key {seed_lo, seed_hi} give the 32-bit words of four consecutive indices.
+ * src/base/philox.c is the same generator.
  *
  *   uniform    (bits >> 8) * 2^-24, in [0,1)
  *   normal     Box-Muller on the words (a, b) of the indices (2k, 2k+1):
@@ -12,8 +14,10 @@
  * rng: {seed_lo, seed_hi, step_lo, step_hi}. Every output is dense f32 of n elements.
  *
  * Tunables:
- *   RANDOM_VEC   1, 4, 8 or 16: counters a work-item handles side by side (vector lanes on CPU drivers)
- *   A work-item takes every get_global_size(0)-th group of RANDOM_VEC counters, so any global size is right. */
+ *   RANDOM_VEC   1, 4, 8 or 16: counters a work-item handles side by side (vector lanes on CPU
+ *                drivers)
+ *   A work-item takes every get_global_size(0)-th group of RANDOM_VEC counters, so any global size
+ *   is right. */
 #ifndef RANDOM_VEC
 #if LCL_PANEL
 #define RANDOM_VEC LCL_VEC
@@ -27,8 +31,8 @@
 #if RANDOM_VEC == 1
 typedef uint rand_u;
 typedef float rand_f;
-#define RAND_TO_F(x) convert_float(x)
-#define RAND_LANES   0u
+#define RAND_TO_F(x)     convert_float(x)
+#define RAND_LANES       0u
 #define RAND_STORE(v, p) (*(p) = (v))
 #else
 typedef RANDOM_CAT(uint, RANDOM_VEC) rand_u;
@@ -50,7 +54,8 @@ typedef struct rand_block {
 
 /* The words of RANDOM_VEC counters from `first` on. */
 static rand_block random_words(uint first, uint stream, uint4 rng) {
-  rand_u c0 = (rand_u)(first) + RAND_LANES, c1 = (rand_u)(stream), c2 = (rand_u)(rng.z), c3 = (rand_u)(rng.w);
+  rand_u c0 = (rand_u)(first) + RAND_LANES, c1 = (rand_u)(stream), c2 = (rand_u)(rng.z),
+         c3 = (rand_u)(rng.w);
   uint k0 = rng.x, k1 = rng.y;
   for (int round = 0; round < 10; round++) {
     const rand_u hi0 = mul_hi(c0, (rand_u)(0xD2511F53u)), lo0 = c0 * (rand_u)(0xD2511F53u);
@@ -67,10 +72,13 @@ static rand_block random_words(uint first, uint stream, uint4 rng) {
   return b;
 }
 
-static rand_f random_unit(rand_u bits) { return RAND_TO_F(bits >> (rand_u)(8)) * (rand_f)(0x1p-24f); }
+static rand_f random_unit(rand_u bits) {
+  return RAND_TO_F(bits >> (rand_u)(8)) * (rand_f)(0x1p-24f);
+}
 
 /* Writes the four numbers of each counter in index order, nothing past n. */
-static void random_put(rand_f v0, rand_f v1, rand_f v2, rand_f v3, uint first, uint n, __global float *out) {
+static void random_put(rand_f v0, rand_f v1, rand_f v2, rand_f v3, uint first, uint n,
+                       __global float *out) {
   float lane[4][RANDOM_VEC];
   RAND_STORE(v0, lane[0]);
   RAND_STORE(v1, lane[1]);
@@ -85,22 +93,26 @@ static void random_put(rand_f v0, rand_f v1, rand_f v2, rand_f v3, uint first, u
 }
 
 /* first: the work-item's counters; counters: how many there are for n numbers. */
-#define RANDOM_LOOP(first)                                                                                   \
-  for (uint first = (uint)get_global_id(0) * RANDOM_VEC, counters_ = ((uint)n + 3) / 4; first < counters_;   \
-       first += (uint)get_global_size(0) * RANDOM_VEC)
+#define RANDOM_LOOP(first)                                                                         \
+  for (uint first = (uint)get_global_id(0) * RANDOM_VEC, counters_ = ((uint)n + 3) / 4;            \
+       first < counters_; first += (uint)get_global_size(0) * RANDOM_VEC)
 
-__kernel void random_uniform(__global const uint4 *rng, const int stream, const int n, __global float *out) {
+__kernel void random_uniform(__global const uint4 *rng, const int stream, const int n,
+                             __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
-    random_put(random_unit(b.w0), random_unit(b.w1), random_unit(b.w2), random_unit(b.w3), first, (uint)n, out);
+    random_put(random_unit(b.w0), random_unit(b.w1), random_unit(b.w2), random_unit(b.w3), first,
+               (uint)n, out);
   }
 }
 
 static rand_f random_radius(rand_u bits) {
-  return sqrt((rand_f)(-2.0f) * log(RAND_TO_F((bits >> (rand_u)(8)) + (rand_u)(1)) * (rand_f)(0x1p-24f)));
+  return sqrt((rand_f)(-2.0f) *
+              log(RAND_TO_F((bits >> (rand_u)(8)) + (rand_u)(1)) * (rand_f)(0x1p-24f)));
 }
 
-__kernel void random_normal(__global const uint4 *rng, const int stream, const int n, __global float *out) {
+__kernel void random_normal(__global const uint4 *rng, const int stream, const int n,
+                            __global float *out) {
   const rand_f turn = (rand_f)(6.283185307179586f);
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
@@ -110,8 +122,8 @@ __kernel void random_normal(__global const uint4 *rng, const int stream, const i
   }
 }
 
-__kernel void random_bernoulli(__global const uint4 *rng, const int stream, const int n, __global const float *p,
-                               __global float *out) {
+__kernel void random_bernoulli(__global const uint4 *rng, const int stream, const int n,
+                               __global const float *p, __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
     float lane[4][RANDOM_VEC];
@@ -126,13 +138,14 @@ __kernel void random_bernoulli(__global const uint4 *rng, const int stream, cons
   }
 }
 
-__kernel void random_keep(__global const uint4 *rng, const int stream, const int n, const float p, const float scale,
-                          __global float *out) {
+__kernel void random_keep(__global const uint4 *rng, const int stream, const int n, const float p,
+                          const float scale, __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
     const rand_f on = (rand_f)(scale), off = (rand_f)(0.0f), limit = (rand_f)(p);
-    const rand_f u0 = random_unit(b.w0), u1 = random_unit(b.w1), u2 = random_unit(b.w2), u3 = random_unit(b.w3);
-    random_put(u0 < limit ? on : off, u1 < limit ? on : off, u2 < limit ? on : off, u3 < limit ? on : off, first,
-               (uint)n, out);
+    const rand_f u0 = random_unit(b.w0), u1 = random_unit(b.w1), u2 = random_unit(b.w2),
+                 u3 = random_unit(b.w3);
+    random_put(u0 < limit ? on : off, u1 < limit ? on : off, u2 < limit ? on : off,
+               u3 < limit ? on : off, first, (uint)n, out);
   }
 }

@@ -1,14 +1,13 @@
-/* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they reduce:
- * src/ops/fuse_reduce.c.)
+/* reduce.cl: arg max along one axis. (Sums and maxima are generated with the expression they
+ * reduce: src/ops/fuse_reduce.c.)
  *
- * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins. A long axis is cut into
- * `splits` parts of `part` elements (dimension 1 of the launch), each with its own result in y (splits, outer, inner);
- * argmax_fold picks the best of them. (One work-item for a long axis would be slow, and wrong on Mesa's llvmpipe, which
- * ends a work-item's loops after 65535 rounds in all.)
+ * x (outer, n, inner), y (outer, inner) int: index of the first largest element; a NaN wins. A long
+ * axis is cut into `splits` parts of `part` elements (dimension 1 of the launch), each with its own
+ * result in y (splits, outer, inner);
+ * argmax_fold picks the best of them. (One work-item for a long axis would be slow, and wrong on
+ * Mesa's llvmpipe, which ends a work-item's loops after 65535 rounds in all.)
  */
-static int beats(float v, float top) {
-  return v > top || (v != v && top == top);
-}
+static int beats(float v, float top) { return v > top || (v != v && top == top); }
 
 kernel void argmax(global const float *x, global int *y, int n, int inner, int part) {
   int i = get_global_id(0), split = get_global_id(1);
@@ -26,7 +25,8 @@ kernel void argmax(global const float *x, global int *y, int n, int inner, int p
   y[split * get_global_size(0) + i] = best;
 }
 
-kernel void argmax_fold(global const float *x, global const int *parts, global int *y, int n, int inner, int splits) {
+kernel void argmax_fold(global const float *x, global const int *parts, global int *y, int n,
+                        int inner, int splits) {
   int i = get_global_id(0), outputs = get_global_size(0);
   global const float *p = x + (i / inner) * n * inner + i % inner;
   int best = parts[i];
@@ -37,8 +37,10 @@ kernel void argmax_fold(global const float *x, global const int *parts, global i
   y[i] = best;
 }
 
-/* fold_partials: y[i] = factor * fold over s of part[s][i]; kind 0 sum, 1 max, 2 min. part (splits, n). */
-kernel void fold_partials(global const float *part, global float *y, int n, int splits, int kind, float factor) {
+/* fold_partials: y[i] = factor * fold over s of part[s][i]; kind 0 sum, 1 max, 2 min. part (splits,
+ * n). */
+kernel void fold_partials(global const float *part, global float *y, int n, int splits, int kind,
+                          float factor) {
   int i = get_global_id(0);
   float acc = part[i], lost = 0.0f;
   for (int s = 1; s < splits; s++) {

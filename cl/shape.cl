@@ -1,10 +1,11 @@
 /* shape.cl: moving data.
  *
- * copy_strided: dst[to + sum i_k*ds_k] = src[from + sum i_k*ss_k] for i_k < dims_k, six dimensions, innermost last.
- *   Elements are TYPE (float, int, uchar). Dimension 1 of the launch: work-items of `rows` runs of the innermost dimension;
- *   dimension 0 shares out a run (see lane_range).
- * gather: y[r] = x[rows[r]]. Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width), rows (n_rows), rows
- *   outside 0..n_x-1 read as zero.
+ * copy_strided: dst[to + sum i_k*ds_k] = src[from + sum i_k*ss_k] for i_k < dims_k, six dimensions,
+ * innermost last.
+ *   Elements are TYPE (float, int, uchar). Dimension 1 of the launch: work-items of `rows` runs of
+ *   the innermost dimension; dimension 0 shares out a run (see LANE_BEGIN).
+ * gather: y[r] = x[rows[r]]. Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width),
+ *   rows (n_rows), rows outside 0..n_x-1 read as zero.
  * scatter_add: y[r] = sum of v[i] over i with rows[i] == r, in order of i (no atomics). The same
  *   dimensions; dimension 2 shares out the rows of v, `part` to each, with sums of its own in
  *   y (splits, rows, width). lost: as y, room.
@@ -15,29 +16,37 @@
 #define TYPE float
 #endif
 
-/* The part of 0..n-1 that is this work-item's: neighbours side by side for GPUs, a contiguous piece for CPUs. No loop gets
- * long: Mesa's llvmpipe ends a work-item's loops after 65535 rounds in all. */
+/* The part of 0..n-1 that is this work-item's: neighbours side by side for GPUs, a contiguous piece
+ * for CPUs. No loop gets long: Mesa's llvmpipe ends a work-item's loops after 65535 rounds. */
 #if LCL_PANEL
-#define LANE_BEGIN(n) ((int)get_global_id(0) * (((n) + (int)get_global_size(0) - 1) / (int)get_global_size(0)))
-#define LANE_END(n)   min((n), LANE_BEGIN(n) + ((n) + (int)get_global_size(0) - 1) / (int)get_global_size(0))
-#define LANE_STEP     1
+#define LANE_BEGIN(n)                                                                              \
+  ((int)get_global_id(0) * (((n) + (int)get_global_size(0) - 1) / (int)get_global_size(0)))
+#define LANE_END(n)                                                                                \
+  min((n), LANE_BEGIN(n) + ((n) + (int)get_global_size(0) - 1) / (int)get_global_size(0))
+#define LANE_STEP 1
 #else
 #define LANE_BEGIN(n) ((int)get_global_id(0))
 #define LANE_END(n)   (n)
 #define LANE_STEP     ((int)get_global_size(0))
 #endif
 
-kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int to, int8 dims, int8 ss, int8 ds, int rows) {
+kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int to, int8 dims,
+                         int8 ss, int8 ds, int rows) {
   int n_rows = dims.s0 * dims.s1 * dims.s2 * dims.s3 * dims.s4;
   int begin = (int)get_global_id(1) * rows, first = LANE_BEGIN(dims.s5), last = LANE_END(dims.s5);
   int end = min(begin + rows, n_rows);
   for (int r = begin; r < end; r++) {
     int q = r;
-    int i4 = q % dims.s4; q /= dims.s4;
-    int i3 = q % dims.s3; q /= dims.s3;
-    int i2 = q % dims.s2; q /= dims.s2;
-    int i1 = q % dims.s1; q /= dims.s1;
-    global const TYPE *s = src + from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3 + i4 * ss.s4;
+    int i4 = q % dims.s4;
+    q /= dims.s4;
+    int i3 = q % dims.s3;
+    q /= dims.s3;
+    int i2 = q % dims.s2;
+    q /= dims.s2;
+    int i1 = q % dims.s1;
+    q /= dims.s1;
+    global const TYPE *s = src + from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3 +
+                           i4 * ss.s4;
     global TYPE *d = dst + to + q * ds.s0 + i1 * ds.s1 + i2 * ds.s2 + i3 * ds.s3 + i4 * ds.s4;
     if (ss.s5 == 1 && ds.s5 == 1)
       for (int j = first; j < last; j += LANE_STEP) d[j] = s[j];
@@ -46,12 +55,14 @@ kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int
   }
 }
 
-kernel void gather(global const float *x, global const int *rows, global float *y, int n_x, int n_rows, int width) {
+kernel void gather(global const float *x, global const int *rows, global float *y, int n_x,
+                   int n_rows, int width) {
   int r = get_global_id(1), last = LANE_END(width);
   if (r >= n_rows) return;
   int from = rows[r];
   bool inside = from >= 0 && from < n_x;
-  for (int j = LANE_BEGIN(width); j < last; j += LANE_STEP) y[r * width + j] = inside ? x[from * width + j] : 0.0f;
+  for (int j = LANE_BEGIN(width); j < last; j += LANE_STEP)
+    y[r * width + j] = inside ? x[from * width + j] : 0.0f;
 }
 
 kernel void scatter_add(global const float *v, global const int *rows, global float *y,

@@ -1,17 +1,19 @@
 /* tsne.cl: repulsion of t-SNE's map points, all pairs (van der Maaten and Hinton 2008, equation 5).
  *
- * x, y (padded): coordinates of the n points; the places from n to padded, a multiple of 64, hold FAR, whose share is
- * exactly 0. out (3,padded), for each point i:
+ * x, y (padded): coordinates of the n points; the places from n to padded, a multiple of 64, hold
+ * FAR, whose share is exactly 0. out (3,padded), for each point i:
  *   out[0] = sum_j q_ij, the point itself included (which adds 1)
- *   out[1] = sum_j q_ij^2 (x_i - x_j),   out[2] the same in y,   q_ij = 1/(1 + (x_i-x_j)^2 + (y_i-y_j)^2)
+ *   out[1] = sum_j q_ij^2 (x_i - x_j),   out[2] the same in y,
+ *   q_ij = 1/(1 + (x_i-x_j)^2 + (y_i-y_j)^2)
  * The order of each sum is fixed.
  *
- * Panel shape: a work-item takes TSNE_ROWS points at a time and walks all others in vectors of TSNE_VEC. Tiled shape: a
- * work-group of 64 takes 64 points and brings the others into local memory 64 at a time. Either way a work-item (group)
- * takes every get_num_groups(0)-th share, so that any number of groups is right.
+ * CPUs: a work-item takes TSNE_ROWS points at a time and walks all others in vectors of
+ * TSNE_VEC. GPUs: a work-group of 64 takes 64 points and brings the others into local memory
+ * 64 at a time. Either way a work-item (group) takes every get_num_groups(0)-th share, so that any
+ * number of groups is right.
  *
- *   TSNE_VEC   floats in a vector (4, 8 or 16): panel shape only
- *   TSNE_ROWS  points that share a load: panel shape only */
+ *   TSNE_VEC   floats in a vector (4, 8 or 16): CPUs only
+ *   TSNE_ROWS  points that share a load: CPUs only */
 #ifndef TSNE_VEC
 #define TSNE_VEC 8
 #endif
@@ -32,7 +34,8 @@ float add_up(floatv v) {
 
 __kernel void tsne_repulsion(__global const float *restrict x, __global const float *restrict y,
                              __global float *restrict out, const int padded) {
-  for (int i = (int)get_group_id(0) * TSNE_ROWS; i < padded; i += (int)get_num_groups(0) * TSNE_ROWS) {
+  for (int i = (int)get_group_id(0) * TSNE_ROWS; i < padded;
+       i += (int)get_num_groups(0) * TSNE_ROWS) {
     floatv q_sum[TSNE_ROWS], x_sum[TSNE_ROWS], y_sum[TSNE_ROWS];
     for (int r = 0; r < TSNE_ROWS; r++) q_sum[r] = x_sum[r] = y_sum[r] = (floatv)(0.0f);
     for (int j = 0; j < padded; j += TSNE_VEC) {
@@ -57,7 +60,8 @@ __kernel void tsne_repulsion(__global const float *restrict x, __global const fl
                              __global float *restrict out, const int padded) {
   __local float tile_x[64], tile_y[64];
   const int l = (int)get_local_id(0);
-  for (int first = (int)get_group_id(0) * 64; first < padded; first += (int)get_num_groups(0) * 64) {
+  for (int first = (int)get_group_id(0) * 64; first < padded;
+       first += (int)get_num_groups(0) * 64) {
     const int i = first + l;
     const float xi = x[i], yi = y[i];
     float q_sum = 0.0f, x_sum = 0.0f, y_sum = 0.0f;

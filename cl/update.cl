@@ -1,20 +1,26 @@
 /* update.cl: one optimiser step over a run of parameters that lie one after the other.
  *
- * p, g, and the slots: n floats at the same places. lr: the rate (1). scale (1): the gradient is multiplied by it (global
- * norm clipping; else 1). step (1): optimiser steps done so far. Each item walks `per` elements.
+ * p, g, and the slots: n floats at the same places. lr: the rate (1). scale (1): the gradient is
+ * multiplied by it (global norm clipping; else 1). step (1): optimiser steps done so far. Each item
+ * walks `per` elements.
  * rule: (clip, decay, l1, l2, b1, b2, eps, damping)
  *   gradient: g <- clamp(g*scale, -clip, clip) + decay*p          (clip <= 0: none)
  *   after the step: p <- p - lr*l1*sign(p), then p <- p - 2*lr*l2*p
  * sgd        p -= lr*g
- * momentum   v <- b1*v + (1-damping)*g (the first time v <- g when damping is not 0); p -= lr*v, Nesterov: lr*(g + b1*v)
- * rmsprop    r <- b2*r + (1-b2)*g^2; s = g/sqrt(r+eps) or g/(sqrt(r)+eps); b1 = 0: p -= lr*s, else v <- b1*v + s; p -= lr*v
- * adam       m <- b1*m + (1-b1)*g; v <- b2*v + (1-b2)*g^2; p -= lr*sqrt(1-b2^t)/(1-b1^t) * m/(sqrt(v)+eps)
- * adadelta   e <- b2*e + (1-b2)*g^2; d = sqrt(x+eps)/sqrt(e+eps)*g; x <- b2*x + (1-b2)*d^2; p -= lr*d
+ * momentum   v <- b1*v + (1-damping)*g (the first time v <- g when damping is not 0); p -= lr*v,
+ *            Nesterov: lr*(g + b1*v)
+ * rmsprop    r <- b2*r + (1-b2)*g^2; s = g/sqrt(r+eps) or g/(sqrt(r)+eps); b1 = 0: p -= lr*s, else
+ *            v <- b1*v + s; p -= lr*v
+ * adam       m <- b1*m + (1-b1)*g; v <- b2*v + (1-b2)*g^2; p -= lr*sqrt(1-b2^t)/(1-b1^t) *
+ *            m/(sqrt(v)+eps)
+ * adadelta   e <- b2*e + (1-b2)*g^2; d = sqrt(x+eps)/sqrt(e+eps)*g; x <- b2*x + (1-b2)*d^2; p -=
+ *            lr*d
  */
 
-#define ARGUMENTS                                                                                                    \
-  global float *restrict p, global const float *restrict g, global const float *restrict lr,                         \
-      global const float *restrict scale, global const int *restrict step, float8 rule, int n, int per
+#define ARGUMENTS                                                                                  \
+  global float *restrict p, global const float *restrict g, global const float *restrict lr,       \
+      global const float *restrict scale, global const int *restrict step, float8 rule, int n,     \
+      int per
 #define CLIP    rule.s0
 #define DECAY   rule.s1
 #define L1      rule.s2
@@ -23,7 +29,9 @@
 #define B2      rule.s5
 #define EPS     rule.s6
 #define DAMPING rule.s7
-#define EACH(i) int begin = (int)get_global_id(0) * per, end = min(begin + per, n); for (int i = begin; i < end; i++)
+#define EACH(i)                                                                                    \
+  int begin = (int)get_global_id(0) * per, end = min(begin + per, n);                              \
+  for (int i = begin; i < end; i++)
 
 float gradient(float g, float p, float scale, float8 rule) {
   g *= scale;
@@ -51,7 +59,8 @@ kernel void momentum(ARGUMENTS, global float *restrict v, int nesterov) {
   }
 }
 
-kernel void rmsprop(ARGUMENTS, global float *restrict r, global float *restrict v, int eps_outside) {
+kernel void rmsprop(ARGUMENTS, global float *restrict r, global float *restrict v,
+                    int eps_outside) {
   float rate = lr[0], k = scale[0];
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule), q = B2 * r[i] + (1.0f - B2) * d * d;
@@ -92,7 +101,8 @@ kernel void adadelta(ARGUMENTS, global float *restrict e, global float *restrict
 kernel void count_step(global int *step) { step[0] += 1; }
 
 /* part[item] = sum of g^2 over the item's `per` elements. */
-kernel void square_sums(global const float *restrict g, global float *restrict part, int n, int per) {
+kernel void square_sums(global const float *restrict g, global float *restrict part, int n,
+                        int per) {
   int i = (int)get_global_id(0) * per, end = min(i + per, n);
   float s = 0.0f, lost = 0.0f;
   while (i < end) {
@@ -104,7 +114,8 @@ kernel void square_sums(global const float *restrict g, global float *restrict p
 }
 
 /* scale = min(1, limit/norm), norm = sqrt(sum of part). */
-kernel void norm_scale(global const float *restrict part, global float *restrict scale, int n, float limit) {
+kernel void norm_scale(global const float *restrict part, global float *restrict scale, int n,
+                       float limit) {
   float s = 0.0f, lost = 0.0f;
   for (int i = 0; i < n; i++) LCL_SUM_JOIN(float, s, lost, part[i])
   s = sqrt(s);
@@ -112,7 +123,8 @@ kernel void norm_scale(global const float *restrict part, global float *restrict
 }
 
 /* var <- decay*var + (1-decay)*value */
-kernel void ema(global float *restrict var, global const float *restrict value, float decay, int n, int per) {
+kernel void ema(global float *restrict var, global const float *restrict value, float decay, int n,
+                int per) {
   EACH(i) var[i] = decay * var[i] + (1.0f - decay) * value[i];
 }
 
