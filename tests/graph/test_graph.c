@@ -354,12 +354,42 @@ static void callers_memory(void **state) {
   end(w);
 }
 
+/* What the loss does not depend on has the gradient zero. */
+static void unrelated(void **state) {
+  (void)state;
+  float x[5], got[5];
+  fill(x, 5, 3);
+  world w = begin();
+  lcl_tensor *in = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(5));
+  lcl_tensor *other = lcl_exp(in), *loss = lcl_sum(lcl_square(in), LCL_ALL_AXES, false), *grad[2];
+  lcl_gradients(loss, (lcl_tensor *[]) { in, other }, 2, grad);
+  run_one(w.g, lcl_add(lcl_scale(grad[0], 2), grad[1]), x, 5, got, 5);
+  for (int i = 0; i < 5; i++) near(got[i], 4 * (double)x[i], 1e-6);
+  run_one(w.g, lcl_add(grad[1], lcl_scale(in, 0.5f)), x, 5, got, 5);
+  for (int i = 0; i < 5; i++) near(got[i], 0.5 * (double)x[i], 0);
+  end(w);
+}
+
+/* Shapes of 2^40 elements at most. */
+static void largest_shape(void **state) {
+  (void)state;
+  static const int64_t rows[] = { 1 << 20, (1 << 20) + 1 };
+  for (int i = 0; i < 2; i++) {
+    world w = begin();
+    lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(rows[i], 1 << 20));
+    assert_int_equal(lcl_shape_count(lcl_tensor_shape(t)) == rows[i] << 20, i == 0);
+    end(w);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(chains),         cmocka_unit_test(sums),         cmocka_unit_test(views),
-    cmocka_unit_test(cross_entropy),  cmocka_unit_test(second_order), cmocka_unit_test(assignments),
-    cmocka_unit_test(mistakes),       cmocka_unit_test(numerics),     cmocka_unit_test(epilogues),
-    cmocka_unit_test(callers_memory),
+    cmocka_unit_test(chains),       cmocka_unit_test(sums),
+    cmocka_unit_test(views),        cmocka_unit_test(cross_entropy),
+    cmocka_unit_test(second_order), cmocka_unit_test(assignments),
+    cmocka_unit_test(mistakes),     cmocka_unit_test(numerics),
+    cmocka_unit_test(epilogues),    cmocka_unit_test(callers_memory),
+    cmocka_unit_test(unrelated),    cmocka_unit_test(largest_shape),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

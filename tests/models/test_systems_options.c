@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/philox.h"
 #include "graph/internal.h"
 #include "latentcl/nn.h"
 #include "latentcl/train.h"
@@ -392,6 +393,46 @@ static void statistics(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* enc1.mean of a ladder after `first` steps on one batch and then `second` on another. */
+static void ladder_mean(int first, int second, float mean[6]) {
+  enum { N = 4, SIZE = 64 };
+  static const lcl_model_data small = {
+    .name = "test", .channels = 1, .height = 8, .width = 8, .classes = 3
+  };
+  static const int32_t label[N] = { 0, 1, 2, 0 };
+  static float image[2][N * SIZE];
+  world w = begin("ladder", &small, "widths=6-5 bn_test=running noise=0", N, N);
+  lcl_program *p;
+  lcl_philox_uniform(3, 3, 3, image[0], LCL_COUNT(image[0]));
+  lcl_philox_normal(3, 4, 3, image[1], LCL_COUNT(image[1]));
+  ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
+  ASSERT_OK(lcl_feed(p, "label", label, sizeof label));
+  for (int step = 0; step < first + second; step++) {
+    ASSERT_OK(lcl_feed(p, "image", image[step >= first], sizeof image[0]));
+    ASSERT_OK(lcl_feed(p, "unlabelled", image[step >= first], sizeof image[0]));
+    ASSERT_OK(lcl_run(p));
+  }
+  ASSERT_OK(lcl_store_read(w.store, "enc1.mean", mean, 6 * sizeof *mean));
+  lcl_program_destroy(p);
+  end(&w);
+}
+
+/* A running mean weighs the newest batch by one over the number of steps, from the tenth on by a
+ * tenth. */
+static void ladder_running_mean(void **state) {
+  (void)state;
+  float a[6], b[6], fourth[6], thirteenth[6];
+  ladder_mean(1, 0, a);
+  ladder_mean(0, 1, b);
+  ladder_mean(3, 1, fourth);
+  ladder_mean(12, 1, thirteenth);
+  for (int k = 0; k < 6; k++) {
+    assert_true(fabsf(a[k] - b[k]) > 1e-2f);
+    assert_float_equal(fourth[k], a[k] + (b[k] - a[k]) / 4, 1e-5);
+    assert_float_equal(thirteenth[k], a[k] + (b[k] - a[k]) / 10, 1e-5);
+  }
+}
+
 /* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is
  * given. */
 static void imsat_defaults(void **state) {
@@ -523,9 +564,17 @@ static void vat(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sizes),          cmocka_unit_test(switches), cmocka_unit_test(presets),
-    cmocka_unit_test(refused),        cmocka_unit_test(learns),   cmocka_unit_test(statistics),
-    cmocka_unit_test(imsat_defaults), cmocka_unit_test(vat),
+    cmocka_unit_test(sizes),
+    cmocka_unit_test(switches),
+    cmocka_unit_test(presets),
+    cmocka_unit_test(refused),
+    cmocka_unit_test(learns),
+    cmocka_unit_test(statistics),
+    cmocka_unit_test(imsat_defaults),
+    cmocka_unit_test(vat),
+    cmocka_unit_test(ladder_running_mean),
   };
+  const char *only = getenv("LCL_TEST_ONLY");
+  if (only) cmocka_set_test_filter(only);
   return cmocka_run_group_tests(tests, setup, teardown);
 }
