@@ -10,8 +10,9 @@
  */
 /* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
 #define SUM_OF_PARTS(T, LOAD, p)                                                                   \
-  T sum = (T)(0.0f), lost = (T)(0.0f);                                                             \
-  for (int k = 0; k < splits;) {                                                                   \
+  T sum = LOAD(p), lost = (T)(0.0f);                                                               \
+  for (int k = 1; k < min(splits, LCL_SUM_BLOCK); k++) sum += LOAD((p) + k * part_size);           \
+  for (int k = LCL_SUM_BLOCK; k < splits;) {                                                       \
     T block = LOAD((p) + k++ * part_size);                                                         \
     for (int stop = k + min(splits - k, LCL_SUM_BLOCK - 1); k < stop; k++)                         \
       block += LOAD((p) + k * part_size);                                                          \

@@ -25,8 +25,9 @@ static const struct {
   [LCL_MAP_SOFTPLUS] = { "softplus", 1,
                          "(select($a, (T)(0.0f), $a < (T)(0.0f)) + log1p(exp(-fabs($a))))" },
   [LCL_MAP_FLOOR] = { "floor", 1, "floor($a)" },
-  [LCL_MAP_SIN] = { "sin", 1, "sin($a)" },
-  [LCL_MAP_COS] = { "cos", 1, "cos($a)" },
+  /* PoCL's vector functions give wrong results beside an infinite lane, so none is infinite. */
+  [LCL_MAP_SIN] = { "sin", 1, "sin(select((T)(0.0f), $a, fabs($a) <= (T)(MAXFLOAT))) + ($a - $a)" },
+  [LCL_MAP_COS] = { "cos", 1, "cos(select((T)(0.0f), $a, fabs($a) <= (T)(MAXFLOAT))) + ($a - $a)" },
   [LCL_MAP_SCALE] = { "scale", 1, "$a * (T)($p)" },
   [LCL_MAP_SHIFT] = { "shift", 1, "$a + (T)($p)" },
   [LCL_MAP_CAST] = { "cast", 1, "$a" },
