@@ -142,6 +142,31 @@ static void kept_distances(void **state) {
   free(old);
 }
 
+/* A centre is the mean of its cluster. */
+static void check_means(const float *x, int n, int d, const int32_t *cluster, const float *centres,
+                        int k) {
+  for (int a = 0; a < k; a++)
+    for (int c = 0; c < d; c++) {
+      double sum = 0, count = 0;
+      for (int i = 0; i < n; i++)
+        if (cluster[i] == a) sum += x[i * d + c], count++;
+      assert_float_equal(centres[a * d + c], sum / count, 1e-5f);
+    }
+}
+
+/* Without clouds most examples change their cluster several times before nothing moves. */
+static void kmeans_of_one_cloud(void **state) {
+  (void)state;
+  enum { N = 700, D = 3, K = 9 };
+  static float x[N * D], centres[K * D];
+  static int32_t cluster[N];
+  double inertia;
+  lcl_philox_uniform(2, 3, 2, x, N * D);
+  lcl_kmeans_desc desc = { .k = K, .restarts = 1, .seed = 4 };
+  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
+  check_means(x, N, D, cluster, centres, K);
+}
+
 static void kmeans(void **state) {
   (void)state;
   enum { N = 600, D = 7, K = 5 };
@@ -165,14 +190,7 @@ static void kmeans(void **state) {
     total += own * own;
   }
   assert_true(fabs(total - inertia) < 1e-6 * total);
-  for (int k = 0; k < K; k++) { /* a centre is the mean of its cluster */
-    for (int c = 0; c < D; c++) {
-      double sum = 0, count = 0;
-      for (int i = 0; i < N; i++)
-        if (cluster[i] == k) sum += x[i * D + c], count++;
-      assert_float_equal(centres[k * D + c], sum / count, 1e-5f);
-    }
-  }
+  check_means(x, N, D, cluster, centres, K);
   desc.resident = 1; /* block by block */
   assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_OK);
   assert_memory_equal(cluster, again, sizeof cluster);
@@ -200,6 +218,7 @@ int main(void) {
     cmocka_unit_test(nearest_across_blocks),
     cmocka_unit_test(kept_distances),
     cmocka_unit_test(kmeans),
+    cmocka_unit_test(kmeans_of_one_cloud),
     cmocka_unit_test(kmeans_of_twins),
   };
   return cmocka_run_group_tests_name("neighbours", tests, open_device, close_device);
