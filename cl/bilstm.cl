@@ -39,7 +39,11 @@
  *   BILSTM_R  rows of a diagonal that share each load of K
  *   BILSTM_G  gate rows that share a load of h in the gradient of K; divides 4h */
 #ifndef BILSTM_V
-#define BILSTM_V (LCL_PANEL ? 4 : 1)
+#if LCL_PANEL
+#define BILSTM_V 4
+#else
+#define BILSTM_V 1
+#endif
 #endif
 #ifndef BILSTM_R
 #define BILSTM_R (BILSTM_V >= 16 || !LCL_PANEL ? 4 : 2)
@@ -184,12 +188,8 @@ static void multiply_block(cptr kt, int h, cptr const before[BILSTM_R + 1], vec 
   }
 }
 
-/* Store: a record from its pre-activations and the cell before it in its row. */
-static void store_cell(vec p[4], cptr before, gptr rec, int h, int store) {
-  gates(p);
-  const vec c = mad(p[1], LOAD(before + 4 * h), p[2] * p[3]);
-  const vec out = p[0] * tanh_fast(c);
-  if (!store) return;
+/* Store: a record of the gates p, c and the output. */
+static void store_cell(const vec p[4], vec c, vec out, gptr rec, int h) {
   STORE(p[0], rec);
   STORE(p[1], rec + h);
   STORE(p[2], rec + 2 * h);
@@ -204,8 +204,12 @@ static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, 
   cptr before[BILSTM_R + 1];
   load_block(w, s, t, i0, n, u, p, before);
   multiply_block(kt + u, w->h, before, p);
-  for (int r = 0; r < BILSTM_R; r++)
-    store_cell(p[r], before[r + 1] + u, record_at(w, t, i0 + min(r, n - 1)) + u, w->h, r < n);
+  for (int r = 0; r < BILSTM_R; r++) {
+    gates(p[r]);
+    const vec c = mad(p[r][1], LOAD(before[r + 1] + 4 * w->h + u), p[r][2] * p[r][3]);
+    const vec out = p[r][0] * tanh_fast(c);
+    if (r < n) store_cell(p[r], c, out, record_at(w, t, i0 + r) + u, w->h);
+  }
 }
 
 /* Blocks of BILSTM_R rows of column t, times the vectors of a state: the jobs of a diagonal. */

@@ -29,7 +29,11 @@
  *   SAMPLER_V  1, 4, 8, 16     vector width; divides h, the head's width and K if K > 1; 1 on
  *              GPUs */
 #ifndef SAMPLER_V
-#define SAMPLER_V (LCL_PANEL ? 4 : 1)
+#if LCL_PANEL
+#define SAMPLER_V 4
+#else
+#define SAMPLER_V 1
+#endif
 #endif
 
 #define WIDTH SAMPLER_V
