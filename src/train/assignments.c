@@ -1,5 +1,6 @@
 /* Clusters and hash codes of every example, by a run's network or by a baseline, as .npy and CSV.
  */
+#include "base/folder.h"
 #include "base/npy.h"
 #include "nn/evaluate.h"
 #include "train/session.h"
@@ -129,13 +130,11 @@ static lcl_status write_clusters(const job *j, const int32_t *cluster) {
   return st;
 }
 
-lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
-                           lcl_metrics *metrics) {
-  LCL_NEED(run);
-  lcl_metrics none;
+static lcl_status assign_clusters(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                                  lcl_metrics *metrics) {
   job j;
   int clusters = 1;
-  LCL_TRY(begin(&j, run, desc, metrics ? metrics : &none));
+  LCL_TRY(begin(&j, run, desc, metrics));
   int32_t *cluster = lcl_alloc((size_t)j.ds->count * sizeof *cluster);
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) {
@@ -147,6 +146,24 @@ lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
   if (st == LCL_OK) st = write_clusters(&j, cluster);
   lcl_free(cluster);
   return st;
+}
+
+/* The run's folder belongs to this process while the files are made in it. */
+static lcl_status locked(lcl_run_folder *run, const lcl_assignment_desc *desc, lcl_metrics *metrics,
+                         lcl_status (*assign)(lcl_run_folder *, const lcl_assignment_desc *,
+                                              lcl_metrics *)) {
+  lcl_metrics none;
+  int lock = -1;
+  if (!desc->prefix) LCL_TRY(lcl_folder_lock(lcl_run_path(run), &lock));
+  const lcl_status st = assign(run, desc, metrics ? metrics : &none);
+  lcl_folder_unlock(lock);
+  return st;
+}
+
+lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                           lcl_metrics *metrics) {
+  LCL_NEED(run, desc);
+  return locked(run, desc, metrics, assign_clusters);
 }
 
 /* ---- codes ---- */
@@ -224,17 +241,21 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
   return st;
 }
 
-lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
-                        lcl_metrics *metrics) {
-  LCL_NEED(run);
-  lcl_metrics none;
+static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                               lcl_metrics *metrics) {
   job j;
   int bits = 0;
-  LCL_TRY(begin(&j, run, desc, metrics ? metrics : &none));
+  LCL_TRY(begin(&j, run, desc, metrics));
   uint64_t *codes = lcl_alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) st = score_codes(&j, codes, bits);
   if (st == LCL_OK) st = write_codes(&j, codes, bits);
   lcl_free(codes);
   return st;
+}
+
+lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                        lcl_metrics *metrics) {
+  LCL_NEED(run, desc);
+  return locked(run, desc, metrics, assign_codes);
 }

@@ -1,5 +1,6 @@
 /* Evaluation of a split: per-example numbers from the device, summed on the host in double
  * precision. */
+#include "graph/graph.h"
 #include "train/session.h"
 
 enum { EVAL_BATCH = 250 };
@@ -7,12 +8,28 @@ enum { EVAL_BATCH = 250 };
 struct lcl_evaluator {
   lcl_session *s;
   lcl_stage stage;
-  bool features;        /* wanted, even if the class does not score them */
-  int rows;             /* how many numbers an example has (prediction last) */
-  int64_t batch, width; /* width of features; 0: none wanted */
-  float *values;        /* rows x batch */
-  float *extra;         /* batch x extra_width of zeros: evaluation has no table */
+  bool features;                /* wanted, even if the class does not score them */
+  int rows;                     /* how many numbers an example has (prediction last) */
+  int64_t batch, width;         /* width of features; 0: none wanted */
+  float *values;                /* rows x batch */
+  bool by_label[LCL_BUILD_MAX]; /* the example's number depends on its label */
+  float *extra;                 /* batch x extra_width of zeros: evaluation has no table */
 };
+
+/* Whether t depends on the input; nodes are numbered in a topological order. */
+static lcl_status depends(const lcl_tensor *t, const lcl_tensor *input, bool *out) {
+  const lcl_graph *g = t->node->graph;
+  bool *reached = lcl_alloc((size_t)LCL_MAX(lcl_graph_node_count(g), 1) * sizeof *reached);
+  if (!reached) return LCL_ERR_HOST_MEMORY;
+  reached[input->node->id] = true;
+  for (int id = input->node->id + 1; id <= t->node->id; id++) {
+    const lcl_node *node = lcl_graph_node((lcl_graph *)g, id);
+    for (int k = 0; k < node->n_in; k++) reached[id] |= reached[node->in[k]->node->id];
+  }
+  *out = reached[t->node->id];
+  lcl_free(reached);
+  return LCL_OK;
+}
 
 /* All per-example numbers in one tensor, so that a batch costs one read. */
 static lcl_status join_rows(void *user, lcl_stage *stage) {
@@ -22,6 +39,8 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
   int n = 0;
   for (int i = 0; i < b->n_examples; i++)
     parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
+  for (int i = 0; i < b->n_examples && b->label && !lcl_graph_broken(stage->graph); i++)
+    LCL_TRY(depends(b->examples[i].t, b->label, &e->by_label[i]));
   if (b->prediction)
     parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
   e->rows = n;
@@ -186,8 +205,21 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
   return st;
 }
 
-/* What is compared with labels is averaged over the examples that have one; the others are counted.
- */
+/* What no label is needed for, over all examples. */
+static lcl_status average_all(lcl_evaluator *e, const lcl_dataset *ds, lcl_metrics *out) {
+  const lcl_build *b = &e->stage.build;
+  tally t;
+  lcl_status st = collect(e, ds, &t);
+  for (int i = 0; i < b->n_examples && st == LCL_OK; i++)
+    if (!e->by_label[i])
+      lcl_metrics_set(out, b->examples[i].name, t.sum[i] / (double)LCL_MAX(t.done, 1));
+  lcl_free(t.prediction);
+  lcl_free(t.features);
+  return st;
+}
+
+/* What is compared with labels is averaged over the examples that have one, everything else over
+ * all; those without a label are counted. */
 lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
                         lcl_metrics *out, int64_t *confusion) {
   lcl_dataset *labelled = NULL;
@@ -195,6 +227,9 @@ lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *spl
   if ((e->s->cls->can & LCL_CAN_CLASSIFY) || e->s->cls->score)
     LCL_TRY(lcl_session_labelled(ds, &labelled));
   lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
+  bool others = false;
+  for (int i = 0; i < e->stage.build.n_examples; i++) others |= !e->by_label[i];
+  if (st == LCL_OK && labelled && others) st = average_all(e, ds, out);
   if (st == LCL_OK && labelled)
     lcl_metrics_set(out, "unlabelled", (double)(ds->count - labelled->count));
   lcl_dataset_close(labelled);

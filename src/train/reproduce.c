@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <math.h>
 
+#include "base/folder.h"
 #include "latentcl/version.h"
 #include "models/tables.h"
 #include "train/session.h"
@@ -338,8 +339,11 @@ lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, char **t
   lcl_progress_init(&j.progress, false, d->progress, d->user);
   j.cells = lcl_alloc((size_t)(j.table->n_rows * j.table->n_columns) * sizeof *j.cells);
   if (!j.cells) return LCL_ERR_HOST_MEMORY;
+  int lock = -1;
   lcl_status s = lcl_mkdirs(j.folder);
+  if (s == LCL_OK) s = lcl_folder_lock(j.folder, &lock);
   if (s == LCL_OK) s = run_cells(&j, text);
+  lcl_folder_unlock(lock);
   lcl_free(j.cells);
   return s;
 }

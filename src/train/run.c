@@ -80,7 +80,14 @@ const char *lcl_run_path(const lcl_run_folder *r) {
   return r->folder;
 }
 
+/* Nothing is made of weights that are not numbers; lcl_run_evaluate shows what they score. */
+static lcl_status check_weights(const lcl_run_folder *r) {
+  const lcl_status s = lcl_tensor_file_finite(r->weights);
+  return s == LCL_OK ? s : lcl_fail_prefix(s, "the weights of %s cannot be used", r->folder);
+}
+
 lcl_status lcl_run_load(lcl_run_folder *r) {
+  LCL_TRY(check_weights(r));
   return lcl_session_load(r->s, r->weights, false);
 }
 
@@ -109,6 +116,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
   lcl_dataset *ds;
   lcl_pictures p;
   LCL_TRY(lcl_check_output(png));
+  LCL_TRY(check_weights(r));
   LCL_TRY(lcl_session_split(r->s, split, &ds));
   LCL_TRY(lcl_session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
   return write_png(&p, png);
@@ -118,6 +126,7 @@ lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, 
   LCL_NEED(r, request);
   lcl_pictures p;
   LCL_TRY(lcl_check_output(png));
+  LCL_TRY(check_weights(r));
   LCL_TRY(lcl_session_sample(r->s, r->weights, request, &p));
   return write_png(&p, png);
 }

@@ -46,6 +46,12 @@ def events(folder, event):
     return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
 
 
+def write_npy(path, descr, shape, data):
+    head = ("{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (descr, shape)).encode()
+    head += b' ' * (63 - (len(head) + 10) % 64) + b'\n'
+    open(path, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + data)
+
+
 def png_size(path):
     data = bytes_of(path)
     check(data[:8] == b'\x89PNG\r\n\x1a\n', path)
@@ -146,6 +152,18 @@ def pictures():
     run('sample', 'pixels', '--out', 's.png', *given, 'test', '--rows', '7', '--data', 'other')
     check(bytes_of('s.png') != seen['--count 9 --given test --rows 7'], 'data')
     check('it has: samples' in run('sample', 'pixels', '--out', 's.png', '--kind', 'none', code=1), 'kind')
+    # Arrays to complete are read as data sets are.
+    n, zero_one = 9 * 64, [(7 * i) % 5 % 2 for i in range(9 * 64)]
+    grids = []
+    for code, values in (('|u1', bytes(zero_one)), ('|u1', bytes(255 * v for v in zero_one)),
+                         ('<f4', struct.pack('<%df' % n, *zero_one))):
+        write_npy('given.npy', code, (9, 1, 8, 8), values)
+        run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', '--rows', '7')
+        grids.append(bytes_of('s.png'))
+    check(grids[0] == grids[1] == grids[2] and grids[0] not in seen.values(), 'given arrays')
+    for bad in (float('nan'), 255.0, -1.0):
+        write_npy('given.npy', '<f4', (9, 1, 8, 8), struct.pack('<%df' % n, *zero_one[1:], bad))
+        check('given.npy' in run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', code=1), bad)
     run('sample', 'pixels', '--out', 's.png', '--kind', 'samples')
     check(bytes_of('s.png') == seen[''], 'kind')
 
@@ -293,9 +311,7 @@ def ops():
 
     def write(name, shape):
         values = [rng.randrange(-3, 4) for _ in range(shape[0] * shape[1])]
-        head = ("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % shape).encode()
-        head += b' ' * (63 - (len(head) + 10) % 64) + b'\n'
-        open(name, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + struct.pack('<%df' % len(values), *values))
+        write_npy(name, '<f4', shape, struct.pack('<%df' % len(values), *values))
         return values
 
     def read(name):

@@ -160,6 +160,60 @@ static void examples_without_a_label(void **state) {
   lcl_run_close(opened);
 }
 
+/* What needs no label is averaged over all examples: as of the same data without any label. */
+static void losses_without_a_label(void **state) {
+  (void)state;
+  enum { M = 120 };
+  char folder[300], path[400], run_path[400];
+  snprintf(folder, sizeof folder, "%s/unlabelled", root);
+  mkdir(folder, 0700);
+  uint8_t *x = make_images(M, 36);
+  int32_t label[M];
+  for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
+  snprintf(path, sizeof path, "%s/features.npy", folder);
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_U8, 2, (int64_t[]) { M, 36 }, x));
+  snprintf(path, sizeof path, "%s/labels.npy", folder);
+  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
+  free(x);
+  run(&(run_desc) { .model = "imsat",
+                    .set = "system=linear-rim epochs=1 batch=50 clusters=4",
+                    .data = folder,
+                    .name = "clustered" });
+  snprintf(run_path, sizeof run_path, "%s/clustered", root);
+  double loss[2];
+  for (int without = 0; without < 2; without++) {
+    lcl_run_folder *opened;
+    lcl_metrics m;
+    if (without) assert_int_equal(unlink(path), 0);
+    ASSERT_OK(lcl_run_open(ctx, run_path, NULL, &opened));
+    ASSERT_OK(lcl_run_evaluate(opened, "all", &m));
+    loss[without] = *lcl_metrics_get(&m, "loss");
+    assert_true(*lcl_metrics_get(&m, "n") == (without ? M : M - M / 3));
+    assert_true(!without == !!lcl_metrics_get(&m, "accuracy_percent"));
+    lcl_run_close(opened);
+  }
+  assert_true(loss[0] > 0 && fabs(loss[0] - loss[1]) < 1e-12);
+}
+
+/* What the context cannot give is said before anything is made. */
+static void profiles_need_a_context_that_profiles(void **state) {
+  (void)state;
+  char out[300], trace[300];
+  snprintf(out, sizeof out, "%s/profiled", root);
+  snprintf(trace, sizeof trace, "%s/trace.json", root);
+  for (int i = 0; i < 2; i++) {
+    const lcl_train_desc d = { .model = "semantic-noise",
+                               .data = grey,
+                               .out = out,
+                               .quiet = true,
+                               .profile = i == 0,
+                               .trace = i ? trace : NULL };
+    ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), "lcl_context_desc.profile"));
+    assert_int_not_equal(access(out, F_OK), 0);
+  }
+}
+
 /* A linear classifier computed on the host: the same predictions in the same order. */
 static void order(void **state) {
   (void)state;
@@ -425,12 +479,17 @@ static void table_rows(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(schedules),      cmocka_unit_test(patience),
-    cmocka_unit_test(counts),         cmocka_unit_test(examples_without_a_label),
-    cmocka_unit_test(order),          cmocka_unit_test(ladder_statistics),
-    cmocka_unit_test(cluster_shares), cmocka_unit_test(step_lines),
-    cmocka_unit_test(checkpoints),    cmocka_unit_test(table_rows)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
+                                      cmocka_unit_test(patience),
+                                      cmocka_unit_test(counts),
+                                      cmocka_unit_test(examples_without_a_label),
+                                      cmocka_unit_test(losses_without_a_label),
+                                      cmocka_unit_test(profiles_need_a_context_that_profiles),
+                                      cmocka_unit_test(order),
+                                      cmocka_unit_test(ladder_statistics),
+                                      cmocka_unit_test(cluster_shares),
+                                      cmocka_unit_test(step_lines),
+                                      cmocka_unit_test(checkpoints),
+                                      cmocka_unit_test(table_rows) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -10,7 +10,7 @@ markup:     names from outside are text in the reports.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
-import json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
+import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
 
 LATENTCL = sys.argv[1]
 SMALL = ['train', 'semantic-noise', '--labels-per-class', '20', '--set', 'validation=200', '--quiet', '--no-test']
@@ -99,6 +99,10 @@ def numbers():
     write(r + '/best.safetensors', head, data)
     told = strict(run('eval', r, '--json').stdout)
     assert told['n'] == 2000 and told['loss'] is None, told
+    for args in (['cluster', '--method', 'k-means-features'], ['reconstruct', '--out', folder + '/x.png'],
+                 ['tsne', '--out', folder + '/x.png']):
+        assert 'holds NaN or Inf' in refused(args[0], r, *args[1:]), args
+    assert not os.path.exists(folder + '/x.png') and not os.path.exists(r + '/clusters.csv')
     head, data = header(r + '/last.safetensors')
     write(r + '/last.safetensors', head, data)
     name = next(k for k, t in head.items() if k.endswith('.weight'))
@@ -148,6 +152,18 @@ def one_writer():
     time.sleep(1)
     assert p.poll() is None, 'a signal that the parent ignores ended the run'
     ended(p, signal.SIGTERM)
+    # What a killed process left goes at the next start; every writer takes the folder for itself.
+    stale = r + '/log.jsonl.%d.0123456789abcdef.tmp' % 0x3fffffff
+    open(stale, 'w').close()
+    run('train', '--resume', '--out', r, '--quiet', '--no-test', '--epochs', '1')
+    assert not os.path.exists(stale)
+    lock = os.open(r, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    for args in (['cluster', r, '--method', 'k-means'], ['hash', r, '--method', 'pca-itq'],
+                 ['reproduce', 'imsat/clusters', '--quick', '--out', r], [*SMALL, '--out', r]):
+        told = refused(*args)
+        assert 'in use' in told and str(os.getpid()) in told, (args, told)
+    os.close(lock)
     failed = folder + '/never'
     refused(*SMALL, '--data', '/nonexistent', '--out', failed)
     assert not os.path.exists(failed)
