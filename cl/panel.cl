@@ -97,8 +97,10 @@ static floatv activate(floatv v, int act, float slope) {
   return tanh(v);
 }
 
-/* A comes from the L2 cache or further: asking early for its lines saves a twentieth. */
-#ifdef __has_builtin
+/* A comes from the L2 cache or further: asking early for its lines saves a twentieth. Only where
+ * the compiler's target is the CPU itself: by way of SPIR-V there may be no translation (Mesa 22
+ * ends the process). */
+#if defined(__has_builtin) && (defined(__x86_64__) || defined(__aarch64__))
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
 #endif

@@ -11,6 +11,18 @@ static const char *kind_of(const lcl_caps *c) {
                                         : "accelerator";
 }
 
+/* What a context on this device uses. */
+static const char *kernels_of(const lcl_caps *c) {
+  char selector[32];
+  lcl_context *ctx;
+  snprintf(selector, sizeof selector, "%d:%d", c->platform_index, c->device_index);
+  if (lcl_context_create(&(lcl_context_desc) { .device = selector }, &ctx) != LCL_OK)
+    return "unknown";
+  const bool packed = lcl_context_caps(ctx)->panel;
+  lcl_context_destroy(ctx);
+  return packed ? "packed" : "tiled";
+}
+
 static void print_device(const lcl_caps *c, bool chosen) {
   char mem[32], max[32], local[32];
   cli_print("%d:%d  %s%s\n", c->platform_index, c->device_index, c->name,
@@ -30,7 +42,7 @@ static void print_device(const lcl_caps *c, bool chosen) {
       "queues %s\n",
       c->fp16 ? "yes" : "no", c->fp64 ? "yes" : "no", c->subgroups ? "yes" : "no",
       c->command_buffer ? "yes" : "no", c->out_of_order ? "yes" : "no");
-  cli_print("     LatentCL uses   %s kernels, CLBlast %s, clFFT %s\n", c->panel ? "panel" : "tiled",
+  cli_print("     LatentCL uses   %s kernels, CLBlast %s, clFFT %s\n", kernels_of(c),
             c->clblast ? "on" : "off", c->clfft ? "on" : "off");
 }
 
@@ -63,7 +75,7 @@ static cJSON *json_of(const lcl_device_info *row) {
   cJSON_AddBoolToObject(o, "subgroups", c->subgroups);
   cJSON_AddBoolToObject(o, "command_buffer", c->command_buffer);
   cJSON_AddBoolToObject(o, "out_of_order", c->out_of_order);
-  cJSON_AddBoolToObject(o, "panel", c->panel);
+  cJSON_AddStringToObject(o, "kernels", kernels_of(c));
   cJSON_AddBoolToObject(o, "clblast", c->clblast);
   cJSON_AddBoolToObject(o, "clfft", c->clfft);
   return o;
@@ -103,6 +115,9 @@ static int run(int argc, char **argv) {
   int code = cli_parse(argc, argv, options, "devices [--json]",
                        "Lists every OpenCL platform and device.", NULL);
   if (code >= 0) return code;
+  lcl_family family;
+  if (lcl_family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family) != LCL_OK)
+    return cli_error();
   lcl_device_info *rows;
   size_t n;
   if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();

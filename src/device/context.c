@@ -96,10 +96,13 @@ static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
     LCL_TRY(wrap_foreign(ctx, desc));
   else
     LCL_TRY(open_selected(ctx, desc));
+  lcl_family family;
+  LCL_TRY(lcl_family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family));
   LCL_TRY(lcl_caps_disable(&ctx->caps, getenv("LATENTCL_DISABLE"), "LATENTCL_DISABLE"));
   LCL_TRY(lcl_caps_disable(&ctx->caps, desc->disable, "disable"));
   LCL_TRY(add_queues(ctx, desc));
   ctx->pool.limit = desc->memory_limit ? desc->memory_limit : ctx->caps.global_mem;
+  if (ctx->caps.panel) LCL_TRY(lcl_family_choose(ctx, family));
   if (desc->profile) LCL_TRY(lcl_profile_create(ctx, &ctx->profile));
   return LCL_OK;
 }

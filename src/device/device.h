@@ -31,9 +31,8 @@ typedef struct lcl_caps {
   bool unified_memory;
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
   bool clblast, clfft; /* built in and not disabled */
-  bool panel; /* kernels in panel shape (one work-item a group, wide vectors), else tiled: default
-                 local_is_global with preferred_float >= 4 and preferred_multiple < 32 (llvmpipe
-                 wants tiles, PoCL wants panels); LATENTCL_DISABLE=panel turns it off. */
+  bool panel; /* packed kernels (one work-item a group, wide vectors), else tiled ones. A context
+                 knows which: it measures, unless LATENTCL_ENABLE or LATENTCL_DISABLE decides. */
 } lcl_caps;
 
 /* All devices of all platforms. */
@@ -50,6 +49,10 @@ lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *
 /* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin
  * in the message. */
 lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where);
+/* Reads LATENTCL_ENABLE's list, which may force a family of kernels; where names the origin in the
+ * message. */
+typedef enum lcl_family { LCL_FAMILY_MEASURED, LCL_FAMILY_PACKED, LCL_FAMILY_TILED } lcl_family;
+lcl_status lcl_family_parse(const char *list, const char *where, lcl_family *family);
 
 const lcl_caps *lcl_context_caps(const lcl_context *ctx);
 cl_command_queue lcl_context_queue(lcl_context *ctx); /* compute queue 0 */

@@ -1,4 +1,5 @@
-/* LATENTCL_DISABLE: one parser for the environment variable and for lcl_context_desc.disable. */
+/* LATENTCL_DISABLE and LATENTCL_ENABLE: one parser for the environment variables and for
+ * lcl_context_desc.disable. */
 #include "device/internal.h"
 
 #include <ctype.h>
@@ -13,7 +14,7 @@ typedef struct feature {
 static const feature features[] = {
   FEATURE(fp16),         FEATURE(fp64),           FEATURE(subgroups),
   FEATURE(out_of_order), FEATURE(command_buffer), FEATURE(clblast),
-  FEATURE(clfft),        FEATURE(panel),          FEATURE(unified_memory),
+  FEATURE(clfft),        FEATURE(unified_memory), { "packed", offsetof(lcl_caps, panel) },
 };
 
 /* "32k", "1m" or plain bytes. */
@@ -50,20 +51,46 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
       LCL_ERR_ARGUMENT,
       "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
       "clblast, clfft, "
-      "panel, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
+      "packed, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
       where, word);
 }
 
+/* The next word of a comma-separated list, without blanks around it; false at its end. */
+static bool next_word(const char **list, char word[64]) {
+  if (!*list || !**list) return false;
+  const size_t n = strcspn(*list, ",");
+  const char *from = *list, *to = *list + n;
+  while (from < to && isspace((unsigned char)*from)) from++;
+  while (to > from && isspace((unsigned char)to[-1])) to--;
+  snprintf(word, 64, "%.*s", (int)LCL_MIN(to - from, 63), from);
+  *list += n + ((*list)[n] == ',');
+  return true;
+}
+
 lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where) {
-  while (list && *list) {
-    size_t n = strcspn(list, ",");
-    char word[64];
-    const char *from = list, *to = list + n;
-    while (from < to && isspace((unsigned char)*from)) from++;
-    while (to > from && isspace((unsigned char)to[-1])) to--;
-    snprintf(word, sizeof word, "%.*s", (int)LCL_MIN(to - from, 63), from);
+  char word[64];
+  while (next_word(&list, word))
     if (*word) LCL_TRY(disable_one(caps, word, where));
-    list += n + (list[n] == ',');
+  return LCL_OK;
+}
+
+lcl_status lcl_family_parse(const char *list, const char *where, lcl_family *family) {
+  char word[64];
+  *family = LCL_FAMILY_MEASURED;
+  while (next_word(&list, word)) {
+    if (!*word) continue;
+    const lcl_family found = strcmp(word, "packed") == 0  ? LCL_FAMILY_PACKED
+                             : strcmp(word, "tiled") == 0 ? LCL_FAMILY_TILED
+                                                          : LCL_FAMILY_MEASURED;
+    if (found == LCL_FAMILY_MEASURED)
+      return lcl_fail(
+          LCL_ERR_ARGUMENT,
+          "%s: unknown feature '%s'; known are packed (kernels for CPUs) and tiled (kernels "
+          "for GPUs)",
+          where, word);
+    if (*family != LCL_FAMILY_MEASURED && *family != found)
+      return lcl_fail(LCL_ERR_ARGUMENT, "%s: packed and tiled exclude each other", where);
+    *family = found;
   }
   return LCL_OK;
 }

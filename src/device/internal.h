@@ -12,6 +12,11 @@ enum { LCL_MAX_QUEUES = 8, LCL_STAGING = 4 };
 
 lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
 
+/* ---- family of kernels (family.c) ---- */
+
+/* Sets caps.panel: as wanted, else what was measured for this device and driver, now or before. */
+lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted);
+
 /* ---- programs (program.c, compile.c, cache.c) ---- */
 
 typedef struct lcl_program_entry {
@@ -28,6 +33,8 @@ typedef struct lcl_programs {
   lcl_build_stats stats;
 } lcl_programs;
 
+/* Appends what names the device and its driver with its version. */
+void lcl_driver_identity(const lcl_context *ctx, lcl_str *out);
 void lcl_programs_free(lcl_programs *programs);
 
 /* ---- buffers (buffer.c) ---- */

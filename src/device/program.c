@@ -110,15 +110,19 @@ static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str 
   if (source->options && *source->options) lcl_str_add(out, " %s", source->options);
 }
 
-/* Everything the binary depends on. */
-static bool make_key(const lcl_context *ctx, const char *text, const char *options, char key[33]) {
-  lcl_str all = { 0 };
+void lcl_driver_identity(const lcl_context *ctx, lcl_str *out) {
   const lcl_caps *c = &ctx->caps;
   char platform[128] = "";
   clGetPlatformInfo(ctx->platform, CL_PLATFORM_VERSION, sizeof platform, platform, NULL);
-  lcl_str_add(&all, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor,
-              c->driver, c->version, c->platform, platform, options);
-  lcl_str_add(&all, "%s", text);
+  lcl_str_add(out, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
+              c->version, c->platform, platform);
+}
+
+/* Everything the binary depends on. */
+static bool make_key(const lcl_context *ctx, const char *text, const char *options, char key[33]) {
+  lcl_str all = { 0 };
+  lcl_driver_identity(ctx, &all);
+  lcl_str_add(&all, "%s\n%s", options, text);
   bool ok = lcl_str_ok(&all);
   if (ok) lcl_hash_hex(all.data, all.n, key);
   lcl_str_free(&all);

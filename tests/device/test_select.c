@@ -67,7 +67,7 @@ static void features(void **state) {
   ASSERT_OK(lcl_caps_disable(&c, "local_mem=1m", "test")); /* never raises */
   assert_int_equal(c.local_mem, 32 << 10);
   const char *const wrong[] = { "fp17",          "local_mem",    "local_mem=",
-                                "local_mem=12q", "local_mem=-1", "fp16 panel" };
+                                "local_mem=12q", "local_mem=-1", "fp16 packed" };
   for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
     ASSERT_STATUS(lcl_caps_disable(&c, wrong[i], "LATENTCL_DISABLE"), LCL_ERR_ARGUMENT);
     assert_non_null(strstr(lcl_error_message(), "LATENTCL_DISABLE"));

@@ -259,7 +259,7 @@ static void check_equal_chosen(const lcl_pixelrnn_desc *d) {
 }
 
 static void check_equal_tiled(const lcl_pixelrnn_desc *d) {
-  check_equal(d, "panel");
+  check_equal(d, "packed");
 }
 
 static void incremental_equals_full(void **state) {

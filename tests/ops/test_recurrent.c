@@ -149,8 +149,8 @@ static void paths(void **state) {
   (void)state;
   for (beside cells = EVOLVE; cells <= BIAS; cells++) {
     check_path(NULL, cells);
-    check_path("panel", cells);
-    check_path("panel,local_mem=0", cells);
+    check_path("packed", cells);
+    check_path("packed,local_mem=0", cells);
   }
 }
 

@@ -1,0 +1,183 @@
+/* Which family of kernels suits a device: packed or tiled. A small GEMM is run in the way of each
+ * when the device is met for the first time, and the faster way is remembered with the driver's
+ * version, so that a device never changes its family. */
+#include <pthread.h>
+
+#include "device/cache.h"
+#include "device/internal.h"
+
+/* Rows and columns of the GEMM; depths at first and where the device is not too slow for more. */
+enum { SIDE = 96, SHALLOW = 8, DEEP = 512 };
+
+enum { MOST = 100 }; /* rounds */
+
+/* Seconds: a device that takes longer for the first GEMM is a simulator; for all rounds, where one
+ * family is clearly faster and where not. */
+static const double slow = 0.05, usual = 0.02, longest = 0.5;
+
+/* Packed kernels have to be this much faster. Measured: 5 to 8 times on PoCL and Intel's runtime,
+ * 0.8 to 1.7 times on llvmpipe. */
+static const double lead = 2;
+
+typedef struct gemm {
+  lcl_context *ctx;
+  lcl_buffer *a, *b, *c;
+} gemm;
+
+/* ---- measuring ---- */
+
+static lcl_status add_gemm(const gemm *g, bool packed, int k, lcl_list *list) {
+  const bool wide = g->ctx->caps.preferred_float >= 16;
+  const size_t rows = wide ? 12 : 6, columns = wide ? 32 : 16; /* of a work-item of family_packed */
+  return lcl_list_add(
+      list, &(lcl_launch) {
+                .label = packed ? "packed GEMM" : "tiled GEMM",
+                .source = { .file = "family.cl", .options = wide ? "-DVEC=16" : "-DVEC=8" },
+                .kernel = packed ? "family_packed" : "family_tiled",
+                LCL_ARGS(lcl_memory(g->a, LCL_READ), lcl_memory(g->b, LCL_READ),
+                         lcl_memory(g->c, LCL_WRITE), lcl_i32(SIDE), lcl_i32(SIDE), lcl_i32(k)),
+                .dims = 2,
+                .global = { SIDE / (packed ? rows : 4), SIDE / (packed ? columns : 4) },
+                .local = { packed ? 1 : 8, packed ? 1 : 8 } });
+}
+
+static lcl_status time_once(lcl_context *ctx, lcl_list *list, double *seconds) {
+  const double start = lcl_now();
+  LCL_TRY(lcl_list_run(list, NULL));
+  LCL_TRY(lcl_context_finish(ctx));
+  *seconds = lcl_now() - start;
+  return LCL_OK;
+}
+
+/* So far apart that the load of the machine cannot be the reason. */
+static bool is_clear(const double best[2]) {
+  return 2 * lead * best[1] < best[0] || best[1] > 2 * lead * best[0];
+}
+
+/* The shortest of some rounds each, in turns, after one that is not counted: drivers compile late,
+ * and other processes take their share of the time. */
+static lcl_status time_rounds(lcl_context *ctx, lcl_list *const lists[2], double best[2]) {
+  double start = 0;
+  for (int round = 0; round <= MOST; round++) {
+    for (int i = 0; i < 2; i++) {
+      double seconds;
+      LCL_TRY(time_once(ctx, lists[i], &seconds));
+      best[i] = round <= 1 ? seconds : LCL_MIN(best[i], seconds);
+    }
+    if (round == 0) start = lcl_now();
+    const double passed = lcl_now() - start;
+    if (round > 0 && passed > (is_clear(best) ? usual : longest)) break;
+  }
+  return LCL_OK;
+}
+
+static lcl_status time_both(const gemm *g, int k, double best[2]) {
+  lcl_list *lists[2] = { NULL, NULL };
+  lcl_status status = LCL_OK;
+  for (int i = 0; i < 2 && status == LCL_OK; i++) {
+    status = lcl_list_create(g->ctx, &lists[i]);
+    if (status == LCL_OK) status = add_gemm(g, i, k, lists[i]);
+    if (status == LCL_OK) status = lcl_list_seal(lists[i]);
+  }
+  if (status == LCL_OK) status = time_rounds(g->ctx, lists, best);
+  for (int i = 0; i < 2; i++) lcl_list_destroy(lists[i]);
+  return status;
+}
+
+static lcl_status fill(lcl_buffer *buffer, size_t n) {
+  float *values = lcl_alloc(n * sizeof *values);
+  if (!values) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < n; i++) values[i] = 1;
+  const lcl_status status = lcl_upload(lcl_buffer_context(buffer), buffer, 0, values,
+                                       n * sizeof *values);
+  lcl_free(values);
+  return status;
+}
+
+static lcl_status measure(lcl_context *ctx, bool *packed) {
+  const size_t n = (size_t)SIDE * DEEP, bytes = n * sizeof(float);
+  gemm g = { .ctx = ctx };
+  double seconds[2] = { 0 };
+  lcl_status status = lcl_buffer_create(ctx, bytes, &g.a);
+  if (status == LCL_OK) status = lcl_buffer_create(ctx, bytes, &g.b);
+  if (status == LCL_OK) status = lcl_buffer_create(ctx, (size_t)SIDE * SIDE * sizeof(float), &g.c);
+  if (status == LCL_OK) status = fill(g.a, n);
+  if (status == LCL_OK) status = fill(g.b, n);
+  if (status == LCL_OK) status = time_both(&g, SHALLOW, seconds);
+  if (status == LCL_OK && LCL_MIN(seconds[0], seconds[1]) < slow)
+    status = time_both(&g, DEEP, seconds);
+  lcl_buffer_destroy(g.a);
+  lcl_buffer_destroy(g.b);
+  lcl_buffer_destroy(g.c);
+  if (status != LCL_OK) return status;
+  *packed = lead * seconds[1] < seconds[0];
+  lcl_logf(LCL_LOG_INFO, "a small GEMM takes %.3f ms packed, %.3f ms tiled: %s kernels",
+           1e3 * seconds[1], 1e3 * seconds[0], *packed ? "packed" : "tiled");
+  return LCL_OK;
+}
+
+/* ---- remembering: in the process, and in the cache ---- */
+
+static struct {
+  pthread_mutex_t lock;
+  char key[16][33];
+  bool packed[16];
+  size_t n;
+} known = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static bool make_key(const lcl_context *ctx, char key[33]) {
+  lcl_str all = { 0 };
+  lcl_str_add(&all, "kernel family\n");
+  lcl_driver_identity(ctx, &all);
+  const bool ok = lcl_str_ok(&all);
+  if (ok) lcl_hash_hex(all.data, all.n, key);
+  lcl_str_free(&all);
+  return ok;
+}
+
+static bool recall(const char *key, bool *packed) {
+  for (size_t i = 0; i < known.n; i++)
+    if (strcmp(known.key[i], key) == 0) return *packed = known.packed[i], true;
+  lcl_cache_kind kind;
+  void *data = NULL;
+  size_t n = 0;
+  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
+  *packed = n == 6 && memcmp(data, "packed", 6) == 0;
+  lcl_free(data);
+  return true;
+}
+
+static void remember(const char *key, bool packed, bool in_cache) {
+  const char *word = packed ? "packed" : "tiled";
+  if (in_cache) lcl_cache_put(key, LCL_CACHE_BINARY, word, strlen(word));
+  if (known.n == LCL_COUNT(known.key)) return;
+  snprintf(known.key[known.n], sizeof known.key[0], "%s", key);
+  known.packed[known.n++] = packed;
+}
+
+static lcl_status choose(lcl_context *ctx, bool *packed) {
+  char key[33];
+  if (!make_key(ctx, key)) return LCL_ERR_HOST_MEMORY;
+  const bool there = recall(key, packed);
+  const lcl_status status = there ? LCL_OK : measure(ctx, packed);
+  if (status == LCL_ERR_HOST_MEMORY) return status;
+  if (status != LCL_OK) { /* tiled kernels ask least of a device */
+    lcl_logf(LCL_LOG_INFO, "the family of kernels was not measured: %s", lcl_error_message());
+    *packed = false;
+    return LCL_OK;
+  }
+  remember(key, *packed, !there);
+  return LCL_OK;
+}
+
+lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted) {
+  bool packed = wanted == LCL_FAMILY_PACKED;
+  lcl_status status = LCL_OK;
+  if (wanted == LCL_FAMILY_MEASURED) {
+    pthread_mutex_lock(&known.lock);
+    status = choose(ctx, &packed);
+    pthread_mutex_unlock(&known.lock);
+  }
+  ctx->caps.panel = packed;
+  return status;
+}

@@ -1,0 +1,83 @@
+/* Which family of kernels a context uses: what is forced, what is disabled, and what was measured,
+ * once for a device and driver. */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device/cache.h"
+#include "device/device.h"
+#include "test.h"
+
+static bool packed(const char *enable, const char *disable) {
+  lcl_context *ctx;
+  if (enable)
+    setenv("LATENTCL_ENABLE", enable, 1);
+  else
+    unsetenv("LATENTCL_ENABLE");
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
+  const bool is = lcl_context_caps(ctx)->panel;
+  lcl_context_destroy(ctx);
+  return is;
+}
+
+static void forced(void **state) {
+  (void)state;
+  assert_true(packed("packed", NULL));
+  assert_true(packed(" packed , packed,", NULL));
+  assert_false(packed("tiled", NULL));
+  assert_false(packed("packed", "packed")); /* what is disabled stays off */
+  assert_false(packed(NULL, "packed"));
+}
+
+static void unknown_words_are_refused(void **state) {
+  (void)state;
+  static const char *const wrong[] = { "panel", "packed tiled", "tiled,fast" };
+  lcl_context *ctx;
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    setenv("LATENTCL_ENABLE", wrong[i], 1);
+    ASSERT_STATUS(lcl_context_create(NULL, &ctx), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), "LATENTCL_ENABLE: unknown feature"));
+    assert_non_null(strstr(lcl_error_message(), "packed"));
+    assert_non_null(strstr(lcl_error_message(), "tiled"));
+  }
+  setenv("LATENTCL_ENABLE", "packed,tiled", 1);
+  ASSERT_STATUS(lcl_context_create(NULL, &ctx), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "exclude each other"));
+}
+
+enum { PACKED = 1, MEASURED = 2, FAILED = 4 };
+
+/* What a new process finds. */
+static int another_process(void) {
+  fflush(NULL);
+  const pid_t child = fork();
+  if (child == 0) {
+    lcl_context *ctx;
+    if (lcl_context_create(NULL, &ctx) != LCL_OK) _exit(FAILED);
+    const lcl_build_stats s = lcl_context_build_stats(ctx);
+    const int found = (lcl_context_caps(ctx)->panel ? PACKED : 0) |
+                      (s.compiled + s.loaded ? MEASURED : 0);
+    lcl_context_destroy(ctx);
+    exit(found);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+/* First of all tests: drivers do not survive a fork. */
+static void measured_once(void **state) {
+  (void)state;
+  size_t removed;
+  unsetenv("LATENTCL_ENABLE");
+  ASSERT_OK(lcl_cache_clear(&removed));
+  const int first = another_process();
+  assert_int_equal(first & ~PACKED, MEASURED);
+  for (int i = 0; i < 3; i++) assert_int_equal(another_process(), first & PACKED);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(measured_once), cmocka_unit_test(forced),
+                                      cmocka_unit_test(unknown_words_are_refused) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
