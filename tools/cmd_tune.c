@@ -3,8 +3,10 @@
  *
  * Candidates run in a child process (the same command with --worker), because a driver's compiler
  * may crash or hang: the parent gives each one a time limit, and starts a new child when the old
- * one died. Parent and child talk in lines: child:  "problem KEY v0 ... v9" for each, then "ready"
- * parent: "try INDEX v0 ... v9" child: "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
+ * one died. Parent and child talk in lines, with choices as JSON:
+ * child:  "problem KEY|CHOICE" and "start CHOICE"... for each, then "ready"
+ * parent: "try INDEX CHOICE"
+ * child:  "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,27 +16,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "bench/tune.h"
 #include "cli.h"
 
-enum { VALUES = LCL_TUNING_VALUES, NEIGHBOURS = 48, KEY = 160 };
+enum { NEIGHBOURS = 48, STARTS = 8, KEY = 160 };
+
+static bool read_choice(const char *text, lcl_choice *c) {
+  cJSON *record = lcl_json_parse(text, strlen(text));
+  const bool ok = record && lcl_choice_from_json(record, lcl_tune_find, c);
+  cJSON_Delete(record);
+  return ok;
+}
+
+/* free() it. */
+static char *text_of(const lcl_choice *c) {
+  cJSON *record = lcl_choice_to_json(c);
+  char *text = lcl_json_print(record, false);
+  cJSON_Delete(record);
+  return text;
+}
 
 /* ---- child ---- */
 
-static bool read_values(const char *text, int v[VALUES]) {
-  for (int i = 0; i < VALUES; i++) {
-    char *end;
-    v[i] = (int)strtol(text, &end, 10);
-    if (end == text) return false;
-    text = end;
-  }
-  return true;
-}
-
-static void print_values(FILE *f, const int v[VALUES]) {
-  for (int i = 0; i < VALUES; i++) fprintf(f, " %d", v[i]);
-  fputc('\n', f);
+static void print_choice(const char *before, const lcl_choice *c) {
+  char *text = text_of(c);
+  printf("%s%s\n", before, text ? text : "");
+  free(text);
 }
 
 static int worker(const char *name, const char *device) {
@@ -48,18 +57,21 @@ static int worker(const char *name, const char *device) {
     return CLI_FAILED;
   }
   for (size_t i = 0; i < n; i++) {
-    printf("problem %s |", problems[i].key);
-    print_values(stdout, problems[i].standard);
+    lcl_choice starts[STARTS];
+    printf("problem %s|", problems[i].key);
+    print_choice("", &problems[i].usual);
+    const size_t k = lcl_tune_starts(lcl_context_caps(ctx), &problems[i], starts, STARTS);
+    for (size_t s = 0; s < k; s++) print_choice("start ", &starts[s]);
   }
   printf("ready\n");
   fflush(stdout);
   while (fgets(line, sizeof line, stdin)) {
-    int values[VALUES];
+    lcl_choice c;
     char *rest;
     size_t i = strtoul(line + 4, &rest, 10);
     double seconds = 0;
-    if (strncmp(line, "try ", 4) != 0 || i >= n || !read_values(rest, values)) break;
-    lcl_status st = lcl_tune_measure(ctx, &problems[i], values, &seconds);
+    if (strncmp(line, "try ", 4) != 0 || i >= n || !read_choice(rest, &c)) break;
+    lcl_status st = lcl_tune_measure(ctx, &problems[i], &c, &seconds);
     if (st == LCL_OK)
       printf("ok %.9g\n", seconds);
     else
@@ -135,8 +147,15 @@ static bool child_line(child *c, double limit, char *line, size_t size) {
 
 typedef struct problem {
   char key[KEY];
-  int standard[VALUES];
+  lcl_choice usual, starts[STARTS];
+  size_t n_starts;
 } problem;
+
+/* The fastest choice so far. */
+typedef struct winner {
+  lcl_choice choice;
+  double seconds;
+} winner;
 
 typedef struct tuner {
   const char *name, *device;
@@ -155,12 +174,18 @@ static int tuner_start(tuner *t) {
     return cli_fail("cannot start a child process: %s", strerror(errno));
   t->problems.n = 0;
   while (child_line(&t->c, 600, line, sizeof line)) {
-    problem p;
+    problem p = { .n_starts = 0 };
     char *bar = strchr(line, '|');
     if (strcmp(line, "ready") == 0) return CLI_OK;
     if (strncmp(line, "error ", 6) == 0) return cli_fail("%s", line + 6);
-    if (strncmp(line, "problem ", 8) != 0 || !bar || !read_values(bar + 1, p.standard)) continue;
-    snprintf(p.key, sizeof p.key, "%.*s", (int)(bar - line - 9), line + 8);
+    if (strncmp(line, "start ", 6) == 0 && t->problems.n) {
+      problem *last = &t->problems.data[t->problems.n - 1];
+      if (last->n_starts < STARTS && read_choice(line + 6, &last->starts[last->n_starts]))
+        last->n_starts++;
+      continue;
+    }
+    if (strncmp(line, "problem ", 8) != 0 || !bar || !read_choice(bar + 1, &p.usual)) continue;
+    snprintf(p.key, sizeof p.key, "%.*s", (int)(bar - line - 8), line + 8);
     if (!LCL_PUSH(&t->problems, p)) return cli_fail("out of memory");
   }
   return cli_stopped() ? CLI_FAILED
@@ -168,24 +193,27 @@ static int tuner_start(tuner *t) {
 }
 
 /* Seconds of a candidate; < 0: wrong, refused, or it took the child down (which is replaced). */
-static double attempt(tuner *t, size_t i, const int v[VALUES]) {
-  char text[256], line[512];
-  int n = snprintf(text, sizeof text, "try %zu", i);
-  for (int k = 0; k < VALUES; k++) n += snprintf(text + n, sizeof text - (size_t)n, " %d", v[k]);
-  text[n++] = '\n';
+static double attempt(tuner *t, size_t i, const lcl_choice *c) {
+  char line[512], *text = text_of(c);
+  lcl_str request = { 0 };
+  lcl_str_add(&request, "try %zu %s\n", i, text ? text : "");
   t->tried++;
-  if (write(t->c.to, text, (size_t)n) == n && child_line(&t->c, t->limit, line, sizeof line)) {
-    if (strncmp(line, "ok ", 3) == 0) return lcl_strtod(line + 3, NULL);
-    if (strncmp(line, "wrong ", 6) == 0) {
-      t->wrong++;
-      printf("%s: values", t->problems.data[i].key);
-      for (int k = 0; k < VALUES; k++) printf(" %d", v[k]);
-      printf(" give a wrong result (%s); they are not used\n", line + 6);
-    } else {
-      t->failed++;
-    }
-    return -1;
+  double seconds = -1;
+  bool answered = lcl_str_ok(&request) &&
+                  write(t->c.to, request.data, request.n) == (ssize_t)request.n &&
+                  child_line(&t->c, t->limit, line, sizeof line);
+  if (answered && strncmp(line, "ok ", 3) == 0) {
+    seconds = lcl_strtod(line + 3, NULL);
+  } else if (answered && strncmp(line, "wrong ", 6) == 0) {
+    t->wrong++;
+    printf("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
+           line + 6);
+  } else if (answered) {
+    t->failed++;
   }
+  free(text);
+  lcl_str_free(&request);
+  if (answered) return seconds;
   child_stop(&t->c);
   if (cli_stopped()) return -1;
   t->died++;
@@ -193,61 +221,54 @@ static double attempt(tuner *t, size_t i, const int v[VALUES]) {
 }
 
 /* On a machine that does other things too, the best of many is also the luckiest: it has to win
- * again, in turn with the standard choice. */
-static int confirm(tuner *t, size_t i, double *standard, lcl_tuning_entry *best) {
-  const int *usual = t->problems.data[i].standard;
-  if (memcmp(usual, best->values, sizeof best->values) == 0 || *standard < 0 || cli_stopped())
-    return CLI_OK;
+ * again, in turn with the usual choice. */
+static int confirm(tuner *t, size_t i, double *usual_seconds, winner *best) {
+  const lcl_choice *usual = &t->problems.data[i].usual;
+  if (lcl_choice_equal(usual, &best->choice) || *usual_seconds < 0 || cli_stopped()) return CLI_OK;
   double a = 1e30, b = 1e30;
   for (int r = 0; r < 3 && !cli_stopped(); r++) {
-    const double x = attempt(t, i, usual), y = attempt(t, i, best->values);
+    const double x = attempt(t, i, usual), y = attempt(t, i, &best->choice);
     if (x == -2 || y == -2) return CLI_FAILED;
     if (x > 0) a = x < a ? x : a;
     if (y > 0) b = y < b ? y : b;
   }
-  *standard = a;
+  *usual_seconds = a;
   best->seconds = b;
   if (b < 0.97 * a) return CLI_OK;
-  memcpy(best->values, usual, sizeof best->values);
-  best->seconds = a;
+  *best = (winner) { *usual, a };
   return CLI_OK;
 }
 
 /* Coordinate descent: from the best so far, every neighbour; again from the new best until nothing
  * improves. */
-static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *shape, size_t i,
-                        double end, lcl_tuning_entry *best) {
-  int list[NEIGHBOURS][VALUES];
+static int tune_problem(tuner *t, size_t i, double end, winner *best) {
+  lcl_choice list[NEIGHBOURS];
   const problem *p = &t->problems.data[i];
-  double standard = attempt(t, i, p->standard);
-  if (standard == -2 || cli_stopped()) return CLI_FAILED;
-  memcpy(best->values, p->standard, sizeof best->values);
-  best->seconds = standard < 0
-                      ? 1e30
-                      : standard; /* a choice that fails is better replaced by any that works */
-  size_t n = lcl_tune_starts(caps, shape, list, NEIGHBOURS);
+  double usual = attempt(t, i, &p->usual);
+  if (usual == -2 || cli_stopped()) return CLI_FAILED;
+  /* A choice that fails is better replaced by any that works. */
+  *best = (winner) { p->usual, usual < 0 ? 1e30 : usual };
+  size_t n = p->n_starts;
+  memcpy(list, p->starts, sizeof *list * n);
   for (int round = 0; round < 4; round++) {
-    int from[VALUES];
-    memcpy(from, best->values, sizeof from);
-    n += lcl_tune_neighbours(shape, from, list + n, NEIGHBOURS - n);
+    const lcl_choice from = best->choice;
+    n += lcl_tune_neighbours(&from, list + n, NEIGHBOURS - n);
     for (size_t k = 0; k < n && !cli_stopped() && lcl_now() < end; k++) {
-      double s = attempt(t, i, list[k]);
+      double s = attempt(t, i, &list[k]);
       if (s == -2) return CLI_FAILED;
-      if (s > 0 && s < 0.97 * best->seconds) { /* less than that is noise */
-        best->seconds = s;
-        memcpy(best->values, list[k], sizeof best->values);
-      }
+      if (s > 0 && s < 0.97 * best->seconds) /* less than that is noise */
+        *best = (winner) { list[k], s };
     }
     n = 0;
-    if (memcmp(from, best->values, sizeof from) == 0 || cli_stopped() || lcl_now() >= end) break;
+    if (lcl_choice_equal(&from, &best->choice) || cli_stopped() || lcl_now() >= end) break;
   }
-  if (confirm(t, i, &standard, best) != CLI_OK) return CLI_FAILED;
+  if (confirm(t, i, &usual, best) != CLI_OK) return CLI_FAILED;
   if (isatty(2)) fprintf(stderr, "\r\033[K");
   if (best->seconds == 1e30)
     printf("%s: nothing works here\n", p->key);
   else
-    printf("%-70s %9.3f ms -> %9.3f ms  %5.2fx\n", p->key, standard * 1e3, best->seconds * 1e3,
-           standard / best->seconds);
+    printf("%-70s %9.3f ms -> %9.3f ms  %5.2fx  %s\n", p->key, usual * 1e3, best->seconds * 1e3,
+           usual / best->seconds, best->choice.implementation->name);
   fflush(stdout);
   return CLI_OK;
 }
@@ -255,21 +276,17 @@ static int tune_problem(tuner *t, const lcl_caps *caps, const lcl_tune_problem *
 static int tune_name(lcl_context *ctx, const char *name, const char *device, double end,
                      bool again) {
   tuner t = { .name = name, .device = device, .limit = 60 };
-  const lcl_caps *caps = lcl_context_caps(ctx);
   int code = tuner_start(&t);
   printf("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
   for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl_now() < end; i++) {
-    lcl_tuning_entry best = { 0 };
-    lcl_tune_problem shape;
-    snprintf(best.key, sizeof best.key, "%s", t.problems.data[i].key);
-    if (!again && lcl_tuning_measured(ctx, best.key)) continue;
-    if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, best.key);
-    if (lcl_tune_shape(best.key, t.problems.data[i].standard, &shape) != LCL_OK)
-      code = cli_error();
-    else
-      code = tune_problem(&t, caps, &shape, i, end, &best);
+    winner best = { .seconds = 1e30 };
+    char key[KEY]; /* the list of problems is made anew when a child dies */
+    snprintf(key, sizeof key, "%s", t.problems.data[i].key);
+    if (!again && lcl_tuning_measured(ctx, key)) continue;
+    if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, key);
+    code = tune_problem(&t, i, end, &best);
     if (code == CLI_OK && !cli_stopped() && best.seconds < 1e30 &&
-        lcl_tuning_save(ctx, &best, 1) != LCL_OK)
+        lcl_tuning_save(ctx, key, &best.choice, best.seconds) != LCL_OK)
       code = cli_error();
   }
   if (t.tried)

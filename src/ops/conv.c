@@ -2,45 +2,9 @@
  * its filter gradient. The three are each other's derivatives, so any order exists. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
-#include "ops/panel.h"
 
 /* ---- shapes
  * -------------------------------------------------------------------------------------------- */
-
-lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
-  const lcl_conv_attr *a = node->attr;
-  const lcl_shape s0 = node->in[0]->shape, s1 = node->in[1]->shape;
-  const int64_t *x = s0.dim, *w = s1.dim, *y = node->out[0].shape.dim;
-  if (node->op == &lcl_op_conv2d_input_grad) {
-    x = a->shape;
-    y = s0.dim;
-  } else if (node->op == &lcl_op_conv2d_filter_grad) {
-    w = a->shape;
-    y = s1.dim;
-  }
-  return (lcl_conv_sizes) { x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
-}
-
-lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_node *node) {
-  const lcl_conv_attr *a = node->attr;
-  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
-  const conv_shape shape = { .images = lcl_int(lw, s.n),
-                             .channels = lcl_int(lw, s.c),
-                             .filters = lcl_int(lw, s.o),
-                             .h = lcl_int(lw, s.h),
-                             .w = lcl_int(lw, s.w),
-                             .kh = lcl_int(lw, s.kh),
-                             .kw = lcl_int(lw, s.kw),
-                             .gq = lcl_int(lw, s.oh),
-                             .gr = lcl_int(lw, s.ow),
-                             .sh = lcl_int(lw, a->stride[0]),
-                             .sw = lcl_int(lw, a->stride[1]),
-                             .top = lcl_int(lw, a->pad[0]),
-                             .left = lcl_int(lw, a->pad[2]),
-                             .dh = lcl_int(lw, a->dilation[0]),
-                             .dw = lcl_int(lw, a->dilation[1]) };
-  return LCL_STRUCT(shape);
-}
 
 static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {
   return a->dilation[side] * (k - 1) + 1;
@@ -170,36 +134,37 @@ static void grad_filter_grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor
   gin[1] = forward(x, gout[0], node->attr);
 }
 
-static lcl_status lower_conv(lcl_lower *lw, lcl_node *node) {
-  return lcl_conv_lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
+static lcl_status lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
+  const lcl_conv_problem p = lcl_conv_problem_of(lw, node, e);
+  return lcl_conv_lower(lw, &p);
 }
-static lcl_status lower_input_grad(lcl_lower *lw, lcl_node *node) {
-  return lcl_conv_input_grad_lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
+static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+  return lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
 }
 
 const lcl_op lcl_op_conv2d = { .name = "conv2d",
                                .attr_size = sizeof(lcl_conv_attr),
                                .infer = infer_conv,
                                .grad = grad_conv,
-                               .lower = lower_conv,
+                               .lower = lower,
                                .fusion = LCL_FUSE_EPILOGUE,
-                               .lower_fused = lcl_conv_lower_fused,
+                               .lower_fused = lower_fused,
                                .bias_axis = 1,
                                .flops = lcl_conv_flops };
 const lcl_op lcl_op_conv2d_input_grad = { .name = "conv2d_input_grad",
                                           .attr_size = sizeof(lcl_conv_attr),
                                           .infer = infer_input_grad,
                                           .grad = grad_input_grad,
-                                          .lower = lower_input_grad,
+                                          .lower = lower,
                                           .fusion = LCL_FUSE_EPILOGUE,
-                                          .lower_fused = lcl_conv_input_grad_lower_fused,
+                                          .lower_fused = lower_fused,
                                           .bias_axis = 1,
                                           .flops = lcl_conv_flops };
 const lcl_op lcl_op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
                                            .attr_size = sizeof(lcl_conv_attr),
                                            .infer = infer_filter_grad,
                                            .grad = grad_filter_grad,
-                                           .lower = lcl_conv_filter_grad_lower,
+                                           .lower = lower,
                                            .flops = lcl_conv_flops };
 
 /* ---- public

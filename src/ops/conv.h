@@ -1,14 +1,15 @@
-/* The three convolution ops: forward, input gradient and filter gradient. */
+/* The three convolution ops, the problem that each poses, and the list of implementations. */
 #ifndef LCL_OPS_CONV_H
 #define LCL_OPS_CONV_H
 
 #include "graph/graph.h"
+#include "ops/tuning.h"
 
 /* Attributes of all three, in 64 bits so that there is no padding to compare. */
 typedef struct lcl_conv_attr {
   int64_t stride[2], pad[4], dilation[2], groups;
   int64_t fft;      /* 1: by the Fourier transform, whatever the cost model says */
-  int64_t shape[4]; /* of the result, where the inputs do not tell it: the picture or the filter */
+  int64_t shape[4]; /* of the result, where the inputs do not tell it: the image or the filter */
 } lcl_conv_attr;
 
 /* Sizes of the forward convolution behind a node: x (n,c,h,w), w (o,c/groups,kh,kw), y (n,o,oh,ow).
@@ -16,65 +17,87 @@ typedef struct lcl_conv_attr {
 typedef struct lcl_conv_sizes {
   int64_t n, c, h, w, o, kh, kw, oh, ow;
 } lcl_conv_sizes;
-lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node);
-lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_node *node); /* conv_shape of cl/args.h */
 
 extern const lcl_op lcl_op_conv2d, lcl_op_conv2d_input_grad, lcl_op_conv2d_filter_grad;
 
-/* How a convolution is computed. Which are possible for a node is a set of bits. */
-typedef enum lcl_conv_algorithm {
-  LCL_CONV_PRODUCT,  /* implicit product, whose own parameters gemm.h chooses (among them the direct
-                        kernel) */
-  LCL_CONV_WINOGRAD, /* F(2x2,3x3) */
-  LCL_CONV_FFT,
-  LCL_CONV_CLBLAST, /* CLBlast's im2col and product */
-  LCL_CONV_THIN,    /* few channels, see cl/conv_thin.cl */
-  LCL_CONV_ROWS,    /* filter gradients, see cl/conv_rows.cl */
-  LCL_CONV_ALGORITHMS
-} lcl_conv_algorithm;
-#define LCL_CONV_BIT(algorithm) (1u << (algorithm))
+typedef enum lcl_conv_pass {
+  LCL_CONV_FORWARD = 1,    /* y from x, w */
+  LCL_CONV_INPUT_GRAD = 2, /* x's gradient from y's, w */
+  LCL_CONV_FILTER_GRAD = 4 /* w's gradient from x, y's */
+} lcl_conv_pass;
 
-/* conv_choose.c: what was tuned for this shape if it is possible, else standard; and the shape's
- * key. */
-lcl_conv_algorithm lcl_conv_choose(lcl_lower *lw, const lcl_node *node, unsigned possible,
-                                   lcl_conv_algorithm standard);
-void lcl_conv_key(const lcl_node *node, char key[160]);
+/* One convolution to compute: all that an implementation needs to know. */
+typedef struct lcl_conv_problem {
+  lcl_conv_pass pass;
+  lcl_conv_sizes s;
+  lcl_conv_attr a;
+  bool masked; /* pixels under masked weights must not influence a result even by rounding */
+  lcl_arg in[2], out;
+  /* Epilogue: out = act(result + bias of its channel). */
+  bool has_bias;
+  lcl_arg bias; /* in[1] without one */
+  lcl_act act;
+  float slope;
+  double flops;
+  char label[224]; /* "conv2d 32x3x32x32 64x3x3x3" */
+} lcl_conv_problem;
 
-/* conv_clblast.c: forward, without epilogue; LCL_ERR_UNSUPPORTED where it cannot. */
-bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e);
-lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
+/* A way to compute convolutions. */
+typedef struct lcl_conv_implementation {
+  lcl_implementation base;
+  unsigned passes; /* lcl_conv_pass */
+  bool mixes_taps; /* sums of taps and pixels that a masked filter must keep apart */
+  /* Whether it can compute p on this device. The result is not empty. */
+  bool (*supported)(const lcl_caps *caps, const lcl_conv_problem *p);
+  /* Whether it is taken where nothing was measured: the first such of the list is. NULL: no. */
+  bool (*profitable)(const lcl_caps *caps, const lcl_conv_problem *p);
+  /* The parameters that are expected to be fastest, and whether p can be computed with parameters,
+   * whoever wrote them down. NULL: it has none. */
+  void (*choose)(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params);
+  bool (*legal)(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_kernel_params *params);
+  lcl_status (*lower)(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *params);
+  /* Bound of the absolute error where all terms are small integers, relative to the Euclidean norms
+   * of the operands' items (one image; one filter). NULL: exact. */
+  double (*tolerance)(const lcl_conv_problem *p);
+  /* Bytes of scratch that the launches need. NULL: none, or the GEMM's. */
+  int64_t (*workspace)(const lcl_caps *caps, const lcl_conv_problem *p,
+                       const lcl_kernel_params *params);
+} lcl_conv_implementation;
 
-/* conv_thin.c: all three on panel devices, with few channels: whether it can, whether that is
- * expected to be faster; forward and input gradient; the filter gradient, which is also the product
- * g. */
-struct lcl_gemm;
-bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node);
-bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node);
-lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e,
-                               const char *label);
-lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
+/* ---- conv_list.c ---- */
 
-/* conv_rows.c: the filter gradient, which is also the product g, on panel devices. */
-bool lcl_conv_rows_filter_grad_can(const lcl_caps *caps, const lcl_node *node);
-bool lcl_conv_rows_filter_grad_pays(const lcl_caps *caps, const lcl_node *node);
-lcl_status lcl_conv_rows_lower_filter_grad(lcl_lower *lw, lcl_node *node, const struct lcl_gemm *g);
+/* In order of preference; ended by NULL. */
+extern const lcl_conv_implementation *const lcl_conv_list[];
+const lcl_implementation *lcl_conv_find(const char *name);
+/* The typed implementation of a choice. */
+const lcl_conv_implementation *lcl_conv_implementation_of(const lcl_choice *c);
 
-/* conv_lower.c */
-double lcl_conv_flops(const lcl_node *node);
-lcl_status lcl_conv_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
-lcl_status lcl_conv_input_grad_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
-lcl_status lcl_conv_filter_grad_lower(lcl_lower *lw, lcl_node *node);
+bool lcl_conv_supported(const lcl_implementation *im, const lcl_caps *caps,
+                        const lcl_conv_problem *p);
+/* What is taken where nothing was measured; an implementation's own best parameters. */
+lcl_choice lcl_conv_default(const lcl_caps *caps, const lcl_conv_problem *p);
+lcl_choice lcl_conv_start(const lcl_implementation *im, const lcl_caps *caps,
+                          const lcl_conv_problem *p);
+bool lcl_conv_legal(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_choice *c);
 
-/* conv_fft.c: the forward convolution by the Fourier transform, and whether that is expected to be
- * faster, or may be for some device. */
-bool lcl_conv_fft_can(const lcl_node *node);
-bool lcl_conv_fft_pays(const lcl_caps *caps, const lcl_node *node);
-lcl_status lcl_conv_fft_lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e);
-
-/* Called with every convolution that has a choice while it is set (NULL: stop); standard is the
- * cost model's. */
-typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_node *node,
-                                  unsigned possible, lcl_conv_algorithm standard);
+/* The key of a convolution in the tuning database. */
+void lcl_conv_key(const lcl_conv_problem *p, char key[160]);
+/* Called with every convolution that is lowered on the context while it is set (NULL: stop). */
+typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_conv_problem *p);
 void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
+
+/* Emits the launches of the tuned choice if it is legal here, else of the default. */
+lcl_status lcl_conv_lower(lcl_lower *lw, const lcl_conv_problem *p);
+
+/* ---- conv_problem.c ---- */
+
+lcl_conv_problem lcl_conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e);
+lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node);
+double lcl_conv_flops(const lcl_node *node);
+const lcl_op *lcl_conv_op(lcl_conv_pass pass);
+/* Of in[0], in[1] and the result. */
+void lcl_conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]);
+/* conv_shape of cl/args.h */
+lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p);
 
 #endif

@@ -1,4 +1,4 @@
-/* Convolution with CLBlast's im2col and product. */
+/* Convolution with CLBlast's im2col and GEMM. */
 #include "lcl_config.h"
 #include "ops/conv.h"
 
@@ -10,11 +10,10 @@ typedef struct call {
   lcl_conv_attr a;
 } call;
 
-bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e) {
-  const lcl_conv_attr *a = node->attr;
-  return caps->clblast && node->op == &lcl_op_conv2d && !e->bias && e->act == LCL_ACT_NONE &&
-         a->groups == 1 && a->pad[0] == a->pad[1] && a->pad[2] == a->pad[3] &&
-         lcl_shape_count(node->in[0]->shape) > 0 && lcl_shape_count(node->out[0].shape) > 0;
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
+  const lcl_conv_attr *a = &p->a;
+  return caps->clblast && !p->has_bias && p->act == LCL_ACT_NONE && a->groups == 1 &&
+         a->pad[0] == a->pad[1] && a->pad[2] == a->pad[3] && p->s.c * p->s.h * p->s.w > 0;
 }
 
 static lcl_status run_conv(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
@@ -36,14 +35,14 @@ static lcl_status run_conv(void *user, cl_command_queue queue, const cl_mem *mem
              : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sconvgemm failed with code %d", (int)status);
 }
 
-lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
-  char label[224], t0[96], t1[96];
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
+  char label[240];
+  (void)none;
   call *user = lcl_alloc(sizeof *user);
   if (!user) return LCL_ERR_HOST_MEMORY;
-  *user = (call) { lcl_conv_sizes_of(node), *(const lcl_conv_attr *)node->attr };
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]), lcl_out(lw, e->out) };
-  snprintf(label, sizeof label, "conv2d %s %s CLBlast", lcl_shape_string(node->in[0]->shape, t0),
-           lcl_shape_string(node->in[1]->shape, t1));
+  *user = (call) { p->s, p->a };
+  const lcl_arg args[] = { p->in[0], p->in[1], p->out };
+  snprintf(label, sizeof label, "%s CLBlast", p->label);
   const lcl_status st = lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
                                                      .label = label,
                                                      .call = run_conv,
@@ -51,24 +50,30 @@ lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilo
                                                      .user_free = lcl_free,
                                                      .args = args,
                                                      .n_args = (int)LCL_COUNT(args),
-                                                     .flops = lcl_conv_flops(node) });
+                                                     .flops = p->flops });
   if (st != LCL_OK) lcl_free(user);
   return st;
 }
 
 #else
 
-bool lcl_conv_clblast_can(const lcl_caps *caps, const lcl_node *node, const lcl_epilogue *e) {
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   (void)caps;
-  (void)node;
-  (void)e;
+  (void)p;
   return false;
 }
 
-lcl_status lcl_conv_lower_clblast(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   (void)lw;
-  (void)e;
-  return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", node->op->name);
+  (void)none;
+  return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", p->label);
 }
 
 #endif
+
+/* Never profitable unless it was measured to be. */
+const lcl_conv_implementation lcl_conv_im2col_clblast = { .base = { .name = "im2col-clblast" },
+                                                          .passes = LCL_CONV_FORWARD,
+                                                          .mixes_taps = true,
+                                                          .supported = supported,
+                                                          .lower = lower };

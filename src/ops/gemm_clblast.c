@@ -39,7 +39,7 @@ static call call_of(const lcl_gemm *g) {
   return c;
 }
 
-bool lcl_gemm_clblast_can(const lcl_caps *caps, const lcl_gemm *g) {
+static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
   const call c = call_of(g);
   return caps->clblast && g->source == LCL_GEMM_MATRIX && g->batch == 1 && g->a_len >= g->k &&
          g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda &&
@@ -62,7 +62,8 @@ static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *me
              : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
 }
 
-lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
+static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *none) {
+  (void)none;
   const call c = call_of(g);
   cl_command_queue queue = lcl_context_queue(lcl_lower_context(lw));
   size_t temp = 0;
@@ -92,15 +93,21 @@ lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
 
 #else
 
-bool lcl_gemm_clblast_can(const lcl_caps *caps, const lcl_gemm *g) {
+static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
   (void)caps;
   (void)g;
   return false;
 }
 
-lcl_status lcl_gemm_lower_clblast(lcl_lower *lw, const lcl_gemm *g) {
+static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *none) {
   (void)lw;
+  (void)none;
   return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", g->label);
 }
 
 #endif
+
+/* Never profitable unless it was measured to be. */
+const lcl_gemm_implementation lcl_gemm_clblast = { .base = { .name = "clblast" },
+                                                   .supported = supported,
+                                                   .lower = lower };

@@ -1,5 +1,4 @@
 /* The tuning database; see tuning.h. */
-#include "base/json.h"
 #include "ops/panel.h"
 #include "ops/tuning.h"
 
@@ -7,41 +6,74 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-typedef struct table {
-  struct {
-    lcl_tuning_entry *data;
-    size_t n, cap;
-  } rows;
-} table;
+#define SCHEMA     "latentcl-tuning-2"
+#define OLD_SCHEMA "latentcl-tuning-1"
 
-/* What hangs on a context. */
+/* Values of parameters are small; what is beyond is not from a tuner, and could overflow where a
+ * kernel computes with it. */
+enum { MOST = 1 << 16 };
+
+/* What hangs on a context: records by key, as JSON objects. */
 typedef struct tuning {
-  table set, user, shipped;
+  cJSON *set, *user, *shipped;
   bool loaded;
   lcl_watch watch[LCL_WATCHED];
 } tuning;
 
 static void tuning_free(void *p) {
   tuning *t = p;
-  lcl_free(t->set.rows.data);
-  lcl_free(t->user.rows.data);
-  lcl_free(t->shipped.rows.data);
+  cJSON_Delete(t->set);
+  cJSON_Delete(t->user);
+  cJSON_Delete(t->shipped);
   lcl_free(t);
 }
 
-static lcl_tuning_entry *find(table *t, const char *key) {
-  for (size_t i = 0; i < t->rows.n; i++)
-    if (strcmp(t->rows.data[i].key, key) == 0) return &t->rows.data[i];
+/* ---- choices ---- */
+
+bool lcl_choice_equal(const lcl_choice *a, const lcl_choice *b) {
+  return a->implementation == b->implementation &&
+         memcmp(&a->params, &b->params, sizeof a->params) == 0;
+}
+
+cJSON *lcl_choice_to_json(const lcl_choice *c) {
+  lcl_kernel_params params = c->params;
+  cJSON *record = cJSON_CreateObject();
+  bool ok = cJSON_AddStringToObject(record, "algorithm", c->implementation->name);
+  for (int i = 0; i < c->implementation->n_params; i++) {
+    const lcl_kernel_param *p = &c->implementation->params[i];
+    ok &= cJSON_AddNumberToObject(record, p->name, *lcl_kernel_param_in(&params, p)) != NULL;
+  }
+  if (ok) return record;
+  cJSON_Delete(record);
   return NULL;
 }
 
-static lcl_status put(table *t, const lcl_tuning_entry *e) {
-  lcl_tuning_entry *old = find(t, e->key);
-  if (old)
-    *old = *e;
-  else if (!LCL_PUSH(&t->rows, *e))
-    return LCL_ERR_HOST_MEMORY;
-  return LCL_OK;
+static const lcl_kernel_param *param_of(const lcl_implementation *im, const char *name) {
+  for (int i = 0; i < im->n_params; i++)
+    if (strcmp(im->params[i].name, name) == 0) return &im->params[i];
+  return NULL;
+}
+
+bool lcl_choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c) {
+  *c = (lcl_choice) { .implementation = find(lcl_json_word(record, "algorithm")) };
+  if (!c->implementation) return false;
+  for (cJSON *member = record->child, *next; member; member = next) {
+    next = member->next;
+    if (strcmp(member->string, "algorithm") == 0 || strcmp(member->string, "seconds") == 0)
+      continue;
+    const lcl_kernel_param *p = param_of(c->implementation, member->string);
+    const double v = cJSON_IsNumber(member) ? member->valuedouble : -1;
+    if (!p) {
+      lcl_logf(LCL_LOG_WARN, "tuning: %s has no parameter \"%s\"; it is ignored",
+               c->implementation->name, member->string);
+      cJSON_Delete(cJSON_DetachItemViaPointer(record, member));
+    } else if (v >= 0 && v <= MOST && v == (int)v) {
+      *lcl_kernel_param_in(&c->params, p) = (int)v;
+    } else {
+      return false;
+    }
+  }
+  return true;
 }
 
 /* ---- files ---- */
@@ -67,37 +99,27 @@ bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
   return lcl_str_ok(path);
 }
 
-/* Entries that are not what they should be are skipped: a stale or edited file costs speed, never a
- * wrong result. */
-static lcl_status parse(const char *text, table *t) {
+/* The records of a file's text. old: whether they were of the schema before this one. */
+static lcl_status parse(const char *text, cJSON **entries, bool *old) {
   cJSON *root = lcl_json_parse(text, strlen(text));
-  const cJSON *schema = cJSON_GetObjectItemCaseSensitive(root, "schema"),
-              *entries = cJSON_GetObjectItemCaseSensitive(root, "entries"), *e;
+  const char *schema = lcl_json_word(root, "schema");
   lcl_status st = LCL_OK;
-  if (cJSON_IsString(schema) && strcmp(schema->valuestring, "latentcl-tuning-1") == 0 &&
-      cJSON_IsObject(entries)) {
-    cJSON_ArrayForEach(e, entries) {
-      const cJSON *values = cJSON_GetObjectItemCaseSensitive(e, "values"),
-                  *seconds = cJSON_GetObjectItemCaseSensitive(e, "seconds");
-      lcl_tuning_entry row = { .seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0 };
-      if (!cJSON_IsArray(values) || cJSON_GetArraySize(values) != LCL_TUNING_VALUES ||
-          strlen(e->string) >= sizeof row.key)
-        continue;
-      snprintf(row.key, sizeof row.key, "%s", e->string);
-      for (int i = 0; i < LCL_TUNING_VALUES; i++)
-        row.values[i] = cJSON_GetArrayItem(values, i)->valueint;
-      if (st == LCL_OK) st = put(t, &row);
-    }
+  *old = strcmp(schema, OLD_SCHEMA) == 0;
+  if ((*old || strcmp(schema, SCHEMA) == 0) && lcl_json_members(root, "entries")) {
+    *entries = cJSON_DetachItemFromObjectCaseSensitive(root, "entries");
+    if (*old) st = lcl_tuning_convert(*entries);
   } else {
-    st = lcl_fail(LCL_ERR_FORMAT, "not a tuning file (schema latentcl-tuning-1)");
+    st = lcl_fail(LCL_ERR_FORMAT, "not a tuning file (schema " SCHEMA ")");
   }
   cJSON_Delete(root);
   return st;
 }
 
-static lcl_status load(const char *path, table *t) {
+/* No file: no records, which is no error. */
+static lcl_status load(const char *path, cJSON **entries, bool *old) {
   void *data;
   size_t n;
+  *old = false;
   if (!lcl_file_exists(path)) return LCL_OK;
   const char *slash = strrchr(path, '/');
   lcl_str folder = { 0 };
@@ -106,55 +128,61 @@ static lcl_status load(const char *path, table *t) {
   lcl_status read = lcl_file_read_private(folder.data, slash + 1, (size_t)16 << 20, &data, &n);
   lcl_str_free(&folder);
   LCL_TRY(read);
-  lcl_status st = parse(data, t);
+  lcl_status st = parse(data, entries, old);
   lcl_free(data);
   return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", path);
 }
 
-static char *print(lcl_context *ctx, const table *t) {
+/* Takes over `entries`. */
+static char *print(lcl_context *ctx, cJSON *entries) {
   const lcl_caps *caps = lcl_context_caps(ctx);
-  cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject(),
-        *entries = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "schema", "latentcl-tuning-1");
+  cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "schema", SCHEMA);
   cJSON_AddStringToObject(device, "name", caps->name);
   cJSON_AddStringToObject(device, "driver", caps->driver);
   cJSON_AddStringToObject(device, "platform", caps->platform);
   cJSON_AddNumberToObject(device, "compute_units", caps->compute_units);
   cJSON_AddItemToObject(root, "device", device);
-  for (size_t i = 0; i < t->rows.n; i++) {
-    const lcl_tuning_entry *r = &t->rows.data[i];
-    cJSON *e = cJSON_CreateObject();
-    cJSON_AddItemToObject(e, "values", cJSON_CreateIntArray(r->values, LCL_TUNING_VALUES));
-    cJSON_AddNumberToObject(e, "seconds", r->seconds);
-    cJSON_AddItemToObject(entries, r->key, e);
-  }
   cJSON_AddItemToObject(root, "entries", entries);
   char *text = lcl_json_print(root, true);
   cJSON_Delete(root);
   return text;
 }
 
-static lcl_status merge_locked(lcl_context *ctx, const char *path, const lcl_tuning_entry *entries,
-                               size_t n) {
-  table t = { 0 };
-  lcl_status st = load(path, &t);
+/* Takes over `record`. */
+static lcl_status put(cJSON **entries, const char *key, cJSON *record) {
+  if (!*entries) *entries = cJSON_CreateObject();
+  cJSON_DeleteItemFromObjectCaseSensitive(*entries, key);
+  if (record && cJSON_AddItemToObject(*entries, key, record)) return LCL_OK;
+  cJSON_Delete(record);
+  return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+}
+
+/* Takes over `record`; without one the file is only written in today's schema. */
+static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *key, cJSON *record) {
+  cJSON *entries = NULL;
+  bool old;
+  lcl_status st = load(path, &entries, &old);
   if (st == LCL_ERR_FORMAT) { /* a damaged file is replaced */
     lcl_logf(LCL_LOG_WARN, "%s; it is written anew", lcl_error_message());
-    t.rows.n = 0;
     st = LCL_OK;
   }
-  for (size_t i = 0; st == LCL_OK && i < n; i++) st = put(&t, &entries[i]);
-  char *text = st == LCL_OK ? print(ctx, &t) : NULL;
+  if (st == LCL_OK && record)
+    st = put(&entries, key, record);
+  else
+    cJSON_Delete(record);
+  char *text = st == LCL_OK ? print(ctx, entries) : NULL;
+  if (st != LCL_OK) cJSON_Delete(entries);
   if (st == LCL_OK)
     st = text ? lcl_file_write_atomic(path, text, strlen(text))
               : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
   if (st == LCL_OK) lcl_keep_others_out(path);
   cJSON_free(text);
-  lcl_free(t.rows.data);
   return st;
 }
 
-lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, size_t n) {
+/* Takes over `record`, see merge_locked. */
+static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
   lcl_str path = { 0 }, lock = { 0 };
   lcl_status st = LCL_OK;
   if (!lcl_tuning_path(ctx, &path))
@@ -172,12 +200,23 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const lcl_tuning_entry *entries, si
     st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
   if (st == LCL_OK) {
     flock(fd, LOCK_EX);
-    st = merge_locked(ctx, path.data, entries, n);
+    st = merge_locked(ctx, path.data, key, record);
+  } else {
+    cJSON_Delete(record);
   }
   if (fd >= 0) close(fd);
   lcl_str_free(&path);
   lcl_str_free(&lock);
   return st;
+}
+
+lcl_status lcl_tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c, double seconds) {
+  cJSON *record = lcl_choice_to_json(c);
+  if (!record || !cJSON_AddNumberToObject(record, "seconds", seconds)) {
+    cJSON_Delete(record);
+    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  }
+  return merge(ctx, key, record);
 }
 
 /* ---- look-up ---- */
@@ -195,40 +234,45 @@ static tuning *of_context(lcl_context *ctx) {
   if (!t || t->loaded) return t;
   t->loaded = true;
   lcl_str path = { 0 };
-  if (lcl_tuning_path(ctx, &path) && load(path.data, &t->user) != LCL_OK)
+  bool old = false;
+  if (lcl_tuning_path(ctx, &path) && load(path.data, &t->user, &old) != LCL_OK)
     lcl_logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
+  if (old && merge(ctx, NULL, NULL) != LCL_OK)
+    lcl_logf(LCL_LOG_WARN, "%s cannot be rewritten: %s", path.data, lcl_error_message());
   const char *own = getenv("LATENTCL_TUNING"),
              *text = lcl_embedded_source(shipped_name(lcl_context_caps(ctx)));
-  if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped);
+  if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped, &old);
   lcl_str_free(&path);
   return t;
 }
 
-bool lcl_tuning_find(lcl_context *ctx, const char *key, int values[LCL_TUNING_VALUES]) {
+/* A record that is not what it should be costs speed, never a wrong result; one warning each. */
+static bool find_in(cJSON *entries, const char *key, lcl_implementation_fn find, lcl_choice *c) {
+  cJSON *record = cJSON_GetObjectItemCaseSensitive(entries, key);
+  if (!record) return false;
+  if (lcl_choice_from_json(record, find, c)) return true;
+  lcl_logf(LCL_LOG_WARN, "tuning: the record of %s is ignored: no such algorithm or parameters",
+           key);
+  cJSON_DeleteItemFromObjectCaseSensitive(entries, key);
+  return false;
+}
+
+bool lcl_tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find, lcl_choice *c) {
   tuning *t = of_context(ctx);
-  const lcl_tuning_entry *e = t ? find(&t->set, key) : NULL;
-  if (t && !e) e = find(&t->user, key);
-  if (t && !e) e = find(&t->shipped, key);
-  if (e) memcpy(values, e->values, sizeof e->values);
-  return e != NULL;
+  return t && (find_in(t->set, key, find, c) || find_in(t->user, key, find, c) ||
+               find_in(t->shipped, key, find, c));
 }
 
 bool lcl_tuning_measured(lcl_context *ctx, const char *key) {
   tuning *t = of_context(ctx);
-  return t && find(&t->user, key);
+  return t && cJSON_GetObjectItemCaseSensitive(t->user, key);
 }
 
-lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const int *values) {
+lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c) {
   tuning *t = of_context(ctx);
-  lcl_tuning_entry e = { .seconds = 0 };
   if (!t) return LCL_ERR_HOST_MEMORY;
-  snprintf(e.key, sizeof e.key, "%s", key);
-  if (values) {
-    memcpy(e.values, values, sizeof e.values);
-    return put(&t->set, &e);
-  }
-  lcl_tuning_entry *old = find(&t->set, key);
-  if (old) *old = t->set.rows.data[--t->set.rows.n];
+  if (c) return put(&t->set, key, lcl_choice_to_json(c));
+  cJSON_DeleteItemFromObjectCaseSensitive(t->set, key);
   return LCL_OK;
 }
 

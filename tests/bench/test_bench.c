@@ -243,6 +243,16 @@ static void levels(void **state) {
   assert_float_equal(lcl_bench_bandwidth(&(lcl_bench_peaks) { .bandwidth = 7 }, 1), 7, 0);
 }
 
+static lcl_choice packed(int kc, int panels_n) {
+  return (lcl_choice) { lcl_gemm_find("packed"),
+                        { .vector = 16,
+                          .kc_capacity = 512,
+                          .kc = kc,
+                          .panels_n = panels_n,
+                          .panels_m = 1,
+                          .split_k = 1 } };
+}
+
 /* Eight processes write different entries at once: all are there. A damaged file is replaced. */
 static void database(void **state) {
   (void)state;
@@ -254,9 +264,10 @@ static void database(void **state) {
     lcl_context *ctx;
     int bad = lcl_context_create(NULL, &ctx) != LCL_OK;
     for (int i = 0; i < EACH && !bad; i++) {
-      lcl_tuning_entry e = { .values = { w, i }, .seconds = 1 };
-      snprintf(e.key, sizeof e.key, "test %d %d", w, i);
-      bad = lcl_tuning_save(ctx, &e, 1) != LCL_OK;
+      const lcl_choice c = packed(w + 1, i + 1);
+      char key[32];
+      snprintf(key, sizeof key, "test %d %d", w, i);
+      bad = lcl_tuning_save(ctx, key, &c, 1) != LCL_OK;
     }
     _exit(bad);
   }
@@ -269,45 +280,133 @@ static void database(void **state) {
   for (int w = 0; w < WRITERS; w++)
     for (int i = 0; i < EACH; i++) {
       char key[32];
-      int v[LCL_TUNING_VALUES];
+      lcl_choice got, want = packed(w + 1, i + 1);
       snprintf(key, sizeof key, "test %d %d", w, i);
-      assert_true(lcl_tuning_find(ctx, key, v));
-      assert_int_equal(v[0], w);
-      assert_int_equal(v[1], i);
+      assert_true(lcl_tuning_find(ctx, key, lcl_gemm_find, &got));
+      assert_true(lcl_choice_equal(&got, &want));
     }
   lcl_str path = { 0 };
   assert_true(lcl_tuning_path(ctx, &path));
   ASSERT_OK(lcl_file_write_atomic(path.data, "{\"schema\": ", 11));
   lcl_context_destroy(ctx);
   ctx = open_context();
-  int v[LCL_TUNING_VALUES];
-  assert_false(lcl_tuning_find(ctx, "test 0 0", v));
-  lcl_tuning_entry e = { .key = "again", .values = { 4 } };
-  ASSERT_OK(lcl_tuning_save(ctx, &e, 1));
+  lcl_choice got;
+  const lcl_choice again = packed(4, 1);
+  assert_false(lcl_tuning_find(ctx, "test 0 0", lcl_gemm_find, &got));
+  ASSERT_OK(lcl_tuning_save(ctx, "again", &again, 1));
   lcl_context_destroy(ctx);
   ctx = open_context();
-  assert_true(lcl_tuning_find(ctx, "again", v));
-  assert_int_equal(v[0], 4);
+  assert_true(lcl_tuning_find(ctx, "again", lcl_gemm_find, &got));
+  assert_true(lcl_choice_equal(&got, &again));
   ASSERT_OK(lcl_file_write_atomic(path.data, "{}", 2)); /* the other tests start from nothing */
   lcl_str_free(&path);
   lcl_context_destroy(ctx);
 }
 
-/* Every neighbour of the cost model's choice is either impossible here or gives the right result.
- */
+/* The user's file with these entries of a schema, opened by a context of its own. */
+static lcl_context *with_file(lcl_str *path, const char *schema, const char *entries) {
+  lcl_context *ctx = open_context();
+  lcl_str text = { 0 };
+  *path = (lcl_str) { 0 };
+  assert_true(lcl_tuning_path(ctx, path));
+  lcl_str_add(&text, "{\"schema\": \"latentcl-tuning-%s\", \"entries\": {%s}}", schema, entries);
+  ASSERT_OK(lcl_file_write_atomic(path->data, text.data, text.n));
+  lcl_keep_others_out(path->data);
+  lcl_str_free(&text);
+  lcl_context_destroy(ctx);
+  return open_context();
+}
+
+/* Records whose parameters had no names are read once and rewritten: a GEMM, a convolution with an
+ * algorithm of its own, one whose GEMM had what today is the convolution's, and two whose meaning
+ * is not certain, which are dropped. */
+static void old_records(void **state) {
+  (void)state;
+  static const char entries[] =
+      "\"gemm 5x6x7 b1 an bn\": {\"values\": [0,16,256,64,2,3,0,0,4,0], \"seconds\": 0.5},"
+      "\"gemm 8x6x7 b1 an bn\": {\"values\": [2,0,0,0,0,0,16,2,3,0], \"seconds\": 0.5},"
+      "\"conv2d_filter_grad 2x3x8x8 4x3x3 step 1,1 pad 1,1,1,1 dilation 1,1 groups 1\": "
+      "{\"values\": [1,3,0,0,0,0,0,0,0,0]},"
+      "\"conv2d 100x32x14x14 64x3x3 step 2,2 pad 0,1,0,1 dilation 1,1 groups 1\": "
+      "{\"values\": [0,17,0,0,0,0,0,0,0,0]},"
+      "\"gemm 64x4900x288 b1 an patches 100x32x14x14 taps 3x3 step 2,2 dilation 1,1\": "
+      "{\"values\": [4,16,512,0,41,2,0,0,0,0]},"
+      "\"conv2d_input_grad 100x32x14x14 64x3x3 step 2,2 pad 0,1,0,1 dilation 1,1 groups 1\": "
+      "{\"values\": [0,17,0,0,0,0,0,0,0,0]},"
+      "\"conv2d 1x32x14x14 64x3x3 step 2,2 pad 0,1,0,1 dilation 1,1 groups 1\": "
+      "{\"values\": [0,17,0,0,0,0,0,0,0,0]}";
+  lcl_str path;
+  lcl_context *ctx = with_file(&path, "1", entries);
+  lcl_choice c;
+  assert_true(lcl_tuning_find(ctx, "gemm 5x6x7 b1 an bn", lcl_gemm_find, &c));
+  assert_string_equal(c.implementation->name, "packed");
+  assert_int_equal(c.params.vector * 1000000 + c.params.kc_capacity * 1000 + c.params.kc, 16256064);
+  assert_int_equal(c.params.panels_n * 100 + c.params.panels_m * 10 + c.params.split_k, 234);
+  assert_true(lcl_tuning_find(ctx, "gemm 8x6x7 b1 an bn", lcl_gemm_find, &c));
+  assert_string_equal(c.implementation->name, "tiled");
+  assert_int_equal(c.params.group * 100 + c.params.vectors * 10 + c.params.split_k, 1623);
+  static const char winograd[] = "conv2d_filter_grad 2x3x8x8 4x3x3 step 1,1 pad 1,1,1,1 dilation "
+                                 "1,1 groups 1",
+                    nhwc[] =
+                        "conv2d 100x32x14x14 64x3x3 step 2,2 pad 0,1,0,1 dilation 1,1 groups 1";
+  assert_true(lcl_tuning_find(ctx, winograd, lcl_conv_find, &c));
+  assert_string_equal(c.implementation->name, "winograd");
+  assert_true(lcl_tuning_find(ctx, nhwc, lcl_conv_find, &c));
+  assert_string_equal(c.implementation->name, "direct-nhwc");
+  assert_int_equal(c.params.vector * 1000 + c.params.tiles * 10 + c.params.filter_pairs, 16412);
+  void *text;
+  size_t n;
+  ASSERT_OK(lcl_file_read(path.data, 1 << 20, &text, &n));
+  assert_non_null(strstr(text, "latentcl-tuning-2"));
+  assert_null(strstr(text, "values"));
+  assert_null(strstr(text, "patches"));     /* today the convolution's own */
+  assert_null(strstr(text, "conv2d 1x32")); /* how its GEMM was computed is not known */
+  assert_null(strstr(text, "input_grad"));
+  lcl_free(text);
+  ASSERT_OK(lcl_file_write_atomic(path.data, "{}", 2));
+  lcl_str_free(&path);
+  lcl_context_destroy(ctx);
+}
+
+/* A record costs speed where it is wrong, never the result: names that are not known, parameters
+ * that no kernel has, numbers that are none or too large. */
+static void wrong_records(void **state) {
+  (void)state;
+  static const char entries[] =
+      "\"unknown\": {\"algorithm\": \"quantum\", \"vector\": 16},"
+      "\"more\": {\"algorithm\": \"tiled\", \"group\": 8, \"vectors\": 1, \"split_k\": 1, "
+      "\"colour\": 3},"
+      "\"huge\": {\"algorithm\": \"tiled\", \"group\": 1e9, \"vectors\": 1, \"split_k\": 1},"
+      "\"part\": {\"algorithm\": \"tiled\", \"group\": 8.5, \"vectors\": 1, \"split_k\": 1},"
+      "\"text\": {\"algorithm\": \"tiled\", \"group\": \"8\", \"vectors\": 1, \"split_k\": 1},"
+      "\"list\": [1, 2], \"number\": 4";
+  static const char *const bad[] = { "unknown", "huge", "part", "text", "list", "number" };
+  lcl_str path;
+  lcl_context *ctx = with_file(&path, "2", entries);
+  lcl_choice c;
+  for (size_t i = 0; i < LCL_COUNT(bad); i++)
+    assert_false(lcl_tuning_find(ctx, bad[i], lcl_gemm_find, &c));
+  assert_true(lcl_tuning_find(ctx, "more", lcl_gemm_find, &c));
+  assert_int_equal(c.params.group, 8);
+  ASSERT_OK(lcl_file_write_atomic(path.data, "{}", 2));
+  lcl_str_free(&path);
+  lcl_context_destroy(ctx);
+}
+
+/* Neighbours of the cost model's choice and the other implementations are either impossible here or
+ * give the right result. */
 static void candidates(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
   lcl_tune_problem *problems;
   size_t n, ran = 0;
-  int list[6][LCL_TUNING_VALUES];
+  lcl_choice list[6];
   ASSERT_OK(lcl_tune_collect(ctx, "semantic-conv3", &problems, &n));
   assert_true(n >= 1);
-  size_t k = lcl_tune_neighbours(&problems[0], problems[0].standard, list, 6);
-  assert_true(k > 0);
+  size_t k = lcl_tune_neighbours(&problems[0].usual, list, 6);
   for (size_t i = 0; i < k; i++) {
     double seconds = 0;
-    lcl_status st = lcl_tune_measure(ctx, &problems[0], list[i], &seconds);
+    lcl_status st = lcl_tune_measure(ctx, &problems[0], &list[i], &seconds);
     if (st == LCL_ERR_UNSUPPORTED) continue;
     if (st != LCL_OK) fail_msg("candidate %zu: %s", i, lcl_error_message());
     assert_true(seconds > 0);
@@ -318,29 +417,29 @@ static void candidates(void **state) {
   lcl_context_destroy(ctx);
 }
 
-/* Every algorithm for a convolution is right, and the one in the database is used. */
+/* Every implementation of a convolution is right, and the one in the database is used. */
 static void algorithms(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
   lcl_tune_problem *problems, *conv = NULL;
   size_t n;
-  int list[LCL_CONV_ALGORITHMS][LCL_TUNING_VALUES];
+  lcl_choice list[16];
   ASSERT_OK(lcl_tune_collect(ctx, "augconv-conv2", &problems, &n));
   for (size_t i = 0; i < n; i++)
-    if (problems[i].conv) conv = &problems[i];
+    if (problems[i].is_conv) conv = &problems[i];
   assert_non_null(conv);
   assert_true(conv->work == 2.0 * 128 * 40 * 8 * 8 * 20 * 25);
-  size_t k = lcl_tune_starts(lcl_context_caps(ctx), conv, list, LCL_CONV_ALGORITHMS);
+  size_t k = lcl_tune_starts(lcl_context_caps(ctx), conv, list, LCL_COUNT(list));
   for (size_t i = 0; i < k; i++) {
     double seconds = 0;
-    if (list[i][0] == LCL_CONV_CLBLAST) continue; /* compiles for too long */
-    if (lcl_tune_measure(ctx, conv, list[i], &seconds) != LCL_OK)
-      fail_msg("algorithm %d: %s", list[i][0], lcl_error_message());
+    if (strstr(list[i].implementation->name, "clblast")) continue; /* compiles for too long */
+    if (lcl_tune_measure(ctx, conv, &list[i], &seconds) != LCL_OK)
+      fail_msg("%s: %s", list[i].implementation->name, lcl_error_message());
     assert_true(seconds > 0);
   }
-  const int fft[LCL_TUNING_VALUES] = { LCL_CONV_FFT };
+  const lcl_choice fft = { .implementation = lcl_conv_find("fft") };
   assert_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
-  ASSERT_OK(lcl_tuning_set(ctx, conv->key, fft));
+  ASSERT_OK(lcl_tuning_set(ctx, conv->key, &fft));
   assert_non_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
   lcl_free(problems);
   lcl_context_destroy(ctx);
@@ -396,12 +495,11 @@ static void wrong_kernel(void **state) {
   double seconds;
   ASSERT_OK(lcl_tune_collect(ctx, "gemm-64", &problems, &n));
   assert_int_equal(n, 1);
-  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[0], problems[0].standard, &seconds),
-                LCL_ERR_NUMERIC);
+  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[0], &problems[0].usual, &seconds), LCL_ERR_NUMERIC);
   lcl_free(problems);
   ASSERT_OK(lcl_tune_collect(ctx, "augconv-conv2", &problems, &n));
-  assert_non_null(problems[n - 1].conv);
-  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[n - 1], problems[n - 1].standard, &seconds),
+  assert_true(problems[n - 1].is_conv);
+  ASSERT_STATUS(lcl_tune_measure(ctx, &problems[n - 1], &problems[n - 1].usual, &seconds),
                 LCL_ERR_NUMERIC);
   lcl_free(problems);
   lcl_context_destroy(ctx);
@@ -452,6 +550,7 @@ static void wrong_fusion(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
+    cmocka_unit_test(old_records),  cmocka_unit_test(wrong_records),
     cmocka_unit_test(comparison),   cmocka_unit_test(regression_kinds),
     cmocka_unit_test(levels),       cmocka_unit_test(medians),
     cmocka_unit_test(arithmetic),   cmocka_unit_test(best_times),

@@ -74,12 +74,36 @@ static inline void compare(const char *what, const values *want, int64_t terms, 
   }
 }
 
-/* Makes every product of a context use these parameters where they are legal: user is an array of
- * LCL_TUNING_VALUES. */
-static inline void force_params(void *user, lcl_lower *lw, const lcl_gemm *g) {
+/* A choice by the name of its implementation. */
+static inline lcl_choice choice_of(const char *name, lcl_kernel_params params) {
+  const lcl_implementation *gemm = lcl_gemm_find(name);
+  const lcl_choice c = { gemm ? gemm : lcl_conv_find(name), params };
+  if (!c.implementation) fail_msg("there is no implementation %s", name);
+  return c;
+}
+
+/* An implementation that every GEMM or convolution of a context takes where it is legal. */
+typedef struct forced {
+  lcl_choice choice;
+  int count; /* of those that took it */
+} forced;
+
+static inline void force_gemm(void *user, lcl_lower *lw, const lcl_gemm *g) {
+  forced *f = user;
   char key[160];
   lcl_gemm_key(g, key);
-  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, user));
+  if (!lcl_gemm_legal(lcl_lower_caps(lw), g, &f->choice)) return;
+  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, &f->choice));
+  f->count++;
+}
+
+static inline void force_conv(void *user, lcl_lower *lw, const lcl_conv_problem *p) {
+  forced *f = user;
+  char key[160];
+  lcl_conv_key(p, key);
+  if (!lcl_conv_legal(lcl_lower_caps(lw), p, &f->choice)) return;
+  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, &f->choice));
+  f->count++;
 }
 
 /* Compiles y alone, feeds "a" and "b" (and "bias" if given), runs twice and fetches; both runs must

@@ -175,9 +175,15 @@ static void network_layers(void **state) {
  */
 static void strided(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_ROWS, 16, 512, 0, 1, 1, 0, 0, 1, 0 },
-                                              { LCL_GEMM_ROWS, 8, 256, 0, 3, 2, 0, 0, 1, 0 },
-                                              { LCL_GEMM_ROWS, 16, 128, 0, 20, 2, 0, 0, 1, 0 } };
+  forced choices[] = {
+    { choice_of("direct-nhwc", (lcl_kernel_params) { .vector = 16, .tiles = 1, .filter_pairs = 1 }),
+      0 },
+    { choice_of("direct-nhwc", (lcl_kernel_params) { .vector = 8, .tiles = 3, .filter_pairs = 2 }),
+      0 },
+    { choice_of("direct-nhwc",
+                (lcl_kernel_params) { .vector = 16, .tiles = 20, .filter_pairs = 2 }),
+      0 },
+  };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   rng r = { 29 };
@@ -199,10 +205,10 @@ static void strided(void **state) {
         !out_size(d.w, d.kw, d.stride_x, d.left, right, d.dilation_x, &d.ow))
       continue;
     const size_t c = (size_t)i % (LCL_COUNT(choices) + 1);
-    if (c < LCL_COUNT(choices) && lcl_context_caps(ctx)->panel)
-      lcl_gemm_watch(ctx, force_params, choices[c]);
+    if (c < LCL_COUNT(choices))
+      lcl_conv_watch(ctx, force_conv, &choices[c]);
     else
-      lcl_gemm_watch(ctx, NULL, NULL);
+      lcl_conv_watch(ctx, NULL, NULL);
     const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
                                  .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
                                  .dilation = { (int)d.dilation_y, (int)d.dilation_x },
@@ -212,6 +218,8 @@ static void strided(void **state) {
     check(&r, &d, &desc, FORWARD, integers, bias);
     i++;
   }
+  for (size_t c = 0; c < LCL_COUNT(choices); c++)
+    assert_true(!lcl_context_caps(ctx)->panel || small || choices[c].count >= 10);
   lcl_context_destroy(ctx);
   ctx = whole;
 }
@@ -279,20 +287,51 @@ static void fourier_own(void **state) {
   ctx = whole;
 }
 
-/* Kernel variants a tuner may choose, whether or not the cost model would. */
-static void every_algorithm(void **state) {
+/* GEMM kernels a tuner may choose for implicit GEMM, whether or not the cost model would. */
+static void every_gemm(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 128, 48, 2, 1, 0, 0, 2, 1 },
-                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 1 },
-                                              { LCL_GEMM_PANEL, 8, 256, 64, 1, 9, 0, 0, 1, 0 },
-                                              { LCL_GEMM_ROWS, 16, 512, 0, 3, 1, 0, 0, 1, 0 },
-                                              { LCL_GEMM_ROWS, 8, 128, 0, 1, 2, 0, 0, 1, 0 },
-                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 } };
+  const struct {
+    const char *name;
+    lcl_kernel_params params;
+  } choices[] = {
+    { "packed",
+      { .vector = 16,
+        .kc_capacity = 128,
+        .kc = 48,
+        .panels_n = 2,
+        .panels_m = 1,
+        .split_k = 2,
+        .channels_last = 1 } },
+    { "packed",
+      { .vector = 16,
+        .kc_capacity = 128,
+        .kc = 48,
+        .panels_n = 2,
+        .panels_m = 1,
+        .split_k = 1,
+        .channels_last = 1 } },
+    { "packed",
+      { .vector = 8,
+        .kc_capacity = 256,
+        .kc = 64,
+        .panels_n = 1,
+        .panels_m = 9,
+        .split_k = 1,
+        .channels_last = 1 } },
+    { "packed",
+      { .vector = 8, .kc_capacity = 256, .kc = 64, .panels_n = 1, .panels_m = 9, .split_k = 1 } },
+    { "tiled", { .group = 8, .vectors = 1, .split_k = 2 } },
+    { "tiled", { .group = 8, .vectors = 1, .split_k = 1 } },
+  };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
+  const bool packed = lcl_context_caps(ctx)->panel;
+  forced implicit = { .choice = choice_of("implicit-gemm", (lcl_kernel_params) { 0 }) };
+  lcl_conv_watch(ctx, force_conv, &implicit);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
-    if (choices[i][0] != LCL_GEMM_TILED && !lcl_context_caps(ctx)->panel) continue;
-    lcl_gemm_watch(ctx, force_params, choices[i]);
+    forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
+    if (!packed && strcmp(choices[i].name, "packed") == 0) continue;
+    lcl_gemm_watch(ctx, force_gemm, &f);
     rng r = { 23 };
     for (int s = 1; s <= 2; s++) {
       lcl_ref_conv d = { .n = 3,
@@ -312,49 +351,43 @@ static void every_algorithm(void **state) {
       assert_true(out_size(d.h, 3, s, 1, 1, 1, &d.oh) && out_size(d.w, 3, s, 1, 1, 1, &d.ow));
       all_kinds(&r, &d, &(lcl_conv_desc) { .stride = { s, s }, .pad = { 1, 1, 1, 1 } }, true, true);
     }
+    assert_true(f.count >= 2);
   }
   lcl_context_destroy(ctx);
   ctx = whole;
 }
 
-typedef struct forcing {
-  lcl_conv_algorithm algorithm;
-  int count; /* nodes that took it */
-} forcing;
-
-static void force(void *user, lcl_lower *lw, const lcl_node *node, unsigned possible,
-                  lcl_conv_algorithm standard) {
-  forcing *f = user;
-  char key[160];
-  (void)standard;
-  if (!(possible & LCL_CONV_BIT(f->algorithm))) return;
-  lcl_conv_key(node, key);
-  ASSERT_OK(
-      lcl_tuning_set(lcl_lower_context(lw), key, (int[LCL_TUNING_VALUES]) { (int)f->algorithm }));
-  f->count++;
+static lcl_conv_problem problem_of(const lcl_ref_conv *d, const lcl_conv_desc *desc,
+                                   lcl_conv_pass pass) {
+  return (lcl_conv_problem) { .pass = pass,
+                              .s = { d->n, d->c, d->h, d->w, d->o, d->kh, d->kw, d->oh, d->ow },
+                              .a = { .stride = { d->stride_y, d->stride_x },
+                                     .pad = { d->top, desc->pad[1], d->left, desc->pad[3] },
+                                     .dilation = { d->dilation_y, d->dilation_x },
+                                     .groups = d->groups } };
 }
 
-/* Sizes for an algorithm: any rest of channels, filters, taps and pixels, one picture and many,
- * pictures that are divided into blocks of rows. */
-static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl_conv_desc *desc) {
+/* Any rest of channels, filters, taps and pixels, one image and many, images that are divided into
+ * blocks of rows; half of them the 3x3 of stride 1, half of few channels, that some want. */
+static bool any_sizes(rng *r, lcl_ref_conv *d, lcl_conv_desc *desc) {
   static const int8_t sides[] = { 5, 7, 9, 13, 14, 15, 16, 17, 26, 28, 29, 30, 33 };
-  const bool thin = algorithm == LCL_CONV_THIN, wino = algorithm == LCL_CONV_WINOGRAD;
+  const bool few = below(r, 2), simple = below(r, 2);
   *d = (lcl_ref_conv) { .n = below(r, small ? 2 : 7) + 1,
-                        .c = below(r, thin    ? 4
+                        .c = below(r, few     ? 4
                                       : small ? 9
                                               : 71) +
                              1,
                         .o = below(r, small ? 6 : 41) + 1,
                         .groups = 1 };
-  const int64_t most_sides = small ? 3 : thin ? LCL_COUNT(sides) : 7;
+  const int64_t most_sides = small ? 3 : few ? LCL_COUNT(sides) : 7;
   d->h = below(r, 8) ? sides[below(r, most_sides)] : 1;
   d->w = sides[below(r, most_sides)];
-  d->kh = below(r, thin ? 7 : 5) + 1, d->kw = below(r, 2) ? d->kh : below(r, 5) + 1;
+  d->kh = below(r, few ? 7 : 5) + 1, d->kw = below(r, 2) ? d->kh : below(r, 5) + 1;
   d->stride_y = below(r, 3) + 1, d->stride_x = below(r, 2) ? d->stride_y : below(r, 3) + 1;
   d->dilation_y = below(r, 4) ? 1 : 2, d->dilation_x = below(r, 4) ? 1 : below(r, 3) + 1;
   d->top = below(r, 5), d->left = below(r, 5);
-  if (wino) d->kh = d->kw = 3, d->stride_y = d->stride_x = d->dilation_y = d->dilation_x = 1;
-  const int64_t bottom = below(r, 5), right = below(r, 5);
+  if (simple) d->kh = d->kw = 3, d->stride_y = d->stride_x = d->dilation_y = d->dilation_x = 1;
+  const int64_t bottom = simple ? d->top : below(r, 5), right = simple ? d->left : below(r, 5);
   *desc = (lcl_conv_desc) { .stride = { (int)d->stride_y, (int)d->stride_x },
                             .pad = { (int)d->top, (int)bottom, (int)d->left, (int)right },
                             .dilation = { (int)d->dilation_y, (int)d->dilation_x } };
@@ -363,7 +396,29 @@ static bool sizes_for(lcl_conv_algorithm algorithm, rng *r, lcl_ref_conv *d, lcl
          d->oh * d->ow >= 16;
 }
 
-/* No images, no channels, no filters: every algorithm takes 3x3 filters of stride 1. */
+/* `count` convolutions of a pass by one implementation, with its own parameters for each. One that
+ * mixes taps rounds relative to neighbours' sums, which the bound does not hold: integers only. */
+static void check_implementation(const lcl_conv_implementation *im, conv_kind kind, int count) {
+  const lcl_caps *caps = lcl_context_caps(ctx);
+  rng r = { 29 };
+  for (int i = 0, tries = 0; i < count && tries < 20000; tries++) {
+    lcl_ref_conv d;
+    lcl_conv_desc desc;
+    if (!any_sizes(&r, &d, &desc)) continue;
+    lcl_conv_problem p = problem_of(&d, &desc, (lcl_conv_pass)(1 << kind));
+    p.has_bias = kind != FILTER_GRAD && below(&r, 2);
+    p.act = p.has_bias ? LCL_ACT_RELU : LCL_ACT_NONE;
+    if (!lcl_conv_supported(&im->base, caps, &p)) continue;
+    forced f = { .choice = lcl_conv_start(&im->base, caps, &p) };
+    lcl_conv_watch(ctx, force_conv, &f);
+    check(&r, &d, &desc, kind, i % 2 == 0 || im->mixes_taps, p.has_bias);
+    assert_int_equal(f.count, 1);
+    i++;
+  }
+  lcl_conv_watch(ctx, NULL, NULL);
+}
+
+/* No images, no channels, no filters: every implementation takes 3x3 filters of stride 1. */
 static void nothing_to_compute(void **state) {
   (void)state;
   for (int none = 0; none < 3; none++) {
@@ -388,33 +443,23 @@ static void nothing_to_compute(void **state) {
   }
 }
 
-/* Each algorithm of processors where the cost model would not take it, with both vector widths,
- * whose tiles are of different sizes. */
-static void forced_algorithms(void **state) {
+/* Every row of the list where the cost model would not take it, with both lengths of vectors, whose
+ * tiles are of different sizes. (The Fourier transform, whose bounds differ, has a test of its
+ * own.)
+ */
+static void every_implementation(void **state) {
   (void)state;
-  static const lcl_conv_algorithm algorithms[] = { LCL_CONV_THIN, LCL_CONV_WINOGRAD,
-                                                   LCL_CONV_ROWS };
   static const char *const without[] = { NULL, "vector=8" };
   lcl_context *whole = ctx;
   for (int v = 0; v < 2; v++) {
     ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = without[v] }, &ctx));
-    for (size_t k = 0; k < LCL_COUNT(algorithms); k++) {
-      rng r = { 29 };
-      forcing f = { .algorithm = algorithms[k] };
-      const bool thin = f.algorithm == LCL_CONV_THIN;
-      const int count = !lcl_context_caps(ctx)->panel ? 0 : small ? 4 : thin ? 80 : 40;
-      lcl_conv_watch(ctx, force, &f);
-      for (int i = 0; i < count;) {
-        lcl_ref_conv d;
-        lcl_conv_desc desc;
-        if (!sizes_for(f.algorithm, &r, &d, &desc)) continue;
-        if (f.algorithm == LCL_CONV_ROWS)
-          check(&r, &d, &desc, FILTER_GRAD, i % 2 == 0, false);
-        else
-          all_kinds(&r, &d, &desc, i % 2 == 0, below(&r, 2));
-        i++;
-      }
-      assert_true(f.count >= count / 2); /* large ones do not fit local memory */
+    for (int i = 0; lcl_conv_list[i]; i++) {
+      const lcl_conv_implementation *im = lcl_conv_list[i];
+      const bool library = strstr(im->base.name, "clblast"); /* compiles for each shape */
+      if (im->tolerance) continue;
+      for (int kind = FORWARD; kind <= FILTER_GRAD; kind++)
+        if (im->passes & (1u << kind))
+          check_implementation(im, (conv_kind)kind, small || library ? 2 : 30);
     }
     lcl_context_destroy(ctx);
   }
@@ -423,10 +468,10 @@ static void forced_algorithms(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(random_shapes),   cmocka_unit_test(network_layers),
-    cmocka_unit_test(strided),         cmocka_unit_test(nothing_to_compute),
-    cmocka_unit_test(every_algorithm), cmocka_unit_test(forced_algorithms),
-    cmocka_unit_test(fourier_own),     cmocka_unit_test(fourier)
+    cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
+    cmocka_unit_test(strided),       cmocka_unit_test(nothing_to_compute),
+    cmocka_unit_test(every_gemm),    cmocka_unit_test(every_implementation),
+    cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -164,19 +164,25 @@ static void views(void **state) {
 /* Every algorithm and kernel variant a tuner may choose, whether or not the cost model would. */
 static void every_algorithm(void **state) {
   (void)state;
-  static int choices[][LCL_TUNING_VALUES] = { { LCL_GEMM_PANEL, 16, 512, 64, 2, 3, 0, 0, 1, 0 },
-                                              { LCL_GEMM_PANEL, 8, 128, 16, 1, 99, 0, 0, 3, 0 },
-                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 8, 1, 2, 0 },
-                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 1, 1, 0 },
-                                              { LCL_GEMM_TILED, 0, 0, 0, 0, 0, 16, 2, 1, 0 },
-                                              { LCL_GEMM_CLBLAST, 0, 0, 0, 0, 0, 0, 0, 1, 0 } };
+  const struct {
+    const char *name;
+    lcl_kernel_params params;
+  } choices[] = {
+    { "packed",
+      { .vector = 16, .kc_capacity = 512, .kc = 64, .panels_n = 2, .panels_m = 3, .split_k = 1 } },
+    { "packed",
+      { .vector = 8, .kc_capacity = 128, .kc = 16, .panels_n = 1, .panels_m = 99, .split_k = 3 } },
+    { "tiled", { .group = 8, .vectors = 1, .split_k = 2 } },
+    { "tiled", { .group = 16, .vectors = 1, .split_k = 1 } },
+    { "tiled", { .group = 16, .vectors = 2, .split_k = 1 } },
+    { "clblast", { 0 } },
+  };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   const lcl_caps *caps = lcl_context_caps(ctx);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
-    if (choices[i][0] == LCL_GEMM_PANEL && !caps->panel)
-      continue; /* takes a minute to compile where it is not meant to run */
-    lcl_gemm_watch(ctx, force_params, choices[i]);
+    forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
+    lcl_gemm_watch(ctx, force_gemm, &f);
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
       check(&r,
@@ -188,6 +194,9 @@ static void every_algorithm(void **state) {
                            .integers = true,
                            .bias = true,
                            .act = LCL_ACT_RELU });
+    if (caps->panel || strcmp(choices[i].name, "packed") != 0)
+      assert_true(f.count > 0 || (!caps->clblast && strcmp(choices[i].name, "clblast") == 0));
+    lcl_gemm_watch(ctx, NULL, NULL);
   }
   lcl_context_destroy(ctx);
   ctx = whole;

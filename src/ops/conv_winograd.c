@@ -1,6 +1,29 @@
-/* 3x3 convolutions and their filter gradients by Winograd's F(2x2,3x3): 16 products where a direct
- * one takes 36, at the price of transforms. */
-#include "ops/gemm.h"
+/* 3x3 convolutions and their gradients by Winograd's minimal filtering F(2x2,3x3): 16 products
+ * where a direct one takes 36, at the price of transforms; for CPUs. See cl/winograd.cl. */
+#include "ops/conv_gemm.h"
+#include "ops/gemm_args.h"
+
+/* A forward convolution, or an input gradient as one: the GEMM says in gq, gr, h0, w0 where outputs
+ * read; filters are 3x3 at i*row + k*inner of its a, backwards if flip. */
+typedef struct view {
+  lcl_gemm g;
+  int64_t row, inner, channels;
+  bool flip;
+} view;
+
+static view view_of(const lcl_conv_problem *p) {
+  const int64_t taps = 9;
+  view w = { .g = lcl_conv_as_gemm(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
+  if (p->pass == LCL_CONV_INPUT_GRAD) { /* a convolution with the filter read backwards */
+    w.row = taps;
+    w.inner = p->s.c * taps;
+    w.channels = p->s.o;
+    w.flip = true;
+    w.g.patches.h0 -= 2, w.g.patches.w0 -= 2;
+    w.g.patches.dh = w.g.patches.dw = 1;
+  }
+  return w;
+}
 
 enum { GRAD_TILES = 32 }; /* tiles that a filter gradient transforms at a time */
 
@@ -14,9 +37,9 @@ typedef struct tiling {
 } tiling;
 
 /* Runs of tiles whose transformed inputs share local memory with room to spare for the filters
- * beside them in the second-level cache, but enough of them for all compute units. */
-static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
-  const lcl_patches *x = &w->g->patches;
+ * beside them in the L2 cache, but enough of them for all compute units. */
+static tiling tiling_of(const lcl_caps *caps, const view *w) {
+  const lcl_patches *x = &w->g.patches;
   tiling t = { .vec = lcl_panel_vec(caps) };
   t.nr = 2 * t.vec;
   t.mr = lcl_panel_rows(t.vec);
@@ -29,26 +52,6 @@ static tiling tiling_of(const lcl_caps *caps, const lcl_winograd *w) {
   t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
   t.local = one * t.panels_n;
   return t;
-}
-
-/* Something to compute: the tilings below divide by these sizes. */
-static bool has_work(const lcl_gemm *g, int64_t channels) {
-  return g->m > 0 && channels > 0 && g->patches.pictures > 0;
-}
-
-bool lcl_winograd_can(const lcl_caps *caps, const lcl_winograd *w) {
-  const lcl_patches *x = &w->g->patches;
-  return caps->panel && w->g->batch == 1 && has_work(w->g, w->channels) && x->ta == 3 &&
-         x->tb == 3 && x->sh == 1 && x->sw == 1 &&
-         tiling_of(caps, w).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-}
-
-bool lcl_winograd_pays(const lcl_caps *caps, const lcl_winograd *w) {
-  const lcl_patches *x = &w->g->patches;
-  if (!lcl_winograd_can(caps, w) || w->channels < 32 || w->g->m < 32 || x->gq < 3 || x->gr < 3)
-    return false;
-  const tiling t = tiling_of(caps, w);
-  return t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
 }
 
 static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, int64_t channels, int64_t cl) {
@@ -68,12 +71,11 @@ static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, int64_t channel
                             .tiles = lcl_int(lw, x->pictures * th * tw) };
 }
 
-lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
-  const lcl_gemm *g = w->g;
+static lcl_status lower_images(lcl_lower *lw, const view *w) {
+  const lcl_gemm *g = &w->g;
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl_lower_caps(lw);
   const tiling t = tiling_of(caps, w);
-  const lcl_gemm_params p = lcl_gemm_choose(caps, g);
   const int64_t panels = lcl_ceil_div(g->m, t.mr),
                 chunks = LCL_MAX(1, lcl_ceil_div(8 * (int64_t)caps->compute_units, panels));
   const int64_t chunk = lcl_ceil_div(w->channels, chunks),
@@ -95,7 +97,7 @@ lcl_status lcl_winograd_lower(lcl_lower *lw, const lcl_winograd *w) {
                           .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   const winograd_tiles tiles = tiles_of(lw, g, w->channels, cl);
   int copy;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &copy));
+  LCL_TRY(lcl_gemm_channels_last(lw, g, t.vec, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
   return lcl_emit(
       lw, &(lcl_launch) {
@@ -122,7 +124,7 @@ typedef struct grad_tiling {
 } grad_tiling;
 
 /* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the
- * second-level cache. */
+ * L2 cache. */
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
   const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
@@ -145,24 +147,10 @@ static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   return t;
 }
 
-bool lcl_winograd_filter_grad_can(const lcl_caps *caps, const lcl_gemm *g) {
-  const lcl_patches *x = &g->patches;
-  return caps->panel && g->batch == 1 && has_work(g, x->channels) && x->ta == 3 && x->tb == 3 &&
-         x->sh == 1 && x->sw == 1 && x->dh == 1 && x->dw == 1 &&
-         grad_tiling_of(caps, g).local <= (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-}
-
-bool lcl_winograd_filter_grad_pays(const lcl_caps *caps, const lcl_gemm *g) {
-  return lcl_winograd_filter_grad_can(caps, g) && g->m >= 32 && g->patches.channels >= 32 &&
-         grad_tiling_of(caps, g).tiles >= 4 * GRAD_TILES;
-}
-
-lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
+static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl_lower_caps(lw);
   const grad_tiling t = grad_tiling_of(caps, g);
-  lcl_gemm_params p = lcl_gemm_choose(caps, g);
-  p.splits = (int)t.splits;
   const lcl_gemm gradient = { .label = g->label,
                               .batch = 1,
                               .b = g->a,
@@ -179,8 +167,8 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
                                    .panels_c = lcl_int(lw, t.block_c),
                                    .yl = lcl_int(lw, yl) };
   int pictures, gradients;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, &p, &pictures));
-  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, &p, &gradients));
+  LCL_TRY(lcl_gemm_channels_last(lw, g, t.vec, &pictures));
+  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, t.vec, &gradients));
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
   char options[32], label[160];
   kernel_options(t.vec, options);
@@ -201,5 +189,46 @@ lcl_status lcl_winograd_filter_grad_lower(lcl_lower *lw, const lcl_gemm *g) {
           .flops = g->flops,
           .bytes = 4.0 *
                    (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
-  return lcl_gemm_sum_parts(lw, g, p.splits, part, 9 * xl, xl);
+  return lcl_gemm_sum_parts(lw, g, (int)t.splits, part, 9 * xl, xl);
 }
+
+/* ---- all three ---- */
+
+enum { MOST_LOCAL = 1 << 20 };
+
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
+  const lcl_conv_attr *a = &p->a;
+  const lcl_conv_sizes *s = &p->s;
+  if (!caps->panel || a->groups != 1 || s->kh != 3 || s->kw != 3 ||
+      LCL_MAX(a->stride[0], a->stride[1]) > 1 || LCL_MAX(a->dilation[0], a->dilation[1]) > 1 ||
+      s->n * s->c * s->h * s->w * s->o == 0)
+    return false;
+  const view w = view_of(p);
+  const int64_t local = p->pass == LCL_CONV_FILTER_GRAD ? grad_tiling_of(caps, &w.g).local
+                                                        : tiling_of(caps, &w).local;
+  return local <= (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
+}
+
+static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
+  const view w = view_of(p);
+  if (p->s.c < 32 || p->s.o < 32) return false;
+  if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).tiles >= 4 * GRAD_TILES;
+  const tiling t = tiling_of(caps, &w);
+  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 &&
+         t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
+}
+
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
+  const view w = view_of(p);
+  (void)none;
+  return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, &w.g) : lower_images(lw, &w);
+}
+
+const lcl_conv_implementation lcl_conv_winograd = { .base = { .name = "winograd" },
+                                                    .passes = LCL_CONV_FORWARD |
+                                                              LCL_CONV_INPUT_GRAD |
+                                                              LCL_CONV_FILTER_GRAD,
+                                                    .mixes_taps = true,
+                                                    .supported = supported,
+                                                    .profitable = profitable,
+                                                    .lower = lower };

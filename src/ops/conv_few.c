@@ -1,9 +1,8 @@
-/* Convolutions of pictures with few channels and their gradients with the kernels of
- * cl/conv_thin.cl. */
-#include "ops/conv.h"
-#include "ops/gemm.h"
+/* Convolutions of images with few channels, and their gradients, for CPUs. See cl/conv_thin.cl. */
+#include "ops/conv_gemm.h"
+#include "ops/gemm_args.h"
 
-/* Most local memory to use: it is the second-level cache. */
+/* Most local memory to use: it is the L2 cache. */
 enum { MOST_LOCAL = 512 << 10 };
 
 /* Tiles of the kernels: filters of the forward pass, filters of the filter gradient. */
@@ -30,14 +29,14 @@ static void finish_plan(plan *p, int64_t all, int64_t wanted) {
   p->items = lcl_ceil_div(all, p->units);
 }
 
-static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
-  const lcl_conv_attr *a = node->attr;
-  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
+  const lcl_conv_attr *a = &problem->a;
+  const lcl_conv_sizes s = problem->s;
   const int64_t vec = lcl_panel_vec(caps), units = LCL_MAX(1, (int64_t)caps->compute_units);
   plan p = { .s = s, .vec = vec, .taps = s.c * s.kh * s.kw };
   const size_t v = (size_t)vec;
   const int64_t tiled_taps = lcl_ceil_div(p.taps, grad_taps(vec)) * grad_taps(vec);
-  if (node->op == &lcl_op_conv2d_input_grad) {
+  if (problem->pass == LCL_CONV_INPUT_GRAD) {
     p.wide = (int64_t)lcl_round_up((size_t)lcl_ceil_div(s.w, a->stride[1]), v);
     p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
     p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh +
@@ -47,9 +46,9 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
     finish_plan(&p, s.n, 8 * units);
     return p;
   }
-  /* Columns of a block: forward they should stay in the nearest cache; the sums of a filter
+  /* Columns of a block: forward they should stay in the L1 cache; the sums of a filter
    * gradient are taken up again for each block. */
-  const bool forward = node->op == &lcl_op_conv2d;
+  const bool forward = problem->pass == LCL_CONV_FORWARD;
   const int64_t pixels = forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1))
                                  : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
   const int64_t most_rows = LCL_MAX(1, LCL_MIN(s.oh, pixels / LCL_MAX(s.ow, 1)));
@@ -69,32 +68,32 @@ static plan plan_of(const lcl_caps *caps, const lcl_node *node) {
   return p;
 }
 
-bool lcl_conv_thin_can(const lcl_caps *caps, const lcl_node *node) {
-  const lcl_conv_attr *a = node->attr;
-  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *problem) {
+  const lcl_conv_sizes s = problem->s;
   const int64_t vec = lcl_panel_vec(caps);
-  if (!caps->panel || a->groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
+  if (!caps->panel || problem->a.groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
       s.c * s.kh * s.kw == 0 || s.c * s.kh * s.kw > 1024)
     return false;
-  const plan p = plan_of(caps, node);
+  const plan p = plan_of(caps, problem);
   return (p.pad + p.col + p.rest) * (int64_t)sizeof(float) <=
          (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
 }
 
 /* Measured on two AVX-512 cores against everything else there is. Tiles are wide: small planes
- * leave much of them to the slower narrow ones, which many channels do not pay for. */
-bool lcl_conv_thin_pays(const lcl_caps *caps, const lcl_node *node) {
-  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
-  if (!lcl_conv_thin_can(caps, node)) return false;
-  if (node->op == &lcl_op_conv2d_input_grad) return s.c == 1 || (s.c <= 20 && s.o >= 8);
+ * leave much of them to the slower narrow ones, for which many channels are too slow. */
+static bool profitable(const lcl_caps *caps, const lcl_conv_problem *problem) {
+  const lcl_conv_sizes s = problem->s;
+  (void)caps;
+  if (problem->pass == LCL_CONV_INPUT_GRAD) return s.c == 1 || (s.c <= 20 && s.o >= 8);
   return s.c * s.kh * s.kw <= 256 && (s.c <= 4 || (s.c <= 8 && s.oh * s.ow >= 128));
 }
 
 /* What follows the buffers of all three kernels. */
-static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_node *node, const plan *p) {
+static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_conv_problem *problem,
+                     const plan *p) {
   const int64_t sizes[] = { p->rest, p->pad, p->col };
   for (int i = 0; i < 3; i++) lcl_args_add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
-  lcl_args_add(l, lcl_conv_shape_arg(lw, node));
+  lcl_args_add(l, lcl_conv_shape_arg(lw, problem));
   const few_blocks blocks = { .share = lcl_int(lw, p->units),
                               .blocks = lcl_int(lw, p->blocks),
                               .rows = lcl_int(lw, p->rows),
@@ -103,14 +102,14 @@ static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_node *node, const
   lcl_args_add(l, LCL_STRUCT(blocks));
 }
 
-static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const char *label,
+static lcl_status emit(lcl_lower *lw, const lcl_conv_problem *problem, const plan *p,
                        const char *kernel, const lcl_arg_list *l) {
   const lcl_conv_sizes *s = &p->s;
   char options[128], name[256];
   snprintf(options, sizeof options,
            "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d",
            (int)p->vec, FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
-  snprintf(name, sizeof name, "%s thin", label);
+  snprintf(name, sizeof name, "%s thin", problem->label);
   return lcl_emit(lw, &(lcl_launch) { .label = name,
                                       .source = { .file = "conv_thin.cl", .options = options },
                                       .kernel = kernel,
@@ -119,37 +118,48 @@ static lcl_status emit(lcl_lower *lw, const lcl_node *node, const plan *p, const
                                       .dims = 1,
                                       .global = { (size_t)p->items },
                                       .local = { 1 },
-                                      .flops = lcl_conv_flops(node),
+                                      .flops = problem->flops,
                                       .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
                                                                       s->o * s->oh * s->ow) +
                                                               s->o * p->taps) });
 }
 
-/* Forward and input gradient: in[0], filters, result, bias. */
-lcl_status lcl_conv_thin_lower(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e,
-                               const char *label) {
-  const plan p = plan_of(lcl_lower_caps(lw), node);
-  const bool forward = node->op == &lcl_op_conv2d;
+static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
+  const plan p = plan_of(lcl_lower_caps(lw), problem);
+  const bool forward = problem->pass == LCL_CONV_FORWARD;
   lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, lcl_in(lw, node->in[0]));
-  lcl_args_add(&l, lcl_in(lw, node->in[1]));
-  lcl_args_add(&l, lcl_out(lw, e->out));
-  lcl_args_add(&l, lcl_in(lw, e->bias ? e->bias : node->in[1]));
-  add_plan(lw, &l, node, &p);
-  LCL_ADD_INTS(&l, e->bias != NULL, e->act);
-  lcl_args_add(&l, lcl_f32(e->slope));
-  return emit(lw, node, &p, label, forward ? "thin_forward" : "thin_input_grad", &l);
+  lcl_args_add(&l, problem->in[0]);
+  lcl_args_add(&l, problem->in[1]);
+  lcl_args_add(&l, problem->out);
+  lcl_args_add(&l, problem->bias);
+  add_plan(lw, &l, problem, &p);
+  LCL_ADD_INTS(&l, problem->has_bias, problem->act);
+  lcl_args_add(&l, lcl_f32(problem->slope));
+  return emit(lw, problem, &p, forward ? "thin_forward" : "thin_input_grad", &l);
 }
 
-/* g: the filter gradient as a product, of which each work-item gives a part. */
-lcl_status lcl_conv_thin_lower_filter_grad(lcl_lower *lw, lcl_node *node, const lcl_gemm *g) {
-  const plan p = plan_of(lcl_lower_caps(lw), node);
+/* Each work-item gives a partial sum. */
+static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
+  const plan p = plan_of(lcl_lower_caps(lw), problem);
+  const lcl_gemm g = lcl_conv_as_gemm(problem);
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
   lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, g->b);
-  lcl_args_add(&l, g->a);
+  lcl_args_add(&l, problem->in[0]);
+  lcl_args_add(&l, problem->in[1]);
   lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
-  add_plan(lw, &l, node, &p);
-  LCL_TRY(emit(lw, node, &p, g->label, "thin_filter_grad", &l));
-  return lcl_gemm_sum_parts(lw, g, (int)p.items, part, p.taps, 0);
+  add_plan(lw, &l, problem, &p);
+  LCL_TRY(emit(lw, problem, &p, "thin_filter_grad", &l));
+  return lcl_gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);
 }
+
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
+  (void)none;
+  return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, p) : lower_images(lw, p);
+}
+
+const lcl_conv_implementation lcl_conv_few = { .base = { .name = "few-channel" },
+                                               .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD |
+                                                         LCL_CONV_FILTER_GRAD,
+                                               .supported = supported,
+                                               .profitable = profitable,
+                                               .lower = lower };

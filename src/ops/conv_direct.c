@@ -1,0 +1,53 @@
+/* Convolutions to few channels and their input gradients, without packing: each work-item computes
+ * rows of all of them. See cl/conv_direct.cl. */
+#include "ops/conv_gemm.h"
+#include "ops/gemm_args.h"
+
+enum { MOST_ROWS = 4 }; /* of the filter matrix: sums that stay in registers */
+
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
+  const lcl_gemm g = lcl_conv_as_gemm(p);
+  return caps->panel && g.m <= MOST_ROWS && g.patches.sw == 1;
+}
+
+static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
+  return 2 * lcl_conv_as_gemm(p).patches.gr >= lcl_panel_vec(caps);
+}
+
+static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
+  if (g->n == 0) return LCL_OK;
+  const lcl_patches *x = &g->patches;
+  const int vec = lcl_panel_vec(lcl_lower_caps(lw));
+  const int64_t all = x->pictures * x->gq,
+                units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t rows = LCL_MAX(1, lcl_ceil_div(all * g->batch, 16 * units));
+  char options[32], label[128];
+  snprintf(options, sizeof options, "-DVEC=%d", vec);
+  snprintf(label, sizeof label, "%s direct", g->label);
+  const lcl_gemm_target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  return lcl_emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "conv_direct.cl", .options = options },
+                          .kernel = "conv_direct",
+                          LCL_ARGS(g->a, g->b, g->c, g->bias, lcl_gemm_sizes_arg(lw, g, g->n, 1),
+                                   lcl_gemm_a_arg(lw, g),
+                                   lcl_gemm_b_arg(lw, g, x->channels * x->h * x->w),
+                                   lcl_gemm_c_arg(lw, g, &t), lcl_gemm_patches_arg(lw, g, 0),
+                                   lcl_i32(all), lcl_i32(rows)),
+                          .dims = 2,
+                          .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
+                          .local = { 1, 1 },
+                          .flops = g->flops,
+                          .bytes = lcl_gemm_bytes(g) });
+}
+
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
+  (void)none;
+  return lcl_conv_each_gemm(lw, p, lower_gemm);
+}
+
+const lcl_conv_implementation lcl_conv_direct = { .base = { .name = "direct" },
+                                                  .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD,
+                                                  .supported = supported,
+                                                  .profitable = profitable,
+                                                  .lower = lower };

@@ -1,0 +1,86 @@
+/* The problem that a convolution's node poses: pass, sizes, operands, epilogue. See conv.h. */
+#include "ops/conv.h"
+#include "ops/panel.h"
+
+const lcl_op *lcl_conv_op(lcl_conv_pass pass) {
+  return pass == LCL_CONV_FORWARD      ? &lcl_op_conv2d
+         : pass == LCL_CONV_INPUT_GRAD ? &lcl_op_conv2d_input_grad
+                                       : &lcl_op_conv2d_filter_grad;
+}
+
+static lcl_conv_pass pass_of(const lcl_node *node) {
+  return node->op == &lcl_op_conv2d              ? LCL_CONV_FORWARD
+         : node->op == &lcl_op_conv2d_input_grad ? LCL_CONV_INPUT_GRAD
+                                                 : LCL_CONV_FILTER_GRAD;
+}
+
+lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
+  const lcl_conv_attr *a = node->attr;
+  const lcl_shape s0 = node->in[0]->shape, s1 = node->in[1]->shape;
+  const int64_t *x = s0.dim, *w = s1.dim, *y = node->out[0].shape.dim;
+  const lcl_conv_pass pass = pass_of(node);
+  if (pass == LCL_CONV_INPUT_GRAD) {
+    x = a->shape;
+    y = s0.dim;
+  } else if (pass == LCL_CONV_FILTER_GRAD) {
+    w = a->shape;
+    y = s1.dim;
+  }
+  return (lcl_conv_sizes) { x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
+}
+
+double lcl_conv_flops(const lcl_node *node) {
+  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+  const lcl_conv_attr *a = node->attr;
+  return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)(s.c / a->groups) *
+         (double)(s.kh * s.kw);
+}
+
+void lcl_conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]) {
+  const lcl_conv_sizes *s = &p->s;
+  const lcl_shape x = LCL_SHAPE(s->n, s->c, s->h, s->w),
+                  w = LCL_SHAPE(s->o, s->c / p->a.groups, s->kh, s->kw),
+                  y = LCL_SHAPE(s->n, s->o, s->oh, s->ow);
+  shapes[0] = p->pass == LCL_CONV_INPUT_GRAD ? y : x;
+  shapes[1] = p->pass == LCL_CONV_FILTER_GRAD ? y : w;
+  shapes[2] = p->pass == LCL_CONV_FORWARD ? y : p->pass == LCL_CONV_INPUT_GRAD ? x : w;
+}
+
+lcl_conv_problem lcl_conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e) {
+  char s0[96], s1[96];
+  lcl_conv_problem p = { .pass = pass_of(node),
+                         .s = lcl_conv_sizes_of(node),
+                         .a = *(const lcl_conv_attr *)node->attr,
+                         .masked = node->in[1]->node->op->flags & LCL_OP_MASKED,
+                         .in = { lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]) },
+                         .out = lcl_out(lw, e->out),
+                         .has_bias = e->bias != NULL,
+                         .act = e->act,
+                         .slope = e->slope,
+                         .flops = lcl_conv_flops(node) };
+  p.bias = e->bias ? lcl_in(lw, e->bias) : p.in[1];
+  snprintf(p.label, sizeof p.label, "%s %s %s", node->op->name,
+           lcl_shape_string(node->in[0]->shape, s0), lcl_shape_string(node->in[1]->shape, s1));
+  return p;
+}
+
+lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p) {
+  const lcl_conv_attr *a = &p->a;
+  const lcl_conv_sizes *s = &p->s;
+  const conv_shape shape = { .images = lcl_int(lw, s->n),
+                             .channels = lcl_int(lw, s->c),
+                             .filters = lcl_int(lw, s->o),
+                             .h = lcl_int(lw, s->h),
+                             .w = lcl_int(lw, s->w),
+                             .kh = lcl_int(lw, s->kh),
+                             .kw = lcl_int(lw, s->kw),
+                             .gq = lcl_int(lw, s->oh),
+                             .gr = lcl_int(lw, s->ow),
+                             .sh = lcl_int(lw, a->stride[0]),
+                             .sw = lcl_int(lw, a->stride[1]),
+                             .top = lcl_int(lw, a->pad[0]),
+                             .left = lcl_int(lw, a->pad[2]),
+                             .dh = lcl_int(lw, a->dilation[0]),
+                             .dw = lcl_int(lw, a->dilation[1]) };
+  return LCL_STRUCT(shape);
+}
