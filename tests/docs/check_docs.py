@@ -144,8 +144,8 @@ ADDING = {  # heading: placeholders, and what marks the pattern in the files of 
                 {r"lcl_model_two_head\b|'two_head\.c'": ["src", "tests"],
                  r'^  \{ "two-head",': ["tests/models", "tests/train"]}),
     "A data format": ({"FORMAT": "sound"}, {r"\blcl_open_sound\b|'sound\.c'": ["include", "src", "tools"]}),
-    "A convolution algorithm": ({"ALGORITHM": "thin"},
-                                {r"conv_thin|LCL_CONV_THIN": ["include", "src", "cl", "tests/ops"]}),
+    "A convolution algorithm": ({"ALGORITHM": "direct"},
+                                {r"conv_direct": ["include", "src", "cl", "tests/ops"]}),
     "A command": ({"COMMAND": "tsne"}, {r"\bcmd_tsne\b|'tsne'": ["src", "tools"]}),
 }
 TEXT = {".c", ".h", ".cl", ".build"}
