@@ -237,7 +237,7 @@ static lcl_status take_elements(const header *h, void *from, lcl_npy *a) {
 lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out) {
   header h = { 0 };
   lcl_npy a = { 0 };
-  size_t need, length;
+  size_t need, length = 0;
   LCL_TRY(find_header(bytes, n, name, &h, &length));
   const char *dictionary = (const char *)bytes + h.start;
   LCL_TRY(parse_header(&h, dictionary, length, n, name, &a, &need));
@@ -261,7 +261,7 @@ lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
   unsigned char head[12] = { 0 };
   header h = { 0 };
   lcl_npy a = { 0 };
-  size_t got, length, need;
+  size_t got, length = 0, need;
   uint64_t size;
   LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
   LCL_TRY(find_header(head, got < sizeof head ? got : size, path, &h, &length));
