@@ -4,6 +4,7 @@
 #include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -53,6 +54,27 @@ static void medians(void **state) {
   assert_true(lcl_bench_median(odd, 3) == 3);
   assert_true(lcl_bench_median(even, 4) == 3);
   assert_true(lcl_bench_median(one, 1) == 7);
+}
+
+/* Takes 5 ms once, among the measured calls, and otherwise 20 ms. */
+static lcl_status sleepy(void *calls) {
+  const int call = ++*(int *)calls;
+  nanosleep(&(struct timespec) { .tv_nsec = call == 7 ? 5000000 : 20000000 }, NULL);
+  return LCL_OK;
+}
+
+/* The spread is about the median: one lucky call neither moves that nor counts. */
+static void spread(void **state) {
+  (void)state;
+  int calls = 0;
+  lcl_context *ctx = open_context();
+  lcl_bench_row row = { 0 };
+  ASSERT_OK(lcl_bench_time_fn(ctx, sleepy, &calls, &(lcl_bench_desc) { .seconds = 0.2 }, &row));
+  assert_in_range(row.runs, 5, 100);
+  ASSERT_BETWEEN(row.best, 5e-3, 0.9 * row.median);
+  ASSERT_BETWEEN(row.median, 20e-3, 1);
+  ASSERT_BETWEEN(row.spread, 0, 0.5 * (row.median - row.best));
+  lcl_context_destroy(ctx);
 }
 
 /* The best time is that of the slower of arithmetic and memory. */
@@ -475,16 +497,10 @@ static void plant(const char *to, const fault *faults, size_t n) {
 }
 
 /* A wrong kernel is printed as wrong, and its candidates are refused by the tuner. */
-static void wrong_kernel(void **state) {
-  (void)state;
-  static const fault one_too_large[] = {
-    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
-    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
-    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
-  };
+static void check_wrong_kernel(const char *name, const fault *faults, size_t n_faults) {
   char kernels[96];
-  snprintf(kernels, sizeof kernels, "%s/kernels", folder);
-  plant(kernels, one_too_large, LCL_COUNT(one_too_large));
+  snprintf(kernels, sizeof kernels, "%s/%s", folder, name);
+  plant(kernels, faults, n_faults);
   setenv("LATENTCL_KERNELS", kernels, 1);
   lcl_context *ctx = open_context();
   lcl_bench_row row = measure(ctx, "gemm-64", true);
@@ -504,6 +520,22 @@ static void wrong_kernel(void **state) {
   lcl_free(problems);
   lcl_context_destroy(ctx);
   unsetenv("LATENTCL_KERNELS");
+}
+
+static void wrong_kernel(void **state) {
+  (void)state;
+  static const fault one_too_large[] = {
+    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
+    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
+    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
+  };
+  static const fault no_number[] = {
+    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
+    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += NAN; if (lc.act) x = activate(" },
+    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
+  };
+  check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));
+  check_wrong_kernel("no-number", no_number, LCL_COUNT(no_number));
 }
 
 /* A training step whose products are right by themselves, but not with the activation fused into
@@ -553,10 +585,10 @@ int main(void) {
     cmocka_unit_test(old_records),  cmocka_unit_test(wrong_records),
     cmocka_unit_test(comparison),   cmocka_unit_test(regression_kinds),
     cmocka_unit_test(levels),       cmocka_unit_test(medians),
-    cmocka_unit_test(arithmetic),   cmocka_unit_test(best_times),
-    cmocka_unit_test(device_time),  cmocka_unit_test(candidates),
-    cmocka_unit_test(algorithms),   cmocka_unit_test(wrong_kernel),
-    cmocka_unit_test(wrong_fusion),
+    cmocka_unit_test(spread),       cmocka_unit_test(arithmetic),
+    cmocka_unit_test(best_times),   cmocka_unit_test(device_time),
+    cmocka_unit_test(candidates),   cmocka_unit_test(algorithms),
+    cmocka_unit_test(wrong_kernel), cmocka_unit_test(wrong_fusion),
   };
   const char *only = getenv("LCL_TEST_ONLY");
   if (only) cmocka_set_test_filter(only);
