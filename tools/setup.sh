@@ -60,3 +60,8 @@ configure() {
     meson setup "$folder" "$@"
   fi
 }
+
+# newest COMPILER: its newest version here, e.g. clang-19 for clang.
+newest() {
+  compgen -c "$1" | grep -xE "$1(-[0-9]+)?" | sort -Vu | tail -1
+}
