@@ -289,6 +289,10 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_EXPONENTIAL, .lr = 0.001, .factor = 0.99 };
     return LCL_OK;
   }
+  if (LCL_MIN(d->height, d->width) < 17) /* five poolings by 2, rounded up, the last of them of 2 */
+    return lcl_fail(LCL_ERR_ARGUMENT,
+                    "the vgg network needs images of at least 17x17, not %lldx%lld",
+                    (long long)d->height, (long long)d->width);
   s->epochs = 250;
   s->prep.mirror = LCL_MIRROR_HALF_BATCH;
   s->optimiser = (lcl_optimiser_desc) { .kind = LCL_MOMENTUM, .beta1 = 0.9f, .damping = 0.9f };

@@ -268,6 +268,9 @@ static void refused(void **state) {
   const lcl_model_data tiny = {
     .name = "test", .channels = 1, .height = 8, .width = 8, .classes = 3
   };
+  const lcl_model_data sound = {
+    .name = "sound", .channels = 1, .height = 1, .width = 22050, .classes = 3
+  };
   const lcl_model_data plain = { .name = "test", .channels = 1, .height = 28, .width = 28 };
   const struct {
     const char *model, *options;
@@ -281,6 +284,8 @@ static void refused(void **state) {
     { "dec", "hidden=5,", &mnist },     { "dec", "mask=1", &mnist },
     { "dec", "system=dec", &plain },    { "inversion", "alpha=1.5", &mnist },
     { "inversion", "", &tiny },         { "inversion", "arch=bird10", &mnist },
+    { "augconv", "arch=vgg", &sound },  { "augconv", "arch=vgg", &tiny },
+    { "augconv", "", &sound },
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     lcl_model *m = NULL;
