@@ -69,16 +69,16 @@ typedef struct pack_sizes {
   arg_int perm_t, perm_c;
 } pack_sizes;
 
-/* conv_rows: a work-item has `pics` images by `rows` rows of each phase and `pairs` pairs of panels
+/* conv_nhwc: a work-item has `pics` images by `rows` rows of each phase and `pairs` pairs of panels
  * of the m filters. Its window of an image: wh x ww pixels of cl floats, from row h_low and column
  * w_low of what its outputs look at. fh, fw: the fractional stride; the taps of a phase lie step_h
  * and step_w apart. */
-typedef struct rows_window {
+typedef struct nhwc_window {
   arg_int m, images, channels, cl;
   arg_int pics, rows, pairs;
   arg_int h_low, w_low, wh, ww;
   arg_int fh, fw, step_h, step_w;
-} rows_window;
+} nhwc_window;
 
 /* ---- convolutions that are no GEMM ---- */
 
@@ -90,14 +90,14 @@ typedef struct conv_shape {
   arg_int sh, sw, top, left, dh, dw;
 } conv_shape;
 
-/* conv_rows_filter_grad: a work-item has `share` images and takes `pics` of them at a time into
+/* conv_nhwc_filter_grad: a work-item has `share` images and takes `pics` of them at a time into
  * windows of wh x ww pixels. cl: channels rounded up to whole tiles; yl: filters rounded up. */
-typedef struct rows_grad {
+typedef struct nhwc_grad {
   arg_int share, pics;
   arg_int wh, ww, cl, yl;
-} rows_grad;
+} nhwc_grad;
 
-/* conv_thin.cl: a work-item has `share` units; an image is divided into `blocks` of output rows,
+/* conv_few.cl: a work-item has `share` units; an image is divided into `blocks` of output rows,
  * the largest of which sees `rows` rows of `wide` padded pixels. Columns are `pitch` apart. The
  * input gradient has whole images for units, and lines of `wide` pixels. */
 typedef struct few_blocks {
@@ -105,8 +105,8 @@ typedef struct few_blocks {
   arg_int rows, wide, pitch;
 } few_blocks;
 
-/* winograd.cl: m filters, `channels` used of the cl floats a pixel of images h x w; outputs oh x ow
- * in th x tw tiles an image, `tiles` of all images. */
+/* conv_winograd.cl: m filters, `channels` used of the cl floats a pixel of images h x w; outputs
+ * oh x ow in th x tw tiles an image, `tiles` of all images. */
 typedef struct winograd_tiles {
   arg_int m, channels, cl;
   arg_int h, w, h0, w0, oh, ow;

@@ -1,4 +1,4 @@
-/* Convolutions of images with few channels, and their gradients, for CPUs. See cl/conv_thin.cl. */
+/* Convolutions of images with few channels, and their gradients, for CPUs. See cl/conv_few.cl. */
 #include "ops/conv_gemm.h"
 #include "ops/gemm_args.h"
 
@@ -109,9 +109,9 @@ static lcl_status emit(lcl_lower *lw, const lcl_conv_problem *problem, const pla
   snprintf(options, sizeof options,
            "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d",
            (int)p->vec, FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
-  snprintf(name, sizeof name, "%s thin", problem->label);
+  snprintf(name, sizeof name, "%s few-channel", problem->label);
   return lcl_emit(lw, &(lcl_launch) { .label = name,
-                                      .source = { .file = "conv_thin.cl", .options = options },
+                                      .source = { .file = "conv_few.cl", .options = options },
                                       .kernel = kernel,
                                       .args = l->a,
                                       .n_args = l->n,
@@ -135,7 +135,7 @@ static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
   add_plan(lw, &l, problem, &p);
   LCL_ADD_INTS(&l, problem->has_bias, problem->act);
   lcl_args_add(&l, lcl_f32(problem->slope));
-  return emit(lw, problem, &p, forward ? "thin_forward" : "thin_input_grad", &l);
+  return emit(lw, problem, &p, forward ? "few_forward" : "few_input_grad", &l);
 }
 
 /* Each work-item gives a partial sum. */
@@ -148,7 +148,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *probl
   lcl_args_add(&l, problem->in[1]);
   lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
   add_plan(lw, &l, problem, &p);
-  LCL_TRY(emit(lw, problem, &p, "thin_filter_grad", &l));
+  LCL_TRY(emit(lw, problem, &p, "few_filter_grad", &l));
   return lcl_gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);
 }
 

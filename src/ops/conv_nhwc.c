@@ -1,5 +1,5 @@
 /* Direct convolution on images whose channels are copied to local memory as vectors (direct NHWC),
- * for CPUs: all three passes. See cl/conv_rows.cl. */
+ * for CPUs: all three passes. See cl/conv_nhwc.cl. */
 #include "ops/conv_gemm.h"
 #include "ops/gemm_args.h"
 
@@ -98,14 +98,14 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
   const int64_t panels = lcl_ceil_div(g->m, p->vector), fh = LCL_MAX(x->fh, 1),
                 fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
-  snprintf(label, sizeof label, "%s rows", g->label);
+  snprintf(label, sizeof label, "%s direct-nhwc", g->label);
   const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vector));
   LCL_TRY(lcl_gemm_pack_a(lw, g, p->vector, packed, p->vector, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vector);
   const lcl_arg ap = lcl_scratch_arg(lw, packed, LCL_READ);
   const lcl_gemm_target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   const patches taps = lcl_gemm_patches_of(lw, x);
-  const rows_window window = { .m = lcl_int(lw, g->m),
+  const nhwc_window window = { .m = lcl_int(lw, g->m),
                                .images = lcl_int(lw, x->pictures),
                                .channels = lcl_int(lw, x->channels),
                                .cl = lcl_int(lw, r.cl),
@@ -123,8 +123,8 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
   return lcl_emit(
       lw, &(lcl_launch) {
               .label = label,
-              .source = { .file = "conv_rows.cl", .options = options },
-              .kernel = "conv_rows",
+              .source = { .file = "conv_nhwc.cl", .options = options },
+              .kernel = "conv_nhwc",
               LCL_ARGS(ap, g->b, g->c, g->bias_kind ? g->bias : ap, lcl_local((size_t)r.local),
                        LCL_STRUCT(window), LCL_STRUCT(taps), lcl_gemm_c_arg(lw, g, &t)),
               .dims = 2,
@@ -170,7 +170,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *probl
   const lcl_conv_sizes *s = &p.s;
   const int64_t pitch = s->kh * s->kw * p.cl;
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * s->o * pitch));
-  const rows_grad grad = { .share = lcl_int(lw, p.share),
+  const nhwc_grad grad = { .share = lcl_int(lw, p.share),
                            .pics = lcl_int(lw, p.pics),
                            .wh = lcl_int(lw, p.wh),
                            .ww = lcl_int(lw, p.ww),
@@ -178,12 +178,12 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *probl
                            .yl = lcl_int(lw, p.yl) };
   char options[32], label[256];
   snprintf(options, sizeof options, "-DVEC=%d", (int)p.vec);
-  snprintf(label, sizeof label, "%s rows", g->label);
+  snprintf(label, sizeof label, "%s direct-nhwc", g->label);
   LCL_TRY(lcl_emit(
       lw, &(lcl_launch) {
               .label = label,
-              .source = { .file = "conv_rows.cl", .options = options },
-              .kernel = "conv_rows_filter_grad",
+              .source = { .file = "conv_nhwc.cl", .options = options },
+              .kernel = "conv_nhwc_filter_grad",
               LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
                        lcl_conv_shape_arg(lw, problem), LCL_STRUCT(grad)),
               .dims = 1,

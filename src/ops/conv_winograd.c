@@ -1,5 +1,5 @@
 /* 3x3 convolutions and their gradients by Winograd's minimal filtering F(2x2,3x3): 16 products
- * where a direct one takes 36, at the price of transforms; for CPUs. See cl/winograd.cl. */
+ * where a direct one takes 36, at the price of transforms; for CPUs. See cl/conv_winograd.cl. */
 #include "ops/conv_gemm.h"
 #include "ops/gemm_args.h"
 
@@ -86,7 +86,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
   LCL_TRY(lcl_emit(
       lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "winograd.cl", .options = options },
+                          .source = { .file = "conv_winograd.cl", .options = options },
                           .kernel = "winograd_filter",
                           LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
                                    lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
@@ -102,7 +102,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   return lcl_emit(
       lw, &(lcl_launch) {
               .label = label,
-              .source = { .file = "winograd.cl", .options = options },
+              .source = { .file = "conv_winograd.cl", .options = options },
               .kernel = "winograd",
               LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
                        g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ),
@@ -177,7 +177,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
       lw,
       &(lcl_launch) {
           .label = label,
-          .source = { .file = "winograd.cl", .options = options },
+          .source = { .file = "conv_winograd.cl", .options = options },
           .kernel = "winograd_filter_grad",
           LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ),
                    lcl_scratch_arg(lw, gradients, LCL_READ), lcl_scratch_arg(lw, part, LCL_WRITE),

@@ -155,7 +155,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   const bool matrix = g->source == LCL_GEMM_MATRIX, transposed = g->source == LCL_GEMM_PATCHES_T;
   char options[64], label[128];
   snprintf(options, sizeof options, OPTIONS, (int)g->source, p->vector, p->kc_capacity);
-  snprintf(label, sizeof label, "%s panel", g->label);
+  snprintf(label, sizeof label, "%s packed", g->label);
 
   const int64_t panels = lcl_ceil_div(g->m, mr);
   const bool shared = g->batch > 1 && g->a_batch == 0;

@@ -527,12 +527,12 @@ static void wrong_kernel(void **state) {
   static const fault one_too_large[] = {
     { "matmul_panel.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
     { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
-    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
+    { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   static const fault no_number[] = {
     { "matmul_panel.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
     { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += NAN; if (lc.act) x = activate(" },
-    { "conv_rows.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
+    { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
   };
   check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));
   check_wrong_kernel("no-number", no_number, LCL_COUNT(no_number));

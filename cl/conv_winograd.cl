@@ -1,5 +1,5 @@
-/* winograd.cl: 3x3 convolutions (stride and dilation 1) by minimal filtering, one work-item at a
- * time: Winograd's F(2x2, 3x3) (Lavin and Gray 2016).
+/* conv_winograd.cl: 3x3 convolutions (stride and dilation 1) by minimal filtering, one work-item at
+ * a time: Winograd's F(2x2, 3x3) (Lavin and Gray 2016).
  *
  * A tile of 2x2 outputs from 4x4 inputs d and a 3x3 filter g is
  *   At ((G g Gt) * (Bt d B)) A

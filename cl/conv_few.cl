@@ -1,4 +1,4 @@
-/* conv_thin.cl: convolutions of images with few channels (first layers) and their two gradients,
+/* conv_few.cl: convolutions of images with few channels (first layers) and their two gradients,
  * one work-item at a time.
  *
  *   forward      y[n,o,p]  = act( bias[o] + sum_k w[o,k] col[n,k,p] )
@@ -17,7 +17,7 @@
  * image n. Fixed order everywhere: results repeat bit for bit.
  *
  * Buffers (f32): x (N,C,H,W), w (O,C,KH,KW), y (N,O,gq,gr), all as they lie;
- * part[item][o][k], the sums of each work-item of thin_filter_grad for matmul_reduce.cl.
+ * part[item][o][k], the sums of each work-item of few_filter_grad for matmul_reduce.cl.
  *
  * Tunables:
  *   VEC                         floats in a vector: 16 or 8
@@ -138,7 +138,7 @@ static void load_weights(global const float *restrict w, global const float *res
   }
 }
 
-kernel ONE_ITEM void thin_forward(global const float *restrict x, global const float *restrict w,
+kernel ONE_ITEM void few_forward(global const float *restrict x, global const float *restrict w,
                                   global float *restrict y, global const float *restrict bias,
                                   local float *restrict wt, local float *restrict pad,
                                   local float *restrict col, const conv_shape s,
@@ -219,7 +219,7 @@ static float lane_sum(floatv v) {
   return g.x + g.y;
 }
 
-kernel ONE_ITEM void thin_filter_grad(global const float *restrict x,
+kernel ONE_ITEM void few_filter_grad(global const float *restrict x,
                                       global const float *restrict gy,
                                       global float *restrict part, local float *restrict sums,
                                       local float *restrict pad, local float *restrict col,
@@ -355,7 +355,7 @@ static void store_row(local const float *restrict from, global float *restrict t
   }
 }
 
-kernel ONE_ITEM void thin_input_grad(global const float *restrict gy,
+kernel ONE_ITEM void few_input_grad(global const float *restrict gy,
                                      global const float *restrict w, global float *restrict gx,
                                      global const float *restrict bias, local float *restrict wt,
                                      local float *restrict line, local float *restrict col,

@@ -1,4 +1,4 @@
-/* conv_rows.cl: direct convolutions and their input gradients with many channels and not too large
+/* conv_nhwc.cl: direct convolutions and their input gradients with many channels and not too large
  * filters, one work-item at a time.
  *
  *   C[i,(n,y,x)] = act( sum_k A[i,k] X[n, c, (y*sh+h0+a*dh)/fh, (x*sw+w0+b*dw)/fw] + bias )
@@ -111,11 +111,11 @@ static phase phase_of(int number, int size, int f, int s, int x0, int d, int ste
   return p;
 }
 
-/* ---- phases of conv_rows ---- */
+/* ---- phases of conv_nhwc ---- */
 
 /* Load: the window of an image, `above` being the row of x at its top, zeros around x. */
 static void load_window(global const float *restrict x, local float *restrict to, int above,
-                        const rows_window s, const patches g) {
+                        const nhwc_window s, const patches g) {
   const int top = min(s.wh, max(0, -above)), bottom = max(top, min(s.wh, g.h - above));
   clear(to, top * s.ww * s.cl);
   for (int row = top; row < bottom; row++) {
@@ -132,7 +132,7 @@ static void load_window(global const float *restrict x, local float *restrict to
 static void multiply(local const float *restrict window, local float *restrict sums,
                      global const float *restrict a0, int two, const float *restrict b,
                      const int *restrict look, const int *restrict to, const phase u, const phase v,
-                     const rows_window s, const patches g) {
+                     const nhwc_window s, const patches g) {
   global const float *a1 = a0 + g.ta * g.tb * s.channels * VEC;
   const int move_h = s.step_h * g.dh / s.fh, move_w = s.step_w * g.dw / s.fw;
   local const float *from[PIXELS];
@@ -172,7 +172,7 @@ static void multiply(local const float *restrict window, local float *restrict s
 /* Multiply: the pixels of phase (nh,nw) of `images` images with `lines` output rows each. */
 static void multiply_phase(local const float *restrict window, local float *restrict sums,
                            global const float *restrict a0, int two, const float *restrict b,
-                           int nh, int nw, int images, int lines, const rows_window s,
+                           int nh, int nw, int images, int lines, const nhwc_window s,
                            const patches g) {
   const phase u = phase_of(nh, lines, s.fh, g.sh, g.h0, g.dh, s.step_h, g.ta, s.h_low);
   const phase v = phase_of(nw, g.gr, s.fw, g.sw, g.w0, g.dw, s.step_w, g.tb, s.w_low);
@@ -206,9 +206,9 @@ static void multiply_phase(local const float *restrict window, local float *rest
   }
 }
 
-kernel ONE_ITEM void conv_rows(global const float *restrict ap, global const float *restrict x,
+kernel ONE_ITEM void conv_nhwc(global const float *restrict ap, global const float *restrict x,
                                global float *restrict y, global const float *restrict bias,
-                               local float *restrict window, const rows_window s, const patches g,
+                               local float *restrict window, const nhwc_window s, const patches g,
                                const gemm_c lc) {
   const int blocks = ((g.gq + s.fh - 1) / s.fh + s.rows - 1) / s.rows;
   const int block = get_group_id(0) / blocks, first = block * s.pics;
@@ -264,7 +264,7 @@ GRAD_TILE(grad_small, ROWS_SMALL)
 /* Load: `images` images of x into their windows, and what lies in gy over them. */
 static void load_images(global const float *restrict x, global const float *restrict gy,
                         local float *restrict window, local float *restrict grads, int images,
-                        const conv_shape s, const rows_grad p) {
+                        const conv_shape s, const nhwc_grad p) {
   const int pixels = s.h * s.w, plane = s.gq * s.gr;
   for (int i = 0; i < images; i++) {
     copy_in(x + (size_t)i * s.channels * pixels,
@@ -278,7 +278,7 @@ static void load_images(global const float *restrict x, global const float *rest
 /* Multiply: n pixels under one tap, which begins at `window`, onto that tap's sums. */
 static void multiply_tap(local const float *restrict window, local const float *restrict grads,
                          local const int *restrict look, int n, local float *restrict sums,
-                         int pitch, int filters, const rows_grad p) {
+                         int pitch, int filters, const nhwc_grad p) {
   for (int c = 0; c < p.cl; c += NR) {
     for (int o = 0; o < filters; o += MR) {
       const int rows = filters - o;
@@ -294,11 +294,11 @@ static void multiply_tap(local const float *restrict window, local const float *
  * gy[n, filter, pixel] x[n, c, pixel under tap]. Local memory: windows of x as above,
  * [pics][wh][ww][cl] from row -top and column -left; the gradients, [pics][plane][yl]; the sums,
  * [filters rounded up to MR][taps][cl]; where each pixel looks in the windows. */
-kernel ONE_ITEM void conv_rows_filter_grad(global const float *restrict x,
+kernel ONE_ITEM void conv_nhwc_filter_grad(global const float *restrict x,
                                            global const float *restrict gy,
                                            global float *restrict part,
                                            local float *restrict window, const conv_shape s,
-                                           const rows_grad p) {
+                                           const nhwc_grad p) {
   const int begin = get_group_id(0) * p.share, end = min(s.images, begin + p.share);
   const int size = p.wh * p.ww * p.cl, plane = s.gq * s.gr, taps = s.kh * s.kw;
   const int pitch = taps * p.cl, panels = (s.filters + MR - 1) / MR;
