@@ -98,10 +98,6 @@ lcl_status lcl_warn_unused(const char *folder, lcl_names *used);
 
 /* Features (N,F), images (N,H,W) or (N,C,H,W) of a .npy file; raw is freed by the caller. */
 lcl_status lcl_npy_examples(const char *path, lcl_raw *raw);
-/* The examples of one .npy file, taken as the parts of a data set are: their range, and binarised
- * as the test part is. */
-lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
-
 /* The readers of folders. found is false where the folder is not of that kind. */
 lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl_open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found);

@@ -3,7 +3,7 @@
 
 #include "train/pictures.h"
 
-#include "data/data_internal.h"
+#include "data/array.h"
 
 void lcl_pictures_free(lcl_pictures *p) {
   lcl_free(p->data);

@@ -291,7 +291,8 @@ def bench():
 
 
 def tune():
-    home = {'XDG_DATA_HOME': os.path.abspath('home')}
+    # Few candidates, that compile fast: what is tested is the tuner, not the kernels.
+    home = {'XDG_DATA_HOME': os.path.abspath('home'), 'LATENTCL_ENABLE': 'tiled', 'LATENTCL_DISABLE': 'clblast'}
     text = run('tune', 'gemm-64', '--budget', '5', env=home)
     found = re.search(r'(\d+) candidates, 0 refused by the driver, 0 wrong, ', text)
     check(found and int(found.group(1)) > 1, text)
@@ -335,7 +336,8 @@ def checks():
     check(re.search(r'1 ops, 3 random cases .* 0 failed', text), text)
     check(run('check', '--op', 'relu', '--cases', '3', '--seed', '7') is not None, 'seed')
     run('check', '--op', 'relu', '--case', '2', '--seed', '7')
-    run('check', '--small', '--cases', '1', '--seconds', '1')
+    text = run('check', '--op', 'relu', '--small', '--cases', '100000', '--seconds', '1')
+    check('stopped early' in text, text)
     run('check', '--op', 'nothing', code=1)
     text = run('explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', '--batch', '17', '--seed', '2')
     check('17x' in text, text)

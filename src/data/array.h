@@ -1,0 +1,11 @@
+/* One array as the parts of a data set are read. */
+#ifndef LCL_DATA_ARRAY_H
+#define LCL_DATA_ARRAY_H
+
+#include "latentcl/data.h"
+
+/* The examples of one .npy file, taken as the parts of a data set are: their range, and binarised
+ * as the test part is. */
+lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
+
+#endif
