@@ -232,6 +232,30 @@ static void itq_finds_the_turn(void **state) {
   assert_int_equal(lcl_pca_itq(x, M, 2, 3, 1, codes), LCL_ERR_ARGUMENT);
 }
 
+/* Eight clouds on the corners of a cube, turned about two axes. In space, unlike in the plane, a
+ * turn and the turn back are of different kinds: a rotation that is taken the wrong way round never
+ * settles. */
+static void itq_finds_the_turn_in_space(void **state) {
+  (void)state;
+  enum { M = 800 };
+  static float x[M * 3];
+  const double c = cos(0.7), s = sin(0.7), d = cos(0.5), t = sin(0.5);
+  uint64_t codes[M];
+  lcl_philox_normal(5, 5, 6, x, M * 3);
+  for (int i = 0; i < M; i++) {
+    double p[3];
+    for (int k = 0; k < 3; k++) p[k] = (i >> k & 1 ? 1.0 : -1.0) + 0.1 * x[3 * i + k];
+    const double y = s * p[0] + c * p[1];
+    x[3 * i] = (float)(c * p[0] - s * p[1]);
+    x[3 * i + 1] = (float)(d * y - t * p[2]);
+    x[3 * i + 2] = (float)(t * y + d * p[2]);
+  }
+  assert_int_equal(lcl_pca_itq(x, M, 3, 3, 1, codes), LCL_OK);
+  for (int i = 8; i < M; i++) assert_int_equal(codes[i], codes[i % 8]);
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < i; k++) assert_int_not_equal(codes[i], codes[k]);
+}
+
 /* Uniform along a long axis and a short one: the slowest waves are the first two of the long axis
  * (length 4), then the first of the short one (length 1.5; 1/1.5 > 2/4). */
 static void spectral_hash(void **state) {
@@ -268,6 +292,7 @@ int main(void) {
     cmocka_unit_test(packing),
     cmocka_unit_test(principal_axes),
     cmocka_unit_test(itq_finds_the_turn),
+    cmocka_unit_test(itq_finds_the_turn_in_space),
     cmocka_unit_test(spectral_hash),
   };
   return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);

@@ -29,7 +29,7 @@ def usage():
         text = run('train', name, '--help').stdout
         assert 'Options of ' + name in text and 'labels_per_class' in text
     for wrong in (['train'], ['train', 'no-such-model'], ['train', 'semantic-noise', '--set', 'no_such=1'],
-                  ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'], ['train', 'semantic-noise', '--epochs', '0'],
+                  ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'], ['train', 'semantic-noise', '--epochs', '0'], ['check', '--op', 'relu', '--cases', '-1'],
                   ['train', 'semantic-noise', '--epochs'], ['train', 'semantic-noise', 'more'], ['eval'], ['report'],
                   ['reproduce', 'no-such-table'], ['explain'], ['no-such-command']):
         p = run(*wrong, code=2)
