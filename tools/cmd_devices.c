@@ -18,7 +18,7 @@ static const char *kernels_of(const lcl_caps *c) {
   snprintf(selector, sizeof selector, "%d:%d", c->platform_index, c->device_index);
   if (lcl_context_create(&(lcl_context_desc) { .device = selector }, &ctx) != LCL_OK)
     return "unknown";
-  const bool packed = lcl_context_caps(ctx)->panel;
+  const bool packed = lcl_context_caps(ctx)->packed;
   lcl_context_destroy(ctx);
   return packed ? "packed" : "tiled";
 }

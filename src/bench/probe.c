@@ -32,8 +32,8 @@ lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kerne
 }
 
 size_t lcl_probe_items(const lcl_caps *caps, size_t *local) {
-  *local = caps->panel ? 1 : LCL_MIN((size_t)128, caps->max_work_group);
-  return caps->panel ? caps->compute_units * 8 : caps->compute_units * 2048;
+  *local = caps->packed ? 1 : LCL_MIN((size_t)128, caps->max_work_group);
+  return caps->packed ? caps->compute_units * 8 : caps->compute_units * 2048;
 }
 
 lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds) {
@@ -57,7 +57,7 @@ static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, dou
   size_t local, n = lcl_probe_items(lcl_context_caps(ctx), &local);
   char options[64];
   snprintf(options, sizeof options, "-DVEC=%d -DFUSED=%d -DREAL=%s%s", vec,
-           lcl_context_caps(ctx)->panel, half ? "half" : "float", half ? " -DUSE_FP16" : "");
+           lcl_context_caps(ctx)->packed, half ? "half" : "float", half ? " -DUSE_FP16" : "");
   lcl_status st = lcl_buffer_create(ctx, n * 64, &p.a);
   const uint16_t a = 0x3bfe, b = 0x1419; /* 0.999 and 0.001 in half precision */
   const lcl_arg args[4] = { lcl_memory(p.a, LCL_READ_WRITE), lcl_i32(rounds),

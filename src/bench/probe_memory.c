@@ -21,7 +21,7 @@ static lcl_status stream_once(lcl_context *ctx, bool copy, size_t bytes, int rou
                               double *seconds) {
   const lcl_caps *caps = lcl_context_caps(ctx);
   lcl_probe p = { .ctx = ctx };
-  const int n = (int)(bytes / 64 / (copy ? 2 : 1)), chunked = caps->panel;
+  const int n = (int)(bytes / 64 / (copy ? 2 : 1)), chunked = caps->packed;
   size_t local, items = lcl_probe_items(caps, &local);
   items = LCL_MAX((size_t)1, LCL_MIN(items, (size_t)n / 2));
   int per = LCL_MAX(2, (int)((size_t)n / items) & ~1);
@@ -50,7 +50,7 @@ lcl_status lcl_probe_stream(lcl_context *ctx, bool copy, size_t bytes, double bu
   double seconds;
   const lcl_caps *caps = lcl_context_caps(ctx);
   size_t local, items = lcl_probe_items(caps, &local),
-                loops = caps->panel ? (size_t)1 << 24 : 60000;
+                loops = caps->packed ? (size_t)1 << 24 : 60000;
   const int most = (int)LCL_MAX((size_t)1, loops / LCL_MAX(bytes / 64 / items, (size_t)2));
   int rounds = 1;
   LCL_TRY(stream_once(ctx, copy, bytes, 1, 0, &seconds));

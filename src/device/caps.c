@@ -119,7 +119,7 @@ lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id d
   caps->preferred_multiple = preferred_multiple(caps, device);
   caps->clblast = LCL_HAVE_CLBLAST;
   caps->clfft = LCL_HAVE_CLFFT;
-  caps->panel = true; /* until lcl_family_choose */
+  caps->packed = true; /* until lcl_family_choose */
   return LCL_OK;
 }
 

@@ -102,7 +102,7 @@ static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
   LCL_TRY(lcl_caps_disable(&ctx->caps, desc->disable, "disable"));
   LCL_TRY(add_queues(ctx, desc));
   ctx->pool.limit = desc->memory_limit ? desc->memory_limit : ctx->caps.global_mem;
-  if (ctx->caps.panel) LCL_TRY(lcl_family_choose(ctx, family));
+  if (ctx->caps.packed) LCL_TRY(lcl_family_choose(ctx, family));
   if (desc->profile) LCL_TRY(lcl_profile_create(ctx, &ctx->profile));
   return LCL_OK;
 }

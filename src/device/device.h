@@ -31,7 +31,7 @@ typedef struct lcl_caps {
   bool unified_memory;
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
   bool clblast, clfft; /* built in and not disabled */
-  bool panel; /* packed kernels (one work-item a group, wide vectors), else tiled ones. A context
+  bool packed; /* packed kernels (one work-item a group, wide vectors), else tiled ones. A context
                  knows which: it measures, unless LATENTCL_ENABLE or LATENTCL_DISABLE decides. */
 } lcl_caps;
 
@@ -183,7 +183,7 @@ typedef lcl_status (*lcl_call_fn)(void *user, cl_command_queue queue, const cl_m
 
 typedef struct lcl_launch {
   lcl_launch_kind kind;
-  const char *label; /* "conv2d 32x1x28x28 panel" */
+  const char *label; /* "conv2d 32x1x28x28 packed" */
   lcl_source source; /* KERNEL: where it is, and its name */
   const char *kernel;
   const lcl_arg *args;

@@ -178,6 +178,6 @@ lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted) {
     status = choose(ctx, &packed);
     pthread_mutex_unlock(&known.lock);
   }
-  ctx->caps.panel = packed;
+  ctx->caps.packed = packed;
   return status;
 }

@@ -14,7 +14,7 @@ typedef struct feature {
 static const feature features[] = {
   FEATURE(fp16),         FEATURE(fp64),           FEATURE(subgroups),
   FEATURE(out_of_order), FEATURE(command_buffer), FEATURE(clblast),
-  FEATURE(clfft),        FEATURE(unified_memory), { "packed", offsetof(lcl_caps, panel) },
+  FEATURE(clfft),        FEATURE(unified_memory), { "packed", offsetof(lcl_caps, packed) },
 };
 
 /* "32k", "1m" or plain bytes. */

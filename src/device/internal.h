@@ -14,7 +14,7 @@ lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id d
 
 /* ---- family of kernels (family.c) ---- */
 
-/* Sets caps.panel: as wanted, else what was measured for this device and driver, now or before. */
+/* Sets caps.packed: as wanted, else what was measured for this device and driver, now or before. */
 lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted);
 
 /* ---- programs (program.c, compile.c, cache.c) ---- */

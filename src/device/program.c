@@ -106,7 +106,7 @@ static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
  * gradient) would pass through them, where a processor works a hundred times slower. */
 static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str *out) {
   lcl_str_add(out, "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
-              caps->panel, LCL_MAX(caps->preferred_float, 4u));
+              caps->packed, LCL_MAX(caps->preferred_float, 4u));
   if (source->options && *source->options) lcl_str_add(out, " %s", source->options);
 }
 

@@ -195,7 +195,7 @@ lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
 
 /* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
 size_t lcl_row_lanes(lcl_lower *lw, int64_t n) {
-  return (size_t)LCL_MAX(1, lw->caps->panel ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
+  return (size_t)LCL_MAX(1, lw->caps->packed ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
 }
 
 static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype,
@@ -216,8 +216,8 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
   if (!count) return LCL_OK;
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
-  int64_t items = lw->caps->panel ? LCL_MIN(rows, (int64_t)lw->caps->compute_units * 8) : rows;
-  if (lw->caps->panel) items = LCL_MIN(items, count / 2048 + 1);
+  int64_t items = lw->caps->packed ? LCL_MIN(rows, (int64_t)lw->caps->compute_units * 8) : rows;
+  if (lw->caps->packed) items = LCL_MIN(items, count / 2048 + 1);
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
@@ -336,7 +336,7 @@ lcl_arg lcl_rng_arg(lcl_lower *lw) {
 /* One fixed size keeps CPU drivers from compiling a kernel once for every size they would choose.
  */
 static void fix_local_size(const lcl_lower *lw, lcl_launch *l) {
-  for (int i = 0; i < l->dims && lw->caps->panel; i++) l->local[i] = 1;
+  for (int i = 0; i < l->dims && lw->caps->packed; i++) l->local[i] = 1;
 }
 
 lcl_status lcl_emit(lcl_lower *lw, const lcl_launch *launch) {

@@ -20,9 +20,9 @@ static lcl_status add_launch(lcl_repulsion *r) {
            caps->preferred_float >= 16  ? 16
            : caps->preferred_float >= 8 ? 8
                                         : 4);
-  size_t local = caps->panel ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
-  size_t groups = caps->panel ? LCL_MIN(shares, 16 * (size_t)caps->compute_units)
-                              : LCL_MIN(shares, 65535);
+  size_t local = caps->packed ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
+  size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)caps->compute_units)
+                               : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
   double pairs = (double)r->padded * (double)r->padded;
   return lcl_list_add(

@@ -7,7 +7,7 @@ enum { MOST_ROWS = 4 }; /* of the filter matrix: sums that stay in registers */
 
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   const lcl_gemm g = lcl_conv_as_gemm(p);
-  return caps->panel && g.m <= MOST_ROWS && g.patches.sw == 1;
+  return caps->packed && g.m <= MOST_ROWS && g.patches.sw == 1;
 }
 
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {

@@ -71,7 +71,7 @@ static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_sizes s = problem->s;
   const int64_t vec = lcl_panel_vec(caps);
-  if (!caps->panel || problem->a.groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
+  if (!caps->packed || problem->a.groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
       s.c * s.kh * s.kw == 0 || s.c * s.kh * s.kw > 1024)
     return false;
   const plan p = plan_of(caps, problem);

@@ -48,7 +48,7 @@ static double tolerance(const lcl_conv_problem *p) {
 
 static int64_t chunk_of(const fft_conv *c, int64_t total) {
   const lcl_caps *caps = lcl_lower_caps(c->lw);
-  return caps->panel ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1) : 1;
+  return caps->packed ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1) : 1;
 }
 
 /* Emits a kernel of fft.cl over `total` elements, appending total and chunk to the arguments. */

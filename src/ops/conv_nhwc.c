@@ -199,7 +199,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *probl
 
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   const lcl_conv_sizes *s = &p->s;
-  if (!caps->panel || p->a.groups != 1 || s->n * s->c * s->h * s->w * s->o == 0) return false;
+  if (!caps->packed || p->a.groups != 1 || s->n * s->c * s->h * s->w * s->o == 0) return false;
   if (p->pass == LCL_CONV_FILTER_GRAD)
     return plan_of(caps, p).local <= (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
   const lcl_gemm g = gemm_of(p);

@@ -199,7 +199,7 @@ enum { MOST_LOCAL = 1 << 20 };
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes *s = &p->s;
-  if (!caps->panel || a->groups != 1 || s->kh != 3 || s->kw != 3 ||
+  if (!caps->packed || a->groups != 1 || s->kh != 3 || s->kw != 3 ||
       LCL_MAX(a->stride[0], a->stride[1]) > 1 || LCL_MAX(a->dilation[0], a->dilation[1]) > 1 ||
       s->n * s->c * s->h * s->w * s->o == 0)
     return false;

@@ -40,8 +40,9 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
         break;
       }
     const int64_t total = d->batch * d->f0 * d->f1 / radix;
-    const int64_t chunk = caps->panel ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1)
-                                      : 1;
+    const int64_t chunk = caps->packed
+                              ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1)
+                              : 1;
     LCL_TRY(
         lcl_emit(lw, &(lcl_launch) { .label = d->label,
                                      .source = { .file = "fft.cl" },

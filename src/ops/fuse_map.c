@@ -3,7 +3,7 @@
 
 static void map_source(lcl_fused *f) {
   lcl_str *o = &f->src;
-  int v = f->caps->panel ? 16 : 1, r = f->rank;
+  int v = f->caps->packed ? 16 : 1, r = f->rank;
   lcl_fused_count_parameters(f);
   lcl_str_add(o,
               "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
@@ -65,7 +65,7 @@ static lcl_status emit_map(lcl_fused *f) {
   map_source(f);
   LCL_TRY(lcl_fused_name(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
-  /* On panels: enough items to keep every unit busy, none below some thousand elements. */
+  /* Packed: enough work-items to keep every unit busy, none below some thousand elements. */
   int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
@@ -91,7 +91,7 @@ static lcl_status emit_map(lcl_fused *f) {
                    .elementwise = same_place(f),
                    .flops = (double)count * f->n_order,
                    .bytes = lcl_fused_operand_bytes(f) };
-  if (f->caps->panel) {
+  if (f->caps->packed) {
     d.global[0] = (size_t)((rows + per - 1) / per);
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
   } else {

@@ -44,10 +44,10 @@ static void emit_rows(lcl_fused *f, int v) {
   lcl_str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
 }
 
-/* Panel shape. The innermost dimension is either reduced (a vector accumulator is folded at the
+/* Packed. The innermost dimension is either reduced (a vector accumulator is folded at the
  * end) or kept (a vector of results at once). Each item makes some results over one split of the
  * reduced range. */
-static void reduce_panel(lcl_fused *f) {
+static void reduce_packed(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank, v = 16;
   lcl_str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
@@ -101,7 +101,7 @@ static void reduce_panel(lcl_fused *f) {
   lcl_str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
-/* Tiled shape: a work-group of 64 folds one result (innermost reduced), or an item makes one result
+/* Tiled: a work-group of 64 folds one result (innermost reduced), or an item makes one result
  * (innermost kept). */
 static void reduce_tiled(lcl_fused *f) {
   lcl_str *o = &f->src;
@@ -158,16 +158,16 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   }
   p.k_length = p.n_reduced;
   p.j_length = p.inner;
-  int64_t units = caps->panel || p.inner_reduced ? p.outputs : p.outputs * p.inner;
-  int64_t want = (int64_t)caps->compute_units * (caps->panel ? 4 : 32) / LCL_MAX(units, 1);
-  int64_t work = caps->panel || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
-  int64_t splits = LCL_MIN(want, work / (caps->panel ? 8192 : 1024));
-  if (!caps->panel) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
+  int64_t units = caps->packed || p.inner_reduced ? p.outputs : p.outputs * p.inner;
+  int64_t want = (int64_t)caps->compute_units * (caps->packed ? 4 : 32) / LCL_MAX(units, 1);
+  int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
+  int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : 1024));
+  if (!caps->packed) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
     int64_t rounds = p.inner_reduced ? work / 64 : work;
     splits = LCL_MAX(splits, (rounds + 32767) / 32768);
   }
   if (splits < 2) return p;
-  bool columns = caps->panel && !p.inner_reduced && p.inner >= 32;
+  bool columns = caps->packed && !p.inner_reduced && p.inner >= 32;
   if (columns || (p.inner_reduced && p.n_reduced < splits)) {
     p.j_step = p.j_length = (int64_t)lcl_round_up((size_t)((p.inner + splits - 1) / splits), 16);
     p.splits = (p.inner + p.j_length - 1) / p.j_length;
@@ -201,8 +201,8 @@ static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
     f->param[f->n_param] = constant;
   }
   lcl_str_add(o, ") {\n");
-  if (f->caps->panel)
-    reduce_panel(f);
+  if (f->caps->packed)
+    reduce_packed(f);
   else
     reduce_tiled(f);
   lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n#undef JOIN\n");
@@ -273,7 +273,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
                    .bytes = lcl_fused_operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;
-  if (f->caps->panel) {
+  if (f->caps->packed) {
     d.global[0] = (size_t)((p.outputs + per - 1) / per);
     d.local[0] = 1;
   } else {

@@ -126,7 +126,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
 
 static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
   (void)g;
-  return caps->panel;
+  return caps->packed;
 }
 
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {

@@ -58,7 +58,7 @@ static lcl_status infer(lcl_node *node) {
 
 static int vector_width(const lcl_caps *caps, const lcl_pixel_sampler_desc *d) {
   static const int widths[] = { 16, 8, 4 };
-  for (size_t i = 0; caps->panel && i < LCL_COUNT(widths); i++)
+  for (size_t i = 0; caps->packed && i < LCL_COUNT(widths); i++)
     if (widths[i] <= (int)caps->preferred_float && d->hidden % widths[i] == 0 &&
         d->head_width % widths[i] == 0)
       return widths[i];
@@ -85,7 +85,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   snprintf(options, sizeof options, "-DSAMPLER_V=%d", vector_width(caps, d));
   /* One hardware vector of work-items a picture: its barriers cost next to nothing. */
   const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
-  const size_t group = caps->panel ? 1 : LCL_MIN(caps->max_work_group, wave);
+  const size_t group = caps->packed ? 1 : LCL_MIN(caps->max_work_group, wave);
   return lcl_emit(
       lw,
       &(lcl_launch) {

@@ -152,7 +152,8 @@ static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_te
 
 /* ---- launches ---- */
 
-/* Emits a kernel of pool.cl over `jobs` rows in panel shape, jobs*width elements in tiled shape. */
+/* Emits a kernel of pool.cl over `jobs` rows with packed kernels, jobs*width elements with tiled
+ * ones. */
 static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, int n_args,
                        const lcl_node *node, int64_t jobs, int64_t width, double bytes) {
   const lcl_caps *caps = lcl_lower_caps(lw);
@@ -166,7 +167,7 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
                    .n_args = n_args,
                    .dims = 1,
                    .bytes = bytes };
-  if (caps->panel) {
+  if (caps->packed) {
     d.local[0] = 1;
     d.global[0] = (size_t)LCL_MIN(jobs, (int64_t)caps->compute_units * 4);
   } else {
@@ -215,7 +216,7 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
   const lcl_shape in = node->out[0].shape, out = node->in[0]->shape;
   const int64_t planes = in.dim[0] * in.dim[1];
   /* On CPU drivers a plane's scatter is one pass over it; a GPU needs a work-item per cell. */
-  if (a->known && !lcl_lower_caps(lw)->panel) {
+  if (a->known && !lcl_lower_caps(lw)->packed) {
     int64_t shape[8], pads[4];
     geometry(a, in, out, shape, pads);
     const lcl_arg args[] = { lcl_in(lw, node->in[0]),    lcl_in(lw, node->in[1]),

@@ -60,7 +60,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                    .dims = 1,
                    .flops = (double)n,
                    .bytes = 4.0 * (double)n };
-  if (caps->panel) {
+  if (caps->packed) {
     d.local[0] = 1;
     d.global[0] = (size_t)LCL_MIN((n + 1023) / 1024, (int64_t)caps->compute_units * 4);
   } else {

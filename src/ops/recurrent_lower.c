@@ -17,7 +17,7 @@ typedef struct plan {
 
 /* Widest vector that divides the hidden units. */
 static int vector_width(const lcl_caps *caps, int hidden) {
-  if (!caps->panel) return 1;
+  if (!caps->packed) return 1;
   for (int v = 16; v > 1; v /= v == 4 ? 4 : 2)
     if (v <= (int)caps->preferred_float && hidden % v == 0) return v;
   return 1;
@@ -26,19 +26,19 @@ static int vector_width(const lcl_caps *caps, int hidden) {
 static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
   plan p = { .lw = lw, .caps = lcl_lower_caps(lw), .a = *a };
   p.vec = vector_width(p.caps, a->hidden);
-  p.rows = p.vec >= 16 || !p.caps->panel ? 4 : 2;
+  p.rows = p.vec >= 16 || !p.caps->packed ? 4 : 2;
   p.gates = p.vec >= 16 ? 8 : 4;
   /* Jobs of a long diagonal; a group much larger than that would only wait at its barriers. */
   const size_t jobs = (size_t)(LCL_MIN(a->height, a->width) + p.rows - 1) / (size_t)p.rows *
                       (size_t)a->hidden;
-  p.group = p.caps->panel ? 1
-                          : LCL_MIN(p.caps->max_work_group, jobs <= 64    ? (size_t)64
-                                                            : jobs <= 128 ? 128
-                                                                          : 256);
+  p.group = p.caps->packed ? 1
+                           : LCL_MIN(p.caps->max_work_group, jobs <= 64    ? (size_t)64
+                                                             : jobs <= 128 ? 128
+                                                                           : 256);
   /* Devices without groups worth the name, and batches too small to occupy the device that come
    * with large diagonals. */
-  p.steps = !p.caps->panel && (p.caps->local_mem < 1024 || p.group < 16 ||
-                               (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
+  p.steps = !p.caps->packed && (p.caps->local_mem < 1024 || p.group < 16 ||
+                                (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
   p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)p.caps->compute_units, 16)), 1);
   snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
            p.gates);
@@ -67,13 +67,13 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
 
 /* Local size of launches whose work-items are independent. */
 static size_t loose(const plan *p) {
-  return p->caps->panel ? 1 : LCL_MIN(p->caps->max_work_group, (size_t)64);
+  return p->caps->packed ? 1 : LCL_MIN(p->caps->max_work_group, (size_t)64);
 }
 
-/* Work-items for a loop of n independent steps: one in panel shape, where other dimensions give
- * enough. */
+/* Work-items for a loop of n independent steps: one with packed kernels, where other dimensions
+ * give enough. */
 static size_t spread(const plan *p, int n) {
-  return p->caps->panel ? 1 : (size_t)LCL_MIN(n, 1 << 16);
+  return p->caps->packed ? 1 : (size_t)LCL_MIN(n, 1 << 16);
 }
 
 static double cell_flops(const lcl_bilstm_attr *a) {

@@ -223,7 +223,7 @@ lcl_status lcl_tuning_save(lcl_context *ctx, const char *key, const lcl_choice *
 
 /* Shipped choices go by what a device is, in the terms of the kernels. */
 static const char *shipped_name(const lcl_caps *caps) {
-  if (caps->panel) return lcl_panel_vec(caps) == 16 ? "panel16.json" : "panel8.json";
+  if (caps->packed) return lcl_panel_vec(caps) == 16 ? "packed16.json" : "packed8.json";
   return caps->type & CL_DEVICE_TYPE_GPU ? "tiled-gpu.json" : "tiled-cpu.json";
 }
 

@@ -35,9 +35,9 @@ static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
                        bytes_of(node->in[0]));
 }
 
-/* Elements an item walks: on panels a few large items, elsewhere one element each. */
+/* Elements a work-item walks: a few large ones for packed kernels, else one element each. */
 static int64_t per_item(const lcl_caps *caps, int64_t n) {
-  if (!caps->panel) return 1;
+  if (!caps->packed) return 1;
   int64_t items = LCL_MAX(1, LCL_MIN((int64_t)caps->compute_units * 4, n / 4096));
   return (int64_t)lcl_round_up((size_t)LCL_MAX(1, (n + items - 1) / items), 16);
 }

@@ -14,7 +14,7 @@ static bool packed(const char *enable, const char *disable) {
   else
     unsetenv("LATENTCL_ENABLE");
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
-  const bool is = lcl_context_caps(ctx)->panel;
+  const bool is = lcl_context_caps(ctx)->packed;
   lcl_context_destroy(ctx);
   return is;
 }
@@ -54,7 +54,7 @@ static int another_process(void) {
     lcl_context *ctx;
     if (lcl_context_create(NULL, &ctx) != LCL_OK) _exit(FAILED);
     const lcl_build_stats s = lcl_context_build_stats(ctx);
-    const int found = (lcl_context_caps(ctx)->panel ? PACKED : 0) |
+    const int found = (lcl_context_caps(ctx)->packed ? PACKED : 0) |
                       (s.compiled + s.loaded ? MEASURED : 0);
     lcl_context_destroy(ctx);
     exit(found);

@@ -56,13 +56,13 @@ static void selectors(void **state) {
 static void features(void **state) {
   (void)state;
   lcl_caps c = {
-    .fp16 = true, .subgroups = true, .clblast = true, .panel = true, .local_mem = 1 << 20
+    .fp16 = true, .subgroups = true, .clblast = true, .packed = true, .local_mem = 1 << 20
   };
   ASSERT_OK(lcl_caps_disable(&c, NULL, "test"));
   ASSERT_OK(lcl_caps_disable(&c, "", "test"));
   ASSERT_OK(lcl_caps_disable(&c, " fp16 , clblast,,local_mem=32k", "test"));
   assert_false(c.fp16 || c.clblast);
-  assert_true(c.subgroups && c.panel);
+  assert_true(c.subgroups && c.packed);
   assert_int_equal(c.local_mem, 32 << 10);
   ASSERT_OK(lcl_caps_disable(&c, "local_mem=1m", "test")); /* never raises */
   assert_int_equal(c.local_mem, 32 << 10);

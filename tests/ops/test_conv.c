@@ -219,7 +219,7 @@ static void strided(void **state) {
     i++;
   }
   for (size_t c = 0; c < LCL_COUNT(choices); c++)
-    assert_true(!lcl_context_caps(ctx)->panel || small || choices[c].count >= 10);
+    assert_true(!lcl_context_caps(ctx)->packed || small || choices[c].count >= 10);
   lcl_context_destroy(ctx);
   ctx = whole;
 }
@@ -325,7 +325,7 @@ static void every_gemm(void **state) {
   };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  const bool packed = lcl_context_caps(ctx)->panel;
+  const bool packed = lcl_context_caps(ctx)->packed;
   forced implicit = { .choice = choice_of("implicit-gemm", (lcl_kernel_params) { 0 }) };
   lcl_conv_watch(ctx, force_conv, &implicit);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {

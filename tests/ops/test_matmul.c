@@ -194,7 +194,7 @@ static void every_algorithm(void **state) {
                            .integers = true,
                            .bias = true,
                            .act = LCL_ACT_RELU });
-    if (caps->panel || strcmp(choices[i].name, "packed") != 0)
+    if (caps->packed || strcmp(choices[i].name, "packed") != 0)
       assert_true(f.count > 0 || (!caps->clblast && strcmp(choices[i].name, "clblast") == 0));
     lcl_gemm_watch(ctx, NULL, NULL);
   }
