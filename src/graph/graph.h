@@ -123,7 +123,7 @@ const char *lcl_node_name(const lcl_node *node);
   ((lcl_tensor *[]) { __VA_ARGS__ }),                                                              \
       (int)(sizeof((lcl_tensor *[]) { __VA_ARGS__ }) / sizeof(lcl_tensor *))
 /* Sets the sticky error of the graph: "op: message". Returns the graph's poison tensor. */
-lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
+lcl_tensor *lcl_graph_error(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
     LCL_PRINTF(4, 5);
 bool lcl_graph_broken(const lcl_graph *g);
 /* NULL when all tensors are there. Else the error of the graph of the first that is, or, when none

@@ -77,12 +77,12 @@ lcl_tensor *lcl_view_source(lcl_tensor *t) {
 /* The first thing wrong with a leaf; NULL: nothing. */
 static lcl_tensor *check_leaf(lcl_graph *g, const char *op, const void *name, lcl_dtype dtype,
                               lcl_shape shape) {
-  if (!g) return lcl_graph_mistake(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
+  if (!g) return lcl_graph_error(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
   if (lcl_graph_broken(g)) return &g->poison;
-  if (!name) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
+  if (!name) return lcl_graph_error(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
   lcl_status st = lcl_shape_check(shape);
   if (st == LCL_OK) st = lcl_dtype_check(dtype);
-  return st == LCL_OK ? NULL : lcl_graph_mistake(g, st, op, "%s", lcl_error_message());
+  return st == LCL_OK ? NULL : lcl_graph_error(g, st, op, "%s", lcl_error_message());
 }
 
 lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape) {
@@ -90,13 +90,13 @@ lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
   if (wrong) return wrong;
   for (size_t i = 0; i < g->nodes.n; i++)
     if (g->nodes.data[i]->op == &lcl_op_input && strcmp(g->nodes.data[i]->name, name) == 0)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
+      return lcl_graph_error(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
   input_attr attr;
   memset(&attr, 0, sizeof attr);
   attr.name = lcl_arena_strdup(g->arena, name);
   attr.shape = shape;
   attr.dtype = dtype;
-  if (!attr.name) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "input", "out of memory");
+  if (!attr.name) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "input", "out of memory");
   lcl_tensor *t = lcl_node_new(g, &lcl_op_input, NULL, 0, &attr, 1);
   if (t->node->id >= 0) t->node->name = attr.name;
   return t;
@@ -108,8 +108,7 @@ static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl
   if (wrong) return wrong;
   lcl_var_attr attr = { 0 };
   lcl_status st = lcl_store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
-  if (st != LCL_OK)
-    return lcl_graph_mistake(g, st, "variable", "%s: %s", name, lcl_error_message());
+  if (st != LCL_OK) return lcl_graph_error(g, st, "variable", "%s: %s", name, lcl_error_message());
   lcl_tensor *t = lcl_node_new(g, &lcl_op_var, NULL, 0, &attr, 1);
   if (t->node->id >= 0) t->node->name = attr.var->name;
   return t;
@@ -145,7 +144,7 @@ lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const
       return &node->out[0];
   }
   void *copy = lcl_arena_alloc(g->arena, LCL_MAX(attr.bytes, 1));
-  if (!copy) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "constant", "out of memory");
+  if (!copy) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "constant", "out of memory");
   memcpy(copy, data, attr.bytes);
   attr.data = copy;
   return lcl_node_new(g, &lcl_op_const_data, NULL, 0, &attr, 1);
@@ -160,18 +159,17 @@ lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
   LCL_NEED_TENSORS(t);
   lcl_graph *g = t->node->graph;
   if (lcl_graph_broken(g)) return t;
-  if (!name) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
+  if (!name) return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
   for (size_t i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.data[i]->output_name, name) == 0)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice",
-                               name);
+      return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);
   if (t->output_name) /* a second name for one tensor: a view of it carries the name */
     t = lcl_node_new(g, &lcl_op_stop_gradient, LCL_IN(t), NULL, 1);
   if (t->output_name)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "output",
-                             "more than two names for one tensor (\"%s\")", name);
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output",
+                           "more than two names for one tensor (\"%s\")", name);
   t->output_name = lcl_arena_strdup(g->arena, name);
   if (!t->output_name || !LCL_PUSH(&g->outputs, t))
-    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");
+    return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");
   return t;
 }

@@ -91,8 +91,7 @@ lcl_node *lcl_graph_node(const lcl_graph *g, int id) {
   return g->nodes.data[id];
 }
 
-lcl_tensor *lcl_graph_mistake(lcl_graph *g, lcl_status status, const char *op, const char *fmt,
-                              ...) {
+lcl_tensor *lcl_graph_error(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...) {
   if (!g) g = &nowhere;
   if (g->status == LCL_OK || g == &nowhere) {
     char text[512];
@@ -119,7 +118,7 @@ lcl_tensor *lcl_tensors_missing(const char *function, lcl_tensor *const *tensors
       g = tensors[i]->node->graph;
   }
   if (missing < 0) return NULL;
-  return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, function, "tensor %d is NULL", missing);
+  return lcl_graph_error(g, LCL_ERR_ARGUMENT, function, "tensor %d is NULL", missing);
 }
 
 /* ---- nodes ---- */
@@ -172,24 +171,23 @@ const char *lcl_node_name(const lcl_node *node) {
 
 lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
                          const void *attr, int max_out) {
-  if (!g) return lcl_graph_mistake(NULL, LCL_ERR_ARGUMENT, op->name, "the graph is NULL");
+  if (!g) return lcl_graph_error(NULL, LCL_ERR_ARGUMENT, op->name, "the graph is NULL");
   /* Of no graph: the error is that of the graph of another input. */
   for (int i = 0; g == &nowhere && i < n_in; i++)
     if (in[i]) g = in[i]->node->graph;
   if (g->status != LCL_OK) return &g->poison;
   for (int i = 0; i < n_in; i++) {
-    if (!in[i]) return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name, "input %d is missing", i);
+    if (!in[i]) return lcl_graph_error(g, LCL_ERR_ARGUMENT, op->name, "input %d is missing", i);
     if (in[i]->node->graph != g)
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op->name,
-                               in[i]->node->graph == &nowhere
-                                   ? "input %d comes of a call that got NULL"
-                                   : "input %d belongs to another graph",
-                               i);
+      return lcl_graph_error(g, LCL_ERR_ARGUMENT, op->name,
+                             in[i]->node->graph == &nowhere
+                                 ? "input %d comes of a call that got NULL"
+                                 : "input %d belongs to another graph",
+                             i);
   }
   /* Equal pure nodes are one node: this is the common-subexpression elimination. */
   bool pure = !(op->flags & (LCL_OP_UPDATE | LCL_OP_RANDOM));
-  if (!table_reserve(g))
-    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
+  if (!table_reserve(g)) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   lcl_node **place = pure ? table_find(g, op, in, n_in, attr) : NULL;
   if (place && *place) return &(*place)->out[0];
 
@@ -198,7 +196,7 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
   lcl_tensor *outputs = lcl_arena_alloc(g->arena, sizeof *outputs * (size_t)LCL_MAX(max_out, 1));
   void *copy = lcl_arena_alloc(g->arena, LCL_MAX(op->attr_size, 1));
   if (!node || !inputs || !outputs || !copy)
-    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
+    return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   if (n_in) memcpy(inputs, in, sizeof *inputs * (size_t)n_in);
   if (op->attr_size) memcpy(copy, attr, op->attr_size);
   *node = (lcl_node) { .op = op,
@@ -218,9 +216,9 @@ lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, 
     st = lcl_shape_check(outputs[i].shape);
     if (st == LCL_OK) st = lcl_dtype_check(outputs[i].dtype);
   }
-  if (st != LCL_OK) return lcl_graph_mistake(g, st, lcl_node_name(node), "%s", lcl_error_message());
+  if (st != LCL_OK) return lcl_graph_error(g, st, lcl_node_name(node), "%s", lcl_error_message());
   if (!LCL_PUSH(&g->nodes, node))
-    return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
+    return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, op->name, "out of memory");
   if (place) *place = node;
   return &outputs[0];
 }

@@ -33,9 +33,9 @@ lcl_tensor *lcl_cross_entropy_rows(lcl_tensor *logits, lcl_tensor *label) {
   lcl_shape s = lcl_tensor_shape(logits), t = lcl_tensor_shape(label);
   char a[96], b[96];
   if (s.rank != 2 || t.rank != 1 || t.dim[0] != s.dim[0])
-    return lcl_graph_mistake(lcl_tensor_graph(logits), LCL_ERR_SHAPE, "cross_entropy",
-                             "logits (N,K) and labels (N) were expected, got %s and %s",
-                             lcl_shape_string(s, a), lcl_shape_string(t, b));
+    return lcl_graph_error(lcl_tensor_graph(logits), LCL_ERR_SHAPE, "cross_entropy",
+                           "logits (N,K) and labels (N) were expected, got %s and %s",
+                           lcl_shape_string(s, a), lcl_shape_string(t, b));
   lcl_tensor *hot = lcl_one_hot(label, s.dim[1]);
   /* Selected, not multiplied: a class of probability 0 has the logarithm -inf. */
   return lcl_neg(row_sum(lcl_select(hot, lcl_log_softmax(logits, 1), zero_of(logits))));

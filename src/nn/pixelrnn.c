@@ -37,8 +37,8 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
   const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
   float *mask = lcl_alloc(sizeof *mask * (size_t)lcl_shape_count(s));
   if (!mask)
-    return lcl_graph_mistake(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight",
-                             "out of memory");
+    return lcl_graph_error(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight",
+                           "out of memory");
   for (int64_t o = 0, at = 0; o < s.dim[0]; o++)
     for (int64_t i = 0; i < s.dim[1]; i++)
       for (int64_t tap = 0; tap < taps; tap++, at++) {
@@ -244,9 +244,9 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
   pieces weights = { .n = 0 }, margins = { .n = 0 };
   /* Six pieces a layer; far beyond any network that was ever trained. */
   if (d->layers > 40 || d->head_layers > 6)
-    return lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
-                             "%d layers and %d head layers, at most 40 and 6", d->layers,
-                             d->head_layers);
+    return lcl_graph_error(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
+                           "%d layers and %d head layers, at most 40 and 6", d->layers,
+                           d->head_layers);
   const dense in = input_params(g, d);
   add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, &maps, &image, LCL_MASK_A),
                                        LCL_SHAPE(C, (int64_t)d->colours * TAPS * TAPS)));

@@ -196,8 +196,8 @@ static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_sh
     }
   }
   if (!ok)
-    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
-                      "stride, dilation and groups must be positive, padding not negative");
+    lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
+                    "stride, dilation and groups must be positive, padding not negative");
   return ok;
 }
 
@@ -207,8 +207,8 @@ static lcl_tensor *add_bias(lcl_tensor *y, lcl_tensor *b, const char *op) {
   char s[96];
   if (!b || lcl_graph_broken(g)) return y;
   if (b->shape.rank != 1 || b->shape.dim[0] != y->shape.dim[1])
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s",
-                             (long long)y->shape.dim[1], lcl_shape_string(b->shape, s));
+    return lcl_graph_error(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s",
+                           (long long)y->shape.dim[1], lcl_shape_string(b->shape, s));
   return lcl_add(y, lcl_reshape(b, LCL_SHAPE(b->shape.dim[0], 1, 1)));
 }
 
@@ -252,24 +252,23 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
   char sx[96], sw[96];
   if (lcl_graph_broken(g)) return x;
   if (desc && desc->same)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
-                             "padding 'same' is not defined: give numbers");
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
   if (x->shape.rank != 4 || w->shape.rank != 4)
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
-                             lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
+    return lcl_graph_error(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
+                           lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
   if (!resolve(g, op, desc, x->shape, w->shape, &a)) return x;
   lcl_shape out = LCL_SHAPE(x->shape.dim[0], w->shape.dim[1] * a.groups, 0, 0);
   for (int i = 0; i < 2; i++) {
     const int64_t extra = output_pad ? output_pad[i] : 0;
     if (extra < 0 || (extra >= a.stride[i] && extra >= a.dilation[i]))
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
-                               "output_pad %lld must be less than stride %lld or dilation %lld",
-                               (long long)extra, (long long)a.stride[i], (long long)a.dilation[i]);
+      return lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
+                             "output_pad %lld must be less than stride %lld or dilation %lld",
+                             (long long)extra, (long long)a.stride[i], (long long)a.dilation[i]);
     out.dim[2 + i] = (x->shape.dim[2 + i] - 1) * a.stride[i] - a.pad[2 * i] - a.pad[2 * i + 1] +
                      reach(&a, i, w->shape.dim[2 + i]) + extra;
     if (out.dim[2 + i] < 1)
-      return lcl_graph_mistake(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
-                               lcl_shape_string(x->shape, sx));
+      return lcl_graph_error(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
+                             lcl_shape_string(x->shape, sx));
     /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is
      * padding then. */
     const int64_t ignored = (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] -
@@ -277,9 +276,9 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
                                 a.stride[i] +
                             1;
     if (ignored != x->shape.dim[2 + i])
-      return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op,
-                               "output_pad %lld must be less than stride %lld", (long long)extra,
-                               (long long)a.stride[i]);
+      return lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
+                             "output_pad %lld must be less than stride %lld", (long long)extra,
+                             (long long)a.stride[i]);
   }
   return add_bias(input_grad(x, w, out, &a), b, op);
 }

@@ -68,7 +68,7 @@ lcl_tensor *lcl_masked_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const
                               const lcl_conv_desc *desc) {
   LCL_NEED_TENSORS(x, w);
   if (!m)
-    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "masked_conv2d", "the mask is NULL");
+    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "masked_conv2d", "the mask is NULL");
   const mask_attr a = { (int32_t)m->type, m->colours ? m->colours : 1, m->gates ? m->gates : 1,
                         m->interleaved };
   return lcl_conv2d(x, mask(w, &a), b, desc);

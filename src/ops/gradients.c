@@ -45,14 +45,14 @@ static bool accumulate(lcl_graph *g, tape *t, const lcl_tensor *x, lcl_tensor *g
 static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
   if (!node->op->grad) {
     if (node->op->flags & LCL_OP_FIRST_ORDER)
-      lcl_graph_mistake(g, LCL_ERR_UNSUPPORTED, node->op->name,
-                        "has first derivatives only; a second one was asked for");
+      lcl_graph_error(g, LCL_ERR_UNSUPPORTED, node->op->name,
+                      "has first derivatives only; a second one was asked for");
     return;
   }
   lcl_tensor **gin = lcl_arena_alloc(lcl_graph_arena(g),
                                      sizeof *gin * (size_t)LCL_MAX(node->n_in, 1));
   if (!gin) {
-    lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
+    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
     return;
   }
   node->op->grad(node, t->grad[node->id], gin);
@@ -60,22 +60,22 @@ static void node_backward(lcl_graph *g, tape *t, lcl_node *node) {
     if (!gin[j] || !t->wanted[node->in[j]->node->id]) continue;
     char a[96], b[96];
     if (!lcl_shape_equal(gin[j]->shape, node->in[j]->shape))
-      lcl_graph_mistake(
-          g, LCL_ERR_SHAPE, node->op->name, "gradient of input %d has shape %s, the input %s", j,
-          lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
+      lcl_graph_error(g, LCL_ERR_SHAPE, node->op->name,
+                      "gradient of input %d has shape %s, the input %s", j,
+                      lcl_shape_string(gin[j]->shape, a), lcl_shape_string(node->in[j]->shape, b));
     else if (!accumulate(g, t, node->in[j], gin[j]))
-      lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
+      lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
   }
 }
 
 /* Whether wrt and out are there and wrt's tensors are of graph g. */
 static bool check_wrt(lcl_graph *g, lcl_tensor *const *wrt, int n, lcl_tensor **out) {
   if (n < 0 || (n > 0 && (!wrt || !out)))
-    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients", "%d tensors, and NULL for wrt or out", n);
+    lcl_graph_error(g, LCL_ERR_ARGUMENT, "gradients", "%d tensors, and NULL for wrt or out", n);
   for (int i = 0; i < n && !lcl_graph_broken(g); i++)
     if (lcl_tensor_graph(wrt[i]) != g)
-      lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients", "tensor %d of wrt is %s", i,
-                        wrt[i] ? "of another graph" : "NULL");
+      lcl_graph_error(g, LCL_ERR_ARGUMENT, "gradients", "tensor %d of wrt is %s", i,
+                      wrt[i] ? "of another graph" : "NULL");
   return !lcl_graph_broken(g);
 }
 
@@ -85,15 +85,14 @@ void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_t
   for (int i = 0; out && i < n; i++) out[i] = lcl_graph_poison(g);
   if (missing || lcl_graph_broken(g) || !check_wrt(g, wrt, n, out)) return;
   if (gy->node->graph != g) {
-    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "gradients",
-                      "the incoming gradient is of another graph");
+    lcl_graph_error(g, LCL_ERR_ARGUMENT, "gradients", "the incoming gradient is of another graph");
     return;
   }
   char a[96], b[96];
   if (!lcl_shape_equal(y->shape, gy->shape)) {
-    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients",
-                      "the incoming gradient has shape %s, the tensor %s",
-                      lcl_shape_string(gy->shape, a), lcl_shape_string(y->shape, b));
+    lcl_graph_error(g, LCL_ERR_SHAPE, "gradients",
+                    "the incoming gradient has shape %s, the tensor %s",
+                    lcl_shape_string(gy->shape, a), lcl_shape_string(y->shape, b));
     return;
   }
   tape t = { .n = y->node->id + 1 };
@@ -111,7 +110,7 @@ void lcl_vjp(lcl_tensor *y, lcl_tensor *gy, lcl_tensor *const *wrt, int n, lcl_t
       out[i] = found ? found : lcl_broadcast(lcl_const(g, 0), wrt[i]->shape);
     }
   } else {
-    lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
+    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "gradients", "out of memory");
   }
   lcl_free(t.wanted);
   lcl_free(t.reached);
@@ -122,7 +121,7 @@ void lcl_gradients(lcl_tensor *loss, lcl_tensor *const *wrt, int n, lcl_tensor *
   lcl_graph *g = lcl_tensor_graph(loss);
   char s[96];
   if (loss && lcl_shape_count(loss->shape) != 1)
-    lcl_graph_mistake(g, LCL_ERR_SHAPE, "gradients", "the loss must be one number, its shape is %s",
-                      lcl_shape_string(loss->shape, s));
+    lcl_graph_error(g, LCL_ERR_SHAPE, "gradients", "the loss must be one number, its shape is %s",
+                    lcl_shape_string(loss->shape, s));
   lcl_vjp(loss, lcl_broadcast(lcl_const(g, 1), lcl_tensor_shape(loss)), wrt, n, out);
 }

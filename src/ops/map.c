@@ -177,8 +177,8 @@ lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
   LCL_NEED_TENSORS(x);
   lcl_graph *g = lcl_tensor_graph(x);
   if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 1)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
-                             (int)code);
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
+                           (int)code);
   if ((code == LCL_MAP_SCALE && p == 1) || (code == LCL_MAP_SHIFT && p == 0) ||
       code == LCL_MAP_COPY)
     if (x->dtype == LCL_F32) return x;
@@ -190,8 +190,8 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
   lcl_graph *g = lcl_tensor_graph(a);
   float v;
   if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 2)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
-                             (int)code);
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
+                           (int)code);
   /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero
    * vanish. */
   if (lcl_const_value(b, &v) && a->dtype == LCL_F32 && !lcl_const_value(a, &(float) { 0 })) {

@@ -319,7 +319,7 @@ static pool_attr attr_of(const lcl_pool_desc *desc) {
 }
 
 static lcl_tensor *without_window(lcl_tensor *x) {
-  return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
+  return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
 }
 
 lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **switches) {
@@ -342,9 +342,9 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_s
   lcl_graph *g = v->node->graph;
   char text[96];
   if (!plane_fits(in_shape))
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op_unpool.name,
-                             "the shape to unpool to must be (N,C,H,W), got %s",
-                             lcl_shape_string(in_shape, text));
+    return lcl_graph_error(g, LCL_ERR_SHAPE, op_unpool.name,
+                           "the shape to unpool to must be (N,C,H,W), got %s",
+                           lcl_shape_string(in_shape, text));
   pool_attr a;
   memset(&a, 0, sizeof a);
   if (switches->node->op == &op_max) {
@@ -382,8 +382,8 @@ lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lcl_pool_d
   if (!desc) return without_window(v);
   char text[96];
   if (!plane_fits(in_shape))
-    return lcl_graph_mistake(v->node->graph, LCL_ERR_SHAPE, op_average_adjoint.name,
-                             "the shape to unpool to must be (N,C,H,W), got %s",
-                             lcl_shape_string(in_shape, text));
+    return lcl_graph_error(v->node->graph, LCL_ERR_SHAPE, op_average_adjoint.name,
+                           "the shape to unpool to must be (N,C,H,W), got %s",
+                           lcl_shape_string(in_shape, text));
   return adjoint(&op_average_adjoint, v, NULL, in_shape, attr_of(desc));
 }

@@ -80,8 +80,8 @@ static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape
                         float scale) {
   random_attr a;
   if (!g || shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "random",
-                             "no graph, or rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "random", "no graph, or rank %d is outside 0 to %d",
+                           shape.rank, LCL_MAX_RANK);
   memset(&a, 0, sizeof a);
   a.kind = kind;
   a.stream = lcl_graph_random_stream(g);
@@ -110,8 +110,8 @@ lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
   LCL_NEED_TENSORS(x);
   lcl_graph *g = x->node->graph;
   if (!(rate >= 0 && rate < 1))
-    return lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
-                             (double)rate);
+    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
+                           (double)rate);
   if (rate == 0) return x;
   return lcl_mul(x, draw(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
 }

@@ -139,8 +139,8 @@ static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shap
     in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
   if (a->pad) in[n++] = init->pad;
   if (a->pad && a->freeze)
-    in[n - 1] = lcl_graph_mistake(g, LCL_ERR_ARGUMENT, op_bilstm.name,
-                                  "cells that keep their state have no pad");
+    in[n - 1] = lcl_graph_error(g, LCL_ERR_ARGUMENT, op_bilstm.name,
+                                "cells that keep their state have no pad");
   return n;
 }
 
@@ -174,9 +174,9 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
   char text[96], other[96];
   const lcl_shape a = s_left->shape, b = s_right->shape;
   if (a.rank != 4 || a.dim[1] % 4 || !lcl_shape_equal(a, b))
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, op_bilstm.name,
-                             "s_left and s_right must both be (N,4h,H,W), got %s and %s",
-                             lcl_shape_string(a, text), lcl_shape_string(b, other));
+    return lcl_graph_error(g, LCL_ERR_SHAPE, op_bilstm.name,
+                           "s_left and s_right must both be (N,4h,H,W), got %s and %s",
+                           lcl_shape_string(a, text), lcl_shape_string(b, other));
   lcl_tensor *s = lcl_transpose(lcl_concat((lcl_tensor *[]) { s_left, s_right }, 2, 1),
                                 (const int[]) { 0, 2, 3, 1 });
   return lcl_transpose(lcl_diagonal_bilstm_nhwc(s, k_left, k_right, init),
@@ -186,7 +186,7 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
 void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor **c) {
   lcl_tensor *missing = lcl_tensors_missing("lstm_cell", LCL_IN(p, c_prev));
   lcl_graph *graph = lcl_tensor_graph(missing ? missing : p);
-  if (!h || !c) lcl_graph_mistake(graph, LCL_ERR_ARGUMENT, "lstm_cell", "NULL for a result");
+  if (!h || !c) lcl_graph_error(graph, LCL_ERR_ARGUMENT, "lstm_cell", "NULL for a result");
   if (h) *h = lcl_graph_poison(graph);
   if (c) *c = lcl_graph_poison(graph);
   if (missing || !h || !c) return;
@@ -194,7 +194,7 @@ void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor
   lcl_shape want_c = p->shape;
   if (want_c.rank >= 2) want_c.dim[1] /= 4;
   if (p->shape.rank < 2 || p->shape.dim[1] % 4 || !lcl_shape_equal(want_c, c_prev->shape)) {
-    *h = *c = lcl_graph_mistake(
+    *h = *c = lcl_graph_error(
         graph, LCL_ERR_SHAPE, "lstm_cell",
         "expected pre-activations (N,4h,...) and a state (N,h,...), got %s and %s",
         lcl_shape_string(p->shape, text), lcl_shape_string(c_prev->shape, other));

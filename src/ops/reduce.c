@@ -205,8 +205,8 @@ static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {
 static unsigned softmax_axis(lcl_tensor *x, int axis) {
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank) {
-    lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax",
-                      "axis %d does not exist in rank %d", axis, x->shape.rank);
+    lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax",
+                    "axis %d does not exist in rank %d", axis, x->shape.rank);
     return 0;
   }
   return LCL_AXIS(axis);

@@ -103,8 +103,8 @@ lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = shape.rank;
   if (shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape",
-                             "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
+    return lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape",
+                           "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
   for (int i = 0; i < shape.rank; i++) attr.shape.dim[i] = shape.dim[i];
   return lcl_node_new(lcl_tensor_graph(x), &op_reshape, LCL_IN(x), &attr, 1);
 }
@@ -146,8 +146,8 @@ static const lcl_op op_transpose = { .name = "transpose",
 lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!perm))
-    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
-                             "the permutation is NULL");
+    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
+                           "the permutation is NULL");
   perm_attr attr;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) attr.perm[i] = perm[i];
@@ -190,7 +190,7 @@ static const lcl_op op_slice = { .name = "slice",
 lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!start || !stop))
-    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
+    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
   slice_attr attr;
   bool whole = true;
   memset(&attr, 0, sizeof attr);
@@ -207,8 +207,8 @@ lcl_tensor *lcl_slice_axis(lcl_tensor *x, int axis, int64_t start, int64_t stop)
   int64_t from[LCL_MAX_RANK] = { 0 }, to[LCL_MAX_RANK];
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank)
-    return lcl_graph_mistake(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice",
-                             "axis %d does not exist in rank %d", axis, x->shape.rank);
+    return lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice",
+                           "axis %d does not exist in rank %d", axis, x->shape.rank);
   memcpy(to, x->shape.dim, sizeof to);
   from[axis] = start;
   to[axis] = stop;
@@ -363,7 +363,7 @@ static const lcl_op op_pad = { .name = "pad",
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!before || !after))
-    return lcl_graph_mistake(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
+    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
   slice_attr attr;
   bool any = false;
   memset(&attr, 0, sizeof attr);
@@ -428,8 +428,8 @@ lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
   lcl_shape s = lcl_tensor_shape(first);
   if (axis < 0) axis += s.rank;
   if (!first || axis < 0 || axis >= s.rank)
-    return lcl_graph_mistake(lcl_tensor_graph(first), LCL_ERR_ARGUMENT, "concat",
-                             "needs tensors and an axis they have");
+    return lcl_graph_error(lcl_tensor_graph(first), LCL_ERR_ARGUMENT, "concat",
+                           "needs tensors and an axis they have");
   return n == 1 ? first
                 : lcl_node_new(lcl_tensor_graph(first), &op_concat, xs, n,
                                &(axes_attr) { (uint32_t)axis }, 1);
@@ -570,11 +570,11 @@ lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {
   lcl_graph *g = lcl_tensor_graph(index);
   char s[96];
   if (index->shape.rank != 1 || depth < 1 || depth > 1 << 24)
-    return lcl_graph_mistake(g, LCL_ERR_SHAPE, "one_hot",
-                             "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
-                             lcl_shape_string(index->shape, s), (long long)depth);
+    return lcl_graph_error(g, LCL_ERR_SHAPE, "one_hot",
+                           "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
+                           lcl_shape_string(index->shape, s), (long long)depth);
   float *iota = lcl_alloc((size_t)depth * sizeof *iota);
-  if (!iota) return lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "one_hot", "out of memory");
+  if (!iota) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "one_hot", "out of memory");
   for (int64_t i = 0; i < depth; i++) iota[i] = (float)i;
   lcl_tensor *columns = lcl_const_data(g, LCL_F32, LCL_SHAPE(1, depth), iota);
   lcl_free(iota);

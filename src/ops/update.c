@@ -332,7 +332,7 @@ static lcl_status make_variables(lcl_graph *g, optimiser *o) {
 void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_graph *g = lcl_tensor_graph(loss);
   if (!loss || !desc || desc->n_params < 0)
-    lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
+    lcl_graph_error(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
   if (lcl_graph_broken(g)) return;
   size_t cap = (size_t)(lcl_graph_node_count(g) + 1 + desc->n_params);
   lcl_arena *arena = lcl_graph_arena(g);
@@ -340,15 +340,15 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_tensor **params = lcl_arena_alloc(arena, cap * sizeof *params),
              **in = lcl_arena_alloc(arena, (cap + 1) * sizeof *in);
   if (!o || !params || !in) {
-    lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
+    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
     return;
   }
   int n = desc->params ? desc->n_params : find_params(loss, params);
   for (int i = 0; desc->params && i < n; i++) params[i] = desc->params[i];
   for (int i = 0; i < n; i++)
     if (lcl_tensor_graph(params[i]) != g || !lcl_tensor_var(params[i])) {
-      lcl_graph_mistake(g, LCL_ERR_ARGUMENT, "minimise",
-                        "parameter %d is not a variable of the graph", i);
+      lcl_graph_error(g, LCL_ERR_ARGUMENT, "minimise",
+                      "parameter %d is not a variable of the graph", i);
       return;
     }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */
@@ -367,8 +367,8 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->arena = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
   o->placed = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
   if (n <= 0 || !o->params || !o->arena || !o->placed) {
-    lcl_graph_mistake(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
-                      n ? "out of memory" : "the loss depends on no parameter");
+    lcl_graph_error(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
+                    n ? "out of memory" : "the loss depends on no parameter");
     return;
   }
   for (int i = 0; i < n; i++) o->params[i] = lcl_tensor_var(params[i]);
@@ -376,7 +376,7 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_gradients(loss, params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);
   if (!lcl_graph_broken(g) && make_variables(g, o) != LCL_OK) {
-    lcl_graph_mistake(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
+    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
     return;
   }
   lcl_node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);
