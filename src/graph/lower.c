@@ -1,4 +1,5 @@
 /* Lowering: slots for tensors, and launches over them. */
+#include "device/divide.h"
 #include "graph/compile.h"
 
 /* ---- slots ---- */
@@ -216,8 +217,8 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
   if (!count) return LCL_OK;
   if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
-  int64_t items = lw->caps->packed ? LCL_MIN(rows, (int64_t)lw->caps->compute_units * 8) : rows;
-  if (lw->caps->packed) items = LCL_MIN(items, count / 2048 + 1);
+  int64_t items = rows;
+  if (lw->caps->packed) items = LCL_MIN(rows, lcl_packed_items(lw->caps, count, 2048));
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));

@@ -1,5 +1,5 @@
 /* t-SNE's repulsive sums: upload, one launch of cl/tsne.cl, download. */
-#include "device/device.h"
+#include "device/divide.h"
 #include "nn/tsne.h"
 
 #define GROUP 64
@@ -21,7 +21,7 @@ static lcl_status add_launch(lcl_repulsion *r) {
            : caps->preferred_float >= 8 ? 8
                                         : 4);
   size_t local = caps->packed ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
-  size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)caps->compute_units)
+  size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)lcl_units(caps))
                                : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
   double pairs = (double)r->padded * (double)r->padded;

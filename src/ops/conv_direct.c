@@ -18,8 +18,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
   if (g->n == 0) return LCL_OK;
   const lcl_patches *x = &g->patches;
   const int vec = lcl_panel_vec(lcl_lower_caps(lw));
-  const int64_t all = x->pictures * x->gq,
-                units = LCL_MAX(1, (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t all = x->pictures * x->gq, units = lcl_units(lcl_lower_caps(lw));
   const int64_t rows = LCL_MAX(1, lcl_ceil_div(all * g->batch, 16 * units));
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", vec);

@@ -32,7 +32,7 @@ static void finish_plan(plan *p, int64_t all, int64_t wanted) {
 static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_attr *a = &problem->a;
   const lcl_conv_sizes s = problem->s;
-  const int64_t vec = lcl_panel_vec(caps), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t vec = lcl_panel_vec(caps), units = lcl_units(caps);
   plan p = { .s = s, .vec = vec, .taps = s.c * s.kh * s.kw };
   const size_t v = (size_t)vec;
   const int64_t tiled_taps = lcl_ceil_div(p.taps, grad_taps(vec)) * grad_taps(vec);

@@ -1,5 +1,6 @@
 /* Convolution by the Fourier transform: profitable for filters of about the image's size. See
  * cl/fft.cl. */
+#include "device/divide.h"
 #include "ops/conv.h"
 #include "ops/fft.h"
 
@@ -46,16 +47,11 @@ static double tolerance(const lcl_conv_problem *p) {
   return 0x1p-24 * 8 * log2((double)(p->s.h * p->s.w) + 2);
 }
 
-static int64_t chunk_of(const fft_conv *c, int64_t total) {
-  const lcl_caps *caps = lcl_lower_caps(c->lw);
-  return caps->packed ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1) : 1;
-}
-
 /* Emits a kernel of fft.cl over `total` elements, appending total and chunk to the arguments. */
 static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *args, int n_args,
                        int64_t total, double bytes) {
   lcl_arg all[24];
-  const int64_t chunk = chunk_of(c, total);
+  const int64_t chunk = lcl_share(lcl_lower_caps(c->lw), total, 256);
   memcpy(all, args, sizeof *args * (size_t)n_args);
   all[n_args] = lcl_i32(total);
   all[n_args + 1] = lcl_i32(chunk);

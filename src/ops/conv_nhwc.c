@@ -71,8 +71,7 @@ static bool worth_it(const lcl_gemm *g, int vec) {
 static int best_tiles(const lcl_caps *caps, const lcl_gemm *g, int vec) {
   const lcl_patches *x = &g->patches;
   const int64_t fw = LCL_MAX(x->fw, 1), panels = lcl_ceil_div(g->m, vec), pixels = PIXELS(vec),
-                units = LCL_MAX(1, (int64_t)caps->compute_units),
-                room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
+                units = lcl_units(caps), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
   int64_t least = INT64_MAX;
   int best = 0;
   for (lcl_kernel_params p = { .vector = vec, .tiles = 1 }; p.tiles <= 64; p.tiles++) {
@@ -149,7 +148,7 @@ typedef struct plan {
 static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_attr *a = &problem->a;
   const lcl_conv_sizes s = problem->s;
-  const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t units = lcl_units(caps);
   plan p = { .s = s, .vec = lcl_panel_vec(caps) };
   const int64_t mr = lcl_panel_rows(p.vec), rows = lcl_ceil_div(s.o, mr) * mr, plane = s.oh * s.ow;
   p.cl = (int64_t)lcl_round_up((size_t)s.c, (size_t)(2 * p.vec));

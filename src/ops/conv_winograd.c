@@ -48,7 +48,7 @@ static tiling tiling_of(const lcl_caps *caps, const view *w) {
   t.tiles = x->pictures * t.th * t.tw;
   const int64_t one = 16 * w->channels * t.nr * (int64_t)sizeof(float),
                 room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-  const int64_t all = lcl_ceil_div(t.tiles, t.nr), units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t all = lcl_ceil_div(t.tiles, t.nr), units = lcl_units(caps);
   t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
   t.local = one * t.panels_n;
   return t;
@@ -77,7 +77,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   const tiling t = tiling_of(caps, w);
   const int64_t panels = lcl_ceil_div(g->m, t.mr),
-                chunks = LCL_MAX(1, lcl_ceil_div(8 * (int64_t)caps->compute_units, panels));
+                chunks = LCL_MAX(1, lcl_ceil_div(8 * lcl_units(caps), panels));
   const int64_t chunk = lcl_ceil_div(w->channels, chunks),
                 cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
   char options[32], label[160];
@@ -127,7 +127,7 @@ typedef struct grad_tiling {
  * L2 cache. */
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t units = lcl_units(caps);
   grad_tiling t = { .vec = lcl_panel_vec(caps) };
   t.nr = 2 * t.vec;
   t.mr = lcl_panel_rows(t.vec);
@@ -214,8 +214,7 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
   if (p->s.c < 32 || p->s.o < 32) return false;
   if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).tiles >= 4 * GRAD_TILES;
   const tiling t = tiling_of(caps, &w);
-  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 &&
-         t.tiles >= 4 * t.nr * (int64_t)caps->compute_units / 2;
+  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.tiles >= 2 * t.nr * lcl_units(caps);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {

@@ -1,4 +1,5 @@
 /* Own Fourier transform: Stockham passes of radix 5, 4, 3 and 2 along each axis. */
+#include "device/divide.h"
 #include "ops/fft.h"
 
 int64_t lcl_fft_size(int64_t n) {
@@ -40,9 +41,7 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
         break;
       }
     const int64_t total = d->batch * d->f0 * d->f1 / radix;
-    const int64_t chunk = caps->packed
-                              ? LCL_MAX(256, total / (8 * (int64_t)caps->compute_units) + 1)
-                              : 1;
+    const int64_t chunk = lcl_share(caps, total, 256);
     LCL_TRY(
         lcl_emit(lw, &(lcl_launch) { .label = d->label,
                                      .source = { .file = "fft.cl" },

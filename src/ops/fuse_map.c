@@ -66,7 +66,7 @@ static lcl_status emit_map(lcl_fused *f) {
   LCL_TRY(lcl_fused_name(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
   /* Packed: enough work-items to keep every unit busy, none below some thousand elements. */
-  int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
+  int64_t want = lcl_packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
   int64_t per_inner = (int64_t)lcl_round_up((size_t)((inner + parts - 1) / parts), 16);
@@ -96,7 +96,7 @@ static lcl_status emit_map(lcl_fused *f) {
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
   } else {
     d.dims = 1;
-    d.local[0] = LCL_MIN((size_t)64, f->caps->max_work_group);
+    d.local[0] = lcl_group_size(f->caps);
     d.global[0] = lcl_round_up((size_t)count, d.local[0]);
   }
   lcl_status st = lcl_emit(f->lw, &d);

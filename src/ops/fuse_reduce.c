@@ -159,7 +159,7 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   p.k_length = p.n_reduced;
   p.j_length = p.inner;
   int64_t units = caps->packed || p.inner_reduced ? p.outputs : p.outputs * p.inner;
-  int64_t want = (int64_t)caps->compute_units * (caps->packed ? 4 : 32) / LCL_MAX(units, 1);
+  int64_t want = lcl_units(caps) * (caps->packed ? LCL_ITEMS_PER_UNIT : 32) / LCL_MAX(units, 1);
   int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
   int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : 1024));
   if (!caps->packed) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
@@ -237,7 +237,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
   lcl_arg target = y;
   if (p.partial)
     target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
-  int64_t want = LCL_MIN((int64_t)f->caps->compute_units * 4, count / 4096 + 1);
+  int64_t want = lcl_packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
   lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
   int n = 0;

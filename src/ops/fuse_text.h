@@ -2,6 +2,7 @@
 #ifndef LCL_OPS_FUSE_TEXT_H
 #define LCL_OPS_FUSE_TEXT_H
 
+#include "device/divide.h"
 #include "ops/fuse.h"
 #include "ops/map_code.h"
 

@@ -15,10 +15,7 @@ lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int 
   const lcl_caps *caps = lcl_lower_caps(lw);
   const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
   const int64_t pieces = cl ? g->batch * g->m * lcl_ceil_div(g->n / taps, 8) : total;
-  const int64_t chunk =
-      !caps->packed ? 1
-                    : LCL_MAX(cl ? 32 : 256,
-                              lcl_ceil_div(pieces, 4 * LCL_MAX((int64_t)caps->compute_units, 1)));
+  const int64_t chunk = lcl_share(caps, pieces, cl ? 32 : 256);
   lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s sum of %d", g->label, splits);

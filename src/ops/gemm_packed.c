@@ -20,7 +20,7 @@ lcl_status lcl_gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed
   }
   const bool by_inner = s1 != 1 && g->a_rs != 1 && len < g->k;
   const int64_t along = by_inner ? len : g->k, total = panels * g->k * batch;
-  const int64_t wanted = LCL_MIN(total / 512, 8 * (int64_t)lcl_lower_caps(lw)->compute_units);
+  const int64_t wanted = LCL_MIN(total / 512, 8 * lcl_units(lcl_lower_caps(lw)));
   const int64_t chunks = LCL_MAX(1, lcl_ceil_div(wanted, panels * batch));
   const int64_t chunk = LCL_MAX(1, (lcl_ceil_div(along, chunks) + vec - 1) / vec * vec);
   gemm_a from = lcl_gemm_a_of(lw, g);
@@ -105,7 +105,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
                               g->patches.tb
                         : g->n;
   const int64_t all_n = lcl_ceil_div(n, nr), all_m = lcl_ceil_div(g->m, mr),
-                units = LCL_MAX(1, (int64_t)caps->compute_units);
+                units = lcl_units(caps);
   const int64_t wanted = 8 * units, items = all_n * g->batch;
   p->panels_n = (int)LCL_MIN(8, LCL_MAX(1, items / wanted));
   p->panels_m = (int)all_m;

@@ -13,7 +13,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
   /* Half of a tile of 64 rows would be empty; measured on llvmpipe: 1.4 to 2.4 times faster. */
   if (caps->local_is_global && g->m <= 32) p->group = 8;
   p->vectors = 1;
-  const int64_t units = LCL_MAX(1, (int64_t)caps->compute_units);
+  const int64_t units = lcl_units(caps);
   const int64_t large = lcl_ceil_div(g->m, 128) * lcl_ceil_div(g->n, 128) * g->batch;
   /* 64 sums a work-item need registers that only GPUs have: on llvmpipe they make it three times
    * slower. */

@@ -3,12 +3,9 @@
 #ifndef LCL_OPS_PANEL_H
 #define LCL_OPS_PANEL_H
 
+#include "device/divide.h"
 #include "graph/graph.h"
 #include "cl/args.h"
-
-static inline int64_t lcl_ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /* VEC and MR of cl/panel.cl: floats in a vector, rows of a tile. */
 static inline int lcl_panel_vec(const lcl_caps *caps) {

@@ -3,6 +3,7 @@
  *
  * All of them are linear given the switches, so every derivative is a member of the family.
  * Kernels: cl/pool.cl. */
+#include "device/divide.h"
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 #include "ops/map.h"
@@ -156,7 +157,6 @@ static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_te
  * ones. */
 static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, int n_args,
                        const lcl_node *node, int64_t jobs, int64_t width, double bytes) {
-  const lcl_caps *caps = lcl_lower_caps(lw);
   char text[96], label[160];
   snprintf(label, sizeof label, "%s %s", node->op->name,
            lcl_shape_string(node->out[0].shape, text));
@@ -165,15 +165,8 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
                    .kernel = kernel,
                    .args = args,
                    .n_args = n_args,
-                   .dims = 1,
                    .bytes = bytes };
-  if (caps->packed) {
-    d.local[0] = 1;
-    d.global[0] = (size_t)LCL_MIN(jobs, (int64_t)caps->compute_units * 4);
-  } else {
-    d.local[0] = LCL_MIN(caps->max_work_group, (size_t)64);
-    d.global[0] = lcl_round_up((size_t)LCL_MIN(jobs * width, (int64_t)1 << 20), d.local[0]);
-  }
+  lcl_spread(&d, lcl_lower_caps(lw), jobs, jobs * width);
   return lcl_emit(lw, &d);
 }
 

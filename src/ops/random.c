@@ -1,5 +1,6 @@
 /* Random tensors: Philox4x32-10 keyed by the graph's random state, one stream a node. Kernels:
  * cl/random.cl. */
+#include "device/divide.h"
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 
@@ -60,13 +61,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                    .dims = 1,
                    .flops = (double)n,
                    .bytes = 4.0 * (double)n };
-  if (caps->packed) {
-    d.local[0] = 1;
-    d.global[0] = (size_t)LCL_MIN((n + 1023) / 1024, (int64_t)caps->compute_units * 4);
-  } else {
-    d.local[0] = LCL_MIN(caps->max_work_group, (size_t)64);
-    d.global[0] = lcl_round_up((size_t)LCL_MIN((n + 3) / 4, (int64_t)1 << 20), d.local[0]);
-  }
+  lcl_spread(&d, caps, lcl_ceil_div(n, 1024), lcl_ceil_div(n, 4));
   return lcl_emit(lw, &d);
 }
 

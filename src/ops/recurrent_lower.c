@@ -1,5 +1,6 @@
 /* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every picture and
  * direction, or, where groups cannot serve, one a diagonal. */
+#include "device/divide.h"
 #include "ops/recurrent.h"
 
 /* How a device runs the layer, and the shape of its launches. */
@@ -39,7 +40,7 @@ static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
    * with large diagonals. */
   p.steps = !p.caps->packed && (p.caps->local_mem < 1024 || p.group < 16 ||
                                 (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
-  p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)p.caps->compute_units, 16)), 1);
+  p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)lcl_units(p.caps), 16)), 1);
   snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
            p.gates);
   return p;
@@ -65,11 +66,6 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
   emit(plan, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                  \
        (int)(sizeof((lcl_arg[]) { __VA_ARGS__ }) / sizeof(lcl_arg)), items, local, second, flops)
 
-/* Local size of launches whose work-items are independent. */
-static size_t loose(const plan *p) {
-  return p->caps->packed ? 1 : LCL_MIN(p->caps->max_work_group, (size_t)64);
-}
-
 /* Work-items for a loop of n independent steps: one with packed kernels, where other dimensions
  * give enough. */
 static size_t spread(const plan *p, int n) {
@@ -94,8 +90,9 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
   const int32_t h = p->a.hidden;
   const int kt = lcl_scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
   *packed = lcl_scratch_arg(p->lw, kt, LCL_READ);
-  return EMIT(p, "bilstm_pack", spread(p, 4 * h), loose(p), 4 * (size_t)h, 0, lcl_in(p->lw, k_left),
-              lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE), lcl_i32(h));
+  return EMIT(p, "bilstm_pack", spread(p, 4 * h), lcl_group_size(p->caps), 4 * (size_t)h, 0,
+              lcl_in(p->lw, k_left), lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE),
+              lcl_i32(h));
 }
 
 /* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states
@@ -139,14 +136,14 @@ lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   if (p.steps) {
     records.access = LCL_READ_WRITE;
     for (int t = 0; t < a->height + a->width - 1; t++)
-      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), loose(&p), 2 * (size_t)a->n,
-                   cell_flops(a) / (a->height + a->width - 1), s, packed, margin, records, sizes[0],
-                   sizes[1], sizes[2], sizes[3], lcl_i32(t)));
+      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl_group_size(p.caps),
+                   2 * (size_t)a->n, cell_flops(a) / (a->height + a->width - 1), s, packed, margin,
+                   records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(t)));
   } else
     LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
                  packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(0)));
   records.access = LCL_READ;
-  return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), loose(&p),
+  return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), lcl_group_size(p.caps),
               (size_t)a->n * (size_t)a->height, 0, records, lcl_out(lw, &node->out[0]), sizes[0],
               sizes[1], sizes[2]);
 }
@@ -186,7 +183,8 @@ static lcl_status lower_groups(const backward *b) {
 static lcl_status lower_steps(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = loose(&b->p), pictures = 2 * (size_t)a->n, parts = 2 * (size_t)b->p.parts;
+  const size_t local = lcl_group_size(b->p.caps), pictures = 2 * (size_t)a->n,
+               parts = 2 * (size_t)b->p.parts;
   const int n_columns = a->height + a->width - 1;
   const double share = cell_flops(a) / n_columns;
   const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE);
@@ -217,7 +215,7 @@ static lcl_status lower_steps(const backward *b) {
 static lcl_status lower_margin_grad(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = loose(&b->p), group = b->p.group;
+  const size_t local = lcl_group_size(b->p.caps), group = b->p.group;
   const int first = 8 * a->hidden * a->hidden, size = part_size(a);
   const int dp = lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
                                      sizeof(float));
@@ -255,7 +253,7 @@ lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   LCL_TRY(b.p.steps ? lower_steps(&b) : lower_groups(&b));
   if (a->init) LCL_TRY(lower_margin_grad(&b));
   const int count = 8 * a->hidden * a->hidden;
-  return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, loose(&b.p), 2, 0,
+  return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, lcl_group_size(b.p.caps), 2, 0,
               lcl_scratch_arg(lw, b.partial, LCL_READ), lcl_out(lw, &node->out[1]),
               lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + (a->init && !a->freeze)),
               lcl_i32(count), lcl_i32(part_size(a)));

@@ -3,6 +3,7 @@
  *
  * An optimiser's gradients are written into one flat buffer that mirrors the layout of the
  * parameters, so that a step is one launch over each run of neighbouring parameters. */
+#include "device/divide.h"
 #include "graph/store.h"
 #include "latentcl/ops.h"
 
@@ -35,11 +36,10 @@ static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
                        bytes_of(node->in[0]));
 }
 
-/* Elements a work-item walks: a few large ones for packed kernels, else one element each. */
+/* Elements a work-item walks: a few large work-items for packed kernels, else one element each. */
 static int64_t per_item(const lcl_caps *caps, int64_t n) {
-  if (!caps->packed) return 1;
-  int64_t items = LCL_MAX(1, LCL_MIN((int64_t)caps->compute_units * 4, n / 4096));
-  return (int64_t)lcl_round_up((size_t)LCL_MAX(1, (n + items - 1) / items), 16);
+  const int64_t share = lcl_share(caps, n, 4096);
+  return caps->packed ? (int64_t)lcl_round_up((size_t)share, 16) : share;
 }
 
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
