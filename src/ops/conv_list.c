@@ -78,7 +78,8 @@ static lcl_choice choice_of(lcl_lower *lw, const lcl_conv_problem *p) {
   const lcl_caps *caps = lcl_lower_caps(lw);
   char key[160];
   lcl_choice c;
-  if (p->a.fft) return lcl_conv_start(&lcl_conv_fft.base, caps, p);
+  if (p->a.fft && (lcl_conv_fft.passes & p->pass))
+    return lcl_conv_start(&lcl_conv_fft.base, caps, p);
   const lcl_watch *w = lcl_tuning_watch(ctx, LCL_WATCH_CONV);
   if (w && w->fn) ((lcl_conv_watch_fn)w->fn)(w->user, lw, p);
   lcl_conv_key(p, key);
