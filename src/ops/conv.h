@@ -59,9 +59,6 @@ typedef struct lcl_conv_implementation {
   /* Bound of the absolute error where all terms are small integers, relative to the Euclidean norms
    * of the operands' items (one image; one filter). NULL: exact. */
   double (*tolerance)(const lcl_conv_problem *p);
-  /* Bytes of scratch that the launches need. NULL: none, or the GEMM's. */
-  int64_t (*workspace)(const lcl_caps *caps, const lcl_conv_problem *p,
-                       const lcl_kernel_params *params);
 } lcl_conv_implementation;
 
 /* ---- conv_list.c ---- */
