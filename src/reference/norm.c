@@ -175,7 +175,7 @@ const lcl_spec lcl_norm_specs[] = {
     .in = { { .name = "x" }, { .name = "gamma" }, { .name = "beta" } },
     .out = { "y" },
     .attr = { { "eps", LCL_ATTR_FLOAT, "1e-5", "added to the variance", NULL } },
-    .flags = LCL_SPEC_GENERATED,
+    .flags = LCL_SPEC_GENERATED | LCL_SPEC_FINITE,
     .build = norm_build,
     .forward = norm_forward,
     .backward = norm_backward,
