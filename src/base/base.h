@@ -88,6 +88,8 @@ lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data,
  * For files whose head tells how much of them to read. */
 lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
                               uint64_t *size);
+/* All n bytes from offset on, of a file whose size is known; terminated, lcl_free them. */
+lcl_status lcl_file_read_exactly(const char *path, uint64_t offset, size_t n, void **data);
 /* Temporary file, fsync, rename. Links are followed, to what is not there yet too; an existing file
  * keeps its mode, streams and devices are written through, and what a killed process left of it is
  * removed. */

@@ -75,6 +75,24 @@ lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, siz
   return status;
 }
 
+lcl_status lcl_file_read_exactly(const char *path, uint64_t offset, size_t n, void **data) {
+  size_t got;
+  uint64_t size;
+  char *bytes = lcl_alloc(n + 1);
+  *data = NULL;
+  if (!bytes) return LCL_ERR_HOST_MEMORY;
+  lcl_status status = lcl_file_read_part(path, offset, bytes, n, &got, &size);
+  if (status == LCL_OK && got != n)
+    status = lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
+  if (status != LCL_OK) {
+    lcl_free(bytes);
+    return status;
+  }
+  bytes[n] = 0;
+  *data = bytes;
+  return LCL_OK;
+}
+
 lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
   *data = NULL;
   *n = 0;

@@ -249,13 +249,6 @@ lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy 
   return LCL_OK;
 }
 
-static lcl_status read_elements(const char *path, uint64_t at, size_t need, void *to) {
-  size_t got;
-  uint64_t size;
-  LCL_TRY(lcl_file_read_part(path, at, to, need, &got, &size));
-  return got == need ? LCL_OK : lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
-}
-
 /* Only what the header promises is read, once the file is found to have that size. */
 lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
   unsigned char head[12] = { 0 };
@@ -265,19 +258,12 @@ lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
   uint64_t size;
   LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
   LCL_TRY(find_header(head, got < sizeof head ? got : size, path, &h, &length));
-  char *dictionary = lcl_alloc(length + 1);
-  lcl_status status = dictionary ? read_elements(path, h.start, length, dictionary)
-                                 : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = parse_header(&h, dictionary, length, size, path, &a, &need);
+  void *dictionary, *elements;
+  LCL_TRY(lcl_file_read_exactly(path, h.start, length, &dictionary));
+  const lcl_status status = parse_header(&h, dictionary, length, size, path, &a, &need);
   lcl_free(dictionary);
   LCL_TRY(status);
-  void *elements = lcl_alloc(need + 1);
-  if (!elements) return LCL_ERR_HOST_MEMORY;
-  status = read_elements(path, h.start + length, need, elements);
-  if (status != LCL_OK) {
-    lcl_free(elements);
-    return status;
-  }
+  LCL_TRY(lcl_file_read_exactly(path, h.start + length, need, &elements));
   LCL_TRY(take_elements(&h, elements, &a));
   *out = a;
   return LCL_OK;

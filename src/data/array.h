@@ -8,4 +8,8 @@
  * as the test part is. */
 lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
 
+/* Whether what can be taken for images' intensities lies in [0,1]: what is made binary has to. NULL
+ * does. */
+lcl_status lcl_check_intensities(const lcl_dataset *ds);
+
 #endif

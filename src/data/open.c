@@ -117,15 +117,13 @@ static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t s
   return LCL_OK;
 }
 
-/* What is made binary are intensities. */
-static lcl_status check_intensities(const lcl_dataset *ds) {
+lcl_status lcl_check_intensities(const lcl_dataset *ds) {
   if (!ds) return LCL_OK;
   const float lo = ds->raw_min * ds->scale + ds->bias, hi = ds->raw_max * ds->scale + ds->bias;
   if (lo >= 0 && hi <= 1) return LCL_OK;
   return lcl_fail(LCL_ERR_FORMAT,
-                  "%s: values go from %g to %g; to be binarised, bytes or numbers in [0,1] are "
-                  "expected",
-                  ds->name, (double)lo, (double)hi);
+                  "%s: values go from %g to %g; bytes, or numbers in [0,1] were expected", ds->name,
+                  (double)lo, (double)hi);
 }
 
 static bool is_binary(const lcl_dataset *ds) {
@@ -157,7 +155,7 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
   for (int i = 0; i < 3 && desc->binarise == LCL_BINARISE_STATIC; i++)
     LCL_TRY(check_binary(part[i]));
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
-  for (int i = 0; i < 3; i++) LCL_TRY(check_intensities(part[i]));
+  for (int i = 0; i < 3; i++) LCL_TRY(lcl_check_intensities(part[i]));
   if (desc->binarise == LCL_BINARISE_DYNAMIC)
     s->train->bernoulli = true;
   else
@@ -178,7 +176,7 @@ lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_datas
   if (desc->binarise == LCL_BINARISE_STATIC)
     status = check_binary(*out);
   else if (desc->binarise != LCL_BINARISE_NONE)
-    status = check_intensities(*out);
+    status = lcl_check_intensities(*out);
   if (status == LCL_OK && desc->binarise > LCL_BINARISE_STATIC)
     status = replace_binarised(out, desc->binarise == LCL_BINARISE_THRESHOLD, desc->seed,
                                "binarise.test");

@@ -23,7 +23,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", vec);
   snprintf(label, sizeof label, "%s direct", g->label);
-  const lcl_gemm_target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  const lcl_gemm_target t = lcl_gemm_choose_target(lw, g, 1, 0);
   return lcl_emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_direct.cl", .options = options },

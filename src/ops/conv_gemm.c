@@ -143,14 +143,14 @@ typedef struct phase {
   int64_t count, taps, first, step, start, move;
 } phase;
 
-static int64_t gcd(int64_t a, int64_t b) {
-  return b ? gcd(b, a % b) : a;
+int64_t lcl_gcd(int64_t a, int64_t b) {
+  return b ? lcl_gcd(b, a % b) : a;
 }
 
 static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t in,
                       int64_t kernel) {
   const int64_t s = a->stride[side], d = a->dilation[side], before = a->pad[2 * side],
-                step = s / gcd(s, d);
+                step = s / lcl_gcd(s, d);
   phase p = { .count = (in - number + s - 1) / s, .step = step, .move = -(step * d / s) };
   for (p.first = 0; p.first < LCL_MIN(step, kernel); p.first++)
     if ((number + before - p.first * d) % s == 0) break;

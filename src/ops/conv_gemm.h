@@ -13,6 +13,9 @@ lcl_gemm lcl_conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw);
 /* The whole input gradient, with fractional strides. */
 lcl_gemm lcl_conv_fractional_gemm(const lcl_conv_problem *p);
 
+/* Greatest common divisor: every lcl_gcd(stride, dilation)-th tap lies on the grid of a stride. */
+int64_t lcl_gcd(int64_t a, int64_t b);
+
 /* Calls lower with the GEMM of the forward pass or the filter gradient, or with that of every phase
  * of the input gradient. */
 lcl_status lcl_conv_each_gemm(lcl_lower *lw, const lcl_conv_problem *p,

@@ -87,9 +87,6 @@ static int best_tiles(const lcl_caps *caps, const lcl_gemm *g, int vec) {
   return best;
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-  return b ? gcd(b, a % b) : a;
-}
 /* Panels of `vec` filters are the vectors, numbers of the pictures their factors. */
 static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
   const lcl_patches *x = &g->patches;
@@ -102,7 +99,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
   LCL_TRY(lcl_gemm_pack_a(lw, g, p->vector, packed, p->vector, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vector);
   const lcl_arg ap = lcl_scratch_arg(lw, packed, LCL_READ);
-  const lcl_gemm_target t = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  const lcl_gemm_target t = lcl_gemm_choose_target(lw, g, 1, 0);
   const patches taps = lcl_gemm_patches_of(lw, x);
   const nhwc_window window = { .m = lcl_int(lw, g->m),
                                .images = lcl_int(lw, x->pictures),
@@ -117,8 +114,8 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
                                .ww = lcl_int(lw, r.ww),
                                .fh = lcl_int(lw, fh),
                                .fw = lcl_int(lw, fw),
-                               .step_h = lcl_int(lw, fh / gcd(fh, llabs(x->dh))),
-                               .step_w = lcl_int(lw, fw / gcd(fw, llabs(x->dw))) };
+                               .step_h = lcl_int(lw, fh / lcl_gcd(fh, llabs(x->dh))),
+                               .step_w = lcl_int(lw, fw / lcl_gcd(fw, llabs(x->dw))) };
   return lcl_emit(
       lw, &(lcl_launch) {
               .label = label,

@@ -31,32 +31,39 @@ static void kernel_options(int vec, char options[32]) {
   snprintf(options, 32, "-DVEC=%d -DKT=%d", vec, GRAD_TILES);
 }
 
-typedef struct tiling {
+/* Tiles of 2x2 outputs, and the kernels' tiles of GEMMs: mr rows by nr columns. */
+typedef struct grid {
   int vec, nr, mr;
-  int64_t th, tw, tiles, panels_n, local;
+  int64_t th, tw, tiles;
+} grid;
+
+static grid grid_of(const lcl_caps *caps, const lcl_gemm *g) {
+  const lcl_patches *x = &g->patches;
+  const int vec = lcl_panel_vec(caps);
+  const int64_t th = lcl_ceil_div(x->gq, 2), tw = lcl_ceil_div(x->gr, 2);
+  return (grid) { vec, 2 * vec, lcl_panel_rows(vec), th, tw, x->pictures * th * tw };
+}
+
+typedef struct tiling {
+  grid g;
+  int64_t panels_n, local;
 } tiling;
 
 /* Runs of tiles whose transformed inputs share local memory with room to spare for the filters
  * beside them in the L2 cache, but enough of them for all compute units. */
 static tiling tiling_of(const lcl_caps *caps, const view *w) {
-  const lcl_patches *x = &w->g.patches;
-  tiling t = { .vec = lcl_panel_vec(caps) };
-  t.nr = 2 * t.vec;
-  t.mr = lcl_panel_rows(t.vec);
-  t.th = lcl_ceil_div(x->gq, 2);
-  t.tw = lcl_ceil_div(x->gr, 2);
-  t.tiles = x->pictures * t.th * t.tw;
-  const int64_t one = 16 * w->channels * t.nr * (int64_t)sizeof(float),
+  tiling t = { .g = grid_of(caps, &w->g) };
+  const int64_t one = 16 * w->channels * t.g.nr * (int64_t)sizeof(float),
                 room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-  const int64_t all = lcl_ceil_div(t.tiles, t.nr), units = lcl_units(caps);
+  const int64_t all = lcl_ceil_div(t.g.tiles, t.g.nr), units = lcl_units(caps);
   t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
   t.local = one * t.panels_n;
   return t;
 }
 
-static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, int64_t channels, int64_t cl) {
+static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, int64_t channels,
+                               int64_t cl) {
   const lcl_patches *x = &g->patches;
-  const int64_t th = lcl_ceil_div(x->gq, 2), tw = lcl_ceil_div(x->gr, 2);
   return (winograd_tiles) { .m = lcl_int(lw, g->m),
                             .channels = lcl_int(lw, channels),
                             .cl = lcl_int(lw, cl),
@@ -66,9 +73,9 @@ static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, int64_t channel
                             .w0 = lcl_int(lw, x->w0),
                             .oh = lcl_int(lw, x->gq),
                             .ow = lcl_int(lw, x->gr),
-                            .th = lcl_int(lw, th),
-                            .tw = lcl_int(lw, tw),
-                            .tiles = lcl_int(lw, x->pictures * th * tw) };
+                            .th = lcl_int(lw, t->th),
+                            .tw = lcl_int(lw, t->tw),
+                            .tiles = lcl_int(lw, t->tiles) };
 }
 
 static lcl_status lower_images(lcl_lower *lw, const view *w) {
@@ -76,14 +83,14 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl_lower_caps(lw);
   const tiling t = tiling_of(caps, w);
-  const int64_t panels = lcl_ceil_div(g->m, t.mr),
+  const int64_t panels = lcl_ceil_div(g->m, t.g.mr),
                 chunks = LCL_MAX(1, lcl_ceil_div(8 * lcl_units(caps), panels));
   const int64_t chunk = lcl_ceil_div(w->channels, chunks),
-                cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.vec);
+                cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.g.vec);
   char options[32], label[160];
-  kernel_options(t.vec, options);
+  kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
-  const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.vec));
+  const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.vec));
   LCL_TRY(lcl_emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_winograd.cl", .options = options },
@@ -95,9 +102,9 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
                           .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
                           .local = { 1, 1 },
                           .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
-  const winograd_tiles tiles = tiles_of(lw, g, w->channels, cl);
+  const winograd_tiles tiles = tiles_of(lw, g, &t.g, w->channels, cl);
   int copy;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, t.vec, &copy));
+  LCL_TRY(lcl_gemm_channels_last(lw, g, t.g.vec, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
   return lcl_emit(
       lw, &(lcl_launch) {
@@ -109,7 +116,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
                        lcl_local((size_t)t.local), LCL_STRUCT(tiles), lcl_i32(t.panels_n),
                        lcl_i32(g->bias_kind), lcl_i32(g->act), lcl_f32(g->slope)),
               .dims = 1,
-              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.tiles, t.nr), t.panels_n) },
+              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.g.tiles, t.g.nr), t.panels_n) },
               .local = { 1 },
               .flops = g->flops,
               .bytes = 4.0 * (double)(x->pictures *
@@ -119,8 +126,8 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
 /* ---- filter gradient ---- */
 
 typedef struct grad_tiling {
-  int vec, mr, nr;
-  int64_t th, tw, tiles, share, splits, block_o, block_c, local;
+  grid g;
+  int64_t share, splits, block_o, block_c, local;
 } grad_tiling;
 
 /* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the
@@ -128,22 +135,17 @@ typedef struct grad_tiling {
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
   const int64_t units = lcl_units(caps);
-  grad_tiling t = { .vec = lcl_panel_vec(caps) };
-  t.nr = 2 * t.vec;
-  t.mr = lcl_panel_rows(t.vec);
-  t.th = lcl_ceil_div(x->gq, 2);
-  t.tw = lcl_ceil_div(x->gr, 2);
-  t.tiles = x->pictures * t.th * t.tw;
-  t.block_o = LCL_MIN(5, lcl_ceil_div(g->m, t.mr));
-  t.block_c = LCL_MIN(2, lcl_ceil_div(x->channels, t.nr));
-  const int64_t blocks = lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o) *
-                         lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c);
-  t.splits = LCL_MAX(1, LCL_MIN(lcl_ceil_div(4 * units, blocks), t.tiles / (4 * GRAD_TILES)));
-  t.share = lcl_ceil_div(lcl_ceil_div(t.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
-  t.splits = lcl_ceil_div(t.tiles, t.share);
+  grad_tiling t = { .g = grid_of(caps, g) };
+  t.block_o = LCL_MIN(5, lcl_ceil_div(g->m, t.g.mr));
+  t.block_c = LCL_MIN(2, lcl_ceil_div(x->channels, t.g.nr));
+  const int64_t blocks = lcl_ceil_div(lcl_ceil_div(g->m, t.g.mr), t.block_o) *
+                         lcl_ceil_div(lcl_ceil_div(x->channels, t.g.nr), t.block_c);
+  t.splits = LCL_MAX(1, LCL_MIN(lcl_ceil_div(4 * units, blocks), t.g.tiles / (4 * GRAD_TILES)));
+  t.share = lcl_ceil_div(lcl_ceil_div(t.g.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
+  t.splits = lcl_ceil_div(t.g.tiles, t.share);
   t.local = 16 * (int64_t)sizeof(float) *
-            (GRAD_TILES * (t.block_c * t.nr + t.block_o * t.vec) +
-             t.block_o * t.mr * t.block_c * t.nr);
+            (GRAD_TILES * (t.block_c * t.g.nr + t.block_o * t.g.vec) +
+             t.block_o * t.g.mr * t.block_c * t.g.nr);
   return t;
 }
 
@@ -159,19 +161,19 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
                                            .channels = g->m,
                                            .h = x->gq,
                                            .w = x->gr } };
-  const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.vec),
-                yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.vec);
-  const winograd_tiles tiles = tiles_of(lw, g, x->channels, xl);
+  const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.g.vec),
+                yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.g.vec);
+  const winograd_tiles tiles = tiles_of(lw, g, &t.g, x->channels, xl);
   const winograd_blocks blocks = { .share = lcl_int(lw, t.share),
                                    .panels_o = lcl_int(lw, t.block_o),
                                    .panels_c = lcl_int(lw, t.block_c),
                                    .yl = lcl_int(lw, yl) };
   int pictures, gradients;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, t.vec, &pictures));
-  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, t.vec, &gradients));
+  LCL_TRY(lcl_gemm_channels_last(lw, g, t.g.vec, &pictures));
+  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, t.g.vec, &gradients));
   const int part = lcl_scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
   char options[32], label[160];
-  kernel_options(t.vec, options);
+  kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s winograd", g->label);
   LCL_TRY(lcl_emit(
       lw,
@@ -183,8 +185,8 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
                    lcl_scratch_arg(lw, gradients, LCL_READ), lcl_scratch_arg(lw, part, LCL_WRITE),
                    lcl_local((size_t)t.local), LCL_STRUCT(tiles), LCL_STRUCT(blocks)),
           .dims = 3,
-          .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.mr), t.block_o),
-                      (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.nr), t.block_c) },
+          .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.g.mr), t.block_o),
+                      (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.g.nr), t.block_c) },
           .local = { 1, 1, 1 },
           .flops = g->flops,
           .bytes = 4.0 *
@@ -212,9 +214,9 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
   const view w = view_of(p);
   if (p->s.c < 32 || p->s.o < 32) return false;
-  if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).tiles >= 4 * GRAD_TILES;
+  if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).g.tiles >= 4 * GRAD_TILES;
   const tiling t = tiling_of(caps, &w);
-  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.tiles >= 2 * t.nr * lcl_units(caps);
+  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.g.tiles >= 2 * t.g.nr * lcl_units(caps);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {

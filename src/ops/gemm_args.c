@@ -2,6 +2,11 @@
  * partial sums. */
 #include "ops/gemm_args.h"
 
+bool lcl_gemm_split_legal(const lcl_gemm *g, int split_k) {
+  return split_k >= 1 && split_k <= LCL_MAX(g->k, 1) &&
+         (split_k == 1 || g->source != LCL_GEMM_PATCHES);
+}
+
 double lcl_gemm_bytes(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
   const double b = g->source == LCL_GEMM_MATRIX

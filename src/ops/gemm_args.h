@@ -8,6 +8,9 @@
 /* Least traffic to memory: A, B and C once each. */
 double lcl_gemm_bytes(const lcl_gemm *g);
 
+/* Whether g can be computed in so many partial sums: those of patches would not be dense. */
+bool lcl_gemm_split_legal(const lcl_gemm *g, int split_k);
+
 /* Where a kernel writes: C itself with the epilogue, or partial sums in scratch that
  * lcl_gemm_sum_parts finishes. */
 typedef struct lcl_gemm_target {

@@ -30,8 +30,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
   return (p->group == 8 || p->group == 16) &&
          (size_t)(p->group * p->group) <= caps->max_work_group &&
-         (p->vectors == 1 || p->vectors == 2) && p->split_k >= 1 &&
-         p->split_k <= LCL_MAX(g->k, 1) && (p->split_k == 1 || g->source != LCL_GEMM_PATCHES);
+         (p->vectors == 1 || p->vectors == 2) && lcl_gemm_split_legal(g, p->split_k);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {

@@ -58,7 +58,6 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                    .kernel = kernels[a->kind],
                    .args = args,
                    .n_args = n_args,
-                   .dims = 1,
                    .flops = (double)n,
                    .bytes = 4.0 * (double)n };
   lcl_spread(&d, caps, lcl_ceil_div(n, 1024), lcl_ceil_div(n, 4));

@@ -141,16 +141,12 @@ static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, f
   const lcl_dataset *like = s->splits.train;
   lcl_dataset *ds;
   LCL_TRY(lcl_open_array(path, &s->data_desc, &ds));
-  const float lo = ds->raw_min * ds->scale + ds->bias, hi = ds->raw_max * ds->scale + ds->bias;
   lcl_status st = LCL_OK;
   if (ds->count < n || lcl_dataset_elements(ds) != lcl_dataset_elements(like))
     st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
                   (long long)n, like->channels, like->height, like->width);
-  else if (!like->any_range && (lo < 0 || hi > 1))
-    st = lcl_fail(LCL_ERR_ARGUMENT,
-                  "%s: values go from %g to %g; bytes, or numbers in [0,1] were "
-                  "expected",
-                  path, (double)lo, (double)hi);
+  else if (!like->any_range)
+    st = lcl_check_intensities(ds);
   if (st == LCL_OK) st = lcl_session_examples(s, ds, 0, n, out);
   lcl_dataset_close(ds);
   return st;

@@ -381,32 +381,20 @@ lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
   return LCL_OK;
 }
 
-/* n bytes from at on, in memory of their own; free them also after a failure. */
-static lcl_status read_bytes(const char *path, uint64_t at, size_t n, char **bytes) {
-  size_t got;
-  uint64_t size;
-  *bytes = lcl_alloc(n + 1);
-  if (!*bytes) return LCL_ERR_HOST_MEMORY;
-  LCL_TRY(lcl_file_read_part(path, at, *bytes, n, &got, &size));
-  return got == n ? LCL_OK : lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
-}
-
 /* The header is read and held against the file's size before the data are. */
 static lcl_status read_into(lcl_tensor_file *f, const char *path) {
-  char head[8] = { 0 }, *header = NULL, *data = NULL;
+  char head[8] = { 0 };
+  void *header, *data;
   size_t got, length = 0;
   uint64_t size;
   LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
   LCL_TRY(header_length(head, got < sizeof head ? got : size, path, &length));
   const size_t n_data = (size_t)(size - 8 - length);
-  lcl_status s = read_bytes(path, 8, length, &header);
+  lcl_status s = lcl_file_read_exactly(path, 8, length, &header);
   if (s == LCL_OK) s = parse_header(f, header, length, n_data, path);
   lcl_free(header);
-  if (s == LCL_OK) s = read_bytes(path, 8 + length, n_data, &data);
-  if (s == LCL_OK)
-    place(f, data);
-  else
-    lcl_free(data);
+  if (s == LCL_OK) s = lcl_file_read_exactly(path, 8 + length, n_data, &data);
+  if (s == LCL_OK) place(f, data);
   return s;
 }
 
