@@ -3,7 +3,7 @@
  *
  * Fields are 32 bits wide, so that both sides lay a struct out alike; a struct has at most 16 of
  * them: LCL_STRUCT, which makes an argument of it, does not compile with more. On the host an
- * arg_int is a struct of its own that only lcl_int() makes: no size loses its upper bits unseen.
+ * arg_int is a struct of its own that only lcl__int() makes: no size loses its upper bits unseen.
  */
 #ifndef LCL_ARGS_H
 #define LCL_ARGS_H

@@ -20,7 +20,7 @@ static void known_answers(void **state) {
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     uint32_t out[4];
-    lcl_philox4x32(rows[i].ctr, rows[i].key, out);
+    lcl__philox4x32(rows[i].ctr, rows[i].key, out);
     for (int k = 0; k < 4; k++) assert_int_equal(out[k], rows[i].out[k]);
   }
 }
@@ -31,7 +31,7 @@ static void moments(void **state) {
   float *x = malloc(N * sizeof *x);
   assert_non_null(x);
   double sum = 0, square = 0;
-  lcl_philox_uniform(7, 3, 11, x, N);
+  lcl__philox_uniform(7, 3, 11, x, N);
   for (int i = 0; i < N; i++) {
     assert_true(x[i] >= 0 && x[i] < 1);
     sum += x[i];
@@ -39,7 +39,7 @@ static void moments(void **state) {
   /* Five standard errors: 1/sqrt(12 N). */
   assert_true(fabs(sum / N - 0.5) < 5 / sqrt(12.0 * N));
   sum = 0;
-  lcl_philox_normal(7, 4, 11, x, N);
+  lcl__philox_normal(7, 4, 11, x, N);
   for (int i = 0; i < N; i++) {
     assert_true(isfinite(x[i]));
     sum += x[i];
@@ -55,7 +55,7 @@ static void permutation(void **state) {
   for (uint32_t n = 0; n < 200; n += 1 + n / 3) {
     uint32_t out[200];
     unsigned char seen[200] = { 0 };
-    lcl_philox_permutation(1, 2, 3, out, n);
+    lcl__philox_permutation(1, 2, 3, out, n);
     for (uint32_t i = 0; i < n; i++) {
       assert_true(out[i] < n && !seen[out[i]]);
       seen[out[i]] = 1;
@@ -65,7 +65,7 @@ static void permutation(void **state) {
   int count[27] = { 0 };
   for (uint64_t step = 0; step < 6000; step++) {
     uint32_t p[3];
-    lcl_philox_permutation(5, 0, step, p, 3);
+    lcl__philox_permutation(5, 0, step, p, 3);
     count[p[0] * 9 + p[1] * 3 + p[2]]++;
   }
   int orders = 0;
@@ -85,11 +85,11 @@ static void forms(void **state) {
   const uint64_t seed = 0x123456789abcdefull;
   for (int large = 0; large < 2; large++) {
     const uint64_t step = 5 + ((uint64_t)large << 32);
-    lcl_philox_uniform(seed, 3, step, uniform, COUNT);
-    lcl_philox_normal(seed, 3, step, normal, COUNT);
+    lcl__philox_uniform(seed, 3, step, uniform, COUNT);
+    lcl__philox_normal(seed, 3, step, normal, COUNT);
     for (uint64_t i = 0; i < COUNT; i += 2) {
-      const uint32_t a = lcl_philox_bits(seed, 3, step, i),
-                     b = lcl_philox_bits(seed, 3, step, i + 1);
+      const uint32_t a = lcl__philox_bits(seed, 3, step, i),
+                     b = lcl__philox_bits(seed, 3, step, i + 1);
       const double length = sqrt(-2 * log(((a >> 8) + 1) * 0x1p-24)),
                    angle = 2 * 3.14159265358979323846 * (b >> 8) * 0x1p-24;
       assert_true(uniform[i] == lcl_bits_to_uniform(a) && uniform[i + 1] == lcl_bits_to_uniform(b));
@@ -98,9 +98,9 @@ static void forms(void **state) {
     }
     const uint32_t ctr[4] = { 7, 3, 5, (uint32_t)large }, key[2] = { 0x89abcdef, 0x1234567 };
     uint32_t words[4];
-    lcl_philox4x32(ctr, key, words);
+    lcl__philox4x32(ctr, key, words);
     for (uint32_t i = 0; i < 4; i++)
-      assert_int_equal(lcl_philox_bits(seed, 3, step, 28 + i), words[i]);
+      assert_int_equal(lcl__philox_bits(seed, 3, step, 28 + i), words[i]);
   }
 }
 

@@ -98,14 +98,14 @@ void bench_print_readings(void) {
 
 /* A quoted field. */
 static void add_field(lcl_str *s, const char *text) {
-  lcl_str_append(s, "\"", 1);
-  for (; *text; text++) lcl_str_append(s, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-  lcl_str_append(s, "\"", 1);
+  lcl__str_append(s, "\"", 1);
+  for (; *text; text++) lcl__str_append(s, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+  lcl__str_append(s, "\"", 1);
 }
 
 void bench_csv(lcl_str *s, const char *device, const lcl_bench_row *rows, size_t n) {
   if (!s->n)
-    lcl_str_add(
+    lcl__str_add(
         s,
         "device,name,suite,median_s,mad_s,best_s,cold_compile_s,cached_compile_s,compile_s,first_"
         "s,enqueue_s,device_s,gflop,mbytes,"
@@ -113,15 +113,15 @@ void bench_csv(lcl_str *s, const char *device, const lcl_bench_row *rows, size_t
   for (size_t i = 0; i < n; i++) {
     const lcl_bench_row *r = &rows[i];
     add_field(s, device);
-    lcl_str_add(s,
-                ",%s,%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%"
-                "d,%.4g,%."
-                "6g,%s,",
-                r->name, r->suite, r->median, r->spread, r->best, r->cold_compile,
-                r->cached_compile, r->compile, r->first_run, r->enqueue, r->device, r->flops * 1e-9,
-                r->bytes * 1e-6, r->roofline, r->launches, r->memory, r->verified, r->error,
-                r->value, r->unit);
+    lcl__str_add(s,
+                 ",%s,%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%"
+                 "d,%.4g,%."
+                 "6g,%s,",
+                 r->name, r->suite, r->median, r->spread, r->best, r->cold_compile,
+                 r->cached_compile, r->compile, r->first_run, r->enqueue, r->device,
+                 r->flops * 1e-9, r->bytes * 1e-6, r->roofline, r->launches, r->memory, r->verified,
+                 r->error, r->value, r->unit);
     add_field(s, r->algorithm);
-    lcl_str_append(s, "\n", 1);
+    lcl__str_append(s, "\n", 1);
   }
 }

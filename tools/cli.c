@@ -11,9 +11,9 @@
 static int complain(int code, const char *fmt, va_list args) {
   lcl_str s = { 0 };
   fflush(stdout);
-  lcl_str_vvisible(&s, fmt, args);
-  fprintf(stderr, "latentcl: %s\n", lcl_str_ok(&s) ? s.data : "out of memory");
-  lcl_str_free(&s);
+  lcl__str_vvisible(&s, fmt, args);
+  fprintf(stderr, "latentcl: %s\n", lcl__str_ok(&s) ? s.data : "out of memory");
+  lcl__str_free(&s);
   return code;
 }
 
@@ -21,10 +21,10 @@ void cli_print(const char *fmt, ...) {
   lcl_str s = { 0 };
   va_list args;
   va_start(args, fmt);
-  lcl_str_vvisible(&s, fmt, args);
+  lcl__str_vvisible(&s, fmt, args);
   va_end(args);
-  if (lcl_str_ok(&s) && s.data) fputs(s.data, stdout);
-  lcl_str_free(&s);
+  if (lcl__str_ok(&s) && s.data) fputs(s.data, stdout);
+  lcl__str_free(&s);
 }
 
 int cli_fail(const char *fmt, ...) {
@@ -97,11 +97,12 @@ static int set_value(const cli_option *o, const char *text) {
     break;
   }
   case CLI_INT:
-    if (!lcl_parse_whole(text, o->value) || !lcl_inside(range_of(o), (double)*(int64_t *)o->value))
+    if (!lcl__parse_whole(text, o->value) ||
+        !lcl__inside(range_of(o), (double)*(int64_t *)o->value))
       return cli_usage("--%s wants a whole number in %s, not '%s'", o->name, range_of(o), text);
     break;
   case CLI_FLOAT:
-    if (!lcl_parse_number(text, o->value) || !lcl_inside(range_of(o), *(double *)o->value))
+    if (!lcl__parse_number(text, o->value) || !lcl__inside(range_of(o), *(double *)o->value))
       return cli_usage("--%s wants a number in %s, not '%s'", o->name, range_of(o), text);
     break;
   }

@@ -7,16 +7,16 @@
 void cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (json) {
     lcl_str s = { 0 };
-    lcl_str_add(&s, "{\"split\": ");
-    lcl_str_json_text(&s, what);
+    lcl__str_add(&s, "{\"split\": ");
+    lcl__str_json_text(&s, what);
     for (int i = 0; i < m->n; i++) {
-      lcl_str_add(&s, ", ");
-      lcl_str_json_text(&s, m->item[i].name);
-      lcl_str_add(&s, ": ");
-      lcl_str_json_number(&s, m->item[i].value);
+      lcl__str_add(&s, ", ");
+      lcl__str_json_text(&s, m->item[i].name);
+      lcl__str_add(&s, ": ");
+      lcl__str_json_number(&s, m->item[i].value);
     }
     printf("%s}\n", s.data ? s.data : "");
-    lcl_str_free(&s);
+    lcl__str_free(&s);
     return;
   }
   const double *n = lcl_metrics_get(m, "n");

@@ -105,7 +105,7 @@ static int list(const picked *p, bool describe) {
 static int write_text(const char *path, const char *text) {
   if (strcmp(path, "-") == 0)
     return fputs(text, stdout) >= 0 && putchar('\n') != EOF ? CLI_OK : cli_fail("cannot write");
-  return lcl_file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
+  return lcl__file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
 }
 
 /* Said before anything is measured. */
@@ -121,8 +121,8 @@ static int check_folder(const char *path) {
 
 static int draw(const lcl_result_files *files, const char *path) {
   lcl_str page = { 0 };
-  int code = lcl_results_html(files, &page) == LCL_OK ? write_text(path, page.data) : cli_error();
-  lcl_str_free(&page);
+  int code = lcl__results_html(files, &page) == LCL_OK ? write_text(path, page.data) : cli_error();
+  lcl__str_free(&page);
   return code;
 }
 
@@ -132,7 +132,7 @@ static int compare(const lcl_result_files *files, const options *o) {
   lcl_str table = { 0 };
   size_t regressions = 0;
   int code = CLI_OK;
-  if (lcl_results_table(files, o->threshold, &table, &regressions) != LCL_OK)
+  if (lcl__results_table(files, o->threshold, &table, &regressions) != LCL_OK)
     code = cli_error();
   else
     fputs(table.data, o->json && strcmp(o->json, "-") == 0 ? stderr : stdout);
@@ -140,7 +140,7 @@ static int compare(const lcl_result_files *files, const options *o) {
   if (code == CLI_OK && regressions)
     code = cli_fail("%zu workload%s slower than the threshold allows, wrong or not measured",
                     regressions, regressions == 1 ? " is" : "s are");
-  lcl_str_free(&table);
+  lcl__str_free(&table);
   return code;
 }
 
@@ -148,7 +148,7 @@ static int compare(const lcl_result_files *files, const options *o) {
 static int parse_threshold(options *o) {
   const char *text = o->threshold_text;
   char *end;
-  double v = lcl_strtod(text, &end);
+  double v = lcl__strtod(text, &end);
   const char *rest = end + strspn(end, " ");
   if (*rest == '%') v /= 100, rest++;
   if (end == text || *rest || !(v > 0 && v <= 1000))
@@ -185,7 +185,7 @@ static double start_once(const char *dir, const char *name, const char *device) 
   FILE *f = popen(command, "r");
   if (!f) return -1;
   const bool got = fgets(line, sizeof line, f) != NULL;
-  return pclose(f) == 0 && got ? lcl_strtod(line, NULL) : -1;
+  return pclose(f) == 0 && got ? lcl__strtod(line, NULL) : -1;
 }
 
 /* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
@@ -213,7 +213,7 @@ typedef struct tally {
 static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet,
                         lcl_bench_row *rows, tally *t) {
   lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick };
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   char device[32], *text;
   size_t done = 0;
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
@@ -244,7 +244,7 @@ static int measure_device(const char *device, const picked *p, const options *o,
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   lcl_bench_row *rows = calloc(p->n + 1, sizeof *rows);
   if (!quiet) {
     cli_print("device: %s\ndriver: %s %s, %s\nclock:  %s\n", caps->name, caps->platform,
@@ -263,7 +263,7 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
   size_t n;
   int code = CLI_OK;
   if (!o->device || strcmp(o->device, "all") != 0) return measure_device(o->device, p, o, t);
-  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  if (lcl__devices(&rows, &n) != LCL_OK) return cli_error();
   for (size_t i = 0; i < n; i++) {
     char selector[32];
     if (!rows[i].device) continue;
@@ -271,7 +271,7 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
              rows[i].caps.device_index);
     if (measure_device(selector, p, o, t) != CLI_OK) code = CLI_FAILED;
   }
-  lcl_free(rows);
+  lcl__free(rows);
   return t->texts.n ? code : cli_fail("no device could be measured");
 }
 
@@ -279,7 +279,7 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
 static int write_json(const tally *t, const options *o, bool several) {
   char *set;
   if (!several) return write_text(o->json, t->texts.data[0]);
-  if (lcl_results_join(t->texts.data, t->texts.n, &set) != LCL_OK) return cli_error();
+  if (lcl__results_join(t->texts.data, t->texts.n, &set) != LCL_OK) return cli_error();
   int code = write_text(o->json, set);
   free(set);
   return code;
@@ -290,7 +290,7 @@ static int measure(const picked *p, const options *o, lcl_result_files *files) {
   const bool several = o->device && strcmp(o->device, "all") == 0;
   int code = measure_devices(p, o, &t);
   for (size_t i = 0; i < t.texts.n && (o->compare || o->html); i++)
-    if (lcl_results_parse(t.texts.data[i], "this run", files) != LCL_OK) code = cli_error();
+    if (lcl__results_parse(t.texts.data[i], "this run", files) != LCL_OK) code = cli_error();
   if (t.texts.n && o->json && write_json(&t, o, several) != CLI_OK) code = CLI_FAILED;
   if (t.texts.n && o->csv && write_text(o->csv, t.csv.data) != CLI_OK) code = CLI_FAILED;
   if (t.texts.n && o->compare && compare(files, o) != CLI_OK)
@@ -302,8 +302,8 @@ static int measure(const picked *p, const options *o, lcl_result_files *files) {
                     t.wrong == 1 ? " differs" : "s differ");
   if (t.failed && code == CLI_OK) code = CLI_FAILED;
   for (size_t i = 0; i < t.texts.n; i++) free(t.texts.data[i]);
-  lcl_free(t.texts.data);
-  lcl_str_free(&t.csv);
+  lcl__free(t.texts.data);
+  lcl__str_free(&t.csv);
   return code;
 }
 
@@ -322,9 +322,9 @@ static int run_options(int argc, char **argv, const options *o) {
   while (o->compare && n_files < argc && is_file(argv[n_files])) n_files++;
   if (n_files && n_files < argc)
     return cli_usage("--compare takes results files or workloads after its FILE, not both");
-  if (o->compare && lcl_results_load(o->compare, &files) != LCL_OK) code = cli_error();
+  if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
-    if (lcl_results_load(argv[i], &files) != LCL_OK) code = cli_error();
+    if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
   if (code == CLI_OK && (n_files || (o->compare && argc == 0 && files.n > 1))) {
     code = compare(&files, o);
   } else if (code == CLI_OK) {
@@ -342,7 +342,7 @@ static int run_options(int argc, char **argv, const options *o) {
              : o->compile_times     ? print_compile_times(&p, o)
                                     : measure(&p, o, &files);
   }
-  lcl_results_free(&files);
+  lcl__results_free(&files);
   free(p.index);
   return code;
 }

@@ -9,12 +9,12 @@
 static int show(void) {
   lcl_str dir = { 0 };
   lcl_cache_use use;
-  if (!lcl_cache_dir(&dir)) {
-    lcl_str_free(&dir);
+  if (!lcl__cache_dir(&dir)) {
+    lcl__str_free(&dir);
     printf("The cache is off (LATENTCL_CACHE).\n");
     return CLI_OK;
   }
-  lcl_status status = lcl_cache_stat(&use);
+  lcl_status status = lcl__cache_stat(&use);
   if (status == LCL_OK) {
     char bytes[32], limit[32];
     cli_print(
@@ -25,13 +25,13 @@ static int show(void) {
         cli_bytes((double)use.limit, limit));
     if (use.foreign) printf("          %zu damaged or foreign files are ignored\n", use.foreign);
   }
-  lcl_str_free(&dir);
+  lcl__str_free(&dir);
   return status == LCL_OK ? CLI_OK : cli_error();
 }
 
 static int clear(void) {
   size_t removed;
-  if (lcl_cache_clear(&removed) != LCL_OK) return cli_error();
+  if (lcl__cache_clear(&removed) != LCL_OK) return cli_error();
   printf("%zu entries removed\n", removed);
   return CLI_OK;
 }
@@ -43,17 +43,17 @@ static int warm(const char *device) {
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
   int code = CLI_OK;
-  for (size_t i = 0; lcl_embedded_names[i]; i++) {
-    const char *end = strrchr(lcl_embedded_names[i], '.'); /* tuning results are embedded too */
-    if (strcmp(lcl_embedded_names[i], "common.cl") == 0 || !end || strcmp(end, ".cl") != 0)
+  for (size_t i = 0; lcl__embedded_names[i]; i++) {
+    const char *end = strrchr(lcl__embedded_names[i], '.'); /* tuning results are embedded too */
+    if (strcmp(lcl__embedded_names[i], "common.cl") == 0 || !end || strcmp(end, ".cl") != 0)
       continue;
-    double start = lcl_now();
-    lcl_build_stats before = lcl_context_build_stats(ctx);
-    if (lcl_programs_build(ctx, &(lcl_source) { .file = lcl_embedded_names[i] }, 1) != LCL_OK)
+    double start = lcl__now();
+    lcl_build_stats before = lcl__context_build_stats(ctx);
+    if (lcl__programs_build(ctx, &(lcl_source) { .file = lcl__embedded_names[i] }, 1) != LCL_OK)
       code = cli_error();
     else
-      cli_print("%-16s %6.2f s%s\n", lcl_embedded_names[i], lcl_now() - start,
-                lcl_context_build_stats(ctx).loaded > before.loaded ? " (was there)" : "");
+      cli_print("%-16s %6.2f s%s\n", lcl__embedded_names[i], lcl__now() - start,
+                lcl__context_build_stats(ctx).loaded > before.loaded ? " (was there)" : "");
     fflush(stdout);
   }
   lcl_context_destroy(ctx);

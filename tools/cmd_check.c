@@ -33,14 +33,15 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
 
 static int run_checks(const lcl_check_desc *desc, progress *p) {
   lcl_check_report report;
-  const double start = lcl_now();
-  const lcl_status status = lcl_check_run(desc, &report);
+  const double start = lcl__now();
+  const lcl_status status = lcl__check_run(desc, &report);
   if (p->terminal) fprintf(stderr, "\r\033[K");
   if (status != LCL_OK) return cli_error();
   if (report.cases == 0) return cli_fail("no case was run");
   cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
-            (unsigned long long)report.cases, lcl_context_device_name(desc->ctx), lcl_now() - start,
-            report.complete ? "" : " (stopped early)", (unsigned long long)report.failures);
+            (unsigned long long)report.cases, lcl_context_device_name(desc->ctx),
+            lcl__now() - start, report.complete ? "" : " (stopped early)",
+            (unsigned long long)report.failures);
   if (report.failures == 0) return CLI_OK;
   return cli_fail("%llu of %llu cases differ from the reference",
                   (unsigned long long)report.failures, (unsigned long long)report.cases);
@@ -73,7 +74,7 @@ static int run(int argc, char **argv) {
       NULL);
   if (code >= 0) return code;
   if (number >= 0 && !op) return cli_usage("check: --case needs --op");
-  const lcl_spec *spec = op ? lcl_spec_find(op) : NULL;
+  const lcl_spec *spec = op ? lcl__spec_find(op) : NULL;
   if (op && !spec) return cli_error();
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)

@@ -17,7 +17,7 @@ typedef struct summary {
 static lcl_status summarise(const lcl_dataset *ds, summary *s) {
   size_t n = lcl_dataset_elements(ds);
   float *x = malloc(n * sizeof *x);
-  if (!x) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (!x) return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
   double sum = 0, squares = 0;
   *s = (summary) { .lowest = INFINITY, .highest = -INFINITY };
   for (int64_t i = 0; i < ds->count; i++) {
@@ -104,7 +104,7 @@ static int print_json(const lcl_splits *s) {
   cJSON_AddStringToObject(o, "format", s->format);
   for (int i = 0; i < 3; i++)
     if (part[i]) cJSON_AddItemToObject(o, name[i], part_json(part[i]));
-  char *text = lcl_json_print(o, true);
+  char *text = lcl__json_print(o, true);
   cJSON_Delete(o);
   if (!text) return cli_fail("out of memory");
   puts(text);
@@ -128,7 +128,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
     if (row < 0 || row >= rows || filled[row] == COLUMNS) continue;
     lcl_dataset_example(ds, i, x + ((size_t)row * COLUMNS + (size_t)filled[row]++) * each);
   }
-  lcl_status status = lcl_image_grid_png(&grid, x, path);
+  lcl_status status = lcl__image_grid_png(&grid, x, path);
   free(x);
   if (status != LCL_OK) return cli_error();
   cli_print("contact sheet of '%s' written to %s\n", ds->name, path);

@@ -18,7 +18,7 @@ static const char *kernels_of(const lcl_caps *c) {
   snprintf(selector, sizeof selector, "%d:%d", c->platform_index, c->device_index);
   if (lcl_context_create(&(lcl_context_desc) { .device = selector }, &ctx) != LCL_OK)
     return "unknown";
-  const bool packed = lcl_context_caps(ctx)->packed;
+  const bool packed = lcl__context_caps(ctx)->packed;
   lcl_context_destroy(ctx);
   return packed ? "packed" : "tiled";
 }
@@ -84,7 +84,7 @@ static cJSON *json_of(const lcl_device_info *row) {
 static int print_json(const lcl_device_info *rows, size_t n) {
   cJSON *all = cJSON_CreateArray();
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(all, json_of(&rows[i]));
-  char *text = lcl_json_print(all, true);
+  char *text = lcl__json_print(all, true);
   cJSON_Delete(all);
   if (!text) return cli_fail("out of memory");
   puts(text);
@@ -94,7 +94,7 @@ static int print_json(const lcl_device_info *rows, size_t n) {
 
 static int print_all(const lcl_device_info *rows, size_t n) {
   size_t chosen = n, devices = 0;
-  lcl_status status = lcl_device_select(rows, n, getenv("LATENTCL_DEVICE"), &chosen);
+  lcl_status status = lcl__device_select(rows, n, getenv("LATENTCL_DEVICE"), &chosen);
   for (size_t i = 0; i < n; i++) {
     if (rows[i].device)
       print_device(&rows[i].caps, status == LCL_OK && i == chosen), devices++;
@@ -116,19 +116,19 @@ static int run(int argc, char **argv) {
                        "Lists every OpenCL platform and device.", NULL);
   if (code >= 0) return code;
   lcl_family family;
-  if (lcl_family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family) != LCL_OK)
+  if (lcl__family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family) != LCL_OK)
     return cli_error();
   lcl_device_info *rows;
   size_t n;
-  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  if (lcl__devices(&rows, &n) != LCL_OK) return cli_error();
   for (size_t i = 0; i < n; i++)
-    if (rows[i].device &&
-        lcl_caps_disable(&rows[i].caps, getenv("LATENTCL_DISABLE"), "LATENTCL_DISABLE") != LCL_OK) {
-      lcl_free(rows);
+    if (rows[i].device && lcl__caps_disable(&rows[i].caps, getenv("LATENTCL_DISABLE"),
+                                            "LATENTCL_DISABLE") != LCL_OK) {
+      lcl__free(rows);
       return cli_error();
     }
   code = json ? print_json(rows, n) : print_all(rows, n);
-  lcl_free(rows);
+  lcl__free(rows);
   return code;
 }
 

@@ -135,9 +135,9 @@ static void show_cache(void) {
   lcl_cache_use use;
   char size[32], limit[32];
   printf("\nCache of compiled programs\n");
-  if (!lcl_cache_dir(&dir))
+  if (!lcl__cache_dir(&dir))
     printf("  off\n");
-  else if (lcl_cache_stat(&use) != LCL_OK)
+  else if (lcl__cache_stat(&use) != LCL_OK)
     cli_print("  ! %s\n", lcl_error_message());
   else {
     cli_print("  %s: %zu programs (%zu refused), %s of %s\n", dir.data, use.entries, use.refused,
@@ -146,7 +146,7 @@ static void show_cache(void) {
       printf("  ! %zu damaged or foreign files (ignored; `latentcl cache clear` removes them)\n",
              use.foreign);
   }
-  lcl_str_free(&dir);
+  lcl__str_free(&dir);
 }
 
 static int run(int argc, char **argv) {
@@ -160,7 +160,7 @@ static int run(int argc, char **argv) {
   lcl_device_info *rows;
   size_t n, good = 0, bad = 0;
   show_versions();
-  if (lcl_devices(&rows, &n) != LCL_OK) return cli_error();
+  if (lcl__devices(&rows, &n) != LCL_OK) return cli_error();
   printf("\n");
   doctor_icds();
   printf("\nDevices\n");
@@ -182,7 +182,7 @@ static int run(int argc, char **argv) {
   if (!n) printf("  ! no OpenCL platform at all\n");
   show_missing(rows, n);
   show_cache();
-  lcl_free(rows);
+  lcl__free(rows);
   cli_print("\n%zu device%s work%s%s\n", good, good == 1 ? "" : "s", good == 1 ? "s" : "",
             bad ? ", some do not" : "");
   return good && !bad ? CLI_OK : CLI_FAILED;

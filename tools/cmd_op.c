@@ -42,8 +42,8 @@ static void print_help(void) {
 }
 
 static int print_list(void) {
-  for (size_t i = 0; i < lcl_spec_count(); i++)
-    printf("%-20s %s\n", lcl_spec_at(i)->name, lcl_spec_at(i)->summary);
+  for (size_t i = 0; i < lcl__spec_count(); i++)
+    printf("%-20s %s\n", lcl__spec_at(i)->name, lcl__spec_at(i)->summary);
   return CLI_OK;
 }
 
@@ -95,7 +95,7 @@ static int parse(int argc, char **argv, request *r) {
 }
 
 static int check_counts(const lcl_spec *s, const request *r) {
-  const int inputs = lcl_spec_inputs(s), outputs = lcl_spec_outputs(s);
+  const int inputs = lcl__spec_inputs(s), outputs = lcl__spec_outputs(s);
   if (r->n_in > inputs)
     return cli_usage("op: %s has %d input%s, %d files were given", s->name, inputs,
                      inputs == 1 ? "" : "s", r->n_in);
@@ -130,19 +130,19 @@ static lcl_status dtype_of(const lcl_spec_input *in, const lcl_npy *a, const cha
   if (in && in->any_dtype) return LCL_OK;
   const bool index = in && in->domain == LCL_INDEX;
   if (index != real) return LCL_OK;
-  return lcl_fail(LCL_ERR_TYPE, "%s: %s elements for %s, which takes %s", file,
-                  lcl_npy_type_name(a->type), in ? in->name : "a gradient",
-                  index ? "int32, int64, uint8 or bool" : "float32 or float64");
+  return lcl__fail(LCL_ERR_TYPE, "%s: %s elements for %s, which takes %s", file,
+                   lcl__npy_type_name(a->type), in ? in->name : "a gradient",
+                   index ? "int32, int64, uint8 or bool" : "float32 or float64");
 }
 
 /* Values a device type cannot hold are refused; float64 is rounded. */
 static lcl_status convert(const lcl_npy *a, const char *file, lcl_array *to) {
   for (size_t i = 0; i < a->count; i++) {
-    const double v = lcl_npy_get(a, i);
+    const double v = lcl__npy_get(a, i);
     if (to->dtype == LCL_I32 && (v < INT32_MIN || v > INT32_MAX))
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: element %zu is %.0f, outside 32 bits", file, i, v);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s: element %zu is %.0f, outside 32 bits", file, i, v);
     if (to->dtype == LCL_F32 && isfinite(v) && isinf((float)v))
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: element %zu is %g, outside float32", file, i, v);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s: element %zu is %g, outside float32", file, i, v);
     to->data[i] = v;
     if (to->dtype == LCL_F32) to->data[i] = (float)v;
   }
@@ -151,18 +151,18 @@ static lcl_status convert(const lcl_npy *a, const char *file, lcl_array *to) {
 
 static lcl_status load(lcl_case *c, const lcl_spec_input *in, const char *file, lcl_array *to) {
   lcl_npy a;
-  LCL_TRY(lcl_npy_read(file, &a));
+  LCL_TRY(lcl__npy_read(file, &a));
   lcl_shape shape = { .rank = a.rank };
   lcl_dtype dtype;
   lcl_status status = LCL_OK;
   if (a.rank > LCL_MAX_RANK)
-    status = lcl_fail(LCL_ERR_SHAPE, "%s: %d dimensions; at most %d are supported", file, a.rank,
-                      LCL_MAX_RANK);
+    status = lcl__fail(LCL_ERR_SHAPE, "%s: %d dimensions; at most %d are supported", file, a.rank,
+                       LCL_MAX_RANK);
   for (int i = 0; i < a.rank && status == LCL_OK; i++) shape.dim[i] = a.dim[i];
   if (status == LCL_OK) status = dtype_of(in, &a, file, &dtype);
-  if (status == LCL_OK) status = lcl_array_new(c, dtype, shape, to);
+  if (status == LCL_OK) status = lcl__array_new(c, dtype, shape, to);
   if (status == LCL_OK) status = convert(&a, file, to);
-  lcl_npy_free(&a);
+  lcl__npy_free(&a);
   return status;
 }
 
@@ -171,15 +171,15 @@ static lcl_status save(const char *file, const lcl_array *a) {
   const lcl_npy_type type = a->dtype == LCL_F32   ? LCL_NPY_F32
                             : a->dtype == LCL_I32 ? LCL_NPY_I32
                                                   : LCL_NPY_U8;
-  void *data = lcl_alloc(n * lcl_npy_type_size(type) + 1);
+  void *data = lcl__alloc(n * lcl__npy_type_size(type) + 1);
   if (!data) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < n; i++) {
     if (type == LCL_NPY_F32) ((float *)data)[i] = (float)a->data[i];
     if (type == LCL_NPY_I32) ((int32_t *)data)[i] = (int32_t)a->data[i];
     if (type == LCL_NPY_U8) ((uint8_t *)data)[i] = (uint8_t)a->data[i];
   }
-  const lcl_status status = lcl_npy_write(file, type, a->shape.rank, a->shape.dim, data);
-  lcl_free(data);
+  const lcl_status status = lcl__npy_write(file, type, a->shape.rank, a->shape.dim, data);
+  lcl__free(data);
   return status;
 }
 
@@ -187,11 +187,11 @@ static lcl_status save(const char *file, const lcl_array *a) {
 
 static int set_attributes(lcl_case *c, const request *r) {
   for (int i = 0; i < r->n_attr; i++)
-    if (lcl_case_set(c, r->attr[i]) != LCL_OK) return cli_usage("%s", lcl_error_message());
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+    if (lcl__case_set(c, r->attr[i]) != LCL_OK) return cli_usage("%s", lcl_error_message());
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (!c->spec->in[i].optional && left_out(r->in[i]))
       return cli_usage("%s needs the input %s", c->spec->name, c->spec->in[i].name);
-  return lcl_case_attributes_given(c) == LCL_OK ? -1 : cli_usage("%s", lcl_error_message());
+  return lcl__case_attributes_given(c) == LCL_OK ? -1 : cli_usage("%s", lcl_error_message());
 }
 
 /* Gradient of results that were not given flows as zero, which is the same as not at all. */
@@ -206,8 +206,8 @@ static lcl_status load_all(lcl_case *c, const request *r) {
 static lcl_status save_all(const request *r, const lcl_case_result *result, const lcl_spec *spec) {
   for (int k = 0; k < r->n_grad_out; k++)
     if (!left_out(r->grad_out[k]) && !result->grad_in[k].data)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: %s has no gradient; give `-` in its place",
-                      spec->name, spec->in[k].name);
+      return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: %s has no gradient; give `-` in its place",
+                       spec->name, spec->in[k].name);
   for (int k = 0; k < r->n_out; k++)
     if (!left_out(r->out[k])) LCL_TRY(save(r->out[k], &result->out[k]));
   for (int k = 0; k < r->n_grad_out; k++)
@@ -219,11 +219,11 @@ static lcl_status run_case(lcl_case *c, const request *r, lcl_context *ctx) {
   lcl_case_result result;
   bool want[LCL_SPEC_INS];
   for (int i = 0; i < LCL_SPEC_INS; i++) want[i] = i < r->n_grad_out && !left_out(r->grad_out[i]);
-  LCL_TRY(lcl_case_run(c,
-                       &(lcl_case_run_desc) { .ctx = ctx,
-                                              .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0],
-                                              .want_grad = want },
-                       &result));
+  LCL_TRY(lcl__case_run(c,
+                        &(lcl_case_run_desc) { .ctx = ctx,
+                                               .seed = (uint64_t)lcl__case_attr(c, "seed")->i[0],
+                                               .want_grad = want },
+                        &result));
   return save_all(r, &result, c->spec);
 }
 
@@ -236,23 +236,23 @@ static int run(int argc, char **argv) {
   if (!r.op)
     return cli_usage(
         "op: which op? `latentcl op --list` tells all, `latentcl op --help` the options");
-  const lcl_spec *spec = lcl_spec_find(r.op);
+  const lcl_spec *spec = lcl__spec_find(r.op);
   if (!spec) return cli_usage("%s", lcl_error_message());
   if (r.help) {
     lcl_str text = { 0 };
-    lcl_spec_help(spec, &text);
+    lcl__spec_help(spec, &text);
     if (text.data) fputs(text.data, stdout);
-    lcl_str_free(&text);
+    lcl__str_free(&text);
     return CLI_OK;
   }
   code = check_counts(spec, &r);
   if (code >= 0) return code;
   lcl_case *c;
   lcl_context *ctx = NULL;
-  if (lcl_case_create(spec, &c) != LCL_OK) return cli_error();
+  if (lcl__case_create(spec, &c) != LCL_OK) return cli_error();
   code = set_attributes(c, &r);
   if (code >= 0) {
-    lcl_case_destroy(c);
+    lcl__case_destroy(c);
     return code;
   }
   lcl_status status = load_all(c, &r);
@@ -261,7 +261,7 @@ static int run(int argc, char **argv) {
   if (status == LCL_OK) status = run_case(c, &r, ctx);
   code = status == LCL_OK ? CLI_OK : cli_error();
   if (ctx) lcl_context_destroy(ctx);
-  lcl_case_destroy(c);
+  lcl__case_destroy(c);
   return code;
 }
 

@@ -24,16 +24,16 @@
 enum { NEIGHBOURS = 48, STARTS = 8, KEY = 160 };
 
 static bool read_choice(const char *text, lcl_choice *c) {
-  cJSON *record = lcl_json_parse(text, strlen(text));
-  const bool ok = record && lcl_choice_from_json(record, lcl_tune_find, c);
+  cJSON *record = lcl__json_parse(text, strlen(text));
+  const bool ok = record && lcl__choice_from_json(record, lcl__tune_find, c);
   cJSON_Delete(record);
   return ok;
 }
 
 /* free() it. */
 static char *text_of(const lcl_choice *c) {
-  cJSON *record = lcl_choice_to_json(c);
-  char *text = lcl_json_print(record, false);
+  cJSON *record = lcl__choice_to_json(c);
+  char *text = lcl__json_print(record, false);
   cJSON_Delete(record);
   return text;
 }
@@ -52,7 +52,7 @@ static int worker(const char *name, const char *device) {
   size_t n;
   char line[512];
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK ||
-      lcl_tune_collect(ctx, name, &problems, &n) != LCL_OK) {
+      lcl__tune_collect(ctx, name, &problems, &n) != LCL_OK) {
     printf("error %s\n", lcl_error_message());
     return CLI_FAILED;
   }
@@ -60,7 +60,7 @@ static int worker(const char *name, const char *device) {
     lcl_choice starts[STARTS];
     printf("problem %s|", problems[i].key);
     print_choice("", &problems[i].usual);
-    const size_t k = lcl_tune_starts(lcl_context_caps(ctx), &problems[i], starts, STARTS);
+    const size_t k = lcl__tune_starts(lcl__context_caps(ctx), &problems[i], starts, STARTS);
     for (size_t s = 0; s < k; s++) print_choice("start ", &starts[s]);
   }
   printf("ready\n");
@@ -71,14 +71,14 @@ static int worker(const char *name, const char *device) {
     size_t i = strtoul(line + 4, &rest, 10);
     double seconds = 0;
     if (strncmp(line, "try ", 4) != 0 || i >= n || !read_choice(rest, &c)) break;
-    lcl_status st = lcl_tune_measure(ctx, &problems[i], &c, &seconds);
+    lcl_status st = lcl__tune_measure(ctx, &problems[i], &c, &seconds);
     if (st == LCL_OK)
       printf("ok %.9g\n", seconds);
     else
       printf("%s %s\n", st == LCL_ERR_NUMERIC ? "wrong" : "failed", lcl_error_message());
     fflush(stdout);
   }
-  lcl_free(problems);
+  lcl__free(problems);
   lcl_context_destroy(ctx);
   return CLI_OK;
 }
@@ -125,7 +125,7 @@ static bool child_start(child *c, const char *name, const char *device) {
 
 /* The next line of the child, without its end; false when it died, hung, or the user stopped us. */
 static bool child_line(child *c, double limit, char *line, size_t size) {
-  double end = lcl_now() + limit;
+  double end = lcl__now() + limit;
   for (;;) {
     char *nl = memchr(c->buffer, '\n', c->n);
     if (nl) {
@@ -135,7 +135,7 @@ static bool child_line(child *c, double limit, char *line, size_t size) {
       memmove(c->buffer, nl + 1, c->n);
       return true;
     }
-    double left = end - lcl_now();
+    double left = end - lcl__now();
     struct pollfd p = { .fd = c->from, .events = POLLIN };
     if (cli_stopped() || left <= 0 || c->n == sizeof c->buffer) return false;
     if (poll(&p, 1, left > 0.2 ? 200 : (int)(left * 1000) + 1) <= 0) continue;
@@ -196,14 +196,14 @@ static int tuner_start(tuner *t) {
 static double attempt(tuner *t, size_t i, const lcl_choice *c) {
   char line[512], *text = text_of(c);
   lcl_str request = { 0 };
-  lcl_str_add(&request, "try %zu %s\n", i, text ? text : "");
+  lcl__str_add(&request, "try %zu %s\n", i, text ? text : "");
   t->tried++;
   double seconds = -1;
-  bool answered = lcl_str_ok(&request) &&
+  bool answered = lcl__str_ok(&request) &&
                   write(t->c.to, request.data, request.n) == (ssize_t)request.n &&
                   child_line(&t->c, t->limit, line, sizeof line);
   if (answered && strncmp(line, "ok ", 3) == 0) {
-    seconds = lcl_strtod(line + 3, NULL);
+    seconds = lcl__strtod(line + 3, NULL);
   } else if (answered && strncmp(line, "wrong ", 6) == 0) {
     t->wrong++;
     printf("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
@@ -212,7 +212,7 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
     t->failed++;
   }
   free(text);
-  lcl_str_free(&request);
+  lcl__str_free(&request);
   if (answered) return seconds;
   child_stop(&t->c);
   if (cli_stopped()) return -1;
@@ -224,7 +224,7 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
  * again, in turn with the usual choice. */
 static int confirm(tuner *t, size_t i, double *usual_seconds, winner *best) {
   const lcl_choice *usual = &t->problems.data[i].usual;
-  if (lcl_choice_equal(usual, &best->choice) || *usual_seconds < 0 || cli_stopped()) return CLI_OK;
+  if (lcl__choice_equal(usual, &best->choice) || *usual_seconds < 0 || cli_stopped()) return CLI_OK;
   double a = 1e30, b = 1e30;
   for (int r = 0; r < 3 && !cli_stopped(); r++) {
     const double x = attempt(t, i, usual), y = attempt(t, i, &best->choice);
@@ -252,15 +252,15 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
   memcpy(list, p->starts, sizeof *list * n);
   for (int round = 0; round < 4; round++) {
     const lcl_choice from = best->choice;
-    n += lcl_tune_neighbours(&from, list + n, NEIGHBOURS - n);
-    for (size_t k = 0; k < n && !cli_stopped() && lcl_now() < end; k++) {
+    n += lcl__tune_neighbours(&from, list + n, NEIGHBOURS - n);
+    for (size_t k = 0; k < n && !cli_stopped() && lcl__now() < end; k++) {
       double s = attempt(t, i, &list[k]);
       if (s == -2) return CLI_FAILED;
       if (s > 0 && s < 0.97 * best->seconds) /* less than that is noise */
         *best = (winner) { list[k], s };
     }
     n = 0;
-    if (lcl_choice_equal(&from, &best->choice) || cli_stopped() || lcl_now() >= end) break;
+    if (lcl__choice_equal(&from, &best->choice) || cli_stopped() || lcl__now() >= end) break;
   }
   if (confirm(t, i, &usual, best) != CLI_OK) return CLI_FAILED;
   if (isatty(2)) fprintf(stderr, "\r\033[K");
@@ -278,22 +278,23 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
   tuner t = { .name = name, .device = device, .limit = 60 };
   int code = tuner_start(&t);
   printf("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
-  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl_now() < end; i++) {
+  for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl__now() < end;
+       i++) {
     winner best = { .seconds = 1e30 };
     char key[KEY]; /* the list of problems is made anew when a child dies */
     snprintf(key, sizeof key, "%s", t.problems.data[i].key);
-    if (!again && lcl_tuning_measured(ctx, key)) continue;
+    if (!again && lcl__tuning_measured(ctx, key)) continue;
     if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, key);
     code = tune_problem(&t, i, end, &best);
     if (code == CLI_OK && !cli_stopped() && best.seconds < 1e30 &&
-        lcl_tuning_save(ctx, key, &best.choice, best.seconds) != LCL_OK)
+        lcl__tuning_save(ctx, key, &best.choice, best.seconds) != LCL_OK)
       code = cli_error();
   }
   if (t.tried)
     printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,
            t.tried, t.failed, t.wrong, t.died);
   child_stop(&t.c);
-  lcl_free(t.problems.data);
+  lcl__free(t.problems.data);
   return cli_stopped() ? CLI_FAILED : code;
 }
 
@@ -306,7 +307,7 @@ static int tune_argument(lcl_context *ctx, const char *name, const char *device,
     lcl_bench_info b = lcl_bench_at(i);
     if (strcmp(b.suite, name) != 0) continue;
     suite = true;
-    if (lcl_now() < end) code = tune_name(ctx, b.name, device, end, again);
+    if (lcl__now() < end) code = tune_name(ctx, b.name, device, end, again);
   }
   return suite ? code : tune_name(ctx, name, device, end, again);
 }
@@ -338,13 +339,13 @@ static int run(int argc, char **argv) {
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
   lcl_str path = { 0 };
-  if (!lcl_tuning_path(ctx, &path))
+  if (!lcl__tuning_path(ctx, &path))
     code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
   else
     printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
   cli_catch_stop();
   signal(SIGPIPE, SIG_IGN);
-  double end = lcl_now() + budget * 60;
+  double end = lcl__now() + budget * 60;
   bool all = at == argc || strcmp(argv[at], "all") == 0;
   code = code > 0 ? code : CLI_OK;
   static char *const everything[] = { "gemm", "conv", "steps" };
@@ -355,7 +356,7 @@ static int run(int argc, char **argv) {
     fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
     code = cli_stop_code();
   }
-  lcl_str_free(&path);
+  lcl__str_free(&path);
   lcl_context_destroy(ctx);
   return code;
 }

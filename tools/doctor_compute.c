@@ -33,14 +33,14 @@ typedef struct lab {
 } lab;
 
 static lcl_status add(lab *l, const char *kernel, int n_args, const lcl_arg *args, size_t local) {
-  return lcl_list_add(l->list, &(lcl_launch) { .label = kernel,
-                                               .source = { .text = text },
-                                               .kernel = kernel,
-                                               .args = args,
-                                               .n_args = n_args,
-                                               .dims = 1,
-                                               .global = { N },
-                                               .local = { local } });
+  return lcl__list_add(l->list, &(lcl_launch) { .label = kernel,
+                                                .source = { .text = text },
+                                                .kernel = kernel,
+                                                .args = args,
+                                                .n_args = n_args,
+                                                .dims = 1,
+                                                .global = { N },
+                                                .local = { local } });
 }
 
 static lcl_status prepare(lab *l, const char *selector) {
@@ -48,28 +48,28 @@ static lcl_status prepare(lab *l, const char *selector) {
   LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host, &l->x));
   LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host, &l->y));
   LCL_TRY(lcl_buffer_create(l->ctx, sizeof l->host / GROUP, &l->s));
-  LCL_TRY(lcl_list_create(l->ctx, &l->list));
-  const lcl_arg axpy[] = { lcl_memory(l->x, LCL_READ), lcl_memory(l->y, LCL_READ_WRITE), lcl_f32(2),
-                           lcl_i32(N) };
-  const lcl_arg sum[] = { lcl_memory(l->y, LCL_READ), lcl_memory(l->s, LCL_WRITE) };
+  LCL_TRY(lcl__list_create(l->ctx, &l->list));
+  const lcl_arg axpy[] = { lcl__memory(l->x, LCL_READ), lcl__memory(l->y, LCL_READ_WRITE),
+                           lcl__f32(2), lcl__i32(N) };
+  const lcl_arg sum[] = { lcl__memory(l->y, LCL_READ), lcl__memory(l->s, LCL_WRITE) };
   LCL_TRY(add(l, "axpy", LCL_COUNT(axpy), axpy, 0));
   LCL_TRY(add(l, "group_sum", LCL_COUNT(sum), sum, GROUP));
-  return lcl_list_seal(l->list);
+  return lcl__list_seal(l->list);
 }
 
 /* Small integers: every sum is exact, so any difference is an error of the device or its driver. */
 static lcl_status compute(lab *l) {
   for (int i = 0; i < N; i++) l->host[i] = (float)(i % 64);
-  LCL_TRY(lcl_upload(l->ctx, l->x, 0, l->host, sizeof l->host));
-  LCL_TRY(lcl_upload(l->ctx, l->y, 0, l->host, sizeof l->host));
-  LCL_TRY(lcl_list_run(l->list, NULL));
-  LCL_TRY(lcl_download(l->ctx, l->s, 0, l->host, sizeof l->host / GROUP));
+  LCL_TRY(lcl__upload(l->ctx, l->x, 0, l->host, sizeof l->host));
+  LCL_TRY(lcl__upload(l->ctx, l->y, 0, l->host, sizeof l->host));
+  LCL_TRY(lcl__list_run(l->list, NULL));
+  LCL_TRY(lcl__download(l->ctx, l->s, 0, l->host, sizeof l->host / GROUP));
   for (int g = 0; g < N / GROUP; g++) {
     float expected = 0;
     for (int i = 0; i < GROUP; i++) expected += 3.0f * (float)((g * GROUP + i) % 64);
     if (l->host[g] != expected)
-      return lcl_fail(LCL_ERR_NUMERIC, "sum %d is %g, not %g: the driver computes wrong results", g,
-                      l->host[g], expected);
+      return lcl__fail(LCL_ERR_NUMERIC, "sum %d is %g, not %g: the driver computes wrong results",
+                       g, l->host[g], expected);
   }
   return LCL_OK;
 }
@@ -77,25 +77,25 @@ static lcl_status compute(lab *l) {
 bool doctor_compute(const lcl_device_info *row) {
   char selector[32];
   snprintf(selector, sizeof selector, "%d:%d", row->caps.platform_index, row->caps.device_index);
-  lab *l = lcl_alloc(sizeof *l);
-  double start = lcl_now(), prepared = start;
+  lab *l = lcl__alloc(sizeof *l);
+  double start = lcl__now(), prepared = start;
   lcl_status status = l ? prepare(l, selector) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    prepared = lcl_now();
+    prepared = lcl__now();
     status = compute(l);
   }
   if (status == LCL_OK)
     printf("  compute test    passed (preparing %.2f s, running %.1f ms)\n", prepared - start,
-           1e3 * (lcl_now() - prepared));
+           1e3 * (lcl__now() - prepared));
   else
     printf("  ! compute test  FAILED: %s\n", lcl_error_message());
   if (l) {
-    lcl_list_destroy(l->list);
+    lcl__list_destroy(l->list);
     lcl_buffer_destroy(l->x);
     lcl_buffer_destroy(l->y);
     lcl_buffer_destroy(l->s);
     lcl_context_destroy(l->ctx);
   }
-  lcl_free(l);
+  lcl__free(l);
   return status == LCL_OK;
 }

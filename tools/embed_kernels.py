@@ -19,13 +19,13 @@ def main(out, files):
         for f in files:
             with open(f) as src:
                 c.write("\n".join(c_lines(src.read())) + ",\n")
-        c.write("};\n\nconst char *const lcl_embedded_names[] = {\n")
+        c.write("};\n\nconst char *const lcl__embedded_names[] = {\n")
         c.writelines(f'    "{n}",\n' for n in names)
         c.write("    NULL,\n};\n\n")
         c.write(
-            "const char *lcl_embedded_source(const char *file) {\n"
-            "  for (size_t i = 0; lcl_embedded_names[i]; i++)\n"
-            "    if (strcmp(file, lcl_embedded_names[i]) == 0) return texts[i];\n"
+            "const char *lcl__embedded_source(const char *file) {\n"
+            "  for (size_t i = 0; lcl__embedded_names[i]; i++)\n"
+            "    if (strcmp(file, lcl__embedded_names[i]) == 0) return texts[i];\n"
             "  return NULL;\n}\n"
         )
 

@@ -27,96 +27,98 @@ static inline size_t lcl_round_up(size_t n, size_t multiple) {
 #define LCL_PRINTF(fmt, args)
 #endif
 
-/* Records the message for lcl_error_message() and returns status: `return lcl_fail(LCL_ERR_IO,
+/* Records the message for lcl_error_message() and returns status: `return lcl__fail(LCL_ERR_IO,
  * "...", ...)`. */
-lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
+lcl_status lcl__fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 /* Puts "prefix: " before the message of the last failure and returns status. */
-lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
+lcl_status lcl__fail_prefix(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 /* Returns early with a message that names them when one of these pointers is NULL. */
-lcl_status lcl_need(const char *function, const char *names, const void *const *pointers, size_t n);
+lcl_status lcl__need(const char *function, const char *names, const void *const *pointers,
+                     size_t n);
 #define LCL_NEED(...)                                                                              \
-  LCL_TRY(lcl_need(__func__, #__VA_ARGS__, (const void *const[]) { __VA_ARGS__ },                  \
-                   LCL_COUNT(((const void *const[]) { __VA_ARGS__ }))))
+  LCL_TRY(lcl__need(__func__, #__VA_ARGS__, (const void *const[]) { __VA_ARGS__ },                 \
+                    LCL_COUNT(((const void *const[]) { __VA_ARGS__ }))))
 /* A log line. (lcl_log is the logarithm of ops.h.) */
-void lcl_logf(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
-bool lcl_log_enabled(lcl_log_level level);
+void lcl__logf(lcl_log_level level, const char *fmt, ...) LCL_PRINTF(2, 3);
+bool lcl__log_enabled(lcl_log_level level);
 
 /* Heap. NULL on failure, with the message set. Tests make the n-th allocation fail
- * (lcl_test_fail_alloc). */
-void *lcl_alloc(size_t bytes); /* zeroed */
-void *lcl_realloc(void *old, size_t bytes);
-char *lcl_strdup(const char *s);
-void lcl_free(void *p);                /* NULL is fine */
-void lcl_test_fail_alloc(int64_t nth); /* <0: never (default) */
-int64_t lcl_test_alloc_live(void);     /* allocations not yet freed */
-int64_t lcl_test_alloc_count(void);    /* allocations made so far, failed ones too */
+ * (lcl__test_fail_alloc). */
+void *lcl__alloc(size_t bytes); /* zeroed */
+void *lcl__realloc(void *old, size_t bytes);
+char *lcl__strdup(const char *s);
+void lcl__free(void *p);                /* NULL is fine */
+void lcl__test_fail_alloc(int64_t nth); /* <0: never (default) */
+int64_t lcl__test_alloc_live(void);     /* allocations not yet freed */
+int64_t lcl__test_alloc_count(void);    /* allocations made so far, failed ones too */
 
 /* Arena: many small blocks freed together. Zeroed memory, 16-byte aligned. */
 typedef struct lcl_arena lcl_arena;
-lcl_arena *lcl_arena_create(void);
-void *lcl_arena_alloc(lcl_arena *a, size_t bytes);
-char *lcl_arena_strdup(lcl_arena *a, const char *s);
-char *lcl_arena_printf(lcl_arena *a, const char *fmt, ...) LCL_PRINTF(2, 3);
-void lcl_arena_destroy(lcl_arena *a);
+lcl_arena *lcl__arena_create(void);
+void *lcl__arena_alloc(lcl_arena *a, size_t bytes);
+char *lcl__arena_strdup(lcl_arena *a, const char *s);
+char *lcl__arena_printf(lcl_arena *a, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl__arena_destroy(lcl_arena *a);
 
 /* Growing array: LCL_PUSH(v, value) with struct { T *data; size_t n, cap; } v; false when out of
  * memory. */
-bool lcl_grow(void **data, size_t *cap, size_t need, size_t elem);
+bool lcl__grow(void **data, size_t *cap, size_t need, size_t elem);
 #define LCL_PUSH(v, value)                                                                         \
-  (lcl_grow((void **)&(v)->data, &(v)->cap, (v)->n + 1, sizeof *(v)->data)                         \
+  (lcl__grow((void **)&(v)->data, &(v)->cap, (v)->n + 1, sizeof *(v)->data)                        \
        ? ((v)->data[(v)->n++] = (value), true)                                                     \
        : false)
 
-/* String builder. After a failed allocation every later call is ignored and lcl_str_ok is false. */
+/* String builder. After a failed allocation every later call is ignored and lcl__str_ok is false.
+ */
 typedef struct lcl_str {
   char *data; /* always terminated, or NULL while empty */
   size_t n, cap;
   bool failed;
 } lcl_str;
-void lcl_str_add(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
-void lcl_str_append(lcl_str *s, const char *bytes, size_t n);
-bool lcl_str_ok(const lcl_str *s);
-void lcl_str_free(lcl_str *s);
+void lcl__str_add(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl__str_append(lcl_str *s, const char *bytes, size_t n);
+bool lcl__str_ok(const lcl_str *s);
+void lcl__str_free(lcl_str *s);
 
 /* 128-bit xxHash as 32 lower-case hex digits + terminator. */
-void lcl_hash_hex(const void *data, size_t n, char out[33]);
+void lcl__hash_hex(const void *data, size_t n, char out[33]);
 
 /* Files. */
-lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data,
-                         size_t *n); /* +1 zero byte; caller lcl_free()s */
+lcl_status lcl__file_read(const char *path, size_t max_bytes, void **data,
+                          size_t *n); /* +1 zero byte; caller lcl__free()s */
 /* At most n bytes from offset on; fewer (*got) only where the file ends. *size: of the whole file.
  * For files whose head tells how much of them to read. */
-lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
-                              uint64_t *size);
-/* All n bytes from offset on, of a file whose size is known; terminated, lcl_free them. */
-lcl_status lcl_file_read_exactly(const char *path, uint64_t offset, size_t n, void **data);
+lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
+                               uint64_t *size);
+/* All n bytes from offset on, of a file whose size is known; terminated, lcl__free them. */
+lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, void **data);
 /* Temporary file, fsync, rename. Links are followed, to what is not there yet too; an existing file
  * keeps its mode, streams and devices are written through, and what a killed process left of it is
  * removed. */
-lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n);
+lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n);
 /* A new file takes the place of whatever is called so, without waiting for the disk: for our own
  * files that can be made again. A crash of the machine may leave it torn. */
-lcl_status lcl_file_replace(const char *path, const void *data, size_t n);
-/* The path that writing to path changes: its links followed. lcl_free it; NULL: failed. */
-char *lcl_file_target(const char *path);
+lcl_status lcl__file_replace(const char *path, const void *data, size_t n);
+/* The path that writing to path changes: its links followed. lcl__free it; NULL: failed. */
+char *lcl__file_target(const char *path);
 /* Removes what killed processes of this user left of writing to base in the folder (NULL: to any
  * file). */
-void lcl_remove_leftovers(const char *folder, const char *base);
-lcl_status lcl_mkdirs(const char *path);
-bool lcl_file_exists(const char *path);
+void lcl__remove_leftovers(const char *folder, const char *base);
+lcl_status lcl__mkdirs(const char *path);
+bool lcl__file_exists(const char *path);
 
 /* Files whose content is believed (compiled code, tuning records): read only where no other user
  * but the administrator owns or can write the folder or the file. Anything else is LCL_ERR_IO. */
-lcl_status lcl_folder_check_private(const char *folder);
-lcl_status lcl_folder_make_private(const char *folder); /* made if it is not there */
-lcl_status lcl_file_read_private(const char *folder, const char *name, size_t max_bytes,
-                                 void **data, size_t *n); /* as lcl_file_read */
-void lcl_keep_others_out(const char *path);               /* takes their right to write */
+lcl_status lcl__folder_check_private(const char *folder);
+lcl_status lcl__folder_make_private(const char *folder); /* made if it is not there */
+lcl_status lcl__file_read_private(const char *folder, const char *name, size_t max_bytes,
+                                  void **data, size_t *n); /* as lcl__file_read */
+void lcl__keep_others_out(const char *path);               /* takes their right to write */
 
 /* Seconds of a monotonic clock. */
-double lcl_now(void);
+double lcl__now(void);
 
 /* a*b into *out; false when it overflows size_t. */
-bool lcl_mul_size(size_t a, size_t b, size_t *out);
+bool lcl__mul_size(size_t a, size_t b, size_t *out);
 
 #endif

@@ -31,24 +31,24 @@ const char *lcl_error_message(void) {
   return message;
 }
 
-lcl_status lcl_fail(lcl_status status, const char *fmt, ...) {
+lcl_status lcl__fail(lcl_status status, const char *fmt, ...) {
   /* The arguments may be the previous message itself, so it is overwritten only at the end. */
   char text[sizeof message];
   va_list args;
   va_start(args, fmt);
-  lcl_vsnprintf(text, sizeof text, fmt, args);
+  lcl__vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  lcl_visible(message, sizeof message, text, status == LCL_ERR_BUILD); /* a build log has lines */
+  lcl__visible(message, sizeof message, text, status == LCL_ERR_BUILD); /* a build log has lines */
   return status;
 }
 
-lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) {
+lcl_status lcl__fail_prefix(lcl_status status, const char *fmt, ...) {
   char prefix[sizeof message], text[sizeof message];
   va_list args;
   va_start(args, fmt);
-  lcl_vsnprintf(prefix, sizeof prefix, fmt, args);
+  lcl__vsnprintf(prefix, sizeof prefix, fmt, args);
   va_end(args);
-  lcl_visible(text, sizeof text, prefix, false);
+  lcl__visible(text, sizeof text, prefix, false);
   size_t n = strlen(text), room = sizeof text - n - 1, old = strlen(message);
   if (room > 2) { /* ": " and as much of the old message as fits */
     memcpy(text + n, ": ", 2);
@@ -61,12 +61,12 @@ lcl_status lcl_fail_prefix(lcl_status status, const char *fmt, ...) {
   return status;
 }
 
-lcl_status lcl_need(const char *function, const char *names, const void *const *pointers,
-                    size_t n) {
+lcl_status lcl__need(const char *function, const char *names, const void *const *pointers,
+                     size_t n) {
   for (size_t i = 0; i < n; i++)
     if (!pointers[i])
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: NULL was given where %s %s expected", function, names,
-                      n == 1 ? "is" : "are");
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s: NULL was given where %s %s expected", function, names,
+                       n == 1 ? "is" : "are");
   return LCL_OK;
 }
 
@@ -83,7 +83,7 @@ static int level_now(void) {
   const char *want = getenv("LATENTCL_LOG");
   level = LCL_LOG_WARN;
   for (int i = 0; want && i < (int)LCL_COUNT(names); i++)
-    if (lcl_casecmp(want, names[i]) == 0) level = i;
+    if (lcl__casecmp(want, names[i]) == 0) level = i;
   atomic_store(&log_level, level);
   return level;
 }
@@ -97,18 +97,18 @@ void lcl_log_set_level(lcl_log_level level) {
   atomic_store(&log_level, (int)level);
 }
 
-bool lcl_log_enabled(lcl_log_level level) {
+bool lcl__log_enabled(lcl_log_level level) {
   return level != LCL_LOG_OFF && (int)level <= level_now();
 }
 
-void lcl_logf(lcl_log_level level, const char *fmt, ...) {
-  if (!lcl_log_enabled(level)) return;
+void lcl__logf(lcl_log_level level, const char *fmt, ...) {
+  if (!lcl__log_enabled(level)) return;
   char raw[4096], text[4096];
   va_list args;
   va_start(args, fmt);
-  lcl_vsnprintf(raw, sizeof raw, fmt, args);
+  lcl__vsnprintf(raw, sizeof raw, fmt, args);
   va_end(args);
-  lcl_visible(text, sizeof text, raw, false);
+  lcl__visible(text, sizeof text, raw, false);
   lcl_log_fn fn = atomic_load(&log_fn);
   if (fn) {
     fn(level, text, atomic_load(&log_user));

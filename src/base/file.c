@@ -13,12 +13,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-void lcl_hash_hex(const void *data, size_t n, char out[33]) {
+void lcl__hash_hex(const void *data, size_t n, char out[33]) {
   XXH128_hash_t h = XXH3_128bits(data, n);
   snprintf(out, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
 }
 
-double lcl_now(void) {
+double lcl__now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -30,16 +30,16 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
   *n = 0;
   for (;;) {
     /* One byte more than the file, for the terminator and to see the end without growing again. */
-    if (!lcl_grow((void **)data, &cap, LCL_MAX(*n + 2, (size_t)4096), 1))
+    if (!lcl__grow((void **)data, &cap, LCL_MAX(*n + 2, (size_t)4096), 1))
       return LCL_ERR_HOST_MEMORY;
     ssize_t got = read(fd, *data + *n, cap - *n - 1);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return lcl_fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    if (got < 0) return lcl__fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno));
     if (got == 0) break;
     *n += (size_t)got;
     if (*n > max_bytes)
-      return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
-                      path, max_bytes);
+      return lcl__fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
+                       path, max_bytes);
   }
   (*data)[*n] = 0;
   return LCL_OK;
@@ -48,17 +48,17 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
 static lcl_status open_regular(const char *path, int *fd, uint64_t *size) {
   struct stat st;
   *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
-  if (*fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+  if (*fd < 0) return lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
   if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
     close(*fd);
-    return lcl_fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
+    return lcl__fail(LCL_ERR_IO, "cannot read %s: it is not a regular file", path);
   }
   *size = (uint64_t)st.st_size;
   return LCL_OK;
 }
 
-lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
-                              uint64_t *size) {
+lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,
+                               uint64_t *size) {
   int fd;
   ssize_t part = 1;
   *got = 0;
@@ -69,23 +69,23 @@ lcl_status lcl_file_read_part(const char *path, uint64_t offset, void *data, siz
     if (part > 0) *got += (size_t)part;
   }
   const lcl_status status = part < 0
-                                ? lcl_fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno))
+                                ? lcl__fail(LCL_ERR_IO, "cannot read %s: %s", path, strerror(errno))
                                 : LCL_OK;
   close(fd);
   return status;
 }
 
-lcl_status lcl_file_read_exactly(const char *path, uint64_t offset, size_t n, void **data) {
+lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, void **data) {
   size_t got;
   uint64_t size;
-  char *bytes = lcl_alloc(n + 1);
+  char *bytes = lcl__alloc(n + 1);
   *data = NULL;
   if (!bytes) return LCL_ERR_HOST_MEMORY;
-  lcl_status status = lcl_file_read_part(path, offset, bytes, n, &got, &size);
+  lcl_status status = lcl__file_read_part(path, offset, bytes, n, &got, &size);
   if (status == LCL_OK && got != n)
-    status = lcl_fail(LCL_ERR_IO, "%s changed while it was read", path);
+    status = lcl__fail(LCL_ERR_IO, "%s changed while it was read", path);
   if (status != LCL_OK) {
-    lcl_free(bytes);
+    lcl__free(bytes);
     return status;
   }
   bytes[n] = 0;
@@ -93,7 +93,7 @@ lcl_status lcl_file_read_exactly(const char *path, uint64_t offset, size_t n, vo
   return LCL_OK;
 }
 
-lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
+lcl_status lcl__file_read(const char *path, size_t max_bytes, void **data, size_t *n) {
   *data = NULL;
   *n = 0;
   int fd;
@@ -101,14 +101,14 @@ lcl_status lcl_file_read(const char *path, size_t max_bytes, void **data, size_t
   LCL_TRY(open_regular(path, &fd, &size));
   if (size > max_bytes) {
     close(fd);
-    return lcl_fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
-                    path, max_bytes);
+    return lcl__fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",
+                     path, max_bytes);
   }
   char *bytes = NULL;
   lcl_status status = read_all(fd, path, max_bytes, &bytes, n);
   close(fd);
   if (status != LCL_OK) {
-    lcl_free(bytes);
+    lcl__free(bytes);
     *n = 0;
     return status;
   }
@@ -148,7 +148,7 @@ static lcl_status write_through(const char *path, const void *data, size_t n) {
   bool ok = fd >= 0 && write_all(fd, data, n);
   int err = errno;
   if (fd >= 0 && close(fd) != 0 && ok) ok = false, err = errno;
-  return ok ? LCL_OK : lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
+  return ok ? LCL_OK : lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
 }
 
 /* The process that wrote the temporary file BASE.PID.NUMBER.tmp; 0: the name is no such. */
@@ -166,7 +166,7 @@ static long writer_of(const char *name, const char *base) {
   return end - number == 16 + 4 && !dot[end] ? pid : 0;
 }
 
-void lcl_remove_leftovers(const char *folder, const char *base) {
+void lcl__remove_leftovers(const char *folder, const char *base) {
   DIR *dir = opendir(folder);
   for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
     const long pid = writer_of(e->d_name, base);
@@ -182,25 +182,25 @@ void lcl_remove_leftovers(const char *folder, const char *base) {
 static void remove_leftovers_of(const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
   lcl_str folder = { 0 };
-  lcl_str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
-  if (lcl_str_ok(&folder)) lcl_remove_leftovers(folder.data, base);
-  lcl_str_free(&folder);
+  lcl__str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
+  if (lcl__str_ok(&folder)) lcl__remove_leftovers(folder.data, base);
+  lcl__str_free(&folder);
 }
 
-char *lcl_file_target(const char *path) {
-  char *at = lcl_strdup(path), to[PATH_MAX];
+char *lcl__file_target(const char *path) {
+  char *at = lcl__strdup(path), to[PATH_MAX];
   for (int links = 0; at; links++) {
     const ssize_t n = readlink(at, to, sizeof to - 1);
     if (n < 0) return at;
     const char *slash = to[0] == '/' ? NULL : strrchr(at, '/');
     lcl_str next = { 0 };
     to[n] = 0;
-    lcl_str_add(&next, "%.*s%s", slash ? (int)(slash + 1 - at) : 0, at, to);
-    lcl_free(at);
+    lcl__str_add(&next, "%.*s%s", slash ? (int)(slash + 1 - at) : 0, at, to);
+    lcl__free(at);
     at = next.data;
-    if (lcl_str_ok(&next) && links < 40) continue;
-    if (lcl_str_ok(&next)) lcl_fail(LCL_ERR_IO, "cannot write %s: its links have no end", path);
-    lcl_str_free(&next);
+    if (lcl__str_ok(&next) && links < 40) continue;
+    if (lcl__str_ok(&next)) lcl__fail(LCL_ERR_IO, "cannot write %s: its links have no end", path);
+    lcl__str_free(&next);
     return NULL;
   }
   return NULL;
@@ -211,8 +211,8 @@ char *lcl_file_target(const char *path) {
 static int open_temporary(const char *path, mode_t mode, lcl_str *temp) {
   uint64_t number;
   if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) return -1;
-  lcl_str_add(temp, "%s.%ld.%016llx.tmp", path, (long)getpid(), (unsigned long long)number);
-  if (!lcl_str_ok(temp)) return -1;
+  lcl__str_add(temp, "%s.%ld.%016llx.tmp", path, (long)getpid(), (unsigned long long)number);
+  if (!lcl__str_ok(temp)) return -1;
   return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 }
 
@@ -221,8 +221,8 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
   lcl_str temp = { 0 };
   int fd = open_temporary(path, old ? old->st_mode & 0777 : 0666, &temp);
   if (fd < 0) {
-    lcl_fail(LCL_ERR_IO, "cannot create a file beside %s: %s", path, strerror(errno));
-    lcl_str_free(&temp);
+    lcl__fail(LCL_ERR_IO, "cannot create a file beside %s: %s", path, strerror(errno));
+    lcl__str_free(&temp);
     return LCL_ERR_IO;
   }
   bool ok = (!old || fchmod(fd, old->st_mode & 07777) == 0) && write_all(fd, data, n) &&
@@ -232,30 +232,30 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
   if (ok && rename(temp.data, path) != 0) ok = false, err = errno;
   if (!ok) {
     unlink(temp.data);
-    lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
+    lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
   }
-  lcl_str_free(&temp);
+  lcl__str_free(&temp);
   return ok ? LCL_OK : LCL_ERR_IO;
 }
 
-lcl_status lcl_file_write_atomic(const char *path, const void *data, size_t n) {
+lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n) {
   struct stat st;
   const bool there = stat(path, &st) == 0;
   if (there && is_stream(path, &st)) return write_through(path, data, n);
-  char *target = lcl_file_target(path);
+  char *target = lcl__file_target(path);
   if (!target) return LCL_ERR_IO;
   remove_leftovers_of(target);
   lcl_status status = write_and_rename(target, data, n, true, there ? &st : NULL);
-  lcl_free(target);
+  lcl__free(target);
   return status;
 }
 
-lcl_status lcl_file_replace(const char *path, const void *data, size_t n) {
+lcl_status lcl__file_replace(const char *path, const void *data, size_t n) {
   return write_and_rename(path, data, n, false, NULL);
 }
 
-lcl_status lcl_mkdirs(const char *path) {
-  char *part = lcl_strdup(path);
+lcl_status lcl__mkdirs(const char *path) {
+  char *part = lcl__strdup(path);
   if (!part) return LCL_ERR_HOST_MEMORY;
   lcl_status status = LCL_OK;
   for (char *end = part + 1; status == LCL_OK && *part; end++) {
@@ -263,18 +263,18 @@ lcl_status lcl_mkdirs(const char *path) {
     char keep = *end;
     *end = 0;
     if (mkdir(part, 0777) != 0 && errno != EEXIST)
-      status = lcl_fail(LCL_ERR_IO, "cannot make the folder %s: %s", part, strerror(errno));
+      status = lcl__fail(LCL_ERR_IO, "cannot make the folder %s: %s", part, strerror(errno));
     *end = keep;
     if (!keep) break;
   }
-  lcl_free(part);
+  lcl__free(part);
   struct stat st;
   if (status == LCL_OK && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
-    status = lcl_fail(LCL_ERR_IO, "%s is not a folder", path);
+    status = lcl__fail(LCL_ERR_IO, "%s is not a folder", path);
   return status;
 }
 
-bool lcl_file_exists(const char *path) {
+bool lcl__file_exists(const char *path) {
   struct stat st;
   return stat(path, &st) == 0;
 }

@@ -24,43 +24,43 @@ static long holder_of(int fd) {
   return holder;
 }
 
-lcl_status lcl_folder_lock(const char *path, int *lock) {
+lcl_status lcl__folder_lock(const char *path, int *lock) {
   *lock = -1;
   const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return lcl_fail(LCL_ERR_IO, "cannot open the folder %s: %s", path, strerror(errno));
+  if (fd < 0) return lcl__fail(LCL_ERR_IO, "cannot open the folder %s: %s", path, strerror(errno));
   if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
     *lock = fd; /* a file system without locks does not keep anybody from working */
-    lcl_remove_leftovers(path, NULL);
+    lcl__remove_leftovers(path, NULL);
     return LCL_OK;
   }
   const long holder = holder_of(fd);
   close(fd);
   if (holder > 0)
-    return lcl_fail(LCL_ERR_IO, "%s is in use: process %ld writes to it", path, holder);
-  return lcl_fail(LCL_ERR_IO, "%s is in use: another process writes to it", path);
+    return lcl__fail(LCL_ERR_IO, "%s is in use: process %ld writes to it", path, holder);
+  return lcl__fail(LCL_ERR_IO, "%s is in use: another process writes to it", path);
 }
 
-void lcl_folder_unlock(int lock) {
+void lcl__folder_unlock(int lock) {
   if (lock >= 0) close(lock);
 }
 
-lcl_status lcl_check_output(const char *path) {
+lcl_status lcl__check_output(const char *path) {
   struct stat st;
   if (!path) return LCL_OK;
   if (stat(path, &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return lcl_fail(LCL_ERR_IO, "cannot write %s: it is a folder", path);
+    if (S_ISDIR(st.st_mode)) return lcl__fail(LCL_ERR_IO, "cannot write %s: it is a folder", path);
     if (access(path, W_OK) == 0) return LCL_OK;
-    return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    return lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   }
-  char *target = lcl_file_target(path); /* a link may lead to what is not there yet */
+  char *target = lcl__file_target(path); /* a link may lead to what is not there yet */
   if (!target) return LCL_ERR_IO;
   const char *slash = strrchr(target, '/');
-  char *folder = lcl_strdup(slash ? target : ".");
+  char *folder = lcl__strdup(slash ? target : ".");
   if (folder && slash) folder[LCL_MAX(slash - target, 1)] = 0;
-  lcl_free(target);
+  lcl__free(target);
   if (!folder) return LCL_ERR_HOST_MEMORY;
   const bool ok = access(folder, W_OK) == 0;
-  if (!ok) lcl_fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
-  lcl_free(folder);
+  if (!ok) lcl__fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
+  lcl__free(folder);
   return ok ? LCL_OK : LCL_ERR_IO;
 }

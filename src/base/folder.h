@@ -8,10 +8,10 @@
 /* Locks the folder for this process until the lock is released or the process ends, however it
  * ends; nothing is left in the folder, and what killed processes left there is removed. LCL_ERR_IO
  * names the process that holds it. */
-lcl_status lcl_folder_lock(const char *path, int *lock);
-void lcl_folder_unlock(int lock); /* -1 is fine */
+lcl_status lcl__folder_lock(const char *path, int *lock);
+void lcl__folder_unlock(int lock); /* -1 is fine */
 
 /* Whether a file could be written at path: it can be, or its folder can. NULL is fine. */
-lcl_status lcl_check_output(const char *path);
+lcl_status lcl__check_output(const char *path);
 
 #endif

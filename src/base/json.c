@@ -5,36 +5,36 @@
 
 #include "base/text.h"
 
-cJSON *lcl_json_parse(const char *text, size_t n) {
-  const locale_t before = lcl_c_locale();
+cJSON *lcl__json_parse(const char *text, size_t n) {
+  const locale_t before = lcl__c_locale();
   cJSON *json = cJSON_ParseWithLength(text, n);
   uselocale(before);
   return json;
 }
 
-char *lcl_json_print(const cJSON *json, bool indented) {
-  const locale_t before = lcl_c_locale();
+char *lcl__json_print(const cJSON *json, bool indented) {
+  const locale_t before = lcl__c_locale();
   char *text = indented ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
   uselocale(before);
   return text;
 }
 
-void lcl_str_json_text(lcl_str *s, const char *text) {
+void lcl__str_json_text(lcl_str *s, const char *text) {
   cJSON *json = cJSON_CreateStringReference(text);
   char *quoted = json ? cJSON_PrintUnformatted(json) : NULL;
   if (quoted)
-    lcl_str_append(s, quoted, strlen(quoted));
+    lcl__str_append(s, quoted, strlen(quoted));
   else
     s->failed = true;
   free(quoted);
   cJSON_Delete(json);
 }
 
-void lcl_str_json_number(lcl_str *s, double v) {
+void lcl__str_json_number(lcl_str *s, double v) {
   if (isfinite(v))
-    lcl_str_add(s, "%.9g", v);
+    lcl__str_add(s, "%.9g", v);
   else
-    lcl_str_append(s, "null", 4);
+    lcl__str_append(s, "null", 4);
 }
 
 /* ---- checks ---- */
@@ -109,49 +109,49 @@ static lcl_status expected(const cJSON *j, const char *what, const lcl_json_fiel
                                        "an array of objects",
                                        "a square array of arrays of numbers" };
   char range[64] = "", found[64] = "";
-  if (f->hi > f->lo) lcl_snprintf(range, sizeof range, " in [%.10g,%.10g]", f->lo, f->hi);
-  char *text = lcl_json_print(j, false);
-  lcl_snprintf(found, sizeof found, "%.40s%s", text ? text : "?",
-               text && strlen(text) > 40 ? "..." : "");
+  if (f->hi > f->lo) lcl__snprintf(range, sizeof range, " in [%.10g,%.10g]", f->lo, f->hi);
+  char *text = lcl__json_print(j, false);
+  lcl__snprintf(found, sizeof found, "%.40s%s", text ? text : "?",
+                text && strlen(text) > 40 ? "..." : "");
   free(text);
-  return lcl_fail(LCL_ERR_FORMAT, "%s: \"%s\" must be %s%s, not %s", what, f->name, names[f->type],
-                  range, found);
+  return lcl__fail(LCL_ERR_FORMAT, "%s: \"%s\" must be %s%s, not %s", what, f->name, names[f->type],
+                   range, found);
 }
 
-lcl_status lcl_json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
-                          size_t n) {
-  if (!cJSON_IsObject(json)) return lcl_fail(LCL_ERR_FORMAT, "%s: not a JSON object", what);
+lcl_status lcl__json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
+                           size_t n) {
+  if (!cJSON_IsObject(json)) return lcl__fail(LCL_ERR_FORMAT, "%s: not a JSON object", what);
   for (size_t i = 0; i < n; i++) {
-    const cJSON *j = lcl_json_child(json, fields[i].name);
+    const cJSON *j = lcl__json_child(json, fields[i].name);
     if (j && !fits(j, &fields[i])) return expected(j, what, &fields[i]);
     if (!j && fields[i].required)
-      return lcl_fail(LCL_ERR_FORMAT, "%s: \"%s\" is missing", what, fields[i].name);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: \"%s\" is missing", what, fields[i].name);
   }
   return LCL_OK;
 }
 
 /* ---- reading ---- */
 
-double lcl_json_number(const cJSON *parent, const char *name) {
-  const cJSON *j = lcl_json_child(parent, name);
+double lcl__json_number(const cJSON *parent, const char *name) {
+  const cJSON *j = lcl__json_child(parent, name);
   return cJSON_IsNumber(j) && isfinite(j->valuedouble) ? j->valuedouble : NAN;
 }
 
-const cJSON *lcl_json_child(const cJSON *parent, const char *name) {
+const cJSON *lcl__json_child(const cJSON *parent, const char *name) {
   return cJSON_GetObjectItemCaseSensitive(parent, name);
 }
 
-const char *lcl_json_word(const cJSON *parent, const char *name) {
-  const char *s = cJSON_GetStringValue(lcl_json_child(parent, name));
+const char *lcl__json_word(const cJSON *parent, const char *name) {
+  const char *s = cJSON_GetStringValue(lcl__json_child(parent, name));
   return s ? s : "";
 }
 
-const cJSON *lcl_json_members(const cJSON *parent, const char *name) {
-  const cJSON *j = lcl_json_child(parent, name);
+const cJSON *lcl__json_members(const cJSON *parent, const char *name) {
+  const cJSON *j = lcl__json_child(parent, name);
   return cJSON_IsObject(j) ? j : NULL;
 }
 
-const cJSON *lcl_json_items(const cJSON *parent, const char *name) {
-  const cJSON *j = lcl_json_child(parent, name);
+const cJSON *lcl__json_items(const cJSON *parent, const char *name) {
+  const cJSON *j = lcl__json_child(parent, name);
   return cJSON_IsArray(j) ? j : NULL;
 }

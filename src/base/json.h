@@ -8,12 +8,12 @@
 #include "base/base.h"
 
 /* NULL: not JSON. cJSON_Delete() it. */
-cJSON *lcl_json_parse(const char *text, size_t n);
+cJSON *lcl__json_parse(const char *text, size_t n);
 /* Numbers that JSON does not have (NaN, Inf) become null. free() it; NULL: out of memory. */
-char *lcl_json_print(const cJSON *json, bool indented);
+char *lcl__json_print(const cJSON *json, bool indented);
 /* Appends text as a JSON string, quotes included, and a number or null. */
-void lcl_str_json_text(lcl_str *s, const char *text);
-void lcl_str_json_number(lcl_str *s, double v);
+void lcl__str_json_text(lcl_str *s, const char *text);
+void lcl__str_json_number(lcl_str *s, double v);
 
 /* ---- what a file must look like ---- */
 
@@ -39,18 +39,18 @@ typedef struct lcl_json_field {
 
 /* Every named member has its type and range; others are not looked at. LCL_ERR_FORMAT names the
  * member and says what was expected. what: the file, for the message. */
-lcl_status lcl_json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
-                          size_t n);
+lcl_status lcl__json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
+                           size_t n);
 
 /* ---- reading ---- */
 
 /* NAN (also where it is not finite), NULL or "" where there is none. */
-double lcl_json_number(const cJSON *parent, const char *name);
-const cJSON *lcl_json_child(const cJSON *parent, const char *name);
-const char *lcl_json_word(const cJSON *parent, const char *name);
+double lcl__json_number(const cJSON *parent, const char *name);
+const cJSON *lcl__json_child(const cJSON *parent, const char *name);
+const char *lcl__json_word(const cJSON *parent, const char *name);
 /* For cJSON_ArrayForEach: the child if it is an object, so that every item has a name; if it is an
  * array; else NULL. */
-const cJSON *lcl_json_members(const cJSON *parent, const char *name);
-const cJSON *lcl_json_items(const cJSON *parent, const char *name);
+const cJSON *lcl__json_members(const cJSON *parent, const char *name);
+const cJSON *lcl__json_items(const cJSON *parent, const char *name);
 
 #endif

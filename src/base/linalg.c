@@ -42,7 +42,7 @@ static double reflect(double *a, int n, int k, double *v, double *work, double *
 
 /* a = z^T T z with T tridiagonal: diagonal d, next to it e[0..n-2]. z must be the identity. */
 static lcl_status tridiagonalise(double *a, double *z, double *d, double *e, int n) {
-  double *v = lcl_alloc(2 * (size_t)n * sizeof *v), *work = v + n;
+  double *v = lcl__alloc(2 * (size_t)n * sizeof *v), *work = v + n;
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (int k = 0; k + 1 < n; k++) {
     double beta = k + 2 < n ? reflect(a, n, k, v, work, &e[k])
@@ -56,7 +56,7 @@ static lcl_status tridiagonalise(double *a, double *z, double *d, double *e, int
     for (int i = 0; i < m; i++) subtract_scaled(rows + (size_t)i * (size_t)n, work, v[i], n);
   }
   for (int k = 0; k < n; k++) d[k] = a[(size_t)k * (size_t)n + (size_t)k];
-  lcl_free(v);
+  lcl__free(v);
   return LCL_OK;
 }
 
@@ -101,7 +101,7 @@ static lcl_status diagonalise(double *d, double *e, double *z, int n) {
   e[n - 1] = 0;
   for (int i = 0; i < n; i++) {
     if (!isfinite(d[i]) || !isfinite(e[i]))
-      return lcl_fail(LCL_ERR_NUMERIC, "eigenvalues of a matrix with NaN or Inf");
+      return lcl__fail(LCL_ERR_NUMERIC, "eigenvalues of a matrix with NaN or Inf");
     largest = fmax(largest, fabs(d[i]) + fabs(e[i]));
   }
   for (int l = 0; l < n; l++) {
@@ -109,7 +109,7 @@ static lcl_status diagonalise(double *d, double *e, double *z, int n) {
       int m = l;
       while (m + 1 < n && !(fabs(e[m]) <= DBL_EPSILON * largest)) m++;
       if (m == l) break;
-      if (sweep == 60) return lcl_fail(LCL_ERR_NUMERIC, "eigenvalues did not converge");
+      if (sweep == 60) return lcl__fail(LCL_ERR_NUMERIC, "eigenvalues did not converge");
       ql_sweep(d, e, z, n, l, m);
     }
   }
@@ -134,9 +134,9 @@ static void sort_pairs(double *value, double *z, int n) {
   }
 }
 
-lcl_status lcl_eigen_symmetric(double *a, double *value, int n) {
+lcl_status lcl__eigen_symmetric(double *a, double *value, int n) {
   size_t size = (size_t)n * (size_t)n;
-  double *z = lcl_alloc(size * sizeof *z), *e = lcl_alloc((size_t)n * sizeof *e);
+  double *z = lcl__alloc(size * sizeof *z), *e = lcl__alloc((size_t)n * sizeof *e);
   lcl_status status = z && e ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int i = 0; i < n && z; i++) z[(size_t)i * (size_t)n + (size_t)i] = 1;
   if (status == LCL_OK) status = tridiagonalise(a, z, value, e, n);
@@ -145,8 +145,8 @@ lcl_status lcl_eigen_symmetric(double *a, double *value, int n) {
     sort_pairs(value, z, n);
     memcpy(a, z, size * sizeof *a);
   }
-  lcl_free(z);
-  lcl_free(e);
+  lcl__free(z);
+  lcl__free(e);
   return status;
 }
 
@@ -193,9 +193,9 @@ static void complete(double *ut, const double *s, int n) {
   }
 }
 
-lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int n) {
+lcl_status lcl__svd_small(const double *a, double *u, double *s, double *vt, int n) {
   size_t size = (size_t)n * (size_t)n;
-  double *ut = lcl_alloc(size * sizeof *ut);
+  double *ut = lcl__alloc(size * sizeof *ut);
   if (!ut) return LCL_ERR_HOST_MEMORY;
   transpose(a, ut, n);
   memset(vt, 0, size * sizeof *vt);
@@ -210,40 +210,40 @@ lcl_status lcl_svd_small(const double *a, double *u, double *s, double *vt, int 
                               vt + (size_t)p * (size_t)n, vt + (size_t)q * (size_t)n, n, dust);
   }
   if (busy) {
-    lcl_free(ut);
-    return lcl_fail(LCL_ERR_NUMERIC,
-                    "singular values did not converge; the matrix may hold NaN or Inf");
+    lcl__free(ut);
+    return lcl__fail(LCL_ERR_NUMERIC,
+                     "singular values did not converge; the matrix may hold NaN or Inf");
   }
   for (int i = 0; i < n; i++)
     s[i] = sqrt(dot(ut + (size_t)i * (size_t)n, ut + (size_t)i * (size_t)n, n));
   /* Descending; equal moves for both, since both are sorted by the same values. */
-  double *again = lcl_alloc((size_t)n * sizeof *again);
+  double *again = lcl__alloc((size_t)n * sizeof *again);
   if (!again) {
-    lcl_free(ut);
+    lcl__free(ut);
     return LCL_ERR_HOST_MEMORY;
   }
   memcpy(again, s, (size_t)n * sizeof *again);
   sort_pairs(again, ut, n);
   sort_pairs(s, vt, n);
-  lcl_free(again);
+  lcl__free(again);
   for (int i = 0; i < n; i++)
     for (int k = 0; k < n && s[i] > 0; k++) ut[(size_t)i * (size_t)n + (size_t)k] /= s[i];
   complete(ut, s, n);
   transpose(ut, u, n);
-  lcl_free(ut);
+  lcl__free(ut);
   return LCL_OK;
 }
 
-lcl_status lcl_random_orthogonal(double *q, int n, uint64_t seed, uint32_t stream) {
-  float *g = lcl_alloc((size_t)n * sizeof *g);
+lcl_status lcl__random_orthogonal(double *q, int n, uint64_t seed, uint32_t stream) {
+  float *g = lcl__alloc((size_t)n * sizeof *g);
   if (!g) return LCL_ERR_HOST_MEMORY;
   uint64_t step = 0;
   for (int i = 0; i < n; i++) {
     do { /* a row in the span of the others has probability zero, but a short one is drawn again */
-      lcl_philox_normal(seed, stream, step++, g, (size_t)n);
+      lcl__philox_normal(seed, stream, step++, g, (size_t)n);
       for (int k = 0; k < n; k++) q[(size_t)i * (size_t)n + (size_t)k] = g[k];
     } while (gram_schmidt(q, i, n) < 1e-3);
   }
-  lcl_free(g);
+  lcl__free(g);
   return LCL_OK;
 }

@@ -7,14 +7,14 @@
 static atomic_llong fail_in = -1; /* allocations until the one that fails; below zero: none does */
 static atomic_llong live, count;
 
-void lcl_test_fail_alloc(int64_t nth) {
+void lcl__test_fail_alloc(int64_t nth) {
   atomic_store(&fail_in, nth);
 }
-int64_t lcl_test_alloc_count(void) {
+int64_t lcl__test_alloc_count(void) {
   return atomic_load(&count);
 }
 
-int64_t lcl_test_alloc_live(void) {
+int64_t lcl__test_alloc_live(void) {
   return atomic_load(&live);
 }
 
@@ -25,32 +25,32 @@ static bool made_to_fail(void) {
 }
 
 static void *out_of_memory(size_t bytes) {
-  lcl_fail(LCL_ERR_HOST_MEMORY, "out of host memory: %zu bytes were asked for", bytes);
+  lcl__fail(LCL_ERR_HOST_MEMORY, "out of host memory: %zu bytes were asked for", bytes);
   return NULL;
 }
 
-void *lcl_alloc(size_t bytes) {
+void *lcl__alloc(size_t bytes) {
   void *p = made_to_fail() ? NULL : calloc(1, bytes ? bytes : 1);
   if (!p) return out_of_memory(bytes);
   atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
   return p;
 }
 
-void *lcl_realloc(void *old, size_t bytes) {
+void *lcl__realloc(void *old, size_t bytes) {
   void *p = made_to_fail() ? NULL : realloc(old, bytes ? bytes : 1);
   if (!p) return out_of_memory(bytes);
   if (!old) atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
   return p;
 }
 
-char *lcl_strdup(const char *s) {
+char *lcl__strdup(const char *s) {
   size_t n = strlen(s) + 1;
-  char *copy = lcl_alloc(n);
+  char *copy = lcl__alloc(n);
   if (copy) memcpy(copy, s, n);
   return copy;
 }
 
-void lcl_free(void *p) {
+void lcl__free(void *p) {
   if (!p) return;
   atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
   free(p);
@@ -70,17 +70,17 @@ struct lcl_arena {
 
 enum { CHUNK_BYTES = 32 * 1024 };
 
-lcl_arena *lcl_arena_create(void) {
-  return lcl_alloc(sizeof(lcl_arena));
+lcl_arena *lcl__arena_create(void) {
+  return lcl__alloc(sizeof(lcl_arena));
 }
 
-void *lcl_arena_alloc(lcl_arena *a, size_t bytes) {
+void *lcl__arena_alloc(lcl_arena *a, size_t bytes) {
   if (bytes > SIZE_MAX / 2) return out_of_memory(bytes);
   bytes = (bytes + 15) & ~(size_t)15;
   if (!bytes) bytes = 16;
   if (!a->head || a->head->size - a->head->used < bytes) {
     size_t size = LCL_MAX((size_t)CHUNK_BYTES, bytes);
-    chunk *c = lcl_alloc(sizeof *c + size);
+    chunk *c = lcl__alloc(sizeof *c + size);
     if (!c) return NULL;
     c->size = size;
     c->next = a->head;
@@ -91,56 +91,56 @@ void *lcl_arena_alloc(lcl_arena *a, size_t bytes) {
   return p;
 }
 
-char *lcl_arena_strdup(lcl_arena *a, const char *s) {
+char *lcl__arena_strdup(lcl_arena *a, const char *s) {
   size_t n = strlen(s) + 1;
-  char *copy = lcl_arena_alloc(a, n);
+  char *copy = lcl__arena_alloc(a, n);
   if (copy) memcpy(copy, s, n);
   return copy;
 }
 
-char *lcl_arena_printf(lcl_arena *a, const char *fmt, ...) {
+char *lcl__arena_printf(lcl_arena *a, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  int n = lcl_vsnprintf(NULL, 0, fmt, args);
+  int n = lcl__vsnprintf(NULL, 0, fmt, args);
   va_end(args);
-  char *text = n < 0 ? NULL : lcl_arena_alloc(a, (size_t)n + 1);
+  char *text = n < 0 ? NULL : lcl__arena_alloc(a, (size_t)n + 1);
   if (!text) return NULL;
   va_start(args, fmt);
-  lcl_vsnprintf(text, (size_t)n + 1, fmt, args);
+  lcl__vsnprintf(text, (size_t)n + 1, fmt, args);
   va_end(args);
   return text;
 }
 
-void lcl_arena_destroy(lcl_arena *a) {
+void lcl__arena_destroy(lcl_arena *a) {
   if (!a) return;
   for (chunk *c = a->head, *next; c; c = next) {
     next = c->next;
-    lcl_free(c);
+    lcl__free(c);
   }
-  lcl_free(a);
+  lcl__free(a);
 }
 
 /* ---- growing array and string ---- */
 
-bool lcl_mul_size(size_t a, size_t b, size_t *out) {
+bool lcl__mul_size(size_t a, size_t b, size_t *out) {
   return !__builtin_mul_overflow(a, b, out);
 }
 
-bool lcl_grow(void **data, size_t *cap, size_t need, size_t elem) {
+bool lcl__grow(void **data, size_t *cap, size_t need, size_t elem) {
   if (need <= *cap) return true;
   size_t room = LCL_MAX(need, *cap < SIZE_MAX / 2 ? *cap * 2 : need), bytes;
   room = LCL_MAX(room, (size_t)8);
-  if (!lcl_mul_size(room, elem, &bytes)) return out_of_memory(SIZE_MAX), false;
-  void *p = lcl_realloc(*data, bytes);
+  if (!lcl__mul_size(room, elem, &bytes)) return out_of_memory(SIZE_MAX), false;
+  void *p = lcl__realloc(*data, bytes);
   if (!p) return false;
   *data = p;
   *cap = room;
   return true;
 }
 
-void lcl_str_append(lcl_str *s, const char *bytes, size_t n) {
+void lcl__str_append(lcl_str *s, const char *bytes, size_t n) {
   if (s->failed) return;
-  if (!lcl_grow((void **)&s->data, &s->cap, s->n + n + 1, 1)) {
+  if (!lcl__grow((void **)&s->data, &s->cap, s->n + n + 1, 1)) {
     s->failed = true;
     return;
   }
@@ -149,27 +149,27 @@ void lcl_str_append(lcl_str *s, const char *bytes, size_t n) {
   s->data[s->n] = 0;
 }
 
-void lcl_str_add(lcl_str *s, const char *fmt, ...) {
+void lcl__str_add(lcl_str *s, const char *fmt, ...) {
   if (s->failed) return;
   va_list args;
   va_start(args, fmt);
-  int n = lcl_vsnprintf(NULL, 0, fmt, args);
+  int n = lcl__vsnprintf(NULL, 0, fmt, args);
   va_end(args);
-  if (n < 0 || !lcl_grow((void **)&s->data, &s->cap, s->n + (size_t)n + 1, 1)) {
+  if (n < 0 || !lcl__grow((void **)&s->data, &s->cap, s->n + (size_t)n + 1, 1)) {
     s->failed = true;
     return;
   }
   va_start(args, fmt);
-  lcl_vsnprintf(s->data + s->n, (size_t)n + 1, fmt, args);
+  lcl__vsnprintf(s->data + s->n, (size_t)n + 1, fmt, args);
   va_end(args);
   s->n += (size_t)n;
 }
 
-bool lcl_str_ok(const lcl_str *s) {
+bool lcl__str_ok(const lcl_str *s) {
   return !s->failed;
 }
 
-void lcl_str_free(lcl_str *s) {
-  lcl_free(s->data);
+void lcl__str_free(lcl_str *s) {
+  lcl__free(s->data);
   *s = (lcl_str) { 0 };
 }

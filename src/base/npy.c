@@ -17,11 +17,11 @@ static const struct type_row {
   { LCL_NPY_U8, "u1", 1, "uint8" },    { LCL_NPY_BOOL, "b1", 1, "bool" },
 };
 
-size_t lcl_npy_type_size(lcl_npy_type type) {
+size_t lcl__npy_type_size(lcl_npy_type type) {
   return types[type].size;
 }
 
-const char *lcl_npy_type_name(lcl_npy_type type) {
+const char *lcl__npy_type_name(lcl_npy_type type) {
   return types[type].name;
 }
 
@@ -120,17 +120,17 @@ static bool parse_dictionary(header *h, lcl_npy *a) {
 static lcl_status check_dictionary(header *h, const char *name, lcl_npy *a) {
   if (parse_dictionary(h, a)) return LCL_OK;
   if (h->structured)
-    return lcl_fail(LCL_ERR_TYPE,
-                    "%s: a structured array of named fields; one of float32, float64, int32, "
-                    "int64, uint8 or bool was expected (save each field on its own)",
-                    name);
+    return lcl__fail(LCL_ERR_TYPE,
+                     "%s: a structured array of named fields; one of float32, float64, int32, "
+                     "int64, uint8 or bool was expected (save each field on its own)",
+                     name);
   if (h->deep)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: an array of more than %d dimensions, which is the most",
-                    name, LCL_NPY_MAX_RANK);
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "%s: the header is damaged: a dictionary of descr, fortran_order and shape was "
-                  "expected",
-                  name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: an array of more than %d dimensions, which is the most",
+                     name, LCL_NPY_MAX_RANK);
+  return lcl__fail(LCL_ERR_FORMAT,
+                   "%s: the header is damaged: a dictionary of descr, fortran_order and shape was "
+                   "expected",
+                   name);
 }
 
 static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
@@ -142,7 +142,7 @@ static lcl_status parse_type(header *h, const char *name, lcl_npy *a) {
       h->swapped = order == '>' && types[i].size > 1;
       return LCL_OK;
     }
-  return lcl_fail(
+  return lcl__fail(
       LCL_ERR_TYPE,
       "%s: elements of type '%s'; float32, float64, int32, int64, uint8 or bool were expected",
       name, h->descr);
@@ -153,20 +153,20 @@ static lcl_status find_header(const unsigned char *b, uint64_t size, const char 
                               size_t *length) {
   const size_t n = (size_t)LCL_MIN(size, (uint64_t)12);
   if (n < 10 || memcmp(b, "\x93NUMPY", 6) != 0)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: not a .npy file", name);
   if (b[6] < 1 || b[6] > 3)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: version %d.%d of the .npy format; 1.0 to 3.0 were expected", name, b[6],
-                    b[7]);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: version %d.%d of the .npy format; 1.0 to 3.0 were expected", name, b[6],
+                     b[7]);
   const size_t start = b[6] == 1 ? 10 : 12;
-  if (n < start) return lcl_fail(LCL_ERR_FORMAT, "%s: cut short", name);
+  if (n < start) return lcl__fail(LCL_ERR_FORMAT, "%s: cut short", name);
   *length = (size_t)b[8] | (size_t)b[9] << 8;
   if (b[6] > 1) *length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
   if (*length > size - start)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: cut short within the header", name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: cut short within the header", name);
   if (*length > MAX_HEADER)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: a header of %zu bytes; at most %d were expected", name,
-                    *length, MAX_HEADER);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: a header of %zu bytes; at most %d were expected", name,
+                     *length, MAX_HEADER);
   h->start = start;
   return LCL_OK;
 }
@@ -198,9 +198,9 @@ static bool measure(lcl_npy *a, size_t *bytes) {
   bool empty = false;
   for (int i = 0; i < a->rank; i++) empty |= a->dim[i] == 0;
   for (int i = 0; i < a->rank && !empty; i++)
-    if (!lcl_mul_size(a->count, (size_t)a->dim[i], &a->count)) return false;
+    if (!lcl__mul_size(a->count, (size_t)a->dim[i], &a->count)) return false;
   if (empty) a->count = 0;
-  return lcl_mul_size(a->count, lcl_npy_type_size(a->type), bytes) && *bytes <= max_file;
+  return lcl__mul_size(a->count, lcl__npy_type_size(a->type), bytes) && *bytes <= max_file;
 }
 
 /* Type, shape and the bytes that they need, held against the bytes that follow the header. */
@@ -212,20 +212,20 @@ static lcl_status parse_header(header *h, const char *dictionary, size_t length,
   LCL_TRY(check_dictionary(h, name, a));
   LCL_TRY(parse_type(h, name, a));
   if (!measure(a, need))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: the header's shape is too large", name);
   if (rest == *need) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "%s: %llu bytes of elements, the header's shape needs %zu%s",
-                  name, (unsigned long long)rest, *need, rest < *need ? " (cut short)" : "");
+  return lcl__fail(LCL_ERR_FORMAT, "%s: %llu bytes of elements, the header's shape needs %zu%s",
+                   name, (unsigned long long)rest, *need, rest < *need ? " (cut short)" : "");
 }
 
-/* Elements as they lie in the file into the host's order; takes from (of lcl_alloc). */
+/* Elements as they lie in the file into the host's order; takes from (of lcl__alloc). */
 static lcl_status take_elements(const header *h, void *from, lcl_npy *a) {
-  const size_t size = lcl_npy_type_size(a->type);
+  const size_t size = lcl__npy_type_size(a->type);
   a->data = from;
   if (h->fortran && a->rank > 1) {
-    a->data = lcl_alloc(a->count * size + 1);
+    a->data = lcl__alloc(a->count * size + 1);
     if (a->data) reorder(a, from, a->data, size);
-    lcl_free(from);
+    lcl__free(from);
     if (!a->data) return LCL_ERR_HOST_MEMORY;
   }
   if (h->swapped) reverse_bytes(a->data, a->count, size);
@@ -234,14 +234,14 @@ static lcl_status take_elements(const header *h, void *from, lcl_npy *a) {
   return LCL_OK;
 }
 
-lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out) {
+lcl_status lcl__npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out) {
   header h = { 0 };
   lcl_npy a = { 0 };
   size_t need, length = 0;
   LCL_TRY(find_header(bytes, n, name, &h, &length));
   const char *dictionary = (const char *)bytes + h.start;
   LCL_TRY(parse_header(&h, dictionary, length, n, name, &a, &need));
-  void *elements = lcl_alloc(need + 1);
+  void *elements = lcl__alloc(need + 1);
   if (!elements) return LCL_ERR_HOST_MEMORY;
   memcpy(elements, dictionary + length, need);
   LCL_TRY(take_elements(&h, elements, &a));
@@ -250,31 +250,31 @@ lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy 
 }
 
 /* Only what the header promises is read, once the file is found to have that size. */
-lcl_status lcl_npy_read(const char *path, lcl_npy *out) {
+lcl_status lcl__npy_read(const char *path, lcl_npy *out) {
   unsigned char head[12] = { 0 };
   header h = { 0 };
   lcl_npy a = { 0 };
   size_t got, length = 0, need;
   uint64_t size;
-  LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(lcl__file_read_part(path, 0, head, sizeof head, &got, &size));
   LCL_TRY(find_header(head, got < sizeof head ? got : size, path, &h, &length));
   void *dictionary, *elements;
-  LCL_TRY(lcl_file_read_exactly(path, h.start, length, &dictionary));
+  LCL_TRY(lcl__file_read_exactly(path, h.start, length, &dictionary));
   const lcl_status status = parse_header(&h, dictionary, length, size, path, &a, &need);
-  lcl_free(dictionary);
+  lcl__free(dictionary);
   LCL_TRY(status);
-  LCL_TRY(lcl_file_read_exactly(path, h.start + length, need, &elements));
+  LCL_TRY(lcl__file_read_exactly(path, h.start + length, need, &elements));
   LCL_TRY(take_elements(&h, elements, &a));
   *out = a;
   return LCL_OK;
 }
 
-void lcl_npy_free(lcl_npy *a) {
-  lcl_free(a->data);
+void lcl__npy_free(lcl_npy *a) {
+  lcl__free(a->data);
   a->data = NULL;
 }
 
-double lcl_npy_get(const lcl_npy *a, size_t i) {
+double lcl__npy_get(const lcl_npy *a, size_t i) {
   switch (a->type) {
   case LCL_NPY_F32: return (double)((const float *)a->data)[i];
   case LCL_NPY_F64: return ((const double *)a->data)[i];
@@ -284,30 +284,30 @@ double lcl_npy_get(const lcl_npy *a, size_t i) {
   }
 }
 
-lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
-                         const void *data) {
+lcl_status lcl__npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
+                          const void *data) {
   lcl_str s = { 0 }, dictionary = { 0 };
-  size_t bytes = lcl_npy_type_size(type);
-  lcl_str_add(&dictionary, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-              bytes > 1 ? '<' : '|', types[type].descr);
+  size_t bytes = lcl__npy_type_size(type);
+  lcl__str_add(&dictionary, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+               bytes > 1 ? '<' : '|', types[type].descr);
   for (int i = 0; i < rank; i++) {
-    lcl_str_add(&dictionary, "%s%lld%s", i ? " " : "", (long long)dim[i],
-                rank == 1 || i < rank - 1 ? "," : "");
-    if (!lcl_mul_size(bytes, (size_t)dim[i], &bytes)) dictionary.failed = true;
+    lcl__str_add(&dictionary, "%s%lld%s", i ? " " : "", (long long)dim[i],
+                 rank == 1 || i < rank - 1 ? "," : "");
+    if (!lcl__mul_size(bytes, (size_t)dim[i], &bytes)) dictionary.failed = true;
   }
-  lcl_str_add(&dictionary, "), }");
-  while (lcl_str_ok(&dictionary) && (dictionary.n + 11) % 64 != 0)
-    lcl_str_append(&dictionary, " ", 1);
-  lcl_str_append(&dictionary, "\n", 1);
+  lcl__str_add(&dictionary, "), }");
+  while (lcl__str_ok(&dictionary) && (dictionary.n + 11) % 64 != 0)
+    lcl__str_append(&dictionary, " ", 1);
+  lcl__str_append(&dictionary, "\n", 1);
   const char head[10] = {
     '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, (char)(dictionary.n & 255), (char)(dictionary.n >> 8)
   };
-  lcl_str_append(&s, head, sizeof head);
-  if (lcl_str_ok(&dictionary)) lcl_str_append(&s, dictionary.data, dictionary.n);
-  if (bytes) lcl_str_append(&s, data, bytes);
-  lcl_status status = lcl_str_ok(&s) && lcl_str_ok(&dictionary) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_file_write_atomic(path, s.data, s.n);
-  lcl_str_free(&s);
-  lcl_str_free(&dictionary);
+  lcl__str_append(&s, head, sizeof head);
+  if (lcl__str_ok(&dictionary)) lcl__str_append(&s, dictionary.data, dictionary.n);
+  if (bytes) lcl__str_append(&s, data, bytes);
+  lcl_status status = lcl__str_ok(&s) && lcl__str_ok(&dictionary) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) status = lcl__file_write_atomic(path, s.data, s.n);
+  lcl__str_free(&s);
+  lcl__str_free(&dictionary);
   return status;
 }

@@ -14,8 +14,8 @@ typedef enum lcl_npy_type {
   LCL_NPY_U8,
   LCL_NPY_BOOL
 } lcl_npy_type;
-size_t lcl_npy_type_size(lcl_npy_type type);
-const char *lcl_npy_type_name(lcl_npy_type type); /* "float32", as NumPy says it */
+size_t lcl__npy_type_size(lcl_npy_type type);
+const char *lcl__npy_type_name(lcl_npy_type type); /* "float32", as NumPy says it */
 
 typedef struct lcl_npy {
   lcl_npy_type type;
@@ -25,17 +25,17 @@ typedef struct lcl_npy {
   void *data;   /* row-major, in the host's byte order, whatever the file's was */
 } lcl_npy;
 
-/* Reads an array; lcl_npy_free it. A file that is cut short, has bytes left over, or holds a type
+/* Reads an array; lcl__npy_free it. A file that is cut short, has bytes left over, or holds a type
  * or a rank that is not among the above is refused (LCL_ERR_FORMAT, LCL_ERR_TYPE). */
-lcl_status lcl_npy_read(const char *path, lcl_npy *out);
+lcl_status lcl__npy_read(const char *path, lcl_npy *out);
 /* The same from memory; name is for messages. */
-lcl_status lcl_npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out);
-void lcl_npy_free(lcl_npy *a);
+lcl_status lcl__npy_parse(const void *bytes, size_t n, const char *name, lcl_npy *out);
+void lcl__npy_free(lcl_npy *a);
 /* Element i as a double (exact but for 64-bit integers above 2^53). */
-double lcl_npy_get(const lcl_npy *a, size_t i);
+double lcl__npy_get(const lcl_npy *a, size_t i);
 
 /* Writes version 1.0, little-endian, C order; atomically. */
-lcl_status lcl_npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
-                         const void *data);
+lcl_status lcl__npy_write(const char *path, lcl_npy_type type, int rank, const int64_t *dim,
+                          const void *data);
 
 #endif

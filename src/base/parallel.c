@@ -25,8 +25,8 @@ static void *work(void *p) {
   }
 }
 
-void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
-                      void *user) {
+void lcl__parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
+                       void *user) {
   job j = { fn, user, n, LCL_MAX(piece, 1), 0 };
   pthread_t thread[MAX_THREADS];
   int started = 0;

@@ -6,7 +6,7 @@
 
 /* fn(user, begin, end) over [0,n) in pieces of at most `piece`, on all CPUs, in any order;
  * ends when all are done. Threads that cannot be had leave their share to the others. */
-void lcl_parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
-                      void *user);
+void lcl__parallel_for(int64_t n, int64_t piece, void (*fn)(void *user, int64_t begin, int64_t end),
+                       void *user);
 
 #endif

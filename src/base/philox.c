@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-void lcl_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]) {
+void lcl__philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = ctr[0], c1 = ctr[1], c2 = ctr[2], c3 = ctr[3], k0 = key[0], k1 = key[1];
   for (int round = 0; round < 10; round++) {
     uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
@@ -24,16 +24,16 @@ void lcl_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4
 static void block(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index4, uint32_t out[4]) {
   const uint32_t ctr[4] = { (uint32_t)index4, stream, (uint32_t)step, (uint32_t)(step >> 32) };
   const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
-  lcl_philox4x32(ctr, key, out);
+  lcl__philox4x32(ctr, key, out);
 }
 
-uint32_t lcl_philox_bits(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index) {
+uint32_t lcl__philox_bits(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index) {
   uint32_t out[4];
   block(seed, stream, step, index / 4, out);
   return out[index % 4];
 }
 
-void lcl_philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n) {
+void lcl__philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n) {
   uint32_t bits[4];
   for (size_t i = 0; i < n; i++) {
     if (i % 4 == 0) block(seed, stream, step, i / 4, bits);
@@ -41,7 +41,7 @@ void lcl_philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *ou
   }
 }
 
-void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n) {
+void lcl__philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n) {
   uint32_t bits[4];
   for (size_t i = 0; i < n; i++) {
     if (i % 4 == 0) block(seed, stream, step, i / 4, bits);
@@ -54,8 +54,8 @@ void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out
   }
 }
 
-void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
-                            uint32_t n) {
+void lcl__philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
+                             uint32_t n) {
   uint64_t index = 0;
   for (uint32_t i = 0; i < n; i++) out[i] = i;
   for (uint32_t left = n; left > 1; left--) {
@@ -63,7 +63,7 @@ void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint3
      * some values. */
     uint64_t product;
     do {
-      product = (uint64_t)lcl_philox_bits(seed, stream, step, index++) * left;
+      product = (uint64_t)lcl__philox_bits(seed, stream, step, index++) * left;
     } while ((uint32_t)product < (uint32_t)(-left) % left);
     uint32_t j = (uint32_t)(product >> 32), t = out[left - 1];
     out[left - 1] = out[j];
@@ -71,7 +71,7 @@ void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint3
   }
 }
 
-uint32_t lcl_philox_stream(const char *name) {
+uint32_t lcl__philox_stream(const char *name) {
   uint32_t h = 2166136261u; /* FNV-1a */
   for (; *name; name++) h = (h ^ (unsigned char)*name) * 16777619u;
   return h | 0x80000000u;

@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 /* The raw generator: ten rounds on counter ctr under key. */
-void lcl_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]);
+void lcl__philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]);
 
 /* The 32 bits at index of (seed, stream, step); index < 2^34. */
-uint32_t lcl_philox_bits(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index);
+uint32_t lcl__philox_bits(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index);
 
 /* Uniform on [0,1): the upper 24 bits, so that every value is exact in float. */
 static inline float lcl_bits_to_uniform(uint32_t bits) {
@@ -28,15 +28,15 @@ static inline float lcl_bits_to_uniform(uint32_t bits) {
 /* n numbers at indices 0..n-1. Uniform: equal to the device's bit for bit. Normal: mean 0,
  * deviation 1 by Box-Muller on the pairs of indices (2k, 2k+1); equal to the device's to the
  * rounding of its log, sqrt, sin and cos. */
-void lcl_philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
-void lcl_philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
+void lcl__philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
+void lcl__philox_normal(uint64_t seed, uint32_t stream, uint64_t step, float *out, size_t n);
 
 /* A uniform random order of 0..n-1 (Fisher-Yates, without modulo bias). */
-void lcl_philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
-                            uint32_t n);
+void lcl__philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint32_t *out,
+                             uint32_t n);
 
 /* A stream number for a name (a variable's, a data set's), well away from the small numbers of
  * graph nodes. */
-uint32_t lcl_philox_stream(const char *name);
+uint32_t lcl__philox_stream(const char *name);
 
 #endif

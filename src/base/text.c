@@ -7,7 +7,7 @@
 
 /* ---- numbers ---- */
 
-locale_t lcl_c_locale(void) {
+locale_t lcl__c_locale(void) {
   static _Atomic(locale_t) c_locale;
   locale_t c = atomic_load(&c_locale), none = (locale_t)0;
   if (!c) {
@@ -20,8 +20,8 @@ locale_t lcl_c_locale(void) {
   return c ? uselocale(c) : uselocale((locale_t)0);
 }
 
-double lcl_strtod(const char *text, char **end) {
-  const locale_t before = lcl_c_locale();
+double lcl__strtod(const char *text, char **end) {
+  const locale_t before = lcl__c_locale();
   const double v = strtod(text, end);
   const int err = errno;
   uselocale(before);
@@ -29,30 +29,30 @@ double lcl_strtod(const char *text, char **end) {
   return v;
 }
 
-int lcl_vsnprintf(char *buf, size_t size, const char *fmt, va_list args) {
-  const locale_t before = lcl_c_locale();
+int lcl__vsnprintf(char *buf, size_t size, const char *fmt, va_list args) {
+  const locale_t before = lcl__c_locale();
   const int n = vsnprintf(buf, size, fmt, args);
   uselocale(before);
   return n;
 }
 
-int lcl_snprintf(char *buf, size_t size, const char *fmt, ...) {
+int lcl__snprintf(char *buf, size_t size, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  const int n = lcl_vsnprintf(buf, size, fmt, args);
+  const int n = lcl__vsnprintf(buf, size, fmt, args);
   va_end(args);
   return n;
 }
 
-bool lcl_parse_number(const char *text, double *out) {
+bool lcl__parse_number(const char *text, double *out) {
   char *end = NULL;
-  const double v = lcl_strtod(text, &end);
+  const double v = lcl__strtod(text, &end);
   if (end == text || *end || !isfinite(v)) return false;
   *out = v;
   return true;
 }
 
-bool lcl_parse_whole(const char *text, int64_t *out) {
+bool lcl__parse_whole(const char *text, int64_t *out) {
   char *end = NULL;
   errno = 0;
   const long long v = strtoll(text, &end, 10);
@@ -61,10 +61,10 @@ bool lcl_parse_whole(const char *text, int64_t *out) {
   return true;
 }
 
-bool lcl_inside(const char *interval, double v) {
+bool lcl__inside(const char *interval, double v) {
   char *end;
   if (!interval) return true;
-  const double lo = lcl_strtod(interval + 1, &end), hi = lcl_strtod(end + 1, &end);
+  const double lo = lcl__strtod(interval + 1, &end), hi = lcl__strtod(end + 1, &end);
   return (*interval == '(' ? v > lo : v >= lo) && (*end == ')' ? v < hi : v <= hi);
 }
 
@@ -72,7 +72,7 @@ static int lower(unsigned char c) {
   return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-int lcl_casecmp(const char *a, const char *b) {
+int lcl__casecmp(const char *a, const char *b) {
   while (*a && lower((unsigned char)*a) == lower((unsigned char)*b)) a++, b++;
   return lower((unsigned char)*a) - lower((unsigned char)*b);
 }
@@ -114,7 +114,7 @@ static size_t visible_character(const unsigned char *p, const unsigned char *end
   return 4 * *taken;
 }
 
-void lcl_visible(char *buf, size_t size, const char *text, bool lines) {
+void lcl__visible(char *buf, size_t size, const char *text, bool lines) {
   const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
   size_t n = 0;
   while (p < end) {
@@ -137,7 +137,7 @@ static void visible(lcl_str *s, const char *text, size_t n) {
     char out[17];
     size_t taken;
     const size_t more = visible_character(p, end, false, &taken, out);
-    lcl_str_append(s, out, more);
+    lcl__str_append(s, out, more);
     p += taken;
   }
 }
@@ -150,11 +150,11 @@ static void html(lcl_str *s, const char *text, size_t n) {
     uint32_t c = 0;
     const int bytes = decode(p, end, &c);
     if (bytes == 0 || (controls(c) && c != '\n' && c != '\t'))
-      lcl_str_add(s, "&#xFFFD;");
+      lcl__str_add(s, "&#xFFFD;");
     else if (c < 0x80 && (mark = strchr(marks, (int)c)))
-      lcl_str_add(s, "&%s;", names[mark - marks]);
+      lcl__str_add(s, "&%s;", names[mark - marks]);
     else
-      lcl_str_append(s, (const char *)p, (size_t)bytes);
+      lcl__str_append(s, (const char *)p, (size_t)bytes);
     p += LCL_MAX(bytes, 1);
   }
 }
@@ -213,38 +213,38 @@ static void add_text(lcl_str *s, const conversion *c, const char *text, escape_f
   if (!text) text = "(null)";
   escape(&own, text, c->precision < 0 ? strlen(text) : strnlen(text, (size_t)c->precision));
   const int pad = c->width - (int)LCL_MIN(own.n, (size_t)INT32_MAX);
-  if (pad > 0 && !c->left) lcl_str_add(s, "%*s", pad, "");
-  lcl_str_append(s, own.data ? own.data : "", own.n);
-  if (pad > 0 && c->left) lcl_str_add(s, "%*s", pad, "");
+  if (pad > 0 && !c->left) lcl__str_add(s, "%*s", pad, "");
+  lcl__str_append(s, own.data ? own.data : "", own.n);
+  if (pad > 0 && c->left) lcl__str_add(s, "%*s", pad, "");
   s->failed |= own.failed;
-  lcl_str_free(&own);
+  lcl__str_free(&own);
 }
 
 static void add_number(lcl_str *s, const conversion *c, va_list *args) {
   if (strchr("aAeEfFgG", c->letter))
-    lcl_str_add(s, c->spec, va_arg(*args, double));
+    lcl__str_add(s, c->spec, va_arg(*args, double));
   else if (c->letter == 'p')
-    lcl_str_add(s, c->spec, va_arg(*args, void *));
+    lcl__str_add(s, c->spec, va_arg(*args, void *));
   else if (c->length == 'q')
-    lcl_str_add(s, c->spec, va_arg(*args, long long));
+    lcl__str_add(s, c->spec, va_arg(*args, long long));
   else if (c->length == 'l')
-    lcl_str_add(s, c->spec, va_arg(*args, long));
+    lcl__str_add(s, c->spec, va_arg(*args, long));
   else if (c->length == 'z')
-    lcl_str_add(s, c->spec, va_arg(*args, size_t));
+    lcl__str_add(s, c->spec, va_arg(*args, size_t));
   else
-    lcl_str_add(s, c->spec, va_arg(*args, int));
+    lcl__str_add(s, c->spec, va_arg(*args, int));
 }
 
 static void add_escaped(lcl_str *s, const char *fmt, va_list *args, escape_fn escape) {
   while (*fmt && !s->failed) {
     const size_t n = strcspn(fmt, "%");
-    lcl_str_append(s, fmt, n);
+    lcl__str_append(s, fmt, n);
     fmt += n;
     if (*fmt != '%') break;
     conversion c;
     fmt = read_conversion(fmt, args, &c);
     if (c.letter == '%')
-      lcl_str_append(s, "%", 1);
+      lcl__str_append(s, "%", 1);
     else if (c.letter == 's')
       add_text(s, &c, va_arg(*args, const char *), escape);
     else
@@ -252,21 +252,21 @@ static void add_escaped(lcl_str *s, const char *fmt, va_list *args, escape_fn es
   }
 }
 
-void lcl_str_html(lcl_str *s, const char *fmt, ...) {
+void lcl__str_html(lcl_str *s, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   add_escaped(s, fmt, &args, html);
   va_end(args);
 }
 
-void lcl_str_vvisible(lcl_str *s, const char *fmt, va_list args) {
+void lcl__str_vvisible(lcl_str *s, const char *fmt, va_list args) {
   va_list mine;
   va_copy(mine, args);
   add_escaped(s, fmt, &mine, visible);
   va_end(mine);
 }
 
-void lcl_str_visible(lcl_str *s, const char *fmt, ...) {
+void lcl__str_visible(lcl_str *s, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   add_escaped(s, fmt, &args, visible);

@@ -8,28 +8,28 @@
 #include "base/base.h"
 
 /* Switches the calling thread to the C locale; uselocale() with what it returns switches back. */
-locale_t lcl_c_locale(void);
+locale_t lcl__c_locale(void);
 /* strtod and snprintf in the C locale. */
-double lcl_strtod(const char *text, char **end);
-int lcl_snprintf(char *buf, size_t size, const char *fmt, ...) LCL_PRINTF(3, 4);
-int lcl_vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
+double lcl__strtod(const char *text, char **end);
+int lcl__snprintf(char *buf, size_t size, const char *fmt, ...) LCL_PRINTF(3, 4);
+int lcl__vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
 /* The whole text as one finite number, or as a whole number; false where it is neither. */
-bool lcl_parse_number(const char *text, double *out);
-bool lcl_parse_whole(const char *text, int64_t *out);
+bool lcl__parse_number(const char *text, double *out);
+bool lcl__parse_whole(const char *text, int64_t *out);
 /* Whether v lies in an interval as mathematicians write it, "(0,1]"; NULL is the whole line. */
-bool lcl_inside(const char *interval, double v);
+bool lcl__inside(const char *interval, double v);
 /* Compares as strcasecmp does for ASCII letters. */
-int lcl_casecmp(const char *a, const char *b);
+int lcl__casecmp(const char *a, const char *b);
 
-/* As lcl_str_add, with each text argument (%s) escaped for HTML and SVG, in elements and quoted
+/* As lcl__str_add, with each text argument (%s) escaped for HTML and SVG, in elements and quoted
  * attributes; fmt itself is markup. */
-void lcl_str_html(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl__str_html(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
 
-/* As lcl_str_add, with each text argument made safe for a terminal: bytes that are not UTF-8,
+/* As lcl__str_add, with each text argument made safe for a terminal: bytes that are not UTF-8,
  * control characters and those that turn the direction of writing become \xNN. */
-void lcl_str_visible(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
-void lcl_str_vvisible(lcl_str *s, const char *fmt, va_list args);
+void lcl__str_visible(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);
+void lcl__str_vvisible(lcl_str *s, const char *fmt, va_list args);
 /* The same for one text that is written already, in at most size bytes. lines: line ends stay. */
-void lcl_visible(char *buf, size_t size, const char *text, bool lines);
+void lcl__visible(char *buf, size_t size, const char *text, bool lines);
 
 #endif

@@ -31,53 +31,53 @@ struct lcl_workload {
   int variant;
 };
 
-extern const lcl_workload lcl_workloads[];
-extern const size_t lcl_n_workloads;
+extern const lcl_workload lcl__workloads[];
+extern const size_t lcl__n_workloads;
 
-lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                        lcl_bench_row *row);
-lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                            lcl_bench_row *row);
-lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                          lcl_bench_row *row);
+lcl_status lcl__bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                         lcl_bench_row *row);
+lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                             lcl_bench_row *row);
+lcl_status lcl__bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                           lcl_bench_row *row);
 /* Runs one step as it is timed and one without fusion in guarded memory, from the same beginning.
  * error: how far the loss, the optimiser's moments and the running statistics lie apart, as a part
  * of what is allowed. */
-lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error);
+lcl_status lcl__bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error);
 
 /* Compiles the graph and fills the row's compile time, arithmetic, memory and algorithm. */
-lcl_status lcl_bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out,
-                             lcl_bench_row *row);
+lcl_status lcl__bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out,
+                              lcl_bench_row *row);
 /* First run, warm-up, then the steady state. Short programs run several times between two waits, as
  * a training loop would. */
-lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
-                          lcl_bench_row *row);
+lcl_status lcl__bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
+                           lcl_bench_row *row);
 /* The same for any work: run enqueues it once. */
 typedef lcl_status (*lcl_bench_fn)(void *user);
-lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
-                             const lcl_bench_desc *desc, lcl_bench_row *row);
-double lcl_bench_median(double *values, size_t n); /* sorts values */
+lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
+                              const lcl_bench_desc *desc, lcl_bench_row *row);
+double lcl__bench_median(double *values, size_t n); /* sorts values */
 
 /* probe.c, probe_memory.c */
-lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                           lcl_bench_row *row);
-lcl_status lcl_probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                               lcl_bench_row *row);
-lcl_status lcl_probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                           lcl_bench_row *row);
-lcl_status lcl_probe_latency(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                             lcl_bench_row *row);
-lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                              lcl_bench_row *row);
-lcl_status lcl_probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                           lcl_bench_row *row);
-lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+lcl_status lcl__probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                             lcl_bench_row *row);
+lcl_status lcl__probe_bandwidth(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                                lcl_bench_row *row);
+lcl_status lcl__probe_local(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row);
+lcl_status lcl__probe_latency(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                              lcl_bench_row *row);
+lcl_status lcl__probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                               lcl_bench_row *row);
+lcl_status lcl__probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row);
+lcl_status lcl__probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                             lcl_bench_row *row);
 /* Measures the peaks again and keeps what is larger. */
-lcl_status lcl_bench_raise_peaks(lcl_context *ctx, lcl_bench_peaks *peaks);
+lcl_status lcl__bench_raise_peaks(lcl_context *ctx, lcl_bench_peaks *peaks);
 
 /* roofline.c: bytes a second of a working set, and the best possible time of one run. */
-double lcl_bench_bandwidth(const lcl_bench_peaks *peaks, double bytes);
-double lcl_bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p);
+double lcl__bench_bandwidth(const lcl_bench_peaks *peaks, double bytes);
+double lcl__bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p);
 
 #endif

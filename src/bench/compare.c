@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 static double num(const cJSON *o, const char *name, double otherwise) {
-  const double v = lcl_json_number(o, name);
+  const double v = lcl__json_number(o, name);
   return isnan(v) ? otherwise : v;
 }
 
@@ -43,15 +43,15 @@ static const lcl_json_field peak_fields[] = {
 };
 
 static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
-  const cJSON *seconds = lcl_json_child(row, "seconds");
+  const cJSON *seconds = lcl__json_child(row, "seconds");
   char where[256];
-  LCL_TRY(lcl_json_check(row, path, row_fields, LCL_COUNT(row_fields)));
-  snprintf(r->name, sizeof r->name, "%s", lcl_json_word(row, "name"));
-  snprintf(r->unit, sizeof r->unit, "%s", lcl_json_word(row, "unit"));
-  snprintf(r->algorithm, sizeof r->algorithm, "%s", lcl_json_word(row, "algorithm"));
-  if (!r->name[0]) return lcl_fail(LCL_ERR_FORMAT, "%s: a result has no name", path);
+  LCL_TRY(lcl__json_check(row, path, row_fields, LCL_COUNT(row_fields)));
+  snprintf(r->name, sizeof r->name, "%s", lcl__json_word(row, "name"));
+  snprintf(r->unit, sizeof r->unit, "%s", lcl__json_word(row, "unit"));
+  snprintf(r->algorithm, sizeof r->algorithm, "%s", lcl__json_word(row, "algorithm"));
+  if (!r->name[0]) return lcl__fail(LCL_ERR_FORMAT, "%s: a result has no name", path);
   snprintf(where, sizeof where, "%.128s: %s", path, r->name);
-  if (seconds) LCL_TRY(lcl_json_check(seconds, where, second_fields, LCL_COUNT(second_fields)));
+  if (seconds) LCL_TRY(lcl__json_check(seconds, where, second_fields, LCL_COUNT(second_fields)));
   r->seconds = num(seconds, "median", -1);
   r->spread = num(seconds, "mad", -1);
   r->value = num(row, "value", -1);
@@ -60,7 +60,7 @@ static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
   r->roofline = num(row, "roofline_percent", -1);
   const double bytes = num(row, "mbytes", 0) * 1e6;
   r->intensity = bytes > 0 ? num(row, "gflop", 0) * 1e9 / bytes : 0;
-  const cJSON *verified = lcl_json_child(row, "verified");
+  const cJSON *verified = lcl__json_child(row, "verified");
   r->verified = cJSON_IsFalse(verified) ? -1 : cJSON_IsTrue(verified);
   return LCL_OK;
 }
@@ -68,53 +68,53 @@ static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
 static lcl_status read_rows(const cJSON *list, const char *path, lcl_result_file *out) {
   const int n = cJSON_GetArraySize(list);
   if (n > MAX_RESULTS)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %d results; at most %d are compared", path, n,
-                    MAX_RESULTS);
-  out->rows = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *out->rows);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: %d results; at most %d are compared", path, n,
+                     MAX_RESULTS);
+  out->rows = lcl__alloc((size_t)LCL_MAX(n, 1) * sizeof *out->rows);
   if (!out->rows) return LCL_ERR_HOST_MEMORY;
   const cJSON *row;
   cJSON_ArrayForEach(row, list) {
     lcl_result *r = &out->rows[out->n];
     LCL_TRY(read_row(row, path, r));
-    if (lcl_result_find(out, r->name)) /* the second could hide behind the first */
-      return lcl_fail(LCL_ERR_FORMAT, "%s: the result \"%s\" appears twice", path, r->name);
+    if (lcl__result_find(out, r->name)) /* the second could hide behind the first */
+      return lcl__fail(LCL_ERR_FORMAT, "%s: the result \"%s\" appears twice", path, r->name);
     out->n++;
   }
   return LCL_OK;
 }
 
 static lcl_status read_device(const cJSON *root, const char *path, lcl_result_files *out) {
-  const cJSON *list = lcl_json_child(root, "results"), *device = lcl_json_child(root, "device");
-  const cJSON *peaks = lcl_json_child(root, "peaks");
+  const cJSON *list = lcl__json_child(root, "results"), *device = lcl__json_child(root, "device");
+  const cJSON *peaks = lcl__json_child(root, "peaks");
   lcl_result_file f = { 0 };
   if (!cJSON_IsArray(list) || !cJSON_IsObject(device) ||
-      strcmp(lcl_json_word(root, "schema"), "latentcl-bench-1") != 0)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)",
-                    path);
-  LCL_TRY(lcl_json_check(device, path, device_fields, LCL_COUNT(device_fields)));
-  if (peaks) LCL_TRY(lcl_json_check(peaks, path, peak_fields, LCL_COUNT(peak_fields)));
-  const cJSON *fastest = cJSON_GetArrayItem(lcl_json_items(peaks, "levels"), 0);
-  if (fastest) LCL_TRY(lcl_json_check(fastest, path, peak_fields, 2));
+      strcmp(lcl__json_word(root, "schema"), "latentcl-bench-1") != 0)
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)",
+                     path);
+  LCL_TRY(lcl__json_check(device, path, device_fields, LCL_COUNT(device_fields)));
+  if (peaks) LCL_TRY(lcl__json_check(peaks, path, peak_fields, LCL_COUNT(peak_fields)));
+  const cJSON *fastest = cJSON_GetArrayItem(lcl__json_items(peaks, "levels"), 0);
+  if (fastest) LCL_TRY(lcl__json_check(fastest, path, peak_fields, 2));
   snprintf(f.path, sizeof f.path, "%s", path);
-  snprintf(f.device, sizeof f.device, "%s", lcl_json_word(device, "name"));
-  snprintf(f.driver, sizeof f.driver, "%s %s", lcl_json_word(device, "platform"),
-           lcl_json_word(device, "driver"));
-  snprintf(f.clock, sizeof f.clock, "%s", lcl_json_word(device, "clock"));
+  snprintf(f.device, sizeof f.device, "%s", lcl__json_word(device, "name"));
+  snprintf(f.driver, sizeof f.driver, "%s %s", lcl__json_word(device, "platform"),
+           lcl__json_word(device, "driver"));
+  snprintf(f.clock, sizeof f.clock, "%s", lcl__json_word(device, "clock"));
   f.peak_gflops = num(peaks, "gflops", 0);
   f.peak_gbps = num(peaks, "gbps", 0);
   f.cache_gbps = num(fastest, "gbps", 0);
   lcl_status st = read_rows(list, path, &f);
   if (st == LCL_OK && !LCL_PUSH(out, f)) st = LCL_ERR_HOST_MEMORY;
-  if (st != LCL_OK) lcl_free(f.rows);
+  if (st != LCL_OK) lcl__free(f.rows);
   return st;
 }
 
-lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_files *out) {
-  cJSON *root = lcl_json_parse(text, strlen(text));
-  const cJSON *runs = lcl_json_child(root, "runs"), *run;
+lcl_status lcl__results_parse(const char *text, const char *path, lcl_result_files *out) {
+  cJSON *root = lcl__json_parse(text, strlen(text));
+  const cJSON *runs = lcl__json_child(root, "runs"), *run;
   lcl_status st = LCL_OK;
-  if (strcmp(lcl_json_word(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
+  if (strcmp(lcl__json_word(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
     cJSON_ArrayForEach(run, runs) {
       if (st == LCL_OK) st = read_device(run, path, out);
     }
@@ -125,39 +125,39 @@ lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_file
   return st;
 }
 
-lcl_status lcl_results_load(const char *path, lcl_result_files *out) {
+lcl_status lcl__results_load(const char *path, lcl_result_files *out) {
   void *data;
   size_t n;
-  LCL_TRY(lcl_file_read(path, (size_t)64 << 20, &data, &n));
-  lcl_status st = lcl_results_parse(data, path, out);
-  lcl_free(data);
+  LCL_TRY(lcl__file_read(path, (size_t)64 << 20, &data, &n));
+  lcl_status st = lcl__results_parse(data, path, out);
+  lcl__free(data);
   return st;
 }
 
-lcl_status lcl_results_join(char *const *texts, size_t n, char **set) {
+lcl_status lcl__results_join(char *const *texts, size_t n, char **set) {
   cJSON *root = cJSON_CreateObject(), *runs = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-set-1");
   for (size_t i = 0; i < n; i++)
-    cJSON_AddItemToArray(runs, lcl_json_parse(texts[i], strlen(texts[i])));
+    cJSON_AddItemToArray(runs, lcl__json_parse(texts[i], strlen(texts[i])));
   cJSON_AddItemToObject(root, "runs", runs);
-  *set = lcl_json_print(root, true);
+  *set = lcl__json_print(root, true);
   cJSON_Delete(root);
-  return *set ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  return *set ? LCL_OK : lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }
 
-void lcl_results_free(lcl_result_files *files) {
-  for (size_t i = 0; i < files->n; i++) lcl_free(files->data[i].rows);
-  lcl_free(files->data);
+void lcl__results_free(lcl_result_files *files) {
+  for (size_t i = 0; i < files->n; i++) lcl__free(files->data[i].rows);
+  lcl__free(files->data);
   *files = (lcl_result_files) { 0 };
 }
 
-const lcl_result *lcl_result_find(const lcl_result_file *f, const char *name) {
+const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name) {
   for (size_t i = 0; i < f->n; i++)
     if (strcmp(f->rows[i].name, name) == 0) return &f->rows[i];
   return NULL;
 }
 
-double lcl_result_speedup(const lcl_result *a, const lcl_result *b) {
+double lcl__result_speedup(const lcl_result *a, const lcl_result *b) {
   if (!a || !b) return -1;
   if (a->unit[0]) {
     if (a->value <= 0 || b->value <= 0) return -1;
@@ -168,13 +168,13 @@ double lcl_result_speedup(const lcl_result *a, const lcl_result *b) {
 
 static void figure(const lcl_result *r, char out[32]) {
   if (r->unit[0] && r->value < 0)
-    lcl_snprintf(out, 32, "not there");
+    lcl__snprintf(out, 32, "not there");
   else if (r->unit[0])
-    lcl_snprintf(out, 32, "%.2f %s", r->value, r->unit);
+    lcl__snprintf(out, 32, "%.2f %s", r->value, r->unit);
   else if (r->seconds < 1e-3)
-    lcl_snprintf(out, 32, "%.2f us", r->seconds * 1e6);
+    lcl__snprintf(out, 32, "%.2f us", r->seconds * 1e6);
   else
-    lcl_snprintf(out, 32, "%.3f ms", r->seconds * 1e3);
+    lcl__snprintf(out, 32, "%.3f ms", r->seconds * 1e3);
 }
 
 /* Whether the last file's result b (NULL: missing) is a regression beside the first file's, a.
@@ -183,7 +183,7 @@ static void figure(const lcl_result *r, char out[32]) {
 static bool worse(const lcl_result *a, const lcl_result *b, double threshold) {
   if (b && b->verified < 0) return true;
   if (threshold <= 0 || (a->unit[0] && a->value <= 0)) return false;
-  const double r = lcl_result_speedup(a, b);
+  const double r = lcl__result_speedup(a, b);
   return r < 0 || r < 1 / (1 + threshold);
 }
 
@@ -191,34 +191,34 @@ static char letter(size_t i) {
   return (char)('A' + (i < 26 ? i : 25));
 }
 
-lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lcl_str *s,
-                             size_t *regressions) {
+lcl_status lcl__results_table(const lcl_result_files *files, double threshold, lcl_str *s,
+                              size_t *regressions) {
   const lcl_result_file *first = files->data;
   const size_t n = files->n;
   *regressions = 0;
   for (size_t f = 0; f < n; f++)
-    lcl_str_visible(s, "%c: %s, %s (%s)\n", letter(f), first[f].device, first[f].driver,
-                    first[f].path);
-  lcl_str_visible(s, "%-36s %14s", "workload", "A");
-  for (size_t f = 1; f < n; f++) lcl_str_visible(s, " %13s%c", "x faster: ", letter(f));
-  lcl_str_visible(s, "\n");
+    lcl__str_visible(s, "%c: %s, %s (%s)\n", letter(f), first[f].device, first[f].driver,
+                     first[f].path);
+  lcl__str_visible(s, "%-36s %14s", "workload", "A");
+  for (size_t f = 1; f < n; f++) lcl__str_visible(s, " %13s%c", "x faster: ", letter(f));
+  lcl__str_visible(s, "\n");
   for (size_t i = 0; i < first->n; i++) {
     const lcl_result *a = &first->rows[i];
     char text[32];
     figure(a, text);
-    lcl_str_visible(s, "%-36s %14s%s", a->name, text, a->verified < 0 ? " WRONG" : "");
+    lcl__str_visible(s, "%-36s %14s%s", a->name, text, a->verified < 0 ? " WRONG" : "");
     for (size_t f = 1; f < n; f++) {
-      const lcl_result *b = lcl_result_find(&first[f], a->name);
-      double r = lcl_result_speedup(a, b);
+      const lcl_result *b = lcl__result_find(&first[f], a->name);
+      double r = lcl__result_speedup(a, b);
       if (r < 0)
-        lcl_str_visible(s, " %14s", "-");
+        lcl__str_visible(s, " %14s", "-");
       else
-        lcl_str_visible(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
-      if (b && b->verified < 0) lcl_str_visible(s, " WRONG");
+        lcl__str_visible(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
+      if (b && b->verified < 0) lcl__str_visible(s, " WRONG");
     }
-    const bool slower = n > 1 && worse(a, lcl_result_find(&first[n - 1], a->name), threshold);
+    const bool slower = n > 1 && worse(a, lcl__result_find(&first[n - 1], a->name), threshold);
     if (slower) ++*regressions;
-    lcl_str_visible(s, "%s\n", slower ? "  <- regression" : "");
+    lcl__str_visible(s, "%s\n", slower ? "  <- regression" : "");
   }
-  return lcl_str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  return lcl__str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

@@ -31,24 +31,24 @@ typedef struct lcl_result_files {
 } lcl_result_files;
 
 /* Appends what a file of `latentcl bench --json` holds: one device's results, or a set of them. */
-lcl_status lcl_results_load(const char *path, lcl_result_files *out);
+lcl_status lcl__results_load(const char *path, lcl_result_files *out);
 /* The same from its text; path is for messages and names. */
-lcl_status lcl_results_parse(const char *text, const char *path, lcl_result_files *out);
-void lcl_results_free(lcl_result_files *files);
+lcl_status lcl__results_parse(const char *text, const char *path, lcl_result_files *out);
+void lcl__results_free(lcl_result_files *files);
 
 /* One set (schema latentcl-bench-set-1) from the texts of lcl_bench_json; free with free(). */
-lcl_status lcl_results_join(char *const *texts, size_t n, char **set);
+lcl_status lcl__results_join(char *const *texts, size_t n, char **set);
 
 /* The workload of this name, or NULL. How many times faster b is than a; < 0 where one is missing.
  */
-const lcl_result *lcl_result_find(const lcl_result_file *f, const char *name);
-double lcl_result_speedup(const lcl_result *a, const lcl_result *b);
+const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name);
+double lcl__result_speedup(const lcl_result *a, const lcl_result *b);
 /* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is
  * faster). regressions counts rows where the last file is slower than the first by more than
  * threshold (0.05: 5 %), wrong, or has no time although the first has one. */
-lcl_status lcl_results_table(const lcl_result_files *files, double threshold, lcl_str *text,
-                             size_t *regressions);
+lcl_status lcl__results_table(const lcl_result_files *files, double threshold, lcl_str *text,
+                              size_t *regressions);
 /* A self-contained page: figures, bars of times and a roofline plot a device. */
-lcl_status lcl_results_html(const lcl_result_files *files, lcl_str *html);
+lcl_status lcl__results_html(const lcl_result_files *files, lcl_str *html);
 
 #endif

@@ -13,13 +13,13 @@ static const char *colour(size_t i) {
 
 static const char *time_text(double t, char out[32]) {
   if (t < 0)
-    lcl_snprintf(out, 32, "–");
+    lcl__snprintf(out, 32, "–");
   else if (t < 1e-3)
-    lcl_snprintf(out, 32, "%.3g µs", t * 1e6);
+    lcl__snprintf(out, 32, "%.3g µs", t * 1e6);
   else if (t < 1)
-    lcl_snprintf(out, 32, "%.3g ms", t * 1e3);
+    lcl__snprintf(out, 32, "%.3g ms", t * 1e3);
   else
-    lcl_snprintf(out, 32, "%.3g s", t);
+    lcl__snprintf(out, 32, "%.3g s", t);
   return out;
 }
 
@@ -47,23 +47,23 @@ static int number_of(const lcl_result_files *files, const char *name) {
 /* ---- devices ---- */
 
 static void devices(const lcl_result_files *files, lcl_str *s) {
-  lcl_str_html(s, "<div class=\"cards\">\n");
+  lcl__str_html(s, "<div class=\"cards\">\n");
   for (size_t f = 0; f < files->n; f++) {
     const lcl_result_file *d = &files->data[f];
-    lcl_str_html(s, "<div class=\"card\" style=\"border-color:%s\"><b>%s</b><br>%s", colour(f),
-                 d->device, d->driver);
+    lcl__str_html(s, "<div class=\"card\" style=\"border-color:%s\"><b>%s</b><br>%s", colour(f),
+                  d->device, d->driver);
     if (d->peak_gflops > 0) {
-      lcl_str_html(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops,
-                   d->peak_gbps);
+      lcl__str_html(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops,
+                    d->peak_gbps);
       if (d->cache_gbps > d->peak_gbps)
-        lcl_str_html(s, ", %.3g GB/s from the nearest cache", d->cache_gbps);
-      lcl_str_html(s, " (measured in the same run)");
+        lcl__str_html(s, ", %.3g GB/s from the nearest cache", d->cache_gbps);
+      lcl__str_html(s, " (measured in the same run)");
     }
-    lcl_str_html(s, "<br><small>%s", d->path);
-    if (d->clock[0]) lcl_str_html(s, " &middot; %s", d->clock);
-    lcl_str_html(s, "</small></div>\n");
+    lcl__str_html(s, "<br><small>%s", d->path);
+    if (d->clock[0]) lcl__str_html(s, " &middot; %s", d->clock);
+    lcl__str_html(s, "</small></div>\n");
   }
-  lcl_str_html(s, "</div>\n");
+  lcl__str_html(s, "</div>\n");
 }
 
 /* ---- rooflines ---- */
@@ -103,20 +103,20 @@ static plot ranges(const lcl_result_file *f) {
 
 static void grid(const plot *p, lcl_str *s) {
   for (double v = p->x0; v <= p->x1 * 1.001; v *= 10)
-    lcl_str_html(s,
-                 "<path d=\"M%.1f %dV%d\" class=\"grid\"/><text x=\"%.1f\" y=\"%d\" "
-                 "text-anchor=\"middle\">%g</text>\n",
-                 px(p, v), TOP, BOTTOM, px(p, v), BOTTOM + 15, v);
+    lcl__str_html(s,
+                  "<path d=\"M%.1f %dV%d\" class=\"grid\"/><text x=\"%.1f\" y=\"%d\" "
+                  "text-anchor=\"middle\">%g</text>\n",
+                  px(p, v), TOP, BOTTOM, px(p, v), BOTTOM + 15, v);
   for (double v = p->y0; v <= p->y1 * 1.001; v *= 10)
-    lcl_str_html(s,
-                 "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" "
-                 "text-anchor=\"end\">%g</text>\n",
-                 LEFT, py(p, v), RIGHT, LEFT - 6, py(p, v) + 4, v);
-  lcl_str_html(s,
-               "<text x=\"475\" y=\"%d\" text-anchor=\"middle\">useful FLOP a byte</text>"
-               "<text x=\"18\" y=\"180\" transform=\"rotate(-90 18 180)\" "
-               "text-anchor=\"middle\">GFLOP/s</text>\n",
-               BOTTOM + 34);
+    lcl__str_html(s,
+                  "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" "
+                  "text-anchor=\"end\">%g</text>\n",
+                  LEFT, py(p, v), RIGHT, LEFT - 6, py(p, v) + 4, v);
+  lcl__str_html(s,
+                "<text x=\"475\" y=\"%d\" text-anchor=\"middle\">useful FLOP a byte</text>"
+                "<text x=\"18\" y=\"180\" transform=\"rotate(-90 18 180)\" "
+                "text-anchor=\"middle\">GFLOP/s</text>\n",
+                BOTTOM + 34);
 }
 
 /* A roof from where it enters the plot: slope of the bandwidth, then the flat of the arithmetic. */
@@ -124,11 +124,11 @@ static void roof(const plot *p, double gbps, double gflops, const char *class, c
                  lcl_str *s) {
   const double start = fmax(p->x0, p->y0 / gbps), ridge = gflops / gbps,
                label = fmax(start, fmin(start * 3, ridge));
-  lcl_str_html(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start),
-               py(p, fmin(start * gbps, gflops)));
-  if (ridge > start) lcl_str_html(s, "L%.1f %.1f", px(p, ridge), py(p, gflops));
-  lcl_str_html(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n",
-               RIGHT, px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
+  lcl__str_html(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start),
+                py(p, fmin(start * gbps, gflops)));
+  if (ridge > start) lcl__str_html(s, "L%.1f %.1f", px(p, ridge), py(p, gflops));
+  lcl__str_html(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n",
+                RIGHT, px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
 }
 
 static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
@@ -137,30 +137,30 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
   for (size_t i = 0; i < f->n; i++) points += on_plot(&f->rows[i]);
   if (f->peak_gflops < 1e-6 || f->peak_gbps < 1e-6 || points == 0) return;
   const plot p = ranges(f);
-  lcl_str_html(s, "<h2>Roofline: %s</h2>\n", f->device);
-  lcl_str_html(s, "<svg viewBox=\"0 0 900 385\" width=\"100%%\" role=\"img\">\n");
+  lcl__str_html(s, "<h2>Roofline: %s</h2>\n", f->device);
+  lcl__str_html(s, "<svg viewBox=\"0 0 900 385\" width=\"100%%\" role=\"img\">\n");
   grid(&p, s);
   if (f->cache_gbps > 1.2 * f->peak_gbps)
     roof(&p, f->cache_gbps, f->peak_gflops, "roof cache", "cache", s);
   roof(&p, f->peak_gbps, f->peak_gflops, "roof", "memory", s);
-  lcl_str_html(s, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g GFLOP/s</text>\n", RIGHT,
-               py(&p, f->peak_gflops) - 6, f->peak_gflops);
+  lcl__str_html(s, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g GFLOP/s</text>\n", RIGHT,
+                py(&p, f->peak_gflops) - 6, f->peak_gflops);
   for (size_t i = 0; i < f->n; i++) {
     const lcl_result *r = &f->rows[i];
     const int number = number_of(files, r->name);
     if (!on_plot(r)) continue;
-    lcl_str_html(
+    lcl__str_html(
         s,
         "<g><title>%s: %.3g GFLOP/s at %.3g FLOP a byte</title><circle cx=\"%.1f\" cy=\"%.1f\" "
         "r=\"5\" fill=\"%s\" fill-opacity=\"%s\"/>",
         r->name, r->gflops, r->intensity, px(&p, r->intensity), py(&p, r->gflops), colour(index),
         opacity(r));
     if (number)
-      lcl_str_html(s, "<text x=\"%.1f\" y=\"%.1f\" class=\"dot\">%d</text>",
-                   px(&p, r->intensity) + 6, py(&p, r->gflops) - 4, number);
-    lcl_str_html(s, "</g>\n");
+      lcl__str_html(s, "<text x=\"%.1f\" y=\"%.1f\" class=\"dot\">%d</text>",
+                    px(&p, r->intensity) + 6, py(&p, r->gflops) - 4, number);
+    lcl__str_html(s, "</g>\n");
   }
-  lcl_str_html(s, "</svg>\n");
+  lcl__str_html(s, "</svg>\n");
 }
 
 /* ---- bars ---- */
@@ -183,105 +183,105 @@ static void bars(const lcl_result_files *files, lcl_str *s) {
   double y = 24;
   for (size_t i = 0; i < first->n; i++) groups += timed(&first->rows[i]);
   const double height = 26 + step * (double)groups;
-  lcl_str_html(s,
-               "<h2>Time of one run <small>(shorter is better; each line is ten times the one "
-               "before)</small></h2>\n"
-               "<svg viewBox=\"0 0 900 %.0f\" width=\"100%%\" role=\"img\">\n",
-               height);
+  lcl__str_html(s,
+                "<h2>Time of one run <small>(shorter is better; each line is ten times the one "
+                "before)</small></h2>\n"
+                "<svg viewBox=\"0 0 900 %.0f\" width=\"100%%\" role=\"img\">\n",
+                height);
   for (double v = lo; v <= hi * 1.001; v *= 10) {
     char text[32];
     const double x = 260 + log10(v / lo) * scale;
-    lcl_str_html(s,
-                 "<path d=\"M%.1f 18V%.0f\" class=\"grid\"/><text x=\"%.1f\" y=\"12\" "
-                 "text-anchor=\"middle\">%s</text>\n",
-                 x, height, x, time_text(v, text));
+    lcl__str_html(s,
+                  "<path d=\"M%.1f 18V%.0f\" class=\"grid\"/><text x=\"%.1f\" y=\"12\" "
+                  "text-anchor=\"middle\">%s</text>\n",
+                  x, height, x, time_text(v, text));
   }
   for (size_t i = 0; i < first->n; i++) {
     const char *name = first->rows[i].name;
     if (!timed(&first->rows[i])) continue;
-    lcl_str_html(s, "<text x=\"252\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-                 y + 6.0 * (double)n + 3, name);
+    lcl__str_html(s, "<text x=\"252\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+                  y + 6.0 * (double)n + 3, name);
     for (size_t f = 0; f < n; f++) {
-      const lcl_result *r = lcl_result_find(&first[f], name);
+      const lcl_result *r = lcl__result_find(&first[f], name);
       char text[32];
       if (!timed(r)) continue;
       const double width = fmax(1, log10(r->seconds / lo) * scale), top = y + 12.0 * (double)f;
-      lcl_str_html(s,
-                   "<rect x=\"260\" y=\"%.1f\" width=\"%.1f\" height=\"10\" rx=\"2\" fill=\"%s\" "
-                   "fill-opacity=\"%s\"/><text "
-                   "x=\"%.1f\" y=\"%.1f\">%s%s</text>\n",
-                   top, width, colour(f), opacity(r), 265 + width, top + 9,
-                   time_text(r->seconds, text), r->verified < 0 ? " WRONG" : "");
+      lcl__str_html(s,
+                    "<rect x=\"260\" y=\"%.1f\" width=\"%.1f\" height=\"10\" rx=\"2\" fill=\"%s\" "
+                    "fill-opacity=\"%s\"/><text "
+                    "x=\"%.1f\" y=\"%.1f\">%s%s</text>\n",
+                    top, width, colour(f), opacity(r), 265 + width, top + 9,
+                    time_text(r->seconds, text), r->verified < 0 ? " WRONG" : "");
     }
     y += step;
   }
-  lcl_str_html(s, "</svg>\n");
+  lcl__str_html(s, "</svg>\n");
 }
 
 /* ---- figures ---- */
 
 static void empty_cell(bool wanted, lcl_str *s) {
-  if (wanted) lcl_str_html(s, "<td></td>");
+  if (wanted) lcl__str_html(s, "<td></td>");
 }
 
 static void figure_cells(const lcl_result *r, bool detail, lcl_str *s) {
   char median[32], spread[32];
   if (!r || (r->unit[0] ? r->value < 0 : r->seconds < 0)) {
-    lcl_str_html(s, "<td>&ndash;</td><td></td><td></td><td></td>");
+    lcl__str_html(s, "<td>&ndash;</td><td></td><td></td><td></td>");
     empty_cell(detail, s);
     return;
   }
   if (r->unit[0]) {
-    lcl_str_html(s, "<td>%.4g %s</td><td></td><td></td><td></td>", r->value, r->unit);
+    lcl__str_html(s, "<td>%.4g %s</td><td></td><td></td><td></td>", r->value, r->unit);
     empty_cell(detail, s);
     return;
   }
-  lcl_str_html(s, "<td>%s <small>&plusmn; %s</small>", time_text(r->seconds, median),
-               time_text(r->spread, spread));
-  if (r->verified < 0) lcl_str_html(s, " <b>WRONG</b>");
-  if (r->verified > 0) lcl_str_html(s, " &#10003;");
-  lcl_str_html(s, "</td><td>%.3g</td><td>%.3g</td>", r->gflops, r->gbps);
+  lcl__str_html(s, "<td>%s <small>&plusmn; %s</small>", time_text(r->seconds, median),
+                time_text(r->spread, spread));
+  if (r->verified < 0) lcl__str_html(s, " <b>WRONG</b>");
+  if (r->verified > 0) lcl__str_html(s, " &#10003;");
+  lcl__str_html(s, "</td><td>%.3g</td><td>%.3g</td>", r->gflops, r->gbps);
   if (r->roofline >= 0)
-    lcl_str_html(s, "<td class=\"bar\" style=\"--part:%.0f%%\">%.0f %%</td>",
-                 fmin(r->roofline, 100), r->roofline);
+    lcl__str_html(s, "<td class=\"bar\" style=\"--part:%.0f%%\">%.0f %%</td>",
+                  fmin(r->roofline, 100), r->roofline);
   else
-    lcl_str_html(s, "<td></td>");
+    lcl__str_html(s, "<td></td>");
   if (!detail) return;
-  lcl_str_html(s, "<td class=\"left\"><small>%s</small></td>", r->algorithm);
+  lcl__str_html(s, "<td class=\"left\"><small>%s</small></td>", r->algorithm);
 }
 
 static void figures(const lcl_result_files *files, lcl_str *s) {
   const lcl_result_file *first = files->data;
   const bool detail = files->n == 1;
-  lcl_str_html(
+  lcl__str_html(
       s,
       "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"left\">workload</th>");
   for (size_t f = 0; f < files->n; f++) {
-    lcl_str_html(s,
-                 "<th style=\"color:%s\">time</th><th>GFLOP/s</th><th>GB/s</th><th>roofline</th>",
-                 colour(f));
-    if (f) lcl_str_html(s, "<th>x faster</th>");
-    if (detail) lcl_str_html(s, "<th class=\"left\">most of the arithmetic</th>");
+    lcl__str_html(s,
+                  "<th style=\"color:%s\">time</th><th>GFLOP/s</th><th>GB/s</th><th>roofline</th>",
+                  colour(f));
+    if (f) lcl__str_html(s, "<th>x faster</th>");
+    if (detail) lcl__str_html(s, "<th class=\"left\">most of the arithmetic</th>");
   }
-  lcl_str_html(s, "</tr>\n");
+  lcl__str_html(s, "</tr>\n");
   for (size_t i = 0; i < first->n; i++) {
     const lcl_result *a = &first->rows[i];
     const int number = number_of(files, a->name);
-    lcl_str_html(s, "<tr><td>");
-    if (number) lcl_str_html(s, "%d", number);
-    lcl_str_html(s, "</td><td class=\"left\">%s</td>", a->name);
+    lcl__str_html(s, "<tr><td>");
+    if (number) lcl__str_html(s, "%d", number);
+    lcl__str_html(s, "</td><td class=\"left\">%s</td>", a->name);
     for (size_t f = 0; f < files->n; f++) {
-      const lcl_result *r = lcl_result_find(&first[f], a->name);
-      const double times = r ? lcl_result_speedup(a, r) : -1;
+      const lcl_result *r = lcl__result_find(&first[f], a->name);
+      const double times = r ? lcl__result_speedup(a, r) : -1;
       figure_cells(r, detail, s);
       if (f && times > 0)
-        lcl_str_html(s, "<td>%.2f</td>", times);
+        lcl__str_html(s, "<td>%.2f</td>", times);
       else if (f)
-        lcl_str_html(s, "<td></td>");
+        lcl__str_html(s, "<td></td>");
     }
-    lcl_str_html(s, "</tr>\n");
+    lcl__str_html(s, "</tr>\n");
   }
-  lcl_str_html(
+  lcl__str_html(
       s, "</table></div>\n<p><small>Median of the steady state &plusmn; median absolute deviation; "
          "&#10003;: equal to the double-precision "
          "reference within its error bound. GFLOP/s and GB/s count the useful arithmetic and the "
@@ -290,8 +290,8 @@ static void figures(const lcl_result_files *files, lcl_str *s) {
          "median.</small></p>\n");
 }
 
-lcl_status lcl_results_html(const lcl_result_files *files, lcl_str *s) {
-  lcl_str_html(
+lcl_status lcl__results_html(const lcl_result_files *files, lcl_str *s) {
+  lcl__str_html(
       s,
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\">\n"
@@ -318,6 +318,6 @@ lcl_status lcl_results_html(const lcl_result_files *files, lcl_str *s) {
   for (size_t f = 0; f < files->n; f++) roofline(files, f, s);
   bars(files, s);
   figures(files, s);
-  lcl_str_html(s, "</html>\n");
-  return lcl_str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl__str_html(s, "</html>\n");
+  return lcl__str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

@@ -94,7 +94,7 @@ static cJSON *peaks_json(const lcl_bench_peaks *peaks) {
 lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lcl_bench_row *rows,
                           size_t n, char **text) {
   LCL_NEED(ctx, desc, text);
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
   cJSON_AddStringToObject(root, "version", LCL_VERSION_STRING);
@@ -102,7 +102,7 @@ lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lc
   if (desc->peaks.flops > 0) cJSON_AddItemToObject(root, "peaks", peaks_json(&desc->peaks));
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(caps, &rows[i]));
   cJSON_AddItemToObject(root, "results", list);
-  *text = lcl_json_print(root, true);
+  *text = lcl__json_print(root, true);
   cJSON_Delete(root);
-  return *text ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  return *text ? LCL_OK : lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }

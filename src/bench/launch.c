@@ -48,7 +48,7 @@ static void *extension(lab *l, const char *name) {
 /* Leaves l->rec.buffer NULL where the device has no command buffers. */
 static lcl_status record(lab *l) {
   recorder *r = &l->rec;
-  if (!lcl_context_caps(l->ctx)->command_buffer) return LCL_OK;
+  if (!lcl__context_caps(l->ctx)->command_buffer) return LCL_OK;
   *(void **)&r->create = extension(l, "clCreateCommandBufferKHR");
   *(void **)&r->finalize = extension(l, "clFinalizeCommandBufferKHR");
   *(void **)&r->release = extension(l, "clReleaseCommandBufferKHR");
@@ -61,7 +61,7 @@ static lcl_status record(lab *l) {
   for (size_t i = 0; err == CL_SUCCESS && i < l->launches; i++)
     err = r->kernel(r->buffer, NULL, NULL, l->kernel, 1, NULL, &items, NULL, 0, NULL, NULL, NULL);
   if (err == CL_SUCCESS) err = r->finalize(r->buffer);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(l->ctx, err, "recording a command buffer");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(l->ctx, err, "recording a command buffer");
 }
 
 /* ---- the ways ---- */
@@ -71,16 +71,16 @@ static lcl_status run_raw(lab *l) {
   cl_int err = CL_SUCCESS;
   for (size_t i = 0; err == CL_SUCCESS && i < l->launches; i++)
     err = clEnqueueNDRangeKernel(l->queue, l->kernel, 1, NULL, &items, NULL, 0, NULL, NULL);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(l->ctx, err, "enqueueing");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(l->ctx, err, "enqueueing");
 }
 
 static lcl_status run_list(lab *l) {
-  return lcl_list_run(l->list, NULL);
+  return lcl__list_run(l->list, NULL);
 }
 
 static lcl_status run_recorded(lab *l) {
   cl_int err = l->rec.enqueue(0, NULL, l->rec.buffer, 0, NULL, NULL);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(l->ctx, err, "enqueueing a command buffer");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(l->ctx, err, "enqueueing a command buffer");
 }
 
 static lcl_status run_nothing(lab *l) {
@@ -89,10 +89,10 @@ static lcl_status run_nothing(lab *l) {
 }
 
 static lcl_status timed(lab *l, lcl_status (*way)(lab *), double *seconds) {
-  double start = lcl_now();
+  double start = lcl__now();
   LCL_TRY(way(l));
   LCL_TRY(lcl_context_finish(l->ctx));
-  *seconds = lcl_now() - start;
+  *seconds = lcl__now() - start;
   return LCL_OK;
 }
 
@@ -105,21 +105,21 @@ static lcl_status fill_list(lab *l) {
   const lcl_launch tick = { .label = "tick",
                             .source = { .text = text },
                             .kernel = "tick",
-                            LCL_ARGS(lcl_memory(l->buf, LCL_READ_WRITE)),
+                            LCL_ARGS(lcl__memory(l->buf, LCL_READ_WRITE)),
                             .dims = 1,
                             .global = { ITEMS } };
-  for (size_t i = 0; i < l->launches; i++) LCL_TRY(lcl_list_add(l->list, &tick));
-  return lcl_list_seal(l->list);
+  for (size_t i = 0; i < l->launches; i++) LCL_TRY(lcl__list_add(l->list, &tick));
+  return lcl__list_seal(l->list);
 }
 
 static lcl_status prepare(lab *l) {
-  l->queue = lcl_context_queue(l->ctx);
+  l->queue = lcl__context_queue(l->ctx);
   LCL_TRY(lcl_buffer_create(l->ctx, ITEMS * 4, &l->buf));
-  LCL_TRY(lcl_kernel_create(l->ctx, &(lcl_source) { .text = text }, "tick", &l->kernel));
-  cl_mem mem = lcl_buffer_mem(l->buf);
+  LCL_TRY(lcl__kernel_create(l->ctx, &(lcl_source) { .text = text }, "tick", &l->kernel));
+  cl_mem mem = lcl__buffer_mem(l->buf);
   cl_int err = clSetKernelArg(l->kernel, 0, sizeof mem, &mem);
-  if (err != CL_SUCCESS) return lcl_cl_fail(l->ctx, err, "setting an argument");
-  LCL_TRY(lcl_list_create(l->ctx, &l->list));
+  if (err != CL_SUCCESS) return lcl__cl_fail(l->ctx, err, "setting an argument");
+  LCL_TRY(lcl__list_create(l->ctx, &l->list));
   LCL_TRY(fill_list(l));
   return record(l);
 }
@@ -138,17 +138,17 @@ static lcl_status measure(lab *l, int rounds, lcl_launch_times *out) {
   return LCL_OK;
 }
 
-lcl_status lcl_bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out) {
+lcl_status lcl__bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out) {
   if (rounds < 1 || rounds > MAX_ROUNDS || launches < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "the launch benchmark wants 1 to %d rounds and at least one launch",
-                    MAX_ROUNDS);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "the launch benchmark wants 1 to %d rounds and at least one launch",
+                     MAX_ROUNDS);
   lab l = { .ctx = ctx, .launches = launches };
   lcl_status status = prepare(&l);
   if (status == LCL_OK) status = measure(&l, rounds, out);
   if (l.rec.buffer) l.rec.release(l.rec.buffer);
   if (l.kernel) clReleaseKernel(l.kernel);
-  lcl_list_destroy(l.list);
+  lcl__list_destroy(l.list);
   lcl_buffer_destroy(l.buf);
   return status;
 }
@@ -161,7 +161,7 @@ enum { PER_SOURCE = 10 };
  */
 static void write_source(lcl_str *s, size_t first, size_t n, unsigned salt) {
   for (size_t k = first; k < first + n; k++)
-    lcl_str_add(
+    lcl__str_add(
         s,
         "__kernel void k%zu(__global const float *x, __global float *y, int n) {\n"
         "  int i = get_global_id(0);\n"
@@ -177,36 +177,36 @@ static lcl_status start_once(const char *device, const lcl_source *sources, size
   lcl_context *ctx;
   size_t n = (kernels + PER_SOURCE - 1) / PER_SOURCE;
   LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx));
-  double start = lcl_now();
-  lcl_status status = lcl_programs_build(ctx, sources, n);
+  double start = lcl__now();
+  lcl_status status = lcl__programs_build(ctx, sources, n);
   for (size_t k = 0; status == LCL_OK && k < kernels; k++) {
     char name[32];
     cl_kernel kernel;
     snprintf(name, sizeof name, "k%zu", k);
-    status = lcl_kernel_create(ctx, &sources[k / PER_SOURCE], name, &kernel);
+    status = lcl__kernel_create(ctx, &sources[k / PER_SOURCE], name, &kernel);
     if (status == LCL_OK) clReleaseKernel(kernel);
   }
-  *seconds = lcl_now() - start;
+  *seconds = lcl__now() - start;
   lcl_context_destroy(ctx);
   return status;
 }
 
-lcl_status lcl_bench_start(const char *device, size_t kernels, lcl_start_times *out) {
+lcl_status lcl__bench_start(const char *device, size_t kernels, lcl_start_times *out) {
   size_t n = (kernels + PER_SOURCE - 1) / PER_SOURCE;
-  lcl_source *sources = lcl_alloc(LCL_MAX(n, (size_t)1) * sizeof *sources);
-  lcl_str *texts = lcl_alloc(LCL_MAX(n, (size_t)1) * sizeof *texts);
+  lcl_source *sources = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *sources);
+  lcl_str *texts = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *texts);
   lcl_status status = sources && texts ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; status == LCL_OK && i < n; i++) {
     write_source(&texts[i], i * PER_SOURCE, LCL_MIN((size_t)PER_SOURCE, kernels - i * PER_SOURCE),
                  (unsigned)time(NULL));
-    if (!lcl_str_ok(&texts[i])) status = LCL_ERR_HOST_MEMORY;
+    if (!lcl__str_ok(&texts[i])) status = LCL_ERR_HOST_MEMORY;
     sources[i].text = texts[i].data;
   }
   out->kernels = kernels;
   if (status == LCL_OK) status = start_once(device, sources, kernels, &out->cold);
   if (status == LCL_OK) status = start_once(device, sources, kernels, &out->warm);
-  for (size_t i = 0; texts && i < n; i++) lcl_str_free(&texts[i]);
-  lcl_free(texts);
-  lcl_free(sources);
+  for (size_t i = 0; texts && i < n; i++) lcl__str_free(&texts[i]);
+  lcl__free(texts);
+  lcl__free(sources);
   return status;
 }

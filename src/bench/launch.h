@@ -16,7 +16,7 @@ typedef struct lcl_launch_times {
 
 /* Runs `launches` small kernels in each way, the ways in turn, `rounds` times; gives the medians.
  */
-lcl_status lcl_bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out);
+lcl_status lcl__bench_launch(lcl_context *ctx, size_t launches, int rounds, lcl_launch_times *out);
 
 typedef struct lcl_start_times {
   size_t kernels;
@@ -26,6 +26,6 @@ typedef struct lcl_start_times {
 } lcl_start_times;
 
 /* Builds `kernels` generated kernels, ten in a source, in two contexts after each other. */
-lcl_status lcl_bench_start(const char *device, size_t kernels, lcl_start_times *out);
+lcl_status lcl__bench_start(const char *device, size_t kernels, lcl_start_times *out);
 
 #endif

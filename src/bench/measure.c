@@ -11,23 +11,23 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-double lcl_bench_median(double *values, size_t n) {
+double lcl__bench_median(double *values, size_t n) {
   qsort(values, n, sizeof *values, by_value);
   return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-lcl_status lcl_bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out,
-                             lcl_bench_row *row) {
-  double t = lcl_now(), most = -1, flops;
+lcl_status lcl__bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_program **out,
+                              lcl_bench_row *row) {
+  double t = lcl__now(), most = -1, flops;
   LCL_TRY(lcl_compile(g, how, out));
-  row->compile = lcl_now() - t;
+  row->compile = lcl__now() - t;
   lcl_program_stats s = lcl_program_get_stats(*out);
   row->flops = s.flops;
   row->bytes = s.bytes;
   row->launches = s.launches;
   row->memory = s.peak_memory + s.variable_memory;
   const char *label;
-  for (size_t i = 0; (label = lcl_program_launch(*out, i, &flops, NULL)) != NULL; i++)
+  for (size_t i = 0; (label = lcl__program_launch(*out, i, &flops, NULL)) != NULL; i++)
     if (flops > most) {
       most = flops;
       snprintf(row->algorithm, sizeof row->algorithm, "%.95s", label);
@@ -38,23 +38,23 @@ lcl_status lcl_bench_compile(lcl_graph *g, const lcl_compile_desc *how, lcl_prog
 /* Runs `count` times, then waits; enqueue gets the time until the last one was enqueued. */
 static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long count, double *seconds,
                         double *enqueue) {
-  double t = lcl_now();
+  double t = lcl__now();
   for (long i = 0; i < count; i++) LCL_TRY(run(user));
-  *enqueue = (lcl_now() - t) / (double)count;
+  *enqueue = (lcl__now() - t) / (double)count;
   LCL_TRY(lcl_context_finish(ctx));
-  *seconds = (lcl_now() - t) / (double)count;
+  *seconds = (lcl__now() - t) / (double)count;
   return LCL_OK;
 }
 
-lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
-                             const lcl_bench_desc *desc, lcl_bench_row *row) {
+lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
+                              const lcl_bench_desc *desc, lcl_bench_row *row) {
   enum { MOST = 4096 };
-  double *times = lcl_alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
+  double *times = lcl__alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
   if (!times) return LCL_ERR_HOST_MEMORY;
   double budget = desc->seconds > 0 ? desc->seconds : 1.0, warm = 0, ignored;
   lcl_status st = burst(ctx, run, user, 1, &row->first_run, &ignored);
   if (desc->seconds < 0) { /* no more than that */
-    lcl_free(times);
+    lcl__free(times);
     return st;
   }
   for (int i = 0; st == LCL_OK && i < 3 && (i == 0 || warm < budget); i++)
@@ -62,17 +62,18 @@ lcl_status lcl_bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
   /* A wait costs tens of microseconds: short work is measured in bursts of a millisecond. */
   long count = warm < 5e-4 ? (long)(1e-3 / (warm > 1e-7 ? warm : 1e-7)) + 1 : 1;
   size_t n = 0;
-  for (double end = lcl_now() + budget; st == LCL_OK && n < MOST && (n < 5 || lcl_now() < end); n++)
+  for (double end = lcl__now() + budget; st == LCL_OK && n < MOST && (n < 5 || lcl__now() < end);
+       n++)
     st = burst(ctx, run, user, count, &times[n], &host[n]);
   if (st == LCL_OK) {
     row->runs = (long)n * count;
-    row->median = lcl_bench_median(times, n);
+    row->median = lcl__bench_median(times, n);
     row->best = times[0];
-    row->enqueue = lcl_bench_median(host, n);
+    row->enqueue = lcl__bench_median(host, n);
     for (size_t i = 0; i < n; i++) times[i] = fabs(times[i] - row->median);
-    row->spread = lcl_bench_median(times, n);
+    row->spread = lcl__bench_median(times, n);
   }
-  lcl_free(times);
+  lcl__free(times);
   return st;
 }
 
@@ -80,15 +81,15 @@ static lcl_status run_program(void *program) {
   return lcl_run(program);
 }
 
-lcl_status lcl_bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
-                          lcl_bench_row *row) {
-  LCL_TRY(lcl_bench_time_fn(ctx, run_program, p, desc, row));
+lcl_status lcl__bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
+                           lcl_bench_row *row) {
+  LCL_TRY(lcl__bench_time_fn(ctx, run_program, p, desc, row));
   if (desc->no_roofline || row->median <= 0) return LCL_OK;
   if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
-  row->roofline = lcl_bench_best_time(&desc->peaks, p) / row->median;
+  row->roofline = lcl__bench_best_time(&desc->peaks, p) / row->median;
   if (row->roofline > 1) { /* the machine did something else too when the peaks were measured */
-    LCL_TRY(lcl_bench_raise_peaks(ctx, &desc->peaks));
-    row->roofline = lcl_bench_best_time(&desc->peaks, p) / row->median;
+    LCL_TRY(lcl__bench_raise_peaks(ctx, &desc->peaks));
+    row->roofline = lcl__bench_best_time(&desc->peaks, p) / row->median;
   }
   return LCL_OK;
 }
@@ -121,33 +122,33 @@ static void fill_array(lcl_array *a, uint64_t seed) {
 }
 
 static lcl_status make_case(const lcl_workload *w, lcl_case **out) {
-  const lcl_spec *spec = lcl_spec_find(w->op);
+  const lcl_spec *spec = lcl__spec_find(w->op);
   if (!spec) return LCL_ERR_ARGUMENT;
-  LCL_TRY(lcl_case_create(spec, out));
+  LCL_TRY(lcl__case_create(spec, out));
   char attr[64];
   for (const char *p = w->attrs ? w->attrs : ""; *p;) {
     size_t n = strcspn(p, " ");
     snprintf(attr, sizeof attr, "%.*s", (int)n, p);
-    LCL_TRY(lcl_case_set(*out, attr));
+    LCL_TRY(lcl__case_set(*out, attr));
     p += n + strspn(p + n, " ");
   }
   const char *shapes = w->shapes;
   for (int i = 0; *shapes && i < LCL_SPEC_INS; i++) {
     lcl_shape s;
     if (!next_shape(&shapes, &s)) continue;
-    LCL_TRY(lcl_array_new(*out, LCL_F32, s, &(*out)->in[i]));
+    LCL_TRY(lcl__array_new(*out, LCL_F32, s, &(*out)->in[i]));
     fill_array(&(*out)->in[i], (uint64_t)i + 1);
   }
-  return lcl_case_complete(*out);
+  return lcl__case_complete(*out);
 }
 
 static lcl_status feed_array(lcl_program *p, const char *name, const lcl_array *a) {
   size_t n = (size_t)lcl_shape_count(a->shape);
-  float *f = lcl_alloc(LCL_MAX(n, 1) * sizeof *f);
+  float *f = lcl__alloc(LCL_MAX(n, 1) * sizeof *f);
   if (!f) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < n; i++) f[i] = (float)a->data[i];
   lcl_status st = lcl_feed(p, name, f, n * sizeof *f);
-  lcl_free(f);
+  lcl__free(f);
   return st;
 }
 
@@ -169,19 +170,19 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
   lcl_tensor *in[LCL_SPEC_INS] = { 0 }, *out[LCL_SPEC_OUTS] = { 0 };
   LCL_TRY(lcl_store_create(ctx, 1, &o->store));
   LCL_TRY(lcl_graph_create(o->store, "bench", &o->g));
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (c->in[i].data) in[i] = lcl_input(o->g, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
   LCL_TRY(c->spec->build(c, o->g, in, out));
   o->fetch = out[0];
   if (w->gradient) {
     lcl_shape s = lcl_tensor_shape(out[0]);
-    LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->grad_out[0]));
+    LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->grad_out[0]));
     fill_array(&c->grad_out[0], 99);
     lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
   }
   lcl_compile_desc how = { .fetch = &o->fetch, .n_fetch = 1, .only_fetch = true };
-  LCL_TRY(lcl_bench_compile(o->g, &how, &o->p, row));
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+  LCL_TRY(lcl__bench_compile(o->g, &how, &o->p, row));
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++) {
     lcl_status st = c->in[i].data ? feed_array(o->p, c->spec->in[i].name, &c->in[i]) : LCL_OK;
     if (st == LCL_ERR_ARGUMENT && w->gradient)
       st = LCL_OK; /* a gradient need not read every input */
@@ -193,65 +194,66 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
 static lcl_status op_verify(const lcl_workload *w, lcl_case *c, op_graph *o, lcl_bench_row *row) {
   lcl_case_result r = { 0 };
   lcl_array *to = w->gradient ? &r.grad_in[w->gradient - 1] : &r.out[0];
-  LCL_TRY(lcl_array_new(c, LCL_F32, lcl_tensor_shape(o->fetch), to));
+  LCL_TRY(lcl__array_new(c, LCL_F32, lcl_tensor_shape(o->fetch), to));
   size_t n = (size_t)lcl_array_count(to);
-  float *f = lcl_alloc(LCL_MAX(n, 1) * sizeof *f);
+  float *f = lcl__alloc(LCL_MAX(n, 1) * sizeof *f);
   if (!f) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_fetch(o->p, "#0", f, n * sizeof *f);
   for (size_t i = 0; i < n; i++) to->data[i] = f[i];
-  lcl_free(f);
-  if (st == LCL_OK) st = lcl_case_reference(c);
+  lcl__free(f);
+  if (st == LCL_OK) st = lcl__case_reference(c);
   if (st != LCL_OK) return st;
-  st = lcl_case_compare(c, &r, &row->error);
+  st = lcl__case_compare(c, &r, &row->error);
   row->verified = st == LCL_OK ? 1 : -1;
   return st == LCL_ERR_NUMERIC
              ? LCL_OK
              : st; /* a wrong result is a finding, not a failure of the benchmark */
 }
 
-lcl_status lcl_bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                        lcl_bench_row *row) {
+lcl_status lcl__bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                         lcl_bench_row *row) {
   lcl_case *c = NULL;
   op_graph o = { 0 };
   lcl_status st = make_case(w, &c);
   if (st == LCL_OK) st = op_graph_build(ctx, w, c, &o, row);
-  if (st == LCL_OK) st = lcl_bench_time(ctx, o.p, desc, row);
+  if (st == LCL_OK) st = lcl__bench_time(ctx, o.p, desc, row);
   if (st == LCL_OK && desc->verify) st = op_verify(w, c, &o, row);
   op_graph_free(&o);
-  lcl_case_destroy(c);
+  lcl__case_destroy(c);
   return st;
 }
 
 /* ---- any row ---- */
 
 size_t lcl_bench_count(void) {
-  return lcl_n_workloads;
+  return lcl__n_workloads;
 }
 
 lcl_bench_info lcl_bench_at(size_t i) {
-  return (lcl_bench_info) { lcl_workloads[i].name, lcl_workloads[i].suite,
-                            lcl_workloads[i].description };
+  return (lcl_bench_info) { lcl__workloads[i].name, lcl__workloads[i].suite,
+                            lcl__workloads[i].description };
 }
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
   LCL_NEED(name, index);
-  for (size_t i = 0; i < lcl_n_workloads; i++)
-    if (strcmp(lcl_workloads[i].name, name) == 0) {
+  for (size_t i = 0; i < lcl__n_workloads; i++)
+    if (strcmp(lcl__workloads[i].name, name) == 0) {
       *index = i;
       return LCL_OK;
     }
-  return lcl_fail(LCL_ERR_ARGUMENT, "no workload \"%s\"; `latentcl bench --list` names them", name);
+  return lcl__fail(LCL_ERR_ARGUMENT, "no workload \"%s\"; `latentcl bench --list` names them",
+                   name);
 }
 
 static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                                lcl_bench_row *row) {
-  return w->kind == LCL_WORK_OP ? lcl_bench_op(ctx, w, desc, row) : w->run(ctx, w, desc, row);
+  return w->kind == LCL_WORK_OP ? lcl__bench_op(ctx, w, desc, row) : w->run(ctx, w, desc, row);
 }
 
 /* Once more on a context with the profiler, which costs an event a launch and so has no place in
  * the timing itself. */
 static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   lcl_bench_desc once = { .seconds = 1e-6, .no_roofline = true };
   lcl_bench_row again = { 0 };
   lcl_profile_row *rows = NULL;
@@ -261,12 +263,12 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
   LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = device, .profile = true }, &profiled));
   lcl_status st = run_workload(profiled, w, &once, &again);
-  if (st == LCL_OK) st = lcl_profile_rows(profiled, &rows, &n);
+  if (st == LCL_OK) st = lcl__profile_rows(profiled, &rows, &n);
   double sum = 0;
   for (size_t i = 0; i < n; i++) sum += rows[i].seconds;
   if (st == LCL_OK)
     row->device = sum / (double)(again.runs + 2); /* the first run and one to warm up */
-  lcl_free(rows);
+  lcl__free(rows);
   lcl_context_destroy(profiled);
   return st;
 }
@@ -275,20 +277,20 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
  * theirs one by one, and the step as it is timed against itself without fusion. */
 static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   size_t n;
-  lcl_status st = lcl_tune_verify(ctx, w->name, &n);
+  lcl_status st = lcl__tune_verify(ctx, w->name, &n);
   if (st != LCL_OK && st != LCL_ERR_NUMERIC) return st;
-  if (st == LCL_ERR_NUMERIC) lcl_logf(LCL_LOG_WARN, "%s: %s", w->name, lcl_error_message());
+  if (st == LCL_ERR_NUMERIC) lcl__logf(LCL_LOG_WARN, "%s: %s", w->name, lcl_error_message());
   row->verified_parts = n > 0;
   row->verified = st != LCL_OK ? -1 : n > 0;
   if (st != LCL_OK || w->kind != LCL_WORK_STEP) return LCL_OK;
-  LCL_TRY(lcl_bench_step_verify(ctx, w, &row->error));
+  LCL_TRY(lcl__bench_step_verify(ctx, w, &row->error));
   if (row->error > 1) row->verified = -1;
   return LCL_OK;
 }
 
 lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
   LCL_NEED(ctx, desc, row);
-  const lcl_workload *w = &lcl_workloads[index];
+  const lcl_workload *w = &lcl__workloads[index];
   *row = (lcl_bench_row) { .cold_compile = -1,
                            .cached_compile = -1,
                            .compile = -1,
@@ -303,7 +305,7 @@ lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, l
   snprintf(row->name, sizeof row->name, "%s", w->name);
   snprintf(row->suite, sizeof row->suite, "%s", w->suite);
   lcl_status st = run_workload(ctx, w, desc, row);
-  if (st != LCL_OK) return lcl_fail_prefix(st, "%s", w->name);
+  if (st != LCL_OK) return lcl__fail_prefix(st, "%s", w->name);
   if (row->unit[0] || row->median <= 0) return LCL_OK;
   if (desc->verify && w->kind != LCL_WORK_OP) LCL_TRY(verify_parts(ctx, w, row));
   return desc->device_time ? measure_device(ctx, w, row) : LCL_OK;

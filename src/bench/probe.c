@@ -6,44 +6,44 @@
 
 /* ---- one kernel ---- */
 
-void lcl_probe_free(lcl_probe *p) {
-  lcl_list_destroy(p->list);
+void lcl__probe_free(lcl_probe *p) {
+  lcl__list_destroy(p->list);
   lcl_buffer_destroy(p->a);
   lcl_buffer_destroy(p->b);
 }
 
-lcl_status lcl_probe_run(void *probe) {
-  return lcl_list_run(((lcl_probe *)probe)->list, NULL);
+lcl_status lcl__probe_run(void *probe) {
+  return lcl__list_run(((lcl_probe *)probe)->list, NULL);
 }
 
-lcl_status lcl_probe_kernel(lcl_probe *p, const char *options, const char *kernel,
-                            const lcl_arg *args, int n, size_t global, size_t local) {
-  LCL_TRY(lcl_list_create(p->ctx, &p->list));
+lcl_status lcl__probe_kernel(lcl_probe *p, const char *options, const char *kernel,
+                             const lcl_arg *args, int n, size_t global, size_t local) {
+  LCL_TRY(lcl__list_create(p->ctx, &p->list));
   LCL_TRY(
-      lcl_list_add(p->list, &(lcl_launch) { .label = kernel,
-                                            .source = { .file = "probe.cl", .options = options },
-                                            .kernel = kernel,
-                                            .args = args,
-                                            .n_args = n,
-                                            .dims = 1,
-                                            .global = { global },
-                                            .local = { local } }));
-  return lcl_list_seal(p->list);
+      lcl__list_add(p->list, &(lcl_launch) { .label = kernel,
+                                             .source = { .file = "probe.cl", .options = options },
+                                             .kernel = kernel,
+                                             .args = args,
+                                             .n_args = n,
+                                             .dims = 1,
+                                             .global = { global },
+                                             .local = { local } }));
+  return lcl__list_seal(p->list);
 }
 
-size_t lcl_probe_items(const lcl_caps *caps, size_t *local) {
+size_t lcl__probe_items(const lcl_caps *caps, size_t *local) {
   *local = caps->packed ? 1 : LCL_MIN((size_t)128, caps->max_work_group);
   return caps->packed ? caps->compute_units * 8 : caps->compute_units * 2048;
 }
 
-lcl_status lcl_probe_best(lcl_probe *p, double budget, double *seconds) {
-  double end = lcl_now() + budget;
+lcl_status lcl__probe_best(lcl_probe *p, double budget, double *seconds) {
+  double end = lcl__now() + budget;
   *seconds = 1e30;
-  for (int i = 0; i < 3 || lcl_now() < end; i++) {
-    double t = lcl_now();
-    LCL_TRY(lcl_probe_run(p));
+  for (int i = 0; i < 3 || lcl__now() < end; i++) {
+    double t = lcl__now();
+    LCL_TRY(lcl__probe_run(p));
     LCL_TRY(lcl_context_finish(p->ctx));
-    if (i > 0) *seconds = LCL_MIN(*seconds, lcl_now() - t);
+    if (i > 0) *seconds = LCL_MIN(*seconds, lcl__now() - t);
   }
   return LCL_OK;
 }
@@ -54,23 +54,24 @@ static lcl_status flops_of(lcl_context *ctx, int vec, bool half, int rounds, dou
                            double *flops, double *seconds) {
   enum { CHAINS = 12 }; /* accumulators of the kernel */
   lcl_probe p = { .ctx = ctx };
-  size_t local, n = lcl_probe_items(lcl_context_caps(ctx), &local);
+  size_t local, n = lcl__probe_items(lcl__context_caps(ctx), &local);
   char options[64];
   snprintf(options, sizeof options, "-DVEC=%d -DFUSED=%d -DREAL=%s%s", vec,
-           lcl_context_caps(ctx)->packed, half ? "half" : "float", half ? " -DUSE_FP16" : "");
+           lcl__context_caps(ctx)->packed, half ? "half" : "float", half ? " -DUSE_FP16" : "");
   lcl_status st = lcl_buffer_create(ctx, n * 64, &p.a);
   const uint16_t a = 0x3bfe, b = 0x1419; /* 0.999 and 0.001 in half precision */
-  const lcl_arg args[4] = { lcl_memory(p.a, LCL_READ_WRITE), lcl_i32(rounds),
-                            half ? lcl_bytes(&a, sizeof a) : lcl_f32(0.999f),
-                            half ? lcl_bytes(&b, sizeof b) : lcl_f32(0.001f) };
-  if (st == LCL_OK) st = lcl_probe_kernel(&p, options, "fma_peak", args, 4, n, local);
-  if (st == LCL_OK) st = lcl_probe_best(&p, budget, seconds);
+  const lcl_arg args[4] = { lcl__memory(p.a, LCL_READ_WRITE), lcl__i32(rounds),
+                            half ? lcl__bytes(&a, sizeof a) : lcl__f32(0.999f),
+                            half ? lcl__bytes(&b, sizeof b) : lcl__f32(0.001f) };
+  if (st == LCL_OK) st = lcl__probe_kernel(&p, options, "fma_peak", args, 4, n, local);
+  if (st == LCL_OK) st = lcl__probe_best(&p, budget, seconds);
   *flops = 2.0 * (double)n * vec * CHAINS * rounds;
-  lcl_probe_free(&p);
+  lcl__probe_free(&p);
   return st;
 }
 
-lcl_status lcl_probe_arithmetic(lcl_context *ctx, int vec, bool half, double budget, double *rate) {
+lcl_status lcl__probe_arithmetic(lcl_context *ctx, int vec, bool half, double budget,
+                                 double *rate) {
   enum { FEW = 20, MANY = 50000 }; /* llvmpipe ends loops after 65535 rounds */
   double flops, seconds;
   LCL_TRY(flops_of(ctx, vec, half, FEW, 0, &flops, &seconds));
@@ -85,14 +86,14 @@ lcl_status lcl_probe_arithmetic(lcl_context *ctx, int vec, bool half, double bud
   return LCL_OK;
 }
 
-lcl_status lcl_probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                           lcl_bench_row *row) {
+lcl_status lcl__probe_flops(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row) {
   bool half = w->variant < 0;
   double rate = 0;
   snprintf(row->unit, sizeof row->unit, "GFLOP/s");
-  if (half && !lcl_context_caps(ctx)->fp16)
+  if (half && !lcl__context_caps(ctx)->fp16)
     return LCL_OK; /* value stays -1: the device has no halves */
-  LCL_TRY(lcl_probe_arithmetic(ctx, half ? 8 : w->variant, half, desc->seconds, &rate));
+  LCL_TRY(lcl__probe_arithmetic(ctx, half ? 8 : w->variant, half, desc->seconds, &rate));
   row->value = rate * 1e-9;
   return LCL_OK;
 }
@@ -109,34 +110,34 @@ typedef struct transfer {
 
 static lcl_status run_transfer(void *user) {
   transfer *t = user;
-  return t->up ? lcl_upload(t->ctx, t->buffer, 0, t->host, t->bytes)
-               : lcl_download(t->ctx, t->buffer, 0, t->host, t->bytes);
+  return t->up ? lcl__upload(t->ctx, t->buffer, 0, t->host, t->bytes)
+               : lcl__download(t->ctx, t->buffer, 0, t->host, t->bytes);
 }
 
 /* variant: 0 16 MB up, 1 down (bandwidth); 2 four bytes up and waited for, 3 down (latency). */
-lcl_status lcl_probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                              lcl_bench_row *row) {
+lcl_status lcl__probe_transfer(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                               lcl_bench_row *row) {
   const bool latency = w->variant >= 2;
   transfer t = { .ctx = ctx, .bytes = latency ? 4 : (size_t)16 << 20, .up = w->variant % 2 == 0 };
-  t.host = lcl_alloc(t.bytes);
+  t.host = lcl__alloc(t.bytes);
   lcl_status st = t.host ? lcl_buffer_create(ctx, t.bytes, &t.buffer) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) st = lcl_buffer_write(t.buffer, 0, t.host, t.bytes);
-  if (st == LCL_OK) st = lcl_bench_time_fn(ctx, run_transfer, &t, desc, row);
+  if (st == LCL_OK) st = lcl__bench_time_fn(ctx, run_transfer, &t, desc, row);
   row->bytes = (double)t.bytes;
   snprintf(row->unit, sizeof row->unit, "%s", latency ? "us" : "GB/s");
   if (st == LCL_OK) row->value = latency ? row->median * 1e6 : row->bytes / row->best * 1e-9;
   lcl_buffer_destroy(t.buffer);
-  lcl_free(t.host);
+  lcl__free(t.host);
   return st;
 }
 
 /* variant: 0 a wait on an idle queue; 1 a kernel enqueued by hand; 2 in a list; 3 list / by hand; 4
  * in a command buffer. */
-lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                            lcl_bench_row *row) {
+lcl_status lcl__probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                             lcl_bench_row *row) {
   lcl_launch_times t;
   (void)desc;
-  LCL_TRY(lcl_bench_launch(ctx, 1000, 15, &t));
+  LCL_TRY(lcl__bench_launch(ctx, 1000, 15, &t));
   const double each[] = { t.finish * 1e6, t.raw / 1000 * 1e6, t.replay / 1000 * 1e6,
                           t.replay / t.raw,
                           t.command_buffer > 0 ? t.command_buffer / 1000 * 1e6 : -1 };
@@ -146,14 +147,14 @@ lcl_status lcl_probe_launch(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
 }
 
 /* variant 0: fifty kernels with an empty cache of ours; 1: again, warm. */
-lcl_status lcl_probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                           lcl_bench_row *row) {
-  const lcl_caps *caps = lcl_context_caps(ctx);
+lcl_status lcl__probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row) {
+  const lcl_caps *caps = lcl__context_caps(ctx);
   lcl_start_times t;
   char device[32];
   (void)desc;
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
-  LCL_TRY(lcl_bench_start(device, 50, &t));
+  LCL_TRY(lcl__bench_start(device, 50, &t));
   snprintf(row->unit, sizeof row->unit, "s");
   row->value = w->variant ? t.warm : t.cold;
   return LCL_OK;

@@ -4,7 +4,7 @@
 #include "bench/bench.h"
 
 /* Between two measured sizes: a straight line in logarithms. */
-double lcl_bench_bandwidth(const lcl_bench_peaks *peaks, double bytes) {
+double lcl__bench_bandwidth(const lcl_bench_peaks *peaks, double bytes) {
   const int n = peaks->n_levels;
   if (n == 0 || bytes >= peaks->level[n - 1].bytes) return peaks->bandwidth;
   if (bytes <= peaks->level[0].bytes) return peaks->level[0].rate;
@@ -15,14 +15,14 @@ double lcl_bench_bandwidth(const lcl_bench_peaks *peaks, double bytes) {
   return peaks->level[i - 1].rate * pow(peaks->level[i].rate / peaks->level[i - 1].rate, part);
 }
 
-double lcl_bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p) {
+double lcl__bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p) {
   double sum = 0, flops, bytes;
   const char *label;
-  for (size_t i = 0; (label = lcl_program_launch(p, i, &flops, &bytes)) != NULL; i++) {
+  for (size_t i = 0; (label = lcl__program_launch(p, i, &flops, &bytes)) != NULL; i++) {
     /* Useful arithmetic is 36 products for 4 outputs of a 3x3 filter; Winograd's F(2x2,3x3) has to
      * do 16 of them. */
     if (strstr(label, " winograd")) flops *= 16.0 / 36;
-    sum += fmax(flops / peaks->flops, bytes / lcl_bench_bandwidth(peaks, bytes));
+    sum += fmax(flops / peaks->flops, bytes / lcl__bench_bandwidth(peaks, bytes));
   }
   return sum;
 }

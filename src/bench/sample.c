@@ -4,8 +4,8 @@
 #include "nn/pixelrnn.h"
 
 /* The network of the workload pixelrnn-1x16-b16 (variant 0: drawing; 1: one forward pass). */
-lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                            lcl_bench_row *row) {
+lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                             lcl_bench_row *row) {
   const lcl_pixelrnn_desc d = { .height = w->height,
                                 .width = w->width,
                                 .colours = w->channels,
@@ -25,16 +25,16 @@ lcl_status lcl_bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
   if (st == LCL_OK) {
     lcl_tensor *uniform = lcl_random_uniform(g, last), *out;
     if (w->variant == 0)
-      out = lcl_pixelrnn_sampler(g, &d,
-                                 &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
+      out = lcl__pixelrnn_sampler(g, &d,
+                                  &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
     else
-      out = lcl_pixelrnn_logits(
+      out = lcl__pixelrnn_logits(
           lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)), &d,
           LCL_BN_EVAL);
-    st = lcl_bench_compile(
+    st = lcl__bench_compile(
         g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1, .only_fetch = true }, &p, row);
   }
-  if (st == LCL_OK) st = lcl_bench_time(ctx, p, desc, row);
+  if (st == LCL_OK) st = lcl__bench_time(ctx, p, desc, row);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);

@@ -14,7 +14,7 @@ static const double TOLERANCE = 1e-4;
 static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor *t, int classes) {
   if (!t) return LCL_OK;
   int64_t n = lcl_shape_count(lcl_tensor_shape(t));
-  float *f = lcl_alloc((size_t)LCL_MAX(n, 1) * 4);
+  float *f = lcl__alloc((size_t)LCL_MAX(n, 1) * 4);
   int32_t *i32 = (int32_t *)f;
   if (!f) return LCL_ERR_HOST_MEMORY;
   uint64_t seed = 17;
@@ -26,7 +26,7 @@ static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor
       f[i] = (float)(seed >> 40) / (float)(1 << 24);
   }
   lcl_status st = lcl_feed(p, name, f, (size_t)n * 4);
-  lcl_free(f);
+  lcl__free(f);
   return st;
 }
 
@@ -66,12 +66,12 @@ static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state
   lcl_model_examples some = {
     .n = 512, .size = w->channels * w->height * w->width
   }; /* for per-example numbers */
-  float *images = lcl_alloc((size_t)(some.n * some.size) * sizeof *images);
+  float *images = lcl__alloc((size_t)(some.n * some.size) * sizeof *images);
   if (!images) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < some.n * some.size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
   some.images = images;
   lcl_status st = cls->prepare(s->model, ctx, &some);
-  lcl_free(images);
+  lcl__free(images);
   return st;
 }
 
@@ -82,15 +82,15 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain
   LCL_TRY(open_model(ctx, w, s));
   LCL_TRY(lcl_graph_create(s->store, "train", &s->g));
   const lcl_settings *own = &s->model->settings;
-  LCL_TRY(lcl_build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
-                         w->batch ? w->unlabelled_batch : own->unlabelled_batch));
+  LCL_TRY(lcl__build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
+                          w->batch ? w->unlabelled_batch : own->unlabelled_batch));
   lcl_optimiser_desc optimiser = b.optimiser;
   optimiser.lr = lcl_input(s->g, "lr", LCL_F32, LCL_SCALAR);
   lcl_minimise(b.loss, &optimiser);
   lcl_compile_desc how = {
     .fetch = &b.loss, .n_fetch = 1, .only_fetch = true, .no_fusion = plain, .guard_bands = plain
   };
-  LCL_TRY(lcl_bench_compile(s->g, &how, &s->p, row));
+  LCL_TRY(lcl__bench_compile(s->g, &how, &s->p, row));
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
@@ -107,11 +107,11 @@ static void step_free(step_state *s) {
   lcl_options_destroy(s->options);
 }
 
-lcl_status lcl_bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
-                          lcl_bench_row *row) {
+lcl_status lcl__bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                           lcl_bench_row *row) {
   step_state s = { 0 };
   lcl_status st = step_build(ctx, w, false, &s, row);
-  if (st == LCL_OK) st = lcl_bench_time(ctx, s.p, desc, row);
+  if (st == LCL_OK) st = lcl__bench_time(ctx, s.p, desc, row);
   step_free(&s);
   return st;
 }
@@ -141,12 +141,12 @@ static lcl_status differ_var(const step_state *a, const step_state *b, size_t in
   const size_t n = (size_t)lcl_shape_count(v.shape);
   *d = (difference) { 0 };
   if (v.trainable || v.dtype != LCL_F32 || !n) return LCL_OK;
-  float *x = lcl_alloc(2 * n * sizeof *x);
+  float *x = lcl__alloc(2 * n * sizeof *x);
   if (!x) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_store_read(a->store, v.name, x, n * sizeof *x);
   if (st == LCL_OK) st = lcl_store_read(b->store, v.name, x + n, n * sizeof *x);
   if (st == LCL_OK) *d = differ(x, x + n, n);
-  lcl_free(x);
+  lcl__free(x);
   return st;
 }
 
@@ -162,7 +162,7 @@ static bool same_kind(const char *a, const char *b) {
  * nothing but rounding. */
 static lcl_status furthest_var(const step_state *a, const step_state *b, double *most) {
   const size_t count = lcl_store_count(a->store);
-  difference *d = lcl_alloc(LCL_MAX(count, 1) * sizeof *d);
+  difference *d = lcl__alloc(LCL_MAX(count, 1) * sizeof *d);
   lcl_status st = d ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; st == LCL_OK && i < count; i++) st = differ_var(a, b, i, &d[i]);
   for (size_t i = 0; st == LCL_OK && i < count; i++) {
@@ -176,14 +176,14 @@ static lcl_status furthest_var(const step_state *a, const step_state *b, double 
     const double scale = n > 0 ? LCL_MAX(d[i].size, 0.01 * size * d[i].n / n) : d[i].size;
     const double e = d[i].apart == 0 ? 0 : sqrt(d[i].apart / scale);
     if (!(e <= TOLERANCE))
-      lcl_logf(LCL_LOG_WARN, "%s: %g away from the step without fusion", name, e);
+      lcl__logf(LCL_LOG_WARN, "%s: %g away from the step without fusion", name, e);
     *most = isfinite(e) ? LCL_MAX(*most, e) : INFINITY;
   }
-  lcl_free(d);
+  lcl__free(d);
   return st;
 }
 
-lcl_status lcl_bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error) {
+lcl_status lcl__bench_step_verify(lcl_context *ctx, const lcl_workload *w, double *error) {
   step_state s[2] = { 0 };
   lcl_bench_row ignored;
   float loss[2] = { 0 };

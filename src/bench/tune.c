@@ -24,17 +24,17 @@ static bool known(const collection *c, const char *key) {
 static void seen(void *user, lcl_lower *lw, const lcl_gemm *g) {
   collection *c = user;
   lcl_tune_problem p = { .g = *g };
-  lcl_gemm_key(g, p.key);
+  lcl__gemm_key(g, p.key);
   if (known(c, p.key)) return;
   p.work = 2.0 * (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
-  p.a_bytes = lcl_slot_bytes(lw, g->a);
-  p.b_bytes = lcl_slot_bytes(lw, g->b);
-  p.c_bytes = lcl_slot_bytes(lw, g->c);
+  p.a_bytes = lcl__slot_bytes(lw, g->a);
+  p.b_bytes = lcl__slot_bytes(lw, g->b);
+  p.c_bytes = lcl__slot_bytes(lw, g->c);
   p.g.label = "candidate";
   p.g.bias_kind = LCL_BIAS_NONE;
   p.g.act = LCL_ACT_NONE;
   p.g.channels_last = NULL; /* shared with neighbours only inside that program */
-  p.usual = lcl_gemm_default(lcl_lower_caps(lw), &p.g);
+  p.usual = lcl__gemm_default(lcl__lower_caps(lw), &p.g);
   if (!LCL_PUSH(&c->found, p)) c->failed = true;
 }
 
@@ -43,15 +43,15 @@ static void seen_conv(void *user, lcl_lower *lw, const lcl_conv_problem *conv) {
   lcl_tune_problem p = { .is_conv = true, .conv = *conv, .work = conv->flops };
   lcl_shape shapes[3];
   lcl_choice other;
-  lcl_conv_key(conv, p.key);
+  lcl__conv_key(conv, p.key);
   p.conv.has_bias = false;
   p.conv.act = LCL_ACT_NONE;
-  lcl_conv_shapes(conv, shapes);
+  lcl__conv_shapes(conv, shapes);
   p.a_bytes = (size_t)lcl_shape_count(shapes[0]) * sizeof(float);
   p.b_bytes = (size_t)lcl_shape_count(shapes[1]) * sizeof(float);
   p.c_bytes = (size_t)lcl_shape_count(shapes[2]) * sizeof(float);
-  p.usual = lcl_conv_default(lcl_lower_caps(lw), &p.conv);
-  if (known(c, p.key) || lcl_tune_starts(lcl_lower_caps(lw), &p, &other, 1) == 0) return;
+  p.usual = lcl__conv_default(lcl__lower_caps(lw), &p.conv);
+  if (known(c, p.key) || lcl__tune_starts(lcl__lower_caps(lw), &p, &other, 1) == 0) return;
   if (!LCL_PUSH(&c->found, p)) c->failed = true;
 }
 
@@ -62,14 +62,14 @@ static int by_work(const void *a, const void *b) {
   return (x->work < y->work) - (x->work > y->work);
 }
 
-lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems,
-                            size_t *n) {
+lcl_status lcl__tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems,
+                             size_t *n) {
   collection c = { .ctx = ctx };
   const lcl_model_class *cls;
   lcl_workload step = { .name = name,
                         .suite = "tune",
                         .kind = LCL_WORK_STEP,
-                        .run = lcl_bench_step,
+                        .run = lcl__bench_step,
                         .model = name,
                         .options = "",
                         .channels = 1,
@@ -79,17 +79,17 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
   lcl_bench_row row = { 0 };
   size_t index;
   lcl_status st;
-  lcl_gemm_watch(ctx, seen, &c);
-  lcl_conv_watch(ctx, seen_conv, &c);
+  lcl__gemm_watch(ctx, seen, &c);
+  lcl__conv_watch(ctx, seen_conv, &c);
   if (lcl_model_find(name, &cls) == LCL_OK)
-    st = lcl_bench_step(ctx, &step, &once, &row);
+    st = lcl__bench_step(ctx, &step, &once, &row);
   else if ((st = lcl_bench_find(name, &index)) == LCL_OK)
     st = lcl_bench_run(ctx, index, &once, &row);
-  lcl_gemm_watch(ctx, NULL, NULL);
-  lcl_conv_watch(ctx, NULL, NULL);
+  lcl__gemm_watch(ctx, NULL, NULL);
+  lcl__conv_watch(ctx, NULL, NULL);
   if (st == LCL_OK && c.failed) st = LCL_ERR_HOST_MEMORY;
   if (st != LCL_OK) {
-    lcl_free(c.found.data);
+    lcl__free(c.found.data);
     return st;
   }
   if (c.found.n) qsort(c.found.data, c.found.n, sizeof *c.found.data, by_work);
@@ -100,36 +100,36 @@ lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem
 
 /* ---- candidates ---- */
 
-const lcl_implementation *lcl_tune_find(const char *name) {
-  const lcl_implementation *gemm = lcl_gemm_find(name);
-  return gemm ? gemm : lcl_conv_find(name);
+const lcl_implementation *lcl__tune_find(const char *name) {
+  const lcl_implementation *gemm = lcl__gemm_find(name);
+  return gemm ? gemm : lcl__conv_find(name);
 }
 
-size_t lcl_tune_neighbours(const lcl_choice *from, lcl_choice *out, size_t most) {
+size_t lcl__tune_neighbours(const lcl_choice *from, lcl_choice *out, size_t most) {
   size_t n = 0;
   for (int i = 0; i < from->implementation->n_params; i++) {
     const lcl_kernel_param *param = &from->implementation->params[i];
     for (int k = 0; k < param->n_candidates && n < most; k++) {
       out[n] = *from;
       *lcl_kernel_param_in(&out[n].params, param) = param->candidates[k];
-      if (!lcl_choice_equal(&out[n], from)) n++;
+      if (!lcl__choice_equal(&out[n], from)) n++;
     }
   }
   return n;
 }
 
-size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, lcl_choice *out,
-                       size_t most) {
+size_t lcl__tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, lcl_choice *out,
+                        size_t most) {
   size_t n = 0;
-  for (int i = 0; !p->is_conv && lcl_gemm_list[i] && n < most; i++) {
-    const lcl_implementation *im = &lcl_gemm_list[i]->base;
-    if (im != p->usual.implementation && lcl_gemm_list[i]->supported(caps, &p->g))
-      out[n++] = lcl_gemm_start(im, caps, &p->g);
+  for (int i = 0; !p->is_conv && lcl__gemm_list[i] && n < most; i++) {
+    const lcl_implementation *im = &lcl__gemm_list[i]->base;
+    if (im != p->usual.implementation && lcl__gemm_list[i]->supported(caps, &p->g))
+      out[n++] = lcl__gemm_start(im, caps, &p->g);
   }
-  for (int i = 0; p->is_conv && lcl_conv_list[i] && n < most; i++) {
-    const lcl_implementation *im = &lcl_conv_list[i]->base;
-    if (im != p->usual.implementation && lcl_conv_supported(im, caps, &p->conv))
-      out[n++] = lcl_conv_start(im, caps, &p->conv);
+  for (int i = 0; p->is_conv && lcl__conv_list[i] && n < most; i++) {
+    const lcl_implementation *im = &lcl__conv_list[i]->base;
+    if (im != p->usual.implementation && lcl__conv_supported(im, caps, &p->conv))
+      out[n++] = lcl__conv_start(im, caps, &p->conv);
   }
   return n;
 }
@@ -150,12 +150,12 @@ static lcl_status infer_gemm(lcl_node *node) {
 
 static lcl_status lower_gemm(lcl_lower *lw, lcl_node *node) {
   lcl_gemm g = ((const gemm_attr *)node->attr)->p->g;
-  g.a = lcl_in(lw, node->in[0]);
-  g.b = lcl_in(lw, node->in[1]);
-  g.c = lcl_out(lw, &node->out[0]);
+  g.a = lcl__in(lw, node->in[0]);
+  g.b = lcl__in(lw, node->in[1]);
+  g.c = lcl__out(lw, &node->out[0]);
   /* A NaN where nothing is written: a GEMM need not write all of a result that several share. */
-  LCL_TRY(lcl_emit_fill(lw, g.c, 0xffffffffu, lcl_slot_bytes(lw, g.c)));
-  return lcl_gemm_lower(lw, &g);
+  LCL_TRY(lcl__emit_fill(lw, g.c, 0xffffffffu, lcl__slot_bytes(lw, g.c)));
+  return lcl__gemm_lower(lw, &g);
 }
 
 static const lcl_op op_gemm = {
@@ -163,7 +163,7 @@ static const lcl_op op_gemm = {
 };
 
 static float *integers(size_t bytes, uint32_t seed) {
-  float *f = lcl_alloc(LCL_MAX(bytes, 4));
+  float *f = lcl__alloc(LCL_MAX(bytes, 4));
   for (size_t i = 0; f && i < bytes / 4; i++) {
     seed = seed * 1664525u + 1013904223u;
     f[i] = (float)((int)(seed >> 16) % 5 - 2);
@@ -182,9 +182,9 @@ static void trial_free(trial *t) {
   lcl_program_destroy(t->program);
   lcl_graph_destroy(t->g);
   lcl_store_destroy(t->store);
-  lcl_free(t->a);
-  lcl_free(t->b);
-  lcl_free(t->c);
+  lcl__free(t->a);
+  lcl__free(t->b);
+  lcl__free(t->c);
 }
 
 /* Builds the problem with this choice, runs it once, and fetches the result. */
@@ -192,19 +192,19 @@ static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const l
                             trial *t) {
   t->a = integers(p->a_bytes, 1);
   t->b = integers(p->b_bytes, 2);
-  t->c = lcl_alloc(LCL_MAX(p->c_bytes, 4));
+  t->c = lcl__alloc(LCL_MAX(p->c_bytes, 4));
   if (!t->a || !t->b || !t->c) return LCL_ERR_HOST_MEMORY;
-  LCL_TRY(lcl_tuning_set(ctx, p->key, choice));
+  LCL_TRY(lcl__tuning_set(ctx, p->key, choice));
   LCL_TRY(lcl_store_create(ctx, 1, &t->store));
   LCL_TRY(lcl_graph_create(t->store, "tune", &t->g));
   lcl_shape shapes[3] = { LCL_SHAPE((int64_t)(p->a_bytes / 4)),
                           LCL_SHAPE((int64_t)(p->b_bytes / 4)) };
-  if (p->is_conv) lcl_conv_shapes(&p->conv, shapes);
+  if (p->is_conv) lcl__conv_shapes(&p->conv, shapes);
   lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, shapes[0]),
              *b = lcl_input(t->g, "b", LCL_F32, shapes[1]);
   lcl_tensor *c = p->is_conv
-                      ? lcl_node_new(t->g, lcl_conv_op(p->conv.pass), LCL_IN(a, b), &p->conv.a, 1)
-                      : lcl_node_new(t->g, &op_gemm, LCL_IN(a, b), &(gemm_attr) { p }, 1);
+                      ? lcl__node_new(t->g, lcl__conv_op(p->conv.pass), LCL_IN(a, b), &p->conv.a, 1)
+                      : lcl__node_new(t->g, &op_gemm, LCL_IN(a, b), &(gemm_attr) { p }, 1);
   LCL_TRY(lcl_compile(t->g, &(lcl_compile_desc) { .fetch = &c, .n_fetch = 1 }, &t->program));
   LCL_TRY(lcl_feed(t->program, "a", t->a, p->a_bytes));
   LCL_TRY(lcl_feed(t->program, "b", t->b, p->b_bytes));
@@ -213,50 +213,50 @@ static lcl_status trial_run(lcl_context *ctx, const lcl_tune_problem *p, const l
 }
 
 static lcl_status fastest(lcl_context *ctx, lcl_program *program, double *seconds) {
-  double end = lcl_now() + 0.05;
+  double end = lcl__now() + 0.05;
   *seconds = 1e30;
-  for (int i = 0; i < 3 || (i < 200 && lcl_now() < end); i++) {
-    double t = lcl_now();
+  for (int i = 0; i < 3 || (i < 200 && lcl__now() < end); i++) {
+    double t = lcl__now();
     LCL_TRY(lcl_run(program));
     LCL_TRY(lcl_context_finish(ctx));
-    *seconds = LCL_MIN(*seconds, lcl_now() - t);
+    *seconds = LCL_MIN(*seconds, lcl__now() - t);
   }
   return LCL_OK;
 }
 
 static bool legal(const lcl_caps *caps, const lcl_tune_problem *p, const lcl_choice *c) {
-  return p->is_conv ? lcl_conv_find(c->implementation->name) && lcl_conv_legal(caps, &p->conv, c)
-                    : lcl_gemm_find(c->implementation->name) && lcl_gemm_legal(caps, &p->g, c);
+  return p->is_conv ? lcl__conv_find(c->implementation->name) && lcl__conv_legal(caps, &p->conv, c)
+                    : lcl__gemm_find(c->implementation->name) && lcl__gemm_legal(caps, &p->g, c);
 }
 
-lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const lcl_choice *c,
-                            double *seconds) {
+lcl_status lcl__tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const lcl_choice *c,
+                             double *seconds) {
   trial t = { 0 };
-  if (!legal(lcl_context_caps(ctx), p, c))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
+  if (!legal(lcl__context_caps(ctx), p, c))
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "not possible on this device");
   lcl_status st = trial_run(ctx, p, c, &t);
   if (st == LCL_OK)
-    st = p->is_conv ? lcl_tune_check_conv(&p->conv, c, t.a, t.b, t.c)
-                    : lcl_tune_check_gemm(&p->g, t.a, t.b, t.c);
+    st = p->is_conv ? lcl__tune_check_conv(&p->conv, c, t.a, t.b, t.c)
+                    : lcl__tune_check_gemm(&p->g, t.a, t.b, t.c);
   if (st == LCL_OK) st = fastest(ctx, t.program, seconds);
   trial_free(&t);
-  lcl_tuning_set(ctx, p->key, NULL);
+  lcl__tuning_set(ctx, p->key, NULL);
   return st;
 }
 
-lcl_status lcl_tune_verify(lcl_context *ctx, const char *name, size_t *n) {
+lcl_status lcl__tune_verify(lcl_context *ctx, const char *name, size_t *n) {
   lcl_tune_problem *problems;
-  LCL_TRY(lcl_tune_collect(ctx, name, &problems, n));
+  LCL_TRY(lcl__tune_collect(ctx, name, &problems, n));
   lcl_status st = LCL_OK;
   for (size_t i = 0; st == LCL_OK && i < *n; i++) {
     lcl_choice c;
     double seconds;
-    if (!lcl_tuning_find(ctx, problems[i].key, lcl_tune_find, &c) ||
-        !legal(lcl_context_caps(ctx), &problems[i], &c))
+    if (!lcl__tuning_find(ctx, problems[i].key, lcl__tune_find, &c) ||
+        !legal(lcl__context_caps(ctx), &problems[i], &c))
       c = problems[i].usual;
-    st = lcl_tune_measure(ctx, &problems[i], &c, &seconds);
-    if (st != LCL_OK) lcl_fail_prefix(st, "%s", problems[i].key);
+    st = lcl__tune_measure(ctx, &problems[i], &c, &seconds);
+    if (st != LCL_OK) lcl__fail_prefix(st, "%s", problems[i].key);
   }
-  lcl_free(problems);
+  lcl__free(problems);
   return st;
 }

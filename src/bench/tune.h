@@ -21,33 +21,33 @@ typedef struct lcl_tune_problem {
 } lcl_tune_problem;
 
 /* Every distinct problem of a workload (by its name) or of a model's training step (by the model's
- * name), most arithmetic first, those without a choice left out. lcl_free(*problems). */
-lcl_status lcl_tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems,
-                            size_t *n);
+ * name), most arithmetic first, those without a choice left out. lcl__free(*problems). */
+lcl_status lcl__tune_collect(lcl_context *ctx, const char *name, lcl_tune_problem **problems,
+                             size_t *n);
 
 /* An implementation of the GEMM or the convolution by its name, or NULL. */
-const lcl_implementation *lcl_tune_find(const char *name);
+const lcl_implementation *lcl__tune_find(const char *name);
 /* The other implementations that support the problem, with their own best parameters; at most
  * `most`. Returns how many. */
-size_t lcl_tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, lcl_choice *out,
-                       size_t most);
+size_t lcl__tune_starts(const lcl_caps *caps, const lcl_tune_problem *p, lcl_choice *out,
+                        size_t most);
 /* Choices around `from`: each differs from it in one parameter. At most `most`; returns how many.
- * The problem or the device may not permit all of them: lcl_tune_measure says so. */
-size_t lcl_tune_neighbours(const lcl_choice *from, lcl_choice *out, size_t most);
+ * The problem or the device may not permit all of them: lcl__tune_measure says so. */
+size_t lcl__tune_neighbours(const lcl_choice *from, lcl_choice *out, size_t most);
 
 /* Runs the problem this way on small integers, where every order of summation gives the same bits,
  * and checks the whole result against the definition. LCL_ERR_UNSUPPORTED: not possible here;
  * LCL_ERR_NUMERIC: the result is wrong. */
-lcl_status lcl_tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const lcl_choice *c,
-                            double *seconds);
+lcl_status lcl__tune_measure(lcl_context *ctx, const lcl_tune_problem *p, const lcl_choice *c,
+                             double *seconds);
 /* Checks every problem of a workload in the way it is computed here. n: how many there are;
  * LCL_ERR_NUMERIC: one is wrong. */
-lcl_status lcl_tune_verify(lcl_context *ctx, const char *name, size_t *n);
+lcl_status lcl__tune_verify(lcl_context *ctx, const char *name, size_t *n);
 
 /* tune_check.c: the result c of operands a and b, which hold integers of at most 2, against the
  * definition. */
-lcl_status lcl_tune_check_gemm(const lcl_gemm *g, const float *a, const float *b, const float *c);
-lcl_status lcl_tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
-                               const float *b, const float *c);
+lcl_status lcl__tune_check_gemm(const lcl_gemm *g, const float *a, const float *b, const float *c);
+lcl_status lcl__tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
+                                const float *b, const float *c);
 
 #endif

@@ -14,7 +14,7 @@ static double weight(int64_t row) {
 
 /* The sum over rows of `from` (groups, rows, n), weighted; groups rows of n. */
 static double *collapse(const float *from, int64_t groups, int64_t rows, int64_t n) {
-  double *sum = lcl_alloc(sizeof(double) * (size_t)(groups * n + 1));
+  double *sum = lcl__alloc(sizeof(double) * (size_t)(groups * n + 1));
   for (int64_t i = 0; sum && i < groups * n; i++) sum[i] = 0;
   for (int64_t g = 0; sum && g < groups; g++)
     for (int64_t r = 0; r < rows; r++)
@@ -66,18 +66,18 @@ static lcl_status check_columns(const lcl_gemm *g, const float *a, const float *
     for (int64_t k = 0; k < g->k; k++) want += ra[k] * b_element(g, b, z, k, j);
     for (int64_t i = 0; i < g->m; i++) got += weight(i) * c[c_place(g, z, i, j)];
     if (got != want)
-      return lcl_fail(LCL_ERR_NUMERIC, "column %lld of GEMM %lld sums up to %g, not %g",
-                      (long long)j, (long long)z, got, want);
+      return lcl__fail(LCL_ERR_NUMERIC, "column %lld of GEMM %lld sums up to %g, not %g",
+                       (long long)j, (long long)z, got, want);
   }
   return LCL_OK;
 }
 
-lcl_status lcl_tune_check_gemm(const lcl_gemm *g, const float *a, const float *b, const float *c) {
+lcl_status lcl__tune_check_gemm(const lcl_gemm *g, const float *a, const float *b, const float *c) {
   lcl_status st = LCL_OK;
-  double *ra = lcl_alloc(sizeof(double) * (size_t)(g->k + 1));
+  double *ra = lcl__alloc(sizeof(double) * (size_t)(g->k + 1));
   if (!ra) return LCL_ERR_HOST_MEMORY;
   for (int64_t z = 0; st == LCL_OK && z < g->batch; z++) st = check_columns(g, a, b, c, z, ra);
-  lcl_free(ra);
+  lcl__free(ra);
   return st;
 }
 
@@ -96,7 +96,7 @@ static double largest_norm(const float *x, int64_t items, int64_t n) {
 }
 
 static double *as_double(const float *x, int64_t n) {
-  double *d = lcl_alloc(sizeof(double) * (size_t)(n + 1));
+  double *d = lcl__alloc(sizeof(double) * (size_t)(n + 1));
   for (int64_t i = 0; d && i < n; i++) d[i] = x[i];
   return d;
 }
@@ -139,29 +139,29 @@ static double *wanted(const lcl_conv_problem *p, const float *a, const float *b,
          *y = forward ? collapse(b, groups, filters, channels * taps)
               : input ? collapse(b, s->o, channels, taps)
                       : collapse(b, s->n * groups, filters, pixels),
-         *want = lcl_alloc(sizeof(double) * (*n + 1));
+         *want = lcl__alloc(sizeof(double) * (*n + 1));
   if (x && y && want) {
     if (forward)
-      lcl_ref_conv2d(&d, x, y, NULL, want);
+      lcl__ref_conv2d(&d, x, y, NULL, want);
     else if (input)
-      lcl_ref_conv2d_input_grad(&d, x, y, want);
+      lcl__ref_conv2d_input_grad(&d, x, y, want);
     else
-      lcl_ref_conv2d_filter_grad(&d, x, y, want);
+      lcl__ref_conv2d_filter_grad(&d, x, y, want);
   }
-  if (!x || !y) lcl_free(want), want = NULL;
-  lcl_free(x);
-  lcl_free(y);
+  if (!x || !y) lcl__free(want), want = NULL;
+  lcl__free(x);
+  lcl__free(y);
   return want;
 }
 
 /* What rounding may make of a checksum: 0 but for implementations that say so. */
 static double allowed(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
                       const float *b, int64_t rows) {
-  const lcl_conv_implementation *im = lcl_conv_implementation_of(choice);
+  const lcl_conv_implementation *im = lcl__conv_implementation_of(choice);
   lcl_shape shapes[3];
   double weights = 0;
   if (!im->tolerance) return 0;
-  lcl_conv_shapes(p, shapes);
+  lcl__conv_shapes(p, shapes);
   for (int64_t r = 0; r < rows; r++) weights += weight(r);
   return weights * im->tolerance(p) *
          largest_norm(a, shapes[0].dim[0],
@@ -170,8 +170,8 @@ static double allowed(const lcl_conv_problem *p, const lcl_choice *choice, const
                       lcl_shape_count(shapes[1]) / LCL_MAX(shapes[1].dim[0], 1));
 }
 
-lcl_status lcl_tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
-                               const float *b, const float *c) {
+lcl_status lcl__tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
+                                const float *b, const float *c) {
   const lcl_conv_sizes *s = &p->s;
   const int64_t groups = p->a.groups, channels = s->c / groups, filters = s->o / groups,
                 rows = p->pass == LCL_CONV_INPUT_GRAD ? channels : filters;
@@ -183,12 +183,12 @@ lcl_status lcl_tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choi
                     ? collapse(c, s->n * groups, channels, s->h * s->w)
                     : collapse(c, groups, filters, channels * s->kh * s->kw);
   const double bound = allowed(p, choice, a, b, rows);
-  if (!want || !got) st = lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (!want || !got) st = lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
   for (size_t i = 0; st == LCL_OK && i < n; i++)
     if (!(fabs(got[i] - want[i]) <= bound))
-      st = lcl_fail(LCL_ERR_NUMERIC, "position %zu sums up to %g over the channels, not %g", i,
-                    got[i], want[i]);
-  lcl_free(want);
-  lcl_free(got);
+      st = lcl__fail(LCL_ERR_NUMERIC, "position %zu sums up to %g over the channels, not %g", i,
+                     got[i], want[i]);
+  lcl__free(want);
+  lcl__free(got);
   return st;
 }

@@ -15,7 +15,7 @@
 #define STEP(name_, model_, options_, n, u, c, h, w, text)                                         \
   {                                                                                                \
     .name = name_, .suite = "steps", .description = text, .kind = LCL_WORK_STEP,                   \
-    .run = lcl_bench_step, .model = model_, .options = options_, .batch = n,                       \
+    .run = lcl__bench_step, .model = model_, .options = options_, .batch = n,                      \
     .unlabelled_batch = u, .channels = c, .height = h, .width = w                                  \
   }
 #define PROBE(name_, run_, variant_, text)                                                         \
@@ -31,13 +31,13 @@
 #define GROW(name_, options_, n, side, text)                                                       \
   {                                                                                                \
     .name = name_, .suite = "pixelrnn", .description = text, .kind = LCL_WORK_STEP,                \
-    .run = lcl_bench_step, .model = "pixelrnn", .options = options_, .batch = n, .channels = 1,    \
+    .run = lcl__bench_step, .model = "pixelrnn", .options = options_, .batch = n, .channels = 1,   \
     .height = side, .width = side                                                                  \
   }
 #define SAMPLE(name_, variant_, n, text)                                                           \
   {                                                                                                \
     .name = name_, .suite = "sample", .description = text, .kind = LCL_WORK_CUSTOM,                \
-    .run = lcl_bench_sample, .variant = variant_, .batch = n, .channels = 1, .height = 28,         \
+    .run = lcl__bench_sample, .variant = variant_, .batch = n, .channels = 1, .height = 28,        \
     .width = 28                                                                                    \
   }
 /* Shapes of Baidu's DeepBench convolution problems: image n x c x h x w, k filters r x s. */
@@ -46,42 +46,43 @@
      "pad=" pad " stride=" stride, #n "x" #c "x" #h "x" #w " " #k "x" #c "x" #r "x" #s,            \
      "DeepBench convolution forward")
 
-const lcl_workload lcl_workloads[] = {
-  PROBE("peak-f32", lcl_probe_flops, 16,
+const lcl_workload lcl__workloads[] = {
+  PROBE("peak-f32", lcl__probe_flops, 16,
         "FMAs in vectors of 16 floats: the arithmetic the device can do at best"),
-  PROBE("peak-f32x8", lcl_probe_flops, 8, "the same in vectors of 8"),
-  PROBE("peak-f32x4", lcl_probe_flops, 4, "the same in vectors of 4"),
-  PROBE("peak-f32x1", lcl_probe_flops, 1,
+  PROBE("peak-f32x8", lcl__probe_flops, 8, "the same in vectors of 8"),
+  PROBE("peak-f32x4", lcl__probe_flops, 4, "the same in vectors of 4"),
+  PROBE("peak-f32x1", lcl__probe_flops, 1,
         "the same, one float an item: what the compiler makes of scalar code"),
-  PROBE("peak-f16", lcl_probe_flops, -1, "FMAs on halves, where the device has them"),
-  PROBE("read", lcl_probe_bandwidth, 6, "reading 128 MB of global memory over and over"),
-  PROBE("copy", lcl_probe_bandwidth, 7, "copying 64 MB to 64 MB, read and written bytes counted"),
-  PROBE("read-8M", lcl_probe_bandwidth, 4,
+  PROBE("peak-f16", lcl__probe_flops, -1, "FMAs on halves, where the device has them"),
+  PROBE("read", lcl__probe_bandwidth, 6, "reading 128 MB of global memory over and over"),
+  PROBE("copy", lcl__probe_bandwidth, 7, "copying 64 MB to 64 MB, read and written bytes counted"),
+  PROBE("read-8M", lcl__probe_bandwidth, 4,
         "reading 8 MB over and over: the last cache, where it holds them"),
-  PROBE("read-1M", lcl_probe_bandwidth, 2, "reading 1 MB over and over: the second-level caches"),
-  PROBE("read-128K", lcl_probe_bandwidth, 0,
+  PROBE("read-1M", lcl__probe_bandwidth, 2, "reading 1 MB over and over: the second-level caches"),
+  PROBE("read-128K", lcl__probe_bandwidth, 0,
         "reading 128 kB over and over: the caches next to the arithmetic"),
-  PROBE("copy-1M", lcl_probe_bandwidth, 3,
+  PROBE("copy-1M", lcl__probe_bandwidth, 3,
         "copying half a MB to another, read and written bytes counted"),
-  PROBE("local", lcl_probe_local, 0, "reading local memory, four bytes at a time"),
-  PROBE("latency", lcl_probe_latency, 3, "one dependent read from 64 MB of global memory"),
-  PROBE("latency-1M", lcl_probe_latency, 1, "one dependent read from 1 MB"),
-  PROBE("upload", lcl_probe_transfer, 0, "16 MB from the host to the device"),
-  PROBE("download", lcl_probe_transfer, 1, "16 MB from the device to the host"),
-  PROBE("upload-4", lcl_probe_transfer, 2,
+  PROBE("local", lcl__probe_local, 0, "reading local memory, four bytes at a time"),
+  PROBE("latency", lcl__probe_latency, 3, "one dependent read from 64 MB of global memory"),
+  PROBE("latency-1M", lcl__probe_latency, 1, "one dependent read from 1 MB"),
+  PROBE("upload", lcl__probe_transfer, 0, "16 MB from the host to the device"),
+  PROBE("download", lcl__probe_transfer, 1, "16 MB from the device to the host"),
+  PROBE("upload-4", lcl__probe_transfer, 2,
         "four bytes from the host to the device, waited for: latency"),
-  PROBE("download-4", lcl_probe_transfer, 3, "four bytes from the device to the host: latency"),
-  LAUNCH("launch-wait", lcl_probe_launch, 0,
+  PROBE("download-4", lcl__probe_transfer, 3, "four bytes from the device to the host: latency"),
+  LAUNCH("launch-wait", lcl__probe_launch, 0,
          "waiting on an idle queue: what every read-back costs beside the transfer"),
-  LAUNCH("launch-raw", lcl_probe_launch, 1, "a small kernel among 1000 that a plain loop enqueues"),
-  LAUNCH("launch-replay", lcl_probe_launch, 2,
+  LAUNCH("launch-raw", lcl__probe_launch, 1,
+         "a small kernel among 1000 that a plain loop enqueues"),
+  LAUNCH("launch-replay", lcl__probe_launch, 2,
          "the same among 1000 of a launch list, as programs run them"),
-  LAUNCH("launch-ratio", lcl_probe_launch, 3, "launch-replay / launch-raw"),
-  LAUNCH("launch-command-buffer", lcl_probe_launch, 4,
+  LAUNCH("launch-ratio", lcl__probe_launch, 3, "launch-replay / launch-raw"),
+  LAUNCH("launch-command-buffer", lcl__probe_launch, 4,
          "the same in a recorded cl_khr_command_buffer, where there is one"),
-  LAUNCH("start-cold", lcl_probe_start, 0,
+  LAUNCH("start-cold", lcl__probe_start, 0,
          "building a program of 50 kernels that is in no cache of ours"),
-  LAUNCH("start-warm", lcl_probe_start, 1, "the same from the cache, in a new context"),
+  LAUNCH("start-warm", lcl__probe_start, 1, "the same from the cache, in a new context"),
 
   OP("gemm", "gemm-64", "matmul", "", "64x64 64x64", "C = A B, square"),
   OP("gemm", "gemm-256", "matmul", "", "256x256 256x256", "C = A B, square"),
@@ -227,4 +228,4 @@ const lcl_workload lcl_workloads[] = {
   SAMPLE("pixelrnn-forward-1x16-n64", 1, 64,
          "one forward pass of the same 64: sampling without state takes 784 of them"),
 };
-const size_t lcl_n_workloads = LCL_COUNT(lcl_workloads);
+const size_t lcl__n_workloads = LCL_COUNT(lcl__workloads);

@@ -6,10 +6,10 @@
 
 /* The examples of one .npy file, taken as the parts of a data set are: their range, and binarised
  * as the test part is. */
-lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
+lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out);
 
 /* Whether what can be taken for images' intensities lies in [0,1]: what is made binary has to. NULL
  * does. */
-lcl_status lcl_check_intensities(const lcl_dataset *ds);
+lcl_status lcl__check_intensities(const lcl_dataset *ds);
 
 #endif

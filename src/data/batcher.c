@@ -37,7 +37,7 @@ struct lcl_batcher {
 };
 
 static uint32_t stream_of(const lcl_batcher *b, int purpose) {
-  return lcl_philox_stream("data.batch") + b->desc.stream * N_STREAMS + (uint32_t)purpose;
+  return lcl__philox_stream("data.batch") + b->desc.stream * N_STREAMS + (uint32_t)purpose;
 }
 
 static int64_t global_step(const lcl_batcher *b, lcl_batch_state at) {
@@ -48,8 +48,8 @@ static int64_t global_step(const lcl_batcher *b, lcl_batch_state at) {
 
 static void need_order(lcl_batcher *b, int64_t round) {
   if (b->order_of == round) return;
-  lcl_philox_permutation(b->desc.seed, stream_of(b, ORDER), (uint64_t)round, b->order,
-                         (uint32_t)b->desc.data->count);
+  lcl__philox_permutation(b->desc.seed, stream_of(b, ORDER), (uint64_t)round, b->order,
+                          (uint32_t)b->desc.data->count);
   b->order_of = round;
 }
 
@@ -60,7 +60,7 @@ static void choose_fresh(lcl_batcher *b, lcl_batch_state at, slot *s) {
   uint64_t place = (uint64_t)global_step(b, at);
   for (uint32_t i = 0; i < (uint32_t)b->desc.batch; i++) {
     /* 32 random bits times n-i: the bias is below n/2^32. */
-    uint64_t bits = lcl_philox_bits(b->desc.seed, stream_of(b, CHOICE), place, i);
+    uint64_t bits = lcl__philox_bits(b->desc.seed, stream_of(b, CHOICE), place, i);
     uint32_t j = i + (uint32_t)(bits * (n - i) >> 32), t = b->order[i];
     b->order[i] = b->order[j];
     b->order[j] = t;
@@ -104,8 +104,9 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
  * the example. */
 static void draw_binary(lcl_batcher *b, uint64_t place, int32_t index, float *x) {
   uint64_t step = b->desc.augment ? place : (uint64_t)index;
-  uint32_t stream = b->desc.augment ? stream_of(b, DRAW) : lcl_philox_stream("binarise.evaluation");
-  lcl_philox_uniform(b->desc.seed, stream, step, b->draw, b->n_in);
+  uint32_t stream = b->desc.augment ? stream_of(b, DRAW)
+                                    : lcl__philox_stream("binarise.evaluation");
+  lcl__philox_uniform(b->desc.seed, stream, step, b->draw, b->n_in);
   for (size_t i = 0; i < b->n_in; i++) x[i] = x[i] > b->draw[i] ? 1 : 0;
 }
 
@@ -115,11 +116,11 @@ static void choose_flips(lcl_batcher *b, lcl_batch_state at) {
   memset(b->flip, 0, (size_t)b->desc.batch);
   if (mirror == LCL_MIRROR_EACH) {
     for (int k = 0; k < b->desc.batch; k++)
-      b->flip[k] = lcl_philox_bits(b->desc.seed, stream_of(b, HALF), step, (uint64_t)k) >> 31;
+      b->flip[k] = lcl__philox_bits(b->desc.seed, stream_of(b, HALF), step, (uint64_t)k) >> 31;
   } else if (mirror == LCL_MIRROR_HALF_BATCH) {
     int left = b->desc.batch / 2; /* selection sampling: exactly half */
     for (int k = 0; k < b->desc.batch; k++) {
-      uint64_t bits = lcl_philox_bits(b->desc.seed, stream_of(b, HALF), step, (uint64_t)k);
+      uint64_t bits = lcl__philox_bits(b->desc.seed, stream_of(b, HALF), step, (uint64_t)k);
       b->flip[k] = (bits * (uint64_t)(b->desc.batch - k) >> 32) < (uint64_t)left;
       left -= b->flip[k];
     }
@@ -132,15 +133,15 @@ static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool fli
   lcl_dataset_example(b->desc.data, index, in);
   if (b->desc.data->bernoulli) draw_binary(b, place, index, in);
   if (!p) return;
-  lcl_prep_values(p, in, b->work, b->work + b->n_full);
+  lcl__prep_values(p, in, b->work, b->work + b->n_full);
   int top = (p->h - p->out_h) / 2, left = (p->w - p->out_w) / 2;
   if (b->desc.augment && p->desc.crop) {
-    uint64_t r0 = lcl_philox_bits(b->desc.seed, stream_of(b, AUGMENT), place, 0);
-    uint64_t r1 = lcl_philox_bits(b->desc.seed, stream_of(b, AUGMENT), place, 1);
+    uint64_t r0 = lcl__philox_bits(b->desc.seed, stream_of(b, AUGMENT), place, 0);
+    uint64_t r1 = lcl__philox_bits(b->desc.seed, stream_of(b, AUGMENT), place, 1);
     top = (int)(r0 * (uint64_t)(p->h - p->out_h + 1) >> 32);
     left = (int)(r1 * (uint64_t)(p->w - p->out_w + 1) >> 32);
   }
-  lcl_prep_window(p, b->work, top, left, flip, out);
+  lcl__prep_window(p, b->work, top, left, flip, out);
 }
 
 static void make_batch(lcl_batcher *b, lcl_batch_state at, slot *s) {
@@ -194,40 +195,41 @@ static void start_thread(lcl_batcher *b) {
 
 static lcl_status check(const lcl_batcher_desc *d) {
   if (!d->data || d->batch < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a batcher needs a data set and a batch of at least 1");
+    return lcl__fail(LCL_ERR_ARGUMENT, "a batcher needs a data set and a batch of at least 1");
   if (d->data->count < 1 || d->data->count > INT32_MAX)
-    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has %lld examples; 1 to %d can be batched",
-                    d->data->name, (long long)d->data->count, INT32_MAX);
+    return lcl__fail(LCL_ERR_ARGUMENT, "'%s' has %lld examples; 1 to %d can be batched",
+                     d->data->name, (long long)d->data->count, INT32_MAX);
   if ((d->mode == LCL_BATCH_EPOCH || d->mode == LCL_BATCH_FRESH) && d->batch > d->data->count)
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_ARGUMENT,
         "a batch of %d is larger than '%s' with its %lld examples; choose a smaller batch",
         d->batch, d->data->name, (long long)d->data->count);
   if (d->prep && (d->prep->in_c != d->data->channels || d->prep->in_h != d->data->height ||
                   d->prep->in_w != d->data->width))
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "the preprocessing is for examples of %dx%dx%d, '%s' has %dx%dx%d",
-                    d->prep->in_c, d->prep->in_h, d->prep->in_w, d->data->name, d->data->channels,
-                    d->data->height, d->data->width);
+    return lcl__fail(LCL_ERR_SHAPE,
+                     "the preprocessing is for examples of %dx%dx%d, '%s' has %dx%dx%d",
+                     d->prep->in_c, d->prep->in_h, d->prep->in_w, d->data->name, d->data->channels,
+                     d->data->height, d->data->width);
   return LCL_OK;
 }
 
 static bool allocate(lcl_batcher *b) {
   size_t batch = (size_t)b->desc.batch, count = (size_t)b->desc.data->count, floats;
-  bool ok = lcl_mul_size(batch, b->n_out, &floats) && lcl_mul_size(floats, sizeof(float), &floats);
+  bool ok = lcl__mul_size(batch, b->n_out, &floats) &&
+            lcl__mul_size(floats, sizeof(float), &floats);
   for (int i = 0; i < 2 && ok; i++) {
     slot *s = &b->slots[i];
-    s->x = lcl_alloc(floats);
-    s->label = lcl_alloc(batch * sizeof *s->label);
-    s->index = lcl_alloc(batch * sizeof *s->index);
+    s->x = lcl__alloc(floats);
+    s->label = lcl__alloc(batch * sizeof *s->label);
+    s->index = lcl__alloc(batch * sizeof *s->index);
     ok = s->x && s->label && s->index;
   }
-  b->order = lcl_alloc(count * sizeof *b->order);
-  b->swaps = lcl_alloc(batch * sizeof *b->swaps);
-  b->flip = lcl_alloc(batch);
-  b->in = lcl_alloc(b->n_in * sizeof *b->in);
-  b->draw = lcl_alloc(b->n_in * sizeof *b->draw);
-  b->work = lcl_alloc(3 * b->n_full * sizeof *b->work);
+  b->order = lcl__alloc(count * sizeof *b->order);
+  b->swaps = lcl__alloc(batch * sizeof *b->swaps);
+  b->flip = lcl__alloc(batch);
+  b->in = lcl__alloc(b->n_in * sizeof *b->in);
+  b->draw = lcl__alloc(b->n_in * sizeof *b->draw);
+  b->work = lcl__alloc(3 * b->n_full * sizeof *b->work);
   return ok && b->order && b->swaps && b->flip && b->in && b->draw && b->work;
 }
 
@@ -235,13 +237,13 @@ lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
   LCL_NEED(out);
   *out = NULL;
   LCL_TRY(check(desc));
-  lcl_batcher *b = lcl_alloc(sizeof *b);
+  lcl_batcher *b = lcl__alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   int64_t n = desc->data->count;
   b->desc = *desc;
   b->n_in = b->n_full = b->n_out = lcl_dataset_elements(desc->data);
   if (desc->prep) {
-    b->n_full = lcl_prep_elements(desc->prep);
+    b->n_full = lcl__prep_elements(desc->prep);
     b->n_out = (size_t)desc->prep->c * (size_t)desc->prep->out_h * (size_t)desc->prep->out_w;
   }
   b->steps = desc->mode == LCL_BATCH_SEQUENTIAL ? (n + desc->batch - 1) / desc->batch
@@ -267,17 +269,17 @@ void lcl_batcher_destroy(lcl_batcher *b) {
     pthread_join(b->thread, NULL);
   }
   for (int i = 0; i < 2; i++) {
-    lcl_free(b->slots[i].x);
-    lcl_free(b->slots[i].label);
-    lcl_free(b->slots[i].index);
+    lcl__free(b->slots[i].x);
+    lcl__free(b->slots[i].label);
+    lcl__free(b->slots[i].index);
   }
-  lcl_free(b->order);
-  lcl_free(b->swaps);
-  lcl_free(b->flip);
-  lcl_free(b->in);
-  lcl_free(b->draw);
-  lcl_free(b->work);
-  lcl_free(b);
+  lcl__free(b->order);
+  lcl__free(b->swaps);
+  lcl__free(b->flip);
+  lcl__free(b->in);
+  lcl__free(b->draw);
+  lcl__free(b->work);
+  lcl__free(b);
 }
 
 int64_t lcl_batcher_steps(const lcl_batcher *b) {
@@ -319,9 +321,9 @@ lcl_batch_state lcl_batcher_state(const lcl_batcher *b) {
 lcl_status lcl_batcher_seek(lcl_batcher *b, lcl_batch_state state) {
   LCL_NEED(b);
   if (state.epoch < 0 || state.step < 0 || state.step >= b->steps)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "position (epoch %lld, step %lld) is outside an epoch of %lld steps",
-                    (long long)state.epoch, (long long)state.step, (long long)b->steps);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "position (epoch %lld, step %lld) is outside an epoch of %lld steps",
+                     (long long)state.epoch, (long long)state.step, (long long)b->steps);
   wait_idle(b);
   if (state.epoch != b->next.epoch || state.step != b->next.step) b->ready = false;
   b->next = state;

@@ -27,25 +27,25 @@ static lcl_status number_types(const lcl_dataset *ds, int types, uint64_t seed, 
                                uint32_t *order, int32_t *number) {
   int chosen = 0;
   LCL_TRY(lcl_dataset_class_counts(ds, count));
-  lcl_philox_permutation(seed, lcl_philox_stream("data.types"), 0, order, (uint32_t)ds->classes);
+  lcl__philox_permutation(seed, lcl__philox_stream("data.types"), 0, order, (uint32_t)ds->classes);
   for (int c = 0; c < ds->classes; c++)
     number[order[c]] = count[order[c]] > 0 && chosen < types ? chosen++ : -1;
   if (chosen == types) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "%d classes were asked for; '%s' has %d", types, ds->name,
-                  chosen);
+  return lcl__fail(LCL_ERR_ARGUMENT, "%d classes were asked for; '%s' has %d", types, ds->name,
+                   chosen);
 }
 
 static lcl_status choose_types(const lcl_dataset *ds, int types, uint64_t seed, int32_t **number) {
   size_t n = (size_t)LCL_MAX(ds->classes, 1);
   if (!ds->labels)
-    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose classes by", ds->name);
-  int64_t *count = lcl_alloc(n * sizeof *count);
-  uint32_t *order = lcl_alloc(n * sizeof *order);
-  *number = lcl_alloc(n * sizeof **number);
+    return lcl__fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose classes by", ds->name);
+  int64_t *count = lcl__alloc(n * sizeof *count);
+  uint32_t *order = lcl__alloc(n * sizeof *order);
+  *number = lcl__alloc(n * sizeof **number);
   lcl_status s = count && order && *number ? number_types(ds, types, seed, count, order, *number)
                                            : LCL_ERR_HOST_MEMORY;
-  lcl_free(count);
-  lcl_free(order);
+  lcl__free(count);
+  lcl__free(order);
   return s;
 }
 
@@ -91,14 +91,14 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
   const lcl_dataset *ds = k->from;
   size_t plane = (size_t)ds->height * (size_t)ds->width;
   size_t small = plane / (size_t)(k->factor * k->factor) * (size_t)ds->channels;
-  float *in = lcl_alloc(lcl_dataset_elements(ds) * sizeof *in),
-        *moved = lcl_alloc(plane * sizeof *moved), u[5];
+  float *in = lcl__alloc(lcl_dataset_elements(ds) * sizeof *in),
+        *moved = lcl__alloc(plane * sizeof *moved), u[5];
   if (!in || !moved) k->failed = true;
   for (int64_t i = begin; i < end && in && moved; i++) {
     lcl_dataset_example(ds, k->index[i], in);
     for (int c = 0; c < k->copies; c++) {
       int64_t to = i * k->copies + c;
-      lcl_philox_uniform(k->desc->seed, lcl_philox_stream("data.copies"), (uint64_t)to, u, 5);
+      lcl__philox_uniform(k->desc->seed, lcl__philox_stream("data.copies"), (uint64_t)to, u, 5);
       for (int p = 0; p < ds->channels; p++) {
         const float *from = in + (size_t)p * plane;
         if (c > 0) distort(from, ds->height, ds->width, u, moved);
@@ -107,8 +107,8 @@ static void make_copies(void *user, int64_t begin, int64_t end) {
       }
     }
   }
-  lcl_free(in);
-  lcl_free(moved);
+  lcl__free(in);
+  lcl__free(moved);
 }
 
 /* ---- the set ---- */
@@ -124,20 +124,21 @@ static lcl_status fill(work *k, const int32_t *number, lcl_raw *raw, int64_t *in
                      .width = ds->width / k->factor,
                      .classes = number ? k->desc->types : ds->classes };
   size_t bytes;
-  if (!lcl_mul_size((size_t)raw->count, lcl_dataset_elements(ds) * sizeof(float), &bytes))
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "so many copies do not fit into memory");
-  raw->values = lcl_alloc(bytes / (size_t)(k->factor * k->factor));
-  if (ds->labels) raw->labels = lcl_alloc((size_t)LCL_MAX(raw->count, 1) * sizeof *raw->labels);
+  if (!lcl__mul_size((size_t)raw->count, lcl_dataset_elements(ds) * sizeof(float), &bytes))
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "so many copies do not fit into memory");
+  raw->values = lcl__alloc(bytes / (size_t)(k->factor * k->factor));
+  if (ds->labels) raw->labels = lcl__alloc((size_t)LCL_MAX(raw->count, 1) * sizeof *raw->labels);
   if (!raw->values || (ds->labels && !raw->labels)) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < raw->count && ds->labels; i++) {
     int32_t label = ds->labels[index[i / k->copies]];
     raw->labels[i] = number ? number[label] : label;
   }
-  lcl_parallel_for(n, 16, make_copies, k);
+  lcl__parallel_for(n, 16, make_copies, k);
   return k->failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }
 
-lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, lcl_dataset **out) {
+lcl_status lcl__dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc,
+                               lcl_dataset **out) {
   lcl_raw raw = { 0 };
   work k = { .from = ds,
              .desc = desc,
@@ -146,18 +147,18 @@ lcl_status lcl_dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, 
              .to = &raw };
   *out = NULL;
   if (ds->height % k.factor || ds->width % k.factor)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "images of %dx%d cannot be reduced by %d: sides must be divisible", ds->height,
-                    ds->width, k.factor);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "images of %dx%d cannot be reduced by %d: sides must be divisible", ds->height,
+                     ds->width, k.factor);
   int32_t *number = NULL;
-  int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
+  int64_t *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
   lcl_status s = index ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK && desc->types > 0) s = choose_types(ds, desc->types, desc->seed, &number);
   k.index = index;
   if (s == LCL_OK) s = fill(&k, number, &raw, index);
-  if (s == LCL_OK) s = lcl_raw_to_dataset(&raw, ds->name, out);
-  lcl_raw_free(&raw);
-  lcl_free(number);
-  lcl_free(index);
+  if (s == LCL_OK) s = lcl__raw_to_dataset(&raw, ds->name, out);
+  lcl__raw_free(&raw);
+  lcl__free(number);
+  lcl__free(index);
   return s;
 }

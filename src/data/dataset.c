@@ -22,34 +22,34 @@ typedef struct lcl_dataset_impl {
 } lcl_dataset_impl;
 
 static void free_names(char **names, int n) {
-  for (int i = 0; names && i < n; i++) lcl_free(names[i]);
-  lcl_free(names);
+  for (int i = 0; names && i < n; i++) lcl__free(names[i]);
+  lcl__free(names);
 }
 
-void lcl_raw_free(lcl_raw *raw) {
-  lcl_free(raw->pixels);
-  lcl_free(raw->values);
-  lcl_free(raw->labels);
+void lcl__raw_free(lcl_raw *raw) {
+  lcl__free(raw->pixels);
+  lcl__free(raw->values);
+  lcl__free(raw->labels);
   free_names(raw->class_names, raw->classes);
   memset(raw, 0, sizeof *raw);
 }
 
 static void storage_release(lcl_storage *s) {
   if (!s || atomic_fetch_sub(&s->refs, 1) != 1) return;
-  lcl_free(s->pixels);
-  lcl_free(s->values);
+  lcl__free(s->pixels);
+  lcl__free(s->values);
   free_names(s->class_names, s->n_names);
-  lcl_free(s);
+  lcl__free(s);
 }
 
 void lcl_dataset_close(lcl_dataset *ds) {
   if (!ds) return;
   lcl_dataset_impl *d = ds->impl;
   storage_release(d->storage);
-  lcl_free(d->offset);
-  lcl_free(d->labels);
-  lcl_free(d->name);
-  lcl_free(d);
+  lcl__free(d->offset);
+  lcl__free(d->labels);
+  lcl__free(d->name);
+  lcl__free(d);
 }
 
 size_t lcl_dataset_elements(const lcl_dataset *ds) {
@@ -60,17 +60,17 @@ size_t lcl_dataset_elements(const lcl_dataset *ds) {
 /* Takes a reference to storage when it succeeds. */
 static lcl_dataset_impl *dataset_new(lcl_storage *storage, const char *name, int64_t count,
                                      bool labelled) {
-  lcl_dataset_impl *d = lcl_alloc(sizeof *d);
+  lcl_dataset_impl *d = lcl__alloc(sizeof *d);
   if (!d) return NULL;
   size_t slots = (size_t)LCL_MAX(count, 1);
-  d->name = lcl_strdup(name);
-  d->offset = lcl_alloc(slots * sizeof *d->offset);
-  d->labels = labelled ? lcl_alloc(slots * sizeof *d->labels) : NULL;
+  d->name = lcl__strdup(name);
+  d->offset = lcl__alloc(slots * sizeof *d->offset);
+  d->labels = labelled ? lcl__alloc(slots * sizeof *d->labels) : NULL;
   if (!d->name || !d->offset || (labelled && !d->labels)) {
-    lcl_free(d->name);
-    lcl_free(d->offset);
-    lcl_free(d->labels);
-    lcl_free(d);
+    lcl__free(d->name);
+    lcl__free(d->offset);
+    lcl__free(d->labels);
+    lcl__free(d);
     return NULL;
   }
   atomic_fetch_add(&storage->refs, 1);
@@ -109,8 +109,8 @@ static void find_range(lcl_dataset *ds, size_t n) {
 static lcl_status check_labels(const lcl_raw *raw, const char *name) {
   for (int64_t i = 0; raw->labels && i < raw->count; i++) {
     if (raw->labels[i] < -1 || raw->labels[i] >= raw->classes)
-      return lcl_fail(LCL_ERR_FORMAT, "%s: example %lld has label %d, outside 0..%d", name,
-                      (long long)i, (int)raw->labels[i], raw->classes - 1);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: example %lld has label %d, outside 0..%d", name,
+                       (long long)i, (int)raw->labels[i], raw->classes - 1);
   }
   return LCL_OK;
 }
@@ -118,21 +118,21 @@ static lcl_status check_labels(const lcl_raw *raw, const char *name) {
 static lcl_status check_finite(const lcl_raw *raw, const char *name, size_t n) {
   for (size_t i = 0; raw->values && i < n; i++) {
     if (!isfinite(raw->values[i]))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: element %zu is not a finite number", name, i);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: element %zu is not a finite number", name, i);
   }
   return LCL_OK;
 }
 
-lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out) {
+lcl_status lcl__raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out) {
   *out = NULL;
   size_t each = (size_t)raw->channels * (size_t)raw->height * (size_t)raw->width;
   lcl_status status = check_labels(raw, name);
   if (status == LCL_OK) status = check_finite(raw, name, each * (size_t)raw->count);
-  lcl_storage *s = status == LCL_OK ? lcl_alloc(sizeof *s) : NULL;
+  lcl_storage *s = status == LCL_OK ? lcl__alloc(sizeof *s) : NULL;
   lcl_dataset_impl *d = s ? dataset_new(s, name, raw->count, raw->labels != NULL) : NULL;
   if (!d) {
-    lcl_free(s);
-    lcl_raw_free(raw);
+    lcl__free(s);
+    lcl__raw_free(raw);
     return status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
   }
   s->pixels = raw->pixels;
@@ -150,7 +150,7 @@ lcl_status lcl_raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out)
   if (raw->labels) memcpy(d->labels, raw->labels, (size_t)raw->count * sizeof *d->labels);
   find_range(&d->pub, each * (size_t)raw->count);
   d->pub.scale = raw->pixels && d->pub.raw_max > 1 ? 1.0f / 255 : 1;
-  lcl_free(raw->labels);
+  lcl__free(raw->labels);
   memset(raw, 0, sizeof *raw);
   *out = &d->pub;
   return LCL_OK;
@@ -167,9 +167,9 @@ typedef struct name_list {
 static int name_index(name_list *l, const char *name) {
   for (size_t i = 0; i < l->n; i++)
     if (strcmp(l->data[i], name) == 0) return (int)i;
-  char *copy = lcl_strdup(name);
+  char *copy = lcl__strdup(name);
   if (copy && LCL_PUSH(l, copy)) return (int)l->n - 1;
-  lcl_free(copy);
+  lcl__free(copy);
   return -1;
 }
 
@@ -192,7 +192,7 @@ static lcl_status take_names(lcl_dataset_impl *d, name_list *all) {
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_match_classes(lcl_dataset *const *part, int n) {
+lcl_status lcl__dataset_match_classes(lcl_dataset *const *part, int n) {
   name_list all = { 0 };
   lcl_status status = LCL_OK;
   for (int i = 0; i < n && status == LCL_OK; i++) {
@@ -222,13 +222,13 @@ static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
   to->any_range = from->any_range;
 }
 
-lcl_status lcl_dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index,
-                            int64_t n, lcl_dataset **out) {
+lcl_status lcl__dataset_view(const lcl_dataset *ds, const char *name, const int64_t *index,
+                             int64_t n, lcl_dataset **out) {
   *out = NULL;
   for (int64_t i = 0; i < n; i++) {
     if (index[i] < 0 || index[i] >= ds->count)
-      return lcl_fail(LCL_ERR_ARGUMENT, "subset of '%s': index %lld is outside its %lld examples",
-                      ds->name, (long long)index[i], (long long)ds->count);
+      return lcl__fail(LCL_ERR_ARGUMENT, "subset of '%s': index %lld is outside its %lld examples",
+                       ds->name, (long long)index[i], (long long)ds->count);
   }
   lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n,
                                     ds->labels != NULL);
@@ -247,12 +247,12 @@ lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *index, int64
   LCL_NEED(ds, out);
   *out = NULL;
   if (!ds || !index || n < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
-  return lcl_dataset_view(ds, ds->name, index, n, out);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a subset needs a data set and at least one index");
+  return lcl__dataset_view(ds, ds->name, index, n, out);
 }
 
-lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
-                               const int32_t *labels, int64_t n, int width, lcl_dataset **out) {
+lcl_status lcl__dataset_windows(const lcl_dataset *ds, const char *name, const int64_t *offset,
+                                const int32_t *labels, int64_t n, int width, lcl_dataset **out) {
   *out = NULL;
   lcl_dataset_impl *d = dataset_new(((lcl_dataset_impl *)ds->impl)->storage, name, n,
                                     labels != NULL);
@@ -265,17 +265,17 @@ lcl_status lcl_dataset_windows(const lcl_dataset *ds, const char *name, const in
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_rename(lcl_dataset *ds, const char *name) {
+lcl_status lcl__dataset_rename(lcl_dataset *ds, const char *name) {
   lcl_dataset_impl *d = ds->impl;
-  char *copy = lcl_strdup(name);
+  char *copy = lcl__strdup(name);
   if (!copy) return LCL_ERR_HOST_MEMORY;
-  lcl_free(d->name);
+  lcl__free(d->name);
   d->name = copy;
   d->pub.name = copy;
   return LCL_OK;
 }
 
-void lcl_dataset_set_classes(lcl_dataset *ds, int classes) {
+void lcl__dataset_set_classes(lcl_dataset *ds, int classes) {
   lcl_dataset_impl *d = ds->impl;
   if (ds->labels && classes > ds->classes) {
     ds->classes = classes;
@@ -286,8 +286,8 @@ void lcl_dataset_set_classes(lcl_dataset *ds, int classes) {
 lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
   LCL_NEED(ds, out);
   if (i < 0 || i >= ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld",
-                    ds->name, (long long)ds->count, (long long)i);
+    return lcl__fail(LCL_ERR_ARGUMENT, "data set '%s' has %lld examples; there is no number %lld",
+                     ds->name, (long long)ds->count, (long long)i);
   size_t n = lcl_dataset_elements(ds);
   if (ds->pixels) {
     const uint8_t *p = ds->pixels + ds->offset[i];
@@ -301,7 +301,7 @@ lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
 
 lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *counts) {
   LCL_NEED(ds);
-  if (!ds->labels) return lcl_fail(LCL_ERR_ARGUMENT, "data set '%s' has no labels", ds->name);
+  if (!ds->labels) return lcl__fail(LCL_ERR_ARGUMENT, "data set '%s' has no labels", ds->name);
   for (int c = 0; c < ds->classes; c++) counts[c] = 0;
   for (int64_t i = 0; i < ds->count; i++)
     if (ds->labels[i] >= 0) counts[ds->labels[i]]++;
@@ -313,19 +313,20 @@ static lcl_status from_memory(const char *name, const void *data, bool bytes, co
                               lcl_dataset **out) {
   *out = NULL;
   if (!name || !data || count < 1 || channels < 1 || height < 1 || width < 1 || classes < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a data set needs a name, data and sizes of at least 1; got %lld of %dx%dx%d",
-                    (long long)count, channels, height, width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a data set needs a name, data and sizes of at least 1; got %lld of %dx%dx%d",
+                     (long long)count, channels, height, width);
   size_t n, wide = bytes ? 1 : sizeof(float);
-  if (!lcl_mul_size((size_t)channels, (size_t)height, &n) || !lcl_mul_size(n, (size_t)width, &n) ||
-      !lcl_mul_size(n, (size_t)count, &n) || !lcl_mul_size(n, wide, &n))
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "data set '%s' is larger than the address space", name);
+  if (!lcl__mul_size((size_t)channels, (size_t)height, &n) ||
+      !lcl__mul_size(n, (size_t)width, &n) || !lcl__mul_size(n, (size_t)count, &n) ||
+      !lcl__mul_size(n, wide, &n))
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "data set '%s' is larger than the address space", name);
   lcl_raw raw = { count, channels, height, width, NULL, NULL, NULL, classes, NULL };
-  void *copy = lcl_alloc(n);
-  if (labels) raw.labels = lcl_alloc((size_t)count * sizeof *labels);
+  void *copy = lcl__alloc(n);
+  if (labels) raw.labels = lcl__alloc((size_t)count * sizeof *labels);
   if (!copy || (labels && !raw.labels)) {
-    lcl_free(copy);
-    lcl_raw_free(&raw);
+    lcl__free(copy);
+    lcl__raw_free(&raw);
     return LCL_ERR_HOST_MEMORY;
   }
   memcpy(copy, data, n);
@@ -334,7 +335,7 @@ static lcl_status from_memory(const char *name, const void *data, bool bytes, co
   else
     raw.values = copy;
   if (labels) memcpy(raw.labels, labels, (size_t)count * sizeof *labels);
-  return lcl_raw_to_dataset(&raw, name, out);
+  return lcl__raw_to_dataset(&raw, name, out);
 }
 
 lcl_status lcl_dataset_from_u8(const char *name, const uint8_t *pixels, const int32_t *labels,

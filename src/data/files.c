@@ -16,15 +16,15 @@ static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wan
   errno = 0;
   gzFile f = gzopen(path, "rb"); /* reads plain files as they are */
   if (!f)
-    return lcl_fail(LCL_ERR_IO, "cannot open %s: %s", path,
-                    errno ? strerror(errno) : "out of memory");
+    return lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path,
+                     errno ? strerror(errno) : "out of memory");
   gzbuffer(f, 1 << 18);
   uint8_t *buf = NULL;
   size_t cap = 0, used = 0;
   lcl_status status = LCL_OK;
   while (used < stop) {
     if (used + 1 >= cap &&
-        !lcl_grow((void **)&buf, &cap, LCL_MAX((size_t)1 << 16, used + used / 2 + 2), 1)) {
+        !lcl__grow((void **)&buf, &cap, LCL_MAX((size_t)1 << 16, used + used / 2 + 2), 1)) {
       status = LCL_ERR_HOST_MEMORY;
       break;
     }
@@ -33,15 +33,15 @@ static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wan
     if (got < 0) {
       int code;
       const char *why = gzerror(f, &code);
-      status = lcl_fail(LCL_ERR_FORMAT, "%s is damaged: %s", path,
-                        code == Z_ERRNO ? strerror(errno) : why);
+      status = lcl__fail(LCL_ERR_FORMAT, "%s is damaged: %s", path,
+                         code == Z_ERRNO ? strerror(errno) : why);
       break;
     }
     used += (size_t)got;
     if (used > max_bytes) {
-      status = lcl_fail(LCL_ERR_FORMAT,
-                        "%s holds more than the %zu bytes that are read of one file", path,
-                        max_bytes);
+      status = lcl__fail(LCL_ERR_FORMAT,
+                         "%s holds more than the %zu bytes that are read of one file", path,
+                         max_bytes);
       break;
     }
     if (got == 0) break;
@@ -49,10 +49,10 @@ static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wan
   }
   /* A gzip file that ends in the middle is only noticed here. */
   if (gzclose(f) != Z_OK && status == LCL_OK)
-    status = lcl_fail(LCL_ERR_FORMAT, "%s is cut short: its compressed data end in the middle",
-                      path);
+    status = lcl__fail(LCL_ERR_FORMAT, "%s is cut short: its compressed data end in the middle",
+                       path);
   if (status != LCL_OK) {
-    lcl_free(buf);
+    lcl__free(buf);
     return status;
   }
   buf[used] = 0;
@@ -61,17 +61,17 @@ static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wan
   return LCL_OK;
 }
 
-lcl_status lcl_gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n) {
+lcl_status lcl__gz_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n) {
   return read_stream(path, max_bytes, NULL, data, n);
 }
 
-lcl_status lcl_gz_read_wanted(const char *path, lcl_wanted wanted, uint8_t **data, size_t *n) {
+lcl_status lcl__gz_read_wanted(const char *path, lcl_wanted wanted, uint8_t **data, size_t *n) {
   return read_stream(path, LCL_DATA_MAX_BYTES, wanted, data, n);
 }
 
-void lcl_names_free(lcl_names *names) {
-  for (size_t i = 0; i < names->n; i++) lcl_free(names->data[i]);
-  lcl_free(names->data);
+void lcl__names_free(lcl_names *names) {
+  for (size_t i = 0; i < names->n; i++) lcl__free(names->data[i]);
+  lcl__free(names->data);
   memset(names, 0, sizeof *names);
 }
 
@@ -82,35 +82,35 @@ static int compare_names(const void *a, const void *b) {
 static bool is_kind(const char *folder, const char *name, lcl_entry_kind kind) {
   lcl_str path = { 0 };
   struct stat st;
-  lcl_str_add(&path, "%s/%s", folder, name);
-  bool yes = lcl_str_ok(&path) && stat(path.data, &st) == 0 &&
+  lcl__str_add(&path, "%s/%s", folder, name);
+  bool yes = lcl__str_ok(&path) && stat(path.data, &st) == 0 &&
              (kind == LCL_ENTRY_FOLDER ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
-  lcl_str_free(&path);
+  lcl__str_free(&path);
   return yes;
 }
 
-lcl_status lcl_list_folder(const char *path, lcl_entry_kind kind, lcl_names *out) {
+lcl_status lcl__list_folder(const char *path, lcl_entry_kind kind, lcl_names *out) {
   memset(out, 0, sizeof *out);
   DIR *dir = opendir(path);
-  if (!dir) return lcl_fail(LCL_ERR_IO, "cannot read folder %s: %s", path, strerror(errno));
+  if (!dir) return lcl__fail(LCL_ERR_IO, "cannot read folder %s: %s", path, strerror(errno));
   lcl_status status = LCL_OK;
   for (struct dirent *e; status == LCL_OK && (e = readdir(dir));) {
     if (e->d_name[0] == '.' || !is_kind(path, e->d_name, kind)) continue;
-    char *name = lcl_strdup(e->d_name);
+    char *name = lcl__strdup(e->d_name);
     if (!name || !LCL_PUSH(out, name)) {
-      lcl_free(name);
+      lcl__free(name);
       status = LCL_ERR_HOST_MEMORY;
     }
   }
   closedir(dir);
   if (status != LCL_OK)
-    lcl_names_free(out);
+    lcl__names_free(out);
   else if (out->n)
     qsort(out->data, out->n, sizeof *out->data, compare_names);
   return status;
 }
 
-bool lcl_name_ends(const char *name, const char *suffix) {
+bool lcl__name_ends(const char *name, const char *suffix) {
   size_t a = strlen(name), b = strlen(suffix);
   if (a < b) return false;
   for (size_t i = 0; i < b; i++)
@@ -118,15 +118,15 @@ bool lcl_name_ends(const char *name, const char *suffix) {
   return true;
 }
 
-bool lcl_names_add(lcl_names *names, const char *prefix, const char *name) {
+bool lcl__names_add(lcl_names *names, const char *prefix, const char *name) {
   lcl_str s = { 0 };
-  lcl_str_add(&s, "%s%s", prefix, name);
-  if (lcl_str_ok(&s) && LCL_PUSH(names, s.data)) return true;
-  lcl_str_free(&s);
+  lcl__str_add(&s, "%s%s", prefix, name);
+  if (lcl__str_ok(&s) && LCL_PUSH(names, s.data)) return true;
+  lcl__str_free(&s);
   return false;
 }
 
-int lcl_part_named(const char *name, size_t n) {
+int lcl__part_named(const char *name, size_t n) {
   static const struct {
     const char *name;
     int part;
@@ -151,14 +151,14 @@ static bool is_note(const char *name) {
   static const char *const suffix[] = { ".txt", ".md", ".rst", ".html", ".htm", ".pdf" };
   static const char *const start[] = { "README", "LICENSE", "LICENCE", "COPYING" };
   for (size_t i = 0; i < LCL_COUNT(suffix); i++)
-    if (lcl_name_ends(name, suffix[i])) return true;
+    if (lcl__name_ends(name, suffix[i])) return true;
   for (size_t i = 0; i < LCL_COUNT(start); i++)
     if (strncmp(name, start[i], strlen(start[i])) == 0) return true;
   return false;
 }
 
 static void add_unused(unused *u, const char *prefix, const char *name, const char *end) {
-  if (u->n++ < TOLD) lcl_str_add(&u->names, "%s%s%s%s", u->n > 1 ? ", " : "", prefix, name, end);
+  if (u->n++ < TOLD) lcl__str_add(&u->names, "%s%s%s%s", u->n > 1 ? ", " : "", prefix, name, end);
 }
 
 /* The first of the sorted names that is not before text. */
@@ -178,38 +178,39 @@ static lcl_status find_unused(const char *root, const char *prefix, const lcl_na
                               unused *u) {
   lcl_str folder = { 0 };
   lcl_names entries[2] = { { 0 } };
-  lcl_str_add(&folder, "%s/%s", root, prefix);
-  lcl_status status = lcl_str_ok(&folder) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl__str_add(&folder, "%s/%s", root, prefix);
+  lcl_status status = lcl__str_ok(&folder) ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int kind = 0; kind < 2 && status == LCL_OK; kind++)
-    status = lcl_list_folder(folder.data, kind ? LCL_ENTRY_FOLDER : LCL_ENTRY_FILE, &entries[kind]);
-  lcl_str_free(&folder);
+    status = lcl__list_folder(folder.data, kind ? LCL_ENTRY_FOLDER : LCL_ENTRY_FILE,
+                              &entries[kind]);
+  lcl__str_free(&folder);
   for (int kind = 0; kind < 2 && status == LCL_OK; kind++) {
     for (size_t i = 0; i < entries[kind].n && status == LCL_OK; i++) {
       const char *name = entries[kind].data[i];
       lcl_str path = { 0 };
-      lcl_str_add(&path, "%s%s%s", prefix, name, kind ? "/" : "");
-      if (!lcl_str_ok(&path)) status = LCL_ERR_HOST_MEMORY;
+      lcl__str_add(&path, "%s%s%s", prefix, name, kind ? "/" : "");
+      if (!lcl__str_ok(&path)) status = LCL_ERR_HOST_MEMORY;
       const size_t at = status == LCL_OK ? lower_bound(used, path.data) : used->n;
       const bool in = at < used->n && strncmp(used->data[at], path.data, path.n + !kind) == 0;
       if (status == LCL_OK && kind && in) status = find_unused(root, path.data, used, u);
       if (status == LCL_OK && !in && !is_note(name)) add_unused(u, prefix, name, kind ? "/" : "");
-      lcl_str_free(&path);
+      lcl__str_free(&path);
     }
   }
-  lcl_names_free(&entries[0]);
-  lcl_names_free(&entries[1]);
+  lcl__names_free(&entries[0]);
+  lcl__names_free(&entries[1]);
   return status;
 }
 
-lcl_status lcl_warn_unused(const char *folder, lcl_names *used) {
+lcl_status lcl__warn_unused(const char *folder, lcl_names *used) {
   unused u = { { 0 }, 0 };
   if (used->n) qsort(used->data, used->n, sizeof *used->data, compare_names);
   lcl_status status = find_unused(folder, "", used, &u);
-  if (status == LCL_OK && u.n && !lcl_str_ok(&u.names)) status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && u.n && !lcl__str_ok(&u.names)) status = LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && u.n > TOLD)
-    lcl_logf(LCL_LOG_WARN, "%s: not used: %s and %zu more", folder, u.names.data, u.n - TOLD);
+    lcl__logf(LCL_LOG_WARN, "%s: not used: %s and %zu more", folder, u.names.data, u.n - TOLD);
   else if (status == LCL_OK && u.n)
-    lcl_logf(LCL_LOG_WARN, "%s: not used: %s", folder, u.names.data);
-  lcl_str_free(&u.names);
+    lcl__logf(LCL_LOG_WARN, "%s: not used: %s", folder, u.names.data);
+  lcl__str_free(&u.names);
   return status;
 }

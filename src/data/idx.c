@@ -11,9 +11,9 @@ enum {
   IDX_F64 = 0x0E
 };
 
-void lcl_idx_free(lcl_idx *idx) {
-  lcl_free(idx->bytes);
-  lcl_free(idx->values);
+void lcl__idx_free(lcl_idx *idx) {
+  lcl__free(idx->bytes);
+  lcl__free(idx->values);
   memset(idx, 0, sizeof *idx);
 }
 
@@ -62,42 +62,42 @@ static size_t idx_wanted(const uint8_t *head, size_t n) {
   size_t bytes = (size_t)size;
   if (head[0] || head[1] || !size || rank < 1 || rank > 4) return n;
   for (int i = 0; i < rank; i++)
-    if (!lcl_mul_size(bytes, (size_t)big_endian(head + 4 + 4 * i, 4), &bytes)) return n;
+    if (!lcl__mul_size(bytes, (size_t)big_endian(head + 4 + 4 * i, 4), &bytes)) return n;
   return LCL_MAX(n, LCL_MIN(bytes, LCL_DATA_MAX_BYTES) + 4 + 4 * (size_t)rank + 1);
 }
 
-lcl_status lcl_idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
+lcl_status lcl__idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
   memset(out, 0, sizeof *out);
   if (n < 4 || data[0] || data[1])
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "not an IDX file: it must start with two zero bytes, a type and a rank");
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "not an IDX file: it must start with two zero bytes, a type and a rank");
   int type = data[2], rank = data[3], size = element_size(type);
   if (!size)
-    return lcl_fail(LCL_ERR_FORMAT, "IDX element type 0x%02x is not known", (unsigned)type);
+    return lcl__fail(LCL_ERR_FORMAT, "IDX element type 0x%02x is not known", (unsigned)type);
   if (rank < 1 || rank > 4)
-    return lcl_fail(LCL_ERR_FORMAT, "IDX rank is %d; 1 to 4 can be read", rank);
+    return lcl__fail(LCL_ERR_FORMAT, "IDX rank is %d; 1 to 4 can be read", rank);
   size_t head = 4 + 4 * (size_t)rank, count = 1, bytes;
-  if (n < head) return lcl_fail(LCL_ERR_FORMAT, "IDX file ends in its header");
+  if (n < head) return lcl__fail(LCL_ERR_FORMAT, "IDX file ends in its header");
   for (int i = 0; i < rank; i++) {
     out->dim[i] = (int64_t)big_endian(data + 4 + 4 * i, 4);
-    if (out->dim[i] < 1) return lcl_fail(LCL_ERR_FORMAT, "IDX dimension %d is zero", i);
-    if (!lcl_mul_size(count, (size_t)out->dim[i], &count))
-      return lcl_fail(LCL_ERR_FORMAT, "IDX sizes overflow");
+    if (out->dim[i] < 1) return lcl__fail(LCL_ERR_FORMAT, "IDX dimension %d is zero", i);
+    if (!lcl__mul_size(count, (size_t)out->dim[i], &count))
+      return lcl__fail(LCL_ERR_FORMAT, "IDX sizes overflow");
   }
-  const bool more = lcl_mul_size(count, (size_t)size, &bytes) && bytes < n - head;
-  if (more || !lcl_mul_size(count, (size_t)size, &bytes) || bytes != n - head)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "IDX header announces %zu elements of %d bytes, but %s%zu bytes follow%s",
-                    count, size, more ? "more than " : "", more ? bytes : n - head,
-                    more ? "" : " (cut short?)");
+  const bool more = lcl__mul_size(count, (size_t)size, &bytes) && bytes < n - head;
+  if (more || !lcl__mul_size(count, (size_t)size, &bytes) || bytes != n - head)
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "IDX header announces %zu elements of %d bytes, but %s%zu bytes follow%s",
+                     count, size, more ? "more than " : "", more ? bytes : n - head,
+                     more ? "" : " (cut short?)");
   out->rank = rank;
   out->count = count;
   if (type == IDX_U8) {
-    if (!(out->bytes = lcl_alloc(count))) return LCL_ERR_HOST_MEMORY;
+    if (!(out->bytes = lcl__alloc(count))) return LCL_ERR_HOST_MEMORY;
     memcpy(out->bytes, data + head, count);
     return LCL_OK;
   }
-  if (!lcl_mul_size(count, sizeof(float), &bytes) || !(out->values = lcl_alloc(bytes)))
+  if (!lcl__mul_size(count, sizeof(float), &bytes) || !(out->values = lcl__alloc(bytes)))
     return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < count; i++)
     out->values[i] = element_value(data + head + i * (size_t)size, type);
@@ -108,27 +108,27 @@ static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {
   lcl_str path = { 0 };
   uint8_t *data = NULL;
   size_t n = 0;
-  lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&path) ? lcl_gz_read_wanted(path.data, idx_wanted, &data, &n)
-                                        : LCL_ERR_HOST_MEMORY;
+  lcl__str_add(&path, "%s/%s", folder, name);
+  lcl_status status = lcl__str_ok(&path) ? lcl__gz_read_wanted(path.data, idx_wanted, &data, &n)
+                                         : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    status = lcl_idx_parse(data, n, out);
-    if (status != LCL_OK) lcl_fail_prefix(status, "%s", path.data);
+    status = lcl__idx_parse(data, n, out);
+    if (status != LCL_OK) lcl__fail_prefix(status, "%s", path.data);
   }
-  lcl_free(data);
-  lcl_str_free(&path);
+  lcl__free(data);
+  lcl__str_free(&path);
   return status;
 }
 
 /* Images N,H,W or N,C,H,W or vectors N,F. */
 static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
   if (idx->rank < 2)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: images need 2 to 4 dimensions, this file has 1", name);
   for (int i = 1; i < idx->rank; i++) {
     if (idx->dim[i] > 65536)
-      return lcl_fail(LCL_ERR_FORMAT,
-                      "%s: dimension %d is %lld; at most 65536 make sense for an example", name, i,
-                      (long long)idx->dim[i]);
+      return lcl__fail(LCL_ERR_FORMAT,
+                       "%s: dimension %d is %lld; at most 65536 make sense for an example", name, i,
+                       (long long)idx->dim[i]);
   }
   raw->count = idx->dim[0];
   raw->channels = idx->rank == 4 ? (int)idx->dim[1] : 1;
@@ -144,16 +144,16 @@ static lcl_status take_images(lcl_idx *idx, const char *name, lcl_raw *raw) {
 /* Labels N, or N,K where the first column is the class. */
 static lcl_status take_labels(const lcl_idx *idx, const char *name, lcl_raw *raw) {
   if (idx->rank > 2 || idx->dim[0] != raw->count)
-    return lcl_fail(LCL_ERR_SHAPE, "%s: %lld labels of rank %d do not go with %lld images", name,
-                    (long long)idx->dim[0], idx->rank, (long long)raw->count);
-  raw->labels = lcl_alloc((size_t)raw->count * sizeof *raw->labels);
+    return lcl__fail(LCL_ERR_SHAPE, "%s: %lld labels of rank %d do not go with %lld images", name,
+                     (long long)idx->dim[0], idx->rank, (long long)raw->count);
+  raw->labels = lcl__alloc((size_t)raw->count * sizeof *raw->labels);
   if (!raw->labels) return LCL_ERR_HOST_MEMORY;
   size_t step = idx->rank == 2 ? (size_t)idx->dim[1] : 1;
   for (int64_t i = 0; i < raw->count; i++) {
     float v = idx->bytes ? idx->bytes[(size_t)i * step] : idx->values[(size_t)i * step];
     if (!(v >= -1 && v < 65536))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535",
-                      name, (long long)i, (double)v);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535",
+                       name, (long long)i, (double)v);
     raw->labels[i] = (int32_t)v;
     if (raw->labels[i] >= raw->classes) raw->classes = raw->labels[i] + 1;
   }
@@ -166,12 +166,12 @@ static bool starts_with(const char *name, const char *prefix) {
 
 static int64_t file_size(const char *folder, const char *name) {
   lcl_str path = { 0 };
-  lcl_str_add(&path, "%s/%s", folder, name);
-  FILE *f = lcl_str_ok(&path) ? fopen(path.data, "rb") : NULL;
+  lcl__str_add(&path, "%s/%s", folder, name);
+  FILE *f = lcl__str_ok(&path) ? fopen(path.data, "rb") : NULL;
   int64_t size = INT64_MAX;
   if (f && fseek(f, 0, SEEK_END) == 0) size = ftell(f);
   if (f) fclose(f);
-  lcl_str_free(&path);
+  lcl__str_free(&path);
   return size;
 }
 
@@ -204,7 +204,7 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
   const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
   *out = NULL;
   if (!images) return LCL_OK;
-  if (!lcl_names_add(used, "", images) || (labels && !lcl_names_add(used, "", labels)))
+  if (!lcl__names_add(used, "", images) || (labels && !lcl__names_add(used, "", labels)))
     return LCL_ERR_HOST_MEMORY;
   lcl_raw raw = { 0 };
   lcl_idx idx = { 0 }, label_idx = { 0 };
@@ -214,14 +214,14 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
     status = read_idx(desc->path, labels, &label_idx);
     if (status == LCL_OK) status = take_labels(&label_idx, labels, &raw);
   }
-  lcl_idx_free(&idx);
-  lcl_idx_free(&label_idx);
+  lcl__idx_free(&idx);
+  lcl__idx_free(&label_idx);
   if (status != LCL_OK) {
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
     return status;
   }
-  status = lcl_raw_to_dataset(&raw, part, out);
-  return status == LCL_OK ? status : lcl_fail_prefix(status, "%s/%s", desc->path, images);
+  status = lcl__raw_to_dataset(&raw, part, out);
+  return status == LCL_OK ? status : lcl__fail_prefix(status, "%s/%s", desc->path, images);
 }
 
 static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, lcl_names *used,
@@ -232,19 +232,20 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, 
   LCL_TRY(open_part(desc, names, train, "train", used, &out->train));
   LCL_TRY(open_part(desc, names, valid, "valid", used, &out->valid));
   LCL_TRY(open_part(desc, names, test, "test", used, &out->test));
-  if (out->train) return lcl_warn_unused(desc->path, used);
+  if (out->train) return lcl__warn_unused(desc->path, used);
   if (!used->n) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "%s holds %s but no training part (train-images-idx3-ubyte[.gz])",
-                  desc->path, used->data[0]);
+  return lcl__fail(LCL_ERR_FORMAT,
+                   "%s holds %s but no training part (train-images-idx3-ubyte[.gz])", desc->path,
+                   used->data[0]);
 }
 
-lcl_status lcl_open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+lcl_status lcl__open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
   lcl_names names, used = { 0 };
-  LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FILE, &names));
+  LCL_TRY(lcl__list_folder(desc->path, LCL_ENTRY_FILE, &names));
   lcl_status status = open_parts(desc, &names, &used, out);
   *found = status == LCL_OK && out->train;
   if (*found) out->format = "idx";
-  lcl_names_free(&names);
-  lcl_names_free(&used);
+  lcl__names_free(&names);
+  lcl__names_free(&used);
   return status;
 }

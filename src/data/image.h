@@ -9,28 +9,28 @@ typedef struct lcl_image {
   int width, height, channels;
   uint8_t *data;
 } lcl_image;
-void lcl_image_free(lcl_image *image);
+void lcl__image_free(lcl_image *image);
 
 /* PNG or JPEG, told by its first bytes; 16 bits become 8, palettes become RGB, EXIF's orientation
  * is applied. Refused: transparent pixels, 16-bit files that use only their low 12 bits, CMYK.
  * shrink_to > 0: a JPEG may be decoded at a fraction of its size as long as the shorter side stays
  * at least twice that (faster). */
-lcl_status lcl_image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out);
+lcl_status lcl__image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out);
 
 /* Resampled to width x height with a triangle filter as wide as the reduction (bilinear when
  * enlarging). */
-lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_image *out);
+lcl_status lcl__image_resize(const lcl_image *in, int width, int height, lcl_image *out);
 
 /* Shorter side to `side`, then the centre side x side square, as planes C,H,W into out: 3 channels,
  * or 1 with grey (luma .299R + .587G + .114B). */
-lcl_status lcl_image_square(const lcl_image *in, int side, bool grey, uint8_t *out);
+lcl_status lcl__image_square(const lcl_image *in, int side, bool grey, uint8_t *out);
 
-/* Zlib level 6; the bytes are lcl_free()d by the caller. */
-lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n);
-lcl_status lcl_png_write(const char *path, const lcl_image *image); /* atomic */
+/* Zlib level 6; the bytes are lcl__free()d by the caller. */
+lcl_status lcl__png_encode(const lcl_image *image, uint8_t **data, size_t *n);
+lcl_status lcl__png_write(const char *path, const lcl_image *image); /* atomic */
 
-/* "data:image/png;base64,..." for HTML; lcl_free it. */
-lcl_status lcl_png_data_uri(const lcl_image *image, char **uri);
+/* "data:image/png;base64,..." for HTML; lcl__free it. */
+lcl_status lcl__png_data_uri(const lcl_image *image, char **uri);
 
 /* n images in C,H,W planes, values 0..1 (clipped; NaN is shown as a mid grey), laid out row by
  * row in `columns` columns with `pad` pixels between and around, each enlarged `zoom` times.
@@ -41,10 +41,10 @@ typedef struct lcl_grid_desc {
   int pad, zoom;
   uint8_t background;
 } lcl_grid_desc;
-lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out);
-lcl_status lcl_image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path);
+lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out);
+lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path);
 
-/* Base64 with padding; lcl_free it. */
-char *lcl_base64(const uint8_t *data, size_t n);
+/* Base64 with padding; lcl__free it. */
+char *lcl__base64(const uint8_t *data, size_t n);
 
 #endif

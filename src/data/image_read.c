@@ -11,17 +11,17 @@
 #define IMAGE_MAX_SIDE   16384
 #define IMAGE_MAX_PIXELS ((size_t)1 << 26)
 
-void lcl_image_free(lcl_image *image) {
-  lcl_free(image->data);
+void lcl__image_free(lcl_image *image) {
+  lcl__free(image->data);
   memset(image, 0, sizeof *image);
 }
 
 static lcl_status check_size(size_t width, size_t height) {
   if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE ||
       width * height > IMAGE_MAX_PIXELS)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "an image of %zux%zu cannot be read; sides go to %d, pixels to %zu", width,
-                    height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "an image of %zux%zu cannot be read; sides go to %d, pixels to %zu", width,
+                     height, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
   return LCL_OK;
 }
 
@@ -30,7 +30,7 @@ static lcl_status image_alloc(lcl_image *image, size_t width, size_t height, int
   image->width = (int)width;
   image->height = (int)height;
   image->channels = channels;
-  image->data = lcl_alloc(width * height * (size_t)channels);
+  image->data = lcl__alloc(width * height * (size_t)channels);
   return image->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
@@ -76,7 +76,7 @@ static lcl_status image_turn(lcl_image *image, int orientation) {
       memcpy(out.data + ((size_t)y * (size_t)ow + (size_t)x) * (size_t)c,
              image->data + ((size_t)from_y * (size_t)w + (size_t)from_x) * (size_t)c, (size_t)c);
     }
-  lcl_image_free(image);
+  lcl__image_free(image);
   *image = out;
   return LCL_OK;
 }
@@ -142,7 +142,7 @@ static lcl_status png_to_colours(const png_layout *l, lcl_image *out) {
       const uint8_t *p = out->data + (i * (size_t)each + (size_t)c) * (size_t)l->bytes;
       const unsigned v = l->bytes == 2 ? 256u * p[0] + p[1] : 257u * p[0];
       if (c == l->colours && v != 65535)
-        return lcl_fail(
+        return lcl__fail(
             LCL_ERR_UNSUPPORTED,
             "a PNG file with transparent pixels has no one meaning; put it on the background "
             "that you want first (an opaque picture was expected)");
@@ -152,7 +152,7 @@ static lcl_status png_to_colours(const png_layout *l, lcl_image *out) {
     }
   }
   if (l->bytes == 2 && most > 0 && most < 4096)
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_UNSUPPORTED,
         "a 16-bit PNG file whose largest value is %u of 65535 would be almost black; scale "
         "it to the full range first",
@@ -175,7 +175,7 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   if (*status != LCL_OK) return false;
   size_t row = (size_t)out->width * (size_t)each;
   if (png_get_rowbytes(png, info) != row) png_error(png, "unexpected row size");
-  s->rows = lcl_alloc((size_t)out->height * sizeof *s->rows);
+  s->rows = lcl__alloc((size_t)out->height * sizeof *s->rows);
   if (!s->rows) {
     *status = LCL_ERR_HOST_MEMORY;
     return false;
@@ -198,12 +198,12 @@ static lcl_status png_decode(const uint8_t *data, size_t n, lcl_image *out) {
   if (info)
     ok = png_decode_inner(png, info, &s, out, &status);
   else
-    status = lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while reading a PNG file");
+    status = lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory while reading a PNG file");
   png_destroy_read_struct(&png, &info, NULL);
-  lcl_free(s.rows);
+  lcl__free(s.rows);
   if (ok) return image_turn(out, s.orientation);
-  lcl_image_free(out);
-  return status != LCL_OK ? status : lcl_fail(LCL_ERR_FORMAT, "damaged PNG file: %s", s.message);
+  lcl__image_free(out);
+  return status != LCL_OK ? status : lcl__fail(LCL_ERR_FORMAT, "damaged PNG file: %s", s.message);
 }
 
 /* ---- JPEG ---- */
@@ -243,7 +243,7 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
     if (m->data_length > 6 && memcmp(m->data, "Exif\0", 6) == 0)
       f->orientation = exif_orientation(m->data + 6, m->data_length - 6);
   if (info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK) {
-    *status = lcl_fail(LCL_ERR_UNSUPPORTED, "CMYK JPEG files are not read; convert them to RGB");
+    *status = lcl__fail(LCL_ERR_UNSUPPORTED, "CMYK JPEG files are not read; convert them to RGB");
     return false;
   }
   /* A progressive file makes libjpeg take memory for all of it at once: look at its size first. */
@@ -281,16 +281,16 @@ static lcl_status jpeg_decode(const uint8_t *data, size_t n, int shrink_to, lcl_
   bool damaged = ok && f.base.num_warnings > 0;
   jpeg_destroy_decompress(&info);
   if (ok && !damaged) return image_turn(out, f.orientation);
-  lcl_image_free(out);
+  lcl__image_free(out);
   if (status != LCL_OK) return status;
-  return lcl_fail(LCL_ERR_FORMAT, "damaged JPEG file: %s",
-                  damaged ? "its data are corrupt or cut short" : f.message);
+  return lcl__fail(LCL_ERR_FORMAT, "damaged JPEG file: %s",
+                   damaged ? "its data are corrupt or cut short" : f.message);
 }
 
-lcl_status lcl_image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out) {
+lcl_status lcl__image_decode(const uint8_t *data, size_t n, int shrink_to, lcl_image *out) {
   memset(out, 0, sizeof *out);
   if (n >= 8 && png_sig_cmp(data, 0, 8) == 0) return png_decode(data, n, out);
   if (n >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF)
     return jpeg_decode(data, n, shrink_to, out);
-  return lcl_fail(LCL_ERR_FORMAT, "neither a PNG nor a JPEG file");
+  return lcl__fail(LCL_ERR_FORMAT, "neither a PNG nor a JPEG file");
 }

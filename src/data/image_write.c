@@ -12,8 +12,8 @@ typedef struct png_sink {
 
 static void sink_write(png_structp png, png_bytep data, size_t n) {
   png_sink *s = png_get_io_ptr(png);
-  lcl_str_append(&s->bytes, (const char *)data, n);
-  if (!lcl_str_ok(&s->bytes)) png_error(png, "out of memory");
+  lcl__str_append(&s->bytes, (const char *)data, n);
+  if (!lcl__str_ok(&s->bytes)) png_error(png, "out of memory");
 }
 
 static void sink_flush(png_structp png) {
@@ -43,14 +43,14 @@ static bool encode_inner(png_structp png, png_infop info, png_sink *s, const lcl
   return true;
 }
 
-lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
+lcl_status lcl__png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   *data = NULL;
   *n = 0;
   if (image->width < 1 || image->height < 1 || (image->channels != 1 && image->channels != 3))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a PNG image needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
-                    image->channels, image->height, image->width);
-  png_sink s = { .rows = lcl_alloc((size_t)image->height * sizeof(png_bytep)) };
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a PNG image needs sides of at least 1 and 1 or 3 channels, not %dx%dx%d",
+                     image->channels, image->height, image->width);
+  png_sink s = { .rows = lcl__alloc((size_t)image->height * sizeof(png_bytep)) };
   if (!s.rows) return LCL_ERR_HOST_MEMORY;
   size_t row = (size_t)image->width * (size_t)image->channels;
   for (int y = 0; y < image->height; y++) s.rows[y] = image->data + (size_t)y * row;
@@ -58,29 +58,29 @@ lcl_status lcl_png_encode(const lcl_image *image, uint8_t **data, size_t *n) {
   png_infop info = png ? png_create_info_struct(png) : NULL;
   bool ok = info && encode_inner(png, info, &s, image);
   png_destroy_write_struct(&png, &info);
-  lcl_free(s.rows);
+  lcl__free(s.rows);
   if (!ok) {
-    lcl_str_free(&s.bytes);
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG image of %dx%d",
-                    image->width, image->height);
+    lcl__str_free(&s.bytes);
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory while writing a PNG image of %dx%d",
+                     image->width, image->height);
   }
   *data = (uint8_t *)s.bytes.data;
   *n = s.bytes.n;
   return LCL_OK;
 }
 
-lcl_status lcl_png_write(const char *path, const lcl_image *image) {
+lcl_status lcl__png_write(const char *path, const lcl_image *image) {
   uint8_t *data;
   size_t n;
-  LCL_TRY(lcl_png_encode(image, &data, &n));
-  lcl_status status = lcl_file_write_atomic(path, data, n);
-  lcl_free(data);
+  LCL_TRY(lcl__png_encode(image, &data, &n));
+  lcl_status status = lcl__file_write_atomic(path, data, n);
+  lcl__free(data);
   return status;
 }
 
-char *lcl_base64(const uint8_t *data, size_t n) {
+char *lcl__base64(const uint8_t *data, size_t n) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  char *out = lcl_alloc((n + 2) / 3 * 4 + 1), *to = out;
+  char *out = lcl__alloc((n + 2) / 3 * 4 + 1), *to = out;
   if (!out) return NULL;
   for (size_t i = 0; i < n; i += 3) {
     size_t left = n - i;
@@ -94,18 +94,18 @@ char *lcl_base64(const uint8_t *data, size_t n) {
   return out;
 }
 
-lcl_status lcl_png_data_uri(const lcl_image *image, char **uri) {
+lcl_status lcl__png_data_uri(const lcl_image *image, char **uri) {
   uint8_t *data;
   size_t n;
   *uri = NULL;
-  LCL_TRY(lcl_png_encode(image, &data, &n));
-  char *text = lcl_base64(data, n);
-  lcl_free(data);
+  LCL_TRY(lcl__png_encode(image, &data, &n));
+  char *text = lcl__base64(data, n);
+  lcl__free(data);
   lcl_str s = { 0 };
-  if (text) lcl_str_add(&s, "data:image/png;base64,%s", text);
-  lcl_free(text);
-  if (!text || !lcl_str_ok(&s)) {
-    lcl_str_free(&s);
+  if (text) lcl__str_add(&s, "data:image/png;base64,%s", text);
+  lcl__free(text);
+  if (!text || !lcl__str_ok(&s)) {
+    lcl__str_free(&s);
     return LCL_ERR_HOST_MEMORY;
   }
   *uri = s.data;
@@ -132,25 +132,25 @@ static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid,
   }
 }
 
-lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out) {
+lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out) {
   lcl_grid_desc d = *desc;
   memset(out, 0, sizeof *out);
   d.zoom = LCL_MAX(d.zoom, 1);
   if (d.n < 1 || d.columns < 1 || d.channels < 1 || d.height < 1 || d.width < 1 || d.pad < 0)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a grid needs at least one image and column; got %d in %d columns of %dx%dx%d",
-                    d.n, d.columns, d.channels, d.height, d.width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a grid needs at least one image and column; got %d in %d columns of %dx%dx%d",
+                     d.n, d.columns, d.channels, d.height, d.width);
   int64_t rows = (d.n + d.columns - 1) / d.columns;
   int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
   int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
   if (width > 65535 || height > 65535)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer images",
-                    (long long)width, (long long)height);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer images",
+                     (long long)width, (long long)height);
   out->width = (int)width;
   out->height = (int)height;
   out->channels = d.channels == 3 ? 3 : 1;
   size_t bytes = (size_t)width * (size_t)height * (size_t)out->channels;
-  out->data = lcl_alloc(bytes);
+  out->data = lcl__alloc(bytes);
   if (!out->data) return LCL_ERR_HOST_MEMORY;
   memset(out->data, d.background, bytes);
   size_t each = (size_t)d.channels * (size_t)d.height * (size_t)d.width;
@@ -160,10 +160,10 @@ lcl_status lcl_image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_
   return LCL_OK;
 }
 
-lcl_status lcl_image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path) {
+lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path) {
   lcl_image grid;
-  LCL_TRY(lcl_image_grid(desc, pictures, &grid));
-  lcl_status status = lcl_png_write(path, &grid);
-  lcl_image_free(&grid);
+  LCL_TRY(lcl__image_grid(desc, pictures, &grid));
+  lcl_status status = lcl__png_write(path, &grid);
+  lcl__image_free(&grid);
   return status;
 }

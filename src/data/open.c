@@ -20,31 +20,32 @@ static bool is_synthetic(const char *path) {
 
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
-                                       bool *) = { lcl_open_idx, lcl_open_cifar, lcl_open_npy,
-                                                   lcl_open_sound, lcl_open_pictures };
+                                       bool *) = { lcl__open_idx, lcl__open_cifar, lcl__open_npy,
+                                                   lcl__open_sound, lcl__open_pictures };
   struct stat st;
-  if (stat(desc->path, &st) != 0) return lcl_fail(LCL_ERR_IO, "there is no folder %s", desc->path);
+  if (stat(desc->path, &st) != 0) return lcl__fail(LCL_ERR_IO, "there is no folder %s", desc->path);
   if (!S_ISDIR(st.st_mode))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set",
-                    desc->path);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s is a file; give the folder that holds the data set",
+                     desc->path);
   bool found = false;
   for (size_t i = 0; i < LCL_COUNT(readers) && !found; i++) LCL_TRY(readers[i](desc, out, &found));
   if (found) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], "
-                  "...), CIFAR .bin "
-                  "files, features.npy, or a folder of images or WAV files for each class",
-                  desc->path);
+  return lcl__fail(
+      LCL_ERR_FORMAT,
+      "no data set recognised in %s: expected IDX files (train-images-idx3-ubyte[.gz], "
+      "...), CIFAR .bin "
+      "files, features.npy, or a folder of images or WAV files for each class",
+      desc->path);
 }
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
-lcl_status lcl_hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
+lcl_status lcl__hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
   int64_t held = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;
   if (held < 1 || held >= s->train->count) return LCL_OK;
   /* Before the two share a storage. */
-  LCL_TRY(lcl_dataset_match_classes((lcl_dataset *[]) { s->train, s->valid }, 2));
+  LCL_TRY(lcl__dataset_match_classes((lcl_dataset *[]) { s->train, s->valid }, 2));
   LCL_TRY(lcl_dataset_split(s->train, held, true, 0x7e57, &part, &rest));
   lcl_dataset_close(s->train);
   s->train = part;
@@ -60,9 +61,9 @@ static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
   bool random = !desc->split_last && (desc->split_random || strcmp(s->format, "pictures") == 0 ||
                                       strcmp(s->format, "npy") == 0);
   if (held < 1 || held >= s->train->count)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "cannot hold %lld of %lld training examples out for validation",
-                    (long long)held, (long long)s->train->count);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "cannot hold %lld of %lld training examples out for validation",
+                     (long long)held, (long long)s->train->count);
   lcl_dataset *part, *rest;
   LCL_TRY(lcl_dataset_split(s->train, held, random, desc->seed, &part, &rest));
   lcl_dataset_close(s->train);
@@ -77,18 +78,18 @@ static lcl_status unify(lcl_splits *s) {
   const lcl_dataset *a = s->train;
   int classes = 0;
   float lo = a->raw_min, hi = a->raw_max;
-  LCL_TRY(lcl_dataset_match_classes(part, 3));
+  LCL_TRY(lcl__dataset_match_classes(part, 3));
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     if (part[i]->channels != a->channels || part[i]->height != a->height ||
         part[i]->width != a->width)
-      return lcl_fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d",
-                      a->channels, a->height, a->width, part[i]->name, part[i]->channels,
-                      part[i]->height, part[i]->width);
+      return lcl__fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d",
+                       a->channels, a->height, a->width, part[i]->name, part[i]->channels,
+                       part[i]->height, part[i]->width);
     if (!part[i]->pixels != !a->pixels)
-      return lcl_fail(LCL_ERR_TYPE, "the training examples are %s, the %s ones %s",
-                      a->pixels ? "bytes" : "numbers", part[i]->name,
-                      part[i]->pixels ? "bytes" : "numbers");
+      return lcl__fail(LCL_ERR_TYPE, "the training examples are %s, the %s ones %s",
+                       a->pixels ? "bytes" : "numbers", part[i]->name,
+                       part[i]->pixels ? "bytes" : "numbers");
     classes = LCL_MAX(classes, part[i]->classes);
     lo = LCL_MIN(lo, part[i]->raw_min);
     hi = LCL_MAX(hi, part[i]->raw_max);
@@ -97,7 +98,7 @@ static lcl_status unify(lcl_splits *s) {
   bool stretch = a->values && strcmp(s->format, "idx") == 0 && (lo < 0 || hi > 1) && hi > lo;
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
-    lcl_dataset_set_classes(part[i], classes);
+    lcl__dataset_set_classes(part[i], classes);
     if (part[i]->pixels) part[i]->scale = hi > 1 ? 1.0f / 255 : 1;
     if (stretch) {
       part[i]->scale = 1 / (hi - lo);
@@ -111,19 +112,19 @@ static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t s
                                     const char *stream) {
   if (!*ds) return LCL_OK;
   lcl_dataset *binary;
-  LCL_TRY(lcl_dataset_binarised(*ds, threshold, seed, lcl_philox_stream(stream), &binary));
+  LCL_TRY(lcl__dataset_binarised(*ds, threshold, seed, lcl__philox_stream(stream), &binary));
   lcl_dataset_close(*ds);
   *ds = binary;
   return LCL_OK;
 }
 
-lcl_status lcl_check_intensities(const lcl_dataset *ds) {
+lcl_status lcl__check_intensities(const lcl_dataset *ds) {
   if (!ds) return LCL_OK;
   const float lo = ds->raw_min * ds->scale + ds->bias, hi = ds->raw_max * ds->scale + ds->bias;
   if (lo >= 0 && hi <= 1) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "%s: values go from %g to %g; bytes, or numbers in [0,1] were expected", ds->name,
-                  (double)lo, (double)hi);
+  return lcl__fail(LCL_ERR_FORMAT,
+                   "%s: values go from %g to %g; bytes, or numbers in [0,1] were expected",
+                   ds->name, (double)lo, (double)hi);
 }
 
 static bool is_binary(const lcl_dataset *ds) {
@@ -141,11 +142,11 @@ static bool is_binary(const lcl_dataset *ds) {
 
 static lcl_status check_binary(const lcl_dataset *ds) {
   if (!ds || is_binary(ds)) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "static binarisation needs files of zeros and ones (the fixed binarized "
-                  "MNIST); %s goes "
-                  "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
-                  ds->name, (double)ds->raw_min, (double)ds->raw_max);
+  return lcl__fail(LCL_ERR_FORMAT,
+                   "static binarisation needs files of zeros and ones (the fixed binarized "
+                   "MNIST); %s goes "
+                   "from %g to %g. Choose fixed_draw, dynamic or threshold instead",
+                   ds->name, (double)ds->raw_min, (double)ds->raw_max);
 }
 
 static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
@@ -155,7 +156,7 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
   for (int i = 0; i < 3 && desc->binarise == LCL_BINARISE_STATIC; i++)
     LCL_TRY(check_binary(part[i]));
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
-  for (int i = 0; i < 3; i++) LCL_TRY(lcl_check_intensities(part[i]));
+  for (int i = 0; i < 3; i++) LCL_TRY(lcl__check_intensities(part[i]));
   if (desc->binarise == LCL_BINARISE_DYNAMIC)
     s->train->bernoulli = true;
   else
@@ -164,19 +165,19 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
   return replace_binarised(&s->test, threshold, desc->seed, "binarise.test");
 }
 
-lcl_status lcl_open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out) {
+lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_dataset **out) {
   lcl_raw raw = { 0 };
   *out = NULL;
-  lcl_status status = lcl_npy_examples(path, &raw);
+  lcl_status status = lcl__npy_examples(path, &raw);
   if (status != LCL_OK) {
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
     return status;
   }
-  LCL_TRY(lcl_raw_to_dataset(&raw, path, out));
+  LCL_TRY(lcl__raw_to_dataset(&raw, path, out));
   if (desc->binarise == LCL_BINARISE_STATIC)
     status = check_binary(*out);
   else if (desc->binarise != LCL_BINARISE_NONE)
-    status = lcl_check_intensities(*out);
+    status = lcl__check_intensities(*out);
   if (status == LCL_OK && desc->binarise > LCL_BINARISE_STATIC)
     status = replace_binarised(out, desc->binarise == LCL_BINARISE_THRESHOLD, desc->seed,
                                "binarise.test");
@@ -196,9 +197,9 @@ static lcl_status name_part(lcl_dataset *ds, const lcl_data_desc *desc, const ch
   for (begin = is_synthetic(desc->path) ? 0 : end; begin > 0 && path[begin - 1] != '/'; begin--) {
   }
   lcl_str name = { 0 };
-  lcl_str_add(&name, "%.*s %s", (int)(end - begin), path + begin, part);
-  lcl_status status = lcl_str_ok(&name) ? lcl_dataset_rename(ds, name.data) : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&name);
+  lcl__str_add(&name, "%.*s %s", (int)(end - begin), path + begin, part);
+  lcl_status status = lcl__str_ok(&name) ? lcl__dataset_rename(ds, name.data) : LCL_ERR_HOST_MEMORY;
+  lcl__str_free(&name);
   return status;
 }
 
@@ -221,7 +222,7 @@ static lcl_status merge_all(lcl_splits *s) {
 static lcl_status copy_part(const lcl_data_desc *desc, lcl_dataset **part) {
   lcl_dataset *copies;
   if (!*part) return LCL_OK;
-  LCL_TRY(lcl_dataset_copies(*part, desc, &copies));
+  LCL_TRY(lcl__dataset_copies(*part, desc, &copies));
   lcl_dataset_close(*part);
   *part = copies;
   return LCL_OK;
@@ -255,7 +256,7 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   LCL_NEED(out);
   memset(out, 0, sizeof *out);
-  lcl_status status = is_synthetic(desc->path) ? lcl_open_synthetic(desc, out)
+  lcl_status status = is_synthetic(desc->path) ? lcl__open_synthetic(desc, out)
                                                : open_folder(desc, out);
   if (status == LCL_OK) status = prepare(desc, out);
   if (status != LCL_OK) lcl_splits_close(out);
@@ -263,5 +264,5 @@ lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
 }
 
 void lcl_data_free(void *p) {
-  lcl_free(p);
+  lcl__free(p);
 }

@@ -22,13 +22,14 @@ typedef struct picture_list {
 } picture_list;
 
 static void list_free(picture_list *l) {
-  for (size_t i = 0; i < l->files.n; i++) lcl_free(l->files.data[i].path);
-  lcl_free(l->files.data);
-  lcl_names_free(&l->classes);
+  for (size_t i = 0; i < l->files.n; i++) lcl__free(l->files.data[i].path);
+  lcl__free(l->files.data);
+  lcl__names_free(&l->classes);
 }
 
 static bool is_picture(const char *name) {
-  return lcl_name_ends(name, ".png") || lcl_name_ends(name, ".jpg") || lcl_name_ends(name, ".jpeg");
+  return lcl__name_ends(name, ".png") || lcl__name_ends(name, ".jpg") ||
+         lcl__name_ends(name, ".jpeg");
 }
 
 /* Number of the class called name (n characters), added where it is new; -1 when out of memory. */
@@ -36,11 +37,11 @@ static int32_t class_number(picture_list *l, const char *name, size_t n) {
   for (size_t i = 0; i < l->classes.n; i++)
     if (strlen(l->classes.data[i]) == n && strncmp(l->classes.data[i], name, n) == 0)
       return (int32_t)i;
-  char *copy = lcl_alloc(n + 1);
+  char *copy = lcl__alloc(n + 1);
   if (!copy) return -1;
   memcpy(copy, name, n);
   if (LCL_PUSH(&l->classes, copy)) return (int32_t)l->classes.n - 1;
-  lcl_free(copy);
+  lcl__free(copy);
   return -1;
 }
 
@@ -48,24 +49,24 @@ static lcl_status add_file(picture_list *l, const char *folder, const char *name
                            const char *class_name, size_t n) {
   int32_t label = class_number(l, class_name, n);
   lcl_str path = { 0 };
-  lcl_str_add(&path, "%s/%s", folder, name);
+  lcl__str_add(&path, "%s/%s", folder, name);
   picture_file f = { path.data, label };
-  if (label >= 0 && lcl_str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
-  lcl_str_free(&path);
+  if (label >= 0 && lcl__str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
+  lcl__str_free(&path);
   return LCL_ERR_HOST_MEMORY;
 }
 
 static lcl_status list_class_folder(picture_list *l, const char *folder, const char *name) {
   lcl_str path = { 0 };
   lcl_names files = { 0 };
-  lcl_str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&path) ? lcl_list_folder(path.data, LCL_ENTRY_FILE, &files)
-                                        : LCL_ERR_HOST_MEMORY;
+  lcl__str_add(&path, "%s/%s", folder, name);
+  lcl_status status = lcl__str_ok(&path) ? lcl__list_folder(path.data, LCL_ENTRY_FILE, &files)
+                                         : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++)
     if (is_picture(files.data[i]))
       status = add_file(l, path.data, files.data[i], name, strlen(name));
-  lcl_names_free(&files);
-  lcl_str_free(&path);
+  lcl__names_free(&files);
+  lcl__str_free(&path);
   return status;
 }
 
@@ -73,24 +74,24 @@ static lcl_status list_class_folder(picture_list *l, const char *folder, const c
  * none. */
 static lcl_status list_named_files(picture_list *l, const char *folder) {
   lcl_names files;
-  LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FILE, &files));
+  LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FILE, &files));
   lcl_status status = LCL_OK;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
     const char *name = files.data[i], *dot = strchr(name, '.');
     if (!is_picture(name) || !dot || dot == name || !strchr(dot + 1, '.')) continue;
     status = add_file(l, folder, name, name, (size_t)(dot - name));
   }
-  lcl_names_free(&files);
+  lcl__names_free(&files);
   return status;
 }
 
 static lcl_status list_pictures(picture_list *l, const char *folder) {
   lcl_names folders;
-  LCL_TRY(lcl_list_folder(folder, LCL_ENTRY_FOLDER, &folders));
+  LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = LCL_OK;
   for (size_t i = 0; i < folders.n && status == LCL_OK; i++)
     status = list_class_folder(l, folder, folders.data[i]);
-  lcl_names_free(&folders);
+  lcl__names_free(&folders);
   if (status == LCL_OK && !l->files.n) status = list_named_files(l, folder);
   return status;
 }
@@ -111,13 +112,13 @@ static lcl_status decode_one(const decode_job *j, int64_t i) {
   size_t n, each = (size_t)(j->grey ? 1 : 3) * (size_t)j->side * (size_t)j->side;
   void *data;
   lcl_image image = { 0 };
-  LCL_TRY(lcl_file_read(path, PICTURE_MAX_BYTES, &data, &n));
-  lcl_status status = lcl_image_decode(data, n, j->side, &image);
+  LCL_TRY(lcl__file_read(path, PICTURE_MAX_BYTES, &data, &n));
+  lcl_status status = lcl__image_decode(data, n, j->side, &image);
   if (status == LCL_OK)
-    status = lcl_image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
-  if (status != LCL_OK) lcl_fail_prefix(status, "%s", path);
-  lcl_image_free(&image);
-  lcl_free(data);
+    status = lcl__image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
+  if (status != LCL_OK) lcl__fail_prefix(status, "%s", path);
+  lcl__image_free(&image);
+  lcl__free(data);
   return status;
 }
 
@@ -131,32 +132,32 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
   int side = desc->image_size > 0 ? desc->image_size : 48;
   size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
   if (side > 4096)
-    return lcl_fail(LCL_ERR_ARGUMENT, "images can be scaled to at most 4096, not %d", side);
+    return lcl__fail(LCL_ERR_ARGUMENT, "images can be scaled to at most 4096, not %d", side);
   lcl_raw raw = { (int64_t)n,
                   desc->grey ? 1 : 3,
                   side,
                   side,
-                  lcl_alloc(n * each),
+                  lcl__alloc(n * each),
                   NULL,
-                  lcl_alloc(n * sizeof(int32_t)),
+                  lcl__alloc(n * sizeof(int32_t)),
                   (int)l->classes.n,
                   NULL };
-  decode_job j = { l, side, desc->grey, raw.pixels, lcl_alloc(n * sizeof(lcl_status)) };
+  decode_job j = { l, side, desc->grey, raw.pixels, lcl__alloc(n * sizeof(lcl_status)) };
   lcl_status status = raw.pixels && raw.labels && j.status ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) lcl_parallel_for((int64_t)n, 16, decode_range, &j);
+  if (status == LCL_OK) lcl__parallel_for((int64_t)n, 16, decode_range, &j);
   for (size_t i = 0; i < n && status == LCL_OK; i++) {
     raw.labels[i] = l->files.data[i].label;
     if (j.status[i] != LCL_OK) status = decode_one(&j, (int64_t)i);
   }
-  lcl_free(j.status);
+  lcl__free(j.status);
   if (status != LCL_OK) {
     raw.classes = 0;
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
     return status;
   }
   raw.class_names = l->classes.data;
   memset(&l->classes, 0, sizeof l->classes);
-  return lcl_raw_to_dataset(&raw, name, out);
+  return lcl__raw_to_dataset(&raw, name, out);
 }
 
 /* Opens the folder's images as a part; their paths in desc->path go to used. */
@@ -166,7 +167,7 @@ static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const
   *out = NULL;
   lcl_status status = list_pictures(&list, folder);
   for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
-    if (!lcl_names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
+    if (!lcl__names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
       status = LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && list.files.n) status = decode_all(desc, &list, part, out);
   list_free(&list);
@@ -178,11 +179,11 @@ static lcl_status part_folders(const lcl_data_desc *desc, const lcl_names *folde
                                const char *out[3]) {
   for (size_t i = 0; i < folders->n; i++) {
     const char *name = folders->data[i];
-    const int p = lcl_part_named(name, strlen(name));
+    const int p = lcl__part_named(name, strlen(name));
     if (p < 0) continue;
     if (out[p])
-      return lcl_fail(LCL_ERR_FORMAT, "%s holds %s and %s, which mean the same part: keep one",
-                      desc->path, out[p], name);
+      return lcl__fail(LCL_ERR_FORMAT, "%s holds %s and %s, which mean the same part: keep one",
+                       desc->path, out[p], name);
     out[p] = name;
   }
   return LCL_OK;
@@ -193,10 +194,10 @@ static lcl_status open_sub(const lcl_data_desc *desc, const char *folder, const 
   lcl_str path = { 0 };
   *out = NULL;
   if (!folder) return LCL_OK;
-  lcl_str_add(&path, "%s/%s", desc->path, folder);
-  lcl_status status = lcl_str_ok(&path) ? open_part(desc, path.data, part, used, out)
-                                        : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&path);
+  lcl__str_add(&path, "%s/%s", desc->path, folder);
+  lcl_status status = lcl__str_ok(&path) ? open_part(desc, path.data, part, used, out)
+                                         : LCL_ERR_HOST_MEMORY;
+  lcl__str_free(&path);
   return status;
 }
 
@@ -215,19 +216,19 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *folders
   LCL_TRY(open_sub(desc, part[1], "valid", used, &out->valid));
   LCL_TRY(open_sub(desc, part[2], "test", used, &out->test));
   if (!used->n) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "%s holds %s but no training part (a folder train)", desc->path,
-                  used->data[0]);
+  return lcl__fail(LCL_ERR_FORMAT, "%s holds %s but no training part (a folder train)", desc->path,
+                   used->data[0]);
 }
 
-lcl_status lcl_open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+lcl_status lcl__open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
   lcl_names folders, used = { 0 };
-  LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
+  LCL_TRY(lcl__list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = open_parts(desc, &folders, &used, out);
-  if (status == LCL_OK && out->train) status = lcl_warn_unused(desc->path, &used);
-  lcl_names_free(&folders);
-  lcl_names_free(&used);
+  if (status == LCL_OK && out->train) status = lcl__warn_unused(desc->path, &used);
+  lcl__names_free(&folders);
+  lcl__names_free(&used);
   if (status != LCL_OK || !out->train) return status;
   *found = true;
   out->format = "pictures";
-  return out->test ? LCL_OK : lcl_hold_test_out(desc, out);
+  return out->test ? LCL_OK : lcl__hold_test_out(desc, out);
 }

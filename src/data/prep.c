@@ -5,16 +5,16 @@
 
 #include "base/base.h"
 
-size_t lcl_prep_elements(const lcl_prep *p) {
+size_t lcl__prep_elements(const lcl_prep *p) {
   return (size_t)p->c * (size_t)p->h * (size_t)p->w;
 }
 
 void lcl_prep_destroy(lcl_prep *prep) {
   if (!prep) return;
-  lcl_free(prep->mean);
-  lcl_free(prep->deviation);
-  lcl_free(prep->zca);
-  lcl_free(prep);
+  lcl__free(prep->mean);
+  lcl__free(prep->deviation);
+  lcl__free(prep->zca);
+  lcl__free(prep);
 }
 
 lcl_prep_desc lcl_prep_describe(const lcl_prep *prep) {
@@ -29,7 +29,7 @@ void lcl_prep_shape(const lcl_prep *prep, int *channels, int *height, int *width
 }
 
 static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
-  size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
+  size_t n = lcl__prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
   switch (p->desc.centre) {
   case LCL_CENTRE_NONE: break;
   case LCL_CENTRE_MEAN_IMAGE:
@@ -50,17 +50,17 @@ static void apply_centre(const lcl_prep *p, float *x, float *scratch) {
   }
 }
 
-void lcl_prep_values(const lcl_prep *p, const float *in, float *out, float *scratch) {
-  size_t n = lcl_prep_elements(p);
-  lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, out);
-  lcl_contrast_apply(&p->desc, out, p->c, p->h, p->w, scratch);
+void lcl__prep_values(const lcl_prep *p, const float *in, float *out, float *scratch) {
+  size_t n = lcl__prep_elements(p);
+  lcl__colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, out);
+  lcl__contrast_apply(&p->desc, out, p->c, p->h, p->w, scratch);
   apply_centre(p, out, scratch);
   if (p->desc.gain != 1 || p->desc.shift != 0)
     for (size_t i = 0; i < n; i++) out[i] = out[i] * p->desc.gain + p->desc.shift;
 }
 
-void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
-                     float *out) {
+void lcl__prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
+                      float *out) {
   for (int c = 0; c < p->c; c++) {
     for (int y = 0; y < p->out_h; y++) {
       const float *from = full + ((size_t)c * (size_t)p->h + (size_t)(y + top)) * (size_t)p->w +
@@ -77,12 +77,13 @@ void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bo
 
 lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
   LCL_NEED(prep, in, out);
-  size_t n = lcl_prep_elements(prep);
-  float *work = lcl_alloc(3 * n * sizeof *work);
+  size_t n = lcl__prep_elements(prep);
+  float *work = lcl__alloc(3 * n * sizeof *work);
   if (!work) return LCL_ERR_HOST_MEMORY;
-  lcl_prep_values(prep, in, work, work + n);
-  lcl_prep_window(prep, work, (prep->h - prep->out_h) / 2, (prep->w - prep->out_w) / 2, false, out);
-  lcl_free(work);
+  lcl__prep_values(prep, in, work, work + n);
+  lcl__prep_window(prep, work, (prep->h - prep->out_h) / 2, (prep->w - prep->out_w) / 2, false,
+                   out);
+  lcl__free(work);
   return LCL_OK;
 }
 
@@ -91,32 +92,32 @@ lcl_status lcl_prep_apply(const lcl_prep *prep, const float *in, float *out) {
 /* Sums over the training part, after colour and contrast, per element (sum) and of squares. */
 static lcl_status sum_examples(const lcl_prep *p, const lcl_dataset *train, double *sum,
                                double *squares) {
-  size_t n = lcl_prep_elements(p), n_in = lcl_dataset_elements(train);
-  float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc(3 * n * sizeof *x);
+  size_t n = lcl__prep_elements(p), n_in = lcl_dataset_elements(train);
+  float *in = lcl__alloc(n_in * sizeof *in), *x = lcl__alloc(3 * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < train->count && status == LCL_OK; i++) {
     status = lcl_dataset_example(train, i, in);
-    lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
-    lcl_contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
+    lcl__colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
+    lcl__contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
     for (size_t k = 0; k < n; k++) {
       sum[k] += x[k];
       squares[k] += (double)x[k] * x[k];
     }
   }
-  lcl_free(in);
-  lcl_free(x);
+  lcl__free(in);
+  lcl__free(x);
   return status;
 }
 
 /* Covariance of the prepared examples around p->mean, upper triangle mirrored. */
 static lcl_status covariance(const lcl_prep *p, const lcl_dataset *train, double *cov) {
-  size_t n = lcl_prep_elements(p), n_in = lcl_dataset_elements(train);
-  float *in = lcl_alloc(n_in * sizeof *in), *x = lcl_alloc(3 * n * sizeof *x);
+  size_t n = lcl__prep_elements(p), n_in = lcl_dataset_elements(train);
+  float *in = lcl__alloc(n_in * sizeof *in), *x = lcl__alloc(3 * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < train->count && status == LCL_OK; i++) {
     status = lcl_dataset_example(train, i, in);
-    lcl_colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
-    lcl_contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
+    lcl__colour_convert(p->desc.colour, in, p->in_c, (size_t)p->h * (size_t)p->w, x);
+    lcl__contrast_apply(&p->desc, x, p->c, p->h, p->w, x + n);
     for (size_t k = 0; k < n; k++) x[k] -= p->mean[k];
     for (size_t a = 0; a < n; a++) {
       double xa = x[a];
@@ -126,33 +127,33 @@ static lcl_status covariance(const lcl_prep *p, const lcl_dataset *train, double
   }
   for (size_t a = 0; a < n; a++)
     for (size_t b = a; b < n; b++) cov[b * n + a] = cov[a * n + b] /= (double)train->count;
-  lcl_free(in);
-  lcl_free(x);
+  lcl__free(in);
+  lcl__free(x);
   return status;
 }
 
 static lcl_status fit_zca(lcl_prep *p, const lcl_dataset *train) {
-  size_t n = lcl_prep_elements(p);
+  size_t n = lcl__prep_elements(p);
   if (n > 4096)
-    return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "whitening of %zu elements an example is too large; at most 4096", n);
-  double *cov = lcl_alloc(n * n * sizeof *cov), trace = 0;
-  p->zca = lcl_alloc(n * n * sizeof *p->zca);
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "whitening of %zu elements an example is too large; at most 4096", n);
+  double *cov = lcl__alloc(n * n * sizeof *cov), trace = 0;
+  p->zca = lcl__alloc(n * n * sizeof *p->zca);
   lcl_status status = cov && p->zca ? covariance(p, train, cov) : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < n && status == LCL_OK; i++) trace += cov[i * n + i];
   double eps = p->desc.zca_eps > 0 ? p->desc.zca_eps : 1e-2 * trace / (double)n;
-  if (status == LCL_OK) status = lcl_zca_matrix(cov, (int)n, eps > 0 ? eps : 1e-8, p->zca);
-  lcl_free(cov);
+  if (status == LCL_OK) status = lcl__zca_matrix(cov, (int)n, eps > 0 ? eps : 1e-8, p->zca);
+  lcl__free(cov);
   return status;
 }
 
 static lcl_status fit_centre(lcl_prep *p, const lcl_dataset *train) {
   if (p->desc.centre == LCL_CENTRE_NONE) return LCL_OK;
-  size_t n = lcl_prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
+  size_t n = lcl__prep_elements(p), plane = (size_t)p->h * (size_t)p->w;
   bool image = p->desc.centre == LCL_CENTRE_MEAN_IMAGE || p->desc.centre == LCL_CENTRE_ZCA;
-  double *sum = lcl_alloc(n * sizeof *sum), *squares = lcl_alloc(n * sizeof *squares);
-  p->mean = lcl_alloc((image ? n : (size_t)p->c) * sizeof *p->mean);
-  p->deviation = image ? NULL : lcl_alloc((size_t)p->c * sizeof *p->deviation);
+  double *sum = lcl__alloc(n * sizeof *sum), *squares = lcl__alloc(n * sizeof *squares);
+  p->mean = lcl__alloc((image ? n : (size_t)p->c) * sizeof *p->mean);
+  p->deviation = image ? NULL : lcl__alloc((size_t)p->c * sizeof *p->deviation);
   bool ok = sum && squares && p->mean && (image || p->deviation);
   lcl_status status = ok ? sum_examples(p, train, sum, squares) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && image) {
@@ -170,25 +171,25 @@ static lcl_status fit_centre(lcl_prep *p, const lcl_dataset *train) {
       p->deviation[c] = skip ? 1 : (float)LCL_MAX(sqrt(variance), 1e-8);
     }
   }
-  lcl_free(sum);
-  lcl_free(squares);
+  lcl__free(sum);
+  lcl__free(squares);
   if (status == LCL_OK && p->desc.centre == LCL_CENTRE_ZCA) status = fit_zca(p, train);
   return status;
 }
 
 /* Fills in shapes and defaults; refuses what cannot be. */
-lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int width,
-                        lcl_prep **out) {
+lcl_status lcl__prep_new(const lcl_prep_desc *desc, int channels, int height, int width,
+                         lcl_prep **out) {
   *out = NULL;
   if (desc->colour == LCL_COLOUR_YUV && channels != 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "YUV needs images of 3 channels; these have %d", channels);
+    return lcl__fail(LCL_ERR_ARGUMENT, "YUV needs images of 3 channels; these have %d", channels);
   if (desc->colour == LCL_COLOUR_GREY && channels != 3 && channels != 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "luma needs images of 1 or 3 channels; these have %d",
-                    channels);
+    return lcl__fail(LCL_ERR_ARGUMENT, "luma needs images of 1 or 3 channels; these have %d",
+                     channels);
   if (desc->crop < 0 || (desc->crop > 0 && (desc->crop > height || desc->crop > width)))
-    return lcl_fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height,
-                    width);
-  lcl_prep *p = lcl_alloc(sizeof *p);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height,
+                     width);
+  lcl_prep *p = lcl__alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
   p->desc = *desc;
   if (p->desc.gain == 0) p->desc.gain = 1;
@@ -205,7 +206,7 @@ lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int
 
 lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl_prep **out) {
   LCL_NEED(train, out);
-  LCL_TRY(lcl_prep_new(desc, train->channels, train->height, train->width, out));
+  LCL_TRY(lcl__prep_new(desc, train->channels, train->height, train->width, out));
   lcl_status status = fit_centre(*out, train);
   if (status != LCL_OK) {
     lcl_prep_destroy(*out);

@@ -15,25 +15,26 @@ struct lcl_prep {
 };
 
 /* Shapes and defaults without statistics. */
-lcl_status lcl_prep_new(const lcl_prep_desc *desc, int channels, int height, int width,
-                        lcl_prep **out);
+lcl_status lcl__prep_new(const lcl_prep_desc *desc, int channels, int height, int width,
+                         lcl_prep **out);
 
-/* Elements after colour: what lcl_prep_values needs for its result and its scratch. */
-size_t lcl_prep_elements(const lcl_prep *p);
+/* Elements after colour: what lcl__prep_values needs for its result and its scratch. */
+size_t lcl__prep_elements(const lcl_prep *p);
 
 /* Everything but crop and mirror, from values in [0,1]: in (in_c,in_h,in_w) to out (c,h,w), which
  * must not overlap; scratch holds 2*c*h*w floats. */
-void lcl_prep_values(const lcl_prep *p, const float *in, float *out, float *scratch);
+void lcl__prep_values(const lcl_prep *p, const float *in, float *out, float *scratch);
 
 /* The out_h x out_w window at (top,left) of full (c,h,w), mirrored left-right or not. */
-void lcl_prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
-                     float *out);
+void lcl__prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
+                      float *out);
 
 /* prep_math.c */
-void lcl_colour_convert(lcl_colour colour, const float *in, int channels, size_t plane, float *out);
-void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width,
-                        float *scratch);
+void lcl__colour_convert(lcl_colour colour, const float *in, int channels, size_t plane,
+                         float *out);
+void lcl__contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width,
+                         float *scratch);
 /* ZCA matrix from the covariance cov (n x n): V diag(1/sqrt(l + eps)) V^T. */
-lcl_status lcl_zca_matrix(double *cov, int n, double eps, float *out);
+lcl_status lcl__zca_matrix(double *cov, int n, double eps, float *out);
 
 #endif

@@ -26,11 +26,11 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
             cJSON_AddNumberToObject(o, "shift", d->shift) &&
             cJSON_AddNumberToObject(o, "crop", d->crop) &&
             cJSON_AddStringToObject(o, "mirror", mirrors[d->mirror]);
-  char *text = ok ? lcl_json_print(o, false) : NULL;
+  char *text = ok ? lcl__json_print(o, false) : NULL;
   cJSON_Delete(o);
   if (!text)
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory while writing the preprocessing down");
-  *json = lcl_strdup(text);
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory while writing the preprocessing down");
+  *json = lcl__strdup(text);
   cJSON_free(text);
   return *json ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
@@ -39,7 +39,7 @@ int lcl_prep_arrays(const lcl_prep *prep, lcl_prep_array out[4]) {
   if (!prep) return 0;
   int n = 0;
   bool image = prep->desc.centre == LCL_CENTRE_MEAN_IMAGE || prep->desc.centre == LCL_CENTRE_ZCA;
-  int64_t all = (int64_t)lcl_prep_elements(prep);
+  int64_t all = (int64_t)lcl__prep_elements(prep);
   if (prep->mean && image)
     out[n++] = (lcl_prep_array) { "prep.mean", prep->mean, 3, { prep->c, prep->h, prep->w } };
   else if (prep->mean)
@@ -59,14 +59,14 @@ static lcl_status read_name(const cJSON *o, const char *key, const char *const *
       return LCL_OK;
     }
   }
-  return lcl_fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or unknown (%s)", key,
-                  text ? text : "no text");
+  return lcl__fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or unknown (%s)", key,
+                   text ? text : "no text");
 }
 
 static lcl_status read_number(const cJSON *o, const char *key, float *out) {
   const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
   if (!cJSON_IsNumber(v) || !isfinite(v->valuedouble))
-    return lcl_fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or not a number", key);
+    return lcl__fail(LCL_ERR_FORMAT, "preprocessing: '%s' is missing or not a number", key);
   *out = (float)v->valuedouble;
   return LCL_OK;
 }
@@ -78,7 +78,7 @@ static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   for (int i = 0; i < 3; i++) {
     const cJSON *v = cJSON_GetArrayItem(s, i);
     if (!cJSON_IsNumber(v) || v->valuedouble < 1 || v->valuedouble > 1 << 24)
-      return lcl_fail(LCL_ERR_FORMAT, "preprocessing: 'shape' is not three sizes");
+      return lcl__fail(LCL_ERR_FORMAT, "preprocessing: 'shape' is not three sizes");
     shape[i] = v->valueint;
   }
   LCL_TRY(read_name(o, "colour", colours, LCL_COUNT(colours), &colour));
@@ -91,7 +91,7 @@ static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   LCL_TRY(read_number(o, "shift", &d->shift));
   LCL_TRY(read_number(o, "crop", &crop));
   if (crop < 0 || crop > 1 << 24)
-    return lcl_fail(LCL_ERR_FORMAT, "preprocessing: crop is %g", (double)crop);
+    return lcl__fail(LCL_ERR_FORMAT, "preprocessing: crop is %g", (double)crop);
   d->colour = (lcl_colour)colour;
   d->contrast = (lcl_contrast)contrast;
   d->centre = (lcl_centre)centre;
@@ -107,18 +107,18 @@ static lcl_status take_array(const lcl_prep_array *arrays, int n, const char *na
     size_t have = 1;
     for (int k = 0; k < arrays[i].rank && k < 3; k++) have *= (size_t)arrays[i].dim[k];
     if (have != count)
-      return lcl_fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed",
-                      name, have, count);
-    *out = lcl_alloc(count * sizeof **out);
+      return lcl__fail(LCL_ERR_SHAPE, "preprocessing: array '%s' has %zu elements, %zu are needed",
+                       name, have, count);
+    *out = lcl__alloc(count * sizeof **out);
     if (!*out) return LCL_ERR_HOST_MEMORY;
     memcpy(*out, arrays[i].data, count * sizeof **out);
     return LCL_OK;
   }
-  return lcl_fail(LCL_ERR_FORMAT, "preprocessing: array '%s' is missing", name);
+  return lcl__fail(LCL_ERR_FORMAT, "preprocessing: array '%s' is missing", name);
 }
 
 static lcl_status take_arrays(lcl_prep *p, const lcl_prep_array *arrays, int n) {
-  size_t all = lcl_prep_elements(p), c = (size_t)p->c;
+  size_t all = lcl__prep_elements(p), c = (size_t)p->c;
   switch (p->desc.centre) {
   case LCL_CENTRE_NONE: return LCL_OK;
   case LCL_CENTRE_MEAN_IMAGE: return take_array(arrays, n, "prep.mean", all, &p->mean);
@@ -137,12 +137,12 @@ lcl_status lcl_prep_from_json(const char *json, const lcl_prep_array *arrays, in
   lcl_prep_desc desc = { 0 };
   int shape[3];
   *out = NULL;
-  cJSON *o = lcl_json_parse(json, strlen(json));
+  cJSON *o = lcl__json_parse(json, strlen(json));
   lcl_status status = o ? read_desc(o, &desc, shape)
-                        : lcl_fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
+                        : lcl__fail(LCL_ERR_FORMAT, "preprocessing: not valid JSON");
   cJSON_Delete(o);
   LCL_TRY(status);
-  LCL_TRY(lcl_prep_new(&desc, shape[0], shape[1], shape[2], out));
+  LCL_TRY(lcl__prep_new(&desc, shape[0], shape[1], shape[2], out));
   status = take_arrays(*out, arrays, n);
   if (status != LCL_OK) {
     lcl_prep_destroy(*out);
@@ -158,13 +158,13 @@ static lcl_status judge_range(float a, float b, float lo, float hi, const char *
   if (isinf(span)) return LCL_OK;
   if (!(a >= lo - tolerance && b <= hi + tolerance)) {
     bool bytes = a >= 0 && b > 1.5f * hi && b <= 255;
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%s: values go from %g to %g, but %g to %g is expected here%s", what, (double)a,
-                    (double)b, (double)lo, (double)hi,
-                    bytes ? "; they look like bytes 0..255 that were not divided by 255" : "");
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%s: values go from %g to %g, but %g to %g is expected here%s", what,
+                     (double)a, (double)b, (double)lo, (double)hi,
+                     bytes ? "; they look like bytes 0..255 that were not divided by 255" : "");
   }
   if (b - a < span / 50)
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_ARGUMENT,
         "%s: values fill only %g to %g of the expected %g to %g; was the scaling applied twice?",
         what, (double)a, (double)b, (double)lo, (double)hi);
@@ -176,7 +176,7 @@ lcl_status lcl_range_check_values(const float *x, size_t n, float lo, float hi, 
   float a = INFINITY, b = -INFINITY;
   for (size_t i = 0; i < n; i++) {
     if (!isfinite(x[i]))
-      return lcl_fail(LCL_ERR_NUMERIC, "%s: value %zu is not a finite number", what, i);
+      return lcl__fail(LCL_ERR_NUMERIC, "%s: value %zu is not a finite number", what, i);
     a = LCL_MIN(a, x[i]);
     b = LCL_MAX(b, x[i]);
   }
@@ -193,8 +193,8 @@ lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo
     n = (size_t)c * (size_t)h * (size_t)w;
   }
   int64_t count = LCL_MIN(ds->count, 1000), step = LCL_MAX(ds->count / 1000, 1);
-  float *in = lcl_alloc(n_in * sizeof *in),
-        *x = lcl_alloc((size_t)LCL_MAX(count, 1) * n * sizeof *x);
+  float *in = lcl__alloc(n_in * sizeof *in),
+        *x = lcl__alloc((size_t)LCL_MAX(count, 1) * n * sizeof *x);
   lcl_status status = in && x ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < count && status == LCL_OK; i++) {
     float *to = x + (size_t)i * n;
@@ -204,7 +204,7 @@ lcl_status lcl_range_check(const lcl_dataset *ds, const lcl_prep *prep, float lo
   if (status == LCL_OK && ds->any_range)
     lo = -INFINITY, hi = INFINITY; /* only numbers have to be numbers */
   if (status == LCL_OK) status = lcl_range_check_values(x, (size_t)count * n, lo, hi, what);
-  lcl_free(in);
-  lcl_free(x);
+  lcl__free(in);
+  lcl__free(x);
   return status;
 }

@@ -5,8 +5,8 @@
 #include "base/linalg.h"
 #include "data/prep.h"
 
-void lcl_colour_convert(lcl_colour colour, const float *in, int channels, size_t plane,
-                        float *out) {
+void lcl__colour_convert(lcl_colour colour, const float *in, int channels, size_t plane,
+                         float *out) {
   if (colour == LCL_COLOUR_KEEP || channels != 3) {
     memcpy(out, in, (size_t)channels * plane * sizeof *out);
     return;
@@ -92,8 +92,8 @@ static void local_contrast(float *x, int height, int width, float *scratch) {
   }
 }
 
-void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width,
-                        float *scratch) {
+void lcl__contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int height, int width,
+                         float *scratch) {
   size_t plane = (size_t)height * (size_t)width, n = (size_t)channels * plane;
   switch (desc->contrast) {
   case LCL_CONTRAST_NONE: break;
@@ -120,12 +120,12 @@ void lcl_contrast_apply(const lcl_prep_desc *desc, float *x, int channels, int h
   }
 }
 
-lcl_status lcl_zca_matrix(double *cov, int n, double eps, float *out) {
-  double *value = lcl_alloc((size_t)n * sizeof *value);
+lcl_status lcl__zca_matrix(double *cov, int n, double eps, float *out) {
+  double *value = lcl__alloc((size_t)n * sizeof *value);
   if (!value) return LCL_ERR_HOST_MEMORY;
-  lcl_status status = lcl_eigen_symmetric(cov, value, n);
+  lcl_status status = lcl__eigen_symmetric(cov, value, n);
   size_t m = (size_t)n;
-  double *row = lcl_alloc(m * sizeof *row);
+  double *row = lcl__alloc(m * sizeof *row);
   if (!row) status = status == LCL_OK ? LCL_ERR_HOST_MEMORY : status;
   /* Row i of V diag(f) V^T; eigenvector k is row k of cov, so the sum over k walks rows. */
   for (size_t i = 0; i < m && status == LCL_OK; i++) {
@@ -136,7 +136,7 @@ lcl_status lcl_zca_matrix(double *cov, int n, double eps, float *out) {
     }
     for (size_t j = 0; j < m; j++) out[i * m + j] = (float)row[j];
   }
-  lcl_free(row);
-  lcl_free(value);
+  lcl__free(row);
+  lcl__free(value);
   return status;
 }

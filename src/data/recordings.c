@@ -5,14 +5,14 @@
 #include "base/philox.h"
 #include "data/recordings.h"
 
-void lcl_recordings_free(lcl_recordings *c) {
-  lcl_free(c->list.data);
-  lcl_free(c->signal);
+void lcl__recordings_free(lcl_recordings *c) {
+  lcl__free(c->list.data);
+  lcl__free(c->signal);
   memset(c, 0, sizeof *c);
 }
 
-lcl_status lcl_recordings_add(lcl_recordings *c, const float *samples, int64_t n, int32_t label) {
-  if (!lcl_grow((void **)&c->signal, &c->cap, c->n + (size_t)n, sizeof *c->signal))
+lcl_status lcl__recordings_add(lcl_recordings *c, const float *samples, int64_t n, int32_t label) {
+  if (!lcl__grow((void **)&c->signal, &c->cap, c->n + (size_t)n, sizeof *c->signal))
     return LCL_ERR_HOST_MEMORY;
   memcpy(c->signal + c->n, samples, (size_t)n * sizeof *c->signal);
   lcl_recording r = { (int64_t)c->n, n, label };
@@ -24,9 +24,9 @@ lcl_status lcl_recordings_add(lcl_recordings *c, const float *samples, int64_t n
  */
 static lcl_status deal(const lcl_recordings *c, int classes, double test, double valid,
                        uint64_t seed, uint8_t *part) {
-  uint32_t n = (uint32_t)c->list.n, *order = lcl_alloc(n * sizeof *order);
+  uint32_t n = (uint32_t)c->list.n, *order = lcl__alloc(n * sizeof *order);
   if (!order) return LCL_ERR_HOST_MEMORY;
-  lcl_philox_permutation(seed, lcl_philox_stream("data.recordings"), 0, order, n);
+  lcl__philox_permutation(seed, lcl__philox_stream("data.recordings"), 0, order, n);
   for (int k = 0; k < classes; k++) {
     int64_t total = 0, seen = 0;
     for (uint32_t i = 0; i < n; i++) total += c->list.data[i].label == k;
@@ -39,7 +39,7 @@ static lcl_status deal(const lcl_recordings *c, int classes, double test, double
       seen++;
     }
   }
-  lcl_free(order);
+  lcl__free(order);
   return LCL_OK;
 }
 
@@ -62,36 +62,37 @@ static lcl_status cut(const lcl_recordings *c, const lcl_dataset *all, const uin
   }
   lcl_status status = ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (ok && start.n)
-    status = lcl_dataset_windows(all, name, start.data, label.data, (int64_t)start.n, width, out);
-  lcl_free(start.data);
-  lcl_free(label.data);
+    status = lcl__dataset_windows(all, name, start.data, label.data, (int64_t)start.n, width, out);
+  lcl__free(start.data);
+  lcl__free(label.data);
   return status;
 }
 
-lcl_status lcl_recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
-                                lcl_splits *out) {
+lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
+                                 lcl_splits *out) {
   double overlap = desc->overlap > 0 ? desc->overlap : 0.9,
          test = desc->test_share > 0 ? desc->test_share : 0.2;
   int width = (int)lrint(c->rate * (desc->segment_ms > 0 ? desc->segment_ms : 500) / 1000.0);
   int hop = (int)LCL_MAX(lrint(width * (1 - overlap)), 1L);
   if (overlap >= 1 || test >= 1 || width < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "sound: overlap and test share must be below 1 and segments at least 1 sample");
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "sound: overlap and test share must be below 1 and segments at least 1 sample");
   if (c->n > INT32_MAX)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "sound: more than 2^31 samples in all");
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "sound: more than 2^31 samples in all");
   /* The joined signal is one long example; the parts are windows on it. */
   lcl_raw raw = { 1, 1, 1, (int)c->n, NULL, c->signal, NULL, (int)classes->n, classes->data };
   c->signal = NULL;
   memset(classes, 0, sizeof *classes);
-  raw.labels = lcl_alloc(sizeof *raw.labels);
-  uint8_t *part = lcl_alloc(c->list.n);
+  raw.labels = lcl__alloc(sizeof *raw.labels);
+  uint8_t *part = lcl__alloc(c->list.n);
   int n_classes = raw.classes;
   lcl_dataset *all = NULL;
   lcl_status status = LCL_ERR_HOST_MEMORY;
   if (raw.labels && part)
-    status = lcl_raw_to_dataset(&raw, "sound", &all);
+    status = lcl__raw_to_dataset(&raw, "sound", &all);
   else
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
   if (all) all->scale = all->bias = 0.5f; /* samples lie in [-1,1] */
   double valid = desc->valid < 0 ? 0 : (1 - test) / 5;
   if (status == LCL_OK) status = deal(c, n_classes, test, valid, desc->seed, part);
@@ -99,9 +100,9 @@ lcl_status lcl_recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lc
   if (status == LCL_OK) status = cut(c, all, part, 1, "valid", width, hop, &out->valid);
   if (status == LCL_OK) status = cut(c, all, part, 2, "test", width, hop, &out->test);
   if (status == LCL_OK && !out->train)
-    status = lcl_fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples",
-                      desc->path, width);
+    status = lcl__fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples",
+                       desc->path, width);
   lcl_dataset_close(all);
-  lcl_free(part);
+  lcl__free(part);
   return status;
 }

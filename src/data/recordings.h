@@ -19,11 +19,11 @@ typedef struct lcl_recordings {
   int rate; /* samples a second */
 } lcl_recordings;
 
-void lcl_recordings_free(lcl_recordings *c);
-lcl_status lcl_recordings_add(lcl_recordings *c, const float *samples, int64_t n, int32_t label);
+void lcl__recordings_free(lcl_recordings *c);
+lcl_status lcl__recordings_add(lcl_recordings *c, const float *samples, int64_t n, int32_t label);
 /* Windows of desc->segment_ms as train, valid and test parts. Takes the signal and the class names.
  */
-lcl_status lcl_recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
-                                lcl_splits *out);
+lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
+                                 lcl_splits *out);
 
 #endif

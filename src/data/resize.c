@@ -30,7 +30,7 @@ static void make_taps(taps *t, int out_i, int in_size, int out_size) {
 static lcl_status resample(const float *in, float *out, int outer, int in_size, int out_size,
                            int step) {
   double scale = (double)in_size / out_size;
-  taps t = { .weight = lcl_alloc(((size_t)ceil(2 * LCL_MAX(scale, 1.0)) + 3) * sizeof(float)) };
+  taps t = { .weight = lcl__alloc(((size_t)ceil(2 * LCL_MAX(scale, 1.0)) + 3) * sizeof(float)) };
   if (!t.weight) return LCL_ERR_HOST_MEMORY;
   for (int i = 0; i < out_size; i++) {
     make_taps(&t, i, in_size, out_size);
@@ -45,19 +45,19 @@ static lcl_status resample(const float *in, float *out, int outer, int in_size, 
       }
     }
   }
-  lcl_free(t.weight);
+  lcl__free(t.weight);
   return LCL_OK;
 }
 
-lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_image *out) {
+lcl_status lcl__image_resize(const lcl_image *in, int width, int height, lcl_image *out) {
   memset(out, 0, sizeof *out);
   if (width < 1 || height < 1 || width > 16384 || height > 16384)
-    return lcl_fail(LCL_ERR_ARGUMENT, "cannot resize an image to %dx%d", width, height);
+    return lcl__fail(LCL_ERR_ARGUMENT, "cannot resize an image to %dx%d", width, height);
   size_t c = (size_t)in->channels, n_in = (size_t)in->width * (size_t)in->height * c;
   size_t n_mid = (size_t)width * (size_t)in->height * c, n_out = (size_t)width * (size_t)height * c;
-  float *a = lcl_alloc(n_in * sizeof *a), *b = lcl_alloc(n_mid * sizeof *b),
-        *r = lcl_alloc(n_out * sizeof *r);
-  uint8_t *bytes = lcl_alloc(n_out);
+  float *a = lcl__alloc(n_in * sizeof *a), *b = lcl__alloc(n_mid * sizeof *b),
+        *r = lcl__alloc(n_out * sizeof *r);
+  uint8_t *bytes = lcl__alloc(n_out);
   lcl_status status = a && b && r && bytes ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     for (size_t i = 0; i < n_in; i++) a[i] = in->data[i];
@@ -70,10 +70,10 @@ lcl_status lcl_image_resize(const lcl_image *in, int width, int height, lcl_imag
     *out = (lcl_image) { width, height, in->channels, bytes };
     bytes = NULL;
   }
-  lcl_free(a);
-  lcl_free(b);
-  lcl_free(r);
-  lcl_free(bytes);
+  lcl__free(a);
+  lcl__free(b);
+  lcl__free(r);
+  lcl__free(bytes);
   return status;
 }
 
@@ -85,16 +85,16 @@ static uint8_t pick(const lcl_image *im, int y, int x, int c, bool grey) {
   return (uint8_t)lrintf(.299f * p[0] + .587f * p[1] + .114f * p[2]);
 }
 
-lcl_status lcl_image_square(const lcl_image *in, int side, bool grey, uint8_t *out) {
+lcl_status lcl__image_square(const lcl_image *in, int side, bool grey, uint8_t *out) {
   int shorter = LCL_MIN(in->width, in->height);
   int width = (int)lrint((double)in->width * side / shorter),
       height = (int)lrint((double)in->height * side / shorter);
   lcl_image small;
-  LCL_TRY(lcl_image_resize(in, LCL_MAX(width, side), LCL_MAX(height, side), &small));
+  LCL_TRY(lcl__image_resize(in, LCL_MAX(width, side), LCL_MAX(height, side), &small));
   int top = (small.height - side) / 2, left = (small.width - side) / 2;
   for (int c = 0; c < (grey ? 1 : 3); c++)
     for (int y = 0; y < side; y++)
       for (int x = 0; x < side; x++) *out++ = pick(&small, top + y, left + x, c, grey);
-  lcl_image_free(&small);
+  lcl__image_free(&small);
   return LCL_OK;
 }

@@ -14,7 +14,7 @@ static size_t wav_wanted(const uint8_t *head, size_t n) {
 static lcl_status check_samples(const lcl_wav *wav) {
   for (int64_t i = 0; i < wav->n; i++)
     if (!isfinite(wav->samples[i]))
-      return lcl_fail(LCL_ERR_FORMAT, "sample %lld is not a finite number", (long long)i);
+      return lcl__fail(LCL_ERR_FORMAT, "sample %lld is not a finite number", (long long)i);
   return LCL_OK;
 }
 
@@ -22,19 +22,19 @@ static lcl_status add_file(lcl_recordings *c, const char *path, int32_t label) {
   uint8_t *data;
   size_t n;
   lcl_wav wav;
-  LCL_TRY(lcl_gz_read_wanted(path, wav_wanted, &data, &n));
-  lcl_status status = lcl_wav_parse(data, n, &wav);
-  lcl_free(data);
-  if (status == LCL_OK && (status = check_samples(&wav)) != LCL_OK) lcl_free(wav.samples);
-  if (status != LCL_OK) return lcl_fail_prefix(status, "%s", path);
+  LCL_TRY(lcl__gz_read_wanted(path, wav_wanted, &data, &n));
+  lcl_status status = lcl__wav_parse(data, n, &wav);
+  lcl__free(data);
+  if (status == LCL_OK && (status = check_samples(&wav)) != LCL_OK) lcl__free(wav.samples);
+  if (status != LCL_OK) return lcl__fail_prefix(status, "%s", path);
   if (c->rate && wav.rate != c->rate)
-    status = lcl_fail(
+    status = lcl__fail(
         LCL_ERR_FORMAT,
         "%s has %d samples a second, the files before it %d: resample them to one rate", path,
         wav.rate, c->rate);
   c->rate = wav.rate;
-  if (status == LCL_OK) status = lcl_recordings_add(c, wav.samples, wav.n, label);
-  lcl_free(wav.samples);
+  if (status == LCL_OK) status = lcl__recordings_add(c, wav.samples, wav.n, label);
+  lcl__free(wav.samples);
   return status;
 }
 
@@ -43,32 +43,32 @@ static lcl_status add_class(lcl_recordings *c, const char *folder, const char *n
   lcl_str sub = { 0 }, path = { 0 };
   lcl_names files = { 0 };
   *any = false;
-  lcl_str_add(&sub, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FILE, &files)
-                                       : LCL_ERR_HOST_MEMORY;
+  lcl__str_add(&sub, "%s/%s", folder, name);
+  lcl_status status = lcl__str_ok(&sub) ? lcl__list_folder(sub.data, LCL_ENTRY_FILE, &files)
+                                        : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
-    if (!lcl_name_ends(files.data[i], ".wav")) continue;
-    lcl_str_free(&path);
+    if (!lcl__name_ends(files.data[i], ".wav")) continue;
+    lcl__str_free(&path);
     path = (lcl_str) { 0 };
-    lcl_str_add(&path, "%s/%s", sub.data, files.data[i]);
+    lcl__str_add(&path, "%s/%s", sub.data, files.data[i]);
     *any = true;
-    status = lcl_str_ok(&path) && lcl_names_add(used, "", path.data + strlen(folder) + 1)
+    status = lcl__str_ok(&path) && lcl__names_add(used, "", path.data + strlen(folder) + 1)
                  ? add_file(c, path.data, label)
                  : LCL_ERR_HOST_MEMORY;
   }
-  lcl_names_free(&files);
-  lcl_str_free(&sub);
-  lcl_str_free(&path);
+  lcl__names_free(&files);
+  lcl__str_free(&sub);
+  lcl__str_free(&path);
   return status;
 }
 
 /* Parts are dealt out here, so that a folder train is no class but a layout that is not read. */
 static lcl_status check_class(const char *folder, const char *name) {
-  if (lcl_part_named(name, strlen(name)) < 0) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT,
-                  "%s/%s is no class: put the classes' folders beside each other; the recordings "
-                  "are dealt to the parts",
-                  folder, name);
+  if (lcl__part_named(name, strlen(name)) < 0) return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT,
+                   "%s/%s is no class: put the classes' folders beside each other; the recordings "
+                   "are dealt to the parts",
+                   folder, name);
 }
 
 /* Parts with classes in them, of which no recording would be found. */
@@ -77,17 +77,17 @@ static lcl_status check_part(const char *folder, const char *name) {
   lcl_names classes = { 0 }, used = { 0 };
   lcl_recordings none = { 0 };
   bool any = false;
-  if (lcl_part_named(name, strlen(name)) < 0) return LCL_OK;
-  lcl_str_add(&sub, "%s/%s", folder, name);
-  lcl_status status = lcl_str_ok(&sub) ? lcl_list_folder(sub.data, LCL_ENTRY_FOLDER, &classes)
-                                       : LCL_ERR_HOST_MEMORY;
+  if (lcl__part_named(name, strlen(name)) < 0) return LCL_OK;
+  lcl__str_add(&sub, "%s/%s", folder, name);
+  lcl_status status = lcl__str_ok(&sub) ? lcl__list_folder(sub.data, LCL_ENTRY_FOLDER, &classes)
+                                        : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < classes.n && status == LCL_OK && !any; i++)
     status = add_class(&none, sub.data, classes.data[i], 0, &used, &any);
   if (status == LCL_OK && any) status = check_class(folder, name);
-  lcl_recordings_free(&none);
-  lcl_names_free(&classes);
-  lcl_names_free(&used);
-  lcl_str_free(&sub);
+  lcl__recordings_free(&none);
+  lcl__names_free(&classes);
+  lcl__names_free(&used);
+  lcl__str_free(&sub);
   return status;
 }
 
@@ -97,25 +97,25 @@ static lcl_status add_classes(lcl_recordings *c, const char *path, lcl_names *fo
     bool any;
     LCL_TRY(add_class(c, path, folders->data[i], (int32_t)classes->n, used, &any));
     LCL_TRY(any ? check_class(path, folders->data[i]) : check_part(path, folders->data[i]));
-    if (any && !lcl_names_add(classes, "", folders->data[i])) return LCL_ERR_HOST_MEMORY;
+    if (any && !lcl__names_add(classes, "", folders->data[i])) return LCL_ERR_HOST_MEMORY;
   }
   return LCL_OK;
 }
 
-lcl_status lcl_open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+lcl_status lcl__open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
   lcl_recordings c = { 0 };
   lcl_names folders, classes = { 0 }, used = { 0 };
-  LCL_TRY(lcl_list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
+  LCL_TRY(lcl__list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = add_classes(&c, desc->path, &folders, &classes, &used);
   if (status == LCL_OK && c.list.n) {
     *found = true;
     out->format = "sound";
-    status = lcl_recordings_parts(desc, &c, &classes, out);
-    if (status == LCL_OK) status = lcl_warn_unused(desc->path, &used);
+    status = lcl__recordings_parts(desc, &c, &classes, out);
+    if (status == LCL_OK) status = lcl__warn_unused(desc->path, &used);
   }
-  lcl_names_free(&folders);
-  lcl_names_free(&classes);
-  lcl_names_free(&used);
-  lcl_recordings_free(&c);
+  lcl__names_free(&folders);
+  lcl__names_free(&classes);
+  lcl__names_free(&used);
+  lcl__recordings_free(&c);
   return status;
 }

@@ -87,9 +87,9 @@ static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) 
   float u[24];
   uint32_t order[10];
   int n = j->side, plane = n * n;
-  lcl_philox_uniform(j->seed, lcl_philox_stream("standin.picture"), (uint64_t)i, u, 24);
-  lcl_philox_permutation(j->seed, lcl_philox_stream("standin.class"), (uint64_t)(i / j->classes),
-                         order, (uint32_t)j->classes);
+  lcl__philox_uniform(j->seed, lcl__philox_stream("standin.picture"), (uint64_t)i, u, 24);
+  lcl__philox_permutation(j->seed, lcl__philox_stream("standin.class"), (uint64_t)(i / j->classes),
+                          order, (uint32_t)j->classes);
   int kind = (int)order[i % j->classes];
   double angle = j->animals ? between(u[0], -0.5, 0.5) : between(u[0], 0, 2 * PI),
          size = between(u[1], 0.5, 0.95);
@@ -127,9 +127,9 @@ static void draw_range(void *user, int64_t begin, int64_t end) {
 }
 
 static lcl_status copy_names(const char *const *names, int n, char ***out) {
-  *out = lcl_alloc((size_t)n * sizeof **out);
+  *out = lcl__alloc((size_t)n * sizeof **out);
   bool ok = *out != NULL;
-  for (int i = 0; i < n && ok; i++) ok = ((*out)[i] = lcl_strdup(names[i])) != NULL;
+  for (int i = 0; i < n && ok; i++) ok = ((*out)[i] = lcl__strdup(names[i])) != NULL;
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
@@ -140,21 +140,21 @@ static lcl_status make_pictures(bool animals, uint64_t seed, int64_t first, int6
                   3,
                   side,
                   side,
-                  lcl_alloc((size_t)count * 3 * (size_t)(side * side)),
+                  lcl__alloc((size_t)count * 3 * (size_t)(side * side)),
                   NULL,
-                  lcl_alloc((size_t)count * sizeof(int32_t)),
+                  lcl__alloc((size_t)count * sizeof(int32_t)),
                   classes,
                   NULL };
   lcl_status status = raw.pixels && raw.labels ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK)
     status = copy_names(animals ? animal_names : shape_names, classes, &raw.class_names);
   if (status != LCL_OK) {
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
     return status;
   }
   picture_job j = { seed, first, side, classes, animals, raw.pixels, raw.labels };
-  lcl_parallel_for(count, 64, draw_range, &j);
-  return lcl_raw_to_dataset(&raw, "pictures", out);
+  lcl__parallel_for(count, 64, draw_range, &j);
+  return lcl__raw_to_dataset(&raw, "pictures", out);
 }
 
 /* ---- features: a mean for each class, unit noise, and nothing below zero ---- */
@@ -174,8 +174,8 @@ static void feature_range(void *user, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     float *x = j->values + (size_t)i * FEATURES;
     int label = (int)((j->first + i) % FEATURE_CLASSES);
-    lcl_philox_normal(j->seed, lcl_philox_stream("standin.features"), (uint64_t)(j->first + i), x,
-                      FEATURES);
+    lcl__philox_normal(j->seed, lcl__philox_stream("standin.features"), (uint64_t)(j->first + i), x,
+                       FEATURES);
     for (int k = 0; k < FEATURES; k++)
       x[k] = fmaxf(x[k] + 0.25f * j->mean[label * FEATURES + k], 0);
     j->labels[i] = label;
@@ -188,22 +188,22 @@ static lcl_status make_features(uint64_t seed, int64_t first, int64_t count, lcl
                   1,
                   FEATURES,
                   NULL,
-                  lcl_alloc((size_t)count * FEATURES * sizeof(float)),
-                  lcl_alloc((size_t)count * sizeof(int32_t)),
+                  lcl__alloc((size_t)count * FEATURES * sizeof(float)),
+                  lcl__alloc((size_t)count * sizeof(int32_t)),
                   FEATURE_CLASSES,
                   NULL };
-  float *mean = lcl_alloc((size_t)FEATURE_CLASSES * FEATURES * sizeof *mean);
+  float *mean = lcl__alloc((size_t)FEATURE_CLASSES * FEATURES * sizeof *mean);
   if (!raw.values || !raw.labels || !mean) {
-    lcl_raw_free(&raw);
-    lcl_free(mean);
+    lcl__raw_free(&raw);
+    lcl__free(mean);
     return LCL_ERR_HOST_MEMORY;
   }
-  lcl_philox_normal(seed, lcl_philox_stream("standin.means"), 0, mean,
-                    (size_t)FEATURE_CLASSES * FEATURES);
+  lcl__philox_normal(seed, lcl__philox_stream("standin.means"), 0, mean,
+                     (size_t)FEATURE_CLASSES * FEATURES);
   feature_job j = { seed, first, mean, raw.values, raw.labels };
-  lcl_parallel_for(count, 64, feature_range, &j);
-  lcl_free(mean);
-  LCL_TRY(lcl_raw_to_dataset(&raw, "features", out));
+  lcl__parallel_for(count, 64, feature_range, &j);
+  lcl__free(mean);
+  LCL_TRY(lcl__raw_to_dataset(&raw, "features", out));
   (*out)->any_range = true;
   return LCL_OK;
 }
@@ -216,8 +216,8 @@ enum { RATE = 44100, SPECIES = 10, RECORDINGS = 10, SAMPLES = RATE * 6 / 5 };
 static void sing(uint64_t seed, int species, int number, float *out) {
   float u[4];
   uint64_t step = (uint64_t)(species * RECORDINGS + number);
-  lcl_philox_uniform(seed, lcl_philox_stream("standin.song"), step, u, 4);
-  lcl_philox_normal(seed, lcl_philox_stream("standin.noise"), step, out, SAMPLES);
+  lcl__philox_uniform(seed, lcl__philox_stream("standin.song"), step, u, 4);
+  lcl__philox_normal(seed, lcl__philox_stream("standin.noise"), step, out, SAMPLES);
   double pitch = (1200 + 450 * species) * between(u[0], 0.94, 1.06), loud = between(u[1], 0.2, 0.8);
   double noise = between(u[2], 0.02, 0.1), phase = 0;
   double syllable = 0.06 + 0.015 * (species % 4), rhythm = syllable + 0.04 + 0.02 * (species % 5);
@@ -235,25 +235,25 @@ static void sing(uint64_t seed, int species, int number, float *out) {
 static lcl_status open_birds(const lcl_data_desc *desc, lcl_splits *out) {
   lcl_recordings r = { .rate = RATE };
   lcl_names names = { 0 };
-  float *song = lcl_alloc(SAMPLES * sizeof *song);
+  float *song = lcl__alloc(SAMPLES * sizeof *song);
   lcl_status status = song ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int s = 0; s < SPECIES && status == LCL_OK; s++) {
     char text[16];
     snprintf(text, sizeof text, "bird%d", s);
-    char *copy = lcl_strdup(text);
+    char *copy = lcl__strdup(text);
     if (!copy || !LCL_PUSH(&names, copy)) {
-      lcl_free(copy);
+      lcl__free(copy);
       status = LCL_ERR_HOST_MEMORY;
     }
     for (int k = 0; k < RECORDINGS && status == LCL_OK; k++) {
       sing(desc->seed, s, k, song);
-      status = lcl_recordings_add(&r, song, SAMPLES, s);
+      status = lcl__recordings_add(&r, song, SAMPLES, s);
     }
   }
-  if (status == LCL_OK) status = lcl_recordings_parts(desc, &r, &names, out);
-  lcl_free(song);
-  lcl_names_free(&names);
-  lcl_recordings_free(&r);
+  if (status == LCL_OK) status = lcl__recordings_parts(desc, &r, &names, out);
+  lcl__free(song);
+  lcl__names_free(&names);
+  lcl__recordings_free(&r);
   return status;
 }
 
@@ -265,12 +265,12 @@ static lcl_status make(const char *kind, uint64_t seed, int64_t first, int64_t c
   if (strcmp(kind, "animals") == 0) return make_pictures(true, seed, first, count, out);
   if (strcmp(kind, "features") == 0) return make_features(seed, first, count, out);
   if (strcmp(kind, "digits") == 0) return lcl_dataset_synthetic(seed, first, count, out);
-  return lcl_fail(
+  return lcl__fail(
       LCL_ERR_ARGUMENT,
       "there are no built-in data \"%s\" (known: digits, objects, animals, features, birds)", kind);
 }
 
-lcl_status lcl_open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
+lcl_status lcl__open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
   /* Parts lie this far from each other, so that sizes can change and they never meet; a multiple of
    * 10 keeps classes even. */
   const int64_t far = INT64_C(500000000000);
@@ -281,9 +281,9 @@ lcl_status lcl_open_synthetic(const lcl_data_desc *desc, lcl_splits *out) {
   int64_t valid = desc->valid ? desc->valid : usual / 5,
           test = desc->synthetic_test ? desc->synthetic_test : usual / 5;
   if (train < 1 || test < 1 || train > 10000000 || valid > 10000000 || test > 10000000)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "synthetic data: sizes must be 1 to 10000000, not %lld and %lld",
-                    (long long)train, (long long)test);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "synthetic data: sizes must be 1 to 10000000, not %lld and %lld",
+                     (long long)train, (long long)test);
   out->format = "synthetic";
   if (strcmp(kind, "birds") == 0) return open_birds(desc, out);
   LCL_TRY(make(kind, desc->seed, 0, train, &out->train));

@@ -3,7 +3,7 @@
 
 #include "base/base.h"
 
-const lcl_glyph lcl_glyphs[] = {
+const lcl_glyph lcl__glyphs[] = {
   /* zero: round, narrow, leaning; begun at the top, the hand goes a little past the beginning */
   { 0,
     1,
@@ -285,4 +285,4 @@ const lcl_glyph lcl_glyphs[] = {
           { 60, 74 },
           { 48, 97 } } } } },
 };
-const int lcl_n_glyphs = (int)LCL_COUNT(lcl_glyphs);
+const int lcl__n_glyphs = (int)LCL_COUNT(lcl__glyphs);

@@ -19,7 +19,7 @@ typedef struct lcl_glyph {
   lcl_stroke_path path[LCL_STROKE_MAX_PATHS];
 } lcl_glyph;
 
-extern const lcl_glyph lcl_glyphs[];
-extern const int lcl_n_glyphs;
+extern const lcl_glyph lcl__glyphs[];
+extern const int lcl__n_glyphs;
 
 #endif

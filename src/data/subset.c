@@ -6,11 +6,11 @@ static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64
                               uint32_t **out) {
   *out = NULL;
   if (n > UINT32_MAX)
-    return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "a data set of more than 2^32 examples cannot be shuffled");
-  uint32_t *perm = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *perm);
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "a data set of more than 2^32 examples cannot be shuffled");
+  uint32_t *perm = lcl__alloc((size_t)LCL_MAX(n, 1) * sizeof *perm);
   if (!perm) return LCL_ERR_HOST_MEMORY;
-  lcl_philox_permutation(seed, lcl_philox_stream(what), step, perm, (uint32_t)n);
+  lcl__philox_permutation(seed, lcl__philox_stream(what), step, perm, (uint32_t)n);
   *out = perm;
   return LCL_OK;
 }
@@ -25,7 +25,7 @@ static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, 
   uint32_t *perm;
   LCL_TRY(permutation(ds->count, seed, "data.split", 0, &perm));
   for (int64_t i = 0; i < held; i++) mark[perm[i]] = 1;
-  lcl_free(perm);
+  lcl__free(perm);
   return LCL_OK;
 }
 
@@ -34,26 +34,26 @@ lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, u
   LCL_NEED(ds, part);
   *part = *rest = NULL;
   if (held < 1 || held >= ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
-                    (long long)held, (long long)ds->count, ds->name, (long long)ds->count - 1);
-  uint8_t *mark = lcl_alloc((size_t)ds->count);
-  int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
+                     (long long)held, (long long)ds->count, ds->name, (long long)ds->count - 1);
+  uint8_t *mark = lcl__alloc((size_t)ds->count);
+  int64_t *index = lcl__alloc((size_t)ds->count * sizeof *index);
   lcl_status status = mark && index ? choose_held(ds, held, random, seed, mark)
                                     : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     int64_t keep = 0, hold = ds->count - held;
     for (int64_t i = 0; i < ds->count; i++) index[mark[i] ? hold++ : keep++] = i;
-    status = lcl_dataset_view(ds, ds->name, index, ds->count - held, part);
+    status = lcl__dataset_view(ds, ds->name, index, ds->count - held, part);
     if (status == LCL_OK)
-      status = lcl_dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
+      status = lcl__dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
     if (status != LCL_OK) {
       lcl_dataset_close(*part);
       *part = NULL;
     }
   }
-  lcl_free(mark);
-  lcl_free(index);
+  lcl__free(mark);
+  lcl__free(index);
   return status;
 }
 
@@ -62,12 +62,12 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
   LCL_NEED(ds, out);
   *out = NULL;
   if (!ds->labels)
-    return lcl_fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
+    return lcl__fail(LCL_ERR_ARGUMENT, "'%s' has no labels to choose examples by", ds->name);
   if (n_per_class < 1 || n_per_class > ds->count)
-    return lcl_fail(LCL_ERR_ARGUMENT, "examples per class must be 1 to %lld, not %lld",
-                    (long long)ds->count, (long long)n_per_class);
-  int64_t *taken = lcl_alloc((size_t)ds->classes * sizeof *taken);
-  int64_t *index = lcl_alloc((size_t)ds->count * sizeof *index);
+    return lcl__fail(LCL_ERR_ARGUMENT, "examples per class must be 1 to %lld, not %lld",
+                     (long long)ds->count, (long long)n_per_class);
+  int64_t *taken = lcl__alloc((size_t)ds->classes * sizeof *taken);
+  int64_t *index = lcl__alloc((size_t)ds->count * sizeof *index);
   uint32_t *perm = NULL;
   lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm)
                                      : LCL_ERR_HOST_MEMORY;
@@ -81,15 +81,15 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
     }
     for (int c = 0; c < ds->classes && status == LCL_OK; c++) {
       if (taken[c] < n_per_class)
-        status = lcl_fail(LCL_ERR_ARGUMENT,
-                          "'%s' has only %lld examples of class %d; %lld per class were asked for",
-                          ds->name, (long long)taken[c], c, (long long)n_per_class);
+        status = lcl__fail(LCL_ERR_ARGUMENT,
+                           "'%s' has only %lld examples of class %d; %lld per class were asked for",
+                           ds->name, (long long)taken[c], c, (long long)n_per_class);
     }
-    if (status == LCL_OK) status = lcl_dataset_view(ds, ds->name, index, n, out);
+    if (status == LCL_OK) status = lcl__dataset_view(ds, ds->name, index, n, out);
   }
-  lcl_free(taken);
-  lcl_free(index);
-  lcl_free(perm);
+  lcl__free(taken);
+  lcl__free(index);
+  lcl__free(perm);
   return status;
 }
 
@@ -99,29 +99,29 @@ static lcl_status raw_like(const lcl_dataset *ds, int64_t count, bool bytes, boo
   *raw =
       (lcl_raw) { count, ds->channels, ds->height, ds->width, NULL, NULL, NULL, ds->classes, NULL };
   size_t n;
-  if (!lcl_mul_size(lcl_dataset_elements(ds), (size_t)count, &n) ||
-      !lcl_mul_size(n, sizeof(float), &n))
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "a copy of '%s' does not fit into memory", ds->name);
+  if (!lcl__mul_size(lcl_dataset_elements(ds), (size_t)count, &n) ||
+      !lcl__mul_size(n, sizeof(float), &n))
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "a copy of '%s' does not fit into memory", ds->name);
   if (bytes)
-    raw->pixels = lcl_alloc(n / sizeof(float));
+    raw->pixels = lcl__alloc(n / sizeof(float));
   else
-    raw->values = lcl_alloc(n);
-  if (labelled) raw->labels = lcl_alloc((size_t)count * sizeof *raw->labels);
+    raw->values = lcl__alloc(n);
+  if (labelled) raw->labels = lcl__alloc((size_t)count * sizeof *raw->labels);
   bool ok = (raw->pixels || raw->values) && (!labelled || raw->labels);
   if (ok && ds->class_names && ds->classes > 0) {
-    raw->class_names = lcl_alloc((size_t)ds->classes * sizeof *raw->class_names);
+    raw->class_names = lcl__alloc((size_t)ds->classes * sizeof *raw->class_names);
     ok = raw->class_names != NULL;
     for (int c = 0; ok && c < ds->classes; c++)
-      ok = (raw->class_names[c] = lcl_strdup(ds->class_names[c])) != NULL;
+      ok = (raw->class_names[c] = lcl__strdup(ds->class_names[c])) != NULL;
   }
   if (ok) return LCL_OK;
-  lcl_raw_free(raw);
+  lcl__raw_free(raw);
   return LCL_ERR_HOST_MEMORY;
 }
 
 static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *total,
                                bool *labelled, bool *bytes) {
-  if (n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "joining data sets needs at least one");
+  if (n < 1) return lcl__fail(LCL_ERR_ARGUMENT, "joining data sets needs at least one");
   const lcl_dataset *a = sets[0];
   *total = 0;
   *labelled = *bytes = true;
@@ -129,10 +129,10 @@ static lcl_status concat_check(const lcl_dataset *const *sets, int n, int64_t *t
     const lcl_dataset *b = sets[k];
     if (b->channels != a->channels || b->height != a->height || b->width != a->width ||
         b->classes != a->classes)
-      return lcl_fail(LCL_ERR_SHAPE,
-                      "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)",
-                      a->name, a->channels, a->height, a->width, a->classes, b->name, b->channels,
-                      b->height, b->width, b->classes);
+      return lcl__fail(LCL_ERR_SHAPE,
+                       "cannot join '%s' (%dx%dx%d, %d classes) and '%s' (%dx%dx%d, %d classes)",
+                       a->name, a->channels, a->height, a->width, a->classes, b->name, b->channels,
+                       b->height, b->width, b->classes);
     *total += b->count;
     *labelled = *labelled && b->labels;
     *bytes = *bytes && b->pixels && b->scale == a->scale && b->bias == a->bias;
@@ -159,7 +159,7 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
       if (labelled) raw.labels[at] = sets[k]->labels[i];
     }
   }
-  LCL_TRY(lcl_raw_to_dataset(&raw, name, out));
+  LCL_TRY(lcl__raw_to_dataset(&raw, name, out));
   if (bytes) {
     (*out)->scale = sets[0]->scale;
     (*out)->bias = sets[0]->bias;
@@ -171,28 +171,28 @@ lcl_status lcl_dataset_concat(const lcl_dataset *const *sets, int n, const char 
 lcl_status lcl_dataset_shrink(const lcl_dataset *ds, int factor, lcl_dataset **out) {
   LCL_NEED(ds, out);
   *out = NULL;
-  if (factor < 1) return lcl_fail(LCL_ERR_ARGUMENT, "images cannot be reduced by %d", factor);
-  return lcl_dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);
+  if (factor < 1) return lcl__fail(LCL_ERR_ARGUMENT, "images cannot be reduced by %d", factor);
+  return lcl__dataset_copies(ds, &(lcl_data_desc) { .reduce = factor }, out);
 }
 
-lcl_status lcl_dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
-                                 uint32_t stream, lcl_dataset **out) {
+lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
+                                  uint32_t stream, lcl_dataset **out) {
   *out = NULL;
   size_t each = lcl_dataset_elements(ds);
-  float *value = lcl_alloc(each * sizeof *value), *draw = lcl_alloc(each * sizeof *draw);
+  float *value = lcl__alloc(each * sizeof *value), *draw = lcl__alloc(each * sizeof *draw);
   lcl_raw raw = { 0 };
   lcl_status status = value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw)
                                     : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < ds->count && status == LCL_OK; i++) {
     uint8_t *to = raw.pixels + (size_t)i * each;
     lcl_dataset_example(ds, i, value);
-    if (!threshold) lcl_philox_uniform(seed, stream, (uint64_t)i, draw, each);
+    if (!threshold) lcl__philox_uniform(seed, stream, (uint64_t)i, draw, each);
     for (size_t k = 0; k < each; k++) to[k] = value[k] > (threshold ? 0.5f : draw[k]);
     if (ds->labels) raw.labels[i] = ds->labels[i];
   }
-  lcl_free(value);
-  lcl_free(draw);
-  if (status == LCL_OK) status = lcl_raw_to_dataset(&raw, ds->name, out);
+  lcl__free(value);
+  lcl__free(draw);
+  if (status == LCL_OK) status = lcl__raw_to_dataset(&raw, ds->name, out);
   if (status == LCL_OK) (*out)->bernoulli = false;
   return status;
 }

@@ -146,22 +146,23 @@ static void draw_glyph(const lcl_glyph *glyph, const style *s, const float *jitt
 /* Each block of ten consecutive examples holds every digit once, in a random order. */
 static int digit_of(uint64_t seed, int64_t i) {
   uint32_t order[10];
-  lcl_philox_permutation(seed, lcl_philox_stream("synthetic.class"), (uint64_t)(i / 10), order, 10);
+  lcl__philox_permutation(seed, lcl__philox_stream("synthetic.class"), (uint64_t)(i / 10), order,
+                          10);
   return (int)order[i % 10];
 }
 
 static void make_example(uint64_t seed, int64_t i, uint8_t *pixels, int32_t *label) {
   float u[N_UNIFORM], g[N_NORMAL];
-  lcl_philox_uniform(seed, lcl_philox_stream("synthetic.uniform"), (uint64_t)i, u, N_UNIFORM);
-  lcl_philox_normal(seed, lcl_philox_stream("synthetic.normal"), (uint64_t)i, g, N_NORMAL);
+  lcl__philox_uniform(seed, lcl__philox_stream("synthetic.uniform"), (uint64_t)i, u, N_UNIFORM);
+  lcl__philox_normal(seed, lcl__philox_stream("synthetic.normal"), (uint64_t)i, g, N_NORMAL);
   int digit = digit_of(seed, i), first = 0, n = 0;
-  for (int k = 0; k < lcl_n_glyphs; k++) {
-    if (lcl_glyphs[k].digit != digit) continue;
+  for (int k = 0; k < lcl__n_glyphs; k++) {
+    if (lcl__glyphs[k].digit != digit) continue;
     if (n++ == 0) first = k;
   }
   style s;
   make_style(u, g, &s);
-  draw_glyph(&lcl_glyphs[first + LCL_MIN((int)(u[25] * (float)n), n - 1)], &s, g + 16, pixels);
+  draw_glyph(&lcl__glyphs[first + LCL_MIN((int)(u[25] * (float)n), n - 1)], &s, g + 16, pixels);
   *label = digit;
 }
 
@@ -175,17 +176,17 @@ lcl_status lcl_dataset_synthetic(uint64_t seed, int64_t first, int64_t count, lc
   LCL_NEED(out);
   *out = NULL;
   if (first < 0 || count < 1 || count > 10000000)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "synthetic digits: %lld examples asked for; 1 to 10000000 can be made",
-                    (long long)count);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "synthetic digits: %lld examples asked for; 1 to 10000000 can be made",
+                     (long long)count);
   lcl_raw raw = { count, 1, SIDE, SIDE, NULL, NULL, NULL, 10, NULL };
-  raw.pixels = lcl_alloc((size_t)count * SIDE * SIDE);
-  raw.labels = lcl_alloc((size_t)count * sizeof *raw.labels);
+  raw.pixels = lcl__alloc((size_t)count * SIDE * SIDE);
+  raw.labels = lcl__alloc((size_t)count * sizeof *raw.labels);
   if (!raw.pixels || !raw.labels) {
-    lcl_raw_free(&raw);
+    lcl__raw_free(&raw);
     return LCL_ERR_HOST_MEMORY;
   }
   job j = { seed, first, raw.pixels, raw.labels };
-  lcl_parallel_for(count, 250, make_range, &j);
-  return lcl_raw_to_dataset(&raw, "synthetic digits", out);
+  lcl__parallel_for(count, 250, make_range, &j);
+  return lcl__raw_to_dataset(&raw, "synthetic digits", out);
 }

@@ -14,7 +14,7 @@ static uint32_t little(const uint8_t *p, int bytes) {
 }
 
 static lcl_status parse_format(const uint8_t *p, size_t n, wave_format *f) {
-  if (n < 16) return lcl_fail(LCL_ERR_FORMAT, "WAV file: its format chunk is too short");
+  if (n < 16) return lcl__fail(LCL_ERR_FORMAT, "WAV file: its format chunk is too short");
   f->code = (int)little(p, 2);
   f->channels = (int)little(p + 2, 2);
   uint32_t rate = little(p + 4, 4);
@@ -24,12 +24,13 @@ static lcl_status parse_format(const uint8_t *p, size_t n, wave_format *f) {
              (f->bits == 8 || f->bits == 16 || f->bits == 24 || f->bits == 32);
   bool real = f->code == WAVE_FLOAT && f->bits == 32;
   if (!pcm && !real)
-    return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float",
-                    f->code, f->bits);
+    return lcl__fail(
+        LCL_ERR_UNSUPPORTED,
+        "WAV format %d with %d bits is not read: 8, 16, 24, 32-bit PCM or 32-bit float", f->code,
+        f->bits);
   if (f->channels < 1 || f->channels > 64 || rate < 1 || rate > 1000000)
-    return lcl_fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels,
-                    rate);
+    return lcl__fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels,
+                     rate);
   f->rate = (int)rate;
   return LCL_OK;
 }
@@ -48,10 +49,10 @@ static float sample_value(const uint8_t *p, const wave_format *f) {
 
 static lcl_status decode(const uint8_t *p, size_t n, const wave_format *f, lcl_wav *out) {
   size_t width = (size_t)f->bits / 8, frame = width * (size_t)f->channels, count = n / frame;
-  if (!count) return lcl_fail(LCL_ERR_FORMAT, "WAV file: no samples");
+  if (!count) return lcl__fail(LCL_ERR_FORMAT, "WAV file: no samples");
   out->rate = f->rate;
   out->n = (int64_t)count;
-  out->samples = lcl_alloc(count * sizeof *out->samples);
+  out->samples = lcl__alloc(count * sizeof *out->samples);
   if (!out->samples) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < count; i++) {
     float sum = 0;
@@ -61,25 +62,25 @@ static lcl_status decode(const uint8_t *p, size_t n, const wave_format *f, lcl_w
   return LCL_OK;
 }
 
-lcl_status lcl_wav_parse(const uint8_t *data, size_t n, lcl_wav *out) {
+lcl_status lcl__wav_parse(const uint8_t *data, size_t n, lcl_wav *out) {
   wave_format format = { 0 };
   memset(out, 0, sizeof *out);
   if (n < 12 || memcmp(data, "RIFF", 4) || memcmp(data + 8, "WAVE", 4))
-    return lcl_fail(LCL_ERR_FORMAT, "not a WAV file: it must start with RIFF....WAVE");
+    return lcl__fail(LCL_ERR_FORMAT, "not a WAV file: it must start with RIFF....WAVE");
   for (size_t at = 12; at + 8 <= n;) {
     size_t size = little(data + at + 4, 4), left = n - at - 8;
     const uint8_t *body = data + at + 8;
     if (memcmp(data + at, "data", 4) == 0) {
       if (!format.channels)
-        return lcl_fail(LCL_ERR_FORMAT, "WAV file: samples come before their format");
+        return lcl__fail(LCL_ERR_FORMAT, "WAV file: samples come before their format");
       if (size > left)
-        return lcl_fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there", size,
-                        left);
+        return lcl__fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there",
+                         size, left);
       return decode(body, size, &format, out);
     }
     if (size > left) break;
     if (memcmp(data + at, "fmt ", 4) == 0) LCL_TRY(parse_format(body, size, &format));
     at += 8 + size + (size & 1);
   }
-  return lcl_fail(LCL_ERR_FORMAT, "WAV file: no samples found");
+  return lcl__fail(LCL_ERR_FORMAT, "WAV file: no samples found");
 }

@@ -6,7 +6,7 @@ static size_t granule(const lcl_context *ctx) {
   return LCL_MAX(ctx->caps.base_align, (size_t)256);
 }
 
-void lcl_pool_trim(lcl_context *ctx) {
+void lcl__pool_trim(lcl_context *ctx) {
   lcl_pool *pool = &ctx->pool;
   for (size_t i = 0; i < pool->idle.n; i++) {
     clReleaseMemObject(pool->idle.data[i].mem);
@@ -32,7 +32,7 @@ static cl_mem take_idle(lcl_pool *pool, size_t bytes, size_t *allocated) {
 }
 
 static lcl_status too_large(const lcl_context *ctx, size_t bytes, size_t limit, const char *which) {
-  return lcl_fail(
+  return lcl__fail(
       LCL_ERR_DEVICE_MEMORY,
       "%s cannot give a buffer of %.1f MiB: %s is %.1f MiB, %.1f MiB are in use; use a smaller "
       "batch or model",
@@ -48,19 +48,19 @@ static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *
   if ((*mem = take_idle(pool, rounded, allocated))) return LCL_OK;
   if (bytes > ctx->caps.max_alloc)
     return too_large(ctx, bytes, ctx->caps.max_alloc, "the largest single buffer");
-  if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit)) lcl_pool_trim(ctx);
+  if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit)) lcl__pool_trim(ctx);
   if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit))
     return too_large(ctx, bytes, pool->limit, "the limit");
   cl_int err;
   *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
   if (err != CL_SUCCESS && pool->idle.n) {
-    lcl_pool_trim(ctx);
+    lcl__pool_trim(ctx);
     *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
   }
   if (err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES ||
       err == CL_INVALID_BUFFER_SIZE)
     return too_large(ctx, bytes, ctx->caps.global_mem, "its memory");
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "creating a buffer");
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "creating a buffer");
   pool->held += rounded;
   *allocated = rounded;
   return LCL_OK;
@@ -69,11 +69,11 @@ static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *
 lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out) {
   LCL_NEED(ctx, out);
   *out = NULL;
-  LCL_TRY(lcl_context_enter(ctx));
-  lcl_buffer *b = lcl_alloc(sizeof *b);
+  LCL_TRY(lcl__context_enter(ctx));
+  lcl_buffer *b = lcl__alloc(sizeof *b);
   lcl_status status = b ? allocate(ctx, bytes, &b->mem, &b->allocated) : LCL_ERR_HOST_MEMORY;
-  if (lcl_context_leave(ctx, status) != LCL_OK) return lcl_free(b), status;
-  b->ctx = lcl_context_retain(ctx);
+  if (lcl__context_leave(ctx, status) != LCL_OK) return lcl__free(b), status;
+  b->ctx = lcl__context_retain(ctx);
   b->bytes = bytes;
   b->root = b->mem;
   b->references = 1;
@@ -96,39 +96,42 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
     err = clGetMemObjectInfo(mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof whole, &whole, NULL);
   if (err == CL_SUCCESS && whole)
     err = clGetMemObjectInfo(mem, CL_MEM_OFFSET, sizeof offset, &offset, NULL);
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "wrapping a cl_mem");
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "wrapping a cl_mem");
   if (owner != ctx->cl)
-    return lcl_fail(LCL_ERR_ARGUMENT, "wrapping a cl_mem: it belongs to another cl_context");
-  lcl_buffer *b = lcl_alloc(sizeof *b);
+    return lcl__fail(LCL_ERR_ARGUMENT, "wrapping a cl_mem: it belongs to another cl_context");
+  lcl_buffer *b = lcl__alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   err = clRetainMemObject(mem);
-  if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(ctx, err, "wrapping a cl_mem");
-  *b = (lcl_buffer) { .ctx = lcl_context_retain(ctx), .mem = mem, .bytes = bytes, .references = 1 };
+  if (err != CL_SUCCESS) return lcl__free(b), lcl__cl_fail(ctx, err, "wrapping a cl_mem");
+  *b =
+      (lcl_buffer) { .ctx = lcl__context_retain(ctx), .mem = mem, .bytes = bytes, .references = 1 };
   b->root = whole ? whole : mem;
   b->root_offset = offset;
   *out = b;
   return LCL_OK;
 }
 
-lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out) {
+lcl_status lcl__buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out) {
   *out = NULL;
   if (offset > parent->bytes || bytes > parent->bytes - offset)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a part of %zu bytes at %zu is outside a buffer of %zu bytes",
-                    bytes, offset, parent->bytes);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a part of %zu bytes at %zu is outside a buffer of %zu bytes", bytes, offset,
+                     parent->bytes);
   /* OpenCL has no parts of parts and no empty parts. */
   lcl_buffer *whole = parent->parent ? parent->parent : parent;
   size_t at = parent->offset + offset, align = parent->ctx->caps.base_align;
   if (at % align) /* not every driver looks */
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu",
-                    align, parent->ctx->caps.name, at);
-  lcl_buffer *b = lcl_alloc(sizeof *b);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a part of a buffer has to start at a multiple of %zu bytes on %s, not at %zu",
+                     align, parent->ctx->caps.name, at);
+  lcl_buffer *b = lcl__alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   cl_int err;
   cl_buffer_region region = { at, LCL_MAX(bytes, (size_t)1) };
   b->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
                              &err);
-  if (err != CL_SUCCESS) return lcl_free(b), lcl_cl_fail(whole->ctx, err, "creating a sub-buffer");
+  if (err != CL_SUCCESS)
+    return lcl__free(b), lcl__cl_fail(whole->ctx, err, "creating a sub-buffer");
   b->ctx = whole->ctx;
   b->bytes = bytes;
   b->parent = whole;
@@ -159,8 +162,8 @@ void lcl_buffer_destroy(lcl_buffer *b) {
       recycle(b->ctx, b->mem, b->allocated);
     else
       clReleaseMemObject(b->mem);
-    lcl_free(b);
-    if (ctx) lcl_context_release(ctx);
+    lcl__free(b);
+    if (ctx) lcl__context_release(ctx);
     b = parent;
   }
 }
@@ -173,18 +176,18 @@ void *lcl_buffer_cl_mem(lcl_buffer *b) {
   if (!b) return NULL;
   return b->mem;
 }
-lcl_buffer *lcl_buffer_retain(lcl_buffer *b) {
+lcl_buffer *lcl__buffer_retain(lcl_buffer *b) {
   b->references++;
   return b;
 }
-lcl_context *lcl_buffer_context(const lcl_buffer *b) {
+lcl_context *lcl__buffer_context(const lcl_buffer *b) {
   return b->ctx;
 }
-cl_mem lcl_buffer_mem(const lcl_buffer *b) {
+cl_mem lcl__buffer_mem(const lcl_buffer *b) {
   return b->mem;
 }
 
-const lcl_buffer *lcl_buffer_root(const lcl_buffer *b, size_t *offset) {
+const lcl_buffer *lcl__buffer_root(const lcl_buffer *b, size_t *offset) {
   if (offset) *offset = b->offset;
   return b->parent ? b->parent : b;
 }

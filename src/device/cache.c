@@ -29,19 +29,19 @@ typedef struct header {
 
 static const char magic[8] = "LCLPROG";
 
-bool lcl_cache_dir(lcl_str *dir) {
+bool lcl__cache_dir(lcl_str *dir) {
   const char *own = getenv("LATENTCL_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
              *home = getenv("HOME");
-  if (own && (lcl_casecmp(own, "off") == 0 || strcmp(own, "0") == 0)) return false;
+  if (own && (lcl__casecmp(own, "off") == 0 || strcmp(own, "0") == 0)) return false;
   if (own && *own)
-    lcl_str_add(dir, "%s", own);
+    lcl__str_add(dir, "%s", own);
   else if (xdg && *xdg == '/')
-    lcl_str_add(dir, "%s/latentcl", xdg);
+    lcl__str_add(dir, "%s/latentcl", xdg);
   else if (home && *home)
-    lcl_str_add(dir, "%s/.cache/latentcl", home);
+    lcl__str_add(dir, "%s/.cache/latentcl", home);
   else
     return false;
-  return lcl_str_ok(dir);
+  return lcl__str_ok(dir);
 }
 
 enum { NAME_SIZE = 32 + sizeof SUFFIX };
@@ -55,19 +55,19 @@ static const char *entry_name(const char *key, char name[NAME_SIZE]) {
 static void warn_not_cached(void) {
   static atomic_flag told = ATOMIC_FLAG_INIT;
   if (!atomic_flag_test_and_set(&told))
-    lcl_logf(LCL_LOG_WARN,
-             "programs are not cached: %s; set LATENTCL_CACHE to a folder of your own that can be "
-             "written, or to off",
-             lcl_error_message());
+    lcl__logf(LCL_LOG_WARN,
+              "programs are not cached: %s; set LATENTCL_CACHE to a folder of your own that can be "
+              "written, or to off",
+              lcl_error_message());
 }
 
 static void checksum(const header *h, const void *content, char out[33]) {
   char parts[33];
-  lcl_hash_hex(content, (size_t)h->bytes, parts);
+  lcl__hash_hex(content, (size_t)h->bytes, parts);
   char all[offsetof(header, checksum) + 32];
   memcpy(all, h, offsetof(header, checksum));
   memcpy(all + offsetof(header, checksum), parts, 32);
-  lcl_hash_hex(all, sizeof all, out);
+  lcl__hash_hex(all, sizeof all, out);
 }
 
 /* Whether the file is a whole entry of this format, with the name it should have. */
@@ -84,10 +84,10 @@ static bool verify(const char *file, size_t n, const char *key, header *h) {
   return memcmp(sum, h->checksum, 32) == 0;
 }
 
-bool lcl_cache_on(void) {
+bool lcl__cache_on(void) {
   lcl_str dir = { 0 };
-  bool on = lcl_cache_dir(&dir);
-  lcl_str_free(&dir);
+  bool on = lcl__cache_dir(&dir);
+  lcl__str_free(&dir);
   return on;
 }
 
@@ -96,10 +96,10 @@ static bool read_entry(const char *dir, const char *key, header *h, char **file,
   char name[NAME_SIZE];
   *file = NULL;
   entry_name(key, name);
-  if (lcl_file_read_private(dir, name, MAX_ENTRY, (void **)file, bytes) != LCL_OK) return false;
+  if (lcl__file_read_private(dir, name, MAX_ENTRY, (void **)file, bytes) != LCL_OK) return false;
   if (verify(*file, *bytes, key, h)) return true;
-  lcl_logf(LCL_LOG_INFO, "cache entry %s/%s is damaged or foreign and is built again", dir, name);
-  lcl_free(*file);
+  lcl__logf(LCL_LOG_INFO, "cache entry %s/%s is damaged or foreign and is built again", dir, name);
+  lcl__free(*file);
   *file = NULL;
   return false;
 }
@@ -110,14 +110,14 @@ static bool expired(const header *h, const char *path) {
          time(NULL) - st.st_mtime > (time_t)REFUSED_DAYS * 24 * 3600;
 }
 
-bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n) {
+bool lcl__cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n) {
   lcl_str dir = { 0 }, path = { 0 };
   char *file = NULL, name[NAME_SIZE];
   size_t bytes = 0;
   header h;
-  bool ok = lcl_cache_dir(&dir) && read_entry(dir.data, key, &h, &file, &bytes);
-  if (ok) lcl_str_add(&path, "%s/%s", dir.data, entry_name(key, name));
-  ok = ok && lcl_str_ok(&path) && !expired(&h, path.data);
+  bool ok = lcl__cache_dir(&dir) && read_entry(dir.data, key, &h, &file, &bytes);
+  if (ok) lcl__str_add(&path, "%s/%s", dir.data, entry_name(key, name));
+  ok = ok && lcl__str_ok(&path) && !expired(&h, path.data);
   if (ok) {
     /* The time of last use orders deletion; a refusal keeps the time it was made, so that it
      * expires. */
@@ -127,16 +127,16 @@ bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n
     memmove(file, file + sizeof h, *n + 1); /* with the zero that ends it */
     *data = file;
   } else {
-    lcl_free(file);
+    lcl__free(file);
   }
-  lcl_str_free(&path);
-  lcl_str_free(&dir);
+  lcl__str_free(&path);
+  lcl__str_free(&dir);
   return ok;
 }
 
 /* The file of an entry; NULL when there is no memory for it. */
 static char *make_entry(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
-  char *file = lcl_alloc(sizeof(header) + n), sum[33];
+  char *file = lcl__alloc(sizeof(header) + n), sum[33];
   if (!file) return NULL;
   header h = { .format = LCL_CACHE_FORMAT, .kind = kind, .bytes = n };
   memcpy(h.magic, magic, sizeof magic);
@@ -148,24 +148,24 @@ static char *make_entry(const char *key, lcl_cache_kind kind, const void *data, 
   return file;
 }
 
-void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
+void lcl__cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n) {
   lcl_str dir = { 0 }, path = { 0 };
   char *file = NULL, name[NAME_SIZE];
-  if (n <= MAX_ENTRY - sizeof(header) && lcl_cache_dir(&dir)) {
-    lcl_str_add(&path, "%s/%s", dir.data, entry_name(key, name));
+  if (n <= MAX_ENTRY - sizeof(header) && lcl__cache_dir(&dir)) {
+    lcl__str_add(&path, "%s/%s", dir.data, entry_name(key, name));
     file = make_entry(key, kind, data, n);
   }
-  if (file && lcl_str_ok(&path)) {
-    lcl_status status = lcl_folder_make_private(dir.data);
-    if (status == LCL_OK) status = lcl_file_replace(path.data, file, sizeof(header) + n);
+  if (file && lcl__str_ok(&path)) {
+    lcl_status status = lcl__folder_make_private(dir.data);
+    if (status == LCL_OK) status = lcl__file_replace(path.data, file, sizeof(header) + n);
     if (status == LCL_OK)
-      lcl_keep_others_out(path.data);
+      lcl__keep_others_out(path.data);
     else
       warn_not_cached();
   }
-  lcl_free(file);
-  lcl_str_free(&path);
-  lcl_str_free(&dir);
+  lcl__free(file);
+  lcl__str_free(&path);
+  lcl__str_free(&dir);
 }
 
 /* ---- the folder as a whole ---- */
@@ -199,7 +199,7 @@ static bool is_entry_name(const char *name) {
          strcmp(name + 32, SUFFIX) == 0;
 }
 
-/* "KEY.lclbin.PID.N.tmp", made by lcl_file_replace. */
+/* "KEY.lclbin.PID.N.tmp", made by lcl__file_replace. */
 static bool is_temporary_name(const char *name) {
   size_t n = strlen(name);
   return n < 80 && n > 36 && strspn(name, "0123456789abcdef") == 32 &&
@@ -211,7 +211,7 @@ static bool is_temporary_name(const char *name) {
 static lcl_status scan(const char *dir, file_rows *rows, size_t *others) {
   DIR *d = opendir(dir);
   if (!d && errno == ENOENT) return LCL_OK;
-  if (!d) return lcl_fail(LCL_ERR_IO, "cannot read the cache folder %s: %s", dir, strerror(errno));
+  if (!d) return lcl__fail(LCL_ERR_IO, "cannot read the cache folder %s: %s", dir, strerror(errno));
   bool ok = true;
   for (struct dirent *e; ok && (e = readdir(d));) {
     struct stat st;
@@ -238,33 +238,33 @@ static int older_first(const void *a, const void *b) {
 
 static bool remove_entry(const char *dir, const char *name) {
   lcl_str path = { 0 };
-  lcl_str_add(&path, "%s/%s", dir, name);
-  bool ok = lcl_str_ok(&path) && unlink(path.data) == 0;
-  lcl_str_free(&path);
+  lcl__str_add(&path, "%s/%s", dir, name);
+  bool ok = lcl__str_ok(&path) && unlink(path.data) == 0;
+  lcl__str_free(&path);
   return ok;
 }
 
-void lcl_cache_prune(void) {
+void lcl__cache_prune(void) {
   lcl_str dir = { 0 };
   file_rows rows = { 0 };
   size_t others = 0;
-  if (lcl_cache_dir(&dir)) lcl_remove_leftovers(dir.data, NULL);
-  if (lcl_str_ok(&dir) && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
+  if (lcl__cache_dir(&dir)) lcl__remove_leftovers(dir.data, NULL);
+  if (lcl__str_ok(&dir) && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
     uint64_t total = 0, limit = size_limit();
     for (size_t i = 0; i < rows.n; i++) total += rows.data[i].bytes;
     if (total > limit) qsort(rows.data, rows.n, sizeof *rows.data, older_first);
     for (size_t i = 0; i < rows.n && total > limit; i++)
       if (remove_entry(dir.data, rows.data[i].name)) total -= rows.data[i].bytes;
   }
-  lcl_free(rows.data);
-  lcl_str_free(&dir);
+  lcl__free(rows.data);
+  lcl__str_free(&dir);
 }
 
-lcl_status lcl_cache_stat(lcl_cache_use *use) {
+lcl_status lcl__cache_stat(lcl_cache_use *use) {
   *use = (lcl_cache_use) { .limit = size_limit() };
   lcl_str dir = { 0 };
   file_rows rows = { 0 };
-  lcl_status status = lcl_cache_dir(&dir) ? scan(dir.data, &rows, &use->foreign) : LCL_OK;
+  lcl_status status = lcl__cache_dir(&dir) ? scan(dir.data, &rows, &use->foreign) : LCL_OK;
   for (size_t i = 0; status == LCL_OK && i < rows.n; i++) {
     char key[33] = { 0 };
     memcpy(key, rows.data[i].name, 32);
@@ -276,22 +276,22 @@ lcl_status lcl_cache_stat(lcl_cache_use *use) {
       use->entries++, use->refused += h.kind == LCL_CACHE_REFUSED;
     else
       use->foreign++;
-    lcl_free(file);
+    lcl__free(file);
   }
-  lcl_free(rows.data);
-  lcl_str_free(&dir);
+  lcl__free(rows.data);
+  lcl__str_free(&dir);
   return status;
 }
 
-lcl_status lcl_cache_clear(size_t *removed) {
+lcl_status lcl__cache_clear(size_t *removed) {
   *removed = 0;
   lcl_str dir = { 0 };
   file_rows rows = { 0 };
   size_t others = 0;
-  lcl_status status = lcl_cache_dir(&dir) ? scan(dir.data, &rows, &others) : LCL_OK;
+  lcl_status status = lcl__cache_dir(&dir) ? scan(dir.data, &rows, &others) : LCL_OK;
   for (size_t i = 0; status == LCL_OK && i < rows.n; i++)
     *removed += remove_entry(dir.data, rows.data[i].name);
-  lcl_free(rows.data);
-  lcl_str_free(&dir);
+  lcl__free(rows.data);
+  lcl__str_free(&dir);
   return status;
 }

@@ -17,25 +17,25 @@ enum { LCL_CACHE_FORMAT = 1 };
 
 /* The folder: LATENTCL_CACHE, else $XDG_CACHE_HOME/latentcl, else ~/.cache/latentcl. False when the
  * cache is off (LATENTCL_CACHE=off) or no folder can be named; dir is appended to. */
-bool lcl_cache_dir(lcl_str *dir);
+bool lcl__cache_dir(lcl_str *dir);
 /* Whether there is one. */
-bool lcl_cache_on(void);
+bool lcl__cache_on(void);
 
-/* True with the entry's content (lcl_free) when it is there and whole; marks it as used now. */
-bool lcl_cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n);
+/* True with the entry's content (lcl__free) when it is there and whole; marks it as used now. */
+bool lcl__cache_get(const char *key, lcl_cache_kind *kind, void **data, size_t *n);
 /* Best effort: a folder that cannot be written is reported in the log, once. */
-void lcl_cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n);
+void lcl__cache_put(const char *key, lcl_cache_kind kind, const void *data, size_t n);
 /* Deletes the entries used longest ago until the folder is below the limit
  * (LATENTCL_CACHE_SIZE=256m). */
-void lcl_cache_prune(void);
+void lcl__cache_prune(void);
 
 typedef struct lcl_cache_use {
   size_t entries, refused,
       foreign; /* whole entries; refusals among them; files that are no entry of this version */
   uint64_t bytes, limit;
 } lcl_cache_use;
-lcl_status lcl_cache_stat(lcl_cache_use *use);
+lcl_status lcl__cache_stat(lcl_cache_use *use);
 /* Deletes every entry; *removed counts them. Other files in the folder stay. */
-lcl_status lcl_cache_clear(size_t *removed);
+lcl_status lcl__cache_clear(size_t *removed);
 
 #endif

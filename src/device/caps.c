@@ -12,12 +12,12 @@ enum {
   DEVICE_WAVEFRONT_WIDTH_AMD = 0x4043
 };
 
-/* A text of the device of any length (lcl_free); NULL in *out when it has none. */
+/* A text of the device of any length (lcl__free); NULL in *out when it has none. */
 static lcl_status whole_text(cl_device_id device, cl_device_info what, char **out) {
   size_t need = 0;
   *out = NULL;
   if (clGetDeviceInfo(device, what, 0, NULL, &need) != CL_SUCCESS || !need) return LCL_OK;
-  *out = lcl_alloc(need + 1);
+  *out = lcl__alloc(need + 1);
   if (!*out) return LCL_ERR_HOST_MEMORY;
   if (clGetDeviceInfo(device, what, need, *out, NULL) != CL_SUCCESS) **out = 0;
   return LCL_OK;
@@ -28,7 +28,7 @@ static lcl_status device_text(cl_device_id device, cl_device_info what, char *ou
   *out = 0;
   LCL_TRY(whole_text(device, what, &text));
   if (text) snprintf(out, size, "%s", text);
-  lcl_free(text);
+  lcl__free(text);
   return LCL_OK;
 }
 
@@ -57,7 +57,7 @@ static lcl_status read_extensions(lcl_caps *caps, cl_device_id device) {
   caps->fp64 = has_word(list, "cl_khr_fp64") || has_word(list, "cl_amd_fp64");
   caps->subgroups = has_word(list, "cl_khr_subgroups") || has_word(list, "cl_intel_subgroups");
   caps->command_buffer = has_word(list, "cl_khr_command_buffer");
-  lcl_free(list);
+  lcl__free(list);
   return LCL_OK;
 }
 
@@ -101,7 +101,7 @@ static void read_sizes(lcl_caps *caps, cl_device_id device) {
   caps->unified_memory = NUMBER(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_uint) != 0;
 }
 
-lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device) {
+lcl_status lcl__caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device) {
   if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof caps->platform, caps->platform, NULL) !=
       CL_SUCCESS)
     snprintf(caps->platform, sizeof caps->platform, "unnamed platform");
@@ -119,7 +119,7 @@ lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id d
   caps->preferred_multiple = preferred_multiple(caps, device);
   caps->clblast = LCL_HAVE_CLBLAST;
   caps->clfft = LCL_HAVE_CLFFT;
-  caps->packed = true; /* until lcl_family_choose */
+  caps->packed = true; /* until lcl__family_choose */
   return LCL_OK;
 }
 
@@ -131,23 +131,23 @@ typedef struct row_list {
 static lcl_status add_platform(row_list *rows, cl_platform_id platform, int index) {
   cl_uint n = 0;
   cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
-  if (err == CL_OUT_OF_HOST_MEMORY) return lcl_cl_fail(NULL, err, "listing the OpenCL devices");
+  if (err == CL_OUT_OF_HOST_MEMORY) return lcl__cl_fail(NULL, err, "listing the OpenCL devices");
   if (err != CL_SUCCESS && err != CL_DEVICE_NOT_FOUND)
-    lcl_logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index,
-             lcl_cl_error_name(err));
+    lcl__logf(LCL_LOG_WARN, "platform %d does not list its devices: %s", index,
+              lcl__cl_error_name(err));
   if (err != CL_SUCCESS) n = 0;
-  cl_device_id *ids = lcl_alloc(LCL_MAX(n, 1u) * sizeof *ids);
+  cl_device_id *ids = lcl__alloc(LCL_MAX(n, 1u) * sizeof *ids);
   if (!ids) return LCL_ERR_HOST_MEMORY;
   if (n && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL) != CL_SUCCESS) n = 0;
   lcl_status status = LCL_OK;
   for (cl_uint d = 0; status == LCL_OK && d < LCL_MAX(n, 1u); d++) {
     lcl_device_info row = { .platform = platform, .device = n ? ids[d] : NULL };
-    status = lcl_caps_read(&row.caps, platform, row.device);
+    status = lcl__caps_read(&row.caps, platform, row.device);
     row.caps.platform_index = index;
     row.caps.device_index = n ? (int)d : -1;
     if (status == LCL_OK && !LCL_PUSH(rows, row)) status = LCL_ERR_HOST_MEMORY;
   }
-  lcl_free(ids);
+  lcl__free(ids);
   return status;
 }
 
@@ -158,31 +158,31 @@ static lcl_status room_for_drivers(void) {
   void *room = mmap(NULL, need, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                     -1, 0);
   if (room == MAP_FAILED)
-    return lcl_fail(LCL_ERR_HOST_MEMORY,
-                    "out of host memory: OpenCL drivers need about %zu MiB of address space; free "
-                    "memory or raise the limit (ulimit -v)",
-                    need >> 20);
+    return lcl__fail(LCL_ERR_HOST_MEMORY,
+                     "out of host memory: OpenCL drivers need about %zu MiB of address space; free "
+                     "memory or raise the limit (ulimit -v)",
+                     need >> 20);
   munmap(room, need);
   return LCL_OK;
 }
 
-lcl_status lcl_devices(lcl_device_info **out, size_t *n_out) {
+lcl_status lcl__devices(lcl_device_info **out, size_t *n_out) {
   *out = NULL;
   *n_out = 0;
   LCL_TRY(room_for_drivers());
   cl_uint n = 0;
   cl_int err = clGetPlatformIDs(0, NULL, &n);
   if (err == -1001 || (err == CL_SUCCESS && n == 0)) return LCL_OK; /* no driver is installed */
-  if (err != CL_SUCCESS) return lcl_cl_fail(NULL, err, "listing the OpenCL platforms");
-  cl_platform_id *ids = lcl_alloc(n * sizeof *ids);
+  if (err != CL_SUCCESS) return lcl__cl_fail(NULL, err, "listing the OpenCL platforms");
+  cl_platform_id *ids = lcl__alloc(n * sizeof *ids);
   if (!ids) return LCL_ERR_HOST_MEMORY;
   lcl_status status = LCL_OK;
   err = clGetPlatformIDs(n, ids, NULL);
-  if (err != CL_SUCCESS) status = lcl_cl_fail(NULL, err, "listing the OpenCL platforms");
+  if (err != CL_SUCCESS) status = lcl__cl_fail(NULL, err, "listing the OpenCL platforms");
   row_list rows = { 0 };
   for (cl_uint p = 0; status == LCL_OK && p < n; p++) status = add_platform(&rows, ids[p], (int)p);
-  lcl_free(ids);
-  if (status != LCL_OK) return lcl_free(rows.data), status;
+  lcl__free(ids);
+  if (status != LCL_OK) return lcl__free(rows.data), status;
   *out = rows.data;
   *n_out = rows.n;
   return LCL_OK;

@@ -1,7 +1,7 @@
 /* OpenCL error codes as words, and as lcl_status with a hint of what to do. */
 #include "device/internal.h"
 
-const char *lcl_cl_error_name(cl_int err) {
+const char *lcl__cl_error_name(cl_int err) {
 #define NAME(code)                                                                                 \
   case code: return #code
   switch (err) {
@@ -85,7 +85,7 @@ static const char *hint_of(cl_int err) {
   }
 }
 
-lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err, const char *what) {
-  return lcl_fail(status_of(err), "%s: %s%s%s%s", what, lcl_cl_error_name(err), ctx ? " on " : "",
-                  ctx ? ctx->caps.name : "", hint_of(err));
+lcl_status lcl__cl_fail(lcl_context *ctx, cl_int err, const char *what) {
+  return lcl__fail(status_of(err), "%s: %s%s%s%s", what, lcl__cl_error_name(err), ctx ? " on " : "",
+                   ctx ? ctx->caps.name : "", hint_of(err));
 }

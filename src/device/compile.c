@@ -11,11 +11,11 @@
 static void touch_kernels(cl_program program) {
   cl_uint n = 0;
   if (clCreateKernelsInProgram(program, 0, NULL, &n) != CL_SUCCESS || !n) return;
-  cl_kernel *kernels = lcl_alloc(n * sizeof *kernels);
+  cl_kernel *kernels = lcl__alloc(n * sizeof *kernels);
   if (!kernels) return;
   if (clCreateKernelsInProgram(program, n, kernels, NULL) == CL_SUCCESS)
     for (cl_uint i = 0; i < n; i++) clReleaseKernel(kernels[i]);
-  lcl_free(kernels);
+  lcl__free(kernels);
 }
 
 /* Some drivers compile everything once more, in a more general form, when they are asked for a
@@ -26,7 +26,7 @@ static void dear_key(const lcl_caps *caps, char key[33]) {
   char text[1024];
   snprintf(text, sizeof text, "binaries are dear|%s|%s|%s", caps->platform, caps->name,
            caps->driver);
-  lcl_hash_hex(text, strlen(text), key);
+  lcl__hash_hex(text, strlen(text), key);
 }
 
 static bool always_save(void) {
@@ -41,34 +41,34 @@ static bool binaries_are_dear(const lcl_build_job *job) {
   size_t n;
   if (always_save()) return false;
   dear_key(&job->ctx->caps, key);
-  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
-  lcl_free(data);
+  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
+  lcl__free(data);
   return true;
 }
 
 static void save(lcl_build_job *job, double build_seconds) {
   size_t n = 0;
-  if (!lcl_cache_on() || binaries_are_dear(job)) return;
-  const double start = lcl_now();
+  if (!lcl__cache_on() || binaries_are_dear(job)) return;
+  const double start = lcl__now();
   if (clGetProgramInfo(job->program, CL_PROGRAM_BINARY_SIZES, sizeof n, &n, NULL) != CL_SUCCESS ||
       !n)
     return;
-  unsigned char *binary = lcl_alloc(n);
+  unsigned char *binary = lcl__alloc(n);
   if (!binary) return;
   if (clGetProgramInfo(job->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
       CL_SUCCESS) {
-    lcl_cache_put(job->key, LCL_CACHE_BINARY, binary, n);
+    lcl__cache_put(job->key, LCL_CACHE_BINARY, binary, n);
     job->wrote_cache = true;
   }
-  lcl_free(binary);
-  const double seconds = lcl_now() - start;
+  lcl__free(binary);
+  const double seconds = lcl__now() - start;
   if (seconds < 0.1 || seconds < 0.25 * build_seconds || always_save()) return;
   static const char why[] = "the driver compiles again when it is asked for a binary";
   char key[33];
   dear_key(&job->ctx->caps, key);
-  lcl_cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
-  lcl_logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache",
-           job->ctx->caps.name, why, seconds);
+  lcl__cache_put(key, LCL_CACHE_REFUSED, why, sizeof why - 1);
+  lcl__logf(LCL_LOG_INFO, "%s: %s (%.2f s); further binaries are left to its own cache",
+            job->ctx->caps.name, why, seconds);
 }
 
 /* True when the cache decided: a program, or a remembered refusal. */
@@ -76,28 +76,29 @@ static bool load(lcl_build_job *job) {
   lcl_cache_kind kind;
   void *data;
   size_t n;
-  if (!lcl_cache_get(job->key, &kind, &data, &n)) return false;
+  if (!lcl__cache_get(job->key, &kind, &data, &n)) return false;
   if (kind == LCL_CACHE_REFUSED) {
     job->from_cache = true;
     job->refused = true;
-    job->status = lcl_fail(
+    job->status = lcl__fail(
         LCL_ERR_BUILD, "%s\n(remembered from an earlier run; `latentcl cache clear` tries again)",
         (char *)data);
-    lcl_free(data);
+    lcl__free(data);
     return true;
   }
   cl_int err, of_binary = CL_SUCCESS;
   const unsigned char *bytes = data;
   cl_program program = clCreateProgramWithBinary(job->ctx->cl, 1, &job->ctx->device, &n, &bytes,
                                                  &of_binary, &err);
-  lcl_free(data);
+  lcl__free(data);
   if (err == CL_SUCCESS && of_binary == CL_SUCCESS)
     err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
   else if (err == CL_SUCCESS)
     err = of_binary;
   if (err != CL_SUCCESS) {
-    lcl_logf(LCL_LOG_INFO, "%s: the driver does not take the cached binary (%s), it is built again",
-             job->name, lcl_cl_error_name(err));
+    lcl__logf(LCL_LOG_INFO,
+              "%s: the driver does not take the cached binary (%s), it is built again", job->name,
+              lcl__cl_error_name(err));
     if (program) clReleaseProgram(program);
     return false;
   }
@@ -113,7 +114,7 @@ static char *build_log(const lcl_build_job *job, cl_program program) {
           CL_SUCCESS ||
       !n)
     return NULL;
-  char *log = lcl_alloc(n + 1);
+  char *log = lcl__alloc(n + 1);
   if (log && clGetProgramBuildInfo(program, job->ctx->device, CL_PROGRAM_BUILD_LOG, n, log, NULL) !=
                  CL_SUCCESS)
     *log = 0;
@@ -170,10 +171,10 @@ static bool compiles_anything(const lcl_build_job *job) {
  * disk, or was killed, fails with the same code as one that met an error in the source. */
 static lcl_status refuse(lcl_build_job *job, const char *log) {
   job->refused = log && blames_source(log) && compiles_anything(job);
-  lcl_fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name, job->ctx->caps.name,
-           log && *log ? log : "(no build log)");
+  lcl__fail(LCL_ERR_BUILD, "%s: the driver of %s refused it:\n%s", job->name, job->ctx->caps.name,
+            log && *log ? log : "(no build log)");
   if (job->refused) {
-    lcl_cache_put(job->key, LCL_CACHE_REFUSED, lcl_error_message(), strlen(lcl_error_message()));
+    lcl__cache_put(job->key, LCL_CACHE_REFUSED, lcl_error_message(), strlen(lcl_error_message()));
     job->wrote_cache = true;
   }
   return LCL_ERR_BUILD;
@@ -184,26 +185,26 @@ static lcl_status compile(lcl_build_job *job) {
   const char *text = job->text;
   size_t n = strlen(text);
   cl_program program = clCreateProgramWithSource(job->ctx->cl, 1, &text, &n, &err);
-  if (err != CL_SUCCESS) return lcl_cl_fail(job->ctx, err, job->name);
-  const double start = lcl_now();
+  if (err != CL_SUCCESS) return lcl__cl_fail(job->ctx, err, job->name);
+  const double start = lcl__now();
   err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
   if (err == CL_SUCCESS) {
     job->program = program;
     touch_kernels(program);
-    save(job, lcl_now() - start);
+    save(job, lcl__now() - start);
     return LCL_OK;
   }
   char *log = build_log(job, program);
   clReleaseProgram(program);
   bool refused = err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
                  err == CL_LINK_PROGRAM_FAILURE;
-  lcl_status status = refused ? refuse(job, log) : lcl_cl_fail(job->ctx, err, job->name);
-  lcl_free(log);
+  lcl_status status = refused ? refuse(job, log) : lcl__cl_fail(job->ctx, err, job->name);
+  lcl__free(log);
   return status;
 }
 
-void lcl_build_one(lcl_build_job *job) {
+void lcl__build_one(lcl_build_job *job) {
   job->status = LCL_OK;
   if (!load(job)) job->status = compile(job);
-  if (job->status != LCL_OK) job->message = lcl_strdup(lcl_error_message());
+  if (job->status != LCL_OK) job->message = lcl__strdup(lcl_error_message());
 }

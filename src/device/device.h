@@ -41,37 +41,37 @@ typedef struct lcl_device_info {
   cl_device_id device; /* NULL: this row is a platform without a device */
   lcl_caps caps;
 } lcl_device_info;
-lcl_status lcl_devices(lcl_device_info **rows, size_t *n); /* lcl_free(rows) */
+lcl_status lcl__devices(lcl_device_info **rows, size_t *n); /* lcl__free(rows) */
 /* Index into rows for a selector; LCL_ERR_NO_DEVICE with the list of what exists in the message. */
-lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector,
-                             size_t *index);
+lcl_status lcl__device_select(const lcl_device_info *rows, size_t n, const char *selector,
+                              size_t *index);
 
 /* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin
  * in the message. */
-lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where);
+lcl_status lcl__caps_disable(lcl_caps *caps, const char *list, const char *where);
 /* Reads LATENTCL_ENABLE's list, which may force a family of kernels; where names the origin in the
  * message. */
 typedef enum lcl_family { LCL_FAMILY_MEASURED, LCL_FAMILY_PACKED, LCL_FAMILY_TILED } lcl_family;
-lcl_status lcl_family_parse(const char *list, const char *where, lcl_family *family);
+lcl_status lcl__family_parse(const char *list, const char *where, lcl_family *family);
 
-const lcl_caps *lcl_context_caps(const lcl_context *ctx);
-cl_command_queue lcl_context_queue(lcl_context *ctx); /* compute queue 0 */
-const char *lcl_cl_error_name(cl_int err);            /* "CL_OUT_OF_RESOURCES" */
-lcl_status lcl_cl_fail(lcl_context *ctx, cl_int err,
-                       const char *what); /* picks the status, names the device */
+const lcl_caps *lcl__context_caps(const lcl_context *ctx);
+cl_command_queue lcl__context_queue(lcl_context *ctx); /* compute queue 0 */
+const char *lcl__cl_error_name(cl_int err);            /* "CL_OUT_OF_RESOURCES" */
+lcl_status lcl__cl_fail(lcl_context *ctx, cl_int err,
+                        const char *what); /* picks the status, names the device */
 
 /* A context lives until the caller destroyed it and nothing stands on it any more: buffers, lists,
  * stores, programs. */
-lcl_context *lcl_context_retain(lcl_context *ctx);
-void lcl_context_release(lcl_context *ctx);
+lcl_context *lcl__context_retain(lcl_context *ctx);
+void lcl__context_release(lcl_context *ctx);
 /* Around every public call that uses the device: fails when the caller destroyed the context, or
  * another thread is inside. Calls of one thread may nest. leave returns status. */
-lcl_status lcl_context_enter(lcl_context *ctx);
-lcl_status lcl_context_leave(lcl_context *ctx, lcl_status status);
+lcl_status lcl__context_enter(lcl_context *ctx);
+lcl_status lcl__context_leave(lcl_context *ctx, lcl_status status);
 
 /* What upper layers keep with the context; freed with it. */
 enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
-void **lcl_context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
+void **lcl__context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
 
 /* ---- programs (device/program.c, device/cache.c) ---- */
 
@@ -89,35 +89,35 @@ typedef struct lcl_source {
 /* Builds what is not built yet, in parallel on host threads. The first failure is reported; a
  * kernel that the driver refused before (remembered on disk too) fails at once with LCL_ERR_BUILD.
  */
-lcl_status lcl_programs_build(lcl_context *ctx, const lcl_source *sources, size_t n);
+lcl_status lcl__programs_build(lcl_context *ctx, const lcl_source *sources, size_t n);
 /* A new kernel object (arguments are not shared with other users); clReleaseKernel when done.
  * Builds if needed. */
-lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
-                             cl_kernel *out);
+lcl_status lcl__kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
+                              cl_kernel *out);
 /* How many programs this context compiled from source / loaded from the cache / found already
  * built. */
 typedef struct lcl_build_stats {
   size_t compiled, loaded, reused;
   double seconds;
 } lcl_build_stats;
-lcl_build_stats lcl_context_build_stats(const lcl_context *ctx);
+lcl_build_stats lcl__context_build_stats(const lcl_context *ctx);
 
 /* Sources embedded at build time: text of cl/<file>, NULL if there is none; and the list of names.
  */
-const char *lcl_embedded_source(const char *file);
-extern const char *const lcl_embedded_names[]; /* NULL-terminated */
+const char *lcl__embedded_source(const char *file);
+extern const char *const lcl__embedded_names[]; /* NULL-terminated */
 
 /* ---- buffers (device/buffer.c) ---- */
 
 /* A part of a buffer as a buffer of its own (clCreateSubBuffer); offset must be a multiple of
  * caps.base_align. */
-lcl_status lcl_buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
-cl_mem lcl_buffer_mem(const lcl_buffer *buf);
-lcl_context *lcl_buffer_context(const lcl_buffer *buf);
-lcl_buffer *lcl_buffer_retain(lcl_buffer *buf); /* another owner; each destroys it once */
-/* The buffer that owns the memory (itself unless made by lcl_buffer_sub), and the offset in it:
+lcl_status lcl__buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
+cl_mem lcl__buffer_mem(const lcl_buffer *buf);
+lcl_context *lcl__buffer_context(const lcl_buffer *buf);
+lcl_buffer *lcl__buffer_retain(lcl_buffer *buf); /* another owner; each destroys it once */
+/* The buffer that owns the memory (itself unless made by lcl__buffer_sub), and the offset in it:
  * what hazards need. */
-const lcl_buffer *lcl_buffer_root(const lcl_buffer *buf, size_t *offset);
+const lcl_buffer *lcl__buffer_root(const lcl_buffer *buf, size_t *offset);
 
 /* ---- launches (device/launch.c) ---- */
 
@@ -152,21 +152,21 @@ typedef struct lcl_arg {
   } u;
 } lcl_arg;
 
-lcl_arg lcl_i32(int64_t value); /* a value beyond 31 bits makes the launch fail */
-lcl_arg lcl_f32(float value);
-lcl_arg lcl_local(size_t bytes);
-lcl_arg lcl_bytes(const void *value, size_t bytes); /* at most LCL_ARG_MAX_BYTES, by value */
-lcl_arg lcl_int8(const int64_t *values, int n);     /* n values, the rest 0, as an OpenCL int8 */
+lcl_arg lcl__i32(int64_t value); /* a value beyond 31 bits makes the launch fail */
+lcl_arg lcl__f32(float value);
+lcl_arg lcl__local(size_t bytes);
+lcl_arg lcl__bytes(const void *value, size_t bytes); /* at most LCL_ARG_MAX_BYTES, by value */
+lcl_arg lcl__int8(const int64_t *values, int n);     /* n values, the rest 0, as an OpenCL int8 */
 /* A field of the structs of cl/args.h: a struct of its own, so that no size becomes one unchecked.
  */
 typedef struct arg_int {
   int32_t value;
 } arg_int;
 /* Such a struct as an argument; does not compile where it is too large. */
-#define LCL_STRUCT(s)   lcl_bytes(&(s), LCL_ARG_SIZE(s))
+#define LCL_STRUCT(s)   lcl__bytes(&(s), LCL_ARG_SIZE(s))
 #define LCL_ARG_SIZE(s) (sizeof(s) * sizeof(char[sizeof(s) <= LCL_ARG_MAX_BYTES ? 1 : -1]))
-lcl_arg lcl_memory(lcl_buffer *buffer, int access); /* all of it */
-lcl_arg lcl_memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access);
+lcl_arg lcl__memory(lcl_buffer *buffer, int access); /* all of it */
+lcl_arg lcl__memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access);
 
 typedef enum lcl_launch_kind {
   LCL_LAUNCH_KERNEL,
@@ -206,27 +206,27 @@ typedef struct lcl_launch {
 /* ---- launch lists (device/list.c, place.c, run.c) ---- */
 
 typedef struct lcl_list lcl_list;
-lcl_status lcl_list_create(lcl_context *ctx, lcl_list **out);
+lcl_status lcl__list_create(lcl_context *ctx, lcl_list **out);
 /* Makes the kernel and sets its arguments. Everything is copied; user belongs to the list once
  * added. */
-lcl_status lcl_list_add(lcl_list *list, const lcl_launch *launch);
+lcl_status lcl__list_add(lcl_list *list, const lcl_launch *launch);
 /* Derives the hazards (RAW, WAR, WAW) and places the launches on the context's queues. After this
  * only run. */
-lcl_status lcl_list_seal(lcl_list *list);
+lcl_status lcl__list_seal(lcl_list *list);
 /* Enqueues the whole list; returns without waiting. Runs of lists on one context are ordered after
  * each other. done (may be NULL) receives an event of the end, released by the caller. A failure
  * names the launch's label. */
-lcl_status lcl_list_run(lcl_list *list, cl_event *done);
-void lcl_list_destroy(lcl_list *list);
-size_t lcl_list_count(const lcl_list *list);
+lcl_status lcl__list_run(lcl_list *list, cl_event *done);
+void lcl__list_destroy(lcl_list *list);
+size_t lcl__list_count(const lcl_list *list);
 /* For tests and --check-numerics: run launch i only, and wait for it. */
-lcl_status lcl_list_run_one(lcl_list *list, size_t i);
+lcl_status lcl__list_run_one(lcl_list *list, size_t i);
 
 /* Transfers. Writes copy the host data before returning; both are ordered with list runs. */
-lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
-                      size_t bytes);
-lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
-                        size_t bytes); /* waits */
+lcl_status lcl__upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                       size_t bytes);
+lcl_status lcl__download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
+                         size_t bytes); /* waits */
 
 /* ---- profile (device/profile.c) ---- */
 
@@ -236,12 +236,12 @@ typedef struct lcl_profile_row {
   size_t calls;
   double seconds, flops, bytes; /* sums over the calls */
 } lcl_profile_row;
-lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows,
-                            size_t *n); /* by label, most time first; lcl_free */
-bool lcl_context_profiles(const lcl_context *ctx);
+lcl_status lcl__profile_rows(lcl_context *ctx, lcl_profile_row **rows,
+                             size_t *n); /* by label, most time first; lcl__free */
+bool lcl__context_profiles(const lcl_context *ctx);
 /* Keeps the start and end of each launch from now on (24 bytes each); without it only the sums. */
-lcl_status lcl_profile_start_trace(lcl_context *ctx);
+lcl_status lcl__profile_start_trace(lcl_context *ctx);
 /* What was kept, as Chrome trace events with a lane a queue. */
-lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path);
+lcl_status lcl__profile_write_trace(lcl_context *ctx, const char *path);
 
 #endif

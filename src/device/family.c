@@ -29,23 +29,23 @@ typedef struct gemm {
 static lcl_status add_gemm(const gemm *g, bool packed, int k, lcl_list *list) {
   const bool wide = g->ctx->caps.preferred_float >= 16;
   const size_t rows = wide ? 12 : 6, columns = wide ? 32 : 16; /* of a work-item of family_packed */
-  return lcl_list_add(
+  return lcl__list_add(
       list, &(lcl_launch) {
                 .label = packed ? "packed GEMM" : "tiled GEMM",
                 .source = { .file = "family.cl", .options = wide ? "-DVEC=16" : "-DVEC=8" },
                 .kernel = packed ? "family_packed" : "family_tiled",
-                LCL_ARGS(lcl_memory(g->a, LCL_READ), lcl_memory(g->b, LCL_READ),
-                         lcl_memory(g->c, LCL_WRITE), lcl_i32(SIDE), lcl_i32(SIDE), lcl_i32(k)),
+                LCL_ARGS(lcl__memory(g->a, LCL_READ), lcl__memory(g->b, LCL_READ),
+                         lcl__memory(g->c, LCL_WRITE), lcl__i32(SIDE), lcl__i32(SIDE), lcl__i32(k)),
                 .dims = 2,
                 .global = { SIDE / (packed ? rows : 4), SIDE / (packed ? columns : 4) },
                 .local = { packed ? 1 : 8, packed ? 1 : 8 } });
 }
 
 static lcl_status time_once(lcl_context *ctx, lcl_list *list, double *seconds) {
-  const double start = lcl_now();
-  LCL_TRY(lcl_list_run(list, NULL));
+  const double start = lcl__now();
+  LCL_TRY(lcl__list_run(list, NULL));
   LCL_TRY(lcl_context_finish(ctx));
-  *seconds = lcl_now() - start;
+  *seconds = lcl__now() - start;
   return LCL_OK;
 }
 
@@ -64,8 +64,8 @@ static lcl_status time_rounds(lcl_context *ctx, lcl_list *const lists[2], double
       LCL_TRY(time_once(ctx, lists[i], &seconds));
       best[i] = round <= 1 ? seconds : LCL_MIN(best[i], seconds);
     }
-    if (round == 0) start = lcl_now();
-    const double passed = lcl_now() - start;
+    if (round == 0) start = lcl__now();
+    const double passed = lcl__now() - start;
     if (round > 0 && passed > (is_clear(best) ? usual : longest)) break;
   }
   return LCL_OK;
@@ -75,22 +75,22 @@ static lcl_status time_both(const gemm *g, int k, double best[2]) {
   lcl_list *lists[2] = { NULL, NULL };
   lcl_status status = LCL_OK;
   for (int i = 0; i < 2 && status == LCL_OK; i++) {
-    status = lcl_list_create(g->ctx, &lists[i]);
+    status = lcl__list_create(g->ctx, &lists[i]);
     if (status == LCL_OK) status = add_gemm(g, i, k, lists[i]);
-    if (status == LCL_OK) status = lcl_list_seal(lists[i]);
+    if (status == LCL_OK) status = lcl__list_seal(lists[i]);
   }
   if (status == LCL_OK) status = time_rounds(g->ctx, lists, best);
-  for (int i = 0; i < 2; i++) lcl_list_destroy(lists[i]);
+  for (int i = 0; i < 2; i++) lcl__list_destroy(lists[i]);
   return status;
 }
 
 static lcl_status fill(lcl_buffer *buffer, size_t n) {
-  float *values = lcl_alloc(n * sizeof *values);
+  float *values = lcl__alloc(n * sizeof *values);
   if (!values) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < n; i++) values[i] = 1;
-  const lcl_status status = lcl_upload(lcl_buffer_context(buffer), buffer, 0, values,
-                                       n * sizeof *values);
-  lcl_free(values);
+  const lcl_status status = lcl__upload(lcl__buffer_context(buffer), buffer, 0, values,
+                                        n * sizeof *values);
+  lcl__free(values);
   return status;
 }
 
@@ -111,8 +111,8 @@ static lcl_status measure(lcl_context *ctx, bool *packed) {
   lcl_buffer_destroy(g.c);
   if (status != LCL_OK) return status;
   *packed = lead * seconds[1] < seconds[0];
-  lcl_logf(LCL_LOG_INFO, "a small GEMM takes %.3f ms packed, %.3f ms tiled: %s kernels",
-           1e3 * seconds[1], 1e3 * seconds[0], *packed ? "packed" : "tiled");
+  lcl__logf(LCL_LOG_INFO, "a small GEMM takes %.3f ms packed, %.3f ms tiled: %s kernels",
+            1e3 * seconds[1], 1e3 * seconds[0], *packed ? "packed" : "tiled");
   return LCL_OK;
 }
 
@@ -127,11 +127,11 @@ static struct {
 
 static bool make_key(const lcl_context *ctx, char key[33]) {
   lcl_str all = { 0 };
-  lcl_str_add(&all, "kernel family\n");
-  lcl_driver_identity(ctx, &all);
-  const bool ok = lcl_str_ok(&all);
-  if (ok) lcl_hash_hex(all.data, all.n, key);
-  lcl_str_free(&all);
+  lcl__str_add(&all, "kernel family\n");
+  lcl__driver_identity(ctx, &all);
+  const bool ok = lcl__str_ok(&all);
+  if (ok) lcl__hash_hex(all.data, all.n, key);
+  lcl__str_free(&all);
   return ok;
 }
 
@@ -141,15 +141,15 @@ static bool recall(const char *key, bool *packed) {
   lcl_cache_kind kind;
   void *data = NULL;
   size_t n = 0;
-  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
+  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
   *packed = n == 6 && memcmp(data, "packed", 6) == 0;
-  lcl_free(data);
+  lcl__free(data);
   return true;
 }
 
 static void remember(const char *key, bool packed, bool in_cache) {
   const char *word = packed ? "packed" : "tiled";
-  if (in_cache) lcl_cache_put(key, LCL_CACHE_BINARY, word, strlen(word));
+  if (in_cache) lcl__cache_put(key, LCL_CACHE_BINARY, word, strlen(word));
   if (known.n == LCL_COUNT(known.key)) return;
   snprintf(known.key[known.n], sizeof known.key[0], "%s", key);
   known.packed[known.n++] = packed;
@@ -162,7 +162,7 @@ static lcl_status choose(lcl_context *ctx, bool *packed) {
   const lcl_status status = there ? LCL_OK : measure(ctx, packed);
   if (status == LCL_ERR_HOST_MEMORY) return status;
   if (status != LCL_OK) { /* tiled kernels ask least of a device */
-    lcl_logf(LCL_LOG_INFO, "the family of kernels was not measured: %s", lcl_error_message());
+    lcl__logf(LCL_LOG_INFO, "the family of kernels was not measured: %s", lcl_error_message());
     *packed = false;
     return LCL_OK;
   }
@@ -170,7 +170,7 @@ static lcl_status choose(lcl_context *ctx, bool *packed) {
   return LCL_OK;
 }
 
-lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted) {
+lcl_status lcl__family_choose(lcl_context *ctx, lcl_family wanted) {
   bool packed = wanted == LCL_FAMILY_PACKED;
   lcl_status status = LCL_OK;
   if (wanted == LCL_FAMILY_MEASURED) {

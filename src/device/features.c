@@ -47,7 +47,7 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
     caps->preferred_float = (unsigned)LCL_MIN((size_t)caps->preferred_float, bytes);
     return LCL_OK;
   }
-  return lcl_fail(
+  return lcl__fail(
       LCL_ERR_ARGUMENT,
       "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
       "clblast, clfft, "
@@ -67,14 +67,14 @@ static bool next_word(const char **list, char word[64]) {
   return true;
 }
 
-lcl_status lcl_caps_disable(lcl_caps *caps, const char *list, const char *where) {
+lcl_status lcl__caps_disable(lcl_caps *caps, const char *list, const char *where) {
   char word[64];
   while (next_word(&list, word))
     if (*word) LCL_TRY(disable_one(caps, word, where));
   return LCL_OK;
 }
 
-lcl_status lcl_family_parse(const char *list, const char *where, lcl_family *family) {
+lcl_status lcl__family_parse(const char *list, const char *where, lcl_family *family) {
   char word[64];
   *family = LCL_FAMILY_MEASURED;
   while (next_word(&list, word)) {
@@ -83,13 +83,13 @@ lcl_status lcl_family_parse(const char *list, const char *where, lcl_family *fam
                              : strcmp(word, "tiled") == 0 ? LCL_FAMILY_TILED
                                                           : LCL_FAMILY_MEASURED;
     if (found == LCL_FAMILY_MEASURED)
-      return lcl_fail(
+      return lcl__fail(
           LCL_ERR_ARGUMENT,
           "%s: unknown feature '%s'; known are packed (kernels for CPUs) and tiled (kernels "
           "for GPUs)",
           where, word);
     if (*family != LCL_FAMILY_MEASURED && *family != found)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: packed and tiled exclude each other", where);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s: packed and tiled exclude each other", where);
     *family = found;
   }
   return LCL_OK;

@@ -10,12 +10,12 @@ enum { LCL_MAX_QUEUES = 8, LCL_STAGING = 4 };
 
 /* ---- features (features.c) ---- */
 
-lcl_status lcl_caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
+lcl_status lcl__caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
 
 /* ---- family of kernels (family.c) ---- */
 
 /* Sets caps.packed: as wanted, else what was measured for this device and driver, now or before. */
-lcl_status lcl_family_choose(lcl_context *ctx, lcl_family wanted);
+lcl_status lcl__family_choose(lcl_context *ctx, lcl_family wanted);
 
 /* ---- programs (program.c, compile.c, cache.c) ---- */
 
@@ -34,8 +34,8 @@ typedef struct lcl_programs {
 } lcl_programs;
 
 /* Appends what names the device and its driver with its version. */
-void lcl_driver_identity(const lcl_context *ctx, lcl_str *out);
-void lcl_programs_free(lcl_programs *programs);
+void lcl__driver_identity(const lcl_context *ctx, lcl_str *out);
+void lcl__programs_free(lcl_programs *programs);
 
 /* ---- buffers (buffer.c) ---- */
 
@@ -53,41 +53,41 @@ typedef struct lcl_pool {
 } lcl_pool;
 
 /* Gives idle memory back to the driver. */
-void lcl_pool_trim(lcl_context *ctx);
+void lcl__pool_trim(lcl_context *ctx);
 
 /* ---- transfers (transfer.c) ---- */
 
 typedef struct lcl_staging {
-  void *host;    /* lcl_alloc's, or where pinned is mapped */
+  void *host;    /* lcl__alloc's, or where pinned is mapped */
   cl_mem pinned; /* NULL: ordinary host memory */
   cl_mem device; /* NULL where the device reads host memory as fast as its own */
   size_t bytes;
   cl_event busy; /* the last command that uses the buffer */
 } lcl_staging;
 
-void lcl_staging_free(lcl_context *ctx);
+void lcl__staging_free(lcl_context *ctx);
 
 /* ---- launches (launch.c) ---- */
 
 /* A kernel of the launch's own with its arguments set. */
-lcl_status lcl_launch_kernel(lcl_context *ctx, const lcl_launch *launch, cl_kernel *out);
+lcl_status lcl__launch_kernel(lcl_context *ctx, const lcl_launch *launch, cl_kernel *out);
 
 /* ---- queues (queue.c) ---- */
 
 /* Waits for everything enqueued so far (queue.c says why this is not clFinish). */
-cl_int lcl_queue_finish(cl_command_queue queue);
+cl_int lcl__queue_finish(cl_command_queue queue);
 
 /* ---- profile (profile.c) ---- */
 
 typedef struct lcl_profile lcl_profile;
-lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out);
-void lcl_profile_destroy(lcl_profile *profile);
+lcl_status lcl__profile_create(lcl_context *ctx, lcl_profile **out);
+void lcl__profile_destroy(lcl_profile *profile);
 /* Number of the row for a label; the same label has the same row. */
-lcl_status lcl_profile_intern(lcl_profile *profile, const char *label, size_t *row);
+lcl_status lcl__profile_intern(lcl_profile *profile, const char *label, size_t *row);
 /* Takes over the event of a launch that was enqueued on queue (LCL_MAX_QUEUES: the transfer queue).
  */
-lcl_status lcl_profile_take(lcl_profile *profile, size_t row, double flops, double bytes, int queue,
-                            cl_event event);
+lcl_status lcl__profile_take(lcl_profile *profile, size_t row, double flops, double bytes,
+                             int queue, cl_event event);
 
 /* ---- context ---- */
 

@@ -1,25 +1,25 @@
 /* Launches: their arguments, and kernels with the arguments set. */
 #include "device/internal.h"
 
-lcl_arg lcl_i32(int64_t value) {
+lcl_arg lcl__i32(int64_t value) {
   lcl_arg a = { .kind = value < INT32_MIN || value > INT32_MAX ? LCL_ARG_BAD : LCL_ARG_I32 };
   a.u.i32 = (int32_t)value;
   return a;
 }
 
-lcl_arg lcl_f32(float value) {
+lcl_arg lcl__f32(float value) {
   lcl_arg a = { .kind = LCL_ARG_F32 };
   a.u.f32 = value;
   return a;
 }
 
-lcl_arg lcl_local(size_t bytes) {
+lcl_arg lcl__local(size_t bytes) {
   lcl_arg a = { .kind = LCL_ARG_LOCAL };
   a.u.local_bytes = bytes;
   return a;
 }
 
-lcl_arg lcl_bytes(const void *value, size_t bytes) {
+lcl_arg lcl__bytes(const void *value, size_t bytes) {
   lcl_arg a = { .kind = bytes <= sizeof a.u.bytes.data ? LCL_ARG_BYTES : LCL_ARG_BAD };
   if (a.kind == LCL_ARG_BAD) return a;
   a.u.bytes.n = bytes;
@@ -27,7 +27,7 @@ lcl_arg lcl_bytes(const void *value, size_t bytes) {
   return a;
 }
 
-lcl_arg lcl_int8(const int64_t *values, int n) {
+lcl_arg lcl__int8(const int64_t *values, int n) {
   lcl_arg a = { .kind = LCL_ARG_BYTES };
   int32_t v[8] = { 0 };
   for (int i = 0; i < n; i++) {
@@ -39,14 +39,14 @@ lcl_arg lcl_int8(const int64_t *values, int n) {
   return a;
 }
 
-lcl_arg lcl_memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access) {
+lcl_arg lcl__memory_part(lcl_buffer *buffer, size_t offset, size_t bytes, int access) {
   return (lcl_arg) {
     .kind = LCL_ARG_MEMORY, .access = access, .buffer = buffer, .offset = offset, .bytes = bytes
   };
 }
 
-lcl_arg lcl_memory(lcl_buffer *buffer, int access) {
-  return lcl_memory_part(buffer, 0, buffer ? buffer->bytes : 0, access);
+lcl_arg lcl__memory(lcl_buffer *buffer, int access) {
+  return lcl__memory_part(buffer, 0, buffer ? buffer->bytes : 0, access);
 }
 
 static cl_int set_arg(cl_kernel kernel, cl_uint i, const lcl_arg *a) {
@@ -61,15 +61,15 @@ static cl_int set_arg(cl_kernel kernel, cl_uint i, const lcl_arg *a) {
   return CL_INVALID_ARG_VALUE;
 }
 
-lcl_status lcl_launch_kernel(lcl_context *ctx, const lcl_launch *l, cl_kernel *out) {
-  LCL_TRY(lcl_kernel_create(ctx, &l->source, l->kernel, out));
+lcl_status lcl__launch_kernel(lcl_context *ctx, const lcl_launch *l, cl_kernel *out) {
+  LCL_TRY(lcl__kernel_create(ctx, &l->source, l->kernel, out));
   for (int i = 0; i < l->n_args; i++) {
     cl_int err = set_arg(*out, (cl_uint)i, &l->args[i]);
     if (err == CL_SUCCESS) continue;
     clReleaseKernel(*out);
     *out = NULL;
-    lcl_status status = lcl_cl_fail(ctx, err, "clSetKernelArg");
-    return lcl_fail_prefix(status, "%s, argument %d of kernel %s", l->label, i, l->kernel);
+    lcl_status status = lcl__cl_fail(ctx, err, "clSetKernelArg");
+    return lcl__fail_prefix(status, "%s, argument %d of kernel %s", l->label, i, l->kernel);
   }
   return LCL_OK;
 }

@@ -42,6 +42,6 @@ struct lcl_list {
 };
 
 /* place.c: fills queue, waits and signals of every item. */
-lcl_status lcl_list_place(lcl_list *list);
+lcl_status lcl__list_place(lcl_list *list);
 
 #endif

@@ -140,26 +140,26 @@ static lcl_status place_one(placer *p, size_t i) {
   return LCL_OK;
 }
 
-lcl_status lcl_list_place(lcl_list *list) {
+lcl_status lcl__list_place(lcl_list *list) {
   const lcl_context *ctx = list->ctx;
   list->used[0] = true;
   if (ctx->n_queues == 1 && ctx->in_order[0]) return LCL_OK; /* the queue keeps every order */
   size_t n = list->items.n;
   placer p = { .list = list };
-  p.known = lcl_alloc(LCL_MAX(n, (size_t)1) * sizeof *p.known);
-  p.position = lcl_alloc(LCL_MAX(n, (size_t)1) * sizeof *p.position);
+  p.known = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *p.known);
+  p.position = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *p.position);
   lcl_status status = p.known && p.position ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; status == LCL_OK && i < n; i++) status = place_one(&p, i);
   size_t longest = LCL_MAX_QUEUES;
   for (size_t i = 0; i < n; i++) longest = LCL_MAX(longest, list->items.data[i].n_wait);
-  if (status == LCL_OK && !(list->wait_events = lcl_alloc(longest * sizeof(cl_event))))
+  if (status == LCL_OK && !(list->wait_events = lcl__alloc(longest * sizeof(cl_event))))
     status = LCL_ERR_HOST_MEMORY;
   for (int q = 0; q < ctx->n_queues; q++)
     list->joins |= list->used[q] && (q > 0 || !ctx->in_order[q]);
-  lcl_free(p.known);
-  lcl_free(p.position);
-  lcl_free(p.accesses.data);
-  lcl_free(p.memories.data);
-  lcl_free(p.edges.data);
+  lcl__free(p.known);
+  lcl__free(p.position);
+  lcl__free(p.accesses.data);
+  lcl__free(p.memories.data);
+  lcl__free(p.edges.data);
   return status;
 }

@@ -37,11 +37,11 @@ struct lcl_profile {
   } records;
 };
 
-lcl_status lcl_profile_create(lcl_context *ctx, lcl_profile **out) {
-  lcl_profile *p = lcl_alloc(sizeof *p);
+lcl_status lcl__profile_create(lcl_context *ctx, lcl_profile **out) {
+  lcl_profile *p = lcl__alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
   p->ctx = ctx;
-  if (!(p->labels = lcl_arena_create())) return lcl_free(p), LCL_ERR_HOST_MEMORY;
+  if (!(p->labels = lcl__arena_create())) return lcl__free(p), LCL_ERR_HOST_MEMORY;
   *out = p;
   return LCL_OK;
 }
@@ -51,20 +51,20 @@ static void drop_pending(lcl_profile *p) {
   p->pending.n = 0;
 }
 
-void lcl_profile_destroy(lcl_profile *p) {
+void lcl__profile_destroy(lcl_profile *p) {
   if (!p) return;
   drop_pending(p);
-  lcl_free(p->rows.data);
-  lcl_free(p->pending.data);
-  lcl_free(p->records.data);
-  lcl_arena_destroy(p->labels);
-  lcl_free(p);
+  lcl__free(p->rows.data);
+  lcl__free(p->pending.data);
+  lcl__free(p->records.data);
+  lcl__arena_destroy(p->labels);
+  lcl__free(p);
 }
 
-lcl_status lcl_profile_intern(lcl_profile *p, const char *label, size_t *row) {
+lcl_status lcl__profile_intern(lcl_profile *p, const char *label, size_t *row) {
   for (size_t i = p->rows.n; i--;) /* a list's labels are near each other, newest last */
     if (strcmp(p->rows.data[i].label, label) == 0) return *row = i, LCL_OK;
-  lcl_profile_row fresh = { .label = lcl_arena_strdup(p->labels, label) };
+  lcl_profile_row fresh = { .label = lcl__arena_strdup(p->labels, label) };
   if (!fresh.label || !LCL_PUSH(&p->rows, fresh)) return LCL_ERR_HOST_MEMORY;
   *row = p->rows.n - 1;
   return LCL_OK;
@@ -73,7 +73,7 @@ lcl_status lcl_profile_intern(lcl_profile *p, const char *label, size_t *row) {
 /* Reads the times of everything that was enqueued. */
 static lcl_status drain(lcl_profile *p) {
   LCL_TRY(lcl_context_finish(p->ctx));
-  if (p->ctx->transfer) lcl_queue_finish(p->ctx->transfer);
+  if (p->ctx->transfer) lcl__queue_finish(p->ctx->transfer);
   for (size_t i = 0; i < p->pending.n; i++) {
     const pending *e = &p->pending.data[i];
     cl_ulong start = 0, end = 0;
@@ -92,8 +92,8 @@ static lcl_status drain(lcl_profile *p) {
   return LCL_OK;
 }
 
-lcl_status lcl_profile_take(lcl_profile *p, size_t row, double flops, double bytes, int queue,
-                            cl_event event) {
+lcl_status lcl__profile_take(lcl_profile *p, size_t row, double flops, double bytes, int queue,
+                             cl_event event) {
   if (p->pending.n >= MAX_PENDING) {
     lcl_status status = drain(p);
     if (status != LCL_OK) return clReleaseEvent(event), status;
@@ -106,14 +106,14 @@ lcl_status lcl_profile_take(lcl_profile *p, size_t row, double flops, double byt
   return LCL_OK;
 }
 
-bool lcl_context_profiles(const lcl_context *ctx) {
+bool lcl__context_profiles(const lcl_context *ctx) {
   return ctx->profile != NULL;
 }
 
 static lcl_status need_profile(lcl_context *ctx) {
   if (ctx->profile) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "the context was created without profiling (lcl_context_desc.profile)");
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "the context was created without profiling (lcl_context_desc.profile)");
 }
 
 static int most_time_first(const void *a, const void *b) {
@@ -121,13 +121,13 @@ static int most_time_first(const void *a, const void *b) {
   return x->seconds != y->seconds ? (x->seconds > y->seconds ? -1 : 1) : strcmp(x->label, y->label);
 }
 
-lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n) {
+lcl_status lcl__profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n) {
   *rows = NULL;
   *n = 0;
   LCL_TRY(need_profile(ctx));
   LCL_TRY(drain(ctx->profile));
   const lcl_profile *p = ctx->profile;
-  if (!(*rows = lcl_alloc(LCL_MAX(p->rows.n, (size_t)1) * sizeof **rows)))
+  if (!(*rows = lcl__alloc(LCL_MAX(p->rows.n, (size_t)1) * sizeof **rows)))
     return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < p->rows.n; i++)
     if (p->rows.data[i].calls) (*rows)[(*n)++] = p->rows.data[i];
@@ -137,7 +137,7 @@ lcl_status lcl_profile_rows(lcl_context *ctx, lcl_profile_row **rows, size_t *n)
 
 /* ---- trace ---- */
 
-lcl_status lcl_profile_start_trace(lcl_context *ctx) {
+lcl_status lcl__profile_start_trace(lcl_context *ctx) {
   LCL_TRY(need_profile(ctx));
   LCL_TRY(drain(ctx->profile)); /* what ran before is not part of it */
   ctx->profile->tracing = true;
@@ -145,39 +145,40 @@ lcl_status lcl_profile_start_trace(lcl_context *ctx) {
 }
 
 static void add_lane_names(const lcl_context *ctx, lcl_str *s) {
-  lcl_str_add(s, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"args\":{\"name\":");
-  lcl_str_json_text(s, ctx->caps.name);
-  lcl_str_add(s, "}}");
+  lcl__str_add(s, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":0,\"args\":{\"name\":");
+  lcl__str_json_text(s, ctx->caps.name);
+  lcl__str_add(s, "}}");
   for (int q = 0; q <= ctx->n_queues; q++) {
     bool transfer = q == ctx->n_queues;
     if (transfer && !ctx->transfer) break;
-    lcl_str_add(s,
-                ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":"
-                "\"%s %d\"}}",
-                transfer ? LCL_MAX_QUEUES : q, transfer ? "transfer queue" : "compute queue",
-                transfer ? 0 : q);
+    lcl__str_add(
+        s,
+        ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%d,\"args\":{\"name\":"
+        "\"%s %d\"}}",
+        transfer ? LCL_MAX_QUEUES : q, transfer ? "transfer queue" : "compute queue",
+        transfer ? 0 : q);
   }
 }
 
-lcl_status lcl_profile_write_trace(lcl_context *ctx, const char *path) {
+lcl_status lcl__profile_write_trace(lcl_context *ctx, const char *path) {
   LCL_TRY(need_profile(ctx));
   LCL_TRY(drain(ctx->profile));
   const lcl_profile *p = ctx->profile;
   uint64_t origin = UINT64_MAX;
   for (size_t i = 0; i < p->records.n; i++) origin = LCL_MIN(origin, p->records.data[i].start);
   lcl_str s = { 0 };
-  lcl_str_add(&s, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
+  lcl__str_add(&s, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
   add_lane_names(ctx, &s);
   for (size_t i = 0; i < p->records.n; i++) {
     const record *r = &p->records.data[i];
-    lcl_str_add(&s, ",\n{\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":",
-                r->queue, 1e-3 * (double)(r->start - origin), 1e-3 * (double)(r->end - r->start));
-    lcl_str_json_text(&s, p->rows.data[r->row].label);
-    lcl_str_add(&s, "}");
+    lcl__str_add(&s, ",\n{\"ph\":\"X\",\"pid\":0,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":",
+                 r->queue, 1e-3 * (double)(r->start - origin), 1e-3 * (double)(r->end - r->start));
+    lcl__str_json_text(&s, p->rows.data[r->row].label);
+    lcl__str_add(&s, "}");
   }
-  lcl_str_add(&s, "\n]}\n");
-  lcl_status status = lcl_str_ok(&s) ? lcl_file_write_atomic(path, s.data, s.n)
-                                     : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&s);
+  lcl__str_add(&s, "\n]}\n");
+  lcl_status status = lcl__str_ok(&s) ? lcl__file_write_atomic(path, s.data, s.n)
+                                      : LCL_ERR_HOST_MEMORY;
+  lcl__str_free(&s);
   return status;
 }

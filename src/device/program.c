@@ -8,16 +8,16 @@
 
 #include "device/cache.h"
 
-void lcl_programs_free(lcl_programs *programs) {
+void lcl__programs_free(lcl_programs *programs) {
   for (size_t i = 0; i < programs->built.n; i++) {
     if (programs->built.data[i].program) clReleaseProgram(programs->built.data[i].program);
-    lcl_free(programs->built.data[i].refusal);
+    lcl__free(programs->built.data[i].refusal);
   }
-  lcl_free(programs->built.data);
+  lcl__free(programs->built.data);
   *programs = (lcl_programs) { 0 };
 }
 
-lcl_build_stats lcl_context_build_stats(const lcl_context *ctx) {
+lcl_build_stats lcl__context_build_stats(const lcl_context *ctx) {
   return ctx->programs.stats;
 }
 
@@ -31,7 +31,7 @@ static lcl_status add_file(lcl_str *out, const char *file, int depth);
 static lcl_status included_name(const char *from, char file[64]) {
   size_t n = strcspn(from, "\"\n");
   if (n == 0 || n >= 64 || from[n] != '"')
-    return lcl_fail(LCL_ERR_FORMAT, "#include expects \"FILE\" with a name of 1 to 63 characters");
+    return lcl__fail(LCL_ERR_FORMAT, "#include expects \"FILE\" with a name of 1 to 63 characters");
   memcpy(file, from, n);
   file[n] = 0;
   return LCL_OK;
@@ -42,22 +42,22 @@ static lcl_status included_name(const char *from, char file[64]) {
 static lcl_status add_text(lcl_str *out, const char *name, const char *text, int depth) {
   static const char include[] = "#include \"";
   int line = 1;
-  lcl_str_add(out, "#line 1 \"%s\"\n", name);
+  lcl__str_add(out, "#line 1 \"%s\"\n", name);
   for (const char *end; *text; text = *end ? end + 1 : end, line++) {
     end = text + strcspn(text, "\n");
     if (strncmp(text, include, sizeof include - 1) == 0) {
       char file[64];
       lcl_status status = included_name(text + sizeof include - 1, file);
       if (status == LCL_OK) status = add_file(out, file, depth + 1);
-      if (status != LCL_OK) return lcl_fail_prefix(status, "%s:%d", name, line);
-      lcl_str_add(out, "#line %d \"%s\"\n", line + 1, name);
+      if (status != LCL_OK) return lcl__fail_prefix(status, "%s:%d", name, line);
+      lcl__str_add(out, "#line %d \"%s\"\n", line + 1, name);
     } else {
-      lcl_str_add(out, "%.*s\n", (int)(end - text), text);
+      lcl__str_add(out, "%.*s\n", (int)(end - text), text);
     }
     if (out->n > MAX_TEXT)
-      return lcl_fail(LCL_ERR_FORMAT,
-                      "%s: the kernels are larger than %d MiB with what they include", name,
-                      MAX_TEXT >> 20);
+      return lcl__fail(LCL_ERR_FORMAT,
+                       "%s: the kernels are larger than %d MiB with what they include", name,
+                       MAX_TEXT >> 20);
   }
   return LCL_OK;
 }
@@ -65,29 +65,29 @@ static lcl_status add_text(lcl_str *out, const char *name, const char *text, int
 static lcl_status add_file(lcl_str *out, const char *file, int depth) {
   const char *folder = getenv("LATENTCL_KERNELS");
   if (depth > MAX_DEPTH)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s includes itself, or files include each other more than %d deep", file,
-                    MAX_DEPTH);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s includes itself, or files include each other more than %d deep", file,
+                     MAX_DEPTH);
   if (!folder || !*folder) {
-    const char *text = lcl_embedded_source(file);
-    if (!text) return lcl_fail(LCL_ERR_ARGUMENT, "there is no kernel file %s", file);
+    const char *text = lcl__embedded_source(file);
+    if (!text) return lcl__fail(LCL_ERR_ARGUMENT, "there is no kernel file %s", file);
     return add_text(out, file, text, depth);
   }
   lcl_str path = { 0 };
   void *text = NULL;
   size_t n;
-  lcl_str_add(&path, "%s/%s", folder, file);
-  lcl_status status = lcl_str_ok(&path) ? lcl_file_read(path.data, MAX_TEXT, &text, &n)
-                                        : LCL_ERR_HOST_MEMORY;
+  lcl__str_add(&path, "%s/%s", folder, file);
+  lcl_status status = lcl__str_ok(&path) ? lcl__file_read(path.data, MAX_TEXT, &text, &n)
+                                         : LCL_ERR_HOST_MEMORY;
   if (status != LCL_OK)
-    lcl_fail_prefix(status, "LATENTCL_KERNELS");
+    lcl__fail_prefix(status, "LATENTCL_KERNELS");
   else if (memchr(text, 0, n))
-    status = lcl_fail(LCL_ERR_FORMAT, "LATENTCL_KERNELS: %s is not a text: it has zero bytes",
-                      path.data);
+    status = lcl__fail(LCL_ERR_FORMAT, "LATENTCL_KERNELS: %s is not a text: it has zero bytes",
+                       path.data);
   else
     status = add_text(out, path.data, text, depth);
-  lcl_free(text);
-  lcl_str_free(&path);
+  lcl__free(text);
+  lcl__str_free(&path);
   return status;
 }
 
@@ -96,36 +96,36 @@ static lcl_status whole_text(const lcl_source *source, lcl_str *out) {
   if (source->file)
     LCL_TRY(add_file(out, source->file, 0));
   else if (source->text)
-    lcl_str_add(out, "#line 1 \"generated.cl\"\n%s\n", source->text);
+    lcl__str_add(out, "#line 1 \"generated.cl\"\n%s\n", source->text);
   else
-    return lcl_fail(LCL_ERR_ARGUMENT, "a program needs a kernel file or a text");
-  return lcl_str_ok(out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+    return lcl__fail(LCL_ERR_ARGUMENT, "a program needs a kernel file or a text");
+  return lcl__str_ok(out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 /* Denormals count as zero: what decays towards zero (a weight under decay, a moment without
  * gradient) would pass through them, where a processor works a hundred times slower. */
 static void all_options(const lcl_caps *caps, const lcl_source *source, lcl_str *out) {
-  lcl_str_add(out, "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
-              caps->packed, LCL_MAX(caps->preferred_float, 4u));
-  if (source->options && *source->options) lcl_str_add(out, " %s", source->options);
+  lcl__str_add(out, "-cl-std=CL1.2 -cl-mad-enable -cl-denorms-are-zero -DLCL_PANEL=%d -DLCL_VEC=%u",
+               caps->packed, LCL_MAX(caps->preferred_float, 4u));
+  if (source->options && *source->options) lcl__str_add(out, " %s", source->options);
 }
 
-void lcl_driver_identity(const lcl_context *ctx, lcl_str *out) {
+void lcl__driver_identity(const lcl_context *ctx, lcl_str *out) {
   const lcl_caps *c = &ctx->caps;
   char platform[128] = "";
   clGetPlatformInfo(ctx->platform, CL_PLATFORM_VERSION, sizeof platform, platform, NULL);
-  lcl_str_add(out, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
-              c->version, c->platform, platform);
+  lcl__str_add(out, "%d\n%s\n%s\n%s\n%s\n%s\n%s\n", LCL_CACHE_FORMAT, c->name, c->vendor, c->driver,
+               c->version, c->platform, platform);
 }
 
 /* Everything the binary depends on. */
 static bool make_key(const lcl_context *ctx, const char *text, const char *options, char key[33]) {
   lcl_str all = { 0 };
-  lcl_driver_identity(ctx, &all);
-  lcl_str_add(&all, "%s\n%s", options, text);
-  bool ok = lcl_str_ok(&all);
-  if (ok) lcl_hash_hex(all.data, all.n, key);
-  lcl_str_free(&all);
+  lcl__driver_identity(ctx, &all);
+  lcl__str_add(&all, "%s\n%s", options, text);
+  bool ok = lcl__str_ok(&all);
+  if (ok) lcl__hash_hex(all.data, all.n, key);
+  lcl__str_free(&all);
   return ok;
 }
 
@@ -139,10 +139,10 @@ typedef struct job_list {
 
 static void free_job(lcl_build_job *job) {
   if (job->program) clReleaseProgram(job->program);
-  lcl_free(job->name);
-  lcl_free(job->text);
-  lcl_free(job->options);
-  lcl_free(job->message);
+  lcl__free(job->name);
+  lcl__free(job->text);
+  lcl__free(job->options);
+  lcl__free(job->message);
 }
 
 static lcl_status prepare(lcl_context *ctx, const lcl_source *source, lcl_build_job *job) {
@@ -151,15 +151,15 @@ static lcl_status prepare(lcl_context *ctx, const lcl_source *source, lcl_build_
   lcl_status status = whole_text(source, &text);
   all_options(&ctx->caps, source, &options);
   const char *extra = source->options && *source->options ? source->options : "no options";
-  lcl_str_add(&name, "%s (%s)", source->file ? source->file : "generated.cl", extra);
-  if (status == LCL_OK && (!lcl_str_ok(&options) || !lcl_str_ok(&name)))
+  lcl__str_add(&name, "%s (%s)", source->file ? source->file : "generated.cl", extra);
+  if (status == LCL_OK && (!lcl__str_ok(&options) || !lcl__str_ok(&name)))
     status = LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK && !make_key(ctx, text.data, options.data, job->key))
     status = LCL_ERR_HOST_MEMORY;
   if (status != LCL_OK) {
-    lcl_str_free(&text);
-    lcl_str_free(&options);
-    lcl_str_free(&name);
+    lcl__str_free(&text);
+    lcl__str_free(&options);
+    lcl__str_free(&name);
     return status;
   }
   job->text = text.data;
@@ -176,7 +176,7 @@ static lcl_program_entry *find(lcl_programs *programs, const char *key) {
 
 static void *work(void *arg) {
   job_list *jobs = arg;
-  for (size_t i; (i = atomic_fetch_add(&jobs->next, 1)) < jobs->n;) lcl_build_one(&jobs->data[i]);
+  for (size_t i; (i = atomic_fetch_add(&jobs->next, 1)) < jobs->n;) lcl__build_one(&jobs->data[i]);
   return NULL;
 }
 
@@ -205,8 +205,8 @@ static lcl_status collect(lcl_context *ctx, job_list *jobs) {
     if (job->status == LCL_OK)
       *(job->from_cache ? &ctx->programs.stats.loaded : &ctx->programs.stats.compiled) += 1;
     else if (status == LCL_OK)
-      status = lcl_fail(job->status, "%s",
-                        job->message ? job->message : lcl_status_string(job->status));
+      status = lcl__fail(job->status, "%s",
+                         job->message ? job->message : lcl_status_string(job->status));
     if (job->status != LCL_OK && !job->refused) continue; /* may work next time */
     lcl_program_entry entry = { .program = job->program, .refusal = job->message };
     memcpy(entry.key, job->key, sizeof entry.key);
@@ -217,13 +217,13 @@ static lcl_status collect(lcl_context *ctx, job_list *jobs) {
     job->program = NULL;
     job->message = NULL;
   }
-  if (wrote) lcl_cache_prune();
+  if (wrote) lcl__cache_prune();
   return status;
 }
 
 static lcl_status refused(const lcl_program_entry *entry) {
-  return lcl_fail(LCL_ERR_BUILD, "%s",
-                  entry->refusal ? entry->refusal : "the driver refused this kernel before");
+  return lcl__fail(LCL_ERR_BUILD, "%s",
+                   entry->refusal ? entry->refusal : "the driver refused this kernel before");
 }
 
 /* Adds a job for the source unless it is built or already among the jobs. */
@@ -245,18 +245,18 @@ static lcl_status add_job(lcl_context *ctx, const lcl_source *source, job_list *
 
 /* Runs the jobs, keeps what they made, frees them. */
 static lcl_status finish_jobs(lcl_context *ctx, job_list *jobs, lcl_status status) {
-  double start = lcl_now();
+  double start = lcl__now();
   if (status == LCL_OK && jobs->n) {
     run_jobs(jobs);
     status = collect(ctx, jobs);
   }
   for (size_t i = 0; i < jobs->n; i++) free_job(&jobs->data[i]);
-  lcl_free(jobs->data);
-  ctx->programs.stats.seconds += lcl_now() - start;
+  lcl__free(jobs->data);
+  ctx->programs.stats.seconds += lcl__now() - start;
   return status;
 }
 
-lcl_status lcl_programs_build(lcl_context *ctx, const lcl_source *sources, size_t n) {
+lcl_status lcl__programs_build(lcl_context *ctx, const lcl_source *sources, size_t n) {
   job_list jobs = { 0 };
   lcl_status status = LCL_OK;
   for (size_t i = 0; status == LCL_OK && i < n; i++) status = add_job(ctx, &sources[i], &jobs);
@@ -281,8 +281,8 @@ static lcl_status entry_of(lcl_context *ctx, lcl_build_job *job, const lcl_progr
   return (*entry)->program ? LCL_OK : refused(*entry);
 }
 
-lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
-                             cl_kernel *out) {
+lcl_status lcl__kernel_create(lcl_context *ctx, const lcl_source *source, const char *kernel,
+                              cl_kernel *out) {
   *out = NULL;
   lcl_build_job job;
   const lcl_program_entry *entry;
@@ -292,7 +292,7 @@ lcl_status lcl_kernel_create(lcl_context *ctx, const lcl_source *source, const c
   *out = clCreateKernel(entry->program, kernel, &err);
   if (err == CL_SUCCESS) return LCL_OK;
   *out = NULL;
-  return lcl_fail_prefix(lcl_cl_fail(ctx, err, kernel), "%s (%s)",
-                         source->file ? source->file : "generated.cl",
-                         source->options && *source->options ? source->options : "no options");
+  return lcl__fail_prefix(lcl__cl_fail(ctx, err, kernel), "%s (%s)",
+                          source->file ? source->file : "generated.cl",
+                          source->options && *source->options ? source->options : "no options");
 }

@@ -19,6 +19,6 @@ typedef struct lcl_build_job {
 } lcl_build_job;
 
 /* Loads from the cache or compiles; sets program or status and message. */
-void lcl_build_one(lcl_build_job *job);
+void lcl__build_one(lcl_build_job *job);
 
 #endif

@@ -3,7 +3,7 @@
 
 /* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an
  * event of the end does. */
-cl_int lcl_queue_finish(cl_command_queue queue) {
+cl_int lcl__queue_finish(cl_command_queue queue) {
   cl_event end = NULL;
   cl_int err = clEnqueueMarkerWithWaitList(queue, 0, NULL, &end);
   if (err == CL_SUCCESS)
@@ -18,9 +18,9 @@ lcl_status lcl_context_finish(lcl_context *ctx) {
   LCL_NEED(ctx);
   lcl_status status = LCL_OK;
   for (int i = 0; i < ctx->n_queues; i++) {
-    cl_int err = lcl_queue_finish(ctx->queue[i]);
+    cl_int err = lcl__queue_finish(ctx->queue[i]);
     if (err != CL_SUCCESS && status == LCL_OK)
-      status = lcl_cl_fail(ctx, err, "waiting for the device");
+      status = lcl__cl_fail(ctx, err, "waiting for the device");
   }
   return status;
 }

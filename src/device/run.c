@@ -7,7 +7,7 @@ static lcl_status enqueue_kernel(lcl_context *ctx, const lcl_item *item, cl_comm
   const lcl_launch *l = &item->launch;
   cl_int err = clEnqueueNDRangeKernel(q, item->kernel, (cl_uint)l->dims, NULL, l->global,
                                       l->local[0] ? l->local : NULL, n_wait, wait, event);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the kernel");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "enqueueing the kernel");
 }
 
 static lcl_status enqueue_call(lcl_context *ctx, const lcl_item *item, cl_command_queue q,
@@ -16,7 +16,7 @@ static lcl_status enqueue_call(lcl_context *ctx, const lcl_item *item, cl_comman
   if (!event || *event) return LCL_OK;
   /* A library that gives no event: one of everything enqueued so far does as well. */
   cl_int err = clEnqueueMarkerWithWaitList(q, 0, NULL, event);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "marking the end of a call");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "marking the end of a call");
 }
 
 static lcl_status enqueue(lcl_context *ctx, const lcl_item *item, cl_command_queue q,
@@ -31,13 +31,13 @@ static lcl_status enqueue(lcl_context *ctx, const lcl_item *item, cl_command_que
   case LCL_LAUNCH_COPY:
     err = clEnqueueCopyBuffer(q, item->mem[0], item->mem[1], a[0].offset, a[1].offset, a[0].bytes,
                               n_wait, wait, event);
-    return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the copy");
+    return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "enqueueing the copy");
   case LCL_LAUNCH_FILL:
     err = clEnqueueFillBuffer(q, item->mem[0], &l->pattern, sizeof l->pattern, a[0].offset,
                               a[0].bytes, n_wait, wait, event);
-    return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "enqueueing the fill");
+    return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "enqueueing the fill");
   }
-  return lcl_fail(LCL_ERR_ARGUMENT, "unknown kind of launch");
+  return lcl__fail(LCL_ERR_ARGUMENT, "unknown kind of launch");
 }
 
 static lcl_status run_item(lcl_list *list, lcl_item *item) {
@@ -50,15 +50,15 @@ static lcl_status run_item(lcl_list *list, lcl_item *item) {
                               list->wait_events, want ? &event : NULL);
   if (status != LCL_OK) {
     if (event) clReleaseEvent(event);
-    return lcl_fail_prefix(status, "%s", item->launch.label);
+    return lcl__fail_prefix(status, "%s", item->launch.label);
   }
   if (item->signals) item->event = event;
   if (!ctx->profile) return LCL_OK;
   /* The run's end releases one reference, the profile the other. */
   cl_int err = item->signals ? clRetainEvent(event) : CL_SUCCESS;
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "keeping the event of a launch");
-  return lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes,
-                          item->queue, event);
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "keeping the event of a launch");
+  return lcl__profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes,
+                           item->queue, event);
 }
 
 /* Makes every used queue start after all earlier work, which queue 0 knows of. */
@@ -69,7 +69,7 @@ static lcl_status fork_queues(lcl_list *list) {
   for (int q = 1; err == CL_SUCCESS && q < ctx->n_queues; q++)
     if (list->used[q]) err = clEnqueueBarrierWithWaitList(ctx->queue[q], 1, &start, NULL);
   if (start) clReleaseEvent(start);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "starting a launch list");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "starting a launch list");
 }
 
 /* Makes queue 0 wait for all the others, so that it again stands for everything that was enqueued.
@@ -91,7 +91,7 @@ static lcl_status join_queues(lcl_list *list) {
   for (cl_uint i = 0; i < n; i++) clReleaseEvent(ends[i]);
   for (int q = 1; q < ctx->n_queues; q++)
     if (list->used[q]) clFlush(ctx->queue[q]);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "ending a launch list");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "ending a launch list");
 }
 
 static void release_events(lcl_list *list) {
@@ -110,15 +110,15 @@ static lcl_status run_joined(lcl_list *list) {
   if (status == LCL_OK) return join_queues(list);
   /* What was enqueued before the failure still runs: wait, so that the next run starts from a known
    * place. */
-  for (int q = 0; q < list->ctx->n_queues; q++) lcl_queue_finish(list->ctx->queue[q]);
+  for (int q = 0; q < list->ctx->n_queues; q++) lcl__queue_finish(list->ctx->queue[q]);
   return status;
 }
 
-lcl_status lcl_list_run(lcl_list *list, cl_event *done) {
+lcl_status lcl__list_run(lcl_list *list, cl_event *done) {
   lcl_context *ctx = list->ctx;
   if (done) *done = NULL;
   if (!list->sealed)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a launch list has to be sealed before it runs");
+    return lcl__fail(LCL_ERR_ARGUMENT, "a launch list has to be sealed before it runs");
   if (list->joins) {
     LCL_TRY(run_joined(list));
   } else {
@@ -128,21 +128,22 @@ lcl_status lcl_list_run(lcl_list *list, cl_event *done) {
   cl_int err = CL_SUCCESS;
   if (done) err = clEnqueueMarkerWithWaitList(ctx->queue[0], 0, NULL, done);
   if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "ending a launch list");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "ending a launch list");
 }
 
-lcl_status lcl_list_run_one(lcl_list *list, size_t i) {
+lcl_status lcl__list_run_one(lcl_list *list, size_t i) {
   lcl_context *ctx = list->ctx;
   if (i >= list->items.n)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a list of %zu launches has no number %zu", list->items.n, i);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a list of %zu launches has no number %zu", list->items.n,
+                     i);
   lcl_item *item = &list->items.data[i];
   LCL_TRY(lcl_context_finish(ctx));
   if (item->nothing) return LCL_OK;
   cl_event event = NULL;
   lcl_status status = enqueue(ctx, item, ctx->queue[0], 0, NULL, ctx->profile ? &event : NULL);
   if (status == LCL_OK && event)
-    status = lcl_profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, 0,
-                              event);
+    status = lcl__profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes, 0,
+                               event);
   if (status == LCL_OK) status = lcl_context_finish(ctx);
-  return status == LCL_OK ? LCL_OK : lcl_fail_prefix(status, "%s", item->launch.label);
+  return status == LCL_OK ? LCL_OK : lcl__fail_prefix(status, "%s", item->launch.label);
 }

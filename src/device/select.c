@@ -22,10 +22,10 @@ static int rank_of(const lcl_caps *caps) {
 
 static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
   *kind = true;
-  if (lcl_casecmp(selector, "auto") == 0) return true;
-  if (lcl_casecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
-  if (lcl_casecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
-  if (lcl_casecmp(selector, "accelerator") == 0)
+  if (lcl__casecmp(selector, "auto") == 0) return true;
+  if (lcl__casecmp(selector, "gpu") == 0) return (caps->type & CL_DEVICE_TYPE_GPU) != 0;
+  if (lcl__casecmp(selector, "cpu") == 0) return (caps->type & CL_DEVICE_TYPE_CPU) != 0;
+  if (lcl__casecmp(selector, "accelerator") == 0)
     return (caps->type & CL_DEVICE_TYPE_ACCELERATOR) != 0;
   return *kind = false;
 }
@@ -48,28 +48,28 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   for (size_t i = 0; i < n; i++) {
     const lcl_caps *c = &rows[i].caps;
     if (!rows[i].device) continue;
-    lcl_str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index,
-                c->name, c->platform);
+    lcl__str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index,
+                 c->name, c->platform);
     devices++;
   }
   lcl_status status = LCL_ERR_NO_DEVICE;
-  if (!lcl_str_ok(&list))
+  if (!lcl__str_ok(&list))
     status = LCL_ERR_HOST_MEMORY;
   else if (devices)
-    lcl_fail(status, "no OpenCL device matches '%s'; there are: %s", selector, list.data);
+    lcl__fail(status, "no OpenCL device matches '%s'; there are: %s", selector, list.data);
   else
-    lcl_fail(status,
-             "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "
-             "the Debian "
-             "package "
-             "pocl-opencl-icd, and see `latentcl doctor`",
-             n);
-  lcl_str_free(&list);
+    lcl__fail(status,
+              "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "
+              "the Debian "
+              "package "
+              "pocl-opencl-icd, and see `latentcl doctor`",
+              n);
+  lcl__str_free(&list);
   return status;
 }
 
-lcl_status lcl_device_select(const lcl_device_info *rows, size_t n, const char *selector,
-                             size_t *index) {
+lcl_status lcl__device_select(const lcl_device_info *rows, size_t n, const char *selector,
+                              size_t *index) {
   if (!selector || !*selector) selector = "auto";
   int best = 0;
   for (size_t i = 0; i < n; i++) {

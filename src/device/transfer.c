@@ -13,8 +13,8 @@ enum { MAX_STAGING = 32 << 20 };
 
 static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {
   if (offset <= b->bytes && bytes <= b->bytes - offset) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "%s of %zu bytes at %zu is outside a buffer of %zu bytes", what,
-                  bytes, offset, b->bytes);
+  return lcl__fail(LCL_ERR_ARGUMENT, "%s of %zu bytes at %zu is outside a buffer of %zu bytes",
+                   what, bytes, offset, b->bytes);
 }
 
 static lcl_status wait_for(lcl_context *ctx, lcl_staging *staging) {
@@ -22,7 +22,7 @@ static lcl_status wait_for(lcl_context *ctx, lcl_staging *staging) {
   cl_int err = clWaitForEvents(1, &staging->busy);
   clReleaseEvent(staging->busy);
   staging->busy = NULL;
-  return err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "waiting for an upload");
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "waiting for an upload");
 }
 
 static void free_staging(lcl_context *ctx, lcl_staging *staging) {
@@ -36,12 +36,12 @@ static void free_staging(lcl_context *ctx, lcl_staging *staging) {
     clFinish(ctx->transfer);
     clReleaseMemObject(staging->pinned);
   } else {
-    lcl_free(staging->host);
+    lcl__free(staging->host);
   }
   *staging = (lcl_staging) { 0 };
 }
 
-void lcl_staging_free(lcl_context *ctx) {
+void lcl__staging_free(lcl_context *ctx) {
   for (int i = 0; i < LCL_STAGING; i++) free_staging(ctx, &ctx->staging[i]);
 }
 
@@ -68,11 +68,11 @@ static lcl_status prepare_device_side(lcl_context *ctx, lcl_staging *staging, si
     ctx->transfer = clCreateCommandQueue(ctx->cl, ctx->device,
                                          ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0, &err);
     if (err != CL_SUCCESS)
-      return ctx->transfer = NULL, lcl_cl_fail(ctx, err, "creating the transfer queue");
+      return ctx->transfer = NULL, lcl__cl_fail(ctx, err, "creating the transfer queue");
   }
   staging->device = clCreateBuffer(ctx->cl, CL_MEM_READ_ONLY, room, NULL, &err);
   if (err != CL_SUCCESS)
-    return staging->device = NULL, lcl_cl_fail(ctx, err, "creating a staging buffer");
+    return staging->device = NULL, lcl__cl_fail(ctx, err, "creating a staging buffer");
   staging->host = pin(ctx, staging, room);
   return LCL_OK;
 }
@@ -84,7 +84,7 @@ static lcl_status prepare(lcl_context *ctx, lcl_staging *staging, size_t bytes) 
   free_staging(ctx, staging);
   size_t room = (bytes + 4095) & ~(size_t)4095;
   if (has_own_memory(ctx)) LCL_TRY(prepare_device_side(ctx, staging, room));
-  if (!staging->host && !(staging->host = lcl_alloc(room))) return LCL_ERR_HOST_MEMORY;
+  if (!staging->host && !(staging->host = lcl__alloc(room))) return LCL_ERR_HOST_MEMORY;
   staging->bytes = room;
   return LCL_OK;
 }
@@ -101,7 +101,8 @@ static cl_int write_staged(lcl_context *ctx, lcl_staging *staging, lcl_buffer *d
   if (err == CL_SUCCESS)
     err = clEnqueueCopyBuffer(ctx->queue[0], staging->device, dst->mem, 0, offset, bytes, 1, sent,
                               &staging->busy);
-  if (err != CL_SUCCESS) lcl_queue_finish(ctx->transfer); /* the buffer may be used again at once */
+  if (err != CL_SUCCESS)
+    lcl__queue_finish(ctx->transfer); /* the buffer may be used again at once */
   return err;
 }
 
@@ -114,10 +115,10 @@ static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event 
                        size_t bytes) {
   size_t row;
   if (!ctx->profile || !event) return LCL_OK;
-  LCL_TRY(lcl_profile_intern(ctx->profile, label, &row));
+  LCL_TRY(lcl__profile_intern(ctx->profile, label, &row));
   cl_int err = clRetainEvent(event);
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "keeping the event of a transfer");
-  return lcl_profile_take(ctx->profile, row, 0, (double)bytes, queue, event);
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "keeping the event of a transfer");
+  return lcl__profile_take(ctx->profile, row, 0, (double)bytes, queue, event);
 }
 
 static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
@@ -131,7 +132,7 @@ static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset
   if (err == CL_SUCCESS) err = write_staged(ctx, staging, dst, offset, bytes, &sent);
   if (err == CL_SUCCESS) err = keep_order(ctx);
   if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
-  lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl_cl_fail(ctx, err, "uploading");
+  lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "uploading");
   if (status == LCL_OK && sent) status = note(ctx, "upload", LCL_MAX_QUEUES, sent, bytes);
   if (status == LCL_OK)
     status = note(ctx, sent ? "upload, placing" : "upload", 0, staging->busy, bytes);
@@ -146,22 +147,22 @@ static lcl_status write_waiting(lcl_context *ctx, lcl_buffer *dst, size_t offset
   if (err == CL_SUCCESS)
     err = clEnqueueWriteBuffer(ctx->queue[0], dst->mem, CL_TRUE, offset, bytes, data, 0, NULL,
                                ctx->profile ? &event : NULL);
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "writing a buffer");
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "writing a buffer");
   lcl_status status = note(ctx, "upload", 0, event, bytes);
   if (event) clReleaseEvent(event);
   return status;
 }
 
-lcl_status lcl_upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
-                      size_t bytes) {
+lcl_status lcl__upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
+                       size_t bytes) {
   LCL_TRY(check(dst, offset, bytes, "an upload"));
   if (!bytes) return LCL_OK;
   return bytes <= MAX_STAGING ? upload_staged(ctx, dst, offset, data, bytes)
                               : write_waiting(ctx, dst, offset, data, bytes);
 }
 
-lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
-                        size_t bytes) {
+lcl_status lcl__download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
+                         size_t bytes) {
   LCL_TRY(check(src, offset, bytes, "a download"));
   if (!bytes) return LCL_OK;
   cl_event event = NULL;
@@ -169,7 +170,7 @@ lcl_status lcl_download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *
   if (err == CL_SUCCESS)
     err = clEnqueueReadBuffer(ctx->queue[0], src->mem, CL_TRUE, offset, bytes, data, 0, NULL,
                               ctx->profile ? &event : NULL);
-  if (err != CL_SUCCESS) return lcl_cl_fail(ctx, err, "reading a buffer");
+  if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "reading a buffer");
   lcl_status status = note(ctx, "download", 0, event, bytes);
   if (event) clReleaseEvent(event);
   return status;
@@ -180,13 +181,13 @@ lcl_status lcl_buffer_write(lcl_buffer *b, size_t offset, const void *data, size
   LCL_TRY(check(b, offset, bytes, "a write"));
   if (!bytes) return LCL_OK;
   LCL_NEED(data);
-  LCL_TRY(lcl_context_enter(b->ctx));
-  return lcl_context_leave(b->ctx, write_waiting(b->ctx, b, offset, data, bytes));
+  LCL_TRY(lcl__context_enter(b->ctx));
+  return lcl__context_leave(b->ctx, write_waiting(b->ctx, b, offset, data, bytes));
 }
 
 lcl_status lcl_buffer_read(lcl_buffer *b, size_t offset, void *data, size_t bytes) {
   LCL_NEED(b);
   if (bytes) LCL_NEED(data);
-  LCL_TRY(lcl_context_enter(b->ctx));
-  return lcl_context_leave(b->ctx, lcl_download(b->ctx, b, offset, data, bytes));
+  LCL_TRY(lcl__context_enter(b->ctx));
+  return lcl__context_leave(b->ctx, lcl__download(b->ctx, b, offset, data, bytes));
 }

@@ -23,10 +23,10 @@ typedef struct generated {
 
 static void generated_free(void *p) {
   generated *g = p;
-  for (size_t i = 0; i < g->texts.n; i++) lcl_free(g->texts.data[i]);
-  lcl_free(g->texts.data);
-  lcl_free(g->kernels.data);
-  lcl_free(g);
+  for (size_t i = 0; i < g->texts.n; i++) lcl__free(g->texts.data[i]);
+  lcl__free(g->texts.data);
+  lcl__free(g->kernels.data);
+  lcl__free(g);
 }
 
 static const known *find(const generated *g, const char *name) {
@@ -41,11 +41,11 @@ static int by_name(const void *a, const void *b) {
 
 static lcl_status add_batch(generated *g, const lcl_launch **fresh, size_t n) {
   lcl_str text = { 0 };
-  for (size_t i = 0; i < n; i++) lcl_str_add(&text, "%s", fresh[i]->source.text);
-  char *copy = lcl_str_ok(&text) ? lcl_strdup(text.data) : NULL;
-  lcl_str_free(&text);
+  for (size_t i = 0; i < n; i++) lcl__str_add(&text, "%s", fresh[i]->source.text);
+  char *copy = lcl__str_ok(&text) ? lcl__strdup(text.data) : NULL;
+  lcl__str_free(&text);
   if (!copy || !LCL_PUSH(&g->texts, copy)) {
-    lcl_free(copy);
+    lcl__free(copy);
     return LCL_ERR_HOST_MEMORY;
   }
   for (size_t i = 0; i < n; i++) {
@@ -60,11 +60,11 @@ static bool is_generated(const lcl_launch *l) {
   return l->kind == LCL_LAUNCH_KERNEL && !l->source.file;
 }
 
-lcl_status lcl_batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n) {
-  void **slot = lcl_context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
-  if (!*slot) *slot = lcl_alloc(sizeof(generated));
+lcl_status lcl__batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n) {
+  void **slot = lcl__context_attachment(ctx, LCL_ATTACH_GENERATED, generated_free);
+  if (!*slot) *slot = lcl__alloc(sizeof(generated));
   generated *g = *slot;
-  const lcl_launch **fresh = lcl_alloc(LCL_MAX(n, 1) * sizeof *fresh);
+  const lcl_launch **fresh = lcl__alloc(LCL_MAX(n, 1) * sizeof *fresh);
   size_t count = 0, unique = 0;
   lcl_status st = g && fresh ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; st == LCL_OK && i < n; i++)
@@ -77,6 +77,6 @@ lcl_status lcl_batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n)
     st = add_batch(g, fresh + i, LCL_MIN((size_t)BATCH, unique - i));
   for (size_t i = 0; st == LCL_OK && i < n; i++)
     if (is_generated(&launches[i])) launches[i].source.text = find(g, launches[i].kernel)->text;
-  lcl_free(fresh);
+  lcl__free(fresh);
   return st;
 }

@@ -35,11 +35,11 @@ typedef struct lcl_grouping {
   int **users, *n_users; /* per node: ids of the needed nodes that read it */
 } lcl_grouping;
 
-lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
-                             bool fusion, lcl_grouping *out);
-void lcl_grouping_free(lcl_grouping *gr);
+lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
+                              bool fusion, lcl_grouping *out);
+void lcl__grouping_free(lcl_grouping *gr);
 /* Whether something outside the group reads the node's value. */
-bool lcl_group_exports(const lcl_grouping *gr, const lcl_node *node);
+bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node);
 
 /* ---- slots and launches ---- */
 
@@ -102,19 +102,19 @@ struct lcl_lower {
 };
 
 /* lower.c */
-int lcl_slot_new(lcl_lower *lw, lcl_slot slot);
-int lcl_root_slot(const lcl_lower *lw, int slot);
-lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
-                         const lcl_compile_desc *desc);
+int lcl__slot_new(lcl_lower *lw, lcl_slot slot);
+int lcl__root_slot(const lcl_lower *lw, int slot);
+lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
+                          const lcl_compile_desc *desc);
 
 /* plan.c: gives TEMP slots their offsets; returns the arena's size and the sum of all. */
-lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
+lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
 
 /* guard.c: bands around everything, see lcl_compile_desc.guard_bands. */
 enum { LCL_GUARD_BYTES = 256 };
-lcl_status lcl_guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
-lcl_status lcl_guard_fill(lcl_program *p);
-lcl_status lcl_guard_check(lcl_program *p);
+lcl_status lcl__guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes);
+lcl_status lcl__guard_fill(lcl_program *p);
+lcl_status lcl__guard_check(lcl_program *p);
 
 /* program.c */
 struct lcl_program {
@@ -139,9 +139,9 @@ struct lcl_program {
 };
 
 /* batch.c: lets the program's generated kernels be built together. */
-lcl_status lcl_batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n);
+lcl_status lcl__batch_generated(lcl_context *ctx, lcl_launch *launches, size_t n);
 
 /* explain.c */
-lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot);
+lcl_status lcl__explain_groups(const lcl_lower *lw, char **summary, char **dot);
 
 #endif

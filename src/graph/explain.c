@@ -4,43 +4,44 @@
 
 static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s) {
   char shape[96];
-  lcl_str_add(s, "  ");
+  lcl__str_add(s, "  ");
   for (int i = 0; i < gp->n; i++)
-    lcl_str_add(s, "%s%s", i ? " + " : "", lcl_node_name(gp->nodes[i]));
+    lcl__str_add(s, "%s%s", i ? " + " : "", lcl__node_name(gp->nodes[i]));
   const lcl_node *last = gp->nodes[gp->kind == LCL_GROUP_REDUCE ? 0 : gp->n - 1];
-  lcl_str_add(s, "  -> %s %s\n", lcl_dtype_name(last->out[0].dtype),
-              lcl_shape_string(last->out[0].shape, shape));
+  lcl__str_add(s, "  -> %s %s\n", lcl_dtype_name(last->out[0].dtype),
+               lcl_shape_string(last->out[0].shape, shape));
   (void)lw;
 }
 
 static void dot_group(const lcl_lower *lw, int group, lcl_str *s) {
   const lcl_group *gp = &lw->groups.groups[group];
   char shape[96];
-  lcl_str_add(s, "  subgraph cluster_%d {%s\n", group,
-              gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
+  lcl__str_add(s, "  subgraph cluster_%d {%s\n", group,
+               gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
   for (int i = 0; i < gp->n; i++)
-    lcl_str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id,
-                lcl_node_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
-                gp->nodes[i]->name ? gp->nodes[i]->name : "",
-                lcl_shape_string(gp->nodes[i]->out[0].shape, shape));
-  lcl_str_add(s, "  }\n");
+    lcl__str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id,
+                 lcl__node_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
+                 gp->nodes[i]->name ? gp->nodes[i]->name : "",
+                 lcl_shape_string(gp->nodes[i]->out[0].shape, shape));
+  lcl__str_add(s, "  }\n");
   for (int i = 0; i < gp->n; i++)
     for (int j = 0; j < gp->nodes[i]->n_in; j++)
-      lcl_str_add(s, "  n%d -> n%d;\n", gp->nodes[i]->in[j]->node->id, gp->nodes[i]->id);
+      lcl__str_add(s, "  n%d -> n%d;\n", gp->nodes[i]->in[j]->node->id, gp->nodes[i]->id);
 }
 
-lcl_status lcl_explain_groups(const lcl_lower *lw, char **summary, char **dot) {
+lcl_status lcl__explain_groups(const lcl_lower *lw, char **summary, char **dot) {
   lcl_str s = { 0 }, d = { 0 };
-  lcl_str_add(&s, "Groups that run as one (element-wise chains, reductions, epilogues):\n");
-  lcl_str_add(&d, "digraph program {\n  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n");
+  lcl__str_add(&s, "Groups that run as one (element-wise chains, reductions, epilogues):\n");
+  lcl__str_add(&d,
+               "digraph program {\n  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n");
   for (int i = 0; i < lw->groups.n_groups; i++) {
     if (lw->groups.groups[i].n > 1) describe_group(lw, &lw->groups.groups[i], &s);
     if (lw->groups.groups[i].n) dot_group(lw, i, &d);
   }
-  lcl_str_add(&d, "}\n");
+  lcl__str_add(&d, "}\n");
   *summary = s.data;
   *dot = d.data;
-  return lcl_str_ok(&s) && lcl_str_ok(&d) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  return lcl__str_ok(&s) && lcl__str_ok(&d) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
@@ -48,27 +49,27 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
   lcl_str s = { 0 };
   const lcl_program_stats *t = &p->stats;
   if (dot) {
-    lcl_str_add(&s, "%s", p->dot);
+    lcl__str_add(&s, "%s", p->dot);
   } else {
-    lcl_str_add(&s, "%zu nodes in %zu launches, %zu fused groups\n", t->nodes, t->launches,
-                t->fused_groups);
-    lcl_str_add(&s, "%.3f GFLOP and %.1f MB moved in a run\n", t->flops * 1e-9, t->bytes * 1e-6);
-    lcl_str_add(
+    lcl__str_add(&s, "%zu nodes in %zu launches, %zu fused groups\n", t->nodes, t->launches,
+                 t->fused_groups);
+    lcl__str_add(&s, "%.3f GFLOP and %.1f MB moved in a run\n", t->flops * 1e-9, t->bytes * 1e-6);
+    lcl__str_add(
         &s, "memory: %.2f MB for intermediates (%.2f MB if none shared), %.2f MB of variables\n\n",
         (double)t->peak_memory * 1e-6, (double)t->sum_memory * 1e-6,
         (double)t->variable_memory * 1e-6);
-    lcl_str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP",
-                "MB");
+    lcl__str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP",
+                 "MB");
     for (size_t i = 0; i < p->n_launches; i++)
-      lcl_str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->launches[i].label,
-                  p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);
+      lcl__str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->launches[i].label,
+                   p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);
   }
-  if (!lcl_str_ok(&s)) {
-    lcl_str_free(&s);
+  if (!lcl__str_ok(&s)) {
+    lcl__str_free(&s);
     return LCL_ERR_HOST_MEMORY;
   }
   /* The caller frees with free(): hand out plain memory. */
   *text = strdup(s.data);
-  lcl_str_free(&s);
-  return *text ? LCL_OK : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  lcl__str_free(&s);
+  return *text ? LCL_OK : lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }

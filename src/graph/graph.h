@@ -1,7 +1,7 @@
 /* Layer 2, internal: nodes, op classes, lowering. An op family is one file in src/ops that defines
  * lcl_op classes and the public functions that build their nodes.
  *
- * The life of a node: a public function (ops.h) calls lcl_node_new -> op->infer gives output
+ * The life of a node: a public function (ops.h) calls lcl__node_new -> op->infer gives output
  * shapes; lcl_gradients calls op->grad, which builds more nodes; lcl_compile calls op->lower, which
  * emits launches. Memory is planned from the launches, so op->lower may ask for scratch and emit as
  * many launches as it likes. */
@@ -30,7 +30,7 @@ typedef struct lcl_view {
   int64_t stride[LCL_MAX_RANK];
 } lcl_view;
 /* Strides of a row-major tensor of this shape; 0 beyond its rank. */
-void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
+void lcl__dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]);
 
 typedef struct lcl_epilogue lcl_epilogue;
 
@@ -56,7 +56,7 @@ typedef struct lcl_op {
   size_t attr_size; /* plain data: compared with memcmp for common-subexpression elimination (zero
                        the padding) */
   /* Sets node->n_out and each node->out[i]'s dtype and shape from node->in and node->attr; an
-   * error is reported with lcl_fail(LCL_ERR_SHAPE, ...) whose message names what was expected
+   * error is reported with lcl__fail(LCL_ERR_SHAPE, ...) whose message names what was expected
    * (the op's name is put in front by the caller). */
   lcl_status (*infer)(lcl_node *node);
   /* Builds the gradient: gout[i] is the incoming gradient of output i or NULL; set gin[j]
@@ -70,7 +70,7 @@ typedef struct lcl_op {
    * asked again. Needs no lower. */
   bool (*view)(const lcl_node *node, lcl_view *view);
   /* Updates only: called before anything is lowered, to say where tensors should be written
-   * (lcl_place). */
+   * (lcl__place). */
   lcl_status (*prepare)(lcl_lower *lw, lcl_node *node);
   lcl_fusion fusion;
   /* LCL_FUSE_MAP, LCL_FUSE_REDUCE: instead of lower, for a whole group. Element-wise nodes come in
@@ -114,96 +114,96 @@ struct lcl_node {
 /* A new node. attr is copied (attr_size bytes). max_out: room for outputs (infer sets n_out).
  * Returns the node's output 0, the poison tensor if any input or infer failed: callers need no
  * checks. Inputs must be of one graph. */
-lcl_tensor *lcl_node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
-                         const void *attr, int max_out);
-lcl_tensor *lcl_node_out(lcl_tensor *any_output, int index);
+lcl_tensor *lcl__node_new(lcl_graph *g, const lcl_op *op, lcl_tensor *const *in, int n_in,
+                          const void *attr, int max_out);
+lcl_tensor *lcl__node_out(lcl_tensor *any_output, int index);
 /* The operation as users call it. */
-const char *lcl_node_name(const lcl_node *node);
+const char *lcl__node_name(const lcl_node *node);
 #define LCL_IN(...)                                                                                \
   ((lcl_tensor *[]) { __VA_ARGS__ }),                                                              \
       (int)(sizeof((lcl_tensor *[]) { __VA_ARGS__ }) / sizeof(lcl_tensor *))
 /* Sets the sticky error of the graph: "op: message". Returns the graph's poison tensor. */
-lcl_tensor *lcl_graph_error(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
+lcl_tensor *lcl__graph_error(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
     LCL_PRINTF(4, 5);
-bool lcl_graph_broken(const lcl_graph *g);
+bool lcl__graph_broken(const lcl_graph *g);
 /* NULL when all tensors are there. Else the error of the graph of the first that is, or, when none
  * is, of no graph: a poison tensor, whose use in a graph is that graph's error. */
-lcl_tensor *lcl_tensors_missing(const char *function, lcl_tensor *const *tensors, int n);
+lcl_tensor *lcl__tensors_missing(const char *function, lcl_tensor *const *tensors, int n);
 #define LCL_NEED_TENSORS(...)                                                                      \
   do {                                                                                             \
-    lcl_tensor *missing_ = lcl_tensors_missing(__func__, LCL_IN(__VA_ARGS__));                     \
+    lcl_tensor *missing_ = lcl__tensors_missing(__func__, LCL_IN(__VA_ARGS__));                    \
     if (missing_) return missing_;                                                                 \
   } while (0)
 /* What every call on a broken graph returns: an f32 scalar. */
-lcl_tensor *lcl_graph_poison(lcl_graph *g);
-const char *lcl_graph_name(const lcl_graph *g);
+lcl_tensor *lcl__graph_poison(lcl_graph *g);
+const char *lcl__graph_name(const lcl_graph *g);
 /* Nodes by id, 0 to count - 1. */
-int lcl_graph_node_count(const lcl_graph *g);
-lcl_node *lcl_graph_node(const lcl_graph *g, int id);
+int lcl__graph_node_count(const lcl_graph *g);
+lcl_node *lcl__graph_node(const lcl_graph *g, int id);
 /* The next stream number of the graph's random nodes: one a node, in order of creation. */
-int lcl_graph_random_stream(lcl_graph *g);
-lcl_arena *lcl_graph_arena(lcl_graph *g); /* lives as long as the graph */
-lcl_store *lcl_graph_store(lcl_graph *g);
+int lcl__graph_random_stream(lcl_graph *g);
+lcl_arena *lcl__graph_arena(lcl_graph *g); /* lives as long as the graph */
+lcl_store *lcl__graph_store(lcl_graph *g);
 
 /* The variable (graph/store.h) that t is; NULL when it is none. */
 typedef struct lcl_var lcl_var;
-lcl_var *lcl_tensor_var(const lcl_tensor *t);
+lcl_var *lcl__tensor_var(const lcl_tensor *t);
 /* Whether t is a scalar constant, and its value. */
-bool lcl_const_value(const lcl_tensor *t, float *value);
+bool lcl__const_value(const lcl_tensor *t, float *value);
 /* The tensor whose elements t shows: itself, or what lies behind its views. */
-lcl_tensor *lcl_view_source(lcl_tensor *t);
+lcl_tensor *lcl__view_source(lcl_tensor *t);
 /* A node whose result is its input, and whose gradient is zero. */
-extern const lcl_op lcl_op_stop_gradient;
+extern const lcl_op lcl__op_stop_gradient;
 
 /* ---- lowering ---- */
 
 /* Arguments of launches (lcl_arg) over memory slots, which the compiler binds to buffers. */
 
-arg_int lcl_int(lcl_lower *lw, int64_t value); /* a value beyond 31 bits makes lcl_emit fail */
+arg_int lcl__int(lcl_lower *lw, int64_t value); /* a value beyond 31 bits makes lcl__emit fail */
 /* The tensor as a dense row-major buffer (a strided view is copied first). */
-lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t);
+lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t);
 /* Where the tensor's value has to be written (dense). */
-lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t);
+lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t);
 /* Device memory that lives from its first to its last use in the emitted launches. */
-int lcl_scratch(lcl_lower *lw, size_t bytes);
-lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access);
+int lcl__scratch(lcl_lower *lw, size_t bytes);
+lcl_arg lcl__scratch_arg(lcl_lower *lw, int scratch, int access);
 /* The storage of a variable, for updates. */
-lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access);
+lcl_arg lcl__var_arg(lcl_lower *lw, lcl_tensor *var, int access);
 /* The graph's random state variable: uint4 {seed_lo, seed_hi, step_lo, step_hi}. */
-lcl_arg lcl_rng_arg(lcl_lower *lw);
+lcl_arg lcl__rng_arg(lcl_lower *lw);
 /* Memory that belongs to the program and keeps its content between runs; zero at first. */
-int lcl_persistent(lcl_lower *lw, size_t bytes);
+int lcl__persistent(lcl_lower *lw, size_t bytes);
 /* A slot that is a part of another one; offset must be a multiple of caps.base_align. */
-int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
+int lcl__slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
 /* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then
  * copies. */
-bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot);
-lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access);
-size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot);
+bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot);
+lcl_arg lcl__slot_arg(lcl_lower *lw, int slot, int access);
+size_t lcl__slot_bytes(const lcl_lower *lw, lcl_arg slot);
 /* A buffer that outlives the program (the store's) as a slot. */
-int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
+int lcl__buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes);
 /* How t lies in memory, without copying: for kernels that take strides. */
-lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
+lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *view);
 /* Emits: out[to.offset + sum i_k*to.stride_k] = x[i] for every index i of x. */
-lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
-                          const lcl_view *to);
+lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
+                           const lcl_view *to);
 /* Whether something outside its group reads the node's value. */
-bool lcl_lower_exports(const lcl_lower *lw, const lcl_node *node);
+bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node);
 
 /* Adds a launch to the program; everything is copied. user of a call lives as long as the program:
  * give user_free. */
-lcl_status lcl_emit(lcl_lower *lw, const lcl_launch *launch);
-lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
-lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
+lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch);
+lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
+lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 
-lcl_context *lcl_lower_context(lcl_lower *lw);
-const lcl_caps *lcl_lower_caps(lcl_lower *lw);
-lcl_arena *lcl_lower_arena(lcl_lower *lw); /* lives as long as the program */
+lcl_context *lcl__lower_context(lcl_lower *lw);
+const lcl_caps *lcl__lower_caps(lcl_lower *lw);
+lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */
 
 /* ---- reading a program ---- */
 
 /* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
-const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
+const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
 
 /* ---- shared helpers ---- */
 
@@ -226,6 +226,6 @@ struct lcl_epilogue {
 
 /* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs.
  */
-size_t lcl_row_lanes(lcl_lower *lw, int64_t n);
+size_t lcl__row_lanes(lcl_lower *lw, int64_t n);
 
 #endif

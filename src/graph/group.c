@@ -7,8 +7,8 @@
 #define MAX_GROUP 40
 
 static bool is_leaf(const lcl_node *node) {
-  return node->op == &lcl_op_input || node->op == &lcl_op_var || node->op == &lcl_op_const ||
-         node->op == &lcl_op_const_data || node->op == &lcl_op_stop_gradient;
+  return node->op == &lcl__op_input || node->op == &lcl__op_var || node->op == &lcl__op_const ||
+         node->op == &lcl__op_const_data || node->op == &lcl__op_stop_gradient;
 }
 
 static void mark_needed(lcl_grouping *gr, const lcl_graph *g) {
@@ -28,7 +28,7 @@ static bool find_users(lcl_grouping *gr, lcl_graph *g, lcl_arena *arena) {
       }
     }
     for (int i = 0; !pass && i < gr->n_nodes; i++) {
-      gr->users[i] = lcl_arena_alloc(arena, sizeof(int) * (size_t)LCL_MAX(gr->n_users[i], 1));
+      gr->users[i] = lcl__arena_alloc(arena, sizeof(int) * (size_t)LCL_MAX(gr->n_users[i], 1));
       if (!gr->users[i]) return false;
       gr->n_users[i] = 0;
     }
@@ -36,7 +36,7 @@ static bool find_users(lcl_grouping *gr, lcl_graph *g, lcl_arena *arena) {
   return true;
 }
 
-bool lcl_group_exports(const lcl_grouping *gr, const lcl_node *node) {
+bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
   if (gr->kept[node->id]) return true;
   for (int i = 0; i < gr->n_users[node->id]; i++)
     if (gr->group_of[gr->users[node->id][i]] != gr->group_of[node->id]) return true;
@@ -47,7 +47,7 @@ static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
   lcl_group *gp = &gr->groups[group];
   if (gp->n == gp->cap) {
     int cap = gp->cap ? gp->cap * 2 : 4;
-    lcl_node **nodes = lcl_realloc(gp->nodes, sizeof *nodes * (size_t)cap);
+    lcl_node **nodes = lcl__realloc(gp->nodes, sizeof *nodes * (size_t)cap);
     if (!nodes) return false;
     gp->nodes = nodes;
     gp->cap = cap;
@@ -135,7 +135,7 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
     e.bias = bias_of(next, &node->out[0], axis);
     /* The bias has to exist before the GEMM runs: nothing it is computed from may depend on the
      * GEMM. */
-    if (e.bias && (e.bias->node->op == &lcl_op_var || e.bias->node->id < node->id)) {
+    if (e.bias && (e.bias->node->op == &lcl__op_var || e.bias->node->id < node->id)) {
       parts[n++] = next;
       e.out = &next->out[0];
       next = only_user(gr, g, next);
@@ -224,19 +224,19 @@ static int by_id(const void *a, const void *b) {
 static bool allocate(lcl_grouping *gr, lcl_arena *arena, int n) {
   size_t k = (size_t)LCL_MAX(n, 1);
   gr->n_nodes = n;
-  gr->needed = lcl_arena_alloc(arena, k * sizeof *gr->needed);
-  gr->kept = lcl_arena_alloc(arena, k * sizeof *gr->kept);
-  gr->group_of = lcl_arena_alloc(arena, k * sizeof *gr->group_of);
-  gr->order = lcl_arena_alloc(arena, k * sizeof *gr->order);
-  gr->users = lcl_arena_alloc(arena, k * sizeof *gr->users);
-  gr->n_users = lcl_arena_alloc(arena, k * sizeof *gr->n_users);
-  gr->groups = lcl_alloc(k * sizeof *gr->groups);
+  gr->needed = lcl__arena_alloc(arena, k * sizeof *gr->needed);
+  gr->kept = lcl__arena_alloc(arena, k * sizeof *gr->kept);
+  gr->group_of = lcl__arena_alloc(arena, k * sizeof *gr->group_of);
+  gr->order = lcl__arena_alloc(arena, k * sizeof *gr->order);
+  gr->users = lcl__arena_alloc(arena, k * sizeof *gr->users);
+  gr->n_users = lcl__arena_alloc(arena, k * sizeof *gr->n_users);
+  gr->groups = lcl__alloc(k * sizeof *gr->groups);
   return gr->needed && gr->kept && gr->group_of && gr->order && gr->users && gr->n_users &&
          gr->groups;
 }
 
-lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
-                             bool fusion, lcl_grouping *gr) {
+lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
+                              bool fusion, lcl_grouping *gr) {
   int n = (int)g->nodes.n;
   memset(gr, 0, sizeof *gr);
   if (!allocate(gr, g->arena, n)) return LCL_ERR_HOST_MEMORY;
@@ -246,7 +246,7 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
     gr->needed[i] |= (g->nodes.data[i]->op->flags & LCL_OP_UPDATE) != 0;
   mark_needed(gr, g);
   if (!find_users(gr, g, g->arena)) return LCL_ERR_HOST_MEMORY;
-  char *seen = lcl_alloc((size_t)n + 1);
+  char *seen = lcl__alloc((size_t)n + 1);
   bool ok = seen != NULL;
   gr->n_groups = n;
   for (int i = 0; ok && i < n; i++) {
@@ -274,12 +274,12 @@ lcl_status lcl_grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots
   for (int i = 0; ok && i < n; i++)
     if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE))
       ok = visit(gr, gr->group_of[i]);
-  lcl_free(seen);
+  lcl__free(seen);
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-void lcl_grouping_free(lcl_grouping *gr) {
-  for (int i = 0; gr->groups && i < gr->n_groups; i++) lcl_free(gr->groups[i].nodes);
-  lcl_free(gr->groups);
+void lcl__grouping_free(lcl_grouping *gr) {
+  for (int i = 0; gr->groups && i < gr->n_groups; i++) lcl__free(gr->groups[i].nodes);
+  lcl__free(gr->groups);
   gr->groups = NULL;
 }

@@ -7,7 +7,7 @@
 static const uint32_t nan_pattern = 0x7fc0a5a5;
 
 /* Every slot has its own place, so that its band is still there after the run. */
-lcl_status lcl_guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
+lcl_status lcl__guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
   const size_t align = lw->caps->base_align;
   size_t top = lcl_round_up(LCL_GUARD_BYTES, align);
   for (size_t i = 0; i < lw->slots.n; i++) {
@@ -26,11 +26,11 @@ static uint8_t pattern_byte(size_t offset) {
 }
 
 static lcl_status fill(lcl_context *ctx, lcl_buffer *buffer, size_t from, size_t bytes) {
-  uint8_t *host = lcl_alloc(bytes);
+  uint8_t *host = lcl__alloc(bytes);
   if (!host) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < bytes; i++) host[i] = pattern_byte(from + i);
-  const lcl_status st = lcl_upload(ctx, buffer, from, host, bytes);
-  lcl_free(host);
+  const lcl_status st = lcl__upload(ctx, buffer, from, host, bytes);
+  lcl__free(host);
   return st;
 }
 
@@ -39,7 +39,7 @@ static bool guarded_fixed(const lcl_slot *s) {
          lcl_buffer_size(s->buffer) == s->bytes + LCL_GUARD_BYTES;
 }
 
-lcl_status lcl_guard_fill(lcl_program *p) {
+lcl_status lcl__guard_fill(lcl_program *p) {
   if (p->memory) LCL_TRY(fill(p->ctx, p->memory, 0, lcl_buffer_size(p->memory)));
   for (size_t i = 0; i < p->n_slots; i++)
     if (guarded_fixed(&p->slots[i]))
@@ -52,9 +52,9 @@ static lcl_status intact(const uint8_t *host, size_t base, size_t from, size_t t
                          const char *where, const char *what) {
   for (size_t i = from; i < to; i++)
     if (host[i - base] != pattern_byte(i))
-      return lcl_fail(LCL_ERR_NUMERIC,
-                      "a kernel wrote outside its buffers: byte %zu %s %s is overwritten", i - from,
-                      where, what ? what : "an input");
+      return lcl__fail(LCL_ERR_NUMERIC,
+                       "a kernel wrote outside its buffers: byte %zu %s %s is overwritten",
+                       i - from, where, what ? what : "an input");
   return LCL_OK;
 }
 
@@ -70,19 +70,19 @@ static lcl_status check_memory(lcl_program *p, const uint8_t *host) {
   return first == SIZE_MAX ? LCL_OK : intact(host, 0, 0, first, "before", "the first intermediate");
 }
 
-lcl_status lcl_guard_check(lcl_program *p) {
+lcl_status lcl__guard_check(lcl_program *p) {
   const size_t bytes = p->memory ? lcl_buffer_size(p->memory) : 0;
-  uint8_t *host = lcl_alloc(LCL_MAX(bytes, LCL_GUARD_BYTES));
+  uint8_t *host = lcl__alloc(LCL_MAX(bytes, LCL_GUARD_BYTES));
   if (!host) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = bytes ? lcl_download(p->ctx, p->memory, 0, host, bytes) : LCL_OK;
+  lcl_status st = bytes ? lcl__download(p->ctx, p->memory, 0, host, bytes) : LCL_OK;
   if (st == LCL_OK && bytes) st = check_memory(p, host);
   for (size_t i = 0; i < p->n_slots && st == LCL_OK; i++) {
     const lcl_slot *s = &p->slots[i];
     if (!guarded_fixed(s)) continue;
-    st = lcl_download(p->ctx, s->buffer, s->bytes, host, LCL_GUARD_BYTES);
+    st = lcl__download(p->ctx, s->buffer, s->bytes, host, LCL_GUARD_BYTES);
     if (st == LCL_OK)
       st = intact(host, s->bytes, s->bytes, s->bytes + LCL_GUARD_BYTES, "behind", s->what);
   }
-  lcl_free(host);
+  lcl__free(host);
   return st;
 }

@@ -27,11 +27,11 @@ struct lcl_graph {
 };
 
 /* shape.c: a shape that can be allocated: rank and sizes in range, at most 2^40 elements. */
-lcl_status lcl_shape_check(lcl_shape s);
-lcl_status lcl_dtype_check(lcl_dtype dtype);
+lcl_status lcl__shape_check(lcl_shape s);
+lcl_status lcl__dtype_check(lcl_dtype dtype);
 
 /* Leaves of a graph; leaf.c. */
-extern const lcl_op lcl_op_input, lcl_op_var, lcl_op_const, lcl_op_const_data;
+extern const lcl_op lcl__op_input, lcl__op_var, lcl__op_const, lcl__op_const_data;
 typedef struct lcl_var_attr {
   lcl_var *var;
 } lcl_var_attr;

@@ -41,63 +41,63 @@ static lcl_status infer_same(lcl_node *node) {
   return LCL_OK;
 }
 
-const lcl_op lcl_op_input = {
+const lcl_op lcl__op_input = {
   .name = "input", .attr_size = sizeof(input_attr), .infer = infer_input, .flags = LCL_OP_NO_GRAD
 };
-const lcl_op lcl_op_var = {
+const lcl_op lcl__op_var = {
   .name = "variable", .attr_size = sizeof(lcl_var_attr), .infer = infer_var, .flags = LCL_OP_NO_GRAD
 };
-const lcl_op lcl_op_const = { .name = "constant",
-                              .attr_size = sizeof(lcl_const_attr),
-                              .infer = infer_const,
-                              .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_const_data = { .name = "constant",
-                                   .attr_size = sizeof(lcl_const_data_attr),
-                                   .infer = infer_const_data,
-                                   .flags = LCL_OP_NO_GRAD };
-const lcl_op lcl_op_stop_gradient = { .name = "stop_gradient",
-                                      .infer = infer_same,
-                                      .flags = LCL_OP_NO_GRAD };
+const lcl_op lcl__op_const = { .name = "constant",
+                               .attr_size = sizeof(lcl_const_attr),
+                               .infer = infer_const,
+                               .flags = LCL_OP_NO_GRAD };
+const lcl_op lcl__op_const_data = { .name = "constant",
+                                    .attr_size = sizeof(lcl_const_data_attr),
+                                    .infer = infer_const_data,
+                                    .flags = LCL_OP_NO_GRAD };
+const lcl_op lcl__op_stop_gradient = { .name = "stop_gradient",
+                                       .infer = infer_same,
+                                       .flags = LCL_OP_NO_GRAD };
 
-lcl_var *lcl_tensor_var(const lcl_tensor *t) {
-  return t->node->op == &lcl_op_var ? ((const lcl_var_attr *)t->node->attr)->var : NULL;
+lcl_var *lcl__tensor_var(const lcl_tensor *t) {
+  return t->node->op == &lcl__op_var ? ((const lcl_var_attr *)t->node->attr)->var : NULL;
 }
 
-bool lcl_const_value(const lcl_tensor *t, float *value) {
-  if (t->node->op != &lcl_op_const) return false;
+bool lcl__const_value(const lcl_tensor *t, float *value) {
+  if (t->node->op != &lcl__op_const) return false;
   *value = ((const lcl_const_attr *)t->node->attr)->value;
   return true;
 }
 
-lcl_tensor *lcl_view_source(lcl_tensor *t) {
-  while (t->node->op->view || t->node->op == &lcl_op_stop_gradient) t = t->node->in[0];
+lcl_tensor *lcl__view_source(lcl_tensor *t) {
+  while (t->node->op->view || t->node->op == &lcl__op_stop_gradient) t = t->node->in[0];
   return t;
 }
 
 /* The first thing wrong with a leaf; NULL: nothing. */
 static lcl_tensor *check_leaf(lcl_graph *g, const char *op, const void *name, lcl_dtype dtype,
                               lcl_shape shape) {
-  if (!g) return lcl_graph_error(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
-  if (lcl_graph_broken(g)) return &g->poison;
-  if (!name) return lcl_graph_error(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
-  lcl_status st = lcl_shape_check(shape);
-  if (st == LCL_OK) st = lcl_dtype_check(dtype);
-  return st == LCL_OK ? NULL : lcl_graph_error(g, st, op, "%s", lcl_error_message());
+  if (!g) return lcl__graph_error(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
+  if (lcl__graph_broken(g)) return &g->poison;
+  if (!name) return lcl__graph_error(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
+  lcl_status st = lcl__shape_check(shape);
+  if (st == LCL_OK) st = lcl__dtype_check(dtype);
+  return st == LCL_OK ? NULL : lcl__graph_error(g, st, op, "%s", lcl_error_message());
 }
 
 lcl_tensor *lcl_input(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape shape) {
   lcl_tensor *wrong = check_leaf(g, "input", name, dtype, shape);
   if (wrong) return wrong;
   for (size_t i = 0; i < g->nodes.n; i++)
-    if (g->nodes.data[i]->op == &lcl_op_input && strcmp(g->nodes.data[i]->name, name) == 0)
-      return lcl_graph_error(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
+    if (g->nodes.data[i]->op == &lcl__op_input && strcmp(g->nodes.data[i]->name, name) == 0)
+      return lcl__graph_error(g, LCL_ERR_ARGUMENT, "input", "the name \"%s\" is used twice", name);
   input_attr attr;
   memset(&attr, 0, sizeof attr);
-  attr.name = lcl_arena_strdup(g->arena, name);
+  attr.name = lcl__arena_strdup(g->arena, name);
   attr.shape = shape;
   attr.dtype = dtype;
-  if (!attr.name) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "input", "out of memory");
-  lcl_tensor *t = lcl_node_new(g, &lcl_op_input, NULL, 0, &attr, 1);
+  if (!attr.name) return lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "input", "out of memory");
+  lcl_tensor *t = lcl__node_new(g, &lcl__op_input, NULL, 0, &attr, 1);
   if (t->node->id >= 0) t->node->name = attr.name;
   return t;
 }
@@ -107,9 +107,9 @@ static lcl_tensor *variable(lcl_graph *g, const char *name, lcl_dtype dtype, lcl
   lcl_tensor *wrong = check_leaf(g, "variable", name, dtype, shape);
   if (wrong) return wrong;
   lcl_var_attr attr = { 0 };
-  lcl_status st = lcl_store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
-  if (st != LCL_OK) return lcl_graph_error(g, st, "variable", "%s: %s", name, lcl_error_message());
-  lcl_tensor *t = lcl_node_new(g, &lcl_op_var, NULL, 0, &attr, 1);
+  lcl_status st = lcl__store_var(g->store, name, dtype, shape, trainable, init, &attr.var);
+  if (st != LCL_OK) return lcl__graph_error(g, st, "variable", "%s: %s", name, lcl_error_message());
+  lcl_tensor *t = lcl__node_new(g, &lcl__op_var, NULL, 0, &attr, 1);
   if (t->node->id >= 0) t->node->name = attr.var->name;
   return t;
 }
@@ -124,7 +124,7 @@ lcl_tensor *lcl_state(lcl_graph *g, const char *name, lcl_dtype dtype, lcl_shape
 }
 
 lcl_tensor *lcl_const(lcl_graph *g, float value) {
-  return lcl_node_new(g, &lcl_op_const, NULL, 0, &(lcl_const_attr) { value }, 1);
+  return lcl__node_new(g, &lcl__op_const, NULL, 0, &(lcl_const_attr) { value }, 1);
 }
 
 lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const void *data) {
@@ -139,37 +139,37 @@ lcl_tensor *lcl_const_data(lcl_graph *g, lcl_dtype dtype, lcl_shape shape, const
   for (size_t i = 0; i < g->nodes.n; i++) {
     const lcl_node *node = g->nodes.data[i];
     const lcl_const_data_attr *a = node->attr;
-    if (node->op == &lcl_op_const_data && a->dtype == dtype && lcl_shape_equal(a->shape, shape) &&
+    if (node->op == &lcl__op_const_data && a->dtype == dtype && lcl_shape_equal(a->shape, shape) &&
         memcmp(a->data, data, attr.bytes) == 0)
       return &node->out[0];
   }
-  void *copy = lcl_arena_alloc(g->arena, LCL_MAX(attr.bytes, 1));
-  if (!copy) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "constant", "out of memory");
+  void *copy = lcl__arena_alloc(g->arena, LCL_MAX(attr.bytes, 1));
+  if (!copy) return lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "constant", "out of memory");
   memcpy(copy, data, attr.bytes);
   attr.data = copy;
-  return lcl_node_new(g, &lcl_op_const_data, NULL, 0, &attr, 1);
+  return lcl__node_new(g, &lcl__op_const_data, NULL, 0, &attr, 1);
 }
 
 lcl_tensor *lcl_stop_gradient(lcl_tensor *x) {
   LCL_NEED_TENSORS(x);
-  return lcl_node_new(lcl_tensor_graph(x), &lcl_op_stop_gradient, LCL_IN(x), NULL, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &lcl__op_stop_gradient, LCL_IN(x), NULL, 1);
 }
 
 lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
   LCL_NEED_TENSORS(t);
   lcl_graph *g = t->node->graph;
-  if (lcl_graph_broken(g)) return t;
-  if (!name) return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
+  if (lcl__graph_broken(g)) return t;
+  if (!name) return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
   for (size_t i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.data[i]->output_name, name) == 0)
-      return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);
+      return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);
   if (t->output_name) /* a second name for one tensor: a view of it carries the name */
-    t = lcl_node_new(g, &lcl_op_stop_gradient, LCL_IN(t), NULL, 1);
+    t = lcl__node_new(g, &lcl__op_stop_gradient, LCL_IN(t), NULL, 1);
   if (t->output_name)
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "output",
-                           "more than two names for one tensor (\"%s\")", name);
-  t->output_name = lcl_arena_strdup(g->arena, name);
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output",
+                            "more than two names for one tensor (\"%s\")", name);
+  t->output_name = lcl__arena_strdup(g->arena, name);
   if (!t->output_name || !LCL_PUSH(&g->outputs, t))
-    return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");
+    return lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "output", "out of memory");
   return t;
 }

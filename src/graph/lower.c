@@ -9,7 +9,7 @@ static lcl_arg bad(lcl_lower *lw, lcl_status status) {
   return (lcl_arg) { .kind = LCL_ARG_BAD };
 }
 
-int lcl_slot_new(lcl_lower *lw, lcl_slot slot) {
+int lcl__slot_new(lcl_lower *lw, lcl_slot slot) {
   slot.first = -1;
   slot.last = -1;
   if (slot.kind == LCL_SLOT_TEMP) slot.offset = SIZE_MAX;
@@ -20,18 +20,18 @@ int lcl_slot_new(lcl_lower *lw, lcl_slot slot) {
   return (int)lw->slots.n - 1;
 }
 
-int lcl_root_slot(const lcl_lower *lw, int slot) {
+int lcl__root_slot(const lcl_lower *lw, int slot) {
   while (lw->slots.data[slot].kind == LCL_SLOT_PART) slot = lw->slots.data[slot].parent;
   return slot;
 }
 
-lcl_arg lcl_slot_arg(lcl_lower *lw, int slot, int access) {
+lcl_arg lcl__slot_arg(lcl_lower *lw, int slot, int access) {
   (void)lw;
   return slot < 0 ? bad(lw, LCL_OK)
                   : (lcl_arg) { .kind = LCL_ARG_MEMORY, .access = access, .slot = slot };
 }
 
-size_t lcl_slot_bytes(const lcl_lower *lw, lcl_arg slot) {
+size_t lcl__slot_bytes(const lcl_lower *lw, lcl_arg slot) {
   return slot.kind == LCL_ARG_MEMORY ? lw->slots.data[slot.slot].bytes : 0;
 }
 
@@ -39,18 +39,18 @@ static size_t tensor_bytes(const lcl_tensor *t) {
   return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
 }
 
-int lcl_scratch(lcl_lower *lw, size_t bytes) {
-  return lcl_slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_TEMP,
-                                       .bytes = LCL_MAX(bytes, 4),
-                                       .what = lw->current ? lcl_node_name(lw->current) : "" });
+int lcl__scratch(lcl_lower *lw, size_t bytes) {
+  return lcl__slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_TEMP,
+                                        .bytes = LCL_MAX(bytes, 4),
+                                        .what = lw->current ? lcl__node_name(lw->current) : "" });
 }
 
-lcl_arg lcl_scratch_arg(lcl_lower *lw, int scratch, int access) {
-  return lcl_slot_arg(lw, scratch, access);
+lcl_arg lcl__scratch_arg(lcl_lower *lw, int scratch, int access) {
+  return lcl__slot_arg(lw, scratch, access);
 }
 
-int lcl_buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
-  return lcl_slot_new(
+int lcl__buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
+  return lcl__slot_new(
       lw,
       (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
 }
@@ -65,34 +65,34 @@ static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
     bad(lw, st);
     return -1;
   }
-  int slot = lcl_slot_new(
+  int slot = lcl__slot_new(
       lw, (lcl_slot) {
               .kind = LCL_SLOT_FIXED, .bytes = LCL_MAX(bytes, 4), .buffer = buffer, .own = true });
   if (slot < 0) lcl_buffer_destroy(buffer);
   return slot;
 }
 
-int lcl_persistent(lcl_lower *lw, size_t bytes) {
-  void *zero = lcl_alloc(LCL_MAX(bytes, 4));
+int lcl__persistent(lcl_lower *lw, size_t bytes) {
+  void *zero = lcl__alloc(LCL_MAX(bytes, 4));
   int slot = zero ? own_buffer_slot(lw, LCL_MAX(bytes, 4), zero) : -1;
   if (!zero) bad(lw, LCL_ERR_HOST_MEMORY);
-  lcl_free(zero);
+  lcl__free(zero);
   return slot;
 }
 
-int lcl_slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes) {
+int lcl__slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes) {
   if (parent < 0) return -1;
-  return lcl_slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_PART,
-                                       .parent = parent,
-                                       .offset = offset,
-                                       .bytes = LCL_MAX(bytes, 4),
-                                       .what = lw->slots.data[parent].what });
+  return lcl__slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_PART,
+                                        .parent = parent,
+                                        .offset = offset,
+                                        .bytes = LCL_MAX(bytes, 4),
+                                        .what = lw->slots.data[parent].what });
 }
 
 /* Per-node tables of slots (+ 1) by output. */
 static int *entry(lcl_lower *lw, int **table, const lcl_tensor *t) {
   int id = t->node->id;
-  if (!table[id]) table[id] = lcl_arena_alloc(lw->arena, sizeof(int) * (size_t)t->node->n_out);
+  if (!table[id]) table[id] = lcl__arena_alloc(lw->arena, sizeof(int) * (size_t)t->node->n_out);
   if (!table[id]) bad(lw, LCL_ERR_HOST_MEMORY);
   return table[id] ? &table[id][t->index] : NULL;
 }
@@ -113,11 +113,11 @@ static bool keeps_order(const lcl_node *node) {
   lcl_view v = { 0 };
   if (!node->op->view || lcl_shape_count(node->in[0]->shape) != lcl_shape_count(node->out[0].shape))
     return false;
-  lcl_dense_strides(node->in[0]->shape, v.stride);
+  lcl__dense_strides(node->in[0]->shape, v.stride);
   return node->op->view(node, &v) && v.offset == 0 && is_dense(node->out[0].shape, &v);
 }
 
-bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
+bool lcl__place(lcl_lower *lw, lcl_tensor *t, int slot) {
   const lcl_node *node = t->node;
   int group = lw->groups.group_of[node->id];
   while (group >= 0 && lw->groups.groups[group].kind == LCL_GROUP_VIEW && keeps_order(node)) {
@@ -129,7 +129,7 @@ bool lcl_place(lcl_lower *lw, lcl_tensor *t, int slot) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e || *e) return false;
   *e = slot + 1;
-  lw->slots.data[slot].what = lcl_node_name(node);
+  lw->slots.data[slot].what = lcl__node_name(node);
   lw->slots.data[slot].is_f32 = t->dtype == LCL_F32;
   return true;
 }
@@ -141,21 +141,21 @@ static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
   if (!*e) {
     const lcl_node *node = t->node;
     int made = -1;
-    if (node->op == &lcl_op_var) {
+    if (node->op == &lcl__op_var) {
       lcl_var *v = ((const lcl_var_attr *)node->attr)->var;
-      made = lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4));
-    } else if (node->op == &lcl_op_const_data) {
+      made = lcl__buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4));
+    } else if (node->op == &lcl__op_const_data) {
       const lcl_const_data_attr *a = node->attr;
       made = own_buffer_slot(lw, a->bytes, a->data);
-    } else if (node->op == &lcl_op_const) {
+    } else if (node->op == &lcl__op_const) {
       made = own_buffer_slot(lw, sizeof(float), &((const lcl_const_attr *)node->attr)->value);
-    } else if (node->op == &lcl_op_input) {
+    } else if (node->op == &lcl__op_input) {
       made = own_buffer_slot(lw, tensor_bytes(t), NULL);
-      lcl_input_binding in = { lcl_arena_strdup(lw->arena, node->name), made, tensor_bytes(t) };
+      lcl_input_binding in = { lcl__arena_strdup(lw->arena, node->name), made, tensor_bytes(t) };
       if (made >= 0 && (!in.name || !LCL_PUSH(&lw->inputs, in))) return LCL_ERR_HOST_MEMORY;
     } else {
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is read before it is computed",
-                      node->op->name);
+      return lcl__fail(LCL_ERR_UNSUPPORTED, "internal: %s is read before it is computed",
+                       node->op->name);
     }
     if (made < 0) return lw->status;
     *e = made + 1;
@@ -166,15 +166,15 @@ static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot);
 
-lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
+lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
   const lcl_node *node = t->node;
-  bool through = node->op == &lcl_op_stop_gradient;
+  bool through = node->op == &lcl__op_stop_gradient;
   if (!through && !node->op->view) {
     memset(v, 0, sizeof *v);
-    lcl_dense_strides(t->shape, v->stride);
+    lcl__dense_strides(t->shape, v->stride);
     return leaf_slot(lw, t, &v->slot);
   }
-  LCL_TRY(lcl_lower_view(lw, node->in[0], v));
+  LCL_TRY(lcl__lower_view(lw, node->in[0], v));
   if (through) return LCL_OK;
   lcl_view before = *v;
   if (node->op->view(node, v)) return LCL_OK;
@@ -187,15 +187,15 @@ lcl_status lcl_lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
   }
   memset(v, 0, sizeof *v);
   v->slot = slot;
-  lcl_dense_strides(node->in[0]->shape, v->stride);
+  lcl__dense_strides(node->in[0]->shape, v->stride);
   if (!node->op->view(node, v) && lcl_shape_count(t->shape))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s is no view of a dense tensor",
-                    node->op->name);
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "internal: %s is no view of a dense tensor",
+                     node->op->name);
   return LCL_OK;
 }
 
 /* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
-size_t lcl_row_lanes(lcl_lower *lw, int64_t n) {
+size_t lcl__row_lanes(lcl_lower *lw, int64_t n) {
   return (size_t)LCL_MAX(1, lw->caps->packed ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
 }
 
@@ -216,14 +216,14 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   }
   int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
   if (!count) return LCL_OK;
-  if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
+  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
   int64_t items = rows;
   if (lw->caps->packed) items = LCL_MIN(rows, lcl_packed_items(lw->caps, count, 2048));
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
   size_t size = lcl_dtype_size(dtype);
-  return lcl_emit(
+  return lcl__emit(
       lw,
       &(lcl_launch) { .label = label,
                       .source = { .file = "shape.cl",
@@ -231,105 +231,105 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
                                              : size == 2 ? "-DTYPE=ushort"
                                                          : "-DTYPE=uchar" },
                       .kernel = "copy_strided",
-                      LCL_ARGS(lcl_slot_arg(lw, from->slot, LCL_READ), dst, lcl_i32(from->offset),
-                               lcl_i32(to->offset), lcl_int8(dims, 6), lcl_int8(ss, 6),
-                               lcl_int8(ds, 6), lcl_i32(per)),
+                      LCL_ARGS(lcl__slot_arg(lw, from->slot, LCL_READ), dst, lcl__i32(from->offset),
+                               lcl__i32(to->offset), lcl__int8(dims, 6), lcl__int8(ss, 6),
+                               lcl__int8(ds, 6), lcl__i32(per)),
                       .dims = 2,
-                      .global = { lcl_row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
+                      .global = { lcl__row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
                       .bytes = 2.0 * (double)size * (double)count });
 }
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
   lcl_view to = { 0 };
-  *slot = lcl_scratch(lw, tensor_bytes(t));
+  *slot = lcl__scratch(lw, tensor_bytes(t));
   if (*slot < 0) return lw->status;
   lw->slots.data[*slot].is_f32 = t->dtype == LCL_F32;
-  lcl_dense_strides(t->shape, to.stride);
-  return emit_strided(lw, "copy", t->shape, t->dtype, v, lcl_slot_arg(lw, *slot, LCL_WRITE), &to);
+  lcl__dense_strides(t->shape, to.stride);
+  return emit_strided(lw, "copy", t->shape, t->dtype, v, lcl__slot_arg(lw, *slot, LCL_WRITE), &to);
 }
 
-lcl_status lcl_lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
-                          const lcl_view *to) {
+lcl_status lcl__lower_copy(lcl_lower *lw, const char *what, lcl_tensor *x, lcl_tensor *out,
+                           const lcl_view *to) {
   lcl_view from;
-  LCL_TRY(lcl_lower_view(lw, x, &from));
-  return emit_strided(lw, what, x->shape, x->dtype, &from, lcl_out(lw, out), to);
+  LCL_TRY(lcl__lower_view(lw, x, &from));
+  return emit_strided(lw, what, x->shape, x->dtype, &from, lcl__out(lw, out), to);
 }
 
 /* ---- arguments ---- */
 
-arg_int lcl_int(lcl_lower *lw, int64_t value) {
+arg_int lcl__int(lcl_lower *lw, int64_t value) {
   if (value < INT32_MIN || value > INT32_MAX)
-    bad(lw, lcl_fail(LCL_ERR_UNSUPPORTED, "size %lld does not fit 31 bits", (long long)value));
+    bad(lw, lcl__fail(LCL_ERR_UNSUPPORTED, "size %lld does not fit 31 bits", (long long)value));
   return (arg_int) { (int32_t)value };
 }
 
-lcl_arg lcl_in(lcl_lower *lw, lcl_tensor *t) {
+lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
   lcl_view v;
-  lcl_status st = lcl_lower_view(lw, t, &v);
+  lcl_status st = lcl__lower_view(lw, t, &v);
   if (st != LCL_OK) return bad(lw, st);
   size_t size = lcl_dtype_size(t->dtype), bytes = tensor_bytes(t);
   bool dense = is_dense(t->shape, &v);
   if (dense && v.offset == 0 && bytes == lw->slots.data[v.slot].bytes)
-    return lcl_slot_arg(lw, v.slot, LCL_READ);
+    return lcl__slot_arg(lw, v.slot, LCL_READ);
   int *e = entry(lw, lw->dense_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
   if (!*e) {
     int slot = -1;
     size_t offset = (size_t)v.offset * size;
     if (dense && offset % lw->caps->base_align == 0)
-      slot = lcl_slot_part(lw, v.slot, offset, bytes);
+      slot = lcl__slot_part(lw, v.slot, offset, bytes);
     else if ((st = dense_copy(lw, t, &v, &slot)) != LCL_OK)
       return bad(lw, st);
     *e = slot + 1;
   }
-  return lcl_slot_arg(lw, *e - 1, LCL_READ);
+  return lcl__slot_arg(lw, *e - 1, LCL_READ);
 }
 
-lcl_arg lcl_out(lcl_lower *lw, lcl_tensor *t) {
+lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
-  if (!*e) *e = lcl_scratch(lw, lcl_round_up(tensor_bytes(t), 4)) + 1;
+  if (!*e) *e = lcl__scratch(lw, lcl_round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;
-    lw->slots.data[*e - 1].what = lcl_node_name(t->node);
+    lw->slots.data[*e - 1].what = lcl__node_name(t->node);
   }
-  return lcl_slot_arg(lw, *e - 1, LCL_WRITE);
+  return lcl__slot_arg(lw, *e - 1, LCL_WRITE);
 }
 
-lcl_arg lcl_var_arg(lcl_lower *lw, lcl_tensor *var, int access) {
-  if (var->node->op != &lcl_op_var)
+lcl_arg lcl__var_arg(lcl_lower *lw, lcl_tensor *var, int access) {
+  if (var->node->op != &lcl__op_var)
     return bad(lw,
-               lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s",
-                        var->node->op->name));
+               lcl__fail(LCL_ERR_ARGUMENT, "only a variable can be updated, not the result of %s",
+                         var->node->op->name));
   /* A fresh slot on the variable's own memory: var's value may have been moved aside for readers.
    */
   lcl_var *v = ((const lcl_var_attr *)var->node->attr)->var;
-  return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4)), access);
+  return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4)), access);
 }
 
 static lcl_status rng_state(lcl_lower *lw, lcl_var **out) {
   char name[256];
   lcl_store *store = lw->graph->store;
   snprintf(name, sizeof name, "%s.rng", lw->graph->name);
-  bool fresh = !lcl_store_find(store, name);
-  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init) { 0 }, out));
-  LCL_TRY(lcl_store_place(store));
+  bool fresh = !lcl__store_find(store, name);
+  LCL_TRY(lcl__store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init) { 0 }, out));
+  LCL_TRY(lcl__store_place(store));
   if (!fresh) return LCL_OK;
   /* Graphs of different names draw different numbers from one seed. */
   char hex[33];
-  lcl_hash_hex(name, strlen(name), hex);
+  lcl__hash_hex(name, strlen(name), hex);
   hex[16] = 0;
-  uint64_t seed = lcl_store_seed(store) ^ strtoull(hex, NULL, 16);
+  uint64_t seed = lcl__store_seed(store) ^ strtoull(hex, NULL, 16);
   uint32_t state[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), 0, 0 };
   return lcl_store_write(store, name, state, sizeof state);
 }
 
-lcl_arg lcl_rng_arg(lcl_lower *lw) {
+lcl_arg lcl__rng_arg(lcl_lower *lw) {
   lcl_var *v;
   lcl_status st = rng_state(lw, &v);
   if (st != LCL_OK) return bad(lw, st);
   lw->random = true;
-  return lcl_slot_arg(lw, lcl_buffer_slot(lw, v->buffer, v->bytes), LCL_READ);
+  return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, v->bytes), LCL_READ);
 }
 
 /* ---- launches ---- */
@@ -340,56 +340,56 @@ static void fix_local_size(const lcl_lower *lw, lcl_launch *l) {
   for (int i = 0; i < l->dims && lw->caps->packed; i++) l->local[i] = 1;
 }
 
-lcl_status lcl_emit(lcl_lower *lw, const lcl_launch *launch) {
+lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
   lcl_launch l = *launch;
   if (lw->status != LCL_OK) return lw->status;
   for (int i = 0; i < l.dims; i++)
     if (l.global[i] == 0) return LCL_OK; /* nothing to do */
-  lcl_arg *args = lcl_arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(l.n_args, 1));
+  lcl_arg *args = lcl__arena_alloc(lw->arena, sizeof *args * (size_t)LCL_MAX(l.n_args, 1));
   if (!args) return LCL_ERR_HOST_MEMORY;
   if (l.n_args) memcpy(args, l.args, sizeof *args * (size_t)l.n_args);
   for (int i = 0; i < l.n_args; i++)
     if (args[i].kind == LCL_ARG_BAD)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", l.label);
+      return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", l.label);
   l.args = args;
   if (!l.local[0]) fix_local_size(lw, &l);
   const char **texts[] = { &l.label, &l.source.file, &l.source.text, &l.source.options, &l.kernel };
   for (size_t i = 0; i < LCL_COUNT(texts); i++)
-    if (*texts[i] && !(*texts[i] = lcl_arena_strdup(lw->arena, *texts[i])))
+    if (*texts[i] && !(*texts[i] = lcl__arena_strdup(lw->arena, *texts[i])))
       return LCL_ERR_HOST_MEMORY;
   return LCL_PUSH(&lw->launches, l) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-lcl_status lcl_emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {
+lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes) {
   if (!bytes) return LCL_OK;
   from.bytes = bytes;
   to.bytes = bytes;
-  return lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
-                                      .label = "copy",
-                                      LCL_ARGS(from, to),
-                                      .bytes = 2.0 * (double)bytes });
+  return lcl__emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
+                                       .label = "copy",
+                                       LCL_ARGS(from, to),
+                                       .bytes = 2.0 * (double)bytes });
 }
 
-lcl_status lcl_emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
+lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
   if (!bytes) return LCL_OK;
   to.bytes = lcl_round_up(bytes, 4);
-  return lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
-                                      .label = "fill",
-                                      LCL_ARGS(to),
-                                      .pattern = pattern,
-                                      .bytes = (double)bytes });
+  return lcl__emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                       .label = "fill",
+                                       LCL_ARGS(to),
+                                       .pattern = pattern,
+                                       .bytes = (double)bytes });
 }
 
-lcl_context *lcl_lower_context(lcl_lower *lw) {
+lcl_context *lcl__lower_context(lcl_lower *lw) {
   return lw->ctx;
 }
-const lcl_caps *lcl_lower_caps(lcl_lower *lw) {
+const lcl_caps *lcl__lower_caps(lcl_lower *lw) {
   return lw->caps;
 }
-bool lcl_lower_exports(const lcl_lower *lw, const lcl_node *node) {
-  return lcl_group_exports(&lw->groups, node);
+bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node) {
+  return lcl__group_exports(&lw->groups, node);
 }
-lcl_arena *lcl_lower_arena(lcl_lower *lw) {
+lcl_arena *lcl__lower_arena(lcl_lower *lw) {
   return lw->arena;
 }
 
@@ -405,7 +405,7 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   case LCL_GROUP_EPILOGUE: return node->op->lower_fused(lw, node, &gp->epilogue);
   case LCL_GROUP_NODE:
     if (!node->op->lower)
-      return lcl_fail(LCL_ERR_UNSUPPORTED, "internal: %s has no kernel", node->op->name);
+      return lcl__fail(LCL_ERR_UNSUPPORTED, "internal: %s has no kernel", node->op->name);
     return node->op->lower(lw, node);
   }
   return LCL_OK;
@@ -414,23 +414,23 @@ static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
 static lcl_status lower_group_named(lcl_lower *lw, lcl_group *gp) {
   lcl_status st = lower_group(lw, gp);
   if (st == LCL_OK) st = lw->status;
-  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", lcl_node_name(gp->nodes[0]));
+  return st == LCL_OK ? st : lcl__fail_prefix(st, "%s", lcl__node_name(gp->nodes[0]));
 }
 
 /* A result that is fetched gets a dense slot of its own that lives to the end of the run. */
 static lcl_status keep_output(lcl_lower *lw, lcl_tensor *t, const char *name) {
-  lcl_arg a = lcl_in(lw, t);
+  lcl_arg a = lcl__in(lw, t);
   if (a.kind != LCL_ARG_MEMORY) return lw->status;
-  int root = lcl_root_slot(lw, a.slot), slot = a.slot;
+  int root = lcl__root_slot(lw, a.slot), slot = a.slot;
   if (lw->slots.data[root].kind ==
       LCL_SLOT_FIXED) { /* a variable changes at the end of the run: keep what it was */
-    slot = lcl_scratch(lw, tensor_bytes(t));
-    LCL_TRY(lcl_emit_copy(lw, a, lcl_slot_arg(lw, slot, LCL_WRITE), tensor_bytes(t)));
+    slot = lcl__scratch(lw, tensor_bytes(t));
+    LCL_TRY(lcl__emit_copy(lw, a, lcl__slot_arg(lw, slot, LCL_WRITE), tensor_bytes(t)));
     root = slot;
   }
   if (root < 0) return lw->status;
   lw->slots.data[root].keep = true;
-  lcl_output_binding out = { lcl_arena_strdup(lw->arena, name), slot, tensor_bytes(t) };
+  lcl_output_binding out = { lcl__arena_strdup(lw->arena, name), slot, tensor_bytes(t) };
   return out.name && LCL_PUSH(&lw->outputs, out) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
@@ -444,13 +444,13 @@ static lcl_status save_read_variables(lcl_lower *lw) {
     for (int j = node->op->flags & LCL_OP_TARGET ? 1 : 0; j < node->n_in; j++) {
       lcl_tensor *t = node->in[j];
       lcl_view v;
-      LCL_TRY(lcl_lower_view(lw, t, &v));
-      if (!lw->slots.data[lcl_root_slot(lw, v.slot)].variable) continue;
+      LCL_TRY(lcl__lower_view(lw, t, &v));
+      if (!lw->slots.data[lcl__root_slot(lw, v.slot)].variable) continue;
       int *e = entry(lw, lw->dense_of, t), slot;
       if (!e) return LCL_ERR_HOST_MEMORY;
       LCL_TRY(dense_copy(lw, t, &v, &slot));
       *e = slot + 1;
-      if (t->node->op == &lcl_op_var) *entry(lw, lw->slot_of, t) = slot + 1;
+      if (t->node->op == &lcl__op_var) *entry(lw, lw->slot_of, t) = slot + 1;
     }
   }
   return LCL_OK;
@@ -465,24 +465,24 @@ static lcl_status lower_updates(lcl_lower *lw) {
 }
 
 static lcl_status advance_random(lcl_lower *lw) {
-  lcl_arg state = lcl_rng_arg(lw);
+  lcl_arg state = lcl__rng_arg(lw);
   state.access = LCL_READ_WRITE;
-  return lcl_emit(lw, &(lcl_launch) { .label = "advance random state",
-                                      .source = { .file = "update.cl" },
-                                      .kernel = "rng_advance",
-                                      .args = &state,
-                                      .n_args = 1,
-                                      .dims = 1,
-                                      .global = { 1 },
-                                      .local = { 1 } });
+  return lcl__emit(lw, &(lcl_launch) { .label = "advance random state",
+                                       .source = { .file = "update.cl" },
+                                       .kernel = "rng_advance",
+                                       .args = &state,
+                                       .n_args = 1,
+                                       .dims = 1,
+                                       .global = { 1 },
+                                       .local = { 1 } });
 }
 
-lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
-                         const lcl_compile_desc *desc) {
+lcl_status lcl__lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
+                          const lcl_compile_desc *desc) {
   lcl_graph *g = lw->graph;
   size_t n = LCL_MAX(g->nodes.n, 1);
-  lw->slot_of = lcl_arena_alloc(lw->arena, n * sizeof *lw->slot_of);
-  lw->dense_of = lcl_arena_alloc(lw->arena, n * sizeof *lw->dense_of);
+  lw->slot_of = lcl__arena_alloc(lw->arena, n * sizeof *lw->slot_of);
+  lw->dense_of = lcl__arena_alloc(lw->arena, n * sizeof *lw->dense_of);
   if (!lw->slot_of || !lw->dense_of) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < g->nodes.n; i++) { /* updates say where their operands go */
     lcl_node *node = g->nodes.data[i];
@@ -492,8 +492,8 @@ lcl_status lcl_lower_all(lcl_lower *lw, lcl_tensor *const *fetch, int n_fetch,
   for (size_t i = 0; i < g->nodes.n;
        i++) { /* inputs exist even where only a dead part of the graph reads them */
     lcl_view v;
-    if (g->nodes.data[i]->op == &lcl_op_input && lw->groups.needed[i])
-      LCL_TRY(lcl_lower_view(lw, &g->nodes.data[i]->out[0], &v));
+    if (g->nodes.data[i]->op == &lcl__op_input && lw->groups.needed[i])
+      LCL_TRY(lcl__lower_view(lw, &g->nodes.data[i]->out[0], &v));
   }
   for (int i = 0; i < lw->groups.n_order; i++)
     LCL_TRY(lower_group_named(lw, &lw->groups.groups[lw->groups.order[i]]));

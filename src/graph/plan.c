@@ -60,7 +60,7 @@ static void find_lives(lcl_lower *lw) {
     for (int i = 0; i < lw->launches.data[r].n_args; i++) {
       const lcl_arg *a = &lw->launches.data[r].args[i];
       if (a->kind != LCL_ARG_MEMORY) continue;
-      lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, a->slot)];
+      lcl_slot *s = &lw->slots.data[lcl__root_slot(lw, a->slot)];
       if (s->first < 0) s->first = (int)r;
       s->last = (int)r;
     }
@@ -84,11 +84,11 @@ static int dying_operand(const lcl_lower *lw, size_t r, size_t bytes, const bool
   return -1;
 }
 
-lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
-  if (lw->guard) return lcl_guard_plan(lw, arena_bytes, sum_bytes);
+lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
+  if (lw->guard) return lcl__guard_plan(lw, arena_bytes, sum_bytes);
   size_t align = lw->caps->base_align;
   free_list f = { 0 };
-  bool *taken = lcl_alloc(LCL_MAX(lw->slots.n, 1) * sizeof *taken);
+  bool *taken = lcl__alloc(LCL_MAX(lw->slots.n, 1) * sizeof *taken);
   lcl_status st = taken ? LCL_OK : LCL_ERR_HOST_MEMORY;
   *sum_bytes = 0;
   find_lives(lw);
@@ -96,7 +96,7 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
     const lcl_launch *l = &lw->launches.data[r];
     for (int i = 0; st == LCL_OK && i < l->n_args; i++) { /* places for what this launch makes */
       if (l->args[i].kind != LCL_ARG_MEMORY) continue;
-      lcl_slot *s = &lw->slots.data[lcl_root_slot(lw, l->args[i].slot)];
+      lcl_slot *s = &lw->slots.data[lcl__root_slot(lw, l->args[i].slot)];
       if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX)
         continue;
       size_t bytes = lcl_round_up(s->bytes, align);
@@ -111,7 +111,7 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
     }
     for (int i = 0; st == LCL_OK && i < l->n_args; i++) { /* what is read here for the last time */
       if (l->args[i].kind != LCL_ARG_MEMORY) continue;
-      int root = lcl_root_slot(lw, l->args[i].slot);
+      int root = lcl__root_slot(lw, l->args[i].slot);
       lcl_slot *s = &lw->slots.data[root];
       if (s->kind != LCL_SLOT_TEMP || s->last != (int)r || taken[root]) continue;
       taken[root] = true;
@@ -119,7 +119,7 @@ lcl_status lcl_plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes
     }
   }
   *arena_bytes = f.top;
-  lcl_free(f.data);
-  lcl_free(taken);
+  lcl__free(f.data);
+  lcl__free(taken);
   return st;
 }

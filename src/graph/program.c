@@ -9,7 +9,7 @@ static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
   size_t best = 0;
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind == LCL_SLOT_TEMP && p->slots[i].bytes > p->slots[best].bytes) best = i;
-  return lcl_fail(
+  return lcl__fail(
       LCL_ERR_DEVICE_MEMORY,
       "the program needs %.1f MB for intermediates, the device allows %.1f MB in one buffer; the "
       "largest is %.1f MB of %s; "
@@ -21,7 +21,7 @@ static lcl_status too_large(const lcl_program *p, size_t bytes, size_t max) {
 static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
   lcl_slot *s = &p->slots[slot];
   if (!s->buffer && s->kind == LCL_SLOT_TEMP) {
-    LCL_TRY(lcl_buffer_sub(p->memory, s->offset, s->bytes, &s->buffer));
+    LCL_TRY(lcl__buffer_sub(p->memory, s->offset, s->bytes, &s->buffer));
   } else if (!s->buffer && s->kind == LCL_SLOT_PART) {
     int root = s->parent;
     size_t offset = s->offset;
@@ -29,9 +29,9 @@ static lcl_status slot_buffer(lcl_program *p, int slot, lcl_buffer **out) {
       offset += p->slots[root].offset;
     const lcl_slot *r = &p->slots[root];
     if (r->kind == LCL_SLOT_TEMP)
-      LCL_TRY(lcl_buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
+      LCL_TRY(lcl__buffer_sub(p->memory, r->offset + offset, s->bytes, &s->buffer));
     else
-      LCL_TRY(lcl_buffer_sub(r->buffer, offset, s->bytes, &s->buffer));
+      LCL_TRY(lcl__buffer_sub(r->buffer, offset, s->bytes, &s->buffer));
   }
   *out = s->buffer;
   return LCL_OK;
@@ -48,30 +48,30 @@ static lcl_status bind(lcl_program *p, const lcl_launch *launch, lcl_arg *args) 
     LCL_TRY(slot_buffer(p, args[i].slot, &args[i].buffer));
     if (!args[i].bytes) args[i].bytes = lcl_buffer_size(args[i].buffer);
   }
-  return lcl_list_add(p->list, &l);
+  return lcl__list_add(p->list, &l);
 }
 
 static lcl_status build_programs(lcl_program *p) {
-  lcl_source *sources = lcl_alloc(LCL_MAX(p->n_launches, 1) * sizeof *sources);
+  lcl_source *sources = lcl__alloc(LCL_MAX(p->n_launches, 1) * sizeof *sources);
   size_t n = 0;
   if (!sources) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = lcl_batch_generated(p->ctx, p->launches, p->n_launches);
+  lcl_status st = lcl__batch_generated(p->ctx, p->launches, p->n_launches);
   for (size_t i = 0; i < p->n_launches; i++)
     if (p->launches[i].kind == LCL_LAUNCH_KERNEL) sources[n++] = p->launches[i].source;
-  if (st == LCL_OK) st = lcl_programs_build(p->ctx, sources, n);
-  lcl_free(sources);
+  if (st == LCL_OK) st = lcl__programs_build(p->ctx, sources, n);
+  lcl__free(sources);
   return st;
 }
 
 static lcl_status bind_all(lcl_program *p) {
   int most = 1;
   for (size_t i = 0; i < p->n_launches; i++) most = LCL_MAX(most, p->launches[i].n_args);
-  lcl_arg *args = lcl_alloc((size_t)most * sizeof *args);
+  lcl_arg *args = lcl__alloc((size_t)most * sizeof *args);
   if (!args) return LCL_ERR_HOST_MEMORY;
-  lcl_status st = lcl_list_create(p->ctx, &p->list);
+  lcl_status st = lcl__list_create(p->ctx, &p->list);
   for (size_t i = 0; st == LCL_OK && i < p->n_launches; i++) st = bind(p, &p->launches[i], args);
-  if (st == LCL_OK) st = lcl_list_seal(p->list);
-  lcl_free(args);
+  if (st == LCL_OK) st = lcl__list_seal(p->list);
+  lcl__free(args);
   return st;
 }
 
@@ -88,7 +88,7 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
       s->flops += node->op->flops(node);
     else if (lw->groups.groups[lw->groups.group_of[i]].kind != LCL_GROUP_VIEW)
       s->flops += (double)lcl_shape_count(node->out[0].shape);
-    if (node->op == &lcl_op_var)
+    if (node->op == &lcl__op_var)
       s->variable_memory += (size_t)lcl_shape_count(node->out[0].shape) *
                             lcl_dtype_size(node->out[0].dtype);
   }
@@ -100,7 +100,7 @@ static void sum_stats(lcl_lower *lw, lcl_program *p) {
 /* Moves what the lowering made into the program, which owns it from here on. */
 static void take_over(lcl_lower *lw, lcl_program *p) {
   p->ctx = lw->ctx;
-  p->store = lcl_store_retain(lw->graph->store);
+  p->store = lcl__store_retain(lw->graph->store);
   p->arena = lw->arena;
   p->slots = lw->slots.data;
   p->n_slots = lw->slots.n;
@@ -117,7 +117,7 @@ static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_byt
   if (arena_bytes > max) return too_large(p, arena_bytes, max);
   if (arena_bytes) LCL_TRY(lcl_buffer_create(p->ctx, arena_bytes, &p->memory));
   sum_stats(lw, p);
-  LCL_TRY(lcl_explain_groups(lw, &p->summary, &p->dot));
+  LCL_TRY(lcl__explain_groups(lw, &p->summary, &p->dot));
   LCL_TRY(build_programs(p));
   return bind_all(p);
 }
@@ -125,33 +125,34 @@ static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_byt
 static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
   LCL_TRY(lcl_graph_status(g));
   if (desc->n_fetch < 0 || (desc->n_fetch && !desc->fetch))
-    return lcl_fail(LCL_ERR_ARGUMENT, "compile: %d tensors to fetch, and NULL for them",
-                    desc->n_fetch);
+    return lcl__fail(LCL_ERR_ARGUMENT, "compile: %d tensors to fetch, and NULL for them",
+                     desc->n_fetch);
   size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
   for (int i = 0; i < desc->n_fetch; i++)
     if (lcl_tensor_graph(desc->fetch[i]) != g)
-      return lcl_fail(LCL_ERR_ARGUMENT, "compile: fetch %d %s", i,
-                      desc->fetch[i] ? "belongs to another graph" : "is NULL");
-  lcl_program *p = lcl_alloc(sizeof *p);
-  lcl_tensor **roots = lcl_alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
+      return lcl__fail(LCL_ERR_ARGUMENT, "compile: fetch %d %s", i,
+                       desc->fetch[i] ? "belongs to another graph" : "is NULL");
+  lcl_program *p = lcl__alloc(sizeof *p);
+  lcl_tensor **roots = lcl__alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
   lcl_lower lw = { .ctx = lcl_store_context(g->store),
                    .graph = g,
-                   .arena = lcl_arena_create(),
+                   .arena = lcl__arena_create(),
                    .guard = desc->guard_bands };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
     if (n_named) memcpy(roots + desc->n_fetch, g->outputs.data, n_named * sizeof *roots);
-    lw.caps = lcl_context_caps(lw.ctx);
-    st = lcl_store_place(g->store);
+    lw.caps = lcl__context_caps(lw.ctx);
+    st = lcl__store_place(g->store);
   }
   if (st == LCL_OK)
-    st = lcl_grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion, &lw.groups);
-  if (st == LCL_OK) st = lcl_lower_all(&lw, desc->fetch, desc->n_fetch, desc);
+    st = lcl__grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion,
+                            &lw.groups);
+  if (st == LCL_OK) st = lcl__lower_all(&lw, desc->fetch, desc->n_fetch, desc);
   if (st == LCL_OK) st = lw.status;
   size_t arena_bytes = 0;
   if (st == LCL_OK)
-    st = lcl_plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
+    st = lcl__plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
   if (p) {
     take_over(&lw, p);
     p->check_numerics = desc->check_numerics;
@@ -159,10 +160,10 @@ static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_progra
     p->stats.peak_memory = arena_bytes;
     if (st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
   } else if (lw.arena) {
-    lcl_arena_destroy(lw.arena);
+    lcl__arena_destroy(lw.arena);
   }
-  lcl_grouping_free(&lw.groups);
-  lcl_free(roots);
+  lcl__grouping_free(&lw.groups);
+  lcl__free(roots);
   if (st != LCL_OK) {
     lcl_program_destroy(p);
     return st;
@@ -176,14 +177,14 @@ lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program *
   LCL_NEED(g, out);
   *out = NULL;
   lcl_context *ctx = lcl_store_context(g->store);
-  LCL_TRY(lcl_context_enter(ctx));
-  return lcl_context_leave(ctx, compile(g, desc ? desc : &none, out));
+  LCL_TRY(lcl__context_enter(ctx));
+  return lcl__context_leave(ctx, compile(g, desc ? desc : &none, out));
 }
 
 void lcl_program_destroy(lcl_program *p) {
   if (!p) return;
   if (p->ctx) lcl_context_finish(p->ctx);
-  lcl_list_destroy(p->list);
+  lcl__list_destroy(p->list);
   for (size_t i = 0; i < p->n_slots; i++)
     if (p->slots[i].kind != LCL_SLOT_FIXED) lcl_buffer_destroy(p->slots[i].buffer);
   for (size_t i = 0; i < p->n_slots; i++)
@@ -192,15 +193,15 @@ void lcl_program_destroy(lcl_program *p) {
   for (size_t i = 0; i < p->n_launches; i++)
     if (p->launches[i].user_free) p->launches[i].user_free(p->launches[i].user);
   lcl_buffer_destroy(p->memory);
-  lcl_free(p->slots);
-  lcl_free(p->launches);
-  lcl_free(p->inputs);
-  lcl_free(p->outputs);
-  lcl_free(p->summary);
-  lcl_free(p->dot);
-  if (p->arena) lcl_arena_destroy(p->arena);
+  lcl__free(p->slots);
+  lcl__free(p->launches);
+  lcl__free(p->inputs);
+  lcl__free(p->outputs);
+  lcl__free(p->summary);
+  lcl__free(p->dot);
+  if (p->arena) lcl__arena_destroy(p->arena);
   lcl_store_destroy(p->store);
-  lcl_free(p);
+  lcl__free(p);
 }
 
 /* ---- run ---- */
@@ -211,47 +212,48 @@ static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding
       *out = &p->inputs[i];
       return LCL_OK;
     }
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "the program has no input \"%s\" (or nothing in it depends on that input)", name);
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "the program has no input \"%s\" (or nothing in it depends on that input)",
+                   name);
 }
 
 static lcl_status feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
   if (in->bytes != bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input, in->bytes,
-                    bytes);
+    return lcl__fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, %zu were given", input,
+                     in->bytes, bytes);
   in->fed = true;
   if (!bytes) return LCL_OK;
   LCL_NEED(data);
-  return lcl_upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes);
+  return lcl__upload(p->ctx, p->slots[in->slot].buffer, 0, data, bytes);
 }
 
 lcl_status lcl_feed(lcl_program *p, const char *input, const void *data, size_t bytes) {
   LCL_NEED(p, input);
-  LCL_TRY(lcl_context_enter(p->ctx));
-  return lcl_context_leave(p->ctx, feed(p, input, data, bytes));
+  LCL_TRY(lcl__context_enter(p->ctx));
+  return lcl__context_leave(p->ctx, feed(p, input, data, bytes));
 }
 
 static lcl_status feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   lcl_input_binding *in = NULL;
   LCL_TRY(find_input(p, input, &in));
-  if (lcl_buffer_context(buf) != p->ctx)
-    return lcl_fail(LCL_ERR_ARGUMENT, "input \"%s\": the buffer is of another context", input);
+  if (lcl__buffer_context(buf) != p->ctx)
+    return lcl__fail(LCL_ERR_ARGUMENT, "input \"%s\": the buffer is of another context", input);
   if (lcl_buffer_size(buf) < in->bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input,
-                    in->bytes, lcl_buffer_size(buf));
+    return lcl__fail(LCL_ERR_SHAPE, "input \"%s\" takes %zu bytes, the buffer has %zu", input,
+                     in->bytes, lcl_buffer_size(buf));
   lcl_slot *s = &p->slots[in->slot];
   LCL_TRY(lcl_context_finish(p->ctx));
   /* Kernel arguments are set once when bound: bind everything again. */
-  lcl_list_destroy(p->list);
+  lcl__list_destroy(p->list);
   p->list = NULL;
   for (size_t i = 0; i < p->n_slots; i++) {
     if (p->slots[i].kind != LCL_SLOT_PART) continue;
     lcl_buffer_destroy(p->slots[i].buffer);
     p->slots[i].buffer = NULL;
   }
-  lcl_buffer_retain(buf);
+  lcl__buffer_retain(buf);
   if (s->own) lcl_buffer_destroy(s->buffer);
   s->buffer = buf;
   s->own = true; /* a share of it */
@@ -261,49 +263,49 @@ static lcl_status feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf
 
 lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf) {
   LCL_NEED(p, input, buf);
-  LCL_TRY(lcl_context_enter(p->ctx));
-  return lcl_context_leave(p->ctx, feed_buffer(p, input, buf));
+  LCL_TRY(lcl__context_enter(p->ctx));
+  return lcl__context_leave(p->ctx, feed_buffer(p, input, buf));
 }
 
 /* Runs launch by launch and checks everything each one wrote. */
 static lcl_status run_checked(lcl_program *p) {
   for (size_t i = 0; i < p->n_launches; i++) {
-    LCL_TRY(lcl_list_run_one(p->list, i));
+    LCL_TRY(lcl__list_run_one(p->list, i));
     for (int k = 0; k < p->launches[i].n_args; k++) {
       const lcl_arg *a = &p->launches[i].args[k];
       if (a->kind != LCL_ARG_MEMORY || !(a->access & LCL_WRITE) || !p->slots[a->slot].is_f32)
         continue;
       const lcl_slot *s = &p->slots[a->slot];
-      float *host = lcl_alloc(s->bytes);
+      float *host = lcl__alloc(s->bytes);
       if (!host) return LCL_ERR_HOST_MEMORY;
-      lcl_status st = lcl_download(p->ctx, s->buffer, 0, host, s->bytes);
+      lcl_status st = lcl__download(p->ctx, s->buffer, 0, host, s->bytes);
       size_t n = s->bytes / 4, at = 0;
       while (st == LCL_OK && at < n && isfinite(host[at])) at++;
       float bad = st == LCL_OK && at < n ? host[at] : 0;
-      lcl_free(host);
+      lcl__free(host);
       LCL_TRY(st);
       if (at < n)
-        return lcl_fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)",
-                        isnan(bad) ? "NaN" : "Inf", at,
-                        s->what ? "the result of " : "the variables", s->what ? s->what : "", i,
-                        p->launches[i].label);
+        return lcl__fail(LCL_ERR_NUMERIC, "%s at element %zu of %s%s (launch %zu: %s)",
+                         isnan(bad) ? "NaN" : "Inf", at,
+                         s->what ? "the result of " : "the variables", s->what ? s->what : "", i,
+                         p->launches[i].label);
     }
   }
   return LCL_OK;
 }
 
 static lcl_status run_guarded(lcl_program *p) {
-  LCL_TRY(lcl_guard_fill(p));
-  LCL_TRY(lcl_list_run(p->list, NULL));
-  return lcl_guard_check(p);
+  LCL_TRY(lcl__guard_fill(p));
+  LCL_TRY(lcl__list_run(p->list, NULL));
+  return lcl__guard_check(p);
 }
 
 /* Before a run: every input has a value, and nothing failed to bind. */
 static lcl_status check_ready(const lcl_program *p) {
   for (size_t i = 0; i < p->n_inputs; i++)
     if (!p->inputs[i].fed && p->inputs[i].bytes)
-      return lcl_fail(LCL_ERR_ARGUMENT, "input \"%s\" was never fed", p->inputs[i].name);
-  if (!p->list) return lcl_fail(LCL_ERR_ARGUMENT, "an input could not be bound to its buffer");
+      return lcl__fail(LCL_ERR_ARGUMENT, "input \"%s\" was never fed", p->inputs[i].name);
+  if (!p->list) return lcl__fail(LCL_ERR_ARGUMENT, "an input could not be bound to its buffer");
   return LCL_OK;
 }
 
@@ -315,22 +317,22 @@ static lcl_status run(lcl_program *p, cl_event *done) {
   else if (p->check_numerics && !done)
     status = run_checked(p);
   else
-    status = lcl_list_run(p->list, done);
+    status = lcl__list_run(p->list, done);
   p->ran |= status == LCL_OK;
   return status;
 }
 
 lcl_status lcl_run(lcl_program *p) {
   LCL_NEED(p);
-  LCL_TRY(lcl_context_enter(p->ctx));
-  return lcl_context_leave(p->ctx, run(p, NULL));
+  LCL_TRY(lcl__context_enter(p->ctx));
+  return lcl__context_leave(p->ctx, run(p, NULL));
 }
 
 lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
   cl_event done = NULL;
   LCL_NEED(p, cl_event_out);
-  LCL_TRY(lcl_context_enter(p->ctx));
-  LCL_TRY(lcl_context_leave(p->ctx, run(p, &done)));
+  LCL_TRY(lcl__context_enter(p->ctx));
+  LCL_TRY(lcl__context_leave(p->ctx, run(p, &done)));
   *cl_event_out = done;
   return LCL_OK;
 }
@@ -340,23 +342,23 @@ static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t b
     const lcl_output_binding *o = &p->outputs[i];
     if (strcmp(o->name, output) != 0) continue;
     if (o->bytes != bytes)
-      return lcl_fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
-                      o->bytes, bytes);
+      return lcl__fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
+                       o->bytes, bytes);
     if (!p->ran)
-      return lcl_fail(LCL_ERR_ARGUMENT, "output \"%s\": the program has not run yet", output);
+      return lcl__fail(LCL_ERR_ARGUMENT, "output \"%s\": the program has not run yet", output);
     if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
     LCL_NEED(data);
     lcl_buffer *buffer;
     LCL_TRY(slot_buffer(p, o->slot, &buffer));
-    return lcl_download(p->ctx, buffer, 0, data, bytes);
+    return lcl__download(p->ctx, buffer, 0, data, bytes);
   }
-  return lcl_fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
+  return lcl__fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
 }
 
 lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
   LCL_NEED(p, output);
-  LCL_TRY(lcl_context_enter(p->ctx));
-  return lcl_context_leave(p->ctx, fetch(p, output, data, bytes));
+  LCL_TRY(lcl__context_enter(p->ctx));
+  return lcl__context_leave(p->ctx, fetch(p, output, data, bytes));
 }
 
 lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
@@ -364,7 +366,7 @@ lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
   return p->stats;
 }
 
-const char *lcl_program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
+const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
   if (index >= p->n_launches) return NULL;
   if (flops) *flops = p->launches[index].flops;
   if (bytes) *bytes = p->launches[index].bytes;

@@ -45,26 +45,26 @@ const char *lcl_shape_string(lcl_shape s, char buf[96]) {
   return buf;
 }
 
-lcl_status lcl_dtype_check(lcl_dtype dtype) {
+lcl_status lcl__dtype_check(lcl_dtype dtype) {
   if (lcl_dtype_size(dtype)) return LCL_OK;
-  return lcl_fail(LCL_ERR_TYPE, "element type %d does not exist", (int)dtype);
+  return lcl__fail(LCL_ERR_TYPE, "element type %d does not exist", (int)dtype);
 }
 
-lcl_status lcl_shape_check(lcl_shape s) {
+lcl_status lcl__shape_check(lcl_shape s) {
   int64_t n = 1;
   if (s.rank < 0 || s.rank > LCL_MAX_RANK)
-    return lcl_fail(LCL_ERR_SHAPE, "rank %d is outside 0 to %d", s.rank, LCL_MAX_RANK);
+    return lcl__fail(LCL_ERR_SHAPE, "rank %d is outside 0 to %d", s.rank, LCL_MAX_RANK);
   for (int i = 0; i < s.rank; i++) {
     if (s.dim[i] < 0)
-      return lcl_fail(LCL_ERR_SHAPE, "dimension %d is %lld, below zero", i, (long long)s.dim[i]);
+      return lcl__fail(LCL_ERR_SHAPE, "dimension %d is %lld, below zero", i, (long long)s.dim[i]);
     if (s.dim[i] && n > (INT64_C(1) << 40) / s.dim[i])
-      return lcl_fail(LCL_ERR_SHAPE, "the product of the dimensions is too large");
+      return lcl__fail(LCL_ERR_SHAPE, "the product of the dimensions is too large");
     n *= s.dim[i];
   }
   return LCL_OK;
 }
 
-void lcl_dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
+void lcl__dense_strides(lcl_shape s, int64_t stride[LCL_MAX_RANK]) {
   int64_t n = 1;
   memset(stride, 0, sizeof(int64_t) * LCL_MAX_RANK);
   for (int i = s.rank - 1; i >= 0; i--) {

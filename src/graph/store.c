@@ -21,16 +21,16 @@ struct lcl_store {
 lcl_status lcl_store_create(lcl_context *ctx, uint64_t seed, lcl_store **out) {
   LCL_NEED(ctx, out);
   *out = NULL;
-  lcl_store *s = lcl_alloc(sizeof *s);
+  lcl_store *s = lcl__alloc(sizeof *s);
   if (!s) return LCL_ERR_HOST_MEMORY;
-  s->ctx = lcl_context_retain(ctx);
+  s->ctx = lcl__context_retain(ctx);
   s->owners = 1;
   s->seed = seed;
   *out = s;
   return LCL_OK;
 }
 
-lcl_store *lcl_store_retain(lcl_store *s) {
+lcl_store *lcl__store_retain(lcl_store *s) {
   s->owners++;
   return s;
 }
@@ -38,9 +38,9 @@ lcl_store *lcl_store_retain(lcl_store *s) {
 static void var_free(lcl_var *v) {
   if (!v) return;
   lcl_buffer_destroy(v->buffer);
-  lcl_free(v->name);
-  lcl_free(v->slot);
-  lcl_free(v);
+  lcl__free(v->name);
+  lcl__free(v->slot);
+  lcl__free(v);
 }
 
 void lcl_store_destroy(lcl_store *s) {
@@ -48,19 +48,19 @@ void lcl_store_destroy(lcl_store *s) {
   for (size_t i = 0; i < s->vars.n; i++) var_free(s->vars.data[i]);
   for (size_t i = 0; i < s->segments.n; i++) {
     lcl_buffer_destroy(s->segments.data[i].buffer);
-    lcl_free(s->segments.data[i].slot);
+    lcl__free(s->segments.data[i].slot);
   }
-  lcl_free(s->vars.data);
-  lcl_free(s->segments.data);
-  lcl_context_release(s->ctx);
-  lcl_free(s);
+  lcl__free(s->vars.data);
+  lcl__free(s->segments.data);
+  lcl__context_release(s->ctx);
+  lcl__free(s);
 }
 
 lcl_context *lcl_store_context(lcl_store *s) {
   if (!s) return NULL;
   return s->ctx;
 }
-uint64_t lcl_store_seed(const lcl_store *s) {
+uint64_t lcl__store_seed(const lcl_store *s) {
   return s->seed;
 }
 size_t lcl_store_count(const lcl_store *s) {
@@ -82,7 +82,7 @@ int64_t lcl_store_param_count(const lcl_store *s) {
   return n;
 }
 
-lcl_var *lcl_store_find(lcl_store *s, const char *name) {
+lcl_var *lcl__store_find(lcl_store *s, const char *name) {
   for (size_t i = 0; i < s->vars.n; i++)
     if (strcmp(s->vars.data[i]->name, name) == 0) return s->vars.data[i];
   return NULL;
@@ -90,13 +90,13 @@ lcl_var *lcl_store_find(lcl_store *s, const char *name) {
 
 static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, const char *slot,
                              lcl_var **out) {
-  lcl_var *v = lcl_alloc(sizeof *v);
+  lcl_var *v = lcl__alloc(sizeof *v);
   if (!v) return LCL_ERR_HOST_MEMORY;
   *v = proto;
   v->segment = -1;
   v->bytes = (size_t)lcl_shape_count(v->shape) * lcl_dtype_size(v->dtype);
-  v->name = lcl_strdup(name);
-  v->slot = slot ? lcl_strdup(slot) : NULL;
+  v->name = lcl__strdup(name);
+  v->slot = slot ? lcl__strdup(slot) : NULL;
   if (!v->name || (slot && !v->slot) || !LCL_PUSH(&s->vars, v)) {
     var_free(v);
     return LCL_ERR_HOST_MEMORY;
@@ -105,27 +105,27 @@ static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, cons
   return LCL_OK;
 }
 
-lcl_status lcl_store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape,
-                         bool trainable, lcl_init init, lcl_var **out) {
-  lcl_var *v = lcl_store_find(s, name);
+lcl_status lcl__store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape,
+                          bool trainable, lcl_init init, lcl_var **out) {
+  lcl_var *v = lcl__store_find(s, name);
   if (!v)
     return var_create(
         s, (lcl_var) { .dtype = dtype, .shape = shape, .trainable = trainable, .init = init }, name,
         NULL, out);
   char have[96], want[96];
   if (v->dtype != dtype || !lcl_shape_equal(v->shape, shape))
-    return lcl_fail(LCL_ERR_SHAPE, "exists as %s %s, asked for as %s %s", lcl_dtype_name(v->dtype),
-                    lcl_shape_string(v->shape, have), lcl_dtype_name(dtype),
-                    lcl_shape_string(shape, want));
+    return lcl__fail(LCL_ERR_SHAPE, "exists as %s %s, asked for as %s %s", lcl_dtype_name(v->dtype),
+                     lcl_shape_string(v->shape, have), lcl_dtype_name(dtype),
+                     lcl_shape_string(shape, want));
   *out = v;
   return LCL_OK;
 }
 
-lcl_status lcl_store_slot(lcl_store *s, const lcl_var *param, const char *slot, float value,
-                          lcl_var **out) {
+lcl_status lcl__store_slot(lcl_store *s, const lcl_var *param, const char *slot, float value,
+                           lcl_var **out) {
   char name[256];
   snprintf(name, sizeof name, "%s.%s", param->name, slot);
-  *out = lcl_store_find(s, name);
+  *out = lcl__store_find(s, name);
   if (*out) return LCL_OK;
   lcl_var proto = { .dtype = LCL_F32,
                     .shape = param->shape,
@@ -146,7 +146,7 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
                                     : (v->shape.rank ? v->shape.dim[0] * area : 1);
   if (fan_in < 1) fan_in = 1;
   float *f = data;
-  uint32_t stream = lcl_philox_stream(
+  uint32_t stream = lcl__philox_stream(
       v->name); /* values depend on a variable's name, not on the order */
   float a = 0;
   switch (v->init.kind) {
@@ -172,9 +172,9 @@ static void init_values(const lcl_store *s, const lcl_var *v, void *data) {
                     v->init.kind == LCL_INIT_FAN_IN_UNIFORM;
   if (v->dtype != LCL_F32) return;
   if (is_uniform)
-    lcl_philox_uniform(s->seed, stream, 0, f, (size_t)n);
+    lcl__philox_uniform(s->seed, stream, 0, f, (size_t)n);
   else
-    lcl_philox_normal(s->seed, stream, 0, f, (size_t)n);
+    lcl__philox_normal(s->seed, stream, 0, f, (size_t)n);
   for (int64_t i = 0; i < n; i++) f[i] = v->init.value + a * (is_uniform ? 2 * f[i] - 1 : f[i]);
 }
 
@@ -184,12 +184,12 @@ static lcl_status segment_new(lcl_store *s, size_t bytes, int mirror, const char
                               int *index) {
   lcl_segment seg = { .bytes = LCL_MAX(bytes, 4),
                       .mirror = mirror,
-                      .slot = slot ? lcl_strdup(slot) : NULL };
+                      .slot = slot ? lcl__strdup(slot) : NULL };
   if (slot && !seg.slot) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_buffer_create(s->ctx, seg.bytes, &seg.buffer);
   if (st != LCL_OK || !LCL_PUSH(&s->segments, seg)) {
     lcl_buffer_destroy(seg.buffer);
-    lcl_free(seg.slot);
+    lcl__free(seg.slot);
     return st != LCL_OK ? st : LCL_ERR_HOST_MEMORY;
   }
   *index = (int)s->segments.n - 1;
@@ -199,24 +199,24 @@ static lcl_status segment_new(lcl_store *s, size_t bytes, int mirror, const char
 /* Fills a new segment with the initial values of the variables in it, padding zero. */
 static lcl_status segment_fill(lcl_store *s, int index) {
   lcl_segment *seg = &s->segments.data[index];
-  char *host = lcl_alloc(seg->bytes);
+  char *host = lcl__alloc(seg->bytes);
   if (!host) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < s->vars.n; i++)
     if (s->vars.data[i]->segment == index)
       init_values(s, s->vars.data[i], host + s->vars.data[i]->offset);
   lcl_status st = lcl_buffer_write(seg->buffer, 0, host, seg->bytes);
-  lcl_free(host);
+  lcl__free(host);
   for (size_t i = 0; st == LCL_OK && i < s->vars.n; i++) {
     lcl_var *v = s->vars.data[i];
     if (v->segment == index && v->bytes)
-      st = lcl_buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer);
+      st = lcl__buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer);
   }
   return st;
 }
 
 /* Places all unplaced variables of one kind (trainable, or plain state) one after the other. */
 static lcl_status place_kind(lcl_store *s, bool trainable) {
-  size_t align = lcl_context_caps(s->ctx)->base_align, bytes = 0;
+  size_t align = lcl__context_caps(s->ctx)->base_align, bytes = 0;
   int index = (int)s->segments.n;
   for (size_t i = 0; i < s->vars.n; i++) {
     lcl_var *v = s->vars.data[i];
@@ -258,18 +258,18 @@ static lcl_status join_slot(lcl_store *s, lcl_var *v) {
     v->segment = (int)i;
     v->offset = v->mirror->offset;
     if (!v->bytes) return LCL_OK;
-    LCL_TRY(lcl_buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer));
-    float *host = lcl_alloc(v->bytes);
+    LCL_TRY(lcl__buffer_sub(seg->buffer, v->offset, v->bytes, &v->buffer));
+    float *host = lcl__alloc(v->bytes);
     if (!host) return LCL_ERR_HOST_MEMORY;
     init_values(s, v, host);
     lcl_status st = lcl_buffer_write(v->buffer, 0, host, v->bytes);
-    lcl_free(host);
+    lcl__free(host);
     return st;
   }
   return LCL_OK;
 }
 
-lcl_status lcl_store_place(lcl_store *s) {
+lcl_status lcl__store_place(lcl_store *s) {
   LCL_TRY(place_kind(s, true));
   LCL_TRY(place_kind(s, false));
   for (size_t i = 0; i < s->vars.n; i++) {
@@ -281,11 +281,11 @@ lcl_status lcl_store_place(lcl_store *s) {
   return LCL_OK;
 }
 
-const lcl_segment *lcl_store_segment(const lcl_store *s, int index) {
+const lcl_segment *lcl__store_segment(const lcl_store *s, int index) {
   return &s->segments.data[index];
 }
 
-const lcl_segment *lcl_store_slot_segment(const lcl_store *s, int index, const char *slot) {
+const lcl_segment *lcl__store_slot_segment(const lcl_store *s, int index, const char *slot) {
   for (size_t i = 0; i < s->segments.n; i++)
     if (s->segments.data[i].mirror == index && strcmp(s->segments.data[i].slot, slot) == 0)
       return &s->segments.data[i];
@@ -295,12 +295,12 @@ const lcl_segment *lcl_store_slot_segment(const lcl_store *s, int index, const c
 /* ---- access by name ---- */
 
 static lcl_status access_check(lcl_store *s, const char *name, size_t bytes, lcl_var **v) {
-  *v = lcl_store_find(s, name);
-  if (!*v) return lcl_fail(LCL_ERR_ARGUMENT, "the store has no variable \"%s\"", name);
+  *v = lcl__store_find(s, name);
+  if (!*v) return lcl__fail(LCL_ERR_ARGUMENT, "the store has no variable \"%s\"", name);
   if ((*v)->bytes != bytes)
-    return lcl_fail(LCL_ERR_SHAPE, "variable \"%s\" has %zu bytes, not %zu", name, (*v)->bytes,
-                    bytes);
-  return lcl_store_place(s);
+    return lcl__fail(LCL_ERR_SHAPE, "variable \"%s\" has %zu bytes, not %zu", name, (*v)->bytes,
+                     bytes);
+  return lcl__store_place(s);
 }
 
 static lcl_status read_var(lcl_store *s, const char *name, void *data, size_t bytes) {
@@ -308,13 +308,13 @@ static lcl_status read_var(lcl_store *s, const char *name, void *data, size_t by
   LCL_TRY(access_check(s, name, bytes, &v));
   if (!bytes) return LCL_OK;
   LCL_NEED(data);
-  return lcl_download(s->ctx, v->buffer, 0, data, bytes);
+  return lcl__download(s->ctx, v->buffer, 0, data, bytes);
 }
 
 lcl_status lcl_store_read(lcl_store *s, const char *name, void *data, size_t bytes) {
   LCL_NEED(s, name);
-  LCL_TRY(lcl_context_enter(s->ctx));
-  return lcl_context_leave(s->ctx, read_var(s, name, data, bytes));
+  LCL_TRY(lcl__context_enter(s->ctx));
+  return lcl__context_leave(s->ctx, read_var(s, name, data, bytes));
 }
 
 static lcl_status write_var(lcl_store *s, const char *name, const void *data, size_t bytes) {
@@ -326,6 +326,6 @@ static lcl_status write_var(lcl_store *s, const char *name, const void *data, si
 
 lcl_status lcl_store_write(lcl_store *s, const char *name, const void *data, size_t bytes) {
   LCL_NEED(s, name);
-  LCL_TRY(lcl_context_enter(s->ctx));
-  return lcl_context_leave(s->ctx, write_var(s, name, data, bytes));
+  LCL_TRY(lcl__context_enter(s->ctx));
+  return lcl__context_leave(s->ctx, write_var(s, name, data, bytes));
 }

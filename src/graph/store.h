@@ -31,20 +31,20 @@ typedef struct lcl_segment {
 } lcl_segment;
 
 /* Finds a variable by name; NULL if there is none. */
-lcl_var *lcl_store_find(lcl_store *store, const char *name);
+lcl_var *lcl__store_find(lcl_store *store, const char *name);
 /* Finds or creates. A variable that exists must agree in dtype and shape. */
-lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
-                         bool trainable, lcl_init init, lcl_var **out);
+lcl_status lcl__store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
+                          bool trainable, lcl_init init, lcl_var **out);
 /* Optimiser slot "<param>.<slot>", f32, zero (or init value), laid out like the parameter. */
-lcl_status lcl_store_slot(lcl_store *store, const lcl_var *param, const char *slot, float value,
-                          lcl_var **out);
+lcl_status lcl__store_slot(lcl_store *store, const lcl_var *param, const char *slot, float value,
+                           lcl_var **out);
 /* Gives every variable its place and initial value. Called by lcl_compile. */
-lcl_status lcl_store_place(lcl_store *store);
-const lcl_segment *lcl_store_segment(const lcl_store *store, int index);
+lcl_status lcl__store_place(lcl_store *store);
+const lcl_segment *lcl__store_segment(const lcl_store *store, int index);
 /* The segment that holds slot of the parameters of segment index; NULL if none. */
-const lcl_segment *lcl_store_slot_segment(const lcl_store *store, int index, const char *slot);
+const lcl_segment *lcl__store_slot_segment(const lcl_store *store, int index, const char *slot);
 /* Another owner: a graph or program. lcl_store_destroy takes one away. */
-lcl_store *lcl_store_retain(lcl_store *store);
-uint64_t lcl_store_seed(const lcl_store *store);
+lcl_store *lcl__store_retain(lcl_store *store);
+uint64_t lcl__store_seed(const lcl_store *store);
 
 #endif

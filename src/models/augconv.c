@@ -73,24 +73,24 @@ static lcl_status read_lists(const lcl_options *o, plan *p) {
   int *const lists[] = { p->maps, p->kernel, p->wide };
   int n[3];
   for (int i = 0; i < 3; i++)
-    if ((n[i] = lcl_parse_ints(lcl_option_text(o, names[i]), lists[i], MAX_STAGES)) < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "option %s: expected 1 to %d whole numbers like 20,40,80, got \"%s\"",
-                      names[i], MAX_STAGES, lcl_option_text(o, names[i]));
+    if ((n[i] = lcl__parse_ints(lcl_option_text(o, names[i]), lists[i], MAX_STAGES)) < 0)
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option %s: expected 1 to %d whole numbers like 20,40,80, got \"%s\"",
+                       names[i], MAX_STAGES, lcl_option_text(o, names[i]));
   p->stages = n[0];
   if (n[1] != n[0])
-    return lcl_fail(LCL_ERR_ARGUMENT, "options maps and kernels: %d stages but %d filter sides",
-                    n[0], n[1]);
+    return lcl__fail(LCL_ERR_ARGUMENT, "options maps and kernels: %d stages but %d filter sides",
+                     n[0], n[1]);
   if (strcmp(p->variant, "conv") != 0) return LCL_OK;
   if (n[2] < n[0] - 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option wide_kernels: %d stages have %d slots between them, got %d sides", n[0],
-                    n[0] - 1, n[2]);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option wide_kernels: %d stages have %d slots between them, got %d sides",
+                     n[0], n[0] - 1, n[2]);
   for (int i = 0; i < n[0] - 1; i++)
     if (p->wide[i] % 2 == 0)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "option wide_kernels: sides must be odd to keep the size, got %d",
-                      p->wide[i]);
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option wide_kernels: sides must be odd to keep the size, got %d",
+                       p->wide[i]);
   return LCL_OK;
 }
 
@@ -106,8 +106,8 @@ static lcl_status read_plan(const lcl_options *o, const lcl_model_data *d, plan 
                      : !p->vgg || p->fc_layers > 0;
   if (!p->vgg) return read_lists(o, p);
   if (strcmp(p->variant, "conv") == 0)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option variant: the vgg network has no conv variant; choose baseline or fc");
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option variant: the vgg network has no conv variant; choose baseline or fc");
   return LCL_OK;
 }
 
@@ -264,9 +264,9 @@ static lcl_status check_sides(const plan *p, const lcl_model_data *d) {
     h = (h - p->kernel[i] + 1) / 2;
     w = (w - p->kernel[i] + 1) / 2;
     if (h < 1 || w < 1)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "images of %lldx%lld are too small for %d stages (options maps and kernels)",
-                      (long long)d->height, (long long)d->width, p->stages);
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "images of %lldx%lld are too small for %d stages (options maps and kernels)",
+                       (long long)d->height, (long long)d->width, p->stages);
   }
   return LCL_OK;
 }
@@ -275,7 +275,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   plan p;
   bool synthetic = strcmp(d->name, "synthetic") == 0;
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(read_plan(o, d, &p));
   preprocess(o, d->channels == 3, &s->prep);
   s->batch = 128;
@@ -290,9 +290,9 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     return LCL_OK;
   }
   if (LCL_MIN(d->height, d->width) < 17) /* five poolings by 2, rounded up, the last of them of 2 */
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "the vgg network needs images of at least 17x17, not %lldx%lld",
-                    (long long)d->height, (long long)d->width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "the vgg network needs images of at least 17x17, not %lldx%lld",
+                     (long long)d->height, (long long)d->width);
   s->epochs = 250;
   s->prep.mirror = LCL_MIRROR_HALF_BATCH;
   s->optimiser = (lcl_optimiser_desc) { .kind = LCL_MOMENTUM, .beta1 = 0.9f, .damping = 0.9f };
@@ -304,7 +304,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_augconv = {
+const lcl_model_class lcl__model_augconv = {
   .name = "augconv",
   .summary = "classifier with square fully-connected or wide convolution layers between "
              "convolution stages",

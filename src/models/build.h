@@ -28,7 +28,7 @@ struct lcl_build {
 
 /* Runs the class's build on the graph; the graph's first error, or what the mode needs and build
  * did not declare. */
-lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
-                          int64_t batch, int64_t unlabelled_batch);
+lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
+                           int64_t batch, int64_t unlabelled_batch);
 
 #endif

@@ -4,7 +4,7 @@
 #include "base/base.h"
 #include "nn/evaluate.h"
 
-void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d) {
+void lcl__cluster_data(const lcl_options *o, lcl_data_desc *d) {
   d->merge = true;
   d->valid = -1;
   d->types = (int)lcl_option_int(o, "types");
@@ -13,16 +13,16 @@ void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d) {
   if (d->reduce > 1) d->prefer = "images105"; /* Omniglot's files as drawn */
 }
 
-int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d) {
+int64_t lcl__cluster_count(const lcl_options *o, const lcl_model_data *d) {
   int64_t clusters = lcl_option_int(o, "clusters");
   return clusters > 0 ? clusters : d->classes;
 }
 
-lcl_status lcl_cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+lcl_status lcl__cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
   double accuracy;
   if (!t->labels || !t->prediction) return LCL_OK;
-  LCL_TRY(lcl_cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes,
-                               (int)lcl_cluster_count(m->options, &m->data), &accuracy, NULL));
+  LCL_TRY(lcl__cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes,
+                                (int)lcl__cluster_count(m->options, &m->data), &accuracy, NULL));
   lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
   return LCL_OK;
 }

@@ -18,11 +18,11 @@
   }
 
 /* Everything there is, without labels; with these options. */
-void lcl_cluster_data(const lcl_options *o, lcl_data_desc *d);
+void lcl__cluster_data(const lcl_options *o, lcl_data_desc *d);
 /* Number of clusters: option clusters, or the data's classes. */
-int64_t lcl_cluster_count(const lcl_options *o, const lcl_model_data *d);
+int64_t lcl__cluster_count(const lcl_options *o, const lcl_model_data *d);
 /* Metric accuracy_percent, under the best assignment of clusters to classes; none without labels or
  * predictions. */
-lcl_status lcl_cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics);
+lcl_status lcl__cluster_score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics);
 
 #endif

@@ -42,8 +42,8 @@ static net make_net(const lcl_model *m, lcl_graph *g) {
   const lcl_options *o = m->options;
   net n = { .g = g,
             .latent = lcl_option_int(o, "latent"),
-            .clusters = lcl_cluster_count(o, &m->data) };
-  n.n = lcl_parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
+            .clusters = lcl__cluster_count(o, &m->data) };
+  n.n = lcl__parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
   n.pixels = m->data.channels * m->data.height * m->data.width;
   return n;
 }
@@ -153,7 +153,7 @@ static void build(lcl_build *b) {
 static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examples *ex,
                              float *code) {
   size_t row = (size_t)ex->size * sizeof(float), out = (size_t)n->latent * sizeof(float);
-  float *x = lcl_alloc(ENCODE_BATCH * row), *z = lcl_alloc(ENCODE_BATCH * out);
+  float *x = lcl__alloc(ENCODE_BATCH * row), *z = lcl__alloc(ENCODE_BATCH * out);
   lcl_status s = x && z ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; s == LCL_OK && i < ex->n; i += ENCODE_BATCH) {
     size_t rows = (size_t)LCL_MIN((int64_t)ENCODE_BATCH, ex->n - i);
@@ -163,8 +163,8 @@ static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examp
     if (s == LCL_OK) s = lcl_fetch(p, "code", z, ENCODE_BATCH * out);
     if (s == LCL_OK) memcpy(code + i * n->latent, z, rows * out);
   }
-  lcl_free(x);
-  lcl_free(z);
+  lcl__free(x);
+  lcl__free(z);
   return s;
 }
 
@@ -172,16 +172,17 @@ static lcl_status encode_all(const net *n, lcl_program *p, const lcl_model_examp
 static lcl_status choose_centres(const net *n, lcl_store *store, lcl_program *p,
                                  const lcl_model_examples *ex) {
   size_t bytes = (size_t)(n->clusters * n->latent) * sizeof(float);
-  float *code = lcl_alloc((size_t)(ex->n * n->latent) * sizeof *code), *centres = lcl_alloc(bytes);
-  int32_t *cluster = lcl_alloc((size_t)ex->n * sizeof *cluster);
+  float *code = lcl__alloc((size_t)(ex->n * n->latent) * sizeof *code),
+        *centres = lcl__alloc(bytes);
+  int32_t *cluster = lcl__alloc((size_t)ex->n * sizeof *cluster);
   lcl_status s = code && centres && cluster ? encode_all(n, p, ex, code) : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK)
-    s = lcl_kmeans(lcl_store_context(store), code, ex->n, (int)n->latent,
-                   &(lcl_kmeans_desc) { .k = (int)n->clusters }, cluster, centres, NULL);
+    s = lcl__kmeans(lcl_store_context(store), code, ex->n, (int)n->latent,
+                    &(lcl_kmeans_desc) { .k = (int)n->clusters }, cluster, centres, NULL);
   if (s == LCL_OK) s = lcl_store_write(store, "centres", centres, bytes);
-  lcl_free(code);
-  lcl_free(centres);
-  lcl_free(cluster);
+  lcl__free(code);
+  lcl__free(centres);
+  lcl__free(cluster);
   return s;
 }
 
@@ -203,13 +204,13 @@ static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples
 
 static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];
-  const int64_t clusters = lcl_cluster_count(o, d);
-  if (lcl_parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
-                    MAX_HIDDEN, lcl_option_text(o, "hidden"));
+  const int64_t clusters = lcl__cluster_count(o, d);
+  if (lcl__parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) < 1)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
+                     MAX_HIDDEN, lcl_option_text(o, "hidden"));
   if (is_dec(o) && (clusters < 2 || clusters > 1000))
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_ARGUMENT,
         "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
         "classes)",
@@ -235,17 +236,17 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_dec = {
+const lcl_model_class lcl__model_dec = {
   .name = "dec",
   .summary = "clusters in the code of a denoising autoencoder: by k-means, or deep embedded "
              "clustering (DEC)",
   .reference = "Xie et al., Unsupervised Deep Embedding for Clustering Analysis, 2016",
   .options = options,
   .n_options = LCL_COUNT(options),
-  .data = lcl_cluster_data,
+  .data = lcl__cluster_data,
   .defaults = defaults,
   .build = build,
   .start = start,
-  .score = lcl_cluster_score,
+  .score = lcl__cluster_score,
   .can = LCL_CAN_CLUSTER | LCL_CAN_RECONSTRUCT,
 };

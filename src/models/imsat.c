@@ -73,9 +73,9 @@ static lcl_status read_hidden(imsat *n) {
     long v = strtol(p, &end, 10);
     if (end == p || v < 1 || v > 65536 || (*end && (*end != '-' || !end[1])) ||
         n->n_hidden == MAX_HIDDEN)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
-                      MAX_HIDDEN, text);
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
+                       MAX_HIDDEN, text);
     n->hidden[n->n_hidden] = v;
     p = *end ? end + 1 : end;
   }
@@ -89,9 +89,9 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
   n->linear = strncmp(lcl_option_text(o, "system"), "linear", 6) == 0;
   n->rim = strstr(lcl_option_text(o, "system"), "rim") != NULL;
   n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
-  n->outputs = n->hash ? lcl_option_int(o, "bits") : lcl_cluster_count(o, d);
+  n->outputs = n->hash ? lcl_option_int(o, "bits") : lcl__cluster_count(o, d);
   if (!n->hash && (n->outputs < 2 || n->outputs > 1000))
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_ARGUMENT,
         "option clusters: 2 to 1000 clusters are possible, not %lld (0 takes the data's "
         "classes)",
@@ -223,8 +223,8 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
   int k = (int)lcl_option_int(m->options, "nn_index") + 1;
   const float alpha = radius_factor(&n);
   float *radius = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *radius);
-  if (!radius) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
-  lcl_status s = lcl_neighbour_distance(ctx, train->images, train->n, (int)train->size, k, radius);
+  if (!radius) return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  lcl_status s = lcl__neighbour_distance(ctx, train->images, train->n, (int)train->size, k, radius);
   for (int64_t i = 0; s == LCL_OK && i < train->n; i++) radius[i] *= alpha;
   if (s != LCL_OK) {
     free(radius);
@@ -239,18 +239,18 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
 static lcl_status score_codes(const imsat *n, const lcl_model *m, const lcl_model_table *t,
                               lcl_metrics *metrics) {
   lcl_retrieval r = { 0 };
-  uint64_t *codes = lcl_alloc((size_t)LCL_MAX(t->n, 1) * sizeof *codes);
-  uint8_t *is_query = lcl_alloc((size_t)LCL_MAX(t->n, 1));
+  uint64_t *codes = lcl__alloc((size_t)LCL_MAX(t->n, 1) * sizeof *codes);
+  uint8_t *is_query = lcl__alloc((size_t)LCL_MAX(t->n, 1));
   lcl_status s = codes && is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK)
-    s = lcl_choose_queries(t->labels, t->n, m->data.classes,
-                           (int)lcl_option_int(m->options, "queries"), t->seed, is_query);
+    s = lcl__choose_queries(t->labels, t->n, m->data.classes,
+                            (int)lcl_option_int(m->options, "queries"), t->seed, is_query);
   if (s == LCL_OK) {
-    lcl_pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
-    s = lcl_hamming_retrieval(codes, t->labels, is_query, t->n, (int)n->outputs, 500, &r);
+    lcl__pack_codes(t->features, t->n, (int)n->outputs, 0.5f, codes);
+    s = lcl__hamming_retrieval(codes, t->labels, is_query, t->n, (int)n->outputs, 500, &r);
   }
-  lcl_free(codes);
-  lcl_free(is_query);
+  lcl__free(codes);
+  lcl__free(is_query);
   LCL_TRY(s);
   bool step = lcl_option_is(m->options, "ap_mode", "step");
   lcl_metrics_set(metrics, "map_percent", 100 * (step ? r.map_step : r.map_trapezoid));
@@ -263,7 +263,7 @@ static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metric
   imsat n = { 0 };
   if (!t->labels) return LCL_OK;
   LCL_TRY(read_imsat(&n, m->options, &m->data));
-  if (!n.hash) return lcl_cluster_score(m, t, metrics);
+  if (!n.hash) return lcl__cluster_score(m, t, metrics);
   /* Codes are compared within the whole set. */
   return t->features && strcmp(t->split, "all") == 0 ? score_codes(&n, m, t, metrics) : LCL_OK;
 }
@@ -293,7 +293,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_imsat = {
+const lcl_model_class lcl__model_imsat = {
   .name = "imsat",
   .summary = "clusters or hash codes without labels, by information maximisation (IMSAT with VAT "
              "or RPT, RIM)",
@@ -301,7 +301,7 @@ const lcl_model_class lcl_model_imsat = {
                "Self-Augmented Training, 2017",
   .options = options,
   .n_options = LCL_COUNT(options),
-  .data = lcl_cluster_data,
+  .data = lcl__cluster_data,
   .defaults = defaults,
   .build = build,
   .prepare = prepare,

@@ -254,16 +254,17 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 
 static lcl_status check(const lcl_model_data *d, bool bird) {
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   bool sound = d->channels == 1 && d->height == 1;
   if (bird && (!sound || d->width < 1024 + 5 * 512))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "arch=bird10 is for sound of at least %d samples an example (a folder of WAV "
-                    "files by class)",
-                    1024 + 5 * 512);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "arch=bird10 is for sound of at least %d samples an example (a folder of WAV "
+                     "files by class)",
+                     1024 + 5 * 512);
   if (!bird && (d->height < 22 || d->width < 22))
-    return lcl_fail(LCL_ERR_ARGUMENT, "these networks need images of at least 22x22, not %lldx%lld",
-                    (long long)d->height, (long long)d->width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "these networks need images of at least 22x22, not %lldx%lld",
+                     (long long)d->height, (long long)d->width);
   return LCL_OK;
 }
 
@@ -292,7 +293,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_inversion = {
+const lcl_model_class lcl__model_inversion = {
   .name = "inversion",
   .summary = "semi-supervised classifier that reconstructs its input through its own inverse",
   .reference = "Balestriero et al., Semi-Supervised Learning via New Deep Network Inversion, 2017",

@@ -61,17 +61,17 @@ static lcl_status read_list(const char *name, const char *text, const char *sepa
   int count = 0;
   for (const char *p = text; *p; count++) {
     char *end;
-    const float v = (float)lcl_strtod(p, &end);
+    const float v = (float)lcl__strtod(p, &end);
     if (end == p || !isfinite(v) || v < 0 || (*end && (!strchr(separator, *end) || !end[1])) ||
         count == want)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "option %s: expected up to %d numbers that are not negative, got \"%s\"",
-                      name, want, text);
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "option %s: expected up to %d numbers that are not negative, got \"%s\"",
+                       name, want, text);
     out[count] = v;
     p = *end ? end + 1 : end;
   }
   if (count == 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option %s: there is no number in \"%s\"", name, text);
+    return lcl__fail(LCL_ERR_ARGUMENT, "option %s: there is no number in \"%s\"", name, text);
   if (n) *n = count;
   for (int i = count; !n && i < want; i++) out[i] = out[count - 1];
   return LCL_OK;
@@ -119,7 +119,7 @@ static lcl_status read_widths(ladder *n, const lcl_model_data *d) {
   for (int l = 1; l <= count; l++) {
     n->width[l] = (int64_t)hidden[l - 1];
     if (n->width[l] < 1 || n->width[l] > 65536)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option widths: a layer has 1 to 65536 units");
+      return lcl__fail(LCL_ERR_ARGUMENT, "option widths: a layer has 1 to 65536 units");
   }
   n->width[n->layers] = d->classes;
   return LCL_OK;
@@ -135,7 +135,7 @@ static lcl_status read_combine(ladder *n) {
                     LCL_COUNT(hidden), &count));
   for (int i = 0; i < count; i++) {
     if (hidden[i] < 1 || hidden[i] > 64)
-      return lcl_fail(LCL_ERR_ARGUMENT, "option amlp_hidden: a layer has 1 to 64 units");
+      return lcl__fail(LCL_ERR_ARGUMENT, "option amlp_hidden: a layer has 1 to 64 units");
     n->combine.hidden[i] = (int)hidden[i];
   }
   return LCL_OK;
@@ -415,7 +415,7 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   ladder n = { 0 };
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(read_ladder(&n, o, d, 0));
   /* The authors train 150 epochs; the built-in digits are easier and there to be quick. */
   s->epochs = lcl_option_given(o, "epochs")  ? (int)lcl_option_int(o, "epochs")
@@ -438,7 +438,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_ladder = {
+const lcl_model_class lcl__model_ladder = {
   .name = "ladder",
   .summary = "semi-supervised classifier that denoises every layer (and its bottom, gamma and "
              "supervised variants)",

@@ -15,15 +15,15 @@ static const lcl_option options[] = { LCL_STYLE_OPTIONS };
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   lcl_style_net n;
-  LCL_TRY(lcl_style_net_init(&n, o, d, true));
-  return lcl_style_settings(o, d, s);
+  LCL_TRY(lcl__style_net_init(&n, o, d, true));
+  return lcl__style_settings(o, d, s);
 }
 
 static void build(lcl_build *b) {
-  lcl_style_build(b, true);
+  lcl__style_build(b, true);
 }
 
-const lcl_model_class lcl_model_m2 = {
+const lcl_model_class lcl__model_m2 = {
   .name = "m2",
   .summary = "generative semi-supervised classifier: class and style explain the image (M2 with "
              "convolutions)",
@@ -31,7 +31,7 @@ const lcl_model_class lcl_model_m2 = {
                "2016, section 6.1",
   .options = options,
   .n_options = LCL_COUNT(options),
-  .data = lcl_style_data,
+  .data = lcl__style_data,
   .defaults = defaults,
   .build = build,
   .can = LCL_CAN_CLASSIFY | LCL_CAN_SAMPLE | LCL_CAN_RECONSTRUCT | LCL_CAN_SEMI_SUPERVISED,

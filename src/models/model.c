@@ -6,12 +6,12 @@ lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
   size_t n_common;
   const lcl_option *common = lcl_common_options(&n_common);
   *out = NULL;
-  lcl_option *all = lcl_alloc((cls->n_options + n_common) * sizeof *all);
+  lcl_option *all = lcl__alloc((cls->n_options + n_common) * sizeof *all);
   if (!all) return LCL_ERR_HOST_MEMORY;
   if (cls->n_options) memcpy(all, cls->options, cls->n_options * sizeof *all);
   memcpy(all + cls->n_options, common, n_common * sizeof *all);
   lcl_status s = lcl_options_create(all, cls->n_options + n_common, out);
-  lcl_free(all);
+  lcl__free(all);
   return s;
 }
 
@@ -19,7 +19,7 @@ lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
                             const lcl_model_data *data, lcl_model **out) {
   LCL_NEED(cls, o, out);
   *out = NULL;
-  lcl_model *m = lcl_alloc(sizeof *m);
+  lcl_model *m = lcl__alloc(sizeof *m);
   if (!m) return LCL_ERR_HOST_MEMORY;
   m->cls = cls;
   m->data = *data;
@@ -30,7 +30,7 @@ lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
   if (s == LCL_OK) s = lcl_settings_apply(&m->settings, copy);
   if (s != LCL_OK) {
     lcl_model_destroy(m);
-    return lcl_fail_prefix(s, "%s", cls->name);
+    return lcl__fail_prefix(s, "%s", cls->name);
   }
   const lcl_prep_desc *p = &m->settings.prep;
   if (p->colour == LCL_COLOUR_GREY) m->data.channels = 1;
@@ -44,7 +44,7 @@ void lcl_model_destroy(lcl_model *m) {
   if (m->cls->destroy) m->cls->destroy(m);
   lcl_options_destroy((lcl_options *)m->options);
   free(m->extra);
-  lcl_free(m);
+  lcl__free(m);
 }
 
 const lcl_model *lcl_build_model(const lcl_build *b) {
@@ -143,19 +143,19 @@ static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, 
   char buf[96];
   lcl_shape s = lcl_tensor_shape(t);
   if (s.rank >= 1 && s.dim[0] == batch) return LCL_OK;
-  return lcl_fail(LCL_ERR_SHAPE, "%s \"%s\" must have one row an example (%lld), its shape is %s",
-                  what, name, (long long)batch, lcl_shape_string(s, buf));
+  return lcl__fail(LCL_ERR_SHAPE, "%s \"%s\" must have one row an example (%lld), its shape is %s",
+                   what, name, (long long)batch, lcl_shape_string(s, buf));
 }
 
 static lcl_status check_declared(const lcl_build *b) {
   if (b->too_many)
-    return lcl_fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or images",
-                    LCL_BUILD_MAX);
+    return lcl__fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or images",
+                     LCL_BUILD_MAX);
   if (b->mode == LCL_MODE_TRAIN && !b->loss)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
+    return lcl__fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
   if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_pictures == 0)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
-                    b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
+                     b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");
   for (int i = 0; i < b->n_examples; i++)
     LCL_TRY(check_rows("example value", b->examples[i].name, b->examples[i].t, b->batch));
   for (int i = 0; i < b->n_pictures; i++)
@@ -165,8 +165,8 @@ static lcl_status check_declared(const lcl_build *b) {
   return LCL_OK;
 }
 
-lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
-                          int64_t batch, int64_t unlabelled_batch) {
+lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
+                           int64_t batch, int64_t unlabelled_batch) {
   memset(b, 0, sizeof *b);
   b->model = m;
   b->graph = g;
@@ -177,5 +177,5 @@ lcl_status lcl_build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_mo
   m->cls->build(b);
   lcl_status s = lcl_graph_status(g);
   if (s == LCL_OK) s = check_declared(b);
-  return s == LCL_OK ? LCL_OK : lcl_fail_prefix(s, "%s", m->cls->name);
+  return s == LCL_OK ? LCL_OK : lcl__fail_prefix(s, "%s", m->cls->name);
 }

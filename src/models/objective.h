@@ -10,6 +10,6 @@ typedef struct lcl_objective {
 } lcl_objective;
 
 /* Logs the scalar term as `name` and adds weight times it to the loss; weight 0: only logged. */
-void lcl_objective_add(lcl_objective *o, const char *name, lcl_tensor *term, float weight);
+void lcl__objective_add(lcl_objective *o, const char *name, lcl_tensor *term, float weight);
 
 #endif

@@ -19,11 +19,11 @@ struct lcl_options {
 lcl_status lcl_options_create(const lcl_option *options, size_t n, lcl_options **out) {
   LCL_NEED(options, out);
   *out = NULL;
-  lcl_options *o = lcl_alloc(sizeof *o);
+  lcl_options *o = lcl__alloc(sizeof *o);
   if (!o) return LCL_ERR_HOST_MEMORY;
-  lcl_option *def = lcl_alloc(LCL_MAX(n, 1) * sizeof *def);
+  lcl_option *def = lcl__alloc(LCL_MAX(n, 1) * sizeof *def);
   o->def = def;
-  o->values = lcl_alloc(LCL_MAX(n, 1) * sizeof *o->values);
+  o->values = lcl__alloc(LCL_MAX(n, 1) * sizeof *o->values);
   if (!def || !o->values) {
     lcl_options_destroy(o);
     return LCL_ERR_HOST_MEMORY;
@@ -39,7 +39,7 @@ lcl_status lcl_options_copy(const lcl_options *from, lcl_options **out) {
   LCL_TRY(lcl_options_create(from->def, from->n, out));
   for (size_t i = 0; i < from->n; i++) {
     if (!from->values[i].text) continue;
-    (*out)->values[i].text = lcl_strdup(from->values[i].text);
+    (*out)->values[i].text = lcl__strdup(from->values[i].text);
     if (!(*out)->values[i].text) {
       lcl_options_destroy(*out);
       *out = NULL;
@@ -51,10 +51,10 @@ lcl_status lcl_options_copy(const lcl_options *from, lcl_options **out) {
 
 void lcl_options_destroy(lcl_options *o) {
   if (!o) return;
-  for (size_t i = 0; i < o->n; i++) lcl_free(o->values[i].text);
-  lcl_free(o->values);
-  lcl_free((void *)o->def);
-  lcl_free(o);
+  for (size_t i = 0; i < o->n; i++) lcl__free(o->values[i].text);
+  lcl__free(o->values);
+  lcl__free((void *)o->def);
+  lcl__free(o);
 }
 
 static const lcl_option *find(const lcl_options *o, const char *name, size_t *index) {
@@ -71,8 +71,8 @@ static bool parse_bool(const char *text, bool *out) {
   static const char *const yes[] = { "true", "yes", "on", "1" };
   static const char *const no[] = { "false", "no", "off", "0" };
   for (size_t i = 0; i < LCL_COUNT(yes); i++) {
-    if (lcl_casecmp(text, yes[i]) == 0) return *out = true, true;
-    if (lcl_casecmp(text, no[i]) == 0) return *out = false, true;
+    if (lcl__casecmp(text, yes[i]) == 0) return *out = true, true;
+    if (lcl__casecmp(text, no[i]) == 0) return *out = false, true;
   }
   return false;
 }
@@ -88,8 +88,8 @@ static bool choice_listed(const char *choices, const char *text) {
 }
 
 static lcl_status expected(const lcl_option *d, const char *what, const char *text) {
-  return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected %s%s%s, got \"%s\"", d->name, what,
-                  d->allowed ? " in " : "", d->allowed ? d->allowed : "", text);
+  return lcl__fail(LCL_ERR_ARGUMENT, "option %s: expected %s%s%s, got \"%s\"", d->name, what,
+                   d->allowed ? " in " : "", d->allowed ? d->allowed : "", text);
 }
 
 static lcl_status check_value(const lcl_option *d, const char *text) {
@@ -99,24 +99,24 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
   if (*text == '\0' && *d->value == '\0') return LCL_OK;
   switch (d->type) {
   case LCL_OPTION_INT:
-    if (!lcl_parse_whole(text, &i) || !lcl_inside(d->allowed, (double)i))
+    if (!lcl__parse_whole(text, &i) || !lcl__inside(d->allowed, (double)i))
       return expected(d, "a whole number", text);
     return LCL_OK;
   case LCL_OPTION_FLOAT:
     /* Models take it as a float, which must not become infinite or leave the interval either. */
-    if (!lcl_parse_number(text, &f) || !isfinite((float)f) || !lcl_inside(d->allowed, f) ||
-        !lcl_inside(d->allowed, (float)f))
+    if (!lcl__parse_number(text, &f) || !isfinite((float)f) || !lcl__inside(d->allowed, f) ||
+        !lcl__inside(d->allowed, (float)f))
       return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
     if (!parse_bool(text, &b))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name,
-                      text);
+      return lcl__fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name,
+                       text);
     return LCL_OK;
   case LCL_OPTION_CHOICE:
     if (!choice_listed(d->allowed, text))
-      return lcl_fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name,
-                      d->allowed, text);
+      return lcl__fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name,
+                       d->allowed, text);
     return LCL_OK;
   case LCL_OPTION_STRING: return LCL_OK;
   }
@@ -129,16 +129,16 @@ lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
   const lcl_option *d = find(o, name, &i);
   if (!d) {
     lcl_str list = { 0 };
-    for (size_t k = 0; k < o->n; k++) lcl_str_add(&list, "%s%s", k ? ", " : "", o->def[k].name);
-    lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "there is no option \"%s\"; there are: %s", name,
-                            list.data ? list.data : "none");
-    lcl_str_free(&list);
+    for (size_t k = 0; k < o->n; k++) lcl__str_add(&list, "%s%s", k ? ", " : "", o->def[k].name);
+    lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no option \"%s\"; there are: %s", name,
+                             list.data ? list.data : "none");
+    lcl__str_free(&list);
     return s;
   }
   LCL_TRY(check_value(d, text));
-  char *copy = lcl_strdup(text);
+  char *copy = lcl__strdup(text);
   if (!copy) return LCL_ERR_HOST_MEMORY;
-  lcl_free(o->values[i].text);
+  lcl__free(o->values[i].text);
   o->values[i].text = copy;
   return LCL_OK;
 }
@@ -148,7 +148,7 @@ lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
   const char *eq = strchr(pair, '=');
   char name[64];
   if (!eq || eq == pair || (size_t)(eq - pair) >= sizeof name)
-    return lcl_fail(LCL_ERR_ARGUMENT, "expected name=value, got \"%s\"", pair);
+    return lcl__fail(LCL_ERR_ARGUMENT, "expected name=value, got \"%s\"", pair);
   memcpy(name, pair, (size_t)(eq - pair));
   name[eq - pair] = '\0';
   return lcl_options_set(o, name, eq + 1);
@@ -159,7 +159,7 @@ const char *lcl_option_text(const lcl_options *o, const char *name) {
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
-    lcl_logf(LCL_LOG_ERROR, "a model reads the option \"%s\" that it does not have", name);
+    lcl__logf(LCL_LOG_ERROR, "a model reads the option \"%s\" that it does not have", name);
     return "";
   }
   return o->values[i].text ? o->values[i].text : d->value;
@@ -168,13 +168,13 @@ const char *lcl_option_text(const lcl_options *o, const char *name) {
 int64_t lcl_option_int(const lcl_options *o, const char *name) {
   if (!o) return 0;
   int64_t v = 0;
-  return lcl_parse_whole(lcl_option_text(o, name), &v) ? v : 0;
+  return lcl__parse_whole(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 double lcl_option_float(const lcl_options *o, const char *name) {
   if (!o) return 0;
   double v = 0;
-  return lcl_parse_number(lcl_option_text(o, name), &v) ? v : 0;
+  return lcl__parse_number(lcl_option_text(o, name), &v) ? v : 0;
 }
 
 bool lcl_option_bool(const lcl_options *o, const char *name) {

@@ -89,16 +89,17 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   const bool grey = lcl_option_is(o, "colours", "grey");
   const int64_t channels = grey ? 1 : d->channels;
   if (lcl_option_is(o, "colours", "rgb") && d->channels != 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "colours=rgb needs images of three channels, these have %lld",
-                    (long long)d->channels);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "colours=rgb needs images of three channels, these have %lld",
+                     (long long)d->channels);
   if (channels != 1 && channels != 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "images must have one or three channels, these have %lld",
-                    (long long)channels);
+    return lcl__fail(LCL_ERR_ARGUMENT, "images must have one or three channels, these have %lld",
+                     (long long)channels);
   if (channels == 3 && lcl_option_is(o, "levels", "2"))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "levels=2 needs images of one channel: give colours=grey, or levels=256");
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "levels=2 needs images of one channel: give colours=grey, or levels=256");
   if (channels == 3 && lcl_option_int(o, "hidden") < 3)
-    return lcl_fail(LCL_ERR_ARGUMENT, "option hidden: three colours need at least 3 units");
+    return lcl__fail(LCL_ERR_ARGUMENT, "option hidden: three colours need at least 3 units");
   s->epochs = 100;
   s->batch = 16;
   s->prep.colour = grey && d->channels == 3 ? LCL_COLOUR_GREY : LCL_COLOUR_KEEP;
@@ -118,9 +119,9 @@ static void build(lcl_build *b) {
   /* Sampling is the class's own sample(); there is nothing to reconstruct. */
   if (mode != LCL_MODE_TRAIN && mode != LCL_MODE_EVAL) return;
   lcl_tensor *x = lcl_build_image(b);
-  lcl_tensor *logits = lcl_pixelrnn_logits(x, &d,
-                                           mode == LCL_MODE_TRAIN ? LCL_BN_TRAIN : LCL_BN_EVAL);
-  lcl_tensor *nll = lcl_pixelrnn_nll_rows(x, logits, &d);
+  lcl_tensor *logits = lcl__pixelrnn_logits(x, &d,
+                                            mode == LCL_MODE_TRAIN ? LCL_BN_TRAIN : LCL_BN_EVAL);
+  lcl_tensor *nll = lcl__pixelrnn_nll_rows(x, logits, &d);
   if (mode == LCL_MODE_TRAIN) {
     lcl_build_loss(b, lcl_mean(nll, LCL_ALL_AXES, false));
     return;
@@ -155,7 +156,7 @@ static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lc
                              .temperature = s->temperature };
   draw.given = completes ? lcl_input(g, "given", LCL_F32, shape) : draw.uniform;
   draw.given_rows = completes ? (int)LCL_MIN(s->given_rows, d->height) : 0;
-  lcl_tensor *out = lcl_pixelrnn_sampler(g, d, &draw);
+  lcl_tensor *out = lcl__pixelrnn_sampler(g, d, &draw);
   lcl_program *p;
   LCL_TRY(lcl_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1 }, &p));
   lcl_status st = LCL_OK;
@@ -163,12 +164,12 @@ static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lc
     move_channels(d, s->n, true, s->given, x);
     st = lcl_feed(p, "given", x, bytes);
   }
-  float *last = lcl_alloc(bytes);
+  float *last = lcl__alloc(bytes);
   if (!last) st = LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) st = lcl_run(p);
   if (st == LCL_OK) st = lcl_fetch(p, "#0", last, bytes);
   if (st == LCL_OK) move_channels(d, s->n, false, last, x);
-  lcl_free(last);
+  lcl__free(last);
   lcl_program_destroy(p);
   return st;
 }
@@ -186,7 +187,7 @@ static lcl_status sample(const lcl_model *m, lcl_store *store, const lcl_sample_
   return st;
 }
 
-const lcl_model_class lcl_model_pixelrnn = {
+const lcl_model_class lcl__model_pixelrnn = {
   .name = "pixelrnn",
   .summary =
       "autoregressive images: masked convolution and Diagonal BiLSTM layers; likelihood, sampling, "

@@ -3,10 +3,10 @@
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
-  &lcl_model_semantic_noise, &lcl_model_imsat,      &lcl_model_dec,
-  &lcl_model_inversion,      &lcl_model_ladder,     &lcl_model_pixelrnn,
-  &lcl_model_augconv,        &lcl_model_vae,        &lcl_model_m2,
-  &lcl_model_two_head,       &lcl_model_vae_ladder, &lcl_model_vae_ladder_control,
+  &lcl__model_semantic_noise, &lcl__model_imsat,      &lcl__model_dec,
+  &lcl__model_inversion,      &lcl__model_ladder,     &lcl__model_pixelrnn,
+  &lcl__model_augconv,        &lcl__model_vae,        &lcl__model_m2,
+  &lcl__model_two_head,       &lcl__model_vae_ladder, &lcl__model_vae_ladder_control,
 };
 
 size_t lcl_model_count(void) {
@@ -28,9 +28,9 @@ lcl_status lcl_model_find(const char *name, const lcl_model_class **out) {
   }
   lcl_str names = { 0 };
   for (size_t i = 0; i < LCL_COUNT(classes); i++)
-    lcl_str_add(&names, "%s%s", i ? ", " : "", classes[i]->name);
-  lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "there is no model \"%s\"; there are: %s", name,
-                          names.data ? names.data : "");
-  lcl_str_free(&names);
+    lcl__str_add(&names, "%s%s", i ? ", " : "", classes[i]->name);
+  lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no model \"%s\"; there are: %s", name,
+                           names.data ? names.data : "");
+  lcl__str_free(&names);
   return s;
 }

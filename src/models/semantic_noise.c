@@ -337,7 +337,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   const architecture *a = choose(o, d);
   bool cifar = strcmp(a->name, "cifar") == 0, synthetic = strcmp(d->name, "synthetic") == 0;
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   /* The paper trains 160 epochs of real data; the built-in digits are easier and there to be quick.
    */
   int quarter = synthetic ? 10 : 40;
@@ -361,7 +361,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_semantic_noise = {
+const lcl_model_class lcl__model_semantic_noise = {
   .name = "semantic-noise",
   .summary = "classifier with tied decoders and semantic perturbation of the latent (and its five "
              "baselines)",

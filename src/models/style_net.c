@@ -114,7 +114,7 @@ static labelled_terms labelled(const lcl_style_net *n, lcl_tensor *x, lcl_tensor
   lcl_tensor *shift = mean_from_class(n, root, onehot);
   if (shift) mu = lcl_add(mu, shift);
   labelled_terms t = { .logits = class_logits(n, root) };
-  t.kl = lcl_vae_kl_rows(mu, logvar, n->o);
+  t.kl = lcl__vae_kl_rows(mu, logvar, n->o);
   t.recon = lcl_bce_logits_rows(decode(n, lcl_reparameterise(mu, logvar), onehot), x);
   t.cls = class_loss_rows(n, t.logits, label);
   return t;
@@ -124,7 +124,7 @@ static labelled_terms labelled(const lcl_style_net *n, lcl_tensor *x, lcl_tensor
  * class is tried on every image, N*K decodings (Eq. 4.35). */
 static lcl_tensor *unlabelled_rows(const lcl_style_net *n, lcl_tensor *x) {
   int64_t rows = lcl_tensor_shape(x).dim[0], k = n->classes, d = n->latent;
-  lcl_tensor *root = root_of(n, x), *all = lcl_vae_every_class(n->g, k); /* (K,K) identity */
+  lcl_tensor *root = root_of(n, x), *all = lcl__vae_every_class(n->g, k); /* (K,K) identity */
   lcl_tensor *mu = lcl_reshape(mean_from_root(n, root), LCL_SHAPE(rows, 1, d));
   lcl_tensor *shift = mean_from_class(n, root, all);
   if (shift) mu = lcl_add(mu, lcl_reshape(shift, LCL_SHAPE(1, k, d)));
@@ -142,7 +142,7 @@ static lcl_tensor *unlabelled_rows(const lcl_style_net *n, lcl_tensor *x) {
   lcl_tensor *image = lcl_reshape(x, LCL_SHAPE(rows, 1, pixels));
   lcl_tensor *recon = lcl_sum(lcl_sub(lcl_softplus(pairs), lcl_mul(image, pairs)), LCL_AXIS(2),
                               false);
-  lcl_tensor *kl = lcl_reshape(lcl_vae_kl_rows(each_mu, logvar, n->o), LCL_SHAPE(rows, k));
+  lcl_tensor *kl = lcl_reshape(lcl__vae_kl_rows(each_mu, logvar, n->o), LCL_SHAPE(rows, k));
   lcl_tensor *cost = lcl_shift(lcl_add(recon, kl), logf((float)k));
   lcl_tensor *log_q = class_log_probability(n, class_logits(n, root));
   return lcl_sum(lcl_mul(lcl_exp(log_q), lcl_add(cost, log_q)), LCL_AXIS(1), false);
@@ -156,11 +156,11 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
   labelled_terms t = labelled(n, lcl_build_image(b), label);
   lcl_objective ob = { .build = b };
-  lcl_objective_add(&ob, "recon", mean_of(t.recon), 1);
-  lcl_objective_add(&ob, "kl", mean_of(t.kl), 1);
-  lcl_objective_add(&ob, "cls", mean_of(t.cls), (float)lcl_option_float(n->o, "w_c"));
+  lcl__objective_add(&ob, "recon", mean_of(t.recon), 1);
+  lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
+  lcl__objective_add(&ob, "cls", mean_of(t.cls), (float)lcl_option_float(n->o, "w_c"));
   if (lcl_build_unlabelled_batch(b) > 0)
-    lcl_objective_add(&ob, "unlabelled", mean_of(unlabelled_rows(n, lcl_build_unlabelled(b))), 1);
+    lcl__objective_add(&ob, "unlabelled", mean_of(unlabelled_rows(n, lcl_build_unlabelled(b))), 1);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
    * bound. */
   lcl_build_loss(b, lcl_shift(ob.total, logf((float)n->classes)));
@@ -200,12 +200,12 @@ static void build_reconstruct(lcl_build *b, const lcl_style_net *n) {
     char caption[40];
     snprintf(caption, sizeof caption, "style, class %d", k);
     lcl_build_picture(b, caption,
-                      picture(n, z, lcl_vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
+                      picture(n, z, lcl__vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
   }
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next style", i);
-    lcl_build_picture(b, caption, picture(n, lcl_vae_towards_next(z, 0.25f * (float)i), onehot));
+    lcl_build_picture(b, caption, picture(n, lcl__vae_towards_next(z, 0.25f * (float)i), onehot));
   }
 }
 
@@ -214,11 +214,11 @@ static void build_sample(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b), *onehot = lcl_one_hot(label, k);
   lcl_build_picture(b, "samples",
                     picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, n->latent)), onehot));
-  lcl_build_picture(b, "analogies", picture(n, lcl_vae_row_styles(n->g, rows, n->latent), onehot));
+  lcl_build_picture(b, "analogies", picture(n, lcl__vae_row_styles(n->g, rows, n->latent), onehot));
   lcl_build_picture(
       b, "interpolation",
-      picture(n, lcl_vae_row_walks(n->g, rows, n->latent), lcl_vae_row_classes(n->g, rows, k)));
-  lcl_tensor *classes = lcl_vae_every_class(n->g, k);
+      picture(n, lcl__vae_row_walks(n->g, rows, n->latent), lcl__vae_row_classes(n->g, rows, k)));
+  lcl_tensor *classes = lcl__vae_every_class(n->g, k);
   classes = lcl_reshape(
       lcl_broadcast(lcl_reshape(classes, LCL_SHAPE(k, 1, k)), LCL_SHAPE(k, trials, k)),
       LCL_SHAPE(k * trials, k));
@@ -229,10 +229,10 @@ static void build_sample(lcl_build *b, const lcl_style_net *n) {
   lcl_build_picture(b, "means", lcl_gather(lcl_mean(draws, LCL_AXIS(1), false), label));
 }
 
-void lcl_style_build(lcl_build *b, bool y_in_encoder) {
+void lcl__style_build(lcl_build *b, bool y_in_encoder) {
   const lcl_model *m = lcl_build_model(b);
   lcl_style_net n;
-  if (lcl_style_net_init(&n, m->options, &m->data, y_in_encoder) != LCL_OK) return;
+  if (lcl__style_net_init(&n, m->options, &m->data, y_in_encoder) != LCL_OK) return;
   n.g = lcl_build_graph(b);
   switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
@@ -250,13 +250,13 @@ static bool wants_mid_affine(const lcl_options *o, const lcl_model_data *d) {
   return lcl_option_is(o, "mid_affine", "true");
 }
 
-lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
-                              bool y_in_encoder) {
+lcl_status lcl__style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
+                               bool y_in_encoder) {
   int maps[2];
-  if (lcl_parse_ints(lcl_option_text(o, "maps"), maps, 2) != 2)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option maps: expected two whole numbers like 4,8, got \"%s\"",
-                    lcl_option_text(o, "maps"));
+  if (lcl__parse_ints(lcl_option_text(o, "maps"), maps, 2) != 2)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option maps: expected two whole numbers like 4,8, got \"%s\"",
+                     lcl_option_text(o, "maps"));
   *n = (lcl_style_net) { .o = o,
                          .classes = d->classes,
                          .latent = lcl_option_int(o, "latent"),
@@ -266,21 +266,21 @@ lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_
                          .y_in_encoder = y_in_encoder,
                          .softmax = lcl_option_is(o, "cls_out", "softmax") };
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   if (side(d->height, 2) < 1 || side(d->width, 2) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "images of %lldx%lld are too small for two 7x7 convolutions (13x13 at least)",
-                    (long long)d->height, (long long)d->width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "images of %lldx%lld are too small for two 7x7 convolutions (13x13 at least)",
+                     (long long)d->height, (long long)d->width);
   return LCL_OK;
 }
 
-void lcl_style_data(const lcl_options *o, lcl_data_desc *d) {
+void lcl__style_data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;
   d->split_random = true;
-  lcl_vae_binarise(o, d);
+  lcl__vae_binarise(o, d);
 }
 
-lcl_status lcl_style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
+lcl_status lcl__style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   bool synthetic = strcmp(d->name, "synthetic") == 0;
   s->epochs = synthetic ? 20 : 200;
   s->batch = 100;

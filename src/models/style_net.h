@@ -50,12 +50,12 @@ typedef struct lcl_style_net {
 } lcl_style_net;
 
 /* Checks the options against the data; for defaults() and build(). */
-lcl_status lcl_style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
-                              bool y_in_encoder);
+lcl_status lcl__style_net_init(lcl_style_net *n, const lcl_options *o, const lcl_model_data *d,
+                               bool y_in_encoder);
 /* How the data has to be opened: grey images, binarised. */
-void lcl_style_data(const lcl_options *o, lcl_data_desc *d);
-lcl_status lcl_style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s);
+void lcl__style_data(const lcl_options *o, lcl_data_desc *d);
+lcl_status lcl__style_settings(const lcl_options *o, const lcl_model_data *d, lcl_settings *s);
 /* All graphs of the class. */
-void lcl_style_build(lcl_build *b, bool y_in_encoder);
+void lcl__style_build(lcl_build *b, bool y_in_encoder);
 
 #endif

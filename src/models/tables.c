@@ -131,34 +131,34 @@ static const lcl_table beside_ladder = {
 
 /* clang-format on */
 
-const lcl_table *const lcl_tables[] = { &mnist,
-                                        &cifar10,
-                                        &flat,
-                                        &beside_ladder,
-                                        &lcl_table_ladder,
-                                        &lcl_table_ladder_g,
-                                        &lcl_table_clusters,
-                                        &lcl_table_omniglot,
-                                        &lcl_table_hash,
-                                        &lcl_table_inversion,
-                                        &lcl_table_augconv,
-                                        &lcl_table_augconv_cifar,
-                                        &lcl_table_generative,
-                                        &lcl_table_pets };
-const size_t lcl_table_count = LCL_COUNT(lcl_tables);
+const lcl_table *const lcl__tables[] = { &mnist,
+                                         &cifar10,
+                                         &flat,
+                                         &beside_ladder,
+                                         &lcl__table_ladder,
+                                         &lcl__table_ladder_g,
+                                         &lcl__table_clusters,
+                                         &lcl__table_omniglot,
+                                         &lcl__table_hash,
+                                         &lcl__table_inversion,
+                                         &lcl__table_augconv,
+                                         &lcl__table_augconv_cifar,
+                                         &lcl__table_generative,
+                                         &lcl__table_pets };
+const size_t lcl__table_count = LCL_COUNT(lcl__tables);
 
-lcl_status lcl_table_find(const char *name, const lcl_table **out) {
+lcl_status lcl__table_find(const char *name, const lcl_table **out) {
   lcl_str names = { 0 };
-  for (size_t i = 0; i < lcl_table_count; i++) {
-    if (strcmp(lcl_tables[i]->name, name) == 0) {
-      lcl_str_free(&names);
-      *out = lcl_tables[i];
+  for (size_t i = 0; i < lcl__table_count; i++) {
+    if (strcmp(lcl__tables[i]->name, name) == 0) {
+      lcl__str_free(&names);
+      *out = lcl__tables[i];
       return LCL_OK;
     }
-    lcl_str_add(&names, "%s%s", i ? ", " : "", lcl_tables[i]->name);
+    lcl__str_add(&names, "%s%s", i ? ", " : "", lcl__tables[i]->name);
   }
-  lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "there is no table \"%s\"; there are: %s", name,
-                          names.data ? names.data : "");
-  lcl_str_free(&names);
+  lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no table \"%s\"; there are: %s", name,
+                           names.data ? names.data : "");
+  lcl__str_free(&names);
   return s;
 }

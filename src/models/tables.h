@@ -48,16 +48,16 @@ typedef struct lcl_table {
 } lcl_table;
 
 /* tables_systems.c */
-extern const lcl_table lcl_table_ladder, lcl_table_ladder_g, lcl_table_clusters, lcl_table_omniglot,
-    lcl_table_hash, lcl_table_inversion;
+extern const lcl_table lcl__table_ladder, lcl__table_ladder_g, lcl__table_clusters,
+    lcl__table_omniglot, lcl__table_hash, lcl__table_inversion;
 
 /* tables_thesis.c */
-extern const lcl_table lcl_table_augconv, lcl_table_augconv_cifar, lcl_table_generative,
-    lcl_table_pets;
+extern const lcl_table lcl__table_augconv, lcl__table_augconv_cifar, lcl__table_generative,
+    lcl__table_pets;
 
-extern const lcl_table *const lcl_tables[];
-extern const size_t lcl_table_count;
+extern const lcl_table *const lcl__tables[];
+extern const size_t lcl__table_count;
 /* Unknown: LCL_ERR_ARGUMENT with the list. */
-lcl_status lcl_table_find(const char *name, const lcl_table **out);
+lcl_status lcl__table_find(const char *name, const lcl_table **out);
 
 #endif

@@ -23,7 +23,7 @@ static const lcl_table_row ladder_rows[] = {
   VARIANT("full", "full", C(1.06, 0.37), C(0.84, 0.08), C(0.57, 0.02)),
 };
 
-const lcl_table lcl_table_ladder = {
+const lcl_table lcl__table_ladder = {
   .name = "ladder/mnist",
   .title = "Test error on permutation-invariant MNIST by labelled images",
   .source = "Semi-Supervised Learning with Ladder Networks, Table 1",
@@ -49,7 +49,7 @@ static const lcl_table_row combinator_rows[] = {
   { "amlp-2-2-2", "perceptron, 2-2-2", NULL, { "g=amlp", "amlp_hidden=2-2-2" }, { C(1.002, 0.038), C(0.979, 0.025), C(0.578, 0.013) } },
 };
 
-const lcl_table lcl_table_ladder_g = {
+const lcl_table lcl__table_ladder_g = {
   .name = "ladder/combinators",
   .title = "Test error on permutation-invariant MNIST by labelled images and denoising function",
   .source = "Deconstructing the Ladder Network Architecture",
@@ -80,7 +80,7 @@ static const lcl_table_row cluster_rows[] = {
   SYSTEM("imsat-vat", "IMSAT (VAT)", C(98.4, 0.4)),
 };
 
-const lcl_table lcl_table_clusters = {
+const lcl_table lcl__table_clusters = {
   .name = "imsat/clusters",
   .title = "Clustering accuracy on MNIST (all 70,000)",
   .source = "Learning Discrete Representations via Information Maximizing Self-Augmented Training (clusters)",
@@ -109,7 +109,7 @@ static const lcl_table_row omniglot_rows[] = {
   SYSTEM("imsat-vat", "IMSAT (VAT)", C(24.0, 0.9)),
 };
 
-const lcl_table lcl_table_omniglot = {
+const lcl_table lcl__table_omniglot = {
   .name = "imsat/omniglot",
   .title = "Clustering accuracy on 100 characters of Omniglot, 20 copies of each drawing",
   .source = "Learning Discrete Representations via Information Maximizing Self-Augmented Training (clusters)",
@@ -137,7 +137,7 @@ static const lcl_table_row hash_rows[] = {
   { "imsat-400-400", "IMSAT (VAT) (400-400)", NULL, { "system=imsat-vat", "hidden=400-400" }, { C(83.9, 2.3) } },
 };
 
-const lcl_table lcl_table_hash = {
+const lcl_table lcl__table_hash = {
   .name = "imsat/hash",
   .title = "Mean average precision of 16-bit codes on MNIST, 1,000 queries",
   .source = "Learning Discrete Representations via Information Maximizing Self-Augmented Training (codes)",
@@ -177,7 +177,7 @@ static const lcl_table_row inversion_rows[] = {
   { "resnet3-16-u", "UResnet3-16", NULL, { "arch=resnet3-16", "inhibitor=true" }, UNKNOWN },
 };
 
-const lcl_table lcl_table_inversion = {
+const lcl_table lcl__table_inversion = {
   .name = "inversion/mnist",
   .title = "Test error on MNIST by labelled images",
   .source = "Semi-Supervised Learning via New Deep Network Inversion",

@@ -16,7 +16,7 @@ static const lcl_table_row mnist_rows[] = {
   { "fc", "square fully-connected layers", NULL, { "variant=fc" }, { { 0.61f, 0 } } },
 };
 
-const lcl_table lcl_table_augconv = {
+const lcl_table lcl__table_augconv = {
   .name = "augconv/mnist",
   .title = "Test error on MNIST by what stands between the convolution stages (mean of 5 seeds)",
   .source = "Influencing the Properties of Latent Representations, Table 5.I",
@@ -44,7 +44,7 @@ static const lcl_table_row cifar_rows[] = {
   { "fc-3", "3 square layers", NULL, { "variant=fc", "fc_layers=3" }, { { 10.2f, 0 } } },
 };
 
-const lcl_table lcl_table_augconv_cifar = {
+const lcl_table lcl__table_augconv_cifar = {
   .name = "augconv/cifar10",
   .title = "Test error on CIFAR-10 by square fully-connected layers in a VGG-like network",
   .source = "Influencing the Properties of Latent Representations, Table 5.II (100 minus its accuracy)",
@@ -71,7 +71,7 @@ static const lcl_table_row generative_rows[] = {
   { "control", "VAE of Ladder networks (control)", "vae-ladder-control", { NULL }, { { 0.7f, 0 } } },
 };
 
-const lcl_table lcl_table_generative = {
+const lcl_table lcl__table_generative = {
   .name = "generative/mnist",
   .title = "Test error on MNIST of generative classifiers, all examples labelled",
   .source = "Influencing the Properties of Latent Representations, Tables 6.I and 6.II and section 6.4",
@@ -90,7 +90,7 @@ static const lcl_table_row pets_rows[] = {
   { "two-head", "two heads", NULL, { NULL }, { { 32, 0 } } },
 };
 
-const lcl_table lcl_table_pets = {
+const lcl_table lcl__table_pets = {
   .name = "two-head/dogs-vs-cats",
   .title = "Error on 5,000 images that were not trained on, of Dogs vs Cats, 48x48 luma",
   .source = "Influencing the Properties of Latent Representations, Table 6.I (probably the training error)",

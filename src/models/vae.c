@@ -94,7 +94,7 @@ static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **
   lcl_tensor *mu, *logvar;
   encode(n, x, &mu, &logvar);
   *recon = lcl_bce_logits_rows(decode(n, lcl_reparameterise(mu, logvar)), x);
-  *kl = lcl_vae_kl_rows(mu, logvar, n->o);
+  *kl = lcl__vae_kl_rows(mu, logvar, n->o);
   if (mean) *mean = mu;
 }
 
@@ -102,8 +102,8 @@ static void build_train(lcl_build *b, const net *n) {
   lcl_tensor *recon, *kl;
   lcl_objective ob = { .build = b };
   bound(n, lcl_build_image(b), &recon, &kl, NULL);
-  lcl_objective_add(&ob, "recon", lcl_mean(recon, LCL_ALL_AXES, false), 1);
-  lcl_objective_add(&ob, "kl", lcl_mean(kl, LCL_ALL_AXES, false), 1);
+  lcl__objective_add(&ob, "recon", lcl_mean(recon, LCL_ALL_AXES, false), 1);
+  lcl__objective_add(&ob, "kl", lcl_mean(kl, LCL_ALL_AXES, false), 1);
   lcl_build_loss(b, ob.total);
 }
 
@@ -129,14 +129,14 @@ static void build_reconstruct(lcl_build *b, const net *n) {
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next latent", i);
-    lcl_build_picture(b, caption, picture(n, lcl_vae_towards_next(mu, 0.25f * (float)i)));
+    lcl_build_picture(b, caption, picture(n, lcl__vae_towards_next(mu, 0.25f * (float)i)));
   }
 }
 
 static void build_sample(lcl_build *b, const net *n) {
   int64_t rows = lcl_build_batch(b), width = n->zh * n->zw;
   lcl_build_picture(b, "samples", picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, width))));
-  lcl_build_picture(b, "interpolation", picture(n, lcl_vae_row_walks(n->g, rows, width)));
+  lcl_build_picture(b, "interpolation", picture(n, lcl__vae_row_walks(n->g, rows, width)));
 }
 
 static void build(lcl_build *b) {
@@ -155,15 +155,15 @@ static void build(lcl_build *b) {
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;
   d->split_random = true;
-  lcl_vae_binarise(o, d);
+  lcl__vae_binarise(o, d);
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   (void)o;
   if (d->height < 2 * KERNEL - 1 || d->width < 2 * KERNEL - 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",
-                    (long long)d->height, (long long)d->width);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",
+                     (long long)d->height, (long long)d->width);
   s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
   s->batch = 100;
   s->optimiser =
@@ -175,7 +175,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_vae = {
+const lcl_model_class lcl__model_vae = {
   .name = "vae",
   .summary = "convolutional variational autoencoder with an image-like latent",
   .reference = "Zumer, Influencing the Properties of Latent Representations, 2016, section 5.1",

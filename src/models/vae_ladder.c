@@ -137,7 +137,7 @@ static lcl_tensor *decode(const net *n, lcl_tensor *yhat, int64_t pixels) {
 }
 
 static int read_layers(const lcl_options *o, int *width) {
-  return lcl_parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1);
+  return lcl__parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1);
 }
 
 static net make_net(lcl_build *b) {
@@ -178,16 +178,17 @@ static void build_train(lcl_build *b, net *n) {
   lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b), *logits = encode(n, x);
   lcl_tensor *image = decode(n, lcl_softmax(logits, 1), pixels_of(x));
   lcl_objective ob = { .build = b };
-  lcl_objective_add(&ob, "cls",
-                    batch_mean(lcl_bernoulli_softmax_rows(logits, lcl_one_hot(label, n->classes))),
-                    (float)lcl_option_float(n->o, "w_c"));
-  lcl_objective_add(&ob, "recon", batch_mean(reconstruction_rows(n, lcl_flatten(x), image)),
-                    (float)lcl_option_float(n->o, "w_r"));
+  lcl__objective_add(&ob, "cls",
+                     batch_mean(lcl_bernoulli_softmax_rows(logits, lcl_one_hot(label, n->classes))),
+                     (float)lcl_option_float(n->o, "w_c"));
+  lcl__objective_add(&ob, "recon", batch_mean(reconstruction_rows(n, lcl_flatten(x), image)),
+                     (float)lcl_option_float(n->o, "w_r"));
   for (int l = 1; l <= n->n; l++) {
     char name[16];
     snprintf(name, sizeof name, "kl%d", l);
     float weight = n->top_only && l < n->n ? 0 : (float)lcl_option_float(n->o, "w_kl");
-    lcl_objective_add(&ob, name, batch_mean(lcl_vae_kl_rows(n->mu[l], n->logvar[l], n->o)), weight);
+    lcl__objective_add(&ob, name, batch_mean(lcl__vae_kl_rows(n->mu[l], n->logvar[l], n->o)),
+                       weight);
   }
   lcl_build_loss(b, ob.total);
   lcl_build_correct(b, lcl_correct_rows(logits, label));
@@ -215,7 +216,7 @@ static void build_reconstruct(lcl_build *b, net *n) {
   for (int k = 0; k < LCL_MIN(n->classes, 10); k++) {
     char caption[40];
     snprintf(caption, sizeof caption, "as class %d", k);
-    lcl_build_picture(b, caption, picture(n, lcl_vae_one_class(n->g, s.dim[0], n->classes, k), s));
+    lcl_build_picture(b, caption, picture(n, lcl__vae_one_class(n->g, s.dim[0], n->classes, k), s));
   }
 }
 
@@ -230,10 +231,11 @@ static void build_sample(lcl_build *b, net *n) {
     n->z[l] = lcl_random_normal(n->g, LCL_SHAPE(rows, n->width[l - 1]));
   lcl_build_picture(b, "samples", picture(n, onehot, s));
   n->draw = false;
-  for (int l = 1; l <= n->n; l++) n->z[l] = lcl_vae_row_styles(n->g, rows, n->width[l - 1]);
+  for (int l = 1; l <= n->n; l++) n->z[l] = lcl__vae_row_styles(n->g, rows, n->width[l - 1]);
   lcl_build_picture(b, "analogies", picture(n, onehot, s));
-  for (int l = 1; l <= n->n; l++) n->z[l] = lcl_vae_row_walks(n->g, rows, n->width[l - 1]);
-  lcl_build_picture(b, "interpolation", picture(n, lcl_vae_row_classes(n->g, rows, n->classes), s));
+  for (int l = 1; l <= n->n; l++) n->z[l] = lcl__vae_row_walks(n->g, rows, n->width[l - 1]);
+  lcl_build_picture(b, "interpolation",
+                    picture(n, lcl__vae_row_classes(n->g, rows, n->classes), s));
 }
 
 static void build(lcl_build *b) {
@@ -251,17 +253,17 @@ static void build(lcl_build *b) {
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;
-  lcl_vae_binarise(o, d);
+  lcl__vae_binarise(o, d);
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   int width[MAX_LAYERS];
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   if (read_layers(o, width) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
-                    MAX_LAYERS - 1, lcl_option_text(o, "layers"));
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
+                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
   /* The schedule of the Ladder: 100 epochs of 150 at the full rate. */
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;
@@ -277,7 +279,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_vae_ladder = {
+const lcl_model_class lcl__model_vae_ladder = {
   .name = "vae-ladder",
   .summary = "ladder whose lateral paths are normal distributions, as a variational autoencoder's",
   .reference = "Zumer, Influencing the Properties of Latent Representations, 2016, section 6.4",

@@ -169,7 +169,7 @@ static net make_net(lcl_build *b) {
             .noise = (float)lcl_option_float(m->options, "noise"),
             .combinator = combinator_of(m->options),
             .train = lcl_build_mode(b) == LCL_MODE_TRAIN };
-  n.n = lcl_parse_ints(lcl_option_text(m->options, "layers"), n.width + 1, MAX_LAYERS - 1) + 1;
+  n.n = lcl__parse_ints(lcl_option_text(m->options, "layers"), n.width + 1, MAX_LAYERS - 1) + 1;
   n.width[0] = (int)(m->data.channels * m->data.height * m->data.width);
   n.width[n.n] = m->data.classes;
   return n;
@@ -183,15 +183,15 @@ static void build_train(lcl_build *b, net *n) {
   decode(n, lcl_reparameterise(mu, lcl_log(var)), zhat);
   lcl_objective ob = { .build = b };
   float w = bound_weight(n);
-  lcl_objective_add(&ob, "nll", lcl_cross_entropy(noisy_logits, label), 1);
-  lcl_objective_add(&ob, "recon",
-                    squared(n) ? lcl_l2(zhat[0], x, LCL_L2_SUM) : lcl_bce_logits(zhat[0], x), w);
-  lcl_objective_add(&ob, "kl", lcl_mean(kl_rows(mu, var), LCL_ALL_AXES, false), w);
+  lcl__objective_add(&ob, "nll", lcl_cross_entropy(noisy_logits, label), 1);
+  lcl__objective_add(&ob, "recon",
+                     squared(n) ? lcl_l2(zhat[0], x, LCL_L2_SUM) : lcl_bce_logits(zhat[0], x), w);
+  lcl__objective_add(&ob, "kl", lcl_mean(kl_rows(mu, var), LCL_ALL_AXES, false), w);
   for (int l = 1; l <= n->n; l++) {
     char name[16];
     snprintf(name, sizeof name, "denoise%d", l);
-    lcl_objective_add(&ob, name, denoising_cost(n, zhat[l], l),
-                      (float)lcl_option_float(n->o, l == 1 ? "lambda1" : "lambda_rest"));
+    lcl__objective_add(&ob, name, denoising_cost(n, zhat[l], l),
+                       (float)lcl_option_float(n->o, l == 1 ? "lambda1" : "lambda_rest"));
   }
   lcl_build_loss(b, ob.total);
   lcl_build_correct(b, lcl_correct_rows(logits, label));
@@ -238,21 +238,21 @@ static void build(lcl_build *b) {
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
   d->grey = true;
-  lcl_vae_binarise(o, d);
+  lcl__vae_binarise(o, d);
 }
 
 static lcl_status check_options(const lcl_options *o) {
   int width[MAX_LAYERS];
-  if (lcl_parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1) < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
-                    MAX_LAYERS - 1, lcl_option_text(o, "layers"));
+  if (lcl__parse_ints(lcl_option_text(o, "layers"), width, MAX_LAYERS - 1) < 1)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option layers: expected 1 to %d widths like 1000,500,250, got \"%s\"",
+                     MAX_LAYERS - 1, lcl_option_text(o, "layers"));
   return LCL_OK;
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   if (d->classes < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
   LCL_TRY(check_options(o));
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;
@@ -268,7 +268,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   return LCL_OK;
 }
 
-const lcl_model_class lcl_model_vae_ladder_control = {
+const lcl_model_class lcl__model_vae_ladder_control = {
   .name = "vae-ladder-control",
   .summary = "variational autoencoder whose encoder and decoder are a Ladder network",
   .reference = "Zumer, Influencing the Properties of Latent Representations, 2016, section 6.4",

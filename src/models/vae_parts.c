@@ -2,13 +2,13 @@
 #include "models/vae_parts.h"
 #include "base/base.h"
 
-lcl_tensor *lcl_vae_kl_rows(lcl_tensor *mu, lcl_tensor *logvar, const lcl_options *o) {
+lcl_tensor *lcl__vae_kl_rows(lcl_tensor *mu, lcl_tensor *logvar, const lcl_options *o) {
   lcl_tensor *kl = lcl_kl_gauss_rows(mu, logvar);
   if (!lcl_option_is(o, "kl_form", "as_printed")) return kl;
   return lcl_add(kl, lcl_scale(lcl_sum(lcl_square(mu), LCL_AXIS(1), false), 0.5f));
 }
 
-void lcl_vae_binarise(const lcl_options *o, lcl_data_desc *d) {
+void lcl__vae_binarise(const lcl_options *o, lcl_data_desc *d) {
   static const struct {
     const char *name;
     lcl_binarise mode;
@@ -20,7 +20,7 @@ void lcl_vae_binarise(const lcl_options *o, lcl_data_desc *d) {
     if (lcl_option_is(o, "binarise", modes[i].name)) d->binarise = modes[i].mode;
 }
 
-int lcl_parse_ints(const char *text, int *out, int max) {
+int lcl__parse_ints(const char *text, int *out, int max) {
   int n = 0;
   for (const char *p = text; n < max; p++) {
     char *end;
@@ -43,11 +43,11 @@ static lcl_tensor *codes(lcl_graph *g, const int32_t *index, int64_t n, int64_t 
 
 static lcl_tensor *coded(lcl_graph *g, int64_t n, int64_t classes,
                          int64_t (*class_of)(int64_t i, int64_t arg), int64_t arg) {
-  int32_t *index = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *index);
+  int32_t *index = lcl__alloc((size_t)LCL_MAX(n, 1) * sizeof *index);
   if (!index) return lcl_const(g, 0); /* the mismatch of shapes stops the graph */
   for (int64_t i = 0; i < n; i++) index[i] = (int32_t)class_of(i, arg);
   lcl_tensor *t = codes(g, index, n, classes);
-  lcl_free(index);
+  lcl__free(index);
   return t;
 }
 
@@ -63,13 +63,13 @@ static int64_t of_row(int64_t i, int64_t classes) {
   return i / LCL_VAE_COLUMNS % classes;
 }
 
-lcl_tensor *lcl_vae_every_class(lcl_graph *g, int64_t classes) {
+lcl_tensor *lcl__vae_every_class(lcl_graph *g, int64_t classes) {
   return coded(g, classes, classes, itself, 0);
 }
-lcl_tensor *lcl_vae_one_class(lcl_graph *g, int64_t n, int64_t classes, int k) {
+lcl_tensor *lcl__vae_one_class(lcl_graph *g, int64_t n, int64_t classes, int k) {
   return coded(g, n, classes, constant, k);
 }
-lcl_tensor *lcl_vae_row_classes(lcl_graph *g, int64_t n, int64_t classes) {
+lcl_tensor *lcl__vae_row_classes(lcl_graph *g, int64_t n, int64_t classes) {
   return coded(g, n, classes, of_row, classes);
 }
 
@@ -90,23 +90,23 @@ static lcl_tensor *row_draws(lcl_graph *g, int64_t n, int64_t width) {
   return lcl_random_normal(g, LCL_SHAPE(rows, width));
 }
 
-lcl_tensor *lcl_vae_row_styles(lcl_graph *g, int64_t n, int64_t width) {
+lcl_tensor *lcl__vae_row_styles(lcl_graph *g, int64_t n, int64_t width) {
   return along_rows(row_draws(g, n, width), n);
 }
 
-lcl_tensor *lcl_vae_row_walks(lcl_graph *g, int64_t n, int64_t width) {
+lcl_tensor *lcl__vae_row_walks(lcl_graph *g, int64_t n, int64_t width) {
   lcl_tensor *from = along_rows(row_draws(g, n, width), n),
              *to = along_rows(row_draws(g, n, width), n);
-  float *share = lcl_alloc((size_t)LCL_MAX(n, 1) * sizeof *share);
+  float *share = lcl__alloc((size_t)LCL_MAX(n, 1) * sizeof *share);
   if (!share) return lcl_const(g, 0);
   for (int64_t i = 0; i < n; i++)
     share[i] = (float)(i % LCL_VAE_COLUMNS) / (float)(LCL_VAE_COLUMNS - 1);
   lcl_tensor *t = lcl_const_data(g, LCL_F32, LCL_SHAPE(n, 1), share);
-  lcl_free(share);
+  lcl__free(share);
   return lcl_add(from, lcl_mul(t, lcl_sub(to, from)));
 }
 
-lcl_tensor *lcl_vae_towards_next(lcl_tensor *z, float share) {
+lcl_tensor *lcl__vae_towards_next(lcl_tensor *z, float share) {
   int64_t n = lcl_tensor_shape(z).dim[0];
   if (n < 2) return z;
   lcl_tensor *turned = lcl_concat(

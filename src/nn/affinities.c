@@ -74,11 +74,11 @@ static void merge_rows(void *user, int64_t begin, int64_t end) {
 
 /* Every edge in the rows of both its ends. */
 static lcl_status collect(job *j, const int32_t *index) {
-  int64_t n = j->a->n, *fill = lcl_alloc((size_t)n * sizeof *fill);
+  int64_t n = j->a->n, *fill = lcl__alloc((size_t)n * sizeof *fill);
   size_t all = 2 * (size_t)n * (size_t)j->k;
-  j->edges = lcl_alloc(all * sizeof *j->edges);
+  j->edges = lcl__alloc(all * sizeof *j->edges);
   if (!fill || !j->edges) {
-    lcl_free(fill);
+    lcl__free(fill);
     return LCL_ERR_HOST_MEMORY;
   }
   for (int64_t i = 0; i < n; i++) j->a->start[i + 1] = j->k;
@@ -95,7 +95,7 @@ static lcl_status collect(job *j, const int32_t *index) {
       j->edges[fill[index[e]]++] = (edge) { (int32_t)i, p };
     }
   }
-  lcl_free(fill);
+  lcl__free(fill);
   return LCL_OK;
 }
 
@@ -103,8 +103,8 @@ static lcl_status collect(job *j, const int32_t *index) {
 static lcl_status pack(job *j) {
   int64_t total = 0, at = 0;
   for (int64_t i = 0; i < j->a->n; i++) total += j->length[i];
-  j->a->column = lcl_alloc((size_t)total * sizeof *j->a->column);
-  j->a->p = lcl_alloc((size_t)total * sizeof *j->a->p);
+  j->a->column = lcl__alloc((size_t)total * sizeof *j->a->column);
+  j->a->p = lcl__alloc((size_t)total * sizeof *j->a->p);
   if (!j->a->column || !j->a->p) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < j->a->n; i++) {
     const edge *row = j->edges + j->a->start[i];
@@ -118,36 +118,36 @@ static lcl_status pack(job *j) {
   return LCL_OK;
 }
 
-lcl_status lcl_affinities_create(const int32_t *index, const float *distance, int64_t n, int k,
-                                 double perplexity, lcl_affinities *out) {
+lcl_status lcl__affinities_create(const int32_t *index, const float *distance, int64_t n, int k,
+                                  double perplexity, lcl_affinities *out) {
   *out = (lcl_affinities) { .n = n };
   if (!(perplexity >= 1 && perplexity < k))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a perplexity of %g needs more than the %d neighbours there are", perplexity,
-                    k);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a perplexity of %g needs more than the %d neighbours there are", perplexity,
+                     k);
   job j = { .distance = distance, .k = k, .log_perplexity = log(perplexity), .a = out };
-  j.p = lcl_alloc((size_t)n * (size_t)k * sizeof *j.p);
-  j.length = lcl_alloc((size_t)n * sizeof *j.length);
-  out->start = lcl_alloc(((size_t)n + 1) * sizeof *out->start);
+  j.p = lcl__alloc((size_t)n * (size_t)k * sizeof *j.p);
+  j.length = lcl__alloc((size_t)n * sizeof *j.length);
+  out->start = lcl__alloc(((size_t)n + 1) * sizeof *out->start);
   lcl_status status = j.p && j.length && out->start ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    lcl_parallel_for(n, 256, fit_rows, &j);
+    lcl__parallel_for(n, 256, fit_rows, &j);
     status = collect(&j, index);
   }
   if (status == LCL_OK) {
-    lcl_parallel_for(n, 256, merge_rows, &j);
+    lcl__parallel_for(n, 256, merge_rows, &j);
     status = pack(&j);
   }
-  lcl_free(j.p);
-  lcl_free(j.length);
-  lcl_free(j.edges);
-  if (status != LCL_OK) lcl_affinities_free(out);
+  lcl__free(j.p);
+  lcl__free(j.length);
+  lcl__free(j.edges);
+  if (status != LCL_OK) lcl__affinities_free(out);
   return status;
 }
 
-void lcl_affinities_free(lcl_affinities *a) {
-  lcl_free(a->start);
-  lcl_free(a->column);
-  lcl_free(a->p);
+void lcl__affinities_free(lcl_affinities *a) {
+  lcl__free(a->start);
+  lcl__free(a->column);
+  lcl__free(a->p);
   memset(a, 0, sizeof *a);
 }

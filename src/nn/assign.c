@@ -10,22 +10,22 @@ typedef struct workspace {
 } workspace;
 
 static bool workspace_alloc(workspace *w, size_t n) {
-  w->row_price = lcl_alloc(n * sizeof *w->row_price);
-  w->column_price = lcl_alloc(n * sizeof *w->column_price);
-  w->slack = lcl_alloc(n * sizeof *w->slack);
-  w->row_of = lcl_alloc(n * sizeof *w->row_of);
-  w->previous = lcl_alloc(n * sizeof *w->previous);
-  w->done = lcl_alloc(n * sizeof *w->done);
+  w->row_price = lcl__alloc(n * sizeof *w->row_price);
+  w->column_price = lcl__alloc(n * sizeof *w->column_price);
+  w->slack = lcl__alloc(n * sizeof *w->slack);
+  w->row_of = lcl__alloc(n * sizeof *w->row_of);
+  w->previous = lcl__alloc(n * sizeof *w->previous);
+  w->done = lcl__alloc(n * sizeof *w->done);
   return w->row_price && w->column_price && w->slack && w->row_of && w->previous && w->done;
 }
 
 static void workspace_free(workspace *w) {
-  lcl_free(w->row_price);
-  lcl_free(w->column_price);
-  lcl_free(w->slack);
-  lcl_free(w->row_of);
-  lcl_free(w->previous);
-  lcl_free(w->done);
+  lcl__free(w->row_price);
+  lcl__free(w->column_price);
+  lcl__free(w->slack);
+  lcl__free(w->row_of);
+  lcl__free(w->previous);
+  lcl__free(w->done);
 }
 
 /* Dijkstra from `row` over reduced costs until a column without a row is reached; then the path is
@@ -70,12 +70,12 @@ static void augment(const double *cost, int n, int row, workspace *w) {
   }
 }
 
-lcl_status lcl_assign_rows(const double *cost, int n, int *column) {
+lcl_status lcl__assign_rows(const double *cost, int n, int *column) {
   workspace w = { 0 };
-  if (n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "an assignment needs at least one row");
+  if (n < 1) return lcl__fail(LCL_ERR_ARGUMENT, "an assignment needs at least one row");
   for (size_t i = 0; i < (size_t)n * (size_t)n; i++)
     if (!isfinite(cost[i]))
-      return lcl_fail(LCL_ERR_NUMERIC, "assignment: cost %zu is not a finite number", i);
+      return lcl__fail(LCL_ERR_NUMERIC, "assignment: cost %zu is not a finite number", i);
   lcl_status status = workspace_alloc(&w, (size_t)n) ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     for (int j = 0; j < n; j++) w.row_of[j] = -1;
@@ -86,8 +86,8 @@ lcl_status lcl_assign_rows(const double *cost, int n, int *column) {
   return status;
 }
 
-void lcl_confusion(const int32_t *truth, const int32_t *predicted, int64_t n, int classes,
-                   int predictions, int64_t *table) {
+void lcl__confusion(const int32_t *truth, const int32_t *predicted, int64_t n, int classes,
+                    int predictions, int64_t *table) {
   memset(table, 0, (size_t)classes * (size_t)predictions * sizeof *table);
   for (int64_t i = 0; i < n; i++) {
     if (truth[i] < 0 || truth[i] >= classes || predicted[i] < 0 || predicted[i] >= predictions)
@@ -96,19 +96,19 @@ void lcl_confusion(const int32_t *truth, const int32_t *predicted, int64_t n, in
   }
 }
 
-lcl_status lcl_cluster_accuracy(const int32_t *truth, const int32_t *cluster, int64_t n,
-                                int classes, int clusters, double *accuracy, int *class_of) {
+lcl_status lcl__cluster_accuracy(const int32_t *truth, const int32_t *cluster, int64_t n,
+                                 int classes, int clusters, double *accuracy, int *class_of) {
   if (classes < 1 || clusters < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "cluster accuracy needs labels and clusters");
+    return lcl__fail(LCL_ERR_ARGUMENT, "cluster accuracy needs labels and clusters");
   int size = LCL_MAX(classes, clusters); /* a square problem; what is added costs nothing */
   size_t cells = (size_t)size * (size_t)size;
-  int64_t *table = lcl_alloc((size_t)classes * (size_t)clusters * sizeof *table), total = 0,
+  int64_t *table = lcl__alloc((size_t)classes * (size_t)clusters * sizeof *table), total = 0,
           right = 0;
-  double *cost = lcl_alloc(cells * sizeof *cost);
-  int *cluster_of = lcl_alloc((size_t)size * sizeof *cluster_of);
+  double *cost = lcl__alloc(cells * sizeof *cost);
+  int *cluster_of = lcl__alloc((size_t)size * sizeof *cluster_of);
   lcl_status status = table && cost && cluster_of ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    lcl_confusion(truth, cluster, n, classes, clusters, table);
+    lcl__confusion(truth, cluster, n, classes, clusters, table);
     for (int t = 0; t < classes; t++) {
       for (int c = 0; c < clusters; c++) {
         int64_t count = table[(size_t)t * (size_t)clusters + (size_t)c];
@@ -116,7 +116,7 @@ lcl_status lcl_cluster_accuracy(const int32_t *truth, const int32_t *cluster, in
         total += count;
       }
     }
-    status = lcl_assign_rows(cost, size, cluster_of);
+    status = lcl__assign_rows(cost, size, cluster_of);
   }
   if (status == LCL_OK) {
     for (int c = 0; class_of && c < clusters; c++) class_of[c] = -1;
@@ -127,8 +127,8 @@ lcl_status lcl_cluster_accuracy(const int32_t *truth, const int32_t *cluster, in
     }
     *accuracy = total ? (double)right / (double)total : 0;
   }
-  lcl_free(table);
-  lcl_free(cost);
-  lcl_free(cluster_of);
+  lcl__free(table);
+  lcl__free(cost);
+  lcl__free(cluster_of);
   return status;
 }

@@ -12,7 +12,7 @@ lcl_tensor *lcl_bernoulli_softmax_rows(lcl_tensor *logits, lcl_tensor *onehot) {
   lcl_tensor *p = lcl_softmax(logits, 1),
              *floor_value = lcl_const(lcl_tensor_graph(logits), floor_);
   lcl_tensor *other = lcl_log(lcl_maximum(lcl_shift(lcl_neg(p), 1), floor_value));
-  lcl_tensor *hit = lcl_nn_weigh(onehot, lcl_log_softmax(logits, 1));
+  lcl_tensor *hit = lcl__nn_weigh(onehot, lcl_log_softmax(logits, 1));
   lcl_tensor *miss = lcl_mul(lcl_shift(lcl_neg(onehot), 1), other);
   return lcl_neg(class_sum(lcl_add(hit, miss)));
 }

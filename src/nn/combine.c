@@ -93,8 +93,8 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name,
 lcl_tensor *lcl_combine(lcl_tensor *z, lcl_tensor *u, const char *name,
                         const lcl_combine_desc *desc) {
   if (!desc)
-    return lcl_graph_error(lcl_tensor_graph(z), LCL_ERR_ARGUMENT, "combine",
-                           "the description is NULL");
+    return lcl__graph_error(lcl_tensor_graph(z), LCL_ERR_ARGUMENT, "combine",
+                            "the description is NULL");
   switch (desc->kind) {
   case LCL_COMBINE_GAUSS: return gauss(z, u, name);
   case LCL_COMBINE_SIG: return sig(z, u, name);

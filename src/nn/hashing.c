@@ -27,14 +27,14 @@ static void covariance_rows(void *user, int64_t begin, int64_t end) {
   }
 }
 
-lcl_status lcl_principal_axes(const float *x, int64_t n, int d, int k, double *mean, double *axes,
-                              double *variance) {
+lcl_status lcl__principal_axes(const float *x, int64_t n, int d, int k, double *mean, double *axes,
+                               double *variance) {
   if (n < 1 || d < 1 || k < 1 || k > d)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%d principal axes cannot be had from %lld examples of %d numbers", k,
-                    (long long)n, d);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%d principal axes cannot be had from %lld examples of %d numbers", k,
+                     (long long)n, d);
   size_t m = (size_t)d;
-  double *cov = lcl_alloc(m * m * sizeof *cov), *value = lcl_alloc(m * sizeof *value);
+  double *cov = lcl__alloc(m * m * sizeof *cov), *value = lcl__alloc(m * sizeof *value);
   lcl_status status = cov && value ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     memset(mean, 0, m * sizeof *mean);
@@ -42,26 +42,26 @@ lcl_status lcl_principal_axes(const float *x, int64_t n, int d, int k, double *m
       for (size_t a = 0; a < m; a++) mean[a] += x[(size_t)i * m + a];
     for (size_t a = 0; a < m; a++) mean[a] /= (double)n;
     covariance_job j = { x, n, d, mean, cov };
-    lcl_parallel_for(d, 32, covariance_rows, &j);
+    lcl__parallel_for(d, 32, covariance_rows, &j);
     for (size_t a = 0; a < m; a++)
       for (size_t b = a; b < m; b++) cov[b * m + a] = cov[a * m + b] /= (double)n;
-    status = lcl_eigen_symmetric(cov, value, d);
+    status = lcl__eigen_symmetric(cov, value, d);
   }
   if (status == LCL_OK) {
     memcpy(axes, cov, (size_t)k * m * sizeof *axes);
     if (variance) memcpy(variance, value, (size_t)k * sizeof *variance);
   }
-  lcl_free(cov);
-  lcl_free(value);
+  lcl__free(cov);
+  lcl__free(value);
   return status;
 }
 
 /* Coordinates (n x k) of the examples along their k principal axes. */
 static lcl_status project(const float *x, int64_t n, int d, int k, double **out) {
-  double *mean = lcl_alloc((size_t)d * sizeof *mean),
-         *axes = lcl_alloc((size_t)k * (size_t)d * sizeof *axes);
-  double *v = lcl_alloc((size_t)n * (size_t)k * sizeof *v);
-  lcl_status status = mean && axes && v ? lcl_principal_axes(x, n, d, k, mean, axes, NULL)
+  double *mean = lcl__alloc((size_t)d * sizeof *mean),
+         *axes = lcl__alloc((size_t)k * (size_t)d * sizeof *axes);
+  double *v = lcl__alloc((size_t)n * (size_t)k * sizeof *v);
+  lcl_status status = mean && axes && v ? lcl__principal_axes(x, n, d, k, mean, axes, NULL)
                                         : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
     for (int a = 0; a < k; a++) {
@@ -72,10 +72,10 @@ static lcl_status project(const float *x, int64_t n, int d, int k, double **out)
       v[(size_t)i * (size_t)k + (size_t)a] = sum;
     }
   }
-  lcl_free(mean);
-  lcl_free(axes);
+  lcl__free(mean);
+  lcl__free(axes);
   if (status != LCL_OK) {
-    lcl_free(v);
+    lcl__free(v);
     v = NULL;
   }
   *out = v;
@@ -92,7 +92,7 @@ static void turn(const double *v, const double *r, int k, double *out) {
 
 /* One round of iterative quantisation: B = sign(V R), B^T V = S Omega T^T, R = T S^T. */
 static lcl_status itq_round(const double *v, int64_t n, int k, double *r) {
-  double *work = lcl_alloc((3 * (size_t)k * (size_t)k + 2 * (size_t)k) * sizeof *work);
+  double *work = lcl__alloc((3 * (size_t)k * (size_t)k + 2 * (size_t)k) * sizeof *work);
   if (!work) return LCL_ERR_HOST_MEMORY;
   double *product = work, *s = product + k * k, *tt = s + k * k, *value = tt + k * k,
          *turned = value + k;
@@ -102,30 +102,31 @@ static lcl_status itq_round(const double *v, int64_t n, int k, double *r) {
     for (int a = 0; a < k; a++)
       for (int b = 0; b < k; b++) product[a * k + b] += turned[a] > 0 ? row[b] : -row[b];
   }
-  lcl_status status = lcl_svd_small(product, s, value, tt, k);
+  lcl_status status = lcl__svd_small(product, s, value, tt, k);
   for (int a = 0; a < k && status == LCL_OK; a++) {
     for (int b = 0; b < k; b++) {
       r[a * k + b] = 0;
       for (int c = 0; c < k; c++) r[a * k + b] += tt[c * k + a] * s[b * k + c];
     }
   }
-  lcl_free(work);
+  lcl__free(work);
   return status;
 }
 
 static lcl_status check_bits(int bits, int d) {
   if (bits >= 1 && bits <= 64 && bits <= d) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "codes of %d bits cannot be made from %d numbers: choose 1 to %d", bits, d,
-                  LCL_MIN(d, 64));
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "codes of %d bits cannot be made from %d numbers: choose 1 to %d", bits, d,
+                   LCL_MIN(d, 64));
 }
 
-lcl_status lcl_pca_itq(const float *x, int64_t n, int d, int bits, uint64_t seed, uint64_t *codes) {
+lcl_status lcl__pca_itq(const float *x, int64_t n, int d, int bits, uint64_t seed,
+                        uint64_t *codes) {
   double *v, *r, turned[64];
   LCL_TRY(check_bits(bits, d));
   LCL_TRY(project(x, n, d, bits, &v));
-  r = lcl_alloc((size_t)bits * (size_t)bits * sizeof *r);
-  lcl_status status = r ? lcl_random_orthogonal(r, bits, seed, lcl_philox_stream("itq.start"))
+  r = lcl__alloc((size_t)bits * (size_t)bits * sizeof *r);
+  lcl_status status = r ? lcl__random_orthogonal(r, bits, seed, lcl__philox_stream("itq.start"))
                         : LCL_ERR_HOST_MEMORY;
   for (int round = 0; round < 50 && status == LCL_OK; round++) status = itq_round(v, n, bits, r);
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
@@ -133,8 +134,8 @@ lcl_status lcl_pca_itq(const float *x, int64_t n, int d, int bits, uint64_t seed
     codes[i] = 0;
     for (int b = 0; b < bits; b++) codes[i] |= (uint64_t)(turned[b] > 0) << b;
   }
-  lcl_free(v);
-  lcl_free(r);
+  lcl__free(v);
+  lcl__free(r);
   return status;
 }
 
@@ -162,7 +163,7 @@ static void choose_modes(const double *low, const double *high, int bits, mode *
   }
 }
 
-lcl_status lcl_spectral_hash(const float *x, int64_t n, int d, int bits, uint64_t *codes) {
+lcl_status lcl__spectral_hash(const float *x, int64_t n, int d, int bits, uint64_t *codes) {
   double *v, low[64], high[64];
   mode modes[64];
   LCL_TRY(check_bits(bits, d));
@@ -185,6 +186,6 @@ lcl_status lcl_spectral_hash(const float *x, int64_t n, int d, int bits, uint64_
       codes[i] |= (uint64_t)(sin(3.14159265358979323846 / 2 + phase) > 0) << m;
     }
   }
-  lcl_free(v);
+  lcl__free(v);
   return LCL_OK;
 }

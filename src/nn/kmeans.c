@@ -56,9 +56,9 @@ static void closer(void *user, int64_t begin, int64_t end) {
 /* Each further centre is an example, drawn with a probability in proportion to its squared
  * distance. */
 static void start(clustering *c, uint64_t seed, int restart) {
-  uint32_t stream = lcl_philox_stream("kmeans.start");
+  uint32_t stream = lcl__philox_stream("kmeans.start");
   for (int k = 0; k < c->k; k++) {
-    double u = (lcl_philox_bits(seed, stream, (uint64_t)restart, (uint64_t)k) + 0.5) * 0x1p-32,
+    double u = (lcl__philox_bits(seed, stream, (uint64_t)restart, (uint64_t)k) + 0.5) * 0x1p-32,
            total = 0;
     int64_t pick = (int64_t)(u * (double)c->n);
     if (k > 0) {
@@ -75,7 +75,7 @@ static void start(clustering *c, uint64_t seed, int restart) {
     }
     memcpy(c->centres + (size_t)k * (size_t)c->d, row(c, pick), (size_t)c->d * sizeof *c->centres);
     closer_job j = { c, c->centres + (size_t)k * (size_t)c->d, k == 0 };
-    lcl_parallel_for(c->n, 1000, closer, &j);
+    lcl__parallel_for(c->n, 1000, closer, &j);
   }
 }
 
@@ -107,13 +107,13 @@ static lcl_status assign_all(clustering *c, float *buffer, bool *changed) {
     c->centre_norm[k] = 0;
     for (int i = 0; i < c->d; i++) c->centre_norm[k] += (double)centre[i] * centre[i];
   }
-  LCL_TRY(lcl_row_products_set_b(c->products, c->centres, c->k));
+  LCL_TRY(lcl__row_products_set_b(c->products, c->centres, c->k));
   for (c->first = 0; c->first < c->n; c->first += c->rows) {
     int64_t rows = LCL_MIN(c->rows, c->n - c->first);
-    if (c->rows != c->n) LCL_TRY(lcl_row_products_set_a(c->products, row(c, c->first), rows));
-    LCL_TRY(lcl_row_products_run(c->products, buffer));
+    if (c->rows != c->n) LCL_TRY(lcl__row_products_set_a(c->products, row(c, c->first), rows));
+    LCL_TRY(lcl__row_products_run(c->products, buffer));
     c->product = buffer;
-    lcl_parallel_for(rows, 512, pick_nearest, c);
+    lcl__parallel_for(rows, 512, pick_nearest, c);
   }
   *changed = memcmp(c->before, c->cluster, (size_t)c->n * sizeof *c->before) != 0;
   return LCL_OK;
@@ -138,7 +138,7 @@ static void move_columns(void *user, int64_t begin, int64_t end) {
 static void move_centres(clustering *c) {
   memset(c->count, 0, (size_t)c->k * sizeof *c->count);
   for (int64_t i = 0; i < c->n; i++) c->count[c->cluster[i]]++;
-  lcl_parallel_for(c->d, 128, move_columns, c);
+  lcl__parallel_for(c->d, 128, move_columns, c);
   for (int k = 0; k < c->k; k++) {
     float *centre = c->centres + (size_t)k * (size_t)c->d;
     if (c->count[k]) {
@@ -180,45 +180,45 @@ static lcl_status one_restart(clustering *c, const lcl_kmeans_desc *desc, int re
 
 static bool allocate(clustering *c, float **buffer) {
   size_t n = (size_t)c->n, k = (size_t)c->k, kd = k * (size_t)c->d;
-  c->centres = lcl_alloc(kd * sizeof *c->centres);
-  c->centre_norm = lcl_alloc(k * sizeof *c->centre_norm);
-  c->norm = lcl_alloc(n * sizeof *c->norm);
-  c->nearest = lcl_alloc(n * sizeof *c->nearest);
-  c->cluster = lcl_alloc(n * sizeof *c->cluster);
-  c->sums = lcl_alloc(kd * sizeof *c->sums);
-  c->count = lcl_alloc(k * sizeof *c->count);
-  c->before = lcl_alloc(n * sizeof *c->before);
-  *buffer = lcl_alloc((size_t)c->rows * k * sizeof **buffer);
+  c->centres = lcl__alloc(kd * sizeof *c->centres);
+  c->centre_norm = lcl__alloc(k * sizeof *c->centre_norm);
+  c->norm = lcl__alloc(n * sizeof *c->norm);
+  c->nearest = lcl__alloc(n * sizeof *c->nearest);
+  c->cluster = lcl__alloc(n * sizeof *c->cluster);
+  c->sums = lcl__alloc(kd * sizeof *c->sums);
+  c->count = lcl__alloc(k * sizeof *c->count);
+  c->before = lcl__alloc(n * sizeof *c->before);
+  *buffer = lcl__alloc((size_t)c->rows * k * sizeof **buffer);
   return c->centres && c->centre_norm && c->norm && c->nearest && c->cluster && c->sums &&
          c->count && c->before && *buffer;
 }
 
 static void release(clustering *c) {
-  lcl_row_products_destroy(c->products);
-  lcl_free(c->centres);
-  lcl_free(c->centre_norm);
-  lcl_free(c->norm);
-  lcl_free(c->nearest);
-  lcl_free(c->cluster);
-  lcl_free(c->before);
-  lcl_free(c->sums);
-  lcl_free(c->count);
+  lcl__row_products_destroy(c->products);
+  lcl__free(c->centres);
+  lcl__free(c->centre_norm);
+  lcl__free(c->norm);
+  lcl__free(c->nearest);
+  lcl__free(c->cluster);
+  lcl__free(c->before);
+  lcl__free(c->sums);
+  lcl__free(c->count);
 }
 
-lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
-                      const lcl_kmeans_desc *desc, int32_t *cluster, float *centres,
-                      double *inertia) {
+lcl_status lcl__kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
+                       const lcl_kmeans_desc *desc, int32_t *cluster, float *centres,
+                       double *inertia) {
   if (desc->k < 1 || desc->k > n || d < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made",
-                    desc->k, (long long)n);
+    return lcl__fail(LCL_ERR_ARGUMENT, "k-means: %d clusters of %lld examples cannot be made",
+                     desc->k, (long long)n);
   clustering c = { .x = x, .n = n, .d = d, .k = desc->k };
   const int64_t resident = desc->resident > 0 ? desc->resident : 1 << 28;
   c.rows = n <= resident / (int64_t)sizeof *x / d ? n : ROWS;
   float *buffer = NULL;
   double best = INFINITY;
   lcl_status status = allocate(&c, &buffer) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_row_products_create(ctx, c.rows, desc->k, d, &c.products);
-  if (status == LCL_OK && c.rows == n) status = lcl_row_products_set_a(c.products, x, n);
+  if (status == LCL_OK) status = lcl__row_products_create(ctx, c.rows, desc->k, d, &c.products);
+  if (status == LCL_OK && c.rows == n) status = lcl__row_products_set_a(c.products, x, n);
   for (int64_t i = 0; i < n && status == LCL_OK; i++) {
     double sum = 0;
     for (int k = 0; k < d; k++) sum += (double)row(&c, i)[k] * row(&c, i)[k];
@@ -233,7 +233,7 @@ lcl_status lcl_kmeans(lcl_context *ctx, const float *x, int64_t n, int d,
     if (centres) memcpy(centres, c.centres, (size_t)desc->k * (size_t)d * sizeof *centres);
   }
   if (status == LCL_OK && inertia) *inertia = best;
-  lcl_free(buffer);
+  lcl__free(buffer);
   release(&c);
   return status;
 }

@@ -51,7 +51,7 @@ lcl_tensor *lcl_flatten(lcl_tensor *x) {
 
 lcl_tensor *lcl_conv_weight(lcl_graph *g, const char *name, int64_t in_channels,
                             const lcl_conv_block_desc *d) {
-  if (!d) return lcl_graph_error(g, LCL_ERR_ARGUMENT, "conv", "the description is NULL");
+  if (!d) return lcl__graph_error(g, LCL_ERR_ARGUMENT, "conv", "the description is NULL");
   char full[LCL_NN_NAME];
   int groups = d->conv.groups > 0 ? d->conv.groups : 1;
   lcl_shape s = LCL_SHAPE(d->out, in_channels / groups, d->kernel[0], d->kernel[1]);

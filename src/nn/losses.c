@@ -19,13 +19,13 @@ static lcl_tensor *zero_of(lcl_tensor *x) {
   return lcl_const(lcl_tensor_graph(x), 0);
 }
 
-lcl_tensor *lcl_nn_infinite(lcl_tensor *x) {
+lcl_tensor *lcl__nn_infinite(lcl_tensor *x) {
   return lcl_greater(lcl_abs(x), lcl_const(lcl_tensor_graph(x), FLT_MAX));
 }
 
-lcl_tensor *lcl_nn_weigh(lcl_tensor *weight, lcl_tensor *x) {
+lcl_tensor *lcl__nn_weigh(lcl_tensor *weight, lcl_tensor *x) {
   lcl_tensor *zero = zero_of(x);
-  lcl_tensor *void_ = lcl_mul(lcl_equal(weight, zero), lcl_nn_infinite(x));
+  lcl_tensor *void_ = lcl_mul(lcl_equal(weight, zero), lcl__nn_infinite(x));
   return lcl_mul(weight, lcl_select(void_, zero, x));
 }
 
@@ -33,9 +33,9 @@ lcl_tensor *lcl_cross_entropy_rows(lcl_tensor *logits, lcl_tensor *label) {
   lcl_shape s = lcl_tensor_shape(logits), t = lcl_tensor_shape(label);
   char a[96], b[96];
   if (s.rank != 2 || t.rank != 1 || t.dim[0] != s.dim[0])
-    return lcl_graph_error(lcl_tensor_graph(logits), LCL_ERR_SHAPE, "cross_entropy",
-                           "logits (N,K) and labels (N) were expected, got %s and %s",
-                           lcl_shape_string(s, a), lcl_shape_string(t, b));
+    return lcl__graph_error(lcl_tensor_graph(logits), LCL_ERR_SHAPE, "cross_entropy",
+                            "logits (N,K) and labels (N) were expected, got %s and %s",
+                            lcl_shape_string(s, a), lcl_shape_string(t, b));
   lcl_tensor *hot = lcl_one_hot(label, s.dim[1]);
   /* Selected, not multiplied: a class of probability 0 has the logarithm -inf. */
   return lcl_neg(row_sum(lcl_select(hot, lcl_log_softmax(logits, 1), zero_of(logits))));
@@ -49,11 +49,11 @@ lcl_tensor *lcl_cross_entropy(lcl_tensor *logits, lcl_tensor *label) {
  * target is that side. */
 static lcl_tensor *bce_infinite(lcl_tensor *logits, lcl_tensor *x) {
   lcl_tensor *side = lcl_greater(logits, zero_of(logits));
-  return lcl_nn_weigh(lcl_abs(lcl_sub(side, x)), lcl_abs(logits));
+  return lcl__nn_weigh(lcl_abs(lcl_sub(side, x)), lcl_abs(logits));
 }
 
 lcl_tensor *lcl_bce_logits_rows(lcl_tensor *logits, lcl_tensor *x) {
-  lcl_tensor *infinite = lcl_nn_infinite(logits);
+  lcl_tensor *infinite = lcl__nn_infinite(logits);
   lcl_tensor *a = lcl_select(infinite, zero_of(logits), logits);
   lcl_tensor *loss = lcl_sub(lcl_softplus(a), lcl_mul(x, a));
   return row_sum(lcl_select(infinite, bce_infinite(logits, x), loss));
@@ -100,7 +100,7 @@ lcl_tensor *lcl_kl_categorical(lcl_tensor *logits_p, lcl_tensor *logits_q) {
 
 lcl_tensor *lcl_entropy_rows(lcl_tensor *logits) {
   lcl_tensor *log_p = lcl_log_softmax(logits, 1);
-  return lcl_neg(row_sum(lcl_nn_weigh(lcl_exp(log_p), log_p)));
+  return lcl_neg(row_sum(lcl__nn_weigh(lcl_exp(log_p), log_p)));
 }
 
 lcl_tensor *lcl_marginal_entropy(lcl_tensor *probabilities, float floor_) {

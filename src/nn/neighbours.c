@@ -116,15 +116,15 @@ static void refine_rows(void *user, int64_t begin, int64_t end) {
 /* Blocks on and above the diagonal: each product serves both of its examples. */
 static lcl_status search_block(search *s, lcl_row_products *products, float *product) {
   s->rows_a = LCL_MIN(s->block, s->n - s->first_a);
-  LCL_TRY(lcl_row_products_set_a(products, s->x + (size_t)s->first_a * (size_t)s->d, s->rows_a));
+  LCL_TRY(lcl__row_products_set_a(products, s->x + (size_t)s->first_a * (size_t)s->d, s->rows_a));
   for (s->first_b = s->first_a; s->first_b < s->n; s->first_b += s->block) {
     s->rows_b = LCL_MIN(s->block, s->n - s->first_b);
-    LCL_TRY(lcl_row_products_set_b(products, s->x + (size_t)s->first_b * (size_t)s->d, s->rows_b));
-    LCL_TRY(lcl_row_products_run(products, product));
+    LCL_TRY(lcl__row_products_set_b(products, s->x + (size_t)s->first_b * (size_t)s->d, s->rows_b));
+    LCL_TRY(lcl__row_products_run(products, product));
     s->product = product;
-    lcl_parallel_for(s->rows_a, 64, scan_rows, s);
+    lcl__parallel_for(s->rows_a, 64, scan_rows, s);
     if (s->first_b > s->first_a)
-      lcl_parallel_for((s->rows_b + STRIP - 1) / STRIP, 4, scan_columns, s);
+      lcl__parallel_for((s->rows_b + STRIP - 1) / STRIP, 4, scan_columns, s);
   }
   return LCL_OK;
 }
@@ -139,33 +139,33 @@ static void start_lists(search *s) {
   }
 }
 
-lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
-                       float *distance) {
+lcl_status lcl__nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k, int32_t *index,
+                        float *distance) {
   if (k < 1 || k >= n || n > INT32_MAX || d < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d neighbours cannot be found among %lld examples", k,
-                    (long long)n);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d neighbours cannot be found among %lld examples", k,
+                     (long long)n);
   search s = { .x = x, .n = n, .d = d, .k = k, .index = index, .distance = distance };
   s.keep = (int)LCL_MIN((int64_t)k + SLACK, n - 1);
   s.block = LCL_MIN((int64_t)BLOCK, n);
-  s.norm = lcl_alloc((size_t)n * sizeof *s.norm);
-  s.worst = lcl_alloc((size_t)n * sizeof *s.worst);
-  s.list = lcl_alloc((size_t)n * (size_t)s.keep * sizeof *s.list);
-  s.filled = lcl_alloc((size_t)n * sizeof *s.filled);
-  float *product = lcl_alloc((size_t)(s.block * s.block) * sizeof *product);
+  s.norm = lcl__alloc((size_t)n * sizeof *s.norm);
+  s.worst = lcl__alloc((size_t)n * sizeof *s.worst);
+  s.list = lcl__alloc((size_t)n * (size_t)s.keep * sizeof *s.list);
+  s.filled = lcl__alloc((size_t)n * sizeof *s.filled);
+  float *product = lcl__alloc((size_t)(s.block * s.block) * sizeof *product);
   lcl_row_products *products = NULL;
   lcl_status status = s.norm && s.worst && s.list && s.filled && product ? LCL_OK
                                                                          : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_row_products_create(ctx, s.block, s.block, d, &products);
+  if (status == LCL_OK) status = lcl__row_products_create(ctx, s.block, s.block, d, &products);
   if (status == LCL_OK) start_lists(&s);
   for (s.first_a = 0; s.first_a < n && status == LCL_OK; s.first_a += s.block)
     status = search_block(&s, products, product);
-  if (status == LCL_OK) lcl_parallel_for(n, 64, refine_rows, &s);
-  lcl_row_products_destroy(products);
-  lcl_free(s.norm);
-  lcl_free(s.worst);
-  lcl_free(s.list);
-  lcl_free(s.filled);
-  lcl_free(product);
+  if (status == LCL_OK) lcl__parallel_for(n, 64, refine_rows, &s);
+  lcl__row_products_destroy(products);
+  lcl__free(s.norm);
+  lcl__free(s.worst);
+  lcl__free(s.list);
+  lcl__free(s.filled);
+  lcl__free(product);
   return status;
 }
 
@@ -175,12 +175,12 @@ lcl_status lcl_nearest(lcl_context *ctx, const float *x, int64_t n, int d, int k
 static bool distances_key(const float *x, int64_t n, int d, int k, char key[33]) {
   char data[33];
   lcl_str what = { 0 };
-  lcl_hash_hex(x, (size_t)n * (size_t)d * sizeof *x, data);
-  lcl_str_add(&what, "distance to a neighbour, format 1: %lld x %d, neighbour %d, data %s",
-              (long long)n, d, k, data);
-  bool ok = lcl_str_ok(&what);
-  if (ok) lcl_hash_hex(what.data, what.n, key);
-  lcl_str_free(&what);
+  lcl__hash_hex(x, (size_t)n * (size_t)d * sizeof *x, data);
+  lcl__str_add(&what, "distance to a neighbour, format 1: %lld x %d, neighbour %d, data %s",
+               (long long)n, d, k, data);
+  bool ok = lcl__str_ok(&what);
+  if (ok) lcl__hash_hex(what.data, what.n, key);
+  lcl__str_free(&what);
   return ok;
 }
 
@@ -188,23 +188,23 @@ static bool kept_distances(const char *key, size_t bytes, float *out) {
   lcl_cache_kind kind;
   void *data;
   size_t n;
-  if (!lcl_cache_get(key, &kind, &data, &n)) return false;
+  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
   bool ok = kind == LCL_CACHE_BINARY && n == bytes;
   if (ok) memcpy(out, data, bytes);
-  lcl_free(data);
+  lcl__free(data);
   return ok;
 }
 
-lcl_status lcl_neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k,
-                                  float *out) {
+lcl_status lcl__neighbour_distance(lcl_context *ctx, const float *x, int64_t n, int d, int k,
+                                   float *out) {
   char key[33];
   size_t bytes = (size_t)n * sizeof *out;
   if (!distances_key(x, n, d, k, key)) return LCL_ERR_HOST_MEMORY;
   if (kept_distances(key, bytes, out)) return LCL_OK;
-  float *all = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *all);
-  lcl_status s = all ? lcl_nearest(ctx, x, n, d, k, NULL, all) : LCL_ERR_HOST_MEMORY;
+  float *all = lcl__alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *all);
+  lcl_status s = all ? lcl__nearest(ctx, x, n, d, k, NULL, all) : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; s == LCL_OK && i < n; i++) out[i] = all[i * k + k - 1];
-  lcl_free(all);
-  if (s == LCL_OK) lcl_cache_put(key, LCL_CACHE_BINARY, out, bytes);
+  lcl__free(all);
+  if (s == LCL_OK) lcl__cache_put(key, LCL_CACHE_BINARY, out, bytes);
   return s;
 }

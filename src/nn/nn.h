@@ -23,9 +23,9 @@ static inline unsigned lcl_nn_row_axes(lcl_tensor *x) {
 }
 
 /* 1 where |x| is infinite; 0 for NaN. */
-lcl_tensor *lcl_nn_infinite(lcl_tensor *x);
+lcl_tensor *lcl__nn_infinite(lcl_tensor *x);
 /* weight*x, and 0 where the weight is 0 and x infinite: what 0 log 0 and a hopeless class of
  * probability 0 contribute to a sum. */
-lcl_tensor *lcl_nn_weigh(lcl_tensor *weight, lcl_tensor *x);
+lcl_tensor *lcl__nn_weigh(lcl_tensor *weight, lcl_tensor *x);
 
 #endif

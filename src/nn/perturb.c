@@ -18,8 +18,8 @@ lcl_tensor *lcl_minmax_noise(lcl_tensor *b, float std, bool range_grad) {
 lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, lcl_block_fn decode,
                                void *user, float std, bool range_grad) {
   if (!decode)
-    return lcl_graph_error(lcl_tensor_graph(z), LCL_ERR_ARGUMENT, "semantic_noise",
-                           "the decoder is NULL");
+    return lcl__graph_error(lcl_tensor_graph(z), LCL_ERR_ARGUMENT, "semantic_noise",
+                            "the decoder is NULL");
   lcl_tensor *moved = decode(user, lcl_minmax_noise(y, std, range_grad));
   return lcl_add(z, lcl_sub(moved, zr ? zr : decode(user, y)));
 }
@@ -51,8 +51,8 @@ lcl_tensor *lcl_random_direction(lcl_tensor *x, lcl_tensor *radius) {
 lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations,
                               lcl_block_fn net, lcl_divergence_fn divergence, void *user) {
   if (!net || !divergence)
-    return lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "vat_direction",
-                           "the network or the divergence is NULL");
+    return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "vat_direction",
+                            "the network or the divergence is NULL");
   lcl_tensor *clean = lcl_stop_gradient(net(user, x));
   lcl_tensor *d = lcl_unit_rows(lcl_random_normal(lcl_tensor_graph(x), lcl_tensor_shape(x)));
   for (int i = 0; i < iterations; i++) {

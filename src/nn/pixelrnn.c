@@ -35,10 +35,10 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
                           lcl_mask_type type) {
   const lcl_shape s = lcl_tensor_shape(w);
   const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
-  float *mask = lcl_alloc(sizeof *mask * (size_t)lcl_shape_count(s));
+  float *mask = lcl__alloc(sizeof *mask * (size_t)lcl_shape_count(s));
   if (!mask)
-    return lcl_graph_error(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight",
-                           "out of memory");
+    return lcl__graph_error(lcl_tensor_graph(w), LCL_ERR_HOST_MEMORY, "masked weight",
+                            "out of memory");
   for (int64_t o = 0, at = 0; o < s.dim[0]; o++)
     for (int64_t i = 0; i < s.dim[1]; i++)
       for (int64_t tap = 0; tap < taps; tap++, at++) {
@@ -47,7 +47,7 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
         mask[at] = tap < taps / 2 || (centre && allowed);
       }
   lcl_tensor *m = lcl_const_data(lcl_tensor_graph(w), LCL_F32, s, mask);
-  lcl_free(mask);
+  lcl__free(mask);
   return lcl_select(m, w, lcl_const(lcl_tensor_graph(w), 0));
 }
 
@@ -177,7 +177,7 @@ static lcl_tensor *layer_forward(lcl_tensor *x, int64_t n, const lcl_pixelrnn_de
   return d->residual ? lcl_add(lcl_add(x, lcl_matmul(y, l.up, false, true)), l.up_bias) : y;
 }
 
-lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode) {
+lcl_tensor *lcl__pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode) {
   lcl_graph *g = lcl_tensor_graph(x);
   const int64_t n = lcl_tensor_shape(x).dim[0];
   const dense in = input_params(g, d);
@@ -195,7 +195,7 @@ lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_b
   return rows;
 }
 
-lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_pixelrnn_desc *d) {
+lcl_tensor *lcl__pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_pixelrnn_desc *d) {
   const int64_t n = lcl_tensor_shape(x).dim[0], pixels = d->height * d->width;
   if (d->levels == 2)
     return lcl_bce_logits_rows(lcl_reshape(logits, LCL_SHAPE(n, pixels)),
@@ -237,16 +237,16 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
   return (dense) { lcl_mul(l->is, lcl_reshape(scale, LCL_SHAPE(8 * d->hidden, 1))), bias };
 }
 
-lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
-                                 const lcl_pixelrnn_draw *draw) {
+lcl_tensor *lcl__pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
+                                  const lcl_pixelrnn_draw *draw) {
   const int64_t C = maps_of(d);
   const side maps = { C, 1, d->interleaved }, image = { d->colours, 1, false };
   pieces weights = { .n = 0 }, margins = { .n = 0 };
   /* Six pieces a layer; far beyond any network that was ever trained. */
   if (d->layers > 40 || d->head_layers > 6)
-    return lcl_graph_error(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
-                           "%d layers and %d head layers, at most 40 and 6", d->layers,
-                           d->head_layers);
+    return lcl__graph_error(g, LCL_ERR_UNSUPPORTED, "pixelrnn sampler",
+                            "%d layers and %d head layers, at most 40 and 6", d->layers,
+                            d->head_layers);
   const dense in = input_params(g, d);
   add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, &maps, &image, LCL_MASK_A),
                                        LCL_SHAPE(C, (int64_t)d->colours * TAPS * TAPS)));
@@ -259,7 +259,7 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
     add_flat(&weights, lcl_transpose(l.k_left, (const int[]) { 0, 2, 1 }));
     add_flat(&weights, lcl_transpose(l.k_right, (const int[]) { 0, 2, 1 }));
     if (d->residual) add_transposed(&weights, l.up), add_flat(&weights, l.up_bias);
-    margins.item[margins.n++] = lcl_bilstm_margin(l.k_left, l.k_right, &l.state, d->height);
+    margins.item[margins.n++] = lcl__bilstm_margin(l.k_left, l.k_right, &l.state, d->height);
   }
   for (int i = 0; i <= d->head_layers; i++) {
     const dense p = head_params(g, d, i);
@@ -277,8 +277,8 @@ lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
                                         .shift = shift_of(d),
                                         .temperature = draw->temperature != 0 ? draw->temperature
                                                                               : 1 };
-  return lcl_pixel_sampler(draw->uniform, draw->given, lcl_concat(weights.item, weights.n, 0),
-                           margins.n == 1 ? margins.item[0]
-                                          : lcl_concat(margins.item, margins.n, 0),
-                           &desc, draw->log_p);
+  return lcl__pixel_sampler(draw->uniform, draw->given, lcl_concat(weights.item, weights.n, 0),
+                            margins.n == 1 ? margins.item[0]
+                                           : lcl_concat(margins.item, margins.n, 0),
+                            &desc, draw->log_p);
 }

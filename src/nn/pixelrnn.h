@@ -31,9 +31,9 @@ typedef struct lcl_pixelrnn_desc {
  * LCL_BN_EVAL. Parameters: "input", "layer<l>.is" (or ".bn"), ".ss_left", ".ss_right", ".h0_left",
  * ".up", ..., "head<l>".
  */
-lcl_tensor *lcl_pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode);
+lcl_tensor *lcl__pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_bn_mode mode);
 /* -log p(x) of each image, in nats: (N). */
-lcl_tensor *lcl_pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_pixelrnn_desc *d);
+lcl_tensor *lcl__pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_pixelrnn_desc *d);
 
 typedef struct lcl_pixelrnn_draw {
   lcl_tensor *uniform,
@@ -43,8 +43,8 @@ typedef struct lcl_pixelrnn_draw {
   lcl_tensor **log_p; /* may be NULL: (N,H,W,colours), log-probability of each value */
 } lcl_pixelrnn_draw;
 /* Images (N,H,W,colours) sampled pixel by pixel with kept state, from the parameters of
- * lcl_pixelrnn_logits in the graph's store (batch norm: from the running statistics). */
-lcl_tensor *lcl_pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
-                                 const lcl_pixelrnn_draw *draw);
+ * lcl__pixelrnn_logits in the graph's store (batch norm: from the running statistics). */
+lcl_tensor *lcl__pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
+                                  const lcl_pixelrnn_draw *draw);
 
 #endif

@@ -14,7 +14,7 @@ struct lcl_repulsion {
 };
 
 static lcl_status add_launch(lcl_repulsion *r) {
-  const lcl_caps *caps = lcl_context_caps(r->ctx);
+  const lcl_caps *caps = lcl__context_caps(r->ctx);
   char options[32];
   snprintf(options, sizeof options, "-DTSNE_VEC=%u",
            caps->preferred_float >= 16  ? 16
@@ -25,12 +25,12 @@ static lcl_status add_launch(lcl_repulsion *r) {
                                : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
   double pairs = (double)r->padded * (double)r->padded;
-  return lcl_list_add(
+  return lcl__list_add(
       r->list, &(lcl_launch) { .label = "tsne repulsion",
                                .source = { .file = "tsne.cl", .options = options },
                                .kernel = "tsne_repulsion",
-                               LCL_ARGS(lcl_memory(r->x, LCL_READ), lcl_memory(r->y, LCL_READ),
-                                        lcl_memory(r->out, LCL_WRITE), lcl_i32(r->padded)),
+                               LCL_ARGS(lcl__memory(r->x, LCL_READ), lcl__memory(r->y, LCL_READ),
+                                        lcl__memory(r->out, LCL_WRITE), lcl__i32(r->padded)),
                                .dims = 1,
                                .global = { groups * local },
                                .local = { local },
@@ -38,50 +38,50 @@ static lcl_status add_launch(lcl_repulsion *r) {
                                .bytes = 5 * (double)bytes });
 }
 
-lcl_status lcl_repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {
+lcl_status lcl__repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out) {
   *out = NULL;
   if (n < 1 || n > 1 << 24)
-    return lcl_fail(LCL_ERR_ARGUMENT, "t-SNE of %lld points: 1 to 2^24 can be placed",
-                    (long long)n);
-  lcl_repulsion *r = lcl_alloc(sizeof *r);
+    return lcl__fail(LCL_ERR_ARGUMENT, "t-SNE of %lld points: 1 to 2^24 can be placed",
+                     (long long)n);
+  lcl_repulsion *r = lcl__alloc(sizeof *r);
   if (!r) return LCL_ERR_HOST_MEMORY;
   r->ctx = ctx;
   r->n = n;
   r->padded = (n + GROUP - 1) / GROUP * GROUP;
   size_t bytes = (size_t)r->padded * sizeof(float);
-  r->host = lcl_alloc(3 * bytes);
+  r->host = lcl__alloc(3 * bytes);
   lcl_status status = r->host ? lcl_buffer_create(ctx, bytes, &r->x) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_buffer_create(ctx, bytes, &r->y);
   if (status == LCL_OK) status = lcl_buffer_create(ctx, 3 * bytes, &r->out);
-  if (status == LCL_OK) status = lcl_list_create(ctx, &r->list);
+  if (status == LCL_OK) status = lcl__list_create(ctx, &r->list);
   if (status == LCL_OK) status = add_launch(r);
-  if (status == LCL_OK) status = lcl_list_seal(r->list);
+  if (status == LCL_OK) status = lcl__list_seal(r->list);
   if (status != LCL_OK) {
-    lcl_repulsion_destroy(r);
+    lcl__repulsion_destroy(r);
     return status;
   }
   *out = r;
   return LCL_OK;
 }
 
-void lcl_repulsion_destroy(lcl_repulsion *r) {
+void lcl__repulsion_destroy(lcl_repulsion *r) {
   if (!r) return;
-  lcl_list_destroy(r->list);
+  lcl__list_destroy(r->list);
   lcl_buffer_destroy(r->x);
   lcl_buffer_destroy(r->y);
   lcl_buffer_destroy(r->out);
-  lcl_free(r->host);
-  lcl_free(r);
+  lcl__free(r->host);
+  lcl__free(r);
 }
 
-lcl_status lcl_repulsion_run(lcl_repulsion *r, const float *y, float *force, double *z) {
+lcl_status lcl__repulsion_run(lcl_repulsion *r, const float *y, float *force, double *z) {
   size_t bytes = (size_t)r->padded * sizeof(float);
   for (int axis = 0; axis < 2; axis++) {
     for (int64_t i = 0; i < r->padded; i++) r->host[i] = i < r->n ? y[2 * i + axis] : FAR;
-    LCL_TRY(lcl_upload(r->ctx, axis ? r->y : r->x, 0, r->host, bytes));
+    LCL_TRY(lcl__upload(r->ctx, axis ? r->y : r->x, 0, r->host, bytes));
   }
-  LCL_TRY(lcl_list_run(r->list, NULL));
-  LCL_TRY(lcl_download(r->ctx, r->out, 0, r->host, 3 * bytes));
+  LCL_TRY(lcl__list_run(r->list, NULL));
+  LCL_TRY(lcl__download(r->ctx, r->out, 0, r->host, 3 * bytes));
   *z = 0;
   for (int64_t i = 0; i < r->n; i++) {
     *z += (double)r->host[i] - 1; /* without the point itself */

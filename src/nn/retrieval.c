@@ -7,7 +7,7 @@
 
 #define MAX_BITS 64
 
-void lcl_pack_codes(const float *features, int64_t n, int bits, float threshold, uint64_t *codes) {
+void lcl__pack_codes(const float *features, int64_t n, int bits, float threshold, uint64_t *codes) {
   for (int64_t i = 0; i < n; i++) {
     codes[i] = 0;
     for (int b = 0; b < bits; b++)
@@ -15,15 +15,16 @@ void lcl_pack_codes(const float *features, int64_t n, int bits, float threshold,
   }
 }
 
-lcl_status lcl_choose_queries(const int32_t *labels, int64_t n, int classes, int per_class,
-                              uint64_t seed, uint8_t *is_query) {
-  if (n > UINT32_MAX || n < 1) return lcl_fail(LCL_ERR_ARGUMENT, "queries need 1 to 2^32 examples");
-  uint32_t *order = lcl_alloc((size_t)n * sizeof *order);
-  int64_t *taken = lcl_alloc((size_t)classes * sizeof *taken),
-          *seen = lcl_alloc((size_t)classes * sizeof *seen);
+lcl_status lcl__choose_queries(const int32_t *labels, int64_t n, int classes, int per_class,
+                               uint64_t seed, uint8_t *is_query) {
+  if (n > UINT32_MAX || n < 1)
+    return lcl__fail(LCL_ERR_ARGUMENT, "queries need 1 to 2^32 examples");
+  uint32_t *order = lcl__alloc((size_t)n * sizeof *order);
+  int64_t *taken = lcl__alloc((size_t)classes * sizeof *taken),
+          *seen = lcl__alloc((size_t)classes * sizeof *seen);
   lcl_status status = order && taken && seen ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    lcl_philox_permutation(seed, lcl_philox_stream("retrieval.queries"), 0, order, (uint32_t)n);
+    lcl__philox_permutation(seed, lcl__philox_stream("retrieval.queries"), 0, order, (uint32_t)n);
     memset(is_query, 0, (size_t)n);
     for (int64_t i = 0; i < n; i++) {
       int32_t label = labels[order[i]];
@@ -35,14 +36,14 @@ lcl_status lcl_choose_queries(const int32_t *labels, int64_t n, int classes, int
     }
     for (int c = 0; c < classes && status == LCL_OK; c++) {
       if (seen[c] <= per_class)
-        status = lcl_fail(LCL_ERR_ARGUMENT,
-                          "class %d has %lld examples; %d queries and a gallery need more", c,
-                          (long long)seen[c], per_class);
+        status = lcl__fail(LCL_ERR_ARGUMENT,
+                           "class %d has %lld examples; %d queries and a gallery need more", c,
+                           (long long)seen[c], per_class);
     }
   }
-  lcl_free(order);
-  lcl_free(taken);
-  lcl_free(seen);
+  lcl__free(order);
+  lcl__free(taken);
+  lcl__free(seen);
   return status;
 }
 
@@ -106,34 +107,34 @@ static void run_queries(void *user, int64_t begin, int64_t end) {
   }
 }
 
-lcl_status lcl_hamming_retrieval(const uint64_t *codes, const int32_t *labels,
-                                 const uint8_t *is_query, int64_t n, int bits, int at,
-                                 lcl_retrieval *out) {
+lcl_status lcl__hamming_retrieval(const uint64_t *codes, const int32_t *labels,
+                                  const uint8_t *is_query, int64_t n, int bits, int at,
+                                  lcl_retrieval *out) {
   int64_t queries = 0;
   *out = (lcl_retrieval) { 0 };
   for (int64_t i = 0; i < n; i++) queries += is_query[i] != 0;
   if (!queries || queries == n || bits < 1 || bits > MAX_BITS || at < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "retrieval needs queries, a gallery, and codes of 1 to %d bits", MAX_BITS);
-  int64_t *query = lcl_alloc((size_t)queries * sizeof *query);
-  lcl_retrieval *result = lcl_alloc((size_t)queries * sizeof *result);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "retrieval needs queries, a gallery, and codes of 1 to %d bits", MAX_BITS);
+  int64_t *query = lcl__alloc((size_t)queries * sizeof *query);
+  lcl_retrieval *result = lcl__alloc((size_t)queries * sizeof *result);
   if (!query || !result) {
-    lcl_free(query);
-    lcl_free(result);
+    lcl__free(query);
+    lcl__free(result);
     return LCL_ERR_HOST_MEMORY;
   }
   int64_t q = 0;
   for (int64_t i = 0; i < n; i++)
     if (is_query[i]) query[q++] = i;
   job j = { codes, labels, is_query, n, bits, at, query, result };
-  lcl_parallel_for(queries, 16, run_queries, &j);
+  lcl__parallel_for(queries, 16, run_queries, &j);
   for (q = 0; q < queries; q++) {
     out->map_trapezoid += result[q].map_trapezoid / (double)queries;
     out->map_step += result[q].map_step / (double)queries;
     out->precision_at += result[q].precision_at / (double)queries;
     out->precision_radius += result[q].precision_radius / (double)queries;
   }
-  lcl_free(query);
-  lcl_free(result);
+  lcl__free(query);
+  lcl__free(result);
   return LCL_OK;
 }

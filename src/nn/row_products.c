@@ -10,15 +10,15 @@ struct lcl_row_products {
   float *part; /* a block that is not full, with zeros behind it */
 };
 
-lcl_status lcl_row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,
-                                   lcl_row_products **out) {
+lcl_status lcl__row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,
+                                    lcl_row_products **out) {
   *out = NULL;
-  lcl_row_products *p = lcl_alloc(sizeof *p);
+  lcl_row_products *p = lcl__alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
   p->rows_a = rows_a;
   p->rows_b = rows_b;
   p->d = d;
-  p->part = lcl_alloc((size_t)(LCL_MAX(rows_a, rows_b) * d) * sizeof *p->part);
+  p->part = lcl__alloc((size_t)(LCL_MAX(rows_a, rows_b) * d) * sizeof *p->part);
   lcl_status status = p->part ? lcl_store_create(ctx, 0, &p->store) : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = lcl_graph_create(p->store, "products", &p->graph);
   if (status == LCL_OK) {
@@ -28,20 +28,20 @@ lcl_status lcl_row_products_create(lcl_context *ctx, int64_t rows_a, int64_t row
     status = lcl_compile(p->graph, &(lcl_compile_desc) { 0 }, &p->program);
   }
   if (status != LCL_OK) {
-    lcl_row_products_destroy(p);
+    lcl__row_products_destroy(p);
     return status;
   }
   *out = p;
   return LCL_OK;
 }
 
-void lcl_row_products_destroy(lcl_row_products *p) {
+void lcl__row_products_destroy(lcl_row_products *p) {
   if (!p) return;
   lcl_program_destroy(p->program);
   lcl_graph_destroy(p->graph);
   lcl_store_destroy(p->store);
-  lcl_free(p->part);
-  lcl_free(p);
+  lcl__free(p->part);
+  lcl__free(p);
 }
 
 static lcl_status set_block(lcl_row_products *p, const char *name, const float *rows, int64_t n,
@@ -53,15 +53,15 @@ static lcl_status set_block(lcl_row_products *p, const char *name, const float *
   return lcl_feed(p->program, name, p->part, all);
 }
 
-lcl_status lcl_row_products_set_a(lcl_row_products *p, const float *a, int64_t n) {
+lcl_status lcl__row_products_set_a(lcl_row_products *p, const float *a, int64_t n) {
   return set_block(p, "a", a, n, p->rows_a);
 }
 
-lcl_status lcl_row_products_set_b(lcl_row_products *p, const float *b, int64_t n) {
+lcl_status lcl__row_products_set_b(lcl_row_products *p, const float *b, int64_t n) {
   return set_block(p, "b", b, n, p->rows_b);
 }
 
-lcl_status lcl_row_products_run(lcl_row_products *p, float *out) {
+lcl_status lcl__row_products_run(lcl_row_products *p, float *out) {
   LCL_TRY(lcl_run(p->program));
   return lcl_fetch(p->program, "product", out, (size_t)(p->rows_a * p->rows_b) * sizeof *out);
 }

@@ -70,16 +70,16 @@ static lcl_status optimise(layout *l, lcl_repulsion *device, const lcl_tsne_desc
     bool early = round < rounds / 4;
     l->exaggeration = !early ? 1 : d->exaggeration > 0 ? d->exaggeration : 12;
     l->momentum = early ? 0.5 : 0.8;
-    LCL_TRY(lcl_repulsion_run(device, l->y, l->repulsion, &l->z));
+    LCL_TRY(lcl__repulsion_run(device, l->y, l->repulsion, &l->z));
     if (!isfinite(l->z) || l->z <= 0)
-      return lcl_fail(LCL_ERR_NUMERIC,
-                      "t-SNE left the range of numbers in round %d; choose a smaller rate than %g",
-                      round, l->rate);
+      return lcl__fail(LCL_ERR_NUMERIC,
+                       "t-SNE left the range of numbers in round %d; choose a smaller rate than %g",
+                       round, l->rate);
     if (d->progress && round % 50 == 0) d->progress(d->user, round, rounds, divergence_of(l));
-    lcl_parallel_for(l->n, 512, gradient_rows, l);
+    lcl__parallel_for(l->n, 512, gradient_rows, l);
     move(l);
   }
-  LCL_TRY(lcl_repulsion_run(device, l->y, l->repulsion, &l->z));
+  LCL_TRY(lcl__repulsion_run(device, l->y, l->repulsion, &l->z));
   *divergence = divergence_of(l);
   return LCL_OK;
 }
@@ -87,39 +87,39 @@ static lcl_status optimise(layout *l, lcl_repulsion *device, const lcl_tsne_desc
 static lcl_status neighbours(lcl_context *ctx, const float *x, int64_t n, int d, double perplexity,
                              lcl_affinities *out) {
   int k = (int)LCL_MIN((int64_t)(3 * perplexity), n - 1);
-  int32_t *index = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *index);
-  float *distance = lcl_alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *distance);
-  lcl_status status = index && distance ? lcl_nearest(ctx, x, n, d, k, index, distance)
+  int32_t *index = lcl__alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *index);
+  float *distance = lcl__alloc((size_t)n * (size_t)LCL_MAX(k, 1) * sizeof *distance);
+  lcl_status status = index && distance ? lcl__nearest(ctx, x, n, d, k, index, distance)
                                         : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) status = lcl_affinities_create(index, distance, n, k, perplexity, out);
-  lcl_free(index);
-  lcl_free(distance);
+  if (status == LCL_OK) status = lcl__affinities_create(index, distance, n, k, perplexity, out);
+  lcl__free(index);
+  lcl__free(distance);
   return status;
 }
 
-lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc,
-                    float *y, double *divergence) {
+lcl_status lcl__tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc,
+                     float *y, double *divergence) {
   double perplexity = desc->perplexity == 0 ? 30 : desc->perplexity, last = 0;
   if (n < 4 || !(perplexity >= 1 && perplexity * 3 <= (double)n))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "t-SNE with perplexity %g needs at least %d examples, not %lld", perplexity,
-                    LCL_MAX((int)ceil(3 * perplexity), 4), (long long)n);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "t-SNE with perplexity %g needs at least %d examples, not %lld", perplexity,
+                     LCL_MAX((int)ceil(3 * perplexity), 4), (long long)n);
   lcl_affinities a = { 0 };
   lcl_repulsion *device = NULL;
   size_t bytes = 2 * (size_t)n * sizeof(float);
   layout l = {
     .a = &a, .n = n, .y = y, .rate = desc->rate > 0 ? desc->rate : LCL_MAX(200.0, (double)n / 12)
   };
-  l.velocity = lcl_alloc(bytes);
-  l.gain = lcl_alloc(bytes);
-  l.repulsion = lcl_alloc(bytes);
-  l.gradient = lcl_alloc(bytes);
+  l.velocity = lcl__alloc(bytes);
+  l.gain = lcl__alloc(bytes);
+  l.repulsion = lcl__alloc(bytes);
+  l.gradient = lcl__alloc(bytes);
   lcl_status status = l.velocity && l.gain && l.repulsion && l.gradient ? LCL_OK
                                                                         : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) status = neighbours(ctx, x, n, d, perplexity, &a);
-  if (status == LCL_OK) status = lcl_repulsion_create(ctx, n, &device);
+  if (status == LCL_OK) status = lcl__repulsion_create(ctx, n, &device);
   if (status == LCL_OK) {
-    lcl_philox_normal(desc->seed, lcl_philox_stream("tsne.start"), 0, y, 2 * (size_t)n);
+    lcl__philox_normal(desc->seed, lcl__philox_stream("tsne.start"), 0, y, 2 * (size_t)n);
     for (int64_t k = 0; k < 2 * n; k++) {
       y[k] *= 1e-4f;
       l.gain[k] = 1;
@@ -127,11 +127,11 @@ lcl_status lcl_tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lc
     status = optimise(&l, device, desc, &last);
   }
   if (status == LCL_OK && divergence) *divergence = last;
-  lcl_repulsion_destroy(device);
-  lcl_affinities_free(&a);
-  lcl_free(l.velocity);
-  lcl_free(l.gain);
-  lcl_free(l.repulsion);
-  lcl_free(l.gradient);
+  lcl__repulsion_destroy(device);
+  lcl__affinities_free(&a);
+  lcl__free(l.velocity);
+  lcl__free(l.gain);
+  lcl__free(l.repulsion);
+  lcl__free(l.gradient);
   return status;
 }

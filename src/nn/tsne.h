@@ -14,15 +14,15 @@ typedef struct lcl_affinities {
 } lcl_affinities;
 /* From each example's k nearest neighbours: Gaussian widths by bisection so that every row has the
  * perplexity, then (p_j|i + p_i|j)/(2n). */
-lcl_status lcl_affinities_create(const int32_t *index, const float *distance, int64_t n, int k,
-                                 double perplexity, lcl_affinities *out);
-void lcl_affinities_free(lcl_affinities *a);
+lcl_status lcl__affinities_create(const int32_t *index, const float *distance, int64_t n, int k,
+                                  double perplexity, lcl_affinities *out);
+void lcl__affinities_free(lcl_affinities *a);
 
 /* The repulsive sums on the device: see cl/tsne.cl. */
 typedef struct lcl_repulsion lcl_repulsion;
-lcl_status lcl_repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out);
-void lcl_repulsion_destroy(lcl_repulsion *r);
+lcl_status lcl__repulsion_create(lcl_context *ctx, int64_t n, lcl_repulsion **out);
+void lcl__repulsion_destroy(lcl_repulsion *r);
 /* y: n x 2. force: n x 2, sum_j q_ij^2 (y_i - y_j); z: sum over i and j, i not j, of q_ij. */
-lcl_status lcl_repulsion_run(lcl_repulsion *r, const float *y, float *force, double *z);
+lcl_status lcl__repulsion_run(lcl_repulsion *r, const float *y, float *force, double *z);
 
 #endif

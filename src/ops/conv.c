@@ -14,19 +14,19 @@ static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {
 static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int64_t *w,
                              int64_t out[2]) {
   if (x[1] != w[1] * a->groups)
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "the picture has %lld channels, the filter expects %lld x %lld groups",
-                    (long long)x[1], (long long)w[1], (long long)a->groups);
+    return lcl__fail(LCL_ERR_SHAPE,
+                     "the picture has %lld channels, the filter expects %lld x %lld groups",
+                     (long long)x[1], (long long)w[1], (long long)a->groups);
   if (w[0] % a->groups)
-    return lcl_fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0],
-                    (long long)a->groups);
+    return lcl__fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0],
+                     (long long)a->groups);
   for (int i = 0; i < 2; i++) {
     const int64_t padded = x[2 + i] + a->pad[2 * i] + a->pad[2 * i + 1];
-    if (w[2 + i] < 1) return lcl_fail(LCL_ERR_SHAPE, "the filter has no taps");
+    if (w[2 + i] < 1) return lcl__fail(LCL_ERR_SHAPE, "the filter has no taps");
     if (reach(a, i, w[2 + i]) > padded)
-      return lcl_fail(LCL_ERR_SHAPE,
-                      "a filter that reaches over %lld does not fit a padded %s of %lld",
-                      (long long)reach(a, i, w[2 + i]), i ? "width" : "height", (long long)padded);
+      return lcl__fail(LCL_ERR_SHAPE,
+                       "a filter that reaches over %lld does not fit a padded %s of %lld",
+                       (long long)reach(a, i, w[2 + i]), i ? "width" : "height", (long long)padded);
     out[i] = (padded - reach(a, i, w[2 + i])) / a->stride[i] + 1;
   }
   return LCL_OK;
@@ -36,11 +36,11 @@ static lcl_status check_inputs(const lcl_node *node) {
   char s0[96], s1[96];
   const lcl_tensor *a = node->in[0], *b = node->in[1];
   if (a->dtype != LCL_F32 || b->dtype != LCL_F32)
-    return lcl_fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(a->dtype),
-                    lcl_dtype_name(b->dtype));
+    return lcl__fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(a->dtype),
+                     lcl_dtype_name(b->dtype));
   if (a->shape.rank != 4 || b->shape.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "expects two operands of rank 4, got %s and %s",
-                    lcl_shape_string(a->shape, s0), lcl_shape_string(b->shape, s1));
+    return lcl__fail(LCL_ERR_SHAPE, "expects two operands of rank 4, got %s and %s",
+                     lcl_shape_string(a->shape, s0), lcl_shape_string(b->shape, s1));
   return LCL_OK;
 }
 
@@ -61,7 +61,7 @@ static lcl_status infer_conv(lcl_node *node) {
 /* The gradient's shape has to be the one that the forward convolution gives. */
 static lcl_status check_result(const int64_t *gy, int64_t n, int64_t o, const int64_t out[2]) {
   if (gy[0] != n || gy[1] != o || gy[2] != out[0] || gy[3] != out[1])
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_SHAPE,
         "the convolution gives %lldx%lldx%lldx%lld, the gradient is %lldx%lldx%lldx%lld",
         (long long)n, (long long)o, (long long)out[0], (long long)out[1], (long long)gy[0],
@@ -94,7 +94,7 @@ static lcl_status infer_filter_grad(lcl_node *node) {
 
 static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b,
                              const lcl_conv_attr *attr) {
-  return lcl_node_new(lcl_tensor_graph(a), op, LCL_IN(a, b), attr, 1);
+  return lcl__node_new(lcl_tensor_graph(a), op, LCL_IN(a, b), attr, 1);
 }
 
 static lcl_conv_attr with_shape(const lcl_conv_attr *a, lcl_shape s) {
@@ -105,15 +105,15 @@ static lcl_conv_attr with_shape(const lcl_conv_attr *a, lcl_shape s) {
 
 static lcl_tensor *forward(lcl_tensor *x, lcl_tensor *w, const lcl_conv_attr *a) {
   const lcl_conv_attr attr = with_shape(a, LCL_SCALAR);
-  return conv_node(&lcl_op_conv2d, x, w, &attr);
+  return conv_node(&lcl__op_conv2d, x, w, &attr);
 }
 static lcl_tensor *input_grad(lcl_tensor *gy, lcl_tensor *w, lcl_shape x, const lcl_conv_attr *a) {
   const lcl_conv_attr attr = with_shape(a, x);
-  return conv_node(&lcl_op_conv2d_input_grad, gy, w, &attr);
+  return conv_node(&lcl__op_conv2d_input_grad, gy, w, &attr);
 }
 static lcl_tensor *filter_grad(lcl_tensor *x, lcl_tensor *gy, lcl_shape w, const lcl_conv_attr *a) {
   const lcl_conv_attr attr = with_shape(a, w);
-  return conv_node(&lcl_op_conv2d_filter_grad, x, gy, &attr);
+  return conv_node(&lcl__op_conv2d_filter_grad, x, gy, &attr);
 }
 
 static void grad_conv(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -135,37 +135,37 @@ static void grad_filter_grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor
 }
 
 static lcl_status lower_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
-  const lcl_conv_problem p = lcl_conv_problem_of(lw, node, e);
-  return lcl_conv_lower(lw, &p);
+  const lcl_conv_problem p = lcl__conv_problem_of(lw, node, e);
+  return lcl__conv_lower(lw, &p);
 }
 static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   return lower_fused(lw, node, &(lcl_epilogue) { .out = &node->out[0] });
 }
 
-const lcl_op lcl_op_conv2d = { .name = "conv2d",
-                               .attr_size = sizeof(lcl_conv_attr),
-                               .infer = infer_conv,
-                               .grad = grad_conv,
-                               .lower = lower,
-                               .fusion = LCL_FUSE_EPILOGUE,
-                               .lower_fused = lower_fused,
-                               .bias_axis = 1,
-                               .flops = lcl_conv_flops };
-const lcl_op lcl_op_conv2d_input_grad = { .name = "conv2d_input_grad",
-                                          .attr_size = sizeof(lcl_conv_attr),
-                                          .infer = infer_input_grad,
-                                          .grad = grad_input_grad,
-                                          .lower = lower,
-                                          .fusion = LCL_FUSE_EPILOGUE,
-                                          .lower_fused = lower_fused,
-                                          .bias_axis = 1,
-                                          .flops = lcl_conv_flops };
-const lcl_op lcl_op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
+const lcl_op lcl__op_conv2d = { .name = "conv2d",
+                                .attr_size = sizeof(lcl_conv_attr),
+                                .infer = infer_conv,
+                                .grad = grad_conv,
+                                .lower = lower,
+                                .fusion = LCL_FUSE_EPILOGUE,
+                                .lower_fused = lower_fused,
+                                .bias_axis = 1,
+                                .flops = lcl__conv_flops };
+const lcl_op lcl__op_conv2d_input_grad = { .name = "conv2d_input_grad",
                                            .attr_size = sizeof(lcl_conv_attr),
-                                           .infer = infer_filter_grad,
-                                           .grad = grad_filter_grad,
+                                           .infer = infer_input_grad,
+                                           .grad = grad_input_grad,
                                            .lower = lower,
-                                           .flops = lcl_conv_flops };
+                                           .fusion = LCL_FUSE_EPILOGUE,
+                                           .lower_fused = lower_fused,
+                                           .bias_axis = 1,
+                                           .flops = lcl__conv_flops };
+const lcl_op lcl__op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
+                                            .attr_size = sizeof(lcl_conv_attr),
+                                            .infer = infer_filter_grad,
+                                            .grad = grad_filter_grad,
+                                            .lower = lower,
+                                            .flops = lcl__conv_flops };
 
 /* ---- public
  * -------------------------------------------------------------------------------------------- */
@@ -196,8 +196,8 @@ static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_sh
     }
   }
   if (!ok)
-    lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
-                    "stride, dilation and groups must be positive, padding not negative");
+    lcl__graph_error(g, LCL_ERR_ARGUMENT, op,
+                     "stride, dilation and groups must be positive, padding not negative");
   return ok;
 }
 
@@ -205,10 +205,10 @@ static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_sh
 static lcl_tensor *add_bias(lcl_tensor *y, lcl_tensor *b, const char *op) {
   lcl_graph *g = lcl_tensor_graph(y);
   char s[96];
-  if (!b || lcl_graph_broken(g)) return y;
+  if (!b || lcl__graph_broken(g)) return y;
   if (b->shape.rank != 1 || b->shape.dim[0] != y->shape.dim[1])
-    return lcl_graph_error(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s",
-                           (long long)y->shape.dim[1], lcl_shape_string(b->shape, s));
+    return lcl__graph_error(g, LCL_ERR_SHAPE, op, "expects a bias of %lld, got %s",
+                            (long long)y->shape.dim[1], lcl_shape_string(b->shape, s));
   return lcl_add(y, lcl_reshape(b, LCL_SHAPE(b->shape.dim[0], 1, 1)));
 }
 
@@ -250,25 +250,25 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
   lcl_graph *g = lcl_tensor_graph(x);
   lcl_conv_attr a;
   char sx[96], sw[96];
-  if (lcl_graph_broken(g)) return x;
+  if (lcl__graph_broken(g)) return x;
   if (desc && desc->same)
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, op, "padding 'same' is not defined: give numbers");
   if (x->shape.rank != 4 || w->shape.rank != 4)
-    return lcl_graph_error(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
-                           lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
+    return lcl__graph_error(g, LCL_ERR_SHAPE, op, "expects two operands of rank 4, got %s and %s",
+                            lcl_shape_string(x->shape, sx), lcl_shape_string(w->shape, sw));
   if (!resolve(g, op, desc, x->shape, w->shape, &a)) return x;
   lcl_shape out = LCL_SHAPE(x->shape.dim[0], w->shape.dim[1] * a.groups, 0, 0);
   for (int i = 0; i < 2; i++) {
     const int64_t extra = output_pad ? output_pad[i] : 0;
     if (extra < 0 || (extra >= a.stride[i] && extra >= a.dilation[i]))
-      return lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
-                             "output_pad %lld must be less than stride %lld or dilation %lld",
-                             (long long)extra, (long long)a.stride[i], (long long)a.dilation[i]);
+      return lcl__graph_error(g, LCL_ERR_ARGUMENT, op,
+                              "output_pad %lld must be less than stride %lld or dilation %lld",
+                              (long long)extra, (long long)a.stride[i], (long long)a.dilation[i]);
     out.dim[2 + i] = (x->shape.dim[2 + i] - 1) * a.stride[i] - a.pad[2 * i] - a.pad[2 * i + 1] +
                      reach(&a, i, w->shape.dim[2 + i]) + extra;
     if (out.dim[2 + i] < 1)
-      return lcl_graph_error(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
-                             lcl_shape_string(x->shape, sx));
+      return lcl__graph_error(g, LCL_ERR_SHAPE, op, "the padding leaves nothing of %s",
+                              lcl_shape_string(x->shape, sx));
     /* A forward convolution ignores up to stride - 1 rows at the end, output_pad may be more: it is
      * padding then. */
     const int64_t ignored = (out.dim[2 + i] + a.pad[2 * i] + a.pad[2 * i + 1] -
@@ -276,9 +276,9 @@ lcl_tensor *lcl_conv_transpose2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b,
                                 a.stride[i] +
                             1;
     if (ignored != x->shape.dim[2 + i])
-      return lcl_graph_error(g, LCL_ERR_ARGUMENT, op,
-                             "output_pad %lld must be less than stride %lld", (long long)extra,
-                             (long long)a.stride[i]);
+      return lcl__graph_error(g, LCL_ERR_ARGUMENT, op,
+                              "output_pad %lld must be less than stride %lld", (long long)extra,
+                              (long long)a.stride[i]);
   }
   return add_bias(input_grad(x, w, out, &a), b, op);
 }

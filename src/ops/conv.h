@@ -18,7 +18,7 @@ typedef struct lcl_conv_sizes {
   int64_t n, c, h, w, o, kh, kw, oh, ow;
 } lcl_conv_sizes;
 
-extern const lcl_op lcl_op_conv2d, lcl_op_conv2d_input_grad, lcl_op_conv2d_filter_grad;
+extern const lcl_op lcl__op_conv2d, lcl__op_conv2d_input_grad, lcl__op_conv2d_filter_grad;
 
 typedef enum lcl_conv_pass {
   LCL_CONV_FORWARD = 1,    /* y from x, w */
@@ -64,37 +64,37 @@ typedef struct lcl_conv_implementation {
 /* ---- conv_list.c ---- */
 
 /* In order of preference; ended by NULL. */
-extern const lcl_conv_implementation *const lcl_conv_list[];
-const lcl_implementation *lcl_conv_find(const char *name);
+extern const lcl_conv_implementation *const lcl__conv_list[];
+const lcl_implementation *lcl__conv_find(const char *name);
 /* The typed implementation of a choice. */
-const lcl_conv_implementation *lcl_conv_implementation_of(const lcl_choice *c);
+const lcl_conv_implementation *lcl__conv_implementation_of(const lcl_choice *c);
 
-bool lcl_conv_supported(const lcl_implementation *im, const lcl_caps *caps,
-                        const lcl_conv_problem *p);
+bool lcl__conv_supported(const lcl_implementation *im, const lcl_caps *caps,
+                         const lcl_conv_problem *p);
 /* What is taken where nothing was measured; an implementation's own best parameters. */
-lcl_choice lcl_conv_default(const lcl_caps *caps, const lcl_conv_problem *p);
-lcl_choice lcl_conv_start(const lcl_implementation *im, const lcl_caps *caps,
-                          const lcl_conv_problem *p);
-bool lcl_conv_legal(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_choice *c);
+lcl_choice lcl__conv_default(const lcl_caps *caps, const lcl_conv_problem *p);
+lcl_choice lcl__conv_start(const lcl_implementation *im, const lcl_caps *caps,
+                           const lcl_conv_problem *p);
+bool lcl__conv_legal(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_choice *c);
 
 /* The key of a convolution in the tuning database. */
-void lcl_conv_key(const lcl_conv_problem *p, char key[160]);
+void lcl__conv_key(const lcl_conv_problem *p, char key[160]);
 /* Called with every convolution that is lowered on the context while it is set (NULL: stop). */
 typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_conv_problem *p);
-void lcl_conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
+void lcl__conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
 
 /* Emits the launches of the tuned choice if it is legal here, else of the default. */
-lcl_status lcl_conv_lower(lcl_lower *lw, const lcl_conv_problem *p);
+lcl_status lcl__conv_lower(lcl_lower *lw, const lcl_conv_problem *p);
 
 /* ---- conv_problem.c ---- */
 
-lcl_conv_problem lcl_conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e);
-lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node);
-double lcl_conv_flops(const lcl_node *node);
-const lcl_op *lcl_conv_op(lcl_conv_pass pass);
+lcl_conv_problem lcl__conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e);
+lcl_conv_sizes lcl__conv_sizes_of(const lcl_node *node);
+double lcl__conv_flops(const lcl_node *node);
+const lcl_op *lcl__conv_op(lcl_conv_pass pass);
 /* Of in[0], in[1] and the result. */
-void lcl_conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]);
+void lcl__conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]);
 /* conv_shape of cl/args.h */
-lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p);
+lcl_arg lcl__conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p);
 
 #endif

@@ -23,7 +23,7 @@ static lcl_status run_conv(void *user, cl_command_queue queue, const cl_mem *mem
   if (n_wait) { /* CLBlast takes no wait list */
     const cl_int err = clEnqueueBarrierWithWaitList(queue, n_wait, wait, NULL);
     if (err != CL_SUCCESS)
-      return lcl_fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl_cl_error_name(err));
+      return lcl__fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl__cl_error_name(err));
   }
   const CLBlastStatusCode status = CLBlastSconvgemm(
       CLBlastKernelModeCrossCorrelation, (size_t)s->c, (size_t)s->h, (size_t)s->w, (size_t)s->kh,
@@ -32,26 +32,26 @@ static lcl_status run_conv(void *user, cl_command_queue queue, const cl_mem *mem
       (size_t)s->n, mem[0], 0, mem[1], 0, mem[2], 0, &queue, done);
   return status == CLBlastSuccess
              ? LCL_OK
-             : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sconvgemm failed with code %d", (int)status);
+             : lcl__fail(LCL_ERR_LIBRARY, "CLBlast's Sconvgemm failed with code %d", (int)status);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   char label[240];
   (void)none;
-  call *user = lcl_alloc(sizeof *user);
+  call *user = lcl__alloc(sizeof *user);
   if (!user) return LCL_ERR_HOST_MEMORY;
   *user = (call) { p->s, p->a };
   const lcl_arg args[] = { p->in[0], p->in[1], p->out };
   snprintf(label, sizeof label, "%s CLBlast", p->label);
-  const lcl_status st = lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
-                                                     .label = label,
-                                                     .call = run_conv,
-                                                     .user = user,
-                                                     .user_free = lcl_free,
-                                                     .args = args,
-                                                     .n_args = (int)LCL_COUNT(args),
-                                                     .flops = p->flops });
-  if (st != LCL_OK) lcl_free(user);
+  const lcl_status st = lcl__emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                                      .label = label,
+                                                      .call = run_conv,
+                                                      .user = user,
+                                                      .user_free = lcl__free,
+                                                      .args = args,
+                                                      .n_args = (int)LCL_COUNT(args),
+                                                      .flops = p->flops });
+  if (st != LCL_OK) lcl__free(user);
   return st;
 }
 
@@ -66,14 +66,14 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   (void)lw;
   (void)none;
-  return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", p->label);
+  return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", p->label);
 }
 
 #endif
 
 /* Never profitable unless it was measured to be. */
-const lcl_conv_implementation lcl_conv_im2col_clblast = { .base = { .name = "im2col-clblast" },
-                                                          .passes = LCL_CONV_FORWARD,
-                                                          .mixes_taps = true,
-                                                          .supported = supported,
-                                                          .lower = lower };
+const lcl_conv_implementation lcl__conv_im2col_clblast = { .base = { .name = "im2col-clblast" },
+                                                           .passes = LCL_CONV_FORWARD,
+                                                           .mixes_taps = true,
+                                                           .supported = supported,
+                                                           .lower = lower };

@@ -92,13 +92,13 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *problem) {
 static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_conv_problem *problem,
                      const plan *p) {
   const int64_t sizes[] = { p->rest, p->pad, p->col };
-  for (int i = 0; i < 3; i++) lcl_args_add(l, lcl_local((size_t)sizes[i] * sizeof(float)));
-  lcl_args_add(l, lcl_conv_shape_arg(lw, problem));
-  const few_blocks blocks = { .share = lcl_int(lw, p->units),
-                              .blocks = lcl_int(lw, p->blocks),
-                              .rows = lcl_int(lw, p->rows),
-                              .wide = lcl_int(lw, p->wide),
-                              .pitch = lcl_int(lw, p->pitch) };
+  for (int i = 0; i < 3; i++) lcl_args_add(l, lcl__local((size_t)sizes[i] * sizeof(float)));
+  lcl_args_add(l, lcl__conv_shape_arg(lw, problem));
+  const few_blocks blocks = { .share = lcl__int(lw, p->units),
+                              .blocks = lcl__int(lw, p->blocks),
+                              .rows = lcl__int(lw, p->rows),
+                              .wide = lcl__int(lw, p->wide),
+                              .pitch = lcl__int(lw, p->pitch) };
   lcl_args_add(l, LCL_STRUCT(blocks));
 }
 
@@ -110,22 +110,22 @@ static lcl_status emit(lcl_lower *lw, const lcl_conv_problem *problem, const pla
            "-DVEC=%d -DFORWARD_ROWS=%d -DFORWARD_WIDE=%d -DGRAD_ROWS=%d -DGRAD_TAPS=%d",
            (int)p->vec, FORWARD_ROWS, p->vec == 16 ? 6 : 3, GRAD_ROWS, grad_taps(p->vec));
   snprintf(name, sizeof name, "%s few-channel", problem->label);
-  return lcl_emit(lw, &(lcl_launch) { .label = name,
-                                      .source = { .file = "conv_few.cl", .options = options },
-                                      .kernel = kernel,
-                                      .args = l->a,
-                                      .n_args = l->n,
-                                      .dims = 1,
-                                      .global = { (size_t)p->items },
-                                      .local = { 1 },
-                                      .flops = problem->flops,
-                                      .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
-                                                                      s->o * s->oh * s->ow) +
-                                                              s->o * p->taps) });
+  return lcl__emit(lw, &(lcl_launch) { .label = name,
+                                       .source = { .file = "conv_few.cl", .options = options },
+                                       .kernel = kernel,
+                                       .args = l->a,
+                                       .n_args = l->n,
+                                       .dims = 1,
+                                       .global = { (size_t)p->items },
+                                       .local = { 1 },
+                                       .flops = problem->flops,
+                                       .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w +
+                                                                       s->o * s->oh * s->ow) +
+                                                               s->o * p->taps) });
 }
 
 static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
-  const plan p = plan_of(lcl_lower_caps(lw), problem);
+  const plan p = plan_of(lcl__lower_caps(lw), problem);
   const bool forward = problem->pass == LCL_CONV_FORWARD;
   lcl_arg_list l = { .n = 0 };
   lcl_args_add(&l, problem->in[0]);
@@ -134,22 +134,22 @@ static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
   lcl_args_add(&l, problem->bias);
   add_plan(lw, &l, problem, &p);
   LCL_ADD_INTS(&l, problem->has_bias, problem->act);
-  lcl_args_add(&l, lcl_f32(problem->slope));
+  lcl_args_add(&l, lcl__f32(problem->slope));
   return emit(lw, problem, &p, forward ? "few_forward" : "few_input_grad", &l);
 }
 
 /* Each work-item gives a partial sum. */
 static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
-  const plan p = plan_of(lcl_lower_caps(lw), problem);
-  const lcl_gemm g = lcl_conv_as_gemm(problem);
-  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
+  const plan p = plan_of(lcl__lower_caps(lw), problem);
+  const lcl_gemm g = lcl__conv_as_gemm(problem);
+  const int part = lcl__scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
   lcl_arg_list l = { .n = 0 };
   lcl_args_add(&l, problem->in[0]);
   lcl_args_add(&l, problem->in[1]);
-  lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_WRITE));
+  lcl_args_add(&l, lcl__scratch_arg(lw, part, LCL_WRITE));
   add_plan(lw, &l, problem, &p);
   LCL_TRY(emit(lw, problem, &p, "few_filter_grad", &l));
-  return lcl_gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);
+  return lcl__gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
@@ -157,9 +157,9 @@ static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kern
   return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, p) : lower_images(lw, p);
 }
 
-const lcl_conv_implementation lcl_conv_few = { .base = { .name = "few-channel" },
-                                               .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD |
-                                                         LCL_CONV_FILTER_GRAD,
-                                               .supported = supported,
-                                               .profitable = profitable,
-                                               .lower = lower };
+const lcl_conv_implementation lcl__conv_few = { .base = { .name = "few-channel" },
+                                                .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD |
+                                                          LCL_CONV_FILTER_GRAD,
+                                                .supported = supported,
+                                                .profitable = profitable,
+                                                .lower = lower };

@@ -118,7 +118,7 @@ static lcl_gemm input_grad(const lcl_conv_problem *p, const lcl_conv_sizes *s) {
                                                     .sw = 1 } });
 }
 
-lcl_gemm lcl_conv_fractional_gemm(const lcl_conv_problem *p) {
+lcl_gemm lcl__conv_fractional_gemm(const lcl_conv_problem *p) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes s = flatten(a, p->s);
   lcl_gemm g = input_grad(p, &s);
@@ -143,14 +143,14 @@ typedef struct phase {
   int64_t count, taps, first, step, start, move;
 } phase;
 
-int64_t lcl_gcd(int64_t a, int64_t b) {
-  return b ? lcl_gcd(b, a % b) : a;
+int64_t lcl__gcd(int64_t a, int64_t b) {
+  return b ? lcl__gcd(b, a % b) : a;
 }
 
 static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t in,
                       int64_t kernel) {
   const int64_t s = a->stride[side], d = a->dilation[side], before = a->pad[2 * side],
-                step = s / lcl_gcd(s, d);
+                step = s / lcl__gcd(s, d);
   phase p = { .count = (in - number + s - 1) / s, .step = step, .move = -(step * d / s) };
   for (p.first = 0; p.first < LCL_MIN(step, kernel); p.first++)
     if ((number + before - p.first * d) % s == 0) break;
@@ -163,7 +163,7 @@ static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t 
   return p;
 }
 
-lcl_gemm lcl_conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw) {
+lcl_gemm lcl__conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes s = flatten(a, p->s);
   const phase y = phase_of(a, 0, ph, s.h, s.kh), x = phase_of(a, 1, pw, s.w, s.kw);
@@ -185,20 +185,20 @@ lcl_gemm lcl_conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw) 
   return g;
 }
 
-lcl_gemm lcl_conv_as_gemm(const lcl_conv_problem *p) {
+lcl_gemm lcl__conv_as_gemm(const lcl_conv_problem *p) {
   return p->pass == LCL_CONV_FORWARD      ? forward(p)
-         : p->pass == LCL_CONV_INPUT_GRAD ? lcl_conv_phase_gemm(p, 0, 0)
+         : p->pass == LCL_CONV_INPUT_GRAD ? lcl__conv_phase_gemm(p, 0, 0)
                                           : filter_grad(p);
 }
 
-lcl_status lcl_conv_each_gemm(lcl_lower *lw, const lcl_conv_problem *p,
-                              lcl_status (*lower)(lcl_lower *lw, const lcl_gemm *g)) {
+lcl_status lcl__conv_each_gemm(lcl_lower *lw, const lcl_conv_problem *p,
+                               lcl_status (*lower)(lcl_lower *lw, const lcl_gemm *g)) {
   const bool phases = p->pass == LCL_CONV_INPUT_GRAD;
   const lcl_conv_sizes s = flatten(&p->a, p->s);
   int copy = -1; /* of the images, which all phases share */
   for (int64_t ph = 0; ph < (phases ? LCL_MIN(p->a.stride[0], s.h) : 1); ph++) {
     for (int64_t pw = 0; pw < (phases ? LCL_MIN(p->a.stride[1], s.w) : 1); pw++) {
-      lcl_gemm g = phases ? lcl_conv_phase_gemm(p, ph, pw) : lcl_conv_as_gemm(p);
+      lcl_gemm g = phases ? lcl__conv_phase_gemm(p, ph, pw) : lcl__conv_as_gemm(p);
       g.channels_last = &copy;
       LCL_TRY(lower(lw, &g));
     }
@@ -214,13 +214,13 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   (void)none;
-  return lcl_conv_each_gemm(lw, p, lcl_gemm_lower);
+  return lcl__conv_each_gemm(lw, p, lcl__gemm_lower);
 }
 
-const lcl_conv_implementation lcl_conv_implicit_gemm = { .base = { .name = "implicit-gemm" },
-                                                         .passes = LCL_CONV_FORWARD |
-                                                                   LCL_CONV_INPUT_GRAD |
-                                                                   LCL_CONV_FILTER_GRAD,
-                                                         .supported = supported,
-                                                         .profitable = supported,
-                                                         .lower = lower };
+const lcl_conv_implementation lcl__conv_implicit_gemm = { .base = { .name = "implicit-gemm" },
+                                                          .passes = LCL_CONV_FORWARD |
+                                                                    LCL_CONV_INPUT_GRAD |
+                                                                    LCL_CONV_FILTER_GRAD,
+                                                          .supported = supported,
+                                                          .profitable = supported,
+                                                          .lower = lower };

@@ -11,17 +11,18 @@ static lcl_status infer_mask(lcl_node *node) {
   const mask_attr *a = node->attr;
   const lcl_shape s = node->in[0]->shape;
   char text[96];
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "expects an f32 filter");
+  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "expects an f32 filter");
   if (s.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "expects a filter of rank 4, got %s", lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE, "expects a filter of rank 4, got %s",
+                     lcl_shape_string(s, text));
   if (s.dim[2] % 2 == 0 || s.dim[3] % 2 == 0)
-    return lcl_fail(LCL_ERR_SHAPE, "a masked filter has a centre: both sizes must be odd, got %s",
-                    lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE, "a masked filter has a centre: both sizes must be odd, got %s",
+                     lcl_shape_string(s, text));
   if (a->colours < 1 || a->gates < 1)
-    return lcl_fail(LCL_ERR_ARGUMENT, "colours and gates must be positive");
+    return lcl__fail(LCL_ERR_ARGUMENT, "colours and gates must be positive");
   if (s.dim[0] % a->gates || s.dim[0] / a->gates < a->colours || s.dim[1] < a->colours)
-    return lcl_fail(LCL_ERR_SHAPE, "%d colours and %d gates do not divide a filter of %s",
-                    a->colours, a->gates, lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE, "%d colours and %d gates do not divide a filter of %s",
+                     a->colours, a->gates, lcl_shape_string(s, text));
   node->out[0].shape = s;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -40,17 +41,18 @@ static lcl_status lower_mask(lcl_lower *lw, lcl_node *node) {
   const int64_t filters = s.dim[0] * s.dim[1];
   char label[128], text[96];
   snprintf(label, sizeof label, "conv_mask %s", lcl_shape_string(s, text));
-  return lcl_emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "conv_mask.cl" },
-                          .kernel = "conv_mask",
-                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]),
-                                   lcl_i32(s.dim[0]), lcl_i32(s.dim[1]), lcl_i32(s.dim[2]),
-                                   lcl_i32(s.dim[3]), lcl_i32(a->type == LCL_MASK_B),
-                                   lcl_i32(a->colours), lcl_i32(a->gates), lcl_i32(a->interleaved)),
-                          .dims = 1,
-                          .global = { (size_t)filters },
-                          .bytes = 8.0 * (double)lcl_shape_count(s) });
+  return lcl__emit(
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "conv_mask.cl" },
+                      .kernel = "conv_mask",
+                      LCL_ARGS(lcl__in(lw, node->in[0]), lcl__out(lw, &node->out[0]),
+                               lcl__i32(s.dim[0]), lcl__i32(s.dim[1]), lcl__i32(s.dim[2]),
+                               lcl__i32(s.dim[3]), lcl__i32(a->type == LCL_MASK_B),
+                               lcl__i32(a->colours), lcl__i32(a->gates), lcl__i32(a->interleaved)),
+                      .dims = 1,
+                      .global = { (size_t)filters },
+                      .bytes = 8.0 * (double)lcl_shape_count(s) });
 }
 
 static const lcl_op op_mask = { .name = "conv_mask",
@@ -61,14 +63,14 @@ static const lcl_op op_mask = { .name = "conv_mask",
                                 .flags = LCL_OP_MASKED };
 
 static lcl_tensor *mask(lcl_tensor *w, const mask_attr *a) {
-  return lcl_node_new(lcl_tensor_graph(w), &op_mask, LCL_IN(w), a, 1);
+  return lcl__node_new(lcl_tensor_graph(w), &op_mask, LCL_IN(w), a, 1);
 }
 
 lcl_tensor *lcl_masked_conv2d(lcl_tensor *x, lcl_tensor *w, lcl_tensor *b, const lcl_mask_desc *m,
                               const lcl_conv_desc *desc) {
   LCL_NEED_TENSORS(x, w);
   if (!m)
-    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "masked_conv2d", "the mask is NULL");
+    return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "masked_conv2d", "the mask is NULL");
   const mask_attr a = { (int32_t)m->type, m->colours ? m->colours : 1, m->gates ? m->gates : 1,
                         m->interleaved };
   return lcl_conv2d(x, mask(w, &a), b, desc);

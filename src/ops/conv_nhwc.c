@@ -51,8 +51,8 @@ static bool fits(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_param
 
 static lcl_gemm gemm_of(const lcl_conv_problem *p) {
   const bool strided = LCL_MAX(p->a.stride[0], p->a.stride[1]) > 1;
-  return p->pass == LCL_CONV_INPUT_GRAD && strided ? lcl_conv_fractional_gemm(p)
-                                                   : lcl_conv_as_gemm(p);
+  return p->pass == LCL_CONV_INPUT_GRAD && strided ? lcl__conv_fractional_gemm(p)
+                                                   : lcl__conv_as_gemm(p);
 }
 
 /* Where filters fill half of a vector, those of a phase for a pair of panels stay in the L2 cache,
@@ -62,7 +62,7 @@ static bool worth_it(const lcl_gemm *g, int vec) {
   const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1),
                 k = lcl_ceil_div(x->ta, fh) * lcl_ceil_div(x->tb, fw) * x->channels;
   return 2 * LCL_MIN(g->m, x->channels) >= vec &&
-         (x->ta * x->tb * fh * fw > 1 || lcl_gemm_wants_channels_last(g, vec)) &&
+         (x->ta * x->tb * fh * fw > 1 || lcl__gemm_wants_channels_last(g, vec)) &&
          k * 2 * vec * (int64_t)sizeof(float) <= 512 << 10;
 }
 
@@ -95,40 +95,40 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
                 fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
   snprintf(label, sizeof label, "%s direct-nhwc", g->label);
-  const int packed = lcl_scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vector));
-  LCL_TRY(lcl_gemm_pack_a(lw, g, p->vector, packed, p->vector, g->k, 1));
+  const int packed = lcl__scratch(lw, sizeof(float) * (size_t)(panels * g->k * p->vector));
+  LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, packed, p->vector, g->k, 1));
   snprintf(options, sizeof options, "-DVEC=%d", p->vector);
-  const lcl_arg ap = lcl_scratch_arg(lw, packed, LCL_READ);
-  const lcl_gemm_target t = lcl_gemm_choose_target(lw, g, 1, 0);
-  const patches taps = lcl_gemm_patches_of(lw, x);
-  const nhwc_window window = { .m = lcl_int(lw, g->m),
-                               .images = lcl_int(lw, x->pictures),
-                               .channels = lcl_int(lw, x->channels),
-                               .cl = lcl_int(lw, r.cl),
-                               .pics = lcl_int(lw, r.pics),
-                               .rows = lcl_int(lw, r.rows),
-                               .pairs = lcl_int(lw, p->filter_pairs),
-                               .h_low = lcl_int(lw, r.h_low),
-                               .w_low = lcl_int(lw, r.w_low),
-                               .wh = lcl_int(lw, r.wh),
-                               .ww = lcl_int(lw, r.ww),
-                               .fh = lcl_int(lw, fh),
-                               .fw = lcl_int(lw, fw),
-                               .step_h = lcl_int(lw, fh / lcl_gcd(fh, llabs(x->dh))),
-                               .step_w = lcl_int(lw, fw / lcl_gcd(fw, llabs(x->dw))) };
-  return lcl_emit(
+  const lcl_arg ap = lcl__scratch_arg(lw, packed, LCL_READ);
+  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, 1, 0);
+  const patches taps = lcl__gemm_patches_of(lw, x);
+  const nhwc_window window = { .m = lcl__int(lw, g->m),
+                               .images = lcl__int(lw, x->pictures),
+                               .channels = lcl__int(lw, x->channels),
+                               .cl = lcl__int(lw, r.cl),
+                               .pics = lcl__int(lw, r.pics),
+                               .rows = lcl__int(lw, r.rows),
+                               .pairs = lcl__int(lw, p->filter_pairs),
+                               .h_low = lcl__int(lw, r.h_low),
+                               .w_low = lcl__int(lw, r.w_low),
+                               .wh = lcl__int(lw, r.wh),
+                               .ww = lcl__int(lw, r.ww),
+                               .fh = lcl__int(lw, fh),
+                               .fw = lcl__int(lw, fw),
+                               .step_h = lcl__int(lw, fh / lcl__gcd(fh, llabs(x->dh))),
+                               .step_w = lcl__int(lw, fw / lcl__gcd(fw, llabs(x->dw))) };
+  return lcl__emit(
       lw, &(lcl_launch) {
               .label = label,
               .source = { .file = "conv_nhwc.cl", .options = options },
               .kernel = "conv_nhwc",
-              LCL_ARGS(ap, g->b, g->c, g->bias_kind ? g->bias : ap, lcl_local((size_t)r.local),
-                       LCL_STRUCT(window), LCL_STRUCT(taps), lcl_gemm_c_arg(lw, g, &t)),
+              LCL_ARGS(ap, g->b, g->c, g->bias_kind ? g->bias : ap, lcl__local((size_t)r.local),
+                       LCL_STRUCT(window), LCL_STRUCT(taps), lcl__gemm_c_arg(lw, g, &t)),
               .dims = 2,
               .global = { (size_t)r.items,
                           (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->filter_pairs) },
               .local = { 1, 1 },
               .flops = g->flops,
-              .bytes = lcl_gemm_bytes(g) });
+              .bytes = lcl__gemm_bytes(g) });
 }
 
 /* ---- filter gradient: channels are the vectors ---- */
@@ -161,34 +161,35 @@ static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
 }
 
 static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
-  const lcl_gemm gemm = lcl_conv_as_gemm(problem), *g = &gemm;
-  const plan p = plan_of(lcl_lower_caps(lw), problem);
+  const lcl_gemm gemm = lcl__conv_as_gemm(problem), *g = &gemm;
+  const plan p = plan_of(lcl__lower_caps(lw), problem);
   const lcl_conv_sizes *s = &p.s;
   const int64_t pitch = s->kh * s->kw * p.cl;
-  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(p.items * s->o * pitch));
-  const nhwc_grad grad = { .share = lcl_int(lw, p.share),
-                           .pics = lcl_int(lw, p.pics),
-                           .wh = lcl_int(lw, p.wh),
-                           .ww = lcl_int(lw, p.ww),
-                           .cl = lcl_int(lw, p.cl),
-                           .yl = lcl_int(lw, p.yl) };
+  const int part = lcl__scratch(lw, sizeof(float) * (size_t)(p.items * s->o * pitch));
+  const nhwc_grad grad = { .share = lcl__int(lw, p.share),
+                           .pics = lcl__int(lw, p.pics),
+                           .wh = lcl__int(lw, p.wh),
+                           .ww = lcl__int(lw, p.ww),
+                           .cl = lcl__int(lw, p.cl),
+                           .yl = lcl__int(lw, p.yl) };
   char options[32], label[256];
   snprintf(options, sizeof options, "-DVEC=%d", (int)p.vec);
   snprintf(label, sizeof label, "%s direct-nhwc", g->label);
-  LCL_TRY(lcl_emit(
-      lw, &(lcl_launch) {
-              .label = label,
-              .source = { .file = "conv_nhwc.cl", .options = options },
-              .kernel = "conv_nhwc_filter_grad",
-              LCL_ARGS(g->b, g->a, lcl_scratch_arg(lw, part, LCL_WRITE), lcl_local((size_t)p.local),
-                       lcl_conv_shape_arg(lw, problem), LCL_STRUCT(grad)),
-              .dims = 1,
-              .global = { (size_t)p.items },
-              .local = { 1 },
-              .flops = g->flops,
-              .bytes = 4.0 * (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) +
-                                      s->o * pitch) }));
-  return lcl_gemm_sum_parts(lw, g, (int)p.items, part, pitch, p.cl);
+  LCL_TRY(lcl__emit(
+      lw,
+      &(lcl_launch) {
+          .label = label,
+          .source = { .file = "conv_nhwc.cl", .options = options },
+          .kernel = "conv_nhwc_filter_grad",
+          LCL_ARGS(g->b, g->a, lcl__scratch_arg(lw, part, LCL_WRITE), lcl__local((size_t)p.local),
+                   lcl__conv_shape_arg(lw, problem), LCL_STRUCT(grad)),
+          .dims = 1,
+          .global = { (size_t)p.items },
+          .local = { 1 },
+          .flops = g->flops,
+          .bytes = 4.0 *
+                   (double)(s->n * (s->c * s->h * s->w + s->o * s->oh * s->ow) + s->o * pitch) }));
+  return lcl__gemm_sum_parts(lw, g, (int)p.items, part, pitch, p.cl);
 }
 
 /* ---- all three ---- */
@@ -237,11 +238,11 @@ static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(tiles, 1, 2, 4, 8, 1
                                            LCL_KERNEL_PARAM(filter_pairs, 1, 2, 4, 8),
                                            LCL_KERNEL_PARAM(vector, 8, 16) };
 
-const lcl_conv_implementation lcl_conv_nhwc = { .base = LCL_IMPLEMENTATION("direct-nhwc", params),
-                                                .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD |
-                                                          LCL_CONV_FILTER_GRAD,
-                                                .supported = supported,
-                                                .profitable = profitable,
-                                                .choose = choose,
-                                                .legal = legal,
-                                                .lower = lower };
+const lcl_conv_implementation lcl__conv_nhwc = { .base = LCL_IMPLEMENTATION("direct-nhwc", params),
+                                                 .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD |
+                                                           LCL_CONV_FILTER_GRAD,
+                                                 .supported = supported,
+                                                 .profitable = profitable,
+                                                 .choose = choose,
+                                                 .legal = legal,
+                                                 .lower = lower };

@@ -2,19 +2,19 @@
 #include "ops/conv.h"
 #include "ops/panel.h"
 
-const lcl_op *lcl_conv_op(lcl_conv_pass pass) {
-  return pass == LCL_CONV_FORWARD      ? &lcl_op_conv2d
-         : pass == LCL_CONV_INPUT_GRAD ? &lcl_op_conv2d_input_grad
-                                       : &lcl_op_conv2d_filter_grad;
+const lcl_op *lcl__conv_op(lcl_conv_pass pass) {
+  return pass == LCL_CONV_FORWARD      ? &lcl__op_conv2d
+         : pass == LCL_CONV_INPUT_GRAD ? &lcl__op_conv2d_input_grad
+                                       : &lcl__op_conv2d_filter_grad;
 }
 
 static lcl_conv_pass pass_of(const lcl_node *node) {
-  return node->op == &lcl_op_conv2d              ? LCL_CONV_FORWARD
-         : node->op == &lcl_op_conv2d_input_grad ? LCL_CONV_INPUT_GRAD
-                                                 : LCL_CONV_FILTER_GRAD;
+  return node->op == &lcl__op_conv2d              ? LCL_CONV_FORWARD
+         : node->op == &lcl__op_conv2d_input_grad ? LCL_CONV_INPUT_GRAD
+                                                  : LCL_CONV_FILTER_GRAD;
 }
 
-lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
+lcl_conv_sizes lcl__conv_sizes_of(const lcl_node *node) {
   const lcl_conv_attr *a = node->attr;
   const lcl_shape s0 = node->in[0]->shape, s1 = node->in[1]->shape;
   const int64_t *x = s0.dim, *w = s1.dim, *y = node->out[0].shape.dim;
@@ -29,14 +29,14 @@ lcl_conv_sizes lcl_conv_sizes_of(const lcl_node *node) {
   return (lcl_conv_sizes) { x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3] };
 }
 
-double lcl_conv_flops(const lcl_node *node) {
-  const lcl_conv_sizes s = lcl_conv_sizes_of(node);
+double lcl__conv_flops(const lcl_node *node) {
+  const lcl_conv_sizes s = lcl__conv_sizes_of(node);
   const lcl_conv_attr *a = node->attr;
   return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)(s.c / a->groups) *
          (double)(s.kh * s.kw);
 }
 
-void lcl_conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]) {
+void lcl__conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]) {
   const lcl_conv_sizes *s = &p->s;
   const lcl_shape x = LCL_SHAPE(s->n, s->c, s->h, s->w),
                   w = LCL_SHAPE(s->o, s->c / p->a.groups, s->kh, s->kw),
@@ -46,41 +46,41 @@ void lcl_conv_shapes(const lcl_conv_problem *p, lcl_shape shapes[3]) {
   shapes[2] = p->pass == LCL_CONV_FORWARD ? y : p->pass == LCL_CONV_INPUT_GRAD ? x : w;
 }
 
-lcl_conv_problem lcl_conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e) {
+lcl_conv_problem lcl__conv_problem_of(lcl_lower *lw, const lcl_node *node, const lcl_epilogue *e) {
   char s0[96], s1[96];
   lcl_conv_problem p = { .pass = pass_of(node),
-                         .s = lcl_conv_sizes_of(node),
+                         .s = lcl__conv_sizes_of(node),
                          .a = *(const lcl_conv_attr *)node->attr,
                          .masked = node->in[1]->node->op->flags & LCL_OP_MASKED,
-                         .in = { lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]) },
-                         .out = lcl_out(lw, e->out),
+                         .in = { lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]) },
+                         .out = lcl__out(lw, e->out),
                          .has_bias = e->bias != NULL,
                          .act = e->act,
                          .slope = e->slope,
-                         .flops = lcl_conv_flops(node) };
-  p.bias = e->bias ? lcl_in(lw, e->bias) : p.in[1];
+                         .flops = lcl__conv_flops(node) };
+  p.bias = e->bias ? lcl__in(lw, e->bias) : p.in[1];
   snprintf(p.label, sizeof p.label, "%s %s %s", node->op->name,
            lcl_shape_string(node->in[0]->shape, s0), lcl_shape_string(node->in[1]->shape, s1));
   return p;
 }
 
-lcl_arg lcl_conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p) {
+lcl_arg lcl__conv_shape_arg(lcl_lower *lw, const lcl_conv_problem *p) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes *s = &p->s;
-  const conv_shape shape = { .images = lcl_int(lw, s->n),
-                             .channels = lcl_int(lw, s->c),
-                             .filters = lcl_int(lw, s->o),
-                             .h = lcl_int(lw, s->h),
-                             .w = lcl_int(lw, s->w),
-                             .kh = lcl_int(lw, s->kh),
-                             .kw = lcl_int(lw, s->kw),
-                             .gq = lcl_int(lw, s->oh),
-                             .gr = lcl_int(lw, s->ow),
-                             .sh = lcl_int(lw, a->stride[0]),
-                             .sw = lcl_int(lw, a->stride[1]),
-                             .top = lcl_int(lw, a->pad[0]),
-                             .left = lcl_int(lw, a->pad[2]),
-                             .dh = lcl_int(lw, a->dilation[0]),
-                             .dw = lcl_int(lw, a->dilation[1]) };
+  const conv_shape shape = { .images = lcl__int(lw, s->n),
+                             .channels = lcl__int(lw, s->c),
+                             .filters = lcl__int(lw, s->o),
+                             .h = lcl__int(lw, s->h),
+                             .w = lcl__int(lw, s->w),
+                             .kh = lcl__int(lw, s->kh),
+                             .kw = lcl__int(lw, s->kw),
+                             .gq = lcl__int(lw, s->oh),
+                             .gr = lcl__int(lw, s->ow),
+                             .sh = lcl__int(lw, a->stride[0]),
+                             .sw = lcl__int(lw, a->stride[1]),
+                             .top = lcl__int(lw, a->pad[0]),
+                             .left = lcl__int(lw, a->pad[2]),
+                             .dh = lcl__int(lw, a->dilation[0]),
+                             .dw = lcl__int(lw, a->dilation[1]) };
   return LCL_STRUCT(shape);
 }

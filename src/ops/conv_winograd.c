@@ -13,7 +13,7 @@ typedef struct view {
 
 static view view_of(const lcl_conv_problem *p) {
   const int64_t taps = 9;
-  view w = { .g = lcl_conv_as_gemm(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
+  view w = { .g = lcl__conv_as_gemm(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
   if (p->pass == LCL_CONV_INPUT_GRAD) { /* a convolution with the filter read backwards */
     w.row = taps;
     w.inner = p->s.c * taps;
@@ -64,24 +64,24 @@ static tiling tiling_of(const lcl_caps *caps, const view *w) {
 static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, int64_t channels,
                                int64_t cl) {
   const lcl_patches *x = &g->patches;
-  return (winograd_tiles) { .m = lcl_int(lw, g->m),
-                            .channels = lcl_int(lw, channels),
-                            .cl = lcl_int(lw, cl),
-                            .h = lcl_int(lw, x->h),
-                            .w = lcl_int(lw, x->w),
-                            .h0 = lcl_int(lw, x->h0),
-                            .w0 = lcl_int(lw, x->w0),
-                            .oh = lcl_int(lw, x->gq),
-                            .ow = lcl_int(lw, x->gr),
-                            .th = lcl_int(lw, t->th),
-                            .tw = lcl_int(lw, t->tw),
-                            .tiles = lcl_int(lw, t->tiles) };
+  return (winograd_tiles) { .m = lcl__int(lw, g->m),
+                            .channels = lcl__int(lw, channels),
+                            .cl = lcl__int(lw, cl),
+                            .h = lcl__int(lw, x->h),
+                            .w = lcl__int(lw, x->w),
+                            .h0 = lcl__int(lw, x->h0),
+                            .w0 = lcl__int(lw, x->w0),
+                            .oh = lcl__int(lw, x->gq),
+                            .ow = lcl__int(lw, x->gr),
+                            .th = lcl__int(lw, t->th),
+                            .tw = lcl__int(lw, t->tw),
+                            .tiles = lcl__int(lw, t->tiles) };
 }
 
 static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const lcl_gemm *g = &w->g;
   const lcl_patches *x = &g->patches;
-  const lcl_caps *caps = lcl_lower_caps(lw);
+  const lcl_caps *caps = lcl__lower_caps(lw);
   const tiling t = tiling_of(caps, w);
   const int64_t panels = lcl_ceil_div(g->m, t.g.mr),
                 chunks = LCL_MAX(1, lcl_ceil_div(8 * lcl_units(caps), panels));
@@ -90,31 +90,31 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   char options[32], label[160];
   kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
-  const int u = lcl_scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.vec));
-  LCL_TRY(lcl_emit(
+  const int u = lcl__scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.vec));
+  LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_winograd.cl", .options = options },
                           .kernel = "winograd_filter",
-                          LCL_ARGS(g->a, lcl_scratch_arg(lw, u, LCL_WRITE), lcl_i32(g->m),
-                                   lcl_i32(w->channels), lcl_i32(chunk), lcl_i32(w->row),
-                                   lcl_i32(w->inner), lcl_i32(w->flip)),
+                          LCL_ARGS(g->a, lcl__scratch_arg(lw, u, LCL_WRITE), lcl__i32(g->m),
+                                   lcl__i32(w->channels), lcl__i32(chunk), lcl__i32(w->row),
+                                   lcl__i32(w->inner), lcl__i32(w->flip)),
                           .dims = 2,
                           .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
                           .local = { 1, 1 },
                           .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   const winograd_tiles tiles = tiles_of(lw, g, &t.g, w->channels, cl);
   int copy;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, t.g.vec, &copy));
+  LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &copy));
   snprintf(label, sizeof label, "%s winograd", g->label);
-  return lcl_emit(
+  return lcl__emit(
       lw, &(lcl_launch) {
               .label = label,
               .source = { .file = "conv_winograd.cl", .options = options },
               .kernel = "winograd",
-              LCL_ARGS(lcl_scratch_arg(lw, u, LCL_READ), lcl_scratch_arg(lw, copy, LCL_READ), g->c,
-                       g->bias_kind ? g->bias : lcl_scratch_arg(lw, u, LCL_READ),
-                       lcl_local((size_t)t.local), LCL_STRUCT(tiles), lcl_i32(t.panels_n),
-                       lcl_i32(g->bias_kind), lcl_i32(g->act), lcl_f32(g->slope)),
+              LCL_ARGS(lcl__scratch_arg(lw, u, LCL_READ), lcl__scratch_arg(lw, copy, LCL_READ),
+                       g->c, g->bias_kind ? g->bias : lcl__scratch_arg(lw, u, LCL_READ),
+                       lcl__local((size_t)t.local), LCL_STRUCT(tiles), lcl__i32(t.panels_n),
+                       lcl__i32(g->bias_kind), lcl__i32(g->act), lcl__f32(g->slope)),
               .dims = 1,
               .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.g.tiles, t.g.nr), t.panels_n) },
               .local = { 1 },
@@ -151,7 +151,7 @@ static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
 
 static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  const lcl_caps *caps = lcl_lower_caps(lw);
+  const lcl_caps *caps = lcl__lower_caps(lw);
   const grad_tiling t = grad_tiling_of(caps, g);
   const lcl_gemm gradient = { .label = g->label,
                               .batch = 1,
@@ -164,26 +164,26 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
   const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.g.vec),
                 yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.g.vec);
   const winograd_tiles tiles = tiles_of(lw, g, &t.g, x->channels, xl);
-  const winograd_blocks blocks = { .share = lcl_int(lw, t.share),
-                                   .panels_o = lcl_int(lw, t.block_o),
-                                   .panels_c = lcl_int(lw, t.block_c),
-                                   .yl = lcl_int(lw, yl) };
+  const winograd_blocks blocks = { .share = lcl__int(lw, t.share),
+                                   .panels_o = lcl__int(lw, t.block_o),
+                                   .panels_c = lcl__int(lw, t.block_c),
+                                   .yl = lcl__int(lw, yl) };
   int pictures, gradients;
-  LCL_TRY(lcl_gemm_channels_last(lw, g, t.g.vec, &pictures));
-  LCL_TRY(lcl_gemm_channels_last(lw, &gradient, t.g.vec, &gradients));
-  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
+  LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &pictures));
+  LCL_TRY(lcl__gemm_channels_last(lw, &gradient, t.g.vec, &gradients));
+  const int part = lcl__scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
   char options[32], label[160];
   kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s winograd", g->label);
-  LCL_TRY(lcl_emit(
+  LCL_TRY(lcl__emit(
       lw,
       &(lcl_launch) {
           .label = label,
           .source = { .file = "conv_winograd.cl", .options = options },
           .kernel = "winograd_filter_grad",
-          LCL_ARGS(lcl_scratch_arg(lw, pictures, LCL_READ),
-                   lcl_scratch_arg(lw, gradients, LCL_READ), lcl_scratch_arg(lw, part, LCL_WRITE),
-                   lcl_local((size_t)t.local), LCL_STRUCT(tiles), LCL_STRUCT(blocks)),
+          LCL_ARGS(lcl__scratch_arg(lw, pictures, LCL_READ),
+                   lcl__scratch_arg(lw, gradients, LCL_READ), lcl__scratch_arg(lw, part, LCL_WRITE),
+                   lcl__local((size_t)t.local), LCL_STRUCT(tiles), LCL_STRUCT(blocks)),
           .dims = 3,
           .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.g.mr), t.block_o),
                       (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.g.nr), t.block_c) },
@@ -191,7 +191,7 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
           .flops = g->flops,
           .bytes = 4.0 *
                    (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
-  return lcl_gemm_sum_parts(lw, g, (int)t.splits, part, 9 * xl, xl);
+  return lcl__gemm_sum_parts(lw, g, (int)t.splits, part, 9 * xl, xl);
 }
 
 /* ---- all three ---- */
@@ -225,11 +225,11 @@ static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kern
   return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, &w.g) : lower_images(lw, &w);
 }
 
-const lcl_conv_implementation lcl_conv_winograd = { .base = { .name = "winograd" },
-                                                    .passes = LCL_CONV_FORWARD |
-                                                              LCL_CONV_INPUT_GRAD |
-                                                              LCL_CONV_FILTER_GRAD,
-                                                    .mixes_taps = true,
-                                                    .supported = supported,
-                                                    .profitable = profitable,
-                                                    .lower = lower };
+const lcl_conv_implementation lcl__conv_winograd = { .base = { .name = "winograd" },
+                                                     .passes = LCL_CONV_FORWARD |
+                                                               LCL_CONV_INPUT_GRAD |
+                                                               LCL_CONV_FILTER_GRAD,
+                                                     .mixes_taps = true,
+                                                     .supported = supported,
+                                                     .profitable = profitable,
+                                                     .lower = lower };

@@ -31,7 +31,7 @@ static void destroy_plan(clfftPlanHandle handle) {
 
 static void free_plan(void *user) {
   destroy_plan(((plan *)user)->handle);
-  lcl_free(user);
+  lcl__free(user);
 }
 
 /* With the lock held. Success counts as a live plan. */
@@ -108,7 +108,7 @@ static bool bins_right(const lcl_fft_desc *d, const float *x, const float *y) {
 static bool plan_right(lcl_context *ctx, const lcl_fft_desc *d, clfftPlanHandle h, size_t temp) {
   const size_t n = (size_t)(2 * d->batch * d->f0 * d->f1);
   lcl_buffer *data = NULL, *room = NULL;
-  float *x = lcl_alloc(n * sizeof *x), *y = lcl_alloc(n * sizeof *y);
+  float *x = lcl__alloc(n * sizeof *x), *y = lcl__alloc(n * sizeof *y);
   bool right = x && y && lcl_buffer_create(ctx, n * sizeof *x, &data) == LCL_OK &&
                lcl_buffer_create(ctx, LCL_MAX(temp, 4), &room) == LCL_OK;
   uint32_t seed = 1;
@@ -118,17 +118,17 @@ static bool plan_right(lcl_context *ctx, const lcl_fft_desc *d, clfftPlanHandle 
   }
   right = right && lcl_buffer_write(data, 0, x, n * sizeof *x) == LCL_OK;
   if (right) {
-    cl_command_queue queue = lcl_context_queue(ctx);
-    cl_mem mem = lcl_buffer_mem(data);
+    cl_command_queue queue = lcl__context_queue(ctx);
+    cl_mem mem = lcl__buffer_mem(data);
     right = clfftEnqueueTransform(h, d->inverse ? CLFFT_BACKWARD : CLFFT_FORWARD, 1, &queue, 0,
-                                  NULL, NULL, &mem, NULL, lcl_buffer_mem(room)) == CLFFT_SUCCESS &&
+                                  NULL, NULL, &mem, NULL, lcl__buffer_mem(room)) == CLFFT_SUCCESS &&
             clFinish(queue) == CL_SUCCESS;
   }
   right = right && lcl_buffer_read(data, 0, y, n * sizeof *y) == LCL_OK && bins_right(d, x, y);
   lcl_buffer_destroy(data);
   lcl_buffer_destroy(room);
-  lcl_free(x);
-  lcl_free(y);
+  lcl__free(x);
+  lcl__free(y);
   return right;
 }
 
@@ -143,16 +143,16 @@ static lcl_status run_plan(void *user, cl_command_queue queue, const cl_mem *mem
   pthread_mutex_unlock(&lock);
   return st == CLFFT_SUCCESS
              ? LCL_OK
-             : lcl_fail(LCL_ERR_LIBRARY, "clFFT's transform failed with code %d", (int)st);
+             : lcl__fail(LCL_ERR_LIBRARY, "clFFT's transform failed with code %d", (int)st);
 }
 
-lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
-  if (!lcl_lower_caps(lw)->clfft) return LCL_ERR_UNSUPPORTED;
-  lcl_context *ctx = lcl_lower_context(lw);
+lcl_status lcl__fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
+  if (!lcl__lower_caps(lw)->clfft) return LCL_ERR_UNSUPPORTED;
+  lcl_context *ctx = lcl__lower_context(lw);
   size_t temp = 0;
   clfftPlanHandle handle = 0;
   pthread_mutex_lock(&lock);
-  const clfftStatus baked = bake(d, lcl_context_cl_context(ctx), lcl_context_queue(ctx), &handle,
+  const clfftStatus baked = bake(d, lcl_context_cl_context(ctx), lcl__context_queue(ctx), &handle,
                                  &temp);
   const bool right = baked == CLFFT_SUCCESS && plan_right(ctx, d, handle, temp);
   if (baked == CLFFT_SUCCESS && !right) {
@@ -161,24 +161,24 @@ lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
   }
   pthread_mutex_unlock(&lock);
   if (!right) {
-    lcl_logf(LCL_LOG_WARN, "clFFT %s for %lldx%lld: the own transform is used",
-             baked == CLFFT_SUCCESS ? "gave a wrong result" : "refused a plan", (long long)d->f0,
-             (long long)d->f1);
+    lcl__logf(LCL_LOG_WARN, "clFFT %s for %lldx%lld: the own transform is used",
+              baked == CLFFT_SUCCESS ? "gave a wrong result" : "refused a plan", (long long)d->f0,
+              (long long)d->f1);
     return LCL_ERR_UNSUPPORTED;
   }
-  plan *user = lcl_alloc(sizeof *user);
+  plan *user = lcl__alloc(sizeof *user);
   if (!user) {
     destroy_plan(handle);
     return LCL_ERR_HOST_MEMORY;
   }
   *user = (plan) { handle, d->inverse };
-  const int room = lcl_scratch(lw, LCL_MAX(temp, 4));
-  const lcl_arg args[] = { lcl_scratch_arg(lw, data, LCL_READ_WRITE),
-                           lcl_scratch_arg(lw, room, LCL_WRITE) };
+  const int room = lcl__scratch(lw, LCL_MAX(temp, 4));
+  const lcl_arg args[] = { lcl__scratch_arg(lw, data, LCL_READ_WRITE),
+                           lcl__scratch_arg(lw, room, LCL_WRITE) };
   char label[160];
   snprintf(label, sizeof label, "%s clFFT", d->label);
   const double points = (double)(d->batch * d->f0 * d->f1);
-  const lcl_status st = lcl_emit(
+  const lcl_status st = lcl__emit(
       lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
                           .label = label,
                           .call = run_plan,
@@ -194,7 +194,7 @@ lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
 
 #else
 
-lcl_status lcl_fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
+lcl_status lcl__fft_lower_clfft(lcl_lower *lw, const lcl_fft_desc *d, int data) {
   (void)lw;
   (void)d;
   (void)data;

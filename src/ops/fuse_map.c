@@ -4,41 +4,41 @@
 static void map_source(lcl_fused *f) {
   lcl_str *o = &f->src;
   int v = f->caps->packed ? 16 : 1, r = f->rank;
-  lcl_fused_count_parameters(f);
-  lcl_str_add(o,
-              "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
-              f->n_order, r);
-  lcl_fused_arguments(f);
-  lcl_str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
-  lcl_fused_parameters(f);
+  lcl__fused_count_parameters(f);
+  lcl__str_add(
+      o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
+      f->n_order, r);
+  lcl__fused_arguments(f);
+  lcl__str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
+  lcl__fused_parameters(f);
   if (v == 1) {
-    lcl_str_add(
+    lcl__str_add(
         o,
         ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g "
         "%% inner, q = r * inner;\n");
-    lcl_fused_bases(f, "r", "", false, r - 1, -1);
-    lcl_str_add(o, "#define T float\n");
-    lcl_fused_loads(f, 1);
-    lcl_fused_expressions(f);
-    lcl_fused_stores(f, 1);
-    lcl_str_add(o, "}\n#undef T\n");
+    lcl__fused_bases(f, "r", "", false, r - 1, -1);
+    lcl__str_add(o, "#define T float\n");
+    lcl__fused_loads(f, 1);
+    lcl__fused_expressions(f);
+    lcl__fused_stores(f, 1);
+    lcl__str_add(o, "}\n#undef T\n");
     return;
   }
-  lcl_str_add(o, ") {\nint begin = (int)get_global_id(0) * per, end = min(begin + per, rows);\n"
-                 "int j0 = (int)get_global_id(1) * per_inner, j1 = min(j0 + per_inner, inner);\n"
-                 "for (int r = begin; r < end; r++) {\nint q = r * inner;\n");
-  lcl_fused_bases(f, "r", "", false, r - 1, -1);
-  lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
-  lcl_fused_loads(f, v);
-  lcl_fused_expressions(f);
-  lcl_fused_stores(f, v);
-  lcl_str_add(
+  lcl__str_add(o, ") {\nint begin = (int)get_global_id(0) * per, end = min(begin + per, rows);\n"
+                  "int j0 = (int)get_global_id(1) * per_inner, j1 = min(j0 + per_inner, inner);\n"
+                  "for (int r = begin; r < end; r++) {\nint q = r * inner;\n");
+  lcl__fused_bases(f, "r", "", false, r - 1, -1);
+  lcl__str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
+  lcl__fused_loads(f, v);
+  lcl__fused_expressions(f);
+  lcl__fused_stores(f, v);
+  lcl__str_add(
       o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
          "(; j < j1; j++) {\n");
-  lcl_fused_loads(f, 1);
-  lcl_fused_expressions(f);
-  lcl_fused_stores(f, 1);
-  lcl_str_add(o, "}\n#undef T\n}\n}\n");
+  lcl__fused_loads(f, 1);
+  lcl__fused_expressions(f);
+  lcl__fused_stores(f, 1);
+  lcl__str_add(o, "}\n#undef T\n}\n}\n");
 }
 
 /* Whether every operand is read exactly where the results are written, so that a result may take an
@@ -57,31 +57,31 @@ static bool same_place(const lcl_fused *f) {
 static lcl_status emit_map(lcl_fused *f) {
   int64_t count = lcl_shape_count(f->space);
   if (count == 0 || f->n_outputs == 0) { /* still give empty results a slot */
-    for (int k = 0; k < f->n_outputs; k++) lcl_out(f->lw, f->outputs[k]);
+    for (int k = 0; k < f->n_outputs; k++) lcl__out(f->lw, f->outputs[k]);
     return LCL_OK;
   }
-  if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
+  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   char name[40];
   map_source(f);
-  LCL_TRY(lcl_fused_name(f, "map", name));
+  LCL_TRY(lcl__fused_name(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
   /* Packed: enough work-items to keep every unit busy, none below some thousand elements. */
   int64_t want = lcl_packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
   int64_t per_inner = (int64_t)lcl_round_up((size_t)((inner + parts - 1) / parts), 16);
-  lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_outputs + 5 + f->n_param));
+  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_outputs + 5 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
-  lcl_fused_push_operands(f, args, &n);
-  args[n++] = lcl_int8(f->dim, f->rank);
-  args[n++] = lcl_i32(rows);
-  args[n++] = lcl_i32(inner);
-  args[n++] = lcl_i32(per);
-  args[n++] = lcl_i32(per_inner);
-  for (int i = 0; i < f->n_param; i++) args[n++] = lcl_f32(f->param[i]);
+  lcl__fused_push_operands(f, args, &n);
+  args[n++] = lcl__int8(f->dim, f->rank);
+  args[n++] = lcl__i32(rows);
+  args[n++] = lcl__i32(inner);
+  args[n++] = lcl__i32(per);
+  args[n++] = lcl__i32(per_inner);
+  for (int i = 0; i < f->n_param; i++) args[n++] = lcl__f32(f->param[i]);
   char label[160];
-  lcl_fused_describe(f, "map", label);
+  lcl__fused_describe(f, "map", label);
   lcl_launch d = { .label = label,
                    .source = { .text = f->src.data },
                    .kernel = name,
@@ -90,7 +90,7 @@ static lcl_status emit_map(lcl_fused *f) {
                    .dims = 2,
                    .elementwise = same_place(f),
                    .flops = (double)count * f->n_order,
-                   .bytes = lcl_fused_operand_bytes(f) };
+                   .bytes = lcl__fused_operand_bytes(f) };
   if (f->caps->packed) {
     d.global[0] = (size_t)((rows + per - 1) / per);
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
@@ -99,22 +99,22 @@ static lcl_status emit_map(lcl_fused *f) {
     d.local[0] = lcl_group_size(f->caps);
     d.global[0] = lcl_round_up((size_t)count, d.local[0]);
   }
-  lcl_status st = lcl_emit(f->lw, &d);
-  lcl_free(args);
+  lcl_status st = lcl__emit(f->lw, &d);
+  lcl__free(args);
   return st;
 }
 
-lcl_status lcl_lower_map_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
+lcl_status lcl__lower_map_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
   lcl_fused f = { .lw = lw,
-                  .caps = lcl_lower_caps(lw),
+                  .caps = lcl__lower_caps(lw),
                   .nodes = nodes,
                   .n_nodes = n,
                   .space = nodes[0]->out[0].shape };
-  lcl_status st = lcl_fused_collect(&f);
+  lcl_status st = lcl__fused_collect(&f);
   if (st == LCL_OK) {
-    lcl_fused_merge(&f);
+    lcl__fused_merge(&f);
     st = emit_map(&f);
   }
-  lcl_str_free(&f.src);
+  lcl__str_free(&f.src);
   return st;
 }

@@ -6,7 +6,7 @@
 /* The value that is reduced. */
 static void reduced_value(const lcl_fused *f, char out[32]) {
   int ignored = 1 << 20;
-  lcl_fused_value(f, f->root->in[0], &ignored, out);
+  lcl__fused_value(f, f->root->in[0], &ignored, out);
   if (ignored != 1 << 20) snprintf(out, 32, "(T)(c%d)", f->n_param);
 }
 
@@ -28,20 +28,20 @@ static const char *join(lcl_reduce_kind k) {
 /* One more value, into the block. */
 static void emit_accumulate(lcl_fused *f, int v, const char *block) {
   char value[32];
-  lcl_fused_loads(f, v);
-  lcl_fused_expressions(f);
+  lcl__fused_loads(f, v);
+  lcl__fused_expressions(f);
   reduced_value(f, value);
-  lcl_str_add(&f->src, "%s = COMBINE(%s, %s);\n", block, block, value);
+  lcl__str_add(&f->src, "%s = COMBINE(%s, %s);\n", block, block, value);
 }
 
 /* acc over rows k0 to k1 of one result (or a vector of them), block by block. */
 static void emit_rows(lcl_fused *f, int v) {
-  lcl_str_add(&f->src, "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = k0; k < k1;) {\n"
-                       "T block = (T)(IDENTITY);\n"
-                       "for (int stop = k + min(k1 - k, LCL_SUM_BLOCK); k < stop; k++) {\n");
-  lcl_fused_bases(f, "k", "r", true, f->rank - 1, 1);
+  lcl__str_add(&f->src, "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = k0; k < k1;) {\n"
+                        "T block = (T)(IDENTITY);\n"
+                        "for (int stop = k + min(k1 - k, LCL_SUM_BLOCK); k < stop; k++) {\n");
+  lcl__fused_bases(f, "k", "r", true, f->rank - 1, 1);
   emit_accumulate(f, v, "block");
-  lcl_str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
+  lcl__str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
 }
 
 /* Packed. The innermost dimension is either reduced (a vector accumulator is folded at the
@@ -50,55 +50,56 @@ static void emit_rows(lcl_fused *f, int v) {
 static void reduce_packed(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank, v = 16;
-  lcl_str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
-                 "int begin = unit * per, end = min(begin + per, outputs);\n"
-                 "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
-                 "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
+  lcl__str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
+                  "int begin = unit * per, end = min(begin + per, outputs);\n"
+                  "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+                  "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
   if (f->reduced[r - 1]) {
-    lcl_str_add(o, "for (int r = begin; r < end; r++) {\n");
-    lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(o,
-                "float%d acc = (float%d)(IDENTITY), block = acc, lost = (float%d)(0.0f);\n"
-                "float last = IDENTITY, last_block = last, last_lost = 0.0f;\n"
-                "int room = LCL_SUM_BLOCK * %d, last_room = 16;\n"
-                "for (int k = k0; k < k1; k++) {\nint j = j0;\n",
-                v, v, v, v);
-    lcl_fused_bases(f, "k", "r", true, r - 1, 1);
-    lcl_str_add(o,
-                "#define T float%d\nwhile (j1 - j >= %d) {\n"
-                "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
-                "for (; j < stop; j += %d) {\n",
-                v, v, v, v, v);
+    lcl__str_add(o, "for (int r = begin; r < end; r++) {\n");
+    lcl__fused_bases(f, "r", "k", false, r - 1, 0);
+    lcl__str_add(o,
+                 "float%d acc = (float%d)(IDENTITY), block = acc, lost = (float%d)(0.0f);\n"
+                 "float last = IDENTITY, last_block = last, last_lost = 0.0f;\n"
+                 "int room = LCL_SUM_BLOCK * %d, last_room = 16;\n"
+                 "for (int k = k0; k < k1; k++) {\nint j = j0;\n",
+                 v, v, v, v);
+    lcl__fused_bases(f, "k", "r", true, r - 1, 1);
+    lcl__str_add(o,
+                 "#define T float%d\nwhile (j1 - j >= %d) {\n"
+                 "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
+                 "for (; j < stop; j += %d) {\n",
+                 v, v, v, v, v);
     emit_accumulate(f, v, "block");
-    lcl_str_add(o,
-                "}\nif (room == 0) {\nJOIN(acc, lost, block)\nblock = (T)(IDENTITY);\n"
-                "room = LCL_SUM_BLOCK * %d;\n}\n}\n#undef T\n#define T float\n"
-                "if (j1 - j > last_room) {\nJOIN(last, last_lost, last_block)\n"
-                "last_block = IDENTITY;\nlast_room = 16;\n}\nlast_room -= j1 - j;\n"
-                "#pragma clang loop vectorize(disable) unroll(disable)\n"
-                "for (; j < j1; j++) {\n",
-                v);
+    lcl__str_add(o,
+                 "}\nif (room == 0) {\nJOIN(acc, lost, block)\nblock = (T)(IDENTITY);\n"
+                 "room = LCL_SUM_BLOCK * %d;\n}\n}\n#undef T\n#define T float\n"
+                 "if (j1 - j > last_room) {\nJOIN(last, last_lost, last_block)\n"
+                 "last_block = IDENTITY;\nlast_room = 16;\n}\nlast_room -= j1 - j;\n"
+                 "#pragma clang loop vectorize(disable) unroll(disable)\n"
+                 "for (; j < j1; j++) {\n",
+                 v);
     emit_accumulate(f, 1, "last_block");
-    lcl_str_add(o, "}\n#undef T\n}\nacc = COMBINE(acc, block);\nlast = COMBINE(last, last_block);\n"
-                   "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\n"
-                   "float2 h2 = COMBINE(h4.lo, h4.hi);\nfloat h = COMBINE(h2.x, h2.y);\n"
-                   "h = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
+    lcl__str_add(o,
+                 "}\n#undef T\n}\nacc = COMBINE(acc, block);\nlast = COMBINE(last, last_block);\n"
+                 "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\n"
+                 "float2 h2 = COMBINE(h4.lo, h4.hi);\nfloat h = COMBINE(h2.x, h2.y);\n"
+                 "h = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
     return;
   }
   /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside.
    * Splits of that one (k_step 0) have results of their own; those of the reduced range have
    * partial ones. */
-  lcl_str_add(
+  lcl__str_add(
       o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
-  lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-  lcl_str_add(o, "int j = j0;\n#define T float%d\nfor (; j1 - j >= %d; j += %d) {\n", v, v, v);
+  lcl__fused_bases(f, "r", "k", false, r - 1, 0);
+  lcl__str_add(o, "int j = j0;\n#define T float%d\nfor (; j1 - j >= %d; j += %d) {\n", v, v, v);
   emit_rows(f, v);
-  lcl_str_add(o,
-              "vstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n"
-              "#define T float\nfor (; j < j1; j++) {\n",
-              v);
+  lcl__str_add(o,
+               "vstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n"
+               "#define T float\nfor (; j < j1; j++) {\n",
+               v);
   emit_rows(f, 1);
-  lcl_str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
+  lcl__str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
 /* Tiled: a work-group of 64 folds one result (innermost reduced), or an item makes one result
@@ -106,30 +107,31 @@ static void reduce_packed(lcl_fused *f) {
 static void reduce_tiled(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank;
-  lcl_str_add(o, "#define T float\nint split = get_global_id(1);\n"
-                 "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
-                 "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
+  lcl__str_add(o, "#define T float\nint split = get_global_id(1);\n"
+                  "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+                  "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
   if (f->reduced[r - 1]) {
-    lcl_str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
-    lcl_fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl_str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\n"
-                   "float acc = IDENTITY, lost = 0.0f;\nfor (int m = lid; m < all;) {\n"
-                   "float block = IDENTITY;\n"
-                   "for (int stop = m + min(all - m, 64 * LCL_SUM_BLOCK); m < stop; m += 64) {\n"
-                   "int k = k0 + m / width, j = j0 + m %% width;\n");
-    lcl_fused_bases(f, "k", "r", true, r - 1, 1);
+    lcl__str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
+    lcl__fused_bases(f, "r", "k", false, r - 1, 0);
+    lcl__str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\n"
+                    "float acc = IDENTITY, lost = 0.0f;\nfor (int m = lid; m < all;) {\n"
+                    "float block = IDENTITY;\n"
+                    "for (int stop = m + min(all - m, 64 * LCL_SUM_BLOCK); m < stop; m += 64) {\n"
+                    "int k = k0 + m / width, j = j0 + m %% width;\n");
+    lcl__fused_bases(f, "k", "r", true, r - 1, 1);
     emit_accumulate(f, 1, "block");
-    lcl_str_add(o, "}\nJOIN(acc, lost, block)\n}\nfold[lid] = acc;\n"
-                   "for (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
-                   "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
-                   "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
+    lcl__str_add(o, "}\nJOIN(acc, lost, block)\n}\nfold[lid] = acc;\n"
+                    "for (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+                    "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
+                    "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
     return;
   }
-  lcl_str_add(o, "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
-                 "j = g %% inner;\n");
-  lcl_fused_bases(f, "r", "k", false, r - 1, 0);
+  lcl__str_add(o,
+               "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
+               "j = g %% inner;\n");
+  lcl__fused_bases(f, "r", "k", false, r - 1, 0);
   emit_rows(f, 1);
-  lcl_str_add(o, "y[split * outputs * inner + g] = acc * factor;\n#undef T\n");
+  lcl__str_add(o, "y[split * outputs * inner + g] = acc * factor;\n#undef T\n");
 }
 
 typedef struct reduce_plan {
@@ -181,43 +183,43 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
 
 static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
   lcl_str *o = &f->src;
-  lcl_fused_count_parameters(f);
-  lcl_str_add(
+  lcl__fused_count_parameters(f);
+  lcl__str_add(
       o,
       "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
       "(%s)\n#define IDENTITY %s\n#define JOIN(acc, lost, block) %s\n",
       f->rank, f->n_order, combine(kind), identity(kind), join(kind));
-  lcl_str_add(o, "kernel void KERNEL(");
-  lcl_fused_arguments(f);
-  lcl_str_add(
+  lcl__str_add(o, "kernel void KERNEL(");
+  lcl__fused_arguments(f);
+  lcl__str_add(
       o,
       "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
       "int k_step, int k_length, "
       "int j_step, int j_length");
-  lcl_fused_parameters(f);
+  lcl__fused_parameters(f);
   float constant;
-  if (!lcl_fused_inside(f, f->root->in[0]) && lcl_fused_scalar(f->root->in[0], &constant)) {
-    lcl_str_add(o, ", float c%d", f->n_param);
+  if (!lcl__fused_inside(f, f->root->in[0]) && lcl__fused_scalar(f->root->in[0], &constant)) {
+    lcl__str_add(o, ", float c%d", f->n_param);
     f->param[f->n_param] = constant;
   }
-  lcl_str_add(o, ") {\n");
+  lcl__str_add(o, ") {\n");
   if (f->caps->packed)
     reduce_packed(f);
   else
     reduce_tiled(f);
-  lcl_str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n#undef JOIN\n");
+  lcl__str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n#undef JOIN\n");
 }
 
-lcl_status lcl_emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
-                         lcl_reduce_kind kind, float factor) {
-  return lcl_emit(lw, &(lcl_launch) { .label = "fold partial results",
-                                      .source = { .file = "reduce.cl" },
-                                      .kernel = "fold_partials",
-                                      LCL_ARGS(parts, y, lcl_i32(results), lcl_i32(splits),
-                                               lcl_i32(kind), lcl_f32(factor)),
-                                      .dims = 1,
-                                      .global = { (size_t)results },
-                                      .bytes = 4.0 * (double)(results * splits) });
+lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
+                          lcl_reduce_kind kind, float factor) {
+  return lcl__emit(lw, &(lcl_launch) { .label = "fold partial results",
+                                       .source = { .file = "reduce.cl" },
+                                       .kernel = "fold_partials",
+                                       LCL_ARGS(parts, y, lcl__i32(results), lcl__i32(splits),
+                                                lcl__i32(kind), lcl__f32(factor)),
+                                       .dims = 1,
+                                       .global = { (size_t)results },
+                                       .bytes = 4.0 * (double)(results * splits) });
 }
 
 static lcl_status emit_reduce(lcl_fused *f) {
@@ -225,44 +227,44 @@ static lcl_status emit_reduce(lcl_fused *f) {
   const lcl_reduce_attr *attr = f->root->attr;
   lcl_tensor *out = (lcl_tensor *)&f->root->out[0];
   int64_t results = lcl_shape_count(out->shape), count = lcl_shape_count(f->space);
-  lcl_arg y = lcl_out(lw, out);
+  lcl_arg y = lcl__out(lw, out);
   if (results == 0) return LCL_OK;
   if (count == 0) /* the sum of nothing is 0, its mean 0/0 */
-    return lcl_emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
-  if (count > INT32_MAX) return lcl_fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
+    return lcl__emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
+  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
   reduce_plan p = plan_reduce(f);
   char name[40];
   reduce_source(f, (lcl_reduce_kind)attr->kind);
-  LCL_TRY(lcl_fused_name(f, "reduce", name));
+  LCL_TRY(lcl__fused_name(f, "reduce", name));
   lcl_arg target = y;
   if (p.partial)
-    target = lcl_scratch_arg(lw, lcl_scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
+    target = lcl__scratch_arg(lw, lcl__scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
   int64_t want = lcl_packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
-  lcl_arg *args = lcl_alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
+  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
-  lcl_fused_push_operands(f, args, &n);
+  lcl__fused_push_operands(f, args, &n);
   args[n++] = target;
-  args[n++] = lcl_f32(p.partial ? 1.0f : attr->factor);
-  args[n++] = lcl_int8(f->dim, f->rank);
-  args[n++] = lcl_i32(p.outputs);
-  args[n++] = lcl_i32(p.inner);
-  args[n++] = lcl_i32(p.n_reduced);
-  args[n++] = lcl_i32(per);
-  args[n++] = lcl_i32(p.k_step);
-  args[n++] = lcl_i32(p.k_length);
-  args[n++] = lcl_i32(p.j_step);
-  args[n++] = lcl_i32(p.j_length);
+  args[n++] = lcl__f32(p.partial ? 1.0f : attr->factor);
+  args[n++] = lcl__int8(f->dim, f->rank);
+  args[n++] = lcl__i32(p.outputs);
+  args[n++] = lcl__i32(p.inner);
+  args[n++] = lcl__i32(p.n_reduced);
+  args[n++] = lcl__i32(per);
+  args[n++] = lcl__i32(p.k_step);
+  args[n++] = lcl__i32(p.k_length);
+  args[n++] = lcl__i32(p.j_step);
+  args[n++] = lcl__i32(p.j_length);
   float constant;
-  int extra = !lcl_fused_inside(f, f->root->in[0]) && lcl_fused_scalar(f->root->in[0], &constant);
-  for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl_f32(f->param[i]);
+  int extra = !lcl__fused_inside(f, f->root->in[0]) && lcl__fused_scalar(f->root->in[0], &constant);
+  for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl__f32(f->param[i]);
   char label[160];
-  lcl_fused_describe(f,
-                     attr->kind == LCL_REDUCE_SUM   ? "sum"
-                     : attr->kind == LCL_REDUCE_MAX ? "max"
-                                                    : "min",
-                     label);
+  lcl__fused_describe(f,
+                      attr->kind == LCL_REDUCE_SUM   ? "sum"
+                      : attr->kind == LCL_REDUCE_MAX ? "max"
+                                                     : "min",
+                      label);
   lcl_launch d = { .label = label,
                    .source = { .text = f->src.data },
                    .kernel = name,
@@ -270,7 +272,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
                    .n_args = n,
                    .dims = 2,
                    .flops = (double)count * (f->n_order + 1),
-                   .bytes = lcl_fused_operand_bytes(f) + 4.0 * (double)results };
+                   .bytes = lcl__fused_operand_bytes(f) + 4.0 * (double)results };
   d.global[1] = (size_t)p.splits;
   d.local[1] = 1;
   if (f->caps->packed) {
@@ -280,25 +282,26 @@ static lcl_status emit_reduce(lcl_fused *f) {
     d.local[0] = 64;
     d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl_round_up((size_t)results, 64);
   }
-  lcl_status st = lcl_emit(lw, &d);
-  lcl_free(args);
+  lcl_status st = lcl__emit(lw, &d);
+  lcl__free(args);
   if (st != LCL_OK || !p.partial) return st;
   target.access = LCL_READ;
-  return lcl_emit_fold(lw, target, y, results, p.splits, (lcl_reduce_kind)attr->kind, attr->factor);
+  return lcl__emit_fold(lw, target, y, results, p.splits, (lcl_reduce_kind)attr->kind,
+                        attr->factor);
 }
 
-lcl_status lcl_lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
+lcl_status lcl__lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
   lcl_fused f = { .lw = lw,
-                  .caps = lcl_lower_caps(lw),
+                  .caps = lcl__lower_caps(lw),
                   .nodes = nodes,
                   .n_nodes = n,
                   .root = nodes[0],
                   .space = nodes[0]->in[0]->shape };
-  lcl_status st = lcl_fused_collect(&f);
+  lcl_status st = lcl__fused_collect(&f);
   if (st == LCL_OK) {
-    lcl_fused_merge(&f);
+    lcl__fused_merge(&f);
     st = emit_reduce(&f);
   }
-  lcl_str_free(&f.src);
+  lcl__str_free(&f.src);
   return st;
 }

@@ -36,35 +36,35 @@ typedef struct lcl_fused {
 } lcl_fused;
 
 /* Whether t is computed inside the group. */
-bool lcl_fused_inside(const lcl_fused *f, const lcl_tensor *t);
+bool lcl__fused_inside(const lcl_fused *f, const lcl_tensor *t);
 /* Whether t is a scalar constant behind views, and its value. */
-bool lcl_fused_scalar(lcl_tensor *t, float *value);
+bool lcl__fused_scalar(lcl_tensor *t, float *value);
 /* Finds operands, members in order and results. */
-lcl_status lcl_fused_collect(lcl_fused *f);
+lcl_status lcl__fused_collect(lcl_fused *f);
 /* Merges neighbouring dimensions that every operand walks as one. */
-void lcl_fused_merge(lcl_fused *f);
+void lcl__fused_merge(lcl_fused *f);
 
 /* Names the kernel after its text, so that kernels of one program can stand in one source. */
-lcl_status lcl_fused_name(lcl_fused *f, const char *what, char name[40]);
+lcl_status lcl__fused_name(lcl_fused *f, const char *what, char name[40]);
 /* The kernel's parameters: of operands and results; of scalars. */
-void lcl_fused_arguments(lcl_fused *f);
-void lcl_fused_parameters(lcl_fused *f);
+void lcl__fused_arguments(lcl_fused *f);
+void lcl__fused_parameters(lcl_fused *f);
 /* Scalars must be counted before the parameter list is written. */
-void lcl_fused_count_parameters(lcl_fused *f);
+void lcl__fused_count_parameters(lcl_fused *f);
 /* b<e>: where operand e is for the outer index in `index`, over the dimensions below `upto`: all
  * (want_reduced < 0), kept ones (0) or reduced ones (1). add: on top of a<e>. */
-void lcl_fused_bases(lcl_fused *f, const char *index, const char *suffix, bool add, int upto,
-                     int want_reduced);
+void lcl__fused_bases(lcl_fused *f, const char *index, const char *suffix, bool add, int upto,
+                      int want_reduced);
 /* Loads of every operand at the current position, as T; v: vector width, 1 for the scalar form. */
-void lcl_fused_loads(lcl_fused *f, int v);
+void lcl__fused_loads(lcl_fused *f, int v);
 /* The members' expressions in order. */
-void lcl_fused_expressions(lcl_fused *f);
-void lcl_fused_stores(lcl_fused *f, int v);
+void lcl__fused_expressions(lcl_fused *f);
+void lcl__fused_stores(lcl_fused *f, int v);
 /* Name of a tensor's value in the text. */
-void lcl_fused_value(const lcl_fused *f, lcl_tensor *t, int *next_param, char out[32]);
+void lcl__fused_value(const lcl_fused *f, lcl_tensor *t, int *next_param, char out[32]);
 
-void lcl_fused_push_operands(lcl_fused *f, lcl_arg *args, int *n);
-void lcl_fused_describe(const lcl_fused *f, const char *what, char label[160]);
-double lcl_fused_operand_bytes(const lcl_fused *f);
+void lcl__fused_push_operands(lcl_fused *f, lcl_arg *args, int *n);
+void lcl__fused_describe(const lcl_fused *f, const char *what, char label[160]);
+double lcl__fused_operand_bytes(const lcl_fused *f);
 
 #endif

@@ -67,22 +67,22 @@ typedef struct lcl_gemm_implementation {
 } lcl_gemm_implementation;
 
 /* In order of preference; ended by NULL. */
-extern const lcl_gemm_implementation *const lcl_gemm_list[];
-const lcl_implementation *lcl_gemm_find(const char *name);
+extern const lcl_gemm_implementation *const lcl__gemm_list[];
+const lcl_implementation *lcl__gemm_find(const char *name);
 
 /* What is taken where nothing was measured; an implementation's own best parameters. */
-lcl_choice lcl_gemm_default(const lcl_caps *caps, const lcl_gemm *g);
-lcl_choice lcl_gemm_start(const lcl_implementation *im, const lcl_caps *caps, const lcl_gemm *g);
-bool lcl_gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_choice *c);
+lcl_choice lcl__gemm_default(const lcl_caps *caps, const lcl_gemm *g);
+lcl_choice lcl__gemm_start(const lcl_implementation *im, const lcl_caps *caps, const lcl_gemm *g);
+bool lcl__gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_choice *c);
 
 /* The key of a GEMM in the tuning database. */
-void lcl_gemm_key(const lcl_gemm *g, char key[160]);
+void lcl__gemm_key(const lcl_gemm *g, char key[160]);
 /* Called with every GEMM that is lowered on the context while it is set (NULL: stop). */
 typedef void (*lcl_gemm_watch_fn)(void *user, lcl_lower *lw, const lcl_gemm *g);
-void lcl_gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
+void lcl__gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
 
 /* Emits the launches of the tuned choice if it is legal here, else of the default. Sizes beyond 31
- * bits are an error of lcl_emit. */
-lcl_status lcl_gemm_lower(lcl_lower *lw, const lcl_gemm *g);
+ * bits are an error of lcl__emit. */
+lcl_status lcl__gemm_lower(lcl_lower *lw, const lcl_gemm *g);
 
 #endif

@@ -2,12 +2,12 @@
  * partial sums. */
 #include "ops/gemm_args.h"
 
-bool lcl_gemm_split_legal(const lcl_gemm *g, int split_k) {
+bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k) {
   return split_k >= 1 && split_k <= LCL_MAX(g->k, 1) &&
          (split_k == 1 || g->source != LCL_GEMM_PATCHES);
 }
 
-double lcl_gemm_bytes(const lcl_gemm *g) {
+double lcl__gemm_bytes(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
   const double b = g->source == LCL_GEMM_MATRIX
                        ? (double)g->k * (double)g->n
@@ -15,114 +15,114 @@ double lcl_gemm_bytes(const lcl_gemm *g) {
   return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
 }
 
-lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part, int64_t pitch,
-                              int64_t cl) {
-  const lcl_caps *caps = lcl_lower_caps(lw);
+lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,
+                               int64_t pitch, int64_t cl) {
+  const lcl_caps *caps = lcl__lower_caps(lw);
   const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
   const int64_t pieces = cl ? g->batch * g->m * lcl_ceil_div(g->n / taps, 8) : total;
   const int64_t chunk = lcl_share(caps, pieces, cl ? 32 : 256);
   lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
-  lcl_args_add(&l, lcl_scratch_arg(lw, part, LCL_READ));
+  lcl_args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
   lcl_args_add(&l, g->c);
-  lcl_args_add(&l, g->bias_kind ? g->bias : lcl_scratch_arg(lw, part, LCL_READ));
+  lcl_args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));
   LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
-  lcl_args_add(&l, lcl_f32(g->slope));
-  return lcl_emit(lw, &(lcl_launch) { .label = label,
-                                      .source = { .file = "matmul_reduce.cl" },
-                                      .kernel = "matmul_reduce",
-                                      .args = l.a,
-                                      .n_args = l.n,
-                                      .dims = 1,
-                                      .global = { (size_t)lcl_ceil_div(pieces, chunk) },
-                                      .bytes = 4.0 * (double)(total * (splits + 1)) });
+  lcl_args_add(&l, lcl__f32(g->slope));
+  return lcl__emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "matmul_reduce.cl" },
+                                       .kernel = "matmul_reduce",
+                                       .args = l.a,
+                                       .n_args = l.n,
+                                       .dims = 1,
+                                       .global = { (size_t)lcl_ceil_div(pieces, chunk) },
+                                       .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
-lcl_gemm_target lcl_gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {
+lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {
   if (splits == 1 && cl == 0)
     return (lcl_gemm_target) { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   const int64_t pitch = cl ? cl * g->patches.ta * g->patches.tb : g->n, batch = g->m * pitch;
-  const int part = lcl_scratch(lw, sizeof(float) * (size_t)(splits * g->batch * batch));
+  const int part = lcl__scratch(lw, sizeof(float) * (size_t)(splits * g->batch * batch));
   return (lcl_gemm_target) {
-    lcl_scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part
+    lcl__scratch_arg(lw, part, LCL_WRITE), 0, batch, g->batch * batch, pitch, part
   };
 }
 
-lcl_arg lcl_gemm_sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t splits) {
-  const gemm_sizes args = { .m = lcl_int(lw, g->m),
-                            .n = lcl_int(lw, n),
-                            .k = lcl_int(lw, g->k),
-                            .splits = lcl_int(lw, splits),
-                            .k_split = lcl_int(lw, lcl_ceil_div(g->k, splits)) };
+lcl_arg lcl__gemm_sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t splits) {
+  const gemm_sizes args = { .m = lcl__int(lw, g->m),
+                            .n = lcl__int(lw, n),
+                            .k = lcl__int(lw, g->k),
+                            .splits = lcl__int(lw, splits),
+                            .k_split = lcl__int(lw, lcl_ceil_div(g->k, splits)) };
   return LCL_STRUCT(args);
 }
 
-gemm_a lcl_gemm_a_of(lcl_lower *lw, const lcl_gemm *g) {
-  return (gemm_a) { .base = lcl_int(lw, g->a_base),
-                    .batch = lcl_int(lw, g->a_batch),
-                    .rs = lcl_int(lw, g->a_rs),
-                    .len = lcl_int(lw, LCL_MAX(g->a_len, 1)),
-                    .tb = lcl_int(lw, LCL_MAX(g->a_tb, 1)),
-                    .sa = lcl_int(lw, g->a_sa),
-                    .sb = lcl_int(lw, g->a_sb),
-                    .s1 = lcl_int(lw, g->a_s1) };
+gemm_a lcl__gemm_a_of(lcl_lower *lw, const lcl_gemm *g) {
+  return (gemm_a) { .base = lcl__int(lw, g->a_base),
+                    .batch = lcl__int(lw, g->a_batch),
+                    .rs = lcl__int(lw, g->a_rs),
+                    .len = lcl__int(lw, LCL_MAX(g->a_len, 1)),
+                    .tb = lcl__int(lw, LCL_MAX(g->a_tb, 1)),
+                    .sa = lcl__int(lw, g->a_sa),
+                    .sb = lcl__int(lw, g->a_sb),
+                    .s1 = lcl__int(lw, g->a_s1) };
 }
 
-lcl_arg lcl_gemm_b_arg(lcl_lower *lw, const lcl_gemm *g, int64_t batch) {
+lcl_arg lcl__gemm_b_arg(lcl_lower *lw, const lcl_gemm *g, int64_t batch) {
   const bool matrix = g->source == LCL_GEMM_MATRIX;
-  const gemm_b args = { .base = lcl_int(lw, matrix ? g->b_base : 0),
-                        .batch = lcl_int(lw, matrix ? g->b_batch : batch),
-                        .rs = lcl_int(lw, matrix ? g->rsb : 0),
-                        .cs = lcl_int(lw, matrix ? g->csb : 0) };
+  const gemm_b args = { .base = lcl__int(lw, matrix ? g->b_base : 0),
+                        .batch = lcl__int(lw, matrix ? g->b_batch : batch),
+                        .rs = lcl__int(lw, matrix ? g->rsb : 0),
+                        .cs = lcl__int(lw, matrix ? g->csb : 0) };
   return LCL_STRUCT(args);
 }
 
-lcl_arg lcl_gemm_a_arg(lcl_lower *lw, const lcl_gemm *g) {
-  const gemm_a args = lcl_gemm_a_of(lw, g);
+lcl_arg lcl__gemm_a_arg(lcl_lower *lw, const lcl_gemm *g) {
+  const gemm_a args = lcl__gemm_a_of(lw, g);
   return LCL_STRUCT(args);
 }
 
-lcl_arg lcl_gemm_c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t) {
+lcl_arg lcl__gemm_c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t) {
   const bool apply = t->part < 0;
-  const gemm_c args = { .base = lcl_int(lw, t->base),
-                        .batch = lcl_int(lw, t->batch),
-                        .split = lcl_int(lw, t->split),
-                        .ldc = lcl_int(lw, t->ldc),
-                        .yn = lcl_int(lw, g->yn),
-                        .yrow = lcl_int(lw, g->yrow),
-                        .ycol = lcl_int(lw, g->ycol),
-                        .bias_kind = lcl_int(lw, apply ? g->bias_kind : LCL_BIAS_NONE),
-                        .act = lcl_int(lw, apply ? (int)g->act : 0),
+  const gemm_c args = { .base = lcl__int(lw, t->base),
+                        .batch = lcl__int(lw, t->batch),
+                        .split = lcl__int(lw, t->split),
+                        .ldc = lcl__int(lw, t->ldc),
+                        .yn = lcl__int(lw, g->yn),
+                        .yrow = lcl__int(lw, g->yrow),
+                        .ycol = lcl__int(lw, g->ycol),
+                        .bias_kind = lcl__int(lw, apply ? g->bias_kind : LCL_BIAS_NONE),
+                        .act = lcl__int(lw, apply ? (int)g->act : 0),
                         .slope = g->slope };
   return LCL_STRUCT(args);
 }
 
-patches lcl_gemm_patches_of(lcl_lower *lw, const lcl_patches *x) {
-  return (patches) { .channels = lcl_int(lw, LCL_MAX(x->channels, 1)),
-                     .h = lcl_int(lw, x->h),
-                     .w = lcl_int(lw, x->w),
-                     .gq = lcl_int(lw, x->gq),
-                     .gr = lcl_int(lw, x->gr),
-                     .sh = lcl_int(lw, x->sh),
-                     .sw = lcl_int(lw, x->sw),
-                     .h0 = lcl_int(lw, x->h0),
-                     .w0 = lcl_int(lw, x->w0),
-                     .ta = lcl_int(lw, LCL_MAX(x->ta, 1)),
-                     .tb = lcl_int(lw, LCL_MAX(x->tb, 1)),
-                     .dh = lcl_int(lw, x->dh),
-                     .dw = lcl_int(lw, x->dw) };
+patches lcl__gemm_patches_of(lcl_lower *lw, const lcl_patches *x) {
+  return (patches) { .channels = lcl__int(lw, LCL_MAX(x->channels, 1)),
+                     .h = lcl__int(lw, x->h),
+                     .w = lcl__int(lw, x->w),
+                     .gq = lcl__int(lw, x->gq),
+                     .gr = lcl__int(lw, x->gr),
+                     .sh = lcl__int(lw, x->sh),
+                     .sw = lcl__int(lw, x->sw),
+                     .h0 = lcl__int(lw, x->h0),
+                     .w0 = lcl__int(lw, x->w0),
+                     .ta = lcl__int(lw, LCL_MAX(x->ta, 1)),
+                     .tb = lcl__int(lw, LCL_MAX(x->tb, 1)),
+                     .dh = lcl__int(lw, x->dh),
+                     .dw = lcl__int(lw, x->dw) };
 }
 
-lcl_arg lcl_gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl) {
+lcl_arg lcl__gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl) {
   const lcl_patches *x = &g->patches;
   const int64_t plane = x->h * x->w;
   patches args = { { 0 } };
   if (g->source != LCL_GEMM_MATRIX) {
-    args = lcl_gemm_patches_of(lw, x);
-    args.total = lcl_int(lw, x->pictures * x->all_channels * plane);
-    args.image = lcl_int(lw, cl ? plane * cl : x->all_channels * plane);
-    args.cl = lcl_int(lw, cl);
+    args = lcl__gemm_patches_of(lw, x);
+    args.total = lcl__int(lw, x->pictures * x->all_channels * plane);
+    args.image = lcl__int(lw, cl ? plane * cl : x->all_channels * plane);
+    args.cl = lcl__int(lw, cl);
   }
   return LCL_STRUCT(args);
 }

@@ -6,45 +6,45 @@
 #include "ops/gemm.h"
 
 /* Least traffic to memory: A, B and C once each. */
-double lcl_gemm_bytes(const lcl_gemm *g);
+double lcl__gemm_bytes(const lcl_gemm *g);
 
 /* Whether g can be computed in so many partial sums: those of patches would not be dense. */
-bool lcl_gemm_split_legal(const lcl_gemm *g, int split_k);
+bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k);
 
 /* Where a kernel writes: C itself with the epilogue, or partial sums in scratch that
- * lcl_gemm_sum_parts finishes. */
+ * lcl__gemm_sum_parts finishes. */
 typedef struct lcl_gemm_target {
   lcl_arg c;
   int64_t base, batch, split, ldc;
   int part; /* -1: C itself */
 } lcl_gemm_target;
 /* cl > 0: columns come in channels-last order, cl channels a tap. */
-lcl_gemm_target lcl_gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
+lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
 /* C = the sum of `splits` dense parts (batch, m, pitch) in scratch `part`, with the epilogue; with
  * cl > 0 a filter gradient whose columns are still in channels-last order, cl channels a tap. */
-lcl_status lcl_gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part, int64_t pitch,
-                              int64_t cl);
+lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,
+                               int64_t pitch, int64_t cl);
 
 /* The structs of cl/args.h. */
-lcl_arg lcl_gemm_sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t splits);
-gemm_a lcl_gemm_a_of(lcl_lower *lw, const lcl_gemm *g);
-lcl_arg lcl_gemm_a_arg(lcl_lower *lw, const lcl_gemm *g);
+lcl_arg lcl__gemm_sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t splits);
+gemm_a lcl__gemm_a_of(lcl_lower *lw, const lcl_gemm *g);
+lcl_arg lcl__gemm_a_arg(lcl_lower *lw, const lcl_gemm *g);
 /* A matrix, or images of which a batch's next GEMM uses those `batch` floats further on. */
-lcl_arg lcl_gemm_b_arg(lcl_lower *lw, const lcl_gemm *g, int64_t batch);
-lcl_arg lcl_gemm_c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t);
+lcl_arg lcl__gemm_b_arg(lcl_lower *lw, const lcl_gemm *g, int64_t batch);
+lcl_arg lcl__gemm_c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t);
 /* All but where in memory images lie. */
-patches lcl_gemm_patches_of(lcl_lower *lw, const lcl_patches *x);
+patches lcl__gemm_patches_of(lcl_lower *lw, const lcl_patches *x);
 /* cl: channels a pixel of the channels-last copy, or 0. All zero for a matrix. */
-lcl_arg lcl_gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl);
+lcl_arg lcl__gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl);
 
 /* gemm_packed.c: A in panels of mr rows, each k-th column of a panel one vector, batches `batch`
  * and panels `pitch` vectors apart, as scratch `packed`. */
-lcl_status lcl_gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
-                           int64_t pitch, int64_t batch);
+lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
+                            int64_t pitch, int64_t batch);
 /* gemm_packed.c: a copy of g's images as scratch, channels last, their number rounded up to vec;
  * made unless g->channels_last has it. */
-lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy);
+lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy);
 /* gemm_packed.c: whether patches are better read from such a copy. */
-bool lcl_gemm_wants_channels_last(const lcl_gemm *g, int vec);
+bool lcl__gemm_wants_channels_last(const lcl_gemm *g, int vec);
 
 #endif

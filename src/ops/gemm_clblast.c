@@ -52,42 +52,42 @@ static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *me
   if (n_wait) { /* CLBlast takes no wait list */
     const cl_int err = clEnqueueBarrierWithWaitList(queue, n_wait, wait, NULL);
     if (err != CL_SUCCESS)
-      return lcl_fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl_cl_error_name(err));
+      return lcl__fail(LCL_ERR_OPENCL, "barrier before CLBlast: %s", lcl__cl_error_name(err));
   }
   const CLBlastStatusCode status = CLBlastSgemmWithTempBuffer(
       CLBlastLayoutRowMajor, c->ta, c->tb, c->m, c->n, c->k, 1.0f, mem[0], c->a_offset, c->lda,
       mem[1], c->b_offset, c->ldb, 0.0f, mem[2], c->c_offset, c->ldc, &queue, done, mem[3]);
   return status == CLBlastSuccess
              ? LCL_OK
-             : lcl_fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
+             : lcl__fail(LCL_ERR_LIBRARY, "CLBlast's Sgemm failed with code %d", (int)status);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *none) {
   (void)none;
   const call c = call_of(g);
-  cl_command_queue queue = lcl_context_queue(lcl_lower_context(lw));
+  cl_command_queue queue = lcl__context_queue(lcl__lower_context(lw));
   size_t temp = 0;
   char label[128];
   const CLBlastStatusCode status = CLBlastSGemmTempBufferSize(
       CLBlastLayoutRowMajor, c.ta, c.tb, c.m, c.n, c.k, c.a_offset, c.lda, c.b_offset, c.ldb,
       c.c_offset, c.ldc, &queue, &temp);
   if (status != CLBlastSuccess)
-    return lcl_fail(LCL_ERR_LIBRARY, "CLBlast's temporary buffer size: code %d", (int)status);
-  call *user = lcl_alloc(sizeof *user);
+    return lcl__fail(LCL_ERR_LIBRARY, "CLBlast's temporary buffer size: code %d", (int)status);
+  call *user = lcl__alloc(sizeof *user);
   if (!user) return LCL_ERR_HOST_MEMORY;
   *user = c;
-  const int scratch = lcl_scratch(lw, LCL_MAX(temp, 4));
-  const lcl_arg args[] = { g->a, g->b, g->c, lcl_scratch_arg(lw, scratch, LCL_WRITE) };
+  const int scratch = lcl__scratch(lw, LCL_MAX(temp, 4));
+  const lcl_arg args[] = { g->a, g->b, g->c, lcl__scratch_arg(lw, scratch, LCL_WRITE) };
   snprintf(label, sizeof label, "%s CLBlast", g->label);
-  const lcl_status st = lcl_emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
-                                                     .label = label,
-                                                     .call = run_sgemm,
-                                                     .user = user,
-                                                     .user_free = lcl_free,
-                                                     .args = args,
-                                                     .n_args = (int)LCL_COUNT(args),
-                                                     .flops = g->flops });
-  if (st != LCL_OK) lcl_free(user);
+  const lcl_status st = lcl__emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                                      .label = label,
+                                                      .call = run_sgemm,
+                                                      .user = user,
+                                                      .user_free = lcl__free,
+                                                      .args = args,
+                                                      .n_args = (int)LCL_COUNT(args),
+                                                      .flops = g->flops });
+  if (st != LCL_OK) lcl__free(user);
   return st;
 }
 
@@ -102,12 +102,12 @@ static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *none) {
   (void)lw;
   (void)none;
-  return lcl_fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", g->label);
+  return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: built without CLBlast", g->label);
 }
 
 #endif
 
 /* Never profitable unless it was measured to be. */
-const lcl_gemm_implementation lcl_gemm_clblast = { .base = { .name = "clblast" },
-                                                   .supported = supported,
-                                                   .lower = lower };
+const lcl_gemm_implementation lcl__gemm_clblast = { .base = { .name = "clblast" },
+                                                    .supported = supported,
+                                                    .lower = lower };

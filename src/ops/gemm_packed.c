@@ -9,8 +9,8 @@ static void pack_options(int vec, char options[64]) {
   snprintf(options, 64, OPTIONS, 0, vec, 128);
 }
 
-lcl_status lcl_gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
-                           int64_t pitch, int64_t batch) {
+lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
+                            int64_t pitch, int64_t batch) {
   const int64_t panels = lcl_ceil_div(g->m, mr);
   int64_t len = LCL_MAX(g->a_len, 1), s1 = g->a_s1, perm_t = 1, perm_c = g->k;
   if (len < g->k && g->a_tb <= 1 && g->a_sa == 1 &&
@@ -20,68 +20,68 @@ lcl_status lcl_gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed
   }
   const bool by_inner = s1 != 1 && g->a_rs != 1 && len < g->k;
   const int64_t along = by_inner ? len : g->k, total = panels * g->k * batch;
-  const int64_t wanted = LCL_MIN(total / 512, 8 * lcl_units(lcl_lower_caps(lw)));
+  const int64_t wanted = LCL_MIN(total / 512, 8 * lcl_units(lcl__lower_caps(lw)));
   const int64_t chunks = LCL_MAX(1, lcl_ceil_div(wanted, panels * batch));
   const int64_t chunk = LCL_MAX(1, (lcl_ceil_div(along, chunks) + vec - 1) / vec * vec);
-  gemm_a from = lcl_gemm_a_of(lw, g);
-  from.len = lcl_int(lw, len);
-  from.s1 = lcl_int(lw, s1);
-  const pack_sizes to = { .mr = lcl_int(lw, mr),
-                          .m = lcl_int(lw, g->m),
-                          .k = lcl_int(lw, g->k),
-                          .pitch = lcl_int(lw, pitch),
-                          .chunk = lcl_int(lw, chunk),
-                          .by_inner = lcl_int(lw, by_inner),
-                          .perm_t = lcl_int(lw, perm_t),
-                          .perm_c = lcl_int(lw, perm_c) };
+  gemm_a from = lcl__gemm_a_of(lw, g);
+  from.len = lcl__int(lw, len);
+  from.s1 = lcl__int(lw, s1);
+  const pack_sizes to = { .mr = lcl__int(lw, mr),
+                          .m = lcl__int(lw, g->m),
+                          .k = lcl__int(lw, g->k),
+                          .pitch = lcl__int(lw, pitch),
+                          .chunk = lcl__int(lw, chunk),
+                          .by_inner = lcl__int(lw, by_inner),
+                          .perm_t = lcl__int(lw, perm_t),
+                          .perm_c = lcl__int(lw, perm_c) };
   char options[64], label[128];
   pack_options(vec, options);
   snprintf(label, sizeof label, "%s pack", g->label);
-  return lcl_emit(
+  return lcl__emit(
       lw,
       &(lcl_launch) {
           .label = label,
           .source = { .file = "matmul_panel.cl", .options = options },
           .kernel = "panel_pack",
-          LCL_ARGS(g->a, lcl_scratch_arg(lw, packed, LCL_WRITE), LCL_STRUCT(from), LCL_STRUCT(to)),
+          LCL_ARGS(g->a, lcl__scratch_arg(lw, packed, LCL_WRITE), LCL_STRUCT(from), LCL_STRUCT(to)),
           .dims = 3,
           .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk), (size_t)batch },
           .local = { 1, 1, 1 },
           .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
-lcl_status lcl_gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy) {
+lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy) {
   const lcl_patches *x = &g->patches;
   const int64_t pixels = x->h * x->w, cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)vec);
   *copy = g->channels_last ? *g->channels_last : -1;
   if (*copy >= 0) return LCL_OK;
-  *copy = lcl_scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
+  *copy = lcl__scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
   if (g->channels_last) *g->channels_last = *copy;
   lcl_arg_list l = { .n = 0 };
   char options[64], label[128];
   pack_options(vec, options);
   snprintf(label, sizeof label, "%s channels last", g->label);
   lcl_args_add(&l, g->b);
-  lcl_args_add(&l, lcl_scratch_arg(lw, *copy, LCL_WRITE));
+  lcl_args_add(&l, lcl__scratch_arg(lw, *copy, LCL_WRITE));
   LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
-  return lcl_emit(lw, &(lcl_launch) { .label = label,
-                                      .source = { .file = "matmul_panel.cl", .options = options },
-                                      .kernel = "channels_last",
-                                      .args = l.a,
-                                      .n_args = l.n,
-                                      .dims = 3,
-                                      .global = { (size_t)lcl_ceil_div(pixels, vec),
-                                                  (size_t)x->pictures, (size_t)g->batch },
-                                      .local = { 1, 1, 1 },
-                                      .bytes = 4.0 * (double)(g->batch * x->pictures * pixels *
-                                                              (x->channels + cl)) });
+  return lcl__emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "matmul_panel.cl", .options = options },
+                                       .kernel = "channels_last",
+                                       .args = l.a,
+                                       .n_args = l.n,
+                                       .dims = 3,
+                                       .global = { (size_t)lcl_ceil_div(pixels, vec),
+                                                   (size_t)x->pictures, (size_t)g->batch },
+                                       .local = { 1, 1, 1 },
+                                       .bytes = 4.0 * (double)(g->batch * x->pictures * pixels *
+                                                               (x->channels + cl)) });
 }
 
 /* ---- the choice of parameters ---- */
 
 /* Whether patches are better read from a channels-last copy: neighbouring output pixels rarely are
  * neighbours in a row, and there are enough channels to fill vectors. */
-bool lcl_gemm_wants_channels_last(const lcl_gemm *g, int vec) {
+bool lcl__gemm_wants_channels_last(const lcl_gemm *g, int vec) {
   const lcl_patches *p = &g->patches;
   const int64_t padded = lcl_ceil_div(p->channels, vec) * vec;
   /* The filter gradient then comes out in another order and takes one more pass over it. */
@@ -99,7 +99,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
   for (p->kc_capacity = 512;
        p->kc_capacity > 128 && (size_t)(p->kc_capacity * nr) * sizeof(float) > caps->local_mem;)
     p->kc_capacity /= 2;
-  p->channels_last = lcl_gemm_wants_channels_last(g, p->vector);
+  p->channels_last = lcl__gemm_wants_channels_last(g, p->vector);
   const int64_t n = g->source == LCL_GEMM_PATCHES_T && p->channels_last
                         ? lcl_ceil_div(g->patches.channels, p->vector) * p->vector * g->patches.ta *
                               g->patches.tb
@@ -133,7 +133,7 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
   return (p->vector == 8 || p->vector == 16) &&
          (p->kc_capacity == 128 || p->kc_capacity == 256 || p->kc_capacity == 512) && p->kc >= 1 &&
          p->kc <= p->kc_capacity && p->panels_n >= 1 && p->panels_m >= 1 &&
-         lcl_gemm_split_legal(g, p->split_k) &&
+         lcl__gemm_split_legal(g, p->split_k) &&
          (size_t)(p->kc_capacity * 2 * p->vector) * sizeof(float) <= caps->local_mem;
 }
 
@@ -169,10 +169,10 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
   if (!as_is) {
-    const int packed = lcl_scratch(lw,
-                                   sizeof(float) * (size_t)(a_batch * panels * pitch * p->vector));
-    LCL_TRY(lcl_gemm_pack_a(lw, g, p->vector, packed, mr, pitch, a_batch));
-    a = lcl_scratch_arg(lw, packed, LCL_READ);
+    const int packed = lcl__scratch(lw,
+                                    sizeof(float) * (size_t)(a_batch * panels * pitch * p->vector));
+    LCL_TRY(lcl__gemm_pack_a(lw, g, p->vector, packed, mr, pitch, a_batch));
+    a = lcl__scratch_arg(lw, packed, LCL_READ);
   }
 
   const int64_t cl = !matrix && p->channels_last
@@ -182,35 +182,35 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   lcl_arg b = g->b;
   if (cl) {
     int copy;
-    LCL_TRY(lcl_gemm_channels_last(lw, g, p->vector, &copy));
-    b = lcl_scratch_arg(lw, copy, LCL_READ);
+    LCL_TRY(lcl__gemm_channels_last(lw, g, p->vector, &copy));
+    b = lcl__scratch_arg(lw, copy, LCL_READ);
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
-  const lcl_gemm_target t = lcl_gemm_choose_target(lw, g, p->split_k, transposed ? cl : 0);
-  const panel_blocks blocks = { .pitch = lcl_int(lw, pitch),
-                                .kc = lcl_int(lw, p->kc),
-                                .panels_n = lcl_int(lw, p->panels_n),
-                                .panels_m = lcl_int(lw, p->panels_m),
-                                .a_shared = lcl_int(lw, shared) };
-  LCL_TRY(lcl_emit(
+  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, p->split_k, transposed ? cl : 0);
+  const panel_blocks blocks = { .pitch = lcl__int(lw, pitch),
+                                .kc = lcl__int(lw, p->kc),
+                                .panels_n = lcl__int(lw, p->panels_n),
+                                .panels_m = lcl__int(lw, p->panels_m),
+                                .a_shared = lcl__int(lw, shared) };
+  LCL_TRY(lcl__emit(
       lw,
       &(lcl_launch) {
           .label = label,
           .source = { .file = "matmul_panel.cl", .options = options },
           .kernel = "panel_gemm",
           LCL_ARGS(a, b, t.c, g->bias_kind && t.part < 0 ? g->bias : a,
-                   lcl_gemm_sizes_arg(lw, g, n, p->split_k), LCL_STRUCT(blocks),
-                   lcl_gemm_a_arg(lw, g),
-                   lcl_gemm_b_arg(lw, g, cl ? x->pictures * plane * cl : x->channels * plane),
-                   lcl_gemm_c_arg(lw, g, &t), lcl_gemm_patches_arg(lw, g, cl)),
+                   lcl__gemm_sizes_arg(lw, g, n, p->split_k), LCL_STRUCT(blocks),
+                   lcl__gemm_a_arg(lw, g),
+                   lcl__gemm_b_arg(lw, g, cl ? x->pictures * plane * cl : x->channels * plane),
+                   lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, cl)),
           .dims = 3,
           .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
                       (size_t)lcl_ceil_div(panels, p->panels_m), (size_t)(g->batch * p->split_k) },
           .local = { 1, 1, 1 },
           .flops = g->flops,
-          .bytes = lcl_gemm_bytes(g) }));
+          .bytes = lcl__gemm_bytes(g) }));
   return t.part < 0 ? LCL_OK
-                    : lcl_gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, transposed ? cl : 0);
+                    : lcl__gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, transposed ? cl : 0);
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),
@@ -222,9 +222,9 @@ static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4,
                                            LCL_KERNEL_PARAM(channels_last, 0, 1),
                                            LCL_KERNEL_PARAM(vector, 8, 16) };
 
-const lcl_gemm_implementation lcl_gemm_packed = { .base = LCL_IMPLEMENTATION("packed", params),
-                                                  .supported = supported,
-                                                  .profitable = supported,
-                                                  .choose = choose,
-                                                  .legal = legal,
-                                                  .lower = lower };
+const lcl_gemm_implementation lcl__gemm_packed = { .base = LCL_IMPLEMENTATION("packed", params),
+                                                   .supported = supported,
+                                                   .profitable = supported,
+                                                   .choose = choose,
+                                                   .legal = legal,
+                                                   .lower = lower };

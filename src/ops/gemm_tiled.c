@@ -30,7 +30,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
   return (p->group == 8 || p->group == 16) &&
          (size_t)(p->group * p->group) <= caps->max_work_group &&
-         (p->vectors == 1 || p->vectors == 2) && lcl_gemm_split_legal(g, p->split_k);
+         (p->vectors == 1 || p->vectors == 2) && lcl__gemm_split_legal(g, p->split_k);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
@@ -40,33 +40,33 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group,
            p->vectors);
   snprintf(label, sizeof label, "%s tiled", g->label);
-  const lcl_gemm_target t = lcl_gemm_choose_target(lw, g, p->split_k, 0);
-  LCL_TRY(lcl_emit(
+  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, p->split_k, 0);
+  LCL_TRY(lcl__emit(
       lw,
       &(lcl_launch) { .label = label,
                       .source = { .file = "matmul_tiled.cl", .options = options },
                       .kernel = "matmul_tiled",
                       LCL_ARGS(g->a, g->b, t.c, g->bias_kind && t.part < 0 ? g->bias : g->a,
-                               lcl_gemm_sizes_arg(lw, g, g->n, p->split_k), lcl_gemm_a_arg(lw, g),
-                               lcl_gemm_b_arg(lw, g, x->channels * x->h * x->w),
-                               lcl_gemm_c_arg(lw, g, &t), lcl_gemm_patches_arg(lw, g, 0)),
+                               lcl__gemm_sizes_arg(lw, g, g->n, p->split_k), lcl__gemm_a_arg(lw, g),
+                               lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w),
+                               lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, 0)),
                       .dims = 3,
                       .global = { (size_t)(lcl_ceil_div(g->n, side) * p->group),
                                   (size_t)(lcl_ceil_div(g->m, side) * p->group),
                                   (size_t)(g->batch * p->split_k) },
                       .local = { (size_t)p->group, (size_t)p->group, 1 },
                       .flops = g->flops,
-                      .bytes = lcl_gemm_bytes(g) }));
-  return t.part < 0 ? LCL_OK : lcl_gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, 0);
+                      .bytes = lcl__gemm_bytes(g) }));
+  return t.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, 0);
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),
                                            LCL_KERNEL_PARAM(group, 8, 16),
                                            LCL_KERNEL_PARAM(vectors, 1, 2) };
 
-const lcl_gemm_implementation lcl_gemm_tiled = { .base = LCL_IMPLEMENTATION("tiled", params),
-                                                 .supported = supported,
-                                                 .profitable = supported,
-                                                 .choose = choose,
-                                                 .legal = legal,
-                                                 .lower = lower };
+const lcl_gemm_implementation lcl__gemm_tiled = { .base = LCL_IMPLEMENTATION("tiled", params),
+                                                  .supported = supported,
+                                                  .profitable = supported,
+                                                  .choose = choose,
+                                                  .legal = legal,
+                                                  .lower = lower };

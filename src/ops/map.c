@@ -6,7 +6,7 @@
 #include "ops/map.h"
 #include "ops/map_code.h"
 
-bool lcl_broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out) {
+bool lcl__broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out) {
   lcl_shape r = { .rank = LCL_MAX(a.rank, b.rank) };
   for (int i = 1; i <= r.rank; i++) {
     int64_t da = i <= a.rank ? a.dim[a.rank - i] : 1, db = i <= b.rank ? b.dim[b.rank - i] : 1;
@@ -22,16 +22,16 @@ static lcl_status infer_map(lcl_node *node) {
   lcl_shape shape = node->in[0]->shape;
   char sa[96], sb[96];
   for (int i = 1; i < node->n_in; i++)
-    if (!lcl_broadcast_shape(shape, node->in[i]->shape, &shape))
-      return lcl_fail(LCL_ERR_SHAPE, "shapes %s and %s do not broadcast",
-                      lcl_shape_string(node->in[0]->shape, sa),
-                      lcl_shape_string(node->in[i]->shape, sb));
+    if (!lcl__broadcast_shape(shape, node->in[i]->shape, &shape))
+      return lcl__fail(LCL_ERR_SHAPE, "shapes %s and %s do not broadcast",
+                       lcl_shape_string(node->in[0]->shape, sa),
+                       lcl_shape_string(node->in[i]->shape, sb));
   node->out[0].shape = shape;
   node->out[0].dtype = (lcl_dtype)attr->dtype;
   return LCL_OK;
 }
 
-lcl_tensor *lcl_sum_to_shape(lcl_tensor *t, lcl_shape shape) {
+lcl_tensor *lcl__sum_to_shape(lcl_tensor *t, lcl_shape shape) {
   if (lcl_shape_equal(t->shape, shape)) return t;
   unsigned axes = 0;
   int lead = t->shape.rank - shape.rank;
@@ -110,11 +110,11 @@ static void grad_map(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
   }
   for (int i = 0; i < node->n_in; i++)
     if (gin[i])
-      gin[i] = node->in[i]->dtype == LCL_F32 ? lcl_sum_to_shape(gin[i], node->in[i]->shape) : NULL;
+      gin[i] = node->in[i]->dtype == LCL_F32 ? lcl__sum_to_shape(gin[i], node->in[i]->shape) : NULL;
 }
 
 static const char *title_map(const lcl_node *node) {
-  return lcl_map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code);
+  return lcl__map_name((lcl_map_code)((const lcl_map_attr *)node->attr)->code);
 }
 
 static lcl_epilogue_part epilogue_part_map(const lcl_node *node, lcl_epilogue *e) {
@@ -138,7 +138,7 @@ static const lcl_op op_map = { .name = "map",
                                .infer = infer_map,
                                .grad = grad_map,
                                .fusion = LCL_FUSE_MAP,
-                               .lower_group = lcl_lower_map_group,
+                               .lower_group = lcl__lower_map_group,
                                .epilogue_part = epilogue_part_map };
 
 /* ---- building ---- */
@@ -165,20 +165,20 @@ static bool fold(lcl_map_code code, float p, float a, float b, float *out) {
 static lcl_tensor *map_node(lcl_map_code code, lcl_tensor *const *in, float p, lcl_dtype dtype) {
   lcl_graph *g = lcl_tensor_graph(in[0]);
   float a, b = 0, v;
-  int n = lcl_map_arity(code);
-  bool known = lcl_const_value(in[0], &a) && (n < 2 || lcl_const_value(in[1], &b)) && n < 3 &&
+  int n = lcl__map_arity(code);
+  bool known = lcl__const_value(in[0], &a) && (n < 2 || lcl__const_value(in[1], &b)) && n < 3 &&
                dtype == LCL_F32;
   if (known && fold(code, p, a, b, &v)) return lcl_const(g, v);
   lcl_map_attr attr = { code, p, dtype };
-  return lcl_node_new(g, &op_map, in, n, &attr, 1);
+  return lcl__node_new(g, &op_map, in, n, &attr, 1);
 }
 
 lcl_tensor *lcl_unary(lcl_map_code code, lcl_tensor *x, float p) {
   LCL_NEED_TENSORS(x);
   lcl_graph *g = lcl_tensor_graph(x);
-  if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 1)
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
-                           (int)code);
+  if (code < 0 || code >= LCL_MAP_CODES || lcl__map_arity(code) != 1)
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a unary operation",
+                            (int)code);
   if ((code == LCL_MAP_SCALE && p == 1) || (code == LCL_MAP_SHIFT && p == 0) ||
       code == LCL_MAP_COPY)
     if (x->dtype == LCL_F32) return x;
@@ -189,16 +189,17 @@ lcl_tensor *lcl_binary(lcl_map_code code, lcl_tensor *a, lcl_tensor *b) {
   LCL_NEED_TENSORS(a, b);
   lcl_graph *g = lcl_tensor_graph(a);
   float v;
-  if (code < 0 || code >= LCL_MAP_CODES || lcl_map_arity(code) != 2)
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
-                           (int)code);
+  if (code < 0 || code >= LCL_MAP_CODES || lcl__map_arity(code) != 2)
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "map", "code %d is not a binary operation",
+                            (int)code);
   /* A scalar constant operand becomes the node's parameter; multiplying by one and adding zero
    * vanish. */
-  if (lcl_const_value(b, &v) && a->dtype == LCL_F32 && !lcl_const_value(a, &(float) { 0 })) {
+  if (lcl__const_value(b, &v) && a->dtype == LCL_F32 && !lcl__const_value(a, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(a, v);
     if (code == LCL_MAP_ADD) return lcl_shift(a, v);
     if (code == LCL_MAP_SUB) return lcl_shift(a, -v);
-  } else if (lcl_const_value(a, &v) && b->dtype == LCL_F32 && !lcl_const_value(b, &(float) { 0 })) {
+  } else if (lcl__const_value(a, &v) && b->dtype == LCL_F32 &&
+             !lcl__const_value(b, &(float) { 0 })) {
     if (code == LCL_MAP_MUL) return lcl_scale(b, v);
     if (code == LCL_MAP_ADD) return lcl_shift(b, v);
   }
@@ -276,7 +277,7 @@ lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);
 }
 
-lcl_tensor *lcl_wide_index(lcl_tensor *index) {
+lcl_tensor *lcl__wide_index(lcl_tensor *index) {
   return index->dtype == LCL_U8 ? lcl_cast(index, LCL_I32) : index;
 }
 

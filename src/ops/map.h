@@ -5,10 +5,10 @@
 #include "graph/graph.h"
 
 /* The shape two operands broadcast to (NumPy rules); false when they do not fit. */
-bool lcl_broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out);
+bool lcl__broadcast_shape(lcl_shape a, lcl_shape b, lcl_shape *out);
 /* Sums t over what broadcasting from shape to t's shape repeated: the adjoint of broadcasting. */
-lcl_tensor *lcl_sum_to_shape(lcl_tensor *t, lcl_shape shape);
+lcl_tensor *lcl__sum_to_shape(lcl_tensor *t, lcl_shape shape);
 /* Indices as kernels take them: u8 becomes i32. */
-lcl_tensor *lcl_wide_index(lcl_tensor *index);
+lcl_tensor *lcl__wide_index(lcl_tensor *index);
 
 #endif

@@ -43,21 +43,21 @@ static const struct {
   [LCL_MAP_SELECT] = { "select", 3, "select($c, $b, $a != (T)(0.0f))" },
 };
 
-int lcl_map_arity(lcl_map_code code) {
+int lcl__map_arity(lcl_map_code code) {
   return codes[code].arity;
 }
-const char *lcl_map_name(lcl_map_code code) {
+const char *lcl__map_name(lcl_map_code code) {
   return codes[code].name;
 }
 
-void lcl_map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
-                        const char *p) {
+void lcl__map_expression(lcl_str *s, lcl_map_code code, const char *a, const char *b, const char *c,
+                         const char *p) {
   for (const char *e = codes[code].expression; *e; e++) {
     if (*e != '$') {
-      lcl_str_append(s, e, 1);
+      lcl__str_append(s, e, 1);
       continue;
     }
     e++;
-    lcl_str_add(s, "%s", *e == 'a' ? a : *e == 'b' ? b : *e == 'c' ? c : p);
+    lcl__str_add(s, "%s", *e == 'a' ? a : *e == 'b' ? b : *e == 'c' ? c : p);
   }
 }

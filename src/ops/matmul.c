@@ -24,22 +24,22 @@ static lcl_status infer_matmul(lcl_node *node) {
   const lcl_shape a = node->in[0]->shape, b = node->in[1]->shape;
   char ta[96], tb[96];
   if (node->in[0]->dtype != LCL_F32 || node->in[1]->dtype != LCL_F32)
-    return lcl_fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(node->in[0]->dtype),
-                    lcl_dtype_name(node->in[1]->dtype));
+    return lcl__fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(node->in[0]->dtype),
+                     lcl_dtype_name(node->in[1]->dtype));
   if (a.rank < 2 || b.rank < 2)
-    return lcl_fail(LCL_ERR_SHAPE, "expects matrices, got %s and %s", lcl_shape_string(a, ta),
-                    lcl_shape_string(b, tb));
+    return lcl__fail(LCL_ERR_SHAPE, "expects matrices, got %s and %s", lcl_shape_string(a, ta),
+                     lcl_shape_string(b, tb));
   if (a.rank > 2 && b.rank > 2 && !leading_equal(a, b))
-    return lcl_fail(LCL_ERR_SHAPE, "leading dimensions of %s and %s differ",
-                    lcl_shape_string(a, ta), lcl_shape_string(b, tb));
+    return lcl__fail(LCL_ERR_SHAPE, "leading dimensions of %s and %s differ",
+                     lcl_shape_string(a, ta), lcl_shape_string(b, tb));
   const int64_t m = a.dim[a.rank - (t->transpose_a ? 1 : 2)],
                 ka = a.dim[a.rank - (t->transpose_a ? 2 : 1)];
   const int64_t n = b.dim[b.rank - (t->transpose_b ? 2 : 1)],
                 kb = b.dim[b.rank - (t->transpose_b ? 1 : 2)];
   if (ka != kb)
-    return lcl_fail(LCL_ERR_SHAPE, "inner dimensions differ: %s%s times %s%s",
-                    lcl_shape_string(a, ta), t->transpose_a ? " transposed" : "",
-                    lcl_shape_string(b, tb), t->transpose_b ? " transposed" : "");
+    return lcl__fail(LCL_ERR_SHAPE, "inner dimensions differ: %s%s times %s%s",
+                     lcl_shape_string(a, ta), t->transpose_a ? " transposed" : "",
+                     lcl_shape_string(b, tb), t->transpose_b ? " transposed" : "");
   lcl_shape c = a.rank >= b.rank ? a : b;
   c.dim[c.rank - 2] = m;
   c.dim[c.rank - 1] = n;
@@ -82,16 +82,16 @@ typedef struct operand {
 static lcl_status operand_of(lcl_lower *lw, lcl_tensor *x, bool transposed, operand *o) {
   const lcl_shape s = x->shape;
   lcl_view v;
-  LCL_TRY(lcl_lower_view(lw, x, &v));
+  LCL_TRY(lcl__lower_view(lw, x, &v));
   bool regular = s.dim[s.rank - 1] == 1 || s.dim[s.rank - 2] == 1 || v.stride[s.rank - 1] == 1 ||
                  v.stride[s.rank - 2] == 1;
   for (int i = 0; i < s.rank; i++) regular &= v.stride[i] > 0 || s.dim[i] <= 1;
   for (int i = 0; i + 3 < s.rank; i++) regular &= v.stride[i] == v.stride[i + 1] * s.dim[i + 1];
   if (regular) {
-    *o = (operand) { lcl_slot_arg(lw, v.slot, LCL_READ), v.offset, v.stride[s.rank - 2],
+    *o = (operand) { lcl__slot_arg(lw, v.slot, LCL_READ), v.offset, v.stride[s.rank - 2],
                      v.stride[s.rank - 1], s.rank > 2 ? v.stride[s.rank - 3] : 0 };
   } else {
-    *o = (operand) { lcl_in(lw, x), 0, s.dim[s.rank - 1], 1,
+    *o = (operand) { lcl__in(lw, x), 0, s.dim[s.rank - 1], 1,
                      s.rank > 2 ? s.dim[s.rank - 1] * s.dim[s.rank - 2] : 0 };
   }
   if (transposed) {
@@ -107,7 +107,7 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
   const lcl_shape c = node->out[0].shape, as = node->in[0]->shape;
   const int64_t m = c.dim[c.rank - 2], n = c.dim[c.rank - 1],
                 k = as.dim[as.rank - (t->transpose_a ? 2 : 1)];
-  const lcl_arg out = lcl_out(lw, e->out);
+  const lcl_arg out = lcl__out(lw, e->out);
   if (lcl_shape_count(c) == 0) return LCL_OK;
   operand a, b;
   LCL_TRY(operand_of(lw, node->in[0], t->transpose_a, &a));
@@ -145,10 +145,10 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
                  .slope = e->slope,
                  .flops = flops_matmul(node) };
   if (e->bias) {
-    g.bias = lcl_in(lw, e->bias);
+    g.bias = lcl__in(lw, e->bias);
     g.bias_kind = LCL_BIAS_COLUMN;
   }
-  return lcl_gemm_lower(lw, &g);
+  return lcl__gemm_lower(lw, &g);
 }
 
 static lcl_status lower_matmul(lcl_lower *lw, lcl_node *node) {
@@ -170,7 +170,7 @@ lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool tran
   lcl_graph *g = lcl_tensor_graph(a);
   const lcl_shape sa = a->shape, sb = b->shape;
   /* Leading dimensions of a alone are just more rows. */
-  if (!lcl_graph_broken(g) && sa.rank > 2 && sb.rank == 2 && !transpose_a &&
+  if (!lcl__graph_broken(g) && sa.rank > 2 && sb.rank == 2 && !transpose_a &&
       sa.dim[sa.rank - 1] == sb.dim[transpose_b ? 1 : 0]) {
     lcl_shape sc = sa;
     sc.dim[sc.rank - 1] = sb.dim[transpose_b ? 0 : 1];
@@ -178,5 +178,5 @@ lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool tran
         a, LCL_SHAPE(leading(sa) * sa.dim[sa.rank - 2], sa.dim[sa.rank - 1]));
     return lcl_reshape(lcl_matmul(flat, b, false, transpose_b), sc);
   }
-  return lcl_node_new(g, &op_matmul, LCL_IN(a, b), &(matmul_attr) { transpose_a, transpose_b }, 1);
+  return lcl__node_new(g, &op_matmul, LCL_IN(a, b), &(matmul_attr) { transpose_a, transpose_b }, 1);
 }

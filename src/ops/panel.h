@@ -22,7 +22,7 @@ typedef struct lcl_arg_list {
   int n;
 } lcl_arg_list;
 
-/* Beyond the list's end: the last argument becomes one that makes lcl_emit fail. */
+/* Beyond the list's end: the last argument becomes one that makes lcl__emit fail. */
 static inline void lcl_args_add(lcl_arg_list *l, lcl_arg a) {
   if (l->n < LCL_MAX_ARGS)
     l->a[l->n++] = a;
@@ -30,7 +30,7 @@ static inline void lcl_args_add(lcl_arg_list *l, lcl_arg a) {
     l->a[LCL_MAX_ARGS - 1] = (lcl_arg) { .kind = LCL_ARG_BAD };
 }
 static inline void lcl_args_add_ints(lcl_arg_list *l, const int64_t *v, int n) {
-  for (int i = 0; i < n; i++) lcl_args_add(l, lcl_i32(v[i]));
+  for (int i = 0; i < n; i++) lcl_args_add(l, lcl__i32(v[i]));
 }
 #define LCL_ADD_INTS(list, ...)                                                                    \
   lcl_args_add_ints(list, (int64_t[]) { __VA_ARGS__ },                                             \

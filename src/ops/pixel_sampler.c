@@ -27,8 +27,8 @@ static int64_t scratch_count(const lcl_pixel_sampler_desc *d, int64_t width) {
 static lcl_status want_count(const lcl_tensor *t, int64_t n, const char *what) {
   char text[96];
   if (t->dtype != LCL_F32 || t->shape.rank != 1 || t->shape.dim[0] != n)
-    return lcl_fail(LCL_ERR_SHAPE, "%s must be %lld f32 numbers, got %s %s", what, (long long)n,
-                    lcl_dtype_name(t->dtype), lcl_shape_string(t->shape, text));
+    return lcl__fail(LCL_ERR_SHAPE, "%s must be %lld f32 numbers, got %s %s", what, (long long)n,
+                     lcl_dtype_name(t->dtype), lcl_shape_string(t->shape, text));
   return LCL_OK;
 }
 
@@ -37,15 +37,15 @@ static lcl_status infer(lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   char text[96], other[96];
   if (s.rank != 4 || !lcl_shape_equal(s, node->in[1]->shape) || lcl_shape_count(s) > INT32_MAX)
-    return lcl_fail(LCL_ERR_SHAPE, "uniform and given must both be (N,H,W,colours), got %s and %s",
-                    lcl_shape_string(s, text), lcl_shape_string(node->in[1]->shape, other));
+    return lcl__fail(LCL_ERR_SHAPE, "uniform and given must both be (N,H,W,colours), got %s and %s",
+                     lcl_shape_string(s, text), lcl_shape_string(node->in[1]->shape, other));
   if (d->layers < 1 || d->hidden < 1 || d->head_layers < 0 || (d->logits != 1 && d->logits != 256))
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%d layers of %d units, %d head layers and %d logits are not a network",
-                    d->layers, d->hidden, d->head_layers, d->logits);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%d layers of %d units, %d head layers and %d logits are not a network",
+                     d->layers, d->hidden, d->head_layers, d->logits);
   if (!(d->temperature > 0))
-    return lcl_fail(LCL_ERR_ARGUMENT, "the temperature must be above 0, got %g",
-                    (double)d->temperature);
+    return lcl__fail(LCL_ERR_ARGUMENT, "the temperature must be above 0, got %g",
+                     (double)d->temperature);
   LCL_TRY(want_count(node->in[2], weights_count(d, s.dim[3]), "weights"));
   LCL_TRY(want_count(node->in[3], d->layers * margin_count(d, s.dim[1]), "margins"));
   node->n_out = 2;
@@ -73,12 +73,12 @@ static double flops(const lcl_node *node) {
 
 static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   const lcl_pixel_sampler_desc *d = node->attr;
-  const lcl_caps *caps = lcl_lower_caps(lw);
+  const lcl_caps *caps = lcl__lower_caps(lw);
   const lcl_shape s = node->in[0]->shape;
   const int64_t sizes[8] = { d->layers, d->hidden, s.dim[3],       d->logits,
                              s.dim[1],  s.dim[2],  d->head_layers, d->head_width };
-  const int scratch = lcl_scratch(lw,
-                                  (size_t)(s.dim[0] * scratch_count(d, s.dim[2])) * sizeof(float));
+  const int scratch = lcl__scratch(lw,
+                                   (size_t)(s.dim[0] * scratch_count(d, s.dim[2])) * sizeof(float));
   char label[160], options[32];
   snprintf(label, sizeof label, "pixelrnn_sample %lldx%lldx%lld, %d layers of %d",
            (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2], d->layers, d->hidden);
@@ -86,21 +86,21 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   /* One hardware vector of work-items a picture: its barriers cost next to nothing. */
   const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
   const size_t group = caps->packed ? 1 : LCL_MIN(caps->max_work_group, wave);
-  return lcl_emit(
-      lw,
-      &(lcl_launch) {
-          .label = label,
-          .source = { .file = "pixelrnn.cl", .options = options },
-          .kernel = "pixelrnn_sample",
-          LCL_ARGS(lcl_in(lw, node->in[2]), lcl_in(lw, node->in[3]), lcl_in(lw, node->in[0]),
-                   lcl_in(lw, node->in[1]), lcl_out(lw, &node->out[0]), lcl_out(lw, &node->out[1]),
-                   lcl_scratch_arg(lw, scratch, LCL_WRITE), lcl_int8(sizes, 8), lcl_i32(d->states),
-                   lcl_i32(d->residual), lcl_i32(margin_count(d, s.dim[1])), lcl_i32(d->given_rows),
-                   lcl_f32(d->shift), lcl_f32(1 / d->temperature)),
-          .dims = 1,
-          .global = { (size_t)s.dim[0] * group },
-          .local = { group },
-          .flops = flops(node) });
+  return lcl__emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "pixelrnn.cl", .options = options },
+                          .kernel = "pixelrnn_sample",
+                          LCL_ARGS(lcl__in(lw, node->in[2]), lcl__in(lw, node->in[3]),
+                                   lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
+                                   lcl__out(lw, &node->out[0]), lcl__out(lw, &node->out[1]),
+                                   lcl__scratch_arg(lw, scratch, LCL_WRITE), lcl__int8(sizes, 8),
+                                   lcl__i32(d->states), lcl__i32(d->residual),
+                                   lcl__i32(margin_count(d, s.dim[1])), lcl__i32(d->given_rows),
+                                   lcl__f32(d->shift), lcl__f32(1 / d->temperature)),
+                          .dims = 1,
+                          .global = { (size_t)s.dim[0] * group },
+                          .local = { group },
+                          .flops = flops(node) });
 }
 
 static const lcl_op op_sampler = { .name = "pixelrnn_sample",
@@ -110,11 +110,11 @@ static const lcl_op op_sampler = { .name = "pixelrnn_sample",
                                    .flops = flops,
                                    .flags = LCL_OP_NO_GRAD };
 
-lcl_tensor *lcl_pixel_sampler(lcl_tensor *uniform, lcl_tensor *given, lcl_tensor *weights,
-                              lcl_tensor *margins, const lcl_pixel_sampler_desc *desc,
-                              lcl_tensor **log_p) {
-  lcl_tensor *out = lcl_node_new(uniform->node->graph, &op_sampler,
-                                 LCL_IN(uniform, given, weights, margins), desc, 2);
-  if (log_p) *log_p = lcl_node_out(out, 1);
+lcl_tensor *lcl__pixel_sampler(lcl_tensor *uniform, lcl_tensor *given, lcl_tensor *weights,
+                               lcl_tensor *margins, const lcl_pixel_sampler_desc *desc,
+                               lcl_tensor **log_p) {
+  lcl_tensor *out = lcl__node_new(uniform->node->graph, &op_sampler,
+                                  LCL_IN(uniform, given, weights, margins), desc, 2);
+  if (log_p) *log_p = lcl__node_out(out, 1);
   return out;
 }

@@ -22,14 +22,14 @@ static const lcl_op op_max, op_unpool, op_gather, op_average, op_average_adjoint
 static lcl_status check_window(const pool_attr *a) {
   for (int i = 0; i < 2; i++) {
     if (a->kernel[i] < 1 || a->stride[i] < 1)
-      return lcl_fail(LCL_ERR_ARGUMENT,
-                      "kernel and stride must be at least 1, got kernel %dx%d, stride %dx%d",
-                      a->kernel[0], a->kernel[1], a->stride[0], a->stride[1]);
+      return lcl__fail(LCL_ERR_ARGUMENT,
+                       "kernel and stride must be at least 1, got kernel %dx%d, stride %dx%d",
+                       a->kernel[0], a->kernel[1], a->stride[0], a->stride[1]);
     for (int j = 0; j < 2; j++)
       if (a->pad[2 * i + j] < 0 || a->pad[2 * i + j] >= a->kernel[i])
-        return lcl_fail(LCL_ERR_ARGUMENT,
-                        "padding must be at least 0 and below the kernel (%d), got %d",
-                        a->kernel[i], a->pad[2 * i + j]);
+        return lcl__fail(LCL_ERR_ARGUMENT,
+                         "padding must be at least 0 and below the kernel (%d), got %d",
+                         a->kernel[i], a->pad[2 * i + j]);
   }
   return LCL_OK;
 }
@@ -47,10 +47,10 @@ static int64_t windows(const pool_attr *a, int axis, int64_t n) {
 static lcl_status want_maps(const lcl_tensor *t, const char *what) {
   char text[96];
   if (t->dtype != LCL_F32)
-    return lcl_fail(LCL_ERR_TYPE, "%s must be f32, got %s", what, lcl_dtype_name(t->dtype));
+    return lcl__fail(LCL_ERR_TYPE, "%s must be f32, got %s", what, lcl_dtype_name(t->dtype));
   if (t->shape.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "%s must be (N,C,H,W), got %s", what,
-                    lcl_shape_string(t->shape, text));
+    return lcl__fail(LCL_ERR_SHAPE, "%s must be (N,C,H,W), got %s", what,
+                     lcl_shape_string(t->shape, text));
   return LCL_OK;
 }
 
@@ -62,8 +62,8 @@ static lcl_status infer_pool(lcl_node *node) {
   const int64_t h = windows(a, 0, s.dim[2]), w = windows(a, 1, s.dim[3]);
   char text[96];
   if (h < 1 || w < 1)
-    return lcl_fail(LCL_ERR_SHAPE, "the window %dx%d does not fit the padded input %s",
-                    a->kernel[0], a->kernel[1], lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE, "the window %dx%d does not fit the padded input %s",
+                     a->kernel[0], a->kernel[1], lcl_shape_string(s, text));
   s.dim[2] = h;
   s.dim[3] = w;
   node->n_out = node->op == &op_max ? 2 : 1;
@@ -84,16 +84,16 @@ static lcl_status infer_adjoint(lcl_node *node) {
   const lcl_shape v = node->in[0]->shape;
   if (node->op == &op_unpool) {
     if (node->in[1]->dtype != LCL_I32)
-      return lcl_fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
-                      lcl_dtype_name(node->in[1]->dtype));
+      return lcl__fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
+                       lcl_dtype_name(node->in[1]->dtype));
     if (!lcl_shape_equal(v, node->in[1]->shape))
-      return lcl_fail(LCL_ERR_SHAPE, "values %s and switches %s must have the same shape",
-                      lcl_shape_string(v, text), lcl_shape_string(node->in[1]->shape, other));
+      return lcl__fail(LCL_ERR_SHAPE, "values %s and switches %s must have the same shape",
+                       lcl_shape_string(v, text), lcl_shape_string(node->in[1]->shape, other));
   } else {
     LCL_TRY(check_window(a));
     if (windows(a, 0, a->in_h) != v.dim[2] || windows(a, 1, a->in_w) != v.dim[3])
-      return lcl_fail(LCL_ERR_SHAPE, "an input of %dx%d does not pool to %s", a->in_h, a->in_w,
-                      lcl_shape_string(v, text));
+      return lcl__fail(LCL_ERR_SHAPE, "an input of %dx%d does not pool to %s", a->in_h, a->in_w,
+                       lcl_shape_string(v, text));
   }
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
@@ -106,11 +106,11 @@ static lcl_status infer_gather(lcl_node *node) {
   LCL_TRY(want_maps(node->in[0], "the input"));
   const lcl_shape x = node->in[0]->shape, s = node->in[1]->shape;
   if (node->in[1]->dtype != LCL_I32)
-    return lcl_fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
-                    lcl_dtype_name(node->in[1]->dtype));
+    return lcl__fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
+                     lcl_dtype_name(node->in[1]->dtype));
   if (s.rank != 4 || s.dim[0] != x.dim[0] || s.dim[1] != x.dim[1])
-    return lcl_fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s",
-                    lcl_shape_string(s, text), lcl_shape_string(x, other));
+    return lcl__fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s",
+                     lcl_shape_string(s, text), lcl_shape_string(x, other));
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
   node->out[0].shape = s;
@@ -123,13 +123,13 @@ static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches
                            pool_attr a) {
   a.in_h = (int32_t)in.dim[2];
   a.in_w = (int32_t)in.dim[3];
-  if (switches) return lcl_node_new(v->node->graph, op, LCL_IN(v, switches), &a, 1);
-  return lcl_node_new(v->node->graph, op, LCL_IN(v), &a, 1);
+  if (switches) return lcl__node_new(v->node->graph, op, LCL_IN(v, switches), &a, 1);
+  return lcl__node_new(v->node->graph, op, LCL_IN(v), &a, 1);
 }
 
 static void grad_max(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   if (gout[0])
-    gin[0] = lcl_max_unpool2d(gout[0], lcl_node_out(&node->out[0], 1), node->in[0]->shape);
+    gin[0] = lcl_max_unpool2d(gout[0], lcl__node_out(&node->out[0], 1), node->in[0]->shape);
 }
 
 static void grad_unpool(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -148,7 +148,7 @@ static void grad_average(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **g
 static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   pool_attr a = *(const pool_attr *)node->attr;
   a.in_h = a.in_w = 0;
-  gin[0] = lcl_node_new(node->graph, &op_average, LCL_IN(gout[0]), &a, 1);
+  gin[0] = lcl__node_new(node->graph, &op_average, LCL_IN(gout[0]), &a, 1);
 }
 
 /* ---- launches ---- */
@@ -166,8 +166,8 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
                    .args = args,
                    .n_args = n_args,
                    .bytes = bytes };
-  lcl_spread(&d, lcl_lower_caps(lw), jobs, jobs * width);
-  return lcl_emit(lw, &d);
+  lcl_spread(&d, lcl__lower_caps(lw), jobs, jobs * width);
+  return lcl__emit(lw, &d);
 }
 
 static double element_bytes(const lcl_node *node) {
@@ -190,9 +190,9 @@ static lcl_status lower_max(lcl_lower *lw, lcl_node *node) {
   const int64_t planes = in.dim[0] * in.dim[1];
   int64_t shape[8], pads[4];
   geometry(node->attr, in, out, shape, pads);
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]),    lcl_out(lw, &node->out[0]),
-                           lcl_out(lw, &node->out[1]), lcl_i32(planes),
-                           lcl_int8(shape, 8),         lcl_int8(pads, 4) };
+  const lcl_arg args[] = { lcl__in(lw, node->in[0]),    lcl__out(lw, &node->out[0]),
+                           lcl__out(lw, &node->out[1]), lcl__i32(planes),
+                           lcl__int8(shape, 8),         lcl__int8(pads, 4) };
   return emit(lw, "pool_max", args, LCL_COUNT(args), node, planes * out.dim[2], out.dim[3],
               element_bytes(node));
 }
@@ -209,32 +209,32 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
   const lcl_shape in = node->out[0].shape, out = node->in[0]->shape;
   const int64_t planes = in.dim[0] * in.dim[1];
   /* On CPU drivers a plane's scatter is one pass over it; a GPU needs a work-item per cell. */
-  if (a->known && !lcl_lower_caps(lw)->packed) {
+  if (a->known && !lcl__lower_caps(lw)->packed) {
     int64_t shape[8], pads[4];
     geometry(a, in, out, shape, pads);
-    const lcl_arg args[] = { lcl_in(lw, node->in[0]),    lcl_in(lw, node->in[1]),
-                             lcl_out(lw, &node->out[0]), lcl_i32(planes),
-                             lcl_int8(shape, 8),         lcl_int8(pads, 4) };
+    const lcl_arg args[] = { lcl__in(lw, node->in[0]),    lcl__in(lw, node->in[1]),
+                             lcl__out(lw, &node->out[0]), lcl__i32(planes),
+                             lcl__int8(shape, 8),         lcl__int8(pads, 4) };
     return emit(lw, "pool_unpool", args, LCL_COUNT(args), node, planes * in.dim[2], in.dim[3],
                 element_bytes(node));
   }
-  const lcl_arg planes_of[] = { lcl_i32(planes), lcl_i32(in.dim[2] * in.dim[3]),
-                                lcl_i32(out.dim[2] * out.dim[3]) };
+  const lcl_arg planes_of[] = { lcl__i32(planes), lcl__i32(in.dim[2] * in.dim[3]),
+                                lcl__i32(out.dim[2] * out.dim[3]) };
   if (a->known && overlap(a) <= 8) { /* LCL_SUM_BLOCK */
-    const lcl_arg args[] = { lcl_in(lw, node->in[0]),
-                             lcl_in(lw, node->in[1]),
-                             lcl_out(lw, &node->out[0]),
+    const lcl_arg args[] = { lcl__in(lw, node->in[0]),
+                             lcl__in(lw, node->in[1]),
+                             lcl__out(lw, &node->out[0]),
                              planes_of[0],
                              planes_of[1],
                              planes_of[2] };
     return emit(lw, "pool_unpool_plane", args, LCL_COUNT(args), node, planes, 1,
                 element_bytes(node));
   }
-  const int lost = lcl_scratch(lw, (size_t)lcl_shape_count(in) * sizeof(float));
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]),
-                           lcl_in(lw, node->in[1]),
-                           lcl_out(lw, &node->out[0]),
-                           lcl_scratch_arg(lw, lost, LCL_WRITE),
+  const int lost = lcl__scratch(lw, (size_t)lcl_shape_count(in) * sizeof(float));
+  const lcl_arg args[] = { lcl__in(lw, node->in[0]),
+                           lcl__in(lw, node->in[1]),
+                           lcl__out(lw, &node->out[0]),
+                           lcl__scratch_arg(lw, lost, LCL_WRITE),
                            planes_of[0],
                            planes_of[1],
                            planes_of[2] };
@@ -245,9 +245,9 @@ static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
 static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
   const lcl_shape in = node->in[0]->shape, out = node->out[0].shape;
   const int64_t planes = in.dim[0] * in.dim[1], outputs = out.dim[2] * out.dim[3];
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]),        lcl_in(lw, node->in[1]),
-                           lcl_out(lw, &node->out[0]),     lcl_i32(planes),
-                           lcl_i32(in.dim[2] * in.dim[3]), lcl_i32(outputs) };
+  const lcl_arg args[] = { lcl__in(lw, node->in[0]),        lcl__in(lw, node->in[1]),
+                           lcl__out(lw, &node->out[0]),     lcl__i32(planes),
+                           lcl__i32(in.dim[2] * in.dim[3]), lcl__i32(outputs) };
   return emit(lw, "pool_gather", args, LCL_COUNT(args), node, planes, outputs, element_bytes(node));
 }
 
@@ -258,9 +258,9 @@ static lcl_status lower_average(lcl_lower *lw, lcl_node *node) {
   const int64_t planes = to.dim[0] * to.dim[1];
   int64_t shape[8], pads[4];
   geometry(a, forward ? from : to, forward ? to : from, shape, pads);
-  const lcl_arg args[] = { lcl_in(lw, node->in[0]), lcl_out(lw, &node->out[0]),
-                           lcl_i32(planes),         lcl_int8(shape, 8),
-                           lcl_int8(pads, 4),       lcl_i32(a->include_pad) };
+  const lcl_arg args[] = { lcl__in(lw, node->in[0]), lcl__out(lw, &node->out[0]),
+                           lcl__i32(planes),         lcl__int8(shape, 8),
+                           lcl__int8(pads, 4),       lcl__i32(a->include_pad) };
   return emit(lw, forward ? "pool_average" : "pool_average_adjoint", args, LCL_COUNT(args), node,
               planes * to.dim[2], to.dim[3], element_bytes(node));
 }
@@ -312,16 +312,16 @@ static pool_attr attr_of(const lcl_pool_desc *desc) {
 }
 
 static lcl_tensor *without_window(lcl_tensor *x) {
-  return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
+  return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
 }
 
 lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **switches) {
   LCL_NEED_TENSORS(x);
-  if (switches) *switches = lcl_graph_poison(x->node->graph);
+  if (switches) *switches = lcl__graph_poison(x->node->graph);
   if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
-  lcl_tensor *y = lcl_node_new(x->node->graph, &op_max, LCL_IN(x), &a, 2);
-  if (switches) *switches = lcl_node_out(y, 1);
+  lcl_tensor *y = lcl__node_new(x->node->graph, &op_max, LCL_IN(x), &a, 2);
+  if (switches) *switches = lcl__node_out(y, 1);
   return y;
 }
 
@@ -335,21 +335,21 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_s
   lcl_graph *g = v->node->graph;
   char text[96];
   if (!plane_fits(in_shape))
-    return lcl_graph_error(g, LCL_ERR_SHAPE, op_unpool.name,
-                           "the shape to unpool to must be (N,C,H,W), got %s",
-                           lcl_shape_string(in_shape, text));
+    return lcl__graph_error(g, LCL_ERR_SHAPE, op_unpool.name,
+                            "the shape to unpool to must be (N,C,H,W), got %s",
+                            lcl_shape_string(in_shape, text));
   pool_attr a;
   memset(&a, 0, sizeof a);
   if (switches->node->op == &op_max) {
     a = *(const pool_attr *)switches->node->attr;
     a.known = 1;
   }
-  return adjoint(&op_unpool, v, lcl_wide_index(switches), in_shape, a);
+  return adjoint(&op_unpool, v, lcl__wide_index(switches), in_shape, a);
 }
 
 lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches) {
   LCL_NEED_TENSORS(x, switches);
-  return lcl_node_new(x->node->graph, &op_gather, LCL_IN(x, lcl_wide_index(switches)), NULL, 1);
+  return lcl__node_new(x->node->graph, &op_gather, LCL_IN(x, lcl__wide_index(switches)), NULL, 1);
 }
 
 /* One window that is the image: a mean, which any number of work-items may share. */
@@ -367,7 +367,7 @@ lcl_tensor *lcl_avg_pool2d(lcl_tensor *x, const lcl_pool_desc *desc) {
   if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
   if (is_mean(x, &a)) return lcl_mean(x, LCL_AXIS(2) | LCL_AXIS(3), true);
-  return lcl_node_new(x->node->graph, &op_average, LCL_IN(x), &a, 1);
+  return lcl__node_new(x->node->graph, &op_average, LCL_IN(x), &a, 1);
 }
 
 lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lcl_pool_desc *desc) {
@@ -375,8 +375,8 @@ lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lcl_pool_d
   if (!desc) return without_window(v);
   char text[96];
   if (!plane_fits(in_shape))
-    return lcl_graph_error(v->node->graph, LCL_ERR_SHAPE, op_average_adjoint.name,
-                           "the shape to unpool to must be (N,C,H,W), got %s",
-                           lcl_shape_string(in_shape, text));
+    return lcl__graph_error(v->node->graph, LCL_ERR_SHAPE, op_average_adjoint.name,
+                            "the shape to unpool to must be (N,C,H,W), got %s",
+                            lcl_shape_string(in_shape, text));
   return adjoint(&op_average_adjoint, v, NULL, in_shape, attr_of(desc));
 }

@@ -26,8 +26,8 @@ static lcl_status infer(lcl_node *node) {
   memcpy(s.dim, a->dim, sizeof s.dim);
   if (node->n_in == 1) {
     if (node->in[0]->dtype != LCL_F32)
-      return lcl_fail(LCL_ERR_TYPE, "probabilities must be f32, got %s",
-                      lcl_dtype_name(node->in[0]->dtype));
+      return lcl__fail(LCL_ERR_TYPE, "probabilities must be f32, got %s",
+                       lcl_dtype_name(node->in[0]->dtype));
     s = node->in[0]->shape;
   }
   node->n_out = 1;
@@ -38,18 +38,18 @@ static lcl_status infer(lcl_node *node) {
 
 static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   const random_attr *a = node->attr;
-  const lcl_caps *caps = lcl_lower_caps(lw);
+  const lcl_caps *caps = lcl__lower_caps(lw);
   const int64_t n = lcl_shape_count(node->out[0].shape);
   static const char *const kernels[] = { "random_uniform", "random_normal", "random_bernoulli",
                                          "random_keep" };
-  lcl_arg args[6] = { lcl_rng_arg(lw), lcl_i32(a->stream), lcl_i32(n) };
+  lcl_arg args[6] = { lcl__rng_arg(lw), lcl__i32(a->stream), lcl__i32(n) };
   int n_args = 3;
-  if (a->kind == RANDOM_BERNOULLI) args[n_args++] = lcl_in(lw, node->in[0]);
+  if (a->kind == RANDOM_BERNOULLI) args[n_args++] = lcl__in(lw, node->in[0]);
   if (a->kind == RANDOM_KEEP) {
-    args[n_args++] = lcl_f32(a->p);
-    args[n_args++] = lcl_f32(a->scale);
+    args[n_args++] = lcl__f32(a->p);
+    args[n_args++] = lcl__f32(a->scale);
   }
-  args[n_args++] = lcl_out(lw, &node->out[0]);
+  args[n_args++] = lcl__out(lw, &node->out[0]);
   char text[96], label[160];
   snprintf(label, sizeof label, "%s %s", kernels[a->kind],
            lcl_shape_string(node->out[0].shape, text));
@@ -61,7 +61,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                    .flops = (double)n,
                    .bytes = 4.0 * (double)n };
   lcl_spread(&d, caps, lcl_ceil_div(n, 1024), lcl_ceil_div(n, 4));
-  return lcl_emit(lw, &d);
+  return lcl__emit(lw, &d);
 }
 
 static const lcl_op op_random = { .name = "random",
@@ -74,17 +74,17 @@ static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape
                         float scale) {
   random_attr a;
   if (!g || shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "random", "no graph, or rank %d is outside 0 to %d",
-                           shape.rank, LCL_MAX_RANK);
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "random",
+                            "no graph, or rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
   memset(&a, 0, sizeof a);
   a.kind = kind;
-  a.stream = lcl_graph_random_stream(g);
+  a.stream = lcl__graph_random_stream(g);
   a.p = keep;
   a.scale = scale;
   a.rank = shape.rank;
   for (int i = 0; i < shape.rank; i++) a.dim[i] = shape.dim[i];
-  return p ? lcl_node_new(g, &op_random, LCL_IN(p), &a, 1)
-           : lcl_node_new(g, &op_random, NULL, 0, &a, 1);
+  return p ? lcl__node_new(g, &op_random, LCL_IN(p), &a, 1)
+           : lcl__node_new(g, &op_random, NULL, 0, &a, 1);
 }
 
 lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape) {
@@ -104,8 +104,8 @@ lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
   LCL_NEED_TENSORS(x);
   lcl_graph *g = x->node->graph;
   if (!(rate >= 0 && rate < 1))
-    return lcl_graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
-                           (double)rate);
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
+                            (double)rate);
   if (rate == 0) return x;
   return lcl_mul(x, draw(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
 }

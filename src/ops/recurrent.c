@@ -6,7 +6,7 @@
 
 static const lcl_op op_bilstm, op_bilstm_grad;
 
-int64_t lcl_bilstm_margin_count(const lcl_bilstm_attr *a) {
+int64_t lcl__bilstm_margin_count(const lcl_bilstm_attr *a) {
   const int64_t records = a->init ? 2 * (int64_t)a->height * a->height * 6 * a->hidden : 0;
   return 8 * (int64_t)a->hidden + records;
 }
@@ -14,10 +14,10 @@ int64_t lcl_bilstm_margin_count(const lcl_bilstm_attr *a) {
 static lcl_status want(const lcl_tensor *t, lcl_shape shape, const char *what) {
   char text[96], other[96];
   if (t->dtype != LCL_F32)
-    return lcl_fail(LCL_ERR_TYPE, "%s must be f32, got %s", what, lcl_dtype_name(t->dtype));
+    return lcl__fail(LCL_ERR_TYPE, "%s must be f32, got %s", what, lcl_dtype_name(t->dtype));
   if (!lcl_shape_equal(t->shape, shape))
-    return lcl_fail(LCL_ERR_SHAPE, "%s must be %s, got %s", what, lcl_shape_string(shape, text),
-                    lcl_shape_string(t->shape, other));
+    return lcl__fail(LCL_ERR_SHAPE, "%s must be %s, got %s", what, lcl_shape_string(shape, text),
+                     lcl_shape_string(t->shape, other));
   return LCL_OK;
 }
 
@@ -32,28 +32,28 @@ static lcl_status infer(lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   char text[96];
   if (s.rank != 4 || s.dim[1] < 1 || s.dim[2] < 1 || s.dim[3] < 8 || s.dim[3] % 8)
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "input-to-state must be (N,H,W,8h): two directions of four gates, got %s",
-                    lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE,
+                     "input-to-state must be (N,H,W,8h): two directions of four gates, got %s",
+                     lcl_shape_string(s, text));
   if (lcl_shape_count(s) > INT32_MAX)
-    return lcl_fail(LCL_ERR_SHAPE,
-                    "input-to-state %s has more than 2^31 numbers; use a smaller batch",
-                    lcl_shape_string(s, text));
+    return lcl__fail(LCL_ERR_SHAPE,
+                     "input-to-state %s has more than 2^31 numbers; use a smaller batch",
+                     lcl_shape_string(s, text));
   const int64_t n = s.dim[0], height = s.dim[1], width = s.dim[2], h = s.dim[3] / 8;
   LCL_TRY(want(node->in[0], s, "input-to-state"));
   LCL_TRY(want(node->in[1], LCL_SHAPE(2, 4 * h, h), "k_left"));
   LCL_TRY(want(node->in[2], LCL_SHAPE(2, 4 * h, h), "k_right"));
   LCL_TRY(want_beside(node, 3, h, height));
-  const lcl_bilstm_attr a = lcl_bilstm_attr_of(node);
+  const lcl_bilstm_attr a = lcl__bilstm_attr_of(node);
   node->n_out = 3;
   for (int i = 0; i < 3; i++) node->out[i].dtype = LCL_F32;
   node->out[0].shape = LCL_SHAPE(n, height, width, h);
   node->out[1].shape = LCL_SHAPE(n, 2, height * width, 6 * h);
-  node->out[2].shape = LCL_SHAPE(lcl_bilstm_margin_count(&a));
+  node->out[2].shape = LCL_SHAPE(lcl__bilstm_margin_count(&a));
   return LCL_OK;
 }
 
-lcl_bilstm_attr lcl_bilstm_attr_of(const lcl_node *node) {
+lcl_bilstm_attr lcl__bilstm_attr_of(const lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   lcl_bilstm_attr a = *(const lcl_bilstm_attr *)node->attr;
   a.n = (int32_t)s.dim[0], a.height = (int32_t)s.dim[1], a.width = (int32_t)s.dim[2];
@@ -75,11 +75,11 @@ static lcl_status infer_grad(lcl_node *node) {
 
 static void grad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   if (!gout[0]) return;
-  const lcl_bilstm_attr a = lcl_bilstm_attr_of(node);
-  lcl_tensor *g = lcl_node_new(
+  const lcl_bilstm_attr a = lcl__bilstm_attr_of(node);
+  lcl_tensor *g = lcl__node_new(
       node->graph, &op_bilstm_grad,
       LCL_IN(gout[0], node->in[1], node->in[2], &node->out[1], &node->out[2]), &a, 8);
-  for (int i = 0; i < node->n_in; i++) gin[i] = lcl_node_out(g, i);
+  for (int i = 0; i < node->n_in; i++) gin[i] = lcl__node_out(g, i);
 }
 
 /* A cell is 2h products for each of 4h gates; backward does them once for the states and once for
@@ -98,12 +98,12 @@ static const lcl_op op_bilstm = { .name = "diagonal_bilstm",
                                   .attr_size = sizeof(lcl_bilstm_attr),
                                   .infer = infer,
                                   .grad = grad,
-                                  .lower = lcl_bilstm_lower_forward,
+                                  .lower = lcl__bilstm_lower_forward,
                                   .flops = flops };
 static const lcl_op op_bilstm_grad = { .name = "diagonal_bilstm_grad",
                                        .attr_size = sizeof(lcl_bilstm_attr),
                                        .infer = infer_grad,
-                                       .lower = lcl_bilstm_lower_backward,
+                                       .lower = lcl__bilstm_lower_backward,
                                        .flops = flops_grad,
                                        .flags = LCL_OP_FIRST_ORDER };
 
@@ -114,14 +114,14 @@ static lcl_status infer_margin(lcl_node *node) {
   LCL_TRY(want_beside(node, 2, a->hidden, a->height));
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
-  node->out[0].shape = LCL_SHAPE(lcl_bilstm_margin_count(a));
+  node->out[0].shape = LCL_SHAPE(lcl__bilstm_margin_count(a));
   return LCL_OK;
 }
 
 static const lcl_op op_margin = { .name = "diagonal_bilstm_margin",
                                   .attr_size = sizeof(lcl_bilstm_attr),
                                   .infer = infer_margin,
-                                  .lower = lcl_bilstm_lower_margin,
+                                  .lower = lcl__bilstm_lower_margin,
                                   .flags = LCL_OP_NO_GRAD };
 
 /* Appends the four states to in, zeros for those that are not given, and pad; nothing if there are
@@ -139,20 +139,20 @@ static int add_beside(lcl_graph *g, const lcl_bilstm_state *init, lcl_shape shap
     in[n++] = given[i] ? given[i] : lcl_broadcast(lcl_const(g, 0), shape);
   if (a->pad) in[n++] = init->pad;
   if (a->pad && a->freeze)
-    in[n - 1] = lcl_graph_error(g, LCL_ERR_ARGUMENT, op_bilstm.name,
-                                "cells that keep their state have no pad");
+    in[n - 1] = lcl__graph_error(g, LCL_ERR_ARGUMENT, op_bilstm.name,
+                                 "cells that keep their state have no pad");
   return n;
 }
 
-lcl_tensor *lcl_bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right, const lcl_bilstm_state *init,
-                              int64_t height) {
+lcl_tensor *lcl__bilstm_margin(lcl_tensor *k_left, lcl_tensor *k_right,
+                               const lcl_bilstm_state *init, int64_t height) {
   lcl_graph *g = k_left->node->graph;
   lcl_tensor *in[7] = { k_left, k_right };
   const int64_t hidden = k_left->shape.rank == 3 ? k_left->shape.dim[2] : 0;
   lcl_bilstm_attr a;
   const int n = add_beside(g, init, LCL_SHAPE(hidden, height), in, 2, &a);
   a.n = 1, a.height = (int32_t)height, a.width = 1, a.hidden = (int32_t)hidden;
-  return lcl_node_new(g, &op_margin, in, n, &a, 1);
+  return lcl__node_new(g, &op_margin, in, n, &a, 1);
 }
 
 lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tensor *k_right,
@@ -164,7 +164,7 @@ lcl_tensor *lcl_diagonal_bilstm_nhwc(lcl_tensor *s, lcl_tensor *k_left, lcl_tens
                                              : LCL_SCALAR;
   lcl_bilstm_attr a;
   const int n = add_beside(g, init, state, in, 3, &a);
-  return lcl_node_new(g, &op_bilstm, in, n, &a, 3);
+  return lcl__node_new(g, &op_bilstm, in, n, &a, 3);
 }
 
 lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_tensor *k_left,
@@ -174,9 +174,9 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
   char text[96], other[96];
   const lcl_shape a = s_left->shape, b = s_right->shape;
   if (a.rank != 4 || a.dim[1] % 4 || !lcl_shape_equal(a, b))
-    return lcl_graph_error(g, LCL_ERR_SHAPE, op_bilstm.name,
-                           "s_left and s_right must both be (N,4h,H,W), got %s and %s",
-                           lcl_shape_string(a, text), lcl_shape_string(b, other));
+    return lcl__graph_error(g, LCL_ERR_SHAPE, op_bilstm.name,
+                            "s_left and s_right must both be (N,4h,H,W), got %s and %s",
+                            lcl_shape_string(a, text), lcl_shape_string(b, other));
   lcl_tensor *s = lcl_transpose(lcl_concat((lcl_tensor *[]) { s_left, s_right }, 2, 1),
                                 (const int[]) { 0, 2, 3, 1 });
   return lcl_transpose(lcl_diagonal_bilstm_nhwc(s, k_left, k_right, init),
@@ -184,17 +184,17 @@ lcl_tensor *lcl_diagonal_bilstm(lcl_tensor *s_left, lcl_tensor *s_right, lcl_ten
 }
 
 void lcl_lstm_cell(lcl_tensor *p, lcl_tensor *c_prev, lcl_tensor **h, lcl_tensor **c) {
-  lcl_tensor *missing = lcl_tensors_missing("lstm_cell", LCL_IN(p, c_prev));
+  lcl_tensor *missing = lcl__tensors_missing("lstm_cell", LCL_IN(p, c_prev));
   lcl_graph *graph = lcl_tensor_graph(missing ? missing : p);
-  if (!h || !c) lcl_graph_error(graph, LCL_ERR_ARGUMENT, "lstm_cell", "NULL for a result");
-  if (h) *h = lcl_graph_poison(graph);
-  if (c) *c = lcl_graph_poison(graph);
+  if (!h || !c) lcl__graph_error(graph, LCL_ERR_ARGUMENT, "lstm_cell", "NULL for a result");
+  if (h) *h = lcl__graph_poison(graph);
+  if (c) *c = lcl__graph_poison(graph);
   if (missing || !h || !c) return;
   char text[96], other[96];
   lcl_shape want_c = p->shape;
   if (want_c.rank >= 2) want_c.dim[1] /= 4;
   if (p->shape.rank < 2 || p->shape.dim[1] % 4 || !lcl_shape_equal(want_c, c_prev->shape)) {
-    *h = *c = lcl_graph_error(
+    *h = *c = lcl__graph_error(
         graph, LCL_ERR_SHAPE, "lstm_cell",
         "expected pre-activations (N,4h,...) and a state (N,h,...), got %s and %s",
         lcl_shape_string(p->shape, text), lcl_shape_string(c_prev->shape, other));

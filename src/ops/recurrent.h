@@ -17,14 +17,14 @@ typedef struct lcl_bilstm_attr {
  *   forward   in  s, k_left, k_right, h0_left, c0_left, h0_right, c0_right, pad     out  y,
  * records, margin backward  in  gy, k_left, k_right, records, margin    out  gs, gk_left, gk_right,
  * and the gradients of the four states and of pad Layouts: cl/bilstm.cl. */
-lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node);
-lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node);
+lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node);
+lcl_status lcl__bilstm_lower_backward(lcl_lower *lw, lcl_node *node);
 /* The margin alone: in k_left, k_right, the states and the bias. */
-lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node);
+lcl_status lcl__bilstm_lower_margin(lcl_lower *lw, lcl_node *node);
 
 /* The forward node's attributes, with its sizes. */
-lcl_bilstm_attr lcl_bilstm_attr_of(const lcl_node *node);
+lcl_bilstm_attr lcl__bilstm_attr_of(const lcl_node *node);
 /* Numbers in the margin: zeros, and with initial states the records left of the image. */
-int64_t lcl_bilstm_margin_count(const lcl_bilstm_attr *a);
+int64_t lcl__bilstm_margin_count(const lcl_bilstm_attr *a);
 
 #endif

@@ -25,7 +25,7 @@ static int vector_width(const lcl_caps *caps, int hidden) {
 }
 
 static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
-  plan p = { .lw = lw, .caps = lcl_lower_caps(lw), .a = *a };
+  plan p = { .lw = lw, .caps = lcl__lower_caps(lw), .a = *a };
   p.vec = vector_width(p.caps, a->hidden);
   p.rows = p.vec >= 16 || !p.caps->packed ? 4 : 2;
   p.gates = p.vec >= 16 ? 8 : 4;
@@ -60,7 +60,7 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
                          .global = { lcl_round_up(items, local), second },
                          .local = { local, 1 },
                          .flops = flops };
-  return lcl_emit(p->lw, &d);
+  return lcl__emit(p->lw, &d);
 }
 #define EMIT(plan, kernel, items, local, second, flops, ...)                                       \
   emit(plan, kernel, (lcl_arg[]) { __VA_ARGS__ },                                                  \
@@ -88,11 +88,11 @@ static size_t column_jobs(const plan *p, bool blocks) {
 static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_right,
                              lcl_arg *packed) {
   const int32_t h = p->a.hidden;
-  const int kt = lcl_scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
-  *packed = lcl_scratch_arg(p->lw, kt, LCL_READ);
+  const int kt = lcl__scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
+  *packed = lcl__scratch_arg(p->lw, kt, LCL_READ);
   return EMIT(p, "bilstm_pack", spread(p, 4 * h), lcl_group_size(p->caps), 4 * (size_t)h, 0,
-              lcl_in(p->lw, k_left), lcl_in(p->lw, k_right), lcl_scratch_arg(p->lw, kt, LCL_WRITE),
-              lcl_i32(h));
+              lcl__in(p->lw, k_left), lcl__in(p->lw, k_right),
+              lcl__scratch_arg(p->lw, kt, LCL_WRITE), lcl__i32(h));
 }
 
 /* The margin: zeros, and with initial states what they leave at x = -1 of every row. in: the states
@@ -100,51 +100,51 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
 static lcl_status lower_margin(const plan *p, lcl_tensor *const *in, lcl_tensor *out, lcl_arg kt) {
   const lcl_bilstm_attr *a = &p->a;
   lcl_lower *lw = p->lw;
-  lcl_arg margin = lcl_out(lw, out);
+  lcl_arg margin = lcl__out(lw, out);
   if (!a->init)
-    return lcl_emit_fill(lw, margin, 0, (size_t)lcl_bilstm_margin_count(a) * sizeof(float));
-  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl_in(lw, in[0]), lcl_in(lw, in[1]),
-               lcl_in(lw, in[2]), lcl_in(lw, in[3]), margin, lcl_i32(a->height), lcl_i32(a->hidden),
-               lcl_i32(a->freeze)));
+    return lcl__emit_fill(lw, margin, 0, (size_t)lcl__bilstm_margin_count(a) * sizeof(float));
+  LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl__in(lw, in[0]), lcl__in(lw, in[1]),
+               lcl__in(lw, in[2]), lcl__in(lw, in[3]), margin, lcl__i32(a->height),
+               lcl__i32(a->hidden), lcl__i32(a->freeze)));
   if (a->freeze) return LCL_OK;
   margin.access = LCL_READ_WRITE;
   /* The margin begins with 8h zeros. Records are not touched there. */
   return EMIT(p, "bilstm_forward", 2 * p->group, p->group, 1, 0,
-              a->pad ? lcl_in(lw, in[4]) : margin, kt, margin, margin, lcl_i32(a->height),
-              lcl_i32(a->width), lcl_i32(a->hidden), lcl_i32(1), lcl_i32(1));
+              a->pad ? lcl__in(lw, in[4]) : margin, kt, margin, margin, lcl__i32(a->height),
+              lcl__i32(a->width), lcl__i32(a->hidden), lcl__i32(1), lcl__i32(1));
 }
 
-lcl_status lcl_bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
+lcl_status lcl__bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
   const plan p = plan_of(lw, node->attr);
   lcl_arg packed;
   LCL_TRY(lower_pack(&p, node->in[0], node->in[1], &packed));
   return lower_margin(&p, node->in + 2, &node->out[0], packed);
 }
 
-lcl_status lcl_bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
-  const lcl_bilstm_attr attr = lcl_bilstm_attr_of(node);
+lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
+  const lcl_bilstm_attr attr = lcl__bilstm_attr_of(node);
   const plan p = plan_of(lw, &attr);
   const lcl_bilstm_attr *a = &p.a;
   lcl_arg packed;
   LCL_TRY(lower_pack(&p, node->in[1], node->in[2], &packed));
   LCL_TRY(lower_margin(&p, node->in + 3, &node->out[2], packed));
-  const lcl_arg s = lcl_in(lw, node->in[0]);
-  lcl_arg margin = lcl_out(lw, &node->out[2]), records = lcl_out(lw, &node->out[1]);
+  const lcl_arg s = lcl__in(lw, node->in[0]);
+  lcl_arg margin = lcl__out(lw, &node->out[2]), records = lcl__out(lw, &node->out[1]);
   margin.access = LCL_READ;
-  const lcl_arg sizes[] = { lcl_i32(a->height), lcl_i32(a->width), lcl_i32(a->hidden),
-                            lcl_i32(a->init) };
+  const lcl_arg sizes[] = { lcl__i32(a->height), lcl__i32(a->width), lcl__i32(a->hidden),
+                            lcl__i32(a->init) };
   if (p.steps) {
     records.access = LCL_READ_WRITE;
     for (int t = 0; t < a->height + a->width - 1; t++)
       LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl_group_size(p.caps),
                    2 * (size_t)a->n, cell_flops(a) / (a->height + a->width - 1), s, packed, margin,
-                   records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(t)));
+                   records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(t)));
   } else
     LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
-                 packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl_i32(0)));
+                 packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(0)));
   records.access = LCL_READ;
   return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), lcl_group_size(p.caps),
-              (size_t)a->n * (size_t)a->height, 0, records, lcl_out(lw, &node->out[0]), sizes[0],
+              (size_t)a->n * (size_t)a->height, 0, records, lcl__out(lw, &node->out[0]), sizes[0],
               sizes[1], sizes[2]);
 }
 
@@ -175,9 +175,9 @@ static lcl_status lower_groups(const backward *b) {
   const lcl_bilstm_attr *a = &b->p.a;
   return EMIT(&b->p, "bilstm_backward", 2 * (size_t)b->p.parts * b->p.group, b->p.group, 1,
               2 * cell_flops(a), b->gy, b->k_left, b->k_right, b->margin, b->records, b->gs,
-              lcl_scratch_arg(lw, b->partial, LCL_WRITE), lcl_scratch_arg(lw, b->carry, LCL_WRITE),
-              lcl_i32(a->n), lcl_i32(b->p.parts), b->sizes[0], b->sizes[1], b->sizes[2],
-              b->sizes[3]);
+              lcl__scratch_arg(lw, b->partial, LCL_WRITE),
+              lcl__scratch_arg(lw, b->carry, LCL_WRITE), lcl__i32(a->n), lcl__i32(b->p.parts),
+              b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3]);
 }
 
 static lcl_status lower_steps(const backward *b) {
@@ -187,15 +187,15 @@ static lcl_status lower_steps(const backward *b) {
                parts = 2 * (size_t)b->p.parts;
   const int n_columns = a->height + a->width - 1;
   const double share = cell_flops(a) / n_columns;
-  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE);
-  const lcl_arg carry = lcl_scratch_arg(lw, b->carry, LCL_READ_WRITE);
-  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl_i32(a->n),
-                n_parts = lcl_i32(b->p.parts);
-  LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->partial, LCL_WRITE), 0,
-                        parts * (size_t)part_size(a) * sizeof(float)));
-  LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
+  const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE);
+  const lcl_arg carry = lcl__scratch_arg(lw, b->carry, LCL_READ_WRITE);
+  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl__i32(a->n),
+                n_parts = lcl__i32(b->p.parts);
+  LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->partial, LCL_WRITE), 0,
+                         parts * (size_t)part_size(a) * sizeof(float)));
+  LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
   for (int t = n_columns - 1; t >= 0; t--) {
-    const lcl_arg column = lcl_i32(t);
+    const lcl_arg column = lcl__i32(t);
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, pictures, 0,
                  b->gy, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2],
                  b->sizes[3], column));
@@ -217,44 +217,46 @@ static lcl_status lower_margin_grad(const backward *b) {
   const lcl_bilstm_attr *a = &b->p.a;
   const size_t local = lcl_group_size(b->p.caps), group = b->p.group;
   const int first = 8 * a->hidden * a->hidden, size = part_size(a);
-  const int dp = lcl_scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
-                                     sizeof(float));
-  const lcl_arg partial = lcl_scratch_arg(lw, b->partial, LCL_READ_WRITE),
-                n_parts = lcl_i32(b->p.parts);
+  const int dp = lcl__scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
+                                      sizeof(float));
+  const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE),
+                n_parts = lcl__i32(b->p.parts);
   LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial,
-               n_parts, lcl_i32(first), lcl_i32(size)));
+               n_parts, lcl__i32(first), lcl__i32(size)));
   lcl_tensor *out = b->node->out;
   if (!a->freeze)
     LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right,
-                 b->margin, lcl_scratch_arg(lw, dp, LCL_WRITE), partial,
-                 lcl_scratch_arg(lw, b->carry, LCL_WRITE), n_parts, b->sizes[0], b->sizes[2]));
+                 b->margin, lcl__scratch_arg(lw, dp, LCL_WRITE), partial,
+                 lcl__scratch_arg(lw, b->carry, LCL_WRITE), n_parts, b->sizes[0], b->sizes[2]));
   if (a->pad)
     LCL_TRY(EMIT(&b->p, "bilstm_pad_grad", 8 * (size_t)a->hidden, local, 1, 0,
-                 lcl_scratch_arg(lw, dp, LCL_READ), lcl_out(lw, &out[7]), b->sizes[0],
+                 lcl__scratch_arg(lw, dp, LCL_READ), lcl__out(lw, &out[7]), b->sizes[0],
                  b->sizes[2]));
   return EMIT(&b->p, "bilstm_state_grad", (size_t)a->height, 1, 2, 0,
-              lcl_scratch_arg(lw, b->partial, LCL_READ), lcl_out(lw, &out[3]), lcl_out(lw, &out[4]),
-              lcl_out(lw, &out[5]), lcl_out(lw, &out[6]), n_parts, b->sizes[0], b->sizes[2]);
+              lcl__scratch_arg(lw, b->partial, LCL_READ), lcl__out(lw, &out[3]),
+              lcl__out(lw, &out[4]), lcl__out(lw, &out[5]), lcl__out(lw, &out[6]), n_parts,
+              b->sizes[0], b->sizes[2]);
 }
 
-lcl_status lcl_bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
+lcl_status lcl__bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   backward b = { .p = plan_of(lw, node->attr), .node = node };
   const lcl_bilstm_attr *a = &b.p.a;
-  b.gy = lcl_in(lw, node->in[0]);
-  b.k_left = lcl_in(lw, node->in[1]);
-  b.k_right = lcl_in(lw, node->in[2]);
-  b.records = lcl_in(lw, node->in[3]);
-  b.margin = lcl_in(lw, node->in[4]);
-  b.gs = lcl_out(lw, &node->out[0]);
-  b.sizes[0] = lcl_i32(a->height), b.sizes[1] = lcl_i32(a->width), b.sizes[2] = lcl_i32(a->hidden);
-  b.sizes[3] = lcl_i32(a->init);
-  b.partial = lcl_scratch(lw, (size_t)(b.p.parts + 1) * 2 * (size_t)part_size(a) * sizeof(float));
-  b.carry = lcl_scratch(lw, carry_bytes(a, b.p.steps ? LCL_MAX(a->n, 1) : b.p.parts));
+  b.gy = lcl__in(lw, node->in[0]);
+  b.k_left = lcl__in(lw, node->in[1]);
+  b.k_right = lcl__in(lw, node->in[2]);
+  b.records = lcl__in(lw, node->in[3]);
+  b.margin = lcl__in(lw, node->in[4]);
+  b.gs = lcl__out(lw, &node->out[0]);
+  b.sizes[0] = lcl__i32(a->height), b.sizes[1] = lcl__i32(a->width),
+  b.sizes[2] = lcl__i32(a->hidden);
+  b.sizes[3] = lcl__i32(a->init);
+  b.partial = lcl__scratch(lw, (size_t)(b.p.parts + 1) * 2 * (size_t)part_size(a) * sizeof(float));
+  b.carry = lcl__scratch(lw, carry_bytes(a, b.p.steps ? LCL_MAX(a->n, 1) : b.p.parts));
   LCL_TRY(b.p.steps ? lower_steps(&b) : lower_groups(&b));
   if (a->init) LCL_TRY(lower_margin_grad(&b));
   const int count = 8 * a->hidden * a->hidden;
   return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, lcl_group_size(b.p.caps), 2, 0,
-              lcl_scratch_arg(lw, b.partial, LCL_READ), lcl_out(lw, &node->out[1]),
-              lcl_out(lw, &node->out[2]), lcl_i32(b.p.parts + (a->init && !a->freeze)),
-              lcl_i32(count), lcl_i32(part_size(a)));
+              lcl__scratch_arg(lw, b.partial, LCL_READ), lcl__out(lw, &node->out[1]),
+              lcl__out(lw, &node->out[2]), lcl__i32(b.p.parts + (a->init && !a->freeze)),
+              lcl__i32(count), lcl__i32(part_size(a)));
 }

@@ -24,7 +24,7 @@ static int64_t reduced_count(lcl_shape s, unsigned axes) {
 static lcl_status infer_reduce(lcl_node *node) {
   const lcl_reduce_attr *a = node->attr;
   if (a->kind != LCL_REDUCE_SUM && reduced_count(node->in[0]->shape, a->axes) == 0)
-    return lcl_fail(LCL_ERR_SHAPE, "the maximum or minimum of no elements does not exist");
+    return lcl__fail(LCL_ERR_SHAPE, "the maximum or minimum of no elements does not exist");
   node->out[0].shape = keep_shape(node->in[0]->shape, a->axes);
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -84,18 +84,18 @@ static const lcl_op op_reduce = { .name = "reduce",
                                   .infer = infer_reduce,
                                   .grad = grad_reduce,
                                   .fusion = LCL_FUSE_REDUCE,
-                                  .lower_group = lcl_lower_reduce_group };
+                                  .lower_group = lcl__lower_reduce_group };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
                           float factor) {
   axes = all_of(x, axes);
   lcl_tensor *y = x;
   if (axes)
-    y = lcl_node_new(lcl_tensor_graph(x), &op_reduce, LCL_IN(x),
-                     &(lcl_reduce_attr) { kind, axes, factor }, 1);
+    y = lcl__node_new(lcl_tensor_graph(x), &op_reduce, LCL_IN(x),
+                      &(lcl_reduce_attr) { kind, axes, factor }, 1);
   else if (x->dtype != LCL_F32)
     y = lcl_cast(x, LCL_F32);
-  if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
+  if (keepdims || lcl__graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)
     if (!(axes & LCL_AXIS(i))) s.dim[s.rank++] = y->shape.dim[i];
@@ -137,9 +137,10 @@ static lcl_status infer_argmax(lcl_node *node) {
   int axis = ((const axis_attr *)node->attr)->axis;
   lcl_shape s = node->in[0]->shape;
   if (axis < 0 || axis >= s.rank)
-    return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
-  if (s.dim[axis] == 0) return lcl_fail(LCL_ERR_SHAPE, "the arg max of no elements does not exist");
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "expects f32");
+    return lcl__fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
+  if (s.dim[axis] == 0)
+    return lcl__fail(LCL_ERR_SHAPE, "the arg max of no elements does not exist");
+  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "expects f32");
   s.dim[axis] = 1;
   node->out[0].shape = s;
   node->out[0].dtype = LCL_I32;
@@ -154,25 +155,25 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
   int64_t part = LCL_MAX(LCL_MIN(s.dim[axis], 4096), 1), splits = (s.dim[axis] + part - 1) / part;
   char label[128], text[96];
   snprintf(label, sizeof label, "argmax %s", lcl_shape_string(s, text));
-  lcl_arg to = lcl_out(lw, &node->out[0]);
-  int parts = splits > 1 ? lcl_scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
-  LCL_TRY(
-      lcl_emit(lw, &(lcl_launch) { .label = label,
-                                   .source = { .file = "reduce.cl" },
-                                   .kernel = "argmax",
-                                   LCL_ARGS(lcl_in(lw, node->in[0]),
-                                            splits > 1 ? lcl_scratch_arg(lw, parts, LCL_WRITE) : to,
-                                            lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(part)),
-                                   .dims = 2,
-                                   .global = { (size_t)n, (size_t)splits },
-                                   .bytes = 4.0 * (double)lcl_shape_count(s) }));
+  lcl_arg to = lcl__out(lw, &node->out[0]);
+  int parts = splits > 1 ? lcl__scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
+  LCL_TRY(lcl__emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "reduce.cl" },
+                          .kernel = "argmax",
+                          LCL_ARGS(lcl__in(lw, node->in[0]),
+                                   splits > 1 ? lcl__scratch_arg(lw, parts, LCL_WRITE) : to,
+                                   lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(part)),
+                          .dims = 2,
+                          .global = { (size_t)n, (size_t)splits },
+                          .bytes = 4.0 * (double)lcl_shape_count(s) }));
   if (splits == 1) return LCL_OK;
-  return lcl_emit(
+  return lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "reduce.cl" },
                           .kernel = "argmax_fold",
-                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_scratch_arg(lw, parts, LCL_READ),
-                                   to, lcl_i32(s.dim[axis]), lcl_i32(inner), lcl_i32(splits)),
+                          LCL_ARGS(lcl__in(lw, node->in[0]), lcl__scratch_arg(lw, parts, LCL_READ),
+                                   to, lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(splits)),
                           .dims = 1,
                           .global = { (size_t)n } });
 }
@@ -186,9 +187,9 @@ static const lcl_op op_argmax = { .name = "argmax",
 lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
   LCL_NEED_TENSORS(x);
   if (axis < 0) axis += x->shape.rank;
-  lcl_tensor *y = lcl_node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis },
-                               1);
-  if (keepdims || lcl_graph_broken(lcl_tensor_graph(x))) return y;
+  lcl_tensor *y = lcl__node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis },
+                                1);
+  if (keepdims || lcl__graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)
     if (i != axis) s.dim[s.rank++] = y->shape.dim[i];
@@ -205,8 +206,8 @@ static lcl_tensor *shifted(lcl_tensor *x, unsigned axes) {
 static unsigned softmax_axis(lcl_tensor *x, int axis) {
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank) {
-    lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax",
-                    "axis %d does not exist in rank %d", axis, x->shape.rank);
+    lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "softmax",
+                     "axis %d does not exist in rank %d", axis, x->shape.rank);
     return 0;
   }
   return LCL_AXIS(axis);

@@ -39,9 +39,9 @@ static lcl_status infer_reshape(lcl_node *node) {
   }
   if (open >= 0) s.dim[open] = known > 0 ? have / known : 0;
   if (lcl_shape_count(s) != have)
-    return lcl_fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not",
-                    lcl_shape_string(node->in[0]->shape, a), (long long)have,
-                    lcl_shape_string(((const shape_attr *)node->attr)->shape, b));
+    return lcl__fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not",
+                     lcl_shape_string(node->in[0]->shape, a), (long long)have,
+                     lcl_shape_string(((const shape_attr *)node->attr)->shape, b));
   set_out(node, s);
   return LCL_OK;
 }
@@ -103,10 +103,10 @@ lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = shape.rank;
   if (shape.rank < 0 || shape.rank > LCL_MAX_RANK)
-    return lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape",
-                           "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
+    return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_SHAPE, "reshape",
+                            "rank %d is outside 0 to %d", shape.rank, LCL_MAX_RANK);
   for (int i = 0; i < shape.rank; i++) attr.shape.dim[i] = shape.dim[i];
-  return lcl_node_new(lcl_tensor_graph(x), &op_reshape, LCL_IN(x), &attr, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_reshape, LCL_IN(x), &attr, 1);
 }
 
 static lcl_status infer_transpose(lcl_node *node) {
@@ -115,7 +115,7 @@ static lcl_status infer_transpose(lcl_node *node) {
   unsigned seen = 0;
   for (int i = 0; i < in.rank; i++) {
     if (a->perm[i] < 0 || a->perm[i] >= in.rank || (seen & LCL_AXIS(a->perm[i])))
-      return lcl_fail(LCL_ERR_ARGUMENT, "perm must name each of the %d axes once", in.rank);
+      return lcl__fail(LCL_ERR_ARGUMENT, "perm must name each of the %d axes once", in.rank);
     seen |= LCL_AXIS(a->perm[i]);
     s.dim[i] = in.dim[a->perm[i]];
   }
@@ -146,12 +146,12 @@ static const lcl_op op_transpose = { .name = "transpose",
 lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!perm))
-    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
-                           "the permutation is NULL");
+    return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
+                            "the permutation is NULL");
   perm_attr attr;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) attr.perm[i] = perm[i];
-  return lcl_node_new(lcl_tensor_graph(x), &op_transpose, LCL_IN(x), &attr, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_transpose, LCL_IN(x), &attr, 1);
 }
 
 static lcl_status infer_slice(lcl_node *node) {
@@ -159,8 +159,8 @@ static lcl_status infer_slice(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < a->start[i] || a->stop[i] > s.dim[i])
-      return lcl_fail(LCL_ERR_SHAPE, "%lld:%lld is outside axis %d of size %lld",
-                      (long long)a->start[i], (long long)a->stop[i], i, (long long)s.dim[i]);
+      return lcl__fail(LCL_ERR_SHAPE, "%lld:%lld is outside axis %d of size %lld",
+                       (long long)a->start[i], (long long)a->stop[i], i, (long long)s.dim[i]);
     s.dim[i] = a->stop[i] - a->start[i];
   }
   set_out(node, s);
@@ -190,7 +190,7 @@ static const lcl_op op_slice = { .name = "slice",
 lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!start || !stop))
-    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
+    return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
   slice_attr attr;
   bool whole = true;
   memset(&attr, 0, sizeof attr);
@@ -199,7 +199,7 @@ lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) 
     attr.stop[i] = stop[i];
     whole &= start[i] == 0 && stop[i] == x->shape.dim[i];
   }
-  return whole ? x : lcl_node_new(lcl_tensor_graph(x), &op_slice, LCL_IN(x), &attr, 1);
+  return whole ? x : lcl__node_new(lcl_tensor_graph(x), &op_slice, LCL_IN(x), &attr, 1);
 }
 
 lcl_tensor *lcl_slice_axis(lcl_tensor *x, int axis, int64_t start, int64_t stop) {
@@ -207,8 +207,8 @@ lcl_tensor *lcl_slice_axis(lcl_tensor *x, int axis, int64_t start, int64_t stop)
   int64_t from[LCL_MAX_RANK] = { 0 }, to[LCL_MAX_RANK];
   if (axis < 0) axis += x->shape.rank;
   if (axis < 0 || axis >= x->shape.rank)
-    return lcl_graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice",
-                           "axis %d does not exist in rank %d", axis, x->shape.rank);
+    return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "slice",
+                            "axis %d does not exist in rank %d", axis, x->shape.rank);
   memcpy(to, x->shape.dim, sizeof to);
   from[axis] = start;
   to[axis] = stop;
@@ -244,15 +244,15 @@ static const lcl_op op_flip = { .name = "flip",
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
   LCL_NEED_TENSORS(x);
   axes_attr attr = { axes & ((1u << x->shape.rank) - 1) };
-  return attr.axes ? lcl_node_new(lcl_tensor_graph(x), &op_flip, LCL_IN(x), &attr, 1) : x;
+  return attr.axes ? lcl__node_new(lcl_tensor_graph(x), &op_flip, LCL_IN(x), &attr, 1) : x;
 }
 
 static lcl_status infer_broadcast(lcl_node *node) {
   lcl_shape to = ((const shape_attr *)node->attr)->shape, s;
   char a[96], b[96];
-  if (!lcl_broadcast_shape(node->in[0]->shape, to, &s) || !lcl_shape_equal(s, to))
-    return lcl_fail(LCL_ERR_SHAPE, "%s does not broadcast to %s",
-                    lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(to, b));
+  if (!lcl__broadcast_shape(node->in[0]->shape, to, &s) || !lcl_shape_equal(s, to))
+    return lcl__fail(LCL_ERR_SHAPE, "%s does not broadcast to %s",
+                     lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(to, b));
   set_out(node, to);
   return LCL_OK;
 }
@@ -268,7 +268,7 @@ static bool view_broadcast(const lcl_node *node, lcl_view *v) {
 }
 
 static void grad_broadcast(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  gin[0] = lcl_sum_to_shape(gout[0], node->in[0]->shape);
+  gin[0] = lcl__sum_to_shape(gout[0], node->in[0]->shape);
 }
 
 static const lcl_op op_broadcast = { .name = "broadcast",
@@ -284,7 +284,7 @@ lcl_tensor *lcl_broadcast(lcl_tensor *x, lcl_shape shape) {
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = LCL_MIN(LCL_MAX(shape.rank, 0), LCL_MAX_RANK);
   for (int i = 0; i < attr.shape.rank; i++) attr.shape.dim[i] = shape.dim[i];
-  return lcl_node_new(lcl_tensor_graph(x), &op_broadcast, LCL_IN(x), &attr, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_broadcast, LCL_IN(x), &attr, 1);
 }
 
 /* Row i of the skewed map begins at column i: a row stride longer by one reads it straight. */
@@ -292,7 +292,7 @@ static lcl_status infer_unskew(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   char a[96];
   if (s.rank != 4 || s.dim[3] < s.dim[2])
-    return lcl_fail(LCL_ERR_SHAPE, "expects (N,C,H,W+H-1), got %s", lcl_shape_string(s, a));
+    return lcl__fail(LCL_ERR_SHAPE, "expects (N,C,H,W+H-1), got %s", lcl_shape_string(s, a));
   s.dim[3] -= s.dim[2] - 1;
   set_out(node, s);
   return LCL_OK;
@@ -315,7 +315,7 @@ static const lcl_op op_unskew = {
 
 lcl_tensor *lcl_unskew(lcl_tensor *x) {
   LCL_NEED_TENSORS(x);
-  return lcl_node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_unskew, LCL_IN(x), NULL, 1);
 }
 
 /* ---- copies into a part of the result ---- */
@@ -325,7 +325,7 @@ static lcl_status infer_pad(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "the padding of axis %d is below zero", i);
+      return lcl__fail(LCL_ERR_ARGUMENT, "the padding of axis %d is below zero", i);
     s.dim[i] += a->start[i] + a->stop[i];
   }
   set_out(node, s);
@@ -334,16 +334,16 @@ static lcl_status infer_pad(lcl_node *node) {
 
 static lcl_status fill_zero(lcl_lower *lw, lcl_tensor *t) {
   size_t bytes = (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
-  return lcl_emit_fill(lw, lcl_out(lw, t), 0, bytes);
+  return lcl__emit_fill(lw, lcl__out(lw, t), 0, bytes);
 }
 
 static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
   const slice_attr *a = node->attr;
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
-  lcl_dense_strides(node->out[0].shape, to.stride);
+  lcl__dense_strides(node->out[0].shape, to.stride);
   for (int i = 0; i < node->in[0]->shape.rank; i++) to.offset += a->start[i] * to.stride[i];
-  return lcl_lower_copy(lw, "pad", node->in[0], &node->out[0], &to);
+  return lcl__lower_copy(lw, "pad", node->in[0], &node->out[0], &to);
 }
 
 static void grad_pad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -363,7 +363,7 @@ static const lcl_op op_pad = { .name = "pad",
 lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) {
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!before || !after))
-    return lcl_graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
+    return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
   slice_attr attr;
   bool any = false;
   memset(&attr, 0, sizeof attr);
@@ -372,7 +372,7 @@ lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) 
     attr.stop[i] = after[i];
     any |= before[i] || after[i];
   }
-  return any ? lcl_node_new(lcl_tensor_graph(x), &op_pad, LCL_IN(x), &attr, 1) : x;
+  return any ? lcl__node_new(lcl_tensor_graph(x), &op_pad, LCL_IN(x), &attr, 1) : x;
 }
 
 static lcl_status infer_concat(lcl_node *node) {
@@ -380,16 +380,16 @@ static lcl_status infer_concat(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   char a[96], b[96];
   if (axis >= s.rank)
-    return lcl_fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
+    return lcl__fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
   for (int i = 1; i < node->n_in; i++) {
     lcl_shape t = node->in[i]->shape, want = s;
     if (t.rank == s.rank) want.dim[axis] = t.dim[axis];
     if (node->in[i]->dtype != node->in[0]->dtype)
-      return lcl_fail(LCL_ERR_TYPE, "inputs of one type are expected, got %s and %s",
-                      lcl_dtype_name(node->in[0]->dtype), lcl_dtype_name(node->in[i]->dtype));
+      return lcl__fail(LCL_ERR_TYPE, "inputs of one type are expected, got %s and %s",
+                       lcl_dtype_name(node->in[0]->dtype), lcl_dtype_name(node->in[i]->dtype));
     if (!lcl_shape_equal(t, want))
-      return lcl_fail(LCL_ERR_SHAPE, "%s and %s differ beside axis %d",
-                      lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(t, b), axis);
+      return lcl__fail(LCL_ERR_SHAPE, "%s and %s differ beside axis %d",
+                       lcl_shape_string(node->in[0]->shape, a), lcl_shape_string(t, b), axis);
     s.dim[axis] += t.dim[axis];
   }
   set_out(node, s);
@@ -399,9 +399,9 @@ static lcl_status infer_concat(lcl_node *node) {
 static lcl_status lower_concat(lcl_lower *lw, lcl_node *node) {
   int axis = (int)((const axes_attr *)node->attr)->axes;
   lcl_view to = { 0 };
-  lcl_dense_strides(node->out[0].shape, to.stride);
+  lcl__dense_strides(node->out[0].shape, to.stride);
   for (int i = 0; i < node->n_in; i++) {
-    LCL_TRY(lcl_lower_copy(lw, "concat", node->in[i], &node->out[0], &to));
+    LCL_TRY(lcl__lower_copy(lw, "concat", node->in[i], &node->out[0], &to));
     to.offset += node->in[i]->shape.dim[axis] * to.stride[axis];
   }
   return LCL_OK;
@@ -428,18 +428,18 @@ lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
   lcl_shape s = lcl_tensor_shape(first);
   if (axis < 0) axis += s.rank;
   if (!first || axis < 0 || axis >= s.rank)
-    return lcl_graph_error(lcl_tensor_graph(first), LCL_ERR_ARGUMENT, "concat",
-                           "needs tensors and an axis they have");
+    return lcl__graph_error(lcl_tensor_graph(first), LCL_ERR_ARGUMENT, "concat",
+                            "needs tensors and an axis they have");
   return n == 1 ? first
-                : lcl_node_new(lcl_tensor_graph(first), &op_concat, xs, n,
-                               &(axes_attr) { (uint32_t)axis }, 1);
+                : lcl__node_new(lcl_tensor_graph(first), &op_concat, xs, n,
+                                &(axes_attr) { (uint32_t)axis }, 1);
 }
 
 static lcl_status infer_skew(lcl_node *node) {
   lcl_shape s = node->in[0]->shape;
   char a[96];
   if (s.rank != 4)
-    return lcl_fail(LCL_ERR_SHAPE, "expects (N,C,H,W), got %s", lcl_shape_string(s, a));
+    return lcl__fail(LCL_ERR_SHAPE, "expects (N,C,H,W), got %s", lcl_shape_string(s, a));
   if (s.dim[2] > 0) s.dim[3] += s.dim[2] - 1;
   set_out(node, s);
   return LCL_OK;
@@ -448,9 +448,9 @@ static lcl_status infer_skew(lcl_node *node) {
 static lcl_status lower_skew(lcl_lower *lw, lcl_node *node) {
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
-  lcl_dense_strides(node->out[0].shape, to.stride);
+  lcl__dense_strides(node->out[0].shape, to.stride);
   to.stride[2] += 1;
-  return lcl_lower_copy(lw, "skew", node->in[0], &node->out[0], &to);
+  return lcl__lower_copy(lw, "skew", node->in[0], &node->out[0], &to);
 }
 
 static void grad_skew(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -464,7 +464,7 @@ static const lcl_op op_skew = {
 
 lcl_tensor *lcl_skew(lcl_tensor *x) {
   LCL_NEED_TENSORS(x);
-  return lcl_node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_skew, LCL_IN(x), NULL, 1);
 }
 
 /* ---- rows by index ---- */
@@ -476,7 +476,7 @@ typedef struct rows_attr {
 static lcl_status infer_gather(lcl_node *node) {
   lcl_shape s = node->in[0]->shape, r = node->in[1]->shape;
   if (s.rank < 1 || r.rank != 1 || node->in[1]->dtype != LCL_I32)
-    return lcl_fail(LCL_ERR_SHAPE, "expects x (R,...) and i32 or u8 rows (n)");
+    return lcl__fail(LCL_ERR_SHAPE, "expects x (R,...) and i32 or u8 rows (n)");
   s.dim[0] = r.dim[0];
   set_out(node, s);
   return LCL_OK;
@@ -487,16 +487,16 @@ static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
   const int64_t width = to.dim[0] ? lcl_shape_count(to) / to.dim[0] : 0;
   char label[128], s[96];
   snprintf(label, sizeof label, "gather %s", lcl_shape_string(to, s));
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "gather works on f32");
-  return lcl_emit(
+  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "gather works on f32");
+  return lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "shape.cl" },
                           .kernel = "gather",
-                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
-                                   lcl_out(lw, &node->out[0]), lcl_i32(node->in[0]->shape.dim[0]),
-                                   lcl_i32(to.dim[0]), lcl_i32(width)),
+                          LCL_ARGS(lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
+                                   lcl__out(lw, &node->out[0]), lcl__i32(node->in[0]->shape.dim[0]),
+                                   lcl__i32(to.dim[0]), lcl__i32(width)),
                           .dims = 2,
-                          .global = { lcl_row_lanes(lw, width), (size_t)to.dim[0] },
+                          .global = { lcl__row_lanes(lw, width), (size_t)to.dim[0] },
                           .bytes = 8.0 * (double)lcl_shape_count(to) });
 }
 
@@ -510,13 +510,13 @@ static const lcl_op op_gather = {
 
 lcl_tensor *lcl_gather(lcl_tensor *x, lcl_tensor *rows) {
   LCL_NEED_TENSORS(x, rows);
-  return lcl_node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, lcl_wide_index(rows)), NULL, 1);
+  return lcl__node_new(lcl_tensor_graph(x), &op_gather, LCL_IN(x, lcl__wide_index(rows)), NULL, 1);
 }
 
 static lcl_status infer_scatter(lcl_node *node) {
   LCL_TRY(infer_gather(node));
   if (node->in[0]->shape.dim[0] != node->in[1]->shape.dim[0])
-    return lcl_fail(LCL_ERR_SHAPE, "expects one row index for each row of v");
+    return lcl__fail(LCL_ERR_SHAPE, "expects one row index for each row of v");
   node->out[0].shape.dim[0] = ((const rows_attr *)node->attr)->rows;
   return LCL_OK;
 }
@@ -529,24 +529,25 @@ static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
   const size_t room = (size_t)(splits * count) * sizeof(float);
   char label[128], s[96];
   snprintf(label, sizeof label, "scatter_add %s", lcl_shape_string(to, s));
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "scatter_add works on f32");
+  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "scatter_add works on f32");
   if (count == 0) return LCL_OK;
-  const lcl_arg y = lcl_out(lw, &node->out[0]);
-  const int lost = lcl_scratch(lw, room), sums = splits > 1 ? lcl_scratch(lw, room) : -1;
-  LCL_TRY(lcl_emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "shape.cl" },
-                          .kernel = "scatter_add",
-                          LCL_ARGS(lcl_in(lw, node->in[0]), lcl_in(lw, node->in[1]),
-                                   splits > 1 ? lcl_scratch_arg(lw, sums, LCL_WRITE) : y,
-                                   lcl_scratch_arg(lw, lost, LCL_WRITE), lcl_i32(n), lcl_i32(width),
-                                   lcl_i32(part)),
-                          .dims = 3,
-                          .global = { lcl_row_lanes(lw, width), (size_t)to.dim[0], (size_t)splits },
-                          .bytes = 4.0 * (double)(lcl_shape_count(from) + count) }));
+  const lcl_arg y = lcl__out(lw, &node->out[0]);
+  const int lost = lcl__scratch(lw, room), sums = splits > 1 ? lcl__scratch(lw, room) : -1;
+  LCL_TRY(lcl__emit(
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "shape.cl" },
+                      .kernel = "scatter_add",
+                      LCL_ARGS(lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
+                               splits > 1 ? lcl__scratch_arg(lw, sums, LCL_WRITE) : y,
+                               lcl__scratch_arg(lw, lost, LCL_WRITE), lcl__i32(n), lcl__i32(width),
+                               lcl__i32(part)),
+                      .dims = 3,
+                      .global = { lcl__row_lanes(lw, width), (size_t)to.dim[0], (size_t)splits },
+                      .bytes = 4.0 * (double)(lcl_shape_count(from) + count) }));
   if (splits == 1) return LCL_OK;
-  return lcl_emit_fold(lw, lcl_scratch_arg(lw, sums, LCL_READ), y, count, splits, LCL_REDUCE_SUM,
-                       1);
+  return lcl__emit_fold(lw, lcl__scratch_arg(lw, sums, LCL_READ), y, count, splits, LCL_REDUCE_SUM,
+                        1);
 }
 
 static void grad_scatter(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -561,8 +562,8 @@ static const lcl_op op_scatter = { .name = "scatter_add",
 
 lcl_tensor *lcl_scatter_add(lcl_tensor *v, lcl_tensor *rows, int64_t n_rows) {
   LCL_NEED_TENSORS(v, rows);
-  return lcl_node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, lcl_wide_index(rows)),
-                      &(rows_attr) { n_rows }, 1);
+  return lcl__node_new(lcl_tensor_graph(v), &op_scatter, LCL_IN(v, lcl__wide_index(rows)),
+                       &(rows_attr) { n_rows }, 1);
 }
 
 lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {
@@ -570,13 +571,13 @@ lcl_tensor *lcl_one_hot(lcl_tensor *index, int64_t depth) {
   lcl_graph *g = lcl_tensor_graph(index);
   char s[96];
   if (index->shape.rank != 1 || depth < 1 || depth > 1 << 24)
-    return lcl_graph_error(g, LCL_ERR_SHAPE, "one_hot",
-                           "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
-                           lcl_shape_string(index->shape, s), (long long)depth);
-  float *iota = lcl_alloc((size_t)depth * sizeof *iota);
-  if (!iota) return lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "one_hot", "out of memory");
+    return lcl__graph_error(g, LCL_ERR_SHAPE, "one_hot",
+                            "expects indices (n) and a depth of 1 to 2^24, got %s and %lld",
+                            lcl_shape_string(index->shape, s), (long long)depth);
+  float *iota = lcl__alloc((size_t)depth * sizeof *iota);
+  if (!iota) return lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "one_hot", "out of memory");
   for (int64_t i = 0; i < depth; i++) iota[i] = (float)i;
   lcl_tensor *columns = lcl_const_data(g, LCL_F32, LCL_SHAPE(1, depth), iota);
-  lcl_free(iota);
+  lcl__free(iota);
   return lcl_equal(columns, lcl_reshape(index, LCL_SHAPE(index->shape.dim[0], 1)));
 }

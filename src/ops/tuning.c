@@ -25,17 +25,17 @@ static void tuning_free(void *p) {
   cJSON_Delete(t->set);
   cJSON_Delete(t->user);
   cJSON_Delete(t->shipped);
-  lcl_free(t);
+  lcl__free(t);
 }
 
 /* ---- choices ---- */
 
-bool lcl_choice_equal(const lcl_choice *a, const lcl_choice *b) {
+bool lcl__choice_equal(const lcl_choice *a, const lcl_choice *b) {
   return a->implementation == b->implementation &&
          memcmp(&a->params, &b->params, sizeof a->params) == 0;
 }
 
-cJSON *lcl_choice_to_json(const lcl_choice *c) {
+cJSON *lcl__choice_to_json(const lcl_choice *c) {
   lcl_kernel_params params = c->params;
   cJSON *record = cJSON_CreateObject();
   bool ok = cJSON_AddStringToObject(record, "algorithm", c->implementation->name);
@@ -54,8 +54,8 @@ static const lcl_kernel_param *param_of(const lcl_implementation *im, const char
   return NULL;
 }
 
-bool lcl_choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c) {
-  *c = (lcl_choice) { .implementation = find(lcl_json_word(record, "algorithm")) };
+bool lcl__choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c) {
+  *c = (lcl_choice) { .implementation = find(lcl__json_word(record, "algorithm")) };
   if (!c->implementation) return false;
   for (cJSON *member = record->child, *next; member; member = next) {
     next = member->next;
@@ -64,8 +64,8 @@ bool lcl_choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice 
     const lcl_kernel_param *p = param_of(c->implementation, member->string);
     const double v = cJSON_IsNumber(member) ? member->valuedouble : -1;
     if (!p) {
-      lcl_logf(LCL_LOG_WARN, "tuning: %s has no parameter \"%s\"; it is ignored",
-               c->implementation->name, member->string);
+      lcl__logf(LCL_LOG_WARN, "tuning: %s has no parameter \"%s\"; it is ignored",
+                c->implementation->name, member->string);
       cJSON_Delete(cJSON_DetachItemViaPointer(record, member));
     } else if (v >= 0 && v <= MOST && v == (int)v) {
       *lcl_kernel_param_in(&c->params, p) = (int)v;
@@ -78,38 +78,38 @@ bool lcl_choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice 
 
 /* ---- files ---- */
 
-bool lcl_tuning_path(lcl_context *ctx, lcl_str *path) {
+bool lcl__tuning_path(lcl_context *ctx, lcl_str *path) {
   const char *own = getenv("LATENTCL_TUNING"), *xdg = getenv("XDG_DATA_HOME"),
              *home = getenv("HOME");
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   char who[1024], hex[33];
   if (own && strcmp(own, "off") == 0) return false;
   if (own && *own)
-    lcl_str_add(path, "%s", own);
+    lcl__str_add(path, "%s", own);
   else if (xdg && *xdg)
-    lcl_str_add(path, "%s/latentcl/tuning", xdg);
+    lcl__str_add(path, "%s/latentcl/tuning", xdg);
   else if (home && *home)
-    lcl_str_add(path, "%s/.local/share/latentcl/tuning", home);
+    lcl__str_add(path, "%s/.local/share/latentcl/tuning", home);
   else
     return false;
   snprintf(who, sizeof who, "%s|%s|%s|%u", caps->platform, caps->name, caps->driver,
            caps->compute_units);
-  lcl_hash_hex(who, strlen(who), hex);
-  lcl_str_add(path, "/%.16s.json", hex);
-  return lcl_str_ok(path);
+  lcl__hash_hex(who, strlen(who), hex);
+  lcl__str_add(path, "/%.16s.json", hex);
+  return lcl__str_ok(path);
 }
 
 /* The records of a file's text. old: whether they were of the schema before this one. */
 static lcl_status parse(const char *text, cJSON **entries, bool *old) {
-  cJSON *root = lcl_json_parse(text, strlen(text));
-  const char *schema = lcl_json_word(root, "schema");
+  cJSON *root = lcl__json_parse(text, strlen(text));
+  const char *schema = lcl__json_word(root, "schema");
   lcl_status st = LCL_OK;
   *old = strcmp(schema, OLD_SCHEMA) == 0;
-  if ((*old || strcmp(schema, SCHEMA) == 0) && lcl_json_members(root, "entries")) {
+  if ((*old || strcmp(schema, SCHEMA) == 0) && lcl__json_members(root, "entries")) {
     *entries = cJSON_DetachItemFromObjectCaseSensitive(root, "entries");
-    if (*old) st = lcl_tuning_convert(*entries);
+    if (*old) st = lcl__tuning_convert(*entries);
   } else {
-    st = lcl_fail(LCL_ERR_FORMAT, "not a tuning file (schema " SCHEMA ")");
+    st = lcl__fail(LCL_ERR_FORMAT, "not a tuning file (schema " SCHEMA ")");
   }
   cJSON_Delete(root);
   return st;
@@ -120,22 +120,22 @@ static lcl_status load(const char *path, cJSON **entries, bool *old) {
   void *data;
   size_t n;
   *old = false;
-  if (!lcl_file_exists(path)) return LCL_OK;
+  if (!lcl__file_exists(path)) return LCL_OK;
   const char *slash = strrchr(path, '/');
   lcl_str folder = { 0 };
-  lcl_str_append(&folder, path, (size_t)(slash - path));
-  if (!lcl_str_ok(&folder)) return LCL_ERR_HOST_MEMORY;
-  lcl_status read = lcl_file_read_private(folder.data, slash + 1, (size_t)16 << 20, &data, &n);
-  lcl_str_free(&folder);
+  lcl__str_append(&folder, path, (size_t)(slash - path));
+  if (!lcl__str_ok(&folder)) return LCL_ERR_HOST_MEMORY;
+  lcl_status read = lcl__file_read_private(folder.data, slash + 1, (size_t)16 << 20, &data, &n);
+  lcl__str_free(&folder);
   LCL_TRY(read);
   lcl_status st = parse(data, entries, old);
-  lcl_free(data);
-  return st == LCL_OK ? st : lcl_fail_prefix(st, "%s", path);
+  lcl__free(data);
+  return st == LCL_OK ? st : lcl__fail_prefix(st, "%s", path);
 }
 
 /* Takes over `entries`. */
 static char *print(lcl_context *ctx, cJSON *entries) {
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   cJSON *root = cJSON_CreateObject(), *device = cJSON_CreateObject();
   cJSON_AddStringToObject(root, "schema", SCHEMA);
   cJSON_AddStringToObject(device, "name", caps->name);
@@ -144,7 +144,7 @@ static char *print(lcl_context *ctx, cJSON *entries) {
   cJSON_AddNumberToObject(device, "compute_units", caps->compute_units);
   cJSON_AddItemToObject(root, "device", device);
   cJSON_AddItemToObject(root, "entries", entries);
-  char *text = lcl_json_print(root, true);
+  char *text = lcl__json_print(root, true);
   cJSON_Delete(root);
   return text;
 }
@@ -155,7 +155,7 @@ static lcl_status put(cJSON **entries, const char *key, cJSON *record) {
   cJSON_DeleteItemFromObjectCaseSensitive(*entries, key);
   if (record && cJSON_AddItemToObject(*entries, key, record)) return LCL_OK;
   cJSON_Delete(record);
-  return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }
 
 /* Takes over `record`; without one the file is only written in today's schema. */
@@ -164,7 +164,7 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *k
   bool old;
   lcl_status st = load(path, &entries, &old);
   if (st == LCL_ERR_FORMAT) { /* a damaged file is replaced */
-    lcl_logf(LCL_LOG_WARN, "%s; it is written anew", lcl_error_message());
+    lcl__logf(LCL_LOG_WARN, "%s; it is written anew", lcl_error_message());
     st = LCL_OK;
   }
   if (st == LCL_OK && record)
@@ -174,9 +174,9 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *k
   char *text = st == LCL_OK ? print(ctx, entries) : NULL;
   if (st != LCL_OK) cJSON_Delete(entries);
   if (st == LCL_OK)
-    st = text ? lcl_file_write_atomic(path, text, strlen(text))
-              : lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
-  if (st == LCL_OK) lcl_keep_others_out(path);
+    st = text ? lcl__file_write_atomic(path, text, strlen(text))
+              : lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (st == LCL_OK) lcl__keep_others_out(path);
   cJSON_free(text);
   return st;
 }
@@ -185,19 +185,19 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *k
 static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
   lcl_str path = { 0 }, lock = { 0 };
   lcl_status st = LCL_OK;
-  if (!lcl_tuning_path(ctx, &path))
-    st = lcl_fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
+  if (!lcl__tuning_path(ctx, &path))
+    st = lcl__fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
   if (st == LCL_OK) {
     char *slash = strrchr(path.data, '/');
     *slash = 0;
-    st = lcl_folder_make_private(path.data);
+    st = lcl__folder_make_private(path.data);
     *slash = '/';
   }
-  lcl_str_add(&lock, "%s.lock", path.data ? path.data : "");
-  int fd = st == LCL_OK && lcl_str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644)
-                                             : -1;
+  lcl__str_add(&lock, "%s.lock", path.data ? path.data : "");
+  int fd = st == LCL_OK && lcl__str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644)
+                                              : -1;
   if (st == LCL_OK && fd < 0)
-    st = lcl_fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
+    st = lcl__fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
   if (st == LCL_OK) {
     flock(fd, LOCK_EX);
     st = merge_locked(ctx, path.data, key, record);
@@ -205,16 +205,17 @@ static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
     cJSON_Delete(record);
   }
   if (fd >= 0) close(fd);
-  lcl_str_free(&path);
-  lcl_str_free(&lock);
+  lcl__str_free(&path);
+  lcl__str_free(&lock);
   return st;
 }
 
-lcl_status lcl_tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c, double seconds) {
-  cJSON *record = lcl_choice_to_json(c);
+lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c,
+                            double seconds) {
+  cJSON *record = lcl__choice_to_json(c);
   if (!record || !cJSON_AddNumberToObject(record, "seconds", seconds)) {
     cJSON_Delete(record);
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
   }
   return merge(ctx, key, record);
 }
@@ -228,21 +229,21 @@ static const char *shipped_name(const lcl_caps *caps) {
 }
 
 static tuning *of_context(lcl_context *ctx) {
-  void **slot = lcl_context_attachment(ctx, LCL_ATTACH_TUNING, tuning_free);
-  if (!*slot) *slot = lcl_alloc(sizeof(tuning));
+  void **slot = lcl__context_attachment(ctx, LCL_ATTACH_TUNING, tuning_free);
+  if (!*slot) *slot = lcl__alloc(sizeof(tuning));
   tuning *t = *slot;
   if (!t || t->loaded) return t;
   t->loaded = true;
   lcl_str path = { 0 };
   bool old = false;
-  if (lcl_tuning_path(ctx, &path) && load(path.data, &t->user, &old) != LCL_OK)
-    lcl_logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
+  if (lcl__tuning_path(ctx, &path) && load(path.data, &t->user, &old) != LCL_OK)
+    lcl__logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
   if (old && merge(ctx, NULL, NULL) != LCL_OK)
-    lcl_logf(LCL_LOG_WARN, "%s cannot be rewritten: %s", path.data, lcl_error_message());
+    lcl__logf(LCL_LOG_WARN, "%s cannot be rewritten: %s", path.data, lcl_error_message());
   const char *own = getenv("LATENTCL_TUNING"),
-             *text = lcl_embedded_source(shipped_name(lcl_context_caps(ctx)));
+             *text = lcl__embedded_source(shipped_name(lcl__context_caps(ctx)));
   if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped, &old);
-  lcl_str_free(&path);
+  lcl__str_free(&path);
   return t;
 }
 
@@ -250,33 +251,34 @@ static tuning *of_context(lcl_context *ctx) {
 static bool find_in(cJSON *entries, const char *key, lcl_implementation_fn find, lcl_choice *c) {
   cJSON *record = cJSON_GetObjectItemCaseSensitive(entries, key);
   if (!record) return false;
-  if (lcl_choice_from_json(record, find, c)) return true;
-  lcl_logf(LCL_LOG_WARN, "tuning: the record of %s is ignored: no such algorithm or parameters",
-           key);
+  if (lcl__choice_from_json(record, find, c)) return true;
+  lcl__logf(LCL_LOG_WARN, "tuning: the record of %s is ignored: no such algorithm or parameters",
+            key);
   cJSON_DeleteItemFromObjectCaseSensitive(entries, key);
   return false;
 }
 
-bool lcl_tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find, lcl_choice *c) {
+bool lcl__tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find,
+                      lcl_choice *c) {
   tuning *t = of_context(ctx);
   return t && (find_in(t->set, key, find, c) || find_in(t->user, key, find, c) ||
                find_in(t->shipped, key, find, c));
 }
 
-bool lcl_tuning_measured(lcl_context *ctx, const char *key) {
+bool lcl__tuning_measured(lcl_context *ctx, const char *key) {
   tuning *t = of_context(ctx);
   return t && cJSON_GetObjectItemCaseSensitive(t->user, key);
 }
 
-lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c) {
+lcl_status lcl__tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c) {
   tuning *t = of_context(ctx);
   if (!t) return LCL_ERR_HOST_MEMORY;
-  if (c) return put(&t->set, key, lcl_choice_to_json(c));
+  if (c) return put(&t->set, key, lcl__choice_to_json(c));
   cJSON_DeleteItemFromObjectCaseSensitive(t->set, key);
   return LCL_OK;
 }
 
-lcl_watch *lcl_tuning_watch(lcl_context *ctx, lcl_watched what) {
+lcl_watch *lcl__tuning_watch(lcl_context *ctx, lcl_watched what) {
   tuning *t = of_context(ctx);
   return t ? &t->watch[what] : NULL;
 }

@@ -64,31 +64,31 @@ typedef struct lcl_choice {
 /* A list's implementation of that name, or NULL. */
 typedef const lcl_implementation *(*lcl_implementation_fn)(const char *name);
 
-bool lcl_choice_equal(const lcl_choice *a, const lcl_choice *b);
+bool lcl__choice_equal(const lcl_choice *a, const lcl_choice *b);
 /* {"algorithm": "packed", "vector": 16, ...}; NULL: out of memory. cJSON_Delete() it. */
-cJSON *lcl_choice_to_json(const lcl_choice *c);
+cJSON *lcl__choice_to_json(const lcl_choice *c);
 /* False when the record names no implementation of the list, or a parameter is no small number.
  * Members that the implementation does not have are removed, with a warning. */
-bool lcl_choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c);
+bool lcl__choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c);
 
 /* ---- the database ---- */
 
 /* True and the choice filled in when the problem was tuned for the context's device. A record that
  * cannot be read counts as none, with a warning. */
-bool lcl_tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find, lcl_choice *c);
+bool lcl__tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find, lcl_choice *c);
 /* True when the user's file has it: measured on this very device and driver. */
-bool lcl_tuning_measured(lcl_context *ctx, const char *key);
+bool lcl__tuning_measured(lcl_context *ctx, const char *key);
 /* For this process only; NULL: forget it. */
-lcl_status lcl_tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c);
+lcl_status lcl__tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c);
 /* Adds a record, or replaces it, in the user's file: read, merged, written atomically under a lock,
  * so that tuners running side by side lose nothing. seconds: of the problem with this choice. */
-lcl_status lcl_tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c, double seconds);
+lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c, double seconds);
 /* Path of the user's file; false when tuning is off or there is no home. */
-bool lcl_tuning_path(lcl_context *ctx, lcl_str *path);
+bool lcl__tuning_path(lcl_context *ctx, lcl_str *path);
 
 /* tuning_convert.c: records of schema latentcl-tuning-1, positions in an array, into named ones; a
  * record whose meaning is not certain is left out. */
-lcl_status lcl_tuning_convert(cJSON *entries);
+lcl_status lcl__tuning_convert(cJSON *entries);
 
 /* A function that is called with every problem of a kind that is lowered on the context (gemm.h and
  * conv.h have its type); NULL: none. */
@@ -98,6 +98,6 @@ typedef struct lcl_watch {
   void *user;
 } lcl_watch;
 /* NULL: out of memory. */
-lcl_watch *lcl_tuning_watch(lcl_context *ctx, lcl_watched what);
+lcl_watch *lcl__tuning_watch(lcl_context *ctx, lcl_watched what);
 
 #endif

@@ -105,10 +105,10 @@ static cJSON *named_conv(const cJSON *old, const char *key, const int v[OLD]) {
   return r;
 }
 
-lcl_status lcl_tuning_convert(cJSON *entries) {
+lcl_status lcl__tuning_convert(cJSON *entries) {
   cJSON *old = cJSON_Duplicate(entries, true);
   const cJSON *record;
-  if (!old) return lcl_fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  if (!old) return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
   cJSON_ArrayForEach(record, old) {
     int v[OLD];
     const char *key = record->string;
@@ -117,7 +117,7 @@ lcl_status lcl_tuning_convert(cJSON *entries) {
                                                     : named_gemm(v);
     cJSON_DeleteItemFromObjectCaseSensitive(entries, key);
     if (!named) continue;
-    cJSON_AddNumberToObject(named, "seconds", lcl_json_number(record, "seconds"));
+    cJSON_AddNumberToObject(named, "seconds", lcl__json_number(record, "seconds"));
     cJSON_AddItemToObject(entries, key, named);
   }
   cJSON_Delete(old);

@@ -15,13 +15,13 @@ typedef struct ema_attr {
 
 static lcl_status infer_assign(lcl_node *node) {
   char a[96], b[96];
-  if (!lcl_tensor_var(node->in[0]))
-    return lcl_fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
+  if (!lcl__tensor_var(node->in[0]))
+    return lcl__fail(LCL_ERR_ARGUMENT, "only a variable can be assigned to");
   if (!lcl_shape_equal(node->in[0]->shape, node->in[1]->shape) ||
       node->in[0]->dtype != node->in[1]->dtype)
-    return lcl_fail(LCL_ERR_SHAPE, "the variable is %s %s, the value %s %s",
-                    lcl_dtype_name(node->in[0]->dtype), lcl_shape_string(node->in[0]->shape, a),
-                    lcl_dtype_name(node->in[1]->dtype), lcl_shape_string(node->in[1]->shape, b));
+    return lcl__fail(LCL_ERR_SHAPE, "the variable is %s %s, the value %s %s",
+                     lcl_dtype_name(node->in[0]->dtype), lcl_shape_string(node->in[0]->shape, a),
+                     lcl_dtype_name(node->in[1]->dtype), lcl_shape_string(node->in[1]->shape, b));
   node->out[0].shape = LCL_SCALAR;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -32,8 +32,8 @@ static size_t bytes_of(const lcl_tensor *t) {
 }
 
 static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
-  return lcl_emit_copy(lw, lcl_in(lw, node->in[1]), lcl_var_arg(lw, node->in[0], LCL_WRITE),
-                       bytes_of(node->in[0]));
+  return lcl__emit_copy(lw, lcl__in(lw, node->in[1]), lcl__var_arg(lw, node->in[0], LCL_WRITE),
+                        bytes_of(node->in[0]));
 }
 
 /* Elements a work-item walks: a few large work-items for packed kernels, else one element each. */
@@ -43,19 +43,19 @@ static int64_t per_item(const lcl_caps *caps, int64_t n) {
 }
 
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
-  int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl_lower_caps(lw), n);
-  if (node->in[0]->dtype != LCL_F32) return lcl_fail(LCL_ERR_TYPE, "a moving average is f32");
-  return lcl_emit(lw, &(lcl_launch) { .label = "moving average",
-                                      .source = { .file = "update.cl" },
-                                      .kernel = "ema",
-                                      LCL_ARGS(lcl_var_arg(lw, node->in[0], LCL_READ_WRITE),
-                                               lcl_in(lw, node->in[1]),
-                                               lcl_f32(((const ema_attr *)node->attr)->decay),
-                                               lcl_i32(n), lcl_i32(per)),
-                                      .dims = 1,
-                                      .global = { (size_t)((n + per - 1) / per) },
-                                      .flops = 3.0 * (double)n,
-                                      .bytes = 12.0 * (double)n });
+  int64_t n = lcl_shape_count(node->in[0]->shape), per = per_item(lcl__lower_caps(lw), n);
+  if (node->in[0]->dtype != LCL_F32) return lcl__fail(LCL_ERR_TYPE, "a moving average is f32");
+  return lcl__emit(lw, &(lcl_launch) { .label = "moving average",
+                                       .source = { .file = "update.cl" },
+                                       .kernel = "ema",
+                                       LCL_ARGS(lcl__var_arg(lw, node->in[0], LCL_READ_WRITE),
+                                                lcl__in(lw, node->in[1]),
+                                                lcl__f32(((const ema_attr *)node->attr)->decay),
+                                                lcl__i32(n), lcl__i32(per)),
+                                       .dims = 1,
+                                       .global = { (size_t)((n + per - 1) / per) },
+                                       .flops = 3.0 * (double)n,
+                                       .bytes = 12.0 * (double)n });
 }
 
 static const lcl_op op_assign = { .name = "assign",
@@ -69,11 +69,11 @@ static const lcl_op op_ema = { .name = "ema",
                                .flags = LCL_OP_UPDATE | LCL_OP_TARGET };
 
 void lcl_assign(lcl_tensor *var, lcl_tensor *value) {
-  lcl_node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), NULL, 1);
+  lcl__node_new(lcl_tensor_graph(var), &op_assign, LCL_IN(var, value), NULL, 1);
 }
 
 void lcl_ema(lcl_tensor *var, lcl_tensor *value, float decay) {
-  lcl_node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr) { decay }, 1);
+  lcl__node_new(lcl_tensor_graph(var), &op_ema, LCL_IN(var, value), &(ema_attr) { decay }, 1);
 }
 
 /* ---- optimisers ---- */
@@ -107,7 +107,7 @@ static const struct {
 
 static lcl_status infer_optimiser(lcl_node *node) {
   if (lcl_shape_count(node->in[0]->shape) != 1)
-    return lcl_fail(LCL_ERR_SHAPE, "the learning rate must be one number");
+    return lcl__fail(LCL_ERR_SHAPE, "the learning rate must be one number");
   node->out[0].shape = LCL_SCALAR;
   node->out[0].dtype = LCL_F32;
   return LCL_OK;
@@ -122,11 +122,11 @@ static lcl_status prepare_optimiser(lcl_lower *lw, lcl_node *node) {
     for (int j = 0; j < i && arena < 0; j++)
       if (o->params[j]->segment == v->segment) arena = o->arena[j];
     if (arena < 0)
-      arena = lcl_persistent(lw,
-                             lcl_store_segment(lcl_graph_store(node->graph), v->segment)->bytes);
+      arena = lcl__persistent(lw,
+                              lcl__store_segment(lcl__graph_store(node->graph), v->segment)->bytes);
     if (arena < 0) return LCL_ERR_DEVICE_MEMORY;
     o->arena[i] = arena;
-    o->placed[i] = lcl_place(lw, node->in[i + 1], lcl_slot_part(lw, arena, v->offset, v->bytes));
+    o->placed[i] = lcl__place(lw, node->in[i + 1], lcl__slot_part(lw, arena, v->offset, v->bytes));
   }
   return LCL_OK;
 }
@@ -151,56 +151,56 @@ static run next_run(const optimiser *o, int first, size_t align) {
 }
 
 static lcl_arg step_arg(lcl_lower *lw, const optimiser *o, int access) {
-  return lcl_slot_arg(lw, lcl_buffer_slot(lw, o->step->buffer, o->step->bytes), access);
+  return lcl__slot_arg(lw, lcl__buffer_slot(lw, o->step->buffer, o->step->bytes), access);
 }
 
 static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r,
                             lcl_arg scale) {
   const lcl_optimiser_desc *d = &o->desc;
-  lcl_store *store = lcl_graph_store(node->graph);
+  lcl_store *store = lcl__graph_store(node->graph);
   int segment = o->params[r.first]->segment;
-  const lcl_segment *home = lcl_store_segment(store, segment);
-  int64_t n = (int64_t)(r.bytes / 4), per = per_item(lcl_lower_caps(lw), n);
+  const lcl_segment *home = lcl__store_segment(store, segment);
+  int64_t n = (int64_t)(r.bytes / 4), per = per_item(lcl__lower_caps(lw), n);
   float rule[8] = { d->clip_value, d->weight_decay, d->l1,  d->l2,
                     d->beta1,      d->beta2,        d->eps, d->damping };
   lcl_arg args[12];
   int k = 0;
-  int whole = lcl_buffer_slot(lw, home->buffer, home->bytes);
-  args[k++] = lcl_slot_arg(lw, lcl_slot_part(lw, whole, r.offset, r.bytes), LCL_READ_WRITE);
-  args[k++] = lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[r.first], r.offset, r.bytes), LCL_READ);
-  args[k++] = lcl_in(lw, node->in[0]);
+  int whole = lcl__buffer_slot(lw, home->buffer, home->bytes);
+  args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, whole, r.offset, r.bytes), LCL_READ_WRITE);
+  args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, o->arena[r.first], r.offset, r.bytes), LCL_READ);
+  args[k++] = lcl__in(lw, node->in[0]);
   args[k++] = scale;
   args[k++] = step_arg(lw, o, LCL_READ);
-  args[k++] = lcl_bytes(rule, sizeof rule);
-  args[k++] = lcl_i32(n);
-  args[k++] = lcl_i32(per);
+  args[k++] = lcl__bytes(rule, sizeof rule);
+  args[k++] = lcl__i32(n);
+  args[k++] = lcl__i32(per);
   for (int i = 0; i < 2 && rules[d->kind].slots[i]; i++) {
-    const lcl_segment *s = lcl_store_slot_segment(store, segment, rules[d->kind].slots[i]);
-    if (!s) return lcl_fail(LCL_ERR_ARGUMENT, "internal: no slot %s", rules[d->kind].slots[i]);
-    args[k++] = lcl_slot_arg(
-        lw, lcl_slot_part(lw, lcl_buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes),
+    const lcl_segment *s = lcl__store_slot_segment(store, segment, rules[d->kind].slots[i]);
+    if (!s) return lcl__fail(LCL_ERR_ARGUMENT, "internal: no slot %s", rules[d->kind].slots[i]);
+    args[k++] = lcl__slot_arg(
+        lw, lcl__slot_part(lw, lcl__buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes),
         LCL_READ_WRITE);
   }
   if (rules[d->kind].flag)
-    args[k++] = lcl_i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
+    args[k++] = lcl__i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
   char label[64];
   snprintf(label, sizeof label, "%s %lld", rules[d->kind].kernel, (long long)n);
-  return lcl_emit(lw, &(lcl_launch) { .label = label,
-                                      .source = { .file = "update.cl" },
-                                      .kernel = rules[d->kind].kernel,
-                                      .args = args,
-                                      .n_args = k,
-                                      .dims = 1,
-                                      .global = { (size_t)((n + per - 1) / per) },
-                                      .flops = 10.0 * (double)n,
-                                      .bytes = 28.0 * (double)n });
+  return lcl__emit(lw, &(lcl_launch) { .label = label,
+                                       .source = { .file = "update.cl" },
+                                       .kernel = rules[d->kind].kernel,
+                                       .args = args,
+                                       .n_args = k,
+                                       .dims = 1,
+                                       .global = { (size_t)((n + per - 1) / per) },
+                                       .flops = 10.0 * (double)n,
+                                       .bytes = 28.0 * (double)n });
 }
 
 /* The factor of global norm clipping; 1 without it. */
 static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, lcl_arg *scale) {
-  size_t align = lcl_lower_caps(lw)->base_align;
+  size_t align = lcl__lower_caps(lw)->base_align;
   if (o->desc.clip_norm <= 0) {
-    *scale = lcl_in(lw, lcl_const(node->graph, 1));
+    *scale = lcl__in(lw, lcl_const(node->graph, 1));
     return LCL_OK;
   }
   int n_runs = 0, at = 0;
@@ -214,49 +214,49 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
    * rounds). */
   const int64_t parts = LCL_MAX(64, (longest + 32767) / 32768);
   const size_t stride = lcl_round_up((size_t)parts * 4, align);
-  int part = lcl_scratch(lw, (size_t)n_runs * stride), factor = lcl_scratch(lw, 4);
-  LCL_TRY(lcl_emit_fill(lw, lcl_scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
+  int part = lcl__scratch(lw, (size_t)n_runs * stride), factor = lcl__scratch(lw, 4);
+  LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
   for (int i = 0; i < o->n; at++) {
     run r = next_run(o, i, align);
     int64_t n = (int64_t)(r.bytes / 4), per = (n + parts - 1) / parts;
-    lcl_arg sums = lcl_slot_arg(lw, lcl_slot_part(lw, part, (size_t)at * stride, (size_t)parts * 4),
-                                LCL_WRITE);
-    LCL_TRY(lcl_emit(
-        lw,
-        &(lcl_launch) {
-            .label = "gradient norm",
-            .source = { .file = "update.cl" },
-            .kernel = "square_sums",
-            LCL_ARGS(lcl_slot_arg(lw, lcl_slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
-                     sums, lcl_i32(n), lcl_i32(per)),
-            .dims = 1,
-            .global = { (size_t)parts },
-            .flops = 2.0 * (double)n,
-            .bytes = 4.0 * (double)n }));
+    lcl_arg sums = lcl__slot_arg(
+        lw, lcl__slot_part(lw, part, (size_t)at * stride, (size_t)parts * 4), LCL_WRITE);
+    LCL_TRY(lcl__emit(
+        lw, &(lcl_launch) {
+                .label = "gradient norm",
+                .source = { .file = "update.cl" },
+                .kernel = "square_sums",
+                LCL_ARGS(
+                    lcl__slot_arg(lw, lcl__slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
+                    sums, lcl__i32(n), lcl__i32(per)),
+                .dims = 1,
+                .global = { (size_t)parts },
+                .flops = 2.0 * (double)n,
+                .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
-  LCL_TRY(lcl_emit(lw, &(lcl_launch) { .label = "gradient norm",
-                                       .source = { .file = "update.cl" },
-                                       .kernel = "norm_scale",
-                                       LCL_ARGS(lcl_scratch_arg(lw, part, LCL_READ),
-                                                lcl_scratch_arg(lw, factor, LCL_WRITE),
-                                                lcl_i32((int64_t)((size_t)n_runs * stride / 4)),
-                                                lcl_f32(o->desc.clip_norm)),
-                                       .dims = 1,
-                                       .global = { 1 } }));
-  *scale = lcl_scratch_arg(lw, factor, LCL_READ);
+  LCL_TRY(lcl__emit(lw, &(lcl_launch) { .label = "gradient norm",
+                                        .source = { .file = "update.cl" },
+                                        .kernel = "norm_scale",
+                                        LCL_ARGS(lcl__scratch_arg(lw, part, LCL_READ),
+                                                 lcl__scratch_arg(lw, factor, LCL_WRITE),
+                                                 lcl__i32((int64_t)((size_t)n_runs * stride / 4)),
+                                                 lcl__f32(o->desc.clip_norm)),
+                                        .dims = 1,
+                                        .global = { 1 } }));
+  *scale = lcl__scratch_arg(lw, factor, LCL_READ);
   return LCL_OK;
 }
 
 static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
   optimiser *o = ((optimiser_attr *)node->attr)->o;
-  size_t align = lcl_lower_caps(lw)->base_align;
+  size_t align = lcl__lower_caps(lw)->base_align;
   lcl_arg scale;
   for (int i = 0; i < o->n; i++) {
     if (o->placed[i]) continue;
-    int part = lcl_slot_part(lw, o->arena[i], o->params[i]->offset, o->params[i]->bytes);
-    LCL_TRY(lcl_emit_copy(lw, lcl_in(lw, node->in[i + 1]), lcl_slot_arg(lw, part, LCL_WRITE),
-                          o->params[i]->bytes));
+    int part = lcl__slot_part(lw, o->arena[i], o->params[i]->offset, o->params[i]->bytes);
+    LCL_TRY(lcl__emit_copy(lw, lcl__in(lw, node->in[i + 1]), lcl__slot_arg(lw, part, LCL_WRITE),
+                           o->params[i]->bytes));
   }
   LCL_TRY(emit_scale(lw, node, o, &scale));
   for (int i = 0; i < o->n;) {
@@ -264,12 +264,12 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
     LCL_TRY(emit_step(lw, node, o, r, scale));
     i = r.last + 1;
   }
-  return lcl_emit(lw, &(lcl_launch) { .label = "count step",
-                                      .source = { .file = "update.cl" },
-                                      .kernel = "count_step",
-                                      LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
-                                      .dims = 1,
-                                      .global = { 1 } });
+  return lcl__emit(lw, &(lcl_launch) { .label = "count step",
+                                       .source = { .file = "update.cl" },
+                                       .kernel = "count_step",
+                                       LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
+                                       .dims = 1,
+                                       .global = { 1 } });
 }
 
 static const lcl_op op_optimiser = { .name = "minimise",
@@ -283,19 +283,19 @@ static const lcl_op op_optimiser = { .name = "minimise",
 static int find_params(lcl_tensor *loss, lcl_tensor **out) {
   const lcl_graph *g = loss->node->graph;
   int last = loss->node->id, n = 0;
-  bool *reached = lcl_alloc((size_t)last + 1);
+  bool *reached = lcl__alloc((size_t)last + 1);
   if (!reached) return -1;
   reached[last] = true;
   for (int i = last; i >= 0; i--) {
-    const lcl_node *node = lcl_graph_node(g, i);
+    const lcl_node *node = lcl__graph_node(g, i);
     for (int j = 0; reached[i] && j < node->n_in; j++) reached[node->in[j]->node->id] = true;
   }
   for (int i = 0; i <= last; i++) {
-    lcl_tensor *t = &lcl_graph_node(g, i)->out[0];
-    const lcl_var *v = lcl_tensor_var(t);
+    lcl_tensor *t = &lcl__graph_node(g, i)->out[0];
+    const lcl_var *v = lcl__tensor_var(t);
     if (reached[i] && v && v->trainable) out[n++] = t;
   }
-  lcl_free(reached);
+  lcl__free(reached);
   return n;
 }
 
@@ -316,45 +316,46 @@ static void fill_defaults(lcl_optimiser_desc *d) {
 
 static lcl_status make_variables(lcl_graph *g, optimiser *o) {
   char name[96];
-  lcl_store *store = lcl_graph_store(g);
+  lcl_store *store = lcl__graph_store(g);
   int k = 0;
-  for (int i = 0; i < lcl_graph_node_count(g); i++) k += lcl_graph_node(g, i)->op == &op_optimiser;
-  snprintf(name, sizeof name, "%s.optimiser%d.step", lcl_graph_name(g), k);
-  LCL_TRY(lcl_store_var(store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
+  for (int i = 0; i < lcl__graph_node_count(g); i++)
+    k += lcl__graph_node(g, i)->op == &op_optimiser;
+  snprintf(name, sizeof name, "%s.optimiser%d.step", lcl__graph_name(g), k);
+  LCL_TRY(lcl__store_var(store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
   lcl_var *slot;
   for (int i = 0; i < o->n; i++)
     for (int s = 0; s < 2 && rules[o->desc.kind].slots[s]; s++)
-      LCL_TRY(lcl_store_slot(store, o->params[i], rules[o->desc.kind].slots[s],
-                             rules[o->desc.kind].init[s], &slot));
+      LCL_TRY(lcl__store_slot(store, o->params[i], rules[o->desc.kind].slots[s],
+                              rules[o->desc.kind].init[s], &slot));
   return LCL_OK;
 }
 
 void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_graph *g = lcl_tensor_graph(loss);
   if (!loss || !desc || desc->n_params < 0)
-    lcl_graph_error(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
-  if (lcl_graph_broken(g)) return;
-  size_t cap = (size_t)(lcl_graph_node_count(g) + 1 + desc->n_params);
-  lcl_arena *arena = lcl_graph_arena(g);
-  optimiser *o = lcl_arena_alloc(arena, sizeof *o);
-  lcl_tensor **params = lcl_arena_alloc(arena, cap * sizeof *params),
-             **in = lcl_arena_alloc(arena, (cap + 1) * sizeof *in);
+    lcl__graph_error(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
+  if (lcl__graph_broken(g)) return;
+  size_t cap = (size_t)(lcl__graph_node_count(g) + 1 + desc->n_params);
+  lcl_arena *arena = lcl__graph_arena(g);
+  optimiser *o = lcl__arena_alloc(arena, sizeof *o);
+  lcl_tensor **params = lcl__arena_alloc(arena, cap * sizeof *params),
+             **in = lcl__arena_alloc(arena, (cap + 1) * sizeof *in);
   if (!o || !params || !in) {
-    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
+    lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
     return;
   }
   int n = desc->params ? desc->n_params : find_params(loss, params);
   for (int i = 0; desc->params && i < n; i++) params[i] = desc->params[i];
   for (int i = 0; i < n; i++)
-    if (lcl_tensor_graph(params[i]) != g || !lcl_tensor_var(params[i])) {
-      lcl_graph_error(g, LCL_ERR_ARGUMENT, "minimise",
-                      "parameter %d is not a variable of the graph", i);
+    if (lcl_tensor_graph(params[i]) != g || !lcl__tensor_var(params[i])) {
+      lcl__graph_error(g, LCL_ERR_ARGUMENT, "minimise",
+                       "parameter %d is not a variable of the graph", i);
       return;
     }
   for (int i = 1; i < n; i++) /* neighbours in the store next to each other */
     for (int j = i; j > 0; j--) {
-      size_t a = store_index(lcl_graph_store(g), lcl_tensor_var(params[j - 1])),
-             b = store_index(lcl_graph_store(g), lcl_tensor_var(params[j]));
+      size_t a = store_index(lcl__graph_store(g), lcl__tensor_var(params[j - 1])),
+             b = store_index(lcl__graph_store(g), lcl__tensor_var(params[j]));
       if (a <= b) break;
       lcl_tensor *t = params[j];
       params[j] = params[j - 1];
@@ -363,21 +364,21 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->desc = *desc;
   o->desc.params = NULL;
   o->n = n;
-  o->params = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->params);
-  o->arena = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
-  o->placed = lcl_arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
+  o->params = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->params);
+  o->arena = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
+  o->placed = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
   if (n <= 0 || !o->params || !o->arena || !o->placed) {
-    lcl_graph_error(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
-                    n ? "out of memory" : "the loss depends on no parameter");
+    lcl__graph_error(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
+                     n ? "out of memory" : "the loss depends on no parameter");
     return;
   }
-  for (int i = 0; i < n; i++) o->params[i] = lcl_tensor_var(params[i]);
+  for (int i = 0; i < n; i++) o->params[i] = lcl__tensor_var(params[i]);
   fill_defaults(&o->desc);
   lcl_gradients(loss, params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);
-  if (!lcl_graph_broken(g) && make_variables(g, o) != LCL_OK) {
-    lcl_graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
+  if (!lcl__graph_broken(g) && make_variables(g, o) != LCL_OK) {
+    lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
     return;
   }
-  lcl_node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);
+  lcl__node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);
 }

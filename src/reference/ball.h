@@ -75,7 +75,7 @@ static inline lcl_ball ball_sum_rounded(const lcl_ball_sum *s, double roundings)
 }
 /* By a reduction. */
 static inline lcl_ball ball_sum_get(const lcl_ball_sum *s) {
-  return ball_sum_rounded(s, lcl_sum_roundings((double)s->n));
+  return ball_sum_rounded(s, lcl__sum_roundings((double)s->n));
 }
 /* One term after the other, in any order, as a matrix product does. */
 static inline lcl_ball ball_product_get(const lcl_ball_sum *s) {

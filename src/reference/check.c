@@ -4,13 +4,13 @@
 static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_spec *spec, uint64_t seed,
                          uint64_t number, bool small) {
   lcl_str text = { 0 }, message = { 0 };
-  if (c) lcl_case_describe(c, &text);
-  lcl_str_add(&message, "%s", lcl_error_message());
-  lcl_fail(status, "%s [%s]; repeat: latentcl check --op %s --seed %llu --case %llu%s",
-           message.data ? message.data : "", text.data ? text.data : spec->name, spec->name,
-           (unsigned long long)seed, (unsigned long long)number, small ? " --small" : "");
-  lcl_str_free(&text);
-  lcl_str_free(&message);
+  if (c) lcl__case_describe(c, &text);
+  lcl__str_add(&message, "%s", lcl_error_message());
+  lcl__fail(status, "%s [%s]; repeat: latentcl check --op %s --seed %llu --case %llu%s",
+            message.data ? message.data : "", text.data ? text.data : spec->name, spec->name,
+            (unsigned long long)seed, (unsigned long long)number, small ? " --small" : "");
+  lcl__str_free(&text);
+  lcl__str_free(&message);
   return status;
 }
 
@@ -18,23 +18,23 @@ static lcl_status check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t se
                              bool small, bool guard, double *worst) {
   lcl_case *c = NULL;
   lcl_case_result result;
-  lcl_status status = lcl_case_random(spec, seed, number, small, &c);
+  lcl_status status = lcl__case_random(spec, seed, number, small, &c);
   if (status != LCL_OK) return failed(status, NULL, spec, seed, number, small);
   const lcl_case_run_desc run = { .ctx = ctx,
-                                  .seed = (uint64_t)lcl_case_attr(c, "seed")->i[0],
+                                  .seed = (uint64_t)lcl__case_attr(c, "seed")->i[0],
                                   .no_fusion = number % 16 == 9,
                                   .guard = guard || number % 4 < 2,
                                   .repeat = number % 8 < 2 };
-  status = lcl_case_run(c, &run, &result);
-  if (status == LCL_OK) status = lcl_case_reference(c);
-  if (status == LCL_OK) status = lcl_case_compare(c, &result, worst);
+  status = lcl__case_run(c, &run, &result);
+  if (status == LCL_OK) status = lcl__case_reference(c);
+  if (status == LCL_OK) status = lcl__case_compare(c, &result, worst);
   if (status != LCL_OK) failed(status, c, spec, seed, number, small);
-  lcl_case_destroy(c);
+  lcl__case_destroy(c);
   return status;
 }
 
-lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
-                          bool small, double *worst) {
+lcl_status lcl__check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
+                           bool small, double *worst) {
   return check_case(ctx, spec, seed, number, small, false, worst);
 }
 
@@ -48,11 +48,11 @@ static bool is_wrong_result(lcl_status status) {
  * guarded. */
 static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed,
                              lcl_check_report *report) {
-  const double start = lcl_now();
+  const double start = lcl__now();
   for (uint64_t round = 0; round < desc->cases; round++) {
     for (size_t i = 0; i < n; i++) {
-      if (round > 0 && desc->seconds > 0 && lcl_now() - start > desc->seconds) return LCL_OK;
-      const lcl_spec *spec = desc->spec ? desc->spec : lcl_spec_at(i);
+      if (round > 0 && desc->seconds > 0 && lcl__now() - start > desc->seconds) return LCL_OK;
+      const lcl_spec *spec = desc->spec ? desc->spec : lcl__spec_at(i);
       const lcl_status status = check_case(desc->ctx, spec, desc->seed, desc->first + round,
                                            desc->small, failed[i], NULL);
       if (status != LCL_OK && !is_wrong_result(status)) return status;
@@ -69,12 +69,12 @@ static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed,
   return LCL_OK;
 }
 
-lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report) {
-  const size_t n = desc->spec ? 1 : lcl_spec_count();
-  bool *failed = lcl_alloc(n * sizeof *failed);
+lcl_status lcl__check_run(const lcl_check_desc *desc, lcl_check_report *report) {
+  const size_t n = desc->spec ? 1 : lcl__spec_count();
+  bool *failed = lcl__alloc(n * sizeof *failed);
   if (!failed) return LCL_ERR_HOST_MEMORY;
   *report = (lcl_check_report) { .ops = n };
   const lcl_status status = run_rounds(desc, n, failed, report);
-  lcl_free(failed);
+  lcl__free(failed);
   return status;
 }

@@ -8,8 +8,8 @@
  * and then twice for the same bits. LCL_ERR_NUMERIC (or what went wrong) with a message that ends
  * in the command that repeats it. worst (may be NULL): largest error as a part of what is allowed.
  */
-lcl_status lcl_check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
-                          bool small, double *worst);
+lcl_status lcl__check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
+                           bool small, double *worst);
 
 typedef struct lcl_check_desc {
   lcl_context *ctx;
@@ -34,6 +34,6 @@ typedef struct lcl_check_report {
 /* Round by round: case 0 of every op, then case 1, ... so that a limit of time cuts all alike.
  * Failures are counted and reported through seen; another status is a reason to stop (a lost
  * device). */
-lcl_status lcl_check_run(const lcl_check_desc *desc, lcl_check_report *report);
+lcl_status lcl__check_run(const lcl_check_desc *desc, lcl_check_report *report);
 
 #endif

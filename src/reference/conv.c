@@ -30,26 +30,26 @@ static void conv_walk(const lcl_ref_conv *d, conv_part what, double *x, double *
           }
 }
 
-void lcl_ref_conv2d(const lcl_ref_conv *d, const double *x, const double *f, const double *b,
-                    double *y) {
+void lcl__ref_conv2d(const lcl_ref_conv *d, const double *x, const double *f, const double *b,
+                     double *y) {
   const int64_t plane = d->oh * d->ow;
   for (int64_t i = 0; i < d->n * d->o * plane; i++) y[i] = b ? b[i / plane % d->o] : 0;
   conv_walk(d, CONV_FORWARD, (double *)x, (double *)f, y);
 }
 
-void lcl_ref_conv2d_input_grad(const lcl_ref_conv *d, const double *gy, const double *f,
-                               double *gx) {
+void lcl__ref_conv2d_input_grad(const lcl_ref_conv *d, const double *gy, const double *f,
+                                double *gx) {
   for (int64_t i = 0; i < d->n * d->c * d->h * d->w; i++) gx[i] = 0;
   conv_walk(d, CONV_INPUT_GRAD, gx, (double *)f, (double *)gy);
 }
 
-void lcl_ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const double *gy,
-                                double *gf) {
+void lcl__ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const double *gy,
+                                 double *gf) {
   for (int64_t i = 0; i < d->o * (d->c / d->groups) * d->kh * d->kw; i++) gf[i] = 0;
   conv_walk(d, CONV_FILTER_GRAD, (double *)x, gf, (double *)gy);
 }
 
-void lcl_ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, double *gb) {
+void lcl__ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, double *gb) {
   for (int64_t k = 0; k < o; k++) gb[k] = 0;
   for (int64_t i = 0; i < n * o * plane; i++) gb[i / plane % o] += gy[i];
 }
@@ -63,8 +63,8 @@ static int64_t colour_of(int64_t k, int64_t count, int colours, bool interleaved
   return (k - rest) / part;
 }
 
-void lcl_ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours,
-                       int gates, bool interleaved, double *mask) {
+void lcl__ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours,
+                        int gates, bool interleaved, double *mask) {
   const int64_t per_gate = gates > 1 ? o / gates : o;
   for (int64_t i = 0; i < o; i++)
     for (int64_t j = 0; j < c; j++)

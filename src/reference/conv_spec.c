@@ -9,12 +9,12 @@ typedef enum conv_kind { CONV, TRANSPOSED, MASKED, INPUT_GRAD, FILTER_GRAD, FOUR
 
 /* Attribute values with the defaults of ops that lack them. */
 static int64_t pair(const lcl_case *c, const char *name, int k, int64_t standard) {
-  const lcl_attr *a = lcl_case_attr(c, name);
+  const lcl_attr *a = lcl__case_attr(c, name);
   return a->n ? a->i[k] : standard;
 }
 
 static lcl_conv_desc desc_of(const lcl_case *c) {
-  const lcl_attr *pad = lcl_case_attr(c, "pad");
+  const lcl_attr *pad = lcl__case_attr(c, "pad");
   lcl_conv_desc d = { .same = pad->same, .groups = (int)pair(c, "groups", 0, 1) };
   for (int k = 0; k < 2; k++) {
     d.stride[k] = (int)pair(c, "stride", k, 1);
@@ -25,21 +25,21 @@ static lcl_conv_desc desc_of(const lcl_case *c) {
 }
 
 static lcl_mask_desc mask_desc_of(const lcl_case *c) {
-  return (lcl_mask_desc) { .type = lcl_case_attr(c, "type")->i[0] ? LCL_MASK_B : LCL_MASK_A,
-                           .colours = (int)lcl_case_attr(c, "colours")->i[0],
-                           .gates = (int)lcl_case_attr(c, "gates")->i[0],
-                           .interleaved = lcl_case_attr(c, "interleaved")->i[0] };
+  return (lcl_mask_desc) { .type = lcl__case_attr(c, "type")->i[0] ? LCL_MASK_B : LCL_MASK_A,
+                           .colours = (int)lcl__case_attr(c, "colours")->i[0],
+                           .gates = (int)lcl__case_attr(c, "gates")->i[0],
+                           .interleaved = lcl__case_attr(c, "interleaved")->i[0] };
 }
 
 /* The library takes 0 as "the default"; on the command line it is an error. */
 static lcl_status check_positive(const lcl_case *c) {
   static const char *const names[] = { "stride", "dilation", "groups", "colours", "gates" };
   for (size_t i = 0; i < LCL_COUNT(names); i++) {
-    const lcl_attr *a = lcl_case_attr(c, names[i]);
+    const lcl_attr *a = lcl__case_attr(c, names[i]);
     for (int k = 0; k < a->n; k++)
       if (a->i[k] < 1 || a->i[k] > INT32_MAX)
-        return lcl_fail(LCL_ERR_ARGUMENT, "%s=%lld: at least 1 was expected", names[i],
-                        (long long)a->i[k]);
+        return lcl__fail(LCL_ERR_ARGUMENT, "%s=%lld: at least 1 was expected", names[i],
+                         (long long)a->i[k]);
   }
   return LCL_OK;
 }
@@ -64,10 +64,10 @@ static lcl_status conv_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
     break;
   }
   case INPUT_GRAD:
-    out[0] = lcl_conv2d_input_grad(in[0], in[1], lcl_attr_shape(lcl_case_attr(c, "shape")), &d);
+    out[0] = lcl_conv2d_input_grad(in[0], in[1], lcl__attr_shape(lcl__case_attr(c, "shape")), &d);
     break;
   case FILTER_GRAD:
-    out[0] = lcl_conv2d_filter_grad(in[0], in[1], lcl_attr_shape(lcl_case_attr(c, "shape")), &d);
+    out[0] = lcl_conv2d_filter_grad(in[0], in[1], lcl__attr_shape(lcl__case_attr(c, "shape")), &d);
     break;
   }
   return LCL_OK;
@@ -90,7 +90,7 @@ static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dilation,
 
 /* The forward convolution behind any of the kinds: x and f have these shapes. */
 static lcl_ref_conv forward_geometry(const lcl_case *c, lcl_shape x, lcl_shape f) {
-  const lcl_attr *pad = lcl_case_attr(c, "pad");
+  const lcl_attr *pad = lcl__case_attr(c, "pad");
   lcl_ref_conv d = { .n = x.dim[0],
                      .c = x.dim[1],
                      .h = x.dim[2],
@@ -110,7 +110,7 @@ static lcl_ref_conv forward_geometry(const lcl_case *c, lcl_shape x, lcl_shape f
  * convolution would shrink. */
 static lcl_shape transposed_shape(const lcl_case *c) {
   const lcl_shape x = c->in[0].shape, f = c->in[1].shape;
-  const lcl_attr *pad = lcl_case_attr(c, "pad");
+  const lcl_attr *pad = lcl__case_attr(c, "pad");
   lcl_shape s = LCL_SHAPE(x.dim[0], f.dim[1] * pair(c, "groups", 0, 1), 0, 0);
   for (int k = 0; k < 2; k++)
     s.dim[2 + k] = (x.dim[2 + k] - 1) * pair(c, "stride", k, 1) - pad->i[2 * k] -
@@ -120,7 +120,7 @@ static lcl_shape transposed_shape(const lcl_case *c) {
 }
 
 static lcl_ref_conv geometry(const lcl_case *c) {
-  const lcl_shape attr_shape = lcl_attr_shape(lcl_case_attr(c, "shape"));
+  const lcl_shape attr_shape = lcl__attr_shape(lcl__case_attr(c, "shape"));
   switch ((conv_kind)c->spec->variant) {
   case TRANSPOSED: {
     lcl_ref_conv d = forward_geometry(c, transposed_shape(c), c->in[1].shape);
@@ -152,10 +152,10 @@ static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out)
   const lcl_mask_desc m = mask_desc_of(c);
   const lcl_shape s = f->shape;
   lcl_array mask;
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &mask));
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, out));
-  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
-                    m.gates, m.interleaved, mask.data);
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &mask));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, out));
+  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+                     m.gates, m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     out->data[i] = mask.data[i] != 0 ? f->data[i] : 0;
   return LCL_OK;
@@ -176,18 +176,18 @@ static lcl_status conv_forward(lcl_case *c) {
   case FOURIER:
   case MASKED:
     LCL_TRY(masked_filter(c, &c->in[1], &f));
-    LCL_TRY(lcl_array_new(c, LCL_F32, output_shape(&d), y));
-    lcl_ref_conv2d(&d, a, f.data, c->in[2].data, y->data);
+    LCL_TRY(lcl__array_new(c, LCL_F32, output_shape(&d), y));
+    lcl__ref_conv2d(&d, a, f.data, c->in[2].data, y->data);
     break;
   case TRANSPOSED:
   case INPUT_GRAD:
-    LCL_TRY(lcl_array_new(c, LCL_F32, image_shape(&d), y));
-    lcl_ref_conv2d_input_grad(&d, a, c->in[1].data, y->data);
+    LCL_TRY(lcl__array_new(c, LCL_F32, image_shape(&d), y));
+    lcl__ref_conv2d_input_grad(&d, a, c->in[1].data, y->data);
     add_bias(&c->in[2], y);
     break;
   case FILTER_GRAD:
-    LCL_TRY(lcl_array_new(c, LCL_F32, filter_shape(&d), y));
-    lcl_ref_conv2d_filter_grad(&d, a, c->in[1].data, y->data);
+    LCL_TRY(lcl__array_new(c, LCL_F32, filter_shape(&d), y));
+    lcl__ref_conv2d_filter_grad(&d, a, c->in[1].data, y->data);
     break;
   }
   return LCL_OK;
@@ -199,30 +199,30 @@ static lcl_status conv_backward(lcl_case *c) {
   const lcl_shape gs = c->grad_out[0].shape;
   lcl_array f, gf;
   for (int k = 0; k < 3; k++)
-    if (c->in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+    if (c->in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
   double *ga = c->grad_in[0].data, *gb = c->grad_in[1].data;
   switch ((conv_kind)c->spec->variant) {
   case CONV:
   case FOURIER:
   case MASKED:
     LCL_TRY(masked_filter(c, &c->in[1], &f));
-    lcl_ref_conv2d_input_grad(&d, g, f.data, ga);
-    lcl_ref_conv2d_filter_grad(&d, a, g, gb);
+    lcl__ref_conv2d_input_grad(&d, g, f.data, ga);
+    lcl__ref_conv2d_filter_grad(&d, a, g, gb);
     LCL_TRY(masked_filter(c, &c->grad_in[1], &gf));
     c->grad_in[1] = gf;
     break;
   case TRANSPOSED:
   case INPUT_GRAD:
-    lcl_ref_conv2d(&d, g, b, NULL, ga);
-    lcl_ref_conv2d_filter_grad(&d, g, a, gb);
+    lcl__ref_conv2d(&d, g, b, NULL, ga);
+    lcl__ref_conv2d_filter_grad(&d, g, a, gb);
     break;
   case FILTER_GRAD:
-    lcl_ref_conv2d_input_grad(&d, b, g, ga);
-    lcl_ref_conv2d(&d, a, g, NULL, gb);
+    lcl__ref_conv2d_input_grad(&d, b, g, ga);
+    lcl__ref_conv2d(&d, a, g, NULL, gb);
     break;
   }
   if (c->in[2].data)
-    lcl_ref_bias_grad(gs.dim[0], gs.dim[1], gs.dim[2] * gs.dim[3], g, c->grad_in[2].data);
+    lcl__ref_bias_grad(gs.dim[0], gs.dim[1], gs.dim[2] * gs.dim[3], g, c->grad_in[2].data);
   return LCL_OK;
 }
 
@@ -235,7 +235,7 @@ static double conv_terms(const lcl_case *c, int of) {
                for_image = (double)(d.o / d.groups) * taps + 1;
   const bool swapped = c->spec->variant == TRANSPOSED || c->spec->variant == INPUT_GRAD;
   if (of == 2)
-    return lcl_sum_roundings(
+    return lcl__sum_roundings(
         (double)(c->out[0].shape.dim[0] * c->out[0].shape.dim[2] * c->out[0].shape.dim[3]));
   if (c->spec->variant == FILTER_GRAD) return of < 0 ? outputs : of == 0 ? for_image : for_output;
   if (of == 1) return outputs;
@@ -257,7 +257,7 @@ static void scale(lcl_array *made, double terms) {
 }
 
 static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, of->shape, out));
+  LCL_TRY(lcl__array_new(c, LCL_F32, of->shape, out));
   for (int64_t i = 0; i < lcl_array_count(of); i++) out->data[i] = fabs(of->data[i]);
   return LCL_OK;
 }
@@ -272,7 +272,7 @@ static lcl_status fourier_bound(lcl_case *c) {
   const double points = 4.0 * (double)(d.h + d.kh * d.dilation_y) *
                         (double)(d.w + d.kw * d.dilation_x);
   const double roundings = 8 * log2(points + 2) * LCL_UNIT_ROUNDOFF;
-  LCL_TRY(lcl_array_new(c, LCL_F32, output_shape(&d), &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, output_shape(&d), &c->out_bound[0]));
   for (int64_t n = 0; n < d.n; n++) {
     const int64_t other = (n ^ 1) < d.n ? n ^ 1 : n;
     for (int64_t o = 0; o < d.o; o++) {
@@ -293,10 +293,10 @@ static lcl_status fourier_bound(lcl_case *c) {
   LCL_TRY(magnitudes(c, &c->in[1], &w));
   LCL_TRY(magnitudes(c, &c->grad_out[0], &g));
   for (int k = 0; k < 3; k++)
-    if (c->in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
-  lcl_ref_conv2d_input_grad(&d, g.data, w.data, c->grad_bound[0].data);
-  lcl_ref_conv2d_filter_grad(&d, x.data, g.data, c->grad_bound[1].data);
-  if (c->in[2].data) lcl_ref_bias_grad(d.n, d.o, d.oh * d.ow, g.data, c->grad_bound[2].data);
+    if (c->in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+  lcl__ref_conv2d_input_grad(&d, g.data, w.data, c->grad_bound[0].data);
+  lcl__ref_conv2d_filter_grad(&d, x.data, g.data, c->grad_bound[1].data);
+  if (c->in[2].data) lcl__ref_bias_grad(d.n, d.o, d.oh * d.ow, g.data, c->grad_bound[2].data);
   for (int k = 0; k < 3; k++)
     if (c->in[k].data) scale(&c->grad_bound[k], conv_terms(c, k));
   return LCL_OK;
@@ -305,50 +305,50 @@ static lcl_status fourier_bound(lcl_case *c) {
 /* ---- random cases ---- */
 
 static void set_ints(lcl_case *c, const char *name, int n, const int64_t *values) {
-  lcl_attr *a = (lcl_attr *)lcl_case_attr(c, name);
-  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+  lcl_attr *a = (lcl_attr *)lcl__case_attr(c, name);
+  for (int i = 0; i < lcl__spec_attrs(c->spec); i++)
     if (a == &c->attr[i]) a->n = n, memcpy(a->i, values, sizeof *values * (size_t)n);
 }
 
 static int64_t random_kernel(const lcl_case *c, lcl_rng *r) {
   static const int8_t sizes[] = { 1, 1, 2, 3, 3, 3, 3, 4, 5, 5, 7, 11 };
-  const int64_t k = sizes[lcl_rng_below(r, (int64_t)LCL_COUNT(sizes))];
+  const int64_t k = sizes[lcl__rng_below(r, (int64_t)LCL_COUNT(sizes))];
   return c->spec->variant == MASKED ? k | 1 : k; /* a mask has a centre */
 }
 
 /* Channels of both sides: multiples of the groups. */
 static void random_channels(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   const int64_t most = c->small ? 5 : 33;
-  d->groups = c->spec->variant != MASKED && lcl_rng_chance(r, 25) ? 1 + lcl_rng_below(r, 4) : 1;
-  d->c = lcl_rng_size(r, most) * d->groups;
-  d->o = lcl_rng_size(r, most) * d->groups;
-  if (lcl_rng_chance(r, 30)) d->c = d->groups; /* grey images, depth-wise filters */
+  d->groups = c->spec->variant != MASKED && lcl__rng_chance(r, 25) ? 1 + lcl__rng_below(r, 4) : 1;
+  d->c = lcl__rng_size(r, most) * d->groups;
+  d->o = lcl__rng_size(r, most) * d->groups;
+  if (lcl__rng_chance(r, 30)) d->c = d->groups; /* grey images, depth-wise filters */
   set_ints(c, "groups", 1, &d->groups);
 }
 
 /* Geometry of the forward convolution; each output exists. */
 static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
-  const bool line = lcl_rng_chance(r, 15); /* 1-D */
+  const bool line = lcl__rng_chance(r, 15); /* 1-D */
   d->kh = line ? 1 : random_kernel(c, r),
-  d->kw = lcl_rng_chance(r, 70) && !line ? d->kh : random_kernel(c, r);
-  d->stride_y = lcl_rng_chance(r, 60) ? 1 : 1 + lcl_rng_below(r, 3);
-  d->stride_x = lcl_rng_chance(r, 70) ? d->stride_y : 1 + lcl_rng_below(r, 3);
-  const bool dilated = c->spec->variant != MASKED && lcl_rng_chance(r, 20);
-  d->dilation_y = dilated ? 1 + lcl_rng_below(r, 3) : 1,
-  d->dilation_x = dilated ? 1 + lcl_rng_below(r, 3) : 1;
+  d->kw = lcl__rng_chance(r, 70) && !line ? d->kh : random_kernel(c, r);
+  d->stride_y = lcl__rng_chance(r, 60) ? 1 : 1 + lcl__rng_below(r, 3);
+  d->stride_x = lcl__rng_chance(r, 70) ? d->stride_y : 1 + lcl__rng_below(r, 3);
+  const bool dilated = c->spec->variant != MASKED && lcl__rng_chance(r, 20);
+  d->dilation_y = dilated ? 1 + lcl__rng_below(r, 3) : 1,
+  d->dilation_x = dilated ? 1 + lcl__rng_below(r, 3) : 1;
   const int64_t reach_y = d->dilation_y * (d->kh - 1) + 1,
                 reach_x = d->dilation_x * (d->kw - 1) + 1;
-  lcl_attr *pad = (lcl_attr *)lcl_case_attr(c, "pad");
+  lcl_attr *pad = (lcl_attr *)lcl__case_attr(c, "pad");
   pad->n = 4;
-  pad->same = c->spec->variant != TRANSPOSED && lcl_rng_chance(r, 25);
-  const bool symmetric = lcl_rng_chance(r, 60);
+  pad->same = c->spec->variant != TRANSPOSED && lcl__rng_chance(r, 25);
+  const bool symmetric = lcl__rng_chance(r, 60);
   for (int k = 0; k < 4; k++)
-    pad->i[k] = pad->same ? 0 : lcl_rng_below(r, LCL_MIN(k < 2 ? reach_y : reach_x, 6));
+    pad->i[k] = pad->same ? 0 : lcl__rng_below(r, LCL_MIN(k < 2 ? reach_y : reach_x, 6));
   if (symmetric) pad->i[1] = pad->i[0], pad->i[3] = pad->i[2];
   const int64_t least_h = LCL_MAX(reach_y - (pad->same ? 0 : pad->i[0] + pad->i[1]), 1);
   const int64_t least_w = LCL_MAX(reach_x - (pad->same ? 0 : pad->i[2] + pad->i[3]), 1);
   const int64_t most = c->small ? 7 : 33;
-  const int64_t h = lcl_rng_size(r, most), w = lcl_rng_size(r, line ? 3 * most : most);
+  const int64_t h = lcl__rng_size(r, most), w = lcl__rng_size(r, line ? 3 * most : most);
   d->h = line ? 1 : LCL_MAX(h, least_h);
   if (line) pad->i[0] = pad->i[1] = 0;
   d->w = LCL_MAX(w, least_w);
@@ -358,24 +358,24 @@ static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
 
 static void random_mask(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   if (c->spec->variant != MASKED) return;
-  const int64_t colours = lcl_rng_chance(r, 40) ? 3 : 1, gates = lcl_rng_chance(r, 30) ? 4 : 1;
+  const int64_t colours = lcl__rng_chance(r, 40) ? 3 : 1, gates = lcl__rng_chance(r, 30) ? 4 : 1;
   d->c = LCL_MAX(d->c, colours);
   d->o = LCL_MAX(d->o, colours) * gates;
-  set_ints(c, "type", 1, (int64_t[]) { lcl_rng_below(r, 2) });
+  set_ints(c, "type", 1, (int64_t[]) { lcl__rng_below(r, 2) });
   set_ints(c, "colours", 1, &colours);
   set_ints(c, "gates", 1, &gates);
-  set_ints(c, "interleaved", 1, (int64_t[]) { lcl_rng_chance(r, 40) });
+  set_ints(c, "interleaved", 1, (int64_t[]) { lcl__rng_chance(r, 40) });
 }
 
 /* No images, no channels or no filters. A mask needs channels and filters. */
 static void random_nothing(const lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   int64_t *const sizes[] = { &d->n, &d->c, &d->o };
-  if (r->empty) *sizes[lcl_rng_below(r, c->spec->variant == MASKED ? 1 : 3)] = 0;
+  if (r->empty) *sizes[lcl__rng_below(r, c->spec->variant == MASKED ? 1 : 3)] = 0;
 }
 
 static void set_shapes(lcl_case *c, lcl_rng *r, const lcl_ref_conv *d) {
   const lcl_shape x = image_shape(d), f = filter_shape(d);
-  const bool bias = lcl_rng_chance(r, 60);
+  const bool bias = lcl__rng_chance(r, 60);
   switch ((conv_kind)c->spec->variant) {
   case CONV:
   case FOURIER:
@@ -402,7 +402,7 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
   const double most = c->small ? 2e4 : 1e6; /* FMAs */
   lcl_ref_conv d;
   do {
-    d = (lcl_ref_conv) { .n = lcl_rng_size(r, c->small ? 2 : 9) };
+    d = (lcl_ref_conv) { .n = lcl__rng_size(r, c->small ? 2 : 9) };
     random_channels(c, r, &d);
     random_geometry(c, r, &d);
     random_mask(c, r, &d);
@@ -411,7 +411,7 @@ static void conv_random(lcl_case *c, lcl_rng *r) {
     d.oh = full.oh, d.ow = full.ow;
   } while ((double)(d.n * d.oh * d.ow * d.o) * (double)(d.c / d.groups * d.kh * d.kw) > most);
   if (c->spec->variant == TRANSPOSED) { /* the rows and columns that the stride skipped */
-    const lcl_attr *pad = lcl_case_attr(c, "pad");
+    const lcl_attr *pad = lcl__case_attr(c, "pad");
     const int64_t rest_y = (d.h + pad->i[0] + pad->i[1] - d.dilation_y * (d.kh - 1) - 1) %
                            d.stride_y;
     const int64_t rest_x = (d.w + pad->i[2] + pad->i[3] - d.dilation_x * (d.kw - 1) - 1) %
@@ -426,9 +426,9 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
   const lcl_mask_desc m = mask_desc_of(c);
   const lcl_shape s = c->in[1].shape;
   lcl_array mask;
-  if (!lcl_rng_chance(r, 40) || lcl_array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
-  lcl_ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
-                    m.gates, m.interleaved, mask.data);
+  if (!lcl__rng_chance(r, 40) || lcl__array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
+  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+                     m.gates, m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     if (mask.data[i] == 0) c->in[1].data[i] = NAN;
 }
@@ -454,7 +454,7 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
   .build = conv_build, .forward = conv_forward, .backward = conv_backward, .terms = conv_terms,    \
   .random = conv_random
 
-const lcl_spec lcl_conv_specs[] = {
+const lcl_spec lcl__conv_specs[] = {
   { .name = "conv2d",
     .summary = "convolution (cross-correlation) of images",
     .notes = "x (N,C,H,W), w (O,C/groups,KH,KW), b (O) -> (N,O,OH,OW) with\n"
@@ -533,4 +533,4 @@ const lcl_spec lcl_conv_specs[] = {
               GROUPS },
     CONV_COMMON(FILTER_GRAD) },
 };
-const size_t lcl_conv_spec_count = LCL_COUNT(lcl_conv_specs);
+const size_t lcl__conv_spec_count = LCL_COUNT(lcl__conv_specs);

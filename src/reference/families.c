@@ -5,25 +5,25 @@ static const struct family {
   const lcl_spec *specs;
   const size_t *n;
 } families[] = {
-  { lcl_matmul_specs, &lcl_matmul_spec_count },
-  { lcl_conv_specs, &lcl_conv_spec_count },
-  { lcl_pool_specs, &lcl_pool_spec_count },
-  { lcl_map_specs, &lcl_map_spec_count },
-  { lcl_reduce_specs, &lcl_reduce_spec_count },
-  { lcl_softmax_specs, &lcl_softmax_spec_count },
-  { lcl_norm_specs, &lcl_norm_spec_count },
-  { lcl_shape_specs, &lcl_shape_spec_count },
-  { lcl_recurrent_specs, &lcl_recurrent_spec_count },
-  { lcl_random_specs, &lcl_random_spec_count },
+  { lcl__matmul_specs, &lcl__matmul_spec_count },
+  { lcl__conv_specs, &lcl__conv_spec_count },
+  { lcl__pool_specs, &lcl__pool_spec_count },
+  { lcl__map_specs, &lcl__map_spec_count },
+  { lcl__reduce_specs, &lcl__reduce_spec_count },
+  { lcl__softmax_specs, &lcl__softmax_spec_count },
+  { lcl__norm_specs, &lcl__norm_spec_count },
+  { lcl__shape_specs, &lcl__shape_spec_count },
+  { lcl__recurrent_specs, &lcl__recurrent_spec_count },
+  { lcl__random_specs, &lcl__random_spec_count },
 };
 
-size_t lcl_spec_count(void) {
+size_t lcl__spec_count(void) {
   size_t n = 0;
   for (size_t i = 0; i < LCL_COUNT(families); i++) n += *families[i].n;
   return n;
 }
 
-const lcl_spec *lcl_spec_at(size_t index) {
+const lcl_spec *lcl__spec_at(size_t index) {
   for (size_t i = 0; i < LCL_COUNT(families); i++) {
     if (index < *families[i].n) return &families[i].specs[index];
     index -= *families[i].n;
@@ -48,20 +48,20 @@ static size_t edit_distance(const char *a, const char *b) {
   return row[n];
 }
 
-const lcl_spec *lcl_spec_find(const char *name) {
+const lcl_spec *lcl__spec_find(const char *name) {
   const lcl_spec *nearest = NULL;
   size_t best = 4;
-  for (size_t i = 0; i < lcl_spec_count(); i++) {
-    const lcl_spec *s = lcl_spec_at(i);
+  for (size_t i = 0; i < lcl__spec_count(); i++) {
+    const lcl_spec *s = lcl__spec_at(i);
     if (strcmp(s->name, name) == 0) return s;
     const size_t d = edit_distance(name, s->name);
     if (d < best) best = d, nearest = s;
   }
   if (nearest)
-    lcl_fail(LCL_ERR_ARGUMENT,
-             "no op is called '%.40s'; did you mean %s? `latentcl op --list` tells all", name,
-             nearest->name);
+    lcl__fail(LCL_ERR_ARGUMENT,
+              "no op is called '%.40s'; did you mean %s? `latentcl op --list` tells all", name,
+              nearest->name);
   else
-    lcl_fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; `latentcl op --list` tells all", name);
+    lcl__fail(LCL_ERR_ARGUMENT, "no op is called '%.40s'; `latentcl op --list` tells all", name);
   return NULL;
 }

@@ -5,8 +5,8 @@
 #include "reference/spec.h"
 
 #define LCL_FAMILY(name)                                                                           \
-  extern const lcl_spec lcl_##name##_specs[];                                                      \
-  extern const size_t lcl_##name##_spec_count
+  extern const lcl_spec lcl__##name##_specs[];                                                     \
+  extern const size_t lcl__##name##_spec_count
 
 LCL_FAMILY(matmul);
 LCL_FAMILY(conv);

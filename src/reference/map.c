@@ -150,7 +150,7 @@ static const unary *unary_of(const lcl_case *c) {
 
 /* The attribute, if the op has one, is its only. */
 static double parameter(const lcl_case *c) {
-  return lcl_spec_attrs(c->spec) ? c->attr[0].f : 0;
+  return lcl__spec_attrs(c->spec) ? c->attr[0].f : 0;
 }
 
 static lcl_status unary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
@@ -161,14 +161,14 @@ static lcl_status unary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
 }
 
 static lcl_status unary_forward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->out[0].data[i] = unary_of(c)->f(c->in[0].data[i], parameter(c));
   return LCL_OK;
 }
 
 static lcl_status unary_backward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = c->grad_out[0].data[i] * unary_of(c)->d(c->in[0].data[i], parameter(c));
   return LCL_OK;
@@ -177,12 +177,12 @@ static lcl_status unary_backward(lcl_case *c) {
 static lcl_status unary_bound(lcl_case *c) {
   const unary *u = unary_of(c);
   const double unit = LCL_UNIT_ROUNDOFF;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->out_bound[0].data[i] = u->ulps > 0 ? 2 * u->ulps * unit * fabs(c->out[0].data[i]) + FLT_MIN
                                           : 0;
   if (!c->grad_in[0].data) return LCL_OK;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     const double g = fabs(c->grad_out[0].data[i]), gx = fabs(c->grad_in[0].data[i]);
     c->grad_bound[0].data[i] = unit * (2 * u->d_ulps * gx + u->d_abs * g) +
@@ -192,10 +192,10 @@ static lcl_status unary_bound(lcl_case *c) {
 }
 
 static void unary_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 300 : 5000);
-  if (!lcl_spec_attrs(c->spec)) return;
-  c->attr[0].f = (float)lcl_rng_real(r, -2, 2);
-  if (c->integers) c->attr[0].f = (double)lcl_rng_below(r, 5) - 2;
+  c->in[0].shape = lcl__rng_shape(r, lcl__rng_rank(r, 4), c->small ? 300 : 5000);
+  if (!lcl__spec_attrs(c->spec)) return;
+  c->attr[0].f = (float)lcl__rng_real(r, -2, 2);
+  if (c->integers) c->attr[0].f = (double)lcl__rng_below(r, 5) - 2;
 }
 
 /* ---- two operands ---- */
@@ -304,20 +304,20 @@ static lcl_status binary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 
 static lcl_status binary_forward(lcl_case *c) {
   const lcl_shape s = broadcast_shape(c, 2);
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
-    c->out[0].data[i] = binary_of(c)->f(c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)],
-                                        c->in[1].data[lcl_broadcast_index(s, c->in[1].shape, i)]);
+    c->out[0].data[i] = binary_of(c)->f(c->in[0].data[lcl__broadcast_index(s, c->in[0].shape, i)],
+                                        c->in[1].data[lcl__broadcast_index(s, c->in[1].shape, i)]);
   return LCL_OK;
 }
 
 static lcl_status binary_backward(lcl_case *c) {
   const binary *op = binary_of(c);
   const lcl_shape s = c->out[0].shape;
-  for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+  for (int k = 0; k < 2; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
-    const int64_t ia = lcl_broadcast_index(s, c->in[0].shape, i),
-                  ib = lcl_broadcast_index(s, c->in[1].shape, i);
+    const int64_t ia = lcl__broadcast_index(s, c->in[0].shape, i),
+                  ib = lcl__broadcast_index(s, c->in[1].shape, i);
     const double a = c->in[0].data[ia], b = c->in[1].data[ib], g = c->grad_out[0].data[i];
     c->grad_in[0].data[ia] += g * op->da(a, b);
     c->grad_in[1].data[ib] += g * op->db(a, b);
@@ -329,7 +329,7 @@ static lcl_status binary_backward(lcl_case *c) {
 static lcl_status binary_bound(lcl_case *c) {
   const binary *op = binary_of(c);
   const lcl_shape s = c->out[0].shape;
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out_bound[0]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     c->out_bound[0].data[i] =
         op->ulps > 0 ? 2 * op->ulps * LCL_UNIT_ROUNDOFF * fabs(c->out[0].data[i]) + FLT_MIN : 0;
@@ -337,11 +337,11 @@ static lcl_status binary_bound(lcl_case *c) {
     const double repeats = (double)lcl_shape_count(s) /
                            (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
     const double roundings = 2 * (k ? op->db_ulps : op->da_ulps) +
-                             (repeats > 1 ? lcl_sum_roundings(repeats) : 0);
-    LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+                             (repeats > 1 ? lcl__sum_roundings(repeats) : 0);
+    LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && roundings > 0; i++) {
-      const int64_t ia = lcl_broadcast_index(s, c->in[0].shape, i),
-                    ib = lcl_broadcast_index(s, c->in[1].shape, i);
+      const int64_t ia = lcl__broadcast_index(s, c->in[0].shape, i),
+                    ib = lcl__broadcast_index(s, c->in[1].shape, i);
       const double a = c->in[0].data[ia], b = c->in[1].data[ib], g = c->grad_out[0].data[i];
       c->grad_bound[k].data[k ? ib : ia] +=
           roundings * (LCL_UNIT_ROUNDOFF * fabs(g * (k ? op->db(a, b) : op->da(a, b))) + FLT_MIN);
@@ -352,16 +352,16 @@ static lcl_status binary_bound(lcl_case *c) {
 
 /* An operand that broadcasts to s: leading dimensions dropped, some dimensions 1. */
 static lcl_shape random_operand(lcl_shape s, lcl_rng *r) {
-  const int drop = lcl_rng_chance(r, 30) ? (int)lcl_rng_below(r, s.rank + 1) : 0;
+  const int drop = lcl__rng_chance(r, 30) ? (int)lcl__rng_below(r, s.rank + 1) : 0;
   lcl_shape out = { .rank = s.rank - drop };
   for (int i = 0; i < out.rank; i++)
-    out.dim[i] = lcl_rng_chance(r, 25) && !r->empty ? 1 : s.dim[i + drop];
+    out.dim[i] = lcl__rng_chance(r, 25) && !r->empty ? 1 : s.dim[i + drop];
   return out;
 }
 
 static void binary_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape s = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 300 : 5000);
-  const int whole = (int)lcl_rng_below(r, 3); /* 2: both may be repeated */
+  const lcl_shape s = lcl__rng_shape(r, lcl__rng_rank(r, 4), c->small ? 300 : 5000);
+  const int whole = (int)lcl__rng_below(r, 3); /* 2: both may be repeated */
   c->in[0].shape = whole == 0 ? s : random_operand(s, r);
   c->in[1].shape = whole == 1 ? s : random_operand(s, r);
 }
@@ -377,10 +377,10 @@ static lcl_status select_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 
 static lcl_status select_forward(lcl_case *c) {
   const lcl_shape s = broadcast_shape(c, 3);
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
-    const int from = c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)] != 0 ? 1 : 2;
-    c->out[0].data[i] = c->in[from].data[lcl_broadcast_index(s, c->in[from].shape, i)];
+    const int from = c->in[0].data[lcl__broadcast_index(s, c->in[0].shape, i)] != 0 ? 1 : 2;
+    c->out[0].data[i] = c->in[from].data[lcl__broadcast_index(s, c->in[from].shape, i)];
   }
   return LCL_OK;
 }
@@ -388,10 +388,10 @@ static lcl_status select_forward(lcl_case *c) {
 static lcl_status select_backward(lcl_case *c) {
   const lcl_shape s = c->out[0].shape;
   for (int k = 0; k < 3; k++)
-    LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k])); /* 0 for cond */
+    LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k])); /* 0 for cond */
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
-    const int to = c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)] != 0 ? 1 : 2;
-    c->grad_in[to].data[lcl_broadcast_index(s, c->in[to].shape, i)] += c->grad_out[0].data[i];
+    const int to = c->in[0].data[lcl__broadcast_index(s, c->in[0].shape, i)] != 0 ? 1 : 2;
+    c->grad_in[to].data[lcl__broadcast_index(s, c->in[to].shape, i)] += c->grad_out[0].data[i];
   }
   return LCL_OK;
 }
@@ -399,24 +399,24 @@ static lcl_status select_backward(lcl_case *c) {
 /* The result is a copy; a repeated operand's gradient is a sum. */
 static lcl_status select_bound(lcl_case *c) {
   const lcl_shape s = c->out[0].shape;
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out_bound[0]));
   for (int k = 0; k < 3 && c->grad_in[0].data; k++) {
     const double repeats = (double)lcl_shape_count(s) /
                            (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
-    LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+    LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && k > 0 && repeats > 1; i++) {
-      const bool first = c->in[0].data[lcl_broadcast_index(s, c->in[0].shape, i)] != 0;
+      const bool first = c->in[0].data[lcl__broadcast_index(s, c->in[0].shape, i)] != 0;
       if (first == (k == 1))
-        c->grad_bound[k].data[lcl_broadcast_index(s, c->in[k].shape, i)] +=
-            lcl_sum_roundings(repeats) * LCL_UNIT_ROUNDOFF * fabs(c->grad_out[0].data[i]);
+        c->grad_bound[k].data[lcl__broadcast_index(s, c->in[k].shape, i)] +=
+            lcl__sum_roundings(repeats) * LCL_UNIT_ROUNDOFF * fabs(c->grad_out[0].data[i]);
     }
   }
   return LCL_OK;
 }
 
 static void select_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape s = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 4), c->small ? 300 : 5000);
-  const int64_t whole = lcl_rng_below(r, 3);
+  const lcl_shape s = lcl__rng_shape(r, 1 + (int)lcl__rng_below(r, 4), c->small ? 300 : 5000);
+  const int64_t whole = lcl__rng_below(r, 3);
   for (int k = 0; k < 3; k++) c->in[k].shape = k == whole ? s : random_operand(s, r);
 }
 
@@ -445,7 +445,7 @@ static void select_random(lcl_case *c, lcl_rng *r) {
     .flags = LCL_SPEC_GENERATED | LCL_SPEC_EMPTY | (more)                                          \
   }
 
-const lcl_spec lcl_map_specs[] = {
+const lcl_spec lcl__map_specs[] = {
   UNARY("relu", LCL_MAP_RELU, "max(x, 0); derivative 0 at 0", LCL_ANY, 0, LCL_SPEC_EXACT),
   PARAMETER("leaky_relu", LCL_MAP_LEAKY_RELU, "x where x > 0, else slope*x", "slope", "0.01",
             "factor of negative x"),
@@ -490,4 +490,4 @@ const lcl_spec lcl_map_specs[] = {
     .bound = select_bound,
     .random = select_random },
 };
-const size_t lcl_map_spec_count = LCL_COUNT(lcl_map_specs);
+const size_t lcl__map_spec_count = LCL_COUNT(lcl__map_specs);

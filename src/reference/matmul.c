@@ -1,8 +1,8 @@
 /* Matrix products. */
 #include "reference/reference.h"
 
-void lcl_ref_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool transpose_a,
-                    const double *b, bool transpose_b, double *c) {
+void lcl__ref_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool transpose_a,
+                     const double *b, bool transpose_b, double *c) {
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
       double sum = 0;

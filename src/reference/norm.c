@@ -12,17 +12,17 @@ static lcl_status norm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   char a[96], b[96];
   (void)g;
   if (s.rank < 2)
-    return lcl_fail(LCL_ERR_SHAPE, "x (N,C) or (N,C,H,W) was expected, got %s",
-                    lcl_shape_string(s, a));
+    return lcl__fail(LCL_ERR_SHAPE, "x (N,C) or (N,C,H,W) was expected, got %s",
+                     lcl_shape_string(s, a));
   for (int i = 0; i < s.rank; i++)
     if (i != 1) channel.dim[i] = 1;
   for (int k = 1; k < 3; k++)
     if (c->in[k].shape.rank != 1 || c->in[k].shape.dim[0] != s.dim[1])
-      return lcl_fail(LCL_ERR_SHAPE, "%s of %lld elements was expected for x %s, got %s",
-                      c->spec->in[k].name, (long long)s.dim[1], lcl_shape_string(s, a),
-                      lcl_shape_string(c->in[k].shape, b));
+      return lcl__fail(LCL_ERR_SHAPE, "%s of %lld elements was expected for x %s, got %s",
+                       c->spec->in[k].name, (long long)s.dim[1], lcl_shape_string(s, a),
+                       lcl_shape_string(c->in[k].shape, b));
   if (!(c->attr[0].f > 0))
-    return lcl_fail(LCL_ERR_ARGUMENT, "eps=%g: a number above 0 was expected", c->attr[0].f);
+    return lcl__fail(LCL_ERR_ARGUMENT, "eps=%g: a number above 0 was expected", c->attr[0].f);
   lcl_tensor *xh = lcl_normalise(in[0], (float)c->attr[0].f, NULL, NULL);
   out[0] = lcl_add(lcl_mul(xh, lcl_reshape(in[1], channel)), lcl_reshape(in[2], channel));
   return LCL_OK;
@@ -63,7 +63,7 @@ static void statistics(const lcl_case *c, const layout *l, int64_t channel, doub
 
 static lcl_status norm_forward(lcl_case *c) {
   const layout l = layout_of(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
   for (int64_t k = 0; k < l.channels; k++) {
     double mean, inverse;
     statistics(c, &l, k, &mean, &inverse);
@@ -81,7 +81,7 @@ static lcl_status norm_forward(lcl_case *c) {
 static lcl_status norm_backward(lcl_case *c) {
   const layout l = layout_of(c);
   const double *x = c->in[0].data, *g = c->grad_out[0].data;
-  for (int k = 0; k < 3; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+  for (int k = 0; k < 3; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
   for (int64_t k = 0; k < l.channels; k++) {
     double mean, inverse, sum_g = 0, sum_gx = 0;
     statistics(c, &l, k, &mean, &inverse);
@@ -152,21 +152,21 @@ static void channel_bound(lcl_case *c, const layout *l, int64_t k) {
 
 static lcl_status norm_bound(lcl_case *c) {
   const layout l = layout_of(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
   for (int k = 0; k < 3 && c->grad_in[0].data; k++)
-    LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+    LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   for (int64_t k = 0; k < l.channels; k++) channel_bound(c, &l, k);
   return LCL_OK;
 }
 
 static void norm_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape s = lcl_rng_shape(r, lcl_rng_chance(r, 50) ? 2 : 4, c->small ? 400 : 10000);
+  const lcl_shape s = lcl__rng_shape(r, lcl__rng_chance(r, 50) ? 2 : 4, c->small ? 400 : 10000);
   c->in[0].shape = s;
   c->in[1].shape = c->in[2].shape = LCL_SHAPE(s.dim[1]);
-  c->attr[0].f = lcl_rng_chance(r, 50) ? 1e-5 : 1e-3;
+  c->attr[0].f = lcl__rng_chance(r, 50) ? 1e-5 : 1e-3;
 }
 
-const lcl_spec lcl_norm_specs[] = {
+const lcl_spec lcl__norm_specs[] = {
   { .name = "batch_norm",
     .summary = "gamma*(x - mean)/sqrt(variance + eps) + beta with the batch's statistics",
     .notes = "x (N,C) or (N,C,H,W), gamma and beta (C). Mean and (biased) variance are taken over "
@@ -182,4 +182,4 @@ const lcl_spec lcl_norm_specs[] = {
     .bound = norm_bound,
     .random = norm_random },
 };
-const size_t lcl_norm_spec_count = LCL_COUNT(lcl_norm_specs);
+const size_t lcl__norm_spec_count = LCL_COUNT(lcl__norm_specs);

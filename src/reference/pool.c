@@ -16,7 +16,7 @@ static bool beats(double x, double best) {
   return x > best || (isnan(x) && !isnan(best));
 }
 
-void lcl_ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *switches) {
+void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *switches) {
   for (int64_t p = 0; p < d->planes; p++)
     for (int64_t i = 0; i < d->oh; i++)
       for (int64_t j = 0; j < d->ow; j++) {
@@ -33,8 +33,8 @@ void lcl_ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32
       }
 }
 
-void lcl_ref_max_unpool2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *v,
-                          const int32_t *switches, double *gx) {
+void lcl__ref_max_unpool2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *v,
+                           const int32_t *switches, double *gx) {
   for (int64_t i = 0; i < planes * in_plane; i++) gx[i] = 0;
   for (int64_t p = 0; p < planes; p++)
     for (int64_t i = 0; i < out_plane; i++) {
@@ -43,8 +43,8 @@ void lcl_ref_max_unpool2d(int64_t planes, int64_t in_plane, int64_t out_plane, c
     }
 }
 
-void lcl_ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
-                             const int32_t *switches, double *y) {
+void lcl__ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
+                              const int32_t *switches, double *y) {
   for (int64_t p = 0; p < planes; p++)
     for (int64_t i = 0; i < out_plane; i++) {
       const int32_t at = switches[p * out_plane + i];
@@ -66,7 +66,7 @@ static double divisor(const lcl_ref_pool *d, int64_t i, int64_t j) {
   return (double)LCL_MAX((y1 - y0) * (x1 - x0), 1);
 }
 
-void lcl_ref_avg_pool2d(const lcl_ref_pool *d, const double *x, double *y) {
+void lcl__ref_avg_pool2d(const lcl_ref_pool *d, const double *x, double *y) {
   for (int64_t p = 0; p < d->planes; p++)
     for (int64_t i = 0; i < d->oh; i++)
       for (int64_t j = 0; j < d->ow; j++) {
@@ -80,7 +80,7 @@ void lcl_ref_avg_pool2d(const lcl_ref_pool *d, const double *x, double *y) {
       }
 }
 
-void lcl_ref_avg_unpool2d(const lcl_ref_pool *d, const double *gy, double *gx) {
+void lcl__ref_avg_unpool2d(const lcl_ref_pool *d, const double *gy, double *gx) {
   for (int64_t i = 0; i < d->planes * d->h * d->w; i++) gx[i] = 0;
   for (int64_t p = 0; p < d->planes; p++)
     for (int64_t i = 0; i < d->oh; i++)

@@ -8,19 +8,19 @@ typedef enum pool_kind { MAX_POOL, AVG_POOL, MAX_UNPOOL, SWITCH_GATHER, AVG_UNPO
 /* The larger side: what is pooled, or what an adjoint gives. */
 static lcl_shape image_of(const lcl_case *c) {
   const bool adjoint = c->spec->variant == MAX_UNPOOL || c->spec->variant == AVG_UNPOOL;
-  return adjoint ? lcl_attr_shape(lcl_case_attr(c, "shape")) : c->in[0].shape;
+  return adjoint ? lcl__attr_shape(lcl__case_attr(c, "shape")) : c->in[0].shape;
 }
 
 static lcl_status desc_of(const lcl_case *c, lcl_pool_desc *d) {
-  const lcl_attr *kernel = lcl_case_attr(c, "kernel"), *stride = lcl_case_attr(c, "stride"),
-                 *pad = lcl_case_attr(c, "pad");
-  *d = (lcl_pool_desc) { .ceil = lcl_case_attr(c, "ceil")->i[0] != 0,
-                         .count_include_pad = lcl_case_attr(c, "count_include_pad")->i[0] != 0 };
+  const lcl_attr *kernel = lcl__case_attr(c, "kernel"), *stride = lcl__case_attr(c, "stride"),
+                 *pad = lcl__case_attr(c, "pad");
+  *d = (lcl_pool_desc) { .ceil = lcl__case_attr(c, "ceil")->i[0] != 0,
+                         .count_include_pad = lcl__case_attr(c, "count_include_pad")->i[0] != 0 };
   for (int k = 0; k < 2; k++) {
     d->kernel[k] = (int)kernel->i[k];
     d->stride[k] = stride->n ? (int)stride->i[k] : d->kernel[k];
     if (d->kernel[k] < 1 || d->stride[k] < 1)
-      return lcl_fail(LCL_ERR_ARGUMENT, "kernel and stride of at least 1 were expected");
+      return lcl__fail(LCL_ERR_ARGUMENT, "kernel and stride of at least 1 were expected");
   }
   for (int k = 0; k < 4; k++) d->pad[k] = (int)pad->i[k];
   return LCL_OK;
@@ -77,10 +77,10 @@ static lcl_ref_pool pool_of(const lcl_case *c, lcl_shape image) {
 /* y and the switches (y may be NULL). */
 static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y,
                            int32_t **switches) {
-  *switches = lcl_arena_alloc(c->arena,
-                              ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
+  *switches = lcl__arena_alloc(c->arena,
+                               ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
   if (!*switches) return LCL_ERR_HOST_MEMORY;
-  lcl_ref_max_pool2d(p, c->in[0].data, y, *switches);
+  lcl__ref_max_pool2d(p, c->in[0].data, y, *switches);
   return LCL_OK;
 }
 
@@ -89,8 +89,8 @@ static lcl_status max_forward(lcl_case *c) {
   const lcl_ref_pool p = pool_of(c, s);
   const lcl_shape pooled = LCL_SHAPE(s.dim[0], s.dim[1], p.oh, p.ow);
   int32_t *switches;
-  LCL_TRY(lcl_array_new(c, LCL_F32, pooled, &c->out[0]));
-  LCL_TRY(lcl_array_new(c, LCL_I32, pooled, &c->out[1]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, pooled, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_I32, pooled, &c->out[1]));
   LCL_TRY(max_pool(c, &p, c->out[0].data, &switches));
   for (int64_t i = 0; i < lcl_shape_count(pooled); i++) c->out[1].data[i] = switches[i];
   return LCL_OK;
@@ -99,10 +99,10 @@ static lcl_status max_forward(lcl_case *c) {
 static lcl_status max_backward(lcl_case *c) {
   const lcl_ref_pool p = pool_of(c, c->in[0].shape);
   int32_t *switches;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   LCL_TRY(max_pool(c, &p, NULL, &switches));
-  lcl_ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches,
-                       c->grad_in[0].data);
+  lcl__ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches,
+                        c->grad_in[0].data);
   return LCL_OK;
 }
 
@@ -112,12 +112,12 @@ static lcl_status max_backward(lcl_case *c) {
 static lcl_status average(lcl_case *c, bool spread, const double *from, lcl_array *to) {
   const lcl_shape image = image_of(c);
   const lcl_ref_pool p = pool_of(c, image);
-  LCL_TRY(lcl_array_new(c, LCL_F32,
-                        spread ? image : LCL_SHAPE(image.dim[0], image.dim[1], p.oh, p.ow), to));
+  LCL_TRY(lcl__array_new(c, LCL_F32,
+                         spread ? image : LCL_SHAPE(image.dim[0], image.dim[1], p.oh, p.ow), to));
   if (spread)
-    lcl_ref_avg_unpool2d(&p, from, to->data);
+    lcl__ref_avg_unpool2d(&p, from, to->data);
   else
-    lcl_ref_avg_pool2d(&p, from, to->data);
+    lcl__ref_avg_pool2d(&p, from, to->data);
   return LCL_OK;
 }
 
@@ -133,20 +133,20 @@ static lcl_status average_backward(lcl_case *c) {
 static double pool_terms(const lcl_case *c, int of) {
   lcl_pool_desc d;
   desc_of(c, &d);
-  const double window = lcl_sum_roundings((double)d.kernel[0] * d.kernel[1]) + 5;
+  const double window = lcl__sum_roundings((double)d.kernel[0] * d.kernel[1]) + 5;
   double over = 1;
   for (int k = 0; k < 2; k++) over *= (double)((d.kernel[k] + d.stride[k] - 1) / d.stride[k]);
-  return (of < 0) == (c->spec->variant == AVG_POOL) ? window : lcl_sum_roundings(over) + 5;
+  return (of < 0) == (c->spec->variant == AVG_POOL) ? window : lcl__sum_roundings(over) + 5;
 }
 
 /* Max pooling's gradient adds where windows overlap. */
 static lcl_status max_bound(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
-  LCL_TRY(lcl_array_new(c, LCL_I32, c->out[0].shape, &c->out_bound[1]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_I32, c->out[0].shape, &c->out_bound[1]));
   if (!c->grad_out[0].data) return LCL_OK;
   lcl_case shadow = *c;
   const lcl_array *g = &c->grad_out[0];
-  LCL_TRY(lcl_array_new(c, LCL_F32, g->shape, &shadow.grad_out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, g->shape, &shadow.grad_out[0]));
   for (int64_t i = 0; i < lcl_array_count(g); i++)
     shadow.grad_out[0].data[i] = g->data[i] < 0 ? -g->data[i] : g->data[i];
   LCL_TRY(max_backward(&shadow));
@@ -165,14 +165,14 @@ static lcl_status by_switches(lcl_case *c, bool scatter, const double *from, lcl
   const lcl_shape pooled = switches->shape, image = image_of(c);
   const int64_t planes = pooled.dim[0] * pooled.dim[1], out_plane = pooled.dim[2] * pooled.dim[3];
   const int64_t in_plane = image.dim[2] * image.dim[3];
-  int32_t *at = lcl_arena_alloc(c->arena, ((size_t)(planes * out_plane) + 1) * sizeof *at);
+  int32_t *at = lcl__arena_alloc(c->arena, ((size_t)(planes * out_plane) + 1) * sizeof *at);
   if (!at) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < planes * out_plane; i++) at[i] = (int32_t)switches->data[i];
-  LCL_TRY(lcl_array_new(c, LCL_F32, scatter ? image : pooled, to));
+  LCL_TRY(lcl__array_new(c, LCL_F32, scatter ? image : pooled, to));
   if (scatter)
-    lcl_ref_max_unpool2d(planes, in_plane, out_plane, from, at, to->data);
+    lcl__ref_max_unpool2d(planes, in_plane, out_plane, from, at, to->data);
   else
-    lcl_ref_switch_gather2d(planes, in_plane, out_plane, from, at, to->data);
+    lcl__ref_switch_gather2d(planes, in_plane, out_plane, from, at, to->data);
   return LCL_OK;
 }
 
@@ -187,7 +187,7 @@ static lcl_status switch_backward(lcl_case *c) {
 static double switch_terms(const lcl_case *c, int of) {
   const lcl_shape pooled = c->in[1].shape;
   const double all = (double)(pooled.dim[2] * pooled.dim[3]);
-  return (of < 0) == (c->spec->variant == MAX_UNPOOL) ? lcl_sum_roundings(all) : 0;
+  return (of < 0) == (c->spec->variant == MAX_UNPOOL) ? lcl__sum_roundings(all) : 0;
 }
 
 static int64_t switch_limit(const lcl_case *c) {
@@ -196,11 +196,11 @@ static int64_t switch_limit(const lcl_case *c) {
 }
 
 static void switch_random(lcl_case *c, lcl_rng *r) {
-  const int64_t most = c->small ? 9 : 33, n = lcl_rng_size(r, 3),
-                channels = lcl_rng_size(r, c->small ? 3 : 9);
-  const lcl_shape image = LCL_SHAPE(n, channels, lcl_rng_size(r, most), lcl_rng_size(r, most));
-  const lcl_shape pooled = LCL_SHAPE(n, channels, lcl_rng_size(r, most / 2),
-                                     lcl_rng_size(r, most / 2));
+  const int64_t most = c->small ? 9 : 33, n = lcl__rng_size(r, 3),
+                channels = lcl__rng_size(r, c->small ? 3 : 9);
+  const lcl_shape image = LCL_SHAPE(n, channels, lcl__rng_size(r, most), lcl__rng_size(r, most));
+  const lcl_shape pooled = LCL_SHAPE(n, channels, lcl__rng_size(r, most / 2),
+                                     lcl__rng_size(r, most / 2));
   c->in[0].shape = c->spec->variant == MAX_UNPOOL ? pooled : image;
   c->in[1].shape = pooled;
   if (c->spec->variant != MAX_UNPOOL) return;
@@ -211,34 +211,34 @@ static void switch_random(lcl_case *c, lcl_rng *r) {
 /* ---- random windows ---- */
 
 static void pool_random(lcl_case *c, lcl_rng *r) {
-  lcl_attr *kernel = (lcl_attr *)lcl_case_attr(c, "kernel"),
-           *stride = (lcl_attr *)lcl_case_attr(c, "stride");
-  lcl_attr *pad = (lcl_attr *)lcl_case_attr(c, "pad"), *up = (lcl_attr *)lcl_case_attr(c, "ceil");
-  lcl_attr *count = (lcl_attr *)lcl_case_attr(c, "count_include_pad");
-  const bool square = lcl_rng_chance(r, 70), overlap = lcl_rng_chance(r, 50);
-  const bool pairs = lcl_rng_chance(r, 20); /* 2x2 windows side by side */
+  lcl_attr *kernel = (lcl_attr *)lcl__case_attr(c, "kernel"),
+           *stride = (lcl_attr *)lcl__case_attr(c, "stride");
+  lcl_attr *pad = (lcl_attr *)lcl__case_attr(c, "pad"), *up = (lcl_attr *)lcl__case_attr(c, "ceil");
+  lcl_attr *count = (lcl_attr *)lcl__case_attr(c, "count_include_pad");
+  const bool square = lcl__rng_chance(r, 70), overlap = lcl__rng_chance(r, 50);
+  const bool pairs = lcl__rng_chance(r, 20); /* 2x2 windows side by side */
   const int64_t most = c->small ? 9 : 40;
-  lcl_shape s = LCL_SHAPE(lcl_rng_size(r, c->small ? 2 : 5), lcl_rng_size(r, c->small ? 3 : 17), 0,
-                          0);
+  lcl_shape s = LCL_SHAPE(lcl__rng_size(r, c->small ? 2 : 5), lcl__rng_size(r, c->small ? 3 : 17),
+                          0, 0);
   kernel->n = 2, pad->n = 4, stride->n = overlap ? 2 : 0;
   for (int k = 0; k < 2; k++) {
-    kernel->i[k] = k && square ? kernel->i[0] : 1 + lcl_rng_below(r, 5);
-    stride->i[k] = k && square ? stride->i[0] : 1 + lcl_rng_below(r, 4);
+    kernel->i[k] = k && square ? kernel->i[0] : 1 + lcl__rng_below(r, 5);
+    stride->i[k] = k && square ? stride->i[0] : 1 + lcl__rng_below(r, 4);
     for (int side = 0; side < 2; side++)
-      pad->i[2 * k + side] = lcl_rng_chance(r, 60) ? 0 : lcl_rng_below(r, kernel->i[k] / 2 + 1);
+      pad->i[2 * k + side] = lcl__rng_chance(r, 60) ? 0 : lcl__rng_below(r, kernel->i[k] / 2 + 1);
     if (pairs) kernel->i[k] = 2, pad->i[2 * k] = pad->i[2 * k + 1] = 0, stride->n = 0;
-    const int64_t size = lcl_rng_size(r, most);
+    const int64_t size = lcl__rng_size(r, most);
     s.dim[2 + k] = LCL_MAX(size, kernel->i[k]);
   }
-  up->n = 1, up->i[0] = lcl_rng_chance(r, 30);
-  if (count->n) count->i[0] = lcl_rng_below(r, 2);
+  up->n = 1, up->i[0] = lcl__rng_chance(r, 30);
+  if (count->n) count->i[0] = lcl__rng_below(r, 2);
   if (c->spec->variant != AVG_UNPOOL) {
     c->in[0].shape = s;
     return;
   }
   const lcl_ref_pool p = pool_of(c, s);
   c->in[0].shape = LCL_SHAPE(s.dim[0], s.dim[1], p.oh, p.ow);
-  lcl_attr *shape = (lcl_attr *)lcl_case_attr(c, "shape");
+  lcl_attr *shape = (lcl_attr *)lcl__case_attr(c, "shape");
   shape->n = 4;
   memcpy(shape->i, s.dim, sizeof s.dim);
 }
@@ -267,7 +267,7 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
   .forward = switch_forward, .backward = switch_backward, .terms = switch_terms,                   \
   .limit = switch_limit, .random = switch_random
 
-const lcl_spec lcl_pool_specs[] = {
+const lcl_spec lcl__pool_specs[] = {
   { .name = "max_pool2d",
     .summary = "largest element of each window; the first of equals gets the gradient",
     .notes =
@@ -308,4 +308,4 @@ const lcl_spec lcl_pool_specs[] = {
     .attr = { SHAPE, KERNEL, STRIDE, PAD, CEIL, COUNT },
     AVERAGE(AVG_UNPOOL) },
 };
-const size_t lcl_pool_spec_count = LCL_COUNT(lcl_pool_specs);
+const size_t lcl__pool_spec_count = LCL_COUNT(lcl__pool_specs);

@@ -10,15 +10,15 @@ typedef enum random_kind { UNIFORM, NORMAL, BERNOULLI, DROPOUT } random_kind;
 
 static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
                                lcl_tensor **out) {
-  const lcl_shape s = lcl_attr_shape(lcl_case_attr(c, "shape"));
-  const double rate = lcl_case_attr(c, "rate")->f;
+  const lcl_shape s = lcl__attr_shape(lcl__case_attr(c, "shape"));
+  const double rate = lcl__case_attr(c, "rate")->f;
   switch ((random_kind)c->spec->variant) {
   case UNIFORM: out[0] = lcl_random_uniform(g, s); break;
   case NORMAL: out[0] = lcl_random_normal(g, s); break;
   case BERNOULLI: out[0] = lcl_random_bernoulli(in[0]); break;
   case DROPOUT:
     if (!(rate >= 0 && rate < 1))
-      return lcl_fail(LCL_ERR_ARGUMENT, "rate=%g: a number in [0,1) was expected", rate);
+      return lcl__fail(LCL_ERR_ARGUMENT, "rate=%g: a number in [0,1) was expected", rate);
     out[0] = lcl_dropout(in[0], (float)rate);
     break;
   }
@@ -27,20 +27,20 @@ static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 
 /* The case's numbers: stream 0 (the graph's first random op). */
 static lcl_status draw(const lcl_case *c, int64_t n, bool normal, float **out) {
-  *out = lcl_arena_alloc(c->arena, ((size_t)n + 1) * sizeof **out);
+  *out = lcl__arena_alloc(c->arena, ((size_t)n + 1) * sizeof **out);
   if (!*out) return LCL_ERR_HOST_MEMORY;
-  (normal ? lcl_philox_normal : lcl_philox_uniform)(c->rng_seed, 0, c->rng_step, *out, (size_t)n);
+  (normal ? lcl__philox_normal : lcl__philox_uniform)(c->rng_seed, 0, c->rng_step, *out, (size_t)n);
   return LCL_OK;
 }
 
 static lcl_status random_forward(lcl_case *c) {
   const random_kind kind = (random_kind)c->spec->variant;
   const bool from_input = kind == BERNOULLI || kind == DROPOUT;
-  const lcl_shape s = from_input ? c->in[0].shape : lcl_attr_shape(lcl_case_attr(c, "shape"));
-  const double keep = 1 - (double)(float)lcl_case_attr(c, "rate")->f;
+  const lcl_shape s = from_input ? c->in[0].shape : lcl__attr_shape(lcl__case_attr(c, "shape"));
+  const double keep = 1 - (double)(float)lcl__case_attr(c, "rate")->f;
   float *u;
   LCL_TRY(draw(c, lcl_shape_count(s), kind == NORMAL, &u));
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
     c->out[0].data[i] = u[i];
     if (kind == BERNOULLI) c->out[0].data[i] = u[i] < c->in[0].data[i];
@@ -51,10 +51,10 @@ static lcl_status random_forward(lcl_case *c) {
 
 /* Dropout's gradient goes through the same mask. */
 static lcl_status dropout_backward(lcl_case *c) {
-  const double keep = 1 - (double)(float)lcl_case_attr(c, "rate")->f;
+  const double keep = 1 - (double)(float)lcl__case_attr(c, "rate")->f;
   float *u;
   LCL_TRY(draw(c, lcl_array_count(&c->in[0]), false, &u));
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = u[i] < (float)keep ? c->grad_out[0].data[i] / keep : 0;
   return LCL_OK;
@@ -66,7 +66,7 @@ static lcl_status dropout_backward(lcl_case *c) {
 static lcl_status random_bound(lcl_case *c) {
   const int64_t n = lcl_array_count(&c->out[0]);
   const random_kind kind = (random_kind)c->spec->variant;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
   for (int64_t i = 0; i < n; i++) {
     const double y = fabs(c->out[0].data[i]);
     if (kind == NORMAL)
@@ -74,21 +74,21 @@ static lcl_status random_bound(lcl_case *c) {
     if (kind == DROPOUT) c->out_bound[0].data[i] = LCL_UNIT_ROUNDOFF * 8 * y;
   }
   if (!c->grad_in[0].data) return LCL_OK;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->grad_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->grad_bound[0]));
   for (int64_t i = 0; i < n; i++)
     c->grad_bound[0].data[i] = LCL_UNIT_ROUNDOFF * 8 * fabs(c->grad_in[0].data[i]);
   return LCL_OK;
 }
 
 static void random_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape s = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 4), c->small ? 400 : 8000);
-  lcl_attr *shape = (lcl_attr *)lcl_case_attr(c, "shape"),
-           *seed = (lcl_attr *)lcl_case_attr(c, "seed");
-  seed->n = 1, seed->i[0] = (int64_t)(lcl_rng_next(r) >> 1);
+  const lcl_shape s = lcl__rng_shape(r, 1 + (int)lcl__rng_below(r, 4), c->small ? 400 : 8000);
+  lcl_attr *shape = (lcl_attr *)lcl__case_attr(c, "shape"),
+           *seed = (lcl_attr *)lcl__case_attr(c, "seed");
+  seed->n = 1, seed->i[0] = (int64_t)(lcl__rng_next(r) >> 1);
   if (c->spec->variant == BERNOULLI || c->spec->variant == DROPOUT) {
     c->in[0].shape = s;
     if (c->spec->variant == DROPOUT)
-      ((lcl_attr *)lcl_case_attr(c, "rate"))->f = lcl_rng_real(r, 0, 0.9);
+      ((lcl_attr *)lcl__case_attr(c, "rate"))->f = lcl__rng_real(r, 0, 0.9);
     return;
   }
   shape->n = s.rank;
@@ -101,7 +101,7 @@ static void random_random(lcl_case *c, lcl_rng *r) {
   .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY | LCL_SPEC_FINITE,    \
   .build = random_build, .forward = random_forward, .bound = random_bound, .random = random_random
 
-const lcl_spec lcl_random_specs[] = {
+const lcl_spec lcl__random_specs[] = {
   { .name = "random_normal",
     .summary = "independent normal numbers, mean 0 and deviation 1",
     .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the result", NULL }, SEED },
@@ -122,4 +122,4 @@ const lcl_spec lcl_random_specs[] = {
     .backward = dropout_backward,
     DRAWN(DROPOUT) },
 };
-const size_t lcl_random_spec_count = LCL_COUNT(lcl_random_specs);
+const size_t lcl__random_spec_count = LCL_COUNT(lcl__random_specs);

@@ -38,8 +38,8 @@ static double unit_backward(const unit *u, double gh, double gc, double dp[4]) {
   return gc * u->f;
 }
 
-void lcl_ref_lstm_cell(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,
-                       double *h_out, double *c_out) {
+void lcl__ref_lstm_cell(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,
+                        double *h_out, double *c_out) {
   for (int64_t b = 0; b < n; b++)
     for (int64_t k = 0; k < h * cells; k++) {
       const double *pre = p + b * 4 * h * cells + k;
@@ -50,9 +50,9 @@ void lcl_ref_lstm_cell(int64_t n, int64_t h, int64_t cells, const double *p, con
     }
 }
 
-void lcl_ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p,
-                            const double *c_prev, const double *gh, const double *gc, double *gp,
-                            double *gc_prev) {
+void lcl__ref_lstm_cell_grad(int64_t n, int64_t h, int64_t cells, const double *p,
+                             const double *c_prev, const double *gh, const double *gc, double *gp,
+                             double *gc_prev) {
   for (int64_t b = 0; b < n; b++)
     for (int64_t k = 0; k < h * cells; k++) {
       const int64_t at = b * h * cells + k, gate = b * 4 * h * cells + k;
@@ -182,17 +182,17 @@ static walk walk_of(const lcl_ref_bilstm *d, int direction, int64_t image) {
 static lcl_status trace_create(const lcl_ref_bilstm *d, trace *tr) {
   const size_t state = (size_t)(d->height * d->hidden),
                columns = (size_t)(d->height + d->width - 1);
-  tr->h = lcl_alloc((columns + 1) * state * sizeof *tr->h + 1);
-  tr->units = lcl_alloc(columns * state * sizeof *tr->units + 1);
+  tr->h = lcl__alloc((columns + 1) * state * sizeof *tr->h + 1);
+  tr->units = lcl__alloc(columns * state * sizeof *tr->units + 1);
   return tr->h && tr->units ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 static void trace_destroy(trace *tr) {
-  lcl_free(tr->h);
-  lcl_free(tr->units);
+  lcl__free(tr->h);
+  lcl__free(tr->units);
 }
 
-lcl_status lcl_ref_diagonal_bilstm(const lcl_ref_bilstm *d, double *y) {
+lcl_status lcl__ref_diagonal_bilstm(const lcl_ref_bilstm *d, double *y) {
   const int64_t plane = d->height * d->width;
   trace tr;
   lcl_status status = trace_create(d, &tr);
@@ -245,8 +245,8 @@ static void copy_out(double *to, const double *from, size_t n) {
   if (to) memcpy(to, from, n * sizeof *to);
 }
 
-lcl_status lcl_ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *gy,
-                                        const lcl_ref_bilstm_grad *out) {
+lcl_status lcl__ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *gy,
+                                         const lcl_ref_bilstm_grad *out) {
   const size_t state = (size_t)(d->height * d->hidden),
                map = (size_t)(d->n * 4 * d->hidden * d->height * d->width);
   const size_t kernel = (size_t)(8 * d->hidden * d->hidden), pad = (size_t)(4 * d->hidden);
@@ -254,7 +254,7 @@ lcl_status lcl_ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *g
   for (int direction = 0; status == LCL_OK && direction < 2; direction++) {
     trace tr;
     status = trace_create(d, &tr);
-    double *all = lcl_alloc((map + kernel + pad + 9 * state + 1) * sizeof *all);
+    double *all = lcl__alloc((map + kernel + pad + 9 * state + 1) * sizeof *all);
     if (!all) status = LCL_ERR_HOST_MEMORY;
     if (status == LCL_OK) {
       work k = { .gs = all, .gk = all + map };
@@ -268,7 +268,7 @@ lcl_status lcl_ref_diagonal_bilstm_grad(const lcl_ref_bilstm *d, const double *g
       copy_out(out->c0[direction], k.gc0, state);
       copy_out(out->pad ? out->pad + (size_t)direction * pad : NULL, k.gpad, pad);
     }
-    lcl_free(all);
+    lcl__free(all);
     trace_destroy(&tr);
   }
   return status;

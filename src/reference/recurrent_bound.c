@@ -34,9 +34,9 @@ static lcl_ball unit_backward(const unit *u, lcl_ball gh, lcl_ball gc, lcl_ball 
   return ball_mul(gc, u->f);
 }
 
-void lcl_lstm_cell_bound(int64_t n, int64_t h, int64_t cells, const double *p, const double *c_prev,
-                         const double *gh, const double *gc, double *h_out, double *c_out,
-                         double *gp, double *gc_prev) {
+void lcl__lstm_cell_bound(int64_t n, int64_t h, int64_t cells, const double *p,
+                          const double *c_prev, const double *gh, const double *gc, double *h_out,
+                          double *c_out, double *gp, double *gc_prev) {
   for (int64_t b = 0; b < n; b++)
     for (int64_t k = 0; k < h * cells; k++) {
       const int64_t at = b * h * cells + k, gate = b * 4 * h * cells + k;
@@ -211,8 +211,8 @@ static void direction_bound(layer *l, const double *gy, double *y, const lcl_ref
   give(l->gc0, l->state, out->c0[l->direction]);
 }
 
-lcl_status lcl_diagonal_bilstm_bound(const lcl_ref_bilstm *d, const double *gy, double *y,
-                                     const lcl_ref_bilstm_grad *out) {
+lcl_status lcl__diagonal_bilstm_bound(const lcl_ref_bilstm *d, const double *gy, double *y,
+                                      const lcl_ref_bilstm_grad *out) {
   lcl_status status = LCL_OK;
   for (int direction = 0; direction < 2 && status == LCL_OK; direction++) {
     layer l = { .d = d,
@@ -221,18 +221,18 @@ lcl_status lcl_diagonal_bilstm_bound(const lcl_ref_bilstm *d, const double *gy, 
                 .state = d->height * d->hidden };
     const size_t state = (size_t)l.state, kernel = (size_t)(8 * d->hidden * d->hidden);
     const size_t pad = (size_t)(4 * d->hidden);
-    l.units = lcl_alloc((size_t)l.columns * state * sizeof *l.units);
-    l.dp = lcl_alloc(6 * state * sizeof *l.dp);
-    l.gk = lcl_alloc((kernel + pad + 2 * state) * sizeof *l.gk);
+    l.units = lcl__alloc((size_t)l.columns * state * sizeof *l.units);
+    l.dp = lcl__alloc(6 * state * sizeof *l.dp);
+    l.gk = lcl__alloc((kernel + pad + 2 * state) * sizeof *l.gk);
     if (l.units && l.dp && l.gk) {
       l.gh = l.dp + 4 * state, l.gc = l.gh + state;
       l.gpad = l.gk + kernel, l.gh0 = l.gpad + pad, l.gc0 = l.gh0 + state;
       direction_bound(&l, gy, y, out);
     } else
       status = LCL_ERR_HOST_MEMORY;
-    lcl_free(l.units);
-    lcl_free(l.dp);
-    lcl_free(l.gk);
+    lcl__free(l.units);
+    lcl__free(l.dp);
+    lcl__free(l.gk);
   }
   return status;
 }

@@ -22,17 +22,17 @@ static void cell_sizes(const lcl_case *c, int64_t *n, int64_t *h, int64_t *cells
 static lcl_status cell_forward(lcl_case *c) {
   int64_t n, h, cells;
   cell_sizes(c, &n, &h, &cells);
-  for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->out[k]));
-  lcl_ref_lstm_cell(n, h, cells, c->in[0].data, c->in[1].data, c->out[0].data, c->out[1].data);
+  for (int k = 0; k < 2; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[1].shape, &c->out[k]));
+  lcl__ref_lstm_cell(n, h, cells, c->in[0].data, c->in[1].data, c->out[0].data, c->out[1].data);
   return LCL_OK;
 }
 
 static lcl_status cell_backward(lcl_case *c) {
   int64_t n, h, cells;
   cell_sizes(c, &n, &h, &cells);
-  for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
-  lcl_ref_lstm_cell_grad(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
-                         c->grad_out[1].data, c->grad_in[0].data, c->grad_in[1].data);
+  for (int k = 0; k < 2; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+  lcl__ref_lstm_cell_grad(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
+                          c->grad_out[1].data, c->grad_in[0].data, c->grad_in[1].data);
   return LCL_OK;
 }
 
@@ -40,17 +40,17 @@ static lcl_status cell_bound(lcl_case *c) {
   int64_t n, h, cells;
   cell_sizes(c, &n, &h, &cells);
   for (int k = 0; k < 2; k++) {
-    LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->out_bound[k]));
-    if (c->grad_in[0].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+    LCL_TRY(lcl__array_new(c, LCL_F32, c->in[1].shape, &c->out_bound[k]));
+    if (c->grad_in[0].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   }
-  lcl_lstm_cell_bound(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
-                      c->grad_out[1].data, c->out_bound[0].data, c->out_bound[1].data,
-                      c->grad_bound[0].data, c->grad_bound[1].data);
+  lcl__lstm_cell_bound(n, h, cells, c->in[0].data, c->in[1].data, c->grad_out[0].data,
+                       c->grad_out[1].data, c->out_bound[0].data, c->out_bound[1].data,
+                       c->grad_bound[0].data, c->grad_bound[1].data);
   return LCL_OK;
 }
 
 static void cell_random(lcl_case *c, lcl_rng *r) {
-  c->in[1].shape = lcl_rng_shape(r, 2 + (int)lcl_rng_below(r, 3), c->small ? 100 : 2000);
+  c->in[1].shape = lcl__rng_shape(r, 2 + (int)lcl__rng_below(r, 3), c->small ? 100 : 2000);
   c->in[0].shape = c->in[1].shape;
   c->in[0].shape.dim[1] *= 4;
 }
@@ -61,7 +61,7 @@ static void cell_random(lcl_case *c, lcl_rng *r) {
 static lcl_status bilstm_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
                                lcl_tensor **out) {
   const lcl_bilstm_state init = { in[4], in[5], in[6],
-                                  in[7], in[8], lcl_case_attr(c, "freeze")->i[0] };
+                                  in[7], in[8], lcl__case_attr(c, "freeze")->i[0] };
   (void)g;
   out[0] = lcl_diagonal_bilstm(in[0], in[1], in[2], in[3], &init);
   return LCL_OK;
@@ -78,7 +78,7 @@ static lcl_ref_bilstm layer_of(const lcl_case *c) {
                             .h0 = { c->in[4].data, c->in[6].data },
                             .c0 = { c->in[5].data, c->in[7].data },
                             .pad = c->in[8].data,
-                            .freeze = lcl_case_attr(c, "freeze")->i[0] };
+                            .freeze = lcl__case_attr(c, "freeze")->i[0] };
 }
 
 static lcl_ref_bilstm_grad pointers(const lcl_array *a) {
@@ -97,13 +97,13 @@ static lcl_shape result_shape(const lcl_case *c) {
 
 static lcl_status bilstm_forward(lcl_case *c) {
   const lcl_ref_bilstm d = layer_of(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, result_shape(c), &c->out[0]));
-  return lcl_ref_diagonal_bilstm(&d, c->out[0].data);
+  LCL_TRY(lcl__array_new(c, LCL_F32, result_shape(c), &c->out[0]));
+  return lcl__ref_diagonal_bilstm(&d, c->out[0].data);
 }
 
 static lcl_status like_inputs(lcl_case *c, lcl_array *to) {
   for (int k = 0; k < LCL_SPEC_INS; k++)
-    if (c->in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &to[k]));
+    if (c->in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &to[k]));
   return LCL_OK;
 }
 
@@ -111,28 +111,30 @@ static lcl_status bilstm_backward(lcl_case *c) {
   const lcl_ref_bilstm d = layer_of(c);
   LCL_TRY(like_inputs(c, c->grad_in));
   const lcl_ref_bilstm_grad to = pointers(c->grad_in);
-  return lcl_ref_diagonal_bilstm_grad(&d, c->grad_out[0].data, &to);
+  return lcl__ref_diagonal_bilstm_grad(&d, c->grad_out[0].data, &to);
 }
 
 static lcl_status bilstm_bound(lcl_case *c) {
   const lcl_ref_bilstm d = layer_of(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, result_shape(c), &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, result_shape(c), &c->out_bound[0]));
   if (c->grad_in[0].data) LCL_TRY(like_inputs(c, c->grad_bound));
   const lcl_ref_bilstm_grad to = pointers(c->grad_bound);
-  return lcl_diagonal_bilstm_bound(&d, c->grad_out[0].data, c->out_bound[0].data, &to);
+  return lcl__diagonal_bilstm_bound(&d, c->grad_out[0].data, c->out_bound[0].data, &to);
 }
 
 static void bilstm_random(lcl_case *c, lcl_rng *r) {
   static const int8_t hidden[] = { 1, 2, 3, 4, 5, 7, 8, 16, 17, 32 };
-  const int64_t n = lcl_rng_size(r, 3), size = c->small ? 4 : 9;
+  const int64_t n = lcl__rng_size(r, 3), size = c->small ? 4 : 9;
   const bool least = r->sizes == LCL_SIZES_ONE;
-  const int64_t h = hidden[lcl_rng_below(r, least ? 1 : c->small ? 5 : (int64_t)LCL_COUNT(hidden))];
-  const int64_t height = lcl_rng_size(r, size), width = lcl_rng_size(r, size);
+  const int64_t h = hidden[lcl__rng_below(r, least      ? 1
+                                             : c->small ? 5
+                                                        : (int64_t)LCL_COUNT(hidden))];
+  const int64_t height = lcl__rng_size(r, size), width = lcl__rng_size(r, size);
   c->in[0].shape = c->in[1].shape = LCL_SHAPE(n, 4 * h, height, width);
   c->in[2].shape = c->in[3].shape = LCL_SHAPE(2, 4 * h, h);
-  if (lcl_rng_chance(r, 50))
+  if (lcl__rng_chance(r, 50))
     for (int k = 4; k < 8; k++) c->in[k].shape = LCL_SHAPE(h, height);
-  const int64_t beside = lcl_rng_below(r, 3); /* evolve, freeze, evolve with a bias */
+  const int64_t beside = lcl__rng_below(r, 3); /* evolve, freeze, evolve with a bias */
   c->attr[0] = (lcl_attr) { .n = 1, .i = { beside == 1 } };
   if (beside == 2) c->in[8].shape = LCL_SHAPE(8 * h);
   /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep
@@ -141,7 +143,7 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
   c->integers = false; /* whole numbers would saturate every gate */
 }
 
-const lcl_spec lcl_recurrent_specs[] = {
+const lcl_spec lcl__recurrent_specs[] = {
   { .name = "lstm_cell",
     .summary = "one LSTM step",
     .notes = "p (N,4h,...) pre-activations of the gates o,f,i,g along axis 1, c_prev (N,h,...) -> "
@@ -193,4 +195,4 @@ const lcl_spec lcl_recurrent_specs[] = {
     .bound = bilstm_bound,
     .random = bilstm_random },
 };
-const size_t lcl_recurrent_spec_count = LCL_COUNT(lcl_recurrent_specs);
+const size_t lcl__recurrent_spec_count = LCL_COUNT(lcl__recurrent_specs);

@@ -7,7 +7,7 @@
 typedef enum reduction { SUM, MEAN, MAX, MIN } reduction;
 
 static bool keepdims(const lcl_case *c) {
-  return lcl_case_attr(c, "keepdims")->i[0] != 0;
+  return lcl__case_attr(c, "keepdims")->i[0] != 0;
 }
 
 static lcl_shape reduced_shape(lcl_shape s, unsigned mask, bool keep) {
@@ -36,7 +36,7 @@ static void split_index(lcl_shape s, unsigned mask, int64_t at, int64_t *kept, i
 
 static unsigned mask_of(const lcl_case *c) {
   unsigned mask = 0;
-  lcl_attr_axes(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &mask);
+  lcl__attr_axes(lcl__case_attr(c, "axis"), c->in[0].shape.rank, &mask);
   return mask;
 }
 
@@ -52,7 +52,7 @@ static lcl_status reduce_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
                                lcl_tensor **out) {
   unsigned mask;
   (void)g;
-  LCL_TRY(lcl_attr_axes(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &mask));
+  LCL_TRY(lcl__attr_axes(lcl__case_attr(c, "axis"), c->in[0].shape.rank, &mask));
   switch ((reduction)c->spec->variant) {
   case SUM: out[0] = lcl_sum(in[0], mask, keepdims(c)); break;
   case MEAN: out[0] = lcl_mean(in[0], mask, keepdims(c)); break;
@@ -70,7 +70,7 @@ static bool beats(double x, double best, bool largest) {
 /* For each result, where its first largest (or smallest) element is. */
 static lcl_status extremes(lcl_case *c, bool largest, lcl_array *where) {
   const lcl_shape s = c->in[0].shape;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->out[0].shape, where));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, where));
   for (int64_t k = 0; k < lcl_array_count(where); k++) where->data[k] = -1;
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
     int64_t kept, gone;
@@ -85,7 +85,7 @@ static lcl_status extremes(lcl_case *c, bool largest, lcl_array *where) {
 static lcl_status reduce_forward(lcl_case *c) {
   const lcl_shape s = c->in[0].shape;
   const reduction kind = (reduction)c->spec->variant;
-  LCL_TRY(lcl_array_new(c, LCL_F32, reduced_shape(s, mask_of(c), keepdims(c)), &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, reduced_shape(s, mask_of(c), keepdims(c)), &c->out[0]));
   if (kind == MAX || kind == MIN) {
     lcl_array where;
     LCL_TRY(extremes(c, kind == MAX, &where));
@@ -106,7 +106,7 @@ static lcl_status reduce_forward(lcl_case *c) {
 static lcl_status reduce_backward(lcl_case *c) {
   const lcl_shape s = c->in[0].shape;
   const reduction kind = (reduction)c->spec->variant;
-  LCL_TRY(lcl_array_new(c, LCL_F32, s, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->grad_in[0]));
   if (kind == MAX || kind == MIN) {
     lcl_array where;
     LCL_TRY(extremes(c, kind == MAX, &where));
@@ -124,22 +124,22 @@ static lcl_status reduce_backward(lcl_case *c) {
 
 static double reduce_terms(const lcl_case *c, int of) {
   const bool mean = c->spec->variant == MEAN;
-  if (of < 0) return lcl_sum_roundings((double)group_size(c)) + (mean ? 2 : 0);
+  if (of < 0) return lcl__sum_roundings((double)group_size(c)) + (mean ? 2 : 0);
   return mean ? 2 : 0;
 }
 
 static void random_axes(lcl_case *c, lcl_rng *r, int rank) {
-  lcl_attr *axes = (lcl_attr *)lcl_case_attr(c, "axis"),
-           *keep = (lcl_attr *)lcl_case_attr(c, "keepdims");
+  lcl_attr *axes = (lcl_attr *)lcl__case_attr(c, "axis"),
+           *keep = (lcl_attr *)lcl__case_attr(c, "keepdims");
   keep->n = 1;
-  keep->i[0] = lcl_rng_below(r, 2);
+  keep->i[0] = lcl__rng_below(r, 2);
   axes->n = 0;
   for (int i = 0; i < rank; i++)
-    if (lcl_rng_chance(r, 50)) axes->i[axes->n++] = lcl_rng_chance(r, 30) ? i - rank : i;
+    if (lcl__rng_chance(r, 50)) axes->i[axes->n++] = lcl__rng_chance(r, 30) ? i - rank : i;
 }
 
 static void reduce_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 500 : 20000);
+  c->in[0].shape = lcl__rng_shape(r, lcl__rng_rank(r, 4), c->small ? 500 : 20000);
   random_axes(c, r, c->in[0].shape.rank);
 }
 
@@ -151,7 +151,7 @@ static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
   const lcl_shape s = c->in[0].shape;
   unsigned mask;
   (void)g;
-  LCL_TRY(lcl_attr_axes(lcl_case_attr(c, "axis"), s.rank, &mask));
+  LCL_TRY(lcl__attr_axes(lcl__case_attr(c, "axis"), s.rank, &mask));
   lcl_shape flat = reduced_shape(s, mask, false);
   int perm[LCL_MAX_RANK], n = 0;
   int64_t count = 1;
@@ -159,7 +159,7 @@ static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
     if (!(mask >> i & 1)) perm[n++] = i;
   for (int i = 0; i < s.rank; i++)
     if (mask >> i & 1) perm[n++] = i, count *= s.dim[i];
-  if (mask == 0) return lcl_fail(LCL_ERR_SHAPE, "a tensor with at least one axis was expected");
+  if (mask == 0) return lcl__fail(LCL_ERR_SHAPE, "a tensor with at least one axis was expected");
   if ((mask & (mask - 1)) == 0) {
     int axis = 0;
     while (!(mask >> axis & 1)) axis++;
@@ -175,7 +175,7 @@ static lcl_status argmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 static lcl_status argmax_forward(lcl_case *c) {
   const lcl_shape s = c->in[0].shape;
   lcl_array where;
-  LCL_TRY(lcl_array_new(c, LCL_I32, reduced_shape(s, mask_of(c), keepdims(c)), &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_I32, reduced_shape(s, mask_of(c), keepdims(c)), &c->out[0]));
   LCL_TRY(extremes(c, true, &where));
   for (int64_t k = 0; k < lcl_array_count(&where); k++) {
     int64_t kept, gone;
@@ -186,8 +186,8 @@ static lcl_status argmax_forward(lcl_case *c) {
 }
 
 static void argmax_random(lcl_case *c, lcl_rng *r) {
-  const int rank = 1 + (int)lcl_rng_below(r, 4);
-  c->in[0].shape = lcl_rng_shape(r, rank, c->small ? 500 : 20000);
+  const int rank = 1 + (int)lcl__rng_below(r, 4);
+  c->in[0].shape = lcl__rng_shape(r, rank, c->small ? 500 : 20000);
   random_axes(c, r, rank);
 }
 
@@ -196,37 +196,37 @@ static void argmax_random(lcl_case *c, lcl_rng *r) {
 static lcl_status broadcast_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
                                   lcl_tensor **out) {
   (void)g;
-  out[0] = lcl_broadcast(in[0], lcl_attr_shape(lcl_case_attr(c, "shape")));
+  out[0] = lcl_broadcast(in[0], lcl__attr_shape(lcl__case_attr(c, "shape")));
   return LCL_OK;
 }
 
 static lcl_status broadcast_forward(lcl_case *c) {
-  const lcl_shape to = lcl_attr_shape(lcl_case_attr(c, "shape"));
-  LCL_TRY(lcl_array_new(c, LCL_F32, to, &c->out[0]));
+  const lcl_shape to = lcl__attr_shape(lcl__case_attr(c, "shape"));
+  LCL_TRY(lcl__array_new(c, LCL_F32, to, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(to); i++)
-    c->out[0].data[i] = c->in[0].data[lcl_broadcast_index(to, c->in[0].shape, i)];
+    c->out[0].data[i] = c->in[0].data[lcl__broadcast_index(to, c->in[0].shape, i)];
   return LCL_OK;
 }
 
 static lcl_status broadcast_backward(lcl_case *c) {
   const lcl_shape to = c->out[0].shape;
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   for (int64_t i = 0; i < lcl_shape_count(to); i++)
-    c->grad_in[0].data[lcl_broadcast_index(to, c->in[0].shape, i)] += c->grad_out[0].data[i];
+    c->grad_in[0].data[lcl__broadcast_index(to, c->in[0].shape, i)] += c->grad_out[0].data[i];
   return LCL_OK;
 }
 
 static double broadcast_terms(const lcl_case *c, int of) {
   const double from = (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
-  return of < 0 ? 0 : lcl_sum_roundings((double)lcl_array_count(&c->out[0]) / from);
+  return of < 0 ? 0 : lcl__sum_roundings((double)lcl_array_count(&c->out[0]) / from);
 }
 
 static void broadcast_random(lcl_case *c, lcl_rng *r) {
-  const lcl_shape to = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 4), c->small ? 500 : 10000);
-  const int drop = (int)lcl_rng_below(r, to.rank + 1);
+  const lcl_shape to = lcl__rng_shape(r, 1 + (int)lcl__rng_below(r, 4), c->small ? 500 : 10000);
+  const int drop = (int)lcl__rng_below(r, to.rank + 1);
   c->in[0].shape = (lcl_shape) { .rank = to.rank - drop };
   for (int i = drop; i < to.rank; i++)
-    c->in[0].shape.dim[i - drop] = lcl_rng_chance(r, 50) ? 1 : to.dim[i];
+    c->in[0].shape.dim[i - drop] = lcl__rng_chance(r, 50) ? 1 : to.dim[i];
   c->attr[0].n = to.rank;
   memcpy(c->attr[0].i, to.dim, sizeof to.dim);
 }
@@ -247,7 +247,7 @@ static void broadcast_random(lcl_case *c, lcl_rng *r) {
     .random = reduce_random                                                                        \
   }
 
-const lcl_spec lcl_reduce_specs[] = {
+const lcl_spec lcl__reduce_specs[] = {
   REDUCE("sum", SUM, "sum over axes", LCL_SPEC_LINEAR | LCL_SPEC_EXACT | LCL_SPEC_EMPTY),
   REDUCE("mean", MEAN, "mean over axes; of no elements: NaN", LCL_SPEC_LINEAR | LCL_SPEC_EMPTY),
   REDUCE("max", MAX, "largest element over axes; the gradient goes to the first of equals",
@@ -276,4 +276,4 @@ const lcl_spec lcl_reduce_specs[] = {
     .terms = broadcast_terms,
     .random = broadcast_random },
 };
-const size_t lcl_reduce_spec_count = LCL_COUNT(lcl_reduce_specs);
+const size_t lcl__reduce_spec_count = LCL_COUNT(lcl__reduce_specs);

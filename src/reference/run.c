@@ -7,7 +7,7 @@
 static void *to_bytes(const lcl_array *a, size_t *bytes) {
   const size_t n = (size_t)lcl_array_count(a);
   *bytes = n * lcl_dtype_size(a->dtype);
-  void *data = lcl_alloc(*bytes + 1);
+  void *data = lcl__alloc(*bytes + 1);
   for (size_t i = 0; data && i < n; i++) switch (a->dtype) {
     case LCL_F32: ((float *)data)[i] = (float)a->data[i]; break;
     case LCL_I32: ((int32_t *)data)[i] = (int32_t)a->data[i]; break;
@@ -24,22 +24,22 @@ static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
   void *data = to_bytes(a, &bytes);
   if (!data) return LCL_ERR_HOST_MEMORY;
   const lcl_status status = lcl_feed(p, name, data, bytes);
-  lcl_free(data);
+  lcl__free(data);
   return status == LCL_ERR_ARGUMENT ? LCL_OK : status;
 }
 
 static lcl_status fetch(lcl_case *c, lcl_program *p, const char *name, const lcl_tensor *t,
                         lcl_array *to) {
-  LCL_TRY(lcl_array_new(c, lcl_tensor_dtype(t), lcl_tensor_shape(t), to));
+  LCL_TRY(lcl__array_new(c, lcl_tensor_dtype(t), lcl_tensor_shape(t), to));
   const size_t n = (size_t)lcl_array_count(to), bytes = n * lcl_dtype_size(to->dtype);
-  void *data = lcl_alloc(bytes + 1);
+  void *data = lcl__alloc(bytes + 1);
   if (!data) return LCL_ERR_HOST_MEMORY;
   const lcl_status status = lcl_fetch(p, name, data, bytes);
   for (size_t i = 0; status == LCL_OK && i < n; i++)
     to->data[i] = to->dtype == LCL_F32   ? (double)((float *)data)[i]
                   : to->dtype == LCL_I32 ? (double)((int32_t *)data)[i]
                                          : (double)((uint8_t *)data)[i];
-  lcl_free(data);
+  lcl__free(data);
   return status;
 }
 
@@ -61,9 +61,9 @@ static bool has_gradient(const lcl_case *c, int i, const bool *want) {
 static lcl_status build_gradients(lcl_case *c, const bool *want, built *b) {
   lcl_tensor *wrt[LCL_SPEC_INS], *part[LCL_SPEC_INS];
   int which[LCL_SPEC_INS], n = 0;
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (has_gradient(c, i, want)) which[n] = i, wrt[n++] = b->in[i];
-  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
+  for (int k = 0; k < lcl__spec_outputs(c->spec); k++) {
     if (!c->grad_out[k].data) continue;
     char name[16];
     snprintf(name, sizeof name, "grad%d", k);
@@ -83,15 +83,15 @@ static lcl_status build_gradients(lcl_case *c, const bool *want, built *b) {
 
 /* Indices are looked at here: a device would read outside its buffers. */
 static lcl_status check_indices(const lcl_case *c) {
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++) {
     const lcl_array *a = &c->in[i];
     if (c->spec->in[i].domain != LCL_INDEX || !a->data) continue;
     const int64_t limit = c->spec->limit(c);
     for (int64_t k = 0; k < lcl_array_count(a); k++)
       if (a->data[k] < 0 || a->data[k] >= (double)limit)
-        return lcl_fail(LCL_ERR_ARGUMENT, "%s: element %lld of %s is %.0f; 0 to %lld were expected",
-                        c->spec->name, (long long)k, c->spec->in[i].name, a->data[k],
-                        (long long)limit - 1);
+        return lcl__fail(LCL_ERR_ARGUMENT,
+                         "%s: element %lld of %s is %.0f; 0 to %lld were expected", c->spec->name,
+                         (long long)k, c->spec->in[i].name, a->data[k], (long long)limit - 1);
   }
   return LCL_OK;
 }
@@ -99,14 +99,14 @@ static lcl_status check_indices(const lcl_case *c) {
 static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
   LCL_TRY(lcl_store_create(desc->ctx, desc->seed, &b->store));
   LCL_TRY(lcl_graph_create(b->store, "op", &b->graph));
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (c->in[i].data)
       b->in[i] = lcl_input(b->graph, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
   LCL_TRY(lcl_graph_status(b->graph));
   const lcl_status status = c->spec->build(c, b->graph, b->in, b->out);
-  if (status != LCL_OK) return lcl_fail_prefix(status, "%s", c->spec->name);
+  if (status != LCL_OK) return lcl__fail_prefix(status, "%s", c->spec->name);
   LCL_TRY(lcl_graph_status(b->graph));
-  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
+  for (int k = 0; k < lcl__spec_outputs(c->spec); k++) {
     char name[16];
     snprintf(name, sizeof name, "out%d", k);
     b->out[k] = lcl_output(b->out[k], name);
@@ -133,11 +133,11 @@ static lcl_status note_random_state(lcl_case *c, built *b) {
 
 static lcl_status fetch_all(lcl_case *c, built *b, lcl_case_result *result) {
   char name[16];
-  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
+  for (int k = 0; k < lcl__spec_outputs(c->spec); k++) {
     snprintf(name, sizeof name, "out%d", k);
     LCL_TRY(fetch(c, b->program, name, b->out[k], &result->out[k]));
   }
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++) {
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++) {
     snprintf(name, sizeof name, "gin%d", i);
     if (b->grad_in[i]) LCL_TRY(fetch(c, b->program, name, b->grad_in[i], &result->grad_in[i]));
   }
@@ -147,9 +147,9 @@ static lcl_status fetch_all(lcl_case *c, built *b, lcl_case_result *result) {
 static lcl_status run(lcl_case *c, built *b, lcl_case_result *result) {
   char name[16];
   LCL_TRY(note_random_state(c, b));
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (b->in[i]) LCL_TRY(feed(b->program, c->spec->in[i].name, &c->in[i]));
-  for (int k = 0; k < lcl_spec_outputs(c->spec); k++) {
+  for (int k = 0; k < lcl__spec_outputs(c->spec); k++) {
     snprintf(name, sizeof name, "grad%d", k);
     if (b->grad_out[k]) LCL_TRY(feed(b->program, name, &c->grad_out[k]));
   }
@@ -168,14 +168,14 @@ static lcl_status run_again(lcl_case *c, built *b, const lcl_case_result *first)
     const lcl_array *x = out ? &first->out[k] : &first->grad_in[k - LCL_SPEC_OUTS];
     const lcl_array *y = out ? &second.out[k] : &second.grad_in[k - LCL_SPEC_OUTS];
     if (x->data && memcmp(x->data, y->data, sizeof *x->data * (size_t)lcl_array_count(x)) != 0)
-      return lcl_fail(LCL_ERR_NUMERIC, "%s: a second run gives other bits for %s%s", c->spec->name,
-                      out ? "" : "the gradient of ",
-                      out ? c->spec->out[k] : c->spec->in[k - LCL_SPEC_OUTS].name);
+      return lcl__fail(LCL_ERR_NUMERIC, "%s: a second run gives other bits for %s%s", c->spec->name,
+                       out ? "" : "the gradient of ",
+                       out ? c->spec->out[k] : c->spec->in[k - LCL_SPEC_OUTS].name);
   }
   return LCL_OK;
 }
 
-lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result) {
+lcl_status lcl__case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result) {
   built b = { 0 };
   memset(result, 0, sizeof *result);
   lcl_status status = build(c, desc, &b);

@@ -6,12 +6,12 @@
 typedef enum move { TRANSPOSE, RESHAPE, PAD, SLICE, CONCAT, FLIP, SKEW, UNSKEW, GATHER } move;
 
 static const lcl_attr *attr(const lcl_case *c, const char *name) {
-  return lcl_case_attr(c, name);
+  return lcl__case_attr(c, name);
 }
 
 static int axis_of(const lcl_case *c) {
   int axis = 0;
-  lcl_attr_axis(attr(c, "axis"), c->in[0].shape.rank, &axis);
+  lcl__attr_axis(attr(c, "axis"), c->in[0].shape.rank, &axis);
   return axis;
 }
 
@@ -31,7 +31,7 @@ static void per_axis(const lcl_attr *a, int rank, int64_t out[LCL_MAX_RANK]) {
 static lcl_status expect_per_axis(const lcl_case *c, const char *name, bool one_allowed) {
   const int n = attr(c, name)->n, rank = c->in[0].shape.rank;
   if (n == rank || (one_allowed && n == 1)) return LCL_OK;
-  return lcl_fail(LCL_ERR_SHAPE, "%s has %d numbers, x has rank %d", name, n, rank);
+  return lcl__fail(LCL_ERR_SHAPE, "%s has %d numbers, x has rank %d", name, n, rank);
 }
 
 /* start= and stop=, where negative numbers count from the end. */
@@ -52,11 +52,11 @@ static int inputs_given(const lcl_case *c) {
 
 static lcl_status concat_build(const lcl_case *c, lcl_tensor *const *in, lcl_tensor **out) {
   int axis;
-  for (int k = inputs_given(c); k < lcl_spec_inputs(c->spec); k++)
+  for (int k = inputs_given(c); k < lcl__spec_inputs(c->spec); k++)
     if (c->in[k].data)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s is left out, %s is given: none between may be missing",
-                      c->spec->in[inputs_given(c)].name, c->spec->in[k].name);
-  LCL_TRY(lcl_attr_axis(attr(c, "axis"), c->in[0].shape.rank, &axis));
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s is left out, %s is given: none between may be missing",
+                       c->spec->in[inputs_given(c)].name, c->spec->in[k].name);
+  LCL_TRY(lcl__attr_axis(attr(c, "axis"), c->in[0].shape.rank, &axis));
   out[0] = lcl_concat(in, inputs_given(c), axis);
   return LCL_OK;
 }
@@ -70,12 +70,12 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
   switch ((move)c->spec->variant) {
   case TRANSPOSE:
     if (attr(c, "perm")->n) LCL_TRY(expect_per_axis(c, "perm", false));
-    LCL_TRY(lcl_attr_axes(attr(c, "perm"), c->in[0].shape.rank,
-                          &mask)); /* a permutation names each axis once */
+    LCL_TRY(lcl__attr_axes(attr(c, "perm"), c->in[0].shape.rank,
+                           &mask)); /* a permutation names each axis once */
     perm_of(c, perm);
     out[0] = lcl_transpose(in[0], perm);
     break;
-  case RESHAPE: out[0] = lcl_reshape(in[0], lcl_attr_shape(attr(c, "shape"))); break;
+  case RESHAPE: out[0] = lcl_reshape(in[0], lcl__attr_shape(attr(c, "shape"))); break;
   case PAD:
     LCL_TRY(expect_per_axis(c, "before", true));
     LCL_TRY(expect_per_axis(c, "after", true));
@@ -91,7 +91,7 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
     break;
   case CONCAT: return concat_build(c, in, out);
   case FLIP:
-    LCL_TRY(lcl_attr_axes(attr(c, "axis"), c->in[0].shape.rank, &mask));
+    LCL_TRY(lcl__attr_axes(attr(c, "axis"), c->in[0].shape.rank, &mask));
     out[0] = lcl_flip(in[0], mask);
     break;
   case SKEW: out[0] = lcl_skew(in[0]); break;
@@ -103,7 +103,7 @@ static lcl_status shape_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
 
 /* The shape of a reshape with one dimension of -1. */
 static lcl_shape reshaped(const lcl_case *c) {
-  lcl_shape s = lcl_attr_shape(attr(c, "shape"));
+  lcl_shape s = lcl__attr_shape(attr(c, "shape"));
   int64_t known = 1;
   for (int i = 0; i < s.rank; i++) known *= s.dim[i] < 0 ? 1 : s.dim[i];
   for (int i = 0; i < s.rank; i++)
@@ -172,7 +172,7 @@ static bool source(const lcl_case *c, const int64_t *at, int64_t *from, int *k) 
       from[axis_of(c)] -= c->in[(*k)++].shape.dim[axis_of(c)];
     return true;
   case FLIP:
-    lcl_attr_axes(attr(c, "axis"), rank, &mask);
+    lcl__attr_axes(attr(c, "axis"), rank, &mask);
     for (int i = 0; i < rank; i++)
       if (mask >> i & 1) from[i] = c->in[0].shape.dim[i] - 1 - at[i];
     return true;
@@ -201,7 +201,7 @@ static int64_t source_index(const lcl_case *c, lcl_shape to, int64_t i, int *k) 
 
 static lcl_status shape_forward(lcl_case *c) {
   const lcl_shape to = result_shape(c);
-  LCL_TRY(lcl_array_new(c, c->in[0].dtype, to, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, c->in[0].dtype, to, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(to); i++) {
     int k;
     const int64_t from = source_index(c, to, i, &k);
@@ -213,7 +213,7 @@ static lcl_status shape_forward(lcl_case *c) {
 static lcl_status shape_backward(lcl_case *c) {
   for (int k = 0; k < inputs_given(c); k++)
     if (c->spec->in[k].domain != LCL_INDEX)
-      LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+      LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
   for (int64_t i = 0; i < lcl_array_count(&c->out[0]); i++) {
     int k;
     const int64_t from = source_index(c, c->out[0].shape, i, &k);
@@ -224,7 +224,7 @@ static lcl_status shape_backward(lcl_case *c) {
 
 static double gather_terms(const lcl_case *c, int of) {
   return of < 0 ? 0
-                : lcl_sum_roundings(
+                : lcl__sum_roundings(
                       (double)c->in[1].shape.dim[0]); /* a row may be asked for every time */
 }
 
@@ -244,7 +244,7 @@ static lcl_status scatter_build(const lcl_case *c, lcl_graph *g, lcl_tensor *con
 static lcl_status scatter_forward(lcl_case *c) {
   lcl_shape to = c->in[0].shape;
   to.dim[0] = attr(c, "rows")->i[0];
-  LCL_TRY(lcl_array_new(c, LCL_F32, to, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, to, &c->out[0]));
   const int64_t row = lcl_array_count(&c->in[0]) / c->in[0].shape.dim[0];
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->out[0].data[(int64_t)c->in[1].data[i / row] * row + i % row] += c->in[0].data[i];
@@ -252,7 +252,7 @@ static lcl_status scatter_forward(lcl_case *c) {
 }
 
 static lcl_status scatter_backward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   const int64_t row = lcl_array_count(&c->in[0]) / c->in[0].shape.dim[0];
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = c->grad_out[0].data[(int64_t)c->in[1].data[i / row] * row + i % row];
@@ -260,7 +260,7 @@ static lcl_status scatter_backward(lcl_case *c) {
 }
 
 static double scatter_terms(const lcl_case *c, int of) {
-  return of < 0 ? lcl_sum_roundings((double)c->in[1].shape.dim[0]) : 0;
+  return of < 0 ? lcl__sum_roundings((double)c->in[1].shape.dim[0]) : 0;
 }
 
 static int64_t scatter_limit(const lcl_case *c) {
@@ -268,10 +268,10 @@ static int64_t scatter_limit(const lcl_case *c) {
 }
 
 static void scatter_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 3), c->small ? 300 : 5000);
+  c->in[0].shape = lcl__rng_shape(r, 1 + (int)lcl__rng_below(r, 3), c->small ? 300 : 5000);
   c->in[1].shape = LCL_SHAPE(c->in[0].shape.dim[0]);
   c->attr[0].n = 1;
-  c->attr[0].i[0] = lcl_rng_size(r, 65);
+  c->attr[0].i[0] = lcl__rng_size(r, 65);
 }
 
 static lcl_status one_hot_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
@@ -283,7 +283,7 @@ static lcl_status one_hot_build(const lcl_case *c, lcl_graph *g, lcl_tensor *con
 
 static lcl_status one_hot_forward(lcl_case *c) {
   const int64_t depth = attr(c, "depth")->i[0], n = c->in[0].shape.dim[0];
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SHAPE(n, depth), &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SHAPE(n, depth), &c->out[0]));
   for (int64_t i = 0; i < n; i++) c->out[0].data[i * depth + (int64_t)c->in[0].data[i]] = 1;
   return LCL_OK;
 }
@@ -293,10 +293,10 @@ static int64_t one_hot_limit(const lcl_case *c) {
 }
 
 static void one_hot_random(lcl_case *c, lcl_rng *r) {
-  c->in[0].shape = LCL_SHAPE(lcl_rng_size(r, 257));
-  c->in[0].dtype = lcl_rng_chance(r, 50) ? LCL_U8 : LCL_I32;
+  c->in[0].shape = LCL_SHAPE(lcl__rng_size(r, 257));
+  c->in[0].dtype = lcl__rng_chance(r, 50) ? LCL_U8 : LCL_I32;
   c->attr[0].n = 1;
-  c->attr[0].i[0] = lcl_rng_size(r, 129);
+  c->attr[0].i[0] = lcl__rng_size(r, 129);
 }
 
 /* ---- random cases ---- */
@@ -313,11 +313,11 @@ static void random_reshape(lcl_case *c, lcl_rng *r, lcl_shape s) {
   int64_t dims[LCL_MAX_RANK];
   int n = 0;
   for (int i = s.rank - 1; i >= 0; i--)
-    if (n && lcl_rng_chance(r, 40))
+    if (n && lcl__rng_chance(r, 40))
       dims[n - 1] *= s.dim[i];
     else
       dims[n++] = s.dim[i];
-  if (n && lcl_rng_chance(r, 30)) dims[lcl_rng_below(r, n)] = -1;
+  if (n && lcl__rng_chance(r, 30)) dims[lcl__rng_below(r, n)] = -1;
   list(c, "shape", n, dims);
 }
 
@@ -325,20 +325,20 @@ static void random_perm(lcl_case *c, lcl_rng *r, int rank) {
   int64_t perm[LCL_MAX_RANK];
   for (int i = 0; i < rank; i++) perm[i] = i;
   for (int i = rank - 1; i > 0; i--) {
-    const int64_t j = lcl_rng_below(r, i + 1), kept = perm[i];
+    const int64_t j = lcl__rng_below(r, i + 1), kept = perm[i];
     perm[i] = perm[j], perm[j] = kept;
   }
-  list(c, "perm", lcl_rng_chance(r, 10) ? 0 : rank, perm);
+  list(c, "perm", lcl__rng_chance(r, 10) ? 0 : rank, perm);
 }
 
 static void random_concat(lcl_case *c, lcl_rng *r) {
   const lcl_shape s = c->in[0].shape;
-  const int n = 1 + (int)lcl_rng_below(r, 4);
-  const int64_t axis = lcl_rng_below(r, s.rank);
+  const int n = 1 + (int)lcl__rng_below(r, 4);
+  const int64_t axis = lcl__rng_below(r, s.rank);
   list(c, "axis", 1, &axis);
   for (int k = 1; k < n; k++) {
     c->in[k].shape = s;
-    c->in[k].shape.dim[axis] = lcl_rng_size(r, 33);
+    c->in[k].shape.dim[axis] = lcl__rng_size(r, 33);
     c->in[k].dtype = c->in[0].dtype;
   }
 }
@@ -347,8 +347,8 @@ static void random_ranges(lcl_case *c, lcl_rng *r, lcl_shape s) {
   int64_t first[LCL_MAX_RANK], second[LCL_MAX_RANK];
   const bool pad = c->spec->variant == PAD;
   for (int i = 0; i < s.rank; i++) {
-    first[i] = pad ? lcl_rng_below(r, 4) : lcl_rng_below(r, s.dim[i]);
-    second[i] = pad ? lcl_rng_below(r, 4) : first[i] + 1 + lcl_rng_below(r, s.dim[i] - first[i]);
+    first[i] = pad ? lcl__rng_below(r, 4) : lcl__rng_below(r, s.dim[i]);
+    second[i] = pad ? lcl__rng_below(r, 4) : first[i] + 1 + lcl__rng_below(r, s.dim[i] - first[i]);
   }
   list(c, pad ? "before" : "start", s.rank, first);
   list(c, pad ? "after" : "stop", s.rank, second);
@@ -357,12 +357,12 @@ static void random_ranges(lcl_case *c, lcl_rng *r, lcl_shape s) {
 static void shape_random(lcl_case *c, lcl_rng *r) {
   const move kind = (move)c->spec->variant;
   const int64_t most = c->small ? 500 : 8000;
-  const int rank = kind == SKEW || kind == UNSKEW ? 4 : 1 + (int)lcl_rng_below(r, 6);
-  lcl_shape s = lcl_rng_shape(r, rank, most);
+  const int rank = kind == SKEW || kind == UNSKEW ? 4 : 1 + (int)lcl__rng_below(r, 6);
+  lcl_shape s = lcl__rng_shape(r, rank, most);
   if (kind == UNSKEW) s.dim[3] = LCL_MAX(s.dim[3], s.dim[2]);
   c->in[0].shape = s;
-  if (c->spec->in[0].any_dtype && lcl_rng_chance(r, 20))
-    c->in[0].dtype = lcl_rng_chance(r, 50) ? LCL_I32 : LCL_U8;
+  if (c->spec->in[0].any_dtype && lcl__rng_chance(r, 20))
+    c->in[0].dtype = lcl__rng_chance(r, 50) ? LCL_I32 : LCL_U8;
   switch (kind) {
   case TRANSPOSE: random_perm(c, r, rank); break;
   case RESHAPE: random_reshape(c, r, s); break;
@@ -373,11 +373,11 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
     int64_t axes[LCL_MAX_RANK];
     int n = 0;
     for (int i = 0; i < rank; i++)
-      if (lcl_rng_chance(r, 50)) axes[n++] = i;
+      if (lcl__rng_chance(r, 50)) axes[n++] = i;
     list(c, "axis", n, axes);
     break;
   }
-  case GATHER: c->in[1].shape = LCL_SHAPE(lcl_rng_size(r, c->small ? 9 : 65)); break;
+  case GATHER: c->in[1].shape = LCL_SHAPE(lcl__rng_size(r, c->small ? 9 : 65)); break;
   case SKEW:
   case UNSKEW: break;
   }
@@ -393,7 +393,7 @@ static void shape_random(lcl_case *c, lcl_rng *r) {
 #define MORE(letter)                                                                               \
   { .name = letter, .optional = true, .any_dtype = true }
 
-const lcl_spec lcl_shape_specs[] = {
+const lcl_spec lcl__shape_specs[] = {
   { .name = "transpose",
     .summary = "axes in another order",
     .in = { X },
@@ -481,4 +481,4 @@ const lcl_spec lcl_shape_specs[] = {
     .limit = one_hot_limit,
     .random = one_hot_random },
 };
-const size_t lcl_shape_spec_count = LCL_COUNT(lcl_shape_specs);
+const size_t lcl__shape_spec_count = LCL_COUNT(lcl__shape_specs);

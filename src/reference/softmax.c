@@ -23,7 +23,7 @@ typedef struct row {
 static row row_of(const lcl_case *c, int64_t k) {
   const lcl_shape s = c->in[0].shape;
   int axis = 0;
-  lcl_attr_axis(lcl_case_attr(c, "axis"), s.rank, &axis);
+  lcl__attr_axis(lcl__case_attr(c, "axis"), s.rank, &axis);
   row r = { .n = s.dim[axis], .step = 1 };
   for (int i = axis + 1; i < s.rank; i++) r.step *= s.dim[i];
   r.first = k / r.step * r.step * r.n + k % r.step;
@@ -39,7 +39,7 @@ static lcl_status softmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *con
                                 lcl_tensor **out) {
   int axis;
   (void)g;
-  LCL_TRY(lcl_attr_axis(lcl_case_attr(c, "axis"), c->in[0].shape.rank, &axis));
+  LCL_TRY(lcl__attr_axis(lcl__case_attr(c, "axis"), c->in[0].shape.rank, &axis));
   out[0] = c->spec->variant == SOFTMAX ? lcl_softmax(in[0], axis) : lcl_log_softmax(in[0], axis);
   return LCL_OK;
 }
@@ -59,7 +59,7 @@ static double row_lse(const double *x, row r) {
 }
 
 static lcl_status softmax_forward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
   const double *x = c->in[0].data;
   for (int64_t k = 0; k < rows(c); k++) {
     const row r = row_of(c, k);
@@ -74,7 +74,7 @@ static lcl_status softmax_forward(lcl_case *c) {
 
 /* softmax: y (g - sum g y); log-softmax: g - exp(y) sum g. */
 static lcl_status softmax_backward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   const double *y = c->out[0].data, *g = c->grad_out[0].data;
   const bool logarithm = c->spec->variant == LOG_SOFTMAX;
   for (int64_t k = 0; k < rows(c); k++) {
@@ -126,19 +126,19 @@ static void softmax_row_bound(lcl_case *c, row r, lcl_ball *y) {
 }
 
 static lcl_status softmax_bound(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
-  if (c->grad_in[0].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
-  lcl_ball *y = lcl_arena_alloc(c->arena, ((size_t)row_of(c, 0).n + 1) * sizeof *y);
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
+  if (c->grad_in[0].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
+  lcl_ball *y = lcl__arena_alloc(c->arena, ((size_t)row_of(c, 0).n + 1) * sizeof *y);
   if (!y) return LCL_ERR_HOST_MEMORY;
   for (int64_t k = 0; k < rows(c); k++) softmax_row_bound(c, row_of(c, k), y);
   return LCL_OK;
 }
 
 static void softmax_random(lcl_case *c, lcl_rng *r) {
-  const int rank = 1 + (int)lcl_rng_below(r, 4);
-  c->in[0].shape = lcl_rng_shape(r, rank, c->small ? 400 : 8000);
+  const int rank = 1 + (int)lcl__rng_below(r, 4);
+  c->in[0].shape = lcl__rng_shape(r, rank, c->small ? 400 : 8000);
   c->attr[0].n = 1;
-  c->attr[0].i[0] = lcl_rng_below(r, 2 * rank) - rank;
+  c->attr[0].i[0] = lcl__rng_below(r, 2 * rank) - rank;
 }
 
 /* ---- losses: a mean over n terms ---- */
@@ -154,8 +154,8 @@ static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
     return LCL_OK;
   }
   if (!lcl_shape_equal(s, t))
-    return lcl_fail(LCL_ERR_SHAPE, "equal shapes were expected, got %s and %s",
-                    lcl_shape_string(s, a), lcl_shape_string(t, b));
+    return lcl__fail(LCL_ERR_SHAPE, "equal shapes were expected, got %s and %s",
+                     lcl_shape_string(s, a), lcl_shape_string(t, b));
   if (c->spec->variant == MSE) {
     out[0] = lcl_l2(in[0], in[1], LCL_L2_MEAN);
     return LCL_OK;
@@ -183,7 +183,7 @@ static double bce(double logit, double target) {
 }
 
 static lcl_status loss_forward(lcl_case *c) {
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
   const double *a = c->in[0].data, *b = c->in[1].data;
   double sum = 0;
   for (int64_t i = 0; i < (int64_t)loss_terms(c); i++) switch ((loss_kind)c->spec->variant) {
@@ -201,7 +201,7 @@ static lcl_status loss_forward(lcl_case *c) {
 
 static lcl_status loss_backward(lcl_case *c) {
   const double *a = c->in[0].data, *b = c->in[1].data, g = c->grad_out[0].data[0] / loss_terms(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   double *ga = c->grad_in[0].data;
   if (c->spec->variant == CROSS_ENTROPY) {
     for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
@@ -212,7 +212,7 @@ static lcl_status loss_backward(lcl_case *c) {
     }
     return LCL_OK;
   }
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_in[1]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[1].shape, &c->grad_in[1]));
   for (int64_t i = 0; i < (int64_t)loss_terms(c); i++)
     if (c->spec->variant == MSE) {
       ga[i] = 2 * g * (a[i] - b[i]);
@@ -245,13 +245,13 @@ static lcl_status loss_bound(lcl_case *c) {
   const double *a = c->in[0].data, *b = c->in[1].data;
   const lcl_ball n = ball_exact(loss_terms(c));
   lcl_ball_sum sum = { 0 };
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
   for (int64_t i = 0; i < (int64_t)n.v; i++) ball_sum_add(&sum, loss_ball(c, i));
   c->out_bound[0].data[0] = ball_allowed(ball_div(ball_sum_get(&sum), n));
   if (!c->grad_in[0].data) return LCL_OK;
   const lcl_ball g = ball_div(ball_exact(c->grad_out[0].data[0]), n);
   for (int k = 0; k < 2; k++)
-    if (c->grad_in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+    if (c->grad_in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     lcl_ball d = { 0 };
     if (c->spec->variant == CROSS_ENTROPY) {
@@ -280,11 +280,11 @@ static int64_t classes_limit(const lcl_case *c) {
 
 static void loss_random(lcl_case *c, lcl_rng *r) {
   if (c->spec->variant == CROSS_ENTROPY) {
-    c->in[0].shape = lcl_rng_shape(r, 2, c->small ? 400 : 8000);
+    c->in[0].shape = lcl__rng_shape(r, 2, c->small ? 400 : 8000);
     c->in[1].shape = LCL_SHAPE(c->in[0].shape.dim[0]);
-    c->in[1].dtype = c->in[0].shape.dim[1] < 256 && lcl_rng_chance(r, 50) ? LCL_U8 : LCL_I32;
+    c->in[1].dtype = c->in[0].shape.dim[1] < 256 && lcl__rng_chance(r, 50) ? LCL_U8 : LCL_I32;
   } else {
-    c->in[0].shape = lcl_rng_shape(r, lcl_rng_rank(r, 4), c->small ? 400 : 8000);
+    c->in[0].shape = lcl__rng_shape(r, lcl__rng_rank(r, 4), c->small ? 400 : 8000);
     c->in[1].shape = c->in[0].shape;
   }
 }
@@ -302,9 +302,9 @@ static lcl_status divergence_build(const lcl_case *c, lcl_graph *g, lcl_tensor *
   char a[96], b[96];
   (void)g;
   if (!lcl_shape_equal(s, t) || s.rank < 1 || (!gauss && s.rank != 2))
-    return lcl_fail(LCL_ERR_SHAPE, "%s and %s of one shape %s were expected, got %s and %s",
-                    c->spec->in[0].name, c->spec->in[1].name, gauss ? "(N,...)" : "(N,K)",
-                    lcl_shape_string(s, a), lcl_shape_string(t, b));
+    return lcl__fail(LCL_ERR_SHAPE, "%s and %s of one shape %s were expected, got %s and %s",
+                     c->spec->in[0].name, c->spec->in[1].name, gauss ? "(N,...)" : "(N,K)",
+                     lcl_shape_string(s, a), lcl_shape_string(t, b));
   out[0] = gauss ? lcl_kl_gauss(in[0], in[1]) : lcl_kl_categorical(in[0], in[1]);
   return LCL_OK;
 }
@@ -317,7 +317,7 @@ static double beside_exp(double x) {
 static lcl_status gaussian_forward(lcl_case *c) {
   const double *mean = c->in[0].data, *log_var = c->in[1].data;
   double sum = 0;
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
     sum += 0.5 * (exp(log_var[i]) + mean[i] * mean[i] - 1 - beside_exp(log_var[i]));
   c->out[0].data[0] = sum / batch_of(c);
@@ -326,7 +326,7 @@ static lcl_status gaussian_forward(lcl_case *c) {
 
 static lcl_status gaussian_backward(lcl_case *c) {
   const double g = c->grad_out[0].data[0] / batch_of(c);
-  for (int k = 0; k < 2; k++) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
+  for (int k = 0; k < 2; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     c->grad_in[0].data[i] = g * c->in[0].data[i];
     c->grad_in[1].data[i] = 0.5 * g * (exp(c->in[1].data[i]) - 1);
@@ -337,9 +337,9 @@ static lcl_status gaussian_backward(lcl_case *c) {
 static lcl_status gaussian_bound(lcl_case *c) {
   const lcl_ball n = ball_exact(batch_of(c)), half = ball_exact(0.5), one = ball_exact(1);
   lcl_ball_sum sum = { 0 };
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
   for (int k = 0; k < 2; k++)
-    if (c->grad_in[k].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
+    if (c->grad_in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
   for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
     const lcl_ball mean = ball_exact(c->in[0].data[i]), log_var = ball_exact(c->in[1].data[i]);
     const lcl_ball var = ball_exp(log_var), beside = ball_exact(beside_exp(log_var.v));
@@ -356,7 +356,7 @@ static lcl_status gaussian_bound(lcl_case *c) {
 static lcl_status categorical_forward(lcl_case *c) {
   const double *p = c->in[0].data, *q = c->in[1].data;
   double sum = 0;
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
   for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
     const row r = matrix_row(c, k);
     const double lse_p = row_lse(p, r), lse_q = row_lse(q, r);
@@ -372,7 +372,7 @@ static lcl_status categorical_forward(lcl_case *c) {
 /* By q_j: -p_j/(q_j + tiny), then through the softmax of q. p is a constant. */
 static lcl_status categorical_backward(lcl_case *c) {
   const double *p = c->in[0].data, *q = c->in[1].data, g = c->grad_out[0].data[0] / batch_of(c);
-  LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_in[1]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, c->in[1].shape, &c->grad_in[1]));
   for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++) {
     const row r = matrix_row(c, k);
     const double lse_p = row_lse(p, r), lse_q = row_lse(q, r);
@@ -413,8 +413,8 @@ static void categorical_row_bound(lcl_case *c, row r, lcl_ball_sum *total) {
 
 static lcl_status categorical_bound(lcl_case *c) {
   lcl_ball_sum sum = { 0 };
-  LCL_TRY(lcl_array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
-  if (c->grad_in[1].data) LCL_TRY(lcl_array_new(c, LCL_F32, c->in[1].shape, &c->grad_bound[1]));
+  LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
+  if (c->grad_in[1].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[1].shape, &c->grad_bound[1]));
   for (int64_t k = 0; k < c->in[0].shape.dim[0]; k++)
     categorical_row_bound(c, matrix_row(c, k), &sum);
   c->out_bound[0].data[0] = ball_allowed(ball_div(ball_sum_get(&sum), ball_exact(batch_of(c))));
@@ -422,8 +422,8 @@ static lcl_status categorical_bound(lcl_case *c) {
 }
 
 static void divergence_random(lcl_case *c, lcl_rng *r) {
-  const int rank = c->spec->variant == GAUSSIAN ? 1 + (int)lcl_rng_below(r, 4) : 2;
-  c->in[0].shape = c->in[1].shape = lcl_rng_shape(r, rank, c->small ? 400 : 8000);
+  const int rank = c->spec->variant == GAUSSIAN ? 1 + (int)lcl__rng_below(r, 4) : 2;
+  c->in[0].shape = c->in[1].shape = lcl__rng_shape(r, rank, c->small ? 400 : 8000);
 }
 
 /* ---- table ---- */
@@ -439,7 +439,7 @@ static void divergence_random(lcl_case *c, lcl_rng *r) {
   .out = { "loss" }, .variant = kind, .flags = LCL_SPEC_GENERATED, .build = loss_build,            \
   .forward = loss_forward, .backward = loss_backward, .bound = loss_bound, .random = loss_random
 
-const lcl_spec lcl_softmax_specs[] = {
+const lcl_spec lcl__softmax_specs[] = {
   SOFT("softmax", SOFTMAX, "exp(x)/sum exp(x) along an axis"),
   SOFT("log_softmax", LOG_SOFTMAX, "x - log sum exp(x) along an axis"),
   { .name = "cross_entropy",
@@ -487,4 +487,4 @@ const lcl_spec lcl_softmax_specs[] = {
     .bound = categorical_bound,
     .random = divergence_random },
 };
-const size_t lcl_softmax_spec_count = LCL_COUNT(lcl_softmax_specs);
+const size_t lcl__softmax_spec_count = LCL_COUNT(lcl__softmax_specs);

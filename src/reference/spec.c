@@ -5,19 +5,19 @@
 #include <math.h>
 
 #include "base/text.h"
-int lcl_spec_inputs(const lcl_spec *spec) {
+int lcl__spec_inputs(const lcl_spec *spec) {
   int n = 0;
   while (n < LCL_SPEC_INS && spec->in[n].name) n++;
   return n;
 }
 
-int lcl_spec_outputs(const lcl_spec *spec) {
+int lcl__spec_outputs(const lcl_spec *spec) {
   int n = 0;
   while (n < LCL_SPEC_OUTS && spec->out[n]) n++;
   return n;
 }
 
-int lcl_spec_attrs(const lcl_spec *spec) {
+int lcl__spec_attrs(const lcl_spec *spec) {
   int n = 0;
   while (n < LCL_SPEC_ATTRS && spec->attr[n].name) n++;
   return n;
@@ -114,22 +114,22 @@ static bool parse_attr(const lcl_attr_spec *s, const char *text, lcl_attr *a) {
   case LCL_ATTR_LIST: return parse_integers(text, true, a);
   case LCL_ATTR_FLOAT: {
     a->n = 1;
-    return lcl_parse_number(text, &a->f) && isfinite((float)a->f);
+    return lcl__parse_number(text, &a->f) && isfinite((float)a->f);
   }
   }
   return false;
 }
 
-lcl_status lcl_case_create(const lcl_spec *spec, lcl_case **out) {
-  lcl_arena *arena = lcl_arena_create();
-  lcl_case *c = arena ? lcl_arena_alloc(arena, sizeof *c) : NULL;
+lcl_status lcl__case_create(const lcl_spec *spec, lcl_case **out) {
+  lcl_arena *arena = lcl__arena_create();
+  lcl_case *c = arena ? lcl__arena_alloc(arena, sizeof *c) : NULL;
   if (!c) {
-    if (arena) lcl_arena_destroy(arena);
+    if (arena) lcl__arena_destroy(arena);
     return LCL_ERR_HOST_MEMORY;
   }
   c->spec = spec;
   c->arena = arena;
-  for (int i = 0; i < lcl_spec_attrs(spec); i++)
+  for (int i = 0; i < lcl__spec_attrs(spec); i++)
     if (spec->attr[i].standard)
       parse_attr(&spec->attr[i], spec->attr[i].standard, &c->attr[i]);
     else
@@ -138,79 +138,79 @@ lcl_status lcl_case_create(const lcl_spec *spec, lcl_case **out) {
   return LCL_OK;
 }
 
-void lcl_case_destroy(lcl_case *c) {
-  if (c) lcl_arena_destroy(c->arena); /* the case itself lives there */
+void lcl__case_destroy(lcl_case *c) {
+  if (c) lcl__arena_destroy(c->arena); /* the case itself lives there */
 }
 
 static lcl_status unknown_attr(const lcl_spec *spec, const char *key, size_t n) {
   lcl_str names = { 0 };
-  for (int i = 0; i < lcl_spec_attrs(spec); i++)
-    lcl_str_add(&names, "%s%s", i ? ", " : "", spec->attr[i].name);
-  lcl_fail(LCL_ERR_ARGUMENT, "%s has no attribute '%.*s'; it has %s", spec->name,
-           (int)LCL_MIN(n, 40), key, names.n ? names.data : "none");
-  lcl_str_free(&names);
+  for (int i = 0; i < lcl__spec_attrs(spec); i++)
+    lcl__str_add(&names, "%s%s", i ? ", " : "", spec->attr[i].name);
+  lcl__fail(LCL_ERR_ARGUMENT, "%s has no attribute '%.*s'; it has %s", spec->name,
+            (int)LCL_MIN(n, 40), key, names.n ? names.data : "none");
+  lcl__str_free(&names);
   return LCL_ERR_ARGUMENT;
 }
 
-lcl_status lcl_case_set(lcl_case *c, const char *assignment) {
+lcl_status lcl__case_set(lcl_case *c, const char *assignment) {
   const size_t n = strcspn(assignment, "=");
-  for (int i = 0; i < lcl_spec_attrs(c->spec); i++) {
+  for (int i = 0; i < lcl__spec_attrs(c->spec); i++) {
     const lcl_attr_spec *s = &c->spec->attr[i];
     if (strlen(s->name) != n || strncmp(s->name, assignment, n) != 0) continue;
     const char *value = assignment[n] ? assignment + n + 1 : "";
     if (!assignment[n] && s->kind != LCL_ATTR_BOOL)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s: attribute %s needs a value: %s=...", c->spec->name,
-                      s->name, s->name);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s: attribute %s needs a value: %s=...", c->spec->name,
+                       s->name, s->name);
     if (parse_attr(s, value, &c->attr[i])) return LCL_OK;
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: %s='%.60s': expected %s%s%s", c->spec->name, s->name,
-                    value, expected(s->kind), s->words ? " " : "", s->words ? s->words : "");
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s: %s='%.60s': expected %s%s%s", c->spec->name, s->name,
+                     value, expected(s->kind), s->words ? " " : "", s->words ? s->words : "");
   }
   return unknown_attr(c->spec, assignment, n);
 }
 
-lcl_status lcl_case_attributes_given(const lcl_case *c) {
-  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+lcl_status lcl__case_attributes_given(const lcl_case *c) {
+  for (int i = 0; i < lcl__spec_attrs(c->spec); i++)
     if (c->attr[i].n < 0)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name,
-                      c->spec->attr[i].name, c->spec->attr[i].help);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s needs the attribute %s: %s", c->spec->name,
+                       c->spec->attr[i].name, c->spec->attr[i].help);
   return LCL_OK;
 }
 
-lcl_status lcl_case_complete(const lcl_case *c) {
-  LCL_TRY(lcl_case_attributes_given(c));
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+lcl_status lcl__case_complete(const lcl_case *c) {
+  LCL_TRY(lcl__case_attributes_given(c));
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (!c->in[i].data && !c->spec->in[i].optional)
-      return lcl_fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name,
-                      c->spec->in[i].name);
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s needs the input %s", c->spec->name,
+                       c->spec->in[i].name);
   return LCL_OK;
 }
 
-const lcl_attr *lcl_case_attr(const lcl_case *c, const char *name) {
-  for (int i = 0; i < lcl_spec_attrs(c->spec); i++)
+const lcl_attr *lcl__case_attr(const lcl_case *c, const char *name) {
+  for (int i = 0; i < lcl__spec_attrs(c->spec); i++)
     if (strcmp(c->spec->attr[i].name, name) == 0) return &c->attr[i];
   static const lcl_attr none;
   return &none;
 }
 
-lcl_status lcl_attr_axes(const lcl_attr *a, int rank, unsigned *mask) {
+lcl_status lcl__attr_axes(const lcl_attr *a, int rank, unsigned *mask) {
   *mask = a->n == 0 ? (1u << rank) - 1 : 0;
   for (int k = 0; k < a->n; k++) {
     const int64_t axis = a->i[k] < 0 ? a->i[k] + rank : a->i[k];
     if (axis < 0 || axis >= rank)
-      return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[k],
-                      rank);
+      return lcl__fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d",
+                       (long long)a->i[k], rank);
     if (*mask >> axis & 1)
-      return lcl_fail(LCL_ERR_ARGUMENT, "axis %lld is given twice", (long long)a->i[k]);
+      return lcl__fail(LCL_ERR_ARGUMENT, "axis %lld is given twice", (long long)a->i[k]);
     *mask |= 1u << axis;
   }
   return LCL_OK;
 }
 
-lcl_status lcl_attr_axis(const lcl_attr *a, int rank, int *axis) {
+lcl_status lcl__attr_axis(const lcl_attr *a, int rank, int *axis) {
   const int64_t k = a->i[0] < 0 ? a->i[0] + rank : a->i[0];
   if (k < 0 || k >= rank)
-    return lcl_fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[0],
-                    rank);
+    return lcl__fail(LCL_ERR_SHAPE, "axis %lld is outside a tensor of rank %d", (long long)a->i[0],
+                     rank);
   *axis = (int)k;
   return LCL_OK;
 }
@@ -222,37 +222,38 @@ static const char *input_type(const lcl_spec_input *in) {
   return in->domain == LCL_INDEX ? "i32 or u8" : "f32";
 }
 
-void lcl_spec_help(const lcl_spec *spec, lcl_str *text) {
-  lcl_str_add(text, "%s: %s\n\nusage: latentcl op %s", spec->name, spec->summary, spec->name);
-  if (lcl_spec_attrs(spec)) lcl_str_add(text, " [--attr KEY=VALUE ...]");
-  if (lcl_spec_inputs(spec)) lcl_str_add(text, " --in");
-  for (int i = 0; i < lcl_spec_inputs(spec); i++)
-    lcl_str_add(text, spec->in[i].optional ? " [%s.npy]" : " %s.npy", spec->in[i].name);
-  lcl_str_add(text, " --out");
-  for (int i = 0; i < lcl_spec_outputs(spec); i++)
-    lcl_str_add(text, i ? " [%s.npy]" : " %s.npy", spec->out[i]);
+void lcl__spec_help(const lcl_spec *spec, lcl_str *text) {
+  lcl__str_add(text, "%s: %s\n\nusage: latentcl op %s", spec->name, spec->summary, spec->name);
+  if (lcl__spec_attrs(spec)) lcl__str_add(text, " [--attr KEY=VALUE ...]");
+  if (lcl__spec_inputs(spec)) lcl__str_add(text, " --in");
+  for (int i = 0; i < lcl__spec_inputs(spec); i++)
+    lcl__str_add(text, spec->in[i].optional ? " [%s.npy]" : " %s.npy", spec->in[i].name);
+  lcl__str_add(text, " --out");
+  for (int i = 0; i < lcl__spec_outputs(spec); i++)
+    lcl__str_add(text, i ? " [%s.npy]" : " %s.npy", spec->out[i]);
   if (spec->backward) {
-    lcl_str_add(text, "\n         [--grad-in");
-    for (int i = 0; i < lcl_spec_outputs(spec); i++)
-      lcl_str_add(text, i ? " [d%s.npy]" : " d%s.npy", spec->out[i]);
-    lcl_str_add(text, " --grad-out");
-    for (int i = 0; i < lcl_spec_inputs(spec); i++) lcl_str_add(text, " d%s.npy", spec->in[i].name);
-    lcl_str_add(text, "]");
+    lcl__str_add(text, "\n         [--grad-in");
+    for (int i = 0; i < lcl__spec_outputs(spec); i++)
+      lcl__str_add(text, i ? " [d%s.npy]" : " d%s.npy", spec->out[i]);
+    lcl__str_add(text, " --grad-out");
+    for (int i = 0; i < lcl__spec_inputs(spec); i++)
+      lcl__str_add(text, " d%s.npy", spec->in[i].name);
+    lcl__str_add(text, "]");
   }
-  lcl_str_add(text, "\n");
-  if (spec->notes) lcl_str_add(text, "\n%s\n", spec->notes);
-  if (lcl_spec_inputs(spec)) lcl_str_add(text, "\ninputs\n");
-  for (int i = 0; i < lcl_spec_inputs(spec); i++)
-    lcl_str_add(text, "  %-14s %s%s\n", spec->in[i].name, input_type(&spec->in[i]),
-                spec->in[i].optional ? ", may be left out" : "");
-  if (lcl_spec_attrs(spec)) lcl_str_add(text, "\nattributes\n");
-  for (int i = 0; i < lcl_spec_attrs(spec); i++) {
+  lcl__str_add(text, "\n");
+  if (spec->notes) lcl__str_add(text, "\n%s\n", spec->notes);
+  if (lcl__spec_inputs(spec)) lcl__str_add(text, "\ninputs\n");
+  for (int i = 0; i < lcl__spec_inputs(spec); i++)
+    lcl__str_add(text, "  %-14s %s%s\n", spec->in[i].name, input_type(&spec->in[i]),
+                 spec->in[i].optional ? ", may be left out" : "");
+  if (lcl__spec_attrs(spec)) lcl__str_add(text, "\nattributes\n");
+  for (int i = 0; i < lcl__spec_attrs(spec); i++) {
     const lcl_attr_spec *a = &spec->attr[i];
     const char *standard = !a->standard ? "required" : *a->standard ? a->standard : "none";
     if (a->kind == LCL_ATTR_AXES && a->standard && !*a->standard) standard = "all";
-    lcl_str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help,
-                a->words ? a->words : expected(a->kind), "", a->standard ? "default " : "",
-                standard);
+    lcl__str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help,
+                 a->words ? a->words : expected(a->kind), "", a->standard ? "default " : "",
+                 standard);
   }
-  if (!spec->backward) lcl_str_add(text, "\nThis op has no gradient.\n");
+  if (!spec->backward) lcl__str_add(text, "\nThis op has no gradient.\n");
 }

@@ -65,7 +65,7 @@ typedef struct lcl_case {
   lcl_array out_bound[LCL_SPEC_OUTS], grad_bound[LCL_SPEC_INS];
   double range[LCL_SPEC_INS]; /* random values lie within it; 0: the spec's */
   bool integers; /* random case of small integers: ops that only add and multiply must be exact */
-  /* Random ops: what the device's random state held before the run (set by lcl_case_run). */
+  /* Random ops: what the device's random state held before the run (set by lcl__case_run). */
   uint64_t rng_seed, rng_step;
   bool exceptions; /* random case with NaN, infinities, zeros, saturated values */
   bool small;      /* keep random shapes small (simulators) */
@@ -95,7 +95,7 @@ enum {
   LCL_SPEC_LINEAR = 4,    /* linear in each input and in the incoming gradient: the bound is `terms`
                              roundings of    the op applied to absolute values */
   LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting):
-                              see lcl_case_random */
+                              see lcl__case_random */
   LCL_SPEC_EMPTY = 32,     /* sizes of 0 are legal: some random cases have one */
   LCL_SPEC_RANDOM = 8,     /* draws random numbers from the store's seed */
   LCL_SPEC_FINITE = 64     /* what NaN and infinity give depends on the algorithm: no random case
@@ -144,47 +144,47 @@ struct lcl_spec {
 };
 
 /* All specs in the order of `latentcl op --list`. */
-size_t lcl_spec_count(void);
-const lcl_spec *lcl_spec_at(size_t index);
-const lcl_spec *lcl_spec_find(const char *name); /* NULL: none; the message names the nearest */
-int lcl_spec_inputs(const lcl_spec *spec);
-int lcl_spec_outputs(const lcl_spec *spec);
-int lcl_spec_attrs(const lcl_spec *spec);
+size_t lcl__spec_count(void);
+const lcl_spec *lcl__spec_at(size_t index);
+const lcl_spec *lcl__spec_find(const char *name); /* NULL: none; the message names the nearest */
+int lcl__spec_inputs(const lcl_spec *spec);
+int lcl__spec_outputs(const lcl_spec *spec);
+int lcl__spec_attrs(const lcl_spec *spec);
 /* The text of `latentcl op NAME --help`. */
-void lcl_spec_help(const lcl_spec *spec, lcl_str *text);
+void lcl__spec_help(const lcl_spec *spec, lcl_str *text);
 
 /* An empty case with every attribute at its default (required ones are empty). */
-lcl_status lcl_case_create(const lcl_spec *spec, lcl_case **out);
-void lcl_case_destroy(lcl_case *c);
+lcl_status lcl__case_create(const lcl_spec *spec, lcl_case **out);
+void lcl__case_destroy(lcl_case *c);
 /* "key=value"; a key of a bool may stand alone. */
-lcl_status lcl_case_set(lcl_case *c, const char *assignment);
+lcl_status lcl__case_set(lcl_case *c, const char *assignment);
 /* Every required attribute is there. */
-lcl_status lcl_case_attributes_given(const lcl_case *c);
+lcl_status lcl__case_attributes_given(const lcl_case *c);
 /* The same, and every required input. */
-lcl_status lcl_case_complete(const lcl_case *c);
-const lcl_attr *lcl_case_attr(const lcl_case *c, const char *name);
+lcl_status lcl__case_complete(const lcl_case *c);
+const lcl_attr *lcl__case_attr(const lcl_case *c, const char *name);
 /* Axis list as a bit mask for a tensor of this rank. */
-lcl_status lcl_attr_axes(const lcl_attr *a, int rank, unsigned *mask);
-lcl_status lcl_attr_axis(const lcl_attr *a, int rank, int *axis);
+lcl_status lcl__attr_axes(const lcl_attr *a, int rank, unsigned *mask);
+lcl_status lcl__attr_axis(const lcl_attr *a, int rank, int *axis);
 
 /* A new zeroed array in the case's arena. */
-lcl_status lcl_array_new(lcl_case *c, lcl_dtype dtype, lcl_shape shape, lcl_array *out);
+lcl_status lcl__array_new(lcl_case *c, lcl_dtype dtype, lcl_shape shape, lcl_array *out);
 static inline int64_t lcl_array_count(const lcl_array *a) {
   return lcl_shape_count(a->shape);
 }
 
 /* forward, backward where grad_out is present, then the bounds. */
-lcl_status lcl_case_reference(lcl_case *c);
+lcl_status lcl__case_reference(lcl_case *c);
 /* The number-th random case of the op under seed; always the same. Even cases are of small
  * integers. Corners come first: case 0 has a dimension of 0 where that is legal, the others of
  * cases 0 and 1 are 1 where they can be, and the sizes of case 2 are primes. Where kernels are
  * generated for a layout, cases from LCL_FREE_LAYOUTS on share a few layouts of many sizes: a
  * driver may take a second to compile a kernel. */
 enum { LCL_FREE_LAYOUTS = 40 };
-lcl_status lcl_case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
-                           lcl_case **out);
+lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
+                            lcl_case **out);
 /* Attributes and shapes in one line, as `latentcl op` would take them. */
-void lcl_case_describe(const lcl_case *c, lcl_str *text);
+void lcl__case_describe(const lcl_case *c, lcl_str *text);
 
 /* What a device gave. */
 typedef struct lcl_case_result {
@@ -200,34 +200,34 @@ typedef struct lcl_case_run_desc {
   bool guard;  /* guard bands around every buffer */
   bool repeat; /* run twice: the bits must be the same */
 } lcl_case_run_desc;
-lcl_status lcl_case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result);
+lcl_status lcl__case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result);
 /* Compares with the reference. LCL_ERR_NUMERIC names the first element that is too far off. worst
  * (may be NULL): the largest error as a part of what is allowed. */
-lcl_status lcl_case_compare(const lcl_case *c, const lcl_case_result *result, double *worst);
+lcl_status lcl__case_compare(const lcl_case *c, const lcl_case_result *result, double *worst);
 
 /* ---- for the spec files ---- */
 
-uint64_t lcl_rng_next(lcl_rng *r);
-int64_t lcl_rng_below(lcl_rng *r, int64_t n); /* 0..n-1 */
-double lcl_rng_real(lcl_rng *r, double low, double high);
-bool lcl_rng_chance(lcl_rng *r, int percent);
+uint64_t lcl__rng_next(lcl_rng *r);
+int64_t lcl__rng_below(lcl_rng *r, int64_t n); /* 0..n-1 */
+double lcl__rng_real(lcl_rng *r, double low, double high);
+bool lcl__rng_chance(lcl_rng *r, int percent);
 /* 1, a prime, a power of two or one beside it, at most `most`. */
-int64_t lcl_rng_size(lcl_rng *r, int64_t most);
+int64_t lcl__rng_size(lcl_rng *r, int64_t most);
 /* A rank of at most `most`; 0 only where an empty shape is not wanted. */
-int lcl_rng_rank(lcl_rng *r, int most);
+int lcl__rng_rank(lcl_rng *r, int most);
 /* A shape of the given rank with at most `most` elements. */
-lcl_shape lcl_rng_shape(lcl_rng *r, int rank, int64_t most);
+lcl_shape lcl__rng_shape(lcl_rng *r, int rank, int64_t most);
 
 /* Element of an operand of shape `from` that element `at` of the NumPy broadcast shape `to` uses.
  */
-int64_t lcl_broadcast_index(lcl_shape to, lcl_shape from, int64_t at);
+int64_t lcl__broadcast_index(lcl_shape to, lcl_shape from, int64_t at);
 /* The integers of an attribute as a shape. */
-lcl_shape lcl_attr_shape(const lcl_attr *a);
+lcl_shape lcl__attr_shape(const lcl_attr *a);
 
 #define LCL_UNIT_ROUNDOFF 0x1p-24 /* of f32 */
 /* Roundings in a reduction's sum of n terms: blocks of a few terms, compensated from block to block
  * (cl/common.cl), whose parts a tree adds up. Products of matrices and convolutions, which add up
  * one term after the other, have n. */
-double lcl_sum_roundings(double n);
+double lcl__sum_roundings(double n);
 
 #endif

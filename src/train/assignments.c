@@ -18,11 +18,11 @@ typedef struct job {
 
 static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d,
                         lcl_metrics *metrics) {
-  *j = (job) { .d = d, .run = run, .s = lcl_run_session(run), .metrics = metrics };
+  *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
   j->method = d->method ? d->method : "model";
   memset(metrics, 0, sizeof *metrics);
-  LCL_TRY(lcl_session_split(j->s, d->split ? d->split : "all", &j->ds));
-  if (j->ds->count < 1) return lcl_fail(LCL_ERR_ARGUMENT, "there are no examples in this split");
+  LCL_TRY(lcl__session_split(j->s, d->split ? d->split : "all", &j->ds));
+  if (j->ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples in this split");
   lcl_metrics_set(metrics, "n", (double)j->ds->count);
   return LCL_OK;
 }
@@ -32,15 +32,15 @@ static int64_t width_of(const job *j) {
   return d->channels * d->height * d->width;
 }
 
-/* All prepared examples; lcl_free. */
+/* All prepared examples; lcl__free. */
 static lcl_status examples(const job *j, float **x) {
   size_t rows, bytes;
   *x = NULL;
-  if (!lcl_mul_size((size_t)j->ds->count, (size_t)width_of(j), &rows) ||
-      !lcl_mul_size(rows, sizeof(float), &bytes))
-    return lcl_fail(LCL_ERR_HOST_MEMORY, "these examples do not fit into memory");
-  *x = lcl_alloc(bytes);
-  return *x ? lcl_session_examples(j->s, j->ds, 0, j->ds->count, *x) : LCL_ERR_HOST_MEMORY;
+  if (!lcl__mul_size((size_t)j->ds->count, (size_t)width_of(j), &rows) ||
+      !lcl__mul_size(rows, sizeof(float), &bytes))
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "these examples do not fit into memory");
+  *x = lcl__alloc(bytes);
+  return *x ? lcl__session_examples(j->s, j->ds, 0, j->ds->count, *x) : LCL_ERR_HOST_MEMORY;
 }
 
 /* prefix.npy and prefix.csv: the array, and a line an example. */
@@ -48,19 +48,19 @@ static lcl_status write_both(const job *j, const char *name, lcl_npy_type type, 
                              const int64_t *dim, const void *data, const lcl_str *csv) {
   char path[1200];
   int n = j->d->prefix ? snprintf(path, sizeof path - 8, "%s", j->d->prefix)
-                       : snprintf(path, sizeof path - 8, "%s/%s", lcl_run_path(j->run), name);
+                       : snprintf(path, sizeof path - 8, "%s/%s", lcl__run_path(j->run), name);
   if (n < 0 || n >= (int)sizeof path - 8)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
-  if (!lcl_str_ok(csv)) return LCL_ERR_HOST_MEMORY;
+    return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
+  if (!lcl__str_ok(csv)) return LCL_ERR_HOST_MEMORY;
   memcpy(path + n, ".npy", 5);
-  LCL_TRY(lcl_npy_write(path, type, rank, dim, data));
+  LCL_TRY(lcl__npy_write(path, type, rank, dim, data));
   memcpy(path + n, ".csv", 5);
-  return lcl_file_write_atomic(path, csv->data, csv->n);
+  return lcl__file_write_atomic(path, csv->data, csv->n);
 }
 
 static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
-  if (ds->labels) lcl_str_add(csv, ",%d", (int)ds->labels[i]);
-  lcl_str_add(csv, "\n");
+  if (ds->labels) lcl__str_add(csv, ",%d", (int)ds->labels[i]);
+  lcl__str_add(csv, "\n");
 }
 
 /* ---- clusters ---- */
@@ -68,20 +68,20 @@ static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
 static lcl_status by_model(const job *j, int32_t *cluster, int *clusters) {
   lcl_outputs o;
   if (!(j->s->cls->can & LCL_CAN_CLUSTER))
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_UNSUPPORTED,
         "%s learns no clusters; k-means works on any run (method k-means or k-means-features)",
         j->s->cls->name);
-  LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
+  LCL_TRY(lcl__run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
   if (!o.prediction)
-    st = lcl_fail(LCL_ERR_UNSUPPORTED,
-                  "this run learnt codes, not clusters; k-means-features clusters those");
+    st = lcl__fail(LCL_ERR_UNSUPPORTED,
+                   "this run learnt codes, not clusters; k-means-features clusters those");
   for (int64_t i = 0; st == LCL_OK && i < o.n; i++) {
     cluster[i] = o.prediction[i];
     *clusters = LCL_MAX(*clusters, o.prediction[i] + 1);
   }
-  lcl_outputs_free(&o);
+  lcl__outputs_free(&o);
   return st;
 }
 
@@ -91,20 +91,20 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
   int64_t width = width_of(j);
   *clusters = j->d->k > 0 ? j->d->k : j->s->model->data.classes;
   if (*clusters < 2)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "k-means needs to know how many clusters; the data have no classes");
-  lcl_status st = features ? lcl_run_outputs(j->run, j->ds, &o) : examples(j, &x);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "k-means needs to know how many clusters; the data have no classes");
+  lcl_status st = features ? lcl__run_outputs(j->run, j->ds, &o) : examples(j, &x);
   if (st == LCL_OK && features && !o.features)
-    st = lcl_fail(LCL_ERR_UNSUPPORTED, "%s gives no features", j->s->cls->name);
+    st = lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features", j->s->cls->name);
   if (st == LCL_OK && features) width = o.width;
   if (st == LCL_OK)
-    st = lcl_kmeans(
+    st = lcl__kmeans(
         j->s->ctx, features ? o.features : x, j->ds->count, (int)width,
         &(lcl_kmeans_desc) {
             .k = *clusters, .seed = j->d->seed, .progress = j->d->progress, .user = j->d->user },
         cluster, NULL, NULL);
-  lcl_free(x);
-  lcl_outputs_free(&o);
+  lcl__free(x);
+  lcl__outputs_free(&o);
   return st;
 }
 
@@ -112,21 +112,21 @@ static lcl_status find_clusters(const job *j, int32_t *cluster, int *clusters) {
   if (strcmp(j->method, "model") == 0) return by_model(j, cluster, clusters);
   if (strcmp(j->method, "k-means") == 0) return by_kmeans(j, false, cluster, clusters);
   if (strcmp(j->method, "k-means-features") == 0) return by_kmeans(j, true, cluster, clusters);
-  return lcl_fail(LCL_ERR_ARGUMENT,
-                  "there is no method \"%s\"; there are: model, k-means, k-means-features",
-                  j->method);
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "there is no method \"%s\"; there are: model, k-means, k-means-features",
+                   j->method);
 }
 
 static lcl_status write_clusters(const job *j, const int32_t *cluster) {
   lcl_str csv = { 0 };
-  lcl_str_add(&csv, j->ds->labels ? "index,cluster,label\n" : "index,cluster\n");
+  lcl__str_add(&csv, j->ds->labels ? "index,cluster,label\n" : "index,cluster\n");
   for (int64_t i = 0; i < j->ds->count; i++) {
-    lcl_str_add(&csv, "%lld,%d", (long long)i, (int)cluster[i]);
+    lcl__str_add(&csv, "%lld,%d", (long long)i, (int)cluster[i]);
     add_label(&csv, j->ds, i);
   }
   lcl_status st = write_both(j, "clusters", LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster,
                              &csv);
-  lcl_str_free(&csv);
+  lcl__str_free(&csv);
   return st;
 }
 
@@ -135,16 +135,16 @@ static lcl_status assign_clusters(lcl_run_folder *run, const lcl_assignment_desc
   job j;
   int clusters = 1;
   LCL_TRY(begin(&j, run, desc, metrics));
-  int32_t *cluster = lcl_alloc((size_t)j.ds->count * sizeof *cluster);
+  int32_t *cluster = lcl__alloc((size_t)j.ds->count * sizeof *cluster);
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) {
     double accuracy;
-    st = lcl_cluster_accuracy(j.ds->labels, cluster, j.ds->count, j.ds->classes, clusters,
-                              &accuracy, NULL);
+    st = lcl__cluster_accuracy(j.ds->labels, cluster, j.ds->count, j.ds->classes, clusters,
+                               &accuracy, NULL);
     if (st == LCL_OK) lcl_metrics_set(j.metrics, "accuracy_percent", 100 * accuracy);
   }
   if (st == LCL_OK) st = write_clusters(&j, cluster);
-  lcl_free(cluster);
+  lcl__free(cluster);
   return st;
 }
 
@@ -154,9 +154,9 @@ static lcl_status locked(lcl_run_folder *run, const lcl_assignment_desc *desc, l
                                               lcl_metrics *)) {
   lcl_metrics none;
   int lock = -1;
-  if (!desc->prefix) LCL_TRY(lcl_folder_lock(lcl_run_path(run), &lock));
+  if (!desc->prefix) LCL_TRY(lcl__folder_lock(lcl__run_path(run), &lock));
   const lcl_status st = assign(run, desc, metrics ? metrics : &none);
-  lcl_folder_unlock(lock);
+  lcl__folder_unlock(lock);
   return st;
 }
 
@@ -171,17 +171,17 @@ lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_desc *desc,
 static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
   lcl_outputs o;
   if (!(j->s->cls->can & LCL_CAN_HASH))
-    return lcl_fail(LCL_ERR_UNSUPPORTED,
-                    "%s learns no codes; the methods pca-itq and spectral work on any run",
-                    j->s->cls->name);
-  LCL_TRY(lcl_run_outputs(j->run, j->ds, &o));
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "%s learns no codes; the methods pca-itq and spectral work on any run",
+                     j->s->cls->name);
+  LCL_TRY(lcl__run_outputs(j->run, j->ds, &o));
   lcl_status st = LCL_OK;
   if (o.prediction || !o.features || o.width > 64)
-    st = lcl_fail(LCL_ERR_UNSUPPORTED,
-                  "this run learnt clusters, not codes (train it with task=hash)");
+    st = lcl__fail(LCL_ERR_UNSUPPORTED,
+                   "this run learnt clusters, not codes (train it with task=hash)");
   else
-    lcl_pack_codes(o.features, o.n, (int)(*bits = (int)o.width), 0.5f, codes);
-  lcl_outputs_free(&o);
+    lcl__pack_codes(o.features, o.n, (int)(*bits = (int)o.width), 0.5f, codes);
+  lcl__outputs_free(&o);
   return st;
 }
 
@@ -190,29 +190,29 @@ static lcl_status find_codes(const job *j, uint64_t *codes, int *bits) {
   float *x;
   if (strcmp(j->method, "model") == 0) return codes_by_model(j, codes, bits);
   if (!itq && !spectral)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "there is no method \"%s\"; there are: model, pca-itq, spectral", j->method);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "there is no method \"%s\"; there are: model, pca-itq, spectral", j->method);
   *bits = j->d->k > 0 ? j->d->k : BITS;
-  if (*bits > 64) return lcl_fail(LCL_ERR_ARGUMENT, "%d bits: at most 64 are possible", *bits);
+  if (*bits > 64) return lcl__fail(LCL_ERR_ARGUMENT, "%d bits: at most 64 are possible", *bits);
   lcl_status st = examples(j, &x);
   int64_t n = j->ds->count;
-  if (st == LCL_OK && itq) st = lcl_pca_itq(x, n, (int)width_of(j), *bits, j->d->seed, codes);
-  if (st == LCL_OK && spectral) st = lcl_spectral_hash(x, n, (int)width_of(j), *bits, codes);
-  lcl_free(x);
+  if (st == LCL_OK && itq) st = lcl__pca_itq(x, n, (int)width_of(j), *bits, j->d->seed, codes);
+  if (st == LCL_OK && spectral) st = lcl__spectral_hash(x, n, (int)width_of(j), *bits, codes);
+  lcl__free(x);
   return st;
 }
 
 static lcl_status score_codes(const job *j, const uint64_t *codes, int bits) {
   int64_t n = j->ds->count;
   lcl_retrieval r;
-  uint8_t *is_query = lcl_alloc((size_t)n);
+  uint8_t *is_query = lcl__alloc((size_t)n);
   lcl_status st = is_query ? LCL_OK : LCL_ERR_HOST_MEMORY;
   int queries = j->d->queries > 0 ? j->d->queries : QUERIES;
   if (st == LCL_OK)
-    st = lcl_choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
+    st = lcl__choose_queries(j->ds->labels, n, j->ds->classes, queries, j->s->seed, is_query);
   if (st == LCL_OK)
-    st = lcl_hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
-  lcl_free(is_query);
+    st = lcl__hamming_retrieval(codes, j->ds->labels, is_query, n, bits, NEAREST, &r);
+  lcl__free(is_query);
   LCL_TRY(st);
   lcl_metrics_set(j->metrics, "map_percent", 100 * r.map_trapezoid);
   lcl_metrics_set(j->metrics, "precision_500_percent", 100 * r.precision_at);
@@ -224,20 +224,20 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
   int64_t n = j->ds->count;
   lcl_str csv = { 0 };
   char text[65] = "";
-  uint8_t *unpacked = lcl_alloc((size_t)n * (size_t)bits);
+  uint8_t *unpacked = lcl__alloc((size_t)n * (size_t)bits);
   if (!unpacked) return LCL_ERR_HOST_MEMORY;
-  lcl_str_add(&csv, j->ds->labels ? "index,code,label\n" : "index,code\n");
+  lcl__str_add(&csv, j->ds->labels ? "index,code,label\n" : "index,code\n");
   for (int64_t i = 0; i < n; i++) {
     for (int b = 0; b < bits; b++) {
       unpacked[i * bits + b] = (codes[i] >> b) & 1;
       text[b] = (codes[i] >> b) & 1 ? '1' : '0';
     }
-    lcl_str_add(&csv, "%lld,%.*s", (long long)i, bits, text);
+    lcl__str_add(&csv, "%lld,%.*s", (long long)i, bits, text);
     add_label(&csv, j->ds, i);
   }
   lcl_status st = write_both(j, "codes", LCL_NPY_U8, 2, (int64_t[]) { n, bits }, unpacked, &csv);
-  lcl_str_free(&csv);
-  lcl_free(unpacked);
+  lcl__str_free(&csv);
+  lcl__free(unpacked);
   return st;
 }
 
@@ -246,11 +246,11 @@ static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *d
   job j;
   int bits = 0;
   LCL_TRY(begin(&j, run, desc, metrics));
-  uint64_t *codes = lcl_alloc((size_t)j.ds->count * sizeof *codes);
+  uint64_t *codes = lcl__alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) st = score_codes(&j, codes, bits);
   if (st == LCL_OK) st = write_codes(&j, codes, bits);
-  lcl_free(codes);
+  lcl__free(codes);
   return st;
 }
 

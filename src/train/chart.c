@@ -73,10 +73,10 @@ static scale y_scale(const lcl_chart *c) {
 
 static void y_tick(lcl_str *o, const scale *y, double v) {
   double at = place(y, v);
-  lcl_str_html(o,
-               "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text class=tick x=%d y=%.1f "
-               "text-anchor=end>%.4g</text>",
-               LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, v);
+  lcl__str_html(o,
+                "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text class=tick x=%d y=%.1f "
+                "text-anchor=end>%.4g</text>",
+                LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, v);
 }
 
 static void y_ticks(lcl_str *o, const scale *y) {
@@ -104,67 +104,67 @@ static void x_ticks(lcl_str *o, const scale *x, const char *label) {
   for (int i = 0; i <= MAX_TICKS; i++) {
     const double v = (ceil(x->lo / step) + i) * step;
     if (v <= x->hi)
-      lcl_str_html(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
-                   HEIGHT - BOTTOM + 17, v);
+      lcl__str_html(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
+                    HEIGHT - BOTTOM + 17, v);
   }
-  lcl_str_html(o, "<text class=tick x=%d y=%d text-anchor=end>", WIDTH - RIGHT, HEIGHT - 4);
-  lcl_str_html(o, "%s", label);
-  lcl_str_html(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT,
-               HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+  lcl__str_html(o, "<text class=tick x=%d y=%d text-anchor=end>", WIDTH - RIGHT, HEIGHT - 4);
+  lcl__str_html(o, "%s", label);
+  lcl__str_html(o, "</text><line class=axis x1=%d x2=%d y1=%d y2=%d />", LEFT, WIDTH - RIGHT,
+                HEIGHT - BOTTOM, HEIGHT - BOTTOM);
 }
 
 static void line(lcl_str *o, const lcl_series *s, const scale *x, const scale *y) {
   int every = LCL_MAX(1, (s->n + MAX_POINTS - 1) / MAX_POINTS);
-  lcl_str_html(o, "<path class=\"line %s\" d=\"", s->style);
+  lcl__str_html(o, "<path class=\"line %s\" d=\"", s->style);
   bool pen = false;
   for (int k = 0; k < s->n; k += every) {
     bool ok = shown(s->y[k]) && (!y->log || s->y[k] > 0);
-    if (ok) lcl_str_html(o, "%c%.1f %.1f", pen ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
+    if (ok) lcl__str_html(o, "%c%.1f %.1f", pen ? 'L' : 'M', place(x, s->x[k]), place(y, s->y[k]));
     pen = ok;
   }
-  lcl_str_html(o, "\"/>");
+  lcl__str_html(o, "\"/>");
   if (s->n > 60) return;
   for (int k = 0; k < s->n; k++) {
     if (!shown(s->y[k])) continue;
-    lcl_str_html(o, "<circle class=\"dot %s\" cx=%.1f cy=%.1f r=2.4><title>", s->style,
-                 place(x, s->x[k]), place(y, s->y[k]));
-    lcl_str_html(o, "%s", s->name);
-    lcl_str_html(o, " at %.6g: %.5g</title></circle>", s->x[k], s->y[k]);
+    lcl__str_html(o, "<circle class=\"dot %s\" cx=%.1f cy=%.1f r=2.4><title>", s->style,
+                  place(x, s->x[k]), place(y, s->y[k]));
+    lcl__str_html(o, "%s", s->name);
+    lcl__str_html(o, " at %.6g: %.5g</title></circle>", s->x[k], s->y[k]);
   }
 }
 
 static void legend(lcl_str *o, const lcl_chart *c) {
-  lcl_str_html(o, "<figcaption><strong>");
-  lcl_str_html(o, "%s", c->title);
-  lcl_str_html(o, "</strong>");
+  lcl__str_html(o, "<figcaption><strong>");
+  lcl__str_html(o, "%s", c->title);
+  lcl__str_html(o, "</strong>");
   for (int i = 0; i < c->n; i++) {
-    lcl_str_html(o, "<span class=\"key %s\">", c->series[i].style);
-    lcl_str_html(o, "%s", c->series[i].name);
-    lcl_str_html(o, "</span>");
+    lcl__str_html(o, "<span class=\"key %s\">", c->series[i].style);
+    lcl__str_html(o, "%s", c->series[i].name);
+    lcl__str_html(o, "</span>");
   }
-  lcl_str_html(o, "</figcaption>");
+  lcl__str_html(o, "</figcaption>");
 }
 
-void lcl_chart_svg(lcl_str *o, const lcl_chart *c) {
+void lcl__chart_svg(lcl_str *o, const lcl_chart *c) {
   scale x = x_scale(c), y = y_scale(c);
-  lcl_str_html(o, "<figure class=chart>");
+  lcl__str_html(o, "<figure class=chart>");
   legend(o, c);
-  lcl_str_html(o, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"", WIDTH, HEIGHT);
-  lcl_str_html(o, "%s", c->title);
-  lcl_str_html(o, "\">");
+  lcl__str_html(o, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"", WIDTH, HEIGHT);
+  lcl__str_html(o, "%s", c->title);
+  lcl__str_html(o, "\">");
   y_ticks(o, &y);
   x_ticks(o, &x, c->x_label);
   if (c->mark > 0) {
     double at = place(&x, c->mark);
     bool right = at > WIDTH * 0.7;
-    lcl_str_html(o,
-                 "<line class=mark x1=%.1f x2=%.1f y1=%d y2=%d /><text class=tick x=%.1f y=%d "
-                 "text-anchor=%s>",
-                 at, at, TOP, HEIGHT - BOTTOM, right ? at - 5 : at + 5, TOP + 9,
-                 right ? "end" : "start");
-    lcl_str_html(o, "%s", c->mark_label);
-    lcl_str_html(o, "</text>");
+    lcl__str_html(o,
+                  "<line class=mark x1=%.1f x2=%.1f y1=%d y2=%d /><text class=tick x=%.1f y=%d "
+                  "text-anchor=%s>",
+                  at, at, TOP, HEIGHT - BOTTOM, right ? at - 5 : at + 5, TOP + 9,
+                  right ? "end" : "start");
+    lcl__str_html(o, "%s", c->mark_label);
+    lcl__str_html(o, "</text>");
   }
   for (int i = 0; i < c->n; i++) line(o, &c->series[i], &x, &y);
-  lcl_str_html(o, "</svg></figure>");
+  lcl__str_html(o, "</svg></figure>");
 }

@@ -12,12 +12,12 @@ lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     lcl_var_info v = lcl_store_info(store, i);
     size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
-    void *data = lcl_alloc(LCL_MAX(bytes, 1));
+    void *data = lcl__alloc(LCL_MAX(bytes, 1));
     if (!data) return LCL_ERR_HOST_MEMORY;
     lcl_status s = lcl_store_read(store, v.name, data, bytes);
     if (s == LCL_OK)
       s = lcl_tensor_file_add(into, &(lcl_tensor_entry) { v.name, v.dtype, v.shape, data, bytes });
-    lcl_free(data);
+    lcl__free(data);
     LCL_TRY(s);
   }
   return LCL_OK;
@@ -25,11 +25,11 @@ lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
 
 static lcl_status check_fits(const lcl_var_info *v, const lcl_tensor_entry *e) {
   char a[96], b[96];
-  if (!e) return lcl_fail(LCL_ERR_FORMAT, "the checkpoint lacks \"%s\"", v->name);
+  if (!e) return lcl__fail(LCL_ERR_FORMAT, "the checkpoint lacks \"%s\"", v->name);
   if (e->dtype == v->dtype && lcl_shape_equal(e->shape, v->shape)) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "\"%s\" is %s %s in the checkpoint, the model needs %s %s",
-                  v->name, lcl_dtype_name(e->dtype), lcl_shape_string(e->shape, a),
-                  lcl_dtype_name(v->dtype), lcl_shape_string(v->shape, b));
+  return lcl__fail(LCL_ERR_FORMAT, "\"%s\" is %s %s in the checkpoint, the model needs %s %s",
+                   v->name, lcl_dtype_name(e->dtype), lcl_shape_string(e->shape, a),
+                   lcl_dtype_name(v->dtype), lcl_shape_string(v->shape, b));
 }
 
 lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool partial) {
@@ -45,9 +45,9 @@ lcl_status lcl_store_load(lcl_store *store, const lcl_tensor_file *from, bool pa
   for (size_t i = 0; i < lcl_tensor_file_count(from); i++)
     extra += is_prep(lcl_tensor_file_at(from, i)->name);
   if (!partial && used + extra < lcl_tensor_file_count(from))
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "the checkpoint has %zu tensors that the model does not have: other options?",
-                    lcl_tensor_file_count(from) - used - extra);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "the checkpoint has %zu tensors that the model does not have: other options?",
+                     lcl_tensor_file_count(from) - used - extra);
   for (size_t i = 0; i < n; i++) {
     lcl_var_info v = lcl_store_info(store, i);
     const lcl_tensor_entry *e = lcl_tensor_file_find(from, v.name);
@@ -78,26 +78,26 @@ lcl_status lcl_store_start(lcl_store *store, const lcl_tensor_file *from) {
     used++;
   }
   if (used) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "the run to start from has no weight that this model has");
+  return lcl__fail(LCL_ERR_ARGUMENT, "the run to start from has no weight that this model has");
 }
 
-lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value) {
+lcl_status lcl__tensor_file_set_number(lcl_tensor_file *f, const char *key, double value) {
   char buf[40];
-  lcl_snprintf(buf, sizeof buf, "%.17g", value);
+  lcl__snprintf(buf, sizeof buf, "%.17g", value);
   return lcl_tensor_file_set_meta(f, key, buf);
 }
 
-lcl_status lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
-                                  bool whole, double *value) {
+lcl_status lcl__tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
+                                   bool whole, double *value) {
   const char *text = lcl_tensor_file_meta(f, key);
   if (!text)
-    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint does not say \"%s\": it cannot be resumed",
-                    key);
-  if (lcl_parse_number(text, value) && lcl_inside(range, *value) &&
+    return lcl__fail(LCL_ERR_FORMAT, "the checkpoint does not say \"%s\": it cannot be resumed",
+                     key);
+  if (lcl__parse_number(text, value) && lcl__inside(range, *value) &&
       (!whole || *value == floor(*value)))
     return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "the checkpoint says \"%s\" is \"%s\": expected a%s number%s%s",
-                  key, text, whole ? " whole" : "", range ? " in " : "", range ? range : "");
+  return lcl__fail(LCL_ERR_FORMAT, "the checkpoint says \"%s\" is \"%s\": expected a%s number%s%s",
+                   key, text, whole ? " whole" : "", range ? " in " : "", range ? range : "");
 }
 
 static lcl_status add_prep(lcl_session *s, lcl_tensor_file *f) {
@@ -126,7 +126,7 @@ static bool finite_at(const lcl_tensor_entry *e, size_t i) {
   return true;
 }
 
-lcl_status lcl_tensor_file_finite(const lcl_tensor_file *f) {
+lcl_status lcl__tensor_file_finite(const lcl_tensor_file *f) {
   for (size_t k = 0; k < lcl_tensor_file_count(f); k++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(f, k);
     const bool sums = strcmp(e->name, "train.sums") == 0; /* the first is the loss; others may be
@@ -134,20 +134,20 @@ lcl_status lcl_tensor_file_finite(const lcl_tensor_file *f) {
     const size_t n = sums ? LCL_MIN(e->bytes / 4, (size_t)1) : e->bytes / lcl_dtype_size(e->dtype);
     for (size_t i = 0; i < n; i++)
       if (!finite_at(e, i))
-        return sums ? lcl_fail(LCL_ERR_NUMERIC, "the loss is not finite")
-                    : lcl_fail(LCL_ERR_NUMERIC, "\"%s\" holds NaN or Inf", e->name);
+        return sums ? lcl__fail(LCL_ERR_NUMERIC, "the loss is not finite")
+                    : lcl__fail(LCL_ERR_NUMERIC, "\"%s\" holds NaN or Inf", e->name);
   }
   return LCL_OK;
 }
 
-lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
+lcl_status lcl__session_save(lcl_session *s, lcl_tensor_file **out) {
   lcl_tensor_file *f;
   *out = NULL;
   LCL_TRY(lcl_tensor_file_create(&f));
   lcl_status st = lcl_tensor_file_set_meta(f, "format", "latentcl 1");
   if (st == LCL_OK) st = lcl_tensor_file_set_meta(f, "model", s->cls->name);
   if (st == LCL_OK) st = lcl_store_save(s->store, f);
-  if (st == LCL_OK) st = lcl_tensor_file_finite(f);
+  if (st == LCL_OK) st = lcl__tensor_file_finite(f);
   if (st == LCL_OK) st = add_prep(s, f);
   if (st != LCL_OK) {
     lcl_tensor_file_destroy(f);
@@ -157,10 +157,10 @@ lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out) {
   return LCL_OK;
 }
 
-lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict) {
+lcl_status lcl__session_load(lcl_session *s, const lcl_tensor_file *f, bool strict) {
   const char *model = lcl_tensor_file_meta(f, "model");
   if (!model || strcmp(model, s->cls->name) != 0)
-    return lcl_fail(LCL_ERR_FORMAT, "the checkpoint is of the model \"%s\", not of \"%s\"",
-                    model ? model : "(none)", s->cls->name);
+    return lcl__fail(LCL_ERR_FORMAT, "the checkpoint is of the model \"%s\", not of \"%s\"",
+                     model ? model : "(none)", s->cls->name);
   return lcl_store_load(s->store, f, !strict);
 }

@@ -19,15 +19,15 @@ struct lcl_evaluator {
 /* Whether t depends on the input; nodes are numbered in a topological order. */
 static lcl_status depends(const lcl_tensor *t, const lcl_tensor *input, bool *out) {
   const lcl_graph *g = t->node->graph;
-  bool *reached = lcl_alloc((size_t)LCL_MAX(lcl_graph_node_count(g), 1) * sizeof *reached);
+  bool *reached = lcl__alloc((size_t)LCL_MAX(lcl__graph_node_count(g), 1) * sizeof *reached);
   if (!reached) return LCL_ERR_HOST_MEMORY;
   reached[input->node->id] = true;
   for (int id = input->node->id + 1; id <= t->node->id; id++) {
-    const lcl_node *node = lcl_graph_node((lcl_graph *)g, id);
+    const lcl_node *node = lcl__graph_node((lcl_graph *)g, id);
     for (int k = 0; k < node->n_in; k++) reached[id] |= reached[node->in[k]->node->id];
   }
   *out = reached[t->node->id];
-  lcl_free(reached);
+  lcl__free(reached);
   return LCL_OK;
 }
 
@@ -39,7 +39,7 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
   int n = 0;
   for (int i = 0; i < b->n_examples; i++)
     parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
-  for (int i = 0; i < b->n_examples && b->label && !lcl_graph_broken(stage->graph); i++)
+  for (int i = 0; i < b->n_examples && b->label && !lcl__graph_broken(stage->graph); i++)
     LCL_TRY(depends(b->examples[i].t, b->label, &e->by_label[i]));
   if (b->prediction)
     parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
@@ -51,45 +51,45 @@ static lcl_status join_rows(void *user, lcl_stage *stage) {
     stage->fetch[stage->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
   }
   if (stage->n_fetch == 0)
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s has nothing to evaluate", e->s->cls->name);
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "%s has nothing to evaluate", e->s->cls->name);
   return lcl_graph_status(stage->graph);
 }
 
-lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **out) {
+lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **out) {
   *out = NULL;
-  lcl_evaluator *e = lcl_alloc(sizeof *e);
+  lcl_evaluator *e = lcl__alloc(sizeof *e);
   if (!e) return LCL_ERR_HOST_MEMORY;
   e->s = s;
   e->features = features;
   e->batch = EVAL_BATCH;
-  lcl_status st = lcl_stage_create(s,
-                                   &(lcl_stage_desc) { .mode = LCL_MODE_EVAL,
-                                                       .name = "eval",
-                                                       .batch = e->batch,
-                                                       .extend = join_rows,
-                                                       .user = e },
-                                   &e->stage);
+  lcl_status st = lcl__stage_create(s,
+                                    &(lcl_stage_desc) { .mode = LCL_MODE_EVAL,
+                                                        .name = "eval",
+                                                        .batch = e->batch,
+                                                        .extend = join_rows,
+                                                        .user = e },
+                                    &e->stage);
   if (st == LCL_OK && e->rows > 0 &&
-      !(e->values = lcl_alloc((size_t)e->rows * (size_t)e->batch * sizeof(float))))
+      !(e->values = lcl__alloc((size_t)e->rows * (size_t)e->batch * sizeof(float))))
     st = LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && e->stage.build.extra) {
-    e->extra = lcl_alloc((size_t)(e->batch * s->model->extra_width) * sizeof(float));
+    e->extra = lcl__alloc((size_t)(e->batch * s->model->extra_width) * sizeof(float));
     if (!e->extra) st = LCL_ERR_HOST_MEMORY;
   }
   if (st != LCL_OK) {
-    lcl_evaluator_destroy(e);
+    lcl__evaluator_destroy(e);
     return st;
   }
   *out = e;
   return LCL_OK;
 }
 
-void lcl_evaluator_destroy(lcl_evaluator *e) {
+void lcl__evaluator_destroy(lcl_evaluator *e) {
   if (!e) return;
-  lcl_stage_destroy(&e->stage);
-  lcl_free(e->values);
-  lcl_free(e->extra);
-  lcl_free(e);
+  lcl__stage_destroy(&e->stage);
+  lcl__free(e->values);
+  lcl__free(e->extra);
+  lcl__free(e);
 }
 
 /* What one pass over a data set collects. */
@@ -117,14 +117,14 @@ static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
     for (int i = 0; i < b->valid; i++)
       t->prediction[t->done + i] = (int32_t)e->values[(size_t)(e->rows - 1) * n + (size_t)i];
   if (e->width > 0) {
-    float *rows = lcl_alloc(n * (size_t)e->width * sizeof(float));
+    float *rows = lcl__alloc(n * (size_t)e->width * sizeof(float));
     if (!rows) return LCL_ERR_HOST_MEMORY;
     lcl_status st = lcl_fetch(p, e->rows > 0 ? "#1" : "#0", rows,
                               n * (size_t)e->width * sizeof(float));
     if (st == LCL_OK)
       memcpy(t->features + t->done * e->width, rows,
              (size_t)b->valid * (size_t)e->width * sizeof(float));
-    lcl_free(rows);
+    lcl__free(rows);
     LCL_TRY(st);
   }
   t->done += b->valid;
@@ -173,11 +173,11 @@ static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
 static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
   memset(t, 0, sizeof *t);
   if (e->stage.build.prediction) {
-    t->prediction = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
+    t->prediction = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
     if (!t->prediction) return LCL_ERR_HOST_MEMORY;
   }
   if (e->width > 0) {
-    t->features = lcl_alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t->features);
+    t->features = lcl__alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t->features);
     if (!t->features) return LCL_ERR_HOST_MEMORY;
   }
   return run_all(e, ds, t);
@@ -200,8 +200,8 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
                               .seed = e->s->seed };
     if (e->s->cls->score) st = e->s->cls->score(e->s->model, &table, out);
   }
-  lcl_free(t.prediction);
-  lcl_free(t.features);
+  lcl__free(t.prediction);
+  lcl__free(t.features);
   return st;
 }
 
@@ -213,19 +213,19 @@ static lcl_status average_all(lcl_evaluator *e, const lcl_dataset *ds, lcl_metri
   for (int i = 0; i < b->n_examples && st == LCL_OK; i++)
     if (!e->by_label[i])
       lcl_metrics_set(out, b->examples[i].name, t.sum[i] / (double)LCL_MAX(t.done, 1));
-  lcl_free(t.prediction);
-  lcl_free(t.features);
+  lcl__free(t.prediction);
+  lcl__free(t.features);
   return st;
 }
 
 /* What is compared with labels is averaged over the examples that have one, everything else over
  * all; those without a label are counted. */
-lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
-                        lcl_metrics *out, int64_t *confusion) {
+lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                         lcl_metrics *out, int64_t *confusion) {
   lcl_dataset *labelled = NULL;
   memset(out, 0, sizeof *out);
   if ((e->s->cls->can & LCL_CAN_CLASSIFY) || e->s->cls->score)
-    LCL_TRY(lcl_session_labelled(ds, &labelled));
+    LCL_TRY(lcl__session_labelled(ds, &labelled));
   lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
   bool others = false;
   for (int i = 0; i < e->stage.build.n_examples; i++) others |= !e->by_label[i];
@@ -236,18 +236,18 @@ lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *spl
   return st;
 }
 
-lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out) {
+lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out) {
   tally t;
   lcl_status st = collect(e, ds, &t);
   *out = (lcl_outputs) {
     .n = t.done, .prediction = t.prediction, .features = t.features, .width = e->width
   };
-  if (st != LCL_OK) lcl_outputs_free(out);
+  if (st != LCL_OK) lcl__outputs_free(out);
   return st;
 }
 
-void lcl_outputs_free(lcl_outputs *o) {
-  lcl_free(o->prediction);
-  lcl_free(o->features);
+void lcl__outputs_free(lcl_outputs *o) {
+  lcl__free(o->prediction);
+  lcl__free(o->features);
   memset(o, 0, sizeof *o);
 }

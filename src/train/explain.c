@@ -18,7 +18,7 @@ static lcl_status other_stage(lcl_session *s, lcl_model_mode mode, lcl_stage *ou
   lcl_stage_desc d = {
     .mode = mode, .name = "explain", .batch = s->model->settings.batch, .extend = fetch_all
   };
-  return lcl_stage_create(s, &d, out);
+  return lcl__stage_create(s, &d, out);
 }
 
 lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
@@ -28,13 +28,13 @@ lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_m
   lcl_trainer t = { .d = desc };
   lcl_stage stage = { 0 };
   *text = NULL;
-  LCL_TRY(lcl_train_options(desc, &sd.options));
-  LCL_TRY(lcl_session_open(ctx, &sd, &t.s));
+  LCL_TRY(lcl__train_options(desc, &sd.options));
+  LCL_TRY(lcl__session_open(ctx, &sd, &t.s));
   t.s->model->extra_width = 1; /* prepare(), which takes long, would say */
-  lcl_status s = mode == LCL_MODE_TRAIN ? lcl_trainer_stage(&t, false, &stage)
+  lcl_status s = mode == LCL_MODE_TRAIN ? lcl__trainer_stage(&t, false, &stage)
                                         : other_stage(t.s, mode, &stage);
   if (s == LCL_OK) s = lcl_program_explain(stage.program, dot, text);
-  lcl_stage_destroy(&stage);
-  lcl_session_close(t.s);
+  lcl__stage_destroy(&stage);
+  lcl__session_close(t.s);
   return s;
 }

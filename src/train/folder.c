@@ -6,9 +6,9 @@
 #include "latentcl/version.h"
 #include "train/session.h"
 
-char *lcl_path_join(const char *folder, const char *file) {
+char *lcl__path_join(const char *folder, const char *file) {
   size_t n = strlen(folder), m = strlen(file);
-  char *p = lcl_alloc(n + m + 2);
+  char *p = lcl__alloc(n + m + 2);
   if (!p) return NULL;
   memcpy(p, folder, n);
   if (n && p[n - 1] != '/') p[n++] = '/';
@@ -72,7 +72,7 @@ static void add_data(cJSON *root, const lcl_session *s) {
   cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->width));
 }
 
-lcl_status lcl_write_config(lcl_session *s, const char *folder) {
+lcl_status lcl__write_config(lcl_session *s, const char *folder) {
   cJSON *root = cJSON_CreateObject();
   char date[40], seed[24];
   time_t now = time(NULL);
@@ -89,12 +89,12 @@ lcl_status lcl_write_config(lcl_session *s, const char *folder) {
   add_data(root, s);
   add_options(root, s->options);
   add_settings(root, &s->model->settings);
-  char *text = lcl_json_print(root, true), *path = lcl_path_join(folder, "config.json");
+  char *text = lcl__json_print(root, true), *path = lcl__path_join(folder, "config.json");
   cJSON_Delete(root);
   lcl_status st = LCL_ERR_HOST_MEMORY;
-  if (text && path) st = lcl_file_write_atomic(path, text, strlen(text));
+  if (text && path) st = lcl__file_write_atomic(path, text, strlen(text));
   free(text);
-  lcl_free(path);
+  lcl__free(path);
   return st;
 }
 
@@ -113,51 +113,51 @@ static const lcl_json_field config_fields[] = {
 };
 
 static lcl_status read_seed(lcl_run_config *c, const char *path) {
-  const char *text = lcl_json_word(c->json, "seed");
+  const char *text = lcl__json_word(c->json, "seed");
   char *end;
   errno = 0;
   c->seed = strtoull(text, &end, 10);
   if (*text >= '0' && *text <= '9' && !*end && !errno) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "%s: \"seed\" must be a whole number as a text, not \"%s\"", path,
-                  text);
+  return lcl__fail(LCL_ERR_FORMAT, "%s: \"seed\" must be a whole number as a text, not \"%s\"",
+                   path, text);
 }
 
-lcl_status lcl_read_config(const char *folder, lcl_run_config *out) {
+lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
   memset(out, 0, sizeof *out);
-  char *path = lcl_path_join(folder, "config.json");
+  char *path = lcl__path_join(folder, "config.json");
   void *text;
   size_t n;
   if (!path) return LCL_ERR_HOST_MEMORY;
-  if (!lcl_file_exists(path)) {
-    lcl_free(path);
-    return lcl_fail(LCL_ERR_IO, "%s is not a run folder: it has no config.json", folder);
+  if (!lcl__file_exists(path)) {
+    lcl__free(path);
+    return lcl__fail(LCL_ERR_IO, "%s is not a run folder: it has no config.json", folder);
   }
-  lcl_status st = lcl_file_read(path, 1 << 24, &text, &n);
+  lcl_status st = lcl__file_read(path, 1 << 24, &text, &n);
   if (st == LCL_OK) {
-    out->json = lcl_json_parse(text, n);
-    lcl_free(text);
-    st = lcl_json_check(out->json, path, config_fields, LCL_COUNT(config_fields));
+    out->json = lcl__json_parse(text, n);
+    lcl__free(text);
+    st = lcl__json_check(out->json, path, config_fields, LCL_COUNT(config_fields));
   }
   if (st == LCL_OK) st = read_seed(out, path);
   if (st == LCL_OK) {
-    out->model = lcl_json_word(out->json, "model");
-    out->data = cJSON_GetStringValue(lcl_json_child(lcl_json_child(out->json, "data"), "path"));
+    out->model = lcl__json_word(out->json, "model");
+    out->data = cJSON_GetStringValue(lcl__json_child(lcl__json_child(out->json, "data"), "path"));
   }
-  if (st != LCL_OK) lcl_run_config_free(out);
-  lcl_free(path);
+  if (st != LCL_OK) lcl__run_config_free(out);
+  lcl__free(path);
   return st;
 }
 
-void lcl_run_config_free(lcl_run_config *c) {
+void lcl__run_config_free(lcl_run_config *c) {
   cJSON_Delete(c->json);
   memset(c, 0, sizeof *c);
 }
 
-lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
-                                  lcl_options **out) {
+lcl_status lcl__run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
+                                   lcl_options **out) {
   LCL_TRY(lcl_model_options(cls, out));
   const cJSON *item;
-  cJSON_ArrayForEach(item, lcl_json_members(c->json, "set")) {
+  cJSON_ArrayForEach(item, lcl__json_members(c->json, "set")) {
     lcl_status s = lcl_options_set(*out, item->string, item->valuestring);
     if (s == LCL_OK) continue;
     lcl_options_destroy(*out);

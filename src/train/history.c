@@ -3,9 +3,9 @@
 
 #include "train/report.h"
 
-void lcl_history_free(lcl_history *h) {
+void lcl__history_free(lcl_history *h) {
   for (size_t i = 0; i < h->epochs.n; i++) cJSON_Delete(h->epochs.data[i]);
-  lcl_free(h->epochs.data);
+  lcl__free(h->epochs.data);
   cJSON_Delete(h->test);
   cJSON_Delete(h->start);
 }
@@ -33,7 +33,7 @@ static const lcl_json_field line_fields[] = {
 };
 
 static lcl_status keep_line(lcl_history *h, cJSON *j) {
-  const char *event = lcl_json_word(j, "event");
+  const char *event = lcl__json_word(j, "event");
   if (strcmp(event, "epoch") == 0) {
     if (LCL_PUSH(&h->epochs, j)) return LCL_OK;
     cJSON_Delete(j);
@@ -52,22 +52,22 @@ static lcl_status keep_line(lcl_history *h, cJSON *j) {
 }
 
 static lcl_status read_line(lcl_history *h, const char *text, size_t n, const char *where) {
-  cJSON *j = lcl_json_parse(text, n);
-  lcl_status s = lcl_json_check(j, where, line_fields, LCL_COUNT(line_fields));
-  if (s == LCL_OK && strcmp(lcl_json_word(j, "event"), "epoch") == 0)
-    s = lcl_json_check(j, where, &(lcl_json_field) { "epoch", LCL_JSON_WHOLE, true, 1, 1e7 }, 1);
+  cJSON *j = lcl__json_parse(text, n);
+  lcl_status s = lcl__json_check(j, where, line_fields, LCL_COUNT(line_fields));
+  if (s == LCL_OK && strcmp(lcl__json_word(j, "event"), "epoch") == 0)
+    s = lcl__json_check(j, where, &(lcl_json_field) { "epoch", LCL_JSON_WHOLE, true, 1, 1e7 }, 1);
   if (s == LCL_OK) return keep_line(h, j);
   cJSON_Delete(j);
   return s;
 }
 
-lcl_status lcl_history_read(const char *folder, lcl_history *h) {
+lcl_status lcl__history_read(const char *folder, lcl_history *h) {
   void *text;
   size_t n;
-  char *path = lcl_path_join(folder, "log.jsonl");
+  char *path = lcl__path_join(folder, "log.jsonl");
   if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = lcl_file_read(path, (size_t)1 << 31, &text, &n);
-  lcl_free(path);
+  lcl_status s = lcl__file_read(path, (size_t)1 << 31, &text, &n);
+  lcl__free(path);
   LCL_TRY(s);
   const char *p = text, *end = p + n;
   char where[64];
@@ -79,6 +79,6 @@ lcl_status lcl_history_read(const char *folder, lcl_history *h) {
     s = read_line(h, p, (size_t)(stop - p), where);
     p = stop + 1;
   }
-  lcl_free(text);
+  lcl__free(text);
   return s;
 }

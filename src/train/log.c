@@ -7,34 +7,34 @@
 #include "train/session.h"
 
 static lcl_status io_fail(const char *what) {
-  return lcl_fail(LCL_ERR_IO, "log.jsonl: cannot %s: %s", what, strerror(errno));
+  return lcl__fail(LCL_ERR_IO, "log.jsonl: cannot %s: %s", what, strerror(errno));
 }
 
-lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
+lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
   struct stat st;
   memset(log, 0, sizeof *log);
   if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a FIFO would wait for its reader */
-    return lcl_fail(LCL_ERR_IO, "cannot write %s: it is not a regular file", path);
+    return lcl__fail(LCL_ERR_IO, "cannot write %s: it is not a regular file", path);
   log->file = fopen(path, keep < 0 ? "we" : "r+e");
-  if (!log->file) return lcl_fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+  if (!log->file) return lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   if (keep < 0) return LCL_OK;
   if (fstat(fileno(log->file), &st) == 0 && st.st_size < keep) {
-    lcl_run_log_close(log);
-    return lcl_fail(LCL_ERR_FORMAT, "%s has %lld bytes, the checkpoint was saved after %lld", path,
-                    (long long)st.st_size, (long long)keep);
+    lcl__run_log_close(log);
+    return lcl__fail(LCL_ERR_FORMAT, "%s has %lld bytes, the checkpoint was saved after %lld", path,
+                     (long long)st.st_size, (long long)keep);
   }
   /* Lines after the checkpoint will be written again, and the last one may be torn. */
   if (ftruncate(fileno(log->file), (off_t)keep) != 0 || fseeko(log->file, 0, SEEK_END) != 0) {
     lcl_status s = io_fail("continue");
-    lcl_run_log_close(log);
+    lcl__run_log_close(log);
     return s;
   }
   log->bytes = keep;
   return LCL_OK;
 }
 
-lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line) {
-  char *text = lcl_json_print(line, false);
+lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line) {
+  char *text = lcl__json_print(line, false);
   cJSON_Delete(line);
   if (!text) return LCL_ERR_HOST_MEMORY;
   int n = fprintf(log->file, "%s\n", text);
@@ -44,17 +44,17 @@ lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line) {
   return LCL_OK;
 }
 
-lcl_status lcl_run_log_sync(lcl_run_log *log) {
+lcl_status lcl__run_log_sync(lcl_run_log *log) {
   if (fflush(log->file) != 0 || fdatasync(fileno(log->file)) != 0) return io_fail("write");
   return LCL_OK;
 }
 
-void lcl_run_log_close(lcl_run_log *log) {
+void lcl__run_log_close(lcl_run_log *log) {
   if (log->file) fclose(log->file);
   log->file = NULL;
 }
 
-void lcl_json_metrics(cJSON *parent, const char *name, const lcl_metrics *m) {
+void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m) {
   cJSON *j = cJSON_AddObjectToObject(parent, name);
   for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(j, m->item[i].name, m->item[i].value);
 }
@@ -66,8 +66,8 @@ static void to_stderr(void *user, const char *line) {
   fprintf(stderr, "%s\n", line);
 }
 
-void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *),
-                       void *user) {
+void lcl__progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *),
+                        void *user) {
   memset(p, 0, sizeof *p);
   p->emit = emit ? emit : to_stderr;
   p->user = user;
@@ -78,9 +78,9 @@ void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const c
                                                                                        : 80;
 }
 
-void lcl_progress_bar(lcl_progress *p, double done, const char *text) {
-  if (p->quiet || !p->terminal || lcl_now() - p->last < 0.1) return;
-  p->last = lcl_now();
+void lcl__progress_bar(lcl_progress *p, double done, const char *text) {
+  if (p->quiet || !p->terminal || lcl__now() - p->last < 0.1) return;
+  p->last = lcl__now();
   char bar[24];
   int n = (int)(done * 20 + 0.5);
   for (int i = 0; i < 20; i++) bar[i] = i < n ? '=' : i == n ? '>' : ' ';
@@ -90,15 +90,15 @@ void lcl_progress_bar(lcl_progress *p, double done, const char *text) {
   fprintf(stderr, "\r%.*s\033[K", p->width - 1, line);
 }
 
-void lcl_progress_line(lcl_progress *p, const char *text) {
+void lcl__progress_line(lcl_progress *p, const char *text) {
   if (p->quiet) return;
   char line[1024];
-  lcl_visible(line, sizeof line, text, false);
+  lcl__visible(line, sizeof line, text, false);
   if (p->terminal) fputs("\r\033[K", stderr);
   p->emit(p->user, line);
 }
 
-void lcl_format_duration(double seconds, char buf[32]) {
+void lcl__format_duration(double seconds, char buf[32]) {
   long s = seconds > 0 && seconds < 1e8 ? (long)(seconds + 0.5) : 0;
   if (s >= 3600)
     snprintf(buf, 32, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);

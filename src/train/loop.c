@@ -18,7 +18,7 @@ static double value_of(const lcl_trainer *t, const double *means, const char *na
 }
 
 static double images_per_second(const lcl_trainer *t) {
-  double seconds = t->at.seconds + lcl_now() - t->sitting_start;
+  double seconds = t->at.seconds + lcl__now() - t->sitting_start;
   int64_t per_step = t->stage.build.batch + t->stage.build.unlabelled_batch;
   return seconds > 0 ? (double)(t->at.step * per_step) / seconds : 0;
 }
@@ -26,25 +26,25 @@ static double images_per_second(const lcl_trainer *t) {
 static double seconds_left(const lcl_trainer *t) {
   double done = (double)t->at.step;
   double all = (double)(t->s->model->settings.epochs * t->steps_per_epoch - t->at.step);
-  return done > 0 ? all * (t->at.seconds + lcl_now() - t->sitting_start) / done : 0;
+  return done > 0 ? all * (t->at.seconds + lcl__now() - t->sitting_start) / done : 0;
 }
 
 static void show_bar(lcl_trainer *t) {
   char line[256], left[32], err[32] = "";
   double correct = value_of(t, t->shown, "correct");
-  if (!isnan(correct)) lcl_snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
-  lcl_format_duration(seconds_left(t), left);
-  lcl_snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
-               t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
-               (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
-  lcl_progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1),
-                   line);
+  if (!isnan(correct)) lcl__snprintf(err, sizeof err, "  error %.2f %%", 100 * (1 - correct));
+  lcl__format_duration(seconds_left(t), left);
+  lcl__snprintf(line, sizeof line, "epoch %d/%d  %lld/%lld  loss %.4g%s  %.0f images/s  %s left",
+                t->at.epoch + 1, t->s->model->settings.epochs, (long long)t->at.epoch_step,
+                (long long)t->steps_per_epoch, t->shown[0], err, images_per_second(t), left);
+  lcl__progress_bar(&t->progress, (double)t->at.epoch_step / (double)LCL_MAX(t->steps_per_epoch, 1),
+                    line);
 }
 
 static void show_start(lcl_trainer *t) {
   lcl_program_stats st = lcl_program_get_stats(t->stage.program);
   char line[512];
-  lcl_snprintf(
+  lcl__snprintf(
       line, sizeof line,
       "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on "
       "the device",
@@ -52,11 +52,11 @@ static void show_start(lcl_trainer *t) {
       (long long)lcl_store_param_count(t->s->store), (long long)t->s->labelled->count,
       (long long)t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s",
       (double)(st.peak_memory + st.variable_memory) / 1e6);
-  lcl_progress_line(&t->progress, line);
+  lcl__progress_line(&t->progress, line);
   if (t->at.step == 0) return;
-  lcl_snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,
-               (long long)t->at.step);
-  lcl_progress_line(&t->progress, line);
+  lcl__snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,
+                (long long)t->at.step);
+  lcl__progress_line(&t->progress, line);
 }
 
 /* About twenty lines a run, whatever its length. */
@@ -71,20 +71,20 @@ static void show_epoch(lcl_trainer *t, const double *means, const lcl_metrics *m
   lcl_str s = { 0 };
   double correct = value_of(t, means, "correct");
   char left[32];
-  lcl_format_duration(seconds_left(t), left);
-  lcl_str_add(&s, "epoch %*d/%d  loss %.4g", t->s->model->settings.epochs >= 100 ? 3 : 2,
-              t->at.epoch, t->s->model->settings.epochs, means[0]);
-  if (!isnan(correct)) lcl_str_add(&s, "  error %.2f %%", 100 * (1 - correct));
+  lcl__format_duration(seconds_left(t), left);
+  lcl__str_add(&s, "epoch %*d/%d  loss %.4g", t->s->model->settings.epochs >= 100 ? 3 : 2,
+               t->at.epoch, t->s->model->settings.epochs, means[0]);
+  if (!isnan(correct)) lcl__str_add(&s, "  error %.2f %%", 100 * (1 - correct));
   for (int i = 0; m && i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
     if (strcmp(m->item[i].name, "error_percent") == 0)
-      lcl_str_add(&s, "  %s error %.2f %%", split, m->item[i].value);
+      lcl__str_add(&s, "  %s error %.2f %%", split, m->item[i].value);
     else
-      lcl_str_add(&s, "  %s %s %.4g", split, m->item[i].name, m->item[i].value);
+      lcl__str_add(&s, "  %s %s %.4g", split, m->item[i].name, m->item[i].value);
   }
-  lcl_str_add(&s, "  %.0f images/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
-  if (lcl_str_ok(&s)) lcl_progress_line(&t->progress, s.data);
-  lcl_str_free(&s);
+  lcl__str_add(&s, "  %.0f images/s  %s left%s", images_per_second(t), left, best ? "  *" : "");
+  if (lcl__str_ok(&s)) lcl__progress_line(&t->progress, s.data);
+  lcl__str_free(&s);
 }
 
 /* ---- log lines ---- */
@@ -107,7 +107,7 @@ static lcl_status log_start(lcl_trainer *t) {
   cJSON_AddNumberToObject(j, "launches", (double)st.launches);
   cJSON_AddNumberToObject(j, "flops_per_step", st.flops);
   cJSON_AddNumberToObject(j, "peak_bytes", (double)(st.peak_memory + st.variable_memory));
-  return lcl_run_log_write(&t->log, j);
+  return lcl__run_log_write(&t->log, j);
 }
 
 static lcl_status log_step(lcl_trainer *t, const double *means) {
@@ -116,7 +116,7 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
   cJSON_AddNumberToObject(j, "lr", t->lr);
   add_means(j, t, means);
-  return lcl_run_log_write(&t->log, j);
+  return lcl__run_log_write(&t->log, j);
 }
 
 static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, const char *split,
@@ -127,9 +127,9 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
   cJSON_AddNumberToObject(j, "lr", lr);
   add_means(cJSON_AddObjectToObject(j, "train"), t, means);
-  if (m) lcl_json_metrics(j, split, m);
+  if (m) lcl__json_metrics(j, split, m);
   cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
-  return lcl_run_log_write(&t->log, j);
+  return lcl__run_log_write(&t->log, j);
 }
 
 /* ---- epochs ---- */
@@ -152,8 +152,8 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   }
   const double *v = lcl_metrics_get(m, s->select);
   if (!v)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
-                    s->select);
+    return lcl__fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
+                     s->select);
   *best = isfinite(*v) &&
           (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
   p->waited++;
@@ -171,7 +171,7 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
 
 static lcl_status finish_epoch(lcl_trainer *t) {
   double window[LCL_TRAIN_VALUES], means[LCL_TRAIN_VALUES];
-  LCL_TRY(lcl_trainer_flush(t, window));
+  LCL_TRY(lcl__trainer_flush(t, window));
   double n = LCL_MAX(t->at.total[t->n_values - 1], 1);
   for (int i = 0; i < t->n_values; i++) means[i] = t->at.total[i] / n;
   memset(t->at.total, 0, sizeof t->at.total);
@@ -185,12 +185,12 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   const char *split = merged ? "all" : "validation";
   if (evaluate)
     LCL_TRY(
-        lcl_evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
+        lcl__evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
   LCL_TRY(judge(t, &m, &best));
   LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
-  if (best) LCL_TRY(lcl_trainer_keep_best(t, &m));
-  return lcl_now() - t->last_saved >= save_every ? lcl_trainer_save(t) : LCL_OK;
+  if (best) LCL_TRY(lcl__trainer_keep_best(t, &m));
+  return lcl__now() - t->last_saved >= save_every ? lcl__trainer_save(t) : LCL_OK;
 }
 
 static bool interrupted(const lcl_trainer *t) {
@@ -199,8 +199,8 @@ static bool interrupted(const lcl_trainer *t) {
 
 /* Saves and says how to go on. */
 static lcl_status stop_here(lcl_trainer *t) {
-  LCL_TRY(lcl_trainer_save(t));
-  return lcl_fail(
+  LCL_TRY(lcl__trainer_save(t));
+  return lcl__fail(
       LCL_ERR_INTERRUPTED,
       "stopped in epoch %d after step %lld; everything is saved: continue with --resume --out %s",
       t->at.epoch + 1, (long long)t->at.step, t->folder);
@@ -211,20 +211,20 @@ static bool out_of_steps(const lcl_trainer *t) {
 }
 
 static lcl_status run_epoch(lcl_trainer *t) {
-  double shown = lcl_now(), means[LCL_TRAIN_VALUES];
+  double shown = lcl__now(), means[LCL_TRAIN_VALUES];
   while (t->at.epoch_step < t->steps_per_epoch) {
-    LCL_TRY(lcl_trainer_step(t));
+    LCL_TRY(lcl__trainer_step(t));
     if (t->at.step % LOG_EVERY == 0) {
-      LCL_TRY(lcl_trainer_flush(t, means));
+      LCL_TRY(lcl__trainer_flush(t, means));
       LCL_TRY(log_step(t, means));
-    } else if (lcl_now() - shown > 0.5) {
-      LCL_TRY(lcl_trainer_peek(t));
-      shown = lcl_now();
+    } else if (lcl__now() - shown > 0.5) {
+      LCL_TRY(lcl__trainer_peek(t));
+      shown = lcl__now();
     }
     show_bar(t);
     if (interrupted(t)) return stop_here(t);
-    if (out_of_steps(t)) return lcl_trainer_save(t);
-    if (lcl_now() - t->last_saved > save_within) LCL_TRY(lcl_trainer_save(t));
+    if (out_of_steps(t)) return lcl__trainer_save(t);
+    if (lcl__now() - t->last_saved > save_within) LCL_TRY(lcl__trainer_save(t));
   }
   return finish_epoch(t);
 }
@@ -233,21 +233,21 @@ static lcl_status run_epochs(lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
   while (t->at.epoch < s->epochs && !out_of_steps(t)) {
     if (s->patience > 0 && t->at.waited >= s->patience) {
-      lcl_progress_line(&t->progress,
-                        "stopping early: no better epoch for as long as patience allows");
+      lcl__progress_line(&t->progress,
+                         "stopping early: no better epoch for as long as patience allows");
       break;
     }
     LCL_TRY(run_epoch(t));
     if (interrupted(t)) return stop_here(t);
   }
-  return lcl_trainer_save(t);
+  return lcl__trainer_save(t);
 }
 
 /* What is not finite was seen at a log line or a save; the step and the op that made it are found
  * by going from the last checkpoint, which is good, once more. */
 static lcl_status run_or_blame(lcl_trainer *t) {
   const lcl_status s = run_epochs(t);
-  return s == LCL_ERR_NUMERIC && !t->d->check_numerics ? lcl_trainer_diagnose(t) : s;
+  return s == LCL_ERR_NUMERIC && !t->d->check_numerics ? lcl__trainer_diagnose(t) : s;
 }
 
 /* ---- the end ---- */
@@ -257,7 +257,7 @@ static lcl_status calibrate(lcl_trainer *t) {
   lcl_stage stage;
   lcl_batcher *batches = NULL;
   int64_t n = LCL_MIN(t->stage.build.batch, s->labelled->count);
-  LCL_TRY(lcl_stage_create(
+  LCL_TRY(lcl__stage_create(
       s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n },
       &stage));
   lcl_batcher_desc d = { .data = s->labelled,
@@ -279,7 +279,7 @@ static lcl_status calibrate(lcl_trainer *t) {
     if (st == LCL_OK) st = lcl_run(stage.program);
   }
   lcl_batcher_destroy(batches);
-  lcl_stage_destroy(&stage);
+  lcl__stage_destroy(&stage);
   return st;
 }
 
@@ -289,7 +289,7 @@ static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics 
   cJSON_AddStringToObject(j, "event", "test");
   cJSON_AddStringToObject(j, "split", split);
   cJSON_AddNumberToObject(j, "best_epoch", t->at.best_epoch);
-  lcl_json_metrics(j, "metrics", m);
+  lcl__json_metrics(j, "metrics", m);
   cJSON *rows = classes ? cJSON_AddArrayToObject(j, "confusion") : NULL;
   for (int r = 0; r < classes; r++) {
     cJSON *row = cJSON_CreateArray();
@@ -297,15 +297,15 @@ static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics 
       cJSON_AddItemToArray(row, cJSON_CreateNumber((double)confusion[r * classes + c]));
     cJSON_AddItemToArray(rows, row);
   }
-  return lcl_run_log_write(&t->log, j);
+  return lcl__run_log_write(&t->log, j);
 }
 
 /* The best epoch's file gets the exact statistics too, so that evaluating the run says the same. */
 static lcl_status keep_calibrated(lcl_trainer *t) {
   lcl_tensor_file *f;
   LCL_TRY(calibrate(t));
-  LCL_TRY(lcl_session_save(t->s, &f));
-  lcl_status st = lcl_tensor_file_set_number(f, "best_epoch", t->at.best_epoch);
+  LCL_TRY(lcl__session_save(t->s, &f));
+  lcl_status st = lcl__tensor_file_set_number(f, "best_epoch", t->at.best_epoch);
   if (st == LCL_OK) st = lcl_tensor_file_write(f, t->best_path);
   lcl_tensor_file_destroy(f);
   return st;
@@ -318,57 +318,57 @@ static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_dataset *ds = merged ? s->splits.train : s->splits.test;
   const char *split = merged ? "all" : "test";
   lcl_tensor_file *f;
-  if (!ds || !lcl_file_exists(t->best_path)) return LCL_OK;
+  if (!ds || !lcl__file_exists(t->best_path)) return LCL_OK;
   LCL_TRY(lcl_tensor_file_read(t->best_path, &f));
-  lcl_status st = lcl_session_load(s, f, false);
+  lcl_status st = lcl__session_load(s, f, false);
   lcl_tensor_file_destroy(f);
   LCL_TRY(st);
   if (s->model->settings.calibrate) LCL_TRY(keep_calibrated(t));
   int classes = t->eval && ds->labels ? ds->classes : 0;
-  int64_t *confusion = lcl_alloc((size_t)LCL_MAX(classes * classes, 1) * sizeof *confusion);
+  int64_t *confusion = lcl__alloc((size_t)LCL_MAX(classes * classes, 1) * sizeof *confusion);
   if (!confusion) return LCL_ERR_HOST_MEMORY;
-  st = lcl_evaluate(t->eval, ds, split, out, classes ? confusion : NULL);
+  st = lcl__evaluate(t->eval, ds, split, out, classes ? confusion : NULL);
   if (st == LCL_OK) st = log_test(t, split, out, confusion, classes);
-  lcl_free(confusion);
+  lcl__free(confusion);
   return st;
 }
 
 static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl_str s = { 0 };
-  lcl_str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test",
-              t->at.best_epoch);
+  lcl__str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test",
+               t->at.best_epoch);
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
     if (strcmp(m->item[i].name, "error_percent") == 0)
-      lcl_str_add(&s, "  error %.2f %%", m->item[i].value);
+      lcl__str_add(&s, "  error %.2f %%", m->item[i].value);
     else
-      lcl_str_add(&s, "  %s %.4g", m->item[i].name, m->item[i].value);
+      lcl__str_add(&s, "  %s %.4g", m->item[i].name, m->item[i].value);
   }
-  if (m->n && lcl_str_ok(&s)) lcl_progress_line(&t->progress, s.data);
-  lcl_str_free(&s);
+  if (m->n && lcl__str_ok(&s)) lcl__progress_line(&t->progress, s.data);
+  lcl__str_free(&s);
 }
 
 /* Device times of what ran in this sitting. */
 static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
-  if (t->d->trace) LCL_TRY(lcl_profile_write_trace(ctx, t->d->trace));
-  return t->d->profile || t->d->trace ? lcl_write_profile(ctx, t->folder) : LCL_OK;
+  if (t->d->trace) LCL_TRY(lcl__profile_write_trace(ctx, t->d->trace));
+  return t->d->profile || t->d->trace ? lcl__write_profile(ctx, t->folder) : LCL_OK;
 }
 
 /* Times and report; images come from the best epoch. */
 static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   lcl_tensor_file *best = NULL;
   LCL_TRY(write_times(t, ctx));
-  if (lcl_file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
-  lcl_status s = lcl_report_write(t->s, best, t->folder);
+  if (lcl__file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
+  lcl_status s = lcl__report_write(t->s, best, t->folder);
   lcl_tensor_file_destroy(best);
   return s;
 }
 
 /* What the end will need is asked for before the first step. */
 static lcl_status check_profile(lcl_context *ctx, const lcl_train_desc *d) {
-  if ((d->profile || d->trace) && !lcl_context_profiles(ctx))
-    return lcl_fail(LCL_ERR_ARGUMENT, "device times need a context with lcl_context_desc.profile");
-  return d->trace ? lcl_profile_start_trace(ctx) : LCL_OK;
+  if ((d->profile || d->trace) && !lcl__context_profiles(ctx))
+    return lcl__fail(LCL_ERR_ARGUMENT, "device times need a context with lcl_context_desc.profile");
+  return d->trace ? lcl__profile_start_trace(ctx) : LCL_OK;
 }
 
 lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result) {
@@ -376,19 +376,19 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   lcl_trainer t;
   lcl_train_result none, *r = result ? result : &none;
   memset(r, 0, sizeof *r);
-  if (!desc->model && !desc->resume) return lcl_fail(LCL_ERR_ARGUMENT, "no model was named");
+  if (!desc->model && !desc->resume) return lcl__fail(LCL_ERR_ARGUMENT, "no model was named");
   LCL_TRY(check_profile(ctx, desc));
-  lcl_status s = lcl_trainer_open(&t, ctx, desc);
+  lcl_status s = lcl__trainer_open(&t, ctx, desc);
   if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
   if (s == LCL_OK) s = run_or_blame(&t);
-  lcl_snprintf(r->out, sizeof r->out, "%s", t.folder);
+  lcl__snprintf(r->out, sizeof r->out, "%s", t.folder);
   r->epochs = t.at.epoch;
   r->best_epoch = t.at.best_epoch;
   r->steps = t.at.step;
   r->validation = t.best;
   if (s == LCL_OK) {
-    r->seconds = t.at.seconds + lcl_now() - t.sitting_start;
+    r->seconds = t.at.seconds + lcl__now() - t.sitting_start;
     r->examples_per_second = images_per_second(&t);
   }
   if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);
@@ -399,6 +399,6 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
     const lcl_status st = write_times(&t, ctx);
     if (st != LCL_OK) s = st;
   }
-  lcl_trainer_close(&t);
+  lcl__trainer_close(&t);
   return s;
 }

@@ -5,12 +5,12 @@
 
 #include "data/array.h"
 
-void lcl_pictures_free(lcl_pictures *p) {
-  lcl_free(p->data);
+void lcl__pictures_free(lcl_pictures *p) {
+  lcl__free(p->data);
   p->data = NULL;
 }
 
-lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) {
+lcl_status lcl__pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) {
   lcl_grid_desc d = { .n = p->rows * p->columns,
                       .columns = p->columns,
                       .channels = p->channels,
@@ -19,7 +19,7 @@ lcl_status lcl_pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) {
                       .pad = 2,
                       .zoom = zoom,
                       .background = 96 };
-  return lcl_image_grid(&d, p->data, out);
+  return lcl__image_grid(&d, p->data, out);
 }
 
 static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *out) {
@@ -28,11 +28,11 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *
   out->rows = rows;
   out->columns = columns;
   size_t n;
-  if (!lcl_mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height,
-                    &n) ||
-      !lcl_mul_size(n, (size_t)out->width * sizeof(float), &n))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d x %d images are too many", rows, columns);
-  out->data = lcl_alloc(n);
+  if (!lcl__mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height,
+                     &n) ||
+      !lcl__mul_size(n, (size_t)out->width * sizeof(float), &n))
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d x %d images are too many", rows, columns);
+  out->data = lcl__alloc(n);
   return out->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
@@ -52,7 +52,7 @@ static lcl_status show_row(lcl_session *s, const float *prepared, lcl_pictures *
 /* One example of each class in turn; without labels the first ones. */
 static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x,
                          int32_t *labels) {
-  float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof(float));
+  float *raw = lcl__alloc(lcl_dataset_elements(ds) * sizeof(float));
   int c, h, w;
   if (!raw) return LCL_ERR_HOST_MEMORY;
   lcl_prep_shape(s->prep, &c, &h, &w);
@@ -71,7 +71,7 @@ static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, flo
       st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
     from = (i + 1) % ds->count;
   }
-  lcl_free(raw);
+  lcl__free(raw);
   return st;
 }
 
@@ -90,7 +90,7 @@ static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
   if (b->label)
     LCL_TRY(lcl_feed(stage->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
   LCL_TRY(lcl_run(stage->program));
-  float *prepared = lcl_alloc(row);
+  float *prepared = lcl__alloc(row);
   if (!prepared) return LCL_ERR_HOST_MEMORY;
   lcl_status st = LCL_OK;
   for (int i = 0; i < b->n_pictures && st == LCL_OK; i++) {
@@ -100,39 +100,39 @@ static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
     st = lcl_fetch(stage->program, name, prepared, row);
     if (st == LCL_OK) st = show_row(s, prepared, out, i);
   }
-  lcl_free(prepared);
+  lcl__free(prepared);
   return st;
 }
 
-lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weights,
-                                   const lcl_dataset *ds, int columns, uint64_t seed,
-                                   lcl_pictures *out) {
+lcl_status lcl__session_reconstruct(lcl_session *s, const lcl_tensor_file *weights,
+                                    const lcl_dataset *ds, int columns, uint64_t seed,
+                                    lcl_pictures *out) {
   lcl_stage stage;
   char name[48];
   memset(out, 0, sizeof *out);
   if (columns < 1 || columns > 1000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d columns: 1 to 1000 are possible", columns);
-  if (ds->count < 1) return lcl_fail(LCL_ERR_ARGUMENT, "there are no examples to reconstruct");
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d columns: 1 to 1000 are possible", columns);
+  if (ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples to reconstruct");
   snprintf(name, sizeof name, "reconstruct-%llu", (unsigned long long)seed);
-  LCL_TRY(lcl_stage_create(
+  LCL_TRY(lcl__stage_create(
       s,
       &(lcl_stage_desc) {
           .mode = LCL_MODE_RECONSTRUCT, .name = name, .batch = columns, .extend = keep_pictures },
       &stage));
-  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
+  lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
   if (st == LCL_OK) st = allocate(s, stage.build.n_pictures, columns, out);
   float *x = NULL;
   int32_t *labels = NULL;
   if (st == LCL_OK) {
-    x = lcl_alloc((size_t)columns * picture_size(out) * sizeof(float));
-    labels = lcl_alloc((size_t)columns * sizeof *labels);
+    x = lcl__alloc((size_t)columns * picture_size(out) * sizeof(float));
+    labels = lcl__alloc((size_t)columns * sizeof *labels);
     st = x && labels ? choose(s, ds, columns, x, labels) : LCL_ERR_HOST_MEMORY;
   }
   if (st == LCL_OK) st = run_pictures(s, &stage, x, labels, out);
-  lcl_free(x);
-  lcl_free(labels);
-  lcl_stage_destroy(&stage);
-  if (st != LCL_OK) lcl_pictures_free(out);
+  lcl__free(x);
+  lcl__free(labels);
+  lcl__stage_destroy(&stage);
+  if (st != LCL_OK) lcl__pictures_free(out);
   return st;
 }
 
@@ -140,14 +140,14 @@ lcl_status lcl_session_reconstruct(lcl_session *s, const lcl_tensor_file *weight
 static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, float *out) {
   const lcl_dataset *like = s->splits.train;
   lcl_dataset *ds;
-  LCL_TRY(lcl_open_array(path, &s->data_desc, &ds));
+  LCL_TRY(lcl__open_array(path, &s->data_desc, &ds));
   lcl_status st = LCL_OK;
   if (ds->count < n || lcl_dataset_elements(ds) != lcl_dataset_elements(like))
-    st = lcl_fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
-                  (long long)n, like->channels, like->height, like->width);
+    st = lcl__fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
+                   (long long)n, like->channels, like->height, like->width);
   else if (!like->any_range)
-    st = lcl_check_intensities(ds);
-  if (st == LCL_OK) st = lcl_session_examples(s, ds, 0, n, out);
+    st = lcl__check_intensities(ds);
+  if (st == LCL_OK) st = lcl__session_examples(s, ds, 0, n, out);
   lcl_dataset_close(ds);
   return st;
 }
@@ -157,11 +157,11 @@ static lcl_status load_given(lcl_session *s, const char *given, int64_t n, float
   if (length > 4 && strcmp(given + length - 4, ".npy") == 0)
     return given_from_file(s, given, n, out);
   lcl_dataset *ds;
-  LCL_TRY(lcl_session_split(s, given, &ds));
+  LCL_TRY(lcl__session_split(s, given, &ds));
   if (ds->count < n)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%lld images to complete, %s has %lld", (long long)n, given,
-                    (long long)ds->count);
-  return lcl_session_examples(s, ds, 0, n, out);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%lld images to complete, %s has %lld", (long long)n, given,
+                     (long long)ds->count);
+  return lcl__session_examples(s, ds, 0, n, out);
 }
 
 /* Draws by the class's own hook. */
@@ -170,9 +170,9 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
   const size_t n = (size_t)out->rows * (size_t)out->columns;
-  LCL_TRY(lcl_evaluator_create(s, false, &e));
-  lcl_status st = weights ? lcl_session_load(s, weights, false) : LCL_OK;
-  float *x = lcl_alloc(2 * n * picture_size(out) * sizeof(float)), *given = NULL;
+  LCL_TRY(lcl__evaluator_create(s, false, &e));
+  lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
+  float *x = lcl__alloc(2 * n * picture_size(out) * sizeof(float)), *given = NULL;
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && request->given) {
     given = x + n * picture_size(out);
@@ -186,8 +186,8 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
   if (st == LCL_OK) st = s->cls->sample(s->model, s->store, &d, x);
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
-  lcl_free(x);
-  lcl_evaluator_destroy(e);
+  lcl__free(x);
+  lcl__evaluator_destroy(e);
   return st;
 }
 
@@ -199,13 +199,13 @@ static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *
   for (int i = 0; i < b->n_pictures; i++) {
     snprintf(out->kind[i], sizeof out->kind[i], "%s", b->pictures[i].name);
     if (kind && strcmp(kind, b->pictures[i].name) == 0) *index = i;
-    lcl_str_add(&names, "%s%s", i ? ", " : "", b->pictures[i].name);
+    lcl__str_add(&names, "%s%s", i ? ", " : "", b->pictures[i].name);
   }
   lcl_status st = *index >= 0
                       ? LCL_OK
-                      : lcl_fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: %s",
-                                 kind, names.data ? names.data : "none");
-  lcl_str_free(&names);
+                      : lcl__fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: %s",
+                                  kind, names.data ? names.data : "none");
+  lcl__str_free(&names);
   return st;
 }
 
@@ -215,16 +215,16 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
   int index;
   char name[48];
   snprintf(name, sizeof name, "sample-%llu", (unsigned long long)seed);
-  LCL_TRY(lcl_stage_create(
+  LCL_TRY(lcl__stage_create(
       s,
       &(lcl_stage_desc) {
           .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
       &stage));
   lcl_status st = find_kind(&stage.build, kind, out, &index);
-  if (st == LCL_OK && weights) st = lcl_session_load(s, weights, false);
+  if (st == LCL_OK && weights) st = lcl__session_load(s, weights, false);
   size_t size = (size_t)n * picture_size(out);
-  float *x = lcl_alloc(size * sizeof(float));
-  int32_t *labels = lcl_alloc((size_t)n * sizeof *labels);
+  float *x = lcl__alloc(size * sizeof(float));
+  int32_t *labels = lcl__alloc((size_t)n * sizeof *labels);
   if (st == LCL_OK && (!x || !labels)) st = LCL_ERR_HOST_MEMORY;
   for (int i = 0; i < n && st == LCL_OK; i++) labels[i] = i % LCL_MAX(s->model->data.classes, 1);
   if (st == LCL_OK && stage.build.label)
@@ -234,37 +234,37 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
   if (st == LCL_OK) st = lcl_fetch(stage.program, name, x, size * sizeof(float));
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
-  lcl_free(x);
-  lcl_free(labels);
-  lcl_stage_destroy(&stage);
+  lcl__free(x);
+  lcl__free(labels);
+  lcl__stage_destroy(&stage);
   return st;
 }
 
-lcl_status lcl_session_sample(lcl_session *s, const lcl_tensor_file *weights,
-                              const lcl_sample_request *request, lcl_pictures *out) {
+lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
+                               const lcl_sample_request *request, lcl_pictures *out) {
   const int count = request->count;
   memset(out, 0, sizeof *out);
   if (!(s->cls->can & LCL_CAN_SAMPLE))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s does not sample", s->cls->name);
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "%s does not sample", s->cls->name);
   if (count < 1 || count > 10000)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d samples: 1 to 10000 are possible", count);
   const char *kind = request->kind;
   if (s->cls->sample && kind && strcmp(kind, "samples") != 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: samples", kind);
+    return lcl__fail(LCL_ERR_ARGUMENT, "this model has no samples \"%s\"; it has: samples", kind);
   if (!s->cls->sample && (request->given || request->temperature != 0))
-    return lcl_fail(LCL_ERR_UNSUPPORTED, "%s neither completes images nor has a temperature",
-                    s->cls->name);
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "%s neither completes images nor has a temperature",
+                     s->cls->name);
   if (!(request->temperature >= 0 && isfinite(request->temperature)))
-    return lcl_fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
-                    (double)request->temperature);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
+                     (double)request->temperature);
   if (request->given && (request->rows < 0 || request->rows > s->model->data.height))
-    return lcl_fail(LCL_ERR_ARGUMENT, "%d rows kept: images have %lld", request->rows,
-                    (long long)s->model->data.height);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d rows kept: images have %lld", request->rows,
+                     (long long)s->model->data.height);
   int columns = s->cls->sample && count % 8 == 0 && count % 10 != 0 ? 8 : LCL_MIN(count, 10);
   LCL_TRY(allocate(s, (count + columns - 1) / columns, columns, out));
   lcl_status st = s->cls->sample
                       ? sample_by_hook(s, weights, request, out)
                       : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
-  if (st != LCL_OK) lcl_pictures_free(out);
+  if (st != LCL_OK) lcl__pictures_free(out);
   return st;
 }

@@ -4,12 +4,12 @@
 
 enum { MAX_ROWS = 60 };
 
-lcl_status lcl_write_profile(lcl_context *ctx, const char *folder) {
+lcl_status lcl__write_profile(lcl_context *ctx, const char *folder) {
   lcl_profile_row *rows;
   size_t n;
-  LCL_TRY(lcl_profile_rows(ctx, &rows, &n));
+  LCL_TRY(lcl__profile_rows(ctx, &rows, &n));
   if (n == 0) {
-    lcl_free(rows);
+    lcl__free(rows);
     return LCL_OK;
   }
   cJSON *list = cJSON_CreateArray();
@@ -27,15 +27,15 @@ lcl_status lcl_write_profile(lcl_context *ctx, const char *folder) {
     cJSON_AddNumberToObject(j, "bytes", rows[i].bytes);
     cJSON_AddItemToArray(list, j);
   }
-  lcl_free(rows);
+  lcl__free(rows);
   cJSON *root = cJSON_CreateObject();
   cJSON_AddItemToObject(root, "rows", list);
   cJSON_AddNumberToObject(root, "other_seconds", rest);
-  char *text = lcl_json_print(root, true), *path = lcl_path_join(folder, "profile.json");
+  char *text = lcl__json_print(root, true), *path = lcl__path_join(folder, "profile.json");
   cJSON_Delete(root);
-  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text))
+  lcl_status s = text && path ? lcl__file_write_atomic(path, text, strlen(text))
                               : LCL_ERR_HOST_MEMORY;
   free(text);
-  lcl_free(path);
+  lcl__free(path);
   return s;
 }

@@ -9,25 +9,25 @@
 static void fact(lcl_str *o, const char *cls, const char *term, const char *fmt, double v,
                  const char *unit) {
   if (isnan(v)) return;
-  lcl_str_html(o, "<div%s><dt>%s</dt><dd>", cls, term);
+  lcl__str_html(o, "<div%s><dt>%s</dt><dd>", cls, term);
   char buf[64];
-  lcl_snprintf(buf, sizeof buf, fmt, v); /* fmt is one of ours */
-  lcl_str_html(o, "%s <small>%s</small></dd></div>", buf, unit);
+  lcl__snprintf(buf, sizeof buf, fmt, v); /* fmt is one of ours */
+  lcl__str_html(o, "%s <small>%s</small></dd></div>", buf, unit);
 }
 
 /* "272 555", with thin spaces. */
 static void big_number(lcl_str *o, const char *term, double v) {
   if (isnan(v)) return;
-  lcl_str_html(o, "<div><dt>%s</dt><dd>", term);
+  lcl__str_html(o, "<div><dt>%s</dt><dd>", term);
   if (v >= 1e7) {
-    lcl_str_html(o, "%.1f <small>million</small></dd></div>", v / 1e6);
+    lcl__str_html(o, "%.1f <small>million</small></dd></div>", v / 1e6);
     return;
   }
   char digits[32];
   int n = snprintf(digits, sizeof digits, "%.0f", v);
   for (int i = 0; i < n; i++)
-    lcl_str_html(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
-  lcl_str_html(o, "</dd></div>");
+    lcl__str_html(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+  lcl__str_html(o, "</dd></div>");
 }
 
 static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
@@ -46,7 +46,7 @@ static void metric_fact(lcl_str *o, const char *prefix, const cJSON *m) {
 
 /* The error first, where there is one. */
 static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics) {
-  const cJSON *m, *error = lcl_json_child(metrics, "error_percent");
+  const cJSON *m, *error = lcl__json_child(metrics, "error_percent");
   if (cJSON_IsNumber(error)) metric_fact(o, prefix, error);
   cJSON_ArrayForEach(m, metrics) {
     if (cJSON_IsNumber(m) && m != error && strcmp(m->string, "n") != 0) metric_fact(o, prefix, m);
@@ -55,29 +55,29 @@ static void metric_facts(lcl_str *o, const char *prefix, const cJSON *metrics) {
 
 static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   const cJSON *last = h->epochs.n ? h->epochs.data[h->epochs.n - 1] : NULL;
-  const char *variant = lcl_json_word(lcl_json_child(config, "options"), "variant");
-  lcl_str_html(o, "<header><p>LatentCL run");
-  lcl_str_html(o, "</p><h1>");
-  lcl_str_html(o, "%s", lcl_json_word(config, "model"));
-  if (*variant) lcl_str_html(o, ", "), lcl_str_html(o, "%s", variant);
-  lcl_str_html(o, "</h1><p>");
-  lcl_str_html(o, "%s", lcl_json_word(config, "reference"));
-  lcl_str_html(o, "</p><dl class=facts>");
+  const char *variant = lcl__json_word(lcl__json_child(config, "options"), "variant");
+  lcl__str_html(o, "<header><p>LatentCL run");
+  lcl__str_html(o, "</p><h1>");
+  lcl__str_html(o, "%s", lcl__json_word(config, "model"));
+  if (*variant) lcl__str_html(o, ", "), lcl__str_html(o, "%s", variant);
+  lcl__str_html(o, "</h1><p>");
+  lcl__str_html(o, "%s", lcl__json_word(config, "reference"));
+  lcl__str_html(o, "</p><dl class=facts>");
   if (h->test) {
     char split[32];
-    snprintf(split, sizeof split, "%.24s", lcl_json_word(h->test, "split"));
+    snprintf(split, sizeof split, "%.24s", lcl__json_word(h->test, "split"));
     if (*split >= 'a' && *split <= 'z') *split = (char)(*split - 32);
-    metric_facts(o, split, lcl_json_child(h->test, "metrics"));
-    fact(o, "", "Best epoch", "%.0f", lcl_json_number(h->test, "best_epoch"), "");
+    metric_facts(o, split, lcl__json_child(h->test, "metrics"));
+    fact(o, "", "Best epoch", "%.0f", lcl__json_number(h->test, "best_epoch"), "");
   } else if (last) {
-    metric_facts(o, "Validation", lcl_json_child(last, "validation"));
+    metric_facts(o, "Validation", lcl__json_child(last, "validation"));
   }
-  if (last) fact(o, "", "Epochs", "%.0f", lcl_json_number(last, "epoch"), "");
-  big_number(o, "Parameters", lcl_json_number(config, "parameters"));
-  big_number(o, "Training examples", lcl_json_number(lcl_json_child(config, "data"), "train"));
+  if (last) fact(o, "", "Epochs", "%.0f", lcl__json_number(last, "epoch"), "");
+  big_number(o, "Parameters", lcl__json_number(config, "parameters"));
+  big_number(o, "Training examples", lcl__json_number(lcl__json_child(config, "data"), "train"));
   if (last)
-    fact(o, "", "Throughput", "%.0f", lcl_json_number(last, "images_per_second"), "images/s");
-  lcl_str_html(o, "</dl></header>");
+    fact(o, "", "Throughput", "%.0f", lcl__json_number(last, "images_per_second"), "images/s");
+  lcl__str_html(o, "</dl></header>");
 }
 
 /* ---- curves ---- */
@@ -102,7 +102,7 @@ static void add_series(curves *c, const char *part, const char *name, const char
   double *y = c->y + (size_t)c->n * n;
   for (size_t i = 0; i < n; i++) {
     const cJSON *line = c->h->epochs.data[i];
-    y[i] = lcl_json_number(part ? lcl_json_child(line, part) : line, name);
+    y[i] = lcl__json_number(part ? lcl__json_child(line, part) : line, name);
     any = any || isfinite(y[i]);
   }
   if (!any) return;
@@ -112,18 +112,18 @@ static void add_series(curves *c, const char *part, const char *name, const char
 
 static void draw(lcl_str *o, curves *c, const char *title, double best) {
   if (c->n)
-    lcl_chart_svg(o, &(lcl_chart) { .title = title,
-                                    .x_label = "epoch",
-                                    .series = c->series,
-                                    .n = c->n,
-                                    .mark = best,
-                                    .mark_label = "best" });
+    lcl__chart_svg(o, &(lcl_chart) { .title = title,
+                                     .x_label = "epoch",
+                                     .series = c->series,
+                                     .n = c->n,
+                                     .mark = best,
+                                     .mark_label = "best" });
   c->n = 0;
 }
 
 static void draw_terms(lcl_str *o, curves *c, double best) {
   const cJSON *term;
-  cJSON_ArrayForEach(term, lcl_json_child(c->h->epochs.data[0], "train")) {
+  cJSON_ArrayForEach(term, lcl__json_child(c->h->epochs.data[0], "train")) {
     if (strcmp(term->string, "loss") == 0 || strcmp(term->string, "error_percent") == 0) continue;
     add_series(c, "train", term->string, term->string);
   }
@@ -132,7 +132,7 @@ static void draw_terms(lcl_str *o, curves *c, double best) {
 
 static void draw_other_metrics(lcl_str *o, curves *c, const char *split, double best) {
   const cJSON *m;
-  cJSON_ArrayForEach(m, lcl_json_child(c->h->epochs.data[0], split)) {
+  cJSON_ArrayForEach(m, lcl__json_child(c->h->epochs.data[0], split)) {
     if (strcmp(m->string, "loss") == 0 || strcmp(m->string, "error_percent") == 0 ||
         strcmp(m->string, "n") == 0)
       continue;
@@ -145,16 +145,16 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   size_t n = h->epochs.n;
   if (n == 0) return LCL_OK;
   curves c = { .h = h,
-               .x = lcl_alloc(n * sizeof(double)),
-               .y = lcl_alloc(MAX_SERIES * n * sizeof(double)) };
+               .x = lcl__alloc(n * sizeof(double)),
+               .y = lcl__alloc(MAX_SERIES * n * sizeof(double)) };
   if (!c.x || !c.y) {
-    lcl_free(c.x);
-    lcl_free(c.y);
+    lcl__free(c.x);
+    lcl__free(c.y);
     return LCL_ERR_HOST_MEMORY;
   }
-  for (size_t i = 0; i < n; i++) c.x[i] = lcl_json_number(h->epochs.data[i], "epoch");
-  double best = h->test ? lcl_json_number(h->test, "best_epoch") : 0;
-  lcl_str_html(o, "<h2>Curves</h2><div class=charts>");
+  for (size_t i = 0; i < n; i++) c.x[i] = lcl__json_number(h->epochs.data[i], "epoch");
+  double best = h->test ? lcl__json_number(h->test, "best_epoch") : 0;
+  lcl__str_html(o, "<h2>Curves</h2><div class=charts>");
   add_series(&c, "train", "error_percent", "training");
   add_series(&c, "validation", "error_percent", "validation");
   add_series(&c, "all", "error_percent", "all examples");
@@ -168,9 +168,9 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
   draw_other_metrics(o, &c, "all", best);
   add_series(&c, NULL, "lr", "rate");
   draw(o, &c, "Learning rate", best);
-  lcl_str_html(o, "</div>");
-  lcl_free(c.x);
-  lcl_free(c.y);
+  lcl__str_html(o, "</div>");
+  lcl__free(c.x);
+  lcl__free(c.y);
   return LCL_OK;
 }
 
@@ -179,9 +179,9 @@ static lcl_status curves_section(lcl_str *o, const lcl_history *h) {
 static void class_name(lcl_str *o, const lcl_session *s, int k) {
   const lcl_dataset *ds = s->splits.train;
   if (ds->class_names && k < ds->classes)
-    lcl_str_html(o, "%s", ds->class_names[k]);
+    lcl__str_html(o, "%s", ds->class_names[k]);
   else
-    lcl_str_html(o, "%d", k);
+    lcl__str_html(o, "%d", k);
 }
 
 /* Share of each class that was taken for another. */
@@ -200,22 +200,22 @@ static void class_errors(lcl_str *o, const lcl_session *s, const cJSON *rows) {
     most = LCL_MAX(most, share[r]);
     r++;
   }
-  lcl_str_html(
+  lcl__str_html(
       o,
       "<div class=panel><table class=wide><tr><th>Class</th><th class=n>Error</th><th></th></tr>");
   for (int i = 0; i < r; i++) {
-    lcl_str_html(o, "<tr><td>");
+    lcl__str_html(o, "<tr><td>");
     class_name(o, s, i);
-    lcl_str_html(o,
-                 "</td><td class=n>%.2f %%</td><td class=rest><span class=bar "
-                 "style=\"width:%.1f%%\"></span></td></tr>",
-                 share[i], most > 0 ? 100 * share[i] / most : 0);
+    lcl__str_html(o,
+                  "</td><td class=n>%.2f %%</td><td class=rest><span class=bar "
+                  "style=\"width:%.1f%%\"></span></td></tr>",
+                  share[i], most > 0 ? 100 * share[i] / most : 0);
   }
-  lcl_str_html(o, "</table></div>");
+  lcl__str_html(o, "</table></div>");
 }
 
 static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_history *h) {
-  const cJSON *rows = lcl_json_child(h->test, "confusion");
+  const cJSON *rows = lcl__json_child(h->test, "confusion");
   int n = cJSON_GetArraySize(rows), r = 0;
   if (n < 2 || n > 40) return;
   double worst = 1;
@@ -227,34 +227,34 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
     }
     r++;
   }
-  lcl_str_html(o,
-               "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
-               "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
-               lcl_json_word(h->test, "split"));
+  lcl__str_html(o,
+                "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
+                "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
+                lcl__json_word(h->test, "split"));
   for (int k = 0; k < n; k++)
-    lcl_str_html(o, "<th>"), class_name(o, s, k), lcl_str_html(o, "</th>");
-  lcl_str_html(o, "</tr>");
+    lcl__str_html(o, "<th>"), class_name(o, s, k), lcl__str_html(o, "</th>");
+  lcl__str_html(o, "</tr>");
   r = 0;
   cJSON_ArrayForEach(row, rows) {
-    lcl_str_html(o, "<tr><th>"), class_name(o, s, r), lcl_str_html(o, "</th>");
+    lcl__str_html(o, "<tr><th>"), class_name(o, s, r), lcl__str_html(o, "</th>");
     int c = 0;
     cJSON_ArrayForEach(cell, row) {
       double v = cell->valuedouble;
       if (c == r)
-        lcl_str_html(o, "<td class=good>%.0f</td>", v);
+        lcl__str_html(o, "<td class=good>%.0f</td>", v);
       else if (v == 0)
-        lcl_str_html(o, "<td class=zero>0</td>");
+        lcl__str_html(o, "<td class=zero>0</td>");
       else
-        lcl_str_html(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>",
-                     0.12 + 0.55 * v / worst, v);
+        lcl__str_html(o, "<td style=\"background:rgba(217,99,11,%.2f)\">%.0f</td>",
+                      0.12 + 0.55 * v / worst, v);
       c++;
     }
-    lcl_str_html(o, "</tr>");
+    lcl__str_html(o, "</tr>");
     r++;
   }
-  lcl_str_html(o, "</table></div>");
+  lcl__str_html(o, "</table></div>");
   class_errors(o, s, rows);
-  lcl_str_html(o, "</div>");
+  lcl__str_html(o, "</div>");
 }
 
 /* ---- images ---- */
@@ -262,21 +262,21 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
 static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const char *about) {
   lcl_image image = { 0 };
   char *uri = NULL;
-  lcl_status s = lcl_pictures_image(p, 1, &image);
-  if (s == LCL_OK) s = lcl_png_data_uri(&image, &uri);
+  lcl_status s = lcl__pictures_image(p, 1, &image);
+  if (s == LCL_OK) s = lcl__png_data_uri(&image, &uri);
   if (s == LCL_OK) {
-    lcl_str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>", title,
-                 about);
+    lcl__str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>",
+                  title, about);
     for (int r = 0; r < p->rows; r++) {
       bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
-      lcl_str_html(o, "<span>"), lcl_str_html(o, "%s", same ? "" : p->caption[r]),
-          lcl_str_html(o, "</span>");
+      lcl__str_html(o, "<span>"), lcl__str_html(o, "%s", same ? "" : p->caption[r]),
+          lcl__str_html(o, "</span>");
     }
-    lcl_str_html(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
+    lcl__str_html(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
   }
-  lcl_free(uri);
-  lcl_image_free(&image);
-  lcl_pictures_free(p);
+  lcl__free(uri);
+  lcl__image_free(&image);
+  lcl__pictures_free(p);
   return s;
 }
 
@@ -287,7 +287,7 @@ static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_f
   for (int i = 0; i < n; i++) {
     lcl_pictures p;
     const lcl_sample_request request = { .kind = i ? kind[i] : NULL, .count = 50, .seed = 1 };
-    lcl_status st = lcl_session_sample(s, weights, &request, &p);
+    lcl_status st = lcl__session_sample(s, weights, &request, &p);
     if (st == LCL_ERR_UNSUPPORTED) return LCL_OK;
     LCL_TRY(st);
     n = LCL_MAX(p.n_kinds, 1);
@@ -304,7 +304,7 @@ static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_
   const lcl_dataset *ds = s->splits.test ? s->splits.test : s->splits.train;
   lcl_status st = LCL_OK;
   if (s->cls->can & LCL_CAN_RECONSTRUCT) {
-    st = lcl_session_reconstruct(s, weights, ds, 20, 1, &p);
+    st = lcl__session_reconstruct(s, weights, ds, 20, 1, &p);
     if (st == LCL_OK)
       st = embed(o, &p, "Reconstructions",
                  "Examples that were not trained on, and what the decoder makes of them.");
@@ -322,11 +322,11 @@ typedef struct op_time {
 enum { MAX_OPS = 64 };
 
 static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
-  lcl_str_html(o,
-               "<tr><td><code>%s</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td "
-               "class=n>%.1f %%</td>",
-               t->name, t->calls, t->seconds, 100 * t->seconds / all);
-  lcl_str_html(
+  lcl__str_html(o,
+                "<tr><td><code>%s</code></td><td class=n>%.0f</td><td class=n>%.2f s</td><td "
+                "class=n>%.1f %%</td>",
+                t->name, t->calls, t->seconds, 100 * t->seconds / all);
+  lcl__str_html(
       o,
       "<td class=rest><span class=bar style=\"width:%.1f%%\"></span></td><td class=n>%.1f</td><td "
       "class=n>%.1f</td></tr>",
@@ -334,11 +334,11 @@ static void profile_row(lcl_str *o, const op_time *t, double all, double most) {
 }
 
 static op_time read_row(const cJSON *row) {
-  op_time t = { .calls = lcl_json_number(row, "calls"),
-                .seconds = lcl_json_number(row, "seconds"),
-                .flops = lcl_json_number(row, "flops"),
-                .bytes = lcl_json_number(row, "bytes") };
-  snprintf(t.name, sizeof t.name, "%s", lcl_json_word(row, "label"));
+  op_time t = { .calls = lcl__json_number(row, "calls"),
+                .seconds = lcl__json_number(row, "seconds"),
+                .flops = lcl__json_number(row, "flops"),
+                .bytes = lcl__json_number(row, "bytes") };
+  snprintf(t.name, sizeof t.name, "%s", lcl__json_word(row, "label"));
   return t;
 }
 
@@ -372,22 +372,22 @@ static int by_seconds(const void *a, const void *b) {
 
 static void profile_table(lcl_str *o, const op_time *rows, int n, int most, double all,
                           const char *what) {
-  lcl_str_html(o,
-               "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th "
-               "class=n>Time</th>"
-               "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
-               what);
+  lcl__str_html(o,
+                "<div class=scroll><table class=wide><tr><th>%s</th><th class=n>Calls</th><th "
+                "class=n>Time</th>"
+                "<th class=n>Share</th><th></th><th class=n>GFLOP/s</th><th class=n>GB/s</th></tr>",
+                what);
   for (int i = 0; i < n && i < most; i++)
     if (rows[i].seconds > 0) profile_row(o, &rows[i], all, rows[0].seconds);
-  lcl_str_html(o, "</table></div>");
+  lcl__str_html(o, "</table></div>");
 }
 
 static void profile_tables(lcl_str *o, const cJSON *root) {
   static const int most_launches = 30;
-  const cJSON *rows = lcl_json_child(root, "rows"), *row;
+  const cJSON *rows = lcl__json_child(root, "rows"), *row;
   op_time ops[MAX_OPS], launches[MAX_OPS];
   int n = group_rows(rows, ops), m = 0;
-  double all = lcl_json_number(root, "other_seconds");
+  double all = lcl__json_number(root, "other_seconds");
   cJSON_ArrayForEach(row, rows) {
     op_time t = read_row(row);
     all += t.seconds;
@@ -396,16 +396,16 @@ static void profile_tables(lcl_str *o, const cJSON *root) {
   if (!(all > 0)) return;
   qsort(ops, (size_t)n, sizeof *ops, by_seconds);
   qsort(launches, (size_t)m, sizeof *launches, by_seconds);
-  lcl_str_html(
+  lcl__str_html(
       o,
       "<h2>Time by operation</h2><p>Device time of the run, %.1f s in all; GFLOP/s count a useful "
       "FMA as two, "
       "GB/s the bytes that must move.</p><div class=panel>",
       all);
   profile_table(o, ops, n, 14, all, "Operation");
-  lcl_str_html(o, "<details><summary>By launch and shape</summary>");
+  lcl__str_html(o, "<details><summary>By launch and shape</summary>");
   profile_table(o, launches, m, most_launches, all, "Launch");
-  lcl_str_html(o, "</details></div>");
+  lcl__str_html(o, "</details></div>");
 }
 
 static lcl_status profile_section(lcl_str *o, const char *folder) {
@@ -418,107 +418,107 @@ static lcl_status profile_section(lcl_str *o, const char *folder) {
                                                { "bytes", LCL_JSON_NUMBER, true, 0, 1e30 } };
   void *text;
   size_t n;
-  char *path = lcl_path_join(folder, "profile.json");
+  char *path = lcl__path_join(folder, "profile.json");
   if (!path) return LCL_ERR_HOST_MEMORY;
-  const bool there = lcl_file_exists(path);
-  lcl_status s = there ? lcl_file_read(path, 1 << 24, &text, &n) : LCL_OK;
+  const bool there = lcl__file_exists(path);
+  lcl_status s = there ? lcl__file_read(path, 1 << 24, &text, &n) : LCL_OK;
   if (there && s == LCL_OK) {
-    cJSON *root = lcl_json_parse(text, n);
-    lcl_free(text);
-    s = lcl_json_check(root, path, fields, LCL_COUNT(fields));
+    cJSON *root = lcl__json_parse(text, n);
+    lcl__free(text);
+    s = lcl__json_check(root, path, fields, LCL_COUNT(fields));
     const cJSON *row;
-    cJSON_ArrayForEach(row, lcl_json_items(root, "rows")) {
-      if (s == LCL_OK) s = lcl_json_check(row, path, row_fields, LCL_COUNT(row_fields));
+    cJSON_ArrayForEach(row, lcl__json_items(root, "rows")) {
+      if (s == LCL_OK) s = lcl__json_check(row, path, row_fields, LCL_COUNT(row_fields));
     }
     if (s == LCL_OK) profile_tables(o, root);
     cJSON_Delete(root);
   }
-  lcl_free(path);
+  lcl__free(path);
   return s;
 }
 
 static void table_of(lcl_str *o, const char *title, const cJSON *object) {
   const cJSON *item;
-  lcl_str_html(o, "<div><table><tr><th>%s</th><th></th></tr>", title);
+  lcl__str_html(o, "<div><table><tr><th>%s</th><th></th></tr>", title);
   cJSON_ArrayForEach(item, object) {
     if (cJSON_IsArray(item) || cJSON_IsNull(item)) continue;
-    lcl_str_html(o, "<tr><td>%s</td><td>", item->string);
+    lcl__str_html(o, "<tr><td>%s</td><td>", item->string);
     if (cJSON_IsString(item))
-      lcl_str_html(o, "%s", item->valuestring);
+      lcl__str_html(o, "%s", item->valuestring);
     else
-      lcl_str_html(o, "%.10g", item->valuedouble);
-    lcl_str_html(o, "</td></tr>");
+      lcl__str_html(o, "%.10g", item->valuedouble);
+    lcl__str_html(o, "</td></tr>");
   }
-  lcl_str_html(o, "</table></div>");
+  lcl__str_html(o, "</table></div>");
 }
 
 static void command_line(lcl_str *o, const cJSON *config) {
   const cJSON *item;
-  lcl_str_html(o, "<pre>latentcl train ");
-  lcl_str_html(o, "%s", lcl_json_word(config, "model"));
-  const char *data = lcl_json_word(lcl_json_child(config, "data"), "path");
-  if (*data) lcl_str_html(o, " --data "), lcl_str_html(o, "%s", data);
-  lcl_str_html(o, " --seed %s", lcl_json_word(config, "seed"));
-  cJSON_ArrayForEach(item, lcl_json_child(config, "set")) {
-    lcl_str_html(o, " --set ");
-    lcl_str_html(o, "%s", item->string);
-    lcl_str_html(o, "=");
-    lcl_str_html(o, "%s", cJSON_GetStringValue(item) ? item->valuestring : "");
+  lcl__str_html(o, "<pre>latentcl train ");
+  lcl__str_html(o, "%s", lcl__json_word(config, "model"));
+  const char *data = lcl__json_word(lcl__json_child(config, "data"), "path");
+  if (*data) lcl__str_html(o, " --data "), lcl__str_html(o, "%s", data);
+  lcl__str_html(o, " --seed %s", lcl__json_word(config, "seed"));
+  cJSON_ArrayForEach(item, lcl__json_child(config, "set")) {
+    lcl__str_html(o, " --set ");
+    lcl__str_html(o, "%s", item->string);
+    lcl__str_html(o, "=");
+    lcl__str_html(o, "%s", cJSON_GetStringValue(item) ? item->valuestring : "");
   }
-  lcl_str_html(o, "</pre>");
+  lcl__str_html(o, "</pre>");
 }
 
 static void options_section(lcl_str *o, const cJSON *config, const lcl_history *h) {
-  lcl_str_html(o, "<h2>Set-up</h2><p>On %s. ", lcl_json_word(config, "device"));
-  double launches = lcl_json_number(h->start, "launches");
+  lcl__str_html(o, "<h2>Set-up</h2><p>On %s. ", lcl__json_word(config, "device"));
+  double launches = lcl__json_number(h->start, "launches");
   if (!isnan(launches))
-    lcl_str_html(
+    lcl__str_html(
         o, "A step is %.0f launches and %.2f GFLOP; variables and intermediates take %.1f MB.",
-        launches, lcl_json_number(h->start, "flops_per_step") / 1e9,
-        lcl_json_number(h->start, "peak_bytes") / 1e6);
-  lcl_str_html(o, "</p>");
+        launches, lcl__json_number(h->start, "flops_per_step") / 1e9,
+        lcl__json_number(h->start, "peak_bytes") / 1e6);
+  lcl__str_html(o, "</p>");
   command_line(o, config);
-  lcl_str_html(o, "<div class=two style=\"margin-top:18px\">");
-  table_of(o, "Options", lcl_json_child(config, "options"));
-  table_of(o, "Schedule", lcl_json_child(config, "settings"));
-  table_of(o, "Data", lcl_json_child(config, "data"));
-  lcl_str_html(o, "</div>");
+  lcl__str_html(o, "<div class=two style=\"margin-top:18px\">");
+  table_of(o, "Options", lcl__json_child(config, "options"));
+  table_of(o, "Schedule", lcl__json_child(config, "settings"));
+  table_of(o, "Data", lcl__json_child(config, "data"));
+  lcl__str_html(o, "</div>");
 }
 
 static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights,
                           const char *folder, const cJSON *config, const lcl_history *h) {
-  lcl_str_html(o,
-               "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-               "content=\"width=device-width,"
-               "initial-scale=1\"><title>%s: LatentCL report</title><style>",
-               lcl_json_word(config, "model"));
-  lcl_str_append(o, lcl_report_style, strlen(lcl_report_style));
-  lcl_str_html(o, "</style><main>");
+  lcl__str_html(o,
+                "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+                "content=\"width=device-width,"
+                "initial-scale=1\"><title>%s: LatentCL report</title><style>",
+                lcl__json_word(config, "model"));
+  lcl__str_append(o, lcl__report_style, strlen(lcl__report_style));
+  lcl__str_html(o, "</style><main>");
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
   LCL_TRY(picture_sections(o, s, weights));
   confusion_section(o, s, h);
   LCL_TRY(profile_section(o, folder));
   options_section(o, config, h);
-  lcl_str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
-               lcl_json_word(config, "latentcl"), lcl_json_word(config, "created"),
-               lcl_json_word(config, "seed"));
-  return lcl_str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl__str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
+                lcl__json_word(config, "latentcl"), lcl__json_word(config, "created"),
+                lcl__json_word(config, "seed"));
+  return lcl__str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder) {
+lcl_status lcl__report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder) {
   lcl_run_config config;
   lcl_history h = { 0 };
   lcl_str page = { 0 };
-  LCL_TRY(lcl_read_config(folder, &config));
-  lcl_status st = lcl_history_read(folder, &h);
+  LCL_TRY(lcl__read_config(folder, &config));
+  lcl_status st = lcl__history_read(folder, &h);
   if (st == LCL_OK) st = compose(&page, s, weights, folder, config.json, &h);
-  char *path = lcl_path_join(folder, "report.html");
+  char *path = lcl__path_join(folder, "report.html");
   if (st == LCL_OK)
-    st = path ? lcl_file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
-  lcl_free(path);
-  lcl_str_free(&page);
-  lcl_history_free(&h);
-  lcl_run_config_free(&config);
+    st = path ? lcl__file_write_atomic(path, page.data, page.n) : LCL_ERR_HOST_MEMORY;
+  lcl__free(path);
+  lcl__str_free(&page);
+  lcl__history_free(&h);
+  lcl__run_config_free(&config);
   return st;
 }

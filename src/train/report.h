@@ -5,10 +5,10 @@
 #include "train/pictures.h"
 
 /* Device times by kernel into profile.json; the context must have been created with profiling. */
-lcl_status lcl_write_profile(lcl_context *ctx, const char *folder);
+lcl_status lcl__write_profile(lcl_context *ctx, const char *folder);
 /* Writes report.html from the folder's files; images are made with the session (weights: its
  * checkpoint; may be NULL). */
-lcl_status lcl_report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
+lcl_status lcl__report_write(lcl_session *s, const lcl_tensor_file *weights, const char *folder);
 
 /* ---- log.jsonl (history.c) ---- */
 
@@ -20,8 +20,8 @@ typedef struct lcl_history {
   cJSON *test, *start; /* the last of each, or NULL */
 } lcl_history;
 /* A torn last line (the run was killed) is left out. Free it after a failure too. */
-lcl_status lcl_history_read(const char *folder, lcl_history *h);
-void lcl_history_free(lcl_history *h);
+lcl_status lcl__history_read(const char *folder, lcl_history *h);
+void lcl__history_free(lcl_history *h);
 
 /* ---- charts (chart.c) ---- */
 
@@ -39,7 +39,7 @@ typedef struct lcl_chart {
   const char *mark_label;
 } lcl_chart;
 /* An inline SVG, logarithmic where the values span much. */
-void lcl_chart_svg(lcl_str *out, const lcl_chart *chart);
-extern const char lcl_report_style[];
+void lcl__chart_svg(lcl_str *out, const lcl_chart *chart);
+extern const char lcl__report_style[];
 
 #endif

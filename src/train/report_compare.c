@@ -53,7 +53,7 @@ static int last_epoch(const page *p) {
   for (int i = 0; i < p->n; i++) {
     const lcl_history *h = &p->runs[i].log;
     if (h->epochs.n)
-      last = LCL_MAX(last, lcl_json_number(h->epochs.data[h->epochs.n - 1], "epoch"));
+      last = LCL_MAX(last, lcl__json_number(h->epochs.data[h->epochs.n - 1], "epoch"));
   }
   return (int)last;
 }
@@ -66,9 +66,9 @@ static void add_series(const page *p, curves *c, int index, const char *part, co
   bool any = false;
   int n = 0;
   for (size_t i = 0; i < h->epochs.n; i++) {
-    x[n] = lcl_json_number(h->epochs.data[i], "epoch");
+    x[n] = lcl__json_number(h->epochs.data[i], "epoch");
     if (x[n] < from) continue;
-    y[n] = lcl_json_number(lcl_json_child(h->epochs.data[i], part), metric);
+    y[n] = lcl__json_number(lcl__json_child(h->epochs.data[i], part), metric);
     any = any || isfinite(y[n]);
     n++;
   }
@@ -83,9 +83,10 @@ static void add_series(const page *p, curves *c, int index, const char *part, co
 /* Models that report one number call it loss in training and by its own name, nll, elsewhere. */
 static const char *training_name(const run *r, const char *metric) {
   const cJSON *first = r->log.epochs.n ? r->log.epochs.data[0] : NULL;
-  const cJSON *train = lcl_json_child(first, "train"), *valid = lcl_json_child(first, "validation");
-  if (lcl_json_child(train, metric)) return metric;
-  return strcmp(metric, "nll") == 0 && !lcl_json_child(valid, "loss") ? "loss" : metric;
+  const cJSON *train = lcl__json_child(first, "train"),
+              *valid = lcl__json_child(first, "validation");
+  if (lcl__json_child(train, metric)) return metric;
+  return strcmp(metric, "nll") == 0 && !lcl__json_child(valid, "loss") ? "loss" : metric;
 }
 
 static void draw(const page *p, curves *c, const char *metric, const char *title, int from) {
@@ -95,7 +96,7 @@ static void draw(const page *p, curves *c, const char *metric, const char *title
     add_series(p, c, i, "train", training_name(&p->runs[i], metric), "training", from);
   }
   if (c->n)
-    lcl_chart_svg(
+    lcl__chart_svg(
         p->o, &(lcl_chart) { .title = title, .x_label = "epoch", .series = c->series, .n = c->n });
 }
 
@@ -105,12 +106,12 @@ static void draw_others(const page *p, curves *c) {
   const cJSON *m;
   for (int i = 0; i < p->n; i++) {
     if (!p->runs[i].log.epochs.n) continue;
-    cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.epochs.data[0], "validation")) {
+    cJSON_ArrayForEach(m, lcl__json_child(p->runs[i].log.epochs.data[0], "validation")) {
       bool seen = strcmp(m->string, "n") == 0 || strcmp(m->string, p->metric) == 0;
       for (int k = 0; k < i && !seen; k++) {
         const lcl_history *h = &p->runs[k].log;
         seen = h->epochs.n &&
-               lcl_json_child(lcl_json_child(h->epochs.data[0], "validation"), m->string);
+               lcl__json_child(lcl__json_child(h->epochs.data[0], "validation"), m->string);
       }
       if (!seen) draw(p, c, m->string, spoken(m->string, name), 0);
     }
@@ -120,10 +121,10 @@ static void draw_others(const page *p, curves *c) {
 static lcl_status curves_section(const page *p) {
   const int last = last_epoch(p);
   char title[96], name[64];
-  curves c = { .memory = lcl_alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
+  curves c = { .memory = lcl__alloc((4 * all_epochs(p) + 1) * sizeof(double)) };
   if (!c.memory) return LCL_ERR_HOST_MEMORY;
   if (last > 0) {
-    lcl_str_html(
+    lcl__str_html(
         p->o,
         "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
         "the parameters change.</p><div class=charts>");
@@ -133,9 +134,9 @@ static lcl_status curves_section(const page *p) {
       draw(p, &c, p->metric, title, last / 2);
     }
     draw_others(p, &c);
-    lcl_str_html(p->o, "</div>");
+    lcl__str_html(p->o, "</div>");
   }
-  lcl_free(c.memory);
+  lcl__free(c.memory);
   return LCL_OK;
 }
 
@@ -154,7 +155,7 @@ static const cJSON *best_line(const run *r, const char *metric) {
   const cJSON *best = NULL;
   double value = NAN;
   for (size_t i = 0; i < r->log.epochs.n; i++) {
-    const double v = lcl_json_number(lcl_json_child(r->log.epochs.data[i], "validation"), metric);
+    const double v = lcl__json_number(lcl__json_child(r->log.epochs.data[i], "validation"), metric);
     if (isnan(v) || (best && (more_is_better(metric) ? v <= value : v >= value))) continue;
     best = r->log.epochs.data[i], value = v;
   }
@@ -162,13 +163,13 @@ static const cJSON *best_line(const run *r, const char *metric) {
 }
 
 static void begin_table(const page *p, const char *first) {
-  lcl_str_html(p->o, "<div class=\"panel scroll\"><table class=wide><tr><th>%s</th>", first);
+  lcl__str_html(p->o, "<div class=\"panel scroll\"><table class=wide><tr><th>%s</th>", first);
   for (int i = 0; i < p->n; i++) {
-    lcl_str_html(p->o, "<th><span class=\"key %s\">", styles[i][0]);
-    lcl_str_html(p->o, "%s", p->runs[i].name);
-    lcl_str_html(p->o, "</span></th>");
+    lcl__str_html(p->o, "<th><span class=\"key %s\">", styles[i][0]);
+    lcl__str_html(p->o, "%s", p->runs[i].name);
+    lcl__str_html(p->o, "</span></th>");
   }
-  lcl_str_html(p->o, "</tr>");
+  lcl__str_html(p->o, "</tr>");
 }
 
 /* judge: -1 the smallest is the best, 1 the largest, 0 neither. */
@@ -183,28 +184,29 @@ static void figure_row(const page *p, const char *title, const char *format, con
     any = true;
   }
   if (!any) return;
-  lcl_str_html(p->o, "<tr><td>");
-  lcl_str_html(p->o, "%s", title);
-  lcl_str_html(p->o, "</td>");
+  lcl__str_html(p->o, "<tr><td>");
+  lcl__str_html(p->o, "%s", title);
+  lcl__str_html(p->o, "</td>");
   for (int i = 0; i < p->n; i++) {
     char text[32] = "–";
-    if (!isnan(v[i])) lcl_snprintf(text, sizeof text, format, v[i]); /* one of ours */
-    lcl_str_html(p->o, "<td%s>%s</td>", judge && differ && v[i] == best ? " class=best" : "", text);
+    if (!isnan(v[i])) lcl__snprintf(text, sizeof text, format, v[i]); /* one of ours */
+    lcl__str_html(p->o, "<td%s>%s</td>", judge && differ && v[i] == best ? " class=best" : "",
+                  text);
   }
-  lcl_str_html(p->o, "</tr>");
+  lcl__str_html(p->o, "</tr>");
 }
 
 static void test_rows(const page *p) {
   const cJSON *m;
   for (int i = 0; i < p->n; i++)
-    cJSON_ArrayForEach(m, lcl_json_child(p->runs[i].log.test, "metrics")) {
+    cJSON_ArrayForEach(m, lcl__json_child(p->runs[i].log.test, "metrics")) {
       double v[MAX_RUNS];
       bool seen = !cJSON_IsNumber(m) || strcmp(m->string, "n") == 0;
       for (int k = 0; k < i; k++)
-        seen = seen || lcl_json_child(lcl_json_child(p->runs[k].log.test, "metrics"), m->string);
+        seen = seen || lcl__json_child(lcl__json_child(p->runs[k].log.test, "metrics"), m->string);
       if (seen) continue;
       for (int k = 0; k < p->n; k++)
-        v[k] = lcl_json_number(lcl_json_child(p->runs[k].log.test, "metrics"), m->string);
+        v[k] = lcl__json_number(lcl__json_child(p->runs[k].log.test, "metrics"), m->string);
       char title[96], name[64];
       snprintf(title, sizeof title, "Test %s", spoken(m->string, name));
       figure_row(p, title, "%.6g", v, more_is_better(m->string) ? 1 : -1);
@@ -219,16 +221,17 @@ static void figures_section(const page *p) {
   for (int i = 0; i < p->n; i++) {
     const run *r = &p->runs[i];
     const cJSON *best = best_line(r, p->metric), *last = last_line(r);
-    valid[i] = lcl_json_number(lcl_json_child(best, "validation"), p->metric);
-    train[i] = lcl_json_number(lcl_json_child(last, "train"), training_name(r, p->metric));
-    epoch[i] = lcl_json_number(best, "epoch");
-    epochs[i] = lcl_json_number(last, "epoch");
-    rate[i] = lcl_json_number(last, "images_per_second");
-    step[i] = 1e3 * lcl_json_number(lcl_json_child(r->config.json, "settings"), "batch") / rate[i];
-    parameters[i] = lcl_json_number(r->config.json, "parameters");
+    valid[i] = lcl__json_number(lcl__json_child(best, "validation"), p->metric);
+    train[i] = lcl__json_number(lcl__json_child(last, "train"), training_name(r, p->metric));
+    epoch[i] = lcl__json_number(best, "epoch");
+    epochs[i] = lcl__json_number(last, "epoch");
+    rate[i] = lcl__json_number(last, "images_per_second");
+    step[i] = 1e3 * lcl__json_number(lcl__json_child(r->config.json, "settings"), "batch") /
+              rate[i];
+    parameters[i] = lcl__json_number(r->config.json, "parameters");
   }
   const int judge = more_is_better(p->metric) ? 1 : -1;
-  lcl_str_html(p->o, "<h2>Figures</h2>");
+  lcl__str_html(p->o, "<h2>Figures</h2>");
   begin_table(p, "");
   test_rows(p);
   snprintf(title, sizeof title, "Best validation %s", name);
@@ -240,14 +243,14 @@ static void figures_section(const page *p) {
   figure_row(p, "Parameters", "%.0f", parameters, 0);
   figure_row(p, "Images a second, last epoch", "%.0f", rate, 0);
   figure_row(p, "Milliseconds a step", "%.2f", step, 0);
-  lcl_str_html(p->o, "</table></div>");
+  lcl__str_html(p->o, "</table></div>");
 }
 
 /* ---- options ---- */
 
 static void text_of(const cJSON *j, char *text, size_t size) {
   if (cJSON_IsNumber(j))
-    lcl_snprintf(text, size, "%.10g", j->valuedouble);
+    lcl__snprintf(text, size, "%.10g", j->valuedouble);
   else
     snprintf(text, size, "%s", cJSON_IsString(j) ? j->valuestring : "");
 }
@@ -259,17 +262,17 @@ static void option_row(const page *p, const char *part, const char *name, bool d
   bool differ = false;
   for (int i = 0; i < p->n; i++) {
     const cJSON *config = p->runs[i].config.json;
-    text_of(lcl_json_child(part ? lcl_json_child(config, part) : config, name), text[i],
+    text_of(lcl__json_child(part ? lcl__json_child(config, part) : config, name), text[i],
             sizeof text[i]);
     differ = differ || strcmp(text[i], text[0]) != 0;
   }
   if (differ != differing) return;
-  lcl_str_html(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
+  lcl__str_html(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
   for (int i = 0; i < (differing ? p->n : 1); i++) {
-    lcl_str_html(p->o, "</td><td>");
-    lcl_str_html(p->o, "%s", *text[i] ? text[i] : "–");
+    lcl__str_html(p->o, "</td><td>");
+    lcl__str_html(p->o, "%s", *text[i] ? text[i] : "–");
   }
-  lcl_str_html(p->o, "</td></tr>");
+  lcl__str_html(p->o, "</td></tr>");
 }
 
 static void option_rows(const page *p, bool differing) {
@@ -279,53 +282,54 @@ static void option_rows(const page *p, bool differing) {
   for (size_t i = 0; i < LCL_COUNT(alone); i++) option_row(p, NULL, alone[i], differing);
   for (size_t k = 0; k < LCL_COUNT(parts); k++)
     for (int i = 0; i < p->n; i++)
-      cJSON_ArrayForEach(item, lcl_json_child(p->runs[i].config.json, parts[k])) {
+      cJSON_ArrayForEach(item, lcl__json_child(p->runs[i].config.json, parts[k])) {
         bool seen = cJSON_IsArray(item) || cJSON_IsNull(item);
         /* What options say of themselves comes again, resolved, in the settings. */
-        seen = seen || (k == 0 && lcl_json_child(lcl_json_child(p->runs[i].config.json, "settings"),
-                                                 item->string));
+        seen = seen ||
+               (k == 0 &&
+                lcl__json_child(lcl__json_child(p->runs[i].config.json, "settings"), item->string));
         for (int e = 0; e < i; e++)
           seen = seen ||
-                 lcl_json_child(lcl_json_child(p->runs[e].config.json, parts[k]), item->string);
+                 lcl__json_child(lcl__json_child(p->runs[e].config.json, parts[k]), item->string);
         if (!seen) option_row(p, parts[k], item->string, differing);
       }
 }
 
 static void options_section(const page *p) {
-  lcl_str_html(p->o, "<h2>What differs</h2>");
+  lcl__str_html(p->o, "<h2>What differs</h2>");
   begin_table(p, "Option");
   option_rows(p, true);
-  lcl_str_html(p->o, "</table><details><summary>The same in all</summary><table>");
+  lcl__str_html(p->o, "</table><details><summary>The same in all</summary><table>");
   option_rows(p, false);
-  lcl_str_html(p->o, "</table></details></div>");
+  lcl__str_html(p->o, "</table></details></div>");
 }
 
 /* ---- the page ---- */
 
 static lcl_status compose(const page *p) {
   const char *model = p->runs[0].config.model;
-  lcl_str_html(p->o,
-               "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-               "content=\"width=device-width,"
-               "initial-scale=1\"><title>%d runs: LatentCL report</title><style>",
-               p->n);
-  lcl_str_append(p->o, lcl_report_style, strlen(lcl_report_style));
-  lcl_str_html(p->o, "</style><main>");
+  lcl__str_html(p->o,
+                "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+                "content=\"width=device-width,"
+                "initial-scale=1\"><title>%d runs: LatentCL report</title><style>",
+                p->n);
+  lcl__str_append(p->o, lcl__report_style, strlen(lcl__report_style));
+  lcl__str_html(p->o, "</style><main>");
   for (int i = 0; i < p->n; i++)
     if (strcmp(p->runs[i].config.model, model) != 0) model = "Models";
-  lcl_str_html(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
-  lcl_str_html(p->o, "%s", model);
-  lcl_str_html(p->o, "</h1></header>");
+  lcl__str_html(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
+  lcl__str_html(p->o, "%s", model);
+  lcl__str_html(p->o, "</h1></header>");
   LCL_TRY(curves_section(p));
   figures_section(p);
   options_section(p);
-  lcl_str_html(p->o, "<footer>Runs: ");
+  lcl__str_html(p->o, "<footer>Runs: ");
   for (int i = 0; i < p->n; i++) {
-    if (i) lcl_str_html(p->o, ", ");
-    lcl_str_html(p->o, "%s", p->runs[i].folder);
+    if (i) lcl__str_html(p->o, ", ");
+    lcl__str_html(p->o, "%s", p->runs[i].folder);
   }
-  lcl_str_html(p->o, ".</footer></main></html>\n");
-  return lcl_str_ok(p->o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  lcl__str_html(p->o, ".</footer></main></html>\n");
+  return lcl__str_ok(p->o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 /* The last part of the path. */
@@ -341,8 +345,8 @@ static void name_run(run *r, bool whole) {
 static lcl_status read_runs(const char *const *folders, run *runs, int n) {
   for (int i = 0; i < n; i++) {
     runs[i].folder = folders[i];
-    LCL_TRY(lcl_read_config(folders[i], &runs[i].config));
-    LCL_TRY(lcl_history_read(folders[i], &runs[i].log));
+    LCL_TRY(lcl__read_config(folders[i], &runs[i].config));
+    LCL_TRY(lcl__history_read(folders[i], &runs[i].log));
     name_run(&runs[i], false);
     for (int k = 0; k < i; k++)
       if (strcmp(runs[k].name, runs[i].name) == 0)
@@ -357,19 +361,19 @@ lcl_status lcl_report_compare(const char *const *folders, int n, const char *htm
   lcl_str text = { 0 };
   memset(runs, 0, sizeof runs);
   if (n < 2 || n > MAX_RUNS)
-    return lcl_fail(LCL_ERR_ARGUMENT, "2 to %d runs can be put side by side, got %d", MAX_RUNS, n);
+    return lcl__fail(LCL_ERR_ARGUMENT, "2 to %d runs can be put side by side, got %d", MAX_RUNS, n);
   lcl_status st = read_runs(folders, runs, n);
   page p = { .o = &text, .runs = runs, .n = n };
   if (st == LCL_OK) {
-    const char *metric = lcl_json_word(lcl_json_child(runs[0].config.json, "settings"), "select");
+    const char *metric = lcl__json_word(lcl__json_child(runs[0].config.json, "settings"), "select");
     snprintf(p.metric, sizeof p.metric, "%s", *metric ? metric : "loss");
     st = compose(&p);
   }
-  if (st == LCL_OK) st = lcl_file_write_atomic(html, text.data, text.n);
-  lcl_str_free(&text);
+  if (st == LCL_OK) st = lcl__file_write_atomic(html, text.data, text.n);
+  lcl__str_free(&text);
   for (int i = 0; i < n; i++) {
-    lcl_history_free(&runs[i].log);
-    lcl_run_config_free(&runs[i].config);
+    lcl__history_free(&runs[i].log);
+    lcl__run_config_free(&runs[i].config);
   }
   return st;
 }

@@ -24,13 +24,13 @@ typedef struct job {
 } job;
 
 size_t lcl_reproduce_count(void) {
-  return lcl_table_count;
+  return lcl__table_count;
 }
 const char *lcl_reproduce_name(size_t i) {
-  return i < lcl_table_count ? lcl_tables[i]->name : NULL;
+  return i < lcl__table_count ? lcl__tables[i]->name : NULL;
 }
 const char *lcl_reproduce_title(size_t i) {
-  return i < lcl_table_count ? lcl_tables[i]->title : NULL;
+  return i < lcl__table_count ? lcl__tables[i]->title : NULL;
 }
 
 /* ---- choosing rows and columns ---- */
@@ -65,10 +65,10 @@ static lcl_status check_list(const lcl_table *t, const char *list, const char *w
       found = strlen(key(t, i)) == m && strncmp(p, key(t, i), m) == 0;
     if (!found) {
       lcl_str names = { 0 };
-      for (int i = 0; i < n; i++) lcl_str_add(&names, "%s%s", i ? ", " : "", key(t, i));
-      lcl_status s = lcl_fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what,
-                              (int)m, p, names.data ? names.data : "");
-      lcl_str_free(&names);
+      for (int i = 0; i < n; i++) lcl__str_add(&names, "%s%s", i ? ", " : "", key(t, i));
+      lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "%s has no %s \"%.*s\"; it has: %s", t->name, what,
+                               (int)m, p, names.data ? names.data : "");
+      lcl__str_free(&names);
       return s;
     }
     p += m;
@@ -105,15 +105,15 @@ static void run_folder(const job *j, int row, int column, int trial, char out[14
 
 /* The value that a finished run recorded; false: not finished. */
 static bool finished(const job *j, const char *folder, double *value) {
-  char *path = lcl_path_join(folder, "result.json");
+  char *path = lcl__path_join(folder, "result.json");
   void *text;
   size_t n;
-  bool there = path && lcl_file_exists(path) && lcl_file_read(path, 1 << 20, &text, &n) == LCL_OK;
-  lcl_free(path);
+  bool there = path && lcl__file_exists(path) && lcl__file_read(path, 1 << 20, &text, &n) == LCL_OK;
+  lcl__free(path);
   if (!there) return false;
-  cJSON *json = lcl_json_parse(text, n);
-  lcl_free(text);
-  *value = lcl_json_number(json, j->table->metric);
+  cJSON *json = lcl__json_parse(text, n);
+  lcl__free(text);
+  *value = lcl__json_number(json, j->table->metric);
   cJSON_Delete(json);
   return !isnan(*value);
 }
@@ -124,12 +124,12 @@ static lcl_status record(const char *folder, const lcl_train_result *r) {
     cJSON_AddNumberToObject(json, r->test.item[i].name, r->test.item[i].value);
   cJSON_AddNumberToObject(json, "best_epoch", r->best_epoch);
   cJSON_AddNumberToObject(json, "seconds", r->seconds);
-  char *text = lcl_json_print(json, true), *path = lcl_path_join(folder, "result.json");
+  char *text = lcl__json_print(json, true), *path = lcl__path_join(folder, "result.json");
   cJSON_Delete(json);
-  lcl_status s = text && path ? lcl_file_write_atomic(path, text, strlen(text))
+  lcl_status s = text && path ? lcl__file_write_atomic(path, text, strlen(text))
                               : LCL_ERR_HOST_MEMORY;
   free(text);
-  lcl_free(path);
+  lcl__free(path);
   return s;
 }
 
@@ -138,15 +138,15 @@ static lcl_status check_data(const job *j, const char *folder) {
   char full[PATH_MAX];
   lcl_run_config c;
   const char *wanted = j->d->data;
-  LCL_TRY(lcl_read_config(folder, &c));
+  LCL_TRY(lcl__read_config(folder, &c));
   if (wanted && realpath(wanted, full)) wanted = full;
   const bool same = wanted && c.data ? strcmp(wanted, c.data) == 0 : !wanted && !c.data;
   const lcl_status s = same ? LCL_OK
-                            : lcl_fail(LCL_ERR_ARGUMENT,
-                                       "%s was trained on %s, not on %s: give another --out",
-                                       folder, c.data ? c.data : "the built-in digits",
-                                       wanted ? wanted : "the built-in digits");
-  lcl_run_config_free(&c);
+                            : lcl__fail(LCL_ERR_ARGUMENT,
+                                        "%s was trained on %s, not on %s: give another --out",
+                                        folder, c.data ? c.data : "the built-in digits",
+                                        wanted ? wanted : "the built-in digits");
+  lcl__run_config_free(&c);
   return s;
 }
 
@@ -157,9 +157,9 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   lcl_train_result result;
   pairs p = { .n = 0 };
   run_folder(j, row, column, trial, folder);
-  char *config = lcl_path_join(folder, "config.json");
-  bool resume = config && lcl_file_exists(config);
-  lcl_free(config);
+  char *config = lcl__path_join(folder, "config.json");
+  bool resume = config && lcl__file_exists(config);
+  lcl__free(config);
   if (resume) LCL_TRY(check_data(j, folder));
   if (finished(j, folder, value)) return LCL_OK;
   add_pairs(&p, t->set, LCL_TABLE_SET);
@@ -182,14 +182,14 @@ static lcl_status train_cell(job *j, int row, int column, int trial, double *val
   LCL_TRY(lcl_train(j->ctx, &d, &result));
   const double *v = lcl_metrics_get(&result.test, t->metric);
   if (!v)
-    return lcl_fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder,
-                    t->metric);
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder,
+                     t->metric);
   *value = *v;
   char line[256], time[32];
-  lcl_format_duration(result.seconds, time);
-  lcl_snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
-               t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
-  lcl_progress_line(&j->progress, line);
+  lcl__format_duration(result.seconds, time);
+  lcl__snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
+                t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
+  lcl__progress_line(&j->progress, line);
   return record(folder, &result);
 }
 
@@ -208,17 +208,17 @@ static void markdown_cell(lcl_str *o, const cell *c, lcl_table_cell published) {
   double mean, std;
   moments(c, &mean, &std);
   if (c->n == 0)
-    lcl_str_add(o, " -");
+    lcl__str_add(o, " -");
   else if (c->n == 1)
-    lcl_str_add(o, " **%.2f**", mean);
+    lcl__str_add(o, " **%.2f**", mean);
   else
-    lcl_str_add(o, " **%.2f** (%.2f)", mean, std);
+    lcl__str_add(o, " **%.2f** (%.2f)", mean, std);
   if (published.mean >= 0 && published.std > 0)
-    lcl_str_add(o, " / %.2f (%.2f) |", published.mean, published.std);
+    lcl__str_add(o, " / %.2f (%.2f) |", published.mean, published.std);
   else if (published.mean >= 0)
-    lcl_str_add(o, " / %.2f |", published.mean);
+    lcl__str_add(o, " / %.2f |", published.mean);
   else
-    lcl_str_add(o, " |");
+    lcl__str_add(o, " |");
 }
 
 static bool any_in_column(const job *j, int column) {
@@ -229,31 +229,31 @@ static bool any_in_column(const job *j, int column) {
 
 static void markdown(lcl_str *o, const job *j) {
   const lcl_table *t = j->table;
-  lcl_str_add(
+  lcl__str_add(
       o,
       "%s, %s. **Ours** / published (%s): mean (standard deviation) over the trials. Device: %s.%s",
       t->title, t->unit, t->source, lcl_context_device_name(j->ctx),
       j->d->quick ? " Quick version: shorter training." : "");
   const char *data = j->d->data ? j->d->data : "the built-in synthetic digits";
   if (!j->d->data || strncmp(data, "synthetic", 9) == 0)
-    lcl_str_add(o, " Ours on %s, not on the published data: only the order of the rows compares.",
-                data);
+    lcl__str_add(o, " Ours on %s, not on the published data: only the order of the rows compares.",
+                 data);
   else
-    lcl_str_add(o, " Data: %s.", data);
-  lcl_str_add(o, "\n\n| |");
+    lcl__str_add(o, " Data: %s.", data);
+  lcl__str_add(o, "\n\n| |");
   for (int c = 0; c < t->n_columns; c++)
-    if (any_in_column(j, c)) lcl_str_add(o, " %s |", t->columns[c].label);
-  lcl_str_add(o, "\n|---|");
+    if (any_in_column(j, c)) lcl__str_add(o, " %s |", t->columns[c].label);
+  lcl__str_add(o, "\n|---|");
   for (int c = 0; c < t->n_columns; c++)
-    if (any_in_column(j, c)) lcl_str_add(o, "---|");
+    if (any_in_column(j, c)) lcl__str_add(o, "---|");
   for (int r = 0; r < t->n_rows; r++) {
     if (!listed(j->d->rows, t->rows[r].key)) continue;
-    lcl_str_add(o, "\n| %s |", t->rows[r].label);
+    lcl__str_add(o, "\n| %s |", t->rows[r].label);
     for (int c = 0; c < t->n_columns; c++)
       if (any_in_column(j, c))
         markdown_cell(o, &j->cells[r * t->n_columns + c], t->rows[r].cell[c]);
   }
-  lcl_str_add(o, "\n");
+  lcl__str_add(o, "\n");
 }
 
 static cJSON *json_table(const job *j) {
@@ -290,22 +290,22 @@ static cJSON *json_table(const job *j) {
 static lcl_status write_files(const job *j, char **text) {
   lcl_str md = { 0 };
   cJSON *json = json_table(j);
-  char *printed = lcl_json_print(json, true), *md_path = lcl_path_join(j->folder, "table.md"),
-       *json_path = lcl_path_join(j->folder, "table.json");
+  char *printed = lcl__json_print(json, true), *md_path = lcl__path_join(j->folder, "table.md"),
+       *json_path = lcl__path_join(j->folder, "table.json");
   cJSON_Delete(json);
   markdown(&md, j);
-  lcl_status s = printed && md_path && json_path && lcl_str_ok(&md) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (s == LCL_OK) s = lcl_file_write_atomic(json_path, printed, strlen(printed));
-  if (s == LCL_OK) s = lcl_file_write_atomic(md_path, md.data, md.n);
+  lcl_status s = printed && md_path && json_path && lcl__str_ok(&md) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK) s = lcl__file_write_atomic(json_path, printed, strlen(printed));
+  if (s == LCL_OK) s = lcl__file_write_atomic(md_path, md.data, md.n);
   if (s == LCL_OK && text) {
     free(*text);
     *text = strdup(md.data);
     if (!*text) s = LCL_ERR_HOST_MEMORY;
   }
   free(printed);
-  lcl_free(md_path);
-  lcl_free(json_path);
-  lcl_str_free(&md);
+  lcl__free(md_path);
+  lcl__free(json_path);
+  lcl__str_free(&md);
   return s;
 }
 
@@ -329,21 +329,21 @@ lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, char **t
   LCL_NEED(d->table);
   job j = { .ctx = ctx, .d = d };
   if (text) *text = NULL;
-  LCL_TRY(lcl_table_find(d->table, &j.table));
+  LCL_TRY(lcl__table_find(d->table, &j.table));
   LCL_TRY(check_list(j.table, d->rows, "row", row_key, j.table->n_rows));
   LCL_TRY(check_list(j.table, d->columns, "column", column_key, j.table->n_columns));
   if (d->out)
     snprintf(j.folder, sizeof j.folder, "%s", d->out);
   else
     snprintf(j.folder, sizeof j.folder, "runs/%s", d->table);
-  lcl_progress_init(&j.progress, false, d->progress, d->user);
-  j.cells = lcl_alloc((size_t)(j.table->n_rows * j.table->n_columns) * sizeof *j.cells);
+  lcl__progress_init(&j.progress, false, d->progress, d->user);
+  j.cells = lcl__alloc((size_t)(j.table->n_rows * j.table->n_columns) * sizeof *j.cells);
   if (!j.cells) return LCL_ERR_HOST_MEMORY;
   int lock = -1;
-  lcl_status s = lcl_mkdirs(j.folder);
-  if (s == LCL_OK) s = lcl_folder_lock(j.folder, &lock);
+  lcl_status s = lcl__mkdirs(j.folder);
+  if (s == LCL_OK) s = lcl__folder_lock(j.folder, &lock);
   if (s == LCL_OK) s = run_cells(&j, text);
-  lcl_folder_unlock(lock);
-  lcl_free(j.cells);
+  lcl__folder_unlock(lock);
+  lcl__free(j.cells);
   return s;
 }

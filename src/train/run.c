@@ -12,15 +12,15 @@ struct lcl_run_folder {
 static lcl_status read_weights(lcl_run_folder *r) {
   static const char *const names[] = { "best.safetensors", "last.safetensors" };
   for (size_t i = 0; i < LCL_COUNT(names); i++) {
-    char *path = lcl_path_join(r->folder, names[i]);
+    char *path = lcl__path_join(r->folder, names[i]);
     if (!path) return LCL_ERR_HOST_MEMORY;
-    bool there = lcl_file_exists(path);
+    bool there = lcl__file_exists(path);
     lcl_status st = there ? lcl_tensor_file_read(path, &r->weights) : LCL_OK;
-    lcl_free(path);
+    lcl__free(path);
     if (there) return st;
   }
-  return lcl_fail(LCL_ERR_IO, "%s has no checkpoint (best.safetensors or last.safetensors)",
-                  r->folder);
+  return lcl__fail(LCL_ERR_IO, "%s has no checkpoint (best.safetensors or last.safetensors)",
+                   r->folder);
 }
 
 static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c,
@@ -29,9 +29,9 @@ static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_co
   lcl_session_desc d = { .model = c->model, .seed = c->seed, .data = data ? data : c->data };
   LCL_TRY(read_weights(r));
   LCL_TRY(lcl_model_find(c->model, &cls));
-  LCL_TRY(lcl_run_config_options(c, cls, &d.options));
+  LCL_TRY(lcl__run_config_options(c, cls, &d.options));
   d.checkpoint = r->weights;
-  return lcl_session_open(ctx, &d, &r->s);
+  return lcl__session_open(ctx, &d, &r->s);
 }
 
 lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
@@ -39,11 +39,11 @@ lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
   LCL_NEED(ctx, folder, out);
   lcl_run_config config;
   *out = NULL;
-  LCL_TRY(lcl_read_config(folder, &config));
-  lcl_run_folder *r = lcl_alloc(sizeof *r);
-  lcl_status s = r && (r->folder = lcl_strdup(folder)) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  LCL_TRY(lcl__read_config(folder, &config));
+  lcl_run_folder *r = lcl__alloc(sizeof *r);
+  lcl_status s = r && (r->folder = lcl__strdup(folder)) ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK) s = open_run(r, ctx, &config, data);
-  lcl_run_config_free(&config);
+  lcl__run_config_free(&config);
   if (s != LCL_OK) {
     lcl_run_close(r);
     return s;
@@ -54,59 +54,59 @@ lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
 
 void lcl_run_close(lcl_run_folder *r) {
   if (!r) return;
-  lcl_evaluator_destroy(r->eval);
-  lcl_session_close(r->s);
+  lcl__evaluator_destroy(r->eval);
+  lcl__session_close(r->s);
   lcl_tensor_file_destroy(r->weights);
-  lcl_free(r->folder);
-  lcl_free(r);
+  lcl__free(r->folder);
+  lcl__free(r);
 }
 
 lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *metrics) {
   LCL_NEED(r);
   lcl_dataset *ds;
-  LCL_TRY(lcl_session_split(r->s, split, &ds));
+  LCL_TRY(lcl__session_split(r->s, split, &ds));
   if (!r->eval) {
-    LCL_TRY(lcl_evaluator_create(r->s, false, &r->eval));
-    LCL_TRY(lcl_session_load(r->s, r->weights, false));
+    LCL_TRY(lcl__evaluator_create(r->s, false, &r->eval));
+    LCL_TRY(lcl__session_load(r->s, r->weights, false));
   }
-  return lcl_evaluate(r->eval, ds, split, metrics, NULL);
+  return lcl__evaluate(r->eval, ds, split, metrics, NULL);
 }
 
-lcl_session *lcl_run_session(lcl_run_folder *r) {
+lcl_session *lcl__run_session(lcl_run_folder *r) {
   return r->s;
 }
 
-const char *lcl_run_path(const lcl_run_folder *r) {
+const char *lcl__run_path(const lcl_run_folder *r) {
   return r->folder;
 }
 
 /* Nothing is made of weights that are not numbers; lcl_run_evaluate shows what they score. */
 static lcl_status check_weights(const lcl_run_folder *r) {
-  const lcl_status s = lcl_tensor_file_finite(r->weights);
-  return s == LCL_OK ? s : lcl_fail_prefix(s, "the weights of %s cannot be used", r->folder);
+  const lcl_status s = lcl__tensor_file_finite(r->weights);
+  return s == LCL_OK ? s : lcl__fail_prefix(s, "the weights of %s cannot be used", r->folder);
 }
 
-lcl_status lcl_run_load(lcl_run_folder *r) {
+lcl_status lcl__run_load(lcl_run_folder *r) {
   LCL_TRY(check_weights(r));
-  return lcl_session_load(r->s, r->weights, false);
+  return lcl__session_load(r->s, r->weights, false);
 }
 
-lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out) {
+lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out) {
   lcl_evaluator *e;
-  LCL_TRY(lcl_evaluator_create(r->s, true, &e));
-  lcl_status s = lcl_run_load(r);
-  if (s == LCL_OK) s = lcl_evaluate_outputs(e, ds, out);
-  lcl_evaluator_destroy(e);
+  LCL_TRY(lcl__evaluator_create(r->s, true, &e));
+  lcl_status s = lcl__run_load(r);
+  if (s == LCL_OK) s = lcl__evaluate_outputs(e, ds, out);
+  lcl__evaluator_destroy(e);
   return s;
 }
 
 static lcl_status write_png(lcl_pictures *p, const char *path) {
   lcl_image image;
-  lcl_status s = lcl_pictures_image(p, p->height < 64 ? 2 : 1, &image);
-  lcl_pictures_free(p);
+  lcl_status s = lcl__pictures_image(p, p->height < 64 ? 2 : 1, &image);
+  lcl__pictures_free(p);
   LCL_TRY(s);
-  s = lcl_png_write(path, &image);
-  lcl_image_free(&image);
+  s = lcl__png_write(path, &image);
+  lcl__image_free(&image);
   return s;
 }
 
@@ -115,23 +115,23 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
   LCL_NEED(r);
   lcl_dataset *ds;
   lcl_pictures p;
-  LCL_TRY(lcl_check_output(png));
+  LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
-  LCL_TRY(lcl_session_split(r->s, split, &ds));
-  LCL_TRY(lcl_session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
+  LCL_TRY(lcl__session_split(r->s, split, &ds));
+  LCL_TRY(lcl__session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
   return write_png(&p, png);
 }
 
 lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
   LCL_NEED(r, request);
   lcl_pictures p;
-  LCL_TRY(lcl_check_output(png));
+  LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
-  LCL_TRY(lcl_session_sample(r->s, r->weights, request, &p));
+  LCL_TRY(lcl__session_sample(r->s, r->weights, request, &p));
   return write_png(&p, png);
 }
 
 lcl_status lcl_run_report(lcl_run_folder *r) {
   LCL_NEED(r);
-  return lcl_report_write(r->s, r->weights, r->folder);
+  return lcl__report_write(r->s, r->weights, r->folder);
 }

@@ -43,24 +43,24 @@ static const struct {
 
 lcl_status lcl_tensor_file_create(lcl_tensor_file **out) {
   LCL_NEED(out);
-  *out = lcl_alloc(sizeof **out);
+  *out = lcl__alloc(sizeof **out);
   return *out ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
 void lcl_tensor_file_destroy(lcl_tensor_file *f) {
   if (!f) return;
   for (size_t i = 0; i < f->entries.n; i++) {
-    lcl_free((char *)f->entries.data[i].e.name);
-    lcl_free(f->entries.data[i].owned);
+    lcl__free((char *)f->entries.data[i].e.name);
+    lcl__free(f->entries.data[i].owned);
   }
   for (size_t i = 0; i < f->metas.n; i++) {
-    lcl_free(f->metas.data[i].key);
-    lcl_free(f->metas.data[i].value);
+    lcl__free(f->metas.data[i].key);
+    lcl__free(f->metas.data[i].value);
   }
-  lcl_free(f->entries.data);
-  lcl_free(f->metas.data);
-  lcl_free(f->bytes);
-  lcl_free(f);
+  lcl__free(f->entries.data);
+  lcl__free(f->metas.data);
+  lcl__free(f->bytes);
+  lcl__free(f);
 }
 
 size_t lcl_tensor_file_count(const lcl_tensor_file *f) {
@@ -92,18 +92,18 @@ const char *lcl_tensor_file_meta(const lcl_tensor_file *f, const char *key) {
 static lcl_status push_entry(lcl_tensor_file *f, const lcl_tensor_entry *e, void *owned,
                              size_t begin) {
   if (f->entries.n == TENSOR_LIMIT) {
-    lcl_free(owned);
-    return lcl_fail(LCL_ERR_FORMAT, "more than %d tensors", TENSOR_LIMIT);
+    lcl__free(owned);
+    return lcl__fail(LCL_ERR_FORMAT, "more than %d tensors", TENSOR_LIMIT);
   }
   if (lcl_tensor_file_find(f, e->name)) {
-    lcl_free(owned);
-    return lcl_fail(LCL_ERR_FORMAT, "tensor \"%s\" appears twice", e->name);
+    lcl__free(owned);
+    return lcl__fail(LCL_ERR_FORMAT, "tensor \"%s\" appears twice", e->name);
   }
   entry n = { .e = *e, .owned = owned, .begin = begin };
-  n.e.name = lcl_strdup(e->name);
+  n.e.name = lcl__strdup(e->name);
   if (!n.e.name || !LCL_PUSH(&f->entries, n)) {
-    lcl_free((char *)n.e.name);
-    lcl_free(owned);
+    lcl__free((char *)n.e.name);
+    lcl__free(owned);
     return LCL_ERR_HOST_MEMORY;
   }
   return LCL_OK;
@@ -113,9 +113,9 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
   LCL_NEED(f, e);
   char buf[96];
   if (e->bytes != (size_t)lcl_shape_count(e->shape) * lcl_dtype_size(e->dtype))
-    return lcl_fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes",
-                    e->name, lcl_shape_string(e->shape, buf), lcl_dtype_name(e->dtype), e->bytes);
-  void *copy = lcl_alloc(LCL_MAX(e->bytes, 1));
+    return lcl__fail(LCL_ERR_SHAPE, "tensor \"%s\" of shape %s and type %s cannot have %zu bytes",
+                     e->name, lcl_shape_string(e->shape, buf), lcl_dtype_name(e->dtype), e->bytes);
+  void *copy = lcl__alloc(LCL_MAX(e->bytes, 1));
   if (!copy) return LCL_ERR_HOST_MEMORY;
   if (e->bytes) memcpy(copy, e->data, e->bytes);
   lcl_tensor_entry mine = *e;
@@ -125,18 +125,18 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
 
 lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value) {
   LCL_NEED(f, key);
-  char *v = lcl_strdup(value);
+  char *v = lcl__strdup(value);
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < f->metas.n; i++) {
     if (strcmp(f->metas.data[i].key, key) != 0) continue;
-    lcl_free(f->metas.data[i].value);
+    lcl__free(f->metas.data[i].value);
     f->metas.data[i].value = v;
     return LCL_OK;
   }
-  meta m = { .key = lcl_strdup(key), .value = v };
+  meta m = { .key = lcl__strdup(key), .value = v };
   if (!m.key || !LCL_PUSH(&f->metas, m)) {
-    lcl_free(m.key);
-    lcl_free(v);
+    lcl__free(m.key);
+    lcl__free(v);
     return LCL_ERR_HOST_MEMORY;
   }
   return LCL_OK;
@@ -171,22 +171,22 @@ static cJSON *header_json(const lcl_tensor_file *f) {
 lcl_status lcl_tensor_file_write(const lcl_tensor_file *f, const char *path) {
   LCL_NEED(f, path);
   cJSON *json = header_json(f);
-  char *text = json ? lcl_json_print(json, false) : NULL;
+  char *text = json ? lcl__json_print(json, false) : NULL;
   cJSON_Delete(json);
-  if (!text) return lcl_fail(LCL_ERR_HOST_MEMORY, "%s: out of memory for the header", path);
+  if (!text) return lcl__fail(LCL_ERR_HOST_MEMORY, "%s: out of memory for the header", path);
   lcl_str out = { 0 };
   size_t n = strlen(text), padded = (n + 7) / 8 * 8; /* the data section starts 8-aligned */
   unsigned char length[8];
   for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-  lcl_str_append(&out, (char *)length, 8);
-  lcl_str_append(&out, text, n);
-  lcl_str_append(&out, "        ", padded - n);
+  lcl__str_append(&out, (char *)length, 8);
+  lcl__str_append(&out, text, n);
+  lcl__str_append(&out, "        ", padded - n);
   free(text);
   for (size_t i = 0; i < f->entries.n; i++)
-    lcl_str_append(&out, f->entries.data[i].e.data, f->entries.data[i].e.bytes);
-  lcl_status s = lcl_str_ok(&out) ? lcl_file_write_atomic(path, out.data, out.n)
-                                  : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&out);
+    lcl__str_append(&out, f->entries.data[i].e.data, f->entries.data[i].e.bytes);
+  lcl_status s = lcl__str_ok(&out) ? lcl__file_write_atomic(path, out.data, out.n)
+                                   : LCL_ERR_HOST_MEMORY;
+  lcl__str_free(&out);
   return s;
 }
 
@@ -218,7 +218,7 @@ static bool read_shape(const cJSON *j, lcl_dtype dtype, lcl_shape *shape, size_t
   const cJSON *d;
   cJSON_ArrayForEach(d, j) {
     size_t n;
-    if (!whole(d, &n) || !lcl_mul_size(*bytes, n, bytes)) return false;
+    if (!whole(d, &n) || !lcl__mul_size(*bytes, n, bytes)) return false;
     shape->dim[shape->rank++] = (int64_t)n;
   }
   return true;
@@ -230,41 +230,41 @@ static lcl_status read_tensor(lcl_tensor_file *f, const cJSON *j, const char *wh
   lcl_tensor_entry e = { .name = name };
   size_t begin, end;
   if (strlen(name) > NAME_LIMIT)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: a tensor's name is longer than %d bytes", what,
-                    NAME_LIMIT);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: a tensor's name is longer than %d bytes", what,
+                     NAME_LIMIT);
   if (!cJSON_IsObject(j))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: header entry \"%s\" is not an object", what, name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: header entry \"%s\" is not an object", what, name);
   const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(j, "dtype");
   if (!read_dtype(dtype, &e.dtype))
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: tensor \"%s\" has the type %s; F32, I32, U8 and F16 can be read", what,
-                    name, cJSON_IsString(dtype) ? dtype->valuestring : "(none)");
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: tensor \"%s\" has the type %s; F32, I32, U8 and F16 can be read", what,
+                     name, cJSON_IsString(dtype) ? dtype->valuestring : "(none)");
   if (!read_shape(cJSON_GetObjectItemCaseSensitive(j, "shape"), e.dtype, &e.shape, &e.bytes))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid shape (at most %d dimensions)",
-                    what, name, LCL_MAX_RANK);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid shape (at most %d dimensions)",
+                     what, name, LCL_MAX_RANK);
   if (!cJSON_IsArray(span) || cJSON_GetArraySize(span) != 2 ||
       !whole(cJSON_GetArrayItem(span, 0), &begin) || !whole(cJSON_GetArrayItem(span, 1), &end))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid data_offsets", what, name);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has no valid data_offsets", what, name);
   if (begin > end || end > n_data)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: tensor \"%s\" lies at %zu..%zu, the file's data end at %zu (truncated?)",
-                    what, name, begin, end, n_data);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: tensor \"%s\" lies at %zu..%zu, the file's data end at %zu (truncated?)",
+                     what, name, begin, end, n_data);
   if (end - begin != e.bytes)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has %zu bytes, its shape and type need %zu",
-                    what, name, end - begin, e.bytes);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" has %zu bytes, its shape and type need %zu",
+                     what, name, end - begin, e.bytes);
   lcl_status s = push_entry(f, &e, NULL, begin);
-  return s == LCL_OK ? s : lcl_fail_prefix(s, "%s", what);
+  return s == LCL_OK ? s : lcl__fail_prefix(s, "%s", what);
 }
 
 static lcl_status read_meta(lcl_tensor_file *f, const cJSON *j, const char *what) {
   const cJSON *item;
   if (!cJSON_IsObject(j))
-    return lcl_fail(LCL_ERR_FORMAT, "%s: __metadata__ is not an object", what);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: __metadata__ is not an object", what);
   cJSON_ArrayForEach(item, j) {
     if (!cJSON_IsString(item))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" is not a text", what, item->string);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" is not a text", what, item->string);
     if (lcl_tensor_file_meta(f, item->string))
-      return lcl_fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" appears twice", what, item->string);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: metadata \"%s\" appears twice", what, item->string);
     LCL_TRY(lcl_tensor_file_set_meta(f, item->string, item->valuestring));
   }
   return LCL_OK;
@@ -279,23 +279,24 @@ static int by_begin(const void *a, const void *b) {
 /* The tensors must cover the data section: no overlap, no hole. */
 static lcl_status check_cover(const lcl_tensor_file *f, const char *what, size_t n_data) {
   size_t n = f->entries.n, at = 0;
-  entry **order = lcl_alloc(LCL_MAX(n, 1) * sizeof *order);
+  entry **order = lcl__alloc(LCL_MAX(n, 1) * sizeof *order);
   if (!order) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < n; i++) order[i] = &f->entries.data[i];
   qsort(order, n, sizeof *order, by_begin);
   lcl_status s = LCL_OK;
   for (size_t i = 0; i < n && s == LCL_OK; i++) {
     if (order[i]->begin < at)
-      s = lcl_fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" overlaps the one before it", what,
-                   order[i]->e.name);
+      s = lcl__fail(LCL_ERR_FORMAT, "%s: tensor \"%s\" overlaps the one before it", what,
+                    order[i]->e.name);
     else if (order[i]->begin > at)
-      s = lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes before tensor \"%s\" belong to no tensor", what,
-                   order[i]->begin - at, order[i]->e.name);
+      s = lcl__fail(LCL_ERR_FORMAT, "%s: %zu bytes before tensor \"%s\" belong to no tensor", what,
+                    order[i]->begin - at, order[i]->e.name);
     at = order[i]->begin + order[i]->e.bytes;
   }
-  lcl_free(order);
+  lcl__free(order);
   if (s == LCL_OK && at != n_data)
-    s = lcl_fail(LCL_ERR_FORMAT, "%s: %zu bytes at the end belong to no tensor", what, n_data - at);
+    s = lcl__fail(LCL_ERR_FORMAT, "%s: %zu bytes at the end belong to no tensor", what,
+                  n_data - at);
   return s;
 }
 
@@ -308,18 +309,18 @@ static bool only_blank(const char *p, const char *end) {
 static lcl_status header_length(const char *bytes, uint64_t size, const char *what, size_t *out) {
   uint64_t length = 0;
   if (size < 8)
-    return lcl_fail(LCL_ERR_FORMAT, "%s: %d bytes are too few for a safetensors file (truncated?)",
-                    what, (int)size);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: %d bytes are too few for a safetensors file (truncated?)",
+                     what, (int)size);
   for (int i = 0; i < 8; i++) length |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
   if (length > HEADER_LIMIT)
-    return lcl_fail(
+    return lcl__fail(
         LCL_ERR_FORMAT,
         "%s: the header claims %llu bytes, at most %d are allowed; not a safetensors file?", what,
         (unsigned long long)length, HEADER_LIMIT);
   if (length > size - 8)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "%s: the header claims %llu bytes, the file has %llu left (truncated?)", what,
-                    (unsigned long long)length, (unsigned long long)(size - 8));
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: the header claims %llu bytes, the file has %llu left (truncated?)", what,
+                     (unsigned long long)length, (unsigned long long)(size - 8));
   *out = (size_t)length;
   return LCL_OK;
 }
@@ -328,12 +329,12 @@ static lcl_status header_length(const char *bytes, uint64_t size, const char *wh
 static lcl_status parse_header(lcl_tensor_file *f, const char *header, size_t length, size_t n_data,
                                const char *what) {
   const char *end = NULL;
-  const locale_t before = lcl_c_locale();
+  const locale_t before = lcl__c_locale();
   cJSON *json = cJSON_ParseWithLengthOpts(header, length, &end, 0);
   uselocale(before);
   if (!json || !cJSON_IsObject(json) || !only_blank(end, header + length)) {
     cJSON_Delete(json);
-    return lcl_fail(LCL_ERR_FORMAT, "%s: the header is not a JSON object", what);
+    return lcl__fail(LCL_ERR_FORMAT, "%s: the header is not a JSON object", what);
   }
   lcl_status s = LCL_OK;
   bool meta_seen = false;
@@ -343,7 +344,7 @@ static lcl_status parse_header(lcl_tensor_file *f, const char *header, size_t le
     if (strcmp(item->string, "__metadata__") != 0) {
       s = read_tensor(f, item, what, n_data);
     } else {
-      s = meta_seen ? lcl_fail(LCL_ERR_FORMAT, "%s: __metadata__ appears twice", what)
+      s = meta_seen ? lcl__fail(LCL_ERR_FORMAT, "%s: __metadata__ appears twice", what)
                     : read_meta(f, item, what);
       meta_seen = true;
     }
@@ -352,7 +353,7 @@ static lcl_status parse_header(lcl_tensor_file *f, const char *header, size_t le
   return s == LCL_OK ? check_cover(f, what, n_data) : s;
 }
 
-/* f takes data (lcl_alloc'ed), the whole data section. */
+/* f takes data (lcl__alloc'ed), the whole data section. */
 static void place(lcl_tensor_file *f, void *data) {
   f->bytes = data;
   for (size_t i = 0; i < f->entries.n; i++)
@@ -370,7 +371,7 @@ lcl_status lcl_tensor_file_parse(const void *bytes, size_t n, const char *what,
   lcl_tensor_file *f;
   LCL_TRY(lcl_tensor_file_create(&f));
   lcl_status s = parse_header(f, header, length, n_data, what);
-  void *copy = s == LCL_OK ? lcl_alloc(n_data + 1) : NULL;
+  void *copy = s == LCL_OK ? lcl__alloc(n_data + 1) : NULL;
   if (!copy) {
     lcl_tensor_file_destroy(f);
     return s == LCL_OK ? LCL_ERR_HOST_MEMORY : s;
@@ -387,13 +388,13 @@ static lcl_status read_into(lcl_tensor_file *f, const char *path) {
   void *header, *data;
   size_t got, length = 0;
   uint64_t size;
-  LCL_TRY(lcl_file_read_part(path, 0, head, sizeof head, &got, &size));
+  LCL_TRY(lcl__file_read_part(path, 0, head, sizeof head, &got, &size));
   LCL_TRY(header_length(head, got < sizeof head ? got : size, path, &length));
   const size_t n_data = (size_t)(size - 8 - length);
-  lcl_status s = lcl_file_read_exactly(path, 8, length, &header);
+  lcl_status s = lcl__file_read_exactly(path, 8, length, &header);
   if (s == LCL_OK) s = parse_header(f, header, length, n_data, path);
-  lcl_free(header);
-  if (s == LCL_OK) s = lcl_file_read_exactly(path, 8 + length, n_data, &data);
+  lcl__free(header);
+  if (s == LCL_OK) s = lcl__file_read_exactly(path, 8 + length, n_data, &data);
   if (s == LCL_OK) place(f, data);
   return s;
 }

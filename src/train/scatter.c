@@ -5,10 +5,10 @@
 
 enum { GAP = 12 };
 
-lcl_status lcl_scatter_create(int panels, int side, lcl_image *out) {
+lcl_status lcl__scatter_create(int panels, int side, lcl_image *out) {
   *out = (lcl_image) { .width = panels * side + (panels - 1) * GAP, .height = side, .channels = 3 };
   size_t n = (size_t)out->width * (size_t)out->height * 3;
-  out->data = lcl_alloc(n);
+  out->data = lcl__alloc(n);
   if (!out->data) return LCL_ERR_HOST_MEMORY;
   memset(out->data, 255, n);
   for (int y = 0; y < side; y++)
@@ -34,7 +34,7 @@ static float cover(const lcl_scatter_point *p, float distance) {
   return fminf(fmaxf(inside, 0), 1) * p->opacity;
 }
 
-void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p) {
+void lcl__scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p) {
   float margin = 8, span = (float)side - 2 * margin;
   float cx = margin + p->x * span, cy = margin + (1 - p->y) * span;
   int left = panel * (side + GAP), reach = (int)ceilf(p->radius + 1);
@@ -75,7 +75,7 @@ static void draw_digit(lcl_image *image, int digit, int left, int top, int rim, 
         fill(image, left + col * ZOOM - rim, top + row * ZOOM - rim, ZOOM + 2 * rim, value);
 }
 
-void lcl_scatter_number(lcl_image *image, int side, int panel, float x, float y, int number) {
+void lcl__scatter_number(lcl_image *image, int side, int panel, float x, float y, int number) {
   char text[16];
   float margin = 8, span = (float)side - 2 * margin;
   int n = snprintf(text, sizeof text, "%u", (unsigned)LCL_MAX(number, 0)),

@@ -5,7 +5,7 @@
 #include "data/image.h"
 
 /* White image of `panels` squares beside each other. */
-lcl_status lcl_scatter_create(int panels, int side, lcl_image *out);
+lcl_status lcl__scatter_create(int panels, int side, lcl_image *out);
 
 typedef struct lcl_scatter_point {
   float x, y;    /* in 0..1 of the panel, y upwards */
@@ -14,9 +14,9 @@ typedef struct lcl_scatter_point {
   float opacity; /* 0..1 */
   bool ring;     /* a circle instead of a disc */
 } lcl_scatter_point;
-void lcl_scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p);
+void lcl__scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p);
 
 /* A whole number centred on (x,y), as above, dark on a white rim. */
-void lcl_scatter_number(lcl_image *image, int side, int panel, float x, float y, int number);
+void lcl__scatter_number(lcl_image *image, int side, int panel, float x, float y, int number);
 
 #endif

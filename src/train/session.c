@@ -21,8 +21,8 @@ static int by_value(const void *a, const void *b) {
  * so an example is known by its offset in it. */
 static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_dataset **out) {
   size_t n_out = without ? (size_t)without->count : 0;
-  int64_t *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0;
-  int64_t *skip = lcl_alloc(LCL_MAX(n_out, 1) * sizeof *skip);
+  int64_t *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0;
+  int64_t *skip = lcl__alloc(LCL_MAX(n_out, 1) * sizeof *skip);
   lcl_status st = index && skip ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (n_out) memcpy(skip, without->offset, n_out * sizeof *skip);
@@ -31,23 +31,23 @@ static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_da
       if (!n_out || !bsearch(&ds->offset[i], skip, n_out, sizeof *skip, by_value)) index[n++] = i;
     st = lcl_dataset_subset(ds, index, n, out);
   }
-  lcl_free(index);
-  lcl_free(skip);
+  lcl__free(index);
+  lcl__free(skip);
   return st;
 }
 
-lcl_status lcl_session_labelled(const lcl_dataset *ds, lcl_dataset **out) {
-  int64_t n = 0, *index = lcl_alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
+lcl_status lcl__session_labelled(const lcl_dataset *ds, lcl_dataset **out) {
+  int64_t n = 0, *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
   *out = NULL;
   if (!index) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; ds->labels && i < ds->count; i++)
     if (ds->labels[i] >= 0) index[n++] = i;
   lcl_status st = LCL_OK;
   if (ds->labels && ds->count > 0 && n == 0)
-    st = lcl_fail(LCL_ERR_FORMAT, "'%s' has no labelled example: every label is -1", ds->name);
+    st = lcl__fail(LCL_ERR_FORMAT, "'%s' has no labelled example: every label is -1", ds->name);
   else if (ds->labels && n < ds->count)
     st = lcl_dataset_subset(ds, index, n, out);
-  lcl_free(index);
+  lcl__free(index);
   return st;
 }
 
@@ -58,11 +58,11 @@ static lcl_status choose_examples(lcl_session *s) {
   const lcl_dataset *train = s->splits.train;
   if (set->labels_per_class > 0) {
     if (!train->labels)
-      return lcl_fail(LCL_ERR_ARGUMENT, "labels_per_class needs labels; the data have none");
+      return lcl__fail(LCL_ERR_ARGUMENT, "labels_per_class needs labels; the data have none");
     LCL_TRY(lcl_dataset_per_class(train, set->labels_per_class, s->data_desc.seed,
                                   (uint32_t)set->subset, &s->labelled));
   } else {
-    if (s->cls->can & LCL_CAN_CLASSIFY) LCL_TRY(lcl_session_labelled(train, &s->labelled));
+    if (s->cls->can & LCL_CAN_CLASSIFY) LCL_TRY(lcl__session_labelled(train, &s->labelled));
     if (!s->labelled) LCL_TRY(view(train, NULL, &s->labelled));
   }
   if (set->unlabelled_batch <= 0 || set->unlabelled == LCL_UNLABELLED_NONE) return LCL_OK;
@@ -86,16 +86,16 @@ static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint
   lcl_prep_array arrays[8];
   int n = 0;
   if (!json)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "the checkpoint has no preprocessing (\"prep\" in its metadata)");
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "the checkpoint has no preprocessing (\"prep\" in its metadata)");
   for (size_t i = 0; i < lcl_tensor_file_count(checkpoint) && n < (int)LCL_COUNT(arrays); i++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(checkpoint, i);
     if (strncmp(e->name, "prep.", 5) != 0) continue;
     if (e->dtype != LCL_F32 || e->shape.rank > 3)
-      return lcl_fail(LCL_ERR_TYPE,
-                      "the checkpoint's \"%s\" is %s of rank %d; f32 of rank 0 to 3 "
-                      "was expected",
-                      e->name, lcl_dtype_name(e->dtype), e->shape.rank);
+      return lcl__fail(LCL_ERR_TYPE,
+                       "the checkpoint's \"%s\" is %s of rank %d; f32 of rank 0 to 3 "
+                       "was expected",
+                       e->name, lcl_dtype_name(e->dtype), e->shape.rank);
     arrays[n] = (lcl_prep_array) { .name = e->name, .data = e->data, .rank = e->shape.rank };
     for (int d = 0; d < e->shape.rank; d++) arrays[n].dim[d] = e->shape.dim[d];
     n++;
@@ -105,7 +105,7 @@ static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint
 
 static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
   LCL_TRY(lcl_model_find(d->model, &s->cls));
-  if (d->data && !(s->data_path = lcl_strdup(d->data))) return LCL_ERR_HOST_MEMORY;
+  if (d->data && !(s->data_path = lcl__strdup(d->data))) return LCL_ERR_HOST_MEMORY;
   s->data_desc.path = s->data_path;
   s->data_desc.seed = (uint64_t)lcl_option_int(s->options, "data_seed");
   LCL_TRY(lcl_model_data_desc(s->cls, s->options, &s->data_desc));
@@ -119,9 +119,9 @@ static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
   return lcl_store_create(s->ctx, s->seed, &s->store);
 }
 
-lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out) {
+lcl_status lcl__session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out) {
   *out = NULL;
-  lcl_session *s = lcl_alloc(sizeof *s);
+  lcl_session *s = lcl__alloc(sizeof *s);
   if (!s) {
     lcl_options_destroy(desc->options);
     return LCL_ERR_HOST_MEMORY;
@@ -131,14 +131,14 @@ lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_
   s->seed = desc->seed;
   lcl_status st = open_parts(s, desc);
   if (st != LCL_OK) {
-    lcl_session_close(s);
+    lcl__session_close(s);
     return st;
   }
   *out = s;
   return LCL_OK;
 }
 
-void lcl_session_close(lcl_session *s) {
+void lcl__session_close(lcl_session *s) {
   if (!s) return;
   lcl_store_destroy(s->store);
   lcl_model_destroy(s->model);
@@ -147,42 +147,42 @@ void lcl_session_close(lcl_session *s) {
   lcl_dataset_close(s->unlabelled);
   lcl_splits_close(&s->splits);
   lcl_options_destroy(s->options);
-  lcl_free(s->data_path);
-  lcl_free(s);
+  lcl__free(s->data_path);
+  lcl__free(s);
 }
 
-lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out) {
+lcl_status lcl__session_split(lcl_session *s, const char *name, lcl_dataset **out) {
   *out = NULL;
   if (strcmp(name, "train") == 0) *out = s->labelled;
   if (strcmp(name, "all") == 0) *out = s->splits.train;
   if (strcmp(name, "validation") == 0) *out = s->splits.valid;
   if (strcmp(name, "test") == 0) *out = s->splits.test;
   if (*out) return LCL_OK;
-  return lcl_fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\"; they have: train, all%s%s",
-                  name, s->splits.valid ? ", validation" : "", s->splits.test ? ", test" : "");
+  return lcl__fail(LCL_ERR_ARGUMENT, "these data have no split \"%s\"; they have: train, all%s%s",
+                   name, s->splits.valid ? ", validation" : "", s->splits.test ? ", test" : "");
 }
 
-lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
-                                float *out) {
+lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
+                                 float *out) {
   const lcl_model_data *d = &s->model->data;
   int64_t size = d->channels * d->height * d->width;
-  float *raw = lcl_alloc(lcl_dataset_elements(ds) * sizeof *raw);
+  float *raw = lcl__alloc(lcl_dataset_elements(ds) * sizeof *raw);
   lcl_status st = raw ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < n && st == LCL_OK; i++) {
     st = lcl_dataset_example(ds, first + i, raw);
     if (st == LCL_OK) st = lcl_prep_apply(s->prep, raw, out + i * size);
   }
-  lcl_free(raw);
+  lcl__free(raw);
   return st;
 }
 
 /* ---- stages ---- */
 
-lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
+lcl_status lcl__stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
-  lcl_status st = lcl_build_init(&out->build, s->model, out->graph, d->mode, d->batch,
-                                 d->unlabelled_batch);
+  lcl_status st = lcl__build_init(&out->build, s->model, out->graph, d->mode, d->batch,
+                                  d->unlabelled_batch);
   if (st == LCL_OK && d->extend) st = d->extend(d->user, out);
   if (st == LCL_OK) {
     lcl_compile_desc c = { .fetch = out->fetch,
@@ -192,11 +192,11 @@ lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *
                                          d->mode != LCL_MODE_CALIBRATE };
     st = lcl_compile(out->graph, &c, &out->program);
   }
-  if (st != LCL_OK) lcl_stage_destroy(out);
+  if (st != LCL_OK) lcl__stage_destroy(out);
   return st;
 }
 
-void lcl_stage_destroy(lcl_stage *stage) {
+void lcl__stage_destroy(lcl_stage *stage) {
   if (stage->program) lcl_program_destroy(stage->program);
   if (stage->graph) lcl_graph_destroy(stage->graph);
   memset(stage, 0, sizeof *stage);

@@ -31,8 +31,8 @@ typedef struct lcl_session_desc {
   const lcl_tensor_file
       *checkpoint; /* preprocessing comes from here; NULL: learnt from the training part */
 } lcl_session_desc;
-lcl_status lcl_session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out);
-void lcl_session_close(lcl_session *s);
+lcl_status lcl__session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out);
+void lcl__session_close(lcl_session *s);
 
 /* A compiled graph of the model. */
 typedef struct lcl_stage {
@@ -52,76 +52,76 @@ typedef struct lcl_stage_desc {
   lcl_status (*extend)(void *user, lcl_stage *stage);
   void *user;
 } lcl_stage_desc;
-lcl_status lcl_stage_create(lcl_session *s, const lcl_stage_desc *desc, lcl_stage *out);
-void lcl_stage_destroy(lcl_stage *stage);
+lcl_status lcl__stage_create(lcl_session *s, const lcl_stage_desc *desc, lcl_stage *out);
+void lcl__stage_destroy(lcl_stage *stage);
 
 /* ---- evaluation (eval.c) ---- */
 
 typedef struct lcl_evaluator lcl_evaluator;
 /* features: fetch them even when the class has no use for them in its score. */
-lcl_status lcl_evaluator_create(lcl_session *s, bool features, lcl_evaluator **out);
-void lcl_evaluator_destroy(lcl_evaluator *e);
+lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **out);
+void lcl__evaluator_destroy(lcl_evaluator *e);
 /* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be
  * NULL): classes x classes counts, row = label, column = prediction. */
-lcl_status lcl_evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
-                        lcl_metrics *out, int64_t *confusion);
+lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
+                         lcl_metrics *out, int64_t *confusion);
 /* What the network says about every example, in data order. */
 typedef struct lcl_outputs {
   int64_t n, width;
   int32_t *prediction; /* n, or NULL */
   float *features;     /* n x width, or NULL */
 } lcl_outputs;
-lcl_status lcl_evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
-void lcl_outputs_free(lcl_outputs *o);
+lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
+void lcl__outputs_free(lcl_outputs *o);
 /* View of the examples of ds that have a label (>= 0), NULL where that is all of them or ds has no
  * labels; an error where none has. */
-lcl_status lcl_session_labelled(const lcl_dataset *ds, lcl_dataset **out);
+lcl_status lcl__session_labelled(const lcl_dataset *ds, lcl_dataset **out);
 /* Examples first .. first + n - 1 of ds, prepared as for evaluation: n x (values of an example). */
-lcl_status lcl_session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
-                                float *out);
+lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t first, int64_t n,
+                                 float *out);
 /* The data set of a split: "train", "validation", "test" (or "all" when merged). LCL_ERR_ARGUMENT:
  * there is none. */
-lcl_status lcl_session_split(lcl_session *s, const char *name, lcl_dataset **out);
+lcl_status lcl__session_split(lcl_session *s, const char *name, lcl_dataset **out);
 
 /* ---- checkpoints (checkpoint.c) ---- */
 
 /* Variables, preprocessing and identity of the session; the caller adds its own state as metadata.
  * LCL_ERR_NUMERIC: a variable or the loss is not finite, nothing worth keeping. */
-lcl_status lcl_session_save(lcl_session *s, lcl_tensor_file **out);
+lcl_status lcl__session_save(lcl_session *s, lcl_tensor_file **out);
 /* Variables only. strict: every one of the store must be there (resuming); else those that are not
  * trained may be missing. */
-lcl_status lcl_session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
-lcl_status lcl_tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
+lcl_status lcl__session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
+lcl_status lcl__tensor_file_set_number(lcl_tensor_file *f, const char *key, double value);
 /* LCL_ERR_FORMAT: missing, or no number in the range ("[0,1e7]"; NULL: any). */
-lcl_status lcl_tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
-                                  bool whole, double *value);
+lcl_status lcl__tensor_file_number(const lcl_tensor_file *f, const char *key, const char *range,
+                                   bool whole, double *value);
 /* LCL_ERR_NUMERIC names the tensor that holds NaN or Inf. */
-lcl_status lcl_tensor_file_finite(const lcl_tensor_file *f);
+lcl_status lcl__tensor_file_finite(const lcl_tensor_file *f);
 
 /* ---- runs (run.c) ---- */
 
-lcl_session *lcl_run_session(lcl_run_folder *r);
-const char *lcl_run_path(const lcl_run_folder *r);
+lcl_session *lcl__run_session(lcl_run_folder *r);
+const char *lcl__run_path(const lcl_run_folder *r);
 /* Puts the run's weights into every variable there is by now; again after graphs that brought more.
  */
-lcl_status lcl_run_load(lcl_run_folder *r);
+lcl_status lcl__run_load(lcl_run_folder *r);
 /* The outputs of every example of a split under the run's weights. */
-lcl_status lcl_run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
+lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
 
 /* ---- run folder (folder.c) ---- */
 
-char *lcl_path_join(const char *folder, const char *file); /* lcl_free; NULL: out of memory */
-lcl_status lcl_write_config(lcl_session *s, const char *folder);
+char *lcl__path_join(const char *folder, const char *file); /* lcl__free; NULL: out of memory */
+lcl_status lcl__write_config(lcl_session *s, const char *folder);
 typedef struct lcl_run_config {
   cJSON *json;
   const char *model, *data; /* data NULL: built-in digits */
   uint64_t seed;
 } lcl_run_config;
-lcl_status lcl_read_config(const char *folder, lcl_run_config *out);
-void lcl_run_config_free(lcl_run_config *c);
+lcl_status lcl__read_config(const char *folder, lcl_run_config *out);
+void lcl__run_config_free(lcl_run_config *c);
 /* The recorded options as a parsed set. */
-lcl_status lcl_run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
-                                  lcl_options **out);
+lcl_status lcl__run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
+                                   lcl_options **out);
 
 /* ---- log and progress (log.c) ---- */
 
@@ -132,11 +132,11 @@ typedef struct lcl_run_log {
 } lcl_run_log;
 /* keep < 0: starts an empty log; else continues after the first `keep` bytes, which must be there,
  * and drops the rest. */
-lcl_status lcl_run_log_open(lcl_run_log *log, const char *path, int64_t keep);
-lcl_status lcl_run_log_write(lcl_run_log *log, cJSON *line); /* deletes line */
-lcl_status lcl_run_log_sync(lcl_run_log *log);
-void lcl_run_log_close(lcl_run_log *log);
-void lcl_json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
+lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep);
+lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line); /* deletes line */
+lcl_status lcl__run_log_sync(lcl_run_log *log);
+void lcl__run_log_close(lcl_run_log *log);
+void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
 
 /* One line on a terminal, redrawn; plain lines elsewhere. */
 typedef struct lcl_progress {
@@ -146,10 +146,11 @@ typedef struct lcl_progress {
   double last;
   int width;
 } lcl_progress;
-void lcl_progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *), void *user);
-void lcl_progress_bar(lcl_progress *p, double done,
-                      const char *text); /* at most ten times a second; terminals only */
-void lcl_progress_line(lcl_progress *p, const char *text); /* a line that stays */
-void lcl_format_duration(double seconds, char buf[32]);    /* "3:05", "1:02:03" */
+void lcl__progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *),
+                        void *user);
+void lcl__progress_bar(lcl_progress *p, double done,
+                       const char *text); /* at most ten times a second; terminals only */
+void lcl__progress_line(lcl_progress *p, const char *text); /* a line that stays */
+void lcl__format_duration(double seconds, char buf[32]);    /* "3:05", "1:02:03" */
 
 #endif

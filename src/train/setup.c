@@ -14,43 +14,43 @@ static lcl_status new_folder(lcl_trainer *t) {
   time_t now = time(NULL);
   struct tm tm;
   strftime(date, sizeof date, "%Y%m%d", localtime_r(&now, &tm));
-  LCL_TRY(lcl_mkdirs("runs"));
+  LCL_TRY(lcl__mkdirs("runs"));
   for (int i = 1; i < 100000; i++) { /* each of two runs that start at once gets its own */
     snprintf(t->folder, sizeof t->folder, "runs/%.200s-%s-%d", t->d->model, date, i);
     t->made = mkdir(t->folder, 0777) == 0;
     if (t->made) return LCL_OK;
     if (errno != EEXIST)
-      return lcl_fail(LCL_ERR_IO, "cannot make the folder %s: %s", t->folder, strerror(errno));
+      return lcl__fail(LCL_ERR_IO, "cannot make the folder %s: %s", t->folder, strerror(errno));
   }
-  return lcl_fail(LCL_ERR_IO, "runs/ is full; give --out");
+  return lcl__fail(LCL_ERR_IO, "runs/ is full; give --out");
 }
 
 static lcl_status choose_folder(lcl_trainer *t) {
   const char *out = t->d->out;
   if (!out && t->d->resume)
-    return lcl_fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
+    return lcl__fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
   if (!out) return new_folder(t);
   if (strlen(out) >= sizeof t->folder - 32)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
+    return lcl__fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
   snprintf(t->folder, sizeof t->folder, "%s", out);
   return LCL_OK;
 }
 
 /* The folder belongs to one process from here to the end of the run. */
 static lcl_status take_folder(lcl_trainer *t) {
-  if (t->d->resume || lcl_file_exists(t->folder)) return lcl_folder_lock(t->folder, &t->lock);
+  if (t->d->resume || lcl__file_exists(t->folder)) return lcl__folder_lock(t->folder, &t->lock);
   t->made = true;
-  LCL_TRY(lcl_mkdirs(t->folder));
-  return lcl_folder_lock(t->folder, &t->lock);
+  LCL_TRY(lcl__mkdirs(t->folder));
+  return lcl__folder_lock(t->folder, &t->lock);
 }
 
 static lcl_status paths(lcl_trainer *t) {
-  t->last_path = lcl_path_join(t->folder, "last.safetensors");
-  t->best_path = lcl_path_join(t->folder, "best.safetensors");
+  t->last_path = lcl__path_join(t->folder, "last.safetensors");
+  t->best_path = lcl__path_join(t->folder, "best.safetensors");
   return t->last_path && t->best_path ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-lcl_status lcl_train_options(const lcl_train_desc *d, lcl_options **out) {
+lcl_status lcl__train_options(const lcl_train_desc *d, lcl_options **out) {
   const lcl_model_class *cls;
   LCL_TRY(lcl_model_find(d->model, &cls));
   LCL_TRY(lcl_model_options(cls, out));
@@ -73,9 +73,9 @@ static lcl_status check_same(const lcl_train_desc *d, const lcl_options *recorde
     const char *was = lcl_option_text(recorded, name), *is = lcl_option_text(now, name);
     if (strcmp(name, "epochs") == 0 || strcmp(name, "patience") == 0 || strcmp(was, is) == 0)
       continue;
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "the run in %s was started with %s=%s; it cannot go on with %s=%s", d->out,
-                    name, was, name, is);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "the run in %s was started with %s=%s; it cannot go on with %s=%s", d->out,
+                     name, was, name, is);
   }
   return LCL_OK;
 }
@@ -84,13 +84,13 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
   const lcl_model_class *cls;
   lcl_options *now = NULL;
   if (t->d->model && strcmp(t->d->model, c->model) != 0)
-    return lcl_fail(LCL_ERR_ARGUMENT, "the run in %s is of the model %s, not %s", t->folder,
-                    c->model, t->d->model);
+    return lcl__fail(LCL_ERR_ARGUMENT, "the run in %s is of the model %s, not %s", t->folder,
+                     c->model, t->d->model);
   LCL_TRY(lcl_model_find(c->model, &cls));
-  LCL_TRY(lcl_run_config_options(c, cls, out));
+  LCL_TRY(lcl__run_config_options(c, cls, out));
   lcl_train_desc d = *t->d;
   d.model = c->model;
-  lcl_status s = lcl_train_options(&d, &now);
+  lcl_status s = lcl__train_options(&d, &now);
   if (s == LCL_OK) s = check_same(t->d, *out, now);
   static const char *const may_change[] = { "epochs", "patience" };
   for (size_t i = 0; i < LCL_COUNT(may_change) && s == LCL_OK; i++)
@@ -111,16 +111,16 @@ static lcl_status open_session(lcl_trainer *t, lcl_context *ctx,
   };
   lcl_status s;
   if (t->d->resume) {
-    s = lcl_read_config(t->folder, &config);
+    s = lcl__read_config(t->folder, &config);
     if (s == LCL_OK) s = resume_options(t, &config, &sd.options);
     sd.model = config.model;
     sd.seed = config.seed;
     if (!sd.data) sd.data = config.data;
   } else {
-    s = lcl_train_options(t->d, &sd.options);
+    s = lcl__train_options(t->d, &sd.options);
   }
-  if (s == LCL_OK) s = lcl_session_open(ctx, &sd, &t->s);
-  lcl_run_config_free(&config);
+  if (s == LCL_OK) s = lcl__session_open(ctx, &sd, &t->s);
+  lcl__run_config_free(&config);
   return s;
 }
 
@@ -170,7 +170,7 @@ static int64_t unlabelled_batch(const lcl_session *s) {
                        : 0;
 }
 
-lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out) {
+lcl_status lcl__trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out) {
   lcl_stage_desc d = { .mode = LCL_MODE_TRAIN,
                        .name = "train",
                        .batch = batch_size(t->s),
@@ -178,7 +178,7 @@ lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out
                        .check_numerics = check_numerics,
                        .extend = add_updates,
                        .user = t };
-  return lcl_stage_create(t->s, &d, out);
+  return lcl__stage_create(t->s, &d, out);
 }
 
 /* ---- batches and tables ---- */
@@ -186,7 +186,7 @@ lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out
 static lcl_status open_batches(lcl_trainer *t) {
   lcl_session *s = t->s;
   const lcl_settings *set = &s->model->settings;
-  if (s->labelled->count == 0) return lcl_fail(LCL_ERR_ARGUMENT, "there are no training examples");
+  if (s->labelled->count == 0) return lcl__fail(LCL_ERR_ARGUMENT, "there are no training examples");
   lcl_batcher_desc d = { .data = s->labelled,
                          .prep = s->prep,
                          .batch = (int)batch_size(s),
@@ -207,13 +207,13 @@ static lcl_status open_batches(lcl_trainer *t) {
 }
 
 /* All prepared training images in memory, for models that look at them as a whole;
- * lcl_free(*images). */
+ * lcl__free(*images). */
 static lcl_status all_examples(lcl_session *s, lcl_model_examples *ex, float **images) {
   const lcl_model_data *m = &s->model->data;
   *ex = (lcl_model_examples) { .n = s->labelled->count, .labels = s->labelled->labels };
   ex->size = m->channels * m->height * m->width;
-  ex->images = *images = lcl_alloc((size_t)(ex->n * ex->size) * sizeof(float));
-  return *images ? lcl_session_examples(s, s->labelled, 0, ex->n, *images) : LCL_ERR_HOST_MEMORY;
+  ex->images = *images = lcl__alloc((size_t)(ex->n * ex->size) * sizeof(float));
+  return *images ? lcl__session_examples(s, s->labelled, 0, ex->n, *images) : LCL_ERR_HOST_MEMORY;
 }
 
 static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
@@ -223,9 +223,9 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   if (!s->cls->prepare) return LCL_OK;
   lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->prepare(s->model, ctx, &ex);
-  lcl_free(images);
+  lcl__free(images);
   if (st == LCL_OK && s->model->extra) {
-    t->extra = lcl_alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
+    t->extra = lcl__alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
     if (!t->extra) st = LCL_ERR_HOST_MEMORY;
   }
   return st;
@@ -237,15 +237,15 @@ static lcl_status load_start(lcl_trainer *t) {
   static const char *const names[] = { "best.safetensors", "last.safetensors" };
   lcl_tensor_file *f = NULL;
   for (size_t i = 0; i < LCL_COUNT(names) && !f; i++) {
-    char *path = lcl_path_join(t->d->start, names[i]);
+    char *path = lcl__path_join(t->d->start, names[i]);
     if (!path) return LCL_ERR_HOST_MEMORY;
-    lcl_status st = lcl_file_exists(path) ? lcl_tensor_file_read(path, &f) : LCL_OK;
-    lcl_free(path);
+    lcl_status st = lcl__file_exists(path) ? lcl_tensor_file_read(path, &f) : LCL_OK;
+    lcl__free(path);
     LCL_TRY(st);
   }
   if (!f)
-    return lcl_fail(LCL_ERR_IO, "%s is no run folder: it has no checkpoint to start from",
-                    t->d->start);
+    return lcl__fail(LCL_ERR_IO, "%s is no run folder: it has no checkpoint to start from",
+                     t->d->start);
   lcl_status st = lcl_store_start(t->s->store, f);
   lcl_tensor_file_destroy(f);
   return st;
@@ -259,76 +259,76 @@ static lcl_status first_values(lcl_trainer *t) {
   if (!s->cls->start) return LCL_OK;
   lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->start(s->model, s->store, &ex);
-  lcl_free(images);
+  lcl__free(images);
   return st;
 }
 
 /* ---- opening ---- */
 
 static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
-  char *log = lcl_path_join(t->folder, "log.jsonl");
+  char *log = lcl__path_join(t->folder, "log.jsonl");
   int64_t keep = -1;
   if (!log) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = checkpoint ? lcl_trainer_log_bytes(checkpoint, &keep) : LCL_OK;
-  if (s == LCL_OK) s = lcl_run_log_open(&t->log, log, keep);
-  lcl_free(log);
+  lcl_status s = checkpoint ? lcl__trainer_log_bytes(checkpoint, &keep) : LCL_OK;
+  if (s == LCL_OK) s = lcl__run_log_open(&t->log, log, keep);
+  lcl__free(log);
   LCL_TRY(s);
   if (checkpoint)
-    LCL_TRY(lcl_trainer_restore(t, checkpoint));
+    LCL_TRY(lcl__trainer_restore(t, checkpoint));
   else
-    LCL_TRY(lcl_trainer_save(
+    LCL_TRY(lcl__trainer_save(
         t)); /* before config.json: a folder with a config always has a checkpoint */
-  return lcl_write_config(t->s, t->folder);
+  return lcl__write_config(t->s, t->folder);
 }
 
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
   LCL_TRY(open_session(t, ctx, checkpoint));
   LCL_TRY(run_prepare(t, ctx));
-  LCL_TRY(lcl_trainer_stage(t, t->d->check_numerics, &t->stage));
-  LCL_TRY(lcl_evaluator_create(t->s, false, &t->eval));
+  LCL_TRY(lcl__trainer_stage(t, t->d->check_numerics, &t->stage));
+  LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));
   LCL_TRY(open_batches(t));
   if (!checkpoint) LCL_TRY(first_values(t));
   return start_files(t, checkpoint);
 }
 
-lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
+lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
   lcl_tensor_file *checkpoint = NULL;
   memset(t, 0, sizeof *t);
   t->d = d;
   t->lock = -1;
-  lcl_progress_init(&t->progress, d->quiet, d->progress, d->user);
+  lcl__progress_init(&t->progress, d->quiet, d->progress, d->user);
   LCL_TRY(choose_folder(t));
   LCL_TRY(take_folder(t));
-  LCL_TRY(lcl_check_output(d->trace));
+  LCL_TRY(lcl__check_output(d->trace));
   LCL_TRY(paths(t));
-  char *config = lcl_path_join(t->folder, "config.json");
-  bool exists = config && lcl_file_exists(config);
-  lcl_free(config);
+  char *config = lcl__path_join(t->folder, "config.json");
+  bool exists = config && lcl__file_exists(config);
+  lcl__free(config);
   if (exists && !d->resume)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "%s already holds a run: continue it with --resume, or give another --out",
-                    t->folder);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%s already holds a run: continue it with --resume, or give another --out",
+                     t->folder);
   if (d->resume && d->start)
-    return lcl_fail(LCL_ERR_ARGUMENT,
-                    "a run that goes on has its own weights: give no start with resume");
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "a run that goes on has its own weights: give no start with resume");
   if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
   lcl_status s = open_with(t, ctx, checkpoint);
   lcl_tensor_file_destroy(checkpoint);
-  t->sitting_start = t->last_saved = lcl_now();
+  t->sitting_start = t->last_saved = lcl__now();
   return s;
 }
 
-void lcl_trainer_close(lcl_trainer *t) {
+void lcl__trainer_close(lcl_trainer *t) {
   lcl_batcher_destroy(t->labelled);
   lcl_batcher_destroy(t->unlabelled);
-  lcl_evaluator_destroy(t->eval);
-  lcl_stage_destroy(&t->stage);
-  lcl_run_log_close(&t->log);
+  lcl__evaluator_destroy(t->eval);
+  lcl__stage_destroy(&t->stage);
+  lcl__run_log_close(&t->log);
   lcl_tensor_file_destroy(t->best_file);
-  lcl_session_close(t->s);
-  lcl_free(t->extra);
-  lcl_free(t->last_path);
-  lcl_free(t->best_path);
+  lcl__session_close(t->s);
+  lcl__free(t->extra);
+  lcl__free(t->last_path);
+  lcl__free(t->best_path);
   if (t->made) rmdir(t->folder); /* it stays unless the run failed before anything was in it */
-  lcl_folder_unlock(t->lock);
+  lcl__folder_unlock(t->lock);
 }

@@ -6,7 +6,7 @@
 static lcl_status set_metrics(lcl_tensor_file *f, const lcl_metrics *m) {
   cJSON *j = cJSON_CreateObject();
   for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(j, m->item[i].name, m->item[i].value);
-  char *text = lcl_json_print(j, false);
+  char *text = lcl__json_print(j, false);
   cJSON_Delete(j);
   if (!text) return LCL_ERR_HOST_MEMORY;
   lcl_status s = lcl_tensor_file_set_meta(f, "best", text);
@@ -16,14 +16,14 @@ static lcl_status set_metrics(lcl_tensor_file *f, const lcl_metrics *m) {
 
 static lcl_status get_metrics(const lcl_tensor_file *f, lcl_metrics *m) {
   const char *text = lcl_tensor_file_meta(f, "best");
-  cJSON *j = lcl_json_parse(text ? text : "", text ? strlen(text) : 0), *all = NULL;
+  cJSON *j = lcl__json_parse(text ? text : "", text ? strlen(text) : 0), *all = NULL;
   const cJSON *item;
   memset(m, 0, sizeof *m);
   if (j && (all = cJSON_CreateObject()) && cJSON_AddItemToObject(all, "best", j)) j = NULL;
   cJSON_Delete(j);
   const lcl_json_field field = { "best", LCL_JSON_NUMBERS, true };
-  lcl_status s = lcl_json_check(all, "the checkpoint's metadata", &field, 1);
-  cJSON_ArrayForEach(item, lcl_json_members(all, "best")) {
+  lcl_status s = lcl__json_check(all, "the checkpoint's metadata", &field, 1);
+  cJSON_ArrayForEach(item, lcl__json_members(all, "best")) {
     if (s == LCL_OK && cJSON_IsNumber(item)) lcl_metrics_set(m, item->string, item->valuedouble);
   }
   cJSON_Delete(all);
@@ -77,22 +77,22 @@ static lcl_status set_position(lcl_trainer *t, lcl_tensor_file *f) {
   p->labelled = lcl_batcher_state(t->labelled);
   if (t->unlabelled) p->unlabelled = lcl_batcher_state(t->unlabelled);
   for (size_t i = 0; i < LCL_COUNT(fields); i++)
-    LCL_TRY(lcl_tensor_file_set_number(f, fields[i].key, get_field(p, &fields[i])));
+    LCL_TRY(lcl__tensor_file_set_number(f, fields[i].key, get_field(p, &fields[i])));
   lcl_str totals = { 0 };
-  for (int i = 0; i < t->n_values; i++) lcl_str_add(&totals, "%s%.17g", i ? " " : "", p->total[i]);
-  lcl_status s = lcl_str_ok(&totals)
+  for (int i = 0; i < t->n_values; i++) lcl__str_add(&totals, "%s%.17g", i ? " " : "", p->total[i]);
+  lcl_status s = lcl__str_ok(&totals)
                      ? lcl_tensor_file_set_meta(f, "totals", totals.data ? totals.data : "")
                      : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&totals);
-  if (s == LCL_OK) s = lcl_tensor_file_set_number(f, "log_bytes", (double)t->log.bytes);
+  lcl__str_free(&totals);
+  if (s == LCL_OK) s = lcl__tensor_file_set_number(f, "log_bytes", (double)t->log.bytes);
   if (s == LCL_OK) s = set_metrics(f, &t->best);
   return s;
 }
 
 /* The session's variables with this run's position. */
 static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
-  lcl_status s = lcl_session_save(t->s, out);
-  if (s == LCL_ERR_NUMERIC) lcl_fail_prefix(s, "by step %lld", (long long)t->at.step);
+  lcl_status s = lcl__session_save(t->s, out);
+  if (s == LCL_ERR_NUMERIC) lcl__fail_prefix(s, "by step %lld", (long long)t->at.step);
   LCL_TRY(s);
   s = set_position(t, *out);
   if (s == LCL_OK) return LCL_OK;
@@ -101,35 +101,35 @@ static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
   return s;
 }
 
-lcl_status lcl_trainer_save(lcl_trainer *t) {
+lcl_status lcl__trainer_save(lcl_trainer *t) {
   lcl_tensor_file *f;
-  LCL_TRY(lcl_run_log_sync(&t->log));
+  LCL_TRY(lcl__run_log_sync(&t->log));
   if (t->best_file) {
     LCL_TRY(lcl_tensor_file_write(t->best_file, t->best_path));
     lcl_tensor_file_destroy(t->best_file);
     t->best_file = NULL;
   }
   double seconds = t->at.seconds; /* this sitting's time counts in the file, not twice in memory */
-  if (t->sitting_start > 0) t->at.seconds += lcl_now() - t->sitting_start;
+  if (t->sitting_start > 0) t->at.seconds += lcl__now() - t->sitting_start;
   lcl_status s = snapshot(t, &f);
   t->at.seconds = seconds;
   LCL_TRY(s);
   s = lcl_tensor_file_write(f, t->last_path);
   lcl_tensor_file_destroy(f);
-  t->last_saved = lcl_now();
+  t->last_saved = lcl__now();
   return s;
 }
 
-lcl_status lcl_trainer_keep_best(lcl_trainer *t, const lcl_metrics *m) {
+lcl_status lcl__trainer_keep_best(lcl_trainer *t, const lcl_metrics *m) {
   t->best = *m;
   lcl_tensor_file_destroy(t->best_file);
   t->best_file = NULL;
   return snapshot(t, &t->best_file);
 }
 
-lcl_status lcl_trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes) {
+lcl_status lcl__trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes) {
   double n;
-  LCL_TRY(lcl_tensor_file_number(f, "log_bytes", "[0,1e15]", true, &n));
+  LCL_TRY(lcl__tensor_file_number(f, "log_bytes", "[0,1e15]", true, &n));
   *bytes = (int64_t)n;
   return LCL_OK;
 }
@@ -139,12 +139,12 @@ static lcl_status get_totals(lcl_trainer *t, const char *text) {
   char *end;
   int n = 0;
   for (; n < t->n_values; n++, p = end) {
-    t->at.total[n] = lcl_strtod(p, &end);
+    t->at.total[n] = lcl__strtod(p, &end);
     if (end == p || !isfinite(t->at.total[n])) break;
   }
   if (n == t->n_values && !*p) return LCL_OK;
-  return lcl_fail(LCL_ERR_FORMAT, "the checkpoint's totals must be %d finite numbers, not \"%s\"",
-                  t->n_values, text ? text : "");
+  return lcl__fail(LCL_ERR_FORMAT, "the checkpoint's totals must be %d finite numbers, not \"%s\"",
+                   t->n_values, text ? text : "");
 }
 
 static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
@@ -152,27 +152,27 @@ static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
   memset(p, 0, sizeof *p);
   for (size_t i = 0; i < LCL_COUNT(fields); i++) {
     double v;
-    LCL_TRY(lcl_tensor_file_number(f, fields[i].key, fields[i].range,
-                                   fields[i].type != FIELD_DOUBLE, &v));
+    LCL_TRY(lcl__tensor_file_number(f, fields[i].key, fields[i].range,
+                                    fields[i].type != FIELD_DOUBLE, &v));
     put_field(p, &fields[i], v);
   }
   if (p->epoch_step > t->steps_per_epoch || p->best_epoch > p->epoch ||
       p->step != p->epoch * t->steps_per_epoch + p->epoch_step)
-    return lcl_fail(LCL_ERR_FORMAT,
-                    "the checkpoint stands at step %lld of epoch %d (%lld in all, best epoch %d): "
-                    "no run of %lld steps an epoch comes there",
-                    (long long)p->epoch_step, p->epoch + 1, (long long)p->step, p->best_epoch,
-                    (long long)t->steps_per_epoch);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "the checkpoint stands at step %lld of epoch %d (%lld in all, best epoch %d): "
+                     "no run of %lld steps an epoch comes there",
+                     (long long)p->epoch_step, p->epoch + 1, (long long)p->step, p->best_epoch,
+                     (long long)t->steps_per_epoch);
   LCL_TRY(get_totals(t, lcl_tensor_file_meta(f, "totals")));
   return get_metrics(f, &t->best);
 }
 
-lcl_status lcl_trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
+lcl_status lcl__trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
   lcl_position *p = &t->at;
   LCL_TRY(get_position(t, f));
-  if (lcl_tensor_file_finite(f) != LCL_OK)
-    return lcl_fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
-  LCL_TRY(lcl_session_load(t->s, f, true));
+  if (lcl__tensor_file_finite(f) != LCL_OK)
+    return lcl__fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
+  LCL_TRY(lcl__session_load(t->s, f, true));
   /* The last step's: an epoch that ended at the checkpoint is logged without another step. */
   t->lr = lcl_schedule_rate(&t->s->model->settings.schedule, p->epoch, LCL_MAX(p->step - 1, 0),
                             p->plateaus);

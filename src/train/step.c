@@ -36,12 +36,12 @@ static lcl_status feed_rate(lcl_trainer *t) {
   return lcl_feed(t->stage.program, "lr", &rate, sizeof rate);
 }
 
-lcl_status lcl_trainer_step(lcl_trainer *t) {
+lcl_status lcl__trainer_step(lcl_trainer *t) {
   LCL_TRY(feed_rate(t));
   LCL_TRY(feed_batch(t));
   lcl_status s = lcl_run(t->stage.program);
   if (s != LCL_OK)
-    return lcl_fail_prefix(s, "epoch %d, step %lld", t->at.epoch + 1, (long long)t->at.step + 1);
+    return lcl__fail_prefix(s, "epoch %d, step %lld", t->at.epoch + 1, (long long)t->at.step + 1);
   t->at.step++;
   t->at.epoch_step++;
   return LCL_OK;
@@ -51,7 +51,7 @@ static lcl_status read_sums(lcl_trainer *t, float *sums) {
   return lcl_store_read(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
 
-lcl_status lcl_trainer_peek(lcl_trainer *t) {
+lcl_status lcl__trainer_peek(lcl_trainer *t) {
   float sums[LCL_TRAIN_VALUES];
   LCL_TRY(read_sums(t, sums));
   int last = t->n_values - 1;
@@ -60,7 +60,7 @@ lcl_status lcl_trainer_peek(lcl_trainer *t) {
   return LCL_OK;
 }
 
-lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
+lcl_status lcl__trainer_flush(lcl_trainer *t, double *mean) {
   float sums[LCL_TRAIN_VALUES];
   int last = t->n_values - 1;
   LCL_TRY(read_sums(t, sums));
@@ -70,7 +70,8 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
   }
   for (int i = 0; i < last; i++) t->shown[i] = t->at.total[i] / LCL_MAX(t->at.total[last], 1);
   if (!isfinite(sums[0]))
-    return lcl_fail(LCL_ERR_NUMERIC, "by step %lld: the loss is not finite", (long long)t->at.step);
+    return lcl__fail(LCL_ERR_NUMERIC, "by step %lld: the loss is not finite",
+                     (long long)t->at.step);
   memset(sums, 0, sizeof sums);
   return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
@@ -79,7 +80,7 @@ lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean) {
  * `until`. */
 static lcl_status replay(lcl_trainer *t, int64_t until) {
   while (t->at.step < until) {
-    LCL_TRY(lcl_trainer_step(t));
+    LCL_TRY(lcl__trainer_step(t));
     if (t->at.epoch_step < t->steps_per_epoch) continue;
     t->at.epoch++;
     t->at.epoch_step = 0;
@@ -87,24 +88,24 @@ static lcl_status replay(lcl_trainer *t, int64_t until) {
   return LCL_OK;
 }
 
-lcl_status lcl_trainer_diagnose(lcl_trainer *t) {
+lcl_status lcl__trainer_diagnose(lcl_trainer *t) {
   int64_t until = t->at.step;
   char seen[256];
-  lcl_snprintf(seen, sizeof seen, "%s", lcl_error_message());
+  lcl__snprintf(seen, sizeof seen, "%s", lcl_error_message());
   lcl_tensor_file *f;
   lcl_stage checking;
   LCL_TRY(lcl_tensor_file_read(t->last_path, &f));
-  lcl_status s = lcl_trainer_stage(t, true, &checking);
+  lcl_status s = lcl__trainer_stage(t, true, &checking);
   if (s == LCL_OK) {
     lcl_stage normal = t->stage;
     t->stage = checking;
-    s = lcl_trainer_restore(t, f);
+    s = lcl__trainer_restore(t, f);
     if (s == LCL_OK) s = replay(t, until);
     t->stage = normal;
-    lcl_stage_destroy(&checking);
+    lcl__stage_destroy(&checking);
   }
   lcl_tensor_file_destroy(f);
   if (s == LCL_OK)
-    s = lcl_fail(LCL_ERR_NUMERIC, "%s; repeating the steps found no tensor to blame", seen);
+    s = lcl__fail(LCL_ERR_NUMERIC, "%s; repeating the steps found no tensor to blame", seen);
   return s;
 }

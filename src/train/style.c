@@ -2,7 +2,7 @@
 #include "train/report.h"
 
 /* clang-format off */
-const char lcl_report_style[] =
+const char lcl__report_style[] =
     ":root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--ink:#1c1d20;--soft:#676b73;--rule:#e4e4e1;"
     "--s1:#2563c9;--s2:#d9630b;--s3:#0d8a6a;--s4:#a3349b;--s5:#8a6d00;--s6:#c02942;--heat:37,99,201}"
     "@media(prefers-color-scheme:dark){:root{--bg:#15161a;--card:#1d1f24;--ink:#e8e8ea;--soft:#9a9ea8;"

@@ -47,29 +47,29 @@ typedef struct lcl_trainer {
 } lcl_trainer;
 
 /* setup.c */
-lcl_status lcl_trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
-void lcl_trainer_close(lcl_trainer *t);
+lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
+void lcl__trainer_close(lcl_trainer *t);
 /* The stage with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
-lcl_status lcl_trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out);
+lcl_status lcl__trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out);
 
 /* The options of a desc, checked. */
-lcl_status lcl_train_options(const lcl_train_desc *d, lcl_options **out);
+lcl_status lcl__train_options(const lcl_train_desc *d, lcl_options **out);
 
 /* state.c: the run's files. */
-lcl_status lcl_trainer_save(lcl_trainer *t); /* best (if new), then last */
-lcl_status lcl_trainer_keep_best(lcl_trainer *t, const lcl_metrics *m); /* snapshot of now */
-lcl_status lcl_trainer_restore(lcl_trainer *t,
-                               const lcl_tensor_file *f); /* variables and position */
-lcl_status lcl_trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes);
+lcl_status lcl__trainer_save(lcl_trainer *t); /* best (if new), then last */
+lcl_status lcl__trainer_keep_best(lcl_trainer *t, const lcl_metrics *m); /* snapshot of now */
+lcl_status lcl__trainer_restore(lcl_trainer *t,
+                                const lcl_tensor_file *f); /* variables and position */
+lcl_status lcl__trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes);
 
 /* step.c: one step, and the sums it leaves on the device. */
-lcl_status lcl_trainer_step(lcl_trainer *t);
+lcl_status lcl__trainer_step(lcl_trainer *t);
 /* Reads the sums since the last flush, adds them to the epoch's and clears them; mean: the window's
  * means. LCL_ERR_NUMERIC when the loss is not finite. */
-lcl_status lcl_trainer_flush(lcl_trainer *t, double *mean);
-lcl_status lcl_trainer_peek(lcl_trainer *t); /* means so far into shown; clears nothing */
+lcl_status lcl__trainer_flush(lcl_trainer *t, double *mean);
+lcl_status lcl__trainer_peek(lcl_trainer *t); /* means so far into shown; clears nothing */
 /* After a loss that is not finite: repeats the steps since the checkpoint, launch by launch, to
  * name the first culprit. */
-lcl_status lcl_trainer_diagnose(lcl_trainer *t);
+lcl_status lcl__trainer_diagnose(lcl_trainer *t);
 
 #endif

@@ -30,9 +30,9 @@ static lcl_status choose_points(map *m) {
   int64_t all = m->ds->count, want = m->d->points < 0 ? all : m->d->points ? m->d->points : 10000;
   m->n = LCL_MIN(want, all);
   if (m->n < 2 * NEIGHBOURS)
-    return lcl_fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld",
-                    2 * NEIGHBOURS, (long long)m->n);
-  m->place = lcl_alloc((size_t)m->n * sizeof *m->place);
+    return lcl__fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld",
+                     2 * NEIGHBOURS, (long long)m->n);
+  m->place = lcl__alloc((size_t)m->n * sizeof *m->place);
   if (!m->place) return LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < m->n; i++) m->place[i] = i * all / m->n;
   return lcl_dataset_subset(m->ds, m->place, m->n, &m->chosen);
@@ -54,8 +54,8 @@ static lcl_status check_marked(const char *text) {
     char *end;
     long v = strtol(p, &end, 10);
     if (end == p || v < 0 || (*end && *end != ','))
-      return lcl_fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
-                      text);
+      return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
+                       text);
     p = *end ? end + 1 : end;
   }
   return LCL_OK;
@@ -66,8 +66,8 @@ static lcl_status choose_marked(map *m) {
   int each = m->d->marks > 0 ? m->d->marks : 100;
   LCL_TRY(check_marked(classes));
   if (!m->chosen->labels) return LCL_OK;
-  int *seen = lcl_alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
-  m->marked = lcl_alloc(MAX_MARKS * sizeof *m->marked);
+  int *seen = lcl__alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
+  m->marked = lcl__alloc(MAX_MARKS * sizeof *m->marked);
   for (int64_t i = 0; seen && m->marked && i < m->n && m->n_marked < MAX_MARKS; i++) {
     int32_t label = m->chosen->labels[i];
     if (label < 0 || label >= m->ds->classes || !listed(classes, label) || seen[label] == each)
@@ -76,7 +76,7 @@ static lcl_status choose_marked(map *m) {
     m->marked[m->n_marked++] = (int)i;
   }
   bool failed = !seen || !m->marked;
-  lcl_free(seen);
+  lcl__free(seen);
   return failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
 }
 
@@ -91,7 +91,7 @@ static lcl_status keep_latents(void *user, lcl_stage *stage) {
     snprintf(m->caption[m->n_latents++], sizeof m->caption[0], "%s", b->latents[i].name);
     stage->fetch[stage->n_fetch++] = b->latents[i].t;
   }
-  if (m->n_latents == 0) return lcl_fail(LCL_ERR_UNSUPPORTED, "this model perturbs no latents");
+  if (m->n_latents == 0) return lcl__fail(LCL_ERR_UNSUPPORTED, "this model perturbs no latents");
   return lcl_graph_status(stage->graph);
 }
 
@@ -116,8 +116,8 @@ static lcl_status run_latents(map *m, lcl_stage *stage, const float *images,
 /* Room for the perturbed points too, with the examples' features moved to the front. */
 static lcl_status make_room(map *m, const float *features) {
   m->total = m->n + (int64_t)m->n_latents * m->n_marked;
-  m->x = lcl_alloc((size_t)(m->total * m->width) * sizeof *m->x);
-  m->y = lcl_alloc((size_t)m->total * 2 * sizeof *m->y);
+  m->x = lcl__alloc((size_t)(m->total * m->width) * sizeof *m->x);
+  m->y = lcl__alloc((size_t)m->total * 2 * sizeof *m->y);
   if (!m->x || !m->y) return LCL_ERR_HOST_MEMORY;
   memcpy(m->x, features, (size_t)(m->n * m->width) * sizeof *m->x);
   return LCL_OK;
@@ -128,7 +128,7 @@ static lcl_status marked_rows(const map *m, float *images, int32_t *labels) {
   int64_t size = d->channels * d->height * d->width;
   for (int i = 0; i < m->n_marked; i++) {
     labels[i] = m->chosen->labels[m->marked[i]];
-    LCL_TRY(lcl_session_examples(m->s, m->chosen, m->marked[i], 1, images + i * size));
+    LCL_TRY(lcl__session_examples(m->s, m->chosen, m->marked[i], 1, images + i * size));
   }
   return LCL_OK;
 }
@@ -140,38 +140,38 @@ static lcl_status perturbed(map *m, const float *features) {
                        .batch = m->n_marked,
                        .extend = keep_latents,
                        .user = m };
-  lcl_status st = lcl_stage_create(m->s, &d, &stage);
+  lcl_status st = lcl__stage_create(m->s, &d, &stage);
   if (st == LCL_ERR_UNSUPPORTED) { /* nothing to perturb: a map of the examples alone */
     m->n_latents = 0;
     return make_room(m, features);
   }
   LCL_TRY(st);
   const lcl_model_data *md = &m->s->model->data;
-  float *images = lcl_alloc((size_t)(m->n_marked * md->channels * md->height * md->width) *
-                            sizeof *images);
-  int32_t *labels = lcl_alloc((size_t)m->n_marked * sizeof *labels);
+  float *images = lcl__alloc((size_t)(m->n_marked * md->channels * md->height * md->width) *
+                             sizeof *images);
+  int32_t *labels = lcl__alloc((size_t)m->n_marked * sizeof *labels);
   st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK) st = lcl_run_load(m->run); /* the decoder's variables are new */
+  if (st == LCL_OK) st = lcl__run_load(m->run); /* the decoder's variables are new */
   if (st == LCL_OK) st = marked_rows(m, images, labels);
   if (st == LCL_OK) st = run_latents(m, &stage, images, labels);
-  lcl_free(images);
-  lcl_free(labels);
-  lcl_stage_destroy(&stage);
+  lcl__free(images);
+  lcl__free(labels);
+  lcl__stage_destroy(&stage);
   return st;
 }
 
 static lcl_status gather(map *m) {
   lcl_outputs o;
-  LCL_TRY(lcl_run_outputs(m->run, m->chosen, &o));
+  LCL_TRY(lcl__run_outputs(m->run, m->chosen, &o));
   m->width = o.width;
   lcl_status st = LCL_OK;
   if (!o.features)
-    st = lcl_fail(LCL_ERR_UNSUPPORTED, "%s gives no features to map", m->s->cls->name);
+    st = lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features to map", m->s->cls->name);
   else if (m->n_marked > 0 && (m->s->cls->can & LCL_CAN_RECONSTRUCT))
     st = perturbed(m, o.features);
   else
     st = make_room(m, o.features);
-  lcl_outputs_free(&o);
+  lcl__outputs_free(&o);
   return st;
 }
 
@@ -253,7 +253,7 @@ static int ascending(const void *a, const void *b) {
 static lcl_status number_classes(const map *m, const float low[2], float span, int panels,
                                  lcl_image *image) {
   enum { MAX_CLASSES = 100 };
-  float *values = lcl_alloc((size_t)m->n * sizeof *values), median[2] = { 0 };
+  float *values = lcl__alloc((size_t)m->n * sizeof *values), median[2] = { 0 };
   if (!values) return LCL_ERR_HOST_MEMORY;
   for (int c = 0; c < LCL_MIN(m->ds->classes, MAX_CLASSES); c++) {
     int64_t count = 0;
@@ -266,9 +266,9 @@ static lcl_status number_classes(const map *m, const float low[2], float span, i
       median[axis] = (values[count / 2] - low[axis]) / span;
     }
     for (int k = 0; k < panels && count > 0; k++)
-      lcl_scatter_number(image, SIDE, k, median[0], median[1], c);
+      lcl__scatter_number(image, SIDE, k, median[0], median[1], c);
   }
-  lcl_free(values);
+  lcl__free(values);
   return LCL_OK;
 }
 
@@ -280,7 +280,7 @@ static lcl_status draw(const map *m) {
   for (int i = 0; i < m->n_latents; i++)
     panel_of[i] = kind_of(m, i) == i ? panels++ : panel_of[kind_of(m, i)];
   lcl_image image;
-  LCL_TRY(lcl_scatter_create(panels, SIDE, &image));
+  LCL_TRY(lcl__scatter_create(panels, SIDE, &image));
   bounds(m, low, &span);
   for (int64_t p = 0; p < m->total; p++) {
     lcl_scatter_point pt = { .x = (m->y[2 * p] - low[0]) / span,
@@ -289,50 +289,50 @@ static lcl_status draw(const map *m) {
                              .radius = 1.6f,
                              .opacity = 0.75f };
     if (p < m->n) {
-      lcl_scatter_draw(&image, SIDE, 0, &pt);
+      lcl__scatter_draw(&image, SIDE, 0, &pt);
       pt.opacity = 0.18f;
-      for (int k = 1; k < panels; k++) lcl_scatter_draw(&image, SIDE, k, &pt);
+      for (int k = 1; k < panels; k++) lcl__scatter_draw(&image, SIDE, k, &pt);
     } else {
       pt.ring = true;
       pt.radius = 3.5f;
       pt.opacity = 0.9f;
-      lcl_scatter_draw(&image, SIDE, panel_of[(p - m->n) / m->n_marked], &pt);
+      lcl__scatter_draw(&image, SIDE, panel_of[(p - m->n) / m->n_marked], &pt);
     }
   }
   lcl_status st = number_classes(m, low, span, panels, &image);
-  if (st == LCL_OK) st = lcl_png_write(m->d->png, &image);
-  lcl_image_free(&image);
+  if (st == LCL_OK) st = lcl__png_write(m->d->png, &image);
+  lcl__image_free(&image);
   return st;
 }
 
 static lcl_status write_csv(const map *m) {
   lcl_str s = { 0 };
-  lcl_str_add(&s, "index,label,kind,x,y\n");
+  lcl__str_add(&s, "index,label,kind,x,y\n");
   for (int64_t p = 0; p < m->total; p++) {
     int64_t from = p < m->n ? p : m->marked[(p - m->n) % m->n_marked];
-    lcl_str_add(&s, "%lld,%d,%s,%.7g,%.7g\n", (long long)m->place[from], (int)label_of(m, p),
-                p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked], (double)m->y[2 * p],
-                (double)m->y[2 * p + 1]);
+    lcl__str_add(&s, "%lld,%d,%s,%.7g,%.7g\n", (long long)m->place[from], (int)label_of(m, p),
+                 p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked], (double)m->y[2 * p],
+                 (double)m->y[2 * p + 1]);
   }
-  lcl_status st = lcl_str_ok(&s) ? lcl_file_write_atomic(m->d->csv, s.data, s.n)
-                                 : LCL_ERR_HOST_MEMORY;
-  lcl_str_free(&s);
+  lcl_status st = lcl__str_ok(&s) ? lcl__file_write_atomic(m->d->csv, s.data, s.n)
+                                  : LCL_ERR_HOST_MEMORY;
+  lcl__str_free(&s);
   return st;
 }
 
 static lcl_status run_map(map *m, lcl_metrics *metrics) {
   double divergence = 0;
-  LCL_TRY(lcl_session_split(m->s, m->d->split ? m->d->split : "test", (lcl_dataset **)&m->ds));
+  LCL_TRY(lcl__session_split(m->s, m->d->split ? m->d->split : "test", (lcl_dataset **)&m->ds));
   LCL_TRY(choose_points(m));
   LCL_TRY(choose_marked(m));
   LCL_TRY(gather(m));
-  LCL_TRY(lcl_tsne(m->s->ctx, m->x, m->total, (int)m->width,
-                   &(lcl_tsne_desc) { .perplexity = m->d->perplexity,
-                                      .rounds = m->d->rounds,
-                                      .seed = m->d->seed,
-                                      .progress = m->d->progress,
-                                      .user = m->d->user },
-                   m->y, &divergence));
+  LCL_TRY(lcl__tsne(m->s->ctx, m->x, m->total, (int)m->width,
+                    &(lcl_tsne_desc) { .perplexity = m->d->perplexity,
+                                       .rounds = m->d->rounds,
+                                       .seed = m->d->seed,
+                                       .progress = m->d->progress,
+                                       .user = m->d->user },
+                    m->y, &divergence));
   if (m->d->png) LCL_TRY(draw(m));
   if (m->d->csv) LCL_TRY(write_csv(m));
   if (metrics) score(m, divergence, metrics);
@@ -341,14 +341,14 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
 
 lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
   LCL_NEED(run);
-  map m = { .d = desc, .run = run, .s = lcl_run_session(run) };
-  LCL_TRY(lcl_check_output(desc->png));
-  LCL_TRY(lcl_check_output(desc->csv));
+  map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
+  LCL_TRY(lcl__check_output(desc->png));
+  LCL_TRY(lcl__check_output(desc->csv));
   lcl_status st = run_map(&m, metrics);
   lcl_dataset_close(m.chosen);
-  lcl_free(m.place);
-  lcl_free(m.marked);
-  lcl_free(m.x);
-  lcl_free(m.y);
+  lcl__free(m.place);
+  lcl__free(m.marked);
+  lcl__free(m.x);
+  lcl__free(m.y);
   return st;
 }

@@ -30,12 +30,12 @@ static int remove_folder(void **state) {
 
 static void messages(void **state) {
   (void)state;
-  assert_int_equal(lcl_fail(LCL_ERR_IO, "cannot open %s", "x"), LCL_ERR_IO);
+  assert_int_equal(lcl__fail(LCL_ERR_IO, "cannot open %s", "x"), LCL_ERR_IO);
   assert_string_equal(lcl_error_message(), "cannot open x");
   /* The old message may be an argument of the new one. */
-  lcl_fail(LCL_ERR_IO, "again: %s", lcl_error_message());
+  lcl__fail(LCL_ERR_IO, "again: %s", lcl_error_message());
   assert_string_equal(lcl_error_message(), "again: cannot open x");
-  assert_int_equal(lcl_fail_prefix(LCL_ERR_SHAPE, "conv%d", 1), LCL_ERR_SHAPE);
+  assert_int_equal(lcl__fail_prefix(LCL_ERR_SHAPE, "conv%d", 1), LCL_ERR_SHAPE);
   assert_string_equal(lcl_error_message(), "conv1: again: cannot open x");
   for (int s = LCL_OK; s <= LCL_ERR_INTERRUPTED; s++)
     assert_string_not_equal(lcl_status_string((lcl_status)s), "unknown status");
@@ -46,13 +46,13 @@ static void long_messages_are_cut(void **state) {
   char *text = malloc(100000);
   memset(text, 'a', 99999);
   text[99999] = 0;
-  lcl_fail(LCL_ERR_IO, "%s", text);
+  lcl__fail(LCL_ERR_IO, "%s", text);
   size_t n = strlen(lcl_error_message());
   assert_in_range(n, 1000, 99999);
-  for (int i = 0; i < 100; i++) lcl_fail_prefix(LCL_ERR_IO, "%s", "prefix");
+  for (int i = 0; i < 100; i++) lcl__fail_prefix(LCL_ERR_IO, "%s", "prefix");
   assert_int_equal(strlen(lcl_error_message()), n);
   assert_memory_equal(lcl_error_message(), "prefix: prefix: ", 16);
-  lcl_fail_prefix(LCL_ERR_IO, "%s", text);
+  lcl__fail_prefix(LCL_ERR_IO, "%s", text);
   assert_int_equal(strlen(lcl_error_message()), n);
   free(text);
 }
@@ -60,13 +60,13 @@ static void long_messages_are_cut(void **state) {
 static void *other_thread(void *arg) {
   const char **seen = arg;
   *seen = *lcl_error_message() ? "a message" : "none";
-  lcl_fail(LCL_ERR_IO, "other");
+  lcl__fail(LCL_ERR_IO, "other");
   return NULL;
 }
 
 static void messages_are_per_thread(void **state) {
   (void)state;
-  lcl_fail(LCL_ERR_IO, "mine");
+  lcl__fail(LCL_ERR_IO, "mine");
   pthread_t t;
   const char *seen = NULL;
   assert_int_equal(pthread_create(&t, NULL, other_thread, (void *)&seen), 0);
@@ -84,64 +84,64 @@ static void log_goes_to_the_callback(void **state) {
   char got[100] = "";
   lcl_log_set(collect_log, got);
   lcl_log_set_level(LCL_LOG_INFO);
-  lcl_logf(LCL_LOG_DEBUG, "too fine");
+  lcl__logf(LCL_LOG_DEBUG, "too fine");
   assert_string_equal(got, "");
-  lcl_logf(LCL_LOG_INFO, "n = %d", 3);
+  lcl__logf(LCL_LOG_INFO, "n = %d", 3);
   assert_string_equal(got, "3 n = 3");
   lcl_log_set_level(LCL_LOG_OFF);
-  lcl_logf(LCL_LOG_ERROR, "off");
+  lcl__logf(LCL_LOG_ERROR, "off");
   assert_string_equal(got, "3 n = 3");
   lcl_log_set(NULL, NULL);
 }
 
 static void failing_allocations(void **state) {
   (void)state;
-  int64_t before = lcl_test_alloc_live();
-  lcl_test_fail_alloc(1);
-  void *a = lcl_alloc(10), *b = lcl_alloc(10), *c = lcl_alloc(10);
+  int64_t before = lcl__test_alloc_live();
+  lcl__test_fail_alloc(1);
+  void *a = lcl__alloc(10), *b = lcl__alloc(10), *c = lcl__alloc(10);
   assert_non_null(a);
   assert_null(b);
   assert_non_null(c);
   assert_non_null(strstr(lcl_error_message(), "out of host memory"));
-  lcl_test_fail_alloc(-1);
-  assert_int_equal(lcl_test_alloc_live(), before + 2);
-  lcl_free(a);
-  lcl_free(c);
-  lcl_free(NULL);
-  assert_int_equal(lcl_test_alloc_live(), before);
+  lcl__test_fail_alloc(-1);
+  assert_int_equal(lcl__test_alloc_live(), before + 2);
+  lcl__free(a);
+  lcl__free(c);
+  lcl__free(NULL);
+  assert_int_equal(lcl__test_alloc_live(), before);
 }
 
 static void arena(void **state) {
   (void)state;
-  lcl_arena *a = lcl_arena_create();
+  lcl_arena *a = lcl__arena_create();
   for (size_t n = 0; n < 3000; n++) {
-    unsigned char *p = lcl_arena_alloc(a, n * 7 % 5000);
+    unsigned char *p = lcl__arena_alloc(a, n * 7 % 5000);
     assert_int_equal((uintptr_t)p % 16, 0);
     for (size_t i = 0; i < n * 7 % 5000; i++) assert_int_equal(p[i], 0);
     memset(p, 0xff, n * 7 % 5000);
   }
-  assert_non_null(lcl_arena_alloc(a, 1 << 20));
-  assert_null(lcl_arena_alloc(a, SIZE_MAX));
-  assert_string_equal(lcl_arena_printf(a, "%s-%d", lcl_arena_strdup(a, "x"), 5), "x-5");
-  lcl_arena_destroy(a);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_non_null(lcl__arena_alloc(a, 1 << 20));
+  assert_null(lcl__arena_alloc(a, SIZE_MAX));
+  assert_string_equal(lcl__arena_printf(a, "%s-%d", lcl__arena_strdup(a, "x"), 5), "x-5");
+  lcl__arena_destroy(a);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void strings_and_arrays(void **state) {
   (void)state;
   lcl_str s = { 0 };
-  for (int i = 0; i < 1000; i++) lcl_str_add(&s, "%d,", i);
-  assert_true(lcl_str_ok(&s));
+  for (int i = 0; i < 1000; i++) lcl__str_add(&s, "%d,", i);
+  assert_true(lcl__str_ok(&s));
   assert_int_equal(s.n, 10 * 2 + 90 * 3 + 900 * 4);
-  lcl_test_fail_alloc(0);
+  lcl__test_fail_alloc(0);
   lcl_str t = { 0 };
-  lcl_str_add(&t, "x");
-  lcl_str_add(&t, "y"); /* ignored after the failure */
-  assert_false(lcl_str_ok(&t));
+  lcl__str_add(&t, "x");
+  lcl__str_add(&t, "y"); /* ignored after the failure */
+  assert_false(lcl__str_ok(&t));
   assert_null(t.data);
-  lcl_test_fail_alloc(-1);
-  lcl_str_free(&s);
-  lcl_str_free(&t);
+  lcl__test_fail_alloc(-1);
+  lcl__str_free(&s);
+  lcl__str_free(&t);
   struct {
     int *data;
     size_t n, cap;
@@ -149,17 +149,17 @@ static void strings_and_arrays(void **state) {
   for (int i = 0; i < 100; i++) assert_true(LCL_PUSH(&v, i));
   assert_int_equal(v.data[99], 99);
   size_t product;
-  assert_false(lcl_grow((void **)&v.data, &v.cap, SIZE_MAX / 2, sizeof(int)));
-  assert_false(lcl_mul_size(SIZE_MAX, 2, &product));
-  assert_true(lcl_mul_size(6, 7, &product) && product == 42);
-  lcl_free(v.data);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_false(lcl__grow((void **)&v.data, &v.cap, SIZE_MAX / 2, sizeof(int)));
+  assert_false(lcl__mul_size(SIZE_MAX, 2, &product));
+  assert_true(lcl__mul_size(6, 7, &product) && product == 42);
+  lcl__free(v.data);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void hash(void **state) {
   (void)state;
   char h[33];
-  lcl_hash_hex("", 0, h); /* XXH3 128 of nothing, from the xxHash specification */
+  lcl__hash_hex("", 0, h); /* XXH3 128 of nothing, from the xxHash specification */
   assert_string_equal(h, "99aa06d3014798d86001c324468d497f");
 }
 
@@ -167,33 +167,33 @@ static void files(void **state) {
   (void)state;
   char path[128];
   snprintf(path, sizeof path, "%s/a/b/c", folder);
-  ASSERT_OK(lcl_mkdirs(path));
-  ASSERT_OK(lcl_mkdirs(path));
+  ASSERT_OK(lcl__mkdirs(path));
+  ASSERT_OK(lcl__mkdirs(path));
   strcat(path, "/file");
-  assert_false(lcl_file_exists(path));
+  assert_false(lcl__file_exists(path));
   void *data;
   size_t n;
-  ASSERT_STATUS(lcl_file_read(path, 100, &data, &n), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__file_read(path, 100, &data, &n), LCL_ERR_IO);
   assert_non_null(strstr(lcl_error_message(), path));
   char big[10000];
   for (size_t i = 0; i < sizeof big; i++) big[i] = (char)i;
-  ASSERT_OK(lcl_file_write_atomic(path, big, sizeof big));
-  ASSERT_OK(lcl_file_read(path, sizeof big, &data, &n));
+  ASSERT_OK(lcl__file_write_atomic(path, big, sizeof big));
+  ASSERT_OK(lcl__file_read(path, sizeof big, &data, &n));
   assert_int_equal(n, sizeof big);
   assert_memory_equal(data, big, n);
   assert_int_equal(((char *)data)[n], 0);
-  lcl_free(data);
-  ASSERT_STATUS(lcl_file_read(path, sizeof big - 1, &data, &n), LCL_ERR_FORMAT);
+  lcl__free(data);
+  ASSERT_STATUS(lcl__file_read(path, sizeof big - 1, &data, &n), LCL_ERR_FORMAT);
   strcat(path, "/below-a-file");
-  ASSERT_STATUS(lcl_mkdirs(path), LCL_ERR_IO);
-  ASSERT_STATUS(lcl_file_write_atomic(path, big, 1), LCL_ERR_IO);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  ASSERT_STATUS(lcl__mkdirs(path), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__file_write_atomic(path, big, 1), LCL_ERR_IO);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static char *content(const char *path) {
   void *data;
   size_t n;
-  ASSERT_OK(lcl_file_read(path, 1000, &data, &n));
+  ASSERT_OK(lcl__file_read(path, 1000, &data, &n));
   return data;
 }
 
@@ -206,49 +206,49 @@ static void files_that_are_there(void **state) {
   snprintf(target, sizeof target, "%s/replaced", folder);
   snprintf(link, sizeof link, "%s/replaced-link", folder);
   snprintf(fifo, sizeof fifo, "%s/written-through", folder);
-  ASSERT_OK(lcl_file_write_atomic(target, "one", 3));
+  ASSERT_OK(lcl__file_write_atomic(target, "one", 3));
   assert_int_equal(chmod(target, 0600), 0);
   assert_int_equal(symlink("replaced", link), 0);
-  ASSERT_OK(lcl_file_write_atomic(link, "two", 3));
+  ASSERT_OK(lcl__file_write_atomic(link, "two", 3));
   assert_int_equal(lstat(link, &st), 0);
   assert_true(S_ISLNK(st.st_mode));
   assert_int_equal(stat(target, &st), 0);
   assert_int_equal(st.st_mode & 0777, 0600);
   char *text = content(target);
   assert_string_equal(text, "two");
-  lcl_free(text);
+  lcl__free(text);
 
   assert_int_equal(mkfifo(fifo, 0600), 0);
   int fd = open(fifo, O_RDONLY | O_NONBLOCK);
   char got[8] = { 0 };
-  ASSERT_OK(lcl_file_write_atomic(fifo, "three", 5));
+  ASSERT_OK(lcl__file_write_atomic(fifo, "three", 5));
   assert_int_equal(read(fd, got, sizeof got), 5);
   assert_string_equal(got, "three");
   close(fd);
   assert_int_equal(lstat(fifo, &st), 0);
   assert_true(S_ISFIFO(st.st_mode));
-  ASSERT_OK(lcl_file_write_atomic("/dev/null", "x", 1));
-  ASSERT_STATUS(lcl_file_write_atomic("/dev/full", "x", 1), LCL_ERR_IO);
+  ASSERT_OK(lcl__file_write_atomic("/dev/null", "x", 1));
+  ASSERT_STATUS(lcl__file_write_atomic("/dev/full", "x", 1), LCL_ERR_IO);
   fd = open(target, O_WRONLY);
   assert_int_equal(write(fd, "head ", 5), 5);
   snprintf(planted, sizeof planted, "/proc/self/fd/%d", fd);
-  ASSERT_OK(lcl_file_write_atomic(planted, "four", 4));
+  ASSERT_OK(lcl__file_write_atomic(planted, "four", 4));
   snprintf(planted, sizeof planted, "/dev/fd/%d", fd);
-  ASSERT_OK(lcl_file_write_atomic(planted, " five", 5));
+  ASSERT_OK(lcl__file_write_atomic(planted, " five", 5));
   close(fd);
   text = content(target);
   assert_string_equal(text, "head four five"); /* what was written before stays */
-  lcl_free(text);
+  lcl__free(text);
 
   /* A killed process's file goes at the next writing; that of a living one and a link stay. */
   snprintf(stale, sizeof stale, "%s.%d.0123456789abcdef.tmp", target, 0x3fffffff);
-  ASSERT_OK(lcl_file_write_atomic(stale, "x", 1));
+  ASSERT_OK(lcl__file_write_atomic(stale, "x", 1));
   snprintf(planted, sizeof planted, "%s.%d.7123456789abcdef.tmp", target, 0x3fffffff);
   assert_int_equal(symlink("/etc/passwd", planted), 0);
   char living[256];
   snprintf(living, sizeof living, "%s.%ld.0123456789abcdef.tmp", target, (long)getppid());
-  ASSERT_OK(lcl_file_write_atomic(living, "x", 1));
-  ASSERT_OK(lcl_file_write_atomic(target, "five", 4));
+  ASSERT_OK(lcl__file_write_atomic(living, "x", 1));
+  ASSERT_OK(lcl__file_write_atomic(target, "five", 4));
   assert_int_not_equal(lstat(stale, &st), 0);
   assert_int_equal(lstat(planted, &st), 0);
   assert_int_equal(lstat(living, &st), 0);
@@ -257,10 +257,10 @@ static void files_that_are_there(void **state) {
   char users[256];
   int lock;
   snprintf(users, sizeof users, "%s/notes.%d.7.tmp", folder, 0x3fffffff);
-  ASSERT_OK(lcl_file_write_atomic(users, "x", 1));
-  ASSERT_OK(lcl_file_write_atomic(stale, "x", 1));
-  ASSERT_OK(lcl_folder_lock(folder, &lock));
-  lcl_folder_unlock(lock);
+  ASSERT_OK(lcl__file_write_atomic(users, "x", 1));
+  ASSERT_OK(lcl__file_write_atomic(stale, "x", 1));
+  ASSERT_OK(lcl__folder_lock(folder, &lock));
+  lcl__folder_unlock(lock);
   assert_int_not_equal(lstat(stale, &st), 0);
   assert_int_equal(lstat(planted, &st), 0);
   assert_int_equal(lstat(living, &st), 0);
@@ -277,24 +277,24 @@ static void links_to_nothing_are_followed(void **state) {
   snprintf(path, sizeof path, "%s/below/file", folder);
   assert_int_equal(symlink("second", link), 0);
   assert_int_equal(symlink(path, second), 0);
-  ASSERT_STATUS(lcl_check_output(link), LCL_ERR_IO); /* no folder below */
-  ASSERT_STATUS(lcl_file_write_atomic(link, "x", 1), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__check_output(link), LCL_ERR_IO); /* no folder below */
+  ASSERT_STATUS(lcl__file_write_atomic(link, "x", 1), LCL_ERR_IO);
   snprintf(path, sizeof path, "%s/below", folder);
-  ASSERT_OK(lcl_mkdirs(path));
+  ASSERT_OK(lcl__mkdirs(path));
   strcat(path, "/file");
-  ASSERT_OK(lcl_check_output(link));
-  ASSERT_OK(lcl_file_write_atomic(link, "new", 3));
+  ASSERT_OK(lcl__check_output(link));
+  ASSERT_OK(lcl__file_write_atomic(link, "new", 3));
   assert_int_equal(lstat(link, &st), 0);
   assert_true(S_ISLNK(st.st_mode));
   assert_int_equal(lstat(path, &st), 0);
   assert_true(S_ISREG(st.st_mode) && !(st.st_mode & 022));
   char *text = content(link);
   assert_string_equal(text, "new");
-  lcl_free(text);
+  lcl__free(text);
   snprintf(path, sizeof path, "%s/circle", folder);
   assert_int_equal(symlink("circle", path), 0);
-  ASSERT_STATUS(lcl_file_write_atomic(path, "x", 1), LCL_ERR_IO);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  ASSERT_STATUS(lcl__file_write_atomic(path, "x", 1), LCL_ERR_IO);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* The temporary file is as closed as the file it replaces before a byte is in it: a thread looks
@@ -324,51 +324,51 @@ static void *look_for_open_files(void *user) {
 static void secrets_are_never_open(void **state) {
   (void)state;
   const size_t n = 1 << 22;
-  char path[128], *bytes = lcl_alloc(n);
+  char path[128], *bytes = lcl__alloc(n);
   watch w = { 0 };
   pthread_t thread;
   snprintf(path, sizeof path, "%s/secret", folder);
-  ASSERT_OK(lcl_file_write_atomic(path, "x", 1));
+  ASSERT_OK(lcl__file_write_atomic(path, "x", 1));
   assert_int_equal(chmod(path, 0600), 0);
   assert_int_equal(pthread_create(&thread, NULL, look_for_open_files, &w), 0);
-  for (int i = 0; i < 20; i++) ASSERT_OK(lcl_file_write_atomic(path, bytes, n));
+  for (int i = 0; i < 20; i++) ASSERT_OK(lcl__file_write_atomic(path, bytes, n));
   atomic_store(&w.end, true);
   pthread_join(thread, NULL);
-  lcl_free(bytes);
+  lcl__free(bytes);
   assert_true(w.seen);
   assert_false(w.open);
 }
 
 static void names_cannot_command_a_terminal(void **state) {
   (void)state;
-  lcl_fail(LCL_ERR_IO, "cannot open %s",
-           "a\x1b[31mb\r\n\xc2\x9b"
-           "c\xff/\xc3\xbc");
+  lcl__fail(LCL_ERR_IO, "cannot open %s",
+            "a\x1b[31mb\r\n\xc2\x9b"
+            "c\xff/\xc3\xbc");
   assert_string_equal(lcl_error_message(),
                       "cannot open a\\x1b[31mb\\x0d\\x0a\\xc2\\x9bc\\xff/\xc3\xbc");
-  lcl_fail_prefix(LCL_ERR_IO, "\x07 in %s", "a\tb");
+  lcl__fail_prefix(LCL_ERR_IO, "\x07 in %s", "a\tb");
   assert_true(strncmp(lcl_error_message(), "\\x07 in a\\x09b: cannot open ", 25) == 0);
-  lcl_fail(LCL_ERR_BUILD, "line 1\n\x1bline 2"); /* a driver's build log keeps its lines */
+  lcl__fail(LCL_ERR_BUILD, "line 1\n\x1bline 2"); /* a driver's build log keeps its lines */
   assert_string_equal(lcl_error_message(), "line 1\n\\x1bline 2");
   lcl_str s = { 0 };
-  lcl_str_visible(&s, "\n%5s|%-6s|%.2s|%d|%lld|%zu|%.2f|%%|%c", "\x1b", "ab", "xyz", -3, 1LL << 40,
-                  (size_t)7, 0.125, 'q');
+  lcl__str_visible(&s, "\n%5s|%-6s|%.2s|%d|%lld|%zu|%.2f|%%|%c", "\x1b", "ab", "xyz", -3, 1LL << 40,
+                   (size_t)7, 0.125, 'q');
   assert_string_equal(s.data, "\n \\x1b|ab    |xy|-3|1099511627776|7|0.12|%|q");
-  lcl_str_free(&s);
-  lcl_str_visible(&s, "%*d|%-*d|%.*s|%s", 4, 7, 4, 7, 1, "abc",
-                  "\xe2\x80\xae"
-                  "b"); /* RTL */
+  lcl__str_free(&s);
+  lcl__str_visible(&s, "%*d|%-*d|%.*s|%s", 4, 7, 4, 7, 1, "abc",
+                   "\xe2\x80\xae"
+                   "b"); /* RTL */
   assert_string_equal(s.data, "   7|7   |a|\\xe2\\x80\\xaeb");
-  lcl_str_free(&s);
+  lcl__str_free(&s);
 }
 
 static void html_is_escaped_by_its_writer(void **state) {
   (void)state;
   lcl_str s = { 0 };
-  lcl_str_html(&s, "<b title=\"%s\">%d%% %s</b>", "a\"'<script>&", 5, "\x01\xff\xc3\xbc");
+  lcl__str_html(&s, "<b title=\"%s\">%d%% %s</b>", "a\"'<script>&", 5, "\x01\xff\xc3\xbc");
   assert_string_equal(s.data, "<b title=\"a&quot;&#39;&lt;script&gt;&amp;\">5% "
                               "&#xFFFD;&#xFFFD;\xc3\xbc</b>");
-  lcl_str_free(&s);
+  lcl__str_free(&s);
 }
 
 static void json_is_checked(void **state) {
@@ -397,8 +397,8 @@ static void json_is_checked(void **state) {
     { "{\"epoch\":1,\"table\":[[101]]}", "\"table\"" },
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    cJSON *json = lcl_json_parse(cases[i].text, strlen(cases[i].text));
-    const lcl_status s = lcl_json_check(json, "f.json", fields, LCL_COUNT(fields));
+    cJSON *json = lcl__json_parse(cases[i].text, strlen(cases[i].text));
+    const lcl_status s = lcl__json_check(json, "f.json", fields, LCL_COUNT(fields));
     assert_int_equal(s, cases[i].message ? LCL_ERR_FORMAT : LCL_OK);
     if (cases[i].message) assert_non_null(strstr(lcl_error_message(), cases[i].message));
     cJSON_Delete(json);
@@ -408,26 +408,26 @@ static void json_is_checked(void **state) {
 static void numbers_json_lacks_are_null(void **state) {
   (void)state;
   lcl_str s = { 0 };
-  lcl_str_json_number(&s, NAN);
-  lcl_str_json_number(&s, -INFINITY);
-  lcl_str_json_number(&s, 0.5);
-  lcl_str_json_text(&s, "a\"\n");
+  lcl__str_json_number(&s, NAN);
+  lcl__str_json_number(&s, -INFINITY);
+  lcl__str_json_number(&s, 0.5);
+  lcl__str_json_text(&s, "a\"\n");
   assert_string_equal(s.data, "nullnull0.5\"a\\\"\\n\"");
-  lcl_str_free(&s);
+  lcl__str_free(&s);
 }
 
 static void numbers_are_whole_texts(void **state) {
   (void)state;
   double v;
   int64_t n;
-  assert_true(lcl_parse_number("1e-3", &v) && v == 1e-3);
+  assert_true(lcl__parse_number("1e-3", &v) && v == 1e-3);
   static const char *const bad[] = { "", "x", "1x", "nan", "inf", "-inf", "1e999", "1,5" };
-  for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl_parse_number(bad[i], &v));
-  assert_true(lcl_parse_whole("-12", &n) && n == -12);
-  assert_false(lcl_parse_whole("9223372036854775808", &n));
-  assert_false(lcl_parse_whole("1.0", &n));
-  assert_true(lcl_inside("(0,1]", 1) && !lcl_inside("(0,1]", 0) && lcl_inside("[0,inf)", 1e300));
-  assert_false(lcl_inside("[0,1e9]", NAN));
+  for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl__parse_number(bad[i], &v));
+  assert_true(lcl__parse_whole("-12", &n) && n == -12);
+  assert_false(lcl__parse_whole("9223372036854775808", &n));
+  assert_false(lcl__parse_whole("1.0", &n));
+  assert_true(lcl__inside("(0,1]", 1) && !lcl__inside("(0,1]", 0) && lcl__inside("[0,inf)", 1e300));
+  assert_false(lcl__inside("[0,1e9]", NAN));
 }
 
 int main(void) {

@@ -26,21 +26,21 @@ static void written_arrays_come_back(void **state) {
   for (int rank = 0; rank <= 3; rank++) {
     const int64_t shapes[4][3] = { { 0 }, { 6 }, { 2, 3 }, { 3, 1, 2 } };
     lcl_npy a;
-    ASSERT_OK(lcl_npy_write(path, LCL_NPY_F32, rank, shapes[rank], values));
-    ASSERT_OK(lcl_npy_read(path, &a));
+    ASSERT_OK(lcl__npy_write(path, LCL_NPY_F32, rank, shapes[rank], values));
+    ASSERT_OK(lcl__npy_read(path, &a));
     assert_int_equal(a.type, LCL_NPY_F32);
     assert_int_equal(a.rank, rank);
     assert_int_equal(a.count, rank ? 6 : 1);
     for (int i = 0; i < rank; i++) assert_int_equal(a.dim[i], shapes[rank][i]);
     assert_memory_equal(a.data, values, a.count * sizeof(float));
-    lcl_npy_free(&a);
+    lcl__npy_free(&a);
   }
   const int64_t empty[] = { 0, 5 };
   lcl_npy a;
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I64, 2, empty, values));
-  ASSERT_OK(lcl_npy_read(path, &a));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I64, 2, empty, values));
+  ASSERT_OK(lcl__npy_read(path, &a));
   assert_int_equal(a.count, 0);
-  lcl_npy_free(&a);
+  lcl__npy_free(&a);
   unlink(path);
 }
 
@@ -51,9 +51,9 @@ static void fortran_order_is_reordered(void **state) {
   lcl_npy a;
   const size_t n = make(file, "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }\n",
                         columns, sizeof columns);
-  ASSERT_OK(lcl_npy_parse(file, n, "f.npy", &a));
-  for (size_t i = 0; i < 6; i++) assert_int_equal(lcl_npy_get(&a, i), i + 1);
-  lcl_npy_free(&a);
+  ASSERT_OK(lcl__npy_parse(file, n, "f.npy", &a));
+  for (size_t i = 0; i < 6; i++) assert_int_equal(lcl__npy_get(&a, i), i + 1);
+  lcl__npy_free(&a);
 }
 
 static void types_and_byte_order(void **state) {
@@ -64,21 +64,21 @@ static void types_and_byte_order(void **state) {
     0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18
   }; /* pi, big-endian */
   size_t n = make(file, "{'descr': '>f8', 'fortran_order': False, 'shape': (), }", big, sizeof big);
-  ASSERT_OK(lcl_npy_parse(file, n, "pi.npy", &a));
-  assert_true(lcl_npy_get(&a, 0) == 3.141592653589793);
-  lcl_npy_free(&a);
+  ASSERT_OK(lcl__npy_parse(file, n, "pi.npy", &a));
+  assert_true(lcl__npy_get(&a, 0) == 3.141592653589793);
+  lcl__npy_free(&a);
   const unsigned char bools[] = { 0, 1, 7 };
   n = make(file, "{\"descr\": \"|b1\", \"fortran_order\": False, \"shape\": (3,)}", bools,
            sizeof bools);
-  ASSERT_OK(lcl_npy_parse(file, n, "b.npy", &a));
+  ASSERT_OK(lcl__npy_parse(file, n, "b.npy", &a));
   assert_int_equal(a.type, LCL_NPY_BOOL);
-  assert_true(lcl_npy_get(&a, 0) == 0 && lcl_npy_get(&a, 1) == 1 && lcl_npy_get(&a, 2) == 1);
-  lcl_npy_free(&a);
+  assert_true(lcl__npy_get(&a, 0) == 0 && lcl__npy_get(&a, 1) == 1 && lcl__npy_get(&a, 2) == 1);
+  lcl__npy_free(&a);
   const int64_t wide[] = { -5, INT64_C(1) << 40 };
   n = make(file, "{'shape': (2L,), 'fortran_order': False, 'descr': '<i8'}", wide, sizeof wide);
-  ASSERT_OK(lcl_npy_parse(file, n, "w.npy", &a));
-  assert_true(lcl_npy_get(&a, 0) == -5 && lcl_npy_get(&a, 1) == 0x1p40);
-  lcl_npy_free(&a);
+  ASSERT_OK(lcl__npy_parse(file, n, "w.npy", &a));
+  assert_true(lcl__npy_get(&a, 0) == -5 && lcl__npy_get(&a, 1) == 0x1p40);
+  lcl__npy_free(&a);
 }
 
 static void broken_files_are_refused(void **state) {
@@ -113,7 +113,7 @@ static void broken_files_are_refused(void **state) {
   lcl_npy a;
   for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
     const size_t n = make(file, wrong[i].dictionary, zeros, wrong[i].bytes);
-    ASSERT_STATUS(lcl_npy_parse(file, n, "wrong.npy", &a), wrong[i].status);
+    ASSERT_STATUS(lcl__npy_parse(file, n, "wrong.npy", &a), wrong[i].status);
     assert_non_null(strstr(lcl_error_message(), "wrong.npy"));
     assert_null(strchr(lcl_error_message(), '\n'));
     const bool deep = strstr(wrong[i].dictionary, "1,1,1,1"),
@@ -121,7 +121,7 @@ static void broken_files_are_refused(void **state) {
     assert_true(deep == !!strstr(lcl_error_message(), "more than 8 dimensions"));
     assert_true(fields == !!strstr(lcl_error_message(), "structured array"));
   }
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* A file far larger than its header says is refused by its size: no memory is asked for. */
@@ -132,11 +132,11 @@ static void headers_come_first(void **state) {
   assert_true(fd >= 0);
   const float values[2] = { 1, 2 };
   lcl_npy a;
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_F32, 1, (int64_t[]) { 2 }, values));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_F32, 1, (int64_t[]) { 2 }, values));
   assert_int_equal(truncate(path, (off_t)20 << 30), 0);
   struct rusage before, after;
   getrusage(RUSAGE_SELF, &before);
-  ASSERT_STATUS(lcl_npy_read(path, &a), LCL_ERR_FORMAT);
+  ASSERT_STATUS(lcl__npy_read(path, &a), LCL_ERR_FORMAT);
   getrusage(RUSAGE_SELF, &after);
   assert_non_null(strstr(lcl_error_message(), "bytes of elements, the header's shape needs 8"));
   assert_true(after.ru_maxrss - before.ru_maxrss < 8 << 10); /* KiB */
@@ -154,14 +154,14 @@ static void every_cut_and_change_is_survived(void **state) {
   const size_t n = make(good, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }\n",
                         values, sizeof values);
   for (size_t cut = 0; cut < n; cut++)
-    ASSERT_STATUS(lcl_npy_parse(good, cut, "cut.npy", &a), LCL_ERR_FORMAT);
+    ASSERT_STATUS(lcl__npy_parse(good, cut, "cut.npy", &a), LCL_ERR_FORMAT);
   for (size_t at = 0; at < n; at++)
     for (int change = 1; change < 256; change += 7) {
       memcpy(file, good, n);
       file[at] = (unsigned char)(file[at] + change);
-      if (lcl_npy_parse(file, n, "changed.npy", &a) == LCL_OK) lcl_npy_free(&a);
+      if (lcl__npy_parse(file, n, "changed.npy", &a) == LCL_OK) lcl__npy_free(&a);
     }
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

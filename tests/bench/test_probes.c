@@ -24,7 +24,7 @@ static void device_probes(void **state) {
   }
   assert_in_range(seen, 6, 100);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

@@ -152,8 +152,8 @@ static void copies(void **state) {
   lcl_dataset *ds, *some, *again;
   assert_int_equal(lcl_dataset_from_f32("x", x[0], labels, N, 1, SIDE, SIDE, 4, &ds), LCL_OK);
   lcl_data_desc desc = { .types = 2, .copies = COPIES, .reduce = 2, .seed = 4 };
-  assert_int_equal(lcl_dataset_copies(ds, &desc, &some), LCL_OK);
-  assert_int_equal(lcl_dataset_copies(ds, &desc, &again), LCL_OK);
+  assert_int_equal(lcl__dataset_copies(ds, &desc, &some), LCL_OK);
+  assert_int_equal(lcl__dataset_copies(ds, &desc, &again), LCL_OK);
   assert_int_equal(some->classes, 2);
   assert_int_equal(some->height, SIDE / 2);
   assert_true(some->count % COPIES == 0 && some->count >= 3 * COPIES && some->count <= 5 * COPIES);
@@ -171,7 +171,7 @@ static void copies(void **state) {
   lcl_dataset_close(some);
   lcl_dataset_close(again);
   desc.types = 4;
-  assert_int_equal(lcl_dataset_copies(ds, &desc, &some), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__dataset_copies(ds, &desc, &some), LCL_ERR_ARGUMENT);
   lcl_dataset_close(ds);
 }
 
@@ -181,9 +181,9 @@ static void binarising(void **state) {
   for (int i = 0; i < 4000; i++) x[i] = i < 2000 ? 0.25f : 0.75f;
   lcl_dataset *ds, *a, *b, *t;
   assert_int_equal(lcl_dataset_from_f32("x", x, NULL, 2, 1, 40, 50, 0, &ds), LCL_OK);
-  assert_int_equal(lcl_dataset_binarised(ds, false, 3, 9, &a), LCL_OK);
-  assert_int_equal(lcl_dataset_binarised(ds, false, 3, 9, &b), LCL_OK);
-  assert_int_equal(lcl_dataset_binarised(ds, true, 0, 0, &t), LCL_OK);
+  assert_int_equal(lcl__dataset_binarised(ds, false, 3, 9, &a), LCL_OK);
+  assert_int_equal(lcl__dataset_binarised(ds, false, 3, 9, &b), LCL_OK);
+  assert_int_equal(lcl__dataset_binarised(ds, true, 0, 0, &t), LCL_OK);
   assert_memory_equal(a->pixels, b->pixels, 4000);
   int ones[2] = { 0 };
   for (int i = 0; i < 4000; i++) {
@@ -312,7 +312,7 @@ static void other_built_in_data(void **state) {
 /* The n-th allocation fails, for every n: a status, nothing leaked. */
 static void allocation_failures(void **state) {
   (void)state;
-  int64_t live = lcl_test_alloc_live();
+  int64_t live = lcl__test_alloc_live();
   for (int64_t n = 0;; n++) {
     lcl_splits s;
     lcl_data_desc desc = { .synthetic_train = 20,
@@ -320,11 +320,11 @@ static void allocation_failures(void **state) {
                            .valid = 10,
                            .merge = true,
                            .binarise = LCL_BINARISE_FIXED };
-    lcl_test_fail_alloc(n);
+    lcl__test_fail_alloc(n);
     lcl_status status = lcl_data_open(&desc, &s);
-    lcl_test_fail_alloc(-1);
+    lcl__test_fail_alloc(-1);
     if (status == LCL_OK) lcl_splits_close(&s);
-    assert_int_equal(lcl_test_alloc_live(), live);
+    assert_int_equal(lcl__test_alloc_live(), live);
     if (status == LCL_OK) {
       assert_true(n > 20);
       break;

@@ -54,19 +54,19 @@ static void png_round_trip(void **state) {
     lcl_image im = waves(37, 21, channels), back;
     uint8_t *data;
     size_t n;
-    assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
-    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_OK);
+    assert_int_equal(lcl__png_encode(&im, &data, &n), LCL_OK);
+    assert_int_equal(lcl__image_decode(data, n, 0, &back), LCL_OK);
     assert_int_equal(back.width, 37);
     assert_int_equal(back.height, 21);
     assert_int_equal(back.channels, channels);
     assert_memory_equal(back.data, im.data, (size_t)(37 * 21 * channels));
-    lcl_image_free(&back);
+    lcl__image_free(&back);
     for (size_t cut = 0; cut + 12 < n;
          cut += 7) /* the last 12 bytes are the end mark, which carries nothing */
-      assert_int_equal(lcl_image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
+      assert_int_equal(lcl__image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
     data[n / 2] ^= 0x10;
-    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
-    lcl_free(data);
+    assert_int_equal(lcl__image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
+    lcl__free(data);
     free(im.data);
   }
 }
@@ -77,24 +77,24 @@ static void jpeg_reading(void **state) {
     lcl_image im = waves(160, 96, channels), back;
     uint8_t *data;
     size_t n = encode_jpeg(&im, &data);
-    assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_OK);
+    assert_int_equal(lcl__image_decode(data, n, 0, &back), LCL_OK);
     assert_int_equal(back.channels, channels);
     double worst = 0;
     for (int i = 0; i < 160 * 96 * channels; i++)
       worst = fmax(worst, abs(back.data[i] - im.data[i]));
     assert_true(worst <= 24); /* quality 95 with halved colour on a smooth picture */
-    lcl_image_free(&back);
-    assert_int_equal(lcl_image_decode(data, n, 20, &back),
+    lcl__image_free(&back);
+    assert_int_equal(lcl__image_decode(data, n, 20, &back),
                      LCL_OK); /* half size still has a side of 48 > 40 */
     assert_int_equal(back.width, 80);
-    lcl_image_free(&back);
+    lcl__image_free(&back);
     for (size_t cut = 0; cut + 2 < n; cut += 97)
-      assert_int_equal(lcl_image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
+      assert_int_equal(lcl__image_decode(data, cut, 0, &back), LCL_ERR_FORMAT);
     free(data);
     free(im.data);
   }
   lcl_image none;
-  assert_int_equal(lcl_image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
+  assert_int_equal(lcl__image_decode((const uint8_t *)"GIF89a..", 8, 0, &none), LCL_ERR_FORMAT);
 }
 
 /* Bytes between segments lose no pixel; EXIF's orientation is applied. */
@@ -103,13 +103,13 @@ static void jpeg_extras(void **state) {
   lcl_image im = waves(32, 16, 3), back, plain;
   uint8_t *data, *more = malloc(1 << 16);
   size_t n = encode_jpeg(&im, &data);
-  assert_int_equal(lcl_image_decode(data, n, 0, &plain), LCL_OK);
+  assert_int_equal(lcl__image_decode(data, n, 0, &plain), LCL_OK);
   memcpy(more, data, n - 2); /* zeros before the end marker */
   memset(more + n - 2, 0, 5);
   memcpy(more + n + 3, data + n - 2, 2);
-  assert_int_equal(lcl_image_decode(more, n + 5, 0, &back), LCL_OK);
+  assert_int_equal(lcl__image_decode(more, n + 5, 0, &back), LCL_OK);
   assert_memory_equal(back.data, plain.data, 32 * 16 * 3);
-  lcl_image_free(&back);
+  lcl__image_free(&back);
   for (int turn = 1; turn <= 8; turn++) {
     /* Where the first pixel of the file is to be seen: right, down. */
     static const int at[9][2] = { { 0 },    { 0, 0 }, { 1, 0 }, { 1, 1 }, { 0, 1 },
@@ -121,16 +121,16 @@ static void jpeg_extras(void **state) {
     memcpy(more, data, 2);
     memcpy(more + 2, app1, 36);
     memcpy(more + 38, data + 2, n - 2);
-    assert_int_equal(lcl_image_decode(more, n + 36, 0, &back), LCL_OK);
+    assert_int_equal(lcl__image_decode(more, n + 36, 0, &back), LCL_OK);
     assert_int_equal(back.width, turn >= 5 ? 16 : 32);
     const int x = at[turn][0] * (back.width - 1), y = at[turn][1] * (back.height - 1);
     assert_memory_equal(back.data + 3 * (y * back.width + x), plain.data, 3);
     /* The last pixel of its first row is at the other end of that row or column. */
     const int x2 = turn >= 5 ? x : back.width - 1 - x, y2 = turn >= 5 ? back.height - 1 - y : y;
     assert_memory_equal(back.data + 3 * (y2 * back.width + x2), plain.data + 3 * 31, 3);
-    lcl_image_free(&back);
+    lcl__image_free(&back);
   }
-  lcl_image_free(&plain);
+  lcl__image_free(&plain);
   free(more);
   free(data);
   free(im.data);
@@ -155,7 +155,7 @@ static size_t encode_png(int type, int bits, const uint8_t *pixels, int side, ui
   fclose(f);
   void *data;
   size_t n;
-  assert_int_equal(lcl_file_read(path, 1 << 20, &data, &n), LCL_OK);
+  assert_int_equal(lcl__file_read(path, 1 << 20, &data, &n), LCL_OK);
   unlink(path);
   *out = data;
   return n;
@@ -171,24 +171,24 @@ static void png_alpha_and_depth(void **state) {
                 deep[8] = { 0xff, 0xff, 0x80, 0x80, 0, 0, 0x12, 0x34 },
                 low[8] = { 0x0f, 0xff, 0, 7, 0, 0, 1, 0 };
   size_t n = encode_png(PNG_COLOR_TYPE_GRAY_ALPHA, 8, opaque, 2, &file);
-  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_OK);
+  assert_int_equal(lcl__image_decode(file, n, 0, &back), LCL_OK);
   assert_int_equal(back.channels, 1);
   assert_memory_equal(back.data, ((uint8_t[]) { 10, 20, 30, 40 }), 4);
-  lcl_image_free(&back);
-  lcl_free(file);
+  lcl__image_free(&back);
+  lcl__free(file);
   n = encode_png(PNG_COLOR_TYPE_GRAY_ALPHA, 8, clear, 2, &file);
-  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
+  assert_int_equal(lcl__image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
   assert_non_null(strstr(lcl_error_message(), "transparent"));
-  lcl_free(file);
+  lcl__free(file);
   n = encode_png(PNG_COLOR_TYPE_GRAY, 16, deep, 2, &file);
-  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_OK);
+  assert_int_equal(lcl__image_decode(file, n, 0, &back), LCL_OK);
   assert_memory_equal(back.data, ((uint8_t[]) { 255, 128, 0, 18 }), 4);
-  lcl_image_free(&back);
-  lcl_free(file);
+  lcl__image_free(&back);
+  lcl__free(file);
   n = encode_png(PNG_COLOR_TYPE_GRAY, 16, low, 2, &file);
-  assert_int_equal(lcl_image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
+  assert_int_equal(lcl__image_decode(file, n, 0, &back), LCL_ERR_UNSUPPORTED);
   assert_non_null(strstr(lcl_error_message(), "4095 of 65535"));
-  lcl_free(file);
+  lcl__free(file);
 }
 
 /* A progressive file of a few bytes that announces 60937 x 32886 pixels: no memory may be taken for
@@ -199,7 +199,7 @@ static void huge_jpeg_is_refused(void **state) {
                                   0xee, 0x09, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda, 0x00,
                                   0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x01, 0xff, 0xd9 };
   lcl_image back;
-  assert_int_equal(lcl_image_decode(file, sizeof file, 0, &back), LCL_ERR_FORMAT);
+  assert_int_equal(lcl__image_decode(file, sizeof file, 0, &back), LCL_ERR_FORMAT);
   assert_non_null(strstr(lcl_error_message(), "60937x32886 cannot be read"));
 }
 
@@ -208,20 +208,20 @@ static void huge_png_is_refused(void **state) {
   lcl_image im = waves(4, 4, 1), back;
   uint8_t *data;
   size_t n;
-  assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
+  assert_int_equal(lcl__png_encode(&im, &data, &n), LCL_OK);
   data[16] = 0x7f; /* width of 2 thousand million; the checksum is wrong as well */
-  assert_int_equal(lcl_image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
-  lcl_free(data);
+  assert_int_equal(lcl__image_decode(data, n, 0, &back), LCL_ERR_FORMAT);
+  lcl__free(data);
   free(im.data);
 }
 
 static void resampling(void **state) {
   (void)state;
   lcl_image im = waves(60, 40, 3), same, half, large;
-  assert_int_equal(lcl_image_resize(&im, 60, 40, &same), LCL_OK);
+  assert_int_equal(lcl__image_resize(&im, 60, 40, &same), LCL_OK);
   assert_memory_equal(same.data, im.data, 60 * 40 * 3);
-  assert_int_equal(lcl_image_resize(&im, 20, 20, &half), LCL_OK);
-  assert_int_equal(lcl_image_resize(&im, 120, 80, &large), LCL_OK);
+  assert_int_equal(lcl__image_resize(&im, 20, 20, &half), LCL_OK);
+  assert_int_equal(lcl__image_resize(&im, 120, 80, &large), LCL_OK);
   double mean[3] = { 0 };
   for (int i = 0; i < 60 * 40 * 3; i++) mean[0] += im.data[i] / 7200.0;
   for (int i = 0; i < 20 * 20 * 3; i++) mean[1] += half.data[i] / 1200.0;
@@ -231,12 +231,12 @@ static void resampling(void **state) {
   double want = 0.75 * im.data[(10 * 60 + 10) * 3] + 0.25 * im.data[(10 * 60 + 11) * 3];
   double below = 0.75 * im.data[(11 * 60 + 10) * 3] + 0.25 * im.data[(11 * 60 + 11) * 3];
   assert_true(fabs(large.data[(21 * 120 + 21) * 3] - (0.75 * want + 0.25 * below)) <= 0.51);
-  lcl_image_free(&same);
-  lcl_image_free(&half);
-  lcl_image_free(&large);
+  lcl__image_free(&same);
+  lcl__image_free(&half);
+  lcl__image_free(&large);
   /* The centre square of a wide picture: columns 10..49 of 60, then half size. */
   uint8_t square[3 * 20 * 20];
-  assert_int_equal(lcl_image_square(&im, 20, false, square), LCL_OK);
+  assert_int_equal(lcl__image_square(&im, 20, false, square), LCL_OK);
   double left = square[10 * 20], right = square[10 * 20 + 19];
   assert_true(fabs(left - im.data[(20 * 60 + 10) * 3]) < 15 &&
               fabs(right - im.data[(20 * 60 + 49) * 3]) < 15);
@@ -248,15 +248,15 @@ static void reducing(void **state) {
   (void)state;
   uint8_t line[8] = { 255 }, tall[4 * 8], square[16];
   lcl_image small;
-  assert_int_equal(LCL_OK, lcl_image_resize(&(lcl_image) { 8, 1, 1, line }, 2, 1, &small));
+  assert_int_equal(LCL_OK, lcl__image_resize(&(lcl_image) { 8, 1, 1, line }, 2, 1, &small));
   assert_int_equal(small.data[0], 46); /* 255 * 0.625 / 3.5 */
   assert_int_equal(small.data[1], 0);
-  lcl_image_free(&small);
+  lcl__image_free(&small);
   for (int i = 0; i < 32; i++) tall[i] = (uint8_t)(i / 4 * 10);
-  assert_int_equal(LCL_OK, lcl_image_square(&(lcl_image) { 4, 8, 1, tall }, 4, true, square));
+  assert_int_equal(LCL_OK, lcl__image_square(&(lcl_image) { 4, 8, 1, tall }, 4, true, square));
   for (int i = 0; i < 16; i++) assert_int_equal(square[i], 20 + i / 4 * 10);
   for (int i = 0; i < 32; i++) tall[i] = (uint8_t)(i % 8 * 10);
-  assert_int_equal(LCL_OK, lcl_image_square(&(lcl_image) { 8, 4, 1, tall }, 4, true, square));
+  assert_int_equal(LCL_OK, lcl__image_square(&(lcl_image) { 8, 4, 1, tall }, 4, true, square));
   for (int i = 0; i < 16; i++) assert_int_equal(square[i], 20 + i % 4 * 10);
 }
 
@@ -265,7 +265,7 @@ static void grids(void **state) {
   const float pictures[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
   lcl_image grid;
   lcl_grid_desc d = { 3, 2, 1, 2, 2, 1, 2, 77 };
-  assert_int_equal(lcl_image_grid(&d, pictures, &grid), LCL_OK);
+  assert_int_equal(lcl__image_grid(&d, pictures, &grid), LCL_OK);
   assert_int_equal(grid.width, 11);
   assert_int_equal(grid.height, 11);
   assert_int_equal(grid.data[0], 77);
@@ -277,20 +277,20 @@ static void grids(void **state) {
   assert_int_equal(grid.data[7 * 11 + 2], 255); /* second row */
   assert_int_equal(grid.data[7 * 11 + 8], 77);  /* empty cell */
   char *uri;
-  assert_int_equal(lcl_png_data_uri(&grid, &uri), LCL_OK);
+  assert_int_equal(lcl__png_data_uri(&grid, &uri), LCL_OK);
   assert_int_equal(strncmp(uri, "data:image/png;base64,iVBORw0KGgo", 33), 0);
-  lcl_free(uri);
-  lcl_image_free(&grid);
+  lcl__free(uri);
+  lcl__image_free(&grid);
   d.n = 0;
-  assert_int_equal(lcl_image_grid(&d, pictures, &grid), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__image_grid(&d, pictures, &grid), LCL_ERR_ARGUMENT);
   char dir[256], path[300];
   temp_make(dir);
   snprintf(path, sizeof path, "%s/grid.png", dir);
   d.n = 3;
-  assert_int_equal(lcl_image_grid_png(&d, pictures, path), LCL_OK);
-  assert_true(lcl_file_exists(path));
+  assert_int_equal(lcl__image_grid_png(&d, pictures, path), LCL_OK);
+  assert_true(lcl__file_exists(path));
   temp_remove(dir);
-  assert_int_equal(lcl_image_grid_png(&d, pictures, "/nonexistent/grid.png"), LCL_ERR_IO);
+  assert_int_equal(lcl__image_grid_png(&d, pictures, "/nonexistent/grid.png"), LCL_ERR_IO);
 }
 
 static void base64(void **state) {
@@ -300,9 +300,9 @@ static void base64(void **state) {
   } cases[] = { { "", "" },        { "f", "Zg==" },          { "fo", "Zm8=" },
                 { "foo", "Zm9v" }, { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd", "//79" } };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    char *text = lcl_base64((const uint8_t *)cases[i].in, strlen(cases[i].in));
+    char *text = lcl__base64((const uint8_t *)cases[i].in, strlen(cases[i].in));
     assert_string_equal(text, cases[i].out);
-    lcl_free(text);
+    lcl__free(text);
   }
 }
 

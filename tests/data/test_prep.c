@@ -18,7 +18,7 @@ static float values[N * EACH];
 
 static lcl_dataset *noise(void) {
   lcl_dataset *ds;
-  lcl_philox_uniform(1, 2, 3, values, N * EACH);
+  lcl__philox_uniform(1, 2, 3, values, N * EACH);
   assert_int_equal(lcl_dataset_from_f32("noise", values, NULL, N, 3, H, W, 0, &ds), LCL_OK);
   return ds;
 }
@@ -178,7 +178,7 @@ static void whitening(void **state) {
   (void)state;
   enum { D = 6, M = 300 };
   float x[M * D], u[M * D], out[D];
-  lcl_philox_normal(9, 9, 9, u, M * D);
+  lcl__philox_normal(9, 9, 9, u, M * D);
   for (int i = 0; i < M; i++)
     for (int k = 0; k < D; k++)
       x[i * D + k] = u[i * D + k] * (float)(k + 1) + u[i * D + (k + 1) % D];
@@ -289,11 +289,11 @@ static void eigen(void **state) {
   for (int n = 1; n <= 40; n += 13) {
     float g[1600];
     double a[1600], copy[1600], value[40];
-    lcl_philox_normal(4, 4, (uint64_t)n, g, 1600);
+    lcl__philox_normal(4, 4, (uint64_t)n, g, 1600);
     for (int i = 0; i < n; i++)
       for (int k = 0; k < n; k++)
         copy[i * n + k] = a[i * n + k] = g[LCL_MIN(i, k) * n + LCL_MAX(i, k)];
-    assert_int_equal(lcl_eigen_symmetric(a, value, n), LCL_OK);
+    assert_int_equal(lcl__eigen_symmetric(a, value, n), LCL_OK);
     for (int i = 0; i < n; i++) {
       if (i) assert_true(value[i] <= value[i - 1]);
       for (int k = 0; k < n; k++) {
@@ -312,13 +312,13 @@ static void eigen(void **state) {
   static double low[M * M], kept[M * M], values_of[M];
   for (int r = 0; r < 5; r++) {
     float v[M];
-    lcl_philox_normal(6, 6, (uint64_t)r, v, M);
+    lcl__philox_normal(6, 6, (uint64_t)r, v, M);
     for (int i = 0; i < M; i++)
       for (int k = 0; k < M; k++)
         low[i * M + k] += i % 3 && k % 3 ? (double)v[i] * v[k] * pow(10, -3 * r) : 0;
   }
   memcpy(kept, low, sizeof low);
-  assert_int_equal(lcl_eigen_symmetric(low, values_of, M), LCL_OK);
+  assert_int_equal(lcl__eigen_symmetric(low, values_of, M), LCL_OK);
   for (int i = 0; i < M; i++) {
     for (int k = 0; k < M; k++) {
       double sum = 0;
@@ -327,9 +327,9 @@ static void eigen(void **state) {
     }
   }
   double bad[4] = { NAN, 0, 0, 1 }, value[2];
-  assert_int_equal(lcl_eigen_symmetric(bad, value, 2), LCL_ERR_NUMERIC);
+  assert_int_equal(lcl__eigen_symmetric(bad, value, 2), LCL_ERR_NUMERIC);
   double zero[9] = { 0 }, three[3];
-  assert_int_equal(lcl_eigen_symmetric(zero, three, 3), LCL_OK);
+  assert_int_equal(lcl__eigen_symmetric(zero, three, 3), LCL_OK);
   assert_true(three[0] == 0 && fabs(zero[0]) + fabs(zero[1]) + fabs(zero[2]) == 1);
 }
 
@@ -339,13 +339,13 @@ static void svd(void **state) {
     enum { D = 8 };
     float g[2 * D * D];
     double a[D * D] = { 0 }, u[D * D], s[D], vt[D * D];
-    lcl_philox_normal(4, 5, (uint64_t)rank, g, 2 * D * D);
+    lcl__philox_normal(4, 5, (uint64_t)rank, g, 2 * D * D);
     for (int i = 0; i < D; i++)
       for (int k = 0; k < D; k++)
         for (int r = 0; r < rank; r++) a[i * D + k] += g[i * D + r] * g[D * D + r * D + k];
     for (int i = 0; i < D && rank == 3; i++)
       a[i * D + 1] = a[i * D + 5] = 3 * a[i * D]; /* parallel exactly */
-    assert_int_equal(lcl_svd_small(a, u, s, vt, D), LCL_OK);
+    assert_int_equal(lcl__svd_small(a, u, s, vt, D), LCL_OK);
     for (int i = 0; i < D; i++) {
       for (int k = 0; k < D; k++) {
         double sum = 0, uu = 0, vv = 0;
@@ -360,7 +360,7 @@ static void svd(void **state) {
     }
   }
   double q[25];
-  assert_int_equal(lcl_random_orthogonal(q, 5, 1, 1), LCL_OK);
+  assert_int_equal(lcl__random_orthogonal(q, 5, 1, 1), LCL_OK);
   for (int i = 0; i < 5; i++)
     for (int k = 0; k < 5; k++) {
       double sum = 0;
@@ -374,7 +374,7 @@ static void whitening_of_a_flat_axis(void **state) {
   (void)state;
   double cov[] = { 4, 0, 0, 0 };
   float w[4];
-  assert_int_equal(lcl_zca_matrix(cov, 2, 1, w), LCL_OK);
+  assert_int_equal(lcl__zca_matrix(cov, 2, 1, w), LCL_OK);
   assert_float_equal(w[0], 1 / sqrtf(5), 1e-6);
   assert_float_equal(w[3], 1, 1e-6);
   assert_float_equal(w[1], 0, 1e-6);

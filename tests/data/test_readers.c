@@ -132,7 +132,7 @@ static void idx_damage(void **state) {
       };
   for (size_t i = 0; i < LCL_COUNT(bad); i++) {
     lcl_idx idx;
-    assert_int_equal(lcl_idx_parse(bad[i].bytes, bad[i].n, &idx), LCL_ERR_FORMAT);
+    assert_int_equal(lcl__idx_parse(bad[i].bytes, bad[i].n, &idx), LCL_ERR_FORMAT);
     assert_null(idx.bytes);
     assert_null(idx.values);
   }
@@ -147,18 +147,18 @@ static void gzip_damage(void **state) {
   write_images("train-images-idx3-ubyte.gz", 60, true);
   snprintf(path, sizeof path, "%s/train-images-idx3-ubyte.gz", dir);
   void *whole;
-  assert_int_equal(lcl_file_read(path, 1 << 20, &whole, &n), LCL_OK);
+  assert_int_equal(lcl__file_read(path, 1 << 20, &whole, &n), LCL_OK);
   temp_write(dir, "train-images-idx3-ubyte.gz", whole, n - 6); /* cut */
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
   assert_non_null(strstr(lcl_error_message(), "train-images-idx3-ubyte.gz"));
   ((uint8_t *)whole)[n / 2] ^= 0x55; /* a wrong byte */
   temp_write(dir, "train-images-idx3-ubyte.gz", whole, n);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
-  lcl_free(whole);
-  assert_int_equal(lcl_gz_read("/nonexistent/file", 100, &data, &n), LCL_ERR_IO);
+  lcl__free(whole);
+  assert_int_equal(lcl__gz_read("/nonexistent/file", 100, &data, &n), LCL_ERR_IO);
   write_images("big", 60, false);
   snprintf(path, sizeof path, "%s/big", dir);
-  assert_int_equal(lcl_gz_read(path, 100, &data, &n), LCL_ERR_FORMAT);
+  assert_int_equal(lcl__gz_read(path, 100, &data, &n), LCL_ERR_FORMAT);
 }
 
 static void cifar_folder(void **state) {
@@ -255,11 +255,11 @@ static void wav_damage(void **state) {
   lcl_wav wav;
   size_t n = make_wav(file, 10, 8000, 100);
   for (size_t cut = 0; cut < n; cut++) {
-    assert_int_not_equal(lcl_wav_parse(file, cut, &wav), LCL_OK);
+    assert_int_not_equal(lcl__wav_parse(file, cut, &wav), LCL_OK);
     assert_null(wav.samples);
   }
   file[34] = 12; /* bits */
-  assert_int_equal(lcl_wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
+  assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
 }
 
 /* A square picture of one colour as PNG. */
@@ -272,9 +272,9 @@ static void write_png(const char *name, int width, int height, uint8_t r, uint8_
   }
   uint8_t *data;
   size_t n;
-  assert_int_equal(lcl_png_encode(&im, &data, &n), LCL_OK);
+  assert_int_equal(lcl__png_encode(&im, &data, &n), LCL_OK);
   temp_write(dir, name, data, n);
-  lcl_free(data);
+  lcl__free(data);
   free(im.data);
 }
 
@@ -393,9 +393,9 @@ static void npy_folder(void **state) {
   for (int i = 0; i < 60; i++) x[i] = (float)i - 10;
   for (int i = 0; i < 20; i++) labels[i] = i / 7;
   snprintf(path, sizeof path, "%s/features.npy", dir);
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, dims, x), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_F32, 2, dims, x), LCL_OK);
   snprintf(path, sizeof path, "%s/labels.npy", dir);
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
   lcl_splits s;
   lcl_data_desc desc = { .path = dir, .valid = 4, .merge = true };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
@@ -412,10 +412,10 @@ static void npy_folder(void **state) {
   }
   lcl_splits_close(&s);
   labels[3] = -2;
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
   dims[0] = 19;
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_I64, 1, dims, labels), LCL_OK);
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_SHAPE);
 }
 
@@ -451,9 +451,9 @@ static void write_npy(const char *name, int64_t n, const void *labels) {
   const float zeros[64] = { 0, 1 };
   snprintf(path, sizeof path, "%s/%s.npy", dir, name);
   if (labels)
-    assert_int_equal(lcl_npy_write(path, LCL_NPY_U8, 1, &n, labels), LCL_OK);
+    assert_int_equal(lcl__npy_write(path, LCL_NPY_U8, 1, &n, labels), LCL_OK);
   else
-    assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { n, 2 }, zeros), LCL_OK);
+    assert_int_equal(lcl__npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { n, 2 }, zeros), LCL_OK);
 }
 
 /* In every format: nothing that lies beside the data goes unnoticed, but for text about them; a
@@ -560,7 +560,7 @@ static void numbers_are_finite(void **state) {
   char path[600];
   lcl_splits s;
   snprintf(path, sizeof path, "%s/features.npy", dir);
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 2, 2 }, bad), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 2, 2 }, bad), LCL_OK);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
   assert_non_null(strstr(lcl_error_message(), "features.npy"));
   assert_non_null(strstr(lcl_error_message(), "element 2 is not a finite number"));
@@ -623,7 +623,7 @@ static void last_examples_are_split(void **state) {
   lcl_splits s;
   for (int i = 0; i < 40; i++) x[i] = (float)(i / 2);
   snprintf(path, sizeof path, "%s/train_features.npy", dir);
-  assert_int_equal(lcl_npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 20, 2 }, x), LCL_OK);
+  assert_int_equal(lcl__npy_write(path, LCL_NPY_F32, 2, (int64_t[]) { 20, 2 }, x), LCL_OK);
   for (int last = 0; last < 2; last++) {
     bool in_order = true;
     const lcl_data_desc d = { .path = dir, .valid = 5, .split_last = last };
@@ -666,10 +666,10 @@ static void idx_types(void **state) {
   };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     lcl_idx idx;
-    assert_int_equal(lcl_idx_parse(cases[i].bytes, cases[i].n, &idx), LCL_OK);
+    assert_int_equal(lcl__idx_parse(cases[i].bytes, cases[i].n, &idx), LCL_OK);
     assert_int_equal(idx.count, 2);
     for (int k = 0; k < 2; k++) assert_float_equal(idx.values[k], cases[i].want[k], 0);
-    lcl_idx_free(&idx);
+    lcl__idx_free(&idx);
   }
 }
 
@@ -683,13 +683,13 @@ static void cifar_fine_labels(void **state) {
     records[i * 3074 + 1] = (uint8_t)(40 + i);
     records[i * 3074 + 2] = (uint8_t)(90 + i);
   }
-  assert_int_equal(lcl_cifar_parse(records, sizeof records, 2, 100, &raw), LCL_OK);
+  assert_int_equal(lcl__cifar_parse(records, sizeof records, 2, 100, &raw), LCL_OK);
   assert_int_equal(raw.count, 2);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(raw.labels[i], 40 + i);
     assert_int_equal(raw.pixels[i * 3072], 90 + i);
   }
-  lcl_raw_free(&raw);
+  lcl__raw_free(&raw);
 }
 
 /* Of several files of images the smallest is taken, or the one that is preferred. */
@@ -735,10 +735,11 @@ static void wav_widths(void **state) {
     memcpy(data, "data", 4);
     data[4] = cases[i].bytes;
     memcpy(data + 8, cases[i].samples, cases[i].bytes);
-    assert_int_equal(lcl_wav_parse(file, (size_t)(data - file) + 8 + cases[i].bytes, &wav), LCL_OK);
+    assert_int_equal(lcl__wav_parse(file, (size_t)(data - file) + 8 + cases[i].bytes, &wav),
+                     LCL_OK);
     assert_int_equal(wav.n, 2);
     for (int k = 0; k < 2; k++) assert_float_equal(wav.samples[k], cases[i].want[k], 1e-7);
-    lcl_free(wav.samples);
+    lcl__free(wav.samples);
   }
 }
 

@@ -11,7 +11,7 @@
 static bool path_of(const char *name, char path[600]) {
   const char *root = getenv("LATENTCL_DATA");
   snprintf(path, 600, "%s/%s", root ? root : "", name);
-  if (root && *root && lcl_file_exists(path)) return true;
+  if (root && *root && lcl__file_exists(path)) return true;
   printf("[  SKIPPED ] no %s: LATENTCL_DATA is %s\n", name, root && *root ? root : "not set");
   return false;
 }

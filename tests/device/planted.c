@@ -17,16 +17,17 @@ static lcl_status run(lcl_context *ctx, const char *text) {
   lcl_buffer *b;
   int x[4];
   size_t items = 4;
-  LCL_TRY(lcl_kernel_create(ctx, &(lcl_source) { .text = text }, "f", &k));
+  LCL_TRY(lcl__kernel_create(ctx, &(lcl_source) { .text = text }, "f", &k));
   LCL_TRY(lcl_buffer_create(ctx, sizeof x, &b));
   /* A buffer of exactly four words: those of lcl_buffer_create are rounded up. */
   cl_int err;
   cl_mem mem = clCreateBuffer(lcl_context_cl_context(ctx), CL_MEM_READ_WRITE, sizeof x, NULL, &err);
   if (err == CL_SUCCESS) err = clSetKernelArg(k, 0, sizeof mem, &mem);
   if (err == CL_SUCCESS)
-    err = clEnqueueNDRangeKernel(lcl_context_queue(ctx), k, 1, NULL, &items, &items, 0, NULL, NULL);
+    err = clEnqueueNDRangeKernel(lcl__context_queue(ctx), k, 1, NULL, &items, &items, 0, NULL,
+                                 NULL);
   lcl_status status = err == CL_SUCCESS ? lcl_context_finish(ctx)
-                                        : lcl_cl_fail(ctx, err, "running");
+                                        : lcl__cl_fail(ctx, err, "running");
   clReleaseMemObject(mem);
   clReleaseKernel(k);
   lcl_buffer_destroy(b);

@@ -56,7 +56,7 @@ static int below(int n) {
 }
 
 static void make_views(bench *b) {
-  size_t align = lcl_context_caps(b->ctx)->base_align;
+  size_t align = lcl__context_caps(b->ctx)->base_align;
   for (int r = 0; r < ROOTS; r++) {
     view *v = &b->views[r * VIEWS_PER_ROOT];
     int step = (int)LCL_MAX(align / 4, (size_t)128);
@@ -64,9 +64,9 @@ static void make_views(bench *b) {
     v[0] = (view) { NULL, r, 0, WORDS };
     ASSERT_OK(lcl_buffer_create(b->ctx, WORDS * 4, &v[0].buf));
     v[1] = (view) { NULL, r, step, WORDS - step };
-    ASSERT_OK(lcl_buffer_sub(v[0].buf, (size_t)step * 4, (size_t)v[1].n * 4, &v[1].buf));
+    ASSERT_OK(lcl__buffer_sub(v[0].buf, (size_t)step * 4, (size_t)v[1].n * 4, &v[1].buf));
     v[2] = (view) { NULL, r, 2 * step, step }; /* a part of a part */
-    ASSERT_OK(lcl_buffer_sub(v[1].buf, (size_t)step * 4, (size_t)step * 4, &v[2].buf));
+    ASSERT_OK(lcl__buffer_sub(v[1].buf, (size_t)step * 4, (size_t)step * 4, &v[2].buf));
     v[3] = (view) { NULL, r, step,
                     WORDS - step }; /* the same memory as v[1] under another handle */
     ASSERT_OK(lcl_buffer_wrap(b->ctx, lcl_buffer_cl_mem(v[1].buf), &v[3].buf));
@@ -121,7 +121,7 @@ static lcl_status call_kernel(void *user, cl_command_queue queue, const cl_mem *
   (void)mem;
   cl_int err = clEnqueueNDRangeKernel(queue, user, 1, NULL, &one, NULL, n_wait,
                                       n_wait ? wait : NULL, done);
-  return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "%s", lcl_cl_error_name(err));
+  return err == CL_SUCCESS ? LCL_OK : lcl__fail(LCL_ERR_LIBRARY, "%s", lcl__cl_error_name(err));
 }
 
 static void free_kernel(void *user) {
@@ -129,7 +129,7 @@ static void free_kernel(void *user) {
 }
 
 static lcl_arg memory_of(const bench *b, range r, int access) {
-  return lcl_memory_part(b->views[r.view].buf, (size_t)r.first * 4, (size_t)r.n * 4, access);
+  return lcl__memory_part(b->views[r.view].buf, (size_t)r.first * 4, (size_t)r.n * 4, access);
 }
 
 static void add(bench *b, lcl_list *list, const work *w, int number) {
@@ -138,12 +138,12 @@ static void add(bench *b, lcl_list *list, const work *w, int number) {
   lcl_arg dst = memory_of(b, w->dst, LCL_WRITE), src = memory_of(b, w->src, LCL_READ);
   const lcl_arg copy[] = { src, dst };
   const lcl_arg fold[] = { dst,
-                           lcl_i32(w->dst.first),
+                           lcl__i32(w->dst.first),
                            src,
-                           lcl_i32(w->src.first),
-                           lcl_i32(w->dst.n),
-                           lcl_bytes(&w->k, sizeof w->k),
-                           lcl_i32(w->delay) };
+                           lcl__i32(w->src.first),
+                           lcl__i32(w->dst.n),
+                           lcl__bytes(&w->k, sizeof w->k),
+                           lcl__i32(w->delay) };
   lcl_launch launch = { .kind = (lcl_launch_kind)w->kind,
                         .label = label,
                         .source = { .text = text },
@@ -157,12 +157,12 @@ static void add(bench *b, lcl_list *list, const work *w, int number) {
   if (w->kind == LCL_LAUNCH_FILL) launch.n_args = 1;
   if (w->kind == LCL_LAUNCH_CALL) {
     cl_kernel kernel;
-    ASSERT_OK(lcl_launch_kernel(b->ctx, &launch, &kernel));
+    ASSERT_OK(lcl__launch_kernel(b->ctx, &launch, &kernel));
     launch.call = call_kernel;
     launch.user = kernel;
     launch.user_free = free_kernel;
   }
-  ASSERT_OK(lcl_list_add(list, &launch));
+  ASSERT_OK(lcl__list_add(list, &launch));
 }
 
 /* ---- the placement ---- */
@@ -222,7 +222,7 @@ static void check_placement(const lcl_list *list) {
 static void check_content(bench *b) {
   static uint32_t got[WORDS];
   for (int r = 0; r < ROOTS; r++) {
-    ASSERT_OK(lcl_download(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, got, sizeof got));
+    ASSERT_OK(lcl__download(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, got, sizeof got));
     for (int i = 0; i < WORDS; i++)
       if (got[i] != b->expected[r][i])
         fail_msg("buffer %d word %d is %u, not %u", r, i, got[i], b->expected[r][i]);
@@ -233,30 +233,30 @@ static void one_list(bench *b, int n) {
   work works[MAX_LAUNCHES];
   for (int i = 0; i < n; i++) works[i] = random_work(b);
   lcl_list *list;
-  ASSERT_OK(lcl_list_create(b->ctx, &list));
+  ASSERT_OK(lcl__list_create(b->ctx, &list));
   for (int i = 0; i < n; i++) add(b, list, &works[i], i);
-  ASSERT_OK(lcl_list_seal(list));
-  assert_int_equal(lcl_list_count(list), n);
+  ASSERT_OK(lcl__list_seal(list));
+  assert_int_equal(lcl__list_count(list), n);
   check_placement(list);
   for (int r = 0; r < ROOTS; r++) {
     for (int i = 0; i < WORDS; i++) b->expected[r][i] = (uint32_t)below(1 << 20);
-    ASSERT_OK(lcl_upload(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, b->expected[r],
-                         sizeof b->expected[r]));
+    ASSERT_OK(lcl__upload(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, b->expected[r],
+                          sizeof b->expected[r]));
   }
   cl_event done;
   for (int run = 0; run < 3; run++) { /* runs without waiting between them keep their order too */
-    ASSERT_OK(lcl_list_run(list, run == 2 ? &done : NULL));
+    ASSERT_OK(lcl__list_run(list, run == 2 ? &done : NULL));
     for (int i = 0; i < n; i++) do_on_host(b, &works[i]);
   }
   assert_int_equal(clWaitForEvents(1, &done), CL_SUCCESS);
   clReleaseEvent(done);
   check_content(b);
   for (int i = 0; i < n; i++) {
-    ASSERT_OK(lcl_list_run_one(list, (size_t)i));
+    ASSERT_OK(lcl__list_run_one(list, (size_t)i));
     do_on_host(b, &works[i]);
   }
   check_content(b);
-  lcl_list_destroy(list);
+  lcl__list_destroy(list);
 }
 
 static void many_lists(const lcl_context_desc *desc, uint32_t first_seed) {
@@ -272,7 +272,7 @@ static void many_lists(const lcl_context_desc *desc, uint32_t first_seed) {
   assert_int_equal(lcl_context_memory(b->ctx).current, 0);
   lcl_context_destroy(b->ctx);
   free(b);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void one_queue(void **state) {
@@ -297,7 +297,7 @@ static void foreign_queues(void **state) {
   (void)state;
   lcl_context *own;
   ASSERT_OK(lcl_context_create(NULL, &own));
-  bool possible = lcl_context_caps(own)->out_of_order;
+  bool possible = lcl__context_caps(own)->out_of_order;
   for (int first = 0; first < 2; first++) {
     void *queues[2];
     for (int q = 0; q < 2; q++) {
@@ -325,7 +325,7 @@ static void foreign_queues(void **state) {
     for (int q = 0; q < 2; q++) assert_int_equal(clReleaseCommandQueue(queues[q]), CL_SUCCESS);
   }
   lcl_context_destroy(own);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

@@ -29,13 +29,13 @@ typedef struct things {
 
 static lcl_status add_kernel(things *t, const char *text, const char *name, lcl_buffer *buf,
                              int k) {
-  return lcl_list_add(t->list,
-                      &(lcl_launch) { .label = name,
-                                      .source = { .text = text },
-                                      .kernel = name,
-                                      LCL_ARGS(lcl_memory(buf, LCL_READ_WRITE), lcl_i32(k)),
-                                      .dims = 1,
-                                      .global = { lcl_buffer_size(buf) / 4 } });
+  return lcl__list_add(t->list,
+                       &(lcl_launch) { .label = name,
+                                       .source = { .text = text },
+                                       .kernel = name,
+                                       LCL_ARGS(lcl__memory(buf, LCL_READ_WRITE), lcl__i32(k)),
+                                       .dims = 1,
+                                       .global = { lcl_buffer_size(buf) / 4 } });
 }
 
 static lcl_status call(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
@@ -44,52 +44,52 @@ static lcl_status call(void *user, cl_command_queue queue, const cl_mem *mem, cl
   cl_int err = clEnqueueFillBuffer(queue, mem[0], one, sizeof *one, 0, sizeof *one, n_wait,
                                    n_wait ? wait : NULL, NULL);
   if (done) *done = NULL;
-  return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_LIBRARY, "the library says no");
+  return err == CL_SUCCESS ? LCL_OK : lcl__fail(LCL_ERR_LIBRARY, "the library says no");
 }
 
 static lcl_status build_list(things *t) {
   static int one = 1;
-  LCL_TRY(lcl_list_create(t->ctx, &t->list));
-  LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
-                                                .label = "fill",
-                                                .pattern = 5,
-                                                LCL_ARGS(lcl_memory(t->a, LCL_WRITE)) }));
+  LCL_TRY(lcl__list_create(t->ctx, &t->list));
+  LCL_TRY(lcl__list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
+                                                 .label = "fill",
+                                                 .pattern = 5,
+                                                 LCL_ARGS(lcl__memory(t->a, LCL_WRITE)) }));
   LCL_TRY(add_kernel(t, texts[0], "add", t->a, 2));
   LCL_TRY(add_kernel(t, texts[1], "times", t->part, 3));
-  LCL_TRY(lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
-                                                .label = "copy",
-                                                LCL_ARGS(lcl_memory(t->a, LCL_READ),
-                                                         lcl_memory(t->b, LCL_WRITE)) }));
+  LCL_TRY(lcl__list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_COPY,
+                                                 .label = "copy",
+                                                 LCL_ARGS(lcl__memory(t->a, LCL_READ),
+                                                          lcl__memory(t->b, LCL_WRITE)) }));
   LCL_TRY(
-      lcl_list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
-                                            .label = "call",
-                                            .call = call,
-                                            .user = &one,
-                                            LCL_ARGS(lcl_memory_part(t->b, 0, 4, LCL_WRITE)) }));
+      lcl__list_add(t->list, &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
+                                             .label = "call",
+                                             .call = call,
+                                             .user = &one,
+                                             LCL_ARGS(lcl__memory_part(t->b, 0, 4, LCL_WRITE)) }));
   LCL_TRY(add_kernel(t, texts[0], "add", t->b, 1));
-  return lcl_list_seal(t->list);
+  return lcl__list_seal(t->list);
 }
 
 /* Everything the device layer offers, once. */
 static lcl_status use_all(things *t, const lcl_context_desc *desc) {
   LCL_TRY(lcl_context_create(desc, &t->ctx));
   lcl_source sources[] = { { .text = texts[0] }, { .text = texts[1] } };
-  LCL_TRY(lcl_programs_build(t->ctx, sources, 2));
-  if (desc->profile) LCL_TRY(lcl_profile_start_trace(t->ctx));
+  LCL_TRY(lcl__programs_build(t->ctx, sources, 2));
+  if (desc->profile) LCL_TRY(lcl__profile_start_trace(t->ctx));
   LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->a));
   LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->b));
-  LCL_TRY(lcl_buffer_sub(t->a, 512, N * 4 - 512, &t->part));
+  LCL_TRY(lcl__buffer_sub(t->a, 512, N * 4 - 512, &t->part));
   LCL_TRY(build_list(t));
   int zeros[N] = { 0 };
-  for (int i = 0; i < 6; i++) LCL_TRY(lcl_upload(t->ctx, t->a, 0, zeros, sizeof zeros));
+  for (int i = 0; i < 6; i++) LCL_TRY(lcl__upload(t->ctx, t->a, 0, zeros, sizeof zeros));
   LCL_TRY(lcl_buffer_write(t->b, 0, zeros, sizeof zeros));
-  LCL_TRY(lcl_list_run(t->list, &t->done));
-  LCL_TRY(lcl_list_run(t->list, NULL));
-  LCL_TRY(lcl_download(t->ctx, t->b, 0, t->result, sizeof t->result));
+  LCL_TRY(lcl__list_run(t->list, &t->done));
+  LCL_TRY(lcl__list_run(t->list, NULL));
+  LCL_TRY(lcl__download(t->ctx, t->b, 0, t->result, sizeof t->result));
   if (desc->profile) {
     size_t n;
-    LCL_TRY(lcl_profile_rows(t->ctx, &t->rows, &n));
-    LCL_TRY(lcl_profile_write_trace(t->ctx, trace_path));
+    LCL_TRY(lcl__profile_rows(t->ctx, &t->rows, &n));
+    LCL_TRY(lcl__profile_write_trace(t->ctx, trace_path));
   }
   void *queue = lcl_context_cl_queue(t->ctx, 0);
   lcl_context_desc wrap = { .cl_context = lcl_context_cl_context(t->ctx),
@@ -108,8 +108,8 @@ static int right_result(int i) {
 static void clean_up(things *t) {
   if (t->kernel) clReleaseKernel(t->kernel);
   if (t->done) clReleaseEvent(t->done);
-  lcl_free(t->rows);
-  lcl_list_destroy(t->list);
+  lcl__free(t->rows);
+  lcl__list_destroy(t->list);
   lcl_buffer_destroy(t->foreign);
   lcl_buffer_destroy(t->a);
   lcl_buffer_destroy(t->part);
@@ -122,8 +122,8 @@ static void clean_up(things *t) {
 static lcl_status use_compiler(things *t, const lcl_context_desc *desc) {
   LCL_TRY(lcl_context_create(desc, &t->ctx));
   lcl_source sources[] = { { .text = texts[0] }, { .text = texts[1] } };
-  LCL_TRY(lcl_programs_build(t->ctx, sources, 2));
-  LCL_TRY(lcl_kernel_create(t->ctx, &sources[1], "times", &t->kernel));
+  LCL_TRY(lcl__programs_build(t->ctx, sources, 2));
+  LCL_TRY(lcl__kernel_create(t->ctx, &sources[1], "times", &t->kernel));
   for (int i = 0; i < N; i++) t->result[i] = right_result(i);
   return LCL_OK;
 }
@@ -133,10 +133,10 @@ typedef lcl_status (*use_fn)(things *, const lcl_context_desc *);
 /* Returns whether everything was right; a wrong result with a good status fails the test. */
 static bool try(use_fn use, const lcl_context_desc *desc, const char *what, int64_t nth) {
   things t = { 0 };
-  lcl_fail(LCL_OK, "%s", "");
+  lcl__fail(LCL_OK, "%s", "");
   lcl_status status = use(&t, desc);
   const char *blame = fail_cl_happened() ? fail_cl_happened() : what;
-  lcl_test_fail_alloc(-1);
+  lcl__test_fail_alloc(-1);
   fail_cl(-1);
   if (status == LCL_OK)
     for (int i = 0; i < N; i++) {
@@ -147,8 +147,8 @@ static bool try(use_fn use, const lcl_context_desc *desc, const char *what, int6
   else if (!*lcl_error_message())
     fail_msg("%s %d: status %d without a message", blame, (int)nth, (int)status);
   clean_up(&t);
-  if (lcl_test_alloc_live())
-    fail_msg("%s %d: %d allocations leak", blame, (int)nth, (int)lcl_test_alloc_live());
+  if (lcl__test_alloc_live())
+    fail_msg("%s %d: %d allocations leak", blame, (int)nth, (int)lcl__test_alloc_live());
   if (fail_cl_live())
     fail_msg("%s %d: %d OpenCL objects leak", blame, (int)nth, (int)fail_cl_live());
   return status == LCL_OK;
@@ -180,7 +180,7 @@ static void with_cache_off(void **state) {
   char *dir = strdup(getenv("LATENTCL_CACHE"));
   setenv("LATENTCL_CACHE", "off", 1);
   every(use_compiler, &variants[0], "OpenCL call", fail_cl, fail_cl_count);
-  every(use_compiler, &variants[0], "allocation", lcl_test_fail_alloc, lcl_test_alloc_count);
+  every(use_compiler, &variants[0], "allocation", lcl__test_fail_alloc, lcl__test_alloc_count);
   setenv("LATENTCL_CACHE", dir, 1);
   free(dir);
 }
@@ -189,7 +189,7 @@ static void with_cache_on(void **state) {
   (void)state;
   for (size_t v = 0; v < LCL_COUNT(variants); v++)
     every(use_all, &variants[v], "OpenCL call", fail_cl, fail_cl_count);
-  every(use_all, &variants[1], "allocation", lcl_test_fail_alloc, lcl_test_alloc_count);
+  every(use_all, &variants[1], "allocation", lcl__test_fail_alloc, lcl__test_alloc_count);
 }
 
 /* A compiler that fails for a moment is not taken at its word: the next try compiles, in the same
@@ -200,19 +200,19 @@ static void momentary_refusals_are_forgotten(void **state) {
   for (int64_t n = 0; n < 200; n++) {
     things t = { 0 };
     size_t removed;
-    ASSERT_OK(lcl_cache_clear(&removed));
+    ASSERT_OK(lcl__cache_clear(&removed));
     ASSERT_OK(lcl_context_create(NULL, &t.ctx));
     lcl_source source = { .text = texts[1] };
     fail_cl(n);
-    lcl_status status = lcl_kernel_create(t.ctx, &source, "times", &t.kernel);
+    lcl_status status = lcl__kernel_create(t.ctx, &source, "times", &t.kernel);
     bool build = fail_cl_happened() && strcmp(fail_cl_happened(), "clBuildProgram") == 0;
     bool happened = fail_cl_happened() != NULL;
     fail_cl(-1);
     if (build) {
       assert_int_equal(status, LCL_ERR_BUILD);
-      ASSERT_OK(lcl_kernel_create(t.ctx, &source, "times", &t.kernel));
+      ASSERT_OK(lcl__kernel_create(t.ctx, &source, "times", &t.kernel));
       lcl_cache_use use;
-      ASSERT_OK(lcl_cache_stat(&use));
+      ASSERT_OK(lcl__cache_stat(&use));
       assert_true(use.refused <= 1); /* what saving a binary costs, not a refusal of the source */
       failures++;
     }
@@ -231,7 +231,7 @@ static void failed_launch_names_itself(void **state) {
     bool named = false;
     for (int64_t n = 0; n < 40; n++) {
       fail_cl(n);
-      lcl_status status = lcl_list_run(t.list, NULL);
+      lcl_status status = lcl__list_run(t.list, NULL);
       bool kernel = fail_cl_happened() && strcmp(fail_cl_happened(), "clEnqueueNDRangeKernel") == 0;
       fail_cl(-1);
       if (!kernel) continue;
@@ -239,8 +239,8 @@ static void failed_launch_names_itself(void **state) {
       if (strncmp(lcl_error_message(), "times: ", 7) == 0) named = true;
     }
     assert_true(named);
-    ASSERT_OK(lcl_list_run(t.list, NULL));
-    ASSERT_OK(lcl_download(t.ctx, t.b, 0, t.result, sizeof t.result));
+    ASSERT_OK(lcl__list_run(t.list, NULL));
+    ASSERT_OK(lcl__download(t.ctx, t.b, 0, t.result, sizeof t.result));
     for (int i = 1; i < N; i++) assert_int_equal(t.result[i], right_result(i));
     clean_up(&t);
   }
@@ -271,7 +271,7 @@ static void out_of_device_memory(void **state) {
   assert_int_equal(use.current, 0);
   assert_int_equal(use.peak, 1000 << 10);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
   assert_int_equal(fail_cl_live(), 0);
 }
 
@@ -290,6 +290,6 @@ int main(void) {
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   unlink(trace_path);
   size_t removed;
-  if (lcl_cache_clear(&removed) == LCL_OK) rmdir(cache);
+  if (lcl__cache_clear(&removed) == LCL_OK) rmdir(cache);
   return failed;
 }

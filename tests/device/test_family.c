@@ -14,7 +14,7 @@ static bool packed(const char *enable, const char *disable) {
   else
     unsetenv("LATENTCL_ENABLE");
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
-  const bool is = lcl_context_caps(ctx)->packed;
+  const bool is = lcl__context_caps(ctx)->packed;
   lcl_context_destroy(ctx);
   return is;
 }
@@ -53,8 +53,8 @@ static int another_process(void) {
   if (child == 0) {
     lcl_context *ctx;
     if (lcl_context_create(NULL, &ctx) != LCL_OK) _exit(FAILED);
-    const lcl_build_stats s = lcl_context_build_stats(ctx);
-    const int found = (lcl_context_caps(ctx)->packed ? PACKED : 0) |
+    const lcl_build_stats s = lcl__context_build_stats(ctx);
+    const int found = (lcl__context_caps(ctx)->packed ? PACKED : 0) |
                       (s.compiled + s.loaded ? MEASURED : 0);
     lcl_context_destroy(ctx);
     exit(found);
@@ -70,7 +70,7 @@ static void measured_once(void **state) {
   (void)state;
   size_t removed;
   unsetenv("LATENTCL_ENABLE");
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   const int first = another_process();
   assert_int_equal(first & ~PACKED, MEASURED);
   for (int i = 0; i < 3; i++) assert_int_equal(another_process(), first & PACKED);

@@ -20,55 +20,55 @@ static void chain(void **state) {
   assert_int_equal(lcl_buffer_create(ctx, N * sizeof(float), &a), LCL_OK);
   assert_int_equal(lcl_buffer_create(ctx, N * sizeof(float), &b), LCL_OK);
   lcl_list *list;
-  assert_int_equal(lcl_list_create(ctx, &list), LCL_OK);
+  assert_int_equal(lcl__list_create(ctx, &list), LCL_OK);
   for (int i = 0; i < LINKS; i++) {
     lcl_buffer *from = i % 2 ? b : a, *to = i % 2 ? a : b;
     const lcl_launch launch = { .label = "add one",
                                 .source = { .text = text },
                                 .kernel = "add",
-                                LCL_ARGS(lcl_memory(from, LCL_READ), lcl_memory(to, LCL_WRITE),
-                                         lcl_f32(1), lcl_i32(N)),
+                                LCL_ARGS(lcl__memory(from, LCL_READ), lcl__memory(to, LCL_WRITE),
+                                         lcl__f32(1), lcl__i32(N)),
                                 .dims = 1,
                                 .global = { N } };
-    assert_int_equal(lcl_list_add(list, &launch), LCL_OK);
+    assert_int_equal(lcl__list_add(list, &launch), LCL_OK);
   }
-  assert_int_equal(lcl_list_seal(list), LCL_OK);
+  assert_int_equal(lcl__list_seal(list), LCL_OK);
   float x[N];
   for (int i = 0; i < N; i++) x[i] = (float)i;
-  assert_int_equal(lcl_upload(ctx, a, 0, x, sizeof x), LCL_OK);
-  if (lcl_list_run(list, NULL) != LCL_OK) fail_msg("%s", lcl_error_message());
-  assert_int_equal(lcl_list_run(list, NULL), LCL_OK);
-  assert_int_equal(lcl_download(ctx, a, 0, x, sizeof x), LCL_OK);
+  assert_int_equal(lcl__upload(ctx, a, 0, x, sizeof x), LCL_OK);
+  if (lcl__list_run(list, NULL) != LCL_OK) fail_msg("%s", lcl_error_message());
+  assert_int_equal(lcl__list_run(list, NULL), LCL_OK);
+  assert_int_equal(lcl__download(ctx, a, 0, x, sizeof x), LCL_OK);
   for (int i = 0; i < N; i++) assert_true(x[i] == (float)(i + 2 * LINKS));
   lcl_profile_row *rows;
   size_t n;
-  assert_int_equal(lcl_profile_rows(ctx, &rows, &n), LCL_OK);
+  assert_int_equal(lcl__profile_rows(ctx, &rows, &n), LCL_OK);
   size_t calls = 0;
   for (size_t i = 0; i < n; i++)
     if (strcmp(rows[i].label, "add one") == 0) calls = rows[i].calls;
   assert_in_range(n, 2, 8);
   for (size_t i = 1; i < n; i++) assert_true(rows[i - 1].seconds >= rows[i].seconds);
   assert_int_equal(calls, 2 * LINKS);
-  lcl_free(rows);
+  lcl__free(rows);
   /* Launches are kept one by one only from where a trace is asked for. */
   static const char event[] = "\"ph\":\"X\"";
   char path[64];
   snprintf(path, sizeof path, "/tmp/latentcl-trace-%ld.json", (long)getpid());
   for (int traced = 0; traced < 2; traced++) {
     void *written;
-    if (traced) assert_int_equal(lcl_profile_start_trace(ctx), LCL_OK);
-    assert_int_equal(lcl_list_run(list, NULL), LCL_OK);
-    assert_int_equal(lcl_profile_write_trace(ctx, path), LCL_OK);
-    assert_int_equal(lcl_file_read(path, 1 << 24, &written, &n), LCL_OK);
+    if (traced) assert_int_equal(lcl__profile_start_trace(ctx), LCL_OK);
+    assert_int_equal(lcl__list_run(list, NULL), LCL_OK);
+    assert_int_equal(lcl__profile_write_trace(ctx, path), LCL_OK);
+    assert_int_equal(lcl__file_read(path, 1 << 24, &written, &n), LCL_OK);
     assert_int_equal(strstr(written, event) != NULL, traced);
-    lcl_free(written);
+    lcl__free(written);
   }
   unlink(path);
-  lcl_list_destroy(list);
+  lcl__list_destroy(list);
   lcl_buffer_destroy(a);
   lcl_buffer_destroy(b);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

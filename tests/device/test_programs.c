@@ -20,7 +20,7 @@ static lcl_context *open_context(void) {
 
 static void close_context(lcl_context *ctx) {
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static lcl_source numbered(int i, char text[128]) {
@@ -35,7 +35,7 @@ static void errors_name_file_and_line(void **state) {
   lcl_source bad = { .text =
                          "__kernel void f(__global float *x) {\n  x[0] = undeclared_name;\n}\n" };
   for (int twice = 0; twice < 2; twice++) {
-    ASSERT_STATUS(lcl_kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
+    ASSERT_STATUS(lcl__kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
     assert_null(k);
     assert_non_null(strstr(lcl_error_message(), "generated.cl"));
     assert_non_null(strstr(lcl_error_message(), ":2:"));
@@ -44,10 +44,10 @@ static void errors_name_file_and_line(void **state) {
   close_context(ctx);
   /* Another context learns of the refusal from the disk, without compiling. */
   ctx = open_context();
-  ASSERT_STATUS(lcl_kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
+  ASSERT_STATUS(lcl__kernel_create(ctx, &bad, "f", &k), LCL_ERR_BUILD);
   assert_non_null(strstr(lcl_error_message(), "remembered"));
   assert_non_null(strstr(lcl_error_message(), "undeclared_name"));
-  assert_int_equal(lcl_context_build_stats(ctx).compiled, 0);
+  assert_int_equal(lcl__context_build_stats(ctx).compiled, 0);
   close_context(ctx);
 }
 
@@ -56,13 +56,13 @@ static void unknown_file_and_kernel(void **state) {
   lcl_context *ctx = open_context();
   cl_kernel k;
   char text[128];
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "no-such.cl" }, "f", &k),
+  ASSERT_STATUS(lcl__kernel_create(ctx, &(lcl_source) { .file = "no-such.cl" }, "f", &k),
                 LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "no-such.cl"));
   lcl_source good = numbered(1, text);
-  ASSERT_STATUS(lcl_kernel_create(ctx, &good, "no_such_kernel", &k), LCL_ERR_OPENCL);
+  ASSERT_STATUS(lcl__kernel_create(ctx, &good, "no_such_kernel", &k), LCL_ERR_OPENCL);
   assert_non_null(strstr(lcl_error_message(), "no_such_kernel"));
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { 0 }, "f", &k), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__kernel_create(ctx, &(lcl_source) { 0 }, "f", &k), LCL_ERR_ARGUMENT);
   close_context(ctx);
 }
 
@@ -74,26 +74,26 @@ static void built_once_and_kept_on_disk(void **state) {
   for (int i = 0; i < N; i++) sources[i] = numbered(i, text[i]);
   sources[N] = sources[0];
   lcl_context *ctx = open_context();
-  ASSERT_OK(lcl_programs_build(ctx, sources, N + 1));
-  lcl_build_stats s = lcl_context_build_stats(ctx);
+  ASSERT_OK(lcl__programs_build(ctx, sources, N + 1));
+  lcl_build_stats s = lcl__context_build_stats(ctx);
   assert_int_equal(s.compiled + s.loaded, N);
   assert_int_equal(s.reused, 1);
-  ASSERT_OK(lcl_programs_build(ctx, sources, N));
-  assert_int_equal(lcl_context_build_stats(ctx).reused, N + 1);
+  ASSERT_OK(lcl__programs_build(ctx, sources, N));
+  assert_int_equal(lcl__context_build_stats(ctx).reused, N + 1);
   close_context(ctx);
   ctx = open_context();
-  ASSERT_OK(lcl_programs_build(ctx, sources, N));
-  s = lcl_context_build_stats(ctx);
+  ASSERT_OK(lcl__programs_build(ctx, sources, N));
+  s = lcl__context_build_stats(ctx);
   assert_int_equal(s.compiled, 0);
   assert_int_equal(s.loaded, N);
   /* Other options are another program. */
-  ASSERT_OK(lcl_programs_build(ctx, &(lcl_source) { .text = text[0], .options = "-DX=1" }, 1));
-  assert_int_equal(lcl_context_build_stats(ctx).compiled, 1);
+  ASSERT_OK(lcl__programs_build(ctx, &(lcl_source) { .text = text[0], .options = "-DX=1" }, 1));
+  assert_int_equal(lcl__context_build_stats(ctx).compiled, 1);
   close_context(ctx);
 }
 
 static void write_text(const char *path, const char *text) {
-  ASSERT_OK(lcl_file_write_atomic(path, text, strlen(text)));
+  ASSERT_OK(lcl__file_write_atomic(path, text, strlen(text)));
 }
 
 static void kernels_from_a_folder(void **state) {
@@ -106,13 +106,13 @@ static void kernels_from_a_folder(void **state) {
   setenv("LATENTCL_KERNELS", kernels, 1);
   lcl_context *ctx = open_context();
   cl_kernel k;
-  ASSERT_OK(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k));
+  ASSERT_OK(lcl__kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k));
   clReleaseKernel(k);
   write_text(path, "\n\n\nmistake\n");
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
+  ASSERT_STATUS(lcl__kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
                 LCL_ERR_BUILD);
   assert_non_null(strstr(lcl_error_message(), "mine.cl:4:"));
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "gone.cl" }, "f", &k), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__kernel_create(ctx, &(lcl_source) { .file = "gone.cl" }, "f", &k), LCL_ERR_IO);
   assert_non_null(strstr(lcl_error_message(), "LATENTCL_KERNELS"));
   unsetenv("LATENTCL_KERNELS");
   close_context(ctx);
@@ -123,7 +123,7 @@ static void refused_kernel_file(lcl_context *ctx, const char *text, const char *
   cl_kernel k;
   snprintf(path, sizeof path, "%s/mine.cl", kernels);
   write_text(path, text);
-  ASSERT_STATUS(lcl_kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
+  ASSERT_STATUS(lcl__kernel_create(ctx, &(lcl_source) { .file = "mine.cl" }, "f", &k),
                 LCL_ERR_FORMAT);
   if (!strstr(lcl_error_message(), reason)) fail_msg("%s", lcl_error_message());
 }
@@ -215,14 +215,14 @@ static int run_kernel(lcl_context *ctx, const lcl_source *source, const char *na
   cl_kernel k;
   lcl_buffer *b;
   int x = 0;
-  ASSERT_OK(lcl_kernel_create(ctx, source, name, &k));
+  ASSERT_OK(lcl__kernel_create(ctx, source, name, &k));
   ASSERT_OK(lcl_buffer_create(ctx, sizeof x, &b));
   ASSERT_OK(lcl_buffer_write(b, 0, &x, sizeof x));
-  cl_mem mem = lcl_buffer_mem(b);
+  cl_mem mem = lcl__buffer_mem(b);
   size_t one = 1;
   assert_int_equal(clSetKernelArg(k, 0, sizeof mem, &mem), CL_SUCCESS);
   assert_int_equal(
-      clEnqueueNDRangeKernel(lcl_context_queue(ctx), k, 1, NULL, &one, NULL, 0, NULL, NULL),
+      clEnqueueNDRangeKernel(lcl__context_queue(ctx), k, 1, NULL, &one, NULL, 0, NULL, NULL),
       CL_SUCCESS);
   ASSERT_OK(lcl_buffer_read(b, 0, &x, sizeof x));
   lcl_buffer_destroy(b);
@@ -238,25 +238,25 @@ static void damaged_entries_are_rebuilt(void **state) {
   lcl_source sources[2] = { numbered(21, text[0]), numbered(22, text[1]) };
   for (size_t d = 0; d < LCL_COUNT(damages); d++) {
     size_t removed;
-    ASSERT_OK(lcl_cache_clear(&removed));
+    ASSERT_OK(lcl__cache_clear(&removed));
     lcl_context *ctx = open_context();
-    ASSERT_OK(lcl_programs_build(ctx, sources, 2));
+    ASSERT_OK(lcl__programs_build(ctx, sources, 2));
     close_context(ctx);
     *first_path = 0;
     assert_int_equal(each_entry(damages[d]), 2);
     lcl_cache_use use;
-    ASSERT_OK(lcl_cache_stat(&use));
+    ASSERT_OK(lcl__cache_stat(&use));
     size_t whole = damages[d] == swap_with_first ? 1 : 0;
     assert_int_equal(use.entries, whole);
     assert_int_equal(use.foreign, 2 - whole);
     ctx = open_context();
     assert_int_equal(run_kernel(ctx, &sources[0], "k21"), 21);
     assert_int_equal(run_kernel(ctx, &sources[1], "k22"), 22);
-    assert_int_equal(lcl_context_build_stats(ctx).compiled, 2 - whole);
+    assert_int_equal(lcl__context_build_stats(ctx).compiled, 2 - whole);
     close_context(ctx);
     ctx = open_context(); /* and the new entries are good */
-    ASSERT_OK(lcl_programs_build(ctx, sources, 2));
-    assert_int_equal(lcl_context_build_stats(ctx).loaded, 2);
+    ASSERT_OK(lcl__programs_build(ctx, sources, 2));
+    assert_int_equal(lcl__context_build_stats(ctx).loaded, 2);
     close_context(ctx);
   }
 }
@@ -285,7 +285,7 @@ static void fifo(const char *path) {
 static size_t loaded_now(const lcl_source *source) {
   lcl_context *ctx = open_context();
   assert_int_equal(run_kernel(ctx, source, "k26"), 26);
-  size_t loaded = lcl_context_build_stats(ctx).loaded;
+  size_t loaded = lcl__context_build_stats(ctx).loaded;
   close_context(ctx);
   return loaded;
 }
@@ -299,7 +299,7 @@ static void entries_of_others_are_not_believed(void **state) {
   for (size_t i = 0; i < LCL_COUNT(plant); i++) {
     if (plant[i] == another_users && geteuid() != 0) continue;
     size_t removed;
-    ASSERT_OK(lcl_cache_clear(&removed));
+    ASSERT_OK(lcl__cache_clear(&removed));
     loaded_now(&source);
     assert_int_equal(loaded_now(&source), 1);
     assert_int_equal(each_entry(plant[i]), 1);
@@ -329,17 +329,18 @@ static void binary_that_the_driver_rejects(void **state) {
   /* rusticl 22.3 ends the process when it is given a binary that it does not know: there the
    * checksum has to do. */
   if (strcmp(getenv("LATENTCL_DEVICE") ? getenv("LATENTCL_DEVICE") : "", "llvmpipe") == 0) skip();
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   lcl_context *ctx = open_context();
-  ASSERT_OK(lcl_programs_build(ctx, &source, 1));
+  ASSERT_OK(lcl__programs_build(ctx, &source, 1));
   close_context(ctx);
   *first_path = 0;
   assert_int_equal(each_entry(swap_with_first), 1); /* remembers the path */
   memcpy(key, strrchr(first_path, '/') + 1, 32);
-  lcl_cache_put(key, LCL_CACHE_BINARY, "no driver takes this", 20); /* verifies, but is no binary */
+  lcl__cache_put(key, LCL_CACHE_BINARY, "no driver takes this",
+                 20); /* verifies, but is no binary */
   ctx = open_context();
   assert_int_equal(run_kernel(ctx, &source, "k31"), 31);
-  assert_int_equal(lcl_context_build_stats(ctx).compiled, 1);
+  assert_int_equal(lcl__context_build_stats(ctx).compiled, 1);
   close_context(ctx);
 }
 
@@ -350,7 +351,7 @@ static void binary_of_another_driver(void **state) {
   char text[128];
   lcl_source source = numbered(32, text);
   size_t removed;
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   enum { CHANGES = 6 };
   for (int i = -1; i <= CHANGES; i++) {
     lcl_context *ctx = open_context();
@@ -359,8 +360,8 @@ static void binary_of_another_driver(void **state) {
     const bool changed = i >= 0 && i < CHANGES;
     if (changed && part[i]) part[i][0] ^= 1;
     if (changed && !part[i]) c->preferred_float = 2 * LCL_MAX(c->preferred_float, 4u);
-    ASSERT_OK(lcl_programs_build(ctx, &source, 1));
-    lcl_build_stats s = lcl_context_build_stats(ctx);
+    ASSERT_OK(lcl__programs_build(ctx, &source, 1));
+    lcl_build_stats s = lcl__context_build_stats(ctx);
     if (s.loaded != (i == CHANGES) || s.compiled != (i != CHANGES))
       fail_msg("change %d: %zu loaded, %zu compiled", i, s.loaded, s.compiled);
     close_context(ctx);
@@ -370,30 +371,30 @@ static void binary_of_another_driver(void **state) {
 static void oldest_entries_go_first(void **state) {
   (void)state;
   size_t removed;
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   char key[33], data[1000] = { 0 };
   for (int i = 0; i < 10; i++) {
-    lcl_hash_hex(&i, sizeof i, key);
-    lcl_cache_put(key, LCL_CACHE_BINARY, data, sizeof data);
+    lcl__hash_hex(&i, sizeof i, key);
+    lcl__cache_put(key, LCL_CACHE_BINARY, data, sizeof data);
     char path[256];
     snprintf(path, sizeof path, "%s/%s.lclbin", getenv("LATENTCL_CACHE"), key);
     struct utimbuf t = { 1000000 + i, 1000000 + i };
     assert_int_equal(utime(path, &t), 0);
   }
   setenv("LATENTCL_CACHE_SIZE", "5k", 1);
-  lcl_cache_prune();
+  lcl__cache_prune();
   unsetenv("LATENTCL_CACHE_SIZE");
   for (int i = 0; i < 10; i++) {
     lcl_cache_kind kind;
     void *found = NULL;
     size_t n;
-    lcl_hash_hex(&i, sizeof i, key);
-    assert_int_equal(lcl_cache_get(key, &kind, &found, &n), i >= 6); /* an entry is about 1.1 kB */
-    lcl_free(found);
+    lcl__hash_hex(&i, sizeof i, key);
+    assert_int_equal(lcl__cache_get(key, &kind, &found, &n), i >= 6); /* an entry is about 1.1 kB */
+    lcl__free(found);
   }
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   assert_int_equal(removed, 4);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void cache_off(void **state) {
@@ -403,14 +404,14 @@ static void cache_off(void **state) {
   lcl_source source = numbered(41, text);
   for (int i = 0; i < 2; i++) {
     lcl_context *ctx = open_context();
-    ASSERT_OK(lcl_programs_build(ctx, &source, 1));
-    assert_int_equal(lcl_context_build_stats(ctx).compiled, 1);
+    ASSERT_OK(lcl__programs_build(ctx, &source, 1));
+    assert_int_equal(lcl__context_build_stats(ctx).compiled, 1);
     close_context(ctx);
   }
   setenv("LATENTCL_CACHE", "/proc/no-such-folder", 1); /* cannot be written: slower, not broken */
   lcl_log_set_level(LCL_LOG_OFF);
   lcl_context *ctx = open_context();
-  ASSERT_OK(lcl_programs_build(ctx, &source, 1));
+  ASSERT_OK(lcl__programs_build(ctx, &source, 1));
   close_context(ctx);
   lcl_log_set_level(LCL_LOG_WARN);
   setenv("LATENTCL_CACHE", dir, 1);
@@ -425,7 +426,7 @@ static int child(int self) {
   lcl_context *ctx;
   if (lcl_context_create(NULL, &ctx) != LCL_OK) return 1;
   for (int i = 0; i < N; i++) sources[i] = numbered(50 + (i + self) % N, text[i]);
-  if (lcl_programs_build(ctx, sources, N) != LCL_OK) return 2;
+  if (lcl__programs_build(ctx, sources, N) != LCL_OK) return 2;
   for (int i = 0; i < N; i++) {
     snprintf(name, sizeof name, "k%d", 50 + (i + self) % N);
     if (run_kernel(ctx, &sources[i], name) != 50 + (i + self) % N) return 3;
@@ -436,7 +437,7 @@ static int child(int self) {
 
 static void eight_processes(const char *self) {
   size_t removed;
-  ASSERT_OK(lcl_cache_clear(&removed));
+  ASSERT_OK(lcl__cache_clear(&removed));
   pid_t pids[8];
   for (int i = 0; i < 8; i++) {
     char number[8], pocl[128];
@@ -456,7 +457,7 @@ static void eight_processes(const char *self) {
     assert_int_equal(status, 0);
   }
   lcl_cache_use use;
-  ASSERT_OK(lcl_cache_stat(&use));
+  ASSERT_OK(lcl__cache_stat(&use));
   assert_int_equal(use.entries, 3);
   assert_int_equal(use.foreign, 0);
 }
@@ -465,7 +466,7 @@ static const char *program_path;
 static void cache_under_eight_processes(void **state) {
   (void)state;
   eight_processes(program_path);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(int argc, char **argv) {
@@ -479,7 +480,7 @@ int main(int argc, char **argv) {
   char cache[96];
   snprintf(cache, sizeof cache, "%s/cache", folder);
   setenv("LATENTCL_CACHE", cache, 1);
-  if (lcl_mkdirs(kernels) != LCL_OK) return 1;
+  if (lcl__mkdirs(kernels) != LCL_OK) return 1;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(cache_under_eight_processes), /* first: no driver thread is alive yet */
     cmocka_unit_test(errors_name_file_and_line),

@@ -39,17 +39,17 @@ static void selectors(void **state) {
                 { "9000", 3 },     { "again", 5 } };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     size_t at = 99;
-    ASSERT_OK(lcl_device_select(rows, LCL_COUNT(rows), cases[i].selector, &at));
+    ASSERT_OK(lcl__device_select(rows, LCL_COUNT(rows), cases[i].selector, &at));
     assert_int_equal(at, cases[i].index);
   }
   size_t at;
   const char *const unknown[] = { "0:0", "7:1", "2:1x", "nothing like it", "Clover" };
   for (size_t i = 0; i < LCL_COUNT(unknown); i++) {
-    ASSERT_STATUS(lcl_device_select(rows, LCL_COUNT(rows), unknown[i], &at), LCL_ERR_NO_DEVICE);
+    ASSERT_STATUS(lcl__device_select(rows, LCL_COUNT(rows), unknown[i], &at), LCL_ERR_NO_DEVICE);
     assert_non_null(strstr(lcl_error_message(), unknown[i]));
     assert_non_null(strstr(lcl_error_message(), "2:1 Discrete 9000"));
   }
-  ASSERT_STATUS(lcl_device_select(rows, 1, "auto", &at), LCL_ERR_NO_DEVICE);
+  ASSERT_STATUS(lcl__device_select(rows, 1, "auto", &at), LCL_ERR_NO_DEVICE);
   assert_non_null(strstr(lcl_error_message(), "pocl-opencl-icd"));
 }
 
@@ -58,18 +58,18 @@ static void features(void **state) {
   lcl_caps c = {
     .fp16 = true, .subgroups = true, .clblast = true, .packed = true, .local_mem = 1 << 20
   };
-  ASSERT_OK(lcl_caps_disable(&c, NULL, "test"));
-  ASSERT_OK(lcl_caps_disable(&c, "", "test"));
-  ASSERT_OK(lcl_caps_disable(&c, " fp16 , clblast,,local_mem=32k", "test"));
+  ASSERT_OK(lcl__caps_disable(&c, NULL, "test"));
+  ASSERT_OK(lcl__caps_disable(&c, "", "test"));
+  ASSERT_OK(lcl__caps_disable(&c, " fp16 , clblast,,local_mem=32k", "test"));
   assert_false(c.fp16 || c.clblast);
   assert_true(c.subgroups && c.packed);
   assert_int_equal(c.local_mem, 32 << 10);
-  ASSERT_OK(lcl_caps_disable(&c, "local_mem=1m", "test")); /* never raises */
+  ASSERT_OK(lcl__caps_disable(&c, "local_mem=1m", "test")); /* never raises */
   assert_int_equal(c.local_mem, 32 << 10);
   const char *const wrong[] = { "fp17",          "local_mem",    "local_mem=",
                                 "local_mem=12q", "local_mem=-1", "fp16 packed" };
   for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
-    ASSERT_STATUS(lcl_caps_disable(&c, wrong[i], "LATENTCL_DISABLE"), LCL_ERR_ARGUMENT);
+    ASSERT_STATUS(lcl__caps_disable(&c, wrong[i], "LATENTCL_DISABLE"), LCL_ERR_ARGUMENT);
     assert_non_null(strstr(lcl_error_message(), "LATENTCL_DISABLE"));
     assert_non_null(strstr(lcl_error_message(), wrong[i]));
   }
@@ -81,14 +81,14 @@ static void no_driver(void **state) {
   (void)state;
   lcl_device_info *rows;
   size_t n;
-  ASSERT_OK(lcl_devices(&rows, &n));
+  ASSERT_OK(lcl__devices(&rows, &n));
   assert_int_equal(n, 0);
   lcl_context *ctx = (lcl_context *)1;
   ASSERT_STATUS(lcl_context_create(NULL, &ctx), LCL_ERR_NO_DEVICE);
   assert_null(ctx);
   assert_non_null(strstr(lcl_error_message(), "pocl-opencl-icd"));
-  lcl_free(rows);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  lcl__free(rows);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

@@ -27,7 +27,7 @@ static lcl_status call(void *user, cl_command_queue queue, const cl_mem *mem, cl
   (void)mem;
   cl_int err = clEnqueueNativeKernel(queue, work, user, sizeof(step), 0, NULL, NULL, n_wait,
                                      n_wait ? wait : NULL, done);
-  return err == CL_SUCCESS ? LCL_OK : lcl_fail(LCL_ERR_OPENCL, "%s", lcl_cl_error_name(err));
+  return err == CL_SUCCESS ? LCL_OK : lcl__fail(LCL_ERR_OPENCL, "%s", lcl__cl_error_name(err));
 }
 
 static uint32_t next(uint32_t *seed, uint32_t n) {
@@ -45,7 +45,7 @@ static void random_lists(const lcl_context_desc *desc, uint32_t seed) {
   lcl_list *list;
   ASSERT_OK(lcl_context_create(desc, &ctx));
   for (int a = 0; a < ARRAYS; a++) ASSERT_OK(lcl_buffer_create(ctx, WORDS * 4, &buffers[a]));
-  ASSERT_OK(lcl_list_create(ctx, &list));
+  ASSERT_OK(lcl__list_create(ctx, &list));
   memset(arrays, 0, sizeof arrays);
   memset(expected, 0, sizeof expected);
   uint32_t to[LAUNCHES], from[LAUNCHES], at[LAUNCHES];
@@ -56,18 +56,18 @@ static void random_lists(const lcl_context_desc *desc, uint32_t seed) {
     int n = 1 + (int)next(&seed, WORDS / 2);
     steps[i] = (step) { arrays[to[i]] + at[i], arrays[from[i]] + at[i], n, (uint32_t)i };
     size_t first = at[i] * 4, bytes = (size_t)n * 4;
-    ASSERT_OK(lcl_list_add(
+    ASSERT_OK(lcl__list_add(
         list,
         &(lcl_launch) { .kind = LCL_LAUNCH_CALL,
                         .label = "step",
                         .call = call,
                         .user = &steps[i],
-                        LCL_ARGS(lcl_memory_part(buffers[to[i]], first, bytes, LCL_WRITE),
-                                 lcl_memory_part(buffers[from[i]], first, bytes, LCL_READ)) }));
+                        LCL_ARGS(lcl__memory_part(buffers[to[i]], first, bytes, LCL_WRITE),
+                                 lcl__memory_part(buffers[from[i]], first, bytes, LCL_READ)) }));
   }
-  ASSERT_OK(lcl_list_seal(list));
+  ASSERT_OK(lcl__list_seal(list));
   for (int run = 0; run < 5; run++) {
-    ASSERT_OK(lcl_list_run(list, NULL));
+    ASSERT_OK(lcl__list_run(list, NULL));
     for (int i = 0; i < LAUNCHES; i++) {
       step s = { expected[to[i]] + at[i], expected[from[i]] + at[i], steps[i].n, steps[i].k };
       work(&s);
@@ -75,7 +75,7 @@ static void random_lists(const lcl_context_desc *desc, uint32_t seed) {
   }
   ASSERT_OK(lcl_context_finish(ctx));
   assert_memory_equal(arrays, expected, sizeof arrays);
-  lcl_list_destroy(list);
+  lcl__list_destroy(list);
   for (int a = 0; a < ARRAYS; a++) lcl_buffer_destroy(buffers[a]);
   lcl_context_destroy(ctx);
 }
@@ -129,10 +129,10 @@ static void parallel_builds(void **state) {
              i % 2 ? "undeclared + " : "", i);
     sources[i] = (lcl_source) { .text = text[i] };
   }
-  ASSERT_STATUS(lcl_programs_build(ctx, sources, N), LCL_ERR_BUILD);
+  ASSERT_STATUS(lcl__programs_build(ctx, sources, N), LCL_ERR_BUILD);
   for (int i = 0; i < N; i++) {
     cl_kernel k;
-    ASSERT_STATUS(lcl_kernel_create(ctx, &sources[i], "k", &k), i % 2 ? LCL_ERR_BUILD : LCL_OK);
+    ASSERT_STATUS(lcl__kernel_create(ctx, &sources[i], "k", &k), i % 2 ? LCL_ERR_BUILD : LCL_OK);
     if (k) clReleaseKernel(k);
   }
   lcl_context_destroy(ctx);
@@ -140,7 +140,7 @@ static void parallel_builds(void **state) {
 
 static int nothing_left(void **state) {
   (void)state;
-  return lcl_test_alloc_live() == 0 ? 0 : -1;
+  return lcl__test_alloc_live() == 0 ? 0 : -1;
 }
 
 int main(void) {

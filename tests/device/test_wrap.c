@@ -45,7 +45,7 @@ static void caller_may_release_early(void **state) {
   lcl_buffer_destroy(buf);
   lcl_context_destroy(ctx);
   lcl_context_destroy(device);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* The peak stays where it was when buffers go; the pool's rounding is less than a page. */
@@ -66,7 +66,7 @@ static void peak_of_memory(void **state) {
   lcl_buffer_destroy(a);
   lcl_buffer_destroy(b);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* What the caller writes through his handle is what we read through ours, and the other way round.
@@ -76,13 +76,13 @@ static void memory_is_shared_both_ways(void **state) {
   lcl_context *ctx = owner();
   lcl_buffer *buf, *part, *foreign;
   ASSERT_OK(lcl_buffer_create(ctx, 8192, &buf));
-  size_t align = lcl_context_caps(ctx)->base_align, offset;
-  ASSERT_OK(lcl_buffer_sub(buf, align, 1024, &part));
-  assert_ptr_equal(lcl_buffer_root(part, &offset), buf);
+  size_t align = lcl__context_caps(ctx)->base_align, offset;
+  ASSERT_OK(lcl__buffer_sub(buf, align, 1024, &part));
+  assert_ptr_equal(lcl__buffer_root(part, &offset), buf);
   assert_int_equal(offset, align);
   ASSERT_OK(lcl_buffer_wrap(ctx, lcl_buffer_cl_mem(part), &foreign));
   int x = 1234, y = 0;
-  cl_int err = clEnqueueWriteBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE,
+  cl_int err = clEnqueueWriteBuffer(lcl__context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE,
                                     align + 8, 4, &x, 0, NULL, NULL);
   assert_int_equal(err, CL_SUCCESS);
   ASSERT_OK(lcl_buffer_read(part, 8, &y, 4));
@@ -90,23 +90,23 @@ static void memory_is_shared_both_ways(void **state) {
   ASSERT_OK(lcl_buffer_read(foreign, 8, &y, 4));
   assert_int_equal(y, 1234);
   x = 77;
-  ASSERT_OK(lcl_upload(ctx, foreign, 12, &x, 4));
-  err = clEnqueueReadBuffer(lcl_context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 12, 4,
+  ASSERT_OK(lcl__upload(ctx, foreign, 12, &x, 4));
+  err = clEnqueueReadBuffer(lcl__context_queue(ctx), lcl_buffer_cl_mem(buf), CL_TRUE, align + 12, 4,
                             &y, 0, NULL, NULL);
   assert_int_equal(err, CL_SUCCESS);
   assert_int_equal(y, 77);
   ASSERT_STATUS(lcl_buffer_write(part, 1020, &x, 8), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl_upload(ctx, part, SIZE_MAX, &x, 4), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__upload(ctx, part, SIZE_MAX, &x, 4), LCL_ERR_ARGUMENT);
   ASSERT_STATUS(lcl_buffer_read(part, 1025, &x, 0), LCL_ERR_ARGUMENT);
   lcl_buffer *odd = (lcl_buffer *)1;
-  ASSERT_STATUS(lcl_buffer_sub(buf, 8000, 193, &odd), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__buffer_sub(buf, 8000, 193, &odd), LCL_ERR_ARGUMENT);
   assert_null(odd);
-  ASSERT_STATUS(lcl_buffer_sub(buf, align / 2 + 1, 4, &odd), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__buffer_sub(buf, align / 2 + 1, 4, &odd), LCL_ERR_ARGUMENT);
   lcl_buffer_destroy(foreign);
   lcl_buffer_destroy(buf);
   lcl_buffer_destroy(part);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void *open_gate(void *gate) {
@@ -142,7 +142,7 @@ static void transfer_in_order(lcl_context *ctx, transfer what) {
   assert_int_equal(pthread_create(&thread, NULL, open_gate, gate), 0);
   lcl_status status = what == READ    ? lcl_buffer_read(buf, 0, got, sizeof got)
                       : what == WRITE ? lcl_buffer_write(buf, 0, second, sizeof second)
-                                      : lcl_upload(ctx, buf, 0, second, sizeof second);
+                                      : lcl__upload(ctx, buf, 0, second, sizeof second);
   if (what == UPLOAD_AND_READ)
     err = clEnqueueReadBuffer(queue, lcl_buffer_cl_mem(buf), CL_FALSE, 0, sizeof got, got, 0, NULL,
                               &read);
@@ -179,7 +179,7 @@ static void out_of_order_queue_keeps_transfers_in_order(void **state) {
     clReleaseCommandQueue(queue);
   }
   clReleaseContext(cl);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
   if (err != CL_SUCCESS) skip();
 }
 
@@ -207,7 +207,7 @@ static void wrong_handles_are_refused(void **state) {
   lcl_buffer_destroy(buf);
   lcl_context_destroy(a);
   lcl_context_destroy(b);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

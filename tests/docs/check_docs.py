@@ -141,9 +141,9 @@ ADDING = {  # heading: placeholders, and what marks the pattern in the files of 
               {r'\blcl_scatter_add\(|"scatter_add"|kernel void scatter_add\(':
                ["include", "src/ops", "src/reference", "cl", "tests/ops"]}),
     "A model": ({"MODEL": "two_head"},
-                {r"lcl_model_two_head\b|'two_head\.c'": ["src", "tests"],
+                {r"lcl__model_two_head\b|'two_head\.c'": ["src", "tests"],
                  r'^  \{ "two-head",': ["tests/models", "tests/train"]}),
-    "A data format": ({"FORMAT": "sound"}, {r"\blcl_open_sound\b|'sound\.c'": ["include", "src", "tools"]}),
+    "A data format": ({"FORMAT": "sound"}, {r"\blcl__open_sound\b|'sound\.c'": ["include", "src", "tools"]}),
     "A convolution algorithm": ({"ALGORITHM": "direct"},
                                 {r"conv_direct": ["include", "src", "cl", "tests/ops"]}),
     "A command": ({"COMMAND": "tsne"}, {r"\bcmd_tsne\b|'tsne'": ["src", "tools"]}),

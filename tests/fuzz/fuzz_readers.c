@@ -10,54 +10,54 @@
 
 static void fuzz_idx(const uint8_t *data, size_t n) {
   lcl_idx idx;
-  if (lcl_idx_parse(data, n, &idx) == LCL_OK) lcl_idx_free(&idx);
+  if (lcl__idx_parse(data, n, &idx) == LCL_OK) lcl__idx_free(&idx);
 }
 
 static void fuzz_cifar(const uint8_t *data, size_t n) {
   for (int labels = 1; labels <= 2; labels++) {
     lcl_raw raw = { 0 };
     /* Twice, as two files of one part. */
-    if (lcl_cifar_parse(data, n, labels, 10, &raw) == LCL_OK)
-      lcl_cifar_parse(data, n, labels, 10, &raw);
+    if (lcl__cifar_parse(data, n, labels, 10, &raw) == LCL_OK)
+      lcl__cifar_parse(data, n, labels, 10, &raw);
     lcl_dataset *ds;
-    if (raw.count && lcl_raw_to_dataset(&raw, "fuzz", &ds) == LCL_OK) lcl_dataset_close(ds);
-    lcl_raw_free(&raw);
+    if (raw.count && lcl__raw_to_dataset(&raw, "fuzz", &ds) == LCL_OK) lcl_dataset_close(ds);
+    lcl__raw_free(&raw);
   }
 }
 
 static void fuzz_image(const uint8_t *data, size_t n) {
   lcl_image image;
   uint8_t square[3 * 8 * 8];
-  if (lcl_image_decode(data, n, 8, &image) != LCL_OK) return;
-  if (image.width < 512 && image.height < 512) lcl_image_square(&image, 8, false, square);
-  lcl_image_free(&image);
+  if (lcl__image_decode(data, n, 8, &image) != LCL_OK) return;
+  if (image.width < 512 && image.height < 512) lcl__image_square(&image, 8, false, square);
+  lcl__image_free(&image);
 }
 
 static void fuzz_wav(const uint8_t *data, size_t n) {
   lcl_wav wav;
-  if (lcl_wav_parse(data, n, &wav) == LCL_OK) lcl_free(wav.samples);
+  if (lcl__wav_parse(data, n, &wav) == LCL_OK) lcl__free(wav.samples);
 }
 
 static void fuzz_prep(const uint8_t *data, size_t n) {
   static const float mean[12] = { 0 };
   const lcl_prep_array arrays[] = { { "prep.mean", mean, 3, { 3, 2, 2 } } };
-  char *text = lcl_alloc(n + 1);
+  char *text = lcl__alloc(n + 1);
   lcl_prep *prep;
   if (!text) return;
   memcpy(text, data, n);
   if (lcl_prep_from_json(text, arrays, 1, &prep) == LCL_OK) lcl_prep_destroy(prep);
-  lcl_free(text);
+  lcl__free(text);
 }
 
 static void fuzz_npy(const uint8_t *data, size_t n) {
   lcl_npy array;
-  if (lcl_npy_parse(data, n, "fuzz", &array) == LCL_OK) lcl_npy_free(&array);
+  if (lcl__npy_parse(data, n, "fuzz", &array) == LCL_OK) lcl__npy_free(&array);
 }
 
 /* The file of shapes and types also makes variables, which no reader does; this stands in for the
  * graph's stores. */
-lcl_status lcl_store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
-                         bool trainable, lcl_init init, lcl_var **out) {
+lcl_status lcl__store_var(lcl_store *store, const char *name, lcl_dtype dtype, lcl_shape shape,
+                          bool trainable, lcl_init init, lcl_var **out) {
   (void)store, (void)name, (void)dtype, (void)shape, (void)trainable, (void)init, (void)out;
   abort();
 }

@@ -24,7 +24,7 @@ static void end(world w) {
   lcl_graph_destroy(w.g);
   lcl_store_destroy(w.store);
   lcl_context_destroy(w.ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 static void says(lcl_status got, lcl_status want, const char *words) {
@@ -151,7 +151,7 @@ static void after_the_context(void **state) {
   lcl_store_destroy(w.store);
   lcl_graph_destroy(w.g);
   lcl_program_destroy(p);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* A program and a graph keep the store's variables; a program keeps the buffer it was fed. */
@@ -173,7 +173,7 @@ static void owners(void **state) {
   assert_true(y[0] == 3 && y[1] == 5);
   lcl_program_destroy(p);
   lcl_context_destroy(w.ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 typedef struct shared {

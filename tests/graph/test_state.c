@@ -86,9 +86,9 @@ static void check_streams(uint64_t seed, uint64_t step, float (*x)[DRAWS]) {
   static float want[DRAWS];
   for (int k = 0; k < TENSORS; k++) {
     if (k < 2)
-      lcl_philox_normal(seed, (uint32_t)k, step, want, DRAWS);
+      lcl__philox_normal(seed, (uint32_t)k, step, want, DRAWS);
     else
-      lcl_philox_uniform(seed, (uint32_t)k, step, want, DRAWS);
+      lcl__philox_uniform(seed, (uint32_t)k, step, want, DRAWS);
     for (int i = 0; i < DRAWS; i++) {
       const double u = (double)want[i];
       near((double)x[k][i], k < 4 ? u : k == 4 ? u < 0.25 : (u < 0.75) / 0.75, k < 2 ? 2e-5 : 1e-6);

@@ -41,12 +41,12 @@ static void add_variables(XXH64_state_t *h, lcl_store *store) {
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     const lcl_var_info v = lcl_store_info(store, i);
     const size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
-    void *data = lcl_alloc(bytes);
+    void *data = lcl__alloc(bytes);
     ASSERT_OK(lcl_store_read(store, v.name, data, bytes));
     add(h, v.name, strlen(v.name));
     add(h, &v.trainable, sizeof v.trainable);
     add(h, data, bytes);
-    lcl_free(data);
+    lcl__free(data);
   }
 }
 
@@ -65,7 +65,7 @@ static void add_node(XXH64_state_t *h, const lcl_node *node) {
     add(h, &node->in[i]->index, sizeof(int));
   }
   for (int i = 0; i < node->n_out; i++) add_shape(h, node->out[i].shape);
-  if (node->op == &lcl_op_const_data) {
+  if (node->op == &lcl__op_const_data) {
     const lcl_const_data_attr *a = node->attr;
     add(h, a->data, a->bytes);
   } else if (!node->name && node->attr) { /* those of inputs and variables hold addresses */
@@ -112,7 +112,7 @@ static void add_graph(XXH64_state_t *h, const lcl_model *m, lcl_model_mode mode)
   lcl_build b;
   ASSERT_OK(lcl_store_create(ctx, 5, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
-  if (lcl_build_init(&b, m, g, mode, 10, 10) == LCL_OK) {
+  if (lcl__build_init(&b, m, g, mode, 10, 10) == LCL_OK) {
     for (size_t i = 0; i < g->nodes.n; i++) add_node(h, g->nodes.data[i]);
     add_optimiser(h, &b.optimiser);
     if (mode == LCL_MODE_TRAIN) add_variables(h, store);
@@ -128,11 +128,11 @@ enum { EXAMPLES = 120, WIDTH = 16 };
 static void add_table(XXH64_state_t *h, lcl_model *m) {
   if (!m->cls->prepare) return;
   const int64_t size = m->data.channels * m->data.height * m->data.width;
-  float *images = lcl_alloc((size_t)(EXAMPLES * size) * sizeof *images);
+  float *images = lcl__alloc((size_t)(EXAMPLES * size) * sizeof *images);
   for (int64_t i = 0; i < EXAMPLES * size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
   ASSERT_OK(m->cls->prepare(m, ctx, &(lcl_model_examples) { EXAMPLES, size, images, NULL }));
   if (m->extra) add(h, m->extra, EXAMPLES * (size_t)m->extra_width * sizeof(float));
-  lcl_free(images);
+  lcl__free(images);
 }
 
 static void add_score(XXH64_state_t *h, const lcl_model *m) {
@@ -419,7 +419,7 @@ static void check_evaluation(const lcl_model_class *cls, const lcl_model_data *d
   lcl_build b;
   ASSERT_OK(lcl_store_create(ctx, 5, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
-  const bool built = lcl_build_init(&b, m, g, LCL_MODE_EVAL, 10, 10) == LCL_OK;
+  const bool built = lcl__build_init(&b, m, g, LCL_MODE_EVAL, 10, 10) == LCL_OK;
   assert_true(built || data != &grey);
   for (size_t i = 0; i < g->nodes.n && built; i++) {
     const unsigned flags = g->nodes.data[i]->op->flags;

@@ -87,15 +87,15 @@ static void check_noise(lcl_context *ctx, const char *name, const lcl_model *m, 
   char path[512];
   const char *write = getenv("LATENTCL_GOLDEN_WRITE");
   snprintf(path, sizeof path, "%s/eps_%s.f32", write ? write : GOLDEN "/semantic_noise", name);
-  if (write) ASSERT_OK(lcl_file_write_atomic(path, now, bytes));
+  if (write) ASSERT_OK(lcl__file_write_atomic(path, now, bytes));
   void *stored;
-  ASSERT_OK(lcl_file_read(path, 1 << 20, &stored, &n));
+  ASSERT_OK(lcl__file_read(path, 1 << 20, &stored, &n));
   assert_int_equal(n, bytes);
   /* Drivers differ in the last bits of sin, cos and log. */
   for (size_t i = 0; i < bytes / sizeof(float); i++)
     if (!(fabsf(((float *)stored)[i] - now[i]) <= 1e-5f))
       fail_msg("%s: noise %zu is %g, was %g", name, i, now[i], ((float *)stored)[i]);
-  lcl_free(stored);
+  lcl__free(stored);
   free(now);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
@@ -145,7 +145,7 @@ static void run_case(lcl_context *ctx, const cJSON *c) {
   }
   ASSERT_OK(lcl_store_create(ctx, 7, &store));
   ASSERT_OK(lcl_graph_create(store, "train", &g));
-  ASSERT_OK(lcl_build_init(&b, m, g, LCL_MODE_TRAIN, BATCH, 0));
+  ASSERT_OK(lcl__build_init(&b, m, g, LCL_MODE_TRAIN, BATCH, 0));
   lcl_tensor *fetch[64], *params[40], *grads[40];
   const cJSON *want_grads = cJSON_GetObjectItem(c, "gradients"), *w;
   int n = 0, n_params = 0;
@@ -200,9 +200,9 @@ static void objectives(void **state) {
   void *text;
   size_t n;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  ASSERT_OK(lcl_file_read(GOLDEN "/semantic_noise/values.json", 1 << 20, &text, &n));
+  ASSERT_OK(lcl__file_read(GOLDEN "/semantic_noise/values.json", 1 << 20, &text, &n));
   cJSON *cases = cJSON_ParseWithLength(text, n);
-  lcl_free(text);
+  lcl__free(text);
   assert_non_null(cases);
   assert_true(cJSON_GetArraySize(cases) >= 14);
   const cJSON *c;
@@ -236,7 +236,7 @@ static void check_weights(lcl_context *ctx, const char *init, double variance) {
   ASSERT_OK(lcl_model_create(cls, o, &data, &m));
   ASSERT_OK(lcl_store_create(ctx, 3, &store));
   ASSERT_OK(lcl_graph_create(store, "train", &g));
-  ASSERT_OK(lcl_build_init(&b, m, g, LCL_MODE_TRAIN, BATCH, 0));
+  ASSERT_OK(lcl__build_init(&b, m, g, LCL_MODE_TRAIN, BATCH, 0));
   for (size_t i = 0; i < LCL_COUNT(weights); i++) {
     double sum = 0;
     float *w = malloc(weights[i].n * sizeof *w);

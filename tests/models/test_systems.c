@@ -58,7 +58,7 @@ static void begin(world *w, const char *name, const lcl_model_data *data,
   w->model->extra_width = 1;
   ASSERT_OK(lcl_store_create(ctx, 5, &w->store));
   ASSERT_OK(lcl_graph_create(w->store, "test", &w->graph));
-  ASSERT_OK(lcl_build_init(&w->build, w->model, w->graph, mode, batch, unlabelled));
+  ASSERT_OK(lcl__build_init(&w->build, w->model, w->graph, mode, batch, unlabelled));
 }
 
 static void end(world *w) {
@@ -87,10 +87,10 @@ static cJSON *read_json(const char *name) {
   void *text;
   size_t n;
   snprintf(path, sizeof path, "%s/systems/%s.json", GOLDEN, name);
-  ASSERT_OK(lcl_file_read(path, 1 << 24, &text, &n));
+  ASSERT_OK(lcl__file_read(path, 1 << 24, &text, &n));
   cJSON *j = cJSON_Parse(text);
   if (!j) fail_msg("%s is not JSON", path);
-  lcl_free(text);
+  lcl__free(text);
   return j;
 }
 

@@ -65,7 +65,7 @@ static world begin(const char *name, const lcl_model_data *data, const char *opt
   w.model->extra_width = 1;
   ASSERT_OK(lcl_store_create(ctx, 5, &w.store));
   ASSERT_OK(lcl_graph_create(w.store, "test", &w.graph));
-  ASSERT_OK(lcl_build_init(&w.build, w.model, w.graph, LCL_MODE_TRAIN, batch, unlabelled));
+  ASSERT_OK(lcl__build_init(&w.build, w.model, w.graph, LCL_MODE_TRAIN, batch, unlabelled));
   return w;
 }
 
@@ -118,9 +118,9 @@ static void sizes(void **state) {
 static void describe(const world *w, char *out, size_t size) {
   lcl_str s = { 0 };
   for (int i = 0; i < w->build.n_terms; i++)
-    lcl_str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
-  lcl_str_add(&s, " |%s%s%s%s |", w->build.image ? " image" : "", w->build.label ? " label" : "",
-              w->build.unlabelled ? " unlabelled" : "", w->build.extra ? " extra" : "");
+    lcl__str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
+  lcl__str_add(&s, " |%s%s%s%s |", w->build.image ? " image" : "", w->build.label ? " label" : "",
+               w->build.unlabelled ? " unlabelled" : "", w->build.extra ? " extra" : "");
   int random = 0, dec = 0, g = 0, bias = 0;
   for (size_t i = 0; i < w->graph->nodes.n; i++)
     random += (w->graph->nodes.data[i]->op->flags & LCL_OP_RANDOM) != 0;
@@ -130,9 +130,9 @@ static void describe(const world *w, char *out, size_t size) {
     g += name[0] == 'g' && name[1] >= '0' && name[1] <= '9';
     bias += strstr(name, ".bias") != NULL;
   }
-  lcl_str_add(&s, " random %d dec %d g %d bias %d", random, dec, g, bias);
+  lcl__str_add(&s, " random %d dec %d g %d bias %d", random, dec, g, bias);
   snprintf(out, size, "%s", s.data);
-  lcl_str_free(&s);
+  lcl__str_free(&s);
 }
 
 static void switches(void **state) {
@@ -206,7 +206,7 @@ static float factor_of(const world *w, const lcl_tensor *t) {
   float factor = 1;
   for (size_t k = 0; k < w->graph->nodes.n; k++) {
     const lcl_node *node = w->graph->nodes.data[k];
-    if (node->n_in != 1 || node->in[0] != t || strcmp(lcl_node_name(node), "scale") != 0) continue;
+    if (node->n_in != 1 || node->in[0] != t || strcmp(lcl__node_name(node), "scale") != 0) continue;
     assert_true(factor == 1);
     factor = ((const lcl_map_attr *)node->attr)->p;
   }
@@ -408,8 +408,8 @@ static void ladder_mean(int first, int second, float mean[6]) {
   static float image[2][N * SIZE];
   world w = begin("ladder", &small, "widths=6-5 bn_test=running noise=0", N, N);
   lcl_program *p;
-  lcl_philox_uniform(3, 3, 3, image[0], LCL_COUNT(image[0]));
-  lcl_philox_normal(3, 4, 3, image[1], LCL_COUNT(image[1]));
+  lcl__philox_uniform(3, 3, 3, image[0], LCL_COUNT(image[0]));
+  lcl__philox_normal(3, 4, 3, image[1], LCL_COUNT(image[1]));
   ASSERT_OK(lcl_compile(w.graph, &(lcl_compile_desc) { .fetch = &w.build.loss, .n_fetch = 1 }, &p));
   ASSERT_OK(lcl_feed(p, "label", label, sizeof label));
   for (int step = 0; step < first + second; step++) {
@@ -459,7 +459,7 @@ static void imsat_defaults(void **state) {
   ASSERT_OK(lcl_dataset_synthetic(3, 0, POINTS, &ds));
   for (int i = 0; i < POINTS; i++)
     ASSERT_OK(lcl_dataset_example(ds, i, image + (ptrdiff_t)i * 784));
-  ASSERT_OK(lcl_neighbour_distance(ctx, image, POINTS, 784, 11, distance));
+  ASSERT_OK(lcl__neighbour_distance(ctx, image, POINTS, 784, 11, distance));
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     world w = begin("imsat", &mnist, cases[i].options, BATCH, 0);
     assert_float_equal(w.model->settings.optimiser.weight_decay, cases[i].weight_decay, 1e-9);

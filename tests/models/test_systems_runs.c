@@ -17,7 +17,7 @@ static void write_array(const char *folder, const char *name, lcl_npy_type type,
                         const void *values) {
   char path[400];
   snprintf(path, sizeof path, "%s/%s.npy", folder, name);
-  ASSERT_OK(lcl_npy_write(path, type, rank, (int64_t[]) { N, WIDTH }, values));
+  ASSERT_OK(lcl__npy_write(path, type, rank, (int64_t[]) { N, WIDTH }, values));
 }
 
 /* Three well separated groups in [0,1]^16. */
@@ -99,20 +99,20 @@ static double metric(const lcl_metrics *m, const char *name) {
 static size_t lines_of(const char *path) {
   void *text;
   size_t n, lines = 0;
-  ASSERT_OK(lcl_file_read(path, 1 << 24, &text, &n));
+  ASSERT_OK(lcl__file_read(path, 1 << 24, &text, &n));
   for (size_t i = 0; i < n; i++) lines += ((const char *)text)[i] == '\n';
-  lcl_free(text);
+  lcl__free(text);
   return lines;
 }
 
 static void check_array(const char *path, lcl_npy_type type, int rank, int64_t last) {
   lcl_npy a;
-  ASSERT_OK(lcl_npy_read(path, &a));
+  ASSERT_OK(lcl__npy_read(path, &a));
   assert_int_equal(a.type, type);
   assert_int_equal(a.rank, rank);
   assert_int_equal(a.dim[0], N);
   if (rank > 1) assert_int_equal(a.dim[1], last);
-  lcl_npy_free(&a);
+  lcl__npy_free(&a);
 }
 
 /* Separable groups are found; the files hold every example; k-means agrees. */
@@ -236,7 +236,7 @@ static void embedded(void **state) {
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_IO);
   d = (lcl_train_desc) { .model = "imsat", .data = data, .out = out, .start = start };
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_ARGUMENT);
-  assert_false(lcl_file_exists(out));
+  assert_false(lcl__file_exists(out));
 }
 
 /* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the

@@ -27,10 +27,10 @@ static void assignment_is_the_cheapest(void **state) {
       float g[49];
       int column[7];
       bool used[7] = { false };
-      lcl_philox_normal(1, (uint32_t)n, (uint64_t)trial, g, 49);
+      lcl__philox_normal(1, (uint32_t)n, (uint64_t)trial, g, 49);
       /* whole numbers, so that sums are exact and ties happen */
       for (int i = 0; i < n * n; i++) cost[i] = floor(g[i] * (trial < 15 ? 2 : 1000));
-      assert_int_equal(lcl_assign_rows(cost, n, column), LCL_OK);
+      assert_int_equal(lcl__assign_rows(cost, n, column), LCL_OK);
       for (int i = 0; i < n; i++) {
         assert_false(used[column[i]]);
         used[column[i]] = true;
@@ -42,12 +42,12 @@ static void assignment_is_the_cheapest(void **state) {
   }
   double bad[4] = { 0, NAN, 0, 0 };
   int column[2];
-  assert_int_equal(lcl_assign_rows(bad, 2, column), LCL_ERR_NUMERIC);
+  assert_int_equal(lcl__assign_rows(bad, 2, column), LCL_ERR_NUMERIC);
   static double large[100 * 100]; /* a hidden permutation */
   static int found[100];
   for (int i = 0; i < 10000; i++) large[i] = 1 + i % 7;
   for (int i = 0; i < 100; i++) large[i * 100 + (i * 37 + 5) % 100] = 0;
-  assert_int_equal(lcl_assign_rows(large, 100, found), LCL_OK);
+  assert_int_equal(lcl__assign_rows(large, 100, found), LCL_OK);
   for (int i = 0; i < 100; i++) assert_int_equal(found[i], (i * 37 + 5) % 100);
 }
 
@@ -57,16 +57,16 @@ static void cluster_accuracy(void **state) {
   const int32_t cluster[] = { 3, 3, 1, 0, 0, 0, 1, 1, 3, 2 };
   double accuracy;
   int class_of[4];
-  assert_int_equal(lcl_cluster_accuracy(truth, cluster, 10, 3, 4, &accuracy, class_of), LCL_OK);
+  assert_int_equal(lcl__cluster_accuracy(truth, cluster, 10, 3, 4, &accuracy, class_of), LCL_OK);
   assert_float_equal(accuracy, 7.0 / 9, 1e-12);
   const int want[] = { 1, 2, -1, 0 };
   assert_memory_equal(class_of, want, sizeof want);
   /* Fewer clusters than classes: one class stays without. */
   const int32_t two[] = { 0, 0, 0, 1, 1, 1, 1, 1, 1, 0 };
-  assert_int_equal(lcl_cluster_accuracy(truth, two, 10, 3, 2, &accuracy, NULL), LCL_OK);
+  assert_int_equal(lcl__cluster_accuracy(truth, two, 10, 3, 2, &accuracy, NULL), LCL_OK);
   assert_float_equal(accuracy, 6.0 / 9, 1e-12);
   int64_t table[12];
-  lcl_confusion(truth, cluster, 10, 3, 4, table);
+  lcl__confusion(truth, cluster, 10, 3, 4, table);
   const int64_t counts[12] = { 0, 1, 0, 2, 3, 0, 0, 0, 0, 2, 0, 1 };
   assert_memory_equal(table, counts, sizeof counts);
 }
@@ -122,9 +122,9 @@ static void retrieval(void **state) {
     labels[i] = i % CLASSES;
     codes[i] = (uint64_t[]) { 0, 21, 63 }[labels[i]];
     for (int b = 0; b < BITS; b++) /* each bit wrong with probability 1/4 */
-      codes[i] ^= (uint64_t)(lcl_philox_bits(8, 1, (uint64_t)i, (uint64_t)b) < 1u << 30) << b;
+      codes[i] ^= (uint64_t)(lcl__philox_bits(8, 1, (uint64_t)i, (uint64_t)b) < 1u << 30) << b;
   }
-  assert_int_equal(lcl_choose_queries(labels, N, CLASSES, 7, 3, query), LCL_OK);
+  assert_int_equal(lcl__choose_queries(labels, N, CLASSES, 7, 3, query), LCL_OK);
   double want[4] = { 0 };
   int chosen[CLASSES] = { 0 };
   for (int q = 0; q < N; q++) {
@@ -144,13 +144,13 @@ static void retrieval(void **state) {
   }
   for (int c = 0; c < CLASSES; c++) assert_int_equal(chosen[c], 7);
   lcl_retrieval got;
-  assert_int_equal(lcl_hamming_retrieval(codes, labels, query, N, BITS, AT, &got), LCL_OK);
+  assert_int_equal(lcl__hamming_retrieval(codes, labels, query, N, BITS, AT, &got), LCL_OK);
   assert_true(fabs(got.map_trapezoid - want[0]) < 1e-12);
   assert_true(fabs(got.map_step - want[1]) < 1e-12);
   assert_true(fabs(got.precision_at - want[2]) < 1e-12);
   assert_true(fabs(got.precision_radius - want[3]) < 1e-12);
   ASSERT_BETWEEN(got.map_step, 0.4, 1); /* far better than the third that chance gives */
-  assert_int_equal(lcl_choose_queries(labels, N, CLASSES, 100, 3, query), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__choose_queries(labels, N, CLASSES, 100, 3, query), LCL_ERR_ARGUMENT);
 }
 
 static void perfect_codes_retrieve_perfectly(void **state) {
@@ -164,14 +164,14 @@ static void perfect_codes_retrieve_perfectly(void **state) {
     query[i] = i < 10;
   }
   lcl_retrieval r;
-  assert_int_equal(lcl_hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
+  assert_int_equal(lcl__hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
   assert_float_equal(r.map_trapezoid, 1, 1e-12);
   assert_float_equal(r.map_step, 1, 1e-12);
   assert_float_equal(r.precision_at, 1, 1e-12);
   assert_float_equal(r.precision_radius, 1, 1e-12);
   for (int i = 10; i < 100; i++)
     codes[i] ^= 0xff; /* everything 8 away from the queries, nothing within 2 */
-  assert_int_equal(lcl_hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
+  assert_int_equal(lcl__hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
   assert_float_equal(r.precision_radius, 0, 0);
   assert_float_equal(r.map_trapezoid, 0.75,
                      1e-12); /* precision from 1 to 1/2 over the whole recall */
@@ -183,7 +183,7 @@ static void packing(void **state) {
   (void)state;
   const float x[6] = { 0.6f, 0.4f, 0.5f, 1, 0, 2 };
   uint64_t codes[2];
-  lcl_pack_codes(x, 2, 3, 0.5f, codes);
+  lcl__pack_codes(x, 2, 3, 0.5f, codes);
   assert_int_equal(codes[0], 1);
   assert_int_equal(codes[1], 5);
 }
@@ -193,7 +193,7 @@ static void principal_axes(void **state) {
   enum { M = 2000, D = 5 };
   static float x[M * D];
   double mean[D], axes[2 * D], variance[2];
-  lcl_philox_normal(3, 3, 3, x, M * D);
+  lcl__philox_normal(3, 3, 3, x, M * D);
   for (int i = 0; i < M;
        i++) { /* deviations 3 along (0.6, 0.8, 0...), 2 along the fourth, 0.1 elsewhere */
     float *r = x + i * D, a = 3 * r[0], b = 0.1f * r[1];
@@ -203,7 +203,7 @@ static void principal_axes(void **state) {
     r[3] *= 2;
     r[4] *= 0.1f;
   }
-  assert_int_equal(lcl_principal_axes(x, M, D, 2, mean, axes, variance), LCL_OK);
+  assert_int_equal(lcl__principal_axes(x, M, D, 2, mean, axes, variance), LCL_OK);
   assert_true(fabs(mean[0] - 7) < 5 * 1.8 / sqrt(M));
   assert_true(fabs(fabs(axes[0] * 0.6 + axes[1] * 0.8) - 1) < 1e-3);
   assert_true(fabs(fabs(axes[D + 3]) - 1) < 1e-2);
@@ -218,18 +218,18 @@ static void itq_finds_the_turn(void **state) {
   enum { M = 400 };
   static float x[M * 2];
   uint64_t codes[M];
-  lcl_philox_normal(5, 5, 5, x, M * 2);
+  lcl__philox_normal(5, 5, 5, x, M * 2);
   for (int i = 0; i < M; i++) {
     double a = (i & 1 ? 1.0 : -1.0) + 0.1 * x[2 * i], b = (i & 2 ? 1.0 : -1.0) + 0.1 * x[2 * i + 1],
            angle = 0.7;
     x[2 * i] = (float)(cos(angle) * a - sin(angle) * b);
     x[2 * i + 1] = (float)(sin(angle) * a + cos(angle) * b);
   }
-  assert_int_equal(lcl_pca_itq(x, M, 2, 2, 1, codes), LCL_OK);
+  assert_int_equal(lcl__pca_itq(x, M, 2, 2, 1, codes), LCL_OK);
   for (int i = 4; i < M; i++) assert_int_equal(codes[i], codes[i % 4]);
   for (int i = 0; i < 4; i++)
     for (int k = 0; k < i; k++) assert_int_not_equal(codes[i], codes[k]);
-  assert_int_equal(lcl_pca_itq(x, M, 2, 3, 1, codes), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__pca_itq(x, M, 2, 3, 1, codes), LCL_ERR_ARGUMENT);
 }
 
 /* Eight clouds on the corners of a cube, turned about two axes. In space, unlike in the plane, a
@@ -241,7 +241,7 @@ static void itq_finds_the_turn_in_space(void **state) {
   static float x[M * 3];
   const double c = cos(0.7), s = sin(0.7), d = cos(0.5), t = sin(0.5);
   uint64_t codes[M];
-  lcl_philox_normal(5, 5, 6, x, M * 3);
+  lcl__philox_normal(5, 5, 6, x, M * 3);
   for (int i = 0; i < M; i++) {
     double p[3];
     for (int k = 0; k < 3; k++) p[k] = (i >> k & 1 ? 1.0 : -1.0) + 0.1 * x[3 * i + k];
@@ -250,7 +250,7 @@ static void itq_finds_the_turn_in_space(void **state) {
     x[3 * i + 1] = (float)(d * y - t * p[2]);
     x[3 * i + 2] = (float)(t * y + d * p[2]);
   }
-  assert_int_equal(lcl_pca_itq(x, M, 3, 3, 1, codes), LCL_OK);
+  assert_int_equal(lcl__pca_itq(x, M, 3, 3, 1, codes), LCL_OK);
   for (int i = 8; i < M; i++) assert_int_equal(codes[i], codes[i % 8]);
   for (int i = 0; i < 8; i++)
     for (int k = 0; k < i; k++) assert_int_not_equal(codes[i], codes[k]);
@@ -263,13 +263,13 @@ static void spectral_hash(void **state) {
   enum { M = 4000 };
   static float x[M * 3], u[M * 2];
   uint64_t codes[M];
-  lcl_philox_uniform(6, 6, 6, u, M * 2);
+  lcl__philox_uniform(6, 6, 6, u, M * 2);
   for (int i = 0; i < M; i++) {
     x[3 * i] = 4 * u[2 * i];
     x[3 * i + 1] = 1.5f * u[2 * i + 1];
     x[3 * i + 2] = 0.001f * u[2 * i];
   }
-  assert_int_equal(lcl_spectral_hash(x, M, 3, 3, codes), LCL_OK);
+  assert_int_equal(lcl__spectral_hash(x, M, 3, 3, codes), LCL_OK);
   int wrong[3] = { 0 };
   for (int i = 0; i < M; i++) {
     double t = u[2 * i], s = u[2 * i + 1];

@@ -34,9 +34,9 @@ static void nearest(void **state) {
   enum { N = 300, D = 13, K = 11 };
   static float x[N * D], got[N * K];
   static int32_t index[N * K];
-  lcl_philox_normal(1, 1, 1, x, N * D);
+  lcl__philox_normal(1, 1, 1, x, N * D);
   for (int k = 0; k < D; k++) x[7 * D + k] = x[3 * D + k]; /* twins */
-  assert_int_equal(lcl_nearest(ctx, x, N, D, K, index, got), LCL_OK);
+  assert_int_equal(lcl__nearest(ctx, x, N, D, K, index, got), LCL_OK);
   assert_int_equal(index[7 * K], 3);
   assert_float_equal(got[7 * K], 0, 0);
   for (int i = 0; i < N; i++) {
@@ -52,7 +52,7 @@ static void nearest(void **state) {
     for (int j = 0; j < N; j++) nearer += j != i && distance(x + i * D, x + j * D, D) < last - 1e-5;
     assert_true(nearer <= K - 1);
   }
-  assert_int_equal(lcl_nearest(ctx, x, 5, D, 5, index, got), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__nearest(ctx, x, 5, D, 5, index, got), LCL_ERR_ARGUMENT);
 }
 
 /* More than one block: distances on a line are known. */
@@ -62,7 +62,7 @@ static void nearest_in_blocks(void **state) {
   static float x[N], got[N * 3];
   static int32_t index[N * 3];
   for (int i = 0; i < N; i++) x[(i * 1009) % N] = (float)i * 0.5f;
-  assert_int_equal(lcl_nearest(ctx, x, N, 1, 3, index, got), LCL_OK);
+  assert_int_equal(lcl__nearest(ctx, x, N, 1, 3, index, got), LCL_OK);
   for (int i = 0; i < N; i++) {
     bool end = x[i] == 0 || x[i] == (N - 1) * 0.5f;
     assert_float_equal(got[3 * i], 0.5f, 0);
@@ -76,8 +76,8 @@ static void nearest_across_blocks(void **state) {
   enum { N = 4200, D = 3, K = 6 };
   static float x[N * D], got[N * K];
   static int32_t index[N * K];
-  lcl_philox_normal(4, 1, 1, x, N * D);
-  assert_int_equal(lcl_nearest(ctx, x, N, D, K, index, got), LCL_OK);
+  lcl__philox_normal(4, 1, 1, x, N * D);
+  assert_int_equal(lcl__nearest(ctx, x, N, D, K, index, got), LCL_OK);
   for (int i = 0; i < N; i += 59) {
     int nearer = 0;
     double last = got[i * K + K - 1];
@@ -110,32 +110,32 @@ static void kept_distances(void **state) {
   const char *was = getenv("LATENTCL_CACHE");
   char *old = was ? strdup(was) : NULL;
   setenv("LATENTCL_CACHE", dir, 1);
-  lcl_philox_normal(3, 1, 1, x, N * D);
-  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, first), LCL_OK);
+  lcl__philox_normal(3, 1, 1, x, N * D);
+  assert_int_equal(lcl__neighbour_distance(ctx, x, N, D, 4, first), LCL_OK);
   for (int i = 0; i < N; i++) {
     int nearer = 0;
     for (int j = 0; j < N; j++)
       nearer += j != i && distance(x + i * D, x + j * D, D) < first[i] - 1e-5;
     assert_int_equal(nearer, 3);
   }
-  assert_int_equal(lcl_neighbour_distance(NULL, x, N, D, 4, again),
+  assert_int_equal(lcl__neighbour_distance(NULL, x, N, D, 4, again),
                    LCL_OK); /* no device is asked */
   assert_memory_equal(first, again, sizeof first);
   assert_true(only_entry(dir, path, sizeof path));
-  assert_int_equal(lcl_file_read(path, 1 << 20, (void **)&whole, &n), LCL_OK);
+  assert_int_equal(lcl__file_read(path, 1 << 20, (void **)&whole, &n), LCL_OK);
   whole[n - 1] ^= 1;
-  assert_int_equal(lcl_file_write_atomic(path, whole, n), LCL_OK);
+  assert_int_equal(lcl__file_write_atomic(path, whole, n), LCL_OK);
   memset(again, 0, sizeof again);
-  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
+  assert_int_equal(lcl__neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
   assert_memory_equal(first, again, sizeof first);
-  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 3, again), LCL_OK);
+  assert_int_equal(lcl__neighbour_distance(ctx, x, N, D, 3, again), LCL_OK);
   assert_true(again[0] < first[0]);
   x[0] += 1;
-  assert_int_equal(lcl_neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
+  assert_int_equal(lcl__neighbour_distance(ctx, x, N, D, 4, again), LCL_OK);
   assert_true(again[0] != first[0]);
-  lcl_free(whole);
+  lcl__free(whole);
   size_t removed;
-  assert_int_equal(lcl_cache_clear(&removed), LCL_OK);
+  assert_int_equal(lcl__cache_clear(&removed), LCL_OK);
   assert_true(removed >= 3);
   rmdir(dir);
   old ? setenv("LATENTCL_CACHE", old, 1) : unsetenv("LATENTCL_CACHE");
@@ -161,9 +161,9 @@ static void kmeans_of_one_cloud(void **state) {
   static float x[N * D], centres[K * D];
   static int32_t cluster[N];
   double inertia;
-  lcl_philox_uniform(2, 3, 2, x, N * D);
+  lcl__philox_uniform(2, 3, 2, x, N * D);
   lcl_kmeans_desc desc = { .k = K, .restarts = 1, .seed = 4 };
-  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
   check_means(x, N, D, cluster, centres, K);
 }
 
@@ -174,14 +174,14 @@ static void kmeans(void **state) {
   static int32_t cluster[N], again[N];
   double inertia, accuracy;
   int32_t truth[N];
-  lcl_philox_normal(2, 2, 2, x, N * D);
+  lcl__philox_normal(2, 2, 2, x, N * D);
   for (int i = 0; i < N; i++) {
     truth[i] = i % K;
     x[i * D + truth[i]] += 12; /* clouds far apart */
   }
   lcl_kmeans_desc desc = { .k = K, .restarts = 3, .seed = 9 };
-  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
-  assert_int_equal(lcl_cluster_accuracy(truth, cluster, N, K, K, &accuracy, NULL), LCL_OK);
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
+  assert_int_equal(lcl__cluster_accuracy(truth, cluster, N, K, K, &accuracy, NULL), LCL_OK);
   assert_float_equal(accuracy, 1, 0);
   double total = 0;
   for (int i = 0; i < N; i++) {
@@ -192,10 +192,10 @@ static void kmeans(void **state) {
   assert_true(fabs(total - inertia) < 1e-6 * total);
   check_means(x, N, D, cluster, centres, K);
   desc.resident = 1; /* block by block */
-  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_OK);
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_OK);
   assert_memory_equal(cluster, again, sizeof cluster);
   desc.k = N + 1;
-  assert_int_equal(lcl_kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_ERR_ARGUMENT);
 }
 
 /* Fewer different examples than clusters: nothing breaks. */
@@ -206,7 +206,7 @@ static void kmeans_of_twins(void **state) {
   double inertia;
   for (int i = 0; i < 20; i++) x[2 * i] = x[2 * i + 1] = i < 10 ? 1 : 2;
   lcl_kmeans_desc desc = { .k = 4, .restarts = 2 };
-  assert_int_equal(lcl_kmeans(ctx, x, 20, 2, &desc, cluster, NULL, &inertia), LCL_OK);
+  assert_int_equal(lcl__kmeans(ctx, x, 20, 2, &desc, cluster, NULL, &inertia), LCL_OK);
   assert_float_equal(inertia, 0, 0);
   assert_int_not_equal(cluster[0], cluster[10]);
 }

@@ -25,7 +25,7 @@ static size_t values_of(const net *t) {
 }
 
 static float *floats(size_t n) {
-  float *p = lcl_alloc(n * sizeof *p);
+  float *p = lcl__alloc(n * sizeof *p);
   assert_non_null(p);
   return p;
 }
@@ -44,11 +44,11 @@ static void randomise(const net *t) {
     const size_t n = (size_t)lcl_shape_count(v.shape);
     if (v.dtype != LCL_F32) continue;
     float *x = floats(n);
-    lcl_philox_normal(9, (uint32_t)i, 0, x, n);
+    lcl__philox_normal(9, (uint32_t)i, 0, x, n);
     const bool var = strstr(v.name, ".var") != NULL;
     for (size_t k = 0; k < n; k++) x[k] = var ? 0.5f + x[k] * x[k] : 0.4f * x[k];
     ASSERT_OK(lcl_store_write(t->store, v.name, x, n * sizeof *x));
-    lcl_free(x);
+    lcl__free(x);
   }
 }
 
@@ -57,7 +57,7 @@ static lcl_program *forward_program(const net *t) {
   lcl_graph *g = new_graph(t, "forward");
   lcl_tensor *x = lcl_input(g, "x", LCL_F32,
                             LCL_SHAPE(t->n, t->d.colours, t->d.height, t->d.width));
-  lcl_tensor *const fetch[] = { lcl_pixelrnn_logits(x, &t->d, LCL_BN_EVAL) };
+  lcl_tensor *const fetch[] = { lcl__pixelrnn_logits(x, &t->d, LCL_BN_EVAL) };
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 1 }, &p));
   lcl_graph_destroy(g);
@@ -81,7 +81,7 @@ static void net_destroy(net *t) {
 /* Random values on the levels, (N,H,W,C). */
 static float *random_pictures(const net *t) {
   float *x = floats(values_of(t));
-  lcl_philox_uniform(4, 5, 6, x, values_of(t));
+  lcl__philox_uniform(4, 5, 6, x, values_of(t));
   for (size_t i = 0; i < values_of(t); i++)
     x[i] = floorf(x[i] * (float)t->d.levels) / (float)(t->d.levels - 1);
   return x;
@@ -95,7 +95,7 @@ static float *run_forward(const net *t, lcl_program *p, const float *channels_la
   ASSERT_OK(lcl_feed(p, "x", x, values_of(t) * sizeof *x));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", logits, values_of(t) * (size_t)logits_of(&t->d) * sizeof *logits));
-  lcl_free(x);
+  lcl__free(x);
   return logits;
 }
 
@@ -121,7 +121,7 @@ static void run_sampler(const net *t, const char *name, int given_rows, float te
                              .given_rows = given_rows,
                              .temperature = temperature,
                              .log_p = &fetch[1] };
-  fetch[0] = lcl_pixelrnn_sampler(g, &t->d, &draw);
+  fetch[0] = lcl__pixelrnn_sampler(g, &t->d, &draw);
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
   ASSERT_OK(lcl_feed(p, "given", given, values_of(t) * sizeof *given));
@@ -163,11 +163,11 @@ static void check_equal(const lcl_pixelrnn_desc *d, const char *disable) {
         fail_msg("value %zu of pass %zu: log p %.9g, full pass %.9g, allowed %.3g", i, pass,
                  (double)log_p[i], expected, rounding(&t, largest));
     }
-    lcl_free(logits);
+    lcl__free(logits);
   }
-  lcl_free(given);
-  lcl_free(out);
-  lcl_free(log_p);
+  lcl__free(given);
+  lcl__free(out);
+  lcl__free(log_p);
   lcl_program_destroy(p);
   net_destroy(&t);
 }
@@ -290,10 +290,10 @@ static void check_causal(const lcl_pixelrnn_desc *d) {
     for (size_t i = (at + 1) * k; i < (last + 1) * k; i++) felt |= before[i] != after[i];
     assert_true(felt);
     x[at] = old;
-    lcl_free(after);
+    lcl__free(after);
   }
-  lcl_free(before);
-  lcl_free(x);
+  lcl__free(before);
+  lcl__free(x);
   lcl_program_destroy(p);
   net_destroy(&t);
 }
@@ -316,7 +316,7 @@ static void draws(void **state) {
   assert_memory_not_equal(a, b, bytes);
   run_sampler(&t, "sample-1", 0, 1e-4f, given, b, log_p);
   for (size_t i = 0; i < n; i++) assert_true(log_p[i] > -0.70f); /* never the less likely of two */
-  lcl_free(given), lcl_free(a), lcl_free(b), lcl_free(log_p);
+  lcl__free(given), lcl__free(a), lcl__free(b), lcl__free(log_p);
   net_destroy(&t);
 }
 
@@ -337,7 +337,7 @@ typedef struct reference {
 } reference;
 
 static double *doubles(int64_t n) {
-  double *p = lcl_alloc((size_t)n * sizeof *p);
+  double *p = lcl__alloc((size_t)n * sizeof *p);
   assert_non_null(p);
   return p;
 }
@@ -372,9 +372,9 @@ static double *dense(const reference *r, const double *x, int64_t in, int64_t ou
       if (colour_of(o % part, part, colours, r->d.interleaved && !logits) >=
           colour_of(i, in, colours, r->d.interleaved))
         kept[o * in + i] = w[o * in + i];
-  lcl_ref_matmul(rows, out, in, x, false, kept, true, y);
+  lcl__ref_matmul(rows, out, in, x, false, kept, true, y);
   for (int64_t i = 0; b && i < rows * out; i++) y[i] += b[i % out];
-  lcl_free(kept);
+  lcl__free(kept);
   return y;
 }
 
@@ -434,14 +434,14 @@ static double *input_rows(const reference *r) {
                               .groups = 1 };
   const int64_t taps = C * colours * 49, values = r->n * colours * H * W;
   double *mask = doubles(taps), *y = doubles(r->n * C * H * W), *x = doubles(values);
-  lcl_ref_conv_mask(C, colours, 7, 7, false, (int)colours, 1, r->d.interleaved, mask);
+  lcl__ref_conv_mask(C, colours, 7, 7, false, (int)colours, 1, r->d.interleaved, mask);
   for (int64_t i = 0; i < taps; i++) mask[i] *= value_of(r, "input", "weight")[i];
   for (int64_t i = 0; i < values; i++) x[i] = r->x[i] - (r->d.levels > 2 ? 0.5 : 0);
-  lcl_ref_conv2d(&conv, x, mask, value_of(r, "input", "bias"), y);
+  lcl__ref_conv2d(&conv, x, mask, value_of(r, "input", "bias"), y);
   double *rows = rows_of(r, y, C);
-  lcl_free(mask);
-  lcl_free(y);
-  lcl_free(x);
+  lcl__free(mask);
+  lcl__free(y);
+  lcl__free(x);
   return rows;
 }
 
@@ -468,16 +468,16 @@ static double *layer_of(const reference *r, int index, double *x) {
     b.h0[0] = value_of(r, name, "h0_left"), b.h0[1] = value_of(r, name, "h0_right");
     b.c0[0] = value_of(r, name, "c0_left"), b.c0[1] = value_of(r, name, "c0_right");
   }
-  ASSERT_OK(lcl_ref_diagonal_bilstm(&b, y));
+  ASSERT_OK(lcl__ref_diagonal_bilstm(&b, y));
   double *out = rows_of(r, y, h);
   if (r->d.residual) {
     double *up = dense(r, out, h, C, value_of(r, name, "up.weight"), value_of(r, name, "up.bias"),
                        1, false);
-    lcl_free(out);
+    lcl__free(out);
     out = up;
     for (int64_t i = 0; i < rows * C; i++) out[i] += x[i];
   }
-  lcl_free(s), lcl_free(left), lcl_free(right), lcl_free(y), lcl_free(x);
+  lcl__free(s), lcl__free(left), lcl__free(right), lcl__free(y), lcl__free(x);
   return out;
 }
 
@@ -504,14 +504,14 @@ static double loss_of(const reference *r) {
     const int64_t out = last ? (int64_t)k * colours : r->d.head_width;
     double *y = dense(r, x, width, out, value_of(r, name, "weight"), value_of(r, name, "bias"), 1,
                       last);
-    lcl_free(x);
+    lcl__free(x);
     x = y, width = out;
   }
   for (int64_t i = 0; i < rows; i++)
     for (int c = 0; c < colours; c++)
       loss += nll_of(x + (i * colours + c) * k, k,
                      r->x[(i / plane * colours + c) * plane + i % plane]);
-  lcl_free(x);
+  lcl__free(x);
   return loss / (double)r->n;
 }
 
@@ -522,7 +522,7 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
   lcl_graph *g = new_graph(&t, "training");
   lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t.n, d->colours, d->height, d->width)),
              *wrt[MAX_VARS], *grad[MAX_VARS];
-  lcl_tensor *nll = lcl_pixelrnn_nll_rows(x, lcl_pixelrnn_logits(x, d, LCL_BN_NO_UPDATE), d);
+  lcl_tensor *nll = lcl__pixelrnn_nll_rows(x, lcl__pixelrnn_logits(x, d, LCL_BN_NO_UPDATE), d);
   lcl_tensor *loss = lcl_mean(nll, LCL_ALL_AXES, false);
   reference r = { .d = *d, .n = t.n };
   for (size_t i = 0; i < lcl_store_count(t.store); i++) {
@@ -555,7 +555,7 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
     float *w = floats(n);
     ASSERT_OK(lcl_store_read(t.store, r.var[i].name, w, n * sizeof *w));
     for (size_t e = 0; e < n; e++) r.var[i].value[e] = (double)w[e];
-    lcl_free(w);
+    lcl__free(w);
   }
   device_loss = got[r.vars][0];
   const double expected_loss = loss_of(&r);
@@ -580,9 +580,9 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
                  (long long)e, (double)got[i][e], numeric, allowed);
     }
   }
-  for (int i = 0; i <= r.vars; i++) lcl_free(got[i]);
-  for (int i = 0; i < r.vars; i++) lcl_free(r.var[i].value);
-  lcl_free(picture), lcl_free(xd);
+  for (int i = 0; i <= r.vars; i++) lcl__free(got[i]);
+  for (int i = 0; i < r.vars; i++) lcl__free(r.var[i].value);
+  lcl__free(picture), lcl__free(xd);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   net_destroy(&t);

@@ -28,12 +28,12 @@ static void repulsion(void **state) {
     static float y[600], force[600];
     double z, want_z = 0;
     lcl_repulsion *r;
-    lcl_philox_normal(1, 2, (uint64_t)n, y, 600);
+    lcl__philox_normal(1, 2, (uint64_t)n, y, 600);
     for (int k = 0; k < 2 * n; k++) y[k] *= 5;
-    assert_int_equal(lcl_repulsion_create(ctx, n, &r), LCL_OK);
+    assert_int_equal(lcl__repulsion_create(ctx, n, &r), LCL_OK);
     for (int again = 0; again < 2; again++)
-      assert_int_equal(lcl_repulsion_run(r, y, force, &z), LCL_OK);
-    lcl_repulsion_destroy(r);
+      assert_int_equal(lcl__repulsion_run(r, y, force, &z), LCL_OK);
+    lcl__repulsion_destroy(r);
     for (int i = 0; i < n; i++) {
       double fx = 0, fy = 0, size = 0;
       for (int j = 0; j < n; j++) {
@@ -59,9 +59,9 @@ static void affinities(void **state) {
   static int32_t index[N * K];
   static double dense[N][N];
   lcl_affinities a;
-  lcl_philox_normal(3, 3, 3, x, N * D);
-  assert_int_equal(lcl_nearest(ctx, x, N, D, K, index, distance), LCL_OK);
-  assert_int_equal(lcl_affinities_create(index, distance, N, K, 10, &a), LCL_OK);
+  lcl__philox_normal(3, 3, 3, x, N * D);
+  assert_int_equal(lcl__nearest(ctx, x, N, D, K, index, distance), LCL_OK);
+  assert_int_equal(lcl__affinities_create(index, distance, N, K, 10, &a), LCL_OK);
   double total = 0;
   memset(dense, 0, sizeof dense);
   for (int i = 0; i < N; i++) {
@@ -75,12 +75,12 @@ static void affinities(void **state) {
   assert_float_equal(total, 1, 1e-5);
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++) assert_true(fabs(dense[i][j] - dense[j][i]) < 1e-9);
-  lcl_affinities_free(&a);
-  assert_int_equal(lcl_affinities_create(index, distance, N, K, 31, &a), LCL_ERR_ARGUMENT);
+  lcl__affinities_free(&a);
+  assert_int_equal(lcl__affinities_create(index, distance, N, K, 31, &a), LCL_ERR_ARGUMENT);
   /* Equal distances: every neighbour has the same share, and the bisection ends all the same. */
   for (int i = 0; i < N * K; i++) distance[i] = 2;
-  assert_int_equal(lcl_affinities_create(index, distance, N, K, 10, &a), LCL_OK);
-  lcl_affinities_free(&a);
+  assert_int_equal(lcl__affinities_create(index, distance, N, K, 10, &a), LCL_OK);
+  lcl__affinities_free(&a);
 }
 
 static int reports;
@@ -96,20 +96,20 @@ static void clouds_stay_apart(void **state) {
   static float x[N * D], y[N * 2], again[N * 2], near[N];
   static int32_t index[N];
   double divergence, early;
-  lcl_philox_normal(4, 4, 4, x, N * D);
+  lcl__philox_normal(4, 4, 4, x, N * D);
   for (int i = 0; i < N; i++) x[i * D + i % 4] += 15;
   lcl_tsne_desc desc = { .perplexity = 15, .rounds = 300, .seed = 1, .progress = count_reports };
-  assert_int_equal(lcl_tsne(ctx, x, N, D, &desc, y, &divergence), LCL_OK);
+  assert_int_equal(lcl__tsne(ctx, x, N, D, &desc, y, &divergence), LCL_OK);
   assert_int_equal(reports, 6);
-  assert_int_equal(lcl_nearest(ctx, y, N, 2, 1, index, near), LCL_OK);
+  assert_int_equal(lcl__nearest(ctx, y, N, 2, 1, index, near), LCL_OK);
   for (int i = 0; i < N; i++) assert_int_equal(index[i] % 4, i % 4);
-  assert_int_equal(lcl_tsne(ctx, x, N, D, &desc, again, NULL), LCL_OK);
+  assert_int_equal(lcl__tsne(ctx, x, N, D, &desc, again, NULL), LCL_OK);
   assert_memory_equal(y, again, sizeof y);
   desc.rounds = 40;
-  assert_int_equal(lcl_tsne(ctx, x, N, D, &desc, again, &early), LCL_OK);
+  assert_int_equal(lcl__tsne(ctx, x, N, D, &desc, again, &early), LCL_OK);
   assert_true(divergence < early && divergence > 0);
   desc.perplexity = 100;
-  assert_int_equal(lcl_tsne(ctx, x, N, D, &desc, again, &early), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__tsne(ctx, x, N, D, &desc, again, &early), LCL_ERR_ARGUMENT);
 }
 
 int main(void) {

@@ -11,10 +11,10 @@
 enum { OPS_CASES = 200, OPS_CASES_SIMULATOR = 4 };
 
 static inline void check_op(lcl_context *ctx, const char *name, uint64_t cases, bool small) {
-  const lcl_spec *spec = lcl_spec_find(name);
+  const lcl_spec *spec = lcl__spec_find(name);
   if (!spec) fail_msg("%s", lcl_error_message());
   for (uint64_t number = 0; number < cases; number++)
-    ASSERT_OK(lcl_check_case(ctx, spec, 1, number, small, NULL));
+    ASSERT_OK(lcl__check_case(ctx, spec, 1, number, small, NULL));
 }
 
 /* Runs the ops whose names are given, in one context without the features `disable` (may be NULL).
@@ -30,7 +30,7 @@ static inline void check_ops(const char *const *names, size_t n, const char *dis
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
   for (size_t i = 0; i < n; i++) check_op(ctx, names[i], cases, simulator);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 #endif

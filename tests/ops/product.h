@@ -42,8 +42,8 @@ typedef struct values {
   double *d, *magnitude;
 } values;
 static inline values values_new(size_t n) {
-  values v = { n, lcl_alloc((n + 1) * sizeof(float)), lcl_alloc((n + 1) * sizeof(double)),
-               lcl_alloc((n + 1) * sizeof(double)) };
+  values v = { n, lcl__alloc((n + 1) * sizeof(float)), lcl__alloc((n + 1) * sizeof(double)),
+               lcl__alloc((n + 1) * sizeof(double)) };
   assert_true(v.f && v.d && v.magnitude);
   return v;
 }
@@ -58,9 +58,9 @@ static inline values values_random(rng *r, size_t n, bool integers) {
   return v;
 }
 static inline void values_free(values *v) {
-  lcl_free(v->f);
-  lcl_free(v->d);
-  lcl_free(v->magnitude);
+  lcl__free(v->f);
+  lcl__free(v->d);
+  lcl__free(v->magnitude);
 }
 
 /* got against want; magnitude holds sum |a||b|, terms its length: f32 sums are within (terms + 2)
@@ -76,8 +76,8 @@ static inline void compare(const char *what, const values *want, int64_t terms, 
 
 /* A choice by the name of its implementation. */
 static inline lcl_choice choice_of(const char *name, lcl_kernel_params params) {
-  const lcl_implementation *gemm = lcl_gemm_find(name);
-  const lcl_choice c = { gemm ? gemm : lcl_conv_find(name), params };
+  const lcl_implementation *gemm = lcl__gemm_find(name);
+  const lcl_choice c = { gemm ? gemm : lcl__conv_find(name), params };
   if (!c.implementation) fail_msg("there is no implementation %s", name);
   return c;
 }
@@ -91,18 +91,18 @@ typedef struct forced {
 static inline void force_gemm(void *user, lcl_lower *lw, const lcl_gemm *g) {
   forced *f = user;
   char key[160];
-  lcl_gemm_key(g, key);
-  if (!lcl_gemm_legal(lcl_lower_caps(lw), g, &f->choice)) return;
-  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, &f->choice));
+  lcl__gemm_key(g, key);
+  if (!lcl__gemm_legal(lcl__lower_caps(lw), g, &f->choice)) return;
+  ASSERT_OK(lcl__tuning_set(lcl__lower_context(lw), key, &f->choice));
   f->count++;
 }
 
 static inline void force_conv(void *user, lcl_lower *lw, const lcl_conv_problem *p) {
   forced *f = user;
   char key[160];
-  lcl_conv_key(p, key);
-  if (!lcl_conv_legal(lcl_lower_caps(lw), p, &f->choice)) return;
-  ASSERT_OK(lcl_tuning_set(lcl_lower_context(lw), key, &f->choice));
+  lcl__conv_key(p, key);
+  if (!lcl__conv_legal(lcl__lower_caps(lw), p, &f->choice)) return;
+  ASSERT_OK(lcl__tuning_set(lcl__lower_context(lw), key, &f->choice));
   f->count++;
 }
 
@@ -118,12 +118,12 @@ static inline void run_graph(lcl_graph *g, lcl_tensor *y, const values *a, const
   if (bias) ASSERT_OK(lcl_feed(p, "bias", bias->f, bias->n * sizeof(float)));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", out->f, out->n * sizeof(float)));
-  float *again = lcl_alloc((out->n + 1) * sizeof(float));
+  float *again = lcl__alloc((out->n + 1) * sizeof(float));
   assert_non_null(again);
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", again, out->n * sizeof(float)));
   assert_memory_equal(out->f, again, out->n * sizeof(float));
-  lcl_free(again);
+  lcl__free(again);
   lcl_program_destroy(p);
 }
 

@@ -52,21 +52,21 @@ static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv
   int64_t terms = 0;
   switch (kind) {
   case FORWARD:
-    lcl_ref_conv2d(d, a.d, b.d, NULL, c.d);
-    lcl_ref_conv2d(d, a.magnitude, b.magnitude, NULL, c.magnitude);
+    lcl__ref_conv2d(d, a.d, b.d, NULL, c.d);
+    lcl__ref_conv2d(d, a.magnitude, b.magnitude, NULL, c.magnitude);
     y = lcl_conv2d(ta, tb, te, desc);
     terms = d->c / d->groups * d->kh * d->kw;
     break;
   case INPUT_GRAD:
-    lcl_ref_conv2d_input_grad(d, a.d, b.d, c.d);
-    lcl_ref_conv2d_input_grad(d, a.magnitude, b.magnitude, c.magnitude);
+    lcl__ref_conv2d_input_grad(d, a.d, b.d, c.d);
+    lcl__ref_conv2d_input_grad(d, a.magnitude, b.magnitude, c.magnitude);
     y = lcl_conv2d_input_grad(ta, tb, xs, desc);
     if (bias) y = lcl_add(y, lcl_reshape(te, LCL_SHAPE(channels, 1, 1)));
     terms = d->o / d->groups * d->kh * d->kw;
     break;
   case FILTER_GRAD:
-    lcl_ref_conv2d_filter_grad(d, a.d, b.d, c.d);
-    lcl_ref_conv2d_filter_grad(d, a.magnitude, b.magnitude, c.magnitude);
+    lcl__ref_conv2d_filter_grad(d, a.d, b.d, c.d);
+    lcl__ref_conv2d_filter_grad(d, a.magnitude, b.magnitude, c.magnitude);
     y = lcl_conv2d_filter_grad(ta, tb, ws, desc);
     terms = d->n * d->oh * d->ow;
     break;
@@ -206,9 +206,9 @@ static void strided(void **state) {
       continue;
     const size_t c = (size_t)i % (LCL_COUNT(choices) + 1);
     if (c < LCL_COUNT(choices))
-      lcl_conv_watch(ctx, force_conv, &choices[c]);
+      lcl__conv_watch(ctx, force_conv, &choices[c]);
     else
-      lcl_conv_watch(ctx, NULL, NULL);
+      lcl__conv_watch(ctx, NULL, NULL);
     const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
                                  .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
                                  .dilation = { (int)d.dilation_y, (int)d.dilation_x },
@@ -219,7 +219,7 @@ static void strided(void **state) {
     i++;
   }
   for (size_t c = 0; c < LCL_COUNT(choices); c++)
-    assert_true(!lcl_context_caps(ctx)->packed || small || choices[c].count >= 10);
+    assert_true(!lcl__context_caps(ctx)->packed || small || choices[c].count >= 10);
   lcl_context_destroy(ctx);
   ctx = whole;
 }
@@ -238,7 +238,7 @@ static void fourier(void **state) {
                 { 15, 12, 28, 25, 11, 11, 1, 5, 1, 1 } /* enough for clFFT */ };
   rng r = { 17 };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    if ((small && i) || (lcl_context_caps(ctx)->clfft && i + 1 < LCL_COUNT(cases))) continue;
+    if ((small && i) || (lcl__context_caps(ctx)->clfft && i + 1 < LCL_COUNT(cases))) continue;
     lcl_ref_conv d = {
       .n = cases[i].n, .c = cases[i].c, .h = cases[i].h, .w = cases[i].w, .o = cases[i].o
     };
@@ -253,7 +253,7 @@ static void fourier(void **state) {
     values w = values_random(&r, (size_t)lcl_shape_count(ws), false),
            b = values_random(&r, (size_t)d.o, false);
     values y = values_new((size_t)(d.n * d.o * d.oh * d.ow));
-    lcl_ref_conv2d(&d, x.d, w.d, b.d, y.d);
+    lcl__ref_conv2d(&d, x.d, w.d, b.d, y.d);
     /* Errors are relative to the energy of whole pictures: two of them, as they are transformed
      * together. */
     const double points = (double)((d.h + 2 * p) * (d.w + 2 * p)),
@@ -325,13 +325,13 @@ static void every_gemm(void **state) {
   };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  const bool packed = lcl_context_caps(ctx)->packed;
+  const bool packed = lcl__context_caps(ctx)->packed;
   forced implicit = { .choice = choice_of("implicit-gemm", (lcl_kernel_params) { 0 }) };
-  lcl_conv_watch(ctx, force_conv, &implicit);
+  lcl__conv_watch(ctx, force_conv, &implicit);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
     forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
     if (!packed && strcmp(choices[i].name, "packed") == 0) continue;
-    lcl_gemm_watch(ctx, force_gemm, &f);
+    lcl__gemm_watch(ctx, force_gemm, &f);
     rng r = { 23 };
     for (int s = 1; s <= 2; s++) {
       lcl_ref_conv d = { .n = 3,
@@ -399,7 +399,7 @@ static bool any_sizes(rng *r, lcl_ref_conv *d, lcl_conv_desc *desc) {
 /* `count` convolutions of a pass by one implementation, with its own parameters for each. One that
  * mixes taps rounds relative to neighbours' sums, which the bound does not hold: integers only. */
 static void check_implementation(const lcl_conv_implementation *im, conv_kind kind, int count) {
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   rng r = { 29 };
   for (int i = 0, tries = 0; i < count && tries < 20000; tries++) {
     lcl_ref_conv d;
@@ -408,14 +408,14 @@ static void check_implementation(const lcl_conv_implementation *im, conv_kind ki
     lcl_conv_problem p = problem_of(&d, &desc, (lcl_conv_pass)(1 << kind));
     p.has_bias = kind != FILTER_GRAD && below(&r, 2);
     p.act = p.has_bias ? LCL_ACT_RELU : LCL_ACT_NONE;
-    if (!lcl_conv_supported(&im->base, caps, &p)) continue;
-    forced f = { .choice = lcl_conv_start(&im->base, caps, &p) };
-    lcl_conv_watch(ctx, force_conv, &f);
+    if (!lcl__conv_supported(&im->base, caps, &p)) continue;
+    forced f = { .choice = lcl__conv_start(&im->base, caps, &p) };
+    lcl__conv_watch(ctx, force_conv, &f);
     check(&r, &d, &desc, kind, i % 2 == 0 || im->mixes_taps, p.has_bias);
     assert_int_equal(f.count, 1);
     i++;
   }
-  lcl_conv_watch(ctx, NULL, NULL);
+  lcl__conv_watch(ctx, NULL, NULL);
 }
 
 /* No images, no channels, no filters: every implementation takes 3x3 filters of stride 1. */
@@ -453,8 +453,8 @@ static void every_implementation(void **state) {
   lcl_context *whole = ctx;
   for (int v = 0; v < 2; v++) {
     ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = without[v] }, &ctx));
-    for (int i = 0; lcl_conv_list[i]; i++) {
-      const lcl_conv_implementation *im = lcl_conv_list[i];
+    for (int i = 0; lcl__conv_list[i]; i++) {
+      const lcl_conv_implementation *im = lcl__conv_list[i];
       const bool library = strstr(im->base.name, "clblast"); /* compiles for each shape */
       if (im->tolerance) continue;
       for (int kind = FORWARD; kind <= FILTER_GRAD; kind++)

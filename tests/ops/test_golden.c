@@ -23,21 +23,21 @@ static char folder[] = "/tmp/latentcl-golden-XXXXXX";
 static int run_command(char *const *words, int n) {
   lcl_str line = { 0 };
   const char *option = "";
-  lcl_str_add(&line, "'%s' op", LATENTCL);
+  lcl__str_add(&line, "'%s' op", LATENTCL);
   for (int i = 0; i < n; i++) {
     const char *w = words[i];
     if (strncmp(w, "--", 2) == 0) option = w;
     const bool file = strstr(w, ".npy") && w[0] != '/';
     const bool read = strcmp(option, "--in") == 0 || strcmp(option, "--grad-in") == 0;
     if (file)
-      lcl_str_add(&line, " '%s/%s'", read ? GOLDEN "/ops" : folder, w);
+      lcl__str_add(&line, " '%s/%s'", read ? GOLDEN "/ops" : folder, w);
     else
-      lcl_str_add(&line, " '%s'", w);
+      lcl__str_add(&line, " '%s'", w);
   }
-  lcl_str_add(&line, " >'%s/stdout' 2>'%s/stderr'", folder, folder);
-  assert_true(lcl_str_ok(&line));
+  lcl__str_add(&line, " >'%s/stdout' 2>'%s/stderr'", folder, folder);
+  assert_true(lcl__str_ok(&line));
   const int status = system(line.data);
-  lcl_str_free(&line);
+  lcl__str_free(&line);
   assert_true(WIFEXITED(status));
   return WEXITSTATUS(status);
 }
@@ -46,9 +46,9 @@ static char *complaint(void) {
   lcl_str path = { 0 };
   void *text = NULL;
   size_t n;
-  lcl_str_add(&path, "%s/stderr", folder);
-  ASSERT_OK(lcl_file_read(path.data, 1 << 20, &text, &n));
-  lcl_str_free(&path);
+  lcl__str_add(&path, "%s/stderr", folder);
+  ASSERT_OK(lcl__file_read(path.data, 1 << 20, &text, &n));
+  lcl__str_free(&path);
   return text;
 }
 
@@ -57,15 +57,15 @@ static char *complaint(void) {
 static void load(lcl_case *c, const char *where, const char *name, lcl_array *to) {
   lcl_str path = { 0 };
   lcl_npy a;
-  lcl_str_add(&path, "%s/%s", where, name);
-  ASSERT_OK(lcl_npy_read(path.data, &a));
-  lcl_str_free(&path);
+  lcl__str_add(&path, "%s/%s", where, name);
+  ASSERT_OK(lcl__npy_read(path.data, &a));
+  lcl__str_free(&path);
   lcl_shape shape = { .rank = a.rank };
   memcpy(shape.dim, a.dim, sizeof shape.dim);
   const bool real = a.type == LCL_NPY_F32 || a.type == LCL_NPY_F64;
-  ASSERT_OK(lcl_array_new(c, real ? LCL_F32 : LCL_I32, shape, to));
-  for (size_t i = 0; i < a.count; i++) to->data[i] = lcl_npy_get(&a, i);
-  lcl_npy_free(&a);
+  ASSERT_OK(lcl__array_new(c, real ? LCL_F32 : LCL_I32, shape, to));
+  for (size_t i = 0; i < a.count; i++) to->data[i] = lcl__npy_get(&a, i);
+  lcl__npy_free(&a);
 }
 
 /* The case, the golden results and the command's. */
@@ -77,7 +77,7 @@ typedef struct golden {
 static void read_case(golden *g, char *const *words, int n) {
   const char *option = "";
   int at = 0;
-  ASSERT_OK(lcl_case_create(lcl_spec_find(words[0]), &g->c));
+  ASSERT_OK(lcl__case_create(lcl__spec_find(words[0]), &g->c));
   for (int i = 1; i < n; i++) {
     if (strncmp(words[i], "--", 2) == 0) {
       option = words[i], at = 0;
@@ -85,7 +85,7 @@ static void read_case(golden *g, char *const *words, int n) {
     }
     const int k = at++;
     if (strcmp(option, "--attr") == 0)
-      ASSERT_OK(lcl_case_set(g->c, words[i]));
+      ASSERT_OK(lcl__case_set(g->c, words[i]));
     else if (strcmp(words[i], "-") == 0)
       continue;
     else if (strcmp(option, "--in") == 0)
@@ -124,12 +124,12 @@ static void check_line(char *line) {
   if (run_command(words, n) != 0) fail_msg("%s: %s", words[0], complaint());
   golden g = { 0 };
   read_case(&g, words, n);
-  ASSERT_OK(lcl_case_reference(g.c));
+  ASSERT_OK(lcl__case_reference(g.c));
   for (int k = 0; k < LCL_SPEC_OUTS; k++) same(&g, "result", k, &g.want.out[k], &g.c->out[k]);
   for (int k = 0; k < LCL_SPEC_INS; k++)
     same(&g, "gradient", k, &g.want.grad_in[k], &g.c->grad_in[k]);
-  ASSERT_OK(lcl_case_compare(g.c, &g.got, NULL));
-  lcl_case_destroy(g.c);
+  ASSERT_OK(lcl__case_compare(g.c, &g.got, NULL));
+  lcl__case_destroy(g.c);
 }
 
 static void golden_values_come_out(void **state) {
@@ -138,10 +138,10 @@ static void golden_values_come_out(void **state) {
   size_t n;
   int cases = 0;
   char *rest = NULL;
-  ASSERT_OK(lcl_file_read(GOLDEN "/ops/cases.txt", 1 << 20, &text, &n));
+  ASSERT_OK(lcl__file_read(GOLDEN "/ops/cases.txt", 1 << 20, &text, &n));
   for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), cases++)
     check_line(line);
-  lcl_free(text);
+  lcl__free(text);
   assert_true(cases > 50);
 }
 
@@ -155,7 +155,7 @@ static char *path_of(const char *name) {
 
 static void write_array(const char *name, lcl_npy_type type, int rank, const int64_t *dim) {
   static const double zeros[64];
-  ASSERT_OK(lcl_npy_write(path_of(name), type, rank, dim, zeros));
+  ASSERT_OK(lcl__npy_write(path_of(name), type, rank, dim, zeros));
 }
 
 static void bad_input_is_one_clear_line(void **state) {
@@ -165,7 +165,7 @@ static void bad_input_is_one_clear_line(void **state) {
   write_array("f32.npy", LCL_NPY_F32, 2, shape);
   write_array("f32x.npy", LCL_NPY_F32, 2, other);
   write_array("labels.npy", LCL_NPY_I64, 1, other); /* four, for two rows */
-  ASSERT_OK(lcl_file_write_atomic(path_of("cut.npy"), "\x93NUMPY\x01\x00", 8));
+  ASSERT_OK(lcl__file_write_atomic(path_of("cut.npy"), "\x93NUMPY\x01\x00", 8));
   char f32[128], f32x[128], i64[128], cut[128], labels[128];
   snprintf(f32, sizeof f32, "%s", path_of("f32.npy"));
   snprintf(f32x, sizeof f32x, "%s", path_of("f32x.npy"));
@@ -224,8 +224,8 @@ static void bad_input_is_one_clear_line(void **state) {
     if (code != atoi(bad[i][0]) || strncmp(text, "latentcl: ", 10) != 0 || !one_line)
       fail_msg("case %zu (%s): exit code %d, expected %s; it says: %s", i, bad[i][1], code,
                bad[i][0], text);
-    lcl_free(text);
-    if (lcl_file_exists(path_of("bad.npy"))) fail_msg("case %zu (%s) left a file", i, bad[i][1]);
+    lcl__free(text);
+    if (lcl__file_exists(path_of("bad.npy"))) fail_msg("case %zu (%s) left a file", i, bad[i][1]);
   }
 }
 
@@ -233,8 +233,8 @@ static void lists_and_help_are_there(void **state) {
   (void)state;
   char *const list[] = { "--list" };
   assert_int_equal(run_command(list, 1), 0);
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
-    char *const help[] = { (char *)lcl_spec_at(s)->name, "--help" };
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
+    char *const help[] = { (char *)lcl__spec_at(s)->name, "--help" };
     assert_int_equal(run_command(help, 2), 0);
   }
 }

@@ -15,25 +15,25 @@ static void check(const char *op, const char *attr, int n_in, const lcl_shape *s
   lcl_case_result result;
   lcl_rng r = { .state = 5 };
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  ASSERT_OK(lcl_case_create(lcl_spec_find(op), &c));
-  if (attr) ASSERT_OK(lcl_case_set(c, attr));
+  ASSERT_OK(lcl__case_create(lcl__spec_find(op), &c));
+  if (attr) ASSERT_OK(lcl__case_set(c, attr));
   for (int i = 0; i < n_in; i++) {
     const bool index = c->spec->in[i].domain == LCL_INDEX;
-    ASSERT_OK(lcl_array_new(c, index ? LCL_I32 : LCL_F32, shapes[i], &c->in[i]));
+    ASSERT_OK(lcl__array_new(c, index ? LCL_I32 : LCL_F32, shapes[i], &c->in[i]));
     for (int64_t k = 0; k < lcl_array_count(&c->in[i]); k++)
-      c->in[i].data[k] = index ? 0 : (double)(lcl_rng_below(&r, 5) - 2);
+      c->in[i].data[k] = index ? 0 : (double)(lcl__rng_below(&r, 5) - 2);
   }
   ASSERT_OK(c->spec->forward(c));
   if (c->spec->backward) {
-    ASSERT_OK(lcl_array_new(c, LCL_F32, c->out[0].shape, &c->grad_out[0]));
+    ASSERT_OK(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->grad_out[0]));
     for (int64_t k = 0; k < lcl_array_count(&c->out[0]); k++)
-      c->grad_out[0].data[k] = (double)(lcl_rng_below(&r, 5) - 2);
+      c->grad_out[0].data[k] = (double)(lcl__rng_below(&r, 5) - 2);
   }
   c->integers = true;
-  ASSERT_OK(lcl_case_reference(c));
-  ASSERT_OK(lcl_case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result));
-  ASSERT_OK(lcl_case_compare(c, &result, NULL));
-  lcl_case_destroy(c);
+  ASSERT_OK(lcl__case_reference(c));
+  ASSERT_OK(lcl__case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result));
+  ASSERT_OK(lcl__case_compare(c, &result, NULL));
+  lcl__case_destroy(c);
   lcl_context_destroy(ctx);
 }
 
@@ -157,7 +157,7 @@ static lcl_tensor *padded_window(lcl_tensor *x) {
 static void fill(const sums_case *k, float *x) {
   lcl_rng r = { .state = 7 };
   for (int64_t i = 0; i < k->outer * k->m * k->inner; i++)
-    x[i] = k->constant ? 0.1f : (float)lcl_rng_real(&r, 0.5, 1);
+    x[i] = k->constant ? 0.1f : (float)lcl__rng_real(&r, 0.5, 1);
 }
 
 static void expect_sums(const sums_case *k, const float *x, const float *y) {
@@ -178,7 +178,7 @@ static void run_sums(lcl_context *ctx, const sums_case *k) {
   lcl_graph *g;
   lcl_program *p;
   const size_t bytes = (size_t)(k->outer * k->m * k->inner) * sizeof(float);
-  float *x = lcl_alloc(bytes), *y = lcl_alloc((size_t)k->m * sizeof *y);
+  float *x = lcl__alloc(bytes), *y = lcl__alloc((size_t)k->m * sizeof *y);
   assert_non_null(x);
   assert_non_null(y);
   fill(k, x);
@@ -193,8 +193,8 @@ static void run_sums(lcl_context *ctx, const sums_case *k) {
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
-  lcl_free(x);
-  lcl_free(y);
+  lcl__free(x);
+  lcl__free(y);
 }
 
 static void exact_sums(void **state) {
@@ -233,7 +233,7 @@ static void infinite_sums(void **state) {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *p;
-  float *x = lcl_alloc(N * sizeof *x), y;
+  float *x = lcl__alloc(N * sizeof *x), y;
   (void)state;
   assert_non_null(x);
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
@@ -254,7 +254,7 @@ static void infinite_sums(void **state) {
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
-  lcl_free(x);
+  lcl__free(x);
   lcl_context_destroy(ctx);
 }
 
@@ -265,7 +265,7 @@ static void norm_of_gradient(void **state) {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *p;
-  float *moved = lcl_alloc(N * sizeof *moved);
+  float *moved = lcl__alloc(N * sizeof *moved);
   (void)state;
   assert_non_null(moved);
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
@@ -284,7 +284,7 @@ static void norm_of_gradient(void **state) {
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
-  lcl_free(moved);
+  lcl__free(moved);
   lcl_context_destroy(ctx);
 }
 

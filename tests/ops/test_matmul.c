@@ -56,9 +56,9 @@ static void check(rng *r, const product *p) {
          c = values_new((size_t)(batch * p->m * p->n));
   for (int64_t z = 0; z < batch; z++) {
     const int64_t ao = z * p->m * p->k, bo = z * p->k * p->n, co = z * p->m * p->n;
-    lcl_ref_matmul(p->m, p->n, p->k, a.d + ao, p->ta, b.d + bo, p->tb, c.d + co);
-    lcl_ref_matmul(p->m, p->n, p->k, a.magnitude + ao, p->ta, b.magnitude + bo, p->tb,
-                   c.magnitude + co);
+    lcl__ref_matmul(p->m, p->n, p->k, a.d + ao, p->ta, b.d + bo, p->tb, c.d + co);
+    lcl__ref_matmul(p->m, p->n, p->k, a.magnitude + ao, p->ta, b.magnitude + bo, p->tb,
+                    c.magnitude + co);
   }
   for (size_t i = 0; i < c.n; i++) {
     if (p->bias) {
@@ -143,7 +143,7 @@ static void views(void **state) {
   for (int z = 0; z < N; z++) {
     for (int i = 0; i < M; i++)
       for (int k = 0; k < K; k++) part[i * K + k] = a.d[(z * K + k) * (M + 2) + i + 1];
-    lcl_ref_matmul(M, P, K, part, false, b.d, false, c.d + z * M * P);
+    lcl__ref_matmul(M, P, K, part, false, b.d, false, c.d + z * M * P);
   }
   lcl_store *store;
   lcl_graph *g;
@@ -179,10 +179,10 @@ static void every_algorithm(void **state) {
   };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  const lcl_caps *caps = lcl_context_caps(ctx);
+  const lcl_caps *caps = lcl__context_caps(ctx);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
     forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
-    lcl_gemm_watch(ctx, force_gemm, &f);
+    lcl__gemm_watch(ctx, force_gemm, &f);
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
       check(&r,
@@ -196,7 +196,7 @@ static void every_algorithm(void **state) {
                            .act = LCL_ACT_RELU });
     if (caps->packed || strcmp(choices[i].name, "packed") != 0)
       assert_true(f.count > 0 || (!caps->clblast && strcmp(choices[i].name, "clblast") == 0));
-    lcl_gemm_watch(ctx, NULL, NULL);
+    lcl__gemm_watch(ctx, NULL, NULL);
   }
   lcl_context_destroy(ctx);
   ctx = whole;

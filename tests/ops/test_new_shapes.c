@@ -66,7 +66,7 @@ typedef struct world {
 } world;
 
 static int64_t size(world *w, int64_t least, int64_t most) {
-  return least + lcl_rng_below(&w->r, most - least + 1);
+  return least + lcl__rng_below(&w->r, most - least + 1);
 }
 
 static lcl_tensor *tensor(world *w, lcl_shape shape) {
@@ -82,7 +82,7 @@ static void outputs(world *w, lcl_tensor *y, lcl_tensor *const *wrt, int n) {
 }
 
 static void product(world *w) {
-  const bool ta = lcl_rng_chance(&w->r, 50), tb = lcl_rng_chance(&w->r, 50);
+  const bool ta = lcl__rng_chance(&w->r, 50), tb = lcl__rng_chance(&w->r, 50);
   const int64_t m = size(w, 2, 300), k = size(w, 2, 300), n = size(w, 2, 300);
   lcl_tensor *a = tensor(w, ta ? LCL_SHAPE(k, m) : LCL_SHAPE(m, k)),
              *b = tensor(w, tb ? LCL_SHAPE(n, k) : LCL_SHAPE(k, n));

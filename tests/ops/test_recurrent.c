@@ -94,8 +94,8 @@ static void check_path(const char *disable, beside cells) {
       var[VARS][KERNEL];
   static double expected[2 + VARS][MAP], bound[2 + VARS][MAP];
   layer l = layer_create(disable, cells);
-  lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
-  lcl_philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
+  lcl__philox_normal(1, 2, 3, s, LCL_COUNT(s));
+  lcl__philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
   layer_run(&l, s, gy, y, gs);
   float buffer[KERNEL];
   for (int i = 0; i < VARS; i++) {
@@ -125,9 +125,9 @@ static void check_path(const char *disable, beside cells) {
                                        { bound[4], bound[6] },
                                        { bound[5], bound[7] },
                                        bound[8] };
-  ASSERT_OK(lcl_ref_diagonal_bilstm(&ref, ry));
-  ASSERT_OK(lcl_ref_diagonal_bilstm_grad(&ref, rgy, &to));
-  ASSERT_OK(lcl_diagonal_bilstm_bound(&ref, rgy, by, &within));
+  ASSERT_OK(lcl__ref_diagonal_bilstm(&ref, ry));
+  ASSERT_OK(lcl__ref_diagonal_bilstm_grad(&ref, rgy, &to));
+  ASSERT_OK(lcl__diagonal_bilstm_bound(&ref, rgy, by, &within));
   to_planes(y, HID, 0, HID, got);
   assert_within("y", got, ry, by, PIXELS * HID);
   for (int d = 0; d < 2; d++) {
@@ -161,7 +161,7 @@ static void causality(void **state) {
   layer l = layer_create(NULL, EVOLVE);
   static float s[PIXELS * 8 * HID], gy[PIXELS * HID], y0[PIXELS * HID], y1[PIXELS * HID],
       gs[PIXELS * 8 * HID];
-  lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
+  lcl__philox_normal(1, 2, 3, s, LCL_COUNT(s));
   layer_run(&l, s, gy, y0, gs);
   for (int at = 0; at < H * W; at += 7) {
     for (int q = 0; q < 8 * HID; q++) s[at * 8 * HID + q] += 3;
@@ -187,8 +187,8 @@ static void determinism(void **state) {
   (void)state;
   layer l = layer_create(NULL, EVOLVE);
   static float s[PIXELS * 8 * HID], gy[PIXELS * HID], y[2][PIXELS * HID], gs[2][PIXELS * 8 * HID];
-  lcl_philox_normal(1, 2, 3, s, LCL_COUNT(s));
-  lcl_philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
+  lcl__philox_normal(1, 2, 3, s, LCL_COUNT(s));
+  lcl__philox_normal(1, 2, 4, gy, LCL_COUNT(gy));
   for (int i = 0; i < 2; i++) layer_run(&l, s, gy, y[i], gs[i]);
   assert_memory_equal(y[0], y[1], sizeof y[0]);
   assert_memory_equal(gs[0], gs[1], sizeof gs[0]);
@@ -223,12 +223,12 @@ static void random_numbers(void **state) {
       ASSERT_OK(lcl_fetch(p, "#0", u[again][step], sizeof u[0][0]));
       ASSERT_OK(lcl_fetch(p, "#1", z, sizeof z));
       ASSERT_OK(lcl_fetch(p, "#2", keep, sizeof keep));
-      lcl_philox_uniform(seed, 0, (uint64_t)step, host, COUNT);
+      lcl__philox_uniform(seed, 0, (uint64_t)step, host, COUNT);
       assert_memory_equal(u[again][step], host, sizeof host);
-      lcl_philox_normal(seed, 1, (uint64_t)step, host, COUNT);
+      lcl__philox_normal(seed, 1, (uint64_t)step, host, COUNT);
       /* log within 3 ulp, sqrt 3, sin and cos 4 of OpenCL, on values up to 6. */
       for (int i = 0; i < COUNT; i++) assert_true(fabsf(z[i] - host[i]) <= 6 * 12 * 0x1p-23f);
-      lcl_philox_uniform(seed, 2, (uint64_t)step, host, COUNT);
+      lcl__philox_uniform(seed, 2, (uint64_t)step, host, COUNT);
       for (int i = 0; i < COUNT; i++) assert_true(keep[i] == (host[i] < 0.75f ? 1 / 0.75f : 0));
     }
     lcl_program_destroy(p);

@@ -32,21 +32,21 @@ typedef struct values {
 static double objective(const values *a, bool max_pool) {
   static double h1[NH1], p[NP], h2[NY], gp[NP], gh1[NH1], gx[NX];
   static int32_t switches[NP];
-  lcl_ref_conv2d(&first, a->x, a->w1, NULL, h1);
+  lcl__ref_conv2d(&first, a->x, a->w1, NULL, h1);
   for (int i = 0; i < NH1; i++) gh1[i] = h1[i] > 0 ? h1[i] : 0; /* after relu */
   if (max_pool)
-    lcl_ref_max_pool2d(&pool, gh1, p, switches);
+    lcl__ref_max_pool2d(&pool, gh1, p, switches);
   else
-    lcl_ref_avg_pool2d(&pool, gh1, p);
-  lcl_ref_conv2d(&second, p, a->w2, NULL, h2);
+    lcl__ref_avg_pool2d(&pool, gh1, p);
+  lcl__ref_conv2d(&second, p, a->w2, NULL, h2);
   for (int i = 0; i < NY; i++) h2[i] = h2[i] > 0 ? a->v[i] : 0; /* back through relu */
-  lcl_ref_conv2d_input_grad(&second, h2, a->w2, gp);
+  lcl__ref_conv2d_input_grad(&second, h2, a->w2, gp);
   if (max_pool)
-    lcl_ref_max_unpool2d(N * O1, S * S, P * P, gp, switches, gh1);
+    lcl__ref_max_unpool2d(N * O1, S * S, P * P, gp, switches, gh1);
   else
-    lcl_ref_avg_unpool2d(&pool, gp, gh1);
+    lcl__ref_avg_unpool2d(&pool, gp, gh1);
   for (int i = 0; i < NH1; i++) gh1[i] = h1[i] > 0 ? gh1[i] : 0;
-  lcl_ref_conv2d_input_grad(&first, gh1, a->w1, gx);
+  lcl__ref_conv2d_input_grad(&first, gh1, a->w1, gx);
   double sum = 0;
   for (int i = 0; i < NX; i++) sum += gx[i] * gx[i];
   return sum;
@@ -122,7 +122,7 @@ static void second_derivatives(bool max_pool) {
   static values a;
   float value, g1[NW1], g2[NW2];
   lcl_rng r = { .state = 3 };
-  for (double *p = a.x; p < a.v + NY; p++) *p = (float)lcl_rng_real(&r, -1, 1);
+  for (double *p = a.x; p < a.v + NY; p++) *p = (float)lcl__rng_real(&r, -1, 1);
   device_gradients(&a, max_pool, &value, g1, g2);
   const double want = objective(&a, max_pool);
   assert_true(fabs(value - want) <= 126 * LCL_UNIT_ROUNDOFF * want);
@@ -182,8 +182,8 @@ static void masked_convolution_is_causal(void **state) {
     lcl_program *p;
     float x[COUNT_X], w[OUT * IN * 9], before[COUNT_Y], after[COUNT_Y];
     lcl_rng r = { .state = 11 };
-    for (size_t i = 0; i < LCL_COUNT(x); i++) x[i] = (float)lcl_rng_real(&r, -1, 1);
-    for (size_t i = 0; i < LCL_COUNT(w); i++) w[i] = (float)lcl_rng_real(&r, -1, 1);
+    for (size_t i = 0; i < LCL_COUNT(x); i++) x[i] = (float)lcl__rng_real(&r, -1, 1);
+    for (size_t i = 0; i < LCL_COUNT(w); i++) w[i] = (float)lcl__rng_real(&r, -1, 1);
     ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
     ASSERT_OK(lcl_store_create(ctx, 1, &store));
     ASSERT_OK(lcl_graph_create(store, "causal", &g));

@@ -18,7 +18,7 @@ static void convert(lcl_array *a, lcl_dtype dtype, bool index) {
 
 /* Inputs that may have any type have one together. */
 static void set_type(lcl_case *c, int i, lcl_dtype dtype) {
-  for (int k = 0; k < lcl_spec_inputs(c->spec); k++) {
+  for (int k = 0; k < lcl__spec_inputs(c->spec); k++) {
     const lcl_spec_input *in = &c->spec->in[k];
     if (c->in[k].data && (k == i || (in->any_dtype && c->spec->in[i].any_dtype)))
       convert(&c->in[k], dtype, in->domain == LCL_INDEX);
@@ -29,17 +29,17 @@ static void set_type(lcl_case *c, int i, lcl_dtype dtype) {
 static void check(lcl_context *ctx, const lcl_spec *spec, int i, lcl_dtype dtype) {
   lcl_case *c;
   lcl_case_result result;
-  ASSERT_OK(lcl_case_random(spec, 1, 2, true, &c)); /* primes */
+  ASSERT_OK(lcl__case_random(spec, 1, 2, true, &c)); /* primes */
   if (c->in[i].data) {
     set_type(c, i, dtype);
-    lcl_status status = lcl_case_reference(c);
-    if (status == LCL_OK) status = lcl_case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result);
-    if (status == LCL_OK) status = lcl_case_compare(c, &result, NULL);
+    lcl_status status = lcl__case_reference(c);
+    if (status == LCL_OK) status = lcl__case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result);
+    if (status == LCL_OK) status = lcl__case_compare(c, &result, NULL);
     if (status != LCL_OK)
       fail_msg("%s, %s of %s: %s", spec->name, spec->in[i].name, lcl_dtype_name(dtype),
                lcl_error_message());
   }
-  lcl_case_destroy(c);
+  lcl__case_destroy(c);
 }
 
 static void listed_types_are_taken(void **state) {
@@ -48,11 +48,11 @@ static void listed_types_are_taken(void **state) {
   int taken = 0;
   (void)state;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  for (size_t s = 0; s < lcl_spec_count(); s++)
-    for (int i = 0; i < lcl_spec_inputs(lcl_spec_at(s)); i++)
+  for (size_t s = 0; s < lcl__spec_count(); s++)
+    for (int i = 0; i < lcl__spec_inputs(lcl__spec_at(s)); i++)
       for (size_t d = 0; d < LCL_COUNT(dtypes); d++)
-        if (is_listed(&lcl_spec_at(s)->in[i], dtypes[d])) {
-          check(ctx, lcl_spec_at(s), i, dtypes[d]);
+        if (is_listed(&lcl__spec_at(s)->in[i], dtypes[d])) {
+          check(ctx, lcl__spec_at(s), i, dtypes[d]);
           taken++;
         }
   assert_true(taken > 30);
@@ -66,14 +66,14 @@ static void no_gaps(void **state) {
   lcl_case_result result;
   (void)state;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
-  ASSERT_OK(lcl_case_create(lcl_spec_find("concat"), &c));
-  ASSERT_OK(lcl_array_new(c, LCL_F32, LCL_SHAPE(2), &c->in[0]));
+  ASSERT_OK(lcl__case_create(lcl__spec_find("concat"), &c));
+  ASSERT_OK(lcl__array_new(c, LCL_F32, LCL_SHAPE(2), &c->in[0]));
   c->in[0].data[1] = 3;
-  ASSERT_OK(lcl_case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result));
+  ASSERT_OK(lcl__case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result));
   assert_true(result.out[0].data[0] == 0 && result.out[0].data[1] == 3);
-  ASSERT_OK(lcl_array_new(c, LCL_F32, LCL_SHAPE(2), &c->in[2]));
-  ASSERT_STATUS(lcl_case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result), LCL_ERR_ARGUMENT);
-  lcl_case_destroy(c);
+  ASSERT_OK(lcl__array_new(c, LCL_F32, LCL_SHAPE(2), &c->in[2]));
+  ASSERT_STATUS(lcl__case_run(c, &(lcl_case_run_desc) { .ctx = ctx }, &result), LCL_ERR_ARGUMENT);
+  lcl__case_destroy(c);
   lcl_context_destroy(ctx);
 }
 

@@ -34,15 +34,15 @@ static bool simulator(void) {
 
 static void random_model(model *m, lcl_rng *r) {
   memset(m, 0, sizeof *m);
-  m->n_params = 2 + (int)lcl_rng_below(r, PARAMS - 1);
+  m->n_params = 2 + (int)lcl__rng_below(r, PARAMS - 1);
   for (int k = 0; k < m->n_params; k++) {
-    m->shape[k] = lcl_rng_shape(r, 1 + (int)lcl_rng_below(r, 3), simulator() ? 70 : MOST);
+    m->shape[k] = lcl__rng_shape(r, 1 + (int)lcl__rng_below(r, 3), simulator() ? 70 : MOST);
     m->at[k + 1] = m->at[k] + (int)lcl_shape_count(m->shape[k]);
   }
   m->n = m->at[m->n_params];
   for (int i = 0; i < m->n; i++) {
-    m->p[i] = (float)lcl_rng_real(r, 0.5, 1.5) * (lcl_rng_chance(r, 50) ? 1 : -1);
-    m->a[i] = i < m->at[m->n_params - 1] ? (float)lcl_rng_real(r, 0.2, 1.2) : 0;
+    m->p[i] = (float)lcl__rng_real(r, 0.5, 1.5) * (lcl__rng_chance(r, 50) ? 1 : -1);
+    m->a[i] = i < m->at[m->n_params - 1] ? (float)lcl__rng_real(r, 0.2, 1.2) : 0;
   }
 }
 
@@ -207,7 +207,7 @@ static void rules(void **state) {
     }
   }
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* A gradient that is NaN or infinite is not made harmless: NaN reaches the parameter under every
@@ -245,7 +245,7 @@ static void gradients_that_are_no_numbers(void **state) {
       lcl_store_destroy(store);
     }
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* Two parameters with one gradient: both move by it. */
@@ -278,7 +278,7 @@ static void shared_gradient(void **state) {
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* Parameters that do not lie side by side: the one between them stays as it is under weight decay,
@@ -325,7 +325,7 @@ static void parameters_apart(void **state) {
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* Moving averages of variables of random shapes: decay*average + (1 - decay)*value at the end of
@@ -337,7 +337,7 @@ static void moving_averages(void **state) {
   lcl_rng r = { .state = 13 };
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   for (int k = 0; k < (simulator() ? 2 : 67); k++) { /* 200 shapes */
-    const float decay = (float)lcl_rng_real(&r, 0, 1);
+    const float decay = (float)lcl__rng_real(&r, 0, 1);
     lcl_store *store;
     lcl_graph *g;
     lcl_program *program;
@@ -365,7 +365,7 @@ static void moving_averages(void **state) {
     lcl_store_destroy(store);
   }
   lcl_context_destroy(ctx);
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 /* Parameters without elements are legal, alone and beside others. */

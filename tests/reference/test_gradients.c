@@ -25,7 +25,7 @@ static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl
   for (int64_t i = 0; i < lcl_array_count(gradient); i++)
     scale = fmax(scale, fabs(gradient->data[i]));
   for (int probe = 0; probe < 6 && lcl_array_count(gradient) > 0; probe++) {
-    const int64_t at = lcl_rng_below(r, lcl_array_count(gradient));
+    const int64_t at = lcl__rng_below(r, lcl_array_count(gradient));
     double *x = &c->in[input].data[at];
     const double kept = *x;
     *x = kept + h;
@@ -36,7 +36,7 @@ static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl
     const double quotient = (up - down) / (2 * h), allowed = 1e-6 * (scale + fabs(up) * 1e-4);
     if (!(fabs(quotient - gradient->data[at]) <= allowed)) {
       lcl_str text = { 0 };
-      lcl_case_describe(c, &text);
+      lcl__case_describe(c, &text);
       fail_msg("%s: gradient of %s at %lld is %.12g, central difference %.12g", text.data,
                c->spec->in[input].name, (long long)at, gradient->data[at], quotient);
     }
@@ -46,22 +46,22 @@ static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl
 static void gradients_agree_with_differences(void **state) {
   (void)state;
   size_t differentiable = 0;
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
-    const lcl_spec *spec = lcl_spec_at(s);
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
+    const lcl_spec *spec = lcl__spec_at(s);
     if (!spec->backward) continue;
     differentiable++;
     for (uint64_t number = 1; number < 60; number += 2) { /* odd cases are of reals */
       lcl_case *c;
       lcl_rng r = { number };
-      ASSERT_OK(lcl_case_random(spec, 5, number, true, &c));
+      ASSERT_OK(lcl__case_random(spec, 5, number, true, &c));
       if (c->grad_out[0].data && !c->exceptions) { /* absent for integer inputs */
-        ASSERT_OK(lcl_case_reference(c));
+        ASSERT_OK(lcl__case_reference(c));
         lcl_array gradient[LCL_SPEC_INS];
         memcpy(gradient, c->grad_in, sizeof gradient);
         for (int i = 0; i < LCL_SPEC_INS; i++)
           if (gradient[i].data) compare_input(c, i, &gradient[i], &r);
       }
-      lcl_case_destroy(c);
+      lcl__case_destroy(c);
     }
   }
   assert_true(differentiable > 30);
@@ -70,11 +70,11 @@ static void gradients_agree_with_differences(void **state) {
 /* Bounds are small beside the values: a bound that allows anything proves nothing. */
 static void bounds_are_tight(void **state) {
   (void)state;
-  for (size_t s = 0; s < lcl_spec_count(); s++)
+  for (size_t s = 0; s < lcl__spec_count(); s++)
     for (uint64_t number = 0; number < 40; number++) {
       lcl_case *c;
-      ASSERT_OK(lcl_case_random(lcl_spec_at(s), 9, number, true, &c));
-      ASSERT_OK(lcl_case_reference(c));
+      ASSERT_OK(lcl__case_random(lcl__spec_at(s), 9, number, true, &c));
+      ASSERT_OK(lcl__case_reference(c));
       for (int k = 0; k < LCL_SPEC_OUTS + LCL_SPEC_INS && !c->exceptions; k++) {
         const bool out = k < LCL_SPEC_OUTS;
         const lcl_array *value = out ? &c->out[k] : &c->grad_in[k - LCL_SPEC_OUTS];
@@ -89,33 +89,33 @@ static void bounds_are_tight(void **state) {
         }
         if (!(widest <= 0.1 * most)) {
           lcl_str text = { 0 };
-          lcl_case_describe(c, &text);
+          lcl__case_describe(c, &text);
           fail_msg("%s: a bound of %g on %s %d whose values reach %g", text.data, widest,
                    out ? "result" : "gradient", k, most);
         }
       }
-      lcl_case_destroy(c);
+      lcl__case_destroy(c);
     }
 }
 
 static void cases_repeat(void **state) {
   (void)state;
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
     lcl_case *a, *b;
     lcl_str first = { 0 }, second = { 0 };
-    ASSERT_OK(lcl_case_random(lcl_spec_at(s), 3, 7, false, &a));
-    ASSERT_OK(lcl_case_random(lcl_spec_at(s), 3, 7, false, &b));
-    lcl_case_describe(a, &first);
-    lcl_case_describe(b, &second);
+    ASSERT_OK(lcl__case_random(lcl__spec_at(s), 3, 7, false, &a));
+    ASSERT_OK(lcl__case_random(lcl__spec_at(s), 3, 7, false, &b));
+    lcl__case_describe(a, &first);
+    lcl__case_describe(b, &second);
     assert_string_equal(first.data, second.data);
     for (int i = 0; i < LCL_SPEC_INS; i++)
       if (a->in[i].data)
         assert_memory_equal(a->in[i].data, b->in[i].data,
                             sizeof(double) * (size_t)lcl_array_count(&a->in[i]));
-    lcl_str_free(&first);
-    lcl_str_free(&second);
-    lcl_case_destroy(a);
-    lcl_case_destroy(b);
+    lcl__str_free(&first);
+    lcl__str_free(&second);
+    lcl__case_destroy(a);
+    lcl__case_destroy(b);
   }
 }
 
@@ -123,7 +123,7 @@ static bool any_size(const lcl_case *c, int64_t size) {
   for (int i = 0; i < LCL_SPEC_INS; i++)
     for (int k = 0; c->in[i].data && k < c->in[i].shape.rank; k++)
       if (c->in[i].shape.dim[k] == size) return true;
-  const lcl_attr *shape = lcl_case_attr(c, "shape"); /* of random ops, which have no input */
+  const lcl_attr *shape = lcl__case_attr(c, "shape"); /* of random ops, which have no input */
   for (int k = 0; k < shape->n; k++)
     if (shape->i[k] == size) return true;
   return false;
@@ -141,15 +141,15 @@ static void corners_come_first(void **state) {
   (void)state;
   int64_t total[4] = { 0 };
   for (uint64_t seed = 1; seed < 8; seed++)
-    for (size_t s = 0; s < lcl_spec_count(); s++)
+    for (size_t s = 0; s < lcl__spec_count(); s++)
       for (uint64_t number = 0; number < 4; number++) {
-        const bool empty = lcl_spec_at(s)->flags & LCL_SPEC_EMPTY && number == 0;
+        const bool empty = lcl__spec_at(s)->flags & LCL_SPEC_EMPTY && number == 0;
         lcl_case *c;
-        ASSERT_OK(lcl_case_random(lcl_spec_at(s), seed, number, false, &c));
+        ASSERT_OK(lcl__case_random(lcl__spec_at(s), seed, number, false, &c));
         assert_int_equal(any_size(c, 0), empty);
         if (number == 2 && s == 0) assert_false(any_size(c, 4) || any_size(c, 64));
         total[number] += elements(c);
-        lcl_case_destroy(c);
+        lcl__case_destroy(c);
       }
   assert_true(total[0] < total[1] && 20 * total[1] < total[2]);
 }
@@ -157,7 +157,7 @@ static void corners_come_first(void **state) {
 /* Which of the values that formulas treat apart a case holds, a bit each. */
 static unsigned exceptions_in(const lcl_case *c) {
   unsigned found = 0;
-  for (int i = 0; i < lcl_spec_inputs(c->spec); i++)
+  for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     for (int64_t k = 0; c->in[i].data && k < lcl_array_count(&c->in[i]); k++) {
       const double x = c->in[i].data[k];
       const bool is[] = { isnan(x),
@@ -178,16 +178,16 @@ static unsigned exceptions_in(const lcl_case *c) {
 static void exceptions_are_drawn(void **state) {
   (void)state;
   unsigned all = 0;
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
-    const lcl_spec *spec = lcl_spec_at(s);
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
+    const lcl_spec *spec = lcl__spec_at(s);
     const bool takes = !(spec->flags & LCL_SPEC_FINITE) && spec->in[0].domain != LCL_INDEX;
     unsigned met = 0;
     for (uint64_t seed = 1; seed < 30; seed++) {
       lcl_case *c;
-      ASSERT_OK(lcl_case_random(spec, seed, 3, true, &c));
+      ASSERT_OK(lcl__case_random(spec, seed, 3, true, &c));
       met |= exceptions_in(c);
       if (spec->flags & LCL_SPEC_FINITE) assert_false(c->exceptions);
-      lcl_case_destroy(c);
+      lcl__case_destroy(c);
     }
     if (takes && !(met & 1 && met & 2)) fail_msg("%s: neither NaN nor infinity", spec->name);
     all |= met;
@@ -202,12 +202,12 @@ static void exceptions_are_compared(void **state) {
   for (size_t want = 0; want < LCL_COUNT(value); want++)
     for (size_t got = 0; got < LCL_COUNT(value); got++) {
       double one = value[want], other = value[got], allowed = 0.5;
-      lcl_case c = { .spec = lcl_spec_find("relu") };
+      lcl_case c = { .spec = lcl__spec_find("relu") };
       lcl_case_result r = { 0 };
       c.out[0] = (lcl_array) { .dtype = LCL_F32, .shape = LCL_SHAPE(1), .data = &one };
       c.out_bound[0] = (lcl_array) { .shape = LCL_SHAPE(1), .data = &allowed };
       r.out[0] = (lcl_array) { .dtype = LCL_F32, .shape = LCL_SHAPE(1), .data = &other };
-      ASSERT_STATUS(lcl_case_compare(&c, &r, NULL), want == got ? LCL_OK : LCL_ERR_NUMERIC);
+      ASSERT_STATUS(lcl__case_compare(&c, &r, NULL), want == got ? LCL_OK : LCL_ERR_NUMERIC);
     }
 }
 
@@ -215,37 +215,37 @@ static void exceptions_are_compared(void **state) {
 
 static lcl_case *case_of(const char *op) {
   lcl_case *c;
-  ASSERT_OK(lcl_case_create(lcl_spec_find(op), &c));
+  ASSERT_OK(lcl__case_create(lcl__spec_find(op), &c));
   return c;
 }
 
 static void attributes_are_read(void **state) {
   (void)state;
   lcl_case *c = case_of("max_pool2d");
-  ASSERT_OK(lcl_case_set(c, "kernel=3"));
-  assert_int_equal(lcl_case_attr(c, "kernel")->i[1], 3);
-  ASSERT_OK(lcl_case_set(c, "stride=2,1"));
-  assert_int_equal(lcl_case_attr(c, "stride")->i[0], 2);
-  assert_int_equal(lcl_case_attr(c, "stride")->i[1], 1);
-  ASSERT_OK(lcl_case_set(c, "pad=1,2")); /* height, width: top, bottom, left, right */
+  ASSERT_OK(lcl__case_set(c, "kernel=3"));
+  assert_int_equal(lcl__case_attr(c, "kernel")->i[1], 3);
+  ASSERT_OK(lcl__case_set(c, "stride=2,1"));
+  assert_int_equal(lcl__case_attr(c, "stride")->i[0], 2);
+  assert_int_equal(lcl__case_attr(c, "stride")->i[1], 1);
+  ASSERT_OK(lcl__case_set(c, "pad=1,2")); /* height, width: top, bottom, left, right */
   const int64_t pads[] = { 1, 1, 2, 2 };
-  assert_memory_equal(lcl_case_attr(c, "pad")->i, pads, sizeof pads);
-  ASSERT_OK(lcl_case_set(c, "ceil"));
-  assert_int_equal(lcl_case_attr(c, "ceil")->i[0], 1);
-  ASSERT_OK(lcl_case_set(c, "ceil=0"));
-  assert_int_equal(lcl_case_attr(c, "ceil")->i[0], 0);
-  lcl_case_destroy(c);
+  assert_memory_equal(lcl__case_attr(c, "pad")->i, pads, sizeof pads);
+  ASSERT_OK(lcl__case_set(c, "ceil"));
+  assert_int_equal(lcl__case_attr(c, "ceil")->i[0], 1);
+  ASSERT_OK(lcl__case_set(c, "ceil=0"));
+  assert_int_equal(lcl__case_attr(c, "ceil")->i[0], 0);
+  lcl__case_destroy(c);
   c = case_of("sum");
   unsigned mask;
-  ASSERT_OK(lcl_case_set(c, "axis=0,-1"));
-  ASSERT_OK(lcl_attr_axes(lcl_case_attr(c, "axis"), 3, &mask));
+  ASSERT_OK(lcl__case_set(c, "axis=0,-1"));
+  ASSERT_OK(lcl__attr_axes(lcl__case_attr(c, "axis"), 3, &mask));
   assert_int_equal(mask, 5);
-  ASSERT_STATUS(lcl_attr_axes(lcl_case_attr(c, "axis"), 1, &mask),
+  ASSERT_STATUS(lcl__attr_axes(lcl__case_attr(c, "axis"), 1, &mask),
                 LCL_ERR_ARGUMENT); /* the same axis twice */
-  ASSERT_OK(lcl_case_set(c, "axis=all"));
-  ASSERT_OK(lcl_attr_axes(lcl_case_attr(c, "axis"), 3, &mask));
+  ASSERT_OK(lcl__case_set(c, "axis=all"));
+  ASSERT_OK(lcl__attr_axes(lcl__case_attr(c, "axis"), 3, &mask));
   assert_int_equal(mask, 7);
-  lcl_case_destroy(c);
+  lcl__case_destroy(c);
 }
 
 static void wrong_attributes_are_refused(void **state) {
@@ -274,33 +274,33 @@ static void wrong_attributes_are_refused(void **state) {
   };
   for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
     lcl_case *c = case_of(wrong[i][0]);
-    ASSERT_STATUS(lcl_case_set(c, wrong[i][1]), LCL_ERR_ARGUMENT);
+    ASSERT_STATUS(lcl__case_set(c, wrong[i][1]), LCL_ERR_ARGUMENT);
     assert_null(strchr(lcl_error_message(), '\n'));
-    lcl_case_destroy(c);
+    lcl__case_destroy(c);
   }
   lcl_case *c = case_of("max_pool2d");
-  ASSERT_STATUS(lcl_case_attributes_given(c), LCL_ERR_ARGUMENT); /* kernel is required */
-  lcl_case_destroy(c);
-  assert_null(lcl_spec_find("max_pool3d"));
+  ASSERT_STATUS(lcl__case_attributes_given(c), LCL_ERR_ARGUMENT); /* kernel is required */
+  lcl__case_destroy(c);
+  assert_null(lcl__spec_find("max_pool3d"));
   assert_non_null(strstr(lcl_error_message(), "max_pool2d"));
 }
 
 static void every_op_has_help(void **state) {
   (void)state;
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
-    const lcl_spec *spec = lcl_spec_at(s);
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
+    const lcl_spec *spec = lcl__spec_at(s);
     lcl_str text = { 0 };
-    assert_ptr_equal(lcl_spec_find(spec->name), spec);
-    lcl_spec_help(spec, &text);
-    for (int i = 0; i < lcl_spec_inputs(spec); i++)
+    assert_ptr_equal(lcl__spec_find(spec->name), spec);
+    lcl__spec_help(spec, &text);
+    for (int i = 0; i < lcl__spec_inputs(spec); i++)
       assert_non_null(strstr(text.data, spec->in[i].name));
-    for (int i = 0; i < lcl_spec_attrs(spec); i++) {
+    for (int i = 0; i < lcl__spec_attrs(spec); i++) {
       assert_non_null(strstr(text.data, spec->attr[i].name));
       lcl_case *c = case_of(spec->name); /* the default is a legal value */
       if (spec->attr[i].standard) assert_true(c->attr[i].n >= 0);
-      lcl_case_destroy(c);
+      lcl__case_destroy(c);
     }
-    lcl_str_free(&text);
+    lcl__str_free(&text);
   }
 }
 
@@ -319,18 +319,18 @@ static void every_op_is_tested(void **state) {
   for (size_t k = 0; k < LCL_COUNT(lists); k++) {
     named += lists[k].n;
     for (size_t i = 0; i < lists[k].n; i++)
-      if (!lcl_spec_find(lists[k].names[i])) fail_msg("%s", lcl_error_message());
+      if (!lcl__spec_find(lists[k].names[i])) fail_msg("%s", lcl_error_message());
   }
-  for (size_t s = 0; s < lcl_spec_count(); s++) {
+  for (size_t s = 0; s < lcl__spec_count(); s++) {
     int times = 0;
     for (size_t k = 0; k < LCL_COUNT(lists); k++)
       for (size_t i = 0; i < lists[k].n; i++)
-        times += strcmp(lists[k].names[i], lcl_spec_at(s)->name) == 0;
+        times += strcmp(lists[k].names[i], lcl__spec_at(s)->name) == 0;
     if (times != 1)
-      fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl_spec_at(s)->name,
+      fail_msg("%s is in %d lists of tests/ops/ops_lists.h, expected one", lcl__spec_at(s)->name,
                times);
   }
-  assert_int_equal(named, lcl_spec_count());
+  assert_int_equal(named, lcl__spec_count());
 }
 
 int main(void) {

@@ -59,11 +59,11 @@ static inline void write_colour(const char *folder, int n, int side) {
   uint8_t *x = make_images(n, (size_t)(3 * side * side));
   mkdir(folder, 0700);
   snprintf(path, sizeof path, "%s/features.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { n, 3, side, side }, x));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { n, 3, side, side }, x));
   int32_t *label = malloc((size_t)n * sizeof *label);
   for (int i = 0; i < n; i++) label[i] = i % CLASSES;
   snprintf(path, sizeof path, "%s/labels.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { n }, label));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { n }, label));
   free(label);
   free(x);
 }
@@ -143,9 +143,9 @@ static inline char *log_of(const char *name) {
   void *data;
   size_t n;
   snprintf(path, sizeof path, "%s/%s/log.jsonl", root, name);
-  ASSERT_OK(lcl_file_read(path, 1 << 24, &data, &n));
+  ASSERT_OK(lcl__file_read(path, 1 << 24, &data, &n));
   text = strdup(data);
-  lcl_free(data);
+  lcl__free(data);
   for (char *p = text; (p = strstr(p, "\"images_per_second\":")) != NULL;) {
     char *end = p + strcspn(p, ",}");
     memmove(p, end, strlen(end) + 1);

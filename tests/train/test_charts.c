@@ -13,8 +13,8 @@ static size_t count(const char *text, const char *what) {
 
 static char *draw(const lcl_chart *c) {
   lcl_str s = { 0 };
-  lcl_chart_svg(&s, c);
-  assert_true(lcl_str_ok(&s));
+  lcl__chart_svg(&s, c);
+  assert_true(lcl__str_ok(&s));
   return s.data;
 }
 
@@ -35,7 +35,7 @@ static void escaping(void **state) {
   assert_int_equal(count(text, "&lt;s&gt;&amp;&quot;"), 3); /* legend, two points */
   assert_int_equal(count(text, "&lt;x&gt;&amp;&quot;"), 1);
   assert_int_equal(count(text, "&lt;m&gt;&amp;&quot;"), 1);
-  lcl_free(text);
+  lcl__free(text);
 }
 
 /* A value that is not finite lifts the pen and has no point. */
@@ -52,7 +52,7 @@ static void gaps(void **state) {
   assert_int_equal(count(d, "L"), 2);
   assert_int_equal(count(text, "<circle"), 4);
   assert_null(strstr(text, "nan"));
-  lcl_free(text);
+  lcl__free(text);
 }
 
 /* The labels of the vertical axis. */
@@ -86,7 +86,7 @@ static void ticks(void **state) {
       if (n != cases[i].n || !(fabs(got[k] - cases[i].first - k * cases[i].step) <= 1e-6))
         fail_msg("%g to %g: tick %d of %d is %g", cases[i].lo, cases[i].hi, k, n, got[k]);
     assert_int_equal(n, cases[i].n);
-    lcl_free(text);
+    lcl__free(text);
   }
 }
 
@@ -106,7 +106,7 @@ static void logarithmic(void **state) {
     at[i] = strtod(p, NULL);
   }
   assert_true(fabs(at[0] - 2 * at[1] + at[2]) < 0.21 && at[0] > at[1] + 50);
-  lcl_free(text);
+  lcl__free(text);
 }
 
 int main(void) {

@@ -91,15 +91,15 @@ static void counts(void **state) {
     lcl_outputs out;
     lcl_metrics m;
     int64_t confusion[CLASSES * CLASSES] = { 0 }, expected[CLASSES * CLASSES] = { 0 };
-    ASSERT_OK(lcl_session_split(lcl_run_session(opened), splits[i], &ds));
+    ASSERT_OK(lcl__session_split(lcl__run_session(opened), splits[i], &ds));
     ASSERT_OK(lcl_run_evaluate(opened, splits[i], &m));
-    ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+    ASSERT_OK(lcl__run_outputs(opened, ds, &out));
     lcl_evaluator *e;
     lcl_metrics again;
-    ASSERT_OK(lcl_evaluator_create(lcl_run_session(opened), false, &e));
-    ASSERT_OK(lcl_run_load(opened));
-    ASSERT_OK(lcl_evaluate(e, ds, splits[i], &again, confusion));
-    lcl_evaluator_destroy(e);
+    ASSERT_OK(lcl__evaluator_create(lcl__run_session(opened), false, &e));
+    ASSERT_OK(lcl__run_load(opened));
+    ASSERT_OK(lcl__evaluate(e, ds, splits[i], &again, confusion));
+    lcl__evaluator_destroy(e);
     assert_true(ds->count % 250 != 0);
     assert_int_equal(out.n, ds->count);
     int64_t wrong = 0;
@@ -112,7 +112,7 @@ static void counts(void **state) {
     assert_true(fabs(*lcl_metrics_get(&m, "error_percent") -
                      100.0 * (double)wrong / (double)ds->count) < 1e-9);
     assert_true(*lcl_metrics_get(&m, "loss") == *lcl_metrics_get(&again, "loss"));
-    lcl_outputs_free(&out);
+    lcl__outputs_free(&out);
   }
   lcl_run_close(opened);
 }
@@ -128,9 +128,9 @@ static void examples_without_a_label(void **state) {
   int32_t label[M];
   for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
   snprintf(path, sizeof path, "%s/features.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { M, 1, 6, 6 }, x));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, 4, (int64_t[]) { M, 1, 6, 6 }, x));
   snprintf(path, sizeof path, "%s/labels.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
   free(x);
   run(&(run_desc) { .model = "semantic-noise",
                     .set = "arch=mlp epochs=1 batch=10 validation=20",
@@ -142,11 +142,11 @@ static void examples_without_a_label(void **state) {
   lcl_metrics m;
   lcl_outputs out;
   ASSERT_OK(lcl_run_open(ctx, path, NULL, &opened));
-  ASSERT_OK(lcl_session_split(lcl_run_session(opened), "train", &ds));
+  ASSERT_OK(lcl__session_split(lcl__run_session(opened), "train", &ds));
   for (int64_t i = 0; i < ds->count; i++) assert_true(ds->labels[i] >= 0);
-  ASSERT_OK(lcl_session_split(lcl_run_session(opened), "test", &ds));
+  ASSERT_OK(lcl__session_split(lcl__run_session(opened), "test", &ds));
   ASSERT_OK(lcl_run_evaluate(opened, "test", &m));
-  ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+  ASSERT_OK(lcl__run_outputs(opened, ds, &out));
   int wrong = 0, labelled = 0;
   for (int64_t i = 0; i < out.n; i++) {
     labelled += ds->labels[i] >= 0;
@@ -156,7 +156,7 @@ static void examples_without_a_label(void **state) {
   assert_true(*lcl_metrics_get(&m, "n") == labelled);
   assert_true(*lcl_metrics_get(&m, "unlabelled") == (double)(ds->count - labelled));
   assert_true(fabs(*lcl_metrics_get(&m, "error_percent") - 100.0 * wrong / labelled) < 1e-9);
-  lcl_outputs_free(&out);
+  lcl__outputs_free(&out);
   lcl_run_close(opened);
 }
 
@@ -171,9 +171,9 @@ static void losses_without_a_label(void **state) {
   int32_t label[M];
   for (int i = 0; i < M; i++) label[i] = i % 3 == 2 ? -1 : i % CLASSES;
   snprintf(path, sizeof path, "%s/features.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_U8, 2, (int64_t[]) { M, 36 }, x));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_U8, 2, (int64_t[]) { M, 36 }, x));
   snprintf(path, sizeof path, "%s/labels.npy", folder);
-  ASSERT_OK(lcl_npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
+  ASSERT_OK(lcl__npy_write(path, LCL_NPY_I32, 1, (int64_t[]) { M }, label));
   free(x);
   run(&(run_desc) { .model = "imsat",
                     .set = "system=linear-rim epochs=1 batch=50 clusters=4",
@@ -230,11 +230,11 @@ static void order(void **state) {
   lcl_tensor_file *f;
   ASSERT_OK(lcl_tensor_file_read(path, &f));
   ASSERT_OK(lcl_run_open(ctx, folder, NULL, &opened));
-  lcl_session *s = lcl_run_session(opened);
+  lcl_session *s = lcl__run_session(opened);
   lcl_dataset *ds;
   lcl_outputs out;
-  ASSERT_OK(lcl_session_split(s, "all", &ds));
-  ASSERT_OK(lcl_run_outputs(opened, ds, &out));
+  ASSERT_OK(lcl__session_split(s, "all", &ds));
+  ASSERT_OK(lcl__run_outputs(opened, ds, &out));
   const float *weight = NULL, *bias = NULL;
   for (size_t i = 0; i < lcl_tensor_file_count(f); i++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(f, i);
@@ -246,7 +246,7 @@ static void order(void **state) {
   assert_non_null(bias);
   assert_int_equal(out.n, ALL);
   float *x = calloc(ALL * SIZE, sizeof *x);
-  ASSERT_OK(lcl_session_examples(s, ds, 0, ALL, x));
+  ASSERT_OK(lcl__session_examples(s, ds, 0, ALL, x));
   int64_t counts_of[CLASSES] = { 0 };
   for (int64_t i = 0; i < out.n; i++) {
     double logit[CLASSES], most = -INFINITY, second = -INFINITY;
@@ -264,7 +264,7 @@ static void order(void **state) {
   }
   assert_true(counts_of[0] < ALL && counts_of[1] < ALL && counts_of[2] < ALL);
   free(x);
-  lcl_outputs_free(&out);
+  lcl__outputs_free(&out);
   lcl_run_close(opened);
   lcl_tensor_file_destroy(f);
 }
@@ -285,10 +285,10 @@ static trained open_trained(const char *name, const char *split, int64_t size) {
   trained t = { .f = checkpoint_of(name), .size = size };
   snprintf(folder, sizeof folder, "%s/%s", root, name);
   ASSERT_OK(lcl_run_open(ctx, folder, NULL, &t.opened));
-  ASSERT_OK(lcl_session_split(lcl_run_session(t.opened), split, &ds));
+  ASSERT_OK(lcl__session_split(lcl__run_session(t.opened), split, &ds));
   t.n = ds->count;
   t.x = calloc((size_t)(t.n * size), sizeof *t.x);
-  ASSERT_OK(lcl_session_examples(lcl_run_session(t.opened), ds, 0, t.n, t.x));
+  ASSERT_OK(lcl__session_examples(lcl__run_session(t.opened), ds, 0, t.n, t.x));
   return t;
 }
 
@@ -358,8 +358,8 @@ static void cluster_shares(void **state) {
   trained t = open_trained("shares", "all", SIDE * SIDE);
   lcl_dataset *ds;
   lcl_outputs out;
-  ASSERT_OK(lcl_session_split(lcl_run_session(t.opened), "all", &ds));
-  ASSERT_OK(lcl_run_outputs(t.opened, ds, &out));
+  ASSERT_OK(lcl__session_split(lcl__run_session(t.opened), "all", &ds));
+  ASSERT_OK(lcl__run_outputs(t.opened, ds, &out));
   assert_int_equal(out.n, ALL);
   const float *centre = values_of(&t, "centres");
   double mean[CLASSES] = { 0 };
@@ -379,7 +379,7 @@ static void cluster_shares(void **state) {
     near("share", (double)values_of(&t, "shares")[c], want, 1e-6);
   }
   assert_true(fabs(mean[0] - 1.0 / CLASSES) > 1e-3);
-  lcl_outputs_free(&out);
+  lcl__outputs_free(&out);
   close_trained(&t);
 }
 
@@ -459,7 +459,7 @@ static void table_rows(void **state) {
   };
   lcl_trainer t;
   lcl_batcher *same;
-  ASSERT_OK(lcl_trainer_open(&t, ctx, &d));
+  ASSERT_OK(lcl__trainer_open(&t, ctx, &d));
   ASSERT_OK(lcl_batcher_create(&(lcl_batcher_desc) { .data = t.s->labelled,
                                                      .prep = t.s->prep,
                                                      .batch = 30,
@@ -469,13 +469,13 @@ static void table_rows(void **state) {
                                &same));
   for (int step = 0; step < 3; step++) {
     lcl_batch b;
-    ASSERT_OK(lcl_trainer_step(&t));
+    ASSERT_OK(lcl__trainer_step(&t));
     ASSERT_OK(lcl_batcher_next(same, &b));
     for (int i = 0; i < 30; i++) assert_true(t.extra[i] == t.s->model->extra[b.index[i]]);
   }
   assert_true(t.extra[0] != t.extra[1] && t.s->model->extra[0] != t.s->model->extra[1]);
   lcl_batcher_destroy(same);
-  lcl_trainer_close(&t);
+  lcl__trainer_close(&t);
 }
 
 int main(void) {

@@ -27,9 +27,9 @@ static int64_t lines(const char *path) {
   void *text;
   size_t n;
   int64_t count = 0;
-  assert_int_equal(lcl_file_read(path, 1 << 24, &text, &n), LCL_OK);
+  assert_int_equal(lcl__file_read(path, 1 << 24, &text, &n), LCL_OK);
   for (size_t i = 0; i < n; i++) count += ((char *)text)[i] == '\n';
-  lcl_free(text);
+  lcl__free(text);
   return count;
 }
 
@@ -70,23 +70,23 @@ static void map_of_a_run(void **state) {
   void *bytes, *again;
   size_t n, n_again;
   lcl_image image;
-  assert_int_equal(lcl_file_read(png, 1 << 24, &bytes, &n), LCL_OK);
-  assert_int_equal(lcl_image_decode(bytes, n, 0, &image), LCL_OK);
+  assert_int_equal(lcl__file_read(png, 1 << 24, &bytes, &n), LCL_OK);
+  assert_int_equal(lcl__image_decode(bytes, n, 0, &image), LCL_OK);
   assert_true(image.width > 3 * image.height); /* three panels */
-  lcl_image_free(&image);
-  lcl_free(bytes);
+  lcl__image_free(&image);
+  lcl__free(bytes);
   lcl_run_close(run);
   /* The same seed, the same map. */
   assert_int_equal(lcl_run_open(ctx, out, NULL, &run), LCL_OK);
   d.png = NULL;
   d.csv = other;
   assert_int_equal(lcl_run_tsne(run, &d, NULL), LCL_OK);
-  assert_int_equal(lcl_file_read(csv, 1 << 24, &bytes, &n), LCL_OK);
-  assert_int_equal(lcl_file_read(other, 1 << 24, &again, &n_again), LCL_OK);
+  assert_int_equal(lcl__file_read(csv, 1 << 24, &bytes, &n), LCL_OK);
+  assert_int_equal(lcl__file_read(other, 1 << 24, &again, &n_again), LCL_OK);
   assert_int_equal(n, n_again);
   assert_memory_equal(bytes, again, n);
-  lcl_free(bytes);
-  lcl_free(again);
+  lcl__free(bytes);
+  lcl__free(again);
   d.split = "nothing";
   assert_int_equal(lcl_run_tsne(run, &d, NULL), LCL_ERR_ARGUMENT);
   d.split = NULL;

@@ -144,8 +144,8 @@ static void settings(void **state) {
 /* The options of every table exist. */
 static void tables(void **state) {
   (void)state;
-  for (size_t k = 0; k < lcl_table_count; k++) {
-    const lcl_table *t = lcl_tables[k];
+  for (size_t k = 0; k < lcl__table_count; k++) {
+    const lcl_table *t = lcl__tables[k];
     for (int r = 0; r < t->n_rows; r++) {
       const lcl_model_class *cls;
       lcl_options *o;
@@ -189,11 +189,11 @@ static void cells(void **state) {
     { "generative/mnist", 33.454, 0 },
     { "two-head/dogs-vs-cats", 32, 0 },
   };
-  assert_int_equal(LCL_COUNT(published), lcl_table_count);
+  assert_int_equal(LCL_COUNT(published), lcl__table_count);
   for (size_t k = 0; k < LCL_COUNT(published); k++) {
     const lcl_table *t;
     double means = 0, deviations = 0;
-    ASSERT_OK(lcl_table_find(published[k].name, &t));
+    ASSERT_OK(lcl__table_find(published[k].name, &t));
     for (int r = 0; r < t->n_rows; r++)
       for (int c = 0; c < t->n_columns; c++) {
         const lcl_table_cell cell = t->rows[r].cell[c];
@@ -208,7 +208,7 @@ static void cells(void **state) {
                published[k].means, published[k].deviations);
   }
   const lcl_table *none;
-  ASSERT_STATUS(lcl_table_find("none", &none), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__table_find("none", &none), LCL_ERR_ARGUMENT);
 }
 
 static void metrics(void **state) {
@@ -264,19 +264,19 @@ static void host_locale(void **state) {
   ASSERT_STATUS(lcl_options_set_pair(o, "rate=0,001"), LCL_ERR_ARGUMENT);
   lcl_options_destroy(o);
   lcl_str s = { 0 };
-  lcl_str_add(&s, "%g %.17g", 0.5, 0.1);
-  lcl_str_html(&s, " x=\"%.1f\"", 2.5);
-  lcl_str_json_number(&s, 1.25);
+  lcl__str_add(&s, "%g %.17g", 0.5, 0.1);
+  lcl__str_html(&s, " x=\"%.1f\"", 2.5);
+  lcl__str_json_number(&s, 1.25);
   assert_string_equal(s.data, "0.5 0.10000000000000001 x=\"2.5\"1.25");
-  lcl_str_free(&s);
-  lcl_arena *a = lcl_arena_create();
-  assert_string_equal(lcl_arena_printf(a, "%g", 0.5), "0.5");
-  lcl_arena_destroy(a);
-  lcl_fail(LCL_ERR_NUMERIC, "%g", 0.5);
+  lcl__str_free(&s);
+  lcl_arena *a = lcl__arena_create();
+  assert_string_equal(lcl__arena_printf(a, "%g", 0.5), "0.5");
+  lcl__arena_destroy(a);
+  lcl__fail(LCL_ERR_NUMERIC, "%g", 0.5);
   assert_string_equal(lcl_error_message(), "0.5");
-  cJSON *json = lcl_json_parse("{\"a\":1.5e-3}", 12);
-  assert_true(lcl_json_number(json, "a") == 1.5e-3);
-  char *printed = lcl_json_print(json, false);
+  cJSON *json = lcl__json_parse("{\"a\":1.5e-3}", 12);
+  assert_true(lcl__json_number(json, "a") == 1.5e-3);
+  char *printed = lcl__json_print(json, false);
   assert_string_equal(printed, "{\"a\":0.0015}");
   free(printed);
   cJSON_Delete(json);

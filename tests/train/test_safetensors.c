@@ -70,11 +70,11 @@ static void aligned(void **state) {
     ASSERT_OK(lcl_tensor_file_add(f, &(lcl_tensor_entry) { name, LCL_F32, LCL_SHAPE(1), &x, 4 }));
     ASSERT_OK(lcl_tensor_file_write(f, path));
     lcl_tensor_file_destroy(f);
-    ASSERT_OK(lcl_file_read(path, 1 << 20, (void **)&bytes, &n));
+    ASSERT_OK(lcl__file_read(path, 1 << 20, (void **)&bytes, &n));
     assert_int_equal((n - sizeof x) % 8, 0);
     assert_int_equal(bytes[0] + 256 * bytes[1] + 8, n - sizeof x);
     assert_memory_equal(bytes + n - sizeof x, &x, sizeof x);
-    lcl_free(bytes);
+    lcl__free(bytes);
   }
   unlink(path);
 }
@@ -176,7 +176,7 @@ static void damaged(void **state) {
   lcl_tensor_file *f = sample();
   ASSERT_OK(lcl_tensor_file_write(f, path));
   lcl_tensor_file_destroy(f);
-  ASSERT_OK(lcl_file_read(path, 1 << 20, &bytes, &n));
+  ASSERT_OK(lcl__file_read(path, 1 << 20, &bytes, &n));
   unlink(path);
   for (size_t k = 0; k < n; k++)
     ASSERT_STATUS(lcl_tensor_file_parse(bytes, k, "file", &f), LCL_ERR_FORMAT);
@@ -198,7 +198,7 @@ static void damaged(void **state) {
     lcl_tensor_file_destroy(f);
   }
   free(copy);
-  lcl_free(bytes);
+  lcl__free(bytes);
 }
 
 /* A file far larger than its header says, and one whose header is, are refused by the sizes. */
@@ -226,7 +226,7 @@ static void headers_come_first(void **state) {
 
 static void no_leaks(void **state) {
   (void)state;
-  assert_int_equal(lcl_test_alloc_live(), 0);
+  assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
 int main(void) {

@@ -51,7 +51,7 @@ static void accuracy(void **state) {
     char png[160];
     snprintf(png, sizeof png, "%s/grid.png", out);
     ASSERT_OK(lcl_run_reconstruct(run, "test", 7, 1, png));
-    assert_true(lcl_file_exists(png));
+    assert_true(lcl__file_exists(png));
     ASSERT_STATUS(lcl_run_sample(run, &(lcl_sample_request) { .count = 4, .seed = 1 }, png),
                   LCL_ERR_UNSUPPORTED);
     ASSERT_OK(lcl_run_report(run));
@@ -74,12 +74,12 @@ static void side_by_side(void **state) {
   ASSERT_OK(lcl_report_compare(folders, 3, page));
   void *text;
   size_t n;
-  ASSERT_OK(lcl_file_read(page, 1 << 20, &text, &n));
+  ASSERT_OK(lcl__file_read(page, 1 << 20, &text, &n));
   assert_non_null(strstr(text, "seed2, validation"));
   assert_non_null(strstr(text, "seed3, training"));
   assert_non_null(strstr(text, "Test error, %"));
   assert_non_null(strstr(text, "<td>seed</td><td>1</td><td>2</td><td>3</td>"));
-  lcl_free(text);
+  lcl__free(text);
 }
 
 static void same_tensors(const char *a, const char *b) {
@@ -147,9 +147,9 @@ static void refusing(void **state) {
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_ARGUMENT);
   assert_non_null(strstr(lcl_error_message(), "batch"));
   snprintf(path, sizeof path, "%s/last.safetensors", out);
-  ASSERT_OK(lcl_file_read(path, 1 << 26, &bytes, &n));
-  ASSERT_OK(lcl_file_write_atomic(path, bytes, n - 1));
-  lcl_free(bytes);
+  ASSERT_OK(lcl__file_read(path, 1 << 26, &bytes, &n));
+  ASSERT_OK(lcl__file_write_atomic(path, bytes, n - 1));
+  lcl__free(bytes);
   d.n_set = 0;
   ASSERT_STATUS(lcl_train(ctx, &d, NULL), LCL_ERR_FORMAT);
   assert_non_null(strstr(lcl_error_message(), "truncated"));
@@ -178,7 +178,7 @@ static void not_a_number(void **state) {
 static int open_context(void **state) {
   (void)state;
   snprintf(root, sizeof root, "/tmp/latentcl-train-%ld", (long)getpid());
-  return lcl_mkdirs(root) != LCL_OK ||
+  return lcl__mkdirs(root) != LCL_OK ||
          lcl_context_create(&(lcl_context_desc) { .profile = true }, &ctx) != LCL_OK;
 }
 
