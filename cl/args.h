@@ -12,7 +12,7 @@
 typedef int arg_int;
 #endif
 
-/* ---- C = act(A B + bias): see cl/matmul_panel.cl ---- */
+/* ---- C = act(A B + bias): see cl/gemm_packed.cl ---- */
 
 /* Of `splits` parts of k, each k_split long, one work-group computes one. */
 typedef struct gemm_sizes {
@@ -56,13 +56,13 @@ typedef struct gemm_c {
 
 /* Packed GEMM: a work-item multiplies panels_m panels of rows (k of them `pitch` apart) with
  * panels_n panels of columns, kc values of k at a time. */
-typedef struct panel_blocks {
+typedef struct packed_blocks {
   arg_int pitch, kc;
   arg_int panels_n, panels_m;
   arg_int a_shared; /* all of the batch have the same A */
-} panel_blocks;
+} packed_blocks;
 
-/* panel_pack: k goes to row (k%perm_t)*perm_c + k/perm_t of its panel of mr rows. */
+/* gemm_pack: k goes to row (k%perm_t)*perm_c + k/perm_t of its panel of mr rows. */
 typedef struct pack_sizes {
   arg_int mr, m, k, pitch;
   arg_int chunk, by_inner;

@@ -4,14 +4,14 @@
  *   C[i,(n,q,r)] = act( sum_k A[i,k] x[n, c, q*sh+h0+a*dh, r+w0+b*dw] + bias )
  *                                            i < m <= 4, k = (a,b,c), for every z of a batch
  *
- * Buffers are those of matmul_panel.cl with SOURCE 1, sw = 1 and cl = 0, and A as gemm_a says: VEC
+ * Buffers are those of gemm_packed.cl with SOURCE 1, sw = 1 and cl = 0, and A as gemm_a says: VEC
  * neighbours of an output row read neighbours in a row of x, loaded as they lie.
  *
  * Tunables:
  *   VEC  floats in a vector: 16 or 8
  */
 #include "args.h"
-#include "panel.cl"
+#include "packed.cl"
 
 /* x[at + l] where 0 <= col + l < w, else 0. */
 static floatv load_masked(global const float *restrict x, int at, int col, int w, int total) {

@@ -17,7 +17,7 @@
  * image n. Fixed order everywhere: results repeat bit for bit.
  *
  * Buffers (f32): x (N,C,H,W), w (O,C,KH,KW), y (N,O,gq,gr), all as they lie;
- * part[item][o][k], the sums of each work-item of few_filter_grad for matmul_reduce.cl.
+ * part[item][o][k], the sums of each work-item of few_filter_grad for gemm_reduce.cl.
  *
  * Tunables:
  *   VEC                         floats in a vector: 16 or 8
@@ -26,7 +26,7 @@
  *                               gradient: taps by 2 vectors of pixels
  */
 #include "args.h"
-#include "panel.cl"
+#include "packed.cl"
 
 typedef floatv local_floatu __attribute__((aligned(4)));
 #define LLOADU(p)     (*(local const local_floatu *)(p))

@@ -5,7 +5,7 @@
  *                                                                  i < m, k = (a,b,c)
  *
  * where X is zero outside its h x w pixels and between them (where fh, fw do not divide).
- * As in matmul_panel.cl with SOURCE 1, but the roles are swapped: a tile of sums is PIXELS output
+ * As in gemm_packed.cl with SOURCE 1, but the roles are swapped: a tile of sums is PIXELS output
  * pixels by 2*VEC output channels, so that the filters are the vectors and numbers of the images
  * their factors. A work-item takes whole images, or rows of one:
  *   load      what they read to local memory, channels last, with the zeros around it: the
@@ -15,7 +15,7 @@
  *   store     the work-item's rows as a whole, once they are complete
  *
  * Buffers (f32; args.h has the fields):
- *   ap      the filters as panel_pack leaves them in panels of VEC rows, [panel][k][VEC]
+ *   ap      the filters as gemm_pack leaves them in panels of VEC rows, [panel][k][VEC]
  *   x       (N,C,H,W)
  *   y       (N,m,gq,gr): gemm_c
  *   bias    (m)
@@ -28,7 +28,7 @@
  *   VEC  floats in a vector: 16 or 8
  */
 #include "args.h"
-#include "panel.cl"
+#include "packed.cl"
 
 #if VEC == 16
 #define PIXELS 12 /* of a tile: their addresses are in registers too */

@@ -5,7 +5,7 @@
  *   At ((G g Gt) * (Bt d B)) A
  * with an elementwise product, summed over the channels: 16 GEMMs, one a position.
  *
- * Buffers (f32; args.h has the fields; MR, NR and vectors as in panel.cl):
+ * Buffers (f32; args.h has the fields; MR, NR and vectors as in packed.cl):
  *   w   filters: element (i,k) of A is the 3x3 at i*rs + k*ks, read backwards when flip is 1
  *   u   transformed filters [position][panel][k][VEC], panels of MR filters
  *   x   images, channels-last (N,h,w,cl); tile (n,ty,tx) begins at row 2*ty + h0, column 2*tx + w0
@@ -16,7 +16,7 @@
  *   KT   tiles that winograd_filter_grad transforms at a time
  */
 #include "args.h"
-#include "panel.cl"
+#include "packed.cl"
 
 TILES
 TILE(more_large, MR, local, local, LLOAD, VEC)

@@ -54,7 +54,7 @@ kernel void fft_pass(global const float2 *restrict in, global float2 *restrict o
 
 /* z (pairs, channels, f0, f1) from x (images, channels, h, w), moved by top and left, zeros
  * around it. */
-kernel void fft_pad_pictures(global const float *restrict x, global float2 *restrict z,
+kernel void fft_pad_images(global const float *restrict x, global float2 *restrict z,
                              int images, int channels, int h, int w, int f0, int f1, int top,
                              int left, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);

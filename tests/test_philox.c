@@ -92,7 +92,8 @@ static void forms(void **state) {
                      b = lcl__philox_bits(seed, 3, step, i + 1);
       const double length = sqrt(-2 * log(((a >> 8) + 1) * 0x1p-24)),
                    angle = 2 * 3.14159265358979323846 * (b >> 8) * 0x1p-24;
-      assert_true(uniform[i] == lcl_bits_to_uniform(a) && uniform[i + 1] == lcl_bits_to_uniform(b));
+      assert_true(uniform[i] == lcl__bits_to_uniform(a) &&
+                  uniform[i + 1] == lcl__bits_to_uniform(b));
       assert_true(fabs((double)normal[i] - length * cos(angle)) < 1e-6);
       assert_true(fabs((double)normal[i + 1] - length * sin(angle)) < 1e-6);
     }

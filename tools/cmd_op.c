@@ -167,7 +167,7 @@ static lcl_status load(lcl_case *c, const lcl_spec_input *in, const char *file, 
 }
 
 static lcl_status save(const char *file, const lcl_array *a) {
-  const size_t n = (size_t)lcl_array_count(a);
+  const size_t n = (size_t)lcl__array_count(a);
   const lcl_npy_type type = a->dtype == LCL_F32   ? LCL_NPY_F32
                             : a->dtype == LCL_I32 ? LCL_NPY_I32
                                                   : LCL_NPY_U8;

@@ -17,7 +17,7 @@
 #define LCL_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define LCL_MAX(a, b) ((a) > (b) ? (a) : (b))
 /* The smallest multiple of `multiple` that is not below n. */
-static inline size_t lcl_round_up(size_t n, size_t multiple) {
+static inline size_t lcl__round_up(size_t n, size_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 

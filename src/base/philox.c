@@ -37,7 +37,7 @@ void lcl__philox_uniform(uint64_t seed, uint32_t stream, uint64_t step, float *o
   uint32_t bits[4];
   for (size_t i = 0; i < n; i++) {
     if (i % 4 == 0) block(seed, stream, step, i / 4, bits);
-    out[i] = lcl_bits_to_uniform(bits[i % 4]);
+    out[i] = lcl__bits_to_uniform(bits[i % 4]);
   }
 }
 

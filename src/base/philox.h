@@ -21,7 +21,7 @@ void lcl__philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[
 uint32_t lcl__philox_bits(uint64_t seed, uint32_t stream, uint64_t step, uint64_t index);
 
 /* Uniform on [0,1): the upper 24 bits, so that every value is exact in float. */
-static inline float lcl_bits_to_uniform(uint32_t bits) {
+static inline float lcl__bits_to_uniform(uint32_t bits) {
   return (float)(bits >> 8) * 0x1p-24f;
 }
 

@@ -195,7 +195,7 @@ static lcl_status op_verify(const lcl_workload *w, lcl_case *c, op_graph *o, lcl
   lcl_case_result r = { 0 };
   lcl_array *to = w->gradient ? &r.grad_in[w->gradient - 1] : &r.out[0];
   LCL_TRY(lcl__array_new(c, LCL_F32, lcl_tensor_shape(o->fetch), to));
-  size_t n = (size_t)lcl_array_count(to);
+  size_t n = (size_t)lcl__array_count(to);
   float *f = lcl__alloc(LCL_MAX(n, 1) * sizeof *f);
   if (!f) return LCL_ERR_HOST_MEMORY;
   lcl_status st = lcl_fetch(o->p, "#0", f, n * sizeof *f);

@@ -111,7 +111,7 @@ size_t lcl__tune_neighbours(const lcl_choice *from, lcl_choice *out, size_t most
     const lcl_kernel_param *param = &from->implementation->params[i];
     for (int k = 0; k < param->n_candidates && n < most; k++) {
       out[n] = *from;
-      *lcl_kernel_param_in(&out[n].params, param) = param->candidates[k];
+      *lcl__kernel_param_in(&out[n].params, param) = param->candidates[k];
       if (!lcl__choice_equal(&out[n], from)) n++;
     }
   }

@@ -8,39 +8,39 @@
 /* Enough for every compute unit to be busy to the end, few enough to cost nothing by themselves. */
 enum { LCL_ITEMS_PER_UNIT = 4 };
 
-static inline int64_t lcl_ceil_div(int64_t a, int64_t b) {
+static inline int64_t lcl__ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
 /* Compute units, at least 1. */
-static inline int64_t lcl_units(const lcl_caps *caps) {
+static inline int64_t lcl__units(const lcl_caps *caps) {
   return LCL_MAX(1, (int64_t)caps->compute_units);
 }
 
 /* Work-items of a packed kernel over n elements, none with much fewer than `least`. */
-static inline int64_t lcl_packed_items(const lcl_caps *caps, int64_t n, int64_t least) {
-  return LCL_MIN(LCL_ITEMS_PER_UNIT * lcl_units(caps), n / least + 1);
+static inline int64_t lcl__packed_items(const lcl_caps *caps, int64_t n, int64_t least) {
+  return LCL_MIN(LCL_ITEMS_PER_UNIT * lcl__units(caps), n / least + 1);
 }
 
 /* Elements of n that a work-item takes: at least `least` with packed kernels, 1 with tiled ones. */
-static inline int64_t lcl_share(const lcl_caps *caps, int64_t n, int64_t least) {
-  return caps->packed ? LCL_MAX(least, lcl_ceil_div(n, LCL_ITEMS_PER_UNIT * lcl_units(caps))) : 1;
+static inline int64_t lcl__share(const lcl_caps *caps, int64_t n, int64_t least) {
+  return caps->packed ? LCL_MAX(least, lcl__ceil_div(n, LCL_ITEMS_PER_UNIT * lcl__units(caps))) : 1;
 }
 
 /* Work-items in a group where they are independent of each other. */
-static inline size_t lcl_group_size(const lcl_caps *caps) {
+static inline size_t lcl__group_size(const lcl_caps *caps) {
   return caps->packed ? 1 : LCL_MIN(caps->max_work_group, (size_t)64);
 }
 
 /* Sizes of a launch in one dimension whose work-items walk over independent jobs; how many jobs
  * there are depends on the family. */
-static inline void lcl_spread(lcl_launch *l, const lcl_caps *caps, int64_t packed_jobs,
-                              int64_t tiled_jobs) {
+static inline void lcl__spread(lcl_launch *l, const lcl_caps *caps, int64_t packed_jobs,
+                               int64_t tiled_jobs) {
   l->dims = 1;
-  l->local[0] = lcl_group_size(caps);
+  l->local[0] = lcl__group_size(caps);
   l->global[0] = caps->packed
-                     ? (size_t)LCL_MIN(packed_jobs, LCL_ITEMS_PER_UNIT * lcl_units(caps))
-                     : lcl_round_up((size_t)LCL_MIN(tiled_jobs, (int64_t)1 << 20), l->local[0]);
+                     ? (size_t)LCL_MIN(packed_jobs, LCL_ITEMS_PER_UNIT * lcl__units(caps))
+                     : lcl__round_up((size_t)LCL_MIN(tiled_jobs, (int64_t)1 << 20), l->local[0]);
 }
 
 #endif

@@ -27,7 +27,7 @@ enum { MAX_DEPTH = 8, MAX_TEXT = 16 << 20 };
 
 static lcl_status add_file(lcl_str *out, const char *file, int depth);
 
-/* The file that a line of the form #include "panel.cl" names, into file. */
+/* The file that a line of the form #include "packed.cl" names, into file. */
 static lcl_status included_name(const char *from, char file[64]) {
   size_t n = strcspn(from, "\"\n");
   if (n == 0 || n >= 64 || from[n] != '"')
@@ -37,7 +37,7 @@ static lcl_status included_name(const char *from, char file[64]) {
   return LCL_OK;
 }
 
-/* Lines of the form #include "panel.cl" are replaced by that file: drivers know no folder to look
+/* Lines of the form #include "packed.cl" are replaced by that file: drivers know no folder to look
  * in. */
 static lcl_status add_text(lcl_str *out, const char *name, const char *text, int depth) {
   static const char include[] = "#include \"";

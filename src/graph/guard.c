@@ -9,12 +9,12 @@ static const uint32_t nan_pattern = 0x7fc0a5a5;
 /* Every slot has its own place, so that its band is still there after the run. */
 lcl_status lcl__guard_plan(lcl_lower *lw, size_t *arena_bytes, size_t *sum_bytes) {
   const size_t align = lw->caps->base_align;
-  size_t top = lcl_round_up(LCL_GUARD_BYTES, align);
+  size_t top = lcl__round_up(LCL_GUARD_BYTES, align);
   for (size_t i = 0; i < lw->slots.n; i++) {
     lcl_slot *s = &lw->slots.data[i];
     if (s->kind != LCL_SLOT_TEMP || s->bytes == 0) continue;
     s->offset = top;
-    top += lcl_round_up(s->bytes + LCL_GUARD_BYTES, align);
+    top += lcl__round_up(s->bytes + LCL_GUARD_BYTES, align);
   }
   *arena_bytes = top;
   *sum_bytes = top;

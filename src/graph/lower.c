@@ -218,7 +218,7 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   if (!count) return LCL_OK;
   if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
   int64_t items = rows;
-  if (lw->caps->packed) items = LCL_MIN(rows, lcl_packed_items(lw->caps, count, 2048));
+  if (lw->caps->packed) items = LCL_MIN(rows, lcl__packed_items(lw->caps, count, 2048));
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
@@ -288,7 +288,7 @@ lcl_arg lcl__in(lcl_lower *lw, lcl_tensor *t) {
 lcl_arg lcl__out(lcl_lower *lw, lcl_tensor *t) {
   int *e = entry(lw, lw->slot_of, t);
   if (!e) return bad(lw, LCL_ERR_HOST_MEMORY);
-  if (!*e) *e = lcl__scratch(lw, lcl_round_up(tensor_bytes(t), 4)) + 1;
+  if (!*e) *e = lcl__scratch(lw, lcl__round_up(tensor_bytes(t), 4)) + 1;
   if (*e) {
     lw->slots.data[*e - 1].is_f32 = t->dtype == LCL_F32;
     lw->slots.data[*e - 1].what = lcl__node_name(t->node);
@@ -372,7 +372,7 @@ lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes)
 
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes) {
   if (!bytes) return LCL_OK;
-  to.bytes = lcl_round_up(bytes, 4);
+  to.bytes = lcl__round_up(bytes, 4);
   return lcl__emit(lw, &(lcl_launch) { .kind = LCL_LAUNCH_FILL,
                                        .label = "fill",
                                        LCL_ARGS(to),

@@ -99,7 +99,7 @@ lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_byte
       lcl_slot *s = &lw->slots.data[lcl__root_slot(lw, l->args[i].slot)];
       if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX)
         continue;
-      size_t bytes = lcl_round_up(s->bytes, align);
+      size_t bytes = lcl__round_up(s->bytes, align);
       int from = dying_operand(lw, r, s->bytes, taken);
       *sum_bytes += bytes;
       if (from >= 0) {
@@ -115,7 +115,7 @@ lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_byte
       lcl_slot *s = &lw->slots.data[root];
       if (s->kind != LCL_SLOT_TEMP || s->last != (int)r || taken[root]) continue;
       taken[root] = true;
-      if (!give(&f, s->offset, lcl_round_up(s->bytes, align))) st = LCL_ERR_HOST_MEMORY;
+      if (!give(&f, s->offset, lcl__round_up(s->bytes, align))) st = LCL_ERR_HOST_MEMORY;
     }
   }
   *arena_bytes = f.top;

@@ -223,7 +223,7 @@ static lcl_status place_kind(lcl_store *s, bool trainable) {
     if (v->segment >= 0 || v->mirror || v->trainable != trainable) continue;
     v->segment = index;
     v->offset = bytes;
-    bytes += lcl_round_up(LCL_MAX(v->bytes, 1), align);
+    bytes += lcl__round_up(LCL_MAX(v->bytes, 1), align);
   }
   if (!bytes) return LCL_OK;
   lcl_status st = segment_new(s, bytes, -1, NULL, &index);

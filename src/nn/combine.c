@@ -11,7 +11,7 @@ enum { MAX_HIDDEN = LCL_COUNT(((lcl_combine_desc *)0)->hidden) };
 static lcl_tensor *unit(lcl_tensor *z, const char *name, const char *part, float value) {
   char full[LCL_NN_NAME];
   lcl_shape s = lcl_tensor_shape(z);
-  return lcl_param(lcl_tensor_graph(z), lcl_nn_name(full, name, part),
+  return lcl_param(lcl_tensor_graph(z), lcl__nn_name(full, name, part),
                    LCL_SHAPE(s.rank == 2 ? s.dim[1] : 1),
                    (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
 }
@@ -77,9 +77,9 @@ static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name,
     bool last = i == MAX_HIDDEN || d->hidden[i] <= 0;
     char part[16], full[LCL_NN_NAME];
     snprintf(part, sizeof part, "weight%d", i);
-    lcl_tensor *w = lcl_param(g, lcl_nn_name(full, name, part), LCL_SHAPE(f, out, in), init);
+    lcl_tensor *w = lcl_param(g, lcl__nn_name(full, name, part), LCL_SHAPE(f, out, in), init);
     snprintf(part, sizeof part, "bias%d", i);
-    lcl_tensor *b = lcl_param(g, lcl_nn_name(full, name, part), LCL_SHAPE(f, out),
+    lcl_tensor *b = lcl_param(g, lcl__nn_name(full, name, part), LCL_SHAPE(f, out),
                               (lcl_init) { .kind = LCL_INIT_ZERO });
     lcl_tensor *products = lcl_mul(lcl_reshape(h, LCL_SHAPE(n, f, 1, in)), w);
     h = lcl_add(lcl_sum(products, LCL_AXIS(3), false), b);

@@ -24,7 +24,7 @@ lcl_tensor *lcl_kl_bernoulli_rows(lcl_tensor *logits_p, lcl_tensor *logits_q) {
   lcl_tensor *p0 = complement(p), *q0 = complement(q);
   lcl_tensor *one = lcl_mul(p, lcl_sub(guarded_log(p), guarded_log(q)));
   lcl_tensor *zero = lcl_mul(p0, lcl_sub(guarded_log(p0), guarded_log(q0)));
-  return lcl_sum(lcl_add(one, zero), lcl_nn_row_axes(logits_q), false);
+  return lcl_sum(lcl_add(one, zero), lcl__nn_row_axes(logits_q), false);
 }
 
 lcl_tensor *lcl_kl_bernoulli(lcl_tensor *logits_p, lcl_tensor *logits_q) {
@@ -32,7 +32,7 @@ lcl_tensor *lcl_kl_bernoulli(lcl_tensor *logits_p, lcl_tensor *logits_q) {
 }
 
 lcl_tensor *lcl_bernoulli_entropy_rows(lcl_tensor *p) {
-  return lcl_sum(binary_entropy(p), lcl_nn_row_axes(p), false);
+  return lcl_sum(binary_entropy(p), lcl__nn_row_axes(p), false);
 }
 
 lcl_tensor *lcl_bernoulli_marginal_entropy(lcl_tensor *p) {

@@ -8,7 +8,7 @@ static lcl_init or_he(lcl_init init) {
 
 static lcl_tensor *bias_param(lcl_graph *g, const char *name, int64_t n, lcl_init init) {
   char full[LCL_NN_NAME];
-  return lcl_param(g, lcl_nn_name(full, name, "bias"), LCL_SHAPE(n), init);
+  return lcl_param(g, lcl__nn_name(full, name, "bias"), LCL_SHAPE(n), init);
 }
 
 /* ---- linear ---- */
@@ -17,7 +17,7 @@ lcl_tensor *lcl_linear_weight(lcl_graph *g, const char *name, int64_t out, int64
                               const lcl_linear_desc *desc) {
   char full[LCL_NN_NAME];
   lcl_linear_desc d = desc ? *desc : (lcl_linear_desc) { 0 };
-  return lcl_param(g, lcl_nn_name(full, name, "weight"), LCL_SHAPE(out, in), or_he(d.weight));
+  return lcl_param(g, lcl__nn_name(full, name, "weight"), LCL_SHAPE(out, in), or_he(d.weight));
 }
 
 lcl_tensor *lcl_linear(lcl_tensor *x, const char *name, int64_t out, const lcl_linear_desc *desc) {
@@ -55,7 +55,7 @@ lcl_tensor *lcl_conv_weight(lcl_graph *g, const char *name, int64_t in_channels,
   char full[LCL_NN_NAME];
   int groups = d->conv.groups > 0 ? d->conv.groups : 1;
   lcl_shape s = LCL_SHAPE(d->out, in_channels / groups, d->kernel[0], d->kernel[1]);
-  return lcl_param(g, lcl_nn_name(full, name, "weight"), s, or_he(d->weight));
+  return lcl_param(g, lcl__nn_name(full, name, "weight"), s, or_he(d->weight));
 }
 
 lcl_tensor *lcl_conv(lcl_tensor *x, const char *name, const lcl_conv_block_desc *d) {
@@ -108,7 +108,7 @@ static lcl_shape channel_shape(lcl_tensor *x) {
 static lcl_tensor *channel_param(lcl_tensor *x, const char *name, const char *part, float value) {
   char full[LCL_NN_NAME];
   lcl_shape c = channel_shape(x);
-  lcl_tensor *p = lcl_param(lcl_tensor_graph(x), lcl_nn_name(full, name, part),
+  lcl_tensor *p = lcl_param(lcl_tensor_graph(x), lcl__nn_name(full, name, part),
                             LCL_SHAPE(c.rank > 1 ? c.dim[1] : 1),
                             (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
   return lcl_reshape(p, c);
@@ -117,7 +117,7 @@ static lcl_tensor *channel_param(lcl_tensor *x, const char *name, const char *pa
 static lcl_tensor *channel_state(lcl_tensor *x, const char *name, const char *part, float value) {
   char full[LCL_NN_NAME];
   lcl_shape c = channel_shape(x);
-  return lcl_state(lcl_tensor_graph(x), lcl_nn_name(full, name, part), LCL_F32,
+  return lcl_state(lcl_tensor_graph(x), lcl__nn_name(full, name, part), LCL_F32,
                    LCL_SHAPE(c.rank > 1 ? c.dim[1] : 1),
                    (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
 }

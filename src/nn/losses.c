@@ -12,7 +12,7 @@ static lcl_tensor *batch_mean(lcl_tensor *rows) {
 }
 
 static lcl_tensor *row_sum(lcl_tensor *x) {
-  return lcl_sum(x, lcl_nn_row_axes(x), false);
+  return lcl_sum(x, lcl__nn_row_axes(x), false);
 }
 
 static lcl_tensor *zero_of(lcl_tensor *x) {

@@ -9,14 +9,14 @@
 
 /* "name.part" into buf; returns buf. A name that does not fit is cut: the graph then reports the
  * clash. */
-static inline const char *lcl_nn_name(char buf[LCL_NN_NAME], const char *name, const char *part) {
+static inline const char *lcl__nn_name(char buf[LCL_NN_NAME], const char *name, const char *part) {
   if (!name) return NULL; /* lcl_param and lcl_state say so */
   snprintf(buf, LCL_NN_NAME, "%s.%s", name, part);
   return buf;
 }
 
 /* Every axis but the first: what one example spans. */
-static inline unsigned lcl_nn_row_axes(lcl_tensor *x) {
+static inline unsigned lcl__nn_row_axes(lcl_tensor *x) {
   unsigned axes = 0;
   for (int i = 1; i < lcl_tensor_shape(x).rank; i++) axes |= LCL_AXIS(i);
   return axes;

@@ -8,7 +8,7 @@ lcl_tensor *lcl_gaussian_noise(lcl_tensor *x, float std) {
 }
 
 lcl_tensor *lcl_minmax_noise(lcl_tensor *b, float std, bool range_grad) {
-  unsigned axes = lcl_nn_row_axes(b);
+  unsigned axes = lcl__nn_row_axes(b);
   lcl_tensor *range = lcl_sub(lcl_max(b, axes, true), lcl_min(b, axes, true));
   if (!range_grad) range = lcl_stop_gradient(range);
   lcl_tensor *noise = lcl_scale(lcl_random_normal(lcl_tensor_graph(b), lcl_tensor_shape(b)), std);
@@ -26,7 +26,7 @@ lcl_tensor *lcl_semantic_noise(lcl_tensor *z, lcl_tensor *y, lcl_tensor *zr, lcl
 
 lcl_tensor *lcl_unit_rows(lcl_tensor *x) {
   x = lcl_stop_gradient(x);
-  unsigned axes = lcl_nn_row_axes(x);
+  unsigned axes = lcl__nn_row_axes(x);
   /* Scaling by the largest magnitude first: gradients of nearly flat divergences are so small that
    * their squares vanish. */
   lcl_tensor *top = lcl_max(lcl_abs(x), axes, true);

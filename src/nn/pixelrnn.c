@@ -66,7 +66,7 @@ static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int ga
 static lcl_tensor *param(lcl_graph *g, const char *block, const char *part, lcl_shape shape,
                          lcl_init init) {
   char full[LCL_NN_NAME];
-  return lcl_param(g, lcl_nn_name(full, block, part), shape, init);
+  return lcl_param(g, lcl__nn_name(full, block, part), shape, init);
 }
 
 static lcl_init uniform_init(float scale, int64_t fan_in) {
@@ -230,8 +230,8 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
   const lcl_init one = { .kind = LCL_INIT_CONSTANT, .value = 1 };
   char name[32], full[LCL_NN_NAME];
   bn_name(name, index);
-  lcl_tensor *mean = lcl_state(g, lcl_nn_name(full, name, "mean"), LCL_F32, s, zero);
-  lcl_tensor *var = lcl_state(g, lcl_nn_name(full, name, "var"), LCL_F32, s, one);
+  lcl_tensor *mean = lcl_state(g, lcl__nn_name(full, name, "mean"), LCL_F32, s, zero);
+  lcl_tensor *var = lcl_state(g, lcl__nn_name(full, name, "var"), LCL_F32, s, one);
   lcl_tensor *scale = lcl_mul(param(g, name, "gamma", s, one), lcl_rsqrt(lcl_shift(var, BN_EPS)));
   lcl_tensor *bias = lcl_sub(param(g, name, "beta", s, zero), lcl_mul(mean, scale));
   return (dense) { lcl_mul(l->is, lcl_reshape(scale, LCL_SHAPE(8 * d->hidden, 1))), bias };

@@ -21,7 +21,7 @@ static lcl_status add_launch(lcl_repulsion *r) {
            : caps->preferred_float >= 8 ? 8
                                         : 4);
   size_t local = caps->packed ? 1 : GROUP, shares = (size_t)r->padded / GROUP;
-  size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)lcl_units(caps))
+  size_t groups = caps->packed ? LCL_MIN(shares, 16 * (size_t)lcl__units(caps))
                                : LCL_MIN(shares, 65535);
   size_t bytes = (size_t)r->padded * sizeof(float);
   double pairs = (double)r->padded * (double)r->padded;

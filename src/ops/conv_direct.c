@@ -6,20 +6,20 @@
 enum { MOST_ROWS = 4 }; /* of the filter matrix: sums that stay in registers */
 
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
-  const lcl_gemm g = lcl__conv_as_gemm(p);
+  const lcl_gemm g = lcl__conv_gemm_of(p);
   return caps->packed && g.m <= MOST_ROWS && g.patches.sw == 1;
 }
 
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
-  return 2 * lcl__conv_as_gemm(p).patches.gr >= lcl_panel_vec(caps);
+  return 2 * lcl__conv_gemm_of(p).patches.gr >= lcl__packed_vec(caps);
 }
 
 static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
   if (g->n == 0) return LCL_OK;
   const lcl_patches *x = &g->patches;
-  const int vec = lcl_panel_vec(lcl__lower_caps(lw));
-  const int64_t all = x->pictures * x->gq, units = lcl_units(lcl__lower_caps(lw));
-  const int64_t rows = LCL_MAX(1, lcl_ceil_div(all * g->batch, 16 * units));
+  const int vec = lcl__packed_vec(lcl__lower_caps(lw));
+  const int64_t all = x->images * x->gq, units = lcl__units(lcl__lower_caps(lw));
+  const int64_t rows = LCL_MAX(1, lcl__ceil_div(all * g->batch, 16 * units));
   char options[32], label[128];
   snprintf(options, sizeof options, "-DVEC=%d", vec);
   snprintf(label, sizeof label, "%s direct", g->label);
@@ -34,7 +34,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
                                    lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, 0),
                                    lcl__i32(all), lcl__i32(rows)),
                           .dims = 2,
-                          .global = { (size_t)lcl_ceil_div(all, rows), (size_t)g->batch },
+                          .global = { (size_t)lcl__ceil_div(all, rows), (size_t)g->batch },
                           .local = { 1, 1 },
                           .flops = g->flops,
                           .bytes = lcl__gemm_bytes(g) });
@@ -42,7 +42,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g) {
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   (void)none;
-  return lcl__conv_each_gemm(lw, p, lower_gemm);
+  return lcl__conv_gemm_each(lw, p, lower_gemm);
 }
 
 const lcl_conv_implementation lcl__conv_direct = { .base = { .name = "direct" },

@@ -25,20 +25,20 @@ typedef struct plan {
 } plan;
 
 static void finish_plan(plan *p, int64_t all, int64_t wanted) {
-  p->units = LCL_MAX(1, lcl_ceil_div(all, wanted));
-  p->items = lcl_ceil_div(all, p->units);
+  p->units = LCL_MAX(1, lcl__ceil_div(all, wanted));
+  p->items = lcl__ceil_div(all, p->units);
 }
 
 static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_attr *a = &problem->a;
   const lcl_conv_sizes s = problem->s;
-  const int64_t vec = lcl_panel_vec(caps), units = lcl_units(caps);
+  const int64_t vec = lcl__packed_vec(caps), units = lcl__units(caps);
   plan p = { .s = s, .vec = vec, .taps = s.c * s.kh * s.kw };
   const size_t v = (size_t)vec;
-  const int64_t tiled_taps = lcl_ceil_div(p.taps, grad_taps(vec)) * grad_taps(vec);
+  const int64_t tiled_taps = lcl__ceil_div(p.taps, grad_taps(vec)) * grad_taps(vec);
   if (problem->pass == LCL_CONV_INPUT_GRAD) {
-    p.wide = (int64_t)lcl_round_up((size_t)lcl_ceil_div(s.w, a->stride[1]), v);
-    p.pitch = ((int64_t)lcl_round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
+    p.wide = (int64_t)lcl__round_up((size_t)lcl__ceil_div(s.w, a->stride[1]), v);
+    p.pitch = ((int64_t)lcl__round_up((size_t)(s.oh * s.ow), v) + vec) | vec;
     p.pad = 2 * a->stride[1] * p.wide + s.h * s.kh +
             a->stride[1] * s.kw; /* a row, tables of outputs */
     p.col = tiled_taps * p.pitch + 2 * vec;
@@ -52,16 +52,17 @@ static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const int64_t pixels = forward ? LCL_MAX(8 * vec, (32 << 10) / 4 / LCL_MAX(p.taps, 1))
                                  : (128 << 10) / 4 / LCL_MAX(p.taps, 1);
   const int64_t most_rows = LCL_MAX(1, LCL_MIN(s.oh, pixels / LCL_MAX(s.ow, 1)));
-  for (p.blocks = lcl_ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;)
+  for (p.blocks = lcl__ceil_div(s.oh, most_rows); p.blocks > 1 && s.oh / p.blocks * s.ow < vec;)
     p.blocks--;
-  const int64_t rows = lcl_ceil_div(s.oh, LCL_MAX(p.blocks, 1));
+  const int64_t rows = lcl__ceil_div(s.oh, LCL_MAX(p.blocks, 1));
   p.rows = (rows - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1;
   const int64_t reach = (s.kw - 1) * a->dilation[1] +
-                        a->stride[1] * (int64_t)lcl_round_up((size_t)s.ow, v);
-  p.wide = (int64_t)lcl_round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
-  p.pitch = ((int64_t)lcl_round_up((size_t)(rows * s.ow), v) + vec) | vec;
+                        a->stride[1] * (int64_t)lcl__round_up((size_t)s.ow, v);
+  p.wide = (int64_t)lcl__round_up((size_t)LCL_MAX(reach, a->pad[2] + s.w), v);
+  p.pitch = ((int64_t)lcl__round_up((size_t)(rows * s.ow), v) + vec) | vec;
   p.pad = s.c * p.rows * p.wide;
-  const int64_t tile = forward ? FORWARD_ROWS : GRAD_ROWS, filters = lcl_ceil_div(s.o, tile) * tile;
+  const int64_t tile = forward ? FORWARD_ROWS : GRAD_ROWS,
+                filters = lcl__ceil_div(s.o, tile) * tile;
   p.col = (forward ? p.taps : tiled_taps) * p.pitch;
   p.rest = forward ? filters * (p.taps + 1) : filters * tiled_taps * vec;
   finish_plan(&p, s.n * p.blocks, forward ? 8 * units : 4 * units);
@@ -70,7 +71,7 @@ static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
 
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_sizes s = problem->s;
-  const int64_t vec = lcl_panel_vec(caps);
+  const int64_t vec = lcl__packed_vec(caps);
   if (!caps->packed || problem->a.groups != 1 || s.n == 0 || s.o == 0 || s.oh * s.ow < vec ||
       s.c * s.kh * s.kw == 0 || s.c * s.kh * s.kw > 1024)
     return false;
@@ -92,14 +93,14 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *problem) {
 static void add_plan(lcl_lower *lw, lcl_arg_list *l, const lcl_conv_problem *problem,
                      const plan *p) {
   const int64_t sizes[] = { p->rest, p->pad, p->col };
-  for (int i = 0; i < 3; i++) lcl_args_add(l, lcl__local((size_t)sizes[i] * sizeof(float)));
-  lcl_args_add(l, lcl__conv_shape_arg(lw, problem));
+  for (int i = 0; i < 3; i++) lcl__args_add(l, lcl__local((size_t)sizes[i] * sizeof(float)));
+  lcl__args_add(l, lcl__conv_shape_arg(lw, problem));
   const few_blocks blocks = { .share = lcl__int(lw, p->units),
                               .blocks = lcl__int(lw, p->blocks),
                               .rows = lcl__int(lw, p->rows),
                               .wide = lcl__int(lw, p->wide),
                               .pitch = lcl__int(lw, p->pitch) };
-  lcl_args_add(l, LCL_STRUCT(blocks));
+  lcl__args_add(l, LCL_STRUCT(blocks));
 }
 
 static lcl_status emit(lcl_lower *lw, const lcl_conv_problem *problem, const plan *p,
@@ -128,25 +129,25 @@ static lcl_status lower_images(lcl_lower *lw, const lcl_conv_problem *problem) {
   const plan p = plan_of(lcl__lower_caps(lw), problem);
   const bool forward = problem->pass == LCL_CONV_FORWARD;
   lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, problem->in[0]);
-  lcl_args_add(&l, problem->in[1]);
-  lcl_args_add(&l, problem->out);
-  lcl_args_add(&l, problem->bias);
+  lcl__args_add(&l, problem->in[0]);
+  lcl__args_add(&l, problem->in[1]);
+  lcl__args_add(&l, problem->out);
+  lcl__args_add(&l, problem->bias);
   add_plan(lw, &l, problem, &p);
   LCL_ADD_INTS(&l, problem->has_bias, problem->act);
-  lcl_args_add(&l, lcl__f32(problem->slope));
+  lcl__args_add(&l, lcl__f32(problem->slope));
   return emit(lw, problem, &p, forward ? "few_forward" : "few_input_grad", &l);
 }
 
 /* Each work-item gives a partial sum. */
 static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
   const plan p = plan_of(lcl__lower_caps(lw), problem);
-  const lcl_gemm g = lcl__conv_as_gemm(problem);
+  const lcl_gemm g = lcl__conv_gemm_of(problem);
   const int part = lcl__scratch(lw, sizeof(float) * (size_t)(p.items * p.s.o * p.taps));
   lcl_arg_list l = { .n = 0 };
-  lcl_args_add(&l, problem->in[0]);
-  lcl_args_add(&l, problem->in[1]);
-  lcl_args_add(&l, lcl__scratch_arg(lw, part, LCL_WRITE));
+  lcl__args_add(&l, problem->in[0]);
+  lcl__args_add(&l, problem->in[1]);
+  lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_WRITE));
   add_plan(lw, &l, problem, &p);
   LCL_TRY(emit(lw, problem, &p, "few_filter_grad", &l));
   return lcl__gemm_sum_parts(lw, &g, (int)p.items, part, p.taps, 0);

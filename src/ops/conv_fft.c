@@ -51,7 +51,7 @@ static double tolerance(const lcl_conv_problem *p) {
 static lcl_status emit(const fft_conv *c, const char *kernel, const lcl_arg *args, int n_args,
                        int64_t total, double bytes) {
   lcl_arg all[24];
-  const int64_t chunk = lcl_share(lcl__lower_caps(c->lw), total, 256);
+  const int64_t chunk = lcl__share(lcl__lower_caps(c->lw), total, 256);
   memcpy(all, args, sizeof *args * (size_t)n_args);
   all[n_args] = lcl__i32(total);
   all[n_args + 1] = lcl__i32(chunk);
@@ -85,7 +85,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *problem,
   int z = lcl__scratch(lw, 8 * (size_t)n_z), w = lcl__scratch(lw, 8 * (size_t)n_w),
       p = lcl__scratch(lw, 8 * (size_t)n_y);
   if (per > 0) {
-    LCL_TRY(EMIT(&c, "fft_pad_pictures", n_z, 8.0 * (double)n_z, problem->in[0],
+    LCL_TRY(EMIT(&c, "fft_pad_images", n_z, 8.0 * (double)n_z, problem->in[0],
                  lcl__scratch_arg(lw, z, LCL_WRITE), lcl__i32(s->n), lcl__i32(s->c), lcl__i32(s->h),
                  lcl__i32(s->w), lcl__i32(c.f0), lcl__i32(c.f1), lcl__i32(a->pad[0]),
                  lcl__i32(a->pad[2])));

@@ -33,7 +33,7 @@ static lcl_gemm with_epilogue(const lcl_conv_problem *p, lcl_gemm g) {
 
 /* Patches of x under a filter, for the forward pass and the filter gradient. */
 static lcl_patches patches_of(const lcl_conv_attr *a, const lcl_conv_sizes *s) {
-  return (lcl_patches) { .pictures = s->n,
+  return (lcl_patches) { .images = s->n,
                          .all_channels = s->c,
                          .channels = s->c / a->groups,
                          .h = s->h,
@@ -109,7 +109,7 @@ static lcl_gemm input_grad(const lcl_conv_problem *p, const lcl_conv_sizes *s) {
                                        .c_batch = channels * plane,
                                        .ldc = plane,
                                        .yn = s->c * plane,
-                                       .patches = { .pictures = s->n,
+                                       .patches = { .images = s->n,
                                                     .all_channels = s->o,
                                                     .channels = filters,
                                                     .h = s->oh,
@@ -118,7 +118,7 @@ static lcl_gemm input_grad(const lcl_conv_problem *p, const lcl_conv_sizes *s) {
                                                     .sw = 1 } });
 }
 
-lcl_gemm lcl__conv_fractional_gemm(const lcl_conv_problem *p) {
+lcl_gemm lcl__conv_gemm_fractional(const lcl_conv_problem *p) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes s = flatten(a, p->s);
   lcl_gemm g = input_grad(p, &s);
@@ -163,7 +163,7 @@ static phase phase_of(const lcl_conv_attr *a, int side, int64_t number, int64_t 
   return p;
 }
 
-lcl_gemm lcl__conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw) {
+lcl_gemm lcl__conv_gemm_phase(const lcl_conv_problem *p, int64_t ph, int64_t pw) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes s = flatten(a, p->s);
   const phase y = phase_of(a, 0, ph, s.h, s.kh), x = phase_of(a, 1, pw, s.w, s.kw);
@@ -185,20 +185,20 @@ lcl_gemm lcl__conv_phase_gemm(const lcl_conv_problem *p, int64_t ph, int64_t pw)
   return g;
 }
 
-lcl_gemm lcl__conv_as_gemm(const lcl_conv_problem *p) {
+lcl_gemm lcl__conv_gemm_of(const lcl_conv_problem *p) {
   return p->pass == LCL_CONV_FORWARD      ? forward(p)
-         : p->pass == LCL_CONV_INPUT_GRAD ? lcl__conv_phase_gemm(p, 0, 0)
+         : p->pass == LCL_CONV_INPUT_GRAD ? lcl__conv_gemm_phase(p, 0, 0)
                                           : filter_grad(p);
 }
 
-lcl_status lcl__conv_each_gemm(lcl_lower *lw, const lcl_conv_problem *p,
+lcl_status lcl__conv_gemm_each(lcl_lower *lw, const lcl_conv_problem *p,
                                lcl_status (*lower)(lcl_lower *lw, const lcl_gemm *g)) {
   const bool phases = p->pass == LCL_CONV_INPUT_GRAD;
   const lcl_conv_sizes s = flatten(&p->a, p->s);
   int copy = -1; /* of the images, which all phases share */
   for (int64_t ph = 0; ph < (phases ? LCL_MIN(p->a.stride[0], s.h) : 1); ph++) {
     for (int64_t pw = 0; pw < (phases ? LCL_MIN(p->a.stride[1], s.w) : 1); pw++) {
-      lcl_gemm g = phases ? lcl__conv_phase_gemm(p, ph, pw) : lcl__conv_as_gemm(p);
+      lcl_gemm g = phases ? lcl__conv_gemm_phase(p, ph, pw) : lcl__conv_gemm_of(p);
       g.channels_last = &copy;
       LCL_TRY(lower(lw, &g));
     }
@@ -214,7 +214,7 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
   (void)none;
-  return lcl__conv_each_gemm(lw, p, lcl__gemm_lower);
+  return lcl__conv_gemm_each(lw, p, lcl__gemm_lower);
 }
 
 const lcl_conv_implementation lcl__conv_implicit_gemm = { .base = { .name = "implicit-gemm" },

@@ -28,18 +28,18 @@ static int64_t reach(int64_t count, int64_t step, int64_t start, int64_t taps, i
 
 static share share_of(const lcl_gemm *g, const lcl_kernel_params *p) {
   const lcl_patches *x = &g->patches;
-  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), gq = lcl_ceil_div(x->gq, fh),
-                gr = lcl_ceil_div(x->gr, fw), wanted = p->tiles * PIXELS(p->vector);
-  share r = { .pics = LCL_MAX(1, LCL_MIN(wanted / (gq * gr), x->pictures)),
-              .rows = LCL_MIN(lcl_ceil_div(wanted, gr), gq),
+  const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1), gq = lcl__ceil_div(x->gq, fh),
+                gr = lcl__ceil_div(x->gr, fw), wanted = p->tiles * PIXELS(p->vector);
+  share r = { .pics = LCL_MAX(1, LCL_MIN(wanted / (gq * gr), x->images)),
+              .rows = LCL_MIN(lcl__ceil_div(wanted, gr), gq),
               .h_low = floor_div(reach(1, x->sh, x->h0, x->ta, x->dh, false), fh),
               .w_low = floor_div(reach(1, x->sw, x->w0, x->tb, x->dw, false), fw),
-              .cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vector) };
+              .cl = (int64_t)lcl__round_up((size_t)x->channels, (size_t)p->vector) };
   r.w_low = LCL_MIN(r.w_low, 0); /* rows of x are copied as a whole */
   r.wh = floor_div(reach(r.rows * fh, x->sh, x->h0, x->ta, x->dh, true), fh) - r.h_low + 1;
   r.ww = LCL_MAX(floor_div(reach(gr * fw, x->sw, x->w0, x->tb, x->dw, true), fw), x->w - 1) -
          r.w_low + 1;
-  r.items = lcl_ceil_div(gq, r.rows) * lcl_ceil_div(x->pictures, r.pics);
+  r.items = lcl__ceil_div(gq, r.rows) * lcl__ceil_div(x->images, r.pics);
   r.local = (int64_t)sizeof(float) *
             (r.pics * r.wh * r.ww * r.cl + (r.pics * r.rows * fh * x->gr + 1) * 2 * p->vector);
   return r;
@@ -51,8 +51,8 @@ static bool fits(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_param
 
 static lcl_gemm gemm_of(const lcl_conv_problem *p) {
   const bool strided = LCL_MAX(p->a.stride[0], p->a.stride[1]) > 1;
-  return p->pass == LCL_CONV_INPUT_GRAD && strided ? lcl__conv_fractional_gemm(p)
-                                                   : lcl__conv_as_gemm(p);
+  return p->pass == LCL_CONV_INPUT_GRAD && strided ? lcl__conv_gemm_fractional(p)
+                                                   : lcl__conv_gemm_of(p);
 }
 
 /* Where filters fill half of a vector, those of a phase for a pair of panels stay in the L2 cache,
@@ -60,7 +60,7 @@ static lcl_gemm gemm_of(const lcl_conv_problem *p) {
 static bool worth_it(const lcl_gemm *g, int vec) {
   const lcl_patches *x = &g->patches;
   const int64_t fh = LCL_MAX(x->fh, 1), fw = LCL_MAX(x->fw, 1),
-                k = lcl_ceil_div(x->ta, fh) * lcl_ceil_div(x->tb, fw) * x->channels;
+                k = lcl__ceil_div(x->ta, fh) * lcl__ceil_div(x->tb, fw) * x->channels;
   return 2 * LCL_MIN(g->m, x->channels) >= vec &&
          (x->ta * x->tb * fh * fw > 1 || lcl__gemm_wants_channels_last(g, vec)) &&
          k * 2 * vec * (int64_t)sizeof(float) <= 512 << 10;
@@ -70,15 +70,15 @@ static bool worth_it(const lcl_gemm *g, int vec) {
  * of x. 0: none fits. */
 static int best_tiles(const lcl_caps *caps, const lcl_gemm *g, int vec) {
   const lcl_patches *x = &g->patches;
-  const int64_t fw = LCL_MAX(x->fw, 1), panels = lcl_ceil_div(g->m, vec), pixels = PIXELS(vec),
-                units = lcl_units(caps), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
+  const int64_t fw = LCL_MAX(x->fw, 1), panels = lcl__ceil_div(g->m, vec), pixels = PIXELS(vec),
+                units = lcl__units(caps), room = LCL_MIN((int64_t)caps->local_mem, 512 << 10);
   int64_t least = INT64_MAX;
   int best = 0;
   for (lcl_kernel_params p = { .vector = vec, .tiles = 1 }; p.tiles <= 64; p.tiles++) {
     const share r = share_of(g, &p);
     if (r.local > room || (best && r.items < 4 * units)) break;
-    const int64_t tiles = lcl_ceil_div(r.pics * r.rows * lcl_ceil_div(x->gr, fw), pixels);
-    const int64_t cost = lcl_ceil_div(r.items, units) *
+    const int64_t tiles = lcl__ceil_div(r.pics * r.rows * lcl__ceil_div(x->gr, fw), pixels);
+    const int64_t cost = lcl__ceil_div(r.items, units) *
                          (tiles * panels * g->k * pixels / 2 + r.pics * r.wh * r.ww * r.cl / 2);
     if (cost >= least) continue;
     least = cost;
@@ -87,11 +87,11 @@ static int best_tiles(const lcl_caps *caps, const lcl_gemm *g, int vec) {
   return best;
 }
 
-/* Panels of `vec` filters are the vectors, numbers of the pictures their factors. */
+/* Panels of `vec` filters are the vectors, numbers of the images their factors. */
 static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
   const lcl_patches *x = &g->patches;
   const share r = share_of(g, p);
-  const int64_t panels = lcl_ceil_div(g->m, p->vector), fh = LCL_MAX(x->fh, 1),
+  const int64_t panels = lcl__ceil_div(g->m, p->vector), fh = LCL_MAX(x->fh, 1),
                 fw = LCL_MAX(x->fw, 1);
   char options[64], label[128];
   snprintf(label, sizeof label, "%s direct-nhwc", g->label);
@@ -102,7 +102,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
   const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, 1, 0);
   const patches taps = lcl__gemm_patches_of(lw, x);
   const nhwc_window window = { .m = lcl__int(lw, g->m),
-                               .images = lcl__int(lw, x->pictures),
+                               .images = lcl__int(lw, x->images),
                                .channels = lcl__int(lw, x->channels),
                                .cl = lcl__int(lw, r.cl),
                                .pics = lcl__int(lw, r.pics),
@@ -125,7 +125,7 @@ static lcl_status lower_gemm(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_
                        LCL_STRUCT(window), LCL_STRUCT(taps), lcl__gemm_c_arg(lw, g, &t)),
               .dims = 2,
               .global = { (size_t)r.items,
-                          (size_t)lcl_ceil_div(lcl_ceil_div(panels, 2), p->filter_pairs) },
+                          (size_t)lcl__ceil_div(lcl__ceil_div(panels, 2), p->filter_pairs) },
               .local = { 1, 1 },
               .flops = g->flops,
               .bytes = lcl__gemm_bytes(g) });
@@ -145,23 +145,24 @@ typedef struct plan {
 static plan plan_of(const lcl_caps *caps, const lcl_conv_problem *problem) {
   const lcl_conv_attr *a = &problem->a;
   const lcl_conv_sizes s = problem->s;
-  const int64_t units = lcl_units(caps);
-  plan p = { .s = s, .vec = lcl_panel_vec(caps) };
-  const int64_t mr = lcl_panel_rows(p.vec), rows = lcl_ceil_div(s.o, mr) * mr, plane = s.oh * s.ow;
-  p.cl = (int64_t)lcl_round_up((size_t)s.c, (size_t)(2 * p.vec));
-  p.yl = (int64_t)lcl_round_up((size_t)rows, (size_t)p.vec);
+  const int64_t units = lcl__units(caps);
+  plan p = { .s = s, .vec = lcl__packed_vec(caps) };
+  const int64_t mr = lcl__packed_rows(p.vec), rows = lcl__ceil_div(s.o, mr) * mr,
+                plane = s.oh * s.ow;
+  p.cl = (int64_t)lcl__round_up((size_t)s.c, (size_t)(2 * p.vec));
+  p.yl = (int64_t)lcl__round_up((size_t)rows, (size_t)p.vec);
   p.wh = LCL_MAX((s.oh - 1) * a->stride[0] + (s.kh - 1) * a->dilation[0] + 1, a->pad[0] + s.h);
   p.ww = LCL_MAX((s.ow - 1) * a->stride[1] + (s.kw - 1) * a->dilation[1] + 1, a->pad[2] + s.w);
   const int64_t one = (p.wh * p.ww * p.cl + plane * (p.yl + 1)) * (int64_t)sizeof(float);
-  p.share = LCL_MAX(1, lcl_ceil_div(s.n, 2 * units));
-  p.items = lcl_ceil_div(s.n, p.share);
+  p.share = LCL_MAX(1, lcl__ceil_div(s.n, 2 * units));
+  p.items = lcl__ceil_div(s.n, p.share);
   p.pics = LCL_MAX(1, LCL_MIN(p.share, MOST_IMAGES / LCL_MAX(one, 1)));
   p.local = p.pics * one + rows * s.kh * s.kw * p.cl * (int64_t)sizeof(float);
   return p;
 }
 
 static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_conv_problem *problem) {
-  const lcl_gemm gemm = lcl__conv_as_gemm(problem), *g = &gemm;
+  const lcl_gemm gemm = lcl__conv_gemm_of(problem), *g = &gemm;
   const plan p = plan_of(lcl__lower_caps(lw), problem);
   const lcl_conv_sizes *s = &p.s;
   const int64_t pitch = s->kh * s->kw * p.cl;
@@ -200,7 +201,7 @@ static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   if (p->pass == LCL_CONV_FILTER_GRAD)
     return plan_of(caps, p).local <= (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
   const lcl_gemm g = gemm_of(p);
-  return fits(caps, &g, &(lcl_kernel_params) { .vector = lcl_panel_vec(caps), .tiles = 1 });
+  return fits(caps, &g, &(lcl_kernel_params) { .vector = lcl__packed_vec(caps), .tiles = 1 });
 }
 
 static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
@@ -208,16 +209,16 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
   if (p->pass == LCL_CONV_FILTER_GRAD) /* vectors and tiles are mostly full */
     return 4 * s->c >= 3 * plan_of(caps, p).cl && s->o >= 8 && s->kh * s->kw > 1;
   const lcl_gemm g = gemm_of(p);
-  const int vec = lcl_panel_vec(caps);
+  const int vec = lcl__packed_vec(caps);
   return worth_it(&g, vec) && best_tiles(caps, &g, vec) > 0;
 }
 
 static void choose(const lcl_caps *caps, const lcl_conv_problem *p, lcl_kernel_params *params) {
   if (p->pass == LCL_CONV_FILTER_GRAD) return;
   const lcl_gemm g = gemm_of(p);
-  params->vector = lcl_panel_vec(caps);
+  params->vector = lcl__packed_vec(caps);
   params->tiles = LCL_MAX(1, best_tiles(caps, &g, params->vector));
-  params->filter_pairs = (int)lcl_ceil_div(lcl_ceil_div(g.m, params->vector), 2);
+  params->filter_pairs = (int)lcl__ceil_div(lcl__ceil_div(g.m, params->vector), 2);
 }
 
 static bool legal(const lcl_caps *caps, const lcl_conv_problem *p,

@@ -1,6 +1,6 @@
 /* The problem that a convolution's node poses: pass, sizes, operands, epilogue. See conv.h. */
 #include "ops/conv.h"
-#include "ops/panel.h"
+#include "ops/packed.h"
 
 const lcl_op *lcl__conv_op(lcl_conv_pass pass) {
   return pass == LCL_CONV_FORWARD      ? &lcl__op_conv2d

@@ -13,7 +13,7 @@ typedef struct view {
 
 static view view_of(const lcl_conv_problem *p) {
   const int64_t taps = 9;
-  view w = { .g = lcl__conv_as_gemm(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
+  view w = { .g = lcl__conv_gemm_of(p), .row = p->s.c * taps, .inner = taps, .channels = p->s.c };
   if (p->pass == LCL_CONV_INPUT_GRAD) { /* a convolution with the filter read backwards */
     w.row = taps;
     w.inner = p->s.c * taps;
@@ -39,9 +39,9 @@ typedef struct grid {
 
 static grid grid_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  const int vec = lcl_panel_vec(caps);
-  const int64_t th = lcl_ceil_div(x->gq, 2), tw = lcl_ceil_div(x->gr, 2);
-  return (grid) { vec, 2 * vec, lcl_panel_rows(vec), th, tw, x->pictures * th * tw };
+  const int vec = lcl__packed_vec(caps);
+  const int64_t th = lcl__ceil_div(x->gq, 2), tw = lcl__ceil_div(x->gr, 2);
+  return (grid) { vec, 2 * vec, lcl__packed_rows(vec), th, tw, x->images * th * tw };
 }
 
 typedef struct tiling {
@@ -55,7 +55,7 @@ static tiling tiling_of(const lcl_caps *caps, const view *w) {
   tiling t = { .g = grid_of(caps, &w->g) };
   const int64_t one = 16 * w->channels * t.g.nr * (int64_t)sizeof(float),
                 room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-  const int64_t all = lcl_ceil_div(t.g.tiles, t.g.nr), units = lcl_units(caps);
+  const int64_t all = lcl__ceil_div(t.g.tiles, t.g.nr), units = lcl__units(caps);
   t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
   t.local = one * t.panels_n;
   return t;
@@ -83,10 +83,10 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl__lower_caps(lw);
   const tiling t = tiling_of(caps, w);
-  const int64_t panels = lcl_ceil_div(g->m, t.g.mr),
-                chunks = LCL_MAX(1, lcl_ceil_div(8 * lcl_units(caps), panels));
-  const int64_t chunk = lcl_ceil_div(w->channels, chunks),
-                cl = (int64_t)lcl_round_up((size_t)w->channels, (size_t)t.g.vec);
+  const int64_t panels = lcl__ceil_div(g->m, t.g.mr),
+                chunks = LCL_MAX(1, lcl__ceil_div(8 * lcl__units(caps), panels));
+  const int64_t chunk = lcl__ceil_div(w->channels, chunks),
+                cl = (int64_t)lcl__round_up((size_t)w->channels, (size_t)t.g.vec);
   char options[32], label[160];
   kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
@@ -99,7 +99,7 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
                                    lcl__i32(w->channels), lcl__i32(chunk), lcl__i32(w->row),
                                    lcl__i32(w->inner), lcl__i32(w->flip)),
                           .dims = 2,
-                          .global = { (size_t)panels, (size_t)lcl_ceil_div(w->channels, chunk) },
+                          .global = { (size_t)panels, (size_t)lcl__ceil_div(w->channels, chunk) },
                           .local = { 1, 1 },
                           .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
   const winograd_tiles tiles = tiles_of(lw, g, &t.g, w->channels, cl);
@@ -116,11 +116,11 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
                        lcl__local((size_t)t.local), LCL_STRUCT(tiles), lcl__i32(t.panels_n),
                        lcl__i32(g->bias_kind), lcl__i32(g->act), lcl__f32(g->slope)),
               .dims = 1,
-              .global = { (size_t)lcl_ceil_div(lcl_ceil_div(t.g.tiles, t.g.nr), t.panels_n) },
+              .global = { (size_t)lcl__ceil_div(lcl__ceil_div(t.g.tiles, t.g.nr), t.panels_n) },
               .local = { 1 },
               .flops = g->flops,
-              .bytes = 4.0 * (double)(x->pictures *
-                                      (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+              .bytes = 4.0 *
+                       (double)(x->images * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
 }
 
 /* ---- filter gradient ---- */
@@ -134,15 +134,15 @@ typedef struct grad_tiling {
  * L2 cache. */
 static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   const lcl_patches *x = &g->patches;
-  const int64_t units = lcl_units(caps);
+  const int64_t units = lcl__units(caps);
   grad_tiling t = { .g = grid_of(caps, g) };
-  t.block_o = LCL_MIN(5, lcl_ceil_div(g->m, t.g.mr));
-  t.block_c = LCL_MIN(2, lcl_ceil_div(x->channels, t.g.nr));
-  const int64_t blocks = lcl_ceil_div(lcl_ceil_div(g->m, t.g.mr), t.block_o) *
-                         lcl_ceil_div(lcl_ceil_div(x->channels, t.g.nr), t.block_c);
-  t.splits = LCL_MAX(1, LCL_MIN(lcl_ceil_div(4 * units, blocks), t.g.tiles / (4 * GRAD_TILES)));
-  t.share = lcl_ceil_div(lcl_ceil_div(t.g.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
-  t.splits = lcl_ceil_div(t.g.tiles, t.share);
+  t.block_o = LCL_MIN(5, lcl__ceil_div(g->m, t.g.mr));
+  t.block_c = LCL_MIN(2, lcl__ceil_div(x->channels, t.g.nr));
+  const int64_t blocks = lcl__ceil_div(lcl__ceil_div(g->m, t.g.mr), t.block_o) *
+                         lcl__ceil_div(lcl__ceil_div(x->channels, t.g.nr), t.block_c);
+  t.splits = LCL_MAX(1, LCL_MIN(lcl__ceil_div(4 * units, blocks), t.g.tiles / (4 * GRAD_TILES)));
+  t.share = lcl__ceil_div(lcl__ceil_div(t.g.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
+  t.splits = lcl__ceil_div(t.g.tiles, t.share);
   t.local = 16 * (int64_t)sizeof(float) *
             (GRAD_TILES * (t.block_c * t.g.nr + t.block_o * t.g.vec) +
              t.block_o * t.g.mr * t.block_c * t.g.nr);
@@ -156,20 +156,20 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
   const lcl_gemm gradient = { .label = g->label,
                               .batch = 1,
                               .b = g->a,
-                              .patches = { .pictures = x->pictures,
+                              .patches = { .images = x->images,
                                            .all_channels = g->m,
                                            .channels = g->m,
                                            .h = x->gq,
                                            .w = x->gr } };
-  const int64_t xl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)t.g.vec),
-                yl = (int64_t)lcl_round_up((size_t)g->m, (size_t)t.g.vec);
+  const int64_t xl = (int64_t)lcl__round_up((size_t)x->channels, (size_t)t.g.vec),
+                yl = (int64_t)lcl__round_up((size_t)g->m, (size_t)t.g.vec);
   const winograd_tiles tiles = tiles_of(lw, g, &t.g, x->channels, xl);
   const winograd_blocks blocks = { .share = lcl__int(lw, t.share),
                                    .panels_o = lcl__int(lw, t.block_o),
                                    .panels_c = lcl__int(lw, t.block_c),
                                    .yl = lcl__int(lw, yl) };
-  int pictures, gradients;
-  LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &pictures));
+  int images, gradients;
+  LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &images));
   LCL_TRY(lcl__gemm_channels_last(lw, &gradient, t.g.vec, &gradients));
   const int part = lcl__scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
   char options[32], label[160];
@@ -181,16 +181,17 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
           .label = label,
           .source = { .file = "conv_winograd.cl", .options = options },
           .kernel = "winograd_filter_grad",
-          LCL_ARGS(lcl__scratch_arg(lw, pictures, LCL_READ),
+          LCL_ARGS(lcl__scratch_arg(lw, images, LCL_READ),
                    lcl__scratch_arg(lw, gradients, LCL_READ), lcl__scratch_arg(lw, part, LCL_WRITE),
                    lcl__local((size_t)t.local), LCL_STRUCT(tiles), LCL_STRUCT(blocks)),
           .dims = 3,
-          .global = { (size_t)t.splits, (size_t)lcl_ceil_div(lcl_ceil_div(g->m, t.g.mr), t.block_o),
-                      (size_t)lcl_ceil_div(lcl_ceil_div(x->channels, t.g.nr), t.block_c) },
+          .global = { (size_t)t.splits,
+                      (size_t)lcl__ceil_div(lcl__ceil_div(g->m, t.g.mr), t.block_o),
+                      (size_t)lcl__ceil_div(lcl__ceil_div(x->channels, t.g.nr), t.block_c) },
           .local = { 1, 1, 1 },
           .flops = g->flops,
           .bytes = 4.0 *
-                   (double)(x->pictures * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
+                   (double)(x->images * (x->channels * x->h * x->w + g->m * x->gq * x->gr)) }));
   return lcl__gemm_sum_parts(lw, g, (int)t.splits, part, 9 * xl, xl);
 }
 
@@ -216,7 +217,7 @@ static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
   if (p->s.c < 32 || p->s.o < 32) return false;
   if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).g.tiles >= 4 * GRAD_TILES;
   const tiling t = tiling_of(caps, &w);
-  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.g.tiles >= 2 * t.g.nr * lcl_units(caps);
+  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.g.tiles >= 2 * t.g.nr * lcl__units(caps);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {

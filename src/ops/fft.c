@@ -41,7 +41,7 @@ static lcl_status lower_axis(lcl_lower *lw, const lcl_fft_desc *d, int64_t len, 
         break;
       }
     const int64_t total = d->batch * d->f0 * d->f1 / radix;
-    const int64_t chunk = lcl_share(caps, total, 256);
+    const int64_t chunk = lcl__share(caps, total, 256);
     LCL_TRY(lcl__emit(
         lw, &(lcl_launch) { .label = d->label,
                             .source = { .file = "fft.cl" },

@@ -66,10 +66,10 @@ static lcl_status emit_map(lcl_fused *f) {
   LCL_TRY(lcl__fused_name(f, "map", name));
   int64_t inner = f->dim[f->rank - 1], rows = count / inner;
   /* Packed: enough work-items to keep every unit busy, none below some thousand elements. */
-  int64_t want = lcl_packed_items(f->caps, count, 4096);
+  int64_t want = lcl__packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
-  int64_t per_inner = (int64_t)lcl_round_up((size_t)((inner + parts - 1) / parts), 16);
+  int64_t per_inner = (int64_t)lcl__round_up((size_t)((inner + parts - 1) / parts), 16);
   lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_outputs + 5 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
@@ -96,8 +96,8 @@ static lcl_status emit_map(lcl_fused *f) {
     d.global[1] = (size_t)((inner + per_inner - 1) / per_inner);
   } else {
     d.dims = 1;
-    d.local[0] = lcl_group_size(f->caps);
-    d.global[0] = lcl_round_up((size_t)count, d.local[0]);
+    d.local[0] = lcl__group_size(f->caps);
+    d.global[0] = lcl__round_up((size_t)count, d.local[0]);
   }
   lcl_status st = lcl__emit(f->lw, &d);
   lcl__free(args);

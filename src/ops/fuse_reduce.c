@@ -161,7 +161,7 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   p.k_length = p.n_reduced;
   p.j_length = p.inner;
   int64_t units = caps->packed || p.inner_reduced ? p.outputs : p.outputs * p.inner;
-  int64_t want = lcl_units(caps) * (caps->packed ? LCL_ITEMS_PER_UNIT : 32) / LCL_MAX(units, 1);
+  int64_t want = lcl__units(caps) * (caps->packed ? LCL_ITEMS_PER_UNIT : 32) / LCL_MAX(units, 1);
   int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
   int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : 1024));
   if (!caps->packed) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
@@ -171,7 +171,7 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   if (splits < 2) return p;
   bool columns = caps->packed && !p.inner_reduced && p.inner >= 32;
   if (columns || (p.inner_reduced && p.n_reduced < splits)) {
-    p.j_step = p.j_length = (int64_t)lcl_round_up((size_t)((p.inner + splits - 1) / splits), 16);
+    p.j_step = p.j_length = (int64_t)lcl__round_up((size_t)((p.inner + splits - 1) / splits), 16);
     p.splits = (p.inner + p.j_length - 1) / p.j_length;
   } else {
     p.k_step = p.k_length = (p.n_reduced + splits - 1) / splits;
@@ -239,7 +239,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
   lcl_arg target = y;
   if (p.partial)
     target = lcl__scratch_arg(lw, lcl__scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
-  int64_t want = lcl_packed_items(f->caps, count, 4096);
+  int64_t want = lcl__packed_items(f->caps, count, 4096);
   int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
   lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
   int n = 0;
@@ -280,7 +280,7 @@ static lcl_status emit_reduce(lcl_fused *f) {
     d.local[0] = 1;
   } else {
     d.local[0] = 64;
-    d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl_round_up((size_t)results, 64);
+    d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl__round_up((size_t)results, 64);
   }
   lcl_status st = lcl__emit(lw, &d);
   lcl__free(args);

@@ -43,7 +43,7 @@ void lcl__gemm_key(const lcl_gemm *g, char key[160]) {
   else
     snprintf(key + n, 160 - (size_t)n,
              " %s %lldx%lldx%lldx%lld taps %lldx%lld step %lld,%lld dilation %lld,%lld",
-             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->pictures,
+             g->source == LCL_GEMM_PATCHES ? "patches" : "patches_t", (long long)p->images,
              (long long)p->channels, (long long)p->h, (long long)p->w, (long long)p->ta,
              (long long)p->tb, (long long)p->sh, (long long)p->sw, (long long)p->dh,
              (long long)p->dw);

@@ -3,22 +3,22 @@
 #ifndef LCL_OPS_GEMM_H
 #define LCL_OPS_GEMM_H
 
-#include "ops/panel.h"
+#include "ops/packed.h"
 #include "ops/tuning.h"
 
 typedef enum lcl_gemm_source {
   LCL_GEMM_MATRIX,   /* B[k,j] at b_base + z*b_batch + k*rsb + j*csb */
-  LCL_GEMM_PATCHES,  /* k = (tap a, tap b, channel), j = (picture, q, r): convolution */
-  LCL_GEMM_PATCHES_T /* k = (picture, q, r), j = (channel, tap a, tap b): filter gradient */
+  LCL_GEMM_PATCHES,  /* k = (tap a, tap b, channel), j = (image, q, r): convolution */
+  LCL_GEMM_PATCHES_T /* k = (image, q, r), j = (channel, tap a, tap b): filter gradient */
 } lcl_gemm_source;
 
-/* Images x (pictures, all_channels, h, w); GEMM z of the batch uses channels z*channels...
+/* Images x (images, all_channels, h, w); GEMM z of the batch uses channels z*channels...
  * Pixel (q,r) of a gq x gr grid with tap (a,b), a < ta, b < tb, is x[q*sh + h0 + a*dh, r*sw + w0 +
  * b*dw], zero outside. With fh or fw above 1 the stride is fractional: x[(q*sh + h0 + a*dh)/fh,
  * ...], zero where that does not divide (the input gradient of a strided convolution; no
  * implementation of the GEMM computes it, see conv_nhwc.c). */
 typedef struct lcl_patches {
-  int64_t pictures, all_channels, channels, h, w;
+  int64_t images, all_channels, channels, h, w;
   int64_t gq, gr, sh, sw, h0, w0;
   int64_t ta, tb, dh, dw;
   int64_t fh, fw; /* 0 stands for 1 */
@@ -47,7 +47,7 @@ typedef struct lcl_gemm {
   lcl_act act;
   float slope;
   double flops;
-  /* Scratch with b's channels-last copy, to share among products with the same b: -1 until one of
+  /* Scratch with b's channels-last copy, to share among GEMMs with the same b: -1 until one of
    * them made it. */
   int *channels_last;
 } lcl_gemm;

@@ -11,7 +11,7 @@ double lcl__gemm_bytes(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
   const double b = g->source == LCL_GEMM_MATRIX
                        ? (double)g->k * (double)g->n
-                       : (double)(p->pictures * p->channels) * (double)(p->h * p->w);
+                       : (double)(p->images * p->channels) * (double)(p->h * p->w);
   return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
 }
 
@@ -19,23 +19,23 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
                                int64_t pitch, int64_t cl) {
   const lcl_caps *caps = lcl__lower_caps(lw);
   const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
-  const int64_t pieces = cl ? g->batch * g->m * lcl_ceil_div(g->n / taps, 8) : total;
-  const int64_t chunk = lcl_share(caps, pieces, cl ? 32 : 256);
+  const int64_t pieces = cl ? g->batch * g->m * lcl__ceil_div(g->n / taps, 8) : total;
+  const int64_t chunk = lcl__share(caps, pieces, cl ? 32 : 256);
   lcl_arg_list l = { .n = 0 };
   char label[128];
   snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
-  lcl_args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
-  lcl_args_add(&l, g->c);
-  lcl_args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));
+  lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
+  lcl__args_add(&l, g->c);
+  lcl__args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));
   LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
-  lcl_args_add(&l, lcl__f32(g->slope));
+  lcl__args_add(&l, lcl__f32(g->slope));
   return lcl__emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "matmul_reduce.cl" },
-                                       .kernel = "matmul_reduce",
+                                       .source = { .file = "gemm_reduce.cl" },
+                                       .kernel = "gemm_reduce",
                                        .args = l.a,
                                        .n_args = l.n,
                                        .dims = 1,
-                                       .global = { (size_t)lcl_ceil_div(pieces, chunk) },
+                                       .global = { (size_t)lcl__ceil_div(pieces, chunk) },
                                        .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
@@ -54,7 +54,7 @@ lcl_arg lcl__gemm_sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t n, int64_t
                             .n = lcl__int(lw, n),
                             .k = lcl__int(lw, g->k),
                             .splits = lcl__int(lw, splits),
-                            .k_split = lcl__int(lw, lcl_ceil_div(g->k, splits)) };
+                            .k_split = lcl__int(lw, lcl__ceil_div(g->k, splits)) };
   return LCL_STRUCT(args);
 }
 
@@ -120,7 +120,7 @@ lcl_arg lcl__gemm_patches_arg(lcl_lower *lw, const lcl_gemm *g, int64_t cl) {
   patches args = { { 0 } };
   if (g->source != LCL_GEMM_MATRIX) {
     args = lcl__gemm_patches_of(lw, x);
-    args.total = lcl__int(lw, x->pictures * x->all_channels * plane);
+    args.total = lcl__int(lw, x->images * x->all_channels * plane);
     args.image = lcl__int(lw, cl ? plane * cl : x->all_channels * plane);
     args.cl = lcl__int(lw, cl);
   }

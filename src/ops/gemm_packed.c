@@ -1,4 +1,4 @@
-/* The packed GEMM: for CPUs, whose kernels walk packed panels of A and B. See cl/matmul_panel.cl.
+/* The packed GEMM: for CPUs, whose kernels walk packed panels of A and B. See cl/gemm_packed.cl.
  */
 #include "ops/gemm_args.h"
 
@@ -11,7 +11,7 @@ static void pack_options(int vec, char options[64]) {
 
 lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
                             int64_t pitch, int64_t batch) {
-  const int64_t panels = lcl_ceil_div(g->m, mr);
+  const int64_t panels = lcl__ceil_div(g->m, mr);
   int64_t len = LCL_MAX(g->a_len, 1), s1 = g->a_s1, perm_t = 1, perm_c = g->k;
   if (len < g->k && g->a_tb <= 1 && g->a_sa == 1 &&
       s1 == g->k / len) { /* a filter: contiguous as (c,t), wanted as (t,c) */
@@ -20,9 +20,9 @@ lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packe
   }
   const bool by_inner = s1 != 1 && g->a_rs != 1 && len < g->k;
   const int64_t along = by_inner ? len : g->k, total = panels * g->k * batch;
-  const int64_t wanted = LCL_MIN(total / 512, 8 * lcl_units(lcl__lower_caps(lw)));
-  const int64_t chunks = LCL_MAX(1, lcl_ceil_div(wanted, panels * batch));
-  const int64_t chunk = LCL_MAX(1, (lcl_ceil_div(along, chunks) + vec - 1) / vec * vec);
+  const int64_t wanted = LCL_MIN(total / 512, 8 * lcl__units(lcl__lower_caps(lw)));
+  const int64_t chunks = LCL_MAX(1, lcl__ceil_div(wanted, panels * batch));
+  const int64_t chunk = LCL_MAX(1, (lcl__ceil_div(along, chunks) + vec - 1) / vec * vec);
   gemm_a from = lcl__gemm_a_of(lw, g);
   from.len = lcl__int(lw, len);
   from.s1 = lcl__int(lw, s1);
@@ -41,40 +41,40 @@ lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packe
       lw,
       &(lcl_launch) {
           .label = label,
-          .source = { .file = "matmul_panel.cl", .options = options },
-          .kernel = "panel_pack",
+          .source = { .file = "gemm_packed.cl", .options = options },
+          .kernel = "gemm_pack",
           LCL_ARGS(g->a, lcl__scratch_arg(lw, packed, LCL_WRITE), LCL_STRUCT(from), LCL_STRUCT(to)),
           .dims = 3,
-          .global = { (size_t)panels, (size_t)lcl_ceil_div(along, chunk), (size_t)batch },
+          .global = { (size_t)panels, (size_t)lcl__ceil_div(along, chunk), (size_t)batch },
           .local = { 1, 1, 1 },
           .bytes = 8.0 * (double)(g->m * g->k * batch) });
 }
 
 lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, int *copy) {
   const lcl_patches *x = &g->patches;
-  const int64_t pixels = x->h * x->w, cl = (int64_t)lcl_round_up((size_t)x->channels, (size_t)vec);
+  const int64_t pixels = x->h * x->w, cl = (int64_t)lcl__round_up((size_t)x->channels, (size_t)vec);
   *copy = g->channels_last ? *g->channels_last : -1;
   if (*copy >= 0) return LCL_OK;
-  *copy = lcl__scratch(lw, sizeof(float) * (size_t)((g->batch * x->pictures * pixels + 1) * cl));
+  *copy = lcl__scratch(lw, sizeof(float) * (size_t)((g->batch * x->images * pixels + 1) * cl));
   if (g->channels_last) *g->channels_last = *copy;
   lcl_arg_list l = { .n = 0 };
   char options[64], label[128];
   pack_options(vec, options);
   snprintf(label, sizeof label, "%s channels last", g->label);
-  lcl_args_add(&l, g->b);
-  lcl_args_add(&l, lcl__scratch_arg(lw, *copy, LCL_WRITE));
+  lcl__args_add(&l, g->b);
+  lcl__args_add(&l, lcl__scratch_arg(lw, *copy, LCL_WRITE));
   LCL_ADD_INTS(&l, x->all_channels, x->channels, cl, pixels);
-  return lcl__emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "matmul_panel.cl", .options = options },
-                                       .kernel = "channels_last",
-                                       .args = l.a,
-                                       .n_args = l.n,
-                                       .dims = 3,
-                                       .global = { (size_t)lcl_ceil_div(pixels, vec),
-                                                   (size_t)x->pictures, (size_t)g->batch },
-                                       .local = { 1, 1, 1 },
-                                       .bytes = 4.0 * (double)(g->batch * x->pictures * pixels *
-                                                               (x->channels + cl)) });
+  return lcl__emit(
+      lw, &(lcl_launch) {
+              .label = label,
+              .source = { .file = "gemm_packed.cl", .options = options },
+              .kernel = "channels_last",
+              .args = l.a,
+              .n_args = l.n,
+              .dims = 3,
+              .global = { (size_t)lcl__ceil_div(pixels, vec), (size_t)x->images, (size_t)g->batch },
+              .local = { 1, 1, 1 },
+              .bytes = 4.0 * (double)(g->batch * x->images * pixels * (x->channels + cl)) });
 }
 
 /* ---- the choice of parameters ---- */
@@ -83,7 +83,7 @@ lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, in
  * neighbours in a row, and there are enough channels to fill vectors. */
 bool lcl__gemm_wants_channels_last(const lcl_gemm *g, int vec) {
   const lcl_patches *p = &g->patches;
-  const int64_t padded = lcl_ceil_div(p->channels, vec) * vec;
+  const int64_t padded = lcl__ceil_div(p->channels, vec) * vec;
   /* The filter gradient then comes out in another order and takes one more pass over it. */
   if (g->source == LCL_GEMM_PATCHES_T) return 4 * p->channels >= 3 * padded && g->k > 2 * g->m;
   const bool rows = p->sw == 1 && (p->gr % vec == 0 || p->gr >= 4 * vec);
@@ -94,34 +94,34 @@ bool lcl__gemm_wants_channels_last(const lcl_gemm *g, int vec) {
  * keep every compute unit busy to the end; where columns do not suffice, rows or the inner
  * dimension are split. */
 static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
-  p->vector = lcl_panel_vec(caps);
-  const int mr = lcl_panel_rows(p->vector), nr = 2 * p->vector;
+  p->vector = lcl__packed_vec(caps);
+  const int mr = lcl__packed_rows(p->vector), nr = 2 * p->vector;
   for (p->kc_capacity = 512;
        p->kc_capacity > 128 && (size_t)(p->kc_capacity * nr) * sizeof(float) > caps->local_mem;)
     p->kc_capacity /= 2;
   p->channels_last = lcl__gemm_wants_channels_last(g, p->vector);
   const int64_t n = g->source == LCL_GEMM_PATCHES_T && p->channels_last
-                        ? lcl_ceil_div(g->patches.channels, p->vector) * p->vector * g->patches.ta *
-                              g->patches.tb
+                        ? lcl__ceil_div(g->patches.channels, p->vector) * p->vector *
+                              g->patches.ta * g->patches.tb
                         : g->n;
-  const int64_t all_n = lcl_ceil_div(n, nr), all_m = lcl_ceil_div(g->m, mr),
-                units = lcl_units(caps);
+  const int64_t all_n = lcl__ceil_div(n, nr), all_m = lcl__ceil_div(g->m, mr),
+                units = lcl__units(caps);
   const int64_t wanted = 8 * units, items = all_n * g->batch;
   p->panels_n = (int)LCL_MIN(8, LCL_MAX(1, items / wanted));
   p->panels_m = (int)all_m;
   p->split_k = 1;
-  const int64_t have = lcl_ceil_div(all_n, p->panels_n) * g->batch;
+  const int64_t have = lcl__ceil_div(all_n, p->panels_n) * g->batch;
   if (have < 4 * units) {
-    const int64_t missing = lcl_ceil_div(4 * units, LCL_MAX(have, 1));
+    const int64_t missing = lcl__ceil_div(4 * units, LCL_MAX(have, 1));
     if (g->source != LCL_GEMM_PATCHES && g->k >= 1024)
       p->split_k = (int)LCL_MIN(missing, LCL_MAX(1, g->k / 512));
     else
-      p->panels_m = (int)LCL_MAX(LCL_MIN(4, all_m), lcl_ceil_div(all_m, missing));
+      p->panels_m = (int)LCL_MAX(LCL_MIN(4, all_m), lcl__ceil_div(all_m, missing));
   }
-  const int64_t k = lcl_ceil_div(g->k, p->split_k);
-  const int64_t blocks = LCL_MAX(1, lcl_ceil_div(k, p->kc_capacity));
+  const int64_t k = lcl__ceil_div(g->k, p->split_k);
+  const int64_t blocks = LCL_MAX(1, lcl__ceil_div(k, p->kc_capacity));
   p->kc = (int)LCL_MAX(1,
-                       LCL_MIN((int64_t)p->kc_capacity, (lcl_ceil_div(k, blocks) + 15) / 16 * 16));
+                       LCL_MIN((int64_t)p->kc_capacity, (lcl__ceil_div(k, blocks) + 15) / 16 * 16));
 }
 
 static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
@@ -150,21 +150,21 @@ static bool reads_as_is(const lcl_gemm *g, int mr) {
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
-  const int mr = lcl_panel_rows(p->vector), nr = 2 * p->vector;
+  const int mr = lcl__packed_rows(p->vector), nr = 2 * p->vector;
   const lcl_patches *x = &g->patches;
   const bool matrix = g->source == LCL_GEMM_MATRIX, transposed = g->source == LCL_GEMM_PATCHES_T;
   char options[64], label[128];
   snprintf(options, sizeof options, OPTIONS, (int)g->source, p->vector, p->kc_capacity);
   snprintf(label, sizeof label, "%s packed", g->label);
 
-  const int64_t panels = lcl_ceil_div(g->m, mr);
+  const int64_t panels = lcl__ceil_div(g->m, mr);
   const bool shared = g->batch > 1 && g->a_batch == 0;
   const int64_t a_batch = shared ? 1 : g->batch;
   /* Blocks of neighbouring panels must not fall on the same lines of a cache: an odd number of 4
    * KiB apart.
    */
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vector;
-  const int64_t pitch = g->k <= p->kc ? g->k : (lcl_ceil_div(g->k, page) | 1) * page;
+  const int64_t pitch = g->k <= p->kc ? g->k : (lcl__ceil_div(g->k, page) | 1) * page;
   const bool as_is = reads_as_is(g, mr);
   if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
@@ -176,7 +176,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   }
 
   const int64_t cl = !matrix && p->channels_last
-                         ? (int64_t)lcl_round_up((size_t)x->channels, (size_t)p->vector)
+                         ? (int64_t)lcl__round_up((size_t)x->channels, (size_t)p->vector)
                          : 0;
   const int64_t plane = x->h * x->w;
   lcl_arg b = g->b;
@@ -187,25 +187,25 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
   const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, p->split_k, transposed ? cl : 0);
-  const panel_blocks blocks = { .pitch = lcl__int(lw, pitch),
-                                .kc = lcl__int(lw, p->kc),
-                                .panels_n = lcl__int(lw, p->panels_n),
-                                .panels_m = lcl__int(lw, p->panels_m),
-                                .a_shared = lcl__int(lw, shared) };
+  const packed_blocks blocks = { .pitch = lcl__int(lw, pitch),
+                                 .kc = lcl__int(lw, p->kc),
+                                 .panels_n = lcl__int(lw, p->panels_n),
+                                 .panels_m = lcl__int(lw, p->panels_m),
+                                 .a_shared = lcl__int(lw, shared) };
   LCL_TRY(lcl__emit(
       lw,
       &(lcl_launch) {
           .label = label,
-          .source = { .file = "matmul_panel.cl", .options = options },
-          .kernel = "panel_gemm",
+          .source = { .file = "gemm_packed.cl", .options = options },
+          .kernel = "gemm_packed",
           LCL_ARGS(a, b, t.c, g->bias_kind && t.part < 0 ? g->bias : a,
                    lcl__gemm_sizes_arg(lw, g, n, p->split_k), LCL_STRUCT(blocks),
                    lcl__gemm_a_arg(lw, g),
-                   lcl__gemm_b_arg(lw, g, cl ? x->pictures * plane * cl : x->channels * plane),
+                   lcl__gemm_b_arg(lw, g, cl ? x->images * plane * cl : x->channels * plane),
                    lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, cl)),
           .dims = 3,
-          .global = { (size_t)lcl_ceil_div(lcl_ceil_div(n, nr), p->panels_n),
-                      (size_t)lcl_ceil_div(panels, p->panels_m), (size_t)(g->batch * p->split_k) },
+          .global = { (size_t)lcl__ceil_div(lcl__ceil_div(n, nr), p->panels_n),
+                      (size_t)lcl__ceil_div(panels, p->panels_m), (size_t)(g->batch * p->split_k) },
           .local = { 1, 1, 1 },
           .flops = g->flops,
           .bytes = lcl__gemm_bytes(g) }));

@@ -166,7 +166,7 @@ static lcl_status emit(lcl_lower *lw, const char *kernel, const lcl_arg *args, i
                    .args = args,
                    .n_args = n_args,
                    .bytes = bytes };
-  lcl_spread(&d, lcl__lower_caps(lw), jobs, jobs * width);
+  lcl__spread(&d, lcl__lower_caps(lw), jobs, jobs * width);
   return lcl__emit(lw, &d);
 }
 

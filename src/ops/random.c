@@ -60,7 +60,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                    .n_args = n_args,
                    .flops = (double)n,
                    .bytes = 4.0 * (double)n };
-  lcl_spread(&d, caps, lcl_ceil_div(n, 1024), lcl_ceil_div(n, 4));
+  lcl__spread(&d, caps, lcl__ceil_div(n, 1024), lcl__ceil_div(n, 4));
   return lcl__emit(lw, &d);
 }
 

@@ -40,7 +40,7 @@ static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
    * with large diagonals. */
   p.steps = !p.caps->packed && (p.caps->local_mem < 1024 || p.group < 16 ||
                                 (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
-  p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)lcl_units(p.caps), 16)), 1);
+  p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)lcl__units(p.caps), 16)), 1);
   snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
            p.gates);
   return p;
@@ -57,7 +57,7 @@ static lcl_status emit(const plan *p, const char *kernel, const lcl_arg *args, i
                          .args = args,
                          .n_args = n_args,
                          .dims = 2,
-                         .global = { lcl_round_up(items, local), second },
+                         .global = { lcl__round_up(items, local), second },
                          .local = { local, 1 },
                          .flops = flops };
   return lcl__emit(p->lw, &d);
@@ -90,7 +90,7 @@ static lcl_status lower_pack(const plan *p, lcl_tensor *k_left, lcl_tensor *k_ri
   const int32_t h = p->a.hidden;
   const int kt = lcl__scratch(p->lw, (size_t)16 * (size_t)h * (size_t)h * sizeof(float));
   *packed = lcl__scratch_arg(p->lw, kt, LCL_READ);
-  return EMIT(p, "bilstm_pack", spread(p, 4 * h), lcl_group_size(p->caps), 4 * (size_t)h, 0,
+  return EMIT(p, "bilstm_pack", spread(p, 4 * h), lcl__group_size(p->caps), 4 * (size_t)h, 0,
               lcl__in(p->lw, k_left), lcl__in(p->lw, k_right),
               lcl__scratch_arg(p->lw, kt, LCL_WRITE), lcl__i32(h));
 }
@@ -136,14 +136,14 @@ lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   if (p.steps) {
     records.access = LCL_READ_WRITE;
     for (int t = 0; t < a->height + a->width - 1; t++)
-      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl_group_size(p.caps),
+      LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl__group_size(p.caps),
                    2 * (size_t)a->n, cell_flops(a) / (a->height + a->width - 1), s, packed, margin,
                    records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(t)));
   } else
     LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
                  packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(0)));
   records.access = LCL_READ;
-  return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), lcl_group_size(p.caps),
+  return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), lcl__group_size(p.caps),
               (size_t)a->n * (size_t)a->height, 0, records, lcl__out(lw, &node->out[0]), sizes[0],
               sizes[1], sizes[2]);
 }
@@ -183,7 +183,7 @@ static lcl_status lower_groups(const backward *b) {
 static lcl_status lower_steps(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = lcl_group_size(b->p.caps), pictures = 2 * (size_t)a->n,
+  const size_t local = lcl__group_size(b->p.caps), pictures = 2 * (size_t)a->n,
                parts = 2 * (size_t)b->p.parts;
   const int n_columns = a->height + a->width - 1;
   const double share = cell_flops(a) / n_columns;
@@ -215,7 +215,7 @@ static lcl_status lower_steps(const backward *b) {
 static lcl_status lower_margin_grad(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = lcl_group_size(b->p.caps), group = b->p.group;
+  const size_t local = lcl__group_size(b->p.caps), group = b->p.group;
   const int first = 8 * a->hidden * a->hidden, size = part_size(a);
   const int dp = lcl__scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
                                       sizeof(float));
@@ -255,7 +255,7 @@ lcl_status lcl__bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   LCL_TRY(b.p.steps ? lower_steps(&b) : lower_groups(&b));
   if (a->init) LCL_TRY(lower_margin_grad(&b));
   const int count = 8 * a->hidden * a->hidden;
-  return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, lcl_group_size(b.p.caps), 2, 0,
+  return EMIT(&b.p, "bilstm_sum_k", spread(&b.p, count) * 4, lcl__group_size(b.p.caps), 2, 0,
               lcl__scratch_arg(lw, b.partial, LCL_READ), lcl__out(lw, &node->out[1]),
               lcl__out(lw, &node->out[2]), lcl__i32(b.p.parts + (a->init && !a->freeze)),
               lcl__i32(count), lcl__i32(part_size(a)));

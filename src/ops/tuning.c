@@ -1,5 +1,5 @@
 /* The tuning database; see tuning.h. */
-#include "ops/panel.h"
+#include "ops/packed.h"
 #include "ops/tuning.h"
 
 #include <fcntl.h>
@@ -41,7 +41,7 @@ cJSON *lcl__choice_to_json(const lcl_choice *c) {
   bool ok = cJSON_AddStringToObject(record, "algorithm", c->implementation->name);
   for (int i = 0; i < c->implementation->n_params; i++) {
     const lcl_kernel_param *p = &c->implementation->params[i];
-    ok &= cJSON_AddNumberToObject(record, p->name, *lcl_kernel_param_in(&params, p)) != NULL;
+    ok &= cJSON_AddNumberToObject(record, p->name, *lcl__kernel_param_in(&params, p)) != NULL;
   }
   if (ok) return record;
   cJSON_Delete(record);
@@ -68,7 +68,7 @@ bool lcl__choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice
                 c->implementation->name, member->string);
       cJSON_Delete(cJSON_DetachItemViaPointer(record, member));
     } else if (v >= 0 && v <= MOST && v == (int)v) {
-      *lcl_kernel_param_in(&c->params, p) = (int)v;
+      *lcl__kernel_param_in(&c->params, p) = (int)v;
     } else {
       return false;
     }
@@ -224,7 +224,7 @@ lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_choice 
 
 /* Shipped choices go by what a device is, in the terms of the kernels. */
 static const char *shipped_name(const lcl_caps *caps) {
-  if (caps->packed) return lcl_panel_vec(caps) == 16 ? "packed16.json" : "packed8.json";
+  if (caps->packed) return lcl__packed_vec(caps) == 16 ? "packed16.json" : "packed8.json";
   return caps->type & CL_DEVICE_TYPE_GPU ? "tiled-gpu.json" : "tiled-cpu.json";
 }
 

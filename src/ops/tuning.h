@@ -41,7 +41,7 @@ typedef struct lcl_kernel_param {
     }                                                                                              \
   }
 
-static inline int *lcl_kernel_param_in(lcl_kernel_params *all, const lcl_kernel_param *one) {
+static inline int *lcl__kernel_param_in(lcl_kernel_params *all, const lcl_kernel_param *one) {
   return (int *)((char *)all + one->offset);
 }
 

@@ -38,8 +38,8 @@ static lcl_status lower_assign(lcl_lower *lw, lcl_node *node) {
 
 /* Elements a work-item walks: a few large work-items for packed kernels, else one element each. */
 static int64_t per_item(const lcl_caps *caps, int64_t n) {
-  const int64_t share = lcl_share(caps, n, 4096);
-  return caps->packed ? (int64_t)lcl_round_up((size_t)share, 16) : share;
+  const int64_t share = lcl__share(caps, n, 4096);
+  return caps->packed ? (int64_t)lcl__round_up((size_t)share, 16) : share;
 }
 
 static lcl_status lower_ema(lcl_lower *lw, lcl_node *node) {
@@ -142,7 +142,7 @@ static run next_run(const optimiser *o, int first, size_t align) {
   while (r.last + 1 < o->n) {
     const lcl_var *a = o->params[r.last], *b = o->params[r.last + 1];
     if (a->segment != b->segment ||
-        b->offset != a->offset + lcl_round_up(LCL_MAX(a->bytes, 1), align))
+        b->offset != a->offset + lcl__round_up(LCL_MAX(a->bytes, 1), align))
       break;
     r.bytes = b->offset + b->bytes - r.offset;
     r.last++;
@@ -213,7 +213,7 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   /* 64 work-items, more where each would have a long loop (Mesa's llvmpipe ends one after 65535
    * rounds). */
   const int64_t parts = LCL_MAX(64, (longest + 32767) / 32768);
-  const size_t stride = lcl_round_up((size_t)parts * 4, align);
+  const size_t stride = lcl__round_up((size_t)parts * 4, align);
   int part = lcl__scratch(lw, (size_t)n_runs * stride), factor = lcl__scratch(lw, 4);
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, part, LCL_WRITE), 0, (size_t)n_runs * stride));
   for (int i = 0; i < o->n; at++) {

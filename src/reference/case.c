@@ -130,7 +130,7 @@ static void put_exceptions(const lcl_case *c, int i, lcl_rng *r) {
                                                  : LCL_COUNT(any);
   const double kind[] = { from[lcl__rng_below(r, kinds)], from[lcl__rng_below(r, kinds)] };
   const int percent = lcl__rng_chance(r, 50) ? 30 : 2;
-  for (int64_t k = 0; k < lcl_array_count(&c->in[i]); k++)
+  for (int64_t k = 0; k < lcl__array_count(&c->in[i]); k++)
     if (lcl__rng_chance(r, percent)) c->in[i].data[k] = kind[lcl__rng_below(r, 2)];
 }
 
@@ -139,7 +139,7 @@ static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
   lcl_array *a = &c->in[i];
   const double range = c->range[i] > 0 ? c->range[i] : s->range > 0 ? s->range : 2;
   LCL_TRY(lcl__array_new(c, a->dtype, a->shape, a));
-  for (int64_t k = 0; k < lcl_array_count(a); k++) {
+  for (int64_t k = 0; k < lcl__array_count(a); k++) {
     if (s->domain == LCL_INDEX)
       a->data[k] = (double)lcl__rng_below(r, c->spec->limit(c));
     else if (a->dtype == LCL_U8)
@@ -191,7 +191,7 @@ lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number
   for (int i = 0; i < lcl__spec_outputs(spec) && status == LCL_OK && has_gradient(c); i++) {
     if (c->out[i].dtype != LCL_F32) continue;
     status = lcl__array_new(c, LCL_F32, c->out[i].shape, &c->grad_out[i]);
-    for (int64_t k = 0; status == LCL_OK && k < lcl_array_count(&c->out[i]); k++)
+    for (int64_t k = 0; status == LCL_OK && k < lcl__array_count(&c->out[i]); k++)
       c->grad_out[i].data[k] = c->integers ? random_integer(LCL_ANY, &r)
                                            : random_real(LCL_ANY, 2, &r);
   }
@@ -208,12 +208,12 @@ lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number
 static lcl_status absolute(lcl_case *c, const lcl_array *from, lcl_array *to) {
   if (!from->data) return LCL_OK;
   LCL_TRY(lcl__array_new(c, from->dtype, from->shape, to));
-  for (int64_t k = 0; k < lcl_array_count(from); k++) to->data[k] = fabs(from->data[k]);
+  for (int64_t k = 0; k < lcl__array_count(from); k++) to->data[k] = fabs(from->data[k]);
   return LCL_OK;
 }
 
 static void scale_bound(lcl_array *a, double roundings) {
-  for (int64_t k = 0; a->data && k < lcl_array_count(a); k++)
+  for (int64_t k = 0; a->data && k < lcl__array_count(a); k++)
     a->data[k] = roundings > 0 && !isnan(a->data[k])
                      ? roundings * (LCL_UNIT_ROUNDOFF * 1.01 * a->data[k] + FLT_MIN)
                      : 0;
@@ -302,7 +302,7 @@ static lcl_status compare_array(const lcl_case *c, const char *what, const char 
     return lcl__fail(LCL_ERR_NUMERIC, "%s: %s%s is %s, expected %s", c->spec->name, what, name,
                      lcl_dtype_name(got->dtype), lcl_dtype_name(want->dtype));
   int64_t bad = 0, first = -1;
-  for (int64_t k = 0; k < lcl_array_count(want); k++) {
+  for (int64_t k = 0; k < lcl__array_count(want); k++) {
     const double size = badness(got->data[k], want->data[k], bound->data ? bound->data[k] : 0);
     if (!(size <= *worst)) *worst = size;
     if (size <= 1) continue;
@@ -316,7 +316,7 @@ static lcl_status compare_array(const lcl_case *c, const char *what, const char 
             "%s: %s%s%s is %.9g, expected %.9g within %.3g (%lld of %lld elements differ)",
             c->spec->name, what, name, at.data ? at.data : "", got->data[first], want->data[first],
             bound->data ? bound->data[first] : 0.0, (long long)bad,
-            (long long)lcl_array_count(want));
+            (long long)lcl__array_count(want));
   lcl__str_free(&at);
   return LCL_ERR_NUMERIC;
 }

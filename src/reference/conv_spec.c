@@ -163,7 +163,7 @@ static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out)
 
 static void add_bias(const lcl_array *b, lcl_array *y) {
   const int64_t plane = y->shape.dim[2] * y->shape.dim[3];
-  for (int64_t i = 0; b->data && i < lcl_array_count(y); i++)
+  for (int64_t i = 0; b->data && i < lcl__array_count(y); i++)
     y->data[i] += b->data[i / plane % y->shape.dim[1]];
 }
 
@@ -252,13 +252,13 @@ static double norm(const double *x, int64_t n) {
 /* out = how far a sum of products of a and b may be off, which made has computed from their
  * magnitudes. */
 static void scale(lcl_array *made, double terms) {
-  for (int64_t i = 0; i < lcl_array_count(made); i++)
+  for (int64_t i = 0; i < lcl__array_count(made); i++)
     made->data[i] *= (terms + 2) * LCL_UNIT_ROUNDOFF;
 }
 
 static lcl_status magnitudes(lcl_case *c, const lcl_array *of, lcl_array *out) {
   LCL_TRY(lcl__array_new(c, LCL_F32, of->shape, out));
-  for (int64_t i = 0; i < lcl_array_count(of); i++) out->data[i] = fabs(of->data[i]);
+  for (int64_t i = 0; i < lcl__array_count(of); i++) out->data[i] = fabs(of->data[i]);
   return LCL_OK;
 }
 

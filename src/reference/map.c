@@ -162,14 +162,14 @@ static lcl_status unary_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const
 
 static lcl_status unary_forward(lcl_case *c) {
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->out[0].data[i] = unary_of(c)->f(c->in[0].data[i], parameter(c));
   return LCL_OK;
 }
 
 static lcl_status unary_backward(lcl_case *c) {
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = c->grad_out[0].data[i] * unary_of(c)->d(c->in[0].data[i], parameter(c));
   return LCL_OK;
 }
@@ -178,12 +178,12 @@ static lcl_status unary_bound(lcl_case *c) {
   const unary *u = unary_of(c);
   const double unit = LCL_UNIT_ROUNDOFF;
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->out_bound[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->out_bound[0].data[i] = u->ulps > 0 ? 2 * u->ulps * unit * fabs(c->out[0].data[i]) + FLT_MIN
                                           : 0;
   if (!c->grad_in[0].data) return LCL_OK;
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_bound[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++) {
     const double g = fabs(c->grad_out[0].data[i]), gx = fabs(c->grad_in[0].data[i]);
     c->grad_bound[0].data[i] = unit * (2 * u->d_ulps * gx + u->d_abs * g) +
                                (u->d_ulps > 0 ? 4 * FLT_MIN * (1 + g) : 0);
@@ -335,7 +335,7 @@ static lcl_status binary_bound(lcl_case *c) {
         op->ulps > 0 ? 2 * op->ulps * LCL_UNIT_ROUNDOFF * fabs(c->out[0].data[i]) + FLT_MIN : 0;
   for (int k = 0; k < 2 && c->grad_in[0].data; k++) {
     const double repeats = (double)lcl_shape_count(s) /
-                           (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
+                           (double)LCL_MAX(lcl__array_count(&c->in[k]), 1);
     const double roundings = 2 * (k ? op->db_ulps : op->da_ulps) +
                              (repeats > 1 ? lcl__sum_roundings(repeats) : 0);
     LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
@@ -402,7 +402,7 @@ static lcl_status select_bound(lcl_case *c) {
   LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out_bound[0]));
   for (int k = 0; k < 3 && c->grad_in[0].data; k++) {
     const double repeats = (double)lcl_shape_count(s) /
-                           (double)LCL_MAX(lcl_array_count(&c->in[k]), 1);
+                           (double)LCL_MAX(lcl__array_count(&c->in[k]), 1);
     LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
     for (int64_t i = 0; i < lcl_shape_count(s) && k > 0 && repeats > 1; i++) {
       const bool first = c->in[0].data[lcl__broadcast_index(s, c->in[0].shape, i)] != 0;

@@ -147,12 +147,12 @@ static lcl_status max_bound(lcl_case *c) {
   lcl_case shadow = *c;
   const lcl_array *g = &c->grad_out[0];
   LCL_TRY(lcl__array_new(c, LCL_F32, g->shape, &shadow.grad_out[0]));
-  for (int64_t i = 0; i < lcl_array_count(g); i++)
+  for (int64_t i = 0; i < lcl__array_count(g); i++)
     shadow.grad_out[0].data[i] = g->data[i] < 0 ? -g->data[i] : g->data[i];
   LCL_TRY(max_backward(&shadow));
   c->grad_bound[0] = shadow.grad_in[0];
   const double overlap = pool_terms(c, 0) - 5;
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->grad_bound[0].data[i] *= overlap > 1 ? overlap * LCL_UNIT_ROUNDOFF : 0;
   return LCL_OK;
 }

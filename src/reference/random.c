@@ -53,9 +53,9 @@ static lcl_status random_forward(lcl_case *c) {
 static lcl_status dropout_backward(lcl_case *c) {
   const double keep = 1 - (double)(float)lcl__case_attr(c, "rate")->f;
   float *u;
-  LCL_TRY(draw(c, lcl_array_count(&c->in[0]), false, &u));
+  LCL_TRY(draw(c, lcl__array_count(&c->in[0]), false, &u));
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = u[i] < (float)keep ? c->grad_out[0].data[i] / keep : 0;
   return LCL_OK;
 }
@@ -64,7 +64,7 @@ static lcl_status dropout_backward(lcl_case *c) {
  * sqrt, 4 of cos, whose argument carries an absolute error of a few roundings of 2 pi. Dropout: a
  * division or a product with 1/keep. */
 static lcl_status random_bound(lcl_case *c) {
-  const int64_t n = lcl_array_count(&c->out[0]);
+  const int64_t n = lcl__array_count(&c->out[0]);
   const random_kind kind = (random_kind)c->spec->variant;
   LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->out_bound[0]));
   for (int64_t i = 0; i < n; i++) {

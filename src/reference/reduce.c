@@ -71,7 +71,7 @@ static bool beats(double x, double best, bool largest) {
 static lcl_status extremes(lcl_case *c, bool largest, lcl_array *where) {
   const lcl_shape s = c->in[0].shape;
   LCL_TRY(lcl__array_new(c, LCL_F32, c->out[0].shape, where));
-  for (int64_t k = 0; k < lcl_array_count(where); k++) where->data[k] = -1;
+  for (int64_t k = 0; k < lcl__array_count(where); k++) where->data[k] = -1;
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
     int64_t kept, gone;
     split_index(s, mask_of(c), i, &kept, &gone);
@@ -89,7 +89,7 @@ static lcl_status reduce_forward(lcl_case *c) {
   if (kind == MAX || kind == MIN) {
     lcl_array where;
     LCL_TRY(extremes(c, kind == MAX, &where));
-    for (int64_t k = 0; k < lcl_array_count(&where); k++)
+    for (int64_t k = 0; k < lcl__array_count(&where); k++)
       c->out[0].data[k] = c->in[0].data[(int64_t)where.data[k]];
     return LCL_OK;
   }
@@ -98,7 +98,7 @@ static lcl_status reduce_forward(lcl_case *c) {
     split_index(s, mask_of(c), i, &kept, &gone);
     c->out[0].data[kept] += c->in[0].data[i];
   }
-  for (int64_t k = 0; kind == MEAN && k < lcl_array_count(&c->out[0]); k++)
+  for (int64_t k = 0; kind == MEAN && k < lcl__array_count(&c->out[0]); k++)
     c->out[0].data[k] /= (double)group_size(c);
   return LCL_OK;
 }
@@ -110,7 +110,7 @@ static lcl_status reduce_backward(lcl_case *c) {
   if (kind == MAX || kind == MIN) {
     lcl_array where;
     LCL_TRY(extremes(c, kind == MAX, &where));
-    for (int64_t k = 0; k < lcl_array_count(&where); k++)
+    for (int64_t k = 0; k < lcl__array_count(&where); k++)
       c->grad_in[0].data[(int64_t)where.data[k]] = c->grad_out[0].data[k];
     return LCL_OK;
   }
@@ -177,7 +177,7 @@ static lcl_status argmax_forward(lcl_case *c) {
   lcl_array where;
   LCL_TRY(lcl__array_new(c, LCL_I32, reduced_shape(s, mask_of(c), keepdims(c)), &c->out[0]));
   LCL_TRY(extremes(c, true, &where));
-  for (int64_t k = 0; k < lcl_array_count(&where); k++) {
+  for (int64_t k = 0; k < lcl__array_count(&where); k++) {
     int64_t kept, gone;
     split_index(s, mask_of(c), (int64_t)where.data[k], &kept, &gone);
     c->out[0].data[k] = (double)gone;
@@ -217,8 +217,8 @@ static lcl_status broadcast_backward(lcl_case *c) {
 }
 
 static double broadcast_terms(const lcl_case *c, int of) {
-  const double from = (double)LCL_MAX(lcl_array_count(&c->in[0]), 1);
-  return of < 0 ? 0 : lcl__sum_roundings((double)lcl_array_count(&c->out[0]) / from);
+  const double from = (double)LCL_MAX(lcl__array_count(&c->in[0]), 1);
+  return of < 0 ? 0 : lcl__sum_roundings((double)lcl__array_count(&c->out[0]) / from);
 }
 
 static void broadcast_random(lcl_case *c, lcl_rng *r) {

@@ -5,7 +5,7 @@
 
 /* The device's bytes of an array, and back. */
 static void *to_bytes(const lcl_array *a, size_t *bytes) {
-  const size_t n = (size_t)lcl_array_count(a);
+  const size_t n = (size_t)lcl__array_count(a);
   *bytes = n * lcl_dtype_size(a->dtype);
   void *data = lcl__alloc(*bytes + 1);
   for (size_t i = 0; data && i < n; i++) switch (a->dtype) {
@@ -31,7 +31,7 @@ static lcl_status feed(lcl_program *p, const char *name, const lcl_array *a) {
 static lcl_status fetch(lcl_case *c, lcl_program *p, const char *name, const lcl_tensor *t,
                         lcl_array *to) {
   LCL_TRY(lcl__array_new(c, lcl_tensor_dtype(t), lcl_tensor_shape(t), to));
-  const size_t n = (size_t)lcl_array_count(to), bytes = n * lcl_dtype_size(to->dtype);
+  const size_t n = (size_t)lcl__array_count(to), bytes = n * lcl_dtype_size(to->dtype);
   void *data = lcl__alloc(bytes + 1);
   if (!data) return LCL_ERR_HOST_MEMORY;
   const lcl_status status = lcl_fetch(p, name, data, bytes);
@@ -87,7 +87,7 @@ static lcl_status check_indices(const lcl_case *c) {
     const lcl_array *a = &c->in[i];
     if (c->spec->in[i].domain != LCL_INDEX || !a->data) continue;
     const int64_t limit = c->spec->limit(c);
-    for (int64_t k = 0; k < lcl_array_count(a); k++)
+    for (int64_t k = 0; k < lcl__array_count(a); k++)
       if (a->data[k] < 0 || a->data[k] >= (double)limit)
         return lcl__fail(LCL_ERR_ARGUMENT,
                          "%s: element %lld of %s is %.0f; 0 to %lld were expected", c->spec->name,
@@ -167,7 +167,7 @@ static lcl_status run_again(lcl_case *c, built *b, const lcl_case_result *first)
     const bool out = k < LCL_SPEC_OUTS;
     const lcl_array *x = out ? &first->out[k] : &first->grad_in[k - LCL_SPEC_OUTS];
     const lcl_array *y = out ? &second.out[k] : &second.grad_in[k - LCL_SPEC_OUTS];
-    if (x->data && memcmp(x->data, y->data, sizeof *x->data * (size_t)lcl_array_count(x)) != 0)
+    if (x->data && memcmp(x->data, y->data, sizeof *x->data * (size_t)lcl__array_count(x)) != 0)
       return lcl__fail(LCL_ERR_NUMERIC, "%s: a second run gives other bits for %s%s", c->spec->name,
                        out ? "" : "the gradient of ",
                        out ? c->spec->out[k] : c->spec->in[k - LCL_SPEC_OUTS].name);

@@ -107,7 +107,7 @@ static lcl_shape reshaped(const lcl_case *c) {
   int64_t known = 1;
   for (int i = 0; i < s.rank; i++) known *= s.dim[i] < 0 ? 1 : s.dim[i];
   for (int i = 0; i < s.rank; i++)
-    if (s.dim[i] < 0) s.dim[i] = known ? lcl_array_count(&c->in[0]) / known : 0;
+    if (s.dim[i] < 0) s.dim[i] = known ? lcl__array_count(&c->in[0]) / known : 0;
   return s;
 }
 
@@ -214,7 +214,7 @@ static lcl_status shape_backward(lcl_case *c) {
   for (int k = 0; k < inputs_given(c); k++)
     if (c->spec->in[k].domain != LCL_INDEX)
       LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
-  for (int64_t i = 0; i < lcl_array_count(&c->out[0]); i++) {
+  for (int64_t i = 0; i < lcl__array_count(&c->out[0]); i++) {
     int k;
     const int64_t from = source_index(c, c->out[0].shape, i, &k);
     if (from >= 0) c->grad_in[k].data[from] += c->grad_out[0].data[i];
@@ -245,16 +245,16 @@ static lcl_status scatter_forward(lcl_case *c) {
   lcl_shape to = c->in[0].shape;
   to.dim[0] = attr(c, "rows")->i[0];
   LCL_TRY(lcl__array_new(c, LCL_F32, to, &c->out[0]));
-  const int64_t row = lcl_array_count(&c->in[0]) / c->in[0].shape.dim[0];
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  const int64_t row = lcl__array_count(&c->in[0]) / c->in[0].shape.dim[0];
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->out[0].data[(int64_t)c->in[1].data[i / row] * row + i % row] += c->in[0].data[i];
   return LCL_OK;
 }
 
 static lcl_status scatter_backward(lcl_case *c) {
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  const int64_t row = lcl_array_count(&c->in[0]) / c->in[0].shape.dim[0];
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  const int64_t row = lcl__array_count(&c->in[0]) / c->in[0].shape.dim[0];
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = c->grad_out[0].data[(int64_t)c->in[1].data[i / row] * row + i % row];
   return LCL_OK;
 }

@@ -32,7 +32,7 @@ static row row_of(const lcl_case *c, int64_t k) {
 
 static int64_t rows(const lcl_case *c) {
   const int64_t n = row_of(c, 0).n;
-  return n ? lcl_array_count(&c->in[0]) / n : 0;
+  return n ? lcl__array_count(&c->in[0]) / n : 0;
 }
 
 static lcl_status softmax_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const *in,
@@ -167,7 +167,7 @@ static lcl_status loss_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
 
 static double loss_terms(const lcl_case *c) {
   return (double)(c->spec->variant == CROSS_ENTROPY ? c->in[0].shape.dim[0]
-                                                    : lcl_array_count(&c->in[0]));
+                                                    : lcl__array_count(&c->in[0]));
 }
 
 static row matrix_row(const lcl_case *c, int64_t k) {
@@ -252,7 +252,7 @@ static lcl_status loss_bound(lcl_case *c) {
   const lcl_ball g = ball_div(ball_exact(c->grad_out[0].data[0]), n);
   for (int k = 0; k < 2; k++)
     if (c->grad_in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++) {
     lcl_ball d = { 0 };
     if (c->spec->variant == CROSS_ENTROPY) {
       const int64_t classes = c->in[0].shape.dim[1];
@@ -318,7 +318,7 @@ static lcl_status gaussian_forward(lcl_case *c) {
   const double *mean = c->in[0].data, *log_var = c->in[1].data;
   double sum = 0;
   LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out[0]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++)
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     sum += 0.5 * (exp(log_var[i]) + mean[i] * mean[i] - 1 - beside_exp(log_var[i]));
   c->out[0].data[0] = sum / batch_of(c);
   return LCL_OK;
@@ -327,7 +327,7 @@ static lcl_status gaussian_forward(lcl_case *c) {
 static lcl_status gaussian_backward(lcl_case *c) {
   const double g = c->grad_out[0].data[0] / batch_of(c);
   for (int k = 0; k < 2; k++) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++) {
     c->grad_in[0].data[i] = g * c->in[0].data[i];
     c->grad_in[1].data[i] = 0.5 * g * (exp(c->in[1].data[i]) - 1);
   }
@@ -340,7 +340,7 @@ static lcl_status gaussian_bound(lcl_case *c) {
   LCL_TRY(lcl__array_new(c, LCL_F32, LCL_SCALAR, &c->out_bound[0]));
   for (int k = 0; k < 2; k++)
     if (c->grad_in[k].data) LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_bound[k]));
-  for (int64_t i = 0; i < lcl_array_count(&c->in[0]); i++) {
+  for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++) {
     const lcl_ball mean = ball_exact(c->in[0].data[i]), log_var = ball_exact(c->in[1].data[i]);
     const lcl_ball var = ball_exp(log_var), beside = ball_exact(beside_exp(log_var.v));
     ball_sum_add(&sum, ball_sub(ball_add(var, ball_mul(mean, mean)), ball_add(beside, one)));

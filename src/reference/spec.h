@@ -169,7 +169,7 @@ lcl_status lcl__attr_axis(const lcl_attr *a, int rank, int *axis);
 
 /* A new zeroed array in the case's arena. */
 lcl_status lcl__array_new(lcl_case *c, lcl_dtype dtype, lcl_shape shape, lcl_array *out);
-static inline int64_t lcl_array_count(const lcl_array *a) {
+static inline int64_t lcl__array_count(const lcl_array *a) {
   return lcl_shape_count(a->shape);
 }
 

@@ -526,13 +526,13 @@ static void check_wrong_kernel(const char *name, const fault *faults, size_t n_f
 static void wrong_kernel(void **state) {
   (void)state;
   static const fault one_too_large[] = {
-    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
-    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
+    { "gemm_packed.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
+    { "gemm_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   static const fault no_number[] = {
-    { "matmul_panel.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
-    { "matmul_tiled.cl", "if (lc.act) x = activate(", "x += NAN; if (lc.act) x = activate(" },
+    { "gemm_packed.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
+    { "gemm_tiled.cl", "if (lc.act) x = activate(", "x += NAN; if (lc.act) x = activate(" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
   };
   check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));
@@ -545,13 +545,13 @@ static void wrong_kernel(void **state) {
 static void wrong_fusion(void **state) {
   (void)state;
   static const fault activation[2][2] = {
-    { { "panel.cl", "activate(floatv v, int act, float slope) {",
+    { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { v += 0.1f;" },
-      { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
+      { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
         "activate(float v, int act, float slope) { v += 0.1f;" } },
-    { { "panel.cl", "activate(floatv v, int act, float slope) {",
+    { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
-      { "matmul_tiled.cl", "activate(float v, int act, float slope) {",
+      { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
         "activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
   };
   const lcl_workload step = { .name = "step",

@@ -109,8 +109,8 @@ static void same(const golden *g, const char *what, int k, const lcl_array *want
   double most = 1;
   if (!lcl_shape_equal(want->shape, reference->shape))
     fail_msg("%s: %s %d has another shape than the golden one", g->c->spec->name, what, k);
-  for (int64_t i = 0; i < lcl_array_count(want); i++) most = fmax(most, fabs(want->data[i]));
-  for (int64_t i = 0; i < lcl_array_count(want); i++)
+  for (int64_t i = 0; i < lcl__array_count(want); i++) most = fmax(most, fabs(want->data[i]));
+  for (int64_t i = 0; i < lcl__array_count(want); i++)
     if (!(fabs(want->data[i] - reference->data[i]) <= 1e-12 * most))
       fail_msg("%s: element %lld of %s %d is %.17g, golden %.17g", g->c->spec->name, (long long)i,
                what, k, reference->data[i], want->data[i]);

@@ -20,13 +20,13 @@ static void check(const char *op, const char *attr, int n_in, const lcl_shape *s
   for (int i = 0; i < n_in; i++) {
     const bool index = c->spec->in[i].domain == LCL_INDEX;
     ASSERT_OK(lcl__array_new(c, index ? LCL_I32 : LCL_F32, shapes[i], &c->in[i]));
-    for (int64_t k = 0; k < lcl_array_count(&c->in[i]); k++)
+    for (int64_t k = 0; k < lcl__array_count(&c->in[i]); k++)
       c->in[i].data[k] = index ? 0 : (double)(lcl__rng_below(&r, 5) - 2);
   }
   ASSERT_OK(c->spec->forward(c));
   if (c->spec->backward) {
     ASSERT_OK(lcl__array_new(c, LCL_F32, c->out[0].shape, &c->grad_out[0]));
-    for (int64_t k = 0; k < lcl_array_count(&c->out[0]); k++)
+    for (int64_t k = 0; k < lcl__array_count(&c->out[0]); k++)
       c->grad_out[0].data[k] = (double)(lcl__rng_below(&r, 5) - 2);
   }
   c->integers = true;

@@ -12,7 +12,7 @@ static bool is_listed(const lcl_spec_input *in, lcl_dtype dtype) {
 /* Whole numbers that every type holds; indices are small already. */
 static void convert(lcl_array *a, lcl_dtype dtype, bool index) {
   a->dtype = dtype;
-  for (int64_t k = 0; !index && dtype != LCL_F32 && k < lcl_array_count(a); k++)
+  for (int64_t k = 0; !index && dtype != LCL_F32 && k < lcl__array_count(a); k++)
     a->data[k] = (double)(k % 7);
 }
 

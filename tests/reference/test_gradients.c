@@ -12,7 +12,7 @@ static double objective(lcl_case *c) {
   double sum = 0;
   ASSERT_OK(c->spec->forward(c));
   for (int k = 0; k < LCL_SPEC_OUTS; k++)
-    for (int64_t i = 0; c->grad_out[k].data && i < lcl_array_count(&c->out[k]); i++)
+    for (int64_t i = 0; c->grad_out[k].data && i < lcl__array_count(&c->out[k]); i++)
       sum += c->out[k].data[i] * c->grad_out[k].data[i];
   return sum;
 }
@@ -22,10 +22,10 @@ static double objective(lcl_case *c) {
 static void compare_input(lcl_case *c, int input, const lcl_array *gradient, lcl_rng *r) {
   const double h = 1e-5;
   double scale = 1;
-  for (int64_t i = 0; i < lcl_array_count(gradient); i++)
+  for (int64_t i = 0; i < lcl__array_count(gradient); i++)
     scale = fmax(scale, fabs(gradient->data[i]));
-  for (int probe = 0; probe < 6 && lcl_array_count(gradient) > 0; probe++) {
-    const int64_t at = lcl__rng_below(r, lcl_array_count(gradient));
+  for (int probe = 0; probe < 6 && lcl__array_count(gradient) > 0; probe++) {
+    const int64_t at = lcl__rng_below(r, lcl__array_count(gradient));
     double *x = &c->in[input].data[at];
     const double kept = *x;
     *x = kept + h;
@@ -82,7 +82,7 @@ static void bounds_are_tight(void **state) {
         if (!value->data) continue;
         assert_non_null(bound->data);
         double most = 1, widest = 0;
-        for (int64_t i = 0; i < lcl_array_count(value); i++) {
+        for (int64_t i = 0; i < lcl__array_count(value); i++) {
           most = fmax(most, fabs(value->data[i]));
           assert_true(bound->data[i] >= 0);
           widest = fmax(widest, bound->data[i]);
@@ -111,7 +111,7 @@ static void cases_repeat(void **state) {
     for (int i = 0; i < LCL_SPEC_INS; i++)
       if (a->in[i].data)
         assert_memory_equal(a->in[i].data, b->in[i].data,
-                            sizeof(double) * (size_t)lcl_array_count(&a->in[i]));
+                            sizeof(double) * (size_t)lcl__array_count(&a->in[i]));
     lcl__str_free(&first);
     lcl__str_free(&second);
     lcl__case_destroy(a);
@@ -132,7 +132,7 @@ static bool any_size(const lcl_case *c, int64_t size) {
 static int64_t elements(const lcl_case *c) {
   int64_t n = 0;
   for (int i = 0; i < LCL_SPEC_INS; i++)
-    if (c->in[i].data) n += lcl_array_count(&c->in[i]);
+    if (c->in[i].data) n += lcl__array_count(&c->in[i]);
   return n;
 }
 
@@ -158,7 +158,7 @@ static void corners_come_first(void **state) {
 static unsigned exceptions_in(const lcl_case *c) {
   unsigned found = 0;
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
-    for (int64_t k = 0; c->in[i].data && k < lcl_array_count(&c->in[i]); k++) {
+    for (int64_t k = 0; c->in[i].data && k < lcl__array_count(&c->in[i]); k++) {
       const double x = c->in[i].data[k];
       const bool is[] = { isnan(x),
                           x == HUGE_VAL,

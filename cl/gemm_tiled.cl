@@ -1,4 +1,4 @@
-/* matmul_tiled.cl: tiled GEMM and implicit-GEMM convolution, for devices that run many work-items
+/* gemm_tiled.cl: tiled GEMM and implicit-GEMM convolution, for devices that run many work-items
  * at once.
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )    i < m, j < n, k < k_all, for every z of a batch
@@ -10,7 +10,7 @@
  *   multiply  sums in registers
  * and at the end
  *   store     bias, activation, C. With split-K each part writes a C of its own, summed by
- *             matmul_reduce.cl.
+ *             gemm_reduce.cl.
  *
  * Buffers (f32; args.h has the fields):
  *   a     gemm_a
@@ -79,7 +79,7 @@ static float activate(float v, int act, float slope) {
   return tanh(v);
 }
 
-/* ---- phases of matmul_tiled: without restrict, whose scopes Oclgrind does not know ---- */
+/* ---- phases of gemm_tiled: without restrict, whose scopes Oclgrind does not know ---- */
 
 /* Load: rows i0.. of A, columns k0.. (before k_end). Neighbouring work-items read neighbouring
  * addresses, whichever index that is. */
@@ -167,7 +167,7 @@ static void store_column(global float *c, global const float *bias, int i0, int 
 
 /* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of k. */
 kernel __attribute__((reqd_work_group_size(GROUP, GROUP, 1))) void
-matmul_tiled(global const float *restrict a, global const float *restrict b,
+gemm_tiled(global const float *restrict a, global const float *restrict b,
              global float *restrict c, global const float *restrict bias, const gemm_sizes s,
              const gemm_a la, const gemm_b lb, const gemm_c lc, const patches g) {
   local float as[TK * PITCH] __attribute__((aligned(16)));

@@ -1,4 +1,4 @@
-/* matmul_reduce.cl: the partial sums of a split-K GEMM added up, in order, and its epilogue.
+/* gemm_reduce.cl: the partial sums of a split-K GEMM added up, in order, and its epilogue.
  *
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
@@ -21,7 +21,7 @@
 #define LOAD1(p) (*(p))
 #define LOAD8(p) vload8(0, p)
 
-kernel void matmul_reduce(global const float *restrict part, global float *restrict c,
+kernel void gemm_reduce(global const float *restrict part, global float *restrict c,
                           global const float *restrict bias, int splits, int batch, int m, int n,
                           int pitch, int taps, int cl, int chunk, int bias_kind, int act,
                           float slope) {

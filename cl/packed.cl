@@ -1,4 +1,4 @@
-/* panel.cl: what packed kernels (one work-item a work-group) share: vectors, their
+/* packed.cl: what packed kernels (one work-item a work-group) share: vectors, their
  * transposition, activations, tiles of sums. Included.
  *
  * Tunables:

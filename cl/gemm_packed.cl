@@ -1,12 +1,12 @@
-/* matmul_panel.cl: packed GEMM and implicit-GEMM convolution, for drivers that run one work-item at
+/* gemm_packed.cl: packed GEMM and implicit-GEMM convolution, for drivers that run one work-item at
  * a time and have wide vectors.
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )    i < m, j < n, k < k_all, for every z of a batch
  *
  * Buffers (f32; args.h has the fields):
  *   a     A as the caller has it: gemm_a
- *   ap    A in panels of mr <= VEC rows (MR for panel_gemm), [z][panel][k][VEC], k < pitch: rows
- *         beyond m are zero, lanes beyond mr undefined. Made by panel_pack.
+ *   ap    A in panels of mr <= VEC rows (MR for gemm_packed), [z][panel][k][VEC], k < pitch: rows
+ *         beyond m are zero, lanes beyond mr undefined. Made by gemm_pack.
  *   b     B; what it is depends on SOURCE:
  *           0  a matrix
  *           1  the taps under output pixel j = (n,q,r), k = (a,b,c): convolution, and its input
@@ -18,11 +18,11 @@
  *   c     C: gemm_c
  *   bias  a number a column or a row
  *
- * panel_gemm walks k in blocks of at most KC. For each block and each 2*VEC columns of B:
+ * gemm_packed walks k in blocks of at most KC. For each block and each 2*VEC columns of B:
  *   pack      copies them into bp[k][2*VEC], which stays in the L1 cache
  *   multiply  with each panel of A: a tile of MR x 2*VEC sums lives in registers
  *   store     blocks after the first add to C; the last one applies bias and activation
- * With split-K each part writes a C of its own, summed by matmul_reduce.cl. With AS_IS multiply
+ * With split-K each part writes a C of its own, summed by gemm_reduce.cl. With AS_IS multiply
  * reads A where it lies, rs or s1 being 1; a tile that would go past the last row begins that much
  * earlier. Nobody reads what another work-item writes and sums have a fixed order: results repeat
  * bit for bit.
@@ -31,7 +31,7 @@
  *   VEC     floats in a vector: 16 (AVX-512) or 8
  *   KC      most rows of bp (local memory: KC*2*VEC*4 bytes)
  *   AS_IS   see above, with SOURCE 0
- *   SOURCE  see above; panel_pack and channels_last are in the program of SOURCE 0
+ *   SOURCE  see above; gemm_pack and channels_last are in the program of SOURCE 0
  */
 #ifndef KC
 #define KC 256
@@ -44,7 +44,7 @@
 #endif
 
 #include "args.h"
-#include "panel.cl"
+#include "packed.cl"
 
 #if SOURCE == 0
 /* k values k_begin.. of l1, for every l0. */
@@ -95,7 +95,7 @@ static void pack_run(global const float *restrict from, global float *restrict d
 /* Groups: 0 panels of mr rows, 1 `chunk` values of k (with by_inner `chunk` values of l1 for every
  * l0; then perm_t is 1), 2 z. k goes to row (k%perm_t)*perm_c + k/perm_t of its panel: a filter's
  * k = (c,t) becomes (t,c). */
-kernel ONE_ITEM void panel_pack(global const float *restrict a, global float *restrict ap,
+kernel ONE_ITEM void gemm_pack(global const float *restrict a, global float *restrict ap,
                                 const gemm_a la, const pack_sizes s) {
   const int panel = get_group_id(0), i0 = panel * s.mr, rows = min(s.mr, s.m - i0);
   const int begin = get_group_id(1) * s.chunk, z = get_group_id(2);
@@ -331,7 +331,7 @@ TILE_OF_ROWS(rows_medium, ROWS_MEDIUM)
 TILE_OF_ROWS(rows_small, ROWS_SMALL)
 #endif
 
-/* ---- phases of panel_gemm ---- */
+/* ---- phases of gemm_packed ---- */
 
 /* Pack: kc rows from k0 of VEC columns from j0 of B. */
 static void pack_columns(global const float *restrict b, local float *restrict bp, int kc, int k0,
@@ -354,7 +354,7 @@ static void pack_columns(global const float *restrict b, local float *restrict b
 /* Multiply: panel p of A, kc values of k from k0, times bp. With AS_IS the tile may begin above the
  * panel; returns how many of its rows belong to the panel before. */
 static int multiply(global const float *restrict ap, local const float *restrict bp, int p,
-                    int rows, int k0, int kc, const panel_blocks blocks, const gemm_a la,
+                    int rows, int k0, int kc, const packed_blocks blocks, const gemm_a la,
                     float *restrict tile) {
 #if AS_IS
   const int height = rows > ROWS_MEDIUM ? MR : rows > ROWS_SMALL ? ROWS_MEDIUM : ROWS_SMALL;
@@ -461,9 +461,9 @@ static void store_tile(const float *restrict tile, global float *restrict c,
 }
 
 /* Groups: 0 panels_n panels of columns, 1 panels_m panels of rows, 2 z*splits + part of k. */
-kernel ONE_ITEM void panel_gemm(global const float *restrict ap, global const float *restrict b,
+kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const float *restrict b,
                                 global float *restrict c, global const float *restrict bias,
-                                const gemm_sizes s, const panel_blocks blocks, const gemm_a la,
+                                const gemm_sizes s, const packed_blocks blocks, const gemm_a la,
                                 const gemm_b lb, const gemm_c lc, const patches x) {
   local float bp[KC * NR] __attribute__((aligned(128)));
   float tile[MR * NR] __attribute__((aligned(128)));
