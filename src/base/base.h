@@ -86,6 +86,8 @@ void lcl__hash_hex(const void *data, size_t n, char out[33]);
 /* Files. */
 lcl_status lcl__file_read(const char *path, size_t max_bytes, void **data,
                           size_t *n); /* +1 zero byte; caller lcl__free()s */
+/* Opens a regular file for reading, without waiting: never a FIFO or a device. */
+lcl_status lcl__file_open(const char *path, int *fd, uint64_t *size);
 /* At most n bytes from offset on; fewer (*got) only where the file ends. *size: of the whole file.
  * For files whose head tells how much of them to read. */
 lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, size_t n, size_t *got,

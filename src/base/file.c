@@ -45,7 +45,7 @@ static lcl_status read_all(int fd, const char *path, size_t max_bytes, char **da
   return LCL_OK;
 }
 
-static lcl_status open_regular(const char *path, int *fd, uint64_t *size) {
+lcl_status lcl__file_open(const char *path, int *fd, uint64_t *size) {
   struct stat st;
   *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
   if (*fd < 0) return lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path, strerror(errno));
@@ -62,7 +62,7 @@ lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, si
   int fd;
   ssize_t part = 1;
   *got = 0;
-  LCL_TRY(open_regular(path, &fd, size));
+  LCL_TRY(lcl__file_open(path, &fd, size));
   while (*got < n && part) {
     part = pread(fd, (char *)data + *got, n - *got, (off_t)(offset + *got));
     if (part < 0 && errno != EINTR) break;
@@ -98,7 +98,7 @@ lcl_status lcl__file_read(const char *path, size_t max_bytes, void **data, size_
   *n = 0;
   int fd;
   uint64_t size;
-  LCL_TRY(open_regular(path, &fd, &size));
+  LCL_TRY(lcl__file_open(path, &fd, &size));
   if (size > max_bytes) {
     close(fd);
     return lcl__fail(LCL_ERR_FORMAT, "%s is larger than the %zu bytes that are expected at most",

@@ -34,18 +34,18 @@ lcl_status lcl__cifar_parse(const uint8_t *data, size_t n, int label_bytes, int 
   return LCL_OK;
 }
 
-/* Appends folder/name or folder/name.gz to raw, where either exists. */
+/* Appends folder/name or folder/name.gz to raw, where either exists (*there). */
 static lcl_status append_file(const char *folder, const char *name, int label_bytes, int classes,
-                              lcl_raw *raw, lcl_names *used) {
-  bool there = false;
-  for (int gz = 0; gz < 2 && !there; gz++) {
+                              lcl_raw *raw, lcl_names *used, bool *there) {
+  *there = false;
+  for (int gz = 0; gz < 2 && !*there; gz++) {
     lcl_str path = { 0 };
     lcl__str_add(&path, "%s/%s%s", folder, name, gz ? ".gz" : "");
     lcl_status status = lcl__str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
     if (status == LCL_OK && lcl__file_exists(path.data)) {
       uint8_t *data = NULL;
       size_t n = 0;
-      there = true;
+      *there = true;
       status = lcl__gz_read(path.data, CIFAR_MAX_BYTES, &data, &n);
       if (status == LCL_OK) {
         status = lcl__cifar_parse(data, n, label_bytes, classes, raw);
@@ -61,7 +61,7 @@ static lcl_status append_file(const char *folder, const char *name, int label_by
   return LCL_OK;
 }
 
-/* One name a line; ignored unless there are exactly as many lines as classes. */
+/* One name a line, as many as classes. */
 static lcl_status read_class_names(const char *folder, const char *name, lcl_raw *raw) {
   lcl_str path = { 0 };
   uint8_t *text = NULL;
@@ -81,13 +81,11 @@ static lcl_status read_class_names(const char *folder, const char *name, lcl_raw
     if (found < raw->classes) ok = (raw->class_names[found] = lcl__strdup(line)) != NULL;
     found++;
   }
-  if (raw->class_names && found != raw->classes) {
-    for (int i = 0; i < raw->classes; i++) lcl__free(raw->class_names[i]);
-    lcl__free(raw->class_names);
-    raw->class_names = NULL;
-  }
   lcl__free(text);
-  return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (!ok) return LCL_ERR_HOST_MEMORY;
+  if (found == raw->classes) return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT, "%s/%s holds %d names; one for each of %d classes was expected",
+                   folder, name, found, raw->classes);
 }
 
 /* The files and classes of CIFAR-10 and CIFAR-100. */
@@ -111,9 +109,16 @@ static lcl_status open_part(const char *folder, const char *const *files, const 
                             const char *name, lcl_names *used, lcl_dataset **out) {
   lcl_raw raw = { 0 };
   lcl_status status = LCL_OK;
+  const char *missing = NULL;
   *out = NULL;
-  for (int i = 0; files[i] && status == LCL_OK; i++)
-    status = append_file(folder, files[i], k->label_bytes, k->classes, &raw, used);
+  for (int i = 0; files[i] && status == LCL_OK; i++) {
+    bool there;
+    status = append_file(folder, files[i], k->label_bytes, k->classes, &raw, used, &there);
+    if (!there && !missing) missing = files[i];
+  }
+  if (status == LCL_OK && raw.count && missing)
+    status = lcl__fail(LCL_ERR_FORMAT, "%s holds %s but not %s[.gz], which is part of the set",
+                       folder, used->data[0], missing);
   if (status == LCL_OK && raw.count) status = read_class_names(folder, k->names, &raw);
   if (status == LCL_OK && raw.count) return lcl__raw_to_dataset(&raw, name, out);
   lcl__raw_free(&raw);

@@ -118,9 +118,21 @@ static lcl_status check_labels(const lcl_raw *raw, const char *name) {
 static lcl_status check_finite(const lcl_raw *raw, const char *name, size_t n) {
   for (size_t i = 0; raw->values && i < n; i++) {
     if (!isfinite(raw->values[i]))
-      return lcl__fail(LCL_ERR_FORMAT, "%s: element %zu is not a finite number", name, i);
+      return lcl__fail(LCL_ERR_FORMAT, "%s: element %zu is not a finite number (of float32)", name,
+                       i);
   }
   return LCL_OK;
+}
+
+/* Images whose channels come last would be read as narrow ones of many channels. */
+static void warn_channels_last(const lcl_raw *raw, const char *name) {
+  const bool few = raw->width == 1 || raw->width == 3 || raw->width == 4;
+  if (few && raw->channels > 4 && raw->height > 4)
+    lcl__logf(
+        LCL_LOG_WARN,
+        "%s: read as images of %d channels, %d x %d; where they are %d x %d with %d channels, "
+        "(N,C,H,W) was expected",
+        name, raw->channels, raw->height, raw->width, raw->channels, raw->height, raw->width);
 }
 
 lcl_status lcl__raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out) {
@@ -139,6 +151,7 @@ lcl_status lcl__raw_to_dataset(lcl_raw *raw, const char *name, lcl_dataset **out
   s->values = raw->values;
   s->class_names = raw->class_names;
   s->n_names = raw->classes;
+  warn_channels_last(raw, name);
   d->pub.pixels = raw->pixels;
   d->pub.values = raw->values;
   d->pub.class_names = (const char *const *)raw->class_names;

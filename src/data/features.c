@@ -1,7 +1,20 @@
 /* Feature tables and tensors in NumPy's format: features.npy with labels.npy, or train_...,
  * valid_... (val_..., validation_...) and test_... . */
+#include <math.h>
+
 #include "base/npy.h"
 #include "data/data_internal.h"
+
+/* Whole numbers that floats cannot tell apart would be one value. */
+static lcl_status check_whole(const lcl_npy *a, const char *path) {
+  for (size_t i = 0; i < a->count; i++)
+    if (fabs(lcl__npy_get(a, i)) > 1 << 24)
+      return lcl__fail(LCL_ERR_TYPE,
+                       "%s: element %zu is %.0f; whole numbers beyond 2^24 have no float of their "
+                       "own (save float32 if rounding them is right)",
+                       path, i, lcl__npy_get(a, i));
+  return LCL_OK;
+}
 
 /* (N,F), (N,H,W) or (N,C,H,W): u8 stays bytes, other types become floats. */
 static lcl_status take_features(lcl_npy *a, const char *path, lcl_raw *raw) {
@@ -29,7 +42,7 @@ static lcl_status take_features(lcl_npy *a, const char *path, lcl_raw *raw) {
   raw->values = lcl__alloc(a->count * sizeof *raw->values);
   if (!raw->values) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < a->count; i++) raw->values[i] = (float)lcl__npy_get(a, i);
-  return LCL_OK;
+  return a->type == LCL_NPY_F64 ? LCL_OK : check_whole(a, path);
 }
 
 lcl_status lcl__npy_examples(const char *path, lcl_raw *raw) {
@@ -96,16 +109,23 @@ static lcl_status read_part(const char *features, const char *labels, const char
   return LCL_OK;
 }
 
+static lcl_status open_files(const char *folder, const char *prefix, const char *features,
+                             const char *labels, const char *name, lcl_dataset **out) {
+  if (!features && (!labels || !prefix[0])) return LCL_OK;
+  if (!features)
+    return lcl__fail(LCL_ERR_FORMAT, "%s: the examples are missing (%s/%sfeatures.npy)", labels,
+                     folder, prefix);
+  if (*out)
+    return lcl__fail(LCL_ERR_FORMAT, "%s: another file is the same part: keep one", features);
+  return read_part(features, labels, name, out);
+}
+
 static lcl_status open_part(const char *folder, const char *prefix, const char *name,
                             lcl_names *used, lcl_dataset **out) {
   char *features, *labels = NULL;
   lcl_status status = find_file(folder, prefix, "features", used, &features);
-  if (status == LCL_OK && features) {
-    if (*out)
-      status = lcl__fail(LCL_ERR_FORMAT, "%s: another file is the same part: keep one", features);
-    if (status == LCL_OK) status = find_file(folder, prefix, "labels", used, &labels);
-    if (status == LCL_OK) status = read_part(features, labels, name, out);
-  }
+  if (status == LCL_OK) status = find_file(folder, prefix, "labels", used, &labels);
+  if (status == LCL_OK) status = open_files(folder, prefix, features, labels, name, out);
   lcl__free(features);
   lcl__free(labels);
   return status;

@@ -2,7 +2,9 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "data/data_internal.h"
@@ -13,11 +15,14 @@ static lcl_status read_stream(const char *path, size_t max_bytes, lcl_wanted wan
   size_t stop = wanted ? LCL_HEAD_BYTES : SIZE_MAX;
   *data = NULL;
   *n = 0;
-  errno = 0;
-  gzFile f = gzopen(path, "rb"); /* reads plain files as they are */
-  if (!f)
-    return lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path,
-                     errno ? strerror(errno) : "out of memory");
+  int fd;
+  uint64_t size;
+  LCL_TRY(lcl__file_open(path, &fd, &size));
+  gzFile f = gzdopen(fd, "rb"); /* reads plain files as they are */
+  if (!f) {
+    close(fd);
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "cannot read %s: out of memory", path);
+  }
   gzbuffer(f, 1 << 18);
   uint8_t *buf = NULL;
   size_t cap = 0, used = 0;
@@ -79,14 +84,14 @@ static int compare_names(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Whatever is no folder is a file: whoever opens a FIFO or a link to nothing says what it is. */
 static bool is_kind(const char *folder, const char *name, lcl_entry_kind kind) {
   lcl_str path = { 0 };
   struct stat st;
   lcl__str_add(&path, "%s/%s", folder, name);
-  bool yes = lcl__str_ok(&path) && stat(path.data, &st) == 0 &&
-             (kind == LCL_ENTRY_FOLDER ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
+  const bool is_folder = lcl__str_ok(&path) && stat(path.data, &st) == 0 && S_ISDIR(st.st_mode);
   lcl__str_free(&path);
-  return yes;
+  return is_folder == (kind == LCL_ENTRY_FOLDER);
 }
 
 lcl_status lcl__list_folder(const char *path, lcl_entry_kind kind, lcl_names *out) {
@@ -133,7 +138,8 @@ int lcl__part_named(const char *name, size_t n) {
   } known[] = { { "train", 0 },      { "training", 0 }, { "valid", 1 },  { "val", 1 },
                 { "validation", 1 }, { "test", 2 },     { "testing", 2 } };
   for (size_t i = 0; i < LCL_COUNT(known); i++)
-    if (strlen(known[i].name) == n && strncmp(known[i].name, name, n) == 0) return known[i].part;
+    if (strlen(known[i].name) == n && strncasecmp(known[i].name, name, n) == 0)
+      return known[i].part;
   return -1;
 }
 

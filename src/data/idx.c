@@ -1,5 +1,7 @@
 /* IDX files: two zero bytes, element type, rank, big-endian 32-bit sizes, elements in row-major
  * order. */
+#include <sys/stat.h>
+
 #include "data/data_internal.h"
 
 enum {
@@ -151,8 +153,9 @@ static lcl_status take_labels(const lcl_idx *idx, const char *name, lcl_raw *raw
   size_t step = idx->rank == 2 ? (size_t)idx->dim[1] : 1;
   for (int64_t i = 0; i < raw->count; i++) {
     float v = idx->bytes ? idx->bytes[(size_t)i * step] : idx->values[(size_t)i * step];
-    if (!(v >= -1 && v < 65536))
-      return lcl__fail(LCL_ERR_FORMAT, "%s: label %lld is %g; labels are -1 (unknown) or 0..65535",
+    if (!(v >= -1 && v < 65536) || v != (float)(int32_t)v)
+      return lcl__fail(LCL_ERR_FORMAT,
+                       "%s: label %lld is %g; labels are whole numbers, -1 (unknown) or 0..65535",
                        name, (long long)i, (double)v);
     raw->labels[i] = (int32_t)v;
     if (raw->labels[i] >= raw->classes) raw->classes = raw->labels[i] + 1;
@@ -167,10 +170,8 @@ static bool starts_with(const char *name, const char *prefix) {
 static int64_t file_size(const char *folder, const char *name) {
   lcl_str path = { 0 };
   lcl__str_add(&path, "%s/%s", folder, name);
-  FILE *f = lcl__str_ok(&path) ? fopen(path.data, "rb") : NULL;
-  int64_t size = INT64_MAX;
-  if (f && fseek(f, 0, SEEK_END) == 0) size = ftell(f);
-  if (f) fclose(f);
+  struct stat st;
+  const int64_t size = lcl__str_ok(&path) && stat(path.data, &st) == 0 ? st.st_size : INT64_MAX;
   lcl__str_free(&path);
   return size;
 }
@@ -203,6 +204,9 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
   const char *images = find_file(desc->path, names, prefixes, "images", desc->prefer);
   const char *labels = find_file(desc->path, names, prefixes, "labels", NULL);
   *out = NULL;
+  if (!images && labels)
+    return lcl__fail(LCL_ERR_FORMAT, "%s holds %s, but no images that go with them (%s-images-...)",
+                     desc->path, labels, prefixes[0]);
   if (!images) return LCL_OK;
   if (!lcl__names_add(used, "", images) || (labels && !lcl__names_add(used, "", labels)))
     return LCL_ERR_HOST_MEMORY;

@@ -151,12 +151,11 @@ static lcl_status png_to_colours(const png_layout *l, lcl_image *out) {
       out->data[i * (size_t)l->colours + (size_t)c] = (uint8_t)((v + 128) / 257);
     }
   }
-  if (l->bytes == 2 && most > 0 && most < 4096)
-    return lcl__fail(
-        LCL_ERR_UNSUPPORTED,
-        "a 16-bit PNG file whose largest value is %u of 65535 would be almost black; scale "
-        "it to the full range first",
-        most);
+  if (l->bytes == 2 && most > 0 && most < 16384)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "a 16-bit PNG file whose largest value is %u of 65535 would be dark; scale "
+                     "it to the full range first",
+                     most);
   out->channels = l->colours;
   return LCL_OK;
 }

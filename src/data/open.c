@@ -55,6 +55,11 @@ lcl_status lcl__hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
 
 /* Holds the validation part out of the training part, unless the set brings one. */
 static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
+  if (s->valid && desc->valid > 0 && desc->valid != s->valid->count)
+    lcl__logf(LCL_LOG_WARN,
+              "the set's own validation part of %lld examples is used, not %lld of the training "
+              "part",
+              (long long)s->valid->count, (long long)desc->valid);
   if (s->valid || desc->valid < 0) return LCL_OK;
   int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
   /* Images and feature tables often come sorted by class: the last ones would all be of one. */
@@ -86,6 +91,12 @@ static lcl_status unify(lcl_splits *s) {
       return lcl__fail(LCL_ERR_SHAPE, "the training examples are %dx%dx%d, the %s ones %dx%dx%d",
                        a->channels, a->height, a->width, part[i]->name, part[i]->channels,
                        part[i]->height, part[i]->width);
+    if (!part[i]->labels != !a->labels)
+      return lcl__fail(LCL_ERR_FORMAT,
+                       "the training part has %s, the %s part has %s: labels of every part were "
+                       "expected (-1 where one is not known)",
+                       a->labels ? "labels" : "no labels", part[i]->name,
+                       a->labels ? "none" : "some");
     if (!part[i]->pixels != !a->pixels)
       return lcl__fail(LCL_ERR_TYPE, "the training examples are %s, the %s ones %s",
                        a->pixels ? "bytes" : "numbers", part[i]->name,

@@ -160,6 +160,13 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
   return lcl__raw_to_dataset(&raw, name, out);
 }
 
+/* Whether all that would be classes are named as parts are. */
+static bool parts_as_classes(const picture_list *l) {
+  for (size_t i = 0; i < l->classes.n; i++)
+    if (lcl__part_named(l->classes.data[i], strlen(l->classes.data[i])) < 0) return false;
+  return l->classes.n > 0;
+}
+
 /* Opens the folder's images as a part; their paths in desc->path go to used. */
 static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part,
                             lcl_names *used, lcl_dataset **out) {
@@ -169,6 +176,11 @@ static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const
   for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
     if (!lcl__names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
       status = LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK && parts_as_classes(&list))
+    status = lcl__fail(LCL_ERR_FORMAT,
+                       "%s holds images that have no class: a folder for each class was expected, "
+                       "or names such as CLASS.1.png",
+                       list.files.data[0].path);
   if (status == LCL_OK && list.files.n) status = decode_all(desc, &list, part, out);
   list_free(&list);
   return status;

@@ -68,6 +68,15 @@ static lcl_status cut(const lcl_recordings *c, const lcl_dataset *all, const uin
   return status;
 }
 
+static void warn_short(const lcl_recordings *c, int width, const char *path) {
+  size_t n = 0;
+  for (size_t i = 0; i < c->list.n; i++) n += c->list.data[i].n < width;
+  if (n)
+    lcl__logf(LCL_LOG_WARN,
+              "%s: not used: %zu of %zu recordings, which are shorter than a segment of %d samples",
+              path, n, c->list.n, width);
+}
+
 lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
                                  lcl_splits *out) {
   double overlap = desc->overlap > 0 ? desc->overlap : 0.9,
@@ -102,6 +111,7 @@ lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, l
   if (status == LCL_OK && !out->train)
     status = lcl__fail(LCL_ERR_FORMAT, "%s: no recording is as long as a segment of %d samples",
                        desc->path, width);
+  if (status == LCL_OK) warn_short(c, width, desc->path);
   lcl_dataset_close(all);
   lcl__free(part);
   return status;

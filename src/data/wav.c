@@ -31,6 +31,11 @@ static lcl_status parse_format(const uint8_t *p, size_t n, wave_format *f) {
   if (f->channels < 1 || f->channels > 64 || rate < 1 || rate > 1000000)
     return lcl__fail(LCL_ERR_FORMAT, "WAV file: %d channels at %u Hz make no sense", f->channels,
                      rate);
+  const int block = (int)little(p + 12, 2), expected = f->channels * f->bits / 8;
+  if (block != expected)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "WAV file: blocks of %d bytes; %d were expected for %d channels of %d bits",
+                     block, expected, f->channels, f->bits);
   f->rate = (int)rate;
   return LCL_OK;
 }
@@ -45,6 +50,28 @@ static float sample_value(const uint8_t *p, const wave_format *f) {
   if (f->bits == 8) return ((float)p[0] - 128) / 128;
   uint32_t raw = little(p, f->bits / 8) << (32 - f->bits);
   return (float)((int32_t)raw / 2147483648.0);
+}
+
+/* Whether another chunk can begin here: four letters (or padding) and a size that fits. */
+static bool is_chunk(const uint8_t *p, size_t n) {
+  for (int i = 0; i < 4; i++)
+    if (p[i] && (p[i] < 32 || p[i] > 126)) return false;
+  return little(p + 4, 4) <= n - 8;
+}
+
+/* Samples beyond the size that the header gives, or in a second chunk, would be lost in silence. */
+static lcl_status check_rest(const uint8_t *p, size_t size, size_t left) {
+  const size_t at = size + (size & 1);
+  if (at + 8 > left) return LCL_OK;
+  const bool unpadded = (size & 1) && is_chunk(p + size, left - size);
+  if (!unpadded && !is_chunk(p + at, left - at))
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "WAV file: %zu bytes of samples announced, but %zu more follow that are no "
+                     "chunk",
+                     size, left - size);
+  if (memcmp(p + (unpadded ? size : at), "data", 4) == 0)
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "WAV file: one chunk of samples was expected, not two");
+  return LCL_OK;
 }
 
 static lcl_status decode(const uint8_t *p, size_t n, const wave_format *f, lcl_wav *out) {
@@ -76,6 +103,7 @@ lcl_status lcl__wav_parse(const uint8_t *data, size_t n, lcl_wav *out) {
       if (size > left)
         return lcl__fail(LCL_ERR_FORMAT, "WAV file: %zu bytes of samples announced, %zu there",
                          size, left);
+      LCL_TRY(check_rest(body, size, left));
       return decode(body, size, &format, out);
     }
     if (size > left) break;

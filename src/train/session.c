@@ -71,8 +71,17 @@ static lcl_status choose_examples(lcl_session *s) {
   return view(train, rest ? s->labelled : NULL, &s->unlabelled);
 }
 
+/* The range of all values that the files of the other parts hold. */
+static lcl_status check_part_range(const lcl_dataset *ds) {
+  if (!ds || ds->any_range) return LCL_OK;
+  const float range[2] = { ds->raw_min * ds->scale + ds->bias, ds->raw_max * ds->scale + ds->bias };
+  return lcl_range_check_values(range, 2, 0, 1, ds->name);
+}
+
 static lcl_status check_range(const lcl_session *s) {
   const lcl_settings *set = &s->model->settings;
+  LCL_TRY(check_part_range(s->splits.valid));
+  LCL_TRY(check_part_range(s->splits.test));
   LCL_TRY(lcl_range_check(s->splits.train, NULL, 0, 1, "the images before preprocessing"));
   if (set->range_hi > set->range_lo)
     LCL_TRY(lcl_range_check(s->splits.train, s->prep, set->range_lo, set->range_hi,

@@ -281,8 +281,21 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   return lcl__write_config(t->s, t->folder);
 }
 
+/* Parts that a classifier will be measured on can be: known now, not after the last epoch. */
+static lcl_status check_labels(const lcl_trainer *t) {
+  const lcl_splits *s = &t->s->splits;
+  const lcl_dataset *part[] = { s->valid, t->d->test ? s->test : NULL };
+  for (size_t i = 0; i < LCL_COUNT(part) && (t->s->cls->can & LCL_CAN_CLASSIFY); i++) {
+    lcl_dataset *labelled = NULL;
+    if (part[i]) LCL_TRY(lcl__session_labelled(part[i], &labelled));
+    lcl_dataset_close(labelled);
+  }
+  return LCL_OK;
+}
+
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
   LCL_TRY(open_session(t, ctx, checkpoint));
+  LCL_TRY(check_labels(t));
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl__trainer_stage(t, t->d->check_numerics, &t->stage));
   LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "base/npy.h"
@@ -161,6 +163,15 @@ static void gzip_damage(void **state) {
   assert_int_equal(lcl__gz_read(path, 100, &data, &n), LCL_ERR_FORMAT);
 }
 
+/* CIFAR-10's five training files: the first of n records, the others of more. */
+static void write_batches(const uint8_t *records, size_t n, size_t more) {
+  char name[32];
+  for (int i = 1; i <= 5; i++) {
+    snprintf(name, sizeof name, "data_batch_%d.bin", i);
+    temp_write(dir, name, records, (i == 1 ? n : more) * 3073);
+  }
+}
+
 static void cifar_folder(void **state) {
   (void)state;
   uint8_t *file = calloc(4, 3073);
@@ -170,17 +181,16 @@ static void cifar_folder(void **state) {
   }
   const char names[] = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n";
   lcl_splits s;
-  temp_write(dir, "data_batch_1.bin", file, 4 * 3073);
-  temp_write(dir, "data_batch_2.bin", file, 2 * 3073);
+  write_batches(file, 4, 1);
   temp_write(dir, "test_batch.bin", file, 1 * 3073);
   temp_write(dir, "batches.meta.txt", names, sizeof names - 1);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = 2 }, &s), LCL_OK);
   assert_string_equal(s.format, "cifar10");
-  assert_int_equal(s.train->count, 4);
+  assert_int_equal(s.train->count, 6);
   assert_int_equal(s.valid->count, 2);
   assert_int_equal(s.test->count, 1);
   assert_int_equal(s.train->labels[3], 6);
-  assert_int_equal(s.valid->labels[1], 8);
+  assert_int_equal(s.valid->labels[1], 9);
   assert_string_equal(s.train->class_names[9], "j");
   assert_int_equal(s.train->pixels[s.train->offset[2] + 2048], 102);
   lcl_splits_close(&s);
@@ -260,6 +270,18 @@ static void wav_damage(void **state) {
   }
   file[34] = 12; /* bits */
   assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
+  file[34] = 16;
+  file[32] = 8; /* 16 bits of 32 */
+  assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
+  file[32] = 4;
+  file[40] = 20; /* half of the samples */
+  assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_ERR_FORMAT);
+  memcpy(file + 44 + 20, "data\14\0\0", 8);
+  assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_ERR_UNSUPPORTED);
+  memcpy(file + 44 + 20, "LIST", 4);
+  assert_int_equal(lcl__wav_parse(file, n, &wav), LCL_OK);
+  assert_int_equal(wav.n, 5);
+  lcl__free(wav.samples);
 }
 
 /* A square picture of one colour as PNG. */
@@ -446,6 +468,26 @@ static void expect_no_training(const char *word) {
   assert_non_null(strstr(lcl_error_message(), "but no training part"));
 }
 
+static void expect_refused(const char *words) {
+  lcl_splits s;
+  assert_int_not_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_OK);
+  assert_non_null(strstr(lcl_error_message(), words));
+}
+
+static const char *path_of(const char *name) {
+  static char path[600];
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  return path;
+}
+
+static void remove_file(const char *name) {
+  assert_int_equal(unlink(path_of(name)), 0);
+}
+
+static void make_fifo(const char *name) {
+  assert_int_equal(mkfifo(path_of(name), 0600), 0);
+}
+
 static void write_npy(const char *name, int64_t n, const void *labels) {
   char path[600];
   const float zeros[64] = { 0, 1 };
@@ -479,15 +521,46 @@ static void idx_layouts(void **state) {
   expect_parts("a0, a1, a2, a3, a4 and 7 more", 9, 4, 3);
 }
 
+/* Labels that are missing, or that cannot be read, are not the same as none. */
+static void idx_labels(void **state) {
+  (void)state;
+  const uint8_t half[] = { 0, 0, 0x0D, 1, 0, 0, 0, 1, 0x3F, 0, 0, 0 };
+  write_images("train-images-idx3-ubyte", 9, false);
+  write_labels("train-labels-idx1-ubyte", 9);
+  write_labels("t10k-labels-idx1-ubyte", 3);
+  expect_refused("holds t10k-labels-idx1-ubyte, but no images that go with them");
+  write_images("t10k-images-idx3-ubyte", 3, false);
+  remove_file("t10k-labels-idx1-ubyte");
+  expect_refused("the training part has labels, the test part has none");
+  make_fifo("t10k-labels-idx1-ubyte");
+  expect_refused("t10k-labels-idx1-ubyte: it is not a regular file");
+  remove_file("t10k-labels-idx1-ubyte");
+  assert_int_equal(symlink("nowhere", path_of("t10k-labels-idx1-ubyte")), 0);
+  expect_refused("cannot open");
+  remove_file("t10k-labels-idx1-ubyte");
+  write_images("t10k-images-idx3-ubyte", 1, false);
+  temp_write(dir, "t10k-labels-idx1-ubyte", half, sizeof half);
+  expect_refused("label 0 is 0.5; labels are whole numbers");
+  write_labels("t10k-labels-idx1-ubyte", 1);
+  remove_file("train-labels-idx1-ubyte");
+  expect_refused("the training part has no labels, the test part has some");
+}
+
 static void cifar_layouts(void **state) {
   (void)state;
   static uint8_t records[10 * 3073];
   temp_write(dir, "test_batch.bin", records, 3 * 3073);
   expect_no_training("test_batch.bin");
-  temp_write(dir, "data_batch_2.bin", records, sizeof records);
+  write_batches(records, 2, 2);
   temp_write(dir, "data_batch_7.bin", records, 3073);
-  temp_write(dir, "batches.meta.txt", "a\n", 2);
   expect_parts("data_batch_7.bin", 8, 2, 3);
+  temp_write(dir, "batches.meta.txt", "a\n", 2);
+  expect_refused("batches.meta.txt holds 1 names; one for each of 10 classes was expected");
+  remove_file("batches.meta.txt");
+  remove_file("data_batch_3.bin");
+  expect_refused("holds data_batch_1.bin but not data_batch_3.bin");
+  make_fifo("data_batch_3.bin");
+  expect_refused("data_batch_3.bin: it is not a regular file");
 }
 
 static void npy_layouts(void **state) {
@@ -499,10 +572,14 @@ static void npy_layouts(void **state) {
   write_npy("train_labels", 10, labels);
   write_npy("validation_labels", 6, labels);
   write_npy("testing_features", 5, NULL);
+  expect_refused("the training part has labels, the test part has none");
+  write_npy("testing_labels", 5, labels);
   expect_parts(NULL, 10, 6, 5);
   write_npy("features", 7, NULL);
-  write_npy("test_labels", 5, labels); /* of no test_features */
-  expect_parts("features.npy, test_labels.npy", 10, 6, 5);
+  expect_parts("features.npy", 10, 6, 5);
+  write_npy("test_labels", 5, labels);
+  expect_refused("test_labels.npy: the examples are missing");
+  remove_file("test_labels.npy");
   write_npy("val_features", 3, NULL);
   lcl_splits s;
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_ERR_FORMAT);
@@ -530,6 +607,28 @@ static void picture_layouts(void **state) {
   expect_parts("cat.1.png, evaluate/, train/dog.1.png, train/cat/a.gif, train/cat/deep/", 8, 10, 2);
 }
 
+/* Folders of parts are found in any case; they are no classes. */
+static void pictures_without_classes(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "Train/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "TEST/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_refused("TEST/0.png holds images that have no class");
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "Train/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "TEST/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_parts("TEST/0.png, TEST/1.png, TEST/2.png, TEST/3.png, TEST/4.png and 15 more", 8, 2, 10);
+  assert_int_equal(symlink("nowhere", path_of("Train/cat/a.png")), 0);
+  expect_refused("cannot open");
+}
+
 static void sound_layouts(void **state) {
   (void)state;
   uint8_t file[44 + 4 * 120];
@@ -551,6 +650,42 @@ static void sound_layouts(void **state) {
     snprintf(path, sizeof path, "%s/%s", dir, i ? "test" : "train");
     temp_remove(path);
   }
+}
+
+/* Recordings that are too short for a segment are counted. */
+static void short_recordings(void **state) {
+  (void)state;
+  uint8_t file[44 + 4 * 120];
+  char name[64], got[1000] = "";
+  lcl_splits s;
+  for (int i = 0; i < 6; i++) {
+    snprintf(name, sizeof name, "bird/%d.wav", i);
+    temp_write(dir, name, file, make_wav(file, i ? 100 : 99, 200, 5));
+  }
+  lcl_log_set(collect, got);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_OK);
+  lcl_log_set(NULL, NULL);
+  lcl_splits_close(&s);
+  assert_non_null(
+      strstr(got, "not used: 1 of 6 recordings, which are shorter than a segment of 100"));
+}
+
+/* Numbers of elements that a float cannot hold apart, and images with their channels last. */
+static void arrays_that_are_not_what_they_seem(void **state) {
+  (void)state;
+  static const float zeros[10 * 8 * 8 * 3];
+  const int64_t ids[2] = { 16777216, 16777217 }, nhwc[4] = { 10, 8, 8, 3 };
+  char got[1000] = "";
+  lcl_splits s;
+  assert_int_equal(
+      lcl__npy_write(path_of("features.npy"), LCL_NPY_I64, 2, (int64_t[]) { 2, 1 }, ids), LCL_OK);
+  expect_refused("element 1 is 16777217; whole numbers beyond 2^24");
+  assert_int_equal(lcl__npy_write(path_of("features.npy"), LCL_NPY_F32, 4, nhwc, zeros), LCL_OK);
+  lcl_log_set(collect, got);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_OK);
+  lcl_log_set(NULL, NULL);
+  lcl_splits_close(&s);
+  assert_non_null(strstr(got, "read as images of 8 channels, 8 x 3"));
 }
 
 /* The element that is no number is named with its file. */
@@ -733,6 +868,7 @@ static void wav_widths(void **state) {
     format[4] = 100;
     format[14] = cases[i].bits;
     memcpy(data, "data", 4);
+    format[12] = (uint8_t)(cases[i].channels * cases[i].bits / 8);
     data[4] = cases[i].bytes;
     memcpy(data + 8, cases[i].samples, cases[i].bytes);
     assert_int_equal(lcl__wav_parse(file, (size_t)(data - file) + 8 + cases[i].bytes, &wav),
@@ -770,6 +906,10 @@ int main(void) {
     TEST(npy_layouts),
     TEST(picture_layouts),
     TEST(sound_layouts),
+    TEST(idx_labels),
+    TEST(pictures_without_classes),
+    TEST(short_recordings),
+    TEST(arrays_that_are_not_what_they_seem),
     TEST(numbers_are_finite),
     TEST(heads_come_first),
     TEST(last_examples_are_split),

@@ -7,6 +7,7 @@ folder:     one process at a time writes to a run folder; signals save and tell 
 checkpoint: metadata that no run could have written is refused, and nothing is lost by it.
 json:       log.jsonl, config.json and profile.json with wrong types or ranges end with one sentence.
 markup:     names from outside are text in the reports.
+parts:      parts that cannot be measured, or lie elsewhere than the training part, are refused before training.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
@@ -194,6 +195,34 @@ def checkpoint():
     run('train', '--resume', '--out', r, '--quiet', '--no-test')
 
 
+def write_idx(path, code, shape, data):
+    open(path, 'wb').write(bytes([0, 0, code, len(shape)]) + struct.pack('>%dI' % len(shape), *shape) + data)
+
+
+def parts():
+    data = folder + '/idx'
+    os.makedirs(data)
+    for part, n in (('train', 60), ('t10k', 20)):
+        write_idx('%s/%s-images-idx3' % (data, part), 8, (n, 4, 4), bytes(i * 37 % 256 for i in range(n * 16)))
+        write_idx('%s/%s-labels-idx1' % (data, part), 9, (n,), bytes(i % 3 for i in range(n)))
+    train = ['train', 'semantic-noise', '--set', 'arch=mlp', '--data', data, '--set', 'validation=10', '--epochs', '1', '--batch', '10', '--quiet']
+    out = folder + '/measured'
+    write_idx(data + '/t10k-labels-idx1', 9, (20,), b'\xff' * 20)
+    assert 'every label is -1' in refused(*train, '--out', out)
+    assert not os.path.exists(out)
+    run(*train, '--no-test', '--out', out)
+    assert 'every label is -1' in refused('eval', out)
+    tables = folder + '/npy'
+    os.makedirs(tables)
+    for part, most in (('train', 1), ('test', 255)):
+        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (40, 4, 4), }".ljust(117) + '\n'
+        values = [i * 37 % 256 / 255 * most for i in range(640)]
+        open('%s/%s_features.npy' % (tables, part), 'wb').write(
+            b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head.encode() + struct.pack('<640f', *values))
+    told = refused('train', 'vae', '--data', tables, '--epochs', '1', '--quiet', '--out', folder + '/range')
+    assert 'npy test: values go from 0 to 255' in told, told
+
+
 def replaced(path, old, new):
     text = open(path).read()
     assert old in text, (path, old)
@@ -340,7 +369,7 @@ def terminal():
 
 try:
     {'output': output, 'numbers': numbers, 'folder': one_writer, 'checkpoint': checkpoint, 'json': wrong_json,
-     'markup': markup, 'compare': compare,
+     'markup': markup, 'compare': compare, 'parts': parts,
      'terminal': terminal}[sys.argv[2]]()
 finally:
     shutil.rmtree(folder, ignore_errors=True)
