@@ -89,7 +89,8 @@ void lcl__names_free(lcl_names *names);
 bool lcl__name_ends(const char *name, const char *suffix); /* case-insensitive */
 /* Adds a copy of name (what comes before it: prefix); false: out of memory. */
 bool lcl__names_add(lcl_names *names, const char *prefix, const char *name);
-/* The part that a file or folder named so, in any case, belongs to: 0 training, 1 validation, 2 test; -1: none.
+/* The part that a file or folder named so, in any case, belongs to: 0 training, 1 validation, 2
+ * test; -1: none.
  */
 int lcl__part_named(const char *name, size_t n);
 /* Warns once about what lies in the folder and is not among `used` (paths in it, sorted here),
