@@ -7,7 +7,7 @@
  *   each layer: left cell (i,j) from X and the left states of (i,j-1) and (i-1,j); what the right
  *               cell will need of X is kept; X += U (left(i,j) + right(i-1,j)) + b_u, or without
  *               residual connections X = left(i,j) + right(i-1,j)
- *   head: ReLU and 1x1 products; the value is sampled from the logits by inverting their
+ *   head: ReLU and 1x1 convolutions; the value is sampled from the logits by inverting their
  *   distribution function
  * and after the last pixel of a row the right cells of that row, from right to left: they feed the
  * row below only. Cells: cl/bilstm.cl. The arithmetic is that of the full forward pass, in another
@@ -91,7 +91,7 @@ static vec sigmoid(vec x) { return SPLAT(1.0f) / (SPLAT(1.0f) + exp(-x)); }
 static vec tanh_of(vec x) { return SPLAT(2.0f) * sigmoid(x + x) - SPLAT(1.0f); }
 
 /* sum += sum_k w[k][o..] x[k], rows of `stride`. */
-static vec product(vec sum, cptr w, int stride, cptr x, int n, int rectify) {
+static vec gemv(vec sum, cptr w, int stride, cptr x, int n, int rectify) {
   for (int k = 0; k < n; k++) {
     const float v = x[k];
     sum = mad(LOAD(w + (size_t)k * stride), SPLAT(rectify && v < 0.0f ? 0.0f : v), sum);
@@ -119,8 +119,8 @@ static void cell(const net *n, vec p[4], cptr k, cptr above, cptr beside_h, cptr
                  gptr to_h, gptr to_c, int u) {
   const int h = n->h;
   for (int q = 0; q < 4; q++) {
-    if (above) p[q] = product(p[q], k + q * h + u, 4 * h, above, h, 0);
-    p[q] = product(p[q], k + (size_t)4 * h * h + q * h + u, 4 * h, beside_h, h, 0);
+    if (above) p[q] = gemv(p[q], k + q * h + u, 4 * h, above, h, 0);
+    p[q] = gemv(p[q], k + (size_t)4 * h * h + q * h + u, 4 * h, beside_h, h, 0);
   }
   const vec c = mad(sigmoid(p[1]), LOAD(beside_c + u), sigmoid(p[2]) * tanh_of(p[3]));
   STORE(c, to_c + u);
@@ -135,7 +135,7 @@ static void layer_job(const net *n, cptr x, gptr layer, int l, int i, int j, int
   vec p[4];
   for (int q = 0; q < 4; q++) {
     const int o = right * 4 * h + q * h + u;
-    p[q] = product(LOAD(bias + o), w + o, 8 * h, x, n->maps, 0);
+    p[q] = gemv(LOAD(bias + o), w + o, 8 * h, x, n->maps, 0);
   }
   if (right) {
     for (int q = 0; q < 4; q++) STORE(p[q], right_s(n, layer, j) + q * h + u);
@@ -155,8 +155,8 @@ static void output_job(const net *n, gptr x, gptr layer, int l, int i, int j, in
   vec sum;
   if (n->residual) {
     cptr u = layer_weights(n, l) + 8 * h * (C + 1) + 16 * h * h;
-    sum = LOAD(x + o) + product(LOAD(u + C * h + o), u + o, C, left, h, 0);
-    if (i > 0) sum = product(sum, u + o, C, right, h, 0);
+    sum = LOAD(x + o) + gemv(LOAD(u + C * h + o), u + o, C, left, h, 0);
+    if (i > 0) sum = gemv(sum, u + o, C, right, h, 0);
   } else {
     sum = LOAD(left + o);
     if (i > 0) sum += LOAD(right + o);
@@ -191,7 +191,7 @@ static cptr head_weights(const net *n, int l) {
 static void head_job(const net *n, const state *s, int l, int o) {
   const int size = head_in(n, l);
   cptr w = head_weights(n, l), bias = w + (size_t)size * n->head_width;
-  STORE(product(LOAD(bias + o), w + o, n->head_width, head_from(n, s, l), size, 1),
+  STORE(gemv(LOAD(bias + o), w + o, n->head_width, head_from(n, s, l), size, 1),
         s->head + (l & 1) * n->head_width + o);
 }
 
@@ -207,7 +207,7 @@ static void logit_job(const net *n, const state *s, int c, int job) {
     logits[0] = sum;
   } else {
     const int o = c * n->logits + job * SAMPLER_V;
-    STORE(product(LOAD(bias + o), w + o, all, in, size, 1), logits + job * SAMPLER_V);
+    STORE(gemv(LOAD(bias + o), w + o, all, in, size, 1), logits + job * SAMPLER_V);
   }
 }
 

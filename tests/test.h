@@ -1,4 +1,4 @@
-/* cmocka with the headers it wants, and what every test of the device floor and above needs. */
+/* cmocka with the headers it wants, and what every test of the device layer and above needs. */
 #ifndef LCL_TEST_H
 #define LCL_TEST_H
 

@@ -1,4 +1,4 @@
-/* The host generator against its published known answers, and the moments of what it draws. */
+/* The host generator against its published known answers, and the moments of what it samples. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

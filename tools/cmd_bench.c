@@ -315,7 +315,7 @@ static bool is_file(const char *name) {
 }
 
 static int run_options(int argc, char **argv, const options *o) {
-  static char *const standard[] = { "gemm", "conv", "steps" }, *const everything[] = { "all" };
+  static char *const by_default[] = { "gemm", "conv", "steps" }, *const everything[] = { "all" };
   lcl_result_files files = { 0 };
   picked p = { 0 };
   int code = CLI_OK, n_files = 0;
@@ -335,7 +335,7 @@ static int run_options(int argc, char **argv, const options *o) {
     else if (files.n)
       code = pick_from(&files.data[0], &p);
     else
-      code = pick(3, standard, &p);
+      code = pick(3, by_default, &p);
     for (size_t i = 0; code == CLI_OK && argc && i < files.n; i++) keep_picked(&files.data[i], &p);
     if (code == CLI_OK)
       code = o->list || o->describe ? list(&p, o->describe)

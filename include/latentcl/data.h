@@ -90,13 +90,13 @@ LCL_API lcl_status lcl_dataset_subset(const lcl_dataset *ds, const int64_t *inde
 /** Two views: all but `held` examples, and these. Both keep the order of the file.
  *
  * @param ds      the data set
- * @param held    size of the second view, 1 to count - 1
+ * @param n_rest  size of the second view, 1 to count - 1
  * @param random  a random choice of examples; false: the last ones
  * @param seed    of the choice
  * @param part    receives the first view; lcl_dataset_close() ends it
  * @param rest    receives the second view, likewise
- * @return #LCL_ERR_ARGUMENT when held is outside its range */
-LCL_API lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random,
+ * @return #LCL_ERR_ARGUMENT when n_rest is outside its range */
+LCL_API lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t n_rest, bool random,
                                      uint64_t seed, lcl_dataset **part, lcl_dataset **rest);
 
 /** A view of the same number of random examples of every class, without repeats.
@@ -104,12 +104,12 @@ LCL_API lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool r
  * @param ds           a data set with labels
  * @param n_per_class  examples of each class, at least 1
  * @param seed         of the choice
- * @param draw         0, 1, 2, ... are different choices of the same seed: the three random subsets
+ * @param choice       0, 1, 2, ... are different choices of the same seed: the three random subsets
  *   of the semantic-noise tables are 0 to 2
  * @param out          receives the view; lcl_dataset_close() ends it
  * @return #LCL_ERR_ARGUMENT without labels, or when a class has too few examples */
 LCL_API lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed,
-                                         uint32_t draw, lcl_dataset **out);
+                                         uint32_t choice, lcl_dataset **out);
 
 /** A copy of all examples of several sets, in order. It has labels only if all of them have.
  *
@@ -222,7 +222,7 @@ typedef struct lcl_splits {
   lcl_dataset *train; /**< training part */
   lcl_dataset *valid; /**< validation part, or NULL */
   lcl_dataset *test;  /**< test part, or NULL */
-  /** "synthetic", "idx", "cifar10", "cifar100", "pictures", "sound" or "npy". */
+  /** "synthetic", "idx", "cifar10", "cifar100", "images", "sound" or "npy". */
   const char *format;
 } lcl_splits;
 
@@ -236,7 +236,7 @@ typedef struct lcl_splits {
  * - npy: features.npy (N,F or N,C,H,W; f32 or u8) with labels.npy; or train_features.npy,
  *   test_features.npy, ...
  * - sound: one folder a class, of WAV files (8/16/24/32-bit PCM or float; channels averaged)
- * - pictures: one folder a class, or files named CLASS.NUMBER.jpg, of PNG and JPEG files; with
+ * - images: one folder a class, or files named CLASS.NUMBER.jpg, of PNG and JPEG files; with
  *   train/ and test/ above that, those are the parts
  *
  * @param desc  what to open

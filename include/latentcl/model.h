@@ -267,13 +267,13 @@ LCL_API const double *lcl_metrics_get(const lcl_metrics *m, const char *name);
 
 /** What a graph is built for. */
 typedef enum lcl_model_mode {
-  LCL_MODE_TRAIN, /**< one step: inputs image, label, unlabelled, extra; calls lcl_build_loss() */
+  LCL_MODE_TRAIN, /**< one step: inputs image, label, unlabelled, side; calls lcl_build_loss() */
   LCL_MODE_EVAL,  /**< clean network; per-example values: lcl_build_example(),
                      lcl_build_prediction(), lcl_build_features(). The batch may be padded: rows must
                      not influence each other. */
-  LCL_MODE_RECONSTRUCT, /**< rows of the reconstruction grid: lcl_build_picture() for each, all
+  LCL_MODE_RECONSTRUCT, /**< rows of the reconstruction grid: lcl_build_output() for each, all
                            (N,C,H,W) */
-  LCL_MODE_SAMPLE,   /**< samples: lcl_build_picture() once for each kind, captioned with its name;
+  LCL_MODE_SAMPLE,   /**< samples: lcl_build_output() once for each kind, captioned with its name;
                         may use the label input (classes in turn). Grids have rows of 10. */
   LCL_MODE_CALIBRATE /**< updates running statistics exactly, over the training images
                         (lcl_settings.calibrate) */
@@ -288,11 +288,10 @@ typedef struct lcl_model {
   const lcl_options *options; /**< its own copy */
   lcl_model_data data;        /**< as prepared */
   lcl_settings settings;      /**< resolved */
-  const char *extra_name; /**< of a table of numbers beside the training images, set by prepare() */
-  float *extra;           /**< the table, one row an example, fed as input "extra"; allocated by
-                             prepare() with malloc, freed with the model */
-  int64_t extra_width;    /**< numbers of a row */
-  void *user;             /**< the class's own; freed by its destroy() */
+  float *side;                /**< the table, one row an example, fed as input "side"; allocated by
+                                  prepare() with malloc, freed with the model */
+  int64_t side_width;         /**< numbers of a row */
+  void *user;                 /**< the class's own; freed by its destroy() */
 } lcl_model;
 
 /** Prepared training images on the host, for prepare() and start(). */
@@ -437,7 +436,7 @@ LCL_API lcl_graph *lcl_build_graph(const lcl_build *b);
  * @return the mode */
 LCL_API lcl_model_mode lcl_build_mode(const lcl_build *b);
 
-/** Rows of image, label and extra.
+/** Rows of image, label and side.
  *
  * @param b  the build
  * @return N, at least 1 */
@@ -467,11 +466,11 @@ LCL_API lcl_tensor *lcl_build_label(lcl_build *b);
  * @return f32 (Nu,C,H,W) */
 LCL_API lcl_tensor *lcl_build_unlabelled(lcl_build *b);
 
-/** The rows of lcl_model.extra that belong to the images.
+/** The rows of lcl_model.side that belong to the images.
  *
  * @param b  the build
- * @return f32 (N,extra_width) */
-LCL_API lcl_tensor *lcl_build_extra(lcl_build *b);
+ * @return f32 (N,side_width) */
+LCL_API lcl_tensor *lcl_build_side(lcl_build *b);
 
 /** Declares the loss of #LCL_MODE_TRAIN, which the loop minimises with settings.optimiser.
  *
@@ -518,7 +517,7 @@ LCL_API void lcl_build_features(lcl_build *b, lcl_tensor *rows);
  * @param b        the build
  * @param caption  e.g. "semantic"
  * @param images   f32 (N,C,H,W), prepared */
-LCL_API void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images);
+LCL_API void lcl_build_output(lcl_build *b, const char *caption, lcl_tensor *images);
 
 /** Declares a perturbed form of the features, in #LCL_MODE_RECONSTRUCT, for maps (`latentcl tsne`).
  *

@@ -385,9 +385,11 @@ typedef enum lcl_mask_type {
 /** The mask of a filter. */
 typedef struct lcl_mask_desc {
   lcl_mask_type type; /**< A or B */
-  int colours; /**< channel groups: 1 (0), or 3: contiguous thirds, the remainder in the first */
-  int gates; /**< > 1: groups are counted within each of so many equal parts of the output (0: 1) */
-  bool interleaved; /**< channel k is in group k mod colours */
+  /** Those that the maps are divided among: 1 (0), or 3: contiguous thirds, the remainder in the
+   * first. */
+  int image_channels;
+  int gates; /**< > 1: they are counted within each of so many equal parts of the output (0: 1) */
+  bool interleaved; /**< map k belongs to image channel k mod image_channels */
 } lcl_mask_desc;
 
 /** PixelRNN's masked convolution (van den Oord et al. 2016, section 3.4). A masked weight never
@@ -417,25 +419,25 @@ typedef struct lcl_pool_desc {
  *
  * @param x         (N,C,H,W)
  * @param desc      windows
- * @param switches  receives the argmax indices, i32 (N,C,OH,OW): y*W + x in the input plane; NULL:
+ * @param indices  receives the argmax indices, i32 (N,C,OH,OW): y*W + x in the input plane; NULL:
  *   not wanted
  * @return (N,C,OH,OW) */
-LCL_API lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **switches);
+LCL_API lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **indices);
 
 /** Adds values into planes of zeros at argmax indices: the adjoint of lcl_max_pool2d().
  *
  * @param v         (N,C,OH,OW)
- * @param switches  argmax indices, i32 or u8 (N,C,OH,OW)
+ * @param indices  argmax indices, i32 or u8 (N,C,OH,OW)
  * @param in_shape  (N,C,H,W)
  * @return in_shape */
-LCL_API lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_shape);
+LCL_API lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *indices, lcl_shape in_shape);
 
 /** Values at argmax indices: the adjoint of lcl_max_unpool2d().
  *
  * @param x         (N,C,H,W)
- * @param switches  argmax indices, i32 or u8 (N,C,OH,OW)
+ * @param indices  argmax indices, i32 or u8 (N,C,OH,OW)
  * @return (N,C,OH,OW) */
-LCL_API lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches);
+LCL_API lcl_tensor *lcl_argmax_gather2d(lcl_tensor *x, lcl_tensor *indices);
 
 /** Mean of each window.
  *

@@ -37,7 +37,7 @@ typedef struct lcl_json_field {
   double lo, hi; /* hi == lo: any */
 } lcl_json_field;
 
-/* Every named member has its type and range; others are not looked at. LCL_ERR_FORMAT names the
+/* Every named member has its type and range; others are ignored. LCL_ERR_FORMAT names the
  * member and says what was expected. what: the file, for the message. */
 lcl_status lcl__json_check(const cJSON *json, const char *what, const lcl_json_field *fields,
                            size_t n);

@@ -239,7 +239,8 @@ lcl_status lcl__random_orthogonal(double *q, int n, uint64_t seed, uint32_t stre
   if (!g) return LCL_ERR_HOST_MEMORY;
   uint64_t step = 0;
   for (int i = 0; i < n; i++) {
-    do { /* a row in the span of the others has probability zero, but a short one is drawn again */
+    do { /* a row in the span of the others has probability zero, but a short one is sampled again
+          */
       lcl__philox_normal(seed, stream, step++, g, (size_t)n);
       for (int k = 0; k < n; k++) q[(size_t)i * (size_t)n + (size_t)k] = g[k];
     } while (gram_schmidt(q, i, n) < 1e-3);

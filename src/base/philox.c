@@ -59,8 +59,8 @@ void lcl__philox_permutation(uint64_t seed, uint32_t stream, uint64_t step, uint
   uint64_t index = 0;
   for (uint32_t i = 0; i < n; i++) out[i] = i;
   for (uint32_t left = n; left > 1; left--) {
-    /* Lemire's bounded draw: the upper half of bits*left, rejecting the few bits that would favour
-     * some values. */
+    /* Lemire's bounded integer: the upper half of bits*left, rejecting the few bits that would
+     * favour some values. */
     uint64_t product;
     do {
       product = (uint64_t)lcl__philox_bits(seed, stream, step, index++) * left;

@@ -2,7 +2,7 @@
  * easy as 1, 2, 3").
  *
  * A number is a pure function of (seed, stream, step, index), so that a host loop, any device and
- * any order of work-items draw the same ones; cl/random.cl holds the same generator. Key: the
+ * any order of work-items generate the same ones; cl/random.cl holds the same generator. Key: the
  * seed's two halves. Counter: {index / 4, stream, step_lo, step_hi}; one block gives the numbers of
  * four consecutive indices.
  *

@@ -13,7 +13,7 @@ typedef struct lcl_result {
                    others */
   double gflops, gbps, intensity; /* useful GFLOP/s, GB/s, FLOP a byte */
   double roofline;                /* percent; < 0: not measured */
-  int verified;                   /* 1: right, -1: wrong, 0: not looked at */
+  int verified;                   /* 1: right, -1: wrong, 0: not verified */
 } lcl_result;
 
 /* The results of one device. */

@@ -56,7 +56,7 @@ static void devices(const lcl_result_files *files, lcl_str *s) {
       lcl__str_html(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops,
                     d->peak_gbps);
       if (d->cache_gbps > d->peak_gbps)
-        lcl__str_html(s, ", %.3g GB/s from the nearest cache", d->cache_gbps);
+        lcl__str_html(s, ", %.3g GB/s from the L1 cache", d->cache_gbps);
       lcl__str_html(s, " (measured in the same run)");
     }
     lcl__str_html(s, "<br><small>%s", d->path);

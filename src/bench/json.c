@@ -55,7 +55,7 @@ static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   if (r->verified) {
     cJSON_AddBoolToObject(o, "verified", r->verified > 0);
     if (r->verified_parts)
-      cJSON_AddStringToObject(o, "verified_parts", "products and convolutions");
+      cJSON_AddStringToObject(o, "verified_parts", "GEMMs and convolutions");
     else
       cJSON_AddNumberToObject(o, "error", r->error);
   }

@@ -273,8 +273,8 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   return st;
 }
 
-/* No reference computes a whole training step. Its products and convolutions are held against
- * theirs one by one, and the step as it is timed against itself without fusion. */
+/* No reference computes a whole training step. Its GEMMs and convolutions are compared with theirs
+ * one by one, and the step as it is timed with itself without fusion. */
 static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   size_t n;
   lcl_status st = lcl__tune_verify(ctx, w->name, &n);

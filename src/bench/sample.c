@@ -3,12 +3,12 @@
 #include "bench/bench.h"
 #include "nn/pixelrnn.h"
 
-/* The network of the workload pixelrnn-1x16-b16 (variant 0: drawing; 1: one forward pass). */
+/* The network of the workload pixelrnn-1x16-b16 (variant 0: sampling; 1: one forward pass). */
 lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                              lcl_bench_row *row) {
   const lcl_pixelrnn_desc d = { .height = w->height,
                                 .width = w->width,
-                                .colours = w->channels,
+                                .channels = w->channels,
                                 .levels = 2,
                                 .layers = 1,
                                 .hidden = 16,
@@ -25,8 +25,8 @@ lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_
   if (st == LCL_OK) {
     lcl_tensor *uniform = lcl_random_uniform(g, last), *out;
     if (w->variant == 0)
-      out = lcl__pixelrnn_sampler(g, &d,
-                                  &(lcl_pixelrnn_draw) { .uniform = uniform, .given = uniform });
+      out = lcl__pixelrnn_sampler(
+          g, &d, &(lcl_pixelrnn_sample_desc) { .uniform = uniform, .given = uniform });
     else
       out = lcl__pixelrnn_logits(
           lcl_reshape(uniform, LCL_SHAPE(w->batch, w->channels, w->height, w->width)), &d,

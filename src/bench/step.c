@@ -36,7 +36,7 @@ typedef struct step_state {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *p;
-  float *extra;
+  float *side;
 } step_state;
 
 static lcl_status set_options(const lcl_workload *w, lcl_options *o) {
@@ -94,7 +94,7 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
-  if (b.extra) LCL_TRY(feed_tensor(s->p, "extra", b.extra, 0));
+  if (b.side) LCL_TRY(feed_tensor(s->p, "side", b.side, 0));
   float lr = 1e-4f;
   return lcl_feed(s->p, "lr", &lr, sizeof lr);
 }

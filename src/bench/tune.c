@@ -4,7 +4,7 @@
 #include "latentcl/model.h"
 #include "latentcl/ops.h"
 
-/* ---- which products there are ---- */
+/* ---- which problems there are ---- */
 
 typedef struct collection {
   lcl_context *ctx;

@@ -1,5 +1,5 @@
-/* The tuner's half that touches the device: products of a workload, candidates for one, and what a
- * candidate takes. */
+/* The tuner's half that touches the device: GEMMs and convolutions of a workload, candidates for
+ * one, and what a candidate takes. */
 #ifndef LCL_BENCH_TUNE_H
 #define LCL_BENCH_TUNE_H
 

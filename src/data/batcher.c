@@ -8,7 +8,7 @@
 #include "data/prep.h"
 
 /* Random streams of one batcher. */
-enum { ORDER, CHOICE, AUGMENT, HALF, DRAW, N_STREAMS };
+enum { ORDER, CHOICE, AUGMENT, HALF, SAMPLE, N_STREAMS };
 
 typedef struct slot {
   float *x;
@@ -28,7 +28,7 @@ struct lcl_batcher {
   int64_t order_of;
   uint32_t *swaps; /* LCL_BATCH_FRESH: to undo */
   uint8_t *flip;
-  float *in, *work, *draw;
+  float *in, *work, *uniform;
   /* prefetching: the thread owns slots[1-front] and everything above that changes while busy */
   bool threaded, busy, ready, stop;
   pthread_t thread;
@@ -100,14 +100,14 @@ static void choose(lcl_batcher *b, lcl_batch_state at, slot *s) {
 
 /* ---- making one batch ---- */
 
-/* Replaces probabilities by a draw: a new one at each place in training, else one that belongs to
- * the example. */
-static void draw_binary(lcl_batcher *b, uint64_t place, int32_t index, float *x) {
+/* Replaces probabilities by a sample: a new one at each place in training, else one that belongs
+ * to the example. */
+static void sample_binary(lcl_batcher *b, uint64_t place, int32_t index, float *x) {
   uint64_t step = b->desc.augment ? place : (uint64_t)index;
-  uint32_t stream = b->desc.augment ? stream_of(b, DRAW)
+  uint32_t stream = b->desc.augment ? stream_of(b, SAMPLE)
                                     : lcl__philox_stream("binarise.evaluation");
-  lcl__philox_uniform(b->desc.seed, stream, step, b->draw, b->n_in);
-  for (size_t i = 0; i < b->n_in; i++) x[i] = x[i] > b->draw[i] ? 1 : 0;
+  lcl__philox_uniform(b->desc.seed, stream, step, b->uniform, b->n_in);
+  for (size_t i = 0; i < b->n_in; i++) x[i] = x[i] > b->uniform[i] ? 1 : 0;
 }
 
 static void choose_flips(lcl_batcher *b, lcl_batch_state at) {
@@ -131,7 +131,7 @@ static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool fli
   const lcl_prep *p = b->desc.prep;
   float *in = p ? b->in : out;
   lcl_dataset_example(b->desc.data, index, in);
-  if (b->desc.data->bernoulli) draw_binary(b, place, index, in);
+  if (b->desc.data->bernoulli) sample_binary(b, place, index, in);
   if (!p) return;
   lcl__prep_values(p, in, b->work, b->work + b->n_full);
   int top = (p->h - p->out_h) / 2, left = (p->w - p->out_w) / 2;
@@ -228,9 +228,9 @@ static bool allocate(lcl_batcher *b) {
   b->swaps = lcl__alloc(batch * sizeof *b->swaps);
   b->flip = lcl__alloc(batch);
   b->in = lcl__alloc(b->n_in * sizeof *b->in);
-  b->draw = lcl__alloc(b->n_in * sizeof *b->draw);
+  b->uniform = lcl__alloc(b->n_in * sizeof *b->uniform);
   b->work = lcl__alloc(3 * b->n_full * sizeof *b->work);
-  return ok && b->order && b->swaps && b->flip && b->in && b->draw && b->work;
+  return ok && b->order && b->swaps && b->flip && b->in && b->uniform && b->work;
 }
 
 lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
@@ -277,7 +277,7 @@ void lcl_batcher_destroy(lcl_batcher *b) {
   lcl__free(b->swaps);
   lcl__free(b->flip);
   lcl__free(b->in);
-  lcl__free(b->draw);
+  lcl__free(b->uniform);
   lcl__free(b->work);
   lcl__free(b);
 }

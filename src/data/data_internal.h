@@ -39,7 +39,7 @@ void lcl__dataset_set_classes(lcl_dataset *ds, int classes);
  * by name, those of the first part first. Parts without names, and parts of one storage, stay as
  * they are. */
 lcl_status lcl__dataset_match_classes(lcl_dataset *const *part, int n);
-/* A copy with every element drawn 0/1 with p = value (seed, stream), or set by value > 0.5. */
+/* A copy with every element sampled 0/1 with p = value (seed, stream), or set by value > 0.5. */
 lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
                                   uint32_t stream, lcl_dataset **out);
 
@@ -104,11 +104,11 @@ lcl_status lcl__open_idx(const lcl_data_desc *desc, lcl_splits *out, bool *found
 lcl_status lcl__open_cifar(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl__open_npy(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 lcl_status lcl__open_sound(const lcl_data_desc *desc, lcl_splits *out, bool *found);
-lcl_status lcl__open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found);
+lcl_status lcl__open_images(const lcl_data_desc *desc, lcl_splits *out, bool *found);
 
 /* The built-in data: desc->path is NULL, "synthetic" or "synthetic:KIND". */
 lcl_status lcl__open_synthetic(const lcl_data_desc *desc, lcl_splits *out);
-/* Holds desc->test_share of the training part out as the test part of a set that has none. */
-lcl_status lcl__hold_test_out(const lcl_data_desc *desc, lcl_splits *s);
+/* Splits desc->test_share of the training part as the test part of a set that has none. */
+lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s);
 
 #endif

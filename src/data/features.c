@@ -143,7 +143,7 @@ static lcl_status open_parts(const lcl_data_desc *desc, lcl_names *used, lcl_spl
   const bool one = !out->train;
   if (one) LCL_TRY(open_part(desc->path, "", "train", used, &out->train));
   if (out->train) LCL_TRY(lcl__warn_unused(desc->path, used));
-  if (out->train) return one && !out->test ? lcl__hold_test_out(desc, out) : LCL_OK;
+  if (out->train) return one && !out->test ? lcl__split_test(desc, out) : LCL_OK;
   if (!used->n) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT,
                    "%s holds %s but no training part (train_features.npy or features.npy)",

@@ -41,8 +41,8 @@ typedef struct lcl_grid_desc {
   int pad, zoom;
   uint8_t background;
 } lcl_grid_desc;
-lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out);
-lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path);
+lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_image *out);
+lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *images, const char *path);
 
 /* Base64 with padding; lcl__free it. */
 char *lcl__base64(const uint8_t *data, size_t n);

@@ -57,7 +57,7 @@ static int exif_orientation(const uint8_t *p, size_t n) {
   return 1;
 }
 
-/* Turns and mirrors a picture as its orientation (1 to 8, EXIF 2.3) says it is to be seen. */
+/* Turns and mirrors an image as its orientation (1 to 8, EXIF 2.3) says it is to be seen. */
 static lcl_status image_turn(lcl_image *image, int orientation) {
   if (orientation <= 1) return LCL_OK;
   const bool swap = orientation >= 5;
@@ -145,7 +145,7 @@ static lcl_status png_to_colours(const png_layout *l, lcl_image *out) {
         return lcl__fail(
             LCL_ERR_UNSUPPORTED,
             "a PNG file with transparent pixels has no one meaning; put it on the background "
-            "that you want first (an opaque picture was expected)");
+            "that you want first (an opaque image was expected)");
       if (c == l->colours) continue;
       most = LCL_MAX(most, v);
       out->data[i * (size_t)l->colours + (size_t)c] = (uint8_t)((v + 128) / 257);

@@ -118,21 +118,19 @@ static uint8_t to_byte(float v) {
 }
 
 /* One image into the grid with its upper left corner at (top,left). */
-static void place(const lcl_grid_desc *d, const float *picture, lcl_image *grid, int top,
-                  int left) {
+static void place(const lcl_grid_desc *d, const float *image, lcl_image *grid, int top, int left) {
   size_t plane = (size_t)d->height * (size_t)d->width;
   for (int y = 0; y < d->height * d->zoom; y++) {
     uint8_t *to = grid->data +
                   ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
     for (int x = 0; x < d->width * d->zoom; x++) {
-      const float *from = picture + (size_t)(y / d->zoom) * (size_t)d->width +
-                          (size_t)(x / d->zoom);
+      const float *from = image + (size_t)(y / d->zoom) * (size_t)d->width + (size_t)(x / d->zoom);
       for (int c = 0; c < grid->channels; c++) *to++ = to_byte(from[(size_t)c * plane]);
     }
   }
 }
 
-lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *pictures, lcl_image *out) {
+lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_image *out) {
   lcl_grid_desc d = *desc;
   memset(out, 0, sizeof *out);
   d.zoom = LCL_MAX(d.zoom, 1);
@@ -155,14 +153,14 @@ lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *pictures, lcl
   memset(out->data, d.background, bytes);
   size_t each = (size_t)d.channels * (size_t)d.height * (size_t)d.width;
   for (int i = 0; i < d.n; i++)
-    place(&d, pictures + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h,
+    place(&d, images + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h,
           d.pad + i % d.columns * (int)cell_w);
   return LCL_OK;
 }
 
-lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *pictures, const char *path) {
+lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *images, const char *path) {
   lcl_image grid;
-  LCL_TRY(lcl__image_grid(desc, pictures, &grid));
+  LCL_TRY(lcl__image_grid(desc, images, &grid));
   lcl_status status = lcl__png_write(path, &grid);
   lcl__image_free(&grid);
   return status;

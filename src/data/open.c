@@ -1,4 +1,5 @@
-/* Opening a data set: which format, which parts, what is held out, how it is binarised. */
+/* Opening a data set: which format, which parts, what is split for validation and test, how it is
+ * binarised. */
 #include <sys/stat.h>
 
 #include "data/array.h"
@@ -21,7 +22,7 @@ static bool is_synthetic(const char *path) {
 static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
   static lcl_status (*const readers[])(const lcl_data_desc *, lcl_splits *,
                                        bool *) = { lcl__open_idx, lcl__open_cifar, lcl__open_npy,
-                                                   lcl__open_sound, lcl__open_pictures };
+                                                   lcl__open_sound, lcl__open_images };
   struct stat st;
   if (stat(desc->path, &st) != 0) return lcl__fail(LCL_ERR_IO, "there is no folder %s", desc->path);
   if (!S_ISDIR(st.st_mode))
@@ -39,38 +40,37 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
 }
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
-lcl_status lcl__hold_test_out(const lcl_data_desc *desc, lcl_splits *s) {
+lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s) {
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
-  int64_t held = (int64_t)((double)s->train->count * share);
+  int64_t n = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;
-  if (held < 1 || held >= s->train->count) return LCL_OK;
+  if (n < 1 || n >= s->train->count) return LCL_OK;
   /* Before the two share a storage. */
   LCL_TRY(lcl__dataset_match_classes((lcl_dataset *[]) { s->train, s->valid }, 2));
-  LCL_TRY(lcl_dataset_split(s->train, held, true, 0x7e57, &part, &rest));
+  LCL_TRY(lcl_dataset_split(s->train, n, true, 0x7e57, &part, &rest));
   lcl_dataset_close(s->train);
   s->train = part;
   s->test = rest;
   return LCL_OK;
 }
 
-/* Holds the validation part out of the training part, unless the set brings one. */
-static lcl_status hold_out(const lcl_data_desc *desc, lcl_splits *s) {
+/* Splits the validation part from the training part, unless the set brings one. */
+static lcl_status split_validation(const lcl_data_desc *desc, lcl_splits *s) {
   if (s->valid && desc->valid > 0 && desc->valid != s->valid->count)
     lcl__logf(LCL_LOG_WARN,
               "the set's own validation part of %lld examples is used, not %lld of the training "
               "part",
               (long long)s->valid->count, (long long)desc->valid);
   if (s->valid || desc->valid < 0) return LCL_OK;
-  int64_t held = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
+  int64_t n = desc->valid ? desc->valid : LCL_MIN(s->train->count / 5, 10000);
   /* Images and feature tables often come sorted by class: the last ones would all be of one. */
-  bool random = !desc->split_last && (desc->split_random || strcmp(s->format, "pictures") == 0 ||
+  bool random = !desc->split_last && (desc->split_random || strcmp(s->format, "images") == 0 ||
                                       strcmp(s->format, "npy") == 0);
-  if (held < 1 || held >= s->train->count)
-    return lcl__fail(LCL_ERR_ARGUMENT,
-                     "cannot hold %lld of %lld training examples out for validation",
-                     (long long)held, (long long)s->train->count);
+  if (n < 1 || n >= s->train->count)
+    return lcl__fail(LCL_ERR_ARGUMENT, "cannot split %lld of %lld training examples for validation",
+                     (long long)n, (long long)s->train->count);
   lcl_dataset *part, *rest;
-  LCL_TRY(lcl_dataset_split(s->train, held, random, desc->seed, &part, &rest));
+  LCL_TRY(lcl_dataset_split(s->train, n, random, desc->seed, &part, &rest));
   lcl_dataset_close(s->train);
   s->train = part;
   s->valid = rest;
@@ -256,7 +256,7 @@ static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
 static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
   LCL_TRY(unify(s));
   LCL_TRY(make_copies(desc, s));
-  LCL_TRY(hold_out(desc, s));
+  LCL_TRY(split_validation(desc, s));
   LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
   LCL_TRY(name_part(s->valid, desc, "valid"));
   LCL_TRY(name_part(s->test, desc, "test"));

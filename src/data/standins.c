@@ -69,21 +69,21 @@ static double eyes(point p) {
   return disc((point) { fabs(p.x), p.y }, 0.2, 0.02, 0.09);
 }
 
-typedef struct picture_job {
+typedef struct image_job {
   uint64_t seed;
   int64_t first;
   int side, classes;
   bool animals;
   uint8_t *pixels;
   int32_t *labels;
-} picture_job;
+} image_job;
 
 /* How much of a pixel lies inside; pixel: its size in the figure's own units. */
 static double cover(double distance, double pixel) {
   return fmin(fmax(0.5 - distance / pixel, 0), 1);
 }
 
-static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) {
+static void draw(const image_job *j, int64_t i, uint8_t *out, int32_t *label) {
   float u[24];
   uint32_t order[10];
   int n = j->side, plane = n * n;
@@ -120,7 +120,7 @@ static void draw(const picture_job *j, int64_t i, uint8_t *out, int32_t *label) 
 }
 
 static void draw_range(void *user, int64_t begin, int64_t end) {
-  const picture_job *j = user;
+  const image_job *j = user;
   size_t each = 3 * (size_t)j->side * (size_t)j->side;
   for (int64_t i = begin; i < end; i++)
     draw(j, j->first + i, j->pixels + (size_t)i * each, j->labels + i);
@@ -133,8 +133,8 @@ static lcl_status copy_names(const char *const *names, int n, char ***out) {
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status make_pictures(bool animals, uint64_t seed, int64_t first, int64_t count,
-                                lcl_dataset **out) {
+static lcl_status make_images(bool animals, uint64_t seed, int64_t first, int64_t count,
+                              lcl_dataset **out) {
   int side = animals ? 48 : 32, classes = animals ? 2 : 10;
   lcl_raw raw = { count,
                   3,
@@ -152,9 +152,9 @@ static lcl_status make_pictures(bool animals, uint64_t seed, int64_t first, int6
     lcl__raw_free(&raw);
     return status;
   }
-  picture_job j = { seed, first, side, classes, animals, raw.pixels, raw.labels };
+  image_job j = { seed, first, side, classes, animals, raw.pixels, raw.labels };
   lcl__parallel_for(count, 64, draw_range, &j);
-  return lcl__raw_to_dataset(&raw, "pictures", out);
+  return lcl__raw_to_dataset(&raw, "images", out);
 }
 
 /* ---- features: a mean for each class, unit noise, and nothing below zero ---- */
@@ -261,8 +261,8 @@ static lcl_status open_birds(const lcl_data_desc *desc, lcl_splits *out) {
 
 static lcl_status make(const char *kind, uint64_t seed, int64_t first, int64_t count,
                        lcl_dataset **out) {
-  if (strcmp(kind, "objects") == 0) return make_pictures(false, seed, first, count, out);
-  if (strcmp(kind, "animals") == 0) return make_pictures(true, seed, first, count, out);
+  if (strcmp(kind, "objects") == 0) return make_images(false, seed, first, count, out);
+  if (strcmp(kind, "animals") == 0) return make_images(true, seed, first, count, out);
   if (strcmp(kind, "features") == 0) return make_features(seed, first, count, out);
   if (strcmp(kind, "digits") == 0) return lcl_dataset_synthetic(seed, first, count, out);
   return lcl__fail(

@@ -15,38 +15,38 @@ static lcl_status permutation(int64_t n, uint64_t seed, const char *what, uint64
   return LCL_OK;
 }
 
-/* Marks the held examples with 1. */
-static lcl_status choose_held(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed,
+/* Marks n_rest examples with 1. */
+static lcl_status choose_rest(const lcl_dataset *ds, int64_t n_rest, bool random, uint64_t seed,
                               uint8_t *mark) {
   if (!random) {
-    memset(mark + (ds->count - held), 1, (size_t)held);
+    memset(mark + (ds->count - n_rest), 1, (size_t)n_rest);
     return LCL_OK;
   }
   uint32_t *perm;
   LCL_TRY(permutation(ds->count, seed, "data.split", 0, &perm));
-  for (int64_t i = 0; i < held; i++) mark[perm[i]] = 1;
+  for (int64_t i = 0; i < n_rest; i++) mark[perm[i]] = 1;
   lcl__free(perm);
   return LCL_OK;
 }
 
-lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, uint64_t seed,
+lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t n_rest, bool random, uint64_t seed,
                              lcl_dataset **part, lcl_dataset **rest) {
   LCL_NEED(ds, part);
   *part = *rest = NULL;
-  if (held < 1 || held >= ds->count)
+  if (n_rest < 1 || n_rest >= ds->count)
     return lcl__fail(LCL_ERR_ARGUMENT,
-                     "cannot hold %lld of the %lld examples of '%s' out: choose 1 to %lld",
-                     (long long)held, (long long)ds->count, ds->name, (long long)ds->count - 1);
+                     "cannot split %lld of the %lld examples of '%s': choose 1 to %lld",
+                     (long long)n_rest, (long long)ds->count, ds->name, (long long)ds->count - 1);
   uint8_t *mark = lcl__alloc((size_t)ds->count);
   int64_t *index = lcl__alloc((size_t)ds->count * sizeof *index);
-  lcl_status status = mark && index ? choose_held(ds, held, random, seed, mark)
+  lcl_status status = mark && index ? choose_rest(ds, n_rest, random, seed, mark)
                                     : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
-    int64_t keep = 0, hold = ds->count - held;
-    for (int64_t i = 0; i < ds->count; i++) index[mark[i] ? hold++ : keep++] = i;
-    status = lcl__dataset_view(ds, ds->name, index, ds->count - held, part);
+    int64_t keep = 0, to = ds->count - n_rest;
+    for (int64_t i = 0; i < ds->count; i++) index[mark[i] ? to++ : keep++] = i;
+    status = lcl__dataset_view(ds, ds->name, index, ds->count - n_rest, part);
     if (status == LCL_OK)
-      status = lcl__dataset_view(ds, ds->name, index + (ds->count - held), held, rest);
+      status = lcl__dataset_view(ds, ds->name, index + (ds->count - n_rest), n_rest, rest);
     if (status != LCL_OK) {
       lcl_dataset_close(*part);
       *part = NULL;
@@ -58,7 +58,7 @@ lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t held, bool random, u
 }
 
 lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uint64_t seed,
-                                 uint32_t draw, lcl_dataset **out) {
+                                 uint32_t choice, lcl_dataset **out) {
   LCL_NEED(ds, out);
   *out = NULL;
   if (!ds->labels)
@@ -69,7 +69,7 @@ lcl_status lcl_dataset_per_class(const lcl_dataset *ds, int64_t n_per_class, uin
   int64_t *taken = lcl__alloc((size_t)ds->classes * sizeof *taken);
   int64_t *index = lcl__alloc((size_t)ds->count * sizeof *index);
   uint32_t *perm = NULL;
-  lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", draw, &perm)
+  lcl_status status = taken && index ? permutation(ds->count, seed, "data.per_class", choice, &perm)
                                      : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) {
     int64_t n = 0;
@@ -179,19 +179,19 @@ lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_
                                   uint32_t stream, lcl_dataset **out) {
   *out = NULL;
   size_t each = lcl_dataset_elements(ds);
-  float *value = lcl__alloc(each * sizeof *value), *draw = lcl__alloc(each * sizeof *draw);
+  float *value = lcl__alloc(each * sizeof *value), *uniform = lcl__alloc(each * sizeof *uniform);
   lcl_raw raw = { 0 };
-  lcl_status status = value && draw ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw)
-                                    : LCL_ERR_HOST_MEMORY;
+  lcl_status status = value && uniform ? raw_like(ds, ds->count, true, ds->labels != NULL, &raw)
+                                       : LCL_ERR_HOST_MEMORY;
   for (int64_t i = 0; i < ds->count && status == LCL_OK; i++) {
     uint8_t *to = raw.pixels + (size_t)i * each;
     lcl_dataset_example(ds, i, value);
-    if (!threshold) lcl__philox_uniform(seed, stream, (uint64_t)i, draw, each);
-    for (size_t k = 0; k < each; k++) to[k] = value[k] > (threshold ? 0.5f : draw[k]);
+    if (!threshold) lcl__philox_uniform(seed, stream, (uint64_t)i, uniform, each);
+    for (size_t k = 0; k < each; k++) to[k] = value[k] > (threshold ? 0.5f : uniform[k]);
     if (ds->labels) raw.labels[i] = ds->labels[i];
   }
   lcl__free(value);
-  lcl__free(draw);
+  lcl__free(uniform);
   if (status == LCL_OK) status = lcl__raw_to_dataset(&raw, ds->name, out);
   if (status == LCL_OK) (*out)->bernoulli = false;
   return status;

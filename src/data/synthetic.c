@@ -18,7 +18,7 @@ typedef struct point {
   float x, y;
 } point;
 
-/* How one example is bent: everything drawn at random but the points' jitter. */
+/* How one example is bent: everything sampled but the points' jitter. */
 typedef struct style {
   float a, b, c, d, tx, ty; /* affine: x' = a x + b y + tx, y' = c x + d y + ty, centred on (0,0) */
   float amp[2 * WAVES], fx[2 * WAVES], fy[2 * WAVES], phase[2 * WAVES];

@@ -315,7 +315,7 @@ static lcl_status rng_state(lcl_lower *lw, lcl_var **out) {
   LCL_TRY(lcl__store_var(store, name, LCL_I32, LCL_SHAPE(4), false, (lcl_init) { 0 }, out));
   LCL_TRY(lcl__store_place(store));
   if (!fresh) return LCL_OK;
-  /* Graphs of different names draw different numbers from one seed. */
+  /* Graphs of different names get different numbers from one seed. */
   char hex[33];
   lcl__hash_hex(name, strlen(name), hex);
   hex[16] = 0;

@@ -18,11 +18,11 @@ struct lcl_build {
   lcl_model_mode mode;
   int64_t batch, unlabelled_batch;
   lcl_optimiser_desc optimiser;
-  lcl_tensor *image, *label, *unlabelled, *extra; /* NULL: not asked for */
+  lcl_tensor *image, *label, *unlabelled, *side; /* NULL: not asked for */
   lcl_tensor *loss, *correct, *prediction, *features;
-  lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], pictures[LCL_BUILD_MAX],
+  lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], outputs[LCL_BUILD_MAX],
       latents[LCL_BUILD_MAX];
-  int n_terms, n_examples, n_pictures, n_latents;
+  int n_terms, n_examples, n_outputs, n_latents;
   bool too_many;
 };
 

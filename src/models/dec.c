@@ -134,10 +134,10 @@ static void build_eval(lcl_build *b, const net *n, const lcl_options *o) {
 
 static void build_reconstruct(lcl_build *b, const net *n, const lcl_options *o) {
   lcl_tensor *image = lcl_build_image(b), *seen = masked(o, image);
-  lcl_build_picture(b, "original", image);
-  lcl_build_picture(b, "masked", seen);
-  lcl_build_picture(b, "denoised",
-                    lcl_reshape(decode(n, encode(n, lcl_flatten(seen))), lcl_tensor_shape(image)));
+  lcl_build_output(b, "original", image);
+  lcl_build_output(b, "masked", seen);
+  lcl_build_output(b, "denoised",
+                   lcl_reshape(decode(n, encode(n, lcl_flatten(seen))), lcl_tensor_shape(image)));
 }
 
 static void build(lcl_build *b) {

@@ -174,7 +174,7 @@ static lcl_tensor *information_cost(const imsat *n, lcl_build *b, lcl_tensor *lo
 
 /* How much the prediction changes when x is moved by r. */
 static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
-  lcl_tensor *radius = lcl_build_extra(b), *r;
+  lcl_tensor *radius = lcl_build_side(b), *r;
   n->mode = LCL_BN_NO_UPDATE;
   if (n->vat)
     r = lcl_vat_direction(x, radius, (float)lcl_option_float(n->o, "xi"),
@@ -230,8 +230,8 @@ static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_exampl
     free(radius);
     return s;
   }
-  m->extra = radius;
-  m->extra_width = 1;
+  m->side = radius;
+  m->side_width = 1;
   return LCL_OK;
 }
 

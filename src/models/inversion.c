@@ -171,7 +171,7 @@ static net make_net(lcl_build *b) {
                  .classes = m->data.classes };
 }
 
-/* A[x]^T f(x): the logits drawn back through the network's own slope. */
+/* A[x]^T f(x): the logits pulled back through the network's own slope. */
 static lcl_tensor *inverse(lcl_tensor *logits, lcl_tensor *x) {
   lcl_tensor *xhat;
   lcl_vjp(logits, logits, &x, 1, &xhat);
@@ -231,8 +231,8 @@ static void build_eval(lcl_build *b) {
 static void build_reconstruct(lcl_build *b) {
   net n = make_net(b);
   lcl_tensor *x = lcl_build_image(b);
-  lcl_build_picture(b, "original", x);
-  lcl_build_picture(b, "inverse", inverse(logits_of(&n, x), x));
+  lcl_build_output(b, "original", x);
+  lcl_build_output(b, "inverse", inverse(logits_of(&n, x), x));
 }
 
 static void build(lcl_build *b) {

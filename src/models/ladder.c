@@ -168,7 +168,7 @@ static ladder make_ladder(lcl_build *b) {
 
 /* ---- encoder ---- */
 
-/* The encoder for several groups of rows at once: one product a layer, while each group has its own
+/* The encoder for several groups of rows at once: one GEMM a layer, while each group has its own
  * statistics. Tensors are (groups, rows, width); the first `noisy` groups are corrupted. */
 typedef struct stack {
   int64_t groups, noisy, rows;
@@ -387,9 +387,9 @@ static void build_reconstruct(ladder *n) {
   stack s = { .groups = 1, .noisy = 1, .rows = lcl_build_batch(n->b) };
   encode(n, &s, x);
   decode(n, &s, 0, zhat);
-  lcl_build_picture(n->b, "original", image);
-  lcl_build_picture(n->b, "corrupted", lcl_reshape(s.z[0], shape));
-  lcl_build_picture(n->b, "denoised", lcl_reshape(zhat[0], shape));
+  lcl_build_output(n->b, "original", image);
+  lcl_build_output(n->b, "corrupted", lcl_reshape(s.z[0], shape));
+  lcl_build_output(n->b, "denoised", lcl_reshape(zhat[0], shape));
 }
 
 static void build(lcl_build *b) {
@@ -406,7 +406,7 @@ static void build(lcl_build *b) {
 
 /* ---- settings ---- */
 
-/* All training images serve as unlabelled ones, so nothing is held out unless asked for. */
+/* All training images serve as unlabelled ones, so nothing is split unless asked for. */
 static void data(const lcl_options *o, lcl_data_desc *d) {
   (void)o;
   d->valid = -1;

@@ -43,7 +43,7 @@ void lcl_model_destroy(lcl_model *m) {
   if (!m) return;
   if (m->cls->destroy) m->cls->destroy(m);
   lcl_options_destroy((lcl_options *)m->options);
-  free(m->extra);
+  free(m->side);
   lcl__free(m);
 }
 
@@ -92,11 +92,11 @@ lcl_tensor *lcl_build_unlabelled(lcl_build *b) {
   return b->unlabelled;
 }
 
-lcl_tensor *lcl_build_extra(lcl_build *b) {
+lcl_tensor *lcl_build_side(lcl_build *b) {
   if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
-  if (!b->extra)
-    b->extra = lcl_input(b->graph, "extra", LCL_F32, LCL_SHAPE(b->batch, b->model->extra_width));
-  return b->extra;
+  if (!b->side)
+    b->side = lcl_input(b->graph, "side", LCL_F32, LCL_SHAPE(b->batch, b->model->side_width));
+  return b->side;
 }
 
 static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix,
@@ -131,8 +131,8 @@ void lcl_build_example(lcl_build *b, const char *name, lcl_tensor *rows) {
   if (b && name) add_item(b, b->examples, &b->n_examples, "", name, rows);
 }
 
-void lcl_build_picture(lcl_build *b, const char *caption, lcl_tensor *images) {
-  if (b && caption) add_item(b, b->pictures, &b->n_pictures, "", caption, images);
+void lcl_build_output(lcl_build *b, const char *caption, lcl_tensor *images) {
+  if (b && caption) add_item(b, b->outputs, &b->n_outputs, "", caption, images);
 }
 
 void lcl_build_latent(lcl_build *b, const char *caption, lcl_tensor *rows) {
@@ -153,13 +153,13 @@ static lcl_status check_declared(const lcl_build *b) {
                      LCL_BUILD_MAX);
   if (b->mode == LCL_MODE_TRAIN && !b->loss)
     return lcl__fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
-  if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_pictures == 0)
+  if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_outputs == 0)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
                      b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");
   for (int i = 0; i < b->n_examples; i++)
     LCL_TRY(check_rows("example value", b->examples[i].name, b->examples[i].t, b->batch));
-  for (int i = 0; i < b->n_pictures; i++)
-    LCL_TRY(check_rows("picture", b->pictures[i].name, b->pictures[i].t, b->batch));
+  for (int i = 0; i < b->n_outputs; i++)
+    LCL_TRY(check_rows("output image", b->outputs[i].name, b->outputs[i].t, b->batch));
   for (int i = 0; i < b->n_latents; i++)
     LCL_TRY(check_rows("latent", b->latents[i].name, b->latents[i].t, b->batch));
   return LCL_OK;

@@ -5,7 +5,7 @@
  *
  *   X = maskedA7x7(x);  each layer: X += U BiLSTM(W X + b)  (residual=false: X = BiLSTM(W X + b))
  *   logits = (ReLU, 1x1) x head_layers, ReLU, 1x1
- *   loss = mean over images of -log p(x) = sum over pixels and colours of -log p(x_i | x_<i),
+ *   loss = mean over images of -log p(x) = sum over pixels and channels of -log p(x_i | x_<i),
  * nats */
 #include "base/base.h"
 #include "models/registry.h"
@@ -21,7 +21,7 @@ static const lcl_option options[] = {
     NULL },
   { "batch_norm", LCL_OPTION_BOOL, "false", "batch norm of the input-to-state maps", NULL },
   { "levels", LCL_OPTION_CHOICE, "2",
-    "2: Bernoulli pixels; 256: a softmax over the levels of each pixel and colour", "2|256" },
+    "2: Bernoulli pixels; 256: a softmax over the levels of each pixel and channel", "2|256" },
   { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma",
     "auto|grey|rgb" },
   { "binarise", LCL_OPTION_CHOICE, "fixed",
@@ -43,7 +43,8 @@ static const lcl_option options[] = {
     "beta)",
     "evolve|freeze|evolve_bias" },
   { "mask_groups", LCL_OPTION_CHOICE, "thirds",
-    "which maps may see which colours (rgb): contiguous thirds, or map k the colours up to k mod 3",
+    "which maps may see which channels (rgb): contiguous thirds, or map k the channels up to k mod "
+    "3",
     "thirds|modulo" },
 };
 
@@ -53,7 +54,7 @@ static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
   return (lcl_pixelrnn_desc) {
     .height = m->data.height,
     .width = m->data.width,
-    .colours = (int)m->data.channels,
+    .channels = (int)m->data.channels,
     .levels = levels,
     .layers = (int)lcl_option_int(o, "layers"),
     .hidden = (int)lcl_option_int(o, "hidden"),
@@ -99,7 +100,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "levels=2 needs images of one channel: give colours=grey, or levels=256");
   if (channels == 3 && lcl_option_int(o, "hidden") < 3)
-    return lcl__fail(LCL_ERR_ARGUMENT, "option hidden: three colours need at least 3 units");
+    return lcl__fail(LCL_ERR_ARGUMENT, "option hidden: three channels need at least 3 units");
   s->epochs = 100;
   s->batch = 16;
   s->prep.colour = grey && d->channels == 3 ? LCL_COLOUR_GREY : LCL_COLOUR_KEEP;
@@ -127,7 +128,7 @@ static void build(lcl_build *b) {
     return;
   }
   lcl_build_example(b, "nll", nll);
-  const double dimensions = (double)d.height * (double)d.width * d.colours;
+  const double dimensions = (double)d.height * (double)d.width * d.channels;
   if (d.levels > 2)
     lcl_build_example(b, "bits_per_dim", lcl_scale(nll, (float)(1 / (dimensions * log(2)))));
 }
@@ -139,24 +140,24 @@ static void move_channels(const lcl_pixelrnn_desc *d, int64_t n, bool to_last, c
                           float *to) {
   const int64_t plane = d->height * d->width;
   for (int64_t i = 0; i < n; i++)
-    for (int64_t c = 0; c < d->colours; c++)
+    for (int64_t c = 0; c < d->channels; c++)
       for (int64_t p = 0; p < plane; p++) {
-        const int64_t first = (i * d->colours + c) * plane + p,
-                      last = (i * plane + p) * d->colours + c;
+        const int64_t first = (i * d->channels + c) * plane + p,
+                      last = (i * plane + p) * d->channels + c;
         to[to_last ? last : first] = from[to_last ? first : last];
       }
 }
 
 static lcl_status run_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d, const lcl_sample_desc *s,
                               float *x) {
-  const lcl_shape shape = LCL_SHAPE(s->n, d->height, d->width, d->colours);
+  const lcl_shape shape = LCL_SHAPE(s->n, d->height, d->width, d->channels);
   const size_t bytes = (size_t)lcl_shape_count(shape) * sizeof(float);
   const bool completes = s->given && s->given_rows > 0;
-  lcl_pixelrnn_draw draw = { .uniform = lcl_random_uniform(g, shape),
-                             .temperature = s->temperature };
-  draw.given = completes ? lcl_input(g, "given", LCL_F32, shape) : draw.uniform;
-  draw.given_rows = completes ? (int)LCL_MIN(s->given_rows, d->height) : 0;
-  lcl_tensor *out = lcl__pixelrnn_sampler(g, d, &draw);
+  lcl_pixelrnn_sample_desc from = { .uniform = lcl_random_uniform(g, shape),
+                                    .temperature = s->temperature };
+  from.given = completes ? lcl_input(g, "given", LCL_F32, shape) : from.uniform;
+  from.given_rows = completes ? (int)LCL_MIN(s->given_rows, d->height) : 0;
+  lcl_tensor *out = lcl__pixelrnn_sampler(g, d, &from);
   lcl_program *p;
   LCL_TRY(lcl_compile(g, &(lcl_compile_desc) { .fetch = &out, .n_fetch = 1 }, &p));
   lcl_status st = LCL_OK;
@@ -179,7 +180,7 @@ static lcl_status sample(const lcl_model *m, lcl_store *store, const lcl_sample_
   const lcl_pixelrnn_desc d = desc_of(m);
   char name[48];
   lcl_graph *g;
-  /* The seed of the draws comes from the graph's name. */
+  /* The seed of the samples comes from the graph's name. */
   snprintf(name, sizeof name, "sample-%llu", (unsigned long long)desc->seed);
   LCL_TRY(lcl_graph_create(store, name, &g));
   const lcl_status st = run_sampler(g, &d, desc, images);

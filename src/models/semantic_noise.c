@@ -14,7 +14,7 @@
 #include "latentcl/nn.h"
 #include "models/registry.h"
 
-enum { MAX_LAYERS = 8, LATENT_DRAWS = 3 };
+enum { MAX_LAYERS = 8, LATENT_SAMPLES = 3 };
 
 typedef struct layer {
   int kernel; /* 0: fully connected */
@@ -289,19 +289,19 @@ static void build_eval(lcl_build *b) {
   lcl_build_features(b, h[n.arch->n]);
 }
 
-static lcl_tensor *picture_of(net *n, lcl_tensor *z, lcl_shape image) {
+static lcl_tensor *image_of(net *n, lcl_tensor *z, lcl_shape image) {
   lcl_tensor *r[MAX_LAYERS + 1];
   decode(n, z, r);
   return lcl_reshape(r[0], image);
 }
 
 /* Perturbed latents, and the images that they decode to. */
-static void show_draws(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic,
-                       lcl_shape image) {
+static void show_samples(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic,
+                         lcl_shape image) {
   const char *caption = semantic ? "semantic noise" : "random noise";
-  for (int i = 0; i < LATENT_DRAWS; i++) {
+  for (int i = 0; i < LATENT_SAMPLES; i++) {
     lcl_tensor *moved = perturbed_latent(n, z, y, NULL, semantic);
-    lcl_build_picture(b, caption, picture_of(n, moved, image));
+    lcl_build_output(b, caption, image_of(n, moved, image));
     lcl_build_latent(b, caption, moved);
   }
 }
@@ -316,10 +316,10 @@ static void build_reconstruct(lcl_build *b) {
   lcl_shape shape = lcl_tensor_shape(image);
   encode(&n, input_image(b, &n), 0, h);
   lcl_tensor *z = h[n.arch->n], *y = classify(&n, z);
-  lcl_build_picture(b, "original", image);
-  lcl_build_picture(b, "reconstruction", picture_of(&n, z, shape));
-  show_draws(b, &n, z, y, false, shape);
-  if (proposed) show_draws(b, &n, z, y, true, shape);
+  lcl_build_output(b, "original", image);
+  lcl_build_output(b, "reconstruction", image_of(&n, z, shape));
+  show_samples(b, &n, z, y, false, shape);
+  if (proposed) show_samples(b, &n, z, y, true, shape);
 }
 
 static void build(lcl_build *b) {

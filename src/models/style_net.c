@@ -103,7 +103,7 @@ static lcl_tensor *decode(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *one
 
 /* ---- losses ---- */
 
-/* Terms of one labelled batch, each (N); z is drawn once. */
+/* Terms of one labelled batch, each (N); z is sampled once. */
 typedef struct labelled_terms {
   lcl_tensor *kl, *recon, *cls, *logits;
 } labelled_terms;
@@ -183,7 +183,7 @@ static void build_eval(lcl_build *b, const lcl_style_net *n) {
 
 /* ---- images ---- */
 
-static lcl_tensor *picture(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
+static lcl_tensor *image_of(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
   return lcl_sigmoid(decode(n, z, onehot));
 }
 
@@ -194,39 +194,39 @@ static void build_reconstruct(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *root = root_of(n, x), *z = mean_from_root(n, root),
              *shift = mean_from_class(n, root, onehot);
   if (shift) z = lcl_add(z, shift);
-  lcl_build_picture(b, "original", x);
-  lcl_build_picture(b, "reconstruction", picture(n, z, onehot));
+  lcl_build_output(b, "original", x);
+  lcl_build_output(b, "reconstruction", image_of(n, z, onehot));
   for (int k = 0; k < LCL_MIN(n->classes, 10); k++) {
     char caption[40];
     snprintf(caption, sizeof caption, "style, class %d", k);
-    lcl_build_picture(b, caption,
-                      picture(n, z, lcl__vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
+    lcl_build_output(b, caption,
+                     image_of(n, z, lcl__vae_one_class(n->g, lcl_build_batch(b), n->classes, k)));
   }
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next style", i);
-    lcl_build_picture(b, caption, picture(n, lcl__vae_towards_next(z, 0.25f * (float)i), onehot));
+    lcl_build_output(b, caption, image_of(n, lcl__vae_towards_next(z, 0.25f * (float)i), onehot));
   }
 }
 
 static void build_sample(lcl_build *b, const lcl_style_net *n) {
   int64_t rows = lcl_build_batch(b), k = n->classes, trials = lcl_option_int(n->o, "sample_trials");
   lcl_tensor *label = lcl_build_label(b), *onehot = lcl_one_hot(label, k);
-  lcl_build_picture(b, "samples",
-                    picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, n->latent)), onehot));
-  lcl_build_picture(b, "analogies", picture(n, lcl__vae_row_styles(n->g, rows, n->latent), onehot));
-  lcl_build_picture(
+  lcl_build_output(b, "samples",
+                   image_of(n, lcl_random_normal(n->g, LCL_SHAPE(rows, n->latent)), onehot));
+  lcl_build_output(b, "analogies", image_of(n, lcl__vae_row_styles(n->g, rows, n->latent), onehot));
+  lcl_build_output(
       b, "interpolation",
-      picture(n, lcl__vae_row_walks(n->g, rows, n->latent), lcl__vae_row_classes(n->g, rows, k)));
+      image_of(n, lcl__vae_row_walks(n->g, rows, n->latent), lcl__vae_row_classes(n->g, rows, k)));
   lcl_tensor *classes = lcl__vae_every_class(n->g, k);
   classes = lcl_reshape(
       lcl_broadcast(lcl_reshape(classes, LCL_SHAPE(k, 1, k)), LCL_SHAPE(k, trials, k)),
       LCL_SHAPE(k * trials, k));
-  lcl_tensor *draws = picture(n, lcl_random_normal(n->g, LCL_SHAPE(k * trials, n->latent)),
-                              classes);
+  lcl_tensor *samples = image_of(n, lcl_random_normal(n->g, LCL_SHAPE(k * trials, n->latent)),
+                                 classes);
   lcl_shape s = n->image;
-  draws = lcl_reshape(draws, LCL_SHAPE(k, trials, s.dim[1], s.dim[2], s.dim[3]));
-  lcl_build_picture(b, "means", lcl_gather(lcl_mean(draws, LCL_AXIS(1), false), label));
+  samples = lcl_reshape(samples, LCL_SHAPE(k, trials, s.dim[1], s.dim[2], s.dim[3]));
+  lcl_build_output(b, "means", lcl_gather(lcl_mean(samples, LCL_AXIS(1), false), label));
 }
 
 void lcl__style_build(lcl_build *b, bool y_in_encoder) {

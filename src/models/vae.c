@@ -4,7 +4,8 @@
  *
  *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z (one
  * map) decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits loss
- * BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one draw of z: the negative of the evidence bound, in nats
+ * BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one sample of z: the negative of the evidence bound, in
+ * nats
  */
 #include "base/base.h"
 #include "models/registry.h"
@@ -116,27 +117,27 @@ static void build_eval(lcl_build *b, const net *n) {
   lcl_build_features(b, mean);
 }
 
-static lcl_tensor *picture(const net *n, lcl_tensor *z) {
+static lcl_tensor *image_of(const net *n, lcl_tensor *z) {
   return lcl_sigmoid(decode(n, z));
 }
 
 static void build_reconstruct(lcl_build *b, const net *n) {
   lcl_tensor *x = lcl_build_image(b), *mu, *logvar;
   encode(n, x, &mu, &logvar);
-  lcl_build_picture(b, "original", x);
-  lcl_build_picture(b, "reconstruction", picture(n, mu));
-  lcl_build_picture(b, "of a sampled latent", picture(n, lcl_reparameterise(mu, logvar)));
+  lcl_build_output(b, "original", x);
+  lcl_build_output(b, "reconstruction", image_of(n, mu));
+  lcl_build_output(b, "of a sampled latent", image_of(n, lcl_reparameterise(mu, logvar)));
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next latent", i);
-    lcl_build_picture(b, caption, picture(n, lcl__vae_towards_next(mu, 0.25f * (float)i)));
+    lcl_build_output(b, caption, image_of(n, lcl__vae_towards_next(mu, 0.25f * (float)i)));
   }
 }
 
 static void build_sample(lcl_build *b, const net *n) {
   int64_t rows = lcl_build_batch(b), width = n->zh * n->zw;
-  lcl_build_picture(b, "samples", picture(n, lcl_random_normal(n->g, LCL_SHAPE(rows, width))));
-  lcl_build_picture(b, "interpolation", picture(n, lcl__vae_row_walks(n->g, rows, width)));
+  lcl_build_output(b, "samples", image_of(n, lcl_random_normal(n->g, LCL_SHAPE(rows, width))));
+  lcl_build_output(b, "interpolation", image_of(n, lcl__vae_row_walks(n->g, rows, width)));
 }
 
 static void build(lcl_build *b) {

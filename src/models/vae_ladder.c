@@ -1,17 +1,18 @@
 /* VAE-Ladder hybrid: J. Zumer, "Influencing the Properties of Latent Representations" (2016),
  * section 6.4. A ladder whose lateral paths are normal distributions: every encoder layer l
- * = 1..L-1 gives a mean, which feeds the next layer, and a draw z_l, which goes sideways to the
+ * = 1..L-1 gives a mean, which feeds the next layer, and a sample z_l, which goes sideways to the
  * decoder.
  *
  *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l
  * h_{l-1} + b_l, z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) +
- * beta_L)) decoder   c_{L-1} drawn from a normal with mean relu(D yhat + d), log-variance E yhat +
- * e; zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0 zhat_1
+ * beta_L)) decoder   c_{L-1} sampled from a normal with mean relu(D yhat + d), log-variance E yhat
+ * + e; zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0
+ * zhat_1
  * + d_0), no lateral path at the image loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I))
  * + w_c BCE(y, yhat) (Eqs. 6.12-6.16)
  *
  * g: the Ladder's ad-hoc function, a small perceptron over the layer, or one for each unit. "ztop"
- * keeps the KL of the top layer alone. Evaluation takes means instead of draws and running
+ * keeps the KL of the top layer alone. Evaluation takes means instead of samples and running
  * statistics. */
 #include "base/base.h"
 #include "models/registry.h"
@@ -52,7 +53,7 @@ typedef struct net {
   lateral lateral;
   bool top_only; /* KL of the top layer alone */
   lcl_bn_mode bn;
-  bool draw; /* draws instead of means */
+  bool sample; /* samples instead of means */
   /* Of hidden layer l at [l]: lateral distributions and the samples. */
   lcl_tensor *mu[MAX_LAYERS + 1], *logvar[MAX_LAYERS + 1], *z[MAX_LAYERS + 1];
 } net;
@@ -80,14 +81,14 @@ static lcl_tensor *normed_layer(const net *n, lcl_tensor *h, int l, int64_t out)
 }
 
 /* Log-variances from h, small (-2) in the beginning, and cut off: nothing else holds them in below
- * the top layer of mlp-ztop or in the decoder, where each layer's come from the draws of the one
+ * the top layer of mlp-ztop or in the decoder, where each layer's come from the samples of the one
  * above. They overflow within an epoch of MNIST. */
 static lcl_tensor *log_variance_of(const net *n, lcl_tensor *h, const char *name, int64_t out) {
   return lcl_minimum(lcl_linear(h, name, out, &log_variance), lcl_const(n->g, most_log_variance));
 }
 
-static lcl_tensor *drawn(const net *n, lcl_tensor *mu, lcl_tensor *logvar) {
-  return n->draw ? lcl_reparameterise(mu, logvar) : mu;
+static lcl_tensor *sampled(const net *n, lcl_tensor *mu, lcl_tensor *logvar) {
+  return n->sample ? lcl_reparameterise(mu, logvar) : mu;
 }
 
 /* Fills mu, logvar and z; returns the class logits. */
@@ -98,7 +99,7 @@ static lcl_tensor *encode(net *n, lcl_tensor *x) {
     snprintf(name, sizeof name, "enc%d.logvar", l);
     n->mu[l] = normed_layer(n, h, l, n->width[l - 1]);
     n->logvar[l] = log_variance_of(n, h, name, n->width[l - 1]);
-    n->z[l] = drawn(n, n->mu[l], n->logvar[l]);
+    n->z[l] = sampled(n, n->mu[l], n->logvar[l]);
     h = lcl_relu(n->mu[l]);
   }
   return normed_layer(n, h, n->n + 1, n->classes);
@@ -130,7 +131,8 @@ static lcl_tensor *decode(const net *n, lcl_tensor *yhat, int64_t pixels) {
     snprintf(mean, sizeof mean, "dec%d", l);
     snprintf(logvar, sizeof logvar, "dec%d.logvar", l);
     lcl_tensor *m = lcl_relu(lcl_linear(above, mean, n->width[l - 1], NULL));
-    lcl_tensor *c = n->draw ? drawn(n, m, log_variance_of(n, above, logvar, n->width[l - 1])) : m;
+    lcl_tensor *c = n->sample ? sampled(n, m, log_variance_of(n, above, logvar, n->width[l - 1]))
+                              : m;
     above = lateral_function(n, n->z[l], c, l);
   }
   return lcl_linear(above, "dec0", pixels, &linear_glorot);
@@ -150,7 +152,7 @@ static net make_net(lcl_build *b) {
             .lateral = lcl_option_is(o, "variant", "adhoc") ? ADHOC : BOTTLENECK,
             .top_only = lcl_option_is(o, "variant", "mlp-ztop"),
             .bn = train ? LCL_BN_TRAIN : LCL_BN_EVAL,
-            .draw = train };
+            .sample = train };
   n.n = read_layers(o, n.width);
   if (lcl_option_is(o, "lateral", "adhoc")) n.lateral = ADHOC;
   if (lcl_option_is(o, "lateral", "bottleneck_mlp")) n.lateral = BOTTLENECK;
@@ -204,19 +206,19 @@ static void build_eval(lcl_build *b, net *n) {
   lcl_build_features(b, n->mu[n->n]);
 }
 
-static lcl_tensor *picture(const net *n, lcl_tensor *yhat, lcl_shape s) {
+static lcl_tensor *image_of(const net *n, lcl_tensor *yhat, lcl_shape s) {
   return lcl_reshape(lcl_sigmoid(decode(n, yhat, lcl_shape_count(s) / LCL_MAX(s.dim[0], 1))), s);
 }
 
 static void build_reconstruct(lcl_build *b, net *n) {
   lcl_tensor *x = lcl_build_image(b), *yhat = lcl_softmax(encode(n, x), 1);
   lcl_shape s = lcl_tensor_shape(x);
-  lcl_build_picture(b, "original", x);
-  lcl_build_picture(b, "reconstruction", picture(n, yhat, s));
+  lcl_build_output(b, "original", x);
+  lcl_build_output(b, "reconstruction", image_of(n, yhat, s));
   for (int k = 0; k < LCL_MIN(n->classes, 10); k++) {
     char caption[40];
     snprintf(caption, sizeof caption, "as class %d", k);
-    lcl_build_picture(b, caption, picture(n, lcl__vae_one_class(n->g, s.dim[0], n->classes, k), s));
+    lcl_build_output(b, caption, image_of(n, lcl__vae_one_class(n->g, s.dim[0], n->classes, k), s));
   }
 }
 
@@ -226,16 +228,16 @@ static void build_sample(lcl_build *b, net *n) {
   int64_t rows = lcl_build_batch(b);
   lcl_shape s = LCL_SHAPE(rows, d->channels, d->height, d->width);
   lcl_tensor *onehot = lcl_one_hot(lcl_build_label(b), n->classes);
-  n->draw = true;
+  n->sample = true;
   for (int l = 1; l <= n->n; l++)
     n->z[l] = lcl_random_normal(n->g, LCL_SHAPE(rows, n->width[l - 1]));
-  lcl_build_picture(b, "samples", picture(n, onehot, s));
-  n->draw = false;
+  lcl_build_output(b, "samples", image_of(n, onehot, s));
+  n->sample = false;
   for (int l = 1; l <= n->n; l++) n->z[l] = lcl__vae_row_styles(n->g, rows, n->width[l - 1]);
-  lcl_build_picture(b, "analogies", picture(n, onehot, s));
+  lcl_build_output(b, "analogies", image_of(n, onehot, s));
   for (int l = 1; l <= n->n; l++) n->z[l] = lcl__vae_row_walks(n->g, rows, n->width[l - 1]);
-  lcl_build_picture(b, "interpolation",
-                    picture(n, lcl__vae_row_classes(n->g, rows, n->classes), s));
+  lcl_build_output(b, "interpolation",
+                   image_of(n, lcl__vae_row_classes(n->g, rows, n->classes), s));
 }
 
 static void build(lcl_build *b) {

@@ -5,7 +5,7 @@
  *
  *   clean      z_l = N(W_l h_{l-1}) with statistics mu_l, sd_l;  h_l = act(gamma_l (z_l + beta_l))
  *   corrupted  z~_l = N(W_l h~_{l-1}) + noise, the same weights; h~_0 = x + noise
- *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z drawn from
+ *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z sampled from
  * that normal decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image
  * zhat_0 (bce: its logits) loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l -
  * mu_l)/sd_l||^2 + w_vae (recon + KL)
@@ -57,7 +57,7 @@ typedef struct net {
 /* ---- encoder ---- */
 
 /* W, V ~ N(0,1)/sqrt(fan_in), without bias. */
-static lcl_tensor *product(lcl_tensor *h, const char *part, int l, int64_t out) {
+static lcl_tensor *linear(lcl_tensor *h, const char *part, int l, int64_t out) {
   char name[24];
   snprintf(name, sizeof name, "%s%d", part, l);
   return lcl_linear(
@@ -83,7 +83,7 @@ static lcl_tensor *clean(net *n, lcl_tensor *x) {
   char bn[24];
   lcl_tensor *h = x;
   for (int l = 1; l <= n->n; l++) {
-    lcl_tensor *a = product(h, "enc", l, n->width[l]);
+    lcl_tensor *a = linear(h, "enc", l, n->width[l]);
     snprintf(bn, sizeof bn, "enc%d.bn", l);
     n->z[l] = lcl_batch_norm(a, bn,
                              &(lcl_bn_desc) { .mode = n->train ? LCL_BN_TRAIN : LCL_BN_EVAL,
@@ -104,7 +104,7 @@ static lcl_tensor *corrupted(net *n, lcl_tensor *x, lcl_tensor **below_top) {
   for (int l = 1; l <= n->n; l++) {
     if (l == n->n) *below_top = h;
     n->noisy[l] = lcl_gaussian_noise(
-        lcl_normalise(product(h, "enc", l, n->width[l]), eps, NULL, NULL), n->noise);
+        lcl_normalise(linear(h, "enc", l, n->width[l]), eps, NULL, NULL), n->noise);
     h = shifted(n, n->noisy[l], l);
     if (l < n->n) h = lcl_relu(h);
   }
@@ -132,7 +132,7 @@ static void decode(const net *n, lcl_tensor *z, lcl_tensor **zhat) {
   lcl_tensor *u = lcl_linear(z, "z.top", n->width[n->n],
                              &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_FAN_IN_NORMAL } });
   for (int l = n->n; l >= 0; l--) {
-    if (l < n->n) u = product(zhat[l + 1], "dec", l, n->width[l]);
+    if (l < n->n) u = linear(zhat[l + 1], "dec", l, n->width[l]);
     snprintf(name, sizeof name, "g%d", l);
     zhat[l] = lcl_combine(n->noisy[l], lcl_normalise(u, eps, NULL, NULL), name,
                           &(lcl_combine_desc) { .kind = n->combinator, .hidden = { 4 } });
@@ -219,9 +219,9 @@ static void build_reconstruct(lcl_build *b, net *n) {
   corrupted(n, lcl_flatten(image), &h);
   latent(n, h, &mu, &var);
   decode(n, mu, zhat);
-  lcl_build_picture(b, "original", image);
-  lcl_build_picture(b, "corrupted", lcl_reshape(n->noisy[0], s));
-  lcl_build_picture(b, "denoised", lcl_reshape(shown(n, zhat[0]), s));
+  lcl_build_output(b, "original", image);
+  lcl_build_output(b, "corrupted", lcl_reshape(n->noisy[0], s));
+  lcl_build_output(b, "denoised", lcl_reshape(shown(n, zhat[0]), s));
 }
 
 static void build(lcl_build *b) {

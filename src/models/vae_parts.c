@@ -85,18 +85,18 @@ static lcl_tensor *along_rows(lcl_tensor *v, int64_t n) {
   return rows * LCL_VAE_COLUMNS == n ? v : lcl_slice_axis(v, 0, 0, n);
 }
 
-static lcl_tensor *row_draws(lcl_graph *g, int64_t n, int64_t width) {
+static lcl_tensor *row_samples(lcl_graph *g, int64_t n, int64_t width) {
   int64_t rows = (n + LCL_VAE_COLUMNS - 1) / LCL_VAE_COLUMNS;
   return lcl_random_normal(g, LCL_SHAPE(rows, width));
 }
 
 lcl_tensor *lcl__vae_row_styles(lcl_graph *g, int64_t n, int64_t width) {
-  return along_rows(row_draws(g, n, width), n);
+  return along_rows(row_samples(g, n, width), n);
 }
 
 lcl_tensor *lcl__vae_row_walks(lcl_graph *g, int64_t n, int64_t width) {
-  lcl_tensor *from = along_rows(row_draws(g, n, width), n),
-             *to = along_rows(row_draws(g, n, width), n);
+  lcl_tensor *from = along_rows(row_samples(g, n, width), n),
+             *to = along_rows(row_samples(g, n, width), n);
   float *share = lcl__alloc((size_t)LCL_MAX(n, 1) * sizeof *share);
   if (!share) return lcl_const(g, 0);
   for (int64_t i = 0; i < n; i++)

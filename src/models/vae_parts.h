@@ -24,7 +24,7 @@ lcl_tensor *lcl__vae_one_class(lcl_graph *g, int64_t n, int64_t classes, int k);
 lcl_tensor *lcl__vae_row_classes(lcl_graph *g, int64_t n, int64_t classes);
 
 /* Latents (n,width) for images: the same sample along each row of the grid; straight lines from one
- * draw to another along each row; z moved by `share` of the way to the next example's (the last
+ * sample to another along each row; z moved by `share` of the way to the next example's (the last
  * one's is the first).
  */
 lcl_tensor *lcl__vae_row_styles(lcl_graph *g, int64_t n, int64_t width);

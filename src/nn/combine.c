@@ -60,8 +60,8 @@ static lcl_tensor *adhoc(lcl_tensor *z, lcl_tensor *u, const char *name) {
   return lcl_add(lcl_add(lcl_mul(a[0], z), lcl_mul(a[1], bend)), a[4]);
 }
 
-/* A perceptron for each unit on (z, u, z*u); weights (units,out,in) drawn with the given deviation.
- */
+/* A perceptron for each unit on (z, u, z*u); weights (units,out,in) sampled with the given
+ * deviation. */
 static lcl_tensor *perceptron(lcl_tensor *z, lcl_tensor *u, const char *name,
                               const lcl_combine_desc *d) {
   lcl_graph *g = lcl_tensor_graph(z);

@@ -1,6 +1,6 @@
 /* Evaluation of what a model has learnt: assignment of clusters to classes, confusion tables,
  * k-means, principal components and hash codes, retrieval, nearest neighbours and t-SNE. Matrices
- * are row-major, one example a row. ctx is the device for the large products; results do not depend
+ * are row-major, one example a row. ctx is the device for the large GEMMs; results do not depend
  * on it beyond rounding. */
 #ifndef LCL_EVALUATE_H
 #define LCL_EVALUATE_H
@@ -105,7 +105,8 @@ typedef struct lcl_tsne_desc {
 lcl_status lcl__tsne(lcl_context *ctx, const float *x, int64_t n, int d, const lcl_tsne_desc *desc,
                      float *y, double *divergence);
 
-/* Products of rows on the device, in blocks: what k-means and the neighbour search are made of. */
+/* Dot products of rows on the device, in blocks: what k-means and the neighbour search are made of.
+ */
 typedef struct lcl_row_products lcl_row_products;
 /* a blocks of up to rows_a rows with b blocks of up to rows_b rows, d columns. */
 lcl_status lcl__row_products_create(lcl_context *ctx, int64_t rows_a, int64_t rows_b, int64_t d,

@@ -1,12 +1,12 @@
-/* k-means: Lloyd's rounds from k-means++ starts. Products with the centres on the device, sums on
- * the host. */
+/* k-means: Lloyd's rounds from k-means++ starts. Dot products with the centres on the device, sums
+ * on the host. */
 #include <math.h>
 
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "nn/evaluate.h"
 
-#define ROWS 4096 /* examples a product, where not all stay on the device */
+#define ROWS 4096 /* examples a GEMM, where not all stay on the device */
 
 typedef struct clustering {
   const float *x;
@@ -53,7 +53,7 @@ static void closer(void *user, int64_t begin, int64_t end) {
   }
 }
 
-/* Each further centre is an example, drawn with a probability in proportion to its squared
+/* Each further centre is an example, sampled with a probability in proportion to its squared
  * distance. */
 static void start(clustering *c, uint64_t seed, int restart) {
   uint32_t stream = lcl__philox_stream("kmeans.start");

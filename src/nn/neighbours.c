@@ -1,4 +1,4 @@
-/* Nearest neighbours: products of rows on the device, the choice among them on the host. */
+/* Nearest neighbours: dot products of rows on the device, the choice among them on the host. */
 #include <math.h>
 
 #include "base/parallel.h"
@@ -9,8 +9,8 @@
  * computed again. */
 #define SLACK 8
 #define BLOCK 2048
-/* Products looked at together: most hold nothing near enough, which a loop without branches finds
- * out. */
+/* Dot products read together: most strips hold nothing near enough, which a loop without branches
+ * finds out. */
 #define STRIP 64
 
 typedef struct candidate {
@@ -26,7 +26,8 @@ typedef struct search {
   candidate *list; /* n x keep, ascending */
   int *filled;
   float *worst; /* the last of a full list; infinite before */
-  /* Products of rows_a examples from first_a with rows_b from first_b; rows of block numbers. */
+  /* Dot products of rows_a examples from first_a with rows_b from first_b; rows of block numbers.
+   */
   const float *product;
   int64_t first_a, rows_a, first_b, rows_b, block;
   int32_t *index;
@@ -113,7 +114,7 @@ static void refine_rows(void *user, int64_t begin, int64_t end) {
   }
 }
 
-/* Blocks on and above the diagonal: each product serves both of its examples. */
+/* Blocks on and above the diagonal: each dot product serves both of its examples. */
 static lcl_status search_block(search *s, lcl_row_products *products, float *product) {
   s->rows_a = LCL_MIN(s->block, s->n - s->first_a);
   LCL_TRY(lcl__row_products_set_a(products, s->x + (size_t)s->first_a * (size_t)s->d, s->rows_a));

@@ -2,8 +2,8 @@
  * without residual connections, 1x1 head.
  *
  * After the first convolution everything is a matrix of rows, one a pixel: 1x1 convolutions are
- * plain products, and one product gives the input-to-state maps of both directions as the recurrent
- * kernels want them. */
+ * GEMMs, and one GEMM gives the input-to-state maps of both directions as the recurrent kernels
+ * want them. */
 #include "nn/pixelrnn.h"
 
 #include "ops/pixel_sampler.h"
@@ -13,25 +13,25 @@ enum { TAPS = 7 };
 
 /* ---- masks ---- */
 
-/* How one side of a product is divided among the colours: `gates` equal parts, in each of which the
- * channels take colours in turn (interleaved) or in contiguous thirds, the remainder to the first.
- */
+/* How one side of a GEMM is divided among the image channels: `gates` equal parts, in each of which
+ * maps belong to them in turn (interleaved) or in contiguous thirds, the remainder to the first. */
 typedef struct side {
   int64_t channels;
   int gates;
   bool interleaved;
 } side;
 
-static int64_t colour_of(const side *s, int64_t k, int colours) {
-  const int64_t all = s->channels / s->gates, part = all / colours, rest = all % colours;
+static int64_t image_channel_of(const side *s, int64_t k, int image_channels) {
+  const int64_t all = s->channels / s->gates, part = all / image_channels,
+                rest = all % image_channels;
   k %= all;
-  if (s->interleaved) return k % colours;
+  if (s->interleaved) return k % image_channels;
   return k < rest + part ? 0 : (k - rest) / part;
 }
 
 /* w (out,in[,7,7]) where the mask lets it through, else 0 whatever it holds. Type B sees the
- * pixel's own colour, type A only those before it. */
-static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const side *in,
+ * pixel's own channel, type A only those before it. */
+static lcl_tensor *masked(lcl_tensor *w, int channels, const side *out, const side *in,
                           lcl_mask_type type) {
   const lcl_shape s = lcl_tensor_shape(w);
   const int64_t taps = s.rank == 4 ? s.dim[2] * s.dim[3] : 1;
@@ -42,7 +42,8 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
   for (int64_t o = 0, at = 0; o < s.dim[0]; o++)
     for (int64_t i = 0; i < s.dim[1]; i++)
       for (int64_t tap = 0; tap < taps; tap++, at++) {
-        const int64_t to = colour_of(out, o, colours), from = colour_of(in, i, colours);
+        const int64_t to = image_channel_of(out, o, channels),
+                      from = image_channel_of(in, i, channels);
         const bool centre = tap == taps / 2, allowed = type == LCL_MASK_A ? to > from : to >= from;
         mask[at] = tap < taps / 2 || (centre && allowed);
       }
@@ -51,14 +52,14 @@ static lcl_tensor *masked(lcl_tensor *w, int colours, const side *out, const sid
   return lcl_select(m, w, lcl_const(lcl_tensor_graph(w), 0));
 }
 
-/* The weight of a 1x1 masked-B convolution; with one colour nothing is masked. The logits' colours
- * are contiguous. */
+/* The weight of a 1x1 masked-B convolution; with one channel nothing is masked. The logits'
+ * channels are contiguous. */
 static lcl_tensor *masked_rows(lcl_tensor *w, const lcl_pixelrnn_desc *d, int gates,
                                bool to_logits) {
   const lcl_shape s = lcl_tensor_shape(w);
   const side out = { s.dim[0], gates, d->interleaved && !to_logits },
              in = { s.dim[1], 1, d->interleaved };
-  return d->colours > 1 ? masked(w, d->colours, &out, &in, LCL_MASK_B) : w;
+  return d->channels > 1 ? masked(w, d->channels, &out, &in, LCL_MASK_B) : w;
 }
 
 /* ---- parameters ---- */
@@ -132,7 +133,7 @@ static int logits_of(const lcl_pixelrnn_desc *d) {
 /* The head's layer `index`; the last one gives the logits. */
 static dense head_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
   const int64_t in = index ? d->head_width : maps_of(d);
-  const int64_t out = index < d->head_layers ? d->head_width : d->colours * logits_of(d);
+  const int64_t out = index < d->head_layers ? d->head_width : d->channels * logits_of(d);
   char name[32];
   snprintf(name, sizeof name, "head%d", index);
   lcl_tensor *w = param(g, name, "weight", LCL_SHAPE(out, in), uniform_init(1.41421356f, 0));
@@ -142,7 +143,7 @@ static dense head_params(lcl_graph *g, const lcl_pixelrnn_desc *d, int index) {
 
 static dense input_params(lcl_graph *g, const lcl_pixelrnn_desc *d) {
   const int64_t C = maps_of(d);
-  return (dense) { param(g, "input", "weight", LCL_SHAPE(C, d->colours, TAPS, TAPS),
+  return (dense) { param(g, "input", "weight", LCL_SHAPE(C, d->channels, TAPS, TAPS),
                          uniform_init(1.41421356f, 0)),
                    param(g, "input", "bias", LCL_SHAPE(C), zero) };
 }
@@ -184,7 +185,7 @@ lcl_tensor *lcl__pixelrnn_logits(lcl_tensor *x, const lcl_pixelrnn_desc *d, lcl_
   if (shift_of(d) != 0) x = lcl_shift(x, shift_of(d));
   const lcl_conv_desc conv = { .pad = { TAPS / 2, TAPS / 2, TAPS / 2, TAPS / 2 } };
   const lcl_mask_desc mask = { .type = LCL_MASK_A,
-                               .colours = d->colours,
+                               .image_channels = d->channels,
                                .interleaved = d->interleaved };
   lcl_tensor *rows = rows_of(lcl_masked_conv2d(x, in.weight, in.bias, &mask, &conv));
   for (int i = 0; i < d->layers; i++) rows = layer_forward(rows, n, d, i, mode);
@@ -204,7 +205,7 @@ lcl_tensor *lcl__pixelrnn_nll_rows(lcl_tensor *x, lcl_tensor *logits, const lcl_
                                 lcl_shift(lcl_scale(rows_of(x), (float)(d->levels - 1)), 0.5f), 0);
   level = lcl_cast(lcl_reshape(level, LCL_SHAPE(-1)), LCL_I32);
   lcl_tensor *each = lcl_cross_entropy_rows(lcl_reshape(logits, LCL_SHAPE(-1, d->levels)), level);
-  return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->colours)), LCL_AXIS(1), false);
+  return lcl_sum(lcl_reshape(each, LCL_SHAPE(n, pixels * d->channels)), LCL_AXIS(1), false);
 }
 
 /* ---- sampling ---- */
@@ -238,9 +239,9 @@ static dense folded(lcl_graph *g, const lcl_pixelrnn_desc *d, const layer *l, in
 }
 
 lcl_tensor *lcl__pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
-                                  const lcl_pixelrnn_draw *draw) {
+                                  const lcl_pixelrnn_sample_desc *from) {
   const int64_t C = maps_of(d);
-  const side maps = { C, 1, d->interleaved }, image = { d->colours, 1, false };
+  const side maps = { C, 1, d->interleaved }, image = { d->channels, 1, false };
   pieces weights = { .n = 0 }, margins = { .n = 0 };
   /* Six pieces a layer; far beyond any network that was ever trained. */
   if (d->layers > 40 || d->head_layers > 6)
@@ -248,8 +249,8 @@ lcl_tensor *lcl__pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
                             "%d layers and %d head layers, at most 40 and 6", d->layers,
                             d->head_layers);
   const dense in = input_params(g, d);
-  add_transposed(&weights, lcl_reshape(masked(in.weight, d->colours, &maps, &image, LCL_MASK_A),
-                                       LCL_SHAPE(C, (int64_t)d->colours * TAPS * TAPS)));
+  add_transposed(&weights, lcl_reshape(masked(in.weight, d->channels, &maps, &image, LCL_MASK_A),
+                                       LCL_SHAPE(C, (int64_t)d->channels * TAPS * TAPS)));
   add_flat(&weights, in.bias);
   for (int i = 0; i < d->layers; i++) {
     const layer l = layer_params(g, d, i);
@@ -273,12 +274,12 @@ lcl_tensor *lcl__pixelrnn_sampler(lcl_graph *g, const lcl_pixelrnn_desc *d,
                                         .logits = logits_of(d),
                                         .states = d->learned_state || d->pad == LCL_PAD_EVOLVE_BIAS,
                                         .residual = d->residual,
-                                        .given_rows = draw->given_rows,
+                                        .given_rows = from->given_rows,
                                         .shift = shift_of(d),
-                                        .temperature = draw->temperature != 0 ? draw->temperature
+                                        .temperature = from->temperature != 0 ? from->temperature
                                                                               : 1 };
-  return lcl__pixel_sampler(draw->uniform, draw->given, lcl_concat(weights.item, weights.n, 0),
+  return lcl__pixel_sampler(from->uniform, from->given, lcl_concat(weights.item, weights.n, 0),
                             margins.n == 1 ? margins.item[0]
                                            : lcl_concat(margins.item, margins.n, 0),
-                            &desc, draw->log_p);
+                            &desc, from->log_p);
 }

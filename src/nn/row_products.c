@@ -1,4 +1,4 @@
-/* Products of rows on the device, block by block: what distances are made of. */
+/* Dot products of rows on the device, block by block: what distances are made of. */
 #include "latentcl/ops.h"
 #include "nn/evaluate.h"
 

@@ -3,19 +3,18 @@
 #include "latentcl/ops.h"
 #include "ops/conv.h"
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 static int64_t reach(const lcl_conv_attr *a, int side, int64_t k) {
   return a->dilation[side] * (k - 1) + 1;
 }
 
-/* Checks the convolution of a picture and a filter; out gets the result's height and width. */
+/* Checks the convolution of an image and a filter; out gets the result's height and width. */
 static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int64_t *w,
                              int64_t out[2]) {
   if (x[1] != w[1] * a->groups)
     return lcl__fail(LCL_ERR_SHAPE,
-                     "the picture has %lld channels, the filter expects %lld x %lld groups",
+                     "the image has %lld channels, the filter expects %lld x %lld groups",
                      (long long)x[1], (long long)w[1], (long long)a->groups);
   if (w[0] % a->groups)
     return lcl__fail(LCL_ERR_SHAPE, "%lld filters cannot be shared by %lld groups", (long long)w[0],
@@ -89,8 +88,7 @@ static lcl_status infer_filter_grad(lcl_node *node) {
   return finish(node, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
 }
 
-/* ---- nodes and gradients
- * ------------------------------------------------------------------------------- */
+/* ---- nodes and gradients ---- */
 
 static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b,
                              const lcl_conv_attr *attr) {
@@ -167,16 +165,14 @@ const lcl_op lcl__op_conv2d_filter_grad = { .name = "conv2d_filter_grad",
                                             .lower = lower,
                                             .flops = lcl__conv_flops };
 
-/* ---- public
- * -------------------------------------------------------------------------------------------- */
+/* ---- public ---- */
 
-/* The description with its defaults filled in and `same` turned into numbers. false: a mistake was
- * reported.
- */
+/* The description with its defaults filled in and `same` turned into numbers. false: an error was
+ * reported. */
 static bool resolve(lcl_graph *g, const char *op, const lcl_conv_desc *d, lcl_shape x, lcl_shape w,
                     lcl_conv_attr *a) {
-  static const lcl_conv_desc standard;
-  if (!d) d = &standard;
+  static const lcl_conv_desc defaults;
+  if (!d) d = &defaults;
   *a = (lcl_conv_attr) { .groups = d->groups ? d->groups : 1 };
   bool ok = a->groups > 0;
   for (int i = 0; i < 2; i++) {

@@ -18,7 +18,7 @@ typedef struct plan {
   lcl_conv_sizes s;
   int64_t vec;
   int64_t taps;           /* c*kh*kw */
-  int64_t blocks, rows;   /* of output rows; padded rows of a picture that the largest looks at */
+  int64_t blocks, rows;   /* of output rows; padded rows of an image that the largest reads */
   int64_t wide, pitch;    /* layouts of pad and col */
   int64_t rest, pad, col; /* rest: weights, or sums */
   int64_t units, items;   /* units a work-item does; work-items */

@@ -22,7 +22,7 @@ static fft_conv prepare(lcl_lower *lw, const lcl_conv_problem *p) {
   return c;
 }
 
-/* A transform's operation is worth this many of an implicit product, with clFFT and with own
+/* A transform's operation is worth this many of implicit GEMM, with clFFT and with own
  * passes; figures from PoCL on two AVX-512 cores. */
 enum { CLFFT_COST = 10, OWN_COST = 25 };
 

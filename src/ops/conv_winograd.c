@@ -1,5 +1,6 @@
-/* 3x3 convolutions and their gradients by Winograd's minimal filtering F(2x2,3x3): 16 products
- * where a direct one takes 36, at the price of transforms; for CPUs. See cl/conv_winograd.cl. */
+/* 3x3 convolutions and their gradients by Winograd's minimal filtering F(2x2,3x3): 16
+ * multiplications where a direct one takes 36, at the price of transforms; for CPUs. See
+ * cl/conv_winograd.cl. */
 #include "ops/conv_gemm.h"
 #include "ops/gemm_args.h"
 

@@ -1,6 +1,5 @@
-/* Products with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in
- * the loop.
- */
+/* GEMM with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in the
+ * loop. */
 #include "lcl_config.h"
 #include "ops/gemm.h"
 

@@ -139,8 +139,8 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
 
 /* ---- launches ---- */
 
-/* Whether A's panels are read where they lie. Packing pays where A is read many times or from far
- * away, or where its rows would fall on the same lines of a cache. */
+/* Whether A's panels are read where they lie. Packing is profitable where A is read many times or
+ * from far away, or where its rows would fall on the same lines of a cache. */
 static bool reads_as_is(const lcl_gemm *g, int mr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
   const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,

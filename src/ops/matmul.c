@@ -1,4 +1,4 @@
-/* matmul: batched products of matrices with transposed operands. */
+/* matmul: batched matrix products with transposed operands. */
 #include "latentcl/ops.h"
 #include "ops/gemm.h"
 
@@ -48,7 +48,7 @@ static lcl_status infer_matmul(lcl_node *node) {
   return LCL_OK;
 }
 
-/* The gradient of an operand that all products of the batch share is the sum over the batch. */
+/* The gradient of an operand that the whole batch shares is the sum over the batch. */
 static lcl_tensor *shared_sum(lcl_tensor *g, lcl_shape to) {
   if (g->shape.rank == to.rank) return g;
   return lcl_sum(g, (1u << (g->shape.rank - 2)) - 1, false);

@@ -1,18 +1,18 @@
-/* PixelRNN's sampler: one launch draws a batch of pictures (cl/pixelrnn.cl). */
+/* PixelRNN's sampler: one launch samples a batch of images (cl/pixelrnn.cl). */
 #include "ops/pixel_sampler.h"
 
 #include <math.h>
 
 /* As struct net and its functions in cl/pixelrnn.cl. */
-static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t colours) {
+static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t channels) {
   const int64_t h = d->hidden, maps = d->residual ? 2 * h : h;
   const int64_t layer = (maps + 1) * 8 * h + 16 * h * h + (d->residual ? (h + 1) * maps : 0);
-  int64_t n = (colours * 49 + 1) * maps + d->layers * layer, in = maps;
+  int64_t n = (channels * 49 + 1) * maps + d->layers * layer, in = maps;
   for (int i = 0; i < d->head_layers; i++) {
     n += (in + 1) * d->head_width;
     in = d->head_width;
   }
-  return n + (in + 1) * colours * d->logits;
+  return n + (in + 1) * channels * d->logits;
 }
 
 static int64_t margin_count(const lcl_pixel_sampler_desc *d, int64_t height) {
@@ -37,7 +37,8 @@ static lcl_status infer(lcl_node *node) {
   const lcl_shape s = node->in[0]->shape;
   char text[96], other[96];
   if (s.rank != 4 || !lcl_shape_equal(s, node->in[1]->shape) || lcl_shape_count(s) > INT32_MAX)
-    return lcl__fail(LCL_ERR_SHAPE, "uniform and given must both be (N,H,W,colours), got %s and %s",
+    return lcl__fail(LCL_ERR_SHAPE,
+                     "uniform and given must both be (N,H,W,channels), got %s and %s",
                      lcl_shape_string(s, text), lcl_shape_string(node->in[1]->shape, other));
   if (d->layers < 1 || d->hidden < 1 || d->head_layers < 0 || (d->logits != 1 && d->logits != 256))
     return lcl__fail(LCL_ERR_ARGUMENT,
@@ -83,7 +84,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   snprintf(label, sizeof label, "pixelrnn_sample %lldx%lldx%lld, %d layers of %d",
            (long long)s.dim[0], (long long)s.dim[1], (long long)s.dim[2], d->layers, d->hidden);
   snprintf(options, sizeof options, "-DSAMPLER_V=%d", vector_width(caps, d));
-  /* One hardware vector of work-items a picture: its barriers cost next to nothing. */
+  /* One hardware vector of work-items an image: its barriers cost next to nothing. */
   const size_t wave = LCL_MIN(LCL_MAX(caps->preferred_multiple, (size_t)1), (size_t)64);
   const size_t group = caps->packed ? 1 : LCL_MIN(caps->max_work_group, wave);
   return lcl__emit(

@@ -1,7 +1,7 @@
-/* Pooling: max pooling with switches, unpooling and gathering by switch, average pooling and its
- * adjoint.
+/* Pooling: max pooling with argmax indices, unpooling and gathering by them, average pooling and
+ * its adjoint.
  *
- * All of them are linear given the switches, so every derivative is a member of the family.
+ * All of them are linear given the argmax indices, so every derivative is a member of the family.
  * Kernels: cl/pool.cl. */
 #include "device/divide.h"
 #include "graph/graph.h"
@@ -11,7 +11,7 @@
 typedef struct pool_attr {
   int32_t kernel[2], stride[2], pad[4];
   int32_t ceil, include_pad;
-  int32_t known;      /* unpool: the geometry above is that of the switches' windows */
+  int32_t known;      /* unpool: the geometry above is that of the indices' windows */
   int32_t in_h, in_w; /* adjoints: the input plane */
 } pool_attr;
 
@@ -76,7 +76,7 @@ static lcl_status infer_pool(lcl_node *node) {
   return LCL_OK;
 }
 
-/* v (and switches) are what pooling gave; the result has the pooled input's shape. */
+/* v (and indices) are what pooling gave; the result has the pooled input's shape. */
 static lcl_status infer_adjoint(lcl_node *node) {
   const pool_attr *a = node->attr;
   LCL_TRY(want_maps(node->in[0], "the pooled tensor"));
@@ -84,10 +84,10 @@ static lcl_status infer_adjoint(lcl_node *node) {
   const lcl_shape v = node->in[0]->shape;
   if (node->op == &op_unpool) {
     if (node->in[1]->dtype != LCL_I32)
-      return lcl__fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
+      return lcl__fail(LCL_ERR_TYPE, "argmax indices must be i32 or u8, got %s",
                        lcl_dtype_name(node->in[1]->dtype));
     if (!lcl_shape_equal(v, node->in[1]->shape))
-      return lcl__fail(LCL_ERR_SHAPE, "values %s and switches %s must have the same shape",
+      return lcl__fail(LCL_ERR_SHAPE, "values %s and argmax indices %s must have the same shape",
                        lcl_shape_string(v, text), lcl_shape_string(node->in[1]->shape, other));
   } else {
     LCL_TRY(check_window(a));
@@ -106,10 +106,10 @@ static lcl_status infer_gather(lcl_node *node) {
   LCL_TRY(want_maps(node->in[0], "the input"));
   const lcl_shape x = node->in[0]->shape, s = node->in[1]->shape;
   if (node->in[1]->dtype != LCL_I32)
-    return lcl__fail(LCL_ERR_TYPE, "switches must be i32 or u8, got %s",
+    return lcl__fail(LCL_ERR_TYPE, "argmax indices must be i32 or u8, got %s",
                      lcl_dtype_name(node->in[1]->dtype));
   if (s.rank != 4 || s.dim[0] != x.dim[0] || s.dim[1] != x.dim[1])
-    return lcl__fail(LCL_ERR_SHAPE, "switches %s do not belong to an input %s",
+    return lcl__fail(LCL_ERR_SHAPE, "argmax indices %s do not belong to an input %s",
                      lcl_shape_string(s, text), lcl_shape_string(x, other));
   node->n_out = 1;
   node->out[0].dtype = LCL_F32;
@@ -119,11 +119,11 @@ static lcl_status infer_gather(lcl_node *node) {
 
 /* ---- gradients ---- */
 
-static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *switches, lcl_shape in,
+static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *indices, lcl_shape in,
                            pool_attr a) {
   a.in_h = (int32_t)in.dim[2];
   a.in_w = (int32_t)in.dim[3];
-  if (switches) return lcl__node_new(v->node->graph, op, LCL_IN(v, switches), &a, 1);
+  if (indices) return lcl__node_new(v->node->graph, op, LCL_IN(v, indices), &a, 1);
   return lcl__node_new(v->node->graph, op, LCL_IN(v), &a, 1);
 }
 
@@ -133,7 +133,7 @@ static void grad_max(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
 }
 
 static void grad_unpool(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  gin[0] = lcl_switch_gather2d(gout[0], node->in[1]);
+  gin[0] = lcl_argmax_gather2d(gout[0], node->in[1]);
 }
 
 static void grad_gather(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
@@ -282,7 +282,7 @@ static const lcl_op op_unpool = { .name = "max_unpool2d",
                                   .grad = grad_unpool,
                                   .lower = lower_unpool };
 static const lcl_op op_gather = {
-  .name = "switch_gather2d", .infer = infer_gather, .grad = grad_gather, .lower = lower_gather
+  .name = "argmax_gather2d", .infer = infer_gather, .grad = grad_gather, .lower = lower_gather
 };
 static const lcl_op op_average = { .name = "avg_pool2d",
                                    .attr_size = sizeof(pool_attr),
@@ -315,13 +315,13 @@ static lcl_tensor *without_window(lcl_tensor *x) {
   return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pool2d", "the window is NULL");
 }
 
-lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **switches) {
+lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor **indices) {
   LCL_NEED_TENSORS(x);
-  if (switches) *switches = lcl__graph_poison(x->node->graph);
+  if (indices) *indices = lcl__graph_poison(x->node->graph);
   if (!desc) return without_window(x);
   const pool_attr a = attr_of(desc);
   lcl_tensor *y = lcl__node_new(x->node->graph, &op_max, LCL_IN(x), &a, 2);
-  if (switches) *switches = lcl__node_out(y, 1);
+  if (indices) *indices = lcl__node_out(y, 1);
   return y;
 }
 
@@ -330,8 +330,8 @@ static bool plane_fits(lcl_shape s) {
   return s.rank == 4 && s.dim[2] >= 1 && s.dim[3] >= 1 && s.dim[2] <= INT32_MAX / s.dim[3];
 }
 
-lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_shape) {
-  LCL_NEED_TENSORS(v, switches);
+lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *indices, lcl_shape in_shape) {
+  LCL_NEED_TENSORS(v, indices);
   lcl_graph *g = v->node->graph;
   char text[96];
   if (!plane_fits(in_shape))
@@ -340,16 +340,16 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *switches, lcl_shape in_s
                             lcl_shape_string(in_shape, text));
   pool_attr a;
   memset(&a, 0, sizeof a);
-  if (switches->node->op == &op_max) {
-    a = *(const pool_attr *)switches->node->attr;
+  if (indices->node->op == &op_max) {
+    a = *(const pool_attr *)indices->node->attr;
     a.known = 1;
   }
-  return adjoint(&op_unpool, v, lcl__wide_index(switches), in_shape, a);
+  return adjoint(&op_unpool, v, lcl__wide_index(indices), in_shape, a);
 }
 
-lcl_tensor *lcl_switch_gather2d(lcl_tensor *x, lcl_tensor *switches) {
-  LCL_NEED_TENSORS(x, switches);
-  return lcl__node_new(x->node->graph, &op_gather, LCL_IN(x, lcl__wide_index(switches)), NULL, 1);
+lcl_tensor *lcl_argmax_gather2d(lcl_tensor *x, lcl_tensor *indices) {
+  LCL_NEED_TENSORS(x, indices);
+  return lcl__node_new(x->node->graph, &op_gather, LCL_IN(x, lcl__wide_index(indices)), NULL, 1);
 }
 
 /* One window that is the image: a mean, which any number of work-items may share. */

@@ -70,8 +70,8 @@ static const lcl_op op_random = { .name = "random",
                                   .lower = lower,
                                   .flags = LCL_OP_RANDOM | LCL_OP_NO_GRAD };
 
-static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape, float keep,
-                        float scale) {
+static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape,
+                          float keep, float scale) {
   random_attr a;
   if (!g || shape.rank < 0 || shape.rank > LCL_MAX_RANK)
     return lcl__graph_error(g, LCL_ERR_ARGUMENT, "random",
@@ -88,16 +88,16 @@ static lcl_tensor *draw(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape
 }
 
 lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape) {
-  return draw(g, RANDOM_UNIFORM, NULL, shape, 0, 0);
+  return sample(g, RANDOM_UNIFORM, NULL, shape, 0, 0);
 }
 
 lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape) {
-  return draw(g, RANDOM_NORMAL, NULL, shape, 0, 0);
+  return sample(g, RANDOM_NORMAL, NULL, shape, 0, 0);
 }
 
 lcl_tensor *lcl_random_bernoulli(lcl_tensor *p) {
   LCL_NEED_TENSORS(p);
-  return draw(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0);
+  return sample(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0);
 }
 
 lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
@@ -107,5 +107,5 @@ lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
     return lcl__graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
                             (double)rate);
   if (rate == 0) return x;
-  return lcl_mul(x, draw(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
+  return lcl_mul(x, sample(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
 }

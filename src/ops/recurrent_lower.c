@@ -1,4 +1,4 @@
-/* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every picture and
+/* Launches of the Diagonal BiLSTM (cl/bilstm.cl): one for all diagonals of every image and
  * direction, or, where groups cannot serve, one a diagonal. */
 #include "device/divide.h"
 #include "ops/recurrent.h"
@@ -12,7 +12,7 @@ typedef struct plan {
   int vec, rows; /* as BILSTM_V and BILSTM_R in cl/bilstm.cl */
   int gates;     /* BILSTM_G */
   size_t group;  /* work-items of a group */
-  int parts;     /* pictures' gradients of K are summed in this many parts */
+  int parts;     /* images' gradients of K are summed in this many parts */
   char options[64];
 } plan;
 
@@ -183,7 +183,7 @@ static lcl_status lower_groups(const backward *b) {
 static lcl_status lower_steps(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
-  const size_t local = lcl__group_size(b->p.caps), pictures = 2 * (size_t)a->n,
+  const size_t local = lcl__group_size(b->p.caps), images = 2 * (size_t)a->n,
                parts = 2 * (size_t)b->p.parts;
   const int n_columns = a->height + a->width - 1;
   const double share = cell_flops(a) / n_columns;
@@ -196,10 +196,10 @@ static lcl_status lower_steps(const backward *b) {
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
   for (int t = n_columns - 1; t >= 0; t--) {
     const lcl_arg column = lcl__i32(t);
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, pictures, 0,
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, images, 0,
                  b->gy, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2],
                  b->sizes[3], column));
-    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, pictures,
+    LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, images,
                  share, b->k_left, b->k_right, b->margin, b->records, gs, carry, b->sizes[0],
                  b->sizes[1], b->sizes[2], b->sizes[3], column));
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_kernel",

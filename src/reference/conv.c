@@ -54,25 +54,25 @@ void lcl__ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, d
   for (int64_t i = 0; i < n * o * plane; i++) gb[i / plane % o] += gy[i];
 }
 
-/* Colour of channel k of `count`: contiguous parts, the remainder goes to the first colour; or in
- * turn. */
-static int64_t colour_of(int64_t k, int64_t count, int colours, bool interleaved) {
-  if (interleaved) return k % colours;
-  const int64_t part = count / colours, rest = count % colours;
+/* The image channel that channel k of `count` belongs to: contiguous parts, the remainder goes to
+ * the first; or in turn. */
+static int64_t image_channel_of(int64_t k, int64_t count, int image_channels, bool interleaved) {
+  if (interleaved) return k % image_channels;
+  const int64_t part = count / image_channels, rest = count % image_channels;
   if (part == 0 || k < rest) return 0;
   return (k - rest) / part;
 }
 
-void lcl__ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours,
-                        int gates, bool interleaved, double *mask) {
+void lcl__ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b,
+                        int image_channels, int gates, bool interleaved, double *mask) {
   const int64_t per_gate = gates > 1 ? o / gates : o;
   for (int64_t i = 0; i < o; i++)
     for (int64_t j = 0; j < c; j++)
       for (int64_t p = 0; p < kh; p++)
         for (int64_t q = 0; q < kw; q++) {
           const int64_t dy = p - kh / 2, dx = q - kw / 2;
-          const int64_t to = colour_of(i % per_gate, per_gate, colours, interleaved);
-          const int64_t from = colour_of(j, c, colours, interleaved);
+          const int64_t to = image_channel_of(i % per_gate, per_gate, image_channels, interleaved);
+          const int64_t from = image_channel_of(j, c, image_channels, interleaved);
           const bool before = dy < 0 || (dy == 0 && dx < 0), centre = dy == 0 && dx == 0;
           mask[((i * c + j) * kh + p) * kw + q] = before ||
                                                   (centre && (type_b ? to >= from : to > from));

@@ -8,9 +8,9 @@
 typedef enum conv_kind { CONV, TRANSPOSED, MASKED, INPUT_GRAD, FILTER_GRAD, FOURIER } conv_kind;
 
 /* Attribute values with the defaults of ops that lack them. */
-static int64_t pair(const lcl_case *c, const char *name, int k, int64_t standard) {
+static int64_t pair(const lcl_case *c, const char *name, int k, int64_t absent) {
   const lcl_attr *a = lcl__case_attr(c, name);
-  return a->n ? a->i[k] : standard;
+  return a->n ? a->i[k] : absent;
 }
 
 static lcl_conv_desc desc_of(const lcl_case *c) {
@@ -26,7 +26,7 @@ static lcl_conv_desc desc_of(const lcl_case *c) {
 
 static lcl_mask_desc mask_desc_of(const lcl_case *c) {
   return (lcl_mask_desc) { .type = lcl__case_attr(c, "type")->i[0] ? LCL_MASK_B : LCL_MASK_A,
-                           .colours = (int)lcl__case_attr(c, "colours")->i[0],
+                           .image_channels = (int)lcl__case_attr(c, "colours")->i[0],
                            .gates = (int)lcl__case_attr(c, "gates")->i[0],
                            .interleaved = lcl__case_attr(c, "interleaved")->i[0] };
 }
@@ -154,7 +154,7 @@ static lcl_status masked_filter(lcl_case *c, const lcl_array *f, lcl_array *out)
   lcl_array mask;
   LCL_TRY(lcl__array_new(c, LCL_F32, s, &mask));
   LCL_TRY(lcl__array_new(c, LCL_F32, s, out));
-  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.image_channels,
                      m.gates, m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     out->data[i] = mask.data[i] != 0 ? f->data[i] : 0;
@@ -358,11 +358,11 @@ static void random_geometry(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
 
 static void random_mask(lcl_case *c, lcl_rng *r, lcl_ref_conv *d) {
   if (c->spec->variant != MASKED) return;
-  const int64_t colours = lcl__rng_chance(r, 40) ? 3 : 1, gates = lcl__rng_chance(r, 30) ? 4 : 1;
-  d->c = LCL_MAX(d->c, colours);
-  d->o = LCL_MAX(d->o, colours) * gates;
+  const int64_t channels = lcl__rng_chance(r, 40) ? 3 : 1, gates = lcl__rng_chance(r, 30) ? 4 : 1;
+  d->c = LCL_MAX(d->c, channels);
+  d->o = LCL_MAX(d->o, channels) * gates;
   set_ints(c, "type", 1, (int64_t[]) { lcl__rng_below(r, 2) });
-  set_ints(c, "colours", 1, &colours);
+  set_ints(c, "colours", 1, &channels);
   set_ints(c, "gates", 1, &gates);
   set_ints(c, "interleaved", 1, (int64_t[]) { lcl__rng_chance(r, 40) });
 }
@@ -427,7 +427,7 @@ static void poison_masked(lcl_case *c, lcl_rng *r) {
   const lcl_shape s = c->in[1].shape;
   lcl_array mask;
   if (!lcl__rng_chance(r, 40) || lcl__array_new(c, LCL_F32, s, &mask) != LCL_OK) return;
-  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.colours,
+  lcl__ref_conv_mask(s.dim[0], s.dim[1], s.dim[2], s.dim[3], m.type == LCL_MASK_B, m.image_channels,
                      m.gates, m.interleaved, mask.data);
   for (int64_t i = 0; i < lcl_shape_count(s); i++)
     if (mask.data[i] == 0) c->in[1].data[i] = NAN;
@@ -491,25 +491,19 @@ const lcl_spec lcl__conv_specs[] = {
     CONV_COMMON(TRANSPOSED) },
   { .name = "masked_conv2d",
     .summary = "PixelRNN's masked convolution",
-    .notes = "As conv2d, but weights of pixels after the centre (in reading order) count as zero, "
-             "whatever "
-             "they hold; at\n"
-             "the centre, type A keeps weights from earlier colours only, B from the own colour "
-             "too. With "
-             "colours=3 the\n"
-             "channels of both sides are thirds, the remainder in the first; with gates=4 the "
-             "thirds are "
-             "counted within\n"
-             "each quarter of the output. interleaved: channel k has colour k mod colours instead.",
+    .notes =
+        "As conv2d, but weights of pixels after the centre (in reading order) count as zero,\n"
+        "whatever they hold; at the centre, type A keeps weights from earlier image channels\n"
+        "only, B from the own one too. With colours=3 the channels of both sides are thirds,\n"
+        "the remainder in the first; with gates=4 the thirds are counted within each quarter\n"
+        "of the output. interleaved: channel k belongs to image channel k mod colours instead.",
     .in = { { .name = "x" }, { .name = "w" }, { .name = "b", .optional = true } },
     .attr = { { "type", LCL_ATTR_CHOICE, NULL, "mask", "A|B" },
-              { "colours", LCL_ATTR_INT, "1", "colour groups, 1 or 3", NULL },
+              { "colours", LCL_ATTR_INT, "1", "image channels that divide the maps, 1 or 3", NULL },
               PAD,
               STRIDE,
-              { "gates", LCL_ATTR_INT, "1", "equal parts of the output that each hold all colours",
-                NULL },
-              { "interleaved", LCL_ATTR_BOOL, "false", "channel k has colour k mod colours",
-                NULL } },
+              { "gates", LCL_ATTR_INT, "1", "equal parts of the output, each divided so", NULL },
+              { "interleaved", LCL_ATTR_BOOL, "false", "channels in turn, not in thirds", NULL } },
     .adjust = poison_masked,
     CONV_COMMON(MASKED) },
   { .name = "conv2d_input_grad",

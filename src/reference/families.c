@@ -51,6 +51,7 @@ static size_t edit_distance(const char *a, const char *b) {
 const lcl_spec *lcl__spec_find(const char *name) {
   const lcl_spec *nearest = NULL;
   size_t best = 4;
+  if (strcmp(name, "switch_gather2d") == 0) name = "argmax_gather2d"; /* its former name */
   for (size_t i = 0; i < lcl__spec_count(); i++) {
     const lcl_spec *s = lcl__spec_at(i);
     if (strcmp(s->name, name) == 0) return s;

@@ -429,10 +429,10 @@ static void select_random(lcl_case *c, lcl_rng *r) {
     .variant = code, .build = unary_build, .forward = unary_forward, .backward = unary_backward,   \
     .bound = unary_bound, .random = unary_random, .flags = LCL_SPEC_EMPTY | (more)                 \
   }
-#define PARAMETER(op_name, code, text, attr_name, attr_standard, attr_help)                        \
+#define PARAMETER(op_name, code, text, attr_name, attr_default, attr_help)                         \
   {                                                                                                \
     .name = op_name, .summary = text, .in = { { .name = "x" } }, .out = { "y" }, .variant = code,  \
-    .attr = { { attr_name, LCL_ATTR_FLOAT, attr_standard, attr_help, NULL } },                     \
+    .attr = { { attr_name, LCL_ATTR_FLOAT, attr_default, attr_help, NULL } },                      \
     .build = unary_build, .forward = unary_forward, .backward = unary_backward,                    \
     .bound = unary_bound, .random = unary_random, .flags = LCL_SPEC_EXACT | LCL_SPEC_EMPTY         \
   }

@@ -9,14 +9,14 @@ static bool attr_flag(const lcl_case *c, const char *name) {
 
 /* Sizes of a product: the result has `batch` matrices of m*n; an operand without leading dimensions
  * serves them all. */
-typedef struct product {
+typedef struct sizes {
   int64_t batch, m, n, k;
   bool ta, tb, a_batched, b_batched;
-} product;
+} sizes;
 
-static product product_of(const lcl_case *c) {
+static sizes sizes_of(const lcl_case *c) {
   const lcl_shape a = c->in[0].shape, b = c->in[1].shape;
-  product p = { .batch = 1, .ta = attr_flag(c, "transpose_a"), .tb = attr_flag(c, "transpose_b") };
+  sizes p = { .batch = 1, .ta = attr_flag(c, "transpose_a"), .tb = attr_flag(c, "transpose_b") };
   p.m = a.dim[a.rank - (p.ta ? 1 : 2)];
   p.k = a.dim[a.rank - (p.ta ? 2 : 1)];
   p.n = b.dim[b.rank - (p.tb ? 2 : 1)];
@@ -34,7 +34,7 @@ static lcl_status matmul_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 }
 
 static lcl_status matmul_forward(lcl_case *c) {
-  const product p = product_of(c);
+  const sizes p = sizes_of(c);
   lcl_shape s = c->in[p.a_batched ? 0 : 1].shape;
   s.dim[s.rank - 2] = p.m, s.dim[s.rank - 1] = p.n;
   LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out[0]));
@@ -47,7 +47,7 @@ static lcl_status matmul_forward(lcl_case *c) {
 
 /* op(A)' = G op(B)^T and op(B)' = op(A)^T G; an unbatched operand sums over the batch. */
 static lcl_status matmul_backward(lcl_case *c) {
-  const product p = product_of(c);
+  const sizes p = sizes_of(c);
   lcl_array part[2];
   for (int k = 0; k < 2; k++) {
     LCL_TRY(lcl__array_new(c, LCL_F32, c->in[k].shape, &c->grad_in[k]));
@@ -74,7 +74,7 @@ static lcl_status matmul_backward(lcl_case *c) {
 }
 
 static double matmul_terms(const lcl_case *c, int of) {
-  const product p = product_of(c);
+  const sizes p = sizes_of(c);
   if (of < 0) return (double)p.k;
   const int64_t sum = of == 0 ? p.n * (p.a_batched ? 1 : p.batch)
                               : p.m * (p.b_batched ? 1 : p.batch);

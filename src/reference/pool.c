@@ -16,7 +16,7 @@ static bool beats(double x, double best) {
   return x > best || (isnan(x) && !isnan(best));
 }
 
-void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *switches) {
+void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *indices) {
   for (int64_t p = 0; p < d->planes; p++)
     for (int64_t i = 0; i < d->oh; i++)
       for (int64_t j = 0; j < d->ow; j++) {
@@ -29,25 +29,25 @@ void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int3
             if (best < 0 || beats(image[iy * d->w + ix], image[best])) best = iy * d->w + ix;
         const int64_t out = (p * d->oh + i) * d->ow + j;
         if (y) y[out] = best < 0 ? 0 : image[best];
-        if (switches) switches[out] = (int32_t)best;
+        if (indices) indices[out] = (int32_t)best;
       }
 }
 
 void lcl__ref_max_unpool2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *v,
-                           const int32_t *switches, double *gx) {
+                           const int32_t *indices, double *gx) {
   for (int64_t i = 0; i < planes * in_plane; i++) gx[i] = 0;
   for (int64_t p = 0; p < planes; p++)
     for (int64_t i = 0; i < out_plane; i++) {
-      const int32_t at = switches[p * out_plane + i];
+      const int32_t at = indices[p * out_plane + i];
       if (at >= 0) gx[p * in_plane + at] += v[p * out_plane + i];
     }
 }
 
-void lcl__ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
-                              const int32_t *switches, double *y) {
+void lcl__ref_argmax_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
+                              const int32_t *indices, double *y) {
   for (int64_t p = 0; p < planes; p++)
     for (int64_t i = 0; i < out_plane; i++) {
-      const int32_t at = switches[p * out_plane + i];
+      const int32_t at = indices[p * out_plane + i];
       y[p * out_plane + i] = at < 0 ? 0 : x[p * in_plane + at];
     }
 }

@@ -3,7 +3,7 @@
 #include "reference/families.h"
 #include "reference/reference.h"
 
-typedef enum pool_kind { MAX_POOL, AVG_POOL, MAX_UNPOOL, SWITCH_GATHER, AVG_UNPOOL } pool_kind;
+typedef enum pool_kind { MAX_POOL, AVG_POOL, MAX_UNPOOL, ARGMAX_GATHER, AVG_UNPOOL } pool_kind;
 
 /* The larger side: what is pooled, or what an adjoint gives. */
 static lcl_shape image_of(const lcl_case *c) {
@@ -31,12 +31,12 @@ static lcl_status pool_build(const lcl_case *c, lcl_graph *g, lcl_tensor *const 
   const lcl_shape shape = image_of(c);
   lcl_pool_desc d;
   (void)g;
-  if (c->spec->variant != MAX_UNPOOL && c->spec->variant != SWITCH_GATHER) LCL_TRY(desc_of(c, &d));
+  if (c->spec->variant != MAX_UNPOOL && c->spec->variant != ARGMAX_GATHER) LCL_TRY(desc_of(c, &d));
   switch ((pool_kind)c->spec->variant) {
   case MAX_POOL: out[0] = lcl_max_pool2d(in[0], &d, &out[1]); break;
   case AVG_POOL: out[0] = lcl_avg_pool2d(in[0], &d); break;
   case MAX_UNPOOL: out[0] = lcl_max_unpool2d(in[0], in[1], shape); break;
-  case SWITCH_GATHER: out[0] = lcl_switch_gather2d(in[0], in[1]); break;
+  case ARGMAX_GATHER: out[0] = lcl_argmax_gather2d(in[0], in[1]); break;
   case AVG_UNPOOL: out[0] = lcl_avg_unpool2d(in[0], shape, &d); break;
   }
   return LCL_OK;
@@ -74,13 +74,12 @@ static lcl_ref_pool pool_of(const lcl_case *c, lcl_shape image) {
 
 /* ---- maximum ---- */
 
-/* y and the switches (y may be NULL). */
-static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y,
-                           int32_t **switches) {
-  *switches = lcl__arena_alloc(c->arena,
-                               ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **switches);
-  if (!*switches) return LCL_ERR_HOST_MEMORY;
-  lcl__ref_max_pool2d(p, c->in[0].data, y, *switches);
+/* y and the argmax indices (y may be NULL). */
+static lcl_status max_pool(const lcl_case *c, const lcl_ref_pool *p, double *y, int32_t **indices) {
+  *indices = lcl__arena_alloc(c->arena,
+                              ((size_t)(p->planes * p->oh * p->ow) + 1) * sizeof **indices);
+  if (!*indices) return LCL_ERR_HOST_MEMORY;
+  lcl__ref_max_pool2d(p, c->in[0].data, y, *indices);
   return LCL_OK;
 }
 
@@ -88,20 +87,20 @@ static lcl_status max_forward(lcl_case *c) {
   const lcl_shape s = c->in[0].shape;
   const lcl_ref_pool p = pool_of(c, s);
   const lcl_shape pooled = LCL_SHAPE(s.dim[0], s.dim[1], p.oh, p.ow);
-  int32_t *switches;
+  int32_t *indices;
   LCL_TRY(lcl__array_new(c, LCL_F32, pooled, &c->out[0]));
   LCL_TRY(lcl__array_new(c, LCL_I32, pooled, &c->out[1]));
-  LCL_TRY(max_pool(c, &p, c->out[0].data, &switches));
-  for (int64_t i = 0; i < lcl_shape_count(pooled); i++) c->out[1].data[i] = switches[i];
+  LCL_TRY(max_pool(c, &p, c->out[0].data, &indices));
+  for (int64_t i = 0; i < lcl_shape_count(pooled); i++) c->out[1].data[i] = indices[i];
   return LCL_OK;
 }
 
 static lcl_status max_backward(lcl_case *c) {
   const lcl_ref_pool p = pool_of(c, c->in[0].shape);
-  int32_t *switches;
+  int32_t *indices;
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
-  LCL_TRY(max_pool(c, &p, NULL, &switches));
-  lcl__ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, switches,
+  LCL_TRY(max_pool(c, &p, NULL, &indices));
+  lcl__ref_max_unpool2d(p.planes, p.h * p.w, p.oh * p.ow, c->grad_out[0].data, indices,
                         c->grad_in[0].data);
   return LCL_OK;
 }
@@ -157,45 +156,45 @@ static lcl_status max_bound(lcl_case *c) {
   return LCL_OK;
 }
 
-/* ---- scatter and gather by switches ---- */
+/* ---- scatter and gather by argmax indices ---- */
 
 /* in[0] goes to or comes from the positions in[1]; `scatter` from the pooled side to the image. */
-static lcl_status by_switches(lcl_case *c, bool scatter, const double *from, lcl_array *to) {
-  const lcl_array *switches = &c->in[1];
-  const lcl_shape pooled = switches->shape, image = image_of(c);
+static lcl_status by_indices(lcl_case *c, bool scatter, const double *from, lcl_array *to) {
+  const lcl_array *indices = &c->in[1];
+  const lcl_shape pooled = indices->shape, image = image_of(c);
   const int64_t planes = pooled.dim[0] * pooled.dim[1], out_plane = pooled.dim[2] * pooled.dim[3];
   const int64_t in_plane = image.dim[2] * image.dim[3];
   int32_t *at = lcl__arena_alloc(c->arena, ((size_t)(planes * out_plane) + 1) * sizeof *at);
   if (!at) return LCL_ERR_HOST_MEMORY;
-  for (int64_t i = 0; i < planes * out_plane; i++) at[i] = (int32_t)switches->data[i];
+  for (int64_t i = 0; i < planes * out_plane; i++) at[i] = (int32_t)indices->data[i];
   LCL_TRY(lcl__array_new(c, LCL_F32, scatter ? image : pooled, to));
   if (scatter)
     lcl__ref_max_unpool2d(planes, in_plane, out_plane, from, at, to->data);
   else
-    lcl__ref_switch_gather2d(planes, in_plane, out_plane, from, at, to->data);
+    lcl__ref_argmax_gather2d(planes, in_plane, out_plane, from, at, to->data);
   return LCL_OK;
 }
 
-static lcl_status switch_forward(lcl_case *c) {
-  return by_switches(c, c->spec->variant == MAX_UNPOOL, c->in[0].data, &c->out[0]);
+static lcl_status indexed_forward(lcl_case *c) {
+  return by_indices(c, c->spec->variant == MAX_UNPOOL, c->in[0].data, &c->out[0]);
 }
-static lcl_status switch_backward(lcl_case *c) {
-  return by_switches(c, c->spec->variant != MAX_UNPOOL, c->grad_out[0].data, &c->grad_in[0]);
+static lcl_status indexed_backward(lcl_case *c) {
+  return by_indices(c, c->spec->variant != MAX_UNPOOL, c->grad_out[0].data, &c->grad_in[0]);
 }
 
 /* Any number of pooled elements may meet in one. */
-static double switch_terms(const lcl_case *c, int of) {
+static double indexed_terms(const lcl_case *c, int of) {
   const lcl_shape pooled = c->in[1].shape;
   const double all = (double)(pooled.dim[2] * pooled.dim[3]);
   return (of < 0) == (c->spec->variant == MAX_UNPOOL) ? lcl__sum_roundings(all) : 0;
 }
 
-static int64_t switch_limit(const lcl_case *c) {
+static int64_t indexed_limit(const lcl_case *c) {
   const lcl_shape image = image_of(c);
   return image.dim[2] * image.dim[3];
 }
 
-static void switch_random(lcl_case *c, lcl_rng *r) {
+static void indexed_random(lcl_case *c, lcl_rng *r) {
   const int64_t most = c->small ? 9 : 33, n = lcl__rng_size(r, 3),
                 channels = lcl__rng_size(r, c->small ? 3 : 9);
   const lcl_shape image = LCL_SHAPE(n, channels, lcl__rng_size(r, most), lcl__rng_size(r, most));
@@ -262,20 +261,20 @@ static void pool_random(lcl_case *c, lcl_rng *r) {
   .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR, .build = pool_build,                  \
   .forward = average_forward, .backward = average_backward, .terms = pool_terms,                   \
   .random = pool_random
-#define BY_SWITCHES(kind)                                                                          \
+#define BY_INDICES(kind)                                                                           \
   .out = { "y" }, .variant = kind, .flags = LCL_SPEC_LINEAR | LCL_SPEC_EXACT, .build = pool_build, \
-  .forward = switch_forward, .backward = switch_backward, .terms = switch_terms,                   \
-  .limit = switch_limit, .random = switch_random
+  .forward = indexed_forward, .backward = indexed_backward, .terms = indexed_terms,                \
+  .limit = indexed_limit, .random = indexed_random
 
 const lcl_spec lcl__pool_specs[] = {
   { .name = "max_pool2d",
     .summary = "largest element of each window; the first of equals gets the gradient",
     .notes =
-        "x (N,C,H,W) -> y and switches (N,C,OH,OW), OH = floor((H + pads - kernel)/stride) + 1. "
-        "switches (i32) are\n"
+        "x (N,C,H,W) -> y and indices (N,C,OH,OW), OH = floor((H + pads - kernel)/stride) + 1. "
+        "indices (i32) are\n"
         "the positions y*W + x of the largest elements.",
     .in = { { .name = "x" } },
-    .out = { "y", "switches" },
+    .out = { "y", "indices" },
     .attr = { KERNEL, STRIDE, PAD, CEIL },
     .variant = MAX_POOL,
     .flags = LCL_SPEC_EXACT,
@@ -291,16 +290,16 @@ const lcl_spec lcl__pool_specs[] = {
     .attr = { KERNEL, STRIDE, PAD, CEIL, COUNT },
     AVERAGE(AVG_POOL) },
   { .name = "max_unpool2d",
-    .summary = "adds each element to its switch's place in the larger image",
-    .notes = "v and switches (N,C,OH,OW) -> the image's shape (N,C,H,W).",
-    .in = { { .name = "v" }, { .name = "switches", .domain = LCL_INDEX } },
+    .summary = "adds each element at its argmax index in the larger image",
+    .notes = "v and indices (N,C,OH,OW) -> the image's shape (N,C,H,W).",
+    .in = { { .name = "v" }, { .name = "indices", .domain = LCL_INDEX } },
     .attr = { SHAPE },
-    BY_SWITCHES(MAX_UNPOOL) },
-  { .name = "switch_gather2d",
-    .summary = "takes the element at each switch: the adjoint of max_unpool2d",
-    .notes = "x (N,C,H,W), switches (N,C,OH,OW) -> (N,C,OH,OW).",
-    .in = { { .name = "x" }, { .name = "switches", .domain = LCL_INDEX } },
-    BY_SWITCHES(SWITCH_GATHER) },
+    BY_INDICES(MAX_UNPOOL) },
+  { .name = "argmax_gather2d",
+    .summary = "takes the element at each argmax index: the adjoint of max_unpool2d",
+    .notes = "x (N,C,H,W), indices (N,C,OH,OW) -> (N,C,OH,OW).",
+    .in = { { .name = "x" }, { .name = "indices", .domain = LCL_INDEX } },
+    BY_INDICES(ARGMAX_GATHER) },
   { .name = "avg_unpool2d",
     .summary = "spreads each element evenly over its window: the adjoint of avg_pool2d",
     .notes = "v (N,C,OH,OW) -> the image's shape (N,C,H,W).",

@@ -1,4 +1,4 @@
-/* Random ops: the host's Philox (base/philox.h) says which numbers a device has to draw. */
+/* Random ops: the host's Philox (base/philox.h) says which numbers a device has to generate. */
 #include <float.h>
 #include <math.h>
 
@@ -26,7 +26,7 @@ static lcl_status random_build(const lcl_case *c, lcl_graph *g, lcl_tensor *cons
 }
 
 /* The case's numbers: stream 0 (the graph's first random op). */
-static lcl_status draw(const lcl_case *c, int64_t n, bool normal, float **out) {
+static lcl_status sample(const lcl_case *c, int64_t n, bool normal, float **out) {
   *out = lcl__arena_alloc(c->arena, ((size_t)n + 1) * sizeof **out);
   if (!*out) return LCL_ERR_HOST_MEMORY;
   (normal ? lcl__philox_normal : lcl__philox_uniform)(c->rng_seed, 0, c->rng_step, *out, (size_t)n);
@@ -39,7 +39,7 @@ static lcl_status random_forward(lcl_case *c) {
   const lcl_shape s = from_input ? c->in[0].shape : lcl__attr_shape(lcl__case_attr(c, "shape"));
   const double keep = 1 - (double)(float)lcl__case_attr(c, "rate")->f;
   float *u;
-  LCL_TRY(draw(c, lcl_shape_count(s), kind == NORMAL, &u));
+  LCL_TRY(sample(c, lcl_shape_count(s), kind == NORMAL, &u));
   LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->out[0]));
   for (int64_t i = 0; i < lcl_shape_count(s); i++) {
     c->out[0].data[i] = u[i];
@@ -53,7 +53,7 @@ static lcl_status random_forward(lcl_case *c) {
 static lcl_status dropout_backward(lcl_case *c) {
   const double keep = 1 - (double)(float)lcl__case_attr(c, "rate")->f;
   float *u;
-  LCL_TRY(draw(c, lcl__array_count(&c->in[0]), false, &u));
+  LCL_TRY(sample(c, lcl__array_count(&c->in[0]), false, &u));
   LCL_TRY(lcl__array_new(c, LCL_F32, c->in[0].shape, &c->grad_in[0]));
   for (int64_t i = 0; i < lcl__array_count(&c->in[0]); i++)
     c->grad_in[0].data[i] = u[i] < (float)keep ? c->grad_out[0].data[i] / keep : 0;
@@ -97,7 +97,7 @@ static void random_random(lcl_case *c, lcl_rng *r) {
 
 #define SEED                                                                                       \
   { "seed", LCL_ATTR_INT, "0", "the same seed gives the same numbers on every device", NULL }
-#define DRAWN(kind)                                                                                \
+#define SAMPLED(kind)                                                                              \
   .out = { "y" }, .variant = kind, .flags = LCL_SPEC_RANDOM | LCL_SPEC_EMPTY | LCL_SPEC_FINITE,    \
   .build = random_build, .forward = random_forward, .bound = random_bound, .random = random_random
 
@@ -105,21 +105,21 @@ const lcl_spec lcl__random_specs[] = {
   { .name = "random_normal",
     .summary = "independent normal numbers, mean 0 and deviation 1",
     .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the result", NULL }, SEED },
-    DRAWN(NORMAL) },
+    SAMPLED(NORMAL) },
   { .name = "random_uniform",
     .summary = "independent uniform numbers of [0,1)",
     .attr = { { "shape", LCL_ATTR_LIST, NULL, "shape of the result", NULL }, SEED },
-    DRAWN(UNIFORM) },
+    SAMPLED(UNIFORM) },
   { .name = "random_bernoulli",
     .summary = "1 with probability p, else 0",
     .in = { { .name = "p", .domain = LCL_UNIT } },
     .attr = { SEED },
-    DRAWN(BERNOULLI) },
+    SAMPLED(BERNOULLI) },
   { .name = "dropout",
     .summary = "x/(1-rate) with probability 1-rate, else 0",
     .in = { { .name = "x" } },
     .attr = { { "rate", LCL_ATTR_FLOAT, "0.5", "share of elements set to 0", NULL }, SEED },
     .backward = dropout_backward,
-    DRAWN(DROPOUT) },
+    SAMPLED(DROPOUT) },
 };
 const size_t lcl__random_spec_count = LCL_COUNT(lcl__random_specs);

@@ -37,12 +37,12 @@ void lcl__ref_conv2d_filter_grad(const lcl_ref_conv *d, const double *x, const d
 /* gb[o] = sum of gy over everything but o. */
 void lcl__ref_bias_grad(int64_t n, int64_t o, int64_t plane, const double *gy, double *gb);
 
-/* mask (o,c,kh,kw) of zeros and ones: van den Oord et al. 2016, section 3.4. colours groups;
- * channel k of a side with K channels belongs to colour max(0, floor((k - K mod G)/floor(K/G))),
- * interleaved k mod G; with gates > 1 the output's colours are counted within each of `gates` equal
- * parts. */
-void lcl__ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b, int colours,
-                        int gates, bool interleaved, double *mask);
+/* mask (o,c,kh,kw) of zeros and ones: van den Oord et al. 2016, section 3.4. G image channels;
+ * channel k of a side with K channels belongs to max(0, floor((k - K mod G)/floor(K/G))),
+ * interleaved k mod G; with gates > 1 the output's are counted within each of `gates` equal parts.
+ */
+void lcl__ref_conv_mask(int64_t o, int64_t c, int64_t kh, int64_t kw, bool type_b,
+                        int image_channels, int gates, bool interleaved, double *mask);
 
 /* ---- pooling (reference/pool.c) ---- */
 
@@ -54,15 +54,15 @@ typedef struct lcl_ref_pool {
   bool count_include_pad;
 } lcl_ref_pool;
 
-/* y: the largest element of the window that lies inside the image; switches: its position iy*w +
- * ix, the first of equals in reading order. A window wholly outside gives 0 and switch -1. */
-void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *switches);
-/* gx = scatter-add of v to the switches (a switch of -1 is skipped). */
+/* y: the largest element of the window that lies inside the image; indices: its position iy*w +
+ * ix, the first of equals in reading order. A window wholly outside gives 0 and index -1. */
+void lcl__ref_max_pool2d(const lcl_ref_pool *d, const double *x, double *y, int32_t *indices);
+/* gx = scatter-add of v to the indices (-1 is skipped). */
 void lcl__ref_max_unpool2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *v,
-                           const int32_t *switches, double *gx);
-/* Its adjoint: y[i] = x[switches[i]]. */
-void lcl__ref_switch_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
-                              const int32_t *switches, double *y);
+                           const int32_t *indices, double *gx);
+/* Its adjoint: y[i] = x[indices[i]]. */
+void lcl__ref_argmax_gather2d(int64_t planes, int64_t in_plane, int64_t out_plane, const double *x,
+                              const int32_t *indices, double *y);
 void lcl__ref_avg_pool2d(const lcl_ref_pool *d, const double *x, double *y);
 void lcl__ref_avg_unpool2d(const lcl_ref_pool *d, const double *gy, double *gx);
 

@@ -81,7 +81,7 @@ static lcl_status build_gradients(lcl_case *c, const bool *want, built *b) {
   return LCL_OK;
 }
 
-/* Indices are looked at here: a device would read outside its buffers. */
+/* Indices are checked here: a device would read outside its buffers. */
 static lcl_status check_indices(const lcl_case *c) {
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++) {
     const lcl_array *a = &c->in[i];
@@ -121,7 +121,7 @@ static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
       &b->program);
 }
 
-/* Which numbers the run will draw. */
+/* Which numbers the run will sample. */
 static lcl_status note_random_state(lcl_case *c, built *b) {
   uint32_t state[4];
   if (!(c->spec->flags & LCL_SPEC_RANDOM)) return LCL_OK;
@@ -160,7 +160,7 @@ static lcl_status run(lcl_case *c, built *b, lcl_case_result *result) {
 /* A second run from the same state. */
 static lcl_status run_again(lcl_case *c, built *b, const lcl_case_result *first) {
   lcl_case_result second = { 0 };
-  if (c->spec->flags & LCL_SPEC_RANDOM) return LCL_OK; /* draws the next numbers */
+  if (c->spec->flags & LCL_SPEC_RANDOM) return LCL_OK; /* samples the next numbers */
   LCL_TRY(lcl_run(b->program));
   LCL_TRY(fetch_all(c, b, &second));
   for (int k = 0; k < LCL_SPEC_OUTS + LCL_SPEC_INS; k++) {

@@ -130,8 +130,8 @@ lcl_status lcl__case_create(const lcl_spec *spec, lcl_case **out) {
   c->spec = spec;
   c->arena = arena;
   for (int i = 0; i < lcl__spec_attrs(spec); i++)
-    if (spec->attr[i].standard)
-      parse_attr(&spec->attr[i], spec->attr[i].standard, &c->attr[i]);
+    if (spec->attr[i].by_default)
+      parse_attr(&spec->attr[i], spec->attr[i].by_default, &c->attr[i]);
     else
       c->attr[i].n = -1; /* not given */
   *out = c;
@@ -249,11 +249,10 @@ void lcl__spec_help(const lcl_spec *spec, lcl_str *text) {
   if (lcl__spec_attrs(spec)) lcl__str_add(text, "\nattributes\n");
   for (int i = 0; i < lcl__spec_attrs(spec); i++) {
     const lcl_attr_spec *a = &spec->attr[i];
-    const char *standard = !a->standard ? "required" : *a->standard ? a->standard : "none";
-    if (a->kind == LCL_ATTR_AXES && a->standard && !*a->standard) standard = "all";
-    lcl__str_add(text, "  %-17s %s (%s%s; %s%s)\n", a->name, a->help,
-                 a->words ? a->words : expected(a->kind), "", a->standard ? "default " : "",
-                 standard);
+    const char *value = !a->by_default ? "required" : *a->by_default ? a->by_default : "none";
+    if (a->kind == LCL_ATTR_AXES && a->by_default && !*a->by_default) value = "all";
+    lcl__str_add(text, "  %-17s %s (%s; %s%s)\n", a->name, a->help,
+                 a->words ? a->words : expected(a->kind), a->by_default ? "default " : "", value);
   }
   if (!spec->backward) lcl__str_add(text, "\nThis op has no gradient.\n");
 }

@@ -28,7 +28,7 @@ typedef enum lcl_attr_kind {
 typedef struct lcl_attr_spec {
   const char *name;
   lcl_attr_kind kind;
-  const char *standard; /* the default, as text; NULL: must be given; "": empty */
+  const char *by_default; /* the default, as text; NULL: must be given; "": empty */
   const char *help;
   const char *words; /* LCL_ATTR_CHOICE */
 } lcl_attr_spec;
@@ -97,7 +97,7 @@ enum {
   LCL_SPEC_GENERATED = 16, /* its kernels are generated for the layout (rank, axes, broadcasting):
                               see lcl__case_random */
   LCL_SPEC_EMPTY = 32,     /* sizes of 0 are legal: some random cases have one */
-  LCL_SPEC_RANDOM = 8,     /* draws random numbers from the store's seed */
+  LCL_SPEC_RANDOM = 8,     /* samples from the store's seed */
   LCL_SPEC_FINITE = 64     /* what NaN and infinity give depends on the algorithm: no random case
                               has them */
 };
@@ -226,7 +226,7 @@ lcl_shape lcl__attr_shape(const lcl_attr *a);
 
 #define LCL_UNIT_ROUNDOFF 0x1p-24 /* of f32 */
 /* Roundings in a reduction's sum of n terms: blocks of a few terms, compensated from block to block
- * (cl/common.cl), whose parts a tree adds up. Products of matrices and convolutions, which add up
+ * (cl/common.cl), whose parts a tree adds up. Matrix products and convolutions, which add up
  * one term after the other, have n. */
 double lcl__sum_roundings(double n);
 

@@ -7,13 +7,13 @@ enum { EVAL_BATCH = 250 };
 
 struct lcl_evaluator {
   lcl_session *s;
-  lcl_stage stage;
+  lcl_compiled compiled;
   bool features;                /* wanted, even if the class does not score them */
   int rows;                     /* how many numbers an example has (prediction last) */
   int64_t batch, width;         /* width of features; 0: none wanted */
   float *values;                /* rows x batch */
   bool by_label[LCL_BUILD_MAX]; /* the example's number depends on its label */
-  float *extra;                 /* batch x extra_width of zeros: evaluation has no table */
+  float *side;                  /* batch x side_width of zeros: evaluation has no table */
 };
 
 /* Whether t depends on the input; nodes are numbered in a topological order. */
@@ -32,27 +32,27 @@ static lcl_status depends(const lcl_tensor *t, const lcl_tensor *input, bool *ou
 }
 
 /* All per-example numbers in one tensor, so that a batch costs one read. */
-static lcl_status join_rows(void *user, lcl_stage *stage) {
+static lcl_status join_rows(void *user, lcl_compiled *compiled) {
   lcl_evaluator *e = user;
-  lcl_build *b = &stage->build;
+  lcl_build *b = &compiled->build;
   lcl_tensor *parts[LCL_BUILD_MAX + 1];
   int n = 0;
   for (int i = 0; i < b->n_examples; i++)
     parts[n++] = lcl_reshape(b->examples[i].t, LCL_SHAPE(1, b->batch));
-  for (int i = 0; i < b->n_examples && b->label && !lcl__graph_broken(stage->graph); i++)
+  for (int i = 0; i < b->n_examples && b->label && !lcl__graph_broken(compiled->graph); i++)
     LCL_TRY(depends(b->examples[i].t, b->label, &e->by_label[i]));
   if (b->prediction)
     parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
   e->rows = n;
-  if (n > 0) stage->fetch[stage->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
+  if (n > 0) compiled->fetch[compiled->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
   if (b->features && (e->features || e->s->cls->score)) {
     lcl_shape f = lcl_tensor_shape(b->features);
     e->width = lcl_shape_count(f) / LCL_MAX(b->batch, 1);
-    stage->fetch[stage->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
+    compiled->fetch[compiled->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
   }
-  if (stage->n_fetch == 0)
+  if (compiled->n_fetch == 0)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "%s has nothing to evaluate", e->s->cls->name);
-  return lcl_graph_status(stage->graph);
+  return lcl_graph_status(compiled->graph);
 }
 
 lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **out) {
@@ -62,19 +62,19 @@ lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **
   e->s = s;
   e->features = features;
   e->batch = EVAL_BATCH;
-  lcl_status st = lcl__stage_create(s,
-                                    &(lcl_stage_desc) { .mode = LCL_MODE_EVAL,
-                                                        .name = "eval",
-                                                        .batch = e->batch,
-                                                        .extend = join_rows,
-                                                        .user = e },
-                                    &e->stage);
+  lcl_status st = lcl__compiled_create(s,
+                                       &(lcl_compiled_desc) { .mode = LCL_MODE_EVAL,
+                                                              .name = "eval",
+                                                              .batch = e->batch,
+                                                              .extend = join_rows,
+                                                              .user = e },
+                                       &e->compiled);
   if (st == LCL_OK && e->rows > 0 &&
       !(e->values = lcl__alloc((size_t)e->rows * (size_t)e->batch * sizeof(float))))
     st = LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK && e->stage.build.extra) {
-    e->extra = lcl__alloc((size_t)(e->batch * s->model->extra_width) * sizeof(float));
-    if (!e->extra) st = LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && e->compiled.build.side) {
+    e->side = lcl__alloc((size_t)(e->batch * s->model->side_width) * sizeof(float));
+    if (!e->side) st = LCL_ERR_HOST_MEMORY;
   }
   if (st != LCL_OK) {
     lcl__evaluator_destroy(e);
@@ -86,9 +86,9 @@ lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **
 
 void lcl__evaluator_destroy(lcl_evaluator *e) {
   if (!e) return;
-  lcl__stage_destroy(&e->stage);
+  lcl__compiled_destroy(&e->compiled);
   lcl__free(e->values);
-  lcl__free(e->extra);
+  lcl__free(e->side);
   lcl__free(e);
 }
 
@@ -101,14 +101,14 @@ typedef struct tally {
 } tally;
 
 static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
-  lcl_program *p = e->stage.program;
-  lcl_build *bd = &e->stage.build;
+  lcl_program *p = e->compiled.program;
+  lcl_build *bd = &e->compiled.build;
   size_t n = (size_t)e->batch,
          image = (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float);
   LCL_TRY(lcl_feed(p, "image", b->x, image));
   if (bd->label) LCL_TRY(lcl_feed(p, "label", b->label, n * sizeof(int32_t)));
-  if (bd->extra)
-    LCL_TRY(lcl_feed(p, "extra", e->extra, n * (size_t)e->s->model->extra_width * sizeof(float)));
+  if (bd->side)
+    LCL_TRY(lcl_feed(p, "side", e->side, n * (size_t)e->s->model->side_width * sizeof(float)));
   LCL_TRY(lcl_run(p));
   if (e->rows > 0) LCL_TRY(lcl_fetch(p, "#0", e->values, (size_t)e->rows * n * sizeof(float)));
   for (int r = 0; r < bd->n_examples; r++)
@@ -172,7 +172,7 @@ static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
 /* One pass with room for everything the graph gives; free both arrays also after a failure. */
 static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
   memset(t, 0, sizeof *t);
-  if (e->stage.build.prediction) {
+  if (e->compiled.build.prediction) {
     t->prediction = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
     if (!t->prediction) return LCL_ERR_HOST_MEMORY;
   }
@@ -189,7 +189,7 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
   lcl_status st = collect(e, ds, &t);
   if (st == LCL_OK) {
     lcl_metrics_set(out, "n", (double)t.done);
-    mean_metrics(&e->stage.build, &t, out);
+    mean_metrics(&e->compiled.build, &t, out);
     if (confusion) count_confusion(ds, &t, confusion);
     lcl_model_table table = { .split = split,
                               .n = t.done,
@@ -207,7 +207,7 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
 
 /* What no label is needed for, over all examples. */
 static lcl_status average_all(lcl_evaluator *e, const lcl_dataset *ds, lcl_metrics *out) {
-  const lcl_build *b = &e->stage.build;
+  const lcl_build *b = &e->compiled.build;
   tally t;
   lcl_status st = collect(e, ds, &t);
   for (int i = 0; i < b->n_examples && st == LCL_OK; i++)
@@ -228,7 +228,7 @@ lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *sp
     LCL_TRY(lcl__session_labelled(ds, &labelled));
   lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
   bool others = false;
-  for (int i = 0; i < e->stage.build.n_examples; i++) others |= !e->by_label[i];
+  for (int i = 0; i < e->compiled.build.n_examples; i++) others |= !e->by_label[i];
   if (st == LCL_OK && labelled && others) st = average_all(e, ds, out);
   if (st == LCL_OK && labelled)
     lcl_metrics_set(out, "unlabelled", (double)(ds->count - labelled->count));

@@ -2,23 +2,24 @@
 #include "train/trainer.h"
 
 /* Everything that the mode declares is fetched. */
-static lcl_status fetch_all(void *user, lcl_stage *stage) {
-  lcl_build *b = &stage->build;
+static lcl_status fetch_all(void *user, lcl_compiled *compiled) {
+  lcl_build *b = &compiled->build;
   (void)user;
-  const int room = (int)LCL_COUNT(stage->fetch);
-  for (int i = 0; i < b->n_examples && stage->n_fetch < room; i++)
-    stage->fetch[stage->n_fetch++] = b->examples[i].t;
-  for (int i = 0; i < b->n_pictures && stage->n_fetch < room; i++)
-    stage->fetch[stage->n_fetch++] = b->pictures[i].t;
-  if (b->prediction && stage->n_fetch < room) stage->fetch[stage->n_fetch++] = b->prediction;
+  const int room = (int)LCL_COUNT(compiled->fetch);
+  for (int i = 0; i < b->n_examples && compiled->n_fetch < room; i++)
+    compiled->fetch[compiled->n_fetch++] = b->examples[i].t;
+  for (int i = 0; i < b->n_outputs && compiled->n_fetch < room; i++)
+    compiled->fetch[compiled->n_fetch++] = b->outputs[i].t;
+  if (b->prediction && compiled->n_fetch < room)
+    compiled->fetch[compiled->n_fetch++] = b->prediction;
   return LCL_OK;
 }
 
-static lcl_status other_stage(lcl_session *s, lcl_model_mode mode, lcl_stage *out) {
-  lcl_stage_desc d = {
+static lcl_status compile_other(lcl_session *s, lcl_model_mode mode, lcl_compiled *out) {
+  lcl_compiled_desc d = {
     .mode = mode, .name = "explain", .batch = s->model->settings.batch, .extend = fetch_all
   };
-  return lcl__stage_create(s, &d, out);
+  return lcl__compiled_create(s, &d, out);
 }
 
 lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
@@ -26,15 +27,15 @@ lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_m
   LCL_NEED(ctx, desc, text);
   lcl_session_desc sd = { .model = desc->model, .data = desc->data, .seed = desc->seed };
   lcl_trainer t = { .d = desc };
-  lcl_stage stage = { 0 };
+  lcl_compiled compiled = { 0 };
   *text = NULL;
   LCL_TRY(lcl__train_options(desc, &sd.options));
   LCL_TRY(lcl__session_open(ctx, &sd, &t.s));
-  t.s->model->extra_width = 1; /* prepare(), which takes long, would say */
-  lcl_status s = mode == LCL_MODE_TRAIN ? lcl__trainer_stage(&t, false, &stage)
-                                        : other_stage(t.s, mode, &stage);
-  if (s == LCL_OK) s = lcl_program_explain(stage.program, dot, text);
-  lcl__stage_destroy(&stage);
+  t.s->model->side_width = 1; /* prepare(), which takes long, would say */
+  lcl_status s = mode == LCL_MODE_TRAIN ? lcl__trainer_compile(&t, false, &compiled)
+                                        : compile_other(t.s, mode, &compiled);
+  if (s == LCL_OK) s = lcl_program_explain(compiled.program, dot, text);
+  lcl__compiled_destroy(&compiled);
   lcl__session_close(t.s);
   return s;
 }

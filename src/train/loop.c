@@ -18,15 +18,15 @@ static double value_of(const lcl_trainer *t, const double *means, const char *na
 }
 
 static double images_per_second(const lcl_trainer *t) {
-  double seconds = t->at.seconds + lcl__now() - t->sitting_start;
-  int64_t per_step = t->stage.build.batch + t->stage.build.unlabelled_batch;
+  double seconds = t->at.seconds + lcl__now() - t->session_start;
+  int64_t per_step = t->compiled.build.batch + t->compiled.build.unlabelled_batch;
   return seconds > 0 ? (double)(t->at.step * per_step) / seconds : 0;
 }
 
 static double seconds_left(const lcl_trainer *t) {
   double done = (double)t->at.step;
   double all = (double)(t->s->model->settings.epochs * t->steps_per_epoch - t->at.step);
-  return done > 0 ? all * (t->at.seconds + lcl__now() - t->sitting_start) / done : 0;
+  return done > 0 ? all * (t->at.seconds + lcl__now() - t->session_start) / done : 0;
 }
 
 static void show_bar(lcl_trainer *t) {
@@ -42,7 +42,7 @@ static void show_bar(lcl_trainer *t) {
 }
 
 static void show_start(lcl_trainer *t) {
-  lcl_program_stats st = lcl_program_get_stats(t->stage.program);
+  lcl_program_stats st = lcl_program_get_stats(t->compiled.program);
   char line[512];
   lcl__snprintf(
       line, sizeof line,
@@ -103,7 +103,7 @@ static lcl_status log_start(lcl_trainer *t) {
   cJSON_AddStringToObject(j, "device", lcl_context_device_name(t->s->ctx));
   if (t->d->start) cJSON_AddStringToObject(j, "start", t->d->start);
   cJSON_AddNumberToObject(j, "steps_per_epoch", (double)t->steps_per_epoch);
-  lcl_program_stats st = lcl_program_get_stats(t->stage.program);
+  lcl_program_stats st = lcl_program_get_stats(t->compiled.program);
   cJSON_AddNumberToObject(j, "launches", (double)st.launches);
   cJSON_AddNumberToObject(j, "flops_per_step", st.flops);
   cJSON_AddNumberToObject(j, "peak_bytes", (double)(st.peak_memory + st.variable_memory));
@@ -254,12 +254,12 @@ static lcl_status run_or_blame(lcl_trainer *t) {
 
 static lcl_status calibrate(lcl_trainer *t) {
   lcl_session *s = t->s;
-  lcl_stage stage;
+  lcl_compiled compiled;
   lcl_batcher *batches = NULL;
-  int64_t n = LCL_MIN(t->stage.build.batch, s->labelled->count);
-  LCL_TRY(lcl__stage_create(
-      s, &(lcl_stage_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n },
-      &stage));
+  int64_t n = LCL_MIN(t->compiled.build.batch, s->labelled->count);
+  LCL_TRY(lcl__compiled_create(
+      s, &(lcl_compiled_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n },
+      &compiled));
   lcl_batcher_desc d = { .data = s->labelled,
                          .prep = s->prep,
                          .batch = (int)n,
@@ -267,19 +267,20 @@ static lcl_status calibrate(lcl_trainer *t) {
                          .seed = s->seed,
                          .stream = 3 };
   lcl_status st = lcl_batcher_create(&d, &batches);
-  size_t bytes = stage.build.image
-                     ? (size_t)lcl_shape_count(lcl_tensor_shape(stage.build.image)) * sizeof(float)
+  size_t bytes = compiled.build.image
+                     ? (size_t)lcl_shape_count(lcl_tensor_shape(compiled.build.image)) *
+                           sizeof(float)
                      : 0;
   for (int64_t i = 0; st == LCL_OK && i < lcl_batcher_steps(batches); i++) {
     lcl_batch b;
     st = lcl_batcher_next(batches, &b);
-    if (st == LCL_OK && bytes) st = lcl_feed(stage.program, "image", b.x, bytes);
-    if (st == LCL_OK && stage.build.label)
-      st = lcl_feed(stage.program, "label", b.label, (size_t)n * sizeof(int32_t));
-    if (st == LCL_OK) st = lcl_run(stage.program);
+    if (st == LCL_OK && bytes) st = lcl_feed(compiled.program, "image", b.x, bytes);
+    if (st == LCL_OK && compiled.build.label)
+      st = lcl_feed(compiled.program, "label", b.label, (size_t)n * sizeof(int32_t));
+    if (st == LCL_OK) st = lcl_run(compiled.program);
   }
   lcl_batcher_destroy(batches);
-  lcl__stage_destroy(&stage);
+  lcl__compiled_destroy(&compiled);
   return st;
 }
 
@@ -348,7 +349,7 @@ static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl__str_free(&s);
 }
 
-/* Device times of what ran in this sitting. */
+/* Device times of what ran in this session. */
 static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
   if (t->d->trace) LCL_TRY(lcl__profile_write_trace(ctx, t->d->trace));
   return t->d->profile || t->d->trace ? lcl__write_profile(ctx, t->folder) : LCL_OK;
@@ -388,7 +389,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   r->steps = t.at.step;
   r->validation = t.best;
   if (s == LCL_OK) {
-    r->seconds = t.at.seconds + lcl__now() - t.sitting_start;
+    r->seconds = t.at.seconds + lcl__now() - t.session_start;
     r->examples_per_second = images_per_second(&t);
   }
   if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);

@@ -259,14 +259,14 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
 
 /* ---- images ---- */
 
-static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const char *about) {
+static lcl_status embed(lcl_str *o, lcl_image_rows *p, const char *title, const char *about) {
   lcl_image image = { 0 };
   char *uri = NULL;
-  lcl_status s = lcl__pictures_image(p, 1, &image);
+  lcl_status s = lcl__image_rows_grid(p, 1, &image);
   if (s == LCL_OK) s = lcl__png_data_uri(&image, &uri);
   if (s == LCL_OK) {
-    lcl__str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel pictures\"><div class=captions>",
-                  title, about);
+    lcl__str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel images\"><div class=captions>", title,
+                  about);
     for (int r = 0; r < p->rows; r++) {
       bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
       lcl__str_html(o, "<span>"), lcl__str_html(o, "%s", same ? "" : p->caption[r]),
@@ -276,16 +276,16 @@ static lcl_status embed(lcl_str *o, lcl_pictures *p, const char *title, const ch
   }
   lcl__free(uri);
   lcl__image_free(&image);
-  lcl__pictures_free(p);
+  lcl__image_rows_free(p);
   return s;
 }
 
-/* A section for each kind of draws that the model has. */
+/* A section for each kind of samples that the model has. */
 static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
   char kind[LCL_BUILD_MAX][48];
   int n = 1;
   for (int i = 0; i < n; i++) {
-    lcl_pictures p;
+    lcl_image_rows p;
     const lcl_sample_request request = { .kind = i ? kind[i] : NULL, .count = 50, .seed = 1 };
     lcl_status st = lcl__session_sample(s, weights, &request, &p);
     if (st == LCL_ERR_UNSUPPORTED) return LCL_OK;
@@ -294,13 +294,13 @@ static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_f
     memcpy(kind, p.kind, sizeof kind);
     if (!kind[0][0]) snprintf(kind[0], sizeof kind[0], "samples");
     kind[i][0] = (char)toupper((unsigned char)kind[i][0]);
-    LCL_TRY(embed(o, &p, kind[i], "Drawn from the model."));
+    LCL_TRY(embed(o, &p, kind[i], "Sampled from the model."));
   }
   return LCL_OK;
 }
 
-static lcl_status picture_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
-  lcl_pictures p;
+static lcl_status image_sections(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights) {
+  lcl_image_rows p;
   const lcl_dataset *ds = s->splits.test ? s->splits.test : s->splits.train;
   lcl_status st = LCL_OK;
   if (s->cls->can & LCL_CAN_RECONSTRUCT) {
@@ -496,7 +496,7 @@ static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *wei
   lcl__str_html(o, "</style><main>");
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
-  LCL_TRY(picture_sections(o, s, weights));
+  LCL_TRY(image_sections(o, s, weights));
   confusion_section(o, s, h);
   LCL_TRY(profile_section(o, folder));
   options_section(o, config, h);

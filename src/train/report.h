@@ -2,7 +2,7 @@
 #ifndef LCL_TRAIN_REPORT_H
 #define LCL_TRAIN_REPORT_H
 
-#include "train/pictures.h"
+#include "train/image_rows.h"
 
 /* Device times by kernel into profile.json; the context must have been created with profiling. */
 lcl_status lcl__write_profile(lcl_context *ctx, const char *folder);

@@ -100,10 +100,10 @@ lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_output
   return s;
 }
 
-static lcl_status write_png(lcl_pictures *p, const char *path) {
+static lcl_status write_png(lcl_image_rows *p, const char *path) {
   lcl_image image;
-  lcl_status s = lcl__pictures_image(p, p->height < 64 ? 2 : 1, &image);
-  lcl__pictures_free(p);
+  lcl_status s = lcl__image_rows_grid(p, p->height < 64 ? 2 : 1, &image);
+  lcl__image_rows_free(p);
   LCL_TRY(s);
   s = lcl__png_write(path, &image);
   lcl__image_free(&image);
@@ -114,7 +114,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
                                const char *png) {
   LCL_NEED(r);
   lcl_dataset *ds;
-  lcl_pictures p;
+  lcl_image_rows p;
   LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_split(r->s, split, &ds));
@@ -124,7 +124,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
 
 lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
   LCL_NEED(r, request);
-  lcl_pictures p;
+  lcl_image_rows p;
   LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_sample(r->s, r->weights, request, &p));

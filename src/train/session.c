@@ -185,9 +185,9 @@ lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t 
   return st;
 }
 
-/* ---- stages ---- */
+/* ---- compiled graphs ---- */
 
-lcl_status lcl__stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage *out) {
+lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *d, lcl_compiled *out) {
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
   lcl_status st = lcl__build_init(&out->build, s->model, out->graph, d->mode, d->batch,
@@ -201,12 +201,12 @@ lcl_status lcl__stage_create(lcl_session *s, const lcl_stage_desc *d, lcl_stage 
                                          d->mode != LCL_MODE_CALIBRATE };
     st = lcl_compile(out->graph, &c, &out->program);
   }
-  if (st != LCL_OK) lcl__stage_destroy(out);
+  if (st != LCL_OK) lcl__compiled_destroy(out);
   return st;
 }
 
-void lcl__stage_destroy(lcl_stage *stage) {
-  if (stage->program) lcl_program_destroy(stage->program);
-  if (stage->graph) lcl_graph_destroy(stage->graph);
-  memset(stage, 0, sizeof *stage);
+void lcl__compiled_destroy(lcl_compiled *compiled) {
+  if (compiled->program) lcl_program_destroy(compiled->program);
+  if (compiled->graph) lcl_graph_destroy(compiled->graph);
+  memset(compiled, 0, sizeof *compiled);
 }

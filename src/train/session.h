@@ -35,25 +35,25 @@ lcl_status lcl__session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl
 void lcl__session_close(lcl_session *s);
 
 /* A compiled graph of the model. */
-typedef struct lcl_stage {
+typedef struct lcl_compiled {
   lcl_graph *graph;
   lcl_program *program;
   lcl_build build;
   lcl_tensor *fetch[LCL_BUILD_MAX];
   int n_fetch;
-} lcl_stage;
-typedef struct lcl_stage_desc {
+} lcl_compiled;
+typedef struct lcl_compiled_desc {
   lcl_model_mode mode;
   const char *name; /* of the graph, so of its random stream */
   int64_t batch, unlabelled_batch;
   bool check_numerics;
   /* Adds to the graph after build and before compilation, and says what to fetch besides
-   * (stage->fetch). */
-  lcl_status (*extend)(void *user, lcl_stage *stage);
+   * (compiled->fetch). */
+  lcl_status (*extend)(void *user, lcl_compiled *compiled);
   void *user;
-} lcl_stage_desc;
-lcl_status lcl__stage_create(lcl_session *s, const lcl_stage_desc *desc, lcl_stage *out);
-void lcl__stage_destroy(lcl_stage *stage);
+} lcl_compiled_desc;
+lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *desc, lcl_compiled *out);
+void lcl__compiled_destroy(lcl_compiled *compiled);
 
 /* ---- evaluation (eval.c) ---- */
 

@@ -132,10 +132,10 @@ static lcl_tensor *one_row(lcl_tensor *scalar) {
 
 /* The optimiser's step, and sums of loss, accuracy and terms in a variable, so that reading them
  * back can wait. */
-static lcl_status add_updates(void *user, lcl_stage *stage) {
+static lcl_status add_updates(void *user, lcl_compiled *compiled) {
   lcl_trainer *t = user;
-  lcl_build *b = &stage->build;
-  lcl_graph *g = stage->graph;
+  lcl_build *b = &compiled->build;
+  lcl_graph *g = compiled->graph;
   b->optimiser.lr = lcl_input(g, "lr", LCL_F32, LCL_SCALAR);
   lcl_minimise(b->loss, &b->optimiser);
   lcl_tensor *parts[LCL_TRAIN_VALUES];
@@ -170,15 +170,15 @@ static int64_t unlabelled_batch(const lcl_session *s) {
                        : 0;
 }
 
-lcl_status lcl__trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out) {
-  lcl_stage_desc d = { .mode = LCL_MODE_TRAIN,
-                       .name = "train",
-                       .batch = batch_size(t->s),
-                       .unlabelled_batch = unlabelled_batch(t->s),
-                       .check_numerics = check_numerics,
-                       .extend = add_updates,
-                       .user = t };
-  return lcl__stage_create(t->s, &d, out);
+lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compiled *out) {
+  lcl_compiled_desc d = { .mode = LCL_MODE_TRAIN,
+                          .name = "train",
+                          .batch = batch_size(t->s),
+                          .unlabelled_batch = unlabelled_batch(t->s),
+                          .check_numerics = check_numerics,
+                          .extend = add_updates,
+                          .user = t };
+  return lcl__compiled_create(t->s, &d, out);
 }
 
 /* ---- batches and tables ---- */
@@ -206,7 +206,7 @@ static lcl_status open_batches(lcl_trainer *t) {
   return LCL_OK;
 }
 
-/* All prepared training images in memory, for models that look at them as a whole;
+/* All prepared training images in memory, for models that read them as a whole;
  * lcl__free(*images). */
 static lcl_status all_examples(lcl_session *s, lcl_model_examples *ex, float **images) {
   const lcl_model_data *m = &s->model->data;
@@ -224,9 +224,9 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->prepare(s->model, ctx, &ex);
   lcl__free(images);
-  if (st == LCL_OK && s->model->extra) {
-    t->extra = lcl__alloc((size_t)(batch_size(s) * s->model->extra_width) * sizeof(float));
-    if (!t->extra) st = LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && s->model->side) {
+    t->side = lcl__alloc((size_t)(batch_size(s) * s->model->side_width) * sizeof(float));
+    if (!t->side) st = LCL_ERR_HOST_MEMORY;
   }
   return st;
 }
@@ -297,7 +297,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(open_session(t, ctx, checkpoint));
   LCL_TRY(check_labels(t));
   LCL_TRY(run_prepare(t, ctx));
-  LCL_TRY(lcl__trainer_stage(t, t->d->check_numerics, &t->stage));
+  LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
   LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));
   LCL_TRY(open_batches(t));
   if (!checkpoint) LCL_TRY(first_values(t));
@@ -327,7 +327,7 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
   lcl_status s = open_with(t, ctx, checkpoint);
   lcl_tensor_file_destroy(checkpoint);
-  t->sitting_start = t->last_saved = lcl__now();
+  t->session_start = t->last_saved = lcl__now();
   return s;
 }
 
@@ -335,11 +335,11 @@ void lcl__trainer_close(lcl_trainer *t) {
   lcl_batcher_destroy(t->labelled);
   lcl_batcher_destroy(t->unlabelled);
   lcl__evaluator_destroy(t->eval);
-  lcl__stage_destroy(&t->stage);
+  lcl__compiled_destroy(&t->compiled);
   lcl__run_log_close(&t->log);
   lcl_tensor_file_destroy(t->best_file);
   lcl__session_close(t->s);
-  lcl__free(t->extra);
+  lcl__free(t->side);
   lcl__free(t->last_path);
   lcl__free(t->best_path);
   if (t->made) rmdir(t->folder); /* it stays unless the run failed before anything was in it */

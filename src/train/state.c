@@ -109,8 +109,8 @@ lcl_status lcl__trainer_save(lcl_trainer *t) {
     lcl_tensor_file_destroy(t->best_file);
     t->best_file = NULL;
   }
-  double seconds = t->at.seconds; /* this sitting's time counts in the file, not twice in memory */
-  if (t->sitting_start > 0) t->at.seconds += lcl__now() - t->sitting_start;
+  double seconds = t->at.seconds; /* this session's time counts in the file, not twice in memory */
+  if (t->session_start > 0) t->at.seconds += lcl__now() - t->session_start;
   lcl_status s = snapshot(t, &f);
   t->at.seconds = seconds;
   LCL_TRY(s);

@@ -4,8 +4,8 @@
 #include "train/trainer.h"
 
 static lcl_status feed_batch(lcl_trainer *t) {
-  lcl_build *b = &t->stage.build;
-  lcl_program *p = t->stage.program;
+  lcl_build *b = &t->compiled.build;
+  lcl_program *p = t->compiled.program;
   lcl_batch batch;
   LCL_TRY(lcl_batcher_next(t->labelled, &batch));
   size_t n = (size_t)b->batch;
@@ -13,11 +13,11 @@ static lcl_status feed_batch(lcl_trainer *t) {
     LCL_TRY(lcl_feed(p, "image", batch.x,
                      (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof(float)));
   if (b->label) LCL_TRY(lcl_feed(p, "label", batch.label, n * sizeof(int32_t)));
-  if (b->extra) {
-    size_t w = (size_t)t->s->model->extra_width;
+  if (b->side) {
+    size_t w = (size_t)t->s->model->side_width;
     for (size_t i = 0; i < n; i++)
-      memcpy(t->extra + i * w, t->s->model->extra + (size_t)batch.index[i] * w, w * sizeof(float));
-    LCL_TRY(lcl_feed(p, "extra", t->extra, n * w * sizeof(float)));
+      memcpy(t->side + i * w, t->s->model->side + (size_t)batch.index[i] * w, w * sizeof(float));
+    LCL_TRY(lcl_feed(p, "side", t->side, n * w * sizeof(float)));
   }
   if (!t->unlabelled) return LCL_OK;
   LCL_TRY(lcl_batcher_next(t->unlabelled, &batch));
@@ -33,13 +33,13 @@ static lcl_status feed_rate(lcl_trainer *t) {
   float rate = (float)lr;
   t->lr = lr;
   t->fed_lr = true;
-  return lcl_feed(t->stage.program, "lr", &rate, sizeof rate);
+  return lcl_feed(t->compiled.program, "lr", &rate, sizeof rate);
 }
 
 lcl_status lcl__trainer_step(lcl_trainer *t) {
   LCL_TRY(feed_rate(t));
   LCL_TRY(feed_batch(t));
-  lcl_status s = lcl_run(t->stage.program);
+  lcl_status s = lcl_run(t->compiled.program);
   if (s != LCL_OK)
     return lcl__fail_prefix(s, "epoch %d, step %lld", t->at.epoch + 1, (long long)t->at.step + 1);
   t->at.step++;
@@ -76,7 +76,7 @@ lcl_status lcl__trainer_flush(lcl_trainer *t, double *mean) {
   return lcl_store_write(t->s->store, "train.sums", sums, (size_t)t->n_values * sizeof(float));
 }
 
-/* Runs the checking stage from the last checkpoint on, until it fails or has caught up with
+/* Runs the checking graph from the last checkpoint on, until it fails or has caught up with
  * `until`. */
 static lcl_status replay(lcl_trainer *t, int64_t until) {
   while (t->at.step < until) {
@@ -93,16 +93,16 @@ lcl_status lcl__trainer_diagnose(lcl_trainer *t) {
   char seen[256];
   lcl__snprintf(seen, sizeof seen, "%s", lcl_error_message());
   lcl_tensor_file *f;
-  lcl_stage checking;
+  lcl_compiled checking;
   LCL_TRY(lcl_tensor_file_read(t->last_path, &f));
-  lcl_status s = lcl__trainer_stage(t, true, &checking);
+  lcl_status s = lcl__trainer_compile(t, true, &checking);
   if (s == LCL_OK) {
-    lcl_stage normal = t->stage;
-    t->stage = checking;
+    lcl_compiled normal = t->compiled;
+    t->compiled = checking;
     s = lcl__trainer_restore(t, f);
     if (s == LCL_OK) s = replay(t, until);
-    t->stage = normal;
-    lcl__stage_destroy(&checking);
+    t->compiled = normal;
+    lcl__compiled_destroy(&checking);
   }
   lcl_tensor_file_destroy(f);
   if (s == LCL_OK)

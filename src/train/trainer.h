@@ -18,16 +18,16 @@ typedef struct lcl_position {
   int stalled;    /* epochs since the best, or since the last reduction of a plateau schedule */
   int plateaus;   /* reductions so far */
   int waited;     /* epochs since the best, for patience */
-  double seconds; /* of training, over all sittings */
+  double seconds; /* of training, over all sessions */
 } lcl_position;
 
 typedef struct lcl_trainer {
   const lcl_train_desc *d;
   lcl_session *s;
-  lcl_stage stage;
+  lcl_compiled compiled;
   lcl_evaluator *eval; /* NULL: nothing to evaluate on */
   lcl_batcher *labelled, *unlabelled;
-  float *extra; /* gathered rows of the model's table */
+  float *side; /* gathered rows of the model's table */
   char value_name[LCL_TRAIN_VALUES][48];
   int n_values; /* the last one counts steps */
   int64_t steps_per_epoch;
@@ -40,7 +40,7 @@ typedef struct lcl_trainer {
   lcl_position at;
   lcl_metrics best;           /* validation metrics of the best epoch */
   lcl_tensor_file *best_file; /* the best epoch, not yet on disk */
-  double sitting_start, last_saved;
+  double session_start, last_saved;
   double lr;                      /* of the last step */
   bool fed_lr;                    /* to the program */
   double shown[LCL_TRAIN_VALUES]; /* means for the progress line */
@@ -49,8 +49,8 @@ typedef struct lcl_trainer {
 /* setup.c */
 lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
 void lcl__trainer_close(lcl_trainer *t);
-/* The stage with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
-lcl_status lcl__trainer_stage(lcl_trainer *t, bool check_numerics, lcl_stage *out);
+/* The graph with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
+lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compiled *out);
 
 /* The options of a desc, checked. */
 lcl_status lcl__train_options(const lcl_train_desc *d, lcl_options **out);

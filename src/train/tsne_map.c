@@ -82,33 +82,33 @@ static lcl_status choose_marked(map *m) {
 
 /* ---- features ---- */
 
-static lcl_status keep_latents(void *user, lcl_stage *stage) {
+static lcl_status keep_latents(void *user, lcl_compiled *compiled) {
   map *m = user;
-  lcl_build *b = &stage->build;
+  lcl_build *b = &compiled->build;
   for (int i = 0; i < b->n_latents && i < MAX_LATENTS; i++) {
     lcl_shape s = lcl_tensor_shape(b->latents[i].t);
     if (s.rank != 2 || s.dim[1] != m->width) continue;
     snprintf(m->caption[m->n_latents++], sizeof m->caption[0], "%s", b->latents[i].name);
-    stage->fetch[stage->n_fetch++] = b->latents[i].t;
+    compiled->fetch[compiled->n_fetch++] = b->latents[i].t;
   }
   if (m->n_latents == 0) return lcl__fail(LCL_ERR_UNSUPPORTED, "this model perturbs no latents");
-  return lcl_graph_status(stage->graph);
+  return lcl_graph_status(compiled->graph);
 }
 
-static lcl_status run_latents(map *m, lcl_stage *stage, const float *images,
+static lcl_status run_latents(map *m, lcl_compiled *compiled, const float *images,
                               const int32_t *labels) {
-  const lcl_build *b = &stage->build;
+  const lcl_build *b = &compiled->build;
   size_t rows = (size_t)m->n_marked, block = rows * (size_t)m->width;
   if (b->image)
-    LCL_TRY(lcl_feed(stage->program, "image", images,
+    LCL_TRY(lcl_feed(compiled->program, "image", images,
                      (size_t)lcl_shape_count(lcl_tensor_shape(b->image)) * sizeof *images));
-  if (b->label) LCL_TRY(lcl_feed(stage->program, "label", labels, rows * sizeof *labels));
-  LCL_TRY(lcl_run(stage->program));
+  if (b->label) LCL_TRY(lcl_feed(compiled->program, "label", labels, rows * sizeof *labels));
+  LCL_TRY(lcl_run(compiled->program));
   for (int i = 0; i < m->n_latents; i++) {
     char at[16];
     snprintf(at, sizeof at, "#%d", i);
     float *to = m->x + (size_t)m->n * (size_t)m->width + (size_t)i * block;
-    LCL_TRY(lcl_fetch(stage->program, at, to, block * sizeof(float)));
+    LCL_TRY(lcl_fetch(compiled->program, at, to, block * sizeof(float)));
   }
   return LCL_OK;
 }
@@ -134,13 +134,13 @@ static lcl_status marked_rows(const map *m, float *images, int32_t *labels) {
 }
 
 static lcl_status perturbed(map *m, const float *features) {
-  lcl_stage stage;
-  lcl_stage_desc d = { .mode = LCL_MODE_RECONSTRUCT,
-                       .name = "map",
-                       .batch = m->n_marked,
-                       .extend = keep_latents,
-                       .user = m };
-  lcl_status st = lcl__stage_create(m->s, &d, &stage);
+  lcl_compiled compiled;
+  lcl_compiled_desc d = { .mode = LCL_MODE_RECONSTRUCT,
+                          .name = "map",
+                          .batch = m->n_marked,
+                          .extend = keep_latents,
+                          .user = m };
+  lcl_status st = lcl__compiled_create(m->s, &d, &compiled);
   if (st == LCL_ERR_UNSUPPORTED) { /* nothing to perturb: a map of the examples alone */
     m->n_latents = 0;
     return make_room(m, features);
@@ -153,10 +153,10 @@ static lcl_status perturbed(map *m, const float *features) {
   st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) st = lcl__run_load(m->run); /* the decoder's variables are new */
   if (st == LCL_OK) st = marked_rows(m, images, labels);
-  if (st == LCL_OK) st = run_latents(m, &stage, images, labels);
+  if (st == LCL_OK) st = run_latents(m, &compiled, images, labels);
   lcl__free(images);
   lcl__free(labels);
-  lcl__stage_destroy(&stage);
+  lcl__compiled_destroy(&compiled);
   return st;
 }
 
@@ -203,7 +203,7 @@ static double agreement_of(const map *m, int64_t p) {
   return (double)same / NEIGHBOURS;
 }
 
-/* The first latent with the caption of latent i: draws of one kind share a panel. */
+/* The first latent with the caption of latent i: samples of one kind share a panel. */
 static int kind_of(const map *m, int i) {
   int k = 0;
   while (strcmp(m->caption[k], m->caption[i]) != 0) k++;

@@ -539,7 +539,7 @@ static void wrong_kernel(void **state) {
   check_wrong_kernel("no-number", no_number, LCL_COUNT(no_number));
 }
 
-/* A training step whose products are right by themselves, but not with the activation fused into
+/* A training step whose GEMMs are right by themselves, but not with the activation fused into
  * them: its value; or only what the gradient makes of it, as where a ReLU's zero becomes a number
  * that is too small to matter in the loss. */
 static void wrong_fusion(void **state) {

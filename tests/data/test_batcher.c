@@ -146,7 +146,7 @@ static void fresh_is_without_replacement(void **state) {
       total[batch.index[k]]++;
     }
   }
-  /* 2000 draws with p = 3/4: deviation 19.4; five of them. */
+  /* 2000 samples with p = 3/4: deviation 19.4; five of them. */
   for (int i = 0; i < 20; i++) assert_in_range(total[i], 1500 - 97, 1500 + 97);
   lcl_batcher_destroy(b);
   lcl_dataset_close(ds);
@@ -200,7 +200,7 @@ static void positions_can_be_come_back_to(void **state) {
   lcl_dataset_close(ds);
 }
 
-/* One picture with a bright pixel in each place: crops and mirrors move it as they should. */
+/* One image with a bright pixel in each place: crops and mirrors move it as they should. */
 static void crops_and_mirrors(void **state) {
   (void)state;
   float x[20];
@@ -265,7 +265,7 @@ static void half_of_each_batch_is_mirrored(void **state) {
   lcl_dataset_close(ds);
 }
 
-static void dynamic_draws(void **state) {
+static void dynamic_samples(void **state) {
   (void)state;
   float half[400];
   for (int i = 0; i < 400; i++) half[i] = 0.5f;
@@ -297,7 +297,7 @@ static void dynamic_draws(void **state) {
   lcl_dataset_close(ds);
 }
 
-static void mistakes(void **state) {
+static void errors(void **state) {
   (void)state;
   lcl_dataset *ds = numbered(5), *other = numbered(5);
   lcl_batcher *b;
@@ -329,8 +329,8 @@ int main(void) {
     cmocka_unit_test(positions_can_be_come_back_to),
     cmocka_unit_test(crops_and_mirrors),
     cmocka_unit_test(half_of_each_batch_is_mirrored),
-    cmocka_unit_test(dynamic_draws),
-    cmocka_unit_test(mistakes),
+    cmocka_unit_test(dynamic_samples),
+    cmocka_unit_test(errors),
   };
   return cmocka_run_group_tests_name("batcher", tests, NULL, NULL);
 }

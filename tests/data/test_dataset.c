@@ -191,7 +191,7 @@ static void binarising(void **state) {
     assert_int_equal(t->pixels[i], i >= 2000);
     ones[i >= 2000] += a->pixels[i];
   }
-  /* 2000 draws: the deviation is sqrt(2000 * 3/16) = 19.4; five of them. */
+  /* 2000 samples: the deviation is sqrt(2000 * 3/16) = 19.4; five of them. */
   assert_true(abs(ones[0] - 500) < 97 && abs(ones[1] - 1500) < 97);
   lcl_dataset_close(a);
   lcl_dataset_close(b);
@@ -224,7 +224,7 @@ static void synthetic_is_deterministic_and_balanced(void **state) {
   int64_t counts[10];
   assert_int_equal(lcl_dataset_class_counts(a, counts), LCL_OK);
   for (int k = 0; k < 10; k++) assert_int_equal(counts[k], 60);
-  for (int i = 0; i < 600; i++) { /* every picture has ink, and room around it */
+  for (int i = 0; i < 600; i++) { /* every image has ink, and room around it */
     int ink = 0;
     for (int k = 0; k < 784; k++) ink += a->pixels[i * 784 + k] > 127;
     assert_in_range(ink, 8, 400);

@@ -1,4 +1,4 @@
-/* Pictures: PNG and JPEG there and back, damaged files, resampling, grids, data URIs. */
+/* Images: PNG and JPEG there and back, damaged files, resampling, grids, data URIs. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "data/tempdir.h"
 #include "test.h"
 
-/* A smooth picture: waves of different lengths in each channel. */
+/* A smooth image: waves of different lengths in each channel. */
 static lcl_image waves(int width, int height, int channels) {
   lcl_image im = { width, height, channels, malloc((size_t)(width * height * channels)) };
   for (int y = 0; y < height; y++)
@@ -82,7 +82,7 @@ static void jpeg_reading(void **state) {
     double worst = 0;
     for (int i = 0; i < 160 * 96 * channels; i++)
       worst = fmax(worst, abs(back.data[i] - im.data[i]));
-    assert_true(worst <= 24); /* quality 95 with halved colour on a smooth picture */
+    assert_true(worst <= 24); /* quality 95 with halved colour on a smooth image */
     lcl__image_free(&back);
     assert_int_equal(lcl__image_decode(data, n, 20, &back),
                      LCL_OK); /* half size still has a side of 48 > 40 */
@@ -234,7 +234,7 @@ static void resampling(void **state) {
   lcl__image_free(&same);
   lcl__image_free(&half);
   lcl__image_free(&large);
-  /* The centre square of a wide picture: columns 10..49 of 60, then half size. */
+  /* The centre square of a wide image: columns 10..49 of 60, then half size. */
   uint8_t square[3 * 20 * 20];
   assert_int_equal(lcl__image_square(&im, 20, false, square), LCL_OK);
   double left = square[10 * 20], right = square[10 * 20 + 19];
@@ -262,10 +262,10 @@ static void reducing(void **state) {
 
 static void grids(void **state) {
   (void)state;
-  const float pictures[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
+  const float images[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
   lcl_image grid;
   lcl_grid_desc d = { 3, 2, 1, 2, 2, 1, 2, 77 };
-  assert_int_equal(lcl__image_grid(&d, pictures, &grid), LCL_OK);
+  assert_int_equal(lcl__image_grid(&d, images, &grid), LCL_OK);
   assert_int_equal(grid.width, 11);
   assert_int_equal(grid.height, 11);
   assert_int_equal(grid.data[0], 77);
@@ -282,15 +282,15 @@ static void grids(void **state) {
   lcl__free(uri);
   lcl__image_free(&grid);
   d.n = 0;
-  assert_int_equal(lcl__image_grid(&d, pictures, &grid), LCL_ERR_ARGUMENT);
+  assert_int_equal(lcl__image_grid(&d, images, &grid), LCL_ERR_ARGUMENT);
   char dir[256], path[300];
   temp_make(dir);
   snprintf(path, sizeof path, "%s/grid.png", dir);
   d.n = 3;
-  assert_int_equal(lcl__image_grid_png(&d, pictures, path), LCL_OK);
+  assert_int_equal(lcl__image_grid_png(&d, images, path), LCL_OK);
   assert_true(lcl__file_exists(path));
   temp_remove(dir);
-  assert_int_equal(lcl__image_grid_png(&d, pictures, "/nonexistent/grid.png"), LCL_ERR_IO);
+  assert_int_equal(lcl__image_grid_png(&d, images, "/nonexistent/grid.png"), LCL_ERR_IO);
 }
 
 static void base64(void **state) {

@@ -234,7 +234,7 @@ static void saving(void **state) {
   lcl_dataset_close(ds);
 }
 
-static void mistakes(void **state) {
+static void errors(void **state) {
   (void)state;
   lcl_dataset *ds = noise(), *grey;
   lcl_prep *p;
@@ -307,7 +307,7 @@ static void eigen(void **state) {
       }
     }
   }
-  /* Of low rank, with rows of zeros, as covariances of pictures are. */
+  /* Of low rank, with rows of zeros, as covariances of images are. */
   enum { M = 120 };
   static double low[M * M], kept[M * M], values_of[M];
   for (int r = 0; r < 5; r++) {
@@ -392,7 +392,7 @@ int main(void) {
     cmocka_unit_test(local_contrast),
     cmocka_unit_test(whitening),
     cmocka_unit_test(saving),
-    cmocka_unit_test(mistakes),
+    cmocka_unit_test(errors),
     cmocka_unit_test(range_guard),
     cmocka_unit_test(eigen),
     cmocka_unit_test(svd),

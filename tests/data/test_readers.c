@@ -284,7 +284,7 @@ static void wav_damage(void **state) {
   lcl__free(wav.samples);
 }
 
-/* A square picture of one colour as PNG. */
+/* A square image of one colour as PNG. */
 static void write_png(const char *name, int width, int height, uint8_t r, uint8_t g, uint8_t b) {
   lcl_image im = { width, height, 3, malloc((size_t)(width * height * 3)) };
   for (int i = 0; i < width * height; i++) {
@@ -300,7 +300,7 @@ static void write_png(const char *name, int width, int height, uint8_t r, uint8_
   free(im.data);
 }
 
-static void picture_folders(void **state) {
+static void image_folders(void **state) {
   (void)state;
   char name[64];
   for (int i = 0; i < 10; i++) {
@@ -312,7 +312,7 @@ static void picture_folders(void **state) {
   lcl_splits s;
   lcl_data_desc desc = { .path = dir, .image_size = 16 };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
-  assert_string_equal(s.format, "pictures");
+  assert_string_equal(s.format, "images");
   assert_int_equal(s.test->count, 4);
   assert_int_equal(s.train->count + s.valid->count, 16);
   assert_string_equal(s.train->class_names[1], "dog");
@@ -333,7 +333,7 @@ static void picture_folders(void **state) {
   assert_non_null(strstr(lcl_error_message(), "bad.png"));
 }
 
-static void picture_names_and_parts(void **state) {
+static void image_names_and_parts(void **state) {
   (void)state;
   char name[64];
   for (int i = 0; i < 6; i++) {
@@ -385,7 +385,7 @@ static void classes_have_the_same_number_in_every_part(void **state) {
   assert_non_null(strstr(lcl_error_message(), "holds val and valid"));
 }
 
-/* Also where the test part is held out of train. */
+/* Also where the test part is split from train. */
 static void classes_of_a_validation_part_alone(void **state) {
   (void)state;
   char name[64];
@@ -586,7 +586,7 @@ static void npy_layouts(void **state) {
   assert_non_null(strstr(lcl_error_message(), "features.npy: another file is the same part"));
 }
 
-static void picture_layouts(void **state) {
+static void image_layouts(void **state) {
   (void)state;
   char name[64];
   for (int i = 0; i < 10; i++) {
@@ -608,7 +608,7 @@ static void picture_layouts(void **state) {
 }
 
 /* Folders of parts are found in any case; they are no classes. */
-static void pictures_without_classes(void **state) {
+static void images_without_classes(void **state) {
   (void)state;
   char name[64];
   for (int i = 0; i < 10; i++) {
@@ -895,8 +895,8 @@ int main(void) {
     TEST(cifar_fine_labels),
     TEST(idx_choice_of_files),
     TEST(wav_widths),
-    TEST(picture_folders),
-    TEST(picture_names_and_parts),
+    TEST(image_folders),
+    TEST(image_names_and_parts),
     TEST(classes_have_the_same_number_in_every_part),
     TEST(classes_of_a_validation_part_alone),
     TEST(npy_folder),
@@ -904,10 +904,10 @@ int main(void) {
     TEST(idx_layouts),
     TEST(cifar_layouts),
     TEST(npy_layouts),
-    TEST(picture_layouts),
+    TEST(image_layouts),
     TEST(sound_layouts),
     TEST(idx_labels),
-    TEST(pictures_without_classes),
+    TEST(images_without_classes),
     TEST(short_recordings),
     TEST(arrays_that_are_not_what_they_seem),
     TEST(numbers_are_finite),

@@ -1,5 +1,5 @@
-/* A kernel with a mistake, to see that on_oclgrind.sh fails: planted race|bounds. Meson expects
- * this test to fail. */
+/* A kernel with a planted error, to see that on_oclgrind.sh fails: planted race|bounds. Meson
+ * expects this test to fail. */
 #include "device/device.h"
 
 static const char race[] =

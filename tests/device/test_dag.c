@@ -2,7 +2,7 @@
  *
  * Launches read and write random ranges of a few buffers, through the buffer itself, through
  * overlapping parts of it and through a second handle of the same memory. The expected content is
- * computed on the host, one launch after the other. A second check looks at the placement itself,
+ * computed on the host, one launch after the other. A second check reads the placement itself,
  * without running: every hazard is ordered, and no event is superfluous. */
 #include "device/list.h"
 #include "test.h"

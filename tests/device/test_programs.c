@@ -473,7 +473,7 @@ int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "child") == 0) return child(atoi(argv[2]));
   program_path = argv[0];
   setenv("LATENTCL_CACHE_BINARIES", "always",
-         1); /* the cache itself is tested, also where it does not pay */
+         1); /* the cache itself is tested, also where a build is quick */
   strcpy(folder, "/tmp/latentcl-programs-XXXXXX");
   if (!mkdtemp(folder)) return 1;
   snprintf(kernels, sizeof kernels, "%s/kernels", folder);

@@ -62,7 +62,7 @@ def case(op, function, inputs, attributes="", gradients=None, outputs=1):
     lines.append(" ".join(words))
 
 
-# ---- products and convolutions ----
+# ---- GEMMs and convolutions ----
 case("matmul", lambda a, b: a @ b, [real(5, 7), real(7, 3)])
 case("matmul", lambda a, b: a.mT @ b.mT, [real(2, 7, 5), real(2, 3, 7)], "transpose_a=1 transpose_b=1")
 case("matmul", lambda a, b: a @ b, [real(2, 3, 4, 5), real(5, 6)])

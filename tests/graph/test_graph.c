@@ -226,8 +226,8 @@ static void assignments(void **state) {
   end(w);
 }
 
-/* The first mistake is kept, with the operation and the shapes; later calls are harmless. */
-static void mistakes(void **state) {
+/* The first error is kept, with the operation and the shapes; later calls give poison tensors. */
+static void errors(void **state) {
   (void)state;
   world w = begin();
   lcl_tensor *a = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4, 5)),
@@ -265,7 +265,7 @@ static void numerics(void **state) {
   end(w);
 }
 
-/* Bias and activation run inside the product, though the bias was made after it; the result is that
+/* Bias and activation run inside the GEMM, though the bias was made after it; the result is that
  * of separate launches. */
 static void epilogues(void **state) {
   (void)state;
@@ -387,7 +387,7 @@ int main(void) {
     cmocka_unit_test(chains),       cmocka_unit_test(sums),
     cmocka_unit_test(views),        cmocka_unit_test(cross_entropy),
     cmocka_unit_test(second_order), cmocka_unit_test(assignments),
-    cmocka_unit_test(mistakes),     cmocka_unit_test(numerics),
+    cmocka_unit_test(errors),       cmocka_unit_test(numerics),
     cmocka_unit_test(epilogues),    cmocka_unit_test(callers_memory),
     cmocka_unit_test(unrelated),    cmocka_unit_test(largest_shape),
   };

@@ -40,34 +40,35 @@ static void near(double got, double want, double bound) {
 
 /* ---- random tensors ---- */
 
-enum { DRAWS = 4096, TENSORS = 7, STEPS = 3 };
+enum { SAMPLES = 4096, TENSORS = 7, STEPS = 3 };
 
 /* Mean and variance within five standard errors, and no correlation with another tensor. */
 static void check_moments(const float *x, double mean, double var, double fourth) {
   double m = 0, v = 0;
-  for (int i = 0; i < DRAWS; i++) m += (double)x[i] / DRAWS;
-  for (int i = 0; i < DRAWS; i++) v += ((double)x[i] - mean) * ((double)x[i] - mean) / DRAWS;
-  near(m, mean, 5 * sqrt(var / DRAWS));
-  near(v, var, 5 * sqrt((fourth - var * var) / DRAWS));
+  for (int i = 0; i < SAMPLES; i++) m += (double)x[i] / SAMPLES;
+  for (int i = 0; i < SAMPLES; i++) v += ((double)x[i] - mean) * ((double)x[i] - mean) / SAMPLES;
+  near(m, mean, 5 * sqrt(var / SAMPLES));
+  near(v, var, 5 * sqrt((fourth - var * var) / SAMPLES));
 }
 
 static void check_unrelated(const float *a, const float *b) {
   double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
-  for (int i = 0; i < DRAWS; i++) sum_a += (double)a[i] / DRAWS, sum_b += (double)b[i] / DRAWS;
-  for (int i = 0; i < DRAWS; i++) {
+  for (int i = 0; i < SAMPLES; i++)
+    sum_a += (double)a[i] / SAMPLES, sum_b += (double)b[i] / SAMPLES;
+  for (int i = 0; i < SAMPLES; i++) {
     aa += ((double)a[i] - sum_a) * ((double)a[i] - sum_a);
     bb += ((double)b[i] - sum_b) * ((double)b[i] - sum_b);
     ab += ((double)a[i] - sum_a) * ((double)b[i] - sum_b);
   }
-  near(ab / sqrt(aa * bb), 0, 5 / sqrt(DRAWS));
+  near(ab / sqrt(aa * bb), 0, 5 / sqrt(SAMPLES));
 }
 
 /* The tensors of a graph: two normal, two uniform, a Bernoulli and two masks of dropout. */
 static lcl_program *random_graph(lcl_store *store, const char *name, lcl_graph **g) {
-  float p[DRAWS];
-  for (int i = 0; i < DRAWS; i++) p[i] = 0.25f;
+  float p[SAMPLES];
+  for (int i = 0; i < SAMPLES; i++) p[i] = 0.25f;
   ASSERT_OK(lcl_graph_create(store, name, g));
-  const lcl_shape s = LCL_SHAPE(DRAWS);
+  const lcl_shape s = LCL_SHAPE(SAMPLES);
   lcl_tensor *one = lcl_broadcast(lcl_const(*g, 1), s);
   lcl_tensor *all[TENSORS] = { lcl_random_normal(*g, s),
                                lcl_random_normal(*g, s),
@@ -79,17 +80,17 @@ static lcl_program *random_graph(lcl_store *store, const char *name, lcl_graph *
   return compile(*g, all, TENSORS);
 }
 
-static float drawn[3][STEPS][TENSORS][DRAWS];
+static float sampled[3][STEPS][TENSORS][SAMPLES];
 
 /* Tensor k of a step is stream k of that step, as the host's generator has it. */
-static void check_streams(uint64_t seed, uint64_t step, float (*x)[DRAWS]) {
-  static float want[DRAWS];
+static void check_streams(uint64_t seed, uint64_t step, float (*x)[SAMPLES]) {
+  static float want[SAMPLES];
   for (int k = 0; k < TENSORS; k++) {
     if (k < 2)
-      lcl__philox_normal(seed, (uint32_t)k, step, want, DRAWS);
+      lcl__philox_normal(seed, (uint32_t)k, step, want, SAMPLES);
     else
-      lcl__philox_uniform(seed, (uint32_t)k, step, want, DRAWS);
-    for (int i = 0; i < DRAWS; i++) {
+      lcl__philox_uniform(seed, (uint32_t)k, step, want, SAMPLES);
+    for (int i = 0; i < SAMPLES; i++) {
       const double u = (double)want[i];
       near((double)x[k][i], k < 4 ? u : k == 4 ? u < 0.25 : (u < 0.75) / 0.75, k < 2 ? 2e-5 : 1e-6);
     }
@@ -110,23 +111,23 @@ static void random_streams(void **state) {
     ASSERT_OK(lcl_store_read(store, rng, before, sizeof before));
     for (int step = 0; step < STEPS; step++) {
       ASSERT_OK(lcl_run(p));
-      for (int k = 0; k < TENSORS; k++) fetch(p, k, drawn[run][step][k], DRAWS);
-      check_streams(before[0] | (uint64_t)before[1] << 32, (uint64_t)step, drawn[run][step]);
+      for (int k = 0; k < TENSORS; k++) fetch(p, k, sampled[run][step][k], SAMPLES);
+      check_streams(before[0] | (uint64_t)before[1] << 32, (uint64_t)step, sampled[run][step]);
     }
     ASSERT_OK(lcl_store_read(store, rng, after, sizeof after));
     assert_int_equal(after[2], STEPS);
-    /* A state that is put back draws the same numbers. */
-    static float again[DRAWS];
+    /* A state that is put back samples the same numbers. */
+    static float again[SAMPLES];
     before[2] = 1;
     ASSERT_OK(lcl_store_write(store, rng, before, sizeof before));
     ASSERT_OK(lcl_run(p));
-    fetch(p, 1, again, DRAWS);
-    assert_memory_equal(again, drawn[run][1][1], sizeof again);
+    fetch(p, 1, again, SAMPLES);
+    assert_memory_equal(again, sampled[run][1][1], sizeof again);
     lcl_program_destroy(p);
     lcl_graph_destroy(g);
     lcl_store_destroy(store);
   }
-  float(*all)[DRAWS] = &drawn[0][0][0];
+  float(*all)[SAMPLES] = &sampled[0][0][0];
   for (int a = 0; a < 3 * STEPS * TENSORS; a++) {
     const int k = a % TENSORS;
     if (k < 2)

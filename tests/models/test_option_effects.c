@@ -131,7 +131,7 @@ static void add_table(XXH64_state_t *h, lcl_model *m) {
   float *images = lcl__alloc((size_t)(EXAMPLES * size) * sizeof *images);
   for (int64_t i = 0; i < EXAMPLES * size; i++) images[i] = (float)(i * 7919 % 1009) / 1009;
   ASSERT_OK(m->cls->prepare(m, ctx, &(lcl_model_examples) { EXAMPLES, size, images, NULL }));
-  if (m->extra) add(h, m->extra, EXAMPLES * (size_t)m->extra_width * sizeof(float));
+  if (m->side) add(h, m->side, EXAMPLES * (size_t)m->side_width * sizeof(float));
   lcl__free(images);
 }
 

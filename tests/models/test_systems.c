@@ -55,7 +55,7 @@ static void begin(world *w, const char *name, const lcl_model_data *data,
                   const char *const *options, lcl_model_mode mode, int64_t batch,
                   int64_t unlabelled) {
   w->model = make_model(name, data, options);
-  w->model->extra_width = 1;
+  w->model->side_width = 1;
   ASSERT_OK(lcl_store_create(ctx, 5, &w->store));
   ASSERT_OK(lcl_graph_create(w->store, "test", &w->graph));
   ASSERT_OK(lcl__build_init(&w->build, w->model, w->graph, mode, batch, unlabelled));

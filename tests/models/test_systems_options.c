@@ -62,7 +62,7 @@ static world begin(const char *name, const lcl_model_data *data, const char *opt
                    int64_t unlabelled) {
   world w;
   ASSERT_OK(create(name, data, options, &w.model));
-  w.model->extra_width = 1;
+  w.model->side_width = 1;
   ASSERT_OK(lcl_store_create(ctx, 5, &w.store));
   ASSERT_OK(lcl_graph_create(w.store, "test", &w.graph));
   ASSERT_OK(lcl__build_init(&w.build, w.model, w.graph, LCL_MODE_TRAIN, batch, unlabelled));
@@ -120,7 +120,7 @@ static void describe(const world *w, char *out, size_t size) {
   for (int i = 0; i < w->build.n_terms; i++)
     lcl__str_add(&s, "%s%s", i ? " " : "", w->build.terms[i].name);
   lcl__str_add(&s, " |%s%s%s%s |", w->build.image ? " image" : "", w->build.label ? " label" : "",
-               w->build.unlabelled ? " unlabelled" : "", w->build.extra ? " extra" : "");
+               w->build.unlabelled ? " unlabelled" : "", w->build.side ? " side" : "");
   int random = 0, dec = 0, g = 0, bias = 0;
   for (size_t i = 0; i < w->graph->nodes.n; i++)
     random += (w->graph->nodes.data[i]->op->flags & LCL_OP_RANDOM) != 0;
@@ -166,17 +166,17 @@ static void switches(void **state) {
       "nll denoise0 denoise1 denoise2 denoise3 | image label unlabelled | random 4 dec 3 g 36 bias "
       "0" },
     { "imsat", "hidden=7-6",
-      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 3" },
+      "conditional_entropy marginal_entropy smoothness | image side | random 1 dec 0 g 0 bias 3" },
     { "imsat", "hidden=7-6 system=imsat-rpt",
-      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 3" },
+      "conditional_entropy marginal_entropy smoothness | image side | random 1 dec 0 g 0 bias 3" },
     { "imsat", "hidden=7-6 system=linear-vat",
-      "conditional_entropy marginal_entropy smoothness | image extra | random 1 dec 0 g 0 bias 1" },
+      "conditional_entropy marginal_entropy smoothness | image side | random 1 dec 0 g 0 bias 1" },
     { "imsat", "hidden=7-6 system=deep-rim",
       "conditional_entropy marginal_entropy | image | random 0 dec 0 g 0 bias 3" },
     { "imsat", "system=linear-rim",
       "conditional_entropy marginal_entropy | image | random 0 dec 0 g 0 bias 1" },
     { "imsat", "task=hash",
-      "pair_information conditional_entropy marginal_entropy smoothness | image extra | random 1 "
+      "pair_information conditional_entropy marginal_entropy smoothness | image side | random 1 "
       "dec 0 g 0 "
       "bias 3" },
     { "dec", "hidden=7", " | image | random 1 dec 2 g 0 bias 4" },
@@ -312,10 +312,10 @@ static void feed_digits(world *w, lcl_program *p, const lcl_dataset *ds, int64_t
   if (w->build.image) ASSERT_OK(lcl_feed(p, "image", image, sizeof image));
   if (w->build.unlabelled) ASSERT_OK(lcl_feed(p, "unlabelled", image, sizeof image));
   if (w->build.label) ASSERT_OK(lcl_feed(p, "label", label, sizeof label));
-  if (w->build.extra) {
+  if (w->build.side) {
     float radius[BATCH];
     for (int i = 0; i < BATCH; i++) radius[i] = 2;
-    ASSERT_OK(lcl_feed(p, "extra", radius, sizeof radius));
+    ASSERT_OK(lcl_feed(p, "side", radius, sizeof radius));
   }
 }
 
@@ -465,9 +465,9 @@ static void imsat_defaults(void **state) {
     assert_float_equal(w.model->settings.optimiser.weight_decay, cases[i].weight_decay, 1e-9);
     ASSERT_OK(
         w.model->cls->prepare(w.model, ctx, &(lcl_model_examples) { POINTS, 784, image, NULL }));
-    assert_true((w.model->extra != NULL) == (cases[i].alpha > 0));
-    for (int k = 0; k < POINTS && w.model->extra; k++)
-      assert_float_equal(w.model->extra[k], cases[i].alpha * (double)distance[k], 1e-4);
+    assert_true((w.model->side != NULL) == (cases[i].alpha > 0));
+    for (int k = 0; k < POINTS && w.model->side; k++)
+      assert_float_equal(w.model->side[k], cases[i].alpha * (double)distance[k], 1e-4);
     lcl_tensor *fetch[4] = { w.build.loss };
     for (int k = 0; k < w.build.n_terms; k++) fetch[k + 1] = w.build.terms[k].t;
     float v[4] = { 0 }; /* loss, conditional and marginal entropy, smoothness */
@@ -513,7 +513,7 @@ static void softmax_of(const double *w, const double *x, double *p) {
 }
 
 /* f(x) = W x: the direction is that of W^T (softmax(W(x + xi d)) - softmax(W x)), d the unit normal
- * draw. */
+ * sample. */
 static void vat(void **state) {
   (void)state;
   lcl_store *store;
@@ -528,13 +528,13 @@ static void vat(void **state) {
   lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(N, F)),
              *tr = lcl_const_data(g, LCL_F32, LCL_SHAPE(N, 1), radius);
   lcl_tensor *tw = lcl_const_data(g, LCL_F32, LCL_SHAPE(K, F), w);
-  lcl_tensor *r = lcl_vat_direction(tx, tr, xi, 1, linear_net, categorical, tw), *draw = NULL;
+  lcl_tensor *r = lcl_vat_direction(tx, tr, xi, 1, linear_net, categorical, tw), *normal = NULL;
   for (size_t i = 0; i < g->nodes.n; i++)
-    if (g->nodes.data[i]->op->flags & LCL_OP_RANDOM) draw = &g->nodes.data[i]->out[0];
-  assert_non_null(draw);
+    if (g->nodes.data[i]->op->flags & LCL_OP_RANDOM) normal = &g->nodes.data[i]->out[0];
+  assert_non_null(normal);
   lcl_program *p;
   ASSERT_OK(lcl_compile(
-      g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, draw }, .n_fetch = 2 }, &p));
+      g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, normal }, .n_fetch = 2 }, &p));
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   ASSERT_OK(lcl_run(p));
   ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));

@@ -171,7 +171,7 @@ static void map(void **state) {
     .split = "train", .rounds = 250, .perplexity = 10, .marked = "0,2", .marks = 7, .csv = csv
   };
   ASSERT_OK(lcl_run_tsne(run, &d, &m));
-  assert_int_equal(lines_of(csv), N * 4 / 5 + 6 * 14 + 1); /* three draws of two kinds */
+  assert_int_equal(lines_of(csv), N * 4 / 5 + 6 * 14 + 1); /* three samples of two kinds */
   ASSERT_BETWEEN(metric(&m, "agreement_semantic_noise"), 90, 100);
   lcl_run_close(run);
 }

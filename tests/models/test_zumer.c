@@ -1,5 +1,5 @@
 /* augconv, vae, m2, two-head, vae-ladder and vae-ladder-control: terms and gradients against
- * another framework, parameter counts, switches, falling losses, pictures, refusals. */
+ * another framework, parameter counts, options, falling losses, images, refusals. */
 #include "test.h"
 
 #include "golden/zumer_models.h"
@@ -79,7 +79,8 @@ static bool contains(const char *text, const char *part) {
 }
 
 /* Every variable from its name's sequence: a matrix uniform with deviation 1/sqrt(fan_in), a vector
- * near its initial value. Log-variances are near -30, so that draws equal means to within float32.
+ * near its initial value. Log-variances are near -30, so that samples equal means to within
+ * float32.
  */
 static void fill_variables(lcl_store *store) {
   for (size_t i = 0; i < lcl_store_count(store); i++) {
@@ -228,7 +229,7 @@ static void test_golden_control(void **state) {
   golden("vae-ladder-control");
 }
 
-/* ---- switches change the parameters that they should, and no others ---- */
+/* ---- options change the parameters that they should, and no others ---- */
 
 static void test_parameter_counts(void **state) {
   static const struct {
@@ -298,7 +299,7 @@ static void feed_digits(rig *r) {
   if (r->build.label) ASSERT_OK(lcl_feed(r->program, "label", digits_label, sizeof digits_label));
 }
 
-/* Mean of the loss over the first and the last 2 of 12 steps on one batch: draws of noise move a
+/* Mean of the loss over the first and the last 2 of 12 steps on one batch: samples of noise move a
  * single one. */
 static void check_falling(const char *model, const char *opts, int unlabelled, float rate) {
   rig r = open_rig(model, opts, digit, 10, LCL_MODE_TRAIN, 20, unlabelled);
@@ -338,34 +339,34 @@ static void test_loss_falls(void **state) {
   check_falling("vae-ladder", "layers=60,40,30 lateral=amlp", 0, 3e-3f);
 }
 
-/* ---- pictures ---- */
+/* ---- images ---- */
 
-static lcl_tensor *picture_named(const rig *r, const char *caption) {
-  for (int i = 0; i < r->build.n_pictures; i++)
-    if (strcmp(r->build.pictures[i].name, caption) == 0) return r->build.pictures[i].t;
-  fail_msg("there is no picture %s", caption);
+static lcl_tensor *image_named(const rig *r, const char *caption) {
+  for (int i = 0; i < r->build.n_outputs; i++)
+    if (strcmp(r->build.outputs[i].name, caption) == 0) return r->build.outputs[i].t;
+  fail_msg("there is no image %s", caption);
   return NULL;
 }
 
 static float grid[20 * 784];
 
-static bool same_picture(int a, int b) {
+static bool same_image(int a, int b) {
   return memcmp(grid + a * 784, grid + b * 784, 784 * sizeof(float)) == 0;
 }
 
 /* Values are probabilities; columns of a row differ. */
-static void run_picture(const char *model, const char *opts, lcl_model_mode mode,
-                        const char *caption) {
+static void run_image(const char *model, const char *opts, lcl_model_mode mode,
+                      const char *caption) {
   rig r = open_rig(model, opts, digit, 10, mode, 20, 0);
   lcl_tensor *all[LCL_BUILD_MAX];
   char name[24];
-  for (int i = 0; i < r.build.n_pictures; i++) {
-    all[i] = r.build.pictures[i].t;
-    if (strcmp(r.build.pictures[i].name, caption) == 0) snprintf(name, sizeof name, "#%d", i);
+  for (int i = 0; i < r.build.n_outputs; i++) {
+    all[i] = r.build.outputs[i].t;
+    if (strcmp(r.build.outputs[i].name, caption) == 0) snprintf(name, sizeof name, "#%d", i);
   }
-  assert_non_null(picture_named(&r, caption));
-  ASSERT_OK(lcl_compile(
-      r.graph, &(lcl_compile_desc) { .fetch = all, .n_fetch = r.build.n_pictures }, &r.program));
+  assert_non_null(image_named(&r, caption));
+  ASSERT_OK(lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = all, .n_fetch = r.build.n_outputs },
+                        &r.program));
   fill_variables(r.store);
   feed_digits(&r);
   if (r.build.label) {
@@ -379,31 +380,31 @@ static void run_picture(const char *model, const char *opts, lcl_model_mode mode
     if (!(grid[i] >= 0 && grid[i] <= 1))
       fail_msg("%s %s: a pixel is %g", model, caption, (double)grid[i]);
   for (int i = 1; i < 20; i++)
-    if (same_picture(0, i) && strcmp(caption, "means") != 0)
-      fail_msg("%s %s: pictures 0 and %d are equal", model, caption, i);
+    if (same_image(0, i) && strcmp(caption, "means") != 0)
+      fail_msg("%s %s: images 0 and %d are equal", model, caption, i);
   close_rig(&r);
 }
 
-static void test_pictures(void **state) {
+static void test_images(void **state) {
   static const char *const generative[] = { "m2", "two-head" };
   (void)state;
   load_digits();
   for (size_t i = 0; i < LCL_COUNT(generative); i++) {
     const char *opts = "mid_affine=false maps=8,12 sample_trials=3";
-    run_picture(generative[i], opts, LCL_MODE_SAMPLE, "samples");
-    run_picture(generative[i], opts, LCL_MODE_SAMPLE, "analogies");
-    run_picture(generative[i], opts, LCL_MODE_SAMPLE, "interpolation");
-    run_picture(generative[i], opts, LCL_MODE_SAMPLE, "means");
-    assert_true(same_picture(3, 13)); /* one mean a class */
-    assert_false(same_picture(3, 4));
-    run_picture(generative[i], opts, LCL_MODE_RECONSTRUCT, "reconstruction");
-    run_picture(generative[i], opts, LCL_MODE_RECONSTRUCT, "style, class 4");
+    run_image(generative[i], opts, LCL_MODE_SAMPLE, "samples");
+    run_image(generative[i], opts, LCL_MODE_SAMPLE, "analogies");
+    run_image(generative[i], opts, LCL_MODE_SAMPLE, "interpolation");
+    run_image(generative[i], opts, LCL_MODE_SAMPLE, "means");
+    assert_true(same_image(3, 13)); /* one mean a class */
+    assert_false(same_image(3, 4));
+    run_image(generative[i], opts, LCL_MODE_RECONSTRUCT, "reconstruction");
+    run_image(generative[i], opts, LCL_MODE_RECONSTRUCT, "style, class 4");
   }
-  run_picture("vae", "maps=4", LCL_MODE_SAMPLE, "samples");
-  run_picture("vae", "maps=4", LCL_MODE_RECONSTRUCT, "1/4 to the next latent");
-  run_picture("vae-ladder", "layers=30,20", LCL_MODE_SAMPLE, "samples");
-  run_picture("vae-ladder", "layers=30,20", LCL_MODE_RECONSTRUCT, "as class 7");
-  run_picture("vae-ladder-control", "layers=30,20", LCL_MODE_RECONSTRUCT, "denoised");
+  run_image("vae", "maps=4", LCL_MODE_SAMPLE, "samples");
+  run_image("vae", "maps=4", LCL_MODE_RECONSTRUCT, "1/4 to the next latent");
+  run_image("vae-ladder", "layers=30,20", LCL_MODE_SAMPLE, "samples");
+  run_image("vae-ladder", "layers=30,20", LCL_MODE_RECONSTRUCT, "as class 7");
+  run_image("vae-ladder-control", "layers=30,20", LCL_MODE_RECONSTRUCT, "denoised");
 }
 
 /* ---- evaluation ignores the neighbours in a batch ---- */
@@ -475,10 +476,10 @@ int main(void) {
     cmocka_unit_test(test_golden_m2),         cmocka_unit_test(test_golden_two_head),
     cmocka_unit_test(test_golden_vae_ladder), cmocka_unit_test(test_golden_control),
     cmocka_unit_test(test_parameter_counts),  cmocka_unit_test(test_vgg_counts),
-    cmocka_unit_test(test_loss_falls),        cmocka_unit_test(test_pictures),
+    cmocka_unit_test(test_loss_falls),        cmocka_unit_test(test_images),
     cmocka_unit_test(test_eval_rows_alone),   cmocka_unit_test(test_refusals),
   };
-  const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_pictures or *golden* */
+  const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_images or *golden* */
   if (only) cmocka_set_test_filter(only);
   return cmocka_run_group_tests(tests, open_context, close_context);
 }

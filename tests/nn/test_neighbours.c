@@ -70,7 +70,8 @@ static void nearest_in_blocks(void **state) {
   }
 }
 
-/* Blocks that are not full, and both sides of a product: some examples against brute force. */
+/* Blocks that are not full, and both sides of a block of dot products: some examples against brute
+ * force. */
 static void nearest_across_blocks(void **state) {
   (void)state;
   enum { N = 4200, D = 3, K = 6 };

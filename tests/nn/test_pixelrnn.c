@@ -1,5 +1,5 @@
 /* PixelRNN as a whole: what the sampler computes pixel by pixel is what the full forward pass
- * gives; nothing flows back from later pixels or colours; gradients through the whole network
+ * gives; nothing flows back from later pixels or channels; gradients through the whole network
  * against central differences in double precision. */
 #include "test.h"
 
@@ -14,14 +14,14 @@ typedef struct net {
   lcl_context *ctx;
   lcl_store *store;
   lcl_pixelrnn_desc d;
-  int64_t n; /* pictures */
+  int64_t n; /* images */
 } net;
 
 static int logits_of(const lcl_pixelrnn_desc *d) {
   return d->levels == 2 ? 1 : d->levels;
 }
 static size_t values_of(const net *t) {
-  return (size_t)(t->n * t->d.height * t->d.width * t->d.colours);
+  return (size_t)(t->n * t->d.height * t->d.width * t->d.channels);
 }
 
 static float *floats(size_t n) {
@@ -36,8 +36,8 @@ static lcl_graph *new_graph(const net *t, const char *name) {
   return g;
 }
 
-/* Every parameter drawn anew, so that biases, initial states and running statistics are not zero or
- * one. */
+/* Every parameter sampled anew, so that biases, initial states and running statistics are not zero
+ * or one. */
 static void randomise(const net *t) {
   for (size_t i = 0; i < lcl_store_count(t->store); i++) {
     const lcl_var_info v = lcl_store_info(t->store, i);
@@ -56,7 +56,7 @@ static void randomise(const net *t) {
 static lcl_program *forward_program(const net *t) {
   lcl_graph *g = new_graph(t, "forward");
   lcl_tensor *x = lcl_input(g, "x", LCL_F32,
-                            LCL_SHAPE(t->n, t->d.colours, t->d.height, t->d.width));
+                            LCL_SHAPE(t->n, t->d.channels, t->d.height, t->d.width));
   lcl_tensor *const fetch[] = { lcl__pixelrnn_logits(x, &t->d, LCL_BN_EVAL) };
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 1 }, &p));
@@ -79,7 +79,7 @@ static void net_destroy(net *t) {
 }
 
 /* Random values on the levels, (N,H,W,C). */
-static float *random_pictures(const net *t) {
+static float *random_images(const net *t) {
   float *x = floats(values_of(t));
   lcl__philox_uniform(4, 5, 6, x, values_of(t));
   for (size_t i = 0; i < values_of(t); i++)
@@ -88,7 +88,7 @@ static float *random_pictures(const net *t) {
 }
 
 static float *run_forward(const net *t, lcl_program *p, const float *channels_last) {
-  const int64_t plane = t->d.height * t->d.width, c = t->d.colours;
+  const int64_t plane = t->d.height * t->d.width, c = t->d.channels;
   float *x = floats(values_of(t)), *logits = floats(values_of(t) * (size_t)logits_of(&t->d));
   for (int64_t i = 0; i < t->n * plane * c; i++)
     x[(i / (plane * c) * c + i % c) * plane + i / c % plane] = channels_last[i];
@@ -114,14 +114,14 @@ static double log_p_of(const float *logits, int n, float v) {
 static void run_sampler(const net *t, const char *name, int given_rows, float temperature,
                         const float *given, float *out, float *log_p) {
   lcl_graph *g = new_graph(t, name);
-  const lcl_shape shape = LCL_SHAPE(t->n, t->d.height, t->d.width, t->d.colours);
+  const lcl_shape shape = LCL_SHAPE(t->n, t->d.height, t->d.width, t->d.channels);
   lcl_tensor *fetch[2];
-  lcl_pixelrnn_draw draw = { .uniform = lcl_random_uniform(g, shape),
-                             .given = lcl_input(g, "given", LCL_F32, shape),
-                             .given_rows = given_rows,
-                             .temperature = temperature,
-                             .log_p = &fetch[1] };
-  fetch[0] = lcl__pixelrnn_sampler(g, &t->d, &draw);
+  lcl_pixelrnn_sample_desc from = { .uniform = lcl_random_uniform(g, shape),
+                                    .given = lcl_input(g, "given", LCL_F32, shape),
+                                    .given_rows = given_rows,
+                                    .temperature = temperature,
+                                    .log_p = &fetch[1] };
+  fetch[0] = lcl__pixelrnn_sampler(g, &t->d, &from);
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
   ASSERT_OK(lcl_feed(p, "given", given, values_of(t) * sizeof *given));
@@ -136,22 +136,22 @@ static void run_sampler(const net *t, const char *name, int given_rows, float te
  * each layer's sums, twice (both sides round), with values of order one. */
 static double rounding(const net *t, float largest_logit) {
   const lcl_pixelrnn_desc *d = &t->d;
-  const double sums = 49.0 * d->colours + d->layers * 6.0 * d->hidden + 2.0 * d->hidden +
+  const double sums = 49.0 * d->channels + d->layers * 6.0 * d->hidden + 2.0 * d->hidden +
                       d->head_layers * d->head_width;
   return 2 * sums * 0x1p-24 * (1 + (double)largest_logit);
 }
 
-/* The log-probability of every value of pictures that the sampler is given, or drew itself, against
- * the full pass. */
+/* The log-probability of every value of images that the sampler is given, or sampled itself,
+ * against the full pass. */
 static void check_equal(const lcl_pixelrnn_desc *d, const char *disable) {
   net t = net_create(d, 2, disable);
   lcl_program *p = forward_program(&t);
-  float *given = random_pictures(&t), *out = floats(values_of(&t)), *log_p = floats(values_of(&t));
+  float *given = random_images(&t), *out = floats(values_of(&t)), *log_p = floats(values_of(&t));
   const int k = logits_of(d);
   const int rows[] = { (int)d->height, 0, 2 };
   for (size_t pass = 0; pass < LCL_COUNT(rows); pass++) {
     run_sampler(&t, "sampler", rows[pass], 1, given, out, log_p);
-    const int64_t row = d->width * d->colours;
+    const int64_t row = d->width * d->channels;
     for (int64_t i = 0; i < (int64_t)values_of(&t); i++)
       if (i / row % d->height < rows[pass]) assert_true(out[i] == given[i]);
     float *logits = run_forward(&t, p, out), largest = 0;
@@ -174,7 +174,7 @@ static void check_equal(const lcl_pixelrnn_desc *d, const char *disable) {
 
 static const lcl_pixelrnn_desc binary = { .height = 5,
                                           .width = 6,
-                                          .colours = 1,
+                                          .channels = 1,
                                           .levels = 2,
                                           .layers = 2,
                                           .hidden = 4,
@@ -184,7 +184,7 @@ static const lcl_pixelrnn_desc binary = { .height = 5,
                                           .residual = true };
 static const lcl_pixelrnn_desc normed = { .height = 4,
                                           .width = 5,
-                                          .colours = 1,
+                                          .channels = 1,
                                           .levels = 2,
                                           .layers = 2,
                                           .hidden = 16,
@@ -194,7 +194,7 @@ static const lcl_pixelrnn_desc normed = { .height = 4,
                                           .residual = true };
 static const lcl_pixelrnn_desc colour = { .height = 3,
                                           .width = 3,
-                                          .colours = 3,
+                                          .channels = 3,
                                           .levels = 256,
                                           .layers = 1,
                                           .hidden = 7,
@@ -203,12 +203,12 @@ static const lcl_pixelrnn_desc colour = { .height = 3,
                                           .learned_state = true,
                                           .residual = true };
 static const lcl_pixelrnn_desc single = {
-  .height = 1, .width = 1, .colours = 1, .levels = 256, .layers = 1, .hidden = 1, .residual = true
+  .height = 1, .width = 1, .channels = 1, .levels = 256, .layers = 1, .hidden = 1, .residual = true
 };
 
 static const lcl_pixelrnn_desc tiny = { .height = 3,
                                         .width = 2,
-                                        .colours = 1,
+                                        .channels = 1,
                                         .levels = 2,
                                         .layers = 2,
                                         .hidden = 2,
@@ -277,7 +277,7 @@ static void tiled_sampler(void **state) {
 static void check_causal(const lcl_pixelrnn_desc *d) {
   net t = net_create(d, 1, NULL);
   lcl_program *p = forward_program(&t);
-  float *x = random_pictures(&t);
+  float *x = random_images(&t);
   const size_t k = (size_t)logits_of(d), last = values_of(&t) - 1;
   float *before = run_forward(&t, p, x);
   for (size_t at = 0; at <= last; at += 4) {
@@ -286,7 +286,7 @@ static void check_causal(const lcl_pixelrnn_desc *d) {
     float *after = run_forward(&t, p, x);
     for (size_t i = 0; i < (at + 1) * k; i++) assert_true(before[i] == after[i]);
     /* The last row is few values, which may all have no unit that is on. */
-    bool felt = at + (size_t)(d->width * d->colours) > last;
+    bool felt = at + (size_t)(d->width * d->channels) > last;
     for (size_t i = (at + 1) * k; i < (last + 1) * k; i++) felt |= before[i] != after[i];
     assert_true(felt);
     x[at] = old;
@@ -303,9 +303,10 @@ static void causality(void **state) {
   for_each_network(check_causal, on_simulator());
 }
 
-/* The same seed draws the same pictures, another does not; a low temperature draws what is likely.
+/* The same seed samples the same images, another does not; a low temperature samples what is
+ * likely.
  */
-static void draws(void **state) {
+static void samples(void **state) {
   (void)state;
   net t = net_create(on_simulator() ? &tiny : &binary, 2, NULL);
   const size_t n = values_of(&t), bytes = n * sizeof(float);
@@ -333,7 +334,7 @@ typedef struct reference {
     int64_t count;
     double *value;
   } var[MAX_VARS];
-  const double *x; /* (N,colours,H,W) */
+  const double *x; /* (N,channels,H,W) */
 } reference;
 
 static double *doubles(int64_t n) {
@@ -351,26 +352,26 @@ static const double *value_of(const reference *r, const char *block, const char 
   return NULL;
 }
 
-/* Colour of channel k: parts of all/colours after a first one that has the remainder too, or in
+/* Image channel of map k: parts of all/channels after a first one that has the remainder too, or in
  * turn. */
-static int colour_of(int64_t k, int64_t all, int colours, bool interleaved) {
+static int image_channel_of(int64_t k, int64_t all, int channels, bool interleaved) {
   int c = 0;
-  if (interleaved) return (int)(k % colours);
-  for (int64_t end = all / colours + all % colours; k >= end; end += all / colours) c++;
+  if (interleaved) return (int)(k % channels);
+  for (int64_t end = all / channels + all % channels; k >= end; end += all / channels) c++;
   return c;
 }
 
-/* y (rows,out) = x (rows,in) w^T + b, with the masks of type B; b may be NULL. The colours of the
+/* y (rows,out) = x (rows,in) w^T + b, with the masks of type B; b may be NULL. The channels of the
  * output count within each of `gates` parts; those of logits are contiguous. */
 static double *dense(const reference *r, const double *x, int64_t in, int64_t out, const double *w,
                      const double *b, int gates, bool logits) {
-  const int colours = r->d.colours;
+  const int channels = r->d.channels;
   const int64_t rows = r->n * r->d.height * r->d.width, part = out / gates;
   double *y = doubles(rows * out), *kept = doubles(out * in);
   for (int64_t o = 0; o < out; o++)
     for (int64_t i = 0; i < in; i++)
-      if (colour_of(o % part, part, colours, r->d.interleaved && !logits) >=
-          colour_of(i, in, colours, r->d.interleaved))
+      if (image_channel_of(o % part, part, channels, r->d.interleaved && !logits) >=
+          image_channel_of(i, in, channels, r->d.interleaved))
         kept[o * in + i] = w[o * in + i];
   lcl__ref_matmul(rows, out, in, x, false, kept, true, y);
   for (int64_t i = 0; b && i < rows * out; i++) y[i] += b[i % out];
@@ -415,9 +416,9 @@ static double *rows_of(const reference *r, const double *planes, int64_t n) {
 }
 
 static double *input_rows(const reference *r) {
-  const int64_t C = maps_of(&r->d), colours = r->d.colours, H = r->d.height, W = r->d.width;
+  const int64_t C = maps_of(&r->d), channels = r->d.channels, H = r->d.height, W = r->d.width;
   const lcl_ref_conv conv = { .n = r->n,
-                              .c = colours,
+                              .c = channels,
                               .h = H,
                               .w = W,
                               .o = C,
@@ -432,9 +433,9 @@ static double *input_rows(const reference *r) {
                               .dilation_y = 1,
                               .dilation_x = 1,
                               .groups = 1 };
-  const int64_t taps = C * colours * 49, values = r->n * colours * H * W;
+  const int64_t taps = C * channels * 49, values = r->n * channels * H * W;
   double *mask = doubles(taps), *y = doubles(r->n * C * H * W), *x = doubles(values);
-  lcl__ref_conv_mask(C, colours, 7, 7, false, (int)colours, 1, r->d.interleaved, mask);
+  lcl__ref_conv_mask(C, channels, 7, 7, false, (int)channels, 1, r->d.interleaved, mask);
   for (int64_t i = 0; i < taps; i++) mask[i] *= value_of(r, "input", "weight")[i];
   for (int64_t i = 0; i < values; i++) x[i] = r->x[i] - (r->d.levels > 2 ? 0.5 : 0);
   lcl__ref_conv2d(&conv, x, mask, value_of(r, "input", "bias"), y);
@@ -481,7 +482,7 @@ static double *layer_of(const reference *r, int index, double *x) {
   return out;
 }
 
-/* -log p of value v (of picture row i and colour c) under its k logits. */
+/* -log p of value v (of image row i and channel c) under its k logits. */
 static double nll_of(const double *logits, int k, double v) {
   if (k == 1) return fmax(logits[0], 0) + log1p(exp(-fabs(logits[0]))) - v * logits[0];
   double top = logits[0], sum = 0;
@@ -491,7 +492,7 @@ static double nll_of(const double *logits, int k, double v) {
 }
 
 static double loss_of(const reference *r) {
-  const int k = logits_of(&r->d), colours = r->d.colours;
+  const int k = logits_of(&r->d), channels = r->d.channels;
   const int64_t plane = r->d.height * r->d.width, rows = r->n * plane;
   int64_t width = maps_of(&r->d);
   double *x = input_rows(r), loss = 0;
@@ -501,16 +502,16 @@ static double loss_of(const reference *r) {
     snprintf(name, sizeof name, "head%d", i);
     for (int64_t e = 0; e < rows * width; e++) x[e] = fmax(x[e], 0);
     const bool last = i == r->d.head_layers;
-    const int64_t out = last ? (int64_t)k * colours : r->d.head_width;
+    const int64_t out = last ? (int64_t)k * channels : r->d.head_width;
     double *y = dense(r, x, width, out, value_of(r, name, "weight"), value_of(r, name, "bias"), 1,
                       last);
     lcl__free(x);
     x = y, width = out;
   }
   for (int64_t i = 0; i < rows; i++)
-    for (int c = 0; c < colours; c++)
-      loss += nll_of(x + (i * colours + c) * k, k,
-                     r->x[(i / plane * colours + c) * plane + i % plane]);
+    for (int c = 0; c < channels; c++)
+      loss += nll_of(x + (i * channels + c) * k, k,
+                     r->x[(i / plane * channels + c) * plane + i % plane]);
   lcl__free(x);
   return loss / (double)r->n;
 }
@@ -520,7 +521,7 @@ static double loss_of(const reference *r) {
 static void check_gradients(const lcl_pixelrnn_desc *d) {
   net t = net_create(d, 3, NULL);
   lcl_graph *g = new_graph(&t, "training");
-  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t.n, d->colours, d->height, d->width)),
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(t.n, d->channels, d->height, d->width)),
              *wrt[MAX_VARS], *grad[MAX_VARS];
   lcl_tensor *nll = lcl__pixelrnn_nll_rows(x, lcl__pixelrnn_logits(x, d, LCL_BN_NO_UPDATE), d);
   lcl_tensor *loss = lcl_mean(nll, LCL_ALL_AXES, false);
@@ -537,11 +538,11 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
   grad[r.vars] = loss;
   lcl_program *p;
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = grad, .n_fetch = r.vars + 1 }, &p));
-  float *picture = random_pictures(&t), device_loss;
+  float *image = random_images(&t), device_loss;
   double *xd = doubles((int64_t)values_of(&t));
-  for (size_t i = 0; i < values_of(&t); i++) xd[i] = (double)picture[i];
+  for (size_t i = 0; i < values_of(&t); i++) xd[i] = (double)image[i];
   r.x = xd;
-  ASSERT_OK(lcl_feed(p, "x", picture, values_of(&t) * sizeof *picture));
+  ASSERT_OK(lcl_feed(p, "x", image, values_of(&t) * sizeof *image));
   ASSERT_OK(lcl_run(p));
   float *got[MAX_VARS];
   for (int i = 0; i <= r.vars; i++) {
@@ -582,7 +583,7 @@ static void check_gradients(const lcl_pixelrnn_desc *d) {
   }
   for (int i = 0; i <= r.vars; i++) lcl__free(got[i]);
   for (int i = 0; i < r.vars; i++) lcl__free(r.var[i].value);
-  lcl__free(picture), lcl__free(xd);
+  lcl__free(image), lcl__free(xd);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   net_destroy(&t);
@@ -598,7 +599,7 @@ int main(void) {
     cmocka_unit_test(incremental_equals_full),
     cmocka_unit_test(tiled_sampler),
     cmocka_unit_test(causality),
-    cmocka_unit_test(draws),
+    cmocka_unit_test(samples),
     cmocka_unit_test(gradients),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,13 +9,12 @@ static const char *const ops_map[] = {
   "cos",     "scale",      "shift",   "add",    "sub",      "mul",   "div",   "maximum",
   "minimum", "greater",    "less",    "equal",  "select",
 };
-static const char *const ops_products[] = { "matmul", "conv2d", "conv_transpose2d",
-                                            "masked_conv2d" };
+static const char *const ops_gemm[] = { "matmul", "conv2d", "conv_transpose2d", "masked_conv2d" };
 static const char *const ops_fourier[] = { "fft_conv2d" };
 /* Gradients of convolutions as ops of their own, and pooling. */
 static const char *const ops_adjoints[] = {
   "conv2d_input_grad", "conv2d_filter_grad", "max_pool2d",   "avg_pool2d",
-  "max_unpool2d",      "switch_gather2d",    "avg_unpool2d",
+  "max_unpool2d",      "argmax_gather2d",    "avg_unpool2d",
 };
 /* Reductions, softmax, losses, batch norm. */
 static const char *const ops_reduce[] = {

@@ -1,6 +1,6 @@
 /* Convolution, its input gradient and its filter gradient against the double-precision reference.
  */
-#include "ops/product.h"
+#include "ops/gemm_test.h"
 #include "reference/reference.h"
 
 static lcl_context *ctx;
@@ -169,9 +169,9 @@ static void network_layers(void **state) {
 }
 
 /* Strided convolutions with enough channels for filters as vectors, whose input gradients are one
- * product over all phases of the stride: phases without taps, of different counts, behind
+ * GEMM over all phases of the stride: phases without taps, of different counts, behind
  * asymmetric padding. With both lengths of vectors, where there are panels, and shares of one tile,
- * of rows and of several pictures.
+ * of rows and of several images.
  */
 static void strided(void **state) {
   (void)state;
@@ -225,7 +225,7 @@ static void strided(void **state) {
 }
 
 /* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime
- * pictures. */
+ * images. */
 static void fourier(void **state) {
   (void)state;
   static const struct {
@@ -254,7 +254,7 @@ static void fourier(void **state) {
            b = values_random(&r, (size_t)d.o, false);
     values y = values_new((size_t)(d.n * d.o * d.oh * d.ow));
     lcl__ref_conv2d(&d, x.d, w.d, b.d, y.d);
-    /* Errors are relative to the energy of whole pictures: two of them, as they are transformed
+    /* Errors are relative to the energy of whole images: two of them, as they are transformed
      * together. */
     const double points = (double)((d.h + 2 * p) * (d.w + 2 * p)),
                  taps = (double)(d.c / d.groups * d.kh * d.kw);

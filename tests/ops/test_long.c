@@ -57,7 +57,7 @@ static void rows(void **state) {
   check("transpose", NULL, 1, &LCL_SHAPE(2, 90001));
 }
 
-static void products(void **state) {
+static void gemms(void **state) {
   (void)state;
   check("matmul", NULL, 2, (lcl_shape[]) { LCL_SHAPE(2, 150001), LCL_SHAPE(150001, 3) });
   check("conv2d", "pad=1", 2, (lcl_shape[]) { LCL_SHAPE(40, 1, 41, 43), LCL_SHAPE(2, 1, 3, 3) });
@@ -293,7 +293,7 @@ int main(void) {
     cmocka_unit_test(sums),
     cmocka_unit_test(arg_max),
     cmocka_unit_test(rows),
-    cmocka_unit_test(products),
+    cmocka_unit_test(gemms),
     cmocka_unit_test(exact_sums),
     cmocka_unit_test(infinite_sums),
     cmocka_unit_test(norm_of_gradient),

@@ -1,5 +1,5 @@
 /* matmul against the double-precision reference: every transposition, batches, epilogues, views. */
-#include "ops/product.h"
+#include "ops/gemm_test.h"
 #include "reference/reference.h"
 
 static lcl_context *ctx;
@@ -17,11 +17,11 @@ static int teardown(void **state) {
   return 0;
 }
 
-typedef struct product {
+typedef struct problem {
   int64_t batch, m, n, k;
   bool ta, tb, integers, bias;
   lcl_act act;
-} product;
+} problem;
 
 static lcl_tensor *activation(lcl_tensor *y, lcl_act act) {
   switch (act) {
@@ -44,7 +44,7 @@ static double activation_of(double v, lcl_act act) {
   return v;
 }
 
-static void check(rng *r, const product *p) {
+static void check(rng *r, const problem *p) {
   char what[160];
   snprintf(what, sizeof what, "matmul batch %d m %d n %d k %d%s%s bias %d act %d", (int)p->batch,
            (int)p->m, (int)p->n, (int)p->k, p->ta ? " ta" : "", p->tb ? " tb" : "", p->bias,
@@ -83,7 +83,7 @@ static void check(rng *r, const product *p) {
   lcl_tensor *y = lcl_matmul(ta, tb, p->ta, p->tb);
   if (p->bias) {
     lcl_tensor *tbias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(p->n));
-    /* Built before the product, as layers do; the fusion of bias and activation is what is tested
+    /* Built before the GEMM, as layers do; the fusion of bias and activation is what is tested
      * here. */
     y = lcl_add(lcl_matmul(ta, tb, p->ta, p->tb), tbias);
   }
@@ -101,7 +101,7 @@ static void random_shapes(void **state) {
   const int count = small ? 8 : 220;
   for (int i = 0; i < count; i++) {
     const int64_t most = small ? 17 : 129;
-    const product p = { .batch = below(&r, 3) ? 0 : below(&r, 3) + 1,
+    const problem p = { .batch = below(&r, 3) ? 0 : below(&r, 3) + 1,
                         .m = size_of(&r, most, true),
                         .n = size_of(&r, most, true),
                         .k = size_of(&r, most, true),
@@ -114,13 +114,13 @@ static void random_shapes(void **state) {
   }
 }
 
-/* Inner dimensions of several blocks, and products whose inner dimension is split. */
+/* Inner dimensions of several blocks, and GEMMs whose inner dimension is split. */
 static void long_sums(void **state) {
   (void)state;
   rng r = { 5 };
   if (small) skip();
-  check(&r, &(product) { .m = 3, .n = 5, .k = 4099, .integers = true });
-  check(&r, &(product) { .m = 33,
+  check(&r, &(problem) { .m = 3, .n = 5, .k = 4099, .integers = true });
+  check(&r, &(problem) { .m = 33,
                          .n = 17,
                          .k = 2050,
                          .tb = true,
@@ -128,8 +128,8 @@ static void long_sums(void **state) {
                          .bias = true,
                          .act = LCL_ACT_RELU });
   check(&r,
-        &(product) { .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
-  check(&r, &(product) { .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
+        &(problem) { .m = 70, .n = 100, .k = 1500, .ta = true, .bias = true, .act = LCL_ACT_TANH });
+  check(&r, &(problem) { .batch = 2, .m = 20, .n = 40, .k = 1031, .integers = true });
 }
 
 /* Operands that are views are read in place or copied, as needed; shared operands of a batch. */
@@ -186,8 +186,8 @@ static void every_algorithm(void **state) {
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
       check(&r,
-            &(product) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
-    check(&r, &(product) { .batch = 3,
+            &(problem) { .m = 65, .n = 70, .k = 131, .ta = t & 1, .tb = t > 1, .integers = true });
+    check(&r, &(problem) { .batch = 3,
                            .m = 17,
                            .n = 33,
                            .k = 40,
@@ -202,7 +202,7 @@ static void every_algorithm(void **state) {
   ctx = whole;
 }
 
-static void mistakes(void **state) {
+static void errors(void **state) {
   (void)state;
   static const struct {
     lcl_shape a, b;
@@ -227,6 +227,6 @@ static void mistakes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(long_sums),
                                       cmocka_unit_test(views), cmocka_unit_test(every_algorithm),
-                                      cmocka_unit_test(mistakes) };
+                                      cmocka_unit_test(errors) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -81,7 +81,7 @@ static void outputs(world *w, lcl_tensor *y, lcl_tensor *const *wrt, int n) {
   for (int i = 0; i < n; i++) lcl_output(g[i], (const char *const[]) { "g0", "g1", "g2" }[i]);
 }
 
-static void product(world *w) {
+static void gemm(world *w) {
   const bool ta = lcl__rng_chance(&w->r, 50), tb = lcl__rng_chance(&w->r, 50);
   const int64_t m = size(w, 2, 300), k = size(w, 2, 300), n = size(w, 2, 300);
   lcl_tensor *a = tensor(w, ta ? LCL_SHAPE(k, m) : LCL_SHAPE(m, k)),
@@ -148,7 +148,7 @@ static void model(world *w) {
                &(lcl_optimiser_desc) { .kind = LCL_ADAM, .rate = 0.001f });
 }
 
-static void (*const kinds[])(world *) = { product, convolution, wide_convolution,
+static void (*const kinds[])(world *) = { gemm,    convolution, wide_convolution,
                                           pooling, reduction,   normalisation,
                                           model };
 

@@ -169,7 +169,7 @@ static void causality(void **state) {
     for (int u = 0; u < HID; u++) gy[at * HID + u] = 1;
     layer_run(&l, s, gy, y1, gs);
     for (int i = 0; i < at * HID; i++) assert_true(y0[i] == y1[i]);
-    /* The other picture of the batch sees nothing either. */
+    /* The other image of the batch sees nothing either. */
     for (int i = H * W * HID; i < PIXELS * HID; i++) assert_true(y0[i] == y1[i]);
     for (int i = (at + 1) * 8 * HID; i < PIXELS * 8 * HID; i++) assert_true(gs[i] == 0);
     bool seen = false, felt = false;
@@ -197,8 +197,8 @@ static void determinism(void **state) {
 
 /* ---- random numbers ---- */
 
-/* The device draws what the host's generator draws, a new set each run, and repeats itself from the
- * same seed. */
+/* The device samples what the host's generator samples, a new set each run, and repeats itself from
+ * the same seed. */
 static void random_numbers(void **state) {
   (void)state;
   enum { COUNT = 1003 };
@@ -240,9 +240,9 @@ static void random_numbers(void **state) {
   assert_memory_not_equal(u[0][0], u[0][1], sizeof u[0][0]);
 }
 
-/* ---- mistakes ---- */
+/* ---- errors ---- */
 
-static void mistakes(void **state) {
+static void errors(void **state) {
   (void)state;
   lcl_context *ctx = open_context(NULL);
   for (int which = 0; which < 8; which++) {
@@ -275,7 +275,7 @@ static void mistakes(void **state) {
       break;
     case 7: lcl_diagonal_bilstm_nhwc(s, k, k, &(lcl_bilstm_state) { .pad = bad }); break;
     }
-    if (lcl_graph_status(g) == LCL_OK) fail_msg("mistake %d was accepted", which);
+    if (lcl_graph_status(g) == LCL_OK) fail_msg("error %d was accepted", which);
     lcl_graph_destroy(g);
     lcl_store_destroy(store);
   }
@@ -285,7 +285,7 @@ static void mistakes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(paths),          cmocka_unit_test(causality), cmocka_unit_test(determinism),
-    cmocka_unit_test(random_numbers), cmocka_unit_test(mistakes),
+    cmocka_unit_test(random_numbers), cmocka_unit_test(errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

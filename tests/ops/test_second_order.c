@@ -31,18 +31,18 @@ typedef struct values {
 /* |d sum(v*y)/dx|^2. */
 static double objective(const values *a, bool max_pool) {
   static double h1[NH1], p[NP], h2[NY], gp[NP], gh1[NH1], gx[NX];
-  static int32_t switches[NP];
+  static int32_t indices[NP];
   lcl__ref_conv2d(&first, a->x, a->w1, NULL, h1);
   for (int i = 0; i < NH1; i++) gh1[i] = h1[i] > 0 ? h1[i] : 0; /* after relu */
   if (max_pool)
-    lcl__ref_max_pool2d(&pool, gh1, p, switches);
+    lcl__ref_max_pool2d(&pool, gh1, p, indices);
   else
     lcl__ref_avg_pool2d(&pool, gh1, p);
   lcl__ref_conv2d(&second, p, a->w2, NULL, h2);
   for (int i = 0; i < NY; i++) h2[i] = h2[i] > 0 ? a->v[i] : 0; /* back through relu */
   lcl__ref_conv2d_input_grad(&second, h2, a->w2, gp);
   if (max_pool)
-    lcl__ref_max_unpool2d(N * O1, S * S, P * P, gp, switches, gh1);
+    lcl__ref_max_unpool2d(N * O1, S * S, P * P, gp, indices, gh1);
   else
     lcl__ref_avg_unpool2d(&pool, gp, gh1);
   for (int i = 0; i < NH1; i++) gh1[i] = h1[i] > 0 ? gh1[i] : 0;
@@ -146,7 +146,7 @@ static void through_average_pooling(void **state) {
   second_derivatives(false);
 }
 
-/* Second derivatives of a recurrent layer do not exist here: a clear mistake, not a wrong number.
+/* Second derivatives of a recurrent layer do not exist here: a clear error, not a wrong number.
  */
 static void recurrent_layers_refuse(void **state) {
   (void)state;
@@ -171,7 +171,7 @@ static void recurrent_layers_refuse(void **state) {
 
 /* ---- masked convolution: causality ---- */
 
-/* Changing a pixel (or a later colour of it) changes no earlier output by a single bit. */
+/* Changing a pixel (or a later channel of it) changes no earlier output by a single bit. */
 static void masked_convolution_is_causal(void **state) {
   enum { H = 5, W = 6, IN = 3, OUT = 6, COUNT_X = IN * H * W, COUNT_Y = OUT * H * W };
   (void)state;
@@ -189,34 +189,34 @@ static void masked_convolution_is_causal(void **state) {
     ASSERT_OK(lcl_graph_create(store, "causal", &g));
     lcl_tensor *tx = lcl_input(g, "x", LCL_F32, LCL_SHAPE(1, IN, H, W)),
                *tw = lcl_input(g, "w", LCL_F32, LCL_SHAPE(OUT, IN, 3, 3));
-    lcl_output(
-        lcl_masked_conv2d(tx, tw, NULL,
-                          &(lcl_mask_desc) { .type = type ? LCL_MASK_B : LCL_MASK_A, .colours = 3 },
-                          &(lcl_conv_desc) { .pad = { 1, 1, 1, 1 } }),
-        "y");
+    lcl_output(lcl_masked_conv2d(
+                   tx, tw, NULL,
+                   &(lcl_mask_desc) { .type = type ? LCL_MASK_B : LCL_MASK_A, .image_channels = 3 },
+                   &(lcl_conv_desc) { .pad = { 1, 1, 1, 1 } }),
+               "y");
     ASSERT_OK(lcl_compile(g, NULL, &p));
     ASSERT_OK(lcl_feed(p, "w", w, sizeof w));
     ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
     ASSERT_OK(lcl_run(p));
     ASSERT_OK(lcl_fetch(p, "y", before, sizeof before));
-    for (int colour = 0; colour < IN; colour++)
+    for (int channel = 0; channel < IN; channel++)
       for (int pixel = 0; pixel < H * W; pixel += 4) {
-        const float kept = x[colour * H * W + pixel];
+        const float kept = x[channel * H * W + pixel];
         int changed = 0;
-        x[colour * H * W + pixel] = kept + 1;
+        x[channel * H * W + pixel] = kept + 1;
         ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
         ASSERT_OK(lcl_run(p));
         ASSERT_OK(lcl_fetch(p, "y", after, sizeof after));
-        x[colour * H * W + pixel] = kept;
+        x[channel * H * W + pixel] = kept;
         for (int i = 0; i < COUNT_Y; i++) {
           const int at = i % (H * W),
-                    of = i / (H * W) / (OUT / 3); /* pixel and colour of the output */
-          const bool later = at > pixel || (at == pixel && (type ? of >= colour : of > colour));
+                    of = i / (H * W) / (OUT / 3); /* pixel and channel of the output */
+          const bool later = at > pixel || (at == pixel && (type ? of >= channel : of > channel));
           if (memcmp(&before[i], &after[i], sizeof(float)) == 0) continue;
           changed++;
           if (!later)
-            fail_msg("type %c: output %d (colour %d) sees pixel %d (colour %d)", "AB"[type], at, of,
-                     pixel, colour);
+            fail_msg("type %c: output %d (channel %d) sees pixel %d (channel %d)", "AB"[type], at,
+                     of, pixel, channel);
         }
         if (pixel + 1 < H * W) assert_true(changed > 0);
       }

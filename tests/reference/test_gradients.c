@@ -1,5 +1,6 @@
 /* The references' gradients against central differences of the references, in double: every op,
- * many random cases. And the table itself: every op can be found, described and drawn at random. */
+ * many random cases. And the table itself: every op can be found, described and sampled at random.
+ */
 #include "test.h"
 
 #include <math.h>
@@ -175,7 +176,7 @@ static unsigned exceptions_in(const lcl_case *c) {
 
 /* NaN, infinities, zeros of both signs, saturation, certain probabilities: every op whose result is
  * defined for them meets them, the fourth case already. */
-static void exceptions_are_drawn(void **state) {
+static void exceptions_are_sampled(void **state) {
   (void)state;
   unsigned all = 0;
   for (size_t s = 0; s < lcl__spec_count(); s++) {
@@ -281,6 +282,7 @@ static void wrong_attributes_are_refused(void **state) {
   lcl_case *c = case_of("max_pool2d");
   ASSERT_STATUS(lcl__case_attributes_given(c), LCL_ERR_ARGUMENT); /* kernel is required */
   lcl__case_destroy(c);
+  assert_ptr_equal(lcl__spec_find("switch_gather2d"), lcl__spec_find("argmax_gather2d"));
   assert_null(lcl__spec_find("max_pool3d"));
   assert_non_null(strstr(lcl_error_message(), "max_pool2d"));
 }
@@ -297,7 +299,7 @@ static void every_op_has_help(void **state) {
     for (int i = 0; i < lcl__spec_attrs(spec); i++) {
       assert_non_null(strstr(text.data, spec->attr[i].name));
       lcl_case *c = case_of(spec->name); /* the default is a legal value */
-      if (spec->attr[i].standard) assert_true(c->attr[i].n >= 0);
+      if (spec->attr[i].by_default) assert_true(c->attr[i].n >= 0);
       lcl__case_destroy(c);
     }
     lcl__str_free(&text);
@@ -312,8 +314,8 @@ static void every_op_is_tested(void **state) {
   static const struct {
     const char *const *names;
     size_t n;
-  } lists[] = { LIST(ops_map),      LIST(ops_products), LIST(ops_fourier),
-                LIST(ops_adjoints), LIST(ops_reduce),   LIST(ops_shape) };
+  } lists[] = { LIST(ops_map),      LIST(ops_gemm),   LIST(ops_fourier),
+                LIST(ops_adjoints), LIST(ops_reduce), LIST(ops_shape) };
 #undef LIST
   size_t named = 0;
   for (size_t k = 0; k < LCL_COUNT(lists); k++) {
@@ -339,7 +341,7 @@ int main(void) {
     cmocka_unit_test(bounds_are_tight),
     cmocka_unit_test(cases_repeat),
     cmocka_unit_test(corners_come_first),
-    cmocka_unit_test(exceptions_are_drawn),
+    cmocka_unit_test(exceptions_are_sampled),
     cmocka_unit_test(exceptions_are_compared),
     cmocka_unit_test(attributes_are_read),
     cmocka_unit_test(wrong_attributes_are_refused),

@@ -85,12 +85,12 @@ def data():
     shutil.copy('data/train-labels-idx1-ubyte', 'twice/train-labels-idx1-ubyte')
     check('128 examples' in run('data', 'twice', '--prefer', 'long'), 'prefer')
     for word in ('one', 'two'):
-        os.makedirs('pictures/' + word)
+        os.makedirs('photos/' + word)
         for i in range(6):
-            shutil.copy('sheet.png', 'pictures/%s/%d.png' % (word, i))
-    check('3 x 48 x 48' in run('data', 'pictures'), 'pictures')
-    check('3 x 16 x 16' in run('data', 'pictures', '--image-size', '16'), 'image-size')
-    check('1 x 48 x 48' in run('data', 'pictures', '--grey'), 'grey')
+            shutil.copy('sheet.png', 'photos/%s/%d.png' % (word, i))
+    check('3 x 48 x 48' in run('data', 'photos'), 'photos')
+    check('3 x 16 x 16' in run('data', 'photos', '--image-size', '16'), 'image-size')
+    check('1 x 48 x 48' in run('data', 'photos', '--grey'), 'grey')
 
 
 def train():
@@ -132,7 +132,7 @@ def evaluate():
     run('eval', 'mlp', '--split', 'nowhere', code=1)
 
 
-def pictures():
+def images():
     run('reconstruct', 'mlp', '--out', 'a.png')
     wide = png_size('a.png')
     run('reconstruct', 'mlp', '--out', 'b.png', '--columns', '5')
@@ -361,7 +361,7 @@ def every_option_was_used():
 folder = tempfile.mkdtemp(prefix='latentcl-commands-')
 os.chdir(folder)
 failed = 0
-for part in (data, train, evaluate, pictures, clusters_and_codes, maps, pages, tables, bench, tune, ops, checks, every_option_was_used):
+for part in (data, train, evaluate, images, clusters_and_codes, maps, pages, tables, bench, tune, ops, checks, every_option_was_used):
     try:
         part()
         print(part.__name__, 'passed', flush=True)

@@ -31,7 +31,7 @@ static void escaping(void **state) {
   static const char *const raw[] = { "<s>", "<t>", "<x>", "<m>", "&\"" };
   for (size_t i = 0; i < LCL_COUNT(raw); i++)
     if (strstr(text, raw[i])) fail_msg("%s is not escaped", raw[i]);
-  assert_int_equal(count(text, "&lt;t&gt;&amp;&quot;"), 2); /* title and label of the picture */
+  assert_int_equal(count(text, "&lt;t&gt;&amp;&quot;"), 2); /* title and label of the chart */
   assert_int_equal(count(text, "&lt;s&gt;&amp;&quot;"), 3); /* legend, two points */
   assert_int_equal(count(text, "&lt;x&gt;&amp;&quot;"), 1);
   assert_int_equal(count(text, "&lt;m&gt;&amp;&quot;"), 1);

@@ -471,9 +471,9 @@ static void table_rows(void **state) {
     lcl_batch b;
     ASSERT_OK(lcl__trainer_step(&t));
     ASSERT_OK(lcl_batcher_next(same, &b));
-    for (int i = 0; i < 30; i++) assert_true(t.extra[i] == t.s->model->extra[b.index[i]]);
+    for (int i = 0; i < 30; i++) assert_true(t.side[i] == t.s->model->side[b.index[i]]);
   }
-  assert_true(t.extra[0] != t.extra[1] && t.s->model->extra[0] != t.s->model->extra[1]);
+  assert_true(t.side[0] != t.side[1] && t.s->model->side[0] != t.s->model->side[1]);
   lcl_batcher_destroy(same);
   lcl__trainer_close(&t);
 }

@@ -46,7 +46,7 @@ static void parsing(void **state) {
   lcl_options_destroy(copy);
 }
 
-static void mistakes(void **state) {
+static void errors(void **state) {
   (void)state;
   static const struct {
     const char *pair, *word;
@@ -300,7 +300,7 @@ static void options_as_floats(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(parsing),  cmocka_unit_test(mistakes),    cmocka_unit_test(schedules),
+    cmocka_unit_test(parsing),  cmocka_unit_test(errors),      cmocka_unit_test(schedules),
     cmocka_unit_test(settings), cmocka_unit_test(tables),      cmocka_unit_test(cells),
     cmocka_unit_test(metrics),  cmocka_unit_test(host_locale), cmocka_unit_test(options_as_floats)
   };

@@ -120,14 +120,14 @@ static void resuming(void **state) {
   d = describe(parts, set, LCL_COUNT(set));
   d.interrupted = stop_now;
   lcl_status s = LCL_ERR_INTERRUPTED;
-  int sittings = 0;
-  for (; s == LCL_ERR_INTERRUPTED && sittings < 30; sittings++) {
-    steps_until_stop = 5 + sittings;
+  int sessions = 0;
+  for (; s == LCL_ERR_INTERRUPTED && sessions < 30; sessions++) {
+    steps_until_stop = 5 + sessions;
     s = lcl_train(ctx, &d, NULL);
     d.resume = true;
   }
   ASSERT_OK(s);
-  assert_true(sittings > 2);
+  assert_true(sessions > 2);
   same_tensors(whole, parts);
 }
 

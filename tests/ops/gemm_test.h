@@ -1,7 +1,7 @@
-/* What the tests of products and convolutions share: random numbers, one run of a small graph,
+/* What the tests of GEMMs and convolutions share: random numbers, one run of a small graph,
  * comparison with doubles. */
-#ifndef LCL_TESTS_PRODUCT_H
-#define LCL_TESTS_PRODUCT_H
+#ifndef LCL_TESTS_GEMM_H
+#define LCL_TESTS_GEMM_H
 
 #include <math.h>
 

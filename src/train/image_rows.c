@@ -1,16 +1,16 @@
 /* Reconstructions and samples as grids of images. */
 #include <math.h>
 
-#include "train/pictures.h"
+#include "train/image_rows.h"
 
 #include "data/array.h"
 
-void lcl__pictures_free(lcl_pictures *p) {
+void lcl__image_rows_free(lcl_image_rows *p) {
   lcl__free(p->data);
   p->data = NULL;
 }
 
-lcl_status lcl__pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) {
+lcl_status lcl__image_rows_grid(const lcl_image_rows *p, int zoom, lcl_image *out) {
   lcl_grid_desc d = { .n = p->rows * p->columns,
                       .columns = p->columns,
                       .channels = p->channels,
@@ -22,7 +22,7 @@ lcl_status lcl__pictures_image(const lcl_pictures *p, int zoom, lcl_image *out) 
   return lcl__image_grid(&d, p->data, out);
 }
 
-static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *out) {
+static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_image_rows *out) {
   memset(out, 0, sizeof *out);
   lcl_prep_shape(s->prep, &out->channels, &out->height, &out->width);
   out->rows = rows;
@@ -36,13 +36,13 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_pictures *
   return out->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
-static size_t picture_size(const lcl_pictures *p) {
+static size_t image_size(const lcl_image_rows *p) {
   return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
 }
 
 /* Prepared values to images, in place of the row. */
-static lcl_status show_row(lcl_session *s, const float *prepared, lcl_pictures *p, int row) {
-  size_t n = picture_size(p);
+static lcl_status show_row(lcl_session *s, const float *prepared, lcl_image_rows *p, int row) {
+  size_t n = image_size(p);
   for (int c = 0; c < p->columns; c++)
     LCL_TRY(lcl_prep_to_image(s->prep, prepared + (size_t)c * n,
                               p->data + ((size_t)row * (size_t)p->columns + (size_t)c) * n));
@@ -75,29 +75,29 @@ static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, flo
   return st;
 }
 
-static lcl_status keep_pictures(void *user, lcl_stage *stage) {
-  lcl_build *b = &stage->build;
+static lcl_status keep_outputs(void *user, lcl_compiled *compiled) {
+  lcl_build *b = &compiled->build;
   (void)user;
-  for (int i = 0; i < b->n_pictures; i++) stage->fetch[stage->n_fetch++] = b->pictures[i].t;
-  return lcl_graph_status(stage->graph);
+  for (int i = 0; i < b->n_outputs; i++) compiled->fetch[compiled->n_fetch++] = b->outputs[i].t;
+  return lcl_graph_status(compiled->graph);
 }
 
-static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
-                               const int32_t *labels, lcl_pictures *out) {
-  lcl_build *b = &stage->build;
-  size_t row = (size_t)out->columns * picture_size(out) * sizeof(float);
-  if (b->image) LCL_TRY(lcl_feed(stage->program, "image", x, row));
+static lcl_status run_outputs(lcl_session *s, lcl_compiled *compiled, const float *x,
+                              const int32_t *labels, lcl_image_rows *out) {
+  lcl_build *b = &compiled->build;
+  size_t row = (size_t)out->columns * image_size(out) * sizeof(float);
+  if (b->image) LCL_TRY(lcl_feed(compiled->program, "image", x, row));
   if (b->label)
-    LCL_TRY(lcl_feed(stage->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
-  LCL_TRY(lcl_run(stage->program));
+    LCL_TRY(lcl_feed(compiled->program, "label", labels, (size_t)b->batch * sizeof(int32_t)));
+  LCL_TRY(lcl_run(compiled->program));
   float *prepared = lcl__alloc(row);
   if (!prepared) return LCL_ERR_HOST_MEMORY;
   lcl_status st = LCL_OK;
-  for (int i = 0; i < b->n_pictures && st == LCL_OK; i++) {
+  for (int i = 0; i < b->n_outputs && st == LCL_OK; i++) {
     char name[32];
     snprintf(name, sizeof name, "#%d", i);
-    snprintf(out->caption[i], sizeof out->caption[i], "%s", b->pictures[i].name);
-    st = lcl_fetch(stage->program, name, prepared, row);
+    snprintf(out->caption[i], sizeof out->caption[i], "%s", b->outputs[i].name);
+    st = lcl_fetch(compiled->program, name, prepared, row);
     if (st == LCL_OK) st = show_row(s, prepared, out, i);
   }
   lcl__free(prepared);
@@ -106,33 +106,33 @@ static lcl_status run_pictures(lcl_session *s, lcl_stage *stage, const float *x,
 
 lcl_status lcl__session_reconstruct(lcl_session *s, const lcl_tensor_file *weights,
                                     const lcl_dataset *ds, int columns, uint64_t seed,
-                                    lcl_pictures *out) {
-  lcl_stage stage;
+                                    lcl_image_rows *out) {
+  lcl_compiled compiled;
   char name[48];
   memset(out, 0, sizeof *out);
   if (columns < 1 || columns > 1000)
     return lcl__fail(LCL_ERR_ARGUMENT, "%d columns: 1 to 1000 are possible", columns);
   if (ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples to reconstruct");
   snprintf(name, sizeof name, "reconstruct-%llu", (unsigned long long)seed);
-  LCL_TRY(lcl__stage_create(
+  LCL_TRY(lcl__compiled_create(
       s,
-      &(lcl_stage_desc) {
-          .mode = LCL_MODE_RECONSTRUCT, .name = name, .batch = columns, .extend = keep_pictures },
-      &stage));
+      &(lcl_compiled_desc) {
+          .mode = LCL_MODE_RECONSTRUCT, .name = name, .batch = columns, .extend = keep_outputs },
+      &compiled));
   lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
-  if (st == LCL_OK) st = allocate(s, stage.build.n_pictures, columns, out);
+  if (st == LCL_OK) st = allocate(s, compiled.build.n_outputs, columns, out);
   float *x = NULL;
   int32_t *labels = NULL;
   if (st == LCL_OK) {
-    x = lcl__alloc((size_t)columns * picture_size(out) * sizeof(float));
+    x = lcl__alloc((size_t)columns * image_size(out) * sizeof(float));
     labels = lcl__alloc((size_t)columns * sizeof *labels);
     st = x && labels ? choose(s, ds, columns, x, labels) : LCL_ERR_HOST_MEMORY;
   }
-  if (st == LCL_OK) st = run_pictures(s, &stage, x, labels, out);
+  if (st == LCL_OK) st = run_outputs(s, &compiled, x, labels, out);
   lcl__free(x);
   lcl__free(labels);
-  lcl__stage_destroy(&stage);
-  if (st != LCL_OK) lcl__pictures_free(out);
+  lcl__compiled_destroy(&compiled);
+  if (st != LCL_OK) lcl__image_rows_free(out);
   return st;
 }
 
@@ -164,18 +164,18 @@ static lcl_status load_given(lcl_session *s, const char *given, int64_t n, float
   return lcl__session_examples(s, ds, 0, n, out);
 }
 
-/* Draws by the class's own hook. */
+/* Samples by the class's own hook. */
 static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
-                                 const lcl_sample_request *request, lcl_pictures *out) {
+                                 const lcl_sample_request *request, lcl_image_rows *out) {
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
   const size_t n = (size_t)out->rows * (size_t)out->columns;
   LCL_TRY(lcl__evaluator_create(s, false, &e));
   lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
-  float *x = lcl__alloc(2 * n * picture_size(out) * sizeof(float)), *given = NULL;
+  float *x = lcl__alloc(2 * n * image_size(out) * sizeof(float)), *given = NULL;
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && request->given) {
-    given = x + n * picture_size(out);
+    given = x + n * image_size(out);
     st = load_given(s, request->given, (int64_t)n, given);
   }
   const lcl_sample_desc d = { .n = (int64_t)n,
@@ -185,21 +185,21 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
                               .given_rows = request->rows };
   if (st == LCL_OK) st = s->cls->sample(s->model, s->store, &d, x);
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
-    st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
+    st = show_row(s, x + (size_t)r * (size_t)out->columns * image_size(out), out, r);
   lcl__free(x);
   lcl__evaluator_destroy(e);
   return st;
 }
 
-/* Notes the kinds of draws and finds the wanted one. */
-static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *out, int *index) {
+/* Notes the kinds of samples and finds the wanted one. */
+static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_image_rows *out, int *index) {
   lcl_str names = { 0 };
   *index = kind ? -1 : 0;
-  out->n_kinds = b->n_pictures;
-  for (int i = 0; i < b->n_pictures; i++) {
-    snprintf(out->kind[i], sizeof out->kind[i], "%s", b->pictures[i].name);
-    if (kind && strcmp(kind, b->pictures[i].name) == 0) *index = i;
-    lcl__str_add(&names, "%s%s", i ? ", " : "", b->pictures[i].name);
+  out->n_kinds = b->n_outputs;
+  for (int i = 0; i < b->n_outputs; i++) {
+    snprintf(out->kind[i], sizeof out->kind[i], "%s", b->outputs[i].name);
+    if (kind && strcmp(kind, b->outputs[i].name) == 0) *index = i;
+    lcl__str_add(&names, "%s%s", i ? ", " : "", b->outputs[i].name);
   }
   lcl_status st = *index >= 0
                       ? LCL_OK
@@ -210,38 +210,38 @@ static lcl_status find_kind(const lcl_build *b, const char *kind, lcl_pictures *
 }
 
 static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights, const char *kind,
-                                  int n, uint64_t seed, lcl_pictures *out) {
-  lcl_stage stage;
+                                  int n, uint64_t seed, lcl_image_rows *out) {
+  lcl_compiled compiled;
   int index;
   char name[48];
   snprintf(name, sizeof name, "sample-%llu", (unsigned long long)seed);
-  LCL_TRY(lcl__stage_create(
+  LCL_TRY(lcl__compiled_create(
       s,
-      &(lcl_stage_desc) {
-          .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_pictures },
-      &stage));
-  lcl_status st = find_kind(&stage.build, kind, out, &index);
+      &(lcl_compiled_desc) {
+          .mode = LCL_MODE_SAMPLE, .name = name, .batch = n, .extend = keep_outputs },
+      &compiled));
+  lcl_status st = find_kind(&compiled.build, kind, out, &index);
   if (st == LCL_OK && weights) st = lcl__session_load(s, weights, false);
-  size_t size = (size_t)n * picture_size(out);
+  size_t size = (size_t)n * image_size(out);
   float *x = lcl__alloc(size * sizeof(float));
   int32_t *labels = lcl__alloc((size_t)n * sizeof *labels);
   if (st == LCL_OK && (!x || !labels)) st = LCL_ERR_HOST_MEMORY;
   for (int i = 0; i < n && st == LCL_OK; i++) labels[i] = i % LCL_MAX(s->model->data.classes, 1);
-  if (st == LCL_OK && stage.build.label)
-    st = lcl_feed(stage.program, "label", labels, (size_t)n * sizeof *labels);
-  if (st == LCL_OK) st = lcl_run(stage.program);
+  if (st == LCL_OK && compiled.build.label)
+    st = lcl_feed(compiled.program, "label", labels, (size_t)n * sizeof *labels);
+  if (st == LCL_OK) st = lcl_run(compiled.program);
   snprintf(name, sizeof name, "#%d", index);
-  if (st == LCL_OK) st = lcl_fetch(stage.program, name, x, size * sizeof(float));
+  if (st == LCL_OK) st = lcl_fetch(compiled.program, name, x, size * sizeof(float));
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
-    st = show_row(s, x + (size_t)r * (size_t)out->columns * picture_size(out), out, r);
+    st = show_row(s, x + (size_t)r * (size_t)out->columns * image_size(out), out, r);
   lcl__free(x);
   lcl__free(labels);
-  lcl__stage_destroy(&stage);
+  lcl__compiled_destroy(&compiled);
   return st;
 }
 
 lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
-                               const lcl_sample_request *request, lcl_pictures *out) {
+                               const lcl_sample_request *request, lcl_image_rows *out) {
   const int count = request->count;
   memset(out, 0, sizeof *out);
   if (!(s->cls->can & LCL_CAN_SAMPLE))
@@ -265,6 +265,6 @@ lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
   lcl_status st = s->cls->sample
                       ? sample_by_hook(s, weights, request, out)
                       : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
-  if (st != LCL_OK) lcl__pictures_free(out);
+  if (st != LCL_OK) lcl__image_rows_free(out);
   return st;
 }

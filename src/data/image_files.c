@@ -6,34 +6,34 @@
 #include "data/data_internal.h"
 #include "data/image.h"
 
-#define PICTURE_MAX_BYTES ((size_t)256 << 20)
+#define IMAGE_MAX_BYTES ((size_t)256 << 20)
 
-typedef struct picture_file {
+typedef struct image_file {
   char *path;
   int32_t label;
-} picture_file;
+} image_file;
 
-typedef struct picture_list {
+typedef struct image_list {
   struct {
-    picture_file *data;
+    image_file *data;
     size_t n, cap;
   } files;
   lcl_names classes;
-} picture_list;
+} image_list;
 
-static void list_free(picture_list *l) {
+static void list_free(image_list *l) {
   for (size_t i = 0; i < l->files.n; i++) lcl__free(l->files.data[i].path);
   lcl__free(l->files.data);
   lcl__names_free(&l->classes);
 }
 
-static bool is_picture(const char *name) {
+static bool is_image(const char *name) {
   return lcl__name_ends(name, ".png") || lcl__name_ends(name, ".jpg") ||
          lcl__name_ends(name, ".jpeg");
 }
 
 /* Number of the class called name (n characters), added where it is new; -1 when out of memory. */
-static int32_t class_number(picture_list *l, const char *name, size_t n) {
+static int32_t class_number(image_list *l, const char *name, size_t n) {
   for (size_t i = 0; i < l->classes.n; i++)
     if (strlen(l->classes.data[i]) == n && strncmp(l->classes.data[i], name, n) == 0)
       return (int32_t)i;
@@ -45,26 +45,25 @@ static int32_t class_number(picture_list *l, const char *name, size_t n) {
   return -1;
 }
 
-static lcl_status add_file(picture_list *l, const char *folder, const char *name,
+static lcl_status add_file(image_list *l, const char *folder, const char *name,
                            const char *class_name, size_t n) {
   int32_t label = class_number(l, class_name, n);
   lcl_str path = { 0 };
   lcl__str_add(&path, "%s/%s", folder, name);
-  picture_file f = { path.data, label };
+  image_file f = { path.data, label };
   if (label >= 0 && lcl__str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
   lcl__str_free(&path);
   return LCL_ERR_HOST_MEMORY;
 }
 
-static lcl_status list_class_folder(picture_list *l, const char *folder, const char *name) {
+static lcl_status list_class_folder(image_list *l, const char *folder, const char *name) {
   lcl_str path = { 0 };
   lcl_names files = { 0 };
   lcl__str_add(&path, "%s/%s", folder, name);
   lcl_status status = lcl__str_ok(&path) ? lcl__list_folder(path.data, LCL_ENTRY_FILE, &files)
                                          : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++)
-    if (is_picture(files.data[i]))
-      status = add_file(l, path.data, files.data[i], name, strlen(name));
+    if (is_image(files.data[i])) status = add_file(l, path.data, files.data[i], name, strlen(name));
   lcl__names_free(&files);
   lcl__str_free(&path);
   return status;
@@ -72,20 +71,20 @@ static lcl_status list_class_folder(picture_list *l, const char *folder, const c
 
 /* CLASS.NUMBER.jpg: the class is what stands before the first dot; names without a second dot have
  * none. */
-static lcl_status list_named_files(picture_list *l, const char *folder) {
+static lcl_status list_named_files(image_list *l, const char *folder) {
   lcl_names files;
   LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FILE, &files));
   lcl_status status = LCL_OK;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
     const char *name = files.data[i], *dot = strchr(name, '.');
-    if (!is_picture(name) || !dot || dot == name || !strchr(dot + 1, '.')) continue;
+    if (!is_image(name) || !dot || dot == name || !strchr(dot + 1, '.')) continue;
     status = add_file(l, folder, name, name, (size_t)(dot - name));
   }
   lcl__names_free(&files);
   return status;
 }
 
-static lcl_status list_pictures(picture_list *l, const char *folder) {
+static lcl_status list_images(image_list *l, const char *folder) {
   lcl_names folders;
   LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = LCL_OK;
@@ -99,7 +98,7 @@ static lcl_status list_pictures(picture_list *l, const char *folder) {
 /* ---- decoding, on all CPUs ---- */
 
 typedef struct decode_job {
-  const picture_list *list;
+  const image_list *list;
   int side;
   bool grey;
   uint8_t *pixels;
@@ -112,7 +111,7 @@ static lcl_status decode_one(const decode_job *j, int64_t i) {
   size_t n, each = (size_t)(j->grey ? 1 : 3) * (size_t)j->side * (size_t)j->side;
   void *data;
   lcl_image image = { 0 };
-  LCL_TRY(lcl__file_read(path, PICTURE_MAX_BYTES, &data, &n));
+  LCL_TRY(lcl__file_read(path, IMAGE_MAX_BYTES, &data, &n));
   lcl_status status = lcl__image_decode(data, n, j->side, &image);
   if (status == LCL_OK)
     status = lcl__image_square(&image, j->side, j->grey, j->pixels + (size_t)i * each);
@@ -127,7 +126,7 @@ static void decode_range(void *user, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) j->status[i] = decode_one(j, i);
 }
 
-static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const char *name,
+static lcl_status decode_all(const lcl_data_desc *desc, image_list *l, const char *name,
                              lcl_dataset **out) {
   int side = desc->image_size > 0 ? desc->image_size : 48;
   size_t n = l->files.n, each = (size_t)(desc->grey ? 1 : 3) * (size_t)side * (size_t)side;
@@ -161,7 +160,7 @@ static lcl_status decode_all(const lcl_data_desc *desc, picture_list *l, const c
 }
 
 /* Whether all that would be classes are named as parts are. */
-static bool parts_as_classes(const picture_list *l) {
+static bool parts_as_classes(const image_list *l) {
   for (size_t i = 0; i < l->classes.n; i++)
     if (lcl__part_named(l->classes.data[i], strlen(l->classes.data[i])) < 0) return false;
   return l->classes.n > 0;
@@ -170,9 +169,9 @@ static bool parts_as_classes(const picture_list *l) {
 /* Opens the folder's images as a part; their paths in desc->path go to used. */
 static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part,
                             lcl_names *used, lcl_dataset **out) {
-  picture_list list = { 0 };
+  image_list list = { 0 };
   *out = NULL;
-  lcl_status status = list_pictures(&list, folder);
+  lcl_status status = list_images(&list, folder);
   for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
     if (!lcl__names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
       status = LCL_ERR_HOST_MEMORY;
@@ -232,7 +231,7 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *folders
                    used->data[0]);
 }
 
-lcl_status lcl__open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
+lcl_status lcl__open_images(const lcl_data_desc *desc, lcl_splits *out, bool *found) {
   lcl_names folders, used = { 0 };
   LCL_TRY(lcl__list_folder(desc->path, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = open_parts(desc, &folders, &used, out);
@@ -241,6 +240,6 @@ lcl_status lcl__open_pictures(const lcl_data_desc *desc, lcl_splits *out, bool *
   lcl__names_free(&used);
   if (status != LCL_OK || !out->train) return status;
   *found = true;
-  out->format = "pictures";
-  return out->test ? LCL_OK : lcl__hold_test_out(desc, out);
+  out->format = "images";
+  return out->test ? LCL_OK : lcl__split_test(desc, out);
 }

@@ -2,7 +2,7 @@
 
 static void agree_with_the_reference(void **state) {
   (void)state;
-  check_ops(ops_products, LCL_COUNT(ops_products), NULL, OPS_CASES);
+  check_ops(ops_gemm, LCL_COUNT(ops_gemm), NULL, OPS_CASES);
 }
 
 int main(void) {
