@@ -7,6 +7,15 @@ bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k) {
          (split_k == 1 || g->source != LCL_GEMM_PATCHES);
 }
 
+int lcl__gemm_splits(const lcl_gemm *g, int split_k, int64_t longest) {
+  enum { MOST = 60000 /* groups in a dimension, rounds of a loop */ };
+  if (g->source != LCL_GEMM_MATRIX || g->k <= LCL_GEMM_LONG || g->m == 0 || g->n == 0)
+    return split_k;
+  const double room = (double)g->k * (double)(g->m + g->n) / ((double)g->m * (double)g->n);
+  const int64_t wanted = LCL_MIN(lcl__ceil_div(g->k, longest), MOST);
+  return (double)wanted <= room ? (int)LCL_MAX(wanted, split_k) : split_k;
+}
+
 double lcl__gemm_bytes(const lcl_gemm *g) {
   const lcl_patches *p = &g->patches;
   const double b = g->source == LCL_GEMM_MATRIX

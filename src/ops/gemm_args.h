@@ -11,6 +11,14 @@ double lcl__gemm_bytes(const lcl_gemm *g);
 /* Whether g can be computed in so many partial sums: those of patches would not be dense. */
 bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k);
 
+/* The longest sum over k that may be added up plainly. */
+enum { LCL_GEMM_LONG = 1 << 17 };
+/* How many partial sums to make where split_k were chosen: more for a sum so long that it would
+ * lose digits, each of at most `longest` terms, as long as they are fewer than the elements of A
+ * and B.
+ */
+int lcl__gemm_splits(const lcl_gemm *g, int split_k, int64_t longest);
+
 /* Where a kernel writes: C itself with the epilogue, or partial sums in scratch that
  * lcl__gemm_sum_parts finishes. */
 typedef struct lcl_gemm_target {

@@ -1,7 +1,7 @@
 /* GEMM with CLBlast. Its temporary buffer is scratch of the program, so nothing is allocated in the
  * loop. */
 #include "lcl_config.h"
-#include "ops/gemm.h"
+#include "ops/gemm_args.h"
 
 #if LCL_HAVE_CLBLAST
 #include <clblast_c.h>
@@ -41,8 +41,8 @@ static call call_of(const lcl_gemm *g) {
 static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
   const call c = call_of(g);
   return caps->clblast && g->source == LCL_GEMM_MATRIX && g->batch == 1 && g->a_len >= g->k &&
-         g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m && g->n && g->k && c.lda &&
-         c.ldb;
+         g->k <= LCL_GEMM_LONG && g->bias_kind == LCL_BIAS_NONE && g->act == LCL_ACT_NONE && g->m &&
+         g->n && g->k && c.lda && c.ldb;
 }
 
 static lcl_status run_sgemm(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,

@@ -2,6 +2,8 @@
  */
 #include "ops/gemm_args.h"
 
+enum { SHORT_KC = 64 }; /* of sums so long that no digit may be lost */
+
 #define OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
 
 /* The kernels that only move data do not depend on SOURCE and KC. */
@@ -186,31 +188,32 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
     b = lcl__scratch_arg(lw, copy, LCL_READ);
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
-  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, p->split_k, transposed ? cl : 0);
+  const int splits = lcl__gemm_splits(g, p->split_k, 8 * SHORT_KC);
+  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, splits, transposed ? cl : 0);
   const packed_blocks blocks = { .pitch = lcl__int(lw, pitch),
-                                 .kc = lcl__int(lw, p->kc),
+                                 .kc = lcl__int(lw, splits > p->split_k ? LCL_MIN(p->kc, SHORT_KC)
+                                                                        : p->kc),
                                  .panels_n = lcl__int(lw, p->panels_n),
                                  .panels_m = lcl__int(lw, p->panels_m),
                                  .a_shared = lcl__int(lw, shared) };
   LCL_TRY(lcl__emit(
-      lw,
-      &(lcl_launch) {
-          .label = label,
-          .source = { .file = "gemm_packed.cl", .options = options },
-          .kernel = "gemm_packed",
-          LCL_ARGS(a, b, t.c, g->bias_kind && t.part < 0 ? g->bias : a,
-                   lcl__gemm_sizes_arg(lw, g, n, p->split_k), LCL_STRUCT(blocks),
-                   lcl__gemm_a_arg(lw, g),
-                   lcl__gemm_b_arg(lw, g, cl ? x->images * plane * cl : x->channels * plane),
-                   lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, cl)),
-          .dims = 3,
-          .global = { (size_t)lcl__ceil_div(lcl__ceil_div(n, nr), p->panels_n),
-                      (size_t)lcl__ceil_div(panels, p->panels_m), (size_t)(g->batch * p->split_k) },
-          .local = { 1, 1, 1 },
-          .flops = g->flops,
-          .bytes = lcl__gemm_bytes(g) }));
+      lw, &(lcl_launch) {
+              .label = label,
+              .source = { .file = "gemm_packed.cl", .options = options },
+              .kernel = "gemm_packed",
+              LCL_ARGS(a, b, t.c, g->bias_kind && t.part < 0 ? g->bias : a,
+                       lcl__gemm_sizes_arg(lw, g, n, splits), LCL_STRUCT(blocks),
+                       lcl__gemm_a_arg(lw, g),
+                       lcl__gemm_b_arg(lw, g, cl ? x->images * plane * cl : x->channels * plane),
+                       lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, cl)),
+              .dims = 3,
+              .global = { (size_t)lcl__ceil_div(lcl__ceil_div(n, nr), p->panels_n),
+                          (size_t)lcl__ceil_div(panels, p->panels_m), (size_t)(g->batch * splits) },
+              .local = { 1, 1, 1 },
+              .flops = g->flops,
+              .bytes = lcl__gemm_bytes(g) }));
   return t.part < 0 ? LCL_OK
-                    : lcl__gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, transposed ? cl : 0);
+                    : lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, transposed ? cl : 0);
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),

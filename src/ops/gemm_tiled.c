@@ -41,24 +41,24 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group,
            p->vectors);
   snprintf(label, sizeof label, "%s tiled", g->label);
-  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, p->split_k, 0);
+  const int splits = lcl__gemm_splits(g, p->split_k, 128);
+  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, splits, 0);
   LCL_TRY(lcl__emit(
-      lw,
-      &(lcl_launch) { .label = label,
-                      .source = { .file = "gemm_tiled.cl", .options = options },
-                      .kernel = "gemm_tiled",
-                      LCL_ARGS(g->a, g->b, t.c, g->bias_kind && t.part < 0 ? g->bias : g->a,
-                               lcl__gemm_sizes_arg(lw, g, g->n, p->split_k), lcl__gemm_a_arg(lw, g),
-                               lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w),
-                               lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, 0)),
-                      .dims = 3,
-                      .global = { (size_t)(lcl__ceil_div(g->n, side) * p->group),
-                                  (size_t)(lcl__ceil_div(g->m, side) * p->group),
-                                  (size_t)(g->batch * p->split_k) },
-                      .local = { (size_t)p->group, (size_t)p->group, 1 },
-                      .flops = g->flops,
-                      .bytes = lcl__gemm_bytes(g) }));
-  return t.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, p->split_k, t.part, t.ldc, 0);
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "gemm_tiled.cl", .options = options },
+                          .kernel = "gemm_tiled",
+                          LCL_ARGS(g->a, g->b, t.c, g->bias_kind && t.part < 0 ? g->bias : g->a,
+                                   lcl__gemm_sizes_arg(lw, g, g->n, splits), lcl__gemm_a_arg(lw, g),
+                                   lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w),
+                                   lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, 0)),
+                          .dims = 3,
+                          .global = { (size_t)(lcl__ceil_div(g->n, side) * p->group),
+                                      (size_t)(lcl__ceil_div(g->m, side) * p->group),
+                                      (size_t)(g->batch * splits) },
+                          .local = { (size_t)p->group, (size_t)p->group, 1 },
+                          .flops = g->flops,
+                          .bytes = lcl__gemm_bytes(g) }));
+  return t.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, 0);
 }
 
 static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),

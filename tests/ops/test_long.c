@@ -197,6 +197,22 @@ static void run_sums(lcl_context *ctx, const sums_case *k) {
   lcl__free(y);
 }
 
+/* x (outer,1,1) as a row times itself as a column; as 3 rows times themselves. */
+static lcl_tensor *row_times_column(lcl_tensor *x) {
+  const int64_t k = lcl_tensor_shape(x).dim[0];
+  return lcl_matmul(lcl_reshape(x, LCL_SHAPE(1, k)), lcl_reshape(x, LCL_SHAPE(k, 1)), false, false);
+}
+static lcl_tensor *rows_times_columns(lcl_tensor *x) {
+  const int64_t k = lcl_tensor_shape(x).dim[0] / 3;
+  lcl_tensor *a = lcl_reshape(x, LCL_SHAPE(3, k));
+  lcl_tensor *all = lcl_matmul(a, a, false, true); /* its 9 elements added up */
+  return lcl_sum(all, LCL_ALL_AXES, false);
+}
+static double of_all_products(double sum, double terms) {
+  (void)terms;
+  return 3 * sum; /* of a constant: each of 9 elements is a third of the sum of squares */
+}
+
 static void exact_sums(void **state) {
   static const sums_case cases[] = {
     { "sum", 1, 1, 20000000, sum_of, same, total, true },
@@ -207,6 +223,8 @@ static void exact_sums(void **state) {
     { "sum", 40001, 3, 49, sum_of, same, total, true },
     { "sum", 300001, 2, 7, sum_of, same, total, false },
     { "sum", 2, 1, 5000001, sum_of, same, total, true },
+    { "matmul", 1000003, 1, 1, row_times_column, squared, total, true },
+    { "matmul", 900003, 1, 1, rows_times_columns, squared, of_all_products, true },
     { "mean", 1, 1, 20000000, mean_of, same, average, true },
     { "mean of a fused square", 3000001, 2, 3, fused_squares, squared, average, false },
     { "mse", 1, 1, 5000000, mse_of, squared, average, true },
