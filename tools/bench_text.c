@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "cli.h"
 
 void bench_print_head(void) {
@@ -96,13 +97,6 @@ void bench_print_readings(void) {
          "Times are the host's monotonic clock around work that is waited for.\n");
 }
 
-/* A quoted field. */
-static void add_field(lcl_str *s, const char *text) {
-  lcl__str_append(s, "\"", 1);
-  for (; *text; text++) lcl__str_append(s, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-  lcl__str_append(s, "\"", 1);
-}
-
 void bench_csv(lcl_str *s, const char *device, const lcl_bench_row *rows, size_t n) {
   if (!s->n)
     lcl__str_add(
@@ -112,16 +106,17 @@ void bench_csv(lcl_str *s, const char *device, const lcl_bench_row *rows, size_t
         "roofline,launches,memory_bytes,verified,error,value,unit,algorithm\n");
   for (size_t i = 0; i < n; i++) {
     const lcl_bench_row *r = &rows[i];
-    add_field(s, device);
+    lcl__str_csv(s, device);
+    lcl__str_append(s, ",", 1);
+    lcl__str_csv(s, r->name);
     lcl__str_add(s,
-                 ",%s,%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%"
+                 ",%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%"
                  "d,%.4g,%."
                  "6g,%s,",
-                 r->name, r->suite, r->median, r->spread, r->best, r->cold_compile,
-                 r->cached_compile, r->compile, r->first_run, r->enqueue, r->device,
-                 r->flops * 1e-9, r->bytes * 1e-6, r->roofline, r->launches, r->memory, r->verified,
-                 r->error, r->value, r->unit);
-    add_field(s, r->algorithm);
+                 r->suite, r->median, r->spread, r->best, r->cold_compile, r->cached_compile,
+                 r->compile, r->first_run, r->enqueue, r->device, r->flops * 1e-9, r->bytes * 1e-6,
+                 r->roofline, r->launches, r->memory, r->verified, r->error, r->value, r->unit);
+    lcl__str_csv(s, r->algorithm);
     lcl__str_append(s, "\n", 1);
   }
 }

@@ -456,7 +456,9 @@ LCL_API lcl_tensor *lcl_avg_unpool2d(lcl_tensor *v, lcl_shape in_shape, const lc
 
 /* ---- softmax (src/ops/reduce.c) ---- */
 
-/** exp(x)/sum exp(x) along an axis, without overflow.
+/** exp(x)/sum exp(x) along an axis, without overflow. -inf has no share; +inf, which has no
+ * definite one, or nothing but -inf makes the whole row NaN, as in NumPy and PyTorch. The same
+ * holds for lcl_log_softmax() and the losses that are made of it.
  *
  * @param x     any shape
  * @param axis  0 to rank - 1; negative: from the end

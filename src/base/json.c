@@ -12,16 +12,24 @@ cJSON *lcl__json_parse(const char *text, size_t n) {
   return json;
 }
 
+/* Takes text of malloc. */
+static char *visible(char *text) {
+  char *copy = text ? malloc(6 * strlen(text) + 4) : NULL;
+  if (copy) lcl__json_visible(copy, text);
+  free(text);
+  return copy;
+}
+
 char *lcl__json_print(const cJSON *json, bool indented) {
   const locale_t before = lcl__c_locale();
   char *text = indented ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
   uselocale(before);
-  return text;
+  return visible(text);
 }
 
 void lcl__str_json_text(lcl_str *s, const char *text) {
   cJSON *json = cJSON_CreateStringReference(text);
-  char *quoted = json ? cJSON_PrintUnformatted(json) : NULL;
+  char *quoted = json ? visible(cJSON_PrintUnformatted(json)) : NULL;
   if (quoted)
     lcl__str_append(s, quoted, strlen(quoted));
   else

@@ -129,6 +129,33 @@ void lcl__visible(char *buf, size_t size, const char *text, bool lines) {
   buf[n] = 0;
 }
 
+void lcl__json_visible(char *copy, const char *text) {
+  const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+  while (p < end) {
+    uint32_t c = 0;
+    const int bytes = decode(p, end, &c);
+    if (bytes && !(c > 0x7e && controls(c))) {
+      memcpy(copy, p, (size_t)bytes);
+      copy += bytes;
+    } else {
+      memcpy(copy, "\xEF\xBF\xBD", 3);
+      copy += bytes ? sprintf(copy, "\\u%04x", (unsigned)c) : 3;
+    }
+    p += LCL_MAX(bytes, 1);
+  }
+  *copy = 0;
+}
+
+void lcl__str_csv(lcl_str *s, const char *field) {
+  if (!field[strcspn(field, ",\"\r\n")]) {
+    lcl__str_append(s, field, strlen(field));
+    return;
+  }
+  lcl__str_append(s, "\"", 1);
+  for (; *field; field++) lcl__str_append(s, *field == '"' ? "\"\"" : field, *field == '"' ? 2 : 1);
+  lcl__str_append(s, "\"", 1);
+}
+
 typedef void (*escape_fn)(lcl_str *s, const char *text, size_t n);
 
 static void visible(lcl_str *s, const char *text, size_t n) {

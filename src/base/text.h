@@ -21,6 +21,13 @@ bool lcl__inside(const char *interval, double v);
 /* Compares as strcasecmp does for ASCII letters. */
 int lcl__casecmp(const char *a, const char *b);
 
+/* A copy of printed JSON, of at most 6 times its length, that any reader and terminal takes: bytes
+ * that are not UTF-8 become U+FFFD, DEL and the control characters beyond it \uNNNN. */
+void lcl__json_visible(char *copy, const char *text);
+
+/* Adds a field of a CSV file (RFC 4180): quoted where it holds a comma, a quote or a line end. */
+void lcl__str_csv(lcl_str *s, const char *field);
+
 /* As lcl__str_add, with each text argument (%s) escaped for HTML and SVG, in elements and quoted
  * attributes; fmt itself is markup. */
 void lcl__str_html(lcl_str *s, const char *fmt, ...) LCL_PRINTF(2, 3);

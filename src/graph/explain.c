@@ -1,5 +1,6 @@
 /* What a compiled program is, for people: nodes, groups, launches, arithmetic, memory; or Graphviz.
  */
+#include "base/json.h"
 #include "graph/compile.h"
 
 static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s) {
@@ -13,16 +14,24 @@ static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s)
   (void)lw;
 }
 
+/* The names of tensors are the caller's: quoted as JSON does it, which DOT reads alike. */
+static void dot_node(lcl_str *s, const lcl_node *node) {
+  lcl_str label = { 0 };
+  char shape[96];
+  lcl__str_add(&label, "%s%s%s\n%s", lcl__node_name(node), node->name ? " " : "",
+               node->name ? node->name : "", lcl_shape_string(node->out[0].shape, shape));
+  lcl__str_add(s, "    n%d [label=", node->id);
+  lcl__str_json_text(s, label.data ? label.data : "");
+  lcl__str_add(s, "];\n");
+  s->failed |= label.failed;
+  lcl__str_free(&label);
+}
+
 static void dot_group(const lcl_lower *lw, int group, lcl_str *s) {
   const lcl_group *gp = &lw->groups.groups[group];
-  char shape[96];
   lcl__str_add(s, "  subgraph cluster_%d {%s\n", group,
                gp->n > 1 ? " style=rounded; color=steelblue;" : " color=none;");
-  for (int i = 0; i < gp->n; i++)
-    lcl__str_add(s, "    n%d [label=\"%s%s%s\\n%s\"];\n", gp->nodes[i]->id,
-                 lcl__node_name(gp->nodes[i]), gp->nodes[i]->name ? " " : "",
-                 gp->nodes[i]->name ? gp->nodes[i]->name : "",
-                 lcl_shape_string(gp->nodes[i]->out[0].shape, shape));
+  for (int i = 0; i < gp->n; i++) dot_node(s, gp->nodes[i]);
   lcl__str_add(s, "  }\n");
   for (int i = 0; i < gp->n; i++)
     for (int j = 0; j < gp->nodes[i]->n_in; j++)

@@ -1,5 +1,6 @@
 /* What a run's log.jsonl says, for its report. */
-#include <math.h>
+#include <errno.h>
+#include <unistd.h>
 
 #include "train/report.h"
 
@@ -61,24 +62,87 @@ static lcl_status read_line(lcl_history *h, const char *text, size_t n, const ch
   return s;
 }
 
+/* ---- the file: a line at a time ---- */
+
+enum {
+  MAX_LINE = 1 << 25,  /* bytes: confusion tables are the longest */
+  MAX_EPOCHS = 1 << 13 /* lines that are kept; of more, every second, fourth, ... */
+};
+
+typedef struct line {
+  char *data;
+  size_t n, cap;
+} line;
+
+/* The next whole line, without its end; false where there is no other. The last one may be torn. */
+static bool next_line(FILE *f, line *l, lcl_status *s) {
+  int c;
+  for (l->n = 0; (c = getc_unlocked(f)) != EOF && c != '\n';) {
+    if (l->n == MAX_LINE)
+      *s = lcl__fail(LCL_ERR_FORMAT, "log.jsonl: a line is longer than %d bytes", MAX_LINE);
+    else if (!LCL_PUSH(l, (char)c))
+      *s = LCL_ERR_HOST_MEMORY;
+    if (*s != LCL_OK) return false;
+  }
+  if (ferror(f)) *s = lcl__fail(LCL_ERR_IO, "cannot read log.jsonl: %s", strerror(errno));
+  return c == '\n';
+}
+
+/* Drops every second epoch. */
+static void thin(lcl_history *h) {
+  size_t n = 0;
+  for (size_t i = 0; i < h->epochs.n; i++) {
+    if (i % 2)
+      cJSON_Delete(h->epochs.data[i]);
+    else
+      h->epochs.data[n++] = h->epochs.data[i];
+  }
+  h->epochs.n = n;
+}
+
+/* All lines; of very many epochs only some, but always the last. */
+static lcl_status read_lines(FILE *f, line *l, lcl_history *h) {
+  lcl_status s = LCL_OK;
+  char where[64];
+  size_t number = 0, epochs = 0, step = 1;
+  bool extra = false; /* the last epoch kept is not one of every step-th */
+  while (s == LCL_OK && next_line(f, l, &s)) {
+    const size_t before = h->epochs.n;
+    snprintf(where, sizeof where, "log.jsonl, line %zu", ++number);
+    s = read_line(h, l->data ? l->data : "", l->n, where);
+    if (h->epochs.n == before) continue;
+    if (extra) {
+      cJSON_Delete(h->epochs.data[before - 1]);
+      h->epochs.data[before - 1] = h->epochs.data[before];
+      h->epochs.n = before;
+    }
+    extra = epochs++ % step != 0;
+    if (extra || h->epochs.n <= MAX_EPOCHS) continue;
+    thin(h);
+    step *= 2;
+  }
+  if (s == LCL_OK && step > 1)
+    lcl__logf(LCL_LOG_WARN, "log.jsonl: of its %zu epochs every %zu-th is shown", epochs, step);
+  return s;
+}
+
 lcl_status lcl__history_read(const char *folder, lcl_history *h) {
-  void *text;
-  size_t n;
+  int fd;
+  uint64_t size;
+  line l = { 0 };
   char *path = lcl__path_join(folder, "log.jsonl");
   if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = lcl__file_read(path, (size_t)1 << 31, &text, &n);
+  lcl_status s = lcl__file_open(path, &fd, &size);
   lcl__free(path);
   LCL_TRY(s);
-  const char *p = text, *end = p + n;
-  char where[64];
-  size_t number = 0;
-  while (p < end && s == LCL_OK) {
-    const char *stop = memchr(p, '\n', (size_t)(end - p));
-    if (!stop) break;
-    snprintf(where, sizeof where, "log.jsonl, line %zu", ++number);
-    s = read_line(h, p, (size_t)(stop - p), where);
-    p = stop + 1;
+  FILE *f = fdopen(fd, "r");
+  if (f) {
+    s = read_lines(f, &l, h);
+    fclose(f);
+  } else {
+    close(fd);
+    s = LCL_ERR_HOST_MEMORY;
   }
-  lcl__free(text);
+  lcl__free(l.data);
   return s;
 }

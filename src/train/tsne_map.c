@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/folder.h"
+#include "base/text.h"
 #include "nn/evaluate.h"
 #include "train/scatter.h"
 #include "train/session.h"
@@ -310,9 +311,9 @@ static lcl_status write_csv(const map *m) {
   lcl__str_add(&s, "index,label,kind,x,y\n");
   for (int64_t p = 0; p < m->total; p++) {
     int64_t from = p < m->n ? p : m->marked[(p - m->n) % m->n_marked];
-    lcl__str_add(&s, "%lld,%d,%s,%.7g,%.7g\n", (long long)m->place[from], (int)label_of(m, p),
-                 p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked], (double)m->y[2 * p],
-                 (double)m->y[2 * p + 1]);
+    lcl__str_add(&s, "%lld,%d,", (long long)m->place[from], (int)label_of(m, p));
+    lcl__str_csv(&s, p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked]);
+    lcl__str_add(&s, ",%.7g,%.7g\n", (double)m->y[2 * p], (double)m->y[2 * p + 1]);
   }
   lcl_status st = lcl__str_ok(&s) ? lcl__file_write_atomic(m->d->csv, s.data, s.n)
                                   : LCL_ERR_HOST_MEMORY;

@@ -416,6 +416,35 @@ static void numbers_json_lacks_are_null(void **state) {
   lcl__str_free(&s);
 }
 
+/* Texts that are not UTF-8 and control characters cannot make JSON that is none, nor colour a
+ * terminal. */
+static void json_is_utf8(void **state) {
+  (void)state;
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "\xff\"\n\x1b", "\xc2\x9b\x7f\xe2\x82\xac");
+  char *text = lcl__json_print(j, false);
+  assert_string_equal(text, "{\"\xEF\xBF\xBD\\\"\\n\\u001b\":\"\\u009b\\u007f\xe2\x82\xac\"}");
+  free(text);
+  cJSON_Delete(j);
+  lcl_str s = { 0 };
+  lcl__str_json_text(&s, "\xe2\x82");
+  assert_string_equal(s.data, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
+  lcl__str_free(&s);
+}
+
+static void csv_is_quoted_where_it_must_be(void **state) {
+  (void)state;
+  static const char *const field[] = { "plain", "a,b", "a\"b", "a\nb", "" }, *const want[] = {
+    "plain", "\"a,b\"", "\"a\"\"b\"", "\"a\nb\"", ""
+  };
+  for (size_t i = 0; i < LCL_COUNT(field); i++) {
+    lcl_str s = { 0 };
+    lcl__str_csv(&s, field[i]);
+    assert_string_equal(s.data, want[i]);
+    lcl__str_free(&s);
+  }
+}
+
 static void numbers_are_whole_texts(void **state) {
   (void)state;
   double v;
@@ -447,6 +476,8 @@ int main(void) {
     cmocka_unit_test(html_is_escaped_by_its_writer),
     cmocka_unit_test(json_is_checked),
     cmocka_unit_test(numbers_json_lacks_are_null),
+    cmocka_unit_test(json_is_utf8),
+    cmocka_unit_test(csv_is_quoted_where_it_must_be),
     cmocka_unit_test(numbers_are_whole_texts),
     cmocka_unit_test_setup_teardown(files, make_folder, remove_folder),
   };

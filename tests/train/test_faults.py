@@ -229,6 +229,14 @@ def replaced(path, old, new):
     open(path, 'w').write(text.replace(old, new, 1))
 
 
+def peak_of(*args):
+    """KiB of memory that the command takes at most (this script's own are counted at its start)."""
+    p = subprocess.Popen([LATENTCL, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(p.pid, 0)
+    assert status == 0, args
+    return usage.ru_maxrss
+
+
 def wrong_json():
     r = small_run('run')
     other = folder + '/other'
@@ -269,6 +277,23 @@ def wrong_json():
     open(r + '/log.jsonl', 'w').write(lines + add)
     run('report', r, timeout=60)
     assert os.path.getsize(r + '/report.html') < 3e6
+    # However long a log is, it is read a line at a time, and of very many epochs only some are kept.
+    small = peak_of('report', r, other, '--out', folder + '/page.html')
+    line = [l for l in lines.splitlines() if '"event":"epoch"' in l][0]
+    with open(r + '/log.jsonl', 'w') as f:
+        f.write(lines)
+        for k in range(2, 50002):
+            f.write(line.replace('"epoch":1,', '"epoch":%d,' % k) + '\n')
+        for k in range(150000):
+            f.write('{"event":"step","loss":1,"what":"%s"}\n' % ('x' * 1000))
+        f.write(line.replace('"epoch":1,', '"epoch":50002,'))  # torn: not read
+    large = peak_of('report', r, other, '--out', folder + '/page.html')
+    assert large - small < 100 << 10, (small, large)
+    assert '>50001<' in open(folder + '/page.html').read().replace('&#8239;', ''), 'the last epoch'
+    with open(r + '/log.jsonl', 'ab') as f:
+        f.truncate(40 << 20)
+        f.truncate(20 << 30)
+    assert 'longer than' in refused('report', r, other, '--out', folder + '/page.html')
 
 
 def markup():
