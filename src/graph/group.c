@@ -133,14 +133,12 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   lcl_node *next = only_user(gr, g, node);
   if (part_of(next, &e) == LCL_EPILOGUE_BIAS) {
     e.bias = bias_of(next, &node->out[0], axis);
-    /* The bias has to exist before the GEMM runs: nothing it is computed from may depend on the
-     * GEMM. */
-    if (e.bias && (e.bias->node->op == &lcl__op_var || e.bias->node->id < node->id)) {
+    /* Nothing that the bias is computed from depends on the GEMM, whose only user is the sum. */
+    if (e.bias) {
       parts[n++] = next;
       e.out = &next->out[0];
       next = only_user(gr, g, next);
     } else {
-      e.bias = NULL;
       next = NULL;
     }
   }

@@ -294,6 +294,74 @@ static void epilogues(void **state) {
   end(w);
 }
 
+/* What is fetched is there, also where one kernel could do without storing it: before a bias,
+ * before an activation, before a sum. */
+static void fetched_on_the_way(void **state) {
+  (void)state;
+  enum { N = 12, O = 5 };
+  float x[N * N], got[3][N * N];
+  fill(x, N * N, 17);
+  world w = begin();
+  lcl_init spread = { .kind = LCL_INIT_NORMAL };
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, N));
+  lcl_tensor *product = lcl_matmul(t, lcl_param(w.g, "w", LCL_SHAPE(O, N), spread), false, true);
+  lcl_tensor *added = lcl_add(product, lcl_param(w.g, "b", LCL_SHAPE(O), spread));
+  lcl_tensor *twice = lcl_scale(added, 2);
+  lcl_tensor *column = lcl_reshape(lcl_param(w.g, "column", LCL_SHAPE(N), spread), LCL_SHAPE(N, 1));
+  lcl_tensor *const chains[][4] = {
+    { product, lcl_relu(added), added, NULL },
+    { product, lcl_relu(added), NULL },
+    { twice, lcl_sum(twice, LCL_AXIS(0), false), NULL },
+    { lcl_add(lcl_matmul(t, t, false, false), column), NULL },
+  };
+  for (size_t c = 0; c < LCL_COUNT(chains); c++) {
+    int n = 0;
+    while (chains[c][n]) n++;
+    for (int plain = 0; plain < 2; plain++) {
+      lcl_program *p;
+      ASSERT_OK(lcl_compile(
+          w.g, &(lcl_compile_desc) { .fetch = chains[c], .n_fetch = n, .no_fusion = plain }, &p));
+      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+      ASSERT_OK(lcl_run(p));
+      for (int i = 0; i < n; i++) {
+        const size_t count = (size_t)lcl_shape_count(lcl_tensor_shape(chains[c][i]));
+        float again[N * N];
+        char name[8];
+        snprintf(name, sizeof name, "#%d", i);
+        ASSERT_OK(lcl_fetch(p, name, plain ? again : got[i], count * sizeof(float)));
+        for (size_t k = 0; plain && k < count; k++) near(got[i][k], (double)again[k], 1e-5);
+      }
+      lcl_program_destroy(p);
+    }
+  }
+  end(w);
+}
+
+/* Memory that is free on both sides of a tensor is not one piece: b lies between a and c, and is
+ * read after the places of both were given back. */
+static void kept_between_free_places(void **state) {
+  (void)state;
+  enum { N = 4096 };
+  static float x[N], y[N];
+  fill(x, N, 19);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N));
+  lcl_tensor *a = lcl_scale(t, 2), *b = lcl_scale(t, 3), *c = lcl_scale(t, 4);
+  lcl_tensor *of_c = lcl_sum(c, LCL_ALL_AXES, false), *of_a = lcl_sum(a, LCL_ALL_AXES, false);
+  lcl_tensor *larger = lcl_concat((lcl_tensor *[]) { t, lcl_slice_axis(t, 0, 0, N / 2) }, 2, 0);
+  lcl_tensor *of_larger = lcl_sum(larger, LCL_ALL_AXES, false);
+  lcl_tensor *fetch[] = { lcl_add(b, t), of_c, of_a, of_larger };
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(
+      w.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 4, .no_fusion = true }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", y, sizeof y));
+  for (int i = 0; i < N; i++) near(y[i], 4.0 * (double)x[i], 1e-6);
+  lcl_program_destroy(p);
+  end(w);
+}
+
 /* 2 x + 1, and the matrix product of a part of x with itself: a part of the input's memory. */
 static void check_run(lcl_program *p, const float *x, size_t n, size_t first) {
   float y[2048], z[64];
@@ -384,12 +452,20 @@ static void largest_shape(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(chains),       cmocka_unit_test(sums),
-    cmocka_unit_test(views),        cmocka_unit_test(cross_entropy),
-    cmocka_unit_test(second_order), cmocka_unit_test(assignments),
-    cmocka_unit_test(errors),       cmocka_unit_test(numerics),
-    cmocka_unit_test(epilogues),    cmocka_unit_test(callers_memory),
-    cmocka_unit_test(unrelated),    cmocka_unit_test(largest_shape),
+    cmocka_unit_test(chains),
+    cmocka_unit_test(sums),
+    cmocka_unit_test(views),
+    cmocka_unit_test(cross_entropy),
+    cmocka_unit_test(second_order),
+    cmocka_unit_test(assignments),
+    cmocka_unit_test(errors),
+    cmocka_unit_test(numerics),
+    cmocka_unit_test(epilogues),
+    cmocka_unit_test(callers_memory),
+    cmocka_unit_test(unrelated),
+    cmocka_unit_test(largest_shape),
+    cmocka_unit_test(fetched_on_the_way),
+    cmocka_unit_test(kept_between_free_places),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
