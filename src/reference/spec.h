@@ -180,7 +180,7 @@ lcl_status lcl__case_reference(lcl_case *c);
  * cases 0 and 1 are 1 where they can be, and the sizes of case 2 are primes. Where kernels are
  * generated for a layout, cases from LCL_FREE_LAYOUTS on share a few layouts of many sizes: a
  * driver may take a second to compile a kernel. */
-enum { LCL_FREE_LAYOUTS = 40 };
+enum { LCL_FREE_LAYOUTS = 8 };
 lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
                             lcl_case **out);
 /* Attributes and shapes in one line, as `latentcl op` would take them. */

@@ -1,10 +1,9 @@
-/* Every op of a list on many random shapes, forward and gradient, against the double-precision
- * reference. */
+/* Every op of a list on its golden cases and on many random shapes, forward and gradient, against
+ * the double-precision reference. */
 #ifndef LCL_OPS_TEST_H
 #define LCL_OPS_TEST_H
 
-#include "test.h"
-
+#include "golden.h"
 #include "ops_lists.h"
 #include "reference/check.h"
 
@@ -15,6 +14,25 @@ static inline void check_op(lcl_context *ctx, const char *name, uint64_t cases, 
   if (!spec) fail_msg("%s", lcl_error_message());
   for (uint64_t number = 0; number < cases; number++)
     ASSERT_OK(lcl__check_case(ctx, spec, 1, number, small, NULL));
+}
+
+/* The ops of a test, and the device. */
+typedef struct ops_rig {
+  lcl_context *ctx;
+  const char *const *names;
+  size_t n;
+} ops_rig;
+
+static inline void check_golden(void *user, char *const *words, int n) {
+  const ops_rig *r = user;
+  golden g = { 0 };
+  size_t i = 0;
+  while (i < r->n && strcmp(words[0], r->names[i]) != 0) i++;
+  if (i == r->n) return;
+  golden_read(&g, words, n, NULL);
+  const lcl_case_run_desc run = { .ctx = r->ctx, .want_grad = g.want_grad };
+  ASSERT_OK(lcl__case_run(g.c, &run, &g.got));
+  golden_check(&g);
 }
 
 /* Runs the ops whose names are given, in one context without the features `disable` (may be NULL).
@@ -28,6 +46,7 @@ static inline void check_ops(const char *const *names, size_t n, const char *dis
   if (wish) cases = strtoull(wish, NULL, 10);
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
+  if (!simulator) golden_lines(check_golden, &(ops_rig) { ctx, names, n });
   for (size_t i = 0; i < n; i++) check_op(ctx, names[i], cases, simulator);
   lcl_context_destroy(ctx);
   assert_int_equal(lcl__test_alloc_live(), 0);
