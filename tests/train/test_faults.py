@@ -8,6 +8,7 @@ checkpoint: metadata that no run could have written is refused, and nothing is l
 json:       log.jsonl, config.json and profile.json with wrong types or ranges end with one sentence.
 markup:     names from outside are text in the reports.
 parts:      parts that cannot be measured, or lie elsewhere than the training part, are refused before training.
+types:      elements of a type that an op's help does not list are refused.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
@@ -197,6 +198,35 @@ def checkpoint():
 
 def write_idx(path, code, shape, data):
     open(path, 'wb').write(bytes([0, 0, code, len(shape)]) + struct.pack('>%dI' % len(shape), *shape) + data)
+
+
+def write_npy(name, code):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': (2, 3), }" % code
+    head = head.ljust(117) + '\n'
+    open(folder + '/' + name, 'wb').write(b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head.encode() + bytes(6 * int(code[-1])))
+
+
+def types():
+    """Every op, every input, every type that its help does not list."""
+    codes = {'f32': '<f4', 'i32': '<i4', 'u8': '|u1'}
+    for name, code in codes.items():
+        write_npy(name + '.npy', code)
+    refusals = 0
+    for op in [line.split()[0] for line in run('op', '--list').stdout.splitlines() if line]:
+        text = run('op', op, '--help').stdout
+        if '\ninputs\n' not in text:
+            continue
+        lines = text.split('\ninputs\n')[1].split('\n\n')[0].splitlines()
+        inputs = [(l.split()[0], re.findall(r'\b(?:f32|i32|u8)\b', l.split(None, 1)[1])) for l in lines]
+        attributes = ['type=A' if 'A|B' in l else l.split()[0] + '=1' for l in text.splitlines() if 'required)' in l]
+        for k, (name, listed) in enumerate(inputs):
+            assert listed, (op, name)
+            for other in sorted(set(codes) - set(listed)):
+                files = ['%s/%s.npy' % (folder, other if i == k else types[0]) for i, (_, types) in enumerate(inputs)]
+                told = refused('op', op, *(['--attr', *attributes] if attributes else []), '--in', *files, '--out', folder + '/y.npy')
+                assert 'elements for %s, which takes' % name in told, (op, name, other, told)
+                refusals += 1
+    assert refusals > 100, refusals
 
 
 def parts():
@@ -394,7 +424,7 @@ def terminal():
 
 try:
     {'output': output, 'numbers': numbers, 'folder': one_writer, 'checkpoint': checkpoint, 'json': wrong_json,
-     'markup': markup, 'compare': compare, 'parts': parts,
+     'markup': markup, 'compare': compare, 'parts': parts, 'types': types,
      'terminal': terminal}[sys.argv[2]]()
 finally:
     shutil.rmtree(folder, ignore_errors=True)
