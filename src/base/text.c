@@ -129,6 +129,14 @@ void lcl__visible(char *buf, size_t size, const char *text, bool lines) {
   buf[n] = 0;
 }
 
+bool lcl__is_utf8(const char *text) {
+  const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+  uint32_t c;
+  for (int bytes; p < end; p += bytes)
+    if (!(bytes = decode(p, end, &c))) return false;
+  return true;
+}
+
 void lcl__json_visible(char *copy, const char *text) {
   const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
   while (p < end) {

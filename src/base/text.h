@@ -21,6 +21,7 @@ bool lcl__inside(const char *interval, double v);
 /* Compares as strcasecmp does for ASCII letters. */
 int lcl__casecmp(const char *a, const char *b);
 
+bool lcl__is_utf8(const char *text);
 /* A copy of printed JSON, of at most 6 times its length, that any reader and terminal takes: bytes
  * that are not UTF-8 become U+FFFD, DEL and the control characters beyond it \uNNNN. */
 void lcl__json_visible(char *copy, const char *text);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "base/text.h"
 #include "train/trainer.h"
 
 /* ---- folder and options ---- */
@@ -281,6 +282,15 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   return lcl__write_config(t->s, t->folder);
 }
 
+/* Whoever reads the run finds the data where config.json says, which is JSON. */
+static lcl_status check_recordable(const char *data) {
+  if (!data || lcl__is_utf8(data)) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "the name of the data, %s, is not UTF-8, as config.json must be: give them "
+                   "another name (a link will do)",
+                   data);
+}
+
 /* Parts that a classifier will be measured on can be: known now, not after the last epoch. */
 static lcl_status check_labels(const lcl_trainer *t) {
   const lcl_splits *s = &t->s->splits;
@@ -296,6 +306,7 @@ static lcl_status check_labels(const lcl_trainer *t) {
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
   LCL_TRY(open_session(t, ctx, checkpoint));
   LCL_TRY(check_labels(t));
+  LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
   LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));

@@ -242,6 +242,11 @@ def parts():
     assert not os.path.exists(out)
     run(*train, '--no-test', '--out', out)
     assert 'every label is -1' in refused('eval', out)
+    link = os.fsencode(folder) + b'/\xff'
+    os.symlink(data, link)
+    told = refused(*train[:-1], '--quiet', '--no-test', '--data', link, '--out', folder + '/latin')
+    assert '\\xff, is not UTF-8' in told, told
+    assert not os.path.exists(folder + '/latin')
     tables = folder + '/npy'
     os.makedirs(tables)
     for part, most in (('train', 1), ('test', 255)):
