@@ -5,10 +5,13 @@
 #include "bench/bench.h"
 #include "latentcl/model.h"
 #include "models/build.h"
+#include "reference/update.h"
 
 /* Sums in another order, and the few ReLUs and maxima that rounding turns, move a gradient by less
  * than this. */
 static const double TOLERANCE = 1e-4;
+/* Of the step that is verified: large beside the rounding of a parameter near 1. */
+static const float RATE = 1e-2f;
 
 /* Any 0..1 numbers do: the time of a step does not depend on them. */
 static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor *t, int classes) {
@@ -31,6 +34,7 @@ static lcl_status feed_tensor(lcl_program *p, const char *name, const lcl_tensor
 }
 
 typedef struct step_state {
+  lcl_optimiser_desc optimiser;
   lcl_options *options;
   lcl_model *model;
   lcl_store *store;
@@ -75,7 +79,25 @@ static lcl_status open_model(lcl_context *ctx, const lcl_workload *w, step_state
   return st;
 }
 
-/* plain: each op a launch of its own, in memory that holds NaN until it is written. */
+/* The gradients of all parameters, in the store's order; how many. out: room for each variable
+ * twice. */
+static int add_gradients(const step_state *s, lcl_tensor *loss, lcl_tensor **out) {
+  lcl_tensor **wrt = out + lcl_store_count(s->store);
+  int n = 0;
+  for (size_t i = 0; i < lcl_store_count(s->store); i++) {
+    const lcl_var_info v = lcl_store_info(s->store, i);
+    if (v.trainable) wrt[n++] = lcl_param(s->g, v.name, v.shape, (lcl_init) { 0 });
+  }
+  lcl_gradients(loss, wrt, n, out);
+  return n;
+}
+
+static lcl_status feed_rate(const step_state *s, float rate) {
+  return lcl_feed(s->p, "lr", &rate, sizeof rate);
+}
+
+/* plain: each op a launch of its own, in memory that holds NaN until it is written; the gradients
+ * are fetched after the loss. */
 static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain, step_state *s,
                              lcl_bench_row *row) {
   lcl_build b;
@@ -84,19 +106,26 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain
   const lcl_settings *own = &s->model->settings;
   LCL_TRY(lcl__build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
                           w->batch ? w->unlabelled_batch : own->unlabelled_batch));
-  lcl_optimiser_desc optimiser = b.optimiser;
-  optimiser.lr = lcl_input(s->g, "lr", LCL_F32, LCL_SCALAR);
-  lcl_minimise(b.loss, &optimiser);
-  lcl_compile_desc how = {
-    .fetch = &b.loss, .n_fetch = 1, .only_fetch = true, .no_fusion = plain, .guard_bands = plain
-  };
-  LCL_TRY(lcl__bench_compile(s->g, &how, &s->p, row));
+  s->optimiser = b.optimiser;
+  s->optimiser.lr = lcl_input(s->g, "lr", LCL_F32, LCL_SCALAR);
+  lcl_tensor **fetch = lcl__alloc((1 + 2 * lcl_store_count(s->store)) * sizeof *fetch);
+  if (!fetch) return LCL_ERR_HOST_MEMORY;
+  fetch[0] = b.loss;
+  const int gradients = plain ? add_gradients(s, b.loss, fetch + 1) : 0;
+  lcl_minimise(b.loss, &s->optimiser);
+  lcl_compile_desc how = { .fetch = fetch,
+                           .n_fetch = 1 + gradients,
+                           .only_fetch = true,
+                           .no_fusion = plain,
+                           .guard_bands = plain };
+  const lcl_status st = lcl__bench_compile(s->g, &how, &s->p, row);
+  lcl__free(fetch);
+  LCL_TRY(st);
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
   if (b.side) LCL_TRY(feed_tensor(s->p, "side", b.side, 0));
-  float lr = 1e-4f;
-  return lcl_feed(s->p, "lr", &lr, sizeof lr);
+  return feed_rate(s, 1e-4f);
 }
 
 static void step_free(step_state *s) {
@@ -132,9 +161,7 @@ static difference differ(const float *a, const float *b, size_t n) {
   return d;
 }
 
-/* Compared is what a first step leaves, but not the parameters: where a gradient is near 0, Adam's
- * first step goes one way or the other by rounding. The gradient itself stands in the optimiser's
- * moments. */
+/* What a first step leaves beside the parameters: running statistics, the optimiser's slots. */
 static lcl_status differ_var(const step_state *a, const step_state *b, size_t index,
                              difference *d) {
   const lcl_var_info v = lcl_store_info(a->store, index);
@@ -150,6 +177,79 @@ static lcl_status differ_var(const step_state *a, const step_state *b, size_t in
   return st;
 }
 
+/* All parameters one behind another, in the store's order. */
+typedef struct parameters {
+  int64_t n;
+  double *start, *gradient, *expected, *slot[2];
+} parameters;
+
+static lcl_status parameters_create(const step_state *s, parameters *p) {
+  for (size_t i = 0; i < lcl_store_count(s->store); i++) {
+    const lcl_var_info v = lcl_store_info(s->store, i);
+    if (v.trainable) p->n += lcl_shape_count(v.shape);
+  }
+  double *all = lcl__alloc((5 * (size_t)p->n + 1) * sizeof *all);
+  if (!all) return LCL_ERR_HOST_MEMORY;
+  p->start = all;
+  p->gradient = all + p->n;
+  p->expected = all + 2 * p->n;
+  p->slot[0] = all + 3 * p->n;
+  p->slot[1] = all + 4 * p->n;
+  return LCL_OK;
+}
+
+/* The parameters of s, or their gradients in its run. */
+static lcl_status read_all(const step_state *s, bool gradients, double *out) {
+  int k = 0;
+  for (size_t i = 0; i < lcl_store_count(s->store); i++) {
+    const lcl_var_info v = lcl_store_info(s->store, i);
+    const size_t n = (size_t)lcl_shape_count(v.shape);
+    char name[16];
+    if (!v.trainable) continue;
+    snprintf(name, sizeof name, "#%d", ++k);
+    float *x = lcl__alloc((n + 1) * sizeof *x);
+    if (!x) return LCL_ERR_HOST_MEMORY;
+    const lcl_status st = gradients ? lcl_fetch(s->p, name, x, n * sizeof *x)
+                                    : lcl_store_read(s->store, v.name, x, n * sizeof *x);
+    for (size_t e = 0; st == LCL_OK && e < n; e++) *out++ = x[e];
+    lcl__free(x);
+    LCL_TRY(st);
+  }
+  return LCL_OK;
+}
+
+/* Where the parameters of a are, and where the rule in double precision leads with the gradient of
+ * b. Compared is gradient * move: where a gradient is near 0, Adam's first step goes one way or the
+ * other by rounding. Ten times the tolerance is allowed: the power in Adam's correction loses up to
+ * 1e-3 of a step. d: of every variable of the store. */
+static lcl_status differ_parameters(const step_state *a, const step_state *b, parameters *p,
+                                    difference *d) {
+  LCL_TRY(read_all(b, true, p->gradient));
+  memcpy(p->expected, p->start, (size_t)p->n * sizeof *p->expected);
+  lcl__ref_update(&(lcl_ref_update) { .desc = &a->optimiser,
+                                      .rate = RATE,
+                                      .step = 1,
+                                      .n = p->n,
+                                      .gradient = p->gradient,
+                                      .p = p->expected,
+                                      .slot = { p->slot[0], p->slot[1] } });
+  double *got = p->slot[0]; /* not needed any more */
+  LCL_TRY(read_all(a, false, got));
+  int64_t at = 0;
+  for (size_t i = 0; i < lcl_store_count(a->store); i++) {
+    const lcl_var_info v = lcl_store_info(a->store, i);
+    if (!v.trainable) continue;
+    d[i].n = (double)lcl_shape_count(v.shape);
+    for (const int64_t end = at + lcl_shape_count(v.shape); at < end; at++) {
+      const double apart = p->gradient[at] * (got[at] - p->expected[at]),
+                   size = p->gradient[at] * (p->expected[at] - p->start[at]);
+      d[i].apart += 0.01 * apart * apart;
+      d[i].size += size * size;
+    }
+  }
+  return LCL_OK;
+}
+
 /* Variables of one kind end alike: "fc1.weight.m", "fc1.bias.m". */
 static bool same_kind(const char *a, const char *b) {
   a = strrchr(a, '.');
@@ -160,11 +260,13 @@ static bool same_kind(const char *a, const char *b) {
 /* How far a variable's root mean square error is from 0, beside its root mean square, or a tenth of
  * that of all variables of its kind if that is more: the gradient of a bias before a batch norm is
  * nothing but rounding. */
-static lcl_status furthest_var(const step_state *a, const step_state *b, double *most) {
+static lcl_status furthest_var(const step_state *a, const step_state *b, parameters *p,
+                               double *most) {
   const size_t count = lcl_store_count(a->store);
   difference *d = lcl__alloc(LCL_MAX(count, 1) * sizeof *d);
   lcl_status st = d ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; st == LCL_OK && i < count; i++) st = differ_var(a, b, i, &d[i]);
+  if (st == LCL_OK) st = differ_parameters(a, b, p, d);
   for (size_t i = 0; st == LCL_OK && i < count; i++) {
     const char *name = lcl_store_info(a->store, i).name;
     double size = 0, n = 0;
@@ -187,17 +289,22 @@ lcl_status lcl__bench_step_verify(lcl_context *ctx, const lcl_workload *w, doubl
   step_state s[2] = { 0 };
   lcl_bench_row ignored;
   float loss[2] = { 0 };
+  parameters p = { 0 };
   lcl_status st = LCL_OK;
   for (int i = 0; i < 2 && st == LCL_OK; i++) {
     st = step_build(ctx, w, i == 1, &s[i], &ignored);
+    if (st == LCL_OK && i == 0) st = parameters_create(&s[0], &p);
+    if (st == LCL_OK && i == 0) st = read_all(&s[0], false, p.start);
+    if (st == LCL_OK) st = feed_rate(&s[i], RATE);
     if (st == LCL_OK) st = lcl_run(s[i].p);
   }
   for (int i = 0; i < 2 && st == LCL_OK; i++)
     st = lcl_fetch(s[i].p, "#0", &loss[i], sizeof loss[i]);
   *error = loss[0] == loss[1] ? 0 : fabs((double)loss[0] / loss[1] - 1);
   if (!isfinite(*error)) *error = INFINITY;
-  if (st == LCL_OK) st = furthest_var(&s[0], &s[1], error);
+  if (st == LCL_OK) st = furthest_var(&s[0], &s[1], &p, error);
   *error /= TOLERANCE;
+  lcl__free(p.start);
   step_free(&s[0]);
   step_free(&s[1]);
   return st;

@@ -541,10 +541,10 @@ static void wrong_kernel(void **state) {
 
 /* A training step whose GEMMs are right by themselves, but not with the activation fused into
  * them: its value; or only what the gradient makes of it, as where a ReLU's zero becomes a number
- * that is too small to matter in the loss. */
-static void wrong_fusion(void **state) {
+ * that is too small to matter in the loss. Or the parameters take half a step. */
+static void wrong_step(void **state) {
   (void)state;
-  static const fault activation[2][2] = {
+  static const fault faults[3][2] = {
     { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { v += 0.1f;" },
       { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
@@ -553,6 +553,7 @@ static void wrong_fusion(void **state) {
         "activate(floatv v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
       { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
         "activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
+    { { "update.cl", "p[i] - corrected * a", "p[i] - 0.5f * corrected * a" }, { "", "", "" } },
   };
   const lcl_workload step = { .name = "step",
                               .kind = LCL_WORK_STEP,
@@ -567,10 +568,10 @@ static void wrong_fusion(void **state) {
   ASSERT_OK(lcl__bench_step_verify(ctx, &step, &error));
   ASSERT_BETWEEN(error, 0, 1);
   lcl_context_destroy(ctx);
-  for (int i = 0; i < 2; i++) {
+  for (size_t i = 0; i < LCL_COUNT(faults); i++) {
     char kernels[96];
-    snprintf(kernels, sizeof kernels, "%s/activation%d", folder, i);
-    plant(kernels, activation[i], LCL_COUNT(activation[i]));
+    snprintf(kernels, sizeof kernels, "%s/step%zu", folder, i);
+    plant(kernels, faults[i], LCL_COUNT(faults[i]));
     setenv("LATENTCL_KERNELS", kernels, 1);
     ctx = open_context();
     ASSERT_OK(lcl__bench_step_verify(ctx, &step, &error));
@@ -589,7 +590,7 @@ int main(void) {
     cmocka_unit_test(spread),       cmocka_unit_test(arithmetic),
     cmocka_unit_test(best_times),   cmocka_unit_test(device_time),
     cmocka_unit_test(candidates),   cmocka_unit_test(algorithms),
-    cmocka_unit_test(wrong_kernel), cmocka_unit_test(wrong_fusion),
+    cmocka_unit_test(wrong_kernel), cmocka_unit_test(wrong_step),
   };
   const char *only = getenv("LCL_TEST_ONLY");
   if (only) cmocka_set_test_filter(only);

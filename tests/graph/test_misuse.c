@@ -68,7 +68,7 @@ static void types_and_shapes(void **state) {
   (void)state;
   const lcl_shape huge = LCL_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), deep = { 99, { 1 } },
                   negative = LCL_SHAPE(-3);
-  for (int i = 0; i < 10; i++) {
+  for (int i = 0; i < 12; i++) {
     world w = begin();
     float x[4] = { 0 };
     lcl_init zero = { .kind = LCL_INIT_ZERO };
@@ -83,10 +83,14 @@ static void types_and_shapes(void **state) {
     case 7: lcl_const_data(w.g, LCL_F32, negative, x); break;
     case 8: lcl_broadcast(lcl_const(w.g, 1), huge); break;
     case 9: lcl_reshape(lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4)), deep); break;
+    case 10: lcl_max(lcl_broadcast(lcl_const(w.g, 1), LCL_SHAPE(3, 0)), LCL_AXIS(1), false); break;
+    case 11: lcl_min(lcl_broadcast(lcl_const(w.g, 1), LCL_SHAPE(3, 0)), LCL_AXIS(1), false); break;
     }
     lcl_status status = lcl_graph_status(w.g);
     if (i < 4)
       says(status, LCL_ERR_TYPE, "does not exist");
+    else if (i >= 10)
+      says(status, LCL_ERR_SHAPE, "of no elements");
     else
       assert_true(status == LCL_ERR_SHAPE || status == LCL_ERR_ARGUMENT);
     assert_int_equal(lcl_store_count(w.store), 0);

@@ -5,7 +5,6 @@
 #include "golden/zumer_models.h"
 #include "latentcl/context.h"
 #include "latentcl/data.h"
-#include "device/device.h"
 #include "models/build.h"
 
 static lcl_context *ctx;
@@ -264,7 +263,6 @@ static void test_parameter_counts(void **state) {
 static void test_vgg_counts(void **state) {
   static const int colour[3] = { 3, 32, 32 };
   (void)state;
-  if (!lcl__context_caps(ctx)->packed) return; /* counts are of no device; once is enough */
   int64_t want = 14987722;
   for (int layers = 0; layers <= 3; layers++) {
     static const int64_t side[] = { 0, 4096, 2048, 512 };
@@ -331,7 +329,6 @@ static void test_loss_falls(void **state) {
   check_falling("vae", "maps=4", 0, 3e-3f);
   check_falling("m2", "mid_affine=false maps=8,12", 4, 1e-3f);
   check_falling("two-head", "mid_affine=false maps=8,12", 0, 1e-3f);
-  if (!lcl__context_caps(ctx)->packed) return; /* Mesa's compiler takes minutes over the rest */
   check_falling("vae-ladder", "layers=60,40,30", 0, 3e-3f);
   check_falling("vae-ladder-control", "layers=60,40,30", 0, 3e-3f);
   check_falling("augconv", "arch=vgg width=4 dropout=0.3", 0, 0.1f);

@@ -10,6 +10,7 @@
 
 #include "latentcl/ops.h"
 #include "reference/spec.h"
+#include "reference/update.h"
 #include "test.h"
 
 enum { STEPS = 6, PARAMS = 4, MOST = 5003 };
@@ -50,53 +51,16 @@ static double gradient(const model *m, int i) {
   return m->a[i] > 0 ? (double)m->a[i] * m->p[i] : 1;
 }
 
-static double clipped(const lcl_optimiser_desc *d, double g, double scale) {
-  g *= scale;
-  if (d->clip_value > 0) g = fmin(fmax(g, -(double)d->clip_value), (double)d->clip_value);
-  return g;
-}
-
-static double norm_scale(const lcl_optimiser_desc *d, const model *m) {
-  double sum = 0;
-  for (int i = 0; i < m->n; i++) sum += gradient(m, i) * gradient(m, i);
-  return d->clip_norm > 0 && sqrt(sum) > d->clip_norm ? d->clip_norm / sqrt(sum) : 1;
-}
-
-/* What is subtracted from the parameter, by rate; desc has its defaults filled in. */
-static double move(const lcl_optimiser_desc *d, model *m, int i, int t, double g) {
-  double *s0 = &m->s[0][i], *s1 = &m->s[1][i], b1 = d->beta1, b2 = d->beta2, eps = d->eps;
-  switch (d->kind) {
-  case LCL_SGD: return g;
-  case LCL_MOMENTUM:
-  case LCL_NESTEROV:
-    *s0 = t == 1 && d->damping != 0 ? g : b1 * *s0 + (1 - (double)d->damping) * g;
-    return d->kind == LCL_NESTEROV ? g + b1 * *s0 : *s0;
-  case LCL_RMSPROP:
-    *s0 = b2 * *s0 + (1 - b2) * g * g;
-    *s1 = b1 * *s1 + (d->eps_outside ? g / (sqrt(*s0) + eps) : g / sqrt(*s0 + eps));
-    return *s1;
-  case LCL_ADAM:
-    *s0 = b1 * *s0 + (1 - b1) * g;
-    *s1 = b2 * *s1 + (1 - b2) * g * g;
-    return sqrt(1 - pow(b2, t)) / (1 - pow(b1, t)) * *s0 / (sqrt(*s1) + eps);
-  case LCL_ADADELTA: {
-    *s0 = b2 * *s0 + (1 - b2) * g * g;
-    double step = sqrt(*s1 + eps) / sqrt(*s0 + eps) * g;
-    *s1 = b2 * *s1 + (1 - b2) * step * step;
-    return step;
-  }
-  }
-  return NAN;
-}
-
 static void step(const lcl_optimiser_desc *d, model *m, int t) {
-  double scale = norm_scale(d, m), rate = d->rate;
-  for (int i = 0; i < m->n; i++) {
-    double g = clipped(d, gradient(m, i), scale) + (double)d->weight_decay * m->p[i];
-    double p = m->p[i] - rate * move(d, m, i, t, g);
-    p -= rate * (double)d->l1 * (p > 0 ? 1 : -1);
-    m->p[i] = p - 2 * rate * (double)d->l2 * p;
-  }
+  static double g[PARAMS * MOST];
+  for (int i = 0; i < m->n; i++) g[i] = gradient(m, i);
+  lcl__ref_update(&(lcl_ref_update) { .desc = d,
+                                      .rate = d->rate,
+                                      .step = t,
+                                      .n = m->n,
+                                      .gradient = g,
+                                      .p = m->p,
+                                      .slot = { m->s[0], m->s[1] } });
 }
 
 /* ---- the same on the device ---- */
@@ -142,23 +106,21 @@ static void write_all(lcl_store *store, lcl_program *program, const model *m) {
   }
 }
 
-/* given: as a user writes it; full: the same with the documented defaults. */
-static void check_rule(lcl_context *ctx, const lcl_optimiser_desc *given,
-                       const lcl_optimiser_desc *full, model *m) {
+static void check_rule(lcl_context *ctx, const lcl_optimiser_desc *d, model *m) {
   lcl_store *store;
   lcl_graph *g;
   lcl_program *program;
   char what[32];
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "train", &g));
-  lcl_minimise(build_loss(g, m), given);
+  lcl_minimise(build_loss(g, m), d);
   ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .guard_bands = true }, &program));
   write_all(store, program, m);
   for (int t = 1; t <= STEPS; t++) {
     ASSERT_OK(lcl_run(program));
-    step(full, m, t);
+    step(d, m, t);
   }
-  snprintf(what, sizeof what, "rule %d", (int)given->kind);
+  snprintf(what, sizeof what, "rule %d", (int)d->kind);
   compare(store, m, what, m->p);
   lcl_program_destroy(program);
   lcl_graph_destroy(g);
@@ -171,41 +133,30 @@ static void rules(void **state) {
   lcl_context *ctx;
   lcl_rng r = { .state = 11 };
   ASSERT_OK(lcl_context_create(NULL, &ctx));
-  static const struct {
-    lcl_optimiser_desc given;
-    float beta1, beta2, eps; /* the defaults that apply where given has none */
-  } cases[] = {
-    { { .kind = LCL_SGD, .rate = 0.05f }, 0, 0, 0 },
-    { { .kind = LCL_SGD, .rate = 0.05f, .weight_decay = 0.1f, .l1 = 0.02f, .l2 = 0.03f }, 0, 0, 0 },
-    { { .kind = LCL_SGD, .rate = 0.05f, .clip_value = 0.3f }, 0, 0, 0 },
-    { { .kind = LCL_SGD, .rate = 0.05f, .clip_norm = 20.0f }, 0, 0, 0 },
-    { { .kind = LCL_MOMENTUM, .rate = 0.02f }, 0.9f, 0, 0 },
-    { { .kind = LCL_MOMENTUM, .rate = 0.05f, .beta1 = 0.8f, .damping = 0.9f }, 0, 0, 0 },
-    { { .kind = LCL_NESTEROV, .rate = 0.02f, .l2 = 0.01f }, 0.9f, 0, 0 },
-    { { .kind = LCL_RMSPROP, .rate = 0.01f }, 0, 0.9f, 1e-8f },
-    { { .kind = LCL_RMSPROP,
-        .rate = 0.003f,
-        .beta1 = 0.5f,
-        .beta2 = 0.95f,
-        .eps = 1e-4f,
-        .eps_outside = true },
-      0,
-      0,
-      0 },
-    { { .kind = LCL_ADAM, .rate = 0.01f, .clip_norm = 5.0f }, 0.9f, 0.999f, 1e-8f },
-    { { .kind = LCL_ADAM, .rate = 0.01f, .beta1 = 0.5f, .beta2 = 0.9f, .eps = 1e-6f }, 0, 0, 0 },
-    { { .kind = LCL_ADADELTA, .rate = 1.0f }, 0, 0.95f, 1e-6f },
+  static const lcl_optimiser_desc cases[] = {
+    { .kind = LCL_SGD, .rate = 0.05f },
+    { .kind = LCL_SGD, .rate = 0.05f, .weight_decay = 0.1f, .l1 = 0.02f, .l2 = 0.03f },
+    { .kind = LCL_SGD, .rate = 0.05f, .clip_value = 0.3f },
+    { .kind = LCL_SGD, .rate = 0.05f, .clip_norm = 20.0f },
+    { .kind = LCL_MOMENTUM, .rate = 0.02f },
+    { .kind = LCL_MOMENTUM, .rate = 0.05f, .beta1 = 0.8f, .damping = 0.9f },
+    { .kind = LCL_NESTEROV, .rate = 0.02f, .l2 = 0.01f },
+    { .kind = LCL_RMSPROP, .rate = 0.01f },
+    { .kind = LCL_RMSPROP,
+      .rate = 0.003f,
+      .beta1 = 0.5f,
+      .beta2 = 0.95f,
+      .eps = 1e-4f,
+      .eps_outside = true },
+    { .kind = LCL_ADAM, .rate = 0.01f, .clip_norm = 5.0f },
+    { .kind = LCL_ADAM, .rate = 0.01f, .beta1 = 0.5f, .beta2 = 0.9f, .eps = 1e-6f },
+    { .kind = LCL_ADADELTA, .rate = 1.0f },
   };
-  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
-    lcl_optimiser_desc full = cases[i].given;
-    if (full.beta1 == 0) full.beta1 = cases[i].beta1;
-    if (full.beta2 == 0) full.beta2 = cases[i].beta2;
-    if (full.eps == 0) full.eps = cases[i].eps;
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
     for (int k = 0; k < (simulator() ? 1 : 17); k++) { /* some 200 shapes in all */
       random_model(&m, &r);
-      check_rule(ctx, &cases[i].given, &full, &m);
+      check_rule(ctx, &cases[i], &m);
     }
-  }
   lcl_context_destroy(ctx);
   assert_int_equal(lcl__test_alloc_live(), 0);
 }

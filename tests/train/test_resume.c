@@ -18,15 +18,15 @@ static const resumed resumes[] = {
   { "dec", "hidden=9,8 latent=4 lr_warmup=5" },
   { "dec", "system=dec hidden=9,8 latent=4" },
   { "inversion", "labels_per_class=5 unlabelled_batch=13 lr_schedule=plateau lr_every=1" },
-  { "inversion", "alpha=1 labels_per_class=0 unlabelled_batch=0 optimiser=rmsprop" },
-  { "ladder", "widths=9-8 labels_per_class=3 unlabelled_batch=11 lr_schedule=linear lr_until=3" },
-  { "ladder",
-    "widths=9-8 variant=baseline unlabelled_batch=15 bn_test=ema optimiser=nesterov lr=0.01" },
+  { "ladder", "widths=9-8 labels_per_class=3 unlabelled_batch=11 lr_schedule=linear lr_until=3 "
+              "bn_test=ema" },
   { "pixelrnn", "hidden=2 binarise=dynamic batch=7" },
   { "augconv", "maps=3,4,5 optimiser=sgd lr=0.01" },
   { "vae", "maps=2 optimiser=adadelta lr=1" },
-  { "m2", "latent=5 labels_per_class=5 unlabelled_batch=15" },
-  { "two-head", "latent=5 labels_per_class=5 unlabelled_batch=15" },
+  { "m2", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
+          "optimiser=rmsprop" },
+  { "two-head", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
+                "optimiser=nesterov lr=1e-4" },
   { "vae-ladder", "layers=9,8" },
   { "vae-ladder-control", "layers=9,8 latent=3" },
 };
