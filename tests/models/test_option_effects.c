@@ -394,6 +394,23 @@ static void every_common_option(void **state) {
       check_option(cls, &cases[2], &o[k], find(common, LCL_COUNT(common), o[k].name));
 }
 
+/* What the network inversion weighs labels by when nothing is given depends on the architecture. */
+static void inversion_defaults(void **state) {
+  (void)state;
+  static const char *const weights[][2] = { { "arch=small-cnn", "alpha=0.6" },
+                                            { "arch=resnet3-16", "alpha=0.6" },
+                                            { "arch=large-cnn", "alpha=0.3" } };
+  const lcl_model_class *cls;
+  ASSERT_OK(lcl_model_find("inversion", &cls));
+  for (size_t i = 0; i < LCL_COUNT(weights); i++) {
+    uint64_t given, none;
+    assert_true(fingerprint(cls, &grey, (const char *const[]) { weights[i][0], "", "" }, &none));
+    assert_true(fingerprint(cls, &grey, (const char *const[]) { weights[i][0], weights[i][1], "" },
+                            &given));
+    assert_true(given == none);
+  }
+}
+
 /* ---- what evaluation must not do ---- */
 
 /* No noise, no dropout and no update in the graphs of evaluation; the variational models' bound is
@@ -457,6 +474,7 @@ static void evaluation_without_noise(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(every_option_of_every_model),
                                       cmocka_unit_test(every_common_option),
+                                      cmocka_unit_test(inversion_defaults),
                                       cmocka_unit_test(evaluation_without_noise) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

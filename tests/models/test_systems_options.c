@@ -438,6 +438,53 @@ static void ladder_running_mean(void **state) {
   }
 }
 
+/* The loss of one training step that changes nothing; shares: DEC's shares of the clusters, or
+ * NULL. */
+static double loss_once(world *w, const float *shares, size_t n) {
+  static float image[BATCH * 784];
+  float loss;
+  lcl_program *p;
+  ASSERT_OK(lcl_compile(
+      w->graph, &(lcl_compile_desc) { .fetch = &w->build.loss, .n_fetch = 1, .no_updates = true },
+      &p));
+  for (size_t i = 0; i < LCL_COUNT(image); i++) image[i] = (float)(i * 7919 % 1009) / 1009;
+  if (shares) ASSERT_OK(lcl_store_write(w->store, "shares", shares, n * sizeof *shares));
+  ASSERT_OK(lcl_feed(p, "image", image,
+                     (size_t)lcl_shape_count(lcl_tensor_shape(w->build.image)) * sizeof *image));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", &loss, sizeof loss));
+  lcl_program_destroy(p);
+  return (double)loss;
+}
+
+/* DEC's target is q^2 over the cluster's share: a cluster that has none so far takes it whole. Then
+ * the loss of an example is -log q of this cluster, and the q add up to 1. */
+static void dec_target(void **state) {
+  (void)state;
+  enum { K = 4 };
+  world w = begin("dec", &mnist, "system=dec hidden=7 latent=2 clusters=4", 1, 0);
+  double sum = 0;
+  for (int k = 0; k < K; k++) {
+    float shares[K] = { 1, 1, 1, 1 };
+    shares[k] = 0;
+    sum += exp(-loss_once(&w, shares, K));
+  }
+  if (!(fabs(sum - 1) < 1e-3)) fail_msg("the memberships add up to %g", sum);
+  end(&w);
+}
+
+/* Masking takes pixels away and leaves the others as they are. */
+static void dec_mask(void **state) {
+  (void)state;
+  world all = begin("dec", &mnist, "hidden=7 latent=2 mask=0", BATCH, 0),
+        few = begin("dec", &mnist, "hidden=7 latent=2 mask=0.99", BATCH, 0);
+  const double whole = loss_once(&all, NULL, 0), masked = loss_once(&few, NULL, 0);
+  if (!(masked != whole && fabs(masked / whole - 1) < 0.5))
+    fail_msg("the loss is %g, with 1 of 100 pixels %g", whole, masked);
+  end(&all);
+  end(&few);
+}
+
 /* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is
  * given. */
 static void imsat_defaults(void **state) {
@@ -577,6 +624,8 @@ int main(void) {
     cmocka_unit_test(statistics),
     cmocka_unit_test(imsat_defaults),
     cmocka_unit_test(vat),
+    cmocka_unit_test(dec_target),
+    cmocka_unit_test(dec_mask),
     cmocka_unit_test(ladder_running_mean),
   };
   const char *only = getenv("LCL_TEST_ONLY");
