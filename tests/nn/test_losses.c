@@ -174,7 +174,36 @@ static void divergences(void **state) {
   lcl_store_destroy(store);
 }
 
+/* Mean and deviation of what is sampled around 1 with deviation 3. */
+static void noise(void **state) {
+  (void)state;
+  enum { N = 20000 };
+  static float x[N];
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "noise", &g));
+  lcl_tensor *one = lcl_broadcast(lcl_const(g, 1), LCL_SHAPE(N)),
+             *logvar = lcl_broadcast(lcl_const(g, 2 * logf(3)), LCL_SHAPE(N));
+  lcl_tensor *const fetch[] = { lcl_gaussian_noise(one, 3), lcl_reparameterise(one, logvar) };
+  assert_ptr_equal(lcl_gaussian_noise(one, 0), one);
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
+  ASSERT_OK(lcl_run(p));
+  for (int k = 0; k < 2; k++) {
+    double sum = 0, square = 0;
+    ASSERT_OK(lcl_fetch(p, k ? "#1" : "#0", x, sizeof x));
+    for (int i = 0; i < N; i++) sum += x[i];
+    for (int i = 0; i < N; i++) square += (x[i] - sum / N) * (x[i] - sum / N);
+    ASSERT_BETWEEN(sum / N, 1 - 0.13, 1 + 0.13); /* six standard errors */
+    ASSERT_BETWEEN(sqrt(square / N), 3 - 0.1, 3 + 0.1);
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(divergences) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(divergences), cmocka_unit_test(noise) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
