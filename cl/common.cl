@@ -23,3 +23,11 @@
     (lost) = rest_ == rest_ ? rest_ : (T)(0.0f);                                                   \
     (sum) = total_;                                                                                \
   }
+
+/* lcl_act: 0 none, 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
+static inline float lcl_activate(float v, int act, float slope) {
+  if (act == 1) return v <= 0.0f ? 0.0f : v;
+  if (act == 2) return v <= 0.0f ? v * slope : v;
+  if (act == 3) return 1.0f / (1.0f + exp(-v));
+  return act == 4 ? tanh(v) : v;
+}

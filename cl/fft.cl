@@ -114,10 +114,6 @@ kernel void fft_crop(global const float2 *restrict z, global float *restrict y,
     const float2 v = z[((size_t)(n / 2 * filters + o) * f0 + i * s0) * f1 + j * s1];
     float s = (n % 2 ? v.y : v.x) * scale;
     if (bias_kind) s += bias[o];
-    if (act == 1) s = s <= 0.0f ? 0.0f : s;
-    else if (act == 2) s = s <= 0.0f ? s * slope : s;
-    else if (act == 3) s = 1.0f / (1.0f + exp(-s));
-    else if (act == 4) s = tanh(s);
-    y[e] = s;
+    y[e] = lcl_activate(s, act, slope);
   }
 }

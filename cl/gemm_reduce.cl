@@ -50,11 +50,7 @@ kernel void gemm_reduce(global const float *restrict part, global float *restric
     SUM_OF_PARTS(float, LOAD1, p)
     float s = sum;
     if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
-    if (act == 1) s = s <= 0.0f ? 0.0f : s;
-    else if (act == 2) s = s <= 0.0f ? s * slope : s;
-    else if (act == 3) s = 1.0f / (1.0f + exp(-s));
-    else if (act == 4) s = tanh(s);
-    c[e] = s;
+    c[e] = lcl_activate(s, act, slope);
     if (++j == n) j = 0, row++;
   }
 }

@@ -72,13 +72,6 @@ static float element(global const float *restrict x, int4 p, int4 t, const patch
 }
 #endif
 
-static float activate(float v, int act, float slope) {
-  if (act == 1) return v <= 0.0f ? 0.0f : v;
-  if (act == 2) return v <= 0.0f ? v * slope : v;
-  if (act == 3) return 1.0f / (1.0f + exp(-v));
-  return tanh(v);
-}
-
 /* ---- phases of gemm_tiled: without restrict, whose scopes Oclgrind does not know ---- */
 
 /* Load: rows i0.. of A, columns k0.. (before k_end). Neighbouring work-items read neighbouring
@@ -160,7 +153,7 @@ static void store_column(global float *c, global const float *bias, int i0, int 
     const float4 s4 = sum[r][v];
     float x = e == 0 ? s4.x : e == 1 ? s4.y : e == 2 ? s4.z : s4.w;
     if (lc.bias_kind) x += lc.bias_kind == 2 ? bias[z * s.m + i] : bias[j];
-    if (lc.act) x = activate(x, lc.act, lc.slope);
+    if (lc.act) x = lcl_activate(x, lc.act, lc.slope);
     c[(size_t)i * lc.ldc + at] = x;
   }
 }

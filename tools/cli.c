@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "latentcl/algorithm.h"
 
 static int complain(int code, const char *fmt, va_list args) {
   lcl_str s = { 0 };
@@ -53,7 +54,7 @@ int cli_error(void) {
 /* ---- options ---- */
 
 static const char *metavar_of(const cli_option *o) {
-  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT" };
+  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT", "TEXT", "TEXT" };
   return o->metavar ? o->metavar : names[o->kind];
 }
 
@@ -85,8 +86,21 @@ static const char *range_of(const cli_option *o) {
   return o->range ? o->range : o->kind == CLI_INT ? "[0,2147483647]" : "[0,1e9]";
 }
 
+int cli_set_algorithm(const char *text) {
+  if (lcl_algorithm_force(NULL, text) != LCL_OK) return cli_usage("--%s", lcl_error_message());
+  return setenv("LATENTCL_ALGORITHM", text, 1) ? cli_fail("out of memory") : -1;
+}
+
+int cli_set_find(const char *text) {
+  if (strcmp(text, "off") != 0 && strcmp(text, "quick") != 0 && strcmp(text, "full") != 0)
+    return cli_usage("--find wants off, quick or full, not '%s'", text);
+  return setenv("LATENTCL_FIND", text, 1) ? cli_fail("out of memory") : -1;
+}
+
 static int set_value(const cli_option *o, const char *text) {
   switch (o->kind) {
+  case CLI_ALGORITHM: return cli_set_algorithm(text);
+  case CLI_FIND: return cli_set_find(text);
   case CLI_FLAG: break;
   case CLI_STRING: *(const char **)o->value = text; break;
   case CLI_LIST: {

@@ -21,7 +21,15 @@ struct lcl_command {
 
 /* An option of a subcommand: "--name VALUE" or "--name=VALUE", a flag takes no value (and has
  * "--no-name"). */
-typedef enum cli_kind { CLI_FLAG, CLI_INT, CLI_FLOAT, CLI_STRING, CLI_LIST } cli_kind;
+typedef enum cli_kind {
+  CLI_FLAG,
+  CLI_INT,
+  CLI_FLOAT,
+  CLI_STRING,
+  CLI_LIST,
+  CLI_ALGORITHM, /* checked, then for every context of this process and its children */
+  CLI_FIND       /* the same */
+} cli_kind;
 /* What an option that may be given many times collects. */
 enum { CLI_LIST_MAX = 128 };
 typedef struct cli_list {
@@ -31,13 +39,26 @@ typedef struct cli_list {
 typedef struct cli_option {
   const char *name; /* without the dashes; NULL ends a table */
   cli_kind kind;
-  void
-      *value; /* bool, int64_t, double, const char* or cli_list: the default, then what was given */
+  void *value;         /* bool, int64_t, double, const char* or cli_list: the default, then what was
+                          given; NULL for the last two kinds */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
   const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
                         number that is not negative */
 } cli_option;
+
+/* Of every command that computes. */
+#define CLI_CHOICES                                                                                \
+  { "algorithm", CLI_ALGORITHM, NULL, "OP=NAME,...",                                               \
+    "algorithms of conv2d and matmul, as conv2d=winograd/auto; a wrong name lists them" },         \
+  {                                                                                                \
+    "find", CLI_FIND, NULL, "off|quick|full",                                                      \
+        "measure the algorithms of sizes that are new to this device (quick: some 3 s)"            \
+  }
+enum { CLI_N_CHOICES = 2 };
+/* What --algorithm and --find do with their text; -1, or an exit code. */
+int cli_set_algorithm(const char *text);
+int cli_set_find(const char *text);
 
 /* Reads options until the first that is none of them; *argi becomes the number of the first other
  * argument (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2

@@ -358,6 +358,7 @@ static int run(int argc, char **argv) {
       "leave out what takes runs of its own: start with empty and full caches, device time" },
     { "verify", CLI_FLAG, &o.verify, NULL,
       "check each result against the double-precision reference" },
+    CLI_CHOICES,
     { "json", CLI_STRING, &o.json, "FILE",
       "write results as JSON (- for standard output); of several devices as a set" },
     { "csv", CLI_STRING, &o.csv, "FILE", "write results as CSV" },

@@ -62,6 +62,7 @@ static int run(int argc, char **argv) {
     { "seconds", CLI_FLOAT, &seconds, NULL,
       "start no new case after this time once every op had one; 0: no limit" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
+    CLI_CHOICES,
     { 0 },
   };
   const int code = cli_parse(

@@ -31,9 +31,10 @@ static void show_versions(void) {
             LCL_HAVE_CLFFT ? LCL_CLFFT_VERSION
                            : "not built in (package libclfft-dev, then build again)");
   static const char *const names[] = {
-    "LATENTCL_DEVICE",     "LATENTCL_DISABLE", "LATENTCL_ENABLE", "LATENTCL_CACHE",
-    "LATENTCL_CACHE_SIZE", "LATENTCL_KERNELS", "LATENTCL_LOG",    "RUSTICL_ENABLE",
-    "OCL_ICD_VENDORS",     "POCL_CACHE_DIR",   "POCL_DEVICES",    "POCL_MAX_PTHREAD_COUNT"
+    "LATENTCL_ALGORITHM", "LATENTCL_FIND",   "LATENTCL_TUNING",       "LATENTCL_DEVICE",
+    "LATENTCL_DISABLE",   "LATENTCL_ENABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",
+    "LATENTCL_KERNELS",   "LATENTCL_LOG",    "RUSTICL_ENABLE",        "OCL_ICD_VENDORS",
+    "POCL_CACHE_DIR",     "POCL_DEVICES",    "POCL_MAX_PTHREAD_COUNT"
   };
   for (size_t i = 0; i < LCL_COUNT(names); i++)
     if (getenv(names[i])) cli_print("  %-15s %s\n", names[i], getenv(names[i]));

@@ -35,6 +35,8 @@ static void print_help(void) {
          "  --grad-out FILE.npy ...   where its gradient with respect to each input goes; `-` "
          "leaves one out\n"
          "  --device SEL              device\n"
+         "  --algorithm OP=NAME,...   algorithms of conv2d and matmul; a wrong name lists them\n"
+         "  --find off|quick|full     measure the algorithms of sizes that are new to this device\n"
          "  --list                    every op\n"
          "  --help                    this text, after NAME: the op's inputs, attributes and "
          "defaults\n",
@@ -72,6 +74,14 @@ static int parse(int argc, char **argv, request *r) {
       r->device = argv[++i];
     else if (strncmp(a, "--device=", 9) == 0)
       r->device = a + 9;
+    else if (strcmp(a, "--algorithm") == 0 && i + 1 < argc)
+      code = cli_set_algorithm(argv[++i]);
+    else if (strncmp(a, "--algorithm=", 12) == 0)
+      code = cli_set_algorithm(a + 12);
+    else if (strcmp(a, "--find") == 0 && i + 1 < argc)
+      code = cli_set_find(argv[++i]);
+    else if (strncmp(a, "--find=", 7) == 0)
+      code = cli_set_find(a + 7);
     else if (strcmp(a, "--attr") == 0)
       code = take_words(argc, argv, &i, r->attr, &r->n_attr, 64);
     else if (strcmp(a, "--in") == 0)

@@ -20,12 +20,14 @@
 #include "base/text.h"
 #include "bench/tune.h"
 #include "cli.h"
+#include "latentcl/algorithm.h"
 
 enum { NEIGHBOURS = 48, STARTS = 8, KEY = 160 };
 
 static bool read_choice(const char *text, lcl_choice *c) {
   cJSON *record = lcl__json_parse(text, strlen(text));
-  const bool ok = record && lcl__choice_from_json(record, lcl__tune_find, c);
+  const bool ok = record && lcl__choice_from_json(
+                                record, lcl__tune_kind(lcl__json_word(record, "algorithm")), c);
   cJSON_Delete(record);
   return ok;
 }
@@ -48,10 +50,11 @@ static void print_choice(const char *before, const lcl_choice *c) {
 
 static int worker(const char *name, const char *device) {
   lcl_context *ctx;
-  lcl_tune_problem *problems;
+  lcl_trial_problem *problems;
   size_t n;
   char line[512];
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK ||
+      lcl_algorithm_force(ctx, NULL) != LCL_OK || lcl_algorithm_find(ctx, LCL_FIND_OFF) != LCL_OK ||
       lcl__tune_collect(ctx, name, &problems, &n) != LCL_OK) {
     printf("error %s\n", lcl_error_message());
     return CLI_FAILED;
@@ -157,6 +160,35 @@ typedef struct winner {
   double seconds;
 } winner;
 
+/* The shortest time of every implementation that was tried for a problem. */
+typedef struct times {
+  const lcl_implementation *im[STARTS + 1];
+  double seconds[STARTS + 1];
+  int n;
+} times;
+
+static void take_time(times *t, const lcl_implementation *im, double seconds) {
+  int i = 0;
+  while (i < t->n && t->im[i] != im) i++;
+  if (i == t->n) {
+    if (t->n == STARTS + 1) return;
+    t->im[t->n] = im;
+    t->seconds[t->n++] = seconds;
+  }
+  if (seconds < t->seconds[i]) t->seconds[i] = seconds;
+}
+
+static lcl_record record_of(const winner *best, const times *t) {
+  lcl_record r = { .choice = best->choice, .source = LCL_RECORD_TUNE, .seconds = best->seconds };
+  for (int i = 0; i < t->n; i++)
+    if (t->im[i] != best->choice.implementation &&
+        (!*r.runner_up || t->seconds[i] < r.other_seconds)) {
+      r.other_seconds = t->seconds[i];
+      snprintf(r.runner_up, sizeof r.runner_up, "%s", t->im[i]->name);
+    }
+  return r;
+}
+
 typedef struct tuner {
   const char *name, *device;
   child c;
@@ -165,6 +197,7 @@ typedef struct tuner {
     size_t n, cap;
   } problems;
   double limit; /* seconds a candidate may take */
+  times times;  /* of the problem at hand */
   int tried, wrong, failed, died;
 } tuner;
 
@@ -204,6 +237,7 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
                   child_line(&t->c, t->limit, line, sizeof line);
   if (answered && strncmp(line, "ok ", 3) == 0) {
     seconds = lcl__strtod(line + 3, NULL);
+    take_time(&t->times, c->implementation, seconds);
   } else if (answered && strncmp(line, "wrong ", 6) == 0) {
     t->wrong++;
     printf("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
@@ -283,12 +317,13 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
     winner best = { .seconds = 1e30 };
     char key[KEY]; /* the list of problems is made anew when a child dies */
     snprintf(key, sizeof key, "%s", t.problems.data[i].key);
-    if (!again && lcl__tuning_measured(ctx, key)) continue;
+    if (!again && lcl__tuning_tuned(ctx, key)) continue;
+    t.times.n = 0;
     if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, key);
     code = tune_problem(&t, i, end, &best);
-    if (code == CLI_OK && !cli_stopped() && best.seconds < 1e30 &&
-        lcl__tuning_save(ctx, key, &best.choice, best.seconds) != LCL_OK)
-      code = cli_error();
+    if (code != CLI_OK || cli_stopped() || best.seconds == 1e30) continue;
+    const lcl_record record = record_of(&best, &t.times);
+    if (lcl__tuning_save(ctx, key, &record) != LCL_OK) code = cli_error();
   }
   if (t.tried)
     printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,

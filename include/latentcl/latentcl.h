@@ -4,6 +4,7 @@
 #ifndef LATENTCL_LATENTCL_H
 #define LATENTCL_LATENTCL_H
 
+#include "latentcl/algorithm.h"
 #include "latentcl/bench.h"
 #include "latentcl/context.h"
 #include "latentcl/data.h"

@@ -72,28 +72,18 @@ static lcl_status check_columns(const lcl_gemm *g, const float *a, const float *
   return LCL_OK;
 }
 
-lcl_status lcl__tune_check_gemm(const lcl_gemm *g, const float *a, const float *b, const float *c) {
+static lcl_status check_gemm(const lcl_trial *t) {
+  const lcl_gemm *g = &t->p->as.gemm;
   lcl_status st = LCL_OK;
   double *ra = lcl__alloc(sizeof(double) * (size_t)(g->k + 1));
   if (!ra) return LCL_ERR_HOST_MEMORY;
-  for (int64_t z = 0; st == LCL_OK && z < g->batch; z++) st = check_columns(g, a, b, c, z, ra);
+  for (int64_t z = 0; st == LCL_OK && z < g->batch; z++)
+    st = check_columns(g, t->a, t->b, t->c, z, ra);
   lcl__free(ra);
   return st;
 }
 
 /* ---- convolution ---- */
-
-static double norm(const float *x, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += (double)x[i] * x[i];
-  return sqrt(sum);
-}
-
-static double largest_norm(const float *x, int64_t items, int64_t n) {
-  double most = 0;
-  for (int64_t i = 0; i < items; i++) most = LCL_MAX(most, norm(x + i * n, n));
-  return most;
-}
 
 static double *as_double(const float *x, int64_t n) {
   double *d = lcl__alloc(sizeof(double) * (size_t)(n + 1));
@@ -154,35 +144,27 @@ static double *wanted(const lcl_conv_problem *p, const float *a, const float *b,
   return want;
 }
 
-/* What rounding may make of a checksum: 0 but for implementations that say so. */
-static double allowed(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
-                      const float *b, int64_t rows) {
-  const lcl_conv_implementation *im = lcl__conv_implementation_of(choice);
-  lcl_shape shapes[3];
+/* What rounding may make of a checksum over so many rows. */
+static double allowed(const lcl_trial *t, const lcl_choice *choice, int64_t rows) {
   double weights = 0;
-  if (!im->tolerance) return 0;
-  lcl__conv_shapes(p, shapes);
   for (int64_t r = 0; r < rows; r++) weights += weight(r);
-  return weights * im->tolerance(p) *
-         largest_norm(a, shapes[0].dim[0],
-                      lcl_shape_count(shapes[0]) / LCL_MAX(shapes[0].dim[0], 1)) *
-         largest_norm(b, shapes[1].dim[0],
-                      lcl_shape_count(shapes[1]) / LCL_MAX(shapes[1].dim[0], 1));
+  return weights * lcl__trial_bound(t, choice);
 }
 
-lcl_status lcl__tune_check_conv(const lcl_conv_problem *p, const lcl_choice *choice, const float *a,
-                                const float *b, const float *c) {
+static lcl_status check_conv(const lcl_trial *t, const lcl_choice *choice) {
+  const lcl_conv_problem *p = &t->p->as.conv;
+  const float *c = t->c;
   const lcl_conv_sizes *s = &p->s;
   const int64_t groups = p->a.groups, channels = s->c / groups, filters = s->o / groups,
                 rows = p->pass == LCL_CONV_INPUT_GRAD ? channels : filters;
   size_t n;
   lcl_status st = LCL_OK;
-  double *want = wanted(p, a, b, &n),
+  double *want = wanted(p, t->a, t->b, &n),
          *got = p->pass == LCL_CONV_FORWARD ? collapse(c, s->n * groups, filters, s->oh * s->ow)
                 : p->pass == LCL_CONV_INPUT_GRAD
                     ? collapse(c, s->n * groups, channels, s->h * s->w)
                     : collapse(c, groups, filters, channels * s->kh * s->kw);
-  const double bound = allowed(p, choice, a, b, rows);
+  const double bound = allowed(t, choice, rows);
   if (!want || !got) st = lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
   for (size_t i = 0; st == LCL_OK && i < n; i++)
     if (!(fabs(got[i] - want[i]) <= bound))
@@ -191,4 +173,8 @@ lcl_status lcl__tune_check_conv(const lcl_conv_problem *p, const lcl_choice *cho
   lcl__free(want);
   lcl__free(got);
   return st;
+}
+
+lcl_status lcl__tune_check(const lcl_trial *t, const lcl_choice *choice) {
+  return t->p->kind == &lcl__conv_kind ? check_conv(t, choice) : check_gemm(t);
 }

@@ -70,7 +70,7 @@ lcl_status lcl__context_enter(lcl_context *ctx);
 lcl_status lcl__context_leave(lcl_context *ctx, lcl_status status);
 
 /* What upper layers keep with the context; freed with it. */
-enum { LCL_ATTACH_TUNING, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
+enum { LCL_ATTACH_TUNING, LCL_ATTACH_CHOOSER, LCL_ATTACH_GENERATED, LCL_ATTACHMENTS };
 void **lcl__context_attachment(lcl_context *ctx, int which, void (*free_fn)(void *));
 
 /* ---- programs (device/program.c, device/cache.c) ---- */
@@ -239,6 +239,11 @@ typedef struct lcl_profile_row {
 lcl_status lcl__profile_rows(lcl_context *ctx, lcl_profile_row **rows,
                              size_t *n); /* by label, most time first; lcl__free */
 bool lcl__context_profiles(const lcl_context *ctx);
+/* What runs from now on is recorded by `profile` (NULL: not); returns what recorded until now, to
+ * be put back. The context must have no list that was sealed under another one and runs meanwhile.
+ */
+typedef struct lcl_profile lcl_profile;
+lcl_profile *lcl__profile_set_aside(lcl_context *ctx, lcl_profile *profile);
 /* Keeps the start and end of each launch from now on (24 bytes each); without it only the sums. */
 lcl_status lcl__profile_start_trace(lcl_context *ctx);
 /* What was kept, as Chrome trace events with a lane a queue. */

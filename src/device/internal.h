@@ -79,7 +79,6 @@ cl_int lcl__queue_finish(cl_command_queue queue);
 
 /* ---- profile (profile.c) ---- */
 
-typedef struct lcl_profile lcl_profile;
 lcl_status lcl__profile_create(lcl_context *ctx, lcl_profile **out);
 void lcl__profile_destroy(lcl_profile *profile);
 /* Number of the row for a label; the same label has the same row. */

@@ -106,6 +106,12 @@ lcl_status lcl__profile_take(lcl_profile *p, size_t row, double flops, double by
   return LCL_OK;
 }
 
+lcl_profile *lcl__profile_set_aside(lcl_context *ctx, lcl_profile *profile) {
+  lcl_profile *before = ctx->profile;
+  ctx->profile = profile;
+  return before;
+}
+
 bool lcl__context_profiles(const lcl_context *ctx) {
   return ctx->profile != NULL;
 }

@@ -96,6 +96,7 @@ struct lcl_lower {
     size_t n, cap;
   } outputs;
   const lcl_node *current; /* for labels and messages */
+  lcl_str notes;           /* lines of choices that ops made */
   bool random;             /* samples random numbers: the state advances */
   bool guard;              /* every buffer gets a guard band */
   lcl_status status;       /* first failure of a function that returns an argument */
@@ -135,6 +136,7 @@ struct lcl_program {
   bool check_numerics, guard;
   lcl_program_stats stats;
   char *summary; /* explain's part about nodes and groups */
+  char *notes;   /* ... and about choices; NULL: there were none */
   char *dot;
 };
 

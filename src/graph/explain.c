@@ -67,8 +67,12 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
         &s, "memory: %.2f MB for intermediates (%.2f MB if none shared), %.2f MB of variables\n\n",
         (double)t->peak_memory * 1e-6, (double)t->sum_memory * 1e-6,
         (double)t->variable_memory * 1e-6);
-    lcl__str_add(&s, "%s\nLaunches:\n  %-4s %-70s %12s %10s\n", p->summary, "#", "what", "MFLOP",
-                 "MB");
+    if (p->notes)
+      lcl__str_add(&s, "%s\nChoices (algorithm, where from, time; then what is next):\n%s",
+                   p->summary, p->notes);
+    else
+      lcl__str_add(&s, "%s", p->summary);
+    lcl__str_add(&s, "\nLaunches:\n  %-4s %-70s %12s %10s\n", "#", "what", "MFLOP", "MB");
     for (size_t i = 0; i < p->n_launches; i++)
       lcl__str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->launches[i].label,
                    p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);

@@ -196,6 +196,9 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 
+/* A line for lcl_program_explain's list of choices; copied. */
+void lcl__lower_note(lcl_lower *lw, const char *line);
+
 lcl_context *lcl__lower_context(lcl_lower *lw);
 const lcl_caps *lcl__lower_caps(lcl_lower *lw);
 lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */

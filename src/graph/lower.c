@@ -389,6 +389,9 @@ const lcl_caps *lcl__lower_caps(lcl_lower *lw) {
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node) {
   return lcl__group_exports(&lw->groups, node);
 }
+void lcl__lower_note(lcl_lower *lw, const char *line) {
+  lcl__str_add(&lw->notes, "  %s\n", line);
+}
 lcl_arena *lcl__lower_arena(lcl_lower *lw) {
   return lw->arena;
 }

@@ -110,6 +110,7 @@ static void take_over(lcl_lower *lw, lcl_program *p) {
   p->n_inputs = lw->inputs.n;
   p->outputs = lw->outputs.data;
   p->n_outputs = lw->outputs.n;
+  p->notes = lw->notes.data;
 }
 
 static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_bytes) {
@@ -117,6 +118,7 @@ static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_byt
   if (arena_bytes > max) return too_large(p, arena_bytes, max);
   if (arena_bytes) LCL_TRY(lcl_buffer_create(p->ctx, arena_bytes, &p->memory));
   sum_stats(lw, p);
+  if (lw->notes.n && !lcl__str_ok(&lw->notes)) return LCL_ERR_HOST_MEMORY;
   LCL_TRY(lcl__explain_groups(lw, &p->summary, &p->dot));
   LCL_TRY(build_programs(p));
   return bind_all(p);
@@ -161,6 +163,7 @@ static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_progra
     if (st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
   } else if (lw.arena) {
     lcl__arena_destroy(lw.arena);
+    lcl__str_free(&lw.notes);
   }
   lcl__grouping_free(&lw.groups);
   lcl__free(roots);
@@ -198,6 +201,7 @@ void lcl_program_destroy(lcl_program *p) {
   lcl__free(p->inputs);
   lcl__free(p->outputs);
   lcl__free(p->summary);
+  lcl__free(p->notes);
   lcl__free(p->dot);
   if (p->arena) lcl__arena_destroy(p->arena);
   lcl_store_destroy(p->store);

@@ -3,7 +3,7 @@
 #define LCL_OPS_CONV_H
 
 #include "graph/graph.h"
-#include "ops/tuning.h"
+#include "ops/kind.h"
 
 /* Attributes of all three, in 64 bits so that there is no padding to compare. */
 typedef struct lcl_conv_attr {
@@ -63,27 +63,12 @@ typedef struct lcl_conv_implementation {
 
 /* ---- conv_list.c ---- */
 
-/* In order of preference; ended by NULL. */
-extern const lcl_conv_implementation *const lcl__conv_list[];
-const lcl_implementation *lcl__conv_find(const char *name);
-/* The typed implementation of a choice. */
-const lcl_conv_implementation *lcl__conv_implementation_of(const lcl_choice *c);
+extern const lcl_kind lcl__conv_kind;
+const lcl_conv_implementation *lcl__conv_implementation_of(const lcl_implementation *im);
+/* p as a problem, which must not outlive it. */
+lcl_problem lcl__conv_as_problem(const lcl_conv_problem *p);
 
-bool lcl__conv_supported(const lcl_implementation *im, const lcl_caps *caps,
-                         const lcl_conv_problem *p);
-/* What is taken where nothing was measured; an implementation's own best parameters. */
-lcl_choice lcl__conv_default(const lcl_caps *caps, const lcl_conv_problem *p);
-lcl_choice lcl__conv_start(const lcl_implementation *im, const lcl_caps *caps,
-                           const lcl_conv_problem *p);
-bool lcl__conv_legal(const lcl_caps *caps, const lcl_conv_problem *p, const lcl_choice *c);
-
-/* The key of a convolution in the tuning database. */
-void lcl__conv_key(const lcl_conv_problem *p, char key[160]);
-/* Called with every convolution that is lowered on the context while it is set (NULL: stop). */
-typedef void (*lcl_conv_watch_fn)(void *user, lcl_lower *lw, const lcl_conv_problem *p);
-void lcl__conv_watch(lcl_context *ctx, lcl_conv_watch_fn fn, void *user);
-
-/* Emits the launches of the tuned choice if it is legal here, else of the default. */
+/* Emits the launches of the chosen implementation. */
 lcl_status lcl__conv_lower(lcl_lower *lw, const lcl_conv_problem *p);
 
 /* ---- conv_problem.c ---- */

@@ -4,7 +4,7 @@
 #define LCL_OPS_GEMM_H
 
 #include "ops/packed.h"
-#include "ops/tuning.h"
+#include "ops/kind.h"
 
 typedef enum lcl_gemm_source {
   LCL_GEMM_MATRIX,   /* B[k,j] at b_base + z*b_batch + k*rsb + j*csb */
@@ -28,6 +28,7 @@ enum { LCL_BIAS_NONE, LCL_BIAS_COLUMN, LCL_BIAS_ROW };
 
 typedef struct lcl_gemm {
   const char *label; /* "conv2d 32x3x32x32" */
+  const char *op;    /* by which a user can ask for an algorithm; NULL: part of a convolution */
   int64_t m, n, k, batch;
   /* A[i,k] with k = (l0, l1), l1 < a_len: a_base + z*a_batch + i*a_rs + (l0/a_tb)*a_sa +
    * (l0%a_tb)*a_sb + l1*a_s1 */
@@ -66,23 +67,12 @@ typedef struct lcl_gemm_implementation {
   lcl_status (*lower)(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p);
 } lcl_gemm_implementation;
 
-/* In order of preference; ended by NULL. */
-extern const lcl_gemm_implementation *const lcl__gemm_list[];
-const lcl_implementation *lcl__gemm_find(const char *name);
+extern const lcl_kind lcl__gemm_kind;
+/* g as a problem, which must not outlive it. */
+lcl_problem lcl__gemm_as_problem(const lcl_gemm *g);
 
-/* What is taken where nothing was measured; an implementation's own best parameters. */
-lcl_choice lcl__gemm_default(const lcl_caps *caps, const lcl_gemm *g);
-lcl_choice lcl__gemm_start(const lcl_implementation *im, const lcl_caps *caps, const lcl_gemm *g);
-bool lcl__gemm_legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_choice *c);
-
-/* The key of a GEMM in the tuning database. */
-void lcl__gemm_key(const lcl_gemm *g, char key[160]);
-/* Called with every GEMM that is lowered on the context while it is set (NULL: stop). */
-typedef void (*lcl_gemm_watch_fn)(void *user, lcl_lower *lw, const lcl_gemm *g);
-void lcl__gemm_watch(lcl_context *ctx, lcl_gemm_watch_fn fn, void *user);
-
-/* Emits the launches of the tuned choice if it is legal here, else of the default. Sizes beyond 31
- * bits are an error of lcl__emit. */
+/* Emits the launches of the chosen implementation. Sizes beyond 31 bits are an error of lcl__emit.
+ */
 lcl_status lcl__gemm_lower(lcl_lower *lw, const lcl_gemm *g);
 
 #endif

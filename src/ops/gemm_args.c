@@ -32,7 +32,10 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   const int64_t chunk = lcl__share(caps, pieces, cl ? 32 : 256);
   lcl_arg_list l = { .n = 0 };
   char label[128];
-  snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
+  if (splits > 1)
+    snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
+  else
+    snprintf(label, sizeof label, "%s epilogue", g->label);
   lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
   lcl__args_add(&l, g->c);
   lcl__args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));

@@ -121,6 +121,7 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
     snprintf(label, sizeof label, "matmul %lld*%lldx%lldx%lld", (long long)batch, (long long)m,
              (long long)k, (long long)n);
   lcl_gemm g = { .label = label,
+                 .op = "matmul",
                  .m = m,
                  .n = n,
                  .k = k,

@@ -17,7 +17,6 @@ enum { MOST = 1 << 16 };
 typedef struct tuning {
   cJSON *set, *user, *shipped;
   bool loaded;
-  lcl_watch watch[LCL_WATCHED];
 } tuning;
 
 static void tuning_free(void *p) {
@@ -29,11 +28,6 @@ static void tuning_free(void *p) {
 }
 
 /* ---- choices ---- */
-
-bool lcl__choice_equal(const lcl_choice *a, const lcl_choice *b) {
-  return a->implementation == b->implementation &&
-         memcmp(&a->params, &b->params, sizeof a->params) == 0;
-}
 
 cJSON *lcl__choice_to_json(const lcl_choice *c) {
   lcl_kernel_params params = c->params;
@@ -54,13 +48,21 @@ static const lcl_kernel_param *param_of(const lcl_implementation *im, const char
   return NULL;
 }
 
-bool lcl__choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice *c) {
-  *c = (lcl_choice) { .implementation = find(lcl__json_word(record, "algorithm")) };
+/* Members of a record beside the parameters. */
+static bool about_measuring(const char *name) {
+  static const char *const names[] = { "algorithm", "seconds", "by", "runner_up",
+                                       "runner_up_seconds" };
+  for (size_t i = 0; i < LCL_COUNT(names); i++)
+    if (strcmp(name, names[i]) == 0) return true;
+  return false;
+}
+
+bool lcl__choice_from_json(cJSON *record, const lcl_kind *kind, lcl_choice *c) {
+  *c = (lcl_choice) { .implementation = lcl__kind_find(kind, lcl__json_word(record, "algorithm")) };
   if (!c->implementation) return false;
   for (cJSON *member = record->child, *next; member; member = next) {
     next = member->next;
-    if (strcmp(member->string, "algorithm") == 0 || strcmp(member->string, "seconds") == 0)
-      continue;
+    if (about_measuring(member->string)) continue;
     const lcl_kernel_param *p = param_of(c->implementation, member->string);
     const double v = cJSON_IsNumber(member) ? member->valuedouble : -1;
     if (!p) {
@@ -74,6 +76,34 @@ bool lcl__choice_from_json(cJSON *record, lcl_implementation_fn find, lcl_choice
     }
   }
   return true;
+}
+
+static const char *const measured_by[] = {
+  [LCL_RECORD_TUNE] = "tune", [LCL_RECORD_FIND] = "find", [LCL_RECORD_DEFAULT] = "default"
+};
+
+static cJSON *record_to_json(const lcl_record *r) {
+  cJSON *json = lcl__choice_to_json(&r->choice);
+  bool ok = json && cJSON_AddStringToObject(json, "by", measured_by[r->source]);
+  if (r->seconds > 0) ok = ok && cJSON_AddNumberToObject(json, "seconds", r->seconds);
+  if (*r->runner_up && r->other_seconds > 0)
+    ok = ok && cJSON_AddStringToObject(json, "runner_up", r->runner_up) &&
+         cJSON_AddNumberToObject(json, "runner_up_seconds", r->other_seconds);
+  if (ok) return json;
+  cJSON_Delete(json);
+  return NULL;
+}
+
+/* All but the choice. */
+static void read_measuring(const cJSON *json, lcl_record *r) {
+  const double seconds = lcl__json_number(json, "seconds"),
+               other = lcl__json_number(json, "runner_up_seconds");
+  r->source = LCL_RECORD_TUNE;
+  for (int i = LCL_RECORD_TUNE; i <= LCL_RECORD_DEFAULT; i++)
+    if (strcmp(lcl__json_word(json, "by"), measured_by[i]) == 0) r->source = (lcl_record_source)i;
+  r->seconds = seconds > 0 ? seconds : 0;
+  r->other_seconds = other > 0 ? other : 0;
+  snprintf(r->runner_up, sizeof r->runner_up, "%s", lcl__json_word(json, "runner_up"));
 }
 
 /* ---- files ---- */
@@ -158,21 +188,32 @@ static lcl_status put(cJSON **entries, const char *key, cJSON *record) {
   return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
 }
 
-/* Takes over `record`; without one the file is only written in today's schema. */
-static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *key, cJSON *record) {
-  cJSON *entries = NULL;
+static bool measured(const cJSON *record) {
+  return record && strcmp(lcl__json_word(record, "by"), measured_by[LCL_RECORD_DEFAULT]) != 0;
+}
+
+/* The records of the file, with `record` (taken over; NULL: none) among them, or without it where
+ * there is a measured one already that has to be kept. */
+static lcl_status merged(const char *path, const char *key, cJSON *record, bool keep,
+                         cJSON **entries) {
   bool old;
-  lcl_status st = load(path, &entries, &old);
+  lcl_status st = load(path, entries, &old);
   if (st == LCL_ERR_FORMAT) { /* a damaged file is replaced */
     lcl__logf(LCL_LOG_WARN, "%s; it is written anew", lcl_error_message());
     st = LCL_OK;
   }
-  if (st == LCL_OK && record)
-    st = put(&entries, key, record);
-  else
-    cJSON_Delete(record);
-  char *text = st == LCL_OK ? print(ctx, entries) : NULL;
-  if (st != LCL_OK) cJSON_Delete(entries);
+  if (st == LCL_OK && record &&
+      !(keep && measured(cJSON_GetObjectItemCaseSensitive(*entries, key))))
+    return put(entries, key, record);
+  cJSON_Delete(record);
+  return st;
+}
+
+static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *key, cJSON *record,
+                               bool keep, cJSON **entries) {
+  lcl_status st = merged(path, key, record, keep, entries);
+  cJSON *copy = st == LCL_OK ? cJSON_Duplicate(*entries, true) : NULL;
+  char *text = st == LCL_OK ? print(ctx, copy) : NULL;
   if (st == LCL_OK)
     st = text ? lcl__file_write_atomic(path, text, strlen(text))
               : lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
@@ -181,8 +222,10 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *k
   return st;
 }
 
-/* Takes over `record`, see merge_locked. */
-static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
+/* Writes the user's file with `record` (taken over; NULL: in today's schema only). entries: what it
+ * holds then, cJSON_Delete() them. */
+static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record, bool keep,
+                        cJSON **entries) {
   lcl_str path = { 0 }, lock = { 0 };
   lcl_status st = LCL_OK;
   if (!lcl__tuning_path(ctx, &path))
@@ -200,7 +243,7 @@ static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
     st = lcl__fail(LCL_ERR_IO, "cannot make %s", lock.data ? lock.data : "a lock file");
   if (st == LCL_OK) {
     flock(fd, LOCK_EX);
-    st = merge_locked(ctx, path.data, key, record);
+    st = merge_locked(ctx, path.data, key, record, keep, entries);
   } else {
     cJSON_Delete(record);
   }
@@ -208,16 +251,6 @@ static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record) {
   lcl__str_free(&path);
   lcl__str_free(&lock);
   return st;
-}
-
-lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_choice *c,
-                            double seconds) {
-  cJSON *record = lcl__choice_to_json(c);
-  if (!record || !cJSON_AddNumberToObject(record, "seconds", seconds)) {
-    cJSON_Delete(record);
-    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
-  }
-  return merge(ctx, key, record);
 }
 
 /* ---- look-up ---- */
@@ -238,8 +271,10 @@ static tuning *of_context(lcl_context *ctx) {
   bool old = false;
   if (lcl__tuning_path(ctx, &path) && load(path.data, &t->user, &old) != LCL_OK)
     lcl__logf(LCL_LOG_WARN, "%s; it is not used", lcl_error_message());
-  if (old && merge(ctx, NULL, NULL) != LCL_OK)
+  cJSON *rewritten = NULL;
+  if (old && merge(ctx, NULL, NULL, false, &rewritten) != LCL_OK)
     lcl__logf(LCL_LOG_WARN, "%s cannot be rewritten: %s", path.data, lcl_error_message());
+  cJSON_Delete(rewritten);
   const char *own = getenv("LATENTCL_TUNING"),
              *text = lcl__embedded_source(shipped_name(lcl__context_caps(ctx)));
   if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped, &old);
@@ -248,26 +283,50 @@ static tuning *of_context(lcl_context *ctx) {
 }
 
 /* A record that is not what it should be costs speed, never a wrong result; one warning each. */
-static bool find_in(cJSON *entries, const char *key, lcl_implementation_fn find, lcl_choice *c) {
-  cJSON *record = cJSON_GetObjectItemCaseSensitive(entries, key);
-  if (!record) return false;
-  if (lcl__choice_from_json(record, find, c)) return true;
+static bool find_in(cJSON *entries, const char *key, const lcl_kind *kind, lcl_record *r) {
+  cJSON *json = cJSON_GetObjectItemCaseSensitive(entries, key);
+  *r = (lcl_record) { 0 };
+  if (!json) return false;
+  read_measuring(json, r);
+  if (lcl__choice_from_json(json, kind, &r->choice)) return true;
   lcl__logf(LCL_LOG_WARN, "tuning: the record of %s is ignored: no such algorithm or parameters",
             key);
   cJSON_DeleteItemFromObjectCaseSensitive(entries, key);
   return false;
 }
 
-bool lcl__tuning_find(lcl_context *ctx, const char *key, lcl_implementation_fn find,
-                      lcl_choice *c) {
+bool lcl__tuning_find(lcl_context *ctx, const char *key, const lcl_kind *kind, lcl_record *r) {
   tuning *t = of_context(ctx);
-  return t && (find_in(t->set, key, find, c) || find_in(t->user, key, find, c) ||
-               find_in(t->shipped, key, find, c));
+  if (!t) return false;
+  if (find_in(t->set, key, kind, r)) return r->source = LCL_RECORD_SET, true;
+  if (find_in(t->user, key, kind, r)) return true;
+  if (find_in(t->shipped, key, kind, r)) return r->source = LCL_RECORD_SHIPPED, true;
+  return false;
 }
 
-bool lcl__tuning_measured(lcl_context *ctx, const char *key) {
+bool lcl__tuning_tuned(lcl_context *ctx, const char *key) {
   tuning *t = of_context(ctx);
-  return t && cJSON_GetObjectItemCaseSensitive(t->user, key);
+  const cJSON *json = t ? cJSON_GetObjectItemCaseSensitive(t->user, key) : NULL;
+  lcl_record r;
+  if (json) read_measuring(json, &r);
+  return json && r.source == LCL_RECORD_TUNE;
+}
+
+lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_record *r) {
+  tuning *t = of_context(ctx);
+  cJSON *json = record_to_json(r), *entries = NULL;
+  if (!t || !json) {
+    cJSON_Delete(json);
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  }
+  const lcl_status st = merge(ctx, key, json, r->source != LCL_RECORD_TUNE, &entries);
+  if (st != LCL_OK) {
+    cJSON_Delete(entries);
+    return st;
+  }
+  cJSON_Delete(t->user);
+  t->user = entries;
+  return LCL_OK;
 }
 
 lcl_status lcl__tuning_set(lcl_context *ctx, const char *key, const lcl_choice *c) {
@@ -276,9 +335,4 @@ lcl_status lcl__tuning_set(lcl_context *ctx, const char *key, const lcl_choice *
   if (c) return put(&t->set, key, lcl__choice_to_json(c));
   cJSON_DeleteItemFromObjectCaseSensitive(t->set, key);
   return LCL_OK;
-}
-
-lcl_watch *lcl__tuning_watch(lcl_context *ctx, lcl_watched what) {
-  tuning *t = of_context(ctx);
-  return t ? &t->watch[what] : NULL;
 }

@@ -266,7 +266,7 @@ static void levels(void **state) {
 }
 
 static lcl_choice packed(int kc, int panels_n) {
-  return (lcl_choice) { lcl__gemm_find("packed"),
+  return (lcl_choice) { lcl__kind_find(&lcl__gemm_kind, "packed"),
                         { .vector = 16,
                           .kc_capacity = 512,
                           .kc = kc,
@@ -286,10 +286,12 @@ static void database(void **state) {
     lcl_context *ctx;
     int bad = lcl_context_create(NULL, &ctx) != LCL_OK;
     for (int i = 0; i < EACH && !bad; i++) {
-      const lcl_choice c = packed(w + 1, i + 1);
+      const lcl_record r = { .choice = packed(w + 1, i + 1),
+                             .source = LCL_RECORD_TUNE,
+                             .seconds = 1 };
       char key[32];
       snprintf(key, sizeof key, "test %d %d", w, i);
-      bad = lcl__tuning_save(ctx, key, &c, 1) != LCL_OK;
+      bad = lcl__tuning_save(ctx, key, &r) != LCL_OK;
     }
     _exit(bad);
   }
@@ -302,24 +304,27 @@ static void database(void **state) {
   for (int w = 0; w < WRITERS; w++)
     for (int i = 0; i < EACH; i++) {
       char key[32];
-      lcl_choice got, want = packed(w + 1, i + 1);
+      const lcl_choice want = packed(w + 1, i + 1);
+      lcl_record got;
       snprintf(key, sizeof key, "test %d %d", w, i);
-      assert_true(lcl__tuning_find(ctx, key, lcl__gemm_find, &got));
-      assert_true(lcl__choice_equal(&got, &want));
+      assert_true(lcl__tuning_find(ctx, key, &lcl__gemm_kind, &got));
+      assert_true(lcl__choice_equal(&got.choice, &want));
+      assert_int_equal(got.source, LCL_RECORD_TUNE);
     }
   lcl_str path = { 0 };
   assert_true(lcl__tuning_path(ctx, &path));
   ASSERT_OK(lcl__file_write_atomic(path.data, "{\"schema\": ", 11));
   lcl_context_destroy(ctx);
   ctx = open_context();
-  lcl_choice got;
-  const lcl_choice again = packed(4, 1);
-  assert_false(lcl__tuning_find(ctx, "test 0 0", lcl__gemm_find, &got));
-  ASSERT_OK(lcl__tuning_save(ctx, "again", &again, 1));
+  lcl_record got;
+  const lcl_record again = { .choice = packed(4, 1), .source = LCL_RECORD_TUNE, .seconds = 1 };
+  assert_false(lcl__tuning_find(ctx, "test 0 0", &lcl__gemm_kind, &got));
+  ASSERT_OK(lcl__tuning_save(ctx, "again", &again));
   lcl_context_destroy(ctx);
   ctx = open_context();
-  assert_true(lcl__tuning_find(ctx, "again", lcl__gemm_find, &got));
-  assert_true(lcl__choice_equal(&got, &again));
+  assert_true(lcl__tuning_find(ctx, "again", &lcl__gemm_kind, &got));
+  assert_true(lcl__choice_equal(&got.choice, &again.choice));
+  assert_true(got.seconds == 1);
   ASSERT_OK(lcl__file_write_atomic(path.data, "{}", 2)); /* the other tests start from nothing */
   lcl__str_free(&path);
   lcl_context_destroy(ctx);
@@ -359,23 +364,30 @@ static void old_records(void **state) {
       "{\"values\": [0,17,0,0,0,0,0,0,0,0]}";
   lcl_str path;
   lcl_context *ctx = with_file(&path, "1", entries);
-  lcl_choice c;
-  assert_true(lcl__tuning_find(ctx, "gemm 5x6x7 b1 an bn", lcl__gemm_find, &c));
-  assert_string_equal(c.implementation->name, "packed");
-  assert_int_equal(c.params.vector * 1000000 + c.params.kc_capacity * 1000 + c.params.kc, 16256064);
-  assert_int_equal(c.params.panels_n * 100 + c.params.panels_m * 10 + c.params.split_k, 234);
-  assert_true(lcl__tuning_find(ctx, "gemm 8x6x7 b1 an bn", lcl__gemm_find, &c));
-  assert_string_equal(c.implementation->name, "tiled");
-  assert_int_equal(c.params.group * 100 + c.params.vectors * 10 + c.params.split_k, 1623);
+  lcl_record r;
+  assert_true(lcl__tuning_find(ctx, "gemm 5x6x7 b1 an bn", &lcl__gemm_kind, &r));
+  assert_string_equal(r.choice.implementation->name, "packed");
+  assert_int_equal(r.choice.params.vector * 1000000 + r.choice.params.kc_capacity * 1000 +
+                       r.choice.params.kc,
+                   16256064);
+  assert_int_equal(r.choice.params.panels_n * 100 + r.choice.params.panels_m * 10 +
+                       r.choice.params.split_k,
+                   234);
+  assert_true(lcl__tuning_find(ctx, "gemm 8x6x7 b1 an bn", &lcl__gemm_kind, &r));
+  assert_string_equal(r.choice.implementation->name, "tiled");
+  assert_int_equal(
+      r.choice.params.group * 100 + r.choice.params.vectors * 10 + r.choice.params.split_k, 1623);
   static const char winograd[] = "conv2d_filter_grad 2x3x8x8 4x3x3 step 1,1 pad 1,1,1,1 dilation "
                                  "1,1 groups 1",
                     nhwc[] =
                         "conv2d 100x32x14x14 64x3x3 step 2,2 pad 0,1,0,1 dilation 1,1 groups 1";
-  assert_true(lcl__tuning_find(ctx, winograd, lcl__conv_find, &c));
-  assert_string_equal(c.implementation->name, "winograd");
-  assert_true(lcl__tuning_find(ctx, nhwc, lcl__conv_find, &c));
-  assert_string_equal(c.implementation->name, "direct-nhwc");
-  assert_int_equal(c.params.vector * 1000 + c.params.tiles * 10 + c.params.filter_pairs, 16412);
+  assert_true(lcl__tuning_find(ctx, winograd, &lcl__conv_kind, &r));
+  assert_string_equal(r.choice.implementation->name, "winograd");
+  assert_true(lcl__tuning_find(ctx, nhwc, &lcl__conv_kind, &r));
+  assert_string_equal(r.choice.implementation->name, "direct-nhwc");
+  assert_int_equal(r.choice.params.vector * 1000 + r.choice.params.tiles * 10 +
+                       r.choice.params.filter_pairs,
+                   16412);
   void *text;
   size_t n;
   ASSERT_OK(lcl__file_read(path.data, 1 << 20, &text, &n));
@@ -405,11 +417,11 @@ static void wrong_records(void **state) {
   static const char *const bad[] = { "unknown", "huge", "part", "text", "list", "number" };
   lcl_str path;
   lcl_context *ctx = with_file(&path, "2", entries);
-  lcl_choice c;
+  lcl_record r;
   for (size_t i = 0; i < LCL_COUNT(bad); i++)
-    assert_false(lcl__tuning_find(ctx, bad[i], lcl__gemm_find, &c));
-  assert_true(lcl__tuning_find(ctx, "more", lcl__gemm_find, &c));
-  assert_int_equal(c.params.group, 8);
+    assert_false(lcl__tuning_find(ctx, bad[i], &lcl__gemm_kind, &r));
+  assert_true(lcl__tuning_find(ctx, "more", &lcl__gemm_kind, &r));
+  assert_int_equal(r.choice.params.group, 8);
   ASSERT_OK(lcl__file_write_atomic(path.data, "{}", 2));
   lcl__str_free(&path);
   lcl_context_destroy(ctx);
@@ -420,7 +432,7 @@ static void wrong_records(void **state) {
 static void candidates(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
-  lcl_tune_problem *problems;
+  lcl_trial_problem *problems;
   size_t n, ran = 0;
   lcl_choice list[6];
   ASSERT_OK(lcl__tune_collect(ctx, "semantic-conv3", &problems, &n));
@@ -443,14 +455,14 @@ static void candidates(void **state) {
 static void algorithms(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
-  lcl_tune_problem *problems, *conv = NULL;
+  lcl_trial_problem *problems, *conv = NULL;
   size_t n;
   lcl_choice list[16];
   ASSERT_OK(lcl__tune_collect(ctx, "augconv-conv2", &problems, &n));
   for (size_t i = 0; i < n; i++)
-    if (problems[i].is_conv) conv = &problems[i];
+    if (problems[i].kind == &lcl__conv_kind) conv = &problems[i];
   assert_non_null(conv);
-  assert_true(conv->work == 2.0 * 128 * 40 * 8 * 8 * 20 * 25);
+  assert_true(conv->flops == 2.0 * 128 * 40 * 8 * 8 * 20 * 25);
   size_t k = lcl__tune_starts(lcl__context_caps(ctx), conv, list, LCL_COUNT(list));
   for (size_t i = 0; i < k; i++) {
     double seconds = 0;
@@ -459,7 +471,7 @@ static void algorithms(void **state) {
       fail_msg("%s: %s", list[i].implementation->name, lcl_error_message());
     assert_true(seconds > 0);
   }
-  const lcl_choice fft = { .implementation = lcl__conv_find("fft") };
+  const lcl_choice fft = { .implementation = lcl__kind_find(&lcl__conv_kind, "fft") };
   assert_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
   ASSERT_OK(lcl__tuning_set(ctx, conv->key, &fft));
   assert_non_null(strstr(measure(ctx, "augconv-conv2", false).algorithm, "fft"));
@@ -506,7 +518,7 @@ static void check_wrong_kernel(const char *name, const fault *faults, size_t n_f
   lcl_bench_row row = measure(ctx, "gemm-64", true);
   assert_int_equal(row.verified, -1);
   ASSERT_BETWEEN(row.error, 2, INFINITY);
-  lcl_tune_problem *problems;
+  lcl_trial_problem *problems;
   size_t n;
   double seconds;
   ASSERT_OK(lcl__tune_collect(ctx, "gemm-64", &problems, &n));
@@ -515,7 +527,7 @@ static void check_wrong_kernel(const char *name, const fault *faults, size_t n_f
                 LCL_ERR_NUMERIC);
   lcl__free(problems);
   ASSERT_OK(lcl__tune_collect(ctx, "augconv-conv2", &problems, &n));
-  assert_true(problems[n - 1].is_conv);
+  assert_true(problems[n - 1].kind == &lcl__conv_kind);
   ASSERT_STATUS(lcl__tune_measure(ctx, &problems[n - 1], &problems[n - 1].usual, &seconds),
                 LCL_ERR_NUMERIC);
   lcl__free(problems);
@@ -527,12 +539,13 @@ static void wrong_kernel(void **state) {
   (void)state;
   static const fault one_too_large[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "if (lc.act) x = activate(", "x += 1.0f; if (lc.act) x = activate(" },
+    { "gemm_tiled.cl", "if (lc.act) x = lcl_activate(",
+      "x += 1.0f; if (lc.act) x = lcl_activate(" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   static const fault no_number[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "if (lc.act) x = activate(", "x += NAN; if (lc.act) x = activate(" },
+    { "gemm_tiled.cl", "if (lc.act) x = lcl_activate(", "x += NAN; if (lc.act) x = lcl_activate(" },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
   };
   check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));
@@ -547,12 +560,12 @@ static void wrong_step(void **state) {
   static const fault faults[3][2] = {
     { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { v += 0.1f;" },
-      { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
-        "activate(float v, int act, float slope) { v += 0.1f;" } },
+      { "common.cl", "lcl_activate(float v, int act, float slope) {",
+        "lcl_activate(float v, int act, float slope) { v += 0.1f;" } },
     { { "packed.cl", "activate(floatv v, int act, float slope) {",
         "activate(floatv v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" },
-      { "gemm_tiled.cl", "activate(float v, int act, float slope) {",
-        "activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
+      { "common.cl", "lcl_activate(float v, int act, float slope) {",
+        "lcl_activate(float v, int act, float slope) { if (act == 1) v = fmax(v, 1e-30f);" } },
     { { "update.cl", "p[i] - corrected * a", "p[i] - 0.5f * corrected * a" }, { "", "", "" } },
   };
   const lcl_workload step = { .name = "step",

@@ -7,6 +7,7 @@
 
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/choose.h"
 #include "ops/conv.h"
 #include "ops/gemm.h"
 #include "ops/tuning.h"
@@ -76,33 +77,22 @@ static inline void compare(const char *what, const values *want, int64_t terms, 
 
 /* A choice by the name of its implementation. */
 static inline lcl_choice choice_of(const char *name, lcl_kernel_params params) {
-  const lcl_implementation *gemm = lcl__gemm_find(name);
-  const lcl_choice c = { gemm ? gemm : lcl__conv_find(name), params };
+  const lcl_implementation *gemm = lcl__kind_find(&lcl__gemm_kind, name);
+  const lcl_choice c = { gemm ? gemm : lcl__kind_find(&lcl__conv_kind, name), params };
   if (!c.implementation) fail_msg("there is no implementation %s", name);
   return c;
 }
 
-/* An implementation that every GEMM or convolution of a context takes where it is legal. */
+/* An implementation that every problem of its kind takes on a context where it is legal. */
 typedef struct forced {
   lcl_choice choice;
   int count; /* of those that took it */
 } forced;
 
-static inline void force_gemm(void *user, lcl_lower *lw, const lcl_gemm *g) {
+static inline void force(void *user, lcl_lower *lw, const lcl_problem *p) {
   forced *f = user;
-  char key[160];
-  lcl__gemm_key(g, key);
-  if (!lcl__gemm_legal(lcl__lower_caps(lw), g, &f->choice)) return;
-  ASSERT_OK(lcl__tuning_set(lcl__lower_context(lw), key, &f->choice));
-  f->count++;
-}
-
-static inline void force_conv(void *user, lcl_lower *lw, const lcl_conv_problem *p) {
-  forced *f = user;
-  char key[160];
-  lcl__conv_key(p, key);
-  if (!lcl__conv_legal(lcl__lower_caps(lw), p, &f->choice)) return;
-  ASSERT_OK(lcl__tuning_set(lcl__lower_context(lw), key, &f->choice));
+  if (!lcl__kind_legal(p->kind, lcl__lower_caps(lw), p->p, &f->choice)) return;
+  ASSERT_OK(lcl__tuning_set(lcl__lower_context(lw), p->key, &f->choice));
   f->count++;
 }
 

@@ -206,9 +206,9 @@ static void strided(void **state) {
       continue;
     const size_t c = (size_t)i % (LCL_COUNT(choices) + 1);
     if (c < LCL_COUNT(choices))
-      lcl__conv_watch(ctx, force_conv, &choices[c]);
+      lcl__choose_watch(ctx, force, &choices[c]);
     else
-      lcl__conv_watch(ctx, NULL, NULL);
+      lcl__choose_watch(ctx, NULL, NULL);
     const lcl_conv_desc desc = { .stride = { (int)d.stride_y, (int)d.stride_x },
                                  .pad = { (int)d.top, (int)bottom, (int)d.left, (int)right },
                                  .dilation = { (int)d.dilation_y, (int)d.dilation_x },
@@ -327,11 +327,11 @@ static void every_gemm(void **state) {
   ASSERT_OK(lcl_context_create(NULL, &ctx));
   const bool packed = lcl__context_caps(ctx)->packed;
   forced implicit = { .choice = choice_of("implicit-gemm", (lcl_kernel_params) { 0 }) };
-  lcl__conv_watch(ctx, force_conv, &implicit);
+  lcl__choose_watch(ctx, force, &implicit);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
     forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
     if (!packed && strcmp(choices[i].name, "packed") == 0) continue;
-    lcl__gemm_watch(ctx, force_gemm, &f);
+    lcl__choose_watch(ctx, force, &f);
     rng r = { 23 };
     for (int s = 1; s <= 2; s++) {
       lcl_ref_conv d = { .n = 3,
@@ -408,14 +408,14 @@ static void check_implementation(const lcl_conv_implementation *im, conv_kind ki
     lcl_conv_problem p = problem_of(&d, &desc, (lcl_conv_pass)(1 << kind));
     p.has_bias = kind != FILTER_GRAD && below(&r, 2);
     p.act = p.has_bias ? LCL_ACT_RELU : LCL_ACT_NONE;
-    if (!lcl__conv_supported(&im->base, caps, &p)) continue;
-    forced f = { .choice = lcl__conv_start(&im->base, caps, &p) };
-    lcl__conv_watch(ctx, force_conv, &f);
+    if (!lcl__conv_kind.supported(&im->base, caps, &p)) continue;
+    forced f = { .choice = lcl__kind_start(&lcl__conv_kind, &im->base, caps, &p) };
+    lcl__choose_watch(ctx, force, &f);
     check(&r, &d, &desc, kind, i % 2 == 0 || im->mixes_taps, p.has_bias);
     assert_int_equal(f.count, 1);
     i++;
   }
-  lcl__conv_watch(ctx, NULL, NULL);
+  lcl__choose_watch(ctx, NULL, NULL);
 }
 
 /* No images, no channels, no filters: every implementation takes 3x3 filters of stride 1. */
@@ -453,8 +453,8 @@ static void every_implementation(void **state) {
   lcl_context *whole = ctx;
   for (int v = 0; v < 2; v++) {
     ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = without[v] }, &ctx));
-    for (int i = 0; lcl__conv_list[i]; i++) {
-      const lcl_conv_implementation *im = lcl__conv_list[i];
+    for (int i = 0; lcl__conv_kind.list[i]; i++) {
+      const lcl_conv_implementation *im = lcl__conv_implementation_of(lcl__conv_kind.list[i]);
       const bool library = strstr(im->base.name, "clblast"); /* compiles for each shape */
       if (im->tolerance) continue;
       for (int kind = FORWARD; kind <= FILTER_GRAD; kind++)

@@ -182,7 +182,7 @@ static void every_algorithm(void **state) {
   const lcl_caps *caps = lcl__context_caps(ctx);
   for (size_t i = 0; i < (small ? 0 : LCL_COUNT(choices)); i++) {
     forced f = { .choice = choice_of(choices[i].name, choices[i].params) };
-    lcl__gemm_watch(ctx, force_gemm, &f);
+    lcl__choose_watch(ctx, force, &f);
     rng r = { 21 };
     for (int t = 0; t < 4; t++)
       check(&r,
@@ -196,7 +196,7 @@ static void every_algorithm(void **state) {
                            .act = LCL_ACT_RELU });
     if (caps->packed || strcmp(choices[i].name, "packed") != 0)
       assert_true(f.count > 0 || (!caps->clblast && strcmp(choices[i].name, "clblast") == 0));
-    lcl__gemm_watch(ctx, NULL, NULL);
+    lcl__choose_watch(ctx, NULL, NULL);
   }
   lcl_context_destroy(ctx);
   ctx = whole;

@@ -9,7 +9,7 @@ import sys
 
 LAYERS = [["base"], ["device"], ["graph"], ["ops"], ["nn"], ["reference", "models", "data"], ["train", "bench"],
           ["tools"]]
-PUBLIC = {"status": "base", "context": "device", "graph": "graph", "ops": "ops", "nn": "nn",
+PUBLIC = {"status": "base", "context": "device", "graph": "graph", "algorithm": "ops", "ops": "ops", "nn": "nn",
           "model": "models", "data": "data", "train": "train", "bench": "bench", "latentcl": "tools"}
 LAYER = {folder: i for i, layer in enumerate(LAYERS) for folder in layer}
 

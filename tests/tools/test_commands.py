@@ -306,6 +306,29 @@ def tune():
     check(os.path.getmtime(path) > changed, 'again')
 
 
+def algorithms():
+    for command in ('train', 'explain', 'eval', 'sample', 'reconstruct', 'cluster', 'hash', 'tsne', 'report', 'bench', 'check', 'op'):
+        text = run(command, '--algorithm', 'conv2d=quantum', code=2)
+        check("no algorithm 'quantum'" in text and 'implicit-gemm, auto' in text, text)
+        check("off, quick or full, not 'slowly'" in run(command, '--find=slowly', code=2), command)
+    small = ('augconv', '--batch', '8')
+    text = run('explain', *small, '--algorithm', 'conv2d=implicit-gemm,matmul=tiled')
+    check(re.search(r'conv2d_filter_grad \S+ \S+ +implicit-gemm +forced', text) and re.search(r'matmul \S+ +tiled +forced +then', text), text)
+    text = run('explain', *small, env={'LATENTCL_ALGORITHM': 'conv2d=fft'}, code=1)
+    check('fft cannot compute it on this device' in text and 'conv2d=fft/auto' in text, text)
+    # New sizes are measured once, and the record is kept; fewer algorithms compile faster.
+    home = {'XDG_DATA_HOME': os.path.abspath('found'), 'LATENTCL_DISABLE': 'clblast'}
+    for name, shape in (('fa.npy', (128, 64)), ('fb.npy', (64, 96))):
+        write_npy(name, '<f4', shape, struct.pack('<f', 0.5) * (shape[0] * shape[1]))
+    product = ('op', 'matmul', '--in', 'fa.npy', 'fb.npy', '--out', 'fy.npy')
+    text = run(*product, '--find', 'quick', env=home)
+    path = re.search(r'kept in (\S+)', text).group(1)
+    record = json.load(open(path))['entries']['gemm 128x96x64 b1 an bn']
+    check(record['by'] == 'find' and {record['algorithm'], record['runner_up']} == {'packed', 'tiled'}, record)
+    check(0 < record['seconds'] < 1 and 0 < record['runner_up_seconds'] < 1, record)
+    check(run(*product, '--find', 'full', env=home) == '', 'measured again')
+
+
 def ops():
     check('matmul' in run('op', '--list'), 'list')
     rng = random.Random(3)
@@ -361,7 +384,7 @@ def every_option_was_used():
 folder = tempfile.mkdtemp(prefix='latentcl-commands-')
 os.chdir(folder)
 failed = 0
-for part in (data, train, evaluate, images, clusters_and_codes, maps, pages, tables, bench, tune, ops, checks, every_option_was_used):
+for part in (data, train, evaluate, images, clusters_and_codes, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
     try:
         part()
         print(part.__name__, 'passed', flush=True)

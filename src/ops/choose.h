@@ -1,0 +1,19 @@
+/* Which implementation computes a problem.
+ *
+ * Order of the choice: what this process set (a tuner's candidate), what the user asked for
+ * (latentcl/algorithm.h), the records of the device (tuning.h), what a find step measures (find.h),
+ * the first profitable of the list. */
+#ifndef LCL_OPS_CHOOSE_H
+#define LCL_OPS_CHOOSE_H
+
+#include "ops/kind.h"
+
+/* Chooses, and leaves a note for `explain`. LCL_ERR_UNSUPPORTED: what the user asked for cannot
+ * compute this problem; LCL_ERR_ARGUMENT: LATENTCL_ALGORITHM or LATENTCL_FIND is wrong. */
+lcl_status lcl__choose(lcl_lower *lw, const lcl_problem *p, lcl_choice *c);
+
+/* Called with every problem before it is chosen for, while it is set (fn NULL: stop). */
+typedef void (*lcl_watch_fn)(void *user, lcl_lower *lw, const lcl_problem *p);
+lcl_status lcl__choose_watch(lcl_context *ctx, lcl_watch_fn fn, void *user);
+
+#endif

@@ -1,0 +1,565 @@
+/* The choice among algorithms: by name, by the find step, and what a user is told about it. */
+#include <sys/stat.h>
+
+#include "bench/bench.h"
+#include "data/tempdir.h"
+#include "latentcl/algorithm.h"
+#include "latentcl/model.h"
+#include "latentcl/ops.h"
+#include "models/build.h"
+#include "ops/choose.h"
+#include "ops/find.h"
+#include "ops/trial.h"
+#include "test.h"
+
+static char root[256];
+static char said[8192]; /* warnings and what is below them, since `listen` */
+
+static void hear(lcl_log_level level, const char *message, void *user) {
+  (void)level;
+  (void)user;
+  const size_t n = strlen(said);
+  snprintf(said + n, sizeof said - n, "%s\n", message);
+}
+
+/* Every test has a tuning folder of its own. */
+static int setup(void **state) {
+  (void)state;
+  temp_make(root);
+  setenv("LATENTCL_TUNING", root, 1);
+  setenv("LATENTCL_FIND", "off", 1);
+  said[0] = 0;
+  lcl_log_set(hear, NULL);
+  lcl_log_set_level(LCL_LOG_INFO);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  unsetenv("LATENTCL_ALGORITHM");
+  unsetenv("LATENTCL_KERNELS");
+  temp_remove(root);
+  return 0;
+}
+
+static lcl_context *open_context(void) {
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  return ctx;
+}
+
+/* ---- one convolution and its gradients, or a GEMM, as a program ---- */
+
+enum { IMAGES = 4, CHANNELS = 20, FILTERS = 24, SIDE = 12, TAPS = 5 };
+
+typedef struct work {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  float *result;
+  size_t n;
+  char *text; /* explain */
+} work;
+
+static float *numbers(size_t n) {
+  float *x = malloc(n * sizeof *x);
+  uint32_t seed = 5;
+  for (size_t i = 0; i < n; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    x[i] = (float)(seed >> 8) / (1 << 24) - 0.5f;
+  }
+  return x;
+}
+
+static void feed(work *w, const char *name, lcl_shape s) {
+  const size_t n = (size_t)lcl_shape_count(s);
+  float *x = numbers(n);
+  ASSERT_OK(lcl_feed(w->p, name, x, n * sizeof *x));
+  free(x);
+}
+
+static lcl_status build(lcl_context *ctx, lcl_shape a, lcl_shape b, lcl_shape bias, int pass,
+                        work *w) {
+  const lcl_conv_desc d = { .stride = { 1, 1 } };
+  *w = (work) { 0 };
+  ASSERT_OK(lcl_store_create(ctx, 1, &w->store));
+  ASSERT_OK(lcl_graph_create(w->store, "work", &w->g));
+  lcl_tensor *x = lcl_input(w->g, "a", LCL_F32, a), *y = lcl_input(w->g, "b", LCL_F32, b),
+             *z = NULL;
+  if (pass == 0) z = lcl_matmul(x, y, false, false);
+  if (pass == LCL_CONV_FORWARD) z = lcl_conv2d(x, y, NULL, &d);
+  if (pass == LCL_CONV_INPUT_GRAD)
+    z = lcl_conv2d_input_grad(x, y, LCL_SHAPE(IMAGES, CHANNELS, SIDE, SIDE), &d);
+  if (pass == LCL_CONV_FILTER_GRAD)
+    z = lcl_conv2d_filter_grad(x, y, LCL_SHAPE(FILTERS, CHANNELS, TAPS, TAPS), &d);
+  if (bias.rank) z = lcl_relu(lcl_add(z, lcl_input(w->g, "bias", LCL_F32, bias)));
+  w->n = (size_t)lcl_shape_count(lcl_tensor_shape(z));
+  return lcl_compile(w->g, &(lcl_compile_desc) { .fetch = &z, .n_fetch = 1 }, &w->p);
+}
+
+static void run(work *w, lcl_shape a, lcl_shape b, lcl_shape bias) {
+  feed(w, "a", a);
+  feed(w, "b", b);
+  if (bias.rank) feed(w, "bias", bias);
+  ASSERT_OK(lcl_run(w->p));
+  w->result = malloc(w->n * sizeof(float));
+  ASSERT_OK(lcl_fetch(w->p, "#0", w->result, w->n * sizeof(float)));
+  ASSERT_OK(lcl_program_explain(w->p, false, &w->text));
+}
+
+static void drop(work *w) {
+  lcl_program_destroy(w->p);
+  lcl_graph_destroy(w->g);
+  lcl_store_destroy(w->store);
+  free(w->result);
+  free(w->text);
+  *w = (work) { 0 };
+}
+
+/* Operands of a pass of the convolution. */
+static void conv_shapes(int pass, lcl_shape s[2]) {
+  const int64_t out = SIDE - TAPS + 1;
+  const lcl_shape x = LCL_SHAPE(IMAGES, CHANNELS, SIDE, SIDE),
+                  f = LCL_SHAPE(FILTERS, CHANNELS, TAPS, TAPS),
+                  y = LCL_SHAPE(IMAGES, FILTERS, out, out);
+  s[0] = pass == LCL_CONV_INPUT_GRAD ? y : x;
+  s[1] = pass == LCL_CONV_FILTER_GRAD ? y : f;
+}
+
+static lcl_status build_conv(lcl_context *ctx, int pass, work *w) {
+  lcl_shape s[2];
+  conv_shapes(pass, s);
+  return build(ctx, s[0], s[1], (lcl_shape) { 0 }, pass, w);
+}
+
+static void run_conv(work *w, int pass) {
+  lcl_shape s[2];
+  conv_shapes(pass, s);
+  run(w, s[0], s[1], (lcl_shape) { 0 });
+}
+
+static void expect_near(const float *got, const float *want, size_t n, double bound,
+                        const char *what) {
+  for (size_t i = 0; i < n; i++)
+    if (!(fabs((double)got[i] - want[i]) <= bound))
+      fail_msg("%s: element %zu is %g, not %g", what, i, (double)got[i], (double)want[i]);
+}
+
+/* ---- names ---- */
+
+static void wrong_names(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *says;
+  } wrong[] = {
+    { "conv2d=foo", "winograd" },
+    { "conv2d=winograd//auto", "no algorithm ''" },
+    { "conv2d=", "implicit-gemm" },
+    { "matmul=winograd", "packed, tiled, clblast, auto" },
+    { "conv3d=auto", "conv2d_filter" },
+    { "conv2d", "OP=ALGORITHM" },
+    { "matmul=packed,=auto", "matmul" },
+    { "conv2d=auto/auto/auto/auto/auto/auto/auto/auto/auto", "at most 8" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    ASSERT_STATUS(lcl_algorithm_force(NULL, wrong[i].text), LCL_ERR_ARGUMENT);
+    if (!strstr(lcl_error_message(), wrong[i].says))
+      fail_msg("%s: '%s' lacks '%s'", wrong[i].text, lcl_error_message(), wrong[i].says);
+  }
+  ASSERT_OK(lcl_algorithm_force(NULL, NULL));
+  ASSERT_OK(lcl_algorithm_force(NULL, ""));
+  ASSERT_OK(lcl_algorithm_force(NULL, "conv2d=winograd/direct-nhwc/auto,matmul=clblast"));
+  lcl_context *ctx = open_context();
+  ASSERT_STATUS(lcl_algorithm_find(ctx, (lcl_find)3), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_algorithm_find(NULL, LCL_FIND_OFF), LCL_ERR_ARGUMENT);
+  lcl_context_destroy(ctx);
+}
+
+/* The environment's word is read when a program is compiled. */
+static void wrong_environment(void **state) {
+  (void)state;
+  static const char *const names[] = { "LATENTCL_ALGORITHM", "LATENTCL_FIND" };
+  for (int i = 0; i < 2; i++) {
+    work w;
+    setenv(names[i], "conv2d=quantum", 1);
+    lcl_context *ctx = open_context();
+    ASSERT_STATUS(build_conv(ctx, LCL_CONV_FORWARD, &w), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), names[i]));
+    drop(&w);
+    lcl_context_destroy(ctx);
+    setenv(names[i], i ? "off" : "", 1);
+  }
+}
+
+/* What cannot be had is refused with what can, and never ignored. */
+static void refused(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  work w;
+  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=winograd"));
+  ASSERT_STATUS(build_conv(ctx, LCL_CONV_FORWARD, &w), LCL_ERR_UNSUPPORTED); /* 5x5 */
+  assert_non_null(strstr(lcl_error_message(), "winograd cannot"));
+  assert_non_null(strstr(lcl_error_message(), "implicit-gemm can"));
+  assert_non_null(strstr(lcl_error_message(), "conv2d=winograd/auto"));
+  drop(&w);
+  ASSERT_OK(lcl_algorithm_force(ctx, "conv2d=winograd/auto"));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  drop(&w);
+  lcl_context_destroy(ctx);
+}
+
+/* Every algorithm that can compute a pass is taken when asked for, and said. conv2d stands for its
+ * gradients unless they are named themselves. (test_conv.c holds their results against the
+ * reference.) */
+static void forced_convolutions(void **state) {
+  (void)state;
+  static const char *const ops[] = { "conv2d", "conv2d_input_grad", "conv2d_filter_grad" };
+  lcl_context *ctx = open_context();
+  for (int i = 0; i < 3; i++) {
+    int taken = 0;
+    for (const lcl_implementation *const *im = lcl__conv_kind.list; *im; im++) {
+      work w;
+      char text[128];
+      snprintf(text, sizeof text, i == 2 ? "conv2d=fft,%s=%s" : "conv2d=%s%s", i == 2 ? ops[i] : "",
+               (*im)->name);
+      ASSERT_OK(lcl_algorithm_force(ctx, text));
+      const lcl_status st = build_conv(ctx, 1 << i, &w);
+      if (st == LCL_ERR_UNSUPPORTED) {
+        drop(&w);
+        continue;
+      }
+      ASSERT_OK(st);
+      ASSERT_OK(lcl_program_explain(w.p, false, &w.text));
+      snprintf(text, sizeof text, "%-15s forced", (*im)->name);
+      if (!strstr(w.text, text)) fail_msg("%s is not in\n%s", text, w.text);
+      taken++;
+      drop(&w);
+    }
+    ASSERT_BETWEEN(taken, 2, 7);
+  }
+  lcl_context_destroy(ctx);
+}
+
+/* CLBlast computes products with epilogues, batches and transposed operands. */
+static void forced_products(void **state) {
+  (void)state;
+  static const struct {
+    lcl_shape a, b, bias;
+  } cases[] = {
+    { { 2, { 33, 47 } }, { 2, { 47, 20 } }, { 1, { 20 } } },
+    { { 3, { 3, 17, 9 } }, { 3, { 3, 9, 12 } }, { 1, { 12 } } },
+    { { 2, { 1, 30 } }, { 2, { 30, 1 } }, { 1, { 1 } } },
+  };
+  lcl_context *ctx = open_context();
+  const bool library = lcl__context_caps(ctx)->clblast;
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    work usual, w;
+    ASSERT_OK(lcl_algorithm_force(ctx, NULL));
+    ASSERT_OK(build(ctx, cases[i].a, cases[i].b, cases[i].bias, 0, &usual));
+    run(&usual, cases[i].a, cases[i].b, cases[i].bias);
+    for (const lcl_implementation *const *im = lcl__gemm_kind.list; *im; im++) {
+      char text[64];
+      snprintf(text, sizeof text, "matmul=%s", (*im)->name);
+      ASSERT_OK(lcl_algorithm_force(ctx, text));
+      const lcl_status st = build(ctx, cases[i].a, cases[i].b, cases[i].bias, 0, &w);
+      if (st == LCL_ERR_UNSUPPORTED && (strcmp((*im)->name, "clblast") != 0 || !library)) {
+        drop(&w);
+        continue;
+      }
+      ASSERT_OK(st);
+      run(&w, cases[i].a, cases[i].b, cases[i].bias);
+      expect_near(w.result, usual.result, w.n, 1e-5, text);
+      if (strcmp((*im)->name, "clblast") == 0) assert_non_null(strstr(w.text, "CLBlast"));
+      drop(&w);
+    }
+    drop(&usual);
+  }
+  lcl_context_destroy(ctx);
+}
+
+/* ---- models ---- */
+
+/* What a model's first step leaves in the optimiser's moments, which hold the gradient, and its
+ * loss at the end. */
+typedef struct step {
+  float *v;
+  size_t n;
+  char *text;
+} step;
+
+static void read_moments(lcl_store *store, step *s) {
+  for (size_t i = 0; i < lcl_store_count(store); i++) {
+    const lcl_var_info v = lcl_store_info(store, i);
+    const size_t n = (size_t)lcl_shape_count(v.shape);
+    if (v.trainable || v.dtype != LCL_F32) continue;
+    s->v = realloc(s->v, (s->n + n + 1) * sizeof(float));
+    ASSERT_OK(lcl_store_read(store, v.name, s->v + s->n, n * sizeof(float)));
+    s->n += n;
+  }
+}
+
+static void feed_step(lcl_program *p, const char *name, const lcl_tensor *t) {
+  if (!t) return;
+  const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(t));
+  float *x = numbers(n);
+  for (size_t i = 0; i < n; i++) {
+    x[i] += 0.5f;
+    if (lcl_tensor_dtype(t) == LCL_I32) ((int32_t *)x)[i] = (int32_t)(i % 10);
+  }
+  ASSERT_OK(lcl_feed(p, name, x, n * sizeof *x));
+  free(x);
+}
+
+/* False: the model cannot do without its preparation, or the algorithms without another. */
+static bool train_once(lcl_context *ctx, const lcl_model_class *cls, step *s) {
+  const lcl_model_data data = {
+    .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 1000
+  };
+  lcl_options *o;
+  lcl_model *m = NULL;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_build b;
+  lcl_program *p = NULL;
+  *s = (step) { 0 };
+  ASSERT_OK(lcl_model_options(cls, &o));
+  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "train", &g));
+  m->side_width = 1;
+  ASSERT_OK(lcl__build_init(&b, m, g, LCL_MODE_TRAIN, 4, m->settings.unlabelled_batch ? 4 : 0));
+  lcl_minimise(b.loss, &b.optimiser);
+  const lcl_status st = lcl_compile(
+      g, &(lcl_compile_desc) { .fetch = &b.loss, .n_fetch = 1, .only_fetch = true }, &p);
+  if (st == LCL_OK) {
+    feed_step(p, "image", b.image);
+    feed_step(p, "label", b.label);
+    feed_step(p, "unlabelled", b.unlabelled);
+    if (b.side) feed_step(p, "side", b.side);
+    ASSERT_OK(lcl_run(p));
+    read_moments(store, s);
+    s->v = realloc(s->v, (s->n + 1) * sizeof(float));
+    ASSERT_OK(lcl_fetch(p, "#0", &s->v[s->n++], sizeof(float)));
+    ASSERT_OK(lcl_program_explain(p, false, &s->text));
+  } else if (st != LCL_ERR_UNSUPPORTED) {
+    fail_msg("%s: %s", cls->name, lcl_error_message());
+  }
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_model_destroy(m);
+  lcl_options_destroy(o);
+  return st == LCL_OK;
+}
+
+static void step_free(step *s) {
+  free(s->v);
+  free(s->text);
+}
+
+static void expect_same_step(const char *what, const step *got, const step *want) {
+  double apart = 0, size = 0;
+  assert_int_equal(got->n, want->n);
+  for (size_t i = 0; i < got->n; i++) {
+    apart += ((double)got->v[i] - want->v[i]) * ((double)got->v[i] - want->v[i]);
+    size += (double)want->v[i] * want->v[i];
+  }
+  if (!(apart <= 1e-8 * size))
+    fail_msg("%s: %g away from the usual step", what, sqrt(apart / size));
+}
+
+/* A model's training step with every algorithm, where it can compute what the model asks for: a
+ * model with convolutions and one without. LATENTCL_TEST_MODELS=all: every model, which takes
+ * minutes. */
+static bool is_tested(const char *model) {
+  const char *all = getenv("LATENTCL_TEST_MODELS");
+  return (all && strcmp(all, "all") == 0) || strcmp(model, "augconv") == 0 ||
+         strcmp(model, "imsat") == 0;
+}
+
+static void models(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  int ran = 0;
+  for (size_t k = 0; k < lcl_model_count(); k++) {
+    const lcl_model_class *cls = lcl_model_at(k);
+    if (!is_tested(cls->name)) continue;
+    const lcl_kind *const kinds[] = { &lcl__conv_kind, &lcl__gemm_kind };
+    static const char *const ops[] = { "conv2d", "matmul" };
+    step usual, s;
+    ASSERT_OK(lcl_algorithm_force(ctx, NULL));
+    if (!train_once(ctx, cls, &usual)) fail_msg("%s: %s", cls->name, lcl_error_message());
+    for (int i = 0; i < 2; i++)
+      for (const lcl_implementation *const *im = kinds[i]->list; *im; im++) {
+        char text[96];
+        snprintf(text, sizeof text, "\n  %s ", ops[i]);
+        if (!strstr(usual.text, text)) break; /* the model has no such op */
+        snprintf(text, sizeof text, "%s=%s/auto", ops[i], (*im)->name);
+        ASSERT_OK(lcl_algorithm_force(ctx, text));
+        assert_true(train_once(ctx, cls, &s));
+        char what[160];
+        snprintf(what, sizeof what, "%s, %s", cls->name, text);
+        expect_same_step(what, &s, &usual);
+        ran += strstr(s.text, "forced") != NULL;
+        step_free(&s);
+      }
+    step_free(&usual);
+  }
+  assert_true(ran >= 10);
+  lcl_context_destroy(ctx);
+}
+
+/* ---- the find step ---- */
+
+static lcl_record record_of(lcl_context *ctx, int pass) {
+  lcl_record r = { 0 };
+  lcl_shape s[2];
+  lcl_conv_problem p = { .pass = (lcl_conv_pass)pass,
+                         .s = { IMAGES, CHANNELS, SIDE, SIDE, FILTERS, TAPS, TAPS, SIDE - TAPS + 1,
+                                SIDE - TAPS + 1 },
+                         .a = { .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 } };
+  conv_shapes(pass, s);
+  const lcl_problem problem = lcl__conv_as_problem(&p);
+  lcl__tuning_find(ctx, problem.key, problem.kind, &r);
+  return r;
+}
+
+/* CLBlast's kernels compile for long. */
+static lcl_context *without_library(void) {
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = "clblast" }, &ctx));
+  return ctx;
+}
+
+/* At first use the algorithms are measured, the result is kept, and later contexts take it. */
+static void found(void **state) {
+  (void)state;
+  work w;
+  lcl_context *ctx = without_library();
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  assert_null(record_of(ctx, LCL_CONV_FORWARD).choice.implementation); /* off */
+  run_conv(&w, LCL_CONV_FORWARD);
+  work usual = w;
+  ASSERT_OK(lcl_algorithm_find(ctx, LCL_FIND_FULL));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  run_conv(&w, LCL_CONV_FORWARD);
+  expect_near(w.result, usual.result, w.n, 2e-4, "found");
+  assert_non_null(strstr(w.text, "found"));
+  assert_non_null(strstr(said, "measuring"));
+  drop(&w);
+  drop(&usual);
+  const lcl_record r = record_of(ctx, LCL_CONV_FORWARD);
+  assert_int_equal(r.source, LCL_RECORD_FIND);
+  ASSERT_BETWEEN(r.seconds, 1e-7, 10);
+  ASSERT_BETWEEN(r.other_seconds, 1e-7, 10);
+  assert_true(*r.runner_up && strcmp(r.runner_up, r.choice.implementation->name) != 0);
+  lcl_context_destroy(ctx);
+  said[0] = 0;
+  ctx = without_library();
+  ASSERT_OK(lcl_algorithm_find(ctx, LCL_FIND_FULL));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  run_conv(&w, LCL_CONV_FORWARD);
+  assert_non_null(strstr(w.text, r.choice.implementation->name));
+  assert_null(strstr(said, "measuring"));
+  drop(&w);
+  lcl_context_destroy(ctx);
+}
+
+/* A candidate that does not compile, and one whose result is wrong, cost only themselves. */
+static void broken_candidates(void **state) {
+  (void)state;
+  static const struct {
+    const char *file, *from, *by;
+  } faults[] = {
+    { "conv_im2col.cl", "const int at = r * s.sw + j;", "const int at = r * s.sw + j + 1;" },
+    { "conv_nhwc.cl", "#include \"args.h\"", "#error broken" },
+  };
+  char path[400];
+  for (size_t i = 0; lcl__embedded_names[i]; i++) {
+    const char *text = lcl__embedded_source(lcl__embedded_names[i]), *at = NULL;
+    lcl_str s = { 0 };
+    for (size_t f = 0; f < LCL_COUNT(faults); f++) {
+      if (strcmp(faults[f].file, lcl__embedded_names[i]) != 0) continue;
+      at = strstr(text, faults[f].from);
+      assert_non_null(at);
+      lcl__str_append(&s, text, (size_t)(at - text));
+      lcl__str_add(&s, "%s%s", faults[f].by, at + strlen(faults[f].from));
+    }
+    if (!at) lcl__str_add(&s, "%s", text);
+    snprintf(path, sizeof path, "%s/%s", root, lcl__embedded_names[i]);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    mkdir(path, 0755); /* tuned/ */
+    *slash = '/';
+    ASSERT_OK(lcl__file_write_atomic(path, s.data, s.n));
+    lcl__str_free(&s);
+  }
+  setenv("LATENTCL_KERNELS", root, 1);
+  work w;
+  lcl_context *ctx = open_context();
+  ASSERT_OK(lcl_algorithm_find(ctx, LCL_FIND_FULL));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FILTER_GRAD, &w));
+  drop(&w);
+  const lcl_record r = record_of(ctx, LCL_CONV_FILTER_GRAD);
+  assert_int_equal(r.source, LCL_RECORD_FIND);
+  assert_string_not_equal(r.choice.implementation->name, "direct-nhwc");
+  assert_string_not_equal(r.choice.implementation->name, "im2col-clblast");
+  if (lcl__context_caps(ctx)->clblast)
+    assert_non_null(strstr(said, "im2col-clblast is not used: its result differs"));
+  if (lcl__context_caps(ctx)->packed) assert_non_null(strstr(said, "direct-nhwc is not used"));
+  lcl_context_destroy(ctx);
+}
+
+/* When the time is over, what is taken is kept as well: a later process computes the same bits. A
+ * measured record of another process is not replaced by the find step, but by the tuner. */
+static void no_time(void *user, lcl_lower *lw, const lcl_problem *p) {
+  lcl_finder f = lcl__finder(LCL_FIND_QUICK);
+  lcl_record r;
+  f.left = 0;
+  (void)user;
+  assert_false(lcl__find(lw, p, &f, NULL, &r));
+}
+
+static void kept(void **state) {
+  (void)state;
+  work w;
+  lcl_context *ctx = open_context();
+  ASSERT_OK(lcl__choose_watch(ctx, no_time, NULL));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  drop(&w);
+  ASSERT_OK(lcl__choose_watch(ctx, NULL, NULL));
+  lcl_record r = record_of(ctx, LCL_CONV_FORWARD);
+  assert_non_null(r.choice.implementation);
+  assert_int_equal(r.source, LCL_RECORD_DEFAULT);
+  const struct {
+    lcl_record_source source;
+    double seconds, then;
+  } saves[] = { { LCL_RECORD_FIND, 1, 1 }, { LCL_RECORD_FIND, 2, 1 }, { LCL_RECORD_DEFAULT, 3, 1 },
+                { LCL_RECORD_TUNE, 4, 4 }, { LCL_RECORD_FIND, 5, 4 }, { LCL_RECORD_TUNE, 6, 6 } };
+  r.choice.params = (lcl_kernel_params) { 0 };
+  for (size_t i = 0; i < LCL_COUNT(saves); i++) {
+    lcl_record got, s = r;
+    s.source = saves[i].source;
+    s.seconds = saves[i].seconds;
+    ASSERT_OK(lcl__tuning_save(ctx, "conv2d kept", &s));
+    assert_true(lcl__tuning_find(ctx, "conv2d kept", &lcl__conv_kind, &got));
+    assert_true(got.seconds == saves[i].then);
+    assert_int_equal(lcl__tuning_tuned(ctx, "conv2d kept"), i >= 3);
+  }
+  lcl_context_destroy(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(wrong_names, setup, teardown),
+    cmocka_unit_test_setup_teardown(wrong_environment, setup, teardown),
+    cmocka_unit_test_setup_teardown(refused, setup, teardown),
+    cmocka_unit_test_setup_teardown(forced_convolutions, setup, teardown),
+    cmocka_unit_test_setup_teardown(forced_products, setup, teardown),
+    cmocka_unit_test_setup_teardown(models, setup, teardown),
+    cmocka_unit_test_setup_teardown(found, setup, teardown),
+    cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
+    cmocka_unit_test_setup_teardown(kept, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("algorithms", tests, NULL, NULL);
+}
