@@ -53,7 +53,7 @@ typedef struct cli_option {
     "algorithms of conv2d and matmul, as conv2d=winograd/auto; a wrong name lists them" },         \
   {                                                                                                \
     "find", CLI_FIND, NULL, "off|quick|full",                                                      \
-        "measure the algorithms of sizes that are new to this device (quick: some 3 s)"            \
+        "measure the algorithms of sizes that are new to this device (quick: some 10 s)"           \
   }
 enum { CLI_N_CHOICES = 2 };
 /* What --algorithm and --find do with their text; -1, or an exit code. */

@@ -16,7 +16,7 @@ extern "C" {
 /** How much a context measures by itself. */
 typedef enum lcl_find {
   LCL_FIND_OFF,   /**< nothing */
-  LCL_FIND_QUICK, /**< the algorithms of new problems, some 3 seconds in all; the default */
+  LCL_FIND_QUICK, /**< the algorithms of new problems, some 10 seconds in all; the default */
   LCL_FIND_FULL   /**< the algorithms of all problems without a measured record, however long */
 } lcl_find;
 

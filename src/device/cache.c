@@ -248,8 +248,9 @@ void lcl__cache_prune(void) {
   lcl_str dir = { 0 };
   file_rows rows = { 0 };
   size_t others = 0;
-  if (lcl__cache_dir(&dir)) lcl__remove_leftovers(dir.data, NULL);
-  if (lcl__str_ok(&dir) && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
+  const bool on = lcl__cache_dir(&dir);
+  if (on) lcl__remove_leftovers(dir.data, NULL);
+  if (on && scan(dir.data, &rows, &others) == LCL_OK && rows.n) {
     uint64_t total = 0, limit = size_limit();
     for (size_t i = 0; i < rows.n; i++) total += rows.data[i].bytes;
     if (total > limit) qsort(rows.data, rows.n, sizeof *rows.data, older_first);

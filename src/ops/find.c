@@ -6,7 +6,7 @@
 #include "ops/trial.h"
 
 /* Seconds that a context may measure in all, and that a candidate runs in a round. */
-static const double QUICK = 3, ROUND = 0.02;
+static const double QUICK = 10, ROUND = 0.02;
 
 /* The winner has to be this much faster than what is taken without measuring. */
 static const double LEAD = 0.9;
@@ -136,7 +136,7 @@ static void announce(lcl_context *ctx, lcl_finder *f) {
     lcl__logf(LCL_LOG_WARN,
               "sizes that are new to this device: measuring their algorithms once%s, kept in %s "
               "(--find off or LATENTCL_FIND=off: not)",
-              f->mode == LCL_FIND_QUICK ? ", some 3 s" : "", path.data);
+              f->mode == LCL_FIND_QUICK ? ", some 10 s" : "", path.data);
   lcl__str_free(&path);
 }
 
