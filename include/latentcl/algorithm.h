@@ -22,7 +22,7 @@ typedef enum lcl_find {
 
 /** Asks for algorithms by name.
  *
- * @param ctx   the context; NULL: only checks `text`
+ * @param ctx   the context; NULL: only checks `text`, which is not NULL then
  * @param text  OP=ALGORITHM pairs with commas between, such as
  *   "conv2d=im2col-clblast,matmul=clblast"; an op is conv2d (forward and both gradients),
  *   conv2d_input_grad, conv2d_filter_grad (more precise than conv2d) or matmul. ALGORITHM may be

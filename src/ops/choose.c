@@ -138,6 +138,7 @@ static lcl_status ready(lcl_context *ctx, chooser **out) {
 
 lcl_status lcl_algorithm_force(lcl_context *ctx, const char *text) {
   wish wishes[N_OPS] = { 0 };
+  if (!ctx) LCL_NEED(text);
   LCL_TRY(parse("algorithm", text, wishes));
   if (!ctx) return LCL_OK;
   chooser *ch = of_context(ctx);

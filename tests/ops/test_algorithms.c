@@ -166,7 +166,7 @@ static void wrong_names(void **state) {
     if (!strstr(lcl_error_message(), wrong[i].says))
       fail_msg("%s: '%s' lacks '%s'", wrong[i].text, lcl_error_message(), wrong[i].says);
   }
-  ASSERT_OK(lcl_algorithm_force(NULL, NULL));
+  ASSERT_STATUS(lcl_algorithm_force(NULL, NULL), LCL_ERR_ARGUMENT);
   ASSERT_OK(lcl_algorithm_force(NULL, ""));
   ASSERT_OK(lcl_algorithm_force(NULL, "conv2d=winograd/direct-nhwc/auto,matmul=clblast"));
   lcl_context *ctx = open_context();
