@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "latentcl/algorithm.h"
+#include "ops/find.h"
 
 static int complain(int code, const char *fmt, va_list args) {
   lcl_str s = { 0 };
@@ -92,7 +92,8 @@ int cli_set_algorithm(const char *text) {
 }
 
 int cli_set_find(const char *text) {
-  if (strcmp(text, "off") != 0 && strcmp(text, "quick") != 0 && strcmp(text, "full") != 0)
+  lcl_find mode;
+  if (!lcl__find_mode(text, &mode))
     return cli_usage("--find wants off, quick or full, not '%s'", text);
   return setenv("LATENTCL_FIND", text, 1) ? cli_fail("out of memory") : -1;
 }

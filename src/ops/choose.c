@@ -116,12 +116,11 @@ static chooser *of_context(lcl_context *ctx) {
 }
 
 static lcl_status read_find(chooser *ch) {
-  static const char *const words[] = { "off", "quick", "full" };
   const char *text = getenv("LATENTCL_FIND");
   ch->find_set = true;
   if (!text || !*text) return LCL_OK;
-  for (int i = 0; i < (int)LCL_COUNT(words); i++)
-    if (strcmp(text, words[i]) == 0) return ch->finder = lcl__finder((lcl_find)i), LCL_OK;
+  lcl_find mode;
+  if (lcl__find_mode(text, &mode)) return ch->finder = lcl__finder(mode), LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT, "LATENTCL_FIND: expects off, quick or full, not '%s'", text);
 }
 

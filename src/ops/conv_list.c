@@ -39,12 +39,9 @@ static bool legal(const lcl_caps *caps, const void *p, const lcl_choice *c) {
   return !im->legal || im->legal(caps, p, &c->params);
 }
 
-const lcl_kind lcl__conv_kind = { .name = "convolution",
-                                  .list = list,
-                                  .supported = supported,
-                                  .profitable = profitable,
-                                  .start = start,
-                                  .legal = legal };
+const lcl_kind lcl__conv_kind = {
+  .list = list, .supported = supported, .profitable = profitable, .start = start, .legal = legal
+};
 
 static void write_key(const lcl_conv_problem *p, char key[160]) {
   const lcl_conv_attr *a = &p->a;

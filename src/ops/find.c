@@ -20,6 +20,15 @@ lcl_finder lcl__finder(lcl_find mode) {
   return (lcl_finder) { .mode = mode, .left = mode == LCL_FIND_FULL ? 1e30 : QUICK };
 }
 
+bool lcl__find_mode(const char *word, lcl_find *mode) {
+  static const char *const words[] = {
+    [LCL_FIND_OFF] = "off", [LCL_FIND_QUICK] = "quick", [LCL_FIND_FULL] = "full"
+  };
+  for (int i = 0; i < (int)LCL_COUNT(words); i++)
+    if (strcmp(word, words[i]) == 0) return *mode = (lcl_find)i, true;
+  return false;
+}
+
 /* ---- one problem ---- */
 
 typedef struct search {
@@ -130,13 +139,12 @@ static bool settled(const lcl_finder *f, const lcl_record *known) {
 
 static void announce(lcl_context *ctx, lcl_finder *f) {
   lcl_str path = { 0 };
-  if (f->said) return;
-  f->said = true;
-  if (lcl__tuning_path(ctx, &path))
+  if (!f->said && lcl__tuning_path(ctx, &path))
     lcl__logf(LCL_LOG_WARN,
               "sizes that are new to this device: measuring their algorithms once%s, kept in %s "
               "(--find off or LATENTCL_FIND=off: not)",
               f->mode == LCL_FIND_QUICK ? ", some 10 s" : "", path.data);
+  f->said = true;
   lcl__str_free(&path);
 }
 

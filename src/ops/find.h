@@ -14,6 +14,8 @@ typedef struct lcl_finder {
   bool said;
 } lcl_finder;
 lcl_finder lcl__finder(lcl_find mode);
+/* "off", "quick" or "full" into mode; false: it is none of them. */
+bool lcl__find_mode(const char *word, lcl_find *mode);
 
 /* Measures p unless `known`, the record that there is (or NULL), settles it. True: found and kept;
  * *found is the record (may be the same as `known`). */

@@ -54,6 +54,10 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {
   if (splits == 1 && cl == 0)
     return (lcl_gemm_target) { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
+  return lcl__gemm_part_target(lw, g, splits, cl);
+}
+
+lcl_gemm_target lcl__gemm_part_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {
   const int64_t pitch = cl ? cl * g->patches.ta * g->patches.tb : g->n, batch = g->m * pitch;
   const int part = lcl__scratch(lw, sizeof(float) * (size_t)(splits * g->batch * batch));
   return (lcl_gemm_target) {

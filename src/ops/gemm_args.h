@@ -28,6 +28,8 @@ typedef struct lcl_gemm_target {
 } lcl_gemm_target;
 /* cl > 0: columns come in channels-last order, cl channels a tap. */
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
+/* Partial sums, also of a single part. */
+lcl_gemm_target lcl__gemm_part_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl);
 /* C = the sum of `splits` dense parts (batch, m, pitch) in scratch `part`, with the epilogue; with
  * cl > 0 a filter gradient whose columns are still in channels-last order, cl channels a tap. */
 lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,

@@ -97,13 +97,8 @@ static lcl_status temporary(lcl_lower *lw, const call *c, size_t *bytes) {
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *none) {
   (void)none;
-  const int part = is_plain(g) ? -1
-                               : lcl__scratch(lw, sizeof(float) * (size_t)(g->batch * g->m * g->n));
-  const lcl_gemm_target t =
-      part < 0 ? (lcl_gemm_target) { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 }
-               : (lcl_gemm_target) {
-                   lcl__scratch_arg(lw, part, LCL_WRITE), 0, g->m * g->n, 0, g->n, part
-                 };
+  const lcl_gemm_target t = is_plain(g) ? lcl__gemm_choose_target(lw, g, 1, 0)
+                                        : lcl__gemm_part_target(lw, g, 1, 0);
   const call c = call_of(g, &t);
   size_t temp;
   char label[256];
@@ -123,8 +118,8 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
                                                       .n_args = (int)LCL_COUNT(args),
                                                       .flops = g->flops });
   if (st != LCL_OK) lcl__free(user);
-  if (st != LCL_OK || part < 0) return st;
-  return lcl__gemm_sum_parts(lw, g, 1, part, g->n, 0);
+  if (st != LCL_OK || t.part < 0) return st;
+  return lcl__gemm_sum_parts(lw, g, 1, t.part, t.ldc, 0);
 }
 
 #else

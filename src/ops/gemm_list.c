@@ -29,12 +29,9 @@ static bool legal(const lcl_caps *caps, const void *g, const lcl_choice *c) {
   return !im->legal || im->legal(caps, g, &c->params);
 }
 
-const lcl_kind lcl__gemm_kind = { .name = "GEMM",
-                                  .list = list,
-                                  .supported = supported,
-                                  .profitable = profitable,
-                                  .start = start,
-                                  .legal = legal };
+const lcl_kind lcl__gemm_kind = {
+  .list = list, .supported = supported, .profitable = profitable, .start = start, .legal = legal
+};
 
 static void write_key(const lcl_gemm *g, char key[160]) {
   const lcl_patches *p = &g->patches;

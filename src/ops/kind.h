@@ -58,7 +58,6 @@ bool lcl__choice_equal(const lcl_choice *a, const lcl_choice *b);
 /* A kind of problem (lcl__gemm_kind, lcl__conv_kind); `problem` is an lcl_gemm or an
  * lcl_conv_problem. */
 typedef struct lcl_kind {
-  const char *name;
   const lcl_implementation *const *list; /* in order of preference; ended by NULL */
   /* Whether it can compute the problem on this device. */
   bool (*supported)(const lcl_implementation *im, const lcl_caps *caps, const void *problem);

@@ -1,6 +1,4 @@
 /* The choice among algorithms: by name, by the find step, and what a user is told about it. */
-#include <sys/stat.h>
-
 #include "bench/bench.h"
 #include "data/tempdir.h"
 #include "latentcl/algorithm.h"
@@ -10,6 +8,7 @@
 #include "ops/choose.h"
 #include "ops/find.h"
 #include "ops/trial.h"
+#include "plant.h"
 #include "test.h"
 
 static char root[256];
@@ -468,32 +467,11 @@ static void found(void **state) {
 /* A candidate that does not compile, and one whose result is wrong, cost only themselves. */
 static void broken_candidates(void **state) {
   (void)state;
-  static const struct {
-    const char *file, *from, *by;
-  } faults[] = {
+  static const fault faults[] = {
     { "conv_im2col.cl", "const int at = r * s.sw + j;", "const int at = r * s.sw + j + 1;" },
     { "conv_nhwc.cl", "#include \"args.h\"", "#error broken" },
   };
-  char path[400];
-  for (size_t i = 0; lcl__embedded_names[i]; i++) {
-    const char *text = lcl__embedded_source(lcl__embedded_names[i]), *at = NULL;
-    lcl_str s = { 0 };
-    for (size_t f = 0; f < LCL_COUNT(faults); f++) {
-      if (strcmp(faults[f].file, lcl__embedded_names[i]) != 0) continue;
-      at = strstr(text, faults[f].from);
-      assert_non_null(at);
-      lcl__str_append(&s, text, (size_t)(at - text));
-      lcl__str_add(&s, "%s%s", faults[f].by, at + strlen(faults[f].from));
-    }
-    if (!at) lcl__str_add(&s, "%s", text);
-    snprintf(path, sizeof path, "%s/%s", root, lcl__embedded_names[i]);
-    char *slash = strrchr(path, '/');
-    *slash = 0;
-    mkdir(path, 0755); /* tuned/ */
-    *slash = '/';
-    ASSERT_OK(lcl__file_write_atomic(path, s.data, s.n));
-    lcl__str_free(&s);
-  }
+  plant(root, faults, LCL_COUNT(faults));
   setenv("LATENTCL_KERNELS", root, 1);
   work w;
   lcl_context *ctx = open_context();
