@@ -95,11 +95,12 @@ struct lcl_lower {
     lcl_output_binding *data;
     size_t n, cap;
   } outputs;
-  const lcl_node *current; /* for labels and messages */
-  lcl_str notes;           /* lines of choices that ops made */
-  bool random;             /* samples random numbers: the state advances */
-  bool guard;              /* every buffer gets a guard band */
-  lcl_status status;       /* first failure of a function that returns an argument */
+  const lcl_node *current;          /* for labels and messages */
+  lcl_str notes;                    /* lines of choices that ops made */
+  bool random;                      /* samples random numbers: the state advances */
+  bool guard;                       /* every buffer gets a guard band */
+  lcl_status status;                /* first failure of a function that returns an argument */
+  void (**again)(lcl_context *ctx); /* lcl__lower_again's wish; NULL: the second time */
 };
 
 /* lower.c */

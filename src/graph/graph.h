@@ -196,6 +196,10 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch);
 lcl_status lcl__emit_copy(lcl_lower *lw, lcl_arg from, lcl_arg to, size_t bytes);
 lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t bytes);
 
+/* Has the program lowered once more after `before`, which may settle what the ops choose; what this
+ * lowering emits is dropped. False: it is the second time. */
+bool lcl__lower_again(lcl_lower *lw, void (*before)(lcl_context *ctx));
+
 /* A line for lcl_program_explain's list of choices; copied. */
 void lcl__lower_note(lcl_lower *lw, const char *line);
 

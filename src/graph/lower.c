@@ -392,6 +392,10 @@ bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node) {
 void lcl__lower_note(lcl_lower *lw, const char *line) {
   lcl__str_add(&lw->notes, "  %s\n", line);
 }
+bool lcl__lower_again(lcl_lower *lw, void (*before)(lcl_context *ctx)) {
+  if (lw->again) *lw->again = before;
+  return lw->again;
+}
 lcl_arena *lcl__lower_arena(lcl_lower *lw) {
   return lw->arena;
 }

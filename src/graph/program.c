@@ -124,22 +124,29 @@ static lcl_status finish_program(lcl_lower *lw, lcl_program *p, size_t arena_byt
   return bind_all(p);
 }
 
-static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
+static lcl_status check_fetch(const lcl_graph *g, const lcl_compile_desc *desc) {
   LCL_TRY(lcl_graph_status(g));
   if (desc->n_fetch < 0 || (desc->n_fetch && !desc->fetch))
     return lcl__fail(LCL_ERR_ARGUMENT, "compile: %d tensors to fetch, and NULL for them",
                      desc->n_fetch);
-  size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
   for (int i = 0; i < desc->n_fetch; i++)
     if (lcl_tensor_graph(desc->fetch[i]) != g)
       return lcl__fail(LCL_ERR_ARGUMENT, "compile: fetch %d %s", i,
                        desc->fetch[i] ? "belongs to another graph" : "is NULL");
+  return LCL_OK;
+}
+
+/* *again: see lcl__lower_again; the program is incomplete where it was set. */
+static lcl_status build(lcl_graph *g, const lcl_compile_desc *desc,
+                        void (**again)(lcl_context *ctx), lcl_program **out) {
+  size_t n_named = desc->only_fetch ? 0 : g->outputs.n, n_roots = (size_t)desc->n_fetch + n_named;
   lcl_program *p = lcl__alloc(sizeof *p);
   lcl_tensor **roots = lcl__alloc(LCL_MAX(n_roots, 1) * sizeof *roots);
   lcl_lower lw = { .ctx = lcl_store_context(g->store),
                    .graph = g,
                    .arena = lcl__arena_create(),
-                   .guard = desc->guard_bands };
+                   .guard = desc->guard_bands,
+                   .again = again };
   lcl_status st = p && roots && lw.arena ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) {
     if (desc->n_fetch) memcpy(roots, desc->fetch, (size_t)desc->n_fetch * sizeof *roots);
@@ -152,15 +159,15 @@ static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_progra
                             &lw.groups);
   if (st == LCL_OK) st = lcl__lower_all(&lw, desc->fetch, desc->n_fetch, desc);
   if (st == LCL_OK) st = lw.status;
+  const bool whole = st == LCL_OK && !(again && *again);
   size_t arena_bytes = 0;
-  if (st == LCL_OK)
-    st = lcl__plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
+  if (whole) st = lcl__plan_memory(&lw, &arena_bytes, p ? &p->stats.sum_memory : &arena_bytes);
   if (p) {
     take_over(&lw, p);
     p->check_numerics = desc->check_numerics;
     p->guard = desc->guard_bands;
     p->stats.peak_memory = arena_bytes;
-    if (st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
+    if (whole && st == LCL_OK) st = finish_program(&lw, p, arena_bytes);
   } else if (lw.arena) {
     lcl__arena_destroy(lw.arena);
     lcl__str_free(&lw.notes);
@@ -173,6 +180,17 @@ static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_progra
   }
   *out = p;
   return LCL_OK;
+}
+
+static lcl_status compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {
+  void (*again)(lcl_context * ctx) = NULL;
+  LCL_TRY(check_fetch(g, desc));
+  LCL_TRY(build(g, desc, &again, out));
+  if (!again) return LCL_OK;
+  lcl_program_destroy(*out);
+  *out = NULL;
+  again(lcl_store_context(g->store));
+  return build(g, desc, NULL, out);
 }
 
 lcl_status lcl_compile(lcl_graph *g, const lcl_compile_desc *desc, lcl_program **out) {

@@ -108,8 +108,13 @@ typedef struct chooser {
   bool algorithm_set, find_set; /* by a call: the environment does not count */
 } chooser;
 
+static void drop_chooser(void *ch) {
+  lcl__free(((chooser *)ch)->finder.waiting.data);
+  lcl__free(ch);
+}
+
 static chooser *of_context(lcl_context *ctx) {
-  void **slot = lcl__context_attachment(ctx, LCL_ATTACH_CHOOSER, lcl__free);
+  void **slot = lcl__context_attachment(ctx, LCL_ATTACH_CHOOSER, drop_chooser);
   if (!*slot && (*slot = lcl__alloc(sizeof(chooser))))
     ((chooser *)*slot)->finder = lcl__finder(LCL_FIND_QUICK);
   return *slot;
@@ -154,6 +159,7 @@ lcl_status lcl_algorithm_find(lcl_context *ctx, lcl_find find) {
                      (int)find);
   chooser *ch = of_context(ctx);
   if (!ch) return LCL_ERR_HOST_MEMORY;
+  lcl__free(ch->finder.waiting.data);
   ch->finder = lcl__finder(find);
   ch->find_set = true;
   return LCL_OK;
@@ -239,6 +245,20 @@ static bool recorded(lcl_lower *lw, const lcl_problem *p, lcl_record *r) {
   return false;
 }
 
+static void find(lcl_context *ctx) {
+  lcl__find_all(&of_context(ctx)->finder, ctx);
+}
+
+/* Has it measured where that is wanted: before a second lowering, together with the program's other
+ * problems, or now. Whether r is the record that came of it. */
+static bool found(lcl_lower *lw, chooser *ch, const lcl_problem *p, const lcl_record *known,
+                  lcl_record *r) {
+  lcl_context *ctx = lcl__lower_context(lw);
+  if (!lcl__find_wait(&ch->finder, lw, p, known) || lcl__lower_again(lw, find)) return false;
+  find(ctx);
+  return recorded(lw, p, r);
+}
+
 lcl_status lcl__choose(lcl_lower *lw, const lcl_problem *p, lcl_choice *c) {
   chooser *ch;
   lcl_record r = { 0 };
@@ -246,17 +266,13 @@ lcl_status lcl__choose(lcl_lower *lw, const lcl_problem *p, lcl_choice *c) {
   LCL_TRY(ready(lcl__lower_context(lw), &ch));
   if (ch->watch) ch->watch(ch->user, lw, p);
   const bool there = recorded(lw, p, &r);
-  const char *source = there ? source_name(&r) : "default";
   const struct choosable *op = p->op ? op_named(p->op) : NULL;
   if (!(there && r.source == LCL_RECORD_SET) && op)
     LCL_TRY(by_wish(lw, p, &ch->wishes[op - choosable], &r, &forced));
-  if (forced)
-    source = "forced";
-  else if (lcl__find(lw, p, &ch->finder, there ? &r : NULL, &r))
-    source = "found";
-  else if (!there)
-    r = (lcl_record) { .choice = lcl__kind_default(p->kind, lcl__lower_caps(lw), p->p) };
-  note(lw, p, source, &r);
+  if (!forced && !found(lw, ch, p, there ? &r : NULL, &r) && !there)
+    r = (lcl_record) { .choice = lcl__kind_default(p->kind, lcl__lower_caps(lw), p->p),
+                       .source = LCL_RECORD_DEFAULT };
+  note(lw, p, forced ? "forced" : source_name(&r), &r);
   *c = r.choice;
   return LCL_OK;
 }

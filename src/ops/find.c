@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "ops/trial.h"
-
 /* Seconds that a context may measure in all, and that a candidate runs in a round. */
 static const double QUICK = 10, ROUND = 0.02;
 
@@ -121,7 +119,7 @@ static lcl_status search_all(lcl_context *ctx, search *s) {
   return LCL_OK;
 }
 
-/* ---- when ---- */
+/* ---- what waits ---- */
 
 static bool has_rivals(const lcl_trial_problem *p, const lcl_caps *caps) {
   int n = 0;
@@ -137,6 +135,28 @@ static bool settled(const lcl_finder *f, const lcl_record *known) {
   return measured || f->mode != LCL_FIND_FULL;
 }
 
+/* Records of this device can be kept. */
+static bool can_keep(lcl_context *ctx) {
+  lcl_str path = { 0 };
+  const bool can = lcl__tuning_path(ctx, &path);
+  lcl__str_free(&path);
+  return can;
+}
+
+bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *problem,
+                    const lcl_record *known) {
+  if (f->mode == LCL_FIND_OFF || f->running || settled(f, known) || problem->flops < LEAST_FLOPS)
+    return false;
+  for (size_t i = 0; i < f->waiting.n; i++)
+    if (strcmp(f->waiting.data[i].p.key, problem->key) == 0)
+      return f->waiting.data[i].flops += problem->flops, true;
+  const lcl_unmeasured one = { lcl__trial_problem_of(lw, problem), problem->flops };
+  return has_rivals(&one.p, lcl__lower_caps(lw)) && can_keep(lcl__lower_context(lw)) &&
+         LCL_PUSH(&f->waiting, one);
+}
+
+/* ---- all of it ---- */
+
 static void announce(lcl_context *ctx, lcl_finder *f) {
   lcl_str path = { 0 };
   if (!f->said && lcl__tuning_path(ctx, &path))
@@ -148,44 +168,45 @@ static void announce(lcl_context *ctx, lcl_finder *f) {
   lcl__str_free(&path);
 }
 
-/* Time is over: what is taken now is kept, so that later processes compute the same bits. */
-static void keep_usual(lcl_context *ctx, const lcl_trial_problem *p) {
+static lcl_status measure(lcl_context *ctx, const lcl_trial_problem *p, double budget,
+                          lcl_record *found) {
+  search s = { .end = lcl__now() + budget };
+  lcl_status st = lcl__trial_open(ctx, p, &s.trial);
+  if (st == LCL_OK) st = search_all(ctx, &s);
+  if (st == LCL_OK) *found = s.best;
+  lcl__trial_close(&s.trial);
+  lcl__free(s.want);
+  return st;
+}
+
+/* Where the time is over or nothing can be measured, what is taken now is kept: later processes
+ * compute the same bits. */
+static void settle(lcl_finder *f, lcl_context *ctx, const lcl_trial_problem *p) {
   lcl_record r = { .choice = p->usual, .source = LCL_RECORD_DEFAULT };
+  if (f->left > 0 && measure(ctx, p, f->left, &r) != LCL_OK)
+    lcl__logf(LCL_LOG_INFO, "%s: nothing found: %s", p->key, lcl_error_message());
   if (lcl__tuning_save(ctx, p->key, &r) != LCL_OK)
     lcl__logf(LCL_LOG_INFO, "%s", lcl_error_message());
 }
 
-static bool measure(lcl_context *ctx, const lcl_trial_problem *p, double budget,
-                    lcl_record *found) {
-  search s = { .end = lcl__now() + budget };
-  lcl_status st = lcl__trial_open(ctx, p, &s.trial);
-  if (st == LCL_OK) st = search_all(ctx, &s);
-  lcl__trial_close(&s.trial);
-  lcl__free(s.want);
-  if (st == LCL_OK) st = lcl__tuning_save(ctx, p->key, &s.best);
-  if (st != LCL_OK) lcl__logf(LCL_LOG_INFO, "%s: nothing found: %s", p->key, lcl_error_message());
-  if (st == LCL_OK) *found = s.best;
-  return st == LCL_OK;
+static int heavier(const void *a, const void *b) {
+  const double x = ((const lcl_unmeasured *)a)->flops, y = ((const lcl_unmeasured *)b)->flops;
+  return x != y ? (x < y) - (x > y)
+                : strcmp(((const lcl_unmeasured *)a)->p.key, ((const lcl_unmeasured *)b)->p.key);
 }
 
-bool lcl__find(lcl_lower *lw, const lcl_problem *problem, lcl_finder *f, const lcl_record *known,
-               lcl_record *found) {
-  lcl_context *ctx = lcl__lower_context(lw);
-  lcl_str path = { 0 };
-  if (f->mode == LCL_FIND_OFF || f->running || settled(f, known) || problem->flops < LEAST_FLOPS)
-    return false;
-  const bool kept = lcl__tuning_path(ctx, &path);
-  lcl__str_free(&path);
-  const lcl_trial_problem p = lcl__trial_problem_of(lw, problem);
-  if (!kept || !has_rivals(&p, lcl__context_caps(ctx))) return false;
-  if (f->left <= 0) return keep_usual(ctx, &p), false;
-  announce(ctx, f);
-  const double start = lcl__now();
+void lcl__find_all(lcl_finder *f, lcl_context *ctx) {
+  if (!f->waiting.n) return;
+  qsort(f->waiting.data, f->waiting.n, sizeof *f->waiting.data, heavier);
+  if (f->left > 0) announce(ctx, f);
   lcl_profile *aside = lcl__profile_set_aside(ctx, NULL);
   f->running = true;
-  const bool ok = measure(ctx, &p, f->left, found);
+  for (size_t i = 0; i < f->waiting.n; i++) {
+    const double start = lcl__now();
+    settle(f, ctx, &f->waiting.data[i].p);
+    f->left -= lcl__now() - start;
+  }
   f->running = false;
   lcl__profile_set_aside(ctx, aside);
-  f->left -= lcl__now() - start;
-  return ok;
+  f->waiting.n = 0;
 }

@@ -488,14 +488,56 @@ static void broken_candidates(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* The heaviest problem of a program first, whatever the order of the program. */
+static void let_wait(void *user, lcl_lower *lw, const lcl_problem *p) {
+  lcl_finder *f = user;
+  if (f->waiting.n < 2) assert_true(lcl__find_wait(f, lw, p, NULL));
+}
+
+static void heaviest_first(void **state) {
+  (void)state;
+  lcl_context *ctx = without_library();
+  lcl_finder f = lcl__finder(LCL_FIND_QUICK);
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "two", &g));
+  lcl_tensor *small = lcl_input(g, "a", LCL_F32, LCL_SHAPE(2, 16, 12, 12)),
+             *large = lcl_input(g, "b", LCL_F32, LCL_SHAPE(6, 16, 12, 12)),
+             *filters = lcl_input(g, "f", LCL_F32, LCL_SHAPE(32, 16, 3, 3));
+  lcl_tensor *fetch[2] = { lcl_conv2d(small, filters, NULL, NULL),
+                           lcl_conv2d(large, filters, NULL, NULL) };
+  ASSERT_OK(lcl__choose_watch(ctx, let_wait, &f));
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &program));
+  ASSERT_OK(lcl__choose_watch(ctx, NULL, NULL));
+  assert_int_equal(f.waiting.n, 2);
+  const lcl_unmeasured waiting[2] = { f.waiting.data[0], f.waiting.data[1] };
+  assert_true(waiting[0].flops < waiting[1].flops);
+  f.left = 1e-9; /* enough for one */
+  lcl__find_all(&f, ctx);
+  assert_int_equal(f.waiting.n, 0);
+  for (int i = 0; i < 2; i++) {
+    lcl_record r;
+    assert_true(lcl__tuning_find(ctx, waiting[i].p.key, &lcl__conv_kind, &r));
+    assert_int_equal(r.source, i == 1 ? LCL_RECORD_FIND : LCL_RECORD_DEFAULT);
+  }
+  lcl__free(f.waiting.data);
+  lcl_program_destroy(program);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+}
+
 /* When the time is over, what is taken is kept as well: a later process computes the same bits. A
  * measured record of another process is not replaced by the find step, but by the tuner. */
 static void no_time(void *user, lcl_lower *lw, const lcl_problem *p) {
   lcl_finder f = lcl__finder(LCL_FIND_QUICK);
-  lcl_record r;
   f.left = 0;
   (void)user;
-  assert_false(lcl__find(lw, p, &f, NULL, &r));
+  assert_true(lcl__find_wait(&f, lw, p, NULL));
+  lcl__find_all(&f, lcl__lower_context(lw));
+  lcl__free(f.waiting.data);
 }
 
 static void kept(void **state) {
@@ -537,6 +579,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(models, setup, teardown),
     cmocka_unit_test_setup_teardown(found, setup, teardown),
     cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
+    cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(kept, setup, teardown),
   };
   return cmocka_run_group_tests_name("algorithms", tests, NULL, NULL);
