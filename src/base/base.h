@@ -94,10 +94,12 @@ lcl_status lcl__file_read_part(const char *path, uint64_t offset, void *data, si
                                uint64_t *size);
 /* All n bytes from offset on, of a file whose size is known; terminated, lcl__free them. */
 lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, void **data);
-/* Temporary file, fsync, rename. Links are followed, to what is not there yet too; an existing file
- * keeps its mode, streams and devices are written through, and what a killed process left of it is
- * removed. */
+/* Temporary file, fsync, rename. Links are followed, to what is not there yet too, unless another
+ * user may have planted them; an existing file keeps its owner and mode, streams and devices are
+ * written through, and what a killed process left of it is removed. */
 lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n);
+/* Whether that could be done at path, for work that takes long. NULL is fine. */
+lcl_status lcl__check_output(const char *path);
 /* A new file takes the place of whatever is called so, without waiting for the disk: for our own
  * files that can be made again. A crash of the machine may leave it torn. */
 lcl_status lcl__file_replace(const char *path, const void *data, size_t n);
@@ -107,6 +109,7 @@ char *lcl__file_target(const char *path);
  * file). */
 void lcl__remove_leftovers(const char *folder, const char *base);
 lcl_status lcl__mkdirs(const char *path);
+/* A link to nothing is there: opening it says what is wrong. */
 bool lcl__file_exists(const char *path);
 
 /* Files whose content is believed (compiled code, tuning records): read only where no other user

@@ -82,9 +82,12 @@ static int level_now(void) {
   static const char *const names[] = { "off", "error", "warn", "info", "debug" };
   const char *want = getenv("LATENTCL_LOG");
   level = LCL_LOG_WARN;
+  bool known = !want || !*want;
   for (int i = 0; want && i < (int)LCL_COUNT(names); i++)
-    if (lcl__casecmp(want, names[i]) == 0) level = i;
+    if (lcl__casecmp(want, names[i]) == 0) level = i, known = true;
   atomic_store(&log_level, level);
+  if (!known)
+    lcl__logf(LCL_LOG_WARN, "LATENTCL_LOG is off, error, warn, info or debug, not '%s'", want);
   return level;
 }
 

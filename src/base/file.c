@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -140,11 +141,27 @@ static bool is_stream(const char *path, const struct stat *st) {
   return !S_ISREG(st->st_mode) || own_descriptor(path) >= 0;
 }
 
+/* A FIFO has to have a reader soon. */
+static int open_stream(const char *path) {
+  const double end = lcl__now() + 10;
+  int fd;
+  while ((fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0 && errno == ENXIO &&
+         lcl__now() < end)
+    usleep(20000);
+  if (fd >= 0) fcntl(fd, F_SETFL, O_WRONLY);
+  return fd;
+}
+
 /* Streams, devices and open descriptors cannot be replaced: they are written as they are, a
  * descriptor from where it stands. */
-static lcl_status write_through(const char *path, const void *data, size_t n) {
+static lcl_status write_through(const char *path, const struct stat *st, const void *data,
+                                size_t n) {
   const int own = own_descriptor(path);
-  int fd = own >= 0 ? dup(own) : open(path, O_WRONLY | O_CLOEXEC);
+  int fd = own >= 0                ? dup(own)
+           : S_ISFIFO(st->st_mode) ? open_stream(path)
+                                   : open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENXIO && S_ISFIFO(st->st_mode))
+    return lcl__fail(LCL_ERR_IO, "cannot write %s: it is a FIFO that no process reads", path);
   bool ok = fd >= 0 && write_all(fd, data, n);
   int err = errno;
   if (fd >= 0 && close(fd) != 0 && ok) ok = false, err = errno;
@@ -166,32 +183,72 @@ static long writer_of(const char *name, const char *base) {
   return end - number == 16 + 4 && !dot[end] ? pid : 0;
 }
 
+/* Removes the file unless another user's, or one that a process of another container or machine
+ * still writes: writers hold a lock. */
+static void remove_leftover(int dir, const char *name) {
+  struct stat st;
+  const int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+      (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK))
+    unlinkat(dir, name, 0);
+  close(fd);
+}
+
 void lcl__remove_leftovers(const char *folder, const char *base) {
   DIR *dir = opendir(folder);
   for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
     const long pid = writer_of(e->d_name, base);
-    struct stat st;
-    if (pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
-    if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-        st.st_uid == geteuid())
-      unlinkat(dirfd(dir), e->d_name, 0);
+    if (pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+      remove_leftover(dirfd(dir), e->d_name);
   }
   if (dir) closedir(dir);
 }
 
+/* lcl__free it. */
+static char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder = lcl__strdup(slash ? path : ".");
+  if (folder && slash) folder[LCL_MAX(slash - path, 1)] = 0;
+  return folder;
+}
+
 static void remove_leftovers_of(const char *path) {
-  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-  lcl_str folder = { 0 };
-  lcl__str_add(&folder, "%.*s", slash ? (int)(base - path) : 1, slash ? path : ".");
-  if (lcl__str_ok(&folder)) lcl__remove_leftovers(folder.data, base);
-  lcl__str_free(&folder);
+  const char *slash = strrchr(path, '/');
+  char *folder = folder_of(path);
+  if (folder) lcl__remove_leftovers(folder, slash ? slash + 1 : path);
+  lcl__free(folder);
+}
+
+/* Whether another user may have put the link into a folder that several can write. (The kernel's
+ * fs.protected_symlinks does not see links that are followed by name.) */
+static bool is_planted(const char *link) {
+  struct stat st, in;
+  char *folder = folder_of(link);
+  const bool planted = !folder || lstat(link, &st) != 0 || stat(folder, &in) != 0 ||
+                       (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != in.st_uid &&
+                        (in.st_mode & (S_IWGRP | S_IWOTH)));
+  lcl__free(folder);
+  return planted;
 }
 
 char *lcl__file_target(const char *path) {
   char *at = lcl__strdup(path), to[PATH_MAX];
+  if (at && !*at) {
+    lcl__fail(LCL_ERR_IO, "cannot write a file without a name");
+    lcl__free(at);
+    return NULL;
+  }
   for (int links = 0; at; links++) {
     const ssize_t n = readlink(at, to, sizeof to - 1);
     if (n < 0) return at;
+    if (is_planted(at)) {
+      lcl__fail(LCL_ERR_IO,
+                "cannot write %s: the link %s is another user's, in a folder that others can write",
+                path, at);
+      lcl__free(at);
+      return NULL;
+    }
     const char *slash = to[0] == '/' ? NULL : strrchr(at, '/');
     lcl_str next = { 0 };
     to[n] = 0;
@@ -216,6 +273,15 @@ static int open_temporary(const char *path, mode_t mode, lcl_str *temp) {
   return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 }
 
+/* Owner (where this process may), group and mode of the file before; a group that it cannot have
+ * gives its members no rights. */
+static bool keep_rights(int fd, const struct stat *old) {
+  mode_t mode = old->st_mode & 07777;
+  if (fchown(fd, old->st_uid, old->st_gid) != 0 && fchown(fd, (uid_t)-1, old->st_gid) != 0)
+    mode &= ~(mode_t)(S_ISGID | S_IRWXG);
+  return fchmod(fd, mode) == 0;
+}
+
 static lcl_status write_and_rename(const char *path, const void *data, size_t n, bool durable,
                                    const struct stat *old) {
   lcl_str temp = { 0 };
@@ -225,7 +291,8 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
     lcl__str_free(&temp);
     return LCL_ERR_IO;
   }
-  bool ok = (!old || fchmod(fd, old->st_mode & 07777) == 0) && write_all(fd, data, n) &&
+  flock(fd, LOCK_EX | LOCK_NB); /* see remove_leftover */
+  bool ok = (!old || keep_rights(fd, old)) && write_all(fd, data, n) &&
             (!durable || fsync(fd) == 0);
   int err = errno;
   if (close(fd) != 0 && ok) ok = false, err = errno;
@@ -240,12 +307,41 @@ static lcl_status write_and_rename(const char *path, const void *data, size_t n,
 
 lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n) {
   struct stat st;
-  const bool there = stat(path, &st) == 0;
-  if (there && is_stream(path, &st)) return write_through(path, data, n);
   char *target = lcl__file_target(path);
   if (!target) return LCL_ERR_IO;
-  remove_leftovers_of(target);
-  lcl_status status = write_and_rename(target, data, n, true, there ? &st : NULL);
+  const bool there = stat(path, &st) == 0;
+  lcl_status status;
+  if (there && is_stream(path, &st)) {
+    status = write_through(path, &st, data, n);
+  } else {
+    remove_leftovers_of(target);
+    status = write_and_rename(target, data, n, true, there ? &st : NULL);
+  }
+  lcl__free(target);
+  return status;
+}
+
+static lcl_status check_target(const char *path, const char *target) {
+  struct stat st;
+  const bool there = stat(path, &st) == 0;
+  if (there && S_ISDIR(st.st_mode))
+    return lcl__fail(LCL_ERR_IO, "cannot write %s: it is a folder", path);
+  if (there && access(path, W_OK) != 0)
+    return lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+  if (there && is_stream(path, &st)) return LCL_OK;
+  char *folder = folder_of(target); /* files are replaced */
+  if (!folder) return LCL_ERR_HOST_MEMORY;
+  const bool ok = access(folder, W_OK | X_OK) == 0;
+  if (!ok) lcl__fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
+  lcl__free(folder);
+  return ok ? LCL_OK : LCL_ERR_IO;
+}
+
+lcl_status lcl__check_output(const char *path) {
+  if (!path) return LCL_OK;
+  char *target = lcl__file_target(path); /* a link may lead to what is not there yet */
+  if (!target) return LCL_ERR_IO;
+  const lcl_status status = check_target(path, target);
   lcl__free(target);
   return status;
 }
@@ -276,5 +372,5 @@ lcl_status lcl__mkdirs(const char *path) {
 
 bool lcl__file_exists(const char *path) {
   struct stat st;
-  return stat(path, &st) == 0;
+  return lstat(path, &st) == 0;
 }

@@ -43,24 +43,3 @@ lcl_status lcl__folder_lock(const char *path, int *lock) {
 void lcl__folder_unlock(int lock) {
   if (lock >= 0) close(lock);
 }
-
-lcl_status lcl__check_output(const char *path) {
-  struct stat st;
-  if (!path) return LCL_OK;
-  if (stat(path, &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return lcl__fail(LCL_ERR_IO, "cannot write %s: it is a folder", path);
-    if (access(path, W_OK) == 0) return LCL_OK;
-    return lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-  }
-  char *target = lcl__file_target(path); /* a link may lead to what is not there yet */
-  if (!target) return LCL_ERR_IO;
-  const char *slash = strrchr(target, '/');
-  char *folder = lcl__strdup(slash ? target : ".");
-  if (folder && slash) folder[LCL_MAX(slash - target, 1)] = 0;
-  lcl__free(target);
-  if (!folder) return LCL_ERR_HOST_MEMORY;
-  const bool ok = access(folder, W_OK) == 0;
-  if (!ok) lcl__fail(LCL_ERR_IO, "cannot write %s: %s: %s", path, folder, strerror(errno));
-  lcl__free(folder);
-  return ok ? LCL_OK : LCL_ERR_IO;
-}

@@ -1,5 +1,4 @@
-/* Layer 0: folders that one process at a time may write to, and outputs that are tried before the
- * work for them is done. */
+/* Layer 0: folders that one process at a time may write to. */
 #ifndef LCL_FOLDER_H
 #define LCL_FOLDER_H
 
@@ -10,8 +9,5 @@
  * names the process that holds it. */
 lcl_status lcl__folder_lock(const char *path, int *lock);
 void lcl__folder_unlock(int lock); /* -1 is fine */
-
-/* Whether a file could be written at path: it can be, or its folder can. NULL is fine. */
-lcl_status lcl__check_output(const char *path);
 
 #endif

@@ -68,13 +68,39 @@ bool lcl__inside(const char *interval, double v) {
   return (*interval == '(' ? v > lo : v >= lo) && (*end == ')' ? v < hi : v <= hi);
 }
 
+bool lcl__parse_bytes(const char *text, uint64_t *bytes) {
+  char *end;
+  if (*text < '0' || *text > '9') return false;
+  errno = 0;
+  const unsigned long long v = strtoull(text, &end, 10);
+  static const char units[] = "kKmMgG";
+  const char *unit = *end ? strchr(units, *end) : NULL;
+  const unsigned shift = unit ? 10 * (unsigned)((unit - units) / 2 + 1) : 0;
+  if (errno || end[unit != NULL] || v > UINT64_MAX >> shift) return false;
+  *bytes = (uint64_t)v << shift;
+  return true;
+}
+
 static int lower(unsigned char c) {
   return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
+int lcl__ncasecmp(const char *a, const char *b, size_t n) {
+  for (; n; n--, a++, b++) {
+    const int x = lower((unsigned char)*a), y = lower((unsigned char)*b);
+    if (x != y || !x) return x - y;
+  }
+  return 0;
+}
+
 int lcl__casecmp(const char *a, const char *b) {
-  while (*a && lower((unsigned char)*a) == lower((unsigned char)*b)) a++, b++;
-  return lower((unsigned char)*a) - lower((unsigned char)*b);
+  return lcl__ncasecmp(a, b, SIZE_MAX);
+}
+
+bool lcl__contains(const char *text, const char *part) {
+  const size_t n = strlen(part);
+  while (*text && lcl__ncasecmp(text, part, n) != 0) text++;
+  return *text || n == 0;
 }
 
 /* ---- characters ---- */

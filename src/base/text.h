@@ -18,8 +18,12 @@ bool lcl__parse_number(const char *text, double *out);
 bool lcl__parse_whole(const char *text, int64_t *out);
 /* Whether v lies in an interval as mathematicians write it, "(0,1]"; NULL is the whole line. */
 bool lcl__inside(const char *interval, double v);
-/* Compares as strcasecmp does for ASCII letters. */
+/* "4096", "32k", "1m" or "2g"; false where it is neither, or too much. */
+bool lcl__parse_bytes(const char *text, uint64_t *bytes);
+/* As strcasecmp and strncasecmp, for ASCII letters only. */
 int lcl__casecmp(const char *a, const char *b);
+int lcl__ncasecmp(const char *a, const char *b, size_t n);
+bool lcl__contains(const char *text, const char *part); /* in any case */
 
 bool lcl__is_utf8(const char *text);
 /* A copy of printed JSON, of at most 6 times its length, that any reader and terminal takes: bytes

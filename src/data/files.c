@@ -1,12 +1,11 @@
 /* Files of data sets: whole files, plain or gzip, and the names in a folder. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/text.h"
 #include "data/data_internal.h"
 
 /* Reads what `wanted` says (NULL: all), at most max_bytes. */
@@ -117,10 +116,7 @@ lcl_status lcl__list_folder(const char *path, lcl_entry_kind kind, lcl_names *ou
 
 bool lcl__name_ends(const char *name, const char *suffix) {
   size_t a = strlen(name), b = strlen(suffix);
-  if (a < b) return false;
-  for (size_t i = 0; i < b; i++)
-    if (tolower((unsigned char)name[a - b + i]) != tolower((unsigned char)suffix[i])) return false;
-  return true;
+  return a >= b && lcl__casecmp(name + a - b, suffix) == 0;
 }
 
 bool lcl__names_add(lcl_names *names, const char *prefix, const char *name) {
@@ -138,7 +134,7 @@ int lcl__part_named(const char *name, size_t n) {
   } known[] = { { "train", 0 },      { "training", 0 }, { "valid", 1 },  { "val", 1 },
                 { "validation", 1 }, { "test", 2 },     { "testing", 2 } };
   for (size_t i = 0; i < LCL_COUNT(known); i++)
-    if (strlen(known[i].name) == n && strncasecmp(known[i].name, name, n) == 0)
+    if (strlen(known[i].name) == n && lcl__ncasecmp(known[i].name, name, n) == 0)
       return known[i].part;
   return -1;
 }

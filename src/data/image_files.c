@@ -1,5 +1,4 @@
 /* Folders of PNG and JPEG images: one folder a class, or files named CLASS.NUMBER.jpg. */
-#include <ctype.h>
 
 #include "base/parallel.h"
 #include "base/philox.h"

@@ -1,6 +1,5 @@
 #include "device/cache.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -182,16 +181,13 @@ typedef struct file_rows {
 } file_rows;
 
 static uint64_t size_limit(void) {
+  static atomic_flag told = ATOMIC_FLAG_INIT;
   const char *text = getenv("LATENTCL_CACHE_SIZE");
-  char *end;
-  uint64_t value = text ? strtoull(text, &end, 10) : 0;
-  if (!text || end == text) return (uint64_t)256 << 20;
-  switch (tolower((unsigned char)*end)) {
-  case 'k': return value << 10;
-  case 'm': return value << 20;
-  case 'g': return value << 30;
-  default: return value;
-  }
+  uint64_t bytes = (uint64_t)256 << 20;
+  if (text && *text && !lcl__parse_bytes(text, &bytes) && !atomic_flag_test_and_set(&told))
+    lcl__logf(LCL_LOG_WARN,
+              "LATENTCL_CACHE_SIZE wants bytes such as 512m or 2g, not '%s'; 256m is used", text);
+  return bytes;
 }
 
 static bool is_entry_name(const char *name) {

@@ -2,8 +2,7 @@
  * worker threads. */
 #include "device/program.h"
 
-#include <strings.h>
-
+#include "base/text.h"
 #include "device/cache.h"
 
 /* Some drivers compile only when a kernel object is made: do that now, so that the saved binary is
@@ -123,13 +122,6 @@ static char *build_log(const lcl_build_job *job, cl_program program) {
 
 /* ---- refusals ---- */
 
-static bool contains(const char *text, const char *part) {
-  size_t n = strlen(part);
-  for (; *text; text++)
-    if (strncasecmp(text, part, n) == 0) return true;
-  return false;
-}
-
 /* Whether the compiler says what is wrong with the source, and not with the machine. */
 static bool blames_source(const char *log) {
   static const char *const machine[] = { "memory",
@@ -151,8 +143,8 @@ static bool blames_source(const char *log) {
                                          "too many open files",
                                          "input/output error" };
   for (size_t i = 0; i < LCL_COUNT(machine); i++)
-    if (contains(log, machine[i])) return false;
-  return contains(log, "error");
+    if (lcl__contains(log, machine[i])) return false;
+  return lcl__contains(log, "error");
 }
 
 /* Whether the compiler works at all at this moment. */

@@ -2,7 +2,7 @@
  * lcl_context_desc.disable. */
 #include "device/internal.h"
 
-#include <ctype.h>
+#include "base/text.h"
 
 typedef struct feature {
   const char *name;
@@ -17,34 +17,19 @@ static const feature features[] = {
   FEATURE(clfft),        FEATURE(unified_memory), { "packed", offsetof(lcl_caps, packed) },
 };
 
-/* "32k", "1m" or plain bytes. */
-static bool parse_bytes(const char *text, size_t *out) {
-  char *end;
-  if (!isdigit((unsigned char)*text)) return false;
-  unsigned long long value = strtoull(text, &end, 10);
-  unsigned shift = 0;
-  if (*end == 'k' || *end == 'K')
-    shift = 10, end++;
-  else if (*end == 'm' || *end == 'M')
-    shift = 20, end++;
-  if (*end || value > SIZE_MAX >> shift) return false;
-  *out = (size_t)value << shift;
-  return true;
-}
-
 static lcl_status disable_one(lcl_caps *caps, const char *word, const char *where) {
   for (size_t i = 0; i < LCL_COUNT(features); i++)
     if (strcmp(word, features[i].name) == 0) {
       *(bool *)((char *)caps + features[i].offset) = false;
       return LCL_OK;
     }
-  size_t bytes;
-  if (strncmp(word, "local_mem=", 10) == 0 && parse_bytes(word + 10, &bytes)) {
-    caps->local_mem = LCL_MIN(caps->local_mem, bytes);
+  uint64_t bytes;
+  if (strncmp(word, "local_mem=", 10) == 0 && lcl__parse_bytes(word + 10, &bytes)) {
+    caps->local_mem = (size_t)LCL_MIN((uint64_t)caps->local_mem, bytes);
     return LCL_OK;
   }
-  if (strncmp(word, "vector=", 7) == 0 && parse_bytes(word + 7, &bytes) && bytes >= 1) {
-    caps->preferred_float = (unsigned)LCL_MIN((size_t)caps->preferred_float, bytes);
+  if (strncmp(word, "vector=", 7) == 0 && lcl__parse_bytes(word + 7, &bytes) && bytes >= 1) {
+    caps->preferred_float = (unsigned)LCL_MIN((uint64_t)caps->preferred_float, bytes);
     return LCL_OK;
   }
   return lcl__fail(
@@ -60,8 +45,8 @@ static bool next_word(const char **list, char word[64]) {
   if (!*list || !**list) return false;
   const size_t n = strcspn(*list, ",");
   const char *from = *list, *to = *list + n;
-  while (from < to && isspace((unsigned char)*from)) from++;
-  while (to > from && isspace((unsigned char)to[-1])) to--;
+  while (from < to && strchr(" \t\n", *from)) from++;
+  while (to > from && strchr(" \t\n", to[-1])) to--;
   snprintf(word, 64, "%.*s", (int)LCL_MIN(to - from, 63), from);
   *list += n + ((*list)[n] == ',');
   return true;

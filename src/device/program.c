@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "device/cache.h"
 
 void lcl__programs_free(lcl_programs *programs) {
@@ -184,9 +185,13 @@ static void run_jobs(job_list *jobs) {
   enum { MAX_THREADS = 16 };
   pthread_t threads[MAX_THREADS];
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  const char *limit = getenv(
-      "LATENTCL_BUILD_THREADS"); /* for drivers whose compiler is not safe in threads */
-  if (limit && atol(limit) > 0) cores = LCL_MIN(cores, atol(limit));
+  /* For drivers whose compiler is not safe in threads. */
+  const char *text = getenv("LATENTCL_BUILD_THREADS");
+  int64_t limit;
+  if (text && *text && lcl__parse_whole(text, &limit) && limit > 0)
+    cores = (long)LCL_MIN((int64_t)cores, limit);
+  else if (text && *text)
+    lcl__logf(LCL_LOG_WARN, "LATENTCL_BUILD_THREADS wants a number of threads, not '%s'", text);
   size_t want = LCL_MIN(jobs->n, (size_t)LCL_MIN(LCL_MAX(cores, 1L), (long)MAX_THREADS)),
          started = 0;
   /* This thread works too; when no thread can be started it does everything. */

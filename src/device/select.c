@@ -1,17 +1,7 @@
 /* Picks a device by what a person types: "1:0", "gpu", "cpu", "auto" or a part of a name. */
 #include "device/internal.h"
 
-#include <ctype.h>
-#include <strings.h>
-
 #include "base/text.h"
-
-static bool contains(const char *text, const char *part) {
-  size_t n = strlen(part);
-  for (; *text; text++)
-    if (strncasecmp(text, part, n) == 0) return true;
-  return n == 0;
-}
 
 /* Higher is better for "auto": a GPU with its own memory, any GPU, an accelerator, a CPU. */
 static int rank_of(const lcl_caps *caps) {
@@ -38,8 +28,8 @@ static bool matches(const lcl_caps *caps, const char *selector) {
   bool fits = is_kind(caps, selector, &kind);
   if (kind) return fits;
   /* "pocl" is in the version of its devices but in no name: "OpenCL 3.0 PoCL HSTR: ...". */
-  return contains(caps->name, selector) || contains(caps->vendor, selector) ||
-         contains(caps->platform, selector) || contains(caps->version, selector);
+  return lcl__contains(caps->name, selector) || lcl__contains(caps->vendor, selector) ||
+         lcl__contains(caps->platform, selector) || lcl__contains(caps->version, selector);
 }
 
 static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *selector) {

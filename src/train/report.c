@@ -1,5 +1,4 @@
 /* report.html: what a run did, in one self-contained page. */
-#include <ctype.h>
 #include <math.h>
 
 #include "train/report.h"
@@ -293,7 +292,7 @@ static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_f
     n = LCL_MAX(p.n_kinds, 1);
     memcpy(kind, p.kind, sizeof kind);
     if (!kind[0][0]) snprintf(kind[0], sizeof kind[0], "samples");
-    kind[i][0] = (char)toupper((unsigned char)kind[i][0]);
+    if (kind[i][0] >= 'a' && kind[i][0] <= 'z') kind[i][0] = (char)(kind[i][0] - ('a' - 'A'));
     LCL_TRY(embed(o, &p, kind[i], "Sampled from the model."));
   }
   return LCL_OK;

@@ -1,5 +1,4 @@
 /* A run folder opened again: evaluation, images, report. */
-#include "base/folder.h"
 #include "train/report.h"
 
 struct lcl_run_folder {

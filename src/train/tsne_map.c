@@ -1,7 +1,6 @@
 /* t-SNE maps of a run's features, with perturbed latents beside the examples they come from. */
 #include <math.h>
 
-#include "base/folder.h"
 #include "base/text.h"
 #include "nn/evaluate.h"
 #include "train/scatter.h"

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -253,6 +254,14 @@ static void files_that_are_there(void **state) {
   assert_int_equal(lstat(planted, &st), 0);
   assert_int_equal(lstat(living, &st), 0);
 
+  /* That of a process that is not seen from here stays as long as it is locked. */
+  ASSERT_OK(lcl__file_write_atomic(stale, "x", 1));
+  fd = open(stale, O_RDONLY);
+  assert_int_equal(flock(fd, LOCK_EX), 0);
+  ASSERT_OK(lcl__file_write_atomic(target, "six", 3));
+  assert_int_equal(lstat(stale, &st), 0);
+  close(fd);
+
   /* Locking a folder removes what was left of any file of it, and nothing that is called alike. */
   char users[256];
   int lock;
@@ -294,6 +303,45 @@ static void links_to_nothing_are_followed(void **state) {
   snprintf(path, sizeof path, "%s/circle", folder);
   assert_int_equal(symlink("circle", path), 0);
   ASSERT_STATUS(lcl__file_write_atomic(path, "x", 1), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__check_output(path), LCL_ERR_IO);
+  assert_true(lcl__file_exists(path)); /* so that whoever reads it is told */
+  ASSERT_STATUS(lcl__check_output(""), LCL_ERR_IO);
+  ASSERT_STATUS(lcl__check_output(folder), LCL_ERR_IO);
+  ASSERT_OK(lcl__check_output("/dev/full"));
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
+/* Links that another user may have planted are not followed; files keep their owner. Only root can
+ * make either. */
+static void other_users(void **state) {
+  (void)state;
+  enum { OTHER = 12345 };
+  char shared[96], link[128], file[128];
+  struct stat st;
+  if (geteuid() != 0) skip();
+  snprintf(shared, sizeof shared, "%s/shared", folder);
+  snprintf(link, sizeof link, "%s/out", shared);
+  snprintf(file, sizeof file, "%s/mine", folder);
+  ASSERT_OK(lcl__mkdirs(shared));
+  ASSERT_OK(lcl__file_write_atomic(file, "old", 3));
+  assert_int_equal(symlink("../mine", link), 0);
+  assert_int_equal(lchown(link, OTHER, OTHER), 0);
+  ASSERT_OK(lcl__file_write_atomic(link, "new", 3)); /* nobody else writes in this folder */
+  static const mode_t open_to[] = { 01777, 0777, 0775 };
+  for (size_t i = 0; i < LCL_COUNT(open_to); i++) {
+    assert_int_equal(chmod(shared, open_to[i]), 0);
+    ASSERT_STATUS(lcl__check_output(link), LCL_ERR_IO);
+    ASSERT_STATUS(lcl__file_write_atomic(link, "bad", 3), LCL_ERR_IO);
+    assert_non_null(strstr(lcl_error_message(), "another user's"));
+  }
+  char *text = content(file);
+  assert_string_equal(text, "new");
+  lcl__free(text);
+  assert_int_equal(chown(file, OTHER, OTHER + 1), 0);
+  assert_int_equal(chmod(file, 0640), 0);
+  ASSERT_OK(lcl__file_write_atomic(file, "own", 3));
+  assert_int_equal(stat(file, &st), 0);
+  assert_true(st.st_uid == OTHER && st.st_gid == OTHER + 1 && (st.st_mode & 07777) == 0640);
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
@@ -472,6 +520,7 @@ int main(void) {
     cmocka_unit_test(names_cannot_command_a_terminal),
     cmocka_unit_test_setup_teardown(files_that_are_there, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(links_to_nothing_are_followed, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(other_users, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(secrets_are_never_open, make_folder, remove_folder),
     cmocka_unit_test(html_is_escaped_by_its_writer),
     cmocka_unit_test(json_is_checked),

@@ -51,6 +51,7 @@ expect 2 "unknown action 'x'" "$latentcl" cache x
 expect 2 'one of stat, clear or warm' "$latentcl" cache stat clear
 expect 0 'of at most 1\.5 MiB$' env LATENTCL_CACHE_SIZE=1536k "$latentcl" cache stat
 expect 0 'of at most 3\.0 MiB$' env LATENTCL_CACHE_SIZE=3m "$latentcl" cache stat
+expect 0 "LATENTCL_CACHE_SIZE wants bytes" env LATENTCL_CACHE_SIZE=3mb "$latentcl" cache stat
 expect 0 'of at most 256 MiB$' "$latentcl" cache stat
 
 # NumPy files in and out: a number that 32 bits do not hold, gradients of some inputs only.

@@ -1,12 +1,14 @@
 /* Options, settings, schedules and published tables. */
 #include "test.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <math.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "data/data_internal.h"
 #include "latentcl/train.h"
 #include "models/tables.h"
 
@@ -286,6 +288,29 @@ static void host_locale(void **state) {
   assert_int_equal(system(command), 0);
 }
 
+/* In Turkish, I is not the capital of i. */
+static void letters_of_the_host(void **state) {
+  (void)state;
+  char folder[] = "/tmp/latentcl-locale-XXXXXX", command[160];
+  assert_non_null(mkdtemp(folder));
+  snprintf(command, sizeof command,
+           "localedef -i tr_TR -f ISO-8859-9 %s/turkish >/dev/null 2>&1 && test -d %s/turkish",
+           folder, folder);
+  const bool there = system(command) == 0 && setenv("LOCPATH", folder, 1) == 0 &&
+                     setlocale(LC_ALL, "turkish") && tolower('I') != 'i';
+  if (there) {
+    assert_int_equal(lcl__part_named("TRAINING", 8), 0);
+    assert_int_equal(lcl__part_named("VALID", 5), 1);
+    assert_true(lcl__name_ends("A.TIFF", ".tiff"));
+    assert_true(lcl__contains("device of INTEL", "intel"));
+    assert_int_equal(lcl__casecmp("INFO", "info"), 0);
+  }
+  setlocale(LC_ALL, "C");
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  assert_int_equal(system(command), 0);
+  if (!there) skip();
+}
+
 /* A number that is finite as a double but not as the float that models take. */
 static void options_as_floats(void **state) {
   (void)state;
@@ -299,10 +324,15 @@ static void options_as_floats(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(parsing),  cmocka_unit_test(errors),      cmocka_unit_test(schedules),
-    cmocka_unit_test(settings), cmocka_unit_test(tables),      cmocka_unit_test(cells),
-    cmocka_unit_test(metrics),  cmocka_unit_test(host_locale), cmocka_unit_test(options_as_floats)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(parsing),
+                                      cmocka_unit_test(errors),
+                                      cmocka_unit_test(schedules),
+                                      cmocka_unit_test(settings),
+                                      cmocka_unit_test(tables),
+                                      cmocka_unit_test(cells),
+                                      cmocka_unit_test(metrics),
+                                      cmocka_unit_test(host_locale),
+                                      cmocka_unit_test(letters_of_the_host),
+                                      cmocka_unit_test(options_as_floats) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
