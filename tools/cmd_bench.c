@@ -1,7 +1,12 @@
 /* latentcl bench: measures named workloads, and puts results side by side. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -109,14 +114,9 @@ static int write_text(const char *path, const char *text) {
 }
 
 /* Said before anything is measured. */
-static int check_folder(const char *path) {
-  const char *slash = path ? strrchr(path, '/') : NULL;
-  char folder[1024];
-  if (!slash || slash == path) return CLI_OK;
-  snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-  return access(folder, W_OK) == 0
-             ? CLI_OK
-             : cli_fail("cannot write to %s: no folder %s that can be written to", path, folder);
+static int check_file(const char *path) {
+  const bool ok = (path && strcmp(path, "-") == 0) || lcl__check_output(path) == LCL_OK;
+  return ok ? CLI_OK : cli_error();
 }
 
 static int draw(const lcl_result_files *files, const char *path) {
@@ -188,15 +188,43 @@ static double start_once(const char *dir, const char *name, const char *device) 
   return pclose(f) == 0 && got ? lcl__strtod(line, NULL) : -1;
 }
 
+#define COLD "latentcl-cold-"
+
+static void remove_caches(const char *dir) {
+  char command[64];
+  snprintf(command, sizeof command, "rm -rf %s", dir);
+  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
+}
+
 /* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
  * failed. */
 static void measure_starts(lcl_bench_row *row, const char *device) {
-  char dir[] = "/tmp/latentcl-cold-XXXXXX", command[64];
+  char dir[48];
+  snprintf(dir, sizeof dir, "/tmp/" COLD "%ld-XXXXXX", (long)getpid());
   if (!mkdtemp(dir)) return;
   row->cold_compile = start_once(dir, row->name, device);
-  if (row->cold_compile >= 0) row->cached_compile = start_once(dir, row->name, device);
-  snprintf(command, sizeof command, "rm -rf %s", dir);
-  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
+  if (row->cold_compile >= 0 && !cli_stopped())
+    row->cached_compile = start_once(dir, row->name, device);
+  remove_caches(dir);
+}
+
+/* The caches of this user's benchmarks that were killed. */
+static void remove_left_behind(void) {
+  DIR *tmp = opendir("/tmp");
+  for (struct dirent *e = tmp ? readdir(tmp) : NULL; e; e = readdir(tmp)) {
+    char dir[48];
+    long pid;
+    int end = 0;
+    struct stat st;
+    if (sscanf(e->d_name, COLD "%ld-%*6[A-Za-z0-9]%n", &pid, &end) != 1 || !end || e->d_name[end] ||
+        pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH ||
+        fstatat(dirfd(tmp), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) ||
+        st.st_uid != geteuid() || end > 40)
+      continue;
+    snprintf(dir, sizeof dir, "/tmp/%.40s", e->d_name);
+    remove_caches(dir);
+  }
+  if (tmp) closedir(tmp);
 }
 
 /* ---- measuring ---- */
@@ -216,8 +244,9 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
   const lcl_caps *caps = lcl__context_caps(ctx);
   char device[32], *text;
   size_t done = 0;
+  if (!o->quick) remove_left_behind();
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
-  for (size_t i = 0; i < p->n; i++) {
+  for (size_t i = 0; i < p->n && !cli_stopped(); i++) {
     lcl_bench_row *row = &rows[done];
     if (isatty(2))
       fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
@@ -264,7 +293,7 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
   int code = CLI_OK;
   if (!o->device || strcmp(o->device, "all") != 0) return measure_device(o->device, p, o, t);
   if (lcl__devices(&rows, &n) != LCL_OK) return cli_error();
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < n && !cli_stopped(); i++) {
     char selector[32];
     if (!rows[i].device) continue;
     snprintf(selector, sizeof selector, "%d:%d", rows[i].caps.platform_index,
@@ -285,22 +314,34 @@ static int write_json(const tally *t, const options *o, bool several) {
   return code;
 }
 
+/* What the measurements say: files, comparison, the exit code. */
+static int report(const tally *t, const options *o, lcl_result_files *files, int code) {
+  const bool several = o->device && strcmp(o->device, "all") == 0;
+  for (size_t i = 0; i < t->texts.n && (o->compare || o->html); i++)
+    if (lcl__results_parse(t->texts.data[i], "this run", files) != LCL_OK) code = cli_error();
+  if (t->texts.n && o->json && write_json(t, o, several) != CLI_OK) code = CLI_FAILED;
+  if (t->texts.n && o->csv && write_text(o->csv, t->csv.data) != CLI_OK) code = CLI_FAILED;
+  if (t->texts.n && o->compare && compare(files, o) != CLI_OK)
+    code = CLI_FAILED;
+  else if (t->texts.n && o->html && !o->compare && draw(files, o->html) != CLI_OK)
+    code = CLI_FAILED;
+  if (t->wrong)
+    code = cli_fail("%zu result%s from the reference", t->wrong,
+                    t->wrong == 1 ? " differs" : "s differ");
+  if (t->failed && code == CLI_OK) code = CLI_FAILED;
+  return code;
+}
+
 static int measure(const picked *p, const options *o, lcl_result_files *files) {
   tally t = { 0 };
-  const bool several = o->device && strcmp(o->device, "all") == 0;
+  cli_catch_stop();
   int code = measure_devices(p, o, &t);
-  for (size_t i = 0; i < t.texts.n && (o->compare || o->html); i++)
-    if (lcl__results_parse(t.texts.data[i], "this run", files) != LCL_OK) code = cli_error();
-  if (t.texts.n && o->json && write_json(&t, o, several) != CLI_OK) code = CLI_FAILED;
-  if (t.texts.n && o->csv && write_text(o->csv, t.csv.data) != CLI_OK) code = CLI_FAILED;
-  if (t.texts.n && o->compare && compare(files, o) != CLI_OK)
-    code = CLI_FAILED;
-  else if (t.texts.n && o->html && !o->compare && draw(files, o->html) != CLI_OK)
-    code = CLI_FAILED;
-  if (t.wrong)
-    code = cli_fail("%zu result%s from the reference", t.wrong,
-                    t.wrong == 1 ? " differs" : "s differ");
-  if (t.failed && code == CLI_OK) code = CLI_FAILED;
+  if (cli_stopped()) {
+    fprintf(stderr, "latentcl bench: stopped; no results are written\n");
+    code = cli_stop_code();
+  } else {
+    code = report(&t, o, files, code);
+  }
   for (size_t i = 0; i < t.texts.n; i++) free(t.texts.data[i]);
   lcl__free(t.texts.data);
   lcl__str_free(&t.csv);
@@ -384,8 +425,7 @@ static int run(int argc, char **argv) {
               &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
-  if (check_folder(o.json) != CLI_OK || check_folder(o.csv) != CLI_OK ||
-      check_folder(o.html) != CLI_OK)
+  if (check_file(o.json) != CLI_OK || check_file(o.csv) != CLI_OK || check_file(o.html) != CLI_OK)
     return CLI_FAILED;
   return run_options(argc - at, argv + at, &o);
 }

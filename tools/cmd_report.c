@@ -14,9 +14,10 @@ static int compare(const cli_run_args *a, const char *out) {
 
 static int run(int argc, char **argv) {
   cli_run_args a = { .several = true };
-  const char *out = "side-by-side.html";
-  const cli_option own[] = { { "out", CLI_STRING, &out, "FILE", "the page for several runs" },
-                             { 0 } };
+  const char *out = NULL;
+  const cli_option own[] = {
+    { "out", CLI_STRING, &out, "FILE", "the page for several runs (side-by-side.html)" }, { 0 }
+  };
   int code = cli_run_open(
       argc, argv, own, "report RUN [RUN...]",
       "Writes RUN/report.html again from the files of the run. With several runs it writes one\n"
@@ -25,7 +26,11 @@ static int run(int argc, char **argv) {
       "  latentcl report runs/plain runs/batch-norm --out batch-norm.html",
       &a);
   if (code >= 0) return code;
-  if (a.n_folders > 1) return compare(&a, out);
+  if (a.n_folders > 1) return compare(&a, out ? out : "side-by-side.html");
+  if (out) {
+    cli_run_close(&a);
+    return cli_usage("report: --out is for several runs; the report of one is RUN/report.html");
+  }
   if (lcl_run_report(a.run) != LCL_OK)
     code = cli_error();
   else

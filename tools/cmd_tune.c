@@ -374,8 +374,8 @@ static int run(int argc, char **argv) {
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
   lcl_str path = { 0 };
-  if (!lcl__tuning_path(ctx, &path))
-    code = cli_fail("there is no folder for the results: set LATENTCL_TUNING");
+  if (lcl__tuning_check(ctx) != LCL_OK || !lcl__tuning_path(ctx, &path))
+    code = cli_error();
   else
     printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
   cli_catch_stop();

@@ -141,7 +141,7 @@ typedef struct lcl_train_desc {
   const char *data;       /**< as lcl_data_desc.path; NULL: the built-in digits */
   const char *out;        /**< run folder; NULL: runs/MODEL-DATE-N */
   const char *start;   /**< run folder whose weights to begin with (lcl_store_start()), or NULL */
-  uint64_t seed;       /**< of weights, noise and batches */
+  uint64_t seed;       /**< of weights, noise and batches; with `resume`, 0 or the run's */
   bool resume;         /**< continue the run in `out`: same options, the same numbers bit for bit */
   bool profile;        /**< device times by op in the report; needs lcl_context_desc.profile */
   const char *trace;   /**< Chrome trace file to write, or NULL; needs profile as well */

@@ -140,6 +140,9 @@ static bool blames_source(const char *log) {
                                          "permission",
                                          "cannot create",
                                          "cannot write",
+                                         "unable to", /* rename, open, execute, allocate */
+                                         "invalid loc",
+                                         "no such file",
                                          "too many open files",
                                          "input/output error" };
   for (size_t i = 0; i < LCL_COUNT(machine); i++)
@@ -172,25 +175,39 @@ static lcl_status refuse(lcl_build_job *job, const char *log) {
   return LCL_ERR_BUILD;
 }
 
+static cl_program build(const lcl_build_job *job, cl_int *err) {
+  const char *text = job->text;
+  const size_t n = strlen(text);
+  cl_program program = clCreateProgramWithSource(job->ctx->cl, 1, &text, &n, err);
+  if (*err == CL_SUCCESS)
+    *err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
+  return program;
+}
+
+static bool refuses(cl_int err) {
+  return err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
+         err == CL_LINK_PROGRAM_FAILURE;
+}
+
 static lcl_status compile(lcl_build_job *job) {
   cl_int err;
-  const char *text = job->text;
-  size_t n = strlen(text);
-  cl_program program = clCreateProgramWithSource(job->ctx->cl, 1, &text, &n, &err);
-  if (err != CL_SUCCESS) return lcl__cl_fail(job->ctx, err, job->name);
-  const double start = lcl__now();
-  err = clBuildProgram(program, 1, &job->ctx->device, job->options, NULL, NULL);
+  double start = lcl__now();
+  cl_program program = build(job, &err);
+  if (refuses(err)) { /* perhaps another process was at the compiler's files: it is asked again */
+    clReleaseProgram(program);
+    start = lcl__now();
+    program = build(job, &err);
+  }
   if (err == CL_SUCCESS) {
     job->program = program;
     touch_kernels(program);
     save(job, lcl__now() - start);
     return LCL_OK;
   }
-  char *log = build_log(job, program);
-  clReleaseProgram(program);
-  bool refused = err == CL_BUILD_PROGRAM_FAILURE || err == CL_COMPILE_PROGRAM_FAILURE ||
-                 err == CL_LINK_PROGRAM_FAILURE;
-  lcl_status status = refused ? refuse(job, log) : lcl__cl_fail(job->ctx, err, job->name);
+  char *log = refuses(err) ? build_log(job, program) : NULL;
+  if (program) clReleaseProgram(program);
+  const lcl_status status = refuses(err) ? refuse(job, log)
+                                         : lcl__cl_fail(job->ctx, err, job->name);
   lcl__free(log);
   return status;
 }

@@ -222,20 +222,31 @@ static lcl_status merge_locked(lcl_context *ctx, const char *path, const char *k
   return st;
 }
 
+/* The user's file, in a folder that is made if it is not there. */
+static lcl_status own_file(lcl_context *ctx, lcl_str *path) {
+  if (!lcl__tuning_path(ctx, path))
+    return lcl__fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
+  char *slash = strrchr(path->data, '/');
+  *slash = 0;
+  const lcl_status st = lcl__folder_make_private(path->data);
+  *slash = '/';
+  return st;
+}
+
+lcl_status lcl__tuning_check(lcl_context *ctx) {
+  lcl_str path = { 0 };
+  lcl_status st = own_file(ctx, &path);
+  if (st == LCL_OK) st = lcl__check_output(path.data);
+  lcl__str_free(&path);
+  return st;
+}
+
 /* Writes the user's file with `record` (taken over; NULL: in today's schema only). entries: what it
  * holds then, cJSON_Delete() them. */
 static lcl_status merge(lcl_context *ctx, const char *key, cJSON *record, bool keep,
                         cJSON **entries) {
   lcl_str path = { 0 }, lock = { 0 };
-  lcl_status st = LCL_OK;
-  if (!lcl__tuning_path(ctx, &path))
-    st = lcl__fail(LCL_ERR_IO, "there is no folder for tuning results: set LATENTCL_TUNING");
-  if (st == LCL_OK) {
-    char *slash = strrchr(path.data, '/');
-    *slash = 0;
-    st = lcl__folder_make_private(path.data);
-    *slash = '/';
-  }
+  lcl_status st = own_file(ctx, &path);
   lcl__str_add(&lock, "%s.lock", path.data ? path.data : "");
   int fd = st == LCL_OK && lcl__str_ok(&lock) ? open(lock.data, O_CREAT | O_RDWR | O_CLOEXEC, 0644)
                                               : -1;

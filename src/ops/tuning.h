@@ -48,6 +48,8 @@ bool lcl__tuning_tuned(lcl_context *ctx, const char *key);
  * so that processes running side by side lose nothing. The find step replaces nothing measured: who
  * is first wins, so that all take the same. */
 lcl_status lcl__tuning_save(lcl_context *ctx, const char *key, const lcl_record *r);
+/* Whether records can be saved, for searches that take long; makes their folder. */
+lcl_status lcl__tuning_check(lcl_context *ctx);
 /* Path of the user's file; false when tuning is off or there is no home. */
 bool lcl__tuning_path(lcl_context *ctx, lcl_str *path);
 

@@ -14,9 +14,10 @@ typedef struct job {
   lcl_dataset *ds;
   const char *method;
   lcl_metrics *metrics; /* never NULL */
+  char path[2][1200];   /* the array, and a line an example */
 } job;
 
-static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d,
+static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d, const char *name,
                         lcl_metrics *metrics) {
   *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
   j->method = d->method ? d->method : "model";
@@ -24,6 +25,15 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
   LCL_TRY(lcl__session_split(j->s, d->split ? d->split : "all", &j->ds));
   if (j->ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples in this split");
   lcl_metrics_set(metrics, "n", (double)j->ds->count);
+  static const char *const ends[] = { ".npy", ".csv" };
+  for (size_t i = 0; i < LCL_COUNT(ends); i++) {
+    const int n = d->prefix ? snprintf(j->path[i], sizeof j->path[i], "%s%s", d->prefix, ends[i])
+                            : snprintf(j->path[i], sizeof j->path[i], "%s/%s%s", lcl__run_path(run),
+                                       name, ends[i]);
+    if (n >= (int)sizeof j->path[i])
+      return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
+    LCL_TRY(lcl__check_output(j->path[i]));
+  }
   return LCL_OK;
 }
 
@@ -43,19 +53,11 @@ static lcl_status examples(const job *j, float **x) {
   return *x ? lcl__session_examples(j->s, j->ds, 0, j->ds->count, *x) : LCL_ERR_HOST_MEMORY;
 }
 
-/* prefix.npy and prefix.csv: the array, and a line an example. */
-static lcl_status write_both(const job *j, const char *name, lcl_npy_type type, int rank,
-                             const int64_t *dim, const void *data, const lcl_str *csv) {
-  char path[1200];
-  int n = j->d->prefix ? snprintf(path, sizeof path - 8, "%s", j->d->prefix)
-                       : snprintf(path, sizeof path - 8, "%s/%s", lcl__run_path(j->run), name);
-  if (n < 0 || n >= (int)sizeof path - 8)
-    return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
+static lcl_status write_both(const job *j, lcl_npy_type type, int rank, const int64_t *dim,
+                             const void *data, const lcl_str *csv) {
   if (!lcl__str_ok(csv)) return LCL_ERR_HOST_MEMORY;
-  memcpy(path + n, ".npy", 5);
-  LCL_TRY(lcl__npy_write(path, type, rank, dim, data));
-  memcpy(path + n, ".csv", 5);
-  return lcl__file_write_atomic(path, csv->data, csv->n);
+  LCL_TRY(lcl__npy_write(j->path[0], type, rank, dim, data));
+  return lcl__file_write_atomic(j->path[1], csv->data, csv->n);
 }
 
 static void add_label(lcl_str *csv, const lcl_dataset *ds, int64_t i) {
@@ -124,8 +126,7 @@ static lcl_status write_clusters(const job *j, const int32_t *cluster) {
     lcl__str_add(&csv, "%lld,%d", (long long)i, (int)cluster[i]);
     add_label(&csv, j->ds, i);
   }
-  lcl_status st = write_both(j, "clusters", LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster,
-                             &csv);
+  lcl_status st = write_both(j, LCL_NPY_I32, 1, (int64_t[]) { j->ds->count }, cluster, &csv);
   lcl__str_free(&csv);
   return st;
 }
@@ -134,7 +135,7 @@ static lcl_status assign_clusters(lcl_run_folder *run, const lcl_assignment_desc
                                   lcl_metrics *metrics) {
   job j;
   int clusters = 1;
-  LCL_TRY(begin(&j, run, desc, metrics));
+  LCL_TRY(begin(&j, run, desc, "clusters", metrics));
   int32_t *cluster = lcl__alloc((size_t)j.ds->count * sizeof *cluster);
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) {
@@ -235,7 +236,7 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
     lcl__str_add(&csv, "%lld,%.*s", (long long)i, bits, text);
     add_label(&csv, j->ds, i);
   }
-  lcl_status st = write_both(j, "codes", LCL_NPY_U8, 2, (int64_t[]) { n, bits }, unpacked, &csv);
+  lcl_status st = write_both(j, LCL_NPY_U8, 2, (int64_t[]) { n, bits }, unpacked, &csv);
   lcl__str_free(&csv);
   lcl__free(unpacked);
   return st;
@@ -245,7 +246,7 @@ static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *d
                                lcl_metrics *metrics) {
   job j;
   int bits = 0;
-  LCL_TRY(begin(&j, run, desc, metrics));
+  LCL_TRY(begin(&j, run, desc, "codes", metrics));
   uint64_t *codes = lcl__alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && j.ds->labels) st = score_codes(&j, codes, bits);

@@ -15,7 +15,10 @@ lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
   memset(log, 0, sizeof *log);
   if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a FIFO would wait for its reader */
     return lcl__fail(LCL_ERR_IO, "cannot write %s: it is not a regular file", path);
-  log->file = fopen(path, keep < 0 ? "we" : "r+e");
+  char *target = lcl__file_target(path);
+  if (!target) return LCL_ERR_IO;
+  log->file = fopen(target, keep < 0 ? "we" : "r+e");
+  lcl__free(target);
   if (!log->file) return lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(errno));
   if (keep < 0) return LCL_OK;
   if (fstat(fileno(log->file), &st) == 0 && st.st_size < keep) {

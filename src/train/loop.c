@@ -140,21 +140,23 @@ static bool selects(const lcl_trainer *t) {
          strcmp(s->select, "last") != 0;
 }
 
-/* Is this epoch the best so far? Without selection every epoch is. A metric that is missing is an
- * error. */
+/* Is this epoch the best so far? Without selection every epoch is, unless its loss is NaN or Inf. A
+ * metric that is missing is an error. */
 static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   const lcl_settings *s = &t->s->model->settings;
   lcl_position *p = &t->at;
-  *best = true;
+  const double *loss = lcl_metrics_get(m, "loss");
+  const bool finite = !loss || isfinite(*loss);
+  *best = finite;
   if (!selects(t)) {
-    p->best_epoch = p->epoch;
+    if (finite) p->best_epoch = p->epoch;
     return LCL_OK;
   }
   const double *v = lcl_metrics_get(m, s->select);
   if (!v)
     return lcl__fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
                      s->select);
-  *best = isfinite(*v) &&
+  *best = finite && isfinite(*v) &&
           (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
   p->waited++;
   p->stalled++;
@@ -167,6 +169,14 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
     p->stalled = 0;
   }
   return LCL_OK;
+}
+
+/* There is nothing to test or to report of a run that never was any good. */
+static lcl_status check_best(const lcl_trainer *t) {
+  if (t->at.best_epoch > 0 || t->at.epoch == 0) return LCL_OK;
+  return lcl__fail(LCL_ERR_NUMERIC,
+                   "the loss of the validation, or the metric that selects, was NaN or Inf after "
+                   "every epoch: none is the best one");
 }
 
 static lcl_status finish_epoch(lcl_trainer *t) {
@@ -392,6 +402,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
     r->seconds = t.at.seconds + lcl__now() - t.session_start;
     r->examples_per_second = images_per_second(&t);
   }
+  if (s == LCL_OK && !out_of_steps(&t)) s = check_best(&t);
   if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);
   if (s == LCL_OK) show_test(&t, &r->test);
   if (s == LCL_OK && !out_of_steps(&t))

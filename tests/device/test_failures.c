@@ -192,8 +192,8 @@ static void with_cache_on(void **state) {
   every(use_all, &variants[1], "allocation", lcl__test_fail_alloc, lcl__test_alloc_count);
 }
 
-/* A compiler that fails for a moment is not taken at its word: the next try compiles, in the same
- * context and in another one. */
+/* A compiler that fails for a moment is not taken at its word: it is asked again, and nothing is
+ * remembered. */
 static void momentary_refusals_are_forgotten(void **state) {
   (void)state;
   size_t failures = 0;
@@ -209,8 +209,7 @@ static void momentary_refusals_are_forgotten(void **state) {
     bool happened = fail_cl_happened() != NULL;
     fail_cl(-1);
     if (build) {
-      assert_int_equal(status, LCL_ERR_BUILD);
-      ASSERT_OK(lcl__kernel_create(t.ctx, &source, "times", &t.kernel));
+      ASSERT_OK(status);
       lcl_cache_use use;
       ASSERT_OK(lcl__cache_stat(&use));
       assert_true(use.refused <= 1); /* what saving a binary costs, not a refusal of the source */

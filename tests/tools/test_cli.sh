@@ -54,6 +54,11 @@ expect 0 'of at most 3\.0 MiB$' env LATENTCL_CACHE_SIZE=3m "$latentcl" cache sta
 expect 0 "LATENTCL_CACHE_SIZE wants bytes" env LATENTCL_CACHE_SIZE=3mb "$latentcl" cache stat
 expect 0 'of at most 256 MiB$' "$latentcl" cache stat
 
+# The tuner's folder is tried before anything is measured.
+expect 1 'cannot make the folder' env LATENTCL_TUNING=/proc/none "$latentcl" tune gemm-64
+mkdir -m 777 "$work/open"
+expect 1 'another user owns it or can write it' env LATENTCL_TUNING="$work/open" "$latentcl" tune gemm-64
+
 # NumPy files in and out: a number that 32 bits do not hold, gradients of some inputs only.
 cd "$work" || exit 99
 python3 - <<'END'

@@ -67,7 +67,18 @@ def output():
                  ['train', '--help'], ['op', '--list'], ['bench', '--list'], ['cache', 'stat'], ['reproduce']):
         p = run(*args, code=1, stdout=full)
         assert 'cannot write to standard output' in p.stderr, (args, p.stderr)
+    # Nor does it go into the file that is opened next; a parent that ignores SIGCHLD spoils no compiler.
+    p = subprocess.run([LATENTCL, 'models'], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.close(1))
+    assert p.returncode == 1 and 'cannot write to standard output' in p.stderr, p
+    write_npy('x.npy', '<f4')
+    fresh = {**os.environ, 'LATENTCL_CACHE': 'off', 'POCL_CACHE_DIR': folder + '/pocl'}
+    p = subprocess.run([LATENTCL, 'op', 'relu', '--in', folder + '/x.npy', '--out', folder + '/y.npy'], stderr=subprocess.PIPE,
+                       text=True, env=fresh, preexec_fn=lambda: (os.close(1), signal.signal(signal.SIGCHLD, signal.SIG_IGN)))
+    assert p.returncode == 0 and os.path.getsize(folder + '/y.npy') == 128 + 24, p
     # What cannot be written is said before the work, and no empty run folder stays.
+    for option in ('--json', '--csv', '--html'):
+        told = run('bench', 'gemm-64', option, folder, code=1)
+        assert 'it is a folder' in told.stderr and not told.stdout, told
     out = folder + '/run'
     assert '/nonexistent' in refused(*SMALL, '--trace', '/nonexistent/t.json', '--out', out)
     assert not os.path.exists(out)
@@ -80,6 +91,13 @@ def numbers():
     run('train', '--resume', '--out', r, '--quiet', '--no-test')
     for line in log(r, 'epoch'):
         assert line['lr'] == 0.005 and line['images_per_second'] > 0, line
+
+    assert 'started with seed 0' in refused('train', '--resume', '--out', r, '--seed', '7', '--quiet')
+
+    # One step an epoch: the loss before it is finite, that of the validation after it is not.
+    never = folder + '/never'
+    assert 'NaN or Inf after every epoch' in refused(*SMALL, '--lr', '1e20', '--epochs', '1', '--batch', '200', '--out', never)
+    assert not os.path.exists(never + '/best.safetensors')
 
     good = open(r + '/last.safetensors', 'rb').read()
     bad = folder + '/diverged'
@@ -104,6 +122,10 @@ def numbers():
     for args in (['cluster', '--method', 'k-means-features'], ['reconstruct', '--out', folder + '/x.png'],
                  ['tsne', '--out', folder + '/x.png']):
         assert 'holds NaN or Inf' in refused(args[0], r, *args[1:]), args
+    for args in (['cluster', '--method', 'k-means'], ['hash', '--method', 'pca-itq']):
+        os.makedirs(folder + '/taken.csv', exist_ok=True)
+        assert 'it is a folder' in refused(args[0], r, *args[1:], '--out', folder + '/taken')
+        assert not os.path.exists(folder + '/taken.npy')
     assert not os.path.exists(folder + '/x.png') and not os.path.exists(r + '/clusters.csv')
     head, data = header(r + '/last.safetensors')
     write(r + '/last.safetensors', head, data)
@@ -154,6 +176,16 @@ def one_writer():
     time.sleep(1)
     assert p.poll() is None, 'a signal that the parent ignores ended the run'
     ended(p, signal.SIGTERM)
+    # A benchmark that is stopped writes nothing and leaves nothing; what a killed one left goes.
+    left = '/tmp/latentcl-cold-%d-abcdef' % 0x3fffffff
+    os.makedirs(left + '/l', exist_ok=True)
+    p = subprocess.Popen([LATENTCL, 'bench', 'gemm', '--seconds', '100', '--json', folder + '/b.json'], stderr=subprocess.PIPE, text=True)
+    while os.path.exists(left):
+        time.sleep(0.1)
+    p.send_signal(signal.SIGTERM)
+    told = p.stderr.read()
+    assert p.wait(100) == 128 + signal.SIGTERM and 'no results are written' in told, (p.returncode, told)
+    assert not os.path.exists(folder + '/b.json') and not [f for f in os.listdir('/tmp') if 'latentcl-cold-%d-' % p.pid in f]
     # What a killed process left goes at the next start; every writer takes the folder for itself.
     stale = r + '/log.jsonl.%d.0123456789abcdef.tmp' % 0x3fffffff
     open(stale, 'w').close()
@@ -316,7 +348,11 @@ def wrong_json():
         os.mkfifo(r + '/' + file)
         assert 'regular file' in refused('report', r), file
         os.remove(r + '/' + file)
+        os.symlink('nowhere', r + '/' + file)  # is not the same as no file
+        assert file in refused('report', r), file
+        os.remove(r + '/' + file)
         os.rename(folder + '/kept', r + '/' + file)
+    run('report', r, '--out', folder + '/page.html', code=2)
     # Values that a curve cannot show, and epochs far from each other.
     lines = open(r + '/log.jsonl').read()
     add = ''.join('{"event":"epoch","epoch":%s,"train":{"loss":%s},"validation":{"loss":%s}}\n' % e for e in
