@@ -1,10 +1,7 @@
 /* The latentcl command: picks the subcommand. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "latentcl/version.h"
@@ -53,19 +50,9 @@ static int run(int argc, char **argv) {
   return cli_usage("unknown command '%s'; `latentcl --help` lists them", argv[1]);
 }
 
-/* What a parent may have left us with: closed standard streams, whose numbers the next files to be
- * opened would have, and SIGCHLD ignored, with which drivers do not hear of the end of their
- * compiler. */
-static void put_right(void) {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
-      return;
-  signal(SIGCHLD, SIG_DFL);
-}
-
 /* A command that printed what nobody got has failed. */
 int main(int argc, char **argv) {
-  put_right();
+  cli_put_right();
   const int code = run(argc, argv);
   errno = 0;
   if (fflush(stdout) == 0 && !ferror(stdout)) return code;

@@ -151,19 +151,23 @@ static lcl_status add_platform(row_list *rows, cl_platform_id platform, int inde
   return status;
 }
 
+bool lcl__room_for(size_t mib) {
+  void *room = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return false;
+  munmap(room, mib << 20);
+  return true;
+}
+
 /* Drivers with a compiler in them end the process, or are not there, where memory runs out while
  * they are loaded. So a limit that is too low for any of them is told before that. */
 static lcl_status room_for_drivers(void) {
-  const size_t need = (size_t)512 << 20; /* PoCL 3.1 and llvmpipe 22.3 want this much */
-  void *room = mmap(NULL, need, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-  if (room == MAP_FAILED)
-    return lcl__fail(LCL_ERR_HOST_MEMORY,
-                     "out of host memory: OpenCL drivers need about %zu MiB of address space; free "
-                     "memory or raise the limit (ulimit -v)",
-                     need >> 20);
-  munmap(room, need);
-  return LCL_OK;
+  enum { NEED = 512 }; /* MiB: PoCL 3.1 and llvmpipe 22.3 want this much */
+  if (lcl__room_for(NEED)) return LCL_OK;
+  return lcl__fail(LCL_ERR_HOST_MEMORY,
+                   "out of host memory: OpenCL drivers need about %d MiB of address space; free "
+                   "memory or raise the limit (ulimit -v)",
+                   NEED);
 }
 
 lcl_status lcl__devices(lcl_device_info **out, size_t *n_out) {

@@ -119,6 +119,12 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
     lcl__context_release(ctx);
     return status;
   }
+  enum { COMPILER = 512 }; /* MiB: what PoCL's takes for a model */
+  if (!lcl__room_for(COMPILER))
+    lcl__logf(LCL_LOG_WARN,
+              "less than %d MiB of address space are left (ulimit -v): a driver's compiler that is "
+              "out of memory ends the process",
+              COMPILER);
   lcl__logf(LCL_LOG_INFO, "using %d:%d %s (%s)", ctx->caps.platform_index, ctx->caps.device_index,
             ctx->caps.name, ctx->caps.platform);
   *out = ctx;

@@ -40,6 +40,14 @@ expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 300000; exec "$0" 
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 450000; exec "$0" doctor' "$latentcl"
 expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 
+# A compiler that is out of memory takes the process with it: said before.
+expect 0 'less than 512 MiB of address space are left .ulimit -v' \
+  bash -c '(ulimit -v 600000; exec "$0" explain semantic-noise) 2>&1 | head -1' "$latentcl"
+# A file that may not grow is an error like others.
+expect 1 'File too large' \
+  bash -c '(ulimit -f 0; exec "$0" data --sheet "$1") 2>&1 | cat; exit ${PIPESTATUS[0]}' "$latentcl" "$work/sheet.png"
+[ -e "$work/sheet.png" ] && { echo "FAILED: a torn file stays"; failed=1; }
+
 export LATENTCL_CACHE="$work/cache"
 expect 0 'compute test +passed' "$latentcl" doctor
 expect 0 '^entries   [1-9]' "$latentcl" cache stat
