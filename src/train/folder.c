@@ -122,6 +122,14 @@ static lcl_status read_seed(lcl_run_config *c, const char *path) {
                    path, text);
 }
 
+/* null: the built-in digits. They are not what a path that cannot be read stands for. */
+static lcl_status read_data(lcl_run_config *c, const char *path) {
+  const cJSON *data = lcl__json_child(lcl__json_child(c->json, "data"), "path");
+  c->data = cJSON_GetStringValue(data);
+  if (c->data || cJSON_IsNull(data)) return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT, "%s: \"path\" in \"data\" must be a text or null", path);
+}
+
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
   memset(out, 0, sizeof *out);
   char *path = lcl__path_join(folder, "config.json");
@@ -139,10 +147,8 @@ lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
     st = lcl__json_check(out->json, path, config_fields, LCL_COUNT(config_fields));
   }
   if (st == LCL_OK) st = read_seed(out, path);
-  if (st == LCL_OK) {
-    out->model = lcl__json_word(out->json, "model");
-    out->data = cJSON_GetStringValue(lcl__json_child(lcl__json_child(out->json, "data"), "path"));
-  }
+  if (st == LCL_OK) st = read_data(out, path);
+  if (st == LCL_OK) out->model = lcl__json_word(out->json, "model");
   if (st != LCL_OK) lcl__run_config_free(out);
   lcl__free(path);
   return st;

@@ -411,7 +411,7 @@ static lcl_status profile_section(lcl_str *o, const char *folder) {
   static const lcl_json_field fields[] = { { "rows", LCL_JSON_ROWS, true },
                                            { "other_seconds", LCL_JSON_NUMBER, true, 0, 1e12 } };
   static const lcl_json_field row_fields[] = { { "label", LCL_JSON_TEXT, true },
-                                               { "calls", LCL_JSON_NUMBER, true, 0, 1e15 },
+                                               { "calls", LCL_JSON_WHOLE, true, 0, 1e15 },
                                                { "seconds", LCL_JSON_NUMBER, true, 0, 1e12 },
                                                { "flops", LCL_JSON_NUMBER, true, 0, 1e30 },
                                                { "bytes", LCL_JSON_NUMBER, true, 0, 1e30 } };

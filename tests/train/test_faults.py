@@ -328,7 +328,8 @@ def wrong_json():
             ('config.json', r'"options":\t?\{', ['"options":[1],"o":{', '"options":{"a":1},"o":{']),
             ('config.json', r'"settings":\t?\{', ['"settings":[1],"o":{', '"settings":{"a":{}},"o":{']),
             ('config.json', r'"set":\t?\{', ['"set":[1],"o":{', '"set":{"a":{}},"o":{']),
-            ('config.json', r'"data":\t?\{', ['"data":[1],"o":{']),
+            ('config.json', r'"data":\t?\{', ['"data":[1],"o":{', '"d":{']),
+            ('config.json', r'"path":\t?null', ['"path":5', '"path":[1]', '"p":null']),  # not the built-in digits
             ('config.json', r'"seed":\t?"0"', ['"seed":0', '"seed":"x"', '"seed":"-1"', '"seed":"99999999999999999999999"']),
             ('config.json', r'"parameters":\t?\d+', ['"parameters":"x"', '"parameters":1e999']),
             ('config.json', r'"model":\t?"[^"]*"', ['"model":[1]', '"m":1']),
