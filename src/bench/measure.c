@@ -230,6 +230,7 @@ size_t lcl_bench_count(void) {
 }
 
 lcl_bench_info lcl_bench_at(size_t i) {
+  if (i >= lcl__n_workloads) return (lcl_bench_info) { "", "", "" };
   return (lcl_bench_info) { lcl__workloads[i].name, lcl__workloads[i].suite,
                             lcl__workloads[i].description };
 }

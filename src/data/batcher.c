@@ -234,7 +234,7 @@ static bool allocate(lcl_batcher *b) {
 }
 
 lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
-  LCL_NEED(out);
+  LCL_NEED(desc, out);
   *out = NULL;
   LCL_TRY(check(desc));
   lcl_batcher *b = lcl__alloc(sizeof *b);
@@ -296,7 +296,7 @@ static lcl_batch_state after(const lcl_batcher *b, lcl_batch_state at) {
 }
 
 lcl_status lcl_batcher_next(lcl_batcher *b, lcl_batch *out) {
-  LCL_NEED(out);
+  LCL_NEED(b, out);
   wait_idle(b);
   slot *s = &b->slots[1 - b->front];
   if (!b->ready) make_batch(b, b->next, s);

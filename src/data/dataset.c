@@ -313,7 +313,7 @@ lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
 }
 
 lcl_status lcl_dataset_class_counts(const lcl_dataset *ds, int64_t *counts) {
-  LCL_NEED(ds);
+  LCL_NEED(ds, counts);
   if (!ds->labels) return lcl__fail(LCL_ERR_ARGUMENT, "data set '%s' has no labels", ds->name);
   for (int c = 0; c < ds->classes; c++) counts[c] = 0;
   for (int64_t i = 0; i < ds->count; i++)

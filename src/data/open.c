@@ -265,7 +265,7 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 }
 
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
-  LCL_NEED(out);
+  LCL_NEED(desc, out);
   memset(out, 0, sizeof *out);
   lcl_status status = is_synthetic(desc->path) ? lcl__open_synthetic(desc, out)
                                                : open_folder(desc, out);

@@ -205,7 +205,7 @@ lcl_status lcl__prep_new(const lcl_prep_desc *desc, int channels, int height, in
 }
 
 lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl_prep **out) {
-  LCL_NEED(train, out);
+  LCL_NEED(desc, train, out);
   LCL_TRY(lcl__prep_new(desc, train->channels, train->height, train->width, out));
   lcl_status status = fit_centre(*out, train);
   if (status != LCL_OK) {
@@ -216,7 +216,7 @@ lcl_status lcl_prep_fit(const lcl_prep_desc *desc, const lcl_dataset *train, lcl
 }
 
 bool lcl_prep_range(const lcl_prep *prep, float *lo, float *hi) {
-  if (!prep) return false;
+  if (!prep || !lo || !hi) return false;
   const lcl_prep_desc *d = &prep->desc;
   bool signed_colour = d->colour == LCL_COLOUR_YUV;
   bool bounded = d->contrast == LCL_CONTRAST_NONE || d->contrast == LCL_CONTRAST_MAX_ABS;

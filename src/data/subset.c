@@ -31,7 +31,7 @@ static lcl_status choose_rest(const lcl_dataset *ds, int64_t n_rest, bool random
 
 lcl_status lcl_dataset_split(const lcl_dataset *ds, int64_t n_rest, bool random, uint64_t seed,
                              lcl_dataset **part, lcl_dataset **rest) {
-  LCL_NEED(ds, part);
+  LCL_NEED(ds, part, rest);
   *part = *rest = NULL;
   if (n_rest < 1 || n_rest >= ds->count)
     return lcl__fail(LCL_ERR_ARGUMENT,

@@ -17,7 +17,7 @@ lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
 
 lcl_status lcl_model_create(const lcl_model_class *cls, const lcl_options *o,
                             const lcl_model_data *data, lcl_model **out) {
-  LCL_NEED(cls, o, out);
+  LCL_NEED(cls, o, data, out);
   *out = NULL;
   lcl_model *m = lcl__alloc(sizeof *m);
   if (!m) return LCL_ERR_HOST_MEMORY;

@@ -58,7 +58,7 @@ void lcl_options_destroy(lcl_options *o) {
 }
 
 static const lcl_option *find(const lcl_options *o, const char *name, size_t *index) {
-  for (size_t i = 0; i < o->n; i++) {
+  for (size_t i = 0; name && i < o->n; i++) {
     if (strcmp(o->def[i].name, name) == 0) {
       *index = i;
       return &o->def[i];
@@ -124,7 +124,7 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
 }
 
 lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
-  LCL_NEED(o, text);
+  LCL_NEED(o, name, text);
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
@@ -159,7 +159,8 @@ const char *lcl_option_text(const lcl_options *o, const char *name) {
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
-    lcl__logf(LCL_LOG_ERROR, "a model reads the option \"%s\" that it does not have", name);
+    lcl__logf(LCL_LOG_ERROR, "a model reads the option \"%s\" that it does not have",
+              name ? name : "(NULL)");
     return "";
   }
   return o->values[i].text ? o->values[i].text : d->value;
@@ -184,7 +185,7 @@ bool lcl_option_bool(const lcl_options *o, const char *name) {
 }
 
 bool lcl_option_is(const lcl_options *o, const char *name, const char *choice) {
-  if (!o) return false;
+  if (!o || !choice) return false;
   return strcmp(lcl_option_text(o, name), choice) == 0;
 }
 

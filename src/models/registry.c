@@ -18,7 +18,7 @@ const lcl_model_class *lcl_model_at(size_t index) {
 }
 
 lcl_status lcl_model_find(const char *name, const lcl_model_class **out) {
-  LCL_NEED(out);
+  LCL_NEED(name, out);
   *out = NULL;
   for (size_t i = 0; i < LCL_COUNT(classes); i++) {
     if (strcmp(classes[i]->name, name) == 0) {

@@ -152,21 +152,21 @@ double lcl_schedule_rate(const lcl_schedule *s, int epoch, int64_t step, int pla
 
 void lcl_metrics_set(lcl_metrics *m, const char *name, double value) {
   if (!m || !name) return;
-  for (int i = 0; i < m->n; i++) {
+  for (int i = 0; i < LCL_MIN(m->n, (int)LCL_COUNT(m->item)); i++) {
     if (strcmp(m->item[i].name, name) == 0) {
       m->item[i].value = value;
       return;
     }
   }
-  if (m->n == (int)LCL_COUNT(m->item)) return;
+  if (m->n < 0 || m->n >= (int)LCL_COUNT(m->item)) return;
   lcl_metric *it = &m->item[m->n++];
   snprintf(it->name, sizeof it->name, "%s", name);
   it->value = value;
 }
 
 const double *lcl_metrics_get(const lcl_metrics *m, const char *name) {
-  if (!m) return NULL;
-  for (int i = 0; i < m->n; i++)
+  if (!m || !name) return NULL;
+  for (int i = 0; i < LCL_MIN(m->n, (int)LCL_COUNT(m->item)); i++)
     if (strcmp(m->item[i].name, name) == 0) return &m->item[i].value;
   return NULL;
 }

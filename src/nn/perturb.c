@@ -48,11 +48,16 @@ lcl_tensor *lcl_random_direction(lcl_tensor *x, lcl_tensor *radius) {
   return lcl_stop_gradient(lcl_mul(d, radius_like(x, radius)));
 }
 
+enum { MAX_ITERATIONS = 100 };
+
 lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int iterations,
                               lcl_block_fn net, lcl_divergence_fn divergence, void *user) {
   if (!net || !divergence)
     return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "vat_direction",
                             "the network or the divergence is NULL");
+  if (iterations < 0 || iterations > MAX_ITERATIONS)
+    return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "vat_direction",
+                            "%d iterations: 0 to %d were expected", iterations, MAX_ITERATIONS);
   lcl_tensor *clean = lcl_stop_gradient(net(user, x));
   lcl_tensor *d = lcl_unit_rows(lcl_random_normal(lcl_tensor_graph(x), lcl_tensor_shape(x)));
   for (int i = 0; i < iterations; i++) {

@@ -28,16 +28,15 @@ static void set_out(lcl_node *node, lcl_shape shape) {
 
 static lcl_status infer_reshape(lcl_node *node) {
   lcl_shape s = ((const shape_attr *)node->attr)->shape;
-  int64_t have = lcl_shape_count(node->in[0]->shape), known = 1;
-  int open = -1;
+  const int64_t have = lcl_shape_count(node->in[0]->shape);
+  int open = 0;
   char a[96], b[96];
-  for (int i = 0; i < s.rank; i++) {
-    if (s.dim[i] == -1 && open < 0)
-      open = i;
-    else
-      known *= s.dim[i];
+  while (open < s.rank && s.dim[open] != -1) open++;
+  if (open < s.rank) {
+    s.dim[open] = 1;
+    const int64_t known = lcl_shape_count(s);
+    s.dim[open] = known > 0 ? have / known : 0;
   }
-  if (open >= 0) s.dim[open] = known > 0 ? have / known : 0;
   if (lcl_shape_count(s) != have)
     return lcl__fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not",
                      lcl_shape_string(node->in[0]->shape, a), (long long)have,

@@ -124,7 +124,7 @@ lcl_status lcl_tensor_file_add(lcl_tensor_file *f, const lcl_tensor_entry *e) {
 }
 
 lcl_status lcl_tensor_file_set_meta(lcl_tensor_file *f, const char *key, const char *value) {
-  LCL_NEED(f, key);
+  LCL_NEED(f, key, value);
   char *v = lcl__strdup(value);
   if (!v) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < f->metas.n; i++) {
