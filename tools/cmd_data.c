@@ -168,12 +168,10 @@ static int run(int argc, char **argv) {
       code = cli_parse(
           argc, argv, options, "data [PATH] [OPTIONS]",
           "Describes the data set in the folder PATH, or the built-in synthetic digits: parts, "
-          "sizes, "
-          "classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 binary, "
-          ".npy features, folders of PNG or JPEG images, folders of WAV files. Other built-in "
-          "data, "
-          "for trying "
-          "things out: synthetic:objects, synthetic:animals, synthetic:features, synthetic:birds.",
+          "sizes, classes and the range of values. Formats: IDX (MNIST), CIFAR-10 and CIFAR-100 "
+          "binary, .npy features, folders of PNG or JPEG images, folders of WAV files. Other "
+          "built-in data, for trying things out: synthetic:objects, synthetic:animals, "
+          "synthetic:features, synthetic:birds.",
           &at);
   if (code >= 0) return code;
   lcl_data_desc desc = { .path = at < argc ? argv[at] : NULL,

@@ -94,8 +94,7 @@ static void show_missing(const lcl_device_info *rows, size_t n) {
     printf("  ! no rusticl, Mesa's driver: install mesa-opencl-icd\n");
   else if (!has_platform(rows, n, "rusticl", true))
     printf("  ! rusticl shows no device: it wants RUSTICL_ENABLE=llvmpipe (or radeonsi, iris, ... "
-           "for your "
-           "card)\n");
+           "for your card)\n");
   doctor_cards(rows, n);
 }
 
@@ -121,8 +120,7 @@ static void show_traps(const lcl_caps *c) {
            "POCL_CACHE_DIR\n");
   if (strstr(c->platform, "rusticl") && strncmp(c->driver, "22.", 3) == 0)
     printf("  note: this rusticl ends the process on a binary of another version; LatentCL's cache "
-           "keeps "
-           "versions apart\n");
+           "keeps versions apart\n");
   if (strstr(c->name, "llvmpipe"))
     printf("  note: llvmpipe is for checking results; PoCL is many times faster on the same "
            "CPU\n");

@@ -25,8 +25,8 @@ typedef struct request {
 static void print_help(void) {
   printf("Usage: latentcl %s\n\n"
          "Runs one op, forward and perhaps gradient, on an OpenCL device: to see whether a driver "
-         "computes "
-         "right.\n\n"
+         "computes right.\n"
+         "\n"
          "Options:\n"
          "  --attr KEY=VALUE ...      attributes; pairs as stride=2,1 or stride=2\n"
          "  --in FILE.npy ...         inputs in the op's order; `-` leaves an optional one out\n"
@@ -36,7 +36,8 @@ static void print_help(void) {
          "leaves one out\n"
          "  --device SEL              device\n"
          "  --algorithm OP=NAME,...   algorithms of conv2d and matmul; a wrong name lists them\n"
-         "  --find off|quick|full     measure the algorithms of sizes that are new to this device\n"
+         "  --find off|quick|full     measure the algorithms of sizes that are new to this "
+         "device\n"
          "  --list                    every op\n"
          "  --help                    this text, after NAME: the op's inputs, attributes and "
          "defaults\n",

@@ -27,9 +27,9 @@ static int run(int argc, char **argv) {
       argc, argv, own,
       "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
       "Samples images from a generative model. With --given, models that sample pixel by pixel "
-      "keep "
-      "the\n"
-      "first rows of each image and sample the rest:\n\n"
+      "keep the\n"
+      "first rows of each image and sample the rest:\n"
+      "\n"
       "  latentcl sample runs/pixelrnn --n 16 --given test --rows 14 --out completed.png",
       &a);
   if (code >= 0) return code;

@@ -32,8 +32,7 @@ static int run(int argc, char **argv) {
   int code = cli_run_open(
       argc, argv, own, "tsne RUN --out FILE.png [--points N] [--split NAME]",
       "Writes a t-SNE map (exact repulsion) of the run's features, a colour for each class, and "
-      "beside it "
-      "one for each kind of perturbation the model has, perturbed latents as rings.",
+      "beside it one for each kind of perturbation the model has, perturbed latents as rings.",
       &a);
   if (code >= 0) return code;
   lcl_metrics m;

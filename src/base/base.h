@@ -57,7 +57,6 @@ typedef struct lcl_arena lcl_arena;
 lcl_arena *lcl__arena_create(void);
 void *lcl__arena_alloc(lcl_arena *a, size_t bytes);
 char *lcl__arena_strdup(lcl_arena *a, const char *s);
-char *lcl__arena_printf(lcl_arena *a, const char *fmt, ...) LCL_PRINTF(2, 3);
 void lcl__arena_destroy(lcl_arena *a);
 
 /* Growing array: LCL_PUSH(v, value) with struct { T *data; size_t n, cap; } v; false when out of

@@ -98,19 +98,6 @@ char *lcl__arena_strdup(lcl_arena *a, const char *s) {
   return copy;
 }
 
-char *lcl__arena_printf(lcl_arena *a, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  int n = lcl__vsnprintf(NULL, 0, fmt, args);
-  va_end(args);
-  char *text = n < 0 ? NULL : lcl__arena_alloc(a, (size_t)n + 1);
-  if (!text) return NULL;
-  va_start(args, fmt);
-  lcl__vsnprintf(text, (size_t)n + 1, fmt, args);
-  va_end(args);
-  return text;
-}
-
 void lcl__arena_destroy(lcl_arena *a) {
   if (!a) return;
   for (chunk *c = a->head, *next; c; c = next) {

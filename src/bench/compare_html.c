@@ -292,28 +292,30 @@ static void figures(const lcl_result_files *files, lcl_str *s) {
 
 lcl_status lcl__results_html(const lcl_result_files *files, lcl_str *s) {
   lcl__str_html(
-      s,
-      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\">\n"
-      "<title>LatentCL benchmark</title>\n<style>\n:root{color-scheme:light "
-      "dark;--fg:#1a202c;--bg:#fff;--grid:#e2e8f0;--fill:#bee3f8}\n"
-      "@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#171923;--grid:#2d3748;--fill:#"
-      "2c5282}}\n"
-      "body{font:15px/1.5 "
-      "system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1020px;margin:2rem "
-      "auto;padding:0 1rem}\n"
-      "svg text{font-size:11px;fill:var(--fg)}svg .dot{font-size:9px}.grid{stroke:var(--grid)}\n"
-      ".roof{fill:none;stroke:var(--fg);stroke-width:1.5}.cache{stroke-dasharray:5 "
-      "4}h2{margin-top:2rem}h2 small{font-weight:normal;font-size:.8rem}\n"
-      ".cards{display:flex;flex-wrap:wrap;gap:1rem}.card{border-left:4px solid;padding:.2rem "
-      ".8rem;flex:1 "
-      "1 20rem}\n"
-      ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%%}td,th{"
-      "padding:."
-      "15rem .5rem;text-align:right;white-space:nowrap;"
-      "border-bottom:1px solid var(--grid)}.left{text-align:left}\n"
-      ".bar{background:linear-gradient(to right,var(--fill) var(--part),transparent var(--part))}\n"
-      "</style>\n<h1>LatentCL benchmark</h1>\n");
+      s, "<!doctype html>\n"
+         "<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+         "content=\"width=device-width\">\n"
+         "<title>LatentCL benchmark</title>\n"
+         "<style>\n"
+         ":root{color-scheme:light dark;--fg:#1a202c;--bg:#fff;--grid:#e2e8f0;--fill:#bee3f8}\n"
+         "@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#171923;--grid:#2d3748;--fill:#"
+         "2c5282}}\n"
+         "body{font:15px/1.5 "
+         "system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1020px;margin:2rem "
+         "auto;padding:0 1rem}\n"
+         "svg text{font-size:11px;fill:var(--fg)}svg .dot{font-size:9px}.grid{stroke:var(--grid)}\n"
+         ".roof{fill:none;stroke:var(--fg);stroke-width:1.5}.cache{stroke-dasharray:5 "
+         "4}h2{margin-top:2rem}h2 small{font-weight:normal;font-size:.8rem}\n"
+         ".cards{display:flex;flex-wrap:wrap;gap:1rem}.card{border-left:4px solid;padding:.2rem "
+         ".8rem;flex:1 1 20rem}\n"
+         ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%%}td,th{"
+         "padding:.15rem "
+         ".5rem;text-align:right;white-space:nowrap;border-bottom:1px solid "
+         "var(--grid)}.left{text-align:left}\n"
+         ".bar{background:linear-gradient(to right,var(--fill) var(--part),transparent "
+         "var(--part))}\n"
+         "</style>\n"
+         "<h1>LatentCL benchmark</h1>\n");
   devices(files, s);
   for (size_t f = 0; f < files->n; f++) roofline(files, f, s);
   bars(files, s);

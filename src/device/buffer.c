@@ -186,8 +186,3 @@ lcl_context *lcl__buffer_context(const lcl_buffer *b) {
 cl_mem lcl__buffer_mem(const lcl_buffer *b) {
   return b->mem;
 }
-
-const lcl_buffer *lcl__buffer_root(const lcl_buffer *b, size_t *offset) {
-  if (offset) *offset = b->offset;
-  return b->parent ? b->parent : b;
-}

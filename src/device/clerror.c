@@ -75,8 +75,7 @@ static const char *hint_of(cl_int err) {
   switch (err) {
   case CL_OUT_OF_RESOURCES:
     return "; the device ran out of something or a kernel crashed: `latentcl doctor` checks it, a "
-           "smaller "
-           "batch may fit";
+           "smaller batch may fit";
   case CL_MEM_OBJECT_ALLOCATION_FAILURE: return "; use a smaller batch, or free device memory";
   case CL_OUT_OF_HOST_MEMORY: return "; free host memory or raise its limit (ulimit -v)";
   case CL_DEVICE_NOT_AVAILABLE: return "; another program may hold it";

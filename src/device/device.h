@@ -116,9 +116,6 @@ lcl_status lcl__buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_
 cl_mem lcl__buffer_mem(const lcl_buffer *buf);
 lcl_context *lcl__buffer_context(const lcl_buffer *buf);
 lcl_buffer *lcl__buffer_retain(lcl_buffer *buf); /* another owner; each destroys it once */
-/* The buffer that owns the memory (itself unless made by lcl__buffer_sub), and the offset in it:
- * what hazards need. */
-const lcl_buffer *lcl__buffer_root(const lcl_buffer *buf, size_t *offset);
 
 /* ---- launches (device/launch.c) ---- */
 
@@ -219,7 +216,6 @@ lcl_status lcl__list_seal(lcl_list *list);
  * names the launch's label. */
 lcl_status lcl__list_run(lcl_list *list, cl_event *done);
 void lcl__list_destroy(lcl_list *list);
-size_t lcl__list_count(const lcl_list *list);
 /* For tests and --check-numerics: run launch i only, and wait for it. */
 lcl_status lcl__list_run_one(lcl_list *list, size_t i);
 

@@ -127,7 +127,3 @@ void lcl__list_destroy(lcl_list *list) {
   lcl__arena_destroy(list->arena);
   lcl__free(list);
 }
-
-size_t lcl__list_count(const lcl_list *list) {
-  return list->items.n;
-}

@@ -50,9 +50,7 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   else
     lcl__fail(status,
               "no OpenCL device found (%zu platforms, none with a device); install a driver, e.g. "
-              "the Debian "
-              "package "
-              "pocl-opencl-icd, and see `latentcl doctor`",
+              "the Debian package pocl-opencl-icd, and see `latentcl doctor`",
               n);
   lcl__str_free(&list);
   return status;

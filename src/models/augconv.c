@@ -20,20 +20,17 @@ enum { MAX_STAGES = 6 };
 static const lcl_option options[] = {
   { "arch", LCL_OPTION_CHOICE, "auto",
     "stack: convolution and pooling stages (MNIST); vgg: 13 convolutions with batch norm; auto: "
-    "vgg for "
-    "colour",
+    "vgg for colour",
     "auto|stack|vgg" },
   { "variant", LCL_OPTION_CHOICE, "fc",
-    "what is inserted between stages: nothing, square fully-connected layers, or wide convolutions "
-    "(stack "
-    "only)",
+    "what is inserted between stages: nothing, square fully-connected layers, or wide "
+    "convolutions (stack only)",
     "baseline|fc|conv" },
   { "fc_layers", LCL_OPTION_INT, "2", "vgg: number of square layers of the fc variant, 0 to 3",
     "[0,3]" },
   { "ce_mode", LCL_OPTION_CHOICE, "",
     "loss: both Bernoulli terms on the softmax, or categorical (default: categorical for the vgg "
-    "baseline "
-    "only)",
+    "baseline only)",
     "bernoulli_on_softmax|categorical" },
   { "maps", LCL_OPTION_STRING, "20,40,80", "stack: output maps of the stages", NULL },
   { "kernels", LCL_OPTION_STRING, "5,5,3", "stack: filter sides of the stages", NULL },
@@ -47,9 +44,8 @@ static const lcl_option options[] = {
     "vgg: weight decay in the gradient, or times the rate after the step", "gradient|after" },
   { "prep", LCL_OPTION_CHOICE, "",
     "standardise: per image and channel; cifar_torch: local contrast of luma, colour planes "
-    "standardised "
-    "over the "
-    "training set; plain: values in [0,1] (default: standardise in YUV for colour, else plain)",
+    "standardised over the training set; plain: values in [0,1] (default: standardise in YUV for "
+    "colour, else plain)",
     "plain|standardise|cifar_torch" },
 };
 

@@ -36,9 +36,8 @@ static const lcl_option options[] = {
   { "mu", LCL_OPTION_FLOAT, "",
     "weight of the marginal entropy inside it (clusters; default 4; 1 for rim)", "[0,inf)" },
   { "alpha", LCL_OPTION_FLOAT, "",
-    "length of the perturbation over the distance to the neighbour (default 0.25; 2 for imsat-rpt, "
-    "whose "
-    "random directions are felt less)",
+    "length of the perturbation over the distance to the neighbour (default 0.25; 2 for "
+    "imsat-rpt, whose random directions are felt less)",
     "(0,inf)" },
   { "nn_index", LCL_OPTION_INT, "10",
     "which neighbour, the nearest other point being 0: 10 as in the authors' code, 9 is the tenth",

@@ -19,9 +19,7 @@ static const lcl_option options[] = {
   { "pooling", LCL_OPTION_CHOICE, "mean", "pooling (of bird10: always max)", "mean|max" },
   { "inhibitor", LCL_OPTION_BOOL, "false",
     "no biases, and relu(u - mean of u over channels) for relu: our own reading of the paper's U "
-    "networks, "
-    "whose "
-    "definition is not public",
+    "networks, whose definition is not public",
     NULL },
   { "alpha", LCL_OPTION_FLOAT, "",
     "weight of the cross-entropy; 1: supervised only (default 0.3; small-cnn and resnet3-16 "

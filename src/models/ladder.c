@@ -25,9 +25,7 @@ static const lcl_option options[] = {
   { "widths", LCL_OPTION_STRING, "1000-500-250-250-250", "units of the hidden layers", NULL },
   { "lambda", LCL_OPTION_STRING, "",
     "denoising weights from the image to the prediction, as in 1000,10,.1,.1,.1,.1,.1 (the last "
-    "number "
-    "repeats); "
-    "by default the paper's for the variant and the number of labels",
+    "number repeats); by default the paper's for the variant and the number of labels",
     NULL },
   { "noise", LCL_OPTION_STRING, "",
     "standard deviation of the corruption from the image up, as in 0.3 or 0.3,0.5 (the last number "
@@ -38,15 +36,12 @@ static const lcl_option options[] = {
   { "zbn_stats", LCL_OPTION_CHOICE, "clean", "whose statistics normalise the denoised values",
     "clean|corrupted" },
   { "zbn_div", LCL_OPTION_CHOICE, "std",
-    "divide them by the standard deviation, by the variance (as a public code does), or leave them "
-    "as they "
-    "are",
+    "divide them by the standard deviation, by the variance (as a public code does), or leave "
+    "them as they are",
     "std|var|none" },
   { "bn_test", LCL_OPTION_CHOICE, "calibrate",
     "statistics for tests: exact ones over the labelled images at the end, a running mean over "
-    "some 10 "
-    "steps, or an "
-    "exponential one (0.99)",
+    "some 10 steps, or an exponential one (0.99)",
     "calibrate|running|ema" },
   { "unlabelled_source", LCL_OPTION_CHOICE, "all",
     "images without labels: all, or the labelled subset only", "all|labelled_only" },

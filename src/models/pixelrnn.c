@@ -25,22 +25,17 @@ static const lcl_option options[] = {
   { "colours", LCL_OPTION_CHOICE, "auto", "grey turns colour images into their luma",
     "auto|grey|rgb" },
   { "binarise", LCL_OPTION_CHOICE, "fixed",
-    "how images become zeros and ones (levels 2): fixed: one Bernoulli sample with p = value (data "
-    "that are "
-    "binary stay as "
-    "they are); dynamic: a new sample each time in training; threshold: value > 1/2; static: only "
-    "binary files "
-    "are taken",
+    "how images become zeros and ones (levels 2): fixed: one Bernoulli sample with p = value "
+    "(data that are binary stay as they are); dynamic: a new sample each time in training; "
+    "threshold: value > 1/2; static: only binary files are taken",
     "fixed|dynamic|threshold|static" },
   { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", "[0,6]" },
   { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", "[1,4096]" },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
   { "pad_cells", LCL_OPTION_CHOICE, "evolve",
     "cells left of the image, where each row begins: evolve: run from the initial state with an "
-    "input of "
-    "zero; "
-    "freeze: keep the initial state; evolve_bias: run with the input-to-state bias (batch norm: "
-    "beta)",
+    "input of zero; freeze: keep the initial state; evolve_bias: run with the input-to-state bias "
+    "(batch norm: beta)",
     "evolve|freeze|evolve_bias" },
   { "mask_groups", LCL_OPTION_CHOICE, "thirds",
     "which maps may see which channels (rgb): contiguous thirds, or map k the channels up to k mod "

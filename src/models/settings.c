@@ -24,9 +24,8 @@ static const lcl_option common[] = {
   { "lr", LCL_OPTION_FLOAT, "", "initial learning rate", "(0,inf)" },
   { "lr_schedule", LCL_OPTION_CHOICE, "",
     "step: divide by lr_factor every lr_every epochs until lr_until; exponential: times lr_factor "
-    "an epoch; "
-    "linear: to 0 "
-    "between lr_from and lr_until; plateau: divide when stalled for lr_every epochs",
+    "an epoch; linear: to 0 between lr_from and lr_until; plateau: divide when stalled for "
+    "lr_every epochs",
     "constant|step|exponential|linear|plateau" },
   { "lr_factor", LCL_OPTION_FLOAT, "", "see lr_schedule", "(0,inf)" },
   { "lr_every", LCL_OPTION_INT, "", "see lr_schedule", "[1,1e6]" },

@@ -2,11 +2,10 @@
  * "Influencing the Properties of Latent Representations" (2016), section 5.1. Does a
  * fully-connected layer between the sample and the first decoder convolution help?
  *
- *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z (one
- * map) decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits loss
- * BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one sample of z: the negative of the evidence bound, in
- * nats
- */
+ *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z, a map
+ *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
+ *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one sample of z: the negative of the evidence
+ *             bound, in nats */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -18,8 +17,7 @@ static const lcl_option options[] = {
     "square fully-connected layer between the sample and the decoder", NULL },
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
     "more square layers: 1: between the convolutions of both paths; 2: also after the encoder's "
-    "second and "
-    "after decoder_fc",
+    "second and after decoder_fc",
     "[0,2]" },
   { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",

@@ -1,15 +1,15 @@
 /* VAE-Ladder hybrid: J. Zumer, "Influencing the Properties of Latent Representations" (2016),
- * section 6.4. A ladder whose lateral paths are normal distributions: every encoder layer l
- * = 1..L-1 gives a mean, which feeds the next layer, and a sample z_l, which goes sideways to the
- * decoder.
+ * section 6.4, Eqs. 6.12-6.16. A ladder whose lateral paths are normal distributions: every encoder
+ * layer l = 1..L-1 gives a mean, which feeds the next layer, and a sample z_l, which goes sideways
+ * to the decoder.
  *
- *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l), s_l = S_l
- * h_{l-1} + b_l, z_l = mu_l + exp(s_l/2) eps_l;  class: yhat = softmax(gamma_L (BN(W_L h_{L-1}) +
- * beta_L)) decoder   c_{L-1} sampled from a normal with mean relu(D yhat + d), log-variance E yhat
- * + e; zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way; xhat = sigmoid(D_0
- * zhat_1
- * + d_0), no lateral path at the image loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I))
- * + w_c BCE(y, yhat) (Eqs. 6.12-6.16)
+ *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l)
+ *             s_l = S_l h_{l-1} + b_l, z_l = mu_l + exp(s_l/2) eps_l
+ *   class     yhat = softmax(gamma_L (BN(W_L h_{L-1}) + beta_L))
+ *   decoder   c_{L-1} sampled from a normal with mean relu(D yhat + d), log-variance E yhat + e
+ *             zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way
+ *             xhat = sigmoid(D_0 zhat_1 + d_0), no lateral path at the image
+ *   loss      w_r Rec(x, xhat) + sum_l w_l KL(q(z_l) || N(0,I)) + w_c BCE(y, yhat)
  *
  * g: the Ladder's ad-hoc function, a small perceptron over the layer, or one for each unit. "ztop"
  * keeps the KL of the top layer alone. Evaluation takes means instead of samples and running
@@ -38,8 +38,7 @@ static const lcl_option options[] = {
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "none",
     "images: grey values, a fresh Bernoulli sample at each showing, one fixed sample, or threshold "
-    "at "
-    "1/2",
+    "at 1/2",
     "none|dynamic|fixed|threshold" },
 };
 

@@ -5,10 +5,12 @@
  *
  *   clean      z_l = N(W_l h_{l-1}) with statistics mu_l, sd_l;  h_l = act(gamma_l (z_l + beta_l))
  *   corrupted  z~_l = N(W_l h~_{l-1}) + noise, the same weights; h~_0 = x + noise
- *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b); z sampled from
- * that normal decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l); image
- * zhat_0 (bce: its logits) loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l -
- * mu_l)/sd_l||^2 + w_vae (recon + KL)
+ *   latent     mean and variance = sigmoid(A h~_{L-1} + a), sigmoid(B h~_{L-1} + b);
+ *              z sampled from that normal
+ *   decoder    u_L = N(T z + t), u_l = N(V_l zhat_{l+1}); zhat_l = g_l(z~_l, u_l);
+ *              image zhat_0 (bce: its logits)
+ *   loss       NLL(y~, t) + sum_{l=1..L} lambda_l/m_l ||z_l - (zhat_l - mu_l)/sd_l||^2
+ *              + w_vae (recon + KL)
  *
  * recon is ||x - zhat_0||^2, as a Ladder has it, or BCE(x, sigmoid(zhat_0)). Of the VAE-Ladder the
  * source says that the squared error classifies better; here too: 1.2 % test error on MNIST after
@@ -34,8 +36,7 @@ static const lcl_option options[] = {
     "gauss|sig|adhoc|amlp" },
   { "binarise", LCL_OPTION_CHOICE, "none",
     "images: grey values, a fresh Bernoulli sample at each showing, one fixed sample, or threshold "
-    "at "
-    "1/2",
+    "at 1/2",
     "none|dynamic|fixed|threshold" },
 };
 

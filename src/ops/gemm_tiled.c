@@ -30,7 +30,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
 
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
   return (p->group == 8 || p->group == 16) &&
-         (size_t)(p->group * p->group) <= caps->max_work_group &&
+         (size_t)p->group * (size_t)p->group <= caps->max_work_group &&
          (p->vectors == 1 || p->vectors == 2) && lcl__gemm_split_legal(g, p->split_k);
 }
 

@@ -147,8 +147,7 @@ const lcl_spec lcl__recurrent_specs[] = {
   { .name = "lstm_cell",
     .summary = "one LSTM step",
     .notes = "p (N,4h,...) pre-activations of the gates o,f,i,g along axis 1, c_prev (N,h,...) -> "
-             "h and c "
-             "(N,h,...) with\n"
+             "h and c (N,h,...) with\n"
              "c = sigmoid(f)*c_prev + sigmoid(i)*tanh(g), h = sigmoid(o)*tanh(c).",
     .in = { { .name = "p" }, { .name = "c_prev" } },
     .out = { "h", "c" },
@@ -161,20 +160,15 @@ const lcl_spec lcl__recurrent_specs[] = {
   { .name = "diagonal_bilstm",
     .summary = "PixelRNN's Diagonal BiLSTM layer",
     .notes = "s_left, s_right (N,4h,H,W): input-to-state maps of both directions in image "
-             "coordinates (not "
-             "mirrored, not\n"
-             "skewed), gates o,f,i,g along the channels. k_left, k_right (2,4h,h): state-to-state, "
-             "[0] for "
-             "the row above,\n"
-             "[1] for the row itself. h0_*, c0_* (h,H): initial states (zero when left out; all or "
-             "none).\n"
+             "coordinates (not mirrored, not\n"
+             "skewed), gates o,f,i,g along the channels. k_left, k_right (2,4h,h): "
+             "state-to-state, [0] for the row above,\n"
+             "[1] for the row itself. h0_*, c0_* (h,H): initial states (zero when left out; all "
+             "or none).\n"
              "Result (N,h,H,W): the left map plus the right map moved down by one row. The right "
-             "direction "
-             "walks the\n"
+             "direction walks the\n"
              "mirrored image. Cells beside the image run with s = pad (8h, left o,f,i,g then "
-             "right; zero "
-             "when left "
-             "out), or\n"
+             "right; zero when left out), or\n"
              "with freeze keep the initial state.",
     .in = { { .name = "s_left" },
             { .name = "s_right" },
