@@ -119,4 +119,22 @@ typedef struct winograd_blocks {
   arg_int share, panels_o, panels_c, yl;
 } winograd_blocks;
 
+/* ---- recurrent layers ---- */
+
+/* bilstm.cl: a batch of maps height x width with `hidden` units; what images add to a gradient is
+ * summed in `parts` parts. init: there are learned initial states. */
+typedef struct bilstm_sizes {
+  arg_int images, parts;
+  arg_int height, width, hidden, init;
+} bilstm_sizes;
+
+/* pixelrnn.cl: an image has `channels` values a pixel, each from `logits` logits; `head_layers`
+ * layers of head_width maps stand before those. edges: the margin, margin_size floats a layer, has
+ * states. The first given_rows rows are not sampled. */
+typedef struct sampler_sizes {
+  arg_int layers, hidden, channels, logits;
+  arg_int height, width, head_layers, head_width;
+  arg_int residual, edges, margin_size, given_rows;
+} sampler_sizes;
+
 #endif

@@ -121,14 +121,17 @@ static cptr neighbour(const walk *w, int t, int i) {
   return w->init ? w->margin + (i * w->H + i) * 6 * w->h : w->zero;
 }
 
-static walk walk_of(gptr margin, gptr rec, int image, int d, int H, int W, int h, int init,
-                    int in_margin) {
+static walk walk_of(gptr margin, gptr rec, int image, int d, bilstm_sizes z, int in_margin) {
   walk w;
-  w.H = H, w.W = W, w.h = h, w.d = d, w.init = init, w.in_margin = in_margin;
+  w.H = z.height, w.W = z.width, w.h = z.hidden, w.d = d, w.init = z.init, w.in_margin = in_margin;
   w.zero = margin;
-  w.margin = margin + 8 * h + (size_t)d * H * H * 6 * h;
-  w.rec = rec + ((size_t)image * 2 + d) * H * W * 6 * h;
+  w.margin = margin + 8 * w.h + (size_t)d * w.H * w.H * 6 * w.h;
+  w.rec = rec + ((size_t)image * 2 + d) * w.H * w.W * 6 * w.h;
   return w;
+}
+/* Where an image begins in an array of `floats` a pixel. */
+static size_t image_at(bilstm_sizes z, int image, int floats) {
+  return (size_t)image * z.height * z.width * floats;
 }
 
 /* ---- forward ---- */
@@ -144,8 +147,9 @@ __kernel void bilstm_pack(cptr k_left, cptr k_right, gptr kt, const int h) {
 /* Initial states (h,H) to the records t = -1 of the margin (frozen: to where images start, t =
  * i-1), and its zeros. Global size (H, 2). */
 __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_right, gptr margin,
-                          const int H, const int h, const int freeze) {
+                          const bilstm_sizes z, const int freeze) {
   const int i = (int)get_global_id(0), d = (int)get_global_id(1), t = freeze ? i - 1 : -1;
+  const int H = z.height, h = z.hidden;
   gptr rec = margin + 8 * h + ((size_t)d * H * H + (t + 1) * H + i) * 6 * h;
   if (i == 0 && d == 0)
     for (int u = 0; u < 8 * h; u++) margin[u] = 0.0f;
@@ -225,11 +229,10 @@ static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
 /* Group: image id/2, direction id%2. In the margin: two groups; margin is written, records are
  * not touched, s is the 8h numbers that all its cells see. */
 __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
-                             const int H, const int W, const int h, const int init,
-                             const int in_margin) {
-  const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
-  const walk w = walk_of(margin, records, image, d, H, W, h, init, in_margin);
-  cptr map = s + (size_t)image * H * W * 8 * h + d * 4 * h;
+                             const bilstm_sizes z, const int in_margin) {
+  const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2, h = z.hidden;
+  const walk w = walk_of(margin, records, image, d, z, in_margin);
+  cptr map = s + image_at(z, image, 8 * h) + d * 4 * h;
   for (int t = 0; t < columns(&w); t++) {
     FOR_JOBS(job, block_jobs(&w, t)) forward_job(&w, map, kt + (size_t)d * 8 * h * h, t, job);
     SYNC();
@@ -238,20 +241,18 @@ __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gpt
 
 /* Column t of every image; global size (jobs of the column or more, 2N). */
 __kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
-                                  const int H, const int W, const int h, const int init,
-                                  const int t) {
-  const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2,
+                                  const bilstm_sizes z, const int t) {
+  const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, h = z.hidden,
             job = (int)get_global_id(0);
-  const walk w = walk_of(margin, records, image, d, H, W, h, init, 0);
+  const walk w = walk_of(margin, records, image, d, z, 0);
   if (job < block_jobs(&w, t))
-    forward_job(&w, s + (size_t)image * H * W * 8 * h + d * 4 * h, kt + (size_t)d * 8 * h * h, t,
-                job);
+    forward_job(&w, s + image_at(z, image, 8 * h) + d * 4 * h, kt + (size_t)d * 8 * h * h, t, job);
 }
 
 /* y[i,x] = left[i,x] + right[i-1,x] from the records. Global size (any, N*H image rows). */
-__kernel void bilstm_combine(cptr restrict records, gptr restrict y, const int H, const int W,
-                             const int h) {
-  const int row = (int)get_global_id(1), image = row / H, i = row % H, units = h / BILSTM_V;
+__kernel void bilstm_combine(cptr restrict records, gptr restrict y, const bilstm_sizes z) {
+  const int H = z.height, W = z.width, h = z.hidden, units = h / BILSTM_V;
+  const int row = (int)get_global_id(1), image = row / H, i = row % H;
   cptr left = records + ((size_t)image * 2 * H + i) * W * 6 * h + 5 * h;
   cptr right = left + ((size_t)H - 1) * W * 6 * h;
   for (int e = (int)get_global_id(0); e < W * units; e += (int)get_global_size(0)) {
@@ -392,18 +393,18 @@ static int part_begin(int part, int N, int P) { return (int)((long)part * N / P)
 /* Group: part id/2 of the images (P parts), direction id%2. scratch: (2P, (5H+4)h) floats. */
 __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restrict k_right,
                               gptr margin, gptr records, gptr gs, gptr partial, gptr scratch,
-                              const int N, const int P, const int H, const int W, const int h,
-                              const int init) {
+                              const bilstm_sizes z) {
+  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
   const int item = (int)get_group_id(0), part = item / 2, d = item % 2;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
   gptr gk = partial + item * part_size(H, h);
   FOR_JOBS(e, (int)part_size(H, h)) gk[e] = 0.0f;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
-    const walk w = walk_of(margin, records, n, d, H, W, h, init, 0);
+    const walk w = walk_of(margin, records, n, d, z, 0);
     FOR_JOBS(e, (int)carry_size(H, h)) q.same[0][e] = 0.0f;
     SYNC();
-    backward_walk(&w, &q, gy + (size_t)n * H * W * h, d ? k_right : k_left,
-                  gs + (size_t)n * H * W * 8 * h, gk);
+    backward_walk(&w, &q, gy + image_at(z, n, h), d ? k_right : k_left, gs + image_at(z, n, 8 * h),
+                  gk);
     FOR_JOBS(e, H * h) add_edge(&q, gk + 8 * h * h, h, e);
     SYNC();
   }
@@ -412,42 +413,39 @@ __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restr
 /* The same a column at a time; scratch: (2N, (5H+4)h), zero before the first; partial zero too.
  * Global sizes (jobs or more, 2N) of cells and products, (jobs or more, 2P) of kernel. */
 __kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr records, gptr gs,
-                                         gptr scratch, const int H, const int W, const int h,
-                                         const int init, const int t) {
-  const int item = (int)get_global_id(1), job = (int)get_global_id(0);
+                                         gptr scratch, const bilstm_sizes z, const int t) {
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
-  const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
-  const size_t at = (size_t)(item / 2) * H * W * h;
+  const walk w = walk_of(margin, records, item / 2, item % 2, z, 0);
+  const size_t at = image_at(z, item / 2, h);
   if (job < cell_jobs(&w, t)) cell_job(&w, &q, gy + at, gs + 8 * at, t, job);
 }
 
 __kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict k_right,
                                             gptr margin, gptr records, gptr gs, gptr scratch,
-                                            const int H, const int W, const int h, const int init,
-                                            const int t) {
-  const int item = (int)get_global_id(1), job = (int)get_global_id(0);
+                                            const bilstm_sizes z, const int t) {
+  const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
-  const walk w = walk_of(margin, records, item / 2, item % 2, H, W, h, init, 0);
+  const walk w = walk_of(margin, records, item / 2, item % 2, z, 0);
   if (job < block_jobs(&w, t))
-    product_job(&w, &q, item % 2 ? k_right : k_left, gs + (size_t)(item / 2) * 8 * H * W * h, t,
-                job);
+    product_job(&w, &q, item % 2 ? k_right : k_left, gs + image_at(z, item / 2, 8 * h), t, job);
 }
 
 __kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gptr partial,
-                                          const int N, const int P, const int H, const int W,
-                                          const int h, const int init, const int t) {
+                                          const bilstm_sizes z, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0), part = item / 2;
+  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
   if (job >= 4 * h / BILSTM_G * (h / BILSTM_V)) return;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
-    const walk w = walk_of(margin, records, n, item % 2, H, W, h, init, 0);
-    backward_kernel(&w, gs + (size_t)n * 8 * H * W * h, partial + item * part_size(H, h), t, job);
+    const walk w = walk_of(margin, records, n, item % 2, z, 0);
+    backward_kernel(&w, gs + image_at(z, n, 8 * h), partial + item * part_size(H, h), t, job);
   }
 }
 
 /* After the last column: the gradients of the states at x = -1. Global size (H*h, 2P). */
-__kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N, const int P,
-                                         const int H, const int h) {
+__kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const bilstm_sizes z) {
   const int item = (int)get_global_id(1), part = item / 2;
+  const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
     const carry q = carry_of(scratch + (n * 2 + item % 2) * carry_size(H, h), H, h);
     add_edge(&q, partial + item * part_size(H, h) + 8 * h * h, h, (int)get_global_id(0));
@@ -459,12 +457,11 @@ __kernel void bilstm_backward_step_edges(gptr partial, gptr scratch, const int N
  * initial states in the place of the former.
  * dp: (H,H,8h) scratch. */
 __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right, gptr margin,
-                                     gptr dp, gptr partial, gptr scratch, const int P, const int H,
-                                     const int h) {
-  const int d = (int)get_group_id(0);
+                                     gptr dp, gptr partial, gptr scratch, const bilstm_sizes z) {
+  const int d = (int)get_group_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + d * carry_size(H, h), H, h);
-  gptr gk = partial + (P * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
-  const walk w = walk_of(margin, margin, 0, d, H, 0, h, 1, 1);
+  gptr gk = partial + (z.parts * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
+  const walk w = walk_of(margin, margin, 0, d, z, 1);
   FOR_JOBS(e, 8 * h * h) gk[e] = 0.0f;
   FOR_JOBS(e, (5 * H + 4) * h) q.same[0][e] = 0.0f;
   SYNC();
@@ -481,8 +478,8 @@ __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right
 }
 
 /* Gradient of what all cells of the margin see: the sum of dp over them. Global size 8h or more. */
-__kernel void bilstm_pad_grad(cptr dp, gptr gpad, const int H, const int h) {
-  const int e = (int)get_global_id(0);
+__kernel void bilstm_pad_grad(cptr dp, gptr gpad, const bilstm_sizes z) {
+  const int e = (int)get_global_id(0), H = z.height, h = z.hidden;
   if (e >= 8 * h) return;
   float sum = 0.0f;
   for (int t = 0; t < H - 1; t++)
@@ -490,10 +487,11 @@ __kernel void bilstm_pad_grad(cptr dp, gptr gpad, const int H, const int h) {
   gpad[e] = sum;
 }
 
-/* Part P of partial = sum over the parts before it, elements first .. size-1 of each direction.
- * Global (any, 2). */
-__kernel void bilstm_sum_parts(gptr partial, const int P, const int first, const int size) {
-  const int d = (int)get_global_id(1);
+/* Part P of partial = sum over the parts before it, the states' share in each direction. Global
+ * (any, 2). */
+__kernel void bilstm_sum_edges(gptr partial, const bilstm_sizes z) {
+  const int d = (int)get_global_id(1), P = z.parts, first = 8 * z.hidden * z.hidden,
+            size = (int)part_size(z.height, z.hidden);
   for (int e = first + (int)get_global_id(0); e < size; e += (int)get_global_size(0)) {
     float sum = 0.0f;
     for (int p = 0; p < P; p++) sum += partial[((size_t)p * 2 + d) * size + e];
@@ -515,9 +513,9 @@ __kernel void bilstm_sum_k(cptr partial, gptr gk_left, gptr gk_right, const int 
 
 /* Part P's state gradients (H,2,h) to the four (h,H) gradients. Global size (H, 2). */
 __kernel void bilstm_state_grad(cptr partial, gptr h0_left, gptr c0_left, gptr h0_right,
-                                gptr c0_right, const int P, const int H, const int h) {
-  const int i = (int)get_global_id(0), d = (int)get_global_id(1);
-  cptr edge = partial + (P * 2 + d) * part_size(H, h) + 8 * h * h;
+                                gptr c0_right, const bilstm_sizes z) {
+  const int i = (int)get_global_id(0), d = (int)get_global_id(1), H = z.height, h = z.hidden;
+  cptr edge = partial + (z.parts * 2 + d) * part_size(H, h) + 8 * h * h;
   gptr gh = d ? h0_right : h0_left, gc = d ? c0_right : c0_left;
   for (int u = 0; u < h; u++) {
     gh[u * H + i] = edge[i * 2 * h + u];

@@ -4,6 +4,8 @@
  * A work-group of one work-item (CPUs) does all jobs in turn; a larger one shares them among its
  * work-items, with a barrier where others read the results.
  */
+#include "args.h"
+
 #if LCL_PANEL
 #define FOR_JOBS(job, n) for (int job = 0; job < (n); job++)
 #define SYNC()

@@ -39,7 +39,6 @@
 #define WIDTH SAMPLER_V
 #include "lstm.cl"
 
-/* Sizes: {layers, h, n_c, K} and {H, W, head layers, head width}. */
 typedef struct net {
   int layers, h, channels, logits, H, W, head_layers, head_width;
   int maps; /* C */
@@ -276,15 +275,19 @@ static void finish_row(const net *n, const state *s, int i) {
   }
 }
 
-__kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out,
-                              gptr log_p, gptr scratch, const int8 sizes, const int edges,
-                              const int residual, const int margin_size, const int given_rows,
-                              const float shift, const float inverse_t) {
+static net net_of(sampler_sizes z, cptr weights, cptr margin) {
   net n;
-  n.layers = sizes.s0, n.h = sizes.s1, n.channels = sizes.s2, n.logits = sizes.s3;
-  n.H = sizes.s4, n.W = sizes.s5, n.head_layers = sizes.s6, n.head_width = sizes.s7;
-  n.maps = residual ? 2 * n.h : n.h, n.residual = residual, n.edges = edges;
-  n.weights = weights, n.margin = margin, n.margin_size = margin_size;
+  n.layers = z.layers, n.h = z.hidden, n.channels = z.channels, n.logits = z.logits;
+  n.H = z.height, n.W = z.width, n.head_layers = z.head_layers, n.head_width = z.head_width;
+  n.maps = z.residual ? 2 * n.h : n.h, n.residual = z.residual, n.edges = z.edges;
+  n.weights = weights, n.margin = margin, n.margin_size = z.margin_size;
+  return n;
+}
+
+__kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out,
+                              gptr log_p, gptr scratch, const sampler_sizes z, const float shift,
+                              const float inverse_t) {
+  const net n = net_of(z, weights, margin);
   const int image = (int)get_group_id(0);
   const state s = state_of(&n, scratch, image);
   const size_t first = (size_t)image * n.H * n.W * n.channels;
@@ -299,7 +302,7 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
       run_head(&n, &s, c);
       FOR_JOBS(job, 1) {
         const float2 v = sample(&n, s.head + 2 * n.head_width, inverse_t, uniform[at],
-                                i < given_rows ? given[at] : -1.0f);
+                                i < z.given_rows ? given[at] : -1.0f);
         out[at] = v.x;
         log_p[at] = v.y;
       }

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "cl/args.h"
+
 /* As struct net and its functions in cl/pixelrnn.cl. */
 static int64_t weights_count(const lcl_pixel_sampler_desc *d, int64_t channels) {
   const int64_t h = d->hidden, maps = d->residual ? 2 * h : h;
@@ -76,8 +78,18 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   const lcl_pixel_sampler_desc *d = node->attr;
   const lcl_caps *caps = lcl__lower_caps(lw);
   const lcl_shape s = node->in[0]->shape;
-  const int64_t sizes[8] = { d->layers, d->hidden, s.dim[3],       d->logits,
-                             s.dim[1],  s.dim[2],  d->head_layers, d->head_width };
+  const sampler_sizes sizes = { .layers = lcl__int(lw, d->layers),
+                                .hidden = lcl__int(lw, d->hidden),
+                                .channels = lcl__int(lw, s.dim[3]),
+                                .logits = lcl__int(lw, d->logits),
+                                .height = lcl__int(lw, s.dim[1]),
+                                .width = lcl__int(lw, s.dim[2]),
+                                .head_layers = lcl__int(lw, d->head_layers),
+                                .head_width = lcl__int(lw, d->head_width),
+                                .residual = lcl__int(lw, d->residual),
+                                .edges = lcl__int(lw, d->states),
+                                .margin_size = lcl__int(lw, margin_count(d, s.dim[1])),
+                                .given_rows = lcl__int(lw, d->given_rows) };
   const int scratch = lcl__scratch(lw,
                                    (size_t)(s.dim[0] * scratch_count(d, s.dim[2])) * sizeof(float));
   char label[160], options[32];
@@ -94,9 +106,7 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
                           LCL_ARGS(lcl__in(lw, node->in[2]), lcl__in(lw, node->in[3]),
                                    lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
                                    lcl__out(lw, &node->out[0]), lcl__out(lw, &node->out[1]),
-                                   lcl__scratch_arg(lw, scratch, LCL_WRITE), lcl__int8(sizes, 8),
-                                   lcl__i32(d->states), lcl__i32(d->residual),
-                                   lcl__i32(margin_count(d, s.dim[1])), lcl__i32(d->given_rows),
+                                   lcl__scratch_arg(lw, scratch, LCL_WRITE), LCL_STRUCT(sizes),
                                    lcl__f32(d->shift), lcl__f32(1 / d->temperature)),
                           .dims = 1,
                           .global = { (size_t)s.dim[0] * group },

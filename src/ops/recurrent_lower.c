@@ -3,6 +3,8 @@
 #include "device/divide.h"
 #include "ops/recurrent.h"
 
+#include "cl/args.h"
+
 /* How a device runs the layer, and the shape of its launches. */
 typedef struct plan {
   lcl_lower *lw;
@@ -13,6 +15,7 @@ typedef struct plan {
   int gates;     /* BILSTM_G */
   size_t group;  /* work-items of a group */
   int parts;     /* images' gradients of K are summed in this many parts */
+  lcl_arg sizes; /* bilstm_sizes */
   char options[64];
 } plan;
 
@@ -22,6 +25,16 @@ static int vector_width(const lcl_caps *caps, int hidden) {
   for (int v = 16; v > 1; v /= v == 4 ? 4 : 2)
     if (v <= (int)caps->preferred_float && hidden % v == 0) return v;
   return 1;
+}
+
+static lcl_arg sizes_arg(lcl_lower *lw, const lcl_bilstm_attr *a, int parts) {
+  const bilstm_sizes sizes = { .images = lcl__int(lw, a->n),
+                               .parts = lcl__int(lw, parts),
+                               .height = lcl__int(lw, a->height),
+                               .width = lcl__int(lw, a->width),
+                               .hidden = lcl__int(lw, a->hidden),
+                               .init = lcl__int(lw, a->init) };
+  return LCL_STRUCT(sizes);
 }
 
 static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
@@ -41,6 +54,7 @@ static plan plan_of(lcl_lower *lw, const lcl_bilstm_attr *a) {
   p.steps = !p.caps->packed && (p.caps->local_mem < 1024 || p.group < 16 ||
                                 (2 * (unsigned)a->n < p.caps->compute_units / 4 && jobs > 1024));
   p.parts = (int)LCL_MAX(LCL_MIN(a->n, LCL_MAX((int)lcl__units(p.caps), 16)), 1);
+  p.sizes = sizes_arg(lw, a, p.parts);
   snprintf(p.options, sizeof p.options, "-DBILSTM_V=%d -DBILSTM_R=%d -DBILSTM_G=%d", p.vec, p.rows,
            p.gates);
   return p;
@@ -104,14 +118,12 @@ static lcl_status lower_margin(const plan *p, lcl_tensor *const *in, lcl_tensor 
   if (!a->init)
     return lcl__emit_fill(lw, margin, 0, (size_t)lcl__bilstm_margin_count(a) * sizeof(float));
   LCL_TRY(EMIT(p, "bilstm_init", (size_t)a->height, 1, 2, 0, lcl__in(lw, in[0]), lcl__in(lw, in[1]),
-               lcl__in(lw, in[2]), lcl__in(lw, in[3]), margin, lcl__i32(a->height),
-               lcl__i32(a->hidden), lcl__i32(a->freeze)));
+               lcl__in(lw, in[2]), lcl__in(lw, in[3]), margin, p->sizes, lcl__i32(a->freeze)));
   if (a->freeze) return LCL_OK;
   margin.access = LCL_READ_WRITE;
   /* The margin begins with 8h zeros. Records are not touched there. */
   return EMIT(p, "bilstm_forward", 2 * p->group, p->group, 1, 0,
-              a->pad ? lcl__in(lw, in[4]) : margin, kt, margin, margin, lcl__i32(a->height),
-              lcl__i32(a->width), lcl__i32(a->hidden), lcl__i32(1), lcl__i32(1));
+              a->pad ? lcl__in(lw, in[4]) : margin, kt, margin, margin, p->sizes, lcl__i32(1));
 }
 
 lcl_status lcl__bilstm_lower_margin(lcl_lower *lw, lcl_node *node) {
@@ -131,21 +143,18 @@ lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
   const lcl_arg s = lcl__in(lw, node->in[0]);
   lcl_arg margin = lcl__out(lw, &node->out[2]), records = lcl__out(lw, &node->out[1]);
   margin.access = LCL_READ;
-  const lcl_arg sizes[] = { lcl__i32(a->height), lcl__i32(a->width), lcl__i32(a->hidden),
-                            lcl__i32(a->init) };
   if (p.steps) {
     records.access = LCL_READ_WRITE;
     for (int t = 0; t < a->height + a->width - 1; t++)
       LCL_TRY(EMIT(&p, "bilstm_forward_step", column_jobs(&p, true), lcl__group_size(p.caps),
                    2 * (size_t)a->n, cell_flops(a) / (a->height + a->width - 1), s, packed, margin,
-                   records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(t)));
+                   records, p.sizes, lcl__i32(t)));
   } else
     LCL_TRY(EMIT(&p, "bilstm_forward", 2 * (size_t)a->n * p.group, p.group, 1, cell_flops(a), s,
-                 packed, margin, records, sizes[0], sizes[1], sizes[2], sizes[3], lcl__i32(0)));
+                 packed, margin, records, p.sizes, lcl__i32(0)));
   records.access = LCL_READ;
   return EMIT(&p, "bilstm_combine", spread(&p, a->width * a->hidden), lcl__group_size(p.caps),
-              (size_t)a->n * (size_t)a->height, 0, records, lcl__out(lw, &node->out[0]), sizes[0],
-              sizes[1], sizes[2]);
+              (size_t)a->n * (size_t)a->height, 0, records, lcl__out(lw, &node->out[0]), p.sizes);
 }
 
 /* ---- backward ---- */
@@ -154,7 +163,7 @@ lcl_status lcl__bilstm_lower_forward(lcl_lower *lw, lcl_node *node) {
 typedef struct backward {
   plan p;
   lcl_node *node;
-  lcl_arg gy, k_left, k_right, records, margin, gs, sizes[4];
+  lcl_arg gy, k_left, k_right, records, margin, gs;
   int partial, carry; /* scratch */
 } backward;
 
@@ -176,8 +185,7 @@ static lcl_status lower_groups(const backward *b) {
   return EMIT(&b->p, "bilstm_backward", 2 * (size_t)b->p.parts * b->p.group, b->p.group, 1,
               2 * cell_flops(a), b->gy, b->k_left, b->k_right, b->margin, b->records, b->gs,
               lcl__scratch_arg(lw, b->partial, LCL_WRITE),
-              lcl__scratch_arg(lw, b->carry, LCL_WRITE), lcl__i32(a->n), lcl__i32(b->p.parts),
-              b->sizes[0], b->sizes[1], b->sizes[2], b->sizes[3]);
+              lcl__scratch_arg(lw, b->carry, LCL_WRITE), b->p.sizes);
 }
 
 static lcl_status lower_steps(const backward *b) {
@@ -189,26 +197,23 @@ static lcl_status lower_steps(const backward *b) {
   const double share = cell_flops(a) / n_columns;
   const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE);
   const lcl_arg carry = lcl__scratch_arg(lw, b->carry, LCL_READ_WRITE);
-  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE), n = lcl__i32(a->n),
-                n_parts = lcl__i32(b->p.parts);
+  const lcl_arg gs = with_access(b->gs, LCL_READ_WRITE);
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->partial, LCL_WRITE), 0,
                          parts * (size_t)part_size(a) * sizeof(float)));
   LCL_TRY(lcl__emit_fill(lw, lcl__scratch_arg(lw, b->carry, LCL_WRITE), 0, carry_bytes(a, a->n)));
   for (int t = n_columns - 1; t >= 0; t--) {
     const lcl_arg column = lcl__i32(t);
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_cells", column_jobs(&b->p, false), local, images, 0,
-                 b->gy, b->margin, b->records, gs, carry, b->sizes[0], b->sizes[1], b->sizes[2],
-                 b->sizes[3], column));
+                 b->gy, b->margin, b->records, gs, carry, b->p.sizes, column));
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_products", column_jobs(&b->p, true), local, images,
-                 share, b->k_left, b->k_right, b->margin, b->records, gs, carry, b->sizes[0],
-                 b->sizes[1], b->sizes[2], b->sizes[3], column));
+                 share, b->k_left, b->k_right, b->margin, b->records, gs, carry, b->p.sizes,
+                 column));
     LCL_TRY(EMIT(&b->p, "bilstm_backward_step_kernel",
                  (size_t)(4 * a->hidden / b->p.gates * a->hidden / b->p.vec), local, parts, share,
-                 b->margin, b->records, gs, partial, n, n_parts, b->sizes[0], b->sizes[1],
-                 b->sizes[2], b->sizes[3], column));
+                 b->margin, b->records, gs, partial, b->p.sizes, column));
   }
   return EMIT(&b->p, "bilstm_backward_step_edges", (size_t)(a->height * a->hidden), 1, parts, 0,
-              partial, carry, n, n_parts, b->sizes[0], b->sizes[2]);
+              partial, carry, b->p.sizes);
 }
 
 /* Gradients through the cells left of the image, to the initial states and pad. */
@@ -216,26 +221,23 @@ static lcl_status lower_margin_grad(const backward *b) {
   lcl_lower *lw = b->p.lw;
   const lcl_bilstm_attr *a = &b->p.a;
   const size_t local = lcl__group_size(b->p.caps), group = b->p.group;
-  const int first = 8 * a->hidden * a->hidden, size = part_size(a);
+  const int edges = 2 * a->height * a->hidden;
   const int dp = lcl__scratch(lw, (size_t)a->height * (size_t)a->height * 8 * (size_t)a->hidden *
                                       sizeof(float));
-  const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE),
-                n_parts = lcl__i32(b->p.parts);
-  LCL_TRY(EMIT(&b->p, "bilstm_sum_parts", spread(&b->p, size - first) * 4, local, 2, 0, partial,
-               n_parts, lcl__i32(first), lcl__i32(size)));
+  const lcl_arg partial = lcl__scratch_arg(lw, b->partial, LCL_READ_WRITE);
+  LCL_TRY(
+      EMIT(&b->p, "bilstm_sum_edges", spread(&b->p, edges) * 4, local, 2, 0, partial, b->p.sizes));
   lcl_tensor *out = b->node->out;
   if (!a->freeze)
     LCL_TRY(EMIT(&b->p, "bilstm_backward_margin", 2 * group, group, 1, 0, b->k_left, b->k_right,
                  b->margin, lcl__scratch_arg(lw, dp, LCL_WRITE), partial,
-                 lcl__scratch_arg(lw, b->carry, LCL_WRITE), n_parts, b->sizes[0], b->sizes[2]));
+                 lcl__scratch_arg(lw, b->carry, LCL_WRITE), b->p.sizes));
   if (a->pad)
     LCL_TRY(EMIT(&b->p, "bilstm_pad_grad", 8 * (size_t)a->hidden, local, 1, 0,
-                 lcl__scratch_arg(lw, dp, LCL_READ), lcl__out(lw, &out[7]), b->sizes[0],
-                 b->sizes[2]));
+                 lcl__scratch_arg(lw, dp, LCL_READ), lcl__out(lw, &out[7]), b->p.sizes));
   return EMIT(&b->p, "bilstm_state_grad", (size_t)a->height, 1, 2, 0,
               lcl__scratch_arg(lw, b->partial, LCL_READ), lcl__out(lw, &out[3]),
-              lcl__out(lw, &out[4]), lcl__out(lw, &out[5]), lcl__out(lw, &out[6]), n_parts,
-              b->sizes[0], b->sizes[2]);
+              lcl__out(lw, &out[4]), lcl__out(lw, &out[5]), lcl__out(lw, &out[6]), b->p.sizes);
 }
 
 lcl_status lcl__bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
@@ -247,9 +249,6 @@ lcl_status lcl__bilstm_lower_backward(lcl_lower *lw, lcl_node *node) {
   b.records = lcl__in(lw, node->in[3]);
   b.margin = lcl__in(lw, node->in[4]);
   b.gs = lcl__out(lw, &node->out[0]);
-  b.sizes[0] = lcl__i32(a->height), b.sizes[1] = lcl__i32(a->width),
-  b.sizes[2] = lcl__i32(a->hidden);
-  b.sizes[3] = lcl__i32(a->init);
   b.partial = lcl__scratch(lw, (size_t)(b.p.parts + 1) * 2 * (size_t)part_size(a) * sizeof(float));
   b.carry = lcl__scratch(lw, carry_bytes(a, b.p.steps ? LCL_MAX(a->n, 1) : b.p.parts));
   LCL_TRY(b.p.steps ? lower_steps(&b) : lower_groups(&b));
