@@ -215,7 +215,7 @@ enum { RATE = 44100, SPECIES = 10, RECORDINGS = 10, SAMPLES = RATE * 6 / 5 };
 
 static void sing(uint64_t seed, int species, int number, float *out) {
   float u[4];
-  uint64_t step = (uint64_t)(species * RECORDINGS + number);
+  uint64_t step = (uint64_t)species * RECORDINGS + (uint64_t)number;
   lcl__philox_uniform(seed, lcl__philox_stream("standin.song"), step, u, 4);
   lcl__philox_normal(seed, lcl__philox_stream("standin.noise"), step, out, SAMPLES);
   double pitch = (1200 + 450 * species) * between(u[0], 0.94, 1.06), loud = between(u[1], 0.2, 0.8);

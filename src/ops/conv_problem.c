@@ -32,7 +32,8 @@ lcl_conv_sizes lcl__conv_sizes_of(const lcl_node *node) {
 double lcl__conv_flops(const lcl_node *node) {
   const lcl_conv_sizes s = lcl__conv_sizes_of(node);
   const lcl_conv_attr *a = node->attr;
-  return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)(s.c / a->groups) *
+  const int64_t channels = s.c / a->groups;
+  return 2.0 * (double)(s.n * s.o) * (double)(s.oh * s.ow) * (double)channels *
          (double)(s.kh * s.kw);
 }
 

@@ -5,13 +5,14 @@
 
 /* ---- schedules ---- */
 
-/* What the log says of each epoch under this name. */
-static int epochs_of(const char *run_name, const char *key, double values[32]) {
-  char *text = log_of(run_name), *rest = text, pattern[40];
+/* What the log says under this name at each event of a kind. */
+static int lines_of(const char *run_name, const char *event, const char *key, double values[32]) {
+  char *text = log_of(run_name), *rest = text, pattern[40], kind[40];
   int n = 0;
   snprintf(pattern, sizeof pattern, "\"%s\":", key);
+  snprintf(kind, sizeof kind, "\"event\":\"%s\"", event);
   for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-    if (!strstr(line, "\"event\":\"epoch\"")) continue;
+    if (!strstr(line, kind)) continue;
     const char *at = strstr(line, pattern);
     assert_non_null(at);
     assert_true(n < 32);
@@ -46,7 +47,7 @@ static void schedules(void **state) {
              cases[i].epochs);
     run(&(run_desc) {
         .model = "semantic-noise", .set = set, .more = cases[i].set, .name = "schedule" });
-    assert_int_equal(epochs_of("schedule", "lr", rate), cases[i].epochs);
+    assert_int_equal(lines_of("schedule", "epoch", "lr", rate), cases[i].epochs);
     for (int e = 0; e < cases[i].epochs; e++)
       if (!(fabs(rate[e] - 1e-12 * cases[i].rate[e]) <= 1e-18))
         fail_msg("%s: rate %g in epoch %d, expected %g", cases[i].set, rate[e], e + 1,
@@ -383,7 +384,8 @@ static void cluster_shares(void **state) {
   close_trained(&t);
 }
 
-/* What the log says every 50 steps is the mean over those steps. */
+/* What the log says every 50 steps is the mean over those steps, and an epoch's mean is over that
+ * epoch alone: the same where an epoch has 50 steps. */
 static void step_lines(void **state) {
   (void)state;
   run(&(run_desc) { .model = "semantic-noise",
@@ -399,6 +401,40 @@ static void step_lines(void **state) {
                whole = strtod(strstr(epoch, "\"loss\":") + 7, NULL);
   near("loss", loss, whole, 0.05 * whole);
   free(text);
+  char folder[300];
+  double steps[32], epochs[32];
+  snprintf(folder, sizeof folder, "%s/hundred", root);
+  write_images(folder, 110, 6);
+  run(&(run_desc) { .model = "semantic-noise",
+                    .set = "arch=mlp lr=0.01 batch=2 validation=10 epochs=3",
+                    .data = folder,
+                    .name = "fifty" });
+  assert_int_equal(lines_of("fifty", "step", "loss", steps), 3);
+  assert_int_equal(lines_of("fifty", "epoch", "loss", epochs), 3);
+  for (int e = 0; e < 3; e++) near("loss of an epoch", epochs[e], steps[e], 1e-6 * steps[e]);
+  assert_true(steps[2] < 0.9 * steps[0]);
+}
+
+/* Labelled and unlabelled examples come in orders that have nothing to do with each other. */
+static void two_streams(void **state) {
+  (void)state;
+  static const char *const set[] = { "widths=9-8", "labels_per_class=25", "batch=30",
+                                     "unlabelled_batch=30" };
+  char out[400];
+  snprintf(out, sizeof out, "%s/streams", root);
+  const lcl_train_desc d = {
+    .model = "ladder", .set = set, .n_set = LCL_COUNT(set), .data = grey, .out = out, .quiet = true
+  };
+  lcl_trainer t;
+  lcl_batch labelled, unlabelled;
+  ASSERT_OK(lcl__trainer_open(&t, ctx, &d));
+  assert_int_equal(t.s->labelled->count, t.s->unlabelled->count);
+  ASSERT_OK(lcl_batcher_next(t.labelled, &labelled));
+  ASSERT_OK(lcl_batcher_next(t.unlabelled, &unlabelled));
+  int same = 0;
+  for (int i = 0; i < 30; i++) same += labelled.index[i] == unlabelled.index[i];
+  ASSERT_BETWEEN(same, 0, 5);
+  lcl__trainer_close(&t);
 }
 
 /* ---- checkpoints ---- */
@@ -489,6 +525,7 @@ int main(void) {
                                       cmocka_unit_test(ladder_statistics),
                                       cmocka_unit_test(cluster_shares),
                                       cmocka_unit_test(step_lines),
+                                      cmocka_unit_test(two_streams),
                                       cmocka_unit_test(checkpoints),
                                       cmocka_unit_test(table_rows) };
   return cmocka_run_group_tests(tests, setup, teardown);
