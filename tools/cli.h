@@ -80,8 +80,10 @@ void cli_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Puts right what a parent may have left: closed standard streams, ignored or fatal signals. */
 void cli_put_right(void);
 
-/* From now on SIGINT, SIGTERM and SIGHUP ask the command to stop, but for those that the parent
- * ignores (nohup); cli_stopped: the signal that came, or 0; cli_stop_code: 128 + its number. */
+/* Notes which signals the parent ignores, before a driver changes that. From cli_catch_stop on
+ * SIGINT, SIGTERM and SIGHUP ask the command to stop, but for those (nohup); cli_stopped: the
+ * signal that came, or 0; cli_stop_code: 128 + its number. */
+void cli_note_ignored(void);
 void cli_catch_stop(void);
 int cli_stopped(void);
 int cli_stop_code(void);

@@ -14,6 +14,7 @@ static void open_streams(void) {
 
 void cli_put_right(void) {
   open_streams();
+  cli_note_ignored();
   signal(SIGCHLD, SIG_DFL); /* ignored, drivers do not hear of the end of their compiler */
   signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its writer */
 }

@@ -14,16 +14,34 @@ static void on_signal(int number) {
   stop_signal = number;
 }
 
-void cli_catch_stop(void) {
-  static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-  struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, before;
-  sigemptyset(&ours.sa_mask);
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-      sigaction(numbers[i], &ours, NULL);
+enum { SIGNALS = 3 };
+static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+static struct sigaction wanted[SIGNALS];
+static bool catching;
+
+static void set_all(void) {
+  for (size_t i = 0; i < SIGNALS; i++) sigaction(numbers[i], &wanted[i], NULL);
 }
 
+void cli_note_ignored(void) {
+  for (size_t i = 0; i < SIGNALS; i++) {
+    struct sigaction before;
+    wanted[i] = (struct sigaction) { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigemptyset(&wanted[i].sa_mask);
+    if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+      wanted[i].sa_handler = SIG_IGN;
+  }
+}
+
+void cli_catch_stop(void) {
+  catching = true;
+  set_all();
+}
+
+/* Compilers in drivers (LLVM's) put handlers of their own in front of ours, and let two signals
+ * that come at once end the process: ours are set again. */
 int cli_stopped(void) {
+  if (catching && !stop_signal) set_all();
   return stop_signal;
 }
 
