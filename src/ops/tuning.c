@@ -235,8 +235,11 @@ static lcl_status own_file(lcl_context *ctx, lcl_str *path) {
 
 lcl_status lcl__tuning_check(lcl_context *ctx) {
   lcl_str path = { 0 };
+  cJSON *entries = NULL;
   lcl_status st = own_file(ctx, &path);
   if (st == LCL_OK) st = lcl__check_output(path.data);
+  if (st == LCL_OK) st = merged(path.data, NULL, NULL, false, &entries);
+  cJSON_Delete(entries);
   lcl__str_free(&path);
   return st;
 }

@@ -66,6 +66,9 @@ expect 0 'of at most 256 MiB$' "$latentcl" cache stat
 expect 1 'cannot make the folder' env LATENTCL_TUNING=/proc/none "$latentcl" tune gemm-64
 mkdir -m 777 "$work/open"
 expect 1 'another user owns it or can write it' env LATENTCL_TUNING="$work/open" "$latentcl" tune gemm-64
+results=$(LATENTCL_TUNING="$work/tuned" "$latentcl" tune gemm-64 --budget 0 | sed -n 's/^results: //p')
+mkfifo "$results"
+expect 1 'is not used: another user .* or no file' env LATENTCL_TUNING="$work/tuned" "$latentcl" tune gemm-64
 
 # NumPy files in and out: a number that 32 bits do not hold, gradients of some inputs only.
 cd "$work" || exit 99
