@@ -244,7 +244,7 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
   const lcl_caps *caps = lcl__context_caps(ctx);
   char device[32], *text;
   size_t done = 0;
-  if (!o->quick) remove_left_behind();
+  remove_left_behind();
   snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
   for (size_t i = 0; i < p->n && !cli_stopped(); i++) {
     lcl_bench_row *row = &rows[done];
