@@ -77,8 +77,48 @@ static void no_gaps(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* Rows outside: zeros where they are read, left out where they are added. Those just outside hit
+ * the memory of neighbours if a bound is wrong. */
+static void rows_outside(void **state) {
+  enum { R = 3, WIDTH = 2, ROWS = 6 };
+  static const int32_t rows[ROWS] = { -1, 0, R - 1, R, INT32_MAX, INT32_MIN };
+  float x[ROWS * WIDTH], got[ROWS * WIDTH], added[R * WIDTH], hot[ROWS * R];
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *p;
+  (void)state;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { 0 }, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "outside", &g));
+  for (int i = 0; i < ROWS * WIDTH; i++) x[i] = (float)(i + 1);
+  lcl_tensor *all = lcl_input(g, "x", LCL_F32, LCL_SHAPE(ROWS, WIDTH)),
+             *at = lcl_input(g, "rows", LCL_I32, LCL_SHAPE(ROWS));
+  lcl_tensor *few = lcl_slice(all, (int64_t[]) { 0, 0 }, (int64_t[]) { R, WIDTH });
+  lcl_tensor *fetch[] = { lcl_gather(few, at), lcl_scatter_add(all, at, R), lcl_one_hot(at, R) };
+  ASSERT_OK(lcl_compile(g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &p));
+  ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+  ASSERT_OK(lcl_feed(p, "rows", rows, sizeof rows));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch(p, "#0", got, sizeof got));
+  ASSERT_OK(lcl_fetch(p, "#1", added, sizeof added));
+  ASSERT_OK(lcl_fetch(p, "#2", hot, sizeof hot));
+  for (int i = 0; i < ROWS; i++) {
+    const bool inside = rows[i] >= 0 && rows[i] < R;
+    for (int k = 0; k < WIDTH; k++)
+      assert_true(got[i * WIDTH + k] == (inside ? x[rows[i] * WIDTH + k] : 0));
+    for (int r = 0; r < R; r++) assert_true(hot[i * R + r] == (float)(r == rows[i]));
+  }
+  const float sums[R * WIDTH] = { x[2], x[3], 0, 0, x[4], x[5] };
+  assert_memory_equal(added, sums, sizeof sums);
+  lcl_program_destroy(p);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(listed_types_are_taken),
-                                      cmocka_unit_test(no_gaps) };
+                                      cmocka_unit_test(no_gaps), cmocka_unit_test(rows_outside) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
