@@ -17,6 +17,8 @@ import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempf
 LATENTCL = sys.argv[1]
 SMALL = ['train', 'semantic-noise', '--labels-per-class', '20', '--set', 'validation=200', '--quiet', '--no-test']
 folder = tempfile.mkdtemp(prefix='latentcl-faults-')
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL) # children inherit it, also where who runs the tests ignores them (nohup)
 
 
 def run(*args, code=0, stdout=subprocess.PIPE, timeout=200):
