@@ -6,6 +6,7 @@ At the end the options that were used are held against each command's --help: on
 import csv, json, os, random, re, shutil, struct, subprocess, sys, tempfile
 
 LATENTCL = os.path.abspath(sys.argv[1])
+KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../cl')
 used = {}
 # The device is what the drivers' own tests vary; the rest are children of another run of the command.
 NOT_HERE = {'device', 'help', 'worker', 'compile-times'}
@@ -304,6 +305,18 @@ def tune():
     check(os.path.getmtime(path) == changed and 'candidates' not in text, text)
     run('tune', 'gemm-64', '--budget', '5', '--again', env=home)
     check(os.path.getmtime(path) > changed, 'again')
+    # Where the kernel is slow with one size of groups, the other is taken, whichever is the usual one.
+    for slow, fast in ((8, 16), (16, 8)):
+        kernels = os.path.abspath('slow-%d' % slow)
+        shutil.copytree(KERNELS, kernels)
+        text = open(kernels + '/gemm_tiled.cl').read()
+        begin = '  local float as['
+        check(text.count(begin) == 1, text)
+        wait = '#if GROUP == %d\n  for (volatile int wait = 0; wait < 20000; wait++);\n#endif\n' % slow
+        open(kernels + '/gemm_tiled.cl', 'w').write(text.replace(begin, wait + begin))
+        text = run('tune', 'gemm-64', '--budget', '10', env={**home, 'XDG_DATA_HOME': kernels, 'LATENTCL_KERNELS': kernels})
+        entry, = json.load(open(re.search(r'results: (\S+)', text).group(1)))['entries'].values()
+        check(entry['group'] == fast, text)
 
 
 def algorithms():
