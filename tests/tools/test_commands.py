@@ -237,7 +237,7 @@ def tables():
     kept = json.load(open('table/table.json'))
     values = [events(os.path.join(d, ''), 'test')[0]['metrics']['accuracy_percent'] for d, _, f in os.walk('table') if 'log.jsonl' in f]
     mean = sum(values) / len(values)
-    check(len(values) == 2 and '%.1f' % mean in text or '%.2f' % mean in text, (values, text))
+    check(len(values) == 2 and ('%.1f' % mean in text or '%.2f' % mean in text), (values, text))
     check('deep' in json.dumps(kept).lower(), kept)
     before = {d: os.path.getmtime(d + '/log.jsonl') for d, _, f in os.walk('table') if 'log.jsonl' in f}
     run('reproduce', *common, '--trials', '2', '--out', 'table')
