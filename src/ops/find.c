@@ -135,12 +135,18 @@ static bool settled(const lcl_finder *f, const lcl_record *known) {
   return measured || f->mode != LCL_FIND_FULL;
 }
 
-/* Records of this device can be kept. */
-static bool can_keep(lcl_context *ctx) {
+/* Whether records of this device can be kept; if not, nothing is measured, at every start anew. */
+static bool can_keep(lcl_finder *f, lcl_context *ctx) {
   lcl_str path = { 0 };
-  const bool can = lcl__tuning_path(ctx, &path);
+  const bool wanted = lcl__tuning_path(ctx, &path);
   lcl__str_free(&path);
-  return can;
+  if (wanted && !f->said && lcl__tuning_check(ctx) != LCL_OK) {
+    lcl__logf(LCL_LOG_WARN,
+              "%s; algorithms of new sizes are not measured (LATENTCL_TUNING names another folder)",
+              lcl_error_message());
+    f->mode = LCL_FIND_OFF;
+  }
+  return wanted && f->mode != LCL_FIND_OFF;
 }
 
 bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *problem,
@@ -151,7 +157,7 @@ bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *problem,
     if (strcmp(f->waiting.data[i].p.key, problem->key) == 0)
       return f->waiting.data[i].flops += problem->flops, true;
   const lcl_unmeasured one = { lcl__trial_problem_of(lw, problem), problem->flops };
-  return has_rivals(&one.p, lcl__lower_caps(lw)) && can_keep(lcl__lower_context(lw)) &&
+  return has_rivals(&one.p, lcl__lower_caps(lw)) && can_keep(f, lcl__lower_context(lw)) &&
          LCL_PUSH(&f->waiting, one);
 }
 

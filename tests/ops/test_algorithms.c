@@ -569,6 +569,26 @@ static void kept(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* Where nothing can be kept, nothing is measured at each start anew, and that is said. */
+static void nowhere_to_keep(void **state) {
+  (void)state;
+  char file[300];
+  work w;
+  snprintf(file, sizeof file, "%s/file", root);
+  fclose(fopen(file, "w"));
+  setenv("LATENTCL_TUNING", file, 1);
+  lcl_context *ctx = without_library();
+  ASSERT_OK(lcl_algorithm_find(ctx, LCL_FIND_FULL));
+  for (int i = 0; i < 2; i++) {
+    ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+    drop(&w);
+    assert_true(!!strstr(said, "new sizes are not measured (LATENTCL_TUNING") == (i == 0));
+    assert_null(strstr(said, "measuring their"));
+    said[0] = 0;
+  }
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(wrong_names, setup, teardown),
@@ -581,6 +601,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
     cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(kept, setup, teardown),
+    cmocka_unit_test_setup_teardown(nowhere_to_keep, setup, teardown),
   };
   return cmocka_run_group_tests_name("algorithms", tests, NULL, NULL);
 }
