@@ -155,9 +155,9 @@ static inline char *log_of(const char *name) {
 
 /* The name of the first difference of two runs, or NULL. */
 static inline const char *difference(const char *a, const char *b) {
-  static const char *const meta[] = { "epoch",           "step",       "labelled.step",
-                                      "unlabelled.step", "plateaus",   "stalled",
-                                      "waited",          "best_epoch", "best_value" };
+  static const char *const meta[] = { "epoch",      "step",    "labelled.step", "unlabelled.step",
+                                      "plateaus",   "stalled", "waited",        "best_epoch",
+                                      "best_value", "best",    "totals" };
   static char name[100];
   lcl_tensor_file *x = checkpoint_of(a), *y = checkpoint_of(b);
   char *log_a = log_of(a), *log_b = log_of(b);
