@@ -126,6 +126,41 @@ static void joining(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* Bytes of one part stand for other values than those of the other. */
+static void joining_of_scales(void **state) {
+  (void)state;
+  lcl_dataset *ds = counting(), *bits, *all;
+  float want[6], got[6];
+  assert_int_equal(lcl__dataset_binarised(ds, true, 0, 0, &bits), LCL_OK);
+  const lcl_dataset *both[] = { bits, ds };
+  assert_int_equal(lcl_dataset_concat(both, 2, "all", &all), LCL_OK);
+  for (int64_t i = 0; i < 60; i++) {
+    assert_int_equal(lcl_dataset_example(all, i, got), LCL_OK);
+    assert_int_equal(lcl_dataset_example(both[i / 30], i % 30, want), LCL_OK);
+    for (int k = 0; k < 6; k++) assert_float_equal(got[k], want[k], 1e-7f);
+  }
+  lcl_dataset_close(all);
+  lcl_dataset_close(bits);
+  lcl_dataset_close(ds);
+}
+
+/* Examples that are the same are drawn anew each. */
+static void draws_differ(void **state) {
+  (void)state;
+  enum { COUNT = 20, EACH = 64 };
+  float grey[COUNT * EACH], x[2][EACH];
+  lcl_dataset *ds, *bits;
+  for (int i = 0; i < COUNT * EACH; i++) grey[i] = 0.5f;
+  assert_int_equal(lcl_dataset_from_f32("grey", grey, NULL, COUNT, 1, 8, 8, 0, &ds), LCL_OK);
+  assert_int_equal(lcl__dataset_binarised(ds, false, 1, 1, &bits), LCL_OK);
+  for (int64_t i = 0; i < COUNT; i++) {
+    assert_int_equal(lcl_dataset_example(bits, i, x[i % 2]), LCL_OK);
+    if (i) assert_memory_not_equal(x[0], x[1], sizeof x[0]);
+  }
+  lcl_dataset_close(bits);
+  lcl_dataset_close(ds);
+}
+
 static void shrinking_averages(void **state) {
   (void)state;
   const float x[16] = { 1, 3, 0, 0, 5, 7, 0, 0, 0, 0, 8, 8, 0, 4, 8, 8 };
@@ -340,6 +375,8 @@ int main(void) {
     cmocka_unit_test(splits_cover_everything_once),
     cmocka_unit_test(per_class_is_balanced_and_reproducible),
     cmocka_unit_test(joining),
+    cmocka_unit_test(joining_of_scales),
+    cmocka_unit_test(draws_differ),
     cmocka_unit_test(shrinking_averages),
     cmocka_unit_test(copies),
     cmocka_unit_test(binarising),

@@ -206,6 +206,7 @@ static void saving(void **state) {
     { .centre = LCL_CENTRE_MEAN_IMAGE, .crop = 5, .mirror = LCL_MIRROR_EACH },
     { .colour = LCL_COLOUR_YUV, .contrast = LCL_CONTRAST_LOCAL_Y, .centre = LCL_CENTRE_CHROMA },
     { .colour = LCL_COLOUR_GREY, .centre = LCL_CENTRE_ZCA, .gain = 1.9921875f, .shift = -1 },
+    { .contrast = LCL_CONTRAST_GCN, .gcn_scale = 55, .centre = LCL_CENTRE_ZCA, .zca_eps = 3 },
   };
   lcl_dataset *ds = noise();
   for (size_t i = 0; i < LCL_COUNT(descs); i++) {
@@ -224,6 +225,8 @@ static void saving(void **state) {
     lcl_prep_shape(b, &c, &h, &w);
     assert_memory_equal(x, y, (size_t)(c * h * w) * sizeof *x);
     assert_int_equal(lcl_prep_describe(b).mirror, descs[i].mirror);
+    assert_float_equal(lcl_prep_describe(b).zca_eps, lcl_prep_describe(a).zca_eps, 0);
+    assert_float_equal(lcl_prep_describe(b).gcn_scale, lcl_prep_describe(a).gcn_scale, 0);
     lcl_prep_destroy(b);
     assert_int_equal(lcl_prep_from_json(json, arrays, n - 1, &b), LCL_ERR_FORMAT);
     json[strlen(json) / 2] = 0;

@@ -422,6 +422,7 @@ static void npy_folder(void **state) {
   lcl_data_desc desc = { .path = dir, .valid = 4, .merge = true };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
   assert_string_equal(s.format, "npy");
+  assert_true(s.train->any_range);      /* numbers, not images */
   assert_int_equal(s.train->count, 20); /* merged */
   assert_int_equal(s.valid->count, 4);
   assert_int_equal(s.test->count, 4);
@@ -684,6 +685,7 @@ static void arrays_that_are_not_what_they_seem(void **state) {
   lcl_log_set(collect, got);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir }, &s), LCL_OK);
   lcl_log_set(NULL, NULL);
+  assert_false(s.train->any_range); /* images go from 0 to 1 */
   lcl_splits_close(&s);
   assert_non_null(strstr(got, "read as images of 8 channels, 8 x 3"));
 }

@@ -50,17 +50,24 @@ static void chain(void **state) {
   for (size_t i = 1; i < n; i++) assert_true(rows[i - 1].seconds >= rows[i].seconds);
   assert_int_equal(calls, 2 * LINKS);
   lcl__free(rows);
-  /* Launches are kept one by one only from where a trace is asked for. */
+  /* Launches are kept one by one only from where a trace is asked for: the run before it is not
+   * part of it, nor are those that wait to be read. */
   static const char event[] = "\"ph\":\"X\"";
   char path[64];
   snprintf(path, sizeof path, "/tmp/latentcl-trace-%ld.json", (long)getpid());
   for (int traced = 0; traced < 2; traced++) {
     void *written;
-    if (traced) assert_int_equal(lcl__profile_start_trace(ctx), LCL_OK);
+    if (traced) {
+      assert_int_equal(lcl__list_run(list, NULL), LCL_OK);
+      assert_int_equal(lcl__profile_start_trace(ctx), LCL_OK);
+    }
     assert_int_equal(lcl__list_run(list, NULL), LCL_OK);
     assert_int_equal(lcl__profile_write_trace(ctx, path), LCL_OK);
     assert_int_equal(lcl__file_read(path, 1 << 24, &written, &n), LCL_OK);
     assert_int_equal(strstr(written, event) != NULL, traced);
+    int kept = 0;
+    for (const char *at = written; (at = strstr(at, "\"add one\"")); at++) kept++;
+    assert_int_equal(kept, traced ? LINKS : 0);
     lcl__free(written);
   }
   unlink(path);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <utime.h>
 
@@ -397,6 +398,36 @@ static void oldest_entries_go_first(void **state) {
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
+/* A binary that is read is used now; a refusal keeps its time, so that it expires however often it
+ * is asked for. */
+static void reading_keeps_binaries(void **state) {
+  (void)state;
+  size_t removed;
+  const time_t now = time(NULL), then = now - 6 * 24 * 3600;
+  ASSERT_OK(lcl__cache_clear(&removed));
+  for (int refused = 0; refused < 2; refused++) {
+    char key[33], path[256];
+    struct stat st;
+    size_t n;
+    lcl_cache_kind kind;
+    void *found = NULL;
+    lcl__hash_hex(&refused, sizeof refused, key);
+    lcl__cache_put(key, refused ? LCL_CACHE_REFUSED : LCL_CACHE_BINARY, "text", 5);
+    snprintf(path, sizeof path, "%s/%s.lclbin", getenv("LATENTCL_CACHE"), key);
+    assert_int_equal(utime(path, &(struct utimbuf) { then, then }), 0);
+    assert_true(lcl__cache_get(key, &kind, &found, &n));
+    lcl__free(found);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(refused ? st.st_mtime == then : st.st_mtime >= now - 60);
+    const time_t before = now - 8 * 24 * 3600;
+    assert_int_equal(utime(path, &(struct utimbuf) { before, before }), 0);
+    assert_int_equal(lcl__cache_get(key, &kind, &found, &n), !refused);
+    if (!refused) lcl__free(found);
+  }
+  ASSERT_OK(lcl__cache_clear(&removed));
+  assert_int_equal(removed, 2);
+}
+
 static void cache_off(void **state) {
   (void)state;
   char *dir = strdup(getenv("LATENTCL_CACHE")), text[128];
@@ -493,6 +524,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(binary_that_the_driver_rejects),
     cmocka_unit_test(binary_of_another_driver),
     cmocka_unit_test(oldest_entries_go_first),
+    cmocka_unit_test(reading_keeps_binaries),
     cmocka_unit_test(cache_off),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,11 @@ static void kmeans_of_one_cloud(void **state) {
   lcl_kmeans_desc desc = { .k = K, .restarts = 1, .seed = 4 };
   assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
   check_means(x, N, D, cluster, centres, K);
+  const double once = inertia; /* other starts find something better */
+  desc.restarts = 8;
+  assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, centres, &inertia), LCL_OK);
+  assert_true(inertia < once);
+  check_means(x, N, D, cluster, centres, K);
 }
 
 static void kmeans(void **state) {
