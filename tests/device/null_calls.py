@@ -5,7 +5,7 @@
 - a tensor of another graph beside one of the first;
 - objects whose context is gone.
 None may end the process or hang; a failure has a message; NULL for all pointers and foreign tensors are failures."""
-import ctypes, os, re, signal, struct, sys
+import ctypes, os, re, signal, struct, sys, tempfile
 
 BYTES = 1 << 14 # room for any descriptor or result
 # Status functions for which NULL is a documented value: a default device, no subset, nothing to do.
@@ -268,13 +268,15 @@ def main():
         sys.exit(f'only {len(found)} declarations were read')
     text = re.sub(r'/\*.*?\*/', '', ''.join(open(p).read() for p in sys.argv[2:]), flags=re.S)
     structures = {name: body for body, name in re.findall(r'typedef struct \w+ \{([^{}]*)\} (\w+);', text)}
-    bad, calls = misuse_real(library, found, structures)
-    real = names_of(found, structures, bad)
-    failures = [f'{real[k]}: {bad[k]}' for k in sorted(bad)]
-    for d in found:
-        got, calls = in_child(lambda: all_null(library, d)), calls + 1
-        if got:
-            failures.append(f'{d[1]}: ' + (signal.Signals(-got).name if got < 0 else 'success, or no message'))
+    with tempfile.TemporaryDirectory() as folder: # some calls that succeed write files
+        os.chdir(folder)
+        bad, calls = misuse_real(library, found, structures)
+        real = names_of(found, structures, bad)
+        failures = [f'{real[k]}: {bad[k]}' for k in sorted(bad)]
+        for d in found:
+            got, calls = in_child(lambda: all_null(library, d)), calls + 1
+            if got:
+                failures.append(f'{d[1]}: ' + (signal.Signals(-got).name if got < 0 else 'success, or no message'))
     print('\n'.join(failures))
     print(f'{calls} calls of {len(found)} functions, {len(failures)} failures')
     sys.exit(bool(failures) or calls < 1500)
