@@ -135,18 +135,20 @@ static bool settled(const lcl_finder *f, const lcl_record *known) {
   return measured || f->mode != LCL_FIND_FULL;
 }
 
-/* Whether records of this device can be kept; if not, nothing is measured, at every start anew. */
+/* Whether records of this device can be kept; if not, nothing is measured, at every start anew. The
+ * first problem that waits asks for all. */
 static bool can_keep(lcl_finder *f, lcl_context *ctx) {
+  if (f->said || f->waiting.n) return true;
   lcl_str path = { 0 };
   const bool wanted = lcl__tuning_path(ctx, &path);
   lcl__str_free(&path);
-  if (wanted && !f->said && lcl__tuning_check(ctx) != LCL_OK) {
-    lcl__logf(LCL_LOG_WARN,
-              "%s; algorithms of new sizes are not measured (LATENTCL_TUNING names another folder)",
-              lcl_error_message());
-    f->mode = LCL_FIND_OFF;
-  }
-  return wanted && f->mode != LCL_FIND_OFF;
+  if (!wanted) return false;
+  if (lcl__tuning_check(ctx) == LCL_OK) return true;
+  lcl__logf(LCL_LOG_WARN,
+            "%s; algorithms of new sizes are not measured (LATENTCL_TUNING names another folder)",
+            lcl_error_message());
+  f->mode = LCL_FIND_OFF;
+  return false;
 }
 
 bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *problem,
