@@ -137,4 +137,13 @@ typedef struct sampler_sizes {
   arg_int residual, edges, margin_size, given_rows;
 } sampler_sizes;
 
+/* ---- Fourier transforms: see cl/fft.cl ---- */
+
+/* Images (channels, h, w) in padded planes (f0, f1): pixel (i,j) is at (top + i*s0, left + j*s1). */
+typedef struct fft_place {
+  arg_int channels, h, w;
+  arg_int f0, f1;
+  arg_int top, left, s0, s1;
+} fft_place;
+
 #endif

@@ -4,6 +4,8 @@
  *   y[n,o] = sum_c x[n,c] (*) w[o,c]      (*): correlation,      F(x (*) w) = F(x) conj(F(w))
  *                                         for a real w
  *
+ * and its gradients: x's is a sum of convolutions, F(y) F(w), w's one of correlations of x and y.
+ *
  * Two images go as the real and the imaginary part of one, z = x[2p] + i x[2p+1]: as w is real
  * they come apart again at the end. Images are padded to f0 x f1, products of 2, 3 and 5 that
  * hold the padded image, so nothing wraps into the part that is kept.
@@ -11,6 +13,8 @@
  * (pairs, O, f0, f1); complex numbers are float2. Every kernel is 1-D: work-item i does elements
  * i*chunk .. i*chunk + chunk - 1 of `total`.
  */
+#include "args.h"
+
 static float2 cmul(float2 a, float2 b) {
   return (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
@@ -52,68 +56,92 @@ kernel void fft_pass(global const float2 *restrict in, global float2 *restrict o
   }
 }
 
-/* z (pairs, channels, f0, f1) from x (images, channels, h, w), moved by top and left, zeros
- * around it. */
-kernel void fft_pad_images(global const float *restrict x, global float2 *restrict z,
-                             int images, int channels, int h, int w, int f0, int f1, int top,
-                             int left, int total, int chunk) {
+/* z (pairs, channels, f0, f1) from x (images, channels, h, w), zeros around its pixels. */
+kernel void fft_pad_images(global const float *restrict x, global float2 *restrict z, int images,
+                           const fft_place p, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   for (int e = begin; e < end; e++) {
-    const int j = e % f1 - left, i = e / f1 % f0 - top, plane = e / (f0 * f1),
-              pair = plane / channels;
+    const int j = e % p.f1 - p.left, i = e / p.f1 % p.f0 - p.top, plane = e / (p.f0 * p.f1),
+              pair = plane / p.channels, row = i / p.s0, column = j / p.s1;
     float2 v = (float2)(0.0f);
-    if (i >= 0 && i < h && j >= 0 && j < w) {
-      const size_t at = ((size_t)(pair * channels + plane) * h + i) * w + j;
+    if (i >= 0 && row < p.h && row * p.s0 == i && j >= 0 && column < p.w && column * p.s1 == j) {
+      const size_t at = ((size_t)(pair * p.channels + plane) * p.h + row) * p.w + column;
       v.x = x[at];
-      if (2 * pair + 1 < images) v.y = x[at + (size_t)channels * h * w];
+      if (2 * pair + 1 < images) v.y = x[at + (size_t)p.channels * p.h * p.w];
     }
     z[e] = v;
   }
 }
 
-/* out (planes, f0, f1) from w (planes, kh, kw): tap (a,b) at (a*d0, b*d1). */
-kernel void fft_pad_filter(global const float *restrict w, global float2 *restrict out, int kh,
-                           int kw, int d0, int d1, int f0, int f1, int total, int chunk) {
-  const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
-  for (int e = begin; e < end; e++) {
-    const int j = e % f1, i = e / f1 % f0, plane = e / (f0 * f1), a = i / d0, b = j / d1;
-    const int tap = a < kh && b < kw && a * d0 == i && b * d1 == j;
-    out[e] = (float2)(tap ? w[(plane * kh + a) * kw + b] : 0.0f, 0.0f);
+/* Sum of n products, of a and the conjugate of b (conjugate: -1) or of a and b (1); from one term
+ * to the next a is at and b is bt further. */
+static float2 sum_of_products(global const float2 *a, size_t at, global const float2 *b, size_t bt,
+                              int n, float conjugate) {
+  float2 s = (float2)(0.0f);
+  for (int k = 0; k < n; k++) {
+    const float2 v = b[k * bt];
+    s += cmul(a[k * at], (float2)(v.x, conjugate * v.y));
   }
+  return s;
 }
 
-/* y[p,o,f] = sum over the channels c of o's group of z[p,c,f] conj(w[o,c,f]), f over f0*f1 bins. */
+/* The three passes, f over f0*f1 bins; per: channels a group.
+ *   y[p,o,f]  = sum over the channels c of o's group of z[p,c,f] conj(w[o,c,f]) */
 kernel void fft_multiply(global const float2 *restrict z, global const float2 *restrict w,
-                         global float2 *restrict y, int channels, int filters, int groups, int bins,
-                         int total, int chunk) {
+                         global float2 *restrict y, int pairs, int channels, int filters,
+                         int groups, int bins, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   const int per = channels / groups;
   for (int e = begin; e < end; e++) {
     const int f = e % bins, o = e / bins % filters, p = e / bins / filters,
-              group = o / (filters / groups);
-    global const float2 *a = z + (size_t)(p * channels + group * per) * bins + f;
-    global const float2 *b = w + (size_t)o * per * bins + f;
-    float2 s = (float2)(0.0f);
-    for (int c = 0; c < per; c++) {
-      const float2 v = b[(size_t)c * bins];
-      s += cmul(a[(size_t)c * bins], (float2)(v.x, -v.y));
-    }
-    y[e] = s;
+              c = o / (filters / groups) * per;
+    y[e] = sum_of_products(z + (size_t)(p * channels + c) * bins + f, bins,
+                           w + (size_t)o * per * bins + f, bins, per, -1.0f);
   }
 }
 
-/* y (images, filters, oh, ow): every s0-th row and s1-th column of the inverse transform, scaled;
- * bias a number a filter (with bias_kind), activation as lcl_act. */
+/*   z[p,c,f]  = sum over the filters o of c's group of y[p,o,f] w[o,c,f] */
+kernel void fft_multiply_input_grad(global const float2 *restrict y,
+                                    global const float2 *restrict w, global float2 *restrict z,
+                                    int pairs, int channels, int filters, int groups, int bins,
+                                    int total, int chunk) {
+  const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
+  const int per = channels / groups, n = filters / groups;
+  for (int e = begin; e < end; e++) {
+    const int f = e % bins, c = e / bins % channels, p = e / bins / channels, o = c / per * n;
+    z[e] = sum_of_products(y + (size_t)(p * filters + o) * bins + f, bins,
+                           w + (size_t)(o * per + c % per) * bins + f, (size_t)per * bins, n, 1.0f);
+  }
+}
+
+/*   w[o,c,f]  = sum over the pairs p of z[p,c,f] conj(y[p,o,f]), whose real part is that of both
+ *   images */
+kernel void fft_multiply_filter_grad(global const float2 *restrict z,
+                                     global const float2 *restrict y, global float2 *restrict w,
+                                     int pairs, int channels, int filters, int groups, int bins,
+                                     int total, int chunk) {
+  const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
+  const int per = channels / groups;
+  for (int e = begin; e < end; e++) {
+    const int f = e % bins, plane = e / bins, o = plane / per,
+              c = o / (filters / groups) * per + plane % per;
+    w[e] = sum_of_products(z + (size_t)c * bins + f, (size_t)channels * bins,
+                           y + (size_t)o * bins + f, (size_t)filters * bins, pairs, -1.0f);
+  }
+}
+
+/* y (images, channels, h, w): what lies in its place of the inverse transform, scaled; bias a
+ * number a channel (with bias_kind), activation as lcl_act. */
 kernel void fft_crop(global const float2 *restrict z, global float *restrict y,
-                     global const float *restrict bias, int filters, int oh, int ow, int f0, int f1,
-                     int s0, int s1, float scale, int bias_kind, int act, float slope, int total,
-                     int chunk) {
+                     global const float *restrict bias, const fft_place p, float scale,
+                     int bias_kind, int act, float slope, int total, int chunk) {
   const int begin = get_global_id(0) * chunk, end = min(total, begin + chunk);
   for (int e = begin; e < end; e++) {
-    const int j = e % ow, i = e / ow % oh, o = e / (oh * ow) % filters, n = e / (oh * ow) / filters;
-    const float2 v = z[((size_t)(n / 2 * filters + o) * f0 + i * s0) * f1 + j * s1];
+    const int j = p.left + e % p.w * p.s1, i = p.top + e / p.w % p.h * p.s0,
+              c = e / (p.h * p.w) % p.channels, n = e / (p.h * p.w) / p.channels;
+    const float2 v = z[((size_t)(n / 2 * p.channels + c) * p.f0 + i) * p.f1 + j];
     float s = (n % 2 ? v.y : v.x) * scale;
-    if (bias_kind) s += bias[o];
+    if (bias_kind) s += bias[c];
     y[e] = lcl_activate(s, act, slope);
   }
 }

@@ -71,7 +71,7 @@ lcl_status lcl__conv_lower(lcl_lower *lw, const lcl_conv_problem *conv) {
   lcl_shape shapes[3];
   lcl__conv_shapes(conv, shapes);
   if (lcl_shape_count(shapes[2]) == 0) return LCL_OK;
-  if (conv->a.fft && (lcl__conv_fft.passes & conv->pass)) /* the op asks for it */
+  if (conv->a.fft && conv->pass == LCL_CONV_FORWARD) /* the op asks for it */
     return lcl__conv_fft.lower(lw, conv, NULL);
   const lcl_problem p = lcl__conv_as_problem(conv);
   lcl_choice c;

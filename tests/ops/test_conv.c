@@ -224,19 +224,70 @@ static void strided(void **state) {
   ctx = whole;
 }
 
-/* By the Fourier transform, with clFFT and without: odd batches, strides, dilation, groups, prime
- * images. */
-static void fourier(void **state) {
-  (void)state;
+/* One pass by the Fourier transform against the reference. Errors are relative to the energy of
+ * whole images, of two that are transformed together, and of all images that a filter's gradient
+ * adds up. */
+static void check_fourier(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc,
+                          conv_kind kind) {
+  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w),
+                  ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
+                  ys = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
+  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws,
+                  cs = kind == FORWARD      ? ys
+                       : kind == INPUT_GRAD ? xs
+                                            : ws;
+  const double points = (double)((d->h + 2 * d->top) * (d->w + 2 * d->left)),
+               taps = (double)(d->kh * d->kw), channels = (double)(d->c / d->groups),
+               filters = (double)(d->o / d->groups);
+  values a = values_random(r, (size_t)lcl_shape_count(as), false),
+         b = values_random(r, (size_t)lcl_shape_count(bs), false),
+         e = values_random(r, (size_t)d->o, false), c = values_new((size_t)lcl_shape_count(cs));
+  lcl_store *store;
+  lcl_graph *g;
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "t", &g));
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, as), *tb = lcl_input(g, "b", LCL_F32, bs), *y = NULL;
+  double energy = 0;
+  switch (kind) {
+  case FORWARD:
+    lcl__ref_conv2d(d, a.d, b.d, e.d, c.d);
+    y = lcl_fft_conv2d(ta, tb, lcl_input(g, "bias", LCL_F32, LCL_SHAPE(d->o)), desc);
+    energy = sqrt(2 * points * taps) * channels;
+    break;
+  case INPUT_GRAD:
+    lcl__ref_conv2d_input_grad(d, a.d, b.d, c.d);
+    y = lcl_conv2d_input_grad(ta, tb, xs, desc);
+    energy = sqrt(2 * points * taps) * filters;
+    break;
+  case FILTER_GRAD:
+    lcl__ref_conv2d_filter_grad(d, a.d, b.d, c.d);
+    y = lcl_conv2d_filter_grad(ta, tb, ws, desc);
+    energy = points * (double)(d->n + d->n % 2);
+    break;
+  }
+  for (size_t k = 0; k < c.n; k++) c.magnitude[k] = energy;
+  run_graph(g, y, &a, &b, kind == FORWARD ? &e : NULL, &c);
+  compare("convolution by the Fourier transform", &c, 8 * (int64_t)(log2(points) + 1), false);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  values_free(&a), values_free(&b), values_free(&c), values_free(&e);
+}
+
+/* All passes, with clFFT and without: odd batches, strides, dilation, groups, prime images. */
+static void fourier(const char *disable) {
   static const struct {
     int n, c, h, w, o, k, stride, pad, dilation, groups;
   } cases[] = { { 3, 2, 9, 13, 4, 5, 1, 2, 1, 1 },
                 { 2, 4, 17, 16, 6, 7, 2, 3, 1, 2 },
                 { 1, 3, 28, 28, 2, 11, 1, 5, 1, 1 },
                 { 5, 1, 1, 31, 1, 1, 1, 0, 1, 1 },
-                { 2, 2, 20, 11, 2, 3, 3, 1, 4, 1 },
+                { 2, 2, 20, 19, 2, 5, 3, 1, 4, 1 },
                 { 15, 12, 28, 25, 11, 11, 1, 5, 1, 1 } /* enough for clFFT */ };
   rng r = { 17 };
+  forced fft = { choice_of("fft", (lcl_kernel_params) { 0 }), 0 };
+  lcl_context *whole = ctx;
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
+  ASSERT_OK(lcl__choose_watch(ctx, force, &fft));
   for (size_t i = 0; i < LCL_COUNT(cases); i++) {
     if ((small && i) || (lcl__context_caps(ctx)->clfft && i + 1 < LCL_COUNT(cases))) continue;
     lcl_ref_conv d = {
@@ -247,44 +298,25 @@ static void fourier(void **state) {
     d.top = d.left = cases[i].pad;
     const int s = cases[i].stride, p = cases[i].pad, e = cases[i].dilation;
     assert_true(out_size(d.h, d.kh, s, p, p, e, &d.oh) && out_size(d.w, d.kw, s, p, p, e, &d.ow));
-    const lcl_shape xs = LCL_SHAPE(d.n, d.c, d.h, d.w),
-                    ws = LCL_SHAPE(d.o, d.c / d.groups, d.kh, d.kw);
-    values x = values_random(&r, (size_t)lcl_shape_count(xs), false);
-    values w = values_random(&r, (size_t)lcl_shape_count(ws), false),
-           b = values_random(&r, (size_t)d.o, false);
-    values y = values_new((size_t)(d.n * d.o * d.oh * d.ow));
-    lcl__ref_conv2d(&d, x.d, w.d, b.d, y.d);
-    /* Errors are relative to the energy of whole images: two of them, as they are transformed
-     * together. */
-    const double points = (double)((d.h + 2 * p) * (d.w + 2 * p)),
-                 taps = (double)(d.c / d.groups * d.kh * d.kw);
-    for (size_t k = 0; k < y.n; k++)
-      y.magnitude[k] = sqrt(2 * points * taps) * sqrt((double)(d.c / d.groups));
-    lcl_store *store;
-    lcl_graph *g;
-    ASSERT_OK(lcl_store_create(ctx, 1, &store));
-    ASSERT_OK(lcl_graph_create(store, "t", &g));
-    lcl_tensor *bias = lcl_input(g, "bias", LCL_F32, LCL_SHAPE(d.o));
-    lcl_tensor *tx = lcl_input(g, "a", LCL_F32, xs), *tw = lcl_input(g, "b", LCL_F32, ws);
-    lcl_tensor *out = lcl_fft_conv2d(tx, tw, bias,
-                                     &(lcl_conv_desc) { .stride = { s, s },
-                                                        .pad = { p, p, p, p },
-                                                        .dilation = { e, e },
-                                                        .groups = (int)d.groups });
-    run_graph(g, out, &x, &w, &b, &y);
-    compare("convolution by the Fourier transform", &y, 8 * (int64_t)(log2(points) + 1), false);
-    lcl_graph_destroy(g);
-    lcl_store_destroy(store);
-    values_free(&x), values_free(&w), values_free(&b), values_free(&y);
+    const lcl_conv_desc desc = {
+      .stride = { s, s }, .pad = { p, p, p, p }, .dilation = { e, e }, .groups = (int)d.groups
+    };
+    fft.count = 0;
+    for (int k = FORWARD; k <= FILTER_GRAD; k++) check_fourier(&r, &d, &desc, (conv_kind)k);
+    assert_int_equal(fft.count, d.kh * d.kw >= 25 ? 2 : 0); /* the gradients */
   }
+  lcl_context_destroy(ctx);
+  ctx = whole;
+}
+
+static void fourier_any(void **state) {
+  (void)state;
+  fourier(NULL);
 }
 
 static void fourier_own(void **state) {
-  lcl_context *whole = ctx;
-  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = "clfft" }, &ctx));
-  fourier(state);
-  lcl_context_destroy(ctx);
-  ctx = whole;
+  (void)state;
+  fourier("clfft");
 }
 
 /* GEMM kernels a tuner may choose for implicit GEMM, whether or not the cost model would. */
@@ -472,7 +504,7 @@ int main(void) {
     cmocka_unit_test(random_shapes), cmocka_unit_test(network_layers),
     cmocka_unit_test(strided),       cmocka_unit_test(nothing_to_compute),
     cmocka_unit_test(every_gemm),    cmocka_unit_test(every_implementation),
-    cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier)
+    cmocka_unit_test(fourier_own),   cmocka_unit_test(fourier_any)
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
