@@ -20,6 +20,7 @@ static const lcl_json_field line_fields[] = {
   { "train", LCL_JSON_NUMBERS },
   { "validation", LCL_JSON_NUMBERS },
   { "all", LCL_JSON_NUMBERS },
+  { "seconds", LCL_JSON_NUMBER, false, 0, 1e15 },
   { "images_per_second", LCL_JSON_NUMBER, false, 0, 1e15 },
   { "split", LCL_JSON_TEXT },
   { "best_epoch", LCL_JSON_WHOLE, false, 0, 1e7 },

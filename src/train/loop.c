@@ -17,8 +17,13 @@ static double value_of(const lcl_trainer *t, const double *means, const char *na
   return NAN;
 }
 
+/* What training took up to now, over all sessions and with its evaluations. */
+static double seconds_spent(const lcl_trainer *t) {
+  return t->at.seconds + lcl__now() - t->session_start;
+}
+
 static double images_per_second(const lcl_trainer *t) {
-  double seconds = t->at.seconds + lcl__now() - t->session_start;
+  double seconds = seconds_spent(t);
   int64_t per_step = t->compiled.build.batch + t->compiled.build.unlabelled_batch;
   return seconds > 0 ? (double)(t->at.step * per_step) / seconds : 0;
 }
@@ -26,7 +31,7 @@ static double images_per_second(const lcl_trainer *t) {
 static double seconds_left(const lcl_trainer *t) {
   double done = (double)t->at.step;
   double all = (double)(t->s->model->settings.epochs * t->steps_per_epoch - t->at.step);
-  return done > 0 ? all * (t->at.seconds + lcl__now() - t->session_start) / done : 0;
+  return done > 0 ? all * seconds_spent(t) / done : 0;
 }
 
 static void show_bar(lcl_trainer *t) {
@@ -128,6 +133,7 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   cJSON_AddNumberToObject(j, "lr", lr);
   add_means(cJSON_AddObjectToObject(j, "train"), t, means);
   if (m) lcl__json_metrics(j, split, m);
+  cJSON_AddNumberToObject(j, "seconds", seconds_spent(t));
   cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
   return lcl__run_log_write(&t->log, j);
 }
@@ -399,7 +405,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   r->steps = t.at.step;
   r->validation = t.best;
   if (s == LCL_OK) {
-    r->seconds = t.at.seconds + lcl__now() - t.session_start;
+    r->seconds = seconds_spent(&t);
     r->examples_per_second = images_per_second(&t);
   }
   if (s == LCL_OK && !out_of_steps(&t)) s = check_best(&t);

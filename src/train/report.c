@@ -25,7 +25,7 @@ static void big_number(lcl_str *o, const char *term, double v) {
   char digits[32];
   int n = snprintf(digits, sizeof digits, "%.0f", v);
   for (int i = 0; i < n; i++)
-    lcl__str_html(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "&#8239;" : "", digits[i]);
+    lcl__str_html(o, "%s%c", i > 0 && (n - i) % 3 == 0 ? "\u202F" : "", digits[i]);
   lcl__str_html(o, "</dd></div>");
 }
 

@@ -226,8 +226,7 @@ static void figures_section(const page *p) {
     epoch[i] = lcl__json_number(best, "epoch");
     epochs[i] = lcl__json_number(last, "epoch");
     rate[i] = lcl__json_number(last, "images_per_second");
-    step[i] = 1e3 * lcl__json_number(lcl__json_child(r->config.json, "settings"), "batch") /
-              rate[i];
+    step[i] = 1e3 * lcl__json_number(last, "seconds") / lcl__json_number(last, "step");
     parameters[i] = lcl__json_number(r->config.json, "parameters");
   }
   const int judge = more_is_better(p->metric) ? 1 : -1;
@@ -242,7 +241,7 @@ static void figures_section(const page *p) {
   figure_row(p, "Epochs", "%.0f", epochs, 0);
   figure_row(p, "Parameters", "%.0f", parameters, 0);
   figure_row(p, "Images a second, last epoch", "%.0f", rate, 0);
-  figure_row(p, "Milliseconds a step", "%.2f", step, 0);
+  figure_row(p, "Milliseconds a step, with evaluation", "%.2f", step, 0);
   lcl__str_html(p->o, "</table></div>");
 }
 

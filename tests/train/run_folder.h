@@ -146,10 +146,12 @@ static inline char *log_of(const char *name) {
   ASSERT_OK(lcl__file_read(path, 1 << 24, &data, &n));
   text = strdup(data);
   lcl__free(data);
-  for (char *p = text; (p = strstr(p, "\"images_per_second\":")) != NULL;) {
-    char *end = p + strcspn(p, ",}");
-    memmove(p, end, strlen(end) + 1);
-  }
+  static const char *const timed[] = { "\"seconds\":", "\"images_per_second\":" };
+  for (size_t i = 0; i < LCL_COUNT(timed); i++)
+    for (char *p = text; (p = strstr(p, timed[i])) != NULL;) {
+      char *end = p + strcspn(p, ",}");
+      memmove(p, end, strlen(end) + 1);
+    }
   return text;
 }
 

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""The numbers that a run writes down, and those that people read on its pages: test_pages.py LATENTCL"""
+import html, json, math, os, re, shutil, struct, subprocess, sys, tempfile
+
+LATENTCL = sys.argv[1]
+folder = tempfile.mkdtemp(prefix='latentcl-pages-')
+
+
+def run(*args):
+    p = subprocess.run([LATENTCL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert p.returncode == 0, ' '.join(args) + '\n' + p.stderr
+    return p.stdout
+
+
+def is_close(got, want, part=1e-12):
+    assert math.isclose(got, want, rel_tol=part), (got, want)
+
+
+def config_of(path):
+    return json.load(open(path + '/config.json'))
+
+
+def lines_of(path, event):
+    return [l for l in map(json.loads, open(path + '/log.jsonl')) if l['event'] == event]
+
+
+def text_of(cell):
+    return html.unescape(re.sub('<[^>]*>', '', cell)).replace('\u202f', '').strip()
+
+
+def rows_of(page):
+    """Each row of the page's tables: its cells as text."""
+    rows = [[text_of(c) for c in re.findall(r'<t[hd][^>]*>(.*?)</t[hd]>', r, re.S)] for r in re.findall(r'<tr>(.*?)</tr>', page, re.S)]
+    return [r for r in rows if r]
+
+
+def row(page, *start):
+    found = [r[len(start):] for r in rows_of(page) if r[:len(start)] == list(start)]
+    assert len(found) == 1, (start, found)
+    return found[0]
+
+
+# ---- what a run writes down ----
+
+ASKED = {'labels_per_class': '20', 'validation': '200', 'epochs': '3', 'batch': '30'}
+SET = [word for name, value in ASKED.items() for word in ('--set', name + '=' + value)]
+a = folder + '/a'
+run('train', 'semantic-noise', *SET, '--seed', '7', '--max-steps', '8', '--quiet', '--no-test', '--out', a)
+run('train', '--resume', '--quiet', '--out', a)
+
+config = config_of(a)
+assert config['set'] == ASKED, config['set']
+for name, value in ASKED.items():
+    assert config['options'].get(name, value) == value, name
+assert len(config['options']) > len(ASKED) and config['options']['variant'], config['options']
+settings = config['settings']
+assert (settings['epochs'], settings['batch'], settings['labels_per_class']) == (3, 30, 20), settings
+assert config['seed'] == '7' and config['model'] == 'semantic-noise'
+data = config['data']
+assert data['path'] is None and data['train'] == 200 and data['validation'] == 200 and data['classes'] == 10, data
+raw = open(a + '/best.safetensors', 'rb').read()
+head = json.loads(raw[8:8 + struct.unpack('<Q', raw[:8])[0]])
+told = re.search(r'([\d,]+) parameters', run('explain', 'semantic-noise', *SET))
+if told: assert int(told[1].replace(',', '')) == config['parameters'], told[0]
+assert 0 < config['parameters'] <= sum(math.prod(t['shape']) for name, t in head.items() if name != '__metadata__')
+
+start, = lines_of(a, 'start')
+epochs = lines_of(a, 'epoch')
+assert start['steps_per_epoch'] == 6 and [e['step'] for e in epochs] == [6, 12, 18] and [e['epoch'] for e in epochs] == [1, 2, 3]
+for e in epochs:  # also of the steps before it was stopped
+    is_close(e['images_per_second'] * e['seconds'], e['step'] * settings['batch'], 0.01)
+assert 0 < epochs[0]['seconds'] < epochs[1]['seconds'] < epochs[2]['seconds']
+test, = lines_of(a, 'test')
+confusion = test['confusion']
+n = sum(map(sum, confusion))
+assert n == data['test'] and len(confusion) == 10
+is_close(test['metrics']['error_percent'], 100 * (1 - sum(confusion[k][k] for k in range(10)) / n), 1e-6)
+best = min(epochs, key=lambda e: e['validation']['error_percent'])
+assert epochs[test['best_epoch'] - 1]['validation']['error_percent'] == best['validation']['error_percent']
+
+# ---- its page ----
+
+
+def facts(page):
+    found = re.findall(r'<dt>(.*?)</dt><dd>(.*?)</dd>', page, re.S)
+    return {text_of(t): text_of(v) for t, v in found}
+
+
+def rewrite(path, config=None, epochs=None, test=None):
+    """Other values in the files of a run."""
+    if config:
+        json.dump(config, open(path + '/config.json', 'w'))
+    with open(path + '/log.jsonl', 'w') as f:
+        for line in [start] + (epochs or []) + ([test] if test else []):
+            f.write(json.dumps(line) + '\n')
+
+
+def epoch(k, step, train, valid, seconds, rate):
+    return {'event': 'epoch', 'epoch': k, 'step': step, 'lr': 0.01, 'train': train, 'validation': valid, 'seconds': seconds,
+            'images_per_second': rate}
+
+
+run('report', a)
+page = open(a + '/report.html').read()
+shown = facts(page)
+assert shown['Test error'] == '%.2f %%' % test['metrics']['error_percent'], shown
+assert shown['Epochs'] == '3' and shown['Best epoch'] == str(test['best_epoch']) and shown['Training examples'] == '200', shown
+assert shown['Parameters'] == str(config['parameters']), shown
+assert '<dd>' + f"{config['parameters']:,}".replace(',', '\u202f') in page
+assert shown['Throughput'] == '%.0f images/s' % epochs[-1]['images_per_second'], shown
+command = text_of(re.search(r'<pre>(.*?)</pre>', page, re.S)[1])
+assert command == 'latentcl train semantic-noise --seed 7' + ''.join(' --set %s=%s' % o for o in config['set'].items()), command
+
+confusion = [[100 if i == k else 0 for i in range(10)] for k in range(10)]
+confusion[3][5], confusion[5][3], confusion[9] = 25, 300, [0] * 10
+rewrite(a, epochs=[epoch(k, 50 * k, {'loss': 1 / k}, {'loss': 2 / k, 'error_percent': 50 / k}, 4 * k, 1234.4) for k in range(1, 21)],
+        test={'event': 'test', 'split': 'test', 'best_epoch': 17, 'metrics': {'error_percent': 12.345, 'nll': 0.51234, 'n': 1300},
+              'confusion': confusion})
+json.dump({'other_seconds': 1.0, 'rows': [
+    {'label': 'conv2d 5x5', 'calls': 10, 'seconds': 2.0, 'flops': 4e9, 'bytes': 1e9},
+    {'label': 'conv2d 3x3', 'calls': 30, 'seconds': 1.0, 'flops': 8e9, 'bytes': 2e9},
+    {'label': 'add', 'calls': 7, 'seconds': 4.0, 'flops': 0, 'bytes': 8e9}]}, open(a + '/profile.json', 'w'))
+run('report', a)
+page = open(a + '/report.html').read()
+shown = facts(page)
+assert shown['Test error'] == '12.35 %' or shown['Test error'] == '12.34 %', shown
+assert shown['Test nll'] == '0.5123' and shown['Best epoch'] == '17' and shown['Epochs'] == '20' and shown['Throughput'] == '1234 images/s', shown
+part = page[page.index('<h2>Confusion'):]
+table, classes = re.findall(r'<table.*?</table>', part, re.S)[:2]
+assert [r[1:] for r in rows_of(table)[1:]] == [[str(v) for v in r] for r in confusion], rows_of(table)
+assert [r[1] for r in rows_of(classes)[1:]] == ['0.00 %'] * 3 + ['20.00 %', '0.00 %', '75.00 %'] + ['0.00 %'] * 4, rows_of(classes)
+widths = re.findall(r'width:([\d.]+)%', classes)
+assert widths[3] == '26.7' and widths[5] == '100.0', widths
+part = page[page.index('<h2>Time by operation'):]
+assert '8.0 s in all' in part
+by_op, by_launch = re.findall(r'<table.*?</table>', part, re.S)[:2]
+assert [r[:4] + r[5:] for r in rows_of(by_op)[1:]] == [['add', '7', '4.00 s', '50.0 %', '0.0', '2.0'],
+                                                     ['conv2d', '40', '3.00 s', '37.5 %', '4.0', '1.0']], rows_of(by_op)
+assert [r[:4] + r[5:] for r in rows_of(by_launch)[1:]] == [
+    ['add', '7', '4.00 s', '50.0 %', '0.0', '2.0'], ['conv2d 5x5', '10', '2.00 s', '25.0 %', '2.0', '0.5'],
+    ['conv2d 3x3', '30', '1.00 s', '12.5 %', '8.0', '2.0']], rows_of(by_launch)
+assert re.findall(r'width:([\d.]+)%', by_op) == ['100.0', '75.0']
+
+# ---- several runs side by side ----
+
+b = folder + '/b'
+shutil.copytree(a, b)
+other = json.loads(json.dumps(config))
+other['parameters'], other['settings']['batch'], other['seed'], other['data']['train'] = 12345, 50, '8', 400
+rewrite(a, config, [epoch(1, 10, {'loss': 3, 'error_percent': 30}, {'loss': 2.5, 'error_percent': 20}, 2, 111),
+                    epoch(2, 20, {'loss': 2, 'error_percent': 15}, {'loss': 1.5, 'error_percent': 5.25}, 3, 222),
+                    epoch(3, 30, {'loss': 1, 'error_percent': 10}, {'loss': 2.0, 'error_percent': 9}, 6, 333)],
+        {'event': 'test', 'split': 'test', 'best_epoch': 2, 'metrics': {'error_percent': 7.5, 'nll': 0.5, 'n': 100}})
+rewrite(b, other, [epoch(1, 8, {'loss': 4, 'error_percent': 40}, {'loss': 3, 'error_percent': 4.5}, 1, 444)],
+        {'event': 'test', 'split': 'test', 'best_epoch': 1, 'metrics': {'error_percent': 8, 'nll': 0.25, 'accuracy': 92, 'n': 100}})
+page_path = folder + '/two.html'
+run('report', a, b, '--out', page_path)
+page = open(page_path).read()
+for title, want in (('Test error, %', ['7.5', '8']), ('Test nll', ['0.5', '0.25']), ('Test accuracy', ['–', '92']),
+                    ('Best validation error, %', ['5.25', '4.5']), ('… at epoch', ['2', '1']), ('Training error, %, last epoch', ['10', '40']),
+                    ('Epochs', ['3', '1']), ('Parameters', [str(config['parameters']), '12345']), ('Images a second, last epoch', ['333', '444']),
+                    ('Milliseconds a step, with evaluation', ['200.00', '125.00'])):
+    assert row(page, title) == want, (title, row(page, title))
+best = [text_of(r) for r in re.findall(r'<td class=best>(.*?)</td>', page)]
+assert best == ['7.5', '0.25', '4.5', '10'], best
+differ, same = page[page.index('<h2>What differs'):].split('<details>', 1)
+assert row(differ, 'seed') == ['7', '8'] and row(differ, 'batch') == ['30', '50'] and row(differ, 'data train') == ['200', '400']
+assert len(rows_of(differ)) == 4, rows_of(differ)
+assert row(same, 'model') == ['semantic-noise'] and row(same, 'epochs') == ['3'] and row(same, 'data test') == [str(data['test'])]
+titles = re.findall(r'<svg.*?</svg>', page, re.S)
+assert len(titles) == 2 and 'error' in titles[0] and 'loss' in titles[1], len(titles)
+
+shutil.rmtree(folder)
