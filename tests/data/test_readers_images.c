@@ -1,0 +1,181 @@
+/* Readers of folders of images. */
+#include "data/image.h"
+#include "data/readers.h"
+
+/* A square image of one colour as PNG. */
+static void write_png(const char *name, int width, int height, uint8_t r, uint8_t g, uint8_t b) {
+  lcl_image im = { width, height, 3, malloc((size_t)(width * height * 3)) };
+  for (int i = 0; i < width * height; i++) {
+    im.data[3 * i] = r;
+    im.data[3 * i + 1] = g;
+    im.data[3 * i + 2] = b;
+  }
+  uint8_t *data;
+  size_t n;
+  assert_int_equal(lcl__png_encode(&im, &data, &n), LCL_OK);
+  temp_write(dir, name, data, n);
+  lcl__free(data);
+  free(im.data);
+}
+
+static void image_folders(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "cat/%d.png", i);
+    write_png(name, 40, 20, 200, 100, 50);
+    snprintf(name, sizeof name, "dog/%d.png", i);
+    write_png(name, 20, 60, 10, 20, 30);
+  }
+  lcl_splits s;
+  lcl_data_desc desc = { .path = dir, .image_size = 16 };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_string_equal(s.format, "images");
+  assert_int_equal(s.test->count, 4);
+  assert_int_equal(s.train->count + s.valid->count, 16);
+  assert_string_equal(s.train->class_names[1], "dog");
+  assert_int_equal(s.train->channels, 3);
+  assert_int_equal(s.train->height, 16);
+  for (int64_t i = 0; i < s.train->count; i++) {
+    const uint8_t *p = s.train->pixels + s.train->offset[i];
+    assert_int_equal(p[0], s.train->labels[i] ? 10 : 200);
+    assert_int_equal(p[2 * 256 + 255], s.train->labels[i] ? 30 : 50);
+  }
+  lcl_splits_close(&s);
+  desc.grey = true;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->channels, 1);
+  lcl_splits_close(&s);
+  temp_write(dir, "dog/bad.png", "\x89PNG\r\n\x1a\nxxxx", 12);
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "bad.png"));
+}
+
+static void image_names_and_parts(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 6; i++) {
+    snprintf(name, sizeof name, "train/cat.%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "train/dog.%d.png", i);
+    write_png(name, 8, 8, 2, 2, 2);
+  }
+  write_png("test/1.png", 8, 8, 3, 3, 3); /* no class in the name: not used */
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8, .valid = 4 }, &s),
+                   LCL_OK);
+  assert_int_equal(s.train->classes, 2);
+  assert_int_equal(s.train->count + s.valid->count + s.test->count, 12);
+  assert_int_equal(s.valid->count, 4);
+  lcl_splits_close(&s);
+}
+
+static void classes_have_the_same_number_in_every_part(void **state) {
+  (void)state;
+  char name[64];
+  static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/eel",
+                                      "test/ape",  "test/cat",  "test/eel" };
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
+    for (int i = 0; i < (k < 3 ? 4 : 10); i++) {
+      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
+      write_png(name, 8, 8, 1, 1, 1);
+    }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  assert_int_equal(s.train->count, 12);
+  assert_int_equal(s.valid->count, 10); /* val is the validation part */
+  const lcl_dataset *part[3] = { s.train, s.valid, s.test };
+  static const int expected[3][4] = { { 4, 4, 4, 0 }, { 0, 0, 10, 0 }, { 10, 0, 10, 10 } };
+  static const char *const names[4] = { "cat", "dog", "eel", "ape" };
+  for (int p = 0; p < 3; p++) {
+    int count[4] = { 0 };
+    assert_int_equal(part[p]->classes, 4);
+    for (int64_t i = 0; i < part[p]->count; i++) count[part[p]->labels[i]]++;
+    for (int c = 0; c < 4; c++) {
+      assert_int_equal(count[c], expected[p][c]);
+      assert_string_equal(part[p]->class_names[c], names[c]);
+    }
+  }
+  lcl_splits_close(&s);
+  write_png("valid/cat/1.png", 8, 8, 1, 1, 1);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s),
+                   LCL_ERR_FORMAT);
+  assert_non_null(strstr(lcl_error_message(), "holds val and valid"));
+}
+
+/* Also where the test part is split from train. */
+static void classes_of_a_validation_part_alone(void **state) {
+  (void)state;
+  char name[64];
+  static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/cat", "val/eel" };
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
+    for (int i = 0; i < 10; i++) {
+      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
+      write_png(name, 8, 8, 1, 1, 1);
+    }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  int count[3] = { 0 };
+  assert_int_equal(s.valid->classes, 3);
+  for (int64_t i = 0; i < s.valid->count; i++) count[s.valid->labels[i]]++;
+  assert_int_equal(count[0], 10);
+  assert_int_equal(count[1], 0);
+  assert_int_equal(count[2], 10);
+  assert_int_equal(s.test->count + s.train->count, 30);
+  lcl_splits_close(&s);
+}
+
+static void image_layouts(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "val/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_no_training("val/cat/0.png");
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "train/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_parts(NULL, 8, 10, 2);
+  write_png("cat.1.png", 8, 8, 1, 1, 1);
+  write_png("train/dog.1.png", 8, 8, 1, 1, 1);
+  temp_write(dir, "train/cat/a.gif", "x", 1);
+  temp_write(dir, "train/cat/deep/a.png", "x", 1);
+  write_png("evaluate/cat/1.png", 8, 8, 1, 1, 1);
+  expect_parts("cat.1.png, evaluate/, train/dog.1.png, train/cat/a.gif, train/cat/deep/", 8, 10, 2);
+}
+
+/* Folders of parts are found in any case; they are no classes. */
+static void images_without_classes(void **state) {
+  (void)state;
+  char name[64];
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "Train/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "TEST/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_refused("TEST/0.png holds images that have no class");
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "Train/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+    snprintf(name, sizeof name, "TEST/cat/%d.png", i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+  expect_parts("TEST/0.png, TEST/1.png, TEST/2.png, TEST/3.png, TEST/4.png and 15 more", 8, 2, 10);
+  assert_int_equal(symlink("nowhere", path_of("Train/cat/a.png")), 0);
+  expect_refused("cannot open");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(image_folders),
+    TEST(image_names_and_parts),
+    TEST(classes_have_the_same_number_in_every_part),
+    TEST(classes_of_a_validation_part_alone),
+    TEST(image_layouts),
+    TEST(images_without_classes),
+  };
+  return cmocka_run_group_tests_name("readers_images", tests, NULL, NULL);
+}
