@@ -9,6 +9,7 @@
 #include "bench/bench.h"
 #include "bench/compare.h"
 #include "bench/tune.h"
+#include "latentcl/ops.h"
 #include "plant.h"
 #include "test.h"
 
@@ -111,6 +112,27 @@ static void device_time(void **state) {
     share[attempt] = row.device / row.median;
   }
   ASSERT_BETWEEN(lcl__bench_median(share, ATTEMPTS), 1e-4, 1.5);
+  lcl_context_destroy(ctx);
+}
+
+/* A row counts variables as well as intermediates: here a sum over 4 MB of parameters. */
+static void memory(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+  lcl_bench_row row = { 0 };
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "sum", &g));
+  lcl_tensor *sum = lcl_sum(lcl_param(g, "w", LCL_SHAPE(1000, 1000), (lcl_init) { 0 }),
+                            LCL_ALL_AXES, false);
+  ASSERT_OK(
+      lcl__bench_compile(g, &(lcl_compile_desc) { .fetch = &sum, .n_fetch = 1 }, &program, &row));
+  assert_in_range(row.memory, 4000000, 4400000);
+  lcl_program_destroy(program);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
   lcl_context_destroy(ctx);
 }
 
@@ -568,13 +590,14 @@ static void wrong_step(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
-    cmocka_unit_test(old_records),  cmocka_unit_test(wrong_records),
-    cmocka_unit_test(comparison),   cmocka_unit_test(regression_kinds),
-    cmocka_unit_test(levels),       cmocka_unit_test(medians),
-    cmocka_unit_test(spread),       cmocka_unit_test(arithmetic),
-    cmocka_unit_test(best_times),   cmocka_unit_test(device_time),
-    cmocka_unit_test(candidates),   cmocka_unit_test(algorithms),
-    cmocka_unit_test(wrong_kernel), cmocka_unit_test(wrong_step),
+    cmocka_unit_test(old_records), cmocka_unit_test(wrong_records),
+    cmocka_unit_test(comparison),  cmocka_unit_test(regression_kinds),
+    cmocka_unit_test(levels),      cmocka_unit_test(medians),
+    cmocka_unit_test(spread),      cmocka_unit_test(arithmetic),
+    cmocka_unit_test(best_times),  cmocka_unit_test(device_time),
+    cmocka_unit_test(candidates),  cmocka_unit_test(algorithms),
+    cmocka_unit_test(memory),      cmocka_unit_test(wrong_kernel),
+    cmocka_unit_test(wrong_step),
   };
   const char *only = getenv("LCL_TEST_ONLY");
   if (only) cmocka_set_test_filter(only);

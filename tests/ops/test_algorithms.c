@@ -569,6 +569,31 @@ static void kept(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* What an earlier start had no time for is measured by a full search, and by no quick one; what was
+ * measured is not measured again, by neither. */
+static void several_starts(void **state) {
+  (void)state;
+  static const lcl_find modes[] = { LCL_FIND_QUICK, LCL_FIND_FULL, LCL_FIND_FULL, LCL_FIND_QUICK };
+  static const bool measures[] = { false, true, false, false };
+  work w;
+  lcl_context *ctx = without_library();
+  ASSERT_OK(lcl__choose_watch(ctx, no_time, NULL));
+  ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+  drop(&w);
+  lcl_context_destroy(ctx);
+  for (size_t i = 0; i < LCL_COUNT(modes); i++) {
+    said[0] = 0;
+    ctx = without_library();
+    ASSERT_OK(lcl_algorithm_find(ctx, modes[i]));
+    ASSERT_OK(build_conv(ctx, LCL_CONV_FORWARD, &w));
+    drop(&w);
+    assert_true(!!strstr(said, "measuring their") == measures[i]);
+    assert_int_equal(record_of(ctx, LCL_CONV_FORWARD).source,
+                     i > 0 ? LCL_RECORD_FIND : LCL_RECORD_DEFAULT);
+    lcl_context_destroy(ctx);
+  }
+}
+
 /* Where nothing can be kept, nothing is measured at each start anew, and that is said. */
 static void nowhere_to_keep(void **state) {
   (void)state;
@@ -601,6 +626,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
     cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
     cmocka_unit_test_setup_teardown(kept, setup, teardown),
+    cmocka_unit_test_setup_teardown(several_starts, setup, teardown),
     cmocka_unit_test_setup_teardown(nowhere_to_keep, setup, teardown),
   };
   return cmocka_run_group_tests_name("algorithms", tests, NULL, NULL);
