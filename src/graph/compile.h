@@ -97,6 +97,7 @@ struct lcl_lower {
   } outputs;
   const lcl_node *current;          /* for labels and messages */
   lcl_str notes;                    /* lines of choices that ops made */
+  size_t scratch;                   /* bytes of lcl__scratch() */
   bool random;                      /* samples random numbers: the state advances */
   bool guard;                       /* every buffer gets a guard band */
   lcl_status status;                /* first failure of a function that returns an argument */

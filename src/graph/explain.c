@@ -68,7 +68,8 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
         (double)t->peak_memory * 1e-6, (double)t->sum_memory * 1e-6,
         (double)t->variable_memory * 1e-6);
     if (p->notes)
-      lcl__str_add(&s, "%s\nChoices (algorithm, where from, time; then what is next):\n%s",
+      lcl__str_add(&s,
+                   "%s\nChoices (algorithm, where from, workspace, time; then what is next):\n%s",
                    p->summary, p->notes);
     else
       lcl__str_add(&s, "%s", p->summary);

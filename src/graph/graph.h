@@ -200,8 +200,13 @@ lcl_status lcl__emit_fill(lcl_lower *lw, lcl_arg to, uint32_t pattern, size_t by
  * lowering emits is dropped. False: it is the second time. */
 bool lcl__lower_again(lcl_lower *lw, void (*before)(lcl_context *ctx));
 
-/* A line for lcl_program_explain's list of choices; copied. */
-void lcl__lower_note(lcl_lower *lw, const char *line);
+/* A line for lcl_program_explain's list of choices, before those that were added since `at`, an
+ * earlier lcl__lower_notes(): an op's line comes before those of what it consists of. */
+size_t lcl__lower_notes(const lcl_lower *lw);
+void lcl__lower_note(lcl_lower *lw, size_t at, const char *line);
+
+/* Bytes of lcl__scratch() up to now. */
+size_t lcl__lower_scratch(const lcl_lower *lw);
 
 lcl_context *lcl__lower_context(lcl_lower *lw);
 const lcl_caps *lcl__lower_caps(lcl_lower *lw);

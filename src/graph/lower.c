@@ -39,10 +39,15 @@ static size_t tensor_bytes(const lcl_tensor *t) {
   return (size_t)lcl_shape_count(t->shape) * lcl_dtype_size(t->dtype);
 }
 
-int lcl__scratch(lcl_lower *lw, size_t bytes) {
+static int temporary(lcl_lower *lw, size_t bytes) {
   return lcl__slot_new(lw, (lcl_slot) { .kind = LCL_SLOT_TEMP,
                                         .bytes = LCL_MAX(bytes, 4),
                                         .what = lw->current ? lcl__node_name(lw->current) : "" });
+}
+
+int lcl__scratch(lcl_lower *lw, size_t bytes) {
+  lw->scratch += bytes;
+  return temporary(lw, bytes);
 }
 
 lcl_arg lcl__scratch_arg(lcl_lower *lw, int scratch, int access) {
@@ -241,7 +246,7 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {
   lcl_view to = { 0 };
-  *slot = lcl__scratch(lw, tensor_bytes(t));
+  *slot = temporary(lw, tensor_bytes(t));
   if (*slot < 0) return lw->status;
   lw->slots.data[*slot].is_f32 = t->dtype == LCL_F32;
   lcl__dense_strides(t->shape, to.stride);
@@ -389,8 +394,19 @@ const lcl_caps *lcl__lower_caps(lcl_lower *lw) {
 bool lcl__lower_exports(const lcl_lower *lw, const lcl_node *node) {
   return lcl__group_exports(&lw->groups, node);
 }
-void lcl__lower_note(lcl_lower *lw, const char *line) {
-  lcl__str_add(&lw->notes, "  %s\n", line);
+size_t lcl__lower_notes(const lcl_lower *lw) {
+  return lw->notes.n;
+}
+void lcl__lower_note(lcl_lower *lw, size_t at, const char *line) {
+  lcl_str all = { 0 };
+  if (at) lcl__str_append(&all, lw->notes.data, at);
+  lcl__str_add(&all, "  %s\n", line);
+  if (lw->notes.n > at) lcl__str_append(&all, lw->notes.data + at, lw->notes.n - at);
+  lcl__str_free(&lw->notes);
+  lw->notes = all;
+}
+size_t lcl__lower_scratch(const lcl_lower *lw) {
+  return lw->scratch;
 }
 bool lcl__lower_again(lcl_lower *lw, void (*before)(lcl_context *ctx)) {
   if (lw->again) *lw->again = before;

@@ -219,15 +219,16 @@ static const char *second_best(lcl_lower *lw, const lcl_problem *p,
   return any;
 }
 
-static void note(lcl_lower *lw, const lcl_problem *p, const char *source, const lcl_record *r) {
+static void note(lcl_lower *lw, size_t at, const lcl_problem *p, const char *source,
+                 const lcl_record *r, size_t workspace) {
   const char *next = *r->runner_up ? r->runner_up : second_best(lw, p, r->choice.implementation);
   lcl_str s = { 0 };
-  lcl__str_add(&s, "%-58s %-15s %-8s", p->op ? p->label : "  its GEMM",
-               r->choice.implementation->name, source);
+  lcl__str_add(&s, "%-58s %-15s %-8s %9.2f MB", p->op ? p->label : "  its GEMM",
+               r->choice.implementation->name, source, (double)workspace * 1e-6);
   if (r->seconds > 0) lcl__str_add(&s, " %9.4f ms", r->seconds * 1e3);
-  if (next) lcl__str_add(&s, "%s then %s", r->seconds > 0 ? "," : "", next);
+  if (next) lcl__str_add(&s, ", then %s", next);
   if (r->other_seconds > 0) lcl__str_add(&s, " %.4f ms", r->other_seconds * 1e3);
-  if (lcl__str_ok(&s)) lcl__lower_note(lw, s.data);
+  if (lcl__str_ok(&s)) lcl__lower_note(lw, at, s.data);
   lcl__str_free(&s);
 }
 
@@ -259,20 +260,29 @@ static bool found(lcl_lower *lw, chooser *ch, const lcl_problem *p, const lcl_re
   return recorded(lw, p, r);
 }
 
-lcl_status lcl__choose(lcl_lower *lw, const lcl_problem *p, lcl_choice *c) {
+/* The choice as a record; where it comes from. */
+static lcl_status choose(lcl_lower *lw, const lcl_problem *p, lcl_record *r, const char **source) {
   chooser *ch;
-  lcl_record r = { 0 };
   bool forced = false;
   LCL_TRY(ready(lcl__lower_context(lw), &ch));
   if (ch->watch) ch->watch(ch->user, lw, p);
-  const bool there = recorded(lw, p, &r);
+  const bool there = recorded(lw, p, r);
   const struct choosable *op = p->op ? op_named(p->op) : NULL;
-  if (!(there && r.source == LCL_RECORD_SET) && op)
-    LCL_TRY(by_wish(lw, p, &ch->wishes[op - choosable], &r, &forced));
-  if (!forced && !found(lw, ch, p, there ? &r : NULL, &r) && !there)
-    r = (lcl_record) { .choice = lcl__kind_default(p->kind, lcl__lower_caps(lw), p->p),
-                       .source = LCL_RECORD_DEFAULT };
-  note(lw, p, forced ? "forced" : source_name(&r), &r);
-  *c = r.choice;
+  if (!(there && r->source == LCL_RECORD_SET) && op)
+    LCL_TRY(by_wish(lw, p, &ch->wishes[op - choosable], r, &forced));
+  if (!forced && !found(lw, ch, p, there ? r : NULL, r) && !there)
+    *r = (lcl_record) { .choice = lcl__kind_default(p->kind, lcl__lower_caps(lw), p->p),
+                        .source = LCL_RECORD_DEFAULT };
+  *source = forced ? "forced" : source_name(r);
+  return LCL_OK;
+}
+
+lcl_status lcl__choose_and_lower(lcl_lower *lw, const lcl_problem *p) {
+  lcl_record r = { 0 };
+  const char *source;
+  LCL_TRY(choose(lw, p, &r, &source));
+  const size_t notes = lcl__lower_notes(lw), scratch = lcl__lower_scratch(lw);
+  LCL_TRY(p->kind->lower(lw, p->p, &r.choice));
+  note(lw, notes, p, source, &r, lcl__lower_scratch(lw) - scratch);
   return LCL_OK;
 }

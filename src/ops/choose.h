@@ -8,9 +8,10 @@
 
 #include "ops/kind.h"
 
-/* Chooses, and leaves a note for `explain`. LCL_ERR_UNSUPPORTED: what the user asked for cannot
- * compute this problem; LCL_ERR_ARGUMENT: LATENTCL_ALGORITHM or LATENTCL_FIND is wrong. */
-lcl_status lcl__choose(lcl_lower *lw, const lcl_problem *p, lcl_choice *c);
+/* Chooses, emits the choice's launches, and leaves a note for `explain`. LCL_ERR_UNSUPPORTED: what
+ * the user asked for cannot compute this problem; LCL_ERR_ARGUMENT: LATENTCL_ALGORITHM or
+ * LATENTCL_FIND is wrong. */
+lcl_status lcl__choose_and_lower(lcl_lower *lw, const lcl_problem *p);
 
 /* Called with every problem before it is chosen for, while it is set (fn NULL: stop). */
 typedef void (*lcl_watch_fn)(void *user, lcl_lower *lw, const lcl_problem *p);

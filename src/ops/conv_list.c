@@ -39,9 +39,16 @@ static bool legal(const lcl_caps *caps, const void *p, const lcl_choice *c) {
   return !im->legal || im->legal(caps, p, &c->params);
 }
 
-const lcl_kind lcl__conv_kind = {
-  .list = list, .supported = supported, .profitable = profitable, .start = start, .legal = legal
-};
+static lcl_status lower(lcl_lower *lw, const void *p, const lcl_choice *c) {
+  return TYPED(c->implementation)->lower(lw, p, &c->params);
+}
+
+const lcl_kind lcl__conv_kind = { .list = list,
+                                  .supported = supported,
+                                  .profitable = profitable,
+                                  .start = start,
+                                  .legal = legal,
+                                  .lower = lower };
 
 static void write_key(const lcl_conv_problem *p, char key[160]) {
   const lcl_conv_attr *a = &p->a;
@@ -74,7 +81,5 @@ lcl_status lcl__conv_lower(lcl_lower *lw, const lcl_conv_problem *conv) {
   if (conv->a.fft && conv->pass == LCL_CONV_FORWARD) /* the op asks for it */
     return lcl__conv_fft.lower(lw, conv, NULL);
   const lcl_problem p = lcl__conv_as_problem(conv);
-  lcl_choice c;
-  LCL_TRY(lcl__choose(lw, &p, &c));
-  return TYPED(c.implementation)->lower(lw, conv, &c.params);
+  return lcl__choose_and_lower(lw, &p);
 }

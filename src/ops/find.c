@@ -187,14 +187,21 @@ static lcl_status measure(lcl_context *ctx, const lcl_trial_problem *p, double b
   return st;
 }
 
+static void keep(lcl_context *ctx, const char *key, const lcl_record *r) {
+  if (lcl__tuning_save(ctx, key, r) != LCL_OK) lcl__logf(LCL_LOG_INFO, "%s", lcl_error_message());
+}
+
 /* Where the time is over or nothing can be measured, what is taken now is kept: later processes
- * compute the same bits. */
+ * compute the same bits. It is kept before anything runs: where a driver ends the process, the next
+ * start does without that search. */
 static void settle(lcl_finder *f, lcl_context *ctx, const lcl_trial_problem *p) {
   lcl_record r = { .choice = p->usual, .source = LCL_RECORD_DEFAULT };
-  if (f->left > 0 && measure(ctx, p, f->left, &r) != LCL_OK)
+  keep(ctx, p->key, &r);
+  if (f->left <= 0) return;
+  if (measure(ctx, p, f->left, &r) == LCL_OK)
+    keep(ctx, p->key, &r);
+  else
     lcl__logf(LCL_LOG_INFO, "%s: nothing found: %s", p->key, lcl_error_message());
-  if (lcl__tuning_save(ctx, p->key, &r) != LCL_OK)
-    lcl__logf(LCL_LOG_INFO, "%s", lcl_error_message());
 }
 
 static int heavier(const void *a, const void *b) {

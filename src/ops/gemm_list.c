@@ -29,9 +29,16 @@ static bool legal(const lcl_caps *caps, const void *g, const lcl_choice *c) {
   return !im->legal || im->legal(caps, g, &c->params);
 }
 
-const lcl_kind lcl__gemm_kind = {
-  .list = list, .supported = supported, .profitable = profitable, .start = start, .legal = legal
-};
+static lcl_status lower(lcl_lower *lw, const void *p, const lcl_choice *c) {
+  return typed(c->implementation)->lower(lw, p, &c->params);
+}
+
+const lcl_kind lcl__gemm_kind = { .list = list,
+                                  .supported = supported,
+                                  .profitable = profitable,
+                                  .start = start,
+                                  .legal = legal,
+                                  .lower = lower };
 
 static void write_key(const lcl_gemm *g, char key[160]) {
   const lcl_patches *p = &g->patches;
@@ -62,7 +69,5 @@ lcl_problem lcl__gemm_as_problem(const lcl_gemm *g) {
 lcl_status lcl__gemm_lower(lcl_lower *lw, const lcl_gemm *g) {
   if (g->m == 0 || g->n == 0 || g->batch == 0) return LCL_OK;
   const lcl_problem p = lcl__gemm_as_problem(g);
-  lcl_choice c;
-  LCL_TRY(lcl__choose(lw, &p, &c));
-  return typed(c.implementation)->lower(lw, g, &c.params);
+  return lcl__choose_and_lower(lw, &p);
 }

@@ -69,6 +69,8 @@ typedef struct lcl_kind {
   /* Whether a supported problem can be computed with the choice's parameters, whoever wrote them
    * down. */
   bool (*legal)(const lcl_caps *caps, const void *problem, const lcl_choice *c);
+  /* Emits the launches of the choice. */
+  lcl_status (*lower)(lcl_lower *lw, const void *problem, const lcl_choice *c);
 } lcl_kind;
 
 /* The list's implementation of that name, or NULL. */

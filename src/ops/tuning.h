@@ -1,5 +1,5 @@
 /* Records of what was measured: which implementation and kernel parameters a device wants for a
- * problem. `latentcl tune` and the find step (find.h) fill them in, lcl__choose looks them up.
+ * problem. `latentcl tune` and the find step (find.h) fill them in, choose.c looks them up.
  *
  * Order: what was set in this process, the user's file of this device and driver, the shipped file
  * of this kind of device (by what it can do, not by its name). A file is JSON:

@@ -207,6 +207,16 @@ static void refused(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* The first choice's workspace is what the program holds beside the result. */
+static void expect_workspace(const work *w, const char *algorithm) {
+  const double want = (double)(lcl_program_get_stats(w->p).sum_memory - w->n * sizeof(float));
+  double megabytes = NAN;
+  const char *line = strstr(w->text, algorithm);
+  assert_non_null(line);
+  assert_int_equal(sscanf(line, "%*s forced %lf MB", &megabytes), 1);
+  ASSERT_BETWEEN(megabytes * 1e6, want - 5100, want + 5100);
+}
+
 /* Every algorithm that can compute a pass is taken when asked for, and said. conv2d stands for its
  * gradients unless they are named themselves. (test_conv.c holds their results against the
  * reference.) */
@@ -231,6 +241,7 @@ static void forced_convolutions(void **state) {
       ASSERT_OK(lcl_program_explain(w.p, false, &w.text));
       snprintf(text, sizeof text, "%-15s forced", (*im)->name);
       if (!strstr(w.text, text)) fail_msg("%s is not in\n%s", text, w.text);
+      expect_workspace(&w, text);
       taken++;
       drop(&w);
     }

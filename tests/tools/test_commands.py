@@ -326,7 +326,7 @@ def algorithms():
         check("off, quick or full, not 'slowly'" in run(command, '--find=slowly', code=2), command)
     small = ('augconv', '--batch', '8')
     text = run('explain', *small, '--algorithm', 'conv2d=implicit-gemm,matmul=tiled')
-    check(re.search(r'conv2d_filter_grad \S+ \S+ +implicit-gemm +forced', text) and re.search(r'matmul \S+ +tiled +forced +then', text), text)
+    check(re.search(r'conv2d_filter_grad \S+ \S+ +implicit-gemm +forced', text) and re.search(r'matmul \S+ +tiled +forced +[\d.]+ MB, then', text), text)
     text = run('explain', *small, env={'LATENTCL_ALGORITHM': 'conv2d=fft'}, code=1)
     check('fft cannot compute it on this device' in text and 'conv2d=fft/auto' in text, text)
     # New sizes are measured once, and the record is kept; fewer algorithms compile faster.
@@ -340,6 +340,19 @@ def algorithms():
     check(record['by'] == 'find' and {record['algorithm'], record['runner_up']} == {'packed', 'tiled'}, record)
     check(0 < record['seconds'] < 1 and 0 < record['runner_up_seconds'] < 1, record)
     check(run(*product, '--find', 'full', env=home) == '', 'measured again')
+    # A candidate that ends the process does so once: the next start takes the usual choice.
+    deadly = os.path.abspath('deadly')
+    shutil.copytree(KERNELS, deadly)
+    path = deadly + '/gemm_tiled.cl'
+    text = open(path).read()
+    first = '  const int tx = get_local_id(0), ty = get_local_id(1)'
+    check(text.count(first) == 1, 'the kernel changed')
+    open(path, 'w').write(text.replace(first, '  *(volatile global int *)(size_t)8 = 1;\n' + first))
+    home.update(XDG_DATA_HOME=deadly, LATENTCL_KERNELS=deadly)
+    died = subprocess.run([LATENTCL, *product, '--find', 'quick'], capture_output=True, text=True, env={**os.environ, **home})
+    check(died.returncode < 0 and 'measuring' in died.stderr, died)
+    os.remove('fy.npy')
+    check(run(*product, '--find', 'quick', env=home) == '' and os.path.exists('fy.npy'), 'died again')
 
 
 def ops():
