@@ -104,9 +104,11 @@ static void png_fatal(png_structp png, png_const_charp message) {
   png_longjmp(png, 1);
 }
 
-static void png_silent(png_structp png, png_const_charp message) {
-  (void)png;
-  (void)message;
+/* libpng leaves out a damaged chunk beside the pixels: of transparency and orientation that would
+ * be another image. */
+static void png_warned(png_structp png, png_const_charp message) {
+  if (strcmp(message, "tRNS: CRC error") == 0 || strcmp(message, "eXIf: CRC error") == 0)
+    png_fatal(png, message);
 }
 
 /* What is asked of libpng: grey or RGB, palettes expanded, alpha kept where there is one, 8 or 16
@@ -181,6 +183,8 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
   }
   for (int y = 0; y < out->height; y++) s->rows[y] = out->data + (size_t)y * row;
   png_read_image(png, s->rows);
+  /* Orientation may come after the pixels; what is wrong there costs none of them. */
+  if (!setjmp(png_jmpbuf(png))) png_read_end(png, info);
   png_uint_32 n = 0;
   png_bytep exif = NULL;
   if (png_get_eXIf_1(png, info, &n, &exif)) s->orientation = exif_orientation(exif, n);
@@ -190,7 +194,7 @@ static bool png_decode_inner(png_structp png, png_infop info, png_source *s, lcl
 
 static lcl_status png_decode(const uint8_t *data, size_t n, lcl_image *out) {
   png_source s = { data, n, 0, "", NULL, 1 };
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, png_fatal, png_silent);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, png_fatal, png_warned);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   lcl_status status = LCL_OK;
   bool ok = false;
@@ -212,6 +216,7 @@ typedef struct jpeg_failure {
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
   int orientation;
+  bool ended; /* before the end marker */
 } jpeg_failure;
 
 static void jpeg_fatal(j_common_ptr info) {
@@ -224,10 +229,20 @@ static void jpeg_fatal(j_common_ptr info) {
  * an error. Other warnings (bytes between segments, odd headers) lose nothing and pass. */
 static void jpeg_warning(j_common_ptr info, int level) {
   const int code = info->err->msg_code;
-  const bool damage = code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
-                      code == JWRN_MUST_RESYNC || code == JWRN_HUFF_BAD_CODE ||
-                      code == JWRN_ARITH_BAD_CODE;
+  const bool damage = code == JWRN_HIT_MARKER || code == JWRN_MUST_RESYNC ||
+                      code == JWRN_HUFF_BAD_CODE || code == JWRN_ARITH_BAD_CODE;
   if (level < 0 && damage) info->err->num_warnings++;
+  if (level < 0 && code == JWRN_JPEG_EOF) ((jpeg_failure *)info->err)->ended = true;
+}
+
+/* Whether a file that ends before its end marker holds every pixel all the same: then only the
+ * marker is missing. Of one Huffman-coded scan a missing bit is a warning of its own. */
+static bool jpeg_whole(struct jpeg_decompress_struct *info) {
+  if (!info->coef_bits) return !info->arith_code && !jpeg_has_multiple_scans(info);
+  for (int c = 0; c < info->num_components; c++)
+    for (int k = 0; k < DCTSIZE2; k++)
+      if (info->coef_bits[c][k] != 0) return false;
+  return !info->arith_code;
 }
 
 static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f,
@@ -262,7 +277,7 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
                    (size_t)info->output_scanline * (size_t)out->width * (size_t)out->channels;
     jpeg_read_scanlines(info, &row, 1);
   }
-  jpeg_finish_decompress(info);
+  if (f->ended && !jpeg_whole(info)) f->base.num_warnings++;
   return true;
 }
 
@@ -273,6 +288,7 @@ static lcl_status jpeg_decode(const uint8_t *data, size_t n, int shrink_to, lcl_
   memset(&info, 0, sizeof info);
   f.message[0] = 0;
   f.orientation = 1;
+  f.ended = false;
   info.err = jpeg_std_error(&f.base);
   f.base.error_exit = jpeg_fatal;
   f.base.emit_message = jpeg_warning;

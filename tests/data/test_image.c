@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <png.h>
 #include <jpeglib.h>
+#include <zlib.h>
 
 #include "data/image.h"
 #include "data/tempdir.h"
@@ -23,7 +24,7 @@ static lcl_image waves(int width, int height, int channels) {
   return im;
 }
 
-static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
+static size_t encode_jpeg_as(const lcl_image *im, bool progressive, uint8_t **out) {
   struct jpeg_compress_struct info;
   struct jpeg_error_mgr err;
   unsigned long n = 0;
@@ -37,6 +38,7 @@ static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
   info.in_color_space = im->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 95, TRUE);
+  if (progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   while (info.next_scanline < info.image_height) {
     JSAMPROW row = im->data + info.next_scanline * (size_t)im->width * (size_t)im->channels;
@@ -46,6 +48,10 @@ static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
   jpeg_destroy_compress(&info);
   *out = data;
   return n;
+}
+
+static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
+  return encode_jpeg_as(im, false, out);
 }
 
 static void png_round_trip(void **state) {
@@ -134,6 +140,76 @@ static void jpeg_extras(void **state) {
   free(more);
   free(data);
   free(im.data);
+}
+
+/* A file that lacks only its end marker holds every pixel; one that lacks more, or whose last scan
+ * is missing, does not. */
+static void jpeg_without_end(void **state) {
+  (void)state;
+  for (int progressive = 0; progressive < 2; progressive++) {
+    lcl_image im = waves(32, 16, 3), whole, back;
+    uint8_t *data;
+    size_t n = encode_jpeg_as(&im, progressive, &data);
+    assert_int_equal(lcl__image_decode(data, n, 0, &whole), LCL_OK);
+    for (size_t cut = 1; cut <= 2; cut++) {
+      assert_int_equal(lcl__image_decode(data, n - cut, 0, &back), LCL_OK);
+      assert_memory_equal(back.data, whole.data, 32 * 16 * 3);
+      lcl__image_free(&back);
+    }
+    for (size_t cut = 5; cut < n; cut += 3)
+      assert_int_equal(lcl__image_decode(data, n - cut, 0, &back), LCL_ERR_FORMAT);
+    lcl__image_free(&whole);
+    free(data);
+    free(im.data);
+  }
+}
+
+static size_t add_chunk(uint8_t *to, const char *name, const uint8_t *data, uint8_t n) {
+  memcpy(to, ((uint8_t[]) { 0, 0, 0, n }), 4);
+  memcpy(to + 4, name, 4);
+  memcpy(to + 8, data, n);
+  const uint32_t sum = (uint32_t)crc32(0, to + 4, 4u + n);
+  for (int i = 0; i < 4; i++) to[8 + n + i] = (uint8_t)(sum >> (24 - 8 * i));
+  return 12u + n;
+}
+
+/* Orientation before or after the pixels; a damaged chunk that says how the image looks is not left
+ * out in silence, a comment is. */
+static void png_chunks(void **state) {
+  (void)state;
+  static const uint8_t turn[] = { 'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12,
+                                  1,   3,   0,   1, 0, 0, 0, 3, 0, 0, 0 },
+                       clear[] = { 0, 9 }, text[] = { 'a', 0, 'b' };
+  const struct {
+    const char *name;
+    const uint8_t *data;
+    uint8_t n;
+    bool late, damaged;
+    lcl_status status;
+    uint8_t first;
+  } cases[] = { { "eXIf", turn, sizeof turn, false, false, LCL_OK, 40 },
+                { "eXIf", turn, sizeof turn, true, false, LCL_OK, 40 },
+                { "eXIf", turn, sizeof turn, false, true, LCL_ERR_FORMAT, 0 },
+                { "tRNS", clear, sizeof clear, false, false, LCL_OK, 10 },
+                { "tRNS", clear, sizeof clear, false, true, LCL_ERR_FORMAT, 0 },
+                { "tEXt", text, sizeof text, false, true, LCL_OK, 10 } };
+  const lcl_image im = { 2, 2, 1, (uint8_t[]) { 10, 20, 30, 40 } };
+  uint8_t *file, more[512];
+  size_t n;
+  assert_int_equal(lcl__png_encode(&im, &file, &n), LCL_OK);
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const size_t at = cases[i].late ? n - 12 : 33; /* behind the header or before the end */
+    lcl_image back;
+    memcpy(more, file, at);
+    const size_t added = add_chunk(more + at, cases[i].name, cases[i].data, cases[i].n);
+    more[at + added - 1] ^= cases[i].damaged;
+    memcpy(more + at + added, file + at, n - at);
+    assert_int_equal(lcl__image_decode(more, n + added, 0, &back), cases[i].status);
+    if (cases[i].status != LCL_OK) continue;
+    assert_int_equal(back.data[0], cases[i].first);
+    lcl__image_free(&back);
+  }
+  lcl__free(file);
 }
 
 static size_t encode_png(int type, int bits, const uint8_t *pixels, int side, uint8_t **out) {
@@ -311,6 +387,8 @@ int main(void) {
     cmocka_unit_test(png_round_trip),
     cmocka_unit_test(jpeg_reading),
     cmocka_unit_test(jpeg_extras),
+    cmocka_unit_test(jpeg_without_end),
+    cmocka_unit_test(png_chunks),
     cmocka_unit_test(png_alpha_and_depth),
     cmocka_unit_test(huge_png_is_refused),
     cmocka_unit_test(huge_jpeg_is_refused),
