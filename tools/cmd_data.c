@@ -39,6 +39,12 @@ static lcl_status summarise(const lcl_dataset *ds, summary *s) {
   return LCL_OK;
 }
 
+static int64_t count_unlabelled(const lcl_dataset *ds) {
+  int64_t n = 0;
+  for (int64_t i = 0; ds->labels && i < ds->count; i++) n += ds->labels[i] < 0;
+  return n;
+}
+
 static const char *class_name(const lcl_dataset *ds, int c, char buf[16]) {
   if (ds->class_names) return ds->class_names[c];
   snprintf(buf, 16, "%d", c);
@@ -54,8 +60,9 @@ static int print_part(const lcl_dataset *ds) {
             ds->bernoulli ? ", sampled as 0 or 1 at each presentation" : "");
   printf("  values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used\n",
          (double)ds->raw_min, (double)ds->raw_max, s.lowest, s.highest, s.mean, s.deviation);
-  if (!ds->labels) {
-    printf("  labels          none\n");
+  const int64_t unlabelled = count_unlabelled(ds);
+  if (!ds->labels || unlabelled == ds->count) {
+    printf("  labels          %s\n", ds->labels ? "none (every label is -1)" : "none");
     return CLI_OK;
   }
   int64_t *counts = malloc((size_t)ds->classes * sizeof *counts);
@@ -68,7 +75,9 @@ static int print_part(const lcl_dataset *ds) {
     char buf[16];
     cli_print("%s%s: %lld", c ? ", " : " ", class_name(ds, c, buf), (long long)counts[c]);
   }
-  cli_print("%s\n", ds->classes > 20 ? ", ..." : "");
+  cli_print("%s", ds->classes > 20 ? ", ..." : "");
+  if (unlabelled) cli_print(", unlabelled: %lld", (long long)unlabelled);
+  cli_print("\n");
   free(counts);
   return CLI_OK;
 }
@@ -81,6 +90,7 @@ static cJSON *part_json(const lcl_dataset *ds) {
   cJSON_AddNumberToObject(o, "count", (double)ds->count);
   cJSON_AddItemToObject(o, "shape", cJSON_CreateIntArray(shape, 3));
   cJSON_AddNumberToObject(o, "classes", ds->classes);
+  if (ds->labels) cJSON_AddNumberToObject(o, "unlabelled", (double)count_unlabelled(ds));
   cJSON_AddNumberToObject(o, "raw_min", ds->raw_min);
   cJSON_AddNumberToObject(o, "raw_max", ds->raw_max);
   if (summarise(ds, &s) == LCL_OK) {
@@ -116,7 +126,8 @@ static int print_json(const lcl_splits *s) {
 static int write_sheet(const lcl_dataset *ds, const char *path) {
   enum { COLUMNS = 16, ROWS = 20 };
   size_t each = lcl_dataset_elements(ds);
-  int rows = ds->labels ? (ds->classes < ROWS ? ds->classes : ROWS) : 10, filled[ROWS] = { 0 };
+  const bool labelled = ds->labels && ds->classes > 0;
+  int rows = labelled ? (ds->classes < ROWS ? ds->classes : ROWS) : 10, filled[ROWS] = { 0 };
   lcl_grid_desc grid = { rows * COLUMNS, COLUMNS, ds->channels, ds->height, ds->width, 2, 1, 80 };
   if (ds->height == 1 || ds->width == 1)
     return cli_fail("--sheet shows images; these examples are vectors");
@@ -124,7 +135,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   float *x = calloc((size_t)grid.n * each, sizeof *x);
   if (!x) return cli_fail("out of memory");
   for (int64_t i = 0; i < ds->count; i++) {
-    int row = ds->labels ? ds->labels[i] : (int)(i / COLUMNS);
+    int row = labelled ? ds->labels[i] : (int)(i / COLUMNS);
     if (row < 0 || row >= rows || filled[row] == COLUMNS) continue;
     lcl_dataset_example(ds, i, x + ((size_t)row * COLUMNS + (size_t)filled[row]++) * each);
   }

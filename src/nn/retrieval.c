@@ -98,7 +98,7 @@ static void run_queries(void *user, int64_t begin, int64_t end) {
     uint64_t code = j->codes[j->query[q]];
     int32_t label = j->labels[j->query[q]];
     for (int64_t i = 0; i < j->n; i++) {
-      if (j->is_query[i]) continue;
+      if (j->is_query[i] || j->labels[i] < 0) continue; /* -1: neither relevant nor not */
       int distance = __builtin_popcountll(code ^ j->codes[i]);
       h.all[distance]++;
       h.relevant[distance] += j->labels[i] == label;

@@ -107,5 +107,7 @@ lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
     return lcl__graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
                             (double)rate);
   if (rate == 0) return x;
-  return lcl_mul(x, sample(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate)));
+  lcl_tensor *keep = sample(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate));
+  /* Selected, not only multiplied: what is dropped is 0 also where x is infinite. */
+  return lcl_select(keep, lcl_mul(x, keep), lcl_const(g, 0));
 }

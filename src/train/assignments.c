@@ -37,6 +37,14 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
   return LCL_OK;
 }
 
+/* Scores compare the examples that have a label; the others are counted. */
+static bool scored(const job *j) {
+  const int64_t known = lcl__session_known(j->ds);
+  if (j->ds->labels && known < j->ds->count)
+    lcl_metrics_set(j->metrics, "unlabelled", (double)(j->ds->count - known));
+  return known > 0;
+}
+
 static int64_t width_of(const job *j) {
   const lcl_model_data *d = &j->s->model->data;
   return d->channels * d->height * d->width;
@@ -138,7 +146,7 @@ static lcl_status assign_clusters(lcl_run_folder *run, const lcl_assignment_desc
   LCL_TRY(begin(&j, run, desc, "clusters", metrics));
   int32_t *cluster = lcl__alloc((size_t)j.ds->count * sizeof *cluster);
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK && j.ds->labels) {
+  if (st == LCL_OK && scored(&j)) {
     double accuracy;
     st = lcl__cluster_accuracy(j.ds->labels, cluster, j.ds->count, j.ds->classes, clusters,
                                &accuracy, NULL);
@@ -249,7 +257,7 @@ static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *d
   LCL_TRY(begin(&j, run, desc, "codes", metrics));
   uint64_t *codes = lcl__alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
-  if (st == LCL_OK && j.ds->labels) st = score_codes(&j, codes, bits);
+  if (st == LCL_OK && scored(&j)) st = score_codes(&j, codes, bits);
   if (st == LCL_OK) st = write_codes(&j, codes, bits);
   lcl__free(codes);
   return st;

@@ -193,7 +193,7 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
     if (confusion) count_confusion(ds, &t, confusion);
     lcl_model_table table = { .split = split,
                               .n = t.done,
-                              .labels = ds->labels,
+                              .labels = lcl__session_known(ds) ? ds->labels : NULL,
                               .prediction = t.prediction,
                               .features = t.features,
                               .width = e->width,
@@ -219,19 +219,20 @@ static lcl_status average_all(lcl_evaluator *e, const lcl_dataset *ds, lcl_metri
 }
 
 /* What is compared with labels is averaged over the examples that have one, everything else over
- * all; those without a label are counted. */
+ * all; those without a label are counted. Only a classifier needs one. */
 lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
                          lcl_metrics *out, int64_t *confusion) {
   lcl_dataset *labelled = NULL;
+  const int64_t known = lcl__session_known(ds);
+  const bool classify = e->s->cls->can & LCL_CAN_CLASSIFY, score = e->s->cls->score != NULL;
   memset(out, 0, sizeof *out);
-  if ((e->s->cls->can & LCL_CAN_CLASSIFY) || e->s->cls->score)
-    LCL_TRY(lcl__session_labelled(ds, &labelled));
+  if (classify || (score && known)) LCL_TRY(lcl__session_labelled(ds, &labelled));
   lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
   bool others = false;
   for (int i = 0; i < e->compiled.build.n_examples; i++) others |= !e->by_label[i];
   if (st == LCL_OK && labelled && others) st = average_all(e, ds, out);
-  if (st == LCL_OK && labelled)
-    lcl_metrics_set(out, "unlabelled", (double)(ds->count - labelled->count));
+  if (st == LCL_OK && (classify || score) && ds->labels && known < ds->count)
+    lcl_metrics_set(out, "unlabelled", (double)(ds->count - known));
   lcl_dataset_close(labelled);
   return st;
 }

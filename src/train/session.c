@@ -36,6 +36,12 @@ static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_da
   return st;
 }
 
+int64_t lcl__session_known(const lcl_dataset *ds) {
+  int64_t n = 0;
+  for (int64_t i = 0; ds->labels && i < ds->count; i++) n += ds->labels[i] >= 0;
+  return n;
+}
+
 lcl_status lcl__session_labelled(const lcl_dataset *ds, lcl_dataset **out) {
   int64_t n = 0, *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index);
   *out = NULL;

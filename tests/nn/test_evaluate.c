@@ -169,6 +169,18 @@ static void perfect_codes_retrieve_perfectly(void **state) {
   assert_float_equal(r.map_step, 1, 1e-12);
   assert_float_equal(r.precision_at, 1, 1e-12);
   assert_float_equal(r.precision_radius, 1, 1e-12);
+  for (int i = 10; i < 40; i++) { /* without a label: neither right nor wrong, wherever they are */
+    labels[i] = -1;
+    codes[i] ^= 1;
+  }
+  assert_int_equal(lcl__hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);
+  assert_float_equal(r.map_step, 1, 1e-12);
+  assert_float_equal(r.precision_at, 30. / 45, 1e-12);
+  assert_float_equal(r.precision_radius, 1, 1e-12);
+  for (int i = 10; i < 100; i++) {
+    labels[i] = i % 2;
+    codes[i] = i % 2 ? 0xffff : 0;
+  }
   for (int i = 10; i < 100; i++)
     codes[i] ^= 0xff; /* everything 8 away from the queries, nothing within 2 */
   assert_int_equal(lcl__hamming_retrieval(codes, labels, query, 100, 16, 45, &r), LCL_OK);

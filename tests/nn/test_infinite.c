@@ -127,10 +127,27 @@ static void undecided(void **state) {
     for (int r = 0; r < 2; r++) check(fn[f], rows[r], hot, NAN, nan_everywhere);
 }
 
+/* 1 for each element that is dropped, 0 for each infinite one. */
+static lcl_tensor *dropped(lcl_tensor *a, lcl_tensor *b) {
+  (void)b;
+  return lcl_recip(lcl_shift(lcl_dropout(a, 0.5f), 1));
+}
+
+static void dropout_of_infinity(void **state) {
+  (void)state;
+  const float a[N * K] = { INF, INF, INF, INF, INF, INF }, none[N * K] = { 0 };
+  check(dropped, a, a, 2, none);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(class_losses), cmocka_unit_test(marginal), cmocka_unit_test(binary_losses),
-    cmocka_unit_test(gaussians),    cmocka_unit_test(maxima),   cmocka_unit_test(undecided),
+    cmocka_unit_test(class_losses),
+    cmocka_unit_test(marginal),
+    cmocka_unit_test(binary_losses),
+    cmocka_unit_test(gaussians),
+    cmocka_unit_test(maxima),
+    cmocka_unit_test(undecided),
+    cmocka_unit_test(dropout_of_infinity),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

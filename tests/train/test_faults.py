@@ -288,6 +288,21 @@ def parts():
     assert not os.path.exists(out)
     run(*train, '--no-test', '--out', out)
     assert 'every label is -1' in refused('eval', out)
+    # Whatever needs no label does without: codes, clusters, sheets; unlabelled examples are counted.
+    told = json.loads(run('data', data, '--json').stdout)
+    assert told['test']['unlabelled'] == 20 and told['train']['unlabelled'] == 0, told
+    assert 'none (every label is -1)' in run('data', data).stdout
+    write_idx(data + '/train-labels-idx1', 9, (60,), b'\xff' * 60)
+    run('data', data, '--sheet', folder + '/sheet.png')
+    for model, option in (('dec', 'batch=10'), ('imsat', 'clusters=3')):
+        out = '%s/without-%s' % (folder, model)
+        run('train', model, '--data', data, '--set', option, '--epochs', '1', '--quiet', '--out', out)
+        told = json.loads(run('eval', out, '--split', 'all', '--json').stdout)
+        assert told['n'] == told['unlabelled'] == 80 and told['loss'] > 0 and 'accuracy_percent' not in told, told
+    for args in (['cluster', out, '--clusters', '3'], ['hash', out, '--method', 'pca-itq']):
+        told = json.loads(run(*args, '--quiet' if args[0] == 'cluster' else '--json', '--json').stdout)
+        assert told == {'split': 'all', 'n': 80, 'unlabelled': 80}, told
+    write_idx(data + '/train-labels-idx1', 9, (60,), bytes(i % 3 for i in range(60)))
     link = os.fsencode(folder) + b'/\xff'
     os.symlink(data, link)
     told = refused(*train[:-1], '--quiet', '--no-test', '--data', link, '--out', folder + '/latin')
