@@ -103,6 +103,10 @@ bool lcl__contains(const char *text, const char *part) {
   return *text || n == 0;
 }
 
+void lcl__capitalise(char *text) {
+  if (*text >= 'a' && *text <= 'z') *text = (char)(*text - ('a' - 'A'));
+}
+
 /* ---- characters ---- */
 
 /* Bytes of the UTF-8 character at p and its code point; 0: p starts none. */

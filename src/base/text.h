@@ -24,6 +24,7 @@ bool lcl__parse_bytes(const char *text, uint64_t *bytes);
 int lcl__casecmp(const char *a, const char *b);
 int lcl__ncasecmp(const char *a, const char *b, size_t n);
 bool lcl__contains(const char *text, const char *part); /* in any case */
+void lcl__capitalise(char *text);                       /* its first letter, of ASCII */
 
 bool lcl__is_utf8(const char *text);
 /* A copy of printed JSON, of at most 6 times its length, that any reader and terminal takes: bytes

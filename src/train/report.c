@@ -65,7 +65,7 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   if (h->test) {
     char split[32];
     snprintf(split, sizeof split, "%.24s", lcl__json_word(h->test, "split"));
-    if (*split >= 'a' && *split <= 'z') *split = (char)(*split - 32);
+    lcl__capitalise(split);
     metric_facts(o, split, lcl__json_child(h->test, "metrics"));
     fact(o, "", "Best epoch", "%.0f", lcl__json_number(h->test, "best_epoch"), "");
   } else if (last) {
@@ -292,7 +292,7 @@ static lcl_status sample_sections(lcl_str *o, lcl_session *s, const lcl_tensor_f
     n = LCL_MAX(p.n_kinds, 1);
     memcpy(kind, p.kind, sizeof kind);
     if (!kind[0][0]) snprintf(kind[0], sizeof kind[0], "samples");
-    if (kind[i][0] >= 'a' && kind[i][0] <= 'z') kind[i][0] = (char)(kind[i][0] - ('a' - 'A'));
+    lcl__capitalise(kind[i]);
     LCL_TRY(embed(o, &p, kind[i], "Sampled from the model."));
   }
   return LCL_OK;
