@@ -142,6 +142,16 @@ static size_t make_table(const cli_option *options, struct option *table, char (
   return n;
 }
 
+static int unknown_option(const char *command, const char *given, const struct option *table) {
+  char name[48], hint[96];
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(given + strspn(given, "-"), "="),
+           given + strspn(given, "-"));
+  lcl_nearest nearest = { .typed = name };
+  for (; table->name; table++) lcl__nearest_try(&nearest, table->name);
+  return cli_usage("%s: unknown option '%s'%s; see `latentcl %s --help`", command, given,
+                   lcl__nearest_hint(&nearest, "--", hint), command);
+}
+
 int cli_parse(int argc, char **argv, const cli_option *options, const char *usage,
               const char *about, int *argi) {
   static const cli_option none[] = { { 0 } };
@@ -156,9 +166,7 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
     if (c == HELP || c == 'h') return print_help(options, usage, about), CLI_OK;
     if (c == ':')
       return cli_usage("%s: %s needs a value; see `latentcl %s --help`", argv[0], given, argv[0]);
-    if (c == '?')
-      return cli_usage("%s: unknown option '%s'; see `latentcl %s --help`", argv[0], given,
-                       argv[0]);
+    if (c == '?') return unknown_option(argv[0], given, table);
     if (c >= NEGATED)
       *(bool *)options[c - NEGATED].value = false;
     else if (options[c].kind == CLI_FLAG)

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli.h"
+#include "commit.h"
 #include "latentcl/version.h"
+#include "lcl_config.h"
 
 /* commands.h, made by tools/meson.build, has a line COMMAND(cmd_<name>) for each subcommand. */
 #define COMMAND(name) extern const struct lcl_command name;
@@ -24,11 +27,26 @@ static void print_help(void) {
          "device.\n\nCommands:\n");
   for (int i = 0; i < N_COMMANDS; i++)
     printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
-  printf("\n`latentcl COMMAND --help` tells the options of a command, `latentcl --version` the "
+  printf("\n`latentcl help COMMAND` tells the options of a command, `latentcl version` the "
          "version.\n"
          "The device is chosen by --device or LATENTCL_DEVICE: an index (1:0), a kind (gpu, cpu) "
          "or part of "
          "a name.\n");
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {
+  return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+static int run_command(int argc, char **argv) {
+  lcl_nearest nearest = { .typed = argv[0] };
+  char hint[96];
+  for (int i = 0; i < N_COMMANDS; i++) {
+    if (strcmp(argv[0], commands[i]->name) == 0) return commands[i]->run(argc, argv);
+    lcl__nearest_try(&nearest, commands[i]->name);
+  }
+  return cli_usage("unknown command '%s'%s; `latentcl --help` lists them", argv[0],
+                   lcl__nearest_hint(&nearest, "", hint));
 }
 
 static int run(int argc, char **argv) {
@@ -36,18 +54,18 @@ static int run(int argc, char **argv) {
     print_help();
     return CLI_USAGE;
   }
-  if (strcmp(argv[1], "--version") == 0) {
-    printf("latentcl %s\n", LCL_VERSION_STRING);
+  if (is_one_of(argv[1], "--version", "-V", "version")) {
+    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s\n", LCL_VERSION_STRING,
+           LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION);
     return CLI_OK;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-      strcmp(argv[1], "help") == 0) {
+  if (!is_one_of(argv[1], "--help", "-h", "help")) return run_command(argc - 1, argv + 1);
+  if (argc == 2) {
     print_help();
     return CLI_OK;
   }
-  for (int i = 0; i < N_COMMANDS; i++)
-    if (strcmp(argv[1], commands[i]->name) == 0) return commands[i]->run(argc - 1, argv + 1);
-  return cli_usage("unknown command '%s'; `latentcl --help` lists them", argv[1]);
+  char *command[] = { argv[2], "--help", NULL };
+  return run_command(2, command);
 }
 
 /* A command that printed what nobody got has failed. */

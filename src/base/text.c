@@ -103,6 +103,36 @@ bool lcl__contains(const char *text, const char *part) {
   return *text || n == 0;
 }
 
+/* Letters to insert, delete or replace to get from a to b (b at most 63 letters). */
+static size_t edit_distance(const char *a, const char *b) {
+  size_t row[64], n = strlen(b);
+  if (n > 63) return n;
+  for (size_t j = 0; j <= n; j++) row[j] = j;
+  for (size_t i = 1; a[i - 1]; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= n; j++) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = LCL_MIN(replaced, LCL_MIN(row[j], row[j - 1]) + 1);
+    }
+  }
+  return row[n];
+}
+
+void lcl__nearest_try(lcl_nearest *n, const char *name) {
+  const size_t length = strlen(n->typed), d = edit_distance(n->typed, name);
+  if (d > LCL_MIN(3, length / 2) || (n->name && d >= n->distance)) return;
+  n->name = name;
+  n->distance = d;
+}
+
+const char *lcl__nearest_hint(const lcl_nearest *n, const char *before, char buf[96]) {
+  *buf = 0;
+  if (n->name) snprintf(buf, 96, " (did you mean %s%.60s?)", before, n->name);
+  return buf;
+}
+
 void lcl__capitalise(char *text) {
   if (*text >= 'a' && *text <= 'z') *text = (char)(*text - ('a' - 'A'));
 }

@@ -24,7 +24,16 @@ bool lcl__parse_bytes(const char *text, uint64_t *bytes);
 int lcl__casecmp(const char *a, const char *b);
 int lcl__ncasecmp(const char *a, const char *b, size_t n);
 bool lcl__contains(const char *text, const char *part); /* in any case */
-void lcl__capitalise(char *text);                       /* its first letter, of ASCII */
+/* Of names that were tried, the one a mistyped name is likely to mean. */
+typedef struct lcl_nearest {
+  const char *typed, *name; /* NULL: none is near */
+  size_t distance;
+} lcl_nearest;
+void lcl__nearest_try(lcl_nearest *n, const char *name);
+/* " (did you mean NAME?)", with what comes before a name, or "", in buf. */
+const char *lcl__nearest_hint(const lcl_nearest *n, const char *before, char buf[96]);
+
+void lcl__capitalise(char *text); /* its first letter, of ASCII */
 
 bool lcl__is_utf8(const char *text);
 /* A copy of printed JSON, of at most 6 times its length, that any reader and terminal takes: bytes

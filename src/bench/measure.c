@@ -1,6 +1,7 @@
 /* Measuring: compile, first run, steady state; and op workloads from the reference table. */
 #include <math.h>
 
+#include "base/text.h"
 #include "bench/bench.h"
 #include "bench/tune.h"
 #include "latentcl/ops.h"
@@ -237,13 +238,14 @@ lcl_bench_info lcl_bench_at(size_t i) {
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
   LCL_NEED(name, index);
-  for (size_t i = 0; i < lcl__n_workloads; i++)
-    if (strcmp(lcl__workloads[i].name, name) == 0) {
-      *index = i;
-      return LCL_OK;
-    }
-  return lcl__fail(LCL_ERR_ARGUMENT, "no workload \"%s\"; `latentcl bench --list` names them",
-                   name);
+  lcl_nearest nearest = { .typed = name };
+  char hint[96];
+  for (size_t i = 0; i < lcl__n_workloads; i++) {
+    lcl__nearest_try(&nearest, lcl__workloads[i].name);
+    if (strcmp(lcl__workloads[i].name, name) == 0) return *index = i, LCL_OK;
+  }
+  return lcl__fail(LCL_ERR_ARGUMENT, "no workload \"%s\"%s; `latentcl bench --list` names them",
+                   name, lcl__nearest_hint(&nearest, "", hint));
 }
 
 static lcl_status run_workload(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,

@@ -129,9 +129,14 @@ lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
   const lcl_option *d = find(o, name, &i);
   if (!d) {
     lcl_str list = { 0 };
-    for (size_t k = 0; k < o->n; k++) lcl__str_add(&list, "%s%s", k ? ", " : "", o->def[k].name);
-    lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no option \"%s\"; there are: %s", name,
-                             list.data ? list.data : "none");
+    lcl_nearest nearest = { .typed = name };
+    char hint[96];
+    for (size_t k = 0; k < o->n; k++) {
+      lcl__str_add(&list, "%s%s", k ? ", " : "", o->def[k].name);
+      lcl__nearest_try(&nearest, o->def[k].name);
+    }
+    lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no option \"%s\"%s; there are: %s", name,
+                             lcl__nearest_hint(&nearest, "", hint), list.data ? list.data : "none");
     lcl__str_free(&list);
     return s;
   }

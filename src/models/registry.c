@@ -1,5 +1,5 @@
 /* Every model class, one line a system. */
-#include "base/base.h"
+#include "base/text.h"
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
@@ -27,10 +27,14 @@ lcl_status lcl_model_find(const char *name, const lcl_model_class **out) {
     }
   }
   lcl_str names = { 0 };
-  for (size_t i = 0; i < LCL_COUNT(classes); i++)
+  lcl_nearest nearest = { .typed = name };
+  char hint[96];
+  for (size_t i = 0; i < LCL_COUNT(classes); i++) {
     lcl__str_add(&names, "%s%s", i ? ", " : "", classes[i]->name);
-  lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no model \"%s\"; there are: %s", name,
-                           names.data ? names.data : "");
+    lcl__nearest_try(&nearest, classes[i]->name);
+  }
+  lcl_status s = lcl__fail(LCL_ERR_ARGUMENT, "there is no model \"%s\"%s; there are: %s", name,
+                           lcl__nearest_hint(&nearest, "", hint), names.data ? names.data : "");
   lcl__str_free(&names);
   return s;
 }

@@ -22,8 +22,20 @@ expect() {
 expect 2 'Usage: latentcl COMMAND' "$latentcl"
 expect 0 'devices +list' "$latentcl" --help
 expect 0 '^latentcl [0-9]+\.[0-9]+\.[0-9]+$' "$latentcl" --version
-expect 2 "unknown command 'frobnicate'" "$latentcl" frobnicate
-expect 2 "unknown option '--frobnicate'" "$latentcl" devices --frobnicate
+for word in -V version; do expect 0 '^built from [^ ]+ with CLBlast [^ ]+, clFFT ' "$latentcl" $word; done
+expect 2 "unknown command 'frobnicate'; " "$latentcl" frobnicate
+expect 2 "unknown option '--frobnicate'; " "$latentcl" devices --frobnicate
+expect 0 'Usage: latentcl train ' "$latentcl" help train
+# Names that are nearly right.
+expect 2 "unknown command 'tran' \(did you mean train\?\); " "$latentcl" tran
+expect 2 "unknown command 'evla' \(did you mean eval\?\); " "$latentcl" help evla
+expect 2 "unknown option '--jsno' \(did you mean --json\?\); " "$latentcl" devices --jsno
+expect 2 "unknown option '--ep0chs=3' \(did you mean --epochs\?\); " "$latentcl" train semantic-noise --ep0chs=3
+expect 2 'no model "laddr" \(did you mean ladder\?\); there are' "$latentcl" train laddr
+expect 2 'no option "epohcs" \(did you mean epochs\?\); there are' "$latentcl" train ladder --set epohcs=3
+expect 2 'no workload "gem-64" \(did you mean gemm-64\?\); ' "$latentcl" bench gem-64
+expect 2 "no op is called 'conv2' \(did you mean conv2d\?\); " "$latentcl" op conv2
+expect 2 "no op is called 'xyzzyx'; " "$latentcl" op xyzzyx
 expect 2 "unexpected argument 'x'" "$latentcl" devices x
 expect 0 'Usage: latentcl devices' "$latentcl" devices --help
 
