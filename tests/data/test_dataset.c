@@ -210,6 +210,51 @@ static void copies(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* Copies of an image whose values are its coordinates tell where each pixel came from: a turn about
+ * the middle of what is stretched along the axes, then moved, each both ways and by at most what is
+ * said. */
+static void copies_move_pixels(void **state) {
+  (void)state;
+  enum { SIDE = 24, COPIES = 200 };
+  static float x[2][SIDE][SIDE], out[2][SIDE][SIDE];
+  const double most[5] = { 0.17, 0.1, 0.1, 0.05 * SIDE, 0.05 * SIDE }, middle = (SIDE - 1) / 2.0;
+  double low[5] = { 0 }, high[5] = { 0 };
+  for (int r = 0; r < SIDE; r++)
+    for (int k = 0; k < SIDE; k++) x[0][r][k] = (float)r / SIDE, x[1][r][k] = (float)k / SIDE;
+  lcl_dataset *ds, *some;
+  assert_int_equal(lcl_dataset_from_f32("x", x[0][0], NULL, 1, 2, SIDE, SIDE, 0, &ds), LCL_OK);
+  const lcl_data_desc desc = { .copies = COPIES, .seed = 4 };
+  assert_int_equal(lcl__dataset_copies(ds, &desc, &some), LCL_OK);
+  assert_int_equal(some->count, COPIES);
+  for (int i = 1; i < COPIES; i++) {
+    assert_int_equal(lcl_dataset_example(some, i, out[0][0]), LCL_OK);
+    enum { A = 8, B = 15 };    /* far enough from the edges */
+    double down[2], across[2]; /* what a step down and one to the right add to (row, column) */
+    double from[5] = { 0 };    /* angle, stretches, moves */
+    for (int k = 0; k < 2; k++) {
+      down[k] = (double)(out[k][B][A] - out[k][A][A]) * SIDE / (B - A);
+      across[k] = (double)(out[k][A][B] - out[k][A][A]) * SIDE / (B - A);
+      from[3 + k] = (double)(out[k][A][A] + out[k][B][B]) / 2 * SIDE - middle;
+      for (int r = A; r <= B; r++)
+        for (int c = A; c <= B; c++)
+          assert_float_equal(out[k][r][c] * SIDE,
+                             out[k][A][A] * SIDE + (r - A) * down[k] + (c - A) * across[k], 1e-4);
+    }
+    from[0] = atan2(down[1], down[0]);
+    from[1] = hypot(down[0], down[1]) - 1;
+    from[2] = hypot(across[0], across[1]) - 1;
+    assert_float_equal(atan2(-across[0], across[1]), from[0], 1e-4);
+    for (int k = 0; k < 5; k++) {
+      ASSERT_BETWEEN(from[k], -most[k] - 1e-4, most[k] + 1e-4);
+      low[k] = fmin(low[k], from[k]);
+      high[k] = fmax(high[k], from[k]);
+    }
+  }
+  for (int k = 0; k < 5; k++) assert_true(low[k] < -0.9 * most[k] && high[k] > 0.9 * most[k]);
+  lcl_dataset_close(some);
+  lcl_dataset_close(ds);
+}
+
 static void binarising(void **state) {
   (void)state;
   float x[4000];
@@ -379,6 +424,7 @@ int main(void) {
     cmocka_unit_test(draws_differ),
     cmocka_unit_test(shrinking_averages),
     cmocka_unit_test(copies),
+    cmocka_unit_test(copies_move_pixels),
     cmocka_unit_test(binarising),
     cmocka_unit_test(bad_memory_is_refused),
     cmocka_unit_test(synthetic_is_deterministic_and_balanced),

@@ -287,6 +287,53 @@ static void range_guard(void **state) {
 
 /* ---- the linear algebra below ---- */
 
+/* What was prepared is an image again: the window of the middle, its colours; after a contrast,
+ * which is lost, stretched to [0,1]. */
+static void back_to_an_image(void **state) {
+  (void)state;
+  enum { CROP = 5, TOP = (H - CROP) / 2, LEFT = (W - CROP) / 2 };
+  static const lcl_centre centres[] = { LCL_CENTRE_NONE, LCL_CENTRE_MEAN_IMAGE, LCL_CENTRE_CHANNEL,
+                                        LCL_CENTRE_CHROMA };
+  static const lcl_colour colour[] = { LCL_COLOUR_KEEP, LCL_COLOUR_GREY, LCL_COLOUR_YUV };
+  lcl_dataset *ds = noise();
+  const float *in = values + 6 * EACH;
+  for (int k = 0; k < 24; k++) {
+    const lcl_prep_desc d = { .centre = centres[k % 4],
+                              .colour = colour[k / 4 % 3],
+                              .crop = CROP,
+                              .gain = k < 12 ? 0 : 3,
+                              .shift = k < 12 ? 0 : 0.4f };
+    const int channels = d.colour == LCL_COLOUR_GREY ? 1 : 3;
+    float out[EACH], image[EACH];
+    lcl_prep *p;
+    ASSERT_OK(lcl_prep_fit(&d, ds, &p));
+    ASSERT_OK(lcl_prep_apply(p, in, out));
+    ASSERT_OK(lcl_prep_to_image(p, out, image));
+    for (int i = 0; i < channels * CROP * CROP; i++) {
+      const int at = (TOP + i / CROP % CROP) * W + LEFT + i % CROP;
+      const double grey = .299 * in[at] + .587 * in[PLANE + at] + .114 * in[2 * PLANE + at];
+      const double want = channels == 1 ? grey : in[i / (CROP * CROP) * PLANE + at];
+      assert_float_equal(image[i], want, 2e-4); /* the printed matrices have five digits */
+    }
+    lcl_prep_destroy(p);
+  }
+  for (int k = 0; k < 2; k++) {
+    const lcl_prep_desc d = { .contrast = k ? LCL_CONTRAST_NONE : LCL_CONTRAST_STANDARDISE,
+                              .centre = k ? LCL_CENTRE_ZCA : LCL_CENTRE_NONE,
+                              .crop = CROP };
+    float out[EACH], image[EACH], low = INFINITY, high = -INFINITY;
+    lcl_prep *p;
+    ASSERT_OK(lcl_prep_fit(&d, ds, &p));
+    ASSERT_OK(lcl_prep_apply(p, in, out));
+    ASSERT_OK(lcl_prep_to_image(p, out, image));
+    for (int i = 0; i < 3 * CROP * CROP; i++) low = fminf(low, out[i]), high = fmaxf(high, out[i]);
+    for (int i = 0; i < 3 * CROP * CROP; i++)
+      assert_float_equal(image[i], (out[i] - low) / (high - low), 1e-6);
+    lcl_prep_destroy(p);
+  }
+  lcl_dataset_close(ds);
+}
+
 static void eigen(void **state) {
   (void)state;
   for (int n = 1; n <= 40; n += 13) {
@@ -397,6 +444,7 @@ int main(void) {
     cmocka_unit_test(saving),
     cmocka_unit_test(errors),
     cmocka_unit_test(range_guard),
+    cmocka_unit_test(back_to_an_image),
     cmocka_unit_test(eigen),
     cmocka_unit_test(svd),
   };

@@ -143,6 +143,182 @@ static void settings(void **state) {
   assert_non_null(strstr(lcl_error_message(), "semantic-noise"));
 }
 
+/* Settings in words, those that are zero left out. */
+static void describe(const lcl_settings *s, lcl_str *t) {
+  static const char *const kinds[] = {
+    "sgd", "momentum", "nesterov", "rmsprop", "adam", "adadelta"
+  };
+  static const char *const schedules[] = { "constant", "step", "exponential", "linear", "plateau" };
+  const lcl_optimiser_desc *d = &s->optimiser;
+  const lcl_schedule *h = &s->schedule;
+  const lcl_prep_desc *p = &s->prep;
+  const struct {
+    const char *name;
+    double value;
+  } parts[] = { { "b1", d->beta1 },
+                { "b2", d->beta2 },
+                { "eps", d->eps },
+                { "damping", d->damping },
+                { "outside", d->eps_outside },
+                { "l1", d->l1 },
+                { "l2", d->l2 },
+                { "decay", d->weight_decay },
+                { "clip", d->clip_value },
+                { "norm", d->clip_norm },
+                { schedules[h->kind], h->lr },
+                { "factor", h->factor },
+                { "every", h->every },
+                { "from", h->from },
+                { "until", h->until },
+                { "warmup", h->warmup },
+                { "epochs", s->epochs },
+                { "batch", s->batch },
+                { "fresh", s->fresh_batches },
+                { "unlabelled", s->unlabelled_batch },
+                { "of", s->unlabelled },
+                { "labels", (double)s->labels_per_class },
+                { "patience", s->patience },
+                { "calibrate", s->calibrate },
+                { "higher", s->higher_is_better },
+                { "colour", p->colour },
+                { "contrast", p->contrast },
+                { "centre", p->centre },
+                { "gain", p->gain },
+                { "shift", p->shift },
+                { "crop", p->crop },
+                { "mirror", p->mirror },
+                { "lo", s->range_lo },
+                { "hi", s->range_hi } };
+  lcl__str_add(t, "%s", kinds[d->kind]);
+  for (size_t i = 0; i < LCL_COUNT(parts); i++)
+    if (parts[i].value != 0) lcl__str_add(t, " %s %.5g", parts[i].name, parts[i].value);
+  lcl__str_add(t, " by %s", s->select);
+}
+
+/* How each model trains where nothing is asked for: the rates, epochs and batches of its paper. A
+ * model that is missing here fails. */
+static void published_settings(void **state) {
+  (void)state;
+  static const lcl_model_data grey = { .name = "idx",
+                                       .channels = 1,
+                                       .height = 28,
+                                       .width = 28,
+                                       .classes = 10,
+                                       .train = 50000 },
+                              colour = { .name = "cifar10",
+                                         .channels = 3,
+                                         .height = 32,
+                                         .width = 32,
+                                         .classes = 10,
+                                         .train = 50000 },
+                              sound = { .name = "wav",
+                                        .channels = 1,
+                                        .height = 1,
+                                        .width = 8000,
+                                        .classes = 10,
+                                        .train = 50000 },
+                              digits = { .name = "synthetic",
+                                         .channels = 1,
+                                         .height = 28,
+                                         .width = 28,
+                                         .classes = 10,
+                                         .train = 50000 };
+  static const struct {
+    const char *model, *options;
+    const lcl_model_data *data;
+    const char *settings;
+  } published[] = {
+    { "semantic-noise", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 step 0.005 factor 5 every 40 until 120 epochs 160 batch 100 "
+      "centre 1 by error_percent" },
+    { "semantic-noise", "arch=mlp", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 step 0.001 factor 5 every 40 until 120 epochs 160 batch 100 "
+      "centre 1 by error_percent" },
+    { "semantic-noise", "", &colour,
+      "adam b1 0.9 b2 0.999 eps 1e-08 step 0.002 factor 5 every 40 until 120 epochs 160 batch 100 "
+      "centre 1 crop 24 mirror 1 by error_percent" },
+    { "semantic-noise", "", &digits,
+      "adam b1 0.9 b2 0.999 eps 1e-08 step 0.005 factor 5 every 10 until 30 epochs 40 batch 100 "
+      "centre 1 by error_percent" },
+    { "imsat", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.002 epochs 50 batch 250 fresh 1 gain 1.9922 shift "
+      "-1 lo -1 hi 0.99219 by last" },
+    { "imsat", "system=deep-rim", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 decay 0.005 constant 0.002 epochs 50 batch 250 fresh 1 gain "
+      "1.9922 shift -1 lo -1 hi 0.99219 by last" },
+    { "imsat", "reduce=2", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.002 epochs 50 batch 250 fresh 1 hi 1 by last" },
+    { "dec", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 50 batch 256 by last" },
+    { "dec", "system=dec", &grey, "momentum b1 0.9 constant 0.01 epochs 20 batch 256 by last" },
+    { "inversion", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.01 epochs 100 batch 50 unlabelled 50 of 2 labels "
+      "5 by error_percent" },
+    { "inversion", "arch=large-cnn", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0033333 warmup 200 epochs 100 batch 50 unlabelled "
+      "50 of 2 labels 5 by error_percent" },
+    { "inversion", "arch=bird10", &sound,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 300 batch 50 contrast 4 by "
+      "error_percent" },
+    { "ladder", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 101 until 150 epochs 150 batch 100 "
+      "unlabelled 100 of 1 labels 10 calibrate 1 hi 1 by last" },
+    { "ladder", "unlabelled_source=labelled_only bn_test=ema epochs=10", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 7 until 10 epochs 10 batch 100 unlabelled "
+      "100 of 3 labels 10 hi 1 by last" },
+    { "pixelrnn", "", &grey,
+      "rmsprop b2 0.9 eps 1e-08 clip 1 plateau 0.001 factor 10 every 5 epochs 100 batch 16 hi 1 by "
+      "nll" },
+    { "pixelrnn", "levels=256", &colour,
+      "rmsprop b2 0.9 eps 1e-08 clip 1 plateau 0.001 factor 10 every 5 epochs 100 batch 16 hi 1 by "
+      "nll" },
+    { "augconv", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 exponential 0.001 factor 0.99 epochs 100 batch 128 patience "
+      "10 by error_percent" },
+    { "augconv", "", &colour,
+      "momentum b1 0.9 damping 0.9 decay 0.0005 step 1 factor 2 every 25 epochs 250 batch 128 "
+      "colour 2 contrast 1 mirror 2 by error_percent" },
+    { "augconv", "wd_mode=after prep=cifar_torch", &colour,
+      "momentum b1 0.9 damping 0.9 l2 0.00025 step 1 factor 2 every 25 epochs 250 batch 128 colour "
+      "2 contrast 2 centre 3 mirror 2 by error_percent" },
+    { "vae", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 100 batch 100 hi 1 by loss" },
+    { "m2", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 hi 1 by error_percent" },
+    { "two-head", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 hi 1 by error_percent" },
+    { "vae-ladder", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 100 until 150 epochs 150 batch 100 hi 1 by "
+      "error_percent" },
+    { "vae-ladder-control", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 linear 0.002 from 100 until 150 epochs 150 batch 100 hi 1 by "
+      "error_percent" },
+  };
+  size_t seen = 0;
+  for (size_t i = 0; i < LCL_COUNT(published); i++) {
+    const lcl_model_class *cls;
+    lcl_options *o;
+    lcl_model *m;
+    lcl_str text = { 0 };
+    char copy[100], *rest = copy;
+    ASSERT_OK(lcl_model_find(published[i].model, &cls));
+    ASSERT_OK(lcl_model_options(cls, &o));
+    snprintf(copy, sizeof copy, "%s", published[i].options);
+    for (char *one = strtok_r(copy, " ", &rest); one; one = strtok_r(NULL, " ", &rest))
+      ASSERT_OK(lcl_options_set_pair(o, one));
+    ASSERT_OK(lcl_model_create(cls, o, published[i].data, &m));
+    describe(&m->settings, &text);
+    if (strcmp(text.data, published[i].settings) != 0)
+      fail_msg("%s %s:\n%s\nnot\n%s", published[i].model, published[i].options, text.data,
+               published[i].settings);
+    seen += i == 0 || strcmp(published[i].model, published[i - 1].model) != 0;
+    lcl__str_free(&text);
+    lcl_model_destroy(m);
+    lcl_options_destroy(o);
+  }
+  assert_int_equal(seen, lcl_model_count());
+}
+
 /* The options of every table exist. */
 static void tables(void **state) {
   (void)state;
@@ -325,6 +501,7 @@ int main(void) {
                                       cmocka_unit_test(errors),
                                       cmocka_unit_test(schedules),
                                       cmocka_unit_test(settings),
+                                      cmocka_unit_test(published_settings),
                                       cmocka_unit_test(tables),
                                       cmocka_unit_test(cells),
                                       cmocka_unit_test(metrics),
