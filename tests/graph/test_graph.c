@@ -362,11 +362,15 @@ static void kept_between_free_places(void **state) {
   end(w);
 }
 
-/* 2 x + 1, and the matrix product of a part of x with itself: a part of the input's memory. */
+/* 2 x + 1, and of a part of x, which is a part of the input's memory, the matrix product with
+ * itself and its largest value. */
 static void check_run(lcl_program *p, const float *x, size_t n, size_t first) {
-  float y[2048], z[64];
+  float y[2048], z[64], largest, most = -INFINITY;
   ASSERT_OK(lcl_fetch(p, "#0", y, n * sizeof *y));
   ASSERT_OK(lcl_fetch(p, "#1", z, sizeof z));
+  ASSERT_OK(lcl_fetch(p, "#2", &largest, sizeof largest));
+  for (size_t i = 0; i < 64; i++) most = fmaxf(most, x[first + i]);
+  assert_true(largest == most);
   for (size_t i = 0; i < n; i++) near(y[i], 2.0 * (double)x[i] + 1, 1e-6);
   for (size_t r = 0; r < 8; r++)
     for (size_t c = 0; c < 8; c++) {
@@ -390,8 +394,10 @@ static void callers_memory(void **state) {
   world w = begin();
   lcl_tensor *in = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N));
   lcl_tensor *part = lcl_reshape(lcl_slice_axis(in, 0, FIRST, FIRST + 64), LCL_SHAPE(8, 8));
-  lcl_tensor *fetch[] = { lcl_shift(lcl_scale(in, 2), 1), lcl_matmul(part, part, false, true) };
-  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
+  lcl_tensor *fetch[] = { lcl_shift(lcl_scale(in, 2), 1), lcl_matmul(part, part, false, true),
+                          lcl_max_pool2d(lcl_reshape(part, LCL_SHAPE(1, 1, 8, 8)),
+                                         &(lcl_pool_desc) { .kernel = { 8, 8 } }, NULL) };
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &p));
   fill(x, N, 1);
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   ASSERT_OK(lcl_run(p));
