@@ -78,7 +78,96 @@ static void chain(void **state) {
   assert_int_equal(lcl__test_alloc_live(), 0);
 }
 
+/* A launch that would touch memory outside its buffers, or is no launch, is refused where it is
+ * added; the largest that fits is not. */
+static void launches_that_cannot_be(void **state) {
+  (void)state;
+  enum { BYTES = 1024, PART = 512 };
+  lcl_context *ctx;
+  lcl_buffer *b, *part;
+  lcl_list *list;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_buffer_create(ctx, 2 * BYTES, &b));
+  ASSERT_OK(lcl__buffer_sub(b, BYTES, PART, &part));
+  ASSERT_OK(lcl__list_create(ctx, &list));
+  enum { R = LCL_READ, W = LCL_WRITE };
+  const struct {
+    const char *wrong; /* part of the message; NULL: it is right */
+    lcl_launch_kind kind;
+    int n_args;
+    lcl_arg args[3];
+  } cases[] = {
+    { NULL, LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, 0, PART, W) } },
+    { NULL, LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, PART - 4, 4, W) } },
+    { NULL, LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, PART, 0, W) } },
+    { "outside its buffer", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, 0, PART + 4, W) } },
+    { "outside its buffer", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, PART - 4, 8, W) } },
+    { "outside its buffer", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, PART + 4, 0, W) } },
+    { "outside its buffer", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, SIZE_MAX - 3, 8, W) } },
+    { "outside its buffer", LCL_LAUNCH_FILL, 1, { lcl__memory_part(NULL, 0, 4, W) } },
+    { "4-byte words", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, 2, 4, W) } },
+    { "4-byte words", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, 4, 6, W) } },
+    { "4-byte words", LCL_LAUNCH_FILL, 1, { lcl__memory_part(part, 0, 4, R) } },
+    { "4-byte words",
+      LCL_LAUNCH_FILL,
+      2,
+      { lcl__memory_part(part, 0, 4, W), lcl__memory_part(part, 4, 4, W) } },
+    { "4-byte words", LCL_LAUNCH_FILL, 0, { { 0 } } },
+    { NULL,
+      LCL_LAUNCH_COPY,
+      2,
+      { lcl__memory_part(part, 0, 8, R), lcl__memory_part(b, 2 * BYTES - 8, 8, W) } },
+    { "argument 1",
+      LCL_LAUNCH_COPY,
+      2,
+      { lcl__memory_part(part, 0, 8, R), lcl__memory_part(b, 2 * BYTES - 4, 8, W) } },
+    { "same size",
+      LCL_LAUNCH_COPY,
+      2,
+      { lcl__memory_part(part, 0, 8, R), lcl__memory_part(b, 0, 4, W) } },
+    { "same size",
+      LCL_LAUNCH_COPY,
+      2,
+      { lcl__memory_part(part, 0, 8, W), lcl__memory_part(b, 0, 8, W) } },
+    { "same size",
+      LCL_LAUNCH_COPY,
+      2,
+      { lcl__memory_part(part, 0, 8, R), lcl__memory_part(b, 0, 8, R) } },
+    { "same size", LCL_LAUNCH_COPY, 1, { lcl__memory_part(part, 0, 8, R) } },
+    { "needs a kernel", LCL_LAUNCH_KERNEL, 0, { { 0 } } },
+    { "needs a function", LCL_LAUNCH_CALL, 0, { { 0 } } },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_launch launch = {
+      .label = "it", .kind = cases[i].kind, .args = cases[i].args, .n_args = cases[i].n_args
+    };
+    const lcl_status got = lcl__list_add(list, &launch);
+    if (got != (cases[i].wrong ? LCL_ERR_ARGUMENT : LCL_OK))
+      fail_msg("case %d: status %d: %s", (int)i, (int)got, lcl_error_message());
+    if (cases[i].wrong && !strstr(lcl_error_message(), cases[i].wrong))
+      fail_msg("case %d: %s", (int)i, lcl_error_message());
+  }
+  for (int dims = 0; dims < 5; dims += 4) {
+    lcl_launch launch = {
+      .label = "it", .source = { .text = text }, .kernel = "add", .dims = dims, .global = { 1 }
+    };
+    ASSERT_STATUS(lcl__list_add(list, &launch), LCL_ERR_ARGUMENT);
+  }
+  const lcl_launch fill = { .kind = LCL_LAUNCH_FILL, LCL_ARGS(lcl__memory_part(b, 0, 4, W)) };
+  ASSERT_STATUS(lcl__list_add(list, &fill), LCL_ERR_ARGUMENT); /* no label */
+  ASSERT_OK(lcl__list_seal(list));
+  ASSERT_OK(lcl__list_run(list, NULL));
+  ASSERT_STATUS(lcl__list_add(list, &fill), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "sealed"));
+  lcl__list_destroy(list);
+  lcl_buffer_destroy(part);
+  lcl_buffer_destroy(b);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(chain) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(chain),
+                                      cmocka_unit_test(launches_that_cannot_be) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
