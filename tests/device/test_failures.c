@@ -221,6 +221,39 @@ static void momentary_refusals_are_forgotten(void **state) {
   assert_true(failures >= 1);
 }
 
+/* A wrong source is refused for good only when the compiler works at that moment: the one build
+ * that asks whether it does is made to fail, and nothing is remembered. */
+static void broken_compiler_blames_no_source(void **state) {
+  (void)state;
+  size_t builds = 0, forgotten = 0;
+  for (int64_t n = 0; n < 200; n++) {
+    things t = { 0 };
+    size_t removed;
+    ASSERT_OK(lcl__cache_clear(&removed));
+    ASSERT_OK(lcl_context_create(NULL, &t.ctx));
+    lcl_source source = { .text = "__kernel void wrong(__global int *x) { x[0] = nothing; }\n" };
+    fail_cl(n);
+    const lcl_status status = lcl__kernel_create(t.ctx, &source, "wrong", &t.kernel);
+    const char *failed = fail_cl_happened();
+    fail_cl(-1);
+    lcl_cache_use use;
+    ASSERT_OK(lcl__cache_stat(&use));
+    if (failed && strcmp(failed, "clBuildProgram") == 0) {
+      ASSERT_STATUS(status, LCL_ERR_BUILD);
+      builds++;
+      forgotten += use.refused == 0;
+    }
+    clean_up(&t);
+    if (!failed) {
+      ASSERT_STATUS(status, LCL_ERR_BUILD);
+      assert_int_equal(use.refused, 1);
+      break;
+    }
+  }
+  assert_int_equal(builds, 3);    /* the source twice, then the other */
+  assert_int_equal(forgotten, 2); /* made to fail, the second gives no reason */
+}
+
 /* A launch that the driver refuses stops the list and names itself; the next run works. */
 static void failed_launch_names_itself(void **state) {
   (void)state;
@@ -283,6 +316,7 @@ int main(void) {
     cmocka_unit_test(with_cache_off),
     cmocka_unit_test(with_cache_on),
     cmocka_unit_test(momentary_refusals_are_forgotten),
+    cmocka_unit_test(broken_compiler_blames_no_source),
     cmocka_unit_test(failed_launch_names_itself),
     cmocka_unit_test(out_of_device_memory),
   };
