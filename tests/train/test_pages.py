@@ -6,9 +6,9 @@ LATENTCL = sys.argv[1]
 folder = tempfile.mkdtemp(prefix='latentcl-pages-')
 
 
-def run(*args):
+def run(*args, code=0):
     p = subprocess.run([LATENTCL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
-    assert p.returncode == 0, ' '.join(args) + '\n' + p.stderr
+    assert p.returncode == code, ' '.join(args) + '\n' + p.stderr
     return p.stdout
 
 
@@ -169,5 +169,87 @@ assert len(rows_of(differ)) == 4, rows_of(differ)
 assert row(same, 'model') == ['semantic-noise'] and row(same, 'epochs') == ['3'] and row(same, 'data test') == [str(data['test'])]
 titles = re.findall(r'<svg.*?</svg>', page, re.S)
 assert len(titles) == 2 and 'error' in titles[0] and 'loss' in titles[1], len(titles)
+
+# ---- results of the benchmark ----
+
+
+def results(name, rows, **peaks):
+    with open('%s/%s.json' % (folder, name), 'w') as f:
+        json.dump({'schema': 'latentcl-bench-1', 'device': {'name': 'Device ' + name, 'clock': '2 GHz'}, 'peaks': peaks, 'results': rows}, f)
+    return f.name
+
+
+def work(name, median, mad, gflop, mbytes, **more):
+    return {'name': name, 'seconds': {'median': median, 'mad': mad}, 'gflop': gflop, 'mbytes': mbytes, 'gflops': gflop / median,
+            'gbps': mbytes / 1e3 / median, **more}
+
+
+def bench_page(*files):
+    run('bench', '--compare', *files, '--html', page_path, code=1)  # one of them was not measured
+    page = open(page_path).read()
+    return page, rows_of(page[page.index('<h2>Figures'):])[1:], re.findall(r'<svg.*?</svg>', page, re.S)
+
+
+first = [work('conv', 2e-3, 1e-4, 0.08, 8, roofline_percent=40, verified=True, algorithm='winograd'), {'name': 'none', 'seconds': {}},
+         work('add', 5e-4, 1e-6, 2.5e-4, 3, roofline_percent=60), {'name': 'start', 'unit': 'us', 'value': 12.345},
+         work('matmul', 0.5, 0.01, 30, 10, roofline_percent=120)]
+second = [work('matmul', 2, 0.1, 30, 10), work('conv', 1e-3, 0, 0.08, 8, verified=True), {'name': 'start', 'unit': 'us', 'value': 6.1725}]
+x = results('x', first, gflops=100, gbps=10, levels=[{'gbps': 50}])
+y = results('y', second, gflops=100, gbps=10)
+page, figures, plots = bench_page(x, x)
+assert 'Device x' in page and 'at best 100 GFLOP/s, 10 GB/s from memory, 50 GB/s from the L1 cache' in text_of(page) and '2 GHz' in page
+assert [r[:6] for r in figures] == [['1', 'conv', '2 ms ± 100 µs ✓', '40', '4', '40 %'], ['', 'none', '–', '', '', ''],
+                                    ['2', 'add', '500 µs ± 1 µs', '0.5', '6', '60 %'], ['', 'start', '12.35 us', '', '', ''],
+                                    ['3', 'matmul', '500 ms ± 10 ms', '60', '0.02', '120 %']], figures
+assert re.findall('--part:([0-9.]+)%', page) == ['40', '40', '60', '60', '100', '100']
+page, figures, plots = bench_page(x, y)
+assert [r[6:] for r in figures] == [['1 ms ± 0 µs ✓', '80', '8', '', '2.00'], ['–', '', '', '', ''], ['–', '', '', '', ''],
+                                    ['6.173 us', '', '', '', '2.00'], ['2 s ± 100 ms', '15', '0.005', '', '0.25']], figures
+assert 'from the L1 cache' not in text_of(page.split('Device y')[1].split('</div>')[0])
+
+# Places on logarithmic axes follow from those of the grid's lines.
+
+
+def axes(svg):
+    """(value, place) of two lines of each axis."""
+    across = [(float(v), float(p)) for p, v in re.findall(r'<path d="M([0-9.]+) [0-9]+V[0-9]+" class="grid"/><text [^>]*>([^<]*)<', svg)]
+    up = [(float(v), float(p)) for p, v in re.findall(r'<path d="M[0-9]+ ([0-9.]+)H[0-9]+" class="grid"/><text [^>]*>([^<]*)<', svg)]
+    return (across[0], across[-1]), (up[0], up[-1])
+
+
+def place(axis, v):
+    (a, from_), (b, to) = axis
+    return from_ + (to - from_) * math.log(v / a) / math.log(b / a)
+
+
+roofs = plots[0]
+across, up = axes(roofs)
+dots = [(float(cx), float(cy)) for cx, cy in re.findall(r'<circle cx="([0-9.]+)" cy="([0-9.]+)"', roofs)]
+assert re.findall(r'class="dot">([0-9]+)<', roofs) == ['1', '2', '3']
+assert across[0][1] < across[1][1] and up[0][1] > up[1][1], (across, up)
+for (cx, cy), (intensity, gflops) in zip(dots, ((10, 40), (2.5e5 / 3e6, 0.5), (3000, 60)), strict=True):
+    assert abs(cx - place(across, intensity)) < 0.2 and abs(cy - place(up, gflops)) < 0.2, (cx, cy, intensity, gflops)
+lines = re.findall(r'class="roof( cache)?" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)H', roofs)
+assert [l[0] for l in lines] == [' cache', ''], lines
+for (_, *corner), gbps in zip(lines, (50, 10)):
+    x0, y0, x1, y1 = map(float, corner)
+    assert abs(x1 - place(across, 100 / gbps)) < 0.2 and abs(y1 - place(up, 100)) < 0.2, corner
+    start = max(across[0][0], up[0][0] / gbps)
+    assert abs(x0 - place(across, start)) < 0.2 and abs(y0 - place(up, start * gbps)) < 0.2, corner
+bars = plots[-1]
+ticks = {text_of(t): float(p) for p, t in re.findall(r'<path d="M([0-9.]+) 18V[0-9]+" class="grid"/><text [^>]*>([^<]*)<', bars)}
+assert list(ticks) == ['100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'], ticks
+axis = (1e-3, ticks['1 ms']), (1, ticks['1 s'])
+shown = re.findall(r'<rect x="260" y="[0-9.]+" width="([0-9.]+)"[^>]*fill="([^"]*)" fill-opacity="1"/><text [^>]*>([^<]*)<', bars)
+colours = re.findall(r'border-color:([^"]*)"', page)
+assert [(c, text_of(t)) for _, c, t in shown] == list(zip([colours[0], colours[1], colours[0], colours[0], colours[1]],
+                                                         ['2 ms', '1 ms', '500 µs', '500 ms', '2 s'])), shown
+for (width, _, _), seconds in zip(shown, (2e-3, 1e-3, 5e-4, 0.5, 2)):
+    assert abs(260 + float(width) - place(axis, seconds)) < 0.2, (width, seconds)
+
+# A wrong result is pale, and says so.
+second[1]['verified'] = False
+page, figures, plots = bench_page(x, results('z', second))
+assert '1 ms ± 0 µs WRONG' in text_of(page) and page.count('fill-opacity="0.2"') == 1, page.count('fill-opacity="0.2"')
 
 shutil.rmtree(folder)
