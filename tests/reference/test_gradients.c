@@ -99,6 +99,51 @@ static void bounds_are_tight(void **state) {
     }
 }
 
+static double largest(const lcl_array *a) {
+  double most = 0;
+  for (int64_t i = 0; a->data && i < lcl__array_count(a); i++) most = fmax(most, fabs(a->data[i]));
+  return most;
+}
+
+static void ones(lcl_array *a) {
+  for (int64_t i = 0; a->data && a->dtype == LCL_F32 && i < lcl__array_count(a); i++)
+    a->data[i] = 1;
+}
+
+/* Products and convolutions add one term after the other, and with ones everywhere a sum is the
+ * number of its terms: what the bound multiplies a rounding with is never less and is reached, by
+ * every matrix product. */
+static void terms_are_counted(void **state) {
+  (void)state;
+  static const char *const names[] = { "matmul",
+                                       "conv2d",
+                                       "fft_conv2d",
+                                       "masked_conv2d",
+                                       "conv_transpose2d",
+                                       "conv2d_input_grad",
+                                       "conv2d_filter_grad" };
+  for (size_t s = 0; s < LCL_COUNT(names); s++) {
+    const lcl_spec *spec = lcl__spec_find(names[s]);
+    double nearest[3] = { INFINITY, INFINITY, INFINITY }; /* of the result and two gradients */
+    for (uint64_t number = 0; number < 200; number++) {
+      lcl_case *c;
+      ASSERT_OK(lcl__case_random(spec, 5, number, true, &c));
+      for (int k = 0; k < LCL_SPEC_INS; k++) ones(&c->in[k]);
+      ones(&c->grad_out[0]);
+      ASSERT_OK(lcl__case_reference(c));
+      for (int k = 0; k < 3 && !c->exceptions; k++) {
+        const double sum = largest(k ? &c->grad_in[k - 1] : &c->out[0]),
+                     terms = spec->terms(c, k - 1);
+        if (sum > terms || (s == 0 && sum > 0 && sum != terms))
+          fail_msg("%s: a sum of %g, %g terms (%d)", spec->name, sum, terms, k);
+        if (sum > 0) nearest[k] = fmin(nearest[k], terms / sum);
+      }
+      lcl__case_destroy(c);
+    }
+    for (int k = 0; k < 3; k++) ASSERT_BETWEEN(nearest[k], 1, 1.1);
+  }
+}
+
 static void cases_repeat(void **state) {
   (void)state;
   for (size_t s = 0; s < lcl__spec_count(); s++) {
@@ -339,6 +384,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(gradients_agree_with_differences),
     cmocka_unit_test(bounds_are_tight),
+    cmocka_unit_test(terms_are_counted),
     cmocka_unit_test(cases_repeat),
     cmocka_unit_test(corners_come_first),
     cmocka_unit_test(exceptions_are_sampled),
