@@ -33,6 +33,79 @@ static int64_t lines(const char *path) {
   return count;
 }
 
+typedef struct point {
+  int label;
+  bool example;
+  double x, y;
+} point;
+
+static size_t read_points(const char *path, point *points, size_t most) {
+  void *text;
+  size_t n, count = 0;
+  char *rest;
+  assert_int_equal(lcl__file_read(path, 1 << 24, &text, &n), LCL_OK);
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    char kind[48];
+    point p;
+    if (sscanf(line, "%*d,%d,%47[^,],%lf,%lf", &p.label, kind, &p.x, &p.y) != 4) continue;
+    p.example = strcmp(kind, "example") == 0;
+    assert_true(count < most);
+    points[count++] = p;
+  }
+  lcl__free(text);
+  return count;
+}
+
+/* Whether something is drawn there, or was before a number's white rim, two pixels wide, came over
+ * it. */
+static bool drawn(const lcl_image *image, int x, int y) {
+  for (int k = 0; k < 25; k++) {
+    const int r = LCL_MIN(LCL_MAX(y + k / 5 - 2, 0), image->height - 1),
+              c = LCL_MIN(LCL_MAX(x + k % 5 - 2, 0), image->width - 1);
+    const uint8_t *at = image->data + (r * image->width + c) * 3;
+    if (k == 12 && (at[0] < 255 || at[1] < 255 || at[2] < 255)) return true;
+    if (at[0] == 30 && at[1] == 30 && at[2] == 30) return true;
+  }
+  return false;
+}
+
+/* The picture shows the table: the square around all points fills a panel but its margin; every
+ * example is in each panel, each perturbed one as a ring in its kind's; every class has its number
+ * somewhere. */
+static void check_picture(const char *csv, const lcl_image *image) {
+  enum { SIDE = 640, GAP = 12, MARGIN = 8 };
+  static point p[2000];
+  const size_t n = read_points(csv, p, LCL_COUNT(p));
+  double low[2] = { INFINITY, INFINITY }, high[2] = { -INFINITY, -INFINITY };
+  for (size_t i = 0; i < n; i++) {
+    low[0] = fmin(low[0], p[i].x), high[0] = fmax(high[0], p[i].x);
+    low[1] = fmin(low[1], p[i].y), high[1] = fmax(high[1], p[i].y);
+  }
+  const double span = fmax(high[0] - low[0], high[1] - low[1]);
+  const int panels = (image->width + GAP) / (SIDE + GAP);
+  for (size_t i = 0; i < n; i++) {
+    const double x = MARGIN +
+                     ((p[i].x - (low[0] + high[0]) / 2) / span + 0.5) * (SIDE - 2 * MARGIN),
+                 y = MARGIN +
+                     (0.5 - (p[i].y - (low[1] + high[1]) / 2) / span) * (SIDE - 2 * MARGIN);
+    int seen = 0;
+    for (int k = 0; k < panels; k++) {
+      /* of a ring the left side: within three and a half pixels of the middle */
+      const int at = k * (SIDE + GAP) + (int)lrint(x - (p[i].example ? 0 : 2.75));
+      seen += drawn(image, at, (int)lrint(y)) ? 1 << k : 0;
+    }
+    if (p[i].example)
+      assert_int_equal(seen, (1 << panels) - 1);
+    else
+      assert_true(seen > 1);
+  }
+  size_t dark = 0;
+  for (size_t i = 0; i < (size_t)(image->width * image->height); i++)
+    dark += image->data[3 * i] == 30 && image->data[3 * i + 1] == 30 &&
+            image->data[3 * i + 2] == 30;
+  ASSERT_BETWEEN((double)dark, panels * 10 * 60, panels * 10 * 200);
+}
+
 static void map_of_a_run(void **state) {
   (void)state;
   char out[300], png[300], csv[300], other[300];
@@ -73,6 +146,7 @@ static void map_of_a_run(void **state) {
   assert_int_equal(lcl__file_read(png, 1 << 24, &bytes, &n), LCL_OK);
   assert_int_equal(lcl__image_decode(bytes, n, 0, &image), LCL_OK);
   assert_true(image.width > 3 * image.height); /* three panels */
+  check_picture(csv, &image);
   lcl__image_free(&image);
   lcl__free(bytes);
   lcl_run_close(run);
