@@ -1,9 +1,11 @@
-/* Charts of reports: text is escaped, curves have the points they should, ticks are round. */
+/* What people read of a run. Charts of reports: text is escaped, curves have the points they
+ * should, ticks are round. Lines and times while it goes on. */
 #include "test.h"
 
 #include <math.h>
 
 #include "train/report.h"
+#include "train/session.h"
 
 static size_t count(const char *text, const char *what) {
   size_t n = 0;
@@ -109,8 +111,50 @@ static void logarithmic(void **state) {
   lcl__free(text);
 }
 
+static void durations(void **state) {
+  (void)state;
+  static const struct {
+    double seconds;
+    const char *text;
+  } cases[] = {
+    { 0, "0:00" },           { 0.4, "0:00" },     { 0.6, "0:01" },       { 59.4, "0:59" },
+    { 59.6, "1:00" },        { 185, "3:05" },     { 3599, "59:59" },     { 3599.6, "1:00:00" },
+    { 3723, "1:02:03" },     { 4521, "1:15:21" }, { 86399, "23:59:59" }, { 90061, "25:01:01" },
+    { 360000, "100:00:00" }, { -5, "0:00" }, /* not known yet */
+    { INFINITY, "0:00" },    { NAN, "0:00" },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    char got[32];
+    lcl__format_duration(cases[i].seconds, got);
+    assert_string_equal(got, cases[i].text);
+  }
+}
+
+static void keep_line(void *user, const char *line) {
+  snprintf(user, 64, "%s|", line);
+}
+
+/* Lines go where they should, visible, and nowhere when it is to be quiet. */
+static void lines(void **state) {
+  (void)state;
+  for (int quiet = 0; quiet < 2; quiet++) {
+    lcl_progress p;
+    char got[64] = "";
+    lcl__progress_init(&p, quiet, keep_line, got);
+    assert_false(p.terminal);
+    lcl__progress_bar(&p, 0.5, "half"); /* only on a terminal */
+    assert_string_equal(got, "");
+    lcl__progress_line(&p, "a\033[2Jb");
+    if (quiet)
+      assert_string_equal(got, "");
+    else
+      assert_true(got[0] == 'a' && !strchr(got, '\033') && strstr(got, "b|"));
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping), cmocka_unit_test(gaps),
-                                      cmocka_unit_test(ticks), cmocka_unit_test(logarithmic) };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(escaping),  cmocka_unit_test(gaps),
+                                      cmocka_unit_test(ticks),     cmocka_unit_test(logarithmic),
+                                      cmocka_unit_test(durations), cmocka_unit_test(lines) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,14 @@ def run(*args, code=0):
     return p
 
 
+ABILITIES = {
+    'semantic-noise': 'classify, reconstruct', 'imsat': 'cluster, hash', 'dec': 'cluster, reconstruct',
+    'inversion': 'classify, reconstruct, semi-supervised', 'ladder': 'classify, reconstruct, semi-supervised', 'pixelrnn': 'sample',
+    'augconv': 'classify', 'vae': 'sample, reconstruct', 'm2': 'classify, sample, reconstruct, semi-supervised',
+    'two-head': 'classify, sample, reconstruct, semi-supervised', 'vae-ladder': 'classify, sample, reconstruct',
+    'vae-ladder-control': 'classify, reconstruct'}
+
+
 def usage():
     listed = [l.split()[0] for l in run('--help').stdout.split('Commands:\n')[1].split('\n\n')[0].splitlines()]
     assert 'train' in listed and 'eval' in listed, listed
@@ -24,8 +32,9 @@ def usage():
         text = run(name, '--help').stdout
         assert text.startswith('Usage: latentcl ' + name), (name, text[:80])
         assert '--no-such-option' in run(name, '--no-such-option', code=2).stderr
-    models = [l.split()[0] for l in run('models').stdout.splitlines() if l and l[0] != ' ']
-    for name in models:
+    told = run('models').stdout
+    assert dict(re.findall(r'^(\S+) .*\n .*\n +can: (.*)$', told, re.M)) == ABILITIES, told
+    for name in ABILITIES:
         text = run('train', name, '--help').stdout
         assert 'Options of ' + name in text and 'labels_per_class' in text
     for wrong in (['train'], ['train', 'no-such-model'], ['train', 'semantic-noise', '--set', 'no_such=1'],
