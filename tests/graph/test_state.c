@@ -1,5 +1,6 @@
 /* State over time: random tensors and steps all differ and are right, running statistics follow
- * their definition, and fetched values survive the groups they are fused into. */
+ * their definition, variables begin as they should, and fetched values survive the groups they are
+ * fused into. */
 #include <math.h>
 
 #include "base/philox.h"
@@ -205,6 +206,102 @@ static void running_statistics(void **state) {
   check_batch_norm(0.3f, true);
 }
 
+/* ---- initial values ---- */
+
+enum { VALUES = 20000 };
+
+/* Mean, and deviation within five standard errors; all within the limits, and near them. */
+static void check_distribution(const lcl_init *init, const float *x, bool uniform,
+                               double deviation) {
+  double m = 0, v = 0, low = INFINITY, high = -INFINITY;
+  for (int i = 0; i < VALUES; i++) {
+    const double d = (double)x[i] - (double)init->value;
+    m += d / VALUES, v += d * d / VALUES;
+    low = fmin(low, d), high = fmax(high, d);
+  }
+  const double fourth = uniform ? 1.8 : 3, most = uniform ? deviation * sqrt(3) : 6 * deviation;
+  near(m, 0, 5 * deviation / sqrt(VALUES));
+  near(v, deviation * deviation, 5 * deviation * deviation * sqrt((fourth - 1) / VALUES));
+  ASSERT_BETWEEN(low, -1.000001 * most, uniform ? -0.998 * most : -3 * deviation);
+  ASSERT_BETWEEN(high, uniform ? 0.998 * most : 3 * deviation, 1.000001 * most);
+}
+
+/* Every distribution, of a matrix and of filters: the fan-in is all but the first size, the fan-out
+ * of filters has their area too; given ones count instead. */
+static void initial_values(void **state) {
+  (void)state;
+  static const struct {
+    lcl_init init;
+    bool filters; /* (100,50,2,2), else (100,200) */
+    bool uniform;
+    double deviation;
+  } cases[] = {
+    { { LCL_INIT_NORMAL, 0, 0, 0, 0 }, false, false, 1 },
+    { { LCL_INIT_NORMAL, 2, 0.5f, 0, 0 }, false, false, 0.5 },
+    { { LCL_INIT_UNIFORM, 0, 0, 0, 0 }, false, true, 0.577350 },
+    { { LCL_INIT_UNIFORM, -1, 0.25f, 0, 0 }, true, true, 0.144338 },
+    { { LCL_INIT_HE_NORMAL, 0, 0, 0, 0 }, false, false, 0.1 },        /* sqrt(2/200) */
+    { { LCL_INIT_HE_NORMAL, 0, 2, 0, 0 }, true, false, 0.2 },         /* 2 sqrt(2/(50*4)) */
+    { { LCL_INIT_HE_NORMAL, 0, 0, 50, 7 }, true, false, 0.2 },        /* sqrt(2/50) */
+    { { LCL_INIT_FAN_IN_NORMAL, 0, 0, 0, 0 }, true, false, 0.07071 }, /* 1/sqrt(200) */
+    { { LCL_INIT_FAN_IN_NORMAL, 0, 3, 36, 0 }, false, false, 0.5 },   /* 3/sqrt(36) */
+    { { LCL_INIT_FAN_IN_UNIFORM, 0, 0, 0, 0 }, false, true, 0.07071 },
+    { { LCL_INIT_FAN_IN_UNIFORM, 0, 2, 16, 0 }, true, true, 0.5 },
+    { { LCL_INIT_GLOROT_UNIFORM, 0, 0, 0, 0 }, false, true, 0.081650 }, /* sqrt(2/(200+100)) */
+    { { LCL_INIT_GLOROT_UNIFORM, 0, 0, 0, 0 }, true, true, 0.057735 },  /* sqrt(2/(200+100*4)) */
+    { { LCL_INIT_GLOROT_UNIFORM, 0, 3, 8, 64 }, true, true, 0.5 },      /* 3 sqrt(2/72) */
+    { { LCL_INIT_GLOROT_UNIFORM, 0, 0, 28, 0 }, true, true, 0.068359 }, /* sqrt(2/(28+400)) */
+  };
+  static float x[2][VALUES], other[VALUES];
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const lcl_shape shape = cases[i].filters ? LCL_SHAPE(100, 50, 2, 2) : LCL_SHAPE(100, 200);
+    for (int seed = 0; seed < 2; seed++) {
+      lcl_store *store;
+      lcl_graph *g;
+      ASSERT_OK(lcl_store_create(ctx, 7 + (uint64_t)seed, &store));
+      ASSERT_OK(lcl_graph_create(store, "test", &g));
+      if (seed) lcl_param(g, "before", LCL_SHAPE(3), (lcl_init) { .kind = LCL_INIT_NORMAL });
+      lcl_param(g, "w", shape, cases[i].init);
+      lcl_param(g, "other", shape, cases[i].init);
+      ASSERT_OK(lcl_store_read(store, "w", x[seed], sizeof x[seed]));
+      ASSERT_OK(lcl_store_read(store, "other", other, sizeof other));
+      check_distribution(&cases[i].init, x[seed], cases[i].uniform, cases[i].deviation);
+      assert_memory_not_equal(x[seed], other, sizeof other);
+      lcl_graph_destroy(g);
+      lcl_store_destroy(store);
+    }
+    assert_memory_not_equal(x[0], x[1], sizeof other);
+  }
+}
+
+/* Constants of every type, and what counts as a parameter. */
+static void constants_and_counts(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  float f[6];
+  int32_t whole[5];
+  uint8_t bytes[7];
+  const lcl_init three = { .kind = LCL_INIT_CONSTANT, .value = 3 };
+  ASSERT_OK(lcl_store_create(ctx, 7, &store));
+  ASSERT_OK(lcl_graph_create(store, "test", &g));
+  lcl_param(g, "f", LCL_SHAPE(2, 3), three);
+  lcl_state(g, "whole", LCL_I32, LCL_SHAPE(5), three);
+  lcl_state(g, "bytes", LCL_U8, LCL_SHAPE(7), three);
+  assert_int_equal(lcl_store_count(store), 3);
+  assert_int_equal(lcl_store_param_count(store), 6); /* state is none */
+  ASSERT_OK(lcl_store_read(store, "f", f, sizeof f));
+  ASSERT_OK(lcl_store_read(store, "whole", whole, sizeof whole));
+  ASSERT_OK(lcl_store_read(store, "bytes", bytes, sizeof bytes));
+  for (int i = 0; i < 6; i++) assert_true(f[i] == 3);
+  for (int i = 0; i < 5; i++) assert_int_equal(whole[i], 3);
+  for (int i = 0; i < 7; i++) assert_int_equal(bytes[i], 3);
+  ASSERT_STATUS(lcl_store_read(store, "f", f, sizeof f - 4), LCL_ERR_SHAPE);
+  ASSERT_STATUS(lcl_store_read(store, "g", f, sizeof f), LCL_ERR_ARGUMENT);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 /* ---- fetched values ---- */
 
 /* Each value inside a fused group is also fetched: with fusion it is what it is without. */
@@ -281,9 +378,10 @@ static void without_updates(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_streams),
-                                      cmocka_unit_test(running_statistics),
-                                      cmocka_unit_test(fetched_inside_groups),
-                                      cmocka_unit_test(without_updates) };
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(random_streams),        cmocka_unit_test(running_statistics),
+    cmocka_unit_test(initial_values),        cmocka_unit_test(constants_and_counts),
+    cmocka_unit_test(fetched_inside_groups), cmocka_unit_test(without_updates)
+  };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
