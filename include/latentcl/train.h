@@ -313,6 +313,18 @@ LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_des
 LCL_API lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
                                 lcl_metrics *metrics);
 
+/** The features of every example, in the order of the data: what the model's encoder gives, without
+ * noise. The .npy is float32 (n,width); the CSV has index, prediction (of a model that has one) and
+ * label. Of desc only split and prefix count.
+ *
+ * @param run      the run
+ * @param desc     what to make
+ * @param metrics  receives n and width; NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for an unknown part; #LCL_ERR_UNSUPPORTED when the model has no
+ *   features; #LCL_ERR_IO */
+LCL_API lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                                  lcl_metrics *metrics);
+
 /* ---- maps (src/train/tsne_map.c) ---- */
 
 /** A t-SNE map to make. Zero everywhere is a good default. */

@@ -1,5 +1,5 @@
-/* Clusters and hash codes of every example, by a run's network or by a baseline, as .npy and CSV.
- */
+/* Clusters, hash codes and features of every example, by a run's network or by a baseline, as .npy
+ * and CSV. */
 #include "base/folder.h"
 #include "base/npy.h"
 #include "nn/evaluate.h"
@@ -267,4 +267,41 @@ lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
                         lcl_metrics *metrics) {
   LCL_NEED(run, desc);
   return locked(run, desc, metrics, assign_codes);
+}
+
+/* ---- features ---- */
+
+static lcl_status write_features(const job *j, const lcl_outputs *o) {
+  lcl_str csv = { 0 };
+  lcl__str_add(&csv, "index%s%s\n", o->prediction ? ",prediction" : "",
+               j->ds->labels ? ",label" : "");
+  for (int64_t i = 0; i < o->n; i++) {
+    lcl__str_add(&csv, "%lld", (long long)i);
+    if (o->prediction) lcl__str_add(&csv, ",%d", (int)o->prediction[i]);
+    add_label(&csv, j->ds, i);
+  }
+  const lcl_status st = write_both(j, LCL_NPY_F32, 2, (int64_t[]) { o->n, o->width }, o->features,
+                                   &csv);
+  lcl__str_free(&csv);
+  return st;
+}
+
+static lcl_status encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                         lcl_metrics *metrics) {
+  job j;
+  lcl_outputs o;
+  LCL_TRY(begin(&j, run, desc, "features", metrics));
+  LCL_TRY(lcl__run_outputs(run, j.ds, &o));
+  lcl_metrics_set(metrics, "width", (double)o.width);
+  const lcl_status st = o.features ? write_features(&j, &o)
+                                   : lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features",
+                                               j.s->cls->name);
+  lcl__outputs_free(&o);
+  return st;
+}
+
+lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
+                          lcl_metrics *metrics) {
+  LCL_NEED(run, desc);
+  return locked(run, desc, metrics, encode);
 }

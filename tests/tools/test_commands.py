@@ -3,7 +3,7 @@
 
 At the end the options that were used are held against each command's --help: one that no check used fails.
 """
-import csv, json, os, random, re, shutil, struct, subprocess, sys, tempfile
+import csv, json, math, os, random, re, shutil, struct, subprocess, sys, tempfile
 
 LATENTCL = os.path.abspath(sys.argv[1])
 KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../cl')
@@ -169,6 +169,22 @@ def images():
     check(bytes_of('s.png') == seen[''], 'kind')
 
 
+def features():
+    told = json.loads(run('encode', 'mlp', '--json'))
+    table, (shape, data) = rows('mlp/features.csv'), numbers('mlp/features.npy')
+    n, width = told['n'], told['width']
+    check(shape == (n, width) and n == 40 and width > 1 and table[0] == ['index', 'prediction', 'label'], (told, shape, table[0]))
+    values = struct.unpack('<%df' % (n * width), data[-4 * n * width:])
+    check(all(map(math.isfinite, values)) and len({values[i * width:][:width] for i in range(n)}) == n, 'each example has its own')
+    wrong = sum(p != label for _, p, label in table[1:])
+    check([int(r[0]) for r in table[1:]] == list(range(n)), 'index')
+    check(abs(json.loads(run('eval', 'mlp', '--json'))['error_percent'] - 100 * wrong / n) < 1e-6, (wrong, n))
+    run('encode', 'mlp', '--split', 'train', '--out', 'part')
+    check(numbers('part.npy')[0] == (len(rows('part.csv')) - 1, width) and len(rows('part.csv')) > 41, 'split and out')
+    told = run('encode', 'mlp', '--data', 'other', '--out', 'part')
+    check(re.search(r'\b20\b', told) and numbers('part.npy')[0] == (20, width), told)
+
+
 def clusters_and_codes():
     small = ['--set', 'hidden=9-8', '--set', 'nn_index=3', '--data', 'data', '--epochs', '2', '--quiet']
     run('train', 'imsat', *small, '--out', 'clusters')
@@ -320,7 +336,7 @@ def tune():
 
 
 def algorithms():
-    for command in ('train', 'explain', 'eval', 'sample', 'reconstruct', 'cluster', 'hash', 'tsne', 'report', 'bench', 'check', 'op'):
+    for command in ('train', 'explain', 'eval', 'sample', 'reconstruct', 'encode', 'cluster', 'hash', 'tsne', 'report', 'bench', 'check', 'op'):
         text = run(command, '--algorithm', 'conv2d=quantum', code=2)
         check("no algorithm 'quantum'" in text and 'implicit-gemm, auto' in text, text)
         check("off, quick or full, not 'slowly'" in run(command, '--find=slowly', code=2), command)
@@ -410,7 +426,7 @@ def every_option_was_used():
 folder = tempfile.mkdtemp(prefix='latentcl-commands-')
 os.chdir(folder)
 failed = 0
-for part in (data, train, evaluate, images, clusters_and_codes, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
+for part in (data, train, evaluate, images, features, clusters_and_codes, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
     try:
         part()
         print(part.__name__, 'passed', flush=True)

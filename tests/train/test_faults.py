@@ -195,7 +195,7 @@ def one_writer():
     assert not os.path.exists(stale)
     lock = os.open(r, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    for args in (['cluster', r, '--method', 'k-means'], ['hash', r, '--method', 'pca-itq'],
+    for args in (['cluster', r, '--method', 'k-means'], ['hash', r, '--method', 'pca-itq'], ['encode', r],
                  ['reproduce', 'imsat/clusters', '--quick', '--out', r], [*SMALL, '--out', r]):
         told = refused(*args)
         assert 'in use' in told and str(os.getpid()) in told, (args, told)
