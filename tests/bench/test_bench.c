@@ -459,10 +459,17 @@ static void candidates(void **state) {
   lcl_choice list[6];
   ASSERT_OK(lcl__tune_collect(ctx, "semantic-conv3", &problems, &n));
   assert_true(n >= 1);
+  lcl_record before, after;
+  const bool known = lcl__tuning_find(ctx, problems[0].key, problems[0].kind, &before);
   size_t k = lcl__tune_neighbours(&problems[0].usual, list, 6);
   for (size_t i = 0; i < k; i++) {
     double seconds = 0;
+    for (size_t j = 0; j <= i; j++)
+      assert_false(lcl__choice_equal(&list[i], j < i ? &list[j] : &problems[0].usual));
     lcl_status st = lcl__tune_measure(ctx, &problems[0], &list[i], &seconds);
+    /* A trial leaves what the device uses as it was. */
+    assert_int_equal(lcl__tuning_find(ctx, problems[0].key, problems[0].kind, &after), known);
+    if (known) assert_true(lcl__choice_equal(&after.choice, &before.choice));
     if (st == LCL_ERR_UNSUPPORTED) continue;
     if (st != LCL_OK) fail_msg("candidate %zu: %s", i, lcl_error_message());
     assert_true(seconds > 0);

@@ -1,5 +1,6 @@
 /* The choice among algorithms: by name, by the find step, and what a user is told about it. */
 #include "bench/bench.h"
+#include "bench/tune.h"
 #include "data/tempdir.h"
 #include "latentcl/algorithm.h"
 #include "latentcl/model.h"
@@ -625,6 +626,27 @@ static void nowhere_to_keep(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* The problems of a model's step, each once: products before convolutions, which are compared with
+ * tuned ones, and of each kind the most work first. */
+static void collected(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  lcl_trial_problem *p;
+  size_t n, convs = 0;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl__tune_collect(ctx, "augconv", &p, &n));
+  for (size_t i = 0; i < n; i++) {
+    const bool conv = p[i].kind == &lcl__conv_kind;
+    assert_true(conv || convs == 0);
+    convs += conv;
+    if (i > 0 && p[i].kind == p[i - 1].kind) assert_true(p[i].flops <= p[i - 1].flops);
+    for (size_t k = 0; k < i; k++) assert_string_not_equal(p[i].key, p[k].key);
+  }
+  assert_true(convs > 2 && n - convs > 2 && p[0].flops > p[n - convs - 1].flops);
+  lcl__free(p);
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(wrong_names, setup, teardown),
@@ -639,6 +661,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(kept, setup, teardown),
     cmocka_unit_test_setup_teardown(several_starts, setup, teardown),
     cmocka_unit_test_setup_teardown(nowhere_to_keep, setup, teardown),
+    cmocka_unit_test_setup_teardown(collected, setup, teardown),
   };
   return cmocka_run_group_tests_name("algorithms", tests, NULL, NULL);
 }
