@@ -1,4 +1,4 @@
-/* augconv, vae, m2, two-head, vae-ladder and vae-ladder-control: terms and gradients against
+/* augconv, vae, m2, two-head, vae-ladder, vae-ladder-control, pixelrnn: terms and gradients against
  * another framework, parameter counts, options, falling losses, images, refusals. */
 #include "test.h"
 
@@ -432,6 +432,48 @@ static void test_eval_rows_alone(void **state) {
   }
 }
 
+/* A PixelRNN of zeros gives every level the same probability: eight bits for each of 256, one for
+ * each of two, whatever the image. */
+static void test_pixelrnn_of_zeros(void **state) {
+  static const struct {
+    const char *opts;
+    int shape[3];
+    double bits; /* of a value */
+  } cases[] = { { "levels=256 hidden=3", { 3, 6, 5 }, 8 },
+                { "levels=256 hidden=2 batch_norm=true residual=false", { 1, 4, 7 }, 8 },
+                { "levels=2 hidden=2", { 1, 5, 4 }, 1 } };
+  (void)state;
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    const int *s = cases[i].shape, values = s[0] * s[1] * s[2];
+    rig r = open_rig("pixelrnn", cases[i].opts, s, 0, LCL_MODE_EVAL, 4, 0);
+    const int n = r.build.n_examples;
+    lcl_tensor *fetch[2];
+    for (int k = 0; k < n && k < 2; k++) fetch[k] = r.build.examples[k].t;
+    assert_int_equal(n, cases[i].bits > 1 ? 2 : 1);
+    ASSERT_OK(
+        lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = n }, &r.program));
+    for (size_t v = 0; v < lcl_store_count(r.store); v++) {
+      const lcl_var_info info = lcl_store_info(r.store, v);
+      const size_t bytes = (size_t)lcl_shape_count(info.shape) * lcl_dtype_size(info.dtype);
+      void *zeros = calloc(1, bytes);
+      if (info.trainable) ASSERT_OK(lcl_store_write(r.store, info.name, zeros, bytes));
+      free(zeros);
+    }
+    float x[4 * 90], got[4];
+    for (int k = 0; k < 4 * values; k++)
+      x[k] = cases[i].bits > 1 ? (float)(k * 37 % 256) / 255 : (float)(k % 3 == 0);
+    ASSERT_OK(lcl_feed(r.program, "image", x, sizeof *x * 4 * (size_t)values));
+    ASSERT_OK(lcl_run(r.program));
+    for (int k = 0; k < n; k++) {
+      const double want = k ? cases[i].bits : values * cases[i].bits * log(2);
+      assert_string_equal(r.build.examples[k].name, k ? "bits_per_dim" : "nll");
+      ASSERT_OK(lcl_fetch(r.program, k ? "#1" : "#0", got, sizeof got));
+      for (int e = 0; e < 4; e++) ASSERT_BETWEEN(got[e], want * (1 - 1e-5), want * (1 + 1e-5));
+    }
+    close_rig(&r);
+  }
+}
+
 /* ---- refusals ---- */
 
 static void refuse(const char *model, const char *opts, const int shape[3], int classes,
@@ -474,7 +516,8 @@ int main(void) {
     cmocka_unit_test(test_golden_vae_ladder), cmocka_unit_test(test_golden_control),
     cmocka_unit_test(test_parameter_counts),  cmocka_unit_test(test_vgg_counts),
     cmocka_unit_test(test_loss_falls),        cmocka_unit_test(test_images),
-    cmocka_unit_test(test_eval_rows_alone),   cmocka_unit_test(test_refusals),
+    cmocka_unit_test(test_eval_rows_alone),   cmocka_unit_test(test_pixelrnn_of_zeros),
+    cmocka_unit_test(test_refusals),
   };
   const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_images or *golden* */
   if (only) cmocka_set_test_filter(only);
