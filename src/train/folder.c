@@ -1,7 +1,6 @@
 /* The run folder's config.json: what was asked for and what it resolved to. */
 #include <errno.h>
 #include <limits.h>
-#include <time.h>
 
 #include "latentcl/version.h"
 #include "train/session.h"
@@ -74,10 +73,8 @@ static void add_data(cJSON *root, const lcl_session *s) {
 
 lcl_status lcl__write_config(lcl_session *s, const char *folder) {
   cJSON *root = cJSON_CreateObject();
-  char date[40], seed[24];
-  time_t now = time(NULL);
-  struct tm tm;
-  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+  char date[24], seed[24];
+  lcl__utc_now(date);
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
   cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
   cJSON_AddStringToObject(root, "created", date);

@@ -14,6 +14,7 @@ void lcl__history_free(lcl_history *h) {
 /* What the report reads of a line, whatever its event. */
 static const lcl_json_field line_fields[] = {
   { "event", LCL_JSON_TEXT, true },
+  { "time", LCL_JSON_TEXT },
   { "epoch", LCL_JSON_WHOLE, false, 0, 1e7 },
   { "step", LCL_JSON_WHOLE, false, 0, 1e15 },
   { "lr", LCL_JSON_NUMBER },

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "train/session.h"
@@ -36,7 +37,16 @@ lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
   return LCL_OK;
 }
 
+void lcl__utc_now(char text[24]) {
+  const time_t now = time(NULL);
+  struct tm tm;
+  strftime(text, 24, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+}
+
 lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line) {
+  char now[24];
+  lcl__utc_now(now);
+  cJSON_AddStringToObject(line, "time", now);
   char *text = lcl__json_print(line, false);
   cJSON_Delete(line);
   if (!text) return LCL_ERR_HOST_MEMORY;

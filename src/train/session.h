@@ -135,7 +135,8 @@ typedef struct lcl_run_log {
 /* keep < 0: starts an empty log; else continues after the first `keep` bytes, which must be there,
  * and drops the rest. */
 lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep);
-lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line); /* deletes line */
+/* Adds the time to the line, and deletes it. */
+lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line);
 lcl_status lcl__run_log_sync(lcl_run_log *log);
 void lcl__run_log_close(lcl_run_log *log);
 void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
@@ -154,5 +155,6 @@ void lcl__progress_bar(lcl_progress *p, double done,
                        const char *text); /* at most ten times a second; terminals only */
 void lcl__progress_line(lcl_progress *p, const char *text); /* a line that stays */
 void lcl__format_duration(double seconds, char buf[32]);    /* "3:05", "1:02:03" */
+void lcl__utc_now(char text[24]);                           /* "2026-11-28T19:20:00Z" */
 
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The numbers that a run writes down, and those that people read on its pages: test_pages.py LATENTCL"""
-import html, json, math, os, re, shutil, struct, subprocess, sys, tempfile
+import html, json, math, os, re, shutil, struct, subprocess, sys, tempfile, time
 
 LATENTCL = sys.argv[1]
 folder = tempfile.mkdtemp(prefix='latentcl-pages-')
@@ -44,6 +44,7 @@ def row(page, *start):
 
 ASKED = {'labels_per_class': '20', 'validation': '200', 'epochs': '3', 'batch': '30'}
 SET = [word for name, value in ASKED.items() for word in ('--set', name + '=' + value)]
+begun = time.time()
 a = folder + '/a'
 run('train', 'semantic-noise', *SET, '--seed', '7', '--max-steps', '8', '--quiet', '--no-test', '--out', a)
 run('train', '--resume', '--quiet', '--out', a)
@@ -69,6 +70,9 @@ epochs = lines_of(a, 'epoch')
 assert start['steps_per_epoch'] == 6 and [e['step'] for e in epochs] == [6, 12, 18] and [e['epoch'] for e in epochs] == [1, 2, 3]
 for e in epochs:  # also of the steps before it was stopped
     is_close(e['images_per_second'] * e['seconds'], e['step'] * settings['batch'], 0.01)
+times = [l['time'] for l in map(json.loads, open(a + '/log.jsonl'))]
+assert times == sorted(times) and time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(begun)) <= times[0], times
+assert times[-1] <= time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), times
 assert 0 < epochs[0]['seconds'] < epochs[1]['seconds'] < epochs[2]['seconds']
 test, = lines_of(a, 'test')
 confusion = test['confusion']
