@@ -218,7 +218,7 @@ static void copies_move_pixels(void **state) {
   enum { SIDE = 24, COPIES = 200 };
   static float x[2][SIDE][SIDE], out[2][SIDE][SIDE];
   const double most[5] = { 0.17, 0.1, 0.1, 0.05 * SIDE, 0.05 * SIDE }, middle = (SIDE - 1) / 2.0;
-  double low[5] = { 0 }, high[5] = { 0 };
+  double low[5] = { 0 }, high[5] = { 0 }, apart[5][5] = { 0 };
   for (int r = 0; r < SIDE; r++)
     for (int k = 0; k < SIDE; k++) x[0][r][k] = (float)r / SIDE, x[1][r][k] = (float)k / SIDE;
   lcl_dataset *ds, *some;
@@ -248,9 +248,15 @@ static void copies_move_pixels(void **state) {
       ASSERT_BETWEEN(from[k], -most[k] - 1e-4, most[k] + 1e-4);
       low[k] = fmin(low[k], from[k]);
       high[k] = fmax(high[k], from[k]);
+      for (int other = 0; other < k; other++)
+        apart[k][other] = fmax(apart[k][other],
+                               fabs(from[k] / most[k] - from[other] / most[other]));
     }
   }
-  for (int k = 0; k < 5; k++) assert_true(low[k] < -0.9 * most[k] && high[k] > 0.9 * most[k]);
+  for (int k = 0; k < 5; k++) {
+    assert_true(low[k] < -0.9 * most[k] && high[k] > 0.9 * most[k]);
+    for (int other = 0; other < k; other++) assert_true(apart[k][other] > 1); /* each for itself */
+  }
   lcl_dataset_close(some);
   lcl_dataset_close(ds);
 }
