@@ -151,7 +151,7 @@ static int parse_threshold(options *o) {
   double v = lcl__strtod(text, &end);
   const char *rest = end + strspn(end, " ");
   if (*rest == '%') v /= 100, rest++;
-  if (end == text || *rest || !(v > 0 && v <= 1000))
+  if (end == text || *rest || text[strspn(text, "+.0123456789eE %")] || !(v > 0 && v <= 1000))
     return cli_usage("--threshold takes a part such as 5%% or 0.05, not '%s'", text);
   o->threshold = v;
   return CLI_OK;

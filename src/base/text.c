@@ -44,10 +44,15 @@ int lcl__snprintf(char *buf, size_t size, const char *fmt, ...) {
   return n;
 }
 
+/* No blanks, no hexadecimal: strtod takes both, strtoll the first. */
+static bool only(const char *characters, const char *text) {
+  return !text[strspn(text, characters)];
+}
+
 bool lcl__parse_number(const char *text, double *out) {
   char *end = NULL;
   const double v = lcl__strtod(text, &end);
-  if (end == text || *end || !isfinite(v)) return false;
+  if (end == text || *end || !isfinite(v) || !only("+-.0123456789eE", text)) return false;
   *out = v;
   return true;
 }
@@ -56,7 +61,7 @@ bool lcl__parse_whole(const char *text, int64_t *out) {
   char *end = NULL;
   errno = 0;
   const long long v = strtoll(text, &end, 10);
-  if (end == text || *end || errno) return false;
+  if (end == text || *end || errno || !only("+-0123456789", text)) return false;
   *out = v;
   return true;
 }

@@ -67,6 +67,7 @@ static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
 
 static lcl_status read_rows(const cJSON *list, const char *path, lcl_result_file *out) {
   const int n = cJSON_GetArraySize(list);
+  if (n == 0) return lcl__fail(LCL_ERR_FORMAT, "%s: no results to compare", path);
   if (n > MAX_RESULTS)
     return lcl__fail(LCL_ERR_FORMAT, "%s: %d results; at most %d are compared", path, n,
                      MAX_RESULTS);
@@ -158,7 +159,7 @@ const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name) {
 }
 
 double lcl__result_speedup(const lcl_result *a, const lcl_result *b) {
-  if (!a || !b) return -1;
+  if (!a || !b || strcmp(a->unit, b->unit) != 0) return -1;
   if (a->unit[0]) {
     if (a->value <= 0 || b->value <= 0) return -1;
     return strchr(a->unit, '/') ? b->value / a->value : a->value / b->value;

@@ -68,6 +68,20 @@ static size_t idx_wanted(const uint8_t *head, size_t n) {
   return LCL_MAX(n, LCL_MIN(bytes, LCL_DATA_MAX_BYTES) + 4 + 4 * (size_t)rank + 1);
 }
 
+/* Whole numbers that floats cannot tell apart would be one value. */
+static lcl_status check_whole(const uint8_t *p, lcl_idx *out) {
+  for (size_t i = 0; i < out->count; i++) {
+    const int32_t v = (int32_t)big_endian(p + 4 * i, 4);
+    if (v >= -(1 << 24) && v <= 1 << 24) continue;
+    lcl__idx_free(out);
+    return lcl__fail(LCL_ERR_TYPE,
+                     "IDX element %zu is %d; whole numbers beyond 2^24 have no float of their own "
+                     "(save float32 if rounding them is right)",
+                     i, (int)v);
+  }
+  return LCL_OK;
+}
+
 lcl_status lcl__idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
   memset(out, 0, sizeof *out);
   if (n < 4 || data[0] || data[1])
@@ -103,7 +117,7 @@ lcl_status lcl__idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
     return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < count; i++)
     out->values[i] = element_value(data + head + i * (size_t)size, type);
-  return LCL_OK;
+  return type == IDX_I32 ? check_whole(data + head, out) : LCL_OK;
 }
 
 static lcl_status read_idx(const char *folder, const char *name, lcl_idx *out) {

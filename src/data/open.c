@@ -119,6 +119,34 @@ static lcl_status unify(lcl_splits *s) {
   return LCL_OK;
 }
 
+static void warn_class(const lcl_dataset *train, const char *part, int c, int more) {
+  char number[16], others[48] = "";
+  snprintf(number, sizeof number, "%d", c);
+  if (more) snprintf(others, sizeof others, ", nor have %d more", more);
+  lcl__logf(LCL_LOG_WARN, "%s: class %s has no training example%s", part,
+            train->class_names ? train->class_names[c] : number, others);
+}
+
+/* A name that only another part has, such as Cat beside cat, is a class that nothing learns. */
+static lcl_status warn_untrained(const lcl_splits *s) {
+  const lcl_dataset *train = s->train, *part[] = { s->valid, s->test };
+  const size_t bytes = (size_t)LCL_MAX(train->classes, 1) * sizeof(int64_t);
+  int64_t *here = lcl__alloc(bytes), *there = lcl__alloc(bytes);
+  lcl_status status = here && there ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int i = 0; i < 2 && status == LCL_OK && train->labels; i++) {
+    if (!part[i] || !part[i]->labels) continue;
+    status = lcl_dataset_class_counts(train, here);
+    if (status == LCL_OK) status = lcl_dataset_class_counts(part[i], there);
+    int n = 0, first = 0;
+    for (int c = train->classes - 1; c >= 0 && status == LCL_OK; c--)
+      if (there[c] && !here[c]) n++, first = c;
+    if (n) warn_class(train, part[i]->name, first, n - 1);
+  }
+  lcl__free(here);
+  lcl__free(there);
+  return status;
+}
+
 static lcl_status replace_binarised(lcl_dataset **ds, bool threshold, uint64_t seed,
                                     const char *stream) {
   if (!*ds) return LCL_OK;
@@ -260,6 +288,7 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
   LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
   LCL_TRY(name_part(s->valid, desc, "valid"));
   LCL_TRY(name_part(s->test, desc, "test"));
+  if (!desc->merge) LCL_TRY(warn_untrained(s));
   LCL_TRY(binarise(desc, s));
   return desc->merge ? merge_all(s) : LCL_OK;
 }

@@ -22,6 +22,10 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
   *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
   j->method = d->method ? d->method : "model";
   memset(metrics, 0, sizeof *metrics);
+  if (d->k > 0 && strcmp(j->method, "model") == 0)
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "%s: how many is a choice of the baselines; the model's is that of its training", name);
   LCL_TRY(lcl__session_split(j->s, d->split ? d->split : "all", &j->ds));
   if (j->ds->count < 1) return lcl__fail(LCL_ERR_ARGUMENT, "there are no examples in this split");
   lcl_metrics_set(metrics, "n", (double)j->ds->count);

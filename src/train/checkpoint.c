@@ -117,6 +117,14 @@ static lcl_status add_prep(lcl_session *s, lcl_tensor_file *f) {
   return LCL_OK;
 }
 
+static lcl_status add_classes(lcl_session *s, lcl_tensor_file *f) {
+  char *names;
+  LCL_TRY(lcl__session_classes(s, &names));
+  const lcl_status st = *names ? lcl_tensor_file_set_meta(f, "classes", names) : LCL_OK;
+  lcl__free(names);
+  return st;
+}
+
 static bool finite_at(const lcl_tensor_entry *e, size_t i) {
   float f;
   uint16_t h;
@@ -149,6 +157,7 @@ lcl_status lcl__session_save(lcl_session *s, lcl_tensor_file **out) {
   if (st == LCL_OK) st = lcl_store_save(s->store, f);
   if (st == LCL_OK) st = lcl__tensor_file_finite(f);
   if (st == LCL_OK) st = add_prep(s, f);
+  if (st == LCL_OK) st = add_classes(s, f);
   if (st != LCL_OK) {
     lcl_tensor_file_destroy(f);
     return st;

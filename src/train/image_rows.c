@@ -142,7 +142,11 @@ static lcl_status given_from_file(lcl_session *s, const char *path, int64_t n, f
   lcl_dataset *ds;
   LCL_TRY(lcl__open_array(path, &s->data_desc, &ds));
   lcl_status st = LCL_OK;
-  if (ds->count < n || lcl_dataset_elements(ds) != lcl_dataset_elements(like))
+  /* Rows of numbers are read in the data's order; other images are not. */
+  const bool row = ds->channels * ds->height == 1, same = ds->channels == like->channels &&
+                                                          ds->height == like->height &&
+                                                          ds->width == like->width;
+  if (ds->count < n || lcl_dataset_elements(ds) != lcl_dataset_elements(like) || !(same || row))
     st = lcl__fail(LCL_ERR_SHAPE, "%s: expected at least %lld images of %dx%dx%d values", path,
                    (long long)n, like->channels, like->height, like->width);
   else if (!like->any_range)
@@ -257,6 +261,8 @@ lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
   if (!(request->temperature >= 0 && isfinite(request->temperature)))
     return lcl__fail(LCL_ERR_ARGUMENT, "a temperature of %g: it must be above 0",
                      (double)request->temperature);
+  if (!request->given && request->rows)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d rows kept: of which images? (given)", request->rows);
   if (request->given && (request->rows < 0 || request->rows > s->model->data.height))
     return lcl__fail(LCL_ERR_ARGUMENT, "%d rows kept: images have %lld", request->rows,
                      (long long)s->model->data.height);

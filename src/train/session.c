@@ -118,6 +118,34 @@ static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint
   return lcl_prep_from_json(json, arrays, n, &s->prep);
 }
 
+lcl_status lcl__session_classes(const lcl_session *s, char **out) {
+  const lcl_dataset *ds = s->splits.train;
+  lcl_str text = { 0 };
+  lcl__str_add(&text, "%s", "");
+  for (int c = 0; ds->class_names && c < ds->classes; c++)
+    lcl__str_visible(&text, "%s%s", c ? ", " : "", ds->class_names[c]);
+  *out = text.data;
+  if (lcl__str_ok(&text)) return LCL_OK;
+  lcl__str_free(&text);
+  *out = NULL;
+  return LCL_ERR_HOST_MEMORY;
+}
+
+/* A network's outputs stand for the classes that it was trained on, in their order. */
+static lcl_status check_classes(const lcl_session *s, const lcl_tensor_file *checkpoint) {
+  const char *trained = checkpoint ? lcl_tensor_file_meta(checkpoint, "classes") : NULL;
+  char *here;
+  if (!trained || !*trained) return LCL_OK;
+  LCL_TRY(lcl__session_classes(s, &here));
+  lcl_status st = LCL_OK;
+  if (*here && strcmp(here, trained) != 0)
+    st = lcl__fail(LCL_ERR_FORMAT,
+                   "%s has the classes %s; those that the run was trained on were expected: %s",
+                   s->splits.train->name, here, trained);
+  lcl__free(here);
+  return st;
+}
+
 static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
   LCL_TRY(lcl_model_find(d->model, &s->cls));
   if (d->data && !(s->data_path = lcl__strdup(d->data))) return LCL_ERR_HOST_MEMORY;
@@ -125,6 +153,7 @@ static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
   s->data_desc.seed = (uint64_t)lcl_option_int(s->options, "data_seed");
   LCL_TRY(lcl_model_data_desc(s->cls, s->options, &s->data_desc));
   LCL_TRY(lcl_data_open(&s->data_desc, &s->splits));
+  LCL_TRY(check_classes(s, d->checkpoint));
   lcl_model_data data = describe(&s->splits);
   LCL_TRY(lcl_model_create(s->cls, s->options, &data, &s->model));
   LCL_TRY(choose_examples(s));

@@ -73,6 +73,8 @@ typedef struct lcl_outputs {
 } lcl_outputs;
 lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
 void lcl__outputs_free(lcl_outputs *o);
+/* The names of the training part's classes as one text, "" where they have none; lcl__free. */
+lcl_status lcl__session_classes(const lcl_session *s, char **out);
 /* How many examples of ds have a label (>= 0). */
 int64_t lcl__session_known(const lcl_dataset *ds);
 /* View of the examples of ds that have a label (>= 0), NULL where that is all of them or ds has no

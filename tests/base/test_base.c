@@ -498,11 +498,13 @@ static void numbers_are_whole_texts(void **state) {
   double v;
   int64_t n;
   assert_true(lcl__parse_number("1e-3", &v) && v == 1e-3);
-  static const char *const bad[] = { "", "x", "1x", "nan", "inf", "-inf", "1e999", "1,5" };
+  static const char *const bad[] = { "",    "x",  "1x", "nan", "inf",   "-inf",     "1e999",
+                                     "1,5", " 5", "5 ", "0x5", "0x1p3", "\xd9\xa3", "\t5" };
   for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl__parse_number(bad[i], &v));
   assert_true(lcl__parse_whole("-12", &n) && n == -12);
   assert_false(lcl__parse_whole("9223372036854775808", &n));
   assert_false(lcl__parse_whole("1.0", &n));
+  assert_false(lcl__parse_whole(" 1", &n) || lcl__parse_whole("0x1", &n));
   assert_true(lcl__inside("(0,1]", 1) && !lcl__inside("(0,1]", 0) && lcl__inside("[0,inf)", 1e300));
   assert_false(lcl__inside("[0,1e9]", NAN));
 }

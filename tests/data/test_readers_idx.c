@@ -115,6 +115,11 @@ static void idx_types(void **state) {
     for (int k = 0; k < 2; k++) assert_float_equal(idx.values[k], cases[i].want[k], 0);
     lcl__idx_free(&idx);
   }
+  /* 2^24 + 1 is no float. */
+  static const uint8_t large[] = { 0, 0, 0x0C, 1, 0, 0, 0, 1, 1, 0, 0, 1 };
+  lcl_idx idx;
+  assert_int_equal(lcl__idx_parse(large, sizeof large, &idx), LCL_ERR_TYPE);
+  assert_null(idx.values);
 }
 
 /* Of several files of images the smallest is taken, or the one that is preferred. */

@@ -81,7 +81,11 @@ static void classes_have_the_same_number_in_every_part(void **state) {
       write_png(name, 8, 8, 1, 1, 1);
     }
   lcl_splits s;
+  char got[1000] = "";
+  lcl_log_set(collect, got);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
+  lcl_log_set(NULL, NULL);
+  assert_non_null(strstr(got, "test: class ape has no training example"));
   assert_int_equal(s.train->count, 12);
   assert_int_equal(s.valid->count, 10); /* val is the validation part */
   const lcl_dataset *part[3] = { s.train, s.valid, s.test };

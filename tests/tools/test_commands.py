@@ -165,6 +165,12 @@ def images():
     for bad in (float('nan'), 255.0, -1.0):
         write_npy('given.npy', '<f4', (9, 1, 8, 8), struct.pack('<%df' % n, *zero_one[1:], bad))
         check('given.npy' in run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', code=1), bad)
+    # As rows of numbers they are read too; another order of the axes would be another image.
+    for shape, code in (((9, 64), 0), ((9, 8, 8), 0), ((9, 8, 4, 2), 1), ((9, 1, 4, 16), 1)):
+        write_npy('given.npy', '|u1', shape, bytes(zero_one))
+        run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', '--rows', '7', code=code)
+        check(code or bytes_of('s.png') == grids[0], shape)
+    check('of which images' in run('sample', 'pixels', '--out', 's.png', '--rows', '7', code=1), 'rows of nothing')
     run('sample', 'pixels', '--out', 's.png', '--kind', 'samples')
     check(bytes_of('s.png') == seen[''], 'kind')
 
@@ -205,6 +211,8 @@ def clusters_and_codes():
     check(first != bytes_of('means.npy'), 'seed')
     check(json.loads(run('cluster', 'clusters', '--data', 'other', '--split', 'test', '--json'))['n'] == 20, 'data')
     run('train', 'imsat', *small, '--set', 'task=hash', '--set', 'bits=5', '--set', 'queries=3', '--out', 'codes')
+    for args in (['cluster', 'clusters', '--clusters', '7'], ['hash', 'codes', '--bits', '6']):
+        check('of the baselines' in run(*args, code=1), args)
     told = json.loads(run('hash', 'codes', '--json', '--queries', '3'))
     check(numbers('codes/codes.npy')[0] == (200, 5) and 0 < told['map_percent'] <= 100, told)
     check(json.loads(run('hash', 'codes', '--json', '--queries', '30'))['map_percent'] != told['map_percent'], 'queries')

@@ -12,7 +12,7 @@ types:      elements of a type that an op's help does not list are refused.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
-import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
+import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time, zlib
 
 LATENTCL = sys.argv[1]
 SMALL = ['train', 'semantic-noise', '--labels-per-class', '20', '--set', 'validation=200', '--quiet', '--no-test']
@@ -246,6 +246,14 @@ def write_idx(path, code, shape, data):
     open(path, 'wb').write(bytes([0, 0, code, len(shape)]) + struct.pack('>%dI' % len(shape), *shape) + data)
 
 
+def write_grey_png(path, value):
+    def chunk(name, data):
+        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 8, 8, 8, 0, 0, 0, 0)) +
+                           chunk(b'IDAT', zlib.compress((b'\0' + bytes([value]) * 8) * 8)) + chunk(b'IEND', b''))
+
+
 def write_npy(name, code):
     head = "{'descr': '%s', 'fortran_order': False, 'shape': (2, 3), }" % code
     head = head.ljust(117) + '\n'
@@ -299,10 +307,20 @@ def parts():
         run('train', model, '--data', data, '--set', option, '--epochs', '1', '--quiet', '--out', out)
         told = json.loads(run('eval', out, '--split', 'all', '--json').stdout)
         assert told['n'] == told['unlabelled'] == 80 and told['loss'] > 0 and 'accuracy_percent' not in told, told
-    for args in (['cluster', out, '--clusters', '3'], ['hash', out, '--method', 'pca-itq']):
-        told = json.loads(run(*args, '--quiet' if args[0] == 'cluster' else '--json', '--json').stdout)
+    for args in (['cluster', out], ['hash', out, '--method', 'pca-itq']):
+        told = json.loads(run(*args, '--json').stdout)
         assert told == {'split': 'all', 'n': 80, 'unlabelled': 80}, told
     write_idx(data + '/train-labels-idx1', 9, (60,), bytes(i % 3 for i in range(60)))
+    # Classes have names, also in the data that a run is measured on later.
+    for name, classes in (('own', ('cat', 'dog')), ('same', ('cat', 'dog')), ('others', ('ant', 'cat'))):
+        for k, c in enumerate(classes):
+            for i in range(20):
+                write_grey_png('%s/%s/%s/%d.png' % (folder, name, c, i), 100 * k + i)
+    out = folder + '/named'
+    run('train', 'semantic-noise', '--set', 'arch=mlp', '--data', folder + '/own', '--epochs', '1', '--batch', '10', '--quiet', '--out', out)
+    run('eval', out, '--data', folder + '/same')
+    assert 'has the classes ant, cat; those that the run was trained on were expected: cat, dog' in refused(
+        'eval', out, '--data', folder + '/others')
     link = os.fsencode(folder) + b'/\xff'
     os.symlink(data, link)
     told = refused(*train[:-1], '--quiet', '--no-test', '--data', link, '--out', folder + '/latin')
@@ -451,6 +469,10 @@ def compare():
     gate(1, [row('x', 1e-3, verified=False), *good[1:]])
     gate(1, [*good[:2], {'name': 'p', 'unit': 'GB/s', 'value': 9}, good[3]])
     gate(1, [*good[:2], {'name': 'p', 'unit': 'GB/s'}, good[3]])
+    for unit in ({'unit': 'us'}, {'unit': 'MB/s'}, {}):                  # nothing to compare 10 GB/s with
+        gate(1, [*good[:2], {'name': 'p', 'value': 10, **unit}, good[3]])
+    gate(1, [])
+    run('bench', '--compare', results('none', []), results('none', []), code=1)
     assert 'twice' in gate(1, [*good, row('x', 1)])
     for bad in (-1, 0, 1e999, 5e-324, 'fast'):
         assert '"median"' in gate(1, [{'name': 'x', 'seconds': {'median': bad}}, *good[1:]]), bad
@@ -463,7 +485,7 @@ def compare():
     assert '<script' not in open(page).read() and os.path.getsize(page) < 1e7
     run('bench', '--compare', base, results('peaks', good, peaks={'gflops': 1e308, 'gbps': 1e308}), '--html', page, code=1)
     run('bench', '--compare', base, results('rows', [row('r%d' % i, 1) for i in range(20000)]), '--html', page, code=1)
-    for text in ('nan', '-5%', '5%%', '0', 'x', '1e999'):
+    for text in ('nan', '-5%', '5%%', '0', 'x', '1e999', '0x5%', '\t5%'):
         run('bench', '--compare', base, base, '--threshold', text, code=2)
 
 
