@@ -170,7 +170,7 @@ static int run(int argc, char **argv) {
       "none, static_files, fixed_draw, dynamic, threshold" },
     { "prefer", CLI_STRING, &prefer, "WORD",
       "of several image files take the one with WORD in its name" },
-    { "image-size", CLI_INT, &size, "N", "image folders: side of the square (48)", "[1,4096]" },
+    { "image-size", CLI_INT, &size, "N", "image folders: side of the square", "[1,4096]" },
     { "grey", CLI_FLAG, &grey, NULL, "image folders: luma instead of RGB" },
     { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
     { 0 },

@@ -354,7 +354,7 @@ static int run(int argc, char **argv) {
   const cli_option table[] = {
     { "device", CLI_STRING, &device, "SEL", "which device" },
     { "budget", CLI_FLOAT, &budget, "MINUTES",
-      "stop after this time (10); what was found so far is kept", "[0,1e6]" },
+      "stop after this time; what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
