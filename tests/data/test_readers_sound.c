@@ -14,10 +14,12 @@ static void sound_folder(void **state) {
       temp_write(dir, name, file, n);
     }
   }
+  temp_write(dir, "0 notes/cover.txt", "x", 1); /* no class: no label is left out for it */
   lcl_splits s;
   lcl_data_desc desc = { .path = dir };
   assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
   assert_string_equal(s.format, "sound");
+  assert_int_equal(s.train->classes, 2);
   assert_int_equal(s.train->width,
                    100); /* 500 ms of 200 samples a second, hop 10: 21 segments a recording */
   assert_int_equal(s.train->count, 2 * 3 * 21);
