@@ -129,6 +129,15 @@ static void poison_of_no_graph(void **state) {
   lcl_mul(lcl_relu(lcl_exp(NULL)), x);
   says(lcl_graph_status(w.g), LCL_ERR_ARGUMENT, "comes of a call that got NULL");
   end(w);
+  for (int order = 0; order < 2;
+       order++) { /* the graph there is is told, wherever its tensor stands */
+    w = begin();
+    x = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(2));
+    lcl_tensor *poison = lcl_exp(NULL);
+    lcl_select(NULL, order ? x : poison, order ? poison : x);
+    says(lcl_graph_status(w.g), LCL_ERR_ARGUMENT, "lcl_select: tensor 0 is NULL");
+    end(w);
+  }
 }
 
 /* The context goes first: what stands on it keeps its memory, and says so. */
