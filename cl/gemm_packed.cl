@@ -171,10 +171,11 @@ static void pack_matrix(global const float *restrict b, local float *restrict bp
 #undef LOAD_ROW
     }
   }
+  /* Zeros as a whole vector: of a loop over those behind the last column, a compiler made one that
+   * also wrote the next row's first. */
   for (; k < kc; k++) {
-    int l = 0;
-    for (; l < cols; l++) bp[k * NR + l] = s[(size_t)k * rsb + (size_t)l * csb];
-    for (; l < VEC; l++) bp[k * NR + l] = 0.0f;
+    if (cols < VEC) LSTORE((floatv)(0.0f), bp + k * NR);
+    for (int l = 0; l < cols; l++) bp[k * NR + l] = s[(size_t)k * rsb + (size_t)l * csb];
   }
 }
 #endif
