@@ -435,6 +435,29 @@ static lcl_record record_of(lcl_context *ctx, int pass) {
   return r;
 }
 
+/* Records of convolutions that differ in anything are different records. */
+static void keys(void **state) {
+  (void)state;
+  const lcl_conv_problem base = {
+    .pass = LCL_CONV_FORWARD,
+    .s = { 1, 2, 3, 4, 5, 6, 7, 8, 9 },
+    .a = { .stride = { 1, 1 }, .pad = { 1, 1, 1, 1 }, .dilation = { 1, 1 }, .groups = 1 }
+  };
+  lcl_conv_problem others[32];
+  int n = 0;
+  others[n++] = base;
+  for (int pass = 2; pass <= 4; pass *= 2) others[n] = base, others[n++].pass = (lcl_conv_pass)pass;
+  for (int i = 0; i < 7; i++) others[n] = base, ((int64_t *)&others[n++].s)[i] += 10;
+  for (int i = 0; i < 2; i++) others[n] = base, others[n++].a.stride[i] = 2;
+  for (int i = 0; i < 4; i++) others[n] = base, others[n++].a.pad[i] = 2;
+  for (int i = 0; i < 2; i++) others[n] = base, others[n++].a.dilation[i] = 2;
+  others[n] = base, others[n++].a.groups = 2;
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < i; k++)
+      assert_string_not_equal(lcl__conv_as_problem(&others[i]).key,
+                              lcl__conv_as_problem(&others[k]).key);
+}
+
 /* CLBlast's kernels compile for long. */
 static lcl_context *without_library(void) {
   lcl_context *ctx;
@@ -655,6 +678,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(forced_convolutions, setup, teardown),
     cmocka_unit_test_setup_teardown(forced_products, setup, teardown),
     cmocka_unit_test_setup_teardown(models, setup, teardown),
+    cmocka_unit_test(keys),
     cmocka_unit_test_setup_teardown(found, setup, teardown),
     cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
     cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
