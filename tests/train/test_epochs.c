@@ -518,6 +518,26 @@ static void table_rows(void **state) {
   lcl__trainer_close(&t);
 }
 
+/* A variational autoencoder's bound is the sum of its two terms, each under its own name. */
+static void terms_of_a_bound(void **state) {
+  (void)state;
+  const run_desc r = { .model = "vae",
+                       .set = "batch=12 epochs=1 validation=10 maps=2",
+                       .name = "bound" };
+  char path[400];
+  lcl_run_folder *opened;
+  lcl_metrics m;
+  run(&r);
+  snprintf(path, sizeof path, "%s/%s", root, r.name);
+  ASSERT_OK(lcl_run_open(ctx, path, NULL, &opened));
+  ASSERT_OK(lcl_run_evaluate(opened, "validation", &m));
+  const double loss = *lcl_metrics_get(&m, "loss"), recon = *lcl_metrics_get(&m, "recon"),
+               kl = *lcl_metrics_get(&m, "kl");
+  ASSERT_BETWEEN(recon + kl, loss * (1 - 1e-5), loss * (1 + 1e-5));
+  ASSERT_BETWEEN(kl, 0, 0.5 * recon); /* after one epoch */
+  lcl_run_close(opened);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(schedules),
                                       cmocka_unit_test(patience),
@@ -531,6 +551,7 @@ int main(void) {
                                       cmocka_unit_test(step_lines),
                                       cmocka_unit_test(two_streams),
                                       cmocka_unit_test(checkpoints),
-                                      cmocka_unit_test(table_rows) };
+                                      cmocka_unit_test(table_rows),
+                                      cmocka_unit_test(terms_of_a_bound) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
