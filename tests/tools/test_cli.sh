@@ -22,7 +22,7 @@ expect() {
 expect 2 'Usage: latentcl COMMAND' "$latentcl"
 expect 0 'devices +list' "$latentcl" --help
 expect 0 '^latentcl [0-9]+\.[0-9]+\.[0-9]+$' "$latentcl" --version
-for word in -V version; do expect 0 '^built from [^ ]+ with CLBlast [^ ]+, clFFT ' "$latentcl" $word; done
+for word in -V version; do expect 0 '^built from .+ with CLBlast [^ ]+, clFFT ' "$latentcl" $word; done
 expect 2 "unknown command 'frobnicate'; " "$latentcl" frobnicate
 expect 2 "unknown option '--frobnicate'; " "$latentcl" devices --frobnicate
 expect 0 'Usage: latentcl train ' "$latentcl" help train
