@@ -191,15 +191,15 @@ static const char results[] =
 /* Regressions of one result beside another, each given by the members that matter. */
 static size_t regressions_of(const char *a, const char *b) {
   static const char one[] = "{\"schema\": \"latentcl-bench-1\", \"device\": {\"name\": \"d\"}, "
-                            "\"results\": [%s%s%s]}";
+                            "\"results\": [{\"name\": \"%s\", %s}]}";
   lcl_result_files files = { 0 };
   lcl_str table = { 0 };
   size_t regressions;
   const char *const members[] = { a, b };
   for (int i = 0; i < 2; i++) {
     char text[512];
-    snprintf(text, sizeof text, one, members[i] ? "{\"name\": \"w\", " : "",
-             members[i] ? members[i] : "", members[i] ? "}" : "");
+    snprintf(text, sizeof text, one, members[i] ? "w" : "another",
+             members[i] ? members[i] : "\"seconds\": {\"median\": 1}");
     ASSERT_OK(lcl__results_parse(text, "file", &files));
   }
   ASSERT_OK(lcl__results_table(&files, 0.05, &table, &regressions));

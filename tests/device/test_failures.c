@@ -166,7 +166,7 @@ static void every(use_fn use, const lcl_context_desc *desc, const char *what,
     inject(n);
     failures += !try(use, desc, what, n);
   }
-  assert_true(failures > 10);
+  assert_true(failures > 5); /* of many calls others take the place: a build is tried twice */
   assert_true(try(use, desc, "nothing", -1));
 }
 
