@@ -139,7 +139,8 @@ typedef struct sampler_sizes {
 
 /* ---- Fourier transforms: see cl/fft.cl ---- */
 
-/* Images (channels, h, w) in padded planes (f0, f1): pixel (i,j) is at (top + i*s0, left + j*s1). */
+/* Images (channels, h, w) in padded planes (f0, f1): pixel (i,j) is at (top + i*s0, left + j*s1).
+ */
 typedef struct fft_place {
   arg_int channels, h, w;
   arg_int f0, f1;

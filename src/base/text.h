@@ -24,6 +24,7 @@ bool lcl__parse_bytes(const char *text, uint64_t *bytes);
 int lcl__casecmp(const char *a, const char *b);
 int lcl__ncasecmp(const char *a, const char *b, size_t n);
 bool lcl__contains(const char *text, const char *part); /* in any case */
+
 /* Of names that were tried, the one a mistyped name is likely to mean. */
 typedef struct lcl_nearest {
   const char *typed, *name; /* NULL: none is near */

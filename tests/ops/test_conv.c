@@ -20,6 +20,20 @@ static int teardown(void **state) {
 
 typedef enum kind { FORWARD, INPUT_GRAD, FILTER_GRAD } conv_kind;
 
+/* Of the operands and the result of a pass. */
+typedef struct shapes {
+  lcl_shape a, b, c;
+} shapes;
+
+static shapes shapes_of(const lcl_ref_conv *d, conv_kind kind) {
+  const lcl_shape x = LCL_SHAPE(d->n, d->c, d->h, d->w),
+                  w = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
+                  y = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
+  return kind == FORWARD      ? (shapes) { x, w, y }
+         : kind == INPUT_GRAD ? (shapes) { y, w, x }
+                              : (shapes) { x, y, w };
+}
+
 static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv_kind kind,
                   bool integers, bool bias) {
   char what[256];
@@ -30,25 +44,20 @@ static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv
            (int)kind, (int)d->n, (int)d->c, (int)d->h, (int)d->w, (int)d->o, (int)d->kh, (int)d->kw,
            (int)d->oh, (int)d->ow, (int)d->stride_y, (int)d->stride_x, (int)d->top, (int)d->left,
            (int)d->dilation_y, (int)d->dilation_x, (int)d->groups);
-  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w),
-                  ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
-                  ys = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
-  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws,
-                  cs = kind == FORWARD      ? ys
-                       : kind == INPUT_GRAD ? xs
-                                            : ws;
+  const shapes s = shapes_of(d, kind);
   const int64_t channels = kind == FORWARD ? d->o : d->c,
                 plane = kind == FORWARD ? d->oh * d->ow : d->h * d->w;
-  values a = values_random(r, (size_t)lcl_shape_count(as), integers),
-         b = values_random(r, (size_t)lcl_shape_count(bs), integers);
+  values a = values_random(r, (size_t)lcl_shape_count(s.a), integers),
+         b = values_random(r, (size_t)lcl_shape_count(s.b), integers);
   values e = values_random(r, (size_t)channels, integers),
-         c = values_new((size_t)lcl_shape_count(cs));
+         c = values_new((size_t)lcl_shape_count(s.c));
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "t", &g));
   lcl_tensor *te = bias ? lcl_input(g, "bias", LCL_F32, LCL_SHAPE(channels)) : NULL;
-  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, as), *tb = lcl_input(g, "b", LCL_F32, bs), *y = NULL;
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, s.a), *tb = lcl_input(g, "b", LCL_F32, s.b),
+             *y = NULL;
   int64_t terms = 0;
   switch (kind) {
   case FORWARD:
@@ -60,14 +69,14 @@ static void check(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc, conv
   case INPUT_GRAD:
     lcl__ref_conv2d_input_grad(d, a.d, b.d, c.d);
     lcl__ref_conv2d_input_grad(d, a.magnitude, b.magnitude, c.magnitude);
-    y = lcl_conv2d_input_grad(ta, tb, xs, desc);
+    y = lcl_conv2d_input_grad(ta, tb, s.c, desc);
     if (bias) y = lcl_add(y, lcl_reshape(te, LCL_SHAPE(channels, 1, 1)));
     terms = d->o / d->groups * d->kh * d->kw;
     break;
   case FILTER_GRAD:
     lcl__ref_conv2d_filter_grad(d, a.d, b.d, c.d);
     lcl__ref_conv2d_filter_grad(d, a.magnitude, b.magnitude, c.magnitude);
-    y = lcl_conv2d_filter_grad(ta, tb, ws, desc);
+    y = lcl_conv2d_filter_grad(ta, tb, s.c, desc);
     terms = d->n * d->oh * d->ow;
     break;
   }
@@ -229,24 +238,19 @@ static void strided(void **state) {
  * adds up. */
 static void check_fourier(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *desc,
                           conv_kind kind) {
-  const lcl_shape xs = LCL_SHAPE(d->n, d->c, d->h, d->w),
-                  ws = LCL_SHAPE(d->o, d->c / d->groups, d->kh, d->kw),
-                  ys = LCL_SHAPE(d->n, d->o, d->oh, d->ow);
-  const lcl_shape as = kind == INPUT_GRAD ? ys : xs, bs = kind == FILTER_GRAD ? ys : ws,
-                  cs = kind == FORWARD      ? ys
-                       : kind == INPUT_GRAD ? xs
-                                            : ws;
+  const shapes s = shapes_of(d, kind);
   const double points = (double)((d->h + 2 * d->top) * (d->w + 2 * d->left)),
                taps = (double)(d->kh * d->kw), channels = (double)(d->c / d->groups),
                filters = (double)(d->o / d->groups);
-  values a = values_random(r, (size_t)lcl_shape_count(as), false),
-         b = values_random(r, (size_t)lcl_shape_count(bs), false),
-         e = values_random(r, (size_t)d->o, false), c = values_new((size_t)lcl_shape_count(cs));
+  values a = values_random(r, (size_t)lcl_shape_count(s.a), false),
+         b = values_random(r, (size_t)lcl_shape_count(s.b), false),
+         e = values_random(r, (size_t)d->o, false), c = values_new((size_t)lcl_shape_count(s.c));
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "t", &g));
-  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, as), *tb = lcl_input(g, "b", LCL_F32, bs), *y = NULL;
+  lcl_tensor *ta = lcl_input(g, "a", LCL_F32, s.a), *tb = lcl_input(g, "b", LCL_F32, s.b),
+             *y = NULL;
   double energy = 0;
   switch (kind) {
   case FORWARD:
@@ -256,12 +260,12 @@ static void check_fourier(rng *r, const lcl_ref_conv *d, const lcl_conv_desc *de
     break;
   case INPUT_GRAD:
     lcl__ref_conv2d_input_grad(d, a.d, b.d, c.d);
-    y = lcl_conv2d_input_grad(ta, tb, xs, desc);
+    y = lcl_conv2d_input_grad(ta, tb, s.c, desc);
     energy = sqrt(2 * points * taps) * filters;
     break;
   case FILTER_GRAD:
     lcl__ref_conv2d_filter_grad(d, a.d, b.d, c.d);
-    y = lcl_conv2d_filter_grad(ta, tb, ws, desc);
+    y = lcl_conv2d_filter_grad(ta, tb, s.c, desc);
     energy = points * (double)(d->n + d->n % 2);
     break;
   }
