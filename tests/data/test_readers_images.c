@@ -18,6 +18,15 @@ static void write_png(const char *name, int width, int height, uint8_t r, uint8_
   free(im.data);
 }
 
+/* folder/0.png and so on, n small images. */
+static void write_some(const char *folder, int n) {
+  char name[64];
+  for (int i = 0; i < n; i++) {
+    snprintf(name, sizeof name, "%s/%d.png", folder, i);
+    write_png(name, 8, 8, 1, 1, 1);
+  }
+}
+
 static void image_folders(void **state) {
   (void)state;
   char name[64];
@@ -72,14 +81,9 @@ static void image_names_and_parts(void **state) {
 
 static void classes_have_the_same_number_in_every_part(void **state) {
   (void)state;
-  char name[64];
   static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/eel",
                                       "test/ape",  "test/cat",  "test/eel" };
-  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
-    for (int i = 0; i < (k < 3 ? 4 : 10); i++) {
-      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
-      write_png(name, 8, 8, 1, 1, 1);
-    }
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++) write_some(file[k], k < 3 ? 4 : 10);
   lcl_splits s;
   char got[1000] = "";
   lcl_log_set(collect, got);
@@ -110,13 +114,8 @@ static void classes_have_the_same_number_in_every_part(void **state) {
 /* Also where the test part is split from train. */
 static void classes_of_a_validation_part_alone(void **state) {
   (void)state;
-  char name[64];
   static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/cat", "val/eel" };
-  for (size_t k = 0; k < sizeof file / sizeof *file; k++)
-    for (int i = 0; i < 10; i++) {
-      snprintf(name, sizeof name, "%s/%d.png", file[k], i);
-      write_png(name, 8, 8, 1, 1, 1);
-    }
+  for (size_t k = 0; k < sizeof file / sizeof *file; k++) write_some(file[k], 10);
   lcl_splits s;
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
   int count[3] = { 0 };
@@ -131,16 +130,9 @@ static void classes_of_a_validation_part_alone(void **state) {
 
 static void image_layouts(void **state) {
   (void)state;
-  char name[64];
-  for (int i = 0; i < 10; i++) {
-    snprintf(name, sizeof name, "val/cat/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-  }
+  write_some("val/cat", 10);
   expect_no_training("val/cat/0.png");
-  for (int i = 0; i < 10; i++) {
-    snprintf(name, sizeof name, "train/cat/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-  }
+  write_some("train/cat", 10);
   expect_parts(NULL, 8, 10, 2);
   write_png("cat.1.png", 8, 8, 1, 1, 1);
   write_png("train/dog.1.png", 8, 8, 1, 1, 1);
@@ -153,20 +145,11 @@ static void image_layouts(void **state) {
 /* Folders of parts are found in any case; they are no classes. */
 static void images_without_classes(void **state) {
   (void)state;
-  char name[64];
-  for (int i = 0; i < 10; i++) {
-    snprintf(name, sizeof name, "Train/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-    snprintf(name, sizeof name, "TEST/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-  }
+  write_some("Train", 10);
+  write_some("TEST", 10);
   expect_refused("TEST/0.png holds images that have no class");
-  for (int i = 0; i < 10; i++) {
-    snprintf(name, sizeof name, "Train/cat/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-    snprintf(name, sizeof name, "TEST/cat/%d.png", i);
-    write_png(name, 8, 8, 1, 1, 1);
-  }
+  write_some("Train/cat", 10);
+  write_some("TEST/cat", 10);
   expect_parts("TEST/0.png, TEST/1.png, TEST/2.png, TEST/3.png, TEST/4.png and 15 more", 8, 2, 10);
   assert_int_equal(symlink("nowhere", path_of("Train/cat/a.png")), 0);
   expect_refused("cannot open");
