@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "latentcl/plugin.h"
 #include "ops/find.h"
 
 static int complain(int code, const char *fmt, va_list args) {
@@ -54,7 +55,7 @@ int cli_error(void) {
 /* ---- options ---- */
 
 static const char *metavar_of(const cli_option *o) {
-  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT", "TEXT", "TEXT" };
+  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT" };
   return o->metavar ? o->metavar : names[o->kind];
 }
 
@@ -98,10 +99,32 @@ int cli_set_find(const char *text) {
   return setenv("LATENTCL_FIND", text, 1) ? cli_fail("out of memory") : -1;
 }
 
+static int load_plugin(const char *path) {
+  return lcl_plugin_load(path) == LCL_OK ? -1 : cli_error();
+}
+
+/* Those that the environment names, before the command line's. */
+static int load_listed_plugins(const cli_option *options) {
+  const char *list = getenv("LATENTCL_PLUGINS");
+  int code = -1;
+  while (options->name && options->kind != CLI_PLUGIN) options++;
+  if (!options->name || !list) return -1;
+  for (const char *p = list; *p && code < 0;) {
+    char path[4096];
+    size_t n = strcspn(p, ":");
+    if (n >= sizeof path) return cli_fail("LATENTCL_PLUGINS has a name that is too long");
+    snprintf(path, sizeof path, "%.*s", (int)n, p);
+    if (n) code = load_plugin(path);
+    p += n + (p[n] == ':');
+  }
+  return code;
+}
+
 static int set_value(const cli_option *o, const char *text) {
   switch (o->kind) {
   case CLI_ALGORITHM: return cli_set_algorithm(text);
   case CLI_FIND: return cli_set_find(text);
+  case CLI_PLUGIN: return load_plugin(text);
   case CLI_FLAG: break;
   case CLI_STRING: *(const char **)o->value = text; break;
   case CLI_LIST: {
@@ -161,6 +184,8 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
   make_table(options, table, names);
   optind = 0; /* start anew: a process may parse more than once */
   opterr = 0;
+  int loaded = load_listed_plugins(options);
+  if (loaded >= 0) return loaded;
   for (int c; (c = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
     const char *given = argv[optind > 0 ? optind - 1 : 0];
     if (c == HELP || c == 'h') return print_help(options, usage, about), CLI_OK;

@@ -28,7 +28,8 @@ typedef enum cli_kind {
   CLI_STRING,
   CLI_LIST,
   CLI_ALGORITHM, /* checked, then for every context of this process and its children */
-  CLI_FIND       /* the same */
+  CLI_FIND,      /* the same */
+  CLI_PLUGIN     /* loaded; those of LATENTCL_PLUGINS are too, by every command with this option */
 } cli_kind;
 /* What an option that may be given many times collects. */
 enum { CLI_LIST_MAX = 128 };
@@ -40,7 +41,7 @@ typedef struct cli_option {
   const char *name; /* without the dashes; NULL ends a table */
   cli_kind kind;
   void *value;         /* bool, int64_t, double, const char* or cli_list: the default, then what was
-                          given; NULL for the last two kinds */
+                          given; NULL for the last three kinds */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
   const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
@@ -56,6 +57,12 @@ typedef struct cli_option {
         "measure the algorithms of sizes that are new to this device (quick: some 10 s)"           \
   }
 enum { CLI_N_CHOICES = 2 };
+/* Of every command that makes or opens runs. */
+#define CLI_PLUGINS                                                                                \
+  {                                                                                                \
+    "plugin", CLI_PLUGIN, NULL, "FILE",                                                            \
+        "shared object with models of your own; may be repeated (LATENTCL_PLUGINS)"                \
+  }
 /* What --algorithm and --find do with their text; -1, or an exit code. */
 int cli_set_algorithm(const char *text);
 int cli_set_find(const char *text);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OWN = 24, MAX_SET = 160 };
+enum { MAX_OWN = 24, MAX_SET = 160, N_CHOICES = CLI_N_CHOICES + 1 };
 
 /* ---- options of a model, for --help ---- */
 
@@ -67,8 +67,8 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   static char text[N_SHORTS][96];
   const char *given[N_SHORTS] = { 0 };
   static cli_list set;
-  static const cli_option choices[] = { CLI_CHOICES };
-  cli_option table[MAX_OWN + N_SHORTS + CLI_N_CHOICES + 6];
+  static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
+  cli_option table[MAX_OWN + N_SHORTS + N_CHOICES + 6];
   int n = 0, argi;
   (void)resume;
   set.n = 0;
@@ -84,7 +84,7 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   for (int i = 0; i < N_SHORTS; i++)
     table[n++] = (cli_option) { shorts[i].flag, CLI_STRING, &given[i], "N", shorts[i].help };
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
-  for (int i = 0; i < CLI_N_CHOICES; i++) table[n++] = choices[i];
+  for (int i = 0; i < N_CHOICES; i++) table[n++] = choices[i];
   table[n] = (cli_option) { 0 };
   int code = cli_parse(argc, argv, table, usage, about, &argi);
   const lcl_model_class *cls = code == CLI_OK ? named_model(argc, argv) : NULL;
@@ -108,15 +108,15 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
 
 int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
                  cli_run_args *out) {
-  static const cli_option choices[] = { CLI_CHOICES };
-  cli_option table[MAX_OWN + CLI_N_CHOICES + 3];
+  static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
+  cli_option table[MAX_OWN + N_CHOICES + 3];
   int n = 0, argi;
   table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
                               "data set (the one the run was trained on)" };
   table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
                               "OpenCL device: 0:1, gpu, cpu or part of a name" };
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
-  for (int i = 0; i < CLI_N_CHOICES; i++) table[n++] = choices[i];
+  for (int i = 0; i < N_CHOICES; i++) table[n++] = choices[i];
   table[n] = (cli_option) { 0 };
   int code = cli_parse(argc, argv, table, usage, about, &argi);
   if (code >= 0) return code;

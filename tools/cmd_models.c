@@ -16,7 +16,8 @@ static const struct {
 };
 
 static int run(int argc, char **argv) {
-  int code = cli_parse(argc, argv, NULL, "models",
+  static const cli_option options[] = { CLI_PLUGINS, { 0 } };
+  int code = cli_parse(argc, argv, options, "models [--plugin FILE]",
                        "Lists the models. `latentcl train MODEL --help` tells the options of one.",
                        NULL);
   if (code >= 0) return code;

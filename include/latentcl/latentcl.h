@@ -1,6 +1,6 @@
 /** @file
  * All of LatentCL: devices and contexts, graphs and operations, layers, data sets, models,
- * training, benchmarks. */
+ * training, plug-ins, benchmarks. */
 #ifndef LATENTCL_LATENTCL_H
 #define LATENTCL_LATENTCL_H
 
@@ -12,6 +12,7 @@
 #include "latentcl/model.h"
 #include "latentcl/nn.h"
 #include "latentcl/ops.h"
+#include "latentcl/plugin.h"
 #include "latentcl/status.h"
 #include "latentcl/train.h"
 #include "latentcl/version.h"

@@ -1,10 +1,11 @@
 /** @file
  * Models: a class describes one system of the papers; the training loop (train.h) does the rest.
  *
- * A class is one file in src/models plus one line in src/models/registry.c. It names its options,
- * states its defaults (schedule, streams, preprocessing) and builds graphs with the public API
- * (graph.h, ops.h, nn.h). The loop makes the optimiser, the batches, evaluation, checkpoints, logs
- * and the report out of what build() declares through the lcl_build_ functions.
+ * A class names its options, states its defaults (schedule, streams, preprocessing) and builds
+ * graphs with the public API (graph.h, ops.h, nn.h). Those of the library are in src/models; a
+ * program adds its own by lcl_model_register(), the command by a plug-in (plugin.h). The loop makes
+ * the optimiser, the batches, evaluation, checkpoints, logs and the report out of what build()
+ * declares through the lcl_build_ functions.
  *
  * Threads: classes are constant and may be read by any thread. Options, models and builds belong to
  * one thread at a time. */
@@ -326,7 +327,8 @@ typedef struct lcl_sample_desc {
 /** A graph being built for a model and a mode. */
 typedef struct lcl_build lcl_build;
 
-/** A class of models: what src/models/NAME.c defines. */
+/** A class of models. A callback that returns a status says why it fails by lcl_fail(); build()
+ * does by lcl_build_fail(). */
 struct lcl_model_class {
   const char *name;          /**< "semantic-noise" */
   const char *summary;       /**< one line for `latentcl models` */
@@ -367,7 +369,17 @@ enum {
   LCL_CAN_SEMI_SUPERVISED = 32 /**< learns from unlabelled images too */
 };
 
-/** Classes that there are.
+/** Adds a class to those that there are. Do so before other threads use models.
+ *
+ * @param cls  the class, which has to stay as it is for the rest of the process. Its name is of
+ *   lower-case letters, digits, "-" and "_", begins with a letter and has at most 47 bytes; name,
+ *   summary, reference, defaults and build are there, and every option has a name of its own, a
+ *   default that it would take itself, and a help.
+ * @return #LCL_ERR_ARGUMENT for a name that exists, or a class that lacks something;
+ *   #LCL_ERR_UNSUPPORTED for more than 64 classes */
+LCL_API lcl_status lcl_model_register(const lcl_model_class *cls);
+
+/** Classes that there are: the library's, then those that were registered.
  *
  * @return how many */
 LCL_API size_t lcl_model_count(void);
@@ -471,6 +483,13 @@ LCL_API lcl_tensor *lcl_build_unlabelled(lcl_build *b);
  * @param b  the build
  * @return f32 (N,side_width) */
 LCL_API lcl_tensor *lcl_build_side(lcl_build *b);
+
+/** Makes the build fail, as an error of the graph does. The first error counts.
+ *
+ * @param b       the build
+ * @param status  not #LCL_OK
+ * @param fmt     a sentence without a full stop, as printf() takes it, for lcl_error_message() */
+LCL_API void lcl_build_fail(lcl_build *b, lcl_status status, const char *fmt, ...) LCL_PRINTF(3, 4);
 
 /** Declares the loss of #LCL_MODE_TRAIN, which the loop minimises with settings.optimiser.
  *

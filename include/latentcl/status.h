@@ -27,6 +27,16 @@ extern "C" {
 #define LCL_API
 #endif
 
+/** Lets the compiler check the arguments of a format, as printf() has it.
+ *
+ * @param fmt   number of the format among the arguments, from 1
+ * @param args  number of the first argument of the format */
+#if defined(__GNUC__)
+#define LCL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define LCL_PRINTF(fmt, args)
+#endif
+
 /** What a function returns. */
 typedef enum lcl_status {
   LCL_OK = 0,            /**< success */
@@ -56,6 +66,15 @@ LCL_API const char *lcl_status_string(lcl_status status);
  *
  * @return one sentence, "" before the first failure; valid until the next failure on this thread */
 LCL_API const char *lcl_error_message(void);
+
+/** Sets the message of a failure on the calling thread, for callbacks: `return
+ * lcl_fail(LCL_ERR_ARGUMENT, "images must be square, not %d x %d", h, w);`
+ *
+ * @param status  what the callback returns
+ * @param fmt     a sentence without a full stop, as printf() takes it; numbers have a decimal point
+ *   in every locale
+ * @return status */
+LCL_API lcl_status lcl_fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
 
 /** Returns from the calling function with the status of a failed call.
  *

@@ -21,12 +21,6 @@ static inline size_t lcl__round_up(size_t n, size_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-#if defined(__GNUC__)
-#define LCL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#else
-#define LCL_PRINTF(fmt, args)
-#endif
-
 /* Records the message for lcl_error_message() and returns status: `return lcl__fail(LCL_ERR_IO,
  * "...", ...)`. */
 lcl_status lcl__fail(lcl_status status, const char *fmt, ...) LCL_PRINTF(2, 3);
@@ -111,13 +105,15 @@ lcl_status lcl__mkdirs(const char *path);
 /* A link to nothing is there: opening it says what is wrong. */
 bool lcl__file_exists(const char *path);
 
-/* Files whose content is believed (compiled code, tuning records): read only where no other user
- * but the administrator owns or can write the folder or the file. Anything else is LCL_ERR_IO. */
+/* Files whose content is believed (compiled code, tuning records, plug-ins): read only where no
+ * other user but the administrator owns or can write the folder or the file. Anything else is
+ * LCL_ERR_IO. */
 lcl_status lcl__folder_check_private(const char *folder);
 lcl_status lcl__folder_make_private(const char *folder); /* made if it is not there */
 lcl_status lcl__file_read_private(const char *folder, const char *name, size_t max_bytes,
                                   void **data, size_t *n); /* as lcl__file_read */
-void lcl__keep_others_out(const char *path);               /* takes their right to write */
+lcl_status lcl__file_check_private(const char *folder, const char *name);
+void lcl__keep_others_out(const char *path); /* takes their right to write */
 
 /* Seconds of a monotonic clock. */
 double lcl__now(void);

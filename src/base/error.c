@@ -31,14 +31,28 @@ const char *lcl_error_message(void) {
   return message;
 }
 
-lcl_status lcl__fail(lcl_status status, const char *fmt, ...) {
+static lcl_status fail(lcl_status status, const char *fmt, va_list args) {
   /* The arguments may be the previous message itself, so it is overwritten only at the end. */
   char text[sizeof message];
+  lcl__vsnprintf(text, sizeof text, fmt, args);
+  lcl__visible(message, sizeof message, text, status == LCL_ERR_BUILD); /* a build log has lines */
+  return status;
+}
+
+lcl_status lcl__fail(lcl_status status, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  lcl__vsnprintf(text, sizeof text, fmt, args);
+  fail(status, fmt, args);
   va_end(args);
-  lcl__visible(message, sizeof message, text, status == LCL_ERR_BUILD); /* a build log has lines */
+  return status;
+}
+
+lcl_status lcl_fail(lcl_status status, const char *fmt, ...) {
+  LCL_NEED(fmt);
+  va_list args;
+  va_start(args, fmt);
+  fail(status, fmt, args);
+  va_end(args);
   return status;
 }
 

@@ -1,4 +1,4 @@
-/* Files whose content is believed: compiled code and tuning records. */
+/* Files whose content is believed: compiled code, tuning records, plug-ins. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -66,28 +66,45 @@ static lcl_status read_fd(int fd, const char *path, size_t max_bytes, void **dat
   return LCL_OK;
 }
 
+/* Opens the file in the folder, both checked; *path: its whole name. */
+static lcl_status open_file(const char *folder, const char *name, lcl_str *path, int *fd) {
+  int dir;
+  *fd = -1;
+  LCL_TRY(open_folder(folder, &dir));
+  lcl__str_add(path, "%s/%s", folder, name);
+  lcl_status status = lcl__str_ok(path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (status == LCL_OK) {
+    *fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0)
+      status = errno == ELOOP
+                   ? not_ours(path->data)
+                   : lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path->data, strerror(errno));
+    else if (!ours(*fd, S_IFREG))
+      status = not_ours(path->data);
+  }
+  close(dir);
+  return status;
+}
+
 lcl_status lcl__file_read_private(const char *folder, const char *name, size_t max_bytes,
                                   void **data, size_t *n) {
   lcl_str path = { 0 };
-  int dir, fd = -1;
+  int fd;
   *data = NULL;
   *n = 0;
-  LCL_TRY(open_folder(folder, &dir));
-  lcl__str_add(&path, "%s/%s", folder, name);
-  lcl_status status = lcl__str_ok(&path) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (status == LCL_OK) {
-    fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-      status = errno == ELOOP
-                   ? not_ours(path.data)
-                   : lcl__fail(LCL_ERR_IO, "cannot open %s: %s", path.data, strerror(errno));
-    else if (!ours(fd, S_IFREG))
-      status = not_ours(path.data);
-  }
+  lcl_status status = open_file(folder, name, &path, &fd);
   if (status == LCL_OK) status = read_fd(fd, path.data, max_bytes, data, n);
   if (fd >= 0) close(fd);
-  close(dir);
   lcl__str_free(&path);
   if (status != LCL_OK) *n = 0;
+  return status;
+}
+
+lcl_status lcl__file_check_private(const char *folder, const char *name) {
+  lcl_str path = { 0 };
+  int fd;
+  lcl_status status = open_file(folder, name, &path, &fd);
+  if (fd >= 0) close(fd);
+  lcl__str_free(&path);
   return status;
 }

@@ -1,4 +1,6 @@
 /* Models and their builds: bookkeeping between a class and the training loop. */
+#include "base/text.h"
+#include "graph/graph.h"
 #include "models/build.h"
 
 lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
@@ -108,6 +110,16 @@ static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *pr
   lcl_build_item *it = &items[(*n)++];
   snprintf(it->name, sizeof it->name, "%s%s", prefix, name);
   it->t = t;
+}
+
+void lcl_build_fail(lcl_build *b, lcl_status status, const char *fmt, ...) {
+  char text[512];
+  va_list args;
+  if (!b || !fmt) return;
+  va_start(args, fmt);
+  lcl__vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  lcl__graph_error(b->graph, status == LCL_OK ? LCL_ERR_ARGUMENT : status, "build", "%s", text);
 }
 
 void lcl_build_loss(lcl_build *b, lcl_tensor *scalar) {

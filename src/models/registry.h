@@ -1,4 +1,5 @@
-/* Layer 5: the model classes, declared here so that registry.c can list them. */
+/* Layer 5: the model classes of the library, declared here so that registry.c can list them, and
+ * those of others. */
 #ifndef LCL_MODELS_REGISTRY_H
 #define LCL_MODELS_REGISTRY_H
 
@@ -16,5 +17,14 @@ extern const lcl_model_class lcl__model_two_head;
 extern const lcl_model_class lcl__model_vae;
 extern const lcl_model_class lcl__model_vae_ladder;
 extern const lcl_model_class lcl__model_vae_ladder_control;
+
+/* Registers the classes of a plug-in (NULL: of none), all or none. */
+lcl_status lcl__models_register(const lcl_model_class *const *classes, size_t n,
+                                const char *plugin);
+/* The file of the plug-in that a class came with, "" of one that a program registered, NULL of the
+ * library's. */
+const char *lcl__model_plugin(const lcl_model_class *cls);
+/* Whether a plug-in's classes are registered. */
+bool lcl__plugin_registered(const char *plugin);
 
 #endif

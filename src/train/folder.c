@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "latentcl/version.h"
+#include "models/registry.h"
 #include "train/session.h"
 
 char *lcl__path_join(const char *folder, const char *file) {
@@ -79,6 +80,7 @@ lcl_status lcl__write_config(lcl_session *s, const char *folder) {
   cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
   cJSON_AddStringToObject(root, "created", date);
   cJSON_AddStringToObject(root, "model", s->cls->name);
+  if (lcl__model_plugin(s->cls)) cJSON_AddStringToObject(root, "plugin", lcl__model_plugin(s->cls));
   cJSON_AddStringToObject(root, "reference", s->cls->reference);
   cJSON_AddStringToObject(root, "seed", seed); /* a text: 64 bits do not fit a JSON number */
   cJSON_AddStringToObject(root, "device", lcl_context_device_name(s->ctx));
@@ -96,17 +98,12 @@ lcl_status lcl__write_config(lcl_session *s, const char *folder) {
 }
 
 static const lcl_json_field config_fields[] = {
-  { "model", LCL_JSON_TEXT, true },
-  { "seed", LCL_JSON_TEXT, true },
-  { "latentcl", LCL_JSON_TEXT },
-  { "created", LCL_JSON_TEXT },
-  { "reference", LCL_JSON_TEXT },
-  { "device", LCL_JSON_TEXT },
-  { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
-  { "data", LCL_JSON_SCALARS },
-  { "set", LCL_JSON_TEXTS },
-  { "options", LCL_JSON_TEXTS },
-  { "settings", LCL_JSON_SCALARS },
+  { "model", LCL_JSON_TEXT, true }, { "seed", LCL_JSON_TEXT, true },
+  { "latentcl", LCL_JSON_TEXT },    { "created", LCL_JSON_TEXT },
+  { "plugin", LCL_JSON_TEXT },      { "reference", LCL_JSON_TEXT },
+  { "device", LCL_JSON_TEXT },      { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
+  { "data", LCL_JSON_SCALARS },     { "set", LCL_JSON_TEXTS },
+  { "options", LCL_JSON_TEXTS },    { "settings", LCL_JSON_SCALARS },
 };
 
 static lcl_status read_seed(lcl_run_config *c, const char *path) {
@@ -154,6 +151,21 @@ lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
 void lcl__run_config_free(lcl_run_config *c) {
   cJSON_Delete(c->json);
   memset(c, 0, sizeof *c);
+}
+
+lcl_status lcl__run_config_class(const lcl_run_config *c, const lcl_model_class **out) {
+  const char *plugin = cJSON_GetStringValue(lcl__json_child(c->json, "plugin"));
+  lcl_status s = lcl_model_find(c->model, out);
+  if (s == LCL_OK || !plugin) return s;
+  if (!*plugin)
+    return lcl__fail(s,
+                     "the run is of the model \"%s\", which the program that trained it registered "
+                     "itself: open it there, or load a plug-in with this model",
+                     c->model);
+  return lcl__fail(s,
+                   "the run is of the model \"%s\", which the plug-in %s brings: load it "
+                   "(--plugin FILE, LATENTCL_PLUGINS or lcl_plugin_load())",
+                   c->model, plugin);
 }
 
 lcl_status lcl__run_config_options(const lcl_run_config *c, const lcl_model_class *cls,

@@ -455,6 +455,8 @@ static void command_line(lcl_str *o, const cJSON *config) {
   const cJSON *item;
   lcl__str_html(o, "<pre>latentcl train ");
   lcl__str_html(o, "%s", lcl__json_word(config, "model"));
+  const char *plugin = lcl__json_word(config, "plugin");
+  if (*plugin) lcl__str_html(o, " --plugin "), lcl__str_html(o, "%s", plugin);
   const char *data = lcl__json_word(lcl__json_child(config, "data"), "path");
   if (*data) lcl__str_html(o, " --data "), lcl__str_html(o, "%s", data);
   lcl__str_html(o, " --seed %s", lcl__json_word(config, "seed"));

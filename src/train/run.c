@@ -27,7 +27,7 @@ static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_co
   const lcl_model_class *cls;
   lcl_session_desc d = { .model = c->model, .seed = c->seed, .data = data ? data : c->data };
   LCL_TRY(read_weights(r));
-  LCL_TRY(lcl_model_find(c->model, &cls));
+  LCL_TRY(lcl__run_config_class(c, &cls));
   LCL_TRY(lcl__run_config_options(c, cls, &d.options));
   d.checkpoint = r->weights;
   return lcl__session_open(ctx, &d, &r->s);

@@ -123,6 +123,8 @@ typedef struct lcl_run_config {
 } lcl_run_config;
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out);
 void lcl__run_config_free(lcl_run_config *c);
+/* The run's model; LCL_ERR_ARGUMENT names the plug-in that it lacks. */
+lcl_status lcl__run_config_class(const lcl_run_config *c, const lcl_model_class **out);
 /* The recorded options as a parsed set. */
 lcl_status lcl__run_config_options(const lcl_run_config *c, const lcl_model_class *cls,
                                    lcl_options **out);

@@ -91,7 +91,7 @@ static lcl_status resume_options(lcl_trainer *t, const lcl_run_config *c, lcl_op
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "the run in %s was started with seed %llu; it cannot go on with seed %llu",
                      t->folder, (unsigned long long)c->seed, (unsigned long long)t->d->seed);
-  LCL_TRY(lcl_model_find(c->model, &cls));
+  LCL_TRY(lcl__run_config_class(c, &cls));
   LCL_TRY(lcl__run_config_options(c, cls, out));
   lcl_train_desc d = *t->d;
   d.model = c->model;

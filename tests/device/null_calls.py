@@ -16,8 +16,8 @@ WORDS = {'int': 4, 'int32_t': 4, 'uint32_t': 4, 'unsigned': 4, 'bool': 1, 'int64
 def declarations(paths):
     for path in paths:
         text = re.sub(r'/\*.*?\*/|//[^\n]*', '', open(path).read(), flags=re.S)
-        for result, name, parameters in re.findall(r'LCL_API\s+([\w\s]+?[\s*]+)(\w+)\(([^;]*?)\)\s*;', text):
-            parameters = [] if parameters.strip() == 'void' else split(parameters)
+        for result, name, parameters in re.findall(r'LCL_API\s+([\w\s]+?[\s*]+)(\w+)\(([^;]*?)\)\s*(?:LCL_PRINTF\(.*?\)\s*)?;', text):
+            parameters = [] if parameters.strip() == 'void' else split(parameters.replace(', ...', ''))
             yield result.strip(), name, [' '.join(p.split()) for p in parameters]
 
 def split(text):

@@ -77,7 +77,7 @@ def check_command(page, line):
     if words[1] not in commands:
         return fail(page, f"`{line}`: there is no command {words[1]}")
     model = words[2] if len(words) > 2 and words[1] in ("train", "explain") else None
-    if model and re.fullmatch(r"[a-z][\w-]*", model) and model not in models:
+    if model and re.fullmatch(r"[a-z][\w-]*", model) and model not in models and "--plugin" not in words:
         return fail(page, f"`{line}`: there is no model {model}")
     known = options_in(help_of(words[1])) | {"--help", "--no-test", "--no-profile"}
     if words[1] == "op" and len(words) > 2 and words[2].islower() and help_of("op", words[2]) is None:

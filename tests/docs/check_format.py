@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 root = Path(sys.argv[1])
-FOLDERS = ["include", "src", "tests", "tools"]
+FOLDERS = ["docs", "include", "src", "tests", "tools"]
 
 
 def clang_format():
