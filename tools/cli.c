@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base.h"
 #include "base/text.h"
 #include "latentcl/plugin.h"
 #include "ops/find.h"
@@ -50,6 +51,10 @@ int cli_error(void) {
   fprintf(stderr, "latentcl: %s\n",
           lcl_error_message()); /* visible already; a build log has lines */
   return CLI_FAILED;
+}
+
+bool cli_is_stdout(const char *path) {
+  return path && lcl__is_standard_output(path);
 }
 
 /* ---- options ---- */

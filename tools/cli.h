@@ -81,6 +81,9 @@ int cli_error(void);
 /* The same for wrong usage: returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether a file's name (NULL: none) means standard output: nothing else may be printed there. */
+bool cli_is_stdout(const char *path);
+
 /* printf whose text arguments cannot command a terminal: for names from outside. */
 void cli_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -107,16 +107,22 @@ static int list(const picked *p, bool describe) {
 
 /* ---- files ---- */
 
+static bool is_stdout(const char *path) {
+  return path && (strcmp(path, "-") == 0 || cli_is_stdout(path));
+}
+
 static int write_text(const char *path, const char *text) {
-  if (strcmp(path, "-") == 0)
+  if (is_stdout(path))
     return fputs(text, stdout) >= 0 && putchar('\n') != EOF ? CLI_OK : cli_fail("cannot write");
   return lcl__file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
 }
 
 /* Said before anything is measured. */
-static int check_file(const char *path) {
-  const bool ok = (path && strcmp(path, "-") == 0) || lcl__check_output(path) == LCL_OK;
-  return ok ? CLI_OK : cli_error();
+static int check_files(const options *o) {
+  const char *paths[] = { o->json, o->csv, o->html };
+  for (size_t i = 0; i < 3; i++)
+    if (is_stdout(paths[i])) paths[i] = "/dev/stdout";
+  return lcl__check_outputs(paths, 3) == LCL_OK ? CLI_OK : cli_error();
 }
 
 static int draw(const lcl_result_files *files, const char *path) {
@@ -124,6 +130,10 @@ static int draw(const lcl_result_files *files, const char *path) {
   int code = lcl__results_html(files, &page) == LCL_OK ? write_text(path, page.data) : cli_error();
   lcl__str_free(&page);
   return code;
+}
+
+static bool wants_stdout(const options *o) {
+  return is_stdout(o->json) || is_stdout(o->csv) || is_stdout(o->html);
 }
 
 /* Prints results (and writes a page of them) next to each other; exit code 1 when the last ones are
@@ -135,7 +145,7 @@ static int compare(const lcl_result_files *files, const options *o) {
   if (lcl__results_table(files, o->threshold, &table, &regressions) != LCL_OK)
     code = cli_error();
   else
-    fputs(table.data, o->json && strcmp(o->json, "-") == 0 ? stderr : stdout);
+    fputs(table.data, wants_stdout(o) ? stderr : stdout);
   if (code == CLI_OK && o->html) code = draw(files, o->html);
   if (code == CLI_OK && regressions)
     code = cli_fail("%zu workload%s slower than the threshold allows, wrong or not measured",
@@ -146,13 +156,15 @@ static int compare(const lcl_result_files *files, const options *o) {
 
 /* "5%", "5 %" or "0.05". */
 static int parse_threshold(options *o) {
-  const char *text = o->threshold_text;
+  const char *text = o->threshold_text ? o->threshold_text : "5%";
   char *end;
   double v = lcl__strtod(text, &end);
   const char *rest = end + strspn(end, " ");
   if (*rest == '%') v /= 100, rest++;
   if (end == text || *rest || text[strspn(text, "+.0123456789eE %")] || !(v > 0 && v <= 1000))
     return cli_usage("--threshold takes a part such as 5%% or 0.05, not '%s'", text);
+  if (o->threshold_text && !o->compare)
+    return cli_usage("--threshold belongs to --compare FILE, which is not given");
   o->threshold = v;
   return CLI_OK;
 }
@@ -268,8 +280,7 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
 }
 
 static int measure_device(const char *device, const picked *p, const options *o, tally *t) {
-  const bool quiet = (o->json && strcmp(o->json, "-") == 0) ||
-                     (o->csv && strcmp(o->csv, "-") == 0) || (o->html && strcmp(o->html, "-") == 0);
+  const bool quiet = wants_stdout(o);
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
@@ -363,6 +374,8 @@ static int run_options(int argc, char **argv, const options *o) {
   while (o->compare && n_files < argc && is_file(argv[n_files])) n_files++;
   if (n_files && n_files < argc)
     return cli_usage("--compare takes results files or workloads after its FILE, not both");
+  if (n_files && (o->json || o->csv))
+    return cli_usage("--json and --csv write what is measured; files are only compared");
   if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
     if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
@@ -389,7 +402,7 @@ static int run_options(int argc, char **argv, const options *o) {
 }
 
 static int run(int argc, char **argv) {
-  options o = { .seconds = 1, .threshold_text = "5%" };
+  options o = { .seconds = 1 };
   const cli_option table[] = {
     { "device", CLI_STRING, &o.device, "SEL",
       "which device: an index (1:0), a kind (gpu, cpu), part of a name, or all: each in turn" },
@@ -407,7 +420,7 @@ static int run(int argc, char **argv) {
       "compare with a --json FILE: with the FILEs that follow, else measure and compare with "
       "that" },
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
-      "with --compare: exit 1 when a workload is slower by more than this" },
+      "with --compare: exit 1 when a workload is slower by more than this (5%)" },
     { "html", CLI_STRING, &o.html, "FILE", "times and rooflines as a web page" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
@@ -425,8 +438,7 @@ static int run(int argc, char **argv) {
               &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
-  if (check_file(o.json) != CLI_OK || check_file(o.csv) != CLI_OK || check_file(o.html) != CLI_OK)
-    return CLI_FAILED;
+  if (check_files(&o) != CLI_OK) return CLI_FAILED;
   return run_options(argc - at, argv + at, &o);
 }
 

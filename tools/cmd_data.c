@@ -82,6 +82,15 @@ static int print_part(const lcl_dataset *ds) {
   return CLI_OK;
 }
 
+static int print_parts(const lcl_splits *s) {
+  const lcl_dataset *part[] = { s->train, s->valid, s->test };
+  int code = CLI_OK;
+  cli_print("format: %s\n", s->format);
+  for (int i = 0; i < 3 && code == CLI_OK; i++)
+    if (part[i]) code = print_part(part[i]);
+  return code;
+}
+
 static cJSON *part_json(const lcl_dataset *ds) {
   summary s;
   const int shape[3] = { ds->channels, ds->height, ds->width };
@@ -142,7 +151,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   lcl_status status = lcl__image_grid_png(&grid, x, path);
   free(x);
   if (status != LCL_OK) return cli_error();
-  cli_print("contact sheet of '%s' written to %s\n", ds->name, path);
+  if (!cli_is_stdout(path)) cli_print("contact sheet of '%s' written to %s\n", ds->name, path);
   return CLI_OK;
 }
 
@@ -157,9 +166,20 @@ static bool parse_binarise(const char *text, lcl_binarise *out) {
   return false;
 }
 
+/* Options of one format are refused with data of another. */
+static int check_format(const char *format, int64_t size, bool grey, const char *prefer) {
+  const bool images = strcmp(format, "images") == 0;
+  if ((size || grey) && !images)
+    return cli_usage("--%s is for folders of images; the data are %s", size ? "image-size" : "grey",
+                     format);
+  if (prefer && strcmp(format, "idx") != 0)
+    return cli_usage("--prefer is for folders of IDX files; the data are %s", format);
+  return CLI_OK;
+}
+
 static int run(int argc, char **argv) {
   const char *sheet = NULL, *binarise = "none", *prefer = NULL;
-  int64_t valid = 0, seed = 0, size = 48;
+  int64_t valid = 0, seed = 0, size = 0;
   bool json = false, grey = false;
   const cli_option options[] = {
     { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
@@ -170,7 +190,7 @@ static int run(int argc, char **argv) {
       "none, static_files, fixed_draw, dynamic, threshold" },
     { "prefer", CLI_STRING, &prefer, "WORD",
       "of several image files take the one with WORD in its name" },
-    { "image-size", CLI_INT, &size, "N", "image folders: side of the square", "[1,4096]" },
+    { "image-size", CLI_INT, &size, "N", "image folders: side of the square (48)", "[1,4096]" },
     { "grey", CLI_FLAG, &grey, NULL, "image folders: luma instead of RGB" },
     { "json", CLI_FLAG, &json, NULL, "machine-readable output" },
     { 0 },
@@ -197,16 +217,13 @@ static int run(int argc, char **argv) {
                      binarise);
   lcl_splits s;
   if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
-  if (json && sheet) {
+  code = check_format(s.format, size, grey, prefer);
+  if (code == CLI_OK && json && sheet)
     code = cli_usage("--json and --sheet do not go together");
-  } else if (json) {
+  else if (code == CLI_OK && json)
     code = print_json(&s);
-  } else {
-    cli_print("format: %s\n", s.format);
-    code = print_part(s.train);
-    if (s.valid && code == CLI_OK) code = print_part(s.valid);
-    if (s.test && code == CLI_OK) code = print_part(s.test);
-  }
+  else if (code == CLI_OK && !cli_is_stdout(sheet))
+    code = print_parts(&s);
   if (sheet && code == CLI_OK) code = write_sheet(s.train, sheet);
   lcl_splits_close(&s);
   return code;

@@ -226,6 +226,17 @@ static lcl_status save_all(const request *r, const lcl_case_result *result, cons
   return LCL_OK;
 }
 
+/* Before anything is computed. */
+static lcl_status check_outputs(const request *r) {
+  const char *paths[LCL_SPEC_OUTS + LCL_SPEC_INS] = { 0 };
+  size_t n = 0;
+  for (int k = 0; k < r->n_out; k++)
+    if (!left_out(r->out[k])) paths[n++] = r->out[k];
+  for (int k = 0; k < r->n_grad_out; k++)
+    if (!left_out(r->grad_out[k])) paths[n++] = r->grad_out[k];
+  return lcl__check_outputs(paths, n);
+}
+
 static lcl_status run_case(lcl_case *c, const request *r, lcl_context *ctx) {
   lcl_case_result result;
   bool want[LCL_SPEC_INS];
@@ -266,7 +277,8 @@ static int run(int argc, char **argv) {
     lcl__case_destroy(c);
     return code;
   }
-  lcl_status status = load_all(c, &r);
+  lcl_status status = check_outputs(&r);
+  if (status == LCL_OK) status = load_all(c, &r);
   if (status == LCL_OK)
     status = lcl_context_create(&(lcl_context_desc) { .device = r.device }, &ctx);
   if (status == LCL_OK) status = run_case(c, &r, ctx);

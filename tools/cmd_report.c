@@ -8,7 +8,7 @@ static int compare(const cli_run_args *a, const char *out) {
   if (a->n_folders > CLI_LIST_MAX) return cli_usage("report: too many runs");
   for (int i = 0; i < a->n_folders; i++) folders[i] = a->folders[i];
   if (lcl_report_compare(folders, a->n_folders, out) != LCL_OK) return cli_error();
-  cli_print("%s\n", out);
+  if (!cli_is_stdout(out)) cli_print("%s\n", out);
   return CLI_OK;
 }
 

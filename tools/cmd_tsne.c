@@ -49,10 +49,10 @@ static int run(int argc, char **argv) {
                           .user = &quiet };
   if (!out && !csv)
     code = cli_usage("tsne: where to? (--out FILE.png)");
-  else if (lcl_run_tsne(a.run, &d, &m) == LCL_OK)
-    cli_print_metrics(split, &m, json);
-  else
+  else if (lcl_run_tsne(a.run, &d, &m) != LCL_OK)
     code = cli_error();
+  else if (!cli_is_stdout(out) && !cli_is_stdout(csv))
+    cli_print_metrics(split, &m, json);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

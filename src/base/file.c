@@ -168,6 +168,11 @@ static lcl_status write_through(const char *path, const struct stat *st, const v
   return ok ? LCL_OK : lcl__fail(LCL_ERR_IO, "cannot write %s: %s", path, strerror(err));
 }
 
+/* How much of a file's name its temporary files begin with: names have at most NAME_MAX bytes. */
+static size_t kept_length(const char *base) {
+  return strnlen(base, NAME_MAX - sizeof ".2147483647.0123456789abcdef.tmp");
+}
+
 /* The process that wrote the temporary file BASE.PID.NUMBER.tmp; 0: the name is no such. */
 static long writer_of(const char *name, const char *base) {
   const char *dot = name + strlen(name);
@@ -177,8 +182,8 @@ static long writer_of(const char *name, const char *base) {
   }
   int number = 0, end = 0;
   long pid;
-  if (dot == name || (base && (strncmp(name, base, (size_t)(dot - name)) != 0 || base[dot - name])))
-    return 0;
+  const size_t part = (size_t)(dot - name);
+  if (!part || (base && (strncmp(name, base, part) != 0 || kept_length(base) != part))) return 0;
   if (sscanf(dot, ".%ld.%n%*16[0-9a-f].tmp%n", &pid, &number, &end) != 1) return 0;
   return end - number == 16 + 4 && !dot[end] ? pid : 0;
 }
@@ -205,6 +210,11 @@ void lcl__remove_leftovers(const char *folder, const char *base) {
   if (dir) closedir(dir);
 }
 
+static const char *base_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
 /* lcl__free it. */
 static char *folder_of(const char *path) {
   const char *slash = strrchr(path, '/');
@@ -214,9 +224,8 @@ static char *folder_of(const char *path) {
 }
 
 static void remove_leftovers_of(const char *path) {
-  const char *slash = strrchr(path, '/');
   char *folder = folder_of(path);
-  if (folder) lcl__remove_leftovers(folder, slash ? slash + 1 : path);
+  if (folder) lcl__remove_leftovers(folder, base_of(path));
   lcl__free(folder);
 }
 
@@ -268,7 +277,9 @@ char *lcl__file_target(const char *path) {
 static int open_temporary(const char *path, mode_t mode, lcl_str *temp) {
   uint64_t number;
   if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) return -1;
-  lcl__str_add(temp, "%s.%ld.%016llx.tmp", path, (long)getpid(), (unsigned long long)number);
+  const char *base = base_of(path);
+  lcl__str_add(temp, "%.*s.%ld.%016llx.tmp", (int)(base - path) + (int)kept_length(base), path,
+               (long)getpid(), (unsigned long long)number);
   if (!lcl__str_ok(temp)) return -1;
   return open(temp->data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 }
@@ -321,6 +332,25 @@ lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n) 
   return status;
 }
 
+bool lcl__is_standard_output(const char *path) {
+  return own_descriptor(path) == STDOUT_FILENO;
+}
+
+/* Whether two names, of files or of what will be one, mean the same file. */
+static bool same_file(const char *a, const char *b) {
+  struct stat x, y;
+  const bool there = stat(a, &x) == 0;
+  if (there != (stat(b, &y) == 0)) return false;
+  if (there) return x.st_dev == y.st_dev && x.st_ino == y.st_ino && !S_ISCHR(x.st_mode);
+  char *in[2] = { folder_of(a), folder_of(b) };
+  const bool same = in[0] && in[1] && stat(in[0], &x) == 0 && stat(in[1], &y) == 0 &&
+                    x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
+                    strcmp(base_of(a), base_of(b)) == 0;
+  lcl__free(in[0]);
+  lcl__free(in[1]);
+  return same;
+}
+
 static lcl_status check_target(const char *path, const char *target) {
   struct stat st;
   const bool there = stat(path, &st) == 0;
@@ -344,6 +374,17 @@ lcl_status lcl__check_output(const char *path) {
   const lcl_status status = check_target(path, target);
   lcl__free(target);
   return status;
+}
+
+lcl_status lcl__check_outputs(const char *const *paths, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    LCL_TRY(lcl__check_output(paths[i]));
+    for (size_t k = 0; k < i; k++)
+      if (paths[i] && paths[k] && same_file(paths[i], paths[k]))
+        return lcl__fail(LCL_ERR_ARGUMENT, "two results would be written to one file, %s",
+                         paths[i]);
+  }
+  return LCL_OK;
 }
 
 lcl_status lcl__file_replace(const char *path, const void *data, size_t n) {

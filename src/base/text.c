@@ -66,6 +66,21 @@ bool lcl__parse_whole(const char *text, int64_t *out) {
   return true;
 }
 
+int lcl__parse_list(const char *text, char separator, int64_t lo, int64_t hi, int64_t *out,
+                    int max) {
+  for (int n = 0; n < max; n++, text++) {
+    char item[24];
+    const char *end = strchr(text, separator);
+    const size_t length = end ? (size_t)(end - text) : strlen(text);
+    if (length >= sizeof item) return -1;
+    snprintf(item, sizeof item, "%.*s", (int)length, text);
+    if (!lcl__parse_whole(item, &out[n]) || out[n] < lo || out[n] > hi) return -1;
+    if (!end) return n + 1;
+    text = end;
+  }
+  return -1;
+}
+
 bool lcl__inside(const char *interval, double v) {
   char *end;
   if (!interval) return true;

@@ -59,7 +59,8 @@ static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
   r->gbps = num(row, "gbps", 0);
   r->roofline = num(row, "roofline_percent", -1);
   const double bytes = num(row, "mbytes", 0) * 1e6;
-  r->intensity = bytes > 0 ? num(row, "gflop", 0) * 1e9 / bytes : 0;
+  r->gflop = num(row, "gflop", 0);
+  r->intensity = bytes > 0 ? r->gflop * 1e9 / bytes : 0;
   const cJSON *verified = lcl__json_child(row, "verified");
   r->verified = cJSON_IsFalse(verified) ? -1 : cJSON_IsTrue(verified);
   return LCL_OK;
@@ -158,8 +159,13 @@ const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name) {
   return NULL;
 }
 
+bool lcl__result_other_work(const lcl_result *a, const lcl_result *b) {
+  return a->gflop > 0 && b->gflop > 0 &&
+         fabs(a->gflop - b->gflop) > 1e-5 * fmax(a->gflop, b->gflop);
+}
+
 double lcl__result_speedup(const lcl_result *a, const lcl_result *b) {
-  if (!a || !b || strcmp(a->unit, b->unit) != 0) return -1;
+  if (!a || !b || strcmp(a->unit, b->unit) != 0 || lcl__result_other_work(a, b)) return -1;
   if (a->unit[0]) {
     if (a->value <= 0 || b->value <= 0) return -1;
     return strchr(a->unit, '/') ? b->value / a->value : a->value / b->value;
@@ -212,7 +218,7 @@ lcl_status lcl__results_table(const lcl_result_files *files, double threshold, l
       const lcl_result *b = lcl__result_find(&first[f], a->name);
       double r = lcl__result_speedup(a, b);
       if (r < 0)
-        lcl__str_visible(s, " %14s", "-");
+        lcl__str_visible(s, " %14s", b && lcl__result_other_work(a, b) ? "other work" : "-");
       else
         lcl__str_visible(s, r < 0.1 ? " %14.2g" : " %14.2f", r);
       if (b && b->verified < 0) lcl__str_visible(s, " WRONG");

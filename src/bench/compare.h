@@ -11,9 +11,9 @@ typedef struct lcl_result {
   double seconds, spread; /* median and its deviation; < 0: not measured */
   double value; /* with a unit: larger is better for rates (a unit with a slash), smaller for the
                    others */
-  double gflops, gbps, intensity; /* useful GFLOP/s, GB/s, FLOP a byte */
-  double roofline;                /* percent; < 0: not measured */
-  int verified;                   /* 1: right, -1: wrong, 0: not verified */
+  double gflop, gflops, gbps, intensity; /* GFLOP, useful GFLOP/s, GB/s, FLOP a byte */
+  double roofline;                       /* percent; < 0: not measured */
+  int verified;                          /* 1: right, -1: wrong, 0: not verified */
 } lcl_result;
 
 /* The results of one device. */
@@ -39,9 +39,11 @@ void lcl__results_free(lcl_result_files *files);
 /* One set (schema latentcl-bench-set-1) from the texts of lcl_bench_json; free with free(). */
 lcl_status lcl__results_join(char *const *texts, size_t n, char **set);
 
-/* The workload of this name, or NULL. How many times faster b is than a; < 0 where one is missing.
- */
+/* The workload of this name, or NULL. */
 const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name);
+/* Whether two results of one name stand for different arithmetic: of other versions, or edited. */
+bool lcl__result_other_work(const lcl_result *a, const lcl_result *b);
+/* How many times faster b is than a; < 0 where one is missing or they are not of the same work. */
 double lcl__result_speedup(const lcl_result *a, const lcl_result *b);
 /* A table: the first file's figures and every other one's as a ratio (first / other: above 1 is
  * faster). regressions counts rows where the last file is slower than the first by more than

@@ -235,14 +235,23 @@ static void jpeg_warning(j_common_ptr info, int level) {
   if (level < 0 && code == JWRN_JPEG_EOF) ((jpeg_failure *)info->err)->ended = true;
 }
 
-/* Whether a file that ends before its end marker holds every pixel all the same: then only the
- * marker is missing. Of one Huffman-coded scan a missing bit is a warning of its own. */
-static bool jpeg_whole(struct jpeg_decompress_struct *info) {
-  if (!info->coef_bits) return !info->arith_code && !jpeg_has_multiple_scans(info);
-  for (int c = 0; c < info->num_components; c++)
-    for (int k = 0; k < DCTSIZE2; k++)
+/* Whether every scan is there: bits of each coefficient in a progressive file, each component in
+ * another. */
+static bool has_all_scans(struct jpeg_decompress_struct *info) {
+  for (int c = 0; c < info->num_components; c++) {
+    if (!info->comp_info[c].quant_table) return false; /* taken with a component's first scan */
+    for (int k = 0; info->coef_bits && k < DCTSIZE2; k++)
       if (info->coef_bits[c][k] != 0) return false;
-  return !info->arith_code;
+  }
+  return true;
+}
+
+/* Whether every pixel is there: a file that ends before its end marker may lack nothing else. Of a
+ * Huffman-coded scan a missing bit is a warning of its own, unless the next scan is missing too. */
+static bool jpeg_whole(struct jpeg_decompress_struct *info, bool ended) {
+  if (ended && (info->arith_code || (!info->coef_bits && jpeg_has_multiple_scans(info))))
+    return false;
+  return has_all_scans(info);
 }
 
 static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure *f,
@@ -277,7 +286,7 @@ static bool jpeg_decode_inner(struct jpeg_decompress_struct *info, jpeg_failure 
                    (size_t)info->output_scanline * (size_t)out->width * (size_t)out->channels;
     jpeg_read_scanlines(info, &row, 1);
   }
-  if (f->ended && !jpeg_whole(info)) f->base.num_warnings++;
+  if (!jpeg_whole(info, f->ended)) f->base.num_warnings++;
   return true;
 }
 

@@ -29,8 +29,12 @@ static void dear_key(const lcl_caps *caps, char key[33]) {
 }
 
 static bool always_save(void) {
+  static atomic_flag told = ATOMIC_FLAG_INIT;
   const char *wish = getenv("LATENTCL_CACHE_BINARIES");
-  return wish && strcmp(wish, "always") == 0;
+  const bool always = wish && strcmp(wish, "always") == 0;
+  if (wish && *wish && !always && !atomic_flag_test_and_set(&told))
+    lcl__logf(LCL_LOG_WARN, "LATENTCL_CACHE_BINARIES is always or not set, not '%s'", wish);
+  return always;
 }
 
 static bool binaries_are_dear(const lcl_build_job *job) {

@@ -21,9 +21,9 @@ static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
 }
 
 static bool matches(const lcl_caps *caps, const char *selector) {
-  int platform, device, end = -1;
-  if (sscanf(selector, "%d:%d%n", &platform, &device, &end) == 2 && end == (int)strlen(selector))
-    return caps->platform_index == platform && caps->device_index == device;
+  int64_t index[2];
+  if (lcl__parse_list(selector, ':', 0, INT32_MAX, index, 2) == 2)
+    return caps->platform_index == index[0] && caps->device_index == index[1];
   bool kind;
   bool fits = is_kind(caps, selector, &kind);
   if (kind) return fits;

@@ -15,7 +15,7 @@
  * ones. */
 #include <math.h>
 
-#include "base/base.h"
+#include "base/text.h"
 #include "latentcl/nn.h"
 #include "models/clusters.h"
 #include "models/registry.h"
@@ -67,17 +67,11 @@ typedef struct imsat {
 static lcl_status read_hidden(imsat *n) {
   const char *text = lcl_option_text(n->o, "hidden");
   if (!*text) text = n->hash ? "400-400" : "1200-1200";
-  for (const char *p = text; *p; n->n_hidden++) {
-    char *end;
-    long v = strtol(p, &end, 10);
-    if (end == p || v < 1 || v > 65536 || (*end && (*end != '-' || !end[1])) ||
-        n->n_hidden == MAX_HIDDEN)
-      return lcl__fail(LCL_ERR_ARGUMENT,
-                       "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
-                       MAX_HIDDEN, text);
-    n->hidden[n->n_hidden] = v;
-    p = *end ? end + 1 : end;
-  }
+  n->n_hidden = lcl__parse_list(text, '-', 1, 65536, n->hidden, MAX_HIDDEN);
+  if (n->n_hidden < 0)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",
+                     MAX_HIDDEN, text);
   if (n->linear) n->n_hidden = 0;
   return LCL_OK;
 }

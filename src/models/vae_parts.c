@@ -1,6 +1,6 @@
 /* Parts that the variational models share. */
 #include "models/vae_parts.h"
-#include "base/base.h"
+#include "base/text.h"
 
 lcl_tensor *lcl__vae_kl_rows(lcl_tensor *mu, lcl_tensor *logvar, const lcl_options *o) {
   lcl_tensor *kl = lcl_kl_gauss_rows(mu, logvar);
@@ -21,17 +21,10 @@ void lcl__vae_binarise(const lcl_options *o, lcl_data_desc *d) {
 }
 
 int lcl__parse_ints(const char *text, int *out, int max) {
-  int n = 0;
-  for (const char *p = text; n < max; p++) {
-    char *end;
-    long v = strtol(p, &end, 10);
-    if (end == p || v < 1 || v > 4096) return -1;
-    out[n++] = (int)v;
-    if (!*end) return n;
-    if (*end != ',') return -1;
-    p = end;
-  }
-  return -1;
+  int64_t v[16];
+  const int n = lcl__parse_list(text, ',', 1, 4096, v, LCL_MIN(max, (int)LCL_COUNT(v)));
+  for (int i = 0; i < n; i++) out[i] = (int)v[i];
+  return n;
 }
 
 /* ---- class codes ---- */

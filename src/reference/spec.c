@@ -1,7 +1,6 @@
 /* What one op of the table is: attributes as text, help. */
 #include "reference/spec.h"
 
-#include <errno.h>
 #include <math.h>
 
 #include "base/text.h"
@@ -42,19 +41,10 @@ static const char *expected(lcl_attr_kind kind) {
 
 /* "1,2,3" into a->i; false when it is anything else. Values must fit an int unless wide. */
 static bool parse_integers(const char *text, bool wide, lcl_attr *a) {
-  a->n = 0;
-  if (*text == 0) return true;
-  for (;;) {
-    char *end;
-    errno = 0;
-    const long long v = strtoll(text, &end, 10);
-    if (end == text || errno || a->n == LCL_MAX_RANK) return false;
-    if (!wide && (v > INT32_MAX || v < -INT32_MAX)) return false;
-    a->i[a->n++] = v;
-    if (*end == 0) return true;
-    if (*end != ',') return false;
-    text = end + 1;
-  }
+  const int64_t most = wide ? INT64_MAX : INT32_MAX;
+  const int n = *text ? lcl__parse_list(text, ',', -most, most, a->i, LCL_MAX_RANK) : 0;
+  a->n = LCL_MAX(n, 0);
+  return n >= 0;
 }
 
 static bool parse_bool(const char *text, lcl_attr *a) {

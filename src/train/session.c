@@ -1,4 +1,5 @@
 /* Opening a model with its data; compiling its graphs. */
+#include "data/array.h"
 #include "train/session.h"
 
 static lcl_model_data describe(const lcl_splits *splits) {
@@ -79,9 +80,7 @@ static lcl_status choose_examples(lcl_session *s) {
 
 /* The range of all values that the files of the other parts hold. */
 static lcl_status check_part_range(const lcl_dataset *ds) {
-  if (!ds || ds->any_range) return LCL_OK;
-  const float range[2] = { ds->raw_min * ds->scale + ds->bias, ds->raw_max * ds->scale + ds->bias };
-  return lcl_range_check_values(range, 2, 0, 1, ds->name);
+  return ds && ds->any_range ? LCL_OK : lcl__check_intensities(ds);
 }
 
 static lcl_status check_range(const lcl_session *s) {

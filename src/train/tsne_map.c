@@ -38,39 +38,27 @@ static lcl_status choose_points(map *m) {
   return lcl_dataset_subset(m->ds, m->place, m->n, &m->chosen);
 }
 
-static bool listed(const char *text, int32_t label) {
-  for (const char *p = text; *p;) {
-    char *end;
-    long v = strtol(p, &end, 10);
-    if (end == p) return false;
-    if (v == label) return true;
-    p = *end ? end + 1 : end;
-  }
+static bool listed(const int64_t *classes, int n, int32_t label) {
+  for (int i = 0; i < n; i++)
+    if (classes[i] == label) return true;
   return false;
 }
 
-static lcl_status check_marked(const char *text) {
-  for (const char *p = text; *p;) {
-    char *end;
-    long v = strtol(p, &end, 10);
-    if (end == p || v < 0 || (*end && *end != ','))
-      return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
-                       text);
-    p = *end ? end + 1 : end;
-  }
-  return LCL_OK;
-}
-
 static lcl_status choose_marked(map *m) {
-  const char *classes = m->d->marked ? m->d->marked : "0,1,9";
+  const char *text = m->d->marked ? m->d->marked : "0,1,9";
+  int64_t classes[MAX_MARKS];
+  const int n_classes = *text ? lcl__parse_list(text, ',', 0, INT32_MAX, classes, MAX_MARKS) : 0;
   int each = m->d->marks > 0 ? m->d->marks : 100;
-  LCL_TRY(check_marked(classes));
+  if (n_classes < 0)
+    return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
+                     text);
   if (!m->chosen->labels) return LCL_OK;
   int *seen = lcl__alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
   m->marked = lcl__alloc(MAX_MARKS * sizeof *m->marked);
   for (int64_t i = 0; seen && m->marked && i < m->n && m->n_marked < MAX_MARKS; i++) {
     int32_t label = m->chosen->labels[i];
-    if (label < 0 || label >= m->ds->classes || !listed(classes, label) || seen[label] == each)
+    if (label < 0 || label >= m->ds->classes || !listed(classes, n_classes, label) ||
+        seen[label] == each)
       continue;
     seen[label]++;
     m->marked[m->n_marked++] = (int)i;
@@ -342,8 +330,7 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
 lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
   LCL_NEED(run);
   map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
-  LCL_TRY(lcl__check_output(desc->png));
-  LCL_TRY(lcl__check_output(desc->csv));
+  LCL_TRY(lcl__check_outputs((const char *const[]) { desc->png, desc->csv }, 2));
   lcl_status st = run_map(&m, metrics);
   lcl_dataset_close(m.chosen);
   lcl__free(m.place);

@@ -276,6 +276,47 @@ static void files_that_are_there(void **state) {
   assert_int_equal(lstat(users, &st), 0);
 }
 
+/* Names as long as the file system takes are written, and what was left of them is found. */
+static void longest_names(void **state) {
+  (void)state;
+  char name[256], path[512], stale[512];
+  struct stat st;
+  memset(name, 'n', 255);
+  name[255] = 0;
+  for (int length = 255; length > 200; length -= 5) {
+    name[length] = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(stale, sizeof stale, "%s/%.*s.%d.0123456789abcdef.tmp", folder,
+             length < 222 ? length : 222, name, 0x3fffffff);
+    fclose(fopen(stale, "w"));
+    ASSERT_OK(lcl__file_write_atomic(path, "x", 1));
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_not_equal(lstat(stale, &st), 0);
+  }
+  snprintf(path, sizeof path, "%s/%0256d", folder, 0);
+  ASSERT_STATUS(lcl__file_write_atomic(path, "x", 1), LCL_ERR_IO);
+}
+
+/* Results of one command go to files of their own, by whatever name. */
+static void outputs_are_distinct(void **state) {
+  (void)state;
+  char a[128], same[160], link[128], there[128];
+  snprintf(a, sizeof a, "%s/out", folder);
+  snprintf(same, sizeof same, "%s/./out", folder);
+  snprintf(there, sizeof there, "%s/there", folder);
+  snprintf(link, sizeof link, "%s/hard", folder);
+  ASSERT_OK(lcl__file_write_atomic(there, "x", 1));
+  assert_int_equal(symlink("there", link), 0);
+  ASSERT_OK(lcl__check_outputs((const char *[]) { a, NULL, there, NULL }, 4));
+  ASSERT_OK(lcl__check_outputs((const char *[]) { "/dev/null", "/dev/null" }, 2));
+  ASSERT_STATUS(lcl__check_outputs((const char *[]) { a, there, same }, 3), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__check_outputs((const char *[]) { there, link }, 2), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl__check_outputs((const char *[]) { there, "/nowhere/x" }, 2), LCL_ERR_IO);
+  assert_true(lcl__is_standard_output("/dev/stdout") && lcl__is_standard_output("/dev/fd/1"));
+  assert_false(lcl__is_standard_output("/dev/stderr") || lcl__is_standard_output(there));
+  unlink(link);
+}
+
 /* A link to a file that is not there yet makes that file, with no more rights than a new one. */
 static void links_to_nothing_are_followed(void **state) {
   (void)state;
@@ -505,6 +546,14 @@ static void numbers_are_whole_texts(void **state) {
   assert_false(lcl__parse_whole("9223372036854775808", &n));
   assert_false(lcl__parse_whole("1.0", &n));
   assert_false(lcl__parse_whole(" 1", &n) || lcl__parse_whole("0x1", &n));
+  int64_t list[3];
+  assert_int_equal(lcl__parse_list("4-5-6", '-', 1, 9, list, 3), 3);
+  assert_true(list[0] == 4 && list[1] == 5 && list[2] == 6);
+  assert_int_equal(lcl__parse_list("-7", ',', -9, 9, list, 1), 1);
+  static const char *const wrong[] = { "",   "4,",      ",4",  "4,,5", "4, 5", " 4",
+                                       "4 ", "4,5,6,7", "0,4", "4,10", "4;5",  "4,5x" };
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++)
+    assert_int_equal(lcl__parse_list(wrong[i], ',', 1, 9, list, 3), -1);
   assert_true(lcl__inside("(0,1]", 1) && !lcl__inside("(0,1]", 0) && lcl__inside("[0,inf)", 1e300));
   assert_false(lcl__inside("[0,1e9]", NAN));
 }
@@ -521,6 +570,8 @@ int main(void) {
     cmocka_unit_test(hash),
     cmocka_unit_test(names_cannot_command_a_terminal),
     cmocka_unit_test_setup_teardown(files_that_are_there, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(longest_names, make_folder, remove_folder),
+    cmocka_unit_test_setup_teardown(outputs_are_distinct, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(links_to_nothing_are_followed, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(other_users, make_folder, remove_folder),
     cmocka_unit_test_setup_teardown(secrets_are_never_open, make_folder, remove_folder),

@@ -24,7 +24,12 @@ static lcl_image waves(int width, int height, int channels) {
   return im;
 }
 
-static size_t encode_jpeg_as(const lcl_image *im, bool progressive, uint8_t **out) {
+enum { ONE_SCAN, PROGRESSIVE, SCAN_A_COLOUR };
+
+static size_t encode_jpeg_as(const lcl_image *im, int scans, uint8_t **out) {
+  static const jpeg_scan_info each[] = { { 1, { 0 }, 0, 63, 0, 0 },
+                                         { 1, { 1 }, 0, 63, 0, 0 },
+                                         { 1, { 2 }, 0, 63, 0, 0 } };
   struct jpeg_compress_struct info;
   struct jpeg_error_mgr err;
   unsigned long n = 0;
@@ -38,7 +43,8 @@ static size_t encode_jpeg_as(const lcl_image *im, bool progressive, uint8_t **ou
   info.in_color_space = im->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 95, TRUE);
-  if (progressive) jpeg_simple_progression(&info);
+  if (scans == PROGRESSIVE) jpeg_simple_progression(&info);
+  if (scans == SCAN_A_COLOUR) info.scan_info = each, info.num_scans = 3;
   jpeg_start_compress(&info, TRUE);
   while (info.next_scanline < info.image_height) {
     JSAMPROW row = im->data + info.next_scanline * (size_t)im->width * (size_t)im->channels;
@@ -51,7 +57,7 @@ static size_t encode_jpeg_as(const lcl_image *im, bool progressive, uint8_t **ou
 }
 
 static size_t encode_jpeg(const lcl_image *im, uint8_t **out) {
-  return encode_jpeg_as(im, false, out);
+  return encode_jpeg_as(im, ONE_SCAN, out);
 }
 
 static void png_round_trip(void **state) {
@@ -159,6 +165,28 @@ static void jpeg_without_end(void **state) {
     for (size_t cut = 5; cut < n; cut += 3)
       assert_int_equal(lcl__image_decode(data, n - cut, 0, &back), LCL_ERR_FORMAT);
     lcl__image_free(&whole);
+    free(data);
+    free(im.data);
+  }
+}
+
+/* A file that ends between two scans lacks them, whatever marker its end has. */
+static void jpeg_without_scans(void **state) {
+  (void)state;
+  for (int scans = PROGRESSIVE; scans <= SCAN_A_COLOUR; scans++) {
+    lcl_image im = waves(32, 16, 3), back;
+    uint8_t *data;
+    const size_t n = encode_jpeg_as(&im, scans, &data);
+    int cuts = 0;
+    assert_int_equal(lcl__image_decode(data, n, 0, &back), LCL_OK);
+    lcl__image_free(&back);
+    for (size_t at = n - 2; at > 2; at--) {
+      if (data[at] != 0xFF || data[at + 1] != 0xDA) continue; /* the start of a scan */
+      data[at + 1] = 0xD9;                                    /* the end of the file */
+      assert_int_equal(lcl__image_decode(data, at + 2, 0, &back), LCL_ERR_FORMAT);
+      cuts++;
+    }
+    assert_true(cuts >= 3);
     free(data);
     free(im.data);
   }
@@ -388,6 +416,7 @@ int main(void) {
     cmocka_unit_test(jpeg_reading),
     cmocka_unit_test(jpeg_extras),
     cmocka_unit_test(jpeg_without_end),
+    cmocka_unit_test(jpeg_without_scans),
     cmocka_unit_test(png_chunks),
     cmocka_unit_test(png_alpha_and_depth),
     cmocka_unit_test(huge_png_is_refused),

@@ -43,7 +43,9 @@ static void selectors(void **state) {
     assert_int_equal(at, cases[i].index);
   }
   size_t at;
-  const char *const unknown[] = { "0:0", "7:1", "2:1x", "nothing like it", "Clover" };
+  const char *const unknown[] = {
+    "0:0", "7:1", "2:1x", "2: 1", " 2:1", "2:1:0", "nothing like it", "Clover"
+  };
   for (size_t i = 0; i < LCL_COUNT(unknown); i++) {
     ASSERT_STATUS(lcl__device_select(rows, LCL_COUNT(rows), unknown[i], &at), LCL_ERR_NO_DEVICE);
     assert_non_null(strstr(lcl_error_message(), unknown[i]));

@@ -24,6 +24,11 @@ def run(command, *args, code=0, env=None):
     return p.stdout + p.stderr
 
 
+def piped(command, *args):
+    used.setdefault(command, set())
+    return subprocess.run([LATENTCL, command, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=300).stdout
+
+
 def check(condition, what):
     if not condition:
         sys.exit('unexpected: %s' % (what,))
@@ -92,6 +97,9 @@ def data():
     check('3 x 48 x 48' in run('data', 'photos'), 'photos')
     check('3 x 16 x 16' in run('data', 'photos', '--image-size', '16'), 'image-size')
     check('1 x 48 x 48' in run('data', 'photos', '--grey'), 'grey')
+    for options in (['data', '--grey'], ['data', '--image-size', '16'], ['photos', '--prefer', 'long'], ['--grey']):
+        run('data', *options, code=2)
+    check(piped('data', 'photos', '--sheet', '/dev/stdout').startswith(b'\x89PNG'), 'nothing but the sheet')
 
 
 def train():
@@ -238,11 +246,16 @@ def maps():
     base = rows('m.csv')
     check(told['n'] == 40 and len(base) > 41, (told, len(base)))
     png_size('m.png')
+    check(piped('tsne', 'mlp', '--csv', '/dev/stdout', *common[5:]) == bytes_of('m.csv'), 'nothing but the coordinates')
     for option, fewer in ((['--points', '30'], True), (['--marked', '1'], True), (['--marks', '2'], True), (['--rounds', '21'], False),
                           (['--perplexity', '6'], False), (['--seed', '2'], False), (['--split', 'train'], None), (['--data', 'other'], None)):
         run('tsne', *common, *option)
         now = rows('m.csv')
         check(now != base and (fewer is None or (len(now) < len(base)) == fewer), option)
+    run('tsne', 'mlp', '--out', 'one', '--csv', './one', '--rounds', '20', code=1)
+    check(not os.path.exists('one'), 'two results in one file')
+    for marked in ('0, 1', '0,', 'a', '0;1'):
+        run('tsne', *common, '--marked', marked, code=1)
 
 
 def pages():
@@ -253,6 +266,7 @@ def pages():
     run('report', 'mlp', 'fresh', '--out', 'two.html')
     page = open('two.html').read()
     check('fresh' in page and 'mlp' in page and '<svg' in page, 'two runs')
+    check(piped('report', 'mlp', 'fresh', '--out', '/dev/stdout').decode() == page, 'nothing but the page')
     run('report', 'mlp', '--data', 'other')
     check(open('mlp/report.html').read() != page, 'data')
     check('semantic-noise' in run('models') and 'imsat' in run('models'), 'models')
@@ -311,6 +325,12 @@ def bench():
     run('bench', '--compare', 'a.json', slow, '--threshold', '300%')
     wrong = change('wrong.json', lambda r: r.update(verified=False))
     check('WRONG' in run('bench', '--compare', 'a.json', wrong, '--threshold', '5%', code=1), 'a wrong result is a regression')
+    other = change('other.json', lambda r: r.update(gflop=2 * r['gflop']))
+    check('other work' in run('bench', '--compare', 'a.json', other, code=1), 'other work of the same name')
+    for options, code in ((['gemm-64', '--threshold', '5%'], 2), (['--compare', 'a.json', same, '--json', 'b.json'], 2),
+                          (['gemm-64', '--json', 'b.json', '--csv', './b.json'], 1), (['gemm-64', '--json', '-', '--csv', '/dev/stdout'], 1)):
+        run('bench', *options, code=code)
+    check(not os.path.exists('b.json'), 'nothing is written')
     # Of a latency less is better, of a rate more.
     for unit, better in (('us', 50), ('GB/s', 200)):
         first = change('first.json', lambda r: r.update(value=100, unit=unit))
@@ -402,6 +422,8 @@ def ops():
     check(read('y.npy') == [sum(a[i * 3 + k] * b[k * 4 + j] for k in range(3)) for i in range(2) for j in range(4)], 'product')
     check(read('ga.npy') == [sum(g[i * 4 + j] * b[k * 4 + j] for j in range(4)) for i in range(2) for k in range(3)], 'gradient')
     check(read('gb.npy') == [sum(a[i * 3 + k] * g[i * 4 + j] for i in range(2)) for k in range(3) for j in range(4)], 'gradient')
+    run('op', 'matmul', '--in', 'a.npy', 'b.npy', '--grad-in', 'g.npy', '--grad-out', 'both.npy', 'both.npy', code=1)
+    check(not os.path.exists('both.npy'), 'two results in one file')
     run('op', 'random_uniform', '--attr', 'shape=2,3', 'seed=1', '--out', 'u.npy')
     first = read('u.npy')
     run('op', 'random_uniform', '--attr', 'shape=2,3', 'seed=2', '--out', 'u.npy')
