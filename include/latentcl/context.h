@@ -17,6 +17,27 @@
 extern "C" {
 #endif
 
+/** What a device says of itself. */
+typedef struct lcl_device {
+  char selector[32];      /**< for #lcl_context_desc: "1:0" */
+  char name[256];         /**< e.g. "NVIDIA H100" */
+  char vendor[128];       /**< of the device */
+  char platform[128];     /**< of its driver */
+  char driver[128];       /**< its version */
+  char kind[16];          /**< "GPU", "CPU" or "accelerator" */
+  unsigned compute_units; /**< how many */
+  uint64_t memory;        /**< bytes of global memory */
+  bool chosen;            /**< LATENTCL_DEVICE selects it or, without that, "auto" does */
+} lcl_device;
+
+/** Devices of all OpenCL platforms.
+ *
+ * @param devices  receives the first `room` of them
+ * @param room     0: only count
+ * @param n        receives how many there are
+ * @return #LCL_OK, also without any device */
+LCL_API lcl_status lcl_devices(lcl_device *devices, size_t room, size_t *n);
+
 /** One OpenCL device and all that LatentCL keeps on it. */
 typedef struct lcl_context lcl_context;
 

@@ -152,7 +152,10 @@ typedef struct lcl_train_desc {
   /** Asked after each step; non-zero: save and return #LCL_ERR_INTERRUPTED. NULL: never. */
   int (*interrupted)(void);
   void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
-  void *user;                                     /**< passed to progress */
+  void *user;                                     /**< passed to progress and stepped */
+  /** Called after each step with how many are done of how many in all epochs, for progress bars.
+   * NULL: not called. */
+  void (*stepped)(void *user, int64_t step, int64_t steps);
 } lcl_train_desc;
 
 /** What a training run came to. */

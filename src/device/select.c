@@ -67,3 +67,41 @@ lcl_status lcl__device_select(const lcl_device_info *rows, size_t n, const char 
   }
   return best ? LCL_OK : not_found(rows, n, selector);
 }
+
+static const char *kind_of(const lcl_caps *c) {
+  if (c->type & CL_DEVICE_TYPE_GPU) return "GPU";
+  return c->type & CL_DEVICE_TYPE_CPU ? "CPU" : "accelerator";
+}
+
+static lcl_device describe(const lcl_caps *c) {
+  lcl_device d = { .compute_units = c->compute_units, .memory = c->global_mem };
+  snprintf(d.selector, sizeof d.selector, "%d:%d", c->platform_index, c->device_index);
+  snprintf(d.name, sizeof d.name, "%s", c->name);
+  snprintf(d.vendor, sizeof d.vendor, "%s", c->vendor);
+  snprintf(d.platform, sizeof d.platform, "%s", c->platform);
+  snprintf(d.driver, sizeof d.driver, "%s", c->driver);
+  snprintf(d.kind, sizeof d.kind, "%s", kind_of(c));
+  return d;
+}
+
+lcl_status lcl_devices(lcl_device *devices, size_t room, size_t *n) {
+  lcl_device_info *rows;
+  size_t n_rows, chosen, found = 0;
+  LCL_NEED(n);
+  *n = 0;
+  if (room) LCL_NEED(devices);
+  LCL_TRY(lcl__devices(&rows, &n_rows));
+  if (lcl__device_select(rows, n_rows, getenv("LATENTCL_DEVICE"), &chosen) != LCL_OK)
+    chosen = n_rows;
+  for (size_t i = 0; i < n_rows; i++) {
+    if (!rows[i].device) continue;
+    if (found < room) {
+      devices[found] = describe(&rows[i].caps);
+      devices[found].chosen = i == chosen;
+    }
+    found++;
+  }
+  *n = found;
+  lcl__free(rows);
+  return LCL_OK;
+}

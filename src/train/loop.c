@@ -238,6 +238,8 @@ static lcl_status run_epoch(lcl_trainer *t) {
       shown = lcl__now();
     }
     show_bar(t);
+    if (t->d->stepped)
+      t->d->stepped(t->d->user, t->at.step, t->steps_per_epoch * t->s->model->settings.epochs);
     if (interrupted(t)) return stop_here(t);
     if (out_of_steps(t)) return lcl__trainer_save(t);
     if (lcl__now() - t->last_saved > save_within) LCL_TRY(lcl__trainer_save(t));

@@ -1,0 +1,30 @@
+"""LatentCL: latent-representation models on any OpenCL device. docs/python.md is the tutorial."""
+from . import ops
+from ._core import LatentCLError, version
+from .data import Batches, Dataset, Prep, Splits, open_data, save_data
+from .graph import (Buffer, Context, Device, Graph, Init, Program, Store, Tensor, cos, devices, floor, gradients, sin, vjp)
+from .models import Build, Model, Option, load_plugin, models, register
+from .ops import *  # noqa: F401,F403
+from .runs import Run, TrainResult, open_run, train
+
+__version__ = version()
+__all__ = ["Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Model", "Option", "Prep",
+           "Program", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "floor", "gradients",
+           "load_plugin", "models", "open_data", "open_run", "ops", "register", "save_data", "sgd", "sin", "train", "version",
+           "vjp", *ops.__all__]
+
+
+def _optimiser(kind: str):
+    def step(loss, rate, **options):
+        rule = {"lr": rate} if isinstance(rate, Tensor) else {"rate": rate}
+        ops.minimise(loss, kind=kind, **rule, **options)
+    step.__name__ = kind
+    step.__doc__ = f"""A step of {kind} at the end of every run; options as minimise().
+
+    rate: learning rate, a number or a scalar tensor (an input, to change it from run to run)"""
+    return step
+
+
+sgd, momentum, nesterov = _optimiser("sgd"), _optimiser("momentum"), _optimiser("nesterov")
+rmsprop, adam, adadelta = _optimiser("rmsprop"), _optimiser("adam"), _optimiser("adadelta")
+__all__ += ["adadelta", "momentum", "nesterov", "rmsprop"]

@@ -1,0 +1,200 @@
+"""Data sets, preprocessing and batches, as NumPy arrays."""
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref, c_float, c_int, c_void_p
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple
+
+import numpy as np
+
+from . import _api
+from ._core import check, library
+from .graph import _Owner, fill, to_bytes, to_int
+
+
+class Dataset(_Owner):
+    """Examples of one shape (C,H,W), with a class label each or none."""
+
+    def __init__(self, pointer: int):
+        self._own(pointer, library.lcl_dataset_close)
+        self._c = _api.lcl_dataset.from_address(pointer)
+
+    @classmethod
+    def from_arrays(cls, images: np.ndarray, labels: np.ndarray | None = None, classes: int | None = None, name: str = "arrays") -> Dataset:
+        """A copy of images (N,C,H,W) or (N,H,W), uint8 (value = byte/255) or float32 in [0,1], or of features (N,F)."""
+        x = np.asarray(images)
+        if x.ndim not in (2, 3, 4) or x.size == 0:
+            raise ValueError(f"images must be (N,C,H,W), (N,H,W) or (N,F), not {x.shape}")
+        n, c, h, w = x.shape if x.ndim == 4 else (len(x), 1, *([1] * (3 - x.ndim)), *x.shape[1:])
+        if x.dtype != np.uint8 and x.dtype.kind != "f":
+            raise TypeError(f"images must be uint8 or float32, not {x.dtype}")
+        x = np.ascontiguousarray(x, np.uint8 if x.dtype == np.uint8 else np.float32)
+        y, count = _labels(labels, n, classes)
+        out = c_void_p()
+        make = library.lcl_dataset_from_u8 if x.dtype == np.uint8 else library.lcl_dataset_from_f32
+        check(make(to_bytes(name), x.ctypes.data, None if y is None else y.ctypes.data, n, c, h, w, count, byref(out)))
+        assert out.value
+        return cls(out.value)
+
+    def __len__(self) -> int:
+        return self._c.count
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self._c.name.decode(errors="replace")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C,H,W) of an example."""
+        return self._c.channels, self._c.height, self._c.width
+
+    @property
+    def classes(self) -> int:
+        """How many; 0: no labels."""
+        return self._c.classes
+
+    @property
+    def class_names(self) -> list[str]:
+        """One for each class."""
+        if not self._c.class_names:
+            return [str(i) for i in range(self.classes)]
+        names = ctypes.cast(self._c.class_names, ctypes.POINTER(ctypes.c_char_p))
+        return [(names[i] or b"").decode(errors="replace") for i in range(self.classes)]
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """int32 (N), -1: none; None without labels."""
+        if not self._c.labels:
+            return None
+        return np.ctypeslib.as_array(ctypes.cast(self._c.labels, ctypes.POINTER(ctypes.c_int32)), (len(self),)).copy()
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Example i as float32 (C,H,W)."""
+        at = to_int("the index", i)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"there is no example {i} of {len(self)}")
+        out = np.empty(self.shape, np.float32)
+        check(library.lcl_dataset_example(self.pointer, at % len(self), out.ctypes.data))
+        return out
+
+    @property
+    def images(self) -> np.ndarray:
+        """All examples as float32 (N,C,H,W)."""
+        return np.stack([self[i] for i in range(len(self))])
+
+    def subset(self, index: np.ndarray) -> Dataset:
+        """A view of some examples, by position."""
+        at = np.ascontiguousarray(index, np.int64)
+        out = c_void_p()
+        check(library.lcl_dataset_subset(self.pointer, at.ctypes.data, at.size, byref(out)))
+        assert out.value
+        return Dataset(out.value)
+
+    def __repr__(self) -> str:
+        return f"<latentcl.Dataset {self.name}: {len(self)} x {self.shape}, {self.classes} classes>"
+
+
+def _labels(labels: Any, n: int, classes: int | None) -> tuple[np.ndarray | None, int]:
+    if labels is None:
+        return None, 0
+    y = np.ascontiguousarray(labels, np.int32)
+    if y.shape != (n,) or np.asarray(labels).dtype.kind not in "iu":
+        raise ValueError(f"labels must be {n} whole numbers, not {np.asarray(labels).dtype} {np.shape(labels)}")
+    return y, int(y.max()) + 1 if classes is None else classes
+
+
+class Splits(NamedTuple):
+    """The parts of a data set."""
+    train: Dataset
+    valid: Dataset | None
+    test: Dataset | None
+    format: str
+
+
+def open_data(path: str | Path | None = None, **options: Any) -> Splits:
+    """Opens a data set: a folder of a format that LatentCL knows, "synthetic:KIND", or None for the built-in digits.
+
+    options: fields of lcl_data_desc, such as valid=1000, seed=1, binarise="threshold", synthetic_train=500"""
+    desc, out = _api.lcl_data_desc(), _api.lcl_splits()
+    fill(desc, {"path": None if path is None else str(path), **options})
+    check(library.lcl_data_open(byref(desc), byref(out)))
+    parts = [Dataset(p) if p else None for p in (out.train, out.valid, out.test)]
+    assert parts[0]
+    return Splits(parts[0], parts[1], parts[2], out.format.decode())
+
+
+def save_data(folder: str | Path, images: np.ndarray, labels: np.ndarray | None = None, test_images: np.ndarray | None = None,
+              test_labels: np.ndarray | None = None) -> None:
+    """Writes arrays as a data set that train(data=folder) takes: images (N,C,H,W) or features (N,F), uint8 or float32."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    prefix = "" if test_images is None else "train_"
+    for name, x, y in ((prefix, images, labels), ("test_", test_images, test_labels)):
+        if x is None:
+            continue
+        x = np.asarray(x)
+        np.save(path / f"{name}features.npy", x if x.dtype == np.uint8 else x.astype(np.float32))
+        if y is not None:
+            np.save(path / f"{name}labels.npy", np.asarray(y).astype(np.int32))
+
+
+class Prep(_Owner):
+    """Preprocessing with the statistics of a training part: fields of lcl_prep_desc, such as centre="mean_image", crop=24."""
+
+    def __init__(self, train: Dataset, **options: Any):
+        desc, out = _api.lcl_prep_desc(), c_void_p()
+        fill(desc, options)
+        check(library.lcl_prep_fit(byref(desc), train.pointer, byref(out)))
+        self._own(out.value, library.lcl_prep_destroy)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C,H,W) of a prepared example."""
+        sizes = [c_int(), c_int(), c_int()]
+        library.lcl_prep_shape(self.pointer, *[byref(s) for s in sizes])
+        return sizes[0].value, sizes[1].value, sizes[2].value
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Prepares one example in [0,1] as evaluation does."""
+        x, out = np.ascontiguousarray(image, np.float32), np.empty(self.shape, np.float32)
+        check(library.lcl_prep_apply(self.pointer, x.ctypes.data, out.ctypes.data))
+        return out
+
+
+class Batch(NamedTuple):
+    """x (batch,C,H,W); label and position in the data set (batch); how many of the rows count (all but in the last of mode "sequential")."""
+    x: np.ndarray
+    label: np.ndarray
+    position: np.ndarray
+    valid: int
+
+
+class Batches(_Owner):
+    """Batches of a data set, made one ahead in a thread. Iterating gives those of one epoch; the next loop goes on.
+
+    mode: "epoch" (random order), "sequential", "cycle" or "fresh"; augment: random crop and mirror of the prep"""
+
+    def __init__(self, data: Dataset, batch: int, *, prep: Prep | None = None, mode: str = "epoch", augment: bool = False, seed: int = 0):
+        desc, out = _api.lcl_batcher_desc(), c_void_p()
+        fill(desc, {"data": data.pointer, "prep": prep.pointer if prep else None, "batch": batch, "mode": mode,
+                    "augment": augment, "seed": seed})
+        check(library.lcl_batcher_create(byref(desc), byref(out)))
+        self._kept = (data, prep)
+        self._size, self._shape = batch, (prep.shape if prep else data.shape)
+        self._own(out.value, library.lcl_batcher_destroy)
+
+    def __len__(self) -> int:
+        return library.lcl_batcher_steps(self.pointer)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(len(self)):
+            b = _api.lcl_batch()
+            check(library.lcl_batcher_next(self.pointer, byref(b)))
+            yield Batch(_copy(b.x, c_float, (self._size, *self._shape)), _copy(b.label, c_int, (self._size,)),
+                        _copy(b.index, c_int, (self._size,)), b.valid)
+
+
+def _copy(pointer: int, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(kind)), shape).copy()

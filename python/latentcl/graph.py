@@ -1,0 +1,773 @@
+"""Devices, contexts, variables, graphs, tensors and programs."""
+from __future__ import annotations
+
+import weakref
+from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_void_p
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Callable, Iterator, Mapping, MutableMapping, Sequence, Union
+
+import numpy as np
+
+from . import _api
+from ._core import check, failure, library, pending, take_text
+
+DTypeLike = Union[str, type, np.dtype]
+ShapeLike = Union[int, Sequence[int]]
+TensorLike = Union["Tensor", float, np.ndarray]
+InitLike = Union["Init", str]
+
+_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u8": np.dtype(np.uint8), "f16": np.dtype(np.float16)}
+_DTYPES = {value: _NUMPY[name] for name, value in _api.ENUMS["lcl_dtype"].items()}
+_DTYPE_VALUES = {dtype: value for value, dtype in _DTYPES.items()}
+
+
+# ---- from Python's values to those of the library ----
+
+def to_dtype(dtype: DTypeLike) -> int:
+    """A type as NumPy or LatentCL name it."""
+    kind = _NUMPY.get(dtype) if isinstance(dtype, str) else None
+    try:
+        return _DTYPE_VALUES[kind or np.dtype(dtype)]
+    except (KeyError, TypeError):
+        raise TypeError(f"there is no tensor of type {getattr(dtype, '__name__', dtype)}; there are float32, int32, uint8 and float16") from None
+
+
+def to_shape(shape: ShapeLike) -> _api.lcl_shape:
+    """A number or a sequence of numbers."""
+    sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if len(sizes) > _api.CONSTANTS["LCL_MAX_RANK"]:
+        raise ValueError(f"a tensor has at most {_api.CONSTANTS['LCL_MAX_RANK']} dimensions, not {len(sizes)}")
+    result = _api.lcl_shape()
+    result.rank = len(sizes)
+    result.dim[:len(sizes)] = [to_int("shape", size) for size in sizes]
+    return result
+
+
+def to_int(name: str, value: Any) -> int:
+    """A whole number that 64 bits hold; ctypes would cut others in silence."""
+    number = value.__index__() if hasattr(value, "__index__") else None
+    if number is None or not -2**63 <= number < 2**63:
+        raise TypeError(f"{name} must be a whole number of 64 bits, not {value!r}")
+    return number
+
+
+def to_ints(name: str, kind: Any, length: int, values: Sequence[int] | None) -> Any:
+    """An array of exactly `length` numbers; None stays."""
+    if values is None:
+        return None
+    if len(values) != length:
+        raise ValueError(f"{name} must have {length} numbers, not {len(values)}")
+    return (kind * length)(*[to_int(name, v) for v in values])
+
+
+def to_axes(x: Any, axes: int | Sequence[int] | None) -> int:
+    """The bits of a set of axes; negative ones count from the end, None is all."""
+    if axes is None:
+        return 0x3F
+    bits = 0
+    rank = x.ndim
+    for axis in (axes,) if isinstance(axes, (int, np.integer)) else axes:
+        if not -rank <= axis < rank:
+            raise ValueError(f"axis {axis} is none of a tensor with {rank} dimensions")
+        bits |= 1 << (axis % rank)
+    return bits
+
+
+def to_bytes(text: str | None) -> bytes | None:
+    """A text for the library."""
+    if text is None:
+        return None
+    if "\0" in text:
+        raise ValueError(f"{text!r} has a NUL character")
+    return text.encode()
+
+
+def to_enum(kind: str, word: str) -> int:
+    """The number of a word, e.g. "he_normal"."""
+    words = _api.ENUMS[kind]
+    if word not in words:
+        raise ValueError(f"'{word}' is none of {', '.join(words)}")
+    return words[word]
+
+
+@dataclass
+class Init:
+    """Initial values of a variable: kind "zero", "constant" (value), "normal" (mean value, standard deviation scale),
+    "uniform" ([-scale, scale)), "he_normal", "glorot_uniform", "fan_in_normal" or "fan_in_uniform" (times scale)."""
+    kind: str = "zero"
+    value: float = 0.0
+    scale: float = 0.0
+    fan_in: int = 0
+    fan_out: int = 0
+
+
+def to_init(init: InitLike | None) -> _api.lcl_init:
+    """An Init, or the kind of one."""
+    i = init if isinstance(init, Init) else Init(init or "zero")
+    return _api.lcl_init(to_enum("lcl_init_kind", i.kind), i.value, i.scale, i.fan_in, i.fan_out)
+
+
+def field_types(structure: Any) -> dict[str, Any]:
+    """The ctypes types of a structure's fields, by name."""
+    return {field[0]: field[1] for field in structure._fields_}
+
+
+_kept_texts: dict[str, bytes] = {}  # which structures of the library point to
+
+
+def fill(structure: Any, values: Mapping[str, Any], where: str = "") -> None:
+    """Sets fields of a structure by name: numbers, texts, words of enumerations, and the same of structures inside."""
+    enums = _api.FIELD_ENUMS[type(structure).__name__]
+    kinds = field_types(structure)
+    for name, value in values.items():
+        if name not in kinds:
+            raise ValueError(f"there is no '{where}{name}'; there are {', '.join(kinds)}")
+        if name in enums:
+            value = to_enum(enums[name], value)
+        if isinstance(value, str):
+            value = _kept_texts.setdefault(value, to_bytes(value) or b"")
+        if isinstance(value, Mapping):
+            fill(getattr(structure, name), value, name + ".")
+        else:
+            setattr(structure, name, value)
+
+
+def _spread(name: str, value: int | Sequence[int], length: int) -> list[int]:
+    """One number for all, (vertical, horizontal) for the four sides, or all of them."""
+    if isinstance(value, (int, np.integer)):
+        return [int(value)] * length
+    values = list(value)
+    if length == 4 and len(values) == 2:
+        return [values[0], values[0], values[1], values[1]]
+    if len(values) > length or (name != "hidden" and len(values) != length):
+        raise ValueError(f"{name} must be one number or {length}, not {len(values)}")
+    return values + [0] * (length - len(values))
+
+
+def to_structure(g: Graph, kind_: Any, /, **values: Any) -> Any:
+    """A descriptor of an operation from keywords, which may belong to a structure inside."""
+    result = kind_()
+    _fill_descriptor(g, result, values)
+    return result
+
+
+def _fill_descriptor(g: Graph, structure: Any, values: Mapping[str, Any]) -> None:
+    enums = _api.FIELD_ENUMS[type(structure).__name__]
+    for name, ctype in structure._fields_:
+        value = values.get(name)
+        if name in enums:
+            value = to_enum(enums[name], str(value))
+        elif ctype is _api.lcl_init:
+            value = to_init(value)
+        elif hasattr(ctype, "_fields_"):
+            _fill_descriptor(g, getattr(structure, name), values)
+            continue
+        elif hasattr(ctype, "_length_"):
+            getattr(structure, name)[:] = _spread(name, 0 if value is None else value, ctype._length_)
+            continue
+        elif ctype is c_void_p and name == "params" and value is not None:
+            structure.kept = to_pointers(g, value)
+            structure.n_params = len(value)
+            value = addressof(structure.kept)
+        elif ctype is c_void_p:
+            value = to_pointer(g, value)
+        elif value is None:
+            continue
+        elif ctype is c_int and not -2**31 <= to_int(name, value) < 2**31:
+            raise ValueError(f"{name} must be a whole number of 32 bits, not {value}")
+        setattr(structure, name, value)
+
+
+# ---- devices ----
+
+@dataclass(frozen=True)
+class Device:
+    """An OpenCL device. `selector` opens it: Context(device.selector)."""
+    selector: str
+    name: str
+    vendor: str
+    platform: str
+    driver: str
+    kind: str
+    compute_units: int
+    memory: int
+    chosen: bool
+
+
+def devices() -> list[Device]:
+    """The OpenCL devices that there are."""
+    n = c_size_t()
+    check(library.lcl_devices(None, 0, byref(n)))
+    rows = (_api.lcl_device * max(n.value, 1))()
+    check(library.lcl_devices(rows, n.value, byref(n)))
+
+    def value(row: Any, name: str) -> Any:
+        v = getattr(row, name)
+        return v.decode(errors="replace") if isinstance(v, bytes) else v
+    return [Device(**{name: value(row, name) for name in field_types(row)}) for row in rows[:n.value]]
+
+
+class _Owner:
+    """An object of the library that ends with the Python object, and not before what stands on it."""
+    pointer: int
+
+    def _own(self, pointer: int | None, destroy: Any) -> None:
+        assert pointer
+        self.pointer = pointer
+        self._end = weakref.finalize(self, destroy, pointer)
+
+
+class Context(_Owner):
+    """An open device. Give it to one thread at a time.
+
+    device: a selector ("1:0", "gpu", "cpu", part of a name); None: LATENTCL_DEVICE, then the best there is
+    disable: features to do without, with commas between
+    profile: record the device time of every launch
+    memory_limit: bytes of device memory that may be in use; 0: the device's"""
+
+    def __init__(self, device: str | Device | None = None, *, disable: str | None = None, queues: int = 0, profile: bool = False,
+                 memory_limit: int = 0, _wrap: Mapping[str, Any] | None = None):
+        selector = device.selector if isinstance(device, Device) else device
+        desc = _api.lcl_context_desc(device=to_bytes(selector), disable=to_bytes(disable), queues=queues, profile=profile,
+                                     memory_limit=memory_limit, **(_wrap or {}))
+        out = c_void_p()
+        check(library.lcl_context_create(byref(desc), byref(out)))
+        self._own(out.value, library.lcl_context_destroy)
+
+    @classmethod
+    def from_pyopencl(cls, queue: Any) -> Context:
+        """A context on a pyopencl.CommandQueue: LatentCL works on that queue, in order with what else is there."""
+        queues = (c_void_p * 1)(queue.int_ptr)
+        return cls(_wrap={"cl_context": queue.context.int_ptr, "cl_device": queue.device.int_ptr, "cl_queues": addressof(queues),
+                          "n_cl_queues": 1})
+
+    @property
+    def device_name(self) -> str:
+        """Name of the device as its driver gives it."""
+        return library.lcl_context_device_name(self.pointer).decode(errors="replace")
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of device memory in use ("current"), the most there ever were ("peak"), and live buffers."""
+        use = library.lcl_context_memory(self.pointer)
+        return {name: getattr(use, name) for name in field_types(use)}
+
+    def finish(self) -> None:
+        """Waits until everything that was enqueued is done."""
+        check(library.lcl_context_finish(self.pointer))
+
+    def __repr__(self) -> str:
+        return f"<latentcl.Context on {self.device_name}>"
+
+
+class Buffer(_Owner):
+    """Device memory, of its own or (from_pyopencl) a pyopencl.Buffer's."""
+
+    def __init__(self, context: Context, nbytes: int):
+        out = c_void_p()
+        check(library.lcl_buffer_create(context.pointer, to_int("nbytes", nbytes), byref(out)))
+        self._own(out.value, library.lcl_buffer_destroy)
+
+    @classmethod
+    def from_pyopencl(cls, context: Context, buffer: Any) -> Buffer:
+        """The memory of a pyopencl.Buffer of the same cl_context, without a copy."""
+        self, out = cls.__new__(cls), c_void_p()
+        check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
+        self._own(out.value, library.lcl_buffer_destroy)
+        return self
+
+    @property
+    def nbytes(self) -> int:
+        """Its size."""
+        return library.lcl_buffer_size(self.pointer)
+
+    def write(self, array: np.ndarray, offset: int = 0) -> None:
+        """Copies an array to the device."""
+        a = np.ascontiguousarray(array)
+        check(library.lcl_buffer_write(self.pointer, offset, a.ctypes.data, a.nbytes))
+
+    def read(self, shape: ShapeLike, dtype: DTypeLike = np.float32, offset: int = 0) -> np.ndarray:
+        """Copies elements to the host."""
+        out = np.empty(shape, _DTYPES[to_dtype(dtype)])
+        check(library.lcl_buffer_read(self.pointer, offset, out.ctypes.data, out.nbytes))
+        return out
+
+
+# ---- variables ----
+
+class Store(_Owner, MutableMapping):
+    """Variables by name, as NumPy arrays: store["fc.weight"] reads one, store["fc.weight"] = array sets it.
+
+    Graphs on one store share them. seed: of initial values and random operations"""
+
+    def __init__(self, context: Context, seed: int = 0):
+        out = c_void_p()
+        check(library.lcl_store_create(context.pointer, to_int("seed", seed) & 2**64 - 1, byref(out)))
+        self.context = context
+        self._own(out.value, library.lcl_store_destroy)
+
+    def _infos(self) -> dict[str, Any]:
+        infos = (library.lcl_store_info(self.pointer, i) for i in range(library.lcl_store_count(self.pointer)))
+        return {info.name.decode(): info for info in infos}
+
+    def _info(self, name: str) -> Any:
+        info = self._infos().get(name)
+        if info is None:
+            raise KeyError(name)
+        return info
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        info = self._info(name)
+        out = np.empty(info.shape.dim[:info.shape.rank], _DTYPES[info.dtype])
+        check(library.lcl_store_read(self.pointer, name.encode(), out.ctypes.data, out.nbytes))
+        return out
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        info = self._info(name)
+        a = to_array(name, value, _DTYPES[info.dtype], tuple(info.shape.dim[:info.shape.rank]))
+        check(library.lcl_store_write(self.pointer, name.encode(), a.ctypes.data, a.nbytes))
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("variables stay as long as their store")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._infos())
+
+    def __len__(self) -> int:
+        return library.lcl_store_count(self.pointer)
+
+    @property
+    def trainable(self) -> list[str]:
+        """Names of the parameters."""
+        return [name for name, info in self._infos().items() if info.trainable]
+
+    def save(self, path: str) -> None:
+        """Writes all variables as a safetensors file, in one atomic step."""
+        f = c_void_p()
+        check(library.lcl_tensor_file_create(byref(f)))
+        try:
+            check(library.lcl_store_save(self.pointer, f))
+            check(library.lcl_tensor_file_write(f, to_bytes(str(path))))
+        finally:
+            library.lcl_tensor_file_destroy(f)
+
+    def load(self, path: str, partial: bool = False) -> None:
+        """Sets all variables from a safetensors file; nothing changes when one does not fit.
+
+        partial: those that are not trained may be missing, and the file may have more"""
+        f = c_void_p()
+        check(library.lcl_tensor_file_read(to_bytes(str(path)), byref(f)))
+        try:
+            check(library.lcl_store_load(self.pointer, f, partial))
+        finally:
+            library.lcl_tensor_file_destroy(f)
+
+
+def to_array(name: str, value: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of this type and shape in host memory, row-major; a sentence where it would not be the same numbers."""
+    a = value if type(value) is np.ndarray else np.asarray(_from_dlpack(name, value))
+    if a.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, not {a.shape}")
+    if a.dtype != dtype:
+        if not (np.can_cast(a.dtype, dtype, "same_kind") or (a.dtype.kind in "iub" and dtype.kind in "iu")):
+            raise TypeError(f"{name} must be an array of {dtype}, not of {a.dtype}")
+        cast = a.astype(dtype)
+        if dtype.kind in "iu" and not np.array_equal(cast, a):
+            raise ValueError(f"{name} has numbers that {dtype} does not hold")
+        a = cast
+    return a if a.flags.c_contiguous else np.ascontiguousarray(a)
+
+
+def _from_dlpack(name: str, value: Any) -> Any:
+    """Tensors of other frameworks in host memory, without a copy; those on a device are refused."""
+    if not hasattr(value, "__dlpack_device__"):
+        return value
+    kind, _ = value.__dlpack_device__()
+    if int(kind) not in (1, 3):  # kDLCPU, kDLCUDAHost
+        raise TypeError(f"{name} is on another device: bring it to the host first")
+    return np.from_dlpack(value)
+
+
+# ---- graphs ----
+
+class Graph(_Owner):
+    """A graph being built. Operations on its tensors add to it; compile() makes a program.
+
+    An error ends the graph: the operation that made it raises, and so does every later one.
+
+    context: where its programs run, with a store of its own; store: variables to share instead
+    name: separates the random streams of graphs on one store"""
+    store: Store | None
+
+    def __init__(self, context: Context | None = None, *, store: Store | None = None, seed: int = 0, name: str = "graph"):
+        if (context is None) == (store is None):
+            raise TypeError("a graph is made on a context or on a store")
+        self.store = Store(context, seed) if context is not None else store
+        assert self.store is not None
+        out = c_void_p()
+        check(library.lcl_graph_create(self.store.pointer, to_bytes(name), byref(out)))
+        self._own(out.value, library.lcl_graph_destroy)
+        self.inputs: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+
+    @classmethod
+    def _borrow(cls, pointer: int) -> Graph:
+        """A graph that belongs to someone else."""
+        self = cls.__new__(cls)
+        self.pointer, self.store, self.inputs = pointer, None, {}
+        return self
+
+    def check(self) -> None:
+        """Raises the first error of building."""
+        status = _graph_status(self.pointer)
+        if status or pending:
+            raise failure(status)
+
+    def input(self, name: str, shape: ShapeLike, dtype: DTypeLike = np.float32) -> Tensor:
+        """A tensor that is given at each run, by this name."""
+        t = tensor(self, library.lcl_input(self.pointer, to_bytes(name), to_dtype(dtype), to_shape(shape)))
+        self.inputs[name] = (t.dtype, t.shape)
+        return t
+
+    def param(self, name: str, shape: ShapeLike, init: InitLike = "zero") -> Tensor:
+        """A trainable float32 variable of the store: the one of this name, or a new one."""
+        return tensor(self, library.lcl_param(self.pointer, to_bytes(name), to_shape(shape), to_init(init)))
+
+    def state(self, name: str, shape: ShapeLike, dtype: DTypeLike = np.float32, init: InitLike = "zero") -> Tensor:
+        """A variable that is not trained."""
+        return tensor(self, library.lcl_state(self.pointer, to_bytes(name), to_dtype(dtype), to_shape(shape), to_init(init)))
+
+    def const(self, value: Any) -> Tensor:
+        """A constant: a number or an array. Whole numbers in 64 bits become int32, other numbers float32."""
+        if isinstance(value, (int, float)):
+            return tensor(self, library.lcl_const(self.pointer, value))
+        a = np.asarray(value)
+        kind = a.dtype if a.dtype in _DTYPE_VALUES else np.dtype(np.int32 if a.dtype.kind in "iub" else np.float32)
+        a = to_array("a constant", a, kind, a.shape)
+        return tensor(self, library.lcl_const_data(self.pointer, _DTYPE_VALUES[kind], to_shape(a.shape), a.ctypes.data))
+
+    def compile(self, *fetch: Tensor, named: Mapping[str, Tensor] | None = None, no_updates: bool = False, no_fusion: bool = False,
+                check_numerics: bool = False) -> Program:
+        """Compiles the graph. Calling the program gives what `fetch` or `named` say.
+
+        no_updates: leave assignments and optimiser steps out
+        no_fusion: one launch for each operation, to find a wrong result
+        check_numerics: name the first tensor with NaN or Inf"""
+        return Program(self, list(fetch), dict(named or {}),
+                       _api.lcl_compile_desc(no_updates=no_updates, no_fusion=no_fusion, check_numerics=check_numerics))
+
+
+_graph_status = library.lcl_graph_status
+_tensor_shape = library.lcl_tensor_shape
+_tensor_dtype = library.lcl_tensor_dtype
+
+
+class Tensor:
+    """A value of a graph. + - * / @ and comparisons build operations, with numbers and arrays too."""
+    __slots__ = ("pointer", "graph", "_shape")
+    __array_ufunc__ = None  # NumPy leaves array * tensor to the tensor
+
+    def __init__(self, graph: Graph, pointer: int):
+        self.pointer, self.graph = pointer, graph
+        self._shape: tuple[int, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its sizes."""
+        if self._shape is None:
+            s = _tensor_shape(self.pointer)
+            self._shape = tuple(s.dim[:s.rank])
+        return self._shape
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return int(np.prod(self.shape))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Its type."""
+        return _DTYPES[_tensor_dtype(self.pointer)]
+
+    def __repr__(self) -> str:
+        return f"<latentcl.Tensor {self.dtype} {self.shape}>"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a scalar has no length")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a tensor has no value before a program runs")
+
+    def _with(self, f: Any, a: Any, b: Any) -> Tensor:
+        g = self.graph
+        return tensor(g, f(to_pointer(g, a), to_pointer(g, b)))
+
+    def __add__(self, other: TensorLike) -> Tensor:
+        if isinstance(other, (int, float)):
+            return tensor(self.graph, library.lcl_shift(self.pointer, other))
+        return self._with(library.lcl_add, self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: TensorLike) -> Tensor:
+        return self + -other if isinstance(other, (int, float)) else self._with(library.lcl_sub, self, other)
+
+    def __rsub__(self, other: TensorLike) -> Tensor:
+        return -self + other if isinstance(other, (int, float)) else self._with(library.lcl_sub, other, self)
+
+    def __mul__(self, other: TensorLike) -> Tensor:
+        if isinstance(other, (int, float)):
+            return tensor(self.graph, library.lcl_scale(self.pointer, other))
+        return self._with(library.lcl_mul, self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: TensorLike) -> Tensor:
+        return self._with(library.lcl_div, self, other)
+
+    def __rtruediv__(self, other: TensorLike) -> Tensor:
+        return self._with(library.lcl_div, other, self)
+
+    def __matmul__(self, other: TensorLike) -> Tensor:
+        g = self.graph
+        return tensor(g, library.lcl_matmul(self.pointer, to_pointer(g, other), False, False))
+
+    def __rmatmul__(self, other: TensorLike) -> Tensor:
+        g = self.graph
+        return tensor(g, library.lcl_matmul(to_pointer(g, other), self.pointer, False, False))
+
+    def __neg__(self) -> Tensor:
+        return tensor(self.graph, library.lcl_neg(self.pointer))
+
+    def __abs__(self) -> Tensor:
+        return tensor(self.graph, library.lcl_abs(self.pointer))
+
+    def __gt__(self, other: TensorLike) -> Tensor:  # type: ignore[misc]  # arrays compare with everything
+        return self._with(library.lcl_greater, self, other)
+
+    def __lt__(self, other: TensorLike) -> Tensor:  # type: ignore[misc]
+        return self._with(library.lcl_less, self, other)
+
+    def __pow__(self, exponent: float) -> Tensor:
+        functions = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "recip"}
+        if exponent not in functions:
+            raise ValueError("powers are 2, 0.5, -0.5 and -1; exp(p * log(x)) gives others of positive numbers")
+        return tensor(self.graph, getattr(library, "lcl_" + functions[exponent])(self.pointer))
+
+    def __getitem__(self, key: Any) -> Tensor:
+        """Numbers, ranges with step 1, and "..."; as in NumPy a number takes its axis away."""
+        keys = list(key) if isinstance(key, tuple) else [key]
+        if keys.count(Ellipsis) > 1 or len(keys) - keys.count(Ellipsis) > self.ndim:
+            raise IndexError(f"too many indices for a tensor with {self.ndim} dimensions")
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys[at:at + 1] = [slice(None)] * (self.ndim - len(keys) + 1)
+        keys += [slice(None)] * (self.ndim - len(keys))
+        ranges = [_range_of(k, n) for k, n in zip(keys, self.shape)]
+        starts, stops = zip(*ranges) if ranges else ((), ())
+        out = tensor(self.graph, library.lcl_slice(self.pointer, (c_int64 * self.ndim)(*starts), (c_int64 * self.ndim)(*stops)))
+        kept = [b - a for k, (a, b) in zip(keys, ranges) if isinstance(k, slice)]
+        return out if len(kept) == self.ndim else out.reshape(*kept)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one size may be -1."""
+        sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return tensor(self.graph, library.lcl_reshape(self.pointer, to_shape(sizes)))
+
+    def transpose(self, *axes: int) -> Tensor:
+        """Axes in another order; none: reversed."""
+        order = axes or tuple(reversed(range(self.ndim)))
+        return tensor(self.graph, library.lcl_transpose(self.pointer, to_ints("axes", c_int, self.ndim, order)))
+
+    @property
+    def T(self) -> Tensor:
+        """With reversed axes."""
+        return self.transpose()
+
+    def astype(self, dtype: DTypeLike) -> Tensor:
+        """The same values in another type."""
+        return tensor(self.graph, library.lcl_cast(self.pointer, to_dtype(dtype)))
+
+    def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """Sum over axes; None: all."""
+        return tensor(self.graph, library.lcl_sum(self.pointer, to_axes(self, axes), keepdims))
+
+    def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """Mean over axes; None: all."""
+        return tensor(self.graph, library.lcl_mean(self.pointer, to_axes(self, axes), keepdims))
+
+    def stop_gradient(self) -> Tensor:
+        """The same value, through which no gradient flows."""
+        return tensor(self.graph, library.lcl_stop_gradient(self.pointer))
+
+
+def _range_of(key: Any, size: int) -> tuple[int, int]:
+    if isinstance(key, slice):
+        start, stop, step = key.indices(size)
+        if step != 1:
+            raise IndexError("the step of a range must be 1")
+        return start, max(start, stop)
+    at = key.__index__() if hasattr(key, "__index__") else None
+    if at is None:
+        raise IndexError("indices are whole numbers, ranges and '...'")
+    if not -size <= at < size:
+        raise IndexError(f"index {at} is outside an axis of {size}")
+    return at % size, at % size + 1
+
+
+def tensor(g: Graph, pointer: int | None) -> Tensor:
+    """What an operation made, or the error that it found."""
+    if _graph_status(g.pointer) or pending or not pointer:
+        g.check()
+    assert pointer
+    return Tensor(g, pointer)
+
+
+def graph_of(*values: Any) -> Graph:
+    """The graph of the first tensor among operands."""
+    for value in values:
+        if isinstance(value, Tensor):
+            return value.graph
+    raise TypeError("one operand at least must be a tensor of a graph")
+
+
+def to_pointer(g: Graph, value: TensorLike | None) -> int | None:
+    """A tensor; numbers and arrays become constants."""
+    if isinstance(value, Tensor):
+        return value.pointer
+    return None if value is None else g.const(value).pointer
+
+
+def to_pointers(g: Graph, values: Sequence[TensorLike]) -> Any:
+    """An array of tensors."""
+    return (c_void_p * len(values))(*[to_pointer(g, v) for v in values])
+
+
+class Callbacks:
+    """Python functions that an operation calls with tensors; what they raise ends the operation."""
+
+    def __init__(self, g: Graph):
+        self.graph = g
+        self.kept: list[Any] = []
+
+    def __enter__(self) -> Callbacks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kept.clear()
+
+    def wrap(self, kind: Any, function: Callable[..., Tensor]) -> Any:
+        """For the library: (user, tensor, ...) -> tensor."""
+        def call(_: Any, *pointers: int) -> int | None:
+            try:
+                return to_pointer(self.graph, function(*[Tensor(self.graph, p) for p in pointers]))
+            except BaseException as error:  # pylint: disable=broad-except
+                pending.append(error)
+                return None
+        self.kept.append(kind(call))
+        return self.kept[-1]
+
+
+def gradients(loss: Tensor, wrt: Sequence[Tensor]) -> list[Tensor]:
+    """The gradient of a number with respect to tensors, as tensors that can be differentiated again."""
+    g, out = loss.graph, (c_void_p * len(wrt))()
+    library.lcl_gradients(loss.pointer, to_pointers(g, wrt), len(wrt), out)
+    return [tensor(g, p) for p in out]
+
+
+def vjp(y: Tensor, gy: TensorLike, wrt: Sequence[Tensor]) -> list[Tensor]:
+    """The vector-Jacobian product: gradients() of a tensor of any shape, with the incoming gradient gy."""
+    g, out = y.graph, (c_void_p * len(wrt))()
+    library.lcl_vjp(y.pointer, to_pointer(g, gy), to_pointers(g, wrt), len(wrt), out)
+    return [tensor(g, p) for p in out]
+
+
+def _unary(word: str) -> Callable[[Tensor], Tensor]:
+    code = _api.ENUMS["lcl_map_code"][word]
+
+    def function(x: Tensor) -> Tensor:
+        return tensor(x.graph, library.lcl_unary(code, x.pointer, 0))
+    function.__name__ = word
+    function.__doc__ = f"Element by element: {word}."
+    return function
+
+
+floor, sin, cos = _unary("floor"), _unary("sin"), _unary("cos")
+
+
+# ---- programs ----
+
+class Program(_Owner):
+    """A compiled graph. program(x=array, ...) runs it once and gives its outputs as NumPy arrays: one for each fetched
+    tensor (alone, or in a tuple), or a dictionary where they are named. Inputs stay until they are given again."""
+
+    def __init__(self, graph: Graph, fetch: list[Tensor], named: dict[str, Tensor], desc: Any):
+        tensors = fetch + list(named.values())
+        pointers = to_pointers(graph, tensors)
+        desc.fetch, desc.n_fetch, desc.only_fetch = addressof(pointers), len(tensors), True
+        out = c_void_p()
+        graph.check()
+        check(library.lcl_compile(graph.pointer, byref(desc), byref(out)))
+        self.store = graph.store
+        self._own(out.value, library.lcl_program_destroy)
+        self._single, self._names = len(fetch) == 1 and not named, list(named)
+        self._outputs = [(b"#%d" % i, t.shape, t.dtype) for i, t in enumerate(tensors)]
+        self._inputs = {name: (name.encode(), *kind) for name, kind in graph.inputs.items()}
+
+    def feed(self, **arrays: Any) -> None:
+        """Sets inputs."""
+        for name, value in arrays.items():
+            known = self._inputs.get(name)
+            if not known:
+                raise ValueError(f"there is no input '{name}'; there are {', '.join(self._inputs) or 'none'}")
+            a = value
+            if type(a) is not np.ndarray or a.dtype != known[1] or a.shape != known[2] or not a.flags.c_contiguous:
+                a = to_array(name, value, known[1], known[2])
+            check(_feed(self.pointer, known[0], a.ctypes.data, a.nbytes))
+
+    def feed_buffer(self, name: str, buffer: Buffer) -> None:
+        """Makes device memory an input, without a copy."""
+        check(library.lcl_feed_buffer(self.pointer, to_bytes(name), buffer.pointer))
+
+    def run(self) -> None:
+        """Enqueues one run and does not wait."""
+        check(_run(self.pointer))
+
+    def fetch(self) -> Any:
+        """Waits for the runs so far and gives the outputs."""
+        arrays = []
+        for name, shape, dtype in self._outputs:
+            out = np.empty(shape, dtype)
+            check(_fetch(self.pointer, name, out.ctypes.data, out.nbytes))
+            arrays.append(out)
+        if self._single:
+            return arrays[0]
+        n = len(arrays) - len(self._names)
+        return dict(zip(self._names, arrays[n:])) if self._names and n == 0 else tuple(arrays)
+
+    def __call__(self, **arrays: Any) -> Any:
+        self.feed(**arrays)
+        check(_run(self.pointer))
+        return self.fetch()
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Launches, FLOPs, bytes and memory of a run."""
+        s = library.lcl_program_get_stats(self.pointer)
+        return {name: getattr(s, name) for name in field_types(s)}
+
+    def explain(self, dot: bool = False) -> str:
+        """Nodes, fused groups, algorithms, launches, memory as text, or as Graphviz."""
+        text = c_void_p()
+        check(library.lcl_program_explain(self.pointer, dot, byref(text)))
+        return take_text(text)
+
+
+_feed, _run, _fetch = library.lcl_feed, library.lcl_run, library.lcl_fetch

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""The Python package below training: variables, gradients, optimisers, programs, errors, lifetimes, interop."""
+import gc
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from ctypes import sizeof
+
+import numpy as np
+
+import latentcl as lcl
+
+rng = np.random.default_rng(2)
+
+
+def raises(kind, pattern, function):
+    try:
+        function()
+    except kind as error:
+        assert re.search(pattern, str(error)), (pattern, str(error))
+        return error
+    raise AssertionError(f"no {kind.__name__} with '{pattern}'")
+
+
+def devices(ctx):
+    found = lcl.devices()
+    assert found and all(d.name and d.kind in ("GPU", "CPU", "accelerator") and d.memory > 0 for d in found)
+    chosen = [d for d in found if d.chosen]
+    assert len(chosen) == 1 and lcl.Context(chosen[0]).device_name == ctx.device_name
+    raises(lcl.LatentCLError, "no OpenCL device matches 'no such'", lambda: lcl.Context("no such"))
+    assert raises(lcl.LatentCLError, "feature", lambda: lcl.Context(disable="nonsense")).status == "argument"
+
+
+def gradients(ctx):
+    g = lcl.Graph(ctx)
+    x = g.param("x", 3)
+    g.store["x"] = [1.0, 2.0, 3.0]
+    y = (x**2 * x).sum()  # x^3
+    first, = lcl.gradients(y, [x])
+    second, = lcl.vjp(first, np.ones(3), [x])
+    values = g.compile(y, first, second)()
+    assert np.allclose(values[0], 36) and np.allclose(values[1], [3, 12, 27]) and np.allclose(values[2], [6, 12, 18])
+    z = g.input("z", 3)
+    nothing, = lcl.gradients(y, [z])
+    assert not g.compile(nothing)().any()
+
+
+def optimisers(ctx):
+    def steps(rule, n=3, **options):
+        g = lcl.Graph(ctx)
+        x = g.param("x", 2)
+        g.store["x"] = [1.0, -2.0]
+        rule((x**2).sum() * 0.5, 0.1, **options)  # the gradient is x
+        p = g.compile()
+        for _ in range(n):
+            p()
+        return g.store["x"]
+    start = np.array([1.0, -2.0])
+    assert np.allclose(steps(lcl.sgd), start * 0.9**3)
+    assert np.allclose(steps(lcl.sgd, weight_decay=1.0), start * 0.8**3)
+    velocity, x = np.zeros(2), start.copy()
+    for _ in range(3):
+        velocity = 0.5 * velocity + x
+        x = x - 0.1 * velocity
+    assert np.allclose(steps(lcl.momentum, beta1=0.5), x)
+    assert np.allclose(steps(lcl.adam, 1), start - 0.1 * np.sign(start), atol=1e-5)
+    for rule in (lcl.nesterov, lcl.rmsprop, lcl.adadelta):
+        assert 0 < abs(steps(rule) - start).max() < 2, rule
+    g = lcl.Graph(ctx)  # a rate that changes, of one parameter of two
+    x, y, rate = g.param("x", 1, lcl.Init("constant", 1)), g.param("y", 1, lcl.Init("constant", 1)), g.input("rate", ())
+    lcl.sgd((x * y).sum(), rate, params=[x])
+    p = g.compile()
+    p(rate=np.float32(0.5))
+    p(rate=np.float32(0.25))
+    assert g.store["x"] == 0.25 and g.store["y"] == 1
+    assert p.store is g.store
+
+
+def updates(ctx):
+    g = lcl.Graph(ctx)
+    n, mean = g.state("n", (), "i32"), g.state("mean", 2)
+    x = g.input("x", 2)
+    lcl.assign(n, (n + 2).astype(np.int32))
+    lcl.ema(mean, x, 0.75)
+    step, look = g.compile(n), g.compile(n, no_updates=True)
+    assert [int(step(x=np.ones(2))) for _ in range(3)] == [0, 2, 4] and int(look()) == 6
+    assert np.allclose(g.store["mean"], 1 - 0.75**3)
+
+
+def variables(ctx):
+    g = lcl.Graph(ctx, seed=5)
+    w = g.param("w", (2, 3), lcl.Init("uniform", scale=0.5))
+    g.state("seen", 4, np.uint8)
+    store = g.store
+    assert list(store) == ["w", "seen"] and store.trainable == ["w"] and len(store) == 2
+    assert store["w"].shape == (2, 3) and store["w"].any() and abs(store["w"]).max() <= 0.5 and store["seen"].dtype == np.uint8
+    other = lcl.Graph(ctx, seed=5)
+    other.param("w", (2, 3), lcl.Init("uniform", scale=0.5))
+    assert np.array_equal(other.store["w"], store["w"])  # the same seed
+    store["w"] = np.arange(6).reshape(2, 3)
+    assert store["w"][1, 2] == 5
+    raises(KeyError, "v", lambda: store["v"])
+    raises(ValueError, r"w must have the shape \(2, 3\), not \(3, 2\)", lambda: store.update(w=np.zeros((3, 2))))
+    raises(TypeError, "seen must be an array of uint8, not of float64", lambda: store.update(seen=np.zeros(4)))
+    raises(ValueError, "seen has numbers that uint8 does not hold", lambda: store.update(seen=np.full(4, 256)))
+    raises(TypeError, "as long as their store", lambda: store.pop("w"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/v.safetensors"
+        store.save(path)
+        store["w"] = np.zeros((2, 3))
+        store.load(path)
+        assert store["w"][1, 2] == 5
+        raises(lcl.LatentCLError, "1 tensors that the model does not have", lambda: other.store.load(path))
+        other.store.load(path, partial=True)
+        assert other.store["w"][1, 2] == 5
+        assert raises(lcl.LatentCLError, "no_such", lambda: store.load(folder + "/no_such")).status == "io"
+    shared = lcl.Graph(store=store, name="shared")
+    assert np.array_equal(shared.compile(shared.param("w", (2, 3)) + 1)(), store["w"] + 1)
+
+
+def programs(ctx):
+    g = lcl.Graph(ctx)
+    x, i = g.input("x", (2, 3)), g.input("i", 2, "i32")
+    double = x * 2
+    data = rng.normal(size=(2, 3)).astype(np.float32)
+    one, two, named = g.compile(double), g.compile(double, i + i), g.compile(named={"double": double, "both": i + i})
+    assert np.array_equal(one(x=data), 2 * data)
+    assert np.array_equal(one(x=data.T.copy().T), 2 * data)  # not row-major
+    assert np.array_equal(one(x=data.astype(np.float64)), 2 * data) and np.array_equal(one(), 2 * data)
+    assert [v.tolist() for v in two(x=data, i=np.array([3, 4]))] == [(2 * data).tolist(), [6, 8]]
+    assert named(x=data, i=[1, 2])["both"].tolist() == [2, 4]
+    raises(ValueError, r"x must have the shape \(2, 3\), not \(3, 2\)", lambda: one(x=data.T))
+    raises(TypeError, "i must be an array of int32, not of float64", lambda: two(i=np.zeros(2)))
+    raises(ValueError, "i has numbers that int32 does not hold", lambda: two(i=np.array([1, 1 << 40])))
+    raises(TypeError, "x must be an array of float32, not of complex", lambda: one(x=data * 1j))
+    raises(TypeError, "x must be an array of float32, not of <U1", lambda: one(x=np.full((2, 3), "a")))
+    raises(ValueError, "there is no input 'y'; there are x, i", lambda: one(y=1))
+    raises(lcl.LatentCLError, "no input \"i\"|i", lambda: one(i=[1, 2]))  # not in this program
+    two.run()
+    assert np.array_equal(two.fetch()[0], 2 * data)
+    assert one.stats["launches"] == 1 and "scale" in one.explain() and one.explain(dot=True).startswith("digraph")
+    check = g.compile(lcl.log(x), check_numerics=True)
+    assert raises(lcl.LatentCLError, "NaN|not finite|Inf", lambda: check(x=-np.ones((2, 3)))).status == "numeric"
+    buffer = lcl.Buffer(ctx, data.nbytes)
+    buffer.write(data + 1)
+    assert np.array_equal(buffer.read((2, 3)), data + 1) and buffer.nbytes == data.nbytes
+    one.feed_buffer("x", buffer)
+    assert np.array_equal(one(), 2 * (data + 1))
+    raises(lcl.LatentCLError, "", lambda: buffer.write(data, 4))
+    assert ctx.memory["current"] > 0
+    ctx.finish()
+
+
+def errors(ctx):
+    g = lcl.Graph(ctx)
+    x = g.input("x", (2, 3))
+    raises(TypeError, "one operand at least must be a tensor", lambda: lcl.relu(3.0))
+    raises(ValueError, "axis 2 is none of a tensor with 2", lambda: x.sum(2))
+    raises(ValueError, "'other' is none of sum, half_sum, mean", lambda: lcl.l2(x, x, "other"))
+    raises(ValueError, "'none' is none of zero, constant", lambda: g.param("p", 1, "none"))
+    raises(ValueError, "start must have 2 numbers, not 1", lambda: lcl.slice(x, [0], [1]))
+    raises(ValueError, "stride must be one number or 2, not 3", lambda: lcl.conv2d(x, x, stride=(1, 2, 3)))
+    raises(ValueError, "stride|32 bits", lambda: lcl.conv2d(x, x, groups=1 << 40))
+    raises(ValueError, "at most 6 dimensions, not 7", lambda: g.input("y", (1,) * 7))
+    raises(TypeError, "shape must be a whole number", lambda: g.input("y", (1.5,)))
+    raises(TypeError, "no tensor of type complex64", lambda: g.input("y", 1, np.complex64))
+    raises(ValueError, "NUL", lambda: g.input("a\0b", 1))
+    raises(TypeError, "no value before a program runs", lambda: bool(x > 0))
+    raises(IndexError, "index 2 is outside an axis of 2", lambda: x[2])
+    raises(IndexError, "too many indices", lambda: x[0, 0, 0])
+    raises(IndexError, "step", lambda: x[::2])
+    raises(ValueError, "powers are", lambda: x**3)
+    raises(TypeError, "a context or on a store", lcl.Graph)
+    y = lcl.Graph(ctx).input("y", (2, 3))
+    raises(ZeroDivisionError, "", lambda: lcl.semantic_noise(y, y, None, lambda y: 1 / 0, 0.1))
+    assert raises(lcl.LatentCLError, "matmul: inner dimensions differ: 2x3 times 2x3", lambda: x @ x).status == "shape"
+    raises(lcl.LatentCLError, "matmul: inner", lambda: x + 1)  # an error ends the graph
+    raises(lcl.LatentCLError, "matmul: inner", g.compile)
+    other = lcl.Graph(ctx)
+    raises(lcl.LatentCLError, "another graph", lambda: other.input("x", (2, 3)) + lcl.Graph(ctx).input("y", (2, 3)))
+
+
+def lifetimes(ctx):
+    def program():
+        own = lcl.Context(os.environ.get("LATENTCL_DEVICE"))
+        g = lcl.Graph(own)
+        return g.compile(g.input("x", 2) + g.param("one", 2, lcl.Init("constant", 1)))
+    p = program()  # its context, store and graph have no other name
+    gc.collect()
+    assert p(x=np.zeros(2)).tolist() == [1, 1]
+    before = ctx.memory["buffers"]
+    for _ in range(3):
+        g = lcl.Graph(ctx)
+        g.compile(g.param("w", (100, 100)) * 2)()
+    del g
+    gc.collect()
+    assert ctx.memory["buffers"] == before
+    circle = [lcl.Graph(ctx)]
+    circle.append(circle)
+
+
+def dlpack(ctx):
+    g = lcl.Graph(ctx)
+    x = g.input("x", 3)
+    p = g.compile(x + 1)
+
+    class Foreign:
+        def __init__(self, device):
+            self.device, self.array = device, np.arange(3, dtype=np.float32)
+
+        def __dlpack_device__(self):
+            return (self.device, 0)
+
+        def __dlpack__(self, **options):
+            return self.array.__dlpack__(**options)
+    assert p(x=Foreign(1)).tolist() == [1, 2, 3]
+    raises(TypeError, "x is on another device", lambda: p(x=Foreign(2)))
+    assert np.from_dlpack(p()).tolist() == [1, 2, 3]  # and outputs are arrays that others take
+
+
+def pyopencl(ctx):
+    try:
+        import pyopencl as cl
+    except ImportError:
+        return print("pyopencl is not installed: its queues and buffers are not tried")
+    device = next(d for q in cl.get_platforms() for d in q.get_devices() if d.name == ctx.device_name)
+    queue = cl.CommandQueue(cl.Context([device]))
+    ours = lcl.Context.from_pyopencl(queue)
+    data = np.arange(4, dtype=np.float32)
+    buffer = cl.Buffer(queue.context, cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR, hostbuf=data)
+    g = lcl.Graph(ours)
+    p = g.compile(g.input("x", 4) * 2)
+    p.feed_buffer("x", lcl.Buffer.from_pyopencl(ours, buffer))
+    assert p().tolist() == [0, 2, 4, 6]
+
+
+def overhead(ctx):
+    """What Python adds to a call: microseconds, the least of several rounds, for a machine that does other things too."""
+    def best(call, n=500, rounds=7):
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            for _ in range(n):
+                call()
+            times.append((time.perf_counter() - start) / n * 1e6)
+        return min(times)
+    g = lcl.Graph(ctx)
+    x = g.input("x", 4)
+    y = x + 1
+    p = g.compile(y)
+    data = np.zeros(4, np.float32)
+    p(x=data)
+    # The driver's own time is left out: the library's functions are stood for by ones that do nothing, plus a call of C.
+    core, call = lcl.graph, best(lambda: lcl._core.library.lcl_tensor_dtype(y.pointer))
+    kept, core._feed, core._fetch = (core._feed, core._fetch), *[lambda *_: 0] * 2
+    added = {"feed": best(lambda: p.feed(x=data)) + call, "fetch": best(p.fetch) + call}
+    core._feed, core._fetch = kept
+    op = best(lambda: x + y)
+    print(", ".join(f"{name} adds {us:.1f} us" for name, us in added.items()) + f", an operation takes {op:.1f} us")
+    assert max(op, *added.values()) < 10
+
+
+def layout(ctx):
+    """Structures as ctypes lays them out and as the compiler does."""
+    api = lcl._api
+    names = [n for n in vars(api) if n.startswith("lcl_") and hasattr(vars(api)[n], "_fields_")]
+    assert len(names) > 40
+    lines = ["#include <latentcl/latentcl.h>", "#include <stddef.h>", "#include <stdio.h>", "int main(void) {"]
+    expected = []
+    for n in names:
+        lines.append(f'printf("{n} %zu\\n", sizeof({"struct " if n == "lcl_model_class" else ""}{n}));')
+        expected.append(f"{n} {sizeof(vars(api)[n])}")
+        for field, *_ in vars(api)[n]._fields_:
+            lines.append(f'printf("{n}.{field} %zu\\n", offsetof({n}, {field}));')
+            expected.append(f"{n}.{field} {getattr(vars(api)[n], field).offset}")
+    lines.append("return 0; }")
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/layout.c", "w") as file:
+            file.write("\n".join(lines))
+        subprocess.run(["cc", folder + "/layout.c", "-o", folder + "/layout", *os.environ["INCLUDES"].split()], check=True)
+        got = subprocess.run([folder + "/layout"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert got == expected, set(got) ^ set(expected)
+
+
+def main():
+    wanted = sys.argv[1:]
+    ctx = lcl.Context()
+    for test in (devices, gradients, optimisers, updates, variables, programs, errors, lifetimes, dlpack, pyopencl, overhead, layout):
+        if not wanted or test.__name__ in wanted:
+            test(ctx)
+
+
+
+main()

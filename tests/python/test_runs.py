@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Runs from Python: data, training, callbacks, Ctrl-C, what is made of a run, models of one's own."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+import latentcl as lcl
+
+rng = np.random.default_rng(3)
+ctx = lcl.Context()
+
+
+def raises(kind, pattern, function):
+    try:
+        function()
+    except kind as error:
+        assert pattern in str(error), (pattern, str(error))
+        return error
+    raise AssertionError(f"no {kind.__name__} with '{pattern}'")
+
+
+def data():
+    images = rng.integers(0, 256, (30, 2, 5, 6), np.uint8)
+    labels = np.arange(30) % 3
+    ds = lcl.Dataset.from_arrays(images, labels)
+    assert len(ds) == 30 and ds.shape == (2, 5, 6) and ds.classes == 3 and ds.class_names == ["0", "1", "2"]
+    assert np.allclose(ds[-1], images[-1] / 255, atol=1e-6) and ds.images.shape == (30, 2, 5, 6) and (ds.labels == labels).all()
+    view = ds.subset(np.array([4, 2]))
+    del ds
+    assert np.allclose(view[1], images[2] / 255, atol=1e-6) and view.labels.tolist() == [1, 2]
+    raises(IndexError, "no example 2 of 2", lambda: view[2])
+    raises(TypeError, "uint8 or float32, not int64", lambda: lcl.Dataset.from_arrays(images.astype(int)))
+    raises(ValueError, "labels must be 30", lambda: lcl.Dataset.from_arrays(images, labels[:3]))
+    assert lcl.Dataset.from_arrays(np.zeros((4, 7), np.float32)).shape == (1, 1, 7)
+    ds = lcl.Dataset.from_arrays(images, labels)
+    prep = lcl.Prep(ds, centre="mean_image", crop=4)
+    assert prep.shape == (2, 4, 4) and prep(ds[0]).shape == (2, 4, 4)
+    raises(ValueError, "'no' is none of none, mean_image", lambda: lcl.Prep(ds, centre="no"))
+    raises(ValueError, "there is no 'crops'", lambda: lcl.Prep(ds, crops=4))
+    batches = lcl.Batches(ds, 8, prep=prep, seed=1)
+    seen = [b for b in batches]
+    assert len(seen) == len(batches) == 3 and len(set(np.concatenate([b.position for b in seen]))) == 24
+    assert all((labels[b.position] == b.label).all() and np.allclose(b.x[0], prep(ds[b.position[0]])) for b in seen)
+    last = list(lcl.Batches(ds, 8, mode="sequential"))[-1]
+    assert last.valid == 6 and last.position[:6].tolist() == [24, 25, 26, 27, 28, 29]
+    parts = lcl.open_data(synthetic_train=50, synthetic_test=20, valid=10)
+    assert [len(p) for p in parts[:3]] == [50, 10, 20] and parts.format == "synthetic", parts
+    raises(lcl.LatentCLError, "no_such_folder", lambda: lcl.open_data("no_such_folder"))
+    lcl.save_data("arrays", images, labels, images[:9], labels[:9])
+    parts = lcl.open_data("arrays", valid=-1)
+    assert len(parts.train) == 30 and len(parts.test) == 9 and np.allclose(parts.test[3], images[3] / 255, atol=1e-6)
+
+
+def training():
+    lines, steps = [], []
+    r = lcl.train(ctx, "semantic-noise", out="run", epochs=1, labels_per_class=100, seed=7, progress=lines.append,
+                  stepped=lambda step, of: steps.append((step, of)))
+    assert r.out == "run" and r.epochs == 1 == r.best_epoch and r.steps == 10 and steps == [(i + 1, 10) for i in range(10)]
+    assert r.test["n"] == 2000 and 0 < r.test["error_percent"] < 90 and any("epoch" in line for line in lines)
+    assert Path("run/report.html").exists()
+    raises(lcl.LatentCLError, "already holds a run", lambda: lcl.train(ctx, "semantic-noise", out="run"))
+    raises(lcl.LatentCLError, 'no option "epoch" (did you mean epochs?)', lambda: lcl.train(ctx, "vae", out="no", epoch=1))
+    raises(lcl.LatentCLError, 'no model "vea"; there are', lambda: lcl.train(ctx, "vea", out="no"))
+    raises(lcl.LatentCLError, "", lambda: lcl.train(ctx, "vae", out="no", data="no_such_folder"))
+    assert not Path("no").exists()
+
+
+def made_of_runs():
+    run = lcl.open_run(ctx, "run")
+    m = run.evaluate()
+    assert m["n"] == 2000 and m["error_percent"] < 90
+    e = run.encode("train")
+    assert e.values.shape == (1000, 128) and e.values.dtype == np.float32 and e.metrics["width"] == 128
+    assert (run.encode("test").prediction != run.encode("test").labels).mean() * 100 - m["error_percent"] < 0.01
+    assert np.bincount(e.labels).tolist() == [100] * 10
+    k = run.cluster("test", method="k-means-features", k=10)
+    assert k.values.shape == (2000,) and set(k.values) == set(range(10)) and 10 < k.metrics["accuracy_percent"] <= 100
+    h = run.hash("test", method="pca-itq", k=8)
+    assert h.values.shape == (2000, 8) and set(np.unique(h.values)) == {0, 1}
+    run.reconstruct("grid.png", columns=4)
+    assert Path("grid.png").read_bytes()[1:4] == b"PNG"
+    before = Path("run/report.html").stat().st_mtime_ns
+    assert run.report() == "run/report.html" and Path("run/report.html").stat().st_mtime_ns > before
+    assert raises(lcl.LatentCLError, "does not sample", lambda: run.sample("no.png")).status == "unsupported"
+    raises(lcl.LatentCLError, 'no split "all of it"', lambda: run.evaluate("all of it"))
+    raises(lcl.LatentCLError, "not a run folder", lambda: lcl.open_run(ctx, "arrays"))
+    lcl.train(ctx, "vae", out="vae", max_steps=2)
+    lcl.open_run(ctx, "vae").sample("samples.png", count=20, seed=2)
+    assert Path("samples.png").read_bytes()[1:4] == b"PNG"
+
+
+def stopping():
+    def error(step, of):
+        if step == 3:
+            raise LookupError("enough")
+
+    def interrupt(step, of):
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+    handler = signal.getsignal(signal.SIGINT)
+    raises(LookupError, "enough", lambda: lcl.train(ctx, "vae", out="stopped", stepped=error))
+    assert "saved" in str(raises(KeyboardInterrupt, "after step 4", lambda: lcl.train(ctx, resume=True, out="stopped", stepped=interrupt)))
+    assert signal.getsignal(signal.SIGINT) is handler
+    stopped = lcl.train(ctx, resume=True, out="stopped", max_steps=6)
+    straight = lcl.train(ctx, "vae", out="straight", max_steps=6)
+    assert stopped.steps == straight.steps == 6
+    assert Path("stopped/last.safetensors").stat().st_size > 0
+    a, b = (lcl.open_run(ctx, r).evaluate("validation") for r in ("stopped", "straight"))
+    assert a == b, (a, b)  # the same numbers, bit for bit
+    found = []  # in a thread of its own, where Python does not deliver signals
+    thread = threading.Thread(target=lambda: found.append(lcl.train(lcl.Context(), "vae", out="thread", max_steps=1).steps))
+    thread.start()
+    thread.join()
+    assert found == [1]
+
+
+class Own(lcl.Model):
+    """Every kind of option, every callback."""
+    name = "own"
+    summary, reference = "a classifier", "this test"
+    options = {"width": lcl.Option(16, "of the hidden layer", "[1,99]"), "act": lcl.Option("relu", "activation", ["relu", "tanh"]),
+               "scale": lcl.Option(1.0, "of the loss", "(0,inf)"), "deep": lcl.Option(False, "one more layer"),
+               "note": lcl.Option("", "any text")}
+    can = ("classify", "reconstruct")
+    seen: list = []
+
+    def defaults(self, options, data):
+        self.seen.append(("defaults", options, data))
+        if data.classes < 2:
+            raise ValueError("the data must have labels")
+        return {"epochs": 1, "batch": 50, "optimiser": "adam", "lr": 2e-3, "prep": {"centre": "mean_image"},
+                "schedule": {"kind": "exponential", "factor": 0.5}}
+
+    def build(self, b):
+        if b.mode not in ("train", "eval", "reconstruct"):
+            return
+        act = getattr(lcl, b.options["act"])
+        h = act(lcl.linear(lcl.flatten(b.image), "fc", b.options["width"]))
+        again = lcl.linear(h, "back", b.image.size // b.batch)
+        if b.mode == "reconstruct":
+            return b.output("again", again.reshape(b.image.shape))
+        logits = lcl.linear(act(lcl.linear(h, "more", 8)) if b.options["deep"] else h, "out", b.data.classes)
+        loss = lcl.cross_entropy_rows(logits, b.label) * b.options["scale"] + lcl.l2_rows(again, lcl.flatten(b.image), "mean")
+        if b.mode == "train":
+            b.loss(loss.mean())
+            b.term("double", loss.mean() * 2)
+            b.correct(lcl.correct_rows(logits, b.label))
+        else:
+            b.example("loss", loss)
+            b.example("correct", lcl.correct_rows(logits, b.label))
+            b.prediction(lcl.argmax(logits, 1))
+            b.features(h)
+
+    def score(self, table):
+        assert table.labels.shape == table.prediction.shape == table.features.shape[:1]
+        return {"balanced": float(np.mean([(table.prediction[table.labels == k] == k).mean() for k in range(10)]))}
+
+
+def own_models():
+    lines = []
+    r = lcl.train(ctx, Own, out="own", width=20, deep=True, act="tanh", scale=2.0, note="x y", progress=lines.append, epochs=2)
+    assert 0 < r.test["balanced"] < 1 and r.test["error_percent"] < 60 and r.epochs == 2
+    assert "double" in Path("own/log.jsonl").read_text()
+    options = Own.seen[0][1]
+    assert options == {"width": 20, "act": "tanh", "scale": 2.0, "deep": True, "note": "x y"} and type(options["deep"]) is bool, options
+    assert Own.seen[0][2].shape == (1, 28, 28) and Own.seen[0][2].classes == 10
+    run = lcl.open_run(ctx, "own")
+    assert run.encode().values.shape == (2000, 20) and run.evaluate() == r.test
+    run.reconstruct("own.png")
+    known = lcl.models()["own"]
+    assert known.summary == "a classifier" and known.can == ["classify", "reconstruct"] and known.options["act"]["allowed"] == "relu|tanh"
+    raises(lcl.LatentCLError, "option width: expected a whole number in [1,99]", lambda: lcl.train(ctx, Own, out="no", width=100))
+
+    def kind(word, error, pattern, /, **members):
+        model = type(word, (Own,), {"name": word, **members})
+        return raises(error, pattern, lambda: lcl.train(ctx, model, out="no"))
+    kind("taken", lcl.LatentCLError, 'there is a model "vae" already', name="vae")
+    kind("Upper", lcl.LatentCLError, "lower-case letters")
+    kind("common", lcl.LatentCLError, 'two options "epochs"', options={"epochs": lcl.Option(1, "passes")})
+    kind("can", ValueError, "a model can classify", can=["fly"])
+    kind("divides", ZeroDivisionError, "", build=lambda self, b: 1 / 0)
+    kind("shapes", lcl.LatentCLError, "matmul: inner dimensions differ", build=lambda self, b: lcl.flatten(b.image) @ lcl.flatten(b.image))
+    kind("empty", lcl.LatentCLError, "the training graph has no loss", build=lambda self, b: None)
+    kind("word", ValueError, "'adams' is none of sgd", defaults=lambda self, o, d: {"optimiser": "adams"})
+    kind("fields", ValueError, "there is no 'epoch'", defaults=lambda self, o, d: {"epoch": 1})
+    assert not Path("no").exists()
+    lcl.save_data("unlabelled", rng.uniform(size=(60, 1, 28, 28)))
+    raises(ValueError, "the data must have labels", lambda: lcl.train(ctx, Own, out="no", data="unlabelled"))
+    # Another process says what is missing.
+    code = "import latentcl as lcl; lcl.open_run(lcl.Context(), 'own')"
+    p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert p.returncode and 'model "own", which the program that trained it registered' in p.stderr, p.stderr
+
+
+def plugins():
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run(["cc", "-shared", "-fPIC", root / "docs/examples/own_model.c", "-o", "own_model.so", *os.environ["INCLUDES"].split()], check=True)
+    raises(lcl.LatentCLError, 'no model "own-autoencoder"', lambda: lcl.train(ctx, "own-autoencoder", out="no"))
+    raises(lcl.LatentCLError, "no_such.so", lambda: lcl.load_plugin("no_such.so"))
+    lcl.load_plugin("own_model.so")
+    lcl.train(ctx, "own-autoencoder", out="plugin", max_steps=1)
+    assert lcl.open_run(ctx, "plugin").encode().values.shape == (2000, 32)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    for test in (data, training, made_of_runs, stopping, own_models, plugins):
+        if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
+            test()
