@@ -272,136 +272,127 @@ def literal(headers, enum):
     return f"Literal[{', '.join(map(repr, words_of(headers.enums[enum])))}]"
 
 
+def tensor_argument(p, docs, following):
+    """(Python argument, C arguments, output) of a parameter that is a tensor, several, or where one is put."""
+    optional = "NULL" in docs.get(p.name, "")
+    name, doc = safe(p.name), docs.get(p.name, "")
+    if p.stars == 1:
+        hint, default = ("TensorLike | None", "None") if optional else ("TensorLike", "")
+        return Argument(name, hint, default, doc=doc), [f"to_pointer(g, {name})"], None
+    if following and following.name == "n":
+        return Argument(name, "Sequence[TensorLike]", doc=doc), [f"to_pointers(g, {name})", f"len({name})"], None
+    return None, [f"byref({name}_out)"], (name, optional)
+
+
+def value_argument(headers, f, p, docs, rank_of):
+    """(Python argument or several, C argument) of any other parameter. rank_of: the tensor whose rank counts numbers."""
+    name, doc = safe(p.name), docs.get(p.name, "")
+    optional = " | None" if "NULL" in doc else ""
+    default = "None" if optional else ""
+    if p.base in headers.structures and p.stars == 1:
+        arguments = [a for v in headers.structures[p.base] for a in field_argument(headers, v)]
+        given = ", ".join(f"{a.name}={safe(a.name)}" for a in arguments)
+        return arguments, f"byref(to_structure(g, _api.{p.base}, {given}))"
+    if p.base in headers.callbacks:
+        tensors = ", ".join(["Tensor"] * (headers.callbacks[p.base].count("c_void_p") - 2))
+        return [Argument(name, f"Callable[[{tensors}], Tensor]", doc=doc)], f"calls.wrap(_api.{p.base}, {name})"
+    if p.name == "axes":
+        return [Argument(name, "int | Sequence[int] | None", "None", doc="one or several; None: all")], f"to_axes({rank_of}, {name})"
+    if (p.stars or p.length) and p.base in ("int", "int64_t"):
+        length = p.length or f"{rank_of}.ndim"
+        return ([Argument(name, "Sequence[int]" + optional, default, doc=doc)],
+                f"to_ints({p.name!r}, {SCALARS[p.base]}, {length}, {name})")
+    if p.name == "user":
+        return [], "None"
+    if p.base in headers.enums and p.base != "lcl_dtype":
+        return [Argument(name, literal(headers, p.base), doc=doc)], f"to_enum({p.base!r}, {name})"
+    simple = {  # type in C: name, type and default in Python, what makes one of the other
+        "lcl_graph": ("g", "Graph", "", "g.pointer"), "lcl_shape": (name, "ShapeLike", "", f"to_shape({name})"),
+        "lcl_init": (name, "InitLike", "'zero'", f"to_init({name})"), "lcl_dtype": (name, "DTypeLike", "", f"to_dtype({name})"),
+        "char": (name, "str" + optional, default, f"to_bytes({name})"), "float": (name, "float", "", name),
+        "int": (name, "int", "", f"to_int({p.name!r}, {name})"), "int64_t": (name, "int", "", f"to_int({p.name!r}, {name})"),
+        "bool": (name, "bool", "False", name)}
+    if p.base not in simple:
+        raise SystemExit(f"generate.py: {f.name} has the parameter '{p.name}' of a kind that it does not know")
+    word, hint, default, c = simple[p.base]
+    return [Argument(word, hint, default, doc=doc)], c
+
+
 def op_arguments(headers, f):
-    """(Python arguments, C arguments, names of outputs, whether these are optional)"""
+    """(Python arguments, C arguments, names of outputs and whether each is optional)"""
     docs = documented(f.doc)
+    rank_of = next((safe(p.name) for p in f.parameters if p.base == "lcl_tensor" and p.stars == 1), "")
     python, c, outs = [], [], []
-    nullable = [p.name for p in f.parameters if "NULL" in docs.get(p.name, "")]
-    inputs = [p.name for p in f.parameters if p.base == "lcl_tensor" and p.stars == 1]
-    rank_of = safe(inputs[0]) if inputs else ""
-    skip = set()
-    for i, p in enumerate(f.parameters):
-        name, doc = safe(p.name), docs.get(p.name, "")
-        if p.name in skip:
-            continue
-        if p.base == "lcl_tensor" and p.stars == 1:
-            optional = p.name in nullable
-            python.append(Argument(name, "TensorLike | None" if optional else "TensorLike", "None" if optional else "", doc=doc))
-            c.append(f"to_pointer(g, {name})")
-        elif p.base == "lcl_tensor" and p.constant is False and "const" not in p.name and i + 1 < len(f.parameters) and \
-                f.parameters[i + 1].name == "n":
-            python.append(Argument(name, "Sequence[TensorLike]", doc=doc))
-            c += [f"to_pointers(g, {name})", f"len({name})"]
-            skip.add("n")
-        elif p.base == "lcl_tensor":
-            outs.append((name, p.name in nullable))
-            c.append(f"byref({name}_out)")
-        elif p.base == "lcl_graph":
-            python.append(Argument("g", "Graph", doc=doc))
-            c.append("g.pointer")
-        elif p.base == "lcl_shape":
-            python.append(Argument(name, "ShapeLike", doc=doc))
-            c.append(f"to_shape({name})")
-        elif p.base == "lcl_init":
-            python.append(Argument(name, "InitLike", "'zero'", doc=doc))
-            c.append(f"to_init({name})")
-        elif p.base == "lcl_dtype":
-            python.append(Argument(name, "DTypeLike", doc=doc))
-            c.append(f"to_dtype({name})")
-        elif p.base in headers.enums:
-            python.append(Argument(name, literal(headers, p.base), doc=doc))
-            c.append(f"to_enum({p.base!r}, {name})")
-        elif p.base in headers.structures and p.stars == 1:
-            arguments = [a for v in headers.structures[p.base] for a in field_argument(headers, v)]
+    for p, following in zip(f.parameters, [*f.parameters[1:], None]):
+        if p.base == "lcl_tensor":
+            argument, made, out = tensor_argument(p, docs, following)
+            python += [argument] if argument else []
+            outs += [out] if out else []
+            c += made
+        elif p.name != "n":  # which counts the tensors before it
+            arguments, made = value_argument(headers, f, p, docs, rank_of)
             python += arguments
-            given = ", ".join(f"{a.name}={safe(a.name)}" for a in arguments)
-            c.append(f"byref(to_structure(g, _api.{p.base}, {given}))")
-        elif p.base in headers.callbacks:
-            n = headers.callbacks[p.base].count("c_void_p") - 2
-            python.append(Argument(name, f"Callable[[{', '.join(['Tensor'] * n)}], Tensor]", doc=doc))
-            c.append(f"calls.wrap(_api.{p.base}, {name})")
-        elif p.name == "user":
-            c.append("None")
-        elif p.base == "char":
-            optional = p.name in nullable
-            python.append(Argument(name, "str | None" if optional else "str", "None" if optional else "", doc=doc))
-            c.append(f"to_bytes({name})")
-        elif p.base == "unsigned" and p.name == "axes":
-            python.append(Argument(name, "int | Sequence[int] | None", "None", doc="one or several; None: all"))
-            c.append(f"to_axes({rank_of}, {name})")
-        elif (p.stars or p.length) and p.base in ("int", "int64_t"):
-            length = p.length or f"{rank_of}.ndim"
-            optional = p.name in nullable
-            python.append(Argument(name, "Sequence[int] | None" if optional else "Sequence[int]", "None" if optional else "", doc=doc))
-            c.append(f"to_ints({p.name!r}, {SCALARS[p.base]}, {length}, {name})")
-        elif p.base in ("float", "int", "int64_t") and not p.stars:
-            python.append(Argument(name, "float" if p.base == "float" else "int", doc=doc))
-            c.append(name if p.base == "float" else f"to_int({p.name!r}, {name})")
-        elif p.base == "bool":
-            python.append(Argument(name, "bool", "False", doc=doc))
-            c.append(name)
-        else:
-            raise SystemExit(f"generate.py: {f.name} has the parameter '{p.name}' of a kind that it does not know")
+            c.append(made)
     if any(f"{rank_of}.ndim" in x or x.startswith("to_axes(") for x in c):
         next(a for a in python if a.name == rank_of).hint = "Tensor"  # whose rank says how many numbers another has
     late = next((i for i in reversed(range(len(python))) if not python[i].default and not python[i].keyword), -1)
     for a in python[:late]:  # no default before an argument without one
-        if not a.keyword:
-            a.default = ""
+        a.default = a.default if a.keyword else ""
     return python, c, outs
 
 
-def write_op(headers, f):
-    python, c, outs = op_arguments(headers, f)
-    optional = bool(outs) and all(o for _, o in outs)
-    if optional:
-        flag = "with_" + "_and_".join(name for name, _ in outs)
-        python.append(Argument(flag, "bool", "False", True, "also give " + " and ".join(name for name, _ in outs)))
-    has_result = f.result.stars == 1
-    n = has_result + len(outs)
-    tensors = "None" if n == 0 else "Tensor" if n == 1 or optional else f"tuple[{', '.join(['Tensor'] * n)}]"
-    if optional:
-        tensors = f"Tensor | tuple[{', '.join(['Tensor'] * n)}]"
-    positional = [a for a in python if not a.keyword]
-    keywords = [a for a in python if a.keyword]
-    declare = [f"{a.name}: {a.hint}" + (f" = {a.default}" if a.default else "") for a in positional]
-    declare += (["*"] if keywords else []) + [f"{safe(a.name)}: {a.hint} = {a.default}" for a in keywords]
-    head = f"def {f.name[4:]}({', '.join(declare)}) -> {tensors}:"
-    doc = in_python(re.sub(r"\n@.*", "", f.doc, flags=re.S).replace("\n", " ").replace("@{", "").strip())
-    doc = re.sub(r"\s+", " ", doc).replace("The function of this name, see map_code.", f"Element by element: {f.name[4:]}.")
-    doc = doc.replace("\\", "\\\\")
+def docstring(f, python):
+    """The header's comment as a docstring."""
+    doc = in_python(re.sub(r"\n@.*", "", f.doc, flags=re.S).replace("@{", ""))
+    doc = re.sub(r"\s+", " ", doc).strip().replace("The function of this name, see map_code.", f"Element by element: {f.name[4:]}.")
     told = [f"    {a.name}: {in_python(' '.join(a.doc.split()))}" for a in python if a.doc]
     returns = re.search(r"@return (.*?)(?=\n@|\Z)", f.doc, re.S)
     if returns:
         told.append("    gives: " + in_python(" ".join(returns[1].split())))
-    out = ["", "", head, f'    """{doc}', *([""] + [t.replace("\\", "\\\\") for t in told] if told else []), '    """']
-    inputs = [a for a in positional if a.hint.startswith(("Tensor", "Sequence[TensorLike]"))]
-    if not any(a.name == "g" for a in positional):
-        stars = [("*" if a.hint.startswith("Sequence") else "") + a.name for a in inputs]
-        out.append(f"    g = graph_of({', '.join(stars)})")
-    for name, can_be_none in outs:
-        out.append(f"    {name}_out = c_void_p()")
+    lines = [f'    """{doc}', *([""] + told if told else []), '    """']
+    return [line.replace("\\", "\\\\") for line in lines]
+
+
+def result_type(n, optional):
     if optional:
-        c = [f"{x} if {flag} else None" if x.startswith("byref(") and x.endswith("_out)") else x for x in c]
-    call = f"{f.name}({', '.join(c)})"
-    needs_calls = any("calls.wrap" in x for x in c)
-    indent = "    "
-    if needs_calls:
-        out.append("    with Callbacks(g) as calls:")
-        indent = "        "
-    results = [f"tensor(g, {name}_out.value)" for name, _ in outs]
-    if n == 0:
-        out += [f"{indent}{call}", f"{indent}g.check()"]
-    elif has_result and not outs:
-        out.append(f"{indent}{'result = ' if needs_calls else 'return tensor(g, '}{call}{'' if needs_calls else ')'}")
-        if needs_calls:
-            out.append("    return tensor(g, result)")
-    elif optional:
-        out += [f"{indent}result = tensor(g, {call})", f"{indent}return (result, {', '.join(results)}) if {flag} else result"]
-    else:
-        out += [f"{indent}{'result = ' if has_result else ''}{call}",
-                f"{indent}return {', '.join((['tensor(g, result)'] if has_result else []) + results)}"]
-    return out
+        return f"Tensor | tuple[{', '.join(['Tensor'] * n)}]"
+    return "None" if n == 0 else "Tensor" if n == 1 else f"tuple[{', '.join(['Tensor'] * n)}]"
+
+
+def body(f, python, c, outs, flag):
+    """The call of the C function and what is made of it. flag: the argument that asks for outputs, or ""."""
+    lines = []
+    if not any(a.name == "g" for a in python):
+        operands = [a for a in python if not a.keyword and a.hint.startswith(("Tensor", "Sequence[TensorLike]"))]
+        stars = [("*" if a.hint.startswith("Sequence") else "") + a.name for a in operands]
+        lines.append(f"    g = graph_of({', '.join(stars)})")
+    lines += [f"    {name}_out = c_void_p()" for name, _ in outs]
+    if flag:
+        c = [f"{x} if {flag} else None" if x.endswith("_out)") else x for x in c]
+    call, results = f"{f.name}({', '.join(c)})", ", ".join(f"tensor(g, {name}_out.value)" for name, _ in outs)
+    if any("calls.wrap" in x for x in c):
+        return lines + ["    with Callbacks(g) as calls:", f"        result = {call}", "    return tensor(g, result)"]
+    if flag:
+        return lines + [f"    result = tensor(g, {call})", f"    return (result, {results}) if {flag} else result"]
+    if f.result.stars and outs:
+        return lines + [f"    result = {call}", f"    return tensor(g, result), {results}"]
+    if f.result.stars:
+        return lines + [f"    return tensor(g, {call})"]
+    return lines + [f"    {call}", f"    return {results}" if outs else "    g.check()"]
+
+
+def write_op(headers, f):
+    python, c, outs = op_arguments(headers, f)
+    flag = ""
+    if outs and all(optional for _, optional in outs):
+        names = [name for name, _ in outs]
+        flag = "with_" + "_and_".join(names)
+        python.append(Argument(flag, "bool", "False", True, "also give " + " and ".join(names)))
+    declare = [f"{a.name}: {a.hint}" + (f" = {a.default}" if a.default else "") for a in python if not a.keyword]
+    keywords = [f"{safe(a.name)}: {a.hint} = {a.default}" for a in python if a.keyword]
+    declare += ["*", *keywords] if keywords else []
+    result = result_type((f.result.stars == 1) + len(outs), bool(flag))
+    return ["", "", f"def {f.name[4:]}({', '.join(declare)}) -> {result}:", *docstring(f, python), *body(f, python, c, outs, flag)]
 
 
 def write_ops(headers):

@@ -1,6 +1,7 @@
 """Devices, contexts, variables, graphs, tensors and programs."""
 from __future__ import annotations
 
+import threading
 import weakref
 from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_void_p
 from dataclasses import dataclass
@@ -212,14 +213,21 @@ class _Owner:
     """An object of the library that ends with the Python object, and not before what stands on it."""
     pointer: int
 
-    def _own(self, pointer: int | None, destroy: Any) -> None:
+    def _own(self, pointer: int | None, destroy: Any, lock: Any = None) -> None:
+        """lock: of the device that the object works on."""
         assert pointer
         self.pointer = pointer
-        self._end = weakref.finalize(self, destroy, pointer)
+        self._lock = lock or threading.RLock()
+        weakref.finalize(self, _end, destroy, pointer, self._lock)
+
+
+def _end(destroy: Any, pointer: int, lock: Any) -> None:
+    with lock:
+        destroy(pointer)
 
 
 class Context(_Owner):
-    """An open device. Give it to one thread at a time.
+    """An open device. What runs on it runs one after the other, whichever threads ask for it.
 
     device: a selector ("1:0", "gpu", "cpu", part of a name); None: LATENTCL_DEVICE, then the best there is
     disable: features to do without, with commas between
@@ -255,7 +263,8 @@ class Context(_Owner):
 
     def finish(self) -> None:
         """Waits until everything that was enqueued is done."""
-        check(library.lcl_context_finish(self.pointer))
+        with self._lock:
+            check(library.lcl_context_finish(self.pointer))
 
     def __repr__(self) -> str:
         return f"<latentcl.Context on {self.device_name}>"
@@ -266,15 +275,17 @@ class Buffer(_Owner):
 
     def __init__(self, context: Context, nbytes: int):
         out = c_void_p()
-        check(library.lcl_buffer_create(context.pointer, to_int("nbytes", nbytes), byref(out)))
-        self._own(out.value, library.lcl_buffer_destroy)
+        with context._lock:
+            check(library.lcl_buffer_create(context.pointer, to_int("nbytes", nbytes), byref(out)))
+        self._own(out.value, library.lcl_buffer_destroy, context._lock)
 
     @classmethod
     def from_pyopencl(cls, context: Context, buffer: Any) -> Buffer:
         """The memory of a pyopencl.Buffer of the same cl_context, without a copy."""
         self, out = cls.__new__(cls), c_void_p()
-        check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
-        self._own(out.value, library.lcl_buffer_destroy)
+        with context._lock:
+            check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
+        self._own(out.value, library.lcl_buffer_destroy, context._lock)
         return self
 
     @property
@@ -285,12 +296,14 @@ class Buffer(_Owner):
     def write(self, array: np.ndarray, offset: int = 0) -> None:
         """Copies an array to the device."""
         a = np.ascontiguousarray(array)
-        check(library.lcl_buffer_write(self.pointer, offset, a.ctypes.data, a.nbytes))
+        with self._lock:
+            check(library.lcl_buffer_write(self.pointer, offset, a.ctypes.data, a.nbytes))
 
     def read(self, shape: ShapeLike, dtype: DTypeLike = np.float32, offset: int = 0) -> np.ndarray:
         """Copies elements to the host."""
         out = np.empty(shape, _DTYPES[to_dtype(dtype)])
-        check(library.lcl_buffer_read(self.pointer, offset, out.ctypes.data, out.nbytes))
+        with self._lock:
+            check(library.lcl_buffer_read(self.pointer, offset, out.ctypes.data, out.nbytes))
         return out
 
 
@@ -303,9 +316,10 @@ class Store(_Owner, MutableMapping):
 
     def __init__(self, context: Context, seed: int = 0):
         out = c_void_p()
-        check(library.lcl_store_create(context.pointer, to_int("seed", seed) & 2**64 - 1, byref(out)))
+        with context._lock:
+            check(library.lcl_store_create(context.pointer, to_int("seed", seed) & 2**64 - 1, byref(out)))
         self.context = context
-        self._own(out.value, library.lcl_store_destroy)
+        self._own(out.value, library.lcl_store_destroy, context._lock)
 
     def _infos(self) -> dict[str, Any]:
         infos = (library.lcl_store_info(self.pointer, i) for i in range(library.lcl_store_count(self.pointer)))
@@ -320,13 +334,15 @@ class Store(_Owner, MutableMapping):
     def __getitem__(self, name: str) -> np.ndarray:
         info = self._info(name)
         out = np.empty(info.shape.dim[:info.shape.rank], _DTYPES[info.dtype])
-        check(library.lcl_store_read(self.pointer, name.encode(), out.ctypes.data, out.nbytes))
+        with self._lock:
+            check(library.lcl_store_read(self.pointer, name.encode(), out.ctypes.data, out.nbytes))
         return out
 
     def __setitem__(self, name: str, value: Any) -> None:
         info = self._info(name)
         a = to_array(name, value, _DTYPES[info.dtype], tuple(info.shape.dim[:info.shape.rank]))
-        check(library.lcl_store_write(self.pointer, name.encode(), a.ctypes.data, a.nbytes))
+        with self._lock:
+            check(library.lcl_store_write(self.pointer, name.encode(), a.ctypes.data, a.nbytes))
 
     def __delitem__(self, name: str) -> None:
         raise TypeError("variables stay as long as their store")
@@ -347,7 +363,8 @@ class Store(_Owner, MutableMapping):
         f = c_void_p()
         check(library.lcl_tensor_file_create(byref(f)))
         try:
-            check(library.lcl_store_save(self.pointer, f))
+            with self._lock:
+                check(library.lcl_store_save(self.pointer, f))
             check(library.lcl_tensor_file_write(f, to_bytes(str(path))))
         finally:
             library.lcl_tensor_file_destroy(f)
@@ -359,7 +376,8 @@ class Store(_Owner, MutableMapping):
         f = c_void_p()
         check(library.lcl_tensor_file_read(to_bytes(str(path)), byref(f)))
         try:
-            check(library.lcl_store_load(self.pointer, f, partial))
+            with self._lock:
+                check(library.lcl_store_load(self.pointer, f, partial))
         finally:
             library.lcl_tensor_file_destroy(f)
 
@@ -394,7 +412,8 @@ def _from_dlpack(name: str, value: Any) -> Any:
 class Graph(_Owner):
     """A graph being built. Operations on its tensors add to it; compile() makes a program.
 
-    An error ends the graph: the operation that made it raises, and so does every later one.
+    An error ends the graph: the operation that made it raises, and so does every later one. Graphs of one store are built in one
+    thread at a time.
 
     context: where its programs run, with a store of its own; store: variables to share instead
     name: separates the random streams of graphs on one store"""
@@ -406,15 +425,16 @@ class Graph(_Owner):
         self.store = Store(context, seed) if context is not None else store
         assert self.store is not None
         out = c_void_p()
-        check(library.lcl_graph_create(self.store.pointer, to_bytes(name), byref(out)))
-        self._own(out.value, library.lcl_graph_destroy)
+        with self.store._lock:
+            check(library.lcl_graph_create(self.store.pointer, to_bytes(name), byref(out)))
+        self._own(out.value, library.lcl_graph_destroy, self.store._lock)
         self.inputs: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
 
     @classmethod
     def _borrow(cls, pointer: int) -> Graph:
         """A graph that belongs to someone else."""
         self = cls.__new__(cls)
-        self.pointer, self.store, self.inputs = pointer, None, {}
+        self.pointer, self.store, self.inputs, self._lock = pointer, None, {}, threading.RLock()
         return self
 
     def check(self) -> None:
@@ -453,8 +473,10 @@ class Graph(_Owner):
         no_updates: leave assignments and optimiser steps out
         no_fusion: one launch for each operation, to find a wrong result
         check_numerics: name the first tensor with NaN or Inf"""
-        return Program(self, list(fetch), dict(named or {}),
-                       _api.lcl_compile_desc(no_updates=no_updates, no_fusion=no_fusion, check_numerics=check_numerics))
+        if fetch and named:
+            raise TypeError("outputs are either in a row or named")
+        desc = _api.lcl_compile_desc(no_updates=no_updates, no_fusion=no_fusion, check_numerics=check_numerics)
+        return Program(self, named or fetch, desc)
 
 
 _graph_status = library.lcl_graph_status
@@ -708,16 +730,17 @@ class Program(_Owner):
     """A compiled graph. program(x=array, ...) runs it once and gives its outputs as NumPy arrays: one for each fetched
     tensor (alone, or in a tuple), or a dictionary where they are named. Inputs stay until they are given again."""
 
-    def __init__(self, graph: Graph, fetch: list[Tensor], named: dict[str, Tensor], desc: Any):
-        tensors = fetch + list(named.values())
+    def __init__(self, graph: Graph, fetch: Mapping[str, Tensor] | Sequence[Tensor], desc: Any):
+        self._names = list(fetch) if isinstance(fetch, Mapping) else None
+        tensors = list(fetch.values() if isinstance(fetch, Mapping) else fetch)
         pointers = to_pointers(graph, tensors)
         desc.fetch, desc.n_fetch, desc.only_fetch = addressof(pointers), len(tensors), True
         out = c_void_p()
         graph.check()
-        check(library.lcl_compile(graph.pointer, byref(desc), byref(out)))
+        with graph._lock:
+            check(library.lcl_compile(graph.pointer, byref(desc), byref(out)))
         self.store = graph.store
-        self._own(out.value, library.lcl_program_destroy)
-        self._single, self._names = len(fetch) == 1 and not named, list(named)
+        self._own(out.value, library.lcl_program_destroy, graph._lock)
         self._outputs = [(b"#%d" % i, t.shape, t.dtype) for i, t in enumerate(tensors)]
         self._inputs = {name: (name.encode(), *kind) for name, kind in graph.inputs.items()}
 
@@ -730,32 +753,36 @@ class Program(_Owner):
             a = value
             if type(a) is not np.ndarray or a.dtype != known[1] or a.shape != known[2] or not a.flags.c_contiguous:
                 a = to_array(name, value, known[1], known[2])
-            check(_feed(self.pointer, known[0], a.ctypes.data, a.nbytes))
+            with self._lock:
+                check(_feed(self.pointer, known[0], a.ctypes.data, a.nbytes))
 
     def feed_buffer(self, name: str, buffer: Buffer) -> None:
         """Makes device memory an input, without a copy."""
-        check(library.lcl_feed_buffer(self.pointer, to_bytes(name), buffer.pointer))
+        with self._lock:
+            check(library.lcl_feed_buffer(self.pointer, to_bytes(name), buffer.pointer))
 
     def run(self) -> None:
         """Enqueues one run and does not wait."""
-        check(_run(self.pointer))
+        with self._lock:
+            check(_run(self.pointer))
 
     def fetch(self) -> Any:
         """Waits for the runs so far and gives the outputs."""
         arrays = []
         for name, shape, dtype in self._outputs:
             out = np.empty(shape, dtype)
-            check(_fetch(self.pointer, name, out.ctypes.data, out.nbytes))
+            with self._lock:
+                check(_fetch(self.pointer, name, out.ctypes.data, out.nbytes))
             arrays.append(out)
-        if self._single:
-            return arrays[0]
-        n = len(arrays) - len(self._names)
-        return dict(zip(self._names, arrays[n:])) if self._names and n == 0 else tuple(arrays)
+        if self._names is not None:
+            return dict(zip(self._names, arrays))
+        return arrays[0] if len(arrays) == 1 else tuple(arrays)
 
     def __call__(self, **arrays: Any) -> Any:
-        self.feed(**arrays)
-        check(_run(self.pointer))
-        return self.fetch()
+        with self._lock:
+            self.feed(**arrays)
+            check(_run(self.pointer))
+            return self.fetch()
 
     @property
     def stats(self) -> dict[str, float]:

@@ -93,7 +93,7 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
     pairs = [to_bytes(f"{name}={_text(value)}") for name, value in options.items()]
     texts = {"model": model, "data": data, "out": out, "start": start, "trace": trace}
     types, result = field_types(_api.lcl_train_desc), _api.lcl_train_result()
-    with _Stop() as stop:
+    with context._lock, _Stop() as stop:
         desc = _api.lcl_train_desc(**{k: to_bytes(None if v is None else str(v)) for k, v in texts.items()})
         fill(desc, {"seed": to_int("seed", seed) & 2**64 - 1, "resume": resume, "test": test, "max_steps": max_steps,
                     "check_numerics": check_numerics, "profile": profile, "quiet": progress is None, "n_set": len(pairs),
@@ -123,14 +123,16 @@ class Run(_Owner):
 
     def __init__(self, context: Context, folder: str | Path, data: str | Path | None = None):
         out = c_void_p()
-        check(library.lcl_run_open(context.pointer, to_bytes(str(folder)), to_bytes(None if data is None else str(data)), byref(out)))
+        with context._lock:
+            check(library.lcl_run_open(context.pointer, to_bytes(str(folder)), to_bytes(None if data is None else str(data)), byref(out)))
         self.context, self.folder = context, str(folder)
-        self._own(out.value, library.lcl_run_close)
+        self._own(out.value, library.lcl_run_close, context._lock)
 
     def evaluate(self, split: str = "test") -> dict[str, float]:
         """n, loss, error_percent, ... of "train", "all", "validation" or "test"."""
         m = _api.lcl_metrics()
-        check(library.lcl_run_evaluate(self.pointer, to_bytes(split), byref(m)))
+        with self._lock:
+            check(library.lcl_run_evaluate(self.pointer, to_bytes(split), byref(m)))
         return _metrics(m)
 
     def encode(self, split: str = "test") -> Assignments:
@@ -149,23 +151,27 @@ class Run(_Owner):
         desc, m = _api.lcl_assignment_desc(), _api.lcl_metrics()
         with tempfile.TemporaryDirectory() as folder:
             fill(desc, {**options, "prefix": folder + "/out"})
-            check(function(self.pointer, byref(desc), byref(m)))
+            with self._lock:
+                check(function(self.pointer, byref(desc), byref(m)))
             table = list(csv.DictReader(open(folder + "/out.csv", encoding="utf-8", newline="")))
             return Assignments(np.load(folder + "/out.npy"), _column(table, "label"), _column(table, "prediction"), _metrics(m))
 
     def reconstruct(self, png: str | Path, split: str = "test", columns: int = 10, seed: int = 1) -> None:
         """Writes a grid of originals, reconstructions and what else the model reconstructs."""
-        check(library.lcl_run_reconstruct(self.pointer, to_bytes(split), columns, seed, to_bytes(str(png))))
+        with self._lock:
+            check(library.lcl_run_reconstruct(self.pointer, to_bytes(split), columns, seed, to_bytes(str(png))))
 
     def sample(self, png: str | Path, kind: str | None = None, count: int = 100, seed: int = 1, **options: Any) -> None:
         """Writes a grid of samples. options: fields of lcl_sample_request: temperature, given, rows."""
         request = _api.lcl_sample_request()
         fill(request, {"kind": kind, "count": count, "seed": seed, **options})
-        check(library.lcl_run_sample(self.pointer, byref(request), to_bytes(str(png))))
+        with self._lock:
+            check(library.lcl_run_sample(self.pointer, byref(request), to_bytes(str(png))))
 
     def report(self) -> str:
         """Writes report.html again and gives its path."""
-        check(library.lcl_run_report(self.pointer))
+        with self._lock:
+            check(library.lcl_run_report(self.pointer))
         return str(Path(self.folder) / "report.html")
 
     def __repr__(self) -> str:
