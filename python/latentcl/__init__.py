@@ -5,10 +5,10 @@ from .data import Batches, Dataset, Prep, Splits, open_data, save_data
 from .graph import (Buffer, Context, Device, Graph, Init, Program, Store, Tensor, cos, devices, floor, gradients, sin, vjp)
 from .models import Build, Model, Option, load_plugin, models, register
 from .ops import *  # noqa: F401,F403
-from .runs import Run, TrainResult, open_run, train
+from .runs import Assignments, Map, Run, TrainResult, open_run, train
 
 __version__ = version()
-__all__ = ["Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Model", "Option", "Prep",
+__all__ = ["Assignments", "Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Map", "Model", "Option", "Prep",
            "Program", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "floor", "gradients",
            "load_plugin", "models", "open_data", "open_run", "ops", "register", "save_data", "sgd", "sin", "train", "version",
            "vjp", *ops.__all__]

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,16 @@ STATUS_VALUE = {name: value for value, name in STATUS.items()}
 def _load() -> ctypes.CDLL:
     """The library beside this package, that of the build, or the one that is installed."""
     beside = Path(__file__).with_name("_latentcl.so")
-    tried = [os.environ.get("LATENTCL_LIBRARY") or (str(beside) if beside.exists() else LIBRARY)]
+    path = str(beside) if beside.exists() else LIBRARY
     try:
-        lib = ctypes.CDLL(tried[0])
+        lib = ctypes.CDLL(path)
     except OSError as error:
         raise ImportError(f"the library of LatentCL cannot be loaded: {error}") from None
     for name, (result, arguments) in _api.FUNCTIONS.items():
         try:
             function = getattr(lib, name)
         except AttributeError:
-            raise ImportError(f"{tried[0]} lacks {name}: it is older than this package") from None
+            raise ImportError(f"{path} lacks {name}: it is older than this package") from None
         function.restype = result
         if arguments:
             function.argtypes = arguments

@@ -1,6 +1,7 @@
 """Models of one's own as Python classes, and those that there are."""
 from __future__ import annotations
 
+import os
 from ctypes import byref, c_char_p, c_float, c_int, c_int32, c_void_p, cast, POINTER
 from dataclasses import dataclass
 from typing import Any, ClassVar, Mapping, NamedTuple, Sequence
@@ -236,6 +237,12 @@ def load_plugin(path: str) -> None:
     check(library.lcl_plugin_load(to_bytes(str(path))))
 
 
+def load_listed_plugins() -> None:
+    """Loads what LATENTCL_PLUGINS names, as the command does."""
+    for path in filter(None, os.environ.get("LATENTCL_PLUGINS", "").split(":")):
+        load_plugin(path)
+
+
 class ModelInfo(NamedTuple):
     """A model: one line, where it was published, its options with type, default, help and allowed values."""
     summary: str
@@ -246,6 +253,7 @@ class ModelInfo(NamedTuple):
 
 def models() -> dict[str, ModelInfo]:
     """The models that there are, by name."""
+    load_listed_plugins()
     found = {}
     types = {value: name for name, value in _TYPES.items()}
     for i in range(library.lcl_model_count()):

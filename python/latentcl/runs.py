@@ -15,7 +15,7 @@ import numpy as np
 from . import _api
 from ._core import STATUS_VALUE, check, failure, library, pending
 from .graph import Context, _Owner, field_types, fill, to_bytes, to_int
-from .models import Model, register
+from .models import Model, load_listed_plugins, register
 
 
 def _metrics(m: Any) -> dict[str, float]:
@@ -50,7 +50,7 @@ class _Stop:
 
     def __exit__(self, *_: Any) -> None:
         if self.own:
-            signal.signal(signal.SIGINT, self.before)
+            signal.signal(signal.SIGINT, signal.SIG_DFL if self.before is None else self.before)
 
     def wanted(self) -> int:
         return self.asked or bool(pending)
@@ -87,6 +87,7 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
     progress: called with a line after each epoch, e.g. print
     stepped: called after each step with how many of how many are done
     options: of the model and of every model, such as epochs=3, batch=50, lr=1e-3"""
+    load_listed_plugins()
     if isinstance(model, type):
         register(model)
         model = model.name
@@ -118,11 +119,21 @@ class Assignments(NamedTuple):
     metrics: dict[str, float]
 
 
+class Map(NamedTuple):
+    """Of each point: its place (N,2), which example it is, the label (-1: none), and "example" or how it was perturbed."""
+    places: np.ndarray
+    position: np.ndarray | None
+    labels: np.ndarray | None
+    kind: list[str]
+    metrics: dict[str, float]
+
+
 class Run(_Owner):
     """A run folder that was opened, with the weights of its best epoch."""
 
     def __init__(self, context: Context, folder: str | Path, data: str | Path | None = None):
         out = c_void_p()
+        load_listed_plugins()
         with context._lock:
             check(library.lcl_run_open(context.pointer, to_bytes(str(folder)), to_bytes(None if data is None else str(data)), byref(out)))
         self.context, self.folder = context, str(folder)
@@ -153,7 +164,7 @@ class Run(_Owner):
             fill(desc, {**options, "prefix": folder + "/out"})
             with self._lock:
                 check(function(self.pointer, byref(desc), byref(m)))
-            table = list(csv.DictReader(open(folder + "/out.csv", encoding="utf-8", newline="")))
+            table = _table(folder + "/out.csv")
             return Assignments(np.load(folder + "/out.npy"), _column(table, "label"), _column(table, "prediction"), _metrics(m))
 
     def reconstruct(self, png: str | Path, split: str = "test", columns: int = 10, seed: int = 1) -> None:
@@ -168,6 +179,18 @@ class Run(_Owner):
         with self._lock:
             check(library.lcl_run_sample(self.pointer, byref(request), to_bytes(str(png))))
 
+    def tsne(self, png: str | Path | None = None, **options: Any) -> Map:
+        """A map of the features in two dimensions, written as an image too if png says where. options: fields of
+        lcl_tsne_map_desc, such as split="test", points=2000, perplexity=30, rounds=1000, seed=1."""
+        desc, m = _api.lcl_tsne_map_desc(), _api.lcl_metrics()
+        with tempfile.TemporaryDirectory() as folder:
+            fill(desc, {**options, "png": None if png is None else str(png), "csv": folder + "/map.csv"})
+            with self._lock:
+                check(library.lcl_run_tsne(self.pointer, byref(desc), byref(m)))
+            table = _table(folder + "/map.csv")
+        places = np.array([[float(row["x"]), float(row["y"])] for row in table], np.float32)
+        return Map(places, _column(table, "index"), _column(table, "label"), [row["kind"] for row in table], _metrics(m))
+
     def report(self) -> str:
         """Writes report.html again and gives its path."""
         with self._lock:
@@ -176,6 +199,11 @@ class Run(_Owner):
 
     def __repr__(self) -> str:
         return f"<latentcl.Run {self.folder}>"
+
+
+def _table(path: str) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _column(table: Sequence[dict[str, str]], name: str) -> np.ndarray | None:

@@ -85,6 +85,10 @@ def made_of_runs():
     assert h.values.shape == (2000, 8) and set(np.unique(h.values)) == {0, 1}
     run.reconstruct("grid.png", columns=4)
     assert Path("grid.png").read_bytes()[1:4] == b"PNG"
+    m = run.tsne("map.png", points=60, rounds=20, marks=2, perplexity=5)
+    points = np.array(m.kind) == "example"
+    assert m.places.shape == (len(m.kind), 2) and points.sum() == 60 and np.isfinite(m.places).all(), m
+    assert (m.labels[points] == run.encode().labels[m.position[points]]).all() and Path("map.png").exists()
     before = Path("run/report.html").stat().st_mtime_ns
     assert run.report() == "run/report.html" and Path("run/report.html").stat().st_mtime_ns > before
     assert raises(lcl.LatentCLError, "does not sample", lambda: run.sample("no.png")).status == "unsupported"
@@ -203,8 +207,19 @@ def plugins():
     subprocess.run(["cc", "-shared", "-fPIC", root / "docs/examples/own_model.c", "-o", "own_model.so", *os.environ["INCLUDES"].split()], check=True)
     raises(lcl.LatentCLError, 'no model "own-autoencoder"', lambda: lcl.train(ctx, "own-autoencoder", out="no"))
     raises(lcl.LatentCLError, "no_such.so", lambda: lcl.load_plugin("no_such.so"))
-    lcl.load_plugin("own_model.so")
+    os.environ["LATENTCL_PLUGINS"] = ":no_such.so"
+    raises(lcl.LatentCLError, "no_such.so", lambda: lcl.train(ctx, "own-autoencoder", out="no"))
+    os.environ["LATENTCL_PLUGINS"] = "own_model.so"
     lcl.train(ctx, "own-autoencoder", out="plugin", max_steps=1)
+    del os.environ["LATENTCL_PLUGINS"]
+    # All models of a plug-in or none.
+    both = (root / "docs/examples/own_model.c").read_text().replace("LCL_PLUGIN_ABI, 1,", "LCL_PLUGIN_ABI, 2,")
+    both = both.replace("{ &own_autoencoder }", "{ &own_autoencoder, &own_autoencoder }").replace('"own-autoencoder"', '"twice"')
+    Path("twice.c").write_text(both)
+    subprocess.run(["cc", "-shared", "-fPIC", "twice.c", "-o", "twice.so", *os.environ["INCLUDES"].split()], check=True)
+    raises(lcl.LatentCLError, 'twice.so: there is a model "twice" already', lambda: lcl.load_plugin("twice.so"))
+    assert "twice" not in lcl.models() and "own-autoencoder" in lcl.models()
+    lcl.load_plugin("own_model.so")  # it is there already
     assert lcl.open_run(ctx, "plugin").encode().values.shape == (2000, 32)
 
 
