@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_void_p
+from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Callable, Iterator, Mapping, MutableMapping, Sequence, Union
@@ -114,6 +114,19 @@ def field_types(structure: Any) -> dict[str, Any]:
     return {field[0]: field[1] for field in structure._fields_}
 
 
+_INTEGERS = (c_int, c_int64, c_size_t, c_uint, c_uint64)
+
+
+def set_field(structure: Any, name: str, kind: Any, value: Any) -> None:
+    """Sets a field, or says why the value will not do; ctypes would cut a number that is too large in silence."""
+    if kind in _INTEGERS and kind(to_int(name, value)).value != value:
+        raise ValueError(f"{name} = {value} is out of its range")
+    try:
+        setattr(structure, name, value)
+    except TypeError:
+        raise TypeError(f"{name} cannot be {value!r}") from None
+
+
 _kept_texts: dict[str, bytes] = {}  # which structures of the library point to
 
 
@@ -131,7 +144,7 @@ def fill(structure: Any, values: Mapping[str, Any], where: str = "") -> None:
         if isinstance(value, Mapping):
             fill(getattr(structure, name), value, name + ".")
         else:
-            setattr(structure, name, value)
+            set_field(structure, name, kinds[name], value)
 
 
 def _spread(name: str, value: int | Sequence[int], length: int) -> list[int]:
@@ -175,9 +188,7 @@ def _fill_descriptor(g: Graph, structure: Any, values: Mapping[str, Any]) -> Non
             value = to_pointer(g, value)
         elif value is None:
             continue
-        elif ctype is c_int and not -2**31 <= to_int(name, value) < 2**31:
-            raise ValueError(f"{name} must be a whole number of 32 bits, not {value}")
-        setattr(structure, name, value)
+        set_field(structure, name, ctype, value)
 
 
 # ---- devices ----
@@ -432,10 +443,13 @@ class Graph(_Owner):
 
     @classmethod
     def _borrow(cls, pointer: int) -> Graph:
-        """A graph that belongs to someone else."""
+        """A graph that belongs to someone else, until _end_loan()."""
         self = cls.__new__(cls)
         self.pointer, self.store, self.inputs, self._lock = pointer, None, {}, threading.RLock()
         return self
+
+    def _end_loan(self) -> None:
+        self.pointer = 0
 
     def check(self) -> None:
         """Raises the first error of building."""
@@ -473,6 +487,8 @@ class Graph(_Owner):
         no_updates: leave assignments and optimiser steps out
         no_fusion: one launch for each operation, to find a wrong result
         check_numerics: name the first tensor with NaN or Inf"""
+        if self.store is None:
+            raise TypeError("the graph of build() is compiled by the training loop")
         if fetch and named:
             raise TypeError("outputs are either in a row or named")
         desc = _api.lcl_compile_desc(no_updates=no_updates, no_fusion=no_fusion, check_numerics=check_numerics)
@@ -630,6 +646,22 @@ class Tensor:
         return tensor(self.graph, library.lcl_stop_gradient(self.pointer))
 
 
+class _BuildTensor(Tensor):
+    """A tensor of a graph that ends with the call of build()."""
+    __slots__ = ("_at",)
+
+    @property
+    def pointer(self) -> int:  # type: ignore[override]
+        """Where it is, while it is there."""
+        if not self.graph.pointer:
+            raise ValueError("a tensor of build() ends with the call of build()")
+        return self._at
+
+    @pointer.setter
+    def pointer(self, value: int) -> None:
+        self._at = value
+
+
 def _range_of(key: Any, size: int) -> tuple[int, int]:
     if isinstance(key, slice):
         start, stop, step = key.indices(size)
@@ -649,7 +681,7 @@ def tensor(g: Graph, pointer: int | None) -> Tensor:
     if _graph_status(g.pointer) or pending or not pointer:
         g.check()
     assert pointer
-    return Tensor(g, pointer)
+    return Tensor(g, pointer) if g.store else _BuildTensor(g, pointer)
 
 
 def graph_of(*values: Any) -> Graph:
@@ -689,7 +721,7 @@ class Callbacks:
         """For the library: (user, tensor, ...) -> tensor."""
         def call(_: Any, *pointers: int) -> int | None:
             try:
-                return to_pointer(self.graph, function(*[Tensor(self.graph, p) for p in pointers]))
+                return to_pointer(self.graph, function(*[tensor(self.graph, p) for p in pointers]))
             except BaseException as error:  # pylint: disable=broad-except
                 pending.append(error)
                 return None

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from ctypes import byref, c_char_p, c_float, c_int, c_int32, c_void_p, cast, POINTER
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int32, c_size_t, c_void_p, cast, memmove, sizeof
 from dataclasses import dataclass
 from typing import Any, ClassVar, Mapping, NamedTuple, Sequence
 
@@ -26,7 +26,9 @@ class Option:
     allowed: str | Sequence[str] | None = None
 
     def _c(self, name: str) -> _api.lcl_option:
-        kind = {bool: "bool", int: "int", float: "float", str: "string"}[type(self.default)]
+        kind = {bool: "bool", int: "int", float: "float", str: "string"}.get(type(self.default))
+        if not kind:
+            raise TypeError(f"the default of option {name} must be a bool, int, float or str, not {self.default!r}")
         allowed, text = self.allowed, str(self.default)
         if kind == "bool":
             text = text.lower()
@@ -66,11 +68,21 @@ class Build:
 
     def __init__(self, pointer: int, options: dict[str, Any]):
         model = _api.lcl_model.from_address(library.lcl_build_model(pointer))
-        self._pointer, self.options, self.data = pointer, options, _data(model.data)
+        self._at, self.options, self.data = pointer, options, _data(model.data)
         self.mode: str = _MODES[library.lcl_build_mode(pointer)]
         self.graph = Graph._borrow(library.lcl_build_graph(pointer))
         self.batch: int = library.lcl_build_batch(pointer)
         self.unlabelled_batch: int = library.lcl_build_unlabelled_batch(pointer)
+
+    @property
+    def _pointer(self) -> int:
+        if not self._at:
+            raise ValueError("what build() gets ends with the call of build()")
+        return self._at
+
+    def _end(self) -> None:
+        self._at = 0
+        self.graph._end_loan()
 
     @property
     def image(self) -> Tensor:
@@ -192,7 +204,11 @@ class _Class:
         """As in C."""
         try:
             model = _api.lcl_model.from_address(library.lcl_build_model(pointer))
-            self.model.build(Build(pointer, self.values(model.options)))
+            b = Build(pointer, self.values(model.options))
+            try:
+                self.model.build(b)
+            finally:
+                b._end()
         except BaseException as error:  # pylint: disable=broad-except
             _failed(error)
             library.lcl_build_fail(c_void_p(pointer), c_int(_status(error)), b"%s", c_char_p(str(error).encode()))
@@ -220,16 +236,37 @@ def _failed(error: BaseException) -> int:
     return _status(error)
 
 
-_registered: dict[type[Model], _Class] = {}
+_registered: dict[str, list[_Class]] = {}  # by name: the one that C knows, and those that took its place
 
 
 def register(model: type[Model]) -> None:
-    """Makes a model known, for runs that are opened or resumed; train(model=...) does so too."""
-    if model in _registered:
+    """Makes a model known, for runs that are opened or resumed; train(model=...) does so too. A class of the same name, as a
+    notebook makes it when a cell runs again, takes the place of the one before."""
+    known = _registered.get(model.name, [])
+    if known and type(known[-1].model) is model:
         return
     made = _Class(model())
-    check(library.lcl_model_register(byref(made.c)))
-    _registered[model] = made
+    if known:
+        _check_options(made)
+        memmove(byref(known[0].c), byref(made.c), sizeof(made.c))
+    else:
+        check(library.lcl_model_register(byref(made.c)))
+    _registered[model.name] = [*known, made]
+
+
+def _check_options(made: _Class) -> None:
+    """What lcl_model_register() checks of them."""
+    n, o = c_size_t(), c_void_p()
+    common = cast(library.lcl_common_options(byref(n)), POINTER(_api.lcl_option))[:n.value]
+    taken = {c.name.decode() for c in common} & set(made.model.options)
+    if taken:
+        raise LatentCLError(f"there are two options \"{min(taken)}\": every model has one of this name")
+    check(library.lcl_model_options(byref(made.c), byref(o)))
+    try:
+        for definition in made.definitions[:len(made.model.options)]:
+            check(library.lcl_options_set(o, definition.name, definition.value))
+    finally:
+        library.lcl_options_destroy(o)
 
 
 def load_plugin(path: str) -> None:

@@ -196,6 +196,25 @@ def own_models():
     assert not Path("no").exists()
     lcl.save_data("unlabelled", rng.uniform(size=(60, 1, 28, 28)))
     raises(ValueError, "the data must have labels", lambda: lcl.train(ctx, Own, out="no", data="unlabelled"))
+    kind("default", TypeError, "the default of option o must be", options={"o": lcl.Option([], "a list")})
+    kind("large", ValueError, "epochs = 1099511627776 is out of its range", defaults=lambda self, o, d: {"epochs": 1 << 40})
+    kind("compiles", TypeError, "compiled by the training loop", build=lambda self, b: b.graph.compile())
+    # What build() gets ends with it.
+    kept = []
+    kind("keeps", lcl.LatentCLError, "no loss", build=lambda self, b: kept.extend([b, b.image, b.graph]))
+    for use in (lambda: kept[0].image, lambda: kept[1] + 1, lambda: lcl.relu(kept[1]), lambda: 1 - kept[1]):
+        raises(ValueError, "ends with the call of build()", use)
+    raises(lcl.LatentCLError, "", lambda: kept[2].input("x", 1))
+    # A class that is made again, as in a notebook, takes the place of the first one.
+    again = type("Again", (Own,), {"name": "own", "summary": "another", "options": {**Own.options, "new": lcl.Option(3, "more")},
+                                   "score": lambda self, table: {"constant": 5.0}})
+    assert lcl.train(ctx, again, out="again", max_steps=1, new=4).steps == 1 and lcl.models()["own"].summary == "another"
+    assert lcl.open_run(ctx, "again").evaluate()["constant"] == 5
+    kind("own", lcl.LatentCLError, 'two options "epochs"', options={"epochs": lcl.Option(1, "passes")})
+    kind("own", lcl.LatentCLError, "option width: expected a whole number", options={"width": lcl.Option(5, "w", "[1,2]")})
+    assert lcl.models()["own"].summary == "another"
+    lcl.register(Own)
+    assert lcl.models()["own"].summary == "a classifier"
     # Another process says what is missing.
     code = "import latentcl as lcl; lcl.open_run(lcl.Context(), 'own')"
     p = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
