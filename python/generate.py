@@ -46,6 +46,7 @@ class Headers:
     callbacks: dict = field(default_factory=dict)  # name -> ctypes prototype
     structures: dict = field(default_factory=dict)  # name -> fields, in an order in which each knows those before
     functions: list = field(default_factory=list)
+    member_docs: dict = field(default_factory=dict)  # of enumerations
 
 
 def blank_comments(text):
@@ -158,6 +159,7 @@ def read(paths):
         code = blank_comments(text)
         for name, value in re.findall(r"^#define (LCL_\w+)\s+(0x[\da-f]+u?|\d+u?)(?=\s)", text, re.M):
             headers.constants[name] = int(value.rstrip("u"), 0)
+        headers.member_docs.update((name, clean(doc)) for name, doc in re.findall(r"^  (LCL_\w+)[^/\n]*/\*\*<(.*?)\*/", text, re.M | re.S))
         docs = [(m.end(), clean(m[1])) for m in re.finditer(r"/\*\*(?!<)(.*?)\*/", text, re.S)]
         for m in re.finditer(r"(?:typedef )?enum(?: \w+)? \{(.*?)\}\s*(\w*);|typedef struct (\w+) \3;|"
                              r"typedef ([^;{}]*?)\(\*(\w+)\)\(([^;]*?)\);|(?:typedef )?struct (\w+) \{(.*?)\n\}[^;]*;|"
@@ -198,7 +200,8 @@ def write_api(headers):
            "from ctypes import (CFUNCTYPE, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_int64,",
            "                    c_long, c_size_t, c_uint, c_uint8, c_uint32, c_uint64, c_void_p)",
            "from typing import Any", "", "CONSTANTS = " + repr(headers.constants), "",
-           "# Of each enumeration the words of its members, and of structures the enumerations of their fields.", "ENUMS: dict[str, dict[str, int]] = {"]
+           "# Of each enumeration the words of its members, and of structures the enumerations of their fields.",
+           "ENUMS: dict[str, dict[str, int]] = {"]
     out += [f"    {name!r}: {words_of(values)!r}," for name, values in headers.enums.items()]
     out += ["}", "FIELD_ENUMS: dict[str, dict[str, str]] = {"]
     out += [f"    {name!r}: {({v.name: v.base for v in body if v.base in headers.enums and not v.stars})!r},"
@@ -244,7 +247,7 @@ def documented(doc):
 
 
 def in_python(text):
-    text = re.sub(r"\blcl_(\w+)\(\)", r"\1()", text)
+    text = re.sub(r"\blcl_(\w+)\(", r"\1(", text)
     text = re.sub(r"\bNULL\b", "None", text)
     return re.sub(r"\bLCL_(?:ERR_)?([A-Z]\w+)", lambda m: m[1].lower(), text)
 
@@ -341,10 +344,13 @@ def op_arguments(headers, f):
     return python, c, outs
 
 
-def docstring(f, python):
-    """The header's comment as a docstring."""
-    doc = in_python(re.sub(r"\n@.*", "", f.doc, flags=re.S).replace("@{", ""))
-    doc = re.sub(r"\s+", " ", doc).strip().replace("The function of this name, see map_code.", f"Element by element: {f.name[4:]}.")
+def docstring(headers, f, python):
+    """The header's comment as a docstring; of functions that share one, that of their code."""
+    doc = re.sub(r"\s+", " ", re.sub(r"\n@.*", "", f.doc, flags=re.S)).strip()
+    if doc.startswith("The function of this name"):
+        code = f.name[4:].upper().replace("IMUM", "")
+        doc = "Element by element: " + " ".join(headers.member_docs["LCL_MAP_" + code].split()) + "."
+    doc = in_python(doc)
     told = [f"    {a.name}: {in_python(' '.join(a.doc.split()))}" for a in python if a.doc]
     returns = re.search(r"@return (.*?)(?=\n@|\Z)", f.doc, re.S)
     if returns:
@@ -392,7 +398,7 @@ def write_op(headers, f):
     keywords = [f"{safe(a.name)}: {a.hint} = {a.default}" for a in python if a.keyword]
     declare += ["*", *keywords] if keywords else []
     result = result_type((f.result.stars == 1) + len(outs), bool(flag))
-    return ["", "", f"def {f.name[4:]}({', '.join(declare)}) -> {result}:", *docstring(f, python), *body(f, python, c, outs, flag)]
+    return ["", "", f"def {f.name[4:]}({', '.join(declare)}) -> {result}:", *docstring(headers, f, python), *body(f, python, c, outs, flag)]
 
 
 def write_ops(headers):

@@ -8,8 +8,8 @@ from .ops import *  # noqa: F401,F403
 from .runs import Assignments, Map, Run, TrainResult, open_run, train
 
 __version__ = version()
-__all__ = ["Assignments", "Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Map", "Model", "Option", "Prep",
-           "Program", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "floor", "gradients",
+__all__ = ["Assignments", "Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Map", "Model", "Option",
+           "Prep", "Program", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "floor", "gradients",
            "load_plugin", "models", "open_data", "open_run", "ops", "register", "save_data", "sgd", "sin", "train", "version",
            "vjp", *ops.__all__]
 

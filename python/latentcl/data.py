@@ -164,7 +164,8 @@ class Prep(_Owner):
 
 
 class Batch(NamedTuple):
-    """x (batch,C,H,W); label and position in the data set (batch); how many of the rows count (all but in the last of mode "sequential")."""
+    """x (batch,C,H,W); label and position in the data set (batch); how many rows count (all but in the last one of mode
+    "sequential")."""
     x: np.ndarray
     label: np.ndarray
     position: np.ndarray

@@ -18,7 +18,8 @@ ShapeLike = Union[int, Sequence[int]]
 TensorLike = Union["Tensor", float, np.ndarray]
 InitLike = Union["Init", str]
 
-_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u8": np.dtype(np.uint8), "f16": np.dtype(np.float16)}
+_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u8": np.dtype(np.uint8),
+                                    "f16": np.dtype(np.float16)}
 _DTYPES = {value: _NUMPY[name] for name, value in _api.ENUMS["lcl_dtype"].items()}
 _DTYPE_VALUES = {dtype: value for value, dtype in _DTYPES.items()}
 
@@ -31,7 +32,8 @@ def to_dtype(dtype: DTypeLike) -> int:
     try:
         return _DTYPE_VALUES[kind or np.dtype(dtype)]
     except (KeyError, TypeError):
-        raise TypeError(f"there is no tensor of type {getattr(dtype, '__name__', dtype)}; there are float32, int32, uint8 and float16") from None
+        name = getattr(dtype, "__name__", dtype)
+        raise TypeError(f"there is no tensor of type {name}; there are float32, int32, uint8 and float16") from None
 
 
 def to_shape(shape: ShapeLike) -> _api.lcl_shape:
