@@ -1,5 +1,5 @@
 /* LatentCL beside your own OpenCL code: a kernel, CLBlast and a LatentCL program work on one queue
- * and on the same buffers. Nothing is copied, and nothing waits before the end.
+ * and on the same buffers, one after the other without a way over the host.
  *
  *   cc one_queue.c -o one_queue $(pkg-config --cflags --libs latentcl) -lclblast -lOpenCL */
 #define CL_TARGET_OPENCL_VERSION 120
@@ -39,8 +39,8 @@ static CLBlastStatusCode run_clblast(cl_command_queue queue, cl_mem x, cl_mem w,
                       0, K, w, 0, N, 0, y, 0, N, &queue, NULL);
 }
 
-/* values (M,N) = tanh(y), y read where CLBlast left it. */
-static lcl_status run_latentcl(lcl_context *ctx, cl_mem y, float values[M * N]) {
+/* y = tanh(y), where CLBlast left it. */
+static lcl_status run_latentcl(lcl_context *ctx, cl_mem y) {
   lcl_store *store = NULL;
   lcl_graph *g = NULL;
   lcl_program *p = NULL;
@@ -52,7 +52,7 @@ static lcl_status run_latentcl(lcl_context *ctx, cl_mem y, float values[M * N]) 
   if (s == LCL_OK) s = lcl_buffer_wrap(ctx, y, &buffer);
   if (s == LCL_OK) s = lcl_feed_buffer(p, "y", buffer);
   if (s == LCL_OK) s = lcl_run(p);
-  if (s == LCL_OK) s = lcl_fetch(p, "tanh", values, M * N * sizeof(float)); /* waits */
+  if (s == LCL_OK) s = lcl_fetch_buffer(p, "tanh", buffer, 0);
   lcl_program_destroy(p);
   lcl_buffer_destroy(buffer);
   lcl_graph_destroy(g);
@@ -93,7 +93,9 @@ int main(void) {
   if (lcl_context_create(&desc, &ctx) != LCL_OK) return fail("context", lcl_error_message());
   if (run_kernel(context, queue, x)) return fail("kernel", "");
   if (run_clblast(queue, x, w, y) != CLBlastSuccess) return fail("CLBlast", "");
-  if (run_latentcl(ctx, y, values) != LCL_OK) return fail("LatentCL", lcl_error_message());
+  if (run_latentcl(ctx, y) != LCL_OK) return fail("LatentCL", lcl_error_message());
+  if (clEnqueueReadBuffer(queue, y, CL_TRUE, 0, sizeof values, values, 0, NULL, NULL))
+    return fail("reading", "");
   lcl_context_destroy(ctx);
 
   printf("tanh of the sums: %.4f %.4f %.4f %.4f\n", values[0], values[2], values[4], values[6]);

@@ -343,6 +343,18 @@ LCL_API lcl_status lcl_run_async(lcl_program *p, void **cl_event_out);
  * @return #LCL_ERR_ARGUMENT for an unknown name; #LCL_ERR_SHAPE for another size */
 LCL_API lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes);
 
+/** Copies an output into device memory, after the runs so far, and does not wait: work that is
+ * enqueued on the context's queue 0 afterwards finds it there.
+ *
+ * @param p       the program
+ * @param output  as lcl_fetch()
+ * @param buf     of the program's context, e.g. of lcl_buffer_wrap()
+ * @param offset  bytes from its start
+ * @return #LCL_ERR_ARGUMENT for an unknown name, before the first run, or a buffer of another
+ *   context; #LCL_ERR_SHAPE when the output does not fit behind offset */
+LCL_API lcl_status lcl_fetch_buffer(lcl_program *p, const char *output, lcl_buffer *buf,
+                                    size_t offset);
+
 /** Numbers about a program. */
 typedef struct lcl_program_stats {
   size_t nodes;           /**< of the graph that are computed */

@@ -795,6 +795,16 @@ class Program(_Owner):
         with self._lock:
             check(library.lcl_feed_buffer(self.pointer, to_bytes(name), buffer.pointer))
 
+    def fetch_buffer(self, output: int | str, buffer: Buffer, offset: int = 0) -> None:
+        """Copies an output, by position or name, into device memory after the runs so far, without waiting.
+
+        offset: bytes from the buffer's start"""
+        at = self._names.index(output) if self._names is not None and output in self._names else output
+        if not isinstance(at, int) or not 0 <= at < len(self._outputs):
+            raise ValueError(f"there is no output {output!r}")
+        with self._lock:
+            check(library.lcl_fetch_buffer(self.pointer, b"#%d" % at, buffer.pointer, to_int("offset", offset)))
+
     def run(self) -> None:
         """Enqueues one run and does not wait."""
         with self._lock:

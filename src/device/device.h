@@ -224,6 +224,9 @@ lcl_status lcl__upload(lcl_context *ctx, lcl_buffer *dst, size_t offset, const v
                        size_t bytes);
 lcl_status lcl__download(lcl_context *ctx, lcl_buffer *src, size_t offset, void *data,
                          size_t bytes); /* waits */
+/* Enqueues a copy of the first bytes of src into dst. */
+lcl_status lcl__copy(lcl_context *ctx, lcl_buffer *src, lcl_buffer *dst, size_t offset,
+                     size_t bytes);
 
 /* ---- profile (device/profile.c) ---- */
 

@@ -176,6 +176,24 @@ lcl_status lcl__download(lcl_context *ctx, lcl_buffer *src, size_t offset, void 
   return status;
 }
 
+lcl_status lcl__copy(lcl_context *ctx, lcl_buffer *src, lcl_buffer *dst, size_t offset,
+                     size_t bytes) {
+  LCL_TRY(check(src, 0, bytes, "a copy"));
+  LCL_TRY(check(dst, offset, bytes, "a copy"));
+  if (!bytes) return LCL_OK;
+  cl_event event = NULL;
+  cl_int err = keep_order(ctx);
+  if (err == CL_SUCCESS)
+    err = clEnqueueCopyBuffer(ctx->queue[0], src->mem, dst->mem, 0, offset, bytes, 0, NULL,
+                              ctx->profile ? &event : NULL);
+  if (err == CL_SUCCESS) err = keep_order(ctx);
+  if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
+  lcl_status status = err == CL_SUCCESS ? note(ctx, "copy", 0, event, bytes)
+                                        : lcl__cl_fail(ctx, err, "copying a buffer");
+  if (event) clReleaseEvent(event);
+  return status;
+}
+
 lcl_status lcl_buffer_write(lcl_buffer *b, size_t offset, const void *data, size_t bytes) {
   LCL_NEED(b);
   LCL_TRY(check(b, offset, bytes, "a write"));

@@ -359,22 +359,54 @@ lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
   return LCL_OK;
 }
 
-static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
+static lcl_status find_output(const lcl_program *p, const char *name,
+                              const lcl_output_binding **out) {
   for (size_t i = 0; i < p->n_outputs; i++) {
-    const lcl_output_binding *o = &p->outputs[i];
-    if (strcmp(o->name, output) != 0) continue;
-    if (o->bytes != bytes)
-      return lcl__fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
-                       o->bytes, bytes);
-    if (!p->ran)
-      return lcl__fail(LCL_ERR_ARGUMENT, "output \"%s\": the program has not run yet", output);
-    if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
-    LCL_NEED(data);
-    lcl_buffer *buffer;
-    LCL_TRY(slot_buffer(p, o->slot, &buffer));
-    return lcl__download(p->ctx, buffer, 0, data, bytes);
+    *out = &p->outputs[i];
+    if (strcmp((*out)->name, name) == 0) return LCL_OK;
   }
-  return lcl__fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", output);
+  return lcl__fail(LCL_ERR_ARGUMENT, "the program has no output \"%s\"", name);
+}
+
+static lcl_status check_ran(const lcl_program *p, const char *output) {
+  if (p->ran) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT, "output \"%s\": the program has not run yet", output);
+}
+
+static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
+  const lcl_output_binding *o;
+  lcl_buffer *buffer;
+  LCL_TRY(find_output(p, output, &o));
+  if (o->bytes != bytes)
+    return lcl__fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, %zu were asked for", output,
+                     o->bytes, bytes);
+  LCL_TRY(check_ran(p, output));
+  if (!bytes) return LCL_OK; /* no launch wrote it, so it may have no memory */
+  LCL_NEED(data);
+  LCL_TRY(slot_buffer(p, o->slot, &buffer));
+  return lcl__download(p->ctx, buffer, 0, data, bytes);
+}
+
+static lcl_status fetch_buffer(lcl_program *p, const char *output, lcl_buffer *buf, size_t offset) {
+  const lcl_output_binding *o;
+  lcl_buffer *buffer;
+  LCL_TRY(find_output(p, output, &o));
+  if (lcl__buffer_context(buf) != p->ctx)
+    return lcl__fail(LCL_ERR_ARGUMENT, "output \"%s\": the buffer is of another context", output);
+  if (offset > lcl_buffer_size(buf) || o->bytes > lcl_buffer_size(buf) - offset)
+    return lcl__fail(LCL_ERR_SHAPE, "output \"%s\" has %zu bytes, the buffer %zu behind %zu",
+                     output, o->bytes, lcl_buffer_size(buf) - LCL_MIN(offset, lcl_buffer_size(buf)),
+                     offset);
+  LCL_TRY(check_ran(p, output));
+  if (!o->bytes) return LCL_OK;
+  LCL_TRY(slot_buffer(p, o->slot, &buffer));
+  return lcl__copy(p->ctx, buffer, buf, offset, o->bytes);
+}
+
+lcl_status lcl_fetch_buffer(lcl_program *p, const char *output, lcl_buffer *buf, size_t offset) {
+  LCL_NEED(p, output, buf);
+  LCL_TRY(lcl__context_enter(p->ctx));
+  return lcl__context_leave(p->ctx, fetch_buffer(p, output, buf, offset));
 }
 
 lcl_status lcl_fetch(lcl_program *p, const char *output, void *data, size_t bytes) {

@@ -428,6 +428,54 @@ static void callers_memory(void **state) {
   end(w);
 }
 
+/* An output goes to a place in a caller's buffer, and nothing else of it changes. */
+static void into_callers_memory(void **state) {
+  (void)state;
+  enum { N = 300, AT = 100 };
+  float x[N], got[AT + N + 50];
+  lcl_buffer *buf, *foreign;
+  lcl_program *p;
+  lcl_context *another;
+  world w = begin();
+  lcl_tensor *in = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N));
+  lcl_tensor *fetch[] = { lcl_scale(in, 3), in };
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 2 }, &p));
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof got, &buf));
+  ASSERT_STATUS(lcl_fetch_buffer(p, "#0", buf, 0), LCL_ERR_ARGUMENT); /* it has not run */
+  for (unsigned seed = 1; seed < 3; seed++) {
+    fill(got, AT + N + 50, 9);
+    fill(x, N, seed);
+    ASSERT_OK(lcl_buffer_write(buf, 0, got, sizeof got));
+    ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+    ASSERT_OK(lcl_run(p));
+    ASSERT_OK(lcl_fetch_buffer(p, "#0", buf, AT * sizeof *x));
+    for (int i = 0; i < N; i++) got[AT + i] = 3 * x[i];
+    float back[AT + N + 50];
+    ASSERT_OK(lcl_buffer_read(buf, 0, back, sizeof back));
+    assert_memory_equal(back, got, sizeof got);
+  }
+  ASSERT_STATUS(lcl_fetch_buffer(p, "#2", buf, 0), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_fetch_buffer(p, "#0", buf, (AT + 50) * sizeof *x + 4), LCL_ERR_SHAPE);
+  ASSERT_STATUS(lcl_fetch_buffer(p, "#0", buf, SIZE_MAX), LCL_ERR_SHAPE);
+  ASSERT_OK(lcl_context_create(NULL, &another));
+  ASSERT_OK(lcl_buffer_create(another, sizeof x, &foreign));
+  ASSERT_STATUS(lcl_fetch_buffer(p, "#0", foreign, 0), LCL_ERR_ARGUMENT);
+  /* An input that is an output too, over a part of itself. */
+  float own[N + 16];
+  ASSERT_OK(lcl_feed_buffer(p, "x", buf));
+  ASSERT_OK(lcl_buffer_write(buf, 0, x, sizeof x));
+  ASSERT_OK(lcl_run(p));
+  ASSERT_OK(lcl_fetch_buffer(p, "#1", buf, 16 * sizeof *x));
+  ASSERT_OK(lcl_buffer_read(buf, 0, own, sizeof own));
+  assert_memory_equal(own, x, 16 * sizeof *x);
+  assert_memory_equal(own + 16, x, sizeof x);
+  lcl_program_destroy(p);
+  lcl_buffer_destroy(buf);
+  lcl_buffer_destroy(foreign);
+  lcl_context_destroy(another);
+  end(w);
+}
+
 /* What the loss does not depend on has the gradient zero. */
 static void unrelated(void **state) {
   (void)state;
@@ -468,6 +516,7 @@ int main(void) {
     cmocka_unit_test(numerics),
     cmocka_unit_test(epilogues),
     cmocka_unit_test(callers_memory),
+    cmocka_unit_test(into_callers_memory),
     cmocka_unit_test(unrelated),
     cmocka_unit_test(largest_shape),
     cmocka_unit_test(fetched_on_the_way),

@@ -151,6 +151,14 @@ def programs(ctx):
     one.feed_buffer("x", buffer)
     assert np.array_equal(one(), 2 * (data + 1))
     raises(lcl.LatentCLError, "", lambda: buffer.write(data, 4))
+    result = lcl.Buffer(ctx, data.nbytes + 8)
+    named(x=data, i=[1, 2])
+    named.fetch_buffer("double", result, 8)
+    assert np.array_equal(result.read((2, 3), offset=8), 2 * data)
+    named.fetch_buffer(1, result)
+    assert result.read(2).tolist() == [2, 4]
+    raises(lcl.LatentCLError, "the buffer 20 behind 12", lambda: named.fetch_buffer("double", result, 12))
+    raises(ValueError, "no output 'triple'", lambda: named.fetch_buffer("triple", result))
     assert ctx.memory["current"] > 0
     ctx.finish()
 
