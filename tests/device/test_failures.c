@@ -86,6 +86,7 @@ static lcl_status use_all(things *t, const lcl_context_desc *desc) {
   LCL_TRY(lcl__list_run(t->list, &t->done));
   LCL_TRY(lcl__list_run(t->list, NULL));
   LCL_TRY(lcl__download(t->ctx, t->b, 0, t->result, sizeof t->result));
+  LCL_TRY(lcl__copy(t->ctx, t->b, t->a, 512, 512));
   if (desc->profile) {
     size_t n;
     LCL_TRY(lcl__profile_rows(t->ctx, &t->rows, &n));
