@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/text.h"
+#include "device/device.h"
 #include "latentcl/plugin.h"
 #include "ops/find.h"
 
@@ -60,7 +61,9 @@ bool cli_is_stdout(const char *path) {
 /* ---- options ---- */
 
 static const char *metavar_of(const cli_option *o) {
-  static const char *const names[] = { "", "N", "X", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT" };
+  static const char *const names[] = {
+    "", "N", "X", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT"
+  };
   return o->metavar ? o->metavar : names[o->kind];
 }
 
@@ -125,10 +128,18 @@ static int load_listed_plugins(const cli_option *options) {
   return code;
 }
 
+int cli_set_queues(const char *text) {
+  int queues;
+  if (lcl__queues_parse(text, "--queues", &queues) != LCL_OK)
+    return cli_usage("%s", lcl_error_message());
+  return setenv("LATENTCL_QUEUES", text, 1) ? cli_fail("out of memory") : -1;
+}
+
 static int set_value(const cli_option *o, const char *text) {
   switch (o->kind) {
   case CLI_ALGORITHM: return cli_set_algorithm(text);
   case CLI_FIND: return cli_set_find(text);
+  case CLI_QUEUES: return cli_set_queues(text);
   case CLI_PLUGIN: return load_plugin(text);
   case CLI_FLAG: break;
   case CLI_STRING: *(const char **)o->value = text; break;

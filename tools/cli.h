@@ -29,6 +29,7 @@ typedef enum cli_kind {
   CLI_LIST,
   CLI_ALGORITHM, /* checked, then for every context of this process and its children */
   CLI_FIND,      /* the same */
+  CLI_QUEUES,    /* the same */
   CLI_PLUGIN     /* loaded; those of LATENTCL_PLUGINS are too, by every command with this option */
 } cli_kind;
 /* What an option that may be given many times collects. */
@@ -41,7 +42,7 @@ typedef struct cli_option {
   const char *name; /* without the dashes; NULL ends a table */
   cli_kind kind;
   void *value;         /* bool, int64_t, double, const char* or cli_list: the default, then what was
-                          given; NULL for the last three kinds */
+                          given; NULL for the last four kinds */
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
   const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
@@ -52,20 +53,23 @@ typedef struct cli_option {
 #define CLI_CHOICES                                                                                \
   { "algorithm", CLI_ALGORITHM, NULL, "OP=NAME,...",                                               \
     "algorithms of conv2d and matmul, as conv2d=winograd/auto; a wrong name lists them" },         \
+      { "find", CLI_FIND, NULL, "off|quick|full",                                                  \
+        "measure the algorithms of sizes that are new to this device (quick: some 10 s)" },        \
   {                                                                                                \
-    "find", CLI_FIND, NULL, "off|quick|full",                                                      \
-        "measure the algorithms of sizes that are new to this device (quick: some 10 s)"           \
+    "queues", CLI_QUEUES, NULL, "auto|N",                                                          \
+        "compute queues; auto: as many as the first runs show to be fastest"                       \
   }
-enum { CLI_N_CHOICES = 2 };
+enum { CLI_N_CHOICES = 3 };
 /* Of every command that makes or opens runs. */
 #define CLI_PLUGINS                                                                                \
   {                                                                                                \
     "plugin", CLI_PLUGIN, NULL, "FILE",                                                            \
         "shared object with models of your own; may be repeated (LATENTCL_PLUGINS)"                \
   }
-/* What --algorithm and --find do with their text; -1, or an exit code. */
+/* What --algorithm, --find and --queues do with their text; -1, or an exit code. */
 int cli_set_algorithm(const char *text);
 int cli_set_find(const char *text);
+int cli_set_queues(const char *text);
 
 /* Reads options until the first that is none of them; *argi becomes the number of the first other
  * argument (options may also follow). Returns -1 to go on; else the exit code: 0 after --help, 2

@@ -51,8 +51,9 @@ typedef struct lcl_context_desc {
   const char *device;
   /** Features to do without, comma separated, beside those of LATENTCL_DISABLE; NULL: none. */
   const char *disable;
-  int queues;          /**< compute queues to create, 1 to 8 (0: 1) */
-  bool profile;        /**< record the device time of every launch */
+  int queues;   /**< compute queues, 1 to 8; 0: what LATENTCL_QUEUES says, by default as many as
+                     are fastest, which the first runs of a program measure */
+  bool profile; /**< record the device time of every launch */
   size_t memory_limit; /**< bytes of device memory that the context may hold (0: the device's) */
   void *cl_context;    /**< the caller's cl_context to wrap; NULL: create one */
   void *cl_device;     /**< the device of it; NULL: its only one */

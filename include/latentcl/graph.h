@@ -321,7 +321,8 @@ LCL_API lcl_status lcl_feed(lcl_program *p, const char *input, const void *data,
  * @return #LCL_ERR_ARGUMENT for an unknown name; #LCL_ERR_SHAPE for a smaller buffer */
 LCL_API lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer *buf);
 
-/** Enqueues one run. Does not wait, except with guard_bands or check_numerics.
+/** Enqueues one run. Does not wait, except with guard_bands or check_numerics, and in the first
+ * runs of a program whose number of queues is left open (lcl_context_desc.queues): those are timed.
  *
  * @param p  the program
  * @return #LCL_ERR_NUMERIC when check_numerics finds NaN or Inf, or guard_bands a write outside */

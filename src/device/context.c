@@ -1,5 +1,6 @@
 /* Contexts: one device, its queues, and what hangs on them; ours or wrapped around the caller's
  * handles. */
+#include "base/text.h"
 #include "device/internal.h"
 
 static lcl_status wrap_foreign(lcl_context *ctx, const lcl_context_desc *desc) {
@@ -72,6 +73,18 @@ static lcl_status add_foreign_queue(lcl_context *ctx, cl_command_queue queue, bo
   return LCL_OK;
 }
 
+lcl_status lcl__queues_parse(const char *text, const char *name, int *queues) {
+  int64_t n = 0;
+  const bool automatic = !text || !*text || strcmp(text, "auto") == 0;
+  if (!automatic && (!lcl__parse_whole(text, &n) || n < 1 || n > LCL_MAX_QUEUES))
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s: expected auto or 1 to %d, not '%s'", name,
+                     LCL_MAX_QUEUES, text);
+  *queues = (int)n;
+  return LCL_OK;
+}
+
+enum { MOST_OPEN = 4 }; /* queues where their number is measured */
+
 static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
   if (desc->queues < 0 || desc->queues > LCL_MAX_QUEUES || desc->n_cl_queues > LCL_MAX_QUEUES)
     return lcl__fail(LCL_ERR_ARGUMENT, "a context has 1 to %d queues, not %d", LCL_MAX_QUEUES,
@@ -79,7 +92,10 @@ static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
   if (desc->cl_queues)
     for (int i = 0; i < desc->n_cl_queues; i++)
       LCL_TRY(add_foreign_queue(ctx, desc->cl_queues[i], desc->profile));
-  int want = ctx->n_queues ? ctx->n_queues : LCL_MAX(desc->queues, 1);
+  int asked = desc->queues;
+  if (!asked && !ctx->n_queues) LCL_TRY(lcl__queues_parse(getenv("LATENTCL_QUEUES"), "LATENTCL_QUEUES", &asked));
+  ctx->queues_open = !asked && !ctx->n_queues;
+  const int want = ctx->n_queues ? ctx->n_queues : asked ? asked : MOST_OPEN;
   while (ctx->n_queues < want) {
     cl_int err;
     cl_command_queue q = clCreateCommandQueue(ctx->cl, ctx->device,
@@ -166,6 +182,7 @@ void lcl__context_release(lcl_context *ctx) {
   for (int i = 0; i < LCL_ATTACHMENTS; i++)
     if (ctx->attachment[i]) ctx->attachment_free[i](ctx->attachment[i]);
   lcl__staging_free(ctx);
+  lcl__free(ctx->spreads.data);
   lcl__profile_destroy(ctx->profile);
   lcl__pool_trim(ctx);
   lcl__free(ctx->pool.idle.data);

@@ -215,6 +215,12 @@ lcl_status lcl__list_seal(lcl_list *list);
  * each other. done (may be NULL) receives an event of the end, released by the caller. A failure
  * names the launch's label. */
 lcl_status lcl__list_run(lcl_list *list, cl_event *done);
+/* Which queue the launch goes to, and a line on the queues for people: how many are used, and why.
+ */
+int lcl__list_queue(const lcl_list *list, size_t launch);
+void lcl__list_describe(const lcl_list *list, lcl_str *out);
+/* "auto" (0 queues: their number is measured) or 1 to 8; NULL and "" are auto. */
+lcl_status lcl__queues_parse(const char *text, const char *name, int *queues);
 void lcl__list_destroy(lcl_list *list);
 /* For tests and --check-numerics: run launch i only, and wait for it. */
 lcl_status lcl__list_run_one(lcl_list *list, size_t i);

@@ -77,6 +77,14 @@ lcl_status lcl__launch_kernel(lcl_context *ctx, const lcl_launch *launch, cl_ker
 /* Waits for everything enqueued so far (queue.c says why this is not clFinish). */
 cl_int lcl__queue_finish(cl_command_queue queue);
 
+/* ---- how many queues (spread.c) ---- */
+
+typedef struct lcl_spread lcl_spread;
+typedef struct lcl_spreads {
+  lcl_spread *data; /* a list each */
+  size_t n, cap;
+} lcl_spreads;
+
 /* ---- profile (profile.c) ---- */
 
 lcl_status lcl__profile_create(lcl_context *ctx, lcl_profile **out);
@@ -98,7 +106,9 @@ struct lcl_context {
   int n_queues;
   cl_command_queue queue[LCL_MAX_QUEUES]; /* queue[0] orders runs of lists and transfers */
   bool in_order[LCL_MAX_QUEUES];          /* a caller's queue may be out of order */
-  cl_command_queue transfer;              /* NULL until the first upload that wants it */
+  bool queues_open;                       /* how many of them a list uses is measured */
+  lcl_spreads spreads;
+  cl_command_queue transfer; /* NULL until the first upload that wants it */
   lcl_programs programs;
   lcl_pool pool;
   lcl_staging staging[LCL_STAGING];

@@ -109,7 +109,7 @@ lcl_status lcl__list_add(lcl_list *list, const lcl_launch *launch) {
 
 lcl_status lcl__list_seal(lcl_list *list) {
   if (list->sealed) return LCL_OK;
-  LCL_TRY(lcl__list_place(list));
+  LCL_TRY(lcl__list_spread(list));
   list->sealed = true;
   return LCL_OK;
 }
@@ -122,7 +122,7 @@ void lcl__list_destroy(lcl_list *list) {
     if (item->launch.user_free) item->launch.user_free(item->launch.user);
   }
   lcl__free(list->items.data);
-  lcl__free(list->waits.data);
+  for (int k = 0; k < list->n_placements; k++) lcl__placement_free(&list->placement[k]);
   lcl__free(list->wait_events);
   lcl__arena_destroy(list->arena);
   lcl__free(list);

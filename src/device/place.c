@@ -22,7 +22,8 @@ typedef struct memory {
 typedef size_t clock_row[LCL_MAX_QUEUES];
 
 typedef struct placer {
-  lcl_list *list;
+  const lcl_list *list;
+  lcl_placement *placement;
   struct {
     access *data;
     size_t n, cap;
@@ -82,7 +83,7 @@ static lcl_status record(placer *p, size_t item, const lcl_span *span) {
 /* Continues the queue whose newest launch is a predecessor (no event is needed then); else the
  * shortest queue. */
 static int choose_queue(const placer *p) {
-  int n = p->list->ctx->n_queues, best = -1;
+  int n = p->placement->n_queues, best = -1;
   for (int q = 0; q < n; q++) {
     if (!p->count[q]) continue;
     for (size_t e = 0; e < p->edges.n; e++)
@@ -110,56 +111,60 @@ static void learn(clock_row into, const clock_row from) {
 }
 
 static lcl_status place_one(placer *p, size_t i) {
-  lcl_list *list = p->list;
-  lcl_item *item = &list->items.data[i];
-  item->first_wait = list->waits.n;
+  const lcl_list *list = p->list;
+  const lcl_item *item = &list->items.data[i];
+  lcl_placement *to = p->placement;
+  lcl_place *place = &to->place[i];
+  place->first_wait = to->waits.n;
   if (item->nothing) return LCL_OK;
   p->edges.n = 0;
   for (size_t r = 0; r < item->n_spans; r++) LCL_TRY(find_hazards(p, i, &item->spans[r]));
   for (size_t r = 0; r < item->n_spans; r++) LCL_TRY(record(p, i, &item->spans[r]));
-  int q = item->queue = choose_queue(p);
+  int q = place->queue = choose_queue(p);
   bool in_order = list->ctx->in_order[q];
   if (in_order && p->count[q]) learn(p->known[i], p->known[p->tail[q]]);
   LCL_TRY(order_newest_first(p));
   for (size_t e = 0; e < p->edges.n; e++) {
     size_t from = p->edges.data[e];
-    lcl_item *before = &list->items.data[from];
+    lcl_place *before = &to->place[from];
     bool implied = list->ctx->in_order[before->queue]
                        ? p->known[i][before->queue] >= p->position[from]
                        : false;
     if (implied) continue;
-    if (!LCL_PUSH(&list->waits, from)) return LCL_ERR_HOST_MEMORY;
+    if (!LCL_PUSH(&to->waits, from)) return LCL_ERR_HOST_MEMORY;
     before->signals = true;
     learn(p->known[i], p->known[from]);
   }
-  item->n_wait = list->waits.n - item->first_wait;
+  place->n_wait = to->waits.n - place->first_wait;
   p->position[i] = ++p->count[q];
   p->tail[q] = i;
   if (in_order) p->known[i][q] = p->position[i];
-  list->used[q] = true;
+  to->used[q] = true;
   return LCL_OK;
 }
 
-lcl_status lcl__list_place(lcl_list *list) {
+lcl_status lcl__list_place(const lcl_list *list, lcl_placement *to) {
   const lcl_context *ctx = list->ctx;
-  list->used[0] = true;
-  if (ctx->n_queues == 1 && ctx->in_order[0]) return LCL_OK; /* the queue keeps every order */
-  size_t n = list->items.n;
-  placer p = { .list = list };
-  p.known = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *p.known);
-  p.position = lcl__alloc(LCL_MAX(n, (size_t)1) * sizeof *p.position);
+  const size_t n = list->items.n, room = LCL_MAX(n, (size_t)1);
+  to->used[0] = true;
+  if (!(to->place = lcl__alloc(room * sizeof *to->place))) return LCL_ERR_HOST_MEMORY;
+  if (to->n_queues == 1 && ctx->in_order[0]) return LCL_OK; /* the queue keeps every order */
+  placer p = { .list = list, .placement = to };
+  p.known = lcl__alloc(room * sizeof *p.known);
+  p.position = lcl__alloc(room * sizeof *p.position);
   lcl_status status = p.known && p.position ? LCL_OK : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; status == LCL_OK && i < n; i++) status = place_one(&p, i);
-  size_t longest = LCL_MAX_QUEUES;
-  for (size_t i = 0; i < n; i++) longest = LCL_MAX(longest, list->items.data[i].n_wait);
-  if (status == LCL_OK && !(list->wait_events = lcl__alloc(longest * sizeof(cl_event))))
-    status = LCL_ERR_HOST_MEMORY;
-  for (int q = 0; q < ctx->n_queues; q++)
-    list->joins |= list->used[q] && (q > 0 || !ctx->in_order[q]);
+  for (int q = 0; q < to->n_queues; q++) to->joins |= to->used[q] && (q > 0 || !ctx->in_order[q]);
   lcl__free(p.known);
   lcl__free(p.position);
   lcl__free(p.accesses.data);
   lcl__free(p.memories.data);
   lcl__free(p.edges.data);
   return status;
+}
+
+void lcl__placement_free(lcl_placement *p) {
+  lcl__free(p->place);
+  lcl__free(p->waits.data);
+  *p = (lcl_placement) { 0 };
 }

@@ -40,47 +40,48 @@ static lcl_status enqueue(lcl_context *ctx, const lcl_item *item, cl_command_que
   return lcl__fail(LCL_ERR_ARGUMENT, "unknown kind of launch");
 }
 
-static lcl_status run_item(lcl_list *list, lcl_item *item) {
+static lcl_status run_item(lcl_list *list, const lcl_placement *p, size_t i) {
   lcl_context *ctx = list->ctx;
-  for (size_t w = 0; w < item->n_wait; w++)
-    list->wait_events[w] = list->items.data[list->waits.data[item->first_wait + w]].event;
+  lcl_item *item = &list->items.data[i];
+  const lcl_place *place = &p->place[i];
+  if (item->nothing) return LCL_OK;
+  for (size_t w = 0; w < place->n_wait; w++)
+    list->wait_events[w] = list->items.data[p->waits.data[place->first_wait + w]].event;
   cl_event event = NULL;
-  bool want = item->signals || ctx->profile;
-  lcl_status status = enqueue(ctx, item, ctx->queue[item->queue], (cl_uint)item->n_wait,
+  bool want = place->signals || ctx->profile;
+  lcl_status status = enqueue(ctx, item, ctx->queue[place->queue], (cl_uint)place->n_wait,
                               list->wait_events, want ? &event : NULL);
   if (status != LCL_OK) {
     if (event) clReleaseEvent(event);
     return lcl__fail_prefix(status, "%s", item->launch.label);
   }
-  if (item->signals) item->event = event;
+  if (place->signals) item->event = event;
   if (!ctx->profile) return LCL_OK;
   /* The run's end releases one reference, the profile the other. */
-  cl_int err = item->signals ? clRetainEvent(event) : CL_SUCCESS;
+  cl_int err = place->signals ? clRetainEvent(event) : CL_SUCCESS;
   if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "keeping the event of a launch");
   return lcl__profile_take(ctx->profile, item->row, item->launch.flops, item->launch.bytes,
-                           item->queue, event);
+                           place->queue, event);
 }
 
 /* Makes every used queue start after all earlier work, which queue 0 knows of. */
-static lcl_status fork_queues(lcl_list *list) {
-  lcl_context *ctx = list->ctx;
+static lcl_status fork_queues(lcl_context *ctx, const lcl_placement *p) {
   cl_event start = NULL;
   cl_int err = clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, &start);
-  for (int q = 1; err == CL_SUCCESS && q < ctx->n_queues; q++)
-    if (list->used[q]) err = clEnqueueBarrierWithWaitList(ctx->queue[q], 1, &start, NULL);
+  for (int q = 1; err == CL_SUCCESS && q < p->n_queues; q++)
+    if (p->used[q]) err = clEnqueueBarrierWithWaitList(ctx->queue[q], 1, &start, NULL);
   if (start) clReleaseEvent(start);
   return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "starting a launch list");
 }
 
 /* Makes queue 0 wait for all the others, so that it again stands for everything that was enqueued.
  */
-static lcl_status join_queues(lcl_list *list) {
-  lcl_context *ctx = list->ctx;
+static lcl_status join_queues(lcl_context *ctx, const lcl_placement *p) {
   cl_event ends[LCL_MAX_QUEUES];
   cl_uint n = 0;
   cl_int err = CL_SUCCESS;
-  for (int q = 1; err == CL_SUCCESS && q < ctx->n_queues; q++)
-    if (list->used[q] &&
+  for (int q = 1; err == CL_SUCCESS && q < p->n_queues; q++)
+    if (p->used[q] &&
         (err = clEnqueueBarrierWithWaitList(ctx->queue[q], 0, NULL, &ends[n])) == CL_SUCCESS)
       n++;
   /* With a wait list a barrier does not wait for the queue's own earlier commands; that matters out
@@ -89,8 +90,8 @@ static lcl_status join_queues(lcl_list *list) {
     err = clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
   if (err == CL_SUCCESS && n) err = clEnqueueBarrierWithWaitList(ctx->queue[0], n, ends, NULL);
   for (cl_uint i = 0; i < n; i++) clReleaseEvent(ends[i]);
-  for (int q = 1; q < ctx->n_queues; q++)
-    if (list->used[q]) clFlush(ctx->queue[q]);
+  for (int q = 1; q < p->n_queues; q++)
+    if (p->used[q]) clFlush(ctx->queue[q]);
   return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "ending a launch list");
 }
 
@@ -102,16 +103,22 @@ static void release_events(lcl_list *list) {
   }
 }
 
-static lcl_status run_joined(lcl_list *list) {
-  lcl_status status = fork_queues(list);
-  for (size_t i = 0; status == LCL_OK && i < list->items.n; i++)
-    if (!list->items.data[i].nothing) status = run_item(list, &list->items.data[i]);
+static lcl_status run_joined(lcl_list *list, const lcl_placement *p) {
+  lcl_context *ctx = list->ctx;
+  lcl_status status = fork_queues(ctx, p);
+  for (size_t i = 0; status == LCL_OK && i < list->items.n; i++) status = run_item(list, p, i);
   release_events(list);
-  if (status == LCL_OK) return join_queues(list);
+  if (status == LCL_OK) return join_queues(ctx, p);
   /* What was enqueued before the failure still runs: wait, so that the next run starts from a known
    * place. */
-  for (int q = 0; q < list->ctx->n_queues; q++) lcl__queue_finish(list->ctx->queue[q]);
+  for (int q = 0; q < p->n_queues; q++) lcl__queue_finish(ctx->queue[q]);
   return status;
+}
+
+lcl_status lcl__list_run_placed(lcl_list *list, const lcl_placement *p) {
+  if (p->joins) return run_joined(list, p);
+  for (size_t i = 0; i < list->items.n; i++) LCL_TRY(run_item(list, p, i));
+  return LCL_OK;
 }
 
 lcl_status lcl__list_run(lcl_list *list, cl_event *done) {
@@ -119,12 +126,7 @@ lcl_status lcl__list_run(lcl_list *list, cl_event *done) {
   if (done) *done = NULL;
   if (!list->sealed)
     return lcl__fail(LCL_ERR_ARGUMENT, "a launch list has to be sealed before it runs");
-  if (list->joins) {
-    LCL_TRY(run_joined(list));
-  } else {
-    for (size_t i = 0; i < list->items.n; i++)
-      if (!list->items.data[i].nothing) LCL_TRY(run_item(list, &list->items.data[i]));
-  }
+  LCL_TRY(lcl__list_run_spread(list, done != NULL));
   cl_int err = CL_SUCCESS;
   if (done) err = clEnqueueMarkerWithWaitList(ctx->queue[0], 0, NULL, done);
   if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);

@@ -73,10 +73,13 @@ lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text) {
                    p->summary, p->notes);
     else
       lcl__str_add(&s, "%s", p->summary);
-    lcl__str_add(&s, "\nLaunches:\n  %-4s %-70s %12s %10s\n", "#", "what", "MFLOP", "MB");
+    lcl__str_add(&s, "\nQueues: ");
+    lcl__list_describe(p->list, &s);
+    lcl__str_add(&s, "\nLaunches:\n  %-4s %-5s %-70s %12s %10s\n", "#", "queue", "what", "MFLOP",
+                 "MB");
     for (size_t i = 0; i < p->n_launches; i++)
-      lcl__str_add(&s, "  %-4zu %-70s %12.3f %10.3f\n", i, p->launches[i].label,
-                   p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);
+      lcl__str_add(&s, "  %-4zu %-5d %-70s %12.3f %10.3f\n", i, lcl__list_queue(p->list, i),
+                   p->launches[i].label, p->launches[i].flops * 1e-6, p->launches[i].bytes * 1e-6);
   }
   if (!lcl__str_ok(&s)) {
     lcl__str_free(&s);

@@ -4,6 +4,11 @@
  * overlapping parts of it and through a second handle of the same memory. The expected content is
  * computed on the host, one launch after the other. A second check reads the placement itself,
  * without running: every hazard is ordered, and no event is superfluous. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "device/cache.h"
 #include "device/list.h"
 #include "test.h"
 
@@ -171,16 +176,16 @@ typedef bool matrix[MAX_LAUNCHES][MAX_LAUNCHES];
 
 /* before[i][j]: i is sure to be done when j starts; leaves out wait number `without` of the list.
  */
-static void order_of(const lcl_list *list, size_t without, matrix before) {
+static void order_of(const lcl_list *list, const lcl_placement *p, size_t without, matrix before) {
   size_t n = list->items.n;
   memset(before, 0, sizeof(matrix));
   for (size_t j = 0; j < n; j++) {
-    const lcl_item *item = &list->items.data[j];
-    bool previous = !list->ctx->in_order[item->queue];
+    const lcl_place *place = &p->place[j];
+    bool previous = !list->ctx->in_order[place->queue];
     for (size_t i = j; i-- && !previous;)
-      if (list->items.data[i].queue == item->queue) before[i][j] = previous = true;
-    for (size_t w = item->first_wait; w < item->first_wait + item->n_wait; w++)
-      if (w != without) before[list->waits.data[w]][j] = true;
+      if (p->place[i].queue == place->queue) before[i][j] = previous = true;
+    for (size_t w = place->first_wait; w < place->first_wait + place->n_wait; w++)
+      if (w != without) before[p->waits.data[w]][j] = true;
     for (size_t i = j; i--;) /* all arrows point forward */
       if (before[i][j])
         for (size_t h = 0; h < i; h++) before[h][j] |= before[h][i];
@@ -197,21 +202,21 @@ static bool hazard(const lcl_item *a, const lcl_item *b) {
   return false;
 }
 
-static void check_placement(const lcl_list *list) {
+static void check_placement(const lcl_list *list, const lcl_placement *p) {
   static matrix before;
-  if (!list->joins) return;
-  order_of(list, SIZE_MAX, before);
+  if (!p->joins) return;
+  order_of(list, p, SIZE_MAX, before);
   for (size_t j = 0; j < list->items.n; j++)
     for (size_t i = 0; i < j; i++)
       if (hazard(&list->items.data[i], &list->items.data[j]) && !before[i][j])
         fail_msg("launch %zu may start before %zu is done, but they share bytes", j, i);
   for (size_t j = 0; j < list->items.n; j++) {
-    const lcl_item *item = &list->items.data[j];
-    if (!list->ctx->in_order[item->queue]) continue;
-    for (size_t w = item->first_wait; w < item->first_wait + item->n_wait; w++) {
-      size_t i = list->waits.data[w];
-      order_of(list, w, before);
-      if (list->ctx->in_order[list->items.data[i].queue] && before[i][j])
+    const lcl_place *place = &p->place[j];
+    if (!list->ctx->in_order[place->queue]) continue;
+    for (size_t w = place->first_wait; w < place->first_wait + place->n_wait; w++) {
+      size_t i = p->waits.data[w];
+      order_of(list, p, w, before);
+      if (list->ctx->in_order[p->place[i].queue] && before[i][j])
         fail_msg("the event from launch %zu to %zu is superfluous", i, j);
     }
   }
@@ -236,15 +241,16 @@ static void one_list(bench *b, int n) {
   ASSERT_OK(lcl__list_create(b->ctx, &list));
   for (int i = 0; i < n; i++) add(b, list, &works[i], i);
   ASSERT_OK(lcl__list_seal(list));
-  check_placement(list);
+  for (int k = 0; k < list->n_placements; k++) check_placement(list, &list->placement[k]);
   for (int r = 0; r < ROOTS; r++) {
     for (int i = 0; i < WORDS; i++) b->expected[r][i] = (uint32_t)below(1 << 20);
     ASSERT_OK(lcl__upload(b->ctx, b->views[r * VIEWS_PER_ROOT].buf, 0, b->expected[r],
                           sizeof b->expected[r]));
   }
+  const int runs = b->ctx->queues_open ? 40 : 3; /* of an open number the first ones are measured */
   cl_event done;
-  for (int run = 0; run < 3; run++) { /* runs without waiting between them keep their order too */
-    ASSERT_OK(lcl__list_run(list, run == 2 ? &done : NULL));
+  for (int run = 1; run <= runs; run++) { /* runs without waiting between them keep their order */
+    ASSERT_OK(lcl__list_run(list, run == runs ? &done : NULL));
     for (int i = 0; i < n; i++) do_on_host(b, &works[i]);
   }
   assert_int_equal(clWaitForEvents(1, &done), CL_SUCCESS);
@@ -291,6 +297,95 @@ static void three_queues_profiled(void **state) {
   many_lists(&(lcl_context_desc) { .queues = 3, .profile = true }, 400);
 }
 
+static void open_queues(void **state) {
+  (void)state;
+  assert_int_equal(unsetenv("LATENTCL_QUEUES"), 0);
+  many_lists(NULL, 500);
+}
+
+/* Two chains of launches that may run at once. */
+static lcl_list *two_chains(bench *b) {
+  lcl_list *list;
+  ASSERT_OK(lcl__list_create(b->ctx, &list));
+  for (int i = 0; i < 16; i++) {
+    const range r = { .view = i % 2 * VIEWS_PER_ROOT, .first = 0, .n = WORDS / 2 };
+    add(b, list, &(work) { .dst = r, .src = r, .k = (uint32_t)i, .delay = 3 }, i);
+  }
+  ASSERT_OK(lcl__list_seal(list));
+  return list;
+}
+
+/* The times in what describe() says, of 1, 2 and 4 queues where it says them; how many are used. */
+static int read_times(const lcl_list *list, double ms[5]) {
+  lcl_str s = { 0 };
+  int used = 0;
+  lcl__list_describe(list, &s);
+  assert_int_equal(sscanf(s.data, "%d queue", &used), 1);
+  for (int q = 1; q <= 4; q *= 2) {
+    char want[32];
+    snprintf(want, sizeof want, q == 1 ? "on %d: " : ", %d: ", q);
+    const char *at = strstr(s.data, want);
+    ms[q] = at ? atof(at + strlen(want)) : -1;
+  }
+  lcl__str_free(&s);
+  return used;
+}
+
+/* The first runs measure; what they found is used, and known to later lists and processes. */
+static void queues_are_measured(void **state) {
+  (void)state;
+  char cache[] = "/tmp/latentcl-queues-XXXXXX";
+  double ms[5], again[5];
+  assert_non_null(mkdtemp(cache));
+  setenv("LATENTCL_CACHE", cache, 1);
+  for (int start = 0; start < 3; start++) {
+    bench *b = calloc(1, sizeof *b);
+    ASSERT_OK(lcl_context_create(NULL, &b->ctx));
+    make_views(b);
+    for (int built = 0; built < 2; built++) { /* the second list is known from the first */
+      lcl_list *list = two_chains(b);
+      assert_int_equal(list->n_placements, 2); /* four queues are no more than two here */
+      const bool known = start == 1 || built;
+      assert_true((read_times(list, ms) > 0 && ms[1] > 0) == known);
+      for (int run = 0; run < 15; run++) ASSERT_OK(lcl__list_run(list, NULL));
+      if (!known) assert_true(read_times(list, again) == 1 && again[1] < 0);
+      ASSERT_OK(lcl__list_run(list, NULL));
+      const int used = read_times(list, again);
+      assert_true(again[1] > 0 && again[2] > 0 && again[4] < 0);
+      assert_int_equal(used, again[2] < 0.98 * again[1] ? 2 : 1);
+      assert_int_equal(lcl__list_queue(list, 1), used == 2);
+      if (known) assert_true(ms[1] == again[1] && ms[2] == again[2]);
+      lcl__list_destroy(list);
+    }
+    for (int i = VIEWS; i--;) lcl_buffer_destroy(b->views[VIEWS - 1 - i].buf);
+    lcl_context_destroy(b->ctx);
+    free(b);
+    size_t removed;
+    if (start) ASSERT_OK(lcl__cache_clear(&removed)); /* then it is measured again */
+  }
+  unsetenv("LATENTCL_CACHE");
+  assert_int_equal(rmdir(cache), 0);
+}
+
+static void numbers_of_queues(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  static const char *const wrong[] = { "0", "9", "-1", "two", "2 ", "1.5", "Auto" };
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    setenv("LATENTCL_QUEUES", wrong[i], 1);
+    ASSERT_STATUS(lcl_context_create(NULL, &ctx), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), "LATENTCL_QUEUES: expected auto or 1 to 8"));
+  }
+  setenv("LATENTCL_QUEUES", "3", 1);
+  for (int asked = 0; asked < 3; asked += 2) { /* what the program says counts more */
+    ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .queues = asked }, &ctx));
+    const int n = asked ? asked : 3;
+    assert_true(lcl_context_cl_queue(ctx, n - 1) && !lcl_context_cl_queue(ctx, n));
+    lcl_context_destroy(ctx);
+  }
+  unsetenv("LATENTCL_QUEUES");
+}
+
 /* The caller's queues, the first in order and the second out of order, then both out of order. */
 static void foreign_queues(void **state) {
   (void)state;
@@ -329,9 +424,10 @@ static void foreign_queues(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(one_queue),      cmocka_unit_test(two_queues),
-    cmocka_unit_test(five_queues),    cmocka_unit_test(three_queues_profiled),
-    cmocka_unit_test(foreign_queues),
+    cmocka_unit_test(one_queue),           cmocka_unit_test(two_queues),
+    cmocka_unit_test(five_queues),         cmocka_unit_test(three_queues_profiled),
+    cmocka_unit_test(foreign_queues),      cmocka_unit_test(open_queues),
+    cmocka_unit_test(queues_are_measured), cmocka_unit_test(numbers_of_queues),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

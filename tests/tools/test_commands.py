@@ -38,6 +38,11 @@ def bytes_of(path):
     return open(path, 'rb').read()
 
 
+def weights_of(folder):
+    data = bytes_of(folder + '/last.safetensors')
+    return data[8 + struct.unpack('<Q', data[:8])[0]:]
+
+
 def rows(path):
     return list(csv.reader(open(path)))
 
@@ -123,8 +128,15 @@ def train():
     run('train', *short, '--out', 'fresh', '--epochs', '1')
     first = [events(f, 'epoch')[0]['train']['loss'] for f in ('started', 'fresh')]
     check(first[0] < first[1], ('a start from trained weights', first))
+    for queues in ('1', '2', '5'):
+        run('train', *short, '--out', 'queues' + queues, '--epochs', '1', '--queues', queues, '--trace', 'queues.json')
+        check(weights_of('queues' + queues) == weights_of('fresh'), 'the same bits on any number of queues')
+        lanes = {e['tid'] for e in json.load(open('queues.json'))['traceEvents'] if e['ph'] == 'X'}
+        check(set(range(int(queues))) <= lanes and len(lanes) <= int(queues) + 1, (queues, lanes))
+        check('%s queue' % queues in run('explain', *short[:3], '--queues', queues), 'explain')
+    run('train', *short, '--queues', '0', code=2)
     run('train', *short, '--out', 'seeded', '--epochs', '1', '--seed', '6')
-    check(bytes_of('seeded/last.safetensors') != bytes_of('fresh/last.safetensors'), 'seed')
+    check(weights_of('seeded') != weights_of('fresh'), 'seed')
 
 
 def evaluate():
@@ -372,6 +384,11 @@ def algorithms():
         text = run(command, '--algorithm', 'conv2d=quantum', code=2)
         check("no algorithm 'quantum'" in text and 'implicit-gemm, auto' in text, text)
         check("off, quick or full, not 'slowly'" in run(command, '--find=slowly', code=2), command)
+        if command != 'op':
+            check("expected auto or 1 to 8, not '9'" in run(command, '--queues', '9', code=2), command)
+        if command not in ('bench', 'check', 'op'):
+            check('nothing.so' in run(command, '--plugin', 'nothing.so', code=1), command)
+    check('nothing.so' in run('models', '--plugin', 'nothing.so', code=1), 'models')
     small = ('augconv', '--batch', '8')
     text = run('explain', *small, '--algorithm', 'conv2d=implicit-gemm,matmul=tiled')
     check(re.search(r'conv2d_filter_grad \S+ \S+ +implicit-gemm +forced', text) and re.search(r'matmul \S+ +tiled +forced +[\d.]+ MB, then', text), text)
