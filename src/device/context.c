@@ -93,7 +93,8 @@ static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
     for (int i = 0; i < desc->n_cl_queues; i++)
       LCL_TRY(add_foreign_queue(ctx, desc->cl_queues[i], desc->profile));
   int asked = desc->queues;
-  if (!asked && !ctx->n_queues) LCL_TRY(lcl__queues_parse(getenv("LATENTCL_QUEUES"), "LATENTCL_QUEUES", &asked));
+  if (!asked && !ctx->n_queues)
+    LCL_TRY(lcl__queues_parse(getenv("LATENTCL_QUEUES"), "LATENTCL_QUEUES", &asked));
   ctx->queues_open = !asked && !ctx->n_queues;
   const int want = ctx->n_queues ? ctx->n_queues : asked ? asked : MOST_OPEN;
   while (ctx->n_queues < want) {
