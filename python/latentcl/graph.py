@@ -397,7 +397,7 @@ class Store(_Owner, MutableMapping):
 
 def to_array(name: str, value: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """An array of this type and shape in host memory, row-major; a sentence where it would not be the same numbers."""
-    a = value if type(value) is np.ndarray else np.asarray(_from_dlpack(name, value))
+    a = np.asarray(value if isinstance(value, np.ndarray) else _from_dlpack(name, value))
     if a.shape != shape:
         raise ValueError(f"{name} must have the shape {shape}, not {a.shape}")
     if a.dtype != dtype:

@@ -131,6 +131,10 @@ def programs(ctx):
     assert np.array_equal(one(x=data), 2 * data)
     assert np.array_equal(one(x=data.T.copy().T), 2 * data)  # not row-major
     assert np.array_equal(one(x=data.astype(np.float64)), 2 * data) and np.array_equal(one(), 2 * data)
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:  # mapped, and not to be written
+        np.save(file, data)
+        file.flush()
+        assert np.array_equal(one(x=np.load(file.name, mmap_mode="r")), 2 * data)
     assert [v.tolist() for v in two(x=data, i=np.array([3, 4]))] == [(2 * data).tolist(), [6, 8]]
     assert named(x=data, i=[1, 2])["both"].tolist() == [2, 4]
     raises(ValueError, r"x must have the shape \(2, 3\), not \(3, 2\)", lambda: one(x=data.T))
