@@ -111,6 +111,12 @@ static cl_int keep_order(lcl_context *ctx) {
   return ctx->in_order[0] ? CL_SUCCESS : clEnqueueBarrierWithWaitList(ctx->queue[0], 0, NULL, NULL);
 }
 
+/* What was enqueued starts now, and is done before what comes after it. */
+static cl_int send_off(lcl_context *ctx) {
+  const cl_int err = keep_order(ctx);
+  return err == CL_SUCCESS ? clFlush(ctx->queue[0]) : err;
+}
+
 static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event event,
                        size_t bytes) {
   size_t row;
@@ -130,8 +136,7 @@ static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset
   cl_event sent = NULL;
   cl_int err = keep_order(ctx);
   if (err == CL_SUCCESS) err = write_staged(ctx, staging, dst, offset, bytes, &sent);
-  if (err == CL_SUCCESS) err = keep_order(ctx);
-  if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
+  if (err == CL_SUCCESS) err = send_off(ctx);
   lcl_status status = err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "uploading");
   if (status == LCL_OK && sent) status = note(ctx, "upload", LCL_MAX_QUEUES, sent, bytes);
   if (status == LCL_OK)
@@ -186,8 +191,7 @@ lcl_status lcl__copy(lcl_context *ctx, lcl_buffer *src, lcl_buffer *dst, size_t 
   if (err == CL_SUCCESS)
     err = clEnqueueCopyBuffer(ctx->queue[0], src->mem, dst->mem, 0, offset, bytes, 0, NULL,
                               ctx->profile ? &event : NULL);
-  if (err == CL_SUCCESS) err = keep_order(ctx);
-  if (err == CL_SUCCESS) err = clFlush(ctx->queue[0]);
+  if (err == CL_SUCCESS) err = send_off(ctx);
   lcl_status status = err == CL_SUCCESS ? note(ctx, "copy", 0, event, bytes)
                                         : lcl__cl_fail(ctx, err, "copying a buffer");
   if (event) clReleaseEvent(event);
