@@ -374,7 +374,7 @@ static lcl_status check_ran(const lcl_program *p, const char *output) {
 }
 
 static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t bytes) {
-  const lcl_output_binding *o;
+  const lcl_output_binding *o = NULL;
   lcl_buffer *buffer;
   LCL_TRY(find_output(p, output, &o));
   if (o->bytes != bytes)
@@ -388,7 +388,7 @@ static lcl_status fetch(lcl_program *p, const char *output, void *data, size_t b
 }
 
 static lcl_status fetch_buffer(lcl_program *p, const char *output, lcl_buffer *buf, size_t offset) {
-  const lcl_output_binding *o;
+  const lcl_output_binding *o = NULL;
   lcl_buffer *buffer;
   LCL_TRY(find_output(p, output, &o));
   if (lcl__buffer_context(buf) != p->ctx)
