@@ -90,6 +90,19 @@ def facts(page):
     return {text_of(t): text_of(v) for t, v in found}
 
 
+def curves(page):
+    """Of each chart, by its title: the points of each curve, and the place of the mark."""
+    charts = {}
+    for figure in re.findall(r'<figure class=chart>.*?</figure>', page, re.S):
+        points = {}
+        for name, x, y in re.findall(r'<title>(.*?) at ([^:]*): ([^<]*)</title>', figure):
+            points.setdefault(html.unescape(name), {})[float(x)] = float(y)
+        mark = re.search(r'<line class=mark x1=([0-9.]+)', figure)
+        place = {float(x): at for at, x in re.findall(r'cx=([0-9.]+) [^>]*><title>[^<]* at ([^:]*):', figure)}
+        charts[text_of(re.search(r'<strong>(.*?)</strong>', figure)[1])] = points, mark and [x for x in place if place[x] == mark[1]]
+    return charts
+
+
 def rewrite(path, config=None, epochs=None, test=None):
     """Other values in the files of a run."""
     if config:
@@ -117,7 +130,9 @@ assert command == 'latentcl train semantic-noise --seed 7' + ''.join(' --set %s=
 
 confusion = [[100 if i == k else 0 for i in range(10)] for k in range(10)]
 confusion[3][5], confusion[5][3], confusion[9] = 25, 300, [0] * 10
-rewrite(a, epochs=[epoch(k, 50 * k, {'loss': 1 / k}, {'loss': 2 / k, 'error_percent': 50 / k}, 4 * k, 1234.4) for k in range(1, 21)],
+start.update(launches=12, flops_per_step=3.5e9, peak_bytes=7.5e6)
+rewrite(a, epochs=[epoch(k, 50 * k, {'loss': 1 / k, 'error_percent': 30 / k, 'kl': k}, {'loss': 2 / k, 'error_percent': 50 / k, 'nll': 3 * k, 'n': 9},
+                         4 * k, 1234.4) for k in range(1, 21)],
         test={'event': 'test', 'split': 'test', 'best_epoch': 17, 'metrics': {'error_percent': 12.345, 'nll': 0.51234, 'n': 1300},
               'confusion': confusion})
 json.dump({'other_seconds': 1.0, 'rows': [
@@ -129,6 +144,26 @@ page = open(a + '/report.html').read()
 shown = facts(page)
 assert shown['Test error'] == '12.35 %' or shown['Test error'] == '12.34 %', shown
 assert shown['Test nll'] == '0.5123' and shown['Best epoch'] == '17' and shown['Epochs'] == '20' and shown['Throughput'] == '1234 images/s', shown
+assert 'Test n' not in shown and 'Validation error' not in shown, shown
+assert 'A step is 12 launches and 3.50 GFLOP; variables and intermediates take 7.5 MB.' in page
+assert text_of(re.search(r'<footer>(.*?)</footer>', page)[1]) == 'Written by LatentCL %s, started %s, seed 7.' % (
+    config['latentcl'], config['created'])
+
+
+def curve(of):
+    return {float(k): float('%.5g' % of(k)) for k in range(1, 21)}
+
+
+charts = curves(page)
+assert charts == {
+    'Error, %': ({'training': curve(lambda k: 30 / k), 'validation': curve(lambda k: 50 / k)}, [17]),
+    'Loss': ({'training (all terms)': curve(lambda k: 1 / k), 'validation (clean)': curve(lambda k: 2 / k)}, [17]),
+    'Terms of the training loss': ({'kl': curve(float)}, [17]), 'nll': ({'validation': curve(lambda k: 3 * k)}, [17]),
+    'Learning rate': ({'rate': curve(lambda k: 0.01)}, [17])}, charts
+for name, value in [*config['options'].items(), *config['settings'].items(), *config['data'].items()]:
+    shown_as = [r[1] for r in rows_of(page) if r[0] == name]
+    if not isinstance(value, list) and value is not None:
+        assert value in shown_as or '%.10g' % float(value) in shown_as, (name, value, shown_as)
 part = page[page.index('<h2>Confusion'):]
 table, classes = re.findall(r'<table.*?</table>', part, re.S)[:2]
 assert [r[1:] for r in rows_of(table)[1:]] == [[str(v) for v in r] for r in confusion], rows_of(table)
@@ -144,6 +179,13 @@ assert [r[:4] + r[5:] for r in rows_of(by_launch)[1:]] == [
     ['add', '7', '4.00 s', '50.0 %', '0.0', '2.0'], ['conv2d 5x5', '10', '2.00 s', '25.0 %', '2.0', '0.5'],
     ['conv2d 3x3', '30', '1.00 s', '12.5 %', '8.0', '2.0']], rows_of(by_launch)
 assert re.findall(r'width:([\d.]+)%', by_op) == ['100.0', '75.0']
+
+# Without a test the last validation is what there is.
+rewrite(a, {**config, 'parameters': 12345678}, [epoch(1, 50, {'loss': 1}, {'loss': 0.25, 'error_percent': 3}, 4, 5)])
+run('report', a)
+shown = facts(open(a + '/report.html').read())
+assert shown['Validation error'] == '3.00 %' and shown['Validation loss'] == '0.25' and 'Best epoch' not in shown, shown
+assert shown['Parameters'] == '12.3 million', shown
 
 # ---- several runs side by side ----
 
@@ -171,8 +213,18 @@ differ, same = page[page.index('<h2>What differs'):].split('<details>', 1)
 assert row(differ, 'seed') == ['7', '8'] and row(differ, 'batch') == ['30', '50'] and row(differ, 'data train') == ['200', '400']
 assert len(rows_of(differ)) == 4, rows_of(differ)
 assert row(same, 'model') == ['semantic-noise'] and row(same, 'epochs') == ['3'] and row(same, 'data test') == [str(data['test'])]
-titles = re.findall(r'<svg.*?</svg>', page, re.S)
-assert len(titles) == 2 and 'error' in titles[0] and 'loss' in titles[1], len(titles)
+charts = curves(page)
+assert charts == {
+    'error, %': ({'a, validation': {1: 20, 2: 5.25, 3: 9}, 'a, training': {1: 30, 2: 15, 3: 10}, 'b, validation': {1: 4.5}, 'b, training': {1: 40}}, None),
+    'loss': ({'a, validation': {1: 2.5, 2: 1.5, 3: 2}, 'a, training': {1: 3, 2: 2, 3: 1}, 'b, validation': {1: 3}, 'b, training': {1: 4}}, None)}, charts
+styles = dict((name, style) for style, name in re.findall(r'<span class="key ([^"]*)">([ab], [a-z]*)<', page))
+assert styles == {'a, validation': 's1', 'a, training': 's1 dashed', 'b, validation': 's2', 'b, training': 's2 dashed'}, styles
+# Of many epochs the second half is drawn once more; of equal ones the first is the best.
+rewrite(a, epochs=[epoch(k, k, {'loss': 1}, {'loss': 1, 'error_percent': 4 if k in (3, 5) else 6}, k, 1) for k in range(1, 9)])
+run('report', a, b, '--out', page_path)
+page = open(page_path).read()
+assert row(page, 'Best validation error, %') == ['4', '4.5'] and row(page, '… at epoch') == ['3', '1']
+assert sorted(curves(page)['error, %, from epoch 4 on'][0]['a, validation']) == [4, 5, 6, 7, 8]
 
 # ---- results of the benchmark ----
 
