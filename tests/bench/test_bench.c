@@ -153,8 +153,12 @@ static void arithmetic(void **state) {
   lcl_bench_row relu = measure(ctx, "relu-1M", true);
   assert_true(relu.bytes == 8e6);
   assert_int_equal(relu.verified, 1);
-  lcl_bench_desc desc = { .peaks = { 2e9, 1e9 } };
+  lcl_bench_desc desc = { .peaks = { 2e9, 1e9, .n_levels = 2,
+                                     .level = { { 3e6, 5e9 }, { 8e6, 1e9 } } } };
   char *text;
+  gemm.cold_compile = 0.75;
+  gemm.cached_compile = 0.25;
+  gemm.device = 0.125;
   lcl_bench_row rows[] = { gemm, relu };
   ASSERT_OK(lcl_bench_json(ctx, &desc, rows, 2, &text));
   cJSON *root = cJSON_Parse(text);
@@ -167,6 +171,25 @@ static void arithmetic(void **state) {
   assert_float_equal(number_of(seconds, "mad"), gemm.spread, 0);
   assert_float_equal(number_of(seconds, "best"), gemm.best, 0);
   assert_float_equal(number_of(seconds, "first"), gemm.first_run, 0);
+  static const char *const readings[] = { "cold_compile", "cached_compile", "compile", "enqueue",
+                                          "device" };
+  const double want[] = { 0.75, 0.25, gemm.compile, gemm.enqueue, 0.125 };
+  for (size_t i = 0; i < LCL_COUNT(want); i++)
+    assert_float_equal(number_of(seconds, readings[i]), want[i], 0);
+  ASSERT_BETWEEN(gemm.enqueue, 1e-9, gemm.median * 1.001);
+  assert_float_equal(number_of(first, "runs"), gemm.runs, 0);
+  assert_float_equal(number_of(first, "gflop"), 2.0 * 64 * 64 * 64 / 1e9, 1e-12);
+  assert_float_equal(number_of(first, "mbytes"), gemm.bytes / 1e6, 1e-12);
+  assert_float_equal(number_of(first, "roofline_percent"), 100 * gemm.roofline, 1e-9);
+  assert_float_equal(number_of(first, "memory_bytes"), gemm.memory, 0);
+  assert_float_equal(number_of(first, "launches"), gemm.launches, 0);
+  assert_float_equal(number_of(first, "error"), gemm.error, 0);
+  const cJSON *peaks = cJSON_GetObjectItem(root, "peaks"),
+              *level = cJSON_GetArrayItem(cJSON_GetObjectItem(peaks, "levels"), 0);
+  assert_float_equal(number_of(peaks, "gflops"), 2, 1e-12);
+  assert_float_equal(number_of(peaks, "gbps"), 1, 1e-12);
+  assert_float_equal(number_of(level, "mbytes"), 3, 1e-12);
+  assert_float_equal(number_of(level, "gbps"), 5, 1e-12);
   ASSERT_BETWEEN(number_of(first, "gflops") * gemm.median * 1e9 / gemm.flops, 1 - 1e-9, 1 + 1e-9);
   ASSERT_BETWEEN(number_of(first, "gbps") * gemm.median * 1e9 / gemm.bytes, 1 - 1e-9, 1 + 1e-9);
   assert_true(cJSON_IsTrue(cJSON_GetObjectItem(first, "verified")));

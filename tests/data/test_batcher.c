@@ -297,6 +297,67 @@ static void dynamic_samples(void **state) {
   lcl_dataset_close(ds);
 }
 
+/* Orders, crops, mirrors and samples depend on the seed and on the stream; a fixed sample, of
+ * evaluation, on the seed alone. */
+static void check_seeds(int height, int width) {
+  enum { COUNT = 64, SIZE = 28, BATCH = 32 };
+  static float x[COUNT * SIZE];
+  for (int i = 0; i < COUNT * SIZE; i++) x[i] = (float)(i % SIZE) / (SIZE - 1);
+  lcl_dataset *ds;
+  lcl_prep *prep[2];
+  assert_int_equal(lcl_dataset_from_f32("same", x, NULL, COUNT, 1, height, width, 0, &ds), LCL_OK);
+  const lcl_prep_desc crop = { .crop = 4 }, mirror = { .mirror = LCL_MIRROR_EACH };
+  assert_int_equal(lcl_prep_fit(&crop, ds, &prep[0]), LCL_OK);
+  assert_int_equal(lcl_prep_fit(&mirror, ds, &prep[1]), LCL_OK);
+  const struct {
+    lcl_prep *prep;
+    bool bernoulli, augment, fixed;
+    lcl_batch_mode mode;
+  } cases[] = {
+    { .mode = LCL_BATCH_EPOCH },
+    { .mode = LCL_BATCH_CYCLE },
+    { .mode = LCL_BATCH_FRESH },
+    { .prep = prep[0], .augment = true, .mode = LCL_BATCH_SEQUENTIAL },
+    { .prep = prep[1], .augment = true, .mode = LCL_BATCH_SEQUENTIAL },
+    { .bernoulli = true, .augment = true, .mode = LCL_BATCH_SEQUENTIAL },
+    { .bernoulli = true, .fixed = true, .mode = LCL_BATCH_SEQUENTIAL },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    float kept[4][BATCH * SIZE];
+    int32_t index[4][BATCH];
+    ds->bernoulli = cases[i].bernoulli;
+    for (unsigned k = 0; k < 4; k++) { /* one, again, another stream, another seed */
+      lcl_batch batch;
+      lcl_batcher *b = make(&(lcl_batcher_desc) { .data = ds,
+                                                  .prep = cases[i].prep,
+                                                  .batch = BATCH,
+                                                  .mode = cases[i].mode,
+                                                  .augment = cases[i].augment,
+                                                  .stream = k == 2,
+                                                  .seed = k == 3 });
+      assert_int_equal(lcl_batcher_next(b, &batch), LCL_OK);
+      const size_t n = BATCH * (size_t)(cases[i].prep == prep[0] ? 16 : SIZE);
+      memset(kept[k], 0, sizeof kept[k]);
+      memcpy(kept[k], batch.x, n * sizeof(float));
+      memcpy(index[k], batch.index, sizeof index[k]);
+      const bool differs = memcmp(kept[k], kept[0], sizeof kept[0]) != 0 ||
+                           memcmp(index[k], index[0], sizeof index[0]) != 0;
+      assert_int_equal(differs, cases[i].fixed ? k == 3 : k >= 2);
+      lcl_batcher_destroy(b);
+    }
+  }
+  lcl_prep_destroy(prep[0]);
+  lcl_prep_destroy(prep[1]);
+  lcl_dataset_close(ds);
+}
+
+/* What is as wide as the crop moves up and down alone, what is as high from side to side. */
+static void seeds_and_streams(void **state) {
+  (void)state;
+  check_seeds(7, 4);
+  check_seeds(4, 7);
+}
+
 static void errors(void **state) {
   (void)state;
   lcl_dataset *ds = numbered(5), *other = numbered(5);
@@ -330,6 +391,7 @@ int main(void) {
     cmocka_unit_test(crops_and_mirrors),
     cmocka_unit_test(half_of_each_batch_is_mirrored),
     cmocka_unit_test(dynamic_samples),
+    cmocka_unit_test(seeds_and_streams),
     cmocka_unit_test(errors),
   };
   return cmocka_run_group_tests_name("batcher", tests, NULL, NULL);

@@ -395,6 +395,66 @@ static void other_built_in_data(void **state) {
   assert_non_null(strstr(lcl_error_message(), "objects"));
 }
 
+/* Of all values of a part: their mean, and a weighted mean of their squares. */
+static void digest(const lcl_dataset *ds, double out[2]) {
+  const size_t n = lcl_dataset_elements(ds);
+  float *x = malloc(n * sizeof *x);
+  out[0] = out[1] = 0;
+  for (int64_t i = 0; i < ds->count; i++) {
+    assert_int_equal(lcl_dataset_example(ds, i, x), LCL_OK);
+    for (size_t k = 0; k < n; k++) {
+      const double v = (double)x[k], weight = (double)((k * 37 + (size_t)i * 11) % 101) / 50;
+      out[0] += v / (double)n;
+      out[1] += weight * v * v / (double)n;
+    }
+  }
+  out[0] /= (double)ds->count;
+  out[1] /= (double)ds->count;
+  free(x);
+}
+
+/* The built-in data stay what they are: results on them are compared from version to version. */
+static void built_in_data_stay(void **state) {
+  (void)state;
+  static const struct {
+    const char *path;
+    double want[3][2]; /* of train, validation and test */
+  } kinds[] = {
+    { "synthetic:digits",
+      { { 0.0836165, 0.0538901 }, { 0.0889601, 0.0593118 }, { 0.0795899, 0.0504887 } } },
+    { "synthetic:objects",
+      { { 0.5045730, 0.2922393 }, { 0.4937357, 0.2827847 }, { 0.5016623, 0.2913146 } } },
+    { "synthetic:animals",
+      { { 0.5042406, 0.2959749 }, { 0.4887167, 0.2812500 }, { 0.5019977, 0.2955945 } } },
+    { "synthetic:features",
+      { { 0.4084165, 0.5255185 }, { 0.4098753, 0.5253877 }, { 0.4065051, 0.5232076 } } },
+    { "synthetic:birds",
+      { { 0.4999997, 0.2592100 }, { 0.5000058, 0.2605703 }, { 0.5000285, 0.2601501 } } },
+  };
+  for (size_t i = 0; i < LCL_COUNT(kinds); i++) {
+    lcl_splits s;
+    const lcl_data_desc desc = {
+      .path = kinds[i].path, .synthetic_train = 200, .synthetic_test = 100, .valid = 100, .seed = 7
+    };
+    assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+    const lcl_dataset *part[] = { s.train, s.valid, s.test };
+    for (int k = 0; k < 3; k++) {
+      double got[2];
+      digest(part[k], got);
+      for (int j = 0; j < 2; j++)
+        if (!(fabs(got[j] - kinds[i].want[k][j]) <= 1e-5 * (1 + fabs(got[j]))))
+          fail_msg("%s, part %d: %.7f and %.7f", kinds[i].path, k, got[0], got[1]);
+    }
+    lcl_splits_close(&s);
+  }
+  lcl_splits s;
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { 0 }, &s), LCL_OK);
+  assert_int_equal(s.train->count, 10000);
+  assert_int_equal(s.valid->count, 2000);
+  assert_int_equal(s.test->count, 2000);
+  lcl_splits_close(&s);
+}
+
 /* The n-th allocation fails, for every n: a status, nothing leaked. */
 static void allocation_failures(void **state) {
   (void)state;
@@ -436,6 +496,7 @@ int main(void) {
     cmocka_unit_test(synthetic_is_deterministic_and_balanced),
     cmocka_unit_test(synthetic_parts),
     cmocka_unit_test(other_built_in_data),
+    cmocka_unit_test(built_in_data_stay),
     cmocka_unit_test(allocation_failures),
   };
   return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);

@@ -8,8 +8,9 @@ import csv, json, math, os, random, re, shutil, struct, subprocess, sys, tempfil
 LATENTCL = os.path.abspath(sys.argv[1])
 KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../cl')
 used = {}
-# The device is what the drivers' own tests vary; the rest are children of another run of the command.
-NOT_HERE = {'device', 'help', 'worker', 'compile-times'}
+# The device is what the drivers' own tests vary, plug-ins have a test of their own; the rest are children of another run
+# of the command.
+NOT_HERE = {'device', 'plugin', 'help', 'worker', 'compile-times'}
 
 
 def run(command, *args, code=0, env=None):
@@ -57,6 +58,17 @@ def events(folder, event):
     return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
 
 
+def size(n):
+    k = 0
+    while n >= 1024 and k < 4:
+        n, k = n / 1024, k + 1
+    return ('%.1f %s' if n < 10 and k else '%.0f %s') % (n, ('B', 'KiB', 'MiB', 'GiB', 'TiB')[k])
+
+
+def ints(path, n):
+    return struct.unpack('<%di' % n, bytes_of(path)[-4 * n:])
+
+
 def write_npy(path, descr, shape, data):
     head = ("{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (descr, shape)).encode()
     head += b' ' * (63 - (len(head) + 10) % 64) + b'\n'
@@ -84,7 +96,15 @@ def data():
     text = run('data', 'data')
     check('128 examples of 1 x 8 x 8' in text and '0: 32, 1: 32' in text, text)
     told = json.loads(run('data', 'data', '--json', '--valid', '30'))
-    check('"count": 130' in json.dumps(told) or '130' in json.dumps(told), told)
+    check({k: told[k]['count'] for k in ('train', 'valid', 'test')} == {'train': 130, 'valid': 30, 'test': 40}, told)
+    values = [v / 255 for v in bytes_of('data/t10k-images-idx3-ubyte')[16:]]
+    mean = sum(values) / len(values)
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+    test = told['test']
+    check(abs(test['mean'] - mean) < 1e-6 and abs(test['deviation'] - deviation) < 1e-6 and test['shape'] == [1, 8, 8] and
+          test['class_counts'] == [10] * 4 and test['raw_max'] == 255 * max(values) and test['raw_min'] == 255 * min(values), (test, mean, deviation))
+    check('values          %g to %g in the file; %g to %g, mean %.4f, deviation %.4f as used' % (
+        255 * min(values), 255 * max(values), min(values), max(values), mean, deviation) in text, text)
     a, b = run('data', '--seed', '1', '--json'), run('data', '--seed', '2', '--json')
     check(a != b, 'seed of the built-in digits')
     run('data', 'data', '--sheet', 'sheet.png')
@@ -114,6 +134,16 @@ def train():
     config = json.load(open('mlp/config.json'))
     check(config['seed'] == '5' and 'arch' in json.dumps(config), config)
     check([e['lr'] for e in events('mlp', 'epoch')] == [0.002] * 3 and len(events('mlp', 'test')) == 1, 'rates and test')
+    test, epochs = events('mlp', 'test')[0], events('mlp', 'epoch')
+    told = re.search(r'^test error ([\d.]+) % \(best epoch (\d+) of (\d+)\)$', text, re.M)
+    check(told and told.groups() == ('%.2f' % test['metrics']['error_percent'], str(test['best_epoch']), '3'), text)
+    lines = re.findall(r'^epoch +(\d+)/3  loss (\S+)  error (\S+) %  validation loss (\S+)  validation error (\S+) %  ', text, re.M)
+    check(lines == [(str(e['epoch']), '%.4g' % e['train']['loss'], '%.2f' % e['train']['error_percent'], '%.4g' % e['validation']['loss'],
+                     '%.2f' % e['validation']['error_percent']) for e in epochs], (lines, epochs, text))
+    check(re.search(r'^epoch +3/3 .* 0:00 left', text, re.M) and ('  *' in text), text)
+    start = events('mlp', 'start')[0]
+    told = re.search(r' ([\d.]+) MB on the device', text)
+    check(told[1] == '%.1f' % (start['peak_bytes'] / 1e6), (text, start))
     launches = json.load(open('trace.json'))
     check(len(launches['traceEvents'] if isinstance(launches, dict) else launches) > 50, 'trace')
     times = json.load(open('mlp/profile.json'))
@@ -122,7 +152,8 @@ def train():
     check(run('train', *short, '--out', 'short', '--epochs', '9', '--max-steps', '3', '--no-profile') == '' or True, 'quiet')
     check(not events('short', 'test') and not os.path.exists('short/profile.json'), 'no test, no times')
     check(len(events('short', 'epoch')) == 0, 'stops after three steps')
-    run('train', '--resume', '--out', 'short', '--quiet', '--no-test', '--epochs', '2')
+    text = run('train', '--resume', '--out', 'short', '--no-test', '--epochs', '2')
+    check('going on in epoch 1 after step 3\n' in text, text)
     check([e['epoch'] for e in events('short', 'epoch')] == [1, 2], 'goes on to the end')
     run('train', *short, '--out', 'started', '--start', 'mlp', '--epochs', '1', '--check-numerics')
     run('train', *short, '--out', 'fresh', '--epochs', '1')
@@ -217,6 +248,7 @@ def clusters_and_codes():
     told = json.loads(run('cluster', 'clusters', '--json'))
     table = rows('clusters/clusters.csv')
     check(told['n'] == 200 and len(table) == 201 and numbers('clusters/clusters.npy')[0] == (200,), told)
+    check([int(r[1]) for r in table[1:]] == list(ints('clusters/clusters.npy', 200)), 'both files tell the same')
     # The best assignment of clusters to classes, counted here.
     import itertools
     best = max(sum(t == p[c] for c, t in ((int(r[1]), int(r[2])) for r in table[1:])) for p in itertools.permutations(range(4)))
@@ -242,6 +274,8 @@ def clusters_and_codes():
     labels = [r[2] for r in rows('itq.csv')[1:]]
     share = sum(3 * (labels.count(c) - 3) / 188 for c in set(labels)) / 12
     check(abs(told['precision_500_percent'] - 100 * share) < 1e-6 and told['precision_r2_percent'] > 110 * share, told)
+    bits = bytes_of('itq.npy')[-200 * 6:]
+    check([r[1] for r in rows('itq.csv')[1:]] == [''.join(map(str, bits[6 * i:6 * i + 6])) for i in range(200)], 'both files tell the same')
     shape, first = numbers('itq.npy')
     check(shape == (200, 6), shape)
     run('hash', 'codes', *baseline, '--bits', '6', '--seed', '9')
@@ -292,7 +326,14 @@ def tables():
     values = [events(os.path.join(d, ''), 'test')[0]['metrics']['accuracy_percent'] for d, _, f in os.walk('table') if 'log.jsonl' in f]
     mean = sum(values) / len(values)
     check(len(values) == 2 and ('%.1f' % mean in text or '%.2f' % mean in text), (values, text))
-    check('deep' in json.dumps(kept).lower(), kept)
+    cell, = kept['cells']
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
+    check((cell['row'], cell['column']) == ('deep-rim', 'mnist') and sorted(cell['values']) == sorted(values), (cell, values))
+    check(abs(cell['mean'] - mean) < 1e-9 and abs(cell['std'] - deviation) < 1e-9, cell)
+    check('**%.2f** (%.2f) / %.2f' % (mean, deviation, cell['published_mean']) in text and abs(cell['published_mean'] - mean) > 1, text)
+    configs = [json.load(open(d + '/config.json')) for d, _, f in os.walk('table') if 'config.json' in f]
+    check(sorted(c['seed'] for c in configs) == ['1', '2'] and len({json.dumps(c['set']) for c in configs}) == 2, 'each trial has its own')
+    check(open('table/table.md').read() in text, text)
     before = {d: os.path.getmtime(d + '/log.jsonl') for d, _, f in os.walk('table') if 'log.jsonl' in f}
     run('reproduce', *common, '--trials', '2', '--out', 'table')
     check(before == {d: os.path.getmtime(d + '/log.jsonl') for d in before}, 'what was done is not done again')
@@ -306,14 +347,23 @@ def bench():
     row = a['results'][0]
     check(row['name'] == 'gemm-64' and row['verified'] is True and row['seconds']['median'] > 0, row)
     table = dict(zip(*rows('a.csv')))
-    for column, key in (('median_s', 'median'), ('mad_s', 'mad'), ('best_s', 'best'), ('first_s', 'first')):
-        check(abs(float(table[column]) - row['seconds'][key]) <= 1e-8 * row['seconds'][key], (column, table, row))
+    for column, value in (*((k + '_s', row['seconds'][k]) for k in ('median', 'mad', 'best', 'first', 'compile', 'enqueue')),
+                          ('gflop', row['gflop']), ('mbytes', row['mbytes']), ('launches', row['launches']), ('error', row['error']),
+                          ('memory_bytes', row['memory_bytes']), ('roofline', row['roofline_percent'] / 100)):
+        check(math.isclose(float(table[column]), value, rel_tol=1e-3), (column, table, row))
+    shown = re.search(r'^gemm-64 +([\d.]+) (us|ms|s) +([\d.]+) (us|ms|s) +([\d.]+) +([\d.]+) +(\d+) %  yes$', text, re.M)
+    check(shown, text)
+    factor = {'us': 1e-6, 'ms': 1e-3, 's': 1}
+    for k, value, step in ((1, row['seconds']['median'] / factor[shown[2]], 0.01), (3, row['seconds']['mad'] / factor[shown[4]], 0.01),
+                           (5, row['gflops'], 0.1), (6, row['gbps'], 0.1), (7, row['roofline_percent'], 1)):
+        check(abs(float(shown[k]) - value) <= 0.51 * step, (k, value, text))
     check(table['name'] == 'gemm-64' and '<svg' in open('a.html').read() and re.search(r'gemm-64 .* (yes|ok|\d)', text), text)
     more = json.loads(run('bench', 'gemm-64', '--seconds', '0.05', '--quick', '--json', '-'))['results'][0]
     check(more['runs'] > row['runs'] and 'verified' not in more, more)
     whole = json.loads(run('bench', 'gemm-64', '--seconds', '0.01', '--json', '-'))['results'][0]
     device = whole['seconds'].get('device', -1)
     check(0 < device < 100 * whole['seconds']['median'] + 1e-3, whole)
+    check(whole['seconds']['cold_compile'] > whole['seconds']['cached_compile'] > 0, whole)
     check('gemm-64' in run('bench', 'gemm', '--list') and run('bench', 'gemm-64', '--describe') != run('bench', 'gemm-64', '--list'), 'lists')
 
     def change(name, what):
@@ -451,15 +501,38 @@ def checks():
     text = run('check', '--op', 'relu', '--cases', '3', '--small')
     check(re.search(r'1 ops, 3 random cases .* 0 failed', text), text)
     check(run('check', '--op', 'relu', '--cases', '3', '--seed', '7') is not None, 'seed')
-    run('check', '--op', 'relu', '--case', '2', '--seed', '7')
+    text = run('check', '--op', 'relu', '--case', '2', '--seed', '7')
+    check('1 ops, 1 random cases' in text, text)
     text = run('check', '--op', 'relu', '--small', '--cases', '100000', '--seconds', '1')
     check('stopped early' in text, text)
     run('check', '--op', 'nothing', code=1)
     text = run('explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', '--batch', '17', '--seed', '2')
     check('17x' in text, text)
+    total = re.search(r'^([\d.]+) GFLOP and ([\d.]+) MB moved', text, re.M)
+    launches = re.findall(r'^  \d+ +.* ([\d.]+) +([\d.]+)$', text[text.index('\nLaunches:'):], re.M)
+    check(len(launches) == int(re.search(r' in (\d+) launches', text)[1]), text)
+    # The optimiser's arithmetic is no part of the model's, but of the launches'.
+    check(1 < sum(float(l[0]) for l in launches) / (1e3 * float(total[1])) < 2 and
+          abs(sum(float(l[1]) for l in launches) - float(total[2])) < 0.1, (total, launches))
+    weights = 4e-6 * int(json.load(open('mlp/config.json'))['parameters'])
+    check(0.99 * weights < float(re.search(r'([\d.]+) MB of variables', text)[1]) < 8 * weights, (weights, text))
     for option in (['--mode', 'eval'], ['--dot'], ['--labels-per-class', '2'], ['--epochs', '2'], ['--lr', '0.1'], ['--subset', '1']):
         run('explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', *option)
-    check(json.loads(run('devices', '--json')) and 'compute test' in run('doctor'), 'devices and doctor')
+    check('compute test' in run('doctor'), 'doctor')
+    told, text = json.loads(run('devices', '--json')), run('devices')
+    for d in (d for d in told if d['name']):
+        yes = {k: 'yes' if d.get(k) else 'no' for k in d}
+        for line in ('%d:%d  %s' % (d['platform_index'], d['device_index'], d['name']),
+                     '     kind            %s, %d compute units, %s' % (d['kind'], d['compute_units'], d['vendor']),
+                     '     driver          %s (%s), %s' % (d['platform'], d['driver'], d['version']),
+                     '     memory          %s, largest buffer %s' % (size(d['global_mem']), size(d['max_alloc'])),
+                     '     local memory    ' + size(d['local_mem']),
+                     '     work-groups     up to %d, best a multiple of %d; float vectors of %d' %
+                     (d['max_work_group'], d['preferred_multiple'], d['preferred_float']),
+                     '     device offers   fp16 %s, fp64 %s, sub-groups %s, command buffers %s, out-of-order queues %s' %
+                     (yes['fp16'], yes['fp64'], yes['subgroups'], yes['command_buffer'], yes['out_of_order']),
+                     '     LatentCL uses   %s kernels' % d['kernels']):
+            check('\n' + line in '\n' + text, (line, text))
     check(re.search(r'entries +\d', run('cache', 'stat')), 'cache')
 
 

@@ -415,6 +415,9 @@ static void step_lines(void **state) {
                     .name = "fifty" });
   assert_int_equal(lines_of("fifty", "step", "loss", steps), 3);
   assert_int_equal(lines_of("fifty", "epoch", "loss", epochs), 3);
+  double rates[32];
+  assert_int_equal(lines_of("fifty", "step", "lr", rates), 3);
+  for (int e = 0; e < 3; e++) near("rate of a step", rates[e], 0.01, 1e-12);
   for (int e = 0; e < 3; e++) near("loss of an epoch", epochs[e], steps[e], 1e-6 * steps[e]);
   assert_true(steps[2] < 0.9 * steps[0]);
 }

@@ -31,6 +31,22 @@ static const resumed resumes[] = {
   { "vae-ladder-control", "layers=9,8 latent=3" },
 };
 
+/* What a run says of itself; its time and rate are those of all images, labelled or not. */
+static void check_result(const run_desc *r, lcl_train_result result) {
+  const char *unlabelled = strstr(r->more, "unlabelled_batch="),
+             *batch = strstr(r->more, " batch=");
+  const double images = (batch ? atoi(batch + 7) : 12) + (unlabelled ? atoi(unlabelled + 17) : 0);
+  double epoch, step;
+  lcl_tensor_file *f = checkpoint_of(r->name);
+  ASSERT_OK(lcl__tensor_file_number(f, "epoch", "[0,inf)", true, &epoch));
+  ASSERT_OK(lcl__tensor_file_number(f, "step", "[0,inf)", true, &step));
+  assert_true(result.epochs == 2 && epoch == 2 && result.steps == step && step >= 2);
+  assert_in_range(result.best_epoch, 1, 2);
+  assert_true(result.validation.n > 0);
+  ASSERT_BETWEEN(result.examples_per_second * result.seconds / (step * images), 0.98, 1.02);
+  lcl_tensor_file_destroy(f);
+}
+
 static void every_model_resumes(void **state) {
   (void)state;
   for (size_t m = 0; m < lcl_model_count(); m++) {
@@ -43,7 +59,7 @@ static void every_model_resumes(void **state) {
                    .set = "batch=12 epochs=2 validation=10",
                    .more = resumes[i].set,
                    .name = "whole" };
-    run(&r);
+    check_result(&r, run(&r));
     r.name = "parts";
     r.interrupted = stop_now;
     int runs = 0;
