@@ -286,7 +286,7 @@ typedef struct lcl_assignment_desc {
   const char *method;
   int k;         /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
   int queries;   /**< queries of each class, for the retrieval metrics (0: 100) */
-  uint64_t seed; /**< of k-means, the baselines and the queries */
+  uint64_t seed; /**< of k-means and the baselines; the run's own chooses the queries */
   /** Called after each restart of k-means, or NULL; inertia: sum of squared distances to the
    * nearest centre. */
   void (*progress)(void *user, int restart, int restarts, int rounds, double inertia);

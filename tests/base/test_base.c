@@ -521,6 +521,16 @@ static void json_is_utf8(void **state) {
   lcl__str_free(&s);
 }
 
+static void names_in_utf8(void **state) {
+  (void)state;
+  static const char *const good[] = { "", "a", "\xc3\xa9t\xc3\xa9", "\xe2\x82\xac/x",
+                                      "\xf0\x9f\x90\xa6" };
+  static const char *const bad[] = { "\xff",     "a\x80",        "\xc3",        "\xe2\x82",
+                                     "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82\x41" };
+  for (size_t i = 0; i < LCL_COUNT(good); i++) assert_true(lcl__is_utf8(good[i]));
+  for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl__is_utf8(bad[i]));
+}
+
 static void csv_is_quoted_where_it_must_be(void **state) {
   (void)state;
   static const char *const field[] = { "plain", "a,b", "a\"b", "a\nb", "" }, *const want[] = {
@@ -579,6 +589,7 @@ int main(void) {
     cmocka_unit_test(json_is_checked),
     cmocka_unit_test(numbers_json_lacks_are_null),
     cmocka_unit_test(json_is_utf8),
+    cmocka_unit_test(names_in_utf8),
     cmocka_unit_test(csv_is_quoted_where_it_must_be),
     cmocka_unit_test(numbers_are_whole_texts),
     cmocka_unit_test_setup_teardown(files, make_folder, remove_folder),

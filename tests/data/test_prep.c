@@ -289,6 +289,35 @@ static void range_guard(void **state) {
 
 /* What was prepared is an image again: the window of the middle, its colours; after a contrast,
  * which is lost, stretched to [0,1]. */
+/* The bounds of what is prepared, where there are any. */
+static void ranges(void **state) {
+  (void)state;
+  static const struct {
+    lcl_prep_desc desc;
+    bool bounded;
+    float lo, hi;
+  } cases[] = {
+    { { 0 }, true, 0, 1 },
+    { { .colour = LCL_COLOUR_GREY }, true, 0, 1 },
+    { { .colour = LCL_COLOUR_YUV }, false, 0, 0 },
+    { { .contrast = LCL_CONTRAST_MAX_ABS }, true, -1, 1 },
+    { { .centre = LCL_CENTRE_MEAN_IMAGE }, true, -1, 1 },
+    { { .contrast = LCL_CONTRAST_MAX_ABS, .centre = LCL_CENTRE_MEAN_IMAGE }, true, -2, 2 },
+    { { .centre = LCL_CENTRE_CHANNEL }, false, 0, 0 },
+    { { .gain = -2, .shift = 0.5f }, true, -1.5f, 0.5f },
+  };
+  lcl_dataset *ds = noise();
+  for (size_t i = 0; i < LCL_COUNT(cases); i++) {
+    lcl_prep *p;
+    float lo, hi;
+    assert_int_equal(lcl_prep_fit(&cases[i].desc, ds, &p), LCL_OK);
+    assert_int_equal(lcl_prep_range(p, &lo, &hi), cases[i].bounded);
+    if (cases[i].bounded) assert_true(lo == cases[i].lo && hi == cases[i].hi);
+    lcl_prep_destroy(p);
+  }
+  lcl_dataset_close(ds);
+}
+
 static void back_to_an_image(void **state) {
   (void)state;
   enum { CROP = 5, TOP = (H - CROP) / 2, LEFT = (W - CROP) / 2 };
@@ -444,6 +473,7 @@ int main(void) {
     cmocka_unit_test(saving),
     cmocka_unit_test(errors),
     cmocka_unit_test(range_guard),
+    cmocka_unit_test(ranges),
     cmocka_unit_test(back_to_an_image),
     cmocka_unit_test(eigen),
     cmocka_unit_test(svd),

@@ -1,9 +1,15 @@
 /* What runs do from epoch to epoch: rates, patience, metrics as counts, running statistics,
  * lines of the log, and which checkpoints are refused. */
+#include "nn/evaluate.h"
 #include "run_folder.h"
 #include "train/trainer.h"
 
 /* ---- schedules ---- */
+
+static void near(const char *what, double got, double want, double bound) {
+  if (!(fabs(got - want) <= bound))
+    fail_msg("%s: got %.9g, expected %.9g within %.3g", what, got, want, bound);
+}
 
 /* What the log says under this name at each event of a kind. */
 static int lines_of(const char *run_name, const char *event, const char *key, double values[32]) {
@@ -219,6 +225,36 @@ static void profiles_need_a_context_that_profiles(void **state) {
   }
 }
 
+/* What a run's codes are said to retrieve is what the codes in the file do. */
+static void check_retrieval(lcl_run_folder *opened, const lcl_dataset *ds, const char *folder) {
+  enum { BITS = 6, QUERIES = 3, NEAREST = 500 };
+  char path[440];
+  lcl_metrics m;
+  lcl_npy a;
+  lcl_retrieval r;
+  uint64_t *codes = calloc((size_t)ds->count, sizeof *codes);
+  uint8_t *query = calloc((size_t)ds->count, 1);
+  const lcl_assignment_desc d = {
+    .split = "all", .method = "pca-itq", .k = BITS, .queries = QUERIES, .seed = 5
+  };
+  ASSERT_OK(lcl_run_hash(opened, &d, &m));
+  snprintf(path, sizeof path, "%s/codes.npy", folder);
+  ASSERT_OK(lcl__npy_read(path, &a));
+  assert_int_equal(a.count, ds->count * BITS);
+  for (int64_t i = 0; i < ds->count * BITS; i++)
+    codes[i / BITS] |= (uint64_t)(lcl__npy_get(&a, (size_t)i) > 0) << i % BITS;
+  const uint64_t seed = lcl__run_session(opened)->seed;
+  ASSERT_OK(lcl__choose_queries(ds->labels, ds->count, CLASSES, QUERIES, seed, query));
+  ASSERT_OK(lcl__hamming_retrieval(codes, ds->labels, query, ds->count, BITS, NEAREST, &r));
+  near("map", *lcl_metrics_get(&m, "map_percent"), 100 * r.map_trapezoid, 1e-9);
+  near("precision", *lcl_metrics_get(&m, "precision_500_percent"), 100 * r.precision_at, 1e-9);
+  near("precision", *lcl_metrics_get(&m, "precision_r2_percent"), 100 * r.precision_radius, 1e-9);
+  assert_true(fabs(r.map_trapezoid - r.map_step) > 1e-6);
+  lcl__npy_free(&a);
+  free(codes);
+  free(query);
+}
+
 /* A linear classifier computed on the host: the same predictions in the same order. */
 static void order(void **state) {
   (void)state;
@@ -268,6 +304,7 @@ static void order(void **state) {
     counts_of[best]++;
   }
   assert_true(counts_of[0] < ALL && counts_of[1] < ALL && counts_of[2] < ALL);
+  check_retrieval(opened, ds, folder);
   free(x);
   lcl__outputs_free(&out);
   lcl_run_close(opened);
@@ -307,11 +344,6 @@ static const float *values_of(const trained *t, const char *name) {
   const lcl_tensor_entry *e = lcl_tensor_file_find(t->f, name);
   if (!e) fail_msg("there is no %s", name);
   return e->data;
-}
-
-static void near(const char *what, double got, double want, double bound) {
-  if (!(fabs(got - want) <= bound))
-    fail_msg("%s: got %.9g, expected %.9g within %.3g", what, got, want, bound);
 }
 
 /* One batch of every example, and nothing is learnt: the statistics of the first layer after
