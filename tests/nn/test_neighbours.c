@@ -204,6 +204,22 @@ static void kmeans(void **state) {
   assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, again, NULL, NULL), LCL_ERR_ARGUMENT);
 }
 
+/* Starts are far from each other: one run finds the few examples that are far from the many. */
+static void kmeans_starts_apart(void **state) {
+  (void)state;
+  enum { N = 400, D = 5, K = D + 1, FAR = 4 };
+  static float x[N * D];
+  static int32_t cluster[N];
+  lcl__philox_normal(2, 4, 2, x, N * D);
+  for (int i = 0; i < D * FAR; i++) x[i * D + i / FAR] += 300;
+  for (uint64_t seed = 0; seed < 5; seed++) {
+    double inertia;
+    const lcl_kmeans_desc desc = { .k = K, .restarts = 1, .seed = seed };
+    assert_int_equal(lcl__kmeans(ctx, x, N, D, &desc, cluster, NULL, &inertia), LCL_OK);
+    assert_true(inertia < 2.0 * N * D);
+  }
+}
+
 /* Fewer different examples than clusters: nothing breaks. */
 static void kmeans_of_twins(void **state) {
   (void)state;
@@ -225,6 +241,7 @@ int main(void) {
     cmocka_unit_test(kept_distances),
     cmocka_unit_test(kmeans),
     cmocka_unit_test(kmeans_of_one_cloud),
+    cmocka_unit_test(kmeans_starts_apart),
     cmocka_unit_test(kmeans_of_twins),
   };
   return cmocka_run_group_tests_name("neighbours", tests, open_device, close_device);
