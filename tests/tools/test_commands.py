@@ -182,6 +182,12 @@ def evaluate():
     check(json.loads(run('eval', 'mlp', '--json', '--split', 'validation'))['n'] == 40, 'split')
     check(json.loads(run('eval', 'mlp', '--json', '--data', 'other', '--split', 'test'))['n'] == 20, 'data')
     run('eval', 'mlp', '--split', 'nowhere', code=1)
+    shutil.copytree('data', 'mislabelled')
+    labels = bytearray(bytes_of('data/t10k-labels-idx1-ubyte'))
+    labels[8:21] = bytes((c + 1) % 4 for c in labels[8:21])
+    open('mislabelled/t10k-labels-idx1-ubyte', 'wb').write(labels)
+    told = json.loads(run('eval', 'mlp', '--json', '--data', 'mislabelled'))['error_percent']
+    check(told > 10 and ', error %.2f %%' % told in run('eval', 'mlp', '--data', 'mislabelled'), told)
 
 
 def images():
@@ -337,6 +343,11 @@ def tables():
     before = {d: os.path.getmtime(d + '/log.jsonl') for d, _, f in os.walk('table') if 'log.jsonl' in f}
     run('reproduce', *common, '--trials', '2', '--out', 'table')
     check(before == {d: os.path.getmtime(d + '/log.jsonl') for d in before}, 'what was done is not done again')
+    for path, value in zip(sorted(d + '/result.json' for d in before), (60, 90)):
+        json.dump({**json.load(open(path)), 'accuracy_percent': value}, open(path, 'w'))
+    text = run('reproduce', *common, '--trials', '2', '--out', 'table')
+    cell, = json.load(open('table/table.json'))['cells']
+    check(cell['values'] == [60, 90] and cell['mean'] == 75 and cell['std'] == 15 and '**75.00** (15.00) / ' in text, (cell, text))
     run('reproduce', 'imsat/clusters', '--rows', 'none', code=1)
     run('reproduce', 'imsat/clusters', '--columns', 'none', code=1)
 
