@@ -47,8 +47,9 @@ static lcl_status burst(lcl_context *ctx, lcl_bench_fn run, void *user, long cou
   return LCL_OK;
 }
 
-lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
-                              const lcl_bench_desc *desc, lcl_bench_row *row) {
+/* settling: runs before the work is what it will be; they get ten times the budget at most. */
+static lcl_status time_runs(lcl_context *ctx, lcl_bench_fn run, void *user, int settling,
+                            const lcl_bench_desc *desc, lcl_bench_row *row) {
   enum { MOST = 4096 };
   double *times = lcl__alloc(2 * MOST * sizeof *times), *host = times ? times + MOST : NULL;
   if (!times) return LCL_ERR_HOST_MEMORY;
@@ -58,6 +59,9 @@ lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
     lcl__free(times);
     return st;
   }
+  const double start = lcl__now();
+  for (int i = 0; st == LCL_OK && i < settling && lcl__now() - start < 10 * budget; i++)
+    st = burst(ctx, run, user, 1, &warm, &ignored);
   for (int i = 0; st == LCL_OK && i < 3 && (i == 0 || warm < budget); i++)
     st = burst(ctx, run, user, 1, &warm, &ignored);
   /* A wait costs tens of microseconds: short work is measured in bursts of a millisecond. */
@@ -78,13 +82,18 @@ lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
   return st;
 }
 
+lcl_status lcl__bench_time_fn(lcl_context *ctx, lcl_bench_fn run, void *user,
+                              const lcl_bench_desc *desc, lcl_bench_row *row) {
+  return time_runs(ctx, run, user, 0, desc, row);
+}
+
 static lcl_status run_program(void *program) {
   return lcl_run(program);
 }
 
 lcl_status lcl__bench_time(lcl_context *ctx, lcl_program *p, lcl_bench_desc *desc,
                            lcl_bench_row *row) {
-  LCL_TRY(lcl__bench_time_fn(ctx, run_program, p, desc, row));
+  LCL_TRY(time_runs(ctx, run_program, p, lcl__program_unsettled(p), desc, row));
   if (desc->no_roofline || row->median <= 0) return LCL_OK;
   if (desc->peaks.flops <= 0) LCL_TRY(lcl_bench_measure_peaks(ctx, &desc->peaks));
   row->roofline = lcl__bench_best_time(&desc->peaks, p) / row->median;

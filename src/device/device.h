@@ -215,6 +215,8 @@ lcl_status lcl__list_seal(lcl_list *list);
  * each other. done (may be NULL) receives an event of the end, released by the caller. A failure
  * names the launch's label. */
 lcl_status lcl__list_run(lcl_list *list, cl_event *done);
+/* How many runs it takes until the number of queues is settled; 0: it is. */
+int lcl__list_unsettled(const lcl_list *list);
 /* Which queue the launch goes to, and a line on the queues for people: how many are used, and why.
  */
 int lcl__list_queue(const lcl_list *list, size_t launch);

@@ -162,6 +162,11 @@ lcl_status lcl__list_run_spread(lcl_list *list, bool no_wait) {
   return lcl__list_run_placed(list, best_of(list));
 }
 
+int lcl__list_unsettled(const lcl_list *list) {
+  const lcl_spread *s = spread_of(list);
+  return s && s->runs != SETTLED ? list->n_placements * (ROUNDS + 1) - s->runs : 0;
+}
+
 /* ---- for people ---- */
 
 int lcl__list_queue(const lcl_list *list, size_t launch) {

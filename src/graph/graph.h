@@ -214,6 +214,8 @@ lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */
 
 /* ---- reading a program ---- */
 
+/* Runs that it takes until the program's number of queues is settled. */
+int lcl__program_unsettled(const lcl_program *p);
 /* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
 const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
 

@@ -420,6 +420,10 @@ lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
   return p->stats;
 }
 
+int lcl__program_unsettled(const lcl_program *p) {
+  return p->list ? lcl__list_unsettled(p->list) : 0;
+}
+
 const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {
   if (index >= p->n_launches) return NULL;
   if (flops) *flops = p->launches[index].flops;

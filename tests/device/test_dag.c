@@ -347,10 +347,12 @@ static void queues_are_measured(void **state) {
       assert_int_equal(list->n_placements, 2); /* four queues are no more than two here */
       const bool known = start == 1 || built;
       assert_true((read_times(list, ms) > 0 && ms[1] > 0) == known);
+      assert_int_equal(lcl__list_unsettled(list), known ? 0 : 16);
       for (int run = 0; run < 15; run++) ASSERT_OK(lcl__list_run(list, NULL));
       if (!known) assert_true(read_times(list, again) == 1 && again[1] < 0);
       ASSERT_OK(lcl__list_run(list, NULL));
       const int used = read_times(list, again);
+      assert_int_equal(lcl__list_unsettled(list), 0);
       assert_true(again[1] > 0 && again[2] > 0 && again[4] < 0);
       assert_int_equal(used, again[2] < 0.98 * again[1] ? 2 : 1);
       assert_int_equal(lcl__list_queue(list, 1), used == 2);
