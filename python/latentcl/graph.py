@@ -799,7 +799,9 @@ class Program(_Owner):
         """Copies an output, by position or name, into device memory after the runs so far, without waiting.
 
         offset: bytes from the buffer's start"""
-        at = self._names.index(output) if self._names is not None and output in self._names else output
+        at = output
+        if isinstance(output, str) and self._names is not None and output in self._names:
+            at = self._names.index(output)
         if not isinstance(at, int) or not 0 <= at < len(self._outputs):
             raise ValueError(f"there is no output {output!r}")
         with self._lock:

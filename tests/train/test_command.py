@@ -52,7 +52,7 @@ def usage():
 def diagnose():
     text = run('explain', 'semantic-noise').stdout
     for pattern in (r'^\d+ nodes in \d+ launches, \d+ fused groups$', r'^[\d.]+ GFLOP and [\d.]+ MB moved', r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none',
-                    r'^  matmul \+ add \+ relu  ->', r'^  \d+ +conv2d .* (direct-nhwc|few-channel|packed) +[\d.]+ +[\d.]+$', r'adam'):
+                    r'^  matmul \+ add \+ relu  ->', r'^  \d+ +\d +conv2d .* (direct-nhwc|few-channel|packed) +[\d.]+ +[\d.]+$', r'adam'):
         assert re.search(pattern, text, re.M), (pattern, text)
     peak, total = map(float, re.search(r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none', text).groups())
     assert 0 < peak < total
