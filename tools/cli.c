@@ -136,6 +136,7 @@ int cli_set_queues(const char *text) {
 }
 
 static int set_value(const cli_option *o, const char *text) {
+  if (!*text) return cli_usage("--%s wants a value, not an empty text", o->name);
   switch (o->kind) {
   case CLI_ALGORITHM: return cli_set_algorithm(text);
   case CLI_FIND: return cli_set_find(text);

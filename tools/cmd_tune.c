@@ -116,8 +116,8 @@ static bool child_start(child *c, const char *name, const char *device) {
     close(down[0]), close(down[1]), close(up[0]), close(up[1]);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    execl("/proc/self/exe", "latentcl", "tune", "--worker", name, "--device", device ? device : "",
-          (char *)NULL);
+    execl("/proc/self/exe", "latentcl", "tune", "--worker", name, device ? "--device" : NULL,
+          device, (char *)NULL);
     _exit(127);
   }
   close(down[0]);

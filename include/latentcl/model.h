@@ -79,7 +79,8 @@ LCL_API lcl_status lcl_options_set(lcl_options *o, const char *name, const char 
  *
  * @param o                  the set
  * @param name_equals_value  "name=value"
- * @return as lcl_options_set(); #LCL_ERR_ARGUMENT without a "=" */
+ * @return as lcl_options_set(); #LCL_ERR_ARGUMENT without a "=", or without a value where it is no
+ *   text */
 LCL_API lcl_status lcl_options_set_pair(lcl_options *o, const char *name_equals_value);
 
 /** Value of a whole-number option.

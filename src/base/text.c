@@ -53,6 +53,7 @@ bool lcl__parse_number(const char *text, double *out) {
   char *end = NULL;
   const double v = lcl__strtod(text, &end);
   if (end == text || *end || !isfinite(v) || !only("+-.0123456789eE", text)) return false;
+  if (v == 0 && strcspn(text, "123456789") < strcspn(text, "eE")) return false; /* too small */
   *out = v;
   return true;
 }

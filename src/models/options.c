@@ -92,20 +92,22 @@ static lcl_status expected(const lcl_option *d, const char *what, const char *te
                    d->allowed ? " in " : "", d->allowed ? d->allowed : "", text);
 }
 
-static lcl_status check_value(const lcl_option *d, const char *text) {
+/* none: whether no text at all stands for none, where that is the default. */
+static lcl_status check_value(const lcl_option *d, const char *text, bool none) {
   int64_t i;
   double f;
   bool b;
-  if (*text == '\0' && *d->value == '\0') return LCL_OK;
+  if (none && *text == '\0' && *d->value == '\0') return LCL_OK;
   switch (d->type) {
   case LCL_OPTION_INT:
     if (!lcl__parse_whole(text, &i) || !lcl__inside(d->allowed, (double)i))
       return expected(d, "a whole number", text);
     return LCL_OK;
   case LCL_OPTION_FLOAT:
-    /* Models take it as a float, which must not become infinite or leave the interval either. */
-    if (!lcl__parse_number(text, &f) || !isfinite((float)f) || !lcl__inside(d->allowed, f) ||
-        !lcl__inside(d->allowed, (float)f))
+    /* Models take it as a float, which must not become infinite or 0 or leave the interval either.
+     */
+    if (!lcl__parse_number(text, &f) || !isfinite((float)f) || ((float)f == 0 && f != 0) ||
+        !lcl__inside(d->allowed, f) || !lcl__inside(d->allowed, (float)f))
       return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
@@ -123,8 +125,7 @@ static lcl_status check_value(const lcl_option *d, const char *text) {
   return LCL_OK;
 }
 
-lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
-  LCL_NEED(o, name, text);
+static lcl_status set(lcl_options *o, const char *name, const char *text, bool none) {
   size_t i;
   const lcl_option *d = find(o, name, &i);
   if (!d) {
@@ -140,7 +141,7 @@ lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
     lcl__str_free(&list);
     return s;
   }
-  LCL_TRY(check_value(d, text));
+  LCL_TRY(check_value(d, text, none));
   char *copy = lcl__strdup(text);
   if (!copy) return LCL_ERR_HOST_MEMORY;
   lcl__free(o->values[i].text);
@@ -148,6 +149,12 @@ lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
   return LCL_OK;
 }
 
+lcl_status lcl_options_set(lcl_options *o, const char *name, const char *text) {
+  LCL_NEED(o, name, text);
+  return set(o, name, text, true);
+}
+
+/* A pair is what a person typed: without a value a number was meant and left out. */
 lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
   LCL_NEED(o, pair);
   const char *eq = strchr(pair, '=');
@@ -156,7 +163,7 @@ lcl_status lcl_options_set_pair(lcl_options *o, const char *pair) {
     return lcl__fail(LCL_ERR_ARGUMENT, "expected name=value, got \"%s\"", pair);
   memcpy(name, pair, (size_t)(eq - pair));
   name[eq - pair] = '\0';
-  return lcl_options_set(o, name, eq + 1);
+  return set(o, name, eq + 1, false);
 }
 
 const char *lcl_option_text(const lcl_options *o, const char *name) {

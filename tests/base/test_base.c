@@ -549,8 +549,10 @@ static void numbers_are_whole_texts(void **state) {
   double v;
   int64_t n;
   assert_true(lcl__parse_number("1e-3", &v) && v == 1e-3);
-  static const char *const bad[] = { "",    "x",  "1x", "nan", "inf",   "-inf",     "1e999",
-                                     "1,5", " 5", "5 ", "0x5", "0x1p3", "\xd9\xa3", "\t5" };
+  assert_true(lcl__parse_number("-0.0e-9", &v) && v == 0);
+  static const char *const bad[] = { "",         "x",   "1x",     "nan",       "inf", "-inf",
+                                     "1e999",    "1,5", " 5",     "5 ",        "0x5", "0x1p3",
+                                     "\xd9\xa3", "\t5", "1e-400", "-0.01e-999" };
   for (size_t i = 0; i < LCL_COUNT(bad); i++) assert_false(lcl__parse_number(bad[i], &v));
   assert_true(lcl__parse_whole("-12", &n) && n == -12);
   assert_false(lcl__parse_whole("9223372036854775808", &n));

@@ -166,6 +166,8 @@ def train():
         check(set(range(int(queues))) <= lanes and len(lanes) <= int(queues) + 1, (queues, lanes))
         check('%s queue' % queues in run('explain', *short[:3], '--queues', queues), 'explain')
     run('train', *short, '--queues', '0', code=2)
+    for empty in (['--lr', ''], ['--set', 'lr='], ['--data', ''], ['--out', '']): # what an unset variable of a shell gives
+        run('train', *short, *empty, code=2)
     run('train', *short, '--out', 'seeded', '--epochs', '1', '--seed', '6')
     check(weights_of('seeded') != weights_of('fresh'), 'seed')
 

@@ -70,6 +70,8 @@ static void errors(void **state) {
     { "share=1", "a number in [0,1)" },
     { "share=-0.1", "[0,1)" },
     { "scale=0", "(0,inf)" },
+    { "rate=1e-50", "number" }, /* 0 as a float */
+    { "rate=1e-400", "number" },
   };
   lcl_options *o;
   ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
@@ -127,6 +129,10 @@ static void settings(void **state) {
   assert_int_equal(m->settings.epochs, 160);
   near(m->settings.schedule.lr, 0.005);
   lcl_model_destroy(m);
+  ASSERT_OK(lcl_options_set(o, "epochs", "")); /* the default: as it was */
+  static const char *const empty[] = { "epochs=", "lr=", "optimiser=" };
+  for (size_t i = 0; i < LCL_COUNT(empty); i++)
+    ASSERT_STATUS(lcl_options_set_pair(o, empty[i]), LCL_ERR_ARGUMENT);
   ASSERT_OK(lcl_options_set_pair(o, "epochs=7"));
   ASSERT_OK(lcl_options_set_pair(o, "lr=0.25"));
   ASSERT_OK(lcl_options_set_pair(o, "optimiser=momentum"));
