@@ -10,16 +10,29 @@ void lcl__image_rows_free(lcl_image_rows *p) {
   p->data = NULL;
 }
 
+static lcl_grid_desc grid_of(const lcl_image_rows *p, int rows, int zoom) {
+  return (lcl_grid_desc) { .n = rows * p->columns,
+                           .columns = p->columns,
+                           .channels = p->channels,
+                           .height = p->height,
+                           .width = p->width,
+                           .pad = 2,
+                           .zoom = zoom,
+                           .background = 96 };
+}
+
+static size_t image_size(const lcl_image_rows *p) {
+  return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
+}
+
 lcl_status lcl__image_rows_grid(const lcl_image_rows *p, int zoom, lcl_image *out) {
-  lcl_grid_desc d = { .n = p->rows * p->columns,
-                      .columns = p->columns,
-                      .channels = p->channels,
-                      .height = p->height,
-                      .width = p->width,
-                      .pad = 2,
-                      .zoom = zoom,
-                      .background = 96 };
+  const lcl_grid_desc d = grid_of(p, p->rows, zoom);
   return lcl__image_grid(&d, p->data, out);
+}
+
+lcl_status lcl__image_row(const lcl_image_rows *p, int row, lcl_image *out) {
+  const lcl_grid_desc d = grid_of(p, 1, 1);
+  return lcl__image_grid(&d, p->data + (size_t)row * (size_t)p->columns * image_size(p), out);
 }
 
 static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_image_rows *out) {
@@ -34,10 +47,6 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_image_rows
     return lcl__fail(LCL_ERR_ARGUMENT, "%d x %d images are too many", rows, columns);
   out->data = lcl__alloc(n);
   return out->data ? LCL_OK : LCL_ERR_HOST_MEMORY;
-}
-
-static size_t image_size(const lcl_image_rows *p) {
-  return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
 }
 
 /* Prepared values to images, in place of the row. */

@@ -24,6 +24,8 @@ lcl_status lcl__session_reconstruct(lcl_session *s, const lcl_tensor_file *weigh
 /* The samples, in rows of 10 (of 8 where that comes out even). */
 lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
                                const lcl_sample_request *request, lcl_image_rows *out);
+/* All rows as one image; one of them alone. */
 lcl_status lcl__image_rows_grid(const lcl_image_rows *p, int zoom, lcl_image *out);
+lcl_status lcl__image_row(const lcl_image_rows *p, int row, lcl_image *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* report.html: what a run did, in one self-contained page. */
 #include <math.h>
 
+#include "base/page.h"
 #include "train/report.h"
 
 /* ---- head ---- */
@@ -226,10 +227,11 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
     }
     r++;
   }
-  lcl__str_html(o,
-                "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.</p>"
-                "<div class=two><div class=\"panel scroll\"><table class=confusion><tr><th></th>",
+  lcl__str_html(o, "<h2>Confusion</h2><p>True class down, predicted class across, on the %s split.",
                 lcl__json_word(h->test, "split"));
+  if (n > 6) lcl__str_html(o, "<span class=narrow> Swipe sideways for all %d classes.</span>", n);
+  lcl__str_html(o, "</p><div class=two><div class=\"panel scroll\"><table class=confusion><tr>"
+                   "<th></th>");
   for (int k = 0; k < n; k++)
     lcl__str_html(o, "<th>"), class_name(o, s, k), lcl__str_html(o, "</th>");
   lcl__str_html(o, "</tr>");
@@ -258,23 +260,27 @@ static void confusion_section(lcl_str *o, const lcl_session *s, const lcl_histor
 
 /* ---- images ---- */
 
-static lcl_status embed(lcl_str *o, lcl_image_rows *p, const char *title, const char *about) {
+/* Row r of the images, its caption before it unless the row above has the same. */
+static lcl_status embed_row(lcl_str *o, const lcl_image_rows *p, int r) {
+  const bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
   lcl_image image = { 0 };
   char *uri = NULL;
-  lcl_status s = lcl__image_rows_grid(p, 1, &image);
+  lcl_status s = lcl__image_row(p, r, &image);
   if (s == LCL_OK) s = lcl__png_data_uri(&image, &uri);
-  if (s == LCL_OK) {
-    lcl__str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel images\"><div class=captions>", title,
-                  about);
-    for (int r = 0; r < p->rows; r++) {
-      bool same = r > 0 && strcmp(p->caption[r], p->caption[r - 1]) == 0;
-      lcl__str_html(o, "<span>"), lcl__str_html(o, "%s", same ? "" : p->caption[r]),
-          lcl__str_html(o, "</span>");
-    }
-    lcl__str_html(o, "</div><img alt=\"%s\" src=\"%s\"></div>", title, uri);
-  }
+  if (s == LCL_OK)
+    lcl__str_html(o, "<span>%s</span><img alt=\"%s\" style=\"min-width:%dpx\" src=\"%s\">",
+                  same ? "" : p->caption[r], p->caption[r], LCL_MIN(32 * p->columns, 640), uri);
   lcl__free(uri);
   lcl__image_free(&image);
+  return s;
+}
+
+static lcl_status embed(lcl_str *o, lcl_image_rows *p, const char *title, const char *about) {
+  lcl_status s = LCL_OK;
+  lcl__str_html(o, "<h2>%s</h2><p>%s</p><div class=\"panel scroll\"><div class=images>", title,
+                about);
+  for (int r = 0; r < p->rows && s == LCL_OK; r++) s = embed_row(o, p, r);
+  lcl__str_html(o, "</div></div>");
   lcl__image_rows_free(p);
   return s;
 }
@@ -488,22 +494,19 @@ static void options_section(lcl_str *o, const cJSON *config, const lcl_history *
 
 static lcl_status compose(lcl_str *o, lcl_session *s, const lcl_tensor_file *weights,
                           const char *folder, const cJSON *config, const lcl_history *h) {
-  lcl__str_html(o,
-                "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-                "content=\"width=device-width,"
-                "initial-scale=1\"><title>%s: LatentCL report</title><style>",
-                lcl__json_word(config, "model"));
-  lcl__str_append(o, lcl__report_style, strlen(lcl__report_style));
-  lcl__str_html(o, "</style><main>");
+  char title[96];
+  snprintf(title, sizeof title, "%.60s: LatentCL report", lcl__json_word(config, "model"));
+  lcl__page_begin(o, title);
   head(o, config, h);
   LCL_TRY(curves_section(o, h));
   LCL_TRY(image_sections(o, s, weights));
   confusion_section(o, s, h);
   LCL_TRY(profile_section(o, folder));
   options_section(o, config, h);
-  lcl__str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer></main></html>\n",
+  lcl__str_html(o, "<footer>Written by LatentCL %s, started %s, seed %s.</footer>",
                 lcl__json_word(config, "latentcl"), lcl__json_word(config, "created"),
                 lcl__json_word(config, "seed"));
+  lcl__page_end(o);
   return lcl__str_ok(o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 

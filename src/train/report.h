@@ -40,6 +40,5 @@ typedef struct lcl_chart {
 } lcl_chart;
 /* An inline SVG, logarithmic where the values span much. */
 void lcl__chart_svg(lcl_str *out, const lcl_chart *chart);
-extern const char lcl__report_style[];
 
 #endif

@@ -1,6 +1,7 @@
 /* Several runs side by side, in one self-contained page. */
 #include <math.h>
 
+#include "base/page.h"
 #include "train/report.h"
 
 enum { MAX_RUNS = 6 }; /* as many as the page has colours */
@@ -30,6 +31,57 @@ static const char *spoken(const char *metric, char text[64]) {
   for (char *c = text; *c; c++)
     if (*c == '_') *c = ' ';
   return text;
+}
+
+/* ---- what can be compared ---- */
+
+static bool same_text(const cJSON *a, const cJSON *b, const char *name) {
+  const cJSON *x = lcl__json_child(a, name), *y = lcl__json_child(b, name);
+  return x && y ? cJSON_Compare(x, y, true) : !x == !y;
+}
+
+static bool is_common(const char *name) {
+  size_t n;
+  const lcl_option *common = lcl_common_options(&n);
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(common[i].name, name) == 0) return true;
+  return false;
+}
+
+/* The model's own options are the same: those of every model change no loss's meaning. */
+static bool same_objective(const run *a, const run *b) {
+  const cJSON *x = lcl__json_child(a->config.json, "options"),
+              *y = lcl__json_child(b->config.json, "options"), *o;
+  if (strcmp(a->config.model, b->config.model) != 0) return false;
+  cJSON_ArrayForEach(o, x) {
+    if (!is_common(o->string) && !same_text(x, y, o->string)) return false;
+  }
+  cJSON_ArrayForEach(o, y) {
+    if (!lcl__json_child(x, o->string) && !is_common(o->string)) return false;
+  }
+  return true;
+}
+
+/* The examples of the part ("test", "validation") are the same, as far as the files tell. */
+static bool same_examples(const run *a, const run *b, const char *part) {
+  static const char *const names[] = { "path", "format", "classes", "shape" };
+  const cJSON *x = lcl__json_child(a->config.json, "data"),
+              *y = lcl__json_child(b->config.json, "data");
+  bool same = same_text(x, y, part) &&
+              same_text(lcl__json_child(a->config.json, "options"),
+                        lcl__json_child(b->config.json, "options"), "data_seed");
+  for (size_t i = 0; i < LCL_COUNT(names); i++) same = same && same_text(x, y, names[i]);
+  return same;
+}
+
+/* Shares of examples mean the same whatever the model; a loss or a term of it, its model's alone.
+ */
+static bool same_meaning(const run *a, const run *b, const char *metric) {
+  static const char *const shares[] = { "error_percent", "accuracy_percent", "map_percent",
+                                        "precision_500_percent", "precision_r2_percent" };
+  for (size_t i = 0; i < LCL_COUNT(shares); i++)
+    if (strcmp(metric, shares[i]) == 0) return true;
+  return same_objective(a, b) && same_examples(a, b, "classes");
 }
 
 /* ---- curves ---- */
@@ -89,15 +141,53 @@ static const char *training_name(const run *r, const char *metric) {
   return strcmp(metric, "nll") == 0 && !lcl__json_child(valid, "loss") ? "loss" : metric;
 }
 
-static void draw(const page *p, curves *c, const char *metric, const char *title, int from) {
-  c->n = 0, c->used = 0;
-  for (int i = 0; i < p->n; i++) {
-    add_series(p, c, i, "validation", metric, "validation", from);
-    add_series(p, c, i, "train", training_name(&p->runs[i], metric), "training", from);
+/* Whether training averages the same sum as validation: it does where both name the same terms. */
+static bool same_sum(const run *r, const char *metric) {
+  const cJSON *line = r->log.epochs.n ? r->log.epochs.data[0] : NULL, *term;
+  if (strcmp(training_name(r, metric), "loss") != 0) return true;
+  cJSON_ArrayForEach(term, lcl__json_child(line, "train")) {
+    if (strcmp(term->string, "loss") != 0 && strcmp(term->string, "error_percent") != 0 &&
+        !lcl__json_child(lcl__json_child(line, "validation"), term->string))
+      return false;
   }
-  if (c->n)
+  return true;
+}
+
+/* A chart of those runs in which the metric means the same as in run `first`: of the training sums
+ * that are none of the validation's, or of all else. */
+static void draw_like(const page *p, curves *c, int first, const char *metric, const char *title,
+                      int from, bool sums) {
+  lcl_str text = { 0 };
+  bool all = true;
+  c->n = 0, c->used = 0;
+  lcl__str_add(&text, "%s%s of ", title, sums ? " in training" : "");
+  const size_t plain = text.n ? text.n - strlen(" of ") : 0;
+  for (int i = 0; i < p->n; i++) {
+    if (!same_meaning(&p->runs[first], &p->runs[i], metric)) {
+      all = false;
+      continue;
+    }
+    lcl__str_add(&text, "%s%s", text.n > plain + strlen(" of ") ? ", " : "", p->runs[i].name);
+    if (!sums) add_series(p, c, i, "validation", metric, "validation", from);
+    if (same_sum(&p->runs[i], metric) != sums)
+      add_series(p, c, i, "train", training_name(&p->runs[i], metric), "training", from);
+  }
+  if (all && lcl__str_ok(&text)) text.data[plain] = '\0';
+  if (c->n && lcl__str_ok(&text))
     lcl__chart_svg(
-        p->o, &(lcl_chart) { .title = title, .x_label = "epoch", .series = c->series, .n = c->n });
+        p->o,
+        &(lcl_chart) { .title = text.data, .x_label = "epoch", .series = c->series, .n = c->n });
+  p->o->failed |= text.failed;
+  lcl__str_free(&text);
+}
+
+/* One chart, or as many as the metric has meanings. */
+static void draw(const page *p, curves *c, const char *metric, const char *title, int from) {
+  for (int i = 0; i < p->n; i++) {
+    bool drawn = false;
+    for (int k = 0; k < i; k++) drawn = drawn || same_meaning(&p->runs[k], &p->runs[i], metric);
+    for (int sums = 0; sums < 2 && !drawn; sums++) draw_like(p, c, i, metric, title, from, sums);
+  }
 }
 
 /* Metrics of the validation part other than the main one, each once. */
@@ -127,7 +217,9 @@ static lcl_status curves_section(const page *p) {
     lcl__str_html(
         p->o,
         "<h2>Curves</h2><p>Solid: validation. Dashed: training, as an average over the epoch while "
-        "the parameters change.</p><div class=charts>");
+        "the parameters change. Losses of another model, of other options of it or of other data "
+        "mean something else and have axes of their own, and so do sums in training of more terms "
+        "than validation's.</p><div class=charts>");
     draw(p, &c, p->metric, spoken(p->metric, name), 0);
     if (last >= 6) {
       snprintf(title, sizeof title, "%s, from epoch %d on", spoken(p->metric, name), last / 2);
@@ -184,7 +276,7 @@ static void figure_row(const page *p, const char *title, const char *format, con
     any = true;
   }
   if (!any) return;
-  lcl__str_html(p->o, "<tr><td>");
+  lcl__str_html(p->o, "<tr><td class=head>");
   lcl__str_html(p->o, "%s", title);
   lcl__str_html(p->o, "</td>");
   for (int i = 0; i < p->n; i++) {
@@ -194,6 +286,23 @@ static void figure_row(const page *p, const char *title, const char *format, con
                   text);
   }
   lcl__str_html(p->o, "</tr>");
+}
+
+/* A row of a metric on a part. The best is marked where all that have it were scored in the same
+ * way on the same examples; else the title says that they were not. */
+static void metric_row(const page *p, const char *title, const char *metric, const char *part,
+                       const double *v) {
+  int first = -1;
+  bool same = true;
+  for (int i = 0; i < p->n; i++) {
+    if (isnan(v[i])) continue;
+    if (first < 0) first = i;
+    same = same && same_meaning(&p->runs[first], &p->runs[i], metric) &&
+           same_examples(&p->runs[first], &p->runs[i], part);
+  }
+  char text[128];
+  snprintf(text, sizeof text, "%s%s", title, same ? "" : " (not comparable)");
+  figure_row(p, text, "%.6g", v, !same ? 0 : more_is_better(metric) ? 1 : -1);
 }
 
 static void test_rows(const page *p) {
@@ -209,7 +318,7 @@ static void test_rows(const page *p) {
         v[k] = lcl__json_number(lcl__json_child(p->runs[k].log.test, "metrics"), m->string);
       char title[96], name[64];
       snprintf(title, sizeof title, "Test %s", spoken(m->string, name));
-      figure_row(p, title, "%.6g", v, more_is_better(m->string) ? 1 : -1);
+      metric_row(p, title, m->string, "test", v);
     }
 }
 
@@ -229,15 +338,14 @@ static void figures_section(const page *p) {
     step[i] = 1e3 * lcl__json_number(last, "seconds") / lcl__json_number(last, "step");
     parameters[i] = lcl__json_number(r->config.json, "parameters");
   }
-  const int judge = more_is_better(p->metric) ? 1 : -1;
   lcl__str_html(p->o, "<h2>Figures</h2>");
   begin_table(p, "");
   test_rows(p);
   snprintf(title, sizeof title, "Best validation %s", name);
-  figure_row(p, title, "%.6g", valid, judge);
+  metric_row(p, title, p->metric, "validation", valid);
   figure_row(p, "… at epoch", "%.0f", epoch, 0);
   snprintf(title, sizeof title, "Training %s, last epoch", name);
-  figure_row(p, title, "%.6g", train, judge);
+  figure_row(p, title, "%.6g", train, 0); /* the lowest need not be the best */
   figure_row(p, "Epochs", "%.0f", epochs, 0);
   figure_row(p, "Parameters", "%.0f", parameters, 0);
   figure_row(p, "Images a second, last epoch", "%.0f", rate, 0);
@@ -266,7 +374,8 @@ static void option_row(const page *p, const char *part, const char *name, bool d
     differ = differ || strcmp(text[i], text[0]) != 0;
   }
   if (differ != differing) return;
-  lcl__str_html(p->o, "<tr><td>%s%s", part && strcmp(part, "data") == 0 ? "data " : "", name);
+  lcl__str_html(p->o, "<tr><td class=head>%s%s", part && strcmp(part, "data") == 0 ? "data " : "",
+                name);
   for (int i = 0; i < (differing ? p->n : 1); i++) {
     lcl__str_html(p->o, "</td><td>");
     lcl__str_html(p->o, "%s", *text[i] ? text[i] : "–");
@@ -307,13 +416,9 @@ static void options_section(const page *p) {
 
 static lcl_status compose(const page *p) {
   const char *model = p->runs[0].config.model;
-  lcl__str_html(p->o,
-                "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-                "content=\"width=device-width,"
-                "initial-scale=1\"><title>%d runs: LatentCL report</title><style>",
-                p->n);
-  lcl__str_append(p->o, lcl__report_style, strlen(lcl__report_style));
-  lcl__str_html(p->o, "</style><main>");
+  char title[64];
+  snprintf(title, sizeof title, "%d runs: LatentCL report", p->n);
+  lcl__page_begin(p->o, title);
   for (int i = 0; i < p->n; i++)
     if (strcmp(p->runs[i].config.model, model) != 0) model = "Models";
   lcl__str_html(p->o, "<header><p>LatentCL, %d runs side by side</p><h1>", p->n);
@@ -327,7 +432,8 @@ static lcl_status compose(const page *p) {
     if (i) lcl__str_html(p->o, ", ");
     lcl__str_html(p->o, "%s", p->runs[i].folder);
   }
-  lcl__str_html(p->o, ".</footer></main></html>\n");
+  lcl__str_html(p->o, ".</footer>");
+  lcl__page_end(p->o);
   return lcl__str_ok(p->o) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
