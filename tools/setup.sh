@@ -4,7 +4,8 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-headers libxxhash-dev
-  libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libclblast-dev libclfft-dev)
+  libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libclblast-dev libclfft-dev
+  libprotobuf-c-dev protobuf-c-compiler)
 driver_packages=(pocl-opencl-icd mesa-opencl-icd)
 test_packages=(libcmocka-dev clang libclang-rt-dev)
 optional_packages=(oclgrind clang-format-14 doxygen python3-numpy python3-pyopencl mypy) # not in every release: what needs them is skipped without

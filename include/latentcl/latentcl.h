@@ -11,6 +11,7 @@
 #include "latentcl/graph.h"
 #include "latentcl/model.h"
 #include "latentcl/nn.h"
+#include "latentcl/onnx.h"
 #include "latentcl/ops.h"
 #include "latentcl/plugin.h"
 #include "latentcl/status.h"

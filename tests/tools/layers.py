@@ -7,9 +7,9 @@ import pathlib
 import re
 import sys
 
-LAYERS = [["base"], ["device"], ["graph"], ["ops"], ["nn"], ["reference", "models", "data"], ["train", "bench"],
+LAYERS = [["base"], ["device"], ["graph"], ["ops"], ["nn", "onnx"], ["reference", "models", "data"], ["train", "bench"],
           ["tools"]]
-PUBLIC = {"status": "base", "context": "device", "graph": "graph", "algorithm": "ops", "ops": "ops", "nn": "nn",
+PUBLIC = {"status": "base", "context": "device", "graph": "graph", "algorithm": "ops", "ops": "ops", "nn": "nn", "onnx": "onnx",
           "model": "models", "plugin": "models", "data": "data", "train": "train", "bench": "bench", "latentcl": "tools"}
 LAYER = {folder: i for i, layer in enumerate(LAYERS) for folder in layer}
 

@@ -1,0 +1,23 @@
+/* What the commands about ONNX files share. */
+#ifndef LCL_CLI_ONNX_H
+#define LCL_CLI_ONNX_H
+
+#include "cli.h"
+#include "latentcl/onnx.h"
+
+/* A file's graph on a device. */
+typedef struct cli_onnx {
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *graph;
+  lcl_onnx_model *onnx;
+} cli_onnx;
+
+/* Whether an argument names an ONNX file. */
+bool cli_is_onnx(const char *name);
+/* CLI_OK, or an exit code after a message; what is open has to be closed either way. Open
+ * dimensions that became 1 are said on stderr. */
+int cli_onnx_open(const char *path, const char *device, const lcl_onnx_desc *desc, cli_onnx *out);
+void cli_onnx_close(cli_onnx *m);
+
+#endif
