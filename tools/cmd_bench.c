@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "bench/compare.h"
 #include "bench_text.h"
-#include "cli.h"
+#include "cli_onnx.h"
 #include "device/device.h"
 
 /* Suites, and the larger one that a suite is part of. */
@@ -28,6 +28,7 @@ typedef struct options {
   const char *device, *json, *csv, *compare, *html, *threshold_text;
   double seconds, threshold;
   bool verify, list, describe, quick, compile_times;
+  cli_list dims;
 } options;
 
 /* ---- which workloads ---- */
@@ -44,6 +45,20 @@ static bool in_suite(const char *of_workload, const char *wanted, bool *known) {
       in = strcmp(of_workload, wanted) == 0 || strcmp(suites[i].within, wanted) == 0;
   }
   return in;
+}
+
+/* ONNX files join the workloads. */
+static int add_networks(int argc, char *const *argv, const options *o) {
+  size_t ignored, files = 0;
+  for (int a = 0; a < argc; a++)
+    if (cli_is_onnx(argv[a]) && lcl_bench_find(argv[a], &ignored) != LCL_OK) {
+      if (lcl_bench_add_onnx(argv[a], o->dims.item, o->dims.n, &ignored) != LCL_OK)
+        return cli_error();
+      files++;
+    }
+  if (o->dims.n && !files)
+    return cli_usage("--dim belongs to a file MODEL.onnx, which is not given");
+  return CLI_OK;
 }
 
 /* Arguments to workload indices, each once, in the order of the table within an argument. */
@@ -184,16 +199,16 @@ static int print_compile_times(const picked *p, const options *o) {
   return code;
 }
 
-static double start_once(const char *dir, const char *name, const char *device) {
-  char command[1024], self[512], line[64] = "";
+static double start_once(const char *dir, const char *what, const char *device) {
+  char command[4096], self[512], line[64] = "";
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
   if (n <= 0) return -1;
   self[n] = 0;
   snprintf(command, sizeof command,
            "LATENTCL_CACHE=%s/l XDG_CACHE_HOME=%s/x POCL_CACHE_DIR=%s/p CUDA_CACHE_PATH=%s/c "
-           "NEO_CACHE_DIR=%s/n timeout 600 '%s' bench '%s' "
+           "NEO_CACHE_DIR=%s/n timeout 600 '%s' bench %s "
            "--device %s --compile-times 2>/dev/null",
-           dir, dir, dir, dir, dir, self, name, device);
+           dir, dir, dir, dir, dir, self, what, device);
   FILE *f = popen(command, "r");
   if (!f) return -1;
   const bool got = fgets(line, sizeof line, f) != NULL;
@@ -208,15 +223,27 @@ static void remove_caches(const char *dir) {
   if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
 }
 
+/* The workload as the shell takes it; false: it cannot. */
+static bool quoted(const char *name, const options *o, char *out, size_t size) {
+  size_t n = (size_t)snprintf(out, size, "'%s'", name);
+  bool plain = !strchr(name, '\'');
+  for (size_t i = 0; i < o->dims.n && n < size && cli_is_onnx(name); i++) {
+    plain &= !strchr(o->dims.item[i], '\'');
+    n += (size_t)snprintf(out + n, size - n, " --dim '%s'", o->dims.item[i]);
+  }
+  return plain && n < size;
+}
+
 /* CPU drivers finish compiling when a kernel first runs, so that run is part of it. -1 where it
  * failed. */
-static void measure_starts(lcl_bench_row *row, const char *device) {
-  char dir[48];
+static void measure_starts(lcl_bench_row *row, const char *name, const options *o,
+                           const char *device) {
+  char dir[48], what[2048];
+  if (!quoted(name, o, what, sizeof what)) return;
   snprintf(dir, sizeof dir, "/tmp/" COLD "%ld-XXXXXX", (long)getpid());
   if (!mkdtemp(dir)) return;
-  row->cold_compile = start_once(dir, row->name, device);
-  if (row->cold_compile >= 0 && !cli_stopped())
-    row->cached_compile = start_once(dir, row->name, device);
+  row->cold_compile = start_once(dir, what, device);
+  if (row->cold_compile >= 0 && !cli_stopped()) row->cached_compile = start_once(dir, what, device);
   remove_caches(dir);
 }
 
@@ -263,7 +290,8 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
     if (isatty(2))
       fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
     const bool ok = lcl_bench_run(ctx, p->index[i], &desc, row) == LCL_OK;
-    if (ok && !o->quick && row->compile >= 0) measure_starts(row, device);
+    if (ok && !o->quick && row->compile >= 0)
+      measure_starts(row, lcl_bench_at(p->index[i]).name, o, device);
     if (isatty(2)) fprintf(stderr, "\r\033[K");
     if (!ok) {
       fprintf(stderr, "latentcl: %s\n", lcl_error_message());
@@ -379,6 +407,7 @@ static int run_options(int argc, char **argv, const options *o) {
   if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
     if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
+  if (code == CLI_OK && !n_files) code = add_networks(argc, argv, o);
   if (code == CLI_OK && (n_files || (o->compare && argc == 0 && files.n > 1))) {
     code = compare(&files, o);
   } else if (code == CLI_OK) {
@@ -425,15 +454,18 @@ static int run(int argc, char **argv) {
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
       "list workloads and explain every reading in words" },
+    { "dim", CLI_LIST, &o.dims, "NAME=N", "size of a dimension that MODEL.onnx leaves open (1)" },
     { "compile-times", CLI_FLAG, &o.compile_times, NULL,
       "internal: compile and run once for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
   int at, code = cli_parse(
-              argc, argv, table, "bench [SUITE|WORKLOAD]... | bench --compare FILE [FILE]...",
+              argc, argv, table,
+              "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]...",
               "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
               "deepbench), recurrent, perturb, fft, "
-              "steps, pixelrnn, sample. Without arguments: gemm, conv and steps; with --compare "
+              "steps, pixelrnn, sample. A network from an ONNX file is a workload of its own. "
+              "Without arguments: gemm, conv and steps; with --compare "
               "FILE alone, what FILE has.",
               &at);
   if (code >= 0) return code;

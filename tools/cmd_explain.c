@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli_onnx.h"
 #include "cli_run.h"
 
 static int mode_of(const char *name, lcl_model_mode *out) {
@@ -21,7 +22,41 @@ static int mode_of(const char *name, lcl_model_mode *out) {
   return cli_usage("--mode is train, eval, reconstruct, sample or calibrate, not '%s'", name);
 }
 
+static int explain_file(int argc, char **argv) {
+  const char *device = NULL;
+  cli_list dims = { 0 };
+  bool dot = false;
+  const cli_option table[] = {
+    { "dim", CLI_LIST, &dims, "NAME=N", "size of a dimension that the file leaves open (1)" },
+    { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
+    { "device", CLI_STRING, &device, "SEL",
+      "which device: an index (1:0), a kind, part of a name" },
+    CLI_CHOICES,
+    { 0 },
+  };
+  int at, code = cli_parse(argc, argv, table, "explain MODEL.onnx [--dim NAME=N] [--dot]",
+                           "Prints what a network from an ONNX file compiles to on a device.", &at);
+  if (code >= 0) return code;
+  if (argc - at != 1) return cli_usage("explain: one MODEL.onnx is expected");
+  const lcl_onnx_desc d = { .dims = dims.item, .n_dims = dims.n };
+  const lcl_compile_desc how = { .no_updates = true };
+  cli_onnx m = { 0 };
+  lcl_program *p = NULL;
+  char *text = NULL;
+  code = cli_onnx_open(argv[at], device, &d, &m);
+  if (code == CLI_OK &&
+      (lcl_compile(m.graph, &how, &p) != LCL_OK || lcl_program_explain(p, dot, &text) != LCL_OK))
+    code = cli_error();
+  if (text) fputs(text, stdout);
+  free(text);
+  lcl_program_destroy(p);
+  cli_onnx_close(&m);
+  return code;
+}
+
 static int run(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (cli_is_onnx(argv[i])) return explain_file(argc, argv);
   cli_model_args m = { 0 };
   const char *mode_name = "train";
   bool dot = false;
@@ -32,7 +67,8 @@ static int run(int argc, char **argv) {
   };
   int code = cli_model_parse(
       argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
-      "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.",
+      "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.\n"
+      "A network from an ONNX file: explain MODEL.onnx.",
       false, &m);
   if (code >= 0) return code;
   lcl_model_mode mode = LCL_MODE_TRAIN;

@@ -104,6 +104,17 @@ LCL_API lcl_bench_info lcl_bench_at(size_t index);
  * @return #LCL_ERR_ARGUMENT when there is none */
 LCL_API lcl_status lcl_bench_find(const char *name, size_t *index);
 
+/** Adds a network from an ONNX file (onnx.h) to the workloads, as the last of the suite "onnx". It
+ * is loaded when it is measured. Do so before other threads use the benchmark.
+ *
+ * @param path    of the file; its last 63 bytes are the workload's name
+ * @param dims    n_dims sizes of dimensions that the file leaves open, "batch=32"; others are 1
+ * @param n_dims  how many
+ * @param index   receives the workload's position
+ * @return #LCL_ERR_ARGUMENT for a name that exists */
+LCL_API lcl_status lcl_bench_add_onnx(const char *path, const char *const *dims, size_t n_dims,
+                                      size_t *index);
+
 /** Measures a workload.
  *
  * @param ctx    the device, opened without lcl_context_desc.profile

@@ -10,6 +10,7 @@ typedef enum lcl_workload_kind {
   LCL_WORK_OP,    /* an op of the reference table on given shapes */
   LCL_WORK_STEP,  /* a training step of a model */
   LCL_WORK_PROBE, /* a property of the device */
+  LCL_WORK_FILE,  /* a network from an ONNX file */
   LCL_WORK_CUSTOM /* its own function */
 } lcl_workload_kind;
 
@@ -25,7 +26,11 @@ struct lcl_workload {
   const char *model, *options; /* "layers=1 hidden=16" */
   int batch, unlabelled_batch; /* batch 0: the model's own */
   int channels, height, width;
-  /* PROBE, CUSTOM */
+  /* FILE */
+  const char *path;
+  const char *const *dims; /* "batch=32" */
+  size_t n_dims;
+  /* FILE, STEP, PROBE, CUSTOM */
   lcl_status (*run)(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                     lcl_bench_row *row);
   int variant;
@@ -33,6 +38,14 @@ struct lcl_workload {
 
 extern const lcl_workload lcl__workloads[];
 extern const size_t lcl__n_workloads;
+/* Of the table, then those that were added; NULL: there is none. */
+const lcl_workload *lcl__bench_workload(size_t index);
+
+lcl_status lcl__bench_file(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                           lcl_bench_row *row);
+/* Runs the network as it is timed and without fusion in guarded memory. error: how far the outputs
+ * lie apart, as a part of what is allowed. */
+lcl_status lcl__bench_file_verify(lcl_context *ctx, const lcl_workload *w, double *error);
 
 lcl_status lcl__bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                          lcl_bench_row *row);

@@ -235,23 +235,20 @@ lcl_status lcl__bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc
 
 /* ---- any row ---- */
 
-size_t lcl_bench_count(void) {
-  return lcl__n_workloads;
-}
-
 lcl_bench_info lcl_bench_at(size_t i) {
-  if (i >= lcl__n_workloads) return (lcl_bench_info) { "", "", "" };
-  return (lcl_bench_info) { lcl__workloads[i].name, lcl__workloads[i].suite,
-                            lcl__workloads[i].description };
+  const lcl_workload *w = lcl__bench_workload(i);
+  if (!w) return (lcl_bench_info) { "", "", "" };
+  return (lcl_bench_info) { w->name, w->suite, w->description };
 }
 
 lcl_status lcl_bench_find(const char *name, size_t *index) {
   LCL_NEED(name, index);
   lcl_nearest nearest = { .typed = name };
   char hint[96];
-  for (size_t i = 0; i < lcl__n_workloads; i++) {
-    lcl__nearest_try(&nearest, lcl__workloads[i].name);
-    if (strcmp(lcl__workloads[i].name, name) == 0) return *index = i, LCL_OK;
+  for (size_t i = 0; i < lcl_bench_count(); i++) {
+    const char *known = lcl__bench_workload(i)->name;
+    lcl__nearest_try(&nearest, known);
+    if (strcmp(known, name) == 0) return *index = i, LCL_OK;
   }
   return lcl__fail(LCL_ERR_ARGUMENT, "no workload \"%s\"%s; `latentcl bench --list` names them",
                    name, lcl__nearest_hint(&nearest, "", hint));
@@ -285,8 +282,8 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   return st;
 }
 
-/* No reference computes a whole training step. Its GEMMs and convolutions are compared with theirs
- * one by one, and the step as it is timed with itself without fusion. */
+/* No reference computes a whole training step or network. Its GEMMs and convolutions are compared
+ * with theirs one by one, and the step as it is timed with itself without fusion. */
 static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_bench_row *row) {
   size_t n;
   lcl_status st = lcl__tune_verify(ctx, w->name, &n);
@@ -294,15 +291,20 @@ static lcl_status verify_parts(lcl_context *ctx, const lcl_workload *w, lcl_benc
   if (st == LCL_ERR_NUMERIC) lcl__logf(LCL_LOG_WARN, "%s: %s", w->name, lcl_error_message());
   row->verified_parts = n > 0;
   row->verified = st != LCL_OK ? -1 : n > 0;
-  if (st != LCL_OK || w->kind != LCL_WORK_STEP) return LCL_OK;
-  LCL_TRY(lcl__bench_step_verify(ctx, w, &row->error));
-  if (row->error > 1) row->verified = -1;
+  if (st != LCL_OK || (w->kind != LCL_WORK_STEP && w->kind != LCL_WORK_FILE)) return LCL_OK;
+  if (w->kind == LCL_WORK_STEP)
+    LCL_TRY(lcl__bench_step_verify(ctx, w, &row->error));
+  else
+    LCL_TRY(lcl__bench_file_verify(ctx, w, &row->error));
+  row->verified_parts = true;
+  row->verified = row->error > 1 ? -1 : 1;
   return LCL_OK;
 }
 
 lcl_status lcl_bench_run(lcl_context *ctx, size_t index, lcl_bench_desc *desc, lcl_bench_row *row) {
   LCL_NEED(ctx, desc, row);
-  const lcl_workload *w = &lcl__workloads[index];
+  const lcl_workload *w = lcl__bench_workload(index);
+  if (!w) return lcl__fail(LCL_ERR_ARGUMENT, "there is no workload %zu", index);
   *row = (lcl_bench_row) { .cold_compile = -1,
                            .cached_compile = -1,
                            .compile = -1,

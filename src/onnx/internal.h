@@ -8,7 +8,7 @@
 #include "base/base.h"
 #include "latentcl/onnx.h"
 #include "latentcl/ops.h"
-#include "onnx.pb-c.h"
+#include "onnx/onnx.pb-c.h"
 
 typedef Lcl__Onnx__Model onnx_file;
 typedef Lcl__Onnx__Graph onnx_graph;

@@ -220,11 +220,11 @@ lcl_status lcl__onnx_conv(onnx_node *n) {
 }
 
 /* Padding of a transposed convolution whose output sizes are given, or are input*stride. */
-static lcl_status transposed_padding(onnx_node *n, lcl_shape x, onnx_window *w,
-                                     int64_t output_pad[2], int n_shape, const int64_t *shape) {
+static void transposed_padding(lcl_shape x, onnx_window *w, int64_t output_pad[2], int n_shape,
+                               const int64_t *shape) {
   for (int i = 2 - w->axes; i < 2; i++) {
     const int at = i - (2 - w->axes);
-    if (n_shape < 0 && !w->automatic) return LCL_OK;
+    if (n_shape < 0 && !w->automatic) return;
     const int64_t want = n_shape >= 0 ? shape[n_shape - w->axes + at] : x.dim[2 + i] * w->stride[i],
                   whole = w->stride[i] * (x.dim[2 + i] - 1) + output_pad[i] +
                           (w->kernel[i] - 1) * w->dilation[i] + 1,
@@ -238,7 +238,6 @@ static lcl_status transposed_padding(onnx_node *n, lcl_shape x, onnx_window *w,
     w->pad[2 * i] = upper ? total / 2 : total - total / 2;
     w->pad[2 * i + 1] = total - w->pad[2 * i];
   }
-  return LCL_OK;
 }
 
 lcl_status lcl__onnx_conv_transpose(onnx_node *n) {
@@ -256,7 +255,7 @@ lcl_status lcl__onnx_conv_transpose(onnx_node *n) {
   if (n_shape >= 0 && n_shape < window.axes)
     return lcl__onnx_fail(n, LCL_ERR_FORMAT, "output_shape has %d numbers, %d are expected",
                           n_shape, window.axes);
-  LCL_TRY(transposed_padding(n, lcl_tensor_shape(x), &window, output_pad, n_shape, shape));
+  transposed_padding(lcl_tensor_shape(x), &window, output_pad, n_shape, shape);
   if (output_pad[0] < 0 || output_pad[1] < 0 || output_pad[0] > 1 << 24 || output_pad[1] > 1 << 24)
     return lcl__onnx_fail(n, LCL_ERR_FORMAT, "output_padding is outside 0 to the stride");
   const lcl_conv_desc d = conv_desc(&window, groups);
