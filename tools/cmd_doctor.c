@@ -30,6 +30,10 @@ static void show_versions(void) {
   cli_print("  clFFT           %s\n",
             LCL_HAVE_CLFFT ? LCL_CLFFT_VERSION
                            : "not built in (package libclfft-dev, then build again)");
+  cli_print("  protobuf-c      %s\n",
+            strcmp(LCL_PROTOBUF_C_VERSION, "none") != 0
+                ? LCL_PROTOBUF_C_VERSION
+                : "not built in (packages libprotobuf-c-dev and protobuf-c-compiler, for ONNX)");
   static const char *const names[] = {
     "LATENTCL_ALGORITHM", "LATENTCL_FIND",   "LATENTCL_TUNING",       "LATENTCL_DEVICE",
     "LATENTCL_DISABLE",   "LATENTCL_ENABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",

@@ -186,9 +186,16 @@ static int compute(job *j) {
   return code;
 }
 
+static int print_operators(void) {
+  const char *name;
+  for (size_t i = 0; (name = lcl_onnx_operator(i)) != NULL; i++) printf("%s\n", name);
+  return CLI_OK;
+}
+
 static int run(int argc, char **argv) {
   job j = { 0 };
   const char *device = NULL;
+  bool operators = false;
   cli_list in = { 0 }, out = { 0 }, dims = { 0 };
   const cli_option table[] = {
     { "in", CLI_LIST, &in, "[NAME=]FILE.npy",
@@ -199,6 +206,7 @@ static int run(int argc, char **argv) {
     { "device", CLI_STRING, &device, "SEL",
       "which device: an index (1:0), a kind, part of a name" },
     CLI_CHOICES,
+    { "operators", CLI_FLAG, &operators, NULL, "list the operators of ONNX that are supported" },
     { 0 },
   };
   int at, code = cli_parse(argc, argv, table, "run MODEL.onnx --in FILE.npy --out FILE.npy",
@@ -207,6 +215,7 @@ static int run(int argc, char **argv) {
                            "  latentcl run digits.onnx --in images.npy --out scores=scores.npy",
                            &at);
   if (code >= 0) return code;
+  if (operators) return print_operators();
   if (argc - at != 1) return cli_usage("run: which file? (run MODEL.onnx)");
   code = parse_ports(&in, j.in, &j.n_in);
   if (code == CLI_OK) code = parse_ports(&out, j.out, &j.n_out);

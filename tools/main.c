@@ -55,8 +55,9 @@ static int run(int argc, char **argv) {
     return CLI_USAGE;
   }
   if (is_one_of(argv[1], "--version", "-V", "version")) {
-    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s\n", LCL_VERSION_STRING,
-           LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION);
+    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s, protobuf-c %s\n",
+           LCL_VERSION_STRING, LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION,
+           LCL_PROTOBUF_C_VERSION);
     return CLI_OK;
   }
   if (!is_one_of(argv[1], "--help", "-h", "help")) return run_command(argc - 1, argv + 1);
