@@ -49,14 +49,18 @@ static int read_arrays(job *j) {
 
 /* ---- feeding ---- */
 
+/* LCL_ERR_ARGUMENT: nothing that is computed depends on the input, which is fine. */
+static int feed_bytes(job *j, const char *name, const void *data, size_t bytes) {
+  const lcl_status st = lcl_feed(j->program, name, data, bytes);
+  return st == LCL_OK || st == LCL_ERR_ARGUMENT ? CLI_OK : cli_error();
+}
+
 static int feed_as(job *j, const lcl_npy *a, const lcl_onnx_value *v, const char *file) {
   if (strcmp(lcl__npy_type_name(a->type), v->type) != 0)
     return cli_fail("%s holds %s, input \"%s\" takes %s", file, lcl__npy_type_name(a->type),
                     v->name, v->type);
   if (a->type != LCL_NPY_I64)
-    return lcl_feed(j->program, v->name, a->data, a->count * lcl__npy_type_size(a->type)) == LCL_OK
-               ? CLI_OK
-               : cli_error();
+    return feed_bytes(j, v->name, a->data, a->count * lcl__npy_type_size(a->type));
   int32_t *narrow = malloc((a->count + 1) * sizeof *narrow);
   int code = narrow ? CLI_OK : cli_fail("out of memory");
   for (size_t i = 0; code == CLI_OK && i < a->count; i++) {
@@ -66,8 +70,7 @@ static int feed_as(job *j, const lcl_npy *a, const lcl_onnx_value *v, const char
     else
       narrow[i] = (int32_t)x;
   }
-  if (code == CLI_OK && lcl_feed(j->program, v->name, narrow, a->count * sizeof *narrow) != LCL_OK)
-    code = cli_error();
+  if (code == CLI_OK) code = feed_bytes(j, v->name, narrow, a->count * sizeof *narrow);
   free(narrow);
   return code;
 }
