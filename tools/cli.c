@@ -7,14 +7,20 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/status_line.h"
 #include "base/text.h"
 #include "device/device.h"
 #include "latentcl/plugin.h"
 #include "ops/find.h"
 
+void cli_begin_message(void) {
+  lcl__status_line_end();
+  fflush(stdout);
+}
+
 static int complain(int code, const char *fmt, va_list args) {
   lcl_str s = { 0 };
-  fflush(stdout);
+  cli_begin_message();
   lcl__str_vvisible(&s, fmt, args);
   fprintf(stderr, "latentcl: %s\n", lcl__str_ok(&s) ? s.data : "out of memory");
   lcl__str_free(&s);
@@ -23,6 +29,7 @@ static int complain(int code, const char *fmt, va_list args) {
 
 void cli_print(const char *fmt, ...) {
   lcl_str s = { 0 };
+  lcl__status_line_end();
   va_list args;
   va_start(args, fmt);
   lcl__str_vvisible(&s, fmt, args);
@@ -48,7 +55,7 @@ int cli_usage(const char *fmt, ...) {
 }
 
 int cli_error(void) {
-  fflush(stdout);
+  cli_begin_message();
   fprintf(stderr, "latentcl: %s\n",
           lcl_error_message()); /* visible already; a build log has lines */
   return CLI_FAILED;
@@ -68,6 +75,8 @@ static const char *metavar_of(const cli_option *o) {
 }
 
 static void print_default(const cli_option *o) {
+  if (o->kind == CLI_INT && *(const int64_t *)o->value < 0) /* the help says what it is */
+    return;
   if (o->kind == CLI_INT)
     printf(" (%lld)", (long long)*(const int64_t *)o->value);
   else if (o->kind == CLI_FLOAT)

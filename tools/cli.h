@@ -60,6 +60,9 @@ typedef struct cli_option {
         "compute queues; auto: as many as the first runs show to be fastest"                       \
   }
 enum { CLI_N_CHOICES = 3 };
+/* Of every command that works on one device. */
+#define CLI_DEVICE(value)                                                                          \
+  { "device", CLI_STRING, value, "SEL", "OpenCL device: 1:0, gpu, cpu or part of a name" }
 /* Of every command that makes or opens runs. */
 #define CLI_PLUGINS                                                                                \
   {                                                                                                \
@@ -84,6 +87,10 @@ int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_error(void);
 /* The same for wrong usage: returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Before anything is printed on stderr in another way: ends the status line and what stdout holds.
+ */
+void cli_begin_message(void);
 
 /* Whether a file's name (NULL: none) means standard output: nothing else may be printed there. */
 bool cli_is_stdout(const char *path);

@@ -4,16 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "models/build.h"
+
 enum { MAX_OWN = 24, MAX_SET = 160, N_CHOICES = CLI_N_CHOICES + 1 };
 
 /* ---- options of a model, for --help ---- */
 
-static void print_option(const lcl_option *o) {
+/* Settings for the built-in digits, for those common options that are settings; NULL: the model
+ * does not take these data. */
+static lcl_model *for_digits(const lcl_model_class *cls) {
+  const lcl_model_data digits = {
+    .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 8000, .name = "synthetic"
+  };
+  lcl_options *o;
+  lcl_model *m = NULL;
+  if (lcl_model_options(cls, &o) != LCL_OK) return NULL;
+  if (lcl_model_create(cls, o, &digits, &m) != LCL_OK) m = NULL;
+  lcl_options_destroy(o);
+  return m;
+}
+
+static void print_option(const lcl_option *o, const char *value) {
   static const char *const types[] = { "whole number", "number", "true|false", "", "text" };
   const bool choice = o->type == LCL_OPTION_CHOICE;
   printf("  %-20s %s", o->name, choice ? o->allowed : types[o->type]);
   if (!choice && o->allowed) printf(" in %s", o->allowed);
-  if (*o->value) printf("  (%s)", o->value);
+  if (*value) printf("  (%s)", value);
   printf("\n      %s\n", o->help);
 }
 
@@ -22,9 +39,21 @@ static void print_model_options(const lcl_model_class *cls) {
   const lcl_option *common = lcl_common_options(&n);
   printf("\nOptions of %s, each as --set NAME=VALUE (type, then the default in brackets):\n",
          cls->name);
-  for (size_t i = 0; i < cls->n_options; i++) print_option(&cls->options[i]);
-  printf("\nOptions of every model, the same way (no default: the model's own for these data):\n");
-  for (size_t i = 0; i < n; i++) print_option(&common[i]);
+  for (size_t i = 0; i < cls->n_options; i++) print_option(&cls->options[i], cls->options[i].value);
+  lcl_model *m = for_digits(cls);
+  char text[32];
+  printf("\nOptions of every model, the same way (defaults of %s for the built-in digits; other "
+         "data\nmay have others, and no default is the model's own choice):\n",
+         cls->name);
+  for (size_t i = 0; i < n; i++) {
+    const char *value = common[i].value;
+    double number;
+    if (!*value && m) value = lcl__setting_text(&m->settings, common[i].name, text);
+    /* A schedule that is not in use has steps of 0, which nobody can ask for. */
+    if (lcl__parse_number(value, &number) && !lcl__inside(common[i].allowed, number)) value = "";
+    print_option(&common[i], value);
+  }
+  lcl_model_destroy(m);
 }
 
 static const lcl_model_class *named_model(int argc, char **argv) {
@@ -74,8 +103,7 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   set.n = 0;
   table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
                               "data set (the built-in synthetic digits)" };
-  table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
-                              "OpenCL device: 0:1, gpu, cpu or part of a name" };
+  table[n++] = (cli_option)CLI_DEVICE(&out->device);
   table[n++] = (cli_option) {
     "seed", CLI_INT, &out->seed, NULL, "of initial values, batches and noise", "[0,inf)"
   };
@@ -113,8 +141,7 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
   int n = 0, argi;
   table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
                               "data set (the one the run was trained on)" };
-  table[n++] = (cli_option) { "device", CLI_STRING, &out->device, "SEL",
-                              "OpenCL device: 0:1, gpu, cpu or part of a name" };
+  table[n++] = (cli_option)CLI_DEVICE(&out->device);
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
   for (int i = 0; i < N_CHOICES; i++) table[n++] = choices[i];
   table[n] = (cli_option) { 0 };

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bench/compare.h"
 #include "bench_text.h"
+#include "base/status_line.h"
 #include "cli_onnx.h"
 #include "device/device.h"
 
@@ -135,8 +136,11 @@ static int write_text(const char *path, const char *text) {
 /* Said before anything is measured. */
 static int check_files(const options *o) {
   const char *paths[] = { o->json, o->csv, o->html };
+  static const char *const endings[] = { ".json", ".csv", ".html .htm" };
   for (size_t i = 0; i < 3; i++)
     if (is_stdout(paths[i])) paths[i] = "/dev/stdout";
+  for (size_t i = 0; i < 3; i++)
+    if (lcl__check_ending(paths[i], endings[i]) != LCL_OK) return cli_error();
   return lcl__check_outputs(paths, 3) == LCL_OK ? CLI_OK : cli_error();
 }
 
@@ -220,7 +224,7 @@ static double start_once(const char *dir, const char *what, const char *device) 
 static void remove_caches(const char *dir) {
   char command[64];
   snprintf(command, sizeof command, "rm -rf %s", dir);
-  if (system(command) != 0) fprintf(stderr, "latentcl bench: %s is left behind\n", dir);
+  if (system(command) != 0) cli_fail("%s is left behind", dir);
 }
 
 /* The workload as the shell takes it; false: it cannot. */
@@ -281,20 +285,19 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
                         lcl_bench_row *rows, tally *t) {
   lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick };
   const lcl_caps *caps = lcl__context_caps(ctx);
-  char device[32], *text;
+  char device[24], *text;
   size_t done = 0;
   remove_left_behind();
-  snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
+  lcl__caps_selector(caps, device);
   for (size_t i = 0; i < p->n && !cli_stopped(); i++) {
     lcl_bench_row *row = &rows[done];
-    if (isatty(2))
-      fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
+    lcl__status_line("%zu of %zu  %s ...", i + 1, p->n, lcl_bench_at(p->index[i]).name);
     const bool ok = lcl_bench_run(ctx, p->index[i], &desc, row) == LCL_OK;
     if (ok && !o->quick && row->compile >= 0)
       measure_starts(row, lcl_bench_at(p->index[i]).name, o, device);
-    if (isatty(2)) fprintf(stderr, "\r\033[K");
+    lcl__status_line_end();
     if (!ok) {
-      fprintf(stderr, "latentcl: %s\n", lcl_error_message());
+      cli_error();
       t->failed++;
       continue;
     }
@@ -333,11 +336,10 @@ static int measure_devices(const picked *p, const options *o, tally *t) {
   if (!o->device || strcmp(o->device, "all") != 0) return measure_device(o->device, p, o, t);
   if (lcl__devices(&rows, &n) != LCL_OK) return cli_error();
   for (size_t i = 0; i < n && !cli_stopped(); i++) {
-    char selector[32];
+    char selector[24];
     if (!rows[i].device) continue;
-    snprintf(selector, sizeof selector, "%d:%d", rows[i].caps.platform_index,
-             rows[i].caps.device_index);
-    if (measure_device(selector, p, o, t) != CLI_OK) code = CLI_FAILED;
+    if (measure_device(lcl__caps_selector(&rows[i].caps, selector), p, o, t) != CLI_OK)
+      code = CLI_FAILED;
   }
   lcl__free(rows);
   return t->texts.n ? code : cli_fail("no device could be measured");
@@ -434,7 +436,7 @@ static int run(int argc, char **argv) {
   options o = { .seconds = 1 };
   const cli_option table[] = {
     { "device", CLI_STRING, &o.device, "SEL",
-      "which device: an index (1:0), a kind (gpu, cpu), part of a name, or all: each in turn" },
+      "OpenCL device: 1:0, gpu, cpu or part of a name; all: each in turn" },
     { "seconds", CLI_FLOAT, &o.seconds, "S", "time for the steady state of each workload",
       "(0,1e9]" },
     { "quick", CLI_FLAG, &o.quick, NULL,

@@ -63,7 +63,7 @@ static int warm(const char *device) {
 static int run(int argc, char **argv) {
   const char *device = NULL;
   const cli_option options[] = {
-    { "device", CLI_STRING, &device, "SELECTOR", "for warm: the device to build for" },
+    CLI_DEVICE(&device),
     { 0 },
   };
   int at,

@@ -1,12 +1,11 @@
 /* latentcl check: proves every op on the user's device against double-precision references. */
 #include <stdio.h>
-#include <unistd.h>
 
+#include "base/status_line.h"
 #include "cli.h"
 #include "reference/check.h"
 
 typedef struct progress {
-  bool terminal;
   uint64_t failures;
 } progress;
 
@@ -15,27 +14,22 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
                  const char *failure) {
   enum { WIDTH = 30 };
   progress *p = user;
-  if (p->terminal) fprintf(stderr, "\r\033[K");
   if (failure) {
     p->failures++;
     cli_print("FAILED  %s\n", failure);
     fflush(stdout);
   }
-  if (p->terminal) {
-    const int filled = (int)(done * WIDTH / total);
-    fprintf(stderr, "[%.*s%*s] %3d%%  %s", filled, "##############################", WIDTH - filled,
-            "", (int)(done * 100 / total), spec->name);
-    if (done == total) fprintf(stderr, "\r\033[K");
-    fflush(stderr);
-  }
+  const int filled = (int)(done * WIDTH / total);
+  lcl__status_line("[%.*s%*s] %3d%%  %s", filled, "##############################", WIDTH - filled,
+                   "", (int)(done * 100 / total), spec->name);
   return p->failures < 20; /* enough to see what is wrong */
 }
 
-static int run_checks(const lcl_check_desc *desc, progress *p) {
+static int run_checks(const lcl_check_desc *desc) {
   lcl_check_report report;
   const double start = lcl__now();
   const lcl_status status = lcl__check_run(desc, &report);
-  if (p->terminal) fprintf(stderr, "\r\033[K");
+  lcl__status_line_end();
   if (status != LCL_OK) return cli_error();
   if (report.cases == 0) return cli_fail("no case was run");
   cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
@@ -53,7 +47,7 @@ static int run(int argc, char **argv) {
   double seconds = 45;
   bool small = false;
   const cli_option options[] = {
-    { "device", CLI_STRING, &device, "SEL", "device to check" },
+    CLI_DEVICE(&device),
     { "op", CLI_STRING, &op, "NAME", "this op only; `latentcl op --list` tells the names" },
     { "seed", CLI_INT, &seed, NULL, "another seed gives other cases", "[0,inf)" },
     { "case", CLI_INT, &number, NULL, "this case only, with --op (a failure tells its number)",
@@ -80,7 +74,7 @@ static int run(int argc, char **argv) {
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
-  progress p = { .terminal = isatty(STDERR_FILENO) };
+  progress p = { 0 };
   const lcl_check_desc desc = { .ctx = ctx,
                                 .spec = spec,
                                 .seed = (uint64_t)seed,
@@ -90,7 +84,7 @@ static int run(int argc, char **argv) {
                                 .cases = number >= 0 ? 1 : (uint64_t)cases,
                                 .seen = seen,
                                 .user = &p };
-  const int result = run_checks(&desc, &p);
+  const int result = run_checks(&desc);
   lcl_context_destroy(ctx);
   return result;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli_run.h"
+#include "ops/find.h"
 
 static void progress(void *user, int restart, int restarts, int rounds, double inertia) {
   const bool *quiet = user;
@@ -15,14 +16,15 @@ static int run(int argc, char **argv) {
   int64_t k = 0, seed = 0;
   bool quiet = false, json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/clusters)" },
+    { "out", CLI_STRING, &out, "PREFIX",
+      "writes PREFIX.npy and PREFIX.csv (RUN/clusters; RUN/clusters-METHOD for a baseline)" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "method", CLI_STRING, &method, "NAME",
       "model, or a baseline: k-means on the examples, k-means-features on what the network makes "
       "of them" },
     { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data", "[0,100000]" },
     { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
-    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
+    { "quiet", CLI_FLAG, &quiet, NULL, "print nothing but errors and what --json asks for" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
@@ -32,6 +34,7 @@ static int run(int argc, char **argv) {
       "classes (best one-to-one assignment).",
       &a);
   if (code >= 0) return code;
+  if (quiet) lcl__find_quietly();
   lcl_metrics m;
   lcl_assignment_desc d = { .split = split,
                             .prefix = out,
@@ -40,10 +43,10 @@ static int run(int argc, char **argv) {
                             .seed = (uint64_t)seed,
                             .progress = progress,
                             .user = &quiet };
-  if (lcl_run_cluster(a.run, &d, &m) == LCL_OK)
-    cli_print_metrics(split, &m, json);
-  else
+  if (lcl_run_cluster(a.run, &d, &m) != LCL_OK)
     code = cli_error();
+  else if (!quiet || json)
+    cli_print_metrics(split, &m, json);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

@@ -216,6 +216,8 @@ static int run(int argc, char **argv) {
     return cli_usage("--binarise is none, static_files, fixed_draw, dynamic or threshold, not '%s'",
                      binarise);
   lcl_splits s;
+  if (lcl__check_ending(sheet, ".png") != LCL_OK || lcl__check_output(sheet) != LCL_OK)
+    return cli_error();
   if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
   code = check_format(s.format, size, grey, prefer);
   if (code == CLI_OK && json && sheet)

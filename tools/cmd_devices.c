@@ -13,20 +13,18 @@ static const char *kind_of(const lcl_caps *c) {
 
 /* What a context on this device uses. */
 static const char *kernels_of(const lcl_caps *c) {
-  char selector[32];
+  char selector[24];
   lcl_context *ctx;
-  snprintf(selector, sizeof selector, "%d:%d", c->platform_index, c->device_index);
-  if (lcl_context_create(&(lcl_context_desc) { .device = selector }, &ctx) != LCL_OK)
-    return "unknown";
+  const lcl_context_desc desc = { .device = lcl__caps_selector(c, selector) };
+  if (lcl_context_create(&desc, &ctx) != LCL_OK) return "unknown";
   const bool packed = lcl__context_caps(ctx)->packed;
   lcl_context_destroy(ctx);
   return packed ? "packed" : "tiled";
 }
 
 static void print_device(const lcl_caps *c, bool chosen) {
-  char mem[32], max[32], local[32];
-  cli_print("%d:%d  %s%s\n", c->platform_index, c->device_index, c->name,
-            chosen ? "   <- default" : "");
+  char mem[32], max[32], local[32], selector[24];
+  cli_print("%s  %s%s\n", lcl__caps_selector(c, selector), c->name, chosen ? "   <- default" : "");
   cli_print("     kind            %s, %u compute units, %s\n", kind_of(c), c->compute_units,
             c->vendor);
   cli_print("     driver          %s (%s), %s\n", c->platform, c->driver, c->version);
@@ -55,7 +53,9 @@ static cJSON *json_of(const lcl_device_info *row) {
     cJSON_AddNullToObject(o, "name");
     return o;
   }
+  char selector[24];
   cJSON_AddNumberToObject(o, "device_index", c->device_index);
+  cJSON_AddStringToObject(o, "device", lcl__caps_selector(c, selector));
   cJSON_AddStringToObject(o, "name", c->name);
   cJSON_AddStringToObject(o, "kind", kind_of(c));
   cJSON_AddStringToObject(o, "vendor", c->vendor);

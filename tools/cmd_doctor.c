@@ -173,8 +173,9 @@ static int run(int argc, char **argv) {
       cli_print("%d:-  platform %s: no device\n", c->platform_index, c->platform);
       continue;
     }
-    cli_print("%d:%d  %s (%s, driver %s)\n", c->platform_index, c->device_index, c->name,
-              c->platform, c->driver);
+    char selector[24];
+    cli_print("%s  %s (%s, driver %s)\n", lcl__caps_selector(c, selector), c->name, c->platform,
+              c->driver);
     show_traps(c);
     fflush(stdout);
     if (doctor_compute(&rows[i]))

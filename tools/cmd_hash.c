@@ -8,7 +8,8 @@ static int run(int argc, char **argv) {
   int64_t queries = 100;
   bool json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/codes)" },
+    { "out", CLI_STRING, &out, "PREFIX",
+      "writes PREFIX.npy and PREFIX.csv (RUN/codes; RUN/codes-METHOD for a baseline)" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral" },
     { "bits", CLI_INT, &k, NULL, "of the baselines; 0: 16", "[0,64]" },

@@ -34,7 +34,7 @@ static void print_help(void) {
          "  --grad-in FILE.npy ...    gradient of a loss with respect to each result; `-`: zero\n"
          "  --grad-out FILE.npy ...   where its gradient with respect to each input goes; `-` "
          "leaves one out\n"
-         "  --device SEL              device\n"
+         "  --device SEL              OpenCL device: 1:0, gpu, cpu or part of a name\n"
          "  --algorithm OP=NAME,...   algorithms of conv2d and matmul; a wrong name lists them\n"
          "  --find off|quick|full     measure the algorithms of sizes that are new to this "
          "device\n"
@@ -234,6 +234,7 @@ static lcl_status check_outputs(const request *r) {
     if (!left_out(r->out[k])) paths[n++] = r->out[k];
   for (int k = 0; k < r->n_grad_out; k++)
     if (!left_out(r->grad_out[k])) paths[n++] = r->grad_out[k];
+  for (size_t i = 0; i < n; i++) LCL_TRY(lcl__check_ending(paths[i], ".npy"));
   return lcl__check_outputs(paths, n);
 }
 

@@ -39,7 +39,7 @@ static int run(int argc, char **argv) {
     { "data", CLI_STRING, &d.data, "DIR", "data set (the built-in synthetic digits)" },
     { "out", CLI_STRING, &d.out, "DIR", "where results are kept (runs/TABLE)" },
     { "set", CLI_LIST, &set, "NAME=VALUE", "an option for every cell; may be repeated" },
-    { "device", CLI_STRING, &device, "SEL", "OpenCL device: 0:1, gpu, cpu or part of a name" },
+    CLI_DEVICE(&device),
     { 0 },
   };
   int argi, code = cli_parse(argc, argv, options,

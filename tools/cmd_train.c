@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "cli_run.h"
+#include "ops/find.h"
 
 static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
 static const char about[] = "Trains a model and writes a run folder: config.json, log.jsonl, "
@@ -16,12 +17,15 @@ static const char about[] = "Trains a model and writes a run folder: config.json
                             "built-in synthetic digits are used. Ctrl-C finishes the step and "
                             "saves; --resume goes on, bit for bit.";
 
-static int report(const lcl_train_result *r, lcl_status s) {
-  if (s == LCL_ERR_INTERRUPTED) {
-    fprintf(stderr, "latentcl: %s\n", lcl_error_message());
-    return cli_stop_code();
+/* quiet: only the name of a folder that nobody gave. */
+static int report(const lcl_train_result *r, lcl_status s, bool quiet, bool named) {
+  if (s != LCL_OK) cli_error();
+  if (s == LCL_ERR_INTERRUPTED) return cli_stop_code();
+  if (s != LCL_OK) return CLI_FAILED;
+  if (quiet) {
+    if (!named) cli_print("%s\n", r->out);
+    return CLI_OK;
   }
-  if (s != LCL_OK) return cli_error();
   const double *error = lcl_metrics_get(&r->test, "error_percent");
   if (error) printf("test error %.2f %% (best epoch %d of %d)\n", *error, r->best_epoch, r->epochs);
   char page[sizeof r->out + 16];
@@ -47,11 +51,13 @@ static int run(int argc, char **argv) {
     { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
     { "check-numerics", CLI_FLAG, &check, NULL, "check every tensor for NaN and Inf (slow)" },
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
-    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
+    { "quiet", CLI_FLAG, &quiet, NULL,
+      "print nothing but errors, and the run folder if --out is not given" },
     { 0 },
   };
   int code = cli_model_parse(argc, argv, own, usage, about, resume, &m);
   if (code >= 0) return code;
+  if (quiet) lcl__find_quietly();
   if (!m.model && !resume) return cli_usage("train: which model? `latentcl models` lists them");
   lcl_context *ctx;
   lcl_context_desc cd = { .device = m.device, .profile = profile || trace };
@@ -73,7 +79,7 @@ static int run(int argc, char **argv) {
                        .max_steps = (int)max_steps,
                        .interrupted = cli_stopped };
   lcl_train_result r;
-  code = report(&r, lcl_train(ctx, &d, &r));
+  code = report(&r, lcl_train(ctx, &d, &r), quiet, out != NULL);
   lcl_context_destroy(ctx);
   return code;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli_run.h"
+#include "ops/find.h"
 
 static void progress(void *user, int round, int rounds, double divergence) {
   const bool *quiet = user;
@@ -10,22 +11,24 @@ static void progress(void *user, int round, int rounds, double divergence) {
 
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
-  const char *out = NULL, *csv = NULL, *split = "test", *marked = "0,1,9";
-  int64_t points = 10000, marks = 100, rounds = 1000, seed = 0;
+  const char *out = NULL, *csv = NULL, *split = "test", *marked = NULL;
+  int64_t points = -1, marks = -1, rounds = 1000, seed = 0;
   double perplexity = 30;
   bool quiet = false, json = false;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the map" },
     { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
-    { "points", CLI_INT, &points, NULL, "examples on the map, evenly chosen; 0: all", "[0,inf)" },
+    { "points", CLI_INT, &points, NULL,
+      "examples on the map, evenly chosen; 0: all (at most 10000)", "[0,inf)" },
     { "marked", CLI_STRING, &marked, "CLASSES",
-      "whose examples are also shown perturbed, where the model perturbs" },
-    { "marks", CLI_INT, &marks, NULL, "examples of each of those", "[0,1000]" },
+      "whose examples are also shown perturbed, where the model perturbs (0,1,9)" },
+    { "marks", CLI_INT, &marks, NULL, "examples of each of those; 0: none (at most 100)",
+      "[0,1000]" },
     { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours", "[1,1e6]" },
     { "rounds", CLI_INT, &rounds, NULL, "of gradient descent", "[1,1000000]" },
     { "seed", CLI_INT, &seed, NULL, "of the first positions", "[0,inf)" },
-    { "quiet", CLI_FLAG, &quiet, NULL, "no progress" },
+    { "quiet", CLI_FLAG, &quiet, NULL, "print nothing but errors and what --json asks for" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
@@ -35,11 +38,16 @@ static int run(int argc, char **argv) {
       "beside it one for each kind of perturbation the model has, perturbed latents as rings.",
       &a);
   if (code >= 0) return code;
+  if (quiet) lcl__find_quietly();
   lcl_metrics m;
   lcl_tsne_map_desc d = { .split = split,
-                          .points = points ? points : -1,
+                          .points = points < 0 ? 0
+                                    : points   ? points
+                                               : -1,
                           .marked = marked,
-                          .marks = (int)marks,
+                          .marks = marks < 0 ? 0
+                                   : marks   ? (int)marks
+                                             : -1,
                           .perplexity = perplexity,
                           .rounds = (int)rounds,
                           .seed = (uint64_t)seed,
@@ -51,7 +59,7 @@ static int run(int argc, char **argv) {
     code = cli_usage("tsne: where to? (--out FILE.png)");
   else if (lcl_run_tsne(a.run, &d, &m) != LCL_OK)
     code = cli_error();
-  else if (!cli_is_stdout(out) && !cli_is_stdout(csv))
+  else if ((!quiet || json) && !cli_is_stdout(out) && !cli_is_stdout(csv))
     cli_print_metrics(split, &m, json);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "bench/tune.h"
+#include "base/status_line.h"
 #include "cli.h"
 #include "latentcl/algorithm.h"
 
@@ -297,7 +298,7 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
     if (lcl__choice_equal(&from, &best->choice) || cli_stopped() || lcl__now() >= end) break;
   }
   if (confirm(t, i, &usual, best) != CLI_OK) return CLI_FAILED;
-  if (isatty(2)) fprintf(stderr, "\r\033[K");
+  lcl__status_line_end();
   if (best->seconds == 1e30)
     printf("%s: nothing works here\n", p->key);
   else
@@ -319,7 +320,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
     snprintf(key, sizeof key, "%s", t.problems.data[i].key);
     if (!again && lcl__tuning_tuned(ctx, key)) continue;
     t.times.n = 0;
-    if (isatty(2)) fprintf(stderr, "\r\033[K%zu of %zu  %s ...", i + 1, t.problems.n, key);
+    lcl__status_line("%zu of %zu  %s ...", i + 1, t.problems.n, key);
     code = tune_problem(&t, i, end, &best);
     if (code != CLI_OK || cli_stopped() || best.seconds == 1e30) continue;
     const lcl_record record = record_of(&best, &t.times);
@@ -352,7 +353,7 @@ static int run(int argc, char **argv) {
   double budget = 10;
   bool again = false;
   const cli_option table[] = {
-    { "device", CLI_STRING, &device, "SEL", "which device" },
+    CLI_DEVICE(&device),
     { "budget", CLI_FLOAT, &budget, "MINUTES",
       "stop after this time; what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },

@@ -74,8 +74,8 @@ static lcl_status compute(lab *l) {
 }
 
 bool doctor_compute(const lcl_device_info *row) {
-  char selector[32];
-  snprintf(selector, sizeof selector, "%d:%d", row->caps.platform_index, row->caps.device_index);
+  char selector[24];
+  lcl__caps_selector(&row->caps, selector);
   lab *l = lcl__alloc(sizeof *l);
   double start = lcl__now(), prepared = start;
   lcl_status status = l ? prepare(l, selector) : LCL_ERR_HOST_MEMORY;

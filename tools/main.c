@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/status_line.h"
 #include "base/text.h"
 #include "cli.h"
 #include "commit.h"
@@ -65,14 +66,16 @@ static int run(int argc, char **argv) {
     print_help();
     return CLI_OK;
   }
-  char *command[] = { argv[2], "--help", NULL };
-  return run_command(2, command);
+  argv[1] = "--help"; /* what follows the command may be a model */
+  char *command[] = { argv[2], argc > 3 ? argv[3] : argv[1], argv[1], NULL };
+  return run_command(argc > 3 ? 3 : 2, command);
 }
 
 /* A command that printed what nobody got has failed. */
 int main(int argc, char **argv) {
   cli_put_right();
   const int code = run(argc, argv);
+  lcl__status_line_end();
   errno = 0;
   if (fflush(stdout) == 0 && !ferror(stdout)) return code;
   const int failed = cli_fail("cannot write to standard output%s%s", errno ? ": " : "",

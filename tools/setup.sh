@@ -48,6 +48,16 @@ need() {
   }
 }
 
+# as_invoker SCRIPT ARGUMENT...: under sudo, root was for the packages; the rest is done once more as the user who called
+# sudo, so that nothing here belongs to root. What an earlier run as root left becomes the user's.
+as_invoker() {
+  [ "$(id -u)" -eq 0 ] && [ "${SUDO_UID:-0}" -ne 0 ] || return 0
+  local home
+  find build* runs -xdev -user 0 -exec chown -h "$SUDO_UID:$SUDO_GID" {} + 2>/dev/null || true
+  home=$(getent passwd "$SUDO_UID" | cut -d: -f6)
+  exec setpriv --reuid "$SUDO_UID" --regid "$SUDO_GID" --init-groups env -u SUDO_UID -u SUDO_GID HOME="${home:-/tmp}" bash "$@"
+}
+
 # What a person has set for their own use must not change what is built and tested here.
 unset "${!LATENTCL_@}"
 

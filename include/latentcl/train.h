@@ -278,9 +278,10 @@ LCL_API lcl_status lcl_report_compare(const char *const *folders, int n, const c
 
 /** Clusters or codes to make. Zero everywhere is a good default. */
 typedef struct lcl_assignment_desc {
-  const char *split;  /**< as lcl_run_evaluate(); NULL: "all" */
-  const char *prefix; /**< prefix.npy and prefix.csv are written; NULL: "clusters" or "codes" in the
-                         run folder */
+  const char *split; /**< as lcl_run_evaluate(); NULL: "all" */
+  /** prefix.npy and prefix.csv are written; NULL: "clusters", "codes" or "features" in the run
+   * folder, with "-METHOD" for a baseline. */
+  const char *prefix;
   /** Clusters: "model" (NULL), "k-means" on the prepared examples, "k-means-features". Codes:
    * "model" (NULL), "pca-itq" (Gong et al. 2013), "spectral" (Weiss et al. 2009). */
   const char *method;
@@ -305,7 +306,7 @@ LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_des
                                    lcl_metrics *metrics);
 
 /** The code of every example, in the order of the data. The .npy is uint8 (n,bits) of 0 and 1; the
- * CSV has index, the bits as text, and label.
+ * CSV has index, the code as "b" and its bits in their order ("b00101"), and label.
  *
  * @param run      the run
  * @param desc     what to make
@@ -333,9 +334,9 @@ LCL_API lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc
 /** A t-SNE map to make. Zero everywhere is a good default. */
 typedef struct lcl_tsne_map_desc {
   const char *split;  /**< as lcl_run_evaluate(); NULL: "test" */
-  int64_t points;     /**< examples, evenly chosen (0: 10000; -1: all) */
+  int64_t points;     /**< examples, evenly chosen (0: at most 10000; -1: all) */
   const char *marked; /**< classes whose examples are perturbed (NULL: "0,1,9") */
-  int marks;          /**< perturbed examples of each (0: 100) */
+  int marks;          /**< perturbed examples of each (0: at most 100; -1: none) */
   double perplexity;  /**< 0: 30 */
   int rounds;         /**< gradient steps (0: 1000) */
   uint64_t seed;      /**< of the first places and the perturbations */

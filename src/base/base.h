@@ -93,6 +93,9 @@ lcl_status lcl__file_read_exactly(const char *path, uint64_t offset, size_t n, v
 lcl_status lcl__file_write_atomic(const char *path, const void *data, size_t n);
 /* Whether that could be done at path, for work that takes long. NULL is fine. */
 lcl_status lcl__check_output(const char *path);
+/* What a file is called says what is in it: with an ending that is none of these (".html .htm"), an
+ * error names them. A name without one (standard output, say) may hold anything. NULL is fine. */
+lcl_status lcl__check_ending(const char *path, const char *endings);
 /* The same of n paths, which have to be those of different files. */
 lcl_status lcl__check_outputs(const char *const *paths, size_t n);
 bool lcl__is_standard_output(const char *path); /* by name, as in /dev/stdout */

@@ -1,4 +1,5 @@
 /* Failure messages, one per thread, and the log. */
+#include "base/status_line.h"
 #include "base/text.h"
 
 #include <stdatomic.h>
@@ -132,5 +133,6 @@ void lcl__logf(lcl_log_level level, const char *fmt, ...) {
     return;
   }
   static const char *const names[] = { "", "error", "warning", "info", "debug" };
+  lcl__status_line_end();
   fprintf(stderr, "latentcl: %s: %s\n", names[level], text);
 }

@@ -1,5 +1,5 @@
 /* Files, hashing and the clock. */
-#include "base/base.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -374,6 +374,18 @@ lcl_status lcl__check_output(const char *path) {
   const lcl_status status = check_target(path, target);
   lcl__free(target);
   return status;
+}
+
+lcl_status lcl__check_ending(const char *path, const char *endings) {
+  const char *name = path ? base_of(path) : "", *end = strrchr(name, '.');
+  if (!end || end == name) return LCL_OK;
+  for (const char *p = endings; *p; p += strspn(p, " ")) {
+    const size_t n = strcspn(p, " ");
+    if (strlen(end) == n && lcl__ncasecmp(p, end, n) == 0) return LCL_OK;
+    p += n;
+  }
+  return lcl__fail(LCL_ERR_ARGUMENT, "%s: the type %s is not one that is written there; known: %s",
+                   path, end, endings);
 }
 
 lcl_status lcl__check_outputs(const char *const *paths, size_t n) {

@@ -154,6 +154,18 @@ const char *lcl__nearest_hint(const lcl_nearest *n, const char *before, char buf
   return buf;
 }
 
+const char *lcl__grouped(int64_t n, char buf[32]) {
+  char digits[24];
+  const int length = snprintf(digits, sizeof digits, "%lld", (long long)n);
+  char *to = buf;
+  for (int i = 0; i < length; i++) {
+    if (i > (n < 0) && (length - i) % 3 == 0) *to++ = ',';
+    *to++ = digits[i];
+  }
+  *to = 0;
+  return buf;
+}
+
 void lcl__capitalise(char *text) {
   if (*text >= 'a' && *text <= 'z') *text = (char)(*text - ('a' - 'A'));
 }

@@ -38,6 +38,9 @@ void lcl__nearest_try(lcl_nearest *n, const char *name);
 /* " (did you mean NAME?)", with what comes before a name, or "", in buf. */
 const char *lcl__nearest_hint(const lcl_nearest *n, const char *before, char buf[96]);
 
+/* "50,000" into buf; returns buf. */
+const char *lcl__grouped(int64_t n, char buf[32]);
+
 void lcl__capitalise(char *text); /* its first letter, of ASCII */
 
 bool lcl__is_utf8(const char *text);

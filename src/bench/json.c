@@ -19,11 +19,11 @@ static void number(cJSON *o, const char *name, double v) {
 
 static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   cJSON *o = cJSON_CreateObject(), *s = cJSON_CreateObject();
-  char command[192];
+  char command[192], device[24];
   cJSON_AddStringToObject(o, "name", r->name);
   cJSON_AddStringToObject(o, "suite", r->suite);
-  snprintf(command, sizeof command, "latentcl bench %s --device %d:%d%s", r->name,
-           caps->platform_index, caps->device_index, r->verified ? " --verify" : "");
+  snprintf(command, sizeof command, "latentcl bench %s --device %s%s", r->name,
+           lcl__caps_selector(caps, device), r->verified ? " --verify" : "");
   cJSON_AddStringToObject(o, "command", command);
   if (r->unit[0]) {
     number(o, "value", r->value);

@@ -268,8 +268,8 @@ static lcl_status measure_device(lcl_context *ctx, const lcl_workload *w, lcl_be
   lcl_profile_row *rows = NULL;
   lcl_context *profiled;
   size_t n = 0;
-  char device[32];
-  snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
+  char device[24];
+  lcl__caps_selector(caps, device);
   LCL_TRY(lcl_context_create(&(lcl_context_desc) { .device = device, .profile = true }, &profiled));
   lcl_status st = run_workload(profiled, w, &once, &again);
   if (st == LCL_OK) st = lcl__profile_rows(profiled, &rows, &n);

@@ -151,10 +151,9 @@ lcl_status lcl__probe_start(lcl_context *ctx, const lcl_workload *w, lcl_bench_d
                             lcl_bench_row *row) {
   const lcl_caps *caps = lcl__context_caps(ctx);
   lcl_start_times t;
-  char device[32];
+  char device[24];
   (void)desc;
-  snprintf(device, sizeof device, "%d:%d", caps->platform_index, caps->device_index);
-  LCL_TRY(lcl__bench_start(device, 50, &t));
+  LCL_TRY(lcl__bench_start(lcl__caps_selector(caps, device), 50, &t));
   snprintf(row->unit, sizeof row->unit, "s");
   row->value = w->variant ? t.warm : t.cold;
   return LCL_OK;

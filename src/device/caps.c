@@ -151,6 +151,11 @@ static lcl_status add_platform(row_list *rows, cl_platform_id platform, int inde
   return status;
 }
 
+const char *lcl__caps_selector(const lcl_caps *caps, char buf[24]) {
+  snprintf(buf, 24, "%d:%d", caps->platform_index, caps->device_index);
+  return buf;
+}
+
 bool lcl__room_for(size_t mib) {
   void *room = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

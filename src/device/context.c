@@ -142,7 +142,8 @@ lcl_status lcl_context_create(const lcl_context_desc *desc, lcl_context **out) {
               "less than %d MiB of address space are left (ulimit -v): a driver's compiler that is "
               "out of memory ends the process",
               COMPILER);
-  lcl__logf(LCL_LOG_INFO, "using %d:%d %s (%s)", ctx->caps.platform_index, ctx->caps.device_index,
+  char selector[24];
+  lcl__logf(LCL_LOG_INFO, "using %s %s (%s)", lcl__caps_selector(&ctx->caps, selector),
             ctx->caps.name, ctx->caps.platform);
   *out = ctx;
   return LCL_OK;

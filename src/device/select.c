@@ -38,8 +38,9 @@ static lcl_status not_found(const lcl_device_info *rows, size_t n, const char *s
   for (size_t i = 0; i < n; i++) {
     const lcl_caps *c = &rows[i].caps;
     if (!rows[i].device) continue;
-    lcl__str_add(&list, "%s%d:%d %s (%s)", devices ? "; " : "", c->platform_index, c->device_index,
-                 c->name, c->platform);
+    char place[24];
+    lcl__str_add(&list, "%s%s %s (%s)", devices ? "; " : "", lcl__caps_selector(c, place), c->name,
+                 c->platform);
     devices++;
   }
   lcl_status status = LCL_ERR_NO_DEVICE;
@@ -75,7 +76,8 @@ static const char *kind_of(const lcl_caps *c) {
 
 static lcl_device describe(const lcl_caps *c) {
   lcl_device d = { .compute_units = c->compute_units, .memory = c->global_mem };
-  snprintf(d.selector, sizeof d.selector, "%d:%d", c->platform_index, c->device_index);
+  char selector[24];
+  snprintf(d.selector, sizeof d.selector, "%s", lcl__caps_selector(c, selector));
   snprintf(d.name, sizeof d.name, "%s", c->name);
   snprintf(d.vendor, sizeof d.vendor, "%s", c->vendor);
   snprintf(d.platform, sizeof d.platform, "%s", c->platform);

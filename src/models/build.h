@@ -31,4 +31,8 @@ struct lcl_build {
 lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
                            int64_t batch, int64_t unlabelled_batch);
 
+/* What a setting came to, as the common option of that name would ask for it, into buf; "" where
+ * the option is none of the settings. Returns buf. */
+const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]);
+
 #endif

@@ -1,8 +1,8 @@
 /* The options every model has, and the learning-rate schedules. */
 #include <math.h>
 
-#include "base/base.h"
-#include "latentcl/model.h"
+#include "base/text.h"
+#include "models/build.h"
 
 static const lcl_option common[] = {
   { "epochs", LCL_OPTION_INT, "",
@@ -56,12 +56,41 @@ static void read_float(const lcl_options *o, const char *name, double *out) {
   if (lcl_option_given(o, name)) *out = lcl_option_float(o, name);
 }
 
+static const char *const schedules[] = { "constant", "step", "exponential", "linear", "plateau" };
+static const char *const optimisers[] = { "sgd",     "momentum", "nesterov",
+                                          "rmsprop", "adam",     "adadelta" };
+
+const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]) {
+  const struct {
+    const char *name;
+    double value;
+  } numbers[] = {
+    { "epochs", s->epochs },
+    { "batch", s->batch },
+    { "unlabelled_batch", s->unlabelled_batch },
+    { "lr", s->schedule.lr },
+    { "lr_factor", s->schedule.factor },
+    { "lr_every", s->schedule.every },
+    { "lr_from", s->schedule.from },
+    { "lr_until", s->schedule.until },
+    { "lr_warmup", s->schedule.warmup },
+    { "weight_decay", s->optimiser.weight_decay },
+    { "clip_norm", s->optimiser.clip_norm },
+    { "patience", s->patience },
+  };
+  *buf = 0;
+  if (strcmp(option, "optimiser") == 0) snprintf(buf, 32, "%s", optimisers[s->optimiser.kind]);
+  if (strcmp(option, "lr_schedule") == 0) snprintf(buf, 32, "%s", schedules[s->schedule.kind]);
+  for (size_t i = 0; i < LCL_COUNT(numbers); i++)
+    if (strcmp(option, numbers[i].name) == 0) lcl__snprintf(buf, 32, "%.6g", numbers[i].value);
+  return buf;
+}
+
 static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
   read_float(o, "lr", &s->lr);
   if (lcl_option_given(o, "lr_schedule")) {
-    static const char *const names[] = { "constant", "step", "exponential", "linear", "plateau" };
-    for (size_t i = 0; i < LCL_COUNT(names); i++)
-      if (lcl_option_is(o, "lr_schedule", names[i])) s->kind = (lcl_schedule_kind)i;
+    for (size_t i = 0; i < LCL_COUNT(schedules); i++)
+      if (lcl_option_is(o, "lr_schedule", schedules[i])) s->kind = (lcl_schedule_kind)i;
   }
   read_float(o, "lr_factor", &s->factor);
   read_int(o, "lr_every", &s->every);
@@ -77,15 +106,8 @@ static void apply_schedule(lcl_schedule *s, const lcl_options *o) {
 
 static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
   if (lcl_option_given(o, "optimiser")) {
-    static const struct {
-      const char *name;
-      lcl_optimiser_kind kind;
-    } kinds[] = {
-      { "sgd", LCL_SGD },         { "momentum", LCL_MOMENTUM }, { "nesterov", LCL_NESTEROV },
-      { "rmsprop", LCL_RMSPROP }, { "adam", LCL_ADAM },         { "adadelta", LCL_ADADELTA },
-    };
-    for (size_t i = 0; i < LCL_COUNT(kinds); i++)
-      if (lcl_option_is(o, "optimiser", kinds[i].name)) d->kind = kinds[i].kind;
+    for (size_t i = 0; i < LCL_COUNT(optimisers); i++)
+      if (lcl_option_is(o, "optimiser", optimisers[i])) d->kind = (lcl_optimiser_kind)i;
   }
   double v = d->weight_decay;
   read_float(o, "weight_decay", &v);

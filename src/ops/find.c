@@ -1,6 +1,7 @@
 /* See find.h. */
 #include "ops/find.h"
 
+#include <stdatomic.h>
 #include <math.h>
 
 /* Seconds that a context may measure in all, and that a candidate runs in a round. */
@@ -165,9 +166,15 @@ bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *problem,
 
 /* ---- all of it ---- */
 
+static atomic_bool quietly;
+
+void lcl__find_quietly(void) {
+  atomic_store(&quietly, true);
+}
+
 static void announce(lcl_context *ctx, lcl_finder *f) {
   lcl_str path = { 0 };
-  if (!f->said && lcl__tuning_path(ctx, &path))
+  if (!f->said && !atomic_load(&quietly) && lcl__tuning_path(ctx, &path))
     lcl__logf(LCL_LOG_WARN,
               "sizes that are new to this device: measuring their algorithms once%s, kept in %s "
               "(--find off or LATENTCL_FIND=off: not)",

@@ -34,4 +34,7 @@ bool lcl__find_wait(lcl_finder *f, lcl_lower *lw, const lcl_problem *p, const lc
 /* Measures what waits, the heaviest first, and keeps the results as records. */
 void lcl__find_all(lcl_finder *f, lcl_context *ctx);
 
+/* From now on nothing is said before sizes are measured. */
+void lcl__find_quietly(void);
+
 #endif

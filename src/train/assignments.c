@@ -17,10 +17,30 @@ typedef struct job {
   char path[2][1200];   /* the array, and a line an example */
 } job;
 
+static const char *const cluster_methods[] = { "model", "k-means", "k-means-features", NULL };
+static const char *const code_methods[] = { "model", "pca-itq", "spectral", NULL };
+
+/* NULL: there is no choice. */
+static lcl_status check_method(const char *const *methods, const char *method) {
+  lcl_str list = { 0 };
+  bool known = !methods;
+  for (int i = 0; methods && methods[i]; i++) {
+    known |= strcmp(methods[i], method) == 0;
+    lcl__str_add(&list, "%s%s", i ? ", " : "", methods[i]);
+  }
+  const lcl_status st = known ? LCL_OK
+                              : lcl__fail(LCL_ERR_ARGUMENT,
+                                          "there is no method \"%s\"; there are: %s", method,
+                                          list.data ? list.data : "");
+  lcl__str_free(&list);
+  return st;
+}
+
 static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *d, const char *name,
-                        lcl_metrics *metrics) {
+                        const char *const *methods, lcl_metrics *metrics) {
   *j = (job) { .d = d, .run = run, .s = lcl__run_session(run), .metrics = metrics };
-  j->method = d->method ? d->method : "model";
+  j->method = methods && d->method ? d->method : "model";
+  LCL_TRY(check_method(methods, j->method));
   memset(metrics, 0, sizeof *metrics);
   if (d->k > 0 && strcmp(j->method, "model") == 0)
     return lcl__fail(
@@ -31,9 +51,12 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
   lcl_metrics_set(metrics, "n", (double)j->ds->count);
   static const char *const ends[] = { ".npy", ".csv" };
   for (size_t i = 0; i < LCL_COUNT(ends); i++) {
+    /* What a baseline found does not take the place of what the model learnt. */
+    const bool baseline = strcmp(j->method, "model") != 0;
     const int n = d->prefix ? snprintf(j->path[i], sizeof j->path[i], "%s%s", d->prefix, ends[i])
-                            : snprintf(j->path[i], sizeof j->path[i], "%s/%s%s", lcl__run_path(run),
-                                       name, ends[i]);
+                            : snprintf(j->path[i], sizeof j->path[i], "%s/%s%s%.40s%s",
+                                       lcl__run_path(run), name, baseline ? "-" : "",
+                                       baseline ? j->method : "", ends[i]);
     if (n >= (int)sizeof j->path[i])
       return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
     LCL_TRY(lcl__check_output(j->path[i]));
@@ -125,10 +148,7 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
 static lcl_status find_clusters(const job *j, int32_t *cluster, int *clusters) {
   if (strcmp(j->method, "model") == 0) return by_model(j, cluster, clusters);
   if (strcmp(j->method, "k-means") == 0) return by_kmeans(j, false, cluster, clusters);
-  if (strcmp(j->method, "k-means-features") == 0) return by_kmeans(j, true, cluster, clusters);
-  return lcl__fail(LCL_ERR_ARGUMENT,
-                   "there is no method \"%s\"; there are: model, k-means, k-means-features",
-                   j->method);
+  return by_kmeans(j, true, cluster, clusters);
 }
 
 static lcl_status write_clusters(const job *j, const int32_t *cluster) {
@@ -147,7 +167,7 @@ static lcl_status assign_clusters(lcl_run_folder *run, const lcl_assignment_desc
                                   lcl_metrics *metrics) {
   job j;
   int clusters = 1;
-  LCL_TRY(begin(&j, run, desc, "clusters", metrics));
+  LCL_TRY(begin(&j, run, desc, "clusters", cluster_methods, metrics));
   int32_t *cluster = lcl__alloc((size_t)j.ds->count * sizeof *cluster);
   lcl_status st = cluster ? find_clusters(&j, cluster, &clusters) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && scored(&j)) {
@@ -199,18 +219,15 @@ static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
 }
 
 static lcl_status find_codes(const job *j, uint64_t *codes, int *bits) {
-  bool itq = strcmp(j->method, "pca-itq") == 0, spectral = strcmp(j->method, "spectral") == 0;
+  const bool itq = strcmp(j->method, "pca-itq") == 0;
   float *x;
   if (strcmp(j->method, "model") == 0) return codes_by_model(j, codes, bits);
-  if (!itq && !spectral)
-    return lcl__fail(LCL_ERR_ARGUMENT,
-                     "there is no method \"%s\"; there are: model, pca-itq, spectral", j->method);
   *bits = j->d->k > 0 ? j->d->k : BITS;
   if (*bits > 64) return lcl__fail(LCL_ERR_ARGUMENT, "%d bits: at most 64 are possible", *bits);
   lcl_status st = examples(j, &x);
   int64_t n = j->ds->count;
   if (st == LCL_OK && itq) st = lcl__pca_itq(x, n, (int)width_of(j), *bits, j->d->seed, codes);
-  if (st == LCL_OK && spectral) st = lcl__spectral_hash(x, n, (int)width_of(j), *bits, codes);
+  if (st == LCL_OK && !itq) st = lcl__spectral_hash(x, n, (int)width_of(j), *bits, codes);
   lcl__free(x);
   return st;
 }
@@ -245,7 +262,8 @@ static lcl_status write_codes(const job *j, const uint64_t *codes, int bits) {
       unpacked[i * bits + b] = (codes[i] >> b) & 1;
       text[b] = (codes[i] >> b) & 1 ? '1' : '0';
     }
-    lcl__str_add(&csv, "%lld,%.*s", (long long)i, bits, text);
+    /* A letter before the bits: no program takes them for a number and drops its leading zeros. */
+    lcl__str_add(&csv, "%lld,b%.*s", (long long)i, bits, text);
     add_label(&csv, j->ds, i);
   }
   lcl_status st = write_both(j, LCL_NPY_U8, 2, (int64_t[]) { n, bits }, unpacked, &csv);
@@ -258,7 +276,7 @@ static lcl_status assign_codes(lcl_run_folder *run, const lcl_assignment_desc *d
                                lcl_metrics *metrics) {
   job j;
   int bits = 0;
-  LCL_TRY(begin(&j, run, desc, "codes", metrics));
+  LCL_TRY(begin(&j, run, desc, "codes", code_methods, metrics));
   uint64_t *codes = lcl__alloc((size_t)j.ds->count * sizeof *codes);
   lcl_status st = codes ? find_codes(&j, codes, &bits) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && scored(&j)) st = score_codes(&j, codes, bits);
@@ -294,7 +312,7 @@ static lcl_status encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
                          lcl_metrics *metrics) {
   job j;
   lcl_outputs o;
-  LCL_TRY(begin(&j, run, desc, "features", metrics));
+  LCL_TRY(begin(&j, run, desc, "features", NULL, metrics));
   LCL_TRY(lcl__run_outputs(run, j.ds, &o));
   lcl_metrics_set(metrics, "width", (double)o.width);
   const lcl_status st = o.features ? write_features(&j, &o)

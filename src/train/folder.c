@@ -16,20 +16,17 @@ char *lcl__path_join(const char *folder, const char *file) {
   return p;
 }
 
-static const char *const schedules[] = { "constant", "step", "exponential", "linear", "plateau" };
-static const char *const optimisers[] = { "sgd",     "momentum", "nesterov",
-                                          "rmsprop", "adam",     "adadelta" };
-
 static void add_settings(cJSON *root, const lcl_settings *s) {
   cJSON *j = cJSON_AddObjectToObject(root, "settings");
+  char text[32];
   cJSON_AddNumberToObject(j, "epochs", s->epochs);
   cJSON_AddNumberToObject(j, "batch", s->batch);
   if (s->unlabelled_batch) cJSON_AddNumberToObject(j, "unlabelled_batch", s->unlabelled_batch);
   if (s->labels_per_class)
     cJSON_AddNumberToObject(j, "labels_per_class", (double)s->labels_per_class);
-  cJSON_AddStringToObject(j, "optimiser", optimisers[s->optimiser.kind]);
+  cJSON_AddStringToObject(j, "optimiser", lcl__setting_text(s, "optimiser", text));
   cJSON_AddNumberToObject(j, "lr", s->schedule.lr);
-  cJSON_AddStringToObject(j, "lr_schedule", schedules[s->schedule.kind]);
+  cJSON_AddStringToObject(j, "lr_schedule", lcl__setting_text(s, "lr_schedule", text));
   if (s->schedule.kind != LCL_SCHEDULE_CONSTANT) {
     cJSON_AddNumberToObject(j, "lr_factor", s->schedule.factor);
     cJSON_AddNumberToObject(j, "lr_every", s->schedule.every);

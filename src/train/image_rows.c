@@ -10,8 +10,8 @@ void lcl__image_rows_free(lcl_image_rows *p) {
   p->data = NULL;
 }
 
-static lcl_grid_desc grid_of(const lcl_image_rows *p, int rows, int zoom) {
-  return (lcl_grid_desc) { .n = rows * p->columns,
+static lcl_grid_desc grid_of(const lcl_image_rows *p, int n, int zoom) {
+  return (lcl_grid_desc) { .n = n,
                            .columns = p->columns,
                            .channels = p->channels,
                            .height = p->height,
@@ -26,12 +26,12 @@ static size_t image_size(const lcl_image_rows *p) {
 }
 
 lcl_status lcl__image_rows_grid(const lcl_image_rows *p, int zoom, lcl_image *out) {
-  const lcl_grid_desc d = grid_of(p, p->rows, zoom);
+  const lcl_grid_desc d = grid_of(p, p->count, zoom);
   return lcl__image_grid(&d, p->data, out);
 }
 
 lcl_status lcl__image_row(const lcl_image_rows *p, int row, lcl_image *out) {
-  const lcl_grid_desc d = grid_of(p, 1, 1);
+  const lcl_grid_desc d = grid_of(p, LCL_MIN(p->columns, p->count - row * p->columns), 1);
   return lcl__image_grid(&d, p->data + (size_t)row * (size_t)p->columns * image_size(p), out);
 }
 
@@ -40,6 +40,7 @@ static lcl_status allocate(lcl_session *s, int rows, int columns, lcl_image_rows
   lcl_prep_shape(s->prep, &out->channels, &out->height, &out->width);
   out->rows = rows;
   out->columns = columns;
+  out->count = rows * columns;
   size_t n;
   if (!lcl__mul_size((size_t)rows * (size_t)columns, (size_t)out->channels * (size_t)out->height,
                      &n) ||
@@ -182,13 +183,13 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
                                  const lcl_sample_request *request, lcl_image_rows *out) {
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
-  const size_t n = (size_t)out->rows * (size_t)out->columns;
+  const size_t n = (size_t)out->count, all = (size_t)out->rows * (size_t)out->columns;
   LCL_TRY(lcl__evaluator_create(s, false, &e));
   lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
-  float *x = lcl__alloc(2 * n * image_size(out) * sizeof(float)), *given = NULL;
+  float *x = lcl__alloc(2 * all * image_size(out) * sizeof(float)), *given = NULL;
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK && request->given) {
-    given = x + n * image_size(out);
+    given = x + all * image_size(out);
     st = load_given(s, request->given, (int64_t)n, given);
   }
   const lcl_sample_desc d = { .n = (int64_t)n,
@@ -277,6 +278,7 @@ lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
                      (long long)s->model->data.height);
   int columns = s->cls->sample && count % 8 == 0 && count % 10 != 0 ? 8 : LCL_MIN(count, 10);
   LCL_TRY(allocate(s, (count + columns - 1) / columns, columns, out));
+  out->count = count;
   lcl_status st = s->cls->sample
                       ? sample_by_hook(s, weights, request, out)
                       : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);

@@ -7,6 +7,7 @@
 
 typedef struct lcl_image_rows {
   int rows, columns;
+  int count; /* images; the places after them in the last row stay empty */
   int channels, height, width;
   char caption[LCL_BUILD_MAX][48];
   float *data;                  /* rows x columns images, values in [0,1] */

@@ -1,10 +1,10 @@
 /* JSON-lines log of a run, and what people see while it goes on. */
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/status_line.h"
 #include "train/session.h"
 
 static lcl_status io_fail(const char *what) {
@@ -85,29 +85,24 @@ void lcl__progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const 
   p->emit = emit ? emit : to_stderr;
   p->user = user;
   p->quiet = quiet;
-  p->terminal = !emit && isatty(STDERR_FILENO);
-  struct winsize w;
-  p->width = p->terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col
-                                                                                       : 80;
+  p->bar = !emit && !quiet;
 }
 
 void lcl__progress_bar(lcl_progress *p, double done, const char *text) {
-  if (p->quiet || !p->terminal || lcl__now() - p->last < 0.1) return;
+  if (!p->bar || lcl__now() - p->last < 0.1) return;
   p->last = lcl__now();
   char bar[24];
   int n = (int)(done * 20 + 0.5);
   for (int i = 0; i < 20; i++) bar[i] = i < n ? '=' : i == n ? '>' : ' ';
   bar[20] = '\0';
-  char line[512];
-  snprintf(line, sizeof line, "[%s] %s", bar, text);
-  fprintf(stderr, "\r%.*s\033[K", p->width - 1, line);
+  lcl__status_line("[%s] %s", bar, text);
 }
 
 void lcl__progress_line(lcl_progress *p, const char *text) {
   if (p->quiet) return;
   char line[1024];
   lcl__visible(line, sizeof line, text, false);
-  if (p->terminal) fputs("\r\033[K", stderr);
+  lcl__status_line_end();
   p->emit(p->user, line);
 }
 

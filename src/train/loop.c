@@ -46,17 +46,28 @@ static void show_bar(lcl_trainer *t) {
                     line);
 }
 
+/* "8,000 training examples", or "100 labelled, 50,000 unlabelled examples". */
+static void say_examples(const lcl_session *s, char *buf, size_t size) {
+  char n[32], rest[32];
+  const int64_t all = s->labelled->count;
+  lcl__grouped(all, n);
+  if (s->unlabelled)
+    snprintf(buf, size, "%s labelled, %s unlabelled examples", n,
+             lcl__grouped(s->unlabelled->count, rest));
+  else
+    snprintf(buf, size, "%s training example%s", n, all == 1 ? "" : "s");
+}
+
 static void show_start(lcl_trainer *t) {
   lcl_program_stats st = lcl_program_get_stats(t->compiled.program);
-  char line[512];
-  lcl__snprintf(
-      line, sizeof line,
-      "%s on %s: %lld parameters, %lld training examples, %lld step%s an epoch, %.1f MB on "
-      "the device",
-      t->s->cls->name, lcl_context_device_name(t->s->ctx),
-      (long long)lcl_store_param_count(t->s->store), (long long)t->s->labelled->count,
-      (long long)t->steps_per_epoch, t->steps_per_epoch == 1 ? "" : "s",
-      (double)(st.peak_memory + st.variable_memory) / 1e6);
+  char line[512], parameters[32], examples[96], steps[32];
+  say_examples(t->s, examples, sizeof examples);
+  lcl__snprintf(line, sizeof line,
+                "%s on %s: %s parameters, %s, %s step%s an epoch, %.1f MB on the device",
+                t->s->cls->name, lcl_context_device_name(t->s->ctx),
+                lcl__grouped(lcl_store_param_count(t->s->store), parameters), examples,
+                lcl__grouped(t->steps_per_epoch, steps), t->steps_per_epoch == 1 ? "" : "s",
+                (double)(st.peak_memory + st.variable_memory) / 1e6);
   lcl__progress_line(&t->progress, line);
   if (t->at.step == 0) return;
   lcl__snprintf(line, sizeof line, "going on in epoch %d after step %lld", t->at.epoch + 1,

@@ -467,6 +467,8 @@ lcl_status lcl_report_compare(const char *const *folders, int n, const char *htm
   memset(runs, 0, sizeof runs);
   if (n < 2 || n > MAX_RUNS)
     return lcl__fail(LCL_ERR_ARGUMENT, "2 to %d runs can be put side by side, got %d", MAX_RUNS, n);
+  LCL_TRY(lcl__check_ending(html, ".html .htm"));
+  LCL_TRY(lcl__check_output(html));
   lcl_status st = read_runs(folders, runs, n);
   page p = { .o = &text, .runs = runs, .n = n };
   if (st == LCL_OK) {

@@ -114,9 +114,13 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
   LCL_NEED(r);
   lcl_dataset *ds;
   lcl_image_rows p;
+  LCL_TRY(lcl__check_ending(png, ".png"));
   LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_split(r->s, split, &ds));
+  if (columns > ds->count)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%d examples (columns) were asked for; %s has %lld", columns,
+                     split, (long long)ds->count);
   LCL_TRY(lcl__session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
   return write_png(&p, png);
 }
@@ -124,6 +128,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
 lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
   LCL_NEED(r, request);
   lcl_image_rows p;
+  LCL_TRY(lcl__check_ending(png, ".png"));
   LCL_TRY(lcl__check_output(png));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_sample(r->s, r->weights, request, &p));

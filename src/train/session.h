@@ -149,9 +149,8 @@ void lcl__json_metrics(cJSON *parent, const char *name, const lcl_metrics *m);
 typedef struct lcl_progress {
   void (*emit)(void *user, const char *line);
   void *user;
-  bool quiet, terminal;
+  bool quiet, bar;
   double last;
-  int width;
 } lcl_progress;
 void lcl__progress_init(lcl_progress *p, bool quiet, void (*emit)(void *, const char *),
                         void *user);

@@ -327,6 +327,7 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   lcl__progress_init(&t->progress, d->quiet, d->progress, d->user);
   LCL_TRY(choose_folder(t));
   LCL_TRY(take_folder(t));
+  LCL_TRY(lcl__check_ending(d->trace, ".json"));
   LCL_TRY(lcl__check_output(d->trace));
   LCL_TRY(paths(t));
   char *config = lcl__path_join(t->folder, "config.json");

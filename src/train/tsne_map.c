@@ -27,8 +27,11 @@ typedef struct map {
 /* ---- which examples ---- */
 
 static lcl_status choose_points(map *m) {
-  int64_t all = m->ds->count, want = m->d->points < 0 ? all : m->d->points ? m->d->points : 10000;
-  m->n = LCL_MIN(want, all);
+  const int64_t all = m->ds->count, want = m->d->points;
+  if (want > all)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%lld points were asked for; there are %lld examples",
+                     (long long)want, (long long)all);
+  m->n = want < 0 ? all : want > 0 ? want : LCL_MIN(all, 10000);
   if (m->n < 2 * NEIGHBOURS)
     return lcl__fail(LCL_ERR_ARGUMENT, "a map needs at least %d examples, there are %lld",
                      2 * NEIGHBOURS, (long long)m->n);
@@ -48,11 +51,15 @@ static lcl_status choose_marked(map *m) {
   const char *text = m->d->marked ? m->d->marked : "0,1,9";
   int64_t classes[MAX_MARKS];
   const int n_classes = *text ? lcl__parse_list(text, ',', 0, INT32_MAX, classes, MAX_MARKS) : 0;
-  int each = m->d->marks > 0 ? m->d->marks : 100;
+  const int each = m->d->marks > 0 ? m->d->marks : m->d->marks < 0 ? 0 : 100;
   if (n_classes < 0)
     return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
                      text);
   if (!m->chosen->labels) return LCL_OK;
+  for (int i = 0; i < n_classes && m->d->marked; i++)
+    if (classes[i] >= m->ds->classes)
+      return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: there is no class %lld; the data have %d",
+                       (long long)classes[i], m->ds->classes);
   int *seen = lcl__alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
   m->marked = lcl__alloc(MAX_MARKS * sizeof *m->marked);
   for (int64_t i = 0; seen && m->marked && i < m->n && m->n_marked < MAX_MARKS; i++) {
@@ -63,9 +70,18 @@ static lcl_status choose_marked(map *m) {
     seen[label]++;
     m->marked[m->n_marked++] = (int)i;
   }
-  bool failed = !seen || !m->marked;
+  lcl_status st = seen && m->marked ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  for (int i = 0; i < n_classes && st == LCL_OK && m->d->marks > 0; i++) {
+    const int found = classes[i] < m->ds->classes ? seen[classes[i]] : each;
+    if (found < each)
+      st = lcl__fail(
+          LCL_ERR_ARGUMENT,
+          "%d marked examples of class %lld were asked for; there are %d on the map (and "
+          "at most %d in all)",
+          each, (long long)classes[i], found, MAX_MARKS);
+  }
   lcl__free(seen);
-  return failed ? LCL_ERR_HOST_MEMORY : LCL_OK;
+  return st;
 }
 
 /* ---- features ---- */
@@ -330,6 +346,8 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
 lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
   LCL_NEED(run);
   map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
+  LCL_TRY(lcl__check_ending(desc->png, ".png"));
+  LCL_TRY(lcl__check_ending(desc->csv, ".csv"));
   LCL_TRY(lcl__check_outputs((const char *const[]) { desc->png, desc->csv }, 2));
   lcl_status st = run_map(&m, metrics);
   lcl_dataset_close(m.chosen);

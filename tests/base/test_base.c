@@ -11,6 +11,7 @@
 
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/status_line.h"
 #include "base/text.h"
 #include "test.h"
 
@@ -570,6 +571,57 @@ static void numbers_are_whole_texts(void **state) {
   assert_false(lcl__inside("[0,1e9]", NAN));
 }
 
+/* Wide characters take two columns of a terminal, combining ones none; none is cut in two. */
+static void columns(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int columns;
+    size_t bytes;
+  } cases[] = {
+    { "abc", 3, 3 },          { "abc", 2, 2 },
+    { "abc", 0, 0 },          { "\u00e9x", 1, 2 },
+    { "e\u0301x", 1, 3 },     { "\u6570\u636e", 4, 6 },
+    { "\u6570\u636e", 3, 3 }, { "\u6570\u636e", 1, 0 },
+    { "a\xffz", 2, 2 },       { "", 5, 0 },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
+    assert_int_equal(lcl__fit_columns(cases[i].text, cases[i].columns), cases[i].bytes);
+}
+
+static void grouped_numbers(void **state) {
+  (void)state;
+  static const struct {
+    int64_t n;
+    const char *text;
+  } cases[] = { { 0, "0" },
+                { 999, "999" },
+                { 1000, "1,000" },
+                { 50000, "50,000" },
+                { 1234567, "1,234,567" },
+                { -123, "-123" },
+                { -1234, "-1,234" },
+                { INT64_MAX, "9,223,372,036,854,775,807" } };
+  char buf[32];
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
+    assert_string_equal(lcl__grouped(cases[i].n, buf), cases[i].text);
+}
+
+static void endings_say_the_type(void **state) {
+  (void)state;
+  ASSERT_OK(lcl__check_ending(NULL, ".png"));
+  for (int i = 0; i < 6; i++) {
+    static const char *const good[] = { "a.png", "x.y/a",        "/dev/stdout",
+                                        "a.PNG", "/tmp/.hidden", "a.b.png" };
+    ASSERT_OK(lcl__check_ending(good[i], ".png"));
+  }
+  static const char *const bad[] = { "a.jpg", "a.pn", "a.pngx", "a.", "a.png.gz", "a.htm" };
+  for (size_t i = 0; i < LCL_COUNT(bad); i++)
+    assert_int_equal(lcl__check_ending(bad[i], ".png"), LCL_ERR_ARGUMENT);
+  ASSERT_OK(lcl__check_ending("a.htm", ".html .htm"));
+  assert_int_equal(lcl__check_ending("a.h", ".html .htm"), LCL_ERR_ARGUMENT);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(messages),
@@ -594,6 +646,9 @@ int main(void) {
     cmocka_unit_test(names_in_utf8),
     cmocka_unit_test(csv_is_quoted_where_it_must_be),
     cmocka_unit_test(numbers_are_whole_texts),
+    cmocka_unit_test(columns),
+    cmocka_unit_test(grouped_numbers),
+    cmocka_unit_test(endings_say_the_type),
     cmocka_unit_test_setup_teardown(files, make_folder, remove_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,7 +141,7 @@ static void lines(void **state) {
     lcl_progress p;
     char got[64] = "";
     lcl__progress_init(&p, quiet, keep_line, got);
-    assert_false(p.terminal);
+    assert_false(p.bar);
     lcl__progress_bar(&p, 0.5, "half"); /* only on a terminal */
     assert_string_equal(got, "");
     lcl__progress_line(&p, "a\033[2Jb");
