@@ -196,7 +196,8 @@ static void codes(void **state) {
   for (size_t i = 0; i < LCL_COUNT(methods); i++) {
     lcl_assignment_desc d = { .queries = 10, .method = methods[i], .k = 4 };
     ASSERT_OK(lcl_run_hash(run, &d, &again));
-    check_array((snprintf(path, sizeof path, "%s/codes.npy", folder), path), LCL_NPY_U8, 2, 4);
+    snprintf(path, sizeof path, "%s/codes-%s.npy", folder, methods[i]);
+    check_array(path, LCL_NPY_U8, 2, 4);
   }
   ASSERT_STATUS(lcl_run_cluster(run, &(lcl_assignment_desc) { 0 }, NULL), LCL_ERR_UNSUPPORTED);
   ASSERT_STATUS(lcl_run_hash(run, &(lcl_assignment_desc) { .method = "pca-itq", .k = 65 }, NULL),
