@@ -177,6 +177,7 @@ static int compute(job *j) {
     const int code = find_output(j, &j->out[i], &values[i]);
     if (code != CLI_OK) return code;
     paths[i] = j->out[i].file;
+    if (lcl__check_ending(paths[i], ".npy") != LCL_OK) return cli_error();
   }
   if (!j->n_in && !j->n_out && lcl_onnx_input_count(j->model.onnx)) return print_ports(j), CLI_OK;
   if (lcl__check_outputs(paths, j->n_out) != LCL_OK) return cli_error();
@@ -206,8 +207,7 @@ static int run(int argc, char **argv) {
     { "out", CLI_LIST, &out, "[NAME=]FILE.npy", "where to write an output, likewise" },
     { "dim", CLI_LIST, &dims, "NAME=N",
       "size of a dimension that the file leaves open and no array tells" },
-    { "device", CLI_STRING, &device, "SEL",
-      "which device: an index (1:0), a kind, part of a name" },
+    CLI_DEVICE(&device),
     CLI_CHOICES,
     { "operators", CLI_FLAG, &operators, NULL, "list the operators of ONNX that are supported" },
     { 0 },

@@ -105,7 +105,7 @@ def full_disk():
                   ['tune', 'gemm-64', '--budget', '0'], ['devices'], ['devices', '--json'], ['doctor'],
                   ['check', '--op', 'relu', '--cases', '1'], ['op', '--list'], ['op', 'relu', '--help'],
                   ['explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data'], ['explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', '--dot'],
-                  ['cache', 'stat'], ['cache', 'clear']]
+                  ['cache', 'stat'], ['cache', 'clear'], ['run', '--operators']]
     run('bench', 'gemm-64', '--seconds', '0.01', '--quick', '--json', 'one.json')
     assert {a[0] for a in everything} >= set(commands()), set(commands()) - {a[0] for a in everything}
     with open('/dev/full', 'w') as full:
