@@ -80,6 +80,9 @@ consumers shared "$prefix"
 ! command -v cmake >/dev/null || ! cmake -S "$root/use" -B "$root/cmake-2" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED=0.2 >/dev/null 2>&1 ||
   fail 'CMake takes it for another version'
 
+packaged=$(sed -n '1s/^latentcl (\(.*\)-[^-]*) .*/\1/p' "$source/debian/changelog")
+[ "latentcl $packaged" = "$(latentcl --version | head -1)" ] || fail "debian/changelog is of version $packaged"
+
 doc=$prefix/share/doc/latentcl
 cmp "$source/LICENSE" "$doc/LICENSE"
 for page in "$doc"/*.md "$doc"/docs/*.md; do
