@@ -227,6 +227,10 @@ int cli_parse(int argc, char **argv, const cli_option *options, const char *usag
       if (code >= 0) return code;
     }
   }
+  for (int i = optind; i < argc; i++)
+    if (!*argv[i])
+      return cli_usage("%s: an argument is an empty text; see `latentcl %s --help`", argv[0],
+                       argv[0]);
   if (argi)
     *argi = optind;
   else if (optind < argc)

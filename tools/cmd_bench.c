@@ -133,15 +133,20 @@ static int write_text(const char *path, const char *text) {
   return lcl__file_write_atomic(path, text, strlen(text)) == LCL_OK ? CLI_OK : cli_error();
 }
 
-/* Said before anything is measured. */
-static int check_files(const options *o) {
+/* Said before anything is measured: results may take the place of those they are compared with, a
+ * table or a page may not. */
+static int check_files(const options *o, char *const *read, int n_read) {
   const char *paths[] = { o->json, o->csv, o->html };
   static const char *const endings[] = { ".json", ".csv", ".html .htm" };
   for (size_t i = 0; i < 3; i++)
     if (is_stdout(paths[i])) paths[i] = "/dev/stdout";
   for (size_t i = 0; i < 3; i++)
     if (lcl__check_ending(paths[i], endings[i]) != LCL_OK) return cli_error();
-  return lcl__check_outputs(paths, 3) == LCL_OK ? CLI_OK : cli_error();
+  lcl_status st = lcl__check_outputs(paths, 3, NULL, 0);
+  if (st == LCL_OK && o->compare) st = lcl__check_outputs(paths + 1, 2, &o->compare, 1);
+  if (st == LCL_OK)
+    st = lcl__check_outputs(paths + 1, 2, (const char *const *)read, (size_t)n_read);
+  return st == LCL_OK ? CLI_OK : cli_error();
 }
 
 static int draw(const lcl_result_files *files, const char *path) {
@@ -406,6 +411,7 @@ static int run_options(int argc, char **argv, const options *o) {
     return cli_usage("--compare takes results files or workloads after its FILE, not both");
   if (n_files && (o->json || o->csv))
     return cli_usage("--json and --csv write what is measured; files are only compared");
+  if (check_files(o, argv, n_files) != CLI_OK) return CLI_FAILED;
   if (o->compare && lcl__results_load(o->compare, &files) != LCL_OK) code = cli_error();
   for (int i = 0; code == CLI_OK && i < n_files; i++)
     if (lcl__results_load(argv[i], &files) != LCL_OK) code = cli_error();
@@ -472,7 +478,6 @@ static int run(int argc, char **argv) {
               &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
-  if (check_files(&o) != CLI_OK) return CLI_FAILED;
   return run_options(argc - at, argv + at, &o);
 }
 

@@ -57,6 +57,7 @@ static int take_words(int argc, char **argv, int *at, const char **to, int *n, i
   const char *option = argv[*at];
   const int before = *n;
   while (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0) {
+    if (!*argv[*at + 1]) return cli_usage("op: %s wants a value, not an empty text", option);
     if (*n == room) return cli_usage("op: %s takes at most %d values", option, room);
     to[(*n)++] = argv[++*at];
   }
@@ -67,7 +68,9 @@ static int parse(int argc, char **argv, request *r) {
   for (int i = 1; i < argc; i++) {
     const char *a = argv[i];
     int code = -1;
-    if (strcmp(a, "--list") == 0)
+    if (!*a || a[strlen(a) - 1] == '=' || (i + 1 < argc && !*argv[i + 1]))
+      code = cli_usage("op: an argument is an empty text; see `latentcl op --help`");
+    else if (strcmp(a, "--list") == 0)
       r->list = true;
     else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
       r->help = true;
@@ -235,7 +238,7 @@ static lcl_status check_outputs(const request *r) {
   for (int k = 0; k < r->n_grad_out; k++)
     if (!left_out(r->grad_out[k])) paths[n++] = r->grad_out[k];
   for (size_t i = 0; i < n; i++) LCL_TRY(lcl__check_ending(paths[i], ".npy"));
-  return lcl__check_outputs(paths, n);
+  return lcl__check_outputs(paths, n, NULL, 0); /* inputs are read before */
 }
 
 static lcl_status run_case(lcl_case *c, const request *r, lcl_context *ctx) {

@@ -96,8 +96,10 @@ lcl_status lcl__check_output(const char *path);
 /* What a file is called says what is in it: with an ending that is none of these (".html .htm"), an
  * error names them. A name without one (standard output, say) may hold anything. NULL is fine. */
 lcl_status lcl__check_ending(const char *path, const char *endings);
-/* The same of n paths, which have to be those of different files. */
-lcl_status lcl__check_outputs(const char *const *paths, size_t n);
+/* The same of n paths, which have to be those of different files, and of none of the inputs, whose
+ * files are there or will be. Any of them may be NULL. */
+lcl_status lcl__check_outputs(const char *const *paths, size_t n, const char *const *inputs,
+                              size_t n_inputs);
 bool lcl__is_standard_output(const char *path); /* by name, as in /dev/stdout */
 /* A new file takes the place of whatever is called so, without waiting for the disk: for our own
  * files that can be made again. A crash of the machine may leave it torn. */

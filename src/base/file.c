@@ -336,18 +336,27 @@ bool lcl__is_standard_output(const char *path) {
   return own_descriptor(path) == STDOUT_FILENO;
 }
 
-/* Whether two names, of files or of what will be one, mean the same file. */
+/* Whether writing to one of two names, of files or of what will be one, changes the other's. Hard
+ * links stay apart: each name gets a file of its own. */
 static bool same_file(const char *a, const char *b) {
-  struct stat x, y;
-  const bool there = stat(a, &x) == 0;
-  if (there != (stat(b, &y) == 0)) return false;
-  if (there) return x.st_dev == y.st_dev && x.st_ino == y.st_ino && !S_ISCHR(x.st_mode);
-  char *in[2] = { folder_of(a), folder_of(b) };
-  const bool same = in[0] && in[1] && stat(in[0], &x) == 0 && stat(in[1], &y) == 0 &&
-                    x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
-                    strcmp(base_of(a), base_of(b)) == 0;
-  lcl__free(in[0]);
-  lcl__free(in[1]);
+  const char *given[2] = { a, b };
+  char *at[2], *in[2];
+  struct stat x[2];
+  const bool there = stat(a, &x[0]) == 0 && stat(b, &x[1]) == 0;
+  if (there && !S_ISREG(x[0].st_mode)) /* streams are written through; devices take any number */
+    return x[0].st_dev == x[1].st_dev && x[0].st_ino == x[1].st_ino && !S_ISCHR(x[0].st_mode);
+  for (int i = 0; i < 2; i++) {
+    char real[PATH_MAX];
+    at[i] = realpath(given[i], real) ? lcl__strdup(real) : lcl__file_target(given[i]);
+    in[i] = at[i] ? folder_of(at[i]) : NULL;
+  }
+  const bool same = in[0] && in[1] && stat(in[0], &x[0]) == 0 && stat(in[1], &x[1]) == 0 &&
+                    x[0].st_dev == x[1].st_dev && x[0].st_ino == x[1].st_ino &&
+                    strcmp(base_of(at[0]), base_of(at[1])) == 0;
+  for (int i = 0; i < 2; i++) {
+    lcl__free(at[i]);
+    lcl__free(in[i]);
+  }
   return same;
 }
 
@@ -388,12 +397,18 @@ lcl_status lcl__check_ending(const char *path, const char *endings) {
                    path, end, endings);
 }
 
-lcl_status lcl__check_outputs(const char *const *paths, size_t n) {
+lcl_status lcl__check_outputs(const char *const *paths, size_t n, const char *const *inputs,
+                              size_t n_inputs) {
   for (size_t i = 0; i < n; i++) {
     LCL_TRY(lcl__check_output(paths[i]));
     for (size_t k = 0; k < i; k++)
       if (paths[i] && paths[k] && same_file(paths[i], paths[k]))
         return lcl__fail(LCL_ERR_ARGUMENT, "two results would be written to one file, %s",
+                         paths[i]);
+    for (size_t k = 0; k < n_inputs; k++)
+      if (paths[i] && inputs[k] && same_file(paths[i], inputs[k]))
+        return lcl__fail(LCL_ERR_ARGUMENT,
+                         "cannot write %s: that file has another use here, and would be lost",
                          paths[i]);
   }
   return LCL_OK;

@@ -1,6 +1,7 @@
 /* Files of data sets: whole files, plain or gzip, and the names in a folder. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -137,6 +138,30 @@ int lcl__part_named(const char *name, size_t n) {
     if (strlen(known[i].name) == n && lcl__ncasecmp(known[i].name, name, n) == 0)
       return known[i].part;
   return -1;
+}
+
+/* ---- what must not be written over ---- */
+
+/* By name, as the readers do; those of IDX and CIFAR may be compressed. */
+static bool is_data(const char *format, const char *name) {
+  static const struct {
+    const char *format, *end;
+  } known[] = { { "images", ".png" },  { "images", ".jpg" },   { "images", ".jpeg" },
+                { "npy", ".npy" },     { "sound", ".wav" },    { "cifar10", ".bin" },
+                { "cifar10", ".gz" },  { "cifar10", ".txt" },  { "cifar100", ".bin" },
+                { "cifar100", ".gz" }, { "cifar100", ".txt" }, { "idx", ".gz" } };
+  for (size_t i = 0; i < LCL_COUNT(known); i++)
+    if (strcmp(format, known[i].format) == 0 && lcl__name_ends(name, known[i].end)) return true;
+  return strcmp(format, "idx") == 0 && strstr(name, "idx");
+}
+
+lcl_status lcl__data_check_output(const char *folder, const char *format, const char *path) {
+  char data[PATH_MAX], at[PATH_MAX];
+  if (!folder || !realpath(folder, data) || !realpath(path, at)) return LCL_OK;
+  const size_t n = strlen(data);
+  if (strncmp(data, at, n) != 0 || at[n] != '/' || !is_data(format, at + n)) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "cannot write %s: this is a file of the data set; give another name", path);
 }
 
 /* ---- what no reader took ---- */

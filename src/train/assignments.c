@@ -59,9 +59,9 @@ static lcl_status begin(job *j, lcl_run_folder *run, const lcl_assignment_desc *
                                        baseline ? j->method : "", ends[i]);
     if (n >= (int)sizeof j->path[i])
       return lcl__fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
-    LCL_TRY(lcl__check_output(j->path[i]));
   }
-  return LCL_OK;
+  const char *folder = lcl__run_path(run), *out[] = { j->path[0], j->path[1] };
+  return lcl__check_run_outputs(out, LCL_COUNT(out), &folder, 1, j->s);
 }
 
 /* Scores compare the examples that have a label; the others are counted. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "data/data_internal.h"
 #include "latentcl/version.h"
 #include "models/registry.h"
 #include "train/session.h"
@@ -14,6 +15,29 @@ char *lcl__path_join(const char *folder, const char *file) {
   if (n && p[n - 1] != '/') p[n++] = '/';
   memcpy(p + n, file, m + 1);
   return p;
+}
+
+static lcl_status check_run(const char *const *paths, size_t n, const char *folder) {
+  static const char *const names[] = { "config.json",      "log.jsonl",    "last.safetensors",
+                                       "best.safetensors", "profile.json", "report.html" };
+  char *file[LCL_COUNT(names)];
+  bool ok = true;
+  for (size_t i = 0; i < LCL_COUNT(names); i++)
+    ok = (file[i] = lcl__path_join(folder, names[i])) != NULL && ok;
+  const lcl_status st = ok ? lcl__check_outputs(paths, n, (const char *const *)file,
+                                                LCL_COUNT(names))
+                           : LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < LCL_COUNT(names); i++) lcl__free(file[i]);
+  return st;
+}
+
+lcl_status lcl__check_run_outputs(const char *const *paths, size_t n, const char *const *folders,
+                                  size_t n_folders, const lcl_session *s) {
+  for (size_t i = 0; i < n_folders; i++)
+    if (folders[i]) LCL_TRY(check_run(paths, n, folders[i]));
+  for (size_t i = 0; i < n && s; i++)
+    if (paths[i]) LCL_TRY(lcl__data_check_output(s->data_path, s->splits.format, paths[i]));
+  return LCL_OK;
 }
 
 static void add_settings(cJSON *root, const lcl_settings *s) {

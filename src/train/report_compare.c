@@ -468,8 +468,8 @@ lcl_status lcl_report_compare(const char *const *folders, int n, const char *htm
   if (n < 2 || n > MAX_RUNS)
     return lcl__fail(LCL_ERR_ARGUMENT, "2 to %d runs can be put side by side, got %d", MAX_RUNS, n);
   LCL_TRY(lcl__check_ending(html, ".html .htm"));
-  LCL_TRY(lcl__check_output(html));
-  lcl_status st = read_runs(folders, runs, n);
+  lcl_status st = lcl__check_run_outputs(&html, 1, folders, (size_t)n, NULL);
+  if (st == LCL_OK) st = read_runs(folders, runs, n);
   page p = { .o = &text, .runs = runs, .n = n };
   if (st == LCL_OK) {
     const char *metric = lcl__json_word(lcl__json_child(runs[0].config.json, "settings"), "select");

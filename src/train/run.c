@@ -99,6 +99,11 @@ lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_output
   return s;
 }
 
+static lcl_status check_output(const lcl_run_folder *r, const char *path) {
+  const char *folder = r->folder;
+  return lcl__check_run_outputs(&path, 1, &folder, 1, r->s);
+}
+
 static lcl_status write_png(lcl_image_rows *p, const char *path) {
   lcl_image image;
   lcl_status s = lcl__image_rows_grid(p, p->height < 64 ? 2 : 1, &image);
@@ -115,7 +120,7 @@ lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns
   lcl_dataset *ds;
   lcl_image_rows p;
   LCL_TRY(lcl__check_ending(png, ".png"));
-  LCL_TRY(lcl__check_output(png));
+  LCL_TRY(check_output(r, png));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_split(r->s, split, &ds));
   if (columns > ds->count)
@@ -129,7 +134,9 @@ lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, 
   LCL_NEED(r, request);
   lcl_image_rows p;
   LCL_TRY(lcl__check_ending(png, ".png"));
-  LCL_TRY(lcl__check_output(png));
+  const char *given = request->given;
+  LCL_TRY(check_output(r, png));
+  if (given && lcl__file_exists(given)) LCL_TRY(lcl__check_outputs(&png, 1, &given, 1));
   LCL_TRY(check_weights(r));
   LCL_TRY(lcl__session_sample(r->s, r->weights, request, &p));
   return write_png(&p, png);

@@ -115,6 +115,10 @@ lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_output
 /* ---- run folder (folder.c) ---- */
 
 char *lcl__path_join(const char *folder, const char *file); /* lcl__free; NULL: out of memory */
+/* lcl__check_outputs, where the inputs are what the runs in the folders are made of and the files
+ * of the session's data (NULL: of none). */
+lcl_status lcl__check_run_outputs(const char *const *paths, size_t n, const char *const *folders,
+                                  size_t n_folders, const lcl_session *s);
 lcl_status lcl__write_config(lcl_session *s, const char *folder);
 typedef struct lcl_run_config {
   cJSON *json;

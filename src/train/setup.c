@@ -308,7 +308,9 @@ static lcl_status check_labels(const lcl_trainer *t) {
 }
 
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
+  const char *runs[] = { t->folder, t->d->start };
   LCL_TRY(open_session(t, ctx, checkpoint));
+  LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(run_prepare(t, ctx));
@@ -328,7 +330,6 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   LCL_TRY(choose_folder(t));
   LCL_TRY(take_folder(t));
   LCL_TRY(lcl__check_ending(d->trace, ".json"));
-  LCL_TRY(lcl__check_output(d->trace));
   LCL_TRY(paths(t));
   char *config = lcl__path_join(t->folder, "config.json");
   bool exists = config && lcl__file_exists(config);

@@ -348,7 +348,8 @@ lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_
   map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
   LCL_TRY(lcl__check_ending(desc->png, ".png"));
   LCL_TRY(lcl__check_ending(desc->csv, ".csv"));
-  LCL_TRY(lcl__check_outputs((const char *const[]) { desc->png, desc->csv }, 2));
+  const char *folder = lcl__run_path(run), *out[] = { desc->png, desc->csv };
+  LCL_TRY(lcl__check_run_outputs(out, LCL_COUNT(out), &folder, 1, m.s));
   lcl_status st = run_map(&m, metrics);
   lcl_dataset_close(m.chosen);
   lcl__free(m.place);

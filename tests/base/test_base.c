@@ -298,24 +298,47 @@ static void longest_names(void **state) {
   ASSERT_STATUS(lcl__file_write_atomic(path, "x", 1), LCL_ERR_IO);
 }
 
-/* Results of one command go to files of their own, by whatever name. */
+/* Results of one command go to files of their own, by whatever name, and over nothing it reads. */
 static void outputs_are_distinct(void **state) {
   (void)state;
-  char a[128], same[160], link[128], there[128];
+  char a[128], same[160], link_to[128], there[128], hard[128];
+  const char *never = NULL;
   snprintf(a, sizeof a, "%s/out", folder);
   snprintf(same, sizeof same, "%s/./out", folder);
   snprintf(there, sizeof there, "%s/there", folder);
-  snprintf(link, sizeof link, "%s/hard", folder);
+  snprintf(link_to, sizeof link_to, "%s/soft", folder);
+  snprintf(hard, sizeof hard, "%s/hard", folder);
   ASSERT_OK(lcl__file_write_atomic(there, "x", 1));
-  assert_int_equal(symlink("there", link), 0);
-  ASSERT_OK(lcl__check_outputs((const char *[]) { a, NULL, there, NULL }, 4));
-  ASSERT_OK(lcl__check_outputs((const char *[]) { "/dev/null", "/dev/null" }, 2));
-  ASSERT_STATUS(lcl__check_outputs((const char *[]) { a, there, same }, 3), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl__check_outputs((const char *[]) { there, link }, 2), LCL_ERR_ARGUMENT);
-  ASSERT_STATUS(lcl__check_outputs((const char *[]) { there, "/nowhere/x" }, 2), LCL_ERR_IO);
+  assert_int_equal(symlink("there", link_to), 0);
+  assert_int_equal(link(there, hard), 0);
+  const struct {
+    const char *out[2], *in;
+    lcl_status status;
+  } cases[] = {
+    { { a, there }, NULL, LCL_OK },
+    { { "/dev/null", "/dev/null" }, NULL, LCL_OK },
+    { { a, same }, NULL, LCL_ERR_ARGUMENT },
+    { { there, link_to }, NULL, LCL_ERR_ARGUMENT },
+    { { there, "/nowhere/x" }, NULL, LCL_ERR_IO },
+    { { there, hard }, NULL, LCL_OK }, /* each name gets a file of its own */
+    { { a, never }, there, LCL_OK },
+    { { never, there }, there, LCL_ERR_ARGUMENT },
+    { { link_to, never }, there, LCL_ERR_ARGUMENT },
+    { { there, never }, link_to, LCL_ERR_ARGUMENT },
+    { { a, never }, same, LCL_ERR_ARGUMENT }, /* what will be read later */
+    { { hard, never }, there, LCL_OK },
+  };
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
+    if (lcl__check_outputs(cases[i].out, 2, &cases[i].in, 1) != cases[i].status)
+      fail_msg("case %zu: %s", i, lcl_error_message());
+  ASSERT_OK(lcl__file_write_atomic(hard, "yy", 2));
+  struct stat st;
+  assert_int_equal(stat(there, &st), 0);
+  assert_true(st.st_size == 1 && st.st_nlink == 1);
   assert_true(lcl__is_standard_output("/dev/stdout") && lcl__is_standard_output("/dev/fd/1"));
   assert_false(lcl__is_standard_output("/dev/stderr") || lcl__is_standard_output(there));
-  unlink(link);
+  unlink(link_to);
+  unlink(hard);
 }
 
 /* A link to a file that is not there yet makes that file, with no more rights than a new one. */

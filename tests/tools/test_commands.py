@@ -310,6 +310,11 @@ def maps():
     check(not os.path.exists('one'), 'two results in one file')
     for marked in ('0, 1', '0,', 'a', '0;1'):
         run('tsne', *common, '--marked', marked, code=1)
+    run('tsne', *common, '--marked', '2,2', '--marks', '4')
+    marked = [r for r in rows('m.csv')[1:] if r[2] != 'example']
+    check(len({r[0] for r in marked}) == 4 and {r[1] for r in marked} == {'2'}, marked)
+    run('tsne', *common, '--marks', '0')
+    check({r[2] for r in rows('m.csv')[1:]} == {'example'}, 'none marked')
 
 
 def pages():

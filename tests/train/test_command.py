@@ -40,7 +40,8 @@ def usage():
     for wrong in (['train'], ['train', 'no-such-model'], ['train', 'semantic-noise', '--set', 'no_such=1'],
                   ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'], ['train', 'semantic-noise', '--epochs', '0'], ['check', '--op', 'relu', '--cases', '-1'],
                   ['train', 'semantic-noise', '--epochs'], ['train', 'semantic-noise', 'more'], ['eval'], ['report'],
-                  ['reproduce', 'no-such-table'], ['explain'], ['no-such-command']):
+                  ['reproduce', 'no-such-table'], ['explain'], ['no-such-command'], ['data', ''], ['eval', ''], ['report', 'a', ''], ['train', ''],
+                  ['op', 'relu', '--in', ''], ['op', ''], ['op', 'relu', '--device', ''], ['op', 'relu', '--device=']):
         p = run(*wrong, code=2)
         assert p.stderr.count('\n') == 1 and not p.stdout, (wrong, p.stdout, p.stderr)
     for failing in (['eval', '/nonexistent'], ['train', 'semantic-noise', '--data', '/nonexistent', '--out', '/tmp/none'],

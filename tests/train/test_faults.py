@@ -85,6 +85,45 @@ def output():
     assert '/nonexistent' in refused(*SMALL, '--trace', '/nonexistent/t.json', '--out', out)
     assert not os.path.exists(out)
 
+    # No result takes the place of what a run is made of, nor of its data.
+    r = small_run('kept', '--max-steps', '2')
+    data, given = folder + '/kept-data', folder + '/given.npy'
+    os.makedirs(data)
+    for path, shape, values in ((data + '/features.npy', '800, 1, 28, 28', bytes(range(196)) * 3200), (data + '/labels.npy', '800,', bytes(range(10)) * 80),
+                                (given, '800, 1, 28, 28', bytes(range(196)) * 3200)):
+        head = ("{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }" % shape).encode().ljust(117) + b'\n'
+        open(path, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + values)
+    for name in ('cat', 'dog'):
+        os.makedirs(folder + '/images/' + name)
+        for i in range(6):
+            write_grey_png('%s/images/%s/%d.png' % (folder, name, i), 40 * i)
+    for name, to in (('.png', r + '/last.safetensors'), ('.csv', r + '/log.jsonl'), ('.html', r + '/config.json'),
+                     ('-given.png', given), ('-page.html', folder + '/pages/a.json'), ('-page.csv', folder + '/pages/a.json')):
+        os.symlink(to, folder + '/link' + name)
+    os.makedirs(folder + '/pages')
+    open(folder + '/pages/a.json', 'w').write(json.dumps({'results': []}))
+
+    def contents():
+        return {path: open(path, 'rb').read() for at in (r, data, folder + '/images', folder + '/pages')
+                for root, _, names in os.walk(at) for path in [os.path.join(root, n) for n in names]}
+
+    before = contents()
+    a, link = folder + '/pages/a.json', folder + '/link'
+    for args in (['tsne', r, '--out', link + '.png'], ['tsne', r, '--out', folder + '/t.png', '--csv', link + '.csv'],
+                 ['sample', r, '--out', link + '.png'], ['reconstruct', r, '--out', link + '.png'],
+                 ['report', r, r, '--out', link + '.html'], ['sample', r, '--given', given, '--out', link + '-given.png'],
+                 [*SMALL, '--out', folder + '/new', '--trace', folder + '/new/config.json'],
+                 [*SMALL, '--out', folder + '/new', '--start', r, '--trace', r + '/../kept/profile.json'],
+                 ['bench', '--compare', a, a, '--html', link + '-page.html'], ['bench', 'gemm-64', '--compare', a, '--csv', link + '-page.csv']):
+        assert 'another use' in refused(*args), args
+    for args in (['encode', r, '--data', data, '--split', 'all', '--out', data + '/features'],
+                 ['data', data, '--sheet', data + '/features.npy'], ['data', folder + '/images', '--sheet', folder + '/images/dog/1.png']):
+        told = refused(*args)
+        assert 'file of the data set' in told, told
+    assert contents() == before and not os.path.exists(folder + '/new')
+    for _ in range(2): # a result's own place stays its own
+        run('data', folder + '/images', '--sheet', folder + '/images/sheet.jpeg.out')
+
 
 def numbers():
     r = small_run('stopped', '--max-steps', '2')  # at the end of the first epoch
