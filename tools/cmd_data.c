@@ -221,9 +221,7 @@ static int run(int argc, char **argv) {
     return cli_error();
   if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
   code = check_format(s.format, size, grey, prefer);
-  if (code == CLI_OK && sheet &&
-      (lcl__check_output(sheet) != LCL_OK ||
-       lcl__data_check_output(desc.path, s.format, sheet) != LCL_OK))
+  if (code == CLI_OK && sheet && lcl__data_check_output(desc.path, s.format, sheet) != LCL_OK)
     code = cli_error();
   if (code == CLI_OK && json && sheet)
     code = cli_usage("--json and --sheet do not go together");

@@ -180,7 +180,7 @@ static int compute(job *j) {
     if (lcl__check_ending(paths[i], ".npy") != LCL_OK) return cli_error();
   }
   if (!j->n_in && !j->n_out && lcl_onnx_input_count(j->model.onnx)) return print_ports(j), CLI_OK;
-  if (lcl__check_outputs(paths, j->n_out) != LCL_OK) return cli_error();
+  if (lcl__check_outputs(paths, j->n_out, NULL, 0) != LCL_OK) return cli_error();
   lcl_compile_desc how = { .no_updates = true };
   if (lcl_compile(j->model.graph, &how, &j->program) != LCL_OK) return cli_error();
   int code = feed(j);

@@ -7,9 +7,13 @@
 
 cJSON *lcl__json_parse(const char *text, size_t n) {
   const locale_t before = lcl__c_locale();
-  cJSON *json = cJSON_ParseWithLength(text, n);
+  const char *end = text;
+  cJSON *json = cJSON_ParseWithLengthOpts(text, n, &end, false);
   uselocale(before);
-  return json;
+  while (json && end < text + n && strchr(" \t\r\n", *end) && *end) end++;
+  if (!json || end == text + n) return json;
+  cJSON_Delete(json); /* one value, and nothing after it */
+  return NULL;
 }
 
 /* Takes text of malloc. */

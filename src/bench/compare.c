@@ -112,8 +112,8 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
   return st;
 }
 
-lcl_status lcl__results_parse(const char *text, const char *path, lcl_result_files *out) {
-  cJSON *root = lcl__json_parse(text, strlen(text));
+static lcl_status parse(const char *text, size_t n, const char *path, lcl_result_files *out) {
+  cJSON *root = lcl__json_parse(text, n);
   const cJSON *runs = lcl__json_child(root, "runs"), *run;
   lcl_status st = LCL_OK;
   if (strcmp(lcl__json_word(root, "schema"), "latentcl-bench-set-1") == 0 && cJSON_IsArray(runs)) {
@@ -127,11 +127,15 @@ lcl_status lcl__results_parse(const char *text, const char *path, lcl_result_fil
   return st;
 }
 
+lcl_status lcl__results_parse(const char *text, const char *path, lcl_result_files *out) {
+  return parse(text, strlen(text), path, out);
+}
+
 lcl_status lcl__results_load(const char *path, lcl_result_files *out) {
   void *data;
   size_t n;
   LCL_TRY(lcl__file_read(path, (size_t)64 << 20, &data, &n));
-  lcl_status st = lcl__results_parse(data, path, out);
+  lcl_status st = parse(data, n, path, out);
   lcl__free(data);
   return st;
 }

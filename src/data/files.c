@@ -142,7 +142,8 @@ int lcl__part_named(const char *name, size_t n) {
 
 /* ---- what must not be written over ---- */
 
-/* By name, as the readers do; those of IDX and CIFAR may be compressed. */
+/* By name, as the readers do; those of IDX and CIFAR may be compressed, and images lie in folders
+ * or are called CLASS.NUMBER.png. */
 static bool is_data(const char *format, const char *name) {
   static const struct {
     const char *format, *end;
@@ -150,6 +151,9 @@ static bool is_data(const char *format, const char *name) {
                 { "npy", ".npy" },     { "sound", ".wav" },    { "cifar10", ".bin" },
                 { "cifar10", ".gz" },  { "cifar10", ".txt" },  { "cifar100", ".bin" },
                 { "cifar100", ".gz" }, { "cifar100", ".txt" }, { "idx", ".gz" } };
+  if (strcmp(format, "images") == 0 && !strchr(name, '/') &&
+      strchr(name, '.') == strrchr(name, '.'))
+    return false;
   for (size_t i = 0; i < LCL_COUNT(known); i++)
     if (strcmp(format, known[i].format) == 0 && lcl__name_ends(name, known[i].end)) return true;
   return strcmp(format, "idx") == 0 && strstr(name, "idx");
@@ -159,7 +163,7 @@ lcl_status lcl__data_check_output(const char *folder, const char *format, const 
   char data[PATH_MAX], at[PATH_MAX];
   if (!folder || !realpath(folder, data) || !realpath(path, at)) return LCL_OK;
   const size_t n = strlen(data);
-  if (strncmp(data, at, n) != 0 || at[n] != '/' || !is_data(format, at + n)) return LCL_OK;
+  if (strncmp(data, at, n) != 0 || at[n] != '/' || !is_data(format, at + n + 1)) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT,
                    "cannot write %s: this is a file of the data set; give another name", path);
 }

@@ -130,8 +130,8 @@ bool lcl__tuning_path(lcl_context *ctx, lcl_str *path) {
 }
 
 /* The records of a file's text. old: whether they were of the schema before this one. */
-static lcl_status parse(const char *text, cJSON **entries, bool *old) {
-  cJSON *root = lcl__json_parse(text, strlen(text));
+static lcl_status parse(const char *text, size_t n, cJSON **entries, bool *old) {
+  cJSON *root = lcl__json_parse(text, n);
   const char *schema = lcl__json_word(root, "schema");
   lcl_status st = LCL_OK;
   *old = strcmp(schema, OLD_SCHEMA) == 0;
@@ -158,7 +158,7 @@ static lcl_status load(const char *path, cJSON **entries, bool *old) {
   lcl_status read = lcl__file_read_private(folder.data, slash + 1, (size_t)16 << 20, &data, &n);
   lcl__str_free(&folder);
   LCL_TRY(read);
-  lcl_status st = parse(data, entries, old);
+  lcl_status st = parse(data, n, entries, old);
   lcl__free(data);
   return st == LCL_OK ? st : lcl__fail_prefix(st, "%s", path);
 }
@@ -291,7 +291,7 @@ static tuning *of_context(lcl_context *ctx) {
   cJSON_Delete(rewritten);
   const char *own = getenv("LATENTCL_TUNING"),
              *text = lcl__embedded_source(shipped_name(lcl__context_caps(ctx)));
-  if (text && !(own && strcmp(own, "off") == 0)) parse(text, &t->shipped, &old);
+  if (text && !(own && strcmp(own, "off") == 0)) parse(text, strlen(text), &t->shipped, &old);
   lcl__str_free(&path);
   return t;
 }

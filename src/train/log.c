@@ -27,6 +27,12 @@ lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep) {
     return lcl__fail(LCL_ERR_FORMAT, "%s has %lld bytes, the checkpoint was saved after %lld", path,
                      (long long)st.st_size, (long long)keep);
   }
+  if (keep && (fseeko(log->file, keep - 1, SEEK_SET) != 0 || getc(log->file) != '\n')) {
+    lcl__run_log_close(log);
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s: no line ends at byte %lld, after which the checkpoint was saved", path,
+                     (long long)keep);
+  }
   /* Lines after the checkpoint will be written again, and the last one may be torn. */
   if (ftruncate(fileno(log->file), (off_t)keep) != 0 || fseeko(log->file, 0, SEEK_END) != 0) {
     lcl_status s = io_fail("continue");

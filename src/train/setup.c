@@ -275,14 +275,15 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   int64_t keep = -1;
   if (!log) return LCL_ERR_HOST_MEMORY;
   lcl_status s = checkpoint ? lcl__trainer_log_bytes(checkpoint, &keep) : LCL_OK;
-  if (s == LCL_OK) s = lcl__run_log_open(&t->log, log, keep);
+  if (s == LCL_OK && checkpoint) s = lcl__trainer_restore(t, checkpoint);
+  if (s == LCL_OK && !keep && t->at.step > 0)
+    s = lcl__fail(LCL_ERR_FORMAT, "the checkpoint of step %lld says that the log was empty",
+                  (long long)t->at.step);
+  if (s == LCL_OK) s = lcl__run_log_open(&t->log, log, keep); /* drops lines: all is well so far */
   lcl__free(log);
   LCL_TRY(s);
-  if (checkpoint)
-    LCL_TRY(lcl__trainer_restore(t, checkpoint));
-  else
-    LCL_TRY(lcl__trainer_save(
-        t)); /* before config.json: a folder with a config always has a checkpoint */
+  if (!checkpoint) /* before config.json: a folder with a config always has a checkpoint */
+    LCL_TRY(lcl__trainer_save(t));
   return lcl__write_config(t->s, t->folder);
 }
 

@@ -147,6 +147,12 @@ static lcl_status get_totals(lcl_trainer *t, const char *text) {
                    t->n_values, text ? text : "");
 }
 
+/* Every step takes one batch. */
+static bool stands_at(const lcl_batcher *b, lcl_batch_state at, int64_t step) {
+  const int64_t steps = lcl_batcher_steps(b);
+  return at.epoch == step / steps && at.step == step % steps;
+}
+
 static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
   lcl_position *p = &t->at;
   memset(p, 0, sizeof *p);
@@ -156,12 +162,16 @@ static lcl_status get_position(lcl_trainer *t, const lcl_tensor_file *f) {
                                     fields[i].type != FIELD_DOUBLE, &v));
     put_field(p, &fields[i], v);
   }
-  if (p->epoch_step > t->steps_per_epoch || p->best_epoch > p->epoch ||
-      p->step != p->epoch * t->steps_per_epoch + p->epoch_step)
+  const int most = LCL_MAX(LCL_MAX(p->best_epoch, p->stalled), LCL_MAX(p->plateaus, p->waited));
+  if (p->epoch_step > t->steps_per_epoch || most > p->epoch ||
+      p->step != p->epoch * t->steps_per_epoch + p->epoch_step ||
+      !stands_at(t->labelled, p->labelled, p->step) ||
+      (t->unlabelled && !stands_at(t->unlabelled, p->unlabelled, p->step)))
     return lcl__fail(LCL_ERR_FORMAT,
-                     "the checkpoint stands at step %lld of epoch %d (%lld in all, best epoch %d): "
-                     "no run of %lld steps an epoch comes there",
+                     "the checkpoint stands at step %lld of epoch %d (%lld in all, best epoch %d, "
+                     "batches of epoch %lld): no run of %lld steps an epoch comes there",
                      (long long)p->epoch_step, p->epoch + 1, (long long)p->step, p->best_epoch,
+                     (long long)(t->unlabelled ? p->unlabelled : p->labelled).epoch + 1,
                      (long long)t->steps_per_epoch);
   LCL_TRY(get_totals(t, lcl_tensor_file_meta(f, "totals")));
   return get_metrics(f, &t->best);

@@ -117,12 +117,12 @@ def output():
                  ['bench', '--compare', a, a, '--html', link + '-page.html'], ['bench', 'gemm-64', '--compare', a, '--csv', link + '-page.csv']):
         assert 'another use' in refused(*args), args
     for args in (['encode', r, '--data', data, '--split', 'all', '--out', data + '/features'],
-                 ['data', data, '--sheet', data + '/features.npy'], ['data', folder + '/images', '--sheet', folder + '/images/dog/1.png']):
+                 ['data', folder + '/images', '--sheet', folder + '/images/dog/1.png']):
         told = refused(*args)
         assert 'file of the data set' in told, told
     assert contents() == before and not os.path.exists(folder + '/new')
     for _ in range(2): # a result's own place stays its own
-        run('data', folder + '/images', '--sheet', folder + '/images/sheet.jpeg.out')
+        run('data', folder + '/images', '--sheet', folder + '/images/sheet.png')
 
 
 def numbers():
@@ -264,7 +264,8 @@ def checkpoint():
                        ('step', '-100'), ('step', '1'), ('epoch_step', '99'), ('log_bytes', '1e11'), ('log_bytes', '-1'),
                        ('log_bytes', 'x'), ('best_epoch', '7'), ('best_value', 'inf'), ('stalled', '1e10'), ('waited', '-1'),
                        ('plateaus', '0x'), ('seconds', '-1'), ('labelled.step', '1e9'), ('labelled.epoch', '-1'),
-                       ('totals', '1 2'), ('totals', 'nan'), ('best', '[1]'), ('best', '{"loss":"x"}'), ('best', '')):
+                       ('labelled.epoch', '7'), ('labelled.step', '0'), ('stalled', '9'), ('plateaus', '9'), ('waited', '9'),
+                       ('log_bytes', '0'), ('log_bytes', '9'), ('log_bytes', str(size - 1)), ('totals', '1 2'), ('totals', 'nan'), ('best', '[1]'), ('best', '{"loss":"x"}'), ('best', '')):
         changed = json.loads(json.dumps(head))
         changed['__metadata__'][key] = value
         write(r + '/last.safetensors', changed, data)
@@ -399,6 +400,9 @@ def wrong_json():
             ('log.jsonl', r'"train":\{[^}]*\}', ['"train":[1]', '"train":{"loss":"x"}', '"train":1', '"train":{"loss":1e999}']),
             ('log.jsonl', r'"epoch":1,', ['"epoch":1e17,', '"epoch":"1",', '"epoch":[],', '"epoch":1e999,', '"epoch":-1,', '']),
             ('log.jsonl', r'"validation":\{[^}]*\}', ['"validation":[[1]]']),
+            ('log.jsonl', r'\n', ['{}\n', ' x\n', '\0\n']),
+            ('config.json', r'\}\s*$', ['}}', '},', '}\0{}', '} 1']),
+            ('profile.json', r'\}\s*$', ['}x']),
             ('log.jsonl', r'\{"event":"epoch"', ['{"event":5', '[{"event":"epoch"', 'x']),
             ('config.json', r'"options":\t?\{', ['"options":[1],"o":{', '"options":{"a":1},"o":{']),
             ('config.json', r'"settings":\t?\{', ['"settings":[1],"o":{', '"settings":{"a":{}},"o":{']),
