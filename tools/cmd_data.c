@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "cli.h"
-#include "data/data_internal.h"
+#include "data/array.h"
 #include "data/image.h"
 #include "latentcl/data.h"
 

@@ -1,4 +1,4 @@
-/* One array as the parts of a data set are read. */
+/* One array as the parts of a data set are read; what guards their values and files. */
 #ifndef LCL_DATA_ARRAY_H
 #define LCL_DATA_ARRAY_H
 
@@ -11,5 +11,9 @@ lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_data
 /* Whether what can be taken for images' intensities lies in [0,1]: what is made binary has to. NULL
  * does. */
 lcl_status lcl__check_intensities(const lcl_dataset *ds);
+
+/* Whether path, which will be written, is no file that a reader of the format takes from the folder
+ * (NULL: built-in data). */
+lcl_status lcl__data_check_output(const char *folder, const char *format, const char *path);
 
 #endif

@@ -97,10 +97,6 @@ int lcl__part_named(const char *name, size_t n);
  * unless it is text about the data. */
 lcl_status lcl__warn_unused(const char *folder, lcl_names *used);
 
-/* Whether path, which will be written, is no file that a reader of the format takes from the folder
- * (NULL: built-in data). */
-lcl_status lcl__data_check_output(const char *folder, const char *format, const char *path);
-
 /* Features (N,F), images (N,H,W) or (N,C,H,W) of a .npy file; raw is freed by the caller. */
 lcl_status lcl__npy_examples(const char *path, lcl_raw *raw);
 /* The readers of folders. found is false where the folder is not of that kind. */

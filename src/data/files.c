@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "base/text.h"
+#include "data/array.h"
 #include "data/data_internal.h"
 
 /* Reads what `wanted` says (NULL: all), at most max_bytes. */

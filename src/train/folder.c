@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "data/data_internal.h"
+#include "data/array.h"
 #include "latentcl/version.h"
 #include "models/registry.h"
 #include "train/session.h"
