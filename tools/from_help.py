@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what the command's own help is the source of, manual pages and completion for bash, zsh and fish: from_help.py LATENTCL FOLDER"""
+"""Writes manual pages, and completion for bash, zsh and fish, from what --help says: from_help.py LATENTCL FOLDER"""
 import pathlib
 import re
 import shlex
@@ -16,6 +16,9 @@ class Option(NamedTuple):
     name: str
     value: str  # as --help calls it; empty for a flag
     help: str
+
+    def kind(self):
+        return lists.get(self.name) or values(self.value)
 
     def no(self):
         """The flag that is its opposite, if it has one."""
@@ -59,8 +62,8 @@ def escaped(text):
 
 
 def page(command, name):
-    out = [f'.TH {name.upper()} 1 "" "{version}" "LatentCL"', ".SH NAME", f"{name} \\- {escaped(command.summary)}", ".SH SYNOPSIS",
-           escaped(command.usage), ".SH DESCRIPTION"]
+    out = [f'.TH {name.upper()} 1 "" "{version}" "LatentCL"', ".SH NAME", f"{name} \\- {escaped(command.summary)}",
+           ".SH SYNOPSIS", escaped(command.usage), ".SH DESCRIPTION"]
     for paragraph in command.about.split("\n\n"):
         literal = paragraph.startswith("  ") or "\n  " in paragraph
         out += [".PP", *([".nf"] if literal else []), escaped(paragraph), *([".fi"] if literal else [])]
@@ -76,106 +79,169 @@ def page(command, name):
 # ---- completion ----
 
 def values(name):
-    """What a value that --help calls so can be: words, FILES, FOLDERS, or nothing that is known."""
-    if re.search("FILE|PREFIX", name):
+    """What a value that --help calls so can be: FILES, FOLDERS or words, none when nothing is known."""
+    found = [word for part in name.split("|") for word in ([part] if part.islower() else lists.get(part, []))]
+    if not found and re.search(r"FILE|PREFIX|\.\w+$", name):
         return FILES
-    if name in ("DIR", "RUN", "PATH"):
-        return FOLDERS
-    return [word for part in name.split("|") for word in (lists.get(part, []) if part.isupper() else [part])] if "|" in name else lists.get(name, [])
+    return FOLDERS if name in ("DIR", "RUN", "PATH") else found
 
 
 def argument(command):
     """What an argument that is no option can be, and whether there can be several."""
-    name = re.match(r"latentcl \S+ \[?([^\s\]-][^\s\]]*)", command.usage)
-    return (values(name[1]), re.search(re.escape(name[1]) + r"\]?\.\.\.", command.usage)) if name else ([], None)
+    name = re.match(r"latentcl \S+ \[?([^\s\[\]-][^\s\]]*)", command.usage)
+    if not name:
+        return [], False
+    many = re.search(re.escape(name[1]) + r"\]?\.\.\.", command.usage) is not None
+    return lists.get(command.name) or values(name[1]), many
+
+
+def filled(template, **parts):
+    """The template with the lines of parts["NAME"] for @NAME@."""
+    for name, lines in parts.items():
+        template = template.replace(f"@{name}@", "\n".join(lines))
+    return template
+
+
+BASH = r"""# Made from the command's --help.
+_latentcl() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    words='@COMMANDS@ help version'
+  elif [ "${word#-}" != "$word" ]; then
+    case $command in
+@OPTIONS@
+    esac
+  elif [ "${before#-}" != "$before" ]; then
+    case $before in
+@CHOICES@
+    esac
+  else
+    case $command in
+@ARGUMENTS@
+    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -o default -F _latentcl latentcl
+"""
 
 
 def bash():
-    once = '[ "$COMP_CWORD" -gt 2 ] || '
-    options, arguments = [], [f"    help) {once}words='{names}' ;;"]
+    def case(name, offered, once=False):
+        return f"""    {name}) {'[ "$COMP_CWORD" -gt 2 ] || ' if once else ''}words='{' '.join(offered)}' ;;"""
+
+    options, choices, arguments = [], {}, [case("help", names, True)]
     for c in commands:
-        spelled = [n for o in c.offered() for n in (o.name, o.no()) if n]
-        options.append(f"    {c.name}) words='{' '.join(spelled)}' ;;")
+        options.append(case(c.name, [name for o in c.offered() for name in (o.name, o.no()) if name]))
+        choices.update({o.name: o.kind() for o in c.offered() if o.kind() and isinstance(o.kind(), list)})
         kind, many = argument(c)
         if kind and isinstance(kind, list):
-            arguments.append(f"    {c.name}) {'' if many else once}words='{' '.join(kind)}' ;;")
-    chosen = {o.name: " ".join(values(o.value)) for c in commands for o in c.offered() if "|" in o.value and isinstance(values(o.value), list)}
-    return "\n".join(["_latentcl() {",
-                      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=",
-                      "  if [ \"$COMP_CWORD\" -eq 1 ]; then", f"    words='{names} help version'",
-                      "  elif [ \"${word#-}\" != \"$word\" ]; then", "    case $command in", *options, "    esac",
-                      "  elif [ \"${before#-}\" != \"$before\" ]; then", "    case $before in",
-                      *[f"    {name}) words='{choice}' ;;" for name, choice in chosen.items()], "    esac",
-                      "  else", "    case $command in", *arguments, "    esac", "  fi",
-                      "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))", "}", "complete -o default -F _latentcl latentcl", ""])
+            arguments.append(case(c.name, kind, not many))
+    return filled(BASH, COMMANDS=[" ".join(names)], OPTIONS=options, ARGUMENTS=arguments,
+                  CHOICES=[case(*choice) for choice in choices.items()])
+
+
+ZSH = r"""#compdef latentcl
+# Made from the command's --help.
+_latentcl() {
+  local -a commands=(
+@COMMANDS@
+  )
+  if (( CURRENT == 2 )); then
+    commands+=('help:the options of a command' 'version:version, commit and libraries')
+    _describe command commands
+    return
+  fi
+  shift words
+  (( CURRENT-- ))
+  case $words[1] in
+  help) (( CURRENT == 2 )) && _describe command commands ;;
+@CASES@
+  esac
+}
+_latentcl "$@"
+"""
 
 
 def zsh():
     def action(kind):
-        return {FILES: "_files", FOLDERS: "_files -/"}[kind] if isinstance(kind, str) else f"({' '.join(kind)})" if kind else " "
+        if isinstance(kind, list):
+            return f"({' '.join(kind)})" if kind else " "
+        return {FILES: "_files", FOLDERS: "_files -/"}[kind]
 
     def plain(text):
         return re.sub(r"([\[\]:\\])", r"\\\1", text)
 
-    out = ["_latentcl() {", "  local -a commands=(", *[f"    {shlex.quote(plain(c.name) + ':' + plain(c.summary))}" for c in commands], "  )",
-           "  if (( CURRENT == 2 )); then",
-           "    commands+=('help:the options of a command' 'version:version, commit and libraries')"]
-    out += ["    _describe command commands", "    return", "  fi", "  case $words[2] in", "  help) (( CURRENT == 3 )) && _describe command commands ;;"]
+    cases = []
     for c in commands:
         specs = []
         for o in c.offered():
             many = "*" if "..." in o.value or "repeated" in o.help else ""
-            value = f":{plain(o.value)}:{action(values(o.value))}" if o.value else ""
+            value = f":{plain(o.value)}:{action(o.kind())}" if o.value else ""
             specs.append(f"{many}{o.name}{'=' if value else ''}[{plain(o.help)}]{value}")
             if o.no():
                 specs.append(f"{o.no()}[not\\: {plain(o.help)}]")
         kind, many = argument(c)
         if kind:
             specs.append(f"{'*' if many else '1'}:argument:{action(kind)}")
-        out += [f"  {c.name})", "    shift words; (( CURRENT-- ))", "    _arguments \\", " \\\n".join("      " + shlex.quote(s) for s in specs), "    ;;"]
-    return "\n".join(["#compdef latentcl", *out, "  esac", "}", '_latentcl "$@"', ""])
+        call = " \\\n      ".join(["    _arguments", *map(shlex.quote, specs)])
+        cases += [f"  {c.name})", call, "    ;;"]
+    described = [f"{plain(c.name)}:{plain(c.summary)}" for c in commands]
+    return filled(ZSH, CASES=cases, COMMANDS=["    " + shlex.quote(text) for text in described])
+
+
+FISH = r"""# Made from the command's --help.
+# __latentcl_at COMMAND [N]: the command is this one, and N words (with latentcl itself) are there.
+function __latentcl_at
+  set -l words (commandline -opc)
+  test "$words[2]" = "$argv[1]"; and begin; test -z "$argv[2]"; or test (count $words) = "$argv[2]"; end
+end
+complete -c latentcl -f
+complete -c latentcl -n '__latentcl_at "" 1' -a help -d 'the options of a command'
+complete -c latentcl -n '__latentcl_at "" 1' -a version -d 'version, commit and libraries'
+@LINES@
+"""
 
 
 def fish():
     def line(condition, *rest):
         return " ".join(["complete -c latentcl", f"-n '__latentcl_at {condition}'", *rest])
 
-    def what(kind):
-        return {FILES: "-F", FOLDERS: "-a '(__fish_complete_directories)'"}[kind] if isinstance(kind, str) else f"-a '{' '.join(kind)}'"
+    def told(text):
+        return "-d '" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
-    def quote(text):
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    def offer(kind):
+        if isinstance(kind, list):
+            return f"-a '{' '.join(kind)}'"
+        return {FILES: "-F", FOLDERS: "-a '(__fish_complete_directories)'"}[kind]
 
-    out = ["# __latentcl_at COMMAND [N]: the command is this one, and N words (with latentcl itself) are there.",
-           "function __latentcl_at", "  set -l words (commandline -opc)",
-           '  test "$words[2]" = "$argv[1]"; and begin; test -z "$argv[2]"; or test (count $words) = "$argv[2]"; end', "end",
-           "complete -c latentcl -f"]
-    for c in [*commands, Command("help", "the options of a command", "", "", []), Command("version", "version, commit and libraries", "", "", [])]:
-        out.append(line('"" 1', f"-a {c.name}", f"-d {quote(c.summary)}"))
-    out += [line("help 2", f"-a {c.name}", f"-d {quote(c.summary)}") for c in commands]
+    lines = [line(at, f"-a {c.name}", told(c.summary)) for at in ['"" 1', "help 2"] for c in commands]
     for c in commands:
         for o in c.offered():
-            kind = values(o.value)
-            take = "" if not o.value else f"-r {what(kind)}" if kind == FILES else f"-x {what(kind) if kind else ''}"
-            out.append(line(c.name, f"-l {o.name[2:]}", take, f"-d {quote(o.help)}"))
+            value = ["-r" if o.kind() == FILES else "-x"] if o.value else []
+            value += [offer(o.kind())] if o.kind() else []
+            lines.append(line(c.name, f"-l {o.name[2:]}", *value, told(o.help)))
             if o.no():
-                out.append(line(c.name, f"-l {o.no()[2:]}", f"-d {quote('not: ' + o.help)}"))
+                lines.append(line(c.name, f"-l {o.no()[2:]}", told("not: " + o.help)))
         kind, many = argument(c)
         if kind:
-            out.append(line(c.name if many else f"{c.name} 2", what(kind)))
-    return "\n".join(out) + "\n"
+            lines.append(line(c.name if many else f"{c.name} 2", offer(kind)))
+    return filled(FISH, LINES=lines)
 
 
 version = said("--version").splitlines()[0]
 text = said("--help")
-commands = [read(name, summary, said(name, "--help")) for name, summary in re.findall(r"^  ([a-z]+) {2,}(.*)", text, re.M)]
-names = " ".join(c.name for c in commands)
-lists = {"MODEL": words(r"^([a-z][\w-]*) ", "models"), "TABLE": words(r"^(\S+/\S+)", "reproduce"), "NAME": words(r"^(\w+)", "op", "--list"),
-         "SUITE": words(r"^([\w-]+)", "bench", "--list"), "WORKLOAD": words(r"^[\w-]+ +(\S+)", "bench", "--list")}
+summaries = re.findall(r"^  ([a-z]+) {2,}(.*)", text, re.M)
+commands = [read(name, summary, said(name, "--help")) for name, summary in summaries]
+names = [c.name for c in commands]
+# By what --help calls a value, by option or by command.
+lists = {"MODEL": words(r"^([a-z][\w-]*) ", "models"), "TABLE": words(r"^(\S+/\S+)", "reproduce"),
+         "op": words(r"^(\w+)", "op", "--list"), "SUITE": words(r"^([\w-]+)", "bench", "--list"),
+         "WORKLOAD": words(r"^[\w-]+ +(\S+)", "bench", "--list")}
+lists["--op"] = lists["op"]
 
 page(read("latentcl", "latent-representation models on any OpenCL device", text), "latentcl")
 for command in commands:
     page(command, f"latentcl-{command.name}")
-for name, lines in {"latentcl.bash": bash(), "_latentcl": zsh(), "latentcl.fish": fish()}.items():
-    head, _, rest = lines.partition("\n") if lines.startswith("#compdef") else ("", "", lines)
-    (folder / name).write_text(f"{head}\n# Made from the command's --help.\n{rest}".lstrip())
+for name, made in {"latentcl.bash": bash(), "_latentcl": zsh(), "latentcl.fish": fish()}.items():
+    (folder / name).write_text(made)

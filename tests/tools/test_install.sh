@@ -1,6 +1,7 @@
 #!/bin/bash
-# What is installed: programs build against it by pkg-config, by meson and by CMake, with the shared library and with the static one,
-# and with LatentCL as a meson subproject; every command has a manual page, and bash, zsh and fish complete its words.
+# What is installed: programs build against it by pkg-config, by meson and by CMake, with the shared library and with
+# the static one, and with LatentCL as a meson subproject; every command has a manual page, and bash, zsh and fish
+# complete its words.
 # test_install.sh SOURCE_FOLDER BUILD_FOLDER PREFIX
 set -eu -o pipefail
 source=$1 build=$2 given_prefix=$3
@@ -23,7 +24,8 @@ int main(void) {
 C
 cat >"$root/use/meson.build" <<'C'
 project('use', 'c')
-executable('by-meson', 'main.c', dependencies: dependency('latentcl', version: '>=0.1', fallback: ['latentcl', 'latentcl_dep']))
+latentcl = dependency('latentcl', version: '>=0.1', fallback: ['latentcl', 'latentcl_dep'])
+executable('by-meson', 'main.c', dependencies: latentcl)
 C
 cat >"$root/use/CMakeLists.txt" <<'C'
 cmake_minimum_required(VERSION 3.16)
@@ -48,7 +50,8 @@ consumers() {
   mkdir "$config"
   sed "s|^prefix=.*|prefix=$prefix|" "$(find "$prefix" -name latentcl.pc)" >"$config/latentcl.pc"
   # shellcheck disable=SC2046
-  cc "$root/use/main.c" -o "$root/by-pkg-config-$which" $(PKG_CONFIG_PATH=$config pkg-config $static --cflags --libs latentcl)
+  cc "$root/use/main.c" -o "$root/by-pkg-config-$which" \
+    $(PKG_CONFIG_PATH=$config pkg-config $static --cflags --libs latentcl)
   try "$root/by-pkg-config-$which" "$which"
   PKG_CONFIG_PATH=$config meson setup --wrap-mode=nofallback "$root/use" "$root/meson-$which" >/dev/null
   ninja -C "$root/meson-$which" >/dev/null
@@ -60,13 +63,15 @@ consumers() {
 }
 
 # As a subproject, with the static library alone; that is then installed.
-meson setup "$root/use" "$root/subproject" -Doptimization=0 -Ddebug=false --wrap-mode=forcefallback --prefix=/usr/local --libdir=lib \
-  -Dlatentcl:default_library=static >/dev/null
+meson setup "$root/use" "$root/subproject" -Doptimization=0 -Ddebug=false --wrap-mode=forcefallback \
+  --prefix=/usr/local --libdir=lib -Dlatentcl:default_library=static >/dev/null
 nice ninja -C "$root/subproject" >"$root/log" || fail "$(cat "$root/log")"
 try "$root/subproject/by-meson" static
-! meson test -C "$root/subproject" --list 2>/dev/null | grep latentcl || fail 'as a subproject it brings its tests along'
+! meson test -C "$root/subproject" --list 2>/dev/null | grep latentcl ||
+  fail 'as a subproject it brings its tests along'
 DESTDIR=$root/static meson install -C "$root/subproject" --no-rebuild --quiet
-[ -z "$(find "$root/subproject" "$root/static" -name '*.so*')" ] || fail 'default_library=static builds a shared library'
+[ -z "$(find "$root/subproject" "$root/static" -name '*.so*')" ] ||
+  fail 'default_library=static builds a shared library'
 "$root/static/usr/local/bin/latentcl" --version >/dev/null
 consumers static "$root/static/usr/local"
 
@@ -77,7 +82,8 @@ LD_LIBRARY_PATH=$(dirname "$(find "$prefix" -name 'liblatentcl.so.0')")
 export LD_LIBRARY_PATH
 [ "$(command -v latentcl)" = "$prefix/bin/latentcl" ] || fail 'the command is not installed'
 consumers shared "$prefix"
-! command -v cmake >/dev/null || ! cmake -S "$root/use" -B "$root/cmake-2" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED=0.2 >/dev/null 2>&1 ||
+! command -v cmake >/dev/null ||
+  ! cmake -S "$root/use" -B "$root/cmake-2" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED=0.2 >/dev/null 2>&1 ||
   fail 'CMake takes it for another version'
 
 packaged=$(sed -n '1s/^latentcl (\(.*\)-[^-]*) .*/\1/p' "$source/debian/changelog")
@@ -87,7 +93,8 @@ doc=$prefix/share/doc/latentcl
 cmp "$source/LICENSE" "$doc/LICENSE"
 for page in "$doc"/*.md "$doc"/docs/*.md; do
   { grep -oE '\]\([^):#]+|src="[^":]+' "$page" || true; } | sed 's/^](//; s/^src="//' | while read -r target; do
-    [ "${target#../include/}" = "$target" ] || target=../../../../include/${target#../include/} # from share/doc/latentcl/docs
+    # A header lies elsewhere than in the project's folder.
+    [ "${target#../include/}" = "$target" ] || target=../../../../include/${target#../include/}
     [ -e "$(dirname "$page")/$target" ] || fail "${page#"$prefix/"}: the link $target leads nowhere"
   done
 done
@@ -100,14 +107,17 @@ for command in '' $commands; do
   [ -z "$command" ] || latentcl help "$command" | grep -o '^  --[a-z-]*' | while read -r option; do
     grep -qF -- ".B ${option//-/\\-}" "$page" || fail "$page lacks $option"
   done
-  ! command -v groff >/dev/null || [ -z "$(groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null)" ] || fail "groff complains about $page"
+  ! command -v groff >/dev/null || [ -z "$(groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null)" ] ||
+    fail "groff complains about $page"
 done
 
 # ---- completion ----
 
 # The commands and what --help lists of each, but for internal options: lines "COMMAND --OPTION".
 for command in $commands; do
-  latentcl help "$command" | sed -n "/ internal: /d; s/^  \(--[a-z-]*\).*; \(--no-[a-z-]*\)).*/$command \1\n$command \2/p; t; s/^  \(--[a-z-]*\).*/$command \1/p"
+  latentcl help "$command" | sed -n "/ internal: /d
+    s/^  \(--[a-z-]*\).*; \(--no-[a-z-]*\)).*/$command \1\n$command \2/p; t
+    s/^  \(--[a-z-]*\).*/$command \1/p"
 done | sort >"$root/options"
 [ "$(wc -l <"$root/options")" -gt 150 ] || fail 'the options are not listed'
 same_options() { sort | diff "$root/options" - || fail "$1 completes other options than --help lists"; }
@@ -128,19 +138,27 @@ told_by_zsh() {
     words=("${@[2,-1]}") CURRENT=$(($# - 1)); source "$1"' zsh "$prefix/share/zsh/site-functions/_latentcl" "$@"
 }
 if command -v zsh >/dev/null; then
-  [ "$(told_by_zsh latentcl '')" = "$commands"$'\nhelp\nversion' ] || fail "zsh completes other commands: $(told_by_zsh latentcl '')"
+  [ "$(told_by_zsh latentcl '')" = "$commands"$'\nhelp\nversion' ] ||
+    fail "zsh completes other commands: $(told_by_zsh latentcl '')"
   for command in $commands; do
     told_by_zsh latentcl "$command" -- | sed -n "s/^\*\{0,1\}\(--[a-z-]*\).*/$command \1/p"
   done | same_options zsh
-  [[ $(told_by_zsh latentcl train '') == *'1:argument:(semantic-noise imsat '*' vae-ladder-control)'* ]] || fail 'zsh does not complete models'
+  [[ $(told_by_zsh latentcl train '') == *'1:argument:(semantic-noise imsat '*' vae-ladder-control)'* ]] ||
+    fail 'zsh does not complete models'
 else
   echo 'zsh is not here: not tried'
 fi
 
-told_by_fish() { fish --no-config -c 'source $argv[1]; for line in $argv[2..-1]; complete -C $line; end' "$prefix/share/fish/vendor_completions.d/latentcl.fish" "$@"; }
+told_by_fish() {
+  fish --no-config -c 'source $argv[1]; for line in $argv[2..-1]; complete -C $line; end' \
+    "$prefix/share/fish/vendor_completions.d/latentcl.fish" "$@"
+}
 if command -v fish >/dev/null; then
-  [ "$(told_by_fish 'latentcl ' | cut -f1)" = "$(printf '%s\n' $commands help version | sort)" ] || fail 'fish completes other commands'
-  for command in $commands; do told_by_fish "latentcl $command --" | sed "s/\t.*//; s/^/$command /"; done | same_options fish
+  [ "$(told_by_fish 'latentcl ' | cut -f1)" = "$(printf '%s\n' $commands help version | sort)" ] ||
+    fail 'fish completes other commands'
+  for command in $commands; do
+    told_by_fish "latentcl $command --" | sed "s/\t.*//; s/^/$command /"
+  done | same_options fish
 else
   echo 'fish is not here: not tried'
 fi
@@ -164,4 +182,7 @@ offers 'conv-b16-8-28-k19' latentcl bench gemm-1024 conv-b16-8
 offers 'categorical_kl' latentcl op categorical
 offers 'quick' latentcl train ladder --find q
 offers 'stat' latentcl cache st
+offers 'relu' latentcl check --op rel
+offers '' latentcl eval runs/first --split rel
+offers '' latentcl models --plug-in rel
 offers 'imsat/hash' latentcl reproduce imsat/h
