@@ -67,13 +67,19 @@ static const lcl_model_class *named_model(int argc, char **argv) {
 
 /* Short forms of the common options: --epochs 5 is --set epochs=5. */
 static const struct {
-  const char *flag, *option, *help;
+  const char *flag, *option, *help, *metavar;
 } shorts[] = {
   { "epochs", "epochs", "passes over the training images" },
   { "batch", "batch", "examples in a step" },
   { "lr", "lr", "initial learning rate" },
   { "labels-per-class", "labels_per_class", "labelled examples of each class; 0: all" },
   { "subset", "subset", "which random choice of those: 0, 1, 2, ..." },
+  { "augment", "augment",
+    "random changes of training images beside the model's own, as shift=2,rotate=10,scale=0.1,"
+    "crop=0.2,mirror,cutout=8; false: none at all",
+    "LIST" },
+  { "class-weights", "class_weights",
+    "in the cross-entropy: balanced, or a number for each class, as 1,2.5,1", "LIST" },
 };
 enum { N_SHORTS = sizeof shorts / sizeof *shorts };
 
@@ -93,7 +99,7 @@ static int check_options(const cli_model_args *m) {
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
                     const char *about, bool resume, cli_model_args *out) {
   static const char *pairs[MAX_SET];
-  static char text[N_SHORTS][96];
+  static char text[N_SHORTS][8192];
   const char *given[N_SHORTS] = { 0 };
   static cli_list set;
   static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
@@ -110,7 +116,8 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
   table[n++] = (cli_option) { "set", CLI_LIST, &set, "NAME=VALUE",
                               "an option of the model; may be repeated" };
   for (int i = 0; i < N_SHORTS; i++)
-    table[n++] = (cli_option) { shorts[i].flag, CLI_STRING, &given[i], "N", shorts[i].help };
+    table[n++] = (cli_option) { shorts[i].flag, CLI_STRING, &given[i],
+                                shorts[i].metavar ? shorts[i].metavar : "N", shorts[i].help };
   for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
   for (int i = 0; i < N_CHOICES; i++) table[n++] = choices[i];
   table[n] = (cli_option) { 0 };
@@ -124,7 +131,8 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
                      argv[0]);
   for (int i = 0; i < N_SHORTS; i++) {
     if (!given[i]) continue;
-    snprintf(text[i], sizeof text[i], "%s=%.60s", shorts[i].option, given[i]);
+    const int length = snprintf(text[i], sizeof text[i], "%s=%s", shorts[i].option, given[i]);
+    if (length >= (int)sizeof text[i]) return cli_usage("--%s: so long a value", shorts[i].flag);
     pairs[out->n_set++] = text[i];
   }
   for (size_t i = 0; i < set.n; i++) pairs[out->n_set++] = set.item[i];

@@ -27,7 +27,9 @@ static int report(const lcl_train_result *r, lcl_status s, bool quiet, bool name
     return CLI_OK;
   }
   const double *error = lcl_metrics_get(&r->test, "error_percent");
-  if (error) printf("test error %.2f %% (best epoch %d of %d)\n", *error, r->best_epoch, r->epochs);
+  if (error)
+    printf("test error %.2f %% (best epoch %d of %d%s)\n", *error, r->best_epoch, r->epochs,
+           r->stopped_early ? ", stopped early" : "");
   char page[sizeof r->out + 16];
   snprintf(page, sizeof page, "%s/report.html", r->out);
   if (access(page, F_OK) == 0)

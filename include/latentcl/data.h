@@ -288,8 +288,12 @@ typedef enum lcl_mirror {
   LCL_MIRROR_HALF_BATCH /**< a random half of each batch */
 } lcl_mirror;
 
-/** Preprocessing, in this order: binarisation (bernoulli sets), colour, contrast, centre, gain and
- * shift, crop, mirror. Zero everywhere: values in [0,1], nothing else. */
+/** Preprocessing, in this order: augmentation, binarisation (bernoulli sets), colour, contrast,
+ * centre, gain and shift, crop, mirror, cutout. Zero everywhere: values in [0,1], nothing else.
+ *
+ * Augmentation changes training images alone (#lcl_batcher_desc), each by random numbers of its
+ * place in the run. Moved images are interpolated; beyond their edge its pixels go on, and images
+ * of zeros and ones stay that. */
 typedef struct lcl_prep_desc {
   lcl_colour colour;     /**< channels */
   lcl_contrast contrast; /**< of each example */
@@ -298,8 +302,15 @@ typedef struct lcl_prep_desc {
   float zca_eps;         /**< added to each eigenvalue (0: 1e-2 of the mean eigenvalue) */
   float gain;            /**< value * gain + shift; 0: 1. IMSAT's pixel/128 - 1 is gain 255/128 */
   float shift;           /**< see gain */
-  int crop;          /**< side of the crop (0: none): random place in training, else the centre */
-  lcl_mirror mirror; /**< mirroring */
+  int crop;            /**< side of the crop (0: none): random place in training, else the centre */
+  lcl_mirror mirror;   /**< mirroring */
+  float augment_shift; /**< moved by up to so many pixels along each axis, below the side (0: no) */
+  float augment_rotate; /**< turned by up to so many degrees either way, at most 180 (0: no) */
+  float augment_scale;  /**< content larger or smaller by up to this share, below 1 (0: no) */
+  float augment_crop;   /**< a window at a random place whose sides are up to this share shorter,
+                             enlarged to the whole image; below 1 (0: no) */
+  int augment_cutout;   /**< a square of this side around a random pixel is 0 in the prepared image
+                             (DeVries and Taylor 2017), at most the side (0: no) */
 } lcl_prep_desc;
 
 /** A preprocessing with the statistics it learnt. */
@@ -438,8 +449,8 @@ typedef struct lcl_batcher_desc {
   const lcl_prep *prep;    /**< must outlive the batcher; NULL: values as lcl_dataset_example() */
   int batch; /**< at least 1; #LCL_BATCH_EPOCH and #LCL_BATCH_FRESH: at most data->count */
   lcl_batch_mode mode; /**< which examples */
-  bool
-      augment; /**< random crop and mirror, a new binary sample; false: centre crop, fixed sample */
+  bool augment;     /**< random crop and mirror, augmentation of prep, a new binary sample; false:
+                       centre     crop, fixed sample */
   uint64_t seed;    /**< of orders and augmentation */
   uint32_t stream;  /**< batchers of one run and seed take different streams */
   bool no_prefetch; /**< make batches in the caller's thread */

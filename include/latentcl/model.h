@@ -215,6 +215,8 @@ typedef struct lcl_settings {
   bool higher_is_better; /**< of the selection metric */
   bool calibrate;        /**< before the final evaluation, one pass of #LCL_MODE_CALIBRATE over the
                             training images */
+  const char *class_weights; /**< "balanced", a number for each class with commas between, or NULL:
+                                all 1; see lcl_build_weigh() */
 } lcl_settings;
 
 /** The options that every model has: epochs, batch, lr, ...
@@ -225,9 +227,9 @@ LCL_API const lcl_option *lcl_common_options(size_t *n);
 
 /** Puts the common options that are given into the settings.
  *
- * @param s  the settings, with the class's defaults
+ * @param s  the settings, with the class's defaults; class_weights points into o afterwards
  * @param o  a set that has the common options
- * @return #LCL_OK */
+ * @return #LCL_ERR_ARGUMENT for a list of augmentations that is none */
 LCL_API lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o);
 
 /** Learning rate of a step.
@@ -497,6 +499,15 @@ LCL_API void lcl_build_fail(lcl_build *b, lcl_status status, const char *fmt, ..
  * @param b       the build
  * @param scalar  f32, one number */
 LCL_API void lcl_build_loss(lcl_build *b, lcl_tensor *scalar);
+
+/** Weighs the rows of a loss that compares with labels. A model that can be trained with class
+ * weights gives its cross-entropy through this; one that never does refuses them.
+ *
+ * @param b     the build
+ * @param rows  f32 (N), one an example of the batch
+ * @return rows times the weight of each example's class, in #LCL_MODE_TRAIN with
+ *   lcl_settings.class_weights; else rows */
+LCL_API lcl_tensor *lcl_build_weigh(lcl_build *b, lcl_tensor *rows);
 
 /** Declares a number to log beside the loss.
  *

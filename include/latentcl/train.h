@@ -168,6 +168,7 @@ typedef struct lcl_train_result {
   lcl_metrics test;           /**< n == 0 when not asked for */
   double seconds;             /**< of training, over all sessions of the run */
   double examples_per_second; /**< training examples */
+  bool stopped_early;         /**< patience ended it before its last epoch */
 } lcl_train_result;
 
 /** Trains a model and leaves a run folder.

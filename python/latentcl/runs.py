@@ -33,6 +33,7 @@ class TrainResult:
     test: dict[str, float]
     seconds: float
     examples_per_second: float
+    stopped_early: bool = False
 
 
 class _Stop:
@@ -108,7 +109,7 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
         raise KeyboardInterrupt(str(failure(status)))
     check(status)
     return TrainResult(result.out.decode(errors="replace"), result.epochs, result.best_epoch, result.steps, _metrics(result.validation),
-                       _metrics(result.test), result.seconds, result.examples_per_second)
+                       _metrics(result.test), result.seconds, result.examples_per_second, result.stopped_early)
 
 
 class Assignments(NamedTuple):

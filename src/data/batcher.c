@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/philox.h"
+#include "data/augment.h"
 #include "data/prep.h"
 
 /* Random streams of one batcher. */
@@ -28,7 +29,7 @@ struct lcl_batcher {
   int64_t order_of;
   uint32_t *swaps; /* LCL_BATCH_FRESH: to undo */
   uint8_t *flip;
-  float *in, *work, *uniform;
+  float *in, *moved, *work, *uniform;
   /* prefetching: the thread owns slots[1-front] and everything above that changes while busy */
   bool threaded, busy, ready, stop;
   pthread_t thread;
@@ -129,8 +130,14 @@ static void choose_flips(lcl_batcher *b, lcl_batch_state at) {
 
 static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool flip, float *out) {
   const lcl_prep *p = b->desc.prep;
+  const lcl_prep_desc *change = b->desc.augment && p ? &p->desc : NULL;
+  const lcl_augment_place at = { b->desc.seed, stream_of(b, AUGMENT), place };
   float *in = p ? b->in : out;
   lcl_dataset_example(b->desc.data, index, in);
+  if (change && lcl__augment_moves(change)) {
+    lcl__augment_move(change, b->desc.data, &at, in, b->moved);
+    in = b->moved;
+  }
   if (b->desc.data->bernoulli) sample_binary(b, place, index, in);
   if (!p) return;
   lcl__prep_values(p, in, b->work, b->work + b->n_full);
@@ -142,6 +149,7 @@ static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool fli
     left = (int)(r1 * (uint64_t)(p->w - p->out_w + 1) >> 32);
   }
   lcl__prep_window(p, b->work, top, left, flip, out);
+  if (change) lcl__augment_cut(change, &at, p->c, p->out_h, p->out_w, out);
 }
 
 static void make_batch(lcl_batcher *b, lcl_batch_state at, slot *s) {
@@ -228,9 +236,10 @@ static bool allocate(lcl_batcher *b) {
   b->swaps = lcl__alloc(batch * sizeof *b->swaps);
   b->flip = lcl__alloc(batch);
   b->in = lcl__alloc(b->n_in * sizeof *b->in);
+  b->moved = lcl__alloc(b->n_in * sizeof *b->moved);
   b->uniform = lcl__alloc(b->n_in * sizeof *b->uniform);
   b->work = lcl__alloc(3 * b->n_full * sizeof *b->work);
-  return ok && b->order && b->swaps && b->flip && b->in && b->uniform && b->work;
+  return ok && b->order && b->swaps && b->flip && b->in && b->moved && b->uniform && b->work;
 }
 
 lcl_status lcl_batcher_create(const lcl_batcher_desc *desc, lcl_batcher **out) {
@@ -277,6 +286,7 @@ void lcl_batcher_destroy(lcl_batcher *b) {
   lcl__free(b->swaps);
   lcl__free(b->flip);
   lcl__free(b->in);
+  lcl__free(b->moved);
   lcl__free(b->uniform);
   lcl__free(b->work);
   lcl__free(b);

@@ -1,11 +1,10 @@
 /* A larger set of smaller images: some classes, each example several times a little differently,
  * reduced. So the Omniglot set of the IMSAT paper came about: 100 characters x 20 drawings x 20
  * copies, 21x21. */
-#include <math.h>
-
 #include "base/parallel.h"
 #include "base/philox.h"
 #include "data/data_internal.h"
+#include "data/warp.h"
 
 /* Largest changes of a copy, as the paper does not say: angle in radians, scale, share of the side.
  */
@@ -51,29 +50,14 @@ static lcl_status choose_types(const lcl_dataset *ds, int types, uint64_t seed, 
 
 /* ---- one copy ---- */
 
-static float at(const float *plane, int h, int w, int y, int x) {
-  return y >= 0 && y < h && x >= 0 && x < w ? plane[y * w + x] : 0;
-}
-
-static float between(const float *plane, int h, int w, float y, float x) {
-  float fy = floorf(y), fx = floorf(x), dy = y - fy, dx = x - fx;
-  int iy = (int)fy, ix = (int)fx;
-  float top = at(plane, h, w, iy, ix) * (1 - dx) + at(plane, h, w, iy, ix + 1) * dx;
-  float low = at(plane, h, w, iy + 1, ix) * (1 - dx) + at(plane, h, w, iy + 1, ix + 1) * dx;
-  return top * (1 - dy) + low * dy;
-}
-
 /* Turned, scaled and moved about the middle; u: five numbers in [0,1). */
 static void distort(const float *in, int h, int w, const float *u, float *out) {
-  float angle = turn * (2 * u[0] - 1), sy = 1 + stretch * (2 * u[1] - 1),
-        sx = 1 + stretch * (2 * u[2] - 1);
-  float my = (float)h * move * (2 * u[3] - 1), mx = (float)w * move * (2 * u[4] - 1);
-  float c = cosf(angle), s = sinf(angle), cy = (float)(h - 1) / 2, cx = (float)(w - 1) / 2;
-  for (int y = 0; y < h; y++)
-    for (int x = 0; x < w; x++) {
-      float dy = ((float)y - cy) * sy, dx = ((float)x - cx) * sx;
-      out[y * w + x] = between(in, h, w, cy + my + c * dy - s * dx, cx + mx + s * dy + c * dx);
-    }
+  const lcl_warp how = { .angle = turn * (2 * u[0] - 1),
+                         .sy = 1 + stretch * (2 * u[1] - 1),
+                         .sx = 1 + stretch * (2 * u[2] - 1),
+                         .my = (float)h * move * (2 * u[3] - 1),
+                         .mx = (float)w * move * (2 * u[4] - 1) };
+  lcl__warp(in, h, w, &how, false, out);
 }
 
 static void reduce(const float *plane, int h, int w, int factor, float *out) {

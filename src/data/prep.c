@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/base.h"
+#include "data/augment.h"
 
 size_t lcl__prep_elements(const lcl_prep *p) {
   return (size_t)p->c * (size_t)p->h * (size_t)p->w;
@@ -189,6 +190,7 @@ lcl_status lcl__prep_new(const lcl_prep_desc *desc, int channels, int height, in
   if (desc->crop < 0 || (desc->crop > 0 && (desc->crop > height || desc->crop > width)))
     return lcl__fail(LCL_ERR_ARGUMENT, "a crop of %d does not fit into %dx%d", desc->crop, height,
                      width);
+  LCL_TRY(lcl__augment_check(desc, height, width));
   lcl_prep *p = lcl__alloc(sizeof *p);
   if (!p) return LCL_ERR_HOST_MEMORY;
   p->desc = *desc;

@@ -10,6 +10,16 @@ static const char *const contrasts[] = { "none", "standardise", "local_y",
 static const char *const centres[] = { "none", "mean_image", "channel", "chroma", "zca" };
 static const char *const mirrors[] = { "none", "each", "half_batch" };
 
+/* Of augmentation; those of 0 are not written. */
+static const char *const strengths[] = { "augment_shift", "augment_rotate", "augment_scale",
+                                         "augment_crop", "augment_cutout" };
+
+static double strength(const lcl_prep_desc *d, size_t i) {
+  const double all[] = { d->augment_shift, d->augment_rotate, d->augment_scale, d->augment_crop,
+                         d->augment_cutout };
+  return all[i];
+}
+
 lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
   LCL_NEED(prep, json);
   const lcl_prep_desc *d = &prep->desc;
@@ -26,6 +36,10 @@ lcl_status lcl_prep_to_json(const lcl_prep *prep, char **json) {
             cJSON_AddNumberToObject(o, "shift", d->shift) &&
             cJSON_AddNumberToObject(o, "crop", d->crop) &&
             cJSON_AddStringToObject(o, "mirror", mirrors[d->mirror]);
+  for (size_t i = 0; ok && i < LCL_COUNT(strengths); i++) {
+    const double v = strength(d, i);
+    ok = v == 0 || cJSON_AddNumberToObject(o, strengths[i], v);
+  }
   char *text = ok ? lcl__json_print(o, false) : NULL;
   cJSON_Delete(o);
   if (!text)
@@ -97,6 +111,14 @@ static lcl_status read_desc(const cJSON *o, lcl_prep_desc *d, int shape[3]) {
   d->centre = (lcl_centre)centre;
   d->mirror = (lcl_mirror)mirror;
   d->crop = (int)crop;
+  float cutout = 0, *const to[] = { &d->augment_shift, &d->augment_rotate, &d->augment_scale,
+                                    &d->augment_crop, &cutout };
+  for (size_t i = 0; i < LCL_COUNT(strengths); i++)
+    if (cJSON_GetObjectItemCaseSensitive(o, strengths[i]))
+      LCL_TRY(read_number(o, strengths[i], to[i]));
+  if (cutout < 0 || cutout > 1 << 24)
+    return lcl__fail(LCL_ERR_FORMAT, "preprocessing: augment_cutout is %g", (double)cutout);
+  d->augment_cutout = (int)cutout;
   return LCL_OK;
 }
 

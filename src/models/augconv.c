@@ -223,7 +223,7 @@ static void build(lcl_build *b) {
   lcl_tensor *logits = logits_of(b, &p), *label = lcl_build_label(b),
              *rows = loss_rows(&p, logits, label);
   if (p.train) {
-    lcl_build_loss(b, lcl_mean(rows, LCL_ALL_AXES, false));
+    lcl_build_loss(b, lcl_mean(lcl_build_weigh(b, rows), LCL_ALL_AXES, false));
     lcl_build_term(b, "nll", lcl_cross_entropy(logits, label));
     lcl_build_correct(b, lcl_correct_rows(logits, label));
     return;

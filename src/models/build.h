@@ -18,7 +18,7 @@ struct lcl_build {
   lcl_model_mode mode;
   int64_t batch, unlabelled_batch;
   lcl_optimiser_desc optimiser;
-  lcl_tensor *image, *label, *unlabelled, *side; /* NULL: not asked for */
+  lcl_tensor *image, *label, *unlabelled, *side, *weight; /* NULL: not asked for */
   lcl_tensor *loss, *correct, *prediction, *features;
   lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], outputs[LCL_BUILD_MAX],
       latents[LCL_BUILD_MAX];
@@ -34,5 +34,11 @@ lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_m
 /* What a setting came to, as the common option of that name would ask for it, into buf; "" where
  * the option is none of the settings. Returns buf. */
 const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]);
+
+/* "true", "no", "1", ...; false where text is none of them. */
+bool lcl__parse_bool(const char *text, bool *out);
+
+/* Mean cross-entropy of a batch, each example with the weight of its class where there are any. */
+lcl_tensor *lcl__build_cross_entropy(lcl_build *b, lcl_tensor *logits, lcl_tensor *label);
 
 #endif

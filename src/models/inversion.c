@@ -11,6 +11,7 @@
  */
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/registry.h"
 
 static const lcl_option options[] = {
@@ -209,7 +210,7 @@ static void build_train(lcl_build *b) {
   if (free_rows) x = lcl_concat((lcl_tensor *[]) { x, lcl_build_unlabelled(b) }, 2, 0);
   lcl_tensor *logits = logits_of(&n, x);
   lcl_tensor *labelled = free_rows ? lcl_slice_axis(logits, 0, 0, rows) : logits;
-  lcl_tensor *nll = lcl_cross_entropy(labelled, label), *loss = lcl_scale(nll, alpha);
+  lcl_tensor *nll = lcl__build_cross_entropy(b, labelled, label), *loss = lcl_scale(nll, alpha);
   lcl_build_term(b, "nll", nll);
   if (alpha < 1) loss = lcl_add(loss, lcl_scale(unsupervised_cost(&n, b, x, logits), 1 - alpha));
   lcl_build_loss(b, loss);

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/registry.h"
 
 enum { MAX_LAYERS = 8 };
@@ -343,7 +344,7 @@ static void build_train(ladder *n) {
     if (decoder) encode(n, &both, lcl_concat((lcl_tensor *[]) { u, u }, 2, 0));
   }
   lcl_tensor *logits = group(joined ? both.logits : labelled.logits, 0);
-  lcl_tensor *nll = lcl_cross_entropy(logits, label);
+  lcl_tensor *nll = lcl__build_cross_entropy(n->b, logits, label);
   lcl_build_term(n->b, "nll", nll);
   int64_t dirty = joined ? 1 : 0;
   lcl_build_loss(n->b, decoder ? denoising(n, &both, dirty, dirty + 1, nll) : nll);

@@ -1,6 +1,7 @@
 /* Models and their builds: bookkeeping between a class and the training loop. */
 #include "base/text.h"
 #include "graph/graph.h"
+#include "latentcl/nn.h"
 #include "models/build.h"
 
 lcl_status lcl_model_options(const lcl_model_class *cls, lcl_options **out) {
@@ -101,6 +102,17 @@ lcl_tensor *lcl_build_side(lcl_build *b) {
   return b->side;
 }
 
+lcl_tensor *lcl_build_weigh(lcl_build *b, lcl_tensor *rows) {
+  if (!b || !b->model) return lcl_const(NULL, 0); /* an error wherever it is used */
+  if (b->mode != LCL_MODE_TRAIN || !b->model->settings.class_weights) return rows;
+  if (!b->weight) b->weight = lcl_input(b->graph, "weight", LCL_F32, LCL_SHAPE(b->batch));
+  return lcl_mul(rows, b->weight);
+}
+
+lcl_tensor *lcl__build_cross_entropy(lcl_build *b, lcl_tensor *logits, lcl_tensor *label) {
+  return lcl_mean(lcl_build_weigh(b, lcl_cross_entropy_rows(logits, label)), LCL_ALL_AXES, false);
+}
+
 static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix,
                      const char *name, lcl_tensor *t) {
   if (*n == LCL_BUILD_MAX) {
@@ -165,6 +177,9 @@ static lcl_status check_declared(const lcl_build *b) {
                      LCL_BUILD_MAX);
   if (b->mode == LCL_MODE_TRAIN && !b->loss)
     return lcl__fail(LCL_ERR_ARGUMENT, "the training graph has no loss");
+  if (b->mode == LCL_MODE_TRAIN && b->model->settings.class_weights && !b->weight)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "class_weights: the loss has no cross-entropy with labels to weigh");
   if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_outputs == 0)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
                      b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "latentcl/model.h"
+#include "models/build.h"
 
 typedef struct value {
   char *text; /* NULL: the default of the definition */
@@ -67,7 +67,7 @@ static const lcl_option *find(const lcl_options *o, const char *name, size_t *in
   return NULL;
 }
 
-static bool parse_bool(const char *text, bool *out) {
+bool lcl__parse_bool(const char *text, bool *out) {
   static const char *const yes[] = { "true", "yes", "on", "1" };
   static const char *const no[] = { "false", "no", "off", "0" };
   for (size_t i = 0; i < LCL_COUNT(yes); i++) {
@@ -111,7 +111,7 @@ static lcl_status check_value(const lcl_option *d, const char *text, bool none) 
       return expected(d, "a number", text);
     return LCL_OK;
   case LCL_OPTION_BOOL:
-    if (!parse_bool(text, &b))
+    if (!lcl__parse_bool(text, &b))
       return lcl__fail(LCL_ERR_ARGUMENT, "option %s: expected true or false, got \"%s\"", d->name,
                        text);
     return LCL_OK;
@@ -193,7 +193,7 @@ double lcl_option_float(const lcl_options *o, const char *name) {
 bool lcl_option_bool(const lcl_options *o, const char *name) {
   if (!o) return false;
   bool v = false;
-  return parse_bool(lcl_option_text(o, name), &v) && v;
+  return lcl__parse_bool(lcl_option_text(o, name), &v) && v;
 }
 
 bool lcl_option_is(const lcl_options *o, const char *name, const char *choice) {

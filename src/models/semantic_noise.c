@@ -12,6 +12,7 @@
  * where y' (z' of perturb-random) is y (z) plus Gaussian noise scaled by its own range. */
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/registry.h"
 
 enum { MAX_LAYERS = 8, LATENT_SAMPLES = 3 };
@@ -252,7 +253,7 @@ static void build_train(lcl_build *b) {
          lcl_option_is(n.o, "denoise_where", "every_layer") ? noise : 0, h);
   lcl_tensor *z = h[top], *y = classify(&n, z), *zr = NULL;
   objective ob = { .b = b };
-  add_term(&ob, "nll", lcl_cross_entropy(y, label),
+  add_term(&ob, "nll", lcl__build_cross_entropy(b, y, label),
            perturb ? (float)lcl_option_float(n.o, "lambda2") : 1);
   if (!forward) {
     inner_targets(&n, x, h, noise > 0, target);
@@ -270,7 +271,7 @@ static void build_train(lcl_build *b) {
   }
   if (perturb) {
     lcl_tensor *moved = perturbed_latent(&n, z, y, zr, strcmp(variant, "perturb-semantic") == 0);
-    add_term(&ob, "nll_perturbed", lcl_cross_entropy(classify(&n, moved), label), 1);
+    add_term(&ob, "nll_perturbed", lcl__build_cross_entropy(b, classify(&n, moved), label), 1);
   }
   lcl_build_loss(b, ob.total);
   lcl_build_correct(b, lcl_correct_rows(y, label));

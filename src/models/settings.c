@@ -38,8 +38,15 @@ static const lcl_option common[] = {
     "[0,inf)" },
   { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
     "[0,1e7]" },
-  { "augment", LCL_OPTION_BOOL, "true",
-    "random crops, mirroring and binary samples in training, where the model has them", NULL },
+  { "augment", LCL_OPTION_STRING, "true",
+    "random changes of training images: true: the model's own (crops, mirroring, binary samples), "
+    "false: none, or a list beside those: shift=PIXELS, rotate=DEGREES, scale=SHARE, crop=SHARE, "
+    "mirror, cutout=PIXELS, as shift=2,rotate=10,mirror",
+    NULL },
+  { "class_weights", LCL_OPTION_STRING, "",
+    "of the classes in a model's cross-entropy: balanced (all count alike, however few examples "
+    "they have), or a number for each class, as 1,2.5,1",
+    NULL },
 };
 
 const lcl_option *lcl_common_options(size_t *n) {
@@ -117,6 +124,64 @@ static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
   d->clip_norm = (float)v;
 }
 
+/* ---- augmentation ---- */
+
+static lcl_status bad_augment(const char *item) {
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "augment: expected true, false, or some of shift=PIXELS, rotate=DEGREES, "
+                   "scale=SHARE, crop=SHARE, mirror and cutout=PIXELS with commas between, got "
+                   "\"%s\"",
+                   item);
+}
+
+/* "rotate=10" into d. */
+static lcl_status take_augment(lcl_prep_desc *d, char *item, bool *mirrored) {
+  double v, cutout = d->augment_cutout;
+  char *number = strchr(item, '=');
+  if (strcmp(item, "mirror") == 0 && !*mirrored) {
+    *mirrored = true;
+    if (d->mirror == LCL_MIRROR_NONE) d->mirror = LCL_MIRROR_EACH;
+    return LCL_OK;
+  }
+  if (!number || !lcl__parse_number(number + 1, &v) || !(v > 0)) return bad_augment(item);
+  const struct {
+    const char *name;
+    float *to;
+  } all[] = { { "shift", &d->augment_shift },
+              { "rotate", &d->augment_rotate },
+              { "scale", &d->augment_scale },
+              { "crop", &d->augment_crop } };
+  *number = 0;
+  for (size_t i = 0; i < LCL_COUNT(all); i++) {
+    if (strcmp(item, all[i].name) != 0 || *all[i].to != 0) continue;
+    *all[i].to = (float)v;
+    return LCL_OK;
+  }
+  *number = '=';
+  if (strncmp(item, "cutout=", 7) != 0 || cutout != 0 || v != floor(v) || v > INT32_MAX)
+    return bad_augment(item);
+  d->augment_cutout = (int)v;
+  return LCL_OK;
+}
+
+static lcl_status apply_augment(lcl_settings *s, const char *text) {
+  bool own, mirrored = false;
+  if (lcl__parse_bool(text, &own)) {
+    s->no_augment = s->no_augment || !own;
+    return LCL_OK;
+  }
+  char *list = lcl__strdup(text), *item = list;
+  lcl_status st = list ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  while (st == LCL_OK && item) {
+    char *next = strchr(item, ',');
+    if (next) *next++ = 0;
+    st = take_augment(&s->prep, item, &mirrored);
+    item = next;
+  }
+  lcl__free(list);
+  return st;
+}
+
 lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   LCL_NEED(s, o);
   read_int(o, "epochs", &s->epochs);
@@ -129,7 +194,8 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   read_int(o, "patience", &s->patience);
   apply_schedule(&s->schedule, o);
   apply_optimiser(&s->optimiser, o);
-  s->no_augment = s->no_augment || !lcl_option_bool(o, "augment");
+  LCL_TRY(apply_augment(s, lcl_option_text(o, "augment")));
+  if (lcl_option_given(o, "class_weights")) s->class_weights = lcl_option_text(o, "class_weights");
   if (!s->select) s->select = "error_percent";
   return LCL_OK;
 }

@@ -158,7 +158,8 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl_objective ob = { .build = b };
   lcl__objective_add(&ob, "recon", mean_of(t.recon), 1);
   lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
-  lcl__objective_add(&ob, "cls", mean_of(t.cls), (float)lcl_option_float(n->o, "w_c"));
+  lcl__objective_add(&ob, "cls", mean_of(lcl_build_weigh(b, t.cls)),
+                     (float)lcl_option_float(n->o, "w_c"));
   if (lcl_build_unlabelled_batch(b) > 0)
     lcl__objective_add(&ob, "unlabelled", mean_of(unlabelled_rows(n, lcl_build_unlabelled(b))), 1);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a

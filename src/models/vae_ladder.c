@@ -180,7 +180,8 @@ static void build_train(lcl_build *b, net *n) {
   lcl_tensor *image = decode(n, lcl_softmax(logits, 1), pixels_of(x));
   lcl_objective ob = { .build = b };
   lcl__objective_add(&ob, "cls",
-                     batch_mean(lcl_bernoulli_softmax_rows(logits, lcl_one_hot(label, n->classes))),
+                     batch_mean(lcl_build_weigh(
+                         b, lcl_bernoulli_softmax_rows(logits, lcl_one_hot(label, n->classes)))),
                      (float)lcl_option_float(n->o, "w_c"));
   lcl__objective_add(&ob, "recon", batch_mean(reconstruction_rows(n, lcl_flatten(x), image)),
                      (float)lcl_option_float(n->o, "w_r"));

@@ -9,6 +9,7 @@ void lcl__history_free(lcl_history *h) {
   lcl__free(h->epochs.data);
   cJSON_Delete(h->test);
   cJSON_Delete(h->start);
+  cJSON_Delete(h->stop);
 }
 
 /* What the report reads of a line, whatever its event. */
@@ -24,6 +25,9 @@ static const lcl_json_field line_fields[] = {
   { "seconds", LCL_JSON_NUMBER, false, 0, 1e15 },
   { "images_per_second", LCL_JSON_NUMBER, false, 0, 1e15 },
   { "split", LCL_JSON_TEXT },
+  { "metric", LCL_JSON_TEXT },
+  { "best", LCL_JSON_NUMBER },
+  { "patience", LCL_JSON_WHOLE, false, 0, 1e7 },
   { "best_epoch", LCL_JSON_WHOLE, false, 0, 1e7 },
   { "metrics", LCL_JSON_NUMBERS },
   { "confusion", LCL_JSON_MATRIX, false, 0, 1e15 },
@@ -38,12 +42,15 @@ static const lcl_json_field line_fields[] = {
 static lcl_status keep_line(lcl_history *h, cJSON *j) {
   const char *event = lcl__json_word(j, "event");
   if (strcmp(event, "epoch") == 0) {
+    cJSON_Delete(h->stop); /* the run went on with more patience */
+    h->stop = NULL;
     if (LCL_PUSH(&h->epochs, j)) return LCL_OK;
     cJSON_Delete(j);
     return LCL_ERR_HOST_MEMORY;
   }
   cJSON **slot = strcmp(event, "test") == 0    ? &h->test
                  : strcmp(event, "start") == 0 ? &h->start
+                 : strcmp(event, "stop") == 0  ? &h->stop
                                                : NULL;
   if (!slot) {
     cJSON_Delete(j);

@@ -149,6 +149,30 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   return lcl__run_log_write(&t->log, j);
 }
 
+/* Training ended before its last epoch: when and why. */
+static lcl_status log_stop(lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "stop");
+  cJSON_AddNumberToObject(j, "epoch", t->at.epoch);
+  cJSON_AddNumberToObject(j, "best_epoch", t->at.best_epoch);
+  cJSON_AddStringToObject(j, "metric", s->select);
+  cJSON_AddNumberToObject(j, "best", t->at.best_value);
+  cJSON_AddNumberToObject(j, "patience", s->patience);
+  return lcl__run_log_write(&t->log, j);
+}
+
+static void show_stop(lcl_trainer *t) {
+  const lcl_settings *s = &t->s->model->settings;
+  char line[256];
+  lcl__snprintf(line, sizeof line,
+                "stopped early after epoch %d of %d: for %d epoch%s validation %s was not better "
+                "than %.4g of epoch %d (patience %d)",
+                t->at.epoch, s->epochs, t->at.waited, t->at.waited == 1 ? "" : "s", s->select,
+                t->at.best_value, t->at.best_epoch, s->patience);
+  lcl__progress_line(&t->progress, line);
+}
+
 /* ---- epochs ---- */
 
 static bool selects(const lcl_trainer *t) {
@@ -262,8 +286,9 @@ static lcl_status run_epochs(lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
   while (t->at.epoch < s->epochs && !out_of_steps(t)) {
     if (s->patience > 0 && t->at.waited >= s->patience) {
-      lcl__progress_line(&t->progress,
-                         "stopping early: no better epoch for as long as patience allows");
+      t->stopped_early = true;
+      LCL_TRY(log_stop(t));
+      show_stop(t);
       break;
     }
     LCL_TRY(run_epoch(t));
@@ -416,6 +441,7 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   r->epochs = t.at.epoch;
   r->best_epoch = t.at.best_epoch;
   r->steps = t.at.step;
+  r->stopped_early = t.stopped_early;
   r->validation = t.best;
   if (s == LCL_OK) {
     r->seconds = seconds_spent(&t);

@@ -77,7 +77,15 @@ static void head(lcl_str *o, const cJSON *config, const lcl_history *h) {
   big_number(o, "Training examples", lcl__json_number(lcl__json_child(config, "data"), "train"));
   if (last)
     fact(o, "", "Throughput", "%.0f", lcl__json_number(last, "images_per_second"), "images/s");
-  lcl__str_html(o, "</dl></header>");
+  lcl__str_html(o, "</dl>");
+  if (h->stop)
+    lcl__str_html(o,
+                  "<p>Stopped early after epoch %.0f: validation %s was not better than %.4g of "
+                  "epoch %.0f for %.0f epochs (patience).</p>",
+                  lcl__json_number(h->stop, "epoch"), lcl__json_word(h->stop, "metric"),
+                  lcl__json_number(h->stop, "best"), lcl__json_number(h->stop, "best_epoch"),
+                  lcl__json_number(h->stop, "patience"));
+  lcl__str_html(o, "</header>");
 }
 
 /* ---- curves ---- */

@@ -18,6 +18,7 @@ typedef struct lcl_history {
     size_t n, cap;
   } epochs;            /* the lines of epochs */
   cJSON *test, *start; /* the last of each, or NULL */
+  cJSON *stop;         /* why no epoch followed the last one, or NULL */
 } lcl_history;
 /* A torn last line (the run was killed) is left out. Free it after a failure too. */
 lcl_status lcl__history_read(const char *folder, lcl_history *h);

@@ -236,6 +236,16 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   return st;
 }
 
+static lcl_status weigh_classes(lcl_trainer *t) {
+  const lcl_session *s = t->s;
+  const char *text = s->model->settings.class_weights;
+  if (!text) return LCL_OK;
+  t->class_weight = lcl__alloc((size_t)LCL_MAX(s->labelled->classes, 1) * sizeof *t->class_weight);
+  t->weight = lcl__alloc((size_t)batch_size(s) * sizeof *t->weight);
+  if (!t->class_weight || !t->weight) return LCL_ERR_HOST_MEMORY;
+  return lcl__class_weights(text, s->labelled, t->class_weight);
+}
+
 /* ---- first values ---- */
 
 static lcl_status load_start(lcl_trainer *t) {
@@ -314,6 +324,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
+  LCL_TRY(weigh_classes(t));
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
   LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));
@@ -358,6 +369,8 @@ void lcl__trainer_close(lcl_trainer *t) {
   lcl_tensor_file_destroy(t->best_file);
   lcl__session_close(t->s);
   lcl__free(t->side);
+  lcl__free(t->class_weight);
+  lcl__free(t->weight);
   lcl__free(t->last_path);
   lcl__free(t->best_path);
   if (t->made) rmdir(t->folder); /* it stays unless the run failed before anything was in it */

@@ -19,6 +19,11 @@ static lcl_status feed_batch(lcl_trainer *t) {
       memcpy(t->side + i * w, t->s->model->side + (size_t)batch.index[i] * w, w * sizeof(float));
     LCL_TRY(lcl_feed(p, "side", t->side, n * w * sizeof(float)));
   }
+  if (b->weight) {
+    for (size_t i = 0; i < n; i++)
+      t->weight[i] = batch.label[i] >= 0 ? t->class_weight[batch.label[i]] : 0;
+    LCL_TRY(lcl_feed(p, "weight", t->weight, n * sizeof(float)));
+  }
   if (!t->unlabelled) return LCL_OK;
   LCL_TRY(lcl_batcher_next(t->unlabelled, &batch));
   if (!b->unlabelled) return LCL_OK;

@@ -27,7 +27,8 @@ typedef struct lcl_trainer {
   lcl_compiled compiled;
   lcl_evaluator *eval; /* NULL: nothing to evaluate on */
   lcl_batcher *labelled, *unlabelled;
-  float *side; /* gathered rows of the model's table */
+  float *side;                  /* gathered rows of the model's table */
+  float *class_weight, *weight; /* of each class; of the examples of a batch; NULL: all 1 */
   char value_name[LCL_TRAIN_VALUES][48];
   int n_values; /* the last one counts steps */
   int64_t steps_per_epoch;
@@ -41,6 +42,7 @@ typedef struct lcl_trainer {
   lcl_metrics best;           /* validation metrics of the best epoch */
   lcl_tensor_file *best_file; /* the best epoch, not yet on disk */
   double session_start, last_saved;
+  bool stopped_early;
   double lr;                      /* of the last step */
   bool fed_lr;                    /* to the program */
   double shown[LCL_TRAIN_VALUES]; /* means for the progress line */
@@ -51,6 +53,9 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
 void lcl__trainer_close(lcl_trainer *t);
 /* The graph with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
 lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compiled *out);
+
+/* weights.c: the weight of each class of ds, by lcl_settings.class_weights. */
+lcl_status lcl__class_weights(const char *text, const lcl_dataset *ds, float *out);
 
 /* The options of a desc, checked. */
 lcl_status lcl__train_options(const lcl_train_desc *d, lcl_options **out);

@@ -91,6 +91,9 @@ static void add_settings(XXH64_state_t *h, const lcl_settings *s) {
   ADD(h, s->fresh_batches), ADD(h, s->labels_per_class), ADD(h, s->subset);
   ADD(h, p->colour), ADD(h, p->contrast), ADD(h, p->centre), ADD(h, p->gcn_scale);
   ADD(h, p->zca_eps), ADD(h, p->gain), ADD(h, p->shift), ADD(h, p->crop), ADD(h, p->mirror);
+  ADD(h, p->augment_shift), ADD(h, p->augment_rotate), ADD(h, p->augment_scale);
+  ADD(h, p->augment_crop), ADD(h, p->augment_cutout);
+  if (s->class_weights) add(h, s->class_weights, strlen(s->class_weights));
   ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi), ADD(h, s->patience);
   ADD(h, s->higher_is_better), ADD(h, s->calibrate);
   if (s->select) add(h, s->select, strlen(s->select));
@@ -312,6 +315,8 @@ static const effect common[] = {
   { "weight_decay", "0.7", "" },
   { "clip_norm", "0.7", "" },
   { "patience", "7", "" },
+  { "augment", "rotate=7", "" },
+  { "class_weights", "balanced", "" },
 };
 
 static const effect *find(const effect *list, size_t n, const char *option) {
@@ -388,10 +393,14 @@ static void every_common_option(void **state) {
   const lcl_model_class *cls;
   size_t n;
   const lcl_option *o = lcl_common_options(&n);
-  ASSERT_OK(lcl_model_find("dec", &cls));
-  for (size_t k = 0; k < n; k++)
-    if (strcmp(o[k].name, "data_seed") != 0) /* read where the data are opened */
-      check_option(cls, &cases[2], &o[k], find(common, LCL_COUNT(common), o[k].name));
+  for (size_t k = 0; k < n; k++) {
+    if (strcmp(o[k].name, "data_seed") == 0) continue; /* read where the data are opened */
+    size_t i = 0;
+    const char *model = strcmp(o[k].name, "class_weights") == 0 ? "augconv" : "dec";
+    while (strcmp(cases[i].model, model) != 0) i++;
+    ASSERT_OK(lcl_model_find(model, &cls));
+    check_option(cls, &cases[i], &o[k], find(common, LCL_COUNT(common), o[k].name));
+  }
 }
 
 /* What the network inversion weighs labels by when nothing is given depends on the architecture. */

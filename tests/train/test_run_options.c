@@ -1,6 +1,8 @@
 /* Every common option and the seed change a run. */
 #include "run_folder.h"
 
+#define WEIGHTS "1,2,1,3" /* of CLASSES */
+
 typedef struct effect {
   const char *option, *value, *with;
 } effect;
@@ -27,6 +29,7 @@ static const effect effects[] = {
   { "clip_norm", "1e-3", "optimiser=sgd lr=0.01" },
   { "patience", "1", "lr=1e-12" },
   { "augment", "false", "" },
+  { "class_weights", WEIGHTS, "" },
 };
 
 static void every_common_option(void **state) {

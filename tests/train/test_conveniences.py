@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Augmentation, class weights, early stopping and repeatability of whole runs: test_conveniences.py LATENTCL"""
+import json, os, random, re, shutil, struct, subprocess, sys, tempfile
+
+LATENTCL = os.path.abspath(sys.argv[1])
+SHORT = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30', '--no-profile']
+PLAIN = [*SHORT, '--set', 'variant=feed-forward', '--no-test', '--quiet']
+
+
+def run(*args, code=0):
+    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
+    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
+    return p.stdout + p.stderr
+
+
+def refused(*args, code=1):
+    told = run(*args, code=code)
+    assert told.count('\n') == 1, told
+    return told
+
+
+def write_data(folder, classes=(0.4, 0.3, 0.2, 0.1), sizes={'train': 160, 't10k': 40}, side=8):
+    rng = random.Random(1)
+    os.makedirs(folder)
+    for part, n in sizes.items():
+        labels = [c for c, share in enumerate(classes) for _ in range(round(n * share))]
+        rng.shuffle(labels)
+        pixels = bytes(rng.randrange(120) + (100 if k % 4 == label else 0) for label in labels for k in range(side * side))
+        open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, n, side, side) + pixels)
+        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(labels))
+
+
+def weights(folder):
+    data = open(folder + '/last.safetensors', 'rb').read()
+    return data[8 + struct.unpack('<Q', data[:8])[0]:]
+
+
+def events(folder, event):
+    return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
+
+
+def repeatable():
+    """Results are the same bits whenever, on any number of queues, stopped or not."""
+    lists = ['--augment', 'shift=1.5,rotate=15,scale=0.1,crop=0.2,mirror,cutout=3']
+    for name, more in (('plain', []), ('augmented', lists), ('weighted', ['--class-weights', 'balanced'])):
+        seen = set()
+        for queues in ('1', '2', '4', 'auto'):
+            run(*PLAIN, *more, '--epochs', '3', '--queues', queues, '--out', name + queues)
+            seen.add(weights(name + queues))
+        run(*PLAIN, *more, '--epochs', '3', '--max-steps', '5', '--out', name + 'parts') # in the middle of an epoch
+        run('train', '--resume', '--out', name + 'parts', '--no-test', '--quiet', '--no-profile')
+        seen.add(weights(name + 'parts'))
+        assert len(seen) == 1, (name, len(seen))
+    assert len({weights(n + '1') for n in ('plain', 'augmented', 'weighted')}) == 3
+    config = json.load(open('augmented1/config.json'))
+    assert config['set']['augment'] == config['options']['augment'] == lists[1], config
+    assert json.load(open('plain1/config.json'))['options']['augment'] == 'true'
+    assert 'started with augment=shift' in refused('train', '--resume', '--out', 'augmented1', '--augment', 'mirror', '--quiet')
+    # Evaluation sees the images as they are.
+    told = json.loads(run('eval', 'augmented1', '--json'))
+    assert told['n'] == 40 and told == json.loads(run('eval', 'augmented1', '--json'))
+
+
+def augment():
+    for bad in ('shift', 'shift=0', 'shift=-1', 'shift=x', 'shift=1,shift=2', 'turn=3', 'mirror=1', 'mirror,mirror', 'cutout=1.5', 'rotate=1,', ',', '=', 'shift=1;rotate=2', 'true,mirror'):
+        told = refused(*PLAIN, '--augment', bad, '--out', 'none')
+        assert 'augment: expected true, false, or some of shift=PIXELS, ' in told, told
+    for bad, said in (('shift=8', 'shift wants pixels'), ('rotate=181', 'rotate wants degrees'), ('scale=1', 'scale wants a share'), ('crop=1.5', 'crop wants a share'),
+                      ('cutout=9', 'cutout wants pixels')):
+        assert said in refused(*PLAIN, '--augment', bad, '--out', 'none'), bad
+    assert 'for images' in refused('train', 'imsat', '--data', 'synthetic:features', '--augment', 'rotate=3', '--out', 'none', '--quiet')
+    assert not os.path.exists('none')
+    seen = {weights('plain1')}
+    for one in ('shift=1', 'rotate=5', 'scale=0.1', 'crop=0.1', 'mirror', 'cutout=2'):
+        run(*PLAIN, '--augment', one, '--epochs', '3', '--out', 'one')
+        seen.add(weights('one'))
+        shutil.rmtree('one')
+    assert len(seen) == 7, 'each changes the run'
+
+
+def class_weights():
+    """The loss is linear in the weights; at the first step the network is the same whatever they are."""
+    def loss(*more):
+        shutil.rmtree('w', ignore_errors=True)
+        run(*PLAIN, *more, '--batch', '120', '--epochs', '1', '--lr', '1e-12', '--out', 'w')
+        return events('w', 'epoch')[0]['train']['loss']
+    plain = loss()
+    assert loss('--class-weights', '1,1,1,1') == plain
+    assert abs(loss('--class-weights', '2,2,2,2') - 2 * plain) < 1e-6 * plain
+    parts = [(loss('--class-weights', ','.join('3' if k == c else '1' for k in range(4))) - plain) / 2 for c in range(4)]
+    assert abs(sum(parts) - plain) < 1e-5 * plain and min(parts) > 0, (parts, plain)
+    # The four classes are a part of the 120 examples that the run trains on: how many of each it has.
+    labels = open('data/train-labels-idx1-ubyte', 'rb').read()[8:][:120]
+    count = [labels.count(c) for c in range(4)]
+    balanced = [120 / (4 * n) for n in count]
+    want = sum(w * p for w, p in zip(balanced, parts))
+    got = loss('--class-weights', 'balanced')
+    assert abs(got - want) < 1e-5 * want and abs(got - plain) > 1e-3 * plain, (got, want, plain)
+    assert abs(got - loss('--class-weights', ','.join('%.9g' % w for w in balanced))) < 1e-6 * got
+    # What is measured has no weights.
+    run(*PLAIN, '--class-weights', '9,1,1,1', '--batch', '120', '--epochs', '1', '--lr', '1e-12', '--out', 'v')
+    assert events('v', 'epoch')[0]['validation']['loss'] == events('w', 'epoch')[0]['validation']['loss']
+    for bad, said in (('1,2', '2 numbers for 4 classes'), ('1,2,3,4,5', '5 numbers for 4 classes'), ('1,2,x,4', 'expected "balanced"'), ('1,0,1,1', 'expected "balanced"'),
+                      ('1,-2,1,1', 'expected "balanced"'), ('1,,1,1', 'expected "balanced"'), ('even', 'expected "balanced"'), ('nan,1,1,1', 'expected "balanced"')):
+        assert said in refused(*PLAIN, '--class-weights', bad, '--out', 'none'), bad
+    for model, more in (('vae', ['--data', 'synthetic']), ('pixelrnn', ['--set', 'hidden=2', '--data', 'data']), ('dec', ['--data', 'data'])):
+        told = refused('train', model, *more, '--class-weights', 'balanced', '--out', 'none', '--quiet')
+        assert 'no cross-entropy with labels to weigh' in told, told
+    for model in ('ladder', 'inversion', 'augconv', 'm2', 'two-head', 'vae-ladder', 'vae-ladder-control'): # the others that classify take them
+        run('explain', model, '--class-weights', 'balanced')
+    assert not os.path.exists('none')
+
+
+def early_stop():
+    """When and why a run stopped: on the terminal, in the log and in the report."""
+    stop = [*SHORT, '--lr', '1e-12', '--epochs', '30', '--set', 'patience=2', '--out', 'early']
+    told = run(*stop)
+    line, = re.findall(r'^stopped early after epoch (\d+) of 30: for 2 epochs validation error_percent was not better than ([\d.]+) of epoch (\d+) \(patience 2\)$', told, re.M)
+    epochs, (event,) = events('early', 'epoch'), events('early', 'stop')
+    best = min(epochs, key=lambda e: e['validation']['error_percent']) # the first of equals
+    assert int(line[0]) == len(epochs) == best['epoch'] + 2 == event['epoch'] < 30 and int(line[2]) == best['epoch'] == event['best_epoch'], (line, event)
+    assert float(line[1]) == float('%.4g' % best['validation']['error_percent']) and event['best'] == best['validation']['error_percent']
+    assert (event['metric'], event['patience']) == ('error_percent', 2)
+    assert re.search(r'\(best epoch %s of %s, stopped early\)' % (line[2], line[0]), told), told
+    said = re.search(r'Stopped early after epoch (\d+): validation error_percent was not better than [\d.]+ of epoch (\d+) for 2 epochs', open('early/report.html').read())
+    assert said.groups() == (line[0], line[2])
+    # With more patience it goes on, and stops later.
+    told = run('train', '--resume', '--out', 'early', '--set', 'patience=4', '--no-profile')
+    assert len(events('early', 'epoch')) == best['epoch'] + 4 and 'for 4 epochs' in told and len(events('early', 'stop')) == 2
+    assert 'Stopped early after epoch %d:' % (best['epoch'] + 4) in open('early/report.html').read()
+    run('train', '--resume', '--out', 'early', '--set', 'patience=0', '--epochs', '8', '--no-profile', '--quiet')
+    assert len(events('early', 'epoch')) == 8 and 'Stopped early' not in open('early/report.html').read()
+    assert 'stopped early' not in run(*SHORT, '--epochs', '2', '--out', 'whole').lower() + open('whole/report.html').read().lower() and not events('whole', 'stop')
+
+
+folder = tempfile.mkdtemp(prefix='latentcl-conveniences-')
+os.chdir(folder)
+try:
+    write_data('data')
+    for part in (repeatable, augment, class_weights, early_stop):
+        part()
+        print(part.__name__, 'passed', flush=True)
+finally:
+    os.chdir('/')
+    shutil.rmtree(folder)
