@@ -39,6 +39,9 @@ void lcl__results_free(lcl_result_files *files);
 /* One set (schema latentcl-bench-set-1) from the texts of lcl_bench_json; free with free(). */
 lcl_status lcl__results_join(char *const *texts, size_t n, char **set);
 
+/* Seconds as people read them, "1.5 ms"; a dash where they are negative. */
+const char *lcl__result_time(double seconds, char out[32]);
+
 /* The workload of this name, or NULL. */
 const lcl_result *lcl__result_find(const lcl_result_file *f, const char *name);
 /* Whether two results of one name stand for different arithmetic: of other versions, or edited. */

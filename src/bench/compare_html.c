@@ -1,17 +1,18 @@
 /* The page of a comparison: what was measured where, each device's roofline with its workloads on
- * it, times as bars, and every figure. Inline SVG only, nothing from outside. */
+ * it, times as bars, and every figure. */
 #include <math.h>
 
+#include "base/page.h"
 #include "base/text.h"
 #include "bench/compare.h"
 
-static const char *const colours[] = { "#2b6cb0", "#c05621", "#2f855a",
-                                       "#805ad5", "#b83280", "#718096" };
+/* A device's colour in the page's style sheet. */
 static const char *colour(size_t i) {
+  static const char *const colours[] = { "s1", "s2", "s3", "s4", "s5", "s6" };
   return colours[i % LCL_COUNT(colours)];
 }
 
-static const char *time_text(double t, char out[32]) {
+const char *lcl__result_time(double t, char out[32]) {
   if (t < 0)
     lcl__snprintf(out, 32, "–");
   else if (t < 1e-3)
@@ -24,8 +25,8 @@ static const char *time_text(double t, char out[32]) {
 }
 
 /* Wrong results are pale. */
-static const char *opacity(const lcl_result *r) {
-  return r->verified < 0 ? "0.2" : "1";
+static const char *paleness(const lcl_result *r) {
+  return r->verified < 0 ? " wrong" : "";
 }
 
 static bool timed(const lcl_result *r) {
@@ -47,16 +48,17 @@ static int number_of(const lcl_result_files *files, const char *name) {
 /* ---- devices ---- */
 
 static void devices(const lcl_result_files *files, lcl_str *s) {
-  lcl__str_html(s, "<div class=\"cards\">\n");
+  lcl__str_html(s, "<header><p>LatentCL benchmark</p><h1>%s</h1></header><div class=cards>\n",
+                files->n == 1 ? files->data[0].device : "Devices side by side");
   for (size_t f = 0; f < files->n; f++) {
     const lcl_result_file *d = &files->data[f];
-    lcl__str_html(s, "<div class=\"card\" style=\"border-color:%s\"><b>%s</b><br>%s", colour(f),
-                  d->device, d->driver);
+    lcl__str_html(s, "<div class=\"panel device %s\"><b>%s</b><br>%s", colour(f), d->device,
+                  d->driver);
     if (d->peak_gflops > 0) {
-      lcl__str_html(s, "<br>at best %.3g GFLOP/s, %.3g GB/s from memory", d->peak_gflops,
+      lcl__str_html(s, "<br>at best %.4g GFLOP/s, %.4g GB/s from memory", d->peak_gflops,
                     d->peak_gbps);
       if (d->cache_gbps > d->peak_gbps)
-        lcl__str_html(s, ", %.3g GB/s from the L1 cache", d->cache_gbps);
+        lcl__str_html(s, ", %.4g GB/s from the L1 cache", d->cache_gbps);
       lcl__str_html(s, " (measured in the same run)");
     }
     lcl__str_html(s, "<br><small>%s", d->path);
@@ -71,7 +73,7 @@ static void devices(const lcl_result_files *files, lcl_str *s) {
 typedef struct plot {
   double x0, x1, y0, y1; /* ranges, powers of ten */
 } plot;
-enum { LEFT = 70, RIGHT = 880, TOP = 16, BOTTOM = 340 };
+enum { WIDTH = 640, HEIGHT = 400, LEFT = 56, RIGHT = 616, TOP = 16, BOTTOM = 356 };
 static double px(const plot *p, double v) {
   return LEFT + (RIGHT - LEFT) * log10(v / p->x0) / log10(p->x1 / p->x0);
 }
@@ -104,31 +106,101 @@ static plot ranges(const lcl_result_file *f) {
 static void grid(const plot *p, lcl_str *s) {
   for (double v = p->x0; v <= p->x1 * 1.001; v *= 10)
     lcl__str_html(s,
-                  "<path d=\"M%.1f %dV%d\" class=\"grid\"/><text x=\"%.1f\" y=\"%d\" "
-                  "text-anchor=\"middle\">%g</text>\n",
-                  px(p, v), TOP, BOTTOM, px(p, v), BOTTOM + 15, v);
+                  "<path d=\"M%.1f %dV%d\" class=grid /><text class=tick x=%.1f y=%d "
+                  "text-anchor=middle>%g</text>\n",
+                  px(p, v), TOP, BOTTOM, px(p, v), BOTTOM + 16, v);
   for (double v = p->y0; v <= p->y1 * 1.001; v *= 10)
     lcl__str_html(s,
-                  "<path d=\"M%d %.1fH%d\" class=\"grid\"/><text x=\"%d\" y=\"%.1f\" "
-                  "text-anchor=\"end\">%g</text>\n",
+                  "<path d=\"M%d %.1fH%d\" class=grid /><text class=tick x=%d y=%.1f "
+                  "text-anchor=end>%g</text>\n",
                   LEFT, py(p, v), RIGHT, LEFT - 6, py(p, v) + 4, v);
-  lcl__str_html(s,
-                "<text x=\"475\" y=\"%d\" text-anchor=\"middle\">useful FLOP a byte</text>"
-                "<text x=\"18\" y=\"180\" transform=\"rotate(-90 18 180)\" "
-                "text-anchor=\"middle\">GFLOP/s</text>\n",
+  lcl__str_html(s, "<text class=tick x=%d y=%d text-anchor=end>useful FLOP a byte</text>\n", RIGHT,
                 BOTTOM + 34);
 }
 
 /* A roof from where it enters the plot: slope of the bandwidth, then the flat of the arithmetic. */
-static void roof(const plot *p, double gbps, double gflops, const char *class, const char *name,
-                 lcl_str *s) {
-  const double start = fmax(p->x0, p->y0 / gbps), ridge = gflops / gbps,
-               label = fmax(start, fmin(start * 3, ridge));
-  lcl__str_html(s, "<path class=\"%s\" d=\"M%.1f %.1f", class, px(p, start),
+static void roof(const plot *p, double gbps, double gflops, const char *style, lcl_str *s) {
+  const double start = fmax(p->x0, p->y0 / gbps), ridge = gflops / gbps;
+  lcl__str_html(s, "<path class=\"%s\" d=\"M%.1f %.1f", style, px(p, start),
                 py(p, fmin(start * gbps, gflops)));
   if (ridge > start) lcl__str_html(s, "L%.1f %.1f", px(p, ridge), py(p, gflops));
-  lcl__str_html(s, "H%d\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s %.3g GB/s</text>\n",
-                RIGHT, px(p, label) + 8, py(p, fmin(label * gbps, gflops)) + 10, name, gbps);
+  lcl__str_html(s, "H%d\"/>\n", RIGHT);
+}
+
+/* Where the numbers of points may stand without covering each other or a point. Very many points
+ * are not numbered: there is no room. */
+enum { POINT = 4, DIGIT = 7, LINE = 11, MOST_LABELS = 200 };
+typedef struct box {
+  double left, right, top, bottom;
+} box;
+typedef struct labels {
+  struct {
+    box *data;
+    size_t n, cap;
+  } taken; /* the points, then the labels */
+  size_t placed;
+} labels;
+
+static bool is_free(const labels *l, const box *b) {
+  for (size_t i = 0; i < l->taken.n; i++) {
+    const box *t = &l->taken.data[i];
+    if (b->left < t->right && b->right > t->left && b->top < t->bottom && b->bottom > t->top)
+      return false;
+  }
+  return b->left > LEFT && b->right < RIGHT && b->top > TOP && b->bottom < BOTTOM;
+}
+
+/* A place for a number of so many digits beside the point, or false. */
+static bool place_label(labels *l, double x, double y, int digits, box *out) {
+  static const double sides[][2] = { { 1, -1 },  { 1, 0 },  { 1, 1 },  { 0, -1 },
+                                     { -1, -1 }, { -1, 0 }, { -1, 1 }, { 0, 1 } };
+  const double half = DIGIT * digits / 2.0, far = POINT + 1;
+  for (size_t i = 0; i < LCL_COUNT(sides) && l->placed < MOST_LABELS; i++) {
+    const double cx = x + sides[i][0] * (far + half), cy = y + sides[i][1] * (far + LINE / 2.0 - 2);
+    *out = (box) { cx - half, cx + half, cy - LINE / 2.0, cy + LINE / 2.0 };
+    if (!is_free(l, out)) continue;
+    l->placed++;
+    return LCL_PUSH(&l->taken, *out);
+  }
+  return false;
+}
+
+static void point(const lcl_result *r, const plot *p, const char *style, lcl_str *s) {
+  const double x = px(p, r->intensity), y = py(p, r->gflops);
+  const bool right = x < (LEFT + RIGHT) / 2.0;
+  lcl__str_html(s,
+                "<g class=point tabindex=0><title>%s: %.3g GFLOP/s at %.3g FLOP a byte</title>"
+                "<circle class=\"dot %s%s\" cx=%.1f cy=%.1f r=%d />",
+                r->name, r->gflops, r->intensity, style, paleness(r), x, y, POINT);
+  lcl__str_html(s, "<text class=name x=%.1f y=%.1f text-anchor=%s>%s: %.3g GFLOP/s</text></g>\n",
+                right ? x + 8 : x - 8, y - 8, right ? "start" : "end", r->name, r->gflops);
+}
+
+/* The points that a number fits beside get one: the number of their row in the table. */
+static void numbers(const lcl_result_files *files, const lcl_result_file *f, const plot *p,
+                    lcl_str *s) {
+  labels l = { 0 };
+  for (size_t i = 0; i < f->n; i++) {
+    const lcl_result *r = &f->rows[i];
+    const double x = px(p, r->intensity), y = py(p, r->gflops);
+    if (!on_plot(r)) continue;
+    const box b = { x - POINT, x + POINT, y - POINT, y + POINT };
+    if (!LCL_PUSH(&l.taken, b)) s->failed = true;
+  }
+  for (size_t i = 0; i < f->n && !s->failed; i++) {
+    const lcl_result *r = &f->rows[i];
+    const int number = on_plot(r) ? number_of(files, r->name) : 0;
+    box b;
+    if (!number || !place_label(&l, px(p, r->intensity), py(p, r->gflops),
+                                number < 10    ? 1
+                                : number < 100 ? 2
+                                               : 4,
+                                &b))
+      continue;
+    lcl__str_html(s, "<text class=number x=%.1f y=%.1f text-anchor=middle>%d</text>\n",
+                  (b.left + b.right) / 2, b.bottom - 2, number);
+  }
+  lcl__free(l.taken.data);
 }
 
 static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
@@ -137,85 +209,97 @@ static void roofline(const lcl_result_files *files, size_t index, lcl_str *s) {
   for (size_t i = 0; i < f->n; i++) points += on_plot(&f->rows[i]);
   if (f->peak_gflops < 1e-6 || f->peak_gbps < 1e-6 || points == 0) return;
   const plot p = ranges(f);
-  lcl__str_html(s, "<h2>Roofline: %s</h2>\n", f->device);
-  lcl__str_html(s, "<svg viewBox=\"0 0 900 385\" width=\"100%%\" role=\"img\">\n");
+  const bool cache = f->cache_gbps > 1.2 * f->peak_gbps;
+  lcl__str_html(s,
+                "<figure class=chart><figcaption><strong>%s</strong><span>GFLOP/s; line: at most "
+                "%.4g GFLOP/s, %.4g GB/s from memory",
+                f->device, f->peak_gflops, f->peak_gbps);
+  if (cache) lcl__str_html(s, "; dashes: %.4g GB/s from the L1 cache", f->cache_gbps);
+  lcl__str_html(s,
+                ". Numbers are rows of the table, points tell their names.</span></figcaption>"
+                "<div class=scroll><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Roofline of "
+                "%s\">\n",
+                WIDTH, HEIGHT, f->device);
   grid(&p, s);
-  if (f->cache_gbps > 1.2 * f->peak_gbps)
-    roof(&p, f->cache_gbps, f->peak_gflops, "roof cache", "cache", s);
-  roof(&p, f->peak_gbps, f->peak_gflops, "roof", "memory", s);
-  lcl__str_html(s, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g GFLOP/s</text>\n", RIGHT,
-                py(&p, f->peak_gflops) - 6, f->peak_gflops);
-  for (size_t i = 0; i < f->n; i++) {
-    const lcl_result *r = &f->rows[i];
-    const int number = number_of(files, r->name);
-    if (!on_plot(r)) continue;
-    lcl__str_html(
-        s,
-        "<g><title>%s: %.3g GFLOP/s at %.3g FLOP a byte</title><circle cx=\"%.1f\" cy=\"%.1f\" "
-        "r=\"5\" fill=\"%s\" fill-opacity=\"%s\"/>",
-        r->name, r->gflops, r->intensity, px(&p, r->intensity), py(&p, r->gflops), colour(index),
-        opacity(r));
-    if (number)
-      lcl__str_html(s, "<text x=\"%.1f\" y=\"%.1f\" class=\"dot\">%d</text>",
-                    px(&p, r->intensity) + 6, py(&p, r->gflops) - 4, number);
-    lcl__str_html(s, "</g>\n");
+  if (cache) roof(&p, f->cache_gbps, f->peak_gflops, "roof cache", s);
+  roof(&p, f->peak_gbps, f->peak_gflops, "roof", s);
+  numbers(files, f, &p, s);
+  for (size_t i = 0; i < f->n; i++)
+    if (on_plot(&f->rows[i])) point(&f->rows[i], &p, colour(index), s);
+  lcl__str_html(s, "</svg></div></figure>\n");
+}
+
+static void rooflines(const lcl_result_files *files, lcl_str *s) {
+  lcl_str plots = { 0 };
+  for (size_t f = 0; f < files->n; f++) roofline(files, f, &plots);
+  if (plots.n) {
+    lcl__str_html(s, "<h2>%s</h2><div class=\"charts rooflines\">\n",
+                  files->n == 1 ? "Roofline" : "Rooflines");
+    lcl__str_append(s, plots.data, plots.n);
+    lcl__str_html(s, "</div>\n");
   }
-  lcl__str_html(s, "</svg>\n");
+  s->failed |= plots.failed;
+  lcl__str_free(&plots);
 }
 
 /* ---- bars ---- */
 
+typedef struct range {
+  double lo, hi; /* powers of ten; hi 0: nothing was timed */
+} range;
+
+static range times_of(const lcl_result_files *files) {
+  range t = { INFINITY, 0 };
+  for (size_t f = 0; f < files->n; f++)
+    for (size_t i = 0; i < files->data[f].n; i++) {
+      const lcl_result *r = &files->data[f].rows[i];
+      if (!timed(r)) continue;
+      t.lo = fmin(t.lo, r->seconds);
+      t.hi = fmax(t.hi, r->seconds);
+    }
+  if (t.hi > 0) t.lo = below(t.lo), t.hi = 10 * below(t.hi);
+  return t;
+}
+
+static double share(const range *t, double seconds) {
+  return 100 * log10(seconds / t->lo) / log10(t->hi / t->lo);
+}
+
+static void bar(const lcl_result *r, const range *t, const char *style, lcl_str *s) {
+  char text[32];
+  lcl__str_html(s, "<div><i class=\"%s%s\" style=\"width:%.2f%%\"></i><span>%s%s</span></div>",
+                style, paleness(r), fmax(share(t, r->seconds), 0.2),
+                lcl__result_time(r->seconds, text), r->verified < 0 ? " WRONG" : "");
+}
+
 /* One group of bars a workload, on a logarithmic scale of seconds. */
 static void bars(const lcl_result_files *files, lcl_str *s) {
   const lcl_result_file *first = files->data;
-  const size_t n = files->n;
-  double lo = INFINITY, hi = 0;
-  size_t groups = 0;
-  for (size_t f = 0; f < n; f++)
-    for (size_t i = 0; i < first[f].n; i++)
-      if (timed(&first[f].rows[i])) {
-        lo = fmin(lo, first[f].rows[i].seconds);
-        hi = fmax(hi, first[f].rows[i].seconds);
-      }
-  if (!(hi > 0)) return;
-  lo = below(lo), hi = 10 * below(hi);
-  const double scale = 540 / log10(hi / lo), step = 8 + 12.0 * (double)n;
-  double y = 24;
-  for (size_t i = 0; i < first->n; i++) groups += timed(&first->rows[i]);
-  const double height = 26 + step * (double)groups;
+  const range t = times_of(files);
+  int tick = 0;
+  if (!(t.hi > 0)) return;
   lcl__str_html(s,
-                "<h2>Time of one run <small>(shorter is better; each line is ten times the one "
-                "before)</small></h2>\n"
-                "<svg viewBox=\"0 0 900 %.0f\" width=\"100%%\" role=\"img\">\n",
-                height);
-  for (double v = lo; v <= hi * 1.001; v *= 10) {
+                "<h2>Time of one run</h2><p>Shorter is better; each line is ten times the one "
+                "before.</p>\n<div class=\"panel bars\" style=\"--decade:%.3f%%\">"
+                "<span></span><div class=axis>",
+                share(&t, 10 * t.lo));
+  for (double v = t.lo; v <= t.hi * 1.001; v *= 10) {
     char text[32];
-    const double x = 260 + log10(v / lo) * scale;
-    lcl__str_html(s,
-                  "<path d=\"M%.1f 18V%.0f\" class=\"grid\"/><text x=\"%.1f\" y=\"12\" "
-                  "text-anchor=\"middle\">%s</text>\n",
-                  x, height, x, time_text(v, text));
+    lcl__str_html(s, "<span class=\"%s\" style=\"left:%.2f%%\">%s</span>",
+                  tick++ % 2 ? "odd" : "even", share(&t, v), lcl__result_time(v, text));
   }
+  lcl__str_html(s, "</div>\n");
   for (size_t i = 0; i < first->n; i++) {
     const char *name = first->rows[i].name;
     if (!timed(&first->rows[i])) continue;
-    lcl__str_html(s, "<text x=\"252\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-                  y + 6.0 * (double)n + 3, name);
-    for (size_t f = 0; f < n; f++) {
+    lcl__str_html(s, "<span>%s</span><div class=lines>", name);
+    for (size_t f = 0; f < files->n; f++) {
       const lcl_result *r = lcl__result_find(&first[f], name);
-      char text[32];
-      if (!timed(r)) continue;
-      const double width = fmax(1, log10(r->seconds / lo) * scale), top = y + 12.0 * (double)f;
-      lcl__str_html(s,
-                    "<rect x=\"260\" y=\"%.1f\" width=\"%.1f\" height=\"10\" rx=\"2\" fill=\"%s\" "
-                    "fill-opacity=\"%s\"/><text "
-                    "x=\"%.1f\" y=\"%.1f\">%s%s</text>\n",
-                    top, width, colour(f), opacity(r), 265 + width, top + 9,
-                    time_text(r->seconds, text), r->verified < 0 ? " WRONG" : "");
+      if (timed(r)) bar(r, &t, colour(f), s);
     }
-    y += step;
+    lcl__str_html(s, "</div>\n");
   }
-  lcl__str_html(s, "</svg>\n");
+  lcl__str_html(s, "</div>\n");
 }
 
 /* ---- figures ---- */
@@ -236,40 +320,40 @@ static void figure_cells(const lcl_result *r, bool detail, lcl_str *s) {
     empty_cell(detail, s);
     return;
   }
-  lcl__str_html(s, "<td>%s <small>&plusmn; %s</small>", time_text(r->seconds, median),
-                time_text(r->spread, spread));
+  lcl__str_html(s, "<td>%s <small>&plusmn; %s</small>", lcl__result_time(r->seconds, median),
+                lcl__result_time(r->spread, spread));
   if (r->verified < 0) lcl__str_html(s, " <b>WRONG</b>");
   if (r->verified > 0) lcl__str_html(s, " &#10003;");
   lcl__str_html(s, "</td><td>%.3g</td><td>%.3g</td>", r->gflops, r->gbps);
   if (r->roofline >= 0)
-    lcl__str_html(s, "<td class=\"bar\" style=\"--part:%.0f%%\">%.0f %%</td>",
-                  fmin(r->roofline, 100), r->roofline);
+    lcl__str_html(s, "<td class=part style=\"--part:%.0f%%\">%.0f %%</td>", fmin(r->roofline, 100),
+                  r->roofline);
   else
     lcl__str_html(s, "<td></td>");
   if (!detail) return;
-  lcl__str_html(s, "<td class=\"left\"><small>%s</small></td>", r->algorithm);
+  lcl__str_html(s, "<td><small>%s</small></td>", r->algorithm);
 }
 
 static void figures(const lcl_result_files *files, lcl_str *s) {
   const lcl_result_file *first = files->data;
   const bool detail = files->n == 1;
-  lcl__str_html(
-      s,
-      "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"left\">workload</th>");
+  lcl__str_html(s, "<h2>Figures</h2>\n<div class=\"panel scroll\"><table class=\"wide figures\">"
+                   "<tr><th>workload</th>");
   for (size_t f = 0; f < files->n; f++) {
     lcl__str_html(s,
-                  "<th style=\"color:%s\">time</th><th>GFLOP/s</th><th>GB/s</th><th>roofline</th>",
+                  "<th><span class=\"key %s\">time</span></th><th>GFLOP/s</th><th>GB/s</th>"
+                  "<th>roofline</th>",
                   colour(f));
     if (f) lcl__str_html(s, "<th>x faster</th>");
-    if (detail) lcl__str_html(s, "<th class=\"left\">most of the arithmetic</th>");
+    if (detail) lcl__str_html(s, "<th>most of the arithmetic</th>");
   }
   lcl__str_html(s, "</tr>\n");
   for (size_t i = 0; i < first->n; i++) {
     const lcl_result *a = &first->rows[i];
     const int number = number_of(files, a->name);
-    lcl__str_html(s, "<tr><td>");
-    if (number) lcl__str_html(s, "%d", number);
-    lcl__str_html(s, "</td><td class=\"left\">%s</td>", a->name);
+    lcl__str_html(s, "<tr><td class=head>");
+    if (number) lcl__str_html(s, "<small>%d</small> ", number);
+    lcl__str_html(s, "%s</td>", a->name);
     for (size_t f = 0; f < files->n; f++) {
       const lcl_result *r = lcl__result_find(&first[f], a->name);
       const double times = r ? lcl__result_speedup(a, r) : -1;
@@ -291,35 +375,11 @@ static void figures(const lcl_result_files *files, lcl_str *s) {
 }
 
 lcl_status lcl__results_html(const lcl_result_files *files, lcl_str *s) {
-  lcl__str_html(
-      s, "<!doctype html>\n"
-         "<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width\">\n"
-         "<title>LatentCL benchmark</title>\n"
-         "<style>\n"
-         ":root{color-scheme:light dark;--fg:#1a202c;--bg:#fff;--grid:#e2e8f0;--fill:#bee3f8}\n"
-         "@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#171923;--grid:#2d3748;--fill:#"
-         "2c5282}}\n"
-         "body{font:15px/1.5 "
-         "system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1020px;margin:2rem "
-         "auto;padding:0 1rem}\n"
-         "svg text{font-size:11px;fill:var(--fg)}svg .dot{font-size:9px}.grid{stroke:var(--grid)}\n"
-         ".roof{fill:none;stroke:var(--fg);stroke-width:1.5}.cache{stroke-dasharray:5 "
-         "4}h2{margin-top:2rem}h2 small{font-weight:normal;font-size:.8rem}\n"
-         ".cards{display:flex;flex-wrap:wrap;gap:1rem}.card{border-left:4px solid;padding:.2rem "
-         ".8rem;flex:1 1 20rem}\n"
-         ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%%}td,th{"
-         "padding:.15rem "
-         ".5rem;text-align:right;white-space:nowrap;border-bottom:1px solid "
-         "var(--grid)}.left{text-align:left}\n"
-         ".bar{background:linear-gradient(to right,var(--fill) var(--part),transparent "
-         "var(--part))}\n"
-         "</style>\n"
-         "<h1>LatentCL benchmark</h1>\n");
+  lcl__page_begin(s, "LatentCL benchmark");
   devices(files, s);
-  for (size_t f = 0; f < files->n; f++) roofline(files, f, s);
+  rooflines(files, s);
   bars(files, s);
   figures(files, s);
-  lcl__str_html(s, "</html>\n");
+  lcl__page_end(s);
   return lcl__str_ok(s) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

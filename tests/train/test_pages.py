@@ -314,12 +314,12 @@ x = results('x', first, gflops=100, gbps=10, levels=[{'gbps': 50}])
 y = results('y', second, gflops=100, gbps=10)
 page, figures, plots = bench_page(x, x)
 assert 'Device x' in page and 'at best 100 GFLOP/s, 10 GB/s from memory, 50 GB/s from the L1 cache' in text_of(page) and '2 GHz' in page
-assert [r[:6] for r in figures] == [['1', 'conv', '2 ms ± 100 µs ✓', '40', '4', '40 %'], ['', 'none', '–', '', '', ''],
-                                    ['2', 'add', '500 µs ± 1 µs', '0.5', '6', '60 %'], ['', 'start', '12.35 us', '', '', ''],
-                                    ['3', 'matmul', '500 ms ± 10 ms', '60', '0.02', '120 %']], figures
+assert [r[:5] for r in figures] == [['1 conv', '2 ms ± 100 µs ✓', '40', '4', '40 %'], ['none', '–', '', '', ''],
+                                    ['2 add', '500 µs ± 1 µs', '0.5', '6', '60 %'], ['start', '12.35 us', '', '', ''],
+                                    ['3 matmul', '500 ms ± 10 ms', '60', '0.02', '120 %']], figures
 assert re.findall('--part:([0-9.]+)%', page) == ['40', '40', '60', '60', '100', '100']
 page, figures, plots = bench_page(x, y)
-assert [r[6:] for r in figures] == [['1 ms ± 0 µs ✓', '80', '8', '', '2.00'], ['–', '', '', '', ''], ['–', '', '', '', ''],
+assert [r[5:] for r in figures] == [['1 ms ± 0 µs ✓', '80', '8', '', '2.00'], ['–', '', '', '', ''], ['–', '', '', '', ''],
                                     ['6.173 us', '', '', '', '2.00'], ['2 s ± 100 ms', '15', '0.005', '', '0.25']], figures
 assert 'from the L1 cache' not in text_of(page.split('Device y')[1].split('</div>')[0])
 
@@ -328,8 +328,8 @@ assert 'from the L1 cache' not in text_of(page.split('Device y')[1].split('</div
 
 def axes(svg):
     """(value, place) of two lines of each axis."""
-    across = [(float(v), float(p)) for p, v in re.findall(r'<path d="M([0-9.]+) [0-9]+V[0-9]+" class="grid"/><text [^>]*>([^<]*)<', svg)]
-    up = [(float(v), float(p)) for p, v in re.findall(r'<path d="M[0-9]+ ([0-9.]+)H[0-9]+" class="grid"/><text [^>]*>([^<]*)<', svg)]
+    across = [(float(v), float(p)) for p, v in re.findall(r'<path d="M([0-9.]+) [0-9]+V[0-9]+" class=grid /><text [^>]*>([^<]*)<', svg)]
+    up = [(float(v), float(p)) for p, v in re.findall(r'<path d="M[0-9]+ ([0-9.]+)H[0-9]+" class=grid /><text [^>]*>([^<]*)<', svg)]
     return (across[0], across[-1]), (up[0], up[-1])
 
 
@@ -340,9 +340,13 @@ def place(axis, v):
 
 roofs = plots[0]
 across, up = axes(roofs)
-dots = [(float(cx), float(cy)) for cx, cy in re.findall(r'<circle cx="([0-9.]+)" cy="([0-9.]+)"', roofs)]
-assert re.findall(r'class="dot">([0-9]+)<', roofs) == ['1', '2', '3']
-assert [p for _, p in across] == [70, 880] and [p for _, p in up] == [340, 16], (across, up)  # all of the plot
+dots = [(float(cx), float(cy)) for cx, cy in re.findall(r'<circle [^>]*cx=([0-9.]+) cy=([0-9.]+)', roofs)]
+numbers = [(int(n), float(x), float(y)) for x, y, n in re.findall(r'<text class=number x=([0-9.]+) y=([0-9.]+)[^>]*>([0-9]+)<', roofs)]
+assert [n for n, _, _ in numbers] == [1, 2, 3]
+assert [p for _, p in across] == [56, 616] and [p for _, p in up] == [356, 16], (across, up)  # all of the plot
+names = [html.unescape(n) for n in re.findall(r'<g class=point tabindex=0>.*?<text class=name [^>]*>([^<]*)</text></g>', roofs)]
+assert names == ['conv: 40 GFLOP/s', 'add: 0.5 GFLOP/s', 'matmul: 60 GFLOP/s'], names
+assert 'line: at most 100 GFLOP/s, 10 GB/s from memory; dashes: 50 GB/s from the L1 cache' in text_of(page)
 for (cx, cy), (intensity, gflops) in zip(dots, ((10, 40), (2.5e5 / 3e6, 0.5), (3000, 60)), strict=True):
     assert abs(cx - place(across, intensity)) < 0.2 and abs(cy - place(up, gflops)) < 0.2, (cx, cy, intensity, gflops)
 lines = re.findall(r'class="roof( cache)?" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)H', roofs)
@@ -352,20 +356,32 @@ for (_, *corner), gbps in zip(lines, (50, 10)):
     assert abs(x1 - place(across, 100 / gbps)) < 0.2 and abs(y1 - place(up, 100)) < 0.2, corner
     start = max(across[0][0], up[0][0] / gbps)
     assert abs(x0 - place(across, start)) < 0.2 and abs(y0 - place(up, start * gbps)) < 0.2, corner
-bars = plots[-1]
-ticks = {text_of(t): float(p) for p, t in re.findall(r'<path d="M([0-9.]+) 18V[0-9]+" class="grid"/><text [^>]*>([^<]*)<', bars)}
-assert list(ticks) == ['100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'], ticks
+bars = page[page.index('<h2>Time of one run'):page.index('<h2>Figures')]
+ticks = {html.unescape(text): float(at) for at, text in re.findall(r'<span class="[a-z]+" style="left:([0-9.]+)%">([^<]*)<', bars)}
+assert list(ticks) == ['100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'] and ticks['100 µs'] == 0 and ticks['10 s'] == 100, ticks
+assert re.search(r'--decade:20.000%', bars)
 axis = (1e-3, ticks['1 ms']), (1, ticks['1 s'])
-shown = re.findall(r'<rect x="260" y="[0-9.]+" width="([0-9.]+)"[^>]*fill="([^"]*)" fill-opacity="1"/><text [^>]*>([^<]*)<', bars)
-colours = re.findall(r'border-color:([^"]*)"', page)
-assert [(c, text_of(t)) for _, c, t in shown] == list(zip([colours[0], colours[1], colours[0], colours[0], colours[1]],
-                                                         ['2 ms', '1 ms', '500 µs', '500 ms', '2 s'])), shown
-for (width, _, _), seconds in zip(shown, (2e-3, 1e-3, 5e-4, 0.5, 2)):
-    assert abs(260 + float(width) - place(axis, seconds)) < 0.2, (width, seconds)
+shown = re.findall(r'<i class="(s[0-9])" style="width:([0-9.]+)%"></i><span>([^<]*)<', bars)
+assert [(c, text) for c, _, text in shown] == [('s1', '2 ms'), ('s2', '1 ms'), ('s1', '500 µs'), ('s1', '500 ms'), ('s2', '2 s')], shown
+assert re.findall(r'<div class="panel device (s[0-9])"><b>([^<]*)<', page) == [('s1', 'Device x'), ('s2', 'Device y')]
+for (_, width, _), seconds in zip(shown, (2e-3, 1e-3, 5e-4, 0.5, 2)):
+    assert abs(float(width) - place(axis, seconds)) < 0.02, (width, seconds)
+
+# Where points crowd, numbers cover neither each other nor a point; what has none is told by the point and the table.
+crowd = [work('w%d' % i, 1e-3 * 1.013 ** (i * 7 % 90), 0, 0.04 * 1.01 ** (i % 11), 4) for i in range(90)]
+crowded = results('crowd', crowd + [{'name': 'none', 'seconds': {}}], gflops=100, gbps=10)
+page, figures, plots = bench_page(crowded, crowded)
+points = [(float(x) - 4, float(y) - 4, float(x) + 4, float(y) + 4) for x, y in re.findall(r'<circle [^>]*cx=([0-9.]+) cy=([0-9.]+)', plots[0])]
+boxes = [(float(x) - 3.5 * len(n), float(y) - 9, float(x) + 3.5 * len(n), float(y) + 2)
+         for x, y, n in re.findall(r'<text class=number x=([0-9.]+) y=([0-9.]+)[^>]*>([0-9]+)<', plots[0])]
+assert len(points) == 90 and 5 < len(boxes) < 90, (len(points), len(boxes))
+for k, a_box in enumerate(boxes):
+    for other_box in points + boxes[:k]:
+        assert any(a_box[i] + 0.2 > other_box[i + 2] or other_box[i] + 0.2 > a_box[i + 2] for i in (0, 1)), (a_box, other_box)
 
 # A wrong result is pale, and says so.
 second[1]['verified'] = False
 page, figures, plots = bench_page(x, results('z', second))
-assert '1 ms ± 0 µs WRONG' in text_of(page) and page.count('fill-opacity="0.2"') == 1, page.count('fill-opacity="0.2"')
+assert '1 ms ± 0 µs WRONG' in text_of(page) and page.count(' wrong"') == 1, page.count(' wrong"')
 
 shutil.rmtree(folder)
