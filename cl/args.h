@@ -10,6 +10,23 @@
 
 #ifdef __OPENCL_C_VERSION__
 typedef int arg_int;
+
+/* Operands of a product as they are stored, with HALF in half precision, and its result, with
+ * HALF_C. STORED(p, i) is element i, STORE(v, p, i) sets it; vectors: packed.cl. */
+#if defined(HALF) && HALF
+typedef half stored;
+#define STORED(p, i) vload_half(i, p)
+#else
+typedef float stored;
+#define STORED(p, i) ((p)[i])
+#endif
+#if defined(HALF_C) && HALF_C
+typedef half result;
+#define STORE(v, p, i) vstore_half(v, i, p)
+#else
+typedef float result;
+#define STORE(v, p, i) ((p)[i] = (v))
+#endif
 #endif
 
 /* ---- C = act(A B + bias): see cl/gemm_packed.cl ---- */

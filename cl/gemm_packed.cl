@@ -3,7 +3,7 @@
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )    i < m, j < n, k < k_all, for every z of a batch
  *
- * Buffers (f32; args.h has the fields):
+ * Buffers (f32, with HALF a, b and the x of channels_last f16; args.h has the fields):
  *   a     A as the caller has it: gemm_a
  *   ap    A in panels of mr <= VEC rows (MR for gemm_packed), [z][panel][k][VEC], k < pitch: rows
  *         beyond m are zero, lanes beyond mr undefined. Made by gemm_pack.
@@ -31,6 +31,8 @@
  *   VEC     floats in a vector: 16 (AVX-512) or 8
  *   KC      most rows of bp (local memory: KC*2*VEC*4 bytes)
  *   AS_IS   see above, with SOURCE 0
+ *   HALF    1: operands are stored in half precision (not with AS_IS, nor b with cl > 0)
+ *   HALF_C  1: c is, and k one block
  *   SOURCE  see above; gemm_pack and channels_last are in the program of SOURCE 0
  */
 #ifndef KC
@@ -48,27 +50,27 @@
 
 #if SOURCE == 0
 /* k values k_begin.. of l1, for every l0. */
-static void pack_by_inner(global const float *restrict src, global float *restrict dst, int rows,
+static void pack_by_inner(global const stored *restrict src, global float *restrict dst, int rows,
                           int begin, const gemm_a a, const pack_sizes s) {
   const int end = min(a.len, begin + s.chunk), outer = s.k / a.len;
   for (int l1 = begin; l1 < end; l1++) {
     for (int l0 = 0; l0 < outer; l0++) {
-      global const float *from = src + (l0 / a.tb) * a.sa + (l0 % a.tb) * a.sb + l1 * a.s1;
+      global const stored *from = src + (l0 / a.tb) * a.sa + (l0 % a.tb) * a.sb + l1 * a.s1;
       global float *to = dst + (size_t)(l0 * a.len + l1) * VEC;
-      for (int r = 0; r < s.mr; r++) to[r] = r < rows ? from[r * a.rs] : 0.0f;
+      for (int r = 0; r < s.mr; r++) to[r] = r < rows ? STORED(from, r * a.rs) : 0.0f;
     }
   }
 }
 
 /* `run` values of k from k on, which lie s1 apart from `from` on. */
-static void pack_run(global const float *restrict from, global float *restrict dst, int rows, int k,
+static void pack_run(global const stored *restrict from, global float *restrict dst, int rows, int k,
                      int run, const gemm_a a, const pack_sizes s) {
   int t = k % s.perm_t, c = k / s.perm_t, x = 0;
   if (a.s1 == 1) {
     for (; x + VEC <= run; x += VEC) {
 #define LOAD_ROW(r)                                                                                \
   floatv v##r = (floatv)(0.0f), w##r;                                                              \
-  if (r < rows) v##r = GLOAD(from + r * a.rs + x);
+  if (r < rows) v##r = STORED_VECTOR(from + r * a.rs + x);
       ROWS_ALL(LOAD_ROW)
       TRANSPOSE(v, w);
 #define STORE_ROW(r)                                                                               \
@@ -81,13 +83,15 @@ static void pack_run(global const float *restrict from, global float *restrict d
   } else if (a.rs == 1 && rows == s.mr) {
     for (; x < run; x++) {
       global float *to = dst + (size_t)(t * s.perm_c + c) * VEC;
-      for (int r = 0; r < s.mr; r += 2) vstore2(vload2(0, from + x * a.s1 + r), 0, to + r);
+      global const stored *column = from + x * a.s1;
+      for (int r = 0; r < s.mr; r += 2)
+        vstore2((float2)(STORED(column, r), STORED(column, r + 1)), 0, to + r);
       if (++t == s.perm_t) t = 0, c++;
     }
   }
   for (; x < run; x++) {
     global float *to = dst + (size_t)(t * s.perm_c + c) * VEC;
-    for (int r = 0; r < s.mr; r++) to[r] = r < rows ? from[r * a.rs + x * a.s1] : 0.0f;
+    for (int r = 0; r < s.mr; r++) to[r] = r < rows ? STORED(from, r * a.rs + x * a.s1) : 0.0f;
     if (++t == s.perm_t) t = 0, c++;
   }
 }
@@ -95,11 +99,11 @@ static void pack_run(global const float *restrict from, global float *restrict d
 /* Groups: 0 panels of mr rows, 1 `chunk` values of k (with by_inner `chunk` values of l1 for every
  * l0; then perm_t is 1), 2 z. k goes to row (k%perm_t)*perm_c + k/perm_t of its panel: a filter's
  * k = (c,t) becomes (t,c). */
-kernel ONE_ITEM void gemm_pack(global const float *restrict a, global float *restrict ap,
+kernel ONE_ITEM void gemm_pack(global const stored *restrict a, global float *restrict ap,
                                 const gemm_a la, const pack_sizes s) {
   const int panel = get_group_id(0), i0 = panel * s.mr, rows = min(s.mr, s.m - i0);
   const int begin = get_group_id(1) * s.chunk, z = get_group_id(2);
-  global const float *src = a + la.base + z * la.batch + i0 * la.rs;
+  global const stored *src = a + la.base + z * la.batch + i0 * la.rs;
   global float *dst = ap + ((size_t)z * get_num_groups(0) + panel) * s.pitch * VEC;
   if (s.by_inner) {
     pack_by_inner(src, dst, rows, begin, la, s);
@@ -117,7 +121,7 @@ kernel ONE_ITEM void gemm_pack(global const float *restrict a, global float *res
 
 /* x: channels z*channels.. of (N,all,P) -> y[z] (N,P,cl), channels beyond are zero, and behind them
  * one pixel of zeros. Groups: 0 VEC pixels, 1 image, 2 z. */
-kernel ONE_ITEM void channels_last(global const float *restrict x, global float *restrict y,
+kernel ONE_ITEM void channels_last(global const stored *restrict x, global float *restrict y,
                                    int all, int channels, int cl, int pixels) {
   const int p0 = get_group_id(0) * VEC, count = min(VEC, pixels - p0);
   const int image = get_group_id(1), z = get_group_id(2);
@@ -131,7 +135,7 @@ kernel ONE_ITEM void channels_last(global const float *restrict x, global float 
     if (count == VEC) {
 #define LOAD_ROW(r)                                                                                \
   floatv v##r = (floatv)(0.0f), w##r;                                                              \
-  if (c + r < channels) v##r = GLOAD(x + r * pixels);
+  if (c + r < channels) v##r = STORED_VECTOR(x + r * pixels);
       ROWS_ALL(LOAD_ROW)
       TRANSPOSE(v, w);
 #define STORE_ROW(r) GSTORE(v##r, y + r * cl + c);
@@ -141,28 +145,28 @@ kernel ONE_ITEM void channels_last(global const float *restrict x, global float 
     } else {
       for (int p = 0; p < count; p++)
         for (int l = 0; l < VEC; l++)
-          y[p * cl + c + l] = c + l < channels ? x[l * pixels + p] : 0.0f;
+          y[p * cl + c + l] = c + l < channels ? STORED(x, l * pixels + p) : 0.0f;
     }
   }
 }
 
 /* VEC columns from j0 of rows k0.. of the matrix. Columns beyond n may hold anything: a short row
  * is read past its end where that stays inside the matrix. */
-static void pack_matrix(global const float *restrict b, local float *restrict bp, int kc, int k0,
+static void pack_matrix(global const stored *restrict b, local float *restrict bp, int kc, int k0,
                         int k_all, int j0, int n, int rsb, int csb) {
   const int cols = min(VEC, n - j0);
-  global const float *s = b + (size_t)k0 * rsb + (size_t)j0 * csb;
+  global const stored *s = b + (size_t)k0 * rsb + (size_t)j0 * csb;
   int k = 0;
   if (cols <= 0) {
     for (; k < kc; k++) LSTORE((floatv)(0.0f), bp + k * NR);
   } else if (csb == 1) {
     const int safe = cols == VEC ? kc : rsb >= VEC ? min(kc, k_all - 1 - k0) : 0;
-    for (; k < safe; k++) LSTORE(GLOAD(s + (size_t)k * rsb), bp + k * NR);
+    for (; k < safe; k++) LSTORE(STORED_VECTOR(s + (size_t)k * rsb), bp + k * NR);
   } else if (rsb == 1) {
     for (; k + VEC <= kc; k += VEC) {
 #define LOAD_ROW(r)                                                                                \
   floatv v##r = (floatv)(0.0f), w##r;                                                              \
-  if (r < cols) v##r = GLOAD(s + (size_t)r * csb + k);
+  if (r < cols) v##r = STORED_VECTOR(s + (size_t)r * csb + k);
       ROWS_ALL(LOAD_ROW)
       TRANSPOSE(v, w);
 #define STORE_ROW(r) LSTORE(v##r, bp + (k + r) * NR);
@@ -175,7 +179,7 @@ static void pack_matrix(global const float *restrict b, local float *restrict bp
    * also wrote the next row's first. */
   for (; k < kc; k++) {
     if (cols < VEC) LSTORE((floatv)(0.0f), bp + k * NR);
-    for (int l = 0; l < cols; l++) bp[k * NR + l] = s[(size_t)k * rsb + (size_t)l * csb];
+    for (int l = 0; l < cols; l++) bp[k * NR + l] = STORED(s, (size_t)k * rsb + (size_t)l * csb);
   }
 }
 #endif
@@ -203,28 +207,28 @@ static void find_columns(columns *restrict at, int j0, int n, const patches g) {
 }
 
 /* Channels c..c+count-1 under tap (a,b) of VEC neighbours in one row of x. */
-static void pack_tap_run(global const float *restrict x, local float *restrict bp, int c, int count,
+static void pack_tap_run(global const stored *restrict x, local float *restrict bp, int c, int count,
                          int ih, int iw, int image, const patches g) {
   const int plane = g.h * g.w, start = image + c * plane + ih * g.w + iw;
-  global const float *s = x + start;
+  global const stored *s = x + start;
   int k = 0;
   if (ih < 0 || ih >= g.h || iw >= g.w || iw + VEC <= 0) {
     for (; k < count; k++) LSTORE((floatv)(0.0f), bp + k * NR);
   } else if (iw >= 0 && iw + VEC <= g.w) {
-    for (; k < count; k++) LSTORE(GLOAD(s + k * plane), bp + k * NR);
+    for (; k < count; k++) LSTORE(STORED_VECTOR(s + k * plane), bp + k * NR);
   } else {
     const intv col = LANES + iw, in = col >= 0 && col < g.w;
     if (start >= 0 && start + (count - 1) * plane + VEC <= g.total)
       for (; k < count; k++)
-        LSTORE(select((floatv)(0.0f), GLOAD(s + k * plane), in), bp + k * NR);
+        LSTORE(select((floatv)(0.0f), STORED_VECTOR(s + k * plane), in), bp + k * NR);
     for (; k < count; k++)
       for (int l = 0; l < VEC; l++)
-        bp[k * NR + l] = iw + l >= 0 && iw + l < g.w ? s[k * plane + l] : 0.0f;
+        bp[k * NR + l] = iw + l >= 0 && iw + l < g.w ? STORED(s, k * plane + l) : 0.0f;
   }
 }
 
 /* Channels c..c+count-1 under tap (a,b) of any VEC pixels. */
-static void pack_tap(global const float *restrict x, local float *restrict bp, int c, int count,
+static void pack_tap(global const stored *restrict x, local float *restrict bp, int c, int count,
                      int a, int b, const columns *restrict at, const patches g) {
   const int plane = g.h * g.w;
   if (at->run) {
@@ -241,7 +245,7 @@ static void pack_tap(global const float *restrict x, local float *restrict bp, i
   if (!g.cl) {
     for (int k = 0; k < count; k++)
       for (int l = 0; l < VEC; l++)
-        bp[k * NR + l] = as_float(as_int(x[from[l] + (in[l] & (k * plane))]) & in[l]);
+        bp[k * NR + l] = as_float(as_int(STORED(x, from[l] + (in[l] & (k * plane)))) & in[l]);
     return;
   }
 
@@ -249,7 +253,7 @@ static void pack_tap(global const float *restrict x, local float *restrict bp, i
     const int left = count - k;
 #define LOAD_ROW(l)                                                                                \
   floatv v##l = (floatv)(0.0f), w##l;                                                              \
-  if (in[l]) v##l = GLOAD(x + from[l] + k);
+  if (in[l]) v##l = STORED_VECTOR(x + from[l] + k);
     ROWS_ALL(LOAD_ROW)
     TRANSPOSE(v, w);
 #define STORE_ROW(l)                                                                               \
@@ -260,7 +264,7 @@ static void pack_tap(global const float *restrict x, local float *restrict bp, i
   }
 }
 
-static void pack_pixels(global const float *restrict x, local float *restrict bp, int kc, int k0,
+static void pack_pixels(global const stored *restrict x, local float *restrict bp, int kc, int k0,
                         int j0, int n, const patches g) {
   int k = 0, t = k0 / g.channels, c = k0 - t * g.channels;
   columns at;
@@ -275,18 +279,18 @@ static void pack_pixels(global const float *restrict x, local float *restrict bp
 
 #if SOURCE == 2
 /* Pixels k0.. of VEC columns from j0, which are VEC channels of one tap. */
-static void pack_taps_channels_last(global const float *restrict x, local float *restrict bp,
+static void pack_taps_channels_last(global const stored *restrict x, local float *restrict bp,
                                     int kc, int k0, int j0, const patches g) {
   int image = k0 / (g.gq * g.gr), p = k0 - image * g.gq * g.gr, q = p / g.gr, r = p - q * g.gr;
   const int t = j0 / g.cl, c = j0 - t * g.cl;
   const int dh = g.h0 + t / g.tb * g.dh, dw = g.w0 + t % g.tb * g.dw;
   for (int k = 0; k < kc;) {
     const int run = min(g.gr - r, kc - k), ih = q * g.sh + dh;
-    global const float *s = x + image * g.image + ih * g.w * g.cl + c;
+    global const stored *s = x + image * g.image + ih * g.w * g.cl + c;
     for (int e = 0; e < run; e++) {
       const int iw = (r + e) * g.sw + dw;
       floatv v = (floatv)(0.0f);
-      if (ih >= 0 && ih < g.h && iw >= 0 && iw < g.w) v = GLOAD(s + iw * g.cl);
+      if (ih >= 0 && ih < g.h && iw >= 0 && iw < g.w) v = STORED_VECTOR(s + iw * g.cl);
       LSTORE(v, bp + (k + e) * NR);
     }
     k += run, r = 0;
@@ -295,7 +299,7 @@ static void pack_taps_channels_last(global const float *restrict x, local float 
 }
 
 /* Pixels k0.. of VEC columns j = (c,a,b) from j0. */
-static void pack_taps(global const float *restrict x, local float *restrict bp, int kc, int k0,
+static void pack_taps(global const stored *restrict x, local float *restrict bp, int kc, int k0,
                       int j0, int n, const patches g) {
   const int taps = g.ta * g.tb;
   int image = k0 / (g.gq * g.gr), p = k0 - image * g.gq * g.gr, q = p / g.gr, r = p - q * g.gr;
@@ -312,7 +316,7 @@ static void pack_taps(global const float *restrict x, local float *restrict bp, 
     for (int l = 0; l < VEC; l++) {
       const int y = ih + dh[l], z = iw + dw[l];
       const int in = y >= 0 && y < g.h && z >= 0 && z < g.w ? -1 : 0;
-      bp[k * NR + l] = as_float(as_int(x[in & (at + off[l])]) & in);
+      bp[k * NR + l] = as_float(as_int(STORED(x, in & (at + off[l]))) & in);
     }
     if (++r == g.gr) {
       r = 0;
@@ -335,7 +339,7 @@ TILE_OF_ROWS(rows_small, ROWS_SMALL)
 /* ---- phases of gemm_packed ---- */
 
 /* Pack: kc rows from k0 of VEC columns from j0 of B. */
-static void pack_columns(global const float *restrict b, local float *restrict bp, int kc, int k0,
+static void pack_columns(global const stored *restrict b, local float *restrict bp, int kc, int k0,
                          int j0, const gemm_sizes s, const gemm_b lb, const patches g) {
 #if SOURCE == 0
   pack_matrix(b, bp, kc, k0, s.k, j0, s.n, lb.rs, lb.cs);
@@ -405,44 +409,51 @@ static place place_of(int j, int n, const gemm_c lc, const patches g) {
 #endif
 }
 
+/* C in half precision has one block of k. */
+#if defined(HALF_C) && HALF_C
+#define ADD_TO_C(statement)
+#else
+#define ADD_TO_C(statement) statement
+#endif
+
 /* What a block of k does to C: the first sets it, others add; the last applies the epilogue. */
 typedef struct turn {
   int first, last;
 } turn;
 
 /* Store: VEC columns of the tile's `rows` rows at c. bias: of row 0, or of column 0. */
-static void store_vectors(const float *restrict tile, global float *restrict c,
+static void store_vectors(const float *restrict tile, global result *restrict c,
                           global const float *restrict bias, int rows, const turn k,
                           const gemm_c lc) {
   const floatv bj = k.last && lc.bias_kind == 1 ? GLOAD(bias) : (floatv)(0.0f);
   for (int r = 0; r < rows; r++, c += lc.ldc) {
     floatv v = PLOAD(tile + r * NR);
-    if (!k.first) v += GLOAD(c);
+    ADD_TO_C(if (!k.first) v += GLOAD(c));
     if (k.last) {
       v += lc.bias_kind == 2 ? (floatv)(bias[r]) : bj;
       if (lc.act) v = activate(v, lc.act, lc.slope);
     }
-    GSTORE(v, c);
+    STORE_VECTOR(v, c);
   }
 }
 
 /* Store: one column of the tile's `rows` rows at c. */
-static void store_column(const float *restrict tile, global float *restrict c,
+static void store_column(const float *restrict tile, global result *restrict c,
                          global const float *restrict bias, int rows, const turn k,
                          const gemm_c lc) {
   for (int r = 0; r < rows; r++, c += lc.ldc) {
     float v = tile[r * NR];
-    if (!k.first) v += *c;
+    ADD_TO_C(if (!k.first) v += *c);
     if (k.last) {
       if (lc.bias_kind) v += lc.bias_kind == 2 ? bias[r] : *bias;
       if (lc.act) v = activate((floatv)(v), lc.act, lc.slope).s0;
     }
-    *c = v;
+    STORE(v, c, 0);
   }
 }
 
 /* Store: the tile's rows from row i on, columns from j0 on. */
-static void store_tile(const float *restrict tile, global float *restrict c,
+static void store_tile(const float *restrict tile, global result *restrict c,
                        global const float *restrict bias, int i, int rows, int j0, int z,
                        const place *restrict to, const turn k, const gemm_sizes s, const gemm_c lc,
                        const patches g) {
@@ -462,8 +473,8 @@ static void store_tile(const float *restrict tile, global float *restrict c,
 }
 
 /* Groups: 0 panels_n panels of columns, 1 panels_m panels of rows, 2 z*splits + part of k. */
-kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const float *restrict b,
-                                global float *restrict c, global const float *restrict bias,
+kernel ONE_ITEM void gemm_packed(global const float *restrict ap, global const stored *restrict b,
+                                global result *restrict c, global const float *restrict bias,
                                 const gemm_sizes s, const packed_blocks blocks, const gemm_a la,
                                 const gemm_b lb, const gemm_c lc, const patches x) {
   local float bp[KC * NR] __attribute__((aligned(128)));

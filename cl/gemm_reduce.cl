@@ -7,7 +7,11 @@
  * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last images, without bias
  * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
  * does `chunk` runs of 8 channels.
+ *
+ * Tunable: HALF_C  1: c is stored in half precision
  */
+#include "args.h"
+
 /* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
 #define SUM_OF_PARTS(T, LOAD, p)                                                                   \
   T sum = LOAD(p), lost = (T)(0.0f);                                                               \
@@ -21,7 +25,7 @@
 #define LOAD1(p) (*(p))
 #define LOAD8(p) vload8(0, p)
 
-kernel void gemm_reduce(global const float *restrict part, global float *restrict c,
+kernel void gemm_reduce(global const float *restrict part, global result *restrict c,
                           global const float *restrict bias, int splits, int batch, int m, int n,
                           int pitch, int taps, int cl, int chunk, int bias_kind, int act,
                           float slope) {
@@ -32,13 +36,13 @@ kernel void gemm_reduce(global const float *restrict part, global float *restric
               end = min(batch * m * runs, begin + chunk);
     for (int e = begin; e < end; e++) {
       const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
-      global float *to = c + (size_t)row * n + ch * taps;
+      global result *to = c + (size_t)row * n + ch * taps;
       for (int t = 0; t < taps; t++) {
         global const float *p = part + (size_t)row * pitch + t * cl + ch;
         float s[8];
         SUM_OF_PARTS(float8, LOAD8, p)
         vstore8(sum, 0, s);
-        for (int l = 0; l < count; l++) to[l * taps + t] = s[l];
+        for (int l = 0; l < count; l++) STORE(s[l], to, l * taps + t);
       }
     }
     return;
@@ -50,7 +54,7 @@ kernel void gemm_reduce(global const float *restrict part, global float *restric
     SUM_OF_PARTS(float, LOAD1, p)
     float s = sum;
     if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
-    c[e] = lcl_activate(s, act, slope);
+    STORE(lcl_activate(s, act, slope), c, e);
     if (++j == n) j = 0, row++;
   }
 }

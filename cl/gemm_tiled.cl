@@ -12,7 +12,7 @@
  *   store     bias, activation, C. With split-K each part writes a C of its own, summed by
  *             gemm_reduce.cl.
  *
- * Buffers (f32; args.h has the fields):
+ * Buffers (f32, with HALF a and b f16; args.h has the fields):
  *   a     gemm_a
  *   b     by SOURCE: 0 a matrix, 1 taps under output pixels with k = (a,b,c), 2 the same
  *         transposed, k = (n,q,r), j = (c,a,b); patches are of x (N,C,H,W)
@@ -24,6 +24,8 @@
  *   NV      vectors of 4 a work-item has in each direction: 1 or 2
  *   TK      depth of a tile; local memory is 8*TK*(4*NV*GROUP + 4) bytes
  *   SOURCE  see above
+ *   HALF    1: a and b are stored in half precision
+ *   HALF_C  1: c is
  */
 #include "args.h"
 
@@ -66,9 +68,9 @@ static int4 tap(int k, const patches g) {
   const int a = t / g.tb * g.dh, b = t % g.tb * g.dw;
   return (int4)(c * g.h * g.w + a * g.w + b, a, b, 0);
 }
-static float element(global const float *restrict x, int4 p, int4 t, const patches g) {
+static float element(global const stored *restrict x, int4 p, int4 t, const patches g) {
   const int ih = p.y + t.y, iw = p.z + t.z;
-  return ih >= 0 && ih < g.h && iw >= 0 && iw < g.w ? x[p.x + t.x] : 0.0f;
+  return ih >= 0 && ih < g.h && iw >= 0 && iw < g.w ? STORED(x, p.x + t.x) : 0.0f;
 }
 #endif
 
@@ -76,18 +78,18 @@ static float element(global const float *restrict x, int4 p, int4 t, const patch
 
 /* Load: rows i0.. of A, columns k0.. (before k_end). Neighbouring work-items read neighbouring
  * addresses, whichever index that is. */
-static void load_a(global const float *a, local float *as, int id, int i0, int k0,
+static void load_a(global const stored *a, local float *as, int id, int i0, int k0,
                    int k_end, const gemm_sizes s, const gemm_a la) {
   const int by_k = la.s1 == 1;
   for (int e = id; e < SIDE * TK; e += ITEMS) {
     const int r = by_k ? e / TK : e % SIDE, k = by_k ? e % TK : e / SIDE;
     const int inside = i0 + r < s.m && k0 + k < k_end;
-    as[k * PITCH + r] = inside ? a[a_offset(i0 + r, k0 + k, la)] : 0.0f;
+    as[k * PITCH + r] = inside ? STORED(a, a_offset(i0 + r, k0 + k, la)) : 0.0f;
   }
 }
 
 /* Load: columns j0.. of B, rows k0.. (before k_end). */
-static void load_b(global const float *b, local float *bs, int id, int j0, int k0,
+static void load_b(global const stored *b, local float *bs, int id, int j0, int k0,
                    int k_end, const gemm_sizes s, const gemm_b lb, const patches g) {
 #if SOURCE == 0
   const int by_k = lb.cs != 1;
@@ -99,7 +101,7 @@ static void load_b(global const float *b, local float *bs, int id, int j0, int k
     float v = 0.0f;
     if (j0 + col < s.n && k0 + k < k_end) {
 #if SOURCE == 0
-      v = b[(size_t)(k0 + k) * lb.rs + (size_t)(j0 + col) * lb.cs];
+      v = STORED(b, (size_t)(k0 + k) * lb.rs + (size_t)(j0 + col) * lb.cs);
 #elif SOURCE == 1
       v = element(b, pixel(j0 + col, g), tap(k0 + k, g), g);
 #else
@@ -143,7 +145,7 @@ static int column_at(int j, const gemm_c lc, const patches g) {
 }
 
 /* Store: column e of the v-th run of neighbours, with bias and activation. */
-static void store_column(global float *c, global const float *bias, int i0, int j,
+static void store_column(global result *c, global const float *bias, int i0, int j,
                          int at, int e, int v, int z, float4 sum[4 * NV][NV], const gemm_sizes s,
                          const gemm_c lc) {
 #pragma unroll
@@ -154,14 +156,14 @@ static void store_column(global float *c, global const float *bias, int i0, int 
     float x = e == 0 ? s4.x : e == 1 ? s4.y : e == 2 ? s4.z : s4.w;
     if (lc.bias_kind) x += lc.bias_kind == 2 ? bias[z * s.m + i] : bias[j];
     if (lc.act) x = lcl_activate(x, lc.act, lc.slope);
-    c[(size_t)i * lc.ldc + at] = x;
+    STORE(x, c, (size_t)i * lc.ldc + at);
   }
 }
 
 /* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of k. */
 kernel __attribute__((reqd_work_group_size(GROUP, GROUP, 1))) void
-gemm_tiled(global const float *restrict a, global const float *restrict b,
-             global float *restrict c, global const float *restrict bias, const gemm_sizes s,
+gemm_tiled(global const stored *restrict a, global const stored *restrict b,
+             global result *restrict c, global const float *restrict bias, const gemm_sizes s,
              const gemm_a la, const gemm_b lb, const gemm_c lc, const patches g) {
   local float as[TK * PITCH] __attribute__((aligned(16)));
   local float bs[TK * PITCH] __attribute__((aligned(16)));

@@ -15,7 +15,17 @@ typedef GLUE(int, VEC) intv;
 /* A vector at any float's address; a typed access, as some drivers split vloadn and vstoren. */
 typedef floatv floatu __attribute__((aligned(4)));
 #define GLOAD(p)     (*(global const floatu *)(p))
+#if defined(HALF) && HALF
+#define STORED_VECTOR(p) GLUE(vload_half, VEC)(0, p)
+#else
+#define STORED_VECTOR(p) GLOAD(p)
+#endif
 #define GSTORE(v, p) (*(global floatu *)(p) = (v))
+#if defined(HALF_C) && HALF_C
+#define STORE_VECTOR(v, p) GLUE(vstore_half, VEC)(v, 0, p)
+#else
+#define STORE_VECTOR(v, p) GSTORE(v, p)
+#endif
 #define LLOAD(p)     (*(local const floatv *)(p))
 #define LSTORE(v, p) (*(local floatv *)(p) = (v))
 #define PLOAD(p)     (*(const floatv *)(p))

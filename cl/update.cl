@@ -1,8 +1,8 @@
 /* update.cl: one optimiser step over a run of parameters that lie one after the other.
  *
  * p, g, and the slots: n floats at the same places. lr: the rate (1). scale (1): the gradient is
- * multiplied by it (global norm clipping; else 1). step (1): optimiser steps done so far. Each item
- * walks `per` elements.
+ * multiplied by it (see norm_scale and loss_scale; else 1); below 0 nothing is done. step (1):
+ * optimiser steps done so far. Each item walks `per` elements.
  * rule: (clip, decay, l1, l2, b1, b2, eps, damping)
  *   gradient: g <- clamp(g*scale, -clip, clip) + decay*p          (clip <= 0: none)
  *   after the step: p <- p - lr*l1*sign(p), then p <- p - 2*lr*l2*p
@@ -32,6 +32,10 @@
 #define EACH(i)                                                                                    \
   int begin = (int)get_global_id(0) * per, end = min(begin + per, n);                              \
   for (int i = begin; i < end; i++)
+/* rate and k, for a step that is done */
+#define RATE_AND_SCALE                                                                             \
+  float rate = lr[0], k = scale[0];                                                                \
+  if (k < 0.0f) return
 
 float gradient(float g, float p, float scale, float8 rule) {
   g *= scale;
@@ -45,12 +49,12 @@ float penalised(float p, float lr, float8 rule) {
 }
 
 kernel void sgd(ARGUMENTS) {
-  float rate = lr[0], k = scale[0];
+  RATE_AND_SCALE;
   EACH(i) p[i] = penalised(p[i] - rate * gradient(g[i], p[i], k, rule), rate, rule);
 }
 
 kernel void momentum(ARGUMENTS, global float *restrict v, int nesterov) {
-  float rate = lr[0], k = scale[0];
+  RATE_AND_SCALE;
   float keep = B1, add = DAMPING != 0.0f && step[0] == 0 ? 1.0f : 1.0f - DAMPING;
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule), w = keep * v[i] + add * d;
@@ -61,7 +65,7 @@ kernel void momentum(ARGUMENTS, global float *restrict v, int nesterov) {
 
 kernel void rmsprop(ARGUMENTS, global float *restrict r, global float *restrict v,
                     int eps_outside) {
-  float rate = lr[0], k = scale[0];
+  RATE_AND_SCALE;
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule), q = B2 * r[i] + (1.0f - B2) * d * d;
     r[i] = q;
@@ -75,7 +79,8 @@ kernel void rmsprop(ARGUMENTS, global float *restrict r, global float *restrict 
 }
 
 kernel void adam(ARGUMENTS, global float *restrict m, global float *restrict v) {
-  float rate = lr[0], k = scale[0], t = (float)(step[0] + 1);
+  RATE_AND_SCALE;
+  float t = (float)(step[0] + 1);
   float corrected = rate * sqrt(1.0f - pow(B2, t)) / (1.0f - pow(B1, t));
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule);
@@ -87,7 +92,7 @@ kernel void adam(ARGUMENTS, global float *restrict m, global float *restrict v) 
 }
 
 kernel void adadelta(ARGUMENTS, global float *restrict e, global float *restrict x) {
-  float rate = lr[0], k = scale[0];
+  RATE_AND_SCALE;
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule), q = B2 * e[i] + (1.0f - B2) * d * d;
     float s = sqrt(x[i] + EPS) / sqrt(q + EPS) * d;
@@ -97,8 +102,10 @@ kernel void adadelta(ARGUMENTS, global float *restrict e, global float *restrict
   }
 }
 
-/* step <- step + 1 */
-kernel void count_step(global int *step) { step[0] += 1; }
+/* step <- step + 1, where it was done */
+kernel void count_step(global int *step, global const float *scale) {
+  if (!(scale[0] < 0.0f)) step[0] += 1;
+}
 
 /* part[item] = sum of g^2 over the item's `per` elements. */
 kernel void square_sums(global const float *restrict g, global float *restrict part, int n,
@@ -113,13 +120,29 @@ kernel void square_sums(global const float *restrict g, global float *restrict p
   part[get_global_id(0)] = s;
 }
 
+static float norm_of(global const float *restrict part, int n) {
+  float s = 0.0f, lost = 0.0f;
+  for (int i = 0; i < n; i++) LCL_SUM_JOIN(float, s, lost, part[i])
+  return sqrt(s);
+}
+
 /* scale = min(1, limit/norm), norm = sqrt(sum of part). */
 kernel void norm_scale(global const float *restrict part, global float *restrict scale, int n,
                        float limit) {
-  float s = 0.0f, lost = 0.0f;
-  for (int i = 0; i < n; i++) LCL_SUM_JOIN(float, s, lost, part[i])
-  s = sqrt(s);
+  const float s = norm_of(part, n);
   scale[0] = s > limit ? limit / s : 1.0f;
+}
+
+/* The same of gradients that are `factor` times too large, which scale takes back. Where they are
+ * not finite scale is -1 and the factor is halved, down to 1; `steady` counts the steps since it
+ * changed, and after 2000 it is doubled. */
+kernel void loss_scale(global const float *restrict part, global float *restrict scale, int n,
+                       float limit, global float *restrict factor, global int *restrict steady) {
+  const float f = factor[0], s = norm_of(part, n) / f;
+  const int done = isfinite(s) || f <= 1.0f, grows = done && steady[0] + 1 == 2000;
+  scale[0] = done ? (s > limit ? limit / s : 1.0f) / f : -1.0f;
+  factor[0] = done ? (grows ? 2.0f * f : f) : max(0.5f * f, 1.0f);
+  steady[0] = done && !grows ? steady[0] + 1 : 0;
 }
 
 /* var <- decay*var + (1-decay)*value */

@@ -20,9 +20,9 @@
 static const struct {
   const char *name, *within;
 } suites[] = {
-  { "device", "" },        { "launch", "device" }, { "gemm", "" },    { "conv", "" },
-  { "deepbench", "conv" }, { "recurrent", "" },    { "perturb", "" }, { "fft", "" },
-  { "steps", "" },         { "pixelrnn", "" },     { "sample", "" },
+  { "device", "" },        { "launch", "device" }, { "gemm", "" },     { "conv", "" },
+  { "deepbench", "conv" }, { "recurrent", "" },    { "perturb", "" },  { "fft", "" },
+  { "half", "" },          { "steps", "" },        { "pixelrnn", "" }, { "sample", "" },
 };
 
 typedef struct options {
@@ -471,7 +471,7 @@ static int run(int argc, char **argv) {
               argc, argv, table,
               "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]...",
               "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
-              "deepbench), recurrent, perturb, fft, "
+              "deepbench), recurrent, perturb, fft, half, "
               "steps, pixelrnn, sample. A network from an ONNX file is a workload of its own. "
               "Without arguments: gemm, conv and steps; with --compare "
               "FILE alone, what FILE has.",

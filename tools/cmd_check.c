@@ -42,7 +42,7 @@ static int run_checks(const lcl_check_desc *desc) {
 }
 
 static int run(int argc, char **argv) {
-  const char *device = NULL, *op = NULL;
+  const char *device = NULL, *op = NULL, *precision = "f32";
   int64_t seed = 1, number = -1, cases = 40;
   double seconds = 45;
   bool small = false;
@@ -55,6 +55,8 @@ static int run(int argc, char **argv) {
     { "cases", CLI_INT, &cases, NULL, "cases an op", "[1,inf)" },
     { "seconds", CLI_FLOAT, &seconds, NULL,
       "start no new case after this time once every op had one; 0: no limit" },
+    { "precision", CLI_STRING, &precision, "f32|f16",
+      "f16: products of operands in half precision, of values that it holds" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
     CLI_CHOICES,
     { 0 },
@@ -69,6 +71,9 @@ static int run(int argc, char **argv) {
       NULL);
   if (code >= 0) return code;
   if (number >= 0 && !op) return cli_usage("check: --case needs --op");
+  const bool half = strcmp(precision, "f16") == 0;
+  if (!half && strcmp(precision, "f32") != 0)
+    return cli_usage("check: --precision expects f32 or f16, not '%s'", precision);
   const lcl_spec *spec = op ? lcl__spec_find(op) : NULL;
   if (op && !spec) return cli_error();
   lcl_context *ctx;
@@ -79,6 +84,7 @@ static int run(int argc, char **argv) {
                                 .spec = spec,
                                 .seed = (uint64_t)seed,
                                 .small = small,
+                                .half = half,
                                 .seconds = seconds,
                                 .first = number >= 0 ? (uint64_t)number : 0,
                                 .cases = number >= 0 ? 1 : (uint64_t)cases,

@@ -25,7 +25,8 @@ extern "C" {
 /** Most dimensions that a tensor may have. */
 #define LCL_MAX_RANK 6
 
-/** Element types. Arithmetic is done in f32; the others store labels, images and indices. */
+/** Element types. Arithmetic is done in f32; the others store labels, images, indices and, in half
+ * precision, operands of products. */
 typedef enum lcl_dtype {
   LCL_F32, /**< IEEE single precision */
   LCL_I32, /**< signed 32 bits */
@@ -214,6 +215,17 @@ LCL_API void lcl_graph_destroy(lcl_graph *g);
  * @param g  the graph
  * @return #LCL_OK, or the status of the error, whose message lcl_error_message() then gives */
 LCL_API lcl_status lcl_graph_status(const lcl_graph *g);
+
+/** Sets the precision in which products get their operands: those of lcl_matmul(), lcl_conv2d() and
+ * the like that are built from now on, and their gradients. With #LCL_F16 each operand is rounded
+ * to half precision, stored and read as such, and multiplied and summed in single precision;
+ * results, variables and all other ops stay f32 (Micikevicius et al. 2018). Gradients pass the
+ * rounding unchanged; see lcl_optimiser_desc.loss_scale.
+ *
+ * @param g          the graph
+ * @param precision  #LCL_F32, as in a new graph, or #LCL_F16
+ * @return #LCL_ERR_ARGUMENT for another type */
+LCL_API lcl_status lcl_graph_precision(lcl_graph *g, lcl_dtype precision);
 
 /** A tensor fed from outside before a run.
  *

@@ -205,6 +205,7 @@ typedef struct lcl_settings {
   int subset;                   /**< which of the random subsets (0, 1, 2, ...) */
   lcl_prep_desc prep;           /**< preprocessing and augmentation */
   bool no_augment;              /**< centre crop, no mirror, in training too */
+  lcl_dtype precision;          /**< of products' operands: see lcl_graph_precision() */
   float range_lo;               /**< prepared values have to lie in [range_lo, range_hi] ... */
   float range_hi;               /**< ... else training stops with an error; equal: not checked */
   lcl_optimiser_desc optimiser; /**< lr and rate are set by the loop; params NULL: every parameter

@@ -604,6 +604,11 @@ typedef struct lcl_optimiser_desc {
   float weight_decay; /**< added to the gradient: g += weight_decay*p */
   float clip_value;   /**< > 0: each element of the gradient is clipped to [-c,c] */
   float clip_norm;    /**< > 0: the norm of the whole gradient is clipped to c */
+  /** > 0: gradients are those of the loss times a factor that begins with this, and are divided by
+   * it before anything else, so that half precision (lcl_graph_precision()) holds small ones. A
+   * step whose gradients are not finite is left out and halves the factor; 2000 others in a row
+   * double it (Micikevicius et al. 2018). At a factor of 1 no step is left out. */
+  float loss_scale;
   lcl_tensor *const *params; /**< n_params variables; NULL: all trainable ones loss depends on */
   int n_params;              /**< how many */
 } lcl_optimiser_desc;

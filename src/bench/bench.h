@@ -22,6 +22,7 @@ struct lcl_workload {
   const char *op, *attrs; /* "stride=2 pad=1" */
   const char *shapes;     /* "32x64x32x32 64x64x3x3", one an input; "-": absent */
   int gradient;           /* 0: forward; i + 1: the gradient of input i */
+  bool half;              /* operands in half precision, which holds their values */
   /* STEP */
   const char *model, *options; /* "layers=1 hidden=16" */
   int batch, unlabelled_batch; /* batch 0: the model's own */

@@ -149,6 +149,7 @@ static lcl_status make_case(const lcl_workload *w, lcl_case **out) {
     LCL_TRY(lcl__array_new(*out, LCL_F32, s, &(*out)->in[i]));
     fill_array(&(*out)->in[i], (uint64_t)i + 1);
   }
+  if (w->half) lcl__case_halve(*out);
   return lcl__case_complete(*out);
 }
 
@@ -180,6 +181,7 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
   lcl_tensor *in[LCL_SPEC_INS] = { 0 }, *out[LCL_SPEC_OUTS] = { 0 };
   LCL_TRY(lcl_store_create(ctx, 1, &o->store));
   LCL_TRY(lcl_graph_create(o->store, "bench", &o->g));
+  LCL_TRY(lcl_graph_precision(o->g, w->half ? LCL_F16 : LCL_F32));
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (c->in[i].data) in[i] = lcl_input(o->g, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);
   LCL_TRY(c->spec->build(c, o->g, in, out));
@@ -188,6 +190,7 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
     lcl_shape s = lcl_tensor_shape(out[0]);
     LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->grad_out[0]));
     fill_array(&c->grad_out[0], 99);
+    if (w->half) lcl__case_halve(c);
     lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
   }
   lcl_compile_desc how = { .fetch = &o->fetch, .n_fetch = 1, .only_fetch = true };

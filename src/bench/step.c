@@ -104,6 +104,7 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain
   LCL_TRY(open_model(ctx, w, s));
   LCL_TRY(lcl_graph_create(s->store, "train", &s->g));
   const lcl_settings *own = &s->model->settings;
+  LCL_TRY(lcl_graph_precision(s->g, own->precision));
   LCL_TRY(lcl__build_init(&b, s->model, s->g, LCL_MODE_TRAIN, w->batch ? w->batch : own->batch,
                           w->batch ? w->unlabelled_batch : own->unlabelled_batch));
   s->optimiser = b.optimiser;

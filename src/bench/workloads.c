@@ -18,6 +18,18 @@
     .run = lcl__bench_step, .model = model_, .options = options_, .batch = n,                      \
     .unlabelled_batch = u, .channels = c, .height = h, .width = w                                  \
   }
+/* Operands of products in half precision. */
+#define HALF_OP(name_, op_, attrs_, shapes_, of, text)                                             \
+  {                                                                                                \
+    .name = name_, .suite = "half", .description = text, .kind = LCL_WORK_OP, .op = op_,           \
+    .attrs = attrs_, .shapes = shapes_, .gradient = of + 1, .half = true                           \
+  }
+#define HALF_STEP(name_, model_, options_, n, u, c, h, w, text)                                    \
+  {                                                                                                \
+    .name = name_, .suite = "half", .description = text, .kind = LCL_WORK_STEP,                    \
+    .run = lcl__bench_step, .model = model_, .options = "precision=f16" options_, .batch = n,      \
+    .unlabelled_batch = u, .channels = c, .height = h, .width = w                                  \
+  }
 #define PROBE(name_, run_, variant_, text)                                                         \
   {                                                                                                \
     .name = name_, .suite = "device", .description = text, .kind = LCL_WORK_PROBE, .run = run_,    \
@@ -186,6 +198,20 @@ const lcl_workload lcl__workloads[] = {
      "an element-wise operation on a million numbers"),
   OP("perturb", "tanh-1M", "tanh", "", "1000x1000", "hyperbolic tangent of a million numbers"),
   OP("perturb", "sum-1M", "sum", "", "1000x1000", "the sum of a million numbers"),
+
+  HALF_OP("gemm-1024-f16", "matmul", "", "1024x1024 1024x1024", -1,
+          "C = A B, square, A and B in half precision"),
+  HALF_OP("conv3x3-b32-64-64-32-f16", "conv2d", "pad=1", "32x64x32x32 64x64x3x3", -1,
+          "3x3, 64 to 64 maps on 32x32, operands in half precision"),
+  HALF_OP("conv3x3-b32-64-64-32-dx-f16", "conv2d", "pad=1", "32x64x32x32 64x64x3x3", 0,
+          "its input gradient"),
+  HALF_OP("conv3x3-b32-64-64-32-dw-f16", "conv2d", "pad=1", "32x64x32x32 64x64x3x3", 1,
+          "its filter gradient"),
+  HALF_STEP("semantic-mnist-b100-f16", "semantic-noise", "", 100, 0, 1, 28, 28,
+            "semantic-mnist-b100, operands of products in half precision"),
+  HALF_STEP("ladder-b100-f16", "ladder", "", 100, 100, 1, 28, 28, "ladder-b100 likewise"),
+  HALF_STEP("vgg-cifar-b32-f16", "augconv", " arch=vgg", 32, 0, 3, 32, 32,
+            "vgg-cifar-b32 likewise"),
 
   STEP("semantic-mnist-b100", "semantic-noise", "", 100, 0, 1, 28, 28,
        "training step, semantic-noise model on digits, batch 100"),

@@ -46,7 +46,8 @@ typedef enum lcl_fusion {
 typedef enum lcl_epilogue_part {
   LCL_EPILOGUE_NOTHING,
   LCL_EPILOGUE_BIAS, /* the sum of its two inputs */
-  LCL_EPILOGUE_ACT   /* an activation of its input 0 */
+  LCL_EPILOGUE_ACT,  /* an activation of its input 0 */
+  LCL_EPILOGUE_HALF  /* its input 0 in half precision */
 } lcl_epilogue_part;
 
 typedef struct lcl_op {
@@ -126,6 +127,7 @@ const char *lcl__node_name(const lcl_node *node);
 lcl_tensor *lcl__graph_error(lcl_graph *g, lcl_status status, const char *op, const char *fmt, ...)
     LCL_PRINTF(4, 5);
 bool lcl__graph_broken(const lcl_graph *g);
+lcl_dtype lcl__graph_precision(const lcl_graph *g);
 /* NULL when all tensors are there. Else the error of the graph of the first that is, or, when none
  * is, of no graph: a poison tensor, whose use in a graph is that graph's error. */
 lcl_tensor *lcl__tensors_missing(const char *function, lcl_tensor *const *tensors, int n);
@@ -235,7 +237,8 @@ struct lcl_epilogue {
       *bias; /* dense f32 vector, or NULL: matmul: one per column; conv2d: one per output channel */
   lcl_act act;
   float slope;     /* leaky relu */
-  lcl_tensor *out; /* where the result goes instead of node->out[0]; the same shape */
+  lcl_tensor *out; /* where the result goes instead of node->out[0]; the same shape; f16 only where
+                      the node's inputs are */
 };
 
 /* Work-items that share a run of n elements: a row of neighbours for GPUs, pieces of 4096 for CPUs.

@@ -128,7 +128,7 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
   int axis = node->op->bias_axis;
   if (axis < 0) axis += node->out[0].shape.rank;
   lcl_epilogue e = { .out = &node->out[0] };
-  lcl_node *parts[2];
+  lcl_node *parts[3];
   int n = 0;
   lcl_node *next = only_user(gr, g, node);
   if (part_of(next, &e) == LCL_EPILOGUE_BIAS) {
@@ -143,6 +143,11 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
     }
   }
   if (part_of(next, &e) == LCL_EPILOGUE_ACT) {
+    parts[n++] = next;
+    e.out = &next->out[0];
+    next = only_user(gr, g, next);
+  }
+  if (node->in[0]->dtype == LCL_F16 && part_of(next, &e) == LCL_EPILOGUE_HALF) {
     parts[n++] = next;
     e.out = &next->out[0];
   }

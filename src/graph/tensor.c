@@ -67,6 +67,19 @@ lcl_status lcl_graph_status(const lcl_graph *g) {
              : lcl__fail(g->status, "%s", g->message ? g->message : "out of memory");
 }
 
+lcl_status lcl_graph_precision(lcl_graph *g, lcl_dtype precision) {
+  LCL_NEED(g);
+  if (precision != LCL_F32 && precision != LCL_F16)
+    return lcl__fail(LCL_ERR_ARGUMENT, "graph_precision: expects LCL_F32 or LCL_F16, not %d",
+                     (int)precision);
+  g->precision = precision;
+  return LCL_OK;
+}
+
+lcl_dtype lcl__graph_precision(const lcl_graph *g) {
+  return g->precision;
+}
+
 bool lcl__graph_broken(const lcl_graph *g) {
   return g->status != LCL_OK;
 }

@@ -38,6 +38,8 @@ static const lcl_option common[] = {
     "[0,inf)" },
   { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
     "[0,1e7]" },
+  { "precision", LCL_OPTION_CHOICE, "f32",
+    "of the operands of products; f16: half precision, with scaled losses", "f32|f16" },
   { "augment", LCL_OPTION_STRING, "true",
     "random changes of training images: true: the model's own (crops, mirroring, binary samples), "
     "false: none, or a list beside those: shift=PIXELS, rotate=DEGREES, scale=SHARE, crop=SHARE, "
@@ -196,6 +198,8 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   apply_optimiser(&s->optimiser, o);
   LCL_TRY(apply_augment(s, lcl_option_text(o, "augment")));
   if (lcl_option_given(o, "class_weights")) s->class_weights = lcl_option_text(o, "class_weights");
+  s->precision = lcl_option_is(o, "precision", "f16") ? LCL_F16 : LCL_F32;
+  if (s->precision == LCL_F16) s->optimiser.loss_scale = 65536;
   if (!s->select) s->select = "error_percent";
   return LCL_OK;
 }

@@ -58,13 +58,18 @@ lcl_tensor *lcl_vat_direction(lcl_tensor *x, lcl_tensor *radius, float xi, int i
   if (iterations < 0 || iterations > MAX_ITERATIONS)
     return lcl__graph_error(lcl_tensor_graph(x), LCL_ERR_ARGUMENT, "vat_direction",
                             "%d iterations: 0 to %d were expected", iterations, MAX_ITERATIONS);
+  /* Half precision would round the small step away. */
+  lcl_graph *g = lcl_tensor_graph(x);
+  const lcl_dtype precision = lcl__graph_precision(g);
+  lcl_graph_precision(g, LCL_F32);
   lcl_tensor *clean = lcl_stop_gradient(net(user, x));
-  lcl_tensor *d = lcl_unit_rows(lcl_random_normal(lcl_tensor_graph(x), lcl_tensor_shape(x)));
+  lcl_tensor *d = lcl_unit_rows(lcl_random_normal(g, lcl_tensor_shape(x)));
   for (int i = 0; i < iterations; i++) {
     lcl_tensor *moved = lcl_add(lcl_stop_gradient(x), lcl_scale(d, xi));
     lcl_tensor *gradient;
     lcl_gradients(divergence(user, clean, net(user, moved)), &d, 1, &gradient);
     d = lcl_unit_rows(gradient);
   }
+  lcl_graph_precision(g, precision);
   return lcl_stop_gradient(lcl_mul(d, radius_like(x, radius)));
 }

@@ -2,6 +2,7 @@
  * its filter gradient. The three are each other's derivatives, so any order exists. */
 #include "latentcl/ops.h"
 #include "ops/conv.h"
+#include "ops/map.h"
 
 /* ---- shapes ---- */
 
@@ -34,9 +35,9 @@ static lcl_status check_conv(const lcl_conv_attr *a, const int64_t *x, const int
 static lcl_status check_inputs(const lcl_node *node) {
   char s0[96], s1[96];
   const lcl_tensor *a = node->in[0], *b = node->in[1];
-  if (a->dtype != LCL_F32 || b->dtype != LCL_F32)
-    return lcl__fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(a->dtype),
-                     lcl_dtype_name(b->dtype));
+  LCL_TRY(lcl__check_operands(node));
+  if (((const lcl_conv_attr *)node->attr)->fft && a->dtype == LCL_F16)
+    return lcl__fail(LCL_ERR_TYPE, "a Fourier transform expects f32, got f16");
   if (a->shape.rank != 4 || b->shape.rank != 4)
     return lcl__fail(LCL_ERR_SHAPE, "expects two operands of rank 4, got %s and %s",
                      lcl_shape_string(a->shape, s0), lcl_shape_string(b->shape, s1));
@@ -92,6 +93,7 @@ static lcl_status infer_filter_grad(lcl_node *node) {
 
 static lcl_tensor *conv_node(const lcl_op *op, lcl_tensor *a, lcl_tensor *b,
                              const lcl_conv_attr *attr) {
+  if (!attr->fft) a = lcl__operand(a), b = lcl__operand(b);
   return lcl__node_new(lcl_tensor_graph(a), op, LCL_IN(a, b), attr, 1);
 }
 

@@ -31,6 +31,7 @@ typedef struct lcl_conv_problem {
   lcl_conv_pass pass;
   lcl_conv_sizes s;
   lcl_conv_attr a;
+  bool half, half_out; /* both operands, and out are stored in half precision */
   bool masked; /* pixels under masked weights must not influence a result even by rounding */
   lcl_arg in[2], out;
   /* Epilogue: out = act(result + bias of its channel). */
@@ -46,6 +47,7 @@ typedef struct lcl_conv_problem {
 typedef struct lcl_conv_implementation {
   lcl_implementation base;
   unsigned passes; /* lcl_conv_pass */
+  bool halves;     /* it can read operands in half precision */
   bool mixes_taps; /* sums of taps and pixels that a masked filter must keep apart */
   /* Whether it can compute p on this device. The result is not empty. */
   bool (*supported)(const lcl_caps *caps, const lcl_conv_problem *p);

@@ -20,6 +20,8 @@ static lcl_conv_sizes flatten(const lcl_conv_attr *a, lcl_conv_sizes s) {
 /* What all three have in common. */
 static lcl_gemm with_epilogue(const lcl_conv_problem *p, lcl_gemm g) {
   g.label = p->label;
+  g.half = p->half;
+  g.half_c = p->half_out;
   g.batch = p->a.groups;
   g.b = p->in[0];
   g.a = p->in[1];
@@ -221,6 +223,7 @@ const lcl_conv_implementation lcl__conv_implicit_gemm = { .base = { .name = "imp
                                                           .passes = LCL_CONV_FORWARD |
                                                                     LCL_CONV_INPUT_GRAD |
                                                                     LCL_CONV_FILTER_GRAD,
+                                                          .halves = true,
                                                           .supported = supported,
                                                           .profitable = supported,
                                                           .lower = lower };

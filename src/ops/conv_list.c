@@ -22,7 +22,7 @@ const lcl_conv_implementation *lcl__conv_implementation_of(const lcl_implementat
 static bool supported(const lcl_implementation *im, const lcl_caps *caps, const void *problem) {
   const lcl_conv_problem *p = problem;
   return (TYPED(im)->passes & p->pass) && !(TYPED(im)->mixes_taps && p->masked) &&
-         TYPED(im)->supported(caps, p);
+         (TYPED(im)->halves || !p->half) && TYPED(im)->supported(caps, p);
 }
 
 static bool profitable(const lcl_implementation *im, const lcl_caps *caps, const void *p) {
@@ -53,15 +53,16 @@ const lcl_kind lcl__conv_kind = { .list = list,
 static void write_key(const lcl_conv_problem *p, char key[160]) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes *s = &p->s;
-  snprintf(key, 160,
-           "%s %lldx%lldx%lldx%lld %lldx%lldx%lld step %lld,%lld pad %lld,%lld,%lld,%lld dilation "
-           "%lld,%lld "
-           "groups %lld",
-           lcl__conv_op(p->pass)->name, (long long)s->n, (long long)s->c, (long long)s->h,
-           (long long)s->w, (long long)s->o, (long long)s->kh, (long long)s->kw,
-           (long long)a->stride[0], (long long)a->stride[1], (long long)a->pad[0],
-           (long long)a->pad[1], (long long)a->pad[2], (long long)a->pad[3],
-           (long long)a->dilation[0], (long long)a->dilation[1], (long long)a->groups);
+  snprintf(
+      key, 160,
+      "%s%s %lldx%lldx%lldx%lld %lldx%lldx%lld step %lld,%lld pad %lld,%lld,%lld,%lld dilation "
+      "%lld,%lld "
+      "groups %lld",
+      lcl__conv_op(p->pass)->name, p->half ? " f16" : "", (long long)s->n, (long long)s->c,
+      (long long)s->h, (long long)s->w, (long long)s->o, (long long)s->kh, (long long)s->kw,
+      (long long)a->stride[0], (long long)a->stride[1], (long long)a->pad[0], (long long)a->pad[1],
+      (long long)a->pad[2], (long long)a->pad[3], (long long)a->dilation[0],
+      (long long)a->dilation[1], (long long)a->groups);
 }
 
 lcl_problem lcl__conv_as_problem(const lcl_conv_problem *conv) {

@@ -52,6 +52,8 @@ lcl_conv_problem lcl__conv_problem_of(lcl_lower *lw, const lcl_node *node, const
   lcl_conv_problem p = { .pass = pass_of(node),
                          .s = lcl__conv_sizes_of(node),
                          .a = *(const lcl_conv_attr *)node->attr,
+                         .half = node->in[0]->dtype == LCL_F16,
+                         .half_out = e->out->dtype == LCL_F16,
                          .masked = node->in[1]->node->op->flags & LCL_OP_MASKED,
                          .in = { lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]) },
                          .out = lcl__out(lw, e->out),

@@ -30,6 +30,7 @@ typedef struct lcl_gemm {
   const char *label; /* "conv2d 32x3x32x32" */
   const char *op;    /* by which a user can ask for an algorithm; NULL: part of a convolution */
   int64_t m, n, k, batch;
+  bool half, half_c; /* A and B, and C are stored in half precision */
   /* A[i,k] with k = (l0, l1), l1 < a_len: a_base + z*a_batch + i*a_rs + (l0/a_tb)*a_sa +
    * (l0%a_tb)*a_sb + l1*a_s1 */
   lcl_arg a;
@@ -56,6 +57,7 @@ typedef struct lcl_gemm {
 /* A way to compute a GEMM. */
 typedef struct lcl_gemm_implementation {
   lcl_implementation base;
+  bool halves; /* it can read operands in half precision */
   /* Whether it can compute g on this device. */
   bool (*supported)(const lcl_caps *caps, const lcl_gemm *g);
   /* Whether it may be taken where nothing was measured: the first such of the list is. NULL: no. */

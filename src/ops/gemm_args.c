@@ -21,7 +21,9 @@ double lcl__gemm_bytes(const lcl_gemm *g) {
   const double b = g->source == LCL_GEMM_MATRIX
                        ? (double)g->k * (double)g->n
                        : (double)(p->images * p->channels) * (double)(p->h * p->w);
-  return 4.0 * (double)g->batch * ((double)g->m * (double)g->k + b + (double)g->m * (double)g->n);
+  const double operand = g->half ? 2 : 4;
+  return (double)g->batch * (operand * ((double)g->m * (double)g->k + b) +
+                             (g->half_c ? 2 : 4) * (double)g->m * (double)g->n);
 }
 
 lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,
@@ -42,7 +44,8 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
   lcl__args_add(&l, lcl__f32(g->slope));
   return lcl__emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "gemm_reduce.cl" },
+                                       .source = { .file = "gemm_reduce.cl",
+                                                   .options = lcl__gemm_half_c_option(g) },
                                        .kernel = "gemm_reduce",
                                        .args = l.a,
                                        .n_args = l.n,

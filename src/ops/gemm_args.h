@@ -8,6 +8,14 @@
 /* Least traffic to memory: A, B and C once each. */
 double lcl__gemm_bytes(const lcl_gemm *g);
 
+/* The build options of kernels that read g's A and B, and that write its C. */
+static inline const char *lcl__gemm_half_option(const lcl_gemm *g) {
+  return g->half ? " -DHALF=1" : "";
+}
+static inline const char *lcl__gemm_half_c_option(const lcl_gemm *g) {
+  return g->half_c ? " -DHALF_C=1" : "";
+}
+
 /* Whether g can be computed in so many partial sums: those of patches would not be dense. */
 bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k);
 

@@ -12,7 +12,7 @@ static const lcl_gemm_implementation *typed(const lcl_implementation *im) {
 }
 
 static bool supported(const lcl_implementation *im, const lcl_caps *caps, const void *g) {
-  return typed(im)->supported(caps, g);
+  return (typed(im)->halves || !((const lcl_gemm *)g)->half) && typed(im)->supported(caps, g);
 }
 
 static bool profitable(const lcl_implementation *im, const lcl_caps *caps, const void *g) {
@@ -42,8 +42,8 @@ const lcl_kind lcl__gemm_kind = { .list = list,
 
 static void write_key(const lcl_gemm *g, char key[160]) {
   const lcl_patches *p = &g->patches;
-  const int n = snprintf(key, 160, "gemm %lldx%lldx%lld b%lld a%c", (long long)g->m,
-                         (long long)g->n, (long long)g->k, (long long)g->batch,
+  const int n = snprintf(key, 160, "gemm%s %lldx%lldx%lld b%lld a%c", g->half ? " f16" : "",
+                         (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch,
                          g->a_rs == 1 ? 't' : 'n');
   if (g->source == LCL_GEMM_MATRIX)
     snprintf(key + n, 160 - (size_t)n, " b%c", g->csb == 1 ? 'n' : 't');

@@ -7,8 +7,8 @@ enum { SHORT_KC = 64 }; /* of sums so long that no digit may be lost */
 #define OPTIONS "-DSOURCE=%d -DVEC=%d -DKC=%d"
 
 /* The kernels that only move data do not depend on SOURCE and KC. */
-static void pack_options(int vec, char options[64]) {
-  snprintf(options, 64, OPTIONS, 0, vec, 128);
+static void pack_options(const lcl_gemm *g, int vec, char options[64]) {
+  snprintf(options, 64, OPTIONS "%s", 0, vec, 128, lcl__gemm_half_option(g));
 }
 
 lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packed, int64_t mr,
@@ -37,7 +37,7 @@ lcl_status lcl__gemm_pack_a(lcl_lower *lw, const lcl_gemm *g, int vec, int packe
                           .perm_t = lcl__int(lw, perm_t),
                           .perm_c = lcl__int(lw, perm_c) };
   char options[64], label[128];
-  pack_options(vec, options);
+  pack_options(g, vec, options);
   snprintf(label, sizeof label, "%s pack", g->label);
   return lcl__emit(
       lw,
@@ -61,7 +61,7 @@ lcl_status lcl__gemm_channels_last(lcl_lower *lw, const lcl_gemm *g, int vec, in
   if (g->channels_last) *g->channels_last = *copy;
   lcl_arg_list l = { .n = 0 };
   char options[64], label[128];
-  pack_options(vec, options);
+  pack_options(g, vec, options);
   snprintf(label, sizeof label, "%s channels last", g->label);
   lcl__args_add(&l, g->b);
   lcl__args_add(&l, lcl__scratch_arg(lw, *copy, LCL_WRITE));
@@ -147,8 +147,8 @@ static bool reads_as_is(const lcl_gemm *g, int mr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
   const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
              columns = g->a_rs == 1 && g->a_s1 > 1;
-  return g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr && g->n <= page &&
-         g->m * g->k <= 64 * page && (rows || columns);
+  return !g->half && g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr &&
+         g->n <= page && g->m * g->k <= 64 * page && (rows || columns);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
@@ -182,6 +182,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
                          : 0;
   const int64_t plane = x->h * x->w;
   lcl_arg b = g->b;
+  if (!cl) strcat(options, lcl__gemm_half_option(g)); /* the copy is in single precision */
   if (cl) {
     int copy;
     LCL_TRY(lcl__gemm_channels_last(lw, g, p->vector, &copy));
@@ -189,7 +190,12 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   }
   const int64_t n = transposed && cl ? cl * x->ta * x->tb : g->n;
   const int splits = lcl__gemm_splits(g, p->split_k, 8 * SHORT_KC);
-  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, splits, transposed ? cl : 0);
+  /* Blocks of k add up in C, which half precision would round each time. */
+  const bool blocks_of_k = g->half_c && lcl__ceil_div(g->k, splits) > p->kc;
+  const lcl_gemm_target t = blocks_of_k
+                                ? lcl__gemm_part_target(lw, g, splits, 0)
+                                : lcl__gemm_choose_target(lw, g, splits, transposed ? cl : 0);
+  if (t.part < 0) strcat(options, lcl__gemm_half_c_option(g));
   const packed_blocks blocks = { .pitch = lcl__int(lw, pitch),
                                  .kc = lcl__int(lw, splits > p->split_k ? LCL_MIN(p->kc, SHORT_KC)
                                                                         : p->kc),
@@ -226,6 +232,7 @@ static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4,
                                            LCL_KERNEL_PARAM(vector, 8, 16) };
 
 const lcl_gemm_implementation lcl__gemm_packed = { .base = LCL_IMPLEMENTATION("packed", params),
+                                                   .halves = true,
                                                    .supported = supported,
                                                    .profitable = supported,
                                                    .choose = choose,

@@ -38,11 +38,12 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
   const lcl_patches *x = &g->patches;
   const int64_t side = 4 * p->vectors * p->group;
   char options[64], label[128];
-  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d", (int)g->source, p->group,
-           p->vectors);
+  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d%s", (int)g->source, p->group,
+           p->vectors, lcl__gemm_half_option(g));
   snprintf(label, sizeof label, "%s tiled", g->label);
   const int splits = lcl__gemm_splits(g, p->split_k, 128);
   const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, splits, 0);
+  if (t.part < 0) strcat(options, lcl__gemm_half_c_option(g));
   LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "gemm_tiled.cl", .options = options },
@@ -66,6 +67,7 @@ static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4,
                                            LCL_KERNEL_PARAM(vectors, 1, 2) };
 
 const lcl_gemm_implementation lcl__gemm_tiled = { .base = LCL_IMPLEMENTATION("tiled", params),
+                                                  .halves = true,
                                                   .supported = supported,
                                                   .profitable = supported,
                                                   .choose = choose,

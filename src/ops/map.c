@@ -41,13 +41,17 @@ lcl_tensor *lcl__sum_to_shape(lcl_tensor *t, lcl_shape shape) {
   return lcl_reshape(t, shape);
 }
 
+static bool is_real(lcl_dtype d) {
+  return d == LCL_F32 || d == LCL_F16;
+}
+
 /* Derivatives of unary codes as a function of the operand x, the result y and the incoming g. */
 static lcl_tensor *unary_grad(const lcl_map_attr *a, lcl_tensor *x, lcl_tensor *y, lcl_tensor *g) {
   lcl_graph *graph = lcl_tensor_graph(x);
   lcl_tensor *zero = lcl_const(graph, 0);
   switch ((lcl_map_code)a->code) {
   case LCL_MAP_COPY: return g;
-  case LCL_MAP_CAST: return a->dtype == LCL_F32 && x->dtype == LCL_F32 ? g : NULL;
+  case LCL_MAP_CAST: return is_real((lcl_dtype)a->dtype) && is_real(x->dtype) ? g : NULL;
   case LCL_MAP_NEG: return lcl_neg(g);
   case LCL_MAP_ABS: return lcl_mul(g, lcl_sign(x));
   case LCL_MAP_EXP: return lcl_mul(g, y);
@@ -58,9 +62,9 @@ static lcl_tensor *unary_grad(const lcl_map_attr *a, lcl_tensor *x, lcl_tensor *
   case LCL_MAP_RECIP: return lcl_neg(lcl_mul(g, lcl_square(y)));
   /* By the result, not the operand: the operand need not be kept, and its producer can apply the
    * activation itself. */
-  case LCL_MAP_RELU: return lcl_select(lcl_greater(y, zero), g, zero);
+  case LCL_MAP_RELU: return lcl_select(lcl_greater(lcl__operand(y), zero), g, zero);
   case LCL_MAP_LEAKY_RELU:
-    return lcl_select(lcl_greater(a->p < 0 ? x : y, zero), g, lcl_scale(g, a->p));
+    return lcl_select(lcl_greater(lcl__operand(a->p < 0 ? x : y), zero), g, lcl_scale(g, a->p));
   case LCL_MAP_SIGMOID: return lcl_mul(g, lcl_mul(y, lcl_sub(lcl_const(graph, 1), y)));
   case LCL_MAP_TANH: return lcl_mul(g, lcl_sub(lcl_const(graph, 1), lcl_square(y)));
   case LCL_MAP_SOFTPLUS: return lcl_mul(g, lcl_sigmoid(x));
@@ -128,6 +132,7 @@ static lcl_epilogue_part epilogue_part_map(const lcl_node *node, lcl_epilogue *e
     return LCL_EPILOGUE_ACT;
   case LCL_MAP_SIGMOID: e->act = LCL_ACT_SIGMOID; return LCL_EPILOGUE_ACT;
   case LCL_MAP_TANH: e->act = LCL_ACT_TANH; return LCL_EPILOGUE_ACT;
+  case LCL_MAP_CAST: return a->dtype == LCL_F16 ? LCL_EPILOGUE_HALF : LCL_EPILOGUE_NOTHING;
   default: return LCL_EPILOGUE_NOTHING;
   }
 }
@@ -275,6 +280,18 @@ lcl_tensor *lcl_leaky_relu(lcl_tensor *x, float slope) {
 lcl_tensor *lcl_cast(lcl_tensor *x, lcl_dtype dtype) {
   LCL_NEED_TENSORS(x);
   return x->dtype == dtype ? x : map_node(LCL_MAP_CAST, &x, 0, dtype);
+}
+
+lcl_tensor *lcl__operand(lcl_tensor *t) {
+  const lcl_graph *g = lcl_tensor_graph(t);
+  return !lcl__graph_broken(g) && t->dtype == LCL_F32 ? lcl_cast(t, lcl__graph_precision(g)) : t;
+}
+
+lcl_status lcl__check_operands(const lcl_node *node) {
+  const lcl_dtype a = node->in[0]->dtype, b = node->in[1]->dtype;
+  if (a == b && (a == LCL_F32 || a == LCL_F16)) return LCL_OK;
+  return lcl__fail(LCL_ERR_TYPE, "expects two operands of f32 or two of f16, got %s and %s",
+                   lcl_dtype_name(a), lcl_dtype_name(b));
 }
 
 lcl_tensor *lcl__wide_index(lcl_tensor *index) {

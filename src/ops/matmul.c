@@ -1,6 +1,7 @@
 /* matmul: batched matrix products with transposed operands. */
 #include "latentcl/ops.h"
 #include "ops/gemm.h"
+#include "ops/map.h"
 
 typedef struct matmul_attr {
   int32_t transpose_a, transpose_b;
@@ -23,9 +24,7 @@ static lcl_status infer_matmul(lcl_node *node) {
   const matmul_attr *t = node->attr;
   const lcl_shape a = node->in[0]->shape, b = node->in[1]->shape;
   char ta[96], tb[96];
-  if (node->in[0]->dtype != LCL_F32 || node->in[1]->dtype != LCL_F32)
-    return lcl__fail(LCL_ERR_TYPE, "expects f32, got %s and %s", lcl_dtype_name(node->in[0]->dtype),
-                     lcl_dtype_name(node->in[1]->dtype));
+  LCL_TRY(lcl__check_operands(node));
   if (a.rank < 2 || b.rank < 2)
     return lcl__fail(LCL_ERR_SHAPE, "expects matrices, got %s and %s", lcl_shape_string(a, ta),
                      lcl_shape_string(b, tb));
@@ -126,6 +125,8 @@ static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_ep
                  .n = n,
                  .k = k,
                  .batch = batch,
+                 .half = node->in[0]->dtype == LCL_F16,
+                 .half_c = e->out->dtype == LCL_F16,
                  .source = LCL_GEMM_MATRIX,
                  .a = a.arg,
                  .a_base = a.base,
@@ -179,5 +180,6 @@ lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool tran
         a, LCL_SHAPE(leading(sa) * sa.dim[sa.rank - 2], sa.dim[sa.rank - 1]));
     return lcl_reshape(lcl_matmul(flat, b, false, transpose_b), sc);
   }
-  return lcl__node_new(g, &op_matmul, LCL_IN(a, b), &(matmul_attr) { transpose_a, transpose_b }, 1);
+  return lcl__node_new(g, &op_matmul, LCL_IN(lcl__operand(a), lcl__operand(b)),
+                       &(matmul_attr) { transpose_a, transpose_b }, 1);
 }

@@ -9,13 +9,15 @@
 /* ---- the problem on its own ---- */
 
 static void strip_gemm(lcl_lower *lw, const lcl_gemm *g, lcl_trial_problem *t) {
-  t->bytes[0] = lcl__slot_bytes(lw, g->a);
-  t->bytes[1] = lcl__slot_bytes(lw, g->b);
+  const size_t wider = g->half ? 2 : 1; /* a trial has its operands as floats */
+  t->bytes[0] = lcl__slot_bytes(lw, g->a) * wider;
+  t->bytes[1] = lcl__slot_bytes(lw, g->b) * wider;
   t->bytes[2] = lcl__slot_bytes(lw, g->c);
   t->as.gemm = *g;
   t->as.gemm.label = "candidate";
   t->as.gemm.bias_kind = LCL_BIAS_NONE;
   t->as.gemm.act = LCL_ACT_NONE;
+  t->as.gemm.half_c = false;
   t->as.gemm.channels_last = NULL; /* shared with neighbours only inside that program */
 }
 
@@ -26,6 +28,7 @@ static void strip_conv(const lcl_conv_problem *p, lcl_trial_problem *t) {
   t->as.conv = *p;
   t->as.conv.has_bias = false;
   t->as.conv.act = LCL_ACT_NONE;
+  t->as.conv.half_out = false;
 }
 
 lcl_trial_problem lcl__trial_problem_of(lcl_lower *lw, const lcl_problem *p) {
@@ -111,6 +114,8 @@ static lcl_status compute(lcl_trial *t) {
   LCL_TRY(lcl_graph_create(t->store, "trial", &t->g));
   lcl_tensor *a = lcl_input(t->g, "a", LCL_F32, shapes[0]),
              *b = lcl_input(t->g, "b", LCL_F32, shapes[1]);
+  if (is_conv ? p->as.conv.half : p->as.gemm.half)
+    a = lcl_cast(a, LCL_F16), b = lcl_cast(b, LCL_F16);
   lcl_tensor *c = is_conv ? lcl__node_new(t->g, lcl__conv_op(p->as.conv.pass), LCL_IN(a, b),
                                           &p->as.conv.a, 1)
                           : lcl__node_new(t->g, &op_gemm, LCL_IN(a, b), &(gemm_attr) { p }, 1);

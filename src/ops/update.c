@@ -3,9 +3,12 @@
  *
  * An optimiser's gradients are written into one flat buffer that mirrors the layout of the
  * parameters, so that a step is one launch over each run of neighbouring parameters. */
+#include <math.h>
+
 #include "device/divide.h"
 #include "graph/store.h"
 #include "latentcl/ops.h"
+#include "ops/packed.h"
 
 /* ---- assignment and moving averages ---- */
 
@@ -83,6 +86,7 @@ typedef struct optimiser {
   int n;            /* parameters */
   lcl_var **params; /* node inputs 1..n are their gradients */
   lcl_var *step;
+  lcl_var *loss_scale, *steady; /* factor, steps since it changed; NULL: none */
   int *arena;   /* per parameter, while lowering: slot of the flat gradient of its segment */
   bool *placed; /* ... and whether the gradient is computed straight into it */
 } optimiser;
@@ -150,8 +154,8 @@ static run next_run(const optimiser *o, int first, size_t align) {
   return r;
 }
 
-static lcl_arg step_arg(lcl_lower *lw, const optimiser *o, int access) {
-  return lcl__slot_arg(lw, lcl__buffer_slot(lw, o->step->buffer, o->step->bytes), access);
+static lcl_arg var_arg(lcl_lower *lw, const lcl_var *v, int access) {
+  return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, v->bytes), access);
 }
 
 static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r,
@@ -170,7 +174,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, o->arena[r.first], r.offset, r.bytes), LCL_READ);
   args[k++] = lcl__in(lw, node->in[0]);
   args[k++] = scale;
-  args[k++] = step_arg(lw, o, LCL_READ);
+  args[k++] = var_arg(lw, o->step, LCL_READ);
   args[k++] = lcl__bytes(rule, sizeof rule);
   args[k++] = lcl__i32(n);
   args[k++] = lcl__i32(per);
@@ -196,10 +200,11 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
                                        .bytes = 28.0 * (double)n });
 }
 
-/* The factor of global norm clipping; 1 without it. */
+/* The factor of every gradient: of global norm clipping, and against the loss's; negative where the
+ * step is left out. */
 static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, lcl_arg *scale) {
   size_t align = lcl__lower_caps(lw)->base_align;
-  if (o->desc.clip_norm <= 0) {
+  if (o->desc.clip_norm <= 0 && !o->loss_scale) {
     *scale = lcl__in(lw, lcl_const(node->graph, 1));
     return LCL_OK;
   }
@@ -235,13 +240,20 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
                 .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
+  lcl_arg_list l = { .n = 0 };
+  lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
+  lcl__args_add(&l, lcl__scratch_arg(lw, factor, LCL_WRITE));
+  lcl__args_add(&l, lcl__i32((int64_t)((size_t)n_runs * stride / 4)));
+  lcl__args_add(&l, lcl__f32(o->desc.clip_norm > 0 ? o->desc.clip_norm : INFINITY));
+  if (o->loss_scale) {
+    lcl__args_add(&l, var_arg(lw, o->loss_scale, LCL_READ_WRITE));
+    lcl__args_add(&l, var_arg(lw, o->steady, LCL_READ_WRITE));
+  }
   LCL_TRY(lcl__emit(lw, &(lcl_launch) { .label = "gradient norm",
                                         .source = { .file = "update.cl" },
-                                        .kernel = "norm_scale",
-                                        LCL_ARGS(lcl__scratch_arg(lw, part, LCL_READ),
-                                                 lcl__scratch_arg(lw, factor, LCL_WRITE),
-                                                 lcl__i32((int64_t)((size_t)n_runs * stride / 4)),
-                                                 lcl__f32(o->desc.clip_norm)),
+                                        .kernel = o->loss_scale ? "loss_scale" : "norm_scale",
+                                        .args = l.a,
+                                        .n_args = l.n,
                                         .dims = 1,
                                         .global = { 1 } }));
   *scale = lcl__scratch_arg(lw, factor, LCL_READ);
@@ -267,7 +279,7 @@ static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
   return lcl__emit(lw, &(lcl_launch) { .label = "count step",
                                        .source = { .file = "update.cl" },
                                        .kernel = "count_step",
-                                       LCL_ARGS(step_arg(lw, o, LCL_READ_WRITE)),
+                                       LCL_ARGS(var_arg(lw, o->step, LCL_READ_WRITE), scale),
                                        .dims = 1,
                                        .global = { 1 } });
 }
@@ -314,13 +326,33 @@ static void fill_defaults(lcl_optimiser_desc *d) {
   if (d->eps == 0) d->eps = d->kind == LCL_ADADELTA ? 1e-6f : 1e-8f;
 }
 
-static lcl_status make_variables(lcl_graph *g, optimiser *o) {
-  char name[96];
-  lcl_store *store = lcl__graph_store(g);
+/* GRAPH.optimiserK.WHAT, K being how many the graph has so far. */
+static void name_of(const lcl_graph *g, const char *what, char name[96]) {
   int k = 0;
   for (int i = 0; i < lcl__graph_node_count(g); i++)
     k += lcl__graph_node(g, i)->op == &op_optimiser;
-  snprintf(name, sizeof name, "%s.optimiser%d.step", lcl__graph_name(g), k);
+  snprintf(name, 96, "%s.optimiser%d.%s", lcl__graph_name(g), k, what);
+}
+
+/* The loss times the factor; the loss itself without one. */
+static lcl_tensor *scaled(lcl_tensor *loss, optimiser *o) {
+  char name[96];
+  lcl_graph *g = lcl_tensor_graph(loss);
+  if (o->desc.loss_scale <= 0) return loss;
+  name_of(g, "loss_scale", name);
+  lcl_tensor *factor = lcl_state(g, name, LCL_F32, LCL_SHAPE(1),
+                                 (lcl_init) { LCL_INIT_CONSTANT, o->desc.loss_scale, 0, 0, 0 });
+  name_of(g, "steady", name);
+  lcl_tensor *steady = lcl_state(g, name, LCL_I32, LCL_SHAPE(1), (lcl_init) { 0 });
+  o->loss_scale = lcl__tensor_var(factor);
+  o->steady = lcl__tensor_var(steady);
+  return lcl_mul(loss, lcl_reshape(factor, lcl_tensor_shape(loss)));
+}
+
+static lcl_status make_variables(lcl_graph *g, optimiser *o) {
+  char name[96];
+  lcl_store *store = lcl__graph_store(g);
+  name_of(g, "step", name);
   LCL_TRY(lcl__store_var(store, name, LCL_I32, LCL_SHAPE(1), false, (lcl_init) { 0 }, &o->step));
   lcl_var *slot;
   for (int i = 0; i < o->n; i++)
@@ -374,7 +406,7 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   }
   for (int i = 0; i < n; i++) o->params[i] = lcl__tensor_var(params[i]);
   fill_defaults(&o->desc);
-  lcl_gradients(loss, params, n, in + 1);
+  lcl_gradients(scaled(loss, o), params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);
   if (!lcl__graph_broken(g) && make_variables(g, o) != LCL_OK) {
     lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());

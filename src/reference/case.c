@@ -134,6 +134,25 @@ static void put_exceptions(const lcl_case *c, int i, lcl_rng *r) {
     if (lcl__rng_chance(r, percent)) c->in[i].data[k] = kind[lcl__rng_below(r, 2)];
 }
 
+double lcl__to_half(double v) {
+  int exponent;
+  if (!isfinite(v) || v == 0) return v;
+  frexp(v, &exponent); /* |v| in [1/2, 1) times a power of two; 11 digits, the smallest 2^-24 */
+  const double digit = ldexp(1, LCL_MAX(exponent - 11, -24)), rounded = rint(v / digit) * digit;
+  return fabs(rounded) < 65520 ? rounded : copysign(INFINITY, v);
+}
+
+static void halve(lcl_array *a) {
+  for (int64_t k = 0; a->data && a->dtype == LCL_F32 && k < lcl__array_count(a); k++)
+    a->data[k] = lcl__to_half(a->data[k]);
+}
+
+void lcl__case_halve(lcl_case *c) {
+  for (int i = 0; i < LCL_SPEC_INS; i++) halve(&c->in[i]);
+  for (int k = 0; k < LCL_SPEC_OUTS; k++) halve(&c->grad_out[k]);
+  c->half = true;
+}
+
 static lcl_status fill_input(lcl_case *c, int i, lcl_rng *r) {
   const lcl_spec_input *s = &c->spec->in[i];
   lcl_array *a = &c->in[i];

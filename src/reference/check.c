@@ -1,26 +1,28 @@
 #include "reference/check.h"
 
 /* The command that repeats a case, behind its message. */
-static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_spec *spec, uint64_t seed,
-                         uint64_t number, bool small) {
+static lcl_status failed(lcl_status status, const lcl_case *c, const lcl_check_desc *desc,
+                         const lcl_spec *spec, uint64_t number) {
   lcl_str text = { 0 }, message = { 0 };
   if (c) lcl__case_describe(c, &text);
   lcl__str_add(&message, "%s", lcl_error_message());
-  lcl__fail(status, "%s [%s]; repeat: latentcl check --op %s --seed %llu --case %llu%s",
+  lcl__fail(status, "%s [%s]; repeat: latentcl check --op %s --seed %llu --case %llu%s%s",
             message.data ? message.data : "", text.data ? text.data : spec->name, spec->name,
-            (unsigned long long)seed, (unsigned long long)number, small ? " --small" : "");
+            (unsigned long long)desc->seed, (unsigned long long)number,
+            desc->small ? " --small" : "", desc->half ? " --precision f16" : "");
   lcl__str_free(&text);
   lcl__str_free(&message);
   return status;
 }
 
-static lcl_status check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
-                             bool small, bool guard, double *worst) {
+static lcl_status check_case(const lcl_check_desc *desc, const lcl_spec *spec, uint64_t number,
+                             bool guard, double *worst) {
   lcl_case *c = NULL;
   lcl_case_result result;
-  lcl_status status = lcl__case_random(spec, seed, number, small, &c);
-  if (status != LCL_OK) return failed(status, NULL, spec, seed, number, small);
-  const lcl_case_run_desc run = { .ctx = ctx,
+  lcl_status status = lcl__case_random(spec, desc->seed, number, desc->small, &c);
+  if (status != LCL_OK) return failed(status, NULL, desc, spec, number);
+  if (desc->half) lcl__case_halve(c);
+  const lcl_case_run_desc run = { .ctx = desc->ctx,
                                   .seed = (uint64_t)lcl__case_attr(c, "seed")->i[0],
                                   .no_fusion = number % 16 == 9,
                                   .guard = guard || number % 4 < 2,
@@ -28,14 +30,13 @@ static lcl_status check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t se
   status = lcl__case_run(c, &run, &result);
   if (status == LCL_OK) status = lcl__case_reference(c);
   if (status == LCL_OK) status = lcl__case_compare(c, &result, worst);
-  if (status != LCL_OK) failed(status, c, spec, seed, number, small);
+  if (status != LCL_OK) failed(status, c, desc, spec, number);
   lcl__case_destroy(c);
   return status;
 }
 
-lcl_status lcl__check_case(lcl_context *ctx, const lcl_spec *spec, uint64_t seed, uint64_t number,
-                           bool small, double *worst) {
-  return check_case(ctx, spec, seed, number, small, false, worst);
+lcl_status lcl__check_case(const lcl_check_desc *desc, uint64_t number, double *worst) {
+  return check_case(desc, desc->spec, number, false, worst);
 }
 
 /* A failure that is the op's, not the machine's. */
@@ -53,8 +54,7 @@ static lcl_status run_rounds(const lcl_check_desc *desc, size_t n, bool *failed,
     for (size_t i = 0; i < n; i++) {
       if (round > 0 && desc->seconds > 0 && lcl__now() - start > desc->seconds) return LCL_OK;
       const lcl_spec *spec = desc->spec ? desc->spec : lcl__spec_at(i);
-      const lcl_status status = check_case(desc->ctx, spec, desc->seed, desc->first + round,
-                                           desc->small, failed[i], NULL);
+      const lcl_status status = check_case(desc, spec, desc->first + round, failed[i], NULL);
       if (status != LCL_OK && !is_wrong_result(status)) return status;
       report->cases++;
       report->failures += status != LCL_OK;

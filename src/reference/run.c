@@ -99,6 +99,7 @@ static lcl_status check_indices(const lcl_case *c) {
 static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
   LCL_TRY(lcl_store_create(desc->ctx, desc->seed, &b->store));
   LCL_TRY(lcl_graph_create(b->store, "op", &b->graph));
+  LCL_TRY(lcl_graph_precision(b->graph, c->half ? LCL_F16 : LCL_F32));
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (c->in[i].data)
       b->in[i] = lcl_input(b->graph, c->spec->in[i].name, c->in[i].dtype, c->in[i].shape);

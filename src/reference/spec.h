@@ -69,6 +69,7 @@ typedef struct lcl_case {
   uint64_t rng_seed, rng_step;
   bool exceptions; /* random case with NaN, infinities, zeros, saturated values */
   bool small;      /* keep random shapes small (simulators) */
+  bool half;       /* products read their operands in half precision, which holds all values */
 } lcl_case;
 
 /* ---- specs ---- */
@@ -183,6 +184,11 @@ lcl_status lcl__case_reference(lcl_case *c);
 enum { LCL_FREE_LAYOUTS = 8 };
 lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number, bool small,
                             lcl_case **out);
+/* The nearest number that half precision holds, of two the even one. */
+double lcl__to_half(double v);
+/* Rounds all real values to half precision, so that the reference does not change, and has the case
+ * run with that precision. */
+void lcl__case_halve(lcl_case *c);
 /* Attributes and shapes in one line, as `latentcl op` would take them. */
 void lcl__case_describe(const lcl_case *c, lcl_str *text);
 

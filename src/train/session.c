@@ -224,8 +224,9 @@ lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t 
 lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *d, lcl_compiled *out) {
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
-  lcl_status st = lcl__build_init(&out->build, s->model, out->graph, d->mode, d->batch,
-                                  d->unlabelled_batch);
+  lcl_status st = lcl_graph_precision(out->graph, s->model->settings.precision);
+  if (st == LCL_OK)
+    st = lcl__build_init(&out->build, s->model, out->graph, d->mode, d->batch, d->unlabelled_batch);
   if (st == LCL_OK && d->extend) st = d->extend(d->user, out);
   if (st == LCL_OK) {
     lcl_compile_desc c = { .fetch = out->fetch,

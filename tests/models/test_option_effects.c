@@ -78,6 +78,7 @@ static void add_optimiser(XXH64_state_t *h, const lcl_optimiser_desc *d) {
   ADD(h, d->kind), ADD(h, d->rate), ADD(h, d->beta1), ADD(h, d->beta2), ADD(h, d->eps);
   ADD(h, d->damping), ADD(h, d->eps_outside), ADD(h, d->l1), ADD(h, d->l2);
   ADD(h, d->weight_decay), ADD(h, d->clip_value), ADD(h, d->clip_norm), ADD(h, d->n_params);
+  ADD(h, d->loss_scale);
 }
 
 static void add_schedule(XXH64_state_t *h, const lcl_schedule *s) {
@@ -94,7 +95,8 @@ static void add_settings(XXH64_state_t *h, const lcl_settings *s) {
   ADD(h, p->augment_shift), ADD(h, p->augment_rotate), ADD(h, p->augment_scale);
   ADD(h, p->augment_crop), ADD(h, p->augment_cutout);
   if (s->class_weights) add(h, s->class_weights, strlen(s->class_weights));
-  ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi), ADD(h, s->patience);
+  ADD(h, s->precision), ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi),
+      ADD(h, s->patience);
   ADD(h, s->higher_is_better), ADD(h, s->calibrate);
   if (s->select) add(h, s->select, strlen(s->select));
   add_optimiser(h, &s->optimiser);

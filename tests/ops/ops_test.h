@@ -9,11 +9,10 @@
 
 enum { OPS_CASES = 200, OPS_CASES_SIMULATOR = 4 };
 
-static inline void check_op(lcl_context *ctx, const char *name, uint64_t cases, bool small) {
-  const lcl_spec *spec = lcl__spec_find(name);
-  if (!spec) fail_msg("%s", lcl_error_message());
-  for (uint64_t number = 0; number < cases; number++)
-    ASSERT_OK(lcl__check_case(ctx, spec, 1, number, small, NULL));
+static inline void check_op(lcl_check_desc *how, const char *name, uint64_t cases) {
+  how->spec = lcl__spec_find(name);
+  if (!how->spec) fail_msg("%s", lcl_error_message());
+  for (uint64_t number = 0; number < cases; number++) ASSERT_OK(lcl__check_case(how, number, NULL));
 }
 
 /* The ops of a test, and the device. */
@@ -35,21 +34,28 @@ static inline void check_golden(void *user, char *const *words, int n) {
   golden_check(&g);
 }
 
-/* Runs the ops whose names are given, in one context without the features `disable` (may be NULL).
+/* Runs the ops whose names are given, in one context without the features `disable` (may be NULL);
+ * half: with operands in half precision, beside which golden values would be off.
  * The simulator is some thousand times slower than a driver: few and small shapes there.
  * LATENTCL_TEST_CASES sets another number of cases an op. */
-static inline void check_ops(const char *const *names, size_t n, const char *disable,
-                             uint64_t cases) {
+static inline void check_ops_in(const char *const *names, size_t n, const char *disable,
+                                uint64_t cases, bool half) {
   const char *device = getenv("LATENTCL_DEVICE"), *wish = getenv("LATENTCL_TEST_CASES");
   const bool simulator = device && strcmp(device, "oclgrind") == 0;
   if (simulator) cases = OPS_CASES_SIMULATOR;
   if (wish) cases = strtoull(wish, NULL, 10);
   lcl_context *ctx;
   ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
-  if (!simulator) golden_lines(check_golden, &(ops_rig) { ctx, names, n });
-  for (size_t i = 0; i < n; i++) check_op(ctx, names[i], cases, simulator);
+  if (!simulator && !half) golden_lines(check_golden, &(ops_rig) { ctx, names, n });
+  lcl_check_desc how = { .ctx = ctx, .seed = 1, .small = simulator, .half = half };
+  for (size_t i = 0; i < n; i++) check_op(&how, names[i], cases);
   lcl_context_destroy(ctx);
   assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
+static inline void check_ops(const char *const *names, size_t n, const char *disable,
+                             uint64_t cases) {
+  check_ops_in(names, n, disable, cases, false);
 }
 
 #endif

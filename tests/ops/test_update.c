@@ -379,12 +379,150 @@ static void decays_to_zero(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* ---- scaled losses ---- */
+
+enum { SCALED = 37 };
+
+/* p minimises sum(p w): its gradient is w. */
+typedef struct scaled_rig {
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+} scaled_rig;
+
+static scaled_rig scaled_open(lcl_context *ctx, const lcl_optimiser_desc *d) {
+  scaled_rig s;
+  ASSERT_OK(lcl_store_create(ctx, 1, &s.store));
+  ASSERT_OK(lcl_graph_create(s.store, "train", &s.g));
+  lcl_tensor *p = lcl_param(s.g, "p", LCL_SHAPE(SCALED),
+                            (lcl_init) { LCL_INIT_NORMAL, 0, 1, 0, 0 });
+  lcl_tensor *w = lcl_input(s.g, "w", LCL_F32, LCL_SHAPE(SCALED));
+  lcl_minimise(lcl_sum(lcl_mul(p, w), LCL_ALL_AXES, false), d);
+  ASSERT_OK(lcl_compile(s.g, &(lcl_compile_desc) { .guard_bands = true }, &s.program));
+  return s;
+}
+
+static void scaled_close(scaled_rig *s) {
+  lcl_program_destroy(s->program);
+  lcl_graph_destroy(s->g);
+  lcl_store_destroy(s->store);
+}
+
+/* A step with gradients of this size; p afterwards. */
+static void scaled_step(const scaled_rig *s, float size, float p[SCALED]) {
+  float w[SCALED];
+  for (int i = 0; i < SCALED; i++) w[i] = size * (0.3f + (float)(i * 7 % 5));
+  ASSERT_OK(lcl_feed(s->program, "w", w, sizeof w));
+  ASSERT_OK(lcl_run(s->program));
+  ASSERT_OK(lcl_store_read(s->store, "p", p, SCALED * sizeof *p));
+}
+
+static float factor_of(const scaled_rig *s) {
+  float f;
+  ASSERT_OK(lcl_store_read(s->store, "train.optimiser0.loss_scale", &f, sizeof f));
+  return f;
+}
+
+static int32_t counter_of(const scaled_rig *s, const char *name) {
+  int32_t n;
+  ASSERT_OK(lcl_store_read(s->store, name, &n, sizeof n));
+  return n;
+}
+
+/* A factor that is a power of two changes no bit of any rule, with and without clipping. */
+static void scaled_as_without(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (int kind = LCL_SGD; kind <= LCL_ADADELTA; kind++)
+    for (int clip = 0; clip < 2; clip++) {
+      lcl_optimiser_desc d = { .kind = (lcl_optimiser_kind)kind,
+                               .rate = 0.1f,
+                               .weight_decay = 0.1f,
+                               .clip_norm = clip ? 1.5f : 0 };
+      float plain[SCALED], scaled[SCALED];
+      scaled_rig a = scaled_open(ctx, &d);
+      d.loss_scale = 1024;
+      scaled_rig b = scaled_open(ctx, &d);
+      for (int t = 0; t < 3; t++) scaled_step(&a, 1, plain), scaled_step(&b, 1, scaled);
+      assert_memory_equal(plain, scaled, sizeof plain);
+      assert_float_equal(factor_of(&b), 1024, 0);
+      assert_int_equal(counter_of(&b, "train.optimiser0.steady"), 3);
+      scaled_close(&a);
+      scaled_close(&b);
+    }
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
+/* 1e36 times the factor is infinite until that has come down to 128: those steps leave no trace
+ * under any rule. */
+static void steps_left_out(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  for (int kind = LCL_SGD; kind <= LCL_ADADELTA; kind++) {
+    const lcl_optimiser_desc d = {
+      .kind = (lcl_optimiser_kind)kind, .rate = 0.1f, .clip_value = 1, .loss_scale = 512
+    };
+    float before[SCALED], p[SCALED], direct[SCALED];
+    scaled_rig s = scaled_open(ctx, &d), other = scaled_open(ctx, &d);
+    scaled_step(&s, 1, before);
+    scaled_step(&other, 1, direct);
+    scaled_step(&s, 1e36f, p);
+    assert_memory_equal(before, p, sizeof p);
+    assert_float_equal(factor_of(&s), 256, 0);
+    assert_int_equal(counter_of(&s, "train.optimiser0.steady"), 0);
+    assert_int_equal(counter_of(&s, "train.optimiser0.step"), 1);
+    scaled_step(&s, 1, p); /* as if it had not been */
+    scaled_step(&other, 1, direct);
+    assert_memory_equal(direct, p, sizeof p);
+    assert_int_equal(counter_of(&s, "train.optimiser0.step"), 2);
+    scaled_close(&s);
+    scaled_close(&other);
+  }
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
+/* The factor grows after 2000 steps in a row, not after 1999; at 1 nothing is hidden. */
+static void factor_between_its_ends(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  float p[SCALED];
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  const lcl_optimiser_desc d = { .kind = LCL_SGD, .rate = 0.1f, .loss_scale = 2 };
+  scaled_rig s = scaled_open(ctx, &d);
+  const int32_t steady = 1998;
+  ASSERT_OK(lcl_store_write(s.store, "train.optimiser0.steady", &steady, sizeof steady));
+  scaled_step(&s, 1, p);
+  assert_float_equal(factor_of(&s), 2, 0);
+  assert_int_equal(counter_of(&s, "train.optimiser0.steady"), 1999);
+  scaled_step(&s, 1, p);
+  assert_float_equal(factor_of(&s), 4, 0);
+  assert_int_equal(counter_of(&s, "train.optimiser0.steady"), 0);
+  scaled_step(&s, INFINITY, p);
+  scaled_step(&s, INFINITY, p);
+  assert_float_equal(factor_of(&s), 1, 0);
+  for (int i = 0; i < SCALED; i++) assert_true(isfinite(p[i]));
+  scaled_step(&s, INFINITY, p);
+  assert_float_equal(factor_of(&s), 1, 0);
+  for (int i = 0; i < SCALED; i++) assert_false(isfinite(p[i]));
+  scaled_close(&s);
+  lcl_context_destroy(ctx);
+  assert_int_equal(lcl__test_alloc_live(), 0);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(rules),           cmocka_unit_test(gradients_that_are_no_numbers),
-    cmocka_unit_test(shared_gradient), cmocka_unit_test(parameters_apart),
-    cmocka_unit_test(decays_to_zero),  cmocka_unit_test(moving_averages),
-    cmocka_unit_test(empty_parameters)
-  };
+  const struct CMUnitTest tests[] = { cmocka_unit_test(rules),
+                                      cmocka_unit_test(gradients_that_are_no_numbers),
+                                      cmocka_unit_test(shared_gradient),
+                                      cmocka_unit_test(parameters_apart),
+                                      cmocka_unit_test(decays_to_zero),
+                                      cmocka_unit_test(moving_averages),
+                                      cmocka_unit_test(empty_parameters),
+                                      cmocka_unit_test(scaled_as_without),
+                                      cmocka_unit_test(steps_left_out),
+                                      cmocka_unit_test(factor_between_its_ends) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
