@@ -50,8 +50,8 @@
 
 #if SOURCE == 0
 /* k values k_begin.. of l1, for every l0. */
-static void pack_by_inner(global const stored *restrict src, global float *restrict dst, int rows,
-                          int begin, const gemm_a a, const pack_sizes s) {
+static void pack_by_inner(global const stored *restrict src, global float *restrict dst,
+                          int rows, int begin, const gemm_a a, const pack_sizes s) {
   const int end = min(a.len, begin + s.chunk), outer = s.k / a.len;
   for (int l1 = begin; l1 < end; l1++) {
     for (int l0 = 0; l0 < outer; l0++) {
@@ -63,8 +63,8 @@ static void pack_by_inner(global const stored *restrict src, global float *restr
 }
 
 /* `run` values of k from k on, which lie s1 apart from `from` on. */
-static void pack_run(global const stored *restrict from, global float *restrict dst, int rows, int k,
-                     int run, const gemm_a a, const pack_sizes s) {
+static void pack_run(global const stored *restrict from, global float *restrict dst, int rows,
+                     int k, int run, const gemm_a a, const pack_sizes s) {
   int t = k % s.perm_t, c = k / s.perm_t, x = 0;
   if (a.s1 == 1) {
     for (; x + VEC <= run; x += VEC) {
@@ -207,8 +207,8 @@ static void find_columns(columns *restrict at, int j0, int n, const patches g) {
 }
 
 /* Channels c..c+count-1 under tap (a,b) of VEC neighbours in one row of x. */
-static void pack_tap_run(global const stored *restrict x, local float *restrict bp, int c, int count,
-                         int ih, int iw, int image, const patches g) {
+static void pack_tap_run(global const stored *restrict x, local float *restrict bp, int c,
+                         int count, int ih, int iw, int image, const patches g) {
   const int plane = g.h * g.w, start = image + c * plane + ih * g.w + iw;
   global const stored *s = x + start;
   int k = 0;

@@ -106,7 +106,7 @@ static lcl_status add_weights(onnx_loader *l) {
                                           "not read");
   for (size_t i = 0; i < g->n_initializer; i++) {
     const onnx_tensor *t = g->initializer[i];
-    onnx_value *v;
+    onnx_value *v = NULL;
     if (!t->name || !*t->name) return lcl__fail(LCL_ERR_FORMAT, "initialiser %zu has no name", i);
     LCL_TRY(add(l, t->name, &v));
     lcl_status st = lcl__onnx_decode(l->arena, t, l->folder, v);
@@ -246,7 +246,7 @@ static lcl_status input_shape(onnx_loader *l, bound_dims *b, const Lcl__Onnx__Va
 
 /* A graph input; a truth value is fed as a byte. */
 static lcl_status add_input(onnx_loader *l, bound_dims *b, const Lcl__Onnx__ValueInfo *info) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   lcl_dtype dtype;
   lcl_shape shape;
   if (!info->type || !info->type->tensor)
@@ -409,7 +409,7 @@ static lcl_status add_output(onnx_loader *l, const char *name) {
   onnx_node reader = { .l = l, .g = l->g, .arena = l->arena };
   onnx_proto_node end = LCL__ONNX__NODE__INIT;
   char op[] = "output";
-  lcl_tensor *t;
+  lcl_tensor *t = NULL;
   if (!v) return lcl__fail(LCL_ERR_FORMAT, "nothing gives the output \"%s\"", name ? name : "");
   end.op = op;
   end.name = (char *)(uintptr_t)name;

@@ -190,13 +190,13 @@ static lcl_status input(onnx_node *n, int i, onnx_value **out) {
 }
 
 lcl_status lcl__onnx_in_any(onnx_node *n, int i, lcl_tensor **out) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   LCL_TRY(input(n, i, &v));
   return lcl__onnx_tensor_of(n, v, out);
 }
 
 lcl_status lcl__onnx_in(onnx_node *n, int i, lcl_tensor **out) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   LCL_TRY(input(n, i, &v));
   if (v->type != ONNX_FLOAT)
     return lcl__onnx_fail(n, LCL_ERR_UNSUPPORTED,
@@ -208,7 +208,7 @@ lcl_status lcl__onnx_in(onnx_node *n, int i, lcl_tensor **out) {
 
 lcl_status lcl__onnx_known_ints(onnx_node *n, int i, const char *what, const int64_t **out,
                                 int *count) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   LCL_TRY(input(n, i, &v));
   if (!v->ints)
     return lcl__onnx_fail(n, LCL_ERR_UNSUPPORTED,
@@ -224,7 +224,7 @@ lcl_status lcl__onnx_known_ints(onnx_node *n, int i, const char *what, const int
 }
 
 lcl_status lcl__onnx_known_number(onnx_node *n, int i, const char *what, double *out) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   LCL_TRY(input(n, i, &v));
   if (!lcl__onnx_known(v))
     return lcl__onnx_fail(n, LCL_ERR_UNSUPPORTED,
@@ -249,7 +249,7 @@ lcl_status lcl__onnx_axis(onnx_node *n, int64_t axis, int rank, int *out) {
 lcl_status lcl__onnx_axes(onnx_node *n, const int64_t *axes, int count, int rank, unsigned *out) {
   *out = 0;
   for (int i = 0; i < count; i++) {
-    int axis;
+    int axis = 0;
     LCL_TRY(lcl__onnx_axis(n, axes[i], rank, &axis));
     if (*out & LCL_AXIS(axis))
       return lcl__onnx_fail(n, LCL_ERR_FORMAT, "axis %d is named twice", axis);
@@ -288,11 +288,11 @@ lcl_status lcl__onnx_give_floats(onnx_node *n, int i, lcl_shape shape, const flo
 }
 
 lcl_status lcl__onnx_pass(onnx_node *n, int i, int j) {
-  onnx_value *v;
+  onnx_value *v = NULL;
   LCL_TRY(input(n, j, &v));
   if (i >= n->n_out || !n->out[i]) return LCL_OK;
   if (v->weight) { /* it keeps its name in the store */
-    lcl_tensor *t;
+    lcl_tensor *t = NULL;
     if (v->type == ONNX_FLOAT && lcl_shape_count(v->shape) > 1)
       LCL_TRY(lcl__onnx_tensor_of(n, v, &t));
   }

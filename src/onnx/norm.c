@@ -168,7 +168,7 @@ lcl_status lcl__onnx_mean_variance(onnx_node *n) {
   lcl_tensor *x, *mean, *var;
   int64_t list[LCL_MAX_RANK] = { 0, 2, 3 };
   int count;
-  unsigned axes;
+  unsigned axes = 0;
   LCL_TRY(lcl__onnx_ints(n, "axes", list, LCL_MAX_RANK, &count));
   LCL_TRY(lcl__onnx_in(n, 0, &x));
   if (count < 0) list[0] = 0, list[1] = 2, list[2] = 3, count = 3;

@@ -174,8 +174,8 @@ void lcl__onnx_same_padding(onnx_window *w, const int64_t size[2]) {
 
 static lcl_status conv_inputs(onnx_node *n, lcl_tensor **x, lcl_tensor **w, lcl_tensor **b,
                               onnx_window *window, int64_t *groups) {
-  lcl_tensor *t;
-  int axes, filter_axes;
+  lcl_tensor *t = NULL;
+  int axes = 0, filter_axes = 0;
   LCL_TRY(lcl__onnx_in(n, 0, &t));
   LCL_TRY(lcl__onnx_as_images(n, t, x, &axes));
   LCL_TRY(lcl__onnx_in(n, 1, &t));

@@ -79,7 +79,7 @@ static lcl_status read_axes(onnx_node *n, int rank, unsigned *axes) {
 lcl_status lcl__onnx_reduce(onnx_node *n) {
   lcl_tensor *x;
   int64_t keepdims;
-  unsigned axes;
+  unsigned axes = 0;
   LCL_TRY(lcl__onnx_int(n, "keepdims", 1, &keepdims));
   LCL_TRY(read_axes(n, n->in[0]->shape.rank, &axes));
   if (n->in[0]->ints) return host_reduce(n, axes, keepdims != 0);

@@ -232,7 +232,7 @@ lcl_status lcl__onnx_unsqueeze(onnx_node *n) {
   int64_t room[LCL_MAX_RANK];
   const int64_t *list;
   int count;
-  unsigned axes;
+  unsigned axes = 0;
   LCL_TRY(read_axes(n, room, &list, &count));
   if (count < 0) return lcl__onnx_fail(n, LCL_ERR_FORMAT, "its axes are missing");
   if (s.rank + count > LCL_MAX_RANK)
@@ -354,7 +354,7 @@ static lcl_status slice_by(onnx_node *n, const int64_t *starts, const int64_t *e
   LCL_TRY(lcl__onnx_axes(n, axes, count, v->shape.rank, &seen));
   for (int i = 0; i < v->shape.rank; i++) a[i] = (slice_axis) { 0, v->shape.dim[i], 1 };
   for (int i = 0; i < count; i++) {
-    int axis;
+    int axis = 0;
     LCL_TRY(lcl__onnx_axis(n, axes[i], v->shape.rank, &axis));
     LCL_TRY(slice_of(n, v->shape.dim[axis], starts[i], ends[i], steps[i], &a[axis]));
   }

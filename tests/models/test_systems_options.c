@@ -560,13 +560,13 @@ static void softmax_of(const double *w, const double *x, double *p) {
 }
 
 /* f(x) = W x: the direction is that of W^T (softmax(W(x + xi d)) - softmax(W x)), d the unit normal
- * sample. */
-static void vat(void **state) {
-  (void)state;
+ * sample; in single precision whatever the graph's is, which it keeps. */
+static void vat_in(lcl_dtype precision) {
   lcl_store *store;
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 5, &store));
   ASSERT_OK(lcl_graph_create(store, "test", &g));
+  ASSERT_OK(lcl_graph_precision(g, precision));
   float w[K * F], x[N * F], radius[N], noise[N * F], got[N * F];
   for (int i = 0; i < K * F; i++) w[i] = (float)((i * 37) % 19 - 9) / 9;
   for (int i = 0; i < N * F; i++) x[i] = (float)((i * 23) % 17 - 8) / 8;
@@ -579,6 +579,7 @@ static void vat(void **state) {
   for (size_t i = 0; i < g->nodes.n; i++)
     if (g->nodes.data[i]->op->flags & LCL_OP_RANDOM) normal = &g->nodes.data[i]->out[0];
   assert_non_null(normal);
+  assert_int_equal(lcl__graph_precision(g), precision);
   lcl_program *p;
   ASSERT_OK(lcl_compile(
       g, &(lcl_compile_desc) { .fetch = (lcl_tensor *[]) { r, normal }, .n_fetch = 2 }, &p));
@@ -612,6 +613,12 @@ static void vat(void **state) {
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   lcl_store_destroy(store);
+}
+
+static void vat(void **state) {
+  (void)state;
+  vat_in(LCL_F32);
+  vat_in(LCL_F16);
 }
 
 int main(void) {

@@ -79,9 +79,47 @@ static void results_are_rounded_once(void **state) {
   }
 }
 
+/* 1 + 2^-11 and 1 + 3*2^-11 lie in the middle, and go to 1 and 1 + 2^-9; a product of one f32 and
+ * one f16 operand is refused, and so is another precision. */
+static void operands_are_rounded(void **state) {
+  (void)state;
+  lcl_context *ctx;
+  lcl_store *store;
+  lcl_graph *g;
+  lcl_program *program;
+  ASSERT_OK(lcl_context_create(NULL, &ctx));
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "rounded", &g));
+  ASSERT_OK(lcl_graph_precision(g, LCL_F16));
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(3, 1)),
+             *one = lcl_const_data(g, LCL_F32, LCL_SHAPE(1, 1), (float[]) { 1 }), *gradient;
+  lcl_tensor *y = lcl_matmul(x, one, false, false);
+  lcl_vjp(y, x, &x, 1, &gradient); /* which is an operand too */
+  lcl_output(y, "y");
+  lcl_output(gradient, "gradient");
+  ASSERT_OK(lcl_compile(g, NULL, &program));
+  const float in[] = { 1 + 0x1p-11f, 1 + 0x3p-11f, 1e-9f }, want[] = { 1, 1 + 0x1p-9f, 0 };
+  float got[3];
+  ASSERT_OK(lcl_feed(program, "x", in, sizeof in));
+  ASSERT_OK(lcl_run(program));
+  ASSERT_OK(lcl_fetch(program, "y", got, sizeof got));
+  assert_memory_equal(got, want, sizeof got);
+  ASSERT_OK(lcl_fetch(program, "gradient", got, sizeof got));
+  assert_memory_equal(got, want, sizeof got);
+  lcl_program_destroy(program);
+  ASSERT_STATUS(lcl_graph_precision(g, LCL_U8), LCL_ERR_ARGUMENT);
+  ASSERT_OK(lcl_graph_precision(g, LCL_F32));
+  lcl_matmul(x, lcl_cast(one, LCL_F16), false, false);
+  ASSERT_STATUS(lcl_graph_status(g), LCL_ERR_TYPE);
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(agree_with_the_reference),
                                       cmocka_unit_test(tiled_kernels_too),
-                                      cmocka_unit_test(results_are_rounded_once) };
+                                      cmocka_unit_test(results_are_rounded_once),
+                                      cmocka_unit_test(operands_are_rounded) };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

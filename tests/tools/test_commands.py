@@ -166,6 +166,13 @@ def train():
         check(set(range(int(queues))) <= lanes and len(lanes) <= int(queues) + 1, (queues, lanes))
         check('%s queue' % queues in run('explain', *short[:3], '--queues', queues), 'explain')
     run('train', *short, '--queues', '0', code=2)
+    run('train', *short, '--out', 'half', '--epochs', '1', '--precision', 'f16')
+    losses = [events(f, 'epoch')[0]['train']['loss'] for f in ('half', 'fresh')]
+    check(0 < abs(losses[0] / losses[1] - 1) < 2e-3, ('half precision changes little, but something', losses))
+    run('train', *short, '--precision', 'f64', code=2)
+    run('train', '--resume', '--out', 'half', '--precision', 'f32', '--epochs', '2', code=1)
+    check('0 failed' in run('check', '--precision', 'f16', '--op', 'matmul', '--cases', '3'), 'check')
+    run('check', '--precision', 'half', code=2)
     for empty in (['--lr', ''], ['--set', 'lr='], ['--data', ''], ['--out', '']): # what an unset variable of a shell gives
         run('train', *short, *empty, code=2)
     run('train', *short, '--out', 'seeded', '--epochs', '1', '--seed', '6')

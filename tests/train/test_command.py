@@ -10,8 +10,8 @@ import json, os, random, re, shutil, signal, struct, subprocess, sys, tempfile, 
 LATENTCL = sys.argv[1]
 
 
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
+def run(*args, code=0, env={}):
+    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250, env=os.environ | env)
     if p.returncode != code:
         sys.exit('latentcl %s: exit code %d, not %d\n%s%s' % (' '.join(args), p.returncode, code, p.stdout, p.stderr))
     return p
@@ -55,6 +55,10 @@ def diagnose():
     for pattern in (r'^\d+ nodes in \d+ launches, \d+ fused groups$', r'^[\d.]+ GFLOP and [\d.]+ MB moved', r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none',
                     r'^  matmul \+ add \+ relu  ->', r'^  \d+ +\d +conv2d .* (direct-nhwc|few-channel|packed) +[\d.]+ +[\d.]+$', r'adam'):
         assert re.search(pattern, text, re.M), (pattern, text)
+    half, text = (run('explain', 'semantic-noise', '--precision', p, env={'LATENTCL_ENABLE': 'tiled'}).stdout for p in ('f16', 'f32')) # rounded by the convolution itself, for what reads it
+    assert re.search(r'^  conv2d \+ add \+ relu \+ cast  -> f16 ', half, re.M), half
+    moved, halved = (float(re.search(r'GFLOP and ([\d.]+) MB moved', t).group(1)) for t in (text, half))
+    assert 0.5 * moved < halved < moved, (moved, halved)
     peak, total = map(float, re.search(r'memory: ([\d.]+) MB .*\(([\d.]+) MB if none', text).groups())
     assert 0 < peak < total
     dot = run('explain', 'semantic-noise', '--mode', 'eval', '--dot').stdout

@@ -22,6 +22,7 @@ static const resumed resumes[] = {
               "bn_test=ema" },
   { "pixelrnn", "hidden=2 binarise=dynamic batch=7" },
   { "augconv", "maps=3,4,5 optimiser=sgd lr=0.01" },
+  { "augconv", "maps=3,4,5 precision=f16" },
   { "vae", "maps=2 optimiser=adadelta lr=1" },
   { "m2", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
           "optimiser=rmsprop" },
