@@ -14,6 +14,7 @@
 #include "bench_text.h"
 #include "base/status_line.h"
 #include "cli_onnx.h"
+#include "commit.h"
 #include "device/device.h"
 
 /* Suites, and the larger one that a suite is part of. */
@@ -26,7 +27,7 @@ static const struct {
 };
 
 typedef struct options {
-  const char *device, *json, *csv, *compare, *html, *threshold_text;
+  const char *device, *json, *csv, *compare, *gallery, *html, *threshold_text;
   double seconds, threshold;
   bool verify, list, describe, quick, compile_times;
   cli_list dims;
@@ -288,7 +289,9 @@ typedef struct tally {
 
 static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet,
                         lcl_bench_row *rows, tally *t) {
-  lcl_bench_desc desc = { .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick };
+  lcl_bench_desc desc = {
+    .seconds = o->seconds, .verify = o->verify, .device_time = !o->quick, .commit = LATENTCL_COMMIT
+  };
   const lcl_caps *caps = lcl__context_caps(ctx);
   char device[24], *text;
   size_t done = 0;
@@ -438,6 +441,28 @@ static int run_options(int argc, char **argv, const options *o) {
   return code;
 }
 
+/* The page of a folder of results files. Files that cannot be shown are named, and the others are.
+ */
+static int gallery(const options *o) {
+  lcl_gallery g = { 0 };
+  lcl_str page = { 0 };
+  lcl_str own = { 0 };
+  lcl__str_add(&own, "%s/index.html", o->gallery);
+  const char *path = o->html ? o->html : own.data;
+  int code = path && lcl__check_output(is_stdout(path) ? NULL : path) == LCL_OK &&
+                     lcl__gallery_read(o->gallery, &g) == LCL_OK &&
+                     lcl__gallery_html(&g, &page) == LCL_OK
+                 ? write_text(path, page.data)
+                 : cli_error();
+  if (code == CLI_OK)
+    for (size_t i = 0; i < g.left_out.n; i++) cli_fail("left out: %s", g.left_out.data[i]);
+  if (code == CLI_OK && !is_stdout(path)) cli_print("%s\n", path);
+  lcl__str_free(&page);
+  lcl__gallery_free(&g);
+  lcl__str_free(&own);
+  return code;
+}
+
 static int run(int argc, char **argv) {
   options o = { .seconds = 1 };
   const cli_option table[] = {
@@ -459,6 +484,8 @@ static int run(int argc, char **argv) {
     { "threshold", CLI_STRING, &o.threshold_text, "PART",
       "with --compare: exit 1 when a workload is slower by more than this (5%)" },
     { "html", CLI_STRING, &o.html, "FILE", "times and rooflines as a web page" },
+    { "gallery", CLI_STRING, &o.gallery, "DIR",
+      "measure nothing; make one page of all --json files in DIR: DIR/index.html, or --html FILE" },
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
       "list workloads and explain every reading in words" },
@@ -469,7 +496,8 @@ static int run(int argc, char **argv) {
   };
   int at, code = cli_parse(
               argc, argv, table,
-              "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]...",
+              "bench [SUITE|WORKLOAD|MODEL.onnx]... | bench --compare FILE [FILE]... | bench "
+              "--gallery DIR",
               "Measures named workloads. Suites: all, device (with launch), gemm, conv (with "
               "deepbench), recurrent, perturb, fft, half, "
               "steps, pixelrnn, sample. A network from an ONNX file is a workload of its own. "
@@ -478,6 +506,10 @@ static int run(int argc, char **argv) {
               &at);
   if (code >= 0) return code;
   if (parse_threshold(&o) != CLI_OK) return CLI_USAGE;
+  if (o.gallery && (at < argc || o.compare || o.json || o.csv || o.list || o.describe || o.verify))
+    return cli_usage("--gallery DIR shows results files and measures nothing: of the other options "
+                     "only --html FILE goes with it");
+  if (o.gallery) return gallery(&o);
   return run_options(argc - at, argv + at, &o);
 }
 

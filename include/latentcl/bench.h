@@ -77,6 +77,7 @@ typedef struct lcl_bench_desc {
   bool device_time; /**< also run with the profiler, for lcl_bench_row.device */
   bool no_roofline; /**< leave out the roofline, and the seconds it takes to measure the peaks */
   lcl_bench_peaks peaks; /**< zero: measured when first needed, and kept here */
+  const char *commit;    /**< what lcl_bench_json() says the program was built from; may be NULL */
 } lcl_bench_desc;
 
 /** A workload of the table. */

@@ -99,6 +99,11 @@ static const char style[] =
     ".figures td,.figures th{text-align:right}"
     ".figures .head,.figures th:first-child,.figures td:last-child{text-align:left}"
     ".part{background:linear-gradient(90deg,rgba(var(--heat),.3) var(--part),transparent var(--part))}"
+    /* Galleries: tables that a heading sorts. */
+    ".sort button{all:unset;cursor:pointer}.sort button:focus-visible{outline:2px solid var(--s1)}"
+    ".sort th[aria-sort=ascending] button::after{content:\" \\25b2\"}"
+    ".sort th[aria-sort=descending] button::after{content:\" \\25bc\"}"
+    ".sort th,.sort td{white-space:nowrap}.sort td{max-width:26rem;overflow:hidden;text-overflow:ellipsis}"
     "details{margin:10px 0 4px}"
     "summary{cursor:pointer;color:var(--soft);font-size:14px;margin-bottom:8px}"
     "code,pre{font-family:ui-monospace,\"SF Mono\",Menlo,Consolas,monospace;font-size:13.5px}"

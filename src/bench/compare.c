@@ -36,6 +36,11 @@ static const lcl_json_field device_fields[] = {
   { "driver", LCL_JSON_TEXT },
   { "clock", LCL_JSON_TEXT },
 };
+static const lcl_json_field root_fields[] = {
+  { "version", LCL_JSON_TEXT },
+  { "commit", LCL_JSON_TEXT },
+  { "date", LCL_JSON_TEXT },
+};
 static const lcl_json_field peak_fields[] = {
   { "gflops", LCL_JSON_NUMBER, false, 0, 1e9 },
   { "gbps", LCL_JSON_NUMBER, false, 0, 1e9 },
@@ -94,6 +99,7 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
     return lcl__fail(LCL_ERR_FORMAT,
                      "%s: expected results of `latentcl bench --json` (schema latentcl-bench-1)",
                      path);
+  LCL_TRY(lcl__json_check(root, path, root_fields, LCL_COUNT(root_fields)));
   LCL_TRY(lcl__json_check(device, path, device_fields, LCL_COUNT(device_fields)));
   if (peaks) LCL_TRY(lcl__json_check(peaks, path, peak_fields, LCL_COUNT(peak_fields)));
   const cJSON *fastest = cJSON_GetArrayItem(lcl__json_items(peaks, "levels"), 0);
@@ -102,6 +108,9 @@ static lcl_status read_device(const cJSON *root, const char *path, lcl_result_fi
   snprintf(f.device, sizeof f.device, "%s", lcl__json_word(device, "name"));
   snprintf(f.driver, sizeof f.driver, "%s %s", lcl__json_word(device, "platform"),
            lcl__json_word(device, "driver"));
+  snprintf(f.version, sizeof f.version, "%s", lcl__json_word(root, "version"));
+  snprintf(f.commit, sizeof f.commit, "%s", lcl__json_word(root, "commit"));
+  snprintf(f.date, sizeof f.date, "%s", lcl__json_word(root, "date"));
   snprintf(f.clock, sizeof f.clock, "%s", lcl__json_word(device, "clock"));
   f.peak_gflops = num(peaks, "gflops", 0);
   f.peak_gbps = num(peaks, "gbps", 0);

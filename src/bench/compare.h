@@ -19,6 +19,7 @@ typedef struct lcl_result {
 /* The results of one device. */
 typedef struct lcl_result_file {
   char path[128], device[128], driver[192], clock[96];
+  char version[32], commit[48], date[32]; /* of LatentCL, and when; "": not told */
   double peak_gflops, peak_gbps,
       cache_gbps; /* of main memory and of the fastest cache; 0: not measured */
   lcl_result *rows;
@@ -55,5 +56,23 @@ lcl_status lcl__results_table(const lcl_result_files *files, double threshold, l
                               size_t *regressions);
 /* A self-contained page: figures, bars of times and a roofline plot a device. */
 lcl_status lcl__results_html(const lcl_result_files *files, lcl_str *html);
+
+/* ---- many people's files (gallery.c) ---- */
+
+typedef struct lcl_gallery {
+  lcl_result_files files;
+  struct {
+    char **data;
+    size_t n, cap;
+  } left_out; /* a sentence for each file that is not shown */
+} lcl_gallery;
+
+/* Reads the results files NAME.json of a folder, in the order of their names. One that is no such
+ * file, or one too many, is left out; LCL_ERR_FORMAT where none is left. Free it after a failure
+ * too. */
+lcl_status lcl__gallery_read(const char *folder, lcl_gallery *g);
+void lcl__gallery_free(lcl_gallery *g);
+/* A self-contained page: what each ran, and devices by workload in tables that can be sorted. */
+lcl_status lcl__gallery_html(const lcl_gallery *g, lcl_str *html);
 
 #endif

@@ -1,5 +1,5 @@
 /* The benchmark's JSON. Schema "latentcl-bench-1", one device:
- *   schema, version (of LatentCL)
+ *   schema, version and commit (of LatentCL), date (UTC)
  *   device: {name, vendor, driver, version (of OpenCL), platform, compute_units, libraries: [...],
  * clock} peaks: {gflops, gbps, levels: [{mbytes, gbps}]}   the roofline: bandwidth by size of the
  * working set (absent: not measured) results: [{name, suite, command (repeats it), algorithm,
@@ -8,6 +8,8 @@
  * all that is allowed), value, unit}] Members that were not measured are absent; verified is absent
  * unless --verify was given and there is a reference. Several devices: schema
  * "latentcl-bench-set-1", runs: [one object like the above a device]. */
+
+#include <time.h>
 
 #include "base/json.h"
 #include "bench/bench.h"
@@ -95,9 +97,15 @@ lcl_status lcl_bench_json(lcl_context *ctx, const lcl_bench_desc *desc, const lc
                           size_t n, char **text) {
   LCL_NEED(ctx, desc, text);
   const lcl_caps *caps = lcl__context_caps(ctx);
+  const time_t now = time(NULL);
+  struct tm utc;
+  char date[32];
+  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
   cJSON *root = cJSON_CreateObject(), *list = cJSON_CreateArray();
   cJSON_AddStringToObject(root, "schema", "latentcl-bench-1");
   cJSON_AddStringToObject(root, "version", LCL_VERSION_STRING);
+  if (desc->commit) cJSON_AddStringToObject(root, "commit", desc->commit);
+  cJSON_AddStringToObject(root, "date", date);
   cJSON_AddItemToObject(root, "device", device_json(caps));
   if (desc->peaks.flops > 0) cJSON_AddItemToObject(root, "peaks", peaks_json(&desc->peaks));
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(list, row_json(caps, &rows[i]));

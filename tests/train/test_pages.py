@@ -384,4 +384,85 @@ second[1]['verified'] = False
 page, figures, plots = bench_page(x, results('z', second))
 assert '1 ms ± 0 µs WRONG' in text_of(page) and page.count(' wrong"') == 1, page.count(' wrong"')
 
+# ---- a gallery of many people's results ----
+
+many = folder + '/many'
+os.makedirs(many)
+
+
+def collect(name, device, rows, **more):
+    with open('%s/%s' % (many, name), 'w') as f:
+        json.dump({'schema': 'latentcl-bench-1', 'device': device, 'results': rows, **more}, f)
+
+
+def gallery(*args, code=0):
+    p = subprocess.run([LATENTCL, 'bench', '--gallery', many, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100)
+    assert p.returncode == code, p.stderr
+    return p.stderr
+
+
+def tables(page):
+    found = re.findall(r'<h2>([^<]*)</h2>.*?<table[^>]*>(.*?)</table>', page, re.S)
+    return {html.unescape(title): [[text_of(c) for c in re.findall(r'<t[hd][^>]*>(.*?)</t[hd]>', r, re.S)]
+                                   for r in re.findall(r'<tr>(.*?)</tr>', table, re.S)] for title, table in found}
+
+
+assert 'no files' in gallery(code=1) and not os.path.exists(many + '/index.html')
+collect('b.json', {'name': 'Beta', 'platform': 'P', 'driver': '2'}, [work('gemm-64', 2e-3, 0, 1, 1), work('gemm-256', 1, 0, 2, 1, verified=False),
+        work('other', 3, 0, 1, 1), {'name': 'read', 'unit': 'GB/s', 'value': 20}], version='0.1.0', commit='abc', date='2026-11-29T00:00:00Z',
+        peaks={'gflops': 100, 'gbps': 10})
+collect('a.json', {'name': 'Alpha', 'platform': 'P', 'driver': '1'}, [work('gemm-256', 2, 0, 2, 1, verified=True), work('gemm-64', 1e-3, 0, 1, 1),
+        work('gemm-512', 1, 0, 5, 1), {'name': 'read', 'unit': 'GB/s', 'value': 30}])
+collect('c.json', {'name': 'Gamma', 'platform': 'P', 'driver': '3'}, [work('gemm-512', 2, 0, 6, 1), work('gemm-256', 4, 0, 2, 1)])
+told = gallery()
+page = open(many + '/index.html').read()
+assert told == '' and tables(page) == {
+    'What was run': [['device', 'driver', 'version', 'commit', 'date', 'GFLOP/s', 'GB/s', 'file'],
+                     ['Alpha', 'P 1', '–', '–', '–', '–', '–', 'a.json'],
+                     ['Beta', 'P 2', '0.1.0', 'abc', '2026-11-29T00:00:00Z', '100', '10', 'b.json'],
+                     ['Gamma', 'P 3', '–', '–', '–', '–', '–', 'c.json']],
+    'device': [['device', 'read'], ['Alpha', '30 GB/s'], ['Beta', '20 GB/s']],
+    'gemm': [['device', 'gemm-64', 'gemm-256', 'gemm-512'], ['Alpha', '1 ms', '2 s ✓', '1 s'], ['Beta', '2 ms', '1 s WRONG', '–'],
+             ['Gamma', '–', '4 s', '2 s']],
+    'of other versions': [['device', 'other'], ['Beta', '3 s']]}, tables(page)
+# A wrong result is not the best, nor is one of other work (gemm-512), nor one without a second.
+assert re.findall(r'data-v=([0-9.]+) class=best', page) == ['30', '0.001', '2'], re.findall(r'data-v=([0-9.]+) class=best', page)
+assert 'Not shown' not in page and page.count('<script') == 1
+# Files of strangers: what they hold is text, as much as fits; one that is none is named, and the others are shown.
+evil = '<script>\x1b\u202e"\'&x' + 'y' * 10000
+collect('<b>.json', {'name': evil, 'driver': evil, 'platform': evil}, [{'name': evil[:20] + str(i), 'seconds': {'median': 10.0 ** (i % 17 - 8)}, 'gflop': 1}
+        for i in range(4000)], version=evil, commit=evil, date=evil)
+collect('types.json', {'name': 'T'}, [work('gemm-64', 1, 0, 1, 1)], version=[1])
+collect('set.json', {'name': 'S'}, [work('gemm-64', 1, 0, 1, 1)] * 2)
+open(many + '/none.json', 'w').write('{')
+open(many + '/huge.json', 'w').write('[' * (3 << 20))
+os.mkfifo(many + '/pipe.json')
+open(many + '/notes.txt', 'w').write('x')
+os.remove(many + '/index.html')
+told = gallery('--html', page_path)
+page = open(page_path).read()
+assert not os.path.exists(many + '/index.html') and '\x1b' not in page and page.count('<script') == 1 and '<b>.json' not in page
+assert len(page) < 300000 and '&lt;script&gt;' in page, len(page)
+assert sorted(re.search(r'(\w+)\.json', l)[1] for l in told.splitlines()) == ['huge', 'none', 'pipe', 'set', 'types'], told
+left = page[page.index('<h2>Not shown'):]
+assert left.count('<li>') == 6 and re.search('<li>[0-9]+ results of further workloads', left), left
+assert [r[0] for r in tables(page)['gemm'][1:]] == ['Alpha', 'Beta', 'Gamma']
+run_of = json.load(open(many + '/a.json'))
+with open(many + '/many.json', 'w') as f:
+    json.dump({'schema': 'latentcl-bench-set-1', 'runs': [run_of] * 201}, f)
+assert 'at most 200 devices' in gallery('--html', page_path)
+for args in (['gemm-64'], ['--json', folder + '/x.json'], ['--compare', many + '/a.json'], ['--list']):
+    assert '--gallery' in gallery(*args, code=2)
+os.rename(many + '/none.json', folder + '/none.json')
+shutil.rmtree(many)
+assert 'cannot read' in gallery('--html', page_path, code=1)
+os.makedirs(many)
+shutil.copy(folder + '/none.json', many + '/none.json')
+assert 'no results that can be shown' in gallery('--html', page_path, code=1)
+# What is measured says when and by which build.
+run('bench', 'gemm-64', '--quick', '--seconds', '0.01', '--json', many + '/mine.json')
+mine = json.load(open(many + '/mine.json'))
+assert abs(time.time() - time.mktime(time.strptime(mine['date'], '%Y-%m-%dT%H:%M:%SZ')) + time.timezone) < 300, mine['date']
+assert mine['commit'] and mine['commit'] in run('version'), mine['commit']
+
 shutil.rmtree(folder)
