@@ -2,6 +2,7 @@
 """Models of one's own, from outside: test_plugin.py ROOT LATENTCL BUILD
 
 The commands of docs/own_models.md in their order, what comes of a run without its plug-in, and plug-ins that are refused."""
+import ctypes
 import json
 import os
 import re
@@ -116,6 +117,10 @@ def refused_plugins():
     }
     for name, (said, changes) in cases.items():
         refused(said, "models", "--plugin", plugin(name, **changes))
+    library = ctypes.CDLL(str(BUILD / "liblatentcl.so"))  # a program goes on: none of the two models is there
+    library.lcl_model_count.restype = ctypes.c_size_t
+    before = library.lcl_model_count()
+    assert library.lcl_plugin_load(b"./second.so") != 0 and library.lcl_model_count() == before > 10
     refused("is no plug-in of LatentCL: it does not define latentcl_plugin", "models", "--plugin",
             plugin("entry", "int nothing_of_that_name;\n"))
     refused("version 7 of the interface", "eval", "runs/own", LATENTCL_PLUGINS="own_model.so:abi.so")
