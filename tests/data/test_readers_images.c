@@ -79,6 +79,11 @@ static void image_names_and_parts(void **state) {
   lcl_splits_close(&s);
 }
 
+static void append(lcl_log_level level, const char *text, void *user) {
+  (void)level;
+  strncat(user, text, 999 - strlen(user));
+}
+
 static void classes_have_the_same_number_in_every_part(void **state) {
   (void)state;
   static const char *const file[] = { "train/cat", "train/dog", "train/eel", "val/eel",
@@ -86,12 +91,11 @@ static void classes_have_the_same_number_in_every_part(void **state) {
   for (size_t k = 0; k < sizeof file / sizeof *file; k++) write_some(file[k], k < 3 ? 4 : 10);
   lcl_splits s;
   char got[1000] = "";
-  lcl_log_set(collect, got);
+  lcl_log_set(append, got);
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
   lcl_log_set(NULL, NULL);
-  const char *told = strstr(got, "test: class ape has no training example");
-  assert_non_null(told);
-  assert_null(strstr(told + 1, "has no training example")); /* once: val has none of it either */
+  assert_non_null(strstr(got, "test: class ape has no training example"));
+  assert_null(strstr(got, "validation: class ape")); /* which has none of it either */
   assert_int_equal(s.train->count, 12);
   assert_int_equal(s.valid->count, 10); /* val is the validation part */
   const lcl_dataset *part[3] = { s.train, s.valid, s.test };
