@@ -95,7 +95,7 @@ static void classes_have_the_same_number_in_every_part(void **state) {
   assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .image_size = 8 }, &s), LCL_OK);
   lcl_log_set(NULL, NULL);
   assert_non_null(strstr(got, "test: class ape has no training example"));
-  assert_null(strstr(got, "validation: class ape")); /* which has none of it either */
+  assert_null(strstr(got, "valid: class ape")); /* which has none of it either */
   assert_int_equal(s.train->count, 12);
   assert_int_equal(s.valid->count, 10); /* val is the validation part */
   const lcl_dataset *part[3] = { s.train, s.valid, s.test };
