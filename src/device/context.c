@@ -88,7 +88,7 @@ enum { MOST_OPEN = 4 }; /* queues where their number is measured */
 static lcl_status add_queues(lcl_context *ctx, const lcl_context_desc *desc) {
   if (desc->queues < 0 || desc->queues > LCL_MAX_QUEUES || desc->n_cl_queues > LCL_MAX_QUEUES)
     return lcl__fail(LCL_ERR_ARGUMENT, "a context has 1 to %d queues, not %d", LCL_MAX_QUEUES,
-                     LCL_MAX(desc->queues, desc->n_cl_queues));
+                     desc->queues < 0 ? desc->queues : LCL_MAX(desc->queues, desc->n_cl_queues));
   if (desc->cl_queues)
     for (int i = 0; i < desc->n_cl_queues; i++)
       LCL_TRY(add_foreign_queue(ctx, desc->cl_queues[i], desc->profile));

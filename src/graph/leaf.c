@@ -80,6 +80,8 @@ static lcl_tensor *check_leaf(lcl_graph *g, const char *op, const void *name, lc
   if (!g) return lcl__graph_error(NULL, LCL_ERR_ARGUMENT, op, "the graph is NULL");
   if (lcl__graph_broken(g)) return &g->poison;
   if (!name) return lcl__graph_error(g, LCL_ERR_ARGUMENT, op, "NULL for its name or data");
+  if (!*(const char *)name && strcmp(op, "constant") != 0)
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, op, "its name is empty");
   lcl_status st = lcl__shape_check(shape);
   if (st == LCL_OK) st = lcl__dtype_check(dtype);
   return st == LCL_OK ? NULL : lcl__graph_error(g, st, op, "%s", lcl_error_message());
@@ -160,6 +162,9 @@ lcl_tensor *lcl_output(lcl_tensor *t, const char *name) {
   lcl_graph *g = t->node->graph;
   if (lcl__graph_broken(g)) return t;
   if (!name) return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output", "the name is NULL");
+  if (!*name || *name == '#') /* "#0" is the first of lcl_compile_desc.fetch */
+    return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output",
+                            "the name is empty or begins with # (\"%s\")", name);
   for (size_t i = 0; i < g->outputs.n; i++)
     if (strcmp(g->outputs.data[i]->output_name, name) == 0)
       return lcl__graph_error(g, LCL_ERR_ARGUMENT, "output", "the name \"%s\" is used twice", name);

@@ -105,9 +105,32 @@ static lcl_status var_create(lcl_store *s, lcl_var proto, const char *name, cons
   return LCL_OK;
 }
 
+/* Initial values that the type can hold. */
+static lcl_status check_init(lcl_dtype dtype, const lcl_init *init) {
+  const bool fixed = init->kind == LCL_INIT_ZERO || init->kind == LCL_INIT_CONSTANT;
+  const float most = dtype == LCL_U8 ? 255 : 2147483520, least = dtype == LCL_U8 ? 0 : -most;
+  if ((int)init->kind < LCL_INIT_ZERO || init->kind > LCL_INIT_FAN_IN_UNIFORM)
+    return lcl__fail(LCL_ERR_ARGUMENT, "there is no distribution %d of initial values",
+                     (int)init->kind);
+  if (dtype != LCL_F32 && !fixed)
+    return lcl__fail(LCL_ERR_TYPE, "random initial values are for f32, not %s",
+                     lcl_dtype_name(dtype));
+  if (!isfinite(init->value) || !isfinite(init->scale) || init->fan_in < 0 || init->fan_out < 0)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "its initial values are not finite (%g, scale %g, fans %lld "
+                     "and %lld)",
+                     (double)init->value, (double)init->scale, (long long)init->fan_in,
+                     (long long)init->fan_out);
+  if (dtype != LCL_F32 && (init->value < least || init->value > most))
+    return lcl__fail(LCL_ERR_ARGUMENT, "its initial value %g does not fit %s", (double)init->value,
+                     lcl_dtype_name(dtype));
+  return LCL_OK;
+}
+
 lcl_status lcl__store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_shape shape,
                           bool trainable, lcl_init init, lcl_var **out) {
   lcl_var *v = lcl__store_find(s, name);
+  if (!v) LCL_TRY(check_init(dtype, &init));
   if (!v)
     return var_create(
         s, (lcl_var) { .dtype = dtype, .shape = shape, .trainable = trainable, .init = init }, name,
@@ -117,21 +140,29 @@ lcl_status lcl__store_var(lcl_store *s, const char *name, lcl_dtype dtype, lcl_s
     return lcl__fail(LCL_ERR_SHAPE, "exists as %s %s, asked for as %s %s", lcl_dtype_name(v->dtype),
                      lcl_shape_string(v->shape, have), lcl_dtype_name(dtype),
                      lcl_shape_string(shape, want));
+  if (trainable && !v->trainable)
+    return lcl__fail(LCL_ERR_ARGUMENT, "exists as a state, which is not trained");
   *out = v;
   return LCL_OK;
 }
 
 lcl_status lcl__store_slot(lcl_store *s, const lcl_var *param, const char *slot, float value,
                            lcl_var **out) {
-  char name[256];
-  snprintf(name, sizeof name, "%s.%s", param->name, slot);
-  *out = lcl__store_find(s, name);
-  if (*out) return LCL_OK;
+  lcl_str name = { 0 };
+  lcl__str_add(&name, "%s.%s", param->name, slot);
+  if (!lcl__str_ok(&name)) return LCL_ERR_HOST_MEMORY;
+  lcl_status st = LCL_OK;
+  *out = lcl__store_find(s, name.data);
+  if (*out && (*out)->mirror != param)
+    st = lcl__fail(LCL_ERR_ARGUMENT, "%s is a variable of its own; the optimiser needs this name",
+                   name.data);
   lcl_var proto = { .dtype = LCL_F32,
                     .shape = param->shape,
                     .init = { LCL_INIT_CONSTANT, value, 0, 0, 0 },
                     .mirror = param };
-  return var_create(s, proto, name, slot, out);
+  if (st == LCL_OK && !*out) st = var_create(s, proto, name.data, slot, out);
+  lcl__str_free(&name);
+  return st;
 }
 
 /* ---- initial values ---- */

@@ -20,4 +20,7 @@ lcl_status lcl__lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n)
 lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
                           lcl_reduce_kind kind, float factor);
 
+/* The axes of x in the set, #LCL_ALL_AXES for each; one that x has not is an error of the graph. */
+unsigned lcl__axes_of(const lcl_tensor *x, unsigned axes, const char *op);
+
 #endif

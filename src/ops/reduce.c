@@ -4,8 +4,13 @@
 #include "latentcl/ops.h"
 #include "ops/fuse.h"
 
-static unsigned all_of(const lcl_tensor *x, unsigned axes) {
-  return axes & ((1u << x->shape.rank) - 1);
+unsigned lcl__axes_of(const lcl_tensor *x, unsigned axes, const char *op) {
+  const unsigned there = (1u << x->shape.rank) - 1;
+  if ((axes & ~there) && (axes & LCL_ALL_AXES) != LCL_ALL_AXES)
+    lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, op,
+                     "the set of axes 0x%x has one that does not exist in rank %d", axes,
+                     x->shape.rank);
+  return axes & there;
 }
 
 static lcl_shape keep_shape(lcl_shape s, unsigned axes) {
@@ -88,7 +93,7 @@ static const lcl_op op_reduce = { .name = "reduce",
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
                           float factor) {
-  axes = all_of(x, axes);
+  axes = lcl__axes_of(x, axes, "reduce");
   lcl_tensor *y = x;
   if (axes)
     y = lcl__node_new(lcl_tensor_graph(x), &op_reduce, LCL_IN(x),
@@ -117,7 +122,7 @@ lcl_tensor *lcl_min(lcl_tensor *x, unsigned axes, bool keepdims) {
 
 lcl_tensor *lcl_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
   LCL_NEED_TENSORS(x);
-  int64_t n = reduced_count(x->shape, all_of(x, axes));
+  int64_t n = reduced_count(x->shape, lcl__axes_of(x, axes, "mean"));
   return reduce(x, LCL_REDUCE_SUM, axes, keepdims, n ? 1.0f / (float)n : NAN);
 }
 

@@ -242,7 +242,7 @@ static const lcl_op op_flip = { .name = "flip",
 
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
   LCL_NEED_TENSORS(x);
-  axes_attr attr = { axes & ((1u << x->shape.rank) - 1) };
+  axes_attr attr = { lcl__axes_of(x, axes, "flip") };
   return attr.axes ? lcl__node_new(lcl_tensor_graph(x), &op_flip, LCL_IN(x), &attr, 1) : x;
 }
 
@@ -292,7 +292,7 @@ static lcl_status infer_unskew(lcl_node *node) {
   char a[96];
   if (s.rank != 4 || s.dim[3] < s.dim[2])
     return lcl__fail(LCL_ERR_SHAPE, "expects (N,C,H,W+H-1), got %s", lcl_shape_string(s, a));
-  s.dim[3] -= s.dim[2] - 1;
+  if (s.dim[2] > 0) s.dim[3] -= s.dim[2] - 1; /* as skew: no rows are not moved */
   set_out(node, s);
   return LCL_OK;
 }
@@ -325,7 +325,9 @@ static lcl_status infer_pad(lcl_node *node) {
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < 0)
       return lcl__fail(LCL_ERR_ARGUMENT, "the padding of axis %d is below zero", i);
-    s.dim[i] += a->start[i] + a->stop[i];
+    if (__builtin_add_overflow(s.dim[i], a->start[i], &s.dim[i]) ||
+        __builtin_add_overflow(s.dim[i], a->stop[i], &s.dim[i]))
+      return lcl__fail(LCL_ERR_SHAPE, "the padding of axis %d is too large", i);
   }
   set_out(node, s);
   return LCL_OK;

@@ -362,10 +362,37 @@ static lcl_status make_variables(lcl_graph *g, optimiser *o) {
   return LCL_OK;
 }
 
+/* Numbers with which an update rule means something. */
+static lcl_status check_rule(const lcl_optimiser_desc *d) {
+  const struct {
+    const char *name;
+    float value;
+    double least, below;
+  } numbers[] = { { "rate", d->rate, 0, INFINITY },
+                  { "beta1", d->beta1, 0, 1 },
+                  { "beta2", d->beta2, 0, 1 },
+                  { "eps", d->eps, 0, INFINITY },
+                  { "damping", d->damping, 0, 1.0000001 },
+                  { "l1", d->l1, 0, INFINITY },
+                  { "l2", d->l2, 0, INFINITY },
+                  { "weight_decay", d->weight_decay, 0, INFINITY },
+                  { "clip_value", d->clip_value, 0, INFINITY },
+                  { "clip_norm", d->clip_norm, 0, INFINITY } };
+  if ((int)d->kind < 0 || d->kind >= LCL_COUNT(rules))
+    return lcl__fail(LCL_ERR_ARGUMENT, "there is no update rule %d", (int)d->kind);
+  for (size_t i = 0; i < LCL_COUNT(numbers); i++)
+    if (!(numbers[i].value >= numbers[i].least && numbers[i].value < numbers[i].below))
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s is %g, outside [0,%g)", numbers[i].name,
+                       (double)numbers[i].value, numbers[i].below);
+  return LCL_OK;
+}
+
 void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_graph *g = lcl_tensor_graph(loss);
   if (!loss || !desc || desc->n_params < 0)
     lcl__graph_error(g, LCL_ERR_ARGUMENT, "minimise", "NULL for the loss or the optimiser");
+  else if (check_rule(desc) != LCL_OK)
+    lcl__graph_error(g, LCL_ERR_ARGUMENT, "minimise", "%s", lcl_error_message());
   if (lcl__graph_broken(g)) return;
   size_t cap = (size_t)(lcl__graph_node_count(g) + 1 + desc->n_params);
   lcl_arena *arena = lcl__graph_arena(g);
@@ -408,8 +435,9 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   fill_defaults(&o->desc);
   lcl_gradients(scaled(loss, o), params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);
-  if (!lcl__graph_broken(g) && make_variables(g, o) != LCL_OK) {
-    lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "%s", lcl_error_message());
+  const lcl_status made = lcl__graph_broken(g) ? LCL_OK : make_variables(g, o);
+  if (made != LCL_OK) {
+    lcl__graph_error(g, made, "minimise", "%s", lcl_error_message());
     return;
   }
   lcl__node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);

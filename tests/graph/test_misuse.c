@@ -1,6 +1,7 @@
 /* Calls in the wrong order, with what does not belong, after the end: each a status and a message
  * that names what is wrong. NULL for every pointer of every public function is
  * tests/device/null_calls.py. */
+#include <math.h>
 #include <pthread.h>
 
 #include "latentcl/ops.h"
@@ -96,6 +97,103 @@ static void types_and_shapes(void **state) {
     assert_int_equal(lcl_store_count(w.store), 0);
     end(w);
   }
+}
+
+static lcl_status build(world *w, int which) {
+  const int64_t most[] = { INT64_MAX, 0 }, none[] = { 0, 0 };
+  const lcl_init half = { .kind = LCL_INIT_NORMAL, .value = 0.5f };
+  lcl_tensor *x = lcl_input(w->g, "x", LCL_F32, LCL_SHAPE(2, 3));
+  lcl_tensor *p = lcl_param(w->g, "p", LCL_SHAPE(2, 3), half);
+  lcl_optimiser_desc rule = { .rate = 1 };
+  switch (which) {
+  case 0: lcl_sum(x, LCL_AXIS(2), false); break;
+  case 1: lcl_mean(x, LCL_AXIS(0) | LCL_AXIS(5), false); break;
+  case 2: lcl_flip(x, 1u << 7); break;
+  case 3: lcl_pad(x, most, most); break;
+  case 4: lcl_pad(x, none, most); break;
+  case 5: lcl_input(w->g, "", LCL_F32, LCL_SHAPE(1)); break;
+  case 6: lcl_output(x, ""); break;
+  case 7: lcl_output(x, "#0"); break;
+  case 8: lcl_param(w->g, "", LCL_SHAPE(1), half); break;
+  case 9: lcl_param(w->g, "q", LCL_SHAPE(1), (lcl_init) { .kind = 99 }); break;
+  case 10: lcl_param(w->g, "q", LCL_SHAPE(1), (lcl_init) { .scale = NAN }); break;
+  case 11: lcl_param(w->g, "q", LCL_SHAPE(1), (lcl_init) { .fan_in = -1 }); break;
+  case 12: lcl_state(w->g, "q", LCL_U8, LCL_SHAPE(1), half); break;
+  case 13: lcl_state(w->g, "q", LCL_I32, LCL_SHAPE(1), (lcl_init) { 1, 3e9f, 0, 0, 0 }); break;
+  case 14: lcl_state(w->g, "q", LCL_U8, LCL_SHAPE(1), (lcl_init) { 1, -1, 0, 0, 0 }); break;
+  case 15:
+    lcl_state(w->g, "q", LCL_F32, LCL_SHAPE(1), half);
+    lcl_param(w->g, "q", LCL_SHAPE(1), half);
+    break;
+  case 16: rule.kind = 77; break;
+  case 17: rule.rate = NAN; break;
+  case 18: rule.rate = -1; break;
+  case 19: rule.beta1 = 1; break;
+  case 20: rule.clip_norm = INFINITY; break;
+  case 21: /* a slot of p, by its name */
+    rule.kind = LCL_ADAM;
+    lcl_param(w->g, "p.m", LCL_SHAPE(1), half);
+    break;
+  default: return LCL_OK;
+  }
+  if (which > 15) lcl_minimise(lcl_sum(lcl_mul(x, p), LCL_ALL_AXES, false), &rule);
+  return lcl_graph_status(w->g);
+}
+
+/* What would be taken for something else, or be no number at the first run. */
+static void meaningless_values(void **state) {
+  (void)state;
+  static const char *const words[] = { "0x4 has one that does not exist in rank 2",
+                                       "0x21",
+                                       "0x80",
+                                       "too large",
+                                       "too large",
+                                       "empty",
+                                       "empty",
+                                       "begins with #",
+                                       "empty",
+                                       "distribution 99",
+                                       "not finite",
+                                       "not finite",
+                                       "random",
+                                       "3e+09 does not fit i32",
+                                       "-1 does not fit u8",
+                                       "not trained",
+                                       "rule 77",
+                                       "rate is nan",
+                                       "rate is -1",
+                                       "beta1 is 1",
+                                       "clip_norm is inf",
+                                       "p.m is a variable of its own" };
+  for (int i = 0; i < (int)LCL_COUNT(words); i++) {
+    world w = begin();
+    if (build(&w, i) == LCL_OK) fail_msg("case %d is taken", i);
+    if (!strstr(lcl_error_message(), words[i])) fail_msg("case %d: %s", i, lcl_error_message());
+    end(w);
+  }
+}
+
+/* Names of any length have slots of their own. */
+static void long_names(void **state) {
+  (void)state;
+  world w = begin();
+  char name[2][400];
+  lcl_tensor *loss = NULL;
+  for (int i = 0; i < 2; i++) {
+    memset(name[i], 'n', 399);
+    name[i][398] = (char)('0' + i);
+    name[i][399] = 0;
+    lcl_tensor *sum = lcl_sum(lcl_param(w.g, name[i], LCL_SHAPE(2 + i), (lcl_init) { 0 }),
+                              LCL_ALL_AXES, false);
+    loss = i ? lcl_add(loss, sum) : sum;
+  }
+  lcl_minimise(loss, &(lcl_optimiser_desc) { .kind = LCL_ADAM, .rate = 1 });
+  ASSERT_OK(lcl_graph_status(w.g));
+  size_t slots = 0;
+  for (size_t i = 0; i < lcl_store_count(w.store); i++)
+    slots += strlen(lcl_store_info(w.store, i).name) == 401;
+  assert_int_equal(slots, 4);
+  end(w);
 }
 
 static void other_graphs(void **state) {
@@ -232,9 +330,10 @@ static void two_threads(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(order_of_calls),    cmocka_unit_test(types_and_shapes),
-    cmocka_unit_test(other_graphs),      cmocka_unit_test(poison_of_no_graph),
-    cmocka_unit_test(after_the_context), cmocka_unit_test(owners),
+    cmocka_unit_test(order_of_calls),     cmocka_unit_test(types_and_shapes),
+    cmocka_unit_test(meaningless_values), cmocka_unit_test(long_names),
+    cmocka_unit_test(other_graphs),       cmocka_unit_test(poison_of_no_graph),
+    cmocka_unit_test(after_the_context),  cmocka_unit_test(owners),
     cmocka_unit_test(two_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
