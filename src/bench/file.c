@@ -58,10 +58,16 @@ static lcl_workload *workload_of(const char *path, const char *const *dims, size
   return NULL;
 }
 
+enum { MOST_DIMS = 64 };
+
 lcl_status lcl_bench_add_onnx(const char *path, const char *const *dims, size_t n_dims,
                               size_t *index) {
   LCL_NEED(path, index);
-  if (n_dims && !dims) return lcl__fail(LCL_ERR_ARGUMENT, "the dimensions are NULL");
+  if (n_dims > MOST_DIMS)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%zu dimensions; at most %d can be given", n_dims,
+                     MOST_DIMS);
+  for (size_t i = 0; i < n_dims; i++)
+    if (!dims || !dims[i]) return lcl__fail(LCL_ERR_ARGUMENT, "the dimensions are NULL");
   lcl_workload *w = workload_of(path, dims, n_dims);
   if (!w) return LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < lcl_bench_count(); i++)
