@@ -46,7 +46,7 @@ def words(pattern, *args):
 
 def read(name, summary, text):
     usage, rest = text.split("\n\n", 1)
-    about, *options = re.split(r"^(?:Options.*:\n)?(?=  --)", rest, 0, re.M)
+    about, *options = re.split(r"^(?:Options.*:\n)?(?=  --)", rest, flags=re.M)
     parsed = []
     for option in filter(None, options):
         left, right = re.match(r"  (--\S+(?: \S+)*?)(?:  +|\n +)(.*)", option.rstrip("\n"), re.S).groups()

@@ -169,7 +169,8 @@ offers() {
   shift
   got=$(complete_words "$@" | xargs)
   [ "$got" = "$want" ] || fail "bash: completion of '$*': $got, not $want"
-  ! command -v fish >/dev/null || got=$(told_by_fish "$*" | cut -f1 | xargs)
+  # fish 4 also lists words that are only similar.
+  ! command -v fish >/dev/null || got=$(told_by_fish "$*" | cut -f1 | { grep -- "^${!#}" || true; } | xargs)
   [ "$got" = "$want" ] || fail "fish: completion of '$*': $got, not $want"
 }
 offers 'report reproduce' latentcl rep
