@@ -178,8 +178,8 @@ offers 'reconstruct' latentcl help rec
 offers '--epochs' latentcl train --ep
 offers '--no-test' latentcl train ladder --no-te
 offers 'vae vae-ladder vae-ladder-control' latentcl train vae
-offers 'gemm-1024' latentcl bench gemm-102
-offers 'conv-b16-8-28-k19' latentcl bench gemm-1024 conv-b16-8
+offers 'read-128K' latentcl bench read-12
+offers 'read-128K' latentcl bench copy read-12
 offers 'categorical_kl' latentcl op categorical
 offers 'quick' latentcl train ladder --find q
 offers 'stat' latentcl cache st
