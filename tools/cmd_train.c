@@ -39,8 +39,25 @@ static int report(const lcl_train_result *r, lcl_status s, bool quiet, bool name
   return CLI_OK;
 }
 
+static int find_rate(lcl_context *ctx, const lcl_train_desc *d) {
+  lcl_rate_result r;
+  const lcl_status s = lcl_find_rate(ctx, d, &r);
+  if (s != LCL_OK) cli_error();
+  if (s == LCL_ERR_INTERRUPTED) return cli_stop_code();
+  if (s != LCL_OK) return CLI_FAILED;
+  if (d->quiet && d->out) return CLI_OK;
+  if (d->quiet)
+    cli_print("%s\n", r.out);
+  else if (r.rate > 0)
+    cli_print("the loss falls fastest at --lr %.2g; %s/find-lr.html\n", r.rate, r.out);
+  else
+    cli_print("the loss fell at no rate, so none is suggested; %s/find-lr.html\n", r.out);
+  return CLI_OK;
+}
+
 static int run(int argc, char **argv) {
   cli_model_args m = { 0 };
+  bool find_lr = false;
   bool resume = false, profile = true, check = false, quiet = false, test = true;
   const char *out = NULL, *trace = NULL, *start = NULL;
   int64_t max_steps = 0;
@@ -52,6 +69,9 @@ static int run(int argc, char **argv) {
     { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
     { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
     { "check-numerics", CLI_FLAG, &check, NULL, "check every tensor for NaN and Inf (slow)" },
+    { "find-lr", CLI_FLAG, &find_lr, NULL,
+      "do not train: try rates from 1e-7 to 10 in at most 120 steps and suggest one; --out: folder "
+      "of find-lr.html and find-lr.json (runs/find-lr-MODEL-DATE-N)" },
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
     { "quiet", CLI_FLAG, &quiet, NULL,
       "print nothing but errors, and the run folder if --out is not given" },
@@ -61,8 +81,11 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (quiet) lcl__find_quietly();
   if (!m.model && !resume) return cli_usage("train: which model? `latentcl models` lists them");
+  if (find_lr && (resume || trace || check || max_steps))
+    return cli_usage("train: --find-lr makes no run: no --resume, --trace, --check-numerics or "
+                     "--max-steps");
   lcl_context *ctx;
-  lcl_context_desc cd = { .device = m.device, .profile = profile || trace };
+  lcl_context_desc cd = { .device = m.device, .profile = (profile || trace) && !find_lr };
   if (lcl_context_create(&cd, &ctx) != LCL_OK) return cli_error();
   cli_catch_stop();
   lcl_train_desc d = { .model = m.model,
@@ -81,7 +104,10 @@ static int run(int argc, char **argv) {
                        .max_steps = (int)max_steps,
                        .interrupted = cli_stopped };
   lcl_train_result r;
-  code = report(&r, lcl_train(ctx, &d, &r), quiet, out != NULL);
+  if (find_lr)
+    code = find_rate(ctx, &d);
+  else
+    code = report(&r, lcl_train(ctx, &d, &r), quiet, out != NULL);
   lcl_context_destroy(ctx);
   return code;
 }

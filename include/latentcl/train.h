@@ -182,6 +182,26 @@ typedef struct lcl_train_result {
 LCL_API lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc,
                              lcl_train_result *result);
 
+/** What a search for a learning rate came to. */
+typedef struct lcl_rate_result {
+  char out[1024]; /**< folder of find-lr.html and find-lr.json */
+  double rate;    /**< the suggestion; 0: the loss fell at no rate */
+  int steps;      /**< steps done, at rates from 1e-7 on */
+} lcl_rate_result;
+
+/** Suggests a learning rate by a range test (Smith 2017): at most 120 steps of a training, each at
+ * a higher rate, from 1e-7 to 10. The suggestion is where the smoothed loss falls fastest. No run
+ * is made.
+ *
+ * @param ctx     the device
+ * @param desc    the training as lcl_train() takes it, without resume, trace, max_steps and
+ *   check_numerics; out: folder of the results, which is no run's; NULL: runs/find-lr-MODEL-DATE-N
+ * @param result  receives the outcome
+ * @return as lcl_train(); #LCL_ERR_NUMERIC when the loss is not finite after a few steps;
+ *   #LCL_ERR_INTERRUPTED when nothing was written */
+LCL_API lcl_status lcl_find_rate(lcl_context *ctx, const lcl_train_desc *desc,
+                                 lcl_rate_result *result);
+
 /** The compiled graph of a mode as text.
  *
  * @param ctx   the device

@@ -40,6 +40,7 @@ static scale x_scale(const lcl_chart *c) {
       s.hi = LCL_MAX(s.hi, c->series[i].x[k]);
     }
   if (!(s.hi > s.lo)) s.hi = s.lo + 1;
+  s.log = c->log_x && s.lo > 0;
   return s;
 }
 
@@ -102,8 +103,9 @@ static void y_ticks(lcl_str *o, const scale *y) {
 static void x_ticks(lcl_str *o, const scale *x, const char *label) {
   double step = LCL_MAX(nice_step(x->hi - x->lo), 1);
   for (int i = 0; i <= MAX_TICKS; i++) {
-    const double v = (ceil(x->lo / step) + i) * step;
-    if (v <= x->hi)
+    const double v = x->log ? pow(10, ceil(log10(x->lo) - 1e-9) + i)
+                            : (ceil(x->lo / step) + i) * step;
+    if (v <= x->hi * (x->log ? 1 + 1e-9 : 1))
       lcl__str_html(o, "<text class=tick x=%.1f y=%d text-anchor=middle>%.6g</text>", place(x, v),
                     HEIGHT - BOTTOM + 17, v);
   }

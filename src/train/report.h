@@ -34,6 +34,7 @@ typedef struct lcl_series {
 } lcl_series;
 typedef struct lcl_chart {
   const char *title, *x_label, *unit;
+  bool log_x; /* powers of ten along x */
   const lcl_series *series;
   int n;
   double mark; /* vertical line at this x (0: none) */

@@ -10,14 +10,14 @@
 
 /* ---- folder and options ---- */
 
-static lcl_status new_folder(lcl_trainer *t) {
+static lcl_status new_folder(lcl_trainer *t, const char *what) {
   char date[32];
   time_t now = time(NULL);
   struct tm tm;
   strftime(date, sizeof date, "%Y%m%d", localtime_r(&now, &tm));
   LCL_TRY(lcl__mkdirs("runs"));
   for (int i = 1; i < 100000; i++) { /* each of two runs that start at once gets its own */
-    snprintf(t->folder, sizeof t->folder, "runs/%.200s-%s-%d", t->d->model, date, i);
+    snprintf(t->folder, sizeof t->folder, "runs/%s%.200s-%s-%d", what, t->d->model, date, i);
     t->made = mkdir(t->folder, 0777) == 0;
     if (t->made) return LCL_OK;
     if (errno != EEXIST)
@@ -26,11 +26,12 @@ static lcl_status new_folder(lcl_trainer *t) {
   return lcl__fail(LCL_ERR_IO, "runs/ is full; give --out");
 }
 
-static lcl_status choose_folder(lcl_trainer *t) {
+/* what: before the name of a folder that is not a run's. */
+static lcl_status choose_folder(lcl_trainer *t, const char *what) {
   const char *out = t->d->out;
   if (!out && t->d->resume)
     return lcl__fail(LCL_ERR_ARGUMENT, "to resume, say which run (--out RUN)");
-  if (!out) return new_folder(t);
+  if (!out) return new_folder(t, what);
   if (strlen(out) >= sizeof t->folder - 32)
     return lcl__fail(LCL_ERR_ARGUMENT, "the name of the run folder is too long");
   snprintf(t->folder, sizeof t->folder, "%s", out);
@@ -318,28 +319,51 @@ static lcl_status check_labels(const lcl_trainer *t) {
   return LCL_OK;
 }
 
+/* What steps need, without evaluation. */
+static lcl_status open_steps(lcl_trainer *t, lcl_context *ctx) {
+  LCL_TRY(weigh_classes(t));
+  LCL_TRY(run_prepare(t, ctx));
+  LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
+  return open_batches(t);
+}
+
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
   const char *runs[] = { t->folder, t->d->start };
   LCL_TRY(open_session(t, ctx, checkpoint));
   LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
-  LCL_TRY(weigh_classes(t));
-  LCL_TRY(run_prepare(t, ctx));
-  LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
+  LCL_TRY(open_steps(t, ctx));
   LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));
-  LCL_TRY(open_batches(t));
   if (!checkpoint) LCL_TRY(first_values(t));
   return start_files(t, checkpoint);
 }
 
-lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
-  lcl_tensor_file *checkpoint = NULL;
+static void begin(lcl_trainer *t, const lcl_train_desc *d) {
   memset(t, 0, sizeof *t);
   t->d = d;
   t->lock = -1;
   lcl__progress_init(&t->progress, d->quiet, d->progress, d->user);
-  LCL_TRY(choose_folder(t));
+}
+
+/* A folder that was given holds nothing yet, so that nobody takes it for a run's. */
+lcl_status lcl__trainer_open_bare(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
+  begin(t, d);
+  LCL_TRY(choose_folder(t, "find-lr-"));
+  LCL_TRY(take_folder(t));
+  char *config = lcl__path_join(t->folder, "config.json");
+  const bool run = config && lcl__file_exists(config);
+  lcl__free(config);
+  if (run) return lcl__fail(LCL_ERR_ARGUMENT, "%s holds a run: give another --out", t->folder);
+  LCL_TRY(open_session(t, ctx, NULL));
+  LCL_TRY(open_steps(t, ctx));
+  return first_values(t);
+}
+
+lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
+  lcl_tensor_file *checkpoint = NULL;
+  begin(t, d);
+  LCL_TRY(choose_folder(t, ""));
   LCL_TRY(take_folder(t));
   LCL_TRY(lcl__check_ending(d->trace, ".json"));
   LCL_TRY(paths(t));

@@ -32,8 +32,9 @@ static lcl_status feed_batch(lcl_trainer *t) {
 }
 
 static lcl_status feed_rate(lcl_trainer *t) {
-  double lr = lcl_schedule_rate(&t->s->model->settings.schedule, t->at.epoch, t->at.step,
-                                t->at.plateaus);
+  const double lr = t->given_lr > 0 ? t->given_lr
+                                    : lcl_schedule_rate(&t->s->model->settings.schedule,
+                                                        t->at.epoch, t->at.step, t->at.plateaus);
   if (t->fed_lr && lr == t->lr) return LCL_OK;
   float rate = (float)lr;
   t->lr = lr;

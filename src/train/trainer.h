@@ -44,12 +44,15 @@ typedef struct lcl_trainer {
   double session_start, last_saved;
   bool stopped_early;
   double lr;                      /* of the last step */
+  double given_lr;                /* > 0: instead of the schedule's */
   bool fed_lr;                    /* to the program */
   double shown[LCL_TRAIN_VALUES]; /* means for the progress line */
 } lcl_trainer;
 
 /* setup.c */
 lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
+/* The same for steps that leave no run: a folder of its own, but nothing in it. */
+lcl_status lcl__trainer_open_bare(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d);
 void lcl__trainer_close(lcl_trainer *t);
 /* The graph with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
 lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compiled *out);

@@ -176,6 +176,8 @@ def train():
     for empty in (['--lr', ''], ['--set', 'lr='], ['--data', ''], ['--out', '']): # what an unset variable of a shell gives
         run('train', *short, *empty, code=2)
     run('train', *short, '--out', 'seeded', '--epochs', '1', '--seed', '6')
+    run('train', *short[:-1], '--out', 'rates', '--find-lr') # has a test of its own too
+    check(sorted(os.listdir('rates')) == ['find-lr.html', 'find-lr.json'], 'no run')
     for name, value in (('augment', 'shift=1,mirror'), ('class-weights', '1,2,3,4')): # what they do has a test of its own
         run('train', *short, '--out', name, '--epochs', '1', '--' + name, value)
         check(weights_of(name) != weights_of('fresh'), name)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Augmentation, class weights, early stopping and repeatability of whole runs: test_conveniences.py LATENTCL"""
+"""Augmentation, class weights, early stopping, learning rates and repeatability of whole runs: test_conveniences.py LATENTCL"""
 import json, os, random, re, shutil, struct, subprocess, sys, tempfile
 
 LATENTCL = os.path.abspath(sys.argv[1])
@@ -133,11 +133,58 @@ def early_stop():
     assert 'stopped early' not in run(*SHORT, '--epochs', '2', '--out', 'whole').lower() + open('whole/report.html').read().lower() and not events('whole', 'stop')
 
 
+def find_rate():
+    """The range test against the same computed here, and its two files; no run is made."""
+    common = [*SHORT[:2], *SHORT[2:8], '--batch', '120', '--set', 'variant=feed-forward', '--find-lr']
+    told = run(*common, '--out', 'rates')
+    j = json.load(open('rates/find-lr.json'))
+    assert sorted(os.listdir('rates')) == ['find-lr.html', 'find-lr.json'] and 'is not a run folder' in refused('eval', 'rates')
+    rates, losses, n = j['rates'], j['losses'], len(j['rates'])
+    assert 60 < n <= 120 and all(abs(r / (1e-7 * 1e8 ** (i / 119)) - 1) < 1e-9 for i, r in enumerate(rates)), rates
+    # A training whose batch is all examples says the loss of its first step.
+    run(*PLAIN, '--batch', '120', '--epochs', '1', '--lr', '1e-7', '--out', 'first')
+    assert abs(events('first', 'epoch')[0]['train']['loss'] - losses[0]) < 1e-6 * losses[0]
+    def smoothed(i):
+        around = [(7 - abs(k - i), losses[k]) for k in range(max(i - 6, 0), min(i + 7, n))]
+        return sum(w * v for w, v in around) / sum(w for w, _ in around)
+    smooth = [smoothed(i) for i in range(n)]
+    assert all(abs(a - b) < 1e-9 * max(smooth) for a, b in zip(smooth, j['smoothed']))
+    low = smooth.index(min(smooth))
+    best = min(range(1, low), key=lambda i: smooth[i + 1] - smooth[i - 1])
+    assert j['suggestion'] == rates[best] and 1e-4 < rates[best] < 0.1, (rates[best], j['suggestion'])
+    assert smooth[low] < 0.7 * smooth[0], 'a rate that is found lets the loss fall'
+    assert 'the loss falls fastest at --lr %.2g; rates/find-lr.html' % rates[best] in told, told
+    page = open('rates/find-lr.html').read()
+    assert '<svg' in page and 'falls fastest at a rate of %.2g' % rates[best] in page and '>suggestion<' in page
+    ticks = re.findall(r'text-anchor=middle>([^<]+)<', page)
+    assert ticks and all(abs(float(b) / float(a) - 10) < 1e-6 for a, b in zip(ticks, ticks[1:])) and float(ticks[0]) == 1e-7, ticks
+    mark = float(re.search(r'<line class=mark x1=([\d.]+)', page)[1])
+    import math
+    assert abs(mark - (56 + (560 - 14 - 56) * math.log(rates[best] / rates[0]) / math.log(rates[-1] / rates[0]))) < 0.1, mark
+    # What it was trained with is the same bits again; the suggestion trains.
+    run(*common, '--out', 'again', '--quiet')
+    assert json.load(open('again/find-lr.json')) == j
+    run(*PLAIN, '--batch', '120', '--epochs', '12', '--lr', '%.2g' % rates[best], '--out', 'found')
+    epochs = events('found', 'epoch')
+    assert epochs[-1]['train']['loss'] < 0.8 * epochs[0]['train']['loss'], epochs
+    # A rate far too high ends it, and where nothing falls nothing is suggested.
+    wild = json.loads((run(*common, '--set', 'optimiser=sgd', '--set', 'weight_decay=1000', '--out', 'wild'), open('wild/find-lr.json').read())[1])
+    assert wild['ended'] in ('the loss diverged', 'the loss was not finite') and len(wild['rates']) < 120, wild
+    told = run(*common, '--set', 'optimiser=sgd', '--set', 'clip_norm=1e-12', '--out', 'flat')
+    assert 'the loss fell at no rate' in told and json.load(open('flat/find-lr.json'))['suggestion'] is None and 'fell at no rate' in open('flat/find-lr.html').read()
+    for more in (['--resume'], ['--max-steps', '3'], ['--trace', 't.json'], ['--check-numerics']):
+        assert '--find-lr makes no run' in refused(*common, '--out', 'none', *more, code=2)
+    assert 'holds a run' in refused(*common, '--out', 'first')
+    told = run(*common, '--quiet')
+    assert re.fullmatch(r'runs/find-lr-semantic-noise-\d+-1\n', told) and len(os.listdir(told.strip())) == 2, told
+    assert not os.path.exists('none')
+
+
 folder = tempfile.mkdtemp(prefix='latentcl-conveniences-')
 os.chdir(folder)
 try:
     write_data('data')
-    for part in (repeatable, augment, class_weights, early_stop):
+    for part in (repeatable, augment, class_weights, early_stop, find_rate):
         part()
         print(part.__name__, 'passed', flush=True)
 finally:
