@@ -238,7 +238,7 @@ static void check_retrieval(lcl_run_folder *opened, const lcl_dataset *ds, const
     .split = "all", .method = "pca-itq", .k = BITS, .queries = QUERIES, .seed = 5
   };
   ASSERT_OK(lcl_run_hash(opened, &d, &m));
-  snprintf(path, sizeof path, "%s/codes.npy", folder);
+  snprintf(path, sizeof path, "%s/codes-pca-itq.npy", folder);
   ASSERT_OK(lcl__npy_read(path, &a));
   assert_int_equal(a.count, ds->count * BITS);
   for (int64_t i = 0; i < ds->count * BITS; i++)
