@@ -167,7 +167,7 @@ def numbers():
         os.makedirs(folder + '/taken.csv', exist_ok=True)
         assert 'it is a folder' in refused(args[0], r, *args[1:], '--out', folder + '/taken')
         assert not os.path.exists(folder + '/taken.npy')
-    assert not os.path.exists(folder + '/x.png') and not os.path.exists(r + '/clusters.csv')
+    assert not os.path.exists(folder + '/x.png') and not os.path.exists(r + '/clusters-k-means-features.csv')
     head, data = header(r + '/last.safetensors')
     write(r + '/last.safetensors', head, data)
     name = next(k for k, t in head.items() if k.endswith('.weight'))
