@@ -47,6 +47,18 @@ static const lcl_json_field peak_fields[] = {
   { "levels", LCL_JSON_ROWS },
 };
 
+/* Quotients of what is measured are numbers. */
+static lcl_status check_tiny(const cJSON *row, const char *where) {
+  static const char *const names[] = { "value", "gflops", "gbps", "gflop", "mbytes" };
+  for (size_t i = 0; i < LCL_COUNT(names); i++) {
+    const double v = num(row, names[i], 0);
+    if (v > 0 && v < 1e-12)
+      return lcl__fail(LCL_ERR_FORMAT, "%s: \"%s\" must be 0 or a number in [1e-12,1e15], not %g",
+                       where, names[i], v);
+  }
+  return LCL_OK;
+}
+
 static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
   const cJSON *seconds = lcl__json_child(row, "seconds");
   char where[256];
@@ -56,6 +68,7 @@ static lcl_status read_row(const cJSON *row, const char *path, lcl_result *r) {
   snprintf(r->algorithm, sizeof r->algorithm, "%s", lcl__json_word(row, "algorithm"));
   if (!r->name[0]) return lcl__fail(LCL_ERR_FORMAT, "%s: a result has no name", path);
   snprintf(where, sizeof where, "%.128s: %s", path, r->name);
+  LCL_TRY(check_tiny(row, where));
   if (seconds) LCL_TRY(lcl__json_check(seconds, where, second_fields, LCL_COUNT(second_fields)));
   r->seconds = num(seconds, "median", -1);
   r->spread = num(seconds, "mad", -1);

@@ -519,6 +519,8 @@ def compare():
     assert 'twice' in gate(1, [*good, row('x', 1)])
     for bad in (-1, 0, 1e999, 5e-324, 'fast'):
         assert '"median"' in gate(1, [{'name': 'x', 'seconds': {'median': bad}}, *good[1:]]), bad
+    for key in ('value', 'mbytes', 'gflops'):                             # no ratio is infinite
+        assert '"%s"' % key in gate(1, [*good[:3], {**row('q', 1), key: 5e-324}]), key
     for bad in ([1], [{'name': 1}], [{}], {}, [row('x', 1, verified=1)], [row('x', 1, value='v')]):
         gate(1, bad)
     page = folder + '/page.html'
