@@ -103,6 +103,35 @@ LCL_API lcl_onnx_value lcl_onnx_output(const lcl_onnx_model *m, size_t index);
  * @return "batch, sequence", owned by the model; "": none */
 LCL_API const char *lcl_onnx_assumed(const lcl_onnx_model *m);
 
+/** A tensor with its name in a file. */
+typedef struct lcl_onnx_name {
+  lcl_tensor *tensor; /**< of the graph */
+  const char *name;   /**< must not begin with "_" */
+} lcl_onnx_name;
+
+/** What to write into a file. */
+typedef struct lcl_onnx_save_desc {
+  const lcl_onnx_name *outputs; /**< n_outputs tensors of one graph */
+  size_t n_outputs;             /**< at least 1 */
+  /** n_inputs tensors that become inputs, whatever computes them; the graph's own inputs keep their
+   * names. */
+  const lcl_onnx_name *inputs;
+  size_t n_inputs; /**< how many */
+  /** Sizes that are this one, or a multiple of it, are the batch, which the file leaves open: a
+   * large prime that no other size has. 0 or 1: every size is fixed. */
+  int64_t batch;
+  const char *const *metadata; /**< n_metadata texts "key=value" */
+  size_t n_metadata;           /**< how many */
+} lcl_onnx_save_desc;
+
+/** Writes what outputs are computed by as an ONNX file (operator set 17), with the variables'
+ * values as they are.
+ *
+ * @param path  of the file, which is replaced as a whole
+ * @param desc  what to write
+ * @return #LCL_ERR_UNSUPPORTED names an op that ONNX has no counterpart of; #LCL_ERR_IO */
+LCL_API lcl_status lcl_onnx_save(const char *path, const lcl_onnx_save_desc *desc);
+
 /** Operators that can be loaded, by position.
  *
  * @param index  from 0

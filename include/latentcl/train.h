@@ -244,6 +244,26 @@ LCL_API void lcl_run_close(lcl_run_folder *run);
  * @return #LCL_ERR_ARGUMENT when there is no such part */
 LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_metrics *metrics);
 
+/** What lcl_run_export() writes. */
+typedef struct lcl_export_desc {
+  const char *path; /**< of the ONNX file, which is replaced as a whole */
+  /** "classifier": image to scores and prediction; "encoder": image to features; "decoder":
+   * features to image, as prepared. NULL: classifier, or encoder where no class is predicted. */
+  const char *part;
+  int64_t batch;               /**< examples at a time; 0: the file leaves it open */
+  const char *const *metadata; /**< n_metadata more texts "key=value" */
+  size_t n_metadata;           /**< how many */
+} lcl_export_desc;
+
+/** Writes the network of a run's evaluation as an ONNX file, the preprocessing in front of it. Its
+ * metadata are model, part, run, classes, version and input.
+ *
+ * @param run   the run
+ * @param desc  what to write
+ * @return #LCL_ERR_ARGUMENT for a part that there is not; #LCL_ERR_UNSUPPORTED where the model does
+ *   not have the part, or ONNX no operator for it; #LCL_ERR_IO */
+LCL_API lcl_status lcl_run_export(lcl_run_folder *run, const lcl_export_desc *desc);
+
 /** Writes a grid of originals, reconstructions and what else the model reconstructs.
  *
  * @param run      the run

@@ -3,6 +3,7 @@
 #define LCL_PREP_H
 
 #include "latentcl/data.h"
+#include "latentcl/graph.h"
 
 struct lcl_prep {
   lcl_prep_desc desc;
@@ -28,6 +29,10 @@ void lcl__prep_values(const lcl_prep *p, const float *in, float *out, float *scr
 /* The out_h x out_w window at (top,left) of full (c,h,w), mirrored left-right or not. */
 void lcl__prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
                       float *out);
+
+/* prep_graph.c: the same as nodes of a graph, image (N,in_c,in_h,in_w) to (N,c,out_h,out_w).
+ * LCL_ERR_UNSUPPORTED for local contrast. */
+lcl_status lcl__prep_graph(const lcl_prep *p, lcl_tensor *image, lcl_tensor **out);
 
 /* prep_math.c */
 void lcl__colour_convert(lcl_colour colour, const float *in, int channels, size_t plane,

@@ -152,6 +152,8 @@ typedef struct lcl_var lcl_var;
 lcl_var *lcl__tensor_var(const lcl_tensor *t);
 /* Whether t is a scalar constant, and its value. */
 bool lcl__const_value(const lcl_tensor *t, float *value);
+/* The elements of a constant, of t's type and shape; NULL when t is none. */
+const void *lcl__const_data(const lcl_tensor *t);
 /* The tensor whose elements t shows: itself, or what lies behind its views. */
 lcl_tensor *lcl__view_source(lcl_tensor *t);
 /* A node whose result is its input, and whose gradient is zero. */

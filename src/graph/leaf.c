@@ -69,6 +69,12 @@ bool lcl__const_value(const lcl_tensor *t, float *value) {
   return true;
 }
 
+const void *lcl__const_data(const lcl_tensor *t) {
+  if (t->node->op == &lcl__op_const) return &((const lcl_const_attr *)t->node->attr)->value;
+  if (t->node->op != &lcl__op_const_data) return NULL;
+  return ((const lcl_const_data_attr *)t->node->attr)->data;
+}
+
 lcl_tensor *lcl__view_source(lcl_tensor *t) {
   while (t->node->op->view || t->node->op == &lcl__op_stop_gradient) t = t->node->in[0];
   return t;

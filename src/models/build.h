@@ -30,6 +30,8 @@ struct lcl_build {
  * did not declare. */
 lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
                            int64_t batch, int64_t unlabelled_batch);
+/* The same on a tensor of the graph that stands for the images (N,C,H,W), as prepared. */
+lcl_status lcl__build_on(lcl_build *b, const lcl_model *m, lcl_tensor *image, lcl_model_mode mode);
 
 /* What a setting came to, as the common option of that name would ask for it, into buf; "" where
  * the option is none of the settings. Returns buf. */

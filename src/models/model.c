@@ -192,6 +192,13 @@ static lcl_status check_declared(const lcl_build *b) {
   return LCL_OK;
 }
 
+static lcl_status run_build(lcl_build *b) {
+  b->model->cls->build(b);
+  lcl_status s = lcl_graph_status(b->graph);
+  if (s == LCL_OK) s = check_declared(b);
+  return s == LCL_OK ? LCL_OK : lcl__fail_prefix(s, "%s", b->model->cls->name);
+}
+
 lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_model_mode mode,
                            int64_t batch, int64_t unlabelled_batch) {
   memset(b, 0, sizeof *b);
@@ -201,8 +208,15 @@ lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_m
   b->batch = batch;
   b->unlabelled_batch = unlabelled_batch;
   b->optimiser = m->settings.optimiser;
-  m->cls->build(b);
-  lcl_status s = lcl_graph_status(g);
-  if (s == LCL_OK) s = check_declared(b);
-  return s == LCL_OK ? LCL_OK : lcl__fail_prefix(s, "%s", m->cls->name);
+  return run_build(b);
+}
+
+lcl_status lcl__build_on(lcl_build *b, const lcl_model *m, lcl_tensor *image, lcl_model_mode mode) {
+  *b = (lcl_build) { .model = m,
+                     .graph = lcl_tensor_graph(image),
+                     .mode = mode,
+                     .batch = lcl_tensor_shape(image).dim[0],
+                     .optimiser = m->settings.optimiser,
+                     .image = image };
+  return run_build(b);
 }

@@ -523,8 +523,8 @@ lcl_status lcl__onnx_cast(onnx_node *n) {
     y = lcl_sub(lcl_const(n->g, 1), lcl_equal(lcl_cast(x, LCL_F32), lcl_const(n->g, 0)));
   else if (into == ONNX_FLOAT || into == ONNX_FLOAT16)
     y = lcl_cast(x, dtype);
-  else if (whole_numbers && (into == ONNX_INT32 || into == ONNX_INT64) && from != ONNX_INT64)
-    y = lcl_cast(x, LCL_I32); /* only widens */
+  else if (whole_numbers && (into == ONNX_INT32 || into == ONNX_INT64))
+    y = lcl_cast(x, LCL_I32); /* 32 bits hold what there is of int64 */
   else if (from == ONNX_BOOL || (from == ONNX_FLOAT && into != ONNX_UINT8))
     y = lcl_cast(x, dtype);
   else

@@ -21,6 +21,11 @@ lcl_status lcl_onnx_parse(lcl_graph *g, const void *bytes, size_t n, const lcl_o
   return missing();
 }
 
+lcl_status lcl_onnx_save(const char *path, const lcl_onnx_save_desc *desc) {
+  (void)path, (void)desc;
+  return missing();
+}
+
 void lcl_onnx_close(lcl_onnx_model *m) {
   (void)m;
 }

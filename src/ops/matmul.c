@@ -1,11 +1,8 @@
 /* matmul: batched matrix products with transposed operands. */
 #include "latentcl/ops.h"
+#include "ops/attributes.h"
 #include "ops/gemm.h"
 #include "ops/map.h"
-
-typedef struct matmul_attr {
-  int32_t transpose_a, transpose_b;
-} matmul_attr;
 
 static int64_t leading(lcl_shape s) {
   int64_t n = 1;
@@ -21,7 +18,7 @@ static bool leading_equal(lcl_shape a, lcl_shape b) {
 }
 
 static lcl_status infer_matmul(lcl_node *node) {
-  const matmul_attr *t = node->attr;
+  const lcl_matmul_attr *t = node->attr;
   const lcl_shape a = node->in[0]->shape, b = node->in[1]->shape;
   char ta[96], tb[96];
   LCL_TRY(lcl__check_operands(node));
@@ -54,7 +51,7 @@ static lcl_tensor *shared_sum(lcl_tensor *g, lcl_shape to) {
 }
 
 static void grad_matmul(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  const matmul_attr *t = node->attr;
+  const lcl_matmul_attr *t = node->attr;
   lcl_tensor *a = node->in[0], *b = node->in[1], *g = gout[0];
   lcl_tensor *ga = t->transpose_a ? lcl_matmul(b, g, t->transpose_b, true)
                                   : lcl_matmul(g, b, false, !t->transpose_b);
@@ -65,7 +62,7 @@ static void grad_matmul(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 }
 
 static double flops_matmul(const lcl_node *node) {
-  const matmul_attr *t = node->attr;
+  const lcl_matmul_attr *t = node->attr;
   const lcl_shape a = node->in[0]->shape;
   return 2.0 * (double)lcl_shape_count(node->out[0].shape) *
          (double)a.dim[a.rank - (t->transpose_a ? 2 : 1)];
@@ -102,7 +99,7 @@ static lcl_status operand_of(lcl_lower *lw, lcl_tensor *x, bool transposed, oper
 }
 
 static lcl_status lower_matmul_fused(lcl_lower *lw, lcl_node *node, const lcl_epilogue *e) {
-  const matmul_attr *t = node->attr;
+  const lcl_matmul_attr *t = node->attr;
   const lcl_shape c = node->out[0].shape, as = node->in[0]->shape;
   const int64_t m = c.dim[c.rank - 2], n = c.dim[c.rank - 1],
                 k = as.dim[as.rank - (t->transpose_a ? 2 : 1)];
@@ -158,7 +155,7 @@ static lcl_status lower_matmul(lcl_lower *lw, lcl_node *node) {
 }
 
 static const lcl_op op_matmul = { .name = "matmul",
-                                  .attr_size = sizeof(matmul_attr),
+                                  .attr_size = sizeof(lcl_matmul_attr),
                                   .infer = infer_matmul,
                                   .grad = grad_matmul,
                                   .lower = lower_matmul,
@@ -181,5 +178,5 @@ lcl_tensor *lcl_matmul(lcl_tensor *a, lcl_tensor *b, bool transpose_a, bool tran
     return lcl_reshape(lcl_matmul(flat, b, false, transpose_b), sc);
   }
   return lcl__node_new(g, &op_matmul, LCL_IN(lcl__operand(a), lcl__operand(b)),
-                       &(matmul_attr) { transpose_a, transpose_b }, 1);
+                       &(lcl_matmul_attr) { transpose_a, transpose_b }, 1);
 }

@@ -7,19 +7,13 @@
 #include "graph/graph.h"
 #include "latentcl/ops.h"
 #include "ops/map.h"
-
-typedef struct pool_attr {
-  int32_t kernel[2], stride[2], pad[4];
-  int32_t ceil, include_pad;
-  int32_t known;      /* unpool: the geometry above is that of the indices' windows */
-  int32_t in_h, in_w; /* adjoints: the input plane */
-} pool_attr;
+#include "ops/attributes.h"
 
 static const lcl_op op_max, op_unpool, op_gather, op_average, op_average_adjoint;
 
 /* ---- shapes ---- */
 
-static lcl_status check_window(const pool_attr *a) {
+static lcl_status check_window(const lcl_pool_attr *a) {
   for (int i = 0; i < 2; i++) {
     if (a->kernel[i] < 1 || a->stride[i] < 1)
       return lcl__fail(LCL_ERR_ARGUMENT,
@@ -36,7 +30,7 @@ static lcl_status check_window(const pool_attr *a) {
 
 /* Windows along an axis of length n; rounding up leaves out a window that would begin past the
  * image and the padding before it. */
-static int64_t windows(const pool_attr *a, int axis, int64_t n) {
+static int64_t windows(const lcl_pool_attr *a, int axis, int64_t n) {
   const int64_t room = n + a->pad[2 * axis] + a->pad[2 * axis + 1] - a->kernel[axis];
   if (room < 0) return 0;
   int64_t out = (a->ceil ? room + a->stride[axis] - 1 : room) / a->stride[axis] + 1;
@@ -55,7 +49,7 @@ static lcl_status want_maps(const lcl_tensor *t, const char *what) {
 }
 
 static lcl_status infer_pool(lcl_node *node) {
-  const pool_attr *a = node->attr;
+  const lcl_pool_attr *a = node->attr;
   LCL_TRY(want_maps(node->in[0], "the input"));
   LCL_TRY(check_window(a));
   lcl_shape s = node->in[0]->shape;
@@ -78,7 +72,7 @@ static lcl_status infer_pool(lcl_node *node) {
 
 /* v (and indices) are what pooling gave; the result has the pooled input's shape. */
 static lcl_status infer_adjoint(lcl_node *node) {
-  const pool_attr *a = node->attr;
+  const lcl_pool_attr *a = node->attr;
   LCL_TRY(want_maps(node->in[0], "the pooled tensor"));
   char text[96], other[96];
   const lcl_shape v = node->in[0]->shape;
@@ -120,7 +114,7 @@ static lcl_status infer_gather(lcl_node *node) {
 /* ---- gradients ---- */
 
 static lcl_tensor *adjoint(const lcl_op *op, lcl_tensor *v, lcl_tensor *indices, lcl_shape in,
-                           pool_attr a) {
+                           lcl_pool_attr a) {
   a.in_h = (int32_t)in.dim[2];
   a.in_w = (int32_t)in.dim[3];
   if (indices) return lcl__node_new(v->node->graph, op, LCL_IN(v, indices), &a, 1);
@@ -142,11 +136,11 @@ static void grad_gather(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 
 static void grad_average(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
   gin[0] = adjoint(&op_average_adjoint, gout[0], NULL, node->in[0]->shape,
-                   *(const pool_attr *)node->attr);
+                   *(const lcl_pool_attr *)node->attr);
 }
 
 static void grad_average_adjoint(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  pool_attr a = *(const pool_attr *)node->attr;
+  lcl_pool_attr a = *(const lcl_pool_attr *)node->attr;
   a.in_h = a.in_w = 0;
   gin[0] = lcl__node_new(node->graph, &op_average, LCL_IN(gout[0]), &a, 1);
 }
@@ -178,7 +172,7 @@ static double element_bytes(const lcl_node *node) {
 }
 
 /* {H, W, OH, OW, kernel, stride} and {pads} of a pooling between planes `in` and `out`. */
-static void geometry(const pool_attr *a, lcl_shape in, lcl_shape out, int64_t shape[8],
+static void geometry(const lcl_pool_attr *a, lcl_shape in, lcl_shape out, int64_t shape[8],
                      int64_t pads[4]) {
   shape[0] = in.dim[2], shape[1] = in.dim[3], shape[2] = out.dim[2], shape[3] = out.dim[3];
   for (int i = 0; i < 2; i++) shape[4 + i] = a->kernel[i], shape[6 + i] = a->stride[i];
@@ -198,14 +192,14 @@ static lcl_status lower_max(lcl_lower *lw, lcl_node *node) {
 }
 
 /* Windows that an element may lie in. */
-static int64_t overlap(const pool_attr *a) {
+static int64_t overlap(const lcl_pool_attr *a) {
   int64_t n = 1;
   for (int i = 0; i < 2; i++) n *= (a->kernel[i] + a->stride[i] - 1) / a->stride[i];
   return n;
 }
 
 static lcl_status lower_unpool(lcl_lower *lw, lcl_node *node) {
-  const pool_attr *a = node->attr;
+  const lcl_pool_attr *a = node->attr;
   const lcl_shape in = node->out[0].shape, out = node->in[0]->shape;
   const int64_t planes = in.dim[0] * in.dim[1];
   /* On CPU drivers a plane's scatter is one pass over it; a GPU needs a work-item per cell. */
@@ -252,7 +246,7 @@ static lcl_status lower_gather(lcl_lower *lw, lcl_node *node) {
 }
 
 static lcl_status lower_average(lcl_lower *lw, lcl_node *node) {
-  const pool_attr *a = node->attr;
+  const lcl_pool_attr *a = node->attr;
   const bool forward = node->op == &op_average;
   const lcl_shape from = node->in[0]->shape, to = node->out[0].shape;
   const int64_t planes = to.dim[0] * to.dim[1];
@@ -266,18 +260,18 @@ static lcl_status lower_average(lcl_lower *lw, lcl_node *node) {
 }
 
 static double flops_window(const lcl_node *node) {
-  const pool_attr *a = node->attr;
+  const lcl_pool_attr *a = node->attr;
   return (double)lcl_shape_count(node->out[0].shape) * a->kernel[0] * a->kernel[1];
 }
 
 static const lcl_op op_max = { .name = "max_pool2d",
-                               .attr_size = sizeof(pool_attr),
+                               .attr_size = sizeof(lcl_pool_attr),
                                .infer = infer_pool,
                                .grad = grad_max,
                                .lower = lower_max,
                                .flops = flops_window };
 static const lcl_op op_unpool = { .name = "max_unpool2d",
-                                  .attr_size = sizeof(pool_attr),
+                                  .attr_size = sizeof(lcl_pool_attr),
                                   .infer = infer_adjoint,
                                   .grad = grad_unpool,
                                   .lower = lower_unpool };
@@ -285,21 +279,21 @@ static const lcl_op op_gather = {
   .name = "argmax_gather2d", .infer = infer_gather, .grad = grad_gather, .lower = lower_gather
 };
 static const lcl_op op_average = { .name = "avg_pool2d",
-                                   .attr_size = sizeof(pool_attr),
+                                   .attr_size = sizeof(lcl_pool_attr),
                                    .infer = infer_pool,
                                    .grad = grad_average,
                                    .lower = lower_average,
                                    .flops = flops_window };
 static const lcl_op op_average_adjoint = { .name = "avg_unpool2d",
-                                           .attr_size = sizeof(pool_attr),
+                                           .attr_size = sizeof(lcl_pool_attr),
                                            .infer = infer_adjoint,
                                            .grad = grad_average_adjoint,
                                            .lower = lower_average };
 
 /* ---- public ---- */
 
-static pool_attr attr_of(const lcl_pool_desc *desc) {
-  pool_attr a;
+static lcl_pool_attr attr_of(const lcl_pool_desc *desc) {
+  lcl_pool_attr a;
   memset(&a, 0, sizeof a);
   for (int i = 0; i < 2; i++) {
     a.kernel[i] = desc->kernel[i];
@@ -319,7 +313,7 @@ lcl_tensor *lcl_max_pool2d(lcl_tensor *x, const lcl_pool_desc *desc, lcl_tensor 
   LCL_NEED_TENSORS(x);
   if (indices) *indices = lcl__graph_poison(x->node->graph);
   if (!desc) return without_window(x);
-  const pool_attr a = attr_of(desc);
+  const lcl_pool_attr a = attr_of(desc);
   lcl_tensor *y = lcl__node_new(x->node->graph, &op_max, LCL_IN(x), &a, 2);
   if (indices) *indices = lcl__node_out(y, 1);
   return y;
@@ -338,10 +332,10 @@ lcl_tensor *lcl_max_unpool2d(lcl_tensor *v, lcl_tensor *indices, lcl_shape in_sh
     return lcl__graph_error(g, LCL_ERR_SHAPE, op_unpool.name,
                             "the shape to unpool to must be (N,C,H,W), got %s",
                             lcl_shape_string(in_shape, text));
-  pool_attr a;
+  lcl_pool_attr a;
   memset(&a, 0, sizeof a);
   if (indices->node->op == &op_max) {
-    a = *(const pool_attr *)indices->node->attr;
+    a = *(const lcl_pool_attr *)indices->node->attr;
     a.known = 1;
   }
   return adjoint(&op_unpool, v, lcl__wide_index(indices), in_shape, a);
@@ -353,7 +347,7 @@ lcl_tensor *lcl_argmax_gather2d(lcl_tensor *x, lcl_tensor *indices) {
 }
 
 /* One window that is the image: a mean, which any number of work-items may share. */
-static bool is_mean(const lcl_tensor *x, const pool_attr *a) {
+static bool is_mean(const lcl_tensor *x, const lcl_pool_attr *a) {
   if (x->shape.rank != 4 || x->dtype != LCL_F32) return false;
   for (int i = 0; i < 2; i++)
     if (a->kernel[i] < 1 || a->kernel[i] != x->shape.dim[2 + i] || a->stride[i] < 1 ||
@@ -365,7 +359,7 @@ static bool is_mean(const lcl_tensor *x, const pool_attr *a) {
 lcl_tensor *lcl_avg_pool2d(lcl_tensor *x, const lcl_pool_desc *desc) {
   LCL_NEED_TENSORS(x);
   if (!desc) return without_window(x);
-  const pool_attr a = attr_of(desc);
+  const lcl_pool_attr a = attr_of(desc);
   if (is_mean(x, &a)) return lcl_mean(x, LCL_AXIS(2) | LCL_AXIS(3), true);
   return lcl__node_new(x->node->graph, &op_average, LCL_IN(x), &a, 1);
 }

@@ -3,6 +3,7 @@
 
 #include "latentcl/ops.h"
 #include "ops/fuse.h"
+#include "ops/attributes.h"
 
 unsigned lcl__axes_of(const lcl_tensor *x, unsigned axes, const char *op) {
   const unsigned there = (1u << x->shape.rank) - 1;
@@ -134,12 +135,8 @@ void lcl_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **v
 
 /* ---- arg max ---- */
 
-typedef struct axis_attr {
-  int32_t axis;
-} axis_attr;
-
 static lcl_status infer_argmax(lcl_node *node) {
-  int axis = ((const axis_attr *)node->attr)->axis;
+  int axis = ((const lcl_axis_attr *)node->attr)->axis;
   lcl_shape s = node->in[0]->shape;
   if (axis < 0 || axis >= s.rank)
     return lcl__fail(LCL_ERR_ARGUMENT, "axis %d does not exist in rank %d", axis, s.rank);
@@ -153,7 +150,7 @@ static lcl_status infer_argmax(lcl_node *node) {
 }
 
 static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
-  int axis = ((const axis_attr *)node->attr)->axis;
+  int axis = ((const lcl_axis_attr *)node->attr)->axis;
   lcl_shape s = node->in[0]->shape;
   int64_t inner = 1, n = lcl_shape_count(node->out[0].shape);
   for (int i = axis + 1; i < s.rank; i++) inner *= s.dim[i];
@@ -184,7 +181,7 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
 }
 
 static const lcl_op op_argmax = { .name = "argmax",
-                                  .attr_size = sizeof(axis_attr),
+                                  .attr_size = sizeof(lcl_axis_attr),
                                   .infer = infer_argmax,
                                   .lower = lower_argmax,
                                   .flags = LCL_OP_NO_GRAD };
@@ -192,8 +189,8 @@ static const lcl_op op_argmax = { .name = "argmax",
 lcl_tensor *lcl_argmax(lcl_tensor *x, int axis, bool keepdims) {
   LCL_NEED_TENSORS(x);
   if (axis < 0) axis += x->shape.rank;
-  lcl_tensor *y = lcl__node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x), &(axis_attr) { axis },
-                                1);
+  lcl_tensor *y = lcl__node_new(lcl_tensor_graph(x), &op_argmax, LCL_IN(x),
+                                &(lcl_axis_attr) { axis }, 1);
   if (keepdims || lcl__graph_broken(lcl_tensor_graph(x))) return y;
   lcl_shape s = { 0 };
   for (int i = 0; i < y->shape.rank; i++)

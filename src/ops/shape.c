@@ -5,21 +5,9 @@
 #include "latentcl/ops.h"
 #include "ops/fuse.h"
 #include "ops/map.h"
+#include "ops/attributes.h"
 
 /* ---- views ---- */
-
-typedef struct shape_attr {
-  lcl_shape shape;
-} shape_attr;
-typedef struct perm_attr {
-  int32_t perm[LCL_MAX_RANK];
-} perm_attr;
-typedef struct slice_attr {
-  int64_t start[LCL_MAX_RANK], stop[LCL_MAX_RANK];
-} slice_attr;
-typedef struct axes_attr {
-  uint32_t axes;
-} axes_attr;
 
 static void set_out(lcl_node *node, lcl_shape shape) {
   node->out[0].shape = shape;
@@ -27,7 +15,7 @@ static void set_out(lcl_node *node, lcl_shape shape) {
 }
 
 static lcl_status infer_reshape(lcl_node *node) {
-  lcl_shape s = ((const shape_attr *)node->attr)->shape;
+  lcl_shape s = ((const lcl_shape_attr *)node->attr)->shape;
   const int64_t have = lcl_shape_count(node->in[0]->shape);
   int open = 0;
   char a[96], b[96];
@@ -40,7 +28,7 @@ static lcl_status infer_reshape(lcl_node *node) {
   if (lcl_shape_count(s) != have)
     return lcl__fail(LCL_ERR_SHAPE, "%s has %lld elements, %s does not",
                      lcl_shape_string(node->in[0]->shape, a), (long long)have,
-                     lcl_shape_string(((const shape_attr *)node->attr)->shape, b));
+                     lcl_shape_string(((const lcl_shape_attr *)node->attr)->shape, b));
   set_out(node, s);
   return LCL_OK;
 }
@@ -90,14 +78,14 @@ static void grad_reshape(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **g
 }
 
 static const lcl_op op_reshape = { .name = "reshape",
-                                   .attr_size = sizeof(shape_attr),
+                                   .attr_size = sizeof(lcl_shape_attr),
                                    .infer = infer_reshape,
                                    .grad = grad_reshape,
                                    .view = view_reshape };
 
 lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
   LCL_NEED_TENSORS(x);
-  shape_attr attr;
+  lcl_shape_attr attr;
   if (lcl_shape_equal(x->shape, shape)) return x;
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = shape.rank;
@@ -109,7 +97,7 @@ lcl_tensor *lcl_reshape(lcl_tensor *x, lcl_shape shape) {
 }
 
 static lcl_status infer_transpose(lcl_node *node) {
-  const perm_attr *a = node->attr;
+  const lcl_perm_attr *a = node->attr;
   lcl_shape in = node->in[0]->shape, s = { .rank = in.rank };
   unsigned seen = 0;
   for (int i = 0; i < in.rank; i++) {
@@ -123,21 +111,21 @@ static lcl_status infer_transpose(lcl_node *node) {
 }
 
 static bool view_transpose(const lcl_node *node, lcl_view *v) {
-  const perm_attr *a = node->attr;
+  const lcl_perm_attr *a = node->attr;
   lcl_view old = *v;
   for (int i = 0; i < node->out[0].shape.rank; i++) v->stride[i] = old.stride[a->perm[i]];
   return true;
 }
 
 static void grad_transpose(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  const perm_attr *a = node->attr;
+  const lcl_perm_attr *a = node->attr;
   int inverse[LCL_MAX_RANK] = { 0 };
   for (int i = 0; i < node->out[0].shape.rank; i++) inverse[a->perm[i]] = i;
   gin[0] = lcl_transpose(gout[0], inverse);
 }
 
 static const lcl_op op_transpose = { .name = "transpose",
-                                     .attr_size = sizeof(perm_attr),
+                                     .attr_size = sizeof(lcl_perm_attr),
                                      .infer = infer_transpose,
                                      .grad = grad_transpose,
                                      .view = view_transpose };
@@ -147,14 +135,14 @@ lcl_tensor *lcl_transpose(lcl_tensor *x, const int *perm) {
   if (x->shape.rank && (!perm))
     return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "transpose",
                             "the permutation is NULL");
-  perm_attr attr;
+  lcl_perm_attr attr;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) attr.perm[i] = perm[i];
   return lcl__node_new(lcl_tensor_graph(x), &op_transpose, LCL_IN(x), &attr, 1);
 }
 
 static lcl_status infer_slice(lcl_node *node) {
-  const slice_attr *a = node->attr;
+  const lcl_slice_attr *a = node->attr;
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < a->start[i] || a->stop[i] > s.dim[i])
@@ -167,13 +155,13 @@ static lcl_status infer_slice(lcl_node *node) {
 }
 
 static bool view_slice(const lcl_node *node, lcl_view *v) {
-  const slice_attr *a = node->attr;
+  const lcl_slice_attr *a = node->attr;
   for (int i = 0; i < node->out[0].shape.rank; i++) v->offset += a->start[i] * v->stride[i];
   return true;
 }
 
 static void grad_slice(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  const slice_attr *a = node->attr;
+  const lcl_slice_attr *a = node->attr;
   int64_t after[LCL_MAX_RANK] = { 0 };
   for (int i = 0; i < node->in[0]->shape.rank; i++)
     after[i] = node->in[0]->shape.dim[i] - a->stop[i];
@@ -181,7 +169,7 @@ static void grad_slice(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin
 }
 
 static const lcl_op op_slice = { .name = "slice",
-                                 .attr_size = sizeof(slice_attr),
+                                 .attr_size = sizeof(lcl_slice_attr),
                                  .infer = infer_slice,
                                  .grad = grad_slice,
                                  .view = view_slice };
@@ -190,7 +178,7 @@ lcl_tensor *lcl_slice(lcl_tensor *x, const int64_t *start, const int64_t *stop) 
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!start || !stop))
     return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "slice", "start or stop is NULL");
-  slice_attr attr;
+  lcl_slice_attr attr;
   bool whole = true;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) {
@@ -220,7 +208,7 @@ static lcl_status infer_same(lcl_node *node) {
 }
 
 static bool view_flip(const lcl_node *node, lcl_view *v) {
-  const axes_attr *a = node->attr;
+  const lcl_axes_attr *a = node->attr;
   lcl_shape s = node->out[0].shape;
   for (int i = 0; i < s.rank; i++) {
     if (!(a->axes & LCL_AXIS(i)) || s.dim[i] == 0) continue;
@@ -231,23 +219,23 @@ static bool view_flip(const lcl_node *node, lcl_view *v) {
 }
 
 static void grad_flip(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  gin[0] = lcl_flip(gout[0], ((const axes_attr *)node->attr)->axes);
+  gin[0] = lcl_flip(gout[0], ((const lcl_axes_attr *)node->attr)->axes);
 }
 
 static const lcl_op op_flip = { .name = "flip",
-                                .attr_size = sizeof(axes_attr),
+                                .attr_size = sizeof(lcl_axes_attr),
                                 .infer = infer_same,
                                 .grad = grad_flip,
                                 .view = view_flip };
 
 lcl_tensor *lcl_flip(lcl_tensor *x, unsigned axes) {
   LCL_NEED_TENSORS(x);
-  axes_attr attr = { lcl__axes_of(x, axes, "flip") };
+  lcl_axes_attr attr = { lcl__axes_of(x, axes, "flip") };
   return attr.axes ? lcl__node_new(lcl_tensor_graph(x), &op_flip, LCL_IN(x), &attr, 1) : x;
 }
 
 static lcl_status infer_broadcast(lcl_node *node) {
-  lcl_shape to = ((const shape_attr *)node->attr)->shape, s;
+  lcl_shape to = ((const lcl_shape_attr *)node->attr)->shape, s;
   char a[96], b[96];
   if (!lcl__broadcast_shape(node->in[0]->shape, to, &s) || !lcl_shape_equal(s, to))
     return lcl__fail(LCL_ERR_SHAPE, "%s does not broadcast to %s",
@@ -271,14 +259,14 @@ static void grad_broadcast(lcl_node *node, lcl_tensor *const *gout, lcl_tensor *
 }
 
 static const lcl_op op_broadcast = { .name = "broadcast",
-                                     .attr_size = sizeof(shape_attr),
+                                     .attr_size = sizeof(lcl_shape_attr),
                                      .infer = infer_broadcast,
                                      .grad = grad_broadcast,
                                      .view = view_broadcast };
 
 lcl_tensor *lcl_broadcast(lcl_tensor *x, lcl_shape shape) {
   LCL_NEED_TENSORS(x);
-  shape_attr attr;
+  lcl_shape_attr attr;
   if (lcl_shape_equal(x->shape, shape)) return x;
   memset(&attr, 0, sizeof attr);
   attr.shape.rank = LCL_MIN(LCL_MAX(shape.rank, 0), LCL_MAX_RANK);
@@ -320,7 +308,7 @@ lcl_tensor *lcl_unskew(lcl_tensor *x) {
 /* ---- copies into a part of the result ---- */
 
 static lcl_status infer_pad(lcl_node *node) {
-  const slice_attr *a = node->attr; /* start: before, stop: after */
+  const lcl_slice_attr *a = node->attr; /* start: before, stop: after */
   lcl_shape s = node->in[0]->shape;
   for (int i = 0; i < s.rank; i++) {
     if (a->start[i] < 0 || a->stop[i] < 0)
@@ -339,7 +327,7 @@ static lcl_status fill_zero(lcl_lower *lw, lcl_tensor *t) {
 }
 
 static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
-  const slice_attr *a = node->attr;
+  const lcl_slice_attr *a = node->attr;
   lcl_view to = { 0 };
   LCL_TRY(fill_zero(lw, &node->out[0]));
   lcl__dense_strides(node->out[0].shape, to.stride);
@@ -348,7 +336,7 @@ static lcl_status lower_pad(lcl_lower *lw, lcl_node *node) {
 }
 
 static void grad_pad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  const slice_attr *a = node->attr;
+  const lcl_slice_attr *a = node->attr;
   int64_t stop[LCL_MAX_RANK] = { 0 };
   for (int i = 0; i < node->in[0]->shape.rank; i++)
     stop[i] = a->start[i] + node->in[0]->shape.dim[i];
@@ -356,7 +344,7 @@ static void grad_pad(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) 
 }
 
 static const lcl_op op_pad = { .name = "pad",
-                               .attr_size = sizeof(slice_attr),
+                               .attr_size = sizeof(lcl_slice_attr),
                                .infer = infer_pad,
                                .grad = grad_pad,
                                .lower = lower_pad };
@@ -365,7 +353,7 @@ lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) 
   LCL_NEED_TENSORS(x);
   if (x->shape.rank && (!before || !after))
     return lcl__graph_error(x->node->graph, LCL_ERR_ARGUMENT, "pad", "before or after is NULL");
-  slice_attr attr;
+  lcl_slice_attr attr;
   bool any = false;
   memset(&attr, 0, sizeof attr);
   for (int i = 0; i < x->shape.rank; i++) {
@@ -377,7 +365,7 @@ lcl_tensor *lcl_pad(lcl_tensor *x, const int64_t *before, const int64_t *after) 
 }
 
 static lcl_status infer_concat(lcl_node *node) {
-  int axis = (int)((const axes_attr *)node->attr)->axes;
+  int axis = (int)((const lcl_axes_attr *)node->attr)->axes;
   lcl_shape s = node->in[0]->shape;
   char a[96], b[96];
   if (axis >= s.rank)
@@ -398,7 +386,7 @@ static lcl_status infer_concat(lcl_node *node) {
 }
 
 static lcl_status lower_concat(lcl_lower *lw, lcl_node *node) {
-  int axis = (int)((const axes_attr *)node->attr)->axes;
+  int axis = (int)((const lcl_axes_attr *)node->attr)->axes;
   lcl_view to = { 0 };
   lcl__dense_strides(node->out[0].shape, to.stride);
   for (int i = 0; i < node->n_in; i++) {
@@ -409,7 +397,7 @@ static lcl_status lower_concat(lcl_lower *lw, lcl_node *node) {
 }
 
 static void grad_concat(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gin) {
-  int axis = (int)((const axes_attr *)node->attr)->axes;
+  int axis = (int)((const lcl_axes_attr *)node->attr)->axes;
   int64_t at = 0;
   for (int i = 0; i < node->n_in; i++) {
     int64_t n = node->in[i]->shape.dim[axis];
@@ -419,7 +407,7 @@ static void grad_concat(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **gi
 }
 
 static const lcl_op op_concat = { .name = "concat",
-                                  .attr_size = sizeof(axes_attr),
+                                  .attr_size = sizeof(lcl_axes_attr),
                                   .infer = infer_concat,
                                   .grad = grad_concat,
                                   .lower = lower_concat };
@@ -433,7 +421,7 @@ lcl_tensor *lcl_concat(lcl_tensor *const *xs, int n, int axis) {
                             "needs tensors and an axis they have");
   return n == 1 ? first
                 : lcl__node_new(lcl_tensor_graph(first), &op_concat, xs, n,
-                                &(axes_attr) { (uint32_t)axis }, 1);
+                                &(lcl_axes_attr) { (uint32_t)axis }, 1);
 }
 
 static lcl_status infer_skew(lcl_node *node) {

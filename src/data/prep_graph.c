@@ -1,0 +1,78 @@
+/* Preprocessing as a part of a graph: what prep.c does on the host, for networks that leave
+ * LatentCL. */
+#include "base/base.h"
+#include "data/prep.h"
+#include "latentcl/ops.h"
+
+static lcl_tensor *constant(lcl_graph *g, const float *x, lcl_shape shape) {
+  return lcl_const_data(g, LCL_F32, shape, x);
+}
+
+/* As lcl__colour_convert(): a filter of one pixel. */
+static lcl_tensor *colour(const lcl_prep *p, lcl_tensor *x) {
+  static const float matrix[9] = { .299f, .587f, .114f,    -.14713f, -.28886f,
+                                   .436f, .615f, -.51499f, -.10001f };
+  if (p->desc.colour == LCL_COLOUR_KEEP || p->in_c != 3) return x;
+  const int64_t rows = p->desc.colour == LCL_COLOUR_GREY ? 1 : 3;
+  lcl_tensor *w = constant(lcl_tensor_graph(x), matrix, LCL_SHAPE(rows, 3, 1, 1));
+  return lcl_conv2d(x, w, NULL, NULL);
+}
+
+static lcl_tensor *divided(lcl_tensor *x, lcl_tensor *by) {
+  lcl_tensor *zero = lcl_const(lcl_tensor_graph(x), 0);
+  return lcl_select(lcl_greater(by, zero), lcl_div(x, by), zero); /* nothing to divide by: zeros */
+}
+
+static lcl_tensor *norm(lcl_tensor *x, unsigned axes) {
+  return lcl_sqrt(lcl_sum(lcl_square(x), axes, true));
+}
+
+/* As lcl__contrast_apply(). */
+static lcl_tensor *contrast(const lcl_prep *p, lcl_tensor *x) {
+  const unsigned planes = LCL_AXIS(2) | LCL_AXIS(3), all = planes | LCL_AXIS(1);
+  lcl_tensor *mean, *var, *centred;
+  switch (p->desc.contrast) {
+  case LCL_CONTRAST_STANDARDISE:
+    lcl_moments(x, planes, &mean, &var);
+    return lcl_div(lcl_sub(x, mean),
+                   lcl_maximum(lcl_sqrt(var), lcl_const(lcl_tensor_graph(x), 1e-4f)));
+  case LCL_CONTRAST_GCN:
+    centred = lcl_sub(x, lcl_mean(x, all, true));
+    return divided(centred, lcl_scale(norm(centred, all), 1 / p->desc.gcn_scale));
+  case LCL_CONTRAST_MAX_ABS:
+    centred = lcl_sub(x, lcl_mean(x, all, true));
+    return divided(centred, lcl_max(lcl_abs(centred), all, true));
+  case LCL_CONTRAST_UNIT_NORM: return divided(x, norm(x, all));
+  default: return x;
+  }
+}
+
+static lcl_tensor *centre(const lcl_prep *p, lcl_tensor *x) {
+  lcl_graph *g = lcl_tensor_graph(x);
+  const lcl_shape image = LCL_SHAPE(p->c, p->h, p->w), channels = LCL_SHAPE(p->c, 1, 1);
+  const int64_t n = lcl_shape_count(image);
+  switch (p->desc.centre) {
+  case LCL_CENTRE_NONE: return x;
+  case LCL_CENTRE_MEAN_IMAGE: return lcl_sub(x, constant(g, p->mean, image));
+  case LCL_CENTRE_CHANNEL:
+  case LCL_CENTRE_CHROMA:
+    return lcl_div(lcl_sub(x, constant(g, p->mean, channels)), constant(g, p->deviation, channels));
+  case LCL_CENTRE_ZCA: break;
+  }
+  const lcl_shape whole = lcl_tensor_shape(x);
+  lcl_tensor *rows = lcl_reshape(lcl_sub(x, constant(g, p->mean, image)),
+                                 LCL_SHAPE(whole.dim[0], n));
+  return lcl_reshape(lcl_matmul(rows, constant(g, p->zca, LCL_SHAPE(n, n)), false, true), whole);
+}
+
+lcl_status lcl__prep_graph(const lcl_prep *p, lcl_tensor *image, lcl_tensor **out) {
+  if (p->desc.contrast == LCL_CONTRAST_LOCAL_Y)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "local contrast normalisation has no form as a part of a graph");
+  lcl_tensor *x = centre(p, contrast(p, colour(p, image)));
+  x = lcl_shift(lcl_scale(x, p->desc.gain), p->desc.shift);
+  const int top = (p->h - p->out_h) / 2, left = (p->w - p->out_w) / 2;
+  x = lcl_slice_axis(lcl_slice_axis(x, 2, top, top + p->out_h), 3, left, left + p->out_w);
+  *out = x;
+  return lcl_graph_status(lcl_tensor_graph(image));
+}
