@@ -30,8 +30,7 @@ void lcl__prep_values(const lcl_prep *p, const float *in, float *out, float *scr
 void lcl__prep_window(const lcl_prep *p, const float *full, int top, int left, bool mirror,
                       float *out);
 
-/* prep_graph.c: the same as nodes of a graph, image (N,in_c,in_h,in_w) to (N,c,out_h,out_w).
- * LCL_ERR_UNSUPPORTED for local contrast. */
+/* prep_graph.c: the same as nodes of a graph, image (N,in_c,in_h,in_w) to (N,c,out_h,out_w). */
 lcl_status lcl__prep_graph(const lcl_prep *p, lcl_tensor *image, lcl_tensor **out);
 
 /* prep_math.c */

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Runs as ONNX files: docs/onnx.md's export lines, and the same numbers through `latentcl run` as the run itself gives; in
+onnxruntime too, where Python has it.
+
+Usage: test_export.py LATENTCL ROOT"""
+import pathlib
+import random
+import re
+import shlex
+import struct
+import subprocess
+import sys
+import tempfile
+
+latentcl, root = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2])
+failures, compared = [], []
+try:
+    import numpy
+    import onnxruntime
+except ImportError as missing:
+    numpy = onnxruntime = None
+    print(f"{missing.name} is not installed: only latentcl's own numbers are compared")
+
+
+def said(folder, *args):
+    done = subprocess.run([latentcl, *map(str, args)], capture_output=True, text=True, cwd=folder)
+    if done.returncode:
+        failures.append(f"{shlex.join(map(str, args))}: exit code {done.returncode}: {done.stderr}")
+    return done
+
+
+def refused(folder, code, pattern, *args):
+    done = subprocess.run([latentcl, *map(str, args)], capture_output=True, text=True, cwd=folder)
+    if done.returncode != code or not re.search(pattern, done.stderr) or len(done.stderr.splitlines()) != 1:
+        failures.append(f"{shlex.join(map(str, args))}: exit code {done.returncode}, expected {code} and one line {pattern!r}: {done.stderr}")
+
+
+def npy(path, kind, shape, values):
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    head = head.ljust(117) + "\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode()
+                     + struct.pack(f"<{len(values)}{'f' if kind == '<f4' else 'i'}", *values))
+
+
+def read(path):
+    data = path.read_bytes()
+    head = 10 + struct.unpack("<H", data[8:10])[0]
+    kind = "f" if b"'<f4'" in data[:head] else "i"
+    return list(struct.unpack(f"<{(len(data) - head) // 4}{kind}", data[head:]))
+
+
+def same(what, got, want, tolerance):
+    size = max(map(abs, want), default=0)
+    apart = max((abs(a - b) for a, b in zip(got, want)), default=0)
+    if len(got) != len(want) or not want or not apart <= tolerance * max(size, 1e-3):
+        failures.append(f"{what}: {len(got)} and {len(want)} numbers, {apart:g} apart of {size:g}")
+    compared.append(what)
+
+
+def in_onnxruntime(what, file, inputs, outputs):
+    if not onnxruntime:
+        return
+    session = onnxruntime.InferenceSession(str(file))
+    results = session.run(list(outputs), {name: numpy.load(path) for name, path in inputs.items()})
+    for path, result in zip(outputs.values(), results):
+        same(f"{what} in onnxruntime", [float(x) for x in result.ravel()], read(path), 1e-4)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    folder = pathlib.Path(folder)
+    random.seed(1)
+    data = folder / "data"
+    data.mkdir()  # of 0 and 1, which binarisation leaves as they are
+    for part, n in [("train", 40), ("test", 12)]:
+        npy(data / f"{part}_features.npy", "<f4", (n, 1, 12, 12), [float(random.getrandbits(1)) for _ in range(n * 144)])
+        npy(data / f"{part}_labels.npy", "<i4", (n,), [i % 3 for i in range(n)])
+    images = data / "test_features.npy"
+
+    for model, parts in [("semantic-noise", ["classifier", "encoder", "decoder"]), ("vae", ["encoder", "decoder"]),
+                         ("ladder", ["classifier", "encoder"])]:
+        run = folder / model
+        said(folder, "train", model, "--data", data, "--out", run, "--epochs", 1, "--batch", 20, "--no-test")
+        said(folder, "encode", run, "--split", "test", "--out", folder / "want")
+        labels = [int(line.split(",")[1]) for line in (folder / "want.csv").read_text().splitlines()[1:]
+                  ] if "classifier" in parts else []
+        for part in parts:
+            file = folder / f"{model}-{part}.onnx"
+            said(folder, "export", run, "--onnx", file, "--part", part)
+            inputs = {"image": images} if part != "decoder" else {"features": folder / "want.npy"}
+            outputs = {"classifier": ["scores", "prediction"], "encoder": ["features"], "decoder": ["image"]}[part]
+            outputs = {name: folder / f"{name}.npy" for name in outputs}
+            said(folder, "run", file, *[w for n, p in inputs.items() for w in ("--in", f"{n}={p}")],
+                 *[w for n, p in outputs.items() for w in ("--out", f"{n}={p}")])
+            if failures:
+                sys.exit("\n".join(failures))
+            if part == "encoder":
+                same(f"{model} {part}", read(outputs["features"]), read(folder / "want.npy"), 1e-5)
+            if part == "classifier":
+                if read(outputs["prediction"]) != labels:
+                    failures.append(f"{model}: predictions {read(outputs['prediction'])}, not {labels}")
+            in_onnxruntime(f"{model} {part}", file, inputs, outputs)
+            content = file.read_bytes()
+            for word in [model.encode(), part.encode(), b"commit"]:
+                if word not in content:
+                    failures.append(f"{file.name} has no {word} in its metadata")
+
+    # A decoder of an encoder's features is the reconstruction: the same file by both ways.
+    fixed = folder / "fixed.onnx"
+    said(folder, "export", folder / "vae", "--onnx", fixed, "--part", "encoder", "--batch", 12)
+    said(folder, "run", fixed, "--in", images, "--out", folder / "f.npy")
+    said(folder, "run", folder / "vae-encoder.onnx", "--in", images, "--out", folder / "o.npy")
+    same("a fixed batch", read(folder / "f.npy"), read(folder / "o.npy"), 1e-6)
+
+    run = folder / "ladder"
+    refused(folder, 2, "where to", "export", run)
+    refused(folder, 1, "the part is classifier, encoder or decoder", "export", run, "--onnx", "x.onnx", "--part", "head")
+    refused(folder, 1, "ladder is not a function of its features alone", "export", run, "--onnx", "x.onnx", "--part", "decoder")
+    refused(folder, 1, "vae predicts no class", "export", folder / "vae", "--onnx", "x.onnx", "--part", "classifier")
+    refused(folder, 1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
+    if (folder / "x.onnx").exists():
+        failures.append("a file is left of an export that failed")
+
+    # The page, in its order.
+    page = (root / "docs/onnx.md").read_text()
+    section = re.search(r"^## From LatentCL\n(.*?)(?=^## |\Z)", page, re.M | re.S)
+    lines = re.findall(r"^    (latentcl .*)", section[1] if section else "", re.M)
+    if len(lines) < 4:
+        failures.append("docs/onnx.md has no export lines")
+    work = folder / "page"
+    work.mkdir()
+    (work / "images.npy").write_bytes(images.read_bytes())
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[1] == "train":
+            words += ["--data", str(data), "--epochs", "1", "--batch", "20", "--no-test"]
+        if words[1] == "bench":
+            words += ["--seconds", "0.01", "--quick"]
+        said(work, *words[1:])
+
+if failures:
+    sys.exit("\n".join(failures))
+print(f"{len(compared)} comparisons, {len(lines)} command lines")
