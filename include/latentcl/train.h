@@ -246,7 +246,7 @@ LCL_API lcl_status lcl_run_evaluate(lcl_run_folder *run, const char *split, lcl_
 
 /** What lcl_run_export() writes. */
 typedef struct lcl_export_desc {
-  const char *path; /**< of the ONNX file, which is replaced as a whole */
+  const char *path; /**< of the file, which ends in .onnx and is replaced as a whole */
   /** "classifier": image to scores and prediction; "encoder": image to features; "decoder":
    * features to image, as prepared. NULL: classifier, or encoder where no class is predicted. */
   const char *part;

@@ -159,7 +159,9 @@ lcl_status lcl_run_export(lcl_run_folder *run, const lcl_export_desc *desc) {
   if (desc->batch < 0 || desc->batch > 1 << 20 || (desc->n_metadata && !desc->metadata))
     return lcl__fail(LCL_ERR_ARGUMENT, "a batch of 0 to 2^20 is expected, got %lld",
                      (long long)desc->batch);
-  LCL_TRY(lcl__check_output(desc->path));
+  const char *folder = lcl__run_path(run);
+  LCL_TRY(lcl__check_ending(desc->path, ".onnx"));
+  LCL_TRY(lcl__check_run_outputs(&desc->path, 1, &folder, 1, j.s));
   lcl_status st = begin(&j, desc->batch ? desc->batch : OPEN_BATCH);
   if (st == LCL_OK) st = choose_part(&j, &part);
   if (st == LCL_OK) st = lcl__run_load(run);

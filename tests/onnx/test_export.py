@@ -76,66 +76,44 @@ with tempfile.TemporaryDirectory() as folder:
         npy(data / f"{part}_labels.npy", "<i4", (n,), [i % 3 for i in range(n)])
     images = data / "test_features.npy"
 
-    for model, parts in [("semantic-noise", ["classifier", "encoder", "decoder"]), ("vae", ["encoder", "decoder"]),
-                         ("ladder", ["classifier", "encoder"])]:
-        run = folder / model
-        said(folder, "train", model, "--data", data, "--out", run, "--epochs", 1, "--batch", 20, "--no-test")
-        said(folder, "encode", run, "--split", "test", "--out", folder / "want")
-        labels = [int(line.split(",")[1]) for line in (folder / "want.csv").read_text().splitlines()[1:]
-                  ] if "classifier" in parts else []
-        for part in parts:
-            file = folder / f"{model}-{part}.onnx"
-            said(folder, "export", run, "--onnx", file, "--part", part)
-            inputs = {"image": images} if part != "decoder" else {"features": folder / "want.npy"}
-            outputs = {"classifier": ["scores", "prediction"], "encoder": ["features"], "decoder": ["image"]}[part]
-            outputs = {name: folder / f"{name}.npy" for name in outputs}
-            said(folder, "run", file, *[w for n, p in inputs.items() for w in ("--in", f"{n}={p}")],
-                 *[w for n, p in outputs.items() for w in ("--out", f"{n}={p}")])
-            if failures:
-                sys.exit("\n".join(failures))
-            if part == "encoder":
-                same(f"{model} {part}", read(outputs["features"]), read(folder / "want.npy"), 1e-5)
-            if part == "classifier":
-                if read(outputs["prediction"]) != labels:
-                    failures.append(f"{model}: predictions {read(outputs['prediction'])}, not {labels}")
-            in_onnxruntime(f"{model} {part}", file, inputs, outputs)
-            content = file.read_bytes()
-            for word in [model.encode(), part.encode(), b"commit"]:
-                if word not in content:
-                    failures.append(f"{file.name} has no {word} in its metadata")
-
-    # A decoder of an encoder's features is the reconstruction: the same file by both ways.
-    fixed = folder / "fixed.onnx"
-    said(folder, "export", folder / "vae", "--onnx", fixed, "--part", "encoder", "--batch", 12)
-    said(folder, "run", fixed, "--in", images, "--out", folder / "f.npy")
-    said(folder, "run", folder / "vae-encoder.onnx", "--in", images, "--out", folder / "o.npy")
-    same("a fixed batch", read(folder / "f.npy"), read(folder / "o.npy"), 1e-6)
-
-    run = folder / "ladder"
-    refused(folder, 2, "where to", "export", run)
-    refused(folder, 1, "the part is classifier, encoder or decoder", "export", run, "--onnx", "x.onnx", "--part", "head")
-    refused(folder, 1, "ladder is not a function of its features alone", "export", run, "--onnx", "x.onnx", "--part", "decoder")
-    refused(folder, 1, "vae predicts no class", "export", folder / "vae", "--onnx", "x.onnx", "--part", "classifier")
-    refused(folder, 1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
-    if (folder / "x.onnx").exists():
-        failures.append("a file is left of an export that failed")
-
-    # The page, in its order.
+    # The page's lines, in its order: a run, its parts, and what they compute.
     page = (root / "docs/onnx.md").read_text()
     section = re.search(r"^## From LatentCL\n(.*?)(?=^## |\Z)", page, re.M | re.S)
     lines = re.findall(r"^    (latentcl .*)", section[1] if section else "", re.M)
-    if len(lines) < 4:
-        failures.append("docs/onnx.md has no export lines")
-    work = folder / "page"
-    work.mkdir()
-    (work / "images.npy").write_bytes(images.read_bytes())
+    (folder / "images.npy").write_bytes(images.read_bytes())
     for line in lines:
         words = shlex.split(line, comments=True)
         if words[1] == "train":
             words += ["--data", str(data), "--epochs", "1", "--batch", "20", "--no-test"]
         if words[1] == "bench":
             words += ["--seconds", "0.01", "--quick"]
-        said(work, *words[1:])
+        said(folder, *words[1:])
+    if failures:
+        sys.exit("\n".join(failures))
+    run = folder / "runs/first"
+    said(folder, "encode", run, "--split", "test", "--out", folder / "want")
+    labels = [int(line.split(",")[1]) for line in (folder / "want.csv").read_text().splitlines()[1:]]
+    same("the encoder", read(folder / "codes.npy"), read(folder / "want.npy"), 1e-5)
+    if read(folder / "labels.npy") != labels:
+        failures.append(f"predictions {read(folder / 'labels.npy')}, not {labels}")
+    in_onnxruntime("the classifier", folder / "digits.onnx", {"image": images},
+                   {"scores": folder / "scores.npy", "prediction": folder / "labels.npy"})
+    in_onnxruntime("the encoder", folder / "encoder.onnx", {"image": images}, {"features": folder / "codes.npy"})
+    in_onnxruntime("the decoder", folder / "decoder.onnx", {"features": folder / "codes.npy"},
+                   {"image": folder / "decoded.npy"})
+    for word in [b"semantic-noise", b"classifier", b"runs/first", b"commit"]:
+        if word not in (folder / "digits.onnx").read_bytes():
+            failures.append(f"digits.onnx has no {word} in its metadata")
+    said(folder, "export", run, "--onnx", "fixed.onnx", "--part", "encoder", "--batch", 12)
+    said(folder, "run", "fixed.onnx", "--in", images, "--out", folder / "fixed.npy")
+    same("a fixed batch", read(folder / "fixed.npy"), read(folder / "codes.npy"), 1e-6)
+
+    refused(folder, 2, "where to", "export", run)
+    refused(folder, 1, "the part is classifier, encoder or decoder", "export", run, "--onnx", "x.onnx", "--part", "head")
+    refused(folder, 1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
+    refused(folder, 1, "onnx", "export", run, "--onnx", "x.txt")
+    if (folder / "x.onnx").exists() or (folder / "x.txt").exists():
+        failures.append("a file is left of an export that failed")
 
 if failures:
     sys.exit("\n".join(failures))
