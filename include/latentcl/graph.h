@@ -340,12 +340,20 @@ LCL_API lcl_status lcl_feed_buffer(lcl_program *p, const char *input, lcl_buffer
  * @return #LCL_ERR_NUMERIC when check_numerics finds NaN or Inf, or guard_bands a write outside */
 LCL_API lcl_status lcl_run(lcl_program *p);
 
-/** Enqueues one run and gives an event for its end. guard_bands and check_numerics do not apply.
+/** Enqueues one run that begins after the events of a wait list, and gives an event for its end.
+ * Does not wait; guard_bands and check_numerics do not apply. Everything that is enqueued on the
+ * context's queues afterwards, by later calls too, comes after those events; calls that wait for
+ * the device wait for them.
  *
  * @param p             the program
- * @param cl_event_out  receives a cl_event, which the caller releases
- * @return #LCL_OK or the status of an OpenCL call */
-LCL_API lcl_status lcl_run_async(lcl_program *p, void **cl_event_out);
+ * @param n_wait        events to wait for; 0: none
+ * @param cl_wait       n_wait cl_event of the program's cl_context, user events too, which may be
+ *   released when the call returns; NULL when there are none
+ * @param cl_event_out  receives a cl_event, which the caller releases; NULL: not wanted
+ * @return #LCL_ERR_ARGUMENT for n_wait without events; else #LCL_OK or the status of an OpenCL
+ * call, e.g. for an event of another cl_context */
+LCL_API lcl_status lcl_run_async(lcl_program *p, int n_wait, void *const *cl_wait,
+                                 void **cl_event_out);
 
 /** Waits for the runs so far and copies an output to the host.
  *

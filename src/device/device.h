@@ -213,6 +213,8 @@ lcl_status lcl__list_add(lcl_list *list, const lcl_launch *launch);
 /* Derives the hazards (RAW, WAR, WAW) and places the launches on the context's queues. After this
  * only run. */
 lcl_status lcl__list_seal(lcl_list *list);
+/* What is enqueued on queue 0 from now on, runs of lists included, comes after n events. */
+lcl_status lcl__queue_wait(lcl_context *ctx, cl_uint n, const cl_event *events);
 /* Enqueues the whole list; returns without waiting. Runs of lists on one context are ordered after
  * each other. done (may be NULL) receives an event of the end, released by the caller. A failure
  * names the launch's label. */

@@ -1,4 +1,4 @@
-/* Waiting for queues. */
+/* Waiting for queues, and queues that wait. */
 #include "device/internal.h"
 
 /* rusticl of Mesa 22.3 does not wait in clFinish for what clFlush already sent to the device: an
@@ -23,4 +23,10 @@ lcl_status lcl_context_finish(lcl_context *ctx) {
       status = lcl__cl_fail(ctx, err, "waiting for the device");
   }
   return status;
+}
+
+lcl_status lcl__queue_wait(lcl_context *ctx, cl_uint n, const cl_event *events) {
+  if (!n) return LCL_OK;
+  const cl_int err = clEnqueueBarrierWithWaitList(ctx->queue[0], n, events, NULL);
+  return err == CL_SUCCESS ? LCL_OK : lcl__cl_fail(ctx, err, "waiting for the caller's events");
 }

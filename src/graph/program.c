@@ -350,12 +350,24 @@ lcl_status lcl_run(lcl_program *p) {
   return lcl__context_leave(p->ctx, run(p, NULL));
 }
 
-lcl_status lcl_run_async(lcl_program *p, void **cl_event_out) {
+static lcl_status run_after(lcl_program *p, int n_wait, void *const *cl_wait, cl_event *done) {
+  LCL_TRY(check_ready(p));
+  LCL_TRY(lcl__queue_wait(p->ctx, (cl_uint)n_wait, (const cl_event *)cl_wait));
+  return run(p, done);
+}
+
+lcl_status lcl_run_async(lcl_program *p, int n_wait, void *const *cl_wait, void **cl_event_out) {
   cl_event done = NULL;
-  LCL_NEED(p, cl_event_out);
+  LCL_NEED(p);
+  if (n_wait < 0 || (n_wait && !cl_wait))
+    return lcl__fail(LCL_ERR_ARGUMENT, "run: %d events to wait for, and %s", n_wait,
+                     cl_wait ? "a list of them" : "NULL for them");
   LCL_TRY(lcl__context_enter(p->ctx));
-  LCL_TRY(lcl__context_leave(p->ctx, run(p, &done)));
-  *cl_event_out = done;
+  LCL_TRY(lcl__context_leave(p->ctx, run_after(p, n_wait, cl_wait, &done)));
+  if (cl_event_out)
+    *cl_event_out = done;
+  else
+    clReleaseEvent(done);
   return LCL_OK;
 }
 

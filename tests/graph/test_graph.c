@@ -410,7 +410,7 @@ static void callers_memory(void **state) {
   for (unsigned seed = 2; seed < 4; seed++) {
     fill(x, N, seed);
     ASSERT_OK(lcl_buffer_write(own, 0, x, sizeof x));
-    ASSERT_OK(lcl_run_async(p, &done));
+    ASSERT_OK(lcl_run_async(p, 0, NULL, &done));
     cl_event event = done;
     assert_int_equal(clWaitForEvents(1, &event), CL_SUCCESS);
     assert_int_equal(
@@ -425,6 +425,66 @@ static void callers_memory(void **state) {
   assert_memory_equal(back, x, sizeof x);
   lcl_buffer_destroy(own);
   lcl_buffer_destroy(small);
+  end(w);
+}
+
+/* A run waits for the caller's events, and the caller's queue for the run's: what the caller writes
+ * on a queue of its own before its event is what the run reads. */
+static void callers_events(void **state) {
+  (void)state;
+  enum { N = 512 };
+  float before[N], x[N], y[N] = { 0 };
+  lcl_buffer *in, *out;
+  lcl_program *p;
+  void *event = NULL;
+  cl_int err, result = CL_COMPLETE;
+  world w = begin();
+  lcl_output(lcl_scale(lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N)), 2), "y");
+  ASSERT_OK(lcl_compile(w.g, NULL, &p));
+  const cl_context cl = lcl_context_cl_context(ctx);
+  cl_command_queue queue = clCreateCommandQueue(cl, lcl_context_cl_device(ctx), 0, &err);
+  assert_int_equal(err, CL_SUCCESS);
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof x, &in));
+  ASSERT_OK(lcl_buffer_create(ctx, sizeof y, &out));
+  ASSERT_OK(lcl_feed_buffer(p, "x", in));
+  for (unsigned seed = 1; seed < 3; seed++) {
+    fill(before, N, 10 + seed);
+    fill(x, N, seed);
+    ASSERT_OK(lcl_buffer_write(in, 0, before, sizeof before));
+    ASSERT_OK(lcl_context_finish(ctx));
+    cl_event gate[2] = { clCreateUserEvent(cl, &err), clCreateUserEvent(cl, &err) };
+    ASSERT_OK(lcl_run_async(p, 2, (void **)gate, &event));
+    cl_event done = event;
+    assert_int_equal(
+        clEnqueueWriteBuffer(queue, lcl_buffer_cl_mem(in), CL_TRUE, 0, sizeof x, x, 0, NULL, NULL),
+        CL_SUCCESS);
+    assert_int_equal(clSetUserEventStatus(gate[0], CL_COMPLETE), CL_SUCCESS);
+    assert_int_equal(
+        clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof result, &result, NULL),
+        CL_SUCCESS);
+    assert_int_not_equal(result, CL_COMPLETE);
+    assert_int_equal(clSetUserEventStatus(gate[1], CL_COMPLETE), CL_SUCCESS);
+    ASSERT_OK(lcl_fetch_buffer(p, "y", out, 0));
+    /* The event of another run, which nobody wants, and of one that waits for the first. */
+    ASSERT_OK(lcl_run_async(p, 1, &event, NULL));
+    clReleaseEvent(done);
+    ASSERT_OK(lcl_run_async(p, 0, NULL, &event));
+    done = event;
+    assert_int_equal(
+        clEnqueueReadBuffer(queue, lcl_buffer_cl_mem(out), CL_TRUE, 0, sizeof y, y, 1, &done, NULL),
+        CL_SUCCESS);
+    for (int i = 0; i < N; i++) assert_true(y[i] == 2 * x[i]);
+    clReleaseEvent(done);
+    for (int k = 0; k < 2; k++) clReleaseEvent(gate[k]);
+  }
+  void *none[2] = { NULL, NULL };
+  ASSERT_STATUS(lcl_run_async(p, 1, NULL, &event), LCL_ERR_ARGUMENT);
+  ASSERT_STATUS(lcl_run_async(p, -1, none, &event), LCL_ERR_ARGUMENT);
+  assert_int_not_equal(lcl_run_async(p, 2, none, &event), LCL_OK);
+  clReleaseCommandQueue(queue);
+  lcl_program_destroy(p);
+  lcl_buffer_destroy(in);
+  lcl_buffer_destroy(out);
   end(w);
 }
 
@@ -516,6 +576,7 @@ int main(void) {
     cmocka_unit_test(numerics),
     cmocka_unit_test(epilogues),
     cmocka_unit_test(callers_memory),
+    cmocka_unit_test(callers_events),
     cmocka_unit_test(into_callers_memory),
     cmocka_unit_test(unrelated),
     cmocka_unit_test(largest_shape),

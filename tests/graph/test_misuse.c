@@ -53,7 +53,7 @@ static void order_of_calls(void **state) {
   says(lcl_run(p), LCL_ERR_ARGUMENT, "was never fed");
   ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
   says(lcl_run(p), LCL_ERR_ARGUMENT, "\"other\" was never fed");
-  says(lcl_run_async(p, &event), LCL_ERR_ARGUMENT, "\"other\" was never fed");
+  says(lcl_run_async(p, 0, NULL, &event), LCL_ERR_ARGUMENT, "\"other\" was never fed");
   ASSERT_OK(lcl_feed(p, "other", x, sizeof x));
   says(lcl_fetch(p, "y", y, sizeof y), LCL_ERR_ARGUMENT, "has not run yet");
   ASSERT_OK(lcl_run(p));
