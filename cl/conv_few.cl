@@ -25,6 +25,13 @@
  *   GRAD_ROWS, GRAD_TAPS        a tile of the filter gradient: filters by taps; of the input
  *                               gradient: taps by 2 vectors of pixels
  */
+#ifndef FORWARD_ROWS
+#define FORWARD_ROWS 4
+#define FORWARD_WIDE 3
+#define GRAD_ROWS    3
+#define GRAD_TAPS    3
+#endif
+
 #include "args.h"
 #include "packed.cl"
 

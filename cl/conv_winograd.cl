@@ -15,6 +15,10 @@
  *   VEC  floats in a vector: 16 or 8
  *   KT   tiles that winograd_filter_grad transforms at a time
  */
+#ifndef KT
+#define KT 32
+#endif
+
 #include "args.h"
 #include "packed.cl"
 

@@ -4,6 +4,10 @@
  * A work-group of one work-item (CPUs) does all jobs in turn; a larger one shares them among its
  * work-items, with a barrier where others read the results.
  */
+#ifndef WIDTH
+#define WIDTH 1
+#endif
+
 #include "args.h"
 
 #if LCL_PANEL

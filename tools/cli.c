@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/json.h"
 #include "base/status_line.h"
 #include "base/text.h"
 #include "device/device.h"
@@ -36,6 +37,15 @@ void cli_print(const char *fmt, ...) {
   va_end(args);
   if (lcl__str_ok(&s) && s.data) fputs(s.data, stdout);
   lcl__str_free(&s);
+}
+
+int cli_print_json(cJSON *json) {
+  char *text = json ? lcl__json_print(json, true) : NULL;
+  cJSON_Delete(json);
+  if (!text) return cli_fail("out of memory");
+  puts(text);
+  cJSON_free(text);
+  return CLI_OK;
 }
 
 int cli_fail(const char *fmt, ...) {

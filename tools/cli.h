@@ -95,6 +95,12 @@ void cli_begin_message(void);
 /* Whether a file's name (NULL: none) means standard output: nothing else may be printed there. */
 bool cli_is_stdout(const char *path);
 
+/* Prints a result for programs, and deletes it: one JSON document, indented, numbers that JSON does
+ * not have as null. Every command's --json comes here. NULL: out of memory. Returns an exit code.
+ */
+struct cJSON;
+int cli_print_json(struct cJSON *json);
+
 /* printf whose text arguments cannot command a terminal: for names from outside. */
 void cli_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

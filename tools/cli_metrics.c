@@ -4,20 +4,12 @@
 #include "base/json.h"
 #include "cli_run.h"
 
-void cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
+int cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
   if (json) {
-    lcl_str s = { 0 };
-    lcl__str_add(&s, "{\"split\": ");
-    lcl__str_json_text(&s, what);
-    for (int i = 0; i < m->n; i++) {
-      lcl__str_add(&s, ", ");
-      lcl__str_json_text(&s, m->item[i].name);
-      lcl__str_add(&s, ": ");
-      lcl__str_json_number(&s, m->item[i].value);
-    }
-    printf("%s}\n", s.data ? s.data : "");
-    lcl__str_free(&s);
-    return;
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "split", what);
+    for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(o, m->item[i].name, m->item[i].value);
+    return cli_print_json(o);
   }
   const double *n = lcl_metrics_get(m, "n");
   cli_print("%s: %.0f examples", what, n ? *n : 0);
@@ -29,4 +21,5 @@ void cli_print_metrics(const char *what, const lcl_metrics *m, bool json) {
       cli_print(", %s %.4g", m->item[i].name, m->item[i].value);
   }
   printf("\n");
+  return CLI_OK;
 }

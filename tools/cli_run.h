@@ -34,7 +34,8 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
                  cli_run_args *out);
 void cli_run_close(cli_run_args *a);
 
-/* What an evaluation found, as a line for people or a JSON object. what: the split. */
-void cli_print_metrics(const char *what, const lcl_metrics *m, bool json);
+/* What an evaluation found, as a line for people or a JSON object. what: the split. Returns an exit
+ * code. */
+int cli_print_metrics(const char *what, const lcl_metrics *m, bool json);
 
 #endif

@@ -1,12 +1,14 @@
 /* latentcl check: proves every op on the user's device against double-precision references. */
 #include <stdio.h>
 
+#include "base/json.h"
 #include "base/status_line.h"
 #include "cli.h"
 #include "reference/check.h"
 
 typedef struct progress {
   uint64_t failures;
+  cJSON *json; /* NULL: text; else the messages of failures */
 } progress;
 
 /* One line that is written over; on a file only failures are printed. */
@@ -16,7 +18,10 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
   progress *p = user;
   if (failure) {
     p->failures++;
-    cli_print("FAILED  %s\n", failure);
+    if (p->json)
+      cJSON_AddItemToArray(p->json, cJSON_CreateString(failure));
+    else
+      cli_print("FAILED  %s\n", failure);
     fflush(stdout);
   }
   const int filled = (int)(done * WIDTH / total);
@@ -25,17 +30,34 @@ static bool seen(void *user, const lcl_spec *spec, uint64_t done, uint64_t total
   return p->failures < 20; /* enough to see what is wrong */
 }
 
-static int run_checks(const lcl_check_desc *desc) {
+static int print_report(const lcl_check_desc *desc, const lcl_check_report *report, double seconds,
+                        progress *p) {
+  if (!p->json) {
+    cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report->ops,
+              (unsigned long long)report->cases, lcl_context_device_name(desc->ctx), seconds,
+              report->complete ? "" : " (stopped early)", (unsigned long long)report->failures);
+    return CLI_OK;
+  }
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "device", lcl_context_device_name(desc->ctx));
+  cJSON_AddNumberToObject(o, "ops", (double)report->ops);
+  cJSON_AddNumberToObject(o, "cases", (double)report->cases);
+  cJSON_AddNumberToObject(o, "failed", (double)report->failures);
+  cJSON_AddBoolToObject(o, "complete", report->complete);
+  cJSON_AddNumberToObject(o, "seconds", seconds);
+  cJSON_AddItemToObject(o, "failures", p->json);
+  p->json = NULL;
+  return cli_print_json(o);
+}
+
+static int run_checks(const lcl_check_desc *desc, progress *p) {
   lcl_check_report report;
   const double start = lcl__now();
   const lcl_status status = lcl__check_run(desc, &report);
   lcl__status_line_end();
   if (status != LCL_OK) return cli_error();
   if (report.cases == 0) return cli_fail("no case was run");
-  cli_print("%zu ops, %llu random cases on %s in %.1f s%s: %llu failed\n", report.ops,
-            (unsigned long long)report.cases, lcl_context_device_name(desc->ctx),
-            lcl__now() - start, report.complete ? "" : " (stopped early)",
-            (unsigned long long)report.failures);
+  if (print_report(desc, &report, lcl__now() - start, p) != CLI_OK) return CLI_FAILED;
   if (report.failures == 0) return CLI_OK;
   return cli_fail("%llu of %llu cases differ from the reference",
                   (unsigned long long)report.failures, (unsigned long long)report.cases);
@@ -45,7 +67,7 @@ static int run(int argc, char **argv) {
   const char *device = NULL, *op = NULL, *precision = "f32";
   int64_t seed = 1, number = -1, cases = 40;
   double seconds = 45;
-  bool small = false;
+  bool small = false, json = false;
   const cli_option options[] = {
     CLI_DEVICE(&device),
     { "op", CLI_STRING, &op, "NAME", "this op only; `latentcl op --list` tells the names" },
@@ -58,6 +80,7 @@ static int run(int argc, char **argv) {
     { "precision", CLI_STRING, &precision, "f32|f16",
       "f16: products of operands in half precision, of values that it holds" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     CLI_CHOICES,
     { 0 },
   };
@@ -79,7 +102,7 @@ static int run(int argc, char **argv) {
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
-  progress p = { 0 };
+  progress p = { .json = json ? cJSON_CreateArray() : NULL };
   const lcl_check_desc desc = { .ctx = ctx,
                                 .spec = spec,
                                 .seed = (uint64_t)seed,
@@ -90,7 +113,8 @@ static int run(int argc, char **argv) {
                                 .cases = number >= 0 ? 1 : (uint64_t)cases,
                                 .seen = seen,
                                 .user = &p };
-  const int result = run_checks(&desc);
+  const int result = run_checks(&desc, &p);
+  cJSON_Delete(p.json);
   lcl_context_destroy(ctx);
   return result;
 }

@@ -124,12 +124,7 @@ static int print_json(const lcl_splits *s) {
   cJSON_AddStringToObject(o, "format", s->format);
   for (int i = 0; i < 3; i++)
     if (part[i]) cJSON_AddItemToObject(o, name[i], part_json(part[i]));
-  char *text = lcl__json_print(o, true);
-  cJSON_Delete(o);
-  if (!text) return cli_fail("out of memory");
-  puts(text);
-  cJSON_free(text);
-  return CLI_OK;
+  return cli_print_json(o);
 }
 
 /* A row of examples for each class (at most 20 classes), or 10 rows of the first ones. */

@@ -84,12 +84,7 @@ static cJSON *json_of(const lcl_device_info *row) {
 static int print_json(const lcl_device_info *rows, size_t n) {
   cJSON *all = cJSON_CreateArray();
   for (size_t i = 0; i < n; i++) cJSON_AddItemToArray(all, json_of(&rows[i]));
-  char *text = lcl__json_print(all, true);
-  cJSON_Delete(all);
-  if (!text) return cli_fail("out of memory");
-  puts(text);
-  cJSON_free(text);
-  return CLI_OK;
+  return cli_print_json(all);
 }
 
 static int print_all(const lcl_device_info *rows, size_t n) {

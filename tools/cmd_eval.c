@@ -1,26 +1,54 @@
 /* latentcl eval: evaluates the best checkpoint of a run. */
+#include <stdio.h>
+
 #include "cli_run.h"
+#include "train/arrays.h"
+
+/* PREFIX.npy and PREFIX.csv; the names are tried before any work. */
+static lcl_status evaluate(const cli_run_args *a, const char *split, const char *prefix,
+                           lcl_metrics *m) {
+  lcl_tensor_file *f = NULL;
+  char npy[1200], csv[1200];
+  if (!prefix) return lcl_run_evaluate(a->run, split, m);
+  if (snprintf(npy, sizeof npy, "%s.npy", prefix) >= (int)sizeof npy)
+    return lcl_fail(LCL_ERR_ARGUMENT, "the name of the output is too long");
+  snprintf(csv, sizeof csv, "%s.csv", prefix);
+  LCL_TRY(lcl__arrays_check_files(a->run, NULL, npy, csv));
+  LCL_TRY(lcl_run_evaluate(a->run, split, m));
+  LCL_TRY(lcl_run_predictions(a->run, split, &f));
+  lcl_status s = LCL_OK;
+  if (!lcl_tensor_file_find(f, "prediction"))
+    s = lcl_fail(LCL_ERR_UNSUPPORTED,
+                 "this model predicts neither classes nor clusters: there is nothing to write");
+  if (s == LCL_OK) s = lcl__arrays_write_npy(f, "prediction", npy);
+  if (s == LCL_OK) s = lcl__arrays_write_csv(f, NULL, 1, csv);
+  lcl_tensor_file_destroy(f);
+  return s;
+}
 
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
   bool json = false;
-  const char *split = "test";
+  const char *split = "test", *predictions = NULL;
   const cli_option own[] = {
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    { "predictions", CLI_STRING, &predictions, "PREFIX",
+      "writes PREFIX.npy, the class or cluster of every example, and PREFIX.csv with labels and "
+      "losses too" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object: split, n, loss, error_percent, ..." },
     { 0 },
   };
-  int code = cli_run_open(argc, argv, own, "eval RUN [--data DIR] [--split NAME] [--json]",
-                          "Evaluates the best checkpoint of a run, without perturbation.", &a);
+  int code = cli_run_open(
+      argc, argv, own, "eval RUN [--data DIR] [--split NAME] [--predictions PREFIX] [--json]",
+      "Evaluates the best checkpoint of a run, without perturbation. For example:\n\n"
+      "  latentcl eval RUN --split test --predictions predicted",
+      &a);
   if (code >= 0) return code;
   lcl_metrics m;
-  lcl_status s = lcl_run_evaluate(a.run, split, &m);
-  if (s == LCL_OK)
-    cli_print_metrics(split, &m, json);
-  else
-    code = cli_error();
+  code = evaluate(&a, split, predictions, &m) == LCL_OK ? cli_print_metrics(split, &m, json)
+                                                        : cli_error();
   cli_run_close(&a);
-  return code < 0 ? CLI_OK : code;
+  return code;
 }
 
 const struct lcl_command cmd_eval = { "eval", "evaluate a run", run };

@@ -22,13 +22,26 @@ static int mode_of(const char *name, lcl_model_mode *out) {
   return cli_usage("--mode is train, eval, reconstruct, sample or calibrate, not '%s'", name);
 }
 
+static int format_of(bool dot, bool json, lcl_explain_format *out) {
+  if (dot && json) return cli_usage("explain: --dot and --json are two formats; one is possible");
+  *out = json ? LCL_EXPLAIN_JSON : dot ? LCL_EXPLAIN_DOT : LCL_EXPLAIN_TEXT;
+  return -1;
+}
+
+/* And frees it. */
+static void print_text(char *text, bool json) {
+  if (text) printf("%s%s", text, json ? "\n" : "");
+  free(text);
+}
+
 static int explain_file(int argc, char **argv) {
   const char *device = NULL;
   cli_list dims = { 0 };
-  bool dot = false;
+  bool dot = false, json = false;
   const cli_option table[] = {
     { "dim", CLI_LIST, &dims, "NAME=N", "size of a dimension that the file leaves open (1)" },
     { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { "device", CLI_STRING, &device, "SEL",
       "which device: an index (1:0), a kind, part of a name" },
     CLI_CHOICES,
@@ -38,6 +51,8 @@ static int explain_file(int argc, char **argv) {
                            "Prints what a network from an ONNX file compiles to on a device.", &at);
   if (code >= 0) return code;
   if (argc - at != 1) return cli_usage("explain: one MODEL.onnx is expected");
+  lcl_explain_format format = LCL_EXPLAIN_TEXT;
+  if ((code = format_of(dot, json, &format)) >= 0) return code;
   const lcl_onnx_desc d = { .dims = dims.item, .n_dims = dims.n };
   const lcl_compile_desc how = { .no_updates = true };
   cli_onnx m = { 0 };
@@ -45,10 +60,9 @@ static int explain_file(int argc, char **argv) {
   char *text = NULL;
   code = cli_onnx_open(argv[at], device, &d, &m);
   if (code == CLI_OK &&
-      (lcl_compile(m.graph, &how, &p) != LCL_OK || lcl_program_explain(p, dot, &text) != LCL_OK))
+      (lcl_compile(m.graph, &how, &p) != LCL_OK || lcl_program_explain(p, format, &text) != LCL_OK))
     code = cli_error();
-  if (text) fputs(text, stdout);
-  free(text);
+  print_text(text, json);
   lcl_program_destroy(p);
   cli_onnx_close(&m);
   return code;
@@ -59,10 +73,11 @@ static int run(int argc, char **argv) {
     if (cli_is_onnx(argv[i])) return explain_file(argc, argv);
   cli_model_args m = { 0 };
   const char *mode_name = "train";
-  bool dot = false;
+  bool dot = false, json = false;
   const cli_option own[] = {
     { "mode", CLI_STRING, &mode_name, "NAME", "train, eval, reconstruct, sample or calibrate" },
     { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { 0 },
   };
   int code = cli_model_parse(
@@ -73,6 +88,8 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   lcl_model_mode mode = LCL_MODE_TRAIN;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");
+  lcl_explain_format format = LCL_EXPLAIN_TEXT;
+  if ((code = format_of(dot, json, &format)) >= 0) return code;
   if ((code = mode_of(mode_name, &mode)) >= 0) return code;
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = m.device }, &ctx) != LCL_OK)
@@ -81,9 +98,8 @@ static int run(int argc, char **argv) {
     .model = m.model, .set = m.set, .n_set = m.n_set, .data = m.data, .seed = (uint64_t)m.seed
   };
   char *text = NULL;
-  code = lcl_explain(ctx, &d, mode, dot, &text) == LCL_OK ? CLI_OK : cli_error();
-  if (text) fputs(text, stdout);
-  free(text);
+  code = lcl_explain(ctx, &d, mode, format, &text) == LCL_OK ? CLI_OK : cli_error();
+  print_text(text, json);
   lcl_context_destroy(ctx);
   return code;
 }

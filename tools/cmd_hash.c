@@ -33,7 +33,7 @@ static int run(int argc, char **argv) {
                             .seed = (uint64_t)seed,
                             .queries = (int)queries };
   if (lcl_run_hash(a.run, &d, &m) == LCL_OK)
-    cli_print_metrics(split, &m, json);
+    code = cli_print_metrics(split, &m, json);
   else
     code = cli_error();
   cli_run_close(&a);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/npy.h"
 #include "cli.h"
 #include "reference/spec.h"
@@ -14,7 +15,7 @@ static const char usage[] =
 /* What the command line says. */
 typedef struct request {
   const char *op, *device;
-  bool list, help;
+  bool list, help, json;
   const char *in[LCL_SPEC_INS], *out[LCL_SPEC_OUTS], *grad_in[LCL_SPEC_OUTS],
       *grad_out[LCL_SPEC_INS];
   int n_in, n_out, n_grad_in, n_grad_out;
@@ -39,12 +40,21 @@ static void print_help(void) {
          "  --find off|quick|full     measure the algorithms of sizes that are new to this "
          "device\n"
          "  --list                    every op\n"
+         "  --json                    JSON: the list, or what was written where\n"
          "  --help                    this text, after NAME: the op's inputs, attributes and "
          "defaults\n",
          usage);
 }
 
-static int print_list(void) {
+static int print_list(bool json) {
+  cJSON *all = json ? cJSON_CreateArray() : NULL;
+  for (size_t i = 0; json && i < lcl__spec_count(); i++) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddItemToArray(all, o);
+    cJSON_AddStringToObject(o, "name", lcl__spec_at(i)->name);
+    cJSON_AddStringToObject(o, "summary", lcl__spec_at(i)->summary);
+  }
+  if (json) return cli_print_json(all);
   for (size_t i = 0; i < lcl__spec_count(); i++)
     printf("%-20s %s\n", lcl__spec_at(i)->name, lcl__spec_at(i)->summary);
   return CLI_OK;
@@ -72,6 +82,8 @@ static int parse(int argc, char **argv, request *r) {
       code = cli_usage("op: an argument is an empty text; see `latentcl op --help`");
     else if (strcmp(a, "--list") == 0)
       r->list = true;
+    else if (strcmp(a, "--json") == 0)
+      r->json = true;
     else if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0)
       r->help = true;
     else if (strcmp(a, "--device") == 0 && i + 1 < argc)
@@ -229,6 +241,28 @@ static lcl_status save_all(const request *r, const lcl_case_result *result, cons
   return LCL_OK;
 }
 
+static void add_file(cJSON *to, const char *file, const lcl_array *a) {
+  if (left_out(file)) return;
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddItemToArray(to, o);
+  cJSON_AddStringToObject(o, "file", file);
+  cJSON_AddStringToObject(o, "dtype", lcl_dtype_name(a->dtype));
+  cJSON *shape = cJSON_AddArrayToObject(o, "shape");
+  for (int d = 0; d < a->shape.rank; d++)
+    cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)a->shape.dim[d]));
+}
+
+/* What was written. */
+static cJSON *written(const request *r, const lcl_case_result *result, lcl_context *ctx) {
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "op", r->op);
+  cJSON_AddStringToObject(o, "device", lcl_context_device_name(ctx));
+  cJSON *out = cJSON_AddArrayToObject(o, "out"), *grad = cJSON_AddArrayToObject(o, "grad_out");
+  for (int k = 0; k < r->n_out; k++) add_file(out, r->out[k], &result->out[k]);
+  for (int k = 0; k < r->n_grad_out; k++) add_file(grad, r->grad_out[k], &result->grad_in[k]);
+  return o;
+}
+
 /* Before anything is computed. */
 static lcl_status check_outputs(const request *r) {
   const char *paths[LCL_SPEC_OUTS + LCL_SPEC_INS] = { 0 };
@@ -250,14 +284,17 @@ static lcl_status run_case(lcl_case *c, const request *r, lcl_context *ctx) {
                                                .seed = (uint64_t)lcl__case_attr(c, "seed")->i[0],
                                                .want_grad = want },
                         &result));
-  return save_all(r, &result, c->spec);
+  LCL_TRY(save_all(r, &result, c->spec));
+  if (r->json && cli_print_json(written(r, &result, ctx)) != CLI_OK)
+    return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  return LCL_OK;
 }
 
 static int run(int argc, char **argv) {
   request r = { 0 };
   int code = parse(argc, argv, &r);
   if (code >= 0) return code;
-  if (r.list) return print_list();
+  if (r.list) return print_list(r.json);
   if (!r.op && r.help) return print_help(), CLI_OK;
   if (!r.op)
     return cli_usage(

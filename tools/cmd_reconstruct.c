@@ -1,30 +1,51 @@
-/* latentcl reconstruct: a grid of reconstructions of a run. */
+/* latentcl reconstruct: reconstructions of a run as a grid and as numbers. */
 #include <stdio.h>
 
 #include "cli_run.h"
+#include "train/arrays.h"
+
+/* out: the grid, .npy and CSV, or NULL; all are tried before any work. */
+static lcl_status reconstruct(const cli_run_args *a, const char *split, int columns, uint64_t seed,
+                              const char *const out[3]) {
+  lcl_tensor_file *f;
+  LCL_TRY(lcl__arrays_check_files(a->run, out[0], out[1], out[2]));
+  LCL_TRY(lcl_run_reconstructions(a->run, split, columns, seed, out[0], &f));
+  lcl_status s = lcl__arrays_write_npy(f, "images", out[1]);
+  if (s == LCL_OK) s = lcl__arrays_write_csv(f, "images", 2, out[2]);
+  lcl_tensor_file_destroy(f);
+  return s;
+}
 
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
-  const char *out = NULL, *split = "test";
+  const char *out[3] = { NULL }, *split = "test";
   int64_t columns = 10, seed = 1;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
+    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid" },
+    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (rows, columns, C, H, W) in [0,1]" },
+    { "csv", CLI_STRING, &out[2], "FILE.csv",
+      "a line an image: caption, column, index, label, pixels" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "columns", CLI_INT, &columns, NULL, "examples, classes in turn", "[1,1000]" },
     { "seed", CLI_INT, &seed, NULL, "of the perturbations", "[0,inf)" },
     { 0 },
   };
   int code = cli_run_open(
-      argc, argv, own, "reconstruct RUN --out FILE.png [--columns N] [--split NAME]",
-      "Writes a grid of images: originals, reconstructions, and those of perturbed latents.", &a);
+      argc, argv, own, "reconstruct RUN --out FILE.png [--npy FILE] [--csv FILE] [--columns N]",
+      "Writes images as a grid, as an array or as a table: originals, reconstructions, and those "
+      "of\n"
+      "perturbed latents. For example:\n\n"
+      "  latentcl reconstruct RUN --out grid.png --npy images.npy --columns 100",
+      &a);
   if (code >= 0) return code;
-  if (!out)
-    code = cli_usage("reconstruct: where to? (--out FILE.png)");
-  else if (lcl_run_reconstruct(a.run, split, (int)columns, (uint64_t)seed, out) != LCL_OK)
+  if (!out[0] && !out[1] && !out[2])
+    code = cli_usage("reconstruct: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
+  else if (reconstruct(&a, split, (int)columns, (uint64_t)seed, out) != LCL_OK)
     code = cli_error();
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }
 
-const struct lcl_command cmd_reconstruct = { "reconstruct", "image grid of a run's reconstructions",
+const struct lcl_command cmd_reconstruct = { "reconstruct",
+                                             "a run's reconstructions as a grid, .npy or CSV",
                                              run };

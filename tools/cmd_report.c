@@ -1,22 +1,42 @@
 /* latentcl report: writes the report of a run again, or puts several runs side by side. */
 #include <stdio.h>
 
+#include "base/json.h"
 #include "cli_run.h"
 
-static int compare(const cli_run_args *a, const char *out) {
+/* Where the page is. */
+static int print_page(const char *folder, const char *page, bool json) {
+  lcl_str path = { 0 };
+  lcl__str_add(&path, "%s%s", folder, page);
+  if (!lcl__str_ok(&path)) return cli_fail("out of memory");
+  int code = CLI_OK;
+  if (json) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "report", path.data);
+    code = cli_print_json(o);
+  } else {
+    cli_print("%s\n", path.data);
+  }
+  lcl__str_free(&path);
+  return code;
+}
+
+static int compare(const cli_run_args *a, const char *out, bool json) {
   const char *folders[CLI_LIST_MAX];
   if (a->n_folders > CLI_LIST_MAX) return cli_usage("report: too many runs");
   for (int i = 0; i < a->n_folders; i++) folders[i] = a->folders[i];
   if (lcl_report_compare(folders, a->n_folders, out) != LCL_OK) return cli_error();
-  if (!cli_is_stdout(out)) cli_print("%s\n", out);
-  return CLI_OK;
+  return cli_is_stdout(out) ? CLI_OK : print_page("", out, json);
 }
 
 static int run(int argc, char **argv) {
   cli_run_args a = { .several = true };
   const char *out = NULL;
+  bool json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE", "the page for several runs (side-by-side.html)" }, { 0 }
+    { "out", CLI_STRING, &out, "FILE", "the page for several runs (side-by-side.html)" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object: report" },
+    { 0 },
   };
   int code = cli_run_open(
       argc, argv, own, "report RUN [RUN...]",
@@ -26,17 +46,14 @@ static int run(int argc, char **argv) {
       "  latentcl report runs/plain runs/batch-norm --out batch-norm.html",
       &a);
   if (code >= 0) return code;
-  if (a.n_folders > 1) return compare(&a, out ? out : "side-by-side.html");
+  if (a.n_folders > 1) return compare(&a, out ? out : "side-by-side.html", json);
   if (out) {
     cli_run_close(&a);
     return cli_usage("report: --out is for several runs; the report of one is RUN/report.html");
   }
-  if (lcl_run_report(a.run) != LCL_OK)
-    code = cli_error();
-  else
-    cli_print("%s/report.html\n", a.folder);
+  code = lcl_run_report(a.run) == LCL_OK ? print_page(a.folder, "/report.html", json) : cli_error();
   cli_run_close(&a);
-  return code < 0 ? CLI_OK : code;
+  return code;
 }
 
 const struct lcl_command cmd_report = { "report",

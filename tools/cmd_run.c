@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/npy.h"
 #include "cli_onnx.h"
 
@@ -19,6 +20,7 @@ typedef struct job {
   lcl_onnx_shape shape[CLI_LIST_MAX];
   size_t n_in, n_out;
   lcl_program *program;
+  bool json;
 } job;
 
 static int parse_ports(const cli_list *list, port *ports, size_t *n) {
@@ -154,7 +156,33 @@ static int write_results(job *j, const lcl_onnx_value *values) {
   return CLI_OK;
 }
 
-static void print_ports(const job *j) {
+static void add_port(cJSON *all, const lcl_onnx_value *v) {
+  const lcl_shape shape = lcl_tensor_shape(v->tensor);
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddItemToArray(all, o);
+  cJSON_AddStringToObject(o, "name", v->name);
+  cJSON_AddStringToObject(o, "type", v->type);
+  cJSON *sizes = cJSON_AddArrayToObject(o, "shape");
+  for (int d = 0; d < shape.rank; d++)
+    cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)shape.dim[d]));
+}
+
+static int print_ports_json(const job *j) {
+  cJSON *o = cJSON_CreateObject();
+  cJSON *in = cJSON_AddArrayToObject(o, "inputs"), *out = cJSON_AddArrayToObject(o, "outputs");
+  for (size_t i = 0; i < lcl_onnx_input_count(j->model.onnx); i++) {
+    const lcl_onnx_value v = lcl_onnx_input(j->model.onnx, i);
+    add_port(in, &v);
+  }
+  for (size_t i = 0; i < lcl_onnx_output_count(j->model.onnx); i++) {
+    const lcl_onnx_value v = lcl_onnx_output(j->model.onnx, i);
+    add_port(out, &v);
+  }
+  return cli_print_json(o);
+}
+
+static int print_ports(const job *j) {
+  if (j->json) return print_ports_json(j);
   char shape[96];
   for (size_t i = 0; i < lcl_onnx_input_count(j->model.onnx); i++) {
     const lcl_onnx_value v = lcl_onnx_input(j->model.onnx, i);
@@ -166,6 +194,7 @@ static void print_ports(const job *j) {
     cli_print("output  %s  %s  %s\n", v.name, v.type,
               lcl_shape_string(lcl_tensor_shape(v.tensor), shape));
   }
+  return CLI_OK;
 }
 
 /* ---- the command ---- */
@@ -179,19 +208,23 @@ static int compute(job *j) {
     paths[i] = j->out[i].file;
     if (lcl__check_ending(paths[i], ".npy") != LCL_OK) return cli_error();
   }
-  if (!j->n_in && !j->n_out && lcl_onnx_input_count(j->model.onnx)) return print_ports(j), CLI_OK;
+  if (!j->n_in && !j->n_out && lcl_onnx_input_count(j->model.onnx)) return print_ports(j);
   if (lcl__check_outputs(paths, j->n_out, NULL, 0) != LCL_OK) return cli_error();
   lcl_compile_desc how = { .no_updates = true };
   if (lcl_compile(j->model.graph, &how, &j->program) != LCL_OK) return cli_error();
   int code = feed(j);
   if (code == CLI_OK && lcl_run(j->program) != LCL_OK) code = cli_error();
   if (code == CLI_OK) code = write_results(j, values);
-  if (code == CLI_OK && !j->n_out) print_ports(j);
+  if (code == CLI_OK && (!j->n_out || j->json)) code = print_ports(j);
   return code;
 }
 
-static int print_operators(void) {
+static int print_operators(bool json) {
   const char *name;
+  cJSON *all = json ? cJSON_CreateArray() : NULL;
+  for (size_t i = 0; json && (name = lcl_onnx_operator(i)) != NULL; i++)
+    cJSON_AddItemToArray(all, cJSON_CreateString(name));
+  if (json) return cli_print_json(all);
   for (size_t i = 0; (name = lcl_onnx_operator(i)) != NULL; i++) printf("%s\n", name);
   return CLI_OK;
 }
@@ -202,6 +235,8 @@ static int run(int argc, char **argv) {
   bool operators = false;
   cli_list in = { 0 }, out = { 0 }, dims = { 0 };
   const cli_option table[] = {
+    { "json", CLI_FLAG, &j.json, NULL,
+      "JSON: inputs and outputs with type and shape; or operators" },
     { "in", CLI_LIST, &in, "[NAME=]FILE.npy",
       "array for an input; the name may be left out where there is one" },
     { "out", CLI_LIST, &out, "[NAME=]FILE.npy", "where to write an output, likewise" },
@@ -218,7 +253,7 @@ static int run(int argc, char **argv) {
                            "  latentcl run digits.onnx --in images.npy --out scores=scores.npy",
                            &at);
   if (code >= 0) return code;
-  if (operators) return print_operators();
+  if (operators) return print_operators(j.json);
   if (argc - at != 1) return cli_usage("run: which file? (run MODEL.onnx)");
   code = parse_ports(&in, j.in, &j.n_in);
   if (code == CLI_OK) code = parse_ports(&out, j.out, &j.n_out);

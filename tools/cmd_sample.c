@@ -2,15 +2,33 @@
 #include <stdio.h>
 
 #include "cli_run.h"
+#include "train/arrays.h"
+
+/* out: the grid, .npy and CSV, or NULL; all are tried before any work. */
+static lcl_status sample(const cli_run_args *a, const lcl_sample_request *request,
+                         const char *const out[3]) {
+  lcl_tensor_file *f;
+  LCL_TRY(lcl__arrays_check_files(a->run, out[0], out[1], out[2]));
+  if (request->given && lcl__file_exists(request->given))
+    LCL_TRY(lcl__check_outputs(out, 3, &request->given, 1));
+  LCL_TRY(lcl_run_samples(a->run, request, out[0], &f));
+  lcl_status s = lcl__arrays_write_npy(f, "samples", out[1]);
+  if (s == LCL_OK) s = lcl__arrays_write_csv(f, "samples", 1, out[2]);
+  lcl_tensor_file_destroy(f);
+  return s;
+}
 
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
-  const char *out = NULL, *kind = NULL;
+  const char *out[3] = { NULL }, *kind = NULL;
   int64_t count = 64, seed = 1, rows = 0;
   double temperature = 0;
   const char *given = NULL;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE.png", "where to write the grid" },
+    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid" },
+    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (count, C, H, W) in [0,1]" },
+    { "csv", CLI_STRING, &out[2], "FILE.csv",
+      "a line a sample: index, label where there is one, pixels" },
     { "kind", CLI_STRING, &kind, "NAME",
       "what to sample, e.g. samples, analogies, interpolation, means (the model's first)" },
     { "count", CLI_INT, &count, NULL, "images to sample", "[1,1000000]" },
@@ -25,7 +43,7 @@ static int run(int argc, char **argv) {
   };
   int code = cli_run_open(
       argc, argv, own,
-      "sample RUN --out FILE.png [--kind NAME] [--count N] [--seed N] [--given SPLIT --rows K]",
+      "sample RUN --out FILE.png [--npy FILE] [--csv FILE] [--kind NAME] [--count N] [--seed N]",
       "Samples images from a generative model. With --given, models that sample pixel by pixel "
       "keep the\n"
       "first rows of each image and sample the rest:\n"
@@ -33,8 +51,8 @@ static int run(int argc, char **argv) {
       "  latentcl sample runs/pixelrnn --n 16 --given test --rows 14 --out completed.png",
       &a);
   if (code >= 0) return code;
-  if (!out)
-    code = cli_usage("sample: where to? (--out FILE.png)");
+  if (!out[0] && !out[1] && !out[2])
+    code = cli_usage("sample: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
   else {
     const lcl_sample_request request = { .kind = kind,
                                          .count = (int)count,
@@ -42,7 +60,7 @@ static int run(int argc, char **argv) {
                                          .temperature = (float)temperature,
                                          .given = given,
                                          .rows = (int)rows };
-    if (lcl_run_sample(a.run, &request, out) != LCL_OK) code = cli_error();
+    if (sample(&a, &request, out) != LCL_OK) code = cli_error();
   }
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli.h"
 #include "cli_run.h"
 #include "ops/find.h"
@@ -17,24 +18,47 @@ static const char about[] = "Trains a model and writes a run folder: config.json
                             "built-in synthetic digits are used. Ctrl-C finishes the step and "
                             "saves; --resume goes on, bit for bit.";
 
+static void add_metrics(cJSON *parent, const char *name, const lcl_metrics *m) {
+  cJSON *o = cJSON_AddObjectToObject(parent, name);
+  for (int i = 0; i < m->n; i++) cJSON_AddNumberToObject(o, m->item[i].name, m->item[i].value);
+}
+
+/* page: NULL: not written yet. */
+static int report_json(const lcl_train_result *r, const char *page) {
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "out", r->out);
+  cJSON_AddItemToObject(o, "report", page ? cJSON_CreateString(page) : cJSON_CreateNull());
+  cJSON_AddNumberToObject(o, "epochs", r->epochs);
+  cJSON_AddNumberToObject(o, "best_epoch", r->best_epoch);
+  cJSON_AddNumberToObject(o, "steps", (double)r->steps);
+  cJSON_AddNumberToObject(o, "seconds", r->seconds);
+  cJSON_AddNumberToObject(o, "examples_per_second", r->examples_per_second);
+  cJSON_AddBoolToObject(o, "stopped_early", r->stopped_early);
+  add_metrics(o, "validation", &r->validation);
+  add_metrics(o, "test", &r->test);
+  return cli_print_json(o);
+}
+
 /* quiet: only the name of a folder that nobody gave. */
-static int report(const lcl_train_result *r, lcl_status s, bool quiet, bool named) {
+static int report(const lcl_train_result *r, lcl_status s, bool json, bool quiet, bool named) {
   if (s != LCL_OK) cli_error();
   if (s == LCL_ERR_INTERRUPTED) return cli_stop_code();
   if (s != LCL_OK) return CLI_FAILED;
-  if (quiet) {
+  if (quiet && !json) {
     if (!named) cli_print("%s\n", r->out);
     return CLI_OK;
   }
+  char page[sizeof r->out + 16];
+  snprintf(page, sizeof page, "%s/report.html", r->out);
+  const bool whole = access(page, F_OK) == 0; /* --max-steps may have ended it before its time */
+  if (json) return report_json(r, whole ? page : NULL);
   const double *error = lcl_metrics_get(&r->test, "error_percent");
   if (error)
     printf("test error %.2f %% (best epoch %d of %d%s)\n", *error, r->best_epoch, r->epochs,
            r->stopped_early ? ", stopped early" : "");
-  char page[sizeof r->out + 16];
-  snprintf(page, sizeof page, "%s/report.html", r->out);
-  if (access(page, F_OK) == 0)
+  if (whole)
     cli_print("run folder %s, report %s\n", r->out, page);
-  else /* --max-steps ended it before its time */
+  else
     cli_print("run folder %s; --resume --out %s goes on\n", r->out, r->out);
   return CLI_OK;
 }
@@ -58,8 +82,8 @@ static int find_rate(lcl_context *ctx, const lcl_train_desc *d) {
 static int run(int argc, char **argv) {
   cli_model_args m = { 0 };
   bool find_lr = false;
-  bool resume = false, profile = true, check = false, quiet = false, test = true;
-  const char *out = NULL, *trace = NULL, *start = NULL;
+  bool resume = false, profile = true, check = false, quiet = false, test = true, json = false;
+  const char *out = NULL, *trace = NULL, *start = NULL, *tensorboard = NULL;
   int64_t max_steps = 0;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "RUN", "run folder (runs/MODEL-DATE-N)" },
@@ -68,6 +92,8 @@ static int run(int argc, char **argv) {
     { "test", CLI_FLAG, &test, NULL, "evaluate the test split at the end" },
     { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
     { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
+    { "tensorboard", CLI_STRING, &tensorboard, "DIR",
+      "event files for TensorBoard: losses, metrics, rates, histograms, images" },
     { "check-numerics", CLI_FLAG, &check, NULL, "check every tensor for NaN and Inf (slow)" },
     { "find-lr", CLI_FLAG, &find_lr, NULL,
       "do not train: try rates from 1e-7 to 10 in at most 120 steps and suggest one; --out: folder "
@@ -75,6 +101,7 @@ static int run(int argc, char **argv) {
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
     { "quiet", CLI_FLAG, &quiet, NULL,
       "print nothing but errors, and the run folder if --out is not given" },
+    { "json", CLI_FLAG, &json, NULL, "the outcome as one JSON object" },
     { 0 },
   };
   int code = cli_model_parse(argc, argv, own, usage, about, resume, &m);
@@ -98,6 +125,7 @@ static int run(int argc, char **argv) {
                        .resume = resume,
                        .profile = profile,
                        .trace = trace,
+                       .tensorboard = tensorboard,
                        .check_numerics = check,
                        .quiet = quiet,
                        .test = test,
@@ -107,7 +135,7 @@ static int run(int argc, char **argv) {
   if (find_lr)
     code = find_rate(ctx, &d);
   else
-    code = report(&r, lcl_train(ctx, &d, &r), quiet, out != NULL);
+    code = report(&r, lcl_train(ctx, &d, &r), json, quiet, out != NULL);
   lcl_context_destroy(ctx);
   return code;
 }

@@ -3,20 +3,33 @@
 
 #include "cli_run.h"
 #include "ops/find.h"
+#include "train/arrays.h"
 
 static void progress(void *user, int round, int rounds, double divergence) {
   const bool *quiet = user;
   if (!*quiet) fprintf(stderr, "round %d/%d  divergence %.4f\n", round, rounds, divergence);
 }
 
+/* All outputs are tried before any work. */
+static lcl_status make_map(const cli_run_args *a, const lcl_tsne_map_desc *d, const char *npy,
+                           lcl_metrics *m) {
+  lcl_tensor_file *f;
+  LCL_TRY(lcl__arrays_check_files(a->run, d->png, npy, d->csv));
+  LCL_TRY(lcl_run_map(a->run, d, m, &f));
+  const lcl_status s = lcl__arrays_write_npy(f, "places", npy);
+  lcl_tensor_file_destroy(f);
+  return s;
+}
+
 static int run(int argc, char **argv) {
   cli_run_args a = { 0 };
-  const char *out = NULL, *csv = NULL, *split = "test", *marked = NULL;
+  const char *out = NULL, *csv = NULL, *npy = NULL, *split = "test", *marked = NULL;
   int64_t points = -1, marks = -1, rounds = 1000, seed = 0;
   double perplexity = 30;
   bool quiet = false, json = false;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the map" },
+    { "npy", CLI_STRING, &npy, "FILE.npy", "coordinates: float32 (points, 2)" },
     { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
     { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
     { "points", CLI_INT, &points, NULL,
@@ -55,12 +68,12 @@ static int run(int argc, char **argv) {
                           .csv = csv,
                           .progress = progress,
                           .user = &quiet };
-  if (!out && !csv)
-    code = cli_usage("tsne: where to? (--out FILE.png)");
-  else if (lcl_run_tsne(a.run, &d, &m) != LCL_OK)
+  if (!out && !csv && !npy)
+    code = cli_usage("tsne: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
+  else if (make_map(&a, &d, npy, &m) != LCL_OK)
     code = cli_error();
-  else if ((!quiet || json) && !cli_is_stdout(out) && !cli_is_stdout(csv))
-    cli_print_metrics(split, &m, json);
+  else if ((!quiet || json) && !cli_is_stdout(out) && !cli_is_stdout(csv) && !cli_is_stdout(npy))
+    code = cli_print_metrics(split, &m, json);
   cli_run_close(&a);
   return code < 0 ? CLI_OK : code;
 }

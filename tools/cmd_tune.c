@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,33 @@ static int tuner_start(tuner *t) {
                        : cli_fail("the child process that compiles \"%s\" stopped", t->name);
 }
 
+/* ---- what is told ---- */
+
+static cJSON *problems_told; /* NULL: text is */
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  if (!problems_told) vprintf(fmt, args);
+  va_end(args);
+}
+
+static void add_seconds(cJSON *o, const char *name, double seconds) {
+  const bool ran = seconds > 0 && seconds < 1e30;
+  cJSON_AddItemToObject(o, name, ran ? cJSON_CreateNumber(seconds) : cJSON_CreateNull());
+}
+
+static void tell(const char *key, double usual, const winner *best) {
+  if (!problems_told) return;
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddItemToArray(problems_told, o);
+  cJSON_AddStringToObject(o, "problem", key);
+  add_seconds(o, "usual_seconds", usual);
+  add_seconds(o, "seconds", best->seconds);
+  cJSON_AddStringToObject(o, "algorithm", best->choice.implementation->name);
+}
+
 /* Seconds of a candidate; < 0: wrong, refused, or it took the child down (which is replaced). */
 static double attempt(tuner *t, size_t i, const lcl_choice *c) {
   char line[512], *text = text_of(c);
@@ -241,8 +269,8 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
     take_time(&t->times, c->implementation, seconds);
   } else if (answered && strncmp(line, "wrong ", 6) == 0) {
     t->wrong++;
-    printf("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
-           line + 6);
+    say("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
+        line + 6);
   } else if (answered) {
     t->failed++;
   }
@@ -300,11 +328,12 @@ static int tune_problem(tuner *t, size_t i, double end, winner *best) {
   if (confirm(t, i, &usual, best) != CLI_OK) return CLI_FAILED;
   lcl__status_line_end();
   if (best->seconds == 1e30)
-    printf("%s: nothing works here\n", p->key);
+    say("%s: nothing works here\n", p->key);
   else
-    printf("%-70s %9.3f ms -> %9.3f ms  %5.2fx  %s\n", p->key, usual * 1e3, best->seconds * 1e3,
-           usual / best->seconds, best->choice.implementation->name);
+    say("%-70s %9.3f ms -> %9.3f ms  %5.2fx  %s\n", p->key, usual * 1e3, best->seconds * 1e3,
+        usual / best->seconds, best->choice.implementation->name);
   fflush(stdout);
+  tell(p->key, usual, best);
   return CLI_OK;
 }
 
@@ -312,7 +341,7 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
                      bool again) {
   tuner t = { .name = name, .device = device, .limit = 60 };
   int code = tuner_start(&t);
-  printf("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
+  say("%s: %zu GEMMs and convolutions\n", name, code == CLI_OK ? t.problems.n : 0);
   for (size_t i = 0; code == CLI_OK && i < t.problems.n && !cli_stopped() && lcl__now() < end;
        i++) {
     winner best = { .seconds = 1e30 };
@@ -327,8 +356,8 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
     if (lcl__tuning_save(ctx, key, &record) != LCL_OK) code = cli_error();
   }
   if (t.tried)
-    printf("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,
-           t.tried, t.failed, t.wrong, t.died);
+    say("%s: %d candidates, %d refused by the driver, %d wrong, %d crashed or hung\n", name,
+        t.tried, t.failed, t.wrong, t.died);
   child_stop(&t.c);
   lcl__free(t.problems.data);
   return cli_stopped() ? CLI_FAILED : code;
@@ -351,12 +380,13 @@ static int tune_argument(lcl_context *ctx, const char *name, const char *device,
 static int run(int argc, char **argv) {
   const char *device = NULL, *worker_of = NULL;
   double budget = 10;
-  bool again = false;
+  bool again = false, json = false;
   const cli_option table[] = {
     CLI_DEVICE(&device),
     { "budget", CLI_FLOAT, &budget, "MINUTES",
       "stop after this time; what was found so far is kept", "[0,1e6]" },
     { "again", CLI_FLAG, &again, NULL, "measure GEMMs again that are in the database" },
+    { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { "worker", CLI_STRING, &worker_of, "NAME", "internal: run candidates for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },
   };
@@ -375,10 +405,11 @@ static int run(int argc, char **argv) {
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
   lcl_str path = { 0 };
+  if (json) problems_told = cJSON_CreateArray();
   if (lcl__tuning_check(ctx) != LCL_OK || !lcl__tuning_path(ctx, &path))
     code = cli_error();
   else
-    printf("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
+    say("device: %s\nresults: %s\n", lcl_context_device_name(ctx), path.data);
   cli_catch_stop();
   signal(SIGPIPE, SIG_IGN);
   double end = lcl__now() + budget * 60;
@@ -392,6 +423,16 @@ static int run(int argc, char **argv) {
     fprintf(stderr, "latentcl tune: stopped; run the same command again to go on\n");
     code = cli_stop_code();
   }
+  if (json && code == CLI_OK) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddStringToObject(o, "device", lcl_context_device_name(ctx));
+    cJSON_AddStringToObject(o, "results", path.data);
+    cJSON_AddItemToObject(o, "problems", problems_told);
+    code = cli_print_json(o);
+  } else {
+    cJSON_Delete(problems_told);
+  }
+  problems_told = NULL;
   lcl__str_free(&path);
   lcl_context_destroy(ctx);
   return code;

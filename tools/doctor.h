@@ -5,6 +5,10 @@
 
 #include "device/device.h"
 
+/* What the report says: a section's title, then lines, as text or into the JSON object. */
+void doctor_section(const char *title);
+void doctor_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 void doctor_icds(void);
 void doctor_cards(const lcl_device_info *rows, size_t n);
 /* Builds, runs and checks small kernels on the device; prints one line. False when something is

@@ -84,10 +84,10 @@ bool doctor_compute(const lcl_device_info *row) {
     status = compute(l);
   }
   if (status == LCL_OK)
-    printf("  compute test    passed (preparing %.2f s, running %.1f ms)\n", prepared - start,
-           1e3 * (lcl__now() - prepared));
+    doctor_say("  compute test    passed (preparing %.2f s, running %.1f ms)\n", prepared - start,
+               1e3 * (lcl__now() - prepared));
   else
-    printf("  ! compute test  FAILED: %s\n", lcl_error_message());
+    doctor_say("  ! compute test  FAILED: %s\n", lcl_error_message());
   if (l) {
     lcl__list_destroy(l->list);
     lcl_buffer_destroy(l->x);

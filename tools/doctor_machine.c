@@ -26,24 +26,25 @@ static void show_icd(const char *folder, const char *name) {
   snprintf(path, sizeof path, "%s/%s", folder, name);
   first_line(path, library, sizeof library);
   if (!*library) {
-    cli_print("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path,
-              path);
+    doctor_say("  %s: empty or unreadable; reinstall the package that owns it (dpkg -S %s)\n", path,
+               path);
     return;
   }
   /* The loader has opened it already (or failed to); it is never closed, for some drivers cannot be
    * loaded twice. */
   void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-  cli_print("  %s -> %s: %s\n", path, library, handle ? "loads" : dlerror());
+  doctor_say("  %s -> %s: %s\n", path, library, handle ? "loads" : dlerror());
 }
 
 void doctor_icds(void) {
   const char *folder = getenv("OCL_ICD_VENDORS");
-  cli_print("Installed drivers (ICD files)%s\n", folder ? ", OCL_ICD_VENDORS is set" : "");
+  doctor_section(folder ? "Installed drivers (ICD files), OCL_ICD_VENDORS is set"
+                        : "Installed drivers (ICD files)");
   if (!folder) folder = "/etc/OpenCL/vendors";
   struct dirent **names;
   int n = scandir(folder, &names, NULL, alphasort), shown = 0;
   if (n < 0) {
-    cli_print("  %s: %s; no driver is installed\n", folder, strerror(errno));
+    doctor_say("  %s: %s; no driver is installed\n", folder, strerror(errno));
     return;
   }
   for (int i = 0; i < n; i++) {
@@ -53,7 +54,7 @@ void doctor_icds(void) {
     free(names[i]);
   }
   free(names);
-  if (!shown) cli_print("  %s: none; no driver is installed\n", folder);
+  if (!shown) doctor_say("  %s: none; no driver is installed\n", folder);
 }
 
 /* Display controllers on the PCI bus whose maker has no GPU among the OpenCL devices. */
@@ -80,8 +81,8 @@ static void show_card(const char *pci, const lcl_device_info *rows, size_t n) {
                 (strstr(rows[i].caps.vendor, makers[m].word) ||
                  strstr(rows[i].caps.name, makers[m].word));
     if (!served)
-      cli_print("  ! a GPU of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker, pci,
-                makers[m].advice);
+      doctor_say("  ! a GPU of %s (%s) has no OpenCL driver: install %s\n", makers[m].maker, pci,
+                 makers[m].advice);
   }
 }
 
@@ -92,9 +93,9 @@ static void show_permissions(void) {
     char path[300];
     snprintf(path, sizeof path, "/dev/dri/%s", e->d_name);
     if (strncmp(e->d_name, "renderD", 7) == 0 && access(path, R_OK | W_OK) != 0)
-      cli_print("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render "
-                "$USER)\n",
-                path, strerror(errno));
+      doctor_say("  ! %s cannot be opened: %s; add yourself to its group (sudo usermod -aG render "
+                 "$USER)\n",
+                 path, strerror(errno));
   }
   closedir(d);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/status_line.h"
 #include "base/text.h"
 #include "cli.h"
@@ -50,16 +51,29 @@ static int run_command(int argc, char **argv) {
                    lcl__nearest_hint(&nearest, "", hint));
 }
 
+static int print_version(bool json) {
+  if (!json) {
+    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s, protobuf-c %s\n",
+           LCL_VERSION_STRING, LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION,
+           LCL_PROTOBUF_C_VERSION);
+    return CLI_OK;
+  }
+  cJSON *o = cJSON_CreateObject();
+  cJSON_AddStringToObject(o, "version", LCL_VERSION_STRING);
+  cJSON_AddStringToObject(o, "commit", LATENTCL_COMMIT);
+  cJSON_AddStringToObject(o, "clblast", LCL_CLBLAST_VERSION);
+  cJSON_AddStringToObject(o, "clfft", LCL_CLFFT_VERSION);
+  cJSON_AddStringToObject(o, "protobuf_c", LCL_PROTOBUF_C_VERSION);
+  return cli_print_json(o);
+}
+
 static int run(int argc, char **argv) {
   if (argc < 2) {
     print_help();
     return CLI_USAGE;
   }
   if (is_one_of(argv[1], "--version", "-V", "version")) {
-    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s, protobuf-c %s\n",
-           LCL_VERSION_STRING, LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION,
-           LCL_PROTOBUF_C_VERSION);
-    return CLI_OK;
+    return print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
   }
   if (!is_one_of(argv[1], "--help", "-h", "help")) return run_command(argc - 1, argv + 1);
   if (argc == 2) {

@@ -394,13 +394,21 @@ typedef struct lcl_program_stats {
  * @return as compiled */
 LCL_API lcl_program_stats lcl_program_get_stats(const lcl_program *p);
 
+/** How a program is described. */
+typedef enum lcl_explain_format {
+  LCL_EXPLAIN_TEXT, /**< for people */
+  LCL_EXPLAIN_DOT,  /**< its graph, for Graphviz */
+  LCL_EXPLAIN_JSON  /**< an object for programs: docs/manual.md has its keys */
+} lcl_explain_format;
+
 /** A program as text: nodes, fused groups, algorithms, launches, FLOPs, bytes, memory.
  *
- * @param p     the program
- * @param dot   Graphviz; false: text for people
- * @param text  receives the text, for free()
- * @return #LCL_OK or #LCL_ERR_HOST_MEMORY */
-LCL_API lcl_status lcl_program_explain(const lcl_program *p, bool dot, char **text);
+ * @param p       the program
+ * @param format  for whom
+ * @param text    receives the text, for free()
+ * @return #LCL_ERR_ARGUMENT for an unknown format; #LCL_OK or #LCL_ERR_HOST_MEMORY */
+LCL_API lcl_status lcl_program_explain(const lcl_program *p, lcl_explain_format format,
+                                       char **text);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,8 @@ extern "C" {
 
 /* ---- checkpoints: safetensors (src/train/safetensors.c) ---- */
 
-/** A safetensors file in memory: tensors by name, and text metadata. */
+/** Tensors by name, and text metadata, in memory: a safetensors file, or arrays that were made of a
+ * run. */
 typedef struct lcl_tensor_file lcl_tensor_file;
 
 /** One tensor of a file. */
@@ -140,11 +141,14 @@ typedef struct lcl_train_desc {
   size_t n_set;           /**< how many */
   const char *data;       /**< as lcl_data_desc.path; NULL: the built-in digits */
   const char *out;        /**< run folder; NULL: runs/MODEL-DATE-N */
-  const char *start;   /**< run folder whose weights to begin with (lcl_store_start()), or NULL */
-  uint64_t seed;       /**< of weights, noise and batches; with `resume`, 0 or the run's */
-  bool resume;         /**< continue the run in `out`: same options, the same numbers bit for bit */
-  bool profile;        /**< device times by op in the report; needs lcl_context_desc.profile */
-  const char *trace;   /**< Chrome trace file to write, or NULL; needs profile as well */
+  const char *start; /**< run folder whose weights to begin with (lcl_store_start()), or NULL */
+  uint64_t seed;     /**< of weights, noise and batches; with `resume`, 0 or the run's */
+  bool resume;       /**< continue the run in `out`: same options, the same numbers bit for bit */
+  bool profile;      /**< device times by op in the report; needs lcl_context_desc.profile */
+  const char *trace; /**< Chrome trace file to write, or NULL; needs profile as well */
+  /** Folder for event files of TensorBoard: losses, metrics, learning rate, histograms of
+   * parameters, images; NULL: none. A resumed run goes on there if it is given again. */
+  const char *tensorboard;
   bool check_numerics; /**< as lcl_compile_desc.check_numerics */
   bool quiet;          /**< no progress lines */
   bool test;           /**< evaluate the test part at the end, with the best epoch's weights */
@@ -207,12 +211,12 @@ LCL_API lcl_status lcl_find_rate(lcl_context *ctx, const lcl_train_desc *desc,
  * @param ctx   the device
  * @param desc  as lcl_train() takes it
  * @param mode  which graph
- * @param dot   Graphviz; false: text for people
+ * @param format  for whom
  * @param text  receives the text, for free(); NULL on failure
  * @return as lcl_train() for options and data; #LCL_ERR_UNSUPPORTED when the
  *   model has no such mode */
 LCL_API lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode,
-                               bool dot, char **text);
+                               lcl_explain_format format, char **text);
 
 /* ---- runs ---- */
 
@@ -326,9 +330,10 @@ typedef struct lcl_assignment_desc {
   /** Clusters: "model" (NULL), "k-means" on the prepared examples, "k-means-features". Codes:
    * "model" (NULL), "pca-itq" (Gong et al. 2013), "spectral" (Weiss et al. 2009). */
   const char *method;
-  int k;         /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
-  int queries;   /**< queries of each class, for the retrieval metrics (0: 100) */
-  uint64_t seed; /**< of k-means and the baselines; the run's own chooses the queries */
+  int k;             /**< clusters of k-means (0: the classes), bits of the baselines (0: 16) */
+  int queries;       /**< queries of each class, for the retrieval metrics (0: 100) */
+  const char *layer; /**< features: those of this layer (lcl_run_layers()); NULL: the model's */
+  uint64_t seed;     /**< of k-means and the baselines; the run's own chooses the queries */
   /** Called after each restart of k-means, or NULL; inertia: sum of squared distances to the
    * nearest centre. */
   void (*progress)(void *user, int restart, int restarts, int rounds, double inertia);
@@ -358,15 +363,16 @@ LCL_API lcl_status lcl_run_cluster(lcl_run_folder *run, const lcl_assignment_des
 LCL_API lcl_status lcl_run_hash(lcl_run_folder *run, const lcl_assignment_desc *desc,
                                 lcl_metrics *metrics);
 
-/** The features of every example, in the order of the data: what the model's encoder gives, without
- * noise. The .npy is float32 (n,width); the CSV has index, prediction (of a model that has one) and
- * label. Of desc only split and prefix count.
+/** The features of every example, in the order of the data: what the model's encoder, or the layer
+ * of this name, gives without noise. The .npy is float32 (n,width), of a layer n and the shape of
+ * the layer; the CSV has index, prediction (of a model that has one) and label. Of desc only split,
+ * prefix and layer count.
  *
  * @param run      the run
  * @param desc     what to make
  * @param metrics  receives n and width; NULL: not wanted
- * @return #LCL_ERR_ARGUMENT for an unknown part; #LCL_ERR_UNSUPPORTED when the model has no
- *   features; #LCL_ERR_IO */
+ * @return #LCL_ERR_ARGUMENT for an unknown part or layer; #LCL_ERR_UNSUPPORTED when the model has
+ * no features; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
                                   lcl_metrics *metrics);
 
@@ -399,6 +405,95 @@ typedef struct lcl_tsne_map_desc {
  * has no features; #LCL_ERR_IO */
 LCL_API lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc,
                                 lcl_metrics *metrics);
+
+/* ---- arrays of a run (src/train/arrays.c) ---- */
+
+/** A layer of a run's network. */
+typedef struct lcl_layer {
+  char name[96]; /**< of its parameters: "enc.fc1" of enc.fc1.weight; what is computed of it on the
+                    way to another layer has the op behind that, as in "enc.fc1.relu" */
+  lcl_shape shape; /**< of one example, f32 */
+  bool features;   /**< what lcl_run_features() gives without a name */
+} lcl_layer;
+
+/** The layers of a run's network as it is evaluated, in the order of computation: those that have
+ * one row an example.
+ *
+ * @param run     the run
+ * @param layers  receives the first `room` of them; NULL with room 0
+ * @param room    0: only count
+ * @param n       receives how many there are
+ * @return #LCL_OK or #LCL_ERR_HOST_MEMORY */
+LCL_API lcl_status lcl_run_layers(lcl_run_folder *run, lcl_layer *layers, size_t room, size_t *n);
+
+/** What a layer gives for every example, in the order of the data, as arrays:
+ *
+ * - "features": f32 (n, shape of the layer);
+ * - "prediction": i32 (n), class or cluster, of a model that predicts;
+ * - "label": i32 (n), -1: none, of data that have labels.
+ *
+ * @param run    the run
+ * @param split  as lcl_run_evaluate()
+ * @param layer  a name of lcl_run_layers(); NULL: the model's features, (n,width)
+ * @param out    receives the arrays, NULL on failure; lcl_tensor_file_destroy() ends them
+ * @return #LCL_ERR_ARGUMENT for an unknown part or layer; #LCL_ERR_UNSUPPORTED when the model has
+ * no features */
+LCL_API lcl_status lcl_run_features(lcl_run_folder *run, const char *split, const char *layer,
+                                    lcl_tensor_file **out);
+
+/** What the model says of every example, in the order of the data, as arrays: "prediction" and
+ * "label" as lcl_run_features(), and each number whose mean is a metric ("loss", "correct", "nll",
+ * ...), f32 (n). Of an example without a label, what is compared with labels means nothing.
+ *
+ * @param run    the run
+ * @param split  as lcl_run_evaluate()
+ * @param out    receives the arrays, NULL on failure; lcl_tensor_file_destroy() ends them
+ * @return #LCL_ERR_ARGUMENT for an unknown part */
+LCL_API lcl_status lcl_run_predictions(lcl_run_folder *run, const char *split,
+                                       lcl_tensor_file **out);
+
+/** Samples as arrays: "samples", f32 (count,C,H,W) in [0,1], and "label", i32 (count), of a model
+ * that samples images of classes.
+ *
+ * @param run      the run
+ * @param request  what to sample
+ * @param png      a grid of them to write as lcl_run_sample() does; NULL: none
+ * @param out      receives the arrays, NULL on failure; lcl_tensor_file_destroy() ends them
+ * @return as lcl_run_sample() */
+LCL_API lcl_status lcl_run_samples(lcl_run_folder *run, const lcl_sample_request *request,
+                                   const char *png, lcl_tensor_file **out);
+
+/** Reconstructions as arrays:
+ *
+ * - "images": f32 (rows,n,C,H,W) in [0,1], the rows of the grid; what row 0 shows is the metadata
+ *   text "caption.0" (lcl_tensor_file_meta()), and so on;
+ * - "index": i32 (n), which examples of the part these are;
+ * - "label": i32 (n), -1: none, of data that have labels.
+ *
+ * @param run      the run
+ * @param split    as lcl_run_evaluate()
+ * @param columns  n, 1 to 1000: examples, classes in turn
+ * @param seed     of the noise
+ * @param png      the grid to write as lcl_run_reconstruct() does; NULL: none
+ * @param out      receives the arrays, NULL on failure; lcl_tensor_file_destroy() ends them
+ * @return as lcl_run_reconstruct() */
+LCL_API lcl_status lcl_run_reconstructions(lcl_run_folder *run, const char *split, int columns,
+                                           uint64_t seed, const char *png, lcl_tensor_file **out);
+
+/** A t-SNE map as arrays:
+ *
+ * - "places": f32 (n,2), x and y of each point;
+ * - "index": i32 (n), which example of the part it is, or is a perturbed form of;
+ * - "label": i32 (n), -1: none, of data that have labels;
+ * - "kind": i32 (n), 0: the example itself; K > 0: perturbed as the metadata text "kind.K" says.
+ *
+ * @param run      the run
+ * @param desc     what to make; its files are written too
+ * @param metrics  as lcl_run_tsne()
+ * @param out      receives the arrays, NULL on failure; lcl_tensor_file_destroy() ends them
+ * @return as lcl_run_tsne() */
+LCL_API lcl_status lcl_run_map(lcl_run_folder *run, const lcl_tsne_map_desc *desc,
+                               lcl_metrics *metrics, lcl_tensor_file **out);
 
 /* ---- published tables ---- */
 

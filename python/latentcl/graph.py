@@ -839,7 +839,7 @@ class Program(_Owner):
     def explain(self, dot: bool = False) -> str:
         """Nodes, fused groups, algorithms, launches, memory as text, or as Graphviz."""
         text = c_void_p()
-        check(library.lcl_program_explain(self.pointer, dot, byref(text)))
+        check(library.lcl_program_explain(self.pointer, to_enum("lcl_explain_format", "dot" if dot else "text"), byref(text)))
         return take_text(text)
 
 

@@ -5,7 +5,7 @@ import csv
 import signal
 import tempfile
 import threading
-from ctypes import addressof, byref, c_char_p, c_void_p
+from ctypes import POINTER, addressof, byref, c_char_p, c_float, c_int32, c_size_t, c_void_p, cast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Sequence
@@ -74,7 +74,7 @@ def _text(value: Any) -> str:
 
 def train(context: Context, model: str | type[Model] | None = None, *, data: str | Path | None = None, out: str | Path | None = None,
           seed: int = 0, start: str | Path | None = None, resume: bool = False, test: bool = True, max_steps: int = 0,
-          check_numerics: bool = False, profile: bool = False, trace: str | None = None,
+          check_numerics: bool = False, profile: bool = False, trace: str | None = None, tensorboard: str | Path | None = None,
           progress: Callable[[str], Any] | None = None, stepped: Callable[[int, int], Any] | None = None,
           **options: Any) -> TrainResult:
     """Trains a model and leaves a run folder. Ctrl-C finishes the step, saves and raises KeyboardInterrupt; resume=True with
@@ -85,6 +85,7 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
     out: run folder; None: runs/MODEL-DATE-N
     start: a run whose weights to begin with
     test: evaluate the test part at the end
+    tensorboard: folder for its event files
     progress: called with a line after each epoch, e.g. print
     stepped: called after each step with how many of how many are done
     options: of the model and of every model, such as epochs=3, batch=50, lr=1e-3"""
@@ -93,7 +94,7 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
         register(model)
         model = model.name
     pairs = [to_bytes(f"{name}={_text(value)}") for name, value in options.items()]
-    texts = {"model": model, "data": data, "out": out, "start": start, "trace": trace}
+    texts = {"model": model, "data": data, "out": out, "start": start, "trace": trace, "tensorboard": tensorboard}
     types, result = field_types(_api.lcl_train_desc), _api.lcl_train_result()
     with context._lock, _Stop() as stop:
         desc = _api.lcl_train_desc(**{k: to_bytes(None if v is None else str(v)) for k, v in texts.items()})
@@ -118,6 +119,22 @@ class Assignments(NamedTuple):
     labels: np.ndarray | None
     prediction: np.ndarray | None
     metrics: dict[str, float]
+
+
+class Predictions(NamedTuple):
+    """One row for each example in the order of the data: classes or clusters of a model that predicts, labels (-1: none) where
+    there are any, and by name each number whose mean is a metric ("loss", "correct", "nll", ...)."""
+    prediction: np.ndarray | None
+    labels: np.ndarray | None
+    values: dict[str, np.ndarray]
+
+
+class Reconstructions(NamedTuple):
+    """Images float32 (rows,N,C,H,W) in [0,1] with what each row shows, which examples they are, and their labels."""
+    images: np.ndarray
+    captions: list[str]
+    position: np.ndarray
+    labels: np.ndarray | None
 
 
 class Map(NamedTuple):
@@ -147,9 +164,44 @@ class Run(_Owner):
             check(library.lcl_run_evaluate(self.pointer, to_bytes(split), byref(m)))
         return _metrics(m)
 
-    def encode(self, split: str = "test") -> Assignments:
-        """The features of every example, float32 (N,width)."""
-        return self._assign(library.lcl_run_encode, split=split)
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """The layers that encode() takes, in the order of computation, with the shape of one example."""
+        n = c_size_t()
+        with self._lock:
+            check(library.lcl_run_layers(self.pointer, None, 0, byref(n)))
+            rows = (_api.lcl_layer * max(n.value, 1))()
+            check(library.lcl_run_layers(self.pointer, rows, n.value, byref(n)))
+        return {row.name.decode(): tuple(row.shape.dim[:row.shape.rank]) for row in rows[:n.value]}
+
+    def encode(self, split: str = "test", layer: str | None = None) -> Assignments:
+        """The features of every example, float32 (N,width), or what a layer gives, (N, its shape)."""
+        found, _ = self._arrays(library.lcl_run_features, to_bytes(split), to_bytes(layer))
+        values = found["features"]
+        return Assignments(values, found.get("label"), found.get("prediction"),
+                           {"n": float(len(values)), "width": float(np.prod(values.shape[1:]))})
+
+    def predict(self, split: str = "test") -> Predictions:
+        """What the model says of every example."""
+        found, _ = self._arrays(library.lcl_run_predictions, to_bytes(split))
+        return Predictions(found.pop("prediction", None), found.pop("label", None), found)
+
+    def _arrays(self, function: Any, *arguments: Any) -> tuple[dict[str, np.ndarray], Callable[[str], str | None]]:
+        """What a function of the run hands out: the arrays by name, and its metadata texts."""
+        out = c_void_p()
+        with self._lock:
+            check(function(self.pointer, *arguments, byref(out)))
+        try:
+            entries = [_api.lcl_tensor_entry.from_address(library.lcl_tensor_file_at(out, i))
+                       for i in range(library.lcl_tensor_file_count(out))]
+            found = {e.name.decode(): _copy(e) for e in entries}
+            texts = {}
+            for key in (f"{word}.{k}" for word in ("caption", "kind") for k in range(100)):
+                text = library.lcl_tensor_file_meta(out, to_bytes(key))
+                if text is not None:
+                    texts[key] = text.decode()
+            return found, texts.get
+        finally:
+            library.lcl_tensor_file_destroy(out)
 
     def cluster(self, split: str = "all", **options: Any) -> Assignments:
         """The cluster of every example, int32 (N). options: fields of lcl_assignment_desc, such as method="k-means", k=10."""
@@ -168,29 +220,30 @@ class Run(_Owner):
             table = _table(folder + "/out.csv")
             return Assignments(np.load(folder + "/out.npy"), _column(table, "label"), _column(table, "prediction"), _metrics(m))
 
-    def reconstruct(self, png: str | Path, split: str = "test", columns: int = 10, seed: int = 1) -> None:
-        """Writes a grid of originals, reconstructions and what else the model reconstructs."""
-        with self._lock:
-            check(library.lcl_run_reconstruct(self.pointer, to_bytes(split), columns, seed, to_bytes(str(png))))
+    def reconstruct(self, png: str | Path | None = None, split: str = "test", columns: int = 10, seed: int = 1) -> Reconstructions:
+        """Originals, reconstructions and what else the model reconstructs, of examples of the classes in turn; written as a
+        grid too if png says where."""
+        found, text = self._arrays(library.lcl_run_reconstructions, to_bytes(split), to_int("columns", columns),
+                                   to_int("seed", seed) & 2**64 - 1, to_bytes(None if png is None else str(png)))
+        return Reconstructions(found["images"], [text(f"caption.{i}") or "" for i in range(len(found["images"]))], found["index"],
+                               found.get("label"))
 
-    def sample(self, png: str | Path, kind: str | None = None, count: int = 100, seed: int = 1, **options: Any) -> None:
-        """Writes a grid of samples. options: fields of lcl_sample_request: temperature, given, rows."""
+    def sample(self, png: str | Path | None = None, kind: str | None = None, count: int = 100, seed: int = 1,
+               **options: Any) -> np.ndarray:
+        """Samples, float32 (count,C,H,W) in [0,1]; written as a grid too if png says where. options: fields of
+        lcl_sample_request: temperature, given, rows."""
         request = _api.lcl_sample_request()
         fill(request, {"kind": kind, "count": count, "seed": seed, **options})
-        with self._lock:
-            check(library.lcl_run_sample(self.pointer, byref(request), to_bytes(str(png))))
+        return self._arrays(library.lcl_run_samples, byref(request), to_bytes(None if png is None else str(png)))[0]["samples"]
 
     def tsne(self, png: str | Path | None = None, **options: Any) -> Map:
         """A map of the features in two dimensions, written as an image too if png says where. options: fields of
         lcl_tsne_map_desc, such as split="test", points=2000, perplexity=30, rounds=1000, seed=1."""
         desc, m = _api.lcl_tsne_map_desc(), _api.lcl_metrics()
-        with tempfile.TemporaryDirectory() as folder:
-            fill(desc, {**options, "png": None if png is None else str(png), "csv": folder + "/map.csv"})
-            with self._lock:
-                check(library.lcl_run_tsne(self.pointer, byref(desc), byref(m)))
-            table = _table(folder + "/map.csv")
-        places = np.array([[float(row["x"]), float(row["y"])] for row in table], np.float32)
-        return Map(places, _column(table, "index"), _column(table, "label"), [row["kind"] for row in table], _metrics(m))
+        fill(desc, {**options, "png": None if png is None else str(png)})
+        found, text = self._arrays(library.lcl_run_map, byref(desc), byref(m))
+        kinds = ["example" if k == 0 else text(f"kind.{k}") or "" for k in found["kind"]]
+        return Map(found["places"], found["index"], found.get("label"), kinds, _metrics(m))
 
     def report(self) -> str:
         """Writes report.html again and gives its path."""
@@ -200,6 +253,15 @@ class Run(_Owner):
 
     def __repr__(self) -> str:
         return f"<latentcl.Run {self.folder}>"
+
+
+def _copy(entry: Any) -> np.ndarray:
+    """An array of a tensor, which stays when the tensor goes."""
+    shape = tuple(entry.shape.dim[:entry.shape.rank])
+    kind: Any = c_int32 if entry.dtype == _api.ENUMS["lcl_dtype"]["i32"] else c_float
+    if 0 in shape:
+        return np.zeros(shape, np.int32 if kind is c_int32 else np.float32)
+    return np.ctypeslib.as_array(cast(entry.data, POINTER(kind)), shape).copy()
 
 
 def _table(path: str) -> list[dict[str, str]]:

@@ -150,6 +150,8 @@ lcl_store *lcl__graph_store(lcl_graph *g);
 /* The variable (graph/store.h) that t is; NULL when it is none. */
 typedef struct lcl_var lcl_var;
 lcl_var *lcl__tensor_var(const lcl_tensor *t);
+/* Whether variable number index is an optimiser's, beside a parameter. */
+bool lcl__store_is_slot(const lcl_store *s, size_t index);
 /* Whether t is a scalar constant, and its value. */
 bool lcl__const_value(const lcl_tensor *t, float *value);
 /* The elements of a constant, of t's type and shape; NULL when t is none. */

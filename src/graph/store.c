@@ -316,6 +316,10 @@ const lcl_segment *lcl__store_segment(const lcl_store *s, int index) {
   return &s->segments.data[index];
 }
 
+bool lcl__store_is_slot(const lcl_store *s, size_t index) {
+  return index < s->vars.n && s->vars.data[index]->slot;
+}
+
 const lcl_segment *lcl__store_slot_segment(const lcl_store *s, int index, const char *slot) {
   for (size_t i = 0; i < s->segments.n; i++)
     if (s->segments.data[i].mirror == index && strcmp(s->segments.data[i].slot, slot) == 0)

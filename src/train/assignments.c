@@ -109,7 +109,7 @@ static lcl_status by_model(const job *j, int32_t *cluster, int *clusters) {
         LCL_ERR_UNSUPPORTED,
         "%s learns no clusters; k-means works on any run (method k-means or k-means-features)",
         j->s->cls->name);
-  LCL_TRY(lcl__run_outputs(j->run, j->ds, &o));
+  LCL_TRY(lcl__run_outputs(j->run, j->ds, "", &o));
   lcl_status st = LCL_OK;
   if (!o.prediction)
     st = lcl__fail(LCL_ERR_UNSUPPORTED,
@@ -130,7 +130,7 @@ static lcl_status by_kmeans(const job *j, bool features, int32_t *cluster, int *
   if (*clusters < 2)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "k-means needs to know how many clusters; the data have no classes");
-  lcl_status st = features ? lcl__run_outputs(j->run, j->ds, &o) : examples(j, &x);
+  lcl_status st = features ? lcl__run_outputs(j->run, j->ds, "", &o) : examples(j, &x);
   if (st == LCL_OK && features && !o.features)
     st = lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features", j->s->cls->name);
   if (st == LCL_OK && features) width = o.width;
@@ -207,7 +207,7 @@ static lcl_status codes_by_model(const job *j, uint64_t *codes, int *bits) {
     return lcl__fail(LCL_ERR_UNSUPPORTED,
                      "%s learns no codes; the methods pca-itq and spectral work on any run",
                      j->s->cls->name);
-  LCL_TRY(lcl__run_outputs(j->run, j->ds, &o));
+  LCL_TRY(lcl__run_outputs(j->run, j->ds, "", &o));
   lcl_status st = LCL_OK;
   if (o.prediction || !o.features || o.width > 64)
     st = lcl__fail(LCL_ERR_UNSUPPORTED,
@@ -302,8 +302,9 @@ static lcl_status write_features(const job *j, const lcl_outputs *o) {
     if (o->prediction) lcl__str_add(&csv, ",%d", (int)o->prediction[i]);
     add_label(&csv, j->ds, i);
   }
-  const lcl_status st = write_both(j, LCL_NPY_F32, 2, (int64_t[]) { o->n, o->width }, o->features,
-                                   &csv);
+  int64_t dim[LCL_MAX_RANK + 1] = { o->n };
+  for (int d = 0; d < o->row.rank; d++) dim[d + 1] = o->row.dim[d];
+  const lcl_status st = write_both(j, LCL_NPY_F32, o->row.rank + 1, dim, o->features, &csv);
   lcl__str_free(&csv);
   return st;
 }
@@ -313,7 +314,7 @@ static lcl_status encode(lcl_run_folder *run, const lcl_assignment_desc *desc,
   job j;
   lcl_outputs o;
   LCL_TRY(begin(&j, run, desc, "features", NULL, metrics));
-  LCL_TRY(lcl__run_outputs(run, j.ds, &o));
+  LCL_TRY(lcl__run_outputs(run, j.ds, desc->layer ? desc->layer : "", &o));
   lcl_metrics_set(metrics, "width", (double)o.width);
   const lcl_status st = o.features ? write_features(&j, &o)
                                    : lcl__fail(LCL_ERR_UNSUPPORTED, "%s gives no features",

@@ -1,16 +1,23 @@
 /* Variables to and from tensor files; what a session puts into a checkpoint. */
 #include <math.h>
 
+#include "graph/graph.h"
 #include "train/session.h"
 
 static bool is_prep(const char *name) {
   return strncmp(name, "prep.", 5) == 0;
 }
 
-lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
-  LCL_NEED(store, into);
+/* Only training needs it: optimiser slots, "train.sums", "train.rng", "train.optimiser0.step". */
+static bool for_training(const lcl_store *store, size_t i) {
+  const lcl_var_info v = lcl_store_info(store, i);
+  return lcl__store_is_slot(store, i) || (!v.trainable && strncmp(v.name, "train.", 6) == 0);
+}
+
+static lcl_status save_store(lcl_store *store, bool training, lcl_tensor_file *into) {
   for (size_t i = 0; i < lcl_store_count(store); i++) {
     lcl_var_info v = lcl_store_info(store, i);
+    if (!training && for_training(store, i)) continue;
     size_t bytes = (size_t)lcl_shape_count(v.shape) * lcl_dtype_size(v.dtype);
     void *data = lcl__alloc(LCL_MAX(bytes, 1));
     if (!data) return LCL_ERR_HOST_MEMORY;
@@ -21,6 +28,11 @@ lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
     LCL_TRY(s);
   }
   return LCL_OK;
+}
+
+lcl_status lcl_store_save(lcl_store *store, lcl_tensor_file *into) {
+  LCL_NEED(store, into);
+  return save_store(store, true, into);
 }
 
 static lcl_status check_fits(const lcl_var_info *v, const lcl_tensor_entry *e) {
@@ -148,13 +160,13 @@ lcl_status lcl__tensor_file_finite(const lcl_tensor_file *f) {
   return LCL_OK;
 }
 
-lcl_status lcl__session_save(lcl_session *s, lcl_tensor_file **out) {
+lcl_status lcl__session_save(lcl_session *s, bool training, lcl_tensor_file **out) {
   lcl_tensor_file *f;
   *out = NULL;
   LCL_TRY(lcl_tensor_file_create(&f));
   lcl_status st = lcl_tensor_file_set_meta(f, "format", "latentcl 1");
   if (st == LCL_OK) st = lcl_tensor_file_set_meta(f, "model", s->cls->name);
-  if (st == LCL_OK) st = lcl_store_save(s->store, f);
+  if (st == LCL_OK) st = save_store(s->store, training, f);
   if (st == LCL_OK) st = lcl__tensor_file_finite(f);
   if (st == LCL_OK) st = add_prep(s, f);
   if (st == LCL_OK) st = add_classes(s, f);

@@ -1,17 +1,18 @@
 /* Evaluation of a split: per-example numbers from the device, summed on the host in double
  * precision. */
 #include "graph/graph.h"
-#include "train/session.h"
+#include "train/layers.h"
 
 enum { EVAL_BATCH = 250 };
 
 struct lcl_evaluator {
   lcl_session *s;
   lcl_compiled compiled;
-  bool features;                /* wanted, even if the class does not score them */
-  int rows;                     /* how many numbers an example has (prediction last) */
-  int64_t batch, width;         /* width of features; 0: none wanted */
-  float *values;                /* rows x batch */
+  const char *features; /* NULL: only for the class's score; "": the model's; else a layer's name */
+  int rows;             /* how many numbers an example has (prediction last) */
+  int64_t batch, width; /* width of features; 0: none wanted */
+  lcl_shape row;        /* their shape, of one example */
+  float *values;        /* rows x batch */
   bool by_label[LCL_BUILD_MAX]; /* the example's number depends on its label */
   float *side;                  /* batch x side_width of zeros: evaluation has no table */
 };
@@ -31,6 +32,19 @@ static lcl_status depends(const lcl_tensor *t, const lcl_tensor *input, bool *ou
   return LCL_OK;
 }
 
+/* What is to be fetched of each example beside its numbers. */
+static lcl_status want_features(lcl_evaluator *e, lcl_compiled *compiled) {
+  const lcl_build *b = &compiled->build;
+  lcl_tensor *rows = e->features || e->s->cls->score ? b->features : NULL;
+  if (e->features && *e->features && !lcl__graph_broken(compiled->graph))
+    LCL_TRY(lcl__session_layer(e->s, b, e->features, &rows, &e->row));
+  if (!rows) return LCL_OK;
+  e->width = lcl_shape_count(lcl_tensor_shape(rows)) / LCL_MAX(b->batch, 1);
+  if (rows == b->features) e->row = LCL_SHAPE(e->width);
+  compiled->fetch[compiled->n_fetch++] = lcl_reshape(rows, LCL_SHAPE(b->batch, e->width));
+  return LCL_OK;
+}
+
 /* All per-example numbers in one tensor, so that a batch costs one read. */
 static lcl_status join_rows(void *user, lcl_compiled *compiled) {
   lcl_evaluator *e = user;
@@ -45,17 +59,13 @@ static lcl_status join_rows(void *user, lcl_compiled *compiled) {
     parts[n++] = lcl_cast(lcl_reshape(b->prediction, LCL_SHAPE(1, b->batch)), LCL_F32);
   e->rows = n;
   if (n > 0) compiled->fetch[compiled->n_fetch++] = n > 1 ? lcl_concat(parts, n, 0) : parts[0];
-  if (b->features && (e->features || e->s->cls->score)) {
-    lcl_shape f = lcl_tensor_shape(b->features);
-    e->width = lcl_shape_count(f) / LCL_MAX(b->batch, 1);
-    compiled->fetch[compiled->n_fetch++] = lcl_reshape(b->features, LCL_SHAPE(b->batch, e->width));
-  }
+  LCL_TRY(want_features(e, compiled));
   if (compiled->n_fetch == 0)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "%s has nothing to evaluate", e->s->cls->name);
   return lcl_graph_status(compiled->graph);
 }
 
-lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **out) {
+lcl_status lcl__evaluator_create(lcl_session *s, const char *features, lcl_evaluator **out) {
   *out = NULL;
   lcl_evaluator *e = lcl__alloc(sizeof *e);
   if (!e) return LCL_ERR_HOST_MEMORY;
@@ -97,7 +107,8 @@ typedef struct tally {
   double sum[LCL_BUILD_MAX];
   int32_t *prediction; /* n */
   float *features;     /* n x width */
-  int64_t done;
+  float *values;       /* numbers of each example: n_examples x n, or NULL: not wanted */
+  int64_t n, done;
 } tally;
 
 static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
@@ -113,6 +124,9 @@ static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
   if (e->rows > 0) LCL_TRY(lcl_fetch(p, "#0", e->values, (size_t)e->rows * n * sizeof(float)));
   for (int r = 0; r < bd->n_examples; r++)
     for (int i = 0; i < b->valid; i++) t->sum[r] += e->values[(size_t)r * n + (size_t)i];
+  for (int r = 0; t->values && r < bd->n_examples; r++)
+    memcpy(t->values + r * t->n + t->done, e->values + (size_t)r * n,
+           (size_t)b->valid * sizeof(float));
   if (bd->prediction)
     for (int i = 0; i < b->valid; i++)
       t->prediction[t->done + i] = (int32_t)e->values[(size_t)(e->rows - 1) * n + (size_t)i];
@@ -169,9 +183,21 @@ static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
   }
 }
 
-/* One pass with room for everything the graph gives; free both arrays also after a failure. */
-static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
-  memset(t, 0, sizeof *t);
+static void tally_free(tally *t) {
+  lcl__free(t->prediction);
+  lcl__free(t->features);
+  lcl__free(t->values);
+}
+
+/* One pass with room for everything the graph gives, and for the numbers of each example where they
+ * are wanted; tally_free() also after a failure. */
+static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, bool values, tally *t) {
+  *t = (tally) { .n = ds->count };
+  const int n_values = e->compiled.build.n_examples;
+  if (values && n_values) {
+    t->values = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * (size_t)n_values * sizeof *t->values);
+    if (!t->values) return LCL_ERR_HOST_MEMORY;
+  }
   if (e->compiled.build.prediction) {
     t->prediction = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
     if (!t->prediction) return LCL_ERR_HOST_MEMORY;
@@ -186,7 +212,7 @@ static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
 static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
                            lcl_metrics *out, int64_t *confusion) {
   tally t;
-  lcl_status st = collect(e, ds, &t);
+  lcl_status st = collect(e, ds, false, &t);
   if (st == LCL_OK) {
     lcl_metrics_set(out, "n", (double)t.done);
     mean_metrics(&e->compiled.build, &t, out);
@@ -200,8 +226,7 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
                               .seed = e->s->seed };
     if (e->s->cls->score) st = e->s->cls->score(e->s->model, &table, out);
   }
-  lcl__free(t.prediction);
-  lcl__free(t.features);
+  tally_free(&t);
   return st;
 }
 
@@ -209,12 +234,11 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
 static lcl_status average_all(lcl_evaluator *e, const lcl_dataset *ds, lcl_metrics *out) {
   const lcl_build *b = &e->compiled.build;
   tally t;
-  lcl_status st = collect(e, ds, &t);
+  lcl_status st = collect(e, ds, false, &t);
   for (int i = 0; i < b->n_examples && st == LCL_OK; i++)
     if (!e->by_label[i])
       lcl_metrics_set(out, b->examples[i].name, t.sum[i] / (double)LCL_MAX(t.done, 1));
-  lcl__free(t.prediction);
-  lcl__free(t.features);
+  tally_free(&t);
   return st;
 }
 
@@ -238,11 +262,18 @@ lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *sp
 }
 
 lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out) {
+  const lcl_build *b = &e->compiled.build;
   tally t;
-  lcl_status st = collect(e, ds, &t);
-  *out = (lcl_outputs) {
-    .n = t.done, .prediction = t.prediction, .features = t.features, .width = e->width
-  };
+  lcl_status st = collect(e, ds, true, &t);
+  *out = (lcl_outputs) { .n = t.done,
+                         .prediction = t.prediction,
+                         .features = t.features,
+                         .width = e->width,
+                         .row = e->row,
+                         .values = t.values,
+                         .n_values = b->n_examples };
+  for (int i = 0; i < b->n_examples; i++)
+    lcl__snprintf(out->value_name[i], sizeof out->value_name[i], "%s", b->examples[i].name);
   if (st != LCL_OK) lcl__outputs_free(out);
   return st;
 }
@@ -250,5 +281,6 @@ lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_ou
 void lcl__outputs_free(lcl_outputs *o) {
   lcl__free(o->prediction);
   lcl__free(o->features);
+  lcl__free(o->values);
   memset(o, 0, sizeof *o);
 }

@@ -22,8 +22,8 @@ static lcl_status compile_other(lcl_session *s, lcl_model_mode mode, lcl_compile
   return lcl__compiled_create(s, &d, out);
 }
 
-lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode, bool dot,
-                       char **text) {
+lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_mode mode,
+                       lcl_explain_format format, char **text) {
   LCL_NEED(ctx, desc, text);
   lcl_session_desc sd = { .model = desc->model, .data = desc->data, .seed = desc->seed };
   lcl_trainer t = { .d = desc };
@@ -34,7 +34,7 @@ lcl_status lcl_explain(lcl_context *ctx, const lcl_train_desc *desc, lcl_model_m
   t.s->model->side_width = 1; /* prepare(), which takes long, would say */
   lcl_status s = mode == LCL_MODE_TRAIN ? lcl__trainer_compile(&t, false, &compiled)
                                         : compile_other(t.s, mode, &compiled);
-  if (s == LCL_OK) s = lcl_program_explain(compiled.program, dot, text);
+  if (s == LCL_OK) s = lcl_program_explain(compiled.program, format, text);
   lcl__compiled_destroy(&compiled);
   lcl__session_close(t.s);
   return s;

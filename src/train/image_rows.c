@@ -7,7 +7,10 @@
 
 void lcl__image_rows_free(lcl_image_rows *p) {
   lcl__free(p->data);
+  lcl__free(p->label);
+  lcl__free(p->index);
   p->data = NULL;
+  p->label = p->index = NULL;
 }
 
 static lcl_grid_desc grid_of(const lcl_image_rows *p, int n, int zoom) {
@@ -61,7 +64,7 @@ static lcl_status show_row(lcl_session *s, const float *prepared, lcl_image_rows
 
 /* One example of each class in turn; without labels the first ones. */
 static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, float *x,
-                         int32_t *labels) {
+                         int32_t *labels, int32_t *index) {
   float *raw = lcl__alloc(lcl_dataset_elements(ds) * sizeof(float));
   int c, h, w;
   if (!raw) return LCL_ERR_HOST_MEMORY;
@@ -76,6 +79,7 @@ static lcl_status choose(lcl_session *s, const lcl_dataset *ds, int columns, flo
         i = (i + 1) % ds->count;
     }
     labels[k] = ds->labels ? ds->labels[i] : -1;
+    index[k] = (int32_t)i;
     st = lcl_dataset_example(ds, i, raw);
     if (st == LCL_OK)
       st = lcl_prep_apply(s->prep, raw, x + (size_t)k * (size_t)c * (size_t)h * (size_t)w);
@@ -130,17 +134,23 @@ lcl_status lcl__session_reconstruct(lcl_session *s, const lcl_tensor_file *weigh
           .mode = LCL_MODE_RECONSTRUCT, .name = name, .batch = columns, .extend = keep_outputs },
       &compiled));
   lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
+  if (st == LCL_OK) st = lcl__session_restart(s, name);
   if (st == LCL_OK) st = allocate(s, compiled.build.n_outputs, columns, out);
   float *x = NULL;
   int32_t *labels = NULL;
   if (st == LCL_OK) {
     x = lcl__alloc((size_t)columns * image_size(out) * sizeof(float));
     labels = lcl__alloc((size_t)columns * sizeof *labels);
-    st = x && labels ? choose(s, ds, columns, x, labels) : LCL_ERR_HOST_MEMORY;
+    out->index = lcl__alloc((size_t)columns * sizeof *out->index);
+    st = x && labels && out->index ? choose(s, ds, columns, x, labels, out->index)
+                                   : LCL_ERR_HOST_MEMORY;
   }
   if (st == LCL_OK) st = run_outputs(s, &compiled, x, labels, out);
   lcl__free(x);
-  lcl__free(labels);
+  if (ds->labels)
+    out->label = labels;
+  else
+    lcl__free(labels);
   lcl__compiled_destroy(&compiled);
   if (st != LCL_OK) lcl__image_rows_free(out);
   return st;
@@ -183,8 +193,9 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
                                  const lcl_sample_request *request, lcl_image_rows *out) {
   /* The evaluation graph brings the variables into the store. */
   lcl_evaluator *e;
+  char name[48]; /* as pixelrnn calls its graph */
   const size_t n = (size_t)out->count, all = (size_t)out->rows * (size_t)out->columns;
-  LCL_TRY(lcl__evaluator_create(s, false, &e));
+  LCL_TRY(lcl__evaluator_create(s, NULL, &e));
   lcl_status st = weights ? lcl__session_load(s, weights, false) : LCL_OK;
   float *x = lcl__alloc(2 * all * image_size(out) * sizeof(float)), *given = NULL;
   if (st == LCL_OK && !x) st = LCL_ERR_HOST_MEMORY;
@@ -197,6 +208,8 @@ static lcl_status sample_by_hook(lcl_session *s, const lcl_tensor_file *weights,
                               .temperature = request->temperature,
                               .given = given,
                               .given_rows = request->rows };
+  snprintf(name, sizeof name, "sample-%llu", (unsigned long long)request->seed);
+  if (st == LCL_OK) st = lcl__session_restart(s, name);
   if (st == LCL_OK) st = s->cls->sample(s->model, s->store, &d, x);
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * image_size(out), out, r);
@@ -236,6 +249,7 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
       &compiled));
   lcl_status st = find_kind(&compiled.build, kind, out, &index);
   if (st == LCL_OK && weights) st = lcl__session_load(s, weights, false);
+  if (st == LCL_OK) st = lcl__session_restart(s, name);
   size_t size = (size_t)n * image_size(out);
   float *x = lcl__alloc(size * sizeof(float));
   int32_t *labels = lcl__alloc((size_t)n * sizeof *labels);
@@ -249,7 +263,10 @@ static lcl_status sample_by_graph(lcl_session *s, const lcl_tensor_file *weights
   for (int r = 0; r < out->rows && st == LCL_OK; r++)
     st = show_row(s, x + (size_t)r * (size_t)out->columns * image_size(out), out, r);
   lcl__free(x);
-  lcl__free(labels);
+  if (compiled.build.label)
+    out->label = labels;
+  else
+    lcl__free(labels);
   lcl__compiled_destroy(&compiled);
   return st;
 }

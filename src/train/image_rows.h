@@ -11,6 +11,8 @@ typedef struct lcl_image_rows {
   int channels, height, width;
   char caption[LCL_BUILD_MAX][48];
   float *data;                  /* rows x columns images, values in [0,1] */
+  int32_t *label;               /* of each column of a reconstruction, of each sample; NULL: none */
+  int32_t *index;               /* of each column of a reconstruction: which example it is */
   char kind[LCL_BUILD_MAX][48]; /* lcl__session_sample: the kinds of samples that there are */
   int n_kinds;
 } lcl_image_rows;

@@ -113,6 +113,28 @@ static void add_means(cJSON *j, const lcl_trainer *t, const double *means) {
   }
 }
 
+/* The same for TensorBoard, of a group of tags. */
+static void tell_means(lcl_trainer *t, const char *group, const double *means) {
+  char tag[96];
+  for (int i = 0; i < t->n_values - 1; i++) {
+    const bool correct = strcmp(t->value_name[i], "correct") == 0;
+    lcl__snprintf(tag, sizeof tag, "%s/%s", group, correct ? "error_percent" : t->value_name[i]);
+    lcl__events_scalar(&t->events, tag, correct ? 100 * (1 - means[i]) : means[i]);
+  }
+}
+
+/* Parameters as they were kept for the best epoch, on the host already. */
+static lcl_status tell_parameters(lcl_trainer *t) {
+  const lcl_store *store = t->s->store;
+  for (size_t i = 0; t->events.file && t->best_file && i < lcl_store_count(store); i++) {
+    const lcl_var_info v = lcl_store_info(store, i);
+    const lcl_tensor_entry *e = v.trainable ? lcl_tensor_file_find(t->best_file, v.name) : NULL;
+    if (e && e->dtype == LCL_F32)
+      LCL_TRY(lcl__events_histogram(&t->events, v.name, e->data, e->bytes / sizeof(float)));
+  }
+  return lcl__events_write(&t->events, t->at.step);
+}
+
 static lcl_status log_start(lcl_trainer *t) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "start");
@@ -132,7 +154,10 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
   cJSON_AddNumberToObject(j, "lr", t->lr);
   add_means(j, t, means);
-  return lcl__run_log_write(&t->log, j);
+  LCL_TRY(lcl__run_log_write(&t->log, j));
+  lcl__events_scalar(&t->events, "learning_rate", t->lr);
+  tell_means(t, "train", means);
+  return lcl__events_write(&t->events, t->at.step);
 }
 
 static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, const char *split,
@@ -146,7 +171,12 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   if (m) lcl__json_metrics(j, split, m);
   cJSON_AddNumberToObject(j, "seconds", seconds_spent(t));
   cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
-  return lcl__run_log_write(&t->log, j);
+  LCL_TRY(lcl__run_log_write(&t->log, j));
+  lcl__events_scalar(&t->events, "epoch/learning_rate", lr);
+  lcl__events_scalar(&t->events, "epoch/images_per_second", images_per_second(t));
+  tell_means(t, "epoch", means);
+  if (m) lcl__events_metrics(&t->events, split, m);
+  return lcl__events_write(&t->events, t->at.step);
 }
 
 /* Training ended before its last epoch: when and why. */
@@ -241,6 +271,7 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
   if (best) LCL_TRY(lcl__trainer_keep_best(t, &m));
+  if (best) LCL_TRY(tell_parameters(t));
   return lcl__now() - t->last_saved >= save_every ? lcl__trainer_save(t) : LCL_OK;
 }
 
@@ -352,14 +383,18 @@ static lcl_status log_test(lcl_trainer *t, const char *split, const lcl_metrics 
       cJSON_AddItemToArray(row, cJSON_CreateNumber((double)confusion[r * classes + c]));
     cJSON_AddItemToArray(rows, row);
   }
-  return lcl__run_log_write(&t->log, j);
+  LCL_TRY(lcl__run_log_write(&t->log, j));
+  char group[32];
+  lcl__snprintf(group, sizeof group, strcmp(split, "test") ? "final/%s" : "%s", split);
+  lcl__events_metrics(&t->events, group, m);
+  return lcl__events_write(&t->events, t->at.step);
 }
 
 /* The best epoch's file gets the exact statistics too, so that evaluating the run says the same. */
 static lcl_status keep_calibrated(lcl_trainer *t) {
   lcl_tensor_file *f;
   LCL_TRY(calibrate(t));
-  LCL_TRY(lcl__session_save(t->s, &f));
+  LCL_TRY(lcl__session_save(t->s, false, &f));
   lcl_status st = lcl__tensor_file_set_number(f, "best_epoch", t->at.best_epoch);
   if (st == LCL_OK) st = lcl_tensor_file_write(f, t->best_path);
   lcl_tensor_file_destroy(f);
@@ -409,12 +444,34 @@ static lcl_status write_times(lcl_trainer *t, lcl_context *ctx) {
   return t->d->profile || t->d->trace ? lcl__write_profile(ctx, t->folder) : LCL_OK;
 }
 
+/* The grids of the report, for TensorBoard. */
+static lcl_status tell_images(lcl_trainer *t, const lcl_tensor_file *best) {
+  const lcl_dataset *ds = t->s->splits.test ? t->s->splits.test : t->s->splits.train;
+  const lcl_sample_request request = { .count = 50, .seed = 1 };
+  static const char *const tags[] = { "reconstructions", "samples" };
+  for (int i = 0; t->events.file && i < 2; i++) {
+    lcl_image_rows p;
+    lcl_image image = { 0 };
+    if (!(t->s->cls->can & (i ? LCL_CAN_SAMPLE : LCL_CAN_RECONSTRUCT))) continue;
+    lcl_status s = i ? lcl__session_sample(t->s, best, &request, &p)
+                     : lcl__session_reconstruct(t->s, best, ds, 20, 1, &p);
+    if (s == LCL_ERR_UNSUPPORTED) continue; /* not with these options */
+    if (s == LCL_OK) s = lcl__image_rows_grid(&p, 1, &image);
+    lcl__image_rows_free(&p);
+    if (s == LCL_OK) s = lcl__events_image(&t->events, tags[i], &image);
+    lcl__image_free(&image);
+    LCL_TRY(s);
+  }
+  return lcl__events_write(&t->events, t->at.step);
+}
+
 /* Times and report; images come from the best epoch. */
 static lcl_status finish_files(lcl_trainer *t, lcl_context *ctx) {
   lcl_tensor_file *best = NULL;
   LCL_TRY(write_times(t, ctx));
   if (lcl__file_exists(t->best_path)) LCL_TRY(lcl_tensor_file_read(t->best_path, &best));
   lcl_status s = lcl__report_write(t->s, best, t->folder);
+  if (s == LCL_OK) s = tell_images(t, best);
   lcl_tensor_file_destroy(best);
   return s;
 }

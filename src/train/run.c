@@ -1,4 +1,4 @@
-/* A run folder opened again: evaluation, images, report. */
+/* A run folder opened again: evaluation, report. */
 #include "train/report.h"
 
 struct lcl_run_folder {
@@ -64,10 +64,9 @@ lcl_status lcl_run_evaluate(lcl_run_folder *r, const char *split, lcl_metrics *m
   LCL_NEED(r);
   lcl_dataset *ds;
   LCL_TRY(lcl__session_split(r->s, split, &ds));
-  if (!r->eval) {
-    LCL_TRY(lcl__evaluator_create(r->s, false, &r->eval));
-    LCL_TRY(lcl__session_load(r->s, r->weights, false));
-  }
+  if (!r->eval) LCL_TRY(lcl__evaluator_create(r->s, NULL, &r->eval));
+  /* Each time: with the noise of the first time. */
+  LCL_TRY(lcl__session_load(r->s, r->weights, false));
   return lcl__evaluate(r->eval, ds, split, metrics, NULL);
 }
 
@@ -75,71 +74,32 @@ lcl_session *lcl__run_session(lcl_run_folder *r) {
   return r->s;
 }
 
+const lcl_tensor_file *lcl__run_weights(const lcl_run_folder *r) {
+  return r->weights;
+}
+
 const char *lcl__run_path(const lcl_run_folder *r) {
   return r->folder;
 }
 
-/* Nothing is made of weights that are not numbers; lcl_run_evaluate shows what they score. */
-static lcl_status check_weights(const lcl_run_folder *r) {
+lcl_status lcl__run_check_weights(const lcl_run_folder *r) {
   const lcl_status s = lcl__tensor_file_finite(r->weights);
   return s == LCL_OK ? s : lcl__fail_prefix(s, "the weights of %s cannot be used", r->folder);
 }
 
 lcl_status lcl__run_load(lcl_run_folder *r) {
-  LCL_TRY(check_weights(r));
+  LCL_TRY(lcl__run_check_weights(r));
   return lcl__session_load(r->s, r->weights, false);
 }
 
-lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out) {
+lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, const char *features,
+                            lcl_outputs *out) {
   lcl_evaluator *e;
-  LCL_TRY(lcl__evaluator_create(r->s, true, &e));
+  LCL_TRY(lcl__evaluator_create(r->s, features, &e));
   lcl_status s = lcl__run_load(r);
   if (s == LCL_OK) s = lcl__evaluate_outputs(e, ds, out);
   lcl__evaluator_destroy(e);
   return s;
-}
-
-static lcl_status check_output(const lcl_run_folder *r, const char *path) {
-  const char *folder = r->folder;
-  return lcl__check_run_outputs(&path, 1, &folder, 1, r->s);
-}
-
-static lcl_status write_png(lcl_image_rows *p, const char *path) {
-  lcl_image image;
-  lcl_status s = lcl__image_rows_grid(p, p->height < 64 ? 2 : 1, &image);
-  lcl__image_rows_free(p);
-  LCL_TRY(s);
-  s = lcl__png_write(path, &image);
-  lcl__image_free(&image);
-  return s;
-}
-
-lcl_status lcl_run_reconstruct(lcl_run_folder *r, const char *split, int columns, uint64_t seed,
-                               const char *png) {
-  LCL_NEED(r);
-  lcl_dataset *ds;
-  lcl_image_rows p;
-  LCL_TRY(lcl__check_ending(png, ".png"));
-  LCL_TRY(check_output(r, png));
-  LCL_TRY(check_weights(r));
-  LCL_TRY(lcl__session_split(r->s, split, &ds));
-  if (columns > ds->count)
-    return lcl__fail(LCL_ERR_ARGUMENT, "%d examples (columns) were asked for; %s has %lld", columns,
-                     split, (long long)ds->count);
-  LCL_TRY(lcl__session_reconstruct(r->s, r->weights, ds, columns, seed, &p));
-  return write_png(&p, png);
-}
-
-lcl_status lcl_run_sample(lcl_run_folder *r, const lcl_sample_request *request, const char *png) {
-  LCL_NEED(r, request);
-  lcl_image_rows p;
-  LCL_TRY(lcl__check_ending(png, ".png"));
-  const char *given = request->given;
-  LCL_TRY(check_output(r, png));
-  if (given && lcl__file_exists(given)) LCL_TRY(lcl__check_outputs(&png, 1, &given, 1));
-  LCL_TRY(check_weights(r));
-  LCL_TRY(lcl__session_sample(r->s, r->weights, request, &p));
-  return write_png(&p, png);
 }
 
 lcl_status lcl_run_report(lcl_run_folder *r) {

@@ -245,3 +245,16 @@ void lcl__compiled_destroy(lcl_compiled *compiled) {
   if (compiled->graph) lcl_graph_destroy(compiled->graph);
   memset(compiled, 0, sizeof *compiled);
 }
+
+lcl_status lcl__session_restart(lcl_session *s, const char *graph) {
+  char name[64];
+  uint32_t state[4]; /* the seed, then the step (lcl__rng_arg) */
+  lcl__snprintf(name, sizeof name, "%s.rng", graph);
+  for (size_t i = 0; i < lcl_store_count(s->store); i++) {
+    if (strcmp(lcl_store_info(s->store, i).name, name) != 0) continue;
+    LCL_TRY(lcl_store_read(s->store, name, state, sizeof state));
+    state[2] = state[3] = 0;
+    return lcl_store_write(s->store, name, state, sizeof state);
+  }
+  return LCL_OK; /* no run yet, or nothing random in it */
+}

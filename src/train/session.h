@@ -54,12 +54,16 @@ typedef struct lcl_compiled_desc {
 } lcl_compiled_desc;
 lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *desc, lcl_compiled *out);
 void lcl__compiled_destroy(lcl_compiled *compiled);
+/* The next run of a graph of this name has the noise of the first: what a seed makes does not
+ * depend on what was made before. */
+lcl_status lcl__session_restart(lcl_session *s, const char *graph);
 
 /* ---- evaluation (eval.c) ---- */
 
 typedef struct lcl_evaluator lcl_evaluator;
-/* features: fetch them even when the class has no use for them in its score. */
-lcl_status lcl__evaluator_create(lcl_session *s, bool features, lcl_evaluator **out);
+/* features: NULL: fetched only where the class's score reads them; "": always; a name: those of
+ * this layer (layers.h) in their place. */
+lcl_status lcl__evaluator_create(lcl_session *s, const char *features, lcl_evaluator **out);
 void lcl__evaluator_destroy(lcl_evaluator *e);
 /* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be
  * NULL): classes x classes counts, row = label, column = prediction. */
@@ -70,6 +74,10 @@ typedef struct lcl_outputs {
   int64_t n, width;
   int32_t *prediction; /* n, or NULL */
   float *features;     /* n x width, or NULL */
+  lcl_shape row;       /* what the width consists of */
+  float *values;       /* n_values x n: what the metrics are means of, or NULL */
+  int n_values;
+  char value_name[LCL_BUILD_MAX][48];
 } lcl_outputs;
 lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_outputs *out);
 void lcl__outputs_free(lcl_outputs *o);
@@ -90,8 +98,9 @@ lcl_status lcl__session_split(lcl_session *s, const char *name, lcl_dataset **ou
 /* ---- checkpoints (checkpoint.c) ---- */
 
 /* Variables, preprocessing and identity of the session; the caller adds its own state as metadata.
- * LCL_ERR_NUMERIC: a variable or the loss is not finite, nothing worth keeping. */
-lcl_status lcl__session_save(lcl_session *s, lcl_tensor_file **out);
+ * training: with what only training needs, to go on; else the network's. LCL_ERR_NUMERIC: a
+ * variable or the loss is not finite, nothing worth keeping. */
+lcl_status lcl__session_save(lcl_session *s, bool training, lcl_tensor_file **out);
 /* Variables only. strict: every one of the store must be there (resuming); else those that are not
  * trained may be missing. */
 lcl_status lcl__session_load(lcl_session *s, const lcl_tensor_file *f, bool strict);
@@ -106,11 +115,16 @@ lcl_status lcl__tensor_file_finite(const lcl_tensor_file *f);
 
 lcl_session *lcl__run_session(lcl_run_folder *r);
 const char *lcl__run_path(const lcl_run_folder *r);
+const lcl_tensor_file *lcl__run_weights(const lcl_run_folder *r);
+/* LCL_ERR_NUMERIC: nothing is made of weights that are not numbers; lcl_run_evaluate shows what
+ * they score. */
+lcl_status lcl__run_check_weights(const lcl_run_folder *r);
 /* Puts the run's weights into every variable there is by now; again after graphs that brought more.
  */
 lcl_status lcl__run_load(lcl_run_folder *r);
-/* The outputs of every example of a split under the run's weights. */
-lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, lcl_outputs *out);
+/* The outputs of every example of a split under the run's weights; features as above. */
+lcl_status lcl__run_outputs(lcl_run_folder *r, const lcl_dataset *ds, const char *features,
+                            lcl_outputs *out);
 
 /* ---- run folder (folder.c) ---- */
 

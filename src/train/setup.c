@@ -281,6 +281,12 @@ static lcl_status first_values(lcl_trainer *t) {
 
 /* ---- opening ---- */
 
+static lcl_status go_on_with_events(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
+  lcl_events_before before;
+  LCL_TRY(lcl__trainer_events(checkpoint, &before));
+  return lcl__events_open(&t->events, t->d->tensorboard, &before);
+}
+
 static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint) {
   char *log = lcl__path_join(t->folder, "log.jsonl");
   int64_t keep = -1;
@@ -293,8 +299,13 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   if (s == LCL_OK) s = lcl__run_log_open(&t->log, log, keep); /* drops lines: all is well so far */
   lcl__free(log);
   LCL_TRY(s);
-  if (!checkpoint) /* before config.json: a folder with a config always has a checkpoint */
-    LCL_TRY(lcl__trainer_save(t));
+  if (checkpoint)
+    LCL_TRY(go_on_with_events(t, checkpoint));
+  else
+    LCL_TRY(lcl__events_open(&t->events, t->d->tensorboard, NULL));
+  /* Before config.json: a folder with a config always has a checkpoint. After a resume: whoever
+   * resumes next cuts the new event file. */
+  if (!checkpoint || t->events.file) LCL_TRY(lcl__trainer_save(t));
   return lcl__write_config(t->s, t->folder);
 }
 
@@ -334,7 +345,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(open_steps(t, ctx));
-  LCL_TRY(lcl__evaluator_create(t->s, false, &t->eval));
+  LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
   if (!checkpoint) LCL_TRY(first_values(t));
   return start_files(t, checkpoint);
 }
@@ -390,6 +401,7 @@ void lcl__trainer_close(lcl_trainer *t) {
   lcl__evaluator_destroy(t->eval);
   lcl__compiled_destroy(&t->compiled);
   lcl__run_log_close(&t->log);
+  lcl__events_close(&t->events);
   lcl_tensor_file_destroy(t->best_file);
   lcl__session_close(t->s);
   lcl__free(t->side);

@@ -85,16 +85,22 @@ static lcl_status set_position(lcl_trainer *t, lcl_tensor_file *f) {
                      : LCL_ERR_HOST_MEMORY;
   lcl__str_free(&totals);
   if (s == LCL_OK) s = lcl__tensor_file_set_number(f, "log_bytes", (double)t->log.bytes);
+  if (s == LCL_OK && t->events.file) s = lcl_tensor_file_set_meta(f, "events", t->events.name);
+  if (s == LCL_OK && t->events.file)
+    s = lcl__tensor_file_set_number(f, "events_bytes", (double)t->events.bytes);
   if (s == LCL_OK) s = set_metrics(f, &t->best);
+  return s;
+}
+
+static lcl_status not_finite(const lcl_trainer *t, lcl_status s) {
+  if (s == LCL_ERR_NUMERIC) lcl__fail_prefix(s, "by step %lld", (long long)t->at.step);
   return s;
 }
 
 /* The session's variables with this run's position. */
 static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
-  lcl_status s = lcl__session_save(t->s, out);
-  if (s == LCL_ERR_NUMERIC) lcl__fail_prefix(s, "by step %lld", (long long)t->at.step);
-  LCL_TRY(s);
-  s = set_position(t, *out);
+  LCL_TRY(not_finite(t, lcl__session_save(t->s, true, out)));
+  lcl_status s = set_position(t, *out);
   if (s == LCL_OK) return LCL_OK;
   lcl_tensor_file_destroy(*out);
   *out = NULL;
@@ -104,6 +110,7 @@ static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
 lcl_status lcl__trainer_save(lcl_trainer *t) {
   lcl_tensor_file *f;
   LCL_TRY(lcl__run_log_sync(&t->log));
+  LCL_TRY(lcl__events_sync(&t->events));
   if (t->best_file) {
     LCL_TRY(lcl_tensor_file_write(t->best_file, t->best_path));
     lcl_tensor_file_destroy(t->best_file);
@@ -120,17 +127,35 @@ lcl_status lcl__trainer_save(lcl_trainer *t) {
   return s;
 }
 
+/* The network, and which epoch it is of; what a resume needs is in the last checkpoint. */
 lcl_status lcl__trainer_keep_best(lcl_trainer *t, const lcl_metrics *m) {
   t->best = *m;
   lcl_tensor_file_destroy(t->best_file);
   t->best_file = NULL;
-  return snapshot(t, &t->best_file);
+  lcl_status s = not_finite(t, lcl__session_save(t->s, false, &t->best_file));
+  if (s == LCL_OK) s = lcl__tensor_file_set_number(t->best_file, "best_epoch", t->at.best_epoch);
+  if (s == LCL_OK) s = set_metrics(t->best_file, m);
+  if (s == LCL_OK) return LCL_OK;
+  lcl_tensor_file_destroy(t->best_file);
+  t->best_file = NULL;
+  return s;
 }
 
 lcl_status lcl__trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes) {
   double n;
   LCL_TRY(lcl__tensor_file_number(f, "log_bytes", "[0,1e15]", true, &n));
   *bytes = (int64_t)n;
+  return LCL_OK;
+}
+
+lcl_status lcl__trainer_events(const lcl_tensor_file *f, lcl_events_before *before) {
+  const char *name = lcl_tensor_file_meta(f, "events");
+  double bytes = 0, step;
+  LCL_TRY(lcl__tensor_file_number(f, "step", "[0,1e15]", true, &step));
+  if (name) LCL_TRY(lcl__tensor_file_number(f, "events_bytes", "[0,1e15]", true, &bytes));
+  lcl__snprintf(before->name, sizeof before->name, "%s", name ? name : "");
+  before->bytes = (int64_t)bytes;
+  before->step = (int64_t)step;
   return LCL_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef LCL_TRAIN_TRAINER_H
 #define LCL_TRAIN_TRAINER_H
 
+#include "train/events.h"
 #include "train/session.h"
 
 enum { LCL_TRAIN_VALUES = LCL_BUILD_MAX + 3 }; /* loss, correct, terms, count */
@@ -37,6 +38,7 @@ typedef struct lcl_trainer {
   bool made; /* the folder, by this call */
   char *last_path, *best_path;
   lcl_run_log log;
+  lcl_events events;
   lcl_progress progress;
   lcl_position at;
   lcl_metrics best;           /* validation metrics of the best epoch */
@@ -69,6 +71,8 @@ lcl_status lcl__trainer_keep_best(lcl_trainer *t, const lcl_metrics *m); /* snap
 lcl_status lcl__trainer_restore(lcl_trainer *t,
                                 const lcl_tensor_file *f); /* variables and position */
 lcl_status lcl__trainer_log_bytes(const lcl_tensor_file *f, int64_t *bytes);
+/* Where the event files stood. */
+lcl_status lcl__trainer_events(const lcl_tensor_file *f, lcl_events_before *before);
 
 /* step.c: one step, and the sums it leaves on the device. */
 lcl_status lcl__trainer_step(lcl_trainer *t);

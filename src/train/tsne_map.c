@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "nn/evaluate.h"
+#include "train/arrays.h"
 #include "train/scatter.h"
 #include "train/session.h"
 
@@ -139,8 +140,10 @@ static lcl_status marked_rows(const map *m, float *images, int32_t *labels) {
 
 static lcl_status perturbed(map *m, const float *features) {
   lcl_compiled compiled;
+  char name[48];
+  lcl__snprintf(name, sizeof name, "map-%llu", (unsigned long long)m->d->seed);
   lcl_compiled_desc d = { .mode = LCL_MODE_RECONSTRUCT,
-                          .name = "map",
+                          .name = name,
                           .batch = m->n_marked,
                           .extend = keep_latents,
                           .user = m };
@@ -156,6 +159,7 @@ static lcl_status perturbed(map *m, const float *features) {
   int32_t *labels = lcl__alloc((size_t)m->n_marked * sizeof *labels);
   st = images && labels ? make_room(m, features) : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) st = lcl__run_load(m->run); /* the decoder's variables are new */
+  if (st == LCL_OK) st = lcl__session_restart(m->s, name);
   if (st == LCL_OK) st = marked_rows(m, images, labels);
   if (st == LCL_OK) st = run_latents(m, &compiled, images, labels);
   lcl__free(images);
@@ -166,7 +170,7 @@ static lcl_status perturbed(map *m, const float *features) {
 
 static lcl_status gather(map *m) {
   lcl_outputs o;
-  LCL_TRY(lcl__run_outputs(m->run, m->chosen, &o));
+  LCL_TRY(lcl__run_outputs(m->run, m->chosen, "", &o));
   m->width = o.width;
   lcl_status st = LCL_OK;
   if (!o.features)
@@ -309,12 +313,16 @@ static lcl_status draw(const map *m) {
   return st;
 }
 
+/* Which example of the part a point is, or is a perturbed form of. */
+static int64_t example_of(const map *m, int64_t point) {
+  return m->place[point < m->n ? point : m->marked[(point - m->n) % m->n_marked]];
+}
+
 static lcl_status write_csv(const map *m) {
   lcl_str s = { 0 };
   lcl__str_add(&s, "index,label,kind,x,y\n");
   for (int64_t p = 0; p < m->total; p++) {
-    int64_t from = p < m->n ? p : m->marked[(p - m->n) % m->n_marked];
-    lcl__str_add(&s, "%lld,%d,", (long long)m->place[from], (int)label_of(m, p));
+    lcl__str_add(&s, "%lld,%d,", (long long)example_of(m, p), (int)label_of(m, p));
     lcl__str_csv(&s, p < m->n ? "example" : m->caption[(p - m->n) / m->n_marked]);
     lcl__str_add(&s, ",%.7g,%.7g\n", (double)m->y[2 * p], (double)m->y[2 * p + 1]);
   }
@@ -324,7 +332,37 @@ static lcl_status write_csv(const map *m) {
   return st;
 }
 
-static lcl_status run_map(map *m, lcl_metrics *metrics) {
+static lcl_status name_kinds(const map *m, lcl_tensor_file *f) {
+  char key[24];
+  for (int i = 0; i < m->n_latents; i++) {
+    lcl__snprintf(key, sizeof key, "kind.%d", kind_of(m, i) + 1);
+    LCL_TRY(lcl_tensor_file_set_meta(f, key, m->caption[i]));
+  }
+  return LCL_OK;
+}
+
+static lcl_status hand_out(const map *m, lcl_tensor_file *f) {
+  int32_t *column[3];
+  lcl_status st = LCL_OK;
+  for (int c = 0; c < 3; c++) {
+    column[c] = lcl__alloc((size_t)m->total * sizeof **column);
+    if (!column[c]) st = LCL_ERR_HOST_MEMORY;
+  }
+  for (int64_t p = 0; st == LCL_OK && p < m->total; p++) {
+    column[0][p] = (int32_t)example_of(m, p);
+    column[1][p] = label_of(m, p);
+    column[2][p] = p < m->n ? 0 : kind_of(m, (int)((p - m->n) / m->n_marked)) + 1;
+  }
+  if (st == LCL_OK) st = lcl__arrays_add(f, "places", LCL_F32, LCL_SHAPE(m->total, 2), m->y);
+  if (st == LCL_OK) st = lcl__arrays_add(f, "index", LCL_I32, LCL_SHAPE(m->total), column[0]);
+  if (st == LCL_OK && m->chosen->labels)
+    st = lcl__arrays_add(f, "label", LCL_I32, LCL_SHAPE(m->total), column[1]);
+  if (st == LCL_OK) st = lcl__arrays_add(f, "kind", LCL_I32, LCL_SHAPE(m->total), column[2]);
+  for (int c = 0; c < 3; c++) lcl__free(column[c]);
+  return st == LCL_OK ? name_kinds(m, f) : st;
+}
+
+static lcl_status run_map(map *m, lcl_metrics *metrics, lcl_tensor_file *arrays) {
   double divergence = 0;
   LCL_TRY(lcl__session_split(m->s, m->d->split ? m->d->split : "test", (lcl_dataset **)&m->ds));
   LCL_TRY(choose_points(m));
@@ -340,21 +378,33 @@ static lcl_status run_map(map *m, lcl_metrics *metrics) {
   if (m->d->png) LCL_TRY(draw(m));
   if (m->d->csv) LCL_TRY(write_csv(m));
   if (metrics) score(m, divergence, metrics);
-  return LCL_OK;
+  return arrays ? hand_out(m, arrays) : LCL_OK;
 }
 
-lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
-  LCL_NEED(run);
+static lcl_status make_map(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics,
+                           lcl_tensor_file *arrays) {
   map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
   LCL_TRY(lcl__check_ending(desc->png, ".png"));
   LCL_TRY(lcl__check_ending(desc->csv, ".csv"));
   const char *folder = lcl__run_path(run), *out[] = { desc->png, desc->csv };
   LCL_TRY(lcl__check_run_outputs(out, LCL_COUNT(out), &folder, 1, m.s));
-  lcl_status st = run_map(&m, metrics);
+  lcl_status st = run_map(&m, metrics, arrays);
   lcl_dataset_close(m.chosen);
   lcl__free(m.place);
   lcl__free(m.marked);
   lcl__free(m.x);
   lcl__free(m.y);
   return st;
+}
+
+lcl_status lcl_run_tsne(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics) {
+  LCL_NEED(run, desc);
+  return make_map(run, desc, metrics, NULL);
+}
+
+lcl_status lcl_run_map(lcl_run_folder *run, const lcl_tsne_map_desc *desc, lcl_metrics *metrics,
+                       lcl_tensor_file **out) {
+  LCL_NEED(run, desc, out);
+  LCL_TRY(lcl__arrays_begin(out));
+  return lcl__arrays_end(out, make_map(run, desc, metrics, *out));
 }

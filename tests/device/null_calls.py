@@ -190,11 +190,15 @@ def wrong_values(name, parameter, world):
         return [Large(*[(ctypes.c_int64 * 64)(*[v] * 64)]) for v in (-1, HUGE)]
     return [ctypes.c_int64(v) for v in (-1, 99, (1 << 31) - 1, -1 << 31)]
 
+def can_be_called(d, world):
+    """Whether there is a real object for each pointer to one."""
+    opaque = [kind_of(p) for p in d[2] if is_pointer(p) and p.count('*') == 1 and kind_of(p).startswith('lcl_')]
+    return not LONG.match(d[1]) and all(k in world.objects or k in world.structures or k.endswith('_fn') for k in opaque)
+
 def real_calls(found, world):
     """(what, declaration, parameter, value, whether it has to fail, whether the context goes first)"""
     for d in found:
-        opaque = [kind_of(p) for p in d[2] if is_pointer(p) and p.count('*') == 1 and kind_of(p).startswith('lcl_')]
-        if LONG.match(d[1]) or [k for k in opaque if k not in world.objects and k not in world.structures and not k.endswith('_fn')]:
+        if not can_be_called(d, world):
             continue
         for i, p in enumerate(d[2]):
             if is_pointer(p):
@@ -206,7 +210,7 @@ def real_calls(found, world):
             for i in tensors:
                 yield 'a foreign ' + d[2][i], d, i, 'foreign', True, False
     for d in found:
-        if any(k + ' ' in p for k in world.objects for p in d[2]) and not LONG.match(d[1]):
+        if any(k + ' ' in p for k in world.objects for p in d[2]) and can_be_called(d, world):
             yield 'no context', d, -1, None, False, True
 
 def run_real(library, found, structures, start, report):

@@ -282,7 +282,7 @@ static void epilogues(void **state) {
     char *text;
     ASSERT_OK(
         lcl_compile(w.g, &(lcl_compile_desc) { .fetch = &y, .n_fetch = 1, .no_fusion = k }, &p));
-    ASSERT_OK(lcl_program_explain(p, false, &text));
+    ASSERT_OK(lcl_program_explain(p, LCL_EXPLAIN_TEXT, &text));
     assert_int_equal(strstr(text, "matmul + add + relu") != NULL, k == 0);
     free(text);
     ASSERT_OK(lcl_feed(p, "x", x, sizeof x));

@@ -104,7 +104,7 @@ static void run(work *w, lcl_shape a, lcl_shape b, lcl_shape bias) {
   ASSERT_OK(lcl_run(w->p));
   w->result = malloc(w->n * sizeof(float));
   ASSERT_OK(lcl_fetch(w->p, "#0", w->result, w->n * sizeof(float)));
-  ASSERT_OK(lcl_program_explain(w->p, false, &w->text));
+  ASSERT_OK(lcl_program_explain(w->p, LCL_EXPLAIN_TEXT, &w->text));
 }
 
 static void drop(work *w) {
@@ -239,7 +239,7 @@ static void forced_convolutions(void **state) {
         continue;
       }
       ASSERT_OK(st);
-      ASSERT_OK(lcl_program_explain(w.p, false, &w.text));
+      ASSERT_OK(lcl_program_explain(w.p, LCL_EXPLAIN_TEXT, &w.text));
       snprintf(text, sizeof text, "%-15s forced", (*im)->name);
       if (!strstr(w.text, text)) fail_msg("%s is not in\n%s", text, w.text);
       expect_workspace(&w, text);
@@ -351,7 +351,7 @@ static bool train_once(lcl_context *ctx, const lcl_model_class *cls, step *s) {
     read_moments(store, s);
     s->v = realloc(s->v, (s->n + 1) * sizeof(float));
     ASSERT_OK(lcl_fetch(p, "#0", &s->v[s->n++], sizeof(float)));
-    ASSERT_OK(lcl_program_explain(p, false, &s->text));
+    ASSERT_OK(lcl_program_explain(p, LCL_EXPLAIN_TEXT, &s->text));
   } else if (st != LCL_ERR_UNSUPPORTED) {
     fail_msg("%s: %s", cls->name, lcl_error_message());
   }

@@ -83,8 +83,25 @@ def made_of_runs():
     assert k.values.shape == (2000,) and set(k.values) == set(range(10)) and 10 < k.metrics["accuracy_percent"] <= 100
     h = run.hash("test", method="pca-itq", k=8)
     assert h.values.shape == (2000, 8) and set(np.unique(h.values)) == {0, 1}
-    run.reconstruct("grid.png", columns=4)
+    layers = run.layers()
+    assert layers["enc.conv2.relu"] == (64, 7, 7) and list(layers)[-1] == "enc.logits", layers
+    logits, relu = run.encode(layer="enc.logits"), run.encode(layer="enc.conv2.relu").values
+    assert logits.values.shape == (2000, 10) and (logits.values.argmax(1) == logits.prediction).all()
+    assert relu.shape == (2000, 64, 7, 7) and relu.min() == 0 and np.allclose(relu, np.maximum(run.encode(layer="enc.conv2").values, 0))
+    assert (run.encode(layer="enc.fc4.relu").values == run.encode().values).all()
+    raises(lcl.LatentCLError, 'no layer "enc.conv2.rel" (did you mean enc.conv2.relu?)', lambda: run.encode(layer="enc.conv2.rel"))
+    p = run.predict()
+    assert (p.prediction == logits.prediction).all() and (p.labels == logits.labels).all() and set(p.values) == {"loss", "correct"}
+    z = logits.values.astype(float) - logits.values.max(1, keepdims=True)
+    nll = np.log(np.exp(z).sum(1)) - z[np.arange(2000), p.labels]
+    assert np.allclose(p.values["loss"], nll, atol=1e-4) and (p.values["correct"] == (p.prediction == p.labels)).all()
+    assert np.isclose(p.values["loss"].mean(), m["loss"], rtol=1e-5)
+    r = run.reconstruct("grid.png", columns=4)
     assert Path("grid.png").read_bytes()[1:4] == b"PNG"
+    assert r.images.shape == (len(r.captions), 4, 1, 28, 28) and r.captions[0] == "original" and r.labels.tolist() == [0, 1, 2, 3]
+    test = lcl.open_data().test
+    assert all(np.allclose(r.images[0, k], test[int(i)], atol=1e-6) for k, i in enumerate(r.position)) and r.images.max() <= 1
+    assert (run.reconstruct(columns=4).images == r.images).all() and (run.reconstruct(columns=4, seed=2).images != r.images).any()
     m = run.tsne("map.png", points=60, rounds=20, marks=2, perplexity=5)
     points = np.array(m.kind) == "example"
     assert m.places.shape == (len(m.kind), 2) and points.sum() == 60 and np.isfinite(m.places).all(), m
@@ -95,8 +112,13 @@ def made_of_runs():
     raises(lcl.LatentCLError, 'no split "all of it"', lambda: run.evaluate("all of it"))
     raises(lcl.LatentCLError, "not a run folder", lambda: lcl.open_run(ctx, "arrays"))
     lcl.train(ctx, "vae", out="vae", max_steps=2)
-    lcl.open_run(ctx, "vae").sample("samples.png", count=20, seed=2)
+    vae = lcl.open_run(ctx, "vae")
+    images = vae.sample("samples.png", count=13, seed=2)
     assert Path("samples.png").read_bytes()[1:4] == b"PNG"
+    assert images.shape == (13, 1, 28, 28) and images.dtype == np.float32 and 0 <= images.min() < images.max() <= 1
+    assert (vae.sample(count=13, seed=2) == images).all() and (vae.sample(count=13, seed=3) != images).any()
+    assert vae.evaluate() == vae.evaluate() and np.isclose(vae.predict().values["loss"].mean(), vae.evaluate()["loss"], rtol=1e-6)
+    assert vae.predict().prediction is None and vae.predict().values["loss"].shape == (2000,)
 
 
 def stopping():

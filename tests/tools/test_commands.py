@@ -9,9 +9,9 @@ LATENTCL = os.path.abspath(sys.argv[1])
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = os.path.join(HERE, '../../cl')
 used = {}
-# The device is what the drivers' own tests vary, plug-ins have a test of their own; the rest are children of another run
-# of the command.
-NOT_HERE = {'device', 'plugin', 'help', 'worker', 'compile-times'}
+# The device is what the drivers' own tests vary, plug-ins and --json have tests of their own; the rest are children of another
+# run of the command.
+NOT_HERE = {'device', 'plugin', 'json', 'help', 'worker', 'compile-times'}
 # Options that another test checks, which has them as words of its own.
 ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py', 'bench --dim': '../onnx/test_command.py',
              'bench --gallery': '../train/test_pages.py'}
@@ -206,6 +206,14 @@ def evaluate():
     labels[8:21] = bytes((c + 1) % 4 for c in labels[8:21])
     open('mislabelled/t10k-labels-idx1-ubyte', 'wb').write(labels)
     told = json.loads(run('eval', 'mlp', '--json', '--data', 'mislabelled'))['error_percent']
+    run('eval', 'mlp', '--predictions', 'predicted')
+    table = rows('predicted.csv')
+    check(table[0] == ['index', 'prediction', 'label', 'loss', 'correct'] and len(table) == 41, table[0])
+    check([int(r[1]) for r in table[1:]] == list(ints('predicted.npy', 40)) and [int(r[2]) for r in table[1:]] == [i % 4 for i in range(40)], table)
+    check(all(float(r[4]) == (r[1] == r[2]) for r in table[1:]), table)
+    known = json.loads(run('eval', 'mlp', '--json'))
+    check(abs(sum(float(r[3]) for r in table[1:]) / 40 - known['loss']) < 1e-5 and
+          abs(100 - sum(float(r[4]) for r in table[1:]) * 2.5 - known['error_percent']) < 1e-6, (table, known))
     check(told > 10 and ', error %.2f %%' % told in run('eval', 'mlp', '--data', 'mislabelled'), told)
 
 
@@ -217,6 +225,18 @@ def images():
     for name, option in (('c', ['--seed', '2']), ('d', ['--split', 'train']), ('e', ['--data', 'other'])):
         run('reconstruct', 'mlp', '--out', name + '.png', *option)
         check(bytes_of(name + '.png') != bytes_of('a.png'), option)
+    run('reconstruct', 'mlp', '--npy', 'images.npy', '--csv', 'images.csv', '--columns', '5')
+    (shape, data), table = numbers('images.npy'), rows('images.csv')
+    check(shape[1:] == (5, 1, 8, 8) and len(table) == 1 + shape[0] * 5 and table[0][:5] == ['caption', 'column', 'index', 'label', 'images.0'], (shape, table[0]))
+    pixels = struct.unpack('<%df' % (shape[0] * 5 * 64), data[-4 * shape[0] * 5 * 64:])
+    check([float(v) for r in table[1:] for v in r[4:]] == [float('%.9g' % v) for v in pixels], 'both files tell the same')
+    # Row 0 is the examples themselves.
+    test = bytes_of('data/t10k-images-idx3-ubyte')[16:]
+    for k, r in enumerate(table[1:6]):
+        at = int(r[2])
+        check(r[0] == 'original' and int(r[1]) == k and int(r[3]) == at % 4 == k % 4, r)
+        check(all(abs(float(v) - test[64 * at + i] / 255) < 1e-5 for i, v in enumerate(r[4:])), r)
+    run('reconstruct', 'mlp', code=2)
     run('train', 'pixelrnn', '--set', 'hidden=2', '--set', 'validation=40', '--data', 'data', '--out', 'pixels', '--epochs', '1', '--quiet')
     seen = {}
     given = ['--count', '9', '--given']
@@ -226,6 +246,12 @@ def images():
         seen[' '.join(option)] = bytes_of('s.png')
     check(seen.pop('--count 9') == seen['--n 9'], 'count and n are the same')
     check(len(set(seen.values())) == len(seen), 'every option changes the grid')
+    run('sample', 'pixels', '--out', 's.png', '--npy', 's.npy', '--csv', 's.csv', '--count', '9')
+    (shape, data), table = numbers('s.npy'), rows('s.csv')
+    check(bytes_of('s.png') == seen['--n 9'] and shape == (9, 1, 8, 8) and table[0][:2] == ['index', 'samples.0'] and len(table) == 10, shape)
+    check([float(v) for r in table[1:] for v in r[1:]] == list(struct.unpack('<576f', data[-4 * 576:])), 'binary pixels in both files')
+    run('sample', 'pixels', '--npy', 's.npy', '--csv', './s.npy', code=1)
+    run('sample', 'pixels', code=2)
     run('sample', 'pixels', '--out', 's.png', *given, 'test', '--rows', '7', '--data', 'other')
     check(bytes_of('s.png') != seen['--count 9 --given test --rows 7'], 'data')
     check('it has: samples' in run('sample', 'pixels', '--out', 's.png', '--kind', 'none', code=1), 'kind')
@@ -258,6 +284,21 @@ def features():
     check(shape == (n, width) and n == 40 and width > 1 and table[0] == ['index', 'prediction', 'label'], (told, shape, table[0]))
     values = struct.unpack('<%df' % (n * width), data[-4 * n * width:])
     check(all(map(math.isfinite, values)) and len({values[i * width:][:width] for i in range(n)}) == n, 'each example has its own')
+    # A layer by its name: the last hidden one is what encode writes, the logits decide the prediction.
+    layers = json.loads(run('encode', 'mlp', '--layers', '--json'))
+    check([l['name'] for l in layers if l['features']] == ['enc.fc4.relu'] and layers[-1] == {'name': 'enc.logits', 'shape': [4], 'features': False}, layers)
+    check(all('%s ' % l['name'] in run('encode', 'mlp', '--layers') for l in layers), layers)
+    run('encode', 'mlp', '--layer', 'enc.fc4.relu', '--out', 'layer')
+    check(bytes_of('layer.npy') == data and bytes_of('layer.csv') == bytes_of('mlp/features.csv'), 'the layer of the features')
+    run('encode', 'mlp', '--layer', 'enc.fc4', '--out', 'layer')
+    before = struct.unpack('<%df' % (n * width), bytes_of('layer.npy')[-4 * n * width:])
+    check(tuple(max(v, 0) for v in before) == values and min(before) < 0, 'before the activation')
+    run('encode', 'mlp', '--layer', 'enc.logits', '--out', 'layer')
+    logits = struct.unpack('<%df' % (n * 4), bytes_of('layer.npy')[-16 * n:])
+    check([max(range(4), key=lambda c: logits[4 * i + c]) for i in range(n)] == [int(r[1]) for r in table[1:]], 'logits')
+    check('(did you mean enc.logits?)' in run('encode', 'mlp', '--layer', 'enc.logit', '--out', 'no', code=1), 'a name that is near')
+    run('encode', 'mlp', '--layers', '--layer', 'enc.fc4', code=2)
+    check(not os.path.exists('no.npy'), 'nothing is written')
     wrong = sum(p != label for _, p, label in table[1:])
     check([int(r[0]) for r in table[1:]] == list(range(n)), 'index')
     check(abs(json.loads(run('eval', 'mlp', '--json'))['error_percent'] - 100 * wrong / n) < 1e-6, (wrong, n))
@@ -318,6 +359,10 @@ def maps():
     check(told['n'] == 40 and len(base) > 41, (told, len(base)))
     png_size('m.png')
     check(piped('tsne', 'mlp', '--csv', '/dev/stdout', *common[5:]) == bytes_of('m.csv'), 'nothing but the coordinates')
+    run('tsne', 'mlp', '--npy', 'm.npy', *common[5:])
+    shape, data = numbers('m.npy')
+    places = struct.unpack('<%df' % (2 * shape[0]), data[-8 * shape[0]:])
+    check(shape == (len(base) - 1, 2) and ['%.7g' % v for v in places] == [v for r in base[1:] for v in r[3:]], 'both files tell the same')
     for option, fewer in ((['--points', '30'], True), (['--marked', '1'], True), (['--marks', '2'], True), (['--rounds', '21'], False),
                           (['--perplexity', '6'], False), (['--seed', '2'], False), (['--split', 'train'], None), (['--data', 'other'], None)):
         run('tsne', *common, *option)

@@ -100,10 +100,10 @@ static void counts(void **state) {
     int64_t confusion[CLASSES * CLASSES] = { 0 }, expected[CLASSES * CLASSES] = { 0 };
     ASSERT_OK(lcl__session_split(lcl__run_session(opened), splits[i], &ds));
     ASSERT_OK(lcl_run_evaluate(opened, splits[i], &m));
-    ASSERT_OK(lcl__run_outputs(opened, ds, &out));
+    ASSERT_OK(lcl__run_outputs(opened, ds, "", &out));
     lcl_evaluator *e;
     lcl_metrics again;
-    ASSERT_OK(lcl__evaluator_create(lcl__run_session(opened), false, &e));
+    ASSERT_OK(lcl__evaluator_create(lcl__run_session(opened), NULL, &e));
     ASSERT_OK(lcl__run_load(opened));
     ASSERT_OK(lcl__evaluate(e, ds, splits[i], &again, confusion));
     lcl__evaluator_destroy(e);
@@ -157,7 +157,7 @@ static void examples_without_a_label(void **state) {
   for (int64_t i = 0; i < ds->count; i++) assert_true(ds->labels[i] >= 0);
   ASSERT_OK(lcl__session_split(lcl__run_session(opened), "test", &ds));
   ASSERT_OK(lcl_run_evaluate(opened, "test", &m));
-  ASSERT_OK(lcl__run_outputs(opened, ds, &out));
+  ASSERT_OK(lcl__run_outputs(opened, ds, "", &out));
   int wrong = 0, labelled = 0;
   for (int64_t i = 0; i < out.n; i++) {
     labelled += ds->labels[i] >= 0;
@@ -275,7 +275,7 @@ static void order(void **state) {
   lcl_dataset *ds;
   lcl_outputs out;
   ASSERT_OK(lcl__session_split(s, "all", &ds));
-  ASSERT_OK(lcl__run_outputs(opened, ds, &out));
+  ASSERT_OK(lcl__run_outputs(opened, ds, "", &out));
   const float *weight = NULL, *bias = NULL;
   for (size_t i = 0; i < lcl_tensor_file_count(f); i++) {
     const lcl_tensor_entry *e = lcl_tensor_file_at(f, i);
@@ -396,7 +396,7 @@ static void cluster_shares(void **state) {
   lcl_dataset *ds;
   lcl_outputs out;
   ASSERT_OK(lcl__session_split(lcl__run_session(t.opened), "all", &ds));
-  ASSERT_OK(lcl__run_outputs(t.opened, ds, &out));
+  ASSERT_OK(lcl__run_outputs(t.opened, ds, "", &out));
   assert_int_equal(out.n, ALL);
   const float *centre = values_of(&t, "centres");
   double mean[CLASSES] = { 0 };

@@ -1,0 +1,25 @@
+/* Layer 6, internal: arrays that are made of a run, for the caller and for files. */
+#ifndef LCL_TRAIN_ARRAYS_H
+#define LCL_TRAIN_ARRAYS_H
+
+#include "train/session.h"
+
+lcl_status lcl__arrays_begin(lcl_tensor_file **out);
+/* Gives st back; *out is NULL where that is a failure. */
+lcl_status lcl__arrays_end(lcl_tensor_file **out, lcl_status st);
+/* As many elements as the shape says are copied. */
+lcl_status lcl__arrays_add(lcl_tensor_file *f, const char *name, lcl_dtype dtype, lcl_shape shape,
+                           const void *data);
+
+/* Whether files can be written beside the run, and end as they should; NULL is fine. */
+lcl_status lcl__arrays_check_files(lcl_run_folder *run, const char *png, const char *npy,
+                                   const char *csv);
+/* One of them as .npy; NULL for path: nothing. */
+lcl_status lcl__arrays_write_npy(const lcl_tensor_file *f, const char *name, const char *path);
+/* All of them as CSV: a line for each index of the first `lead` axes of the tensor `values` (NULL:
+ * of the arrays with one axis), with its caption ("caption.K", lead 2), index, a column for each
+ * array of one axis, then the values: NAME.0, NAME.1, ... NULL for path: nothing. */
+lcl_status lcl__arrays_write_csv(const lcl_tensor_file *f, const char *values, int lead,
+                                 const char *path);
+
+#endif

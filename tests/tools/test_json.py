@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Every command's --json against the table of keys in docs/manual.md: test_json.py LATENTCL MANUAL
+
+A row of the table names the command, and the keys of the object that it prints, or of each object of a list; "metrics"
+stands for numbers that depend on the model."""
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LATENTCL, MANUAL = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+
+
+def run(*args, code=0):
+    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
+    if p.returncode != code:
+        sys.exit(f"latentcl {' '.join(args)}: exit code {p.returncode}, not {code}\n{p.stdout}{p.stderr}")
+    return p.stdout
+
+
+def table():
+    """Row by row: command -> (whether it is a list, keys, whether metrics follow)"""
+    text = MANUAL.read_text()
+    part = text[text.index("\n## For programs\n"):]
+    part = part[:part.index("\n## ", 5)]
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", part, re.M)
+    return {name: (what.startswith("a list"), re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", what)), what.endswith("metrics"))
+            for name, what in rows}
+
+
+def write_npy(path, values):
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(values)},), }}".encode()
+    head += b" " * (63 - (len(head) + 10) % 64) + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + struct.pack(f"<{len(values)}f", *values))
+
+
+def write_data():
+    """Images of 8x8 in four classes."""
+    Path("data").mkdir()
+    for part, n in (("train", 160), ("t10k", 100)):
+        pixels = bytes((37 * i + 11 * k) % 120 + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(64))
+        Path(f"data/{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, n, 8, 8) + pixels)
+        Path(f"data/{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, n) + bytes(i % 4 for i in range(n)))
+
+
+def write_onnx(path):
+    """y = relu(x) of two numbers."""
+    def field(number, value):
+        if isinstance(value, int):
+            return bytes([number << 3, value])
+        data = value.encode() if isinstance(value, str) else value
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def port(name):
+        shape = field(1, field(1, 2))  # one dimension of two
+        return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+    graph = field(1, field(1, "x") + field(2, "y") + field(4, "Relu")) + field(2, "g") + field(11, port("x")) + field(12, port("y"))
+    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
+
+
+def commands():
+    """How each row is tried, in an order in which what is needed is there."""
+    write_npy(Path("x.npy"), [1, -2])
+    write_data()
+    small = ["--set", "arch=mlp", "--set", "validation=40", "--data", "data", "--quiet"]
+    yield "train", ["train", "semantic-noise", "--epochs", "1", *small, "--out", "run"]
+    yield "version", ["version"]
+    yield "models", ["models"]
+    yield "data", ["data", "data"]
+    yield "devices", ["devices"]
+    yield "doctor", ["doctor"]
+    yield "eval", ["eval", "run"]
+    yield "encode", ["encode", "run"]
+    yield "encode --layers", ["encode", "run", "--layers"]
+    yield "cluster", ["cluster", "run", "--method", "k-means-features", "--split", "test", "--quiet"]
+    yield "hash", ["hash", "run", "--method", "pca-itq", "--queries", "3", "--bits", "4", "--split", "test"]
+    yield "tsne", ["tsne", "run", "--points", "60", "--perplexity", "5", "--marks", "2", "--rounds", "5", "--quiet", "--csv", "map.csv"]
+    yield "report", ["report", "run"]
+    yield "reproduce", ["reproduce"]
+    yield "check", ["check", "--op", "relu", "--cases", "2", "--small"]
+    yield "op --list", ["op", "--list"]
+    yield "op", ["op", "relu", "--in", "x.npy", "--out", "y.npy"]
+    if json.loads(run("version", "--json"))["protobuf_c"] != "none":
+        write_onnx(Path("relu.onnx"))
+        yield "run", ["run", "relu.onnx", "--in", "x.npy", "--out", "z.npy"]
+        yield "explain", ["explain", "relu.onnx"]
+    yield "tune", ["tune", "gemm-64", "--budget", "0"]
+    yield "explain", ["explain", "semantic-noise", "--set", "arch=mlp"]
+    yield "cache stat", ["cache", "stat"]
+    yield "cache warm", ["cache", "warm"]
+    yield "cache clear", ["cache", "clear"]
+
+
+def objects(found, as_list):
+    if not as_list:
+        return [found]
+    assert found and isinstance(found, list), found
+    return [o for o in found if o.get("name", "") is not None]  # platforms without devices
+
+
+def main():
+    rows, tried = table(), {}
+    for name, args in commands():
+        as_list, keys, metrics = rows[name]
+        tried[name] = found = json.loads(run(*args, "--json"))
+        for o in objects(found, as_list):
+            missing, more = [k for k in keys if k not in o], [k for k in o if k not in keys]
+            assert not missing, (name, "lacks", missing, o)
+            assert not more or (metrics and all(isinstance(o[k], (int, float)) for k in more)), (name, "has also", more)
+    # `bench` writes its JSON to a file that is named, and the table of a reproduction takes long: tests of their own.
+    listed = [line.split()[0] for line in run("--help").split("Commands:\n")[1].split("\n\n")[0].splitlines()]
+    with_option = {c for c in listed if re.search(r"^  --json", run(c, "--help"), re.M)}
+    assert with_option == {name.split()[0] for name in rows} - {"version"} | {"bench"}, with_option
+    assert set(listed) - with_option == {"sample", "reconstruct"}, "what prints a result has --json"
+    values(tried)
+
+
+def values(tried):
+    """What the numbers are, where another place tells them."""
+    assert json.loads(run("cache", "stat", "--json"))["entries"] == 0 <= tried["cache clear"]["removed"]
+    layers = tried["encode --layers"]
+    assert layers[-1] == {"name": "enc.logits", "shape": [4], "features": False} and sum(o["features"] for o in layers) == 1
+    assert tried["eval"]["n"] == tried["encode"]["n"] == 100 and tried["eval"]["error_percent"] == tried["train"]["test"]["error_percent"]
+    assert tried["train"]["report"] == "run/report.html" == tried["report"]["report"] and tried["train"]["epochs"] == 1
+    model, = [m for m in tried["models"] if m["name"] == "vae"]
+    assert model["can"] == ["sample", "reconstruct"] and {"name", "type", "default", "help", "allowed"} == set(model["options"][0])
+    text = run("explain", "semantic-noise", "--set", "arch=mlp")
+    told = tried["explain"]
+    assert text.startswith(f"{told['nodes']} nodes in {len(told['launches'])} launches, {told['fused_groups']} fused groups\n"
+                           f"{told['flops'] / 1e9:.3f} GFLOP and {told['bytes'] / 1e6:.1f} MB moved"), (text, told)
+    assert all(set(launch) == {"what", "queue", "flops", "bytes"} for launch in told["launches"]) and len(told["choices"]) > 3
+    assert tried["check"]["cases"] == 2 and tried["check"]["failures"] == [] and tried["check"]["complete"] is True
+    assert tried["op"]["out"] == [{"file": "y.npy", "dtype": "f32", "shape": [2]}] and Path("y.npy").exists()
+    if "run" in tried:
+        assert tried["run"] == {"inputs": [{"name": "x", "type": "float32", "shape": [2]}], "outputs": [{"name": "y", "type": "float32", "shape": [2]}]}
+        assert Path("z.npy").read_bytes() == Path("y.npy").read_bytes() and "Relu" in json.loads(run("run", "--operators", "--json"))
+    assert tried["cache stat"]["folder"] == os.environ["LATENTCL_CACHE"] and len(tried["cache warm"]) > 10
+    doctor = tried["doctor"]
+    assert doctor["working"] >= 1 and doctor["sections"][0]["title"] == "Software" and any("compute test" in line for s in doctor["sections"] for line in s["lines"])
+    assert all(line in run("doctor") for line in doctor["asks"])
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    os.environ["LATENTCL_CACHE"] = os.path.join(folder, "cache")
+    main()
