@@ -162,6 +162,7 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
 
 static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, const char *split,
                             const lcl_metrics *m) {
+  const double rate = images_per_second(t);
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "epoch");
   cJSON_AddNumberToObject(j, "epoch", t->at.epoch);
@@ -170,10 +171,10 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   add_means(cJSON_AddObjectToObject(j, "train"), t, means);
   if (m) lcl__json_metrics(j, split, m);
   cJSON_AddNumberToObject(j, "seconds", seconds_spent(t));
-  cJSON_AddNumberToObject(j, "images_per_second", images_per_second(t));
+  cJSON_AddNumberToObject(j, "images_per_second", rate);
   LCL_TRY(lcl__run_log_write(&t->log, j));
   lcl__events_scalar(&t->events, "epoch/learning_rate", lr);
-  lcl__events_scalar(&t->events, "epoch/images_per_second", images_per_second(t));
+  lcl__events_scalar(&t->events, "epoch/images_per_second", rate);
   tell_means(t, "epoch", means);
   if (m) lcl__events_metrics(&t->events, split, m);
   return lcl__events_write(&t->events, t->at.step);

@@ -14,7 +14,7 @@ used = {}
 NOT_HERE = {'device', 'plugin', 'json', 'help', 'worker', 'compile-times'}
 # Options that another test checks, which has them as words of its own.
 ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py', 'bench --dim': '../onnx/test_command.py',
-             'bench --gallery': '../train/test_pages.py'}
+             'bench --gallery': '../train/test_pages.py', 'train --tensorboard': '../train/test_tensorboard.py'}
 
 
 def run(command, *args, code=0, env=None):

@@ -63,6 +63,12 @@ raw = open(a + '/best.safetensors', 'rb').read()
 head = json.loads(raw[8:8 + struct.unpack('<Q', raw[:8])[0]])
 told = re.search(r'([\d,]+) parameters', run('explain', 'semantic-noise', *SET))
 if told: assert int(told[1].replace(',', '')) == config['parameters'], told[0]
+tensors = {name: math.prod(t['shape']) for name, t in head.items() if name != '__metadata__' and not name.startswith('prep.')}
+assert sum(tensors.values()) == config['parameters'] and {n.rsplit('.', 1)[1] for n in tensors} == {'weight', 'bias'}, tensors
+assert set(head['__metadata__']) == {'format', 'model', 'prep', 'best_epoch', 'best'}, head['__metadata__']
+raw = open(a + '/last.safetensors', 'rb').read()
+last = json.loads(raw[8:8 + struct.unpack('<Q', raw[:8])[0]])
+assert {'train.sums', 'train.rng', 'enc.fc4.weight.m', 'enc.fc4.weight.v'} <= set(last) and 'log_bytes' in last['__metadata__'], set(last)
 assert 0 < config['parameters'] <= sum(math.prod(t['shape']) for name, t in head.items() if name != '__metadata__')
 
 start, = lines_of(a, 'start')
