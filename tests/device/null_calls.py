@@ -55,7 +55,7 @@ def argument(parameter, pointer):
         return {'float': ctypes.c_float, 'double': ctypes.c_double}[kind](0)
     if kind in STRUCTURES:
         return STRUCTURES[kind]()
-    if kind in WORDS or kind.endswith(('_kind', '_mode', '_code', '_level', '_type', '_status', '_dtype')):
+    if kind in WORDS or kind.endswith(('_kind', '_mode', '_code', '_level', '_type', '_status', '_dtype', '_format')):
         return ctypes.c_int64(0)
     return Large()
 
@@ -92,7 +92,7 @@ COUNTS = {('lcl_dataset_subset', 'n'), ('lcl_dataset_from_u8', 'count'), ('lcl_d
           ('lcl_dataset_from_f32', 'channels'), ('lcl_dataset_from_f32', 'height'), ('lcl_dataset_from_f32', 'width'),
           ('lcl_dataset_concat', 'n'), ('lcl_prep_from_json', 'n'), ('lcl_range_check_values', 'n'), ('lcl_tensor_file_parse', 'n'),
           ('lcl_options_create', 'n'), ('lcl_report_compare', 'n'), ('lcl_bench_json', 'n'),
-          ('lcl_gradients', 'n'), ('lcl_vjp', 'n')}
+          ('lcl_gradients', 'n'), ('lcl_vjp', 'n'), ('lcl_bench_add_onnx', 'n_dims')}
 HUGE = 1 << 40
 SHAPES = [Shape(-1), Shape(99, (ctypes.c_int64 * 6)(1)), Shape(2, (ctypes.c_int64 * 6)(HUGE, HUGE)), Shape(1, (ctypes.c_int64 * 6)(-3)),
           Shape(1, (ctypes.c_int64 * 6)(0)), Shape(6, (ctypes.c_int64 * 6)(*[HUGE] * 6))]
