@@ -115,7 +115,7 @@ def main():
     listed = [line.split()[0] for line in run("--help").split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     with_option = {c for c in listed if re.search(r"^  --json", run(c, "--help"), re.M)}
     assert with_option == {name.split()[0] for name in rows} - {"version"} | {"bench"}, with_option
-    assert set(listed) - with_option == {"sample", "reconstruct"}, "what prints a result has --json"
+    assert set(listed) - with_option == {"sample", "reconstruct", "export"}, "what prints a result has --json"
     values(tried)
 
 
