@@ -28,6 +28,7 @@ static const effect effects[] = {
   { "weight_decay", "0.1", "" },
   { "clip_norm", "1e-3", "optimiser=sgd lr=0.01" },
   { "patience", "1", "lr=1e-12" },
+  { "precision", "f16", "" },
   { "augment", "false", "" },
   { "class_weights", WEIGHTS, "" },
 };
