@@ -144,6 +144,11 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
     if (row < 0 || row >= rows || filled[row] == COLUMNS) continue;
     lcl_dataset_example(ds, i, x + ((size_t)row * COLUMNS + (size_t)filled[row]++) * each);
   }
+  const char *captions[ROWS];
+  char number[ROWS][16];
+  for (int r = 0; r < rows; r++) captions[r] = class_name(ds, r, number[r]);
+  grid.title = ds->name;
+  grid.captions = labelled ? captions : NULL;
   lcl_status status = lcl__image_grid_png(&grid, x, path);
   free(x);
   if (status != LCL_OK) return cli_error();

@@ -40,9 +40,21 @@ typedef struct lcl_grid_desc {
   int channels, height, width;
   int pad, zoom;
   uint8_t background;
+  const char *title; /* above the grid; NULL: none */
+  const char *const
+      *captions; /* one a row, left of it; NULL: none. Rows that share one have it once */
 } lcl_grid_desc;
 lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_image *out);
 lcl_status lcl__image_grid_png(const lcl_grid_desc *desc, const float *images, const char *path);
+
+/* Text of Latin-1 letters (others are shown as a question mark), its left upper corner at
+ * (left,top), cut off at the image's edges and after LCL_TEXT_MOST letters. colour: of 3 channels,
+ * or the first for grey. */
+enum { LCL_FONT_GLYPHS = 190, LCL_FONT_HEIGHT = 13, LCL_TEXT_MOST = 60 };
+extern const uint8_t lcl__font[LCL_FONT_GLYPHS][LCL_FONT_HEIGHT];
+void lcl__image_text(lcl_image *image, int left, int top, int zoom, const uint8_t colour[3],
+                     const char *text);
+int lcl__text_width(const char *text, int zoom); /* in pixels */
 
 /* Base64 with padding; lcl__free it. */
 char *lcl__base64(const uint8_t *data, size_t n);

@@ -130,6 +130,35 @@ static void place(const lcl_grid_desc *d, const float *image, lcl_image *grid, i
   }
 }
 
+enum { GAP = 6 }; /* around captions */
+
+/* The room for captions: left of the grid and above it, the rows' pitch, and the least width. */
+typedef struct margins {
+  int64_t left, top, pitch, width;
+} margins;
+
+static margins measure(const lcl_grid_desc *d, int64_t rows) {
+  margins m = { .pitch = (int64_t)d->height * d->zoom + d->pad };
+  for (int64_t r = 0; d->captions && r < rows; r++)
+    if (*d->captions[r]) m.left = LCL_MAX(m.left, lcl__text_width(d->captions[r], 1) + 2 * GAP);
+  if (m.left) m.pitch = LCL_MAX(m.pitch, LCL_FONT_HEIGHT);
+  if (d->title && *d->title) {
+    m.top = LCL_FONT_HEIGHT + GAP;
+    m.width = lcl__text_width(d->title, 1) + 2 * GAP;
+  }
+  return m;
+}
+
+static void caption(const lcl_grid_desc *d, const margins *m, int64_t rows, lcl_image *out) {
+  static const uint8_t light[3] = { 240, 240, 240 };
+  if (m->top) lcl__image_text(out, GAP, GAP / 2 + 1, 1, light, d->title);
+  for (int64_t r = 0; m->left && r < rows; r++) {
+    const int64_t middle = m->top + d->pad + r * m->pitch + (int64_t)d->height * d->zoom / 2;
+    if (r == 0 || strcmp(d->captions[r], d->captions[r - 1]) != 0)
+      lcl__image_text(out, GAP, (int)(middle - LCL_FONT_HEIGHT / 2), 1, light, d->captions[r]);
+  }
+}
+
 lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_image *out) {
   lcl_grid_desc d = *desc;
   memset(out, 0, sizeof *out);
@@ -138,9 +167,11 @@ lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_i
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "a grid needs at least one image and column; got %d in %d columns of %dx%dx%d",
                      d.n, d.columns, d.channels, d.height, d.width);
-  int64_t rows = (d.n + d.columns - 1) / d.columns;
-  int64_t cell_w = (int64_t)d.width * d.zoom + d.pad, cell_h = (int64_t)d.height * d.zoom + d.pad;
-  int64_t width = d.columns * cell_w + d.pad, height = rows * cell_h + d.pad;
+  const int64_t rows = (d.n + d.columns - 1) / d.columns;
+  const margins m = measure(&d, rows);
+  const int64_t cell_w = (int64_t)d.width * d.zoom + d.pad,
+                width = LCL_MAX(m.left + d.columns * cell_w + d.pad, m.width),
+                height = m.top + rows * m.pitch + d.pad;
   if (width > 65535 || height > 65535)
     return lcl__fail(LCL_ERR_ARGUMENT, "a grid of %lldx%lld pixels is too large; show fewer images",
                      (long long)width, (long long)height);
@@ -153,8 +184,9 @@ lcl_status lcl__image_grid(const lcl_grid_desc *desc, const float *images, lcl_i
   memset(out->data, d.background, bytes);
   size_t each = (size_t)d.channels * (size_t)d.height * (size_t)d.width;
   for (int i = 0; i < d.n; i++)
-    place(&d, images + (size_t)i * each, out, d.pad + i / d.columns * (int)cell_h,
-          d.pad + i % d.columns * (int)cell_w);
+    place(&d, images + (size_t)i * each, out, (int)(m.top + d.pad + i / d.columns * m.pitch),
+          (int)(m.left + d.pad + i % d.columns * cell_w));
+  caption(&d, &m, rows, out);
   return LCL_OK;
 }
 

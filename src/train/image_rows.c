@@ -29,7 +29,11 @@ static size_t image_size(const lcl_image_rows *p) {
 }
 
 lcl_status lcl__image_rows_grid(const lcl_image_rows *p, int zoom, lcl_image *out) {
-  const lcl_grid_desc d = grid_of(p, p->count, zoom);
+  lcl_grid_desc d = grid_of(p, p->count, zoom);
+  const char *captions[LCL_BUILD_MAX];
+  for (int r = 0; r < LCL_MIN(p->rows, LCL_BUILD_MAX); r++) captions[r] = p->caption[r];
+  d.title = p->title;
+  d.captions = p->rows <= LCL_BUILD_MAX ? captions : NULL; /* rows of samples have none */
   return lcl__image_grid(&d, p->data, out);
 }
 
@@ -146,6 +150,7 @@ lcl_status lcl__session_reconstruct(lcl_session *s, const lcl_tensor_file *weigh
                                    : LCL_ERR_HOST_MEMORY;
   }
   if (st == LCL_OK) st = run_outputs(s, &compiled, x, labels, out);
+  snprintf(out->title, sizeof out->title, "%s", s->cls->name);
   lcl__free(x);
   if (ds->labels)
     out->label = labels;
@@ -299,6 +304,11 @@ lcl_status lcl__session_sample(lcl_session *s, const lcl_tensor_file *weights,
   lcl_status st = s->cls->sample
                       ? sample_by_hook(s, weights, request, out)
                       : sample_by_graph(s, weights, kind, out->rows * columns, request->seed, out);
+  snprintf(out->title, sizeof out->title, "%s: %s, seed %llu", s->cls->name,
+           kind            ? kind
+           : *out->kind[0] ? out->kind[0]
+                           : "samples",
+           (unsigned long long)request->seed);
   if (st != LCL_OK) lcl__image_rows_free(out);
   return st;
 }

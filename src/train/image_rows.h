@@ -9,6 +9,7 @@ typedef struct lcl_image_rows {
   int rows, columns;
   int count; /* images; the places after them in the last row stay empty */
   int channels, height, width;
+  char title[96]; /* of the grid; "": none */
   char caption[LCL_BUILD_MAX][48];
   float *data;                  /* rows x columns images, values in [0,1] */
   int32_t *label;               /* of each column of a reconstruction, of each sample; NULL: none */

@@ -34,19 +34,25 @@ static float cover(const lcl_scatter_point *p, float distance) {
   return fminf(fmaxf(inside, 0), 1) * p->opacity;
 }
 
-void lcl__scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p) {
-  float margin = 8, span = (float)side - 2 * margin;
-  float cx = margin + p->x * span, cy = margin + (1 - p->y) * span;
-  int left = panel * (side + GAP), reach = (int)ceilf(p->radius + 1);
+/* At (cx,cy) of a part of the image that begins at `left` and is width x height. */
+static void mark(lcl_image *image, int left, int width, int height, float cx, float cy,
+                 const lcl_scatter_point *p) {
+  int reach = (int)ceilf(p->radius + 1);
   const uint8_t *c = colour_of(p->colour);
-  for (int y = LCL_MAX((int)cy - reach, 0); y <= LCL_MIN((int)cy + reach, side - 1); y++) {
-    for (int x = LCL_MAX((int)cx - reach, 0); x <= LCL_MIN((int)cx + reach, side - 1); x++) {
+  for (int y = LCL_MAX((int)cy - reach, 0); y <= LCL_MIN((int)cy + reach, height - 1); y++) {
+    for (int x = LCL_MAX((int)cx - reach, 0); x <= LCL_MIN((int)cx + reach, width - 1); x++) {
       float a = cover(p, hypotf((float)x - cx, (float)y - cy));
       uint8_t *pixel = image->data + ((size_t)y * (size_t)image->width + (size_t)(left + x)) * 3;
       for (int k = 0; k < 3 && a > 0; k++)
         pixel[k] = (uint8_t)lrintf((1 - a) * pixel[k] + a * c[k]);
     }
   }
+}
+
+void lcl__scatter_draw(lcl_image *image, int side, int panel, const lcl_scatter_point *p) {
+  float margin = 8, span = (float)side - 2 * margin;
+  mark(image, panel * (side + GAP), side, side, margin + p->x * span, margin + (1 - p->y) * span,
+       p);
 }
 
 /* ---- numbers ---- */
@@ -85,4 +91,49 @@ void lcl__scatter_number(lcl_image *image, int side, int panel, float x, float y
   for (int rim = 2; rim >= 0; rim -= 2)
     for (int i = 0; i < n; i++)
       draw_digit(image, text[i] - '0', left + i * step, top, rim, rim ? 255 : 30);
+}
+
+/* ---- titles and legend ---- */
+
+enum { TEXT = 2, LINE = LCL_FONT_HEIGHT * TEXT + 10, MARK = 24, BETWEEN = 26, EDGE = 8 };
+
+/* Entries from left to right, as many a line as fit; out NULL: only counts the lines. */
+static int legend(const lcl_scatter_words *w, int width, int top, lcl_image *out) {
+  static const uint8_t ink[3] = { 30, 30, 30 };
+  int x = EDGE, lines = 1;
+  for (int i = 0; i <= w->entries; i++) {
+    const bool ring = i == w->entries;
+    const char *text = ring ? w->ring : w->legend[i];
+    if (!text) continue;
+    const int room = MARK + lcl__text_width(text, TEXT);
+    if (x > EDGE && x + room > width - EDGE) x = EDGE, lines++;
+    if (out) {
+      const int y = top + (lines - 1) * LINE;
+      const lcl_scatter_point p = {
+        .colour = ring ? -1 : i, .radius = 7, .opacity = 1, .ring = ring
+      };
+      mark(out, 0, out->width, out->height, (float)x + 9, (float)y + LINE / 2.0f, &p);
+      lcl__image_text(out, x + MARK, y + 5, TEXT, ink, text);
+    }
+    x += room + BETWEEN;
+  }
+  return x == EDGE ? 0 : lines;
+}
+
+lcl_status lcl__scatter_frame(const lcl_image *plot, int panels, int side,
+                              const lcl_scatter_words *words, lcl_image *out) {
+  static const uint8_t ink[3] = { 30, 30, 30 };
+  const int lines = legend(words, plot->width, 0, NULL), foot = lines ? lines * LINE + EDGE : 0;
+  *out = (lcl_image) { .width = plot->width,
+                       .height = LCL_SCATTER_HEAD + plot->height + foot,
+                       .channels = 3 };
+  const size_t row = (size_t)plot->width * 3;
+  out->data = lcl__alloc((size_t)out->height * row);
+  if (!out->data) return LCL_ERR_HOST_MEMORY;
+  memset(out->data, 255, (size_t)out->height * row);
+  memcpy(out->data + LCL_SCATTER_HEAD * row, plot->data, (size_t)plot->height * row);
+  for (int i = 0; i < panels; i++)
+    lcl__image_text(out, i * (side + GAP) + EDGE, 8, TEXT, ink, words->titles[i]);
+  legend(words, plot->width, LCL_SCATTER_HEAD + plot->height + EDGE / 2, out);
+  return LCL_OK;
 }

@@ -280,6 +280,32 @@ static lcl_status number_classes(const map *m, const float low[2], float span, i
   return LCL_OK;
 }
 
+/* The picture with what it shows: a title a panel, classes by colour. */
+static lcl_status write_map(const map *m, int panels, const lcl_image *plot) {
+  enum { MOST = 40 };
+  char first[64], name[MOST][48];
+  const char *titles[MAX_LATENTS + 1] = { first }, *entries[MOST];
+  const int n = m->chosen->labels ? LCL_MIN(m->ds->classes, MOST) : 0;
+  lcl_image framed;
+  snprintf(first, sizeof first, "%lld examples", (long long)m->n);
+  for (int i = 0, k = 1; i < m->n_latents; i++)
+    if (kind_of(m, i) == i) titles[k++] = m->caption[i];
+  for (int c = 0; c < n; c++) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", c);
+    if (m->ds->class_names && strcmp(m->ds->class_names[c], number) != 0)
+      snprintf(name[c], sizeof name[c], "%d %.40s", c, m->ds->class_names[c]);
+    else
+      snprintf(name[c], sizeof name[c], "%d", c);
+    entries[c] = name[c];
+  }
+  const lcl_scatter_words words = { titles, entries, n, m->n_latents ? "perturbed" : NULL };
+  LCL_TRY(lcl__scatter_frame(plot, panels, SIDE, &words, &framed));
+  const lcl_status st = lcl__png_write(m->d->png, &framed);
+  lcl__image_free(&framed);
+  return st;
+}
+
 /* First all examples by class; then a panel for each kind of perturbation, its points over pale
  * examples. */
 static lcl_status draw(const map *m) {
@@ -308,7 +334,7 @@ static lcl_status draw(const map *m) {
     }
   }
   lcl_status st = number_classes(m, low, span, panels, &image);
-  if (st == LCL_OK) st = lcl__png_write(m->d->png, &image);
+  if (st == LCL_OK) st = write_map(m, panels, &image);
   lcl__image_free(&image);
   return st;
 }

@@ -364,6 +364,47 @@ static void reducing(void **state) {
   for (int i = 0; i < 16; i++) assert_int_equal(square[i], 20 + i % 4 * 10);
 }
 
+/* Captions make room for themselves and leave the images as they are. */
+static void captions(void **state) {
+  (void)state;
+  static const float images[] = { 0, 0.25f, 0.5f, 0.75f };
+  const char *const names[] = { "ab", "\xc3\xa9\xe2\x82\xac" };
+  lcl_image plain, with;
+  lcl_grid_desc d = { 4, 2, 1, 1, 1, 1, 20, 77 };
+  assert_int_equal(lcl__text_width("", 1), 0);
+  assert_int_equal(lcl__text_width(names[0], 2), 28);
+  assert_int_equal(lcl__text_width(names[1], 1), 14); /* letters, not bytes */
+  assert_int_equal(lcl__image_grid(&d, images, &plain), LCL_OK);
+  d.title = "t", d.captions = names;
+  assert_int_equal(lcl__image_grid(&d, images, &with), LCL_OK);
+  const int left = with.width - plain.width, top = with.height - plain.height;
+  assert_int_equal(left, 14 + 12);
+  assert_int_equal(top, 13 + 6);
+  int ink[3] = { 0 };
+  for (int y = 0; y < with.height; y++)
+    for (int x = 0; x < with.width; x++) {
+      const int v = with.data[y * with.width + x];
+      if (y >= top && x >= left)
+        assert_int_equal(v, plain.data[(y - top) * plain.width + x - left]);
+      else
+        ink[y < top ? 0 : y < top + 21 ? 1 : 2] += v == 240;
+    }
+  for (int i = 0; i < 3; i++) ASSERT_BETWEEN(ink[i], 8, 60);
+  /* What the font does not have is a question mark; text is cut off at the edges. */
+  lcl_image a = with, b = plain;
+  const uint8_t white[3] = { 255, 255, 255 };
+  memset(a.data, 0, (size_t)(a.width * a.height));
+  lcl__image_text(&a, 0, 0, 1, white, "\xe2\x82\xac");
+  b = a, b.data = lcl__alloc((size_t)(a.width * a.height));
+  lcl__image_text(&b, 0, 0, 1, white, "?");
+  assert_memory_equal(a.data, b.data, (size_t)(a.width * a.height));
+  lcl__image_text(&b, -3, -3, 9, white, "long text beyond every edge \xff\xc3");
+  lcl__image_text(&b, a.width - 2, a.height - 2, 2, white, "x");
+  lcl__image_free(&b);
+  lcl__image_free(&plain);
+  lcl__image_free(&with);
+}
+
 static void grids(void **state) {
   (void)state;
   const float images[3 * 4] = { 0, 1, 0.5f, 2, -1, NAN, 0.2f, 0.4f, 1, 1, 1, 1 };
@@ -423,6 +464,7 @@ int main(void) {
     cmocka_unit_test(huge_jpeg_is_refused),
     cmocka_unit_test(resampling),
     cmocka_unit_test(reducing),
+    cmocka_unit_test(captions),
     cmocka_unit_test(grids),
     cmocka_unit_test(base64),
   };

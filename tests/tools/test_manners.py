@@ -173,10 +173,10 @@ def pixels_of(path):
 
 def images_in(path, side=8, zoom=2, pad=2, background=96):
     """How many places of a grid hold an image."""
-    rows = pixels_of(path)
+    rows = pixels_of(path)[19:]  # below the title
     cell, n = side * zoom + pad, 0
     for y in range(pad, len(rows) - 1, cell):
-        for x in range(pad, len(rows[0]) - 1, cell):
+        for x in range(pad, len(rows[0]) - side * zoom, cell):
             n += any(rows[y + k][x + j] != background for k in range(side * zoom) for j in range(side * zoom))
     return n
 

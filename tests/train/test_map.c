@@ -5,6 +5,7 @@
 #include "data/image.h"
 #include "data/tempdir.h"
 #include "latentcl/train.h"
+#include "train/scatter.h"
 #include "test.h"
 
 static lcl_context *ctx;
@@ -73,7 +74,7 @@ static bool drawn(const lcl_image *image, int x, int y) {
  * example is in each panel, each perturbed one as a ring in its kind's; every class has its number
  * somewhere. */
 static void check_picture(const char *csv, const lcl_image *image) {
-  enum { SIDE = 640, GAP = 12, MARGIN = 8 };
+  enum { SIDE = 640, GAP = 12, MARGIN = 8, HEAD = LCL_SCATTER_HEAD };
   static point p[2000];
   const size_t n = read_points(csv, p, LCL_COUNT(p));
   double low[2] = { INFINITY, INFINITY }, high[2] = { -INFINITY, -INFINITY };
@@ -86,7 +87,7 @@ static void check_picture(const char *csv, const lcl_image *image) {
   for (size_t i = 0; i < n; i++) {
     const double x = MARGIN +
                      ((p[i].x - (low[0] + high[0]) / 2) / span + 0.5) * (SIDE - 2 * MARGIN),
-                 y = MARGIN +
+                 y = HEAD + MARGIN +
                      (0.5 - (p[i].y - (low[1] + high[1]) / 2) / span) * (SIDE - 2 * MARGIN);
     int seen = 0;
     for (int k = 0; k < panels; k++) {
@@ -100,7 +101,7 @@ static void check_picture(const char *csv, const lcl_image *image) {
       assert_true(seen > 1);
   }
   size_t dark = 0;
-  for (size_t i = 0; i < (size_t)(image->width * image->height); i++)
+  for (size_t i = (size_t)(image->width * HEAD); i < (size_t)(image->width * (HEAD + SIDE)); i++)
     dark += image->data[3 * i] == 30 && image->data[3 * i + 1] == 30 &&
             image->data[3 * i + 2] == 30;
   ASSERT_BETWEEN((double)dark, panels * 10 * 60, panels * 10 * 200);
@@ -145,7 +146,15 @@ static void map_of_a_run(void **state) {
   lcl_image image;
   assert_int_equal(lcl__file_read(png, 1 << 24, &bytes, &n), LCL_OK);
   assert_int_equal(lcl__image_decode(bytes, n, 0, &image), LCL_OK);
-  assert_true(image.width > 3 * image.height); /* three panels */
+  assert_int_equal(image.width, 3 * 640 + 2 * 12); /* three panels, a title each, a legend */
+  assert_true(image.height > LCL_SCATTER_HEAD + 640 + 26);
+  size_t ink[4] = { 0 };
+  for (int y = 0; y < image.height; y++)
+    for (int x = 0; x < image.width; x++)
+      if (image.data[(y * image.width + x) * 3] == 30)
+        ink[y >= LCL_SCATTER_HEAD + 640 ? 3 : x / 652] += y < LCL_SCATTER_HEAD ||
+                                                          y >= LCL_SCATTER_HEAD + 640;
+  for (int i = 0; i < 4; i++) assert_true(ink[i] > 200);
   check_picture(csv, &image);
   lcl__image_free(&image);
   lcl__free(bytes);
