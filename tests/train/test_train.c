@@ -78,7 +78,7 @@ static void side_by_side(void **state) {
   assert_non_null(strstr(text, "seed2, validation"));
   assert_non_null(strstr(text, "seed3, training"));
   assert_non_null(strstr(text, "Test error, %"));
-  assert_non_null(strstr(text, "<td>seed</td><td>1</td><td>2</td><td>3</td>"));
+  assert_non_null(strstr(text, ">seed</td><td>1</td><td>2</td><td>3</td>"));
   lcl__free(text);
 }
 
