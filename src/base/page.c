@@ -103,7 +103,7 @@ static const char style[] =
     ".sort button{all:unset;cursor:pointer}.sort button:focus-visible{outline:2px solid var(--s1)}"
     ".sort th[aria-sort=ascending] button::after{content:\" \\25b2\"}"
     ".sort th[aria-sort=descending] button::after{content:\" \\25bc\"}"
-    ".sort th,.sort td{white-space:nowrap}.sort td{max-width:26rem;overflow:hidden;text-overflow:ellipsis}"
+    ".sort td:last-child{text-align:right}.sort th,.sort td{white-space:nowrap}.sort td{max-width:26rem;overflow:hidden;text-overflow:ellipsis}"
     "details{margin:10px 0 4px}"
     "summary{cursor:pointer;color:var(--soft);font-size:14px;margin-bottom:8px}"
     "code,pre{font-family:ui-monospace,\"SF Mono\",Menlo,Consolas,monospace;font-size:13.5px}"
