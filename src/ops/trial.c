@@ -9,10 +9,10 @@
 /* ---- the problem on its own ---- */
 
 static void strip_gemm(lcl_lower *lw, const lcl_gemm *g, lcl_trial_problem *t) {
-  const size_t wider = g->half ? 2 : 1; /* a trial has its operands as floats */
+  const size_t wider = g->half ? 2 : 1; /* a trial has floats */
   t->bytes[0] = lcl__slot_bytes(lw, g->a) * wider;
   t->bytes[1] = lcl__slot_bytes(lw, g->b) * wider;
-  t->bytes[2] = lcl__slot_bytes(lw, g->c);
+  t->bytes[2] = lcl__slot_bytes(lw, g->c) * (g->half_c ? 2 : 1);
   t->as.gemm = *g;
   t->as.gemm.label = "candidate";
   t->as.gemm.bias_kind = LCL_BIAS_NONE;

@@ -499,6 +499,32 @@ static void found(void **state) {
   lcl_context_destroy(ctx);
 }
 
+/* Problems whose operands and result are in half precision are tried with those of single
+ * precision. */
+static void found_in_half_precision(void **state) {
+  (void)state;
+  work w = { 0 };
+  lcl_context *ctx = open_context();
+  const lcl_shape a = LCL_SHAPE(120, 300), b = LCL_SHAPE(300, 150), bias = LCL_SHAPE(150);
+  ASSERT_OK(lcl_algorithm_find(ctx, LCL_FIND_FULL));
+  ASSERT_OK(lcl_store_create(ctx, 1, &w.store));
+  ASSERT_OK(lcl_graph_create(w.store, "work", &w.g));
+  ASSERT_OK(lcl_graph_precision(w.g, LCL_F16));
+  lcl_tensor *z = lcl_matmul(lcl_input(w.g, "a", LCL_F32, a), lcl_input(w.g, "b", LCL_F32, b),
+                             false, false);
+  z = lcl_relu(lcl_add(z, lcl_input(w.g, "bias", LCL_F32, bias)));
+  z = lcl_sum(lcl_cast(z, LCL_F16), LCL_AXIS(0), false);
+  w.n = 150;
+  ASSERT_OK(lcl_compile(w.g, &(lcl_compile_desc) { .fetch = &z, .n_fetch = 1 }, &w.p));
+  run(&w, a, b, bias);
+  assert_non_null(strstr(w.text, "matmul + add + relu + cast"));
+  assert_non_null(strstr(w.text, "found"));
+  assert_non_null(strstr(said, "measuring"));
+  assert_null(strstr(said, "is not used"));
+  drop(&w);
+  lcl_context_destroy(ctx);
+}
+
 /* A candidate that does not compile, and one whose result is wrong, cost only themselves. */
 static void broken_candidates(void **state) {
   (void)state;
@@ -679,6 +705,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(forced_products, setup, teardown),
     cmocka_unit_test_setup_teardown(models, setup, teardown),
     cmocka_unit_test(keys),
+    cmocka_unit_test_setup_teardown(found_in_half_precision, setup, teardown),
     cmocka_unit_test_setup_teardown(found, setup, teardown),
     cmocka_unit_test_setup_teardown(broken_candidates, setup, teardown),
     cmocka_unit_test_setup_teardown(heaviest_first, setup, teardown),
