@@ -149,7 +149,6 @@ static lcl_status make_case(const lcl_workload *w, lcl_case **out) {
     LCL_TRY(lcl__array_new(*out, LCL_F32, s, &(*out)->in[i]));
     fill_array(&(*out)->in[i], (uint64_t)i + 1);
   }
-  if (w->half) lcl__case_halve(*out);
   return lcl__case_complete(*out);
 }
 
@@ -190,9 +189,9 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
     lcl_shape s = lcl_tensor_shape(out[0]);
     LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->grad_out[0]));
     fill_array(&c->grad_out[0], 99);
-    if (w->half) lcl__case_halve(c);
     lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
   }
+  if (w->half) lcl__case_halve(c);
   lcl_compile_desc how = { .fetch = &o->fetch, .n_fetch = 1, .only_fetch = true };
   LCL_TRY(lcl__bench_compile(o->g, &how, &o->p, row));
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++) {

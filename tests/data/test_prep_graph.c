@@ -3,23 +3,9 @@
 
 #include "data/prep.h"
 #include "latentcl/ops.h"
-#include "test.h"
+#include "context.h"
 
 enum { N = 3, C = 3, H = 9, W = 8, ALL = C * H * W };
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 /* Statistics that no data would give: every number counts. */
 static void make_statistics(lcl_prep *p) {

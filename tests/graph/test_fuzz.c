@@ -4,26 +4,12 @@
 #include <math.h>
 
 #include "latentcl/ops.h"
-#include "test.h"
+#include "context.h"
 
 enum {
   MOST = 24,
   GRAPHS = 12
 }; /* LATENTCL_FUZZ=n: n graphs; each brings new kernels, which take time to compile */
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 static uint32_t rng;
 static uint32_t draw(uint32_t n) {

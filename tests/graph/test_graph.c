@@ -4,21 +4,7 @@
 
 #include "device/device.h"
 #include "latentcl/ops.h"
-#include "test.h"
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
+#include "context.h"
 
 typedef struct world {
   lcl_store *store;

@@ -1,7 +1,7 @@
 /* Every option of every model does something: with another value, settings, the way the data are
  * opened, a graph, first values, the table of examples or the score differ. Walks the option tables
  * of the classes, so that an option without a case fails. */
-#include "test.h"
+#include "context.h"
 
 #include <math.h>
 #include <xxhash.h>
@@ -9,20 +9,6 @@
 #include "graph/internal.h"
 #include "latentcl/nn.h"
 #include "models/build.h"
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 static const lcl_model_data grey = {
   .name = "idx", .channels = 1, .height = 28, .width = 28, .classes = 10, .train = 600

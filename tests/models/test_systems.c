@@ -1,7 +1,7 @@
 /* Ladder, IMSAT and network inversion: losses and gradients against PyTorch
  * (tests/golden/systems/make_golden.py says how the values were made), and what every option
  * changes. */
-#include "test.h"
+#include "context.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -13,20 +13,6 @@
 #ifndef GOLDEN
 #error "GOLDEN names the folder of values"
 #endif
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 /* ---- building a model without the training loop ---- */
 

@@ -1,6 +1,6 @@
 /* Ladder, IMSAT and network inversion: sizes as published, what each option changes, training that
  * gets somewhere, and the perturbation against its definition. */
-#include "test.h"
+#include "context.h"
 
 #include <math.h>
 
@@ -11,20 +11,6 @@
 #include "models/build.h"
 #include "nn/evaluate.h"
 #include "ops/map_code.h"
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 typedef struct world {
   lcl_model *model;

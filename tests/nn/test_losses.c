@@ -1,6 +1,6 @@
 /* Divergences and entropies against double precision, at certain and saturated probabilities too:
  * values, and gradients by which a constant target gets none. */
-#include "test.h"
+#include "context.h"
 
 #include <float.h>
 #include <math.h>
@@ -8,20 +8,6 @@
 #include "latentcl/nn.h"
 
 enum { ROWS = 6, K = 4 };
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 /* Equal, ordinary, nearly certain, certain, and so far apart that the smaller is zero. */
 static const float logits[2][ROWS][K] = {

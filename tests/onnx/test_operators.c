@@ -2,21 +2,8 @@
  * is refused. */
 #include <math.h>
 
+#include "context.h"
 #include "onnx/wire.h"
-
-static lcl_context *ctx;
-
-static int setup(void **state) {
-  (void)state;
-  if (lcl_context_create(NULL, &ctx) != LCL_OK) fail_msg("%s", lcl_error_message());
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  lcl_context_destroy(ctx);
-  return 0;
-}
 
 typedef struct node_case {
   int opset;
