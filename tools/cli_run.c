@@ -146,12 +146,22 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
 int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
                  cli_run_args *out) {
   static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
-  cli_option table[MAX_OWN + N_CHOICES + 3];
+  cli_option table[MAX_OWN + N_CHOICES + 4];
   int n = 0, argi;
+  const char **split = NULL, *usual = NULL;
   table[n++] = (cli_option) { "data", CLI_STRING, &out->data, "DIR",
-                              "data set (the one the run was trained on)" };
+                              "where the data set that the run was trained on lies now" };
   table[n++] = (cli_option)CLI_DEVICE(&out->device);
-  for (int i = 0; own[i].name && i < MAX_OWN; i++) table[n++] = own[i];
+  for (int i = 0; own[i].name && i < MAX_OWN; i++) {
+    if (strcmp(own[i].name, "split") == 0) split = own[i].value;
+    table[n++] = own[i];
+  }
+  if (split) {
+    usual = *split;
+    table[n++] = (cli_option) { "on", CLI_STRING, &out->on, "DIR",
+                                "other data, all of it: images with or without a folder for each "
+                                "class, or any data set" };
+  }
   for (int i = 0; i < N_CHOICES; i++) table[n++] = choices[i];
   table[n] = (cli_option) { 0 };
   int code = cli_parse(argc, argv, table, usage, about, &argi);
@@ -162,9 +172,13 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
   out->folder = argv[argi++];
   if (argi < argc && out->several) return -1;
   if (argi < argc) return cli_usage("%s: unexpected argument '%s'", argv[0], argv[argi]);
+  if (out->on && out->data) return cli_usage("%s: --data and --on: give one of them", argv[0]);
+  if (out->on && *split == usual) *split = "all";
   if (lcl_context_create(&(lcl_context_desc) { .device = out->device }, &out->ctx) != LCL_OK)
     return cli_error();
-  if (lcl_run_open(out->ctx, out->folder, out->data, &out->run) == LCL_OK) return -1;
+  if ((out->on ? lcl_run_open_on(out->ctx, out->folder, out->on, &out->run)
+               : lcl_run_open(out->ctx, out->folder, out->data, &out->run)) == LCL_OK)
+    return -1;
   code = cli_error();
   cli_run_close(out);
   return code;

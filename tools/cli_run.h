@@ -19,11 +19,12 @@ typedef struct cli_model_args {
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
                     const char *about, bool resume, cli_model_args *out);
 
-/* Opens the run folder given as the only positional argument, on a device. With several (set
+/* Opens the run folder given as the only positional argument, on a device. A command that has the
+ * option split takes --on too, whose default of split is "all". With several (set
  * before), more than one may be given; then none is opened and ctx stays NULL. */
 typedef struct cli_run_args {
   bool several;
-  const char *device, *data, *folder;
+  const char *device, *data, *on, *folder;
   char **folders;
   int n_folders;
   lcl_context *ctx;

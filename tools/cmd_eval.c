@@ -39,14 +39,19 @@ static int run(int argc, char **argv) {
     { 0 },
   };
   int code = cli_run_open(
-      argc, argv, own, "eval RUN [--data DIR] [--split NAME] [--predictions PREFIX] [--json]",
+      argc, argv, own,
+      "eval RUN [--data DIR | --on DIR] [--split NAME] [--predictions PREFIX] [--json]",
       "Evaluates the best checkpoint of a run, without perturbation. For example:\n\n"
-      "  latentcl eval RUN --split test --predictions predicted",
+      "  latentcl eval RUN --split test --predictions predicted\n"
+      "  latentcl eval RUN --on photographs --predictions predicted",
       &a);
   if (code >= 0) return code;
   lcl_metrics m;
   code = evaluate(&a, split, predictions, &m) == LCL_OK ? cli_print_metrics(split, &m, json)
                                                         : cli_error();
+  const double *n = lcl_metrics_get(&m, "n"), *unlabelled = lcl_metrics_get(&m, "unlabelled");
+  if (code == CLI_OK && !json && !predictions && n && unlabelled && *n == *unlabelled)
+    printf("no example has a label to compare with: --predictions writes what the model says\n");
   cli_run_close(&a);
   return code;
 }

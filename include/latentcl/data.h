@@ -197,16 +197,22 @@ typedef struct lcl_data_desc {
   bool split_random; /**< split a random choice by seed instead of the last examples (image folders
                         and arrays, which come sorted by class, are always split so) */
   bool split_last;   /**< split the last examples even of those */
-  bool merge;    /**< train = all there is (clustering); valid and test stay views of the parts */
-  uint64_t seed; /**< of the split, the fixed sample and the built-in data */
-  lcl_binarise binarise;   /**< binarisation */
-  int64_t synthetic_train; /**< built-in data: examples (0: 10000 digits, else 5000) */
-  int64_t synthetic_test;  /**< (0: 2000 digits, else 1000); validation has as many by default */
-  int image_size;          /**< image folders: shorter side scaled to this, centre crop (0: 48) */
-  bool grey;               /**< image folders: luma instead of RGB */
-  int segment_ms;          /**< sound: length of an example in milliseconds (0: 500) */
-  float overlap;           /**< sound: share that neighbours have in common (0: 0.9) */
-  float test_share;        /**< folders without a test part: share split as test (0: 0.2) */
+  bool merge; /**< train = all there is (clustering); valid and test stay views of the parts */
+  /** All there is as one part, train, for a model that was trained on other data: nothing is split
+   * off, image files need no class, any part may be missing; merge is implied. */
+  bool whole;
+  int classes; /**< > 0: classes of that model. Labels are made to number these: by name where the
+                  set has names, which must be among them, else they are taken as they are. */
+  const char *const *class_names; /**< their names; NULL: "0", "1", ... */
+  uint64_t seed;                  /**< of the split, the fixed sample and the built-in data */
+  lcl_binarise binarise;          /**< binarisation */
+  int64_t synthetic_train;        /**< built-in data: examples (0: 10000 digits, else 5000) */
+  int64_t synthetic_test; /**< (0: 2000 digits, else 1000); validation has as many by default */
+  int image_size;         /**< image folders: shorter side scaled to this, centre crop (0: 48) */
+  bool grey;              /**< image folders: luma instead of RGB */
+  int segment_ms;         /**< sound: length of an example in milliseconds (0: 500) */
+  float overlap;          /**< sound: share that neighbours have in common (0: 0.9) */
+  float test_share;       /**< folders without a test part: share split as test (0: 0.2) */
   int types;  /**< > 0: the training part is this many of its classes, chosen at random by seed, and
                  there are no other parts */
   int copies; /**< each example so often, all but the first turned, scaled and moved a little by
@@ -242,7 +248,7 @@ typedef struct lcl_splits {
  * @param desc  what to open
  * @param out   receives the parts, empty on failure; lcl_splits_close() ends them
  * @return #LCL_ERR_IO or #LCL_ERR_FORMAT with the file and what was expected; #LCL_ERR_ARGUMENT for
- *   an option that does not fit the data */
+ *   an option or a class that does not fit the data */
 LCL_API lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out);
 
 /** Closes the parts.

@@ -234,6 +234,21 @@ typedef struct lcl_run_folder lcl_run_folder;
 LCL_API lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
                                 lcl_run_folder **out);
 
+/** Opens a run on data other than those it was trained on, which need not be there: a folder of
+ * images, with a folder for each class or without classes, or anything else that lcl_data_open()
+ * opens, as one part ("all"). Images are scaled to the size of the run's examples. Classes go by
+ * their names. Without labels there is nothing to compare with: lcl_run_evaluate() gives what needs
+ * none, lcl_run_predictions() what the model says.
+ *
+ * @param ctx     the device, which has to outlive the run
+ * @param folder  the run folder
+ * @param data    as lcl_data_desc.path
+ * @param out     receives the run, NULL on failure; lcl_run_close() ends it
+ * @return as lcl_run_open(); #LCL_ERR_ARGUMENT for a class that the run does not know;
+ *   #LCL_ERR_SHAPE for examples of another shape */
+LCL_API lcl_status lcl_run_open_on(lcl_context *ctx, const char *folder, const char *data,
+                                   lcl_run_folder **out);
+
 /** Closes a run.
  *
  * @param run  the run; NULL is allowed */

@@ -149,11 +149,16 @@ class Map(NamedTuple):
 class Run(_Owner):
     """A run folder that was opened, with the weights of its best epoch."""
 
-    def __init__(self, context: Context, folder: str | Path, data: str | Path | None = None):
+    def __init__(self, context: Context, folder: str | Path, data: str | Path | None = None, *, on: str | Path | None = None):
         out = c_void_p()
+        if data is not None and on is not None:
+            raise ValueError("data or on, not both")
         load_listed_plugins()
         with context._lock:
-            check(library.lcl_run_open(context.pointer, to_bytes(str(folder)), to_bytes(None if data is None else str(data)), byref(out)))
+            if on is not None:
+                check(library.lcl_run_open_on(context.pointer, to_bytes(str(folder)), to_bytes(str(on)), byref(out)))
+            else:
+                check(library.lcl_run_open(context.pointer, to_bytes(str(folder)), to_bytes(None if data is None else str(data)), byref(out)))
         self.context, self.folder = context, str(folder)
         self._own(out.value, library.lcl_run_close, context._lock)
 
@@ -275,6 +280,7 @@ def _column(table: Sequence[dict[str, str]], name: str) -> np.ndarray | None:
     return np.array([int(row[name]) if row[name] else -1 for row in table], np.int32)
 
 
-def open_run(context: Context, folder: str | Path, data: str | Path | None = None) -> Run:
-    """Opens a finished or interrupted run. data: where its data are now; None: where they were."""
-    return Run(context, folder, data)
+def open_run(context: Context, folder: str | Path, data: str | Path | None = None, *, on: str | Path | None = None) -> Run:
+    """Opens a finished or interrupted run. data: where its data are now; None: where they were. on: other data, all as split
+    "all": images with or without a folder for each class, or any data set."""
+    return Run(context, folder, data, on=on)

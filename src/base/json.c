@@ -64,19 +64,20 @@ static bool numbers(const cJSON *j) {
   return true;
 }
 
-static bool scalars(const cJSON *j) {
-  const cJSON *item;
-  cJSON_ArrayForEach(item, j) {
-    if (cJSON_IsArray(item) ? !numbers(item) : cJSON_IsObject(item)) return false;
-    if (cJSON_IsNumber(item) && !isfinite(item->valuedouble)) return false;
-  }
-  return true;
-}
-
 static bool all(const cJSON *j, cJSON_bool (*is)(const cJSON *)) {
   const cJSON *item;
   cJSON_ArrayForEach(item, j) {
     if (!is(item)) return false;
+  }
+  return true;
+}
+
+static bool scalars(const cJSON *j) {
+  const cJSON *item;
+  cJSON_ArrayForEach(item, j) {
+    if (cJSON_IsArray(item) ? !numbers(item) && !all(item, cJSON_IsString) : cJSON_IsObject(item))
+      return false;
+    if (cJSON_IsNumber(item) && !isfinite(item->valuedouble)) return false;
   }
   return true;
 }

@@ -25,7 +25,8 @@ typedef enum lcl_json_type {
   LCL_JSON_OBJECT,  /* of anything */
   LCL_JSON_TEXTS,   /* an object of texts */
   LCL_JSON_NUMBERS, /* an object of finite numbers and nulls */
-  LCL_JSON_SCALARS, /* an object of texts, numbers, true, false, null, and arrays of numbers */
+  LCL_JSON_SCALARS, /* an object of texts, numbers, true, false, null, and arrays of numbers or
+                       texts */
   LCL_JSON_ROWS,    /* an array of objects */
   LCL_JSON_MATRIX   /* a square array of arrays of numbers in [lo, hi] */
 } lcl_json_type;

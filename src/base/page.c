@@ -27,6 +27,7 @@ static const char style[] =
     ".facts dd small{font-size:14px;font-weight:400;color:var(--soft)}"
     ".facts .main dd{color:var(--s1)}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:18px}"
+    ".chart:only-child{max-width:760px}"
     "figure{margin:0}"
     ".chart,.panel{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:14px 16px 8px}"
     ".chart svg{display:block;width:100%;height:auto;overflow:visible}"

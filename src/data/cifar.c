@@ -129,6 +129,7 @@ static lcl_status open_kind(const lcl_data_desc *desc, const kind *k, lcl_names 
                             lcl_splits *out) {
   LCL_TRY(open_part(desc->path, k->train, k, "train", used, &out->train));
   LCL_TRY(open_part(desc->path, k->test, k, "test", used, &out->test));
+  lcl__first_part(desc, out);
   if (out->train) return lcl__warn_unused(desc->path, used);
   if (!out->test) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT, "%s holds %s but no training part (%s[.gz])", desc->path,

@@ -39,6 +39,10 @@ void lcl__dataset_set_classes(lcl_dataset *ds, int classes);
  * by name, those of the first part first. Parts without names, and parts of one storage, stay as
  * they are. */
 lcl_status lcl__dataset_match_classes(lcl_dataset *const *part, int n);
+/* Makes the labels of the parts number these classes (lcl_data_desc.classes); no other view of the
+ * parts' storages exists yet. */
+lcl_status lcl__dataset_adopt_classes(lcl_dataset *const *part, int n, const char *const *names,
+                                      int n_names);
 /* A copy with every element sampled 0/1 with p = value (seed, stream), or set by value > 0.5. */
 lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
                                   uint32_t stream, lcl_dataset **out);
@@ -110,5 +114,7 @@ lcl_status lcl__open_images(const lcl_data_desc *desc, lcl_splits *out, bool *fo
 lcl_status lcl__open_synthetic(const lcl_data_desc *desc, lcl_splits *out);
 /* Splits desc->test_share of the training part as the test part of a set that has none. */
 lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s);
+/* With desc->whole, the first part that there is becomes the training part where none is. */
+void lcl__first_part(const lcl_data_desc *desc, lcl_splits *s);
 
 #endif

@@ -222,6 +222,70 @@ done:
   return status;
 }
 
+static lcl_status adopt_numbers(const lcl_dataset *ds, const char *const *names, int n_names) {
+  if (ds->labels && names)
+    lcl__logf(LCL_LOG_WARN, "%s: its classes have no names; 0 is taken for %s, and so on", ds->name,
+              names[0]);
+  if (!ds->labels || ds->classes <= n_names) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT, "%s has labels up to %d; the model's %d classes are 0 to %d",
+                   ds->name, ds->classes - 1, n_names, n_names - 1);
+}
+
+static lcl_status adopt_names(lcl_dataset_impl *d, const char *const *names, int n_names) {
+  char number[16];
+  for (int64_t i = 0; d->labels && i < d->pub.count; i++) {
+    if (d->labels[i] < 0) continue;
+    const char *name = d->storage->class_names[d->labels[i]];
+    int k = 0;
+    for (; k < n_names; k++) {
+      snprintf(number, sizeof number, "%d", k);
+      if (strcmp(name, names ? names[k] : number) == 0) break;
+    }
+    if (k == n_names)
+      return lcl__fail(LCL_ERR_ARGUMENT, "%s has the class \"%s\", which the model does not know",
+                       d->pub.name, name);
+    d->labels[i] = k;
+  }
+  return LCL_OK;
+}
+
+/* A storage's names are those of all views on it. */
+static lcl_status set_names(lcl_storage *s, const char *const *names, int n_names) {
+  name_list copy = { 0 };
+  for (int k = 0; names && k < n_names; k++) {
+    char *name = lcl__strdup(names[k]);
+    if (name && LCL_PUSH(&copy, name)) continue;
+    lcl__free(name);
+    free_names(copy.data, (int)copy.n);
+    return LCL_ERR_HOST_MEMORY;
+  }
+  free_names(s->class_names, s->n_names);
+  s->class_names = copy.data;
+  s->n_names = (int)copy.n;
+  return LCL_OK;
+}
+
+lcl_status lcl__dataset_adopt_classes(lcl_dataset *const *part, int n, const char *const *names,
+                                      int n_names) {
+  for (int i = 0; i < n; i++) { /* before the first storage's names change */
+    if (!part[i]) continue;
+    lcl_dataset_impl *d = part[i]->impl;
+    LCL_TRY(d->storage->class_names ? adopt_names(d, names, n_names)
+                                    : adopt_numbers(part[i], names, n_names));
+  }
+  for (int i = 0; i < n; i++) {
+    if (!part[i]) continue;
+    lcl_dataset_impl *d = part[i]->impl;
+    LCL_TRY(set_names(d->storage, names, n_names));
+    d->pub.classes = d->labels ? n_names : 0;
+  }
+  for (int i = 0; i < n; i++)
+    if (part[i])
+      part[i]->class_names =
+          (const char *const *)((lcl_dataset_impl *)part[i]->impl)->storage->class_names;
+  return LCL_OK;
+}
+
 static void copy_shape(lcl_dataset *to, const lcl_dataset *from) {
   to->channels = from->channels;
   to->height = from->height;

@@ -142,6 +142,7 @@ static lcl_status open_parts(const lcl_data_desc *desc, lcl_names *used, lcl_spl
   }
   const bool one = !out->train;
   if (one) LCL_TRY(open_part(desc->path, "", "train", used, &out->train));
+  lcl__first_part(desc, out);
   if (out->train) LCL_TRY(lcl__warn_unused(desc->path, used));
   if (out->train) return one && !out->test ? lcl__split_test(desc, out) : LCL_OK;
   if (!used->n) return LCL_OK;

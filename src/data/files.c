@@ -234,6 +234,13 @@ static lcl_status find_unused(const char *root, const char *prefix, const lcl_na
   return status;
 }
 
+void lcl__first_part(const lcl_data_desc *desc, lcl_splits *s) {
+  lcl_dataset **first = s->valid ? &s->valid : &s->test;
+  if (s->train || !desc->whole) return;
+  s->train = *first;
+  *first = NULL;
+}
+
 lcl_status lcl__warn_unused(const char *folder, lcl_names *used) {
   unused u = { { 0 }, 0 };
   if (used->n) qsort(used->data, used->n, sizeof *used->data, compare_names);

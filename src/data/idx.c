@@ -250,6 +250,7 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, 
   LCL_TRY(open_part(desc, names, train, "train", used, &out->train));
   LCL_TRY(open_part(desc, names, valid, "valid", used, &out->valid));
   LCL_TRY(open_part(desc, names, test, "test", used, &out->test));
+  lcl__first_part(desc, out);
   if (out->train) return lcl__warn_unused(desc->path, used);
   if (!used->n) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT,

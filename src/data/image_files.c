@@ -44,15 +44,19 @@ static int32_t class_number(image_list *l, const char *name, size_t n) {
   return -1;
 }
 
-static lcl_status add_file(image_list *l, const char *folder, const char *name,
-                           const char *class_name, size_t n) {
-  int32_t label = class_number(l, class_name, n);
+static lcl_status add_file(image_list *l, const char *folder, const char *name, int32_t label) {
   lcl_str path = { 0 };
   lcl__str_add(&path, "%s/%s", folder, name);
   image_file f = { path.data, label };
-  if (label >= 0 && lcl__str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
+  if (lcl__str_ok(&path) && LCL_PUSH(&l->files, f)) return LCL_OK;
   lcl__str_free(&path);
   return LCL_ERR_HOST_MEMORY;
+}
+
+static lcl_status add_named(image_list *l, const char *folder, const char *name,
+                            const char *class_name, size_t n) {
+  const int32_t label = class_number(l, class_name, n);
+  return label >= 0 ? add_file(l, folder, name, label) : LCL_ERR_HOST_MEMORY;
 }
 
 static lcl_status list_class_folder(image_list *l, const char *folder, const char *name) {
@@ -62,7 +66,8 @@ static lcl_status list_class_folder(image_list *l, const char *folder, const cha
   lcl_status status = lcl__str_ok(&path) ? lcl__list_folder(path.data, LCL_ENTRY_FILE, &files)
                                          : LCL_ERR_HOST_MEMORY;
   for (size_t i = 0; i < files.n && status == LCL_OK; i++)
-    if (is_image(files.data[i])) status = add_file(l, path.data, files.data[i], name, strlen(name));
+    if (is_image(files.data[i]))
+      status = add_named(l, path.data, files.data[i], name, strlen(name));
   lcl__names_free(&files);
   lcl__str_free(&path);
   return status;
@@ -77,13 +82,25 @@ static lcl_status list_named_files(image_list *l, const char *folder) {
   for (size_t i = 0; i < files.n && status == LCL_OK; i++) {
     const char *name = files.data[i], *dot = strchr(name, '.');
     if (!is_image(name) || !dot || dot == name || !strchr(dot + 1, '.')) continue;
-    status = add_file(l, folder, name, name, (size_t)(dot - name));
+    status = add_named(l, folder, name, name, (size_t)(dot - name));
   }
   lcl__names_free(&files);
   return status;
 }
 
-static lcl_status list_images(image_list *l, const char *folder) {
+/* All image files of the folder, of no class. */
+static lcl_status list_unnamed_files(image_list *l, const char *folder) {
+  lcl_names files;
+  LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FILE, &files));
+  lcl_status status = LCL_OK;
+  for (size_t i = 0; i < files.n && status == LCL_OK; i++)
+    if (is_image(files.data[i])) status = add_file(l, folder, files.data[i], -1);
+  lcl__names_free(&files);
+  return status;
+}
+
+/* unnamed: also where no image has a class. */
+static lcl_status list_images(image_list *l, const char *folder, bool unnamed) {
   lcl_names folders;
   LCL_TRY(lcl__list_folder(folder, LCL_ENTRY_FOLDER, &folders));
   lcl_status status = LCL_OK;
@@ -91,6 +108,7 @@ static lcl_status list_images(image_list *l, const char *folder) {
     status = list_class_folder(l, folder, folders.data[i]);
   lcl__names_free(&folders);
   if (status == LCL_OK && !l->files.n) status = list_named_files(l, folder);
+  if (status == LCL_OK && !l->files.n && unnamed) status = list_unnamed_files(l, folder);
   return status;
 }
 
@@ -137,14 +155,15 @@ static lcl_status decode_all(const lcl_data_desc *desc, image_list *l, const cha
                   side,
                   lcl__alloc(n * each),
                   NULL,
-                  lcl__alloc(n * sizeof(int32_t)),
+                  l->classes.n ? lcl__alloc(n * sizeof(int32_t)) : NULL,
                   (int)l->classes.n,
                   NULL };
   decode_job j = { l, side, desc->grey, raw.pixels, lcl__alloc(n * sizeof(lcl_status)) };
-  lcl_status status = raw.pixels && raw.labels && j.status ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  const bool room = raw.pixels && (raw.labels || !l->classes.n) && j.status;
+  lcl_status status = room ? LCL_OK : LCL_ERR_HOST_MEMORY;
   if (status == LCL_OK) lcl__parallel_for((int64_t)n, 16, decode_range, &j);
   for (size_t i = 0; i < n && status == LCL_OK; i++) {
-    raw.labels[i] = l->files.data[i].label;
+    if (raw.labels) raw.labels[i] = l->files.data[i].label;
     if (j.status[i] != LCL_OK) status = decode_one(&j, (int64_t)i);
   }
   lcl__free(j.status);
@@ -165,12 +184,17 @@ static bool parts_as_classes(const image_list *l) {
   return l->classes.n > 0;
 }
 
-/* Opens the folder's images as a part; their paths in desc->path go to used. */
+/* Opens the folder's images as a part; their paths in desc->path go to used. Of a whole, folders
+ * named as parts are not classes. */
 static lcl_status open_part(const lcl_data_desc *desc, const char *folder, const char *part,
                             lcl_names *used, lcl_dataset **out) {
   image_list list = { 0 };
   *out = NULL;
-  lcl_status status = list_images(&list, folder);
+  lcl_status status = list_images(&list, folder, desc->whole);
+  if (status == LCL_OK && desc->whole && parts_as_classes(&list)) {
+    list_free(&list);
+    return LCL_OK;
+  }
   for (size_t i = 0; i < list.files.n && status == LCL_OK; i++)
     if (!lcl__names_add(used, "", list.files.data[i].path + strlen(desc->path) + 1))
       status = LCL_ERR_HOST_MEMORY;
@@ -225,7 +249,8 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *folders
   if (out->train) return LCL_OK;
   LCL_TRY(open_sub(desc, part[1], "valid", used, &out->valid));
   LCL_TRY(open_sub(desc, part[2], "test", used, &out->test));
-  if (!used->n) return LCL_OK;
+  lcl__first_part(desc, out);
+  if (out->train || !used->n) return LCL_OK;
   return lcl__fail(LCL_ERR_FORMAT, "%s holds %s but no training part (a folder train)", desc->path,
                    used->data[0]);
 }

@@ -41,6 +41,7 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
 lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s) {
+  if (desc->whole) return LCL_OK;
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
   int64_t n = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;
@@ -78,7 +79,7 @@ static lcl_status split_validation(const lcl_data_desc *desc, lcl_splits *s) {
 }
 
 /* All parts speak of the same classes on the same scale. */
-static lcl_status unify(lcl_splits *s) {
+static lcl_status unify(const lcl_data_desc *desc, lcl_splits *s) {
   lcl_dataset *part[] = { s->train, s->valid, s->test };
   const lcl_dataset *a = s->train;
   int classes = 0;
@@ -107,10 +108,17 @@ static lcl_status unify(lcl_splits *s) {
   }
   /* IDX integers wider than a byte (USPS: -1000..1000) are stretched to [0,1]. */
   bool stretch = a->values && strcmp(s->format, "idx") == 0 && (lo < 0 || hi > 1) && hi > lo;
+  if (stretch && desc->whole)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "%s: values go from %g to %g, and how far those of the model's own data went "
+                     "is not known; bytes, or numbers in [0,1] were expected",
+                     desc->path, (double)lo, (double)hi);
+  /* The files of images say that 255 is white, however dark these are. */
+  const bool bytes = hi > 1 || strcmp(s->format, "images") == 0;
   for (int i = 0; i < 3; i++) {
     if (!part[i]) continue;
     lcl__dataset_set_classes(part[i], classes);
-    if (part[i]->pixels) part[i]->scale = hi > 1 ? 1.0f / 255 : 1;
+    if (part[i]->pixels) part[i]->scale = bytes ? 1.0f / 255 : 1;
     if (stretch) {
       part[i]->scale = 1 / (hi - lo);
       part[i]->bias = -lo / (hi - lo);
@@ -196,10 +204,11 @@ static lcl_status binarise(const lcl_data_desc *desc, lcl_splits *s) {
     LCL_TRY(check_binary(part[i]));
   if (desc->binarise == LCL_BINARISE_STATIC) return LCL_OK;
   for (int i = 0; i < 3; i++) LCL_TRY(lcl__check_intensities(part[i]));
-  if (desc->binarise == LCL_BINARISE_DYNAMIC)
+  if (desc->binarise == LCL_BINARISE_DYNAMIC && !desc->whole)
     s->train->bernoulli = true;
   else
-    LCL_TRY(replace_binarised(&s->train, threshold, desc->seed, "binarise.train"));
+    LCL_TRY(replace_binarised(&s->train, threshold, desc->seed,
+                              desc->whole ? "binarise.test" : "binarise.train"));
   LCL_TRY(replace_binarised(&s->valid, threshold, desc->seed, "binarise.valid"));
   return replace_binarised(&s->test, threshold, desc->seed, "binarise.test");
 }
@@ -282,12 +291,15 @@ static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
 }
 
 static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
-  LCL_TRY(unify(s));
+  LCL_TRY(unify(desc, s));
   LCL_TRY(make_copies(desc, s));
   LCL_TRY(split_validation(desc, s));
   LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
   LCL_TRY(name_part(s->valid, desc, "valid"));
   LCL_TRY(name_part(s->test, desc, "test"));
+  if (desc->classes > 0)
+    LCL_TRY(lcl__dataset_adopt_classes((lcl_dataset *[]) { s->train, s->valid, s->test }, 3,
+                                       desc->class_names, desc->classes));
   if (!desc->merge) LCL_TRY(warn_untrained(s));
   LCL_TRY(binarise(desc, s));
   return desc->merge ? merge_all(s) : LCL_OK;
@@ -296,9 +308,10 @@ static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
 lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   LCL_NEED(desc, out);
   memset(out, 0, sizeof *out);
-  lcl_status status = is_synthetic(desc->path) ? lcl__open_synthetic(desc, out)
-                                               : open_folder(desc, out);
-  if (status == LCL_OK) status = prepare(desc, out);
+  lcl_data_desc d = *desc;
+  if (d.whole) d.merge = true, d.valid = -1;
+  lcl_status status = is_synthetic(d.path) ? lcl__open_synthetic(&d, out) : open_folder(&d, out);
+  if (status == LCL_OK) status = prepare(&d, out);
   if (status != LCL_OK) lcl_splits_close(out);
   return status;
 }

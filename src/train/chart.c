@@ -65,6 +65,7 @@ static scale y_scale(const lcl_chart *c) {
     s.hi *= 1.1;
     return s;
   }
+  if (s.hi == s.lo) s.lo = LCL_MIN(s.lo, 0), s.hi = LCL_MAX(s.hi, 0); /* one value: beside 0 */
   double span = LCL_MAX(s.hi - s.lo, fabs(s.hi) * 1e-3 + 1e-9), step = nice_step(span);
   s.lo = s.lo >= 0 && s.lo < span * 2 ? 0 : floor(s.lo / step) * step;
   s.hi = ceil(s.hi / step) * step;
@@ -72,20 +73,23 @@ static scale y_scale(const lcl_chart *c) {
   return s;
 }
 
-static void y_tick(lcl_str *o, const scale *y, double v) {
+static void y_tick(lcl_str *o, const scale *y, double v, int digits) {
   double at = place(y, v);
   lcl__str_html(o,
                 "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text class=tick x=%d y=%.1f "
-                "text-anchor=end>%.4g</text>",
-                LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, v);
+                "text-anchor=end>%.*g</text>",
+                LEFT, WIDTH - RIGHT, at, at, LEFT - 7, at + 4, digits, v);
 }
 
 static void y_ticks(lcl_str *o, const scale *y) {
   if (!y->log) {
-    double step = nice_step(y->hi - y->lo);
+    const double step = nice_step(y->hi - y->lo);
+    /* As many as tell neighbours apart. */
+    const double apart = ceil(log10(LCL_MAX(fabs(y->lo), fabs(y->hi)) / step)) + 1;
+    const int digits = (int)LCL_MIN(LCL_MAX(apart, 4), 15);
     for (int i = 0; i <= MAX_TICKS; i++) {
       const double v = (ceil(y->lo / step) + i) * step;
-      if (v <= y->hi + step * 1e-6) y_tick(o, y, fabs(v) < step * 1e-6 ? 0 : v);
+      if (v <= y->hi + step * 1e-6) y_tick(o, y, fabs(v) < step * 1e-6 ? 0 : v, digits);
     }
     return;
   }
@@ -96,7 +100,7 @@ static void y_ticks(lcl_str *o, const scale *y) {
   for (int e = first; e <= last; e += every)
     for (int i = 0; i < (many ? 1 : 3); i++) {
       const double v = pow(10, e) * all[i];
-      if (v >= y->lo && v <= y->hi) y_tick(o, y, v);
+      if (v >= y->lo && v <= y->hi) y_tick(o, y, v, 4);
     }
 }
 

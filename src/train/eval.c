@@ -250,6 +250,11 @@ lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *sp
   const int64_t known = lcl__session_known(ds);
   const bool classify = e->s->cls->can & LCL_CAN_CLASSIFY, score = e->s->cls->score != NULL;
   memset(out, 0, sizeof *out);
+  if (classify && !ds->labels) {
+    lcl_metrics_set(out, "n", (double)ds->count);
+    lcl_metrics_set(out, "unlabelled", (double)ds->count);
+    return average_all(e, ds, out);
+  }
   if (classify || (score && known)) LCL_TRY(lcl__session_labelled(ds, &labelled));
   lcl_status st = evaluate(e, labelled ? labelled : ds, split, out, confusion);
   bool others = false;
@@ -270,10 +275,13 @@ lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_ou
                          .features = t.features,
                          .width = e->width,
                          .row = e->row,
-                         .values = t.values,
-                         .n_values = b->n_examples };
-  for (int i = 0; i < b->n_examples; i++)
-    lcl__snprintf(out->value_name[i], sizeof out->value_name[i], "%s", b->examples[i].name);
+                         .values = t.values };
+  for (int i = 0; i < b->n_examples && st == LCL_OK; i++) {
+    if (e->by_label[i] && !ds->labels) continue;
+    const int k = out->n_values++;
+    lcl__snprintf(out->value_name[k], sizeof out->value_name[k], "%s", b->examples[i].name);
+    if (k < i) memmove(t.values + k * t.n, t.values + i * t.n, (size_t)t.n * sizeof *t.values);
+  }
   if (st != LCL_OK) lcl__outputs_free(out);
   return st;
 }

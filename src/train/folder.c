@@ -86,6 +86,9 @@ static void add_data(cJSON *root, const lcl_session *s) {
   cJSON_AddNumberToObject(d, "validation", s->splits.valid ? (double)s->splits.valid->count : 0);
   cJSON_AddNumberToObject(d, "test", s->splits.test ? (double)s->splits.test->count : 0);
   cJSON_AddNumberToObject(d, "classes", s->labelled->classes);
+  if (s->labelled->class_names && s->labelled->classes > 0)
+    cJSON_AddItemToObject(d, "class_names",
+                          cJSON_CreateStringArray(s->labelled->class_names, s->labelled->classes));
   cJSON *shape = cJSON_AddArrayToObject(d, "shape");
   const lcl_model_data *m = &s->model->data;
   cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->channels));

@@ -22,26 +22,67 @@ static lcl_status read_weights(lcl_run_folder *r) {
                    r->folder);
 }
 
-static lcl_status open_run(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c,
-                           const char *data) {
+static lcl_status open_session(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c,
+                               lcl_session_desc *d) {
   const lcl_model_class *cls;
-  lcl_session_desc d = { .model = c->model, .seed = c->seed, .data = data ? data : c->data };
+  d->model = c->model;
+  d->seed = c->seed;
+  if (!d->data) d->data = c->data;
   LCL_TRY(read_weights(r));
+  d->checkpoint = r->weights;
   LCL_TRY(lcl__run_config_class(c, &cls));
-  LCL_TRY(lcl__run_config_options(c, cls, &d.options));
-  d.checkpoint = r->weights;
-  return lcl__session_open(ctx, &d, &r->s);
+  LCL_TRY(lcl__run_config_options(c, cls, &d->options));
+  return lcl__session_open(ctx, d, &r->s);
 }
 
-lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
-                        lcl_run_folder **out) {
-  LCL_NEED(ctx, folder, out);
+/* What config.json says of the run's own data. */
+static lcl_status read_trained_on(const lcl_run_folder *r, const lcl_run_config *c,
+                                  lcl_trained_on *on, const char ***names) {
+  const cJSON *data = lcl__json_child(c->json, "data"), *name,
+              *list = lcl__json_child(data, "class_names");
+  const double classes = cJSON_GetNumberValue(lcl__json_child(data, "classes"));
+  const int n = cJSON_GetArraySize(list);
+  *on = (lcl_trained_on) { .format = lcl__json_word(data, "format") };
+  if (!(classes >= 0 && classes <= 65536) || (n && n != (int)classes))
+    return lcl__fail(LCL_ERR_FORMAT,
+                     "%s/config.json: \"classes\" and \"class_names\" in \"data\" must be a "
+                     "number and as many texts",
+                     r->folder);
+  on->classes = (int)classes;
+  if (n && !(on->class_names = *names = lcl__alloc((size_t)n * sizeof **names)))
+    return LCL_ERR_HOST_MEMORY;
+  int k = 0;
+  cJSON_ArrayForEach(
+      name,
+      list) if (!((*names)[k++] =
+                      cJSON_GetStringValue(
+                          name))) return lcl__fail(LCL_ERR_FORMAT,
+                                                   "%s/config.json: \"class_names\" must be texts",
+                                                   r->folder);
+  return LCL_OK;
+}
+
+static lcl_status open_on_others(lcl_run_folder *r, lcl_context *ctx, const lcl_run_config *c,
+                                 lcl_session_desc *d) {
+  lcl_trained_on on;
+  const char **names = NULL;
+  lcl_status s = read_trained_on(r, c, &on, &names);
+  d->trained_on = &on;
+  if (s == LCL_OK) s = open_session(r, ctx, c, d);
+  lcl__free(names);
+  return s;
+}
+
+static lcl_status open_run(lcl_context *ctx, const char *folder, const char *data, bool others,
+                           lcl_run_folder **out) {
   lcl_run_config config;
+  lcl_session_desc d = { .data = data };
   *out = NULL;
   LCL_TRY(lcl__read_config(folder, &config));
   lcl_run_folder *r = lcl__alloc(sizeof *r);
   lcl_status s = r && (r->folder = lcl__strdup(folder)) ? LCL_OK : LCL_ERR_HOST_MEMORY;
-  if (s == LCL_OK) s = open_run(r, ctx, &config, data);
+  if (s == LCL_OK)
+    s = others ? open_on_others(r, ctx, &config, &d) : open_session(r, ctx, &config, &d);
   lcl__run_config_free(&config);
   if (s != LCL_OK) {
     lcl_run_close(r);
@@ -49,6 +90,18 @@ lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
   }
   *out = r;
   return LCL_OK;
+}
+
+lcl_status lcl_run_open(lcl_context *ctx, const char *folder, const char *data,
+                        lcl_run_folder **out) {
+  LCL_NEED(ctx, folder, out);
+  return open_run(ctx, folder, data, false, out);
+}
+
+lcl_status lcl_run_open_on(lcl_context *ctx, const char *folder, const char *data,
+                           lcl_run_folder **out) {
+  LCL_NEED(ctx, folder, data, out);
+  return open_run(ctx, folder, data, true, out);
 }
 
 void lcl_run_close(lcl_run_folder *r) {

@@ -1,15 +1,17 @@
 /* Opening a model with its data; compiling its graphs. */
 #include "data/array.h"
+#include "data/prep.h"
 #include "train/session.h"
 
-static lcl_model_data describe(const lcl_splits *splits) {
+static lcl_model_data describe(const lcl_splits *splits, const lcl_trained_on *other) {
   const lcl_dataset *t = splits->train;
   lcl_model_data d = { .channels = t->channels,
                        .height = t->height,
                        .width = t->width,
-                       .classes = t->classes,
+                       .classes = other ? other->classes : t->classes,
                        .train = t->count };
-  snprintf(d.name, sizeof d.name, "%s", splits->format ? splits->format : "data");
+  const char *format = other ? other->format : splits->format;
+  snprintf(d.name, sizeof d.name, "%s", format ? format : "data");
   return d;
 }
 
@@ -63,6 +65,7 @@ lcl_status lcl__session_labelled(const lcl_dataset *ds, lcl_dataset **out) {
 static lcl_status choose_examples(lcl_session *s) {
   const lcl_settings *set = &s->model->settings;
   const lcl_dataset *train = s->splits.train;
+  if (s->data_desc.whole) return view(train, NULL, &s->labelled);
   if (set->labels_per_class > 0) {
     if (!train->labels)
       return lcl__fail(LCL_ERR_ARGUMENT, "labels_per_class needs labels; the data have none");
@@ -87,6 +90,7 @@ static lcl_status check_range(const lcl_session *s) {
   const lcl_settings *set = &s->model->settings;
   LCL_TRY(check_part_range(s->splits.valid));
   LCL_TRY(check_part_range(s->splits.test));
+  if (s->data_desc.whole) return check_part_range(s->splits.train); /* few images may be dark */
   LCL_TRY(lcl_range_check(s->splits.train, NULL, 0, 1, "the images before preprocessing"));
   if (set->range_hi > set->range_lo)
     LCL_TRY(lcl_range_check(s->splits.train, s->prep, set->range_lo, set->range_hi,
@@ -94,8 +98,7 @@ static lcl_status check_range(const lcl_session *s) {
   return LCL_OK;
 }
 
-static lcl_status prepare_data(lcl_session *s, const lcl_tensor_file *checkpoint) {
-  if (!checkpoint) return lcl_prep_fit(&s->model->settings.prep, s->splits.train, &s->prep);
+static lcl_status read_prep(lcl_session *s, const lcl_tensor_file *checkpoint) {
   const char *json = lcl_tensor_file_meta(checkpoint, "prep");
   lcl_prep_array arrays[8];
   int n = 0;
@@ -145,19 +148,47 @@ static lcl_status check_classes(const lcl_session *s, const lcl_tensor_file *che
   return st;
 }
 
+/* Preprocessing as it was learnt, for examples of the same shape. */
+static lcl_status saved_prep(lcl_session *s, const lcl_tensor_file *checkpoint) {
+  const lcl_dataset *t = s->splits.train;
+  if (!s->prep) LCL_TRY(read_prep(s, checkpoint));
+  const int c = s->prep->in_c, h = s->prep->in_h, w = s->prep->in_w;
+  if (t->channels == c && t->height == h && t->width == w) return LCL_OK;
+  return lcl__fail(LCL_ERR_SHAPE,
+                   "the examples of %s are %dx%dx%d; those that the run was trained on were "
+                   "%dx%dx%d (channels, height, width)",
+                   t->name, t->channels, t->height, t->width, c, h, w);
+}
+
+/* Images are read as those of the model's own data: their size and channels. */
+static lcl_status describe_others(lcl_session *s, const lcl_session_desc *d) {
+  lcl_data_desc *o = &s->data_desc;
+  LCL_TRY(read_prep(s, d->checkpoint));
+  o->whole = true;
+  o->classes = d->trained_on->classes;
+  o->class_names = d->trained_on->class_names;
+  o->image_size = s->prep->in_h * LCL_MAX(o->reduce, 1);
+  o->grey = s->prep->in_c == 1;
+  o->types = o->copies = 0;
+  return LCL_OK;
+}
+
 static lcl_status open_parts(lcl_session *s, const lcl_session_desc *d) {
   LCL_TRY(lcl_model_find(d->model, &s->cls));
   if (d->data && !(s->data_path = lcl__strdup(d->data))) return LCL_ERR_HOST_MEMORY;
   s->data_desc.path = s->data_path;
   s->data_desc.seed = (uint64_t)lcl_option_int(s->options, "data_seed");
   LCL_TRY(lcl_model_data_desc(s->cls, s->options, &s->data_desc));
+  if (d->trained_on) LCL_TRY(describe_others(s, d));
   LCL_TRY(lcl_data_open(&s->data_desc, &s->splits));
-  LCL_TRY(check_classes(s, d->checkpoint));
-  lcl_model_data data = describe(&s->splits);
+  s->data_desc.class_names = NULL; /* the caller's */
+  if (!d->trained_on) LCL_TRY(check_classes(s, d->checkpoint));
+  if (d->checkpoint) LCL_TRY(saved_prep(s, d->checkpoint));
+  lcl_model_data data = describe(&s->splits, d->trained_on);
   LCL_TRY(lcl_model_create(s->cls, s->options, &data, &s->model));
   LCL_TRY(choose_examples(s));
   s->model->data.train = s->labelled->count;
-  LCL_TRY(prepare_data(s, d->checkpoint));
+  if (!d->checkpoint) LCL_TRY(lcl_prep_fit(&s->model->settings.prep, s->splits.train, &s->prep));
   LCL_TRY(check_range(s));
   return lcl_store_create(s->ctx, s->seed, &s->store);
 }

@@ -23,6 +23,13 @@ typedef struct lcl_session {
   lcl_store *store;
 } lcl_session;
 
+/* The data that a run was trained on, where it is opened on others. */
+typedef struct lcl_trained_on {
+  const char *format;
+  int classes;
+  const char *const *class_names; /* NULL: numbers */
+} lcl_trained_on;
+
 typedef struct lcl_session_desc {
   const char *model;
   lcl_options *options; /* taken over, also on failure */
@@ -30,6 +37,8 @@ typedef struct lcl_session_desc {
   uint64_t seed;
   const lcl_tensor_file
       *checkpoint; /* preprocessing comes from here; NULL: learnt from the training part */
+  const lcl_trained_on *trained_on; /* data is any other set, for evaluation; NULL: it is the
+                                       model's own */
 } lcl_session_desc;
 lcl_status lcl__session_open(lcl_context *ctx, const lcl_session_desc *desc, lcl_session **out);
 void lcl__session_close(lcl_session *s);

@@ -75,6 +75,11 @@ def made_of_runs():
     run = lcl.open_run(ctx, "run")
     m = run.evaluate()
     assert m["n"] == 2000 and m["error_percent"] < 90
+    test = lcl.open_data().test
+    lcl.save_data("others", test.images[::2], test.labels[::2])
+    others = lcl.open_run(ctx, "run", on="others").predict("all")
+    assert (others.prediction == run.predict().prediction[::2]).all() and (others.labels == test.labels[::2]).all()
+    raises(ValueError, "not both", lambda: lcl.open_run(ctx, "run", "others", on="others"))
     e = run.encode("train")
     assert e.values.shape == (1000, 128) and e.values.dtype == np.float32 and e.metrics["width"] == 128
     assert (run.encode("test").prediction != run.encode("test").labels).mean() * 100 - m["error_percent"] < 0.01

@@ -352,6 +352,17 @@ def clusters_and_codes():
     check(numbers('part.npy')[0] == (20, 5), 'data')
 
 
+def other_data():
+    """All of the 140 examples of both parts; test_other_data.py has the rest."""
+    check(json.loads(run('eval', 'mlp', '--json', '--on', 'other'))['n'] == 140, 'eval')
+    check(json.loads(run('encode', 'mlp', '--json', '--on', 'other', '--out', 'on'))['n'] == 140 and len(rows('on.csv')) == 141, 'encode')
+    check(json.loads(run('cluster', 'clusters', '--json', '--on', 'other', '--out', 'on'))['n'] == 140, 'cluster')
+    check(json.loads(run('hash', 'codes', '--json', '--on', 'other', '--queries', '3', '--out', 'on'))['n'] == 140, 'hash')
+    run('reconstruct', 'mlp', '--on', 'other', '--columns', '5', '--csv', 'on.csv')
+    check({r[2] for r in rows('on.csv')[1:]} <= {str(i) for i in range(140)}, 'reconstruct')
+    check(json.loads(run('tsne', 'mlp', '--json', '--quiet', '--on', 'other', '--rounds', '20', '--csv', 'on.csv'))['n'] == 140, 'tsne')
+
+
 def maps():
     common = ['mlp', '--out', 'm.png', '--csv', 'm.csv', '--rounds', '20', '--perplexity', '5', '--marks', '3', '--quiet']
     told = json.loads(run('tsne', *common, '--json'))
@@ -635,7 +646,7 @@ def every_option_was_used():
 folder = tempfile.mkdtemp(prefix='latentcl-commands-')
 os.chdir(folder)
 failed = 0
-for part in (data, train, evaluate, images, features, clusters_and_codes, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
+for part in (data, train, evaluate, images, features, clusters_and_codes, other_data, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
     try:
         part()
         print(part.__name__, 'passed', flush=True)

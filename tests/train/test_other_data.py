@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Runs on other data than their own (--on): test_other_data.py LATENTCL"""
+import csv, json, os, random, shutil, struct, subprocess, sys, tempfile, zlib
+
+LATENTCL = os.path.abspath(sys.argv[1])
+SIDE, TEST = 8, 40
+TRAIN = ['--set', 'arch=mlp', '--set', 'validation=20', '--batch', '30', '--epochs', '4', '--no-profile', '--quiet', '--no-test']
+
+
+def run(*args, code=0):
+    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
+    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
+    return p.stdout + p.stderr
+
+
+def refused(*args, code=1):
+    told = run(*args, code=code)
+    assert told.count('\n') == 1, told
+    return told
+
+
+def numbers(*args):
+    return json.loads(run(*args, '--json'))
+
+
+def predictions(*args):
+    run('eval', *args, '--predictions', 'p')
+    return list(csv.DictReader(open('p.csv')))
+
+
+def idx(path, rank, sizes, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, 'wb').write(struct.pack('>I%dI' % rank, 0x800 | rank, *sizes) + bytes(data))
+
+
+def png(path, side, pixels, channels=1):
+    """Grey pixels, each channel the same."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    rows = b''.join(b'\0' + bytes(v for v in pixels[y * side:(y + 1) * side] for _ in range(channels)) for y in range(side))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 2 if channels == 3 else 0, 0, 0, 0)) +
+                           chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+
+def numbered():
+    """A run whose classes have no names, and the images of its test part as files."""
+    rng = random.Random(1)
+    pixels, labels = {}, {}
+    for part, n in (('train', 120), ('t10k', TEST)):
+        labels[part] = [i % 4 for i in range(n)]
+        pixels[part] = [[rng.randrange(150) + (16 if k % 4 == c else 0) for k in range(SIDE * SIDE)] for c in labels[part]]
+        idx('data/%s-images-idx3-ubyte' % part, 3, (n, SIDE, SIDE), sum(pixels[part], []))
+        idx('data/%s-labels-idx1-ubyte' % part, 1, (n,), labels[part])
+    run('train', 'semantic-noise', '--data', 'data', *TRAIN, '--labels-per-class', '20', '--epochs', '20', '--out', 'run')
+    own = numbers('eval', 'run')
+    table = predictions('run')
+    for i, (image, c) in enumerate(zip(pixels['t10k'], labels['t10k'])):
+        png('named/%d/%02d.png' % (c, i), SIDE, image)
+        png('flat/%02d.png' % i, SIDE, image)
+        png('colour/%d.%02d.png' % (c, i), 2 * SIDE, [image[y // 2 * SIDE + x // 2] for y in range(2 * SIDE) for x in range(2 * SIDE)], 3)
+        if c in (1, 3):
+            png('few/%d/%02d.png' % (c, i), SIDE, image)
+        png('parts/%s/%d/%02d.png' % ('train' if i < 10 else 'test', c, i), SIDE, image)
+        png('onlytest/test/%d/%02d.png' % (c, i), SIDE, image)
+    os.rename('data', 'away') # not needed any more
+    assert 'data' in refused('eval', 'run')
+    told = numbers('eval', 'run', '--on', 'named')
+    assert told['split'] == 'all' and told['n'] == TEST and told['error_percent'] == own['error_percent'], (told, own)
+    assert 0 < told['error_percent'] < 60 and abs(told['loss'] - own['loss']) < 1e-5 * own['loss'], (told, own)
+    assert numbers('eval', 'run', '--on', 'onlytest')['error_percent'] == own['error_percent']
+    # The order is that of the classes, then of the files; a part of the classes keeps its numbers.
+    order = sorted(range(TEST), key=lambda i: (i % 4, i))
+    rows = predictions('run', '--on', 'named')
+    assert [(r['prediction'], r['label']) for r in rows] == [(table[i]['prediction'], str(i % 4)) for i in order]
+    rows = predictions('run', '--on', 'few')
+    assert [(r['prediction'], r['label']) for r in rows] == [(table[i]['prediction'], str(i % 4)) for i in order if i % 4 in (1, 3)]
+    # Without classes: what the model says, and nothing that would be compared with labels.
+    told = numbers('eval', 'run', '--on', 'flat')
+    assert told == {'split': 'all', 'n': TEST, 'unlabelled': TEST}, told
+    rows = predictions('run', '--on', 'flat')
+    assert list(rows[0]) == ['index', 'prediction'] and [r['prediction'] for r in rows] == [r['prediction'] for r in table]
+    assert 'no example has a label to compare with: --predictions' in run('eval', 'run', '--on', 'flat')
+    # Images are scaled and made grey as the run's own were.
+    rows = predictions('run', '--on', 'colour')
+    assert len(rows) == TEST and sum(r['prediction'] == table[i]['prediction'] for r, i in zip(rows, order)) > TEST * 0.8
+    # A folder's own parts; the whole is the default.
+    assert [numbers('eval', 'run', '--on', 'parts', *more)['n'] for more in ([], ['--split', 'test'], ['--split', 'all'])] == [TEST, 30, TEST]
+    assert 'no split "test"' in refused('eval', 'run', '--on', 'named', '--split', 'test')
+    # The other commands that read examples.
+    run('encode', 'run', '--on', 'few', '--out', 'few')
+    assert [r['label'] for r in csv.DictReader(open('few.csv'))] == ['1'] * 10 + ['3'] * 10
+    run('reconstruct', 'run', '--on', 'flat', '--columns', '3', '--csv', 'images.csv')
+    first = next(csv.DictReader(open('images.csv')))
+    assert all(abs(float(first['images.%d' % k]) - v / 255) < 1e-6 for k, v in enumerate(pixels['t10k'][0]))
+    # Dark images are no images of zeros and ones.
+    png('dark/0.png', SIDE, [1] * SIDE * SIDE)
+    run('reconstruct', 'run', '--on', 'dark', '--columns', '1', '--csv', 'images.csv')
+    assert abs(float(next(csv.DictReader(open('images.csv')))['images.0']) - 1 / 255) < 1e-6
+
+
+def bad_input():
+    png('strange/9/0.png', SIDE, [0] * SIDE * SIDE)
+    assert 'has the class "9", which the model does not know' in refused('eval', 'run', '--on', 'strange')
+    idx('wide/train-images-idx3-ubyte', 3, (2, SIDE, 9), [7] * 2 * SIDE * 9)
+    assert '1x8x9; those that the run was trained on were 1x8x8' in refused('eval', 'run', '--on', 'wide')
+    idx('many/test-images-idx3-ubyte', 3, (2, SIDE, SIDE), [7] * 2 * SIDE * SIDE)
+    idx('many/test-labels-idx1-ubyte', 1, (2,), [0, 4])
+    assert "labels up to 4; the model's 4 classes are 0 to 3" in refused('eval', 'run', '--on', 'many')
+    os.makedirs('ints')
+    open('ints/test-images-idx3-int', 'wb').write(struct.pack('>IIII128i', 0xc03, 2, SIDE, SIDE, *range(128)))
+    assert 'values go from 0 to 127' in refused('eval', 'run', '--on', 'ints')
+    assert 'no folder nowhere' in refused('eval', 'run', '--on', 'nowhere')
+    os.makedirs('empty')
+    assert 'no data set recognised' in refused('eval', 'run', '--on', 'empty')
+    assert '--data and --on' in refused('eval', 'run', '--on', 'named', '--data', 'away', code=2)
+    config = json.load(open('run/config.json'))
+    for change, said in (({'classes': -1}, 'a number and as many texts'), ({'class_names': ['a', 'b']}, 'a number and as many texts'), ({'class_names': [1, 2, 3, 4]}, 'must be texts')):
+        shutil.copytree('run', 'torn')
+        json.dump({**config, 'data': {**config['data'], **change}}, open('torn/config.json', 'w'))
+        assert said in refused('eval', 'torn', '--on', 'named'), change
+        shutil.rmtree('torn')
+
+
+def named():
+    """Classes go by their names, whichever of them another folder has."""
+    rng = random.Random(2)
+    def image(c):
+        return [rng.randrange(60) + (150 if (k % SIDE < 4) == (c == 'cat') else 0) for k in range(SIDE * SIDE)]
+    for c in ('cat', 'dog'):
+        for i in range(30):
+            png('pets/%s/%d.png' % (c, i), SIDE, image(c))
+    run('train', 'semantic-noise', '--data', 'pets', *TRAIN, '--max-steps', '2', '--out', 'pets-run')
+    assert json.load(open('pets-run/config.json'))['data']['class_names'] == ['cat', 'dog']
+    for i in range(4):
+        png('dogs/dog/%d.png' % i, 20, [200] * 400)
+    assert {r['label'] for r in predictions('pets-run', '--on', 'dogs')} == {'1'}
+    png('birds/bird/0.png', SIDE, [0] * SIDE * SIDE)
+    assert 'the class "bird"' in refused('eval', 'pets-run', '--on', 'birds')
+
+
+folder = tempfile.mkdtemp(prefix='latentcl-other-data-')
+os.chdir(folder)
+try:
+    for part in (numbered, bad_input, named):
+        part()
+        print(part.__name__, 'passed', flush=True)
+finally:
+    os.chdir('/')
+    shutil.rmtree(folder)
