@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli.h"
+#include "commit.h"
 #include "latentcl/train.h"
 
 static int list_tables(bool json) {
@@ -86,6 +87,7 @@ static int run(int argc, char **argv) {
   d.trials = (int)trials;
   d.set = set.item;
   d.n_set = set.n;
+  d.commit = LATENTCL_COMMIT;
   d.interrupted = cli_stopped;
   return reproduce(device, &d, json);
 }

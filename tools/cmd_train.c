@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli.h"
 #include "cli_run.h"
+#include "commit.h"
 #include "ops/find.h"
 
 static const char usage[] = "train MODEL [--data DIR] [--out RUN] [OPTIONS]";
@@ -116,6 +117,7 @@ static int run(int argc, char **argv) {
   if (lcl_context_create(&cd, &ctx) != LCL_OK) return cli_error();
   cli_catch_stop();
   lcl_train_desc d = { .model = m.model,
+                       .commit = LATENTCL_COMMIT,
                        .set = m.set,
                        .n_set = m.n_set,
                        .data = m.data,

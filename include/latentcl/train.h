@@ -153,6 +153,7 @@ typedef struct lcl_train_desc {
   bool quiet;          /**< no progress lines */
   bool test;           /**< evaluate the test part at the end, with the best epoch's weights */
   int max_steps;       /**< > 0: stop after so many steps in all */
+  const char *commit;  /**< what config.json says the program was built from; may be NULL */
   /** Asked after each step; non-zero: save and return #LCL_ERR_INTERRUPTED. NULL: never. */
   int (*interrupted)(void);
   void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
@@ -540,6 +541,7 @@ typedef struct lcl_reproduce_desc {
   const char *out;          /**< folder of the results; NULL: runs/TABLE */
   const char *const *set;   /**< n_set further "name=value" options for every cell */
   size_t n_set;             /**< how many */
+  const char *commit;       /**< as in #lcl_train_desc */
   int (*interrupted)(void); /**< as in #lcl_train_desc */
   void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
   void *user;                                     /**< passed to progress */

@@ -11,6 +11,13 @@
  *
  *   lam (sum_d H(Y_d|X) - sum_d H(Y_d) + 2 sum_{d<e} I(Y_d;Y_e))
  *
+ * deep-hash is that task's baseline (Erin Liong et al., "Deep Hashing for Compact Binary Codes
+ * Learning", 2015): a network of tanh whose outputs h in (-1,1) are to be near their signs,
+ * balanced and orthogonal. The penalties are on the outputs, H (B,D) of a batch; with that paper's
+ * own, on the spread of H and on the rows of the matrices, all images came to a few codes.
+ *
+ *   1/2 ||sgn(h) - h||^2 + lam/2 ||mean h||^2 + mu/2 ||H^T H / B - I||^2
+ *
  * Every path normalises with batch statistics; only the information term's pass moves the running
  * ones. */
 #include <math.h>
@@ -26,15 +33,20 @@ enum { MAX_HIDDEN = 4 };
 static const lcl_option options[] = {
   { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits",
     "cluster|hash" },
-  { "system", LCL_OPTION_CHOICE, "imsat-vat", "objective and network, as in the paper's tables",
-    "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat" },
+  { "system", LCL_OPTION_CHOICE, "imsat-vat",
+    "objective and network, as in the paper's tables (deep-hash: for codes)",
+    "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat|deep-hash" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   { "bits", LCL_OPTION_INT, "16", "bits of a code", "[1,64]" },
   { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
-  { "lam", LCL_OPTION_FLOAT, "", "weight of the information term (default 0.1; 1 for rim)",
+  { "lam", LCL_OPTION_FLOAT, "",
+    "weight of the information term (default 0.1; 1 for rim), of the balance of deep-hash (1)",
     "[0,inf)" },
   { "mu", LCL_OPTION_FLOAT, "",
-    "weight of the marginal entropy inside it (clusters; default 4; 1 for rim)", "[0,inf)" },
+    "weight of the marginal entropy inside it (clusters; default 4; 1 for rim), of the "
+    "orthogonality of "
+    "deep-hash (1)",
+    "[0,inf)" },
   { "alpha", LCL_OPTION_FLOAT, "",
     "length of the perturbation over the distance to the neighbour (default 0.25; 2 for "
     "imsat-rpt, whose random directions are felt less)",
@@ -58,7 +70,7 @@ static const lcl_option options[] = {
 
 typedef struct imsat {
   const lcl_options *o;
-  bool hash, linear, rim, vat;
+  bool hash, linear, rim, vat, deep_hash;
   int64_t hidden[MAX_HIDDEN], outputs;
   int n_hidden;
   lcl_bn_mode mode;
@@ -82,6 +94,9 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
   n->linear = strncmp(lcl_option_text(o, "system"), "linear", 6) == 0;
   n->rim = strstr(lcl_option_text(o, "system"), "rim") != NULL;
   n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
+  n->deep_hash = lcl_option_is(o, "system", "deep-hash");
+  if (n->deep_hash && !n->hash)
+    return lcl__fail(LCL_ERR_ARGUMENT, "system=deep-hash makes codes: it needs task=hash");
   n->outputs = n->hash ? lcl_option_int(o, "bits") : lcl__cluster_count(o, d);
   if (!n->hash && (n->outputs < 2 || n->outputs > 1000))
     return lcl__fail(
@@ -116,6 +131,17 @@ static lcl_tensor *network(void *user, lcl_tensor *x) {
   return lcl_linear(h, "top", n->outputs, &(lcl_linear_desc) { .weight = weight_init(n, true) });
 }
 
+/* Of deep-hash: x (N,F) -> h (N,bits), every layer by tanh. */
+static lcl_tensor *tanh_network(const imsat *n, lcl_tensor *x) {
+  char name[24];
+  for (int i = 0; i <= n->n_hidden; i++) {
+    snprintf(name, sizeof name, "fc%d", i + 1);
+    x = lcl_tanh(lcl_linear(x, name, i < n->n_hidden ? n->hidden[i] : n->outputs,
+                            &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } }));
+  }
+  return x;
+}
+
 static lcl_tensor *divergence(void *user, lcl_tensor *logits_p, lcl_tensor *logits_q) {
   const imsat *n = user;
   return n->hash ? lcl_kl_bernoulli(logits_p, logits_q) : lcl_kl_categorical(logits_p, logits_q);
@@ -137,10 +163,10 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
 
 /* What depends on the system where it is not given. */
 static float information_weight(const imsat *n) {
-  return lcl_option_float_or(n->o, "lam", n->rim ? 1 : 0.1f);
+  return lcl_option_float_or(n->o, "lam", n->rim || n->deep_hash ? 1 : 0.1f);
 }
 static float marginal_weight(const imsat *n) {
-  return lcl_option_float_or(n->o, "mu", n->rim ? 1 : 4);
+  return lcl_option_float_or(n->o, "mu", n->rim || n->deep_hash ? 1 : 4);
 }
 static float radius_factor(const imsat *n) {
   return lcl_option_float_or(n->o, "alpha", n->vat ? 0.25f : 2);
@@ -179,16 +205,50 @@ static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
   return cost;
 }
 
+/* ||H^T H / B - I||^2 = ||H^T H / B||^2 - 2 sum h^2 / B + D. */
+static lcl_tensor *apart(const imsat *n, lcl_tensor *h) {
+  lcl_tensor *product = lcl_scale(lcl_matmul(h, h, true, false),
+                                  1 / (float)lcl_tensor_shape(h).dim[0]);
+  lcl_tensor *size = lcl_sum(lcl_mean(lcl_square(h), LCL_AXIS(0), false), LCL_ALL_AXES, false);
+  lcl_tensor *sum = lcl_sum(lcl_square(product), LCL_ALL_AXES, false);
+  return lcl_shift(lcl_sub(sum, lcl_scale(size, 2)), (float)n->outputs);
+}
+
+static void build_deep_hash(const imsat *n, lcl_build *b, lcl_tensor *x) {
+  lcl_tensor *h = tanh_network(n, x), *orthogonality = apart(n, h);
+  lcl_tensor *quantisation = lcl_l2(h, lcl_stop_gradient(lcl_sign(h)), LCL_L2_HALF_SUM);
+  lcl_tensor *balance = lcl_sum(lcl_square(lcl_mean(h, LCL_AXIS(0), false)), LCL_ALL_AXES, false);
+  lcl_build_term(b, "quantisation", quantisation);
+  lcl_build_term(b, "balance", balance);
+  lcl_build_term(b, "orthogonality", orthogonality);
+  lcl_tensor *penalty = lcl_add(lcl_scale(balance, 0.5f * information_weight(n)),
+                                lcl_scale(orthogonality, 0.5f * marginal_weight(n)));
+  lcl_build_loss(b, lcl_add(quantisation, penalty));
+}
+
 static void build_train(lcl_build *b) {
   imsat n = make_imsat(b, LCL_BN_TRAIN);
-  lcl_tensor *x = lcl_flatten(lcl_build_image(b)), *logits = network(&n, x);
+  lcl_tensor *x = lcl_flatten(lcl_build_image(b));
+  if (n.deep_hash) {
+    build_deep_hash(&n, b, x);
+    return;
+  }
+  lcl_tensor *logits = network(&n, x);
   lcl_tensor *cost = lcl_scale(information_cost(&n, b, logits), information_weight(&n));
   lcl_build_loss(b, n.rim ? cost : lcl_add(smoothness_cost(&n, b, x), cost));
 }
 
 static void build_eval(lcl_build *b) {
   imsat n = make_imsat(b, LCL_BN_EVAL);
-  lcl_tensor *logits = network(&n, lcl_flatten(lcl_build_image(b)));
+  lcl_tensor *x = lcl_flatten(lcl_build_image(b));
+  if (n.deep_hash) {
+    lcl_tensor *h = tanh_network(&n, x);
+    lcl_build_example(b, "loss", lcl_l2_rows(h, lcl_sign(h), LCL_L2_HALF_SUM));
+    lcl_build_features(b, lcl_shift(lcl_scale(h, 0.5f),
+                                    0.5f)); /* a bit's share of 1, as the other systems give it */
+    return;
+  }
+  lcl_tensor *logits = network(&n, x);
   if (n.hash) {
     lcl_tensor *p = lcl_sigmoid(logits);
     lcl_build_example(b, "loss", lcl_bernoulli_entropy_rows(p));
@@ -212,7 +272,7 @@ static void build(lcl_build *b) {
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, m->options, &m->data));
-  if (n.rim) return LCL_OK;
+  if (n.rim || n.deep_hash) return LCL_OK;
   int k = (int)lcl_option_int(m->options, "nn_index") + 1;
   const float alpha = radius_factor(&n);
   float *radius = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *radius);

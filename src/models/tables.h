@@ -16,13 +16,20 @@ typedef struct lcl_table_cell {
 typedef struct lcl_table_column {
   const char *key, *label;
   const char *set[LCL_TABLE_SET];
-  int trials; /* 0: as asked for */
+  int trials;         /* 0: as asked for */
+  const char *metric; /* NULL: the table's */
+  const char *run; /* key of the column whose runs are measured here too; NULL: runs of its own */
 } lcl_table_column;
 typedef struct lcl_table_row {
   const char *key, *label;
   const char *model; /* NULL: the table's */
   const char *set[LCL_TABLE_SET];
   lcl_table_cell cell[LCL_TABLE_COLUMNS];
+  /* A baseline: what `cluster` or `hash` does by this method with a run ("k-means", "pca-itq"), in
+   * the place of the test. Only one on a network's features ("-features") needs it trained. NULL:
+   * none. */
+  const char *method;
+  const char *start; /* key of the row whose runs' weights to begin with; NULL: none */
 } lcl_table_row;
 /* A row whose key is the value of one option ("variant="), with its cells. */
 #define LCL_TABLE_ROW(option, key, label, ...)                                                     \
@@ -37,10 +44,12 @@ typedef struct lcl_table {
   const char *name, *title, *source;
   const char *model;
   const char *data; /* what --data has to hold, for people */
+  int64_t shape[3]; /* of such an example, as the models see it: channels, height, width */
   const char *metric, *unit;
   const char *trial_option; /* what changes between trials: "subset"; NULL: the seed */
   const char *set[LCL_TABLE_SET];
   const char *quick[LCL_TABLE_SET]; /* on top, with --quick */
+  bool search;                      /* a grid: the published figure is that of the best cell */
   const lcl_table_column *columns;
   int n_columns;
   const lcl_table_row *rows;
@@ -48,15 +57,28 @@ typedef struct lcl_table {
 } lcl_table;
 
 /* tables_systems.c */
-extern const lcl_table lcl__table_ladder, lcl__table_ladder_g, lcl__table_clusters,
-    lcl__table_omniglot, lcl__table_hash, lcl__table_inversion;
+extern const lcl_table lcl__table_ladder, lcl__table_ladder_g, lcl__table_inversion,
+    lcl__table_inversion_grid;
+
+/* tables_imsat.c */
+extern const lcl_table lcl__table_clusters, lcl__table_omniglot, lcl__table_stl,
+    lcl__table_imsat_cifar10, lcl__table_cifar100, lcl__table_svhn, lcl__table_reuters,
+    lcl__table_newsgroups, lcl__table_hash, lcl__table_hash_cifar10;
 
 /* tables_thesis.c */
 extern const lcl_table lcl__table_augconv, lcl__table_augconv_cifar, lcl__table_generative,
-    lcl__table_pets;
+    lcl__table_pets, lcl__table_pixelrnn;
 
 extern const lcl_table *const lcl__tables[];
 extern const size_t lcl__table_count;
+/* Position of a row or column, -1: there is none. */
+int lcl__table_row_index(const lcl_table *t, const char *key);
+int lcl__table_column_index(const lcl_table *t, const char *key);
+/* Metric of a column. */
+const char *lcl__table_metric(const lcl_table *t, int column);
+/* The options of a cell in the order in which they are set: the table's, the column's, the row's.
+ * At most 3 * LCL_TABLE_SET; returns how many. */
+size_t lcl__table_pairs(const lcl_table *t, int row, int column, const char **pairs);
 /* Unknown: LCL_ERR_ARGUMENT with the list. */
 lcl_status lcl__table_find(const char *name, const lcl_table **out);
 

@@ -22,6 +22,7 @@ const lcl_table lcl__table_augconv = {
   .source = "Influencing the Properties of Latent Representations, Table 5.I",
   .model = "augconv",
   .data = "the MNIST files",
+  .shape = { 1, 28, 28 },
   .metric = "error_percent",
   .unit = "%",
   .set = { "arch=stack" },
@@ -50,6 +51,7 @@ const lcl_table lcl__table_augconv_cifar = {
   .source = "Influencing the Properties of Latent Representations, Table 5.II (100 minus its accuracy)",
   .model = "augconv",
   .data = "the CIFAR-10 binary files",
+  .shape = { 3, 32, 32 },
   .metric = "error_percent",
   .unit = "%",
   .set = { "arch=vgg", "validation=10000" },
@@ -77,6 +79,7 @@ const lcl_table lcl__table_generative = {
   .source = "Influencing the Properties of Latent Representations, Tables 6.I and 6.II and section 6.4",
   .model = "two-head",
   .data = "the MNIST files",
+  .shape = { 1, 28, 28 },
   .metric = "error_percent",
   .unit = "%",
   .quick = { "epochs=15", "lr_from=10", "lr_until=15" },
@@ -96,6 +99,7 @@ const lcl_table lcl__table_pets = {
   .source = "Influencing the Properties of Latent Representations, Table 6.I (probably the training error)",
   .model = "two-head",
   .data = "a folder of the competition's images (cat.0.jpg, dog.0.jpg, ...)",
+  .shape = { 1, 48, 48 },
   .metric = "error_percent",
   .unit = "%",
   .set = { "binarise=none", "validation=5000" },
@@ -105,3 +109,34 @@ const lcl_table lcl__table_pets = {
   .rows = pets_rows,
   .n_rows = LCL_COUNT(pets_rows),
 };
+
+/* ---- chapter 7: PixelRNN ---- */
+
+static const lcl_table_column likelihood[] = {
+  { "binarized", "binarized MNIST", { NULL }, 1 },
+};
+
+static const lcl_table_row pixelrnn_rows[] = {
+  { "1-layer", "1 layer (its reproduction)", NULL, { "layers=1" }, { { 81.2198f, 0 } } },
+  { "1-layer-bn", "1 layer with batch norm", NULL, { "layers=1", "batch_norm=true" }, { { 81.2027f, 0 } } },
+  { "1-layer-32", "1 layer, h = 32 (van den Oord et al.)", NULL, { "layers=1", "hidden=32" }, { { 80.75f, 0 } } },
+  { "7-layers", "7 layers (van den Oord et al.)", NULL, { "layers=7" }, { { 79.20f, 0 } } },
+};
+
+const lcl_table lcl__table_pixelrnn = {
+  .name = "pixelrnn/mnist",
+  .title = "Negative log-likelihood of the test part of binarized MNIST",
+  .source = "Influencing the Properties of Latent Representations, Table 7.I",
+  .model = "pixelrnn",
+  .data = "the files of fixed binarized MNIST",
+  .shape = { 1, 28, 28 },
+  .metric = "nll",
+  .unit = "nats",
+  .quick = { "epochs=10", "lr_schedule=linear", "lr_from=5", "lr_until=10" },
+  .columns = likelihood,
+  .n_columns = LCL_COUNT(likelihood),
+  .rows = pixelrnn_rows,
+  .n_rows = LCL_COUNT(pixelrnn_rows),
+};
+
+/* clang-format on */

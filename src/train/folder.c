@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "data/array.h"
+#include "device/device.h"
 #include "latentcl/version.h"
 #include "models/registry.h"
 #include "train/session.h"
@@ -96,10 +97,12 @@ static void add_data(cJSON *root, const lcl_session *s) {
   cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)m->width));
 }
 
-lcl_status lcl__write_config(lcl_session *s, const char *folder) {
+lcl_status lcl__write_config(lcl_session *s, const char *commit, const char *folder) {
+  const lcl_caps *caps = lcl__context_caps(s->ctx);
   cJSON *root = cJSON_CreateObject();
-  char date[24], seed[24];
+  char date[24], seed[24], driver[320];
   lcl__utc_now(date);
+  snprintf(driver, sizeof driver, "%s, %s", caps->platform, caps->driver);
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
   cJSON_AddStringToObject(root, "latentcl", LCL_VERSION_STRING);
   cJSON_AddStringToObject(root, "created", date);
@@ -108,6 +111,8 @@ lcl_status lcl__write_config(lcl_session *s, const char *folder) {
   cJSON_AddStringToObject(root, "reference", s->cls->reference);
   cJSON_AddStringToObject(root, "seed", seed); /* a text: 64 bits do not fit a JSON number */
   cJSON_AddStringToObject(root, "device", lcl_context_device_name(s->ctx));
+  cJSON_AddStringToObject(root, "driver", driver);
+  if (commit) cJSON_AddStringToObject(root, "commit", commit);
   cJSON_AddNumberToObject(root, "parameters", (double)lcl_store_param_count(s->store));
   add_data(root, s);
   add_options(root, s->options);
@@ -126,6 +131,7 @@ static const lcl_json_field config_fields[] = {
   { "latentcl", LCL_JSON_TEXT },    { "created", LCL_JSON_TEXT },
   { "plugin", LCL_JSON_TEXT },      { "reference", LCL_JSON_TEXT },
   { "device", LCL_JSON_TEXT },      { "parameters", LCL_JSON_WHOLE, false, 0, 1e15 },
+  { "driver", LCL_JSON_TEXT },      { "commit", LCL_JSON_TEXT },
   { "data", LCL_JSON_SCALARS },     { "set", LCL_JSON_TEXTS },
   { "options", LCL_JSON_TEXTS },    { "settings", LCL_JSON_SCALARS },
 };

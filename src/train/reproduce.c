@@ -7,10 +7,10 @@
 #include "models/tables.h"
 #include "train/session.h"
 
-enum { MAX_TRIALS = 64, MAX_PAIRS = 64 };
+enum { MAX_TRIALS = 64, MAX_PAIRS = 256 };
 
 typedef struct cell {
-  double value[MAX_TRIALS];
+  double value[MAX_TRIALS], held_out[MAX_TRIALS]; /* held_out: of the validation part, or NAN */
   int n;
 } cell;
 
@@ -95,17 +95,25 @@ typedef struct pairs {
 } pairs;
 
 static void add_pairs(pairs *p, const char *const *set, size_t most) {
-  for (size_t i = 0; i < most && set[i] && p->n < MAX_PAIRS; i++) p->item[p->n++] = set[i];
+  for (size_t i = 0; i < most && set[i] && p->n + 1 < LCL_COUNT(p->item); i++)
+    p->item[p->n++] = set[i];
 }
 
-static void run_folder(const job *j, int row, int column, int trial, char out[1400]) {
-  snprintf(out, 1400, "%s/%s/%s/%d%s", j->folder, j->table->rows[row].key,
-           j->table->columns[column].key, trial + 1, j->d->quick ? "-quick" : "");
+/* Which run of the table. */
+typedef struct place {
+  int row, column, trial;
+} place;
+
+static void run_folder(const job *j, place p, char out[1400]) {
+  const lcl_table_column *c = &j->table->columns[p.column];
+  snprintf(out, 1400, "%s/%s/%s/%d%s", j->folder, j->table->rows[p.row].key,
+           c->run ? c->run : c->key, p.trial + 1, j->d->quick ? "-quick" : "");
 }
 
-/* The value that a finished run recorded; false: not finished. */
-static bool finished(const job *j, const char *folder, double *value) {
+/* What a finished run recorded; false: not finished. */
+static bool finished(const job *j, place p, const char *folder, double *value, double *held_out) {
   char *path = lcl__path_join(folder, "result.json");
+  const char *metric = lcl__table_metric(j->table, p.column);
   void *text;
   size_t n;
   bool there = path && lcl__file_exists(path) && lcl__file_read(path, 1 << 20, &text, &n) == LCL_OK;
@@ -113,17 +121,20 @@ static bool finished(const job *j, const char *folder, double *value) {
   if (!there) return false;
   cJSON *json = lcl__json_parse(text, n);
   lcl__free(text);
-  *value = lcl__json_number(json, j->table->metric);
+  *value = lcl__json_number(json, metric);
+  *held_out = lcl__json_number(lcl__json_child(json, "validation"), metric);
   cJSON_Delete(json);
   return !isnan(*value);
 }
 
-static lcl_status record(const char *folder, const lcl_train_result *r) {
+static lcl_status record(const char *folder, const char *method, const lcl_train_result *r) {
   cJSON *json = cJSON_CreateObject();
   for (int i = 0; i < r->test.n; i++)
     cJSON_AddNumberToObject(json, r->test.item[i].name, r->test.item[i].value);
   cJSON_AddNumberToObject(json, "best_epoch", r->best_epoch);
   cJSON_AddNumberToObject(json, "seconds", r->seconds);
+  if (method) cJSON_AddStringToObject(json, "method", method);
+  if (r->validation.n) lcl__json_metrics(json, "validation", &r->validation);
   char *text = lcl__json_print(json, true), *path = lcl__path_join(folder, "result.json");
   cJSON_Delete(json);
   lcl_status s = text && path ? lcl__file_write_atomic(path, text, strlen(text))
@@ -150,47 +161,100 @@ static lcl_status check_data(const job *j, const char *folder) {
   return s;
 }
 
-static lcl_status train_cell(job *j, int row, int column, int trial, double *value) {
+/* Whether a baseline needs nothing of its run but the data. */
+static bool untrained(const lcl_table_row *r) {
+  return r->method && !strstr(r->method, "-features");
+}
+
+static lcl_status train_run(job *j, place at, const char *folder, const char *start, bool resume,
+                            lcl_train_result *result) {
   const lcl_table *t = j->table;
-  const lcl_table_row *r = &t->rows[row];
-  char folder[1400], option[64];
-  lcl_train_result result;
-  pairs p = { .n = 0 };
-  run_folder(j, row, column, trial, folder);
-  char *config = lcl__path_join(folder, "config.json");
-  bool resume = config && lcl__file_exists(config);
-  lcl__free(config);
-  if (resume) LCL_TRY(check_data(j, folder));
-  if (finished(j, folder, value)) return LCL_OK;
-  add_pairs(&p, t->set, LCL_TABLE_SET);
-  add_pairs(&p, t->columns[column].set, LCL_TABLE_SET);
-  add_pairs(&p, r->set, LCL_TABLE_SET);
+  const lcl_table_row *r = &t->rows[at.row];
+  char option[64];
+  pairs p = { .n = lcl__table_pairs(t, at.row, at.column, p.item) };
   if (j->d->quick) add_pairs(&p, t->quick, LCL_TABLE_SET);
   if (j->d->n_set) add_pairs(&p, j->d->set, j->d->n_set);
-  snprintf(option, sizeof option, "%s=%d", t->trial_option ? t->trial_option : "subset", trial);
+  snprintf(option, sizeof option, "%s=%d", t->trial_option ? t->trial_option : "subset", at.trial);
   p.item[p.n++] = option;
   lcl_train_desc d = { .model = r->model ? r->model : t->model,
                        .set = p.item,
                        .n_set = p.n,
                        .data = j->d->data,
                        .out = folder,
-                       .seed = (uint64_t)trial + 1,
+                       .start = start,
+                       .seed = (uint64_t)at.trial + 1,
                        .resume = resume,
                        .quiet = true,
-                       .test = true,
+                       .test = !r->method,
+                       .max_steps = untrained(r) ? 1 : 0,
+                       .commit = j->d->commit,
                        .interrupted = j->d->interrupted };
-  LCL_TRY(lcl_train(j->ctx, &d, &result));
-  const double *v = lcl_metrics_get(&result.test, t->metric);
-  if (!v)
-    return lcl__fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split?)", folder,
-                     t->metric);
-  *value = *v;
+  return lcl_train(j->ctx, &d, result);
+}
+
+/* A baseline's figures take the place of the test's. Those of codes have the model's bits and
+ * queries. */
+static lcl_status run_method(job *j, place at, const char *folder, lcl_metrics *m) {
+  lcl_run_folder *run;
+  lcl_assignment_desc d = { .split = "all",
+                            .method = j->table->rows[at.row].method,
+                            .seed = (uint64_t)at.trial };
+  LCL_TRY(lcl_run_open(j->ctx, folder, j->d->data, &run));
+  lcl_status s;
+  if (strncmp(d.method, "k-means", 7) == 0) {
+    s = lcl_run_cluster(run, &d, m);
+  } else {
+    d.k = (int)lcl_option_int(lcl__run_session(run)->options, "bits");
+    d.queries = (int)lcl_option_int(lcl__run_session(run)->options, "queries");
+    s = lcl_run_hash(run, &d, m);
+  }
+  lcl_run_close(run);
+  return s;
+}
+
+static void say_value(job *j, place at, double value, const lcl_train_result *result) {
+  const lcl_table *t = j->table;
   char line[256], time[32];
-  lcl__format_duration(result.seconds, time);
-  lcl__snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)", r->label,
-                t->columns[column].label, trial + 1, *v, t->unit, result.best_epoch, time);
+  lcl__format_duration(result->seconds, time);
+  lcl__snprintf(line, sizeof line, "%s, %s, trial %d: %.2f %s (epoch %d, %s)",
+                t->rows[at.row].label, t->columns[at.column].label, at.trial + 1, value, t->unit,
+                result->best_epoch, time);
   lcl__progress_line(&j->progress, line);
-  return record(folder, &result);
+}
+
+static lcl_status measure(job *j, place at, const char *start, double *value, double *held_out) {
+  const lcl_table_row *r = &j->table->rows[at.row];
+  const char *metric = lcl__table_metric(j->table, at.column);
+  char folder[1400];
+  lcl_train_result result;
+  run_folder(j, at, folder);
+  char *config = lcl__path_join(folder, "config.json");
+  const bool resume = config && lcl__file_exists(config);
+  lcl__free(config);
+  if (resume) LCL_TRY(check_data(j, folder));
+  if (finished(j, at, folder, value, held_out)) return LCL_OK;
+  LCL_TRY(train_run(j, at, folder, start, resume, &result));
+  if (r->method) LCL_TRY(run_method(j, at, folder, &result.test));
+  const double *v = lcl_metrics_get(&result.test, metric);
+  const double *h = lcl_metrics_get(&result.validation, metric);
+  if (!v)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split, no labels?)",
+                     folder, metric);
+  *value = *v;
+  *held_out = h ? *h : NAN;
+  say_value(j, at, *value, &result);
+  return record(folder, r->method, &result);
+}
+
+/* A row that begins with another one's weights lets that be trained first. */
+static lcl_status measure_cell(job *j, place at, double *value, double *held_out) {
+  const char *key = j->table->rows[at.row].start;
+  if (!key) return measure(j, at, NULL, value, held_out);
+  char start[1400];
+  const place first = { lcl__table_row_index(j->table, key), at.column, at.trial };
+  run_folder(j, first, start);
+  LCL_TRY(measure(j, first, NULL, value, held_out));
+  return measure(j, at, start, value, held_out);
 }
 
 /* ---- the table's files ---- */
@@ -227,6 +291,66 @@ static bool any_in_column(const job *j, int column) {
   return false;
 }
 
+/* ---- a search: which cell is the best ---- */
+
+typedef struct found {
+  int row, column;
+  double held_out, test; /* means over the trials */
+} found;
+
+static double mean_of(const double *v, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) sum += v[i];
+  return sum / n;
+}
+
+/* The cell whose figure is smallest, that of the held-out part or that of the test part. False: no
+ * cell has one. */
+static bool best_cell(const job *j, bool by_test, found *best) {
+  bool any = false;
+  for (int r = 0; r < j->table->n_rows; r++) {
+    for (int c = 0; c < j->table->n_columns; c++) {
+      const cell *x = &j->cells[r * j->table->n_columns + c];
+      if (!x->n) continue;
+      const found f = { r, c, mean_of(x->held_out, x->n), mean_of(x->value, x->n) };
+      const double figure = by_test ? f.test : f.held_out,
+                   so_far = by_test ? best->test : best->held_out;
+      if (isnan(figure) || (any && figure >= so_far)) continue;
+      *best = f;
+      any = true;
+    }
+  }
+  return any;
+}
+
+/* Whoever chooses by the test part reports a figure that nothing new will have: the two are told
+ * apart. */
+static void search_text(lcl_str *o, const job *j) {
+  static const char *const chosen[] = { "the held-out part", "the test part itself" };
+  for (int by_test = 0; j->table->search && by_test < 2; by_test++) {
+    found f;
+    if (best_cell(j, by_test, &f))
+      lcl__str_add(o, "\nChosen by %s: %s, %s: test %.2f %s, held-out %.2f %s.\n", chosen[by_test],
+                   j->table->rows[f.row].label, j->table->columns[f.column].label, f.test,
+                   j->table->unit, f.held_out, j->table->unit);
+  }
+}
+
+static void search_json(cJSON *root, const job *j) {
+  static const char *const keys[] = { "chosen_by_held_out", "chosen_by_test" };
+  for (int by_test = 0; j->table->search && by_test < 2; by_test++) {
+    found f;
+    if (!best_cell(j, by_test, &f)) continue;
+    cJSON *o = cJSON_AddObjectToObject(root, keys[by_test]);
+    cJSON_AddStringToObject(o, "row", j->table->rows[f.row].key);
+    cJSON_AddStringToObject(o, "column", j->table->columns[f.column].key);
+    cJSON_AddNumberToObject(o, "test", f.test);
+    cJSON_AddNumberToObject(o, "held_out", f.held_out);
+  }
+}
+
+/* ---- the whole table ---- */
+
 static void markdown(lcl_str *o, const job *j) {
   const lcl_table *t = j->table;
   lcl__str_add(
@@ -254,6 +378,7 @@ static void markdown(lcl_str *o, const job *j) {
         markdown_cell(o, &j->cells[r * t->n_columns + c], t->rows[r].cell[c]);
   }
   lcl__str_add(o, "\n");
+  search_text(o, j);
 }
 
 static cJSON *json_table(const job *j) {
@@ -281,9 +406,11 @@ static cJSON *json_table(const job *j) {
       cJSON_AddNumberToObject(o, "std", std);
       if (published.mean >= 0) cJSON_AddNumberToObject(o, "published_mean", published.mean);
       if (published.std > 0) cJSON_AddNumberToObject(o, "published_std", published.std);
+      if (t->columns[c].metric) cJSON_AddStringToObject(o, "metric", t->columns[c].metric);
       cJSON_AddItemToArray(list, o);
     }
   }
+  search_json(root, j);
   return root;
 }
 
@@ -315,7 +442,7 @@ static lcl_status run_cells(job *j, char **text) {
     for (int r = 0; r < t->n_rows; r++) {
       cell *x = &j->cells[r * t->n_columns + c];
       for (int k = 0; wanted(j, r, c) && k < trials_of(j, c); k++) {
-        LCL_TRY(train_cell(j, r, c, k, &x->value[k]));
+        LCL_TRY(measure_cell(j, (place) { r, c, k }, &x->value[k], &x->held_out[k]));
         x->n = k + 1;
         LCL_TRY(write_files(j, text));
       }

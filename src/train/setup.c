@@ -306,7 +306,7 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   /* Before config.json: a folder with a config always has a checkpoint. After a resume: whoever
    * resumes next cuts the new event file. */
   if (!checkpoint || t->events.file) LCL_TRY(lcl__trainer_save(t));
-  return lcl__write_config(t->s, t->folder);
+  return lcl__write_config(t->s, t->d->commit, t->folder);
 }
 
 /* Whoever reads the run finds the data where config.json says, which is JSON. */

@@ -428,8 +428,91 @@ def tables():
     text = run('reproduce', *common, '--trials', '2', '--out', 'table')
     cell, = json.load(open('table/table.json'))['cells']
     check(cell['values'] == [60, 90] and cell['mean'] == 75 and cell['std'] == 15 and '**75.00** (15.00) / ' in text, (cell, text))
+    tiny = ['--data', 'data', '--trials', '1', '--set', 'epochs=1', '--set', 'validation=40']
+    text = run('reproduce', 'imsat/clusters', *tiny[:-2], '--rows', 'k-means,dec', '--out', 'baselines')
+    results = {row: json.load(open('baselines/%s/mnist/1/result.json' % row)) for row in ('k-means', 'dae-k-means', 'dec')}
+    k_means = json.loads(run('cluster', 'baselines/k-means/mnist/1', '--method', 'k-means', '--quiet', '--json'))
+    check(results['k-means']['accuracy_percent'] == k_means['accuracy_percent'], (results, k_means))
+    check([results[row].get('method') for row in results] == ['k-means', 'k-means-features', None], results)
+    check('| k-means | **%.2f** / 53.20 |' % k_means['accuracy_percent'] in text and 'DEC | **%.2f**' % results['dec']['accuracy_percent'] in text, text)
+    start, = events('baselines/dec/mnist/1', 'start')
+    check(start['start'] == 'baselines/dae-k-means/mnist/1' and not events('baselines/k-means/mnist/1', 'epoch'), start)
+    text = run('reproduce', 'imsat/hash', *tiny[:-2], '--rows', 'spectral,imsat-60-30', '--set', 'bits=4', '--set', 'nn_index=3', '--set', 'queries=5', '--out', 'codes')
+    metrics = events('codes/imsat-60-30/map/1', 'test')[0]['metrics']
+    check('| IMSAT (VAT) (60-30) | **%.2f** / 61.20 (2.50) | **%.2f** / 78.60 (2.10) | **%.2f** / 76.50 (2.30) |' % tuple(
+        metrics[k + '_percent'] for k in ('map', 'precision_500', 'precision_r2')) in text, (metrics, text))
+    check(sorted(os.listdir('codes/imsat-60-30')) == ['map'], 'one run for three metrics')
+    text = run('reproduce', 'inversion/grid', '--trials', '1', '--set', 'epochs=1', '--set', 'arch=small-cnn', '--set', 'validation=7900', '--rows', '0.3,0.7',
+               '--columns', '0.5', '--out', 'grid')
+    grid = {a: json.load(open('grid/%s/0.5/1/result.json' % a)) for a in ('0.3', '0.7')}
+    for chosen, figure in (('the held-out part', lambda r: r['validation']['error_percent']), ('the test part itself', lambda r: r['error_percent'])):
+        best = min(grid, key=lambda a: figure(grid[a]))
+        check('Chosen by %s: alpha %s, beta 0.5: test %.2f %%, held-out %.2f %%.' % (
+            chosen, best, grid[best]['error_percent'], grid[best]['validation']['error_percent']) in text, (grid, text))
+    told = json.load(open('grid/table.json'))
+    check(told['chosen_by_test']['test'] == min(r['error_percent'] for r in grid.values()) and
+          told['chosen_by_held_out']['held_out'] == min(r['validation']['error_percent'] for r in grid.values()), told)
     run('reproduce', 'imsat/clusters', '--rows', 'none', code=1)
     run('reproduce', 'imsat/clusters', '--columns', 'none', code=1)
+
+
+def results():
+    write_data('large', {'train': 50, 't10k': 20}, side=28)
+    rim = ['train', 'imsat', '--data', 'large', '--quiet', '--set', 'system=linear-rim']
+    for seed in (1, 2):
+        run(*rim, '--seed', str(seed), '--epochs', '50', '--batch', '70', '--out', 'rim%d' % seed)
+    text = run('results', 'add', 'rim1', 'rim2', '--out', 'figures')
+    check(text == 'figures/imsat-clusters.linear-rim.mnist.json\n', text)
+    kept = json.load(open('figures/imsat-clusters.linear-rim.mnist.json'))
+    values = [events('rim%d' % i, 'test')[0]['metrics']['accuracy_percent'] for i in (1, 2)]
+    config = json.load(open('rim1/config.json'))
+    check([r['value'] for r in kept['runs']] == values and [r['seed'] for r in kept['runs']] == ['1', '2'], kept)
+    check(kept['published'] == {'mean': 59.6, 'std': 2.3, 'source': kept['published']['source']} and 'Information Maximizing' in kept['published']['source'], kept)
+    check(all({k: config[k] for k in ('commit', 'device', 'driver')} == {k: r[k] for k in ('commit', 'device', 'driver')} and r['from'] == 'run'
+              and (r['data'], r['examples'], r['epochs'], r['schedule']) == ('large', 70, 50, 50) for r in kept['runs']), (config, kept))
+    check([r['set'] for r in kept['runs']] == [{'system': 'linear-rim', 'batch': '70'}] * 2, 'what is so anyway is left out')
+    mean = sum(values) / 2
+    text = run('results', 'table', 'figures')
+    line = '| Linear RIM | **%.2f** (%.2f), 2 runs | 59.60 (2.30) | %+.1f σ | whole, 50 epochs | `latentcl train imsat --data DIR --set batch=70 --set system=linear-rim`, seeds 1, 2 |'
+    check(line % (mean, abs(values[0] - values[1]) / 2, (mean - 59.6) / 2.3) in text.replace('--set system=linear-rim --set batch=70', '--set batch=70 --set system=linear-rim'), text)
+    row, = json.loads(run('results', 'table', 'figures', '--json'))
+    check(row['values'] == values and abs(row['mean'] - mean) < 1e-9 and row['published_std'] == 2.3, row)
+    run('results', 'add', 'rim2', '--out', 'figures')
+    check(json.load(open('figures/imsat-clusters.linear-rim.mnist.json')) == kept, 'the same run is not there twice')
+    run(*rim, '--epochs', '10', '--batch', '70', '--out', 'brief')
+    run('results', 'add', 'brief', '--out', 'figures', '--note', 'a|b', '--commit', 'c', '--driver', 'd')
+    text = run('results', 'table', 'figures')
+    value = events('brief', 'test')[0]['metrics']['accuracy_percent']
+    check(text.count('| Linear RIM') == 2 and '| Linear RIM (a\\|b) | **%.2f** | 59.60 (2.30) | %+.1f σ | 10 of 50 epochs (20 %%) |' % (value, (value - 59.6) / 2.3) in text, text)
+    own = json.load(open('figures/imsat-clusters.linear-rim.mnist.json'))['runs'][2]
+    check((own['commit'], own['driver']) == (config['commit'], config['driver']), 'what a run says itself counts')
+    told = run('results', 'add', 'mlp', '--out', 'figures', code=1)
+    check('no cell' in told and '--cell' in told, told)
+    run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', '--metric', 'loss')
+    run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'A net', code=1)
+    check('| A net | **%.2f** | | | 3 of 160 epochs (2 %%) |' % events('mlp', 'test')[0]['metrics']['loss'] in run('results', 'table', 'figures', '--only', 'own'), 'own')
+    run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist feed-forward 20')
+    check('feed-forward, 20' in run('results', 'table', 'figures', '--only', 'own,semantic-noise-table1-mnist.feed-forward.20'), 'a cell that was named')
+    check('| whole' not in run('results', 'table', 'figures', '--only', 'own'), 'only')
+    check('rows: feed-forward' in run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist none 20', code=1), 'what there is')
+    run('train', 'semantic-noise', '--data', 'data', '--set', 'arch=mlp', '--set', 'validation=40', '--max-steps', '1', '--quiet', '--no-test', '--out', 'unfinished')
+    check('no test figures' in run('results', 'add', 'unfinished', '--out', 'figures', code=1), 'unfinished')
+    text = run('results', 'add', 'codes/imsat-60-30/map/1', 'codes/spectral/map/1', '--out', 'more', code=1)
+    check('no cell' in text and not os.listdir('more'), text)
+    good = open('figures/own.json').read()
+    for old, new, word in (('"value":', '"worth":', 'value'), ('latentcl-results-1', 'latentcl-results-9', 'schema'), ('"title":', '"tile":', 'title')):
+        open('figures/own.json', 'w').write(good.replace(old, new))
+        check(word in run('results', 'table', 'figures', code=1), (old, new))
+    os.remove('figures/own.json')
+    path = 'figures/imsat-clusters.linear-rim.mnist.json'
+    good = open(path).read()
+    open(path, 'w').write(good.replace('59.6', '59.7'))
+    check('59.7' in run('results', 'table', 'figures', code=1), 'another published figure')
+    open(path, 'w').write(good)
+    run('results', 'table', 'nowhere', code=1)
+    for wrong in ([], ['sum'], ['add'], ['add', 'mlp'], ['table', 'a', 'b'], ['table', '--note', 'x'], ['add', 'mlp', '--out', 'figures', '--only', 'x'],
+                  ['add', 'mlp', '--out', 'figures', '--name', 'x'], ['add', 'mlp', '--out', 'figures', '--metric', 'x']):
+        run('results', *wrong, code=2)
 
 
 def bench():
@@ -646,7 +729,7 @@ def every_option_was_used():
 folder = tempfile.mkdtemp(prefix='latentcl-commands-')
 os.chdir(folder)
 failed = 0
-for part in (data, train, evaluate, images, features, clusters_and_codes, other_data, maps, pages, tables, bench, tune, algorithms, ops, checks, every_option_was_used):
+for part in (data, train, evaluate, images, features, clusters_and_codes, other_data, maps, pages, tables, results, bench, tune, algorithms, ops, checks, every_option_was_used):
     try:
         part()
         print(part.__name__, 'passed', flush=True)

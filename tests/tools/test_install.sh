@@ -186,4 +186,4 @@ offers 'stat' latentcl cache st
 offers 'relu' latentcl check --op rel
 offers '' latentcl eval runs/first --split rel
 offers '' latentcl models --plug-in rel
-offers 'imsat/hash' latentcl reproduce imsat/h
+offers 'imsat/hash imsat/hash-cifar10' latentcl reproduce imsat/h

@@ -81,6 +81,8 @@ def commands():
     yield "tsne", ["tsne", "run", "--points", "60", "--perplexity", "5", "--marks", "2", "--rounds", "5", "--quiet", "--csv", "map.csv"]
     yield "report", ["report", "run"]
     yield "reproduce", ["reproduce"]
+    yield "results add", ["results", "add", "run", "--out", "figures", "--name", "own", "--title", "own"]
+    yield "results table", ["results", "table", "figures"]
     yield "check", ["check", "--op", "relu", "--cases", "2", "--small"]
     yield "op --list", ["op", "--list"]
     yield "op", ["op", "relu", "--in", "x.npy", "--out", "y.npy"]

@@ -101,13 +101,14 @@ def full_disk():
                   ['cluster', 'mlp', '--method', 'k-means'], ['hash', 'mlp', '--method', 'spectral', '--queries', '2', '--json'],
                   ['tsne', 'mlp', '--rounds', '5', '--csv', 'full.csv'], ['tsne', 'mlp', '--rounds', '5', '--csv', '/dev/stdout'],
                   ['report', 'mlp'], ['report', 'mlp', 'mlp', '--out', 'full.html'], ['report', 'mlp', 'mlp', '--out', '/dev/stdout'],
-                  ['reproduce'], ['bench', '--list'], ['bench', '--describe'], ['bench', 'gemm-64', '--seconds', '0.01', '--quick'],
+                  ['reproduce'], ['results', 'table', 'figures'], ['bench', '--list'], ['bench', '--describe'], ['bench', 'gemm-64', '--seconds', '0.01', '--quick'],
                   ['bench', 'gemm-64', '--seconds', '0.01', '--quick', '--json', '-'], ['bench', '--compare', 'one.json', 'one.json'],
                   ['tune', 'gemm-64', '--budget', '0'], ['devices'], ['devices', '--json'], ['doctor'],
                   ['check', '--op', 'relu', '--cases', '1'], ['op', '--list'], ['op', 'relu', '--help'],
                   ['explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data'], ['explain', 'semantic-noise', '--set', 'arch=mlp', '--data', 'data', '--dot'],
                   ['cache', 'stat'], ['cache', 'clear'], ['run', '--operators']]
     run('bench', 'gemm-64', '--seconds', '0.01', '--quick', '--json', 'one.json')
+    run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'own')
     assert {a[0] for a in everything} >= set(commands()), set(commands()) - {a[0] for a in everything}
     with open('/dev/full', 'w') as full:
         for args in everything:
