@@ -218,6 +218,13 @@ typedef struct lcl_data_desc {
   int copies; /**< each example so often, all but the first turned, scaled and moved a little by
                  seed (0: once); the training part, or all that is merged */
   int reduce; /**< mean over squares of this side (0: as they are) */
+  /** Which parts there are: "train", "test" (it becomes the training part), or "all"; with `types`,
+   * "all" chooses among the classes of all of them. NULL: all, but with `types` the training part
+   * alone. */
+  const char *parts;
+  /** Only these classes, by name or number with commas between, "cat,dog"; they become 0, 1, ... in
+   * that order. NULL: all. */
+  const char *only;
   /** Where a folder has several image files for a part: take the one whose name has this, e.g.
    * "images105". NULL: no preference. */
   const char *prefer;

@@ -158,6 +158,7 @@ typedef struct lcl_model_data {
   int64_t width;    /**< W */
   int classes;      /**< 0: no labels */
   int64_t train;    /**< labelled training examples in use (0: not known) */
+  bool features; /**< numbers in no particular range (lcl_dataset.any_range), not images in [0,1] */
 } lcl_model_data;
 
 /** How the learning rate changes. */

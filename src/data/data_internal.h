@@ -47,6 +47,10 @@ lcl_status lcl__dataset_adopt_classes(lcl_dataset *const *part, int n, const cha
 lcl_status lcl__dataset_binarised(const lcl_dataset *ds, bool threshold, uint64_t seed,
                                   uint32_t stream, lcl_dataset **out);
 
+/* Numbers the classes of a set made of this process's own file reading from `first` on. */
+void lcl__dataset_shift_classes(lcl_dataset *ds, int first);
+/* The classes of desc->only alone, in every part. Copies. */
+lcl_status lcl__only_classes(const lcl_data_desc *desc, lcl_splits *s);
 /* types, copies and reduce of desc. Copies. */
 lcl_status lcl__dataset_copies(const lcl_dataset *ds, const lcl_data_desc *desc, lcl_dataset **out);
 
@@ -65,6 +69,7 @@ typedef struct lcl_idx {
   size_t count;
   uint8_t *bytes; /* exactly one of the two */
   float *values;
+  bool real; /* elements are floating-point numbers */
 } lcl_idx;
 lcl_status lcl__idx_parse(const uint8_t *data, size_t n, lcl_idx *out);
 void lcl__idx_free(lcl_idx *idx);

@@ -360,6 +360,13 @@ void lcl__dataset_set_classes(lcl_dataset *ds, int classes) {
   }
 }
 
+void lcl__dataset_shift_classes(lcl_dataset *ds, int first) {
+  lcl_dataset_impl *d = ds->impl;
+  for (int64_t i = 0; ds->labels && i < ds->count; i++)
+    if (d->labels[i] >= 0) d->labels[i] += first;
+  if (ds->labels) ds->classes += first;
+}
+
 lcl_status lcl_dataset_example(const lcl_dataset *ds, int64_t i, float *out) {
   LCL_NEED(ds, out);
   if (i < 0 || i >= ds->count)

@@ -108,6 +108,7 @@ lcl_status lcl__idx_parse(const uint8_t *data, size_t n, lcl_idx *out) {
                      more ? "" : " (cut short?)");
   out->rank = rank;
   out->count = count;
+  out->real = type == IDX_F32 || type == IDX_F64;
   if (type == IDX_U8) {
     if (!(out->bytes = lcl__alloc(count))) return LCL_ERR_HOST_MEMORY;
     memcpy(out->bytes, data + head, count);
@@ -232,6 +233,7 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
     status = read_idx(desc->path, labels, &label_idx);
     if (status == LCL_OK) status = take_labels(&label_idx, labels, &raw);
   }
+  const bool real = idx.real;
   lcl__idx_free(&idx);
   lcl__idx_free(&label_idx);
   if (status != LCL_OK) {
@@ -239,7 +241,18 @@ static lcl_status open_part(const lcl_data_desc *desc, const lcl_names *names,
     return status;
   }
   status = lcl__raw_to_dataset(&raw, part, out);
+  if (status == LCL_OK) (*out)->any_range = real && (*out)->channels * (*out)->height == 1;
   return status == LCL_OK ? status : lcl__fail_prefix(status, "%s/%s", desc->path, images);
+}
+
+/* Its two halves have different characters, which both count from 0. */
+static bool omniglot(const lcl_names *used) {
+  bool background = false, evaluation = false;
+  for (size_t i = 0; i < used->n; i++) {
+    background = background || starts_with(used->data[i], "background");
+    evaluation = evaluation || starts_with(used->data[i], "evaluation");
+  }
+  return background && evaluation;
 }
 
 static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, lcl_names *used,
@@ -250,6 +263,8 @@ static lcl_status open_parts(const lcl_data_desc *desc, const lcl_names *names, 
   LCL_TRY(open_part(desc, names, train, "train", used, &out->train));
   LCL_TRY(open_part(desc, names, valid, "valid", used, &out->valid));
   LCL_TRY(open_part(desc, names, test, "test", used, &out->test));
+  if (out->train && out->test && omniglot(used))
+    lcl__dataset_shift_classes(out->test, out->train->classes);
   lcl__first_part(desc, out);
   if (out->train) return lcl__warn_unused(desc->path, used);
   if (!used->n) return LCL_OK;

@@ -107,7 +107,8 @@ static lcl_status unify(const lcl_data_desc *desc, lcl_splits *s) {
     hi = LCL_MAX(hi, part[i]->raw_max);
   }
   /* IDX integers wider than a byte (USPS: -1000..1000) are stretched to [0,1]. */
-  bool stretch = a->values && strcmp(s->format, "idx") == 0 && (lo < 0 || hi > 1) && hi > lo;
+  bool stretch = a->values && !a->any_range && strcmp(s->format, "idx") == 0 &&
+                 (lo < 0 || hi > 1) && hi > lo;
   if (stretch && desc->whole)
     return lcl__fail(LCL_ERR_UNSUPPORTED,
                      "%s: values go from %g to %g, and how far those of the model's own data went "
@@ -279,7 +280,8 @@ static lcl_status copy_part(const lcl_data_desc *desc, lcl_dataset **part) {
 static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
   lcl_data_desc other = *desc;
   if (desc->types <= 0 && desc->copies <= 1 && desc->reduce <= 1) return LCL_OK;
-  if (desc->types > 0) { /* the parts may number different classes alike */
+  if (desc->types > 0) { /* the other parts would keep the old numbers */
+    if (desc->parts && strcmp(desc->parts, "all") == 0) LCL_TRY(merge_all(s));
     lcl_dataset_close(s->valid);
     lcl_dataset_close(s->test);
     s->valid = s->test = NULL;
@@ -290,11 +292,37 @@ static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
   return copy_part(&other, &s->test);
 }
 
+/* desc->parts. */
+static lcl_status choose_parts(const lcl_data_desc *desc, lcl_splits *s) {
+  if (!desc->parts || desc->whole || strcmp(desc->parts, "all") == 0) return LCL_OK;
+  const bool test = strcmp(desc->parts, "test") == 0;
+  if (!test && strcmp(desc->parts, "train") != 0)
+    return lcl__fail(LCL_ERR_ARGUMENT, "parts of the data are train, test or all, not \"%s\"",
+                     desc->parts);
+  if (test && !s->test)
+    return lcl__fail(LCL_ERR_ARGUMENT, "%s has no test part",
+                     desc->path ? desc->path : "synthetic");
+  lcl_dataset_close(test ? s->train : s->test);
+  lcl_dataset_close(s->valid);
+  if (test) s->train = s->test;
+  s->valid = s->test = NULL;
+  return LCL_OK;
+}
+
+/* What the training part is made of. */
+static const char *training_name(const lcl_data_desc *desc) {
+  if (!desc->merge) return desc->parts && strcmp(desc->parts, "test") == 0 ? "test" : "train";
+  if (desc->parts) return desc->parts;
+  return desc->types > 0 ? "train" : "all";
+}
+
 static lcl_status prepare(const lcl_data_desc *desc, lcl_splits *s) {
   LCL_TRY(unify(desc, s));
+  LCL_TRY(choose_parts(desc, s));
+  if (desc->only) LCL_TRY(lcl__only_classes(desc, s));
   LCL_TRY(make_copies(desc, s));
   LCL_TRY(split_validation(desc, s));
-  LCL_TRY(name_part(s->train, desc, desc->merge ? "all" : "train"));
+  LCL_TRY(name_part(s->train, desc, training_name(desc)));
   LCL_TRY(name_part(s->valid, desc, "valid"));
   LCL_TRY(name_part(s->test, desc, "test"));
   if (desc->classes > 0)

@@ -10,6 +10,7 @@ void lcl__cluster_data(const lcl_options *o, lcl_data_desc *d) {
   d->types = (int)lcl_option_int(o, "types");
   d->copies = (int)lcl_option_int(o, "copies");
   d->reduce = (int)lcl_option_int(o, "reduce");
+  if (lcl_option_given(o, "parts")) d->parts = lcl_option_text(o, "parts");
   if (d->reduce > 1) d->prefer = "images105"; /* Omniglot's files as drawn */
 }
 

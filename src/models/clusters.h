@@ -12,6 +12,10 @@
       { "copies", LCL_OPTION_INT, "1",                                                             \
         "each image so often, the others turned, scaled and moved a little (Omniglot: 20)",        \
         "[1,10000]" },                                                                             \
+      { "parts", LCL_OPTION_CHOICE, "",                                                            \
+        "which parts of the data: all; with types (Omniglot: characters of both halves) the "      \
+        "training part alone",                                                                     \
+        "train|test|all" },                                                                        \
   {                                                                                                \
     "reduce", LCL_OPTION_INT, "1", "sides of the images over this (Omniglot, from 105x105: 5)",    \
         "[1,64]"                                                                                   \

@@ -336,7 +336,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   if (lcl_option_int(o, "reduce") > 1) { /* Omniglot: value/255 */
     s->range_lo = 0;
     s->range_hi = 1;
-  } else if (strcmp(d->name, "npy") != 0) { /* pixels: value/128 - 1 for values to 255 */
+  } else if (!d->features) { /* pixels: value/128 - 1 for values to 255 */
     s->prep.gain = 255.0f / 128;
     s->prep.shift = -1;
     s->range_lo = -1;

@@ -30,7 +30,7 @@ static const lcl_option options[] = {
     "threshold: value > 1/2; static: only binary files are taken",
     "fixed|dynamic|threshold|static" },
   { "head_layers", LCL_OPTION_INT, "2", "(ReLU, 1x1) layers before the logits", "[0,6]" },
-  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 64)", "[1,4096]" },
+  { "head_width", LCL_OPTION_INT, "", "their width (default 32; 256 levels: 1024)", "[1,4096]" },
   { "learned_state", LCL_OPTION_BOOL, "true", "initial states are parameters, not zero", NULL },
   { "pad_cells", LCL_OPTION_CHOICE, "evolve",
     "cells left of the image, where each row begins: evolve: run from the initial state with an "
@@ -56,7 +56,7 @@ static lcl_pixelrnn_desc desc_of(const lcl_model *m) {
     .head_layers = (int)lcl_option_int(o, "head_layers"),
     .head_width = lcl_option_given(o, "head_width") ? (int)lcl_option_int(o, "head_width")
                   : levels == 2                     ? 32
-                                                    : 64,
+                                                    : 1024,
     .batch_norm = lcl_option_bool(o, "batch_norm"),
     .learned_state = lcl_option_bool(o, "learned_state"),
     .residual = lcl_option_bool(o, "residual"),

@@ -15,7 +15,11 @@
 #include "models/build.h"
 #include "models/registry.h"
 
-enum { MAX_LAYERS = 8, LATENT_SAMPLES = 3 };
+enum {
+  MAX_LAYERS = 8,
+  SAMPLES = 5,
+  LATENT_SAMPLES = 3
+}; /* as the paper's figures 5 and 6 have them */
 
 typedef struct layer {
   int kernel; /* 0: fully connected */
@@ -300,10 +304,10 @@ static lcl_tensor *image_of(net *n, lcl_tensor *z, lcl_shape image) {
 static void show_samples(lcl_build *b, net *n, lcl_tensor *z, lcl_tensor *y, bool semantic,
                          lcl_shape image) {
   const char *caption = semantic ? "semantic noise" : "random noise";
-  for (int i = 0; i < LATENT_SAMPLES; i++) {
+  for (int i = 0; i < SAMPLES; i++) {
     lcl_tensor *moved = perturbed_latent(n, z, y, NULL, semantic);
     lcl_build_output(b, caption, image_of(n, moved, image));
-    lcl_build_latent(b, caption, moved);
+    if (i < LATENT_SAMPLES) lcl_build_latent(b, caption, moved);
   }
 }
 

@@ -15,6 +15,8 @@ static const lcl_option common[] = {
   { "subset", LCL_OPTION_INT, "0", "which random choice of those examples: 0, 1, 2, ...",
     "[0,1e9]" },
   { "data_seed", LCL_OPTION_INT, "0", "of random subsets, splits and the built-in digits", NULL },
+  { "only_classes", LCL_OPTION_STRING, "",
+    "only these classes of the data, by name or number, as cat,dog; they become 0, 1, ...", NULL },
   { "validation", LCL_OPTION_INT, "", "training examples split to pick the best epoch; -1: none",
     "[-1,1e9]" },
   { "validation_random", LCL_OPTION_BOOL, "",
@@ -207,6 +209,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
 lcl_status lcl_model_data_desc(const lcl_model_class *cls, const lcl_options *o, lcl_data_desc *d) {
   LCL_NEED(cls, o, d);
   if (cls->data) cls->data(o, d);
+  if (lcl_option_given(o, "only_classes")) d->only = lcl_option_text(o, "only_classes");
   if (lcl_option_given(o, "validation")) {
     int v = 0;
     read_int(o, "validation", &v);

@@ -209,7 +209,8 @@ const lcl_table *const lcl__tables[] = { &mnist,
                                          &lcl__table_augconv_cifar,
                                          &lcl__table_pixelrnn,
                                          &lcl__table_generative,
-                                         &lcl__table_pets };
+                                         &lcl__table_pets,
+                                         &lcl__table_cat_dog };
 const size_t lcl__table_count = LCL_COUNT(lcl__tables);
 
 lcl_status lcl__table_find(const char *name, const lcl_table **out) {

@@ -4,7 +4,7 @@
  * to the decoder.
  *
  *   encoder   a_l = BN(W_l h_{l-1}), mu_l = gamma_l (a_l + beta_l), h_l = relu(mu_l)
- *             s_l = S_l h_{l-1} + b_l, z_l = mu_l + exp(s_l/2) eps_l
+ *             s_l = min(S_l h_{l-1} + b_l, most_logvar), z_l = mu_l + exp(s_l/2) eps_l
  *   class     yhat = softmax(gamma_L (BN(W_L h_{L-1}) + beta_L))
  *   decoder   c_{L-1} sampled from a normal with mean relu(D yhat + d), log-variance E yhat + e
  *             zhat_l = g(z_l, c_l); c_l for l < L-1 from zhat_{l+1} the same way
@@ -33,6 +33,9 @@ static const lcl_option options[] = {
   { "w_r", LCL_OPTION_FLOAT, "1", "weight of the reconstruction", "[0,inf)" },
   { "w_kl", LCL_OPTION_FLOAT, "1", "weight of each layer's KL", "[0,inf)" },
   { "w_c", LCL_OPTION_FLOAT, "10", "weight of the class cost", "[0,inf)" },
+  { "most_logvar", LCL_OPTION_FLOAT, "5",
+    "log-variances are cut at this: without a KL to hold them they grow until exp() overflows",
+    "[-20,40]" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
@@ -60,7 +63,6 @@ typedef struct net {
 static const lcl_linear_desc linear_glorot = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
 static const lcl_linear_desc log_variance = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM },
                                               .bias = { .kind = LCL_INIT_CONSTANT, .value = -2 } };
-static const float most_log_variance = 5;
 
 /* ---- network ---- */
 
@@ -83,7 +85,8 @@ static lcl_tensor *normed_layer(const net *n, lcl_tensor *h, int l, int64_t out)
  * the top layer of mlp-ztop or in the decoder, where each layer's come from the samples of the one
  * above. They overflow within an epoch of MNIST. */
 static lcl_tensor *log_variance_of(const net *n, lcl_tensor *h, const char *name, int64_t out) {
-  return lcl_minimum(lcl_linear(h, name, out, &log_variance), lcl_const(n->g, most_log_variance));
+  return lcl_minimum(lcl_linear(h, name, out, &log_variance),
+                     lcl_const(n->g, (float)lcl_option_float(n->o, "most_logvar")));
 }
 
 static lcl_tensor *sampled(const net *n, lcl_tensor *mu, lcl_tensor *logvar) {

@@ -9,7 +9,8 @@ static lcl_model_data describe(const lcl_splits *splits, const lcl_trained_on *o
                        .height = t->height,
                        .width = t->width,
                        .classes = other ? other->classes : t->classes,
-                       .train = t->count };
+                       .train = t->count,
+                       .features = t->any_range };
   const char *format = other ? other->format : splits->format;
   snprintf(d.name, sizeof d.name, "%s", format ? format : "data");
   return d;

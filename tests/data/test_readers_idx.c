@@ -122,6 +122,101 @@ static void idx_types(void **state) {
   assert_null(idx.values);
 }
 
+/* Vectors of floating-point numbers are features: no range is asked of them, and none is made. */
+static void idx_features(void **state) {
+  (void)state;
+  /* 2x2 numbers: 0, 3, -1, 0.5 */
+  uint8_t file[12 + 16] = { 0, 0, 0x0D, 2,    0,    0, 0, 2,    0,    0, 0, 2,   0,
+                            0, 0, 0,    0x40, 0x40, 0, 0, 0xBF, 0x80, 0, 0, 0x3F };
+  static const float want[] = { 0, 3, -1, 0.5f };
+  float x[2];
+  lcl_splits s;
+  temp_write(dir, "train-images-idx2-float", file, sizeof file);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1 }, &s), LCL_OK);
+  assert_true(s.train->any_range);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(lcl_dataset_example(s.train, i, x), LCL_OK);
+    assert_true(x[0] == want[2 * i] && x[1] == want[2 * i + 1]);
+  }
+  lcl_splits_close(&s);
+  memset(file + 12, 0, 16); /* whole numbers are intensities */
+  file[2] = 0x0C;
+  file[15] = 7;
+  temp_write(dir, "train-images-idx2-float", file, sizeof file);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = dir, .valid = -1 }, &s), LCL_OK);
+  assert_false(s.train->any_range);
+  lcl_splits_close(&s);
+}
+
+static void expect_labels(const lcl_dataset *ds, int classes, const char *labels) {
+  assert_int_equal(ds->count, strlen(labels));
+  assert_int_equal(ds->classes, classes);
+  for (int64_t i = 0; i < ds->count; i++) assert_int_equal(ds->labels[i], labels[i] - '0');
+}
+
+/* Omniglot: the halves have characters of their own, which both count from 0. */
+static void idx_omniglot(void **state) {
+  (void)state;
+  lcl_splits s;
+  lcl_data_desc d = { .path = dir, .valid = -1, .merge = true };
+  write_images("background-images-idx3-ubyte", 4, false);
+  write_labels("background-labels-idx1-ubyte", 4);
+  write_images("evaluation-images-idx3-ubyte", 3, false);
+  write_labels("evaluation-labels-idx1-ubyte", 3);
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  expect_labels(s.train, 7, "0123456");
+  lcl_splits_close(&s);
+  d.parts = "test";
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  expect_labels(s.train, 7, "456");
+  assert_non_null(strstr(s.train->name, " test"));
+  lcl_splits_close(&s);
+  d.types = 6; /* more than either half has */
+  d.parts = "all";
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  assert_int_equal(s.train->count, 6);
+  assert_int_equal(s.train->classes, 6);
+  assert_null(s.test);
+  lcl_splits_close(&s);
+  d.parts = NULL;
+  assert_int_equal(lcl_data_open(&d, &s), LCL_ERR_ARGUMENT);
+  d.types = 4;
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  assert_int_equal(s.train->count, 4);
+  assert_non_null(strstr(s.train->name, " train"));
+  lcl_splits_close(&s);
+  d.parts = "both";
+  assert_int_equal(lcl_data_open(&d, &s), LCL_ERR_ARGUMENT);
+}
+
+static void only_some_classes(void **state) {
+  (void)state;
+  lcl_splits s;
+  lcl_data_desc d = { .path = dir, .valid = -1, .only = "3,1" };
+  float x[6];
+  write_images("train-images-idx3-ubyte", 8, false);
+  write_labels("train-labels-idx1-ubyte", 8);
+  write_images("t10k-images-idx3-ubyte", 3, false);
+  write_labels("t10k-labels-idx1-ubyte", 3);
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  expect_labels(s.train, 2, "1010");
+  expect_labels(s.test, 2, "1");
+  assert_string_equal(s.train->class_names[0], "3");
+  assert_int_equal(lcl_dataset_example(s.train, 2, x), LCL_OK); /* the file's sixth image */
+  assert_float_equal(x[0], 50 / 255.0f, 1e-7f);
+  lcl_splits_close(&s);
+  static const char *const wrong[] = { "4", "1,1", "x", "" };
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
+    d.only = wrong[i];
+    assert_int_equal(lcl_data_open(&d, &s), LCL_ERR_ARGUMENT);
+  }
+  d.only = "0,3"; /* the test part has no 3, but a 0 */
+  assert_int_equal(lcl_data_open(&d, &s), LCL_OK);
+  lcl_splits_close(&s);
+  d.only = "3";
+  assert_int_equal(lcl_data_open(&d, &s), LCL_ERR_ARGUMENT);
+}
+
 /* Of several files of images the smallest is taken, or the one that is preferred. */
 static void idx_choice_of_files(void **state) {
   (void)state;
@@ -285,6 +380,9 @@ int main(void) {
     TEST(idx_shorts_are_stretched),
     TEST(idx_damage),
     TEST(idx_types),
+    TEST(idx_features),
+    TEST(idx_omniglot),
+    TEST(only_some_classes),
     TEST(idx_choice_of_files),
     TEST(idx_layouts),
     TEST(idx_labels),

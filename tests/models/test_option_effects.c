@@ -95,6 +95,8 @@ static void add_data_desc(XXH64_state_t *h, const lcl_data_desc *d) {
   ADD(h, d->image_size), ADD(h, d->grey), ADD(h, d->segment_ms), ADD(h, d->overlap);
   ADD(h, d->test_share), ADD(h, d->types), ADD(h, d->copies), ADD(h, d->reduce);
   if (d->prefer) add(h, d->prefer, strlen(d->prefer));
+  if (d->parts) add(h, d->parts, strlen(d->parts));
+  if (d->only) add(h, d->only, strlen(d->only));
 }
 
 static void add_graph(XXH64_state_t *h, const lcl_model *m, lcl_model_mode mode) {
@@ -211,6 +213,7 @@ static const model_case cases[] = {
       { "power_iterations", "2", "" },
       { "types", "3", "" },
       { "copies", "3", "" },
+      { "parts", NULL, "" },
       { "reduce", "3", "" },
       { "queries", "3", "task=hash" },
       { "ap_mode", NULL, "task=hash" } } },
@@ -223,6 +226,7 @@ static const model_case cases[] = {
       { "mask", "0.7", "" },
       { "types", "3", "" },
       { "copies", "3", "" },
+      { "parts", NULL, "" },
       { "reduce", "3", "" } } },
   { "inversion",
     "",
@@ -274,6 +278,7 @@ static const model_case cases[] = {
       { "w_r", "0.7", "" },
       { "w_kl", "0.7", "" },
       { "w_c", "0.7", "" },
+      { "most_logvar", "-3", "" },
       { "lateral", NULL, "variant=mlp" } } },
   { "vae-ladder-control",
     "layers=9,8",
@@ -288,23 +293,15 @@ static const model_case cases[] = {
 
 /* The common options; what training makes of them is tested where it runs. */
 static const effect common[] = {
-  { "epochs", "7", "" },
-  { "batch", "7", "" },
-  { "unlabelled_batch", "7", "" },
-  { "labels_per_class", "7", "" },
-  { "subset", "7", "" },
-  { "validation", "7", "" },
-  { "lr", "0.7", "" },
-  { "lr_factor", "0.7", "" },
-  { "lr_every", "7", "" },
-  { "lr_from", "7", "" },
-  { "lr_until", "7", "" },
-  { "lr_warmup", "7", "" },
-  { "weight_decay", "0.7", "" },
-  { "clip_norm", "0.7", "" },
-  { "patience", "7", "" },
-  { "augment", "rotate=7", "" },
-  { "class_weights", "balanced", "" },
+  { "epochs", "7", "" },           { "batch", "7", "" },
+  { "unlabelled_batch", "7", "" }, { "labels_per_class", "7", "" },
+  { "subset", "7", "" },           { "validation", "7", "" },
+  { "only_classes", "1,2", "" },   { "lr", "0.7", "" },
+  { "lr_factor", "0.7", "" },      { "lr_every", "7", "" },
+  { "lr_from", "7", "" },          { "lr_until", "7", "" },
+  { "lr_warmup", "7", "" },        { "weight_decay", "0.7", "" },
+  { "clip_norm", "0.7", "" },      { "patience", "7", "" },
+  { "augment", "rotate=7", "" },   { "class_weights", "balanced", "" },
 };
 
 static const effect *find(const effect *list, size_t n, const char *option) {

@@ -471,6 +471,23 @@ static void dec_mask(void **state) {
   end(&few);
 }
 
+/* Pixels become v/128 - 1 for v to 255, features stay, whatever the format. */
+static void imsat_scaling(void **state) {
+  (void)state;
+  lcl_model_data d = { .channels = 1, .height = 1, .width = 20, .classes = 3 };
+  static const char *const formats[] = { "idx", "npy", "images" };
+  for (size_t i = 0; i < LCL_COUNT(formats); i++)
+    for (int features = 0; features < 2; features++) {
+      lcl_model *m;
+      snprintf(d.name, sizeof d.name, "%s", formats[i]);
+      d.features = features;
+      ASSERT_OK(create("imsat", &d, "", &m));
+      assert_float_equal(m->settings.prep.gain, features ? 0 : 255.0f / 128, 0);
+      assert_float_equal(m->settings.prep.shift, features ? 0 : -1, 0);
+      lcl_model_destroy(m);
+    }
+}
+
 /* What IMSAT's systems weigh the terms by, decay the parameters by and perturb by when nothing is
  * given. */
 static void imsat_defaults(void **state) {
@@ -609,17 +626,12 @@ static void vat(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sizes),
-    cmocka_unit_test(switches),
-    cmocka_unit_test(presets),
-    cmocka_unit_test(refused),
-    cmocka_unit_test(learns),
-    cmocka_unit_test(statistics),
-    cmocka_unit_test(imsat_defaults),
-    cmocka_unit_test(vat),
-    cmocka_unit_test(dec_target),
-    cmocka_unit_test(dec_mask),
-    cmocka_unit_test(ladder_running_mean),
+    cmocka_unit_test(sizes),         cmocka_unit_test(switches),
+    cmocka_unit_test(presets),       cmocka_unit_test(refused),
+    cmocka_unit_test(learns),        cmocka_unit_test(statistics),
+    cmocka_unit_test(imsat_scaling), cmocka_unit_test(imsat_defaults),
+    cmocka_unit_test(vat),           cmocka_unit_test(dec_target),
+    cmocka_unit_test(dec_mask),      cmocka_unit_test(ladder_running_mean),
   };
   const char *only = getenv("LCL_TEST_ONLY");
   if (only) cmocka_set_test_filter(only);

@@ -102,7 +102,7 @@ def plugin(name, text=CLASS + ENTRY, **changes):
 
 def refused_plugins():
     cases = {  # name: what is said, what is different
-        "abi": (r"version 7 of the interface, this LatentCL has 2: compile it", {"ABI": "7"}),
+        "abi": (r"version 7 of the interface, this LatentCL has 3: compile it", {"ABI": "7"}),
         "none": ("has no models", {"COUNT": "0"}),
         "taken": ('there is a model "vae" already', {"NAME": '"vae"'}),
         "name": ("lower-case letters.*not \"Own Model\"", {"NAME": '"Own Model"'}),
