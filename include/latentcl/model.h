@@ -217,6 +217,7 @@ typedef struct lcl_settings {
   bool higher_is_better; /**< of the selection metric */
   bool calibrate;        /**< before the final evaluation, one pass of #LCL_MODE_CALIBRATE over the
                             training images */
+  int refresh_every;     /**< steps between calls of the class's refresh() (0: none) */
   const char *class_weights; /**< "balanced", a number for each class with commas between, or NULL:
                                 all 1; see lcl_build_weigh() */
 } lcl_settings;
@@ -353,6 +354,10 @@ struct lcl_model_class {
   /** Once when a run begins (not when it goes on), with every variable at its first value or, with
    * lcl_train_desc.start, another run's: may set some from the examples. May be NULL. */
   lcl_status (*start)(lcl_model *m, lcl_store *store, const lcl_model_examples *train);
+  /** Before the first step and every lcl_settings.refresh_every steps after it: may set variables
+   * from all examples and the weights of that moment, such as targets that are computed over the
+   * whole set. A variable that only training needs is called "train.NAME". May be NULL. */
+  lcl_status (*refresh)(lcl_model *m, lcl_store *store, const lcl_model_examples *train);
   /** Turns predictions and features into metrics (cluster assignment, retrieval, ...). May be NULL.
    */
   lcl_status (*score)(const lcl_model *m, const lcl_model_table *table, lcl_metrics *metrics);

@@ -1,13 +1,18 @@
 /* Clusters in the code of an autoencoder: the baselines of IMSAT's table.
  *
  *   dae   denoising autoencoder (Vincent et al. 2010): code z = f(masked x), loss ||g(z) - x||^2;
- * k-means on its codes clusters the data (`latentcl cluster RUN --method k-means-features`) dec Xie
- * et al., "Unsupervised Deep Embedding for Clustering Analysis" (2016), started from a run of dae:
- *         q_ij ~ 1/(1 + ||z_i - u_j||^2) says how much z_i belongs to centre u_j; minimises KL(p ||
- * q) with the sharper p_ij ~ q_ij^2/f_j, f_j the share of cluster j, held constant
+ *         k-means on its codes clusters the data (`latentcl cluster RUN --method
+ * k-means-features`). stage=l trains layer l and its mirror alone, on what the layers before it
+ * give, for layer-wise pretraining dec   Xie et al., "Unsupervised Deep Embedding for Clustering
+ * Analysis" (2016), started from a run of dae: q_ij ~ 1/(1 + ||z_i - u_j||^2) says how much z_i
+ * belongs to centre u_j; minimises KL(p || q) with the sharper p_ij ~ q_ij^2/f_j, f_j = sum_i q_ij,
+ * held constant
  *
- * The paper computes p and f over all the data every 140 steps. Here p comes from the step's own q
- * and f is a running mean over steps, so that a step needs nothing but its batch. */
+ * The targets p and the shares f are computed over all the data every `update_interval` steps, as
+ * in the paper. target=batch takes p from the step's own q and f from a running mean over steps, so
+ * that a step needs nothing but its batch. */
+#include <math.h>
+
 #include "base/base.h"
 #include "latentcl/nn.h"
 #include "models/clusters.h"
@@ -25,23 +30,37 @@ static const lcl_option options[] = {
   { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them",
     NULL },
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
+  { "stage", LCL_OPTION_INT, "0",
+    "dae: train this layer and its mirror alone, 1 to the code's (from the stage before it: "
+    "--start); 0: all",
+    "[0,7]" },
+  { "target", LCL_OPTION_CHOICE, "set",
+    "dec: targets computed over all the data every update_interval steps, or from each batch",
+    "set|batch" },
+  { "update_interval", LCL_OPTION_INT, "140", "dec: steps between two computations of the targets",
+    "[1,1e9]" },
   { "mask", LCL_OPTION_FLOAT, "0.2", "dae: share of the input set to 0", "[0,1)" },
 };
 
 typedef struct net {
   lcl_graph *g;
   int n, hidden[MAX_HIDDEN];
-  int64_t pixels, latent, clusters;
+  int64_t pixels, latent, clusters, examples;
 } net;
 
 static bool is_dec(const lcl_options *o) {
   return lcl_option_is(o, "system", "dec");
 }
 
+static bool whole_set(const lcl_options *o) {
+  return is_dec(o) && lcl_option_is(o, "target", "set");
+}
+
 static net make_net(const lcl_model *m, lcl_graph *g) {
   const lcl_options *o = m->options;
   net n = { .g = g,
             .latent = lcl_option_int(o, "latent"),
+            .examples = LCL_MAX(m->data.train, 1),
             .clusters = lcl__cluster_count(o, &m->data) };
   n.n = lcl__parse_ints(lcl_option_text(o, "hidden"), n.hidden, MAX_HIDDEN);
   n.pixels = m->data.channels * m->data.height * m->data.width;
@@ -65,6 +84,17 @@ static lcl_tensor *linear(lcl_tensor *x, const char *name, int64_t out) {
 static lcl_tensor *encode(const net *n, lcl_tensor *x) {
   for (int i = 0; i < n->n; i++) x = layer(x, "enc", i + 1, n->hidden[i]);
   return linear(x, "code", n->latent);
+}
+
+/* Of stage l: what goes into its layer, and what comes out of its mirror. */
+static lcl_tensor *before_stage(const net *n, lcl_tensor *x, int l) {
+  for (int i = 0; i + 1 < l; i++) x = layer(x, "enc", i + 1, n->hidden[i]);
+  return lcl_stop_gradient(x);
+}
+
+static lcl_tensor *through_stage(const net *n, lcl_tensor *h, int l) {
+  lcl_tensor *z = l <= n->n ? layer(h, "enc", l, n->hidden[l - 1]) : linear(h, "code", n->latent);
+  return l == 1 ? linear(z, "out", n->pixels) : layer(z, "dec", l - 1, n->hidden[l - 2]);
 }
 
 static lcl_tensor *decode(const net *n, lcl_tensor *z) {
@@ -95,11 +125,28 @@ static lcl_tensor *shares(const net *n) {
                    (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 / (float)n->clusters });
 }
 
+static lcl_tensor *divergence_rows(lcl_tensor *p, lcl_tensor *log_p, lcl_tensor *log_q) {
+  return lcl_sum(lcl_mul(p, lcl_sub(log_p, log_q)), LCL_AXIS(1), false);
+}
+
 /* KL(p || q) of each example: p is the softmax of 2 log q - log f. */
 static lcl_tensor *sharpening_rows(const net *n, lcl_tensor *log_q) {
   lcl_tensor *log_f = lcl_reshape(lcl_log(lcl_shift(shares(n), 1e-8f)), LCL_SHAPE(1, n->clusters));
   lcl_tensor *log_p = lcl_stop_gradient(lcl_log_softmax(lcl_sub(lcl_scale(log_q, 2), log_f), 1));
-  return lcl_sum(lcl_mul(lcl_exp(log_p), lcl_sub(log_p, log_q)), LCL_AXIS(1), false);
+  return divergence_rows(lcl_exp(log_p), log_p, log_q);
+}
+
+static const char targets[] = "train.targets";
+
+/* The same with the p of the last computation: the table's row of each example says which it is. */
+static lcl_tensor *target_rows(const net *n, lcl_build *b, lcl_tensor *log_q) {
+  lcl_tensor *all = lcl_state(
+      n->g, targets, LCL_F32, LCL_SHAPE(n->examples, n->clusters),
+      (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = 1 / (float)n->clusters });
+  lcl_tensor *index = lcl_cast(lcl_reshape(lcl_build_side(b), LCL_SHAPE(lcl_build_batch(b))),
+                               LCL_I32);
+  lcl_tensor *p = lcl_stop_gradient(lcl_gather(all, index));
+  return divergence_rows(p, lcl_log(lcl_shift(p, 1e-30f)), log_q);
 }
 
 /* ---- graphs ---- */
@@ -110,12 +157,20 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
 
 static void build_train(lcl_build *b, const net *n, const lcl_options *o) {
   lcl_tensor *x = lcl_flatten(lcl_build_image(b));
+  const int stage = (int)lcl_option_int(o, "stage");
   if (!is_dec(o)) {
-    lcl_build_loss(b, lcl_l2(decode(n, encode(n, masked(o, x))), x, LCL_L2_SUM));
+    lcl_tensor *all = decode(
+        n, encode(n, masked(o, x))); /* in a stage too: its parameters are kept for the next */
+    lcl_tensor *h = stage ? before_stage(n, x, stage) : x;
+    lcl_build_loss(b, lcl_l2(stage ? through_stage(n, masked(o, h), stage) : all, h, LCL_L2_SUM));
     return;
   }
   lcl_tensor *log_q = log_membership(n, encode(n, x)), *q = lcl_exp(log_q);
   lcl_build_term(b, "entropy", lcl_neg(mean_of(lcl_sum(lcl_mul(q, log_q), LCL_AXIS(1), false))));
+  if (whole_set(o)) {
+    lcl_build_loss(b, mean_of(target_rows(n, b, log_q)));
+    return;
+  }
   lcl_build_loss(b, mean_of(sharpening_rows(n, log_q)));
   lcl_ema(shares(n), lcl_stop_gradient(lcl_mean(q, LCL_AXIS(0), false)), 0.99f);
 }
@@ -124,7 +179,10 @@ static void build_eval(lcl_build *b, const net *n, const lcl_options *o) {
   lcl_tensor *x = lcl_flatten(lcl_build_image(b)), *z = encode(n, x);
   lcl_build_features(b, z);
   if (!is_dec(o)) {
-    lcl_build_example(b, "loss", lcl_l2_rows(decode(n, z), x, LCL_L2_SUM));
+    const int stage = (int)lcl_option_int(o, "stage");
+    lcl_tensor *all = decode(n, z), *h = stage ? before_stage(n, x, stage) : x;
+    lcl_build_example(b, "loss",
+                      lcl_l2_rows(stage ? through_stage(n, h, stage) : all, h, LCL_L2_SUM));
     return;
   }
   lcl_tensor *log_q = log_membership(n, z);
@@ -186,21 +244,98 @@ static lcl_status choose_centres(const net *n, lcl_store *store, lcl_program *p,
   return s;
 }
 
-static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples *ex) {
+/* A program that gives the codes of ENCODE_BATCH examples. */
+static lcl_status with_encoder(lcl_model *m, lcl_store *store, const lcl_model_examples *ex,
+                               lcl_status (*use)(const net *n, lcl_store *store, lcl_program *p,
+                                                 const lcl_model_examples *ex)) {
   lcl_graph *g;
   lcl_program *p = NULL;
-  if (!is_dec(m->options)) return LCL_OK;
   LCL_TRY(lcl_graph_create(store, "centres", &g));
   net n = make_net(m, g);
   lcl_output(encode(&n, lcl_input(g, "x", LCL_F32, LCL_SHAPE(ENCODE_BATCH, n.pixels))), "code");
   lcl_status s = lcl_compile(g, &(lcl_compile_desc) { 0 }, &p);
-  if (s == LCL_OK) s = choose_centres(&n, store, p, ex);
+  if (s == LCL_OK) s = use(&n, store, p, ex);
   lcl_program_destroy(p);
   lcl_graph_destroy(g);
   return s;
 }
 
-/* ---- settings ---- */
+static lcl_status start(lcl_model *m, lcl_store *store, const lcl_model_examples *ex) {
+  return is_dec(m->options) ? with_encoder(m, store, ex, choose_centres) : LCL_OK;
+}
+
+/* ---- the targets ---- */
+
+/* q of every code, then p in its place; f: sums of q. */
+static void sharpen(const net *n, int64_t examples, const float *code, const float *centres,
+                    float *q, double *f) {
+  const int64_t k = n->clusters;
+  for (int64_t i = 0; i < examples; i++) {
+    double sum = 0;
+    for (int64_t c = 0; c < k; c++) {
+      double distance = 0;
+      for (int64_t d = 0; d < n->latent; d++) {
+        const double apart = (double)code[i * n->latent + d] - (double)centres[c * n->latent + d];
+        distance += apart * apart;
+      }
+      q[i * k + c] = (float)(1 / (1 + distance));
+      sum += (double)q[i * k + c];
+    }
+    for (int64_t c = 0; c < k; c++)
+      f[c] += (double)(q[i * k + c] = (float)((double)q[i * k + c] / sum));
+  }
+  for (int64_t i = 0; i < examples; i++) {
+    double sum = 0;
+    for (int64_t c = 0; c < k; c++)
+      sum += (double)q[i * k + c] * (double)q[i * k + c] / fmax(f[c], 1e-30);
+    for (int64_t c = 0; c < k; c++)
+      q[i * k + c] = (float)((double)q[i * k + c] * (double)q[i * k + c] / fmax(f[c], 1e-30) / sum);
+  }
+}
+
+static lcl_status compute_targets(const net *n, lcl_store *store, lcl_program *p,
+                                  const lcl_model_examples *ex) {
+  const size_t k = (size_t)n->clusters, centre_bytes = k * (size_t)n->latent * sizeof(float),
+               bytes = (size_t)ex->n * k * sizeof(float);
+  float *code = lcl__alloc((size_t)(ex->n * n->latent) * sizeof *code),
+        *centres = lcl__alloc(centre_bytes), *q = lcl__alloc(bytes),
+        *share = lcl__alloc(k * sizeof *share);
+  double *f = lcl__alloc(k * sizeof *f);
+  lcl_status s = code && centres && q && share && f ? encode_all(n, p, ex, code)
+                                                    : LCL_ERR_HOST_MEMORY;
+  if (s == LCL_OK) s = lcl_store_read(store, "centres", centres, centre_bytes);
+  if (s == LCL_OK) {
+    sharpen(n, ex->n, code, centres, q, f);
+    for (size_t c = 0; c < k; c++) share[c] = (float)(f[c] / (double)ex->n);
+    s = lcl_store_write(store, targets, q, bytes);
+  }
+  if (s == LCL_OK) s = lcl_store_write(store, "shares", share, k * sizeof *share);
+  lcl__free(code);
+  lcl__free(centres);
+  lcl__free(q);
+  lcl__free(share);
+  lcl__free(f);
+  return s;
+}
+
+static lcl_status refresh(lcl_model *m, lcl_store *store, const lcl_model_examples *ex) {
+  return with_encoder(m, store, ex, compute_targets);
+}
+
+/* The table says of each example which it is. */
+static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
+  (void)ctx;
+  if (!whole_set(m->options)) return LCL_OK;
+  if (train->n > 1 << 24)
+    return lcl__fail(LCL_ERR_UNSUPPORTED,
+                     "target=set: at most %d examples, not %lld (target=batch has no limit)",
+                     1 << 24, (long long)train->n);
+  m->side = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *m->side);
+  if (!m->side) return lcl__fail(LCL_ERR_HOST_MEMORY, "out of memory");
+  for (int64_t i = 0; i < train->n; i++) m->side[i] = (float)i;
+  m->side_width = 1;
+  return LCL_OK;
+}
 
 static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
   int hidden[MAX_HIDDEN];
@@ -209,6 +344,13 @@ static lcl_status check_options(const lcl_options *o, const lcl_model_data *d) {
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "option hidden: expected 1 to %d widths like 500,500,2000, got \"%s\"",
                      MAX_HIDDEN, lcl_option_text(o, "hidden"));
+  const int64_t stage = lcl_option_int(o, "stage"),
+                stages = lcl__parse_ints(lcl_option_text(o, "hidden"), hidden, MAX_HIDDEN) + 1;
+  if (stage > stages || (stage && is_dec(o)))
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "option stage: system=dae has the stages 1 to %lld with these layers, system=dec has none",
+        (long long)stages);
   if (is_dec(o) && (clusters < 2 || clusters > 1000))
     return lcl__fail(
         LCL_ERR_ARGUMENT,
@@ -225,6 +367,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->select = "last";
   if (is_dec(o)) {
     s->epochs = synthetic ? 10 : 20;
+    if (whole_set(o)) s->refresh_every = (int)lcl_option_int(o, "update_interval");
     s->optimiser = (lcl_optimiser_desc) { .kind = LCL_MOMENTUM, .beta1 = 0.9f };
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.01 };
   } else {
@@ -246,7 +389,9 @@ const lcl_model_class lcl__model_dec = {
   .data = lcl__cluster_data,
   .defaults = defaults,
   .build = build,
+  .prepare = prepare,
   .start = start,
+  .refresh = refresh,
   .score = lcl__cluster_score,
   .can = LCL_CAN_CLUSTER | LCL_CAN_RECONSTRUCT,
 };

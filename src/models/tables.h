@@ -4,7 +4,11 @@
 
 #include "latentcl/model.h"
 
-enum { LCL_TABLE_SET = 8, LCL_TABLE_COLUMNS = 12 };
+enum {
+  LCL_TABLE_SET = 8,
+  LCL_TABLE_COLUMNS = 12,
+  LCL_TABLE_CHAIN = 8 /* rows that begin with each other */
+};
 
 typedef struct lcl_table_cell {
   float mean, std; /* std 0: not given */
@@ -30,6 +34,7 @@ typedef struct lcl_table_row {
    * none. */
   const char *method;
   const char *start; /* key of the row whose runs' weights to begin with; NULL: none */
+  bool step;         /* trained for such a row alone: it has no figure */
 } lcl_table_row;
 /* A row whose key is the value of one option ("variant="), with its cells. */
 #define LCL_TABLE_ROW(option, key, label, ...)                                                     \

@@ -11,13 +11,18 @@
 
 /* ---- clusters: accuracy in percent, mean and standard deviation ---- */
 
-/* The baselines: k-means on the examples and on the codes of an autoencoder, and DEC, which begins with its weights. */
+/* The baselines: k-means on the examples and on the codes of an autoencoder, which is trained layer by layer first, and
+ * DEC, which begins with its weights. */
 #define KMEANS(...) { .key = "k-means", .label = "k-means", .cell = { __VA_ARGS__ }, .method = "k-means" }
-#define DAE(...)                                                                                                       \
-  { .key = "dae-k-means", .label = "autoencoder, k-means", .model = "dec", .set = { "system=dae" },                     \
-    .cell = { __VA_ARGS__ }, .method = "k-means-features" }
-#define DEC(...)                                                                                                       \
-  { .key = "dec", .label = "DEC", .model = "dec", .set = { "system=dec" }, .cell = { __VA_ARGS__ },                     \
+#define STAGE(number, before)                                                                                         \
+  { .key = "stage-" number, .label = "layer " number, .model = "dec", .set = { "system=dae", "stage=" number },       \
+    .cell = { LCL_NO_CELL }, .start = before, .step = true }
+#define DAE(...)                                                                                                      \
+  STAGE("1", NULL), STAGE("2", "stage-1"), STAGE("3", "stage-2"), STAGE("4", "stage-3"),                              \
+  { .key = "dae-k-means", .label = "autoencoder, k-means", .model = "dec", .set = { "system=dae" },                   \
+    .cell = { __VA_ARGS__ }, .method = "k-means-features", .start = "stage-4" }
+#define DEC(...)                                                                                                      \
+  { .key = "dec", .label = "DEC", .model = "dec", .set = { "system=dec" }, .cell = { __VA_ARGS__ },                   \
     .start = "dae-k-means" }
 
 /* A table of one data set: its options beside the defaults come last. */

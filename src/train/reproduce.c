@@ -78,7 +78,7 @@ static lcl_status check_list(const lcl_table *t, const char *list, const char *w
 }
 
 static bool wanted(const job *j, int row, int column) {
-  return listed(j->d->rows, j->table->rows[row].key) &&
+  return listed(j->d->rows, j->table->rows[row].key) && !j->table->rows[row].step &&
          listed(j->d->columns, j->table->columns[column].key);
 }
 
@@ -123,8 +123,9 @@ static bool finished(const job *j, place p, const char *folder, double *value, d
   lcl__free(text);
   *value = lcl__json_number(json, metric);
   *held_out = lcl__json_number(lcl__json_child(json, "validation"), metric);
+  const bool done = j->table->rows[p.row].step ? json != NULL : !isnan(*value);
   cJSON_Delete(json);
-  return !isnan(*value);
+  return done;
 }
 
 static lcl_status record(const char *folder, const char *method, const lcl_train_result *r) {
@@ -185,7 +186,7 @@ static lcl_status train_run(job *j, place at, const char *folder, const char *st
                        .seed = (uint64_t)at.trial + 1,
                        .resume = resume,
                        .quiet = true,
-                       .test = !r->method,
+                       .test = !r->method && !r->step,
                        .max_steps = untrained(r) ? 1 : 0,
                        .commit = j->d->commit,
                        .interrupted = j->d->interrupted };
@@ -237,6 +238,7 @@ static lcl_status measure(job *j, place at, const char *start, double *value, do
   if (r->method) LCL_TRY(run_method(j, at, folder, &result.test));
   const double *v = lcl_metrics_get(&result.test, metric);
   const double *h = lcl_metrics_get(&result.validation, metric);
+  if (r->step) return record(folder, NULL, &result);
   if (!v)
     return lcl__fail(LCL_ERR_ARGUMENT, "%s: the test gave no \"%s\" (no test split, no labels?)",
                      folder, metric);
@@ -248,13 +250,19 @@ static lcl_status measure(job *j, place at, const char *start, double *value, do
 
 /* A row that begins with another one's weights lets that be trained first. */
 static lcl_status measure_cell(job *j, place at, double *value, double *held_out) {
-  const char *key = j->table->rows[at.row].start;
-  if (!key) return measure(j, at, NULL, value, held_out);
-  char start[1400];
-  const place first = { lcl__table_row_index(j->table, key), at.column, at.trial };
-  run_folder(j, first, start);
-  LCL_TRY(measure(j, first, NULL, value, held_out));
-  return measure(j, at, start, value, held_out);
+  int chain[LCL_TABLE_CHAIN] = { at.row }, n = 1;
+  char before[1400];
+  const lcl_table_row *rows = j->table->rows;
+  while (n < LCL_TABLE_CHAIN && rows[chain[n - 1]].start) {
+    chain[n] = lcl__table_row_index(j->table, rows[chain[n - 1]].start);
+    n++;
+  }
+  for (int i = n - 1; i >= 0; i--) {
+    const place here = { chain[i], at.column, at.trial };
+    if (i + 1 < n) run_folder(j, (place) { chain[i + 1], at.column, at.trial }, before);
+    LCL_TRY(measure(j, here, i + 1 < n ? before : NULL, value, held_out));
+  }
+  return LCL_OK;
 }
 
 /* ---- the table's files ---- */
@@ -371,7 +379,7 @@ static void markdown(lcl_str *o, const job *j) {
   for (int c = 0; c < t->n_columns; c++)
     if (any_in_column(j, c)) lcl__str_add(o, "---|");
   for (int r = 0; r < t->n_rows; r++) {
-    if (!listed(j->d->rows, t->rows[r].key)) continue;
+    if (!listed(j->d->rows, t->rows[r].key) || t->rows[r].step) continue;
     lcl__str_add(o, "\n| %s |", t->rows[r].label);
     for (int c = 0; c < t->n_columns; c++)
       if (any_in_column(j, c))

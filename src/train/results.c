@@ -125,7 +125,8 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   lcl_settings settings;
   lcl_options *o;
   *is = false;
-  if (!same_text(r->model ? r->model : t->model, f->cls->name) || !same_text(r->method, f->method))
+  if (r->step || !same_text(r->model ? r->model : t->model, f->cls->name) ||
+      !same_text(r->method, f->method))
     return LCL_OK;
   if (t->shape[0] != f->data.channels || t->shape[1] != f->data.height ||
       t->shape[2] != f->data.width || built_in(f))

@@ -237,6 +237,17 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   return st;
 }
 
+lcl_status lcl__trainer_refresh(lcl_trainer *t) {
+  lcl_session *s = t->s;
+  lcl_model_examples ex;
+  float *images;
+  if (!s->cls->refresh) return LCL_OK;
+  lcl_status st = all_examples(s, &ex, &images);
+  if (st == LCL_OK) st = s->cls->refresh(s->model, s->store, &ex);
+  lcl__free(images);
+  return st;
+}
+
 static lcl_status weigh_classes(lcl_trainer *t) {
   const lcl_session *s = t->s;
   const char *text = s->model->settings.class_weights;

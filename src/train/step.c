@@ -43,6 +43,8 @@ static lcl_status feed_rate(lcl_trainer *t) {
 }
 
 lcl_status lcl__trainer_step(lcl_trainer *t) {
+  const int every = t->s->model->settings.refresh_every;
+  if (every > 0 && t->at.step % every == 0) LCL_TRY(lcl__trainer_refresh(t));
   LCL_TRY(feed_rate(t));
   LCL_TRY(feed_batch(t));
   lcl_status s = lcl_run(t->compiled.program);

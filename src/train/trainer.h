@@ -59,6 +59,9 @@ void lcl__trainer_close(lcl_trainer *t);
 /* The graph with optimiser and metrics; check_numerics: names the first tensor with NaN or Inf. */
 lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compiled *out);
 
+/* What the model computes over all examples, anew. */
+lcl_status lcl__trainer_refresh(lcl_trainer *t);
+
 /* weights.c: the weight of each class of ds, by lcl_settings.class_weights. */
 lcl_status lcl__class_weights(const char *text, const lcl_dataset *ds, float *out);
 

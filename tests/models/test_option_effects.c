@@ -82,7 +82,7 @@ static void add_settings(XXH64_state_t *h, const lcl_settings *s) {
   ADD(h, p->augment_crop), ADD(h, p->augment_cutout);
   if (s->class_weights) add(h, s->class_weights, strlen(s->class_weights));
   ADD(h, s->precision), ADD(h, s->no_augment), ADD(h, s->range_lo), ADD(h, s->range_hi),
-      ADD(h, s->patience);
+      ADD(h, s->patience), ADD(h, s->refresh_every);
   ADD(h, s->higher_is_better), ADD(h, s->calibrate);
   if (s->select) add(h, s->select, strlen(s->select));
   add_optimiser(h, &s->optimiser);
@@ -224,6 +224,9 @@ static const model_case cases[] = {
       { "hidden", "9,7", "" },
       { "latent", "3", "" },
       { "mask", "0.7", "" },
+      { "stage", "2", "" },
+      { "target", NULL, "system=dec" },
+      { "update_interval", "7", "system=dec" },
       { "types", "3", "" },
       { "copies", "3", "" },
       { "parts", NULL, "" },

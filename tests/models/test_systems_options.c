@@ -167,7 +167,8 @@ static void switches(void **state) {
       "bias 3" },
     { "dec", "hidden=7", " | image | random 1 dec 2 g 0 bias 4" },
     { "dec", "hidden=7 mask=0", " | image | random 0 dec 2 g 0 bias 4" },
-    { "dec", "hidden=7 system=dec", "entropy | image | random 0 dec 0 g 0 bias 2" },
+    { "dec", "hidden=7 system=dec target=batch", "entropy | image | random 0 dec 0 g 0 bias 2" },
+    { "dec", "hidden=7 system=dec", "entropy | image side | random 0 dec 0 g 0 bias 2" },
     { "inversion", "",
       "nll reconstruction entropy | image label unlabelled | random 0 dec 0 g 0 bias 3" },
     { "inversion", "pooling=max",
@@ -268,6 +269,7 @@ static void refused(void **state) {
     { "imsat", "clusters=1", &mnist },  { "imsat", "bits=65 task=hash", &mnist },
     { "imsat", "hidden=12-a", &mnist }, { "imsat", "alpha=0", &mnist },
     { "dec", "hidden=5,", &mnist },     { "dec", "mask=1", &mnist },
+    { "dec", "stage=5", &mnist },       { "dec", "stage=1 system=dec", &mnist },
     { "dec", "system=dec", &plain },    { "inversion", "alpha=1.5", &mnist },
     { "inversion", "", &tiny },         { "inversion", "arch=bird10", &mnist },
     { "augconv", "arch=vgg", &sound },  { "augconv", "arch=vgg", &tiny },
@@ -322,7 +324,7 @@ static void learns(void **state) {
     { "imsat", "hidden=40-40 task=hash", 0.01f },
     { "imsat", "system=linear-rim", 0.0005f }, /* 784 pixels of one sign move a logit together */
     { "dec", "hidden=40,20 latent=5", 0.01f },
-    { "dec", "hidden=40,20 latent=5 system=dec", 0.01f, true },
+    { "dec", "hidden=40,20 latent=5 system=dec target=batch", 0.01f, true },
     { "inversion", "pooling=max", 0.003f },
   };
   lcl_dataset *ds;
@@ -448,7 +450,7 @@ static double loss_once(world *w, const float *shares, size_t n) {
 static void dec_target(void **state) {
   (void)state;
   enum { K = 4 };
-  world w = begin("dec", &mnist, "system=dec hidden=7 latent=2 clusters=4", 1, 0);
+  world w = begin("dec", &mnist, "system=dec target=batch hidden=7 latent=2 clusters=4", 1, 0);
   double sum = 0;
   for (int k = 0; k < K; k++) {
     float shares[K] = { 1, 1, 1, 1 };

@@ -1,7 +1,6 @@
 /* Published tables: every cell is a model with options that it has, and its graphs can be built. */
 #include "context.h"
 
-#include "latentcl/nn.h"
 #include "models/build.h"
 #include "models/tables.h"
 
@@ -86,81 +85,10 @@ static void names(void **state) {
   }
 }
 
-/* ---- deep-hash: its loss, of the codes that evaluation gives ---- */
-
-enum { B = 6, PIXELS = 12, BITS = 3 };
-
-static double expected_loss(const float *share, double lam, double mu) {
-  double quantisation = 0, balance = 0, orthogonality = 0, h[B][BITS];
-  for (int i = 0; i < B; i++)
-    for (int d = 0; d < BITS; d++) {
-      h[i][d] = 2 * (double)share[i * BITS + d] - 1;
-      const double off = (h[i][d] > 0 ? 1 : -1) - h[i][d];
-      quantisation += off * off / 2 / B;
-    }
-  for (int d = 0; d < BITS; d++) {
-    double mean = 0;
-    for (int i = 0; i < B; i++) mean += h[i][d] / B;
-    balance += mean * mean;
-    for (int e = 0; e < BITS; e++) {
-      double together = 0;
-      for (int i = 0; i < B; i++) together += h[i][d] * h[i][e] / B;
-      orthogonality += (together - (d == e)) * (together - (d == e));
-    }
-  }
-  return quantisation + lam / 2 * balance + mu / 2 * orthogonality;
-}
-
-static void compute(const lcl_model *m, lcl_store *store, lcl_model_mode mode, const float *x,
-                    float *out, size_t bytes) {
-  lcl_graph *g;
-  lcl_build b;
-  lcl_program *p;
-  ASSERT_OK(lcl_graph_create(store, "test", &g));
-  ASSERT_OK(lcl__build_init(&b, m, g, mode, B, 0));
-  lcl_tensor *wanted = mode == LCL_MODE_TRAIN ? b.loss : b.features;
-  ASSERT_OK(lcl_compile(
-      g, &(lcl_compile_desc) { .fetch = &wanted, .n_fetch = 1, .only_fetch = true }, &p));
-  ASSERT_OK(lcl_feed(p, "image", x, B * PIXELS * sizeof *x));
-  ASSERT_OK(lcl_run(p));
-  ASSERT_OK(lcl_fetch(p, "#0", out, bytes));
-  lcl_program_destroy(p);
-  lcl_graph_destroy(g);
-}
-
-static void deep_hash(void **state) {
-  (void)state;
-  const lcl_model_data data = {
-    .name = "test", .channels = 1, .height = 3, .width = 4, .classes = 2
-  };
-  static const char *const set[] = { "task=hash", "system=deep-hash", "bits=3",
-                                     "hidden=5",  "lam=0.7",          "mu=0.3" };
-  const lcl_model_class *cls;
-  lcl_options *o;
-  lcl_model *m;
-  lcl_store *store;
-  float x[B * PIXELS], share[B * BITS], loss;
-  for (int i = 0; i < B * PIXELS; i++) x[i] = (float)((i * 37) % 23) / 11 - 1;
-  ASSERT_OK(lcl_model_find("imsat", &cls));
-  ASSERT_OK(lcl_model_options(cls, &o));
-  for (size_t i = 0; i < LCL_COUNT(set); i++) ASSERT_OK(lcl_options_set_pair(o, set[i]));
-  ASSERT_OK(lcl_model_create(cls, o, &data, &m));
-  ASSERT_OK(lcl_store_create(ctx, 3, &store));
-  compute(m, store, LCL_MODE_EVAL, x, share, sizeof share);
-  compute(m, store, LCL_MODE_TRAIN, x, &loss, sizeof loss);
-  assert_float_equal(loss, expected_loss(share, 0.7, 0.3), 1e-5);
-  lcl_store_destroy(store);
-  lcl_model_destroy(m);
-  ASSERT_OK(lcl_options_set_pair(o, "task=cluster"));
-  ASSERT_STATUS(lcl_model_create(cls, o, &data, &m), LCL_ERR_ARGUMENT);
-  lcl_options_destroy(o);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(names),
     cmocka_unit_test(cells),
-    cmocka_unit_test(deep_hash),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

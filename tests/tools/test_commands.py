@@ -436,6 +436,7 @@ def tables():
     check([results[row].get('method') for row in results] == ['k-means', 'k-means-features', None], results)
     check('| k-means | **%.2f** / 53.20 |' % k_means['accuracy_percent'] in text and 'DEC | **%.2f**' % results['dec']['accuracy_percent'] in text, text)
     start, = events('baselines/dec/mnist/1', 'start')
+    check(events('baselines/dae-k-means/mnist/1', 'start')[0]['start'] == 'baselines/stage-4/mnist/1' and not json.load(open('baselines/table.json'))['cells'][2:], 'stages')
     check(start['start'] == 'baselines/dae-k-means/mnist/1' and not events('baselines/k-means/mnist/1', 'epoch'), start)
     text = run('reproduce', 'imsat/hash', *tiny[:-2], '--rows', 'spectral,imsat-60-30', '--set', 'bits=4', '--set', 'nn_index=3', '--set', 'queries=5', '--out', 'codes')
     metrics = events('codes/imsat-60-30/map/1', 'test')[0]['metrics']

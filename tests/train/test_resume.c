@@ -16,7 +16,8 @@ static const resumed resumes[] = {
   { "imsat", "hidden=9-8 nn_index=3 lr_schedule=exponential lr_factor=0.5" },
   { "imsat", "task=hash bits=4 hidden=9-8 system=imsat-rpt nn_index=3 queries=2" },
   { "dec", "hidden=9,8 latent=4 lr_warmup=5" },
-  { "dec", "system=dec hidden=9,8 latent=4" },
+  { "dec", "system=dec hidden=9,8 latent=4 update_interval=3" },
+  { "dec", "system=dec target=batch hidden=9,8 latent=4" },
   { "inversion", "labels_per_class=5 unlabelled_batch=13 lr_schedule=plateau lr_every=1" },
   { "ladder", "widths=9-8 labels_per_class=3 unlabelled_batch=11 lr_schedule=linear lr_until=3 "
               "bn_test=ema" },

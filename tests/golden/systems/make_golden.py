@@ -215,7 +215,7 @@ def dec(system):
         p = p / p.sum(1, keepdim=True)
         return (p * torch.log(p / q)).sum(1).mean(), {'entropy': -(q * torch.log(q)).sum(1).mean()}
 
-    options = [f'system={system}', 'hidden=7,5', 'latent=3', 'clusters=4', 'mask=0']
+    options = [f'system={system}', 'hidden=7,5', 'latent=3', 'clusters=4', 'mask=0'] + ['target=batch'] * (system == 'dec')
     return dict(model='dec', options=options, data=[1, 3, 4, 4], batch=6, unlabelled_batch=0, label=[]), run
 
 
