@@ -71,6 +71,14 @@ typedef struct gemm_c {
   float slope;
 } gemm_c;
 
+#ifdef __OPENCL_C_VERSION__
+/* Where pixel j of a grid gq x gr is in a row of C. */
+static inline int gemm_column(int j, const gemm_c lc, int gq, int gr) {
+  const int pixels = gq * gr, n = j / pixels, p = j - n * pixels, q = p / gr;
+  return n * lc.yn + q * lc.yrow + (p - q * gr) * lc.ycol;
+}
+#endif
+
 /* Packed GEMM: a work-item multiplies panels_m panels of rows (k of them `pitch` apart) with
  * panels_n panels of columns, kc values of k at a time. */
 typedef struct packed_blocks {

@@ -2,8 +2,8 @@
  *
  *   c[z,i,j] = act( sum_s part[s][z][i][col(j)] + bias )            z < batch, i < m, j < n
  *
- * part is dense, rows of `pitch`. bias_kind: 0 none, 1 one a column, 2 one a row (z*m+i). A
- * work-item does `chunk` consecutive elements.
+ * part is dense, rows of `pitch`; c is as gemm_c says, with pixels of a grid gq x gr for columns
+ * where gq > 0. A work-item does `chunk` consecutive elements.
  * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last images, without bias
  * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
  * does `chunk` runs of 8 channels.
@@ -27,8 +27,8 @@
 
 kernel void gemm_reduce(global const float *restrict part, global result *restrict c,
                           global const float *restrict bias, int splits, int batch, int m, int n,
-                          int pitch, int taps, int cl, int chunk, int bias_kind, int act,
-                          float slope) {
+                          int pitch, int taps, int cl, int chunk, int gq, int gr,
+                          const gemm_c lc) {
   const int begin = get_global_id(0) * chunk;
   const size_t part_size = (size_t)batch * m * pitch;
   if (cl) {
@@ -52,9 +52,11 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
   for (int e = begin; e < end; e++) {
     global const float *p = part + (size_t)row * pitch + j;
     SUM_OF_PARTS(float, LOAD1, p)
+    const int z = row / m;
+    const size_t line = lc.base + (size_t)z * lc.batch + (size_t)(row - z * m) * lc.ldc;
     float s = sum;
-    if (bias_kind) s += bias_kind == 2 ? bias[row] : bias[j];
-    STORE(lcl_activate(s, act, slope), c, e);
+    if (lc.bias_kind) s += lc.bias_kind == 2 ? bias[row] : bias[j];
+    STORE(lcl_activate(s, lc.act, lc.slope), c, line + (gq ? gemm_column(j, lc, gq, gr) : j));
     if (++j == n) j = 0, row++;
   }
 }

@@ -3,53 +3,122 @@
  *
  *   C[i,j] = act( sum_k A[i,k] B[k,j] + bias )    i < m, j < n, k < k_all, for every z of a batch
  *
- * A work-group of GROUP x GROUP owns a square tile of C of 4*NV*GROUP rows and columns, each
- * work-item 4*NV x 4*NV of it: NV runs of 4 neighbours, a quarter tile apart when NV is 2. In turn,
- * TK values of k at a time:
- *   load      TK columns of A and TK rows of B to local memory, as[k][row] and bs[k][column]
- *   multiply  sums in registers
+ * A work-group owns a tile of C of TILE_M x TILE_N, each work-item a block of 4*VECTORS squared of
+ * it: VECTORS runs of 4 neighbours in each direction, half a tile apart when there are two. In a
+ * round, TK values of k go through local memory:
+ *   fetch     this work-item's share of A and B of the next round to registers
+ *   multiply  what is in local memory, sums in registers
+ *   put       what was fetched to the other buffer of local memory
  * and at the end
  *   store     bias, activation, C. With split-K each part writes a C of its own, summed by
  *             gemm_reduce.cl.
  *
- * Buffers (f32, with HALF a and b f16; args.h has the fields):
+ * Rounds: k = (w,t) with t < inner, in an order of its own, the same for A and B:
+ *   SOURCE    t                                 w
+ *   0         0                                 k
+ *   1         a tap of the filter               a channel
+ *   2         a pixel of the grid               an image
+ * A slice is a run of consecutive t: TK of them, or the largest power of 2 that is left. A round
+ * has TK / run values of w of a slice, and from round to round all elements move by the same number
+ * of floats. So where they are, and which taps are outside the image, is worked out once a slice.
+ *
+ * Buffers (f32, with HALF a and b f16; args.h has the fields; s.k_split counts rounds):
  *   a     gemm_a
- *   b     by SOURCE: 0 a matrix, 1 taps under output pixels with k = (a,b,c), 2 the same
- *         transposed, k = (n,q,r), j = (c,a,b); patches are of x (N,C,H,W)
+ *   b     by SOURCE: 0 a matrix, 1 taps under output pixels, 2 the same transposed, j = (c,a,b);
+ *         patches are of x (N,C,H,W)
  *   c     gemm_c
  *   bias  a number a column or a row
  *
  * Tunables:
- *   GROUP   side of the work-group: 16 or 8
- *   NV      vectors of 4 a work-item has in each direction: 1 or 2
- *   TK      depth of a tile; local memory is 8*TK*(4*NV*GROUP + 4) bytes
- *   SOURCE  see above
- *   HALF    1: a and b are stored in half precision
- *   HALF_C  1: c is
+ *   TILE_M, TILE_N  rows and columns of a tile: 32, 64 or 128
+ *   VECTORS  vectors of 4 a work-item has in each direction: 1 or 2
+ *   TK       depth of a round, a power of 2; local memory is 8*TK*(TILE_M + TILE_N + 8) bytes
+ *   A_BY_K, B_BY_K  SOURCE 0: neighbours in memory are neighbours in k, else in i or j
+ *   SOURCE   see above
+ *   SMOOTH   1: the activation may be the sigmoid or tanh
+ *   UNROLL   values of k that are multiplied without a jump
+ *   HALF     1: a and b are stored in half precision
+ *   HALF_C   1: c is
  */
 #include "args.h"
 
-#ifndef GROUP
-#define GROUP 16
+#ifndef TILE_M
+#define TILE_M 64
 #endif
-#ifndef NV
-#define NV 1
+#ifndef TILE_N
+#define TILE_N 64
+#endif
+#ifndef VECTORS
+#define VECTORS 1
 #endif
 #ifndef TK
-#define TK 16
+#define TK (16 / VECTORS)
 #endif
 #ifndef SOURCE
 #define SOURCE 0
 #endif
+#if SOURCE != 0
+#define A_BY_K 1
+#define B_BY_K (SOURCE == 2)
+#endif
+#ifndef A_BY_K
+#define A_BY_K 1
+#endif
+#ifndef B_BY_K
+#define B_BY_K 0
+#endif
+#ifndef SMOOTH
+#define SMOOTH 0
+#endif
+#ifndef UNROLL
+#define UNROLL TK
+#endif
 
-#define SIDE  (4 * NV * GROUP) /* of the tile */
-#define PITCH (SIDE + 4)       /* keeps columns in different banks, rows aligned to 16 bytes */
-#define ITEMS (GROUP * GROUP)
+#if defined(HALF_C) && HALF_C
+#define STORE4(v, p) vstorea_half4(v, 0, p)
+#else
+#define STORE4(v, p) (*(global float4 *)(p) = (v))
+#endif
 
-static int a_offset(int i, int k, const gemm_a g) {
-  const int l0 = k / g.len;
-  return i * g.rs + (l0 / g.tb) * g.sa + (l0 % g.tb) * g.sb + (k - l0 * g.len) * g.s1;
+#define SIDE    (4 * VECTORS) /* of a work-item's block */
+#define ITEMS_M (TILE_M / SIDE)
+#define ITEMS_N (TILE_N / SIDE)
+#define ITEMS   (TILE_M * TILE_N / 16 / VECTORS / VECTORS)
+#define PITCH_M (TILE_M + 4) /* keeps columns in different banks, rows aligned to 16 bytes */
+#define PITCH_N (TILE_N + 4)
+#define EACH_A  (TILE_M * TK / ITEMS) /* elements that a work-item fetches in a round */
+#define EACH_B  (TILE_N * TK / ITEMS)
+
+/* Row (column) and k within the round of the e-th element that a work-item fetches of an operand of
+ * `side` rows (columns). */
+#define FOLD(side) ((side) > ITEMS ? (side) / ITEMS : 1)
+#define ROW_OF(id, e, side, by_k)                                                                  \
+  ((by_k) ? (id) / TK + (e) * (ITEMS / TK) : (id) % (side) + (e) % FOLD(side) * ITEMS)
+#define K_OF(id, e, side, by_k)                                                                    \
+  ((by_k) ? (id) % TK : (id) / (side) + (e) / FOLD(side) * (FOLD(side) * ITEMS / (side)))
+
+/* From t0, 1 << log values of t. */
+typedef struct slice {
+  int t0, log;
+} slice;
+
+static slice slice_at(int t0, int inner) {
+  const int left = inner - t0;
+  slice x;
+  x.t0 = t0;
+  x.log = left >= TK ? 31 - clz(TK) : 31 - clz(left);
+  return x;
 }
+
+/* Where the elements are that a work-item fetches: offsets in the operand in the first round of a
+ * slice, and their w there, or NOWHERE for a tap outside the image. */
+typedef struct places_a {
+  int at[EACH_A], w[EACH_A];
+} places_a;
+typedef struct places_b {
+  int at[EACH_B], w[EACH_B];
+} places_b;
+#define NOWHERE 0x7fffffff
 
 #if SOURCE != 0
 /* Offset in x, row and column that an output pixel or a tap contributes: an element is at the sum
@@ -59,72 +128,91 @@ static int4 pixel(int p, const patches g) {
   const int ih = q * g.sh + g.h0, iw = (rest - q * g.gr) * g.sw + g.w0;
   return (int4)(image * g.image + ih * g.w + iw, ih, iw, 0);
 }
-static int4 tap(int k, const patches g) {
-#if SOURCE == 1
-  const int t = k / g.channels, c = k - t * g.channels;
-#else
-  const int taps = g.ta * g.tb, c = k / taps, t = k - c * taps;
-#endif
-  const int a = t / g.tb * g.dh, b = t % g.tb * g.dw;
-  return (int4)(c * g.h * g.w + a * g.w + b, a, b, 0);
+static int4 tap(int t, const patches g) {
+  const int row = t / g.tb, a = row * g.dh, b = (t - row * g.tb) * g.dw;
+  return (int4)(a * g.w + b, a, b, 0);
 }
-static float element(global const stored *restrict x, int4 p, int4 t, const patches g) {
-  const int ih = p.y + t.y, iw = p.z + t.z;
-  return ih >= 0 && ih < g.h && iw >= 0 && iw < g.w ? STORED(x, p.x + t.x) : 0.0f;
+static int inside(int4 p, int4 t, const patches g) {
+  return (uint)(p.y + t.y) < (uint)g.h && (uint)(p.z + t.z) < (uint)g.w;
 }
 #endif
 
 /* ---- phases of gemm_tiled: without restrict, whose scopes Oclgrind does not know ---- */
 
-/* Load: rows i0.. of A, columns k0.. (before k_end). Neighbouring work-items read neighbouring
- * addresses, whichever index that is. */
-static void load_a(global const stored *a, local float *as, int id, int i0, int k0,
-                   int k_end, const gemm_sizes s, const gemm_a la) {
-  const int by_k = la.s1 == 1;
-  for (int e = id; e < SIDE * TK; e += ITEMS) {
-    const int r = by_k ? e / TK : e % SIDE, k = by_k ? e % TK : e / SIDE;
-    const int inside = i0 + r < s.m && k0 + k < k_end;
-    as[k * PITCH + r] = inside ? STORED(a, a_offset(i0 + r, k0 + k, la)) : 0.0f;
-  }
-}
-
-/* Load: columns j0.. of B, rows k0.. (before k_end). */
-static void load_b(global const stored *b, local float *bs, int id, int j0, int k0,
-                   int k_end, const gemm_sizes s, const gemm_b lb, const patches g) {
+/* A from row i0, of which it has m. */
+static void find_a(places_a *p, int id, int i0, int m, slice x, const gemm_a g) {
+#pragma unroll
+  for (int e = 0; e < EACH_A; e++) {
+    const int k = K_OF(id, e, TILE_M, A_BY_K), w = k >> x.log;
+    const int row = min(ROW_OF(id, e, TILE_M, A_BY_K), m - 1 - i0), t = x.t0 + k - (w << x.log);
+    p->w[e] = w;
 #if SOURCE == 0
-  const int by_k = lb.cs != 1;
-#else
-  const int by_k = SOURCE == 2;
-#endif
-  for (int e = id; e < SIDE * TK; e += ITEMS) {
-    const int col = by_k ? e / TK : e % SIDE, k = by_k ? e % TK : e / SIDE;
-    float v = 0.0f;
-    if (j0 + col < s.n && k0 + k < k_end) {
-#if SOURCE == 0
-      v = STORED(b, (size_t)(k0 + k) * lb.rs + (size_t)(j0 + col) * lb.cs);
+    p->at[e] = row * g.rs + w * g.s1;
 #elif SOURCE == 1
-      v = element(b, pixel(j0 + col, g), tap(k0 + k, g), g);
+    const int l = t / g.tb;
+    p->at[e] = row * g.rs + w * g.s1 + l * g.sa + (t - l * g.tb) * g.sb;
 #else
-      v = element(b, pixel(k0 + k, g), tap(j0 + col, g), g);
+    p->at[e] = row * g.rs + w * g.sa + t * g.s1;
 #endif
-    }
-    bs[k * PITCH + col] = v;
   }
 }
 
-/* Multiply: what is in local memory, onto the sums. */
-static void multiply(local const float *as, local const float *bs, int tx, int ty,
-                     float4 sum[4 * NV][NV]) {
+/* B from column j0, of which it has n. taps: SOURCE 2: what the tile's columns contribute. */
+static void find_b(places_b *p, int id, int j0, int n, slice x, const gemm_b b, const patches g,
+                   local const int4 *taps) {
+#pragma unroll
+  for (int e = 0; e < EACH_B; e++) {
+    const int k = K_OF(id, e, TILE_N, B_BY_K), w = k >> x.log;
+    const int col = ROW_OF(id, e, TILE_N, B_BY_K), t = x.t0 + k - (w << x.log);
+#if SOURCE == 0
+    p->w[e] = w;
+    p->at[e] = min(col, n - 1 - j0) * b.cs + w * b.rs;
+#elif SOURCE == 1
+    const int4 under = pixel(min(j0 + col, n - 1), g), over = tap(t, g);
+    p->w[e] = inside(under, over, g) ? w : NOWHERE;
+    p->at[e] = under.x + over.x + w * g.h * g.w;
+#else
+    const int4 under = pixel(t, g), over = taps[col];
+    p->w[e] = inside(under, over, g) ? w : NOWHERE;
+    p->at[e] = under.x + over.x + w * g.image;
+#endif
+  }
+}
+
+/* Fetch: elements of the round before whose first w there are `left`. */
+static void fetch_a(float r[EACH_A], global const stored *a, const places_a *p, int left) {
+#pragma unroll
+  for (int e = 0; e < EACH_A; e++) r[e] = p->w[e] < left ? STORED(a, p->at[e]) : 0.0f;
+}
+static void fetch_b(float r[EACH_B], global const stored *b, const places_b *p, int left) {
+#pragma unroll
+  for (int e = 0; e < EACH_B; e++) r[e] = p->w[e] < left ? STORED(b, p->at[e]) : 0.0f;
+}
+
+/* Put: to as[k][row] and bs[k][column]. */
+static void put(local float *as, local float *bs, const float ra[EACH_A], const float rb[EACH_B],
+                int id) {
+#pragma unroll
+  for (int e = 0; e < EACH_A; e++)
+    as[K_OF(id, e, TILE_M, A_BY_K) * PITCH_M + ROW_OF(id, e, TILE_M, A_BY_K)] = ra[e];
+#pragma unroll
+  for (int e = 0; e < EACH_B; e++)
+    bs[K_OF(id, e, TILE_N, B_BY_K) * PITCH_N + ROW_OF(id, e, TILE_N, B_BY_K)] = rb[e];
+}
+
+/* Multiply: what is in local memory, from this work-item's first row and column, onto the sums. */
+static void multiply(local const float *as, local const float *bs, float4 sum[SIDE][VECTORS]) {
+#pragma unroll UNROLL
   for (int k = 0; k < TK; k++) {
-    float4 bv[NV];
+    float4 bv[VECTORS];
 #pragma unroll
-    for (int v = 0; v < NV; v++)
-      bv[v] = *(local const float4 *)(bs + k * PITCH + v * 4 * GROUP + tx * 4);
+    for (int v = 0; v < VECTORS; v++)
+      bv[v] = *(local const float4 *)(bs + k * PITCH_N + v * 4 * ITEMS_N);
 #pragma unroll
-    for (int u = 0; u < NV; u++) {
-      const float4 av = *(local const float4 *)(as + k * PITCH + u * 4 * GROUP + ty * 4);
+    for (int u = 0; u < VECTORS; u++) {
+      const float4 av = *(local const float4 *)(as + k * PITCH_M + u * 4 * ITEMS_M);
 #pragma unroll
-      for (int v = 0; v < NV; v++) {
+      for (int v = 0; v < VECTORS; v++) {
         sum[4 * u][v] = mad((float4)(av.x), bv[v], sum[4 * u][v]);
         sum[4 * u + 1][v] = mad((float4)(av.y), bv[v], sum[4 * u + 1][v]);
         sum[4 * u + 2][v] = mad((float4)(av.z), bv[v], sum[4 * u + 2][v]);
@@ -136,65 +224,139 @@ static void multiply(local const float *as, local const float *bs, int tx, int t
 
 /* Offset of column j in a row of C. */
 static int column_at(int j, const gemm_c lc, const patches g) {
-#if SOURCE == 1
-  const int pixels = g.gq * g.gr, image = j / pixels, p = j - image * pixels, q = p / g.gr;
-  return image * lc.yn + q * lc.yrow + (p - q * g.gr) * lc.ycol;
-#else
-  return j;
-#endif
+  return SOURCE == 1 ? gemm_column(j, lc, g.gq, g.gr) : j;
 }
 
-/* Store: column e of the v-th run of neighbours, with bias and activation. */
-static void store_column(global result *c, global const float *bias, int i0, int j,
-                         int at, int e, int v, int z, float4 sum[4 * NV][NV], const gemm_sizes s,
-                         const gemm_c lc) {
+static float4 activate(float4 v, int act, float slope) {
+#if SMOOTH
+  if (act > 2)
+    return (float4)(lcl_activate(v.x, act, slope), lcl_activate(v.y, act, slope),
+                    lcl_activate(v.z, act, slope), lcl_activate(v.w, act, slope));
+#endif
+  const float4 low = act == 1 ? (float4)(0.0f) : act ? v * slope : v;
+  return v <= (float4)(0.0f) ? low : v;
+}
+
+/* Store: columns j to j + 3 of the rows of run v, with bias and activation. */
+static void store_run(global result *c, global const float *bias, int i0, int j, int v, int z,
+                      float4 sum[SIDE][VECTORS], const gemm_sizes s, const gemm_c lc,
+                      const patches g) {
+  const int at0 = column_at(j, lc, g), at1 = column_at(j + 1, lc, g),
+            at2 = column_at(j + 2, lc, g), at3 = column_at(j + 3, lc, g);
+  const int whole = j + 3 < s.n && at3 - at0 == 3 && ((at0 | lc.ldc) & 3) == 0 &&
+                    ((size_t)c & (4 * sizeof(result) - 1)) == 0;
+  float4 column = (float4)(0.0f);
+  if (lc.bias_kind == 1)
+    column = (float4)(bias[min(j, s.n - 1)], bias[min(j + 1, s.n - 1)], bias[min(j + 2, s.n - 1)],
+                      bias[min(j + 3, s.n - 1)]);
 #pragma unroll
-  for (int r = 0; r < 4 * NV; r++) {
-    const int i = i0 + (r / 4) * 4 * GROUP + r % 4;
-    if (i >= s.m) continue;
-    const float4 s4 = sum[r][v];
-    float x = e == 0 ? s4.x : e == 1 ? s4.y : e == 2 ? s4.z : s4.w;
-    if (lc.bias_kind) x += lc.bias_kind == 2 ? bias[z * s.m + i] : bias[j];
-    if (lc.act) x = lcl_activate(x, lc.act, lc.slope);
-    STORE(x, c, (size_t)i * lc.ldc + at);
+  for (int r = 0; r < SIDE; r++) {
+    const int i = i0 + (r / 4) * 4 * ITEMS_M + r % 4;
+    if (i < s.m) {
+      global result *row = c + (size_t)i * lc.ldc;
+      float4 x = sum[r][v] + (lc.bias_kind == 2 ? (float4)(bias[z * s.m + i]) : column);
+      x = activate(x, lc.act, lc.slope);
+      if (whole) {
+        STORE4(x, row + at0);
+      } else {
+        if (j < s.n) STORE(x.x, row, at0);
+        if (j + 1 < s.n) STORE(x.y, row, at1);
+        if (j + 2 < s.n) STORE(x.z, row, at2);
+        if (j + 3 < s.n) STORE(x.w, row, at3);
+      }
+    }
   }
 }
 
-/* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of k. */
-kernel __attribute__((reqd_work_group_size(GROUP, GROUP, 1))) void
+/* Groups: 0 tiles of columns, 1 tiles of rows, 2 z*splits + part of the rounds. */
+kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm_tiled(global const stored *restrict a, global const stored *restrict b,
              global result *restrict c, global const float *restrict bias, const gemm_sizes s,
              const gemm_a la, const gemm_b lb, const gemm_c lc, const patches g) {
-  local float as[TK * PITCH] __attribute__((aligned(16)));
-  local float bs[TK * PITCH] __attribute__((aligned(16)));
-  const int tx = get_local_id(0), ty = get_local_id(1), id = ty * GROUP + tx;
-  const int i0 = get_group_id(1) * SIDE, j0 = get_group_id(0) * SIDE;
+  local float as[2 * TK * PITCH_M] __attribute__((aligned(16)));
+  local float bs[2 * TK * PITCH_N] __attribute__((aligned(16)));
+#if SOURCE == 2
+  local int4 taps[TILE_N];
+#else
+  local int4 taps[1];
+#endif
+  /* 32 work-items that run together have a block of 4 x 8, which reads least of local memory. */
+  const int id = get_local_id(0) & (ITEMS - 1), block = id / 32, wide = min(8, ITEMS_N),
+             across = ITEMS_N / wide;
+  const int tx = id % wide + block % across * wide,
+            ty = id / wide % (32 / wide) + block / across * (32 / wide);
+  const int i0 = get_group_id(1) * TILE_M, j0 = get_group_id(0) * TILE_N;
   const int z = get_group_id(2) / s.splits, part = get_group_id(2) - z * s.splits;
-  const int k_begin = part * s.k_split, k_end = min(s.k, k_begin + s.k_split);
-  a += la.base + z * la.batch;
+#if SOURCE == 0
+  const int inner = 1, step_a = la.s1, step_b = lb.rs;
+  b += (size_t)j0 * lb.cs;
+#elif SOURCE == 1
+  const int inner = g.ta * g.tb, step_a = la.s1, step_b = g.h * g.w;
+#else
+  const int inner = g.gq * g.gr, step_a = la.sa, step_b = g.image;
+#endif
+  const int all_w = s.k / inner;
+  a += la.base + (size_t)z * la.batch + (size_t)i0 * la.rs;
   b += lb.base + (size_t)z * lb.batch;
-  c += lc.base + (size_t)z * lc.batch + (size_t)part * lc.split;
 
-  float4 sum[4 * NV][NV];
+  float4 sum[SIDE][VECTORS];
 #pragma unroll
-  for (int r = 0; r < 4 * NV; r++)
+  for (int r = 0; r < SIDE; r++)
 #pragma unroll
-    for (int v = 0; v < NV; v++) sum[r][v] = (float4)(0.0f);
+    for (int v = 0; v < VECTORS; v++) sum[r][v] = (float4)(0.0f);
 
-  for (int k0 = k_begin; k0 < k_end; k0 += TK) {
-    load_a(a, as, id, i0, k0, k_end, s, la);
-    load_b(b, bs, id, j0, k0, k_end, s, lb, g);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    multiply(as, bs, tx, ty, sum);
-    barrier(CLK_LOCAL_MEM_FENCE);
+#if SOURCE == 2
+  for (int col = id; col < TILE_N; col += ITEMS) {
+    const int j = min(j0 + col, s.n - 1), n = g.ta * g.tb, ch = j / n;
+    int4 over = tap(j - ch * n, g);
+    over.x += ch * g.h * g.w;
+    taps[col] = over;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+
+  /* Rounds begin to end - 1 of all slices; this part's first slice is found without a search. */
+  const int begin = part * s.k_split, end = begin + s.k_split,
+            skipped = all_w ? min(begin / all_w, inner / TK) : 0;
+  int first = skipped * all_w, t0 = skipped * TK, buffer = 0;
+  while (t0 < inner && first < end) {
+    const slice x = slice_at(t0, inner);
+    const int per = TK >> x.log, rounds = (all_w + per - 1) / per;
+    const int from = max(begin - first, 0), to = min(end - first, rounds);
+    if (from < to) {
+      places_a pa;
+      places_b pb;
+      float ra[EACH_A], rb[EACH_B];
+      global const stored *ra_at = a + (size_t)from * per * step_a;
+      global const stored *rb_at = b + (size_t)from * per * step_b;
+      int left = all_w - from * per;
+      find_a(&pa, id, i0, s.m, x, la);
+      find_b(&pb, id, j0, s.n, x, lb, g, taps);
+      fetch_a(ra, ra_at, &pa, left);
+      fetch_b(rb, rb_at, &pb, left);
+      put(as + buffer * TK * PITCH_M, bs + buffer * TK * PITCH_N, ra, rb, id);
+      barrier(CLK_LOCAL_MEM_FENCE);
+      for (int round = from; round < to; round++) {
+        ra_at += per * step_a;
+        rb_at += per * step_b;
+        left -= per;
+        fetch_a(ra, ra_at, &pa, left);
+        fetch_b(rb, rb_at, &pb, left);
+        multiply(as + buffer * TK * PITCH_M + ty * 4, bs + buffer * TK * PITCH_N + tx * 4, sum);
+        buffer ^= 1;
+        put(as + buffer * TK * PITCH_M, bs + buffer * TK * PITCH_N, ra, rb, id);
+        barrier(CLK_LOCAL_MEM_FENCE);
+      }
+      buffer ^= 1;
+    }
+    first += rounds;
+    t0 += 1 << x.log;
   }
 
+  c += lc.base + (size_t)z * lc.batch + (size_t)part * lc.split;
 #pragma unroll
-  for (int v = 0; v < NV; v++) {
-    for (int e = 0; e < 4; e++) {
-      const int j = j0 + v * 4 * GROUP + tx * 4 + e;
-      if (j < s.n)
-        store_column(c, bias, i0 + ty * 4, j, column_at(j, lc, g), e, v, z, sum, s, lc);
-    }
+  for (int v = 0; v < VECTORS; v++) {
+    const int j = j0 + v * 4 * ITEMS_N + tx * 4;
+    if (j < s.n) store_run(c, bias, i0 + ty * 4, j, v, z, sum, s, lc, g);
   }
 }

@@ -27,7 +27,8 @@ typedef struct lcl_caps {
   unsigned preferred_float;  /* native vector width of float */
   size_t preferred_multiple; /* preferred work-group size multiple of a trivial kernel (warp, wave,
                                 SIMD) */
-  bool local_is_global;      /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
+  unsigned unit_lanes;  /* work-items that a compute unit computes in a cycle, as far as known */
+  bool local_is_global; /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
   bool unified_memory;
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
   bool clblast, clfft; /* built in and not disabled */

@@ -2,11 +2,6 @@
  * partial sums. */
 #include "ops/gemm_args.h"
 
-bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k) {
-  return split_k >= 1 && split_k <= LCL_MAX(g->k, 1) &&
-         (split_k == 1 || g->source != LCL_GEMM_PATCHES);
-}
-
 int lcl__gemm_splits(const lcl_gemm *g, int split_k, int64_t longest) {
   enum { MOST = 60000 /* groups in a dimension, rounds of a loop */ };
   if (g->source != LCL_GEMM_MATRIX || g->k <= LCL_GEMM_LONG || g->m == 0 || g->n == 0)
@@ -29,9 +24,13 @@ double lcl__gemm_bytes(const lcl_gemm *g) {
 lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int part,
                                int64_t pitch, int64_t cl) {
   const lcl_caps *caps = lcl__lower_caps(lw);
-  const int64_t taps = LCL_MAX(g->patches.ta * g->patches.tb, 1), total = g->batch * g->m * g->n;
+  const lcl_patches *x = &g->patches;
+  const int64_t taps = LCL_MAX(x->ta * x->tb, 1), total = g->batch * g->m * g->n;
   const int64_t pieces = cl ? g->batch * g->m * lcl__ceil_div(g->n / taps, 8) : total;
   const int64_t chunk = lcl__share(caps, pieces, cl ? 32 : 256);
+  const size_t group = lcl__group_size(caps);
+  const bool pixels = g->source == LCL_GEMM_PATCHES;
+  const lcl_gemm_target own = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   lcl_arg_list l = { .n = 0 };
   char label[128];
   if (splits > 1)
@@ -41,17 +40,20 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   lcl__args_add(&l, lcl__scratch_arg(lw, part, LCL_READ));
   lcl__args_add(&l, g->c);
   lcl__args_add(&l, g->bias_kind ? g->bias : lcl__scratch_arg(lw, part, LCL_READ));
-  LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, g->bias_kind, g->act);
-  lcl__args_add(&l, lcl__f32(g->slope));
-  return lcl__emit(lw, &(lcl_launch) { .label = label,
-                                       .source = { .file = "gemm_reduce.cl",
-                                                   .options = lcl__gemm_half_c_option(g) },
-                                       .kernel = "gemm_reduce",
-                                       .args = l.a,
-                                       .n_args = l.n,
-                                       .dims = 1,
-                                       .global = { (size_t)lcl__ceil_div(pieces, chunk) },
-                                       .bytes = 4.0 * (double)(total * (splits + 1)) });
+  LCL_ADD_INTS(&l, splits, g->batch, g->m, g->n, pitch, taps, cl, chunk, pixels ? x->gq : 0,
+               pixels ? x->gr : 0);
+  lcl__args_add(&l, lcl__gemm_c_arg(lw, g, &own));
+  return lcl__emit(
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "gemm_reduce.cl", .options = lcl__gemm_half_c_option(g) },
+                      .kernel = "gemm_reduce",
+                      .args = l.a,
+                      .n_args = l.n,
+                      .dims = 1,
+                      .global = { lcl__round_up((size_t)lcl__ceil_div(pieces, chunk), group) },
+                      .local = { group },
+                      .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {

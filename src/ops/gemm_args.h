@@ -16,9 +16,6 @@ static inline const char *lcl__gemm_half_c_option(const lcl_gemm *g) {
   return g->half_c ? " -DHALF_C=1" : "";
 }
 
-/* Whether g can be computed in so many partial sums: those of patches would not be dense. */
-bool lcl__gemm_split_legal(const lcl_gemm *g, int split_k);
-
 /* The longest sum over k that may be added up plainly. */
 enum { LCL_GEMM_LONG = 1 << 17 };
 /* How many partial sums to make where split_k were chosen: more for a sum so long that it would

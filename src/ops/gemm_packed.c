@@ -134,8 +134,9 @@ static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
   return (p->vector == 8 || p->vector == 16) &&
          (p->kc_capacity == 128 || p->kc_capacity == 256 || p->kc_capacity == 512) && p->kc >= 1 &&
-         p->kc <= p->kc_capacity && p->panels_n >= 1 && p->panels_m >= 1 &&
-         lcl__gemm_split_legal(g, p->split_k) &&
+         p->kc <= p->kc_capacity && p->panels_n >= 1 && p->panels_m >= 1 && p->split_k >= 1 &&
+         p->split_k <= LCL_MAX(g->k, 1) &&
+         (p->split_k == 1 || g->source != LCL_GEMM_PATCHES) && /* whose parts are not dense */
          (size_t)(p->kc_capacity * 2 * p->vector) * sizeof(float) <= caps->local_mem;
 }
 

@@ -8,62 +8,182 @@ static bool supported(const lcl_caps *caps, const lcl_gemm *g) {
   return true;
 }
 
-static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
-  p->group = caps->max_work_group >= 256 ? 16 : 8;
+/* ---- tiles ---- */
+
+typedef struct tile {
+  int m, n, vectors;
+} tile;
+
+/* From most sums a work-item and a group to fewest: of equals, the first is taken. */
+static const tile tiles[] = { { 128, 128, 2 }, { 128, 64, 2 }, { 64, 128, 2 }, { 64, 64, 2 },
+                              { 64, 64, 1 },   { 128, 32, 1 }, { 32, 128, 1 }, { 64, 32, 1 },
+                              { 32, 64, 1 },   { 32, 32, 1 } };
+
+static int64_t items_of(tile t) {
+  return (int64_t)t.m * t.n / (16 * t.vectors * t.vectors);
+}
+
+/* Values of k in a round: TK of the kernel. */
+static int64_t depth_of(tile t) {
+  return 16 / t.vectors;
+}
+
+/* Bytes of local memory: two buffers, and with PATCHES_T what columns contribute. */
+static int64_t local_of(tile t) {
+  return 8 * depth_of(t) * (t.m + t.n + 8) + 16 * t.n;
+}
+
+static bool fits(const lcl_caps *caps, tile t) {
+  bool known = false;
+  for (size_t i = 0; i < LCL_COUNT(tiles); i++)
+    known |= t.m == tiles[i].m && t.n == tiles[i].n && t.vectors == tiles[i].vectors;
+  return known && (size_t)items_of(t) <= caps->max_work_group &&
+         (size_t)local_of(t) <= caps->local_mem;
+}
+
+/* Rounds of the kernel: with k = (w,t), slices of `depth` consecutive t have as many rounds as
+ * there are w; what is left are slices of powers of 2, whose rounds have several w. */
+static int64_t rounds_of(const lcl_gemm *g, int64_t depth) {
+  const lcl_patches *p = &g->patches;
+  const int64_t inner = g->source == LCL_GEMM_MATRIX    ? 1
+                        : g->source == LCL_GEMM_PATCHES ? LCL_MAX(p->ta, 1) * LCL_MAX(p->tb, 1)
+                                                        : p->gq * p->gr;
+  const int64_t w = g->k / LCL_MAX(inner, 1);
+  int64_t rounds = inner / depth * w;
+  for (int64_t run = 1; run < depth; run *= 2)
+    if (inner % depth & run) rounds += lcl__ceil_div(w, depth / run);
+  return rounds;
+}
+
+/* ---- the cost model ---- */
+
+/* Cycles that a GPU needs, from figures of an H100 that others are near enough to for a choice: a
+ * processor has 128 lanes and room for 768 work-items with 16 sums each or 384 with 64; the reads
+ * of a round take LATENCY, the work-group's start and end LAUNCH, the launch that sums parts
+ * SECOND; a processor has BYTES of memory bandwidth a cycle. */
+static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t splits) {
+  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, BYTES = 12 };
+  const double share_of_fma = t.vectors == 1 ? 0.68 : 0.82;
+  const int64_t processors = LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES),
+                resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
+                groups = lcl__ceil_div(g->m, t.m) * lcl__ceil_div(g->n, t.n) * g->batch * splits,
+                here = lcl__ceil_div(groups, processors), waves = lcl__ceil_div(here, resident);
+  const double rounds = (double)lcl__ceil_div(rounds_of(g, depth_of(t)), splits),
+               busy = (double)(t.m * t.n * depth_of(t)) / LANES / share_of_fma;
+  const double parts = splits == 1
+                           ? 0
+                           : SECOND + 4.0 * (double)(g->m * g->n * g->batch) *
+                                          (double)(splits + 1) / (double)(BYTES * processors);
+  return (double)(LAUNCH * waves) +
+         rounds * LCL_MAX((LATENCY + busy) * (double)waves, (double)here * busy) + parts;
+}
+
+/* CPU drivers, which run a group's work-items as vectors of one core. 64 sums a work-item need
+ * registers that only GPUs have: on llvmpipe they make it three times slower. */
+static void choose_for_cpu(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
   /* Half of a tile of 64 rows would be empty; measured on llvmpipe: 1.4 to 2.4 times faster. */
-  if (caps->local_is_global && g->m <= 32) p->group = 8;
+  const bool small = g->m <= 32 || !fits(caps, (tile) { 64, 64, 1 });
+  p->tile_m = p->tile_n = small ? 32 : 64;
   p->vectors = 1;
-  const int64_t units = lcl__units(caps);
-  const int64_t large = lcl__ceil_div(g->m, 128) * lcl__ceil_div(g->n, 128) * g->batch;
-  /* 64 sums a work-item need registers that only GPUs have: on llvmpipe they make it three times
-   * slower. */
-  if (p->group == 16 && !caps->local_is_global && caps->local_mem >= 24 << 10 && g->m >= 96 &&
-      g->n >= 96 && large >= 2 * units)
-    p->vectors = 2;
-  const int64_t side = 4 * p->vectors * p->group;
-  const int64_t tiles = LCL_MAX(1,
-                                lcl__ceil_div(g->m, side) * lcl__ceil_div(g->n, side) * g->batch);
+  const int64_t units = lcl__units(caps),
+                groups = LCL_MAX(1, lcl__ceil_div(g->m, p->tile_m) *
+                                        lcl__ceil_div(g->n, p->tile_n) * g->batch);
+  if (g->source != LCL_GEMM_PATCHES && groups < 2 * units && g->k >= 1024)
+    p->split_k = (int)LCL_MIN(lcl__ceil_div(2 * units, groups), g->k / 512);
+}
+
+static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
+  static const int splits[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 };
+  enum { FEWEST = 8 /* rounds of a part */ };
+  double best = 0;
   p->split_k = 1;
-  if (g->source != LCL_GEMM_PATCHES && tiles < 2 * units && g->k >= 1024)
-    p->split_k = (int)LCL_MIN(lcl__ceil_div(2 * units, tiles), g->k / 512);
+  if (caps->local_is_global || caps->type & CL_DEVICE_TYPE_CPU) {
+    choose_for_cpu(caps, g, p);
+    return;
+  }
+  p->tile_m = p->tile_n = 32;
+  p->vectors = 1;
+  for (size_t i = 0; i < LCL_COUNT(tiles); i++) {
+    const tile t = tiles[i];
+    /* Narrow processors have no registers for 64 sums. */
+    if (!fits(caps, t) || (t.vectors == 2 && caps->unit_lanes < 64)) continue;
+    for (size_t s = 0; s < LCL_COUNT(splits); s++) {
+      if (splits[s] > 1 && rounds_of(g, depth_of(t)) < FEWEST * splits[s]) break;
+      const double c = cycles(caps, g, t, splits[s]);
+      if (best > 0 && c >= best) continue;
+      best = c;
+      p->tile_m = t.m, p->tile_n = t.n, p->vectors = t.vectors;
+      p->split_k = splits[s];
+    }
+  }
 }
 
 static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_params *p) {
-  return (p->group == 8 || p->group == 16) &&
-         (size_t)p->group * (size_t)p->group <= caps->max_work_group &&
-         (p->vectors == 1 || p->vectors == 2) && lcl__gemm_split_legal(g, p->split_k);
+  return fits(caps, (tile) { p->tile_m, p->tile_n, p->vectors }) && p->split_k >= 1 &&
+         p->split_k <= LCL_MAX(g->k, 1);
+}
+
+/* ---- launches ---- */
+
+static void write_options(const lcl_gemm *g, tile t, bool final, char options[160]) {
+  const bool smooth = final && (g->act == LCL_ACT_SIGMOID || g->act == LCL_ACT_TANH);
+  const int n = snprintf(options, 160, "-DSOURCE=%d -DTILE_M=%d -DTILE_N=%d -DVECTORS=%d%s%s%s",
+                         (int)g->source, t.m, t.n, t.vectors, lcl__gemm_half_option(g),
+                         final ? lcl__gemm_half_c_option(g) : "", smooth ? " -DSMOOTH=1" : "");
+  if (g->source == LCL_GEMM_MATRIX)
+    snprintf(options + n, 160 - (size_t)n, " -DA_BY_K=%d -DB_BY_K=%d", g->a_s1 == 1, g->csb != 1);
+}
+
+/* With rounds for k, and no part without one. */
+static lcl_arg sizes_arg(lcl_lower *lw, const lcl_gemm *g, int64_t rounds, int64_t splits) {
+  const gemm_sizes args = { .m = lcl__int(lw, g->m),
+                            .n = lcl__int(lw, g->n),
+                            .k = lcl__int(lw, g->k),
+                            .splits = lcl__int(lw, splits),
+                            .k_split = lcl__int(lw, lcl__ceil_div(rounds, splits)) };
+  return LCL_STRUCT(args);
+}
+
+/* C, or where its parts are dense: pixels one after the other. */
+static lcl_arg c_arg(lcl_lower *lw, const lcl_gemm *g, const lcl_gemm_target *t) {
+  lcl_gemm dense = *g;
+  dense.yn = g->patches.gq * g->patches.gr;
+  dense.yrow = g->patches.gr;
+  dense.ycol = 1;
+  return lcl__gemm_c_arg(lw, t->part < 0 ? g : &dense, t);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
   const lcl_patches *x = &g->patches;
-  const int64_t side = 4 * p->vectors * p->group;
-  char options[64], label[128];
-  snprintf(options, sizeof options, "-DSOURCE=%d -DGROUP=%d -DNV=%d%s", (int)g->source, p->group,
-           p->vectors, lcl__gemm_half_option(g));
+  const tile t = { p->tile_m, p->tile_n, p->vectors };
+  const int64_t rounds = LCL_MAX(rounds_of(g, depth_of(t)), 1),
+                wanted = LCL_MIN(lcl__gemm_splits(g, p->split_k, 128), rounds);
+  const int splits = (int)lcl__ceil_div(rounds, lcl__ceil_div(rounds, wanted));
+  const lcl_gemm_target to = lcl__gemm_choose_target(lw, g, splits, 0);
+  char options[160], label[128];
+  write_options(g, t, to.part < 0, options);
   snprintf(label, sizeof label, "%s tiled", g->label);
-  const int splits = lcl__gemm_splits(g, p->split_k, 128);
-  const lcl_gemm_target t = lcl__gemm_choose_target(lw, g, splits, 0);
-  if (t.part < 0) strcat(options, lcl__gemm_half_c_option(g));
   LCL_TRY(lcl__emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "gemm_tiled.cl", .options = options },
-                          .kernel = "gemm_tiled",
-                          LCL_ARGS(g->a, g->b, t.c, g->bias_kind && t.part < 0 ? g->bias : g->a,
-                                   lcl__gemm_sizes_arg(lw, g, g->n, splits), lcl__gemm_a_arg(lw, g),
-                                   lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w),
-                                   lcl__gemm_c_arg(lw, g, &t), lcl__gemm_patches_arg(lw, g, 0)),
-                          .dims = 3,
-                          .global = { (size_t)(lcl__ceil_div(g->n, side) * p->group),
-                                      (size_t)(lcl__ceil_div(g->m, side) * p->group),
-                                      (size_t)(g->batch * splits) },
-                          .local = { (size_t)p->group, (size_t)p->group, 1 },
-                          .flops = g->flops,
-                          .bytes = lcl__gemm_bytes(g) }));
-  return t.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, splits, t.part, t.ldc, 0);
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "gemm_tiled.cl", .options = options },
+                      .kernel = "gemm_tiled",
+                      LCL_ARGS(g->a, g->b, to.c, g->bias_kind && to.part < 0 ? g->bias : g->a,
+                               sizes_arg(lw, g, rounds, splits), lcl__gemm_a_arg(lw, g),
+                               lcl__gemm_b_arg(lw, g, x->channels * x->h * x->w), c_arg(lw, g, &to),
+                               lcl__gemm_patches_arg(lw, g, 0)),
+                      .dims = 3,
+                      .global = { (size_t)(lcl__ceil_div(g->n, t.n) * items_of(t)),
+                                  (size_t)lcl__ceil_div(g->m, t.m), (size_t)(g->batch * splits) },
+                      .local = { (size_t)items_of(t), 1, 1 },
+                      .flops = g->flops,
+                      .bytes = lcl__gemm_bytes(g) }));
+  return to.part < 0 ? LCL_OK : lcl__gemm_sum_parts(lw, g, splits, to.part, to.ldc, 0);
 }
 
-static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8),
-                                           LCL_KERNEL_PARAM(group, 8, 16),
+static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(split_k, 1, 2, 3, 4, 6, 8, 16, 32),
+                                           LCL_KERNEL_PARAM(tile_m, 32, 64, 128),
+                                           LCL_KERNEL_PARAM(tile_n, 32, 64, 128),
                                            LCL_KERNEL_PARAM(vectors, 1, 2) };
 
 const lcl_gemm_implementation lcl__gemm_tiled = { .base = LCL_IMPLEMENTATION("tiled", params),

@@ -138,6 +138,7 @@ static lcl_status parse(const char *text, size_t n, cJSON **entries, bool *old) 
   if ((*old || strcmp(schema, SCHEMA) == 0) && lcl__json_members(root, "entries")) {
     *entries = cJSON_DetachItemFromObjectCaseSensitive(root, "entries");
     if (*old) st = lcl__tuning_convert(*entries);
+    lcl__tuning_convert_tiles(*entries);
   } else {
     st = lcl__fail(LCL_ERR_FORMAT, "not a tuning file (schema " SCHEMA ")");
   }

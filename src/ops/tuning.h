@@ -56,5 +56,7 @@ bool lcl__tuning_path(lcl_context *ctx, lcl_str *path);
 /* tuning_convert.c: records of schema latentcl-tuning-1, positions in an array, into named ones; a
  * record whose meaning is not certain is left out. */
 lcl_status lcl__tuning_convert(cJSON *entries);
+/* ... and records of tiled GEMMs from when tiles were square, with a parameter "group". */
+void lcl__tuning_convert_tiles(cJSON *entries);
 
 #endif

@@ -36,6 +36,16 @@ static void add_nhwc(cJSON *r, const int v[OLD]) {
   add(r, "filter_pairs", v[PANELS_M]);
 }
 
+/* The tile of a tiled GEMM's record that has the side of the work-group instead: it was square. A
+ * side that no kernel had makes a tile that none has. */
+static void square_tile(cJSON *r) {
+  const double group = lcl__json_number(r, "group"), vectors = lcl__json_number(r, "vectors");
+  const double side = group == 8 || group == 16 ? 4 * group * vectors : -1;
+  cJSON_DeleteItemFromObjectCaseSensitive(r, "group");
+  cJSON_AddNumberToObject(r, "tile_m", side);
+  cJSON_AddNumberToObject(r, "tile_n", side);
+}
+
 /* A GEMM's record; NULL where today's GEMM has no such algorithm. */
 static cJSON *named_gemm(const int v[OLD]) {
   if (v[ALGORITHM] != PACKED && v[ALGORITHM] != TILED && v[ALGORITHM] != CLBLAST) return NULL;
@@ -49,6 +59,7 @@ static cJSON *named_gemm(const int v[OLD]) {
     add(r, "group", v[GROUP]);
     add(r, "vectors", v[VECTORS]);
     add(r, "split_k", v[SPLIT_K]);
+    square_tile(r);
   }
   return r;
 }
@@ -122,4 +133,13 @@ lcl_status lcl__tuning_convert(cJSON *entries) {
   }
   cJSON_Delete(old);
   return LCL_OK;
+}
+
+void lcl__tuning_convert_tiles(cJSON *entries) {
+  cJSON *record;
+  cJSON_ArrayForEach(record, entries) {
+    if (strcmp(lcl__json_word(record, "algorithm"), "tiled") == 0 &&
+        cJSON_HasObjectItem(record, "group"))
+      square_tile(record);
+  }
 }

@@ -420,8 +420,8 @@ static void old_records(void **state) {
                    234);
   assert_true(lcl__tuning_find(ctx, "gemm 8x6x7 b1 an bn", &lcl__gemm_kind, &r));
   assert_string_equal(r.choice.implementation->name, "tiled");
-  assert_int_equal(
-      r.choice.params.group * 100 + r.choice.params.vectors * 10 + r.choice.params.split_k, 1623);
+  assert_int_equal(r.choice.params.tile_m * 1000 + r.choice.params.tile_n, 128128);
+  assert_int_equal(r.choice.params.vectors * 10 + r.choice.params.split_k, 23);
   static const char winograd[] = "conv2d_filter_grad 2x3x8x8 4x3x3 step 1,1 pad 1,1,1,1 dilation "
                                  "1,1 groups 1",
                     nhwc[] =
@@ -455,8 +455,8 @@ static void wrong_records(void **state) {
       "\"unknown\": {\"algorithm\": \"quantum\", \"vector\": 16},"
       "\"more\": {\"algorithm\": \"tiled\", \"group\": 8, \"vectors\": 1, \"split_k\": 1, "
       "\"colour\": 3},"
-      "\"huge\": {\"algorithm\": \"tiled\", \"group\": 1e9, \"vectors\": 1, \"split_k\": 1},"
-      "\"part\": {\"algorithm\": \"tiled\", \"group\": 8.5, \"vectors\": 1, \"split_k\": 1},"
+      "\"huge\": {\"algorithm\": \"tiled\", \"tile_m\": 1e9, \"vectors\": 1, \"split_k\": 1},"
+      "\"part\": {\"algorithm\": \"tiled\", \"tile_m\": 8.5, \"vectors\": 1, \"split_k\": 1},"
       "\"text\": {\"algorithm\": \"tiled\", \"group\": \"8\", \"vectors\": 1, \"split_k\": 1},"
       "\"list\": [1, 2], \"number\": 4";
   static const char *const bad[] = { "unknown", "huge", "part", "text", "list", "number" };
@@ -466,7 +466,7 @@ static void wrong_records(void **state) {
   for (size_t i = 0; i < LCL_COUNT(bad); i++)
     assert_false(lcl__tuning_find(ctx, bad[i], &lcl__gemm_kind, &r));
   assert_true(lcl__tuning_find(ctx, "more", &lcl__gemm_kind, &r));
-  assert_int_equal(r.choice.params.group, 8);
+  assert_int_equal(r.choice.params.tile_m * 1000 + r.choice.params.tile_n, 32032);
   ASSERT_OK(lcl__file_write_atomic(path.data, "{}", 2));
   lcl__str_free(&path);
   lcl_context_destroy(ctx);
@@ -562,13 +562,12 @@ static void wrong_kernel(void **state) {
   (void)state;
   static const fault one_too_large[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += 1.0f; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "if (lc.act) x = lcl_activate(",
-      "x += 1.0f; if (lc.act) x = lcl_activate(" },
+    { "gemm_tiled.cl", "x = activate(x,", "x += 1.0f; x = activate(x," },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : 1.0f" },
   };
   static const fault no_number[] = {
     { "gemm_packed.cl", "if (lc.act) v = activate(", "v += NAN; if (lc.act) v = activate(" },
-    { "gemm_tiled.cl", "if (lc.act) x = lcl_activate(", "x += NAN; if (lc.act) x = lcl_activate(" },
+    { "gemm_tiled.cl", "x = activate(x,", "x += NAN; x = activate(x," },
     { "conv_nhwc.cl", "? bias[i0 + i] : 0.0f", "? bias[i0 + i] : NAN" },
   };
   check_wrong_kernel("one-too-large", one_too_large, LCL_COUNT(one_too_large));

@@ -356,8 +356,10 @@ static void every_gemm(void **state) {
         .channels_last = 1 } },
     { "packed",
       { .vector = 8, .kc_capacity = 256, .kc = 64, .panels_n = 1, .panels_m = 9, .split_k = 1 } },
-    { "tiled", { .group = 8, .vectors = 1, .split_k = 2 } },
-    { "tiled", { .group = 8, .vectors = 1, .split_k = 1 } },
+    { "tiled", { .tile_m = 32, .tile_n = 32, .vectors = 1, .split_k = 2 } },
+    { "tiled", { .tile_m = 32, .tile_n = 64, .vectors = 1, .split_k = 1 } },
+    { "tiled", { .tile_m = 128, .tile_n = 64, .vectors = 2, .split_k = 3 } },
+    { "tiled", { .tile_m = 64, .tile_n = 64, .vectors = 2, .split_k = 1 } },
   };
   lcl_context *whole = ctx;
   ASSERT_OK(lcl_context_create(NULL, &ctx));

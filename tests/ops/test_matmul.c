@@ -172,9 +172,13 @@ static void every_algorithm(void **state) {
       { .vector = 16, .kc_capacity = 512, .kc = 64, .panels_n = 2, .panels_m = 3, .split_k = 1 } },
     { "packed",
       { .vector = 8, .kc_capacity = 128, .kc = 16, .panels_n = 1, .panels_m = 99, .split_k = 3 } },
-    { "tiled", { .group = 8, .vectors = 1, .split_k = 2 } },
-    { "tiled", { .group = 16, .vectors = 1, .split_k = 1 } },
-    { "tiled", { .group = 16, .vectors = 2, .split_k = 1 } },
+    { "tiled", { .tile_m = 32, .tile_n = 32, .vectors = 1, .split_k = 2 } },
+    { "tiled", { .tile_m = 64, .tile_n = 64, .vectors = 1, .split_k = 1 } },
+    { "tiled", { .tile_m = 32, .tile_n = 128, .vectors = 1, .split_k = 5 } },
+    { "tiled", { .tile_m = 128, .tile_n = 32, .vectors = 1, .split_k = 1 } },
+    { "tiled", { .tile_m = 64, .tile_n = 64, .vectors = 2, .split_k = 99 } },
+    { "tiled", { .tile_m = 64, .tile_n = 128, .vectors = 2, .split_k = 1 } },
+    { "tiled", { .tile_m = 128, .tile_n = 128, .vectors = 2, .split_k = 3 } },
     { "clblast", { 0 } },
   };
   lcl_context *whole = ctx;

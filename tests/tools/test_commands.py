@@ -590,18 +590,18 @@ def tune():
     check(os.path.getmtime(path) == changed and 'candidates' not in text, text)
     run('tune', 'gemm-64', '--budget', '5', '--again', env=home)
     check(os.path.getmtime(path) > changed, 'again')
-    # Where the kernel is slow with one size of groups, the other is taken, whichever is the usual one.
-    for slow, fast in ((8, 16), (16, 8)):
+    # Where the kernel is slow with one width of tiles, another is taken, whichever is the usual one.
+    for slow in (32, 64):
         kernels = os.path.abspath('slow-%d' % slow)
         shutil.copytree(KERNELS, kernels)
         text = open(kernels + '/gemm_tiled.cl').read()
         begin = '  local float as['
         check(text.count(begin) == 1, text)
-        wait = '#if GROUP == %d\n  for (volatile int wait = 0; wait < 20000; wait++);\n#endif\n' % slow
+        wait = '#if TILE_N == %d\n  for (volatile int wait = 0; wait < 20000; wait++);\n#endif\n' % slow
         open(kernels + '/gemm_tiled.cl', 'w').write(text.replace(begin, wait + begin))
         text = run('tune', 'gemm-64', '--budget', '10', env={**home, 'XDG_DATA_HOME': kernels, 'LATENTCL_KERNELS': kernels})
         entry, = json.load(open(re.search(r'results: (\S+)', text).group(1)))['entries'].values()
-        check(entry['group'] == fast, text)
+        check(entry['tile_n'] != slow, text)
 
 
 def algorithms():
@@ -635,7 +635,7 @@ def algorithms():
     shutil.copytree(KERNELS, deadly)
     path = deadly + '/gemm_tiled.cl'
     text = open(path).read()
-    first = '  const int tx = get_local_id(0), ty = get_local_id(1)'
+    first = '  const int id = get_local_id(0)'
     check(text.count(first) == 1, 'the kernel changed')
     open(path, 'w').write(text.replace(first, '  *(volatile global int *)(size_t)8 = 1;\n' + first))
     home.update(XDG_DATA_HOME=deadly, LATENTCL_KERNELS=deadly)
