@@ -50,11 +50,6 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
-static bool device_has(cl_device_id device, cl_device_info what) {
-  cl_uint value;
-  return clGetDeviceInfo(device, what, sizeof value, &value, NULL) == CL_SUCCESS;
-}
-
 static lcl_status read_extensions(lcl_caps *caps, cl_device_id device) {
   char *list;
   LCL_TRY(whole_text(device, CL_DEVICE_EXTENSIONS, &list));
@@ -65,7 +60,7 @@ static lcl_status read_extensions(lcl_caps *caps, cl_device_id device) {
   /* Where a kernel can ask for narrow sub-groups, a unit is one of many narrow processors. */
   caps->unit_lanes = !(caps->type & CL_DEVICE_TYPE_GPU)                  ? caps->preferred_float
                      : has_word(list, "cl_intel_required_subgroup_size") ? 8
-                     : device_has(device, DEVICE_WARP_SIZE_NV)           ? 128
+                     : has_word(list, "cl_nv_device_attribute_query")    ? 128
                                                                          : 64;
   lcl__free(list);
   return LCL_OK;
