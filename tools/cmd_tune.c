@@ -6,7 +6,8 @@
  * one died. Parent and child talk in lines, with choices as JSON:
  * child:  "problem KEY|CHOICE" and "start CHOICE"... for each, then "ready"
  * parent: "try INDEX CHOICE"
- * child:  "ok SECONDS", "wrong MESSAGE" or "failed MESSAGE" */
+ * child:  "ok SECONDS", "wrong MESSAGE", "failed MESSAGE" or "none MESSAGE": there is no such
+ * kernel */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -80,7 +81,11 @@ static int worker(const char *name, const char *device) {
     if (st == LCL_OK)
       printf("ok %.9g\n", seconds);
     else
-      printf("%s %s\n", st == LCL_ERR_NUMERIC ? "wrong" : "failed", lcl_error_message());
+      printf("%s %s\n",
+             st == LCL_ERR_NUMERIC       ? "wrong"
+             : st == LCL_ERR_UNSUPPORTED ? "none"
+                                         : "failed",
+             lcl_error_message());
     fflush(stdout);
   }
   lcl__free(problems);
@@ -254,7 +259,8 @@ static void tell(const char *key, double usual, const winner *best) {
   cJSON_AddStringToObject(o, "algorithm", best->choice.implementation->name);
 }
 
-/* Seconds of a candidate; < 0: wrong, refused, or it took the child down (which is replaced). */
+/* Seconds of a candidate; < 0: none, wrong, refused, or it took the child down (which is replaced).
+ */
 static double attempt(tuner *t, size_t i, const lcl_choice *c) {
   char line[512], *text = text_of(c);
   lcl_str request = { 0 };
@@ -271,6 +277,8 @@ static double attempt(tuner *t, size_t i, const lcl_choice *c) {
     t->wrong++;
     say("%s: %s gives a wrong result (%s); it is not used\n", t->problems.data[i].key, text,
         line + 6);
+  } else if (answered && strncmp(line, "none ", 5) == 0) {
+    t->tried--;
   } else if (answered) {
     t->failed++;
   }
