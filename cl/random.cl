@@ -11,7 +11,8 @@
  *   bernoulli  1 where u < p[index], else 0
  *   keep       scale where u < p, else 0 (one p for all: dropout's mask)
  *
- * rng: {seed_lo, seed_hi, step_lo, step_hi}. Every output is dense f32 of n elements.
+ * rng: {seed_lo, seed_hi, step_lo, step_hi}. Every output is dense f32: the n elements from out[at]
+ * on get the numbers of the indices from .. from + n - 1.
  *
  * Tunables:
  *   RANDOM_VEC   1, 4, 8 or 16: counters a work-item handles side by side (vector lanes on CPU
@@ -76,33 +77,34 @@ static rand_f random_unit(rand_u bits) {
   return RAND_TO_F(bits >> (rand_u)(8)) * (rand_f)(0x1p-24f);
 }
 
-/* Writes the four numbers of each counter in index order, nothing past n. */
-static void random_put(rand_f v0, rand_f v1, rand_f v2, rand_f v3, uint first, uint n,
+/* Writes the four numbers of each counter in index order, those of the n indices from `from` on. */
+static void random_put(rand_f v0, rand_f v1, rand_f v2, rand_f v3, uint first, int n, int from,
                        __global float *out) {
   float lane[4][RANDOM_VEC];
   RAND_STORE(v0, lane[0]);
   RAND_STORE(v1, lane[1]);
   RAND_STORE(v2, lane[2]);
   RAND_STORE(v3, lane[3]);
-  const uint base = first * 4;
-  if (base + 4 * RANDOM_VEC <= n)
+  const int base = (int)(first * 4) - from;
+  if (base >= 0 && base <= n - 4 * RANDOM_VEC)
     for (int i = 0; i < 4 * RANDOM_VEC; i++) out[base + i] = lane[i & 3][i >> 2];
   else
     for (int i = 0; i < 4 * RANDOM_VEC; i++)
-      if (base + i < n) out[base + i] = lane[i & 3][i >> 2];
+      if (base + i >= 0 && base + i < n) out[base + i] = lane[i & 3][i >> 2];
 }
 
-/* first: the work-item's counters; counters: how many there are for n numbers. */
+/* first: the work-item's counters, of those that have numbers of ours. */
 #define RANDOM_LOOP(first)                                                                         \
-  for (uint first = (uint)get_global_id(0) * RANDOM_VEC, counters_ = ((uint)n + 3) / 4;            \
-       first < counters_; first += (uint)get_global_size(0) * RANDOM_VEC)
+  for (uint first = (uint)from / 4 + (uint)get_global_id(0) * RANDOM_VEC,                          \
+            end_ = ((uint)from + (uint)n + 3) / 4;                                                 \
+       first < end_; first += (uint)get_global_size(0) * RANDOM_VEC)
 
 __kernel void random_uniform(__global const uint4 *rng, const int stream, const int n,
-                             __global float *out) {
+                             const int from, const int at, __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
-    random_put(random_unit(b.w0), random_unit(b.w1), random_unit(b.w2), random_unit(b.w3), first,
-               (uint)n, out);
+    random_put(random_unit(b.w0), random_unit(b.w1), random_unit(b.w2), random_unit(b.w3), first, n,
+               from, out + at);
   }
 }
 
@@ -112,18 +114,19 @@ static rand_f random_radius(rand_u bits) {
 }
 
 __kernel void random_normal(__global const uint4 *rng, const int stream, const int n,
-                            __global float *out) {
+                            const int from, const int at, __global float *out) {
   const rand_f turn = (rand_f)(6.283185307179586f);
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
     const rand_f r0 = random_radius(b.w0), r1 = random_radius(b.w2);
     const rand_f a0 = turn * random_unit(b.w1), a1 = turn * random_unit(b.w3);
-    random_put(r0 * cos(a0), r0 * sin(a0), r1 * cos(a1), r1 * sin(a1), first, (uint)n, out);
+    random_put(r0 * cos(a0), r0 * sin(a0), r1 * cos(a1), r1 * sin(a1), first, n, from, out + at);
   }
 }
 
 __kernel void random_bernoulli(__global const uint4 *rng, const int stream, const int n,
-                               __global const float *p, __global float *out) {
+                               const int from, const int at, __global const float *p,
+                               __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
     float lane[4][RANDOM_VEC];
@@ -132,20 +135,21 @@ __kernel void random_bernoulli(__global const uint4 *rng, const int stream, cons
     RAND_STORE(random_unit(b.w2), lane[2]);
     RAND_STORE(random_unit(b.w3), lane[3]);
     for (uint i = 0; i < 4 * RANDOM_VEC; i++) {
-      const uint at = first * 4 + i;
-      if (at < (uint)n) out[at] = lane[i & 3][i >> 2] < p[at] ? 1.0f : 0.0f;
+      const int k = (int)(first * 4 + i) - from;
+      if (k >= 0 && k < n) out[at + k] = lane[i & 3][i >> 2] < p[at + k] ? 1.0f : 0.0f;
     }
   }
 }
 
-__kernel void random_keep(__global const uint4 *rng, const int stream, const int n, const float p,
-                          const float scale, __global float *out) {
+__kernel void random_keep(__global const uint4 *rng, const int stream, const int n,
+                          const int from, const int at, const float p, const float scale,
+                          __global float *out) {
   RANDOM_LOOP(first) {
     const rand_block b = random_words(first, (uint)stream, rng[0]);
     const rand_f on = (rand_f)(scale), off = (rand_f)(0.0f), limit = (rand_f)(p);
     const rand_f u0 = random_unit(b.w0), u1 = random_unit(b.w1), u2 = random_unit(b.w2),
                  u3 = random_unit(b.w3);
     random_put(u0 < limit ? on : off, u1 < limit ? on : off, u2 < limit ? on : off,
-               u3 < limit ? on : off, first, (uint)n, out);
+               u3 < limit ? on : off, first, n, from, out + at);
   }
 }

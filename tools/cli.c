@@ -19,7 +19,10 @@ void cli_begin_message(void) {
   fflush(stdout);
 }
 
+static bool muted;
+
 static int complain(int code, const char *fmt, va_list args) {
+  if (muted) return code;
   lcl_str s = { 0 };
   cli_begin_message();
   lcl__str_vvisible(&s, fmt, args);
@@ -64,7 +67,12 @@ int cli_usage(const char *fmt, ...) {
   return CLI_USAGE;
 }
 
+void cli_mute(void) {
+  muted = true;
+}
+
 int cli_error(void) {
+  if (muted) return CLI_FAILED;
   cli_begin_message();
   fprintf(stderr, "latentcl: %s\n",
           lcl_error_message()); /* visible already; a build log has lines */

@@ -88,6 +88,9 @@ int cli_error(void);
 /* The same for wrong usage: returns CLI_USAGE. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* From now on this process prints no error: another one has it too, and does. */
+void cli_mute(void);
+
 /* Before anything is printed on stderr in another way: ends the status line and what stdout holds.
  */
 void cli_begin_message(void);

@@ -83,6 +83,10 @@ static void show_versions(void) {
              strcmp(LCL_PROTOBUF_C_VERSION, "none") != 0
                  ? LCL_PROTOBUF_C_VERSION
                  : "not built in (packages libprotobuf-c-dev and protobuf-c-compiler, for ONNX)");
+  doctor_say("  MPI             %s\n",
+             LCL_HAVE_MPI
+                 ? LCL_MPI_VERSION
+                 : "not built in (package libopenmpi-dev, for training on several devices)");
   static const char *const names[] = {
     "LATENTCL_ALGORITHM", "LATENTCL_FIND",   "LATENTCL_TUNING",       "LATENTCL_DEVICE",
     "LATENTCL_DISABLE",   "LATENTCL_ENABLE", "LATENTCL_CACHE",        "LATENTCL_CACHE_SIZE",

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli.h"
+#include "cli_ranks.h"
 #include "cli_run.h"
 #include "commit.h"
 #include "ops/find.h"
@@ -45,6 +46,7 @@ static int report(const lcl_train_result *r, lcl_status s, bool json, bool quiet
   if (s != LCL_OK) cli_error();
   if (s == LCL_ERR_INTERRUPTED) return cli_stop_code();
   if (s != LCL_OK) return CLI_FAILED;
+  if (!cli_speaks()) return CLI_OK;
   if (quiet && !json) {
     if (!named) cli_print("%s\n", r->out);
     return CLI_OK;
@@ -82,7 +84,8 @@ static int find_rate(lcl_context *ctx, const lcl_train_desc *d) {
 
 static int run(int argc, char **argv) {
   cli_model_args m = { 0 };
-  bool find_lr = false;
+  bool find_lr = false, sync_bn = true;
+  cli_ranks ranks = { 0 };
   bool resume = false, profile = true, check = false, quiet = false, test = true, json = false;
   const char *out = NULL, *trace = NULL, *start = NULL, *tensorboard = NULL;
   int64_t max_steps = 0;
@@ -99,12 +102,16 @@ static int run(int argc, char **argv) {
     { "find-lr", CLI_FLAG, &find_lr, NULL,
       "do not train: try rates from 1e-7 to 10 in at most 120 steps and suggest one; --out: folder "
       "of find-lr.html and find-lr.json (runs/find-lr-MODEL-DATE-N)" },
+    CLI_DEVICES(&ranks.devices),
+    { "sync-bn", CLI_FLAG, &sync_bn, NULL,
+      "several ranks: batch norm takes the statistics of the whole batch, as one process does" },
     { "max-steps", CLI_INT, &max_steps, NULL, "stop after so many steps in all; 0: no limit" },
     { "quiet", CLI_FLAG, &quiet, NULL,
       "print nothing but errors, and the run folder if --out is not given" },
     { "json", CLI_FLAG, &json, NULL, "the outcome as one JSON object" },
     { 0 },
   };
+  cli_ranks_begin();
   int code = cli_model_parse(argc, argv, own, usage, about, resume, &m);
   if (code >= 0) return code;
   if (quiet) lcl__find_quietly();
@@ -114,7 +121,8 @@ static int run(int argc, char **argv) {
                      "--max-steps");
   lcl_context *ctx;
   lcl_context_desc cd = { .device = m.device, .profile = (profile || trace) && !find_lr };
-  if (lcl_context_create(&cd, &ctx) != LCL_OK) return cli_error();
+  code = cli_ranks_join(&ranks, argc, argv, &cd, &ctx);
+  if (code >= 0) return code;
   cli_catch_stop();
   lcl_train_desc d = { .model = m.model,
                        .commit = LATENTCL_COMMIT,
@@ -132,13 +140,16 @@ static int run(int argc, char **argv) {
                        .quiet = quiet,
                        .test = test,
                        .max_steps = (int)max_steps,
-                       .interrupted = cli_stopped };
+                       .interrupted = cli_stopped,
+                       .ranks = ranks.ranks,
+                       .local_norm = !sync_bn };
   lcl_train_result r;
   if (find_lr)
     code = find_rate(ctx, &d);
   else
     code = report(&r, lcl_train(ctx, &d, &r), json, quiet, out != NULL);
   lcl_context_destroy(ctx);
+  cli_ranks_leave(&ranks);
   return code;
 }
 

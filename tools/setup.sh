@@ -9,7 +9,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-openc
 driver_packages=(pocl-opencl-icd mesa-opencl-icd)
 test_packages=(libcmocka-dev clang libclang-rt-dev)
 # Not in every release: what needs them is skipped without.
-optional_packages=(oclgrind clang-format-14 doxygen python3-numpy python3-pyopencl mypy cmake groff-base zsh fish)
+optional_packages=(libopenmpi-dev openmpi-bin oclgrind clang-format-14 doxygen python3-numpy python3-pyopencl mypy cmake groff-base zsh fish)
 
 # on_offer PACKAGE...: those that this release of Debian has; the others are named.
 on_offer() {

@@ -467,6 +467,10 @@ typedef struct lcl_batcher_desc {
   uint64_t seed;    /**< of orders and augmentation */
   uint32_t stream;  /**< batchers of one run and seed take different streams */
   bool no_prefetch; /**< make batches in the caller's thread */
+  /** > 0: only so many examples of each batch are made, from `first` on, those that they are in the
+   * whole batch: one rank's share (lcl_ranks_share()). Not with #LCL_BATCH_SEQUENTIAL. */
+  int rows;
+  int first; /**< see rows */
 } lcl_batcher_desc;
 
 /** Makes batches, one ahead in a thread of its own. */

@@ -17,6 +17,7 @@
 #define LATENTCL_GRAPH_H
 
 #include "latentcl/context.h"
+#include "latentcl/ranks.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -226,6 +227,29 @@ LCL_API lcl_status lcl_graph_status(const lcl_graph *g);
  * @param precision  #LCL_F32, as in a new graph, or #LCL_F16
  * @return #LCL_ERR_ARGUMENT for another type */
 LCL_API lcl_status lcl_graph_precision(lcl_graph *g, lcl_dtype precision);
+
+/** Makes the graph that of one rank's share of each batch: of batches of `batch` examples it gets
+ * those that lcl_ranks_share() says, in tensors of as many rows. The other ranks build the same
+ * graph for theirs. Random ops whose first size is the share's, or a multiple of it, give each
+ * example what it would get in a graph of the whole batch; lcl_minimise() takes the mean of the
+ * ranks' gradients, each with the weight of its share, so that losses which are means over the rows
+ * need no care, and what is not linear in the batch takes lcl_mean_over_ranks().
+ *
+ * @param g       the graph, still empty
+ * @param ranks   who shares; they have to outlive the graph's programs. NULL, or one alone: nothing
+ *   changes
+ * @param batch   examples of the whole batch, at least one for each rank
+ * @param second  of a second batch in the same graph (unlabelled examples); 0: none
+ * @return #LCL_ERR_ARGUMENT: a batch with fewer examples than there are ranks */
+LCL_API lcl_status lcl_graph_share(lcl_graph *g, lcl_ranks *ranks, int64_t batch, int64_t second);
+
+/** The mean of a tensor over the ranks of lcl_graph_share(), each with the weight of its share of
+ * the batch: of a mean over the rank's rows, that over the whole batch. Its gradient is itself. All
+ * ranks get the same bits.
+ *
+ * @param x  f32, any shape, the same on every rank
+ * @return the shape of x; x itself in a graph that is not shared */
+LCL_API lcl_tensor *lcl_mean_over_ranks(lcl_tensor *x);
 
 /** A tensor fed from outside before a run.
  *

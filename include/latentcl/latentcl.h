@@ -14,6 +14,7 @@
 #include "latentcl/onnx.h"
 #include "latentcl/ops.h"
 #include "latentcl/plugin.h"
+#include "latentcl/ranks.h"
 #include "latentcl/status.h"
 #include "latentcl/train.h"
 #include "latentcl/version.h"

@@ -121,6 +121,24 @@ typedef struct lcl_bn_desc {
   float gamma;      /**< initial scale (0: 1) */
 } lcl_bn_desc;
 
+/** The mean over axes that hold the examples of the batch, for what is not linear in it: over the
+ * whole batch also where ranks share it (lcl_graph_share()).
+ *
+ * @param x         a tensor with examples along one of the axes
+ * @param axes      as of lcl_mean()
+ * @param keepdims  the axes stay, with size 1
+ * @return the shape of x without the axes, or with 1 in their place */
+LCL_API lcl_tensor *lcl_batch_mean(lcl_tensor *x, unsigned axes, bool keepdims);
+
+/** Mean and variance of the batch, likewise: as lcl_moments(). Where each rank is to take those of
+ * its own examples (#lcl_train_desc.local_norm), it does.
+ *
+ * @param x     a tensor with examples along one of the axes
+ * @param axes  those over which they are taken
+ * @param mean  receives the mean, with size 1 along the axes; NULL is allowed
+ * @param var   receives the variance (divided by n); NULL is allowed */
+LCL_API void lcl_batch_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var);
+
 /** Batch norm over every axis but 1 (Ioffe and Szegedy 2015).
  *
  * @param x     (N,F) or (N,C,H,W)

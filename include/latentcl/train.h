@@ -161,6 +161,14 @@ typedef struct lcl_train_desc {
   /** Called after each step with how many are done of how many in all epochs, for progress bars.
    * NULL: not called. */
   void (*stepped)(void *user, int64_t step, int64_t steps);
+  /** Several processes train together, each of them in this call with the same arguments, on a
+   * context of its own, and the folders and data in a place that all see: every batch is shared,
+   * and the steps are those of one process but for rounding. Rank 0 evaluates, writes the files and
+   * the progress lines; all get the result. A failure of one rank alone ends the whole job
+   * (MPI_Abort). NULL: one process. */
+  lcl_ranks *ranks;
+  bool local_norm; /**< batch norm takes the statistics of each rank's own examples, instead of the
+                      whole batch's */
 } lcl_train_desc;
 
 /** What a training run came to. */

@@ -45,6 +45,11 @@ static int64_t global_step(const lcl_batcher *b, lcl_batch_state at) {
   return at.epoch * b->steps + at.step;
 }
 
+/* Examples that are made of each batch. */
+static int rows_of(const lcl_batcher *b) {
+  return b->desc.rows ? b->desc.rows : b->desc.batch;
+}
+
 /* ---- which examples ---- */
 
 static void need_order(lcl_batcher *b, int64_t round) {
@@ -154,11 +159,16 @@ static void make_example(lcl_batcher *b, uint64_t place, int32_t index, bool fli
 
 static void make_batch(lcl_batcher *b, lcl_batch_state at, slot *s) {
   const lcl_dataset *ds = b->desc.data;
+  const int first = b->desc.first;
   choose(b, at, s);
   choose_flips(b, at);
-  for (int k = 0; k < b->desc.batch; k++) {
-    uint64_t place = (uint64_t)global_step(b, at) * (uint64_t)b->desc.batch + (uint64_t)k;
-    make_example(b, place, s->index[k], b->flip[k], s->x + (size_t)k * b->n_out);
+  if (b->desc.rows) {
+    memmove(s->index, s->index + first, (size_t)b->desc.rows * sizeof *s->index);
+    s->valid = b->desc.rows;
+  }
+  for (int k = 0; k < rows_of(b); k++) {
+    uint64_t place = (uint64_t)global_step(b, at) * (uint64_t)b->desc.batch + (uint64_t)(first + k);
+    make_example(b, place, s->index[k], b->flip[first + k], s->x + (size_t)k * b->n_out);
     s->label[k] = ds->labels ? ds->labels[s->index[k]] : -1;
   }
   s->at = at;
@@ -212,6 +222,11 @@ static lcl_status check(const lcl_batcher_desc *d) {
         LCL_ERR_ARGUMENT,
         "a batch of %d is larger than '%s' with its %lld examples; choose a smaller batch",
         d->batch, d->data->name, (long long)d->data->count);
+  if (d->rows < 0 || d->first < 0 || d->rows > d->batch || d->first > d->batch - d->rows ||
+      (d->rows && d->mode == LCL_BATCH_SEQUENTIAL))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "%d examples from number %d on are no part of a batch of %d in a random order",
+                     d->rows, d->first, d->batch);
   if (d->prep && (d->prep->in_c != d->data->channels || d->prep->in_h != d->data->height ||
                   d->prep->in_w != d->data->width))
     return lcl__fail(LCL_ERR_SHAPE,
@@ -223,7 +238,7 @@ static lcl_status check(const lcl_batcher_desc *d) {
 
 static bool allocate(lcl_batcher *b) {
   size_t batch = (size_t)b->desc.batch, count = (size_t)b->desc.data->count, floats;
-  bool ok = lcl__mul_size(batch, b->n_out, &floats) &&
+  bool ok = lcl__mul_size((size_t)rows_of(b), b->n_out, &floats) &&
             lcl__mul_size(floats, sizeof(float), &floats);
   for (int i = 0; i < 2 && ok; i++) {
     slot *s = &b->slots[i];

@@ -99,6 +99,7 @@ enum {
       8, /* a gradient op that cannot be differentiated again: lcl_gradients says so by name */
   LCL_OP_TARGET = 16, /* an update whose in[0] is the variable it writes (not read as a value) */
   LCL_OP_MASKED = 32, /* a filter with weights that must be exactly without influence */
+  LCL_OP_EARLY = 64,  /* runs as soon as what it reads is there, before what was created earlier */
 };
 
 struct lcl_node {
@@ -144,6 +145,18 @@ int lcl__graph_node_count(const lcl_graph *g);
 lcl_node *lcl__graph_node(const lcl_graph *g, int id);
 /* The next stream number of the graph's random nodes: one a node, in order of creation. */
 int lcl__graph_random_stream(lcl_graph *g);
+/* lcl_graph_share: NULL where the graph is not shared. */
+typedef struct lcl_graph_rows {
+  int64_t all, first, n; /* examples of the whole batch; this rank's */
+} lcl_graph_rows;
+typedef struct lcl_graph_shares {
+  lcl_ranks *ranks;
+  lcl_graph_rows rows[2]; /* of the batch, and of the second one */
+  bool local_norm;        /* batch norm takes the statistics of the rank's own rows */
+} lcl_graph_shares;
+lcl_graph_shares *lcl__graph_shares(lcl_graph *g);
+/* The weight of this rank in means over the ranks; 1 where the graph is not shared. */
+double lcl__graph_weight(lcl_graph *g);
 lcl_arena *lcl__graph_arena(lcl_graph *g); /* lives as long as the graph */
 lcl_store *lcl__graph_store(lcl_graph *g);
 

@@ -220,6 +220,18 @@ static bool visit(lcl_grouping *gr, int group) {
   return true;
 }
 
+/* Nodes that are not to wait for their turn, where all that they read is done. */
+static bool visit_early(lcl_grouping *gr, const lcl_graph *g) {
+  for (int i = gr->n_nodes; i-- > 0;) {
+    const lcl_node *node = g->nodes.data[i];
+    bool ready = gr->needed[i] && (node->op->flags & LCL_OP_EARLY);
+    for (int j = 0; ready && j < node->n_in; j++)
+      ready = gr->groups[gr->group_of[node->in[j]->node->id]].done;
+    if (ready && !visit(gr, gr->group_of[i])) return false;
+  }
+  return true;
+}
+
 static int by_id(const void *a, const void *b) {
   return (*(lcl_node *const *)a)->id - (*(lcl_node *const *)b)->id;
 }
@@ -276,7 +288,7 @@ lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_root
       qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
   for (int i = 0; ok && i < n; i++)
     if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE))
-      ok = visit(gr, gr->group_of[i]);
+      ok = visit(gr, gr->group_of[i]) && visit_early(gr, g);
   lcl__free(seen);
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }

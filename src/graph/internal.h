@@ -19,9 +19,10 @@ struct lcl_graph {
   } outputs;        /* named with lcl_output */
   lcl_node **table; /* hash-consing: open addressing over nodes */
   size_t table_cap;
-  int n_random;        /* streams handed out */
-  lcl_dtype precision; /* of operands of products */
-  lcl_status status;   /* first error */
+  int n_random;            /* streams handed out */
+  lcl_graph_shares shares; /* .ranks NULL: not shared */
+  lcl_dtype precision;     /* of operands of products */
+  lcl_status status;       /* first error */
   char *message;
   lcl_tensor poison; /* what a broken call returns */
   lcl_node poison_node;

@@ -33,6 +33,9 @@ lcl_status lcl__build_init(lcl_build *b, const lcl_model *m, lcl_graph *g, lcl_m
 /* The same on a tensor of the graph that stands for the images (N,C,H,W), as prepared. */
 lcl_status lcl__build_on(lcl_build *b, const lcl_model *m, lcl_tensor *image, lcl_model_mode mode);
 
+/* Whether both batches have as many examples, as a whole where ranks share them. */
+bool lcl__build_same_batches(const lcl_build *b);
+
 /* What a setting came to, as the common option of that name would ask for it, into buf; "" where
  * the option is none of the settings. Returns buf. */
 const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]);

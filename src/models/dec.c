@@ -172,7 +172,7 @@ static void build_train(lcl_build *b, const net *n, const lcl_options *o) {
     return;
   }
   lcl_build_loss(b, mean_of(sharpening_rows(n, log_q)));
-  lcl_ema(shares(n), lcl_stop_gradient(lcl_mean(q, LCL_AXIS(0), false)), 0.99f);
+  lcl_ema(shares(n), lcl_stop_gradient(lcl_batch_mean(q, LCL_AXIS(0), false)), 0.99f);
 }
 
 static void build_eval(lcl_build *b, const net *n, const lcl_options *o) {

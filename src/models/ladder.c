@@ -14,6 +14,7 @@
 #include "latentcl/nn.h"
 #include "models/build.h"
 #include "models/registry.h"
+#include "ops/random.h"
 
 enum { MAX_LAYERS = 8 };
 static const float eps = 1e-10f;
@@ -175,7 +176,7 @@ typedef struct stack {
 
 static lcl_tensor *corrupt(const ladder *n, const stack *s, lcl_tensor *x, int layer) {
   if (n->noise[layer] == 0 || s->noisy == 0) return x;
-  lcl_tensor *e = lcl_random_normal(n->g, LCL_SHAPE(s->noisy, s->rows, n->width[layer]));
+  lcl_tensor *e = lcl__random_normal_along(n->g, LCL_SHAPE(s->noisy, s->rows, n->width[layer]), 1);
   e = lcl_scale(e, n->noise[layer]);
   const int64_t none[3] = { 0 }, clean[3] = { s->groups - s->noisy, 0, 0 };
   return lcl_add(x, clean[0] ? lcl_pad(e, none, clean) : e);
@@ -212,7 +213,7 @@ static void encode(const ladder *n, stack *s, lcl_tensor *x) {
   lcl_tensor *h = s->z[0] = corrupt(n, s, x, 0);
   for (int l = 1; l <= n->layers; l++) {
     lcl_tensor *a = weighted(n, s, h, l);
-    lcl_moments(a, LCL_AXIS(1), &s->mean[l], &s->var[l]);
+    lcl_batch_moments(a, LCL_AXIS(1), &s->mean[l], &s->var[l]);
     s->z[l] = corrupt(n, s, standardise(a, s->mean[l], s->var[l]), l);
     h = activate(n, s->z[l], l);
   }
@@ -306,7 +307,7 @@ static void follow(lcl_tensor *state, lcl_tensor *value, lcl_tensor *weight) {
  * with steps counted up to `most` (0: without end), or 0.01 for an exponential mean. */
 static void track(const ladder *n, const stack *s, const char *count, float most,
                   bool exponential) {
-  double m = (double)s->rows;
+  double m = (double)s->rows / lcl__graph_weight(n->g);
   lcl_tensor *weight = lcl_const(n->g, 0.01f);
   if (!exponential) {
     lcl_tensor *steps = counter(n, count);
@@ -332,7 +333,7 @@ static stack clean_pass(const ladder *n, lcl_tensor *labelled) {
 static void build_train(ladder *n) {
   lcl_tensor *x = rows_of(n, lcl_build_image(n->b)), *label = lcl_build_label(n->b);
   int64_t rows = lcl_build_batch(n->b), free_rows = lcl_build_unlabelled_batch(n->b);
-  bool decoder = n->lowest <= n->layers, joined = decoder && rows == free_rows;
+  bool decoder = n->lowest <= n->layers, joined = decoder && lcl__build_same_batches(n->b);
   stack labelled = { .groups = 1, .noisy = 1, .rows = rows },
         both = { .groups = 2, .noisy = 1, .rows = free_rows };
   lcl_tensor *u = decoder ? rows_of(n, lcl_build_unlabelled(n->b)) : NULL;

@@ -71,6 +71,11 @@ int64_t lcl_build_unlabelled_batch(const lcl_build *b) {
   return b->unlabelled_batch;
 }
 
+bool lcl__build_same_batches(const lcl_build *b) {
+  const lcl_graph_shares *s = lcl__graph_shares(b->graph);
+  return s ? s->rows[0].all == s->rows[1].all : b->batch == b->unlabelled_batch;
+}
+
 lcl_tensor *lcl_build_image(lcl_build *b) {
   if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
   const lcl_model_data *d = &b->model->data;

@@ -93,7 +93,7 @@ static lcl_tensor *clean(net *n, lcl_tensor *x) {
                                               .unbiased = true,
                                               .no_gamma = true,
                                               .no_beta = true });
-    if (n->train) lcl_moments(a, LCL_AXIS(0), &n->mean[l], &n->var[l]);
+    if (n->train) lcl_batch_moments(a, LCL_AXIS(0), &n->mean[l], &n->var[l]);
     h = shifted(n, n->z[l], l);
     if (l < n->n) h = lcl_relu(h);
   }

@@ -36,7 +36,7 @@ lcl_tensor *lcl_bernoulli_entropy_rows(lcl_tensor *p) {
 }
 
 lcl_tensor *lcl_bernoulli_marginal_entropy(lcl_tensor *p) {
-  return lcl_sum(binary_entropy(lcl_mean(p, LCL_AXIS(0), false)), LCL_ALL_AXES, false);
+  return lcl_sum(binary_entropy(lcl_batch_mean(p, LCL_AXIS(0), false)), LCL_ALL_AXES, false);
 }
 
 /* M log((M + tiny)/(a*b + tiny)). */
@@ -58,10 +58,11 @@ static lcl_tensor *information(lcl_tensor *m11, lcl_tensor *a, lcl_tensor *b) {
 lcl_tensor *lcl_pairwise_information(lcl_tensor *p) {
   lcl_shape s = lcl_tensor_shape(p);
   int64_t n = s.rank == 2 && s.dim[0] ? s.dim[0] : 1, d = s.rank == 2 ? s.dim[1] : 1;
-  lcl_tensor *mean = lcl_mean(p, LCL_AXIS(0), false);
+  lcl_tensor *mean = lcl_batch_mean(p, LCL_AXIS(0), false);
   lcl_tensor *a = lcl_reshape(mean, LCL_SHAPE(d, 1)), *b = lcl_reshape(mean, LCL_SHAPE(1, d));
-  lcl_tensor *joint = lcl_scale(lcl_matmul(p, p, true, false), 1.0f / (float)n);
+  lcl_tensor *joint = lcl_mean_over_ranks(
+      lcl_scale(lcl_matmul(p, p, true, false), 1.0f / (float)n));
   /* Each pair is there twice, and each bit with itself once. */
-  lcl_tensor *self = information(lcl_mean(lcl_square(p), LCL_AXIS(0), false), mean, mean);
+  lcl_tensor *self = information(lcl_batch_mean(lcl_square(p), LCL_AXIS(0), false), mean, mean);
   return lcl_scale(lcl_sub(information(joint, a, b), self), 0.5f);
 }

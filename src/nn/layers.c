@@ -89,9 +89,24 @@ static lcl_tensor *scale_by_statistics(lcl_tensor *x, lcl_tensor *mean, lcl_tens
   return lcl_mul(lcl_sub(x, mean), lcl_rsqrt(lcl_shift(var, eps)));
 }
 
+lcl_tensor *lcl_batch_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
+  return lcl_mean_over_ranks(lcl_mean(x, axes, keepdims));
+}
+
+void lcl_batch_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var) {
+  const lcl_graph_shares *shares = lcl__graph_shares(lcl_tensor_graph(x));
+  if (!shares || shares->local_norm) {
+    lcl_moments(x, axes, mean, var);
+    return;
+  }
+  lcl_tensor *m = lcl_batch_mean(x, axes, true);
+  if (mean) *mean = m;
+  if (var) *var = lcl_batch_mean(lcl_square(lcl_sub(x, m)), axes, true);
+}
+
 lcl_tensor *lcl_normalise(lcl_tensor *x, float eps, lcl_tensor **mean, lcl_tensor **var) {
   lcl_tensor *m, *v;
-  lcl_moments(x, statistic_axes(x), &m, &v);
+  lcl_batch_moments(x, statistic_axes(x), &m, &v);
   if (mean) *mean = m;
   if (var) *var = v;
   return scale_by_statistics(x, m, v, eps);
@@ -140,9 +155,14 @@ lcl_tensor *lcl_batch_norm(lcl_tensor *x, const char *name, const lcl_bn_desc *d
     y = lcl_normalise(x, eps, &mean, &var);
     if (d.mode == LCL_BN_TRAIN) {
       lcl_shape c = channel_shape(x);
+      lcl_graph *g = lcl_tensor_graph(x);
       double m = (double)lcl_shape_count(lcl_tensor_shape(x)) /
-                 (double)LCL_MAX(lcl_shape_count(c), 1);
+                 (double)LCL_MAX(lcl_shape_count(c), 1) / lcl__graph_weight(g);
       float factor = d.unbiased && m > 1 ? (float)(m / (m - 1)) : 1;
+      if (lcl__graph_shares(g) && lcl__graph_shares(g)->local_norm) { /* one model has one */
+        mean = lcl_mean_over_ranks(lcl_stop_gradient(mean));
+        var = lcl_mean_over_ranks(lcl_stop_gradient(var));
+      }
       lcl_ema(run_mean, lcl_stop_gradient(flat(mean)), 1 - momentum);
       lcl_ema(run_var, lcl_stop_gradient(lcl_scale(flat(var), factor)), 1 - momentum);
     }

@@ -104,7 +104,7 @@ lcl_tensor *lcl_entropy_rows(lcl_tensor *logits) {
 }
 
 lcl_tensor *lcl_marginal_entropy(lcl_tensor *probabilities, float floor_) {
-  lcl_tensor *mean = lcl_mean(probabilities, LCL_AXIS(0), false);
+  lcl_tensor *mean = lcl_batch_mean(probabilities, LCL_AXIS(0), false);
   lcl_tensor *guarded = lcl_shift(mean, floor_);
   if (floor_ == 0) /* 0 log 0 is 0, and so is its share of the gradient */
     guarded = lcl_select(mean, mean, lcl_const(lcl_tensor_graph(mean), 1));

@@ -3,6 +3,7 @@
 #include "device/divide.h"
 #include "graph/graph.h"
 #include "latentcl/ops.h"
+#include "ops/random.h"
 
 typedef enum random_kind {
   RANDOM_UNIFORM,
@@ -16,7 +17,7 @@ typedef struct random_attr {
   int32_t stream; /* order of creation among the graph's random nodes */
   float p, scale; /* RANDOM_KEEP: scale with probability p, else 0 */
   int32_t rank;   /* of shape, unless the shape is that of input 0 */
-  int32_t zero;
+  int32_t axis;   /* along which the examples of a batch lie */
   int64_t dim[LCL_MAX_RANK];
 } random_attr;
 
@@ -36,14 +37,21 @@ static lcl_status infer(lcl_node *node) {
   return LCL_OK;
 }
 
-static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+/* Consecutive elements of the output, and the place of the first in the output of a graph of the
+ * whole batch. */
+typedef struct part {
+  int64_t at, n, from;
+} part;
+
+static lcl_status emit_part(lcl_lower *lw, lcl_node *node, part p) {
   const random_attr *a = node->attr;
   const lcl_caps *caps = lcl__lower_caps(lw);
-  const int64_t n = lcl_shape_count(node->out[0].shape);
+  const int64_t n = p.n;
   static const char *const kernels[] = { "random_uniform", "random_normal", "random_bernoulli",
                                          "random_keep" };
-  lcl_arg args[6] = { lcl__rng_arg(lw), lcl__i32(a->stream), lcl__i32(n) };
-  int n_args = 3;
+  lcl_arg args[8] = { lcl__rng_arg(lw), lcl__i32(a->stream), lcl__i32(n), lcl__i32(p.from),
+                      lcl__i32(p.at) };
+  int n_args = 5;
   if (a->kind == RANDOM_BERNOULLI) args[n_args++] = lcl__in(lw, node->in[0]);
   if (a->kind == RANDOM_KEEP) {
     args[n_args++] = lcl__f32(a->p);
@@ -64,13 +72,51 @@ static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   return lcl__emit(lw, &d);
 }
 
+/* The share of a graph's batch that a size stands for, k elements an example; NULL: none. */
+static const lcl_graph_rows *share_of(const lcl_graph_shares *s, int64_t size, int64_t *k) {
+  for (int exact = 1; exact >= 0; exact--)
+    for (int i = 0; i < 2; i++) {
+      const int64_t rows = s->rows[i].n;
+      *k = rows ? size / rows : 0;
+      if (rows && *k && size % rows == 0 && (*k == 1 || !exact)) return &s->rows[i];
+    }
+  return NULL;
+}
+
+/* Each example gets the numbers that it has in the whole batch. */
+static lcl_status lower(lcl_lower *lw, lcl_node *node) {
+  const random_attr *a = node->attr;
+  const lcl_shape s = node->out[0].shape;
+  const lcl_graph_shares *shares = lcl__graph_shares(node->graph);
+  const int64_t n = lcl_shape_count(s);
+  if (!shares || s.rank <= a->axis || n == 0) return emit_part(lw, node, (part) { 0, n, 0 });
+  int64_t outer = 1, k, inner;
+  for (int i = 0; i < a->axis; i++) outer *= s.dim[i];
+  const lcl_graph_rows *first = &shares->rows[0], *second = &shares->rows[1],
+                       *rows = share_of(shares, s.dim[a->axis], &k);
+  inner = n / (outer * s.dim[a->axis]);
+  if (!rows && second->n && s.dim[a->axis] == first->n + second->n && outer == 1) {
+    LCL_TRY(emit_part(lw, node, (part) { 0, first->n * inner, first->first * inner }));
+    return emit_part(
+        lw, node,
+        (part) { first->n * inner, second->n * inner, (first->all + second->first) * inner });
+  }
+  if (!rows) return emit_part(lw, node, (part) { 0, n, 0 });
+  inner *= k;
+  for (int64_t i = 0; i < outer; i++)
+    LCL_TRY(emit_part(
+        lw, node,
+        (part) { i * rows->n * inner, rows->n * inner, (i * rows->all + rows->first) * inner }));
+  return LCL_OK;
+}
+
 static const lcl_op op_random = { .name = "random",
                                   .attr_size = sizeof(random_attr),
                                   .infer = infer,
                                   .lower = lower,
                                   .flags = LCL_OP_RANDOM | LCL_OP_NO_GRAD };
 
-static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape,
+static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_shape shape, int axis,
                           float keep, float scale) {
   random_attr a;
   if (!g || shape.rank < 0 || shape.rank > LCL_MAX_RANK)
@@ -79,6 +125,7 @@ static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_sha
   memset(&a, 0, sizeof a);
   a.kind = kind;
   a.stream = lcl__graph_random_stream(g);
+  a.axis = axis;
   a.p = keep;
   a.scale = scale;
   a.rank = shape.rank;
@@ -88,16 +135,20 @@ static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_sha
 }
 
 lcl_tensor *lcl_random_uniform(lcl_graph *g, lcl_shape shape) {
-  return sample(g, RANDOM_UNIFORM, NULL, shape, 0, 0);
+  return sample(g, RANDOM_UNIFORM, NULL, shape, 0, 0, 0);
 }
 
 lcl_tensor *lcl_random_normal(lcl_graph *g, lcl_shape shape) {
-  return sample(g, RANDOM_NORMAL, NULL, shape, 0, 0);
+  return sample(g, RANDOM_NORMAL, NULL, shape, 0, 0, 0);
+}
+
+lcl_tensor *lcl__random_normal_along(lcl_graph *g, lcl_shape shape, int axis) {
+  return sample(g, RANDOM_NORMAL, NULL, shape, axis, 0, 0);
 }
 
 lcl_tensor *lcl_random_bernoulli(lcl_tensor *p) {
   LCL_NEED_TENSORS(p);
-  return sample(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0);
+  return sample(p->node->graph, RANDOM_BERNOULLI, p, p->shape, 0, 0, 0);
 }
 
 lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
@@ -107,7 +158,7 @@ lcl_tensor *lcl_dropout(lcl_tensor *x, float rate) {
     return lcl__graph_error(g, LCL_ERR_ARGUMENT, "dropout", "the rate must be in [0,1), got %g",
                             (double)rate);
   if (rate == 0) return x;
-  lcl_tensor *keep = sample(g, RANDOM_KEEP, NULL, x->shape, 1 - rate, 1 / (1 - rate));
+  lcl_tensor *keep = sample(g, RANDOM_KEEP, NULL, x->shape, 0, 1 - rate, 1 / (1 - rate));
   /* Selected, not only multiplied: what is dropped is 0 also where x is infinite. */
   return lcl_select(keep, lcl_mul(x, keep), lcl_const(g, 0));
 }

@@ -9,6 +9,7 @@
 #include "graph/store.h"
 #include "latentcl/ops.h"
 #include "ops/packed.h"
+#include "ops/ranks.h"
 
 /* ---- assignment and moving averages ---- */
 
@@ -89,10 +90,23 @@ typedef struct optimiser {
   lcl_var *loss_scale, *steady; /* factor, steps since it changed; NULL: none */
   int *arena;   /* per parameter, while lowering: slot of the flat gradient of its segment */
   bool *placed; /* ... and whether the gradient is computed straight into it */
+  struct bucket *buckets; /* of a graph that ranks share */
+  int n_buckets;
 } optimiser;
+/* Neighbouring parameters whose gradients are exchanged together: as many as make it worth while,
+ * in the order in which the backward pass comes to them, from the last on. */
+typedef struct bucket {
+  int first, last;
+  lcl_exchange *exchange; /* while lowering */
+} bucket;
+enum { BUCKET_BYTES = 2 << 20 };
 typedef struct optimiser_attr {
   optimiser *o;
 } optimiser_attr;
+typedef struct bucket_attr {
+  optimiser *o;
+  bucket *b;
+} bucket_attr;
 
 /* Kernel and slot names of each rule. */
 static const struct {
@@ -260,16 +274,81 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
   return LCL_OK;
 }
 
+/* The gradient of parameter i in its place of the flat buffer. */
+static lcl_status gather_gradient(lcl_lower *lw, const optimiser *o, int i, lcl_tensor *gradient) {
+  if (o->placed[i]) return LCL_OK;
+  int part = lcl__slot_part(lw, o->arena[i], o->params[i]->offset, o->params[i]->bytes);
+  return lcl__emit_copy(lw, lcl__in(lw, gradient), lcl__slot_arg(lw, part, LCL_WRITE),
+                        o->params[i]->bytes);
+}
+
+/* ---- gradients of a graph that ranks share ---- */
+
+static lcl_arg bucket_arg(lcl_lower *lw, const optimiser *o, const bucket *b, int access) {
+  const lcl_var *first = o->params[b->first], *last = o->params[b->last];
+  return lcl__slot_arg(lw,
+                       lcl__slot_part(lw, o->arena[b->first], first->offset,
+                                      last->offset + last->bytes - first->offset),
+                       access);
+}
+
+static lcl_status infer_bucket(lcl_node *node) {
+  node->out[0].shape = LCL_SCALAR; /* a sign that the gradients are on their way */
+  node->out[0].dtype = LCL_F32;
+  return LCL_OK;
+}
+
+static lcl_status lower_bucket(lcl_lower *lw, lcl_node *node) {
+  const bucket_attr *a = node->attr;
+  for (int i = a->b->first; i <= a->b->last; i++)
+    LCL_TRY(gather_gradient(lw, a->o, i, node->in[i - a->b->first]));
+  lcl__out(lw, &node->out[0]);
+  const lcl_arg all = bucket_arg(lw, a->o, a->b, LCL_READ);
+  return lcl__emit_mean_start(lw, node->graph, all, lcl__slot_bytes(lw, all) / sizeof(float),
+                              &a->b->exchange);
+}
+
+static const lcl_op op_bucket = { .name = "exchange gradients",
+                                  .attr_size = sizeof(bucket_attr),
+                                  .infer = infer_bucket,
+                                  .lower = lower_bucket,
+                                  .flags = LCL_OP_NO_GRAD | LCL_OP_EARLY };
+
+/* Parameters i-1 and i lie next to each other. */
+static bool adjoin(const optimiser *o, int i) {
+  const lcl_var *a = o->params[i - 1], *b = o->params[i];
+  return a->segment == b->segment && b->offset >= a->offset + a->bytes &&
+         b->offset - (a->offset + a->bytes) < 4096;
+}
+
+/* Fills the buckets, and in with a sign of each. */
+static void make_buckets(lcl_graph *g, optimiser *o, lcl_tensor *const *gradients,
+                         lcl_tensor **in) {
+  for (int last = o->n - 1, first; last >= 0; last = first - 1) {
+    size_t bytes = o->params[last]->bytes;
+    for (first = last; first > 0 && adjoin(o, first) && bytes < BUCKET_BYTES;)
+      bytes += o->params[--first]->bytes;
+    bucket *b = &o->buckets[o->n_buckets];
+    *b = (bucket) { .first = first, .last = last };
+    in[o->n_buckets++] = lcl__node_new(g, &op_bucket, gradients + first, last - first + 1,
+                                       &(bucket_attr) { o, b }, 1);
+  }
+}
+
+static lcl_status end_exchanges(lcl_lower *lw, const optimiser *o) {
+  for (int i = 0; i < o->n_buckets; i++)
+    LCL_TRY(lcl__emit_mean_end(lw, o->buckets[i].exchange,
+                               bucket_arg(lw, o, &o->buckets[i], LCL_WRITE)));
+  return LCL_OK;
+}
+
 static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
   optimiser *o = ((optimiser_attr *)node->attr)->o;
   size_t align = lcl__lower_caps(lw)->base_align;
   lcl_arg scale;
-  for (int i = 0; i < o->n; i++) {
-    if (o->placed[i]) continue;
-    int part = lcl__slot_part(lw, o->arena[i], o->params[i]->offset, o->params[i]->bytes);
-    LCL_TRY(lcl__emit_copy(lw, lcl__in(lw, node->in[i + 1]), lcl__slot_arg(lw, part, LCL_WRITE),
-                           o->params[i]->bytes));
-  }
+  for (int i = 0; i < o->n && !o->n_buckets; i++)
+    LCL_TRY(gather_gradient(lw, o, i, node->in[i + 1]));
+  LCL_TRY(end_exchanges(lw, o));
   LCL_TRY(emit_scale(lw, node, o, &scale));
   for (int i = 0; i < o->n;) {
     run r = next_run(o, i, align);
@@ -398,7 +477,7 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   lcl_arena *arena = lcl__graph_arena(g);
   optimiser *o = lcl__arena_alloc(arena, sizeof *o);
   lcl_tensor **params = lcl__arena_alloc(arena, cap * sizeof *params),
-             **in = lcl__arena_alloc(arena, (cap + 1) * sizeof *in);
+             **in = lcl__arena_alloc(arena, (2 * cap + 1) * sizeof *in);
   if (!o || !params || !in) {
     lcl__graph_error(g, LCL_ERR_HOST_MEMORY, "minimise", "out of memory");
     return;
@@ -426,7 +505,8 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->params = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->params);
   o->arena = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
   o->placed = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
-  if (n <= 0 || !o->params || !o->arena || !o->placed) {
+  o->buckets = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->buckets);
+  if (n <= 0 || !o->params || !o->arena || !o->placed || !o->buckets) {
     lcl__graph_error(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
                      n ? "out of memory" : "the loss depends on no parameter");
     return;
@@ -440,5 +520,6 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
     lcl__graph_error(g, made, "minimise", "%s", lcl_error_message());
     return;
   }
-  lcl__node_new(g, &op_optimiser, in, n + 1, &(optimiser_attr) { o }, 1);
+  if (lcl__graph_shares(g)) make_buckets(g, o, in + 1, in + 1 + n);
+  lcl__node_new(g, &op_optimiser, in, n + 1 + o->n_buckets, &(optimiser_attr) { o }, 1);
 }

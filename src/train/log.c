@@ -51,6 +51,10 @@ void lcl__utc_now(char text[24]) {
 
 lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line) {
   char now[24];
+  if (!log->file) {
+    cJSON_Delete(line);
+    return LCL_OK;
+  }
   lcl__utc_now(now);
   cJSON_AddStringToObject(line, "time", now);
   char *text = lcl__json_print(line, false);

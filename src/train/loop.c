@@ -1,7 +1,7 @@
 /* The training loop: epochs, selection of the best, early stopping, the final evaluation. */
 #include <math.h>
 
-#include "device/device.h"
+#include "device/ranks.h"
 #include "train/report.h"
 #include "train/trainer.h"
 
@@ -24,7 +24,7 @@ static double seconds_spent(const lcl_trainer *t) {
 
 static double images_per_second(const lcl_trainer *t) {
   double seconds = seconds_spent(t);
-  int64_t per_step = t->compiled.build.batch + t->compiled.build.unlabelled_batch;
+  int64_t per_step = t->batch + t->unlabelled_batch;
   return seconds > 0 ? (double)(t->at.step * per_step) / seconds : 0;
 }
 
@@ -266,8 +266,7 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   bool merged = t->s->data_desc.merge, evaluate = merged || t->s->splits.valid, best;
   const char *split = merged ? "all" : "validation";
   if (evaluate)
-    LCL_TRY(
-        lcl__evaluate(t->eval, merged ? t->s->splits.train : t->s->splits.valid, split, &m, NULL));
+    LCL_TRY(lcl__trainer_evaluate(t, merged ? t->s->splits.train : t->s->splits.valid, split, &m));
   LCL_TRY(judge(t, &m, &best));
   LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
@@ -276,8 +275,9 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   return lcl__now() - t->last_saved >= save_every ? lcl__trainer_save(t) : LCL_OK;
 }
 
-static bool interrupted(const lcl_trainer *t) {
-  return t->d->interrupted && t->d->interrupted();
+/* Of several ranks: all see it after the same step, whichever was asked. */
+static bool interrupted(lcl_trainer *t) {
+  return lcl__ranks_vote(t->ranks, t->d->interrupted && t->d->interrupted());
 }
 
 /* Saves and says how to go on. */
@@ -332,7 +332,8 @@ static lcl_status run_epochs(lcl_trainer *t) {
 /* What is not finite was seen at a log line or a save; the step and the op that made it are found
  * by going from the last checkpoint, which is good, once more. */
 static lcl_status run_or_blame(lcl_trainer *t) {
-  const lcl_status s = run_epochs(t);
+  lcl_status s = run_epochs(t);
+  if (s != LCL_ERR_INTERRUPTED) s = lcl__ranks_fail(t->ranks, s);
   return s == LCL_ERR_NUMERIC && !t->d->check_numerics ? lcl__trainer_diagnose(t) : s;
 }
 
@@ -342,7 +343,7 @@ static lcl_status calibrate(lcl_trainer *t) {
   lcl_session *s = t->s;
   lcl_compiled compiled;
   lcl_batcher *batches = NULL;
-  int64_t n = LCL_MIN(t->compiled.build.batch, s->labelled->count);
+  int64_t n = LCL_MIN(t->batch, s->labelled->count);
   LCL_TRY(lcl__compiled_create(
       s, &(lcl_compiled_desc) { .mode = LCL_MODE_CALIBRATE, .name = "calibrate", .batch = n },
       &compiled));
@@ -484,6 +485,16 @@ static lcl_status check_profile(lcl_context *ctx, const lcl_train_desc *d) {
   return d->trace ? lcl__profile_start_trace(ctx) : LCL_OK;
 }
 
+/* Test and report, by rank 0. */
+static lcl_status finish_run(lcl_trainer *t, lcl_context *ctx, lcl_train_result *r) {
+  const bool whole = !out_of_steps(t);
+  if (!t->leads) return LCL_OK;
+  if (whole) LCL_TRY(check_best(t));
+  if (whole && t->d->test) LCL_TRY(final_test(t, &r->test));
+  show_test(t, &r->test);
+  return whole ? finish_files(t, ctx) : write_times(t, ctx);
+}
+
 lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_result *result) {
   LCL_NEED(ctx, desc);
   lcl_trainer t;
@@ -492,6 +503,8 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   if (!desc->model && !desc->resume) return lcl__fail(LCL_ERR_ARGUMENT, "no model was named");
   LCL_TRY(check_profile(ctx, desc));
   lcl_status s = lcl__trainer_open(&t, ctx, desc);
+  s = lcl__ranks_agree(t.ranks, s);
+  if (s == LCL_OK) s = lcl__trainer_join(&t);
   if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
   if (s == LCL_OK) s = run_or_blame(&t);
@@ -505,12 +518,10 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
     r->seconds = seconds_spent(&t);
     r->examples_per_second = images_per_second(&t);
   }
-  if (s == LCL_OK && !out_of_steps(&t)) s = check_best(&t);
-  if (s == LCL_OK && desc->test && !out_of_steps(&t)) s = final_test(&t, &r->test);
-  if (s == LCL_OK) show_test(&t, &r->test);
-  if (s == LCL_OK && !out_of_steps(&t))
-    s = finish_files(&t, ctx);
-  else if (s == LCL_OK || s == LCL_ERR_INTERRUPTED) {
+  if (s == LCL_OK) {
+    s = lcl__ranks_agree(t.ranks, finish_run(&t, ctx, r));
+    lcl__ranks_broadcast(t.ranks, &r->test, sizeof r->test);
+  } else if (s == LCL_ERR_INTERRUPTED && t.leads) {
     const lcl_status st = write_times(&t, ctx);
     if (st != LCL_OK) s = st;
   }

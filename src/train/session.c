@@ -1,5 +1,6 @@
 /* Opening a model with its data; compiling its graphs. */
 #include "data/array.h"
+#include "graph/graph.h"
 #include "data/prep.h"
 #include "train/session.h"
 
@@ -257,8 +258,14 @@ lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *d, lcl_
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
   lcl_status st = lcl_graph_precision(out->graph, s->model->settings.precision);
+  if (st == LCL_OK && d->ranks)
+    st = lcl_graph_share(out->graph, d->ranks, d->batch, d->unlabelled_batch);
+  if (st == LCL_OK && lcl__graph_shares(out->graph))
+    lcl__graph_shares(out->graph)->local_norm = d->local_norm;
   if (st == LCL_OK)
-    st = lcl__build_init(&out->build, s->model, out->graph, d->mode, d->batch, d->unlabelled_batch);
+    st = lcl__build_init(&out->build, s->model, out->graph, d->mode,
+                         lcl_ranks_share(d->ranks, d->batch, NULL),
+                         lcl_ranks_share(d->ranks, d->unlabelled_batch, NULL));
   if (st == LCL_OK && d->extend) st = d->extend(d->user, out);
   if (st == LCL_OK) {
     lcl_compile_desc c = { .fetch = out->fetch,

@@ -53,8 +53,10 @@ typedef struct lcl_compiled {
 } lcl_compiled;
 typedef struct lcl_compiled_desc {
   lcl_model_mode mode;
-  const char *name; /* of the graph, so of its random stream */
-  int64_t batch, unlabelled_batch;
+  const char *name;                /* of the graph, so of its random stream */
+  int64_t batch, unlabelled_batch; /* whole ones, also where ranks share them */
+  lcl_ranks *ranks;                /* NULL: one process */
+  bool local_norm;
   bool check_numerics;
   /* Adds to the graph after build and before compilation, and says what to fetch besides
    * (compiled->fetch). */
@@ -167,7 +169,7 @@ typedef struct lcl_run_log {
 /* keep < 0: starts an empty log; else continues after the first `keep` bytes, which must be there,
  * and drops the rest. */
 lcl_status lcl__run_log_open(lcl_run_log *log, const char *path, int64_t keep);
-/* Adds the time to the line, and deletes it. */
+/* Adds the time to the line, and deletes it; nothing is written where no file is open. */
 lcl_status lcl__run_log_write(lcl_run_log *log, cJSON *line);
 lcl_status lcl__run_log_sync(lcl_run_log *log);
 void lcl__run_log_close(lcl_run_log *log);

@@ -157,10 +157,11 @@ static lcl_status add_updates(void *user, lcl_compiled *compiled) {
     parts[n++] = one_row(b->terms[i].t);
   }
   parts[n++] = one_row(lcl_const(g, 1));
+  lcl_tensor *values = lcl_mean_over_ranks(lcl_concat(parts, n, 0));
   t->n_values = n;
   lcl_tensor *sums = lcl_state(g, "train.sums", LCL_F32, LCL_SHAPE(n),
                                (lcl_init) { .kind = LCL_INIT_ZERO });
-  lcl_assign(sums, lcl_add(sums, lcl_concat(parts, n, 0)));
+  lcl_assign(sums, lcl_add(sums, values));
   return lcl_graph_status(g);
 }
 
@@ -181,6 +182,8 @@ lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compile
                           .name = "train",
                           .batch = batch_size(t->s),
                           .unlabelled_batch = unlabelled_batch(t->s),
+                          .ranks = t->ranks,
+                          .local_norm = t->d->local_norm,
                           .check_numerics = check_numerics,
                           .extend = add_updates,
                           .user = t };
@@ -189,25 +192,33 @@ lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compile
 
 /* ---- batches and tables ---- */
 
+/* The batcher of a whole batch of this size makes this rank's share. */
+static lcl_status open_share(const lcl_trainer *t, lcl_batcher_desc *d, int64_t batch,
+                             lcl_batcher **out) {
+  int64_t first;
+  d->batch = (int)batch;
+  d->rows = t->ranks ? (int)lcl_ranks_share(t->ranks, batch, &first) : 0;
+  d->first = t->ranks ? (int)first : 0;
+  return lcl_batcher_create(d, out);
+}
+
 static lcl_status open_batches(lcl_trainer *t) {
   lcl_session *s = t->s;
   const lcl_settings *set = &s->model->settings;
   if (s->labelled->count == 0) return lcl__fail(LCL_ERR_ARGUMENT, "there are no training examples");
-  lcl_batcher_desc d = { .data = s->labelled,
-                         .prep = s->prep,
-                         .batch = (int)batch_size(s),
-                         .augment = !set->no_augment,
-                         .seed = s->seed,
-                         .stream = 1 };
+  lcl_batcher_desc d = {
+    .data = s->labelled, .prep = s->prep, .augment = !set->no_augment, .seed = s->seed, .stream = 1
+  };
   d.mode = s->unlabelled ? LCL_BATCH_CYCLE : set->fresh_batches ? LCL_BATCH_FRESH : LCL_BATCH_EPOCH;
-  LCL_TRY(lcl_batcher_create(&d, &t->labelled));
+  t->batch = batch_size(s);
+  t->unlabelled_batch = unlabelled_batch(s);
+  LCL_TRY(open_share(t, &d, t->batch, &t->labelled));
   t->steps_per_epoch = lcl_batcher_steps(t->labelled);
   if (!s->unlabelled) return LCL_OK;
   d.data = s->unlabelled;
-  d.batch = (int)unlabelled_batch(s);
   d.mode = set->fresh_batches ? LCL_BATCH_FRESH : LCL_BATCH_EPOCH;
   d.stream = 2;
-  LCL_TRY(lcl_batcher_create(&d, &t->unlabelled));
+  LCL_TRY(open_share(t, &d, t->unlabelled_batch, &t->unlabelled));
   t->steps_per_epoch = lcl_batcher_steps(t->unlabelled);
   return LCL_OK;
 }
@@ -237,15 +248,19 @@ static lcl_status run_prepare(lcl_trainer *t, lcl_context *ctx) {
   return st;
 }
 
-lcl_status lcl__trainer_refresh(lcl_trainer *t) {
+static lcl_status refresh(lcl_trainer *t) {
   lcl_session *s = t->s;
   lcl_model_examples ex;
   float *images;
-  if (!s->cls->refresh) return LCL_OK;
   lcl_status st = all_examples(s, &ex, &images);
   if (st == LCL_OK) st = s->cls->refresh(s->model, s->store, &ex);
   lcl__free(images);
   return st;
+}
+
+lcl_status lcl__trainer_refresh(lcl_trainer *t) {
+  if (!t->s->cls->refresh) return LCL_OK;
+  return lcl__trainer_send_variables(t, t->leads ? refresh(t) : LCL_OK);
 }
 
 static lcl_status weigh_classes(lcl_trainer *t) {
@@ -302,6 +317,10 @@ static lcl_status start_files(lcl_trainer *t, const lcl_tensor_file *checkpoint)
   char *log = lcl__path_join(t->folder, "log.jsonl");
   int64_t keep = -1;
   if (!log) return LCL_ERR_HOST_MEMORY;
+  if (!t->leads) {
+    lcl__free(log);
+    return checkpoint ? lcl__trainer_restore(t, checkpoint) : LCL_OK;
+  }
   lcl_status s = checkpoint ? lcl__trainer_log_bytes(checkpoint, &keep) : LCL_OK;
   if (s == LCL_OK && checkpoint) s = lcl__trainer_restore(t, checkpoint);
   if (s == LCL_OK && !keep && t->at.step > 0)
@@ -346,17 +365,18 @@ static lcl_status open_steps(lcl_trainer *t, lcl_context *ctx) {
   LCL_TRY(weigh_classes(t));
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
+  t->n_shared = lcl_store_count(t->s->store);
   return open_batches(t);
 }
 
 static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_file *checkpoint) {
   const char *runs[] = { t->folder, t->d->start };
   LCL_TRY(open_session(t, ctx, checkpoint));
-  LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
+  if (t->leads) LCL_TRY(lcl__check_run_outputs(&t->d->trace, 1, runs, LCL_COUNT(runs), t->s));
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(open_steps(t, ctx));
-  LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
+  if (t->leads) LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
   if (!checkpoint) LCL_TRY(first_values(t));
   return start_files(t, checkpoint);
 }
@@ -365,12 +385,17 @@ static void begin(lcl_trainer *t, const lcl_train_desc *d) {
   memset(t, 0, sizeof *t);
   t->d = d;
   t->lock = -1;
-  lcl__progress_init(&t->progress, d->quiet, d->progress, d->user);
+  t->ranks = lcl_ranks_count(d->ranks) > 1 ? d->ranks : NULL;
+  t->leads = lcl_ranks_rank(t->ranks) == 0;
+  lcl__progress_init(&t->progress, d->quiet || !t->leads, d->progress, d->user);
 }
 
 /* A folder that was given holds nothing yet, so that nobody takes it for a run's. */
 lcl_status lcl__trainer_open_bare(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
   begin(t, d);
+  if (t->ranks)
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "a rate is looked for by one process, not by %d ranks",
+                     lcl_ranks_count(t->ranks));
   LCL_TRY(choose_folder(t, "find-lr-"));
   LCL_TRY(take_folder(t));
   char *config = lcl__path_join(t->folder, "config.json");
@@ -382,13 +407,12 @@ lcl_status lcl__trainer_open_bare(lcl_trainer *t, lcl_context *ctx, const lcl_tr
   return first_values(t);
 }
 
-lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
-  lcl_tensor_file *checkpoint = NULL;
-  begin(t, d);
+/* Chooses and takes the run's folder, which the other ranks only read. */
+static lcl_status open_folder(lcl_trainer *t) {
+  const lcl_train_desc *d = t->d;
   LCL_TRY(choose_folder(t, ""));
   LCL_TRY(take_folder(t));
   LCL_TRY(lcl__check_ending(d->trace, ".json"));
-  LCL_TRY(paths(t));
   char *config = lcl__path_join(t->folder, "config.json");
   bool exists = config && lcl__file_exists(config);
   lcl__free(config);
@@ -399,6 +423,14 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   if (d->resume && d->start)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "a run that goes on has its own weights: give no start with resume");
+  return LCL_OK;
+}
+
+lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_desc *d) {
+  lcl_tensor_file *checkpoint = NULL;
+  begin(t, d);
+  LCL_TRY(lcl__trainer_same_folder(t, t->leads ? open_folder(t) : LCL_OK));
+  LCL_TRY(paths(t));
   if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
   lcl_status s = open_with(t, ctx, checkpoint);
   lcl_tensor_file_destroy(checkpoint);
@@ -420,6 +452,7 @@ void lcl__trainer_close(lcl_trainer *t) {
   lcl__free(t->weight);
   lcl__free(t->last_path);
   lcl__free(t->best_path);
-  if (t->made) rmdir(t->folder); /* it stays unless the run failed before anything was in it */
+  if (t->made && t->leads)
+    rmdir(t->folder); /* it stays unless the run failed before anything was in it */
   lcl__folder_unlock(t->lock);
 }

@@ -109,6 +109,7 @@ static lcl_status snapshot(lcl_trainer *t, lcl_tensor_file **out) {
 
 lcl_status lcl__trainer_save(lcl_trainer *t) {
   lcl_tensor_file *f;
+  if (!t->leads) return LCL_OK;
   LCL_TRY(lcl__run_log_sync(&t->log));
   LCL_TRY(lcl__events_sync(&t->events));
   if (t->best_file) {
@@ -130,6 +131,7 @@ lcl_status lcl__trainer_save(lcl_trainer *t) {
 /* The network, and which epoch it is of; what a resume needs is in the last checkpoint. */
 lcl_status lcl__trainer_keep_best(lcl_trainer *t, const lcl_metrics *m) {
   t->best = *m;
+  if (!t->leads) return LCL_OK;
   lcl_tensor_file_destroy(t->best_file);
   t->best_file = NULL;
   lcl_status s = not_finite(t, lcl__session_save(t->s, false, &t->best_file));
@@ -207,7 +209,7 @@ lcl_status lcl__trainer_restore(lcl_trainer *t, const lcl_tensor_file *f) {
   LCL_TRY(get_position(t, f));
   if (lcl__tensor_file_finite(f) != LCL_OK)
     return lcl__fail_prefix(LCL_ERR_NUMERIC, "the checkpoint cannot be resumed");
-  LCL_TRY(lcl__session_load(t->s, f, true));
+  LCL_TRY(lcl__session_load(t->s, f, t->leads)); /* the others have no graph to evaluate with */
   /* The last step's: an epoch that ended at the checkpoint is logged without another step. */
   t->lr = lcl_schedule_rate(&t->s->model->settings.schedule, p->epoch, LCL_MAX(p->step - 1, 0),
                             p->plateaus);

@@ -24,6 +24,10 @@ typedef struct lcl_position {
 
 typedef struct lcl_trainer {
   const lcl_train_desc *d;
+  lcl_ranks *ranks;                /* NULL: one process */
+  bool leads;                      /* alone, or rank 0, which writes and evaluates */
+  int64_t batch, unlabelled_batch; /* of all ranks */
+  size_t n_shared;                 /* variables that all ranks have, the first of the store */
   lcl_session *s;
   lcl_compiled compiled;
   lcl_evaluator *eval; /* NULL: nothing to evaluate on */
@@ -61,6 +65,17 @@ lcl_status lcl__trainer_compile(lcl_trainer *t, bool check_numerics, lcl_compile
 
 /* What the model computes over all examples, anew. */
 lcl_status lcl__trainer_refresh(lcl_trainer *t);
+
+/* ranks.c: several processes that train together; with one alone nothing happens. */
+/* The run's folder, which rank 0 chose. */
+lcl_status lcl__trainer_same_folder(lcl_trainer *t, lcl_status status);
+/* Whether all are about to do the same; then all start with rank 0's numbers. */
+lcl_status lcl__trainer_join(lcl_trainer *t);
+/* All go on with rank 0's variables; status: what it came to to make them. */
+lcl_status lcl__trainer_send_variables(lcl_trainer *t, lcl_status status);
+/* lcl__evaluate by rank 0, whose metrics all get. */
+lcl_status lcl__trainer_evaluate(lcl_trainer *t, const lcl_dataset *ds, const char *split,
+                                 lcl_metrics *out);
 
 /* weights.c: the weight of each class of ds, by lcl_settings.class_weights. */
 lcl_status lcl__class_weights(const char *text, const lcl_dataset *ds, float *out);

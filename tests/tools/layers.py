@@ -10,7 +10,7 @@ import sys
 LAYERS = [["base"], ["device"], ["graph"], ["ops"], ["nn", "onnx"], ["reference", "models", "data"], ["train", "bench"],
           ["tools"]]
 PUBLIC = {"status": "base", "context": "device", "graph": "graph", "algorithm": "ops", "ops": "ops", "nn": "nn", "onnx": "onnx",
-          "model": "models", "plugin": "models", "data": "data", "train": "train", "bench": "bench", "latentcl": "tools"}
+          "model": "models", "plugin": "models", "ranks": "device", "data": "data", "train": "train", "bench": "bench", "latentcl": "tools"}
 LAYER = {folder: i for i, layer in enumerate(LAYERS) for folder in layer}
 
 root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")

@@ -1,0 +1,16 @@
+/* Means over the ranks of a shared graph, in two launches: one sends, the other puts the result in
+ * its place. What is emitted between them runs meanwhile. */
+#ifndef LCL_OPS_RANKS_H
+#define LCL_OPS_RANKS_H
+
+#include "graph/graph.h"
+
+typedef struct lcl_exchange lcl_exchange;
+
+/* Emits the launch that sends `floats` numbers. *out belongs to the program. */
+lcl_status lcl__emit_mean_start(lcl_lower *lw, const lcl_graph *g, lcl_arg from, size_t floats,
+                                lcl_exchange **out);
+/* Emits the launch that waits for the mean and writes it. */
+lcl_status lcl__emit_mean_end(lcl_lower *lw, lcl_exchange *x, lcl_arg to);
+
+#endif
