@@ -135,8 +135,8 @@ LCL_API lcl_tensor *lcl_batch_mean(lcl_tensor *x, unsigned axes, bool keepdims);
  *
  * @param x     a tensor with examples along one of the axes
  * @param axes  those over which they are taken
- * @param mean  receives the mean, with size 1 along the axes; NULL is allowed
- * @param var   receives the variance (divided by n); NULL is allowed */
+ * @param mean  receives the mean; the axes stay, with size 1
+ * @param var   receives the variance (divided by n), likewise */
 LCL_API void lcl_batch_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var);
 
 /** Batch norm over every axis but 1 (Ioffe and Szegedy 2015).

@@ -207,8 +207,8 @@ static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
 
 /* ||H^T H / B - I||^2 = ||H^T H / B||^2 - 2 sum h^2 / B + D. */
 static lcl_tensor *apart(const imsat *n, lcl_tensor *h) {
-  lcl_tensor *product = lcl_scale(lcl_matmul(h, h, true, false),
-                                  1 / (float)lcl_tensor_shape(h).dim[0]);
+  const float share = 1 / (float)lcl_tensor_shape(h).dim[0];
+  lcl_tensor *product = lcl_mean_over_ranks(lcl_scale(lcl_matmul(h, h, true, false), share));
   lcl_tensor *size = lcl_sum(lcl_mean(lcl_square(h), LCL_AXIS(0), false), LCL_ALL_AXES, false);
   lcl_tensor *sum = lcl_sum(lcl_square(product), LCL_ALL_AXES, false);
   return lcl_shift(lcl_sub(sum, lcl_scale(size, 2)), (float)n->outputs);
@@ -217,7 +217,8 @@ static lcl_tensor *apart(const imsat *n, lcl_tensor *h) {
 static void build_deep_hash(const imsat *n, lcl_build *b, lcl_tensor *x) {
   lcl_tensor *h = tanh_network(n, x), *orthogonality = apart(n, h);
   lcl_tensor *quantisation = lcl_l2(h, lcl_stop_gradient(lcl_sign(h)), LCL_L2_HALF_SUM);
-  lcl_tensor *balance = lcl_sum(lcl_square(lcl_mean(h, LCL_AXIS(0), false)), LCL_ALL_AXES, false);
+  lcl_tensor *balance = lcl_sum(lcl_square(lcl_batch_mean(h, LCL_AXIS(0), false)), LCL_ALL_AXES,
+                                false);
   lcl_build_term(b, "quantisation", quantisation);
   lcl_build_term(b, "balance", balance);
   lcl_build_term(b, "orthogonality", orthogonality);
