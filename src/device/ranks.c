@@ -191,7 +191,8 @@ static bool finish_some(lcl_ranks *r) {
 
 static void *speak(void *p) {
   lcl_ranks *r = p;
-  const struct timespec nap = { .tv_nsec = 5000 };
+  const long shortest = 5000, longest = 200000; /* nanoseconds */
+  struct timespec nap = { .tv_nsec = shortest };
   prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
   for (;;) {
     pthread_mutex_lock(&r->lock);
@@ -200,7 +201,12 @@ static void *speak(void *p) {
     pthread_mutex_unlock(&r->lock);
     if (over) return NULL;
     const bool started = start_some(r), finished = finish_some(r);
-    if (!started && !finished) nanosleep(&nap, NULL);
+    if (started || finished) {
+      nap.tv_nsec = shortest;
+      continue;
+    }
+    nanosleep(&nap, NULL);
+    nap.tv_nsec = LCL_MIN(nap.tv_nsec * 3 / 2, longest);
   }
 }
 

@@ -149,14 +149,22 @@ int lcl__graph_random_stream(lcl_graph *g);
 typedef struct lcl_graph_rows {
   int64_t all, first, n; /* examples of the whole batch; this rank's */
 } lcl_graph_rows;
+/* Whose examples the tensors have that are built now. */
+typedef enum lcl_rows_of { LCL_ROWS_FIRST, LCL_ROWS_SECOND, LCL_ROWS_BOTH } lcl_rows_of;
 typedef struct lcl_graph_shares {
   lcl_ranks *ranks;
   lcl_graph_rows rows[2]; /* of the batch, and of the second one */
+  lcl_rows_of now;        /* BOTH: one after the other */
   bool local_norm;        /* batch norm takes the statistics of the rank's own rows */
 } lcl_graph_shares;
 lcl_graph_shares *lcl__graph_shares(lcl_graph *g);
 /* The weight of this rank in means over the ranks; 1 where the graph is not shared. */
 double lcl__graph_weight(lcl_graph *g);
+/* From now on tensors have the examples of this batch (at first: LCL_ROWS_FIRST). */
+void lcl__graph_rows(lcl_graph *g, lcl_rows_of now);
+/* By how much a mean over the rows of now has to be multiplied to have its weight among the ranks,
+ * where all weights are those of the first batch. 1 on every rank where both are shared alike. */
+double lcl__graph_share(lcl_graph *g);
 lcl_arena *lcl__graph_arena(lcl_graph *g); /* lives as long as the graph */
 lcl_store *lcl__graph_store(lcl_graph *g);
 

@@ -34,3 +34,15 @@ double lcl__graph_weight(lcl_graph *g) {
   const lcl_graph_rows *r = &g->shares.rows[0];
   return g->shares.ranks ? (double)r->n / (double)r->all : 1;
 }
+
+void lcl__graph_rows(lcl_graph *g, lcl_rows_of now) {
+  g->shares.now = now;
+}
+
+double lcl__graph_share(lcl_graph *g) {
+  const lcl_graph_rows *a = &g->shares.rows[0], *b = &g->shares.rows[1];
+  if (!g->shares.ranks || g->shares.now == LCL_ROWS_FIRST || b->all == 0) return 1;
+  const double n = (double)(g->shares.now == LCL_ROWS_BOTH ? a->n + b->n : b->n),
+               all = (double)(g->shares.now == LCL_ROWS_BOTH ? a->all + b->all : b->all);
+  return n / all / lcl__graph_weight(g);
+}

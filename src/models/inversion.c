@@ -10,9 +10,11 @@
  * derivative.
  */
 #include "base/base.h"
+#include "graph/graph.h"
 #include "latentcl/nn.h"
 #include "models/build.h"
 #include "models/registry.h"
+#include "nn/nn.h"
 
 static const lcl_option options[] = {
   { "arch", LCL_OPTION_CHOICE, "small-cnn", "network",
@@ -194,8 +196,8 @@ static lcl_l2_mode l2_mode(const lcl_options *o) {
 static lcl_tensor *unsupervised_cost(const net *n, lcl_build *b, lcl_tensor *x,
                                      lcl_tensor *logits) {
   float beta = (float)lcl_option_float(n->o, "beta");
-  lcl_tensor *reconstruction = lcl_l2(inverse(logits, x), x, l2_mode(n->o));
-  lcl_tensor *entropy = lcl_mean(lcl_entropy_rows(logits), LCL_ALL_AXES, false);
+  lcl_tensor *reconstruction = lcl__nn_share(lcl_l2(inverse(logits, x), x, l2_mode(n->o)));
+  lcl_tensor *entropy = lcl__nn_share(lcl_mean(lcl_entropy_rows(logits), LCL_ALL_AXES, false));
   lcl_build_term(b, "reconstruction", reconstruction);
   lcl_build_term(b, "entropy", entropy);
   return lcl_add(lcl_scale(reconstruction, beta), lcl_scale(entropy, 1 - beta));
@@ -207,6 +209,7 @@ static void build_train(lcl_build *b) {
   float alpha = alpha_of(n.o);
   int64_t rows = lcl_build_batch(b), free_rows = alpha < 1 ? lcl_build_unlabelled_batch(b) : 0;
   lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b);
+  if (free_rows) lcl__graph_rows(n.g, LCL_ROWS_BOTH);
   if (free_rows) x = lcl_concat((lcl_tensor *[]) { x, lcl_build_unlabelled(b) }, 2, 0);
   lcl_tensor *logits = logits_of(&n, x);
   lcl_tensor *labelled = free_rows ? lcl_slice_axis(logits, 0, 0, rows) : logits;

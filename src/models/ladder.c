@@ -11,9 +11,11 @@
 #include <math.h>
 
 #include "base/text.h"
+#include "graph/graph.h"
 #include "latentcl/nn.h"
 #include "models/build.h"
 #include "models/registry.h"
+#include "nn/nn.h"
 #include "ops/random.h"
 
 enum { MAX_LAYERS = 8 };
@@ -273,8 +275,8 @@ static lcl_tensor *denoising(const ladder *n, const stack *s, int64_t dirty, int
     if (n->lambda[l] == 0) continue;
     char name[24];
     snprintf(name, sizeof name, "denoise%d", l);
-    lcl_tensor *cost = lcl_l2(group(s->z[l], clean), rescaled(n, s, dirty, clean, zhat[l], l),
-                              LCL_L2_MEAN);
+    lcl_tensor *cost = lcl__nn_share(
+        lcl_l2(group(s->z[l], clean), rescaled(n, s, dirty, clean, zhat[l], l), LCL_L2_MEAN));
     lcl_build_term(n->b, name, cost);
     loss = lcl_add(loss, lcl_scale(cost, n->lambda[l]));
   }
@@ -342,6 +344,7 @@ static void build_train(ladder *n) {
     encode(n, &both, lcl_concat((lcl_tensor *[]) { x, u, u }, 3, 0));
   } else {
     encode(n, &labelled, x);
+    lcl__graph_rows(n->g, LCL_ROWS_SECOND);
     if (decoder) encode(n, &both, lcl_concat((lcl_tensor *[]) { u, u }, 2, 0));
   }
   lcl_tensor *logits = group(joined ? both.logits : labelled.logits, 0);
@@ -350,6 +353,7 @@ static void build_train(ladder *n) {
   int64_t dirty = joined ? 1 : 0;
   lcl_build_loss(n->b, decoder ? denoising(n, &both, dirty, dirty + 1, nll) : nll);
   lcl_build_correct(n->b, lcl_correct_rows(logits, label));
+  lcl__graph_rows(n->g, LCL_ROWS_FIRST);
   stack clean = clean_pass(n, x);
   track(n, &clean, "bn.steps", 10, lcl_option_is(n->o, "bn_test", "ema"));
 }

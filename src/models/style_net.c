@@ -2,8 +2,10 @@
 #include <math.h>
 
 #include "base/base.h"
+#include "graph/graph.h"
 #include "models/style_net.h"
 #include "models/vae_parts.h"
+#include "nn/nn.h"
 
 enum { KERNEL = 7 };
 
@@ -160,8 +162,11 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
   lcl__objective_add(&ob, "cls", mean_of(lcl_build_weigh(b, t.cls)),
                      (float)lcl_option_float(n->o, "w_c"));
+  lcl__graph_rows(n->g, LCL_ROWS_SECOND);
   if (lcl_build_unlabelled_batch(b) > 0)
-    lcl__objective_add(&ob, "unlabelled", mean_of(unlabelled_rows(n, lcl_build_unlabelled(b))), 1);
+    lcl__objective_add(&ob, "unlabelled",
+                       lcl__nn_share(mean_of(unlabelled_rows(n, lcl_build_unlabelled(b)))), 1);
+  lcl__graph_rows(n->g, LCL_ROWS_FIRST);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
    * bound. */
   lcl_build_loss(b, lcl_shift(ob.total, logf((float)n->classes)));

@@ -89,8 +89,13 @@ static lcl_tensor *scale_by_statistics(lcl_tensor *x, lcl_tensor *mean, lcl_tens
   return lcl_mul(lcl_sub(x, mean), lcl_rsqrt(lcl_shift(var, eps)));
 }
 
+lcl_tensor *lcl__nn_share(lcl_tensor *mean) {
+  const double share = lcl__graph_share(lcl_tensor_graph(mean));
+  return share == 1 ? mean : lcl_scale(mean, (float)share);
+}
+
 lcl_tensor *lcl_batch_mean(lcl_tensor *x, unsigned axes, bool keepdims) {
-  return lcl_mean_over_ranks(lcl_mean(x, axes, keepdims));
+  return lcl_mean_over_ranks(lcl__nn_share(lcl_mean(x, axes, keepdims)));
 }
 
 void lcl_batch_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tensor **var) {

@@ -28,4 +28,8 @@ lcl_tensor *lcl__nn_infinite(lcl_tensor *x);
  * probability 0 contribute to a sum. */
 lcl_tensor *lcl__nn_weigh(lcl_tensor *weight, lcl_tensor *x);
 
+/* A mean over the rows that are built now, with the weight that they have among the ranks
+ * (lcl__graph_rows); itself where nothing is shared. */
+lcl_tensor *lcl__nn_share(lcl_tensor *mean);
+
 #endif

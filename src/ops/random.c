@@ -17,7 +17,8 @@ typedef struct random_attr {
   int32_t stream; /* order of creation among the graph's random nodes */
   float p, scale; /* RANDOM_KEEP: scale with probability p, else 0 */
   int32_t rank;   /* of shape, unless the shape is that of input 0 */
-  int32_t axis;   /* along which the examples of a batch lie */
+  int16_t axis;   /* along which the examples of a batch lie */
+  int16_t of;     /* lcl_rows_of: whose they are */
   int64_t dim[LCL_MAX_RANK];
 } random_attr;
 
@@ -72,37 +73,28 @@ static lcl_status emit_part(lcl_lower *lw, lcl_node *node, part p) {
   return lcl__emit(lw, &d);
 }
 
-/* The share of a graph's batch that a size stands for, k elements an example; NULL: none. */
-static const lcl_graph_rows *share_of(const lcl_graph_shares *s, int64_t size, int64_t *k) {
-  for (int exact = 1; exact >= 0; exact--)
-    for (int i = 0; i < 2; i++) {
-      const int64_t rows = s->rows[i].n;
-      *k = rows ? size / rows : 0;
-      if (rows && *k && size % rows == 0 && (*k == 1 || !exact)) return &s->rows[i];
-    }
-  return NULL;
-}
-
-/* Each example gets the numbers that it has in the whole batch. */
+/* Each example gets the numbers that it has in the whole batch. A size that is no multiple of the
+ * share's is not the examples'. */
 static lcl_status lower(lcl_lower *lw, lcl_node *node) {
   const random_attr *a = node->attr;
   const lcl_shape s = node->out[0].shape;
   const lcl_graph_shares *shares = lcl__graph_shares(node->graph);
   const int64_t n = lcl_shape_count(s);
   if (!shares || s.rank <= a->axis || n == 0) return emit_part(lw, node, (part) { 0, n, 0 });
-  int64_t outer = 1, k, inner;
-  for (int i = 0; i < a->axis; i++) outer *= s.dim[i];
   const lcl_graph_rows *first = &shares->rows[0], *second = &shares->rows[1],
-                       *rows = share_of(shares, s.dim[a->axis], &k);
-  inner = n / (outer * s.dim[a->axis]);
-  if (!rows && second->n && s.dim[a->axis] == first->n + second->n && outer == 1) {
+                       *rows = a->of == LCL_ROWS_SECOND ? second : first;
+  const int64_t size = s.dim[a->axis];
+  int64_t outer = 1;
+  for (int i = 0; i < a->axis; i++) outer *= s.dim[i];
+  if (a->of == LCL_ROWS_BOTH && size == first->n + second->n && outer == 1) {
+    const int64_t inner = n / size;
     LCL_TRY(emit_part(lw, node, (part) { 0, first->n * inner, first->first * inner }));
     return emit_part(
         lw, node,
         (part) { first->n * inner, second->n * inner, (first->all + second->first) * inner });
   }
-  if (!rows) return emit_part(lw, node, (part) { 0, n, 0 });
-  inner *= k;
+  if (rows->n == 0 || size % rows->n != 0) return emit_part(lw, node, (part) { 0, n, 0 });
+  const int64_t inner = n / (outer * rows->n); /* elements of an example */
   for (int64_t i = 0; i < outer; i++)
     LCL_TRY(emit_part(
         lw, node,
@@ -125,7 +117,8 @@ static lcl_tensor *sample(lcl_graph *g, random_kind kind, lcl_tensor *p, lcl_sha
   memset(&a, 0, sizeof a);
   a.kind = kind;
   a.stream = lcl__graph_random_stream(g);
-  a.axis = axis;
+  a.axis = (int16_t)axis;
+  a.of = lcl__graph_shares(g) ? (int16_t)lcl__graph_shares(g)->now : 0;
   a.p = keep;
   a.scale = scale;
   a.rank = shape.rank;

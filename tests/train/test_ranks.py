@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Several processes train one model: test_ranks.py LATENTCL equal|ends|all
+
+equal: the parameters are those of one process but for rounding, with two and three ranks and shares of unequal size, and the
+  same bits every time; a run goes on with another number of ranks.
+ends: what cannot be shared is refused in one sentence; a rank that dies, and a request to stop, end all of them, and what was
+  saved goes on; --devices starts the processes itself.
+all: every model against one process, with options that bring in all that looks at a batch as a whole (minutes)."""
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+
+LATENTCL = os.path.abspath(sys.argv[1])
+FOLDER = tempfile.mkdtemp(prefix='latentcl-ranks-')
+MPIRUN = ['mpirun', '--oversubscribe', '--bind-to', 'none']
+ENV = os.environ | {'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1', 'OMPI_MCA_btl_vader_single_copy_mechanism': 'none',
+                    'OMPI_MCA_rmaps_base_oversubscribe': '1'}
+# Rounding in the last place of a gradient, relative to the largest number of its tensor, is not repeated by the steps after it.
+TOLERANCE = 2e-5
+
+
+def start(ranks, *args, program=None):
+    launcher = [*MPIRUN, '-n', str(ranks)] if ranks else []
+    return subprocess.Popen([*launcher, *(program or [LATENTCL]), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV,
+                            cwd=FOLDER)
+
+
+def run(ranks, *args, code=0, program=None):
+    p = start(ranks, *args, program=program)
+    out, err = p.communicate(timeout=280)
+    assert p.returncode == code, (ranks, args, p.returncode, out, err)
+    return out, err
+
+
+def parameters(run_folder):
+    data = open('%s/%s/last.safetensors' % (FOLDER, run_folder), 'rb').read()
+    n = struct.unpack('<Q', data[:8])[0]
+    head = json.loads(data[8:8 + n])
+    head.pop('__metadata__')
+    return {name: array('f', data[8 + n + e['data_offsets'][0]:8 + n + e['data_offsets'][1]]) for name, e in head.items()
+            if e['dtype'] == 'F32' and not name.startswith('train.')}
+
+
+def distance(a, b):
+    """The largest difference of two runs' parameters, and the tensor: relative to its largest number or, where that is rounding
+    itself, to a hundredth of the largest of all."""
+    a, b = parameters(a), parameters(b)
+    assert a.keys() <= b.keys() or b.keys() <= a.keys(), a.keys() ^ b.keys()
+    least = 1e-2 * max(abs(x) for v in a.values() for x in v)
+    worst = (0, '')
+    for name in a.keys() & b.keys():
+        scale = max([least, *map(abs, a[name])])
+        worst = max(worst, (max([abs(x - y) for x, y in zip(a[name], b[name])], default=0) / scale, name))
+    return worst
+
+
+STEPS = ['--no-test', '--no-profile', '--quiet', '--set', 'optimiser=sgd']
+SMALL = {  # batch norm and a loss that looks at the batch as a whole; noise and two batches; dropout
+    'imsat': ['imsat', '--set', 'hidden=30-20', '--batch', '50', '--lr', '0.5'],
+    'ladder': ['ladder', '--set', 'widths=40-20', '--batch', '50', '--lr', '0.02'],
+    'dae': ['dec', '--set', 'hidden=30', '--set', 'latent=5', '--batch', '50', '--lr', '0.001', '--augment', 'shift=1,mirror'],
+}
+
+
+def equal():
+    for name, args in SMALL.items():
+        run(0, 'train', *args, *STEPS, '--max-steps', '5', '--out', name)
+        for ranks in (2, 3) if name == 'imsat' else (3,):
+            out = '%s-%d' % (name, ranks)
+            run(ranks, 'train', *args, *STEPS, '--max-steps', '5', '--out', out)
+            far, tensor = distance(name, out)
+            assert far < TOLERANCE, (name, ranks, far, tensor)
+            print('%s, %d ranks: %.1g of %s' % (name, ranks, far, tensor))
+    run(3, 'train', *SMALL['imsat'], *STEPS, '--max-steps', '5', '--out', 'again')
+    assert parameters('again') == parameters('imsat-3')
+    run(2, 'train', *SMALL['imsat'], *STEPS, '--max-steps', '5', '--no-sync-bn', '--out', 'local')
+    assert distance('imsat', 'local')[0] > 100 * TOLERANCE
+    # On with another number of ranks, to the end of the epoch.
+    run(0, 'train', '--resume', '--max-steps', '8', '--out', 'imsat', '--quiet', '--no-test')
+    run(2, 'train', '--resume', '--max-steps', '8', '--out', 'imsat-3', '--quiet', '--no-test')
+    far, tensor = distance('imsat', 'imsat-3')
+    assert far < TOLERANCE, (far, tensor)
+
+
+def told(err):
+    """What the command said, without what the launcher adds."""
+    return [l for l in err.splitlines() if l.startswith('latentcl: ')]
+
+
+def unlike(name, options):
+    """A program that gives rank 1 other options."""
+    path = '%s/%s.sh' % (FOLDER, name)
+    open(path, 'w').write('#!/bin/sh\n[ "$OMPI_COMM_WORLD_RANK" = 1 ] && set -- "$@" %s\nexec %s "$@"\n' % (options, LATENTCL))
+    os.chmod(path, 0o755)
+    return [path]
+
+
+def refused(pattern, ranks, *args, program=None):
+    before = set(os.listdir(FOLDER))
+    err = run(ranks, *args, code=1, program=program)[1]
+    assert len(told(err)) == 1 and re.search(pattern, told(err)[0]), err
+    assert set(os.listdir(FOLDER)) == before, set(os.listdir(FOLDER)) - before
+
+
+def last_step(run_folder):
+    steps = [json.loads(l).get('step', 0) for l in open('%s/%s/log.jsonl' % (FOLDER, run_folder))]
+    return max(steps)
+
+
+def wait_for_steps(p, run_folder):
+    for _ in range(600):
+        time.sleep(0.1)
+        try:
+            if last_step(run_folder) >= 50:
+                return
+        except (OSError, ValueError):
+            pass
+        assert p.poll() is None, p.communicate()
+    raise AssertionError('no step after a minute')
+
+
+def processes_of(p):
+    """The ranks that a launcher started."""
+    return sorted(int(x) for x in open('/proc/%d/task/%d/children' % (p.pid, p.pid)).read().split())
+
+
+def ends():
+    imsat = ['train', *SMALL['imsat'], *STEPS]
+    refused('a batch of 2 examples cannot be shared by 3 ranks', 3, *imsat, '--batch', '2', '--max-steps', '1', '--out', 'few')
+    refused('rank 1 has another model than rank 0', 2, *imsat, '--out', 'o', program=unlike('options', '--seed 3'))
+    refused('rank 1 has another training set than rank 0', 2, *imsat, '--out', 'o', program=unlike('data', '--data synthetic:objects'))
+    refused('rank 1 of 2: no OpenCL device matches', 2, *imsat, '--out', 'o', program=unlike('device', '--device nonesuch'))
+    refused('--devices pocl has no device for process 2', 2, *imsat, '--out', 'o', '--devices', 'pocl')
+    assert 'not both' in run(0, *imsat, '--devices', 'pocl,pocl', '--device', 'pocl', code=2)[1]
+    # Without a launcher.
+    run(0, *imsat, '--devices', 'pocl,pocl', '--max-steps', '2', '--out', 'devices')
+    run(0, *imsat, '--max-steps', '2', '--out', 'alone')
+    assert 0 < distance('devices', 'alone')[0] < TOLERANCE
+
+    long = ['train', *SMALL['imsat'], '--set', 'epochs=1000', '--no-test', '--no-profile', '--quiet']
+    p = start(2, *long, '--out', 'killed')
+    wait_for_steps(p, 'killed')
+    os.kill(processes_of(p)[1], signal.SIGKILL)
+    since = time.time()
+    out, err = p.communicate(timeout=60)
+    assert p.returncode and 'process rank' in err and time.time() - since < 20, err
+    run(0, 'train', '--resume', '--out', 'killed', '--max-steps', '60', '--quiet', '--no-test')
+
+    p = start(2, *long, '--out', 'stopped')
+    wait_for_steps(p, 'stopped')
+    for child in processes_of(p):
+        os.kill(child, signal.SIGTERM)
+    out, err = p.communicate(timeout=60)
+    assert [('everything is saved' in l) for l in told(err)] == [True], err
+    step = int(re.search(r'after step (\d+)', err).group(1))
+    run(3, 'train', '--resume', '--out', 'stopped', '--max-steps', str(step + 2), '--quiet', '--no-test')
+
+
+def all_models():
+    many = {'hash': ['imsat', '--set', 'task=hash', '--set', 'hidden=30-20', '--batch', '50', '--lr', '0.5'],
+            'rim': ['imsat', '--set', 'system=deep-rim', '--set', 'hidden=30-20', '--batch', '50', '--lr', '0.5'],
+            'deep-hash': ['imsat', '--set', 'task=hash', '--set', 'system=deep-hash', '--batch', '50', '--lr', '0.01'],
+            'dec': ['dec', '--set', 'system=dec', '--set', 'hidden=30', '--set', 'latent=5', '--batch', '50', '--set', 'update_interval=2'],
+            'dec-batch': ['dec', '--set', 'system=dec', '--set', 'hidden=30', '--set', 'latent=5', '--batch', '50', '--set', 'target=batch'],
+            'inversion': ['inversion', '--lr', '0.01'], 'pixelrnn': ['pixelrnn', '--batch', '16', '--lr', '0.01'],
+            'augconv': ['augconv', '--batch', '20', '--lr', '0.1'], 'vae': ['vae', '--batch', '20', '--lr', '1e-5'],
+            'm2': ['m2', '--batch', '20', '--lr', '1e-3'], 'two-head': ['two-head', '--batch', '20', '--lr', '1e-3'],
+            'vae-ladder': ['vae-ladder', '--batch', '20', '--lr', '1e-3'],
+            'vae-ladder-control': ['vae-ladder-control', '--batch', '20', '--lr', '1e-3'],
+            'semantic-noise': ['semantic-noise', '--batch', '20', '--lr', '0.05'],
+            'semantic-noise-mlp': ['semantic-noise', '--set', 'arch=mlp', '--batch', '20', '--lr', '0.05', '--class-weights', 'balanced']}
+    bad = []
+    for name, args in {**SMALL, **many}.items():
+        steps = sys.argv[3] if len(sys.argv) > 3 else '5'
+        run(0, 'train', *args, *STEPS, '--max-steps', steps, '--out', name)
+        for ranks in (2, 3):
+            out = '%s-%d' % (name, ranks)
+            run(ranks, 'train', *args, *STEPS, '--max-steps', steps, '--out', out)
+            far, tensor = distance(name, out)
+            print('%-20s %d ranks: %.1g of %s' % (name, ranks, far, tensor), flush=True)
+            bad += [(name, ranks, far, tensor)] if far > 10 * TOLERANCE else []
+    assert not bad, bad
+
+
+try:
+    {'equal': equal, 'ends': ends, 'all': all_models}[sys.argv[2]]()
+finally:
+    shutil.rmtree(FOLDER)
