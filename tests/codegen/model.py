@@ -1,0 +1,128 @@
+"""Predicts the time of a training step on an H100 from its launches and from what the compiler made of the kernels.
+
+A model, not a measurement. It takes the larger of arithmetic and memory for every launch, and knows latencies, instructions other
+than FMAs, and multiprocessors without a work-group. What it assumes of an H100 (cycles of 1.755 GHz): a read that hits L2 takes
+265, L1 38, local memory 30, two dependent integer divisions 230; one of a multiprocessor's four schedulers issues an instruction a
+cycle. A launch takes 2.2 us on the GPU even if it does nothing and 6 us of the host's time; both run side by side, so that a step
+takes the larger sum."""
+import math
+import re
+
+import record as records
+
+UNITS, CLOCK, PEAK, MEMORY, L2 = 132, 1.755e9, 67e12, 3.35e12, 5.5e12
+STREAM = 2.8e12  # of MEMORY, what kernels that only move data get
+LAUNCH, HOST = 2.2e-6, 6e-6
+ISSUE = UNITS * 4 * CLOCK  # instructions of whole warps a second
+
+
+def bytes_of(values):
+    return sum(v[1] for v in values.values() if isinstance(v, tuple) and v[0] == "buffer")
+
+
+def gemm(row, parameters, d, groups):
+    s = d["s"]
+    _, _, depth, vectors, items = records.gemm_tile(parameters)
+    warps, rounds = math.ceil(items / 32), max(records.gemm_rounds(parameters, s), 1)
+    resident = max(1, row["warps"] // warps)
+    here = math.ceil(groups / UNITS)
+    waves = math.ceil(here / resident)
+    busy = warps / 4 * row["round"]["all"] * 1.1
+    if row["round"]["barrier"] > 1.5:  # loads of a round wait for each other, then come FMAs, each behind its local reads
+        loads = row["round"]["ldg"]
+        first = 20 + 265 + 40 if parameters.get("SOURCE", 0) == 0 else 260 + 265 + 40
+        turn = loads / 2 * (535 + first) + depth * (70 if vectors == 1 else 110) + 60
+    else:
+        turn = 600
+    time = (900 * waves + rounds * max(turn * waves, here * busy)) / CLOCK
+    flops = 2.0 * s["m"] * s["n"] * s["k"]
+    moved = 4.0 * (s["m"] * s["k"] + s["m"] * s["n"] * s["splits"])
+    x = [v for v in d.values() if isinstance(v, tuple) and v[0] == "buffer"]
+    moved += min(x[1][1], 4.0 * s["k"] * s["n"])
+    return max(time, moved / L2), flops, moved
+
+
+def generated(name, launch, d, instructions):
+    """Kernels of element-wise groups and reductions: operand e is walked with the strides s<e>."""
+    dims = [x for x in d["dims"] if x]
+    items = math.prod(launch["global"])
+    moved = 0
+    for key, strides in d.items():
+        if re.match(r"s\d+$", key) and isinstance(strides, list):
+            moved += 4 * math.prod(n for n, stride in zip(dims, strides) if stride)
+    if name == "map":
+        moved += 4 * items * sum(1 for k in d if re.match(r"y\d+$", k))
+        return max(moved / STREAM, items * instructions / 32 / ISSUE * 2, 400 / CLOCK), 0, moved
+    count = math.prod(dims)
+    turns = max(1, count / max(items, 1))  # of one item's loop; four reads wait together
+    return max(moved / STREAM, (count * 40 + items * 60) / 32 / ISSUE * 2, (turns * 100 + 400) / CLOCK), 0, moved
+
+
+def bilstm(name, d):
+    """One group's walk over all diagonals."""
+    z = next((v for v in d.values() if isinstance(v, dict) and {"height", "width", "hidden"} <= set(v)), None)
+    if z is None:
+        return 400 / CLOCK
+    H, W, h = z["height"], z["width"], z["hidden"]
+    margin = name.endswith("margin") or z.get("in_margin") == 1
+    columns = H - 1 if margin else H + W - 1
+    mean = H / 2 if margin else H * W / columns
+    if "forward" in name:
+        cycles = h * 85 + (h // 8) * 265 + 4 * 280 + 300 + 4 * 600 + 60
+    else:
+        cycles = (math.ceil(mean * h / 128) * 650 + (4 * h // 8) * 450 + math.ceil(h * h / 128) * (mean * 100 + 300) + 120)
+    return columns * cycles / CLOCK
+
+
+def predict(record, launch, rows):
+    """(kind, seconds on the GPU, FLOP, bytes); rows: what compilers made of sm_90's kernels, {(program, kernel): row}."""
+    if launch["what"] != "kernel":
+        return launch["what"], LAUNCH, 0, launch["bytes"]
+    d, name = record.decoded(launch), records.plain_name(launch["kernel"])
+    row = rows.get((launch["program"], launch["kernel"]), {"instructions": 60})
+    items = math.prod(launch["global"])
+    local = math.prod(launch["local"]) if launch["local"][0] else whole_divisor(launch["global"][0])
+    groups, lanes = math.ceil(items / local), min(local, 32) / 32
+    if name == "gemm_tiled":
+        time, flops, moved = gemm(row, record.program(launch["program"]).parameters(), d, groups)
+        return name, time + LAUNCH, flops, moved
+    if name in ("map", "reduce"):
+        time, flops, moved = generated(name, launch, d, row["instructions"])
+        return name, time + LAUNCH, flops, moved
+    moved = bytes_of(d)
+    if name.startswith("bilstm") and ("forward" in name or "backward" in name):
+        return name, bilstm(name, d) + LAUNCH, 0, moved
+    if "n" in d and name in ("adam", "momentum", "rmsprop", "sgd"):
+        moved = 4.0 * d["n"] * {"adam": 7, "momentum": 5, "rmsprop": 7, "sgd": 3}[name]
+    # Groups below a warp leave lanes idle, and a multiprocessor holds 32 groups at a time.
+    waves = groups / (UNITS * 32) * 1.6e-6 if local < 64 else 0
+    work = items * row["instructions"] / 32 / lanes / ISSUE * 2
+    turns = d.get("splits", 1) if isinstance(d.get("splits", 1), int) else 1
+    return name, max(moved / STREAM, work, waves, turns * 60 / CLOCK) + LAUNCH, 0, moved
+
+
+def whole_divisor(n, most=256):
+    """Items of a group where the driver chooses: OpenCL C 1.2 wants a divisor of the global size."""
+    return max(d for d in range(1, most + 1) if n % d == 0)
+
+
+def table(steps, rows):
+    """The predicted steps: (lines to print, {step: seconds})."""
+    lines, seconds = ["%-12s %8s %8s %8s %9s %9s %9s %9s" % ("step", "launches", "GFLOP", "MB", "ideal us", "GPU us", "host us",
+                                                         "step us")], {}
+    kinds_of = []
+    for record in steps:
+        found = [predict(record, x, rows) for x in record.step()]
+        gpu, host = sum(f[1] for f in found), HOST * len(found)
+        ideal = sum(max(f[2] / PEAK, f[3] / MEMORY) for f in found)
+        seconds[record.name] = max(gpu, host)
+        lines.append("%-12s %8d %8.2f %8.1f %9.0f %9.0f %9.0f %9.0f" % (
+            record.name, len(found), sum(f[2] for f in found) / 1e9, sum(f[3] for f in found) / 1e6, ideal * 1e6, gpu * 1e6,
+            host * 1e6, seconds[record.name] * 1e6))
+        kinds = {}
+        for kind, time, _, _ in found:
+            n, sum_ = kinds.get(kind, (0, 0.0))
+            kinds[kind] = (n + 1, sum_ + time)
+        most = sorted(kinds.items(), key=lambda kv: -kv[1][1])[:5]
+        kinds_of.append("%-12s %s" % (record.name, ", ".join("%d %s %.0f us" % (n, k, t * 1e6) for k, (n, t) in most)))
+    return lines + ["most of it:"] + kinds_of, seconds
