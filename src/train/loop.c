@@ -503,8 +503,6 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
   if (!desc->model && !desc->resume) return lcl__fail(LCL_ERR_ARGUMENT, "no model was named");
   LCL_TRY(check_profile(ctx, desc));
   lcl_status s = lcl__trainer_open(&t, ctx, desc);
-  s = lcl__ranks_agree(t.ranks, s);
-  if (s == LCL_OK) s = lcl__trainer_join(&t);
   if (s == LCL_OK) show_start(&t);
   if (s == LCL_OK && t.at.step == 0) s = log_start(&t);
   if (s == LCL_OK) s = run_or_blame(&t);

@@ -120,7 +120,7 @@ lcl_status lcl__trainer_send_variables(lcl_trainer *t, lcl_status status) {
   return lcl__ranks_agree(t->ranks, send_variables(t));
 }
 
-lcl_status lcl__trainer_join(lcl_trainer *t) {
+lcl_status lcl__trainer_compare(lcl_trainer *t) {
   if (!t->ranks) return LCL_OK;
   const lcl_model *m = t->s->model;
   LCL_TRY(same_build(t));
@@ -130,7 +130,7 @@ lcl_status lcl__trainer_join(lcl_trainer *t) {
   if (m->side)
     lcl__ranks_broadcast(t->ranks, (void *)m->side,
                          (size_t)(t->s->labelled->count * m->side_width) * sizeof(float));
-  return lcl__trainer_send_variables(t, LCL_OK);
+  return LCL_OK;
 }
 
 /* ---- by rank 0 ---- */

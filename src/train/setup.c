@@ -6,6 +6,7 @@
 
 #include "base/folder.h"
 #include "base/text.h"
+#include "device/ranks.h"
 #include "train/trainer.h"
 
 /* ---- folder and options ---- */
@@ -377,8 +378,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(open_steps(t, ctx));
   if (t->leads) LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
-  if (!checkpoint) LCL_TRY(first_values(t));
-  return start_files(t, checkpoint);
+  return checkpoint || !t->leads ? LCL_OK : first_values(t);
 }
 
 static void begin(lcl_trainer *t, const lcl_train_desc *d) {
@@ -430,9 +430,12 @@ lcl_status lcl__trainer_open(lcl_trainer *t, lcl_context *ctx, const lcl_train_d
   lcl_tensor_file *checkpoint = NULL;
   begin(t, d);
   LCL_TRY(lcl__trainer_same_folder(t, t->leads ? open_folder(t) : LCL_OK));
-  LCL_TRY(paths(t));
-  if (d->resume) LCL_TRY(lcl_tensor_file_read(t->last_path, &checkpoint));
-  lcl_status s = open_with(t, ctx, checkpoint);
+  lcl_status s = paths(t);
+  if (s == LCL_OK && d->resume) s = lcl_tensor_file_read(t->last_path, &checkpoint);
+  if (s == LCL_OK) s = open_with(t, ctx, checkpoint);
+  s = lcl__ranks_agree(t->ranks, s);
+  if (s == LCL_OK) s = lcl__trainer_compare(t);
+  if (s == LCL_OK) s = lcl__trainer_send_variables(t, start_files(t, checkpoint));
   lcl_tensor_file_destroy(checkpoint);
   t->session_start = t->last_saved = lcl__now();
   return s;

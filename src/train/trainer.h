@@ -69,8 +69,8 @@ lcl_status lcl__trainer_refresh(lcl_trainer *t);
 /* ranks.c: several processes that train together; with one alone nothing happens. */
 /* The run's folder, which rank 0 chose. */
 lcl_status lcl__trainer_same_folder(lcl_trainer *t, lcl_status status);
-/* Whether all are about to do the same; then all start with rank 0's numbers. */
-lcl_status lcl__trainer_join(lcl_trainer *t);
+/* Whether all are about to do the same, with rank 0's table. */
+lcl_status lcl__trainer_compare(lcl_trainer *t);
 /* All go on with rank 0's variables; status: what it came to to make them. */
 lcl_status lcl__trainer_send_variables(lcl_trainer *t, lcl_status status);
 /* lcl__evaluate by rank 0, whose metrics all get. */
