@@ -243,6 +243,8 @@ lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */
 
 /* Runs that it takes until the program's number of queues is settled. */
 int lcl__program_unsettled(const lcl_program *p);
+/* Whether anything in it depends on the input of this name. */
+bool lcl__program_reads(const lcl_program *p, const char *input);
 /* Launch index of a compiled program: its label and arithmetic; NULL past the end. */
 const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes);
 

@@ -228,12 +228,14 @@ void lcl_program_destroy(lcl_program *p) {
 
 /* ---- run ---- */
 
-static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding **out) {
+static lcl_input_binding *input_of(const lcl_program *p, const char *name) {
   for (size_t i = 0; i < p->n_inputs; i++)
-    if (strcmp(p->inputs[i].name, name) == 0) {
-      *out = &p->inputs[i];
-      return LCL_OK;
-    }
+    if (strcmp(p->inputs[i].name, name) == 0) return &p->inputs[i];
+  return NULL;
+}
+
+static lcl_status find_input(lcl_program *p, const char *name, lcl_input_binding **out) {
+  if ((*out = input_of(p, name))) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT,
                    "the program has no input \"%s\" (or nothing in it depends on that input)",
                    name);
@@ -434,6 +436,10 @@ lcl_program_stats lcl_program_get_stats(const lcl_program *p) {
 
 int lcl__program_unsettled(const lcl_program *p) {
   return p->list ? lcl__list_unsettled(p->list) : 0;
+}
+
+bool lcl__program_reads(const lcl_program *p, const char *input) {
+  return input_of(p, input) != NULL;
 }
 
 const char *lcl__program_launch(const lcl_program *p, size_t index, double *flops, double *bytes) {

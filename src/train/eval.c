@@ -114,9 +114,10 @@ typedef struct tally {
 static lcl_status run_batch(lcl_evaluator *e, const lcl_batch *b, tally *t) {
   lcl_program *p = e->compiled.program;
   lcl_build *bd = &e->compiled.build;
-  size_t n = (size_t)e->batch,
-         image = (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float);
-  LCL_TRY(lcl_feed(p, "image", b->x, image));
+  size_t n = (size_t)e->batch;
+  if (bd->image)
+    LCL_TRY(lcl_feed(p, "image", b->x,
+                     (size_t)lcl_shape_count(lcl_tensor_shape(bd->image)) * sizeof(float)));
   if (bd->label) LCL_TRY(lcl_feed(p, "label", b->label, n * sizeof(int32_t)));
   if (bd->side)
     LCL_TRY(lcl_feed(p, "side", e->side, n * (size_t)e->s->model->side_width * sizeof(float)));

@@ -1,7 +1,7 @@
 /* Opening a model with its data; compiling its graphs. */
 #include "data/array.h"
-#include "graph/graph.h"
 #include "data/prep.h"
+#include "graph/graph.h"
 #include "train/session.h"
 
 static lcl_model_data describe(const lcl_splits *splits, const lcl_trained_on *other) {
@@ -254,6 +254,22 @@ lcl_status lcl__session_examples(lcl_session *s, const lcl_dataset *ds, int64_t 
 
 /* ---- compiled graphs ---- */
 
+/* An input that build() asked for and that nothing depends on is none of the program's: it is not
+ * fed. */
+static void drop_unread(lcl_compiled *compiled) {
+  lcl_build *b = &compiled->build;
+  const struct {
+    const char *name;
+    lcl_tensor **t;
+  } inputs[] = { { "image", &b->image },
+                 { "label", &b->label },
+                 { "unlabelled", &b->unlabelled },
+                 { "side", &b->side },
+                 { "weight", &b->weight } };
+  for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+    if (!lcl__program_reads(compiled->program, inputs[i].name)) *inputs[i].t = NULL;
+}
+
 lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *d, lcl_compiled *out) {
   memset(out, 0, sizeof *out);
   LCL_TRY(lcl_graph_create(s->store, d->name, &out->graph));
@@ -275,6 +291,7 @@ lcl_status lcl__compiled_create(lcl_session *s, const lcl_compiled_desc *d, lcl_
                                          d->mode != LCL_MODE_CALIBRATE };
     st = lcl_compile(out->graph, &c, &out->program);
   }
+  if (st == LCL_OK) drop_unread(out);
   if (st != LCL_OK) lcl__compiled_destroy(out);
   return st;
 }

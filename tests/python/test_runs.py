@@ -171,20 +171,20 @@ class Own(lcl.Model):
     def build(self, b):
         if b.mode not in ("train", "eval", "reconstruct"):
             return
-        act = getattr(lcl, b.options["act"])
+        act, label = getattr(lcl, b.options["act"]), b.label  # which reconstruction reads and does not use
         h = act(lcl.linear(lcl.flatten(b.image), "fc", b.options["width"]))
         again = lcl.linear(h, "back", b.image.size // b.batch)
         if b.mode == "reconstruct":
             return b.output("again", again.reshape(b.image.shape))
         logits = lcl.linear(act(lcl.linear(h, "more", 8)) if b.options["deep"] else h, "out", b.data.classes)
-        loss = lcl.cross_entropy_rows(logits, b.label) * b.options["scale"] + lcl.l2_rows(again, lcl.flatten(b.image), "mean")
+        loss = lcl.cross_entropy_rows(logits, label) * b.options["scale"] + lcl.l2_rows(again, lcl.flatten(b.image), "mean")
         if b.mode == "train":
             b.loss(loss.mean())
             b.term("double", loss.mean() * 2)
-            b.correct(lcl.correct_rows(logits, b.label))
+            b.correct(lcl.correct_rows(logits, label))
         else:
             b.example("loss", loss)
-            b.example("correct", lcl.correct_rows(logits, b.label))
+            b.example("correct", lcl.correct_rows(logits, label))
             b.prediction(lcl.argmax(logits, 1))
             b.features(h)
 
