@@ -9,12 +9,15 @@
  * Each term is the mean over the rows it is for. The gradient goes through the inverse: a second
  * derivative.
  */
-#include "base/base.h"
+#include "base/text.h"
 #include "graph/graph.h"
 #include "latentcl/nn.h"
 #include "models/build.h"
 #include "models/registry.h"
+#include "nn/evaluate.h"
 #include "nn/nn.h"
+
+enum { MAX_INNER = 24 };
 
 static const lcl_option options[] = {
   { "arch", LCL_OPTION_CHOICE, "small-cnn", "network",
@@ -29,6 +32,27 @@ static const lcl_option options[] = {
     "0.6)",
     "[0,1]" },
   { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", "[0,1]" },
+  { "layer_weights", LCL_OPTION_STRING, "1",
+    "weights of the reconstructions of the image, the first activation, the second, ... (equations "
+    "11 and "
+    "12), as 0.2,0,1",
+    NULL },
+  { "recon", LCL_OPTION_CHOICE, "l2",
+    "reconstruction cost: squared error, or 1 - cosine similarity", "l2|cosine" },
+  { "weights", LCL_OPTION_CHOICE, "fixed",
+    "alpha and beta: fixed; linear: to alpha_to and beta_to over weights_over steps (equation 13); "
+    "learned: by "
+    "gradient descent at weights_rate, in [0,1] (equations 14 and 15)",
+    "fixed|linear|learned" },
+  { "alpha_to", LCL_OPTION_FLOAT, "", "weights=linear: the last alpha (default: alpha)", "[0,1]" },
+  { "beta_to", LCL_OPTION_FLOAT, "", "weights=linear: the last beta (default: beta)", "[0,1]" },
+  { "weights_over", LCL_OPTION_INT, "10000", "weights=linear: steps until then", "[1,1e7]" },
+  { "weights_rate", LCL_OPTION_FLOAT, "0.0001", "weights=learned: rate", "(0,inf)" },
+  { "template_norm", LCL_OPTION_FLOAT, "0",
+    "the theory's bound on the squared norm of each class's template d f_c/d x; 0: none",
+    "[0,inf)" },
+  { "w_template", LCL_OPTION_FLOAT, "1",
+    "weight of what is above that bound, a mean over rows and classes", "[0,inf)" },
   { "l2_mode", LCL_OPTION_CHOICE, "mean", "squared error over an example's elements",
     "sum|half_sum|mean" },
   { "unit_norm", LCL_OPTION_BOOL, "false", "scale each image to length 1, as the theory has it",
@@ -44,7 +68,9 @@ typedef struct net {
   const lcl_options *o;
   bool max_pool, inhibitor, training;
   int64_t classes;
-  int layers; /* named so far */
+  int layers;                   /* named so far */
+  lcl_tensor *inner[MAX_INNER]; /* activations, in the order of the network */
+  int n_inner;
 } net;
 
 static const lcl_init glorot = { .kind = LCL_INIT_GLOROT_UNIFORM };
@@ -78,10 +104,16 @@ static lcl_tensor *activate(const net *n, lcl_tensor *u) {
   return lcl_relu(u);
 }
 
+static lcl_tensor *keep(net *n, lcl_tensor *h) {
+  if (n->n_inner < MAX_INNER) n->inner[n->n_inner++] = h;
+  return h;
+}
+
 /* A square convolution with its activation. */
 static lcl_tensor *conv_relu(net *n, lcl_tensor *x, int64_t out, int kernel, int pad) {
-  return activate(n,
-                  convolve(n, x, (conv) { .out = out, .kernel = { kernel, kernel }, .pad = pad }));
+  return keep(
+      n,
+      activate(n, convolve(n, x, (conv) { .out = out, .kernel = { kernel, kernel }, .pad = pad })));
 }
 
 static lcl_tensor *halve(const net *n, lcl_tensor *x) {
@@ -143,18 +175,21 @@ static lcl_tensor *resnet(net *n, lcl_tensor *x, int depth, int64_t width) {
 
 /* Sound, (N,1,1,samples). */
 static lcl_tensor *bird10(net *n, lcl_tensor *x) {
-  lcl_tensor *h = activate(
-      n, convolve(n, x, (conv) { .out = 42, .kernel = { 1, 1024 }, .stride = { 1, 512 } }));
+  lcl_tensor *h = keep(
+      n, activate(
+             n, convolve(n, x, (conv) { .out = 42, .kernel = { 1, 1024 }, .stride = { 1, 512 } })));
   h = lcl_max_pool2d(h, &(lcl_pool_desc) { .kernel = { 1, 4 }, .stride = { 1, 2 } }, NULL);
-  h = activate(n, convolve(n, h, (conv) { .out = 42, .kernel = { 1, 3 }, .stride = { 1, 2 } }));
-  h = activate(n, lcl_linear(lcl_flatten(h), "dense", 32,
-                             &(lcl_linear_desc) { .weight = glorot, .no_bias = n->inhibitor }));
+  h = keep(
+      n, activate(n, convolve(n, h, (conv) { .out = 42, .kernel = { 1, 3 }, .stride = { 1, 2 } })));
+  h = keep(
+      n, activate(n, lcl_linear(lcl_flatten(h), "dense", 32,
+                                &(lcl_linear_desc) { .weight = glorot, .no_bias = n->inhibitor })));
   return top(n, n->training ? lcl_dropout(h, 0.5f) : h, true);
 }
 
 static lcl_tensor *logits_of(net *n, lcl_tensor *x) {
   const char *arch = lcl_option_text(n->o, "arch");
-  n->layers = 0;
+  n->layers = n->n_inner = 0;
   if (strcmp(arch, "large-cnn") == 0) return large_cnn(n, x);
   if (strcmp(arch, "resnet2-32") == 0) return resnet(n, x, 2, 32);
   if (strcmp(arch, "resnet3-16") == 0) return resnet(n, x, 3, 16);
@@ -192,30 +227,158 @@ static lcl_l2_mode l2_mode(const lcl_options *o) {
   return lcl_option_is(o, "l2_mode", "mean") ? LCL_L2_MEAN : LCL_L2_SUM;
 }
 
+/* The list of layer_weights; how many, -1 where it is none. */
+static int read_weights(const lcl_options *o, float *weight) {
+  const char *p = lcl_option_text(o, "layer_weights");
+  int n = 0;
+  for (char *end;; p = end + 1) {
+    const double v = lcl__strtod(p, &end);
+    if (end == p || !(v >= 0 && v <= 1e30) || n > MAX_INNER) return -1;
+    weight[n++] = (float)v;
+    if (!*end) return n;
+    if (*end != ',') return -1;
+  }
+}
+
+/* Mean over rows of 1 - cosine of the angle between a and b. */
+static lcl_tensor *cosine_cost(lcl_tensor *a, lcl_tensor *b) {
+  a = lcl_flatten(a), b = lcl_flatten(b);
+  lcl_tensor *product = lcl_sum(lcl_mul(a, b), LCL_AXIS(1), false);
+  lcl_tensor *size = lcl_mul(lcl_sum(lcl_square(a), LCL_AXIS(1), false),
+                             lcl_sum(lcl_square(b), LCL_AXIS(1), false));
+  lcl_tensor *cosine = lcl_div(product, lcl_sqrt(lcl_shift(size, 1e-12f)));
+  return lcl_shift(lcl_neg(lcl_mean(cosine, LCL_ALL_AXES, false)), 1);
+}
+
+/* sum_l w_l R_l: each layer through the transpose of what the network computes from there on. */
+static lcl_tensor *reconstruction_cost(const net *n, lcl_tensor *x, lcl_tensor *logits) {
+  float weight[MAX_INNER + 1] = { 1 };
+  const int count = LCL_MIN(LCL_MAX(read_weights(n->o, weight), 1), n->n_inner + 1);
+  lcl_tensor *layer[MAX_INNER + 1] = { x }, *back[MAX_INNER + 1], *sum = NULL;
+  memcpy(layer + 1, n->inner, (size_t)n->n_inner * sizeof *layer);
+  lcl_vjp(logits, logits, layer, count, back);
+  for (int l = 0; l < count; l++) {
+    if (weight[l] == 0) continue;
+    lcl_tensor *cost = lcl_option_is(n->o, "recon", "cosine")
+                           ? cosine_cost(back[l], layer[l])
+                           : lcl_l2(back[l], layer[l], l2_mode(n->o));
+    if (weight[l] != 1) cost = lcl_scale(cost, weight[l]);
+    sum = sum ? lcl_add(sum, cost) : cost;
+  }
+  return sum ? sum : lcl_const(n->g, 0);
+}
+
+/* Mean over rows and classes of what ||d f_c/d x||^2 is above the bound. */
+static lcl_tensor *template_cost(const net *n, lcl_tensor *x, lcl_tensor *logits) {
+  const int64_t rows = lcl_tensor_shape(logits).dim[0], classes = n->classes;
+  const float bound = (float)lcl_option_float(n->o, "template_norm");
+  lcl_tensor *sum = NULL;
+  for (int32_t c = 0; c < classes; c++) {
+    lcl_tensor *slope;
+    lcl_tensor *class_of = lcl_const_data(n->g, LCL_I32, LCL_SHAPE(1), &c);
+    lcl_tensor *seed = lcl_broadcast(lcl_one_hot(class_of, classes), LCL_SHAPE(rows, classes));
+    lcl_vjp(logits, seed, &x, 1, &slope);
+    lcl_tensor *norm = lcl_sum(lcl_square(lcl_flatten(slope)), LCL_AXIS(1), false);
+    lcl_tensor *over = lcl_mean(lcl_relu(lcl_shift(norm, -bound)), LCL_ALL_AXES, false);
+    sum = sum ? lcl_add(sum, over) : over;
+  }
+  return lcl__nn_share(lcl_scale(sum, 1 / (float)classes));
+}
+
+/* The weights of the terms, as numbers or, where they change, as tensors. */
+typedef struct mix {
+  lcl_tensor *alpha, *beta; /* NULL: fixed */
+  float fixed_alpha, fixed_beta;
+} mix;
+
+static lcl_tensor *state_of(const net *n, const char *name, float value) {
+  return lcl_state(n->g, name, LCL_F32, LCL_SCALAR,
+                   (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
+}
+
+/* from + (to - from) t */
+static lcl_tensor *between(const net *n, const char *option, float from, lcl_tensor *t) {
+  const float to = lcl_option_float_or(n->o, option, from);
+  return lcl_shift(lcl_scale(t, to - from), from);
+}
+
+static mix weights_of(const net *n) {
+  mix m = { .fixed_alpha = alpha_of(n->o), .fixed_beta = (float)lcl_option_float(n->o, "beta") };
+  if (lcl_option_is(n->o, "weights", "learned")) {
+    m.alpha = state_of(n, "train.alpha", m.fixed_alpha);
+    m.beta = state_of(n, "train.beta", m.fixed_beta);
+  }
+  if (lcl_option_is(n->o, "weights", "linear")) {
+    lcl_tensor *step = state_of(n, "train.weights_step", 0);
+    lcl_assign(step, lcl_shift(step, 1));
+    lcl_tensor *t = lcl_minimum(lcl_scale(step, 1 / (float)lcl_option_int(n->o, "weights_over")),
+                                lcl_const(n->g, 1));
+    m.alpha = between(n, "alpha_to", m.fixed_alpha, t);
+    m.beta = between(n, "beta_to", m.fixed_beta, t);
+  }
+  return m;
+}
+
+/* a share + b (1 - share) */
+static lcl_tensor *blend(lcl_tensor *share, float fixed, lcl_tensor *a, lcl_tensor *b) {
+  if (!share) return lcl_add(lcl_scale(a, fixed), lcl_scale(b, 1 - fixed));
+  return lcl_add(lcl_mul(a, share), lcl_mul(b, lcl_shift(lcl_neg(share), 1)));
+}
+
+/* Equation 15: against the gradient of the loss, within [0,1]. */
+static void descend(const net *n, lcl_tensor *weight, lcl_tensor *slope) {
+  const float rate = (float)lcl_option_float(n->o, "weights_rate");
+  lcl_tensor *next = lcl_sub(weight, lcl_scale(lcl_mean_over_ranks(lcl_stop_gradient(slope)), rate));
+  lcl_assign(weight, lcl_maximum(lcl_minimum(next, lcl_const(n->g, 1)), lcl_const(n->g, 0)));
+}
+
 /* beta R + (1 - beta) E over all rows of x. */
-static lcl_tensor *unsupervised_cost(const net *n, lcl_build *b, lcl_tensor *x,
-                                     lcl_tensor *logits) {
-  float beta = (float)lcl_option_float(n->o, "beta");
-  lcl_tensor *reconstruction = lcl__nn_share(lcl_l2(inverse(logits, x), x, l2_mode(n->o)));
+static lcl_tensor *unsupervised_cost(const net *n, lcl_build *b, const mix *m, lcl_tensor *x,
+                                     lcl_tensor *logits, lcl_tensor **beta_slope) {
+  lcl_tensor *reconstruction = lcl__nn_share(reconstruction_cost(n, x, logits));
   lcl_tensor *entropy = lcl__nn_share(lcl_mean(lcl_entropy_rows(logits), LCL_ALL_AXES, false));
   lcl_build_term(b, "reconstruction", reconstruction);
   lcl_build_term(b, "entropy", entropy);
-  return lcl_add(lcl_scale(reconstruction, beta), lcl_scale(entropy, 1 - beta));
+  *beta_slope = lcl_sub(reconstruction, entropy);
+  return blend(m->beta, m->fixed_beta, reconstruction, entropy);
+}
+
+static lcl_tensor *whole_loss(const net *n, lcl_build *b, lcl_tensor *nll, lcl_tensor *x,
+                              lcl_tensor *logits) {
+  const mix m = weights_of(n);
+  lcl_tensor *beta_slope, *other = unsupervised_cost(n, b, &m, x, logits, &beta_slope);
+  lcl_tensor *loss = blend(m.alpha, m.fixed_alpha, nll, other);
+  if (lcl_option_is(n->o, "weights", "learned")) {
+    descend(n, m.alpha, lcl_sub(nll, other));
+    descend(n, m.beta, lcl_mul(lcl_shift(lcl_neg(m.alpha), 1), beta_slope));
+  }
+  if (m.alpha) lcl_build_term(b, "alpha", m.alpha);
+  if (m.beta) lcl_build_term(b, "beta", m.beta);
+  return loss;
+}
+
+static bool supervised(const lcl_options *o) {
+  return alpha_of(o) >= 1 && lcl_option_is(o, "weights", "fixed");
 }
 
 /* One pass over labelled and unlabelled rows together: nothing in these networks mixes rows. */
 static void build_train(lcl_build *b) {
   net n = make_net(b);
-  float alpha = alpha_of(n.o);
-  int64_t rows = lcl_build_batch(b), free_rows = alpha < 1 ? lcl_build_unlabelled_batch(b) : 0;
+  const bool alone = supervised(n.o);
+  int64_t rows = lcl_build_batch(b), free_rows = alone ? 0 : lcl_build_unlabelled_batch(b);
   lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b);
   if (free_rows) lcl__graph_rows(n.g, LCL_ROWS_BOTH);
   if (free_rows) x = lcl_concat((lcl_tensor *[]) { x, lcl_build_unlabelled(b) }, 2, 0);
   lcl_tensor *logits = logits_of(&n, x);
   lcl_tensor *labelled = free_rows ? lcl_slice_axis(logits, 0, 0, rows) : logits;
-  lcl_tensor *nll = lcl__build_cross_entropy(b, labelled, label), *loss = lcl_scale(nll, alpha);
+  lcl_tensor *nll = lcl__build_cross_entropy(b, labelled, label);
   lcl_build_term(b, "nll", nll);
-  if (alpha < 1) loss = lcl_add(loss, lcl_scale(unsupervised_cost(&n, b, x, logits), 1 - alpha));
+  lcl_tensor *loss = alone ? nll : whole_loss(&n, b, nll, x, logits);
+  if (lcl_option_float(n.o, "template_norm") > 0) {
+    lcl_tensor *over = template_cost(&n, x, logits);
+    lcl_build_term(b, "template_norm", over);
+    loss = lcl_add(loss, lcl_scale(over, (float)lcl_option_float(n.o, "w_template")));
+  }
   lcl_build_loss(b, loss);
   lcl_build_correct(b, lcl_correct_rows(labelled, label));
 }
@@ -270,9 +433,30 @@ static lcl_status check(const lcl_model_data *d, bool bird) {
   return LCL_OK;
 }
 
+/* Without the cross-entropy (alpha = 0) the classes are clusters. */
+static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metrics *metrics) {
+  double accuracy;
+  if (alpha_of(m->options) > 0 || !lcl_option_is(m->options, "weights", "fixed")) return LCL_OK;
+  if (!t->labels || !t->prediction) return LCL_OK;
+  LCL_TRY(lcl__cluster_accuracy(t->labels, t->prediction, t->n, m->data.classes, m->data.classes,
+                                &accuracy, NULL));
+  lcl_metrics_set(metrics, "accuracy_percent", 100 * accuracy);
+  return LCL_OK;
+}
+
+static lcl_status check_weights(const lcl_options *o) {
+  float weight[MAX_INNER + 1];
+  if (read_weights(o, weight) >= 1) return LCL_OK;
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "option layer_weights: expected up to %d weights that are not negative, as "
+                   "1,0.5,0, got \"%s\"",
+                   MAX_INNER + 1, lcl_option_text(o, "layer_weights"));
+}
+
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   bool bird = lcl_option_is(o, "arch", "bird10"), small = lcl_option_is(o, "arch", "small-cnn");
   LCL_TRY(check(d, bird));
+  LCL_TRY(check_weights(o));
   s->optimiser =
       (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT,
@@ -304,5 +488,6 @@ const lcl_model_class lcl__model_inversion = {
   .data = data,
   .defaults = defaults,
   .build = build,
-  .can = LCL_CAN_CLASSIFY | LCL_CAN_RECONSTRUCT | LCL_CAN_SEMI_SUPERVISED,
+  .score = score,
+  .can = LCL_CAN_CLASSIFY | LCL_CAN_CLUSTER | LCL_CAN_RECONSTRUCT | LCL_CAN_SEMI_SUPERVISED,
 };

@@ -224,8 +224,10 @@ static void dec_golden(void **state) {
 
 static void inversion_golden(void **state) {
   (void)state;
-  static const char *const cases[] = { "inversion_small", "inversion_small_max",
-                                       "inversion_small_inhibitor", "inversion_resnet" };
+  static const char *const cases[] = { "inversion_small",           "inversion_small_max",
+                                       "inversion_small_inhibitor", "inversion_resnet",
+                                       "inversion_layers",          "inversion_cosine",
+                                       "inversion_template" };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 

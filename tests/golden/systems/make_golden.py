@@ -221,9 +221,10 @@ def dec(system):
 
 # ---- inversion ------------------------------------------------------------------------------------------------------
 
-def inversion(arch, max_pool=False, inhibitor=False, alpha=0.6, beta=0.7, rows=3, free=2, side=22):
+def inversion(arch, max_pool=False, inhibitor=False, alpha=0.6, beta=0.7, rows=3, free=2, side=22, weights=(1,), cosine=False, template=0):
     def run(c):
         count = [0]
+        inner = []
 
         def conv(x, out, kernel, pad, bias=True):
             count[0] += 1
@@ -244,7 +245,8 @@ def inversion(arch, max_pool=False, inhibitor=False, alpha=0.6, beta=0.7, rows=3
         def net(x):
             if arch == 'small-cnn':
                 for out, k in ((32, 3), (64, 3), (128, 1)):
-                    x = pool(act(conv(x, out, k, 0)))
+                    inner.append(act(conv(x, out, k, 0)))
+                    x = pool(inner[-1])
                 return top(x)
             depth, width = (2, 32) if arch == 'resnet2-32' else (3, 16)
             h = conv(x, width, 3, 1)
@@ -260,15 +262,24 @@ def inversion(arch, max_pool=False, inhibitor=False, alpha=0.6, beta=0.7, rows=3
         x = torch.cat([c.data('image', (rows, 1, side, side), 0.5, 0.5),
                        c.data('unlabelled', (free, 1, side, side), 0.5, 0.5)]).requires_grad_()
         y = net(x)
-        xhat, = torch.autograd.grad(y, x, y, create_graph=True)
+        layers = [x, *inner][:len(weights)]
+        back = torch.autograd.grad(y, layers, y, create_graph=True)
+        cost = (lambda a, b: 1 - F.cosine_similarity(a.flatten(1), b.flatten(1)).mean()) if cosine else (lambda a, b: ((a - b) ** 2).mean())
         logp = F.log_softmax(y, 1)
         terms = {'nll': F.cross_entropy(y[:rows], torch.tensor(labels(rows, 4))),
-                 'reconstruction': ((xhat - x) ** 2).mean(), 'entropy': -(logp.exp() * logp).sum(1).mean()}
+                 'reconstruction': sum(w * cost(b, h) for w, b, h in zip(weights, back, layers) if w),
+                 'entropy': -(logp.exp() * logp).sum(1).mean()}
         loss = alpha * terms['nll'] + (1 - alpha) * (beta * terms['reconstruction'] + (1 - beta) * terms['entropy'])
+        if template:
+            slopes = [torch.autograd.grad(y[:, k].sum(), x, create_graph=True)[0].flatten(1) for k in range(4)]
+            terms['template_norm'] = sum(F.relu((s ** 2).sum(1) - template).mean() for s in slopes) / 4
+            loss = loss + 0.5 * terms['template_norm']
         return loss, terms
 
     options = [f'arch={arch}', 'pooling=' + ('max' if max_pool else 'mean'),
                'inhibitor=' + ('true' if inhibitor else 'false'), f'alpha={alpha}', f'beta={beta}']
+    options += ['layer_weights=' + ','.join(map(str, weights))] * (weights != (1,)) + ['recon=cosine'] * cosine
+    options += [f'template_norm={template}', 'w_template=0.5'] * bool(template)
     return dict(model='inversion', options=options, data=[1, side, side, 4], batch=rows, unlabelled_batch=free,
                 label=labels(rows, 4)), run
 
@@ -283,6 +294,9 @@ CASES = {
     'dec_dae': dec('dae'), 'dec_dec': dec('dec'),
     'inversion_small': inversion('small-cnn'), 'inversion_small_max': inversion('small-cnn', True),
     'inversion_small_inhibitor': inversion('small-cnn', False, True),
+    'inversion_layers': inversion('small-cnn', weights=(0.3, 0, 1, 0.5)),
+    'inversion_cosine': inversion('small-cnn', weights=(0.3, 1), cosine=True),
+    'inversion_template': inversion('small-cnn', template=0.0005),
     'inversion_resnet': inversion('resnet3-16', True, rows=2, free=1),
 }
 
