@@ -501,6 +501,14 @@ LCL_API lcl_tensor *lcl_build_side(lcl_build *b);
  * @param fmt     a sentence without a full stop, as printf() takes it, for lcl_error_message() */
 LCL_API void lcl_build_fail(lcl_build *b, lcl_status status, const char *fmt, ...) LCL_PRINTF(3, 4);
 
+/** The images of the batch without the random changes of lcl_build_image()'s: as evaluation
+ * prepares them. In #LCL_MODE_TRAIN; a model compares a network's answers to an image and to what
+ * augmentation makes of it.
+ *
+ * @param b  the build
+ * @return f32 (batch,C,H,W), the input "clean" */
+LCL_API lcl_tensor *lcl_build_clean(lcl_build *b);
+
 /** Declares the loss of #LCL_MODE_TRAIN, which the loop minimises with settings.optimiser.
  *
  * @param b       the build

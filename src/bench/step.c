@@ -125,6 +125,7 @@ static lcl_status step_build(lcl_context *ctx, const lcl_workload *w, bool plain
   LCL_TRY(feed_tensor(s->p, "image", b.image, 0));
   LCL_TRY(feed_tensor(s->p, "label", b.label, 10));
   LCL_TRY(feed_tensor(s->p, "unlabelled", b.unlabelled, 0));
+  if (b.clean) LCL_TRY(feed_tensor(s->p, "clean", b.clean, 0));
   if (b.side) LCL_TRY(feed_tensor(s->p, "side", b.side, 0));
   return feed_rate(s, 1e-4f);
 }

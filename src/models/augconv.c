@@ -12,6 +12,7 @@
  * cross-entropy. */
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
 
@@ -40,6 +41,8 @@ static const lcl_option options[] = {
     "vgg: maps of the first group (128, 256, 512, 512 follow in proportion)", "[1,1024]" },
   { "dropout", LCL_OPTION_FLOAT, "1", "vgg: factor on the dropout rates (0.3, 0.4, 0.5); 0: none",
     "[0,2)" },
+  { "batch_norm", LCL_OPTION_BOOL, "true",
+    "vgg: batch norm before each ReLU (the source: without it training fails)", NULL },
   { "wd_mode", LCL_OPTION_CHOICE, "gradient",
     "vgg: weight decay in the gradient, or times the rate after the step", "gradient|after" },
   { "prep", LCL_OPTION_CHOICE, "",
@@ -52,7 +55,7 @@ static const lcl_option options[] = {
 /* ---- what the options ask for ---- */
 
 typedef struct plan {
-  bool vgg, train, bernoulli;
+  bool vgg, train, bernoulli, plain; /* plain: no batch norm */
   const char *variant;
   int stages, maps[MAX_STAGES], kernel[MAX_STAGES], wide[MAX_STAGES];
   int fc_layers, width;
@@ -93,6 +96,7 @@ static lcl_status read_lists(const lcl_options *o, plan *p) {
 static lcl_status read_plan(const lcl_options *o, const lcl_model_data *d, plan *p) {
   memset(p, 0, sizeof *p);
   p->vgg = is_vgg(o, d);
+  p->plain = !lcl_option_bool(o, "batch_norm");
   p->variant = lcl_option_text(o, "variant");
   p->fc_layers = strcmp(p->variant, "fc") == 0 ? (int)lcl_option_int(o, "fc_layers") : 0;
   p->width = (int)lcl_option_int(o, "width");
@@ -149,6 +153,7 @@ static lcl_tensor *stack(const plan *p, lcl_tensor *x) {
 
 static lcl_tensor *bn_relu(const plan *p, lcl_tensor *x, const char *name) {
   char bn[32];
+  if (p->plain) return lcl_relu(x);
   snprintf(bn, sizeof bn, "%s.bn", name);
   return lcl_relu(lcl_batch_norm(x, bn,
                                  &(lcl_bn_desc) { .mode = p->train ? LCL_BN_TRAIN : LCL_BN_EVAL,
@@ -230,7 +235,7 @@ static void build(lcl_build *b) {
   }
   lcl_build_example(b, "loss", rows);
   lcl_build_example(b, "nll", lcl_cross_entropy_rows(logits, label));
-  lcl_build_example(b, "correct", lcl_correct_rows(logits, label));
+  lcl__build_scores(b, logits, label);
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
 }
 

@@ -18,7 +18,7 @@ struct lcl_build {
   lcl_model_mode mode;
   int64_t batch, unlabelled_batch;
   lcl_optimiser_desc optimiser;
-  lcl_tensor *image, *label, *unlabelled, *side, *weight; /* NULL: not asked for */
+  lcl_tensor *image, *label, *unlabelled, *side, *weight, *clean; /* NULL: not asked for */
   lcl_tensor *loss, *correct, *prediction, *features;
   lcl_build_item terms[LCL_BUILD_MAX], examples[LCL_BUILD_MAX], outputs[LCL_BUILD_MAX],
       latents[LCL_BUILD_MAX];
@@ -42,6 +42,10 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
 
 /* "true", "no", "1", ...; false where text is none of them. */
 bool lcl__parse_bool(const char *text, bool *out);
+
+/* Declares what a classifier is scored by: example "correct" and, with the option top_k,
+ * "topK_correct": whether fewer than K classes are more likely than the label's. */
+void lcl__build_scores(lcl_build *b, lcl_tensor *logits, lcl_tensor *label);
 
 /* Mean cross-entropy of a batch, each example with the weight of its class where there are any. */
 lcl_tensor *lcl__build_cross_entropy(lcl_build *b, lcl_tensor *logits, lcl_tensor *label);

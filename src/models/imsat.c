@@ -2,6 +2,7 @@
  * Information Maximizing Self-Augmented Training" (2017); Krause et al., "Discriminative Clustering
  * by Regularized Information Maximization" (2010). With p = softmax(f(x)) the systems minimise
  *
+ *   imsat-sat                          KL(p(x) || p(T(x))) + lam (H(Y|X) - mu H(Y)), T: --augment
  *   imsat-vat, imsat-rpt, linear-vat   KL(p(x) || p(x + r)) + lam (H(Y|X) - mu H(Y))
  *   deep-rim, linear-rim               lam (H(Y|X) - mu H(Y)), with the optimiser's weight decay
  *
@@ -24,6 +25,7 @@
 
 #include "base/text.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/clusters.h"
 #include "models/registry.h"
 #include "nn/evaluate.h"
@@ -34,8 +36,9 @@ static const lcl_option options[] = {
   { "task", LCL_OPTION_CHOICE, "cluster", "what to learn: one of K clusters, or D bits",
     "cluster|hash" },
   { "system", LCL_OPTION_CHOICE, "imsat-vat",
-    "objective and network, as in the paper's tables (deep-hash: for codes)",
-    "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat|deep-hash" },
+    "objective and network, as in the paper's tables (deep-hash: for codes), or with "
+    "--augment's changes as the perturbation (imsat-sat)",
+    "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat|imsat-sat|deep-hash" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   { "bits", LCL_OPTION_INT, "16", "bits of a code", "[1,64]" },
   { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
@@ -70,7 +73,7 @@ static const lcl_option options[] = {
 
 typedef struct imsat {
   const lcl_options *o;
-  bool hash, linear, rim, vat, deep_hash;
+  bool hash, linear, rim, vat, sat, deep_hash;
   int64_t hidden[MAX_HIDDEN], outputs;
   int n_hidden;
   lcl_bn_mode mode;
@@ -94,6 +97,7 @@ static lcl_status read_imsat(imsat *n, const lcl_options *o, const lcl_model_dat
   n->linear = strncmp(lcl_option_text(o, "system"), "linear", 6) == 0;
   n->rim = strstr(lcl_option_text(o, "system"), "rim") != NULL;
   n->vat = strstr(lcl_option_text(o, "system"), "vat") != NULL;
+  n->sat = lcl_option_is(o, "system", "imsat-sat");
   n->deep_hash = lcl_option_is(o, "system", "deep-hash");
   if (n->deep_hash && !n->hash)
     return lcl__fail(LCL_ERR_ARGUMENT, "system=deep-hash makes codes: it needs task=hash");
@@ -191,6 +195,15 @@ static lcl_tensor *information_cost(const imsat *n, lcl_build *b, lcl_tensor *lo
   return cost;
 }
 
+/* How much the prediction changes when x is changed by the augmentation, T(x) in the paper. */
+static lcl_tensor *augmented_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
+  n->mode = LCL_BN_NO_UPDATE;
+  lcl_tensor *changed = lcl_flatten(lcl_build_image(b));
+  lcl_tensor *cost = divergence(n, lcl_stop_gradient(network(n, x)), network(n, changed));
+  lcl_build_term(b, "smoothness", cost);
+  return cost;
+}
+
 /* How much the prediction changes when x is moved by r. */
 static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
   lcl_tensor *radius = lcl_build_side(b), *r;
@@ -229,14 +242,16 @@ static void build_deep_hash(const imsat *n, lcl_build *b, lcl_tensor *x) {
 
 static void build_train(lcl_build *b) {
   imsat n = make_imsat(b, LCL_BN_TRAIN);
-  lcl_tensor *x = lcl_flatten(lcl_build_image(b));
+  lcl_tensor *x = lcl_flatten(n.sat ? lcl_build_clean(b) : lcl_build_image(b));
   if (n.deep_hash) {
     build_deep_hash(&n, b, x);
     return;
   }
   lcl_tensor *logits = network(&n, x);
   lcl_tensor *cost = lcl_scale(information_cost(&n, b, logits), information_weight(&n));
-  lcl_build_loss(b, n.rim ? cost : lcl_add(smoothness_cost(&n, b, x), cost));
+  lcl_build_loss(
+      b,
+      n.rim ? cost : lcl_add(n.sat ? augmented_cost(&n, b, x) : smoothness_cost(&n, b, x), cost));
 }
 
 static void build_eval(lcl_build *b) {
@@ -273,7 +288,7 @@ static void build(lcl_build *b) {
 static lcl_status prepare(lcl_model *m, lcl_context *ctx, const lcl_model_examples *train) {
   imsat n = { 0 };
   LCL_TRY(read_imsat(&n, m->options, &m->data));
-  if (n.rim || n.deep_hash) return LCL_OK;
+  if (n.rim || n.sat || n.deep_hash) return LCL_OK;
   int k = (int)lcl_option_int(m->options, "nn_index") + 1;
   const float alpha = radius_factor(&n);
   float *radius = malloc((size_t)LCL_MAX(train->n, 1) * sizeof *radius);
@@ -324,7 +339,12 @@ static lcl_status score(const lcl_model *m, const lcl_model_table *t, lcl_metric
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
   imsat n = { 0 };
+  bool own;
   LCL_TRY(read_imsat(&n, o, d));
+  if (n.sat && lcl__parse_bool(lcl_option_text(o, "augment"), &own))
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "system=imsat-sat needs changes to be unmoved by: --augment, as shift=2,rotate=10");
   s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
   s->batch = 250;
   s->fresh_batches = true;

@@ -328,7 +328,8 @@ static lcl_tensor *blend(lcl_tensor *share, float fixed, lcl_tensor *a, lcl_tens
 /* Equation 15: against the gradient of the loss, within [0,1]. */
 static void descend(const net *n, lcl_tensor *weight, lcl_tensor *slope) {
   const float rate = (float)lcl_option_float(n->o, "weights_rate");
-  lcl_tensor *next = lcl_sub(weight, lcl_scale(lcl_mean_over_ranks(lcl_stop_gradient(slope)), rate));
+  lcl_tensor *next = lcl_sub(weight,
+                             lcl_scale(lcl_mean_over_ranks(lcl_stop_gradient(slope)), rate));
   lcl_assign(weight, lcl_maximum(lcl_minimum(next, lcl_const(n->g, 1)), lcl_const(n->g, 0)));
 }
 
@@ -388,7 +389,7 @@ static void build_eval(lcl_build *b) {
   lcl_tensor *x = lcl_build_image(b), *label = lcl_build_label(b), *logits = logits_of(&n, x);
   lcl_build_example(b, "loss", lcl_cross_entropy_rows(logits, label));
   lcl_build_example(b, "reconstruction", lcl_l2_rows(inverse(logits, x), x, l2_mode(n.o)));
-  lcl_build_example(b, "correct", lcl_correct_rows(logits, label));
+  lcl__build_scores(b, logits, label);
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
   lcl_build_features(b, logits);
 }

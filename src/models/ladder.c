@@ -375,7 +375,7 @@ static void build_eval(ladder *n) {
   }
   lcl_tensor *logits = group(h, 0);
   lcl_build_example(n->b, "loss", lcl_cross_entropy_rows(logits, label));
-  lcl_build_example(n->b, "correct", lcl_correct_rows(logits, label));
+  lcl__build_scores(n->b, logits, label);
   lcl_build_prediction(n->b, lcl_argmax(logits, 1, false));
   lcl_build_features(n->b, group(features, 0));
 }

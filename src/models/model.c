@@ -107,6 +107,15 @@ lcl_tensor *lcl_build_side(lcl_build *b) {
   return b->side;
 }
 
+lcl_tensor *lcl_build_clean(lcl_build *b) {
+  if (!b) return lcl_const(NULL, 0); /* an error wherever it is used */
+  const lcl_model_data *d = &b->model->data;
+  if (!b->clean)
+    b->clean = lcl_input(b->graph, "clean", LCL_F32,
+                         LCL_SHAPE(b->batch, d->channels, d->height, d->width));
+  return b->clean;
+}
+
 lcl_tensor *lcl_build_weigh(lcl_build *b, lcl_tensor *rows) {
   if (!b || !b->model) return lcl_const(NULL, 0); /* an error wherever it is used */
   if (b->mode != LCL_MODE_TRAIN || !b->model->settings.class_weights) return rows;
@@ -116,6 +125,18 @@ lcl_tensor *lcl_build_weigh(lcl_build *b, lcl_tensor *rows) {
 
 lcl_tensor *lcl__build_cross_entropy(lcl_build *b, lcl_tensor *logits, lcl_tensor *label) {
   return lcl_mean(lcl_build_weigh(b, lcl_cross_entropy_rows(logits, label)), LCL_ALL_AXES, false);
+}
+
+void lcl__build_scores(lcl_build *b, lcl_tensor *logits, lcl_tensor *label) {
+  const int64_t k = lcl_option_int(b->model->options, "top_k"),
+                classes = lcl_tensor_shape(logits).dim[1];
+  char name[32];
+  lcl_build_example(b, "correct", lcl_correct_rows(logits, label));
+  if (k <= 0) return;
+  lcl_tensor *own = lcl_sum(lcl_mul(logits, lcl_one_hot(label, classes)), LCL_AXIS(1), true);
+  lcl_tensor *before = lcl_sum(lcl_greater(logits, own), LCL_AXIS(1), false);
+  snprintf(name, sizeof name, "top%lld_correct", (long long)k);
+  lcl_build_example(b, name, lcl_greater(lcl_const(b->graph, (float)k - 0.5f), before));
 }
 
 static void add_item(lcl_build *b, lcl_build_item *items, int *n, const char *prefix,
@@ -176,6 +197,12 @@ static lcl_status check_rows(const char *what, const char *name, lcl_tensor *t, 
                    what, name, (long long)batch, lcl_shape_string(s, buf));
 }
 
+static bool scores_top(const lcl_build *b) {
+  for (int i = 0; i < b->n_examples; i++)
+    if (strncmp(b->examples[i].name, "top", 3) == 0) return true;
+  return false;
+}
+
 static lcl_status check_declared(const lcl_build *b) {
   if (b->too_many)
     return lcl__fail(LCL_ERR_ARGUMENT, "more than %d terms, example values or images",
@@ -185,6 +212,8 @@ static lcl_status check_declared(const lcl_build *b) {
   if (b->mode == LCL_MODE_TRAIN && b->model->settings.class_weights && !b->weight)
     return lcl__fail(LCL_ERR_UNSUPPORTED,
                      "class_weights: the loss has no cross-entropy with labels to weigh");
+  if (b->mode == LCL_MODE_EVAL && lcl_option_int(b->model->options, "top_k") > 0 && !scores_top(b))
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "top_k: there is no most likely class to score");
   if ((b->mode == LCL_MODE_RECONSTRUCT || b->mode == LCL_MODE_SAMPLE) && b->n_outputs == 0)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "this model has nothing to %s",
                      b->mode == LCL_MODE_SAMPLE ? "sample from" : "reconstruct with");

@@ -289,7 +289,7 @@ static void build_eval(lcl_build *b) {
   encode(&n, input_image(b, &n), 0, h);
   lcl_tensor *y = classify(&n, h[n.arch->n]);
   lcl_build_example(b, "loss", lcl_cross_entropy_rows(y, label));
-  lcl_build_example(b, "correct", lcl_correct_rows(y, label));
+  lcl__build_scores(b, y, label);
   lcl_build_prediction(b, lcl_argmax(y, 1, false));
   lcl_build_features(b, h[n.arch->n]);
 }

@@ -36,8 +36,15 @@ static const lcl_option common[] = {
   { "lr_warmup", LCL_OPTION_INT, "", "steps at the beginning over which the rate rises to lr",
     "[0,1e9]" },
   { "weight_decay", LCL_OPTION_FLOAT, "", "times the parameter, added to its gradient", "[0,inf)" },
+  { "l1", LCL_OPTION_FLOAT, "", "after each step every parameter p loses lr*l1*sign(p)",
+    "[0,inf)" },
+  { "l2", LCL_OPTION_FLOAT, "", "after each step every parameter p loses 2*lr*l2*p", "[0,inf)" },
   { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit",
     "[0,inf)" },
+  { "top_k", LCL_OPTION_INT, "0",
+    "classifiers are scored by topK_error_percent too: the class is none of the K most likely; 0: "
+    "not",
+    "[0,1000]" },
   { "patience", LCL_OPTION_INT, "", "stop after so many epochs without a better one; 0: never",
     "[0,1e7]" },
   { "precision", LCL_OPTION_CHOICE, "f32",
@@ -86,6 +93,8 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
     { "lr_until", s->schedule.until },
     { "lr_warmup", s->schedule.warmup },
     { "weight_decay", s->optimiser.weight_decay },
+    { "l1", s->optimiser.l1 },
+    { "l2", s->optimiser.l2 },
     { "clip_norm", s->optimiser.clip_norm },
     { "patience", s->patience },
   };
@@ -123,6 +132,12 @@ static void apply_optimiser(lcl_optimiser_desc *d, const lcl_options *o) {
   double v = d->weight_decay;
   read_float(o, "weight_decay", &v);
   d->weight_decay = (float)v;
+  v = d->l1;
+  read_float(o, "l1", &v);
+  d->l1 = (float)v;
+  v = d->l2;
+  read_float(o, "l2", &v);
+  d->l2 = (float)v;
   v = d->clip_norm;
   read_float(o, "clip_norm", &v);
   d->clip_norm = (float)v;

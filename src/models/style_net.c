@@ -3,6 +3,7 @@
 
 #include "base/base.h"
 #include "graph/graph.h"
+#include "models/build.h"
 #include "models/style_net.h"
 #include "models/vae_parts.h"
 #include "nn/nn.h"
@@ -183,7 +184,7 @@ static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_build_example(b, "recon", t.recon);
   lcl_build_example(b, "kl", t.kl);
   lcl_build_example(b, "cls", t.cls);
-  lcl_build_example(b, "correct", lcl_correct_rows(t.logits, label));
+  lcl__build_scores(b, t.logits, label);
   lcl_build_prediction(b, lcl_argmax(t.logits, 1, false));
 }
 

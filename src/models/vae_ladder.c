@@ -15,6 +15,7 @@
  * keeps the KL of the top layer alone. Evaluation takes means instead of samples and running
  * statistics. */
 #include "base/base.h"
+#include "models/build.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
 
@@ -204,7 +205,7 @@ static void build_eval(lcl_build *b, net *n) {
   lcl_tensor *image = decode(n, lcl_softmax(logits, 1), pixels_of(x));
   lcl_build_example(b, "loss", lcl_bernoulli_softmax_rows(logits, lcl_one_hot(label, n->classes)));
   lcl_build_example(b, "recon", reconstruction_rows(n, lcl_flatten(x), image));
-  lcl_build_example(b, "correct", lcl_correct_rows(logits, label));
+  lcl__build_scores(b, logits, label);
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
   lcl_build_features(b, n->mu[n->n]);
 }

@@ -202,7 +202,7 @@ static void build_train(lcl_build *b, net *n) {
 static void build_eval(lcl_build *b, net *n) {
   lcl_tensor *label = lcl_build_label(b), *logits = clean(n, lcl_flatten(lcl_build_image(b)));
   lcl_build_example(b, "loss", lcl_cross_entropy_rows(logits, label));
-  lcl_build_example(b, "correct", lcl_correct_rows(logits, label));
+  lcl__build_scores(b, logits, label);
   lcl_build_prediction(b, lcl_argmax(logits, 1, false));
   lcl_build_features(b, n->z[n->n - 1]);
 }

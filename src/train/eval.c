@@ -176,10 +176,14 @@ static void count_confusion(const lcl_dataset *ds, const tally *t, int64_t *conf
 static void mean_metrics(const lcl_build *b, const tally *t, lcl_metrics *out) {
   double n = (double)LCL_MAX(t->done, 1);
   for (int i = 0; i < b->n_examples; i++) {
-    bool correct = strcmp(b->examples[i].name, "correct") == 0;
-    if (correct)
-      lcl_metrics_set(out, "error_percent", 100.0 * (n - t->sum[i]) / n);
-    else
+    char name[64];
+    const char *correct = strstr(b->examples[i].name, "correct");
+    if (correct && strcmp(correct, "correct") == 0 &&
+        (correct == b->examples[i].name || correct[-1] == '_')) {
+      snprintf(name, sizeof name, "%.*serror_percent", (int)(correct - b->examples[i].name),
+               b->examples[i].name);
+      lcl_metrics_set(out, name, 100.0 * (n - t->sum[i]) / n);
+    } else
       lcl_metrics_set(out, b->examples[i].name, t->sum[i] / n);
   }
 }

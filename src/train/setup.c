@@ -367,6 +367,10 @@ static lcl_status open_steps(lcl_trainer *t, lcl_context *ctx) {
   LCL_TRY(run_prepare(t, ctx));
   LCL_TRY(lcl__trainer_compile(t, t->d->check_numerics, &t->compiled));
   t->n_shared = lcl_store_count(t->s->store);
+  lcl_tensor *clean = t->compiled.build.clean;
+  if (clean &&
+      !(t->clean = lcl__alloc((size_t)lcl_shape_count(lcl_tensor_shape(clean)) * sizeof(float))))
+    return LCL_ERR_HOST_MEMORY;
   return open_batches(t);
 }
 
@@ -451,6 +455,7 @@ void lcl__trainer_close(lcl_trainer *t) {
   lcl_tensor_file_destroy(t->best_file);
   lcl__session_close(t->s);
   lcl__free(t->side);
+  lcl__free(t->clean);
   lcl__free(t->class_weight);
   lcl__free(t->weight);
   lcl__free(t->last_path);

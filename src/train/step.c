@@ -19,6 +19,12 @@ static lcl_status feed_batch(lcl_trainer *t) {
       memcpy(t->side + i * w, t->s->model->side + (size_t)batch.index[i] * w, w * sizeof(float));
     LCL_TRY(lcl_feed(p, "side", t->side, n * w * sizeof(float)));
   }
+  if (b->clean) {
+    const size_t each = (size_t)lcl_shape_count(lcl_tensor_shape(b->clean)) / n;
+    for (size_t i = 0; i < n; i++)
+      LCL_TRY(lcl__session_examples(t->s, t->s->labelled, batch.index[i], 1, t->clean + i * each));
+    LCL_TRY(lcl_feed(p, "clean", t->clean, n * each * sizeof(float)));
+  }
   if (b->weight) {
     for (size_t i = 0; i < n; i++)
       t->weight[i] = batch.label[i] >= 0 ? t->class_weight[batch.label[i]] : 0;

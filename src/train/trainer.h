@@ -32,6 +32,7 @@ typedef struct lcl_trainer {
   lcl_compiled compiled;
   lcl_evaluator *eval; /* NULL: nothing to evaluate on */
   lcl_batcher *labelled, *unlabelled;
+  float *clean;                 /* the batch without augmentation; NULL: not asked for */
   float *side;                  /* gathered rows of the model's table */
   float *class_weight, *weight; /* of each class; of the examples of a batch; NULL: all 1 */
   char value_name[LCL_TRAIN_VALUES][48];

@@ -63,7 +63,8 @@ static void add_node(XXH64_state_t *h, const lcl_node *node) {
 static void add_optimiser(XXH64_state_t *h, const lcl_optimiser_desc *d) {
   ADD(h, d->kind), ADD(h, d->rate), ADD(h, d->beta1), ADD(h, d->beta2), ADD(h, d->eps);
   ADD(h, d->damping), ADD(h, d->eps_outside), ADD(h, d->l1), ADD(h, d->l2);
-  ADD(h, d->weight_decay), ADD(h, d->clip_value), ADD(h, d->clip_norm), ADD(h, d->n_params);
+  ADD(h, d->weight_decay), ADD(h, d->clip_value), ADD(h, d->clip_norm), ADD(h, d->n_params),
+      ADD(h, d->l1), ADD(h, d->l2);
   ADD(h, d->loss_scale);
 }
 
@@ -267,6 +268,7 @@ static const model_case cases[] = {
       { "wide_kernels", "9,3", "variant=conv" },
       { "width", "3", "arch=vgg variant=baseline" },
       { "dropout", "0.5", "arch=vgg width=2 variant=baseline" },
+      { "batch_norm", NULL, "arch=vgg width=2 variant=baseline" },
       { "wd_mode", NULL, "arch=vgg width=2 variant=baseline weight_decay=0.01" } } },
   { "vae", "maps=3", &grey, { { "n_interspersed_fc", "1", "" }, { "maps", "4", "" } } },
   { "m2",
@@ -305,15 +307,27 @@ static const model_case cases[] = {
 
 /* The common options; what training makes of them is tested where it runs. */
 static const effect common[] = {
-  { "epochs", "7", "" },           { "batch", "7", "" },
-  { "unlabelled_batch", "7", "" }, { "labels_per_class", "7", "" },
-  { "subset", "7", "" },           { "validation", "7", "" },
-  { "only_classes", "1,2", "" },   { "lr", "0.7", "" },
-  { "lr_factor", "0.7", "" },      { "lr_every", "7", "" },
-  { "lr_from", "7", "" },          { "lr_until", "7", "" },
-  { "lr_warmup", "7", "" },        { "weight_decay", "0.7", "" },
-  { "clip_norm", "0.7", "" },      { "patience", "7", "" },
-  { "augment", "rotate=7", "" },   { "class_weights", "balanced", "" },
+  { "epochs", "7", "" },
+  { "batch", "7", "" },
+  { "unlabelled_batch", "7", "" },
+  { "labels_per_class", "7", "" },
+  { "subset", "7", "" },
+  { "validation", "7", "" },
+  { "only_classes", "1,2", "" },
+  { "lr", "0.7", "" },
+  { "lr_factor", "0.7", "" },
+  { "lr_every", "7", "" },
+  { "lr_from", "7", "" },
+  { "lr_until", "7", "" },
+  { "lr_warmup", "7", "" },
+  { "weight_decay", "0.7", "" },
+  { "l1", "0.7", "" },
+  { "l2", "0.7", "" },
+  { "top_k", "2", "" },
+  { "clip_norm", "0.7", "" },
+  { "patience", "7", "" },
+  { "augment", "rotate=7", "" },
+  { "class_weights", "balanced", "" },
 };
 
 static const effect *find(const effect *list, size_t n, const char *option) {
@@ -393,7 +407,9 @@ static void every_common_option(void **state) {
   for (size_t k = 0; k < n; k++) {
     if (strcmp(o[k].name, "data_seed") == 0) continue; /* read where the data are opened */
     size_t i = 0;
-    const char *model = strcmp(o[k].name, "class_weights") == 0 ? "augconv" : "dec";
+    const char *model = strcmp(o[k].name, "class_weights") == 0 || strcmp(o[k].name, "top_k") == 0
+                            ? "augconv"
+                            : "dec";
     while (strcmp(cases[i].model, model) != 0) i++;
     ASSERT_OK(lcl_model_find(model, &cls));
     check_option(cls, &cases[i], &o[k], find(common, LCL_COUNT(common), o[k].name));

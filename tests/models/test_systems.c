@@ -178,6 +178,7 @@ static void golden(const char *name) {
   set_variables(w.store, fills);
   feed_filled(p, fills, "image", w.build.image);
   feed_filled(p, fills, "unlabelled", w.build.unlabelled);
+  feed_filled(p, fills, "clean", w.build.clean);
   if (w.build.label) {
     int32_t label[64];
     int n = 0;
@@ -211,8 +212,8 @@ static void ladder_golden(void **state) {
 
 static void imsat_golden(void **state) {
   (void)state;
-  static const char *const cases[] = { "imsat_deep_rim", "imsat_linear_rim",
-                                       "imsat_deep_rim_hash" };
+  static const char *const cases[] = { "imsat_deep_rim", "imsat_linear_rim", "imsat_deep_rim_hash",
+                                       "imsat_sat" };
   for (size_t i = 0; i < LCL_COUNT(cases); i++) golden(cases[i]);
 }
 

@@ -347,6 +347,7 @@ static bool train_once(lcl_context *ctx, const lcl_model_class *cls, step *s) {
     feed_step(p, "label", b.label);
     feed_step(p, "unlabelled", b.unlabelled);
     if (b.side) feed_step(p, "side", b.side);
+    if (b.clean) feed_step(p, "clean", b.clean);
     ASSERT_OK(lcl_run(p));
     read_moments(store, s);
     s->v = realloc(s->v, (s->n + 1) * sizeof(float));

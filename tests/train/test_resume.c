@@ -14,6 +14,7 @@ typedef struct resumed {
 static const resumed resumes[] = {
   { "semantic-noise", "arch=mlp denoise_std=0.1 optimiser=momentum lr_schedule=step lr_every=1" },
   { "imsat", "hidden=9-8 nn_index=3 lr_schedule=exponential lr_factor=0.5" },
+  { "imsat", "hidden=9-8 system=imsat-sat augment=shift=2,mirror" },
   { "imsat", "task=hash bits=4 hidden=9-8 system=imsat-rpt nn_index=3 queries=2" },
   { "dec", "hidden=9,8 latent=4 lr_warmup=5" },
   { "dec", "system=dec hidden=9,8 latent=4 update_interval=3" },

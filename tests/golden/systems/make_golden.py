@@ -160,8 +160,8 @@ def ladder(kind='gauss', lam=(100., 10., 1., .5), div='std', rows=8, free=8):
 def imsat(system, task):
     rows, hidden, outputs, d0 = 10, () if 'linear' in system else (7, 6), 4 if task == 'cluster' else 5, 1e-8
 
-    def run(c):
-        h, fan = c.data('image', (rows, 12), 1., 0.), 12
+    def net(c, h):
+        fan = 12
         for i, n in enumerate(hidden, 1):
             w = c.var(f'fc{i}.weight', (n, fan))
             h, fan = h @ w.T + c.var(f'fc{i}.bias', (n,)), n
@@ -169,7 +169,13 @@ def imsat(system, task):
             h = (h - m) / torch.sqrt(v + 2e-5) * c.var(f'bn{i}.gamma', (n,), 0.5, 1.) + c.var(f'bn{i}.beta', (n,))
             h = F.relu(h)
         w = c.var('top.weight', (outputs, fan))
-        y, terms = h @ w.T + c.var('top.bias', (outputs,)), {}
+        return h @ w.T + c.var('top.bias', (outputs,))
+
+    def run(c):
+        y, terms, smoothness = net(c, c.data('clean' if system == 'imsat-sat' else 'image', (rows, 12), 1., 0.)), {}, 0
+        if system == 'imsat-sat':
+            logp, logq = F.log_softmax(y, 1).detach(), F.log_softmax(net(c, c.data('image', (rows, 12), 1., 0.)), 1)
+            smoothness = terms['smoothness'] = (logp.exp() * (logp - logq)).sum(1).mean()
         if task == 'cluster':
             p = F.softmax(y, 1)
             mean = p.mean(0)
@@ -190,11 +196,13 @@ def imsat(system, task):
             terms['conditional_entropy'] = entropy(p).sum(1).mean()
             terms['marginal_entropy'] = entropy(mean).sum()
             cost = terms['conditional_entropy'] - terms['marginal_entropy'] + 2 * pairs
-        return 0.7 * cost, terms
+        return 0.7 * cost + smoothness, terms
 
     options = [f'task={task}', f'system={system}', 'clusters=4', 'bits=5', 'lam=0.7', 'mu=3']
     if hidden:
         options.append('hidden=7-6')
+    if system == 'imsat-sat':
+        options.append('augment=mirror')
     return dict(model='imsat', options=options, data=[1, 3, 4, 4], batch=rows, unlabelled_batch=0, label=[]), run
 
 
@@ -290,7 +298,7 @@ CASES = {
     'ladder_gamma': ladder(lam=(0., 0., 0., .5)), 'ladder_bottom': ladder('linear', (5., 0., 0., 0.)),
     'ladder_baseline': ladder(lam=(0., 0., 0., 0.)), 'ladder_uneven': ladder(rows=5),
     'imsat_deep_rim': imsat('deep-rim', 'cluster'), 'imsat_linear_rim': imsat('linear-rim', 'cluster'),
-    'imsat_deep_rim_hash': imsat('deep-rim', 'hash'),
+    'imsat_deep_rim_hash': imsat('deep-rim', 'hash'), 'imsat_sat': imsat('imsat-sat', 'cluster'),
     'dec_dae': dec('dae'), 'dec_dec': dec('dec'),
     'inversion_small': inversion('small-cnn'), 'inversion_small_max': inversion('small-cnn', True),
     'inversion_small_inhibitor': inversion('small-cnn', False, True),
