@@ -195,7 +195,7 @@ def evaluate():
         run('train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--out', 'top%d' % k, '--epochs', '1', '--lr', '1e-7', '--set', 'top_k=%d' % k, '--quiet')
         errors[k] = events('top%d' % k, 'test')[0]['metrics']
     check(errors[1]['top1_error_percent'] == errors[1]['error_percent'] > errors[2]['top2_error_percent'] > errors[4]['top4_error_percent'] == 0, errors)
-    check('top_k' in run('train', 'vae', '--data', 'data', '--set', 'top_k=2', '--epochs', '1', '--out', 'none', code=1), 'nothing to score')
+    check('top_k' in run('train', 'dec', '--data', 'data', '--set', 'top_k=2', '--epochs', '1', '--out', 'none', code=1), 'nothing to score')
     told = run('train', 'imsat', '--data', 'data', '--set', 'system=imsat-sat', '--out', 'none', code=1)
     check('--augment' in told, told)
     """Errors against the predictions of the log's confusion table."""
