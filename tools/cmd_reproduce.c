@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli.h"
+#include "cli_ranks.h"
 #include "commit.h"
 #include "latentcl/train.h"
 
@@ -34,18 +35,42 @@ static int print_table_json(const lcl_reproduce_desc *d) {
   return table ? cli_print_json(table) : cli_fail("%s is no JSON", path);
 }
 
-static int reproduce(const char *device, const lcl_reproduce_desc *d, bool json) {
-  lcl_context *ctx;
+/* A line or an object each, numbered as --cell takes them. */
+static int list_jobs(const lcl_reproduce_desc *d, bool json) {
+  size_t n;
+  if (lcl_reproduce_jobs(d, NULL, 0, &n) != LCL_OK) return cli_error();
+  lcl_reproduce_job *jobs = calloc(n ? n : 1, sizeof *jobs);
+  if (!jobs) return cli_fail("out of memory");
+  int code = lcl_reproduce_jobs(d, jobs, n, &n) == LCL_OK ? CLI_OK : cli_error();
+  cJSON *all = cJSON_CreateArray();
+  for (size_t i = 0; code == CLI_OK && i < n; i++) {
+    const lcl_reproduce_job *job = &jobs[i];
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddItemToArray(all, o);
+    cJSON_AddNumberToObject(o, "cell", (double)i + 1);
+    cJSON_AddStringToObject(o, "row", job->row);
+    cJSON_AddStringToObject(o, "column", job->column);
+    cJSON_AddNumberToObject(o, "trial", job->trial);
+    cJSON_AddNumberToObject(o, "figures", job->runs);
+    cJSON_AddBoolToObject(o, "done", job->done);
+    if (!json)
+      printf("%4zu  %s, %s, trial %d%s%s\n", i + 1, job->row, job->column, job->trial,
+             job->runs > 1 ? " and what shares its runs" : "", job->done ? "  (done)" : "");
+  }
+  free(jobs);
+  if (json && code == CLI_OK) return cli_print_json(all);
+  cJSON_Delete(all);
+  return code;
+}
+
+static int reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, bool json) {
   char *text = NULL;
-  if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
-    return cli_error();
   cli_catch_stop();
   lcl_status s = lcl_reproduce(ctx, d, &text);
   if (text && !json) fputs(text, stdout);
   free(text);
   int code = s == LCL_OK ? CLI_OK : cli_error();
-  if (code == CLI_OK && json) code = print_table_json(d);
-  lcl_context_destroy(ctx);
+  if (code == CLI_OK && json && cli_speaks() && !d->job) code = print_table_json(d);
   return s == LCL_ERR_INTERRUPTED ? cli_stop_code() : code;
 }
 
@@ -54,7 +79,9 @@ static int run(int argc, char **argv) {
   static cli_list set;
   int64_t trials = 3;
   lcl_reproduce_desc d = { 0 };
-  bool json = false;
+  bool json = false, list = false;
+  int64_t cell = 0;
+  cli_ranks ranks = { 0 };
   set.n = 0;
   const cli_option options[] = {
     { "columns", CLI_STRING, &d.columns, "A,B", "only these columns, e.g. 10,100,1k (all)" },
@@ -65,16 +92,23 @@ static int run(int argc, char **argv) {
     { "out", CLI_STRING, &d.out, "DIR", "where results are kept (runs/TABLE)" },
     { "set", CLI_LIST, &set, "NAME=VALUE", "an option for every cell; may be repeated" },
     CLI_DEVICE(&device),
+    { "devices", CLI_STRING, &ranks.devices, "A,B",
+      "a process on each of these devices, which share the cells, as 0:0,0:1" },
+    { "list-cells", CLI_FLAG, &list, NULL,
+      "list what one process can do by itself, for jobs of a cluster; trains nothing" },
+    { "cell", CLI_INT, &cell, NULL,
+      "only this one of them, and no table: that is made by a last call without (0: all)" },
     { "json", CLI_FLAG, &json, NULL, "JSON: the list, or what table.json holds" },
     { 0 },
   };
+  cli_ranks_begin();
   int argi, code = cli_parse(argc, argv, options,
                              "reproduce TABLE [--columns A,B] [--rows A,B] [--trials N] [--quick]",
                              "Runs a published table and prints ours beside it; writes table.md "
                              "and table.json. Results of\n"
                              "each cell are kept, so that an interrupted table goes on where it "
                              "stopped. Without TABLE: the "
-                             "list.",
+                             "list. With mpirun the processes share the cells.",
                              &argi);
   if (code >= 0) return code;
   if (argi >= argc) return list_tables(json);
@@ -89,7 +123,17 @@ static int run(int argc, char **argv) {
   d.n_set = set.n;
   d.commit = LATENTCL_COMMIT;
   d.interrupted = cli_stopped;
-  return reproduce(device, &d, json);
+  d.job = (int)cell;
+  if (list) return list_jobs(&d, json);
+  if (cell && ranks.devices) return cli_usage("reproduce: --cell is for one device");
+  lcl_context *ctx;
+  code = cli_ranks_join(&ranks, argc, argv, &(lcl_context_desc) { .device = device }, &ctx);
+  if (code >= 0) return code;
+  d.ranks = ranks.ranks;
+  code = reproduce(ctx, &d, json);
+  lcl_context_destroy(ctx);
+  cli_ranks_leave(&ranks);
+  return code;
 }
 
 const struct lcl_command cmd_reproduce = { "reproduce", "run a published table again", run };

@@ -553,7 +553,32 @@ typedef struct lcl_reproduce_desc {
   int (*interrupted)(void); /**< as in #lcl_train_desc */
   void (*progress)(void *user, const char *line); /**< NULL: lines go to standard error */
   void *user;                                     /**< passed to progress */
+  int job; /**< > 0: only this one of lcl_reproduce_jobs(), counted from 1, and no table: for
+              processes that know nothing of each other */
+  /** Several processes, each in this call with the same arguments and a context of its own, share
+   * the jobs, those first that took or will take longest; rank 0 makes the table. NULL: one. */
+  lcl_ranks *ranks;
 } lcl_reproduce_desc;
+
+/** What has to be computed by one process: a run, those that begin with its weights, and those that
+ * it begins with. */
+typedef struct lcl_reproduce_job {
+  const char *row;    /**< key of its first row */
+  const char *column; /**< key of its first column */
+  int trial;          /**< from 1 */
+  int runs;           /**< rows and columns that it has figures for */
+  bool done;          /**< every one of them is there */
+} lcl_reproduce_job;
+
+/** The jobs of a table, always in the same order for the same rows, columns and trials.
+ *
+ * @param desc  as for lcl_reproduce()
+ * @param jobs  receives at most `room` of them; NULL with room 0
+ * @param room  length of jobs
+ * @param n     receives how many there are
+ * @return #LCL_ERR_ARGUMENT: unknown table, row or column */
+LCL_API lcl_status lcl_reproduce_jobs(const lcl_reproduce_desc *desc, lcl_reproduce_job *jobs,
+                                      size_t room, size_t *n);
 
 /** Trains what a published table needs, each cell in a run folder of its own, and writes table.json
  * and table.md after every cell. Finished cells are kept: a table that was interrupted goes on

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/folder.h"
+#include "device/ranks.h"
 #include "latentcl/version.h"
 #include "models/tables.h"
 #include "train/session.h"
@@ -459,26 +460,203 @@ static lcl_status run_cells(job *j, char **text) {
   return LCL_OK;
 }
 
+/* ---- jobs: what one process has to do as a whole ---- */
+
+typedef struct unit {
+  place first; /* of its cells, in the table's order */
+  int root;    /* row with which its chains begin */
+  int column;  /* whose runs they are */
+  int cells, open;
+  double seconds; /* that other trials took; 0: unknown */
+} unit;
+
+typedef struct units {
+  unit *data;
+  size_t n, cap;
+} units;
+
+static int root_of(const lcl_table *t, int row) {
+  for (int i = 0; i < LCL_TABLE_CHAIN && t->rows[row].start; i++)
+    row = lcl__table_row_index(t, t->rows[row].start);
+  return row;
+}
+
+static int runs_of(const lcl_table *t, int column) {
+  const char *run = t->columns[column].run;
+  return run ? lcl__table_column_index(t, run) : column;
+}
+
+/* Two processes never train the same run: cells that share one are in one unit. */
+static unit *unit_of(const job *j, units *all, place p) {
+  const int root = root_of(j->table, p.row), column = runs_of(j->table, p.column);
+  for (size_t i = 0; i < all->n; i++) {
+    unit *u = &all->data[i];
+    if (u->root == root && u->column == column && u->first.trial == p.trial) return u;
+  }
+  const unit fresh = { .first = p, .root = root, .column = column };
+  return LCL_PUSH(all, fresh) ? &all->data[all->n - 1] : NULL;
+}
+
+/* Seconds that a finished run took, 0: not known. */
+static double seconds_of(const job *j, place p) {
+  char folder[1400];
+  void *text;
+  size_t n;
+  run_folder(j, p, folder);
+  char *path = lcl__path_join(folder, "result.json");
+  const bool there = path && lcl__file_exists(path) &&
+                     lcl__file_read(path, 1 << 20, &text, &n) == LCL_OK;
+  lcl__free(path);
+  if (!there) return 0;
+  cJSON *json = lcl__json_parse(text, n);
+  const double seconds = lcl__json_number(json, "seconds");
+  lcl__free(text);
+  cJSON_Delete(json);
+  return isnan(seconds) ? 0 : seconds;
+}
+
+static lcl_status find_units(const job *j, units *all) {
+  const lcl_table *t = j->table;
+  for (int c = 0; c < t->n_columns; c++)
+    for (int r = 0; r < t->n_rows; r++)
+      for (int k = 0; wanted(j, r, c) && k < trials_of(j, c); k++) {
+        const place p = { r, c, k };
+        char folder[1400];
+        double value, held_out;
+        unit *u = unit_of(j, all, p);
+        if (!u) return LCL_ERR_HOST_MEMORY;
+        run_folder(j, p, folder);
+        u->cells++;
+        u->open += !finished(j, p, folder, &value, &held_out);
+      }
+  for (size_t i = 0; i < all->n; i++)
+    for (int k = 0; k < trials_of(j, all->data[i].column); k++)
+      all->data[i].seconds = LCL_MAX(
+          all->data[i].seconds,
+          seconds_of(j, (place) { all->data[i].first.row, all->data[i].column, k }));
+  return LCL_OK;
+}
+
+static lcl_status run_unit(job *j, const unit *u) {
+  const lcl_table *t = j->table;
+  for (int c = 0; c < t->n_columns; c++)
+    for (int r = 0; r < t->n_rows; r++) {
+      const place p = { r, c, u->first.trial };
+      double value, held_out;
+      if (!wanted(j, r, c) || u->first.trial >= trials_of(j, c) || root_of(t, r) != u->root ||
+          runs_of(t, c) != u->column)
+        continue;
+      LCL_TRY(measure_cell(j, p, &value, &held_out));
+    }
+  return LCL_OK;
+}
+
+/* Dearest first: by the time of other trials, else the longest, else the last column of the table,
+ * which has the most data. */
+static int dearest(const void *a, const void *b) {
+  const unit *x = a, *y = b;
+  if (x->seconds != y->seconds) return x->seconds < y->seconds ? 1 : -1;
+  if (x->cells != y->cells) return y->cells - x->cells;
+  if (x->column != y->column) return y->column - x->column;
+  if (x->root != y->root) return x->root - y->root;
+  return x->first.trial - y->first.trial;
+}
+
+/* This rank's part of what is open: each in turn takes the dearest that is left. */
+static lcl_status run_share(job *j, units *all) {
+  const int count = lcl_ranks_count(j->d->ranks), rank = lcl_ranks_rank(j->d->ranks);
+  int turn = 0;
+  qsort(all->data, all->n, sizeof *all->data, dearest);
+  for (size_t i = 0; i < all->n; i++) {
+    if (!all->data[i].open) continue;
+    if (turn == rank) LCL_TRY(run_unit(j, &all->data[i]));
+    turn = (turn + 1) % count;
+  }
+  return LCL_OK;
+}
+
+static lcl_status run_job(job *j, const units *all) {
+  if (j->d->job <= (int)all->n) return run_unit(j, &all->data[j->d->job - 1]);
+  return lcl__fail(LCL_ERR_ARGUMENT,
+                   "%s has the cells 1 to %zu with these rows, columns and trials, not %d",
+                   j->table->name, all->n, j->d->job);
+}
+
+static lcl_status open_table(job *j, const lcl_reproduce_desc *d) {
+  j->d = d;
+  LCL_TRY(lcl__table_find(d->table, &j->table));
+  LCL_TRY(check_list(j->table, d->rows, "row", row_key, j->table->n_rows));
+  LCL_TRY(check_list(j->table, d->columns, "column", column_key, j->table->n_columns));
+  if (d->out)
+    snprintf(j->folder, sizeof j->folder, "%s", d->out);
+  else
+    snprintf(j->folder, sizeof j->folder, "runs/%s", d->table);
+  return LCL_OK;
+}
+
+lcl_status lcl_reproduce_jobs(const lcl_reproduce_desc *d, lcl_reproduce_job *jobs, size_t room,
+                              size_t *n) {
+  LCL_NEED(d, n);
+  LCL_NEED(d->table);
+  job j = { 0 };
+  units all = { 0 };
+  *n = 0;
+  LCL_TRY(open_table(&j, d));
+  const lcl_status s = find_units(&j, &all);
+  for (size_t i = 0; s == LCL_OK && jobs && i < all.n && i < room; i++) {
+    const unit *u = &all.data[i];
+    jobs[i] = (lcl_reproduce_job) { j.table->rows[u->first.row].key,
+                                    j.table->columns[u->first.column].key, u->first.trial + 1,
+                                    u->cells, u->open == 0 };
+  }
+  if (s == LCL_OK) *n = all.n;
+  lcl__free(all.data);
+  return s;
+}
+
+/* The cells of several processes, then the table by one. */
+static lcl_status run_shared(job *j, bool leads, char **text) {
+  units all = { 0 };
+  lcl_status s = find_units(j, &all);
+  s = lcl__ranks_agree(j->d->ranks, s); /* what is open is known before anybody begins */
+  if (s == LCL_OK) s = lcl__ranks_agree(j->d->ranks, run_share(j, &all));
+  lcl__free(all.data);
+  return s == LCL_OK && leads ? run_cells(j, text) : s;
+}
+
+static lcl_status run_one_job(job *j) {
+  units all = { 0 };
+  lcl_status s = find_units(j, &all);
+  if (s == LCL_OK) s = run_job(j, &all);
+  lcl__free(all.data);
+  return s;
+}
+
+/* A process that does one job leaves the folder to others. */
+static lcl_status run_locked(job *j, bool leads, char **text) {
+  int lock = -1;
+  const bool alone = leads && j->d->job <= 0;
+  lcl_status s = leads ? lcl__mkdirs(j->folder) : LCL_OK;
+  if (s == LCL_OK && alone) s = lcl__folder_lock(j->folder, &lock);
+  s = lcl__ranks_agree(j->d->ranks, s);
+  if (s == LCL_OK && j->d->job > 0)
+    s = run_one_job(j);
+  else if (s == LCL_OK)
+    s = lcl_ranks_count(j->d->ranks) > 1 ? run_shared(j, leads, text) : run_cells(j, text);
+  if (alone) lcl__folder_unlock(lock);
+  return s;
+}
+
 lcl_status lcl_reproduce(lcl_context *ctx, const lcl_reproduce_desc *d, char **text) {
   LCL_NEED(ctx, d);
   LCL_NEED(d->table);
-  job j = { .ctx = ctx, .d = d };
+  job j = { .ctx = ctx };
   if (text) *text = NULL;
-  LCL_TRY(lcl__table_find(d->table, &j.table));
-  LCL_TRY(check_list(j.table, d->rows, "row", row_key, j.table->n_rows));
-  LCL_TRY(check_list(j.table, d->columns, "column", column_key, j.table->n_columns));
-  if (d->out)
-    snprintf(j.folder, sizeof j.folder, "%s", d->out);
-  else
-    snprintf(j.folder, sizeof j.folder, "runs/%s", d->table);
+  LCL_TRY(open_table(&j, d));
   lcl__progress_init(&j.progress, false, d->progress, d->user);
   j.cells = lcl__alloc((size_t)(j.table->n_rows * j.table->n_columns) * sizeof *j.cells);
   if (!j.cells) return LCL_ERR_HOST_MEMORY;
-  int lock = -1;
-  lcl_status s = lcl__mkdirs(j.folder);
-  if (s == LCL_OK) s = lcl__folder_lock(j.folder, &lock);
-  if (s == LCL_OK) s = run_cells(&j, text);
-  lcl__folder_unlock(lock);
+  const lcl_status s = run_locked(&j, lcl_ranks_rank(d->ranks) == 0, text);
   lcl__free(j.cells);
   return s;
 }

@@ -81,6 +81,7 @@ def commands():
     yield "tsne", ["tsne", "run", "--points", "60", "--perplexity", "5", "--marks", "2", "--rounds", "5", "--quiet", "--csv", "map.csv"]
     yield "report", ["report", "run"]
     yield "reproduce", ["reproduce"]
+    yield "reproduce --list-cells", ["reproduce", "semantic-noise/table1-mnist", "--list-cells", "--out", "cells"]
     yield "results add", ["results", "add", "run", "--out", "figures", "--name", "own", "--title", "own"]
     yield "results table", ["results", "table", "figures"]
     yield "check", ["check", "--op", "relu", "--cases", "2", "--small"]

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Several processes train one model: test_ranks.py LATENTCL equal|ends|all
+"""Several processes train one model: test_ranks.py LATENTCL equal|ends|tables|all
 
 equal: the parameters are those of one process but for rounding, with two and three ranks and shares of unequal size, and the
   same bits every time; a run goes on with another number of ranks.
 ends: what cannot be shared is refused in one sentence; a rank that dies, and a request to stop, end all of them, and what was
   saved goes on; --devices starts the processes itself.
+tables: a table's cells over processes and jobs.
 all: every model against one process, with options that bring in all that looks at a batch as a whole (minutes)."""
 import json
 import os
@@ -164,6 +165,23 @@ def ends():
     run(3, 'train', '--resume', '--out', 'stopped', '--max-steps', str(step + 2), '--quiet', '--no-test')
 
 
+def tables():
+    """Processes share a table's cells, and jobs that know nothing of each other do one each; what is there is kept."""
+    table = ['reproduce', 'semantic-noise/table1-mnist', '--quick', '--set', 'epochs=1', '--set', 'arch=mlp', '--columns', '10', '--trials', '1']
+    rows = ['--rows', 'feed-forward,perturb-random,base']
+    run(0, *table, *rows, '--out', 'jobs', '--cell', '2')
+    assert not os.path.exists(FOLDER + '/jobs/table.json')
+    cells = json.loads(run(0, *table, *rows, '--out', 'jobs', '--list-cells', '--json')[0])
+    assert [(c['cell'], c['row'], c['done']) for c in cells] == [(1, 'feed-forward', False), (2, 'base', True), (3, 'perturb-random', False)], cells
+    before = os.stat(FOLDER + '/jobs/base/10/1-quick/last.safetensors').st_mtime_ns
+    out, err = run(2, *table, *rows, '--out', 'jobs')
+    assert out.count('\n| ') == 4 and os.stat(FOLDER + '/jobs/base/10/1-quick/last.safetensors').st_mtime_ns == before, out
+    run(0, *table, *rows, '--out', 'alone')
+    values = [[c['values'] for c in json.load(open('%s/%s/table.json' % (FOLDER, f)))['cells']] for f in ('jobs', 'alone')]
+    assert len(values[0]) == 3 and values[0] == values[1], values
+    assert 'has the cells 1 to 3' in run(0, *table, *rows, '--out', 'jobs', '--cell', '4', code=1)[1]
+
+
 def all_models():
     many = {'hash': ['imsat', '--set', 'task=hash', '--set', 'hidden=30-20', '--batch', '50', '--lr', '0.5'],
             'rim': ['imsat', '--set', 'system=deep-rim', '--set', 'hidden=30-20', '--batch', '50', '--lr', '0.5'],
@@ -191,6 +209,6 @@ def all_models():
 
 
 try:
-    {'equal': equal, 'ends': ends, 'all': all_models}[sys.argv[2]]()
+    {'equal': equal, 'ends': ends, 'tables': tables, 'all': all_models}[sys.argv[2]]()
 finally:
     shutil.rmtree(FOLDER)
