@@ -137,7 +137,7 @@ LCL_API lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer 
  * @param cl_mem  a cl_mem (a buffer or a part of one) cast to void*; retained while the buffer
  * lives
  * @param out     receives the buffer, NULL on failure; lcl_buffer_destroy() ends it
- * @return #LCL_ERR_ARGUMENT when cl_mem belongs to another cl_context */
+ * @return #LCL_ERR_ARGUMENT when cl_mem belongs to another cl_context or is no buffer */
 LCL_API lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem, lcl_buffer **out);
 
 /** Gives a buffer back. Work that was enqueued on it still finishes.

@@ -4,13 +4,14 @@ from ._core import LatentCLError, version
 from .data import Batches, Dataset, Prep, Splits, open_data, save_data
 from .graph import (Buffer, Context, Device, Graph, Init, Program, Store, Tensor, cos, devices, floor, gradients, sin, vjp)
 from .models import Build, Model, Option, load_plugin, models, register
+from .onnx import OnnxModel, load_onnx, onnx_operators, save_onnx
 from .ops import *  # noqa: F401,F403
-from .runs import Assignments, Map, Run, TrainResult, open_run, train
+from .runs import Assignments, Map, RateResult, Run, TrainResult, find_rate, open_run, train
 
 __version__ = version()
 __all__ = ["Assignments", "Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Map", "Model", "Option",
-           "Prep", "Program", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "floor", "gradients",
-           "load_plugin", "models", "open_data", "open_run", "ops", "register", "save_data", "sgd", "sin", "train", "version",
+           "OnnxModel", "Prep", "Program", "RateResult", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "find_rate", "floor", "gradients",
+           "load_onnx", "load_plugin", "models", "onnx_operators", "open_data", "open_run", "ops", "register", "save_data", "save_onnx", "sgd", "sin", "train", "version",
            "vjp", *ops.__all__]
 
 

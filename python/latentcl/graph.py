@@ -1,6 +1,7 @@
 """Devices, contexts, variables, graphs, tensors and programs."""
 from __future__ import annotations
 
+import importlib
 import threading
 import weakref
 from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
@@ -259,9 +260,14 @@ class Context(_Owner):
     @classmethod
     def from_pyopencl(cls, queue: Any) -> Context:
         """A context on a pyopencl.CommandQueue: LatentCL works on that queue, in order with what else is there."""
+        _expect("CommandQueue", queue)
         queues = (c_void_p * 1)(queue.int_ptr)
         return cls(_wrap={"cl_context": queue.context.int_ptr, "cl_device": queue.device.int_ptr, "cl_queues": addressof(queues),
                           "n_cl_queues": 1})
+
+    def to_pyopencl(self) -> Any:
+        """The pyopencl.CommandQueue that transfers and runs are on; what pyopencl enqueues there comes after them."""
+        return importlib.import_module("pyopencl").CommandQueue.from_int_ptr(library.lcl_context_cl_queue(self.pointer, 0), retain=True)
 
     @property
     def device_name(self) -> str:
@@ -283,6 +289,12 @@ class Context(_Owner):
         return f"<latentcl.Context on {self.device_name}>"
 
 
+def _expect(kind: str, value: Any) -> None:
+    """Another object's pointer would be taken for one of this kind."""
+    if not any(c.__name__ == kind for c in type(value).__mro__):
+        raise TypeError(f"expected a pyopencl.{kind}, not {type(value).__name__}")
+
+
 class Buffer(_Owner):
     """Device memory, of its own or (from_pyopencl) a pyopencl.Buffer's."""
 
@@ -295,11 +307,16 @@ class Buffer(_Owner):
     @classmethod
     def from_pyopencl(cls, context: Context, buffer: Any) -> Buffer:
         """The memory of a pyopencl.Buffer of the same cl_context, without a copy."""
+        _expect("MemoryObjectHolder", buffer)  # buffers of pools too
         self, out = cls.__new__(cls), c_void_p()
         with context._lock:
             check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
         self._own(out.value, library.lcl_buffer_destroy, context._lock)
         return self
+
+    def to_pyopencl(self) -> Any:
+        """The pyopencl.Buffer of this memory, without a copy."""
+        return importlib.import_module("pyopencl").Buffer.from_int_ptr(library.lcl_buffer_cl_mem(self.pointer), retain=True)
 
     @property
     def nbytes(self) -> int:
@@ -429,10 +446,12 @@ class Graph(_Owner):
     thread at a time.
 
     context: where its programs run, with a store of its own; store: variables to share instead
-    name: separates the random streams of graphs on one store"""
+    name: separates the random streams of graphs on one store
+    precision: "f16" rounds the operands of products to half precision"""
     store: Store | None
 
-    def __init__(self, context: Context | None = None, *, store: Store | None = None, seed: int = 0, name: str = "graph"):
+    def __init__(self, context: Context | None = None, *, store: Store | None = None, seed: int = 0, name: str = "graph",
+                 precision: DTypeLike = "f32"):
         if (context is None) == (store is None):
             raise TypeError("a graph is made on a context or on a store")
         self.store = Store(context, seed) if context is not None else store
@@ -441,6 +460,7 @@ class Graph(_Owner):
         with self.store._lock:
             check(library.lcl_graph_create(self.store.pointer, to_bytes(name), byref(out)))
         self._own(out.value, library.lcl_graph_destroy, self.store._lock)
+        check(library.lcl_graph_precision(self.pointer, to_dtype(precision)))
         self.inputs: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
 
     @classmethod

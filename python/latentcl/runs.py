@@ -8,7 +8,7 @@ import threading
 from ctypes import POINTER, addressof, byref, c_char_p, c_float, c_int32, c_size_t, c_void_p, cast
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from . import _api
 from ._core import STATUS_VALUE, check, failure, library, pending
 from .graph import Context, _Owner, field_types, fill, to_bytes, to_int
 from .models import Model, load_listed_plugins, register
+from .onnx import texts
 
 
 def _metrics(m: Any) -> dict[str, float]:
@@ -89,28 +90,54 @@ def train(context: Context, model: str | type[Model] | None = None, *, data: str
     progress: called with a line after each epoch, e.g. print
     stepped: called after each step with how many of how many are done
     options: of the model and of every model, such as epochs=3, batch=50, lr=1e-3"""
+    result = _api.lcl_train_result()
+    named = {"model": model, "data": data, "out": out, "start": start, "trace": trace, "tensorboard": tensorboard}
+    _trained(library.lcl_train, context, named, {"seed": seed, "resume": resume, "test": test, "max_steps": max_steps,
+             "check_numerics": check_numerics, "profile": profile}, progress, stepped, options, result)
+    return TrainResult(result.out.decode(errors="replace"), result.epochs, result.best_epoch, result.steps, _metrics(result.validation),
+                       _metrics(result.test), result.seconds, result.examples_per_second, result.stopped_early)
+
+
+class RateResult(NamedTuple):
+    """Folder of find-lr.html and find-lr.json, the rate that is suggested (0: the loss fell at none), steps done."""
+    out: str
+    rate: float
+    steps: int
+
+
+def find_rate(context: Context, model: str | type[Model], *, data: str | Path | None = None, out: str | Path | None = None, seed: int = 0,
+              start: str | Path | None = None, **options: Any) -> RateResult:
+    """Suggests a learning rate by a range test: at most 120 steps of a training, each at a higher rate (Smith 2017). No run is made.
+
+    Arguments are those of train(); out: folder of the results, None: runs/find-lr-MODEL-DATE-N"""
+    result = _api.lcl_rate_result()
+    _trained(library.lcl_find_rate, context, {"model": model, "data": data, "out": out, "start": start}, {"seed": seed}, None, None, options,
+             result)
+    return RateResult(result.out.decode(errors="replace"), result.rate, result.steps)
+
+
+def _trained(function: Any, context: Context, named: dict[str, Any], fields: dict[str, Any], progress: Any, stepped: Any,
+             options: dict[str, Any], result: Any) -> None:
+    """Calls lcl_train() or what takes the same description."""
     load_listed_plugins()
+    model = named["model"]
     if isinstance(model, type):
         register(model)
-        model = model.name
+        named["model"] = getattr(model, "name")
     pairs = [to_bytes(f"{name}={_text(value)}") for name, value in options.items()]
-    texts = {"model": model, "data": data, "out": out, "start": start, "trace": trace, "tensorboard": tensorboard}
-    types, result = field_types(_api.lcl_train_desc), _api.lcl_train_result()
+    types = field_types(_api.lcl_train_desc)
     with context._lock, _Stop() as stop:
-        desc = _api.lcl_train_desc(**{k: to_bytes(None if v is None else str(v)) for k, v in texts.items()})
-        fill(desc, {"seed": to_int("seed", seed) & 2**64 - 1, "resume": resume, "test": test, "max_steps": max_steps,
-                    "check_numerics": check_numerics, "profile": profile, "quiet": progress is None, "n_set": len(pairs),
+        desc = _api.lcl_train_desc(**{k: to_bytes(None if v is None else str(v)) for k, v in named.items()})
+        fill(desc, {**fields, "seed": to_int("seed", fields["seed"]) & 2**64 - 1, "quiet": progress is None, "n_set": len(pairs),
                     "interrupted": types["interrupted"](stop.wanted), "progress": types["progress"](_guarded(progress))})
         if stepped:
             desc.stepped = types["stepped"](_guarded(stepped))
         names = (c_char_p * max(len(pairs), 1))(*pairs)
         setattr(desc, "set", addressof(names))
-        status = library.lcl_train(context.pointer, byref(desc), byref(result))
+        status = function(context.pointer, byref(desc), byref(result))
     if stop.asked and status == STATUS_VALUE["interrupted"] and not pending:
         raise KeyboardInterrupt(str(failure(status)))
     check(status)
-    return TrainResult(result.out.decode(errors="replace"), result.epochs, result.best_epoch, result.steps, _metrics(result.validation),
-                       _metrics(result.test), result.seconds, result.examples_per_second, result.stopped_early)
 
 
 class Assignments(NamedTuple):
@@ -249,6 +276,19 @@ class Run(_Owner):
         found, text = self._arrays(library.lcl_run_map, byref(desc), byref(m))
         kinds = ["example" if k == 0 else text(f"kind.{k}") or "" for k in found["kind"]]
         return Map(found["places"], found["index"], found.get("label"), kinds, _metrics(m))
+
+    def export(self, path: str | Path, part: str | None = None, *, batch: int = 0, metadata: Mapping[str, Any] | None = None) -> None:
+        """Writes the network of the run's evaluation as an ONNX file, the preprocessing in front of it.
+
+        part: "classifier" (image to scores and prediction), "encoder" (image to features) or "decoder" (features to image, as
+        prepared); None: classifier, or encoder where no class is predicted
+        batch: examples at a time; 0: the file leaves it open
+        metadata: more texts to keep in the file"""
+        told = texts(metadata)
+        desc = _api.lcl_export_desc(path=to_bytes(str(path)), part=to_bytes(part), batch=to_int("batch", batch), metadata=addressof(told),
+                                    n_metadata=len(metadata or {}))
+        with self._lock:
+            check(library.lcl_run_export(self.pointer, byref(desc)))
 
     def report(self) -> str:
         """Writes report.html again and gives its path."""

@@ -89,8 +89,10 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
   *out = NULL;
   cl_mem mem = cl_mem_handle, whole = NULL;
   cl_context owner = NULL;
+  cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
   size_t bytes = 0, offset = 0;
-  cl_int err = clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
+  cl_int err = clGetMemObjectInfo(mem, CL_MEM_TYPE, sizeof type, &type, NULL);
+  if (err == CL_SUCCESS) err = clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
   if (err == CL_SUCCESS) err = clGetMemObjectInfo(mem, CL_MEM_CONTEXT, sizeof owner, &owner, NULL);
   if (err == CL_SUCCESS)
     err = clGetMemObjectInfo(mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof whole, &whole, NULL);
@@ -99,6 +101,9 @@ lcl_status lcl_buffer_wrap(lcl_context *ctx, void *cl_mem_handle, lcl_buffer **o
   if (err != CL_SUCCESS) return lcl__cl_fail(ctx, err, "wrapping a cl_mem");
   if (owner != ctx->cl)
     return lcl__fail(LCL_ERR_ARGUMENT, "wrapping a cl_mem: it belongs to another cl_context");
+  if (type != CL_MEM_OBJECT_BUFFER)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "wrapping a cl_mem: it must be a buffer, not an image or pipe");
   lcl_buffer *b = lcl__alloc(sizeof *b);
   if (!b) return LCL_ERR_HOST_MEMORY;
   err = clRetainMemObject(mem);

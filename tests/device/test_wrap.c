@@ -187,6 +187,16 @@ static void wrong_handles_are_refused(void **state) {
   lcl_buffer *buf, *foreign;
   ASSERT_OK(lcl_buffer_create(a, 64, &buf));
   ASSERT_STATUS(lcl_buffer_wrap(b, lcl_buffer_cl_mem(buf), &foreign), LCL_ERR_ARGUMENT);
+  cl_int err;
+  cl_mem image = clCreateImage(
+      lcl_context_cl_context(a), CL_MEM_READ_WRITE, &(cl_image_format) { CL_RGBA, CL_FLOAT },
+      &(cl_image_desc) { .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 2, .image_height = 2 },
+      NULL, &err);
+  if (err == CL_SUCCESS) { /* devices need not have images */
+    ASSERT_STATUS(lcl_buffer_wrap(a, image, &foreign), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), "must be a buffer, not an image"));
+    clReleaseMemObject(image);
+  }
   void *queue = lcl_context_cl_queue(b, 0);
   lcl_context_desc desc = { .cl_context = lcl_context_cl_context(a),
                             .cl_queues = &queue,

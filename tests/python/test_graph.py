@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Python package below training: variables, gradients, optimisers, programs, errors, lifetimes, interop."""
+"""The Python package below training: variables, gradients, optimisers, programs, halves, onnx, errors, lifetimes, interop."""
 import gc
 import os
 import re
@@ -167,6 +167,46 @@ def programs(ctx):
     ctx.finish()
 
 
+def halves(ctx):
+    a, b = rng.normal(size=(3, 5)).astype(np.float32), rng.normal(size=(5, 2)).astype(np.float32)
+    g = lcl.Graph(ctx, precision="f16")
+    got = g.compile(g.input("a", (3, 5)) @ g.input("b", (5, 2)))(a=a, b=b)
+    rounded = a.astype(np.float16).astype(np.float32) @ b.astype(np.float16).astype(np.float32)
+    assert np.allclose(got, rounded, atol=1e-5) and not np.allclose(got, a @ b, atol=1e-5)
+    raises(lcl.LatentCLError, "precision", lambda: lcl.Graph(ctx, precision="i32"))
+
+
+def onnx(ctx):
+    assert {"Conv", "Gemm"} < set(lcl.onnx_operators()) and len(lcl.onnx_operators()) > 90
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/n.onnx"
+        g = lcl.Graph(ctx, seed=4)
+        x = g.input("x", (10007, 3))
+        y = lcl.relu(x @ g.param("w", (3, 2), "he_normal")) + 1
+        lcl.save_onnx(path, {"y": y, "sum": y.sum(1)}, batch=10007, metadata={"who": "a test"})
+        data = rng.normal(size=(4, 3)).astype(np.float32)
+        expected = np.maximum(data @ g.store["w"], 0) + 1
+        loaded = lcl.Graph(ctx)
+        net = lcl.load_onnx(loaded, path, shapes={"x": (4, 3)}, prefix="net.")
+        assert net.graph is loaded and net.inputs["x"].shape == (4, 3) and "net.w" in loaded.store.trainable, list(loaded.store)
+        values = loaded.compile(named=net.outputs)(x=data)
+        assert np.allclose(values["y"], expected, atol=1e-5) and np.allclose(values["sum"], expected.sum(1), atol=1e-5)
+        alone = lcl.load_onnx(lcl.Graph(ctx), path)
+        assert alone.assumed and alone.outputs["y"].shape == (1, 2)
+        half = lcl.Graph(ctx)  # a tensor inside becomes the input
+        h = half.input("h", (2, 3))
+        middle = h * 2
+        lcl.save_onnx(path, {"out": middle + 1}, {"middle": middle})
+        net = lcl.load_onnx(lcl.Graph(ctx), path)
+        assert list(net.inputs) == ["middle"] and net.graph.compile(net.outputs["out"])(middle=np.ones((2, 3))).tolist() == [[2] * 3] * 2
+        raises(lcl.LatentCLError, "no_such", lambda: lcl.load_onnx(lcl.Graph(ctx), folder + "/no_such.onnx"))
+        raises(lcl.LatentCLError, "", lambda: lcl.load_onnx(lcl.Graph(ctx), __file__))
+        raises(lcl.LatentCLError, 'no input "z"', lambda: lcl.load_onnx(lcl.Graph(ctx), path, shapes={"z": 1}))
+        raises(lcl.LatentCLError, "depth", lambda: lcl.load_onnx(lcl.Graph(ctx), path, dims={"depth": 2}))
+        raises(TypeError, "batch must be a whole number", lambda: lcl.load_onnx(lcl.Graph(ctx), path, dims={"batch": 1.5}))
+        raises(ValueError, "at least one output", lambda: lcl.save_onnx(path, {}))
+
+
 def errors(ctx):
     g = lcl.Graph(ctx)
     x = g.input("x", (2, 3))
@@ -255,6 +295,7 @@ def dlpack(ctx):
 def pyopencl(ctx):
     try:
         import pyopencl as cl
+        import pyopencl.tools
     except ImportError:
         return print("pyopencl is not installed: its queues and buffers are not tried")
     device = next(d for q in cl.get_platforms() for d in q.get_devices() if d.name == ctx.device_name)
@@ -266,6 +307,31 @@ def pyopencl(ctx):
     p = g.compile(g.input("x", 4) * 2)
     p.feed_buffer("x", lcl.Buffer.from_pyopencl(ours, buffer))
     assert p().tolist() == [0, 2, 4, 6]
+    result = cl.Buffer(queue.context, cl.mem_flags.READ_WRITE, data.nbytes + 4)
+    p.fetch_buffer(0, lcl.Buffer.from_pyopencl(ours, result), 4)
+    host = np.zeros(4, np.float32)
+    cl.enqueue_copy(queue, host, result, src_offset=4)  # in order behind the run
+    assert host.tolist() == [0, 2, 4, 6]
+    # The other way: a queue and a buffer of ours.
+    own = lcl.Context(os.environ.get("LATENTCL_DEVICE"))
+    theirs, memory = own.to_pyopencl(), lcl.Buffer(own, data.nbytes)
+    assert theirs.device.name == own.device_name
+    cl.enqueue_copy(theirs, memory.to_pyopencl(), data + 5)
+    assert memory.read(4).tolist() == [5, 6, 7, 8]
+    kernel = cl.Program(theirs.context, "kernel void twice(global float *x) { x[get_global_id(0)] *= 2; }").build().twice
+    g = lcl.Graph(own)
+    p = g.compile(g.input("x", 4) + 1)
+    p.feed_buffer("x", memory)
+    kernel(theirs, (4,), None, memory.to_pyopencl())
+    assert p().tolist() == [11, 13, 15, 17]
+    foreign = cl.Buffer(cl.Context([device]), cl.mem_flags.READ_WRITE, 16)  # of another cl_context
+    raises(lcl.LatentCLError, "context", lambda: lcl.Buffer.from_pyopencl(ours, foreign))
+    raises(TypeError, "a pyopencl.MemoryObjectHolder, not CommandQueue", lambda: lcl.Buffer.from_pyopencl(ours, queue))
+    image = cl.Image(queue.context, cl.mem_flags.READ_ONLY, cl.ImageFormat(cl.channel_order.RGBA, cl.channel_type.FLOAT), (2, 2))
+    raises(lcl.LatentCLError, "it must be a buffer, not an image", lambda: lcl.Buffer.from_pyopencl(ours, image))
+    pool = cl.tools.MemoryPool(cl.tools.ImmediateAllocator(queue))
+    assert lcl.Buffer.from_pyopencl(ours, pool.allocate(64)).nbytes >= 64
+    raises(TypeError, "a pyopencl.CommandQueue, not ndarray", lambda: lcl.Context.from_pyopencl(data))
 
 
 def overhead(ctx):
@@ -321,7 +387,7 @@ def layout(ctx):
 def main():
     wanted = sys.argv[1:]
     ctx = lcl.Context()
-    for test in (devices, gradients, optimisers, updates, variables, programs, errors, threads, lifetimes, dlpack, pyopencl, overhead, layout):
+    for test in (devices, gradients, optimisers, updates, variables, programs, halves, onnx, errors, threads, lifetimes, dlpack, pyopencl, overhead, layout):
         if not wanted or test.__name__ in wanted:
             test(ctx)
 

@@ -115,6 +115,14 @@ def made_of_runs():
     assert run.report() == "run/report.html" and Path("run/report.html").stat().st_mtime_ns > before
     assert raises(lcl.LatentCLError, "does not sample", lambda: run.sample("no.png")).status == "unsupported"
     raises(lcl.LatentCLError, 'no split "all of it"', lambda: run.evaluate("all of it"))
+    run.export("run.onnx", batch=3)
+    g = lcl.Graph(ctx)
+    net = lcl.load_onnx(g, "run.onnx")
+    assert net.inputs["image"].shape == (3, 1, 28, 28) and list(net.outputs) == ["scores", "prediction"]
+    assert np.allclose(g.compile(net.outputs["scores"])(image=test.images[:3]), logits.values[:3], atol=1e-3)
+    raises(lcl.LatentCLError, "the part is classifier, encoder or decoder", lambda: run.export("no.onnx", "head"))
+    raises(lcl.LatentCLError, "onnx", lambda: run.export("no.txt"))
+    assert not Path("no.onnx").exists() and not Path("no.txt").exists()
     raises(lcl.LatentCLError, "not a run folder", lambda: lcl.open_run(ctx, "arrays"))
     lcl.train(ctx, "vae", out="vae", max_steps=2)
     vae = lcl.open_run(ctx, "vae")
@@ -191,6 +199,14 @@ class Own(lcl.Model):
     def score(self, table):
         assert table.labels.shape == table.prediction.shape == table.features.shape[:1]
         return {"balanced": float(np.mean([(table.prediction[table.labels == k] == k).mean() for k in range(10)]))}
+
+
+def rates():
+    found = lcl.find_rate(ctx, "vae", out="rates", batch=20)
+    assert 1e-7 < found.rate < 10 and found.out == "rates" and 20 < found.steps <= 120, found
+    assert Path("rates/find-lr.html").exists() and Path("rates/find-lr.json").exists()
+    raises(lcl.LatentCLError, 'no option "epoch" (did you mean epochs?)', lambda: lcl.find_rate(ctx, "vae", out="none", epoch=1))
+    assert not Path("none").exists()
 
 
 def own_models():
@@ -271,6 +287,6 @@ def plugins():
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
-    for test in (data, training, made_of_runs, stopping, own_models, plugins):
+    for test in (data, training, made_of_runs, stopping, rates, own_models, plugins):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             test()
