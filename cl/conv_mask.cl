@@ -17,6 +17,7 @@ kernel void conv_mask(global const float *restrict w, global float *restrict out
                       int c_all, int kh, int kw, int type_b, int image_channels, int gates,
                       int interleaved) {
   const int id = get_global_id(0), o = id / c_all, c = id - o * c_all, part = o_all / gates;
+  if (id >= o_all * c_all) return;
   const int to = image_channel_of(o % part, part, image_channels, interleaved);
   const int from = image_channel_of(c, c_all, image_channels, interleaved);
   const int centre = type_b ? to >= from : to > from;

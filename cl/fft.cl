@@ -22,6 +22,7 @@ static float2 cmul(float2 a, float2 b) {
 /* table[m] = exp(-2 pi i m / len) */
 kernel void fft_table(global float2 *restrict table, int len) {
   const int m = get_global_id(0);
+  if (m >= len) return;
   const float at = -2.0f * (float)m / (float)len;
   table[m] = (float2)(cospi(at), sinpi(at));
 }

@@ -9,9 +9,11 @@
  */
 static int beats(float v, float top) { return v > top || (v != v && top == top); }
 
-kernel void argmax(global const float *x, global int *y, int n, int inner, int part) {
+kernel void argmax(global const float *x, global int *y, int n, int inner, int part,
+                   int outputs) {
   int i = get_global_id(0), split = get_global_id(1);
   int begin = split * part, end = min(begin + part, n);
+  if (i >= outputs || begin >= n) return;
   global const float *p = x + (i / inner) * n * inner + i % inner;
   int best = begin;
   float top = p[begin * inner];
@@ -22,12 +24,13 @@ kernel void argmax(global const float *x, global int *y, int n, int inner, int p
       best = k;
     }
   }
-  y[split * get_global_size(0) + i] = best;
+  y[split * outputs + i] = best;
 }
 
 kernel void argmax_fold(global const float *x, global const int *parts, global int *y, int n,
-                        int inner, int splits) {
-  int i = get_global_id(0), outputs = get_global_size(0);
+                        int inner, int splits, int outputs) {
+  int i = get_global_id(0);
+  if (i >= outputs) return;
   global const float *p = x + (i / inner) * n * inner + i % inner;
   int best = parts[i];
   for (int s = 1; s < splits; s++) {
@@ -42,6 +45,7 @@ kernel void argmax_fold(global const float *x, global const int *parts, global i
 kernel void fold_partials(global const float *part, global float *y, int n, int splits, int kind,
                           float factor) {
   int i = get_global_id(0);
+  if (i >= n) return;
   float acc = part[i], lost = 0.0f;
   for (int s = 1; s < splits; s++) {
     float v = part[s * n + i];

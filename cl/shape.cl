@@ -66,10 +66,12 @@ kernel void gather(global const float *x, global const int *rows, global float *
 }
 
 kernel void scatter_add(global const float *v, global const int *rows, global float *y,
-                        global float *lost, int n_v, int width, int part) {
+                        global float *lost, int n_v, int n_rows, int width,
+                        int part) {
   int r = get_global_id(1), first = LANE_BEGIN(width), last = LANE_END(width);
   int begin = (int)get_global_id(2) * part, end = begin + min(n_v - begin, part);
-  size_t to = ((size_t)get_global_id(2) * get_global_size(1) + r) * width;
+  size_t to = ((size_t)get_global_id(2) * n_rows + r) * width;
+  if (r >= n_rows || (begin > 0 && begin >= n_v)) return;
   for (int j = first; j < last; j += LANE_STEP) y[to + j] = lost[to + j] = 0.0f;
   for (int i = begin; i < end; i++)
     if (rows[i] == r)

@@ -11,8 +11,8 @@
  *            Nesterov: lr*(g + b1*v)
  * rmsprop    r <- b2*r + (1-b2)*g^2; s = g/sqrt(r+eps) or g/(sqrt(r)+eps); b1 = 0: p -= lr*s, else
  *            v <- b1*v + s; p -= lr*v
- * adam       m <- b1*m + (1-b1)*g; v <- b2*v + (1-b2)*g^2; p -= lr*sqrt(1-b2^t)/(1-b1^t) *
- *            m/(sqrt(v)+eps)
+ * adam       m <- b1*m + (1-b1)*g; v <- b2*v + (1-b2)*g^2; p -= lr*sqrt(c0)/c1 * m/(sqrt(v)+eps)
+ *            with bias corrections c = (1-b2^t, 1-b1^t) of adam_step
  * adadelta   e <- b2*e + (1-b2)*g^2; d = sqrt(x+eps)/sqrt(e+eps)*g; x <- b2*x + (1-b2)*d^2; p -=
  *            lr*d
  */
@@ -78,10 +78,10 @@ kernel void rmsprop(ARGUMENTS, global float *restrict r, global float *restrict 
   }
 }
 
-kernel void adam(ARGUMENTS, global float *restrict m, global float *restrict v) {
+kernel void adam(ARGUMENTS, global float *restrict m, global float *restrict v,
+                 global const float *restrict correction) {
   RATE_AND_SCALE;
-  float t = (float)(step[0] + 1);
-  float corrected = rate * sqrt(1.0f - pow(B2, t)) / (1.0f - pow(B1, t));
+  float corrected = rate * sqrt(correction[0]) / correction[1];
   EACH(i) {
     float d = gradient(g[i], p[i], k, rule);
     float a = B1 * m[i] + (1.0f - B1) * d, b = B2 * v[i] + (1.0f - B2) * d * d;
@@ -102,16 +102,28 @@ kernel void adadelta(ARGUMENTS, global float *restrict e, global float *restrict
   }
 }
 
-/* step <- step + 1, where it was done */
-kernel void count_step(global int *step, global const float *scale) {
+static void count(global int *step, global const float *scale) {
   if (!(scale[0] < 0.0f)) step[0] += 1;
 }
 
-/* part[item] = sum of g^2 over the item's `per` elements. */
+/* step <- step + 1, where it is done */
+kernel void count_step(global int *step, global const float *scale) { count(step, scale); }
+
+/* The same for Adam, before its step t, with the corrections of its means. */
+kernel void adam_step(global int *step, global const float *scale, global float *correction,
+                      float b1, float b2) {
+  const float t = (float)(step[0] + 1);
+  correction[0] = 1.0f - pow(b2, t);
+  correction[1] = 1.0f - pow(b1, t);
+  count(step, scale);
+}
+
+/* part[item] = sum of g^2 over the item's `per` elements; one without elements stays as it is. */
 kernel void square_sums(global const float *restrict g, global float *restrict part, int n,
                         int per) {
   int i = (int)get_global_id(0) * per, end = min(i + per, n);
   float s = 0.0f, lost = 0.0f;
+  if (i >= end) return;
   while (i < end) {
     float block = 0.0f;
     for (int stop = i + min(end - i, LCL_SUM_BLOCK); i < stop; i++) block += g[i] * g[i];

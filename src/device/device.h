@@ -190,8 +190,9 @@ typedef struct lcl_launch {
   const lcl_arg *args;
   int n_args;
   int dims;
-  size_t global[3], local[3]; /* local[0] == 0: the driver chooses. A global size of 0 makes the
-                                 launch a no-op. */
+  size_t global[3], local[3]; /* local[0] == 0: lcl__emit() chooses, and may round the
+                                 global size up: the kernel checks its bounds. A global size of 0
+                                 makes the launch a no-op. */
   lcl_call_fn call;
   void *user;
   void (*user_free)(void *user);

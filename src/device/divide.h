@@ -32,6 +32,15 @@ static inline size_t lcl__group_size(const lcl_caps *caps) {
   return caps->packed ? 1 : LCL_MIN(caps->max_work_group, (size_t)64);
 }
 
+/* The same for a launch of n work-items: smaller where compute units would stay without a group,
+ * but never below what the device runs in step. */
+static inline size_t lcl__group_size_for(const lcl_caps *caps, int64_t n) {
+  size_t size = lcl__group_size(caps);
+  while (size > 1 && size / 2 >= caps->preferred_multiple && (int64_t)size * lcl__units(caps) > n)
+    size /= 2;
+  return size;
+}
+
 /* Sizes of a launch in one dimension whose work-items walk over independent jobs; how many jobs
  * there are depends on the family. */
 static inline void lcl__spread(lcl_launch *l, const lcl_caps *caps, int64_t packed_jobs,

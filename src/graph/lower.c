@@ -339,10 +339,21 @@ lcl_arg lcl__rng_arg(lcl_lower *lw) {
 
 /* ---- launches ---- */
 
-/* One fixed size keeps CPU drivers from compiling a kernel once for every size they would choose.
- */
-static void fix_local_size(const lcl_lower *lw, lcl_launch *l) {
-  for (int i = 0; i < l->dims && lw->caps->packed; i++) l->local[i] = 1;
+/* The work-group of a launch that leaves it open. Packed: one fixed size keeps CPU drivers from
+ * compiling a kernel once for every size they would choose. Tiled: of OpenCL C 1.2 a driver gets
+ * only divisors of the global size, 1 for a prime; so that is rounded up, and the kernel checks its
+ * bounds. */
+static void choose_local_size(const lcl_caps *caps, lcl_launch *l) {
+  size_t items = 1;
+  for (int i = 0; i < l->dims; i++) items *= l->global[i];
+  size_t left = lcl__group_size_for(caps, (int64_t)items);
+  for (int i = 0; i < l->dims; i++) {
+    size_t side = 1;
+    while (2 * side <= LCL_MIN(left, caps->max_work_item[i]) && side < l->global[i]) side *= 2;
+    l->local[i] = side;
+    l->global[i] = lcl__round_up(l->global[i], side);
+    left /= side;
+  }
 }
 
 lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
@@ -357,7 +368,7 @@ lcl_status lcl__emit(lcl_lower *lw, const lcl_launch *launch) {
     if (args[i].kind == LCL_ARG_BAD)
       return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: a size does not fit 31 bits", l.label);
   l.args = args;
-  if (!l.local[0]) fix_local_size(lw, &l);
+  if (l.kind == LCL_LAUNCH_KERNEL && !l.local[0]) choose_local_size(lw->caps, &l);
   const char **texts[] = { &l.label, &l.source.file, &l.source.text, &l.source.options, &l.kernel };
   for (size_t i = 0; i < LCL_COUNT(texts); i++)
     if (*texts[i] && !(*texts[i] = lcl__arena_strdup(lw->arena, *texts[i])))

@@ -160,22 +160,24 @@ static lcl_status lower_argmax(lcl_lower *lw, lcl_node *node) {
   lcl_arg to = lcl__out(lw, &node->out[0]);
   int parts = splits > 1 ? lcl__scratch(lw, (size_t)(splits * n) * sizeof(int32_t)) : -1;
   LCL_TRY(lcl__emit(
-      lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "reduce.cl" },
-                          .kernel = "argmax",
-                          LCL_ARGS(lcl__in(lw, node->in[0]),
-                                   splits > 1 ? lcl__scratch_arg(lw, parts, LCL_WRITE) : to,
-                                   lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(part)),
-                          .dims = 2,
-                          .global = { (size_t)n, (size_t)splits },
-                          .bytes = 4.0 * (double)lcl_shape_count(s) }));
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = { .file = "reduce.cl" },
+                      .kernel = "argmax",
+                      LCL_ARGS(lcl__in(lw, node->in[0]),
+                               splits > 1 ? lcl__scratch_arg(lw, parts, LCL_WRITE) : to,
+                               lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(part), lcl__i32(n)),
+                      .dims = 2,
+                      .global = { (size_t)n, (size_t)splits },
+                      .bytes = 4.0 * (double)lcl_shape_count(s) }));
   if (splits == 1) return LCL_OK;
   return lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "reduce.cl" },
                           .kernel = "argmax_fold",
                           LCL_ARGS(lcl__in(lw, node->in[0]), lcl__scratch_arg(lw, parts, LCL_READ),
-                                   to, lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(splits)),
+                                   to, lcl__i32(s.dim[axis]), lcl__i32(inner), lcl__i32(splits),
+                                   lcl__i32(n)),
                           .dims = 1,
                           .global = { (size_t)n } });
 }

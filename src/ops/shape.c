@@ -529,8 +529,8 @@ static lcl_status lower_scatter(lcl_lower *lw, lcl_node *node) {
                       .kernel = "scatter_add",
                       LCL_ARGS(lcl__in(lw, node->in[0]), lcl__in(lw, node->in[1]),
                                splits > 1 ? lcl__scratch_arg(lw, sums, LCL_WRITE) : y,
-                               lcl__scratch_arg(lw, lost, LCL_WRITE), lcl__i32(n), lcl__i32(width),
-                               lcl__i32(part)),
+                               lcl__scratch_arg(lw, lost, LCL_WRITE), lcl__i32(n),
+                               lcl__i32(to.dim[0]), lcl__i32(width), lcl__i32(part)),
                       .dims = 3,
                       .global = { lcl__row_lanes(lw, width), (size_t)to.dim[0], (size_t)splits },
                       .bytes = 4.0 * (double)(lcl_shape_count(from) + count) }));

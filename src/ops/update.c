@@ -172,8 +172,8 @@ static lcl_arg var_arg(lcl_lower *lw, const lcl_var *v, int access) {
   return lcl__slot_arg(lw, lcl__buffer_slot(lw, v->buffer, v->bytes), access);
 }
 
-static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r,
-                            lcl_arg scale) {
+static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, run r, lcl_arg scale,
+                            lcl_arg correction) {
   const lcl_optimiser_desc *d = &o->desc;
   lcl_store *store = lcl__graph_store(node->graph);
   int segment = o->params[r.first]->segment;
@@ -199,6 +199,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
         lw, lcl__slot_part(lw, lcl__buffer_slot(lw, s->buffer, s->bytes), r.offset, r.bytes),
         LCL_READ_WRITE);
   }
+  if (d->kind == LCL_ADAM) args[k++] = correction;
   if (rules[d->kind].flag)
     args[k++] = lcl__i32(d->kind == LCL_NESTEROV || (d->kind == LCL_RMSPROP && d->eps_outside));
   char label[64];
@@ -342,25 +343,46 @@ static lcl_status end_exchanges(lcl_lower *lw, const optimiser *o) {
   return LCL_OK;
 }
 
+/* Counts the step: before Adam's, which needs corrections of it, after every other. */
+static lcl_status emit_count(lcl_lower *lw, const optimiser *o, lcl_arg scale, lcl_arg correction) {
+  const bool adam = o->desc.kind == LCL_ADAM;
+  lcl_arg_list l = { .n = 0 };
+  lcl__args_add(&l, var_arg(lw, o->step, LCL_READ_WRITE));
+  lcl__args_add(&l, scale);
+  if (adam) {
+    correction.access = LCL_WRITE;
+    lcl__args_add(&l, correction);
+    lcl__args_add(&l, lcl__f32(o->desc.beta1));
+    lcl__args_add(&l, lcl__f32(o->desc.beta2));
+  }
+  return lcl__emit(lw, &(lcl_launch) { .label = "count step",
+                                       .source = { .file = "update.cl" },
+                                       .kernel = adam ? "adam_step" : "count_step",
+                                       .args = l.a,
+                                       .n_args = l.n,
+                                       .dims = 1,
+                                       .global = { 1 } });
+}
+
 static lcl_status lower_optimiser(lcl_lower *lw, lcl_node *node) {
   optimiser *o = ((optimiser_attr *)node->attr)->o;
   size_t align = lcl__lower_caps(lw)->base_align;
-  lcl_arg scale;
+  const bool adam = o->desc.kind == LCL_ADAM;
+  lcl_arg scale, correction = { 0 };
   for (int i = 0; i < o->n && !o->n_buckets; i++)
     LCL_TRY(gather_gradient(lw, o, i, node->in[i + 1]));
   LCL_TRY(end_exchanges(lw, o));
   LCL_TRY(emit_scale(lw, node, o, &scale));
+  if (adam) {
+    correction = lcl__scratch_arg(lw, lcl__scratch(lw, 2 * sizeof(float)), LCL_READ);
+    LCL_TRY(emit_count(lw, o, scale, correction));
+  }
   for (int i = 0; i < o->n;) {
     run r = next_run(o, i, align);
-    LCL_TRY(emit_step(lw, node, o, r, scale));
+    LCL_TRY(emit_step(lw, node, o, r, scale, correction));
     i = r.last + 1;
   }
-  return lcl__emit(lw, &(lcl_launch) { .label = "count step",
-                                       .source = { .file = "update.cl" },
-                                       .kernel = "count_step",
-                                       LCL_ARGS(var_arg(lw, o->step, LCL_READ_WRITE), scale),
-                                       .dims = 1,
-                                       .global = { 1 } });
+  return adam ? LCL_OK : emit_count(lw, o, scale, correction);
 }
 
 static const lcl_op op_optimiser = { .name = "minimise",
