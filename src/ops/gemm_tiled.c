@@ -60,16 +60,18 @@ static int64_t rounds_of(const lcl_gemm *g, int64_t depth) {
 /* Cycles that a GPU needs, from figures of an H100 that others are near enough to for a choice: a
  * processor has 128 lanes and room for 768 work-items with 16 sums each or 384 with 64; the reads
  * of a round take LATENCY, the work-group's start and end LAUNCH, the launch that sums parts
- * SECOND; a processor has BYTES of memory bandwidth a cycle. */
+ * SECOND; a processor gets CACHED bytes a cycle from the L2 cache, BYTES from memory. */
 static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t splits) {
-  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, BYTES = 12 };
+  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, CACHED = 16, BYTES = 12 };
   const double share_of_fma = t.vectors == 1 ? 0.68 : 0.82;
   const int64_t processors = LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES),
                 resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
                 groups = lcl__ceil_div(g->m, t.m) * lcl__ceil_div(g->n, t.n) * g->batch * splits,
                 here = lcl__ceil_div(groups, processors), waves = lcl__ceil_div(here, resident);
   const double rounds = (double)lcl__ceil_div(rounds_of(g, depth_of(t)), splits),
-               busy = (double)(t.m * t.n * depth_of(t)) / LANES / share_of_fma;
+               work = (double)(t.m * t.n * depth_of(t)) / LANES / share_of_fma,
+               reads = (double)((g->half ? 2 : 4) * (t.m + t.n) * depth_of(t)) / CACHED,
+               busy = LCL_MAX(work, reads);
   const double parts = splits == 1
                            ? 0
                            : SECOND + 4.0 * (double)(g->m * g->n * g->batch) *

@@ -198,6 +198,9 @@ static void every_algorithm(void **state) {
                            .integers = true,
                            .bias = true,
                            .act = LCL_ACT_RELU });
+    /* Whole tiles and vectors, and more than one of each. */
+    if (strcmp(choices[i].name, "tiled") == 0)
+      check(&r, &(problem) { .m = 256, .n = 128, .k = 32, .bias = true, .act = LCL_ACT_SIGMOID });
     if (caps->packed || strcmp(choices[i].name, "packed") != 0)
       assert_true(f.count > 0 || (!caps->clblast && strcmp(choices[i].name, "clblast") == 0));
     lcl__choose_watch(ctx, NULL, NULL);
@@ -228,9 +231,61 @@ static void errors(void **state) {
   }
 }
 
+/* What the cost model takes on devices that are not here: tiles and split-K that leave no half of
+ * the device idle, and 64 sums a work-item only where there are registers for them. */
+static void tiles_fill_devices(void **state) {
+  (void)state;
+  const lcl_caps gpu = { .type = CL_DEVICE_TYPE_GPU,
+                         .compute_units = 132,
+                         .unit_lanes = 128,
+                         .max_work_group = 1024,
+                         .local_mem = 48 << 10 };
+  lcl_caps narrow = gpu;
+  narrow.compute_units = 512;
+  narrow.unit_lanes = 8;
+  const lcl_patches images = { .images = 32,
+                               .all_channels = 512,
+                               .channels = 512,
+                               .h = 2,
+                               .w = 2,
+                               .gq = 2,
+                               .gr = 2,
+                               .sh = 1,
+                               .sw = 1,
+                               .ta = 3,
+                               .tb = 3,
+                               .dh = 1,
+                               .dw = 1 };
+  const lcl_gemm problems[] = {
+    { .m = 4096, .n = 4096, .k = 4096, .batch = 1 },
+    { .m = 250, .n = 1200, .k = 1200, .batch = 1 },
+    { .m = 10, .n = 10, .k = 20000, .batch = 1 },
+    { .m = 512, .n = 128, .k = 4608, .batch = 1, .source = LCL_GEMM_PATCHES, .patches = images },
+    { .m = 512, .n = 4608, .k = 128, .batch = 1, .source = LCL_GEMM_PATCHES_T, .patches = images },
+  };
+  const lcl_implementation *tiled = lcl__kind_find(&lcl__gemm_kind, "tiled");
+  for (size_t i = 0; i < LCL_COUNT(problems); i++) {
+    const lcl_gemm *g = &problems[i];
+    const lcl_choice wide = lcl__kind_start(&lcl__gemm_kind, tiled, &gpu, g),
+                     thin = lcl__kind_start(&lcl__gemm_kind, tiled, &narrow, g);
+    const lcl_kernel_params *p = &wide.params;
+    const int64_t groups = lcl__ceil_div(g->m, p->tile_m) * lcl__ceil_div(g->n, p->tile_n) *
+                           p->split_k;
+    assert_true(lcl__kind_legal(&lcl__gemm_kind, &gpu, g, &wide));
+    assert_true(lcl__kind_legal(&lcl__gemm_kind, &narrow, g, &thin));
+    assert_int_equal(thin.params.vectors, 1);
+    if (i == 0) assert_int_equal(p->vectors, 2);
+    if (i != 2) assert_true(groups >= 66);
+    if (i == 2) assert_true(groups >= 32);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes), cmocka_unit_test(long_sums),
-                                      cmocka_unit_test(views), cmocka_unit_test(every_algorithm),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(random_shapes),
+                                      cmocka_unit_test(long_sums),
+                                      cmocka_unit_test(views),
+                                      cmocka_unit_test(every_algorithm),
+                                      cmocka_unit_test(tiles_fill_devices),
                                       cmocka_unit_test(errors) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
