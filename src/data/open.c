@@ -41,7 +41,7 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
 lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s) {
-  if (desc->whole) return LCL_OK;
+  if (desc->whole || desc->test_share < 0) return LCL_OK;
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
   int64_t n = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;

@@ -79,10 +79,9 @@ static void warn_short(const lcl_recordings *c, int width, const char *path) {
 
 lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
                                  lcl_splits *out) {
-  double overlap = desc->overlap > 0 ? desc->overlap : 0.9, test = desc->whole ? 0
-                                                                   : desc->test_share > 0
-                                                                       ? desc->test_share
-                                                                       : 0.2;
+  const bool no_test = desc->whole || desc->test_share < 0;
+  double overlap = desc->overlap > 0 ? desc->overlap : 0.9;
+  double test = no_test ? 0 : desc->test_share > 0 ? desc->test_share : 0.2;
   int width = (int)lrint(c->rate * (desc->segment_ms > 0 ? desc->segment_ms : 500) / 1000.0);
   int hop = (int)LCL_MAX(lrint(width * (1 - overlap)), 1L);
   if (overlap >= 1 || test >= 1 || width < 1)

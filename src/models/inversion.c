@@ -415,7 +415,10 @@ static void build(lcl_build *b) {
 /* ---- settings ---- */
 
 static void data(const lcl_options *o, lcl_data_desc *d) {
-  if (!lcl_option_is(o, "arch", "bird10")) d->valid = 5000;
+  if (lcl_option_is(o, "arch", "bird10"))
+    d->test_share = -1; /* the paper has 80 and 20 % of the recordings */
+  else
+    d->valid = 5000;
 }
 
 static lcl_status check(const lcl_model_data *d, bool bird) {
@@ -471,6 +474,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->epochs = bird ? 300 : strcmp(d->name, "synthetic") ? 100 : 5;
   if (bird) {
     s->prep.contrast = LCL_CONTRAST_MAX_ABS;
+    s->select_last = 100; /* the best of the last 100 epochs */
     return LCL_OK;
   }
   s->unlabelled_batch = 50;

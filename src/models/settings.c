@@ -41,6 +41,8 @@ static const lcl_option common[] = {
   { "l2", LCL_OPTION_FLOAT, "", "after each step every parameter p loses 2*lr*l2*p", "[0,inf)" },
   { "clip_norm", LCL_OPTION_FLOAT, "", "largest norm of the whole gradient; 0: no limit",
     "[0,inf)" },
+  { "select_last", LCL_OPTION_INT, "", "only the last so many epochs may be the best one; 0: all",
+    "[0,1e7]" },
   { "top_k", LCL_OPTION_INT, "0",
     "classifiers are scored by topK_error_percent too: the class is none of the K most likely; 0: "
     "not",
@@ -96,6 +98,7 @@ const char *lcl__setting_text(const lcl_settings *s, const char *option, char bu
     { "l1", s->optimiser.l1 },
     { "l2", s->optimiser.l2 },
     { "clip_norm", s->optimiser.clip_norm },
+    { "select_last", s->select_last },
     { "patience", s->patience },
   };
   *buf = 0;
@@ -211,6 +214,7 @@ lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   s->labels_per_class = labels;
   read_int(o, "subset", &s->subset);
   read_int(o, "patience", &s->patience);
+  read_int(o, "select_last", &s->select_last);
   apply_schedule(&s->schedule, o);
   apply_optimiser(&s->optimiser, o);
   LCL_TRY(apply_augment(s, lcl_option_text(o, "augment")));

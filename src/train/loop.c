@@ -228,9 +228,10 @@ static lcl_status judge(lcl_trainer *t, const lcl_metrics *m, bool *best) {
   if (!v)
     return lcl__fail(LCL_ERR_ARGUMENT, "the evaluation has no metric \"%s\" to select by",
                      s->select);
-  *best = finite && isfinite(*v) &&
+  const bool counts = s->select_last <= 0 || p->epoch > s->epochs - s->select_last;
+  *best = counts && finite && isfinite(*v) &&
           (p->best_epoch == 0 || (s->higher_is_better ? *v > p->best_value : *v < p->best_value));
-  p->waited++;
+  p->waited += counts;
   p->stalled++;
   if (*best) {
     p->best_value = *v;
@@ -407,8 +408,9 @@ static lcl_status keep_calibrated(lcl_trainer *t) {
 static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
   lcl_session *s = t->s;
   bool merged = s->data_desc.merge;
-  lcl_dataset *ds = merged ? s->splits.train : s->splits.test;
-  const char *split = merged ? "all" : "test";
+  const bool held = !merged && !s->splits.test && s->model->settings.select_last > 0;
+  lcl_dataset *ds = merged ? s->splits.train : held ? s->splits.valid : s->splits.test;
+  const char *split = merged ? "all" : held ? "validation" : "test";
   lcl_tensor_file *f;
   if (!ds || !lcl__file_exists(t->best_path)) return LCL_OK;
   LCL_TRY(lcl_tensor_file_read(t->best_path, &f));
@@ -427,8 +429,10 @@ static lcl_status final_test(lcl_trainer *t, lcl_metrics *out) {
 
 static void show_test(lcl_trainer *t, const lcl_metrics *m) {
   lcl_str s = { 0 };
-  lcl__str_add(&s, "%s (epoch %d):", t->s->data_desc.merge ? "all examples" : "test",
-               t->at.best_epoch);
+  const char *part = t->s->data_desc.merge ? "all examples"
+                     : t->s->splits.test   ? "test"
+                                           : "validation";
+  lcl__str_add(&s, "%s (epoch %d):", part, t->at.best_epoch);
   for (int i = 0; i < m->n; i++) {
     if (strcmp(m->item[i].name, "n") == 0) continue;
     if (strcmp(m->item[i].name, "error_percent") == 0)

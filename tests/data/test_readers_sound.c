@@ -39,6 +39,15 @@ static void sound_folder(void **state) {
     assert_false(used[lrintf((2 * x[0] - 1) * 2 * 32768 / 1000)]);
   }
   lcl_splits_close(&s);
+  desc.test_share = -1;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(s.train->count, 2 * 4 * 21);
+  assert_int_equal(s.valid->count, 2 * 1 * 21);
+  assert_null(s.test);
+  lcl_splits_close(&s);
+  desc.test_share = 0;
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  lcl_splits_close(&s);
   temp_write(dir, "bird1/9.wav", file, make_wav(file, 300, 100, 5));
   assert_int_equal(lcl_data_open(&desc, &s), LCL_ERR_FORMAT); /* another rate */
 }

@@ -196,6 +196,12 @@ def evaluate():
         errors[k] = events('top%d' % k, 'test')[0]['metrics']
     check(errors[1]['top1_error_percent'] == errors[1]['error_percent'] > errors[2]['top2_error_percent'] > errors[4]['top4_error_percent'] == 0, errors)
     check('top_k' in run('train', 'dec', '--data', 'data', '--set', 'top_k=2', '--epochs', '1', '--out', 'none', code=1), 'nothing to score')
+    for last in (1, 2):
+        run('train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--out', 'last%d' % last, '--epochs', '4', '--lr', '0.1',
+            '--set', 'select_last=%d' % last, '--quiet')
+        held = [e['validation']['error_percent'] for e in events('last%d' % last, 'epoch')]
+        best = min(range(4 - last, 4), key=lambda i: held[i]) + 1
+        check(events('last%d' % last, 'test')[0]['best_epoch'] == best, (last, held))
     told = run('train', 'imsat', '--data', 'data', '--set', 'system=imsat-sat', '--out', 'none', code=1)
     check('--augment' in told, told)
     """Errors against the predictions of the log's confusion table."""
@@ -394,6 +400,16 @@ def maps():
     run('tsne', *common, '--marked', '2,2', '--marks', '4')
     marked = [r for r in rows('m.csv')[1:] if r[2] != 'example']
     check(len({r[0] for r in marked}) == 4 and {r[1] for r in marked} == {'2'}, marked)
+    # Those that the run was trained on come first: it has 20 labels a class of 32 (validation is split off).
+    run('tsne', 'mlp', '--split', 'all', '--out', 'm.png', '--csv', 'all.csv', '--rounds', '5', '--perplexity', '5', '--marks', '20', '--marked', '1', '--quiet')
+    run('encode', 'mlp', '--split', 'train', '--out', 'used')
+    run('encode', 'mlp', '--split', 'all', '--out', 'whole')
+    (shape, used_rows), (all_shape, all_rows) = numbers('used.npy'), numbers('whole.npy')
+    size = 4 * shape[1]
+    cut = lambda data, n: [data[len(data) - n * size:][i * size:][:size] for i in range(n)]
+    trained, everything = set(cut(used_rows, shape[0])), cut(all_rows, all_shape[0])
+    own = {r[0] for r in rows('all.csv')[1:] if r[2] != 'example'}
+    check(len(own) == 20 and all(everything[int(i)] in trained for i in own), own)
     run('tsne', *common, '--marks', '0')
     check({r[2] for r in rows('m.csv')[1:]} == {'example'}, 'none marked')
 
