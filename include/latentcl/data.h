@@ -212,8 +212,8 @@ typedef struct lcl_data_desc {
   bool grey;              /**< image folders: luma instead of RGB */
   int segment_ms;         /**< sound: length of an example in milliseconds (0: 500) */
   float overlap;          /**< sound: share that neighbours have in common (0: 0.9) */
-  float test_share;       /**< folders without a test part: share split as test (0: 0.2; below 0: none;
-                             of sound a fifth is then for validation) */
+  float test_share; /**< folders without a test part: share split as test (0: 0.2; below 0: none;
+                       of sound a fifth is then for validation) */
   int types;  /**< > 0: the training part is this many of its classes, chosen at random by seed, and
                  there are no other parts */
   int copies; /**< each example so often, all but the first turned, scaled and moved a little by
