@@ -50,6 +50,9 @@ typedef struct lcl_table {
   const char *model;
   const char *data; /* what --data has to hold, for people */
   int64_t shape[3]; /* of such an example, as the models see it: channels, height, width */
+  int classes;      /* of the data; 0: they have no labels, or any number */
+  int64_t
+      examples; /* of all parts, where shape and classes do not tell the data from others; 0: any */
   const char *metric, *unit;
   const char *trial_option; /* what changes between trials: "subset"; NULL: the seed */
   const char *set[LCL_TABLE_SET];

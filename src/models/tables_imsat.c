@@ -46,6 +46,7 @@ const lcl_table lcl__table_clusters = {
   CLUSTERS("clusters", "Clustering accuracy on MNIST (all 70,000)",
            "the MNIST files", mnist_column, mnist_rows, NULL),
   .shape = { 1, 28, 28 },
+  .classes = 10,
 };
 
 static const lcl_table_column omniglot_column[] = { { "omniglot", "Omniglot", { NULL }, 0 } };
@@ -65,6 +66,7 @@ const lcl_table lcl__table_omniglot = {
            "the Omniglot IDX files with the 105x105 drawings", omniglot_column, omniglot_rows,
            "types=100", "copies=20", "reduce=5"),
   .shape = { 1, 21, 21 },
+  .classes = 100,
 };
 
 static const lcl_table_column stl_column[] = { { "stl", "STL", { NULL }, 0 } };
@@ -82,6 +84,8 @@ const lcl_table lcl__table_stl = {
   CLUSTERS("stl", "Clustering accuracy on ResNet features of STL-10",
            "features.npy (13000,2048) and labels.npy", stl_column, stl_rows, NULL),
   .shape = { 1, 1, 2048 },
+  .classes = 10,
+  .examples = 13000,
 };
 
 static const lcl_table_column cifar10_column[] = { { "cifar10", "CIFAR-10", { NULL }, 0 } };
@@ -99,6 +103,8 @@ const lcl_table lcl__table_imsat_cifar10 = {
   CLUSTERS("cifar10", "Clustering accuracy on ResNet features of CIFAR-10 (other data: on what --data has, pixels say)",
            "features.npy (60000,2048) and labels.npy", cifar10_column, cifar10_rows, NULL),
   .shape = { 1, 1, 2048 },
+  .classes = 10,
+  .examples = 60000,
 };
 
 static const lcl_table_column cifar100_column[] = { { "cifar100", "CIFAR-100", { NULL }, 0 } };
@@ -116,6 +122,8 @@ const lcl_table lcl__table_cifar100 = {
   CLUSTERS("cifar100", "Clustering accuracy on ResNet features of CIFAR-100",
            "features.npy (60000,2048) and labels.npy", cifar100_column, cifar100_rows, NULL),
   .shape = { 1, 1, 2048 },
+  .classes = 100,
+  .examples = 60000,
 };
 
 static const lcl_table_column svhn_column[] = { { "svhn", "SVHN", { NULL }, 0 } };
@@ -133,6 +141,8 @@ const lcl_table lcl__table_svhn = {
   CLUSTERS("svhn", "Clustering accuracy on GIST features of SVHN",
            "features.npy (99289,960) and labels.npy", svhn_column, svhn_rows, NULL),
   .shape = { 1, 1, 960 },
+  .classes = 10,
+  .examples = 99289,
 };
 
 static const lcl_table_column reuters_column[] = { { "reuters", "Reuters", { NULL }, 0 } };
@@ -150,6 +160,8 @@ const lcl_table lcl__table_reuters = {
   CLUSTERS("reuters", "Clustering accuracy on 10,000 articles of Reuters, tf-idf of 2,000 words",
            "features.npy (10000,2000) and labels.npy", reuters_column, reuters_rows, NULL),
   .shape = { 1, 1, 2000 },
+  .classes = 4,
+  .examples = 10000,
 };
 
 static const lcl_table_column newsgroups_column[] = { { "newsgroups", "20 newsgroups", { NULL }, 0 } };
@@ -167,6 +179,7 @@ const lcl_table lcl__table_newsgroups = {
   CLUSTERS("newsgroups", "Clustering accuracy on 20 newsgroups, tf-idf of 2,000 words",
            "the IDX files of tf-idf weights (float)", newsgroups_column, newsgroups_rows, NULL),
   .shape = { 1, 1, 2000 },
+  .classes = 20,
 };
 
 /* ---- 16-bit codes, 1,000 queries ---- */
@@ -201,6 +214,7 @@ const lcl_table lcl__table_hash = {
   .model = "imsat",
   .data = "the MNIST files",
   .shape = { 1, 28, 28 },
+  .classes = 10,
   .metric = "map_percent",
   .unit = "%",
   .set = { "task=hash" },
@@ -231,6 +245,8 @@ const lcl_table lcl__table_hash_cifar10 = {
   .model = "imsat",
   .data = "features.npy (60000,512), GIST, and labels.npy",
   .shape = { 1, 1, 512 },
+  .classes = 10,
+  .examples = 60000,
   .metric = "map_percent",
   .unit = "%",
   .set = { "task=hash" },

@@ -129,7 +129,9 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
       !same_text(r->method, f->method))
     return LCL_OK;
   if (t->shape[0] != f->data.channels || t->shape[1] != f->data.height ||
-      t->shape[2] != f->data.width || built_in(f))
+      t->shape[2] != f->data.width || built_in(f) ||
+      (t->classes && t->classes != f->data.classes) ||
+      (t->examples && t->examples != f->data.train))
     return LCL_OK;
   LCL_TRY(lcl_model_options(f->cls, &o));
   lcl_status s = LCL_OK;

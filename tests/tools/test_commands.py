@@ -85,13 +85,13 @@ def png_size(path):
     return struct.unpack('>II', data[16:24])
 
 
-def write_data(folder, sizes={'train': 160, 't10k': 40}, side=8):
+def write_data(folder, sizes={'train': 160, 't10k': 40}, side=8, classes=4):
     rng = random.Random(1)
     os.makedirs(folder)
     for part, n in sizes.items():
         pixels = bytes(rng.randrange(120) + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(side * side))
         open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, n, side, side) + pixels)
-        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(i % 4 for i in range(n)))
+        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(i % classes for i in range(n)))
 
 
 def data():
@@ -482,7 +482,10 @@ def tables():
 
 
 def results():
-    write_data('large', {'train': 50, 't10k': 20}, side=28)
+    write_data('large', {'train': 50, 't10k': 20}, side=28, classes=10)
+    write_data('less', {'train': 50, 't10k': 20}, side=28)
+    run('train', 'imsat', '--data', 'less', '--quiet', '--set', 'system=linear-rim', '--epochs', '1', '--batch', '70', '--out', 'other-data')
+    check('no cell' in run('results', 'add', 'other-data', '--out', 'figures', code=1), 'another number of classes')
     rim = ['train', 'imsat', '--data', 'large', '--quiet', '--set', 'system=linear-rim']
     for seed in (1, 2):
         run(*rim, '--seed', str(seed), '--epochs', '50', '--batch', '70', '--out', 'rim%d' % seed)
