@@ -193,6 +193,20 @@ static lcl_status log_stop(lcl_trainer *t) {
   return lcl__run_log_write(&t->log, j);
 }
 
+/* What this session's steps exchanged with the other ranks. */
+static lcl_status log_ranks(lcl_trainer *t) {
+  if (!t->ranks) return LCL_OK;
+  const lcl_ranks_stats s = lcl__ranks_stats(t->ranks);
+  cJSON *j = cJSON_CreateObject();
+  cJSON_AddStringToObject(j, "event", "ranks");
+  cJSON_AddNumberToObject(j, "step", (double)t->at.step);
+  cJSON_AddNumberToObject(j, "ranks", lcl_ranks_count(t->ranks));
+  cJSON_AddNumberToObject(j, "exchanges", (double)s.sums);
+  cJSON_AddNumberToObject(j, "bytes", (double)s.bytes);
+  cJSON_AddNumberToObject(j, "exchanging_seconds", s.seconds);
+  return lcl__run_log_write(&t->log, j);
+}
+
 static void show_stop(lcl_trainer *t) {
   const lcl_settings *s = &t->s->model->settings;
   char line[256];
@@ -521,7 +535,8 @@ lcl_status lcl_train(lcl_context *ctx, const lcl_train_desc *desc, lcl_train_res
     r->examples_per_second = images_per_second(&t);
   }
   if (s == LCL_OK) {
-    s = lcl__ranks_agree(t.ranks, finish_run(&t, ctx, r));
+    s = log_ranks(&t);
+    s = lcl__ranks_agree(t.ranks, s == LCL_OK ? finish_run(&t, ctx, r) : s);
     lcl__ranks_broadcast(t.ranks, &r->test, sizeof r->test);
   } else if (s == LCL_ERR_INTERRUPTED && t.leads) {
     const lcl_status st = write_times(&t, ctx);
