@@ -4,6 +4,7 @@
  *
  *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z, a map
  *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
+ *   latent=point: a plain autoencoder, BCE(x; p(x|mean)) alone
  *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one sample of z: the negative of the evidence
  *             bound, in nats */
 #include "base/base.h"
@@ -20,6 +21,11 @@ static const lcl_option options[] = {
     "second and after decoder_fc",
     "[0,2]" },
   { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
+  { "latent", LCL_OPTION_CHOICE, "normal",
+    "what an image becomes: a normal distribution, or a point (a plain autoencoder, without the "
+    "KL; there is nothing to "
+    "sample from)",
+    "normal|point" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
     "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
@@ -97,6 +103,27 @@ static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **
   if (mean) *mean = mu;
 }
 
+static bool plain(const net *n) {
+  return lcl_option_is(n->o, "latent", "point");
+}
+
+/* A plain autoencoder's one term, per example (N). */
+static lcl_tensor *point_rows(const net *n, lcl_tensor *x, lcl_tensor **mean) {
+  lcl_tensor *logvar;
+  encode(n, x, mean, &logvar);
+  return lcl_bce_logits_rows(decode(n, *mean), x);
+}
+
+static void build_point(lcl_build *b, const net *n) {
+  lcl_tensor *mean, *rows = point_rows(n, lcl_build_image(b), &mean);
+  if (lcl_build_mode(b) == LCL_MODE_TRAIN) {
+    lcl_build_loss(b, lcl_mean(rows, LCL_ALL_AXES, false));
+    return;
+  }
+  lcl_build_example(b, "loss", rows);
+  lcl_build_features(b, mean);
+}
+
 static void build_train(lcl_build *b, const net *n) {
   lcl_tensor *recon, *kl;
   lcl_objective ob = { .build = b };
@@ -124,7 +151,8 @@ static void build_reconstruct(lcl_build *b, const net *n) {
   encode(n, x, &mu, &logvar);
   lcl_build_output(b, "original", x);
   lcl_build_output(b, "reconstruction", image_of(n, mu));
-  lcl_build_output(b, "of a sampled latent", image_of(n, lcl_reparameterise(mu, logvar)));
+  if (!plain(n))
+    lcl_build_output(b, "of a sampled latent", image_of(n, lcl_reparameterise(mu, logvar)));
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next latent", i);
@@ -140,7 +168,13 @@ static void build_sample(lcl_build *b, const net *n) {
 
 static void build(lcl_build *b) {
   net n = make_net(b);
-  switch (lcl_build_mode(b)) {
+  const lcl_model_mode mode = lcl_build_mode(b);
+  if (plain(&n) && mode == LCL_MODE_SAMPLE) return;
+  if (plain(&n) && (mode == LCL_MODE_TRAIN || mode == LCL_MODE_EVAL)) {
+    build_point(b, &n);
+    return;
+  }
+  switch (mode) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
   case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;

@@ -211,6 +211,35 @@ static void test_golden_vae(void **state) {
   (void)state;
   golden("vae");
 }
+
+/* With variances next to nothing the reconstruction of the variational one is the plain
+ * autoencoder's loss. */
+static void test_golden_autoencoder(void **state) {
+  (void)state;
+  int n = 0;
+  for (size_t i = 0; i < LCL_COUNT(golden_cases); i++) {
+    const golden_case *c = &golden_cases[i];
+    char options[256];
+    float loss;
+    if (strcmp(c->model, "vae") != 0) continue;
+    snprintf(options, sizeof options, "%s latent=point", c->options);
+    rig r = open_rig("vae", options, c->shape, c->classes, LCL_MODE_TRAIN, c->batch, c->unlabelled);
+    assert_int_equal(r.build.n_terms, 0);
+    ASSERT_OK(lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = &r.build.loss, .n_fetch = 1 },
+                          &r.program));
+    fill_variables(r.store);
+    feed_images(&r, "image", r.build.image);
+    ASSERT_OK(lcl_run(r.program));
+    ASSERT_OK(lcl_fetch(r.program, "#0", &loss, sizeof loss));
+    for (size_t k = 0; k < c->n_terms; k++) {
+      if (strcmp(c->terms[k].name, "recon") != 0) continue;
+      assert_float_equal(loss, c->terms[k].value, 3e-5 * fabs(c->terms[k].value));
+      n++;
+    }
+    close_rig(&r);
+  }
+  assert_true(n > 0);
+}
 static void test_golden_m2(void **state) {
   (void)state;
   golden("m2");
@@ -511,12 +540,19 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_golden_augconv),    cmocka_unit_test(test_golden_vae),
-    cmocka_unit_test(test_golden_m2),         cmocka_unit_test(test_golden_two_head),
-    cmocka_unit_test(test_golden_vae_ladder), cmocka_unit_test(test_golden_control),
-    cmocka_unit_test(test_parameter_counts),  cmocka_unit_test(test_vgg_counts),
-    cmocka_unit_test(test_loss_falls),        cmocka_unit_test(test_images),
-    cmocka_unit_test(test_eval_rows_alone),   cmocka_unit_test(test_pixelrnn_of_zeros),
+    cmocka_unit_test(test_golden_augconv),
+    cmocka_unit_test(test_golden_vae),
+    cmocka_unit_test(test_golden_autoencoder),
+    cmocka_unit_test(test_golden_m2),
+    cmocka_unit_test(test_golden_two_head),
+    cmocka_unit_test(test_golden_vae_ladder),
+    cmocka_unit_test(test_golden_control),
+    cmocka_unit_test(test_parameter_counts),
+    cmocka_unit_test(test_vgg_counts),
+    cmocka_unit_test(test_loss_falls),
+    cmocka_unit_test(test_images),
+    cmocka_unit_test(test_eval_rows_alone),
+    cmocka_unit_test(test_pixelrnn_of_zeros),
     cmocka_unit_test(test_refusals),
   };
   const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_images or *golden* */
