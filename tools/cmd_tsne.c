@@ -35,7 +35,9 @@ static int run(int argc, char **argv) {
     { "points", CLI_INT, &points, NULL,
       "examples on the map, evenly chosen; 0: all (at most 10000)", "[0,inf)" },
     { "marked", CLI_STRING, &marked, "CLASSES",
-      "whose examples are also shown perturbed, where the model perturbs (0,1,9)" },
+      "whose examples are also shown perturbed, where the model perturbs (0,1,9); each: an image "
+      "for each class, "
+      "FILE-CLASS.png" },
     { "marks", CLI_INT, &marks, NULL, "examples of each of those; 0: none (at most 100)",
       "[0,1000]" },
     { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours", "[1,1e6]" },

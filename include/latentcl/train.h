@@ -406,7 +406,9 @@ LCL_API lcl_status lcl_run_encode(lcl_run_folder *run, const lcl_assignment_desc
 typedef struct lcl_tsne_map_desc {
   const char *split;  /**< as lcl_run_evaluate(); NULL: "test" */
   int64_t points;     /**< examples, evenly chosen (0: at most 10000; -1: all) */
-  const char *marked; /**< classes whose examples are perturbed (NULL: "0,1,9") */
+  const char *marked; /**< classes whose examples are perturbed (NULL: "0,1,9"); "each": an image
+                         for each class, with the perturbed examples of this one, named as png with
+                         "-CLASS" before its ending */
   int marks;          /**< perturbed examples of each (0: at most 100; -1: none) */
   double perplexity;  /**< 0: 30 */
   int rounds;         /**< gradient steps (0: 1000) */

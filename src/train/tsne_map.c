@@ -88,14 +88,24 @@ static void mark_examples(map *m, const int64_t *classes, int n_classes, int eac
   }
 }
 
+/* An image for each class, with its perturbed examples alone. */
+static bool each_class(const map *m) {
+  return m->d->marked && strcmp(m->d->marked, "each") == 0;
+}
+
 static lcl_status choose_marked(map *m) {
   const char *text = m->d->marked ? m->d->marked : "0,1,9";
   int64_t classes[MAX_MARKS];
-  const int n_classes = *text ? lcl__parse_list(text, ',', 0, INT32_MAX, classes, MAX_MARKS) : 0;
+  int n_classes = 0;
+  if (each_class(m))
+    for (; n_classes < LCL_MIN(m->ds->classes, MAX_MARKS); n_classes++)
+      classes[n_classes] = n_classes;
+  else if (*text)
+    n_classes = lcl__parse_list(text, ',', 0, INT32_MAX, classes, MAX_MARKS);
   const int each = m->d->marks > 0 ? m->d->marks : m->d->marks < 0 ? 0 : 100;
   if (n_classes < 0)
-    return lcl__fail(LCL_ERR_ARGUMENT, "marked classes: expected numbers as in 0,1,9, got \"%s\"",
-                     text);
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "marked classes: expected numbers as in 0,1,9, or each, got \"%s\"", text);
   if (!m->chosen->labels) return LCL_OK;
   for (int i = 0; i < n_classes && m->d->marked; i++)
     if (classes[i] >= m->ds->classes)
@@ -318,7 +328,7 @@ static lcl_status number_classes(const map *m, const float low[2], float span, i
 }
 
 /* The picture with what it shows: a title a panel, classes by colour. */
-static lcl_status write_map(const map *m, int panels, const lcl_image *plot) {
+static lcl_status write_map(const map *m, const char *png, int panels, const lcl_image *plot) {
   enum { MOST = 40 };
   char first[64], name[MOST][48];
   const char *titles[MAX_LATENTS + 1] = { first }, *entries[MOST];
@@ -338,14 +348,15 @@ static lcl_status write_map(const map *m, int panels, const lcl_image *plot) {
   }
   const lcl_scatter_words words = { titles, entries, n, m->n_latents ? "perturbed" : NULL };
   LCL_TRY(lcl__scatter_frame(plot, panels, SIDE, &words, &framed));
-  const lcl_status st = lcl__png_write(m->d->png, &framed);
+  const lcl_status st = lcl__png_write(png, &framed);
   lcl__image_free(&framed);
   return st;
 }
 
 /* First all examples by class; then a panel for each kind of perturbation, its points over pale
  * examples. */
-static lcl_status draw(const map *m) {
+/* only: the class whose perturbed examples are shown, or -1. */
+static lcl_status draw(const map *m, const char *png, int32_t only) {
   float low[2], span;
   int panel_of[MAX_LATENTS] = { 0 }, panels = 1;
   for (int i = 0; i < m->n_latents; i++)
@@ -359,6 +370,7 @@ static lcl_status draw(const map *m) {
                              .colour = label_of(m, p),
                              .radius = 1.6f,
                              .opacity = 0.75f };
+    if (p >= m->n && only >= 0 && label_of(m, p) != only) continue;
     if (p < m->n) {
       lcl__scatter_draw(&image, SIDE, 0, &pt);
       pt.opacity = 0.18f;
@@ -371,7 +383,7 @@ static lcl_status draw(const map *m) {
     }
   }
   lcl_status st = number_classes(m, low, span, panels, &image);
-  if (st == LCL_OK) st = write_map(m, panels, &image);
+  if (st == LCL_OK) st = write_map(m, png, panels, &image);
   lcl__image_free(&image);
   return st;
 }
@@ -425,11 +437,36 @@ static lcl_status hand_out(const map *m, lcl_tensor_file *f) {
   return st == LCL_OK ? name_kinds(m, f) : st;
 }
 
+/* "map.png" becomes "map-3.png". lcl__free it. */
+static char *name_of_class(const map *m, int c) {
+  const size_t stem = strlen(m->d->png) - strlen(".png");
+  lcl_str s = { 0 };
+  lcl__str_add(&s, "%.*s-%d%s", (int)stem, m->d->png, c, m->d->png + stem);
+  char *name = lcl__str_ok(&s) ? lcl__strdup(s.data) : NULL;
+  lcl__str_free(&s);
+  return name;
+}
+
+/* With a class: for each. write false: only sees whether that can be done. */
+static lcl_status draw_classes(const map *m, bool write) {
+  const char *folder = lcl__run_path(m->run);
+  lcl_status st = LCL_OK;
+  for (int c = 0; c < m->ds->classes && st == LCL_OK; c++) {
+    char *png = name_of_class(m, c);
+    st = !png    ? LCL_ERR_HOST_MEMORY
+         : write ? draw(m, png, c)
+                 : lcl__check_run_outputs((const char *const *)&png, 1, &folder, 1, m->s);
+    lcl__free(png);
+  }
+  return st;
+}
+
 static lcl_status run_map(map *m, lcl_metrics *metrics, lcl_tensor_file *arrays) {
   double divergence = 0;
   LCL_TRY(lcl__session_split(m->s, m->d->split ? m->d->split : "test", (lcl_dataset **)&m->ds));
   LCL_TRY(choose_points(m));
   LCL_TRY(choose_marked(m));
+  if (m->d->png && each_class(m)) LCL_TRY(draw_classes(m, false));
   LCL_TRY(gather(m));
   LCL_TRY(lcl__tsne(m->s->ctx, m->x, m->total, (int)m->width,
                     &(lcl_tsne_desc) { .perplexity = m->d->perplexity,
@@ -438,7 +475,7 @@ static lcl_status run_map(map *m, lcl_metrics *metrics, lcl_tensor_file *arrays)
                                        .progress = m->d->progress,
                                        .user = m->d->user },
                     m->y, &divergence));
-  if (m->d->png) LCL_TRY(draw(m));
+  if (m->d->png) LCL_TRY(each_class(m) ? draw_classes(m, true) : draw(m, m->d->png, -1));
   if (m->d->csv) LCL_TRY(write_csv(m));
   if (metrics) score(m, divergence, metrics);
   return arrays ? hand_out(m, arrays) : LCL_OK;
@@ -448,6 +485,10 @@ static lcl_status make_map(lcl_run_folder *run, const lcl_tsne_map_desc *desc, l
                            lcl_tensor_file *arrays) {
   map m = { .d = desc, .run = run, .s = lcl__run_session(run) };
   LCL_TRY(lcl__check_ending(desc->png, ".png"));
+  const size_t named = desc->png ? strlen(desc->png) : 0;
+  if (named && each_class(&m) && (named < 5 || lcl__casecmp(desc->png + named - 4, ".png") != 0))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "an image for each class needs a name that ends in .png, not %s", desc->png);
   LCL_TRY(lcl__check_ending(desc->csv, ".csv"));
   const char *folder = lcl__run_path(run), *out[] = { desc->png, desc->csv };
   LCL_TRY(lcl__check_run_outputs(out, LCL_COUNT(out), &folder, 1, m.s));

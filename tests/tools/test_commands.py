@@ -410,6 +410,12 @@ def maps():
     trained, everything = set(cut(used_rows, shape[0])), cut(all_rows, all_shape[0])
     own = {r[0] for r in rows('all.csv')[1:] if r[2] != 'example'}
     check(len(own) == 20 and all(everything[int(i)] in trained for i in own), own)
+    run('tsne', *common, '--marked', 'each')
+    pictures = [bytes_of('m-%d.png' % c) for c in range(4)]
+    check(len(set(pictures)) == 4 and not os.path.exists('m-4.png'), 'an image for each class')
+    check(os.path.getmtime('m.png') < os.path.getmtime('m-0.png'), 'in the place of the one')
+    check(sorted({r[1] for r in rows('m.csv')[1:] if r[2] != 'example'}) == list('0123'), 'all are marked')
+    run('tsne', 'mlp', '--out', '/dev/stdout', '--marked', 'each', '--rounds', '5', '--perplexity', '5', '--marks', '3', code=1)
     run('tsne', *common, '--marks', '0')
     check({r[2] for r in rows('m.csv')[1:]} == {'example'}, 'none marked')
 
