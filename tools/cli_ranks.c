@@ -83,6 +83,21 @@ static lcl_status choose(cli_ranks *r, const lcl_context_desc *desc) {
   return LCL_OK;
 }
 
+/* PoCL's cache of kernels has a race between processes that begin at once: each has its own. */
+static void own_pocl_cache(int local) {
+  const char *given = getenv("POCL_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME"),
+             *home = getenv("HOME");
+  char path[4096];
+  if (local == 0) return;
+  if (given && *given)
+    snprintf(path, sizeof path, "%s/rank%d", given, local);
+  else if (cache && *cache)
+    snprintf(path, sizeof path, "%s/pocl/rank%d", cache, local);
+  else
+    snprintf(path, sizeof path, "%s/.cache/pocl/rank%d", home ? home : "", local);
+  setenv("POCL_CACHE_DIR", path, 1);
+}
+
 /* ---- starting anew ---- */
 
 static int count(const char *list) {
@@ -130,6 +145,7 @@ int cli_ranks_join(cli_ranks *r, int argc, char **argv, const lcl_context_desc *
   if (started == 1 && listed > 1) return start_anew(listed, argc, argv);
   if (started > 1 && lcl_ranks_create(NULL, &r->ranks) != LCL_OK) return cli_error();
   lcl_context_desc own = *desc;
+  own_pocl_cache(lcl_ranks_local(r->ranks));
   lcl_status s = choose(r, desc);
   own.device = *r->device ? r->device : NULL;
   if (s == LCL_OK) s = lcl_context_create(&own, ctx);
