@@ -41,6 +41,13 @@ static bool fits(const lcl_caps *caps, tile t) {
          (size_t)local_of(t) <= caps->local_mem;
 }
 
+/* Narrow processors have no registers for 64 sums, nor for more elements in flight: Intel's
+ * compiler spills them. */
+static bool fits_narrow(tile t) {
+  enum { MOST = 10 };
+  return t.vectors == 1 && (t.m + t.n) * depth_of(t) <= MOST * items_of(t);
+}
+
 /* Rounds of the kernel: with k = (w,t), slices of `depth` consecutive t have as many rounds as
  * there are w; what is left are slices of powers of 2, whose rounds have several w. */
 static int64_t rounds_of(const lcl_gemm *g, int64_t depth) {
@@ -107,8 +114,7 @@ static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p
   p->vectors = 1;
   for (size_t i = 0; i < LCL_COUNT(tiles); i++) {
     const tile t = tiles[i];
-    /* Narrow processors have no registers for 64 sums. */
-    if (!fits(caps, t) || (t.vectors == 2 && caps->unit_lanes < 64)) continue;
+    if (!fits(caps, t) || (caps->unit_lanes < 64 && !fits_narrow(t))) continue;
     for (size_t s = 0; s < LCL_COUNT(splits); s++) {
       if (splits[s] > 1 && rounds_of(g, depth_of(t)) < FEWEST * splits[s]) break;
       const double c = cycles(caps, g, t, splits[s]);

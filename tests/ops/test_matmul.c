@@ -232,7 +232,7 @@ static void errors(void **state) {
 }
 
 /* What the cost model takes on devices that are not here: tiles and split-K that leave no half of
- * the device idle, and 64 sums a work-item only where there are registers for them. */
+ * the device idle, and many sums and loads a work-item only where there are registers for them. */
 static void tiles_fill_devices(void **state) {
   (void)state;
   const lcl_caps gpu = { .type = CL_DEVICE_TYPE_GPU,
@@ -274,6 +274,7 @@ static void tiles_fill_devices(void **state) {
     assert_true(lcl__kind_legal(&lcl__gemm_kind, &gpu, g, &wide));
     assert_true(lcl__kind_legal(&lcl__gemm_kind, &narrow, g, &thin));
     assert_int_equal(thin.params.vectors, 1);
+    assert_true(thin.params.tile_m * thin.params.tile_n == 64 * 64);
     if (i == 0) assert_int_equal(p->vectors, 2);
     if (i != 2) assert_true(groups >= 66);
     if (i == 2) assert_true(groups >= 32);
