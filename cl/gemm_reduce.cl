@@ -4,13 +4,19 @@
  *
  * part is dense, rows of `pitch`; c is as gemm_c says, with pixels of a grid gq x gr for columns
  * where gq > 0. A work-item does `chunk` consecutive elements.
- * With cl > 0 (a multiple of 8) it is the filter gradient from channels-last images, without bias
+ * With CHANNELS_LAST it is the filter gradient from channels-last images, without bias
  * and act: columns j = (ch,t) of taps*channels are at (t,ch) in part, t*cl + ch, and a work-item
  * does `chunk` runs of 8 channels.
  *
- * Tunable: HALF_C  1: c is stored in half precision
+ * Tunables:
+ *   CHANNELS_LAST  see above; cl is a multiple of 8
+ *   HALF_C         1: c is stored in half precision
  */
 #include "args.h"
+
+#ifndef CHANNELS_LAST
+#define CHANNELS_LAST 0
+#endif
 
 /* sum = the parts at p, part_size apart, as a long sum (common.cl); LOAD reads a T. */
 #define SUM_OF_PARTS(T, LOAD, p)                                                                   \
@@ -31,22 +37,21 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
                           const gemm_c lc) {
   const int begin = get_global_id(0) * chunk;
   const size_t part_size = (size_t)batch * m * pitch;
-  if (cl) {
-    const int channels = n / taps, runs = (channels + 7) / 8,
-              end = min(batch * m * runs, begin + chunk);
-    for (int e = begin; e < end; e++) {
-      const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
-      global result *to = c + (size_t)row * n + ch * taps;
-      for (int t = 0; t < taps; t++) {
-        global const float *p = part + (size_t)row * pitch + t * cl + ch;
-        float s[8];
-        SUM_OF_PARTS(float8, LOAD8, p)
-        vstore8(sum, 0, s);
-        for (int l = 0; l < count; l++) STORE(s[l], to, l * taps + t);
-      }
+#if CHANNELS_LAST
+  const int channels = n / taps, runs = (channels + 7) / 8,
+            end = min(batch * m * runs, begin + chunk);
+  for (int e = begin; e < end; e++) {
+    const int row = e / runs, ch = (e - row * runs) * 8, count = min(8, channels - ch);
+    global result *to = c + (size_t)row * n + ch * taps;
+    for (int t = 0; t < taps; t++) {
+      global const float *p = part + (size_t)row * pitch + t * cl + ch;
+      float s[8];
+      SUM_OF_PARTS(float8, LOAD8, p)
+      vstore8(sum, 0, s);
+      for (int l = 0; l < count; l++) STORE(s[l], to, l * taps + t);
     }
-    return;
   }
+#else
   const int end = min(batch * m * n, begin + chunk);
   int row = begin / n, j = begin - row * n;
   for (int e = begin; e < end; e++) {
@@ -59,4 +64,5 @@ kernel void gemm_reduce(global const float *restrict part, global result *restri
     STORE(lcl_activate(s, lc.act, lc.slope), c, line + (gq ? gemm_column(j, lc, gq, gr) : j));
     if (++j == n) j = 0, row++;
   }
+#endif
 }

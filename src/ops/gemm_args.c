@@ -32,7 +32,9 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
   const bool pixels = g->source == LCL_GEMM_PATCHES;
   const lcl_gemm_target own = { g->c, g->c_base, g->c_batch, 0, g->ldc, -1 };
   lcl_arg_list l = { .n = 0 };
-  char label[128];
+  char label[128], options[64];
+  snprintf(options, sizeof options, "%s%s", lcl__gemm_half_c_option(g),
+           cl ? " -DCHANNELS_LAST=1" : "");
   if (splits > 1)
     snprintf(label, sizeof label, "%s sum of %d", g->label, splits);
   else
@@ -44,16 +46,15 @@ lcl_status lcl__gemm_sum_parts(lcl_lower *lw, const lcl_gemm *g, int splits, int
                pixels ? x->gr : 0);
   lcl__args_add(&l, lcl__gemm_c_arg(lw, g, &own));
   return lcl__emit(
-      lw,
-      &(lcl_launch) { .label = label,
-                      .source = { .file = "gemm_reduce.cl", .options = lcl__gemm_half_c_option(g) },
-                      .kernel = "gemm_reduce",
-                      .args = l.a,
-                      .n_args = l.n,
-                      .dims = 1,
-                      .global = { lcl__round_up((size_t)lcl__ceil_div(pieces, chunk), group) },
-                      .local = { group },
-                      .bytes = 4.0 * (double)(total * (splits + 1)) });
+      lw, &(lcl_launch) { .label = label,
+                          .source = { .file = "gemm_reduce.cl", .options = options },
+                          .kernel = "gemm_reduce",
+                          .args = l.a,
+                          .n_args = l.n,
+                          .dims = 1,
+                          .global = { lcl__round_up((size_t)lcl__ceil_div(pieces, chunk), group) },
+                          .local = { group },
+                          .bytes = 4.0 * (double)(total * (splits + 1)) });
 }
 
 lcl_gemm_target lcl__gemm_choose_target(lcl_lower *lw, const lcl_gemm *g, int splits, int64_t cl) {

@@ -69,7 +69,7 @@ static int64_t rounds_of(const lcl_gemm *g, int64_t depth) {
  * of a round take LATENCY, the work-group's start and end LAUNCH, the launch that sums parts
  * SECOND; a processor gets CACHED bytes a cycle from the L2 cache, BYTES from memory. */
 static double cycles(const lcl_caps *caps, const lcl_gemm *g, tile t, int64_t splits) {
-  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, CACHED = 16, BYTES = 12 };
+  enum { LANES = 128, LATENCY = 700, LAUNCH = 900, SECOND = 3800, CACHED = 24, BYTES = 12 };
   const double share_of_fma = t.vectors == 1 ? 0.68 : 0.82;
   const int64_t processors = LCL_MAX(1, lcl__units(caps) * caps->unit_lanes / LANES),
                 resident = LCL_MAX(1, (t.vectors == 1 ? 768 : 384) / items_of(t)),
@@ -102,7 +102,7 @@ static void choose_for_cpu(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_p
 }
 
 static void choose(const lcl_caps *caps, const lcl_gemm *g, lcl_kernel_params *p) {
-  static const int splits[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 };
+  static const int splits[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128 };
   enum { FEWEST = 8 /* rounds of a part */ };
   double best = 0;
   p->split_k = 1;
