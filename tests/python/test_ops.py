@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every function of latentcl.ops beside NumPy (and, where it is installed, PyTorch): the right operands arrive in the right
+"""Every function of latentcl.ops beside NumPy: the right operands arrive in the right
 places. The numbers themselves are held by the tests in C."""
 import sys
 
@@ -292,22 +292,3 @@ for name, value in values.items():
 if wrong:
     sys.exit("\n".join(wrong))
 print(f"{len(values)} values of {len(results)} cases agree with NumPy")
-
-try:
-    import torch
-except ImportError:
-    print("PyTorch is not installed: the gradients of a network are not compared with it")
-else:
-    def network(conv, flat, relu, x, w1, w2):
-        return relu(flat(relu(conv(x, w1)))) @ w2
-    g = lcl.Graph(ctx)
-    X, W1, W2 = f32(2, 3, 8, 8), f32(4, 3, 3, 3), f32(144, 5)
-    leaves = [g.param(n, v.shape) for n, v in (("x", X), ("w1", W1), ("w2", W2))]
-    for n, v in (("x", X), ("w1", W1), ("w2", W2)):
-        g.store[n] = v
-    loss = lcl.square(network(lcl.conv2d, lcl.flatten, lcl.relu, *leaves)).mean()
-    ours = g.compile(*lcl.gradients(loss, leaves))()
-    theirs = [torch.tensor(v, requires_grad=True) for v in (X, W1, W2)]
-    (network(torch.nn.functional.conv2d, lambda x: x.flatten(1), torch.relu, *theirs)**2).mean().backward()
-    for x, y in zip(ours, theirs):
-        assert np.allclose(x, y.grad.numpy(), rtol=1e-3, atol=1e-5)
