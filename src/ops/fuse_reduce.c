@@ -34,15 +34,20 @@ static void emit_accumulate(lcl_fused *f, int v, const char *block) {
   lcl__str_add(&f->src, "%s = COMBINE(%s, %s);\n", block, block, value);
 }
 
-/* acc over rows k0 to k1 of one result (or a vector of them), block by block. */
-static void emit_rows(lcl_fused *f, int v) {
-  lcl__str_add(&f->src, "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = k0; k < k1;) {\n"
-                        "T block = (T)(IDENTITY);\n"
-                        "for (int stop = k + min(k1 - k, LCL_SUM_BLOCK); k < stop; k++) {\n");
+/* acc over rows k0 to k1 of one result (or a vector of them), block by block, or over every
+ * `step`-th of them from `first` on. */
+static void emit_rows(lcl_fused *f, int v, const char *first, const char *step) {
+  lcl__str_add(&f->src,
+               "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = %s; k < k1;) {\n"
+               "T block = (T)(IDENTITY);\n"
+               "for (int stop = k + min(k1 - k, %s * LCL_SUM_BLOCK); k < stop; k += %s) {\n",
+               first, step, step);
   lcl__fused_bases(f, "k", "r", true, f->rank - 1, 1);
   emit_accumulate(f, v, "block");
   lcl__str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
 }
+
+enum { GROUP = 64 }; /* work-items of a tiled reduction's group */
 
 /* Packed. The innermost dimension is either reduced (a vector accumulator is folded at the
  * end) or kept (a vector of results at once). Each item makes some results over one split of the
@@ -93,17 +98,17 @@ static void reduce_packed(lcl_fused *f) {
       o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
   lcl__fused_bases(f, "r", "k", false, r - 1, 0);
   lcl__str_add(o, "int j = j0;\n#define T float%d\nfor (; j1 - j >= %d; j += %d) {\n", v, v, v);
-  emit_rows(f, v);
+  emit_rows(f, v, "k0", "1");
   lcl__str_add(o,
                "vstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n"
                "#define T float\nfor (; j < j1; j++) {\n",
                v);
-  emit_rows(f, 1);
+  emit_rows(f, 1, "k0", "1");
   lcl__str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
 }
 
-/* Tiled: a work-group of 64 folds one result (innermost reduced), or an item makes one result
- * (innermost kept). */
+/* Tiled: a work-group of GROUP folds one result (innermost reduced), or `per` neighbouring ones
+ * (innermost kept), for each of which GROUP / per work-items share the rows. */
 static void reduce_tiled(lcl_fused *f) {
   lcl_str *o = &f->src;
   int r = f->rank;
@@ -126,12 +131,22 @@ static void reduce_tiled(lcl_fused *f) {
                     "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
     return;
   }
-  lcl__str_add(o,
-               "int g = get_global_id(0);\nif (g >= outputs * inner) return;\nint r = g / inner, "
-               "j = g %% inner;\n");
+  /* Beyond the last result the last one is summed again, and not stored: all reach the barriers. */
+  lcl__str_add(
+      o,
+      "local float fold[%d];\nint lid = get_local_id(0), lane = lid / per, lanes = %d / per;\n"
+      "int g = get_group_id(0) * per + lid %% per, at = min(g, outputs * inner - 1);\n"
+      "int r = at / inner, j = at %% inner;\n",
+      GROUP, GROUP);
   lcl__fused_bases(f, "r", "k", false, r - 1, 0);
-  emit_rows(f, 1);
-  lcl__str_add(o, "y[split * outputs * inner + g] = acc * factor;\n#undef T\n");
+  emit_rows(f, 1, "k0 + lane", "lanes");
+  lcl__str_add(o,
+               "fold[lid] = acc;\nfor (int step = %d; step >= per; step /= 2) {\n"
+               "barrier(CLK_LOCAL_MEM_FENCE);\n"
+               "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
+               "if (lane == 0 && g < outputs * inner) "
+               "y[split * outputs * inner + g] = fold[lid] * factor;\n#undef T\n",
+               GROUP / 2);
 }
 
 typedef struct reduce_plan {
@@ -139,10 +154,23 @@ typedef struct reduce_plan {
   int64_t inner, n_reduced;
   int64_t splits;
   int64_t k_step, k_length, j_step,
-      j_length; /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
+      j_length;    /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
+  int64_t columns; /* tiled, innermost kept: results of a work-group, a power of 2 */
   bool inner_reduced;
   bool partial; /* a result has a part from every split, to be folded */
 } reduce_plan;
+
+/* Tiled, innermost kept: as many results a work-group as are read side by side, fewer where groups
+ * would not fill the device and there are rows to share. */
+static int64_t columns_of(const lcl_caps *caps, const reduce_plan *p) {
+  const int64_t results = p->outputs * p->inner, wide = 32;
+  int64_t columns = GROUP;
+  while (columns > 1 && columns / 2 >= results) columns /= 2;
+  while (columns > wide / 4 && GROUP / columns < p->n_reduced / 8 &&
+         (columns > wide || results / columns < 2 * lcl__units(caps)))
+    columns /= 2;
+  return columns;
+}
 
 /* Splits the reduced range when there are too few results to keep the device busy, or when it is
  * too long for one work-item. */
@@ -160,12 +188,15 @@ static reduce_plan plan_reduce(const lcl_fused *f) {
   }
   p.k_length = p.n_reduced;
   p.j_length = p.inner;
-  int64_t units = caps->packed || p.inner_reduced ? p.outputs : p.outputs * p.inner;
+  if (!caps->packed && !p.inner_reduced) p.columns = columns_of(caps, &p);
+  int64_t units = caps->packed || p.inner_reduced ? p.outputs
+                                                  : lcl__ceil_div(p.outputs * p.inner, p.columns);
   int64_t want = lcl__units(caps) * (caps->packed ? LCL_ITEMS_PER_UNIT : 32) / LCL_MAX(units, 1);
-  int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced;
-  int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : 1024));
+  int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced * p.columns;
+  /* Rounds of a tiled split: 16 of whole lines, 64 of rows, which a work-group shares already. */
+  int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : p.inner_reduced ? 1024 : 4096));
   if (!caps->packed) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
-    int64_t rounds = p.inner_reduced ? work / 64 : work;
+    int64_t rounds = work / GROUP;
     splits = LCL_MAX(splits, (rounds + 32767) / 32768);
   }
   if (splits < 2) return p;
@@ -240,7 +271,8 @@ static lcl_status emit_reduce(lcl_fused *f) {
   if (p.partial)
     target = lcl__scratch_arg(lw, lcl__scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
   int64_t want = lcl__packed_items(f->caps, count, 4096);
-  int64_t items = LCL_MIN(want, p.outputs), per = (p.outputs + items - 1) / items;
+  int64_t items = LCL_MIN(want, p.outputs),
+          per = p.columns ? p.columns : (p.outputs + items - 1) / items;
   lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
@@ -279,8 +311,8 @@ static lcl_status emit_reduce(lcl_fused *f) {
     d.global[0] = (size_t)((p.outputs + per - 1) / per);
     d.local[0] = 1;
   } else {
-    d.local[0] = 64;
-    d.global[0] = p.inner_reduced ? (size_t)p.outputs * 64 : lcl__round_up((size_t)results, 64);
+    d.local[0] = GROUP;
+    d.global[0] = GROUP * (size_t)(p.inner_reduced ? p.outputs : lcl__ceil_div(results, p.columns));
   }
   lcl_status st = lcl__emit(lw, &d);
   lcl__free(args);
