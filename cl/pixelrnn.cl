@@ -91,6 +91,9 @@ static vec tanh_of(vec x) { return SPLAT(2.0f) * sigmoid(x + x) - SPLAT(1.0f); }
 
 /* sum += sum_k w[k][o..] x[k], rows of `stride`. */
 static vec gemv(vec sum, cptr w, int stride, cptr x, int n, int rectify) {
+#if !LCL_PANEL
+#pragma unroll 2 /* more, in all the places where this is inlined, and GPUs run out of registers */
+#endif
   for (int k = 0; k < n; k++) {
     const float v = x[k];
     sum = mad(LOAD(w + (size_t)k * stride), SPLAT(rectify && v < 0.0f ? 0.0f : v), sum);
@@ -240,6 +243,55 @@ static float2 sample(const net *n, cptr logits, float inverse_t, float u, float 
                   (logits[level] - top) * inverse_t - log(sum));
 }
 
+/* Levels are shared out among a work-group's items, neighbours to one: a share's first and end. */
+static int2 share_of(int levels) {
+  const int id = (int)get_local_id(0), items = (int)get_local_size(0),
+            share = (levels + items - 1) / items, begin = min(id * share, levels);
+  return (int2)(begin, min(begin + share, levels));
+}
+
+static float largest_of(cptr logits, int2 share) {
+  float top = -INFINITY;
+  for (int k = share.x; k < share.y; k++) top = max(top, logits[k]);
+  return top;
+}
+
+static float weights_of(cptr logits, float top, float inverse_t, int2 share) {
+  float sum = 0.0f;
+  for (int k = share.x; k < share.y; k++) sum += exp((logits[k] - top) * inverse_t);
+  return sum;
+}
+
+/* sample() of many levels by a work-group, from every item's sum of weights: the item whose share
+ * u falls in writes the value and the logarithm of its probability. */
+static void sample_shared(const net *n, cptr logits, float top, float inverse_t, float u,
+                          float given, int2 share, local const float *sums, gptr value,
+                          gptr log_p) {
+  const int id = (int)get_local_id(0), items = (int)get_local_size(0), K = n->logits;
+  float all = 0.0f, from = 0.0f;
+  int level = -1;
+  for (int i = 0; i < items; i++) {
+    from = i == id ? all : from;
+    all += sums[i];
+  }
+  const float at = u * all;
+  if (given >= 0.0f) {
+    if (id == 0) level = clamp((int)(given * (float)(K - 1) + 0.5f), 0, K - 1);
+  } else if (share.x < share.y && (id == 0 || at >= from) &&
+             (at < from + sums[id] || share.y == K)) {
+    float below = from;
+    level = share.y - 1;
+    for (int k = share.x; k < level; k++) {
+      below += exp((logits[k] - top) * inverse_t);
+      level = at < below ? k : level;
+    }
+  }
+  if (level >= 0) {
+    *value = (float)level / (float)(K - 1);
+    *log_p = (logits[level] - top) * inverse_t - log(all);
+  }
+}
+
 /* X of pixel (i,j) through all layers. out: the image so far. */
 static void run_layers(const net *n, const state *s, cptr out, float shift, int i, int j) {
   FOR_JOBS(job, n->maps / SAMPLER_V) input_job(n, out, s->x, shift, i, j, job * SAMPLER_V);
@@ -287,6 +339,9 @@ static net net_of(sampler_sizes z, cptr weights, cptr margin) {
 __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr given, gptr out,
                               gptr log_p, gptr scratch, const sampler_sizes z, const float shift,
                               const float inverse_t) {
+#if !LCL_PANEL
+  local float tops[64], sums[64]; /* of the work-items, of which a group has no more */
+#endif
   const net n = net_of(z, weights, margin);
   const int image = (int)get_group_id(0);
   const state s = state_of(&n, scratch, image);
@@ -300,9 +355,23 @@ __kernel void pixelrnn_sample(cptr weights, cptr margin, cptr uniform, cptr give
       const size_t at = first + (size_t)i * n.W * n.channels + pixel;
       run_layers(&n, &s, out + first, shift, i, j);
       run_head(&n, &s, c);
-      FOR_JOBS(job, 1) {
-        const float2 v = sample(&n, s.head + 2 * n.head_width, inverse_t, uniform[at],
-                                i < z.given_rows ? given[at] : -1.0f);
+      cptr logits = s.head + 2 * n.head_width;
+      const float known = i < z.given_rows ? given[at] : -1.0f;
+#if !LCL_PANEL
+      /* Also for a single logit, which needs none: PoCL wants barriers that all paths meet. */
+      const int2 share = share_of(n.logits);
+      tops[get_local_id(0)] = largest_of(logits, share);
+      barrier(CLK_LOCAL_MEM_FENCE);
+      float top = tops[0];
+      for (int k = 1; k < (int)get_local_size(0); k++) top = max(top, tops[k]);
+      sums[get_local_id(0)] = weights_of(logits, top, inverse_t, share);
+      barrier(CLK_LOCAL_MEM_FENCE);
+      if (n.logits > 1)
+        sample_shared(&n, logits, top, inverse_t, uniform[at], known, share, sums, out + at,
+                      log_p + at);
+#endif
+      FOR_JOBS(job, LCL_PANEL || n.logits == 1) {
+        const float2 v = sample(&n, logits, inverse_t, uniform[at], known);
         out[at] = v.x;
         log_p[at] = v.y;
       }
