@@ -112,6 +112,8 @@ def full_disk():
     assert {a[0] for a in everything} >= set(commands()), set(commands()) - {a[0] for a in everything}
     with open('/dev/full', 'w') as full:
         for args in everything:
+            if args == ['run', '--operators'] and not run(*args).stdout:
+                continue  # built without ONNX: there are none
             told = run(*args, code=1, stdout=full).stderr
             assert re.search(r'cannot write|No space left', told), (args, told)
 
