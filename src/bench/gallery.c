@@ -201,6 +201,16 @@ static bool has_any(const lcl_result_file *f, const columns *c, const char *suit
   return false;
 }
 
+/* Of several of one name, with the file that tells them apart. */
+static void device_cell(const lcl_result_files *files, size_t f, lcl_str *o) {
+  size_t same = 0;
+  for (size_t i = 0; i < files->n; i++)
+    same += strcmp(files->data[i].device, files->data[f].device) == 0;
+  lcl__str_html(o, "<tr><td class=head><bdi>%s</bdi>", files->data[f].device);
+  if (same > 1) lcl__str_html(o, "<br><small><bdi>%s</bdi></small>", files->data[f].path);
+  lcl__str_html(o, "</td>");
+}
+
 /* Devices by workload, of one suite. */
 static void suite_table(const lcl_result_files *files, const columns *c, const char *suite,
                         lcl_str *o) {
@@ -218,7 +228,7 @@ static void suite_table(const lcl_result_files *files, const columns *c, const c
   lcl__str_html(o, "</tr></thead><tbody>\n");
   for (size_t f = 0; f < files->n; f++) {
     if (!has_any(&files->data[f], c, suite)) continue;
-    lcl__str_html(o, "<tr><td class=head><bdi>%s</bdi></td>", files->data[f].device);
+    device_cell(files, f, o);
     for (size_t i = 0; i < c->n; i++) {
       if (!c->data[i].used || strcmp(c->data[i].suite, suite) != 0) continue;
       const lcl_result *r = lcl__result_find(&files->data[f], c->data[i].name);

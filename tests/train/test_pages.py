@@ -434,6 +434,11 @@ assert told == '' and tables(page) == {
 # A wrong result is not the best, nor is one of other work (gemm-512), nor one without a second.
 assert re.findall(r'data-v=([0-9.]+) class=best', page) == ['30', '0.001', '2'], re.findall(r'data-v=([0-9.]+) class=best', page)
 assert 'Not shown' not in page and page.count('<script') == 1
+# Of two devices of one name, a table tells the files.
+collect('d.json', {'name': 'Beta', 'platform': 'P', 'driver': '2'}, [work('gemm-64', 4e-3, 0, 1, 1)])
+gallery()
+assert [r[0] for r in tables(open(many + '/index.html').read())['gemm'][1:]] == ['Alpha', 'Betab.json', 'Gamma', 'Betad.json']
+os.remove(many + '/d.json')
 # Files of strangers: what they hold is text, as much as fits; one that is none is named, and the others are shown.
 evil = '<script>\x1b\u202e"\'&x' + 'y' * 10000
 collect('<b>.json', {'name': evil, 'driver': evil, 'platform': evil}, [{'name': evil[:20] + str(i), 'seconds': {'median': 10.0 ** (i % 17 - 8)}, 'gflop': 1}
