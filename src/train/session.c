@@ -172,6 +172,7 @@ static lcl_status describe_others(lcl_session *s, const lcl_session_desc *d) {
   o->image_size = s->prep->in_h * LCL_MAX(o->reduce, 1);
   o->grey = s->prep->in_c == 1;
   o->types = o->copies = 0;
+  o->only = o->parts = NULL;
   return LCL_OK;
 }
 

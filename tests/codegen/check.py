@@ -7,7 +7,8 @@ what the kernels become: sm_80, sm_90 (NVIDIA; sm_90 also predicts the steps' ti
 
 limits.json is a ratchet. It has a limit for each figure, today's value, beside the goal. A figure beyond its limit fails the check,
 one without a limit has to reach its goal. Who makes something better lowers the limit: --tighten writes today's values
-where they are better than the limits, and never one that is worse."""
+where they are better than the limits, and never one that is worse. limits.json also says which compilers the limits hold for: with
+others, only that everything compiles is judged, and the check exits 77 too."""
 import argparse
 import concurrent.futures
 import hashlib
@@ -203,14 +204,15 @@ class Figures:
         write_table(path, table)
 
 
-def read_table(path):
-    return json.loads(path.read_text())["limits"]
+def read_limits(path):
+    return json.loads(path.read_text())
 
 
 def write_table(path, table):
-    about = json.loads(path.read_text())["about"]
+    old = read_limits(path)
     lines = ",\n".join("    %s: %s" % (json.dumps(k), json.dumps(v)) for k, v in sorted(table.items()))
-    path.write_text('{\n  "about": %s,\n  "limits": {\n%s\n  }\n}\n' % (json.dumps(about), lines))
+    path.write_text('{\n  "about": %s,\n  "compilers": %s,\n  "limits": {\n%s\n  }\n}\n' %
+                    (json.dumps(old["about"]), json.dumps(old["compilers"]), lines))
 
 
 def main():
@@ -234,7 +236,8 @@ def main():
     folders = records.make_records(args.latentcl.absolute(), args.driver.absolute(), "h100", args.work.absolute())
     all_records = [records.Record(name, folder) for name, folder in folders.items()]
     steps = [r for r in all_records if r.name in records.STEPS]
-    figures, errors = Figures(read_table(args.limits)), []
+    limits = read_limits(args.limits)
+    figures, errors, others = Figures(limits["limits"]), [], []
     if args.what == "launches":
         check_launches(steps, figures)
     else:
@@ -253,7 +256,12 @@ def main():
             print("\nA training step on an H100 by the model (not measured):", *lines, sep="\n")
             for name, value in seconds.items():
                 figures.put("us " + name, round(value * 1e6))
+        others = ["%s %s" % v for v in compilers.versions(args.what).items() if limits["compilers"][v[0]] != v[1]]
     failures = figures.judge()
+    if others and not errors:
+        print("not judged: the limits are those of %s; here is %s" %
+              (", ".join("%s %s" % v for v in limits["compilers"].items()), ", ".join(others)))
+        return 77
     if args.tighten:
         kinds = ("launches ", "idle ") if args.what == "launches" else tuple(
             "%s %s " % (kind, args.what) for kind in ("fma", "spill", "private"))

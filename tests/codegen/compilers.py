@@ -79,6 +79,14 @@ class Compilers:
             return self.find("clang-19"), self.library("amdgcn--amdhsa.bc")
         return self.find("ocloc")
 
+    def versions(self, target):
+        """Of the compilers on which the target's figures depend."""
+        used = {"clang": self.need(target)[0]} if target.startswith(("sm_", "gfx")) else {}
+        if target.startswith("sm_"):
+            used["ptxas"] = self.need(target)[2]
+        said = {name: run([path, "--version"], self.env).stdout for name, path in used.items()}
+        return {name: re.search(r"(?:version |V)(\d+\.\d+\.\d+)", text).group(1) for name, text in said.items()}
+
     def compile(self, program, target):
         """{kernel: assembly.Kernel}; nothing for SPIR-V."""
         way = nvidia if target.startswith("sm_") else amd if target.startswith("gfx") else \

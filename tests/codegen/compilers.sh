@@ -40,7 +40,7 @@ else
 fi
 
 if [ ! -e python.done ]; then
-  if /usr/bin/python3 -m pip install -q --no-deps --target python --upgrade nvidia-cuda-nvcc nvidia-cuda-nvdisasm >pip.log 2>&1; then
+  if /usr/bin/python3 -m pip install -q --no-deps --target python --upgrade nvidia-cuda-nvcc==13.5.37 nvidia-cuda-nvdisasm==13.5.37 >pip.log 2>&1; then
     touch python.done
   else
     missing "no assembler from PyPI: $(tail -1 pip.log)"
