@@ -14,7 +14,8 @@ used = {}
 NOT_HERE = {'device', 'plugin', 'json', 'help', 'worker', 'compile-times'}
 # Options that another test checks, which has them as words of its own.
 ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py', 'bench --dim': '../onnx/test_command.py',
-             'bench --gallery': '../train/test_pages.py', 'train --tensorboard': '../train/test_tensorboard.py'}
+             'bench --gallery': '../train/test_pages.py', 'train --tensorboard': '../train/test_tensorboard.py',
+             **{o: '../train/test_ranks.py' for o in ('train --devices', 'train --sync-bn', 'reproduce --devices', 'reproduce --cell', 'reproduce --list-cells')}}
 
 
 def run(command, *args, code=0, env=None):
@@ -746,7 +747,7 @@ def checks():
 
 def elsewhere(command, option):
     test = ELSEWHERE.get('%s --%s' % (command, option), ELSEWHERE.get(command))
-    return test and re.search('["\']--%s["\']' % option, open(os.path.join(HERE, test)).read())
+    return test and re.search('["\']--(no-)?%s["\']' % option, open(os.path.join(HERE, test)).read())
 
 
 def every_option_was_used():

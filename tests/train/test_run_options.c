@@ -15,6 +15,7 @@ static const effect effects[] = {
   { "labels_per_class", "4", "" },
   { "subset", "1", "" },
   { "data_seed", "1", "" },
+  { "only_classes", "0,1,3", "" },
   { "validation", "11", "" },
   { "validation_random", "true", "" },
   { "optimiser", "sgd", "" },
@@ -26,7 +27,11 @@ static const effect effects[] = {
   { "lr_until", "7", "lr_schedule=linear lr_from=0 lr_until=5" },
   { "lr_warmup", "7", "" },
   { "weight_decay", "0.1", "" },
+  { "l1", "0.1", "" },
+  { "l2", "0.1", "" },
   { "clip_norm", "1e-3", "optimiser=sgd lr=0.01" },
+  { "select_last", "1", "lr=1e-12" },
+  { "top_k", "2", "" },
   { "patience", "1", "lr=1e-12" },
   { "precision", "f16", "" },
   { "augment", "false", "" },
@@ -45,7 +50,7 @@ static void every_common_option(void **state) {
     const effect *e = &effects[k];
     char more[200];
     const bool augment = strcmp(e->option, "augment") == 0,
-               stops = strcmp(e->option, "patience") == 0;
+               stops = strcmp(e->option, "patience") == 0 || strcmp(e->option, "select_last") == 0;
     run_desc r = { .model = augment ? "augconv"
                             : stops ? "semantic-noise"
                                     : "ladder",
