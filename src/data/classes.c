@@ -102,7 +102,6 @@ static lcl_status choose(const lcl_dataset *ds, const choice *c, lcl_dataset **o
 lcl_status lcl__only_classes(const lcl_data_desc *desc, lcl_splits *s) {
   lcl_dataset **part[] = { &s->train, &s->valid, &s->test };
   choice c = { 0 };
-  if (!s->train->labels && desc->whole) return LCL_OK; /* all of other data without classes */
   if (!s->train->labels)
     return lcl__fail(LCL_ERR_ARGUMENT, "%s has no labels to choose classes by", s->train->name);
   lcl_status st = read_choice(s->train, desc->only, &c);

@@ -186,22 +186,30 @@ static int name_index(name_list *l, const char *name) {
   return -1;
 }
 
-/* Gives d's labels the numbers of all, and its storage a copy of those names. */
-static lcl_status take_names(lcl_dataset_impl *d, name_list *all) {
-  lcl_storage *s = d->storage;
+/* Gives a storage a copy of these names (NULL: none), which are those of all views on it. */
+static lcl_status set_names(lcl_storage *s, const char *const *names, int n_names) {
   name_list copy = { 0 };
-  for (int64_t i = 0; d->labels && i < d->pub.count; i++)
-    if (d->labels[i] >= 0) d->labels[i] = name_index(all, s->class_names[d->labels[i]]);
-  for (size_t i = 0; i < all->n; i++) {
-    if (name_index(&copy, all->data[i]) >= 0) continue;
+  for (int k = 0; names && k < n_names; k++) {
+    char *name = lcl__strdup(names[k]);
+    if (name && LCL_PUSH(&copy, name)) continue;
+    lcl__free(name);
     free_names(copy.data, (int)copy.n);
     return LCL_ERR_HOST_MEMORY;
   }
   free_names(s->class_names, s->n_names);
   s->class_names = copy.data;
   s->n_names = (int)copy.n;
-  d->pub.class_names = (const char *const *)copy.data;
-  d->pub.classes = (int)copy.n;
+  return LCL_OK;
+}
+
+/* Gives d's labels the numbers of all, and its storage a copy of those names. */
+static lcl_status take_names(lcl_dataset_impl *d, name_list *all) {
+  lcl_storage *s = d->storage;
+  for (int64_t i = 0; d->labels && i < d->pub.count; i++)
+    if (d->labels[i] >= 0) d->labels[i] = name_index(all, s->class_names[d->labels[i]]);
+  LCL_TRY(set_names(s, (const char *const *)all->data, (int)all->n));
+  d->pub.class_names = (const char *const *)s->class_names;
+  d->pub.classes = s->n_names;
   return LCL_OK;
 }
 
@@ -231,38 +239,33 @@ static lcl_status adopt_numbers(const lcl_dataset *ds, const char *const *names,
                    ds->name, ds->classes - 1, n_names, n_names - 1);
 }
 
-static lcl_status adopt_names(lcl_dataset_impl *d, const char *const *names, int n_names) {
+/* The class of this name, or of this number where there are no names; -1: none. */
+static int find_name(const char *name, const char *const *names, int n_names) {
   char number[16];
-  for (int64_t i = 0; d->labels && i < d->pub.count; i++) {
-    if (d->labels[i] < 0) continue;
-    const char *name = d->storage->class_names[d->labels[i]];
-    int k = 0;
-    for (; k < n_names; k++) {
-      snprintf(number, sizeof number, "%d", k);
-      if (strcmp(name, names ? names[k] : number) == 0) break;
-    }
-    if (k == n_names)
-      return lcl__fail(LCL_ERR_ARGUMENT, "%s has the class \"%s\", which the model does not know",
-                       d->pub.name, name);
-    d->labels[i] = k;
+  for (int k = 0; k < n_names; k++) {
+    snprintf(number, sizeof number, "%d", k);
+    if (strcmp(name, names ? names[k] : number) == 0) return k;
   }
-  return LCL_OK;
+  return -1;
 }
 
-/* A storage's names are those of all views on it. */
-static lcl_status set_names(lcl_storage *s, const char *const *names, int n_names) {
-  name_list copy = { 0 };
-  for (int k = 0; names && k < n_names; k++) {
-    char *name = lcl__strdup(names[k]);
-    if (name && LCL_PUSH(&copy, name)) continue;
-    lcl__free(name);
-    free_names(copy.data, (int)copy.n);
-    return LCL_ERR_HOST_MEMORY;
+static lcl_status adopt_names(lcl_dataset_impl *d, const char *const *names, int n_names) {
+  const lcl_storage *s = d->storage;
+  if (!d->labels) return LCL_OK;
+  int *number = lcl__alloc((size_t)LCL_MAX(s->n_names, 1) * sizeof *number);
+  if (!number) return LCL_ERR_HOST_MEMORY;
+  lcl_status status = LCL_OK;
+  for (int c = 0; c < s->n_names; c++) number[c] = find_name(s->class_names[c], names, n_names);
+  for (int64_t i = 0; i < d->pub.count && status == LCL_OK; i++) {
+    const int32_t c = d->labels[i];
+    if (c < 0) continue;
+    d->labels[i] = number[c];
+    if (number[c] < 0)
+      status = lcl__fail(LCL_ERR_ARGUMENT, "%s has the class \"%s\", which the model does not know",
+                         d->pub.name, s->class_names[c]);
   }
-  free_names(s->class_names, s->n_names);
-  s->class_names = copy.data;
-  s->n_names = (int)copy.n;
-  return LCL_OK;
+  lcl__free(number);
+  return status;
 }
 
 lcl_status lcl__dataset_adopt_classes(lcl_dataset *const *part, int n, const char *const *names,

@@ -41,7 +41,7 @@ static lcl_status open_folder(const lcl_data_desc *desc, lcl_splits *out) {
 
 /* The choice does not depend on the run's seed: every run is measured on the same examples. */
 lcl_status lcl__split_test(const lcl_data_desc *desc, lcl_splits *s) {
-  if (desc->whole || desc->test_share < 0) return LCL_OK;
+  if (desc->test_share < 0) return LCL_OK;
   double share = desc->test_share > 0 ? desc->test_share : 0.2;
   int64_t n = (int64_t)((double)s->train->count * share);
   lcl_dataset *part, *rest;
@@ -294,7 +294,7 @@ static lcl_status make_copies(const lcl_data_desc *desc, lcl_splits *s) {
 
 /* desc->parts. */
 static lcl_status choose_parts(const lcl_data_desc *desc, lcl_splits *s) {
-  if (!desc->parts || desc->whole || strcmp(desc->parts, "all") == 0) return LCL_OK;
+  if (!desc->parts || strcmp(desc->parts, "all") == 0) return LCL_OK;
   const bool test = strcmp(desc->parts, "test") == 0;
   if (!test && strcmp(desc->parts, "train") != 0)
     return lcl__fail(LCL_ERR_ARGUMENT, "parts of the data are train, test or all, not \"%s\"",
@@ -337,7 +337,13 @@ lcl_status lcl_data_open(const lcl_data_desc *desc, lcl_splits *out) {
   LCL_NEED(desc, out);
   memset(out, 0, sizeof *out);
   lcl_data_desc d = *desc;
-  if (d.whole) d.merge = true, d.valid = -1;
+  if (d.whole) { /* nothing of it is split off or left out */
+    d.merge = true;
+    d.valid = -1;
+    d.test_share = -1;
+    d.only = d.parts = NULL;
+    d.types = d.copies = 0;
+  }
   lcl_status status = is_synthetic(d.path) ? lcl__open_synthetic(&d, out) : open_folder(&d, out);
   if (status == LCL_OK) status = prepare(&d, out);
   if (status != LCL_OK) lcl_splits_close(out);

@@ -79,9 +79,8 @@ static void warn_short(const lcl_recordings *c, int width, const char *path) {
 
 lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, lcl_names *classes,
                                  lcl_splits *out) {
-  const bool no_test = desc->whole || desc->test_share < 0;
   double overlap = desc->overlap > 0 ? desc->overlap : 0.9;
-  double test = no_test ? 0 : desc->test_share > 0 ? desc->test_share : 0.2;
+  double test = desc->test_share < 0 ? 0 : desc->test_share > 0 ? desc->test_share : 0.2;
   int width = (int)lrint(c->rate * (desc->segment_ms > 0 ? desc->segment_ms : 500) / 1000.0);
   int hop = (int)LCL_MAX(lrint(width * (1 - overlap)), 1L);
   if (overlap >= 1 || test >= 1 || width < 1)
@@ -104,7 +103,7 @@ lcl_status lcl__recordings_parts(const lcl_data_desc *desc, lcl_recordings *c, l
   else
     lcl__raw_free(&raw);
   if (all) all->scale = all->bias = 0.5f; /* samples lie in [-1,1] */
-  double valid = desc->valid < 0 || desc->whole ? 0 : (1 - test) / 5;
+  double valid = desc->valid < 0 ? 0 : (1 - test) / 5;
   if (status == LCL_OK) status = deal(c, n_classes, test, valid, desc->seed, part);
   if (status == LCL_OK) status = cut(c, all, part, 0, "train", width, hop, &out->train);
   if (status == LCL_OK) status = cut(c, all, part, 1, "valid", width, hop, &out->valid);

@@ -33,9 +33,7 @@ static const lcl_table mnist = {
   .title = "Test error on MNIST by labelled examples a class",
   .source = "Semantic Noise Modeling for Better Representation Learning, Table 1",
   .model = "semantic-noise",
-  .data = "the MNIST files",
-  .shape = { 1, 28, 28 },
-  .classes = 10,
+  LCL_TABLE_MNIST,
   .metric = "error_percent",
   .unit = "%",
   .trial_option = "subset",
@@ -96,9 +94,7 @@ static const lcl_table flat = {
   .title = "Test error on permutation-invariant MNIST by labelled examples a class",
   .source = "Semantic Noise Modeling for Better Representation Learning, section 4.3",
   .model = "semantic-noise",
-  .data = "the MNIST files",
-  .shape = { 1, 28, 28 },
-  .classes = 10,
+  LCL_TABLE_MNIST,
   .metric = "error_percent",
   .unit = "%",
   .trial_option = "subset",
@@ -125,9 +121,7 @@ static const lcl_table beside_ladder = {
   .title = "Test error on MNIST beside the Ladder network, by labelled examples a class",
   .source = "Semantic Noise Modeling for Better Representation Learning, Table 2",
   .model = "semantic-noise",
-  .data = "the MNIST files",
-  .shape = { 1, 28, 28 },
-  .classes = 10,
+  LCL_TABLE_MNIST,
   .metric = "error_percent",
   .unit = "%",
   .trial_option = "subset",
@@ -150,9 +144,7 @@ static const lcl_table denoising_mnist = {
   .title = "Test error on MNIST of the denoising variants, by labelled examples a class",
   .source = "Semantic Noise Modeling for Better Representation Learning, Table 3",
   .model = "semantic-noise",
-  .data = "the MNIST files",
-  .shape = { 1, 28, 28 },
-  .classes = 10,
+  LCL_TABLE_MNIST,
   .metric = "error_percent",
   .unit = "%",
   .trial_option = "subset",
@@ -257,4 +249,8 @@ size_t lcl__table_pairs(const lcl_table *t, int row, int column, const char **pa
   for (size_t i = 0; i < LCL_COUNT(lists); i++)
     for (size_t k = 0; k < LCL_TABLE_SET && lists[i][k]; k++) pairs[n++] = lists[i][k];
   return n;
+}
+
+bool lcl__table_untrained(const char *method) {
+  return method && !strstr(method, "-features");
 }

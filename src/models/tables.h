@@ -43,6 +43,8 @@ typedef struct lcl_table_row {
       __VA_ARGS__                                                                                  \
     }                                                                                              \
   }
+/* The data of a table: members data, shape and classes. */
+#define LCL_TABLE_MNIST .data = "the MNIST files", .shape = { 1, 28, 28 }, .classes = 10
 #define LCL_TABLE_CELL(mean, std)                                                                  \
   { (float)(mean), (float)(std) }
 typedef struct lcl_table {
@@ -87,6 +89,8 @@ const char *lcl__table_metric(const lcl_table *t, int column);
 /* The options of a cell in the order in which they are set: the table's, the column's, the row's.
  * At most 3 * LCL_TABLE_SET; returns how many. */
 size_t lcl__table_pairs(const lcl_table *t, int row, int column, const char **pairs);
+/* Whether a method (NULL: none) needs nothing of its run but the data. */
+bool lcl__table_untrained(const char *method);
 /* Unknown: LCL_ERR_ARGUMENT with the list. */
 lcl_status lcl__table_find(const char *name, const lcl_table **out);
 

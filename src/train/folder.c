@@ -178,6 +178,28 @@ lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {
   return st;
 }
 
+lcl_status lcl__read_result(const char *folder, cJSON **out) {
+  char *path = lcl__path_join(folder, "result.json");
+  void *text;
+  size_t n;
+  *out = NULL;
+  if (!path) return LCL_ERR_HOST_MEMORY;
+  lcl_status s = LCL_OK;
+  if (lcl__file_exists(path)) {
+    s = lcl__file_read(path, 1 << 20, &text, &n);
+    if (s == LCL_OK) {
+      *out = lcl__json_parse(text, n);
+      lcl__free(text);
+      if (!cJSON_IsObject(*out)) s = lcl__fail(LCL_ERR_FORMAT, "%s is not a JSON object", path);
+    }
+  }
+  lcl__free(path);
+  if (s == LCL_OK) return s;
+  cJSON_Delete(*out);
+  *out = NULL;
+  return s;
+}
+
 void lcl__run_config_free(lcl_run_config *c) {
   cJSON_Delete(c->json);
   memset(c, 0, sizeof *c);

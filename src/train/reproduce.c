@@ -113,18 +113,12 @@ static void run_folder(const job *j, place p, char out[1400]) {
 
 /* What a finished run recorded; false: not finished. */
 static bool finished(const job *j, place p, const char *folder, double *value, double *held_out) {
-  char *path = lcl__path_join(folder, "result.json");
   const char *metric = lcl__table_metric(j->table, p.column);
-  void *text;
-  size_t n;
-  bool there = path && lcl__file_exists(path) && lcl__file_read(path, 1 << 20, &text, &n) == LCL_OK;
-  lcl__free(path);
-  if (!there) return false;
-  cJSON *json = lcl__json_parse(text, n);
-  lcl__free(text);
+  cJSON *json;
+  if (lcl__read_result(folder, &json) != LCL_OK || !json) return false;
   *value = lcl__json_number(json, metric);
   *held_out = lcl__json_number(lcl__json_child(json, "validation"), metric);
-  const bool done = j->table->rows[p.row].step ? json != NULL : !isnan(*value);
+  const bool done = j->table->rows[p.row].step || !isnan(*value);
   cJSON_Delete(json);
   return done;
 }
@@ -163,11 +157,6 @@ static lcl_status check_data(const job *j, const char *folder) {
   return s;
 }
 
-/* Whether a baseline needs nothing of its run but the data. */
-static bool untrained(const lcl_table_row *r) {
-  return r->method && !strstr(r->method, "-features");
-}
-
 static lcl_status train_run(job *j, place at, const char *folder, const char *start, bool resume,
                             lcl_train_result *result) {
   const lcl_table *t = j->table;
@@ -188,7 +177,7 @@ static lcl_status train_run(job *j, place at, const char *folder, const char *st
                        .resume = resume,
                        .quiet = true,
                        .test = !r->method && !r->step,
-                       .max_steps = untrained(r) ? 1 : 0,
+                       .max_steps = lcl__table_untrained(r->method) ? 1 : 0,
                        .commit = j->d->commit,
                        .interrupted = j->d->interrupted };
   return lcl_train(j->ctx, &d, result);
@@ -500,17 +489,10 @@ static unit *unit_of(const job *j, units *all, place p) {
 /* Seconds that a finished run took, 0: not known. */
 static double seconds_of(const job *j, place p) {
   char folder[1400];
-  void *text;
-  size_t n;
+  cJSON *json;
   run_folder(j, p, folder);
-  char *path = lcl__path_join(folder, "result.json");
-  const bool there = path && lcl__file_exists(path) &&
-                     lcl__file_read(path, 1 << 20, &text, &n) == LCL_OK;
-  lcl__free(path);
-  if (!there) return 0;
-  cJSON *json = lcl__json_parse(text, n);
+  if (lcl__read_result(folder, &json) != LCL_OK || !json) return 0;
   const double seconds = lcl__json_number(json, "seconds");
-  lcl__free(text);
   cJSON_Delete(json);
   return isnan(seconds) ? 0 : seconds;
 }

@@ -30,26 +30,6 @@ static void free_facts(facts *f) {
   cJSON_Delete(f->result);
 }
 
-/* result.json, which `reproduce` leaves in its runs. */
-static lcl_status read_result(facts *f) {
-  char *path = lcl__path_join(f->folder, "result.json");
-  void *text;
-  size_t n;
-  if (!path) return LCL_ERR_HOST_MEMORY;
-  lcl_status s = LCL_OK;
-  if (lcl__file_exists(path)) {
-    s = lcl__file_read(path, 1 << 20, &text, &n);
-    if (s == LCL_OK) {
-      f->result = lcl__json_parse(text, n);
-      lcl__free(text);
-      if (!cJSON_IsObject(f->result))
-        s = lcl__fail(LCL_ERR_FORMAT, "%s is not a JSON object", path);
-    }
-  }
-  lcl__free(path);
-  return s;
-}
-
 /* The baseline's figures where the run is one, else its test's. */
 static lcl_status find_metrics(facts *f) {
   const char *method = f->result ? lcl__json_word(f->result, "method") : "";
@@ -90,7 +70,7 @@ static lcl_status read_facts(const char *folder, facts *f) {
   *f = (facts) { .folder = folder };
   LCL_TRY(lcl__read_config(folder, &f->config));
   LCL_TRY(lcl__history_read(folder, &f->history));
-  LCL_TRY(read_result(f));
+  LCL_TRY(lcl__read_result(folder, &f->result));
   LCL_TRY(find_metrics(f));
   LCL_TRY(lcl__run_config_class(&f->config, &f->cls));
   LCL_TRY(lcl__run_config_options(&f->config, f->cls, &f->set));
@@ -115,13 +95,23 @@ static bool same_text(const char *a, const char *b) {
   return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* Options of the run's class as the cell has them. */
+static lcl_status cell_options(const facts *f, const lcl_results_cell *cell, lcl_options **out) {
+  const char *pairs[3 * LCL_TABLE_SET];
+  const size_t n = lcl__table_pairs(cell->table, cell->row, cell->column, pairs);
+  LCL_TRY(lcl_model_options(f->cls, out));
+  lcl_status s = LCL_OK;
+  for (size_t i = 0; i < n && s == LCL_OK; i++) s = lcl_options_set_pair(*out, pairs[i]);
+  if (s == LCL_OK) return s;
+  lcl_options_destroy(*out);
+  return s;
+}
+
 /* The run's own options and labels are those of the cell. What changes the training alone
  * (schedule, batch, ...) does not make another experiment of it: it is recorded. */
 static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
   const lcl_table *t = cell.table;
   const lcl_table_row *r = &t->rows[cell.row];
-  const char *pairs[3 * LCL_TABLE_SET];
-  const size_t n = lcl__table_pairs(t, cell.row, cell.column, pairs);
   lcl_settings settings;
   lcl_options *o;
   *is = false;
@@ -133,15 +123,14 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
       (t->classes && t->classes != f->data.classes) ||
       (t->examples && t->examples != f->data.train))
     return LCL_OK;
-  LCL_TRY(lcl_model_options(f->cls, &o));
+  LCL_TRY(cell_options(f, &cell, &o));
   lcl_status s = LCL_OK;
   bool same = true;
-  for (size_t i = 0; i < n && s == LCL_OK; i++) s = lcl_options_set_pair(o, pairs[i]);
-  for (size_t i = 0; i < f->cls->n_options && s == LCL_OK; i++) {
+  for (size_t i = 0; i < f->cls->n_options; i++) {
     const lcl_option *own = &f->cls->options[i];
     same = same && same_text(lcl_option_text(o, own->name), recorded(f, own));
   }
-  if (s == LCL_OK && same) s = resolve(f->cls, o, &f->data, NULL, &settings);
+  if (same) s = resolve(f->cls, o, &f->data, NULL, &settings);
   *is = s == LCL_OK && same && settings.labels_per_class == f->settings.labels_per_class;
   lcl_options_destroy(o);
   return s;
@@ -149,16 +138,12 @@ static lcl_status is_cell(const facts *f, lcl_results_cell cell, bool *is) {
 
 /* Epochs of the published schedule: the cell's, or the model's own. */
 static lcl_status published_epochs(const facts *f, const lcl_results_cell *cell, int *epochs) {
-  const char *pairs[3 * LCL_TABLE_SET];
   lcl_settings settings;
   lcl_options *o;
   *epochs = f->usual.epochs;
   if (!cell->table) return LCL_OK;
-  const size_t n = lcl__table_pairs(cell->table, cell->row, cell->column, pairs);
-  LCL_TRY(lcl_model_options(f->cls, &o));
-  lcl_status s = LCL_OK;
-  for (size_t i = 0; i < n && s == LCL_OK; i++) s = lcl_options_set_pair(o, pairs[i]);
-  if (s == LCL_OK) s = resolve(f->cls, o, &f->data, NULL, &settings);
+  LCL_TRY(cell_options(f, cell, &o));
+  const lcl_status s = resolve(f->cls, o, &f->data, NULL, &settings);
   if (s == LCL_OK) *epochs = settings.epochs;
   lcl_options_destroy(o);
   return s;
@@ -315,8 +300,7 @@ static lcl_status add_to(const lcl_results_add_desc *d, const facts *f, lcl_resu
     return lcl__fail(LCL_ERR_ARGUMENT, "the test figures of %s have no \"%s\"", f->folder, metric);
   lcl__results_file_name(&cell, d->name, name);
   LCL_TRY(published_epochs(f, &cell, &schedule));
-  if (strstr(f->method ? f->method : "-features", "-features") == NULL)
-    schedule = 0; /* nothing to train */
+  if (lcl__table_untrained(f->method)) schedule = 0;
   LCL_TRY(lcl__results_read(d->out, name, &file));
   if (!file) file = new_file(d, f, &cell, metric);
   lcl_status s = LCL_OK;

@@ -22,18 +22,27 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* View of the examples of ds that are not in `without` (NULL: of all). Views share their storage,
- * so an example is known by its offset in it. */
+lcl_status lcl__session_places(const lcl_dataset *ds, int64_t **out) {
+  const size_t n = (size_t)LCL_MAX(ds->count, 1);
+  if (!(*out = lcl__alloc(n * sizeof **out))) return LCL_ERR_HOST_MEMORY;
+  memcpy(*out, ds->offset, (size_t)ds->count * sizeof **out);
+  qsort(*out, (size_t)ds->count, sizeof **out, by_value);
+  return LCL_OK;
+}
+
+bool lcl__session_place_in(const int64_t *places, int64_t n, int64_t offset) {
+  return n > 0 && bsearch(&offset, places, (size_t)n, sizeof *places, by_value);
+}
+
+/* View of the examples of ds that are not in `without` (NULL: of all). */
 static lcl_status view(const lcl_dataset *ds, const lcl_dataset *without, lcl_dataset **out) {
-  size_t n_out = without ? (size_t)without->count : 0;
-  int64_t *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0;
-  int64_t *skip = lcl__alloc(LCL_MAX(n_out, 1) * sizeof *skip);
-  lcl_status st = index && skip ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  const int64_t n_out = without ? without->count : 0;
+  int64_t *index = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *index), n = 0, *skip = NULL;
+  lcl_status st = index ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  if (st == LCL_OK && without) st = lcl__session_places(without, &skip);
   if (st == LCL_OK) {
-    if (n_out) memcpy(skip, without->offset, n_out * sizeof *skip);
-    qsort(skip, n_out, sizeof *skip, by_value);
     for (int64_t i = 0; i < ds->count; i++)
-      if (!n_out || !bsearch(&ds->offset[i], skip, n_out, sizeof *skip, by_value)) index[n++] = i;
+      if (!lcl__session_place_in(skip, n_out, ds->offset[i])) index[n++] = i;
     st = lcl_dataset_subset(ds, index, n, out);
   }
   lcl__free(index);
@@ -171,8 +180,6 @@ static lcl_status describe_others(lcl_session *s, const lcl_session_desc *d) {
   o->class_names = d->trained_on->class_names;
   o->image_size = s->prep->in_h * LCL_MAX(o->reduce, 1);
   o->grey = s->prep->in_c == 1;
-  o->types = o->copies = 0;
-  o->only = o->parts = NULL;
   return LCL_OK;
 }
 

@@ -94,6 +94,10 @@ lcl_status lcl__evaluate_outputs(lcl_evaluator *e, const lcl_dataset *ds, lcl_ou
 void lcl__outputs_free(lcl_outputs *o);
 /* The names of the training part's classes as one text, "" where they have none; lcl__free. */
 lcl_status lcl__session_classes(const lcl_session *s, char **out);
+/* Where the examples of ds begin in their storage, sorted: views share it, so an example is known
+ * by its place there. lcl__free. */
+lcl_status lcl__session_places(const lcl_dataset *ds, int64_t **out);
+bool lcl__session_place_in(const int64_t *places, int64_t n, int64_t offset);
 /* How many examples of ds have a label (>= 0). */
 int64_t lcl__session_known(const lcl_dataset *ds);
 /* View of the examples of ds that have a label (>= 0), NULL where that is all of them or ds has no
@@ -152,6 +156,8 @@ typedef struct lcl_run_config {
   uint64_t seed;
 } lcl_run_config;
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out);
+/* result.json, which `reproduce` leaves in its runs; *out NULL: it is not there. */
+lcl_status lcl__read_result(const char *folder, cJSON **out);
 void lcl__run_config_free(lcl_run_config *c);
 /* The run's model; LCL_ERR_ARGUMENT names the plug-in that it lacks. */
 lcl_status lcl__run_config_class(const lcl_run_config *c, const lcl_model_class **out);

@@ -48,37 +48,27 @@ static bool listed(const int64_t *classes, int n, int32_t label) {
   return false;
 }
 
-static int by_offset(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
-
-/* Where the examples of the training subset begin in the storage that they share with the map's,
- * sorted; n 0: the map shows other data, or the run was trained on all of them. */
-static lcl_status trained_offsets(const map *m, int64_t **offset, size_t *n) {
+/* The places of the training subset in the storage that it shares with the map's data; n 0: the map
+ * shows other data, or the run was trained on all of them. */
+static lcl_status trained_offsets(const map *m, int64_t **offset, int64_t *n) {
   const lcl_dataset *used = m->s->labelled;
   *offset = NULL;
   *n = 0;
   if (used->pixels != m->chosen->pixels || used->values != m->chosen->values ||
       used->count >= m->s->splits.train->count)
     return LCL_OK;
-  *offset = lcl__alloc((size_t)LCL_MAX(used->count, 1) * sizeof **offset);
-  if (!*offset) return LCL_ERR_HOST_MEMORY;
-  *n = (size_t)used->count;
-  memcpy(*offset, used->offset, *n * sizeof **offset);
-  qsort(*offset, *n, sizeof **offset, by_offset);
-  return LCL_OK;
+  *n = used->count;
+  return lcl__session_places(used, offset);
 }
 
 /* The first so many examples of each class that was asked for, those that the run was trained on
  * before others. */
 static void mark_examples(map *m, const int64_t *classes, int n_classes, int each,
-                          const int64_t *trained, size_t n_trained, int *seen) {
+                          const int64_t *trained, int64_t n_trained, int *seen) {
   for (int others = n_trained ? 0 : 1; others < 2; others++) {
     for (int64_t i = 0; i < m->n && m->n_marked < MAX_MARKS; i++) {
       const int32_t label = m->chosen->labels[i];
-      const bool known = n_trained && bsearch(&m->chosen->offset[i], trained, n_trained,
-                                              sizeof *trained, by_offset);
+      const bool known = lcl__session_place_in(trained, n_trained, m->chosen->offset[i]);
       if (label < 0 || label >= m->ds->classes || !listed(classes, n_classes, label) ||
           seen[label] == each || known == (others == 1))
         continue;
@@ -114,7 +104,7 @@ static lcl_status choose_marked(map *m) {
   int *seen = lcl__alloc((size_t)LCL_MAX(m->ds->classes, 1) * sizeof *seen);
   m->marked = lcl__alloc(MAX_MARKS * sizeof *m->marked);
   int64_t *trained = NULL;
-  size_t n_trained = 0;
+  int64_t n_trained = 0;
   lcl_status st = seen && m->marked ? trained_offsets(m, &trained, &n_trained)
                                     : LCL_ERR_HOST_MEMORY;
   if (st == LCL_OK) mark_examples(m, classes, n_classes, each, trained, n_trained, seen);
