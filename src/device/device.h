@@ -223,6 +223,9 @@ lcl_status lcl__queue_wait(lcl_context *ctx, cl_uint n, const cl_event *events);
 lcl_status lcl__list_run(lcl_list *list, cl_event *done);
 /* How many runs it takes until the number of queues is settled; 0: it is. */
 int lcl__list_unsettled(const lcl_list *list);
+/* The measured seconds of a run on one queue, on two, on four (placement 0 to 2); 0: not measured.
+ */
+double lcl__list_seconds(const lcl_list *list, int placement);
 /* Which queue the launch goes to, and a line on the queues for people: how many are used, and why.
  */
 int lcl__list_queue(const lcl_list *list, size_t launch);

@@ -169,6 +169,11 @@ int lcl__list_unsettled(const lcl_list *list) {
 
 /* ---- for people ---- */
 
+double lcl__list_seconds(const lcl_list *list, int placement) {
+  const lcl_spread *s = spread_of(list);
+  return s && s->runs == SETTLED && placement < list->n_placements ? s->seconds[placement][0] : 0;
+}
+
 int lcl__list_queue(const lcl_list *list, size_t launch) {
   return best_of(list)->place[launch].queue;
 }
@@ -186,9 +191,9 @@ void lcl__list_describe(const lcl_list *list, lcl_str *out) {
                  list->ctx->queues_open ? ": the launches depend on each other" : ": as asked for");
   else if (s->runs != SETTLED)
     lcl__str_add(out, ": the first runs will measure how many are fastest");
-  for (int k = 0; s && s->runs == SETTLED && k < list->n_placements; k++)
+  double t;
+  for (int k = 0; (t = lcl__list_seconds(list, k)) > 0; k++)
     lcl__str_add(out, k ? ", %d: %.3f ms (%.2f x)" : "; measured on %d: %.3f ms",
-                 list->placement[k].n_queues, s->seconds[k][0] * 1e3,
-                 s->seconds[0][0] / s->seconds[k][0]);
+                 list->placement[k].n_queues, t * 1e3, lcl__list_seconds(list, 0) / t);
   lcl__str_add(out, "\n");
 }

@@ -315,17 +315,20 @@ static lcl_list *two_chains(bench *b) {
   return list;
 }
 
-/* The times in what describe() says, of 1, 2 and 4 queues where it says them; how many are used. */
-static int read_times(const lcl_list *list, double ms[5]) {
+/* The seconds of each placement, 0 where they are not measured, which describe() must say to the
+ * microsecond; how many queues it says are used. */
+static int read_times(const lcl_list *list, double seconds[LCL_PLACEMENTS]) {
   lcl_str s = { 0 };
   int used = 0;
   lcl__list_describe(list, &s);
   assert_int_equal(sscanf(s.data, "%d queue", &used), 1);
-  for (int q = 1; q <= 4; q *= 2) {
+  for (int k = 0; k < LCL_PLACEMENTS; k++) {
     char want[32];
-    snprintf(want, sizeof want, q == 1 ? "on %d: " : ", %d: ", q);
+    snprintf(want, sizeof want, k ? ", %d: " : "on %d: ", 1 << k);
     const char *at = strstr(s.data, want);
-    ms[q] = at ? atof(at + strlen(want)) : -1;
+    seconds[k] = lcl__list_seconds(list, k);
+    assert_true((at != NULL) == (seconds[k] > 0));
+    if (at) assert_true(fabs(atof(at + strlen(want)) - 1e3 * seconds[k]) < 0.00051);
   }
   lcl__str_free(&s);
   return used;
@@ -335,7 +338,7 @@ static int read_times(const lcl_list *list, double ms[5]) {
 static void queues_are_measured(void **state) {
   (void)state;
   char cache[] = "/tmp/latentcl-queues-XXXXXX";
-  double ms[5], again[5];
+  double found[LCL_PLACEMENTS], again[LCL_PLACEMENTS];
   assert_non_null(mkdtemp(cache));
   setenv("LATENTCL_CACHE", cache, 1);
   for (int start = 0; start < 3; start++) {
@@ -346,17 +349,17 @@ static void queues_are_measured(void **state) {
       lcl_list *list = two_chains(b);
       assert_int_equal(list->n_placements, 2); /* four queues are no more than two here */
       const bool known = start == 1 || built;
-      assert_true((read_times(list, ms) > 0 && ms[1] > 0) == known);
+      assert_true((read_times(list, found) > 0 && found[0] > 0) == known);
       assert_int_equal(lcl__list_unsettled(list), known ? 0 : 16);
       for (int run = 0; run < 15; run++) ASSERT_OK(lcl__list_run(list, NULL));
-      if (!known) assert_true(read_times(list, again) == 1 && again[1] < 0);
+      if (!known) assert_true(read_times(list, again) == 1 && again[0] == 0);
       ASSERT_OK(lcl__list_run(list, NULL));
       const int used = read_times(list, again);
       assert_int_equal(lcl__list_unsettled(list), 0);
-      assert_true(again[1] > 0 && again[2] > 0 && again[4] < 0);
-      assert_int_equal(used, again[2] < 0.98 * again[1] ? 2 : 1);
+      assert_true(again[0] > 0 && again[1] > 0 && again[2] == 0);
+      assert_int_equal(used, again[1] < 0.98 * again[0] ? 2 : 1);
       assert_int_equal(lcl__list_queue(list, 1), used == 2);
-      if (known) assert_true(ms[1] == again[1] && ms[2] == again[2]);
+      if (known) assert_true(found[0] == again[0] && found[1] == again[1]);
       lcl__list_destroy(list);
     }
     for (int i = VIEWS; i--;) lcl_buffer_destroy(b->views[VIEWS - 1 - i].buf);
