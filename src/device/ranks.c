@@ -40,6 +40,15 @@ typedef struct request {
   struct request *next;
 } request;
 
+/* What wakes the thread. Callbacks of events that never complete, of a queue that broke, hold it
+ * when the ranks are gone. */
+typedef struct bell {
+  pthread_mutex_t lock;
+  pthread_cond_t ring;
+  bool rung;
+  int holders;
+} bell;
+
 /* The last votes: OR of what each rank said. */
 enum { VOTES = 2 };
 typedef struct vote {
@@ -54,8 +63,9 @@ struct lcl_ranks {
   int rank, count, local;
   pthread_t thread;
   bool running, stop;
+  bell *bell;
   pthread_mutex_t lock;
-  pthread_cond_t wake, done;
+  pthread_cond_t done;
   request *first, **last; /* asked for, in order */
   request *active;        /* on their way; the thread's own */
   request *unused;
@@ -80,6 +90,61 @@ static void on_error(MPI_Comm *comm, int *code, ...) {
   int n = 0;
   MPI_Error_string(*code, text, &n);
   end_job(*comm, text);
+}
+
+/* ---- the bell ---- */
+
+static bell *bell_new(void) {
+  bell *b = lcl__alloc(sizeof *b);
+  pthread_condattr_t attr;
+  if (!b) return NULL;
+  b->holders = 1;
+  pthread_mutex_init(&b->lock, NULL);
+  pthread_condattr_init(&attr);
+  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  pthread_cond_init(&b->ring, &attr);
+  pthread_condattr_destroy(&attr);
+  return b;
+}
+
+/* Takes it for a callback, or gives it back. */
+static void bell_hold(bell *b, int by) {
+  pthread_mutex_lock(&b->lock);
+  b->holders += by;
+  const bool over = b->holders == 0;
+  pthread_mutex_unlock(&b->lock);
+  if (!over) return;
+  pthread_mutex_destroy(&b->lock);
+  pthread_cond_destroy(&b->ring);
+  lcl__free(b);
+}
+
+static void bell_ring(bell *b) {
+  pthread_mutex_lock(&b->lock);
+  b->rung = true;
+  pthread_cond_signal(&b->ring);
+  pthread_mutex_unlock(&b->lock);
+}
+
+/* Until it was rung since the last time, or for so many nanoseconds. */
+static void bell_wait(bell *b, long nanoseconds) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += nanoseconds;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  int late = 0;
+  pthread_mutex_lock(&b->lock);
+  while (!b->rung && !late) late = pthread_cond_timedwait(&b->ring, &b->lock, &until);
+  b->rung = false;
+  pthread_mutex_unlock(&b->lock);
+}
+
+static void CL_CALLBACK on_ready(cl_event event, cl_int state, void *b) {
+  (void)event;
+  (void)state;
+  bell_ring(b);
+  bell_hold(b, -1);
 }
 
 /* ---- the thread ---- */
@@ -189,24 +254,25 @@ static bool finish_some(lcl_ranks *r) {
   return any;
 }
 
+/* Sleeps while there is nothing to do. What is on its way goes on only while MPI is asked about it:
+ * soon after it began, then more and more seldom, since that takes the cores from who computes. */
 static void *speak(void *p) {
   lcl_ranks *r = p;
-  const long shortest = 5000, longest = 200000; /* nanoseconds */
-  struct timespec nap = { .tv_nsec = shortest };
+  const long shortest = 5000, longest = 200000, idle = 20000000; /* nanoseconds */
+  long nap = shortest;
   prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
   for (;;) {
     pthread_mutex_lock(&r->lock);
-    while (!r->first && !r->active && !r->stop) pthread_cond_wait(&r->wake, &r->lock);
     const bool over = r->stop && !r->active && (!r->first || !is_ready(r->first));
     pthread_mutex_unlock(&r->lock);
     if (over) return NULL;
     const bool started = start_some(r), finished = finish_some(r);
     if (started || finished) {
-      nap.tv_nsec = shortest;
+      nap = shortest;
       continue;
     }
-    nanosleep(&nap, NULL);
-    nap.tv_nsec = LCL_MIN(nap.tv_nsec * 3 / 2, longest);
+    bell_wait(r->bell, r->active ? nap : idle);
+    nap = LCL_MIN(nap * 3 / 2, longest);
   }
 }
 
@@ -224,8 +290,8 @@ static request *ask(lcl_ranks *r, const request *q) {
   pthread_mutex_lock(&r->lock);
   *r->last = own;
   r->last = &own->next;
-  pthread_cond_signal(&r->wake);
   pthread_mutex_unlock(&r->lock);
+  bell_ring(r->bell);
   return own;
 }
 
@@ -260,6 +326,12 @@ lcl_status lcl__ranks_sum(lcl_ranks *r, float *buf, size_t n, float weight, cl_e
   if (n > INT32_MAX)
     return lcl__fail(LCL_ERR_UNSUPPORTED, "a sum of %zu numbers over the ranks: at most %d", n,
                      INT32_MAX);
+  bell_hold(r->bell, 1);
+  const cl_int err = clSetEventCallback(ready, CL_COMPLETE, on_ready, r->bell);
+  if (err != CL_SUCCESS) {
+    bell_hold(r->bell, -1);
+    return lcl__fail(LCL_ERR_OPENCL, "waiting for an event: %s", lcl__cl_error_name(err));
+  }
   clRetainEvent(ready);
   clRetainEvent(done);
   const request q = {
@@ -419,9 +491,9 @@ lcl_status lcl_ranks_create(const void *communicator, lcl_ranks **out) {
   r->last = &r->first;
   r->count = 1;
   pthread_mutex_init(&r->lock, NULL);
-  pthread_cond_init(&r->wake, NULL);
   pthread_cond_init(&r->done, NULL);
-  const lcl_status s = join(r, communicator);
+  r->bell = bell_new();
+  const lcl_status s = r->bell ? join(r, communicator) : LCL_ERR_HOST_MEMORY;
   if (s == LCL_OK)
     *out = r;
   else
@@ -443,8 +515,8 @@ void lcl_ranks_destroy(lcl_ranks *r) {
   if (r->running) {
     pthread_mutex_lock(&r->lock);
     r->stop = true;
-    pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
+    bell_ring(r->bell);
     pthread_join(r->thread, NULL);
   }
   if (r->apart != MPI_COMM_NULL) MPI_Comm_free(&r->apart);
@@ -455,8 +527,8 @@ void lcl_ranks_destroy(lcl_ranks *r) {
   if (r->initialised) MPI_Finalize();
   free_all(r->first);
   free_all(r->unused);
+  if (r->bell) bell_hold(r->bell, -1);
   pthread_mutex_destroy(&r->lock);
-  pthread_cond_destroy(&r->wake);
   pthread_cond_destroy(&r->done);
   lcl__free(r);
 }

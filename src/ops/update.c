@@ -99,7 +99,10 @@ typedef struct bucket {
   int first, last;
   lcl_exchange *exchange; /* while lowering */
 } bucket;
-enum { BUCKET_BYTES = 2 << 20 };
+/* A bucket is an eighth of all gradients, so that what the first layers' have to wait for is
+ * little, within these bounds: below, an exchange takes no less time; above, it is no more
+ * efficient. */
+enum { LEAST_BUCKET = 64 << 10, MOST_BUCKET = 2 << 20 };
 typedef struct optimiser_attr {
   optimiser *o;
 } optimiser_attr;
@@ -325,9 +328,12 @@ static bool adjoin(const optimiser *o, int i) {
 /* Fills the buckets, and in with a sign of each. */
 static void make_buckets(lcl_graph *g, optimiser *o, lcl_tensor *const *gradients,
                          lcl_tensor **in) {
+  size_t all = 0;
+  for (int i = 0; i < o->n; i++) all += o->params[i]->bytes;
+  const size_t enough = LCL_MIN(LCL_MAX(all / 8, LEAST_BUCKET), MOST_BUCKET);
   for (int last = o->n - 1, first; last >= 0; last = first - 1) {
     size_t bytes = o->params[last]->bytes;
-    for (first = last; first > 0 && adjoin(o, first) && bytes < BUCKET_BYTES;)
+    for (first = last; first > 0 && adjoin(o, first) && bytes < enough;)
       bytes += o->params[--first]->bytes;
     bucket *b = &o->buckets[o->n_buckets];
     *b = (bucket) { .first = first, .last = last };
@@ -537,7 +543,9 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   fill_defaults(&o->desc);
   lcl_gradients(scaled(loss, o), params, n, in + 1);
   in[0] = desc->lr ? desc->lr : lcl_const(g, desc->rate);
-  const lcl_status made = lcl__graph_broken(g) ? LCL_OK : make_variables(g, o);
+  lcl_status made = lcl__graph_broken(g) ? LCL_OK : make_variables(g, o);
+  /* Buckets are of neighbours. */
+  if (made == LCL_OK && lcl__graph_shares(g)) made = lcl__store_place(lcl__graph_store(g));
   if (made != LCL_OK) {
     lcl__graph_error(g, made, "minimise", "%s", lcl_error_message());
     return;

@@ -148,12 +148,24 @@ static lcl_status log_start(lcl_trainer *t) {
   return lcl__run_log_write(&t->log, j);
 }
 
+/* What this session's steps exchanged with the other ranks so far. */
+static void add_exchanged(cJSON *j, lcl_trainer *t) {
+  if (!t->ranks) return;
+  const lcl_ranks_stats s = lcl__ranks_stats(t->ranks);
+  cJSON_AddNumberToObject(j, "ranks", lcl_ranks_count(t->ranks));
+  cJSON_AddNumberToObject(j, "exchanges", (double)s.sums);
+  cJSON_AddNumberToObject(j, "bytes", (double)s.bytes);
+  cJSON_AddNumberToObject(j, "exchanging_seconds", s.seconds);
+}
+
 static lcl_status log_step(lcl_trainer *t, const double *means) {
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "step");
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
   cJSON_AddNumberToObject(j, "lr", t->lr);
   add_means(j, t, means);
+  cJSON_AddNumberToObject(j, "seconds", seconds_spent(t));
+  add_exchanged(j, t);
   LCL_TRY(lcl__run_log_write(&t->log, j));
   lcl__events_scalar(&t->events, "learning_rate", t->lr);
   tell_means(t, "train", means);
@@ -193,17 +205,12 @@ static lcl_status log_stop(lcl_trainer *t) {
   return lcl__run_log_write(&t->log, j);
 }
 
-/* What this session's steps exchanged with the other ranks. */
 static lcl_status log_ranks(lcl_trainer *t) {
   if (!t->ranks) return LCL_OK;
-  const lcl_ranks_stats s = lcl__ranks_stats(t->ranks);
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "ranks");
   cJSON_AddNumberToObject(j, "step", (double)t->at.step);
-  cJSON_AddNumberToObject(j, "ranks", lcl_ranks_count(t->ranks));
-  cJSON_AddNumberToObject(j, "exchanges", (double)s.sums);
-  cJSON_AddNumberToObject(j, "bytes", (double)s.bytes);
-  cJSON_AddNumberToObject(j, "exchanging_seconds", s.seconds);
+  add_exchanged(j, t);
   return lcl__run_log_write(&t->log, j);
 }
 
