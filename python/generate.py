@@ -407,9 +407,10 @@ def write_ops(headers):
            "from __future__ import annotations", "",
            "from ctypes import byref, c_int, c_int64, c_void_p",
            "from typing import Callable, Literal, Sequence", "",
-           "from . import _api", "from ._core import library",
-           "from .graph import (Callbacks, DTypeLike, Graph, InitLike, ShapeLike, Tensor, TensorLike, graph_of, tensor, to_axes, to_bytes,",
-           "                    to_dtype, to_enum, to_init, to_int, to_ints, to_pointer, to_pointers, to_shape, to_structure)",
+           "from . import _api",
+           "from ._convert import DTypeLike, InitLike, ShapeLike, to_axes, to_bytes, to_dtype, to_enum, to_init, to_int, to_ints, to_shape",
+           "from ._core import library",
+           "from .graph import Callbacks, Graph, Tensor, TensorLike, graph_of, tensor, to_pointer, to_pointers, to_structure",
            "", "__all__ = ["]
     out += [f"    {f.name[4:]!r}," for f in chosen] + ["]", ""]
     out += [f"{f.name} = library.{f.name}" for f in chosen]

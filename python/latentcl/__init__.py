@@ -1,8 +1,10 @@
 """LatentCL: latent-representation models on any OpenCL device. docs/python.md is the tutorial."""
 from . import ops
+from ._convert import Init
 from ._core import LatentCLError, version
 from .data import Batches, Dataset, Prep, Splits, open_data, save_data
-from .graph import (Buffer, Context, Device, Graph, Init, Program, Store, Tensor, cos, devices, floor, gradients, sin, vjp)
+from .device import Buffer, Context, Device, devices
+from .graph import Graph, Program, Store, Tensor, cos, floor, gradients, sin, vjp
 from .models import Build, Model, Option, load_plugin, models, register
 from .onnx import OnnxModel, load_onnx, onnx_operators, save_onnx
 from .ops import *  # noqa: F401,F403

@@ -9,11 +9,12 @@ from typing import Any, Iterator, NamedTuple
 import numpy as np
 
 from . import _api
+from ._convert import fill, to_bytes, to_int
 from ._core import check, library
-from .graph import _Owner, fill, to_bytes, to_int
+from .device import Owner
 
 
-class Dataset(_Owner):
+class Dataset(Owner):
     """Examples of one shape (C,H,W), with a class label each or none."""
 
     def __init__(self, pointer: int):
@@ -140,7 +141,7 @@ def save_data(folder: str | Path, images: np.ndarray, labels: np.ndarray | None 
             np.save(path / f"{name}labels.npy", np.asarray(y).astype(np.int32))
 
 
-class Prep(_Owner):
+class Prep(Owner):
     """Preprocessing with the statistics of a training part: fields of lcl_prep_desc, such as centre="mean_image", crop=24."""
 
     def __init__(self, train: Dataset, **options: Any):
@@ -172,7 +173,7 @@ class Batch(NamedTuple):
     valid: int
 
 
-class Batches(_Owner):
+class Batches(Owner):
     """Batches of a data set, made one ahead in a thread. Iterating gives those of one epoch; the next loop goes on.
 
     mode: "epoch" (random order), "sequential", "cycle" or "fresh"; augment: random crop and mirror of the prep"""

@@ -1,345 +1,25 @@
-"""Devices, contexts, variables, graphs, tensors and programs."""
+"""Variables, graphs, tensors and programs."""
 from __future__ import annotations
 
-import importlib
 import threading
-import weakref
-from ctypes import addressof, byref, c_int, c_int64, c_size_t, c_uint, c_uint64, c_void_p
-from dataclasses import dataclass
+from ctypes import addressof, byref, c_int, c_int64, c_void_p
 from types import TracebackType
 from typing import Any, Callable, Iterator, Mapping, MutableMapping, Sequence, Union
 
 import numpy as np
 
 from . import _api
+from ._convert import (DTYPE_VALUES, DTYPES, DTypeLike, InitLike, ShapeLike, field_types, set_field, spread, to_array, to_axes, to_bytes,
+                       to_dtype, to_enum, to_init, to_int, to_ints, to_shape)
 from ._core import check, failure, library, pending, take_text
+from .device import Buffer, Context, Owner
 
-DTypeLike = Union[str, type, np.dtype]
-ShapeLike = Union[int, Sequence[int]]
 TensorLike = Union["Tensor", float, np.ndarray]
-InitLike = Union["Init", str]
-
-_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "i32": np.dtype(np.int32), "u8": np.dtype(np.uint8),
-                                    "f16": np.dtype(np.float16)}
-_DTYPES = {value: _NUMPY[name] for name, value in _api.ENUMS["lcl_dtype"].items()}
-_DTYPE_VALUES = {dtype: value for value, dtype in _DTYPES.items()}
-
-
-# ---- from Python's values to those of the library ----
-
-def to_dtype(dtype: DTypeLike) -> int:
-    """A type as NumPy or LatentCL name it."""
-    kind = _NUMPY.get(dtype) if isinstance(dtype, str) else None
-    try:
-        return _DTYPE_VALUES[kind or np.dtype(dtype)]
-    except (KeyError, TypeError):
-        name = getattr(dtype, "__name__", dtype)
-        raise TypeError(f"there is no tensor of type {name}; there are float32, int32, uint8 and float16") from None
-
-
-def to_shape(shape: ShapeLike) -> _api.lcl_shape:
-    """A number or a sequence of numbers."""
-    sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if len(sizes) > _api.CONSTANTS["LCL_MAX_RANK"]:
-        raise ValueError(f"a tensor has at most {_api.CONSTANTS['LCL_MAX_RANK']} dimensions, not {len(sizes)}")
-    result = _api.lcl_shape()
-    result.rank = len(sizes)
-    result.dim[:len(sizes)] = [to_int("shape", size) for size in sizes]
-    return result
-
-
-def to_int(name: str, value: Any) -> int:
-    """A whole number that 64 bits hold; ctypes would cut others in silence."""
-    number = value.__index__() if hasattr(value, "__index__") else None
-    if number is None or not -2**63 <= number < 2**63:
-        raise TypeError(f"{name} must be a whole number of 64 bits, not {value!r}")
-    return number
-
-
-def to_ints(name: str, kind: Any, length: int, values: Sequence[int] | None) -> Any:
-    """An array of exactly `length` numbers; None stays."""
-    if values is None:
-        return None
-    if len(values) != length:
-        raise ValueError(f"{name} must have {length} numbers, not {len(values)}")
-    return (kind * length)(*[to_int(name, v) for v in values])
-
-
-def to_axes(x: Any, axes: int | Sequence[int] | None) -> int:
-    """The bits of a set of axes; negative ones count from the end, None is all."""
-    if axes is None:
-        return 0x3F
-    bits = 0
-    rank = x.ndim
-    for axis in (axes,) if isinstance(axes, (int, np.integer)) else axes:
-        if not -rank <= axis < rank:
-            raise ValueError(f"axis {axis} is none of a tensor with {rank} dimensions")
-        bits |= 1 << (axis % rank)
-    return bits
-
-
-def to_bytes(text: str | None) -> bytes | None:
-    """A text for the library."""
-    if text is None:
-        return None
-    if "\0" in text:
-        raise ValueError(f"{text!r} has a NUL character")
-    return text.encode()
-
-
-def to_enum(kind: str, word: str) -> int:
-    """The number of a word, e.g. "he_normal"."""
-    words = _api.ENUMS[kind]
-    if word not in words:
-        raise ValueError(f"'{word}' is none of {', '.join(words)}")
-    return words[word]
-
-
-@dataclass
-class Init:
-    """Initial values of a variable: kind "zero", "constant" (value), "normal" (mean value, standard deviation scale),
-    "uniform" ([-scale, scale)), "he_normal", "glorot_uniform", "fan_in_normal" or "fan_in_uniform" (times scale)."""
-    kind: str = "zero"
-    value: float = 0.0
-    scale: float = 0.0
-    fan_in: int = 0
-    fan_out: int = 0
-
-
-def to_init(init: InitLike | None) -> _api.lcl_init:
-    """An Init, or the kind of one."""
-    i = init if isinstance(init, Init) else Init(init or "zero")
-    return _api.lcl_init(to_enum("lcl_init_kind", i.kind), i.value, i.scale, i.fan_in, i.fan_out)
-
-
-def field_types(structure: Any) -> dict[str, Any]:
-    """The ctypes types of a structure's fields, by name."""
-    return {field[0]: field[1] for field in structure._fields_}
-
-
-_INTEGERS = (c_int, c_int64, c_size_t, c_uint, c_uint64)
-
-
-def set_field(structure: Any, name: str, kind: Any, value: Any) -> None:
-    """Sets a field, or says why the value will not do; ctypes would cut a number that is too large in silence."""
-    if kind in _INTEGERS and kind(to_int(name, value)).value != value:
-        raise ValueError(f"{name} = {value} is out of its range")
-    try:
-        setattr(structure, name, value)
-    except TypeError:
-        raise TypeError(f"{name} cannot be {value!r}") from None
-
-
-_kept_texts: dict[str, bytes] = {}  # which structures of the library point to
-
-
-def fill(structure: Any, values: Mapping[str, Any], where: str = "") -> None:
-    """Sets fields of a structure by name: numbers, texts, words of enumerations, and the same of structures inside."""
-    enums = _api.FIELD_ENUMS[type(structure).__name__]
-    kinds = field_types(structure)
-    for name, value in values.items():
-        if name not in kinds:
-            raise ValueError(f"there is no '{where}{name}'; there are {', '.join(kinds)}")
-        if name in enums:
-            value = to_enum(enums[name], value)
-        if isinstance(value, str):
-            value = _kept_texts.setdefault(value, to_bytes(value) or b"")
-        if isinstance(value, Mapping):
-            fill(getattr(structure, name), value, name + ".")
-        else:
-            set_field(structure, name, kinds[name], value)
-
-
-def _spread(name: str, value: int | Sequence[int], length: int) -> list[int]:
-    """One number for all, (vertical, horizontal) for the four sides, or all of them."""
-    if isinstance(value, (int, np.integer)):
-        return [int(value)] * length
-    values = list(value)
-    if length == 4 and len(values) == 2:
-        return [values[0], values[0], values[1], values[1]]
-    if len(values) > length or (name != "hidden" and len(values) != length):
-        raise ValueError(f"{name} must be one number or {length}, not {len(values)}")
-    return values + [0] * (length - len(values))
-
-
-def to_structure(g: Graph, kind_: Any, /, **values: Any) -> Any:
-    """A descriptor of an operation from keywords, which may belong to a structure inside."""
-    result = kind_()
-    _fill_descriptor(g, result, values)
-    return result
-
-
-def _fill_descriptor(g: Graph, structure: Any, values: Mapping[str, Any]) -> None:
-    enums = _api.FIELD_ENUMS[type(structure).__name__]
-    for name, ctype in structure._fields_:
-        value = values.get(name)
-        if name in enums:
-            value = to_enum(enums[name], str(value))
-        elif ctype is _api.lcl_init:
-            value = to_init(value)
-        elif hasattr(ctype, "_fields_"):
-            _fill_descriptor(g, getattr(structure, name), values)
-            continue
-        elif hasattr(ctype, "_length_"):
-            getattr(structure, name)[:] = _spread(name, 0 if value is None else value, ctype._length_)
-            continue
-        elif ctype is c_void_p and name == "params" and value is not None:
-            structure.kept = to_pointers(g, value)
-            structure.n_params = len(value)
-            value = addressof(structure.kept)
-        elif ctype is c_void_p:
-            value = to_pointer(g, value)
-        elif value is None:
-            continue
-        set_field(structure, name, ctype, value)
-
-
-# ---- devices ----
-
-@dataclass(frozen=True)
-class Device:
-    """An OpenCL device. `selector` opens it: Context(device.selector)."""
-    selector: str
-    name: str
-    vendor: str
-    platform: str
-    driver: str
-    kind: str
-    compute_units: int
-    memory: int
-    chosen: bool
-
-
-def devices() -> list[Device]:
-    """The OpenCL devices that there are."""
-    n = c_size_t()
-    check(library.lcl_devices(None, 0, byref(n)))
-    rows = (_api.lcl_device * max(n.value, 1))()
-    check(library.lcl_devices(rows, n.value, byref(n)))
-
-    def value(row: Any, name: str) -> Any:
-        v = getattr(row, name)
-        return v.decode(errors="replace") if isinstance(v, bytes) else v
-    return [Device(**{name: value(row, name) for name in field_types(row)}) for row in rows[:n.value]]
-
-
-class _Owner:
-    """An object of the library that ends with the Python object, and not before what stands on it."""
-    pointer: int
-
-    def _own(self, pointer: int | None, destroy: Any, lock: Any = None) -> None:
-        """lock: of the device that the object works on."""
-        assert pointer
-        self.pointer = pointer
-        self._lock = lock or threading.RLock()
-        weakref.finalize(self, _end, destroy, pointer, self._lock)
-
-
-def _end(destroy: Any, pointer: int, lock: Any) -> None:
-    with lock:
-        destroy(pointer)
-
-
-class Context(_Owner):
-    """An open device. What runs on it runs one after the other, whichever threads ask for it.
-
-    device: a selector ("1:0", "gpu", "cpu", part of a name); None: LATENTCL_DEVICE, then the best there is
-    disable: features to do without, with commas between
-    profile: record the device time of every launch
-    memory_limit: bytes of device memory that may be in use; 0: the device's"""
-
-    def __init__(self, device: str | Device | None = None, *, disable: str | None = None, queues: int = 0, profile: bool = False,
-                 memory_limit: int = 0, _wrap: Mapping[str, Any] | None = None):
-        selector = device.selector if isinstance(device, Device) else device
-        desc = _api.lcl_context_desc(device=to_bytes(selector), disable=to_bytes(disable), queues=queues, profile=profile,
-                                     memory_limit=memory_limit, **(_wrap or {}))
-        out = c_void_p()
-        check(library.lcl_context_create(byref(desc), byref(out)))
-        self._own(out.value, library.lcl_context_destroy)
-
-    @classmethod
-    def from_pyopencl(cls, queue: Any) -> Context:
-        """A context on a pyopencl.CommandQueue: LatentCL works on that queue, in order with what else is there."""
-        _expect("CommandQueue", queue)
-        queues = (c_void_p * 1)(queue.int_ptr)
-        return cls(_wrap={"cl_context": queue.context.int_ptr, "cl_device": queue.device.int_ptr, "cl_queues": addressof(queues),
-                          "n_cl_queues": 1})
-
-    def to_pyopencl(self) -> Any:
-        """The pyopencl.CommandQueue that transfers and runs are on; what pyopencl enqueues there comes after them."""
-        return importlib.import_module("pyopencl").CommandQueue.from_int_ptr(library.lcl_context_cl_queue(self.pointer, 0), retain=True)
-
-    @property
-    def device_name(self) -> str:
-        """Name of the device as its driver gives it."""
-        return library.lcl_context_device_name(self.pointer).decode(errors="replace")
-
-    @property
-    def memory(self) -> dict[str, int]:
-        """Bytes of device memory in use ("current"), the most there ever were ("peak"), and live buffers."""
-        use = library.lcl_context_memory(self.pointer)
-        return {name: getattr(use, name) for name in field_types(use)}
-
-    def finish(self) -> None:
-        """Waits until everything that was enqueued is done."""
-        with self._lock:
-            check(library.lcl_context_finish(self.pointer))
-
-    def __repr__(self) -> str:
-        return f"<latentcl.Context on {self.device_name}>"
-
-
-def _expect(kind: str, value: Any) -> None:
-    """Another object's pointer would be taken for one of this kind."""
-    if not any(c.__name__ == kind for c in type(value).__mro__):
-        raise TypeError(f"expected a pyopencl.{kind}, not {type(value).__name__}")
-
-
-class Buffer(_Owner):
-    """Device memory, of its own or (from_pyopencl) a pyopencl.Buffer's."""
-
-    def __init__(self, context: Context, nbytes: int):
-        out = c_void_p()
-        with context._lock:
-            check(library.lcl_buffer_create(context.pointer, to_int("nbytes", nbytes), byref(out)))
-        self._own(out.value, library.lcl_buffer_destroy, context._lock)
-
-    @classmethod
-    def from_pyopencl(cls, context: Context, buffer: Any) -> Buffer:
-        """The memory of a pyopencl.Buffer of the same cl_context, without a copy."""
-        _expect("MemoryObjectHolder", buffer)  # buffers of pools too
-        self, out = cls.__new__(cls), c_void_p()
-        with context._lock:
-            check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))
-        self._own(out.value, library.lcl_buffer_destroy, context._lock)
-        return self
-
-    def to_pyopencl(self) -> Any:
-        """The pyopencl.Buffer of this memory, without a copy."""
-        return importlib.import_module("pyopencl").Buffer.from_int_ptr(library.lcl_buffer_cl_mem(self.pointer), retain=True)
-
-    @property
-    def nbytes(self) -> int:
-        """Its size."""
-        return library.lcl_buffer_size(self.pointer)
-
-    def write(self, array: np.ndarray, offset: int = 0) -> None:
-        """Copies an array to the device."""
-        a = np.ascontiguousarray(array)
-        with self._lock:
-            check(library.lcl_buffer_write(self.pointer, offset, a.ctypes.data, a.nbytes))
-
-    def read(self, shape: ShapeLike, dtype: DTypeLike = np.float32, offset: int = 0) -> np.ndarray:
-        """Copies elements to the host."""
-        out = np.empty(shape, _DTYPES[to_dtype(dtype)])
-        with self._lock:
-            check(library.lcl_buffer_read(self.pointer, offset, out.ctypes.data, out.nbytes))
-        return out
 
 
 # ---- variables ----
 
-class Store(_Owner, MutableMapping):
+class Store(Owner, MutableMapping):
     """Variables by name, as NumPy arrays: store["fc.weight"] reads one, store["fc.weight"] = array sets it.
 
     Graphs on one store share them. seed: of initial values and random operations"""
@@ -363,14 +43,14 @@ class Store(_Owner, MutableMapping):
 
     def __getitem__(self, name: str) -> np.ndarray:
         info = self._info(name)
-        out = np.empty(info.shape.dim[:info.shape.rank], _DTYPES[info.dtype])
+        out = np.empty(info.shape.dim[:info.shape.rank], DTYPES[info.dtype])
         with self._lock:
             check(library.lcl_store_read(self.pointer, name.encode(), out.ctypes.data, out.nbytes))
         return out
 
     def __setitem__(self, name: str, value: Any) -> None:
         info = self._info(name)
-        a = to_array(name, value, _DTYPES[info.dtype], tuple(info.shape.dim[:info.shape.rank]))
+        a = to_array(name, value, DTYPES[info.dtype], tuple(info.shape.dim[:info.shape.rank]))
         with self._lock:
             check(library.lcl_store_write(self.pointer, name.encode(), a.ctypes.data, a.nbytes))
 
@@ -412,34 +92,9 @@ class Store(_Owner, MutableMapping):
             library.lcl_tensor_file_destroy(f)
 
 
-def to_array(name: str, value: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of this type and shape in host memory, row-major; a sentence where it would not be the same numbers."""
-    a = np.asarray(value if isinstance(value, np.ndarray) else _from_dlpack(name, value))
-    if a.shape != shape:
-        raise ValueError(f"{name} must have the shape {shape}, not {a.shape}")
-    if a.dtype != dtype:
-        if not (np.can_cast(a.dtype, dtype, "same_kind") or (a.dtype.kind in "iub" and dtype.kind in "iu")):
-            raise TypeError(f"{name} must be an array of {dtype}, not of {a.dtype}")
-        cast = a.astype(dtype)
-        if dtype.kind in "iu" and not np.array_equal(cast, a):
-            raise ValueError(f"{name} has numbers that {dtype} does not hold")
-        a = cast
-    return a if a.flags.c_contiguous else np.ascontiguousarray(a)
-
-
-def _from_dlpack(name: str, value: Any) -> Any:
-    """Tensors of other frameworks in host memory, without a copy; those on a device are refused."""
-    if not hasattr(value, "__dlpack_device__"):
-        return value
-    kind, _ = value.__dlpack_device__()
-    if int(kind) not in (1, 3):  # kDLCPU, kDLCUDAHost
-        raise TypeError(f"{name} is on another device: bring it to the host first")
-    return np.from_dlpack(value)
-
-
 # ---- graphs ----
 
-class Graph(_Owner):
+class Graph(Owner):
     """A graph being built. Operations on its tensors add to it; compile() makes a program.
 
     An error ends the graph: the operation that made it raises, and so does every later one. Graphs of one store are built in one
@@ -498,9 +153,9 @@ class Graph(_Owner):
         if isinstance(value, (int, float)):
             return tensor(self, library.lcl_const(self.pointer, value))
         a = np.asarray(value)
-        kind = a.dtype if a.dtype in _DTYPE_VALUES else np.dtype(np.int32 if a.dtype.kind in "iub" else np.float32)
+        kind = a.dtype if a.dtype in DTYPE_VALUES else np.dtype(np.int32 if a.dtype.kind in "iub" else np.float32)
         a = to_array("a constant", a, kind, a.shape)
-        return tensor(self, library.lcl_const_data(self.pointer, _DTYPE_VALUES[kind], to_shape(a.shape), a.ctypes.data))
+        return tensor(self, library.lcl_const_data(self.pointer, DTYPE_VALUES[kind], to_shape(a.shape), a.ctypes.data))
 
     def compile(self, *fetch: Tensor, named: Mapping[str, Tensor] | None = None, no_updates: bool = False, no_fusion: bool = False,
                 check_numerics: bool = False) -> Program:
@@ -552,7 +207,7 @@ class Tensor:
     @property
     def dtype(self) -> np.dtype:
         """Its type."""
-        return _DTYPES[_tensor_dtype(self.pointer)]
+        return DTYPES[_tensor_dtype(self.pointer)]
 
     def __repr__(self) -> str:
         return f"<latentcl.Tensor {self.dtype} {self.shape}>"
@@ -726,6 +381,38 @@ def to_pointers(g: Graph, values: Sequence[TensorLike]) -> Any:
     return (c_void_p * len(values))(*[to_pointer(g, v) for v in values])
 
 
+def to_structure(g: Graph, kind_: Any, /, **values: Any) -> Any:
+    """A descriptor of an operation from keywords, which may belong to a structure inside."""
+    result = kind_()
+    _fill_descriptor(g, result, values)
+    return result
+
+
+def _fill_descriptor(g: Graph, structure: Any, values: Mapping[str, Any]) -> None:
+    enums = _api.FIELD_ENUMS[type(structure).__name__]
+    for name, ctype in structure._fields_:
+        value = values.get(name)
+        if name in enums:
+            value = to_enum(enums[name], str(value))
+        elif ctype is _api.lcl_init:
+            value = to_init(value)
+        elif hasattr(ctype, "_fields_"):
+            _fill_descriptor(g, getattr(structure, name), values)
+            continue
+        elif hasattr(ctype, "_length_"):
+            getattr(structure, name)[:] = spread(name, 0 if value is None else value, ctype._length_)
+            continue
+        elif ctype is c_void_p and name == "params" and value is not None:
+            structure.kept = to_pointers(g, value)
+            structure.n_params = len(value)
+            value = addressof(structure.kept)
+        elif ctype is c_void_p:
+            value = to_pointer(g, value)
+        elif value is None:
+            continue
+        set_field(structure, name, ctype, value)
+
+
 class Callbacks:
     """Python functions that an operation calls with tensors; what they raise ends the operation."""
 
@@ -780,7 +467,7 @@ floor, sin, cos = _unary("floor"), _unary("sin"), _unary("cos")
 
 # ---- programs ----
 
-class Program(_Owner):
+class Program(Owner):
     """A compiled graph. program(x=array, ...) runs it once and gives its outputs as NumPy arrays: one for each fetched
     tensor (alone, or in a tuple), or a dictionary where they are named. Inputs stay until they are given again."""
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Mapping, NamedTuple, Sequence
 import numpy as np
 
 from . import _api
+from ._convert import field_types, fill, to_bytes
 from ._core import LatentCLError, STATUS_VALUE, check, library, pending
-from .graph import Graph, Tensor, field_types, fill, tensor, to_bytes
+from .graph import Graph, Tensor, tensor
 
 _MODES = {value: name for name, value in _api.ENUMS["lcl_model_mode"].items()}
 _TYPES = _api.ENUMS["lcl_option_type"]

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Mapping, NamedTuple
 
 from . import _api
+from ._convert import ShapeLike, to_bytes, to_int, to_shape
 from ._core import check, library
-from .graph import Graph, ShapeLike, Tensor, tensor, to_bytes, to_int, to_shape
+from .graph import Graph, Tensor, tensor
 
 
 class OnnxModel(NamedTuple):

@@ -13,8 +13,9 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 import numpy as np
 
 from . import _api
+from ._convert import field_types, fill, to_bytes, to_int
 from ._core import STATUS_VALUE, check, failure, library, pending
-from .graph import Context, _Owner, field_types, fill, to_bytes, to_int
+from .device import Context, Owner
 from .models import Model, load_listed_plugins, register
 from .onnx import texts
 
@@ -173,7 +174,7 @@ class Map(NamedTuple):
     metrics: dict[str, float]
 
 
-class Run(_Owner):
+class Run(Owner):
     """A run folder that was opened, with the weights of its best epoch."""
 
     def __init__(self, context: Context, folder: str | Path, data: str | Path | None = None, *, on: str | Path | None = None):
