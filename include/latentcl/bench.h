@@ -106,13 +106,14 @@ LCL_API lcl_bench_info lcl_bench_at(size_t index);
 LCL_API lcl_status lcl_bench_find(const char *name, size_t *index);
 
 /** Adds a network from an ONNX file (onnx.h) to the workloads, as the last of the suite "onnx". It
- * is loaded when it is measured. Do so before other threads use the benchmark.
+ * is loaded when it is measured. A file that is there already is measured with these sizes from now
+ * on. Do so before other threads use the benchmark.
  *
  * @param path    of the file; its last 63 bytes are the workload's name
  * @param dims    n_dims sizes of dimensions that the file leaves open, "batch=32"; others are 1
  * @param n_dims  how many
  * @param index   receives the workload's position
- * @return #LCL_ERR_ARGUMENT for a name that exists */
+ * @return #LCL_ERR_ARGUMENT for a name that another workload has */
 LCL_API lcl_status lcl_bench_add_onnx(const char *path, const char *const *dims, size_t n_dims,
                                       size_t *index);
 

@@ -1,20 +1,25 @@
 """LatentCL: latent-representation models on any OpenCL device. docs/python.md is the tutorial."""
 from . import ops
 from ._convert import Init
-from ._core import LatentCLError, version
-from .data import Batches, Dataset, Prep, Splits, open_data, save_data
+from ._core import LatentCLError, set_log, version
+from .data import Batch, Batches, Dataset, Prep, Splits, open_data, save_data
 from .device import Buffer, Context, Device, devices
 from .graph import Graph, Program, Store, Tensor, cos, floor, gradients, sin, vjp
-from .models import Build, Model, Option, load_plugin, models, register
+from .measure import Measured, Workload, bench, workloads
+from .models import Build, Data, Model, ModelInfo, Option, Table, load_plugin, models, register
 from .onnx import OnnxModel, load_onnx, onnx_operators, save_onnx
 from .ops import *  # noqa: F401,F403
-from .runs import Assignments, Map, RateResult, Run, TrainResult, find_rate, open_run, train
+from .runs import (Assignments, Map, Predictions, RateResult, Reconstructions, Run, TrainResult, compare, explain, find_rate, open_run, reproduce,
+                   tables, train)
 
 __version__ = version()
-__all__ = ["Assignments", "Batches", "Buffer", "Build", "Context", "Dataset", "Device", "Graph", "Init", "LatentCLError", "Map", "Model", "Option",
-           "OnnxModel", "Prep", "Program", "RateResult", "Run", "Splits", "Store", "Tensor", "TrainResult", "adam", "cos", "devices", "find_rate", "floor", "gradients",
-           "load_onnx", "load_plugin", "models", "onnx_operators", "open_data", "open_run", "ops", "register", "save_data", "save_onnx", "sgd", "sin", "train", "version",
-           "vjp", *ops.__all__]
+__all__ = ["Assignments", "Batch", "Batches", "Buffer", "Build", "Context", "Data", "Dataset", "Device", "Graph", "Init", "LatentCLError",
+           "Map", "Measured", "Model", "ModelInfo", "OnnxModel", "Option", "Predictions", "Prep", "Program", "RateResult", "Reconstructions",
+           "Run", "Splits", "Store", "Table", "Tensor", "TrainResult", "Workload", "adadelta", "adam", "bench", "compare", "cos", "devices",
+           "explain", "find_rate", "floor", "gradients", "load_onnx", "load_plugin", "models", "momentum", "nesterov", "onnx_operators",
+           "open_data", "open_run", "ops", "register", "reproduce", "rmsprop", "save_data", "save_onnx", "set_log", "sgd", "sin", "tables",
+           "train", "version", "vjp", "workloads",
+           *ops.__all__]
 
 
 def _optimiser(kind: str):
@@ -30,4 +35,3 @@ def _optimiser(kind: str):
 
 sgd, momentum, nesterov = _optimiser("sgd"), _optimiser("momentum"), _optimiser("nesterov")
 rmsprop, adam, adadelta = _optimiser("rmsprop"), _optimiser("adam"), _optimiser("adadelta")
-__all__ += ["adadelta", "momentum", "nesterov", "rmsprop"]

@@ -1,10 +1,11 @@
 """The shared library, its declarations and its errors."""
 from __future__ import annotations
 
+import atexit
 import ctypes
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from . import _api
 from ._where import LIBRARY
@@ -92,6 +93,32 @@ def take_text(pointer: ctypes.c_void_p) -> str:
     text = ctypes.string_at(pointer.value or 0).decode(errors="replace")
     _libc.free(pointer)
     return text
+
+
+_LEVELS = _api.ENUMS["lcl_log_level"]
+_log: list[Any] = []  # the callback that the library knows
+
+
+def set_log(function: Callable[[str, str], Any] | None = None, level: str | None = None) -> None:
+    """Where the library's log lines go, in the whole process.
+
+    function: called with level and line, from any thread; None: lines go to standard error
+    level: "off", "error", "warn", "info" or "debug"; None: as it is (LATENTCL_LOG, else "warn")"""
+    if level is not None:
+        if level not in _LEVELS:
+            raise ValueError(f"'{level}' is none of {', '.join(_LEVELS)}")
+        library.lcl_log_set_level(_LEVELS[level])
+    words = {value: word for word, value in _LEVELS.items()}
+
+    def call(at: int, line: bytes, _: Any) -> None:
+        if function:
+            function(words[at], line.decode(errors="replace"))
+    made = _api.lcl_log_fn(call) if function else _api.lcl_log_fn(0)
+    library.lcl_log_set(made, None)
+    _log[:] = [made]
+
+
+atexit.register(set_log)  # threads of the library may outlive Python's functions
 
 
 def version() -> str:

@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import byref, c_float, c_int, c_void_p
+from ctypes import byref, c_float, c_int, c_int64, c_void_p
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 import numpy as np
 
 from . import _api
-from ._convert import fill, to_bytes, to_int
+from ._convert import fill, to_array, to_bytes, to_int
 from ._core import check, library
 from .device import Owner
 
@@ -85,6 +85,13 @@ class Dataset(Owner):
         """All examples as float32 (N,C,H,W)."""
         return np.stack([self[i] for i in range(len(self))])
 
+    @property
+    def class_counts(self) -> list[int]:
+        """Examples of each class."""
+        counts = (c_int64 * max(self.classes, 1))()
+        check(library.lcl_dataset_class_counts(self.pointer, counts))
+        return list(counts)
+
     def subset(self, index: np.ndarray) -> Dataset:
         """A view of some examples, by position."""
         at = np.ascontiguousarray(index, np.int64)
@@ -148,6 +155,7 @@ class Prep(Owner):
         desc, out = _api.lcl_prep_desc(), c_void_p()
         fill(desc, options)
         check(library.lcl_prep_fit(byref(desc), train.pointer, byref(out)))
+        self._given = train.shape
         self._own(out.value, library.lcl_prep_destroy)
 
     @property
@@ -157,10 +165,22 @@ class Prep(Owner):
         library.lcl_prep_shape(self.pointer, *[byref(s) for s in sizes])
         return sizes[0].value, sizes[1].value, sizes[2].value
 
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """What prepared values lie between, for examples in [0,1]; None: not known, as after standardising."""
+        lo, hi = c_float(), c_float()
+        return (lo.value, hi.value) if library.lcl_prep_range(self.pointer, byref(lo), byref(hi)) else None
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Prepares one example in [0,1] as evaluation does."""
-        x, out = np.ascontiguousarray(image, np.float32), np.empty(self.shape, np.float32)
+        x, out = to_array("the example", image, np.dtype(np.float32), self._given), np.empty(self.shape, np.float32)
         check(library.lcl_prep_apply(self.pointer, x.ctypes.data, out.ctypes.data))
+        return out
+
+    def to_image(self, prepared: np.ndarray) -> np.ndarray:
+        """The image of a prepared or reconstructed example, clipped to [0,1], as far as preprocessing can be undone."""
+        x, out = to_array("the example", prepared, np.dtype(np.float32), self.shape), np.empty(self.shape, np.float32)
+        check(library.lcl_prep_to_image(self.pointer, x.ctypes.data, out.ctypes.data))
         return out
 
 
@@ -190,8 +210,19 @@ class Batches(Owner):
     def __len__(self) -> int:
         return library.lcl_batcher_steps(self.pointer)
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """(epoch, step of the epoch) of the batch that comes next, both from 0; setting it moves there."""
+        at = library.lcl_batcher_state(self.pointer)
+        return at.epoch, at.step
+
+    @state.setter
+    def state(self, at: tuple[int, int]) -> None:
+        epoch, step = at
+        check(library.lcl_batcher_seek(self.pointer, _api.lcl_batch_state(to_int("epoch", epoch), to_int("step", step))))
+
     def __iter__(self) -> Iterator[Batch]:
-        for _ in range(len(self)):
+        for _ in range(self.state[1], len(self)):
             b = _api.lcl_batch()
             check(library.lcl_batcher_next(self.pointer, byref(b)))
             yield Batch(_copy(b.x, c_float, (self._size, *self._shape)), _copy(b.label, c_int, (self._size,)),

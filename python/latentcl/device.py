@@ -11,7 +11,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from . import _api
-from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, to_bytes, to_dtype, to_int
+from ._convert import DTYPES, DTypeLike, ShapeLike, field_types, to_bytes, to_dtype, to_enum, to_int
 from ._core import check, library
 
 
@@ -79,7 +79,7 @@ class Context(Owner):
     @classmethod
     def from_pyopencl(cls, queue: Any) -> Context:
         """A context on a pyopencl.CommandQueue: LatentCL works on that queue, in order with what else is there."""
-        _expect("CommandQueue", queue)
+        expect("CommandQueue", queue)
         queues = (c_void_p * 1)(queue.int_ptr)
         return cls(_wrap={"cl_context": queue.context.int_ptr, "cl_device": queue.device.int_ptr, "cl_queues": addressof(queues),
                           "n_cl_queues": 1})
@@ -99,6 +99,16 @@ class Context(Owner):
         use = library.lcl_context_memory(self.pointer)
         return {name: getattr(use, name) for name in field_types(use)}
 
+    def algorithm_force(self, text: str | None) -> None:
+        """Asks for algorithms by name: OP=ALGORITHM pairs with commas between, "conv2d=winograd/auto,matmul=clblast"; None: as usual."""
+        with self._lock:
+            check(library.lcl_algorithm_force(self.pointer, to_bytes(text)))
+
+    def algorithm_find(self, find: str) -> None:
+        """How much compile() measures of new problems: "off", "quick" or "full" (LATENTCL_FIND, else "quick")."""
+        with self._lock:
+            check(library.lcl_algorithm_find(self.pointer, to_enum("lcl_find", find)))
+
     def finish(self) -> None:
         """Waits until everything that was enqueued is done."""
         with self._lock:
@@ -108,7 +118,7 @@ class Context(Owner):
         return f"<latentcl.Context on {self.device_name}>"
 
 
-def _expect(kind: str, value: Any) -> None:
+def expect(kind: str, value: Any) -> None:
     """Another object's pointer would be taken for one of this kind."""
     if not any(c.__name__ == kind for c in type(value).__mro__):
         raise TypeError(f"expected a pyopencl.{kind}, not {type(value).__name__}")
@@ -126,7 +136,7 @@ class Buffer(Owner):
     @classmethod
     def from_pyopencl(cls, context: Context, buffer: Any) -> Buffer:
         """The memory of a pyopencl.Buffer of the same cl_context, without a copy."""
-        _expect("MemoryObjectHolder", buffer)  # buffers of pools too
+        expect("MemoryObjectHolder", buffer)  # buffers of pools too
         self, out = cls.__new__(cls), c_void_p()
         with context._lock:
             check(library.lcl_buffer_wrap(context.pointer, buffer.int_ptr, byref(out)))

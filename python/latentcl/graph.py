@@ -1,6 +1,7 @@
 """Variables, graphs, tensors and programs."""
 from __future__ import annotations
 
+import importlib
 import threading
 from ctypes import addressof, byref, c_int, c_int64, c_void_p
 from types import TracebackType
@@ -12,7 +13,7 @@ from . import _api
 from ._convert import (DTYPE_VALUES, DTYPES, DTypeLike, InitLike, ShapeLike, field_types, set_field, spread, to_array, to_axes, to_bytes,
                        to_dtype, to_enum, to_init, to_int, to_ints, to_shape)
 from ._core import check, failure, library, pending, take_text
-from .device import Buffer, Context, Owner
+from .device import Buffer, Context, Owner, expect
 
 TensorLike = Union["Tensor", float, np.ndarray]
 
@@ -519,6 +520,16 @@ class Program(Owner):
         with self._lock:
             check(_run(self.pointer))
 
+    def run_async(self, wait_for: Sequence[Any] = ()) -> Any:
+        """Enqueues one run that begins after pyopencl events, and gives the pyopencl.Event of its end. Does not wait."""
+        for event in wait_for:
+            expect("Event", event)
+        events, out = (c_void_p * max(len(wait_for), 1))(*[e.int_ptr for e in wait_for]), c_void_p()
+        make = importlib.import_module("pyopencl").Event.from_int_ptr
+        with self._lock:
+            check(library.lcl_run_async(self.pointer, len(wait_for), events, byref(out)))
+        return make(out.value, retain=False)
+
     def fetch(self) -> Any:
         """Waits for the runs so far and gives the outputs."""
         arrays = []
@@ -543,10 +554,10 @@ class Program(Owner):
         s = library.lcl_program_get_stats(self.pointer)
         return {name: getattr(s, name) for name in field_types(s)}
 
-    def explain(self, dot: bool = False) -> str:
-        """Nodes, fused groups, algorithms, launches, memory as text, or as Graphviz."""
+    def explain(self, format: str = "text") -> str:
+        """Nodes, fused groups, algorithms, launches, memory as "text", "dot" (Graphviz) or "json"."""
         text = c_void_p()
-        check(library.lcl_program_explain(self.pointer, to_enum("lcl_explain_format", "dot" if dot else "text"), byref(text)))
+        check(library.lcl_program_explain(self.pointer, to_enum("lcl_explain_format", format), byref(text)))
         return take_text(text)
 
 

@@ -100,6 +100,15 @@ class Build:
         """The unlabelled images of a step: float32 (unlabelled_batch,C,H,W)."""
         return tensor(self.graph, library.lcl_build_unlabelled(self._pointer))
 
+    @property
+    def clean(self) -> Tensor:
+        """In "train", the images without the random changes of `image`: as evaluation prepares them."""
+        return tensor(self.graph, library.lcl_build_clean(self._pointer))
+
+    def weigh(self, rows: Tensor) -> Tensor:
+        """Rows of a loss that compares with labels, float32 (batch), times the weights of their classes (option class_weights)."""
+        return tensor(self.graph, library.lcl_build_weigh(self._pointer, rows.pointer))
+
     def loss(self, scalar: Tensor) -> None:
         """What training minimises, in "train"."""
         library.lcl_build_loss(self._pointer, scalar.pointer)

@@ -13,8 +13,8 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 import numpy as np
 
 from . import _api
-from ._convert import field_types, fill, to_bytes, to_int
-from ._core import STATUS_VALUE, check, failure, library, pending
+from ._convert import field_types, fill, to_bytes, to_enum, to_int
+from ._core import STATUS_VALUE, check, failure, library, pending, take_text
 from .device import Context, Owner
 from .models import Model, load_listed_plugins, register
 from .onnx import texts
@@ -117,28 +117,82 @@ def find_rate(context: Context, model: str | type[Model], *, data: str | Path | 
     return RateResult(result.out.decode(errors="replace"), result.rate, result.steps)
 
 
-def _trained(function: Any, context: Context, named: dict[str, Any], fields: dict[str, Any], progress: Any, stepped: Any,
-             options: dict[str, Any], result: Any) -> None:
-    """Calls lcl_train() or what takes the same description."""
+def _described(structure: Any, named: Mapping[str, Any], fields: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """A description with texts, numbers and the options "name=value"; `kept` is what it points to. A model's class is registered."""
     load_listed_plugins()
-    model = named["model"]
+    model = named.get("model")
     if isinstance(model, type):
         register(model)
-        named["model"] = getattr(model, "name")
-    pairs = [to_bytes(f"{name}={_text(value)}") for name, value in options.items()]
-    types = field_types(_api.lcl_train_desc)
+        named = {**named, "model": getattr(model, "name")}
+    desc = structure(**{k: to_bytes(None if v is None else str(v)) for k, v in named.items()})
+    fill(desc, fields)
+    desc.kept = texts({name: _text(value) for name, value in options.items()})
+    desc.n_set = len(options)
+    setattr(desc, "set", addressof(desc.kept))
+    return desc
+
+
+def _supervised(context: Context, desc: Any, progress: Any, call: Callable[[], int]) -> None:
+    """Makes a call that takes long: with progress lines, and an end by Ctrl-C or by an exception in a callback."""
+    types = field_types(desc)
     with context._lock, _Stop() as stop:
-        desc = _api.lcl_train_desc(**{k: to_bytes(None if v is None else str(v)) for k, v in named.items()})
-        fill(desc, {**fields, "seed": to_int("seed", fields["seed"]) & 2**64 - 1, "quiet": progress is None, "n_set": len(pairs),
-                    "interrupted": types["interrupted"](stop.wanted), "progress": types["progress"](_guarded(progress))})
-        if stepped:
-            desc.stepped = types["stepped"](_guarded(stepped))
-        names = (c_char_p * max(len(pairs), 1))(*pairs)
-        setattr(desc, "set", addressof(names))
-        status = function(context.pointer, byref(desc), byref(result))
+        desc.interrupted, desc.progress = types["interrupted"](stop.wanted), types["progress"](_guarded(progress))
+        status = call()
     if stop.asked and status == STATUS_VALUE["interrupted"] and not pending:
         raise KeyboardInterrupt(str(failure(status)))
     check(status)
+
+
+def _trained(function: Any, context: Context, named: dict[str, Any], fields: dict[str, Any], progress: Any, stepped: Any,
+             options: dict[str, Any], result: Any) -> None:
+    """Calls lcl_train() or what takes the same description."""
+    desc = _described(_api.lcl_train_desc, named, {**fields, "seed": to_int("seed", fields["seed"]) & 2**64 - 1, "quiet": progress is None}, options)
+    if stepped:
+        desc.stepped = field_types(desc)["stepped"](_guarded(stepped))
+    _supervised(context, desc, progress, lambda: function(context.pointer, byref(desc), byref(result)))
+
+
+def explain(context: Context, model: str | type[Model], mode: str = "train", format: str = "text", *, data: str | Path | None = None,
+            seed: int = 0, **options: Any) -> str:
+    """What a model's graph compiles to: nodes, fused groups, algorithms, launches, memory.
+
+    mode: "train", "eval", "reconstruct", "sample" or "calibrate"
+    format: "text", "dot" (Graphviz) or "json"
+    data, options: as train()"""
+    desc = _described(_api.lcl_train_desc, {"model": model, "data": data}, {"seed": to_int("seed", seed) & 2**64 - 1, "quiet": True}, options)
+    text, at, form = c_void_p(), to_enum("lcl_model_mode", mode), to_enum("lcl_explain_format", format)
+    with context._lock:
+        check(library.lcl_explain(context.pointer, byref(desc), at, form, byref(text)))
+    return take_text(text)
+
+
+def tables() -> dict[str, str]:
+    """The published tables that reproduce() computes: what each shows, by name."""
+    return {library.lcl_reproduce_name(i).decode(): library.lcl_reproduce_title(i).decode() for i in range(library.lcl_reproduce_count())}
+
+
+def reproduce(context: Context, table: str, *, columns: str | None = None, rows: str | None = None, trials: int = 0, quick: bool = False,
+              data: str | Path | None = None, out: str | Path | None = None, progress: Callable[[str], Any] | None = None,
+              **options: Any) -> str:
+    """Trains what a published table needs and gives it as Markdown. Finished cells are kept: called again it goes on, after Ctrl-C too.
+
+    columns, rows: keys with commas between; None: all
+    trials: runs of each cell (0: 3)
+    quick: the table's small version
+    out: folder of the results; None: runs/TABLE
+    progress: called with lines of what is done
+    options: of every cell, such as epochs=3"""
+    desc = _described(_api.lcl_reproduce_desc, {"table": table, "columns": columns, "rows": rows, "data": data, "out": out},
+                      {"trials": trials, "quick": quick}, options)
+    text = c_void_p()
+    _supervised(context, desc, progress, lambda: library.lcl_reproduce(context.pointer, byref(desc), byref(text)))
+    return take_text(text)
+
+
+def compare(folders: Sequence[str | Path], html: str | Path) -> None:
+    """Writes a page with the curves of 2 to 6 runs in the same axes, their final figures and the options that differ."""
+    paths = (c_char_p * max(len(folders), 1))(*[to_bytes(str(folder)) for folder in folders])
+    check(library.lcl_report_compare(paths, len(folders), to_bytes(str(html))))
 
 
 class Assignments(NamedTuple):

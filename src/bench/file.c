@@ -70,6 +70,13 @@ lcl_status lcl_bench_add_onnx(const char *path, const char *const *dims, size_t 
     if (!dims || !dims[i]) return lcl__fail(LCL_ERR_ARGUMENT, "the dimensions are NULL");
   lcl_workload *w = workload_of(path, dims, n_dims);
   if (!w) return LCL_ERR_HOST_MEMORY;
+  for (size_t i = 0; i < added.n; i++)
+    if (strcmp(added.data[i]->path, path) == 0) { /* the same file, perhaps with other sizes */
+      workload_free(added.data[i]);
+      added.data[i] = w;
+      *index = lcl_bench_count() - added.n + i;
+      return LCL_OK;
+    }
   for (size_t i = 0; i < lcl_bench_count(); i++)
     if (strcmp(lcl__bench_workload(i)->name, w->name) == 0) {
       const lcl_status st = lcl__fail(LCL_ERR_ARGUMENT, "there is a workload \"%s\" already",

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Python package below training: variables, gradients, optimisers, programs, halves, onnx, errors, lifetimes, interop."""
 import gc
+import json
 import os
 import re
 import subprocess
@@ -146,7 +147,9 @@ def programs(ctx):
     raises(lcl.LatentCLError, "no input \"i\"|i", lambda: one(i=[1, 2]))  # not in this program
     two.run()
     assert np.array_equal(two.fetch()[0], 2 * data)
-    assert one.stats["launches"] == 1 and "scale" in one.explain() and one.explain(dot=True).startswith("digraph")
+    assert one.stats["launches"] == 1 and "scale" in one.explain() and one.explain("dot").startswith("digraph")
+    assert json.loads(one.explain("json"))["flops"] == one.stats["flops"]
+    raises(ValueError, "'html' is none of text, dot, json", lambda: one.explain("html"))
     check = g.compile(lcl.log(x), check_numerics=True)
     assert raises(lcl.LatentCLError, "NaN|not finite|Inf", lambda: check(x=-np.ones((2, 3)))).status == "numeric"
     buffer = lcl.Buffer(ctx, data.nbytes)
@@ -165,6 +168,51 @@ def programs(ctx):
     raises(ValueError, "no output 'triple'", lambda: named.fetch_buffer("triple", result))
     assert ctx.memory["current"] > 0
     ctx.finish()
+
+
+def algorithms(ctx):
+    own = lcl.Context(os.environ.get("LATENTCL_DEVICE"))
+    own.algorithm_find("off")
+
+    def chosen(text):
+        own.algorithm_force(text)
+        g = lcl.Graph(own)
+        return g.compile(lcl.conv2d(g.input("x", (1, 8, 12, 12)), g.input("w", (8, 8, 3, 3)))).explain()
+    assert "winograd" in chosen("conv2d=winograd") and "winograd" not in chosen("conv2d=implicit-gemm") and chosen(None)
+    assert raises(lcl.LatentCLError, "winograd", lambda: own.algorithm_force("conv2d=no_such")).status == "argument"
+    raises(ValueError, "'never' is none of off, quick, full", lambda: own.algorithm_find("never"))
+
+
+def log(ctx):
+    lines = []
+    lcl.set_log(lambda level, line: lines.append((level, line)), "info")
+    lcl.Context(os.environ.get("LATENTCL_DEVICE"))
+    assert lines and all(level == "info" and isinstance(line, str) for level, line in lines), lines
+    n = len(lines)
+    lcl.set_log(level="warn")
+    lcl.Context(os.environ.get("LATENTCL_DEVICE"))
+    assert len(lines) == n
+    raises(ValueError, "'loud' is none of off, error, warn, info, debug", lambda: lcl.set_log(level="loud"))
+    code = "import latentcl as lcl; lcl.set_log(lambda *said: None, 'debug'); ctx = lcl.Context()"  # the process ends without a crash
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def bench(ctx):
+    known = lcl.workloads()
+    assert known["gemm-64"].suite == "gemm" and all(w.description for w in known.values())
+    rows = lcl.bench(ctx, "gemm-64", "semantic-conv1", seconds=0.02, verify=True, roofline=False)
+    assert [r.name for r in rows] == ["gemm-64", "semantic-conv1"]
+    assert rows[0].name == "gemm-64" and rows[0].flops == 2 * 64**3 and rows[0].runs >= 5 and 0 < rows[0].best <= rows[0].median
+    assert rows[0].verified is True and rows[0].error < 1 and rows[0].roofline is None and rows[0].device is None
+    raises(lcl.LatentCLError, "no workload", lambda: lcl.bench(ctx, "gemm-no"))
+    if not lcl.onnx_operators():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/n.onnx"
+        g = lcl.Graph(ctx)
+        lcl.save_onnx(path, {"y": g.input("x", (10007, 30)) @ g.param("w", (30, 20), "he_normal")}, batch=10007)
+        flops = [lcl.bench(ctx, path, dims={"batch": n}, seconds=-1, roofline=False)[0].flops for n in (1, 8, 8, 3)]
+        assert flops == [2 * 30 * 20 * n for n in (1, 8, 8, 3)], flops  # the same file again, with other sizes
 
 
 def halves(ctx):
@@ -329,6 +377,11 @@ def pyopencl(ctx):
     p.feed_buffer("x", memory)
     kernel(theirs, (4,), None, memory.to_pyopencl())
     assert p().tolist() == [11, 13, 15, 17]
+    done = p.run_async([cl.enqueue_fill_buffer(theirs, memory.to_pyopencl(), np.float32(3), 0, data.nbytes)])
+    done.wait()
+    assert done.command_execution_status == cl.command_execution_status.COMPLETE and p.fetch().tolist() == [4] * 4
+    p.run_async().wait()
+    raises(TypeError, "a pyopencl.Event, not CommandQueue", lambda: p.run_async([queue]))
     foreign = cl.Buffer(cl.Context([device]), cl.mem_flags.READ_WRITE, 16)  # of another cl_context
     raises(lcl.LatentCLError, "context", lambda: lcl.Buffer.from_pyopencl(ours, foreign))
     raises(TypeError, "a pyopencl.MemoryObjectHolder, not CommandQueue", lambda: lcl.Buffer.from_pyopencl(ours, queue))
@@ -398,7 +451,7 @@ def layout(ctx):
 def main():
     wanted = sys.argv[1:]
     ctx = lcl.Context()
-    for test in (devices, gradients, optimisers, updates, variables, programs, halves, onnx, errors, threads, lifetimes, dlpack, pyopencl, overhead, layout):
+    for test in (devices, gradients, optimisers, updates, variables, programs, algorithms, log, bench, halves, onnx, errors, threads, lifetimes, dlpack, pyopencl, overhead, layout):
         if not wanted or test.__name__ in wanted:
             test(ctx)
 

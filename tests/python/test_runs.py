@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs from Python: data, training, callbacks, Ctrl-C, what is made of a run, models of one's own."""
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,26 @@ def data():
     assert all((labels[b.position] == b.label).all() and np.allclose(b.x[0], prep(ds[b.position[0]])) for b in seen)
     last = list(lcl.Batches(ds, 8, mode="sequential"))[-1]
     assert last.valid == 6 and last.position[:6].tolist() == [24, 25, 26, 27, 28, 29]
+    assert ds.class_counts == [10, 10, 10]
+    raises(lcl.LatentCLError, "label", lambda: lcl.Dataset.from_arrays(images).class_counts)
+    mean = lcl.Prep(ds, centre="mean_image")
+    assert np.allclose(mean.to_image(mean(ds[3])), ds[3], atol=1e-6) and lcl.Prep(ds).range == (0, 1)
+    assert lcl.Prep(ds, contrast="gcn").range is None
+    raises(ValueError, "the example must have the shape (2, 5, 6), not (1, 5, 6)", lambda: mean(ds[3][:1]))
+    raises(ValueError, "the example must have the shape (2, 5, 6)", lambda: mean.to_image(ds[3][0]))
+    b = lcl.Batches(ds, 8, prep=prep, seed=1)
+    for one in b:
+        break
+    assert b.state == (0, 1) and [x.position.tolist() for x in b] == [x.position.tolist() for x in seen[1:]]  # the rest of the epoch
+    assert b.state == (1, 0)
+    later = [x.position.tolist() for x in b]
+    b.state = (1, 1)
+    assert [x.position.tolist() for x in b] == later[1:] and later != [x.position.tolist() for x in seen]
+    raises(lcl.LatentCLError, "", lambda: setattr(b, "state", (0, 99)))
+    raises(TypeError, "step must be a whole number", lambda: setattr(b, "state", (0, 0.5)))
+    for mode in ("cycle", "fresh"):
+        b = lcl.Batches(ds, 8, mode=mode)
+        assert [len(list(b)) for _ in range(3)] == [len(b)] * 3, mode
     parts = lcl.open_data(synthetic_train=50, synthetic_test=20, valid=10)
     assert [len(p) for p in parts[:3]] == [50, 10, 20] and parts.format == "synthetic", parts
     raises(lcl.LatentCLError, "no_such_folder", lambda: lcl.open_data("no_such_folder"))
@@ -208,6 +229,46 @@ class Own(lcl.Model):
         return {"balanced": float(np.mean([(table.prediction[table.labels == k] == k).mean() for k in range(10)]))}
 
 
+def explained():
+    told = {form: lcl.explain(ctx, "semantic-noise", "eval", form, batch=20) for form in ("text", "dot", "json")}
+    assert "launches" in told["text"] and told["dot"].startswith("digraph") and json.loads(told["json"])["launches"]
+    assert "adam" in lcl.explain(ctx, Own) and lcl.explain(ctx, "vae", "sample") != lcl.explain(ctx, "vae", "reconstruct")
+    raises(ValueError, "'test' is none of train, eval", lambda: lcl.explain(ctx, "vae", "test"))
+    raises(lcl.LatentCLError, 'no option "epoch" (did you mean epochs?)', lambda: lcl.explain(ctx, "vae", epoch=1))
+    raises(lcl.LatentCLError, "nothing to sample from", lambda: lcl.explain(ctx, "semantic-noise", "sample"))
+
+
+def compared():
+    lcl.compare(["stopped", "straight"], "compared.html")
+    page = Path("compared.html").read_text()
+    assert "stopped" in page and "straight" in page
+    raises(lcl.LatentCLError, "2 to 6", lambda: lcl.compare(["straight"], "no.html"))
+    raises(lcl.LatentCLError, "not a run folder", lambda: lcl.compare(["straight", "arrays"], "no.html"))
+    assert not Path("no.html").exists()
+
+
+def published():
+    assert "semantic-noise/table1-mnist" in lcl.tables() and all(lcl.tables().values())
+    lines, few = [], lcl.open_data(synthetic_train=300, synthetic_test=50)
+    lcl.save_data("small", few.train.images, few.train.labels, few.test.images, few.test.labels)
+
+    def reproduce(progress):
+        return lcl.reproduce(ctx, "generative/mnist", rows="mlp", trials=1, quick=True, data="small", out="table",
+                             progress=progress, epochs=1)
+
+    def enough(line):
+        lines.append(line)
+        raise LookupError(line)
+    raises(LookupError, "", lambda: reproduce(enough))
+    assert len(lines) == 1 and "MLP" in lines[0], lines
+    markdown = reproduce(None)
+    assert "MLP" in markdown and Path("table/table.md").read_text() == markdown, markdown
+    before = Path("table/table.md").stat().st_mtime_ns
+    assert reproduce(None) == markdown and Path("table/table.md").stat().st_mtime_ns >= before
+    raises(lcl.LatentCLError, 'has no row "none"; it has: m2', lambda: lcl.reproduce(ctx, "generative/mnist", rows="none"))
+    raises(lcl.LatentCLError, 'no table', lambda: lcl.reproduce(ctx, "none"))
+
+
 def rates():
     found = lcl.find_rate(ctx, "vae", out="rates", batch=20)
     assert 1e-7 < found.rate < 10 and found.out == "rates" and 20 < found.steps <= 120, found
@@ -294,6 +355,6 @@ def plugins():
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
-    for test in (data, training, made_of_runs, stopping, rates, own_models, plugins):
+    for test in (data, training, made_of_runs, stopping, compared, explained, published, rates, own_models, plugins):
         if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
             test()
