@@ -4,9 +4,15 @@
  *
  *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z, a map
  *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
- *   latent=point: a plain autoencoder, BCE(x; p(x|mean)) alone
  *   loss      BCE(x; p(x|z)) + KL(q(z|x) || N(0,I)), one sample of z: the negative of the evidence
- *             bound, in nats */
+ *             bound, in nats
+ *   latent=point: a plain autoencoder, BCE(x; p(x|mean)) alone
+ *   latent=hamiltonian: Salimans, Kingma and Welling, "Markov Chain Monte Carlo and Variational
+ *             Inference: Bridging the Gap" (2015). A sample z0 of q(z|x) gets a momentum v0 of
+ *             q(v) = N(0, exp(s)) and moves by leapfrog steps of learned length towards where
+ *             log p(x,z) is high, to (z,v). The steps keep volume, so with r(v|x,z), a normal of a
+ *             network's mean and log-variance, the loss is
+ *             BCE(x; p(x|z)) - log p(z) + log q(z0|x) + log q(v0) - log r(v|x,z) */
 #include "base/base.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -22,12 +28,12 @@ static const lcl_option options[] = {
     "[0,2]" },
   { "maps", LCL_OPTION_INT, "16", "maps of the convolutions", "[1,1024]" },
   { "latent", LCL_OPTION_CHOICE, "normal",
-    "what an image becomes: a normal distribution, or a point (a plain autoencoder, without the "
-    "KL; there is nothing to "
-    "sample from)",
-    "normal|point" },
+    "what an image becomes: a normal distribution, one whose samples leapfrog steps move on "
+    "(Hamiltonian variational inference), or a point (a plain autoencoder: no KL, no samples)",
+    "normal|hamiltonian|point" },
+  { "leapfrog", LCL_OPTION_INT, "1", "leapfrog steps of latent=hamiltonian", "[1,32]" },
   { "kl_form", LCL_OPTION_CHOICE, "exact",
-    "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
+    "KL of latent=normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",
     "exact|as_printed" },
   { "binarise", LCL_OPTION_CHOICE, "dynamic",
     "images: a fresh Bernoulli sample at each showing, one fixed sample, threshold at 1/2, or grey "
@@ -59,19 +65,29 @@ static lcl_tensor *square_relu(lcl_tensor *x, const char *name) {
                      lcl_tensor_shape(x));
 }
 
-/* x (N,C,H,W) -> mean and log-variance (N, zh*zw). */
-static void encode(const net *n, lcl_tensor *x, lcl_tensor **mu, lcl_tensor **logvar) {
+/* What the encoder makes of x (N,C,H,W): its last maps (N,maps,zh,zw), and the mean and
+ * log-variance (N, zh*zw) that are computed from them. */
+typedef struct code {
+  lcl_tensor *maps, *mu, *logvar;
+} code;
+
+static code encode(const net *n, lcl_tensor *x) {
   lcl_tensor *h = lcl_relu(conv(x, "enc.conv1", n->maps, KERNEL, false));
   if (n->interspersed > 0) h = square_relu(h, "enc.fc1");
   h = lcl_relu(conv(h, "enc.conv2", n->maps, KERNEL, false));
   if (n->interspersed > 1) h = square_relu(h, "enc.fc2");
-  *mu = lcl_flatten(conv(h, "enc.mu", 1, 1, false));
-  *logvar = lcl_flatten(conv(h, "enc.logvar", 1, 1, false));
+  return (code) { .maps = h,
+                  .mu = lcl_flatten(conv(h, "enc.mu", 1, 1, false)),
+                  .logvar = lcl_flatten(conv(h, "enc.logvar", 1, 1, false)) };
+}
+
+static lcl_tensor *as_map(const net *n, lcl_tensor *z) {
+  return lcl_reshape(z, LCL_SHAPE(lcl_tensor_shape(z).dim[0], 1, n->zh, n->zw));
 }
 
 /* z (N, zh*zw) -> logits (N,C,H,W). */
 static lcl_tensor *decode(const net *n, lcl_tensor *z) {
-  lcl_tensor *v = lcl_reshape(z, LCL_SHAPE(lcl_tensor_shape(z).dim[0], 1, n->zh, n->zw));
+  lcl_tensor *v = as_map(n, z);
   if (n->decoder_fc) v = square_relu(v, "dec.fc1");
   if (n->interspersed > 1) v = square_relu(v, "dec.fc2");
   v = lcl_relu(conv(v, "dec.conv1", n->maps, KERNEL, true));
@@ -91,16 +107,87 @@ static net make_net(lcl_build *b) {
                  .decoder_fc = lcl_option_bool(m->options, "decoder_fc") };
 }
 
+/* ---- Hamiltonian inference ---- */
+
+/* A vector over the latent that all examples share, (1,zh*zw). */
+static lcl_tensor *shared(const net *n, const char *name, float value) {
+  const int64_t d = n->zh * n->zw;
+  lcl_tensor *t = lcl_param(n->g, name, LCL_SHAPE(d),
+                            (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
+  return lcl_reshape(t, LCL_SHAPE(1, d));
+}
+
+/* -log p(x,z) of each example but for a constant; recon receives its part -log p(x|z). */
+static lcl_tensor *energy_rows(const net *n, lcl_tensor *x, lcl_tensor *z, lcl_tensor **recon) {
+  lcl_tensor *rows = lcl_bce_logits_rows(decode(n, z), x);
+  if (recon) *recon = rows;
+  return lcl_add(rows, lcl_scale(lcl_sum(lcl_square(z), LCL_AXIS(1), false), 0.5f));
+}
+
+static lcl_tensor *energy_slope(const net *n, lcl_tensor *x, lcl_tensor *z) {
+  lcl_tensor *slope;
+  lcl_gradients(lcl_sum(energy_rows(n, x, z, NULL), LCL_ALL_AXES, false), &z, 1, &slope);
+  return slope;
+}
+
+/* The pair after so many leapfrog steps; the half steps of the momentum between two of them are
+ * made as a whole one. */
+static void move(const net *n, lcl_tensor *x, lcl_tensor **z, lcl_tensor **v) {
+  const int steps = (int)lcl_option_int(n->o, "leapfrog");
+  lcl_tensor *length = lcl_exp(shared(n, "hmc.log_step", -3));
+  for (int i = 0; i <= steps; i++) {
+    const float share = i == 0 || i == steps ? 0.5f : 1;
+    *v = lcl_sub(*v, lcl_mul(lcl_scale(length, share), energy_slope(n, x, *z)));
+    if (i < steps) *z = lcl_add(*z, lcl_mul(length, *v));
+  }
+}
+
+/* A map of r(v|x,z), of zeros at first: r begins as N(0,I), as q(v) does. */
+static lcl_tensor *reverse_map(lcl_tensor *h, const char *name) {
+  return lcl_flatten(lcl_conv(h, name,
+                              &(lcl_conv_block_desc) { .out = 1,
+                                                       .kernel = { 1, 1 },
+                                                       .weight = { .kind = LCL_INIT_CONSTANT } }));
+}
+
+/* -log r(v|x,z) of each example but for the constant of v0's. */
+static lcl_tensor *reverse_rows(const net *n, const code *c, lcl_tensor *z, lcl_tensor *v) {
+  lcl_tensor *in = lcl_concat((lcl_tensor *[]) { c->maps, as_map(n, z) }, 2, 1);
+  lcl_tensor *h = lcl_relu(conv(in, "hmc.conv", n->maps, 1, false));
+  lcl_tensor *mean = reverse_map(h, "hmc.mean"), *spread = reverse_map(h, "hmc.spread");
+  lcl_tensor *apart = lcl_mul(lcl_square(lcl_sub(v, mean)), lcl_exp(lcl_neg(spread)));
+  return lcl_scale(lcl_sum(lcl_add(spread, apart), LCL_AXIS(1), false), 0.5f);
+}
+
+/* Sum over the latent of -(1 + s)/2: the mean of log N(m, exp(s)) over its own samples, but for the
+ * constant that the other densities lack too. */
+static lcl_tensor *mean_log_density(lcl_tensor *logvar) {
+  return lcl_scale(lcl_sum(lcl_shift(logvar, 1), LCL_AXIS(1), false), -0.5f);
+}
+
 /* ---- graphs ---- */
 
-/* The two terms of the bound, per example (N). */
-static void bound(const net *n, lcl_tensor *x, lcl_tensor **recon, lcl_tensor **kl,
-                  lcl_tensor **mean) {
-  lcl_tensor *mu, *logvar;
-  encode(n, x, &mu, &logvar);
-  *recon = lcl_bce_logits_rows(decode(n, lcl_reparameterise(mu, logvar)), x);
-  *kl = lcl__vae_kl_rows(mu, logvar, n->o);
-  if (mean) *mean = mu;
+/* Terms of the bound, per example (N), and the latent that was sampled. */
+typedef struct bound {
+  lcl_tensor *recon, *kl, *momentum; /* momentum: NULL, or log q(v0) - log r(v|x,z) */
+  lcl_tensor *z;
+} bound;
+
+static bound bound_of(const net *n, lcl_tensor *x, const code *c) {
+  bound b = { .z = lcl_reparameterise(c->mu, c->logvar) };
+  if (!lcl_option_is(n->o, "latent", "hamiltonian")) {
+    b.recon = lcl_bce_logits_rows(decode(n, b.z), x);
+    b.kl = lcl__vae_kl_rows(c->mu, c->logvar, n->o);
+    return b;
+  }
+  lcl_tensor *s = shared(n, "hmc.logvar.bias", 0);
+  lcl_tensor *v = lcl_mul(lcl_exp(lcl_scale(s, 0.5f)),
+                          lcl_random_normal(n->g, lcl_tensor_shape(c->mu)));
+  move(n, x, &b.z, &v);
+  lcl_tensor *energy = energy_rows(n, x, b.z, &b.recon);
+  b.kl = lcl_add(lcl_sub(energy, b.recon), mean_log_density(c->logvar));
+  b.momentum = lcl_add(reverse_rows(n, c, b.z, v), mean_log_density(s));
+  return b;
 }
 
 static bool plain(const net *n) {
@@ -108,38 +195,45 @@ static bool plain(const net *n) {
 }
 
 /* A plain autoencoder's one term, per example (N). */
-static lcl_tensor *point_rows(const net *n, lcl_tensor *x, lcl_tensor **mean) {
-  lcl_tensor *logvar;
-  encode(n, x, mean, &logvar);
-  return lcl_bce_logits_rows(decode(n, *mean), x);
+static lcl_tensor *point_rows(const net *n, lcl_tensor *x, const code *c) {
+  return lcl_bce_logits_rows(decode(n, c->mu), x);
 }
 
-static void build_point(lcl_build *b, const net *n) {
-  lcl_tensor *mean, *rows = point_rows(n, lcl_build_image(b), &mean);
-  if (lcl_build_mode(b) == LCL_MODE_TRAIN) {
-    lcl_build_loss(b, lcl_mean(rows, LCL_ALL_AXES, false));
-    return;
-  }
-  lcl_build_example(b, "loss", rows);
-  lcl_build_features(b, mean);
+static lcl_tensor *mean_of(lcl_tensor *rows) {
+  return lcl_mean(rows, LCL_ALL_AXES, false);
 }
 
 static void build_train(lcl_build *b, const net *n) {
-  lcl_tensor *recon, *kl;
+  lcl_tensor *x = lcl_build_image(b);
+  const code c = encode(n, x);
+  if (plain(n)) {
+    lcl_build_loss(b, mean_of(point_rows(n, x, &c)));
+    return;
+  }
   lcl_objective ob = { .build = b };
-  bound(n, lcl_build_image(b), &recon, &kl, NULL);
-  lcl__objective_add(&ob, "recon", lcl_mean(recon, LCL_ALL_AXES, false), 1);
-  lcl__objective_add(&ob, "kl", lcl_mean(kl, LCL_ALL_AXES, false), 1);
+  const bound t = bound_of(n, x, &c);
+  lcl__objective_add(&ob, "recon", mean_of(t.recon), 1);
+  lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
+  if (t.momentum) lcl__objective_add(&ob, "momentum", mean_of(t.momentum), 1);
   lcl_build_loss(b, ob.total);
 }
 
 static void build_eval(lcl_build *b, const net *n) {
-  lcl_tensor *recon, *kl, *mean;
-  bound(n, lcl_build_image(b), &recon, &kl, &mean);
-  lcl_build_example(b, "loss", lcl_add(recon, kl));
-  lcl_build_example(b, "recon", recon);
-  lcl_build_example(b, "kl", kl);
-  lcl_build_features(b, mean);
+  lcl_tensor *x = lcl_build_image(b);
+  const code c = encode(n, x);
+  lcl_build_features(b, c.mu);
+  if (plain(n)) {
+    lcl_tensor *rows = point_rows(n, x, &c);
+    lcl_build_example(b, "loss", rows);
+    lcl_build_example(b, "recon", rows);
+    return;
+  }
+  const bound t = bound_of(n, x, &c);
+  lcl_tensor *sum = lcl_add(t.recon, t.kl);
+  lcl_build_example(b, "loss", t.momentum ? lcl_add(sum, t.momentum) : sum);
+  lcl_build_example(b, "recon", t.recon);
+  lcl_build_example(b, "kl", t.kl);
+  if (t.momentum) lcl_build_example(b, "momentum", t.momentum);
 }
 
 static lcl_tensor *image_of(const net *n, lcl_tensor *z) {
@@ -147,16 +241,15 @@ static lcl_tensor *image_of(const net *n, lcl_tensor *z) {
 }
 
 static void build_reconstruct(lcl_build *b, const net *n) {
-  lcl_tensor *x = lcl_build_image(b), *mu, *logvar;
-  encode(n, x, &mu, &logvar);
+  lcl_tensor *x = lcl_build_image(b);
+  const code c = encode(n, x);
   lcl_build_output(b, "original", x);
-  lcl_build_output(b, "reconstruction", image_of(n, mu));
-  if (!plain(n))
-    lcl_build_output(b, "of a sampled latent", image_of(n, lcl_reparameterise(mu, logvar)));
+  lcl_build_output(b, "reconstruction", image_of(n, c.mu));
+  if (!plain(n)) lcl_build_output(b, "of a sampled latent", image_of(n, bound_of(n, x, &c).z));
   for (int i = 1; i <= 3; i++) {
     char caption[40];
     snprintf(caption, sizeof caption, "%d/4 to the next latent", i);
-    lcl_build_output(b, caption, image_of(n, lcl__vae_towards_next(mu, 0.25f * (float)i)));
+    lcl_build_output(b, caption, image_of(n, lcl__vae_towards_next(c.mu, 0.25f * (float)i)));
   }
 }
 
@@ -168,17 +261,13 @@ static void build_sample(lcl_build *b, const net *n) {
 
 static void build(lcl_build *b) {
   net n = make_net(b);
-  const lcl_model_mode mode = lcl_build_mode(b);
-  if (plain(&n) && mode == LCL_MODE_SAMPLE) return;
-  if (plain(&n) && (mode == LCL_MODE_TRAIN || mode == LCL_MODE_EVAL)) {
-    build_point(b, &n);
-    return;
-  }
-  switch (mode) {
+  switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
   case LCL_MODE_RECONSTRUCT: build_reconstruct(b, &n); break;
-  case LCL_MODE_SAMPLE: build_sample(b, &n); break;
+  case LCL_MODE_SAMPLE:
+    if (!plain(&n)) build_sample(b, &n);
+    break;
   default: break;
   }
 }
@@ -192,7 +281,11 @@ static void data(const lcl_options *o, lcl_data_desc *d) {
 }
 
 static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_settings *s) {
-  (void)o;
+  if (lcl_option_is(o, "kl_form", "as_printed") && !lcl_option_is(o, "latent", "normal"))
+    return lcl__fail(
+        LCL_ERR_ARGUMENT,
+        "option kl_form: latent=%s has no KL of a normal to N(0,I) (latent=normal has)",
+        lcl_option_text(o, "latent"));
   if (d->height < 2 * KERNEL - 1 || d->width < 2 * KERNEL - 1)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",

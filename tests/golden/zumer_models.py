@@ -185,9 +185,20 @@ def style(W, x, t, y_in_encoder, unlabelled=None, w_c=1.0, classes=10, mid=True,
     return terms, loss
 
 
-def vae(W, x, t, decoder_fc=True, inter=0, maps=16, printed=False, **_):
+def vae(W, x, t, decoder_fc=True, inter=0, maps=16, printed=False, leapfrog=0, **_):
     def square(v, name):
         return F.relu(linear(W, v.flatten(1), name, v[0].numel())).reshape(v.shape)
+
+    def decode(z):
+        v = z
+        if decoder_fc:
+            v = square(v, 'dec.fc1')
+        if inter > 1:
+            v = square(v, 'dec.fc2')
+        v = F.relu(conv(W, v, 'dec.conv1', maps, 5, pad=4))
+        if inter > 0:
+            v = square(v, 'dec.fc3')
+        return bce(conv(W, v, 'dec.conv2', x.shape[1], 5, pad=4), x)
     h = F.relu(conv(W, x, 'enc.conv1', maps, 5))
     if inter > 0:
         h = square(h, 'enc.fc1')
@@ -195,18 +206,37 @@ def vae(W, x, t, decoder_fc=True, inter=0, maps=16, printed=False, **_):
     if inter > 1:
         h = square(h, 'enc.fc2')
     mu, s = conv(W, h, 'enc.mu', 1, 1), conv(W, h, 'enc.logvar', 1, 1)
-    v = mu
-    if decoder_fc:
-        v = square(v, 'dec.fc1')
-    if inter > 1:
-        v = square(v, 'dec.fc2')
-    v = F.relu(conv(W, v, 'dec.conv1', maps, 5, pad=4))
-    if inter > 0:
-        v = square(v, 'dec.fc3')
-    v = conv(W, v, 'dec.conv2', x.shape[1], 5, pad=4)
+    if leapfrog:
+        return hamiltonian(W, h, mu, s, decode, maps, leapfrog)
     kl = kl_gauss(mu.flatten(1), s.flatten(1)) + (0.5 * (mu.flatten(1)**2).sum(1) if printed else 0)
-    terms = {'recon': bce(v, x).mean(), 'kl': kl.mean()}
+    terms = {'recon': decode(mu).mean(), 'kl': kl.mean()}
     return terms, terms['recon'] + terms['kl']
+
+
+def hamiltonian(W, h, z, s, decode, maps, steps):
+    """The bound of Hamiltonian variational inference for a sample at the mean that starts without momentum. Half a step of
+    the momentum, a step of z, half a step of the momentum, as Salimans et al. write it."""
+    d = z[0].numel()
+    length = W.get('hmc.log_step', (d,), -3.0).exp().reshape(z[:1].shape)
+    momentum_logvar = W.get('hmc.logvar.bias', (d,))
+
+    def slope(z):
+        energy = decode(z).sum() + 0.5 * (z**2).sum()
+        return torch.autograd.grad(energy, z, create_graph=True)[0]
+    v = torch.zeros_like(z)
+    for _ in range(steps):
+        v = v - length / 2 * slope(z)
+        z = z + length * v
+        v = v - length / 2 * slope(z)
+    g = F.relu(conv(W, torch.cat([h, z], 1), 'hmc.conv', maps, 1))
+    mean, spread = conv(W, g, 'hmc.mean', 1, 1), conv(W, g, 'hmc.spread', 1, 1)
+    log2pi = math.log(2 * math.pi)
+    log_r = -0.5 * (log2pi + spread + (v - mean)**2 / spread.exp())
+    log_q_v = -0.5 * (log2pi + momentum_logvar + 1)
+    log_p, log_q = -0.5 * (log2pi + z**2), -0.5 * (log2pi + s + 1)
+    terms = {'recon': decode(z).mean(), 'kl': (log_q - log_p).flatten(1).sum(1).mean(),
+             'momentum': log_q_v.sum() - log_r.flatten(1).sum(1).mean()}
+    return terms, sum(terms.values())
 
 
 def adhoc(W, z, u, name):

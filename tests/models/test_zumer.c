@@ -221,7 +221,9 @@ static void test_golden_autoencoder(void **state) {
     const golden_case *c = &golden_cases[i];
     char options[256];
     float loss;
-    if (strcmp(c->model, "vae") != 0) continue;
+    if (strcmp(c->model, "vae") != 0 || contains(c->options, "hamiltonian") ||
+        contains(c->options, "as_printed"))
+      continue;
     snprintf(options, sizeof options, "%s latent=point", c->options);
     rig r = open_rig("vae", options, c->shape, c->classes, LCL_MODE_TRAIN, c->batch, c->unlabelled);
     assert_int_equal(r.build.n_terms, 0);
@@ -239,6 +241,58 @@ static void test_golden_autoencoder(void **state) {
     close_rig(&r);
   }
   assert_true(n > 0);
+}
+static void write_constant(lcl_store *store, const char *name, float value) {
+  for (size_t i = 0; i < lcl_store_count(store); i++) {
+    const lcl_var_info v = lcl_store_info(store, i);
+    if (strncmp(v.name, name, strlen(name)) != 0) continue;
+    const size_t n = (size_t)lcl_shape_count(v.shape);
+    float *x = malloc(n * sizeof *x);
+    assert_non_null(x);
+    for (size_t k = 0; k < n; k++) x[k] = value;
+    ASSERT_OK(lcl_store_write(store, v.name, x, n * sizeof *x));
+    free(x);
+  }
+}
+
+/* Steps of no length leave z and v as they were sampled. With q(v) and r(v|x,z) both N(0,I) the
+ * momentum's term is the mean of (|v|^2 - d)/2, of deviation sqrt(d/2/N), and the bound that of the
+ * variational autoencoder. A wider momentum, which r does not expect, costs (e - 1 - 1)/2 each. */
+static void test_hamiltonian_at_rest(void **state) {
+  enum { N = 60, D = 36 };
+  static const int small[3] = { 1, 14, 14 };
+  static const char *const latent[] = { "maps=2 latent=normal",
+                                        "maps=2 latent=hamiltonian leapfrog=2" };
+  double recon[2], kl[2];
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    rig r = open_rig("vae", latent[i], small, 0, LCL_MODE_TRAIN, N, 0);
+    lcl_tensor *fetch[] = { term_named(&r, "recon"), term_named(&r, "kl"),
+                            i ? term_named(&r, "momentum") : r.build.loss };
+    float got[3];
+    ASSERT_OK(
+        lcl_compile(r.graph, &(lcl_compile_desc) { .fetch = fetch, .n_fetch = 3 }, &r.program));
+    fill_variables(r.store);
+    write_constant(r.store, "hmc.", 0);
+    write_constant(r.store, "hmc.log_step", -30);
+    feed_images(&r, "image", r.build.image);
+    for (int wide = 0; wide < (i ? 2 : 1); wide++) {
+      write_constant(r.store, "hmc.logvar.bias", (float)wide);
+      ASSERT_OK(lcl_run(r.program));
+      for (int k = 0; k < 3; k++) {
+        char name[8];
+        snprintf(name, sizeof name, "#%d", k);
+        ASSERT_OK(lcl_fetch(r.program, name, &got[k], sizeof got[k]));
+      }
+      const double spread = wide ? exp(1) : 1, mean = D * (spread - 1 - wide) / 2,
+                   deviation = spread * sqrt(D / 2.0 / N);
+      if (i) ASSERT_BETWEEN(got[2], mean - 5 * deviation, mean + 5 * deviation);
+    }
+    recon[i] = (double)got[0], kl[i] = (double)got[1];
+    close_rig(&r);
+  }
+  ASSERT_BETWEEN(recon[1], recon[0] * (1 - 1e-5), recon[0] * (1 + 1e-5));
+  ASSERT_BETWEEN(kl[1], kl[0] * (1 - 1e-5), kl[0] * (1 + 1e-5));
 }
 static void test_golden_m2(void **state) {
   (void)state;
@@ -356,6 +410,7 @@ static void test_loss_falls(void **state) {
   load_digits();
   check_falling("augconv", "maps=6,8,10 variant=fc", 0, 3e-3f);
   check_falling("vae", "maps=4", 0, 3e-3f);
+  check_falling("vae", "maps=4 latent=hamiltonian decoder_fc=false", 0, 3e-3f);
   check_falling("m2", "mid_affine=false maps=8,12", 4, 1e-3f);
   check_falling("two-head", "mid_affine=false maps=8,12", 0, 1e-3f);
   check_falling("vae-ladder", "layers=60,40,30", 0, 3e-3f);
@@ -427,6 +482,7 @@ static void test_images(void **state) {
     run_image(generative[i], opts, LCL_MODE_RECONSTRUCT, "style, class 4");
   }
   run_image("vae", "maps=4", LCL_MODE_SAMPLE, "samples");
+  run_image("vae", "maps=4 latent=hamiltonian", LCL_MODE_RECONSTRUCT, "of a sampled latent");
   run_image("vae", "maps=4", LCL_MODE_RECONSTRUCT, "1/4 to the next latent");
   run_image("vae-ladder", "layers=30,20", LCL_MODE_SAMPLE, "samples");
   run_image("vae-ladder", "layers=30,20", LCL_MODE_RECONSTRUCT, "as class 7");
@@ -528,6 +584,8 @@ static void test_refusals(void **state) {
   refuse("augconv", "variant=conv", colour, 10, "no conv variant");
   refuse("augconv", "dropout=3", colour, 10, "dropout");
   refuse("vae", "n_interspersed_fc=3", digit, 0, "[0,2]");
+  refuse("vae", "latent=hamiltonian kl_form=as_printed", digit, 0, "kl_form");
+  refuse("vae", "latent=point kl_form=as_printed", digit, 0, "kl_form");
   refuse("vae", "", tiny, 0, "too small");
   refuse("m2", "maps=4", digit, 10, "two whole numbers");
   refuse("m2", "w_c=-1", digit, 10, "w_c");
@@ -540,19 +598,13 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_golden_augconv),
-    cmocka_unit_test(test_golden_vae),
-    cmocka_unit_test(test_golden_autoencoder),
-    cmocka_unit_test(test_golden_m2),
-    cmocka_unit_test(test_golden_two_head),
-    cmocka_unit_test(test_golden_vae_ladder),
-    cmocka_unit_test(test_golden_control),
-    cmocka_unit_test(test_parameter_counts),
-    cmocka_unit_test(test_vgg_counts),
-    cmocka_unit_test(test_loss_falls),
-    cmocka_unit_test(test_images),
-    cmocka_unit_test(test_eval_rows_alone),
-    cmocka_unit_test(test_pixelrnn_of_zeros),
+    cmocka_unit_test(test_golden_augconv),     cmocka_unit_test(test_golden_vae),
+    cmocka_unit_test(test_golden_autoencoder), cmocka_unit_test(test_hamiltonian_at_rest),
+    cmocka_unit_test(test_golden_m2),          cmocka_unit_test(test_golden_two_head),
+    cmocka_unit_test(test_golden_vae_ladder),  cmocka_unit_test(test_golden_control),
+    cmocka_unit_test(test_parameter_counts),   cmocka_unit_test(test_vgg_counts),
+    cmocka_unit_test(test_loss_falls),         cmocka_unit_test(test_images),
+    cmocka_unit_test(test_eval_rows_alone),    cmocka_unit_test(test_pixelrnn_of_zeros),
     cmocka_unit_test(test_refusals),
   };
   const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_images or *golden* */

@@ -26,6 +26,7 @@ static const resumed resumes[] = {
   { "augconv", "maps=3,4,5 optimiser=sgd lr=0.01" },
   { "augconv", "maps=3,4,5 precision=f16" },
   { "vae", "maps=2 optimiser=adadelta lr=1" },
+  { "vae", "maps=2 latent=hamiltonian leapfrog=2" },
   { "m2", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
           "optimiser=rmsprop" },
   { "two-head", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
