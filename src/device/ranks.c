@@ -20,7 +20,8 @@ int64_t lcl_ranks_share(const lcl_ranks *r, int64_t n, int64_t *first) {
 #include "base/text.h"
 
 typedef enum request_kind {
-  SUM_FLOATS,
+  MEAN,
+  MOMENTS,
   SUM_DOUBLES,
   BROADCAST,
   OR,
@@ -31,6 +32,7 @@ typedef enum request_kind {
 typedef struct request {
   request_kind kind;
   void *buf; /* GATHER: room for every rank's bytes, this rank's own in its place */
+  float *to; /* MEAN, MOMENTS: what it becomes */
   size_t n;  /* elements; bytes for the last three */
   float weight;
   cl_event ready, done; /* NULL: none */
@@ -57,6 +59,7 @@ typedef struct vote {
 } vote;
 
 struct lcl_ranks {
+  MPI_Op join_moments;
   MPI_Comm comm, apart; /* apart: for what may be said while the others exchange something */
   MPI_Errhandler handler;
   bool initialised; /* MPI, by us */
@@ -147,6 +150,37 @@ static void CL_CALLBACK on_ready(cl_event event, cl_int state, void *b) {
   bell_hold(b, -1);
 }
 
+/* ---- moments ---- */
+
+/* Joins two parts (Chan, Golub and LeVeque 1983): without the cancellation that sums of squares
+ * have, and the same bits whichever comes first. Each is n means, n variances and the weight. */
+static void join_moments(void *one, void *two, int *count, MPI_Datatype *type) {
+  int bytes = 0;
+  MPI_Type_size(*type, &bytes);
+  const size_t each = (size_t)bytes / sizeof(float), n = (each - 1) / 2;
+  for (int k = 0; k < *count; k++) {
+    const float *a = (const float *)one + (size_t)k * each;
+    float *b = (float *)two + (size_t)k * each;
+    const double w = a[2 * n], v = b[2 * n], p = w / (w + v), q = v / (w + v);
+    for (size_t i = 0; i < n; i++) {
+      const double d = (double)a[i] - b[i];
+      b[n + i] = (float)(p * a[n + i] + q * b[n + i] + p * q * (d * d));
+      b[i] = (float)(p * a[i] + q * b[i]);
+    }
+    b[2 * n] = (float)(w + v);
+  }
+}
+
+static void start_moments(lcl_ranks *r, request *q) {
+  float *from = q->buf;
+  MPI_Datatype whole;
+  from[q->n] = q->weight;
+  MPI_Type_contiguous((int)q->n + 1, MPI_FLOAT, &whole);
+  MPI_Type_commit(&whole);
+  MPI_Iallreduce(from, q->to, 1, whole, r->join_moments, r->comm, &q->mpi);
+  MPI_Type_free(&whole); /* once the exchange is over */
+}
+
 /* ---- the thread ---- */
 
 static void take_active(lcl_ranks *r, request **link) {
@@ -163,11 +197,16 @@ static void take_active(lcl_ranks *r, request **link) {
   pthread_mutex_unlock(&r->lock);
 }
 
+/* Asked for by a launch list. */
+static bool of_list(const request *q) {
+  return q->kind == MEAN || q->kind == MOMENTS;
+}
+
 static void finish(lcl_ranks *r, request **link) {
   request *q = *link;
   bool more = false;
-  for (const request *o = r->active; o; o = o->next) more |= o != q && o->kind == SUM_FLOATS;
-  if (q->kind == SUM_FLOATS) {
+  for (const request *o = r->active; o; o = o->next) more |= o != q && of_list(o);
+  if (of_list(q)) {
     pthread_mutex_lock(&r->lock);
     r->stats.sums++;
     r->stats.bytes += q->n * sizeof(float);
@@ -186,12 +225,13 @@ static void finish(lcl_ranks *r, request **link) {
 static void start(lcl_ranks *r, request *q) {
   const int n = (int)q->n;
   float *f = q->buf;
+  if (of_list(q) && r->since == 0) r->since = lcl__now();
   switch (q->kind) {
-  case SUM_FLOATS:
+  case MEAN: /* not in place: Open MPI has its better algorithms only for two buffers */
     for (size_t i = 0; i < q->n; i++) f[i] *= q->weight;
-    if (r->since == 0) r->since = lcl__now();
-    MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, MPI_FLOAT, MPI_SUM, r->comm, &q->mpi);
+    MPI_Iallreduce(f, q->to, n, MPI_FLOAT, MPI_SUM, r->comm, &q->mpi);
     break;
+  case MOMENTS: start_moments(r, q); break;
   case SUM_DOUBLES:
     MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, MPI_DOUBLE, MPI_SUM, r->comm, &q->mpi);
     break;
@@ -321,11 +361,10 @@ static void ask_and_wait(lcl_ranks *r, request q) {
   if (r && !own) end_job(r->comm, lcl_error_message());
 }
 
-lcl_status lcl__ranks_sum(lcl_ranks *r, float *buf, size_t n, float weight, cl_event ready,
-                          cl_event done) {
-  if (n > INT32_MAX)
-    return lcl__fail(LCL_ERR_UNSUPPORTED, "a sum of %zu numbers over the ranks: at most %d", n,
-                     INT32_MAX);
+lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from, float *to,
+                               size_t n, float weight, cl_event ready, cl_event done) {
+  if (n >= INT32_MAX)
+    return lcl__fail(LCL_ERR_UNSUPPORTED, "%zu numbers to exchange: at most %d", n, INT32_MAX - 1);
   bell_hold(r->bell, 1);
   const cl_int err = clSetEventCallback(ready, CL_COMPLETE, on_ready, r->bell);
   if (err != CL_SUCCESS) {
@@ -334,9 +373,13 @@ lcl_status lcl__ranks_sum(lcl_ranks *r, float *buf, size_t n, float weight, cl_e
   }
   clRetainEvent(ready);
   clRetainEvent(done);
-  const request q = {
-    .kind = SUM_FLOATS, .buf = buf, .n = n, .weight = weight, .ready = ready, .done = done
-  };
+  const request q = { .kind = kind == LCL_EXCHANGE_MEAN ? MEAN : MOMENTS,
+                      .buf = from,
+                      .to = to,
+                      .n = n,
+                      .weight = weight,
+                      .ready = ready,
+                      .done = done };
   return ask(r, &q) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
@@ -474,6 +517,7 @@ static lcl_status join(lcl_ranks *r, const MPI_Comm *communicator) {
   MPI_Comm_create_errhandler(on_error, &r->handler);
   MPI_Comm_set_errhandler(r->comm, r->handler);
   MPI_Comm_dup(r->comm, &r->apart);
+  MPI_Op_create(join_moments, 1, &r->join_moments);
   MPI_Comm machine;
   MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &machine);
   MPI_Comm_rank(machine, &r->local);
@@ -488,6 +532,7 @@ lcl_status lcl_ranks_create(const void *communicator, lcl_ranks **out) {
   lcl_ranks *r = lcl__alloc(sizeof *r);
   if (!r) return LCL_ERR_HOST_MEMORY;
   r->comm = r->apart = MPI_COMM_NULL;
+  r->join_moments = MPI_OP_NULL;
   r->last = &r->first;
   r->count = 1;
   pthread_mutex_init(&r->lock, NULL);
@@ -519,6 +564,7 @@ void lcl_ranks_destroy(lcl_ranks *r) {
     bell_ring(r->bell);
     pthread_join(r->thread, NULL);
   }
+  if (r->join_moments != MPI_OP_NULL) MPI_Op_free(&r->join_moments);
   if (r->apart != MPI_COMM_NULL) MPI_Comm_free(&r->apart);
   if (r->comm != MPI_COMM_NULL) {
     MPI_Comm_free(&r->comm);
@@ -569,9 +615,9 @@ int lcl_ranks_local(const lcl_ranks *r) {
   (void)r;
   return 0;
 }
-lcl_status lcl__ranks_sum(lcl_ranks *r, float *buf, size_t n, float weight, cl_event ready,
-                          cl_event done) {
-  (void)r, (void)buf, (void)n, (void)weight, (void)ready, (void)done;
+lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from, float *to,
+                               size_t n, float weight, cl_event ready, cl_event done) {
+  (void)r, (void)kind, (void)from, (void)to, (void)n, (void)weight, (void)ready, (void)done;
   return lcl__fail(LCL_ERR_UNSUPPORTED, "this build has no MPI");
 }
 void lcl__ranks_sum_doubles(lcl_ranks *r, double *buf, size_t n) {

@@ -10,10 +10,18 @@
 #include "device/device.h"
 #include "latentcl/ranks.h"
 
-/* Starts buf[i] = sum over the ranks of weight*buf[i]. Begins once `ready` is complete, sets the
- * user event `done`; both are retained until then. */
-lcl_status lcl__ranks_sum(lcl_ranks *r, float *buf, size_t n, float weight, cl_event ready,
-                          cl_event done);
+/* What becomes of numbers that launch lists exchange. */
+typedef enum lcl_exchange_kind {
+  LCL_EXCHANGE_MEAN,   /* sum over the ranks of weight*from[i] */
+  LCL_EXCHANGE_MOMENTS /* the first half are means of the ranks' parts, the second their variances:
+                          become those of the whole */
+} lcl_exchange_kind;
+
+/* Starts it: n numbers from `from`, which is overwritten, to `to`; both have room for one more. The
+ * weights of all ranks add up to 1. Begins once `ready` is complete, sets the user event `done`;
+ * both are retained until then. */
+lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from, float *to,
+                               size_t n, float weight, cl_event ready, cl_event done);
 
 /* The following wait until it is done on this rank. */
 

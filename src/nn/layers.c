@@ -1,6 +1,7 @@
 /* Layers: linear, convolution and their tied transposes, batch norm. */
 #include "graph/graph.h"
 #include "nn/nn.h"
+#include "ops/ranks.h"
 
 static lcl_init or_he(lcl_init init) {
   return init.kind == LCL_INIT_ZERO ? (lcl_init) { .kind = LCL_INIT_HE_NORMAL } : init;
@@ -104,9 +105,13 @@ void lcl_batch_moments(lcl_tensor *x, unsigned axes, lcl_tensor **mean, lcl_tens
     lcl_moments(x, axes, mean, var);
     return;
   }
-  lcl_tensor *m = lcl_batch_mean(x, axes, true);
-  if (mean) *mean = m;
-  if (var) *var = lcl_batch_mean(lcl_square(lcl_sub(x, m)), axes, true);
+  lcl_tensor *own[2];
+  lcl_moments(x, axes, &own[0], &own[1]);
+  const lcl_shape shape = lcl_tensor_shape(own[0]), row = LCL_SHAPE(1, lcl_shape_count(shape));
+  for (int i = 0; i < 2; i++) own[i] = lcl_reshape(own[i], row);
+  lcl_tensor *all = lcl__moments_over_ranks(lcl_concat(own, 2, 0));
+  if (mean) *mean = lcl_reshape(lcl_slice_axis(all, 0, 0, 1), shape);
+  if (var) *var = lcl_reshape(lcl_slice_axis(all, 0, 1, 2), shape);
 }
 
 lcl_tensor *lcl_normalise(lcl_tensor *x, float eps, lcl_tensor **mean, lcl_tensor **var) {

@@ -13,4 +13,8 @@ lcl_status lcl__emit_mean_start(lcl_lower *lw, const lcl_graph *g, lcl_arg from,
 /* Emits the launch that waits for the mean and writes it. */
 lcl_status lcl__emit_mean_end(lcl_lower *lw, lcl_exchange *x, lcl_arg to);
 
+/* Means and variances, (2,C), of the rows that are built now (lcl__graph_rows) become those of all
+ * ranks' rows, in one exchange; itself where nothing is shared. */
+lcl_tensor *lcl__moments_over_ranks(lcl_tensor *x);
+
 #endif

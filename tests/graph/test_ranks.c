@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include "device/ranks.h"
+#include "graph/graph.h"
 #include "latentcl/latentcl.h"
 #include "test.h"
 
@@ -65,6 +66,49 @@ static void test_mean(void **state) {
   finish(&b);
 }
 
+/* Mean and variance of columns far from zero, of the batch or of the second one, and a gradient
+ * through both: as of one process, but for rounding. */
+static void test_moments(void **state) {
+  (void)state;
+  float value[SECOND * WIDTH], got[2][2 * WIDTH], slope[2][SECOND * WIDTH];
+  for (int i = 0; i < SECOND * WIDTH; i++)
+    value[i] = 300 * (float)(i % WIDTH) + (float)(i * i * 7 % 31) / 16;
+  for (int second = 0; second < 2; second++) {
+    const int64_t all = second ? SECOND : BATCH;
+    int64_t first;
+    lcl_ranks_share(ranks, all, &first);
+    for (int alone = 0; alone < 2; alone++) {
+      built b = begin(alone ? NULL : ranks);
+      const int64_t n = alone ? all : second ? b.second : b.rows, at = alone ? 0 : first;
+      lcl__graph_rows(b.g, second ? LCL_ROWS_SECOND : LCL_ROWS_FIRST);
+      lcl_tensor *x = lcl_input(b.g, "v", LCL_F32, LCL_SHAPE(n, WIDTH)), *m[2], *gradient;
+      lcl_batch_moments(x, LCL_AXIS(0), &m[0], &m[1]);
+      lcl_tensor *f = lcl_add(lcl_mul(m[0], m[1]), lcl_square(m[1]));
+      f = lcl_sum(f, LCL_ALL_AXES, false);
+      lcl_gradients(f, &x, 1, &gradient);
+      lcl_output(lcl_concat(m, 2, 0), "moments");
+      lcl_output(gradient, "slope");
+      compile(&b);
+      ASSERT_OK(lcl_feed(b.p, "v", value + at * WIDTH, (size_t)(n * WIDTH) * sizeof *value));
+      ASSERT_OK(lcl_run(b.p));
+      ASSERT_OK(lcl_fetch(b.p, "moments", got[alone], sizeof got[alone]));
+      ASSERT_OK(lcl_fetch(b.p, "slope", slope[alone], (size_t)(n * WIDTH) * sizeof(float)));
+      finish(&b);
+    }
+    const float weight = (float)lcl_ranks_share(ranks, BATCH, NULL) / BATCH;
+    for (int i = 0; i < WIDTH; i++) { /* a mean's last place moves the variance of a part */
+      const float mean = got[1][i], var = got[1][WIDTH + i], place = FLT_EPSILON * fabsf(mean);
+      assert_float_equal(got[0][i], mean, 2 * place);
+      assert_float_equal(got[0][WIDTH + i], var, 4 * place * sqrtf(var) + 1e-6f * var);
+    }
+    for (int64_t i = 0; i < lcl_ranks_share(ranks, all, NULL) * WIDTH; i++) {
+      const float mean = got[1][i % WIDTH], var = got[1][WIDTH + i % WIDTH];
+      const float want = slope[1][first * WIDTH + i], place = FLT_EPSILON * (mean + 1);
+      assert_float_equal(weight * slope[0][i], want, 8 * place * (mean + 2 * var) / (float)all);
+    }
+  }
+}
+
 /* What each example gets does not depend on the ranks, and the widths fit no group of four. */
 static void test_random(void **state) {
   (void)state;
@@ -123,6 +167,7 @@ static void test_agreeing(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_mean),
+    cmocka_unit_test(test_moments),
     cmocka_unit_test(test_random),
     cmocka_unit_test(test_agreeing),
   };

@@ -85,7 +85,9 @@ def equal():
     run(2, 'train', *SMALL['imsat'], *STEPS, '--max-steps', '5', '--no-sync-bn', '--out', 'local')
     assert distance('imsat', 'local')[0] > 100 * TOLERANCE
     told = [json.loads(line) for line in open(FOLDER + '/again/log.jsonl') if '"ranks"' in line]
-    assert len(told) == 1 and told[0]['ranks'] == 3 and told[0]['bytes'] > 0 and told[0]['exchanges'] % 5 == 0, told
+    assert len(told) == 1 and told[0]['ranks'] == 3 and told[0]['bytes'] > 0, told
+    # A step: neighbouring gradients together, statistics of a layer together, what the loss looks at as a whole, means for the log.
+    assert told[0]['exchanges'] == 5 * 16, told
     # On with another number of ranks, to the end of the epoch.
     run(0, 'train', '--resume', '--max-steps', '8', '--out', 'imsat', '--quiet', '--no-test')
     run(2, 'train', '--resume', '--max-steps', '8', '--out', 'imsat-3', '--quiet', '--no-test')
