@@ -22,7 +22,15 @@ here=$(dirname "$0")
 echo "$@" >>"$here/calls"
 [ "$1" != "$(cat "$here/broken" 2>/dev/null)" ] || { echo 'it is broken'; exit 1; }
 W
-mkdir "$folder/tests" "$folder/tools"
+mkdir "$folder/tests" "$folder/tools" "$folder/bin"
+# What python3 has: the words in the file `has`.
+cat >"$folder/bin/python3" <<'W'
+#!/bin/bash
+for word in $(cat "$(dirname "$0")/has" 2>/dev/null); do case $2 in "import $word") exit 0 ;; *"$word"*gpu*|*"$word"*cuda*) [ -e "$(dirname "$0")/gpu" ] && exit 0 ;; esac; done
+exit 1
+W
+chmod +x "$folder/bin/python3"
+PATH=$folder/bin:$PATH
 for name in dag wrap; do printf '#!/bin/sh\necho "%s $LATENTCL_TUNING" >>"%s/calls"\n' $name "$folder" >"$folder/tests/test_$name"; done
 printf '#!/bin/sh\nexit 77\n' >"$folder/tests/test_skips"
 printf '#!/bin/sh\necho peer "$@" >>"%s/calls"\n' "$folder" >"$folder/tools/compare_with_peer"
@@ -37,7 +45,8 @@ echo tune >"$folder/broken"
 expect 1 "$folder/out"
 grep -q 'tune .*FAILED (1): it is broken' "$folder/out/summary.txt" || fail 'a failure is not told'
 grep -q 'test_skips .*skipped' "$folder/out/summary.txt" || fail 'a skipped test is not told'
-grep -q 'peer: not asked for' "$folder/out/summary.txt" || fail 'nothing about the peer'
+grep -q 'peer torch: skipped: python3 has no torch here' "$folder/out/summary.txt" || fail 'nothing about the peer'
+[ "$(count '^peer')" = 0 ] || fail 'a peer that is not there was asked'
 [ "$(count '^bench')" = 2 ] && [ "$(count '^train')" = 5 ] && [ "$(count "^dag $folder/out/tuning")" = 1 ] || fail 'something did not run'
 
 # It goes on with what failed, and only with that.
@@ -45,6 +54,13 @@ grep -q 'peer: not asked for' "$folder/out/summary.txt" || fail 'nothing about t
 expect 0 --peer 'a peer' "$folder/out"
 [ "$(count '^bench')" = 2 ] && [ "$(count '^tune')" = 2 ] && [ "$(count '^dag')" = 1 ] || fail 'what was done was done again'
 grep -q "^peer --peer a peer --latentcl $folder/latentcl" "$folder/calls" || fail 'the peer did not run'
+script="python3 $folder/tools/peers/torch_steps.py --seconds 1"
+peers() { rm -f "$folder/out/peer.done"; expect 0 "$folder/out"; tail -1 "$folder/calls"; }
+echo torch >"$folder/bin/has"
+[[ "$(peers)" = "peer --peer torch=$script --latentcl "* ]] || fail 'PyTorch did not run'
+touch "$folder/bin/gpu"
+[[ "$(peers)" = "peer --peer torch=$script --device cuda --peer torch-tf32=$script --device cuda --tf32 on --latentcl "* ]] || fail 'PyTorch did not run on a GPU'
+rm "$folder/bin/has"
 
 # Without a device nothing else makes sense.
 echo doctor >"$folder/broken"
