@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-root, latentcl = Path(sys.argv[1]), sys.argv[2]
+root, latentcl = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 scripts = ["torch_steps.py", "jax_steps.py"]
 
 
