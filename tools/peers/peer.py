@@ -129,18 +129,18 @@ def status_line(pid, field):
         return None
 
 
-def openblas():
-    """What the OpenBLAS that this process has loaded says of itself, or None."""
+def loaded_blas():
+    """What the BLAS that this process has loaded says of itself, or the name of its file."""
     with open("/proc/self/maps") as f:
-        path = next((line.split()[-1] for line in f if "openblas" in line), None)
-    if not path:
-        return None
-    try:
-        say = ctypes.CDLL(path).openblas_get_config
-    except (OSError, AttributeError):
-        return "OpenBLAS"
-    say.restype = ctypes.c_char_p
-    return say().decode().strip()
+        paths = {line.split()[-1] for line in f if re.search(r"/lib(open)?blas|/libblis|/libatlas", line)}
+    for path in sorted(paths):
+        try:
+            say = ctypes.CDLL(path).openblas_get_config
+        except (OSError, AttributeError):
+            continue
+        say.restype = ctypes.c_char_p
+        return say().decode().strip()
+    return ", ".join(sorted(map(os.path.basename, paths))) or "no BLAS that is known"
 
 
 def measure(run, wait, seconds):

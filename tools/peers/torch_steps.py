@@ -20,7 +20,10 @@ except ImportError as error:
 if a.device == "cuda" and not torch.cuda.is_available():
     peer.skip(f"PyTorch {torch.__version__} has no CUDA device here")
 torch.set_num_threads(a.threads)
-torch.set_default_device(a.device)
+if (a.device == "cuda" or a.compile) and not hasattr(torch, "set_default_device"):
+    peer.skip(f"--device cuda and --compile expect PyTorch 2.3 or later, this is {torch.__version__}")
+if a.device == "cuda":
+    torch.set_default_device("cuda")
 torch.manual_seed(0)
 torch.set_float32_matmul_precision("high" if a.tf32 == "on" else "highest")
 if a.device == "cuda":
@@ -96,6 +99,8 @@ def batch_norm(shape):
 
 def training(parameters, optimiser, loss, half=False, clip=None):
     """One step. half: products by autocast, with a scaled loss."""
+    if half and not hasattr(torch.amp, "GradScaler"): # of before 2.3
+        return None
     scaler = torch.amp.GradScaler(a.device) if half else None
     parameters = list(parameters)
 
@@ -343,7 +348,7 @@ def blas():
     found = [re.sub(r"\((R|Git Hash[^)]*)\)|for Intel.*|applications|Product Build \d+", "", line).strip(" -") for line in lines
              if re.search(r"Math Kernel Library|MKL-DNN|oneDNN", line)]
     if not any("Math Kernel" in line for line in found):
-        found.append(peer.openblas() or "no BLAS that is known")
+        found.append(peer.loaded_blas())
     return "; ".join(found)
 
 
