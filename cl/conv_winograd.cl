@@ -6,9 +6,10 @@
  * with an elementwise product, summed over the channels: 16 GEMMs, one a position.
  *
  * Buffers (f32; args.h has the fields; MR, NR and vectors as in packed.cl):
- *   w   filters: element (i,k) of A is the 3x3 at i*rs + k*ks, read backwards when flip is 1
- *   u   transformed filters [position][panel][k][VEC], panels of MR filters
- *   x   images, channels-last (N,h,w,cl); tile (n,ty,tx) begins at row 2*ty + h0, column 2*tx + w0
+ *   w   filters: element (i,k) is the 3x3 at i*rs + k*ks, read backwards when flip is 1
+ *   u   transformed filters [position][panel][k][NR], panels of NR filters
+ *   x   images, channels-last (N,h,w,cl), and one more pixel of zeros; tile (n,ty,tx) begins at row
+ *       2*ty + h0, column 2*tx + w0
  *   y   (N,m,oh,ow)
  *
  * Tunables:
@@ -22,7 +23,6 @@
 #include "args.h"
 #include "packed.cl"
 
-TILES
 TILE(more_large, MR, local, local, LLOAD, VEC)
 TILE(more_medium, ROWS_MEDIUM, local, local, LLOAD, VEC)
 TILE(more_small, ROWS_SMALL, local, local, LLOAD, VEC)
@@ -45,191 +45,237 @@ static tile_at next_tile(tile_at t, const winograd_tiles s) {
   return t;
 }
 
-/* Load: the 4x4 inputs d under tile t, zeros outside; x from the vector's first channel on, cl
- * floats a pixel. */
-static void load_tile(global const float *restrict x, floatv d[16], const tile_at t, int cl,
-                      const winograd_tiles s) {
-  for (int a = 0; a < 4; a++)
-    for (int b = 0; b < 4; b++) {
-      const int y = 2 * t.y + s.h0 + a, z = 2 * t.x + s.w0 + b;
-      d[4 * a + b] = (floatv)(0.0f);
-      if (y >= 0 && y < s.h && z >= 0 && z < s.w)
-        d[4 * a + b] = GLOAD(x + ((size_t)(t.n * s.h + y) * s.w + z) * cl);
-    }
+/* Bt of column z of the four rows of pixels under a row of tiles; from: where those begin, or the
+ * zeros behind the images for a row outside. */
+static void transform_column(global const float *const *restrict from, global const float *zeros,
+                             floatv c[4], int z, int cl, int w) {
+  const int in = z >= 0 && z < w;
+  const size_t at = in ? (size_t)z * cl : 0;
+  const floatv d0 = GLOAD(in && from[0] != zeros ? from[0] + at : zeros),
+               d1 = GLOAD(in && from[1] != zeros ? from[1] + at : zeros),
+               d2 = GLOAD(in && from[2] != zeros ? from[2] + at : zeros),
+               d3 = GLOAD(in && from[3] != zeros ? from[3] + at : zeros);
+  for (int r = 0; r < 4; r++) PREFETCH(from[r] + at + 8 * cl);
+  c[0] = d0 - d2, c[1] = d1 + d2, c[2] = d2 - d1, c[3] = d1 - d3;
 }
 
-/* Bt d B in place. */
-static void transform_input(floatv d[16]) {
-  for (int b = 0; b < 4; b++) {
-    const floatv d0 = d[b], d1 = d[4 + b], d2 = d[8 + b], d3 = d[12 + b];
-    d[b] = d0 - d2, d[4 + b] = d1 + d2, d[8 + b] = d2 - d1, d[12 + b] = d1 - d3;
-  }
-  for (int a = 0; a < 16; a += 4) {
-    const floatv d0 = d[a], d1 = d[a + 1], d2 = d[a + 2], d3 = d[a + 3];
-    d[a] = d0 - d2, d[a + 1] = d1 + d2, d[a + 2] = d2 - d1, d[a + 3] = d1 - d3;
-  }
-}
-
-/* G g Gt of the filters of a panel. Groups: 0 panels, 1 `chunk` values of k. */
-kernel ONE_ITEM void winograd_filter(global const float *restrict w, global float *restrict u,
-                                     int m, int k_all, int chunk, int rs, int ks, int flip) {
-  const int panel = get_group_id(0), panels = get_num_groups(0);
-  const int i0 = panel * MR, rows = min(MR, m - i0);
-  const int begin = get_group_id(1) * chunk, end = min(k_all, begin + chunk);
-  float g[9 * VEC] __attribute__((aligned(64)));
-  for (int e = 0; e < 9 * VEC; e++) g[e] = 0.0f;
-  for (int k = begin; k < end; k++) {
-    for (int r = 0; r < rows; r++) {
-      global const float *s = w + (size_t)(i0 + r) * rs + (size_t)k * ks;
-      for (int t = 0; t < 9; t++) g[t * VEC + r] = s[flip ? 8 - t : t];
+/* Bt d B of VEC channels, which x begins with, of `count` tiles from j0 on: position e of tile l
+ * goes to to[e*step + l*pitch]. Neighbours in a row share two of their four columns. */
+static void transform_tiles(global const float *restrict x, local float *restrict to, int step,
+                            int pitch, int j0, int count, const winograd_tiles s) {
+  global const float *zeros = x + (size_t)(s.tiles / (s.th * s.tw)) * s.h * s.w * s.cl, *from[4];
+  tile_at t = find_tile(j0, s);
+  floatv a[4], b[4], c[4], d[4];
+  for (int l = 0; l < count; l++, t = next_tile(t, s), to += pitch) {
+    const int z = 2 * t.x + s.w0;
+    if (l == 0 || t.x == 0) {
+      for (int r = 0; r < 4; r++) {
+        const int y = 2 * t.y + s.h0 + r;
+        from[r] = y >= 0 && y < s.h ? x + (size_t)(t.n * s.h + y) * s.w * s.cl : zeros;
+      }
+      transform_column(from, zeros, a, z, s.cl, s.w);
+      transform_column(from, zeros, b, z + 1, s.cl, s.w);
+    } else {
+      for (int r = 0; r < 4; r++) a[r] = c[r], b[r] = d[r];
     }
-    floatv a[12]; /* G g, 4 x 3 */
-    for (int x = 0; x < 3; x++) {
-      const floatv g0 = PLOAD(g + x * VEC), g1 = PLOAD(g + (3 + x) * VEC);
-      const floatv g2 = PLOAD(g + (6 + x) * VEC);
-      a[x] = g0;
-      a[3 + x] = 0.5f * (g0 + g1 + g2);
-      a[6 + x] = 0.5f * (g0 - g1 + g2);
-      a[9 + x] = g2;
-    }
-    for (int y = 0; y < 4; y++) {
-      const floatv g0 = a[3 * y], g1 = a[3 * y + 1], g2 = a[3 * y + 2];
-      global float *to = u + (((size_t)(4 * y) * panels + panel) * k_all + k) * VEC;
-      const size_t step = (size_t)panels * k_all * VEC;
-      GSTORE(g0, to);
-      GSTORE(0.5f * (g0 + g1 + g2), to + step);
-      GSTORE(0.5f * (g0 - g1 + g2), to + 2 * step);
-      GSTORE(g2, to + 3 * step);
+    transform_column(from, zeros, c, z + 2, s.cl, s.w);
+    transform_column(from, zeros, d, z + 3, s.cl, s.w);
+    for (int r = 0; r < 4; r++) {
+      LSTORE(a[r] - c[r], to + (4 * r) * step);
+      LSTORE(b[r] + c[r], to + (4 * r + 1) * step);
+      LSTORE(c[r] - b[r], to + (4 * r + 2) * step);
+      LSTORE(b[r] - d[r], to + (4 * r + 3) * step);
     }
   }
 }
 
 /* ---- forward and input gradient ---- */
 
-/* Pack: transformed inputs of VEC tiles from j0, all channels, to v[position][channel][NR],
- * positions `step` floats apart. */
-static void pack_tiles(global const float *restrict x, local float *restrict v, int step, int j0,
-                       const winograd_tiles s) {
-  float room[16 * VEC * VEC] __attribute__((aligned(64)));
-  for (int c = 0; c < s.channels; c += VEC) {
-    tile_at t = find_tile(j0, s);
-    for (int l = 0; l < VEC; l++, t = next_tile(t, s)) {
-      floatv d[16];
-      if (j0 + l < s.tiles) {
-        load_tile(x + c, d, t, s.cl, s);
-      } else {
-        for (int p = 0; p < 16; p++) d[p] = (floatv)(0.0f);
-      }
-      transform_input(d);
-      for (int p = 0; p < 16; p++) PSTORE(d[p], room + (p * VEC + l) * VEC);
+/* G g Gt of the filters of a panel. Groups: 0 panels, 1 `chunk` values of k. */
+kernel ONE_ITEM void winograd_filter(global const float *restrict w, global float *restrict u,
+                                     int m, int k_all, int chunk, int rs, int ks, int flip) {
+  const int panel = get_group_id(0), i0 = panel * NR, rows = min(NR, m - i0);
+  const int begin = get_group_id(1) * chunk, end = min(k_all, begin + chunk);
+  const size_t step = (size_t)get_num_groups(0) * k_all * NR;
+  float g[9 * NR] __attribute__((aligned(64)));
+  for (int e = 0; e < 9 * NR; e++) g[e] = 0.0f;
+  for (int k = begin; k < end; k++) {
+    for (int r = 0; r < rows; r++) {
+      global const float *s = w + (size_t)(i0 + r) * rs + (size_t)k * ks;
+      for (int t = 0; t < 9; t++) g[t * NR + r] = s[flip ? 8 - t : t];
     }
-    const int left = s.channels - c;
-    for (int p = 0; p < 16; p++) {
-      const float *from = room + p * VEC * VEC;
-      local float *to = v + p * step + c * NR;
-#define LOAD_ROW(l) floatv v##l = PLOAD(from + l * VEC), w##l;
-      ROWS_ALL(LOAD_ROW)
-      TRANSPOSE(v, w);
-#define STORE_ROW(l)                                                                               \
-  if (l < left) LSTORE(v##l, to + l * NR);
-      ROWS_ALL(STORE_ROW)
+    for (int side = 0; side < NR; side += VEC) {
+      global float *to = u + ((size_t)panel * k_all + k) * NR + side;
+      floatv a[12]; /* G g, 4 x 3 */
+      for (int x = 0; x < 3; x++) {
+        const floatv g0 = PLOAD(g + x * NR + side), g1 = PLOAD(g + (3 + x) * NR + side);
+        const floatv g2 = PLOAD(g + (6 + x) * NR + side);
+        a[x] = g0;
+        a[3 + x] = 0.5f * (g0 + g1 + g2);
+        a[6 + x] = 0.5f * (g0 - g1 + g2);
+        a[9 + x] = g2;
+      }
+      for (int y = 0; y < 4; y++, to += 4 * step) {
+        const floatv g0 = a[3 * y], g1 = a[3 * y + 1], g2 = a[3 * y + 2];
+        GSTORE(g0, to);
+        GSTORE(0.5f * (g0 + g1 + g2), to + step);
+        GSTORE(0.5f * (g0 - g1 + g2), to + 2 * step);
+        GSTORE(g2, to + 3 * step);
+      }
+    }
+  }
+}
+
+/* Channels of a tile that lie side by side: v is [position][block of KB channels][tile][KB]. One
+ * vector more from position to position: at multiples of 4 KiB they would fall on the same lines
+ * of a cache. */
+#define KB 64
+
+/* Multiply: t[N][NR] = the first N tiles of v at a position, blocks of channels `block` floats
+ * apart, times k rows of a panel of filters. */
+#define TILE_OF_TILES(NAME, N)                                                                     \
+  static void NAME(local const float *restrict v, int block, global const float *restrict u,       \
+                   int k, float *restrict t) {                                                     \
+    floatv c[N], d[N];                                                                             \
+    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                      \
+    for (; k > 0; k -= KB, v += block, u += KB * NR)                                               \
+      for (size_t e = 0, n = min(k, KB); e < n; e++) {                                             \
+        const floatv u0 = GLOAD(u + e * NR), u1 = GLOAD(u + e * NR + VEC);                         \
+        PREFETCH(u + (e + 8) * NR);                                                                \
+        PREFETCH(u + (e + 8) * NR + VEC);                                                          \
+        _Pragma("unroll") for (int r = 0; r < N; r++) {                                            \
+          const floatv a = (floatv)(v[r * KB + e]);                                                \
+          c[r] = fma(a, u0, c[r]);                                                                 \
+          d[r] = fma(a, u1, d[r]);                                                                 \
+        }                                                                                          \
+      }                                                                                            \
+    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);          \
+  }
+TILE_OF_TILES(tiles_large, MR)
+TILE_OF_TILES(tiles_medium, ROWS_MEDIUM)
+TILE_OF_TILES(tiles_small, ROWS_SMALL)
+
+/* Neighbouring tiles of a row, `n` outputs wide: from output `from` of the group's first row of
+ * outputs on, to `at` in a plane of y; `below`: there is a second row. */
+typedef struct run {
+  int from, at, n, below;
+} run;
+
+/* The runs of `count` <= MR tiles from j0 on, and how many. */
+static int find_runs(run *restrict runs, int j0, int count, const winograd_tiles s) {
+  tile_at t = find_tile(j0, s);
+  int n = 0;
+  for (int l = 0, tiles; l < count; l += tiles, n++) {
+    tiles = min(count - l, s.tw - t.x);
+    runs[n] = (run) { 2 * l, (t.n * s.m * s.oh + 2 * t.y) * s.ow + 2 * t.x,
+                      min(2 * tiles, s.ow - 2 * t.x), 2 * t.y + 1 < s.oh };
+    t.x = 0;
+    if (++t.y == s.th) t.y = 0, t.n++;
+  }
+  return n;
+}
+
+/* Copies n <= 2*MR floats: the last vector of each width ends where they end. */
+static void copy_run(const float *restrict from, global float *restrict to, int n) {
+#if VEC == 16
+  if (n >= 16) {
+    vstore16(vload16(0, from), 0, to);
+    vstore16(vload16(0, from + n - 16), 0, to + n - 16);
+  } else
+#endif
+  if (n >= 8) {
+    vstore8(vload8(0, from), 0, to);
+    vstore8(vload8(0, from + n - 8), 0, to + n - 8);
+  } else if (n >= 4) {
+    vstore4(vload4(0, from), 0, to);
+    vstore4(vload4(0, from + n - 4), 0, to + n - 4);
+  } else {
+    for (int i = 0; i < n; i++) to[i] = from[i];
+  }
+}
+
+/* Outputs of a group of tiles that lie side by side, in rows of vectors. */
+#define OUT ((2 * MR + VEC - 1) / VEC * VEC)
+
+/* At m A of VEC filters of `count` tiles, plus a bias a filter, activated, to out[row][OUT][VEC].
+ * t: the sums at position 0, positions MR*NR apart. */
+static void transform_outputs(const float *restrict t, float *restrict out, floatv bias, int count,
+                              int act, float slope) {
+  for (int l = 0; l < count; l++, t += NR, out += 2 * VEC) {
+    floatv s[8]; /* At m, 2 x 4 */
+    for (int b = 0; b < 4; b++) {
+      const float *from = t + b * MR * NR;
+      const floatv m1 = PLOAD(from + 4 * MR * NR), m2 = PLOAD(from + 8 * MR * NR);
+      s[b] = PLOAD(from) + m1 + m2;
+      s[4 + b] = m1 - m2 - PLOAD(from + 12 * MR * NR);
+    }
+    for (int a = 0; a < 2; a++) {
+      floatv o0 = s[4 * a] + s[4 * a + 1] + s[4 * a + 2] + bias;
+      floatv o1 = s[4 * a + 1] - s[4 * a + 2] - s[4 * a + 3] + bias;
+      if (act) o0 = activate(o0, act, slope), o1 = activate(o1, act, slope);
+      PSTORE(o0, out + a * OUT * VEC);
+      PSTORE(o1, out + a * OUT * VEC + VEC);
+    }
+  }
+}
+
+/* out[row][OUT][VEC] -> planes[filter][row][OUT]. */
+static void transpose_outputs(const float *restrict out, float *restrict planes) {
+  for (int p = 0; p < 2 * OUT; p += VEC) {
+#define LOAD_ROW(l) floatv v##l = PLOAD(out + (p + l) * VEC), w##l;
+    ROWS_ALL(LOAD_ROW)
+    TRANSPOSE(v, w);
+#define STORE_ROW(l) PSTORE(v##l, planes + l * 2 * OUT + p);
+    ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
-    }
-  }
-}
-
-/* Multiply: the tile of MR filters by NR tiles of every position, t[position][MR][NR]. */
-static void multiply(global const float *restrict u, local const float *restrict v,
-                     float *restrict t, int p, int rows, int step, const winograd_tiles s) {
-  const int panels = (s.m + MR - 1) / MR;
-  for (int e = 0; e < 16; e++) {
-    global const float *a = u + ((size_t)e * panels + p) * s.channels * VEC;
-    float *to = t + e * MR * NR;
-    if (rows > ROWS_MEDIUM) tile_large(a, VEC, v + e * step, s.channels, to);
-    else if (rows > ROWS_SMALL) tile_medium(a, VEC, v + e * step, s.channels, to);
-    else tile_small(a, VEC, v + e * step, s.channels, to);
-  }
-}
-
-/* Where outputs of NR tiles go in a plane of y, and their edges: 1 no second column, 2 no second
- * row. */
-typedef struct outputs {
-  int at[NR], edge[NR];
-} outputs;
-
-static void find_outputs(outputs *restrict o, int j0, int count, const winograd_tiles s) {
-  tile_at t = find_tile(j0, s);
-  for (int l = 0; l < count; l++, t = next_tile(t, s)) {
-    o->at[l] = (t.n * s.m * s.oh + 2 * t.y) * s.ow + 2 * t.x;
-    o->edge[l] = (2 * t.x + 1 >= s.ow) | (2 * t.y + 1 >= s.oh) << 1;
-  }
-}
-
-/* At m A of VEC tiles, with bias and activation: out[row of outputs][2*VEC]. t: the filter's sums
- * at position 0. */
-static void transform_output(const float *restrict t, float *restrict out, float bias, int act,
-                             float slope) {
-  floatv s[8]; /* At m, 2 x 4 */
-  for (int b = 0; b < 4; b++) {
-    const float *from = t + b * MR * NR;
-    const floatv m1 = PLOAD(from + 4 * MR * NR), m2 = PLOAD(from + 8 * MR * NR);
-    s[b] = PLOAD(from) + m1 + m2;
-    s[4 + b] = m1 - m2 - PLOAD(from + 12 * MR * NR);
-  }
-  for (int a = 0; a < 2; a++) {
-    floatv o0 = s[4 * a] + s[4 * a + 1] + s[4 * a + 2] + bias;
-    floatv o1 = s[4 * a + 1] - s[4 * a + 2] - s[4 * a + 3] + bias;
-    if (act) o0 = activate(o0, act, slope), o1 = activate(o1, act, slope);
-    PSTORE(ZIP_LO(o0, o1), out + 2 * a * VEC);
-    PSTORE(ZIP_HI(o0, o1), out + (2 * a + 1) * VEC);
-  }
-}
-
-/* Store: the outputs of `count` tiles to a plane of y. */
-static void store_outputs(const float *restrict out, global float *restrict y,
-                          const int *restrict at, const int *restrict edge, int count, int ow) {
-  for (int l = 0; l < count; l++) {
-    global float *to = y + at[l];
-    if (edge[l] == 0) {
-      vstore2(vload2(l, out), 0, to);
-      vstore2(vload2(l, out + 2 * VEC), 0, to + ow);
-    } else {
-      to[0] = out[2 * l];
-      if (!(edge[l] & 1)) to[1] = out[2 * l + 1];
-      if (!(edge[l] & 2)) to[ow] = out[2 * VEC + 2 * l];
-    }
   }
 }
 
 /* y = convolution of x with the transformed filters u, plus a bias a filter (bias_kind 2),
- * activated. Groups: 0 panels_n runs of NR tiles. v: local memory of 16*panels_n*channels*NR
- * floats. */
+ * activated. Groups: 0 `block` tiles, a multiple of MR. v: local memory of 16*block floats for
+ * every channel, rounded up to KB, and 16 vectors. */
 kernel ONE_ITEM void winograd(global const float *restrict u, global const float *restrict x,
                               global float *restrict y, global const float *restrict bias,
-                              local float *v, const winograd_tiles s, int panels_n, int bias_kind,
+                              local float *v, const winograd_tiles s, int block, int bias_kind,
                               int act, float slope) {
   float t[16 * MR * NR] __attribute__((aligned(128)));
-  float out[4 * VEC] __attribute__((aligned(64)));
-  const int begin = get_group_id(0) * panels_n * NR, step = panels_n * s.channels * NR;
-  const int runs = min(panels_n, (s.tiles - begin + NR - 1) / NR);
-  for (int jp = 0; jp < runs; jp++)
-    for (int side = 0; side < NR; side += VEC)
-      pack_tiles(x, v + jp * s.channels * NR + side, step, begin + jp * NR + side, s);
+  float out[2 * OUT * VEC] __attribute__((aligned(128)));
+  float planes[2 * OUT * VEC] __attribute__((aligned(128)));
+  run runs[MR];
+  const int begin = get_group_id(0) * block, count = min(block, s.tiles - begin);
+  const int step = (s.channels + KB - 1) / KB * KB * block + VEC, panels = (s.m + NR - 1) / NR;
+  for (int e = 0; e < 2 * OUT * VEC; e++) out[e] = 0.0f;
+  for (int c = 0; c < s.channels; c += VEC)
+    transform_tiles(x + c, v + c / KB * KB * block + c % KB, step, KB, begin, count, s);
 
-  for (int i0 = 0; i0 < s.m; i0 += MR) {
-    const int rows = min(MR, s.m - i0);
-    for (int jp = 0; jp < runs; jp++) {
-      const int j0 = begin + jp * NR, count = min(NR, s.tiles - j0);
-      outputs o;
-      multiply(u, v + jp * s.channels * NR, t, i0 / MR, rows, step, s);
-      find_outputs(&o, j0, count, s);
-      for (int r = 0; r < rows; r++) {
-        const float offset = bias_kind ? bias[i0 + r] : 0.0f;
-        for (int side = 0; side < NR; side += VEC) {
-          transform_output(t + r * NR + side, out, offset, act, slope);
-          store_outputs(out, y + (size_t)(i0 + r) * s.oh * s.ow, o.at + side, o.edge + side,
-                        min(VEC, count - side), s.ow);
+  for (int i0 = 0; i0 < s.m; i0 += NR) {
+    floatv offset[2] = { (floatv)(0.0f), (floatv)(0.0f) };
+    if (bias_kind) {
+      float b[NR] __attribute__((aligned(128)));
+      for (int r = 0; r < NR; r++) b[r] = i0 + r < s.m ? bias[i0 + r] : 0.0f;
+      offset[0] = PLOAD(b), offset[1] = PLOAD(b + VEC);
+    }
+    for (int j = 0; j < count; j += MR) {
+      const int tiles = min(MR, count - j), n_runs = find_runs(runs, begin + j, tiles, s);
+      for (int e = 0; e < 16; e++) {
+        global const float *b = u + ((size_t)e * panels * NR + i0) * s.channels;
+        local const float *a = v + e * step + j * KB;
+        if (tiles > ROWS_MEDIUM) tiles_large(a, KB * block, b, s.channels, t + e * MR * NR);
+        else if (tiles > ROWS_SMALL) tiles_medium(a, KB * block, b, s.channels, t + e * MR * NR);
+        else tiles_small(a, KB * block, b, s.channels, t + e * MR * NR);
+      }
+      for (int side = 0; side < NR && i0 + side < s.m; side += VEC) {
+        const int filters = min(VEC, s.m - i0 - side);
+        transform_outputs(t + side, out, offset[side / VEC], tiles, act, slope);
+        transpose_outputs(out, planes);
+        for (int f = 0; f < filters; f++) {
+          global float *plane = y + (size_t)(i0 + side + f) * s.oh * s.ow;
+          for (int r = 0; r < n_runs; r++) {
+            const float *from = planes + f * 2 * OUT + runs[r].from;
+            copy_run(from, plane + runs[r].at, runs[r].n);
+            if (runs[r].below) copy_run(from + OUT, plane + runs[r].at + s.ow, runs[r].n);
+          }
         }
       }
     }
@@ -238,17 +284,18 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
 
 /* ---- filter gradient ---- */
 
-/* Blocks of winograd_filter_grad in local memory, [position][...]: inputs v [panel][KT][NR],
- * gradients u [panel][KT][VEC] and sums [panel of filters][panel of channels][MR][NR]. */
+/* Blocks of winograd_filter_grad in local memory, [position][...] with a vector more a position:
+ * inputs v [panel][KT][NR], gradients u [panel][KT][VEC] and sums [panel of filters][panel of
+ * channels][MR][NR]. */
 typedef struct grad_room {
   local float *v, *u, *sums;
   int step_v, step_u, step_s; /* from position to position */
 } grad_room;
 
 static grad_room room_of(local float *room, const winograd_blocks b) {
-  grad_room r = { .step_v = b.panels_c * KT * NR,
-                  .step_u = b.panels_o * KT * VEC,
-                  .step_s = b.panels_o * b.panels_c * MR * NR };
+  grad_room r = { .step_v = b.panels_c * KT * NR + VEC,
+                  .step_u = b.panels_o * KT * VEC + VEC,
+                  .step_s = b.panels_o * b.panels_c * MR * NR + VEC };
   r.v = room, r.u = r.v + 16 * r.step_v, r.sums = r.u + 16 * r.step_u;
   return r;
 }
@@ -262,6 +309,10 @@ static void pack_gradient(global const float *restrict gy, local float *restrict
   const floatv e0 = GLOAD(from), e1 = right ? GLOAD(from + yl) : none;
   const floatv f0 = below ? GLOAD(from + s.ow * yl) : none;
   const floatv f1 = right && below ? GLOAD(from + (s.ow + 1) * yl) : none;
+  for (int r = 0; r < 2; r++) {
+    PREFETCH(from + (r * s.ow + 8) * yl);
+    PREFETCH(from + (r * s.ow + 9) * yl);
+  }
   const floatv a[8] = { e0, e1, e0 + f0, e1 + f1, e0 - f0, e1 - f1, -f0, -f1 }; /* A e, 4 x 2 */
   for (int r = 0; r < 4; r++) {
     LSTORE(a[2 * r], u + (4 * r) * step);
@@ -311,7 +362,7 @@ static void store_filter(local const float *restrict sums, global float *restric
  * Groups: 0 `share` tiles, of which KT are transformed at a time; 1 panels_o panels of MR filters,
  * 2 panels_c panels of NR channels. x has s.cl floats a pixel, gy (N,oh,ow,yl) is channels-last
  * too; part[group 0][filter][3*3][cl]. room: local memory of 16*(panels_c*NR*KT + panels_o*VEC*KT +
- * panels_o*MR*panels_c*NR) floats. */
+ * panels_o*MR*panels_c*NR + 3*VEC) floats. */
 kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x,
                                           global const float *restrict gy,
                                           global float *restrict part, local float *restrict room,
@@ -331,17 +382,12 @@ kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x,
   tile_at t = find_tile(begin, s);
   for (int t0 = begin; t0 < end; t0 += KT) {
     const int kt = min(KT, end - t0);
-    for (int k = 0; k < kt; k++, t = next_tile(t, s)) {
-      for (int i = 0; i < vectors; i++) {
-        local float *to = r.v + ((i / 2) * KT + k) * NR + (i & 1) * VEC;
-        floatv d[16];
-        load_tile(x + c_begin + i * VEC, d, t, s.cl, s);
-        transform_input(d);
-        for (int e = 0; e < 16; e++) LSTORE(d[e], to + e * r.step_v);
-      }
+    for (int i = 0; i < vectors; i++)
+      transform_tiles(x + c_begin + i * VEC, r.v + i / 2 * KT * NR + (i & 1) * VEC, r.step_v, NR,
+                      t0, kt, s);
+    for (int k = 0; k < kt; k++, t = next_tile(t, s))
       for (int o = 0; o < filters; o += MR)
         pack_gradient(gy + o_begin + o, r.u + (o / MR * KT + k) * VEC, r.step_u, t, b.yl, s);
-    }
     multiply_tiles(r, kt, filters, panels, b.panels_c);
   }
 

@@ -26,7 +26,7 @@ static view view_of(const lcl_conv_problem *p) {
   return w;
 }
 
-enum { GRAD_TILES = 32 }; /* tiles that a filter gradient transforms at a time */
+enum { GRAD_TILES = 40 }; /* tiles that a filter gradient transforms at a time */
 
 static void kernel_options(int vec, char options[32]) {
   snprintf(options, 32, "-DVEC=%d -DKT=%d", vec, GRAD_TILES);
@@ -45,20 +45,24 @@ static grid grid_of(const lcl_caps *caps, const lcl_gemm *g) {
   return (grid) { vec, 2 * vec, lcl__packed_rows(vec), th, tw, x->images * th * tw };
 }
 
+enum { CHANNELS = 64, MOST_LOCAL = 1 << 20 }; /* KB of the kernel */
+
 typedef struct tiling {
   grid g;
-  int64_t panels_n, local;
+  int64_t block, local;
 } tiling;
 
-/* Runs of tiles whose transformed inputs share local memory with room to spare for the filters
+/* Blocks of tiles whose transformed inputs share local memory with room to spare for the filters
  * beside them in the L2 cache, but enough of them for all compute units. */
 static tiling tiling_of(const lcl_caps *caps, const view *w) {
   tiling t = { .g = grid_of(caps, &w->g) };
-  const int64_t one = 16 * w->channels * t.g.nr * (int64_t)sizeof(float),
-                room = (int64_t)LCL_MIN(caps->local_mem, 1u << 20);
-  const int64_t all = lcl__ceil_div(t.g.tiles, t.g.nr), units = lcl__units(caps);
-  t.panels_n = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
-  t.local = one * t.panels_n;
+  const int64_t one = 16 * (int64_t)lcl__round_up((size_t)w->channels, CHANNELS) * t.g.mr *
+                      (int64_t)sizeof(float),
+                room = (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
+  const int64_t all = lcl__ceil_div(t.g.tiles, t.g.mr), units = lcl__units(caps);
+  const int64_t groups = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
+  t.block = groups * t.g.mr;
+  t.local = one * groups + 16 * t.g.vec * (int64_t)sizeof(float);
   return t;
 }
 
@@ -84,14 +88,14 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl__lower_caps(lw);
   const tiling t = tiling_of(caps, w);
-  const int64_t panels = lcl__ceil_div(g->m, t.g.mr),
+  const int64_t panels = lcl__ceil_div(g->m, t.g.nr),
                 chunks = LCL_MAX(1, lcl__ceil_div(8 * lcl__units(caps), panels));
   const int64_t chunk = lcl__ceil_div(w->channels, chunks),
                 cl = (int64_t)lcl__round_up((size_t)w->channels, (size_t)t.g.vec);
   char options[32], label[160];
   kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
-  const int u = lcl__scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.vec));
+  const int u = lcl__scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.nr));
   LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_winograd.cl", .options = options },
@@ -114,10 +118,10 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
               .kernel = "winograd",
               LCL_ARGS(lcl__scratch_arg(lw, u, LCL_READ), lcl__scratch_arg(lw, copy, LCL_READ),
                        g->c, g->bias_kind ? g->bias : lcl__scratch_arg(lw, u, LCL_READ),
-                       lcl__local((size_t)t.local), LCL_STRUCT(tiles), lcl__i32(t.panels_n),
+                       lcl__local((size_t)t.local), LCL_STRUCT(tiles), lcl__i32(t.block),
                        lcl__i32(g->bias_kind), lcl__i32(g->act), lcl__f32(g->slope)),
               .dims = 1,
-              .global = { (size_t)lcl__ceil_div(lcl__ceil_div(t.g.tiles, t.g.nr), t.panels_n) },
+              .global = { (size_t)lcl__ceil_div(t.g.tiles, t.block) },
               .local = { 1 },
               .flops = g->flops,
               .bytes = 4.0 *
@@ -146,7 +150,7 @@ static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
   t.splits = lcl__ceil_div(t.g.tiles, t.share);
   t.local = 16 * (int64_t)sizeof(float) *
             (GRAD_TILES * (t.block_c * t.g.nr + t.block_o * t.g.vec) +
-             t.block_o * t.g.mr * t.block_c * t.g.nr);
+             t.block_o * t.g.mr * t.block_c * t.g.nr + 3 * t.g.vec);
   return t;
 }
 
@@ -197,8 +201,6 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
 }
 
 /* ---- all three ---- */
-
-enum { MOST_LOCAL = 1 << 20 };
 
 static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
   const lcl_conv_attr *a = &p->a;
