@@ -1,7 +1,7 @@
 /* M2, the generative semi-supervised model, with convolutions: Kingma et al., "Semi-supervised
  * Learning with Deep Generative Models" (2014), as built by J. Zumer, "Influencing the Properties
  * of Latent Representations" (2016), sections 4.5 and 6.1. The network is in style_net.h; here
- * q(z|x,y) sees the class.
+ * q(z|x,y) sees the class. input=m1 is M1+M2.
  *
  *   labelled     KL(q(z|x,y) || N(0,I)) + BCE(x; p(x|y,z)) - log p(y) + w_c CE(y; q(y|x))
  * (Eqs. 4.33, 6.1-6.4) unlabelled   sum_y q(y|x) (KL + BCE - log p(y)) + sum_y q(y|x) log q(y|x)

@@ -3,10 +3,19 @@
 #include "models/registry.h"
 
 static const lcl_model_class *const classes[] = {
-  &lcl__model_semantic_noise, &lcl__model_imsat,      &lcl__model_dec,
-  &lcl__model_inversion,      &lcl__model_ladder,     &lcl__model_pixelrnn,
-  &lcl__model_augconv,        &lcl__model_vae,        &lcl__model_m2,
-  &lcl__model_two_head,       &lcl__model_vae_ladder, &lcl__model_vae_ladder_control,
+  &lcl__model_semantic_noise,
+  &lcl__model_imsat,
+  &lcl__model_dec,
+  &lcl__model_inversion,
+  &lcl__model_ladder,
+  &lcl__model_pixelrnn,
+  &lcl__model_augconv,
+  &lcl__model_vae,
+  &lcl__model_m1,
+  &lcl__model_m2,
+  &lcl__model_two_head,
+  &lcl__model_vae_ladder,
+  &lcl__model_vae_ladder_control,
 };
 
 /* Those of programs and plug-ins. */

@@ -10,6 +10,7 @@ extern const lcl_model_class lcl__model_imsat;
 extern const lcl_model_class lcl__model_inversion;
 extern const lcl_model_class lcl__model_ladder;
 extern const lcl_model_class lcl__model_augconv;
+extern const lcl_model_class lcl__model_m1;
 extern const lcl_model_class lcl__model_m2;
 extern const lcl_model_class lcl__model_pixelrnn;
 extern const lcl_model_class lcl__model_semantic_noise;

@@ -9,6 +9,7 @@
 #include "nn/nn.h"
 
 enum { KERNEL = 7 };
+#define LOG_2_PI 1.8378770664f
 
 static const lcl_linear_desc glorot = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
 
@@ -33,8 +34,17 @@ static lcl_tensor *conv(lcl_tensor *x, const char *name, int64_t out, bool full)
                                            .conv = { .pad = { pad, pad, pad, pad } } });
 }
 
-/* x (N,C,H,W) -> (N, maps*h*w). */
+/* What is explained of images (N,C,H,W): they themselves, or (N,latent1) of M1. */
+static lcl_tensor *explained(const lcl_style_net *n, lcl_tensor *x, bool sampled) {
+  lcl_tensor *mu, *logvar;
+  if (!n->on_m1) return x;
+  lcl__m1_encode(&n->m1, x, &mu, &logvar);
+  return lcl_stop_gradient(sampled ? lcl_reparameterise(mu, logvar) : mu);
+}
+
+/* x, as explained() gives it -> (N, maps*h*w) or (N,units). */
 static lcl_tensor *root_of(const lcl_style_net *n, lcl_tensor *x) {
+  if (n->on_m1) return lcl_softplus(lcl_linear(x, "root.hidden", n->units, &glorot));
   lcl_tensor *h = lcl_relu(conv(square_affine(x, "root.affine1"), "root.conv1", n->maps[0], false));
   if (n->mid_affine) h = square_affine(h, "root.affine2");
   return lcl_flatten(lcl_relu(conv(h, "root.conv2", n->maps[1], false)));
@@ -72,8 +82,11 @@ static lcl_tensor *log_variance(const lcl_style_net *n, lcl_tensor *root) {
  * against 0. */
 static lcl_tensor *class_logits(const lcl_style_net *n, lcl_tensor *root) {
   int64_t visible = lcl_shape_count(n->image);
-  lcl_tensor *h = lcl_relu(lcl_linear(root, "cls.fc1", LCL_MAX(visible / 5, 1), NULL));
-  h = lcl_relu(lcl_linear(h, "cls.fc2", LCL_MAX(visible / 10, 1), NULL));
+  lcl_tensor *h = root;
+  if (!n->on_m1) {
+    h = lcl_relu(lcl_linear(h, "cls.fc1", LCL_MAX(visible / 5, 1), NULL));
+    h = lcl_relu(lcl_linear(h, "cls.fc2", LCL_MAX(visible / 10, 1), NULL));
+  }
   if (n->softmax || n->classes != 2) return lcl_linear(h, "cls.out", n->classes, &glorot);
   lcl_tensor *one = lcl_linear(h, "cls.out", 1, &glorot);
   return lcl_concat((lcl_tensor *[]) { lcl_scale(one, 0), one }, 2, 1);
@@ -93,10 +106,17 @@ static lcl_tensor *class_loss_rows(const lcl_style_net *n, lcl_tensor *logits, l
   return lcl_bce_logits_rows(logits, lcl_one_hot(label, n->classes));
 }
 
-/* z (M,latent), onehot (M,K) -> Bernoulli logits (M,C,H,W). */
+/* z (M,latent), onehot (M,K) -> Bernoulli logits (M,C,H,W); of M1's latent, means and behind them
+ * log-variances (M,2*latent1). */
 static lcl_tensor *decode(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
   int64_t rows = lcl_tensor_shape(z).dim[0], h = n->image.dim[2], w = n->image.dim[3];
   lcl_tensor *in = lcl_concat((lcl_tensor *[]) { z, onehot }, 2, 1);
+  if (n->on_m1) {
+    lcl_tensor *hidden = lcl_softplus(lcl_linear(in, "p.hidden", n->units, &glorot));
+    lcl_tensor *parts[] = { lcl_linear(hidden, "p.mean", n->m1.latent, &glorot),
+                            lcl_linear(hidden, "p.spread", n->m1.latent, &glorot) };
+    return lcl_concat(parts, 2, 1);
+  }
   lcl_tensor *v = lcl_linear(in, "dec.affine1", n->maps[1] * side(h, 2) * side(w, 2), &glorot);
   v = lcl_reshape(v, LCL_SHAPE(rows, n->maps[1], side(h, 2), side(w, 2)));
   v = lcl_relu(conv(v, "dec.conv1", n->maps[0], true));
@@ -105,6 +125,28 @@ static lcl_tensor *decode(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *one
 }
 
 /* ---- losses ---- */
+
+/* -log p(x|y,z) of what decode() gave for k classes of each example, (N,k), or (N) for k = 0: for
+ * the one class of each. */
+static lcl_tensor *recon_rows(const lcl_style_net *n, lcl_tensor *out, lcl_tensor *x, int64_t k) {
+  const int64_t rows = lcl_tensor_shape(x).dim[0],
+                width = lcl_shape_count(lcl_tensor_shape(x)) / rows;
+  if (!n->on_m1 && k == 0) return lcl_bce_logits_rows(out, x);
+  const int64_t each = LCL_MAX(k, 1);
+  lcl_tensor *seen = lcl_reshape(x, LCL_SHAPE(rows, 1, width)), *cost;
+  if (n->on_m1) {
+    out = lcl_reshape(out, LCL_SHAPE(rows, each, 2 * width));
+    lcl_tensor *mean = lcl_slice_axis(out, 2, 0, width),
+               *spread = lcl_slice_axis(out, 2, width, 2 * width);
+    lcl_tensor *apart = lcl_mul(lcl_square(lcl_sub(seen, mean)), lcl_exp(lcl_neg(spread)));
+    cost = lcl_scale(lcl_shift(lcl_add(spread, apart), LOG_2_PI), 0.5f);
+  } else {
+    out = lcl_reshape(out, LCL_SHAPE(rows, each, width));
+    cost = lcl_sub(lcl_softplus(out), lcl_mul(seen, out));
+  }
+  cost = lcl_sum(cost, LCL_AXIS(2), false);
+  return k ? cost : lcl_reshape(cost, LCL_SHAPE(rows));
+}
 
 /* Terms of one labelled batch, each (N); z is sampled once. */
 typedef struct labelled_terms {
@@ -118,7 +160,7 @@ static labelled_terms labelled(const lcl_style_net *n, lcl_tensor *x, lcl_tensor
   if (shift) mu = lcl_add(mu, shift);
   labelled_terms t = { .logits = class_logits(n, root) };
   t.kl = lcl__vae_kl_rows(mu, logvar, n->o);
-  t.recon = lcl_bce_logits_rows(decode(n, lcl_reparameterise(mu, logvar), onehot), x);
+  t.recon = recon_rows(n, decode(n, lcl_reparameterise(mu, logvar), onehot), x, 0);
   t.cls = class_loss_rows(n, t.logits, label);
   return t;
 }
@@ -138,13 +180,8 @@ static lcl_tensor *unlabelled_rows(const lcl_style_net *n, lcl_tensor *x) {
   lcl_tensor *onehot = lcl_reshape(
       lcl_broadcast(lcl_reshape(all, LCL_SHAPE(1, k, k)), LCL_SHAPE(rows, k, k)),
       LCL_SHAPE(rows * k, k));
-  lcl_tensor *logits = decode(n, lcl_reparameterise(each_mu, logvar), onehot);
-  lcl_shape s = n->image;
-  int64_t pixels = lcl_shape_count(s);
-  lcl_tensor *pairs = lcl_reshape(logits, LCL_SHAPE(rows, k, pixels));
-  lcl_tensor *image = lcl_reshape(x, LCL_SHAPE(rows, 1, pixels));
-  lcl_tensor *recon = lcl_sum(lcl_sub(lcl_softplus(pairs), lcl_mul(image, pairs)), LCL_AXIS(2),
-                              false);
+  lcl_tensor *out = decode(n, lcl_reparameterise(each_mu, logvar), onehot);
+  lcl_tensor *recon = recon_rows(n, out, x, k);
   lcl_tensor *kl = lcl_reshape(lcl__vae_kl_rows(each_mu, logvar, n->o), LCL_SHAPE(rows, k));
   lcl_tensor *cost = lcl_shift(lcl_add(recon, kl), logf((float)k));
   lcl_tensor *log_q = class_log_probability(n, class_logits(n, root));
@@ -157,7 +194,7 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
 
 static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
-  labelled_terms t = labelled(n, lcl_build_image(b), label);
+  labelled_terms t = labelled(n, explained(n, lcl_build_image(b), true), label);
   lcl_objective ob = { .build = b };
   lcl__objective_add(&ob, "recon", mean_of(t.recon), 1);
   lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
@@ -165,18 +202,21 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
                      (float)lcl_option_float(n->o, "w_c"));
   lcl__graph_rows(n->g, LCL_ROWS_SECOND);
   if (lcl_build_unlabelled_batch(b) > 0)
-    lcl__objective_add(&ob, "unlabelled",
-                       lcl__nn_share(mean_of(unlabelled_rows(n, lcl_build_unlabelled(b)))), 1);
+    lcl__objective_add(
+        &ob, "unlabelled",
+        lcl__nn_share(mean_of(unlabelled_rows(n, explained(n, lcl_build_unlabelled(b), true)))), 1);
   lcl__graph_rows(n->g, LCL_ROWS_FIRST);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
    * bound. */
   lcl_build_loss(b, lcl_shift(ob.total, logf((float)n->classes)));
   lcl_build_correct(b, lcl_correct_rows(t.logits, label));
+  if (n->on_m1) /* its parameters are kept, for images */
+    lcl__m1_decode(&n->m1, explained(n, lcl_build_image(b), false));
 }
 
 static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
-  labelled_terms t = labelled(n, lcl_build_image(b), label);
+  labelled_terms t = labelled(n, explained(n, lcl_build_image(b), false), label);
   lcl_build_example(b, "loss",
                     lcl_shift(lcl_add(lcl_add(t.recon, t.kl),
                                       lcl_scale(t.cls, (float)lcl_option_float(n->o, "w_c"))),
@@ -191,14 +231,16 @@ static void build_eval(lcl_build *b, const lcl_style_net *n) {
 /* ---- images ---- */
 
 static lcl_tensor *image_of(const lcl_style_net *n, lcl_tensor *z, lcl_tensor *onehot) {
-  return lcl_sigmoid(decode(n, z, onehot));
+  lcl_tensor *out = decode(n, z, onehot);
+  if (n->on_m1) out = lcl__m1_decode(&n->m1, lcl_slice_axis(out, 1, 0, n->m1.latent));
+  return lcl_sigmoid(out);
 }
 
 /* Style of each image (the mean of q, with its own label), shown as itself, as every class in turn
  * (analogies), and on the way to its right neighbour's style (interpolation). */
 static void build_reconstruct(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *x = lcl_build_image(b), *onehot = lcl_one_hot(lcl_build_label(b), n->classes);
-  lcl_tensor *root = root_of(n, x), *z = mean_from_root(n, root),
+  lcl_tensor *root = root_of(n, explained(n, x, false)), *z = mean_from_root(n, root),
              *shift = mean_from_class(n, root, onehot);
   if (shift) z = lcl_add(z, shift);
   lcl_build_output(b, "original", x);
@@ -271,9 +313,12 @@ lcl_status lcl__style_net_init(lcl_style_net *n, const lcl_options *o, const lcl
                          .image = LCL_SHAPE(1, d->channels, d->height, d->width),
                          .mid_affine = wants_mid_affine(o, d),
                          .y_in_encoder = y_in_encoder,
-                         .softmax = lcl_option_is(o, "cls_out", "softmax") };
+                         .softmax = lcl_option_is(o, "cls_out", "softmax"),
+                         .on_m1 = lcl_option_is(o, "input", "m1"),
+                         .units = lcl_option_int(o, "units") };
   if (d->classes < 2)
     return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
+  if (n->on_m1) return lcl__m1_read(&n->m1, o, "m1_hidden", "m1_latent_size", d);
   if (side(d->height, 2) < 1 || side(d->width, 2) < 1)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "images of %lldx%lld are too small for two 7x7 convolutions (13x13 at least)",

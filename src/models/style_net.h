@@ -6,16 +6,34 @@
  *   q(z|x,y)  normal: mean from [root, onehot(y)] (or the root alone), log-variance from the root
  *   q(y|x)    root - n/5 ReLU - n/10 ReLU - one sigmoid unit a class, normalised by their sum (or
  * softmax) p(x|y,z)  the root mirrored: [z, onehot(y)] - affine - full conv + ReLU - affine - full
- * conv: Bernoulli logits */
+ * conv: Bernoulli logits
+ *
+ * input=m1 explains the latent z1 of a variational autoencoder in the image's place (M1+M2 of
+ * Kingma et al., "Semi-supervised Learning with Deep Generative Models", 2014), a sample of q(z1|x)
+ * in training and its mean otherwise; the weights of the run that it is started from stay:
+ *
+ *   root        z1 - units of softplus
+ *   q(y|x)      root - one unit a class
+ *   p(z1|y,z)   [z, onehot(y)] - units of softplus - mean and log-variance of a normal */
 #ifndef LCL_MODELS_STYLE_NET_H
 #define LCL_MODELS_STYLE_NET_H
 
 #include "latentcl/nn.h"
+#include "models/m1_net.h"
 #include "models/objective.h"
 
 /* Options of both classes. */
 #define LCL_STYLE_OPTIONS                                                                          \
-  { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                     \
+  { "input", LCL_OPTION_CHOICE, "image",                                                           \
+    "what is explained: the image, or the latent of a run of vae with arch=mlp (--start)",         \
+    "image|m1" },                                                                                  \
+      { "m1_hidden", LCL_OPTION_STRING, "600,600",                                                 \
+        "input=m1: widths of the autoencoder, as its run has them", NULL },                        \
+      { "m1_latent_size", LCL_OPTION_INT, "50", "input=m1: dimensions of its latent",              \
+        "[1,4096]" },                                                                              \
+      { "units", LCL_OPTION_INT, "500", "input=m1: units of the hidden layers on the latent",      \
+        "[1,65536]" },                                                                             \
+      { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                 \
       { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                  \
       { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                   \
         "affine layer between the convolutions (auto: on images up to 32x32)",                     \
@@ -47,6 +65,9 @@ typedef struct lcl_style_net {
   bool mid_affine;
   bool y_in_encoder; /* the mean of q(z|x,y) sees y */
   bool softmax;
+  bool on_m1;    /* the latent of m1 is explained, not the image */
+  lcl_m1_net m1; /* with on_m1 */
+  int64_t units; /* with on_m1 */
 } lcl_style_net;
 
 /* Checks the options against the data; for defaults() and build(). */

@@ -208,6 +208,7 @@ const lcl_table *const lcl__tables[] = { &mnist,
                                          &lcl__table_latent,
                                          &lcl__table_pixelrnn,
                                          &lcl__table_generative,
+                                         &lcl__table_semi_supervised,
                                          &lcl__table_pets,
                                          &lcl__table_cat_dog };
 const size_t lcl__table_count = LCL_COUNT(lcl__tables);

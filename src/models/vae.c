@@ -1,6 +1,7 @@
-/* Convolutional variational autoencoder with a latent laid out like an image: J. Zumer,
- * "Influencing the Properties of Latent Representations" (2016), section 5.1. Does a
- * fully-connected layer between the sample and the first decoder convolution help?
+/* Variational autoencoders. arch=conv has convolutions and a latent laid out like an image: J.
+ * Zumer, "Influencing the Properties of Latent Representations" (2016), section 5.1. Does a
+ * fully-connected layer between the sample and the first decoder convolution help? arch=mlp is the
+ * latent-feature model of m1_net.h.
  *
  *   encoder   conv 5x5 valid + ReLU, twice; 1x1 convolutions to mean and log-variance of z, a map
  *   decoder   [fc n -> n + ReLU] - conv 5x5 full + ReLU - conv 5x5 full: Bernoulli logits
@@ -14,12 +15,20 @@
  *             network's mean and log-variance, the loss is
  *             BCE(x; p(x|z)) - log p(z) + log q(z0|x) + log q(v0) - log r(v|x,z) */
 #include "base/base.h"
+#include "models/m1_net.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
 
 enum { KERNEL = 5 };
 
 static const lcl_option options[] = {
+  { "arch", LCL_OPTION_CHOICE, "conv",
+    "convolutions with an image-like latent, or fully-connected layers (the latent-feature model "
+    "that m1 and m2 with input=m1 start from)",
+    "conv|mlp" },
+  { "hidden", LCL_OPTION_STRING, "600,600",
+    "arch=mlp: widths of the encoder; the decoder mirrors them", NULL },
+  { "latent_size", LCL_OPTION_INT, "50", "arch=mlp: dimensions of the latent", "[1,4096]" },
   { "decoder_fc", LCL_OPTION_BOOL, "true",
     "square fully-connected layer between the sample and the decoder", NULL },
   { "n_interspersed_fc", LCL_OPTION_INT, "0",
@@ -46,7 +55,9 @@ typedef struct net {
   const lcl_options *o;
   int64_t maps, channels, zh, zw; /* z is one map of zh x zw */
   int interspersed;
-  bool decoder_fc;
+  bool decoder_fc, mlp;
+  lcl_m1_net m1; /* arch=mlp */
+  int64_t width; /* numbers of z */
 } net;
 
 /* ---- network ---- */
@@ -65,18 +76,23 @@ static lcl_tensor *square_relu(lcl_tensor *x, const char *name) {
                      lcl_tensor_shape(x));
 }
 
-/* What the encoder makes of x (N,C,H,W): its last maps (N,maps,zh,zw), and the mean and
- * log-variance (N, zh*zw) that are computed from them. */
+/* What the encoder makes of x (N,C,H,W): its last layer, (N,maps,zh,zw) or (N,units), and the mean
+ * and log-variance (N,width) that are computed from it. */
 typedef struct code {
-  lcl_tensor *maps, *mu, *logvar;
+  lcl_tensor *last, *mu, *logvar;
 } code;
 
 static code encode(const net *n, lcl_tensor *x) {
+  if (n->mlp) {
+    code c;
+    c.last = lcl__m1_encode(&n->m1, x, &c.mu, &c.logvar);
+    return c;
+  }
   lcl_tensor *h = lcl_relu(conv(x, "enc.conv1", n->maps, KERNEL, false));
   if (n->interspersed > 0) h = square_relu(h, "enc.fc1");
   h = lcl_relu(conv(h, "enc.conv2", n->maps, KERNEL, false));
   if (n->interspersed > 1) h = square_relu(h, "enc.fc2");
-  return (code) { .maps = h,
+  return (code) { .last = h,
                   .mu = lcl_flatten(conv(h, "enc.mu", 1, 1, false)),
                   .logvar = lcl_flatten(conv(h, "enc.logvar", 1, 1, false)) };
 }
@@ -85,8 +101,9 @@ static lcl_tensor *as_map(const net *n, lcl_tensor *z) {
   return lcl_reshape(z, LCL_SHAPE(lcl_tensor_shape(z).dim[0], 1, n->zh, n->zw));
 }
 
-/* z (N, zh*zw) -> logits (N,C,H,W). */
+/* z (N,width) -> logits (N,C,H,W). */
 static lcl_tensor *decode(const net *n, lcl_tensor *z) {
+  if (n->mlp) return lcl__m1_decode(&n->m1, z);
   lcl_tensor *v = as_map(n, z);
   if (n->decoder_fc) v = square_relu(v, "dec.fc1");
   if (n->interspersed > 1) v = square_relu(v, "dec.fc2");
@@ -95,26 +112,31 @@ static lcl_tensor *decode(const net *n, lcl_tensor *z) {
   return conv(v, "dec.conv2", n->channels, KERNEL, true);
 }
 
-static net make_net(lcl_build *b) {
-  const lcl_model *m = lcl_build_model(b);
-  return (net) { .g = lcl_build_graph(b),
-                 .o = m->options,
-                 .maps = lcl_option_int(m->options, "maps"),
-                 .channels = m->data.channels,
-                 .zh = m->data.height - 2 * (KERNEL - 1),
-                 .zw = m->data.width - 2 * (KERNEL - 1),
-                 .interspersed = (int)lcl_option_int(m->options, "n_interspersed_fc"),
-                 .decoder_fc = lcl_option_bool(m->options, "decoder_fc") };
+static lcl_status read_net(net *n, const lcl_options *o, const lcl_model_data *d) {
+  *n = (net) { .o = o,
+               .maps = lcl_option_int(o, "maps"),
+               .channels = d->channels,
+               .zh = d->height - 2 * (KERNEL - 1),
+               .zw = d->width - 2 * (KERNEL - 1),
+               .interspersed = (int)lcl_option_int(o, "n_interspersed_fc"),
+               .decoder_fc = lcl_option_bool(o, "decoder_fc"),
+               .mlp = lcl_option_is(o, "arch", "mlp") };
+  n->width = n->mlp ? lcl_option_int(o, "latent_size") : n->zh * n->zw;
+  if (n->mlp) return lcl__m1_read(&n->m1, o, "hidden", "latent_size", d);
+  if (n->zh < 1 || n->zw < 1)
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",
+                     (long long)d->height, (long long)d->width);
+  return LCL_OK;
 }
 
 /* ---- Hamiltonian inference ---- */
 
-/* A vector over the latent that all examples share, (1,zh*zw). */
+/* A vector over the latent that all examples share, (1,width). */
 static lcl_tensor *shared(const net *n, const char *name, float value) {
-  const int64_t d = n->zh * n->zw;
-  lcl_tensor *t = lcl_param(n->g, name, LCL_SHAPE(d),
+  lcl_tensor *t = lcl_param(n->g, name, LCL_SHAPE(n->width),
                             (lcl_init) { .kind = LCL_INIT_CONSTANT, .value = value });
-  return lcl_reshape(t, LCL_SHAPE(1, d));
+  return lcl_reshape(t, LCL_SHAPE(1, n->width));
 }
 
 /* -log p(x,z) of each example but for a constant; recon receives its part -log p(x|z). */
@@ -142,19 +164,20 @@ static void move(const net *n, lcl_tensor *x, lcl_tensor **z, lcl_tensor **v) {
   }
 }
 
-/* A map of r(v|x,z), of zeros at first: r begins as N(0,I), as q(v) does. */
-static lcl_tensor *reverse_map(lcl_tensor *h, const char *name) {
-  return lcl_flatten(lcl_conv(h, name,
-                              &(lcl_conv_block_desc) { .out = 1,
-                                                       .kernel = { 1, 1 },
-                                                       .weight = { .kind = LCL_INIT_CONSTANT } }));
+/* Mean or log-variance of r(v|x,z), of zeros at first: r begins as N(0,I), as q(v) does. */
+static lcl_tensor *reverse_part(const net *n, lcl_tensor *h, const char *name) {
+  const lcl_init zero = { .kind = LCL_INIT_CONSTANT };
+  if (n->mlp) return lcl_linear(h, name, n->width, &(lcl_linear_desc) { .weight = zero });
+  return lcl_flatten(
+      lcl_conv(h, name, &(lcl_conv_block_desc) { .out = 1, .kernel = { 1, 1 }, .weight = zero }));
 }
 
 /* -log r(v|x,z) of each example but for the constant of v0's. */
 static lcl_tensor *reverse_rows(const net *n, const code *c, lcl_tensor *z, lcl_tensor *v) {
-  lcl_tensor *in = lcl_concat((lcl_tensor *[]) { c->maps, as_map(n, z) }, 2, 1);
-  lcl_tensor *h = lcl_relu(conv(in, "hmc.conv", n->maps, 1, false));
-  lcl_tensor *mean = reverse_map(h, "hmc.mean"), *spread = reverse_map(h, "hmc.spread");
+  lcl_tensor *in = lcl_concat((lcl_tensor *[]) { c->last, n->mlp ? z : as_map(n, z) }, 2, 1);
+  lcl_tensor *h = lcl_relu(n->mlp ? lcl_linear(in, "hmc.hidden", n->m1.hidden[0], NULL)
+                                  : conv(in, "hmc.hidden", n->maps, 1, false));
+  lcl_tensor *mean = reverse_part(n, h, "hmc.mean"), *spread = reverse_part(n, h, "hmc.spread");
   lcl_tensor *apart = lcl_mul(lcl_square(lcl_sub(v, mean)), lcl_exp(lcl_neg(spread)));
   return lcl_scale(lcl_sum(lcl_add(spread, apart), LCL_AXIS(1), false), 0.5f);
 }
@@ -254,13 +277,17 @@ static void build_reconstruct(lcl_build *b, const net *n) {
 }
 
 static void build_sample(lcl_build *b, const net *n) {
-  int64_t rows = lcl_build_batch(b), width = n->zh * n->zw;
+  int64_t rows = lcl_build_batch(b), width = n->width;
   lcl_build_output(b, "samples", image_of(n, lcl_random_normal(n->g, LCL_SHAPE(rows, width))));
   lcl_build_output(b, "interpolation", image_of(n, lcl__vae_row_walks(n->g, rows, width)));
 }
 
 static void build(lcl_build *b) {
-  net n = make_net(b);
+  const lcl_model *m = lcl_build_model(b);
+  net n;
+  if (read_net(&n, m->options, &m->data) != LCL_OK)
+    return; /* defaults() has refused such options */
+  n.g = lcl_build_graph(b);
   switch (lcl_build_mode(b)) {
   case LCL_MODE_TRAIN: build_train(b, &n); break;
   case LCL_MODE_EVAL: build_eval(b, &n); break;
@@ -286,10 +313,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
         LCL_ERR_ARGUMENT,
         "option kl_form: latent=%s has no KL of a normal to N(0,I) (latent=normal has)",
         lcl_option_text(o, "latent"));
-  if (d->height < 2 * KERNEL - 1 || d->width < 2 * KERNEL - 1)
-    return lcl__fail(LCL_ERR_ARGUMENT,
-                     "images of %lldx%lld are too small for two 5x5 convolutions (9x9 at least)",
-                     (long long)d->height, (long long)d->width);
+  net n;
+  LCL_TRY(read_net(&n, o, d));
   s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
   s->batch = 100;
   s->optimiser =
@@ -303,7 +328,8 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
 
 const lcl_model_class lcl__model_vae = {
   .name = "vae",
-  .summary = "convolutional variational autoencoder with an image-like latent",
+  .summary =
+      "variational autoencoder: of convolutions with an image-like latent, or fully connected",
   .reference = "Zumer, Influencing the Properties of Latent Representations, 2016, section 5.1",
   .options = options,
   .n_options = LCL_COUNT(options),

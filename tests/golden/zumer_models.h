@@ -202,12 +202,112 @@ static const golden_value grads_7[] = {
   { "enc.mu.weight", 0.373359024, 1.12612078 },
 };
 static const golden_value terms_8[] = {
+  { "loss", 227.482011559, 0 },
+  { "recon", 153.27113819, 0 },
+  { "kl", 74.2108733682, 0 },
+};
+static const golden_value grads_8[] = {
+  { "m1.dec1.bias", -3.25389435, 5.92152582 },  { "m1.dec1.weight", -4.46828742, 19.7925958 },
+  { "m1.dec2.bias", -2.52381347, 3.11059123 },  { "m1.dec2.weight", 2.69768372, 5.81404064 },
+  { "m1.enc1.bias", 1.17107134, 2.09160342 },   { "m1.enc1.weight", -0.0748438729, 15.2042454 },
+  { "m1.enc2.bias", 3.81807442, 4.2478978 },    { "m1.enc2.weight", -1.60859363, 16.8980964 },
+  { "m1.logvar.bias", 1.05433774, 1.11803399 }, { "m1.logvar.weight", -3.99142054, 3.49988246 },
+  { "m1.mu.bias", 1.08174378, 4.99862134 },     { "m1.mu.weight", 8.21197241, 15.6275523 },
+  { "m1.out.bias", -1.69427737, 3.65010427 },   { "m1.out.weight", -8.38357712, 14.7675105 },
+};
+static const golden_value terms_9[] = {
+  { "loss", 300.85543344, 0 },
+  { "recon", 153.181582658, 0 },
+  { "kl", 74.1744681843, 0 },
+  { "momentum", 73.4993825975, 0 },
+};
+static const golden_value grads_9[] = {
+  { "hmc.hidden.bias", 0.454692596, 1.18217418 },
+  { "hmc.hidden.weight", 1.55107882, 4.30759328 },
+  { "hmc.log_step", 0.0516067747, 0.220213606 },
+  { "hmc.logvar.bias", -0.627731204, 1.11803399 },
+  { "hmc.mean.bias", 0.417470774, 0.992982356 },
+  { "hmc.mean.weight", -0.329609971, 2.11606326 },
+  { "hmc.spread.bias", -0.000426400801, 0.931925894 },
+  { "hmc.spread.weight", -0.476604283, 1.987294 },
+  { "m1.dec1.bias", -3.26648838, 5.94155295 },
+  { "m1.dec1.weight", -4.63591159, 19.7398877 },
+  { "m1.dec2.bias", -2.61169699, 3.13385528 },
+  { "m1.dec2.weight", 3.07835888, 5.86245072 },
+  { "m1.enc1.bias", 1.11633214, 2.306052 },
+  { "m1.enc1.weight", 0.951264052, 16.7581893 },
+  { "m1.enc2.bias", 4.16175427, 4.69314125 },
+  { "m1.enc2.weight", -0.912876691, 18.6856476 },
+  { "m1.logvar.bias", 1.05433774, 1.11803399 },
+  { "m1.logvar.weight", -3.99142054, 3.49988246 },
+  { "m1.mu.bias", 0.991701312, 5.2070274 },
+  { "m1.mu.weight", 5.96077432, 16.27773 },
+  { "m1.out.bias", -1.67061176, 3.65374517 },
+  { "m1.out.weight", -8.46252496, 14.7774996 },
+};
+static const golden_value terms_10[] = {
+  { "loss", 2.64706526442, 0 },
+};
+static const golden_value grads_10[] = {
+  { "cls.out.bias", 0.50319444, 0.536004765 },
+  { "cls.out.weight", 0.760771968, 1.00040005 },
+};
+static const golden_value terms_11[] = {
+  { "loss", 2.19357369165, 0 },
+};
+static const golden_value grads_11[] = {
+  { "cls.hidden.bias", -0.0179151345, 0.136260825 },
+  { "cls.hidden.weight", -0.0191198487, 0.226239141 },
+  { "cls.out.bias", 0.269229878, 0.456036283 },
+  { "cls.out.weight", 0.0656282504, 0.638235042 },
+};
+static const golden_value terms_12[] = {
+  { "loss", 166.356923317, 0 }, { "recon", 11.5575000173, 0 },      { "kl", 58.2212854524, 0 },
+  { "cls", 7.93620028047, 0 },  { "unlabelled", 70.4669519131, 0 },
+};
+static const golden_value grads_12[] = {
+  { "cls.out.bias", 4.26515594, 4.50790389 },
+  { "cls.out.weight", 8.63322774, 13.9024201 },
+  { "p.hidden.bias", 0.480843661, 6.89775625 },
+  { "p.hidden.weight", 1.44288595, 4.33766843 },
+  { "p.mean.bias", 2.61333465, 11.267749 },
+  { "p.mean.weight", 1.85299344, 23.8838127 },
+  { "p.spread.bias", -7.6838976, 7.63409716 },
+  { "p.spread.weight", -0.386711167, 16.2244214 },
+  { "q.logvar.bias", -1.93376291, 2 },
+  { "q.logvar.weight", -0.794885839, 6.15711549 },
+  { "q.mu.bias", -2.02295518, 5.76989936 },
+  { "q.mu.weight", 14.7566909, 18.1027758 },
+  { "root.hidden.bias", -2.54904008, 3.07771987 },
+  { "root.hidden.weight", 1.95884653, 5.86301434 },
+};
+static const golden_value terms_13[] = {
+  { "loss", 146.891596262, 0 }, { "recon", 11.0837498061, 0 },      { "kl", 59.8628405139, 0 },
+  { "cls", 2.21519670825, 0 },  { "unlabelled", 71.4272241411, 0 },
+};
+static const golden_value grads_13[] = {
+  { "cls.out.bias", 0.347302595, 0.396113378 },
+  { "cls.out.weight", -1.1355105, 1.26287637 },
+  { "p.hidden.bias", -0.540338942, 3.8631121 },
+  { "p.hidden.weight", -2.06086999, 7.53143181 },
+  { "p.mean.bias", -0.701822385, 6.74789631 },
+  { "p.mean.weight", -7.92578242, 16.1218736 },
+  { "p.spread.bias", -4.32739232, 5.10640188 },
+  { "p.spread.weight", 4.40667785, 12.2768925 },
+  { "q.logvar.bias", -1.93376291, 2 },
+  { "q.logvar.weight", -0.794885839, 6.15711549 },
+  { "q.mu.bias", 3.39503174, 5.21928157 },
+  { "q.mu.weight", 11.0004406, 16.0477457 },
+  { "root.hidden.bias", -1.03972734, 3.85497431 },
+  { "root.hidden.weight", -1.33550517, 7.2681188 },
+};
+static const golden_value terms_14[] = {
   { "loss", 1295.60839955, 0 },
   { "recon", 545.590426971, 0 },
   { "kl", 726.602703636, 0 },
   { "cls", 7.03756128327, 0 },
 };
-static const golden_value grads_8[] = {
+static const golden_value grads_14[] = {
   { "cls.fc1.bias", 0.363117185, 1.55429899 },
   { "cls.fc1.weight", -3.48269761, 17.5483336 },
   { "cls.fc2.bias", -2.09065585, 2.23842766 },
@@ -235,11 +335,11 @@ static const golden_value grads_8[] = {
   { "root.conv2.bias", 3.05962419, 4.06501542 },
   { "root.conv2.weight", 0.369605636, 12.6272716 },
 };
-static const golden_value terms_9[] = {
+static const golden_value terms_15[] = {
   { "loss", 567.877169802, 0 }, { "recon", 177.763794641, 0 },     { "kl", 101.813466914, 0 },
   { "cls", 6.99179026408, 0 },  { "unlabelled", 279.00553289, 0 },
 };
-static const golden_value grads_9[] = {
+static const golden_value grads_15[] = {
   { "cls.fc1.bias", -0.324032272, 0.786833722 },
   { "cls.fc1.weight", -0.0613230022, 2.3699463 },
   { "cls.fc2.bias", -0.832189924, 1.05985705 },
@@ -263,13 +363,13 @@ static const golden_value grads_9[] = {
   { "root.conv2.bias", 0.122967692, 1.56037525 },
   { "root.conv2.weight", 3.0444029, 5.91552826 },
 };
-static const golden_value terms_10[] = {
+static const golden_value terms_16[] = {
   { "loss", 1281.37654162, 0 },
   { "recon", 545.322366509, 0 },
   { "kl", 726.71402873, 0 },
   { "cls", 7.03756128327, 0 },
 };
-static const golden_value grads_10[] = {
+static const golden_value grads_16[] = {
   { "cls.fc1.bias", 0.121039062, 0.518099662 },
   { "cls.fc1.weight", -1.1608992, 5.84944452 },
   { "cls.fc2.bias", -0.696885282, 0.746142555 },
@@ -297,13 +397,13 @@ static const golden_value grads_10[] = {
   { "root.conv2.bias", 2.8267801, 3.91282522 },
   { "root.conv2.weight", -2.41358283, 9.68189404 },
 };
-static const golden_value terms_11[] = {
+static const golden_value terms_17[] = {
   { "loss", 284.544187195, 0 },
   { "recon", 178.077854472, 0 },
   { "kl", 101.909209586, 0 },
   { "cls", 2.25453804501, 0 },
 };
-static const golden_value grads_11[] = {
+static const golden_value grads_17[] = {
   { "cls.fc1.bias", -0.0860300159, 0.24563396 },
   { "cls.fc1.weight", 0.675969523, 0.644528626 },
   { "cls.fc2.bias", -0.169274191, 0.369731186 },
@@ -331,13 +431,13 @@ static const golden_value grads_11[] = {
   { "root.conv2.bias", 0.602776797, 0.891452103 },
   { "root.conv2.weight", 0.798466967, 3.6923958 },
 };
-static const golden_value terms_12[] = {
+static const golden_value terms_18[] = {
   { "loss", 281.428185609, 0 },
   { "recon", 178.315834999, 0 },
   { "kl", 101.718023607, 0 },
   { "cls", 0.701179822328, 0 },
 };
-static const golden_value grads_12[] = {
+static const golden_value grads_18[] = {
   { "cls.fc1.bias", -0.00506967096, 0.0939083885 },
   { "cls.fc1.weight", -0.205053332, 0.277252985 },
   { "cls.fc2.bias", 0.0571861002, 0.125209593 },
@@ -365,11 +465,11 @@ static const golden_value grads_12[] = {
   { "root.conv2.bias", 0.348748918, 0.541658372 },
   { "root.conv2.weight", 0.162492681, 2.01117458 },
 };
-static const golden_value terms_13[] = {
+static const golden_value terms_19[] = {
   { "loss", 1267.88567252, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 28.7013980026, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_13[] = {
+static const golden_value grads_19[] = {
   { "dec0.bias", -0.320223973, 0.519559335 },
   { "dec0.weight", 5.552919, 4.17360364 },
   { "dec1.bias", 0.00710141557, 0.0746574989 },
@@ -427,11 +527,11 @@ static const golden_value grads_13[] = {
   { "lat3.d4", -0.000125871871, 0.000444677665 },
   { "lat3.d5", 0.00129492861, 0.00192000453 },
 };
-static const golden_value terms_14[] = {
+static const golden_value terms_20[] = {
   { "loss", 1380.27131296, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 141.087038439, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_14[] = {
+static const golden_value grads_20[] = {
   { "dec0.bias", -1.57097163, 1.4553717 },
   { "dec0.weight", 2.75273767, 3.99179508 },
   { "dec1.bias", -1.01803225, 1.8116432 },
@@ -471,11 +571,11 @@ static const golden_value grads_14[] = {
   { "lat3.out.bias", -0.364990011, 0.321487134 },
   { "lat3.out.weight", 0.250615917, 0.366490479 },
 };
-static const golden_value terms_15[] = {
+static const golden_value terms_21[] = {
   { "loss", 298.030114358, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 19.4231373315, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_15[] = {
+static const golden_value grads_21[] = {
   { "dec0.bias", -0.67739881, 0.660954648 },      { "dec0.weight", 1.2902711, 1.79976175 },
   { "dec1.bias", -0.446990134, 0.771817845 },     { "dec1.weight", -0.325322323, 1.49230954 },
   { "dec2.bias", 0.133652104, 0.169318659 },      { "dec2.weight", -0.0582658529, 0.201077268 },
@@ -494,13 +594,13 @@ static const golden_value grads_15[] = {
   { "lat3.in.bias", 0.0512316801, 0.0934302029 }, { "lat3.in.weight", 0.0883513658, 0.279883646 },
   { "lat3.out.bias", -0.162832307, 0.141164565 }, { "lat3.out.weight", 0.103932613, 0.160432892 },
 };
-static const golden_value terms_16[] = {
+static const golden_value terms_22[] = {
   { "loss", 876.267963609, 0 },     { "nll", 2.87617153243, 0 },
   { "recon", 136.061683312, 0 },    { "kl", 731.638331848, 0 },
   { "denoise1", 5.64825264558, 0 }, { "denoise2", 1.44005346124, 0 },
   { "denoise3", 1.38322917747, 0 }, { "denoise4", 1.52914449583, 0 },
 };
-static const golden_value grads_16[] = {
+static const golden_value grads_22[] = {
   { "dec0.weight", 0.320695294, 0.40962844 },    { "dec1.weight", 0.164968783, 0.364700409 },
   { "dec2.weight", 0.117471093, 0.381376956 },   { "dec3.weight", 0.391445964, 0.299115974 },
   { "enc1.beta", 0.0358865055, 0.370089803 },    { "enc1.weight", 11.963989, 23.7370297 },
@@ -537,13 +637,13 @@ static const golden_value grads_16[] = {
   { "z.top.weight", -0.627285407, 0.662254465 }, { "z.var.bias", -3.84459722, 3.53553391 },
   { "z.var.weight", -2.21946434, 5.89011731 },
 };
-static const golden_value terms_17[] = {
+static const golden_value terms_23[] = {
   { "loss", 807.462254779, 0 },     { "nll", 2.87617153243, 0 },
   { "recon", 67.255974482, 0 },     { "kl", 731.638331848, 0 },
   { "denoise1", 5.64825264558, 0 }, { "denoise2", 1.44005346124, 0 },
   { "denoise3", 1.38322917747, 0 }, { "denoise4", 1.52914449583, 0 },
 };
-static const golden_value grads_17[] = {
+static const golden_value grads_23[] = {
   { "dec0.weight", 0.355952512, 1.03663146 },   { "dec1.weight", 0.0549128906, 0.729963339 },
   { "dec2.weight", 0.264885484, 0.789979123 },  { "dec3.weight", 0.68150565, 0.618415034 },
   { "enc1.beta", 0.00243475402, 0.414706753 },  { "enc1.weight", 12.4708291, 24.1479687 },
@@ -662,104 +762,164 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_7),
     grads_7,
     LCL_COUNT(grads_7) },
-  { "m2",
-    "w_c=3",
+  { "vae",
+    "arch=mlp hidden=20,12 latent_size=5",
     3,
     0,
-    { 1, 28, 28 },
-    10,
+    { 1, 14, 14 },
+    0,
     terms_8,
     LCL_COUNT(terms_8),
     grads_8,
     LCL_COUNT(grads_8) },
-  { "m2",
-    "latent=7 mid_affine=false",
+  { "vae",
+    "arch=mlp hidden=20,12 latent_size=5 latent=hamiltonian leapfrog=2",
     3,
-    2,
-    { 1, 16, 16 },
-    10,
+    0,
+    { 1, 14, 14 },
+    0,
     terms_9,
     LCL_COUNT(terms_9),
     grads_9,
     LCL_COUNT(grads_9) },
-  { "two-head",
-    "w_c=1",
+  { "m1",
+    "hidden=20,12 latent_size=5",
     3,
     0,
-    { 1, 28, 28 },
+    { 1, 14, 14 },
     10,
     terms_10,
     LCL_COUNT(terms_10),
     grads_10,
     LCL_COUNT(grads_10) },
-  { "two-head",
-    "cls_out=softmax latent=7 kl_form=as_printed",
+  { "m1",
+    "hidden=20,12 latent_size=5 classifier_hidden=7",
     3,
     0,
-    { 1, 16, 16 },
+    { 1, 14, 14 },
     10,
     terms_11,
     LCL_COUNT(terms_11),
     grads_11,
     LCL_COUNT(grads_11) },
-  { "two-head",
-    "latent=7",
+  { "m2",
+    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3",
     3,
-    0,
-    { 1, 16, 16 },
     2,
+    { 1, 14, 14 },
+    10,
     terms_12,
     LCL_COUNT(terms_12),
     grads_12,
     LCL_COUNT(grads_12) },
-  { "vae-ladder",
-    "layers=40,24,16 variant=adhoc",
-    16,
-    0,
+  { "two-head",
+    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 cls_out=softmax",
+    3,
+    2,
     { 1, 14, 14 },
     10,
     terms_13,
     LCL_COUNT(terms_13),
     grads_13,
     LCL_COUNT(grads_13) },
+  { "m2",
+    "w_c=3",
+    3,
+    0,
+    { 1, 28, 28 },
+    10,
+    terms_14,
+    LCL_COUNT(terms_14),
+    grads_14,
+    LCL_COUNT(grads_14) },
+  { "m2",
+    "latent=7 mid_affine=false",
+    3,
+    2,
+    { 1, 16, 16 },
+    10,
+    terms_15,
+    LCL_COUNT(terms_15),
+    grads_15,
+    LCL_COUNT(grads_15) },
+  { "two-head",
+    "w_c=1",
+    3,
+    0,
+    { 1, 28, 28 },
+    10,
+    terms_16,
+    LCL_COUNT(terms_16),
+    grads_16,
+    LCL_COUNT(grads_16) },
+  { "two-head",
+    "cls_out=softmax latent=7 kl_form=as_printed",
+    3,
+    0,
+    { 1, 16, 16 },
+    10,
+    terms_17,
+    LCL_COUNT(terms_17),
+    grads_17,
+    LCL_COUNT(grads_17) },
+  { "two-head",
+    "latent=7",
+    3,
+    0,
+    { 1, 16, 16 },
+    2,
+    terms_18,
+    LCL_COUNT(terms_18),
+    grads_18,
+    LCL_COUNT(grads_18) },
+  { "vae-ladder",
+    "layers=40,24,16 variant=adhoc",
+    16,
+    0,
+    { 1, 14, 14 },
+    10,
+    terms_19,
+    LCL_COUNT(terms_19),
+    grads_19,
+    LCL_COUNT(grads_19) },
   { "vae-ladder",
     "layers=40,24,16 variant=mlp recon=bce",
     16,
     0,
     { 1, 14, 14 },
     10,
-    terms_14,
-    LCL_COUNT(terms_14),
-    grads_14,
-    LCL_COUNT(grads_14) },
+    terms_20,
+    LCL_COUNT(terms_20),
+    grads_20,
+    LCL_COUNT(grads_20) },
   { "vae-ladder",
     "layers=40,24,16 variant=mlp-ztop",
     16,
     0,
     { 1, 14, 14 },
     10,
-    terms_15,
-    LCL_COUNT(terms_15),
-    grads_15,
-    LCL_COUNT(grads_15) },
+    terms_21,
+    LCL_COUNT(terms_21),
+    grads_21,
+    LCL_COUNT(grads_21) },
   { "vae-ladder-control",
     "layers=40,24,16 noise=0 recon=bce w_vae=1",
     16,
     0,
     { 1, 14, 14 },
     10,
-    terms_16,
-    LCL_COUNT(terms_16),
-    grads_16,
-    LCL_COUNT(grads_16) },
+    terms_22,
+    LCL_COUNT(terms_22),
+    grads_22,
+    LCL_COUNT(grads_22) },
   { "vae-ladder-control",
     "layers=40,24,16 noise=0",
     16,
     0,
     { 1, 14, 14 },
     10,
-    terms_17,
-    LCL_COUNT(terms_17),
-    grads_17,
-    LCL_COUNT(grads_17) },
+    terms_23,
+    LCL_COUNT(terms_23),
+    grads_23,
+    LCL_COUNT(grads_23) },
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Golden values of the loss terms and gradients of augconv, vae, m2, two-head, vae-ladder and vae-ladder-control, computed
+"""Golden values of the loss terms and gradients of augconv, vae, m1, m2, two-head, vae-ladder and vae-ladder-control, computed
 with PyTorch in double precision on weights, images and labels that both sides make from integer hashes. Writes
 zumer_models.h beside itself. Noise is switched off by log-variances of -30 (see `fill`), so that both sides agree.
 
@@ -213,6 +213,64 @@ def vae(W, x, t, decoder_fc=True, inter=0, maps=16, printed=False, leapfrog=0, *
     return terms, terms['recon'] + terms['kl']
 
 
+def m1_encode(W, x, hidden, latent):
+    h = x.flatten(1)
+    for i, n in enumerate(hidden):
+        h = F.softplus(linear(W, h, f'm1.enc{i + 1}', n))
+    return h, linear(W, h, 'm1.mu', latent), linear(W, h, 'm1.logvar', latent)
+
+
+def m1(W, x, t, hidden=(20, 12), latent=5, leapfrog=0, **_):
+    """The fully-connected autoencoder."""
+    def decode(z):
+        for i in reversed(range(len(hidden))):
+            z = F.softplus(linear(W, z, f'm1.dec{i + 1}', hidden[i]))
+        return bce(linear(W, z, 'm1.out', x[0].numel()), x.flatten(1))
+    h, mu, s = m1_encode(W, x, hidden, latent)
+    if leapfrog:
+        return hamiltonian(W, h, mu, s, decode, hidden[0], leapfrog)
+    terms = {'recon': decode(mu).mean(), 'kl': kl_gauss(mu, s).mean()}
+    return terms, terms['recon'] + terms['kl']
+
+
+def m1_classifier(W, x, t, hidden=(20, 12), latent=5, units=0, **_):
+    z = m1_encode(W, x, hidden, latent)[1].detach()
+    if units:
+        z = F.relu(linear(W, z, 'cls.hidden', units))
+    return {}, F.cross_entropy(linear(W, z, 'cls.out', 10), t)
+
+
+def stacked(W, x, t, u, y_in_encoder=True, softmax=False, hidden=(20, 12), below=5, units=9, latent=4, w_c=1.0, **_):
+    """M2 on the latent of M1: Kingma et al. 2014, Eqs. 6 and 7, with x replaced by z1."""
+    def normal(v, mean, logvar):
+        return torch.distributions.Normal(mean, (logvar / 2).exp()).log_prob(v).sum(1)
+
+    def classes(v):
+        return linear(W, F.softplus(linear(W, v, 'root.hidden', units)), 'cls.out', 10)
+
+    def cost(v, y):
+        r = F.softplus(linear(W, v, 'root.hidden', units))
+        mu = linear(W, torch.cat([r, y], 1) if y_in_encoder else r, 'q.mu', latent)
+        kl = kl_gauss(mu, linear(W, r, 'q.logvar', latent))
+        h = F.softplus(linear(W, torch.cat([mu, y], 1), 'p.hidden', units))
+        return kl, -normal(v, linear(W, h, 'p.mean', below), linear(W, h, 'p.spread', below))
+
+    def distribution(v):
+        p = torch.softmax(classes(v), 1) if softmax else torch.sigmoid(classes(v))
+        return p / p.sum(1, keepdim=True)
+    v, free = (m1_encode(W, i, hidden, below)[1].detach() for i in (x, u))
+    kl, recon = cost(v, F.one_hot(t, 10).to(x))
+    a = classes(v)
+    c = F.cross_entropy(a, t, reduction='none') if softmax else bce(a, F.one_hot(t, 10).to(x))
+    terms = {'recon': recon.mean(), 'kl': kl.mean(), 'cls': c.mean()}
+    q, total = distribution(free), 0
+    for k in range(10):
+        kl, recon = cost(free, F.one_hot(torch.full((len(free),), k), 10).to(x))
+        total = total + q[:, k] * (kl + recon + math.log(10) + q[:, k].log())
+    terms['unlabelled'] = total.mean()
+    return terms, terms['recon'] + terms['kl'] + w_c * terms['cls'] + math.log(10) + terms['unlabelled']
+
+
 def hamiltonian(W, h, z, s, decode, maps, steps):
     """The bound of Hamiltonian variational inference for a sample at the mean that starts without momentum. Half a step of
     the momentum, a step of z, half a step of the momentum, as Salimans et al. write it."""
@@ -228,8 +286,12 @@ def hamiltonian(W, h, z, s, decode, maps, steps):
         v = v - length / 2 * slope(z)
         z = z + length * v
         v = v - length / 2 * slope(z)
-    g = F.relu(conv(W, torch.cat([h, z], 1), 'hmc.conv', maps, 1))
-    mean, spread = conv(W, g, 'hmc.mean', 1, 1), conv(W, g, 'hmc.spread', 1, 1)
+    if z.dim() == 2:
+        g = F.relu(linear(W, torch.cat([h, z], 1), 'hmc.hidden', maps))
+        mean, spread = linear(W, g, 'hmc.mean', d), linear(W, g, 'hmc.spread', d)
+    else:
+        g = F.relu(conv(W, torch.cat([h, z], 1), 'hmc.hidden', maps, 1))
+        mean, spread = conv(W, g, 'hmc.mean', 1, 1), conv(W, g, 'hmc.spread', 1, 1)
     log2pi = math.log(2 * math.pi)
     log_r = -0.5 * (log2pi + spread + (v - mean)**2 / spread.exp())
     log_q_v = -0.5 * (log2pi + momentum_logvar + 1)
@@ -334,6 +396,16 @@ CASES = [
     ('vae', 'decoder_fc=false kl_form=as_printed', 3, 0, (1, 28, 28), 0,
      lambda W, x, t, u: vae(W, x, t, False, printed=True)),
     ('vae', 'maps=2 n_interspersed_fc=2', 3, 0, (1, 14, 14), 0, lambda W, x, t, u: vae(W, x, t, True, 2, 2)),
+    ('vae', 'arch=mlp hidden=20,12 latent_size=5', 3, 0, (1, 14, 14), 0, lambda W, x, t, u: m1(W, x, t)),
+    ('vae', 'arch=mlp hidden=20,12 latent_size=5 latent=hamiltonian leapfrog=2', 3, 0, (1, 14, 14), 0,
+     lambda W, x, t, u: m1(W, x, t, leapfrog=2)),
+    ('m1', 'hidden=20,12 latent_size=5', 3, 0, (1, 14, 14), 10, lambda W, x, t, u: m1_classifier(W, x, t)),
+    ('m1', 'hidden=20,12 latent_size=5 classifier_hidden=7', 3, 0, (1, 14, 14), 10,
+     lambda W, x, t, u: m1_classifier(W, x, t, units=7)),
+    ('m2', 'input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3', 3, 2, (1, 14, 14), 10,
+     lambda W, x, t, u: stacked(W, x, t, u, w_c=3.0)),
+    ('two-head', 'input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 cls_out=softmax', 3, 2, (1, 14, 14), 10,
+     lambda W, x, t, u: stacked(W, x, t, u, False, True)),
     ('m2', 'w_c=3', 3, 0, (1, 28, 28), 10, lambda W, x, t, u: style(W, x, t, True, w_c=3.0)),
     ('m2', 'latent=7 mid_affine=false', 3, 2, (1, 16, 16), 10,
      lambda W, x, t, u: style(W, x, t, True, u, mid=False, latent=7)),

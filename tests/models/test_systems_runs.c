@@ -240,6 +240,53 @@ static void embedded(void **state) {
   assert_false(lcl__file_exists(out));
 }
 
+/* How many weights "m1." of a run are bit for bit those of the run that it began with; -1: one is
+ * not. */
+static int kept(const char *name, const char *since) {
+  const char *const names[] = { name, since };
+  lcl_tensor_file *f[2];
+  int n = 0;
+  for (int i = 0; i < 2; i++) {
+    char folder[400], path[440];
+    path_of(names[i], folder);
+    snprintf(path, sizeof path, "%s/best.safetensors", folder);
+    ASSERT_OK(lcl_tensor_file_read(path, &f[i]));
+  }
+  for (size_t i = 0; i < lcl_tensor_file_count(f[0]) && n >= 0; i++) {
+    const lcl_tensor_entry *e = lcl_tensor_file_at(f[0], i),
+                           *was = lcl_tensor_file_find(f[1], e->name);
+    if (strncmp(e->name, "m1.", 3) != 0) continue;
+    n = was && was->bytes == e->bytes && memcmp(was->data, e->data, e->bytes) == 0 ? n + 1 : -1;
+  }
+  lcl_tensor_file_destroy(f[0]);
+  lcl_tensor_file_destroy(f[1]);
+  return n;
+}
+
+/* M1 and M1+M2 from an autoencoder of all examples: with three labels a class, the groups are told
+ * apart, and its weights are as they were. The classifier needs no decoder. */
+static void latent_features(void **state) {
+  (void)state;
+  static const char *const vae[] = { "arch=mlp",  "hidden=20,12",  "latent_size=4", "batch=60",
+                                     "epochs=60", "binarise=none", "lr=0.005" };
+  static const char *const m1[] = { "hidden=20,12", "latent_size=4",      "epochs=200",
+                                    "lr=0.02",      "labels_per_class=3", "binarise=none" };
+  static const char *const m2[] = {
+    "input=m1",           "m1_hidden=20,12",     "m1_latent_size=4", "units=20",
+    "latent=3",           "epochs=30",           "lr=0.01",          "w_c=10",
+    "labels_per_class=3", "unlabelled_batch=60", "binarise=none"
+  };
+  char start[400];
+  path_of("vae", start);
+  train("vae", "vae", vae, LCL_COUNT(vae));
+  lcl_metrics m = train_from(start, "m1", "m1", m1, LCL_COUNT(m1));
+  ASSERT_BETWEEN(metric(&m, "error_percent"), 0, 5);
+  assert_int_equal(kept("m1", "vae"), 8);
+  m = train_from(start, "m2", "m1-m2", m2, LCL_COUNT(m2));
+  ASSERT_BETWEEN(metric(&m, "error_percent"), 0, 5);
+  assert_int_equal(kept("m1-m2", "vae"), 14);
+}
+
 /* Fewer labels than a batch, statistics exact at the end, and kept: the run opened again says the
  * same. */
 static void ladder(void **state) {
@@ -257,8 +304,8 @@ static void ladder(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(clusters), cmocka_unit_test(map),    cmocka_unit_test(codes),
-    cmocka_unit_test(embedded), cmocka_unit_test(ladder),
+    cmocka_unit_test(clusters), cmocka_unit_test(latent_features), cmocka_unit_test(map),
+    cmocka_unit_test(codes),    cmocka_unit_test(embedded),        cmocka_unit_test(ladder),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* augconv, vae, m2, two-head, vae-ladder, vae-ladder-control, pixelrnn: terms and gradients against
- * another framework, parameter counts, options, falling losses, images, refusals. */
+/* augconv, vae, m1, m2, two-head, vae-ladder, vae-ladder-control, pixelrnn: terms and gradients
+ * against another framework, parameter counts, options, falling losses, images, refusals. */
 #include "test.h"
 
 #include "golden/zumer_models.h"
@@ -298,6 +298,10 @@ static void test_golden_m2(void **state) {
   (void)state;
   golden("m2");
 }
+static void test_golden_m1(void **state) {
+  (void)state;
+  golden("m1");
+}
 static void test_golden_two_head(void **state) {
   (void)state;
   golden("two-head");
@@ -324,6 +328,9 @@ static void test_parameter_counts(void **state) {
     { "augconv", "variant=conv ce_mode=categorical", 112910 },
     { "vae", "decoder_fc=true", 416 + 6416 + 17 + 17 + 160400 + 416 + 401 },
     { "vae", "decoder_fc=false", 416 + 6416 + 17 + 17 + 416 + 401 },
+    { "vae", "arch=mlp",
+      784 * 600 + 600 + 600 * 600 + 600 + 2 * (600 * 50 + 50) + (50 * 600 + 600) +
+          (600 * 600 + 600) + 600 * 784 + 784 },
     { "m2", "",
       615440 + 200 + 3750032 + 1576 + 102950 + 102450 + 332680 + 124928 + 1572 + 3750032 + 197 },
     { "two-head", "",
@@ -411,6 +418,9 @@ static void test_loss_falls(void **state) {
   check_falling("augconv", "maps=6,8,10 variant=fc", 0, 3e-3f);
   check_falling("vae", "maps=4", 0, 3e-3f);
   check_falling("vae", "maps=4 latent=hamiltonian decoder_fc=false", 0, 3e-3f);
+  check_falling("vae", "arch=mlp hidden=60,40 latent_size=9 latent=hamiltonian", 0, 3e-3f);
+  check_falling("m1", "hidden=60,40 latent_size=9", 0, 3e-2f);
+  check_falling("m2", "input=m1 m1_hidden=60,40 m1_latent_size=9 units=50", 4, 1e-2f);
   check_falling("m2", "mid_affine=false maps=8,12", 4, 1e-3f);
   check_falling("two-head", "mid_affine=false maps=8,12", 0, 1e-3f);
   check_falling("vae-ladder", "layers=60,40,30", 0, 3e-3f);
@@ -481,6 +491,10 @@ static void test_images(void **state) {
     run_image(generative[i], opts, LCL_MODE_RECONSTRUCT, "reconstruction");
     run_image(generative[i], opts, LCL_MODE_RECONSTRUCT, "style, class 4");
   }
+  run_image("m2", "input=m1 m1_hidden=30,20 m1_latent_size=9 units=20", LCL_MODE_SAMPLE, "samples");
+  run_image("m2", "input=m1 m1_hidden=30,20 m1_latent_size=9 units=20", LCL_MODE_RECONSTRUCT,
+            "style, class 4");
+  run_image("vae", "arch=mlp hidden=30,20", LCL_MODE_SAMPLE, "samples");
   run_image("vae", "maps=4", LCL_MODE_SAMPLE, "samples");
   run_image("vae", "maps=4 latent=hamiltonian", LCL_MODE_RECONSTRUCT, "of a sampled latent");
   run_image("vae", "maps=4", LCL_MODE_RECONSTRUCT, "1/4 to the next latent");
@@ -587,6 +601,10 @@ static void test_refusals(void **state) {
   refuse("vae", "latent=hamiltonian kl_form=as_printed", digit, 0, "kl_form");
   refuse("vae", "latent=point kl_form=as_printed", digit, 0, "kl_form");
   refuse("vae", "", tiny, 0, "too small");
+  refuse("vae", "arch=mlp hidden=9,", digit, 0, "option hidden");
+  refuse("m1", "hidden=1,2,3,4,5", digit, 10, "option hidden");
+  refuse("m1", "", digit, 0, "needs labels");
+  refuse("m2", "input=m1 m1_hidden=no", digit, 10, "option m1_hidden");
   refuse("m2", "maps=4", digit, 10, "two whole numbers");
   refuse("m2", "w_c=-1", digit, 10, "w_c");
   refuse("two-head", "latent=0", digit, 10, "latent");
@@ -598,13 +616,21 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_golden_augconv),     cmocka_unit_test(test_golden_vae),
-    cmocka_unit_test(test_golden_autoencoder), cmocka_unit_test(test_hamiltonian_at_rest),
-    cmocka_unit_test(test_golden_m2),          cmocka_unit_test(test_golden_two_head),
-    cmocka_unit_test(test_golden_vae_ladder),  cmocka_unit_test(test_golden_control),
-    cmocka_unit_test(test_parameter_counts),   cmocka_unit_test(test_vgg_counts),
-    cmocka_unit_test(test_loss_falls),         cmocka_unit_test(test_images),
-    cmocka_unit_test(test_eval_rows_alone),    cmocka_unit_test(test_pixelrnn_of_zeros),
+    cmocka_unit_test(test_golden_augconv),
+    cmocka_unit_test(test_golden_vae),
+    cmocka_unit_test(test_golden_autoencoder),
+    cmocka_unit_test(test_hamiltonian_at_rest),
+    cmocka_unit_test(test_golden_m1),
+    cmocka_unit_test(test_golden_m2),
+    cmocka_unit_test(test_golden_two_head),
+    cmocka_unit_test(test_golden_vae_ladder),
+    cmocka_unit_test(test_golden_control),
+    cmocka_unit_test(test_parameter_counts),
+    cmocka_unit_test(test_vgg_counts),
+    cmocka_unit_test(test_loss_falls),
+    cmocka_unit_test(test_images),
+    cmocka_unit_test(test_eval_rows_alone),
+    cmocka_unit_test(test_pixelrnn_of_zeros),
     cmocka_unit_test(test_refusals),
   };
   const char *only = getenv("LCL_TEST_ONLY"); /* e.g. test_images or *golden* */

@@ -289,6 +289,8 @@ static void published_settings(void **state) {
       "2 contrast 2 centre 3 mirror 2 by error_percent" },
     { "vae", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 100 batch 100 hi 1 by loss" },
+    { "m1", "", &grey,
+      "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 100 batch 100 hi 1 by error_percent" },
     { "m2", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.0003 epochs 200 batch 100 hi 1 by error_percent" },
     { "two-head", "", &grey,

@@ -27,6 +27,10 @@ static const resumed resumes[] = {
   { "augconv", "maps=3,4,5 precision=f16" },
   { "vae", "maps=2 optimiser=adadelta lr=1" },
   { "vae", "maps=2 latent=hamiltonian leapfrog=2" },
+  { "vae", "arch=mlp hidden=9,8 latent_size=5" },
+  { "m1", "hidden=9,8 latent_size=5" },
+  { "m2", "input=m1 m1_hidden=9,8 m1_latent_size=5 units=7 latent=4 labels_per_class=5 "
+          "unlabelled_batch=15" },
   { "m2", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
           "optimiser=rmsprop" },
   { "two-head", "maps=3,4 mid_affine=false latent=5 labels_per_class=5 unlabelled_batch=15 "
