@@ -20,7 +20,7 @@ def run(*args, code=0, env={}):
 ABILITIES = {
     'semantic-noise': 'classify, reconstruct', 'imsat': 'cluster, hash', 'dec': 'cluster, reconstruct',
     'inversion': 'classify, cluster, reconstruct, semi-supervised', 'ladder': 'classify, reconstruct, semi-supervised', 'pixelrnn': 'sample',
-    'augconv': 'classify', 'vae': 'sample, reconstruct', 'm2': 'classify, sample, reconstruct, semi-supervised',
+    'augconv': 'classify', 'vae': 'sample, reconstruct', 'm1': 'classify', 'm2': 'classify, sample, reconstruct, semi-supervised',
     'two-head': 'classify, sample, reconstruct, semi-supervised', 'vae-ladder': 'classify, sample, reconstruct',
     'vae-ladder-control': 'classify, reconstruct'}
 
