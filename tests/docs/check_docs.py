@@ -90,6 +90,9 @@ def check_command(page, line):
 
 
 all_options = set().union(*(options_in(help_of(name)) for name in commands)) | {"--help", "--version"}
+for script in (root / "tools").rglob("*"):  # and those of the scripts
+    if script.is_file():
+        all_options |= set(re.findall(r"""["'](--[a-z0-9-]+)["']""", script.read_text(errors="replace")))
 
 
 def check_commands(page):
