@@ -7,7 +7,8 @@
  *
  * Buffers (f32; args.h has the fields; MR, NR and vectors as in packed.cl):
  *   w   filters: element (i,k) is the 3x3 at i*rs + k*ks, read backwards when flip is 1
- *   u   transformed filters [position][panel][k][NR], panels of NR filters
+ *   u   transformed filters [position][panel][k][NR], panels of NR filters, and a vector more from
+ *       position to position
  *   x   images, channels-last (N,h,w,cl), and one more pixel of zeros; tile (n,ty,tx) begins at row
  *       2*ty + h0, column 2*tx + w0
  *   y   (N,m,oh,ow)
@@ -91,25 +92,52 @@ static void transform_tiles(global const float *restrict x, local float *restric
 
 /* ---- forward and input gradient ---- */
 
+/* The 3x3 filters of `rows` <= VEC rows rs apart, from w on: g[t] has a lane a row, those beyond are
+ * zero. More than the nine numbers of a row are read where they lie before `end`. */
+static void load_filters(global const float *restrict w, global const float *end, floatv g[9],
+                         int rows, int rs) {
+  if (w + (size_t)(rows - 1) * rs + VEC > end) {
+    float room[9 * VEC] __attribute__((aligned(64)));
+    for (int e = 0; e < 9 * VEC; e++) room[e] = 0.0f;
+    for (int r = 0; r < rows; r++)
+      for (int t = 0; t < 9; t++) room[t * VEC + r] = w[(size_t)r * rs + t];
+    for (int t = 0; t < 9; t++) g[t] = PLOAD(room + t * VEC);
+    return;
+  }
+#define LOAD_ROW(r)                                                                                \
+  floatv v##r = (floatv)(0.0f), w##r;                                                              \
+  if (r < rows) v##r = GLOAD(w + (size_t)r * rs);
+  ROWS_ALL(LOAD_ROW)
+#undef LOAD_ROW
+#if VEC == 8
+  floatv last = (floatv)(0.0f);
+  for (int r = 0; r < rows; r++) last[r] = w[(size_t)r * rs + 8];
+  g[8] = last;
+#endif
+  TRANSPOSE(v, w);
+  g[0] = v0, g[1] = v1, g[2] = v2, g[3] = v3, g[4] = v4, g[5] = v5, g[6] = v6, g[7] = v7;
+#if VEC == 16
+  g[8] = v8;
+#endif
+}
+
 /* G g Gt of the filters of a panel. Groups: 0 panels, 1 `chunk` values of k. */
 kernel ONE_ITEM void winograd_filter(global const float *restrict w, global float *restrict u,
                                      int m, int k_all, int chunk, int rs, int ks, int flip) {
-  const int panel = get_group_id(0), i0 = panel * NR, rows = min(NR, m - i0);
+  const int panel = get_group_id(0);
   const int begin = get_group_id(1) * chunk, end = min(k_all, begin + chunk);
-  const size_t step = (size_t)get_num_groups(0) * k_all * NR;
-  float g[9 * NR] __attribute__((aligned(64)));
-  for (int e = 0; e < 9 * NR; e++) g[e] = 0.0f;
+  const size_t step = (size_t)get_num_groups(0) * k_all * NR + VEC;
+  global const float *stop = w + (size_t)m * k_all * 9;
   for (int k = begin; k < end; k++) {
-    for (int r = 0; r < rows; r++) {
-      global const float *s = w + (size_t)(i0 + r) * rs + (size_t)k * ks;
-      for (int t = 0; t < 9; t++) g[t * NR + r] = s[flip ? 8 - t : t];
-    }
     for (int side = 0; side < NR; side += VEC) {
+      const int i0 = panel * NR + side, rows = min(VEC, m - i0);
       global float *to = u + ((size_t)panel * k_all + k) * NR + side;
-      floatv a[12]; /* G g, 4 x 3 */
+      floatv g[9], a[12]; /* G g, 4 x 3 */
+      for (int t = 0; t < 9; t++) g[t] = (floatv)(0.0f);
+      if (rows > 0) load_filters(w + (size_t)i0 * rs + (size_t)k * ks, stop, g, rows, rs);
       for (int x = 0; x < 3; x++) {
-        const floatv g0 = PLOAD(g + x * NR + side), g1 = PLOAD(g + (3 + x) * NR + side);
-        const floatv g2 = PLOAD(g + (6 + x) * NR + side);
+        const floatv g0 = g[flip ? 8 - x : x], g1 = g[flip ? 5 - x : 3 + x];
+        const floatv g2 = g[flip ? 2 - x : 6 + x];
         a[x] = g0;
         a[3 + x] = 0.5f * (g0 + g1 + g2);
         a[6 + x] = 0.5f * (g0 - g1 + g2);
@@ -245,6 +273,7 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
   run runs[MR];
   const int begin = get_group_id(0) * block, count = min(block, s.tiles - begin);
   const int step = (s.channels + KB - 1) / KB * KB * block + VEC, panels = (s.m + NR - 1) / NR;
+  const size_t filters_step = (size_t)panels * s.channels * NR + VEC;
   for (int e = 0; e < 2 * OUT * VEC; e++) out[e] = 0.0f;
   for (int c = 0; c < s.channels; c += VEC)
     transform_tiles(x + c, v + c / KB * KB * block + c % KB, step, KB, begin, count, s);
@@ -259,7 +288,7 @@ kernel ONE_ITEM void winograd(global const float *restrict u, global const float
     for (int j = 0; j < count; j += MR) {
       const int tiles = min(MR, count - j), n_runs = find_runs(runs, begin + j, tiles, s);
       for (int e = 0; e < 16; e++) {
-        global const float *b = u + ((size_t)e * panels * NR + i0) * s.channels;
+        global const float *b = u + e * filters_step + (size_t)i0 * s.channels;
         local const float *a = v + e * step + j * KB;
         if (tiles > ROWS_MEDIUM) tiles_large(a, KB * block, b, s.channels, t + e * MR * NR);
         else if (tiles > ROWS_SMALL) tiles_medium(a, KB * block, b, s.channels, t + e * MR * NR);

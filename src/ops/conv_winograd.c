@@ -95,7 +95,8 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
   char options[32], label[160];
   kernel_options(t.g.vec, options);
   snprintf(label, sizeof label, "%s filter transform", g->label);
-  const int u = lcl__scratch(lw, sizeof(float) * (size_t)(16 * panels * w->channels * t.g.nr));
+  const int u = lcl__scratch(lw, sizeof(float) *
+                                     (size_t)(16 * (panels * w->channels * t.g.nr + t.g.vec)));
   LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
                           .source = { .file = "conv_winograd.cl", .options = options },
