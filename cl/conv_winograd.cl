@@ -92,8 +92,8 @@ static void transform_tiles(global const float *restrict x, local float *restric
 
 /* ---- forward and input gradient ---- */
 
-/* The 3x3 filters of `rows` <= VEC rows rs apart, from w on: g[t] has a lane a row, those beyond are
- * zero. More than the nine numbers of a row are read where they lie before `end`. */
+/* The 3x3 filters of `rows` <= VEC rows rs apart, from w on: g[t] has a lane a row, those beyond
+ * are zero. More than the nine numbers of a row are read where they lie before `end`. */
 static void load_filters(global const float *restrict w, global const float *end, floatv g[9],
                          int rows, int rs) {
   if (w + (size_t)(rows - 1) * rs + VEC > end) {

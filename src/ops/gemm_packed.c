@@ -149,7 +149,7 @@ static bool reads_as_is(const lcl_gemm *g, int mr) {
   const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
              columns = g->a_rs == 1 && g->a_s1 > 1;
   return !g->half && g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr &&
-         g->n <= page && g->m * g->k <= 64 * page && (rows || columns);
+         g->n <= page && g->m * g->k <= 256 * page && (rows || columns);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
