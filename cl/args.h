@@ -147,10 +147,12 @@ typedef struct winograd_blocks {
 /* ---- recurrent layers ---- */
 
 /* bilstm.cl: a batch of maps height x width with `hidden` units; what images add to a gradient is
- * summed in `parts` parts. init: there are learned initial states. */
+ * summed in `parts` parts. init: there are learned initial states; evolve: cells beside the image
+ * run from them; pad: with a bias. */
 typedef struct bilstm_sizes {
   arg_int images, parts;
-  arg_int height, width, hidden, init;
+  arg_int height, width, hidden;
+  arg_int init, evolve, pad;
 } bilstm_sizes;
 
 /* pixelrnn.cl: an image has `channels` values a pixel, each from `logits` logits; `head_layers`

@@ -27,9 +27,10 @@
  *   partial   (P,2,8hh + 2Hh)   per item: gradient of k, then of the state at x = -1: (H,2,h),
  *                               h then c
  *
- * Two kinds from one source. CPUs: a work-group is one work-item with vectors of BILSTM_V hidden
- * units. GPUs: the jobs of a diagonal (a block of rows and a hidden unit) are shared among the
- * work-items, with a barrier after each diagonal. The state of the diagonal before is read from the
+ * Two kinds from one source; GPUs whose groups can hold a diagonal have bilstm_tiled.cl. CPUs: a
+ * work-group is one work-item with vectors of BILSTM_V hidden units. Other GPUs: the jobs of a
+ * diagonal (a block of rows and a hidden unit) are shared among the work-items, with a barrier
+ * after each diagonal. The state of the diagonal before is read from the
  * records themselves, so that no local memory is needed and any size fits. The *_step kernels do
  * one diagonal a launch: for devices whose groups are too small, or whose many compute units a
  * small batch would leave idle.
@@ -52,87 +53,7 @@
 #define BILSTM_G (BILSTM_V >= 16 ? 8 : 4)
 #endif
 
-#define WIDTH BILSTM_V
-#include "lstm.cl"
-
-/* exp on [-20, 20], relative error 2e-7: x = n ln 2 + r, a polynomial in r, and n added to the
- * exponent's bits. Adding 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays
- * NaN. */
-static vec exp_small(vec x) {
-  const vec shifted = mad(x, SPLAT(1.44269504f), SPLAT(12582912.0f)),
-            n = shifted - SPLAT(12582912.0f);
-  const vec r = mad(n, SPLAT(-1.42860677e-6f), mad(n, SPLAT(-0.693145752f), x));
-  vec p = mad(r, SPLAT(8.3125252e-3f), SPLAT(4.1890115e-2f));
-  p = mad(p, r, SPLAT(0.16667114f));
-  p = mad(p, r, SPLAT(0.49999231f));
-  p = mad(p * r, r, r + SPLAT(1.0f));
-  return AS_VEC(AS_INT(p) + (AS_INT(shifted) << 23));
-}
-
-/* 1 + exp(-x) with x kept within +-20, where the sigmoid is 0 or 1 to 2e-9; comparisons let NaN
- * through. */
-static vec one_plus_exp_neg(vec x) {
-  x = x > SPLAT(20.0f) ? SPLAT(20.0f) : x;
-  x = x < SPLAT(-20.0f) ? SPLAT(-20.0f) : x;
-  return SPLAT(1.0f) + exp_small(-x);
-}
-
-static vec tanh_fast(vec x) { return SPLAT(2.0f) / one_plus_exp_neg(x + x) - SPLAT(1.0f); }
-
-/* o,f,i = sigmoid, g = tanh of four pre-activations, with a single division: the four denominators
- * are at most 5e8, so that their product stays finite. */
-static void gates(vec p[4]) {
-  const vec a = one_plus_exp_neg(p[0]), b = one_plus_exp_neg(p[1]);
-  const vec c = one_plus_exp_neg(p[2]), d = one_plus_exp_neg(p[3] + p[3]);
-  const vec ab = a * b, cd = c * d, r = SPLAT(1.0f) / (ab * cd), r_ab = r * cd, r_cd = r * ab;
-  p[0] = r_ab * b;
-  p[1] = r_ab * a;
-  p[2] = r_cd * d;
-  p[3] = mad(r_cd * SPLAT(2.0f), c, SPLAT(-1.0f));
-}
-
-/* ---- geometry ---- */
-
-typedef struct walk {
-  int H, W, h, d, init;
-  int in_margin; /* walking the margin instead of a image */
-  cptr zero;     /* record of "no neighbour" */
-  gptr margin;   /* this direction's margin records */
-  gptr rec;      /* this image and direction's records */
-} walk;
-
-static int first_row(const walk *w, int t) { return w->in_margin ? t + 1 : max(0, t - w->W + 1); }
-static int last_row(const walk *w, int t) { return w->in_margin ? w->H - 1 : min(w->H - 1, t); }
-static int columns(const walk *w) { return w->in_margin ? w->H - 1 : w->H + w->W - 1; }
-/* Pixel number of row i at column t. */
-static int pixel(const walk *w, int t, int i) {
-  return i * w->W + (w->d ? w->W - 1 - (t - i) : t - i);
-}
-
-static gptr record_at(const walk *w, int t, int i) {
-  return w->in_margin ? w->margin + ((t + 1) * w->H + i) * 6 * w->h
-                      : w->rec + pixel(w, t, i) * 6 * w->h;
-}
-
-/* The record of row i at column t where row i may not have entered the image yet, or not exist. */
-static cptr neighbour(const walk *w, int t, int i) {
-  if (i < 0) return w->zero;
-  if (w->in_margin || t >= i) return record_at(w, t, i);
-  return w->init ? w->margin + (i * w->H + i) * 6 * w->h : w->zero;
-}
-
-static walk walk_of(gptr margin, gptr rec, int image, int d, bilstm_sizes z, int in_margin) {
-  walk w;
-  w.H = z.height, w.W = z.width, w.h = z.hidden, w.d = d, w.init = z.init, w.in_margin = in_margin;
-  w.zero = margin;
-  w.margin = margin + 8 * w.h + (size_t)d * w.H * w.H * 6 * w.h;
-  w.rec = rec + ((size_t)image * 2 + d) * w.H * w.W * 6 * w.h;
-  return w;
-}
-/* Where an image begins in an array of `floats` a pixel. */
-static size_t image_at(bilstm_sizes z, int image, int floats) {
-  return (size_t)image * z.height * z.width * floats;
-}
+#include "bilstm_walk.cl"
 
 /* ---- forward ---- */
 
@@ -165,6 +86,7 @@ __kernel void bilstm_init(cptr h0_left, cptr c0_left, cptr h0_right, cptr c0_rig
 static void load_block(const walk *w, cptr s, int t, int i0, int n, int u, vec p[BILSTM_R][4],
                        cptr before[BILSTM_R + 1]) {
   before[0] = neighbour(w, t - 1, i0 - 1);
+#pragma unroll
   for (int r = 0; r < BILSTM_R; r++) {
     const int i = i0 + min(r, n - 1);
     before[r + 1] = neighbour(w, t - 1, i);
@@ -181,6 +103,7 @@ static void multiply_block(cptr kt, int h, cptr const before[BILSTM_R + 1], vec 
     const vec a0 = LOAD(k0), a1 = LOAD(k0 + h), a2 = LOAD(k0 + 2 * h), a3 = LOAD(k0 + 3 * h);
     const vec b0 = LOAD(k1), b1 = LOAD(k1 + h), b2 = LOAD(k1 + 2 * h), b3 = LOAD(k1 + 3 * h);
     vec above = SPLAT(before[0][5 * h + k]);
+#pragma unroll
     for (int r = 0; r < BILSTM_R; r++) {
       const vec left = SPLAT(before[r + 1][5 * h + k]);
       p[r][0] = mad(b0, left, mad(a0, above, p[r][0]));
@@ -208,6 +131,7 @@ static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, 
   cptr before[BILSTM_R + 1];
   load_block(w, s, t, i0, n, u, p, before);
   multiply_block(kt + u, w->h, before, p);
+#pragma unroll
   for (int r = 0; r < BILSTM_R; r++) {
     gates(p[r]);
     const vec c = mad(p[r][1], LOAD(before[r + 1] + 4 * w->h + u), p[r][2] * p[r][3]);
@@ -268,23 +192,24 @@ __kernel void bilstm_combine(cptr restrict records, gptr restrict y, const bilst
 /* Gradients that wait for the next column (t-1): K1^T dp for the row itself, K0^T dp for the row
  * above; two columns of H+1 rows, row H zero. And dc of each row. */
 typedef struct carry {
-  gptr same[2], above[2], dc; /* (H+1,h) each; dc (H,h) */
+  gptr same, above, dc; /* (2,H+1,h) each, of even and of odd columns; dc (H,h) */
+  size_t odd;           /* where those of odd columns begin */
 } carry;
 
 static carry carry_of(gptr scratch, int H, int h) {
   carry q;
-  const size_t size = (size_t)(H + 1) * h;
-  q.same[0] = scratch, q.same[1] = scratch + size, q.above[0] = scratch + 2 * size,
-  q.above[1] = scratch + 3 * size;
-  q.dc = scratch + 4 * size;
+  q.odd = (size_t)(H + 1) * h;
+  q.same = scratch, q.above = scratch + 2 * q.odd, q.dc = scratch + 4 * q.odd;
   return q;
 }
+static gptr same_of(const carry *q, int t) { return q->same + (t & 1) * q->odd; }
+static gptr above_of(const carry *q, int t) { return q->above + (t & 1) * q->odd; }
 
 /* dp of the rows of a block from the incoming gradients: gh = gy + what came from the right and
  * from below. */
 static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int t, int i, int u) {
-  const int h = w->h, now = (t + 1) & 1;
-  vec gh = LOAD(q->same[now] + i * h + u) + LOAD(q->above[now] + (i + 1) * h + u);
+  const int h = w->h;
+  vec gh = LOAD(same_of(q, t + 1) + i * h + u) + LOAD(above_of(q, t + 1) + (i + 1) * h + u);
   if (gy) gh += LOAD(gy + u);
   cptr rec = record_at(w, t, i) + u;
   const vec o = LOAD(rec), f = LOAD(rec + h), in = LOAD(rec + 2 * h), g = LOAD(rec + 3 * h);
@@ -303,20 +228,23 @@ static void backward_products(const walk *w, const carry *q, cptr k, cptr const 
                               int n, int u) {
   const int h = w->h;
   vec same[BILSTM_R], above[BILSTM_R];
+#pragma unroll
   for (int r = 0; r < BILSTM_R; r++) same[r] = above[r] = SPLAT(0.0f);
   cptr k0 = k + u, k1 = k0 + (size_t)4 * h * h;
   for (int gate = 0; gate < 4 * h; gate++, k0 += h, k1 += h) {
     const vec a = LOAD(k0), b = LOAD(k1);
+#pragma unroll
     for (int r = 0; r < BILSTM_R; r++) {
       const vec v = SPLAT(dp[r][gate]);
       above[r] = mad(a, v, above[r]);
       same[r] = mad(b, v, same[r]);
     }
   }
+#pragma unroll
   for (int r = 0; r < BILSTM_R; r++)
     if (r < n) {
-      STORE(same[r], q->same[t & 1] + (i0 + r) * h + u);
-      STORE(above[r], q->above[t & 1] + (i0 + r) * h + u);
+      STORE(same[r], same_of(q, t) + (i0 + r) * h + u);
+      STORE(above[r], above_of(q, t) + (i0 + r) * h + u);
     }
 }
 
@@ -364,6 +292,7 @@ static void product_job(const walk *w, const carry *q, cptr k, gptr gs, int t, i
   const int units = w->h / BILSTM_V, i0 = first_row(w, t) + job / units * BILSTM_R;
   const int n = min(last_row(w, t) - i0 + 1, BILSTM_R);
   cptr dp[BILSTM_R];
+#pragma unroll
   for (int r = 0; r < BILSTM_R; r++) dp[r] = dp_at(w, gs, t, i0 + min(r, n - 1));
   backward_products(w, q, k, dp, t, i0, n, job % units * BILSTM_V);
 }
@@ -382,7 +311,7 @@ static void backward_walk(const walk *w, const carry *q, cptr gy, cptr k, gptr g
  * -1. */
 static void add_edge(const carry *q, gptr edge, int h, int job) {
   const int i = job / h, u = job % h;
-  edge[i * 2 * h + u] += q->same[i & 1][job];
+  edge[i * 2 * h + u] += same_of(q, i)[job];
   edge[i * 2 * h + h + u] += q->dc[job];
 }
 
@@ -401,7 +330,7 @@ __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restr
   FOR_JOBS(e, (int)part_size(H, h)) gk[e] = 0.0f;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
     const walk w = walk_of(margin, records, n, d, z, 0);
-    FOR_JOBS(e, (int)carry_size(H, h)) q.same[0][e] = 0.0f;
+    FOR_JOBS(e, (int)carry_size(H, h)) q.same[e] = 0.0f;
     SYNC();
     backward_walk(&w, &q, gy + image_at(z, n, h), d ? k_right : k_left, gs + image_at(z, n, 8 * h),
                   gk);
@@ -463,16 +392,16 @@ __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right
   gptr gk = partial + (z.parts * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
   const walk w = walk_of(margin, margin, 0, d, z, 1);
   FOR_JOBS(e, 8 * h * h) gk[e] = 0.0f;
-  FOR_JOBS(e, (5 * H + 4) * h) q.same[0][e] = 0.0f;
+  FOR_JOBS(e, (5 * H + 4) * h) q.same[e] = 0.0f;
   SYNC();
   FOR_JOBS(e, H * h) {
-    q.same[0][e] = q.same[1][e] = edge[e / h * 2 * h + e % h];
+    same_of(&q, 0)[e] = same_of(&q, 1)[e] = edge[e / h * 2 * h + e % h];
     q.dc[e] = edge[e / h * 2 * h + h + e % h];
   }
   SYNC();
   backward_walk(&w, &q, 0, d ? k_right : k_left, dp, gk);
   FOR_JOBS(e, H * h) {
-    edge[e / h * 2 * h + e % h] = q.same[0][e] + q.above[0][e + h];
+    edge[e / h * 2 * h + e % h] = q.same[e] + q.above[e + h];
     edge[e / h * 2 * h + h + e % h] = q.dc[e];
   }
 }

@@ -375,3 +375,19 @@ def weighted(kernel, macs, stores):
         for kind, n in part.items():
             total[kind] += n * turns
     return total
+
+
+def with_turns(kernel, macs):
+    """Instructions of a turn of the loop that has barriers and multiplies; the loop inside it with most multiply-adds counts as
+    often as it turns to do `macs` of them."""
+    body = kernel.body
+    loops = loops_of(body)
+    main = next((loop for loop in loops if mix(loop.of(body))["barrier"] and mix(loop.of(body))["macs"]), None)
+    if not main:
+        return 0
+    total = mix(main.of(body))["all"]
+    inner = max((l for l in loops if l.members < main.members and not l.inner), key=lambda l: mix(l.of(body))["macs"], default=None)
+    part = mix(inner.of(body)) if inner else Counter()
+    if part["macs"]:
+        total += (macs / part["macs"] - 1) * part["all"]
+    return total

@@ -32,6 +32,9 @@ NVIDIA = {"sm_80": (65536, 64, 32, 164 << 10), "sm_90": (65536, 64, 32, 228 << 1
 # Share of FMAs in a GEMM's main loop with 4x4 and 8x8 sums a work-item.
 FMA_GOALS = {"sm_90": (0.65, 0.80), "sm_80": (0.65, 0.80), "gfx1100": (0.60, 0.75), "gfx1030": (0.60, 0.75),
              "gfx906": (0.60, 0.75), "acm-g10": (0.55, 0.55)}
+# FMAs of a work-item in a column of the BiLSTM's walks, and in a round of its kernels' gradient.
+WALKS = {"bilstm_forward_tiled": lambda p: 8 * p["BILSTM_H"] * p["BILSTM_R"],
+         "bilstm_backward_tiled": lambda p: 8 * p["BILSTM_H"] * p["BILSTM_R"], "bilstm_kernel_grad": lambda p: 16 * 16}
 SOURCES = ("matrix", "convolution", "filter gradient")
 
 
@@ -63,6 +66,8 @@ def work_of(record, launch, name, items):
         return math.prod(n for n in d["dims"] if n) / 32
     if name == "map":
         return math.prod(n for n in d["dims"] if n)
+    if name in ("bilstm_forward_tiled", "bilstm_backward_tiled"):
+        return 0  # an image's columns follow each other: its walk in one direction has no other groups
     return items
 
 
@@ -101,6 +106,9 @@ def describe(program, kernel, target, items):
         m, n, depth, vectors, group = records.gemm_tile(program.parameters())
         row["round"] = assembly.weighted(kernel, 16 * vectors ** 2 * depth, (m + n) * depth / group)
         row["share"] = share_of_fma(row["round"]) if row["round"] else 0
+    if kernel.name in WALKS:
+        p = program.parameters()
+        row["column"] = assembly.with_turns(kernel, WALKS[kernel.name](p))
     return row
 
 

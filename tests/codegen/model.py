@@ -58,20 +58,28 @@ def generated(name, launch, d, instructions):
     return max(moved / STREAM, (count * 40 + items * 60) / 32 / ISSUE * 2, (turns * 100 + 400) / CLOCK), 0, moved
 
 
-def bilstm(name, d):
-    """One group's walk over all diagonals."""
-    z = next((v for v in d.values() if isinstance(v, dict) and {"height", "width", "hidden"} <= set(v)), None)
-    if z is None:
-        return 400 / CLOCK
+def bilstm_walk(name, row, parameters, d, groups):
+    """A group's walk over all columns of an image; each multiprocessor has some. row["column"]: a warp's instructions for a
+    column. A column waits for a chain of local reads, gates and barriers that a warp or two do not hide."""
+    z = d["z"]
     H, W, h = z["height"], z["width"], z["hidden"]
-    margin = name.endswith("margin") or z.get("in_margin") == 1
-    columns = H - 1 if margin else H + W - 1
-    mean = H / 2 if margin else H * W / columns
-    if "forward" in name:
-        cycles = h * 85 + (h // 8) * 265 + 4 * 280 + 300 + 4 * 600 + 60
-    else:
-        cycles = (math.ceil(mean * h / 128) * 650 + (4 * h // 8) * 450 + math.ceil(h * h / 128) * (mean * 100 + 300) + 120)
-    return columns * cycles / CLOCK
+    turn = {"bilstm_forward_tiled": 250, "bilstm_backward_tiled": 350}[name]
+    cycles = 0
+    for t in range(H + W - 1):
+        first, last = max(0, t - W + 1), H - 1 if z["evolve"] else min(t, H - 1)
+        items = (last // parameters["BILSTM_R"] - first // parameters["BILSTM_R"] + 1) * h
+        cycles += turn + math.ceil(math.ceil(items / 32) / 4) * row["column"]
+    return cycles * math.ceil(groups / UNITS) / CLOCK
+
+
+def bilstm_kernel_grad(row, d, groups):
+    """Rounds of 16 cells each, in order of rows; a warp's instructions of a round are row["column"], of four in a group."""
+    z = d["z"]
+    H, W = z["height"], z["width"]
+    rows = math.ceil(H / (z["parts"] // z["images"]))
+    rounds = rows * math.ceil((W + (H / 2 if z["evolve"] else 0)) / 16)
+    here = math.ceil(groups / UNITS)
+    return (900 + rounds * max(600 + row["column"], here * row["column"] * 1.1)) / CLOCK
 
 
 def predict(record, launch, rows):
@@ -90,8 +98,11 @@ def predict(record, launch, rows):
         time, flops, moved = generated(name, launch, d, row["instructions"])
         return name, time + LAUNCH, flops, moved
     moved = bytes_of(d)
-    if name.startswith("bilstm") and ("forward" in name or "backward" in name):
-        return name, bilstm(name, d) + LAUNCH, 0, moved
+    if name in ("bilstm_forward_tiled", "bilstm_backward_tiled"):
+        parameters = record.program(launch["program"]).parameters()
+        return name, bilstm_walk(name, row, parameters, d, groups) + LAUNCH, 0, moved
+    if name == "bilstm_kernel_grad":
+        return name, bilstm_kernel_grad(row, d, groups) + LAUNCH, 0, moved
     if "n" in d and name in ("adam", "momentum", "rmsprop", "sgd"):
         moved = 4.0 * d["n"] * {"adam": 7, "momentum": 5, "rmsprop": 7, "sgd": 3}[name]
     # Groups below a warp leave lanes idle, and a multiprocessor holds 32 groups at a time.

@@ -24,7 +24,7 @@ typedef struct layer {
   lcl_program *p;
 } layer;
 
-enum { N = 2, H = 5, W = 6, HID = 4, PIXELS = N * H * W, KERNEL = 8 * HID * HID, STATE = HID * H };
+enum { N = 2, H = 11, W = 4, HID = 4, PIXELS = N * H * W, KERNEL = 8 * HID * HID, STATE = HID * H };
 static const char *const names[] = { "k_left",   "k_right",  "h0_left", "c0_left",
                                      "h0_right", "c0_right", "pad" };
 enum { VARS = LCL_COUNT(names) };
@@ -144,12 +144,15 @@ static void check_path(const char *disable, beside cells) {
   layer_destroy(&l);
 }
 
-/* What the device chooses, groups, and one launch a diagonal. */
+/* What the device chooses; groups with K in local memory, with only the state there, with neither;
+ * and one launch a diagonal. */
 static void paths(void **state) {
   (void)state;
   for (beside cells = EVOLVE; cells <= BIAS; cells++) {
     check_path(NULL, cells);
     check_path("packed", cells);
+    check_path("packed,local_mem=1500", cells);
+    check_path("packed,local_mem=1k", cells);
     check_path("packed,local_mem=0", cells);
   }
 }
@@ -163,7 +166,7 @@ static void causality(void **state) {
       gs[PIXELS * 8 * HID];
   lcl__philox_normal(1, 2, 3, s, LCL_COUNT(s));
   layer_run(&l, s, gy, y0, gs);
-  for (int at = 0; at < H * W; at += 7) {
+  for (int at = 0; at < H * W; at += 11) {
     for (int q = 0; q < 8 * HID; q++) s[at * 8 * HID + q] += 3;
     memset(gy, 0, sizeof gy);
     for (int u = 0; u < HID; u++) gy[at * HID + u] = 1;
