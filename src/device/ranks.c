@@ -19,21 +19,14 @@ int64_t lcl_ranks_share(const lcl_ranks *r, int64_t n, int64_t *first) {
 #include "base/status_line.h"
 #include "base/text.h"
 
-typedef enum request_kind {
-  MEAN,
-  MOMENTS,
-  SUM_DOUBLES,
-  BROADCAST,
-  OR,
-  GATHER,
-  GATHER_APART
-} request_kind;
+typedef enum request_kind { MEAN, MOMENTS, SUM, BROADCAST, OR, GATHER, GATHER_APART } request_kind;
 
 typedef struct request {
   request_kind kind;
-  void *buf; /* GATHER: room for every rank's bytes, this rank's own in its place */
-  float *to; /* MEAN, MOMENTS: what it becomes */
-  size_t n;  /* elements; bytes for the last three */
+  void *buf;         /* GATHER: room for every rank's bytes, this rank's own in its place */
+  float *to;         /* MEAN, MOMENTS: what it becomes */
+  size_t n;          /* elements; bytes for the last three */
+  MPI_Datatype type; /* SUM: of the elements */
   float weight;
   cl_event ready, done; /* NULL: none */
   bool waited;          /* somebody waits for it, and takes it back */
@@ -232,9 +225,7 @@ static void start(lcl_ranks *r, request *q) {
     MPI_Iallreduce(f, q->to, n, MPI_FLOAT, MPI_SUM, r->comm, &q->mpi);
     break;
   case MOMENTS: start_moments(r, q); break;
-  case SUM_DOUBLES:
-    MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, MPI_DOUBLE, MPI_SUM, r->comm, &q->mpi);
-    break;
+  case SUM: MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, q->type, MPI_SUM, r->comm, &q->mpi); break;
   case OR: MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, MPI_INT32_T, MPI_MAX, r->comm, &q->mpi); break;
   case BROADCAST: MPI_Ibcast(q->buf, n, MPI_BYTE, 0, r->comm, &q->mpi); break;
   case GATHER:
@@ -383,12 +374,29 @@ lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from
   return ask(r, &q) ? LCL_OK : LCL_ERR_HOST_MEMORY;
 }
 
+static const size_t most = 1u << 30; /* MPI counts in ints */
+
+static void sum(lcl_ranks *r, void *buf, size_t n, MPI_Datatype type, size_t size) {
+  for (size_t at = 0; r && at < n; at += most)
+    ask_and_wait(r, (request) { .kind = SUM,
+                                .buf = (char *)buf + at * size,
+                                .n = LCL_MIN(most, n - at),
+                                .type = type });
+}
+
 void lcl__ranks_sum_doubles(lcl_ranks *r, double *buf, size_t n) {
-  ask_and_wait(r, (request) { .kind = SUM_DOUBLES, .buf = buf, .n = n });
+  sum(r, buf, n, MPI_DOUBLE, sizeof *buf);
+}
+
+void lcl__ranks_sum_floats(lcl_ranks *r, float *buf, size_t n) {
+  sum(r, buf, n, MPI_FLOAT, sizeof *buf);
+}
+
+void lcl__ranks_sum_ints(lcl_ranks *r, int32_t *buf, size_t n) {
+  sum(r, buf, n, MPI_INT32_T, sizeof *buf);
 }
 
 void lcl__ranks_broadcast(lcl_ranks *r, void *buf, size_t bytes) {
-  const size_t most = 1u << 30; /* MPI counts in ints */
   for (size_t at = 0; r && at < bytes; at += most)
     ask_and_wait(
         r,
@@ -621,6 +629,12 @@ lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from
   return lcl__fail(LCL_ERR_UNSUPPORTED, "this build has no MPI");
 }
 void lcl__ranks_sum_doubles(lcl_ranks *r, double *buf, size_t n) {
+  (void)r, (void)buf, (void)n;
+}
+void lcl__ranks_sum_floats(lcl_ranks *r, float *buf, size_t n) {
+  (void)r, (void)buf, (void)n;
+}
+void lcl__ranks_sum_ints(lcl_ranks *r, int32_t *buf, size_t n) {
   (void)r, (void)buf, (void)n;
 }
 void lcl__ranks_broadcast(lcl_ranks *r, void *buf, size_t bytes) {

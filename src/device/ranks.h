@@ -25,7 +25,10 @@ lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from
 
 /* The following wait until it is done on this rank. */
 
+/* buf[i] becomes the sum over the ranks. */
 void lcl__ranks_sum_doubles(lcl_ranks *r, double *buf, size_t n);
+void lcl__ranks_sum_floats(lcl_ranks *r, float *buf, size_t n);
+void lcl__ranks_sum_ints(lcl_ranks *r, int32_t *buf, size_t n);
 /* buf becomes that of rank 0. */
 void lcl__ranks_broadcast(lcl_ranks *r, void *buf, size_t bytes);
 /* Everybody fails when one does: with the message of the first that did, and its number in front

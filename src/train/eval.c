@@ -1,12 +1,15 @@
 /* Evaluation of a split: per-example numbers from the device, summed on the host in double
  * precision. */
+#include "device/ranks.h"
 #include "graph/graph.h"
+#include "graph/store.h"
 #include "train/layers.h"
 
 enum { EVAL_BATCH = 250 };
 
 struct lcl_evaluator {
   lcl_session *s;
+  lcl_ranks *ranks; /* that each take a part of every data set; NULL: this process alone */
   lcl_compiled compiled;
   const char *features; /* NULL: only for the class's score; "": the model's; else a layer's name */
   int rows;             /* how many numbers an example has (prediction last) */
@@ -94,6 +97,14 @@ lcl_status lcl__evaluator_create(lcl_session *s, const char *features, lcl_evalu
   return LCL_OK;
 }
 
+bool lcl__evaluator_samples(const lcl_evaluator *e) {
+  return lcl__store_find(e->s->store, "eval.rng") != NULL;
+}
+
+void lcl__evaluator_share(lcl_evaluator *e, lcl_ranks *ranks) {
+  e->ranks = ranks;
+}
+
 void lcl__evaluator_destroy(lcl_evaluator *e) {
   if (!e) return;
   lcl__compiled_destroy(&e->compiled);
@@ -155,8 +166,13 @@ static lcl_status run_all(lcl_evaluator *e, const lcl_dataset *ds, tally *t) {
                                                    .seed = e->s->seed,
                                                    .stream = 100 },
                              &batches));
-  lcl_status st = LCL_OK;
-  for (int64_t i = 0, n = lcl_batcher_steps(batches); i < n && st == LCL_OK; i++) {
+  int64_t first;
+  const int64_t n = lcl_ranks_share(e->ranks, lcl_batcher_steps(batches), &first);
+  lcl_batch_state at = lcl_batcher_state(batches);
+  at.step = first;
+  t->done = first * e->batch;
+  lcl_status st = n > 0 ? lcl_batcher_seek(batches, at) : LCL_OK;
+  for (int64_t i = 0; i < n && st == LCL_OK; i++) {
     lcl_batch b;
     st = lcl_batcher_next(batches, &b);
     if (st == LCL_OK) st = run_batch(e, &b, t);
@@ -194,24 +210,42 @@ static void tally_free(tally *t) {
   lcl__free(t->values);
 }
 
+/* Every rank gets what each found in its part; what the others have is zero here. */
+static lcl_status join(lcl_evaluator *e, tally *t, lcl_status status) {
+  if (!e->ranks) return status;
+  LCL_TRY(lcl__ranks_agree(e->ranks, status));
+  lcl__ranks_sum_doubles(e->ranks, t->sum, LCL_BUILD_MAX);
+  if (t->prediction) lcl__ranks_sum_ints(e->ranks, t->prediction, (size_t)t->n);
+  if (t->features) lcl__ranks_sum_floats(e->ranks, t->features, (size_t)(t->n * e->width));
+  t->done = t->n;
+  return LCL_OK;
+}
+
 /* One pass with room for everything the graph gives, and for the numbers of each example where they
  * are wanted; tally_free() also after a failure. */
-static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, bool values, tally *t) {
-  *t = (tally) { .n = ds->count };
+static lcl_status make_room(const lcl_evaluator *e, bool values, tally *t) {
   const int n_values = e->compiled.build.n_examples;
+  const size_t n = (size_t)LCL_MAX(t->n, 1);
   if (values && n_values) {
-    t->values = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * (size_t)n_values * sizeof *t->values);
+    t->values = lcl__alloc(n * (size_t)n_values * sizeof *t->values);
     if (!t->values) return LCL_ERR_HOST_MEMORY;
   }
   if (e->compiled.build.prediction) {
-    t->prediction = lcl__alloc((size_t)LCL_MAX(ds->count, 1) * sizeof *t->prediction);
+    t->prediction = lcl__alloc(n * sizeof *t->prediction);
     if (!t->prediction) return LCL_ERR_HOST_MEMORY;
   }
   if (e->width > 0) {
-    t->features = lcl__alloc((size_t)LCL_MAX(ds->count * e->width, 1) * sizeof *t->features);
+    t->features = lcl__alloc(n * (size_t)e->width * sizeof *t->features);
     if (!t->features) return LCL_ERR_HOST_MEMORY;
   }
-  return run_all(e, ds, t);
+  return LCL_OK;
+}
+
+static lcl_status collect(lcl_evaluator *e, const lcl_dataset *ds, bool values, tally *t) {
+  *t = (tally) { .n = ds->count };
+  lcl_status s = make_room(e, values, t);
+  if (s == LCL_OK) s = run_all(e, ds, t);
+  return join(e, t, s);
 }
 
 static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,
@@ -229,7 +263,8 @@ static lcl_status evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *
                               .features = t.features,
                               .width = e->width,
                               .seed = e->s->seed };
-    if (e->s->cls->score) st = e->s->cls->score(e->s->model, &table, out);
+    if (e->s->cls->score && lcl_ranks_rank(e->ranks) == 0)
+      st = e->s->cls->score(e->s->model, &table, out);
   }
   tally_free(&t);
   return st;

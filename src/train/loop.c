@@ -173,7 +173,7 @@ static lcl_status log_step(lcl_trainer *t, const double *means) {
 }
 
 static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, const char *split,
-                            const lcl_metrics *m) {
+                            const lcl_metrics *m, double evaluation) {
   const double rate = images_per_second(t);
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "event", "epoch");
@@ -183,6 +183,7 @@ static lcl_status log_epoch(lcl_trainer *t, double lr, const double *means, cons
   add_means(cJSON_AddObjectToObject(j, "train"), t, means);
   if (m) lcl__json_metrics(j, split, m);
   cJSON_AddNumberToObject(j, "seconds", seconds_spent(t));
+  if (m) cJSON_AddNumberToObject(j, "evaluation_seconds", evaluation);
   cJSON_AddNumberToObject(j, "images_per_second", rate);
   LCL_TRY(lcl__run_log_write(&t->log, j));
   lcl__events_scalar(&t->events, "epoch/learning_rate", lr);
@@ -287,10 +288,12 @@ static lcl_status finish_epoch(lcl_trainer *t) {
   lcl_metrics m = { 0 };
   bool merged = t->s->data_desc.merge, evaluate = merged || t->s->splits.valid, best;
   const char *split = merged ? "all" : "validation";
+  const double began = lcl__now();
   if (evaluate)
     LCL_TRY(lcl__trainer_evaluate(t, merged ? t->s->splits.train : t->s->splits.valid, split, &m));
+  const double evaluation = lcl__now() - began;
   LCL_TRY(judge(t, &m, &best));
-  LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL));
+  LCL_TRY(log_epoch(t, lr, means, split, evaluate ? &m : NULL, evaluation));
   show_epoch(t, means, evaluate ? &m : NULL, split, best && selects(t));
   if (best) LCL_TRY(lcl__trainer_keep_best(t, &m));
   if (best) LCL_TRY(tell_parameters(t));

@@ -133,11 +133,25 @@ lcl_status lcl__trainer_compare(lcl_trainer *t) {
   return LCL_OK;
 }
 
-/* ---- by rank 0 ---- */
+/* ---- evaluation ---- */
+
+/* Where the ranks have their own running statistics, or random numbers are drawn in the order of
+ * the examples, rank 0 does it alone. */
+lcl_status lcl__trainer_open_evaluation(lcl_trainer *t) {
+  LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
+  t->evaluate_together = t->ranks && !t->d->local_norm && !lcl__evaluator_samples(t->eval);
+  if (t->leads || t->evaluate_together) return LCL_OK;
+  lcl__evaluator_destroy(t->eval);
+  t->eval = NULL;
+  return LCL_OK;
+}
 
 lcl_status lcl__trainer_evaluate(lcl_trainer *t, const lcl_dataset *ds, const char *split,
                                  lcl_metrics *out) {
-  lcl_status s = t->leads ? lcl__evaluate(t->eval, ds, split, out, NULL) : LCL_OK;
+  lcl_status s = LCL_OK;
+  if (t->evaluate_together) lcl__evaluator_share(t->eval, t->ranks);
+  if (t->leads || t->evaluate_together) s = lcl__evaluate(t->eval, ds, split, out, NULL);
+  if (t->eval) lcl__evaluator_share(t->eval, NULL);
   s = lcl__ranks_agree(t->ranks, s);
   if (s == LCL_OK) lcl__ranks_broadcast(t->ranks, out, sizeof *out);
   return s;

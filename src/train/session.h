@@ -76,6 +76,11 @@ typedef struct lcl_evaluator lcl_evaluator;
  * this layer (layers.h) in their place. */
 lcl_status lcl__evaluator_create(lcl_session *s, const char *features, lcl_evaluator **out);
 void lcl__evaluator_destroy(lcl_evaluator *e);
+/* From now on each of the ranks evaluates a part, with variables that are the same everywhere; all
+ * get the sums, rank 0 what the class scores. NULL: this process alone, again. */
+void lcl__evaluator_share(lcl_evaluator *e, lcl_ranks *ranks);
+/* Whether it draws random numbers, which are those of a whole pass. */
+bool lcl__evaluator_samples(const lcl_evaluator *e);
 /* Evaluates every example of ds, the padding of the last batch left out exactly. confusion (may be
  * NULL): classes x classes counts, row = label, column = prediction. */
 lcl_status lcl__evaluate(lcl_evaluator *e, const lcl_dataset *ds, const char *split,

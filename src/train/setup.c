@@ -381,7 +381,7 @@ static lcl_status open_with(lcl_trainer *t, lcl_context *ctx, const lcl_tensor_f
   LCL_TRY(check_labels(t));
   LCL_TRY(check_recordable(t->s->data_path));
   LCL_TRY(open_steps(t, ctx));
-  if (t->leads) LCL_TRY(lcl__evaluator_create(t->s, NULL, &t->eval));
+  LCL_TRY(lcl__trainer_open_evaluation(t));
   return checkpoint || !t->leads ? LCL_OK : first_values(t);
 }
 

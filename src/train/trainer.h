@@ -30,7 +30,8 @@ typedef struct lcl_trainer {
   size_t n_shared;                 /* variables that all ranks have, the first of the store */
   lcl_session *s;
   lcl_compiled compiled;
-  lcl_evaluator *eval; /* NULL: nothing to evaluate on */
+  lcl_evaluator *eval;    /* NULL: nothing to evaluate on */
+  bool evaluate_together; /* else rank 0 does for all */
   lcl_batcher *labelled, *unlabelled;
   float *clean;                 /* the batch without augmentation; NULL: not asked for */
   float *side;                  /* gathered rows of the model's table */
@@ -74,7 +75,8 @@ lcl_status lcl__trainer_same_folder(lcl_trainer *t, lcl_status status);
 lcl_status lcl__trainer_compare(lcl_trainer *t);
 /* All go on with rank 0's variables; status: what it came to to make them. */
 lcl_status lcl__trainer_send_variables(lcl_trainer *t, lcl_status status);
-/* lcl__evaluate by rank 0, whose metrics all get. */
+lcl_status lcl__trainer_open_evaluation(lcl_trainer *t);
+/* lcl__evaluate by all, or where that would be something else by rank 0, whose metrics all get. */
 lcl_status lcl__trainer_evaluate(lcl_trainer *t, const lcl_dataset *ds, const char *split,
                                  lcl_metrics *out);
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Several processes train one model: test_ranks.py LATENTCL equal|ends|tables|all
+"""Several processes train one model: test_ranks.py LATENTCL equal|validation|ends|tables|all
 
 equal: the parameters are those of one process but for rounding, with two and three ranks and shares of unequal size, and the
   same bits every time; a run goes on with another number of ranks.
+validation: what is evaluated after an epoch is what one process says.
 ends: what cannot be shared is refused in one sentence; a rank that dies, and a request to stop, end all of them, and what was
   saved goes on; --devices starts the processes itself.
 tables: a table's cells over processes and jobs.
@@ -93,6 +94,22 @@ def equal():
     run(2, 'train', '--resume', '--max-steps', '8', '--out', 'imsat-3', '--quiet', '--no-test')
     far, tensor = distance('imsat', 'imsat-3')
     assert far < TOLERANCE, (far, tensor)
+
+
+def validation():
+    """Evaluated by all, and by rank 0 alone where examples draw random numbers in turn: the figures of one process."""
+    few = ['--no-test', '--no-profile', '--quiet', '--batch', '50']
+    for args in (['semantic-noise', '--set', 'arch=mlp', '--labels-per-class', '5'], ['imsat', '--set', 'hidden=30-20'],
+                 ['vae', '--set', 'hidden=20', '--labels-per-class', '5']):
+        found = []
+        for ranks in (0, 2):
+            out = 'valid-%s-%d' % (args[0], ranks)
+            run(ranks, 'train', *args, *few, '--set', 'optimiser=sgd', '--lr', '1e-6', '--set', 'epochs=1', '--out', out)
+            found.append([json.loads(line) for line in open('%s/%s/log.jsonl' % (FOLDER, out)) if '"epoch"' in line][0])
+        one, several = [f.get('validation') or f['all'] for f in found]
+        assert one.keys() == several.keys() and one['n'] == several['n'] > 0, found
+        for name, value in one.items():
+            assert abs(value - several[name]) <= 1e-4 * abs(value) + (0.1 if 'percent' in name else 0), (args[0], name, one, several)
 
 
 def told(err):
@@ -213,6 +230,6 @@ def all_models():
 
 
 try:
-    {'equal': equal, 'ends': ends, 'tables': tables, 'all': all_models}[sys.argv[2]]()
+    {'equal': equal, 'validation': validation, 'ends': ends, 'tables': tables, 'all': all_models}[sys.argv[2]]()
 finally:
     shutil.rmtree(FOLDER)
