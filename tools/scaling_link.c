@@ -93,7 +93,10 @@ int MPI_Test(MPI_Request *request, int *flag, MPI_Status *status) {
   call *c = &calls[i % MOST];
   const double until = over(i), t = now();
   *flag = 0;
-  if (until == 0 || t < until) return MPI_SUCCESS;
+  if (until == 0 || t < until) { /* what is real goes on meanwhile */
+    int done = 0;
+    return PMPI_Request_get_status(*request, &done, MPI_STATUS_IGNORE);
+  }
   const int err = PMPI_Test(request, flag, status);
   if (!*flag) return err;
   c->request = MPI_REQUEST_NULL;
