@@ -110,8 +110,8 @@ static int run(int argc, char **argv) {
   int code = cli_parse(argc, argv, options, "devices [--json]",
                        "Lists every OpenCL platform and device.", NULL);
   if (code >= 0) return code;
-  lcl_family family;
-  if (lcl__family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family) != LCL_OK)
+  lcl_enabled enabled;
+  if (lcl__enable_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &enabled) != LCL_OK)
     return cli_error();
   lcl_device_info *rows;
   size_t n;

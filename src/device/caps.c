@@ -125,6 +125,7 @@ lcl_status lcl__caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id 
   caps->clblast = LCL_HAVE_CLBLAST;
   caps->clfft = LCL_HAVE_CLFFT;
   caps->packed = true; /* until lcl__family_choose */
+  caps->overlap = true;
   return LCL_OK;
 }
 

@@ -113,13 +113,14 @@ static lcl_status fill(lcl_context *ctx, const lcl_context_desc *desc) {
     LCL_TRY(wrap_foreign(ctx, desc));
   else
     LCL_TRY(open_selected(ctx, desc));
-  lcl_family family;
-  LCL_TRY(lcl__family_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &family));
+  lcl_enabled enabled;
+  LCL_TRY(lcl__enable_parse(getenv("LATENTCL_ENABLE"), "LATENTCL_ENABLE", &enabled));
   LCL_TRY(lcl__caps_disable(&ctx->caps, getenv("LATENTCL_DISABLE"), "LATENTCL_DISABLE"));
   LCL_TRY(lcl__caps_disable(&ctx->caps, desc->disable, "disable"));
   LCL_TRY(add_queues(ctx, desc));
   ctx->pool.limit = desc->memory_limit ? desc->memory_limit : ctx->caps.global_mem;
-  if (ctx->caps.packed) LCL_TRY(lcl__family_choose(ctx, family));
+  if (ctx->caps.packed) LCL_TRY(lcl__family_choose(ctx, enabled.family));
+  if (ctx->caps.overlap) ctx->uploads = enabled.overlap ? LCL_UPLOADS_OVERLAP : LCL_UPLOADS_UNKNOWN;
   if (desc->profile) LCL_TRY(lcl__profile_create(ctx, &ctx->profile));
   return LCL_OK;
 }

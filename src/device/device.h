@@ -29,11 +29,13 @@ typedef struct lcl_caps {
                                 SIMD) */
   unsigned unit_lanes;  /* work-items that a compute unit computes in a cycle, as far as known */
   bool local_is_global; /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
-  bool unified_memory;
+  bool unified_memory;  /* as the driver says; only the choice of a device goes by it */
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
   bool clblast, clfft; /* built in and not disabled */
-  bool packed; /* packed kernels (one work-item a group, wide vectors), else tiled ones. A context
-                 knows which: it measures, unless LATENTCL_ENABLE or LATENTCL_DISABLE decides. */
+  bool overlap; /* uploads may go beside kernels: a context measures whether that is faster, unless
+                   LATENTCL_ENABLE or LATENTCL_DISABLE decides */
+  bool packed;  /* packed kernels (one work-item a group, wide vectors), else tiled ones. A context
+                  knows which: it measures, unless LATENTCL_ENABLE or LATENTCL_DISABLE decides. */
 } lcl_caps;
 
 /* All devices of all platforms. */
@@ -53,10 +55,14 @@ lcl_status lcl__device_select(const lcl_device_info *rows, size_t n, const char 
 /* Narrows caps by a list of features to switch off ("fp16,local_mem=32k"); where names the origin
  * in the message. */
 lcl_status lcl__caps_disable(lcl_caps *caps, const char *list, const char *where);
-/* Reads LATENTCL_ENABLE's list, which may force a family of kernels; where names the origin in the
- * message. */
+/* Reads LATENTCL_ENABLE's list, which may force a family of kernels and uploads that overlap; where
+ * names the origin in the message. */
 typedef enum lcl_family { LCL_FAMILY_MEASURED, LCL_FAMILY_PACKED, LCL_FAMILY_TILED } lcl_family;
-lcl_status lcl__family_parse(const char *list, const char *where, lcl_family *family);
+typedef struct lcl_enabled {
+  lcl_family family;
+  bool overlap;
+} lcl_enabled;
+lcl_status lcl__enable_parse(const char *list, const char *where, lcl_enabled *enabled);
 
 const lcl_caps *lcl__context_caps(const lcl_context *ctx);
 cl_command_queue lcl__context_queue(lcl_context *ctx); /* compute queue 0 */

@@ -1,9 +1,6 @@
 /* Which family of kernels suits a device: packed or tiled. A small GEMM is run in the way of each
  * when the device is met for the first time, and the faster way is remembered with the driver's
  * version, so that a device never changes its family. */
-#include <pthread.h>
-
-#include "device/cache.h"
 #include "device/internal.h"
 
 /* Rows and columns of the GEMM; depths at first and where the device is not too slow for more. */
@@ -116,68 +113,12 @@ static lcl_status measure(lcl_context *ctx, bool *packed) {
   return LCL_OK;
 }
 
-/* ---- remembering: in the process, and in the cache ---- */
-
-static struct {
-  pthread_mutex_t lock;
-  char key[16][33];
-  bool packed[16];
-  size_t n;
-} known = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static bool make_key(const lcl_context *ctx, char key[33]) {
-  lcl_str all = { 0 };
-  lcl__str_add(&all, "kernel family\n");
-  lcl__driver_identity(ctx, &all);
-  const bool ok = lcl__str_ok(&all);
-  if (ok) lcl__hash_hex(all.data, all.n, key);
-  lcl__str_free(&all);
-  return ok;
-}
-
-static bool recall(const char *key, bool *packed) {
-  for (size_t i = 0; i < known.n; i++)
-    if (strcmp(known.key[i], key) == 0) return *packed = known.packed[i], true;
-  lcl_cache_kind kind;
-  void *data = NULL;
-  size_t n = 0;
-  if (!lcl__cache_get(key, &kind, &data, &n)) return false;
-  *packed = n == 6 && memcmp(data, "packed", 6) == 0;
-  lcl__free(data);
-  return true;
-}
-
-static void remember(const char *key, bool packed, bool in_cache) {
-  const char *word = packed ? "packed" : "tiled";
-  if (in_cache) lcl__cache_put(key, LCL_CACHE_BINARY, word, strlen(word));
-  if (known.n == LCL_COUNT(known.key)) return;
-  snprintf(known.key[known.n], sizeof known.key[0], "%s", key);
-  known.packed[known.n++] = packed;
-}
-
-static lcl_status choose(lcl_context *ctx, bool *packed) {
-  char key[33];
-  if (!make_key(ctx, key)) return LCL_ERR_HOST_MEMORY;
-  const bool there = recall(key, packed);
-  const lcl_status status = there ? LCL_OK : measure(ctx, packed);
-  if (status == LCL_ERR_HOST_MEMORY) return status;
-  if (status != LCL_OK) { /* tiled kernels ask least of a device */
-    lcl__logf(LCL_LOG_INFO, "the family of kernels was not measured: %s", lcl_error_message());
-    *packed = false;
-    return LCL_OK;
-  }
-  remember(key, *packed, !there);
-  return LCL_OK;
-}
+/* Tiled kernels ask least of a device: they serve where nothing could be measured. */
+static lcl_question question = LCL_QUESTION("kernel family", "packed", "tiled", measure);
 
 lcl_status lcl__family_choose(lcl_context *ctx, lcl_family wanted) {
   bool packed = wanted == LCL_FAMILY_PACKED;
-  lcl_status status = LCL_OK;
-  if (wanted == LCL_FAMILY_MEASURED) {
-    pthread_mutex_lock(&known.lock);
-    status = choose(ctx, &packed);
-    pthread_mutex_unlock(&known.lock);
-  }
+  if (wanted == LCL_FAMILY_MEASURED) LCL_TRY(lcl__question_ask(ctx, &question, &packed));
   ctx->caps.packed = packed;
-  return status;
+  return LCL_OK;
 }

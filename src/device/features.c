@@ -14,7 +14,7 @@ typedef struct feature {
 static const feature features[] = {
   FEATURE(fp16),         FEATURE(fp64),           FEATURE(subgroups),
   FEATURE(out_of_order), FEATURE(command_buffer), FEATURE(clblast),
-  FEATURE(clfft),        FEATURE(unified_memory), { "packed", offsetof(lcl_caps, packed) },
+  FEATURE(clfft),        FEATURE(overlap),        FEATURE(packed),
 };
 
 static lcl_status disable_one(lcl_caps *caps, const char *word, const char *where) {
@@ -36,7 +36,7 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
       LCL_ERR_ARGUMENT,
       "%s: unknown feature '%s'; known are fp16, fp64, subgroups, out_of_order, command_buffer, "
       "clblast, clfft, "
-      "packed, unified_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
+      "overlap, packed, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
       where, word);
 }
 
@@ -59,23 +59,27 @@ lcl_status lcl__caps_disable(lcl_caps *caps, const char *list, const char *where
   return LCL_OK;
 }
 
-lcl_status lcl__family_parse(const char *list, const char *where, lcl_family *family) {
+lcl_status lcl__enable_parse(const char *list, const char *where, lcl_enabled *enabled) {
   char word[64];
-  *family = LCL_FAMILY_MEASURED;
+  *enabled = (lcl_enabled) { 0 };
   while (next_word(&list, word)) {
     if (!*word) continue;
+    if (strcmp(word, "overlap") == 0) {
+      enabled->overlap = true;
+      continue;
+    }
     const lcl_family found = strcmp(word, "packed") == 0  ? LCL_FAMILY_PACKED
                              : strcmp(word, "tiled") == 0 ? LCL_FAMILY_TILED
                                                           : LCL_FAMILY_MEASURED;
     if (found == LCL_FAMILY_MEASURED)
       return lcl__fail(
           LCL_ERR_ARGUMENT,
-          "%s: unknown feature '%s'; known are packed (kernels for CPUs) and tiled (kernels "
-          "for GPUs)",
+          "%s: unknown feature '%s'; known are packed (kernels for CPUs), tiled (kernels "
+          "for GPUs) and overlap (uploads beside kernels)",
           where, word);
-    if (*family != LCL_FAMILY_MEASURED && *family != found)
+    if (enabled->family != LCL_FAMILY_MEASURED && enabled->family != found)
       return lcl__fail(LCL_ERR_ARGUMENT, "%s: packed and tiled exclude each other", where);
-    *family = found;
+    enabled->family = found;
   }
   return LCL_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef LCL_DEVICE_INTERNAL_H
 #define LCL_DEVICE_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "device/device.h"
@@ -11,6 +12,23 @@ enum { LCL_MAX_QUEUES = 8, LCL_STAGING = 4 };
 /* ---- features (features.c) ---- */
 
 lcl_status lcl__caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id device);
+
+/* ---- what is measured once for a device and driver (answer.c) ---- */
+
+typedef struct lcl_question {
+  const char *name, *yes, *no; /* of the entry in the cache, and what it says */
+  lcl_status (*measure)(lcl_context *ctx, bool *yes);
+  pthread_mutex_t lock;
+  char key[16][33]; /* what the process knows: devices and drivers */
+  bool answer[16];
+  size_t n;
+} lcl_question;
+
+#define LCL_QUESTION(name_, yes_, no_, measure_)                                                   \
+  { .name = name_, .yes = yes_, .no = no_, .measure = measure_, .lock = PTHREAD_MUTEX_INITIALIZER }
+
+/* What was measured, now or before; no where that failed, unless memory ran out. */
+lcl_status lcl__question_ask(lcl_context *ctx, lcl_question *q, bool *yes);
 
 /* ---- family of kernels (family.c) ---- */
 
@@ -60,12 +78,22 @@ void lcl__pool_trim(lcl_context *ctx);
 typedef struct lcl_staging {
   void *host;    /* lcl__alloc's, or where pinned is mapped */
   cl_mem pinned; /* NULL: ordinary host memory */
-  cl_mem device; /* NULL where the device reads host memory as fast as its own */
+  cl_mem device; /* NULL where uploads go in order */
   size_t bytes;
   cl_event busy; /* the last command that uses the buffer */
 } lcl_staging;
 
 void lcl__staging_free(lcl_context *ctx);
+
+/* How uploads go (overlap.c). */
+typedef enum lcl_uploads {
+  LCL_UPLOADS_IN_ORDER, /* on queue 0 */
+  LCL_UPLOADS_UNKNOWN,  /* the first that is large enough to matter will have it measured */
+  LCL_UPLOADS_OVERLAP   /* on a queue of their own, while others compute */
+} lcl_uploads;
+
+/* Sets ctx->uploads to what was measured for this device and driver, now or before. */
+lcl_status lcl__overlap_choose(lcl_context *ctx);
 
 /* ---- launches (launch.c) ---- */
 
@@ -108,6 +136,7 @@ struct lcl_context {
   bool in_order[LCL_MAX_QUEUES];          /* a caller's queue may be out of order */
   bool queues_open;                       /* how many of them a list uses is measured */
   lcl_spreads spreads;
+  lcl_uploads uploads;
   cl_command_queue transfer; /* NULL until the first upload that wants it */
   lcl_programs programs;
   lcl_pool pool;

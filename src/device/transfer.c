@@ -1,15 +1,18 @@
 /* Transfers between host and device.
  *
- * An upload copies the caller's data into a staging buffer and returns. Where the device has its
- * own memory, the data travel over the bus on the transfer queue while the compute queues work,
- * into the buffer's device side; a copy on queue 0, which waits for that transfer only, then puts
- * it in its place. So the order of uploads and runs is kept although the bus works at the same
- * time. Where host and device share memory a plain write on queue 0 serves. */
+ * An upload copies the caller's data into a staging buffer and returns. Where that was measured to
+ * be faster (overlap.c), the data travel over the bus on the transfer queue while the compute
+ * queues work, into the buffer's device side; a copy on queue 0, which waits for that transfer
+ * only, then puts it in its place. So the order of uploads and runs is kept although the bus works
+ * at the same time. Elsewhere a plain write on queue 0 serves. */
 #include "device/internal.h"
 
 /* Larger uploads happen once (a whole data set): they are written straight from the caller's
  * memory, waiting. */
 enum { MAX_STAGING = 32 << 20 };
+
+/* A smaller upload does not ask which way is faster: labels, learning rates. */
+enum { WORTH_ASKING = 64 << 10 };
 
 static lcl_status check(const lcl_buffer *b, size_t offset, size_t bytes, const char *what) {
   if (offset <= b->bytes && bytes <= b->bytes - offset) return LCL_OK;
@@ -43,10 +46,6 @@ static void free_staging(lcl_context *ctx, lcl_staging *staging) {
 
 void lcl__staging_free(lcl_context *ctx) {
   for (int i = 0; i < LCL_STAGING; i++) free_staging(ctx, &ctx->staging[i]);
-}
-
-static bool has_own_memory(const lcl_context *ctx) {
-  return !ctx->caps.unified_memory;
 }
 
 /* Host memory that the driver has pinned: only from such memory does the bus fetch by itself. */
@@ -83,7 +82,7 @@ static lcl_status prepare(lcl_context *ctx, lcl_staging *staging, size_t bytes) 
   if (staging->bytes >= bytes) return LCL_OK;
   free_staging(ctx, staging);
   size_t room = (bytes + 4095) & ~(size_t)4095;
-  if (has_own_memory(ctx)) LCL_TRY(prepare_device_side(ctx, staging, room));
+  if (ctx->uploads == LCL_UPLOADS_OVERLAP) LCL_TRY(prepare_device_side(ctx, staging, room));
   if (!staging->host && !(staging->host = lcl__alloc(room))) return LCL_ERR_HOST_MEMORY;
   staging->bytes = room;
   return LCL_OK;
@@ -129,6 +128,10 @@ static lcl_status note(lcl_context *ctx, const char *label, int queue, cl_event 
 
 static lcl_status upload_staged(lcl_context *ctx, lcl_buffer *dst, size_t offset, const void *data,
                                 size_t bytes) {
+  if (ctx->uploads == LCL_UPLOADS_UNKNOWN && bytes >= WORTH_ASKING) {
+    LCL_TRY(lcl__overlap_choose(ctx));
+    lcl__staging_free(ctx); /* of the other way */
+  }
   lcl_staging *staging = &ctx->staging[ctx->next_staging];
   LCL_TRY(prepare(ctx, staging, bytes));
   ctx->next_staging = (ctx->next_staging + 1) % LCL_STAGING;

@@ -172,8 +172,7 @@ static void every(use_fn use, const lcl_context_desc *desc, const char *what,
 }
 
 static const lcl_context_desc variants[] = {
-  { .queues = 1 },
-  { .queues = 3, .profile = true, .disable = "unified_memory" }, /* with the transfer queue */
+  { .queues = 1 }, { .queues = 3, .profile = true }, /* with the transfer queue */
 };
 
 static void with_cache_off(void **state) {
@@ -188,9 +187,14 @@ static void with_cache_off(void **state) {
 
 static void with_cache_on(void **state) {
   (void)state;
-  for (size_t v = 0; v < LCL_COUNT(variants); v++)
-    every(use_all, &variants[v], "OpenCL call", fail_cl, fail_cl_count);
+  char *family = strdup(getenv("LATENTCL_ENABLE")), both[64];
+  snprintf(both, sizeof both, "%s,overlap", family);
+  every(use_all, &variants[0], "OpenCL call", fail_cl, fail_cl_count);
+  setenv("LATENTCL_ENABLE", both, 1);
+  every(use_all, &variants[1], "OpenCL call", fail_cl, fail_cl_count);
   every(use_all, &variants[1], "allocation", lcl__test_fail_alloc, lcl__test_alloc_count);
+  setenv("LATENTCL_ENABLE", family, 1);
+  free(family);
 }
 
 /* A compiler that fails for a moment is not taken at its word: it is asked again, and nothing is

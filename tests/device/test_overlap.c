@@ -1,0 +1,120 @@
+/* How uploads go: what is forced, what is disabled, and what was measured, once for a device and
+ * driver; and that the data are the same and in order either way. */
+#include "device/cache.h"
+#include "device/internal.h"
+#include "test.h"
+
+enum { N = 64 << 10 }; /* floats of an upload that is worth measuring */
+
+static void upload(lcl_context *ctx, size_t n) {
+  lcl_buffer *b;
+  float *in = calloc(n, sizeof *in), *out = calloc(n, sizeof *out);
+  ASSERT_OK(lcl_buffer_create(ctx, n * sizeof *in, &b));
+  for (int round = 0; round < 2 * LCL_STAGING; round++) {
+    for (size_t i = 0; i < n; i++) in[i] = (float)(i + (size_t)round);
+    ASSERT_OK(lcl__upload(ctx, b, 0, in, n * sizeof *in));
+    memset(in, 0, n * sizeof *in); /* the caller's own again */
+  }
+  ASSERT_OK(lcl__download(ctx, b, 0, out, n * sizeof *out));
+  for (size_t i = 0; i < n; i++) assert_true(out[i] == (float)(i + 2 * LCL_STAGING - 1));
+  lcl_buffer_destroy(b);
+  free(in);
+  free(out);
+}
+
+static lcl_context *open(const char *enable, const char *disable) {
+  lcl_context *ctx;
+  char words[64];
+  snprintf(words, sizeof words, "tiled,%s", enable);
+  setenv("LATENTCL_ENABLE", words, 1);
+  ASSERT_OK(lcl_context_create(&(lcl_context_desc) { .disable = disable }, &ctx));
+  return ctx;
+}
+
+static void forced(void **state) {
+  (void)state;
+  lcl_context *ctx = open("overlap", NULL);
+  upload(ctx, 100);
+  assert_int_equal(ctx->uploads, LCL_UPLOADS_OVERLAP);
+  assert_non_null(ctx->transfer);
+  lcl_context_destroy(ctx);
+  ctx = open("overlap", "overlap"); /* what is disabled stays off */
+  upload(ctx, N);
+  assert_int_equal(ctx->uploads, LCL_UPLOADS_IN_ORDER);
+  assert_null(ctx->transfer);
+  lcl_context_destroy(ctx);
+}
+
+/* Small uploads measure nothing; the first large one does, beside work that was enqueued before. */
+static void measured_once(void **state) {
+  (void)state;
+  size_t removed;
+  ASSERT_OK(lcl__cache_clear(&removed));
+  lcl_context *ctx = open("", NULL);
+  upload(ctx, 100);
+  assert_int_equal(ctx->uploads, LCL_UPLOADS_UNKNOWN);
+  const lcl_memory_use before = lcl_context_memory(ctx);
+  upload(ctx, N);
+  const lcl_uploads found = ctx->uploads;
+  assert_int_not_equal(found, LCL_UPLOADS_UNKNOWN);
+  assert_int_equal(ctx->transfer != NULL, found == LCL_UPLOADS_OVERLAP);
+  assert_int_equal(lcl__context_build_stats(ctx).compiled, 0); /* measured in contexts apart */
+  assert_int_equal(lcl_context_memory(ctx).current, before.current);
+  lcl_context_destroy(ctx);
+
+  lcl_cache_use use;
+  ASSERT_OK(lcl__cache_stat(&use));
+  const size_t entries = use.entries;
+  for (int i = 0; i < 2; i++) {
+    ctx = open("", NULL);
+    upload(ctx, N);
+    assert_int_equal(ctx->uploads, found);
+    lcl_context_destroy(ctx);
+  }
+  ASSERT_OK(lcl__cache_stat(&use));
+  assert_int_equal(use.entries, entries);
+}
+
+/* ---- what is remembered ---- */
+
+static int asked;
+static lcl_status yes(lcl_context *ctx, bool *answer) {
+  (void)ctx;
+  asked++;
+  *answer = true;
+  return LCL_OK;
+}
+static lcl_status fails(lcl_context *ctx, bool *answer) {
+  (void)ctx;
+  asked++;
+  *answer = true;
+  return lcl__fail(LCL_ERR_OPENCL, "planted");
+}
+
+static void answers_are_remembered(void **state) {
+  (void)state;
+  lcl_context *ctx = open("", NULL);
+  lcl_question first = LCL_QUESTION("test", "yes", "no", yes),
+               later = LCL_QUESTION("test", "yes", "no", fails), /* of a later process */
+      another = LCL_QUESTION("another", "yes", "no", fails);
+  bool answer = false;
+  for (int i = 0; i < 2; i++) {
+    ASSERT_OK(lcl__question_ask(ctx, &first, &answer));
+    assert_true(answer);
+    ASSERT_OK(lcl__question_ask(ctx, &later, &answer));
+    assert_true(answer);
+  }
+  assert_int_equal(asked, 1);
+  for (int i = 0; i < 2; i++) { /* a failure is no, and is tried again */
+    ASSERT_OK(lcl__question_ask(ctx, &another, &answer));
+    assert_false(answer);
+    assert_int_equal(asked, 2 + i);
+  }
+  lcl_context_destroy(ctx);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = { cmocka_unit_test(forced), cmocka_unit_test(measured_once),
+                                      cmocka_unit_test(answers_are_remembered) };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
