@@ -26,7 +26,8 @@ static struct {
 
 void doctor_section(const char *title) {
   if (!report.all) {
-    cli_print("%s%s\n", report.begun ? "\n" : "", title);
+    if (report.begun) cli_print("\n"); /* in an argument it would be escaped */
+    cli_print("%s\n", title);
     report.begun = true;
     return;
   }
