@@ -51,6 +51,7 @@ expect 1 'pocl-opencl-icd' env OCL_ICD_VENDORS="$work/none" "$latentcl" devices
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 300000; exec "$0" devices' "$latentcl"
 expect 1 'out of host memory: .*ulimit -v' bash -c 'ulimit -v 450000; exec "$0" doctor' "$latentcl"
 expect 1 'no OpenCL platform at all' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
+expect 1 '^Devices$' env OCL_ICD_VENDORS="$work/none" "$latentcl" doctor
 
 # A compiler that is out of memory takes the process with it: said before.
 expect 0 'less than 512 MiB of address space are left .ulimit -v' \
