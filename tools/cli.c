@@ -162,6 +162,43 @@ int cli_set_queues(const char *text) {
   return setenv("LATENTCL_QUEUES", text, 1) ? cli_fail("out of memory") : -1;
 }
 
+/* Whether a text is one of a range's words, or a list as its last one says. */
+static bool fits(const char *range, const char *text) {
+  for (const char *p = range; *p;) {
+    const size_t n = strcspn(p, "|");
+    if (*p == '[' && strcmp(p + n - LCL_MIN(n, 3), "...") == 0)
+      return lcl__list_inside(p, ",", true, text);
+    if (strlen(text) == n && strncmp(p, text, n) == 0) return true;
+    p += n + (p[n] == '|');
+  }
+  return false;
+}
+
+/* "a, b or c" of "a|b|c", for a message. */
+static int wrong_word(const cli_option *o, const char *text) {
+  lcl_str all = { 0 };
+  for (const char *p = o->range; *p;) {
+    const size_t n = strcspn(p, "|"), rest = strcspn(p + n + (p[n] == '|'), "|");
+    if (*p == '[')
+      lcl__str_add(&all, "whole numbers in %.*s with commas between", (int)n - 3, p);
+    else
+      lcl__str_add(&all, "%.*s", (int)n, p);
+    p += n + (p[n] == '|');
+    if (*p) lcl__str_add(&all, "%s", p[rest] ? ", " : " or ");
+  }
+  const int code = cli_usage("--%s wants %s, not '%s'", o->name, all.data ? all.data : "", text);
+  lcl__str_free(&all);
+  return code;
+}
+
+/* "NAME=N" with a whole number of the range behind its first character. */
+static bool is_pair(const char *range, const char *text) {
+  const char *equals = strrchr(text, '=');
+  int64_t n;
+  return equals && equals > text && lcl__parse_whole(equals + 1, &n) &&
+         lcl__inside(range + 1, (double)n);
+}
+
 static int set_value(const cli_option *o, const char *text) {
   if (!*text) return cli_usage("--%s wants a value, not an empty text", o->name);
   switch (o->kind) {
@@ -170,11 +207,17 @@ static int set_value(const cli_option *o, const char *text) {
   case CLI_QUEUES: return cli_set_queues(text);
   case CLI_PLUGIN: return load_plugin(text);
   case CLI_FLAG: break;
-  case CLI_STRING: *(const char **)o->value = text; break;
+  case CLI_STRING:
+    if (o->range && !fits(o->range, text)) return wrong_word(o, text);
+    *(const char **)o->value = text;
+    break;
   case CLI_LIST: {
     cli_list *list = o->value;
     if (list->n == CLI_LIST_MAX)
       return cli_usage("--%s is given more than %d times", o->name, CLI_LIST_MAX);
+    if (o->range && !is_pair(o->range, text))
+      return cli_usage("--%s wants %s with a whole number in %s, not '%s'", o->name, o->metavar,
+                       o->range + 1, text);
     list->item[list->n++] = text;
     break;
   }

@@ -46,7 +46,9 @@ typedef struct cli_option {
   const char *metavar; /* "FILE"; NULL: from the kind */
   const char *help;
   const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
-                        number that is not negative */
+                        number that is not negative. Of a text: the words that it may be, as
+                        "train|test", and as the last of them "[0,9]..." for whole numbers with
+                        commas between; NULL: any. Of a list "=[0,9]": NAME=N each; NULL: any */
 } cli_option;
 
 /* Of every command that computes. */
@@ -63,6 +65,15 @@ enum { CLI_N_CHOICES = 3 };
 /* Of every command that works on one device. */
 #define CLI_DEVICE(value)                                                                          \
   { "device", CLI_STRING, value, "SEL", "OpenCL device: 1:0, gpu, cpu or part of a name" }
+/* Parts of a run's data. */
+#define CLI_SPLIT(value)                                                                           \
+  {                                                                                                \
+    "split", CLI_STRING, value, "NAME", "train, validation, test or all",                          \
+        "train|validation|test|all"                                                                \
+  }
+/* Sizes of dimensions that an ONNX file leaves open. */
+#define CLI_DIM(value, help)                                                                       \
+  { "dim", CLI_LIST, value, "NAME=N", help, "=[0,2147483647]" }
 /* Of every command that makes or opens runs. */
 #define CLI_PLUGINS                                                                                \
   {                                                                                                \

@@ -26,7 +26,8 @@ static lcl_model *for_digits(const lcl_model_class *cls) {
 }
 
 static void print_option(const lcl_option *o, const char *value) {
-  static const char *const types[] = { "whole number", "number", "true|false", "", "text" };
+  static const char *const types[] = { "whole number", "number",        "true|false", "",
+                                       "text",         "whole numbers", "numbers" };
   const bool choice = o->type == LCL_OPTION_CHOICE;
   printf("  %-20s %s", o->name, choice ? o->allowed : types[o->type]);
   if (!choice && o->allowed) printf(" in %s", o->allowed);

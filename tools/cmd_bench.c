@@ -489,7 +489,7 @@ static int run(int argc, char **argv) {
     { "list", CLI_FLAG, &o.list, NULL, "list workloads" },
     { "describe", CLI_FLAG, &o.describe, NULL,
       "list workloads and explain every reading in words" },
-    { "dim", CLI_LIST, &o.dims, "NAME=N", "size of a dimension that MODEL.onnx leaves open (1)" },
+    CLI_DIM(&o.dims, "size of a dimension that MODEL.onnx leaves open (1)"),
     { "compile-times", CLI_FLAG, &o.compile_times, NULL,
       "internal: compile and run once for a parent process" },
     { NULL, CLI_FLAG, NULL, NULL, NULL },

@@ -18,10 +18,11 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "PREFIX",
       "writes PREFIX.npy and PREFIX.csv (RUN/clusters; RUN/clusters-METHOD for a baseline)" },
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    CLI_SPLIT(&split),
     { "method", CLI_STRING, &method, "NAME",
       "model, or a baseline: k-means on the examples, k-means-features on what the network makes "
-      "of them" },
+      "of them",
+      "model|k-means|k-means-features" },
     { "clusters", CLI_INT, &k, NULL, "of k-means; 0: the classes of the data", "[0,100000]" },
     { "seed", CLI_INT, &seed, NULL, "of the baselines", "[0,inf)" },
     { "quiet", CLI_FLAG, &quiet, NULL, "print nothing but errors and what --json asks for" },

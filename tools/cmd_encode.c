@@ -41,7 +41,7 @@ static int run(int argc, char **argv) {
   bool json = false, layers = false;
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "PREFIX", "writes PREFIX.npy and PREFIX.csv (RUN/features)" },
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    CLI_SPLIT(&split),
     { "layer", CLI_STRING, &layer, "NAME", "what this layer gives (the model's features)" },
     { "layers", CLI_FLAG, &layers, NULL, "list the layers with the shape of an example, no more" },
     { "json", CLI_FLAG, &json, NULL, "JSON: an object of split, n, width; or the layers" },

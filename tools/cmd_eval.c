@@ -31,7 +31,7 @@ static int run(int argc, char **argv) {
   bool json = false;
   const char *split = "test", *predictions = NULL;
   const cli_option own[] = {
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    CLI_SPLIT(&split),
     { "predictions", CLI_STRING, &predictions, "PREFIX",
       "writes PREFIX.npy, the class or cluster of every example, and PREFIX.csv with labels and "
       "losses too" },

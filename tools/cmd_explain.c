@@ -6,7 +6,7 @@
 #include "cli_onnx.h"
 #include "cli_run.h"
 
-static int mode_of(const char *name, lcl_model_mode *out) {
+static lcl_model_mode mode_of(const char *name) {
   static const struct {
     const char *name;
     lcl_model_mode mode;
@@ -17,9 +17,9 @@ static int mode_of(const char *name, lcl_model_mode *out) {
     { "sample", LCL_MODE_SAMPLE },
     { "calibrate", LCL_MODE_CALIBRATE },
   };
-  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-    if (strcmp(modes[i].name, name) == 0) return *out = modes[i].mode, -1;
-  return cli_usage("--mode is train, eval, reconstruct, sample or calibrate, not '%s'", name);
+  size_t i = 0;
+  while (i + 1 < sizeof modes / sizeof *modes && strcmp(modes[i].name, name) != 0) i++;
+  return modes[i].mode;
 }
 
 static int format_of(bool dot, bool json, lcl_explain_format *out) {
@@ -39,7 +39,7 @@ static int explain_file(int argc, char **argv) {
   cli_list dims = { 0 };
   bool dot = false, json = false;
   const cli_option table[] = {
-    { "dim", CLI_LIST, &dims, "NAME=N", "size of a dimension that the file leaves open (1)" },
+    CLI_DIM(&dims, "size of a dimension that the file leaves open (1)"),
     { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { "device", CLI_STRING, &device, "SEL",
@@ -75,7 +75,8 @@ static int run(int argc, char **argv) {
   const char *mode_name = "train";
   bool dot = false, json = false;
   const cli_option own[] = {
-    { "mode", CLI_STRING, &mode_name, "NAME", "train, eval, reconstruct, sample or calibrate" },
+    { "mode", CLI_STRING, &mode_name, "NAME", "train, eval, reconstruct, sample or calibrate",
+      "train|eval|reconstruct|sample|calibrate" },
     { "dot", CLI_FLAG, &dot, NULL, "Graphviz instead of text" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     { 0 },
@@ -86,11 +87,9 @@ static int run(int argc, char **argv) {
       "A network from an ONNX file: explain MODEL.onnx.",
       false, &m);
   if (code >= 0) return code;
-  lcl_model_mode mode = LCL_MODE_TRAIN;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");
   lcl_explain_format format = LCL_EXPLAIN_TEXT;
   if ((code = format_of(dot, json, &format)) >= 0) return code;
-  if ((code = mode_of(mode_name, &mode)) >= 0) return code;
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = m.device }, &ctx) != LCL_OK)
     return cli_error();
@@ -98,7 +97,7 @@ static int run(int argc, char **argv) {
     .model = m.model, .set = m.set, .n_set = m.n_set, .data = m.data, .seed = (uint64_t)m.seed
   };
   char *text = NULL;
-  code = lcl_explain(ctx, &d, mode, format, &text) == LCL_OK ? CLI_OK : cli_error();
+  code = lcl_explain(ctx, &d, mode_of(mode_name), format, &text) == LCL_OK ? CLI_OK : cli_error();
   print_text(text, json);
   lcl_context_destroy(ctx);
   return code;

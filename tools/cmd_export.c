@@ -11,7 +11,8 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     { "onnx", CLI_STRING, &onnx, "FILE.onnx", "where to write the file" },
     { "part", CLI_STRING, &part, "NAME",
-      "classifier, encoder or decoder (classifier, or encoder where no class is predicted)" },
+      "classifier, encoder or decoder (classifier, or encoder where no class is predicted)",
+      "classifier|encoder|decoder" },
     { "batch", CLI_INT, &batch, "N", "examples at a time; 0: the file leaves it open",
       "[0,1048576]" },
     { 0 },

@@ -10,8 +10,9 @@ static int run(int argc, char **argv) {
   const cli_option own[] = {
     { "out", CLI_STRING, &out, "PREFIX",
       "writes PREFIX.npy and PREFIX.csv (RUN/codes; RUN/codes-METHOD for a baseline)" },
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
-    { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral" },
+    CLI_SPLIT(&split),
+    { "method", CLI_STRING, &method, "NAME", "model, or a baseline: pca-itq, spectral",
+      "model|pca-itq|spectral" },
     { "bits", CLI_INT, &k, NULL, "of the baselines; 0: 16", "[0,64]" },
     { "queries", CLI_INT, &queries, NULL, "of each class; the other examples are searched",
       "[1,1000000]" },

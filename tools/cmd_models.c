@@ -17,7 +17,7 @@ static const struct {
 };
 
 static cJSON *option_json(const lcl_option *o) {
-  static const char *const types[] = { "int", "float", "bool", "choice", "text" };
+  static const char *const types[] = { "int", "float", "bool", "choice", "text", "ints", "floats" };
   cJSON *j = cJSON_CreateObject();
   cJSON_AddStringToObject(j, "name", o->name);
   cJSON_AddStringToObject(j, "type", types[o->type]);

@@ -25,7 +25,7 @@ static int run(int argc, char **argv) {
     { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (rows, columns, C, H, W) in [0,1]" },
     { "csv", CLI_STRING, &out[2], "FILE.csv",
       "a line an image: caption, column, index, label, pixels" },
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    CLI_SPLIT(&split),
     { "columns", CLI_INT, &columns, NULL, "examples, classes in turn", "[1,1000]" },
     { "seed", CLI_INT, &seed, NULL, "of the perturbations", "[0,inf)" },
     { 0 },

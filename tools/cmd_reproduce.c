@@ -124,6 +124,9 @@ static int run(int argc, char **argv) {
   d.commit = LATENTCL_COMMIT;
   d.interrupted = cli_stopped;
   d.job = (int)cell;
+  size_t n;
+  const lcl_status names = lcl_reproduce_jobs(&d, NULL, 0, &n);
+  if (names == LCL_ERR_ARGUMENT) return cli_usage("%s", lcl_error_message());
   if (list) return list_jobs(&d, json);
   if (cell && ranks.devices) return cli_usage("reproduce: --cell is for one device");
   lcl_context *ctx;

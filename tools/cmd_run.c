@@ -221,6 +221,8 @@ static int compute(job *j) {
 
 static int print_operators(bool json) {
   const char *name;
+  if (!lcl_onnx_operator(0)) /* says so */
+    return lcl_onnx_load(NULL, NULL, NULL, NULL) == LCL_OK ? CLI_OK : cli_error();
   cJSON *all = json ? cJSON_CreateArray() : NULL;
   for (size_t i = 0; json && (name = lcl_onnx_operator(i)) != NULL; i++)
     cJSON_AddItemToArray(all, cJSON_CreateString(name));
@@ -240,8 +242,7 @@ static int run(int argc, char **argv) {
     { "in", CLI_LIST, &in, "[NAME=]FILE.npy",
       "array for an input; the name may be left out where there is one" },
     { "out", CLI_LIST, &out, "[NAME=]FILE.npy", "where to write an output, likewise" },
-    { "dim", CLI_LIST, &dims, "NAME=N",
-      "size of a dimension that the file leaves open and no array tells" },
+    CLI_DIM(&dims, "size of a dimension that the file leaves open and no array tells"),
     CLI_DEVICE(&device),
     CLI_CHOICES,
     { "operators", CLI_FLAG, &operators, NULL, "list the operators of ONNX that are supported" },

@@ -31,13 +31,14 @@ static int run(int argc, char **argv) {
     { "out", CLI_STRING, &out, "FILE.png", "where to write the map" },
     { "npy", CLI_STRING, &npy, "FILE.npy", "coordinates: float32 (points, 2)" },
     { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
-    { "split", CLI_STRING, &split, "NAME", "train, validation, test or all" },
+    CLI_SPLIT(&split),
     { "points", CLI_INT, &points, NULL,
       "examples on the map, evenly chosen; 0: all (at most 10000)", "[0,inf)" },
     { "marked", CLI_STRING, &marked, "CLASSES",
       "whose examples are also shown perturbed, where the model perturbs (0,1,9); each: an image "
       "for each class, "
-      "FILE-CLASS.png" },
+      "FILE-CLASS.png",
+      "each|[0,2147483647]..." },
     { "marks", CLI_INT, &marks, NULL, "examples of each of those; 0: none (at most 100)",
       "[0,1000]" },
     { "perplexity", CLI_FLOAT, &perplexity, NULL, "effective number of neighbours", "[1,1e6]" },

@@ -28,7 +28,9 @@ typedef enum lcl_option_type {
   LCL_OPTION_FLOAT,  /**< a number */
   LCL_OPTION_BOOL,   /**< true/false, yes/no, on/off, 1/0 */
   LCL_OPTION_CHOICE, /**< one of `allowed` */
-  LCL_OPTION_STRING  /**< any text */
+  LCL_OPTION_STRING, /**< any text */
+  LCL_OPTION_INTS,   /**< whole numbers with commas or hyphens between, each within `allowed` */
+  LCL_OPTION_FLOATS  /**< numbers with commas between, each within `allowed` */
 } lcl_option_type;
 
 /** The definition of an option. */

@@ -67,19 +67,33 @@ bool lcl__parse_whole(const char *text, int64_t *out) {
   return true;
 }
 
-int lcl__parse_list(const char *text, char separator, int64_t lo, int64_t hi, int64_t *out,
+int lcl__parse_list(const char *text, const char *separators, int64_t lo, int64_t hi, int64_t *out,
                     int max) {
   for (int n = 0; n < max; n++, text++) {
     char item[24];
-    const char *end = strchr(text, separator);
-    const size_t length = end ? (size_t)(end - text) : strlen(text);
+    const size_t length = strcspn(text, separators);
     if (length >= sizeof item) return -1;
     snprintf(item, sizeof item, "%.*s", (int)length, text);
     if (!lcl__parse_whole(item, &out[n]) || out[n] < lo || out[n] > hi) return -1;
-    if (!end) return n + 1;
-    text = end;
+    text += length;
+    if (!*text) return n + 1;
   }
   return -1;
+}
+
+bool lcl__list_inside(const char *interval, const char *separators, bool whole, const char *text) {
+  for (;; text++) {
+    char item[64];
+    const size_t length = strcspn(text, separators);
+    int64_t i;
+    double v;
+    if (length >= sizeof item) return false;
+    snprintf(item, sizeof item, "%.*s", (int)length, text);
+    if (whole ? !lcl__parse_whole(item, &i) : !lcl__parse_number(item, &v)) return false;
+    if (!lcl__inside(interval, whole ? (double)i : v)) return false;
+    text += length;
+    if (!*text) return true;
+  }
 }
 
 bool lcl__inside(const char *interval, double v) {

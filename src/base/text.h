@@ -16,10 +16,13 @@ int lcl__vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
 /* The whole text as one finite number, or as a whole number; false where it is neither. */
 bool lcl__parse_number(const char *text, double *out);
 bool lcl__parse_whole(const char *text, int64_t *out);
-/* A list of 1 to max whole numbers in [lo,hi], as "1200-1200" with its separator: how many, -1
- * where it is none. */
-int lcl__parse_list(const char *text, char separator, int64_t lo, int64_t hi, int64_t *out,
+/* A list of 1 to max whole numbers in [lo,hi], as "1200-1200" with any of its separators: how many,
+ * -1 where it is none. */
+int lcl__parse_list(const char *text, const char *separators, int64_t lo, int64_t hi, int64_t *out,
                     int max);
+/* Whether a text is such a list, however long, with each number in an interval as lcl__inside() has
+ * it; whole: of whole numbers. */
+bool lcl__list_inside(const char *interval, const char *separators, bool whole, const char *text);
 /* Whether v lies in an interval as mathematicians write it, "(0,1]"; NULL is the whole line. */
 bool lcl__inside(const char *interval, double v);
 /* "4096", "32k", "1m" or "2g"; false where it is neither, or too much. */

@@ -22,7 +22,7 @@ static bool is_kind(const lcl_caps *caps, const char *selector, bool *kind) {
 
 static bool matches(const lcl_caps *caps, const char *selector) {
   int64_t index[2];
-  if (lcl__parse_list(selector, ':', 0, INT32_MAX, index, 2) == 2)
+  if (lcl__parse_list(selector, ":", 0, INT32_MAX, index, 2) == 2)
     return caps->platform_index == index[0] && caps->device_index == index[1];
   bool kind;
   bool fits = is_kind(caps, selector, &kind);

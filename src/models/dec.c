@@ -27,8 +27,8 @@ static const lcl_option options[] = {
     "dae: the autoencoder; dec: clusters, from a run of dae (--start)", "dae|dec" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   LCL_CLUSTER_OPTIONS,
-  { "hidden", LCL_OPTION_STRING, "500,500,2000", "widths of the encoder; the decoder mirrors them",
-    NULL },
+  { "hidden", LCL_OPTION_INTS, "500,500,2000", "widths of the encoder; the decoder mirrors them",
+    "[1,4096]" },
   { "latent", LCL_OPTION_INT, "10", "dimensions of the code", "[1,4096]" },
   { "stage", LCL_OPTION_INT, "0",
     "dae: train this layer and its mirror alone, 1 to the code's (from the stage before it: "

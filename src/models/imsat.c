@@ -41,7 +41,8 @@ static const lcl_option options[] = {
     "linear-rim|deep-rim|linear-vat|imsat-rpt|imsat-vat|imsat-sat|deep-hash" },
   { "clusters", LCL_OPTION_INT, "0", "number of clusters; 0: the classes of the data", "[0,1000]" },
   { "bits", LCL_OPTION_INT, "16", "bits of a code", "[1,64]" },
-  { "hidden", LCL_OPTION_STRING, "", "hidden units (default 1200-1200; for codes 400-400)", NULL },
+  { "hidden", LCL_OPTION_INTS, "", "hidden units (default 1200-1200; for codes 400-400)",
+    "[1,65536]" },
   { "lam", LCL_OPTION_FLOAT, "",
     "weight of the information term (default 0.1; 1 for rim), of the balance of deep-hash (1)",
     "[0,inf)" },
@@ -82,7 +83,7 @@ typedef struct imsat {
 static lcl_status read_hidden(imsat *n) {
   const char *text = lcl_option_text(n->o, "hidden");
   if (!*text) text = n->hash ? "400-400" : "1200-1200";
-  n->n_hidden = lcl__parse_list(text, '-', 1, 65536, n->hidden, MAX_HIDDEN);
+  n->n_hidden = lcl__parse_list(text, ",-", 1, 65536, n->hidden, MAX_HIDDEN);
   if (n->n_hidden < 0)
     return lcl__fail(LCL_ERR_ARGUMENT,
                      "option hidden: expected up to %d widths as in 1200-1200, got \"%s\"",

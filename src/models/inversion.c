@@ -32,11 +32,11 @@ static const lcl_option options[] = {
     "0.6)",
     "[0,1]" },
   { "beta", LCL_OPTION_FLOAT, "0.5", "weight of reconstruction against entropy", "[0,1]" },
-  { "layer_weights", LCL_OPTION_STRING, "1",
+  { "layer_weights", LCL_OPTION_FLOATS, "1",
     "weights of the reconstructions of the image, the first activation, the second, ... (equations "
     "11 and "
     "12), as 0.2,0,1",
-    NULL },
+    "[0,1e30]" },
   { "recon", LCL_OPTION_CHOICE, "l2",
     "reconstruction cost: squared error, or 1 - cosine similarity", "l2|cosine" },
   { "weights", LCL_OPTION_CHOICE, "fixed",

@@ -26,17 +26,17 @@ static const lcl_option options[] = {
     "which layers have a denoising cost: all, the image only, the prediction only, none "
     "(supervised)",
     "full|bottom|gamma|baseline" },
-  { "widths", LCL_OPTION_STRING, "1000-500-250-250-250", "units of the hidden layers", NULL },
-  { "lambda", LCL_OPTION_STRING, "",
+  { "widths", LCL_OPTION_INTS, "1000-500-250-250-250", "units of the hidden layers", "[1,65536]" },
+  { "lambda", LCL_OPTION_FLOATS, "",
     "denoising weights from the image to the prediction, as in 1000,10,.1,.1,.1,.1,.1 (the last "
     "number repeats); by default the paper's for the variant and the number of labels",
-    NULL },
-  { "noise", LCL_OPTION_STRING, "",
+    "[0,3e38]" },
+  { "noise", LCL_OPTION_FLOATS, "",
     "standard deviation of the corruption from the image up, as in 0.3 or 0.3,0.5 (the last number "
     "repeats)",
-    NULL },
+    "[0,3e38]" },
   { "g", LCL_OPTION_CHOICE, "gauss", "denoising function", "gauss|sig|adhoc|linear|amlp" },
-  { "amlp_hidden", LCL_OPTION_STRING, "2-2-2", "hidden units of g=amlp", NULL },
+  { "amlp_hidden", LCL_OPTION_INTS, "2-2-2", "hidden units of g=amlp", "[1,64]" },
   { "zbn_stats", LCL_OPTION_CHOICE, "clean", "whose statistics normalise the denoised values",
     "clean|corrupted" },
   { "zbn_div", LCL_OPTION_CHOICE, "std",

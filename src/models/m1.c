@@ -16,8 +16,8 @@
 #include "models/vae_parts.h"
 
 static const lcl_option options[] = {
-  { "hidden", LCL_OPTION_STRING, "600,600", "widths of the autoencoder, as its run has them",
-    NULL },
+  { "hidden", LCL_OPTION_INTS, "600,600", "widths of the autoencoder, as its run has them",
+    "[1,4096]" },
   { "latent_size", LCL_OPTION_INT, "50", "dimensions of its latent", "[1,4096]" },
   { "classifier_hidden", LCL_OPTION_INT, "0",
     "units of the classifier's hidden layer; 0: it is linear", "[0,65536]" },

@@ -120,7 +120,15 @@ static lcl_status check_value(const lcl_option *d, const char *text, bool none) 
       return lcl__fail(LCL_ERR_ARGUMENT, "option %s: expected one of %s, got \"%s\"", d->name,
                        d->allowed, text);
     return LCL_OK;
-  case LCL_OPTION_STRING: return LCL_OK;
+  case LCL_OPTION_INTS:
+    if (!lcl__list_inside(d->allowed, ",-", true, text))
+      return expected(d, "whole numbers with commas between", text);
+    return LCL_OK;
+  case LCL_OPTION_FLOATS:
+    if (!lcl__list_inside(d->allowed, ",", false, text))
+      return expected(d, "numbers with commas between", text);
+    return LCL_OK;
+  case LCL_OPTION_STRING: return lcl__check_common_text(d->name, text);
   }
   return LCL_OK;
 }

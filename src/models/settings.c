@@ -204,6 +204,20 @@ static lcl_status apply_augment(lcl_settings *s, const char *text) {
   return st;
 }
 
+/* ---- texts of the common options ---- */
+
+lcl_status lcl__check_common_text(const char *name, const char *text) {
+  lcl_settings none = { 0 };
+  if (strcmp(name, "augment") == 0) return apply_augment(&none, text);
+  if (strcmp(name, "class_weights") == 0 && *text && strcmp(text, "balanced") != 0 &&
+      !lcl__list_inside("(0,1e6]", ",", false, text))
+    return lcl__fail(LCL_ERR_ARGUMENT,
+                     "class_weights: expected \"balanced\", or numbers in (0,1e6] with commas "
+                     "between, got \"%s\"",
+                     text);
+  return LCL_OK;
+}
+
 lcl_status lcl_settings_apply(lcl_settings *s, const lcl_options *o) {
   LCL_NEED(s, o);
   read_int(o, "epochs", &s->epochs);

@@ -27,14 +27,14 @@
   { "input", LCL_OPTION_CHOICE, "image",                                                           \
     "what is explained: the image, or the latent of a run of vae with arch=mlp (--start)",         \
     "image|m1" },                                                                                  \
-      { "m1_hidden", LCL_OPTION_STRING, "600,600",                                                 \
-        "input=m1: widths of the autoencoder, as its run has them", NULL },                        \
+      { "m1_hidden", LCL_OPTION_INTS, "600,600",                                                   \
+        "input=m1: widths of the autoencoder, as its run has them", "[1,4096]" },                  \
       { "m1_latent_size", LCL_OPTION_INT, "50", "input=m1: dimensions of its latent",              \
         "[1,4096]" },                                                                              \
       { "units", LCL_OPTION_INT, "500", "input=m1: units of the hidden layers on the latent",      \
         "[1,65536]" },                                                                             \
       { "latent", LCL_OPTION_INT, "50", "dimensions of the style z", "[1,4096]" },                 \
-      { "maps", LCL_OPTION_STRING, "4,8", "maps of the two convolutions", NULL },                  \
+      { "maps", LCL_OPTION_INTS, "4,8", "maps of the two convolutions", "[1,4096]" },              \
       { "mid_affine", LCL_OPTION_CHOICE, "auto",                                                   \
         "affine layer between the convolutions (auto: on images up to 32x32)",                     \
         "auto|true|false" },                                                                       \

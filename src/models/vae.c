@@ -26,8 +26,8 @@ static const lcl_option options[] = {
     "convolutions with an image-like latent, or fully-connected layers (the latent-feature model "
     "that m1 and m2 with input=m1 start from)",
     "conv|mlp" },
-  { "hidden", LCL_OPTION_STRING, "600,600",
-    "arch=mlp: widths of the encoder; the decoder mirrors them", NULL },
+  { "hidden", LCL_OPTION_INTS, "600,600",
+    "arch=mlp: widths of the encoder; the decoder mirrors them", "[1,4096]" },
   { "latent_size", LCL_OPTION_INT, "50", "arch=mlp: dimensions of the latent", "[1,4096]" },
   { "decoder_fc", LCL_OPTION_BOOL, "true",
     "square fully-connected layer between the sample and the decoder", NULL },

@@ -28,7 +28,7 @@ static const lcl_option options[] = {
     "adhoc|mlp|mlp-ztop" },
   { "lateral", LCL_OPTION_CHOICE, "", "lateral function, if not the variant's",
     "adhoc|bottleneck_mlp|amlp" },
-  { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
+  { "layers", LCL_OPTION_INTS, "1000,500,250,250,250", "widths of the hidden layers", "[1,4096]" },
   { "recon", LCL_OPTION_CHOICE, "l2",
     "reconstruction cost: l2 (classification) or bce (generation)", "l2|bce" },
   { "w_r", LCL_OPTION_FLOAT, "1", "weight of the reconstruction", "[0,inf)" },

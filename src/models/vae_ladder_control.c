@@ -23,7 +23,7 @@
 enum { MAX_LAYERS = 9 };
 
 static const lcl_option options[] = {
-  { "layers", LCL_OPTION_STRING, "1000,500,250,250,250", "widths of the hidden layers", NULL },
+  { "layers", LCL_OPTION_INTS, "1000,500,250,250,250", "widths of the hidden layers", "[1,4096]" },
   { "latent", LCL_OPTION_INT, "50", "dimensions of z", "[1,4096]" },
   { "noise", LCL_OPTION_FLOAT, "0.3", "standard deviation of the corruption of every layer",
     "[0,inf)" },

@@ -22,7 +22,7 @@ void lcl__vae_binarise(const lcl_options *o, lcl_data_desc *d) {
 
 int lcl__parse_ints(const char *text, int *out, int max) {
   int64_t v[16];
-  const int n = lcl__parse_list(text, ',', 1, 4096, v, LCL_MIN(max, (int)LCL_COUNT(v)));
+  const int n = lcl__parse_list(text, ",-", 1, 4096, v, LCL_MIN(max, (int)LCL_COUNT(v)));
   for (int i = 0; i < n; i++) out[i] = (int)v[i];
   return n;
 }

@@ -42,7 +42,7 @@ static const char *expected(lcl_attr_kind kind) {
 /* "1,2,3" into a->i; false when it is anything else. Values must fit an int unless wide. */
 static bool parse_integers(const char *text, bool wide, lcl_attr *a) {
   const int64_t most = wide ? INT64_MAX : INT32_MAX;
-  const int n = *text ? lcl__parse_list(text, ',', -most, most, a->i, LCL_MAX_RANK) : 0;
+  const int n = *text ? lcl__parse_list(text, ",", -most, most, a->i, LCL_MAX_RANK) : 0;
   a->n = LCL_MAX(n, 0);
   return n >= 0;
 }

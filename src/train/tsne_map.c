@@ -91,7 +91,7 @@ static lcl_status choose_marked(map *m) {
     for (; n_classes < LCL_MIN(m->ds->classes, MAX_MARKS); n_classes++)
       classes[n_classes] = n_classes;
   else if (*text)
-    n_classes = lcl__parse_list(text, ',', 0, INT32_MAX, classes, MAX_MARKS);
+    n_classes = lcl__parse_list(text, ",", 0, INT32_MAX, classes, MAX_MARKS);
   const int each = m->d->marks > 0 ? m->d->marks : m->d->marks < 0 ? 0 : 100;
   if (n_classes < 0)
     return lcl__fail(LCL_ERR_ARGUMENT,

@@ -1,4 +1,6 @@
 /* Weights of the classes in a loss. */
+#include "base/text.h"
+#include "models/build.h"
 #include "train/trainer.h"
 
 /* Each class counts alike, whatever its share of the examples; the mean weight of an example is 1.
@@ -19,20 +21,11 @@ static lcl_status balanced(const lcl_dataset *ds, float *out) {
 }
 
 static lcl_status listed(const char *text, int classes, float *out) {
+  LCL_TRY(lcl__check_common_text("class_weights", text));
   int n = 0;
-  for (const char *p = text; p; n++) {
-    char item[40];
-    const char *next = strchr(p, ',');
-    const size_t length = next ? (size_t)(next - p) : strlen(p);
-    double v = 0;
-    snprintf(item, sizeof item, "%.*s", (int)LCL_MIN(length, sizeof item - 1), p);
-    if (length >= sizeof item || !lcl__parse_number(item, &v) || !(v > 0 && v <= 1e6))
-      return lcl__fail(LCL_ERR_ARGUMENT,
-                       "class_weights: expected \"balanced\", or numbers in (0,1e6] with commas "
-                       "between, got \"%s\"",
-                       text);
+  for (char *p = (char *)(uintptr_t)text, *end; p; p = *end ? end + 1 : NULL, n++) {
+    const double v = lcl__strtod(p, &end);
     if (n < classes) out[n] = (float)v;
-    p = next ? next + 1 : NULL;
   }
   if (n == classes) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT, "class_weights: %d numbers for %d classes", n, classes);

@@ -583,13 +583,20 @@ static void numbers_are_whole_texts(void **state) {
   assert_false(lcl__parse_whole("1.0", &n));
   assert_false(lcl__parse_whole(" 1", &n) || lcl__parse_whole("0x1", &n));
   int64_t list[3];
-  assert_int_equal(lcl__parse_list("4-5-6", '-', 1, 9, list, 3), 3);
+  assert_int_equal(lcl__parse_list("4-5-6", "-", 1, 9, list, 3), 3);
   assert_true(list[0] == 4 && list[1] == 5 && list[2] == 6);
-  assert_int_equal(lcl__parse_list("-7", ',', -9, 9, list, 1), 1);
+  assert_int_equal(lcl__parse_list("-7", ",", -9, 9, list, 1), 1);
   static const char *const wrong[] = { "",   "4,",      ",4",  "4,,5", "4, 5", " 4",
                                        "4 ", "4,5,6,7", "0,4", "4,10", "4;5",  "4,5x" };
   for (size_t i = 0; i < LCL_COUNT(wrong); i++)
-    assert_int_equal(lcl__parse_list(wrong[i], ',', 1, 9, list, 3), -1);
+    assert_int_equal(lcl__parse_list(wrong[i], ",", 1, 9, list, 3), -1);
+  assert_int_equal(lcl__parse_list("4-5,6", ",-", 1, 9, list, 3), 3);
+  for (size_t i = 0; i < LCL_COUNT(wrong); i++)
+    assert_int_equal(lcl__list_inside("[1,9]", ",", true, wrong[i]),
+                     strcmp(wrong[i], "4,5,6,7") == 0);
+  assert_true(lcl__list_inside("[0,1]", ",", false, ".5,1e-3,0"));
+  assert_false(lcl__list_inside("[0,1]", ",", true, "0.5") ||
+               lcl__list_inside("[0,1]", ",", false, "0,2"));
   assert_true(lcl__inside("(0,1]", 1) && !lcl__inside("(0,1]", 0) && lcl__inside("[0,inf)", 1e300));
   assert_false(lcl__inside("[0,1e9]", NAN));
 }

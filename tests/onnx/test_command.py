@@ -121,6 +121,8 @@ with tempfile.TemporaryDirectory() as folder:
             (1, r'the model has 3 outputs, say which: .* "s", "g", "t"', [two, "--out", folder / "no.npy"]),
             (1, r'the model has no output "z"', [two, "--out", f"z={folder}/no.npy"]),
             (1, r"no open dimension that \"width=3\" would set", [net, "--dim", "width=3"]),
+            (2, r"--dim wants NAME=N with a whole number in \[0,2147483647\], not 'batch=x'", [folder / "no_such.onnx", "--dim", "batch=x"]),
+            (2, r"--dim wants NAME=N .* not 'batch'", [folder / "no_such.onnx", "--dim", "batch"]),
             (1, r"gone.onnx", [folder / "gone.onnx"]),
             (1, r"no ONNX file, or cut short or damaged", [x]),
             (1, r"gone.npy", [net, "--in", folder / "gone.npy"]),

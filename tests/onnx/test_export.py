@@ -109,7 +109,7 @@ with tempfile.TemporaryDirectory() as folder:
     same("a fixed batch", read(folder / "fixed.npy"), read(folder / "codes.npy"), 1e-6)
 
     refused(folder, 2, "where to", "export", run)
-    refused(folder, 1, "the part is classifier, encoder or decoder", "export", run, "--onnx", "x.onnx", "--part", "head")
+    refused(folder, 2, "--part wants classifier, encoder or decoder, not 'head'", "export", "no_such", "--onnx", "x.onnx", "--part", "head")
     refused(folder, 1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
     refused(folder, 1, "onnx", "export", run, "--onnx", "x.txt")
     if (folder / "x.onnx").exists() or (folder / "x.txt").exists():

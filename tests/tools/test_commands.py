@@ -215,7 +215,7 @@ def evaluate():
     check(told['n'] == n == 40 and abs(told['error_percent'] - 100 * wrong / n) < 1e-9, (told, test))
     check(json.loads(run('eval', 'mlp', '--json', '--split', 'validation'))['n'] == 40, 'split')
     check(json.loads(run('eval', 'mlp', '--json', '--data', 'other', '--split', 'test'))['n'] == 20, 'data')
-    run('eval', 'mlp', '--split', 'nowhere', code=1)
+    run('eval', 'no_such', '--split', 'nowhere', code=2)
     shutil.copytree('data', 'mislabelled')
     labels = bytearray(bytes_of('data/t10k-labels-idx1-ubyte'))
     labels[8:21] = bytes((c + 1) % 4 for c in labels[8:21])
@@ -397,7 +397,7 @@ def maps():
     run('tsne', 'mlp', '--out', 'one', '--csv', './one', '--rounds', '20', code=1)
     check(not os.path.exists('one'), 'two results in one file')
     for marked in ('0, 1', '0,', 'a', '0;1'):
-        run('tsne', *common, '--marked', marked, code=1)
+        run('tsne', 'no_such', '--csv', 'm.csv', '--marked', marked, code=2)
     run('tsne', *common, '--marked', '2,2', '--marks', '4')
     marked = [r for r in rows('m.csv')[1:] if r[2] != 'example']
     check(len({r[0] for r in marked}) == 4 and {r[1] for r in marked} == {'2'}, marked)
@@ -484,8 +484,8 @@ def tables():
     told = json.load(open('grid/table.json'))
     check(told['chosen_by_test']['test'] == min(r['error_percent'] for r in grid.values()) and
           told['chosen_by_held_out']['held_out'] == min(r['validation']['error_percent'] for r in grid.values()), told)
-    run('reproduce', 'imsat/clusters', '--rows', 'none', code=1)
-    run('reproduce', 'imsat/clusters', '--columns', 'none', code=1)
+    run('reproduce', 'imsat/clusters', '--rows', 'none', code=2)
+    run('reproduce', 'imsat/clusters', '--columns', 'none', code=2)
 
 
 def results():

@@ -63,7 +63,7 @@ def repeatable():
 
 def augment():
     for bad in ('shift', 'shift=0', 'shift=-1', 'shift=x', 'shift=1,shift=2', 'turn=3', 'mirror=1', 'mirror,mirror', 'cutout=1.5', 'rotate=1,', ',', '=', 'shift=1;rotate=2', 'true,mirror'):
-        told = refused(*PLAIN, '--augment', bad, '--out', 'none')
+        told = refused(*PLAIN, '--data', 'no_such', '--augment', bad, '--out', 'none', code=2)  # before the data are opened
         assert 'augment: expected true, false, or some of shift=PIXELS, ' in told, told
     for bad, said in (('shift=8', 'shift wants pixels'), ('rotate=181', 'rotate wants degrees'), ('scale=1', 'scale wants a share'), ('crop=1.5', 'crop wants a share'),
                       ('cutout=9', 'cutout wants pixels')):
@@ -102,7 +102,7 @@ def class_weights():
     assert events('v', 'epoch')[0]['validation']['loss'] == events('w', 'epoch')[0]['validation']['loss']
     for bad, said in (('1,2', '2 numbers for 4 classes'), ('1,2,3,4,5', '5 numbers for 4 classes'), ('1,2,x,4', 'expected "balanced"'), ('1,0,1,1', 'expected "balanced"'),
                       ('1,-2,1,1', 'expected "balanced"'), ('1,,1,1', 'expected "balanced"'), ('even', 'expected "balanced"'), ('nan,1,1,1', 'expected "balanced"')):
-        assert said in refused(*PLAIN, '--class-weights', bad, '--out', 'none'), bad
+        assert said in refused(*PLAIN, '--class-weights', bad, '--out', 'none', code=2 if 'expected' in said else 1), bad
     for model, more in (('vae', ['--data', 'synthetic']), ('pixelrnn', ['--set', 'hidden=2', '--data', 'data']), ('dec', ['--data', 'data'])):
         told = refused('train', model, *more, '--class-weights', 'balanced', '--out', 'none', '--quiet')
         assert 'no cross-entropy with labels to weigh' in told, told

@@ -18,6 +18,8 @@ static const lcl_option defs[] = {
   { "on", LCL_OPTION_BOOL, "false", "a switch", NULL },
   { "kind", LCL_OPTION_CHOICE, "one", "a choice", "one|two|twelve" },
   { "text", LCL_OPTION_STRING, "", "a text", NULL },
+  { "sizes", LCL_OPTION_INTS, "", "whole numbers", "[1,9]" },
+  { "weights", LCL_OPTION_FLOATS, "", "numbers", "[0,1]" },
   { "side", LCL_OPTION_INT, "4", "a number with limits", "[-1,8]" },
   { "share", LCL_OPTION_FLOAT, "", "another", "[0,1)" },
   { "scale", LCL_OPTION_FLOAT, "1", "a third", "(0,inf)" },
@@ -38,6 +40,8 @@ static void parsing(void **state) {
   ASSERT_OK(lcl_options_set_pair(o, "side=8"));
   ASSERT_OK(lcl_options_set_pair(o, "share=0"));
   ASSERT_OK(lcl_options_set_pair(o, "scale=1e30"));
+  ASSERT_OK(lcl_options_set_pair(o, "sizes=3-4,9"));
+  ASSERT_OK(lcl_options_set_pair(o, "weights=.5,1e-3"));
   ASSERT_OK(lcl_options_copy(o, &copy));
   lcl_options_destroy(o);
   assert_int_equal(lcl_option_int(copy, "n"), -17);
@@ -72,6 +76,12 @@ static void errors(void **state) {
     { "scale=0", "(0,inf)" },
     { "rate=1e-50", "number" }, /* 0 as a float */
     { "rate=1e-400", "number" },
+    { "sizes=", "whole numbers" },
+    { "sizes=3,x", "whole numbers with commas between in [1,9]" },
+    { "sizes=3,10", "[1,9]" },
+    { "sizes=2.5", "whole numbers" },
+    { "weights=0.5-1", "numbers with commas" },
+    { "weights=0,2", "[0,1]" },
   };
   lcl_options *o;
   ASSERT_OK(lcl_options_create(defs, LCL_COUNT(defs), &o));
@@ -82,6 +92,29 @@ static void errors(void **state) {
       fail_msg("\"%s\" lacks \"%s\"", lcl_error_message(), bad[i].word);
   }
   assert_int_equal(lcl_option_int(o, "n"), 3);
+  lcl_options_destroy(o);
+}
+
+/* Texts of the common options are checked as far as they alone tell. */
+static void common_texts(void **state) {
+  (void)state;
+  static const struct {
+    const char *pair;
+    bool fits;
+  } cases[] = {
+    { "augment=shift=2,mirror", true }, { "augment=false", true },
+    { "augment=spin", false },          { "augment=shift=x", false },
+    { "class_weights=balanced", true }, { "class_weights=1,2.5", true },
+    { "class_weights=1,0", false },     { "class_weights=even", false },
+    { "class_weights=1,,2", false },    { "class_weights=1000001", false },
+  };
+  const lcl_model_class *cls;
+  lcl_options *o;
+  ASSERT_OK(lcl_model_find("semantic-noise", &cls));
+  ASSERT_OK(lcl_model_options(cls, &o));
+  for (size_t i = 0; i < LCL_COUNT(cases); i++)
+    if ((lcl_options_set_pair(o, cases[i].pair) == LCL_OK) != cases[i].fits)
+      fail_msg("%s: %s", cases[i].pair, lcl_error_message());
   lcl_options_destroy(o);
 }
 
@@ -519,6 +552,7 @@ static void options_as_floats(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = { cmocka_unit_test(parsing),
                                       cmocka_unit_test(errors),
+                                      cmocka_unit_test(common_texts),
                                       cmocka_unit_test(schedules),
                                       cmocka_unit_test(settings),
                                       cmocka_unit_test(published_settings),
