@@ -4,6 +4,9 @@
  * innermost last.
  *   Elements are TYPE (float, int, uchar). Dimension 1 of the launch: work-items of `rows` runs of
  *   the innermost dimension; dimension 0 shares out a run (see LANE_BEGIN).
+ * copy_transposed: the same where ss_4 = 1 and ds_5 = 1: through a tile in local memory, so that
+ *   neighbouring work-items read and write neighbouring elements. Local size (TILE, TILE_ROWS, 1);
+ *   dimensions 0 and 1 of the launch: tiles of i_5 and of i_4, dimension 2: the others.
  * gather: y[r] = x[rows[r]]. Dimension 1: rows of y; dimension 0 shares out a row. x (n_x, width),
  *   rows (n_rows), rows outside 0..n_x-1 read as zero.
  * scatter_add: y[r] = sum of v[i] over i with rows[i] == r, in order of i (no atomics). The same
@@ -53,6 +56,33 @@ kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int
     else
       for (int j = first; j < last; j += LANE_STEP) d[j * ds.s5] = s[j * ss.s5];
   }
+}
+
+#define TILE      32
+#define TILE_ROWS 8
+
+kernel __attribute__((reqd_work_group_size(TILE, TILE_ROWS, 1))) void
+copy_transposed(global const TYPE *src, global TYPE *dst, int from, int to, int8 dims, int8 ss,
+                int8 ds) {
+  local TYPE tile[TILE][TILE + 1]; /* a column more, so that its columns are in different banks */
+  int q = (int)get_group_id(2), x = (int)get_local_id(0), y = (int)get_local_id(1);
+  int i3 = q % dims.s3;
+  q /= dims.s3;
+  int i2 = q % dims.s2;
+  q /= dims.s2;
+  int i1 = q % dims.s1;
+  q /= dims.s1;
+  int first5 = (int)get_group_id(0) * TILE, first4 = (int)get_group_id(1) * TILE;
+  src += from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3 + first4 + first5 * ss.s5;
+  dst += to + q * ds.s0 + i1 * ds.s1 + i2 * ds.s2 + i3 * ds.s3 + first4 * ds.s4 + first5;
+  int n4 = min(TILE, dims.s4 - first4), n5 = min(TILE, dims.s5 - first5);
+#pragma unroll
+  for (int r = 0; r < TILE; r += TILE_ROWS)
+    if (x < n4 && y + r < n5) tile[y + r][x] = src[(y + r) * ss.s5 + x];
+  barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+  for (int r = 0; r < TILE; r += TILE_ROWS)
+    if (x < n5 && y + r < n4) dst[(y + r) * ds.s4 + x] = tile[x][y + r];
 }
 
 kernel void gather(global const float *x, global const int *rows, global float *y, int n_x,

@@ -199,11 +199,32 @@ lcl_status lcl__lower_view(lcl_lower *lw, lcl_tensor *t, lcl_view *v) {
   return LCL_OK;
 }
 
-/* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
 size_t lcl__row_lanes(lcl_lower *lw, int64_t n) {
   return (size_t)LCL_MAX(1, lw->caps->packed ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
 }
 
+/* Of a copy with tiled kernels that writes along dimension 5 what it does not read along it: makes
+ * the dimension that is read along the one next to it, and says so if both are long enough to be
+ * exchanged in tiles (copy_transposed of cl/shape.cl). */
+static bool transposes(const lcl_caps *caps, int64_t dims[6], int64_t ss[6], int64_t ds[6]) {
+  enum { SHORTEST = 16, TILE_ITEMS = 256, TILE_BYTES = 32 * 33 * 4 };
+  if (caps->packed || caps->max_work_group < TILE_ITEMS || caps->local_mem < TILE_BYTES ||
+      ds[5] != 1 || ss[5] == 1 || dims[5] < SHORTEST)
+    return false;
+  for (int i = 0; i < 5; i++)
+    if (ss[i] == 1 && dims[i] >= SHORTEST) {
+      int64_t *const all[] = { dims, ss, ds };
+      for (int a = 0; a < 3; a++) {
+        const int64_t moved = all[a][i];
+        all[a][i] = all[a][4];
+        all[a][4] = moved;
+      }
+      return true;
+    }
+  return false;
+}
+
+/* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
 static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl_dtype dtype,
                                const lcl_view *from, lcl_arg dst, const lcl_view *to) {
   int64_t dims[6] = { 1, 1, 1, 1, 1, 1 }, ss[6] = { 0 }, ds[6] = { 0 };
@@ -222,26 +243,42 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
   if (!count) return LCL_OK;
   if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
+  const bool tiles = transposes(lw->caps, dims, ss, ds);
   int64_t items = rows;
   if (lw->caps->packed) items = LCL_MIN(rows, lcl__packed_items(lw->caps, count, 2048));
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
   size_t size = lcl_dtype_size(dtype);
-  return lcl__emit(
-      lw,
-      &(lcl_launch) { .label = label,
-                      .source = { .file = "shape.cl",
-                                  .options = size == 4   ? "-DTYPE=float"
-                                             : size == 2 ? "-DTYPE=ushort"
-                                                         : "-DTYPE=uchar" },
-                      .kernel = "copy_strided",
-                      LCL_ARGS(lcl__slot_arg(lw, from->slot, LCL_READ), dst, lcl__i32(from->offset),
-                               lcl__i32(to->offset), lcl__int8(dims, 6), lcl__int8(ss, 6),
-                               lcl__int8(ds, 6), lcl__i32(per)),
-                      .dims = 2,
-                      .global = { lcl__row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
-                      .bytes = 2.0 * (double)size * (double)count });
+  const lcl_arg args[] = { lcl__slot_arg(lw, from->slot, LCL_READ),
+                           dst,
+                           lcl__i32(from->offset),
+                           lcl__i32(to->offset),
+                           lcl__int8(dims, 6),
+                           lcl__int8(ss, 6),
+                           lcl__int8(ds, 6),
+                           lcl__i32(per) };
+  lcl_launch l = { .label = label,
+                   .source = { .file = "shape.cl",
+                               .options = size == 4   ? "-DTYPE=float"
+                                          : size == 2 ? "-DTYPE=ushort"
+                                                      : "-DTYPE=uchar" },
+                   .kernel = "copy_strided",
+                   .args = args,
+                   .n_args = LCL_COUNT(args),
+                   .dims = 2,
+                   .global = { lcl__row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
+                   .bytes = 2.0 * (double)size * (double)count };
+  if (tiles) {
+    l.kernel = "copy_transposed";
+    l.n_args--;
+    l.dims = 3;
+    l.local[0] = 32, l.local[1] = 8, l.local[2] = 1;
+    l.global[0] = lcl__round_up((size_t)dims[5], 32);
+    l.global[1] = (size_t)lcl__ceil_div(dims[4], 32) * 8;
+    l.global[2] = (size_t)(rows / dims[4]);
+  }
+  return lcl__emit(lw, &l);
 }
 
 static lcl_status dense_copy(lcl_lower *lw, lcl_tensor *t, const lcl_view *v, int *slot) {

@@ -106,6 +106,22 @@ static void sums(void **state) {
   }
 }
 
+/* Transposes long enough for tiles (cl/shape.cl), whole ones and parts of them. */
+static void transposes(void **state) {
+  (void)state;
+  enum { A = 3, B = 33, C = 2, D = 70 };
+  static float x[A * B * C * D], y[A * B * C * D];
+  for (int i = 0; i < A * B * C * D; i++) x[i] = (float)i;
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(A, B, C, D));
+  run_one(w.g, lcl_transpose(t, (int[]) { 3, 0, 2, 1 }), x, A * B * C * D, y, A * B * C * D);
+  for (int i = 0; i < A * B * C * D; i++) {
+    const int b = i % B, c = i / B % C, a = i / (B * C) % A, d = i / (B * C * A);
+    near(y[i], (double)x[((a * B + b) * C + c) * D + d], 0);
+  }
+  end(w);
+}
+
 /* transpose, slice, flip, reshape, pad, concat, skew, unskew against index arithmetic. */
 static void views(void **state) {
   (void)state;
@@ -554,6 +570,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(chains),
     cmocka_unit_test(sums),
+    cmocka_unit_test(transposes),
     cmocka_unit_test(views),
     cmocka_unit_test(cross_entropy),
     cmocka_unit_test(second_order),
