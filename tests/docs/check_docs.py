@@ -182,6 +182,8 @@ check_adding(root / "docs/adding.md")
 for path in re.findall(r"`((?:src|cl|include|tests|tools|docs)/[\w./-]+)`", "".join(p.read_text() for p in pages)):
     if re.search(r"[A-Z]{3}", path) is None and not (root / path).exists():
         failures.append(f"there is no {path}")
+if any("sub_group" in path.read_text() for folder in ("cl", "src") for path in (root / folder).rglob("*.c*")):
+    failures.append("docs/architecture.md says that no kernel uses sub-groups")
 if len((root / "README.md").read_text().splitlines()) > 130:
     failures.append("README.md has more than 130 lines: move some to docs/")
 if n_commands < 50:
