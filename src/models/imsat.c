@@ -14,10 +14,11 @@
  *
  * deep-hash is that task's baseline (Erin Liong et al., "Deep Hashing for Compact Binary Codes
  * Learning", 2015): a network of tanh whose outputs h in (-1,1) are to be near their signs,
- * balanced and orthogonal. The penalties are on the outputs, H (B,D) of a batch; with that paper's
- * own, on the spread of H and on the rows of the matrices, all images came to a few codes.
+ * balanced and orthogonal, and the rows of its matrices W orthonormal. H (B,D): outputs of a batch.
+ * That paper's spread of H, in the place of the two penalties on the outputs, left few codes.
  *
  *   1/2 ||sgn(h) - h||^2 + lam/2 ||mean h||^2 + mu/2 ||H^T H / B - I||^2
+ *     + orthonormal/2 sum ||W W^T - I||^2
  *
  * Every path normalises with batch statistics; only the information term's pass moves the running
  * ones. */
@@ -50,6 +51,8 @@ static const lcl_option options[] = {
     "weight of the marginal entropy inside it (clusters; default 4; 1 for rim), of the "
     "orthogonality of "
     "deep-hash (1)",
+    "[0,inf)" },
+  { "orthonormal", LCL_OPTION_FLOAT, "10", "weight of the orthonormal rows of deep-hash's matrices",
     "[0,inf)" },
   { "alpha", LCL_OPTION_FLOAT, "",
     "length of the perturbation over the distance to the neighbour (default 0.25; 2 for "
@@ -137,12 +140,17 @@ static lcl_tensor *network(void *user, lcl_tensor *x) {
 }
 
 /* Of deep-hash: x (N,F) -> h (N,bits), every layer by tanh. */
+static const lcl_linear_desc tanh_layer = { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } };
+
+static int64_t tanh_width(const imsat *n, int layer) {
+  return layer < n->n_hidden ? n->hidden[layer] : n->outputs;
+}
+
 static lcl_tensor *tanh_network(const imsat *n, lcl_tensor *x) {
   char name[24];
   for (int i = 0; i <= n->n_hidden; i++) {
     snprintf(name, sizeof name, "fc%d", i + 1);
-    x = lcl_tanh(lcl_linear(x, name, i < n->n_hidden ? n->hidden[i] : n->outputs,
-                            &(lcl_linear_desc) { .weight = { .kind = LCL_INIT_GLOROT_UNIFORM } }));
+    x = lcl_tanh(lcl_linear(x, name, tanh_width(n, i), &tanh_layer));
   }
   return x;
 }
@@ -219,25 +227,46 @@ static lcl_tensor *smoothness_cost(imsat *n, lcl_build *b, lcl_tensor *x) {
   return cost;
 }
 
-/* ||H^T H / B - I||^2 = ||H^T H / B||^2 - 2 sum h^2 / B + D. */
-static lcl_tensor *apart(const imsat *n, lcl_tensor *h) {
+/* ||S - I||^2 = ||S||^2 - 2 tr S + D of a symmetric S (D,D), whose trace is at hand. */
+static lcl_tensor *apart(lcl_tensor *square, lcl_tensor *trace) {
+  lcl_tensor *size = lcl_sum(lcl_square(square), LCL_ALL_AXES, false);
+  return lcl_shift(lcl_sub(size, lcl_scale(trace, 2)), (float)lcl_tensor_shape(square).dim[0]);
+}
+
+/* Of H^T H / B. */
+static lcl_tensor *outputs_apart(lcl_tensor *h) {
   const float share = 1 / (float)lcl_tensor_shape(h).dim[0];
   lcl_tensor *product = lcl_mean_over_ranks(lcl_scale(lcl_matmul(h, h, true, false), share));
-  lcl_tensor *size = lcl_sum(lcl_mean(lcl_square(h), LCL_AXIS(0), false), LCL_ALL_AXES, false);
-  lcl_tensor *sum = lcl_sum(lcl_square(product), LCL_ALL_AXES, false);
-  return lcl_shift(lcl_sub(sum, lcl_scale(size, 2)), (float)n->outputs);
+  return apart(product, lcl_sum(lcl_mean(lcl_square(h), LCL_AXIS(0), false), LCL_ALL_AXES, false));
+}
+
+/* Sum over the layers of what W W^T is apart from I. */
+static lcl_tensor *rows_apart(const imsat *n, lcl_tensor *x) {
+  lcl_tensor *total = NULL;
+  int64_t in = lcl_tensor_shape(x).dim[1];
+  for (int i = 0; i <= n->n_hidden; in = tanh_width(n, i++)) {
+    char name[24];
+    snprintf(name, sizeof name, "fc%d", i + 1);
+    lcl_tensor *w = lcl_linear_weight(lcl_tensor_graph(x), name, tanh_width(n, i), in, &tanh_layer);
+    lcl_tensor *one = apart(lcl_matmul(w, w, false, true),
+                            lcl_sum(lcl_square(w), LCL_ALL_AXES, false));
+    total = total ? lcl_add(total, one) : one;
+  }
+  return total;
 }
 
 static void build_deep_hash(const imsat *n, lcl_build *b, lcl_tensor *x) {
-  lcl_tensor *h = tanh_network(n, x), *orthogonality = apart(n, h);
+  lcl_tensor *h = tanh_network(n, x), *orthogonality = outputs_apart(h), *rows = rows_apart(n, x);
   lcl_tensor *quantisation = lcl_l2(h, lcl_stop_gradient(lcl_sign(h)), LCL_L2_HALF_SUM);
   lcl_tensor *balance = lcl_sum(lcl_square(lcl_batch_mean(h, LCL_AXIS(0), false)), LCL_ALL_AXES,
                                 false);
   lcl_build_term(b, "quantisation", quantisation);
   lcl_build_term(b, "balance", balance);
   lcl_build_term(b, "orthogonality", orthogonality);
+  lcl_build_term(b, "orthonormal_rows", rows);
   lcl_tensor *penalty = lcl_add(lcl_scale(balance, 0.5f * information_weight(n)),
                                 lcl_scale(orthogonality, 0.5f * marginal_weight(n)));
+  penalty = lcl_add(penalty, lcl_scale(rows, 0.5f * (float)lcl_option_float(n->o, "orthonormal")));
   lcl_build_loss(b, lcl_add(quantisation, penalty));
 }
 
@@ -355,7 +384,9 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
    * it. */
   if (n.rim) s->optimiser.weight_decay = 0.005f;
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.002 };
-  if (lcl_option_int(o, "reduce") > 1) { /* Omniglot: value/255 */
+  if (n.deep_hash) { /* tanh is steep around 0 */
+    s->prep.centre = LCL_CENTRE_MEAN_IMAGE;
+  } else if (lcl_option_int(o, "reduce") > 1) { /* Omniglot: value/255 */
     s->range_lo = 0;
     s->range_hi = 1;
   } else if (!d->features) { /* pixels: value/128 - 1 for values to 255 */

@@ -208,6 +208,7 @@ static const model_case cases[] = {
       { "hidden", "9-7", "" },
       { "lam", "0.7", "" },
       { "mu", "0.7", "" },
+      { "orthonormal", "0.7", "task=hash system=deep-hash" },
       { "alpha", "0.7", "" },
       { "nn_index", "3", "" },
       { "xi", "0.7", "" },

@@ -287,6 +287,7 @@ static void published_settings(void **state) {
       "1.9922 shift -1 lo -1 hi 0.99219 by last" },
     { "imsat", "reduce=2", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.002 epochs 50 batch 250 fresh 1 hi 1 by last" },
+    { "imsat", "task=hash system=deep-hash", &grey, "" },
     { "dec", "", &grey,
       "adam b1 0.9 b2 0.999 eps 1e-08 constant 0.001 epochs 50 batch 256 by last" },
     { "dec", "system=dec", &grey, "momentum b1 0.9 constant 0.01 epochs 20 batch 256 by last" },
