@@ -146,7 +146,8 @@ static inline char *log_of(const char *name) {
   ASSERT_OK(lcl__file_read(path, 1 << 24, &data, &n));
   text = strdup(data);
   lcl__free(data);
-  static const char *const timed[] = { "\"seconds\":", "\"images_per_second\":", "\"time\":" };
+  static const char *const timed[] = { "\"seconds\":", "\"evaluation_seconds\":",
+                                       "\"images_per_second\":", "\"time\":" };
   for (size_t i = 0; i < LCL_COUNT(timed); i++)
     for (char *p = text; (p = strstr(p, timed[i])) != NULL;) {
       char *end = p + strcspn(p, ",}");
