@@ -295,6 +295,25 @@ static lcl_status write_file(onnx_saver *s, onnx_file *f, const char *path) {
   return st;
 }
 
+static const char *given_name(const onnx_graph *g, size_t i) {
+  if (i < g->n_input) return g->input[i]->name;
+  i -= g->n_input;
+  return i < g->n_output ? g->output[i]->name : g->initializer[i - g->n_output]->name;
+}
+
+/* Inputs, outputs and variables share one space of names in a file. */
+static lcl_status check_names(const onnx_graph *g) {
+  const size_t own = g->n_input + g->n_output, all = own + g->n_initializer;
+  for (size_t i = 0; i < own; i++)
+    for (size_t k = i + 1; k < all; k++)
+      if (strcmp(given_name(g, i), given_name(g, k)) == 0)
+        return lcl__fail(LCL_ERR_ARGUMENT,
+                         "\"%s\" would name two values of the file; inputs, outputs and variables "
+                         "need names of their own",
+                         given_name(g, i));
+  return LCL_OK;
+}
+
 static lcl_status save_graph(onnx_saver *s, const char *path) {
   const lcl_onnx_save_desc *d = s->desc;
   const int count = lcl__graph_node_count(s->g);
@@ -335,6 +354,8 @@ static lcl_status save_graph(onnx_saver *s, const char *path) {
   f.graph = &g;
   f.opset = &sets;
   f.n_opset = 1;
+  if (s->failed) return LCL_ERR_HOST_MEMORY;
+  LCL_TRY(check_names(&g));
   LCL_TRY(add_metadata(s, &f));
   return write_file(s, &f, path);
 }

@@ -258,6 +258,13 @@ def onnx(ctx):
         raises(lcl.LatentCLError, "depth", lambda: lcl.load_onnx(lcl.Graph(ctx), path, dims={"depth": 2}))
         raises(TypeError, "batch must be a whole number", lambda: lcl.load_onnx(lcl.Graph(ctx), path, dims={"batch": 1.5}))
         raises(ValueError, "at least one output", lambda: lcl.save_onnx(path, {}))
+        g = lcl.Graph(ctx)
+        x = g.input("x", 2)
+        y = x * g.param("w", 2)
+        for twice in ("x", "w"):
+            raises(lcl.LatentCLError, f'"{twice}" would name two values of the file', lambda: lcl.save_onnx(folder + "/two.onnx", {twice: y}))
+        raises(lcl.LatentCLError, '"x" would name two', lambda: lcl.save_onnx(folder + "/two.onnx", {"x": x}))
+        assert not os.path.exists(folder + "/two.onnx")
 
 
 def errors(ctx):
