@@ -24,6 +24,18 @@
     (sum) = total_;                                                                                \
   }
 
+/* Of two values a reduction makes one; a NaN survives. A sum joins blocks as above, the others need
+ * no care. */
+#define LCL_COMBINE_SUM(a, b) ((a) + (b))
+#define LCL_COMBINE_MAX(a, b) select(b, a, ((a) >= (b)) | ((a) != (a)))
+#define LCL_COMBINE_MIN(a, b) select(b, a, ((a) <= (b)) | ((a) != (a)))
+#define LCL_JOIN_SUM(T, acc, lost, block) LCL_SUM_JOIN(T, acc, lost, block)
+#define LCL_JOIN_MAX(T, acc, lost, block) acc = LCL_COMBINE_MAX(acc, block);
+#define LCL_JOIN_MIN(T, acc, lost, block) acc = LCL_COMBINE_MIN(acc, block);
+#define LCL_IDENTITY_SUM 0.0f
+#define LCL_IDENTITY_MAX -INFINITY
+#define LCL_IDENTITY_MIN INFINITY
+
 /* lcl_act: 0 none, 1 relu, 2 leaky relu, 3 sigmoid, 4 tanh. */
 static inline float lcl_activate(float v, int act, float slope) {
   if (act == 1) return v <= 0.0f ? 0.0f : v;

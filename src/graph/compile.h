@@ -11,14 +11,15 @@ typedef enum lcl_group_kind {
   LCL_GROUP_NODE,    /* one node, lowered by its op */
   LCL_GROUP_VIEW,    /* one node without a launch: leaf, view, stop_gradient */
   LCL_GROUP_MAP,     /* element-wise nodes of one shape */
-  LCL_GROUP_REDUCE,  /* a reduction (nodes[0]) and the element-wise nodes only it uses */
+  LCL_GROUP_REDUCE,  /* reductions of one space, and element-wise nodes of it or of their results */
   LCL_GROUP_EPILOGUE /* a GEMM or convolution (nodes[0]), then bias and activation */
 } lcl_group_kind;
 
 typedef struct lcl_group {
   lcl_group_kind kind;
-  lcl_node **nodes; /* MAP: in order of id */
+  lcl_node **nodes; /* MAP, REDUCE: in order of id */
   int n, cap;
+  lcl_space space; /* MAP, REDUCE */
   lcl_epilogue epilogue;
   bool done;
 } lcl_group;
@@ -35,9 +36,14 @@ typedef struct lcl_grouping {
   int **users, *n_users; /* per node: ids of the needed nodes that read it */
 } lcl_grouping;
 
-lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
-                              bool fusion, lcl_grouping *out);
+/* caps: of the device that the groups are for. */
+lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *const *roots,
+                              int n_roots, bool updates, bool fusion, lcl_grouping *out);
 void lcl__grouping_free(lcl_grouping *gr);
+/* Puts the nodes of group `from` into group `into`. */
+bool lcl__group_take(lcl_grouping *gr, int into, int from);
+/* join.c: joins groups of one space with reductions. */
+bool lcl__group_join(lcl_grouping *gr, const lcl_caps *caps, char *seen);
 /* Whether something outside the group reads the node's value. */
 bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node);
 

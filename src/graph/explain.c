@@ -9,7 +9,7 @@ static void describe_group(const lcl_lower *lw, const lcl_group *gp, lcl_str *s)
   lcl__str_add(s, "  ");
   for (int i = 0; i < gp->n; i++)
     lcl__str_add(s, "%s%s", i ? " + " : "", lcl__node_name(gp->nodes[i]));
-  const lcl_node *last = gp->nodes[gp->kind == LCL_GROUP_REDUCE ? 0 : gp->n - 1];
+  const lcl_node *last = gp->nodes[gp->n - 1];
   lcl__str_add(s, "  -> %s %s\n", lcl_dtype_name(last->out[0].dtype),
                lcl_shape_string(last->out[0].shape, shape));
   (void)lw;

@@ -38,7 +38,7 @@ typedef struct lcl_epilogue lcl_epilogue;
 typedef enum lcl_fusion {
   LCL_FUSE_NONE,
   LCL_FUSE_MAP,     /* element-wise: with element-wise nodes of the same shape */
-  LCL_FUSE_REDUCE,  /* a reduction: with the element-wise nodes that only it reads */
+  LCL_FUSE_REDUCE,  /* a reduction: with element-wise nodes and reductions of the same space */
   LCL_FUSE_EPILOGUE /* a GEMM or convolution: with the bias and activation after it */
 } lcl_fusion;
 
@@ -49,6 +49,16 @@ typedef enum lcl_epilogue_part {
   LCL_EPILOGUE_ACT,  /* an activation of its input 0 */
   LCL_EPILOGUE_HALF  /* its input 0 in half precision */
 } lcl_epilogue_part;
+
+/* Nodes in a generated kernel, at most. Training steps take the same time with any limit from 4 to
+ * 100, so it is not tuned. */
+enum { LCL_MAX_GROUP = 40 };
+/* What the nodes of a generated kernel run over: the elements of a shape, and the results of
+ * reductions of it over some of its axes (0: there are none). */
+typedef struct lcl_space {
+  lcl_shape shape;
+  unsigned axes;
+} lcl_space;
 
 typedef struct lcl_op {
   const char *name;                           /* as in messages, labels and `latentcl op` */
@@ -74,9 +84,14 @@ typedef struct lcl_op {
    * (lcl__place). */
   lcl_status (*prepare)(lcl_lower *lw, lcl_node *node);
   lcl_fusion fusion;
-  /* LCL_FUSE_MAP, LCL_FUSE_REDUCE: instead of lower, for a whole group. Element-wise nodes come in
-   * order of creation; a reduction is nodes[0], what it reads follows. */
-  lcl_status (*lower_group)(lcl_lower *lw, lcl_node *const *nodes, int n);
+  /* LCL_FUSE_MAP, LCL_FUSE_REDUCE: instead of lower, for a whole group: nodes of one space in order
+   * of creation, element-wise ones and, where it has axes, reductions over those. */
+  lcl_status (*lower_group)(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes, int n);
+  /* LCL_FUSE_REDUCE: the axes of its input that are reduced. */
+  unsigned (*reduced_axes)(const lcl_node *node);
+  /* LCL_FUSE_REDUCE: whether one launch makes whole results, so that more can follow from them in
+   * it. False where a device needs partial results of several work-groups to be busy. */
+  bool (*whole_results)(const lcl_caps *caps, const lcl_space *space);
   /* LCL_FUSE_EPILOGUE: lower with bias and activation applied to the result, written to
    * epilogue->out. */
   lcl_status (*lower_fused)(lcl_lower *lw, lcl_node *node, const lcl_epilogue *epilogue);
@@ -238,6 +253,20 @@ size_t lcl__lower_scratch(const lcl_lower *lw);
 lcl_context *lcl__lower_context(lcl_lower *lw);
 const lcl_caps *lcl__lower_caps(lcl_lower *lw);
 lcl_arena *lcl__lower_arena(lcl_lower *lw); /* lives as long as the program */
+
+/* ---- spaces; space.c ---- */
+
+/* What a node's value has one of for. */
+typedef enum lcl_per { LCL_PER_NEITHER, LCL_PER_ELEMENT, LCL_PER_RESULT } lcl_per;
+/* Of an element-wise node, or of a reduction of this space. */
+lcl_per lcl__space_per(const lcl_space *space, const lcl_node *node);
+/* Strides over the space of t, which reader reads and which lies in memory as view says; 0 along
+ * axes of which it is independent. */
+void lcl__space_strides(const lcl_space *space, const lcl_node *reader, const lcl_tensor *t,
+                        const lcl_view *view, int64_t stride[LCL_MAX_RANK]);
+/* Whether what reader reads as t, which shows a value of the space, is its value at the same
+ * element, or of the result that the element belongs to. */
+bool lcl__space_in_place(const lcl_space *space, const lcl_node *reader, lcl_tensor *t);
 
 /* ---- reading a program ---- */
 

@@ -1,10 +1,7 @@
 /* Which nodes run together: dead nodes dropped, element-wise chains joined, reductions joined with
- * the chain before them, bias and activation joined with the GEMM or convolution before. */
+ * the chain before them (join.c: with all around them), bias and activation joined with the GEMM or
+ * convolution before. */
 #include "graph/compile.h"
-
-/* Nodes in a fused kernel; with at most three operands each the argument count stays legal.
- * Training steps take the same time with any limit from 4 to 100, so it is not tuned. */
-#define MAX_GROUP 40
 
 static bool is_leaf(const lcl_node *node) {
   return node->op == &lcl__op_input || node->op == &lcl__op_var || node->op == &lcl__op_const ||
@@ -36,11 +33,19 @@ static bool find_users(lcl_grouping *gr, lcl_graph *g, lcl_arena *arena) {
   return true;
 }
 
-bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
-  if (gr->kept[node->id]) return true;
-  for (int i = 0; i < gr->n_users[node->id]; i++)
-    if (gr->group_of[gr->users[node->id][i]] != gr->group_of[node->id]) return true;
+/* Whether anything but the nodes of the group reads the node, itself or a view of it. */
+static bool read_outside(const lcl_grouping *gr, int id, int group) {
+  if (gr->kept[id]) return true;
+  for (int i = 0; i < gr->n_users[id]; i++) {
+    const int user = gr->users[id][i], in = gr->group_of[user];
+    if (in == group) continue;
+    if (gr->groups[in].kind != LCL_GROUP_VIEW || read_outside(gr, user, group)) return true;
+  }
   return false;
+}
+
+bool lcl__group_exports(const lcl_grouping *gr, const lcl_node *node) {
+  return read_outside(gr, node->id, gr->group_of[node->id]);
 }
 
 static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
@@ -54,6 +59,14 @@ static bool group_push(lcl_grouping *gr, int group, lcl_node *node) {
   }
   gp->nodes[gp->n++] = node;
   gr->group_of[node->id] = group;
+  return true;
+}
+
+bool lcl__group_take(lcl_grouping *gr, int into, int from) {
+  lcl_group *gp = &gr->groups[from];
+  for (int i = 0; i < gp->n; i++)
+    if (!group_push(gr, into, gp->nodes[i])) return false;
+  gp->n = 0;
   return true;
 }
 
@@ -166,9 +179,8 @@ static bool fuse_epilogue(lcl_grouping *gr, lcl_graph *g, lcl_node *node) {
 static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
   int group = gr->group_of[root->id];
   lcl_group *gp = &gr->groups[group];
-  gp->kind = LCL_GROUP_REDUCE;
-  for (int at = 0; at < gp->n && gp->n < MAX_GROUP; at++) {
-    for (int j = 0; j < gp->nodes[at]->n_in && gp->n < MAX_GROUP; j++) {
+  for (int at = 0; at < gp->n && gp->n < LCL_MAX_GROUP; at++) {
+    for (int j = 0; j < gp->nodes[at]->n_in && gp->n < LCL_MAX_GROUP; j++) {
       lcl_node *from = gp->nodes[at]->in[j]->node;
       int other = gr->group_of[from->id];
       if (other == group || gr->groups[other].kind != LCL_GROUP_MAP) continue;
@@ -177,9 +189,7 @@ static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
       for (int u = 0; u < gr->n_users[from->id]; u++)
         inside &= gr->group_of[gr->users[from->id][u]] == group;
       if (!inside) continue;
-      gr->groups[other].n = 0;
-      if (!group_push(gr, group, from)) return false;
-      gp = &gr->groups[group];
+      if (!lcl__group_take(gr, group, other)) return false;
     }
   }
   return true;
@@ -187,7 +197,7 @@ static bool fuse_reduce(lcl_grouping *gr, lcl_node *root) {
 
 static bool same_space(const lcl_group *a, const lcl_group *b) {
   return a->kind == LCL_GROUP_MAP && b->kind == LCL_GROUP_MAP && a->n && b->n &&
-         a->n + b->n <= MAX_GROUP &&
+         a->n + b->n <= LCL_MAX_GROUP &&
          lcl_shape_equal(a->nodes[0]->out[0].shape, b->nodes[0]->out[0].shape);
 }
 
@@ -197,10 +207,7 @@ static bool fuse_map(lcl_grouping *gr, lcl_node *node, char *seen) {
     int mine = gr->group_of[node->id], other = gr->group_of[node->in[j]->node->id];
     if (mine == other || !same_space(&gr->groups[mine], &gr->groups[other])) continue;
     if (depends_around(gr, mine, other, seen) || depends_around(gr, other, mine, seen)) continue;
-    lcl_group *from = &gr->groups[mine];
-    for (int i = 0; i < from->n; i++)
-      if (!group_push(gr, other, from->nodes[i])) return false;
-    from->n = 0;
+    if (!lcl__group_take(gr, other, mine)) return false;
   }
   return true;
 }
@@ -250,8 +257,21 @@ static bool allocate(lcl_grouping *gr, lcl_arena *arena, int n) {
          gr->groups;
 }
 
-lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_roots, bool updates,
-                              bool fusion, lcl_grouping *gr) {
+static lcl_group_kind kind_of(const lcl_node *node) {
+  return is_leaf(node) || node->op->view       ? LCL_GROUP_VIEW
+         : node->op->fusion == LCL_FUSE_MAP    ? LCL_GROUP_MAP
+         : node->op->fusion == LCL_FUSE_REDUCE ? LCL_GROUP_REDUCE
+                                               : LCL_GROUP_NODE;
+}
+
+static lcl_space space_of(const lcl_node *node) {
+  if (node->op->fusion == LCL_FUSE_REDUCE)
+    return (lcl_space) { node->in[0]->shape, node->op->reduced_axes(node) };
+  return (lcl_space) { node->out[0].shape, 0 };
+}
+
+lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *const *roots,
+                              int n_roots, bool updates, bool fusion, lcl_grouping *gr) {
   int n = (int)g->nodes.n;
   memset(gr, 0, sizeof *gr);
   if (!allocate(gr, g->arena, n)) return LCL_ERR_HOST_MEMORY;
@@ -268,10 +288,8 @@ lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_root
     lcl_node *node = g->nodes.data[i];
     gr->group_of[i] = -1;
     if (!gr->needed[i]) continue;
-    gr->groups[i].kind = is_leaf(node) || node->op->view       ? LCL_GROUP_VIEW
-                         : node->op->fusion == LCL_FUSE_MAP    ? LCL_GROUP_MAP
-                         : node->op->fusion == LCL_FUSE_REDUCE ? LCL_GROUP_REDUCE
-                                                               : LCL_GROUP_NODE;
+    gr->groups[i].kind = kind_of(node);
+    gr->groups[i].space = space_of(node);
     ok = group_push(gr, i, node);
   }
   for (int i = 0; ok && fusion && i < n; i++)
@@ -280,11 +298,13 @@ lcl_status lcl__grouping_make(lcl_graph *g, lcl_tensor *const *roots, int n_root
   for (int i = n - 1; ok && fusion && i >= 0; i--)
     if (gr->needed[i] && gr->groups[i].kind == LCL_GROUP_REDUCE)
       ok = fuse_reduce(gr, g->nodes.data[i]);
+  ok = ok && (!fusion || lcl__group_join(gr, caps, seen));
   for (int i = 0; ok && fusion && i < n; i++)
     if (gr->needed[i] && gr->groups[gr->group_of[i]].kind == LCL_GROUP_MAP)
       ok = fuse_map(gr, g->nodes.data[i], seen);
+  ok = ok && (!fusion || lcl__group_join(gr, caps, seen));
   for (int i = 0; ok && i < n; i++)
-    if (gr->groups[i].kind == LCL_GROUP_MAP)
+    if (gr->groups[i].kind == LCL_GROUP_MAP || gr->groups[i].kind == LCL_GROUP_REDUCE)
       qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
   for (int i = 0; ok && i < n; i++)
     if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE))

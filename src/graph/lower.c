@@ -466,13 +466,21 @@ lcl_arena *lcl__lower_arena(lcl_lower *lw) {
 
 /* ---- the walk ---- */
 
+/* The node whose class lowers the group. */
+static const lcl_node *reduction_or_first(const lcl_group *gp) {
+  for (int i = 0; i < gp->n; i++)
+    if (gp->nodes[i]->op->fusion == LCL_FUSE_REDUCE) return gp->nodes[i];
+  return gp->nodes[0];
+}
+
 static lcl_status lower_group(lcl_lower *lw, lcl_group *gp) {
   lcl_node *node = gp->nodes[0];
   lw->current = node;
   switch (gp->kind) {
   case LCL_GROUP_VIEW: return LCL_OK;
   case LCL_GROUP_MAP:
-  case LCL_GROUP_REDUCE: return node->op->lower_group(lw, gp->nodes, gp->n);
+  case LCL_GROUP_REDUCE:
+    return reduction_or_first(gp)->op->lower_group(lw, &gp->space, gp->nodes, gp->n);
   case LCL_GROUP_EPILOGUE: return node->op->lower_fused(lw, node, &gp->epilogue);
   case LCL_GROUP_NODE:
     if (!node->op->lower)

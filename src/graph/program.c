@@ -155,7 +155,7 @@ static lcl_status build(lcl_graph *g, const lcl_compile_desc *desc,
     st = lcl__store_place(g->store);
   }
   if (st == LCL_OK)
-    st = lcl__grouping_make(g, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion,
+    st = lcl__grouping_make(g, lw.caps, roots, (int)n_roots, !desc->no_updates, !desc->no_fusion,
                             &lw.groups);
   if (st == LCL_OK) st = lcl__lower_all(&lw, desc->fetch, desc->n_fetch, desc);
   if (st == LCL_OK) st = lw.status;

@@ -5,7 +5,8 @@
 #include "graph/graph.h"
 
 /* Nodes with lcl_map_attr (map_code.h). */
-lcl_status lcl__lower_map_group(lcl_lower *lw, lcl_node *const *nodes, int n);
+lcl_status lcl__lower_map_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
+                                int n);
 
 typedef enum lcl_reduce_kind { LCL_REDUCE_SUM, LCL_REDUCE_MAX, LCL_REDUCE_MIN } lcl_reduce_kind;
 /* Attributes of a reduction. The result keeps every axis, reduced ones with size 1. */
@@ -14,8 +15,11 @@ typedef struct lcl_reduce_attr {
   uint32_t axes;
   float factor; /* a sum is multiplied by it: 1/n makes a mean */
 } lcl_reduce_attr;
-/* nodes[0] has lcl_reduce_attr, the others lcl_map_attr. */
-lcl_status lcl__lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n);
+/* Nodes with lcl_reduce_attr or lcl_map_attr. */
+lcl_status lcl__lower_reduce_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
+                                   int n);
+/* lcl_op.whole_results. */
+bool lcl__whole_results(const lcl_caps *caps, const lcl_space *space);
 /* y (results) = factor times the sum, maximum or minimum of parts (splits, results). */
 lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
                           lcl_reduce_kind kind, float factor);

@@ -1,13 +1,17 @@
 /* Generated kernels of element-wise groups. */
 #include "ops/fuse_text.h"
 
+static void elements(lcl_fused *f, int v) {
+  lcl__fused_elements(f, 0, v);
+  lcl__fused_store_elements(f, 0, v, "q");
+}
+
 static void map_source(lcl_fused *f) {
   lcl_str *o = &f->src;
   int v = f->caps->packed ? 16 : 1, r = f->rank;
-  lcl__fused_count_parameters(f);
   lcl__str_add(
       o, "/* generated: %d element-wise operations over %d dimensions */\nkernel void KERNEL(",
-      f->n_order, r);
+      f->n_member, r);
   lcl__fused_arguments(f);
   lcl__str_add(o, "int8 dims, int rows, int inner, int per, int per_inner");
   lcl__fused_parameters(f);
@@ -16,28 +20,22 @@ static void map_source(lcl_fused *f) {
         o,
         ") {\nint g = get_global_id(0);\nif (g >= rows * inner) return;\nint r = g / inner, j = g "
         "%% inner, q = r * inner;\n");
-    lcl__fused_bases(f, "r", "", false, r - 1, -1);
+    lcl__fused_bases(f, "r", r - 1, -1);
     lcl__str_add(o, "#define T float\n");
-    lcl__fused_loads(f, 1);
-    lcl__fused_expressions(f);
-    lcl__fused_stores(f, 1);
+    elements(f, 1);
     lcl__str_add(o, "}\n#undef T\n");
     return;
   }
   lcl__str_add(o, ") {\nint begin = (int)get_global_id(0) * per, end = min(begin + per, rows);\n"
                   "int j0 = (int)get_global_id(1) * per_inner, j1 = min(j0 + per_inner, inner);\n"
                   "for (int r = begin; r < end; r++) {\nint q = r * inner;\n");
-  lcl__fused_bases(f, "r", "", false, r - 1, -1);
+  lcl__fused_bases(f, "r", r - 1, -1);
   lcl__str_add(o, "int j = j0;\n#define T float%d\nfor (; j + %d <= j1; j += %d) {\n", v, v, v);
-  lcl__fused_loads(f, v);
-  lcl__fused_expressions(f);
-  lcl__fused_stores(f, v);
+  elements(f, v);
   lcl__str_add(
       o, "}\n#undef T\n#define T float\n#pragma clang loop vectorize(disable) unroll(disable)\nfor "
          "(; j < j1; j++) {\n");
-  lcl__fused_loads(f, 1);
-  lcl__fused_expressions(f);
-  lcl__fused_stores(f, 1);
+  elements(f, 1);
   lcl__str_add(o, "}\n#undef T\n}\n}\n");
 }
 
@@ -47,17 +45,18 @@ static bool same_place(const lcl_fused *f) {
   if (f->rank != 1) return false;
   for (int e = 0; e < f->n_ext; e++) {
     if (f->ext[e].stride[0] != 1 || f->ext[e].offset != 0) return false;
-    for (int k = 0; k < f->n_outputs; k++)
-      if (lcl_dtype_size(f->outputs[k]->dtype) != lcl_dtype_size(f->ext[e].tensor->dtype))
+    for (int k = 0; k < f->n_output; k++)
+      if (lcl_dtype_size(f->member[f->output[k]].node->out[0].dtype) !=
+          lcl_dtype_size(f->ext[e].tensor->dtype))
         return false;
   }
   return true;
 }
 
 static lcl_status emit_map(lcl_fused *f) {
-  int64_t count = lcl_shape_count(f->space);
-  if (count == 0 || f->n_outputs == 0) { /* still give empty results a slot */
-    for (int k = 0; k < f->n_outputs; k++) lcl__out(f->lw, f->outputs[k]);
+  int64_t count = lcl_shape_count(f->space.shape);
+  if (count == 0 || f->n_output == 0) { /* still give empty results a slot */
+    for (int k = 0; k < f->n_output; k++) lcl__out(f->lw, &f->member[f->output[k]].node->out[0]);
     return LCL_OK;
   }
   if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
@@ -70,7 +69,7 @@ static lcl_status emit_map(lcl_fused *f) {
   int64_t items = LCL_MIN(want, rows), per = (rows + items - 1) / items;
   int64_t parts = rows == 1 ? LCL_MIN(want, (inner + 15) / 16) : 1;
   int64_t per_inner = (int64_t)lcl__round_up((size_t)((inner + parts - 1) / parts), 16);
-  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_outputs + 5 + f->n_param));
+  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_output + 5 + f->n_param));
   int n = 0;
   if (!args) return LCL_ERR_HOST_MEMORY;
   lcl__fused_push_operands(f, args, &n);
@@ -89,7 +88,7 @@ static lcl_status emit_map(lcl_fused *f) {
                    .n_args = n,
                    .dims = 2,
                    .elementwise = same_place(f),
-                   .flops = (double)count * f->n_order,
+                   .flops = (double)count * f->n_member,
                    .bytes = lcl__fused_operand_bytes(f) };
   if (f->caps->packed) {
     d.global[0] = (size_t)((rows + per - 1) / per);
@@ -104,13 +103,10 @@ static lcl_status emit_map(lcl_fused *f) {
   return st;
 }
 
-lcl_status lcl__lower_map_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
-  lcl_fused f = { .lw = lw,
-                  .caps = lcl__lower_caps(lw),
-                  .nodes = nodes,
-                  .n_nodes = n,
-                  .space = nodes[0]->out[0].shape };
-  lcl_status st = lcl__fused_collect(&f);
+lcl_status lcl__lower_map_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
+                                int n) {
+  lcl_fused f = { .lw = lw, .caps = lcl__lower_caps(lw), .space = *space };
+  lcl_status st = lcl__fused_collect(&f, nodes, n);
   if (st == LCL_OK) {
     lcl__fused_merge(&f);
     st = emit_map(&f);

@@ -1,94 +1,167 @@
-/* Generated kernels of reductions, each with the expression it reduces. */
+/* Generated kernels of reductions, with the expressions they reduce and what follows from them.
+ *
+ * A kernel walks over the reduced range of a result once a pass (fuse_text.c). In each pass it adds
+ * up the reductions whose values are known by then; their results are known for the next. */
 #include <math.h>
 
 #include "ops/fuse_text.h"
 
-/* The value that is reduced. */
-static void reduced_value(const lcl_fused *f, char out[32]) {
-  int ignored = 1 << 20;
-  lcl__fused_value(f, f->root->in[0], &ignored, out);
-  if (ignored != 1 << 20) snprintf(out, 32, "(T)(c%d)", f->n_param);
+enum { VECTOR = 16, GROUP = LCL_FOLD_GROUP };
+
+static const lcl_reduce_attr *reduction_of(const lcl_member *m) {
+  return m->node->attr;
 }
 
-static const char *combine(lcl_reduce_kind k) {
-  return k == LCL_REDUCE_SUM   ? "(a) + (b)"
-         : k == LCL_REDUCE_MAX ? "select(b, a, ((a) >= (b)) | ((a) != (a)))"
-                               : "select(b, a, ((a) <= (b)) | ((a) != (a)))";
+/* As the macros of common.cl call it. */
+static const char *kind_name(const lcl_member *m) {
+  static const char *const names[] = {
+    [LCL_REDUCE_SUM] = "SUM", [LCL_REDUCE_MAX] = "MAX", [LCL_REDUCE_MIN] = "MIN"
+  };
+  return names[reduction_of(m)->kind];
 }
 
-static const char *identity(lcl_reduce_kind k) {
-  return k == LCL_REDUCE_SUM ? "0.0f" : k == LCL_REDUCE_MAX ? "-INFINITY" : "INFINITY";
+/* Adds `format`, in which $ stands for the number of a reduction and @ for its kind, for every
+ * reduction of the pass. */
+static void for_each(lcl_fused *f, int pass, const char *format) {
+  for (int i = 0; i < f->n_member; i++) {
+    const lcl_member *m = &f->member[i];
+    if (!m->reduces || m->pass != pass) continue;
+    for (const char *c = format; *c; c++) {
+      if (*c == '$')
+        lcl__str_add(&f->src, "%d", i);
+      else if (*c == '@')
+        lcl__str_add(&f->src, "%s", kind_name(m));
+      else
+        lcl__str_append(&f->src, c, 1);
+    }
+  }
 }
 
-/* acc with a block of values. */
-static const char *join(lcl_reduce_kind k) {
-  return k == LCL_REDUCE_SUM ? "LCL_SUM_JOIN(T, acc, lost, block)" : "acc = COMBINE(acc, block);";
+static int reductions_of(const lcl_fused *f, int pass) {
+  int n = 0;
+  for (int i = 0; i < f->n_member; i++) n += f->member[i].reduces && f->member[i].pass == pass;
+  return n;
 }
 
-/* One more value, into the block. */
-static void emit_accumulate(lcl_fused *f, int v, const char *block) {
-  char value[32];
-  lcl__fused_loads(f, v);
-  lcl__fused_expressions(f);
-  reduced_value(f, value);
-  lcl__str_add(&f->src, "%s = COMBINE(%s, %s);\n", block, block, value);
+/* One more element, into the blocks; condition: of its stores. */
+static void element(lcl_fused *f, int pass, int v, const char *block, const char *condition) {
+  lcl__fused_elements(f, pass, v);
+  for (int i = 0; i < f->n_member; i++) {
+    const lcl_member *m = &f->member[i];
+    char value[32];
+    if (!m->reduces || m->pass != pass) continue;
+    lcl__fused_operand(f, &m->in[0], value);
+    lcl__str_add(&f->src, "%s%d = LCL_COMBINE_%s(%s%d, %s);\n", block, i, kind_name(m), block, i,
+                 value);
+  }
+  if (*condition) lcl__str_add(&f->src, "%s{\n", condition);
+  lcl__fused_store_elements(f, pass, v, "bq");
+  if (*condition) lcl__str_add(&f->src, "}\n");
 }
 
 /* acc over rows k0 to k1 of one result (or a vector of them), block by block, or over every
  * `step`-th of them from `first` on. */
-static void emit_rows(lcl_fused *f, int v, const char *first, const char *step) {
+static void walk_rows(lcl_fused *f, int pass, int v, const char *first, const char *step,
+                      const char *condition) {
+  for_each(f, pass, "T acc$ = (T)(LCL_IDENTITY_@), lost$ = (T)(0.0f);\n");
+  lcl__str_add(&f->src, "for (int k = %s; k < k1;) {\n", first);
+  for_each(f, pass, "T block$ = (T)(LCL_IDENTITY_@);\n");
   lcl__str_add(&f->src,
-               "T acc = (T)(IDENTITY), lost = (T)(0.0f);\nfor (int k = %s; k < k1;) {\n"
-               "T block = (T)(IDENTITY);\n"
-               "for (int stop = k + min(k1 - k, %s * LCL_SUM_BLOCK); k < stop; k += %s) {\n",
-               first, step, step);
-  lcl__fused_bases(f, "k", "r", true, f->rank - 1, 1);
-  emit_accumulate(f, v, "block");
-  lcl__str_add(&f->src, "}\nJOIN(acc, lost, block)\n}\n");
+               "for (int stop = k + min(k1 - k, %s * LCL_SUM_BLOCK); k < stop; k += %s) {\n", step,
+               step);
+  lcl__fused_bases(f, "k", f->rank - 1, 1);
+  element(f, pass, v, "block", condition);
+  lcl__str_add(&f->src, "}\n");
+  for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\n");
+  lcl__str_add(&f->src, "}\n");
 }
 
-enum { GROUP = 64 }; /* work-items of a tiled reduction's group */
+/* u<i> = value times the reduction's factor. */
+static void set_results(lcl_fused *f, int pass, const char *type, const char *value) {
+  for (int i = 0; i < f->n_member; i++)
+    if (f->member[i].reduces && f->member[i].pass == pass)
+      lcl__str_add(&f->src, "%s u%d = %s%d * c%d;\n", type, i, value, i, f->member[i].number);
+}
 
-/* Packed. The innermost dimension is either reduced (a vector accumulator is folded at the
- * end) or kept (a vector of results at once). Each item makes some results over one split of the
- * reduced range. */
+/* ---- packed: an item makes some results over one split of the reduced range ---- */
+
+/* A pass along a line of which every element belongs to one result. */
+static void walk_line(lcl_fused *f, int pass) {
+  lcl_str *o = &f->src;
+  const int v = VECTOR, r = f->rank;
+  for_each(f, pass,
+           "float16 acc$ = (float16)(LCL_IDENTITY_@), block$ = acc$, lost$ = (float16)(0.0f);\n"
+           "float last$ = LCL_IDENTITY_@, last_block$ = last$, last_lost$ = 0.0f;\n");
+  lcl__str_add(o,
+               "for (int k = k0, room = LCL_SUM_BLOCK * %d, last_room = 16; k < k1; k++) {\n"
+               "int j = j0;\n",
+               v);
+  lcl__fused_bases(f, "k", r - 1, 1);
+  lcl__str_add(o,
+               "#define T float%d\nwhile (j1 - j >= %d) {\n"
+               "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
+               "for (; j < stop; j += %d) {\n",
+               v, v, v, v, v);
+  element(f, pass, v, "block", "");
+  lcl__str_add(o, "}\nif (room == 0) {\n");
+  for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\nblock$ = (T)(LCL_IDENTITY_@);\n");
+  lcl__str_add(o,
+               "room = LCL_SUM_BLOCK * %d;\n}\n}\n#undef T\n#define T float\n"
+               "if (j1 - j > last_room) {\n",
+               v);
+  for_each(f, pass,
+           "LCL_JOIN_@(T, last$, last_lost$, last_block$)\nlast_block$ = LCL_IDENTITY_@;\n");
+  lcl__str_add(o, "last_room = 16;\n}\nlast_room -= j1 - j;\n"
+                  "#pragma clang loop vectorize(disable) unroll(disable)\n"
+                  "for (; j < j1; j++) {\n");
+  element(f, pass, 1, "last_block", "");
+  lcl__str_add(o, "}\n#undef T\n}\n");
+  for_each(f, pass,
+           "acc$ = LCL_COMBINE_@(acc$, block$);\nlast$ = LCL_COMBINE_@(last$, last_block$);\n"
+           "float8 h8_$ = LCL_COMBINE_@(acc$.lo, acc$.hi);\n"
+           "float4 h4_$ = LCL_COMBINE_@(h8_$.lo, h8_$.hi);\n"
+           "float2 h2_$ = LCL_COMBINE_@(h4_$.lo, h4_$.hi);\n"
+           "float h1_$ = LCL_COMBINE_@(h2_$.x, h2_$.y), h$ = LCL_COMBINE_@(h1_$, last$);\n");
+}
+
+static void packed_lines(lcl_fused *f) {
+  lcl_str *o = &f->src;
+  const char *where = "split * outputs + r";
+  lcl__str_add(o, "for (int r = begin; r < end; r++) {\nconst int j = 0;\n#define T float\n");
+  lcl__fused_bases(f, "r", f->rank - 1, 0);
+  lcl__fused_load_results(f, 1);
+  lcl__fused_results(f, -1, 1, where, "");
+  for (int pass = 0; pass < f->n_pass; pass++) {
+    lcl__str_add(o, "#undef T\n");
+    walk_line(f, pass);
+    lcl__str_add(o, "#define T float\n");
+    set_results(f, pass, "float", "h");
+    lcl__fused_results(f, pass, 1, where, "");
+  }
+  lcl__str_add(o, "#undef T\n}\n");
+}
+
+/* All passes for v neighbouring results. */
+static void packed_columns(lcl_fused *f, int v) {
+  const char *where = "(part + r) * inner";
+  lcl__fused_load_results(f, v);
+  lcl__fused_results(f, -1, v, where, "");
+  for (int pass = 0; pass < f->n_pass; pass++) {
+    walk_rows(f, pass, v, "k0", "1", "");
+    set_results(f, pass, "T", "acc");
+    lcl__fused_results(f, pass, v, where, "");
+  }
+}
+
 static void reduce_packed(lcl_fused *f) {
   lcl_str *o = &f->src;
-  int r = f->rank, v = 16;
+  const int v = VECTOR;
   lcl__str_add(o, "int unit = get_global_id(0), split = get_global_id(1);\n"
                   "int begin = unit * per, end = min(begin + per, outputs);\n"
                   "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
                   "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
-  if (f->reduced[r - 1]) {
-    lcl__str_add(o, "for (int r = begin; r < end; r++) {\n");
-    lcl__fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl__str_add(o,
-                 "float%d acc = (float%d)(IDENTITY), block = acc, lost = (float%d)(0.0f);\n"
-                 "float last = IDENTITY, last_block = last, last_lost = 0.0f;\n"
-                 "int room = LCL_SUM_BLOCK * %d, last_room = 16;\n"
-                 "for (int k = k0; k < k1; k++) {\nint j = j0;\n",
-                 v, v, v, v);
-    lcl__fused_bases(f, "k", "r", true, r - 1, 1);
-    lcl__str_add(o,
-                 "#define T float%d\nwhile (j1 - j >= %d) {\n"
-                 "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
-                 "for (; j < stop; j += %d) {\n",
-                 v, v, v, v, v);
-    emit_accumulate(f, v, "block");
-    lcl__str_add(o,
-                 "}\nif (room == 0) {\nJOIN(acc, lost, block)\nblock = (T)(IDENTITY);\n"
-                 "room = LCL_SUM_BLOCK * %d;\n}\n}\n#undef T\n#define T float\n"
-                 "if (j1 - j > last_room) {\nJOIN(last, last_lost, last_block)\n"
-                 "last_block = IDENTITY;\nlast_room = 16;\n}\nlast_room -= j1 - j;\n"
-                 "#pragma clang loop vectorize(disable) unroll(disable)\n"
-                 "for (; j < j1; j++) {\n",
-                 v);
-    emit_accumulate(f, 1, "last_block");
-    lcl__str_add(o,
-                 "}\n#undef T\n}\nacc = COMBINE(acc, block);\nlast = COMBINE(last, last_block);\n"
-                 "float8 h8 = COMBINE(acc.lo, acc.hi);\nfloat4 h4 = COMBINE(h8.lo, h8.hi);\n"
-                 "float2 h2 = COMBINE(h4.lo, h4.hi);\nfloat h = COMBINE(h2.x, h2.y);\n"
-                 "h = COMBINE(h, last);\ny[split * outputs + r] = h * factor;\n}\n");
+  if (f->reduced[f->rank - 1]) {
+    packed_lines(f);
     return;
   }
   /* outputs counts rows of kept outer dimensions; the innermost kept dimension is walked inside.
@@ -96,149 +169,129 @@ static void reduce_packed(lcl_fused *f) {
    * partial ones. */
   lcl__str_add(
       o, "int part = k_step > 0 ? split * outputs : 0;\nfor (int r = begin; r < end; r++) {\n");
-  lcl__fused_bases(f, "r", "k", false, r - 1, 0);
+  lcl__fused_bases(f, "r", f->rank - 1, 0);
   lcl__str_add(o, "int j = j0;\n#define T float%d\nfor (; j1 - j >= %d; j += %d) {\n", v, v, v);
-  emit_rows(f, v, "k0", "1");
-  lcl__str_add(o,
-               "vstore%d(acc * factor, 0, y + (part + r) * inner + j);\n}\n#undef T\n"
-               "#define T float\nfor (; j < j1; j++) {\n",
-               v);
-  emit_rows(f, 1, "k0", "1");
-  lcl__str_add(o, "y[(part + r) * inner + j] = acc * factor;\n}\n#undef T\n}\n");
+  packed_columns(f, v);
+  lcl__str_add(o, "}\n#undef T\n#define T float\nfor (; j < j1; j++) {\n");
+  packed_columns(f, 1);
+  lcl__str_add(o, "}\n#undef T\n}\n");
 }
 
-/* Tiled: a work-group of GROUP folds one result (innermost reduced), or `per` neighbouring ones
- * (innermost kept), for each of which GROUP / per work-items share the rows. */
+/* ---- tiled: a work-group of GROUP folds one result (innermost reduced), or `per` neighbouring
+ * ones (innermost kept), for each of which GROUP / per work-items share the rows ---- */
+
+/* Folds what the work-items that share a result have come to. After the last pass only the first of
+ * them knows the result; after others all do. */
+static void fold_group(lcl_fused *f, int pass, const char *least, const char *lane) {
+  lcl_str *o = &f->src;
+  const bool last = pass == f->n_pass - 1;
+  int at = 0;
+  if (!reductions_of(f, pass)) return;
+  for (int i = 0; i < f->n_member; i++)
+    if (f->member[i].reduces && f->member[i].pass == pass)
+      lcl__str_add(o, "local float *fold%d = fold + %d;\nfold%d[lid] = acc%d;\n", i, GROUP * at++,
+                   i, i);
+  lcl__str_add(o,
+               "for (int step = %d; step >= %s; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
+               "if (lid < step) {\n",
+               GROUP / 2, least);
+  for_each(f, pass, "fold$[lid] = LCL_COMBINE_@(fold$[lid], fold$[lid + step]);\n");
+  lcl__str_add(o, "}\n}\n");
+  if (!last) lcl__str_add(o, "barrier(CLK_LOCAL_MEM_FENCE);\n");
+  for (int i = 0; i < f->n_member; i++)
+    if (f->member[i].reduces && f->member[i].pass == pass)
+      lcl__str_add(o, "float u%d = fold%d[%s] * c%d;\n", i, i, last ? "lid" : lane,
+                   f->member[i].number);
+  if (!last) lcl__str_add(o, "barrier(CLK_LOCAL_MEM_FENCE);\n");
+}
+
+static void tiled_line(lcl_fused *f, int pass) {
+  lcl_str *o = &f->src;
+  for_each(f, pass, "float acc$ = LCL_IDENTITY_@, lost$ = 0.0f;\n");
+  lcl__str_add(o, "for (int m = lid; m < all;) {\n");
+  for_each(f, pass, "float block$ = LCL_IDENTITY_@;\n");
+  lcl__str_add(o,
+               "for (int stop = m + min(all - m, %d * LCL_SUM_BLOCK); m < stop; m += %d) {\n"
+               "int k = k0 + m / width, j = j0 + m %% width;\n",
+               GROUP, GROUP);
+  lcl__fused_bases(f, "k", f->rank - 1, 1);
+  element(f, pass, 1, "block", "");
+  lcl__str_add(o, "}\n");
+  for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\n");
+  lcl__str_add(o, "}\n");
+  fold_group(f, pass, "1", "0");
+}
+
+static void tiled_lines(lcl_fused *f) {
+  lcl_str *o = &f->src;
+  const char *where = "split * outputs + r", *first = "if (lid == 0) ";
+  lcl__str_add(o, "int r = get_group_id(0);\nconst int j = 0;\n");
+  lcl__fused_bases(f, "r", f->rank - 1, 0);
+  lcl__fused_load_results(f, 1);
+  lcl__fused_results(f, -1, 1, where, first);
+  lcl__str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\n");
+  for (int pass = 0; pass < f->n_pass; pass++) {
+    tiled_line(f, pass);
+    lcl__fused_results(f, pass, 1, where, first);
+  }
+}
+
+static void tiled_columns(lcl_fused *f) {
+  lcl_str *o = &f->src;
+  const char *where = "(split * outputs + r) * inner",
+             *first = "if (lane == 0 && g < outputs * inner) ";
+  /* Beyond the last result the last one is computed again, and not stored: all reach the barriers.
+   */
+  lcl__str_add(o,
+               "int lane = lid / per, lanes = %d / per;\n"
+               "int g = get_group_id(0) * per + lid %% per, at = min(g, outputs * inner - 1);\n"
+               "int r = at / inner, j = at %% inner;\n",
+               GROUP);
+  lcl__fused_bases(f, "r", f->rank - 1, 0);
+  lcl__fused_load_results(f, 1);
+  lcl__fused_results(f, -1, 1, where, first);
+  for (int pass = 0; pass < f->n_pass; pass++) {
+    walk_rows(f, pass, 1, "k0 + lane", "lanes", "if (g < outputs * inner) ");
+    fold_group(f, pass, "per", "lid % per");
+    lcl__fused_results(f, pass, 1, where, first);
+  }
+}
+
 static void reduce_tiled(lcl_fused *f) {
   lcl_str *o = &f->src;
-  int r = f->rank;
-  lcl__str_add(o, "#define T float\nint split = get_global_id(1);\n"
-                  "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
-                  "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n");
-  if (f->reduced[r - 1]) {
-    lcl__str_add(o, "local float fold[64];\nint lid = get_local_id(0), r = get_group_id(0);\n");
-    lcl__fused_bases(f, "r", "k", false, r - 1, 0);
-    lcl__str_add(o, "int width = max(j1 - j0, 0), all = max(k1 - k0, 0) * width;\n"
-                    "float acc = IDENTITY, lost = 0.0f;\nfor (int m = lid; m < all;) {\n"
-                    "float block = IDENTITY;\n"
-                    "for (int stop = m + min(all - m, 64 * LCL_SUM_BLOCK); m < stop; m += 64) {\n"
-                    "int k = k0 + m / width, j = j0 + m %% width;\n");
-    lcl__fused_bases(f, "k", "r", true, r - 1, 1);
-    emit_accumulate(f, 1, "block");
-    lcl__str_add(o, "}\nJOIN(acc, lost, block)\n}\nfold[lid] = acc;\n"
-                    "for (int step = 32; step > 0; step /= 2) {\nbarrier(CLK_LOCAL_MEM_FENCE);\n"
-                    "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
-                    "if (lid == 0) y[split * outputs + r] = fold[0] * factor;\n#undef T\n");
-    return;
-  }
-  /* Beyond the last result the last one is summed again, and not stored: all reach the barriers. */
-  lcl__str_add(
-      o,
-      "local float fold[%d];\nint lid = get_local_id(0), lane = lid / per, lanes = %d / per;\n"
-      "int g = get_group_id(0) * per + lid %% per, at = min(g, outputs * inner - 1);\n"
-      "int r = at / inner, j = at %% inner;\n",
-      GROUP, GROUP);
-  lcl__fused_bases(f, "r", "k", false, r - 1, 0);
-  emit_rows(f, 1, "k0 + lane", "lanes");
+  int most = 1;
+  for (int pass = 0; pass < f->n_pass; pass++) most = LCL_MAX(most, reductions_of(f, pass));
   lcl__str_add(o,
-               "fold[lid] = acc;\nfor (int step = %d; step >= per; step /= 2) {\n"
-               "barrier(CLK_LOCAL_MEM_FENCE);\n"
-               "if (lid < step) fold[lid] = COMBINE(fold[lid], fold[lid + step]);\n}\n"
-               "if (lane == 0 && g < outputs * inner) "
-               "y[split * outputs * inner + g] = fold[lid] * factor;\n#undef T\n",
-               GROUP / 2);
+               "#define T float\nlocal float fold[%d];\n"
+               "int lid = get_local_id(0), split = get_global_id(1);\n"
+               "int k0 = split * k_step, k1 = min(k0 + k_length, n_reduced);\n"
+               "int j0 = split * j_step, j1 = min(j0 + j_length, inner);\n",
+               GROUP * most);
+  if (f->reduced[f->rank - 1])
+    tiled_lines(f);
+  else
+    tiled_columns(f);
+  lcl__str_add(o, "#undef T\n");
 }
 
-typedef struct reduce_plan {
-  int64_t outputs; /* results; with a kept innermost dimension: rows of results */
-  int64_t inner, n_reduced;
-  int64_t splits;
-  int64_t k_step, k_length, j_step,
-      j_length;    /* split i covers k_length rows from i*k_step, j_length columns from i*j_step */
-  int64_t columns; /* tiled, innermost kept: results of a work-group, a power of 2 */
-  bool inner_reduced;
-  bool partial; /* a result has a part from every split, to be folded */
-} reduce_plan;
+/* ---- launches ---- */
 
-/* Tiled, innermost kept: as many results a work-group as are read side by side, fewer where groups
- * would not fill the device and there are rows to share. */
-static int64_t columns_of(const lcl_caps *caps, const reduce_plan *p) {
-  const int64_t results = p->outputs * p->inner, wide = 32;
-  int64_t columns = GROUP;
-  while (columns > 1 && columns / 2 >= results) columns /= 2;
-  while (columns > wide / 4 && GROUP / columns < p->n_reduced / 8 &&
-         (columns > wide || results / columns < 2 * lcl__units(caps)))
-    columns /= 2;
-  return columns;
-}
-
-/* Splits the reduced range when there are too few results to keep the device busy, or when it is
- * too long for one work-item. */
-static reduce_plan plan_reduce(const lcl_fused *f) {
-  const lcl_caps *caps = f->caps;
-  reduce_plan p = { .outputs = 1, .n_reduced = 1, .splits = 1 };
-  int last = f->rank - 1;
-  p.inner_reduced = f->reduced[last];
-  p.inner = f->dim[last];
-  for (int i = 0; i < last; i++) {
-    if (f->reduced[i])
-      p.n_reduced *= f->dim[i];
-    else
-      p.outputs *= f->dim[i];
-  }
-  p.k_length = p.n_reduced;
-  p.j_length = p.inner;
-  if (!caps->packed && !p.inner_reduced) p.columns = columns_of(caps, &p);
-  int64_t units = caps->packed || p.inner_reduced ? p.outputs
-                                                  : lcl__ceil_div(p.outputs * p.inner, p.columns);
-  int64_t want = lcl__units(caps) * (caps->packed ? LCL_ITEMS_PER_UNIT : 32) / LCL_MAX(units, 1);
-  int64_t work = caps->packed || p.inner_reduced ? p.n_reduced * p.inner : p.n_reduced * p.columns;
-  /* Rounds of a tiled split: 16 of whole lines, 64 of rows, which a work-group shares already. */
-  int64_t splits = LCL_MIN(want, work / (caps->packed ? 8192 : p.inner_reduced ? 1024 : 4096));
-  if (!caps->packed) { /* llvmpipe ends a work-item's loops after 65535 rounds in all */
-    int64_t rounds = work / GROUP;
-    splits = LCL_MAX(splits, (rounds + 32767) / 32768);
-  }
-  if (splits < 2) return p;
-  bool columns = caps->packed && !p.inner_reduced && p.inner >= 32;
-  if (columns || (p.inner_reduced && p.n_reduced < splits)) {
-    p.j_step = p.j_length = (int64_t)lcl__round_up((size_t)((p.inner + splits - 1) / splits), 16);
-    p.splits = (p.inner + p.j_length - 1) / p.j_length;
-  } else {
-    p.k_step = p.k_length = (p.n_reduced + splits - 1) / splits;
-    p.splits = (p.n_reduced + p.k_length - 1) / p.k_length;
-  }
-  p.partial = !columns && p.splits > 1;
-  return p;
-}
-
-static void reduce_source(lcl_fused *f, lcl_reduce_kind kind) {
+static void reduce_source(lcl_fused *f) {
   lcl_str *o = &f->src;
-  lcl__fused_count_parameters(f);
-  lcl__str_add(
-      o,
-      "/* generated: reduction over %d dimensions of %d operations */\n#define COMBINE(a, b) "
-      "(%s)\n#define IDENTITY %s\n#define JOIN(acc, lost, block) %s\n",
-      f->rank, f->n_order, combine(kind), identity(kind), join(kind));
-  lcl__str_add(o, "kernel void KERNEL(");
+  lcl__str_add(o,
+               "/* generated: reductions and element-wise operations over %d dimensions, %d in "
+               "all */\nkernel void KERNEL(",
+               f->rank, f->n_member);
   lcl__fused_arguments(f);
-  lcl__str_add(
-      o,
-      "global float *y, float factor, int8 dims, int outputs, int inner, int n_reduced, int per, "
-      "int k_step, int k_length, "
-      "int j_step, int j_length");
+  lcl__str_add(o, "int8 dims, int8 place, int outputs, int inner, int n_reduced, int per, "
+                  "int k_step, int k_length, int j_step, int j_length");
   lcl__fused_parameters(f);
-  float constant;
-  if (!lcl__fused_inside(f, f->root->in[0]) && lcl__fused_scalar(f->root->in[0], &constant)) {
-    lcl__str_add(o, ", float c%d", f->n_param);
-    f->param[f->n_param] = constant;
-  }
   lcl__str_add(o, ") {\n");
   if (f->caps->packed)
     reduce_packed(f);
   else
     reduce_tiled(f);
-  lcl__str_add(o, "}\n#undef COMBINE\n#undef IDENTITY\n#undef JOIN\n");
+  lcl__str_add(o, "}\n");
 }
 
 lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t results, int64_t splits,
@@ -253,83 +306,112 @@ lcl_status lcl__emit_fold(lcl_lower *lw, lcl_arg parts, lcl_arg y, int64_t resul
                                        .bytes = 4.0 * (double)(results * splits) });
 }
 
-static lcl_status emit_reduce(lcl_fused *f) {
-  lcl_lower *lw = f->lw;
-  const lcl_reduce_attr *attr = f->root->attr;
-  lcl_tensor *out = (lcl_tensor *)&f->root->out[0];
-  int64_t results = lcl_shape_count(out->shape), count = lcl_shape_count(f->space);
-  lcl_arg y = lcl__out(lw, out);
-  if (results == 0) return LCL_OK;
-  if (count == 0) /* the sum of nothing is 0, its mean 0/0 */
-    return lcl__emit_fill(lw, y, isnan(attr->factor) ? 0x7fc00000u : 0, (size_t)results * 4);
-  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
-  reduce_plan p = plan_reduce(f);
-  char name[40];
-  reduce_source(f, (lcl_reduce_kind)attr->kind);
-  LCL_TRY(lcl__fused_name(f, "reduce", name));
-  lcl_arg target = y;
-  if (p.partial)
-    target = lcl__scratch_arg(lw, lcl__scratch(lw, (size_t)(p.splits * results) * 4), LCL_WRITE);
-  int64_t want = lcl__packed_items(f->caps, count, 4096);
-  int64_t items = LCL_MIN(want, p.outputs),
-          per = p.columns ? p.columns : (p.outputs + items - 1) / items;
-  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + 12 + f->n_param));
+/* Whether something follows from results in the same launch. */
+static bool is_deep(const lcl_fused *f) {
+  for (int i = 0; i < f->n_member; i++)
+    if (f->member[i].per_result && !f->member[i].reduces) return true;
+  return f->n_pass > 1;
+}
+
+static void label_of(const lcl_fused *f, char label[160]) {
+  const lcl_member *only = NULL;
+  for (int i = 0; i < f->n_member; i++)
+    if (f->member[i].reduces) {
+      if (only) {
+        lcl__fused_describe(f, "", label);
+        return;
+      }
+      only = &f->member[i];
+    }
+  lcl__fused_describe(f, is_deep(f) ? "" : lcl__node_name(only->node), label);
+}
+
+/* The sum of nothing is 0, its mean 0/0. */
+static lcl_status emit_nothing(lcl_fused *f) {
+  for (int k = 0; k < f->n_output; k++) {
+    const lcl_node *node = f->member[f->output[k]].node;
+    const int64_t results = lcl_shape_count(node->out[0].shape);
+    const lcl_arg y = lcl__out(f->lw, (lcl_tensor *)&node->out[0]);
+    const float factor = ((const lcl_reduce_attr *)node->attr)->factor;
+    if (results)
+      LCL_TRY(lcl__emit_fill(f->lw, y, isnan(factor) ? 0x7fc00000u : 0, (size_t)results * 4));
+  }
+  return LCL_OK;
+}
+
+static lcl_status emit_folds(lcl_fused *f, int64_t results, int64_t splits) {
+  for (int k = 0; k < f->n_output; k++) {
+    const lcl_member *m = &f->member[f->output[k]];
+    if (!m->reduces) continue;
+    LCL_TRY(lcl__emit_fold(f->lw, lcl__scratch_arg(f->lw, f->part[k] - 1, LCL_READ),
+                           lcl__out(f->lw, &m->node->out[0]), results, splits,
+                           (lcl_reduce_kind)reduction_of(m)->kind, reduction_of(m)->factor));
+  }
+  return LCL_OK;
+}
+
+/* Partial results go to memory of their own, whole; the factor is for the fold. */
+static void keep_parts(lcl_fused *f, int64_t results, int64_t splits) {
+  for (int k = 0; k < f->n_output; k++) {
+    const lcl_member *m = &f->member[f->output[k]];
+    if (!m->reduces) continue;
+    f->part[k] = lcl__scratch(f->lw, (size_t)(splits * results) * 4) + 1;
+    f->param[m->number] = 1;
+  }
+}
+
+static int push_arguments(lcl_fused *f, const lcl_fold_plan *p, int64_t per, lcl_arg *args) {
   int n = 0;
-  if (!args) return LCL_ERR_HOST_MEMORY;
   lcl__fused_push_operands(f, args, &n);
-  args[n++] = target;
-  args[n++] = lcl__f32(p.partial ? 1.0f : attr->factor);
   args[n++] = lcl__int8(f->dim, f->rank);
-  args[n++] = lcl__i32(p.outputs);
-  args[n++] = lcl__i32(p.inner);
-  args[n++] = lcl__i32(p.n_reduced);
-  args[n++] = lcl__i32(per);
-  args[n++] = lcl__i32(p.k_step);
-  args[n++] = lcl__i32(p.k_length);
-  args[n++] = lcl__i32(p.j_step);
-  args[n++] = lcl__i32(p.j_length);
-  float constant;
-  int extra = !lcl__fused_inside(f, f->root->in[0]) && lcl__fused_scalar(f->root->in[0], &constant);
-  for (int i = 0; i < f->n_param + extra; i++) args[n++] = lcl__f32(f->param[i]);
-  char label[160];
-  lcl__fused_describe(f,
-                      attr->kind == LCL_REDUCE_SUM   ? "sum"
-                      : attr->kind == LCL_REDUCE_MAX ? "max"
-                                                     : "min",
-                      label);
+  args[n++] = lcl__int8(f->place, f->rank);
+  const int64_t sizes[] = { p->outputs, p->inner,    p->n_reduced, per,
+                            p->k_step,  p->k_length, p->j_step,    p->j_length };
+  for (size_t i = 0; i < LCL_COUNT(sizes); i++) args[n++] = lcl__i32(sizes[i]);
+  for (int i = 0; i < f->n_param; i++) args[n++] = lcl__f32(f->param[i]);
+  return n;
+}
+
+static lcl_status emit_reduce(lcl_fused *f) {
+  int64_t count = lcl_shape_count(f->space.shape), results = 1;
+  for (int i = 0; i < f->rank; i++) results *= f->reduced[i] ? 1 : f->dim[i];
+  if (count == 0) return emit_nothing(f);
+  if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "more than 2^31 elements");
+  const lcl_fold_plan p = lcl__plan_fold(f->caps, f->rank, f->dim, f->reduced, is_deep(f));
+  char name[40], label[160];
+  reduce_source(f);
+  LCL_TRY(lcl__fused_name(f, "reduce", name));
+  label_of(f, label);
+  if (p.partial) keep_parts(f, results, p.splits);
+  const int64_t items = LCL_MIN(lcl__packed_items(f->caps, count, 4096), p.outputs),
+                per = p.columns ? p.columns : lcl__ceil_div(p.outputs, items);
+  lcl_arg *args = lcl__alloc(sizeof *args * (size_t)(3 * f->n_ext + f->n_output + 10 + f->n_param));
+  if (!args) return LCL_ERR_HOST_MEMORY;
   lcl_launch d = { .label = label,
                    .source = { .text = f->src.data },
                    .kernel = name,
                    .args = args,
-                   .n_args = n,
+                   .n_args = push_arguments(f, &p, per, args),
                    .dims = 2,
-                   .flops = (double)count * (f->n_order + 1),
-                   .bytes = lcl__fused_operand_bytes(f) + 4.0 * (double)results };
-  d.global[1] = (size_t)p.splits;
-  d.local[1] = 1;
+                   .global = { 1, (size_t)p.splits },
+                   .local = { 1, 1 },
+                   .flops = (double)count * f->n_member,
+                   .bytes = lcl__fused_operand_bytes(f) };
   if (f->caps->packed) {
-    d.global[0] = (size_t)((p.outputs + per - 1) / per);
-    d.local[0] = 1;
+    d.global[0] = (size_t)lcl__ceil_div(p.outputs, per);
   } else {
     d.local[0] = GROUP;
     d.global[0] = GROUP * (size_t)(p.inner_reduced ? p.outputs : lcl__ceil_div(results, p.columns));
   }
-  lcl_status st = lcl__emit(lw, &d);
+  lcl_status st = lcl__emit(f->lw, &d);
   lcl__free(args);
-  if (st != LCL_OK || !p.partial) return st;
-  target.access = LCL_READ;
-  return lcl__emit_fold(lw, target, y, results, p.splits, (lcl_reduce_kind)attr->kind,
-                        attr->factor);
+  return st == LCL_OK && p.partial ? emit_folds(f, results, p.splits) : st;
 }
 
-lcl_status lcl__lower_reduce_group(lcl_lower *lw, lcl_node *const *nodes, int n) {
-  lcl_fused f = { .lw = lw,
-                  .caps = lcl__lower_caps(lw),
-                  .nodes = nodes,
-                  .n_nodes = n,
-                  .root = nodes[0],
-                  .space = nodes[0]->in[0]->shape };
-  lcl_status st = lcl__fused_collect(&f);
+lcl_status lcl__lower_reduce_group(lcl_lower *lw, const lcl_space *space, lcl_node *const *nodes,
+                                   int n) {
+  lcl_fused f = { .lw = lw, .caps = lcl__lower_caps(lw), .space = *space };
+  lcl_status st = lcl__fused_collect(&f, nodes, n);
   if (st == LCL_OK) {
     lcl__fused_merge(&f);
     st = emit_reduce(&f);

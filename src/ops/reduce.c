@@ -84,13 +84,19 @@ static const char *title_reduce(const lcl_node *node) {
   return names[((const lcl_reduce_attr *)node->attr)->kind];
 }
 
+static unsigned reduced_axes(const lcl_node *node) {
+  return ((const lcl_reduce_attr *)node->attr)->axes;
+}
+
 static const lcl_op op_reduce = { .name = "reduce",
                                   .title = title_reduce,
                                   .attr_size = sizeof(lcl_reduce_attr),
                                   .infer = infer_reduce,
                                   .grad = grad_reduce,
                                   .fusion = LCL_FUSE_REDUCE,
-                                  .lower_group = lcl__lower_reduce_group };
+                                  .lower_group = lcl__lower_reduce_group,
+                                  .reduced_axes = reduced_axes,
+                                  .whole_results = lcl__whole_results };
 
 static lcl_tensor *reduce(lcl_tensor *x, lcl_reduce_kind kind, unsigned axes, bool keepdims,
                           float factor) {

@@ -1,0 +1,141 @@
+/* Joins what runs over one space: reductions over the same axes, the element-wise nodes whose
+ * values they reduce, and those that follow from their results. So softmax with its loss, or batch
+ * norm with its activation, is one launch that walks over each row as often as results are needed
+ * for what follows. */
+#include "graph/compile.h"
+
+/* Tensors that a generated kernel reads and writes: its parameters take at most the 1024 bytes that
+ * every device allows. */
+enum { MAX_TENSORS = 20 };
+
+typedef struct joiner {
+  lcl_grouping *gr;
+  const lcl_caps *caps;
+  char *seen;
+  int a, b; /* the two groups that are looked at: a has reductions */
+  bool failed;
+} joiner;
+
+static int source_group(const joiner *j, lcl_tensor *t) {
+  return j->gr->group_of[lcl__view_source(t)->node->id];
+}
+
+static bool ours(const joiner *j, int group) {
+  return group == j->a || group == j->b;
+}
+
+/* Whether anything that `group` needs is of the two groups. */
+static bool needs_ours(joiner *j, int group) {
+  if (ours(j, group)) return true;
+  if (j->seen[group]) return false;
+  j->seen[group] = 1;
+  const lcl_group *gp = &j->gr->groups[group];
+  for (int i = 0; i < gp->n; i++)
+    for (int k = 0; k < gp->nodes[i]->n_in; k++)
+      if (needs_ours(j, j->gr->group_of[gp->nodes[i]->in[k]->node->id])) return true;
+  return false;
+}
+
+typedef struct findings {
+  lcl_tensor *read[MAX_TENSORS];
+  int n_read, n_written;
+  bool deep; /* something follows from results */
+} findings;
+
+static bool add_read(findings *f, lcl_tensor *t) {
+  float value;
+  if (lcl__const_value(lcl__view_source(t), &value)) return true;
+  for (int i = 0; i < f->n_read; i++)
+    if (f->read[i] == t) return true;
+  if (f->n_read == MAX_TENSORS) return false;
+  f->read[f->n_read++] = t;
+  return true;
+}
+
+/* Whether the node of group `home` can stand in one kernel with all of both groups. */
+static bool node_fits(joiner *j, const lcl_space *space, const lcl_node *node, int home,
+                      findings *f) {
+  if (lcl__space_per(space, node) == LCL_PER_NEITHER) return false;
+  f->deep |= node->op->fusion == LCL_FUSE_MAP && lcl__space_per(space, node) == LCL_PER_RESULT;
+  for (int k = 0; k < node->n_in; k++) {
+    lcl_tensor *t = node->in[k];
+    const int from = source_group(j, t);
+    if (!ours(j, from)) {
+      if (!add_read(f, t) || needs_ours(j, j->gr->group_of[t->node->id])) return false;
+      continue;
+    }
+    f->deep |= lcl__space_per(space, lcl__view_source(t)->node) == LCL_PER_RESULT;
+    if (from != home && !lcl__space_in_place(space, node, t)) return false;
+  }
+  f->n_written += lcl__group_exports(j->gr, node);
+  return true;
+}
+
+/* Whether groups a and b can be one. */
+static bool can_join(joiner *j) {
+  const lcl_group *a = &j->gr->groups[j->a], *b = &j->gr->groups[j->b];
+  findings f = { .n_read = 0 };
+  if (a->n + b->n > LCL_MAX_GROUP) return false;
+  if (b->kind == LCL_GROUP_REDUCE && b->space.axes != a->space.axes) return false;
+  memset(j->seen, 0, (size_t)j->gr->n_groups);
+  for (int i = 0; i < a->n; i++)
+    if (!node_fits(j, &a->space, a->nodes[i], j->a, &f)) return false;
+  for (int i = 0; i < b->n; i++)
+    if (!node_fits(j, &a->space, b->nodes[i], j->b, &f)) return false;
+  if (f.n_read + f.n_written > MAX_TENSORS) return false;
+  if (!f.deep) return true;
+  for (int i = 0; i < a->n; i++)
+    if (a->nodes[i]->op->fusion == LCL_FUSE_REDUCE)
+      return a->nodes[i]->op->whole_results(j->caps, &a->space);
+  return false;
+}
+
+/* Joins group b with a where they can be one. */
+static bool try_join(joiner *j, int b) {
+  const lcl_group *gp = b >= 0 ? &j->gr->groups[b] : NULL;
+  if (!gp || b == j->a || !gp->n) return false;
+  if (gp->kind != LCL_GROUP_MAP && gp->kind != LCL_GROUP_REDUCE) return false;
+  j->b = b;
+  if (!can_join(j)) return false;
+  j->failed = !lcl__group_take(j->gr, j->a, b);
+  return true;
+}
+
+/* Joins a with a group that reads the node, itself or a view of it. */
+static bool join_reader(joiner *j, int id, bool reductions_only) {
+  for (int u = 0; u < j->gr->n_users[id]; u++) {
+    const int user = j->gr->users[id][u], group = j->gr->group_of[user];
+    const lcl_group_kind kind = j->gr->groups[group].kind;
+    if (kind == LCL_GROUP_VIEW                         ? join_reader(j, user, reductions_only)
+        : !reductions_only || kind == LCL_GROUP_REDUCE ? try_join(j, group)
+                                                       : false)
+      return true;
+  }
+  return false;
+}
+
+/* Joins a with one of its neighbours: what it reads, what reads it, reductions that read the same.
+ */
+static bool join_neighbour(joiner *j) {
+  const lcl_group *gp = &j->gr->groups[j->a];
+  for (int i = 0; i < gp->n; i++) {
+    for (int k = 0; k < gp->nodes[i]->n_in; k++)
+      if (try_join(j, source_group(j, gp->nodes[i]->in[k]))) return true;
+    if (join_reader(j, gp->nodes[i]->id, false)) return true;
+  }
+  for (int i = 0; i < gp->n; i++)
+    for (int k = 0; k < gp->nodes[i]->n_in; k++)
+      if (join_reader(j, lcl__view_source(gp->nodes[i]->in[k])->node->id, true)) return true;
+  return false;
+}
+
+bool lcl__group_join(lcl_grouping *gr, const lcl_caps *caps, char *seen) {
+  joiner j = { .gr = gr, .caps = caps, .seen = seen };
+  for (int i = 0; i < gr->n_groups && !j.failed; i++) {
+    const lcl_group *gp = &gr->groups[i];
+    if (gp->kind != LCL_GROUP_REDUCE || !lcl_shape_count(gp->space.shape)) continue;
+    j.a = i;
+    while (gp->n && !j.failed && join_neighbour(&j)) continue;
+  }
+  return !j.failed;
+}
