@@ -144,8 +144,10 @@ enum { LCL_READ = 1, LCL_WRITE = 2, LCL_READ_WRITE = 3 };
 enum { LCL_ARG_MAX_BYTES = 64 };
 typedef struct lcl_arg {
   lcl_arg_kind kind;
-  int access; /* MEMORY: LCL_READ, LCL_WRITE */
-  int slot;   /* MEMORY: the compiler's slot, until it is bound */
+  int access;    /* MEMORY: LCL_READ, LCL_WRITE */
+  int slot;      /* MEMORY: the compiler's slot, until it is bound */
+  bool in_place; /* MEMORY: read, each element last where a written argument that is in_place gets
+                    that element: this may take the memory of the other */
   lcl_buffer *buffer;
   size_t offset, bytes; /* MEMORY: the range of buffer that is touched; a kernel gets all of it */
   union {
@@ -203,8 +205,6 @@ typedef struct lcl_launch {
   void *user;
   void (*user_free)(void *user);
   uint32_t pattern;
-  bool elementwise; /* reads and writes each element at the same place: results may take the place
-                       of operands */
   double flops, bytes; /* for the profile */
 } lcl_launch;
 #define LCL_ARGS(...)                                                                              \

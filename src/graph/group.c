@@ -227,6 +227,15 @@ static bool visit(lcl_grouping *gr, int group) {
   return true;
 }
 
+/* Whether the node was created last of its group, which runs when that one's turn has come, or
+ * something needs it: what it makes does not lie in memory for longer. */
+static bool is_last(const lcl_grouping *gr, int id) {
+  const lcl_group *gp = &gr->groups[gr->group_of[id]];
+  for (int i = 0; i < gp->n; i++)
+    if (gp->nodes[i]->id > id) return false;
+  return true;
+}
+
 /* Nodes that are not to wait for their turn, where all that they read is done. */
 static bool visit_early(lcl_grouping *gr, const lcl_graph *g) {
   for (int i = gr->n_nodes; i-- > 0;) {
@@ -307,7 +316,7 @@ lcl_status lcl__grouping_make(lcl_graph *g, const lcl_caps *caps, lcl_tensor *co
     if (gr->groups[i].kind == LCL_GROUP_MAP || gr->groups[i].kind == LCL_GROUP_REDUCE)
       qsort(gr->groups[i].nodes, (size_t)gr->groups[i].n, sizeof(lcl_node *), by_id);
   for (int i = 0; ok && i < n; i++)
-    if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE))
+    if (gr->needed[i] && !(g->nodes.data[i]->op->flags & LCL_OP_UPDATE) && is_last(gr, i))
       ok = visit(gr, gr->group_of[i]) && visit_early(gr, g);
   lcl__free(seen);
   return ok ? LCL_OK : LCL_ERR_HOST_MEMORY;

@@ -7,6 +7,10 @@
 /* Tensors that a generated kernel reads and writes: its parameters take at most the 1024 bytes that
  * every device allows. */
 enum { MAX_TENSORS = 20 };
+/* Elements whose launch costs more than the work, and whose memory is not worth a thought. Larger
+ * reductions that have no elements in common stay apart: together, all they read would have to be
+ * there at the same time. */
+enum { SMALL = 16384 };
 
 typedef struct joiner {
   lcl_grouping *gr;
@@ -38,16 +42,22 @@ static bool needs_ours(joiner *j, int group) {
 
 typedef struct findings {
   lcl_tensor *read[MAX_TENSORS];
+  int home[MAX_TENSORS]; /* of the first reader */
   int n_read, n_written;
   bool deep; /* something follows from results */
+  bool tied; /* elements of one group follow from the other, or both read the same elements */
 } findings;
 
-static bool add_read(findings *f, lcl_tensor *t) {
+static bool add_read(findings *f, const lcl_space *space, lcl_tensor *t, int home) {
   float value;
   if (lcl__const_value(lcl__view_source(t), &value)) return true;
   for (int i = 0; i < f->n_read; i++)
-    if (f->read[i] == t) return true;
+    if (f->read[i] == t) {
+      f->tied |= f->home[i] != home && lcl_shape_count(t->shape) == lcl_shape_count(space->shape);
+      return true;
+    }
   if (f->n_read == MAX_TENSORS) return false;
+  f->home[f->n_read] = home;
   f->read[f->n_read++] = t;
   return true;
 }
@@ -61,14 +71,32 @@ static bool node_fits(joiner *j, const lcl_space *space, const lcl_node *node, i
     lcl_tensor *t = node->in[k];
     const int from = source_group(j, t);
     if (!ours(j, from)) {
-      if (!add_read(f, t) || needs_ours(j, j->gr->group_of[t->node->id])) return false;
+      if (!add_read(f, space, t, home) || needs_ours(j, j->gr->group_of[t->node->id])) return false;
       continue;
     }
     f->deep |= lcl__space_per(space, lcl__view_source(t)->node) == LCL_PER_RESULT;
-    if (from != home && !lcl__space_in_place(space, node, t)) return false;
+    if (from == home) continue;
+    if (!lcl__space_in_place(space, node, t)) return false;
+    f->tied |= node->op->fusion == LCL_FUSE_REDUCE ||
+               lcl__space_per(space, node) == LCL_PER_ELEMENT;
   }
   f->n_written += lcl__group_exports(j->gr, node);
   return true;
+}
+
+/* Whether b, of results, waits for something that a, of many elements, would have to wait for then:
+ * what was created after all of a, as another branch's share of a gradient. */
+static bool would_delay(const joiner *j) {
+  const lcl_group *a = &j->gr->groups[j->a], *b = &j->gr->groups[j->b];
+  int last = 0;
+  if (lcl__space_per(&a->space, b->nodes[0]) != LCL_PER_RESULT) return false;
+  for (int i = 0; i < a->n; i++) last = LCL_MAX(last, a->nodes[i]->id);
+  for (int i = 0; i < b->n; i++)
+    for (int k = 0; k < b->nodes[i]->n_in; k++) {
+      const lcl_node *from = lcl__view_source(b->nodes[i]->in[k])->node;
+      if (from->id > last && from->n_in && !ours(j, j->gr->group_of[from->id])) return true;
+    }
+  return false;
 }
 
 /* Whether groups a and b can be one. */
@@ -83,6 +111,9 @@ static bool can_join(joiner *j) {
   for (int i = 0; i < b->n; i++)
     if (!node_fits(j, &a->space, b->nodes[i], j->b, &f)) return false;
   if (f.n_read + f.n_written > MAX_TENSORS) return false;
+  if (lcl_shape_count(a->space.shape) > SMALL &&
+      (b->kind == LCL_GROUP_REDUCE ? !f.tied : would_delay(j)))
+    return false;
   if (!f.deep) return true;
   for (int i = 0; i < a->n; i++)
     if (a->nodes[i]->op->fusion == LCL_FUSE_REDUCE)
@@ -114,8 +145,8 @@ static bool join_reader(joiner *j, int id, bool reductions_only) {
   return false;
 }
 
-/* Joins a with one of its neighbours: what it reads, what reads it, reductions that read the same.
- */
+/* Joins a with one of its neighbours: what it reads, what reads it, reductions that read the same
+ * elements. */
 static bool join_neighbour(joiner *j) {
   const lcl_group *gp = &j->gr->groups[j->a];
   for (int i = 0; i < gp->n; i++) {
@@ -124,8 +155,12 @@ static bool join_neighbour(joiner *j) {
     if (join_reader(j, gp->nodes[i]->id, false)) return true;
   }
   for (int i = 0; i < gp->n; i++)
-    for (int k = 0; k < gp->nodes[i]->n_in; k++)
-      if (join_reader(j, lcl__view_source(gp->nodes[i]->in[k])->node->id, true)) return true;
+    for (int k = 0; k < gp->nodes[i]->n_in; k++) {
+      lcl_tensor *t = lcl__view_source(gp->nodes[i]->in[k]);
+      if (lcl_shape_count(t->shape) == lcl_shape_count(gp->space.shape) &&
+          join_reader(j, t->node->id, true))
+        return true;
+    }
   return false;
 }
 

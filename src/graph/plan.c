@@ -70,15 +70,28 @@ static void find_lives(lcl_lower *lw) {
   }
 }
 
-/* An operand that dies in this element-wise launch and whose place the result can take. */
-static int dying_operand(const lcl_lower *lw, size_t r, size_t bytes, const bool *taken) {
+/* Whether launch r reads the slot, all of it, only in place. */
+static bool read_in_place(const lcl_launch *l, int slot) {
+  bool is = false;
+  for (int i = 0; i < l->n_args; i++) {
+    const lcl_arg *a = &l->args[i];
+    if (a->kind != LCL_ARG_MEMORY || a->slot != slot) continue;
+    if (!a->in_place || a->access != LCL_READ) return false;
+    is = true;
+  }
+  return is;
+}
+
+/* An operand that dies in this launch and whose place the result, an argument of it, can take. */
+static int dying_operand(const lcl_lower *lw, size_t r, const lcl_arg *result, size_t bytes,
+                         const bool *taken) {
   const lcl_launch *l = &lw->launches.data[r];
-  for (int i = 0; l->elementwise && i < l->n_args; i++) {
+  for (int i = 0; result->in_place && i < l->n_args; i++) {
     const lcl_arg *a = &l->args[i];
     if (a->kind != LCL_ARG_MEMORY || a->access != LCL_READ) continue;
     const lcl_slot *s = &lw->slots.data[a->slot];
     if (s->kind == LCL_SLOT_TEMP && s->last == (int)r && s->first < (int)r && !taken[a->slot] &&
-        s->bytes == bytes)
+        s->bytes == bytes && read_in_place(l, a->slot))
       return a->slot;
   }
   return -1;
@@ -100,7 +113,7 @@ lcl_status lcl__plan_memory(lcl_lower *lw, size_t *arena_bytes, size_t *sum_byte
       if (s->kind != LCL_SLOT_TEMP || s->first != (int)r || s->bytes == 0 || s->offset != SIZE_MAX)
         continue;
       size_t bytes = lcl__round_up(s->bytes, align);
-      int from = dying_operand(lw, r, s->bytes, taken);
+      int from = dying_operand(lw, r, &l->args[i], s->bytes, taken);
       *sum_bytes += bytes;
       if (from >= 0) {
         s->offset = lw->slots.data[from].offset;

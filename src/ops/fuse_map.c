@@ -39,20 +39,6 @@ static void map_source(lcl_fused *f) {
   lcl__str_add(o, "}\n#undef T\n}\n}\n");
 }
 
-/* Whether every operand is read exactly where the results are written, so that a result may take an
- * operand's place. */
-static bool same_place(const lcl_fused *f) {
-  if (f->rank != 1) return false;
-  for (int e = 0; e < f->n_ext; e++) {
-    if (f->ext[e].stride[0] != 1 || f->ext[e].offset != 0) return false;
-    for (int k = 0; k < f->n_output; k++)
-      if (lcl_dtype_size(f->member[f->output[k]].node->out[0].dtype) !=
-          lcl_dtype_size(f->ext[e].tensor->dtype))
-        return false;
-  }
-  return true;
-}
-
 static lcl_status emit_map(lcl_fused *f) {
   int64_t count = lcl_shape_count(f->space.shape);
   if (count == 0 || f->n_output == 0) { /* still give empty results a slot */
@@ -87,7 +73,6 @@ static lcl_status emit_map(lcl_fused *f) {
                    .args = args,
                    .n_args = n,
                    .dims = 2,
-                   .elementwise = same_place(f),
                    .flops = (double)count * f->n_member,
                    .bytes = lcl__fused_operand_bytes(f) };
   if (f->caps->packed) {

@@ -43,8 +43,8 @@ static int reductions_of(const lcl_fused *f, int pass) {
   return n;
 }
 
-/* One more element, into the blocks; condition: of its stores. */
-static void element(lcl_fused *f, int pass, int v, const char *block, const char *condition) {
+/* One more element, into the blocks. */
+static void element(lcl_fused *f, int pass, int v, const char *block) {
   lcl__fused_elements(f, pass, v);
   for (int i = 0; i < f->n_member; i++) {
     const lcl_member *m = &f->member[i];
@@ -54,15 +54,12 @@ static void element(lcl_fused *f, int pass, int v, const char *block, const char
     lcl__str_add(&f->src, "%s%d = LCL_COMBINE_%s(%s%d, %s);\n", block, i, kind_name(m), block, i,
                  value);
   }
-  if (*condition) lcl__str_add(&f->src, "%s{\n", condition);
   lcl__fused_store_elements(f, pass, v, "bq");
-  if (*condition) lcl__str_add(&f->src, "}\n");
 }
 
 /* acc over rows k0 to k1 of one result (or a vector of them), block by block, or over every
  * `step`-th of them from `first` on. */
-static void walk_rows(lcl_fused *f, int pass, int v, const char *first, const char *step,
-                      const char *condition) {
+static void walk_rows(lcl_fused *f, int pass, int v, const char *first, const char *step) {
   for_each(f, pass, "T acc$ = (T)(LCL_IDENTITY_@), lost$ = (T)(0.0f);\n");
   lcl__str_add(&f->src, "for (int k = %s; k < k1;) {\n", first);
   for_each(f, pass, "T block$ = (T)(LCL_IDENTITY_@);\n");
@@ -70,7 +67,7 @@ static void walk_rows(lcl_fused *f, int pass, int v, const char *first, const ch
                "for (int stop = k + min(k1 - k, %s * LCL_SUM_BLOCK); k < stop; k += %s) {\n", step,
                step);
   lcl__fused_bases(f, "k", f->rank - 1, 1);
-  element(f, pass, v, "block", condition);
+  element(f, pass, v, "block");
   lcl__str_add(&f->src, "}\n");
   for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\n");
   lcl__str_add(&f->src, "}\n");
@@ -102,7 +99,7 @@ static void walk_line(lcl_fused *f, int pass) {
                "int stop = j + min((j1 - j) / %d * %d, room);\nroom -= stop - j;\n"
                "for (; j < stop; j += %d) {\n",
                v, v, v, v, v);
-  element(f, pass, v, "block", "");
+  element(f, pass, v, "block");
   lcl__str_add(o, "}\nif (room == 0) {\n");
   for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\nblock$ = (T)(LCL_IDENTITY_@);\n");
   lcl__str_add(o,
@@ -114,7 +111,7 @@ static void walk_line(lcl_fused *f, int pass) {
   lcl__str_add(o, "last_room = 16;\n}\nlast_room -= j1 - j;\n"
                   "#pragma clang loop vectorize(disable) unroll(disable)\n"
                   "for (; j < j1; j++) {\n");
-  element(f, pass, 1, "last_block", "");
+  element(f, pass, 1, "last_block");
   lcl__str_add(o, "}\n#undef T\n}\n");
   for_each(f, pass,
            "acc$ = LCL_COMBINE_@(acc$, block$);\nlast$ = LCL_COMBINE_@(last$, last_block$);\n"
@@ -147,7 +144,7 @@ static void packed_columns(lcl_fused *f, int v) {
   lcl__fused_load_results(f, v);
   lcl__fused_results(f, -1, v, where, "");
   for (int pass = 0; pass < f->n_pass; pass++) {
-    walk_rows(f, pass, v, "k0", "1", "");
+    walk_rows(f, pass, v, "k0", "1");
     set_results(f, pass, "T", "acc");
     lcl__fused_results(f, pass, v, where, "");
   }
@@ -215,7 +212,7 @@ static void tiled_line(lcl_fused *f, int pass) {
                "int k = k0 + m / width, j = j0 + m %% width;\n",
                GROUP, GROUP);
   lcl__fused_bases(f, "k", f->rank - 1, 1);
-  element(f, pass, 1, "block", "");
+  element(f, pass, 1, "block");
   lcl__str_add(o, "}\n");
   for_each(f, pass, "LCL_JOIN_@(T, acc$, lost$, block$)\n");
   lcl__str_add(o, "}\n");
@@ -238,20 +235,18 @@ static void tiled_lines(lcl_fused *f) {
 
 static void tiled_columns(lcl_fused *f) {
   lcl_str *o = &f->src;
-  const char *where = "(split * outputs + r) * inner",
-             *first = "if (lane == 0 && g < outputs * inner) ";
-  /* Beyond the last result the last one is computed again, and not stored: all reach the barriers.
-   */
+  const char *where = "(split * outputs + r) * inner", *first = "if (lane == 0 && g == at) ";
+  /* Beyond the last result there are no rows, but all reach the barriers. */
   lcl__str_add(o,
                "int lane = lid / per, lanes = %d / per;\n"
                "int g = get_group_id(0) * per + lid %% per, at = min(g, outputs * inner - 1);\n"
-               "int r = at / inner, j = at %% inner;\n",
+               "int r = at / inner, j = at %% inner;\nif (g > at) k1 = k0;\n",
                GROUP);
   lcl__fused_bases(f, "r", f->rank - 1, 0);
   lcl__fused_load_results(f, 1);
   lcl__fused_results(f, -1, 1, where, first);
   for (int pass = 0; pass < f->n_pass; pass++) {
-    walk_rows(f, pass, 1, "k0 + lane", "lanes", "if (g < outputs * inner) ");
+    walk_rows(f, pass, 1, "k0 + lane", "lanes");
     fold_group(f, pass, "per", "lid % per");
     lcl__fused_results(f, pass, 1, where, first);
   }

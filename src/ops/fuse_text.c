@@ -382,11 +382,28 @@ lcl_status lcl__fused_name(lcl_fused *f, const char *what, char name[40]) {
 
 /* ---- arguments and labels ---- */
 
+/* Whether the external is walked as results of the space's shape are. */
+static bool is_in_place(const lcl_fused *f, const lcl_external *e) {
+  return !e->per_result && e->offset == 0 &&
+         !memcmp(e->stride, f->place, (size_t)f->rank * sizeof *e->stride);
+}
+
+/* What the last pass makes of elements may take the place of an operand: each element is read
+ * before it is written. */
+static lcl_arg output_arg(lcl_fused *f, int k) {
+  const lcl_member *m = &f->member[f->output[k]];
+  lcl_arg a = f->part[k] ? lcl__scratch_arg(f->lw, f->part[k] - 1, LCL_WRITE)
+                         : lcl__out(f->lw, &m->node->out[0]);
+  a.in_place = !m->per_result && m->pass == f->n_pass - 1;
+  return a;
+}
+
 void lcl__fused_push_operands(lcl_fused *f, lcl_arg *args, int *n) {
-  for (int e = 0; e < f->n_ext; e++) args[(*n)++] = f->ext[e].arg;
-  for (int k = 0; k < f->n_output; k++)
-    args[(*n)++] = f->part[k] ? lcl__scratch_arg(f->lw, f->part[k] - 1, LCL_WRITE)
-                              : lcl__out(f->lw, &f->member[f->output[k]].node->out[0]);
+  for (int e = 0; e < f->n_ext; e++) {
+    args[*n] = f->ext[e].arg;
+    args[(*n)++].in_place = is_in_place(f, &f->ext[e]);
+  }
+  for (int k = 0; k < f->n_output; k++) args[(*n)++] = output_arg(f, k);
   for (int e = 0; e < f->n_ext; e++) {
     args[(*n)++] = lcl__i32(f->ext[e].offset);
     args[(*n)++] = lcl__int8(f->ext[e].stride, LCL_MAX_RANK);
