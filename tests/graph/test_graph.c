@@ -339,6 +339,59 @@ static void fetched_on_the_way(void **state) {
   end(w);
 }
 
+static lcl_tensor *normalised(lcl_tensor *x, unsigned axes) {
+  lcl_tensor *mean, *var;
+  lcl_moments(x, axes, &mean, &var);
+  return lcl_mul(lcl_sub(x, mean), lcl_rsqrt(lcl_shift(var, 1e-3f)));
+}
+
+/* What follows from the results of reductions is computed in their launch, and is what separate
+ * launches give: rows, columns, short lines; nothing that another row, another axis or another
+ * launch has to give first. */
+static void follows_from_results(void **state) {
+  (void)state;
+  enum { N = 36 };
+  float x[N * N], got[N * N], again[N * N];
+  fill(x, N * N, 23);
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, N));
+  lcl_tensor *rows = lcl_sum(t, LCL_AXIS(1), true), *soft = lcl_softmax(t, 1);
+  lcl_tensor *product = lcl_matmul(soft, soft, false, false);
+  lcl_tensor *lines = lcl_reshape(t, LCL_SHAPE(2, 27, 6, 4));
+  lcl_tensor *narrow = lcl_reshape(t, LCL_SHAPE(N * N / 9, 9));
+  static const int one[] = { 1, 0 };
+  const struct {
+    lcl_tensor *y;
+    size_t launches; /* 0: as many as there are */
+  } cases[] = {
+    { lcl_log_softmax(t, 1), 1 },
+    { lcl_log_softmax(narrow, 1), 1 },
+    { normalised(t, LCL_AXIS(0)), 1 },
+    { normalised(narrow, LCL_AXIS(1)), 1 },
+    { normalised(lines, LCL_AXIS(0) | LCL_AXIS(2) | LCL_AXIS(3)), 1 },
+    { lcl_sum(lcl_add(t, lcl_transpose(rows, one)), LCL_AXIS(1), true), 2 },
+    { lcl_add(rows, lcl_transpose(lcl_sum(t, LCL_AXIS(0), true), one)), 0 },
+    { lcl_add(lcl_sum(lcl_mul(product, soft), LCL_AXIS(1), true), rows), 0 },
+    { lcl_mul(lcl_max(t, LCL_AXIS(1), true), lcl_min(lcl_neg(t), LCL_AXIS(1), true)), 1 },
+  };
+  for (size_t c = 0; c < LCL_COUNT(cases); c++) {
+    const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(cases[c].y));
+    for (int plain = 0; plain < 2; plain++) {
+      lcl_program *p;
+      ASSERT_OK(lcl_compile(
+          w.g, &(lcl_compile_desc) { .fetch = &cases[c].y, .n_fetch = 1, .no_fusion = plain }, &p));
+      if (!plain && cases[c].launches)
+        assert_int_equal(lcl_program_get_stats(p).launches, cases[c].launches);
+      ASSERT_OK(lcl_feed(p, "x", x, sizeof x));
+      ASSERT_OK(lcl_run(p));
+      ASSERT_OK(lcl_fetch(p, "#0", plain ? again : got, n * sizeof(float)));
+      lcl_program_destroy(p);
+    }
+    for (size_t k = 0; k < n; k++) near(got[k], (double)again[k], 2e-5);
+  }
+  end(w);
+}
+
 /* Memory that is free on both sides of a tensor is not one piece: b lies between a and c, and is
  * read after the places of both were given back. */
 static void kept_between_free_places(void **state) {
@@ -584,6 +637,7 @@ int main(void) {
     cmocka_unit_test(unrelated),
     cmocka_unit_test(largest_shape),
     cmocka_unit_test(fetched_on_the_way),
+    cmocka_unit_test(follows_from_results),
     cmocka_unit_test(kept_between_free_places),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
