@@ -23,7 +23,7 @@ def run_one(latentcl, driver, device, workload, folder):
     env = {k: v for k, v in os.environ.items() if not k.startswith("LATENTCL_")}
     env.update(NULLCL_DEVICE=device, NULLCL_DIR=str(folder), NULLCL_MOST=str(MOST_LINES), LD_PRELOAD=str(driver),
                LATENTCL_ENABLE="tiled", LATENTCL_FIND="off", LATENTCL_CACHE="off", LATENTCL_TUNING="off",
-               LATENTCL_DISABLE="clblast,clfft", XDG_DATA_HOME=str(folder / "data"))
+               LATENTCL_DISABLE="clblast,clfft,overlap", XDG_DATA_HOME=str(folder / "data"))
     done = subprocess.run([str(latentcl), "bench", workload, "--quick", "--seconds", "0.001"], env=env, capture_output=True,
                           text=True)
     if done.returncode:
