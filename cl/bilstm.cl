@@ -155,7 +155,8 @@ static void forward_job(const walk *w, cptr map, cptr kt, int t, int job) {
 __kernel void bilstm_forward(cptr restrict s, cptr restrict kt, gptr margin, gptr records,
                              const bilstm_sizes z, const int in_margin) {
   const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2, h = z.hidden;
-  const walk w = walk_of(margin, records, image, d, z, in_margin);
+  walk w;
+  walk_of(&w, margin, records, image, d, z, in_margin);
   cptr map = s + image_at(z, image, 8 * h) + d * 4 * h;
   for (int t = 0; t < columns(&w); t++) {
     FOR_JOBS(job, block_jobs(&w, t)) forward_job(&w, map, kt + (size_t)d * 8 * h * h, t, job);
@@ -168,7 +169,8 @@ __kernel void bilstm_forward_step(cptr restrict s, cptr restrict kt, gptr margin
                                   const bilstm_sizes z, const int t) {
   const int image = (int)get_global_id(1) / 2, d = (int)get_global_id(1) % 2, h = z.hidden,
             job = (int)get_global_id(0);
-  const walk w = walk_of(margin, records, image, d, z, 0);
+  walk w;
+  walk_of(&w, margin, records, image, d, z, 0);
   if (job < block_jobs(&w, t))
     forward_job(&w, s + image_at(z, image, 8 * h) + d * 4 * h, kt + (size_t)d * 8 * h * h, t, job);
 }
@@ -329,7 +331,8 @@ __kernel void bilstm_backward(cptr restrict gy, cptr restrict k_left, cptr restr
   gptr gk = partial + item * part_size(H, h);
   FOR_JOBS(e, (int)part_size(H, h)) gk[e] = 0.0f;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
-    const walk w = walk_of(margin, records, n, d, z, 0);
+    walk w;
+    walk_of(&w, margin, records, n, d, z, 0);
     FOR_JOBS(e, (int)carry_size(H, h)) q.same[e] = 0.0f;
     SYNC();
     backward_walk(&w, &q, gy + image_at(z, n, h), d ? k_right : k_left, gs + image_at(z, n, 8 * h),
@@ -345,7 +348,8 @@ __kernel void bilstm_backward_step_cells(cptr restrict gy, gptr margin, gptr rec
                                          gptr scratch, const bilstm_sizes z, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
-  const walk w = walk_of(margin, records, item / 2, item % 2, z, 0);
+  walk w;
+  walk_of(&w, margin, records, item / 2, item % 2, z, 0);
   const size_t at = image_at(z, item / 2, h);
   if (job < cell_jobs(&w, t)) cell_job(&w, &q, gy + at, gs + 8 * at, t, job);
 }
@@ -355,7 +359,8 @@ __kernel void bilstm_backward_step_products(cptr restrict k_left, cptr restrict 
                                             const bilstm_sizes z, const int t) {
   const int item = (int)get_global_id(1), job = (int)get_global_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + item * carry_size(H, h), H, h);
-  const walk w = walk_of(margin, records, item / 2, item % 2, z, 0);
+  walk w;
+  walk_of(&w, margin, records, item / 2, item % 2, z, 0);
   if (job < block_jobs(&w, t))
     product_job(&w, &q, item % 2 ? k_right : k_left, gs + image_at(z, item / 2, 8 * h), t, job);
 }
@@ -366,7 +371,8 @@ __kernel void bilstm_backward_step_kernel(gptr margin, gptr records, gptr gs, gp
   const int H = z.height, h = z.hidden, N = z.images, P = z.parts;
   if (job >= 4 * h / BILSTM_G * (h / BILSTM_V)) return;
   for (int n = part_begin(part, N, P); n < part_begin(part + 1, N, P); n++) {
-    const walk w = walk_of(margin, records, n, item % 2, z, 0);
+    walk w;
+    walk_of(&w, margin, records, n, item % 2, z, 0);
     backward_kernel(&w, gs + image_at(z, n, 8 * h), partial + item * part_size(H, h), t, job);
   }
 }
@@ -390,7 +396,8 @@ __kernel void bilstm_backward_margin(cptr restrict k_left, cptr restrict k_right
   const int d = (int)get_group_id(0), H = z.height, h = z.hidden;
   const carry q = carry_of(scratch + d * carry_size(H, h), H, h);
   gptr gk = partial + (z.parts * 2 + d) * part_size(H, h), edge = gk + 8 * h * h;
-  const walk w = walk_of(margin, margin, 0, d, z, 1);
+  walk w;
+  walk_of(&w, margin, margin, 0, d, z, 1);
   FOR_JOBS(e, 8 * h * h) gk[e] = 0.0f;
   FOR_JOBS(e, (5 * H + 4) * h) q.same[e] = 0.0f;
   SYNC();

@@ -47,13 +47,11 @@ typedef struct place {
   int row, u;
   int start, rows, step;
 } place;
-static place place_of(const walk *w, int item) {
-  place p;
-  p.row = item / UNITS * BILSTM_R, p.u = item % UNITS;
-  p.step = w->d ? -1 : 1;
-  p.rows = w->W - p.step;
-  p.start = p.row * p.rows + (w->d ? w->W - 1 : 0);
-  return p;
+static void place_of(place *p, const walk *w, int item) {
+  p->row = item / UNITS * BILSTM_R, p->u = item % UNITS;
+  p->step = w->d ? -1 : 1;
+  p->rows = w->W - p->step;
+  p->start = p->row * p->rows + (w->d ? w->W - 1 : 0);
 }
 /* Whether row i runs at column t, and whether its cell is in the image. */
 static bool runs(const walk *w, int evolve, int t, int i) {
@@ -65,12 +63,6 @@ static bool in_image(const walk *w, int t, int i) {
 /* Whether any of the work-item's rows runs. */
 static bool works(const walk *w, const place *p, int evolve, int t) {
   return p->row < w->H && t - (p->row + BILSTM_R - 1) < w->W && (evolve || t >= p->row);
-}
-
-static walk tiled_walk(gptr margin, gptr records, int image, int d, bilstm_sizes z) {
-  walk w = walk_of(margin, records, image, d, z, 0);
-  w.h = UNITS;
-  return w;
 }
 
 /* ---- forward ---- */
@@ -177,8 +169,11 @@ __kernel void bilstm_forward_tiled(cptr restrict s, cptr restrict k_left, cptr r
                                    const bilstm_sizes z, __local float4 *restrict keep,
                                    __local float4 *restrict state) {
   const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2;
-  const walk w = tiled_walk(margin, records, image, d, z);
-  const place at = place_of(&w, (int)get_local_id(0));
+  walk w;
+  walk_of(&w, margin, records, image, d, z, 0);
+  w.h = UNITS; /* what the compiler knows */
+  place at;
+  place_of(&at, &w, (int)get_local_id(0));
   const int buffer = (w.H + BILSTM_R) * UNITS4, n_columns = w.H + w.W - 1, u = at.u;
   cptr map = s + image_at(z, image, 8 * UNITS) + d * 4 * UNITS;
   const float4 beside = z.pad ? quad(pad + d * 4 * UNITS + u, UNITS) : (float4)(0.0f);
@@ -296,8 +291,11 @@ __kernel void bilstm_backward_tiled(cptr restrict gy, cptr restrict k_left, cptr
                                     __local float4 *restrict dp, __local float *restrict below) {
   const int image = (int)get_group_id(0) / 2, d = (int)get_group_id(0) % 2, H = z.height;
   const int item = (int)get_local_id(0), items = (int)get_local_size(0);
-  const walk w = tiled_walk(margin, records, image, d, z);
-  const place at = place_of(&w, item);
+  walk w;
+  walk_of(&w, margin, records, image, d, z, 0);
+  w.h = UNITS; /* what the compiler knows */
+  place at;
+  place_of(&at, &w, item);
   const int u = at.u, mine = at.row * UNITS + u;
   cptr k = d ? k_right : k_left;
   gy += image_at(z, image, UNITS);
@@ -400,7 +398,9 @@ bilstm_kernel_grad(gptr margin, gptr records, cptr restrict gs, cptr restrict dp
   const int wide = (4 * UNITS + GATES - 1) / GATES, tile = (int)get_group_id(0);
   const int gate0 = tile % wide * GATES, column0 = tile / wide * COLUMNS;
   const int my_gate = item % (GATES / 4), my_column = item / (GATES / 4);
-  const walk w = tiled_walk(margin, records, image, d, z);
+  walk w;
+  walk_of(&w, margin, records, image, d, z, 0);
+  w.h = UNITS; /* what the compiler knows */
   /* What the item loads: a gate of some cells, and a column. */
   const int gate = gate0 + item % GATES, column = column0 + item % COLUMNS;
   const int is_above = column < UNITS, unit = is_above ? column : column - UNITS;

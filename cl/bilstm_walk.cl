@@ -1,5 +1,8 @@
 /* bilstm_walk.cl: what bilstm.cl and bilstm_tiled.cl share: activations, and where cells are. See
  * bilstm.cl. Included, with BILSTM_V defined. */
+#ifndef BILSTM_V
+#define BILSTM_V 1
+#endif
 #define WIDTH BILSTM_V
 #include "lstm.cl"
 
@@ -67,13 +70,14 @@ static cptr neighbour(const walk *w, int t, int i) {
   return i < 0 || (t < i && !w->init) ? w->zero : record_at(w, t, i);
 }
 
-static walk walk_of(gptr margin, gptr rec, int image, int d, bilstm_sizes z, int in_margin) {
-  walk w;
-  w.H = z.height, w.W = z.width, w.h = z.hidden, w.d = d, w.init = z.init, w.in_margin = in_margin;
-  w.zero = margin;
-  w.margin = margin + 8 * w.h + (size_t)d * w.H * w.H * 6 * w.h;
-  w.rec = rec + ((size_t)image * 2 + d) * w.H * w.W * 6 * w.h;
-  return w;
+/* Not returned: Oclgrind does not know what some compilers say of a struct that is. */
+static void walk_of(walk *w, gptr margin, gptr rec, int image, int d, bilstm_sizes z,
+                    int in_margin) {
+  w->H = z.height, w->W = z.width, w->h = z.hidden, w->d = d, w->init = z.init;
+  w->in_margin = in_margin;
+  w->zero = margin;
+  w->margin = margin + 8 * w->h + (size_t)d * w->H * w->H * 6 * w->h;
+  w->rec = rec + ((size_t)image * 2 + d) * w->H * w->W * 6 * w->h;
 }
 /* Where an image begins in an array of `floats` a pixel. */
 static size_t image_at(bilstm_sizes z, int image, int floats) {

@@ -279,6 +279,7 @@ def rates():
 
 def own_models():
     lines = []
+    Own.seen.clear()  # explain() builds it, too
     r = lcl.train(ctx, Own, out="own", width=20, deep=True, act="tanh", scale=2.0, note="x y", progress=lines.append, epochs=2)
     assert 0 < r.test["balanced"] < 1 and r.test["error_percent"] < 60 and r.epochs == 2
     assert "double" in Path("own/log.jsonl").read_text()

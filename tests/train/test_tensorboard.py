@@ -106,7 +106,7 @@ def logged(run_folder):
     for line in map(json.loads, open(run_folder + "/log.jsonl")):
         if line["event"] == "step":
             found["learning_rate", line["step"]] = line["lr"]
-            add(line["step"], "train/", {k: v for k, v in line.items() if k not in ("event", "step", "lr", "time")})
+            add(line["step"], "train/", {k: v for k, v in line.items() if k not in ("event", "step", "lr", "time", "seconds")})
             last = line["step"]
         elif line["event"] == "epoch":
             last = line["step"]
