@@ -41,7 +41,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     # Of three rounds of ours the second is slow.
     mine = script("ours", "n=$(grep -c \"ours $w\" calls)\ns=0.002; [ $n != 2 ] || s=0.004\n"
-                  'echo "{\\"peaks\\": {\\"gflops\\": 300}, \\"results\\": [{\\"seconds\\": {\\"median\\": $s}, \\"host_bytes\\": 52428800}]}"')
+                  'echo "{\\"device\\": {\\"platform\\": \\"P\\", \\"driver\\": \\"2\\", \\"compute_units\\": 4}, '
+                  '\\"peaks\\": {\\"gflops\\": 300}, \\"results\\": [{\\"seconds\\": {\\"median\\": $s}, \\"host_bytes\\": 52428800}]}"')
     quick = script("quick", says(0.006, ', \\"peer\\": \\"Quick\\", \\"version\\": \\"7\\", \\"blas\\": \\"FastBLAS 3\\", \\"host_bytes\\": 104857600',
                                  only="gemm-*|semantic-*"))
     slow = script("slow", says(0.008))
@@ -62,6 +63,14 @@ with tempfile.TemporaryDirectory() as folder:
     assert out["peers"]["quick"]["blas"] == "FastBLAS 3" and out["peers"]["second"]["command"] == ["./slow", "--x", "y"], out
     assert out["results"][0]["ours"] == [0.002, 0.004, 0.002] and out["results"][0]["peers"] == {"quick": [0.006] * 3, "second": [0.008] * 3}
     assert out["results"][1]["peers"] == {"second": [0.008] * 3}, out["results"][1]
+    assert run(*compare, "--table", "out.json").stdout.split("\n") == [
+        "LatentCL on P 2, 4 compute units; quick: Quick 7, FastBLAS 3; second. The ratio is the time of the fastest of them over ours, "
+        "the median of the rounds.", "",
+        "| workload | LatentCL | quick | second | ratio (range) | goal |", "|---|---|---|---|---|---|",
+        "| `semantic-mnist-b100` | 2 ms | 6 ms | 8 ms | 3.00 (1.50-3.00) | 3.0 |", "| `odd` | 2 ms |  | 8 ms | 4.00 (2.00-4.00) |  |", ""]
+    Path("wrong.json").write_text("[1]")
+    for wrong in ("wrong.json", "none.json"):
+        assert f"{wrong}: expects what --json wrote" in run(*compare, "--table", wrong, code=1).stderr
     calls = Path("calls").read_text().split("\n")
     turn = [c.split()[0] for c in calls if "semantic" in c]
     assert turn == ["ours", "quick", "slow"] * 3, turn # in turn
@@ -72,6 +81,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert "skipped: it is not installed" in run(*compare, "--peer", gone, "odd", code=77).stdout
     assert "a name of its own" in run(*compare, "--peer", quick, "--peer", quick, code=2).stderr
     assert "No such file" in run(*compare, "--peer", "./none", code=1).stderr
+    assert "expects a --peer" in run(*compare, "odd", code=2).stderr
     assert "above 0" in run(*compare, "--peer", quick, "--rounds", "0", code=2).stderr
     assert "it broke" in run(root / "tools/compare_with_peer", "--latentcl", script("bad", "echo it broke >&2; exit 1"), "--peer", quick, code=1).stderr
     os.chdir(root)
