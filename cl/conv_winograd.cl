@@ -16,9 +16,13 @@
  * Tunables:
  *   VEC  floats in a vector: 16 or 8
  *   KT   tiles that winograd_filter_grad transforms at a time
+ *   KB   channels of a tile that lie side by side for winograd
  */
 #ifndef KT
 #define KT 32
+#endif
+#ifndef KB
+#define KB 64
 #endif
 
 #include "args.h"
@@ -154,12 +158,10 @@ kernel ONE_ITEM void winograd_filter(global const float *restrict w, global floa
   }
 }
 
-/* Channels of a tile that lie side by side: v is [position][block of KB channels][tile][KB]. One
- * vector more from position to position: at multiples of 4 KiB they would fall on the same lines
- * of a cache. */
-#define KB 64
-
-/* Multiply: t[N][NR] = the first N tiles of v at a position, blocks of channels `block` floats
+/* v is [position][block of KB channels][tile][KB]. One vector more from position to position: at
+ * multiples of 4 KiB they would fall on the same lines of a cache.
+ *
+ * Multiply: t[N][NR] = the first N tiles of v at a position, blocks of channels `block` floats
  * apart, times k rows of a panel of filters. */
 #define TILE_OF_TILES(NAME, N)                                                                     \
   static void NAME(local const float *restrict v, int block, global const float *restrict u,       \

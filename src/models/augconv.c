@@ -285,8 +285,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     LCL_TRY(check_sides(&p, d));
     s->epochs = synthetic ? 20 : 100;
     s->patience = 10;
-    s->optimiser =
-        (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+    s->optimiser = lcl__adam();
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_EXPONENTIAL, .lr = 0.001, .factor = 0.99 };
     return LCL_OK;
   }

@@ -40,6 +40,9 @@ bool lcl__build_same_batches(const lcl_build *b);
  * the option is none of the settings. Returns buf. */
 const char *lcl__setting_text(const lcl_settings *s, const char *option, char buf[32]);
 
+/* Adam with the numbers of its paper (Kingma and Ba 2015), for a model's defaults. */
+lcl_optimiser_desc lcl__adam(void);
+
 /* What values of the common options that are texts must be, as far as no data are needed to say so;
  * LCL_OK for other names. */
 lcl_status lcl__check_common_text(const char *name, const char *text);

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "latentcl/nn.h"
+#include "models/build.h"
 #include "models/clusters.h"
 #include "models/registry.h"
 #include "models/vae_parts.h"
@@ -372,8 +373,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.01 };
   } else {
     s->epochs = synthetic ? 15 : 50;
-    s->optimiser =
-        (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+    s->optimiser = lcl__adam();
     s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
   }
   return LCL_OK;

@@ -378,8 +378,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->epochs = strcmp(d->name, "synthetic") ? 50 : 15;
   s->batch = 250;
   s->fresh_batches = true;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   /* On every parameter, as the authors' framework does it: on the matrices alone batch norm undoes
    * it. */
   if (n.rim) s->optimiser.weight_decay = 0.005f;

@@ -461,8 +461,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   bool bird = lcl_option_is(o, "arch", "bird10"), small = lcl_option_is(o, "arch", "small-cnn");
   LCL_TRY(check(d, bird));
   LCL_TRY(check_weights(o));
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT,
                                  .lr = bird    ? 0.001
                                        : small ? 0.01

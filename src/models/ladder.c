@@ -426,8 +426,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   s->labels_per_class = 10;
   bool subset = lcl_option_is(o, "unlabelled_source", "labelled_only");
   s->unlabelled = subset ? LCL_UNLABELLED_LABELLED : LCL_UNLABELLED_ALL;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_LINEAR,
                                  .lr = 0.002,
                                  .from = (s->epochs * 67 + 50) / 100,

@@ -73,13 +73,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   LCL_TRY(read_net(&n, o, d));
   if (d->classes < 2)
     return lcl__fail(LCL_ERR_ARGUMENT, "this model needs labels; the data have none");
-  s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
-  s->batch = 100;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
-  s->range_lo = 0;
-  s->range_hi = 1;
+  lcl__vae_settings(d, s);
   s->select = "error_percent";
   return LCL_OK;
 }

@@ -348,8 +348,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   int quarter = synthetic ? 10 : 40;
   s->epochs = 4 * quarter;
   s->batch = 100;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_STEP,
                                  .lr = cifar     ? 0.002
                                        : a->flat ? 0.001

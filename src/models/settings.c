@@ -204,6 +204,10 @@ static lcl_status apply_augment(lcl_settings *s, const char *text) {
   return st;
 }
 
+lcl_optimiser_desc lcl__adam(void) {
+  return (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+}
+
 /* ---- texts of the common options ---- */
 
 lcl_status lcl__check_common_text(const char *name, const char *text) {

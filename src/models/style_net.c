@@ -340,8 +340,7 @@ lcl_status lcl__style_settings(const lcl_options *o, const lcl_model_data *d, lc
     s->unlabelled_batch = 100;
     s->unlabelled = LCL_UNLABELLED_REST;
   }
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 3e-4 };
   s->range_lo = 0;
   s->range_hi = 1;

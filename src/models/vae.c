@@ -315,13 +315,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
         lcl_option_text(o, "latent"));
   net n;
   LCL_TRY(read_net(&n, o, d));
-  s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
-  s->batch = 100;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
-  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
-  s->range_lo = 0;
-  s->range_hi = 1;
+  lcl__vae_settings(d, s);
   s->select = "loss";
   return LCL_OK;
 }

@@ -259,8 +259,7 @@ static lcl_status defaults(const lcl_options *o, const lcl_model_data *d, lcl_se
   int third = strcmp(d->name, "synthetic") == 0 ? 7 : 50;
   s->epochs = 3 * third;
   s->batch = 100;
-  s->optimiser =
-      (lcl_optimiser_desc) { .kind = LCL_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f };
+  s->optimiser = lcl__adam();
   s->schedule = (lcl_schedule) {
     .kind = LCL_SCHEDULE_LINEAR, .lr = 0.002, .from = 2 * third, .until = 3 * third
   };

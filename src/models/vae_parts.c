@@ -1,6 +1,7 @@
 /* Parts that the variational models share. */
 #include "models/vae_parts.h"
 #include "base/text.h"
+#include "models/build.h"
 
 lcl_tensor *lcl__vae_kl_rows(lcl_tensor *mu, lcl_tensor *logvar, const lcl_options *o) {
   lcl_tensor *kl = lcl_kl_gauss_rows(mu, logvar);
@@ -18,6 +19,15 @@ void lcl__vae_binarise(const lcl_options *o, lcl_data_desc *d) {
                 { "threshold", LCL_BINARISE_THRESHOLD } };
   for (size_t i = 0; i < LCL_COUNT(modes); i++)
     if (lcl_option_is(o, "binarise", modes[i].name)) d->binarise = modes[i].mode;
+}
+
+void lcl__vae_settings(const lcl_model_data *d, lcl_settings *s) {
+  s->epochs = strcmp(d->name, "synthetic") == 0 ? 20 : 100;
+  s->batch = 100;
+  s->optimiser = lcl__adam();
+  s->schedule = (lcl_schedule) { .kind = LCL_SCHEDULE_CONSTANT, .lr = 0.001 };
+  s->range_lo = 0;
+  s->range_hi = 1;
 }
 
 int lcl__parse_ints(const char *text, int *out, int max) {

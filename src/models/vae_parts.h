@@ -13,6 +13,8 @@ enum { LCL_VAE_COLUMNS = 10 };
 lcl_tensor *lcl__vae_kl_rows(lcl_tensor *mu, lcl_tensor *logvar, const lcl_options *o);
 /* Option binarise (dynamic|fixed|threshold|none) into the data description. */
 void lcl__vae_binarise(const lcl_options *o, lcl_data_desc *d);
+/* How an autoencoder without labels and the classifier on its latent are trained by default. */
+void lcl__vae_settings(const lcl_model_data *d, lcl_settings *s);
 /* "4,8" into out, at most max whole numbers in 1 .. 4096; how many there are, or -1 when something
  * else stands there. */
 int lcl__parse_ints(const char *text, int *out, int max);

@@ -26,10 +26,11 @@ static view view_of(const lcl_conv_problem *p) {
   return w;
 }
 
-enum { GRAD_TILES = 40 }; /* tiles that a filter gradient transforms at a time */
+/* Tiles that a filter gradient transforms at a time; channels of a tile that lie side by side. */
+enum { GRAD_TILES = 40, CHANNELS = 64 };
 
 static void kernel_options(int vec, char options[32]) {
-  snprintf(options, 32, "-DVEC=%d -DKT=%d", vec, GRAD_TILES);
+  snprintf(options, 32, "-DVEC=%d -DKT=%d -DKB=%d", vec, GRAD_TILES, CHANNELS);
 }
 
 /* Tiles of 2x2 outputs, and the kernels' tiles of GEMMs: mr rows by nr columns. */
@@ -45,7 +46,7 @@ static grid grid_of(const lcl_caps *caps, const lcl_gemm *g) {
   return (grid) { vec, 2 * vec, lcl__packed_rows(vec), th, tw, x->images * th * tw };
 }
 
-enum { CHANNELS = 64, MOST_LOCAL = 1 << 20 }; /* KB of the kernel */
+enum { MOST_LOCAL = 1 << 20 };
 
 typedef struct tiling {
   grid g;
