@@ -26,8 +26,9 @@ static void print_details(const lcl_bench_row *r) {
   printf("    %s\n", r->algorithm);
   printf("    first start: cold %s, cached %s; first run %s;", seconds_text(r->cold_compile, a),
          seconds_text(r->cached_compile, b), seconds_text(r->first_run, c));
-  printf(" enqueue %s, device %s; %s\n", seconds_text(r->enqueue, c), seconds_text(r->device, d),
-         cli_bytes((double)r->memory, a));
+  printf(" enqueue %s, device %s; memory %s, process %s\n", seconds_text(r->enqueue, c),
+         seconds_text(r->device, d), cli_bytes((double)r->memory, a),
+         cli_bytes((double)r->host_memory, b));
 }
 
 void bench_print_row(const lcl_bench_row *r, bool details) {
@@ -82,6 +83,7 @@ void bench_print_readings(void) {
          "             median, launching costs more than computing. Taken in runs of their own, "
          "because profiling slows others down\n"
          "memory       intermediates and variables of the compiled program\n"
+         "process      most memory that the process had resident meanwhile (host_bytes)\n"
          "algorithm    label of the launch with most arithmetic: operation, sizes, kernel\n"
          "Times are the host's monotonic clock around work that is waited for.\n");
 }
@@ -92,19 +94,20 @@ void bench_csv(lcl_str *s, const char *device, const lcl_bench_row *rows, size_t
         s,
         "device,name,suite,median_s,mad_s,best_s,cold_compile_s,cached_compile_s,compile_s,first_"
         "s,enqueue_s,device_s,gflop,mbytes,"
-        "roofline,launches,memory_bytes,verified,error,value,unit,algorithm\n");
+        "roofline,launches,memory_bytes,host_bytes,verified,error,value,unit,algorithm\n");
   for (size_t i = 0; i < n; i++) {
     const lcl_bench_row *r = &rows[i];
     lcl__str_csv(s, device);
     lcl__str_append(s, ",", 1);
     lcl__str_csv(s, r->name);
     lcl__str_add(s,
-                 ",%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%"
+                 ",%s,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.6g,%.6g,%.4g,%zu,%zu,%zu,%"
                  "d,%.4g,%."
                  "6g,%s,",
                  r->suite, r->median, r->spread, r->best, r->cold_compile, r->cached_compile,
                  r->compile, r->first_run, r->enqueue, r->device, r->flops * 1e-9, r->bytes * 1e-6,
-                 r->roofline, r->launches, r->memory, r->verified, r->error, r->value, r->unit);
+                 r->roofline, r->launches, r->memory, r->host_memory, r->verified, r->error,
+                 r->value, r->unit);
     lcl__str_csv(s, r->algorithm);
     lcl__str_append(s, "\n", 1);
   }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "bench/bench.h"
 #include "bench/compare.h"
 #include "bench_text.h"
 #include "base/status_line.h"
@@ -21,9 +22,10 @@
 static const struct {
   const char *name, *within;
 } suites[] = {
-  { "device", "" },        { "launch", "device" }, { "gemm", "" },     { "conv", "" },
-  { "deepbench", "conv" }, { "recurrent", "" },    { "perturb", "" },  { "fft", "" },
-  { "half", "" },          { "steps", "" },        { "pixelrnn", "" }, { "sample", "" },
+  { "device", "" },        { "launch", "device" }, { "gemm", "" },    { "conv", "" },
+  { "deepbench", "conv" }, { "recurrent", "" },    { "perturb", "" }, { "fft", "" },
+  { "half", "" },          { "steps", "" },        { "epoch", "" },   { "pixelrnn", "" },
+  { "sample", "" },
 };
 
 typedef struct options {
@@ -225,8 +227,6 @@ static double start_once(const char *dir, const char *what, const char *device) 
   return pclose(f) == 0 && got ? lcl__strtod(line, NULL) : -1;
 }
 
-#define COLD "latentcl-cold-"
-
 static void remove_caches(const char *dir) {
   char command[64];
   snprintf(command, sizeof command, "rm -rf %s", dir);
@@ -250,14 +250,14 @@ static void measure_starts(lcl_bench_row *row, const char *name, const options *
                            const char *device) {
   char dir[48], what[2048];
   if (!quoted(name, o, what, sizeof what)) return;
-  snprintf(dir, sizeof dir, "/tmp/" COLD "%ld-XXXXXX", (long)getpid());
+  snprintf(dir, sizeof dir, "/tmp/" LCL_BENCH_FOLDER "%ld-XXXXXX", (long)getpid());
   if (!mkdtemp(dir)) return;
   row->cold_compile = start_once(dir, what, device);
   if (row->cold_compile >= 0 && !cli_stopped()) row->cached_compile = start_once(dir, what, device);
   remove_caches(dir);
 }
 
-/* The caches of this user's benchmarks that were killed. */
+/* The folders of this user's benchmarks that were killed. */
 static void remove_left_behind(void) {
   DIR *tmp = opendir("/tmp");
   for (struct dirent *e = tmp ? readdir(tmp) : NULL; e; e = readdir(tmp)) {
@@ -265,8 +265,8 @@ static void remove_left_behind(void) {
     long pid;
     int end = 0;
     struct stat st;
-    if (sscanf(e->d_name, COLD "%ld-%*6[A-Za-z0-9]%n", &pid, &end) != 1 || !end || e->d_name[end] ||
-        pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH ||
+    if (sscanf(e->d_name, LCL_BENCH_FOLDER "%ld-%*6[A-Za-z0-9]%n", &pid, &end) != 1 || !end ||
+        e->d_name[end] || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH ||
         fstatat(dirfd(tmp), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode) ||
         st.st_uid != geteuid() || end > 40)
       continue;
@@ -284,7 +284,7 @@ typedef struct tally {
     size_t n, cap;
   } texts; /* JSON, one a device */
   lcl_str csv;
-  size_t wrong, failed;
+  size_t rows, wrong, failed;
 } tally;
 
 static int measure_rows(lcl_context *ctx, const picked *p, const options *o, bool quiet,
@@ -313,6 +313,7 @@ static int measure_rows(lcl_context *ctx, const picked *p, const options *o, boo
     if (!quiet) bench_print_row(row, !o->quick);
     done++;
   }
+  t->rows += done;
   bench_csv(&t->csv, caps->name, rows, done);
   if (lcl_bench_json(ctx, &desc, rows, done, &text) != LCL_OK) return cli_error();
   return LCL_PUSH(&t->texts, text) ? CLI_OK : cli_fail("out of memory");
@@ -381,12 +382,24 @@ static int report(const tally *t, const options *o, lcl_result_files *files, int
   return code;
 }
 
+/* Stopped: what was measured is written to files that were not there. */
+static void keep_some(const tally *t, const options *o, lcl_result_files *files) {
+  options some = { .device = o->device };
+  if (t->rows && o->json && !lcl__file_exists(o->json)) some.json = o->json;
+  if (t->rows && o->csv && !lcl__file_exists(o->csv)) some.csv = o->csv;
+  report(t, &some, files, CLI_OK);
+  fprintf(stderr, "latentcl bench: stopped; %s%s%s%s\n",
+          some.json || some.csv ? "what was measured is in " : "no results are written",
+          some.json ? some.json : "", some.json && some.csv ? " and " : "",
+          some.csv ? some.csv : "");
+}
+
 static int measure(const picked *p, const options *o, lcl_result_files *files) {
   tally t = { 0 };
   cli_catch_stop();
   int code = measure_devices(p, o, &t);
   if (cli_stopped()) {
-    fprintf(stderr, "latentcl bench: stopped; no results are written\n");
+    keep_some(&t, o, files);
     code = cli_stop_code();
   } else {
     code = report(&t, o, files, code);

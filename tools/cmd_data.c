@@ -156,6 +156,12 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   return CLI_OK;
 }
 
+static int write_images(const lcl_splits *s, const char *folder) {
+  if (lcl__data_write_images(s, folder) != LCL_OK) return cli_error();
+  cli_print("images written to %s\n", folder);
+  return CLI_OK;
+}
+
 static bool parse_binarise(const char *text, lcl_binarise *out) {
   static const char *const names[] = { "none", "static_files", "fixed_draw", "dynamic",
                                        "threshold" };
@@ -179,11 +185,14 @@ static int check_format(const char *format, int64_t size, bool grey, const char 
 }
 
 static int run(int argc, char **argv) {
-  const char *sheet = NULL, *binarise = "none", *prefer = NULL;
+  const char *sheet = NULL, *images = NULL, *binarise = "none", *prefer = NULL;
   int64_t valid = 0, seed = 0, size = 0;
   bool json = false, grey = false;
   const cli_option options[] = {
     { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
+    { "images", CLI_STRING, &images, "DIR",
+      "write the images as PNG files, DIR/train/CLASS/NUMBER.png and DIR/test likewise, into a new "
+      "folder (nothing is split for validation unless --valid is above 0)" },
     { "valid", CLI_INT, &valid, "N",
       "examples split for validation (0: a fifth, at most 10000; -1: none)", "[-1,inf)" },
     { "seed", CLI_INT, &seed, "N", "of the synthetic digits and of random splits", "[0,inf)" },
@@ -207,7 +216,7 @@ static int run(int argc, char **argv) {
           &at);
   if (code >= 0) return code;
   lcl_data_desc desc = { .path = at < argc ? argv[at] : NULL,
-                         .valid = valid,
+                         .valid = images && valid == 0 ? -1 : valid,
                          .seed = (uint64_t)seed,
                          .grey = grey,
                          .image_size = (int)size,
@@ -223,9 +232,10 @@ static int run(int argc, char **argv) {
   code = check_format(s.format, size, grey, prefer);
   if (code == CLI_OK && sheet && lcl__data_check_output(desc.path, s.format, sheet) != LCL_OK)
     code = cli_error();
-  if (code == CLI_OK && json && sheet)
-    code = cli_usage("--json and --sheet do not go together");
-  else if (code == CLI_OK && json)
+  if (code == CLI_OK && json && (sheet || images))
+    code = cli_usage("--json and --%s do not go together", sheet ? "sheet" : "images");
+  if (code == CLI_OK && images) code = write_images(&s, images);
+  if (code == CLI_OK && json)
     code = print_json(&s);
   else if (code == CLI_OK && !cli_is_stdout(sheet))
     code = print_parts(&s);

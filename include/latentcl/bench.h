@@ -31,12 +31,14 @@ typedef struct lcl_bench_row {
   long runs;             /**< runs in the steady state */
   double flops;          /**< useful arithmetic of one run; an FMA is 2 */
   double bytes;          /**< bytes that one run must move */
-  double roofline; /**< best possible time on this device as a share of the median, 0 to 1; see
-                      #lcl_bench_peaks */
-  size_t memory;   /**< bytes of intermediates and variables */
-  size_t launches; /**< of one run */
-  int verified;    /**< 1: equals the double-precision reference within its bound; -1: wrong; 0: not
-                      checked */
+  double roofline;    /**< best possible time on this device as a share of the median, 0 to 1; see
+                         #lcl_bench_peaks */
+  size_t memory;      /**< bytes of intermediates and variables */
+  size_t host_memory; /**< most bytes that this process had resident meanwhile; a device that
+                         computes in the host's memory is in it. 0: not known */
+  size_t launches;    /**< of one run */
+  int verified; /**< 1: equals the double-precision reference within its bound; -1: wrong; 0: not
+                   checked */
   bool verified_parts; /**< no reference computes it as a whole: each distinct GEMM and convolution
                           was compared with the reference, and a training step with the same step
                           without fusion */

@@ -46,6 +46,7 @@ class Measured:
     bytes: float | None
     roofline: float | None
     memory: int
+    host_memory: int
     launches: int
     verified: bool | None
     verified_parts: bool

@@ -1,7 +1,10 @@
+/* Locks of folders, and their removal. */
+#define _GNU_SOURCE /* nftw */
 #include "base/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -42,4 +45,13 @@ lcl_status lcl__folder_lock(const char *path, int *lock) {
 
 void lcl__folder_unlock(int lock) {
   if (lock >= 0) close(lock);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  (void)st, (void)kind, (void)at;
+  return remove(path);
+}
+
+void lcl__folder_remove(const char *path) {
+  nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -52,6 +52,10 @@ lcl_status lcl__bench_op(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc
                          lcl_bench_row *row);
 lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                              lcl_bench_row *row);
+/* What folders in /tmp begin with; a process number follows. */
+#define LCL_BENCH_FOLDER "latentcl-bench-"
+lcl_status lcl__bench_epoch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
+                            lcl_bench_row *row);
 lcl_status lcl__bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                            lcl_bench_row *row);
 /* Runs one step as it is timed and one without fusion in guarded memory, from the same beginning.

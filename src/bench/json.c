@@ -4,10 +4,11 @@
  * clock} peaks: {gflops, gbps, levels: [{mbytes, gbps}]}   the roofline: bandwidth by size of the
  * working set (absent: not measured) results: [{name, suite, command (repeats it), algorithm,
  * seconds: {cold_compile, cached_compile, compile, first, median, mad, best, enqueue, device},
- * runs, gflop, mbytes, gflops, gbps, roofline_percent, memory_bytes, launches, verified, error (1:
- * all that is allowed), value, unit}] Members that were not measured are absent; verified is absent
- * unless --verify was given and there is a reference. Several devices: schema
- * "latentcl-bench-set-1", runs: [one object like the above a device]. */
+ * runs, gflop, mbytes, gflops, gbps, roofline_percent, memory_bytes, host_bytes (most that the
+ * process had resident), launches, verified, error (1: all that is allowed), value, unit}] Members
+ * that were not measured are absent; verified is absent unless --verify was given and there is a
+ * reference. Several devices: schema "latentcl-bench-set-1", runs: [one object like the above a
+ * device]. */
 
 #include <time.h>
 
@@ -43,6 +44,7 @@ static cJSON *row_json(const lcl_caps *caps, const lcl_bench_row *r) {
   number(s, "device", r->device);
   cJSON_AddItemToObject(o, "seconds", s);
   if (r->runs) cJSON_AddNumberToObject(o, "runs", (double)r->runs);
+  if (r->host_memory) cJSON_AddNumberToObject(o, "host_bytes", (double)r->host_memory);
   if (!r->unit[0]) {
     cJSON_AddNumberToObject(o, "gflop", r->flops * 1e-9);
     cJSON_AddNumberToObject(o, "mbytes", r->bytes * 1e-6);

@@ -249,6 +249,16 @@ const lcl_workload lcl__workloads[] = {
   GROW("pixelrnn-1x16-b16-bn", "layers=1 hidden=16 batch_norm=true head_layers=1", 16, 28,
        "step of PixelRNN: with batch norm"),
 
+  { .name = "epoch-png-b100",
+    .suite = "epoch",
+    .description = "an epoch from disk: 5000 PNG files of 48x48 opened, moved and mirrored, a "
+                   "small convolutional network "
+                   "trained on them and evaluated on 1000 more",
+    .kind = LCL_WORK_CUSTOM,
+    .run = lcl__bench_epoch,
+    .model = "augconv",
+    .batch = 100 },
+
   SAMPLE("pixelrnn-sample-1x16-n64", 0, 64,
          "sample 64 whole 28x28 images pixel by pixel, one layer"),
   SAMPLE("pixelrnn-forward-1x16-n64", 1, 64,

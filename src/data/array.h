@@ -12,6 +12,10 @@ lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_data
  * does. */
 lcl_status lcl__check_intensities(const lcl_dataset *ds);
 
+/* Every example as FOLDER/PART/CLASS/NUMBER.png, the parts named train, valid and test. The folder
+ * is new; it appears when it is whole. */
+lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder);
+
 /* Whether path, which will be written, is no file that a reader of the format takes from the folder
  * (NULL: built-in data). */
 lcl_status lcl__data_check_output(const char *folder, const char *format, const char *path);

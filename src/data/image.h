@@ -10,6 +10,7 @@ typedef struct lcl_image {
   uint8_t *data;
 } lcl_image;
 void lcl__image_free(lcl_image *image);
+uint8_t lcl__pixel(float v); /* of 0..1, clipped; NaN is a mid grey */
 
 /* PNG or JPEG, told by its first bytes; 16 bits become 8, palettes become RGB, EXIF's orientation
  * is applied. Refused: transparent pixels, 16-bit files that use only their low 12 bits, CMYK.

@@ -112,7 +112,7 @@ lcl_status lcl__png_data_uri(const lcl_image *image, char **uri) {
   return LCL_OK;
 }
 
-static uint8_t to_byte(float v) {
+uint8_t lcl__pixel(float v) {
   if (isnan(v)) return 128;
   return (uint8_t)lrintf(LCL_MIN(LCL_MAX(v, 0.0f), 1.0f) * 255);
 }
@@ -125,7 +125,7 @@ static void place(const lcl_grid_desc *d, const float *image, lcl_image *grid, i
                   ((size_t)(top + y) * (size_t)grid->width + (size_t)left) * (size_t)grid->channels;
     for (int x = 0; x < d->width * d->zoom; x++) {
       const float *from = image + (size_t)(y / d->zoom) * (size_t)d->width + (size_t)(x / d->zoom);
-      for (int c = 0; c < grid->channels; c++) *to++ = to_byte(from[(size_t)c * plane]);
+      for (int c = 0; c < grid->channels; c++) *to++ = lcl__pixel(from[(size_t)c * plane]);
     }
   }
 }

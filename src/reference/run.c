@@ -122,11 +122,10 @@ static lcl_status build(lcl_case *c, const lcl_case_run_desc *desc, built *b) {
       &b->program);
 }
 
-/* Which numbers the run will sample. */
-static lcl_status note_random_state(lcl_case *c, built *b) {
+lcl_status lcl__case_note_random(lcl_case *c, lcl_store *store, const char *variable) {
   uint32_t state[4];
   if (!(c->spec->flags & LCL_SPEC_RANDOM)) return LCL_OK;
-  LCL_TRY(lcl_store_read(b->store, "op.rng", state, sizeof state));
+  LCL_TRY(lcl_store_read(store, variable, state, sizeof state));
   c->rng_seed = (uint64_t)state[1] << 32 | state[0];
   c->rng_step = (uint64_t)state[3] << 32 | state[2];
   return LCL_OK;
@@ -147,7 +146,7 @@ static lcl_status fetch_all(lcl_case *c, built *b, lcl_case_result *result) {
 
 static lcl_status run(lcl_case *c, built *b, lcl_case_result *result) {
   char name[16];
-  LCL_TRY(note_random_state(c, b));
+  LCL_TRY(lcl__case_note_random(c, b->store, "op.rng"));
   for (int i = 0; i < lcl__spec_inputs(c->spec); i++)
     if (b->in[i]) LCL_TRY(feed(b->program, c->spec->in[i].name, &c->in[i]));
   for (int k = 0; k < lcl__spec_outputs(c->spec); k++) {

@@ -65,7 +65,8 @@ typedef struct lcl_case {
   lcl_array out_bound[LCL_SPEC_OUTS], grad_bound[LCL_SPEC_INS];
   double range[LCL_SPEC_INS]; /* random values lie within it; 0: the spec's */
   bool integers; /* random case of small integers: ops that only add and multiply must be exact */
-  /* Random ops: what the device's random state held before the run (set by lcl__case_run). */
+  /* Random ops: what the device's random state held before the run (set by lcl__case_note_random).
+   */
   uint64_t rng_seed, rng_step;
   bool exceptions; /* random case with NaN, infinities, zeros, saturated values */
   bool small;      /* keep random shapes small (simulators) */
@@ -207,6 +208,9 @@ typedef struct lcl_case_run_desc {
   bool repeat; /* run twice: the bits must be the same */
 } lcl_case_run_desc;
 lcl_status lcl__case_run(lcl_case *c, const lcl_case_run_desc *desc, lcl_case_result *result);
+/* Which numbers the next run of the store's graph will sample; variable: its random state, as
+ * "op.rng". Nothing for ops that sample none. */
+lcl_status lcl__case_note_random(lcl_case *c, lcl_store *store, const char *variable);
 /* Compares with the reference. LCL_ERR_NUMERIC names the first element that is too far off. worst
  * (may be NULL): the largest error as a part of what is allowed. */
 lcl_status lcl__case_compare(const lcl_case *c, const lcl_case_result *result, double *worst);

@@ -1,6 +1,7 @@
 /* The benchmark and the tuner: arithmetic counts, JSON, comparison, the database under concurrent
  * writers, and a kernel that is wrong on purpose. */
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <math.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -182,6 +183,8 @@ static void arithmetic(void **state) {
   assert_float_equal(number_of(first, "mbytes"), gemm.bytes / 1e6, 1e-12);
   assert_float_equal(number_of(first, "roofline_percent"), 100 * gemm.roofline, 1e-9);
   assert_float_equal(number_of(first, "memory_bytes"), gemm.memory, 0);
+  assert_float_equal(number_of(first, "host_bytes"), gemm.host_memory, 0);
+  assert_true(gemm.host_memory > gemm.memory);
   assert_float_equal(number_of(first, "launches"), gemm.launches, 0);
   assert_float_equal(number_of(first, "error"), gemm.error, 0);
   const cJSON *peaks = cJSON_GetObjectItem(root, "peaks"),
@@ -622,6 +625,42 @@ static void wrong_step(void **state) {
   }
 }
 
+/* Ops that sample are compared with what the generator has to give in the run that is fetched. */
+static void perturbations(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  for (size_t i = 0; i < lcl_bench_count(); i++) {
+    if (strcmp(lcl_bench_at(i).suite, "perturb") != 0) continue;
+    const lcl_bench_row row = measure(ctx, lcl_bench_at(i).name, true);
+    if (row.verified != 1) fail_msg("%s: error %g", row.name, row.error);
+  }
+  lcl_context_destroy(ctx);
+}
+
+static bool left_behind(void) {
+  char prefix[48];
+  bool found = false;
+  snprintf(prefix, sizeof prefix, LCL_BENCH_FOLDER "%ld-", (long)getpid());
+  DIR *tmp = opendir("/tmp");
+  for (struct dirent *e = tmp ? readdir(tmp) : NULL; e; e = readdir(tmp))
+    found |= strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+  if (tmp) closedir(tmp);
+  return found;
+}
+
+static void epoch(void **state) {
+  (void)state;
+  lcl_context *ctx = open_context();
+  lcl_bench_desc desc = { .seconds = -1 };
+  lcl_bench_row row;
+  size_t index;
+  ASSERT_OK(lcl_bench_find("epoch-png-b100", &index));
+  ASSERT_OK(lcl_bench_run(ctx, index, &desc, &row));
+  assert_true(row.first_run > 0 && row.median < 0 && row.host_memory > 6000 * 3 * 48 * 48);
+  assert_false(left_behind());
+  lcl_context_destroy(ctx);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(database), /* forks before this process has a driver with threads */
@@ -632,7 +671,8 @@ int main(void) {
     cmocka_unit_test(best_times),  cmocka_unit_test(device_time),
     cmocka_unit_test(candidates),  cmocka_unit_test(algorithms),
     cmocka_unit_test(memory),      cmocka_unit_test(wrong_kernel),
-    cmocka_unit_test(wrong_step),
+    cmocka_unit_test(wrong_step),  cmocka_unit_test(perturbations),
+    cmocka_unit_test(epoch),
   };
   const char *only = getenv("LCL_TEST_ONLY");
   if (only) cmocka_set_test_filter(only);

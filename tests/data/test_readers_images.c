@@ -1,4 +1,5 @@
 /* Readers of folders of images. */
+#include "data/array.h"
 #include "data/image.h"
 #include "data/readers.h"
 
@@ -161,6 +162,67 @@ static void images_without_classes(void **state) {
   expect_refused("cannot open");
 }
 
+static int64_t files_in(const char *path) {
+  DIR *d = opendir(path);
+  int64_t n = 0;
+  for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) n += *e->d_name != '.';
+  if (d) closedir(d);
+  return n;
+}
+
+/* What is written is read again, the same bytes; by class, in the order in which they were. */
+static void same_images(const lcl_dataset *a, const lcl_dataset *b) {
+  int64_t at = 0;
+  assert_int_equal(a->count, b->count);
+  assert_int_equal(a->channels, b->channels);
+  for (int32_t c = 0; c < a->classes; c++)
+    for (int64_t i = 0; i < a->count; i++) {
+      if (a->labels[i] != c) continue;
+      assert_int_equal(b->labels[at], c);
+      assert_memory_equal(a->pixels + a->offset[i], b->pixels + b->offset[at],
+                          lcl_dataset_elements(a));
+      at++;
+    }
+  assert_int_equal(at, a->count);
+}
+
+static void written_images(void **state) {
+  (void)state;
+  char out[300], again[400];
+  lcl_splits s, r;
+  snprintf(out, sizeof out, "%s/written", dir);
+  lcl_data_desc desc = {
+    .path = "synthetic:animals", .valid = -1, .synthetic_train = 30, .synthetic_test = 10
+  };
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(lcl__data_write_images(&s, out), LCL_OK);
+  assert_int_equal(lcl_data_open(&(lcl_data_desc) { .path = out, .valid = -1 }, &r), LCL_OK);
+  assert_string_equal(r.train->class_names[0], "cat");
+  same_images(s.train, r.train);
+  same_images(s.test, r.test);
+  lcl_splits_close(&r);
+  assert_int_equal(lcl__data_write_images(&s, out), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "is there already"));
+  lcl_splits_close(&s);
+  const int64_t before = files_in(dir);
+  snprintf(again, sizeof again, "%s/features", dir);
+  desc.path = "synthetic:features";
+  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+  assert_int_equal(lcl__data_write_images(&s, again), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "1 or 3 channels"));
+  lcl_splits_close(&s);
+  for (uint64_t nth = 0; nth < 200; nth += 13) { /* nothing stays of what fails on its way */
+    lcl_status st = lcl_data_open(
+        &(lcl_data_desc) { .synthetic_train = 20, .synthetic_test = 5, .valid = -1 }, &s);
+    assert_int_equal(st, LCL_OK);
+    lcl__test_fail_alloc((int64_t)nth);
+    assert_int_not_equal(lcl__data_write_images(&s, again), LCL_OK);
+    lcl__test_fail_alloc(-1);
+    lcl_splits_close(&s);
+    assert_int_equal(files_in(dir), before);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(image_folders),
@@ -169,6 +231,7 @@ int main(void) {
     TEST(classes_of_a_validation_part_alone),
     TEST(image_layouts),
     TEST(images_without_classes),
+    TEST(written_images),
   };
   return cmocka_run_group_tests_name("readers_images", tests, NULL, NULL);
 }

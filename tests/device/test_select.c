@@ -58,17 +58,17 @@ static void selectors(void **state) {
 static void features(void **state) {
   (void)state;
   lcl_caps c = {
-    .fp16 = true, .subgroups = true, .clblast = true, .packed = true, .local_mem = 1 << 20
+    .fp16 = true, .overlap = true, .clblast = true, .packed = true, .local_mem = 1 << 20
   };
   ASSERT_OK(lcl__caps_disable(&c, NULL, "test"));
   ASSERT_OK(lcl__caps_disable(&c, "", "test"));
   ASSERT_OK(lcl__caps_disable(&c, " fp16 , clblast,,local_mem=32k", "test"));
   assert_false(c.fp16 || c.clblast);
-  assert_true(c.subgroups && c.packed);
+  assert_true(c.overlap && c.packed);
   assert_int_equal(c.local_mem, 32 << 10);
   ASSERT_OK(lcl__caps_disable(&c, "local_mem=1m", "test")); /* never raises */
   assert_int_equal(c.local_mem, 32 << 10);
-  const char *const wrong[] = { "fp17",          "local_mem",    "local_mem=",
+  const char *const wrong[] = { "fp17",          "subgroups",    "local_mem",  "local_mem=",
                                 "local_mem=12q", "local_mem=-1", "fp16 packed" };
   for (size_t i = 0; i < LCL_COUNT(wrong); i++) {
     ASSERT_STATUS(lcl__caps_disable(&c, wrong[i], "LATENTCL_DISABLE"), LCL_ERR_ARGUMENT);

@@ -129,6 +129,12 @@ def data():
     check('1 x 48 x 48' in run('data', 'photos', '--grey'), 'grey')
     for options in (['data', '--grey'], ['data', '--image-size', '16'], ['photos', '--prefer', 'long'], ['--grey']):
         run('data', *options, code=2)
+    check('images written to pngs' in run('data', 'data', '--images', 'pngs'), 'images')
+    again = json.loads(run('data', 'pngs', '--grey', '--image-size', '8', '--valid', '-1', '--json'))
+    check({k: again[k]['count'] for k in ('train', 'test')} == {'train': 160, 'test': 40} and
+          all(abs(again[k]['mean'] - json.loads(run('data', 'data', '--valid', '-1', '--json'))[k]['mean']) < 1e-6 for k in ('train', 'test')), again)
+    run('data', 'data', '--images', 'pngs', code=1)
+    run('data', 'data', '--images', 'more', '--json', code=2)
     check(piped('data', 'photos', '--sheet', '/dev/stdout').startswith(b'\x89PNG'), 'nothing but the sheet')
 
 
@@ -558,7 +564,7 @@ def bench():
     table = dict(zip(*rows('a.csv')))
     for column, value in (*((k + '_s', row['seconds'][k]) for k in ('median', 'mad', 'best', 'first', 'compile', 'enqueue')),
                           ('gflop', row['gflop']), ('mbytes', row['mbytes']), ('launches', row['launches']), ('error', row['error']),
-                          ('memory_bytes', row['memory_bytes']), ('roofline', row['roofline_percent'] / 100)):
+                          ('memory_bytes', row['memory_bytes']), ('host_bytes', row['host_bytes']), ('roofline', row['roofline_percent'] / 100)):
         check(math.isclose(float(table[column]), value, rel_tol=1e-3), (column, table, row))
     shown = re.search(r'^gemm-64 +([\d.]+) (us|ms|s) +([\d.]+) (us|ms|s) +([\d.]+) +([\d.]+) +(\d+) %  yes$', text, re.M)
     check(shown, text)

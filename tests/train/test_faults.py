@@ -217,16 +217,19 @@ def one_writer():
     time.sleep(1)
     assert p.poll() is None, 'a signal that the parent ignores ended the run'
     ended(p, signal.SIGTERM)
-    # A benchmark that is stopped writes nothing; the caches that a killed one left go.
-    left = '/tmp/latentcl-cold-%d-abcdef' % 0x3fffffff
+    # A benchmark that is stopped keeps what it has measured, but does not put it in the place of older results; the folders that a
+    # killed one left go.
+    left = '/tmp/latentcl-bench-%d-abcdef' % 0x3fffffff
     os.makedirs(left + '/l', exist_ok=True)
-    p = subprocess.Popen([LATENTCL, 'bench', 'gemm', '--quick', '--seconds', '0.5', '--json', folder + '/b.json'], stderr=subprocess.PIPE, text=True)
+    open(folder + '/b.csv', 'w').write('older')
+    p = subprocess.Popen([LATENTCL, 'bench', 'gemm', '--quick', '--seconds', '0.5', '--json', folder + '/b.json', '--csv', folder + '/b.csv'],
+                         stderr=subprocess.PIPE, text=True)
     while os.path.exists(left) and p.poll() is None:
         time.sleep(0.1)
     p.send_signal(signal.SIGTERM)
     told = p.stderr.read()
-    assert p.wait(100) == 128 + signal.SIGTERM and 'no results are written' in told, (p.returncode, told)
-    assert not os.path.exists(folder + '/b.json')
+    assert p.wait(100) == 128 + signal.SIGTERM and 'stopped; what was measured is in %s/b.json\n' % folder in told, (p.returncode, told)
+    assert [r['name'] for r in json.load(open(folder + '/b.json'))['results']] == ['gemm-64'] and open(folder + '/b.csv').read() == 'older'
     # What a killed process left goes at the next start; every writer takes the folder for itself.
     stale = r + '/log.jsonl.%d.0123456789abcdef.tmp' % 0x3fffffff
     open(stale, 'w').close()

@@ -76,6 +76,7 @@ def workloads():
         name = f"pixelrnn-{model}-b{batch}{suffix}"
         match = re.fullmatch(r"pixelrnn-(\d+)x(\d+)-b(\d+)(-s(\d+))?(-bn)?", name)
         table[name] = ("pixelrnn", pixelrnn_options(match))
+    table["epoch-png-b100"] = ("epoch", {"batch": 100})
     table["pixelrnn-forward-1x16-n64"] = ("pixelrnn", {"layers": 1, "hidden": 16, "batch": 64, "side": 28, "forward": True})
     for name in ("gemm-1024", "conv3x3-b32-64-64-32", "conv3x3-b32-64-64-32-dx", "conv3x3-b32-64-64-32-dw", "semantic-mnist-b100",
                  "ladder-b100", "vgg-cifar-b32"):

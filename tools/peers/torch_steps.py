@@ -5,6 +5,7 @@
 """
 import contextlib
 import functools
+import os
 import re
 
 import peer
@@ -339,6 +340,61 @@ def pixelrnn(layers, hidden, batch, side, batch_norm=False, forward=False):
     return training(parameters, optimiser, lambda: F.binary_cross_entropy_with_logits(logits(), x, reduction="sum") / batch, clip=1)
 
 
+# ---- an epoch from disk ----
+
+def epoch(batch):
+    """ImageFolder and DataLoader as people write them: decoding, a shift by at most 4 and mirroring in as many processes as there
+    are threads, three convolutions, one pass over BENCH_IMAGES/train and an evaluation of BENCH_IMAGES/test."""
+    root = os.environ.get("BENCH_IMAGES")
+    if not root:
+        return None
+    try:
+        import numpy
+        from PIL import Image
+    except ImportError:
+        return None
+
+    class Folder(torch.utils.data.Dataset):
+        def __init__(self, part, train):
+            top = os.path.join(root, part)
+            self.train = train
+            self.files = [(os.path.join(top, name, file), label) for label, name in enumerate(sorted(os.listdir(top)))
+                          for file in sorted(os.listdir(os.path.join(top, name)))]
+
+        def __len__(self):
+            return len(self.files)
+
+        def __getitem__(self, index):
+            path, label = self.files[index]
+            x = torch.from_numpy(numpy.array(Image.open(path).convert("RGB"))).permute(2, 0, 1).float() / 255
+            if self.train:
+                top, left = torch.randint(0, 9, (2,), device="cpu").tolist()
+                x = F.pad(x, (4, 4, 4, 4))[:, top:top + x.shape[1], left:left + x.shape[2]]
+                x = x.flip(2) if torch.rand((), device="cpu") < .5 else x
+            return x, label
+
+    def loader(part, train):
+        return torch.utils.data.DataLoader(Folder(part, train), batch, shuffle=train, num_workers=a.threads, pin_memory=a.device == "cuda",
+                                           generator=torch.Generator(device=a.device) if a.device == "cuda" else None)
+
+    def conv(inner, outer, side):
+        return [nn.Conv2d(inner, outer, side, bias=False), nn.ReLU(), nn.MaxPool2d(2)]
+
+    def run():
+        net = nn.Sequential(*conv(3, 20, 5), *conv(20, 40, 5), *conv(40, 80, 3), nn.Flatten(), nn.Linear(720, 2))
+        net = net.to(memory_format=torch.channels_last) if a.channels_last else net
+        optimiser, right = torch.optim.SGD(net.parameters(), lr=.01, momentum=.9), 0
+        for x, label in loader("train", True):
+            optimiser.zero_grad(set_to_none=True)
+            F.cross_entropy(net(images(x.to(a.device))), label.to(a.device)).backward()
+            optimiser.step()
+        with torch.no_grad():
+            for x, label in loader("test", False):
+                right += int((net(images(x.to(a.device))).argmax(1) == label.to(a.device)).sum())
+        return right
+    return run
+
+
 # ---- the script ----
 
 def blas():
@@ -355,7 +411,8 @@ def blas():
 library = {"gemm": gemm, "conv": conv, "masked_conv": masked_conv, "fft_conv": fft_conv, "bilstm": bilstm, "batch_norm": batch_norm,
            "log_softmax": elementwise(functools.partial(F.log_softmax, dim=1)), "relu": elementwise(F.relu), "tanh": elementwise(torch.tanh),
            "sum": elementwise(torch.sum), "normal": elementwise(torch.randn_like), "semantic_noise": semantic_noise, "imsat": imsat,
-           "ladder": ladder, "vgg": vgg, "pixelrnn": pixelrnn}
+           "ladder": ladder, "vgg": vgg, "pixelrnn": pixelrnn,
+           "epoch": epoch}
 device = torch.cuda.get_device_name() if a.device == "cuda" else "cpu"
 flags = [word for word, given in (("compiled", a.compile), ("channels last", a.channels_last), ("TF32", a.tf32 == "on")) if given]
 peer.main(a, library, {"peer": "PyTorch", "version": torch.__version__, "blas": blas(), "device": device, "flags": flags},
