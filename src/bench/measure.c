@@ -122,12 +122,12 @@ static bool next_shape(const char **text, lcl_shape *s) {
   return present;
 }
 
-/* Uniform in [-1, 1): rounding stays small and no product overflows. */
-static void fill_array(lcl_array *a, uint64_t seed) {
+/* Uniform in [-range, range): rounding stays small and no product overflows. */
+static void fill_array(lcl_array *a, double range, uint64_t seed) {
   int64_t n = lcl_shape_count(a->shape);
   for (int64_t i = 0; i < n; i++) {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
-    a->data[i] = (double)(float)((double)(seed >> 40) / (double)(1 << 23) - 1.0);
+    a->data[i] = (double)(float)(range * ((double)(seed >> 40) / (double)(1 << 23) - 1.0));
   }
 }
 
@@ -147,7 +147,12 @@ static lcl_status make_case(const lcl_workload *w, lcl_case **out) {
     lcl_shape s;
     if (!next_shape(&shapes, &s)) continue;
     LCL_TRY(lcl__array_new(*out, LCL_F32, s, &(*out)->in[i]));
-    fill_array(&(*out)->in[i], (uint64_t)i + 1);
+  }
+  if (spec->ranges) spec->ranges(*out);
+  for (int i = 0; i < LCL_SPEC_INS; i++) {
+    const double range = (*out)->range[i];
+    if ((*out)->in[i].data)
+      fill_array(&(*out)->in[i], range > 0 && range < 1 ? range : 1, (uint64_t)i + 1);
   }
   return lcl__case_complete(*out);
 }
@@ -188,7 +193,7 @@ static lcl_status op_graph_build(lcl_context *ctx, const lcl_workload *w, lcl_ca
   if (w->gradient) {
     lcl_shape s = lcl_tensor_shape(out[0]);
     LCL_TRY(lcl__array_new(c, LCL_F32, s, &c->grad_out[0]));
-    fill_array(&c->grad_out[0], 99);
+    fill_array(&c->grad_out[0], 1, 99);
     lcl_vjp(out[0], lcl_input(o->g, "grad", LCL_F32, s), &in[w->gradient - 1], 1, &o->fetch);
   }
   if (w->half) lcl__case_halve(c);

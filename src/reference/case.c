@@ -196,6 +196,7 @@ lcl_status lcl__case_random(const lcl_spec *spec, uint64_t seed, uint64_t number
   r.empty = spec->flags & LCL_SPEC_EMPTY && (number == 0 || number % 16 == 11);
   if (number <= 2) r.sizes = number == 2 ? LCL_SIZES_PRIME : LCL_SIZES_ONE;
   spec->random(c, &r);
+  if (spec->ranges) spec->ranges(c);
   r.fixed_layout = false;
   lcl_status status = LCL_OK;
   for (int pass = 0; pass < 2;

@@ -122,6 +122,12 @@ static lcl_status bilstm_bound(lcl_case *c) {
   return lcl__diagonal_bilstm_bound(&d, c->grad_out[0].data, c->out_bound[0].data, &to);
 }
 
+/* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep that
+ * near 1. */
+static void bilstm_ranges(lcl_case *c) {
+  c->range[2] = c->range[3] = 1.0 / (double)c->in[2].shape.dim[2];
+}
+
 static void bilstm_random(lcl_case *c, lcl_rng *r) {
   static const int8_t hidden[] = { 1, 2, 3, 4, 5, 7, 8, 16, 17, 32 };
   const int64_t n = lcl__rng_size(r, 3), size = c->small ? 4 : 9;
@@ -137,9 +143,6 @@ static void bilstm_random(lcl_case *c, lcl_rng *r) {
   const int64_t beside = lcl__rng_below(r, 3); /* evolve, freeze, evolve with a bias */
   c->attr[0] = (lcl_attr) { .n = 1, .i = { beside == 1 } };
   if (beside == 2) c->in[8].shape = LCL_SHAPE(8 * h);
-  /* A bound on the rounding errors grows from column to column by the sum of a row of |k|: keep
-   * that near 1. */
-  c->range[2] = c->range[3] = 1.0 / (double)h;
   c->integers = false; /* whole numbers would saturate every gate */
 }
 
@@ -187,6 +190,7 @@ const lcl_spec lcl__recurrent_specs[] = {
     .forward = bilstm_forward,
     .backward = bilstm_backward,
     .bound = bilstm_bound,
-    .random = bilstm_random },
+    .random = bilstm_random,
+    .ranges = bilstm_ranges },
 };
 const size_t lcl__recurrent_spec_count = LCL_COUNT(lcl__recurrent_specs);

@@ -141,6 +141,8 @@ struct lcl_spec {
   int64_t (*limit)(const lcl_case *c);
   /* Chooses attributes and the inputs' shapes. Values are filled in afterwards. */
   void (*random)(lcl_case *c, lcl_rng *r);
+  /* Sets c->range for the inputs' shapes, or NULL. */
+  void (*ranges)(lcl_case *c);
   /* Changes the values of a random case, or NULL. */
   void (*adjust)(lcl_case *c, lcl_rng *r);
 };

@@ -625,12 +625,14 @@ static void wrong_step(void **state) {
   }
 }
 
-/* Ops that sample are compared with what the generator has to give in the run that is fetched. */
-static void perturbations(void **state) {
+/* Ops that sample are compared with what the generator has to give in the run that is fetched;
+ * recurrent ones with inputs for which there is a bound on their rounding. */
+static void whole_suites(void **state) {
   (void)state;
   lcl_context *ctx = open_context();
   for (size_t i = 0; i < lcl_bench_count(); i++) {
-    if (strcmp(lcl_bench_at(i).suite, "perturb") != 0) continue;
+    const char *suite = lcl_bench_at(i).suite;
+    if (strcmp(suite, "perturb") != 0 && strcmp(suite, "recurrent") != 0) continue;
     const lcl_bench_row row = measure(ctx, lcl_bench_at(i).name, true);
     if (row.verified != 1) fail_msg("%s: error %g", row.name, row.error);
   }
@@ -671,7 +673,7 @@ int main(void) {
     cmocka_unit_test(best_times),  cmocka_unit_test(device_time),
     cmocka_unit_test(candidates),  cmocka_unit_test(algorithms),
     cmocka_unit_test(memory),      cmocka_unit_test(wrong_kernel),
-    cmocka_unit_test(wrong_step),  cmocka_unit_test(perturbations),
+    cmocka_unit_test(wrong_step),  cmocka_unit_test(whole_suites),
     cmocka_unit_test(epoch),
   };
   const char *only = getenv("LCL_TEST_ONLY");
