@@ -4,6 +4,7 @@
 
 #include "latentcl/onnx.h"
 #include "latentcl/ops.h"
+#include "onnx/internal.h"
 #include "test.h"
 
 enum { BATCH = 1009, RUN = 2, C = 2, H = 6, W = 5 };
@@ -52,9 +53,26 @@ static size_t build(lcl_graph *g, int64_t n, lcl_onnx_name *out) {
                                                                     .stride = { 1, 2 },
                                                                     .pad = { 0, 1, 1, 0 } }),
                                "average" };
+  out[k++] = (lcl_onnx_name) {
+    lcl_max_pool2d(x, &(lcl_pool_desc) { .kernel = { 2, 2 }, .stride = { 4, 2 }, .ceil = true },
+                   NULL),
+    "max_up"
+  };
+  out[k++] = (lcl_onnx_name) { lcl_avg_pool2d(x, &(lcl_pool_desc) { .kernel = { 3, 2 },
+                                                                    .pad = { 0, 1, 1, 0 },
+                                                                    .count_include_pad = true }),
+                               "average_all" };
+  out[k++] = (lcl_onnx_name) { lcl_conv2d(x, lcl_const_data(g, LCL_F32, LCL_SHAPE(4, 1, 2, 3), w),
+                                          NULL, &(lcl_conv_desc) { .groups = C }),
+                               "grouped" };
+  out[k++] = (lcl_onnx_name) { lcl_conv_transpose2d(
+                                   x, lcl_const_data(g, LCL_F32, LCL_SHAPE(C, 2, 3, 2), w), NULL,
+                                   &(lcl_conv_desc) { .groups = C }, NULL),
+                               "grouped_transposed" };
   lcl_tensor *flat = lcl_reshape(x, LCL_SHAPE(n, C * H * W)), *part = lcl_slice_axis(flat, 1, 3, 8);
   lcl_tensor *table = lcl_const_data(g, LCL_F32, LCL_SHAPE(5, 4), rows);
   out[k++] = (lcl_onnx_name) { lcl_matmul(part, table, false, false), "product" };
+  out[k++] = (lcl_onnx_name) { lcl_slice_axis(flat, 1, 0, 4), "first" };
   out[k++] = (lcl_onnx_name) {
     lcl_matmul(part, lcl_transpose(table, (int[]) { 1, 0 }), false, true), "product_transposed"
   };
@@ -153,6 +171,37 @@ static void there_and_back(void **state) {
   lcl_store_destroy(store);
 }
 
+/* What the file says of itself. */
+static void metadata(void **state) {
+  (void)state;
+  lcl_store *store;
+  lcl_graph *g;
+  void *bytes;
+  size_t n;
+  const char *good[] = { "who=a=b", "empty=" }, *bad[] = { "who" };
+  ASSERT_OK(lcl_store_create(ctx, 1, &store));
+  ASSERT_OK(lcl_graph_create(store, "g", &g));
+  const lcl_onnx_name out = { lcl_relu(lcl_input(g, "x", LCL_F32, LCL_SHAPE(2))), "y" };
+  lcl_onnx_save_desc d = { .outputs = &out, .n_outputs = 1, .metadata = good, .n_metadata = 2 };
+  ASSERT_OK(lcl_onnx_save(path, &d));
+  ASSERT_OK(lcl__file_read(path, 1 << 16, &bytes, &n));
+  onnx_file *f = lcl__onnx__model__unpack(NULL, n, bytes);
+  assert_non_null(f);
+  assert_int_equal(f->n_metadata, 2);
+  assert_string_equal(f->metadata[0]->key, "who");
+  assert_string_equal(f->metadata[0]->value, "a=b");
+  assert_string_equal(f->metadata[1]->key, "empty");
+  assert_string_equal(f->metadata[1]->value, "");
+  lcl__onnx__model__free_unpacked(f, NULL);
+  lcl__free(bytes);
+  d.metadata = bad;
+  d.n_metadata = 1;
+  assert_int_equal(lcl_onnx_save(path, &d), LCL_ERR_ARGUMENT);
+  assert_non_null(strstr(lcl_error_message(), "key=value"));
+  lcl_graph_destroy(g);
+  lcl_store_destroy(store);
+}
+
 /* What is not written is named, and the file stays as it was. */
 static void refusals(void **state) {
   (void)state;
@@ -160,7 +209,11 @@ static void refusals(void **state) {
   lcl_graph *g;
   ASSERT_OK(lcl_store_create(ctx, 1, &store));
   ASSERT_OK(lcl_graph_create(store, "g", &g));
-  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(BATCH, C, H, W));
+  lcl_tensor *x = lcl_input(g, "x", LCL_F32, LCL_SHAPE(BATCH, C, H, W)), *at,
+             *bias = lcl_param(g, "bias", LCL_SHAPE(3), (lcl_init) { LCL_INIT_CONSTANT }),
+             *pooled = lcl_max_pool2d(
+                 x, &(lcl_pool_desc) { .kernel = { 2, 2 }, .stride = { 2, 2 } }, &at);
+  assert_non_null(pooled);
   const struct {
     lcl_tensor *t;
     const char *name, *message;
@@ -169,6 +222,9 @@ static void refusals(void **state) {
     { lcl_skew(x), "y", "skew: ONNX has no operator for it" },
     { lcl_mean(x, LCL_AXIS(0), false), "y", "a mean over the batch depends on its size" },
     { lcl_slice_axis(x, 0, 0, 2), "y", "a part of the batch depends on its size" },
+    { lcl_relu(x), "x", "\"x\" would name two values" },
+    { lcl_relu(bias), "bias", "\"bias\" would name two values" },
+    { at, "y", "\"y\" is a second output of a node" },
     { x, "_y", "does not begin with" },
     { NULL, "y", "lacks a tensor" },
   };
@@ -191,7 +247,7 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(there_and_back),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(there_and_back), cmocka_unit_test(metadata),
                                       cmocka_unit_test(refusals) };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
