@@ -1,6 +1,11 @@
-# Sourced by tools/check and tools/demo: goes to the project's folder and sees to it that everything LatentCL is built
-# and tested with is installed. On Debian (12 or later) missing packages are installed when we are root, else named.
+# Sourced by the scripts beside it: answers --help with the head of the script, refuses other options, goes to the project's
+# folder and sees to it that everything LatentCL is built and tested with is installed. On Debian (12 or later) missing
+# packages are installed when we are root, else named.
 
+case ${1-} in
+--help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
+-*) [ "${0##*/}" = demo ] || { echo "${0##*/}: no option $1; --help lists what there is" >&2; exit 2; } ;; # which hands them on
+esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-headers libxxhash-dev

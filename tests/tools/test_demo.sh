@@ -19,7 +19,7 @@ cat >build-demo/tools/latentcl <<'L'
 #!/bin/sh
 echo "$@" >>calls
 case $1 in
-train) while [ $# -gt 1 ]; do [ "$1" != --out ] || mkdir -p "$2"; shift; done ;;
+train) while [ $# -gt 1 ]; do [ "$1" != --out ] || mkdir -p "$2"; shift; done; [ "$1" != --no-such-option ] || exit 2 ;;
 eval) echo '{"error_percent": 1.5}' ;;
 esac
 L
@@ -36,6 +36,10 @@ grep -q 'train semantic-noise .* --quiet' "$folder/tree/calls" || { echo 'the op
 grep -q '1.50 %' "$folder/said" || { cat "$folder/said"; exit 1; }
 left=$(cd "$folder/tree" && find . -user 0 ! -path './tools*')
 [ -z "$left" ] || { echo "these belong to root: $left"; exit 1; }
+# A wrong option of `latentcl train` ends it as that does.
+status=0
+SUDO_UID=$user SUDO_GID=$group PATH="$folder/bin:$PATH" "$folder/tree/tools/demo" --no-such-option >"$folder/said" 2>&1 || status=$?
+[ $status -eq 2 ] || { echo "a wrong option ends with $status"; exit 1; }
 # Root without sudo stays root.
 rm -r "$folder/tree/build-demo" "$folder/tree/calls"
 env -u SUDO_UID PATH="$folder/bin:$PATH" "$folder/tree/tools/demo" >"$folder/said" 2>&1
