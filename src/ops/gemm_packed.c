@@ -142,14 +142,15 @@ static bool legal(const lcl_caps *caps, const lcl_gemm *g, const lcl_kernel_para
 
 /* ---- launches ---- */
 
-/* Whether A's panels are read where they lie. Packing is profitable where A is read many times or
- * from far away, or where its rows would fall on the same lines of a cache. */
-static bool reads_as_is(const lcl_gemm *g, int mr) {
+/* Whether A's panels are read where they lie. Packing is profitable where A is read more than once
+ * or twice (for every nr columns) and is large or read very often, or where its rows would fall on
+ * the same lines of a cache. */
+static bool reads_as_is(const lcl_gemm *g, int mr, int nr) {
   const int64_t page = 4096 / (int64_t)sizeof(float);
   const bool rows = g->a_s1 == 1 && g->a_rs > 1 && g->a_rs % page != 0,
              columns = g->a_rs == 1 && g->a_s1 > 1;
   return !g->half && g->source == LCL_GEMM_MATRIX && g->a_len >= g->k && g->m >= mr &&
-         g->n <= page && g->m * g->k <= 256 * page && (rows || columns);
+         (g->n <= 2 * nr || (g->n <= page && g->m * g->k <= 256 * page)) && (rows || columns);
 }
 
 static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_params *p) {
@@ -168,7 +169,7 @@ static lcl_status lower(lcl_lower *lw, const lcl_gemm *g, const lcl_kernel_param
    */
   const int64_t page = 4096 / (int64_t)sizeof(float) / p->vector;
   const int64_t pitch = g->k <= p->kc ? g->k : (lcl__ceil_div(g->k, page) | 1) * page;
-  const bool as_is = reads_as_is(g, mr);
+  const bool as_is = reads_as_is(g, mr, nr);
   if (as_is) strcat(options, " -DAS_IS=1");
   lcl_arg a = g->a;
   if (!as_is) {
