@@ -106,10 +106,10 @@ static void multiply_block(cptr kt, int h, cptr const before[BILSTM_R + 1], vec 
 #pragma unroll
     for (int r = 0; r < BILSTM_R; r++) {
       const vec left = SPLAT(before[r + 1][5 * h + k]);
-      p[r][0] = mad(b0, left, mad(a0, above, p[r][0]));
-      p[r][1] = mad(b1, left, mad(a1, above, p[r][1]));
-      p[r][2] = mad(b2, left, mad(a2, above, p[r][2]));
-      p[r][3] = mad(b3, left, mad(a3, above, p[r][3]));
+      p[r][0] = LCL_MAD(b0, left, LCL_MAD(a0, above, p[r][0]));
+      p[r][1] = LCL_MAD(b1, left, LCL_MAD(a1, above, p[r][1]));
+      p[r][2] = LCL_MAD(b2, left, LCL_MAD(a2, above, p[r][2]));
+      p[r][3] = LCL_MAD(b3, left, LCL_MAD(a3, above, p[r][3]));
       above = left;
     }
   }
@@ -134,7 +134,7 @@ static void forward_block(const walk *w, cptr s, cptr kt, int t, int i0, int n, 
 #pragma unroll
   for (int r = 0; r < BILSTM_R; r++) {
     gates(p[r]);
-    const vec c = mad(p[r][1], LOAD(before[r + 1] + 4 * w->h + u), p[r][2] * p[r][3]);
+    const vec c = LCL_MAD(p[r][1], LOAD(before[r + 1] + 4 * w->h + u), p[r][2] * p[r][3]);
     const vec out = p[r][0] * tanh_fast(c);
     if (r < n) store_cell(p[r], c, out, record_at(w, t, i0 + r) + u, w->h);
   }
@@ -217,11 +217,11 @@ static void backward_cells(const walk *w, const carry *q, cptr gy, gptr dp, int 
   const vec o = LOAD(rec), f = LOAD(rec + h), in = LOAD(rec + 2 * h), g = LOAD(rec + 3 * h);
   const vec tc = tanh_fast(LOAD(rec + 4 * h)), c_prev = LOAD(neighbour(w, t - 1, i) + 4 * h + u);
   const vec one = SPLAT(1.0f);
-  const vec gc = mad(gh * o, mad(-tc, tc, one), LOAD(q->dc + i * h + u));
+  const vec gc = LCL_MAD(gh * o, LCL_MAD(-tc, tc, one), LOAD(q->dc + i * h + u));
   STORE(gh * tc * o * (one - o), dp + u);
   STORE(gc * c_prev * f * (one - f), dp + h + u);
   STORE(gc * g * in * (one - in), dp + 2 * h + u);
-  STORE(gc * in * mad(-g, g, one), dp + 3 * h + u);
+  STORE(gc * in * LCL_MAD(-g, g, one), dp + 3 * h + u);
   STORE(gc * f, q->dc + i * h + u);
 }
 
@@ -238,8 +238,8 @@ static void backward_products(const walk *w, const carry *q, cptr k, cptr const 
 #pragma unroll
     for (int r = 0; r < BILSTM_R; r++) {
       const vec v = SPLAT(dp[r][gate]);
-      above[r] = mad(a, v, above[r]);
-      same[r] = mad(b, v, same[r]);
+      above[r] = LCL_MAD(a, v, above[r]);
+      same[r] = LCL_MAD(b, v, same[r]);
     }
   }
 #pragma unroll
@@ -269,8 +269,8 @@ static void backward_kernel(const walk *w, gptr gs, gptr gk, int t, int job) {
     const vec left = LOAD(neighbour(w, t - 1, i) + 5 * h + u);
     for (int q = 0; q < BILSTM_G; q++) {
       const vec v = SPLAT(dp[q]);
-      sum0[q] = mad(above, v, sum0[q]);
-      sum1[q] = mad(left, v, sum1[q]);
+      sum0[q] = LCL_MAD(above, v, sum0[q]);
+      sum1[q] = LCL_MAD(left, v, sum1[q]);
     }
     above = left;
   }

@@ -10,13 +10,13 @@
  * exponent's bits. Adding 1.5*2^23 rounds to an integer and leaves it in the low bits. NaN stays
  * NaN. */
 static vec exp_small(vec x) {
-  const vec shifted = mad(x, SPLAT(1.44269504f), SPLAT(12582912.0f)),
+  const vec shifted = LCL_MAD(x, SPLAT(1.44269504f), SPLAT(12582912.0f)),
             n = shifted - SPLAT(12582912.0f);
-  const vec r = mad(n, SPLAT(-1.42860677e-6f), mad(n, SPLAT(-0.693145752f), x));
-  vec p = mad(r, SPLAT(8.3125252e-3f), SPLAT(4.1890115e-2f));
-  p = mad(p, r, SPLAT(0.16667114f));
-  p = mad(p, r, SPLAT(0.49999231f));
-  p = mad(p * r, r, r + SPLAT(1.0f));
+  const vec r = LCL_MAD(n, SPLAT(-1.42860677e-6f), LCL_MAD(n, SPLAT(-0.693145752f), x));
+  vec p = LCL_MAD(r, SPLAT(8.3125252e-3f), SPLAT(4.1890115e-2f));
+  p = LCL_MAD(p, r, SPLAT(0.16667114f));
+  p = LCL_MAD(p, r, SPLAT(0.49999231f));
+  p = LCL_MAD(p * r, r, r + SPLAT(1.0f));
   return AS_VEC(AS_INT(p) + (AS_INT(shifted) << 23));
 }
 
@@ -39,7 +39,7 @@ static void gates(vec p[4]) {
   p[0] = r_ab * b;
   p[1] = r_ab * a;
   p[2] = r_cd * d;
-  p[3] = mad(r_cd * SPLAT(2.0f), c, SPLAT(-1.0f));
+  p[3] = LCL_MAD(r_cd * SPLAT(2.0f), c, SPLAT(-1.0f));
 }
 
 /* ---- geometry ---- */

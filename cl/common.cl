@@ -12,6 +12,13 @@
 #define LCL_VEC 8
 #endif
 
+/* a*b + c by one instruction: CPU drivers make two of mad. */
+#if LCL_PANEL
+#define LCL_MAD(a, b, c) fma(a, b, c)
+#else
+#define LCL_MAD(a, b, c) mad(a, b, c)
+#endif
+
 /* Long sums. Up to LCL_SUM_BLOCK terms are added up plainly; each such block then joins the sum
  * together with what the additions before it lost (Kahan 1965). The error is LCL_SUM_BLOCK + 2
  * roundings of the sum of absolute values, however many blocks there are. An infinite sum loses

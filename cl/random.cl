@@ -132,7 +132,7 @@ __kernel void random_uniform(__global const uint4 *rng, const int stream, const 
 /* The functions that follow are written out: their arguments need none of what makes a library's
  * slow (huge angles, denormal numbers, signs), and all devices then give nearly the same numbers.
  * Polynomials: Cephes, single precision (Moshier 1989), within 2 ulps. */
-#define TERM(p, x, c) mad(p, x, (rand_f)(c))
+#define TERM(p, x, c) LCL_MAD(p, x, (rand_f)(c))
 
 /* log(x) for x of (0,1]: x = m 2^e with m of [sqrt(1/2), sqrt(2)). */
 static rand_f random_log(rand_f x) {
@@ -149,8 +149,8 @@ static rand_f random_log(rand_f x) {
   p = TERM(p, m, -2.4999993993e-1f);
   p = TERM(p, m, 3.3333331174e-1f);
   const rand_f z = m * m;
-  p = mad(e, (rand_f)(-2.12194440e-4f), p * m * z) - (rand_f)(0.5f) * z;
-  return mad(e, (rand_f)(0.693359375f), m + p);
+  p = LCL_MAD(e, (rand_f)(-2.12194440e-4f), p * m * z) - (rand_f)(0.5f) * z;
+  return LCL_MAD(e, (rand_f)(0.693359375f), m + p);
 }
 
 static rand_f random_radius(rand_u bits) {
@@ -168,10 +168,10 @@ static void random_direction(rand_u bits, rand_f *cosine, rand_f *sine) {
   const rand_f z = x * x;
   rand_f s = TERM((rand_f)(-1.9515295891e-4f), z, 8.3321608736e-3f);
   s = TERM(s, z, -1.6666654611e-1f);
-  s = mad(s * z, x, x);
+  s = LCL_MAD(s * z, x, x);
   rand_f c = TERM((rand_f)(2.443315711809948e-5f), z, -1.388731625493765e-3f);
   c = TERM(c, z, 4.166664568298827e-2f);
-  c = mad(c, z * z, mad((rand_f)(-0.5f), z, (rand_f)(1.0f)));
+  c = LCL_MAD(c, z * z, LCL_MAD((rand_f)(-0.5f), z, (rand_f)(1.0f)));
   /* An odd quarter swaps them; quarters 1 and 2 turn the cosine's sign, 2 and 3 the sine's. */
   const rand_u odd = (rand_u)(0) - (quarter & (rand_u)(1));
   const rand_u cb = RAND_AS_U(c), sb = RAND_AS_U(s);

@@ -203,13 +203,14 @@ size_t lcl__row_lanes(lcl_lower *lw, int64_t n) {
   return (size_t)LCL_MAX(1, lw->caps->packed ? (n + 4095) / 4096 : LCL_MIN(n, 1024));
 }
 
-/* Of a copy with tiled kernels that writes along dimension 5 what it does not read along it: makes
- * the dimension that is read along the one next to it, and says so if both are long enough to be
- * exchanged in tiles (copy_transposed of cl/shape.cl). */
-static bool transposes(const lcl_caps *caps, int64_t dims[6], int64_t ss[6], int64_t ds[6]) {
+/* Of a copy that writes along dimension 5 what it does not read along it: makes the dimension that
+ * is read along the one next to it, and says so if both are long enough to be exchanged in tiles
+ * (copy_transposed of cl/shape.cl and cl/copy_packed.cl). */
+static bool transposes(const lcl_caps *caps, size_t size, int64_t dims[6], int64_t ss[6],
+                       int64_t ds[6]) {
   enum { SHORTEST = 16, TILE_ITEMS = 256, TILE_BYTES = 32 * 33 * 4 };
-  if (caps->packed || caps->max_work_group < TILE_ITEMS || caps->local_mem < TILE_BYTES ||
-      ds[5] != 1 || ss[5] == 1 || dims[5] < SHORTEST)
+  if (ds[5] != 1 || ss[5] == 1 || dims[5] < SHORTEST) return false;
+  if (caps->packed ? size != 4 : caps->max_work_group < TILE_ITEMS || caps->local_mem < TILE_BYTES)
     return false;
   for (int i = 0; i < 5; i++)
     if (ss[i] == 1 && dims[i] >= SHORTEST) {
@@ -222,6 +223,31 @@ static bool transposes(const lcl_caps *caps, int64_t dims[6], int64_t ss[6], int
       return true;
     }
   return false;
+}
+
+/* l: a strided copy of rows x dims[5] elements that transposes; makes it one in tiles. args: its
+ * arguments, the last one free. */
+static void in_tiles(lcl_lower *lw, const int64_t dims[6], int64_t rows, lcl_launch *l,
+                     lcl_arg *args) {
+  enum { CHUNK = 8192 }; /* elements of a packed work-group */
+  const int64_t others = rows / dims[4];
+  l->kernel = "copy_transposed";
+  if (lw->caps->packed) {
+    const bool wide = lw->caps->preferred_float >= 16;
+    const int64_t vec = wide ? 16 : 8, chunk = LCL_MAX(1, CHUNK / (dims[4] * vec)) * vec;
+    l->source = (lcl_source) { .file = "copy_packed.cl", .options = wide ? "-DVEC=16" : "-DVEC=8" };
+    args[l->n_args - 1] = lcl__i32(chunk);
+    l->global[0] = (size_t)lcl__ceil_div(dims[5], chunk);
+    l->global[1] = (size_t)others;
+    l->local[0] = l->local[1] = 1;
+    return;
+  }
+  l->n_args--;
+  l->dims = 3;
+  l->local[0] = 32, l->local[1] = 8, l->local[2] = 1;
+  l->global[0] = lcl__round_up((size_t)dims[5], 32);
+  l->global[1] = (size_t)lcl__ceil_div(dims[4], 32) * 8;
+  l->global[2] = (size_t)others;
 }
 
 /* Strided copy of elements: dims collapse to six with the longest contiguous run innermost. */
@@ -243,21 +269,21 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
   int64_t rows = dims[0] * dims[1] * dims[2] * dims[3] * dims[4], count = rows * dims[5];
   if (!count) return LCL_OK;
   if (count > INT32_MAX) return lcl__fail(LCL_ERR_UNSUPPORTED, "%s: more than 2^31 elements", what);
-  const bool tiles = transposes(lw->caps, dims, ss, ds);
+  const size_t size = lcl_dtype_size(dtype);
+  const bool tiles = transposes(lw->caps, size, dims, ss, ds);
   int64_t items = rows;
   if (lw->caps->packed) items = LCL_MIN(rows, lcl__packed_items(lw->caps, count, 2048));
   int64_t per = (rows + items - 1) / items;
   char label[128], text[96];
   snprintf(label, sizeof label, "%s %s", what, lcl_shape_string(s, text));
-  size_t size = lcl_dtype_size(dtype);
-  const lcl_arg args[] = { lcl__slot_arg(lw, from->slot, LCL_READ),
-                           dst,
-                           lcl__i32(from->offset),
-                           lcl__i32(to->offset),
-                           lcl__int8(dims, 6),
-                           lcl__int8(ss, 6),
-                           lcl__int8(ds, 6),
-                           lcl__i32(per) };
+  lcl_arg args[] = { lcl__slot_arg(lw, from->slot, LCL_READ),
+                     dst,
+                     lcl__i32(from->offset),
+                     lcl__i32(to->offset),
+                     lcl__int8(dims, 6),
+                     lcl__int8(ss, 6),
+                     lcl__int8(ds, 6),
+                     lcl__i32(per) };
   lcl_launch l = { .label = label,
                    .source = { .file = "shape.cl",
                                .options = size == 4   ? "-DTYPE=float"
@@ -269,15 +295,7 @@ static lcl_status emit_strided(lcl_lower *lw, const char *what, lcl_shape s, lcl
                    .dims = 2,
                    .global = { lcl__row_lanes(lw, dims[5]), (size_t)((rows + per - 1) / per) },
                    .bytes = 2.0 * (double)size * (double)count };
-  if (tiles) {
-    l.kernel = "copy_transposed";
-    l.n_args--;
-    l.dims = 3;
-    l.local[0] = 32, l.local[1] = 8, l.local[2] = 1;
-    l.global[0] = lcl__round_up((size_t)dims[5], 32);
-    l.global[1] = (size_t)lcl__ceil_div(dims[4], 32) * 8;
-    l.global[2] = (size_t)(rows / dims[4]);
-  }
+  if (tiles) in_tiles(lw, dims, rows, &l, args);
   return lcl__emit(lw, &l);
 }
 
