@@ -1,5 +1,7 @@
 /* Device memory: counted, limited, and pooled so that making a buffer in a loop does not go to the
  * driver. */
+#include <sys/mman.h>
+
 #include "device/internal.h"
 
 static size_t granule(const lcl_context *ctx) {
@@ -40,22 +42,51 @@ static lcl_status too_large(const lcl_context *ctx, size_t bytes, size_t limit, 
       (double)ctx->pool.current / 1048576.0);
 }
 
-static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *allocated) {
+static void CL_CALLBACK free_host(cl_mem mem, void *host) {
+  (void)mem;
+  lcl__free(host);
+}
+
+/* The memory lives as long as the buffer. In large pages, where it is large: MPI asks the kernel
+ * for every page of what it sends to another process. */
+static cl_mem create_in_host_memory(cl_context cl, size_t bytes, cl_int *err) {
+  const uintptr_t page = bytes >= 4 << 20 ? 2 << 20 : 4096;
+  char *host = lcl__alloc(bytes + page);
+  *err = CL_OUT_OF_HOST_MEMORY;
+  if (!host) return NULL;
+  char *start = host + (page - (uintptr_t)host % page) % page;
+  if (page > 4096) madvise(start, bytes, MADV_HUGEPAGE);
+  cl_mem mem = clCreateBuffer(cl, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, start, err);
+  if (*err == CL_SUCCESS &&
+      (*err = clSetMemObjectDestructorCallback(mem, free_host, host)) == CL_SUCCESS)
+    return mem;
+  if (mem) clReleaseMemObject(mem);
+  lcl__free(host);
+  return NULL;
+}
+
+static cl_mem create(const lcl_context *ctx, size_t bytes, lcl_memory where, cl_int *err) {
+  if (where == LCL_IN_HOST_MEMORY) return create_in_host_memory(ctx->cl, bytes, err);
+  return clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, bytes, NULL, err);
+}
+
+static lcl_status allocate(lcl_context *ctx, size_t bytes, lcl_memory where, cl_mem *mem,
+                           size_t *allocated) {
   lcl_pool *pool = &ctx->pool;
   if (bytes > SIZE_MAX - granule(ctx))
     return too_large(ctx, bytes, ctx->caps.max_alloc, "the largest single buffer");
   size_t rounded = LCL_MAX((bytes + granule(ctx) - 1) / granule(ctx), (size_t)1) * granule(ctx);
-  if ((*mem = take_idle(pool, rounded, allocated))) return LCL_OK;
+  if (where == LCL_IN_DEVICE_MEMORY && (*mem = take_idle(pool, rounded, allocated))) return LCL_OK;
   if (bytes > ctx->caps.max_alloc)
     return too_large(ctx, bytes, ctx->caps.max_alloc, "the largest single buffer");
   if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit)) lcl__pool_trim(ctx);
   if (pool->limit && rounded > pool->limit - LCL_MIN(pool->held, pool->limit))
     return too_large(ctx, bytes, pool->limit, "the limit");
   cl_int err;
-  *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
+  *mem = create(ctx, rounded, where, &err);
   if (err != CL_SUCCESS && pool->idle.n) {
     lcl__pool_trim(ctx);
-    *mem = clCreateBuffer(ctx->cl, CL_MEM_READ_WRITE, rounded, NULL, &err);
+    *mem = create(ctx, rounded, where, &err);
   }
   if (err == CL_MEM_OBJECT_ALLOCATION_FAILURE || err == CL_OUT_OF_RESOURCES ||
       err == CL_INVALID_BUFFER_SIZE)
@@ -67,14 +98,20 @@ static lcl_status allocate(lcl_context *ctx, size_t bytes, cl_mem *mem, size_t *
 }
 
 lcl_status lcl_buffer_create(lcl_context *ctx, size_t bytes, lcl_buffer **out) {
+  return lcl__buffer_create_in(ctx, bytes, LCL_IN_DEVICE_MEMORY, out);
+}
+
+lcl_status lcl__buffer_create_in(lcl_context *ctx, size_t bytes, lcl_memory where,
+                                 lcl_buffer **out) {
   LCL_NEED(ctx, out);
   *out = NULL;
   LCL_TRY(lcl__context_enter(ctx));
   lcl_buffer *b = lcl__alloc(sizeof *b);
-  lcl_status status = b ? allocate(ctx, bytes, &b->mem, &b->allocated) : LCL_ERR_HOST_MEMORY;
+  lcl_status status = b ? allocate(ctx, bytes, where, &b->mem, &b->allocated) : LCL_ERR_HOST_MEMORY;
   if (lcl__context_leave(ctx, status) != LCL_OK) return lcl__free(b), status;
   b->ctx = lcl__context_retain(ctx);
   b->bytes = bytes;
+  b->where = where;
   b->root = b->mem;
   b->references = 1;
   ctx->pool.current += b->allocated;
@@ -151,10 +188,12 @@ lcl_status lcl__buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_
 
 /* Keeps the memory for the next buffer; an in-order queue 0 makes reuse safe while old commands
  * still run. */
-static void recycle(lcl_context *ctx, cl_mem mem, size_t bytes) {
+static void recycle(lcl_context *ctx, cl_mem mem, size_t bytes, lcl_memory where) {
   ctx->pool.current -= bytes;
   ctx->pool.buffers--;
-  if (LCL_PUSH(&ctx->pool.idle, ((struct lcl_pool_block) { mem, bytes }))) return;
+  if (where == LCL_IN_DEVICE_MEMORY &&
+      LCL_PUSH(&ctx->pool.idle, ((struct lcl_pool_block) { mem, bytes })))
+    return;
   clReleaseMemObject(mem);
   ctx->pool.held -= bytes;
 }
@@ -164,7 +203,7 @@ void lcl_buffer_destroy(lcl_buffer *b) {
     lcl_buffer *parent = b->parent;
     lcl_context *ctx = parent ? NULL : b->ctx; /* a part stands on its parent */
     if (b->allocated)
-      recycle(b->ctx, b->mem, b->allocated);
+      recycle(b->ctx, b->mem, b->allocated, b->where);
     else
       clReleaseMemObject(b->mem);
     lcl__free(b);

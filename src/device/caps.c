@@ -126,6 +126,7 @@ lcl_status lcl__caps_read(lcl_caps *caps, cl_platform_id platform, cl_device_id 
   caps->clfft = LCL_HAVE_CLFFT;
   caps->packed = true; /* until lcl__family_choose */
   caps->overlap = true;
+  caps->host_memory = caps->unified_memory && (caps->type & CL_DEVICE_TYPE_CPU);
   return LCL_OK;
 }
 

@@ -29,8 +29,10 @@ typedef struct lcl_caps {
                                 SIMD) */
   unsigned unit_lanes;  /* work-items that a compute unit computes in a cycle, as far as known */
   bool local_is_global; /* CL_GLOBAL local memory: staging in it buys nothing (CPU drivers) */
-  bool unified_memory;  /* as the driver says; only the choice of a device goes by it */
+  bool unified_memory;  /* as the driver says */
   bool fp16, fp64, subgroups, out_of_order, command_buffer;
+  bool host_memory; /* buffers may lie in memory that the host uses too: a device that computes with
+                       the host's cores. lcl__host_memory_ask says whether they can. */
   bool clblast, clfft; /* built in and not disabled */
   bool overlap; /* uploads may go beside kernels: a context measures whether that is faster, unless
                    LATENTCL_ENABLE or LATENTCL_DISABLE decides */
@@ -122,6 +124,17 @@ extern const char *const lcl__embedded_names[]; /* NULL-terminated */
 /* A part of a buffer as a buffer of its own (clCreateSubBuffer); offset must be a multiple of
  * caps.base_align. */
 lcl_status lcl__buffer_sub(lcl_buffer *parent, size_t offset, size_t bytes, lcl_buffer **out);
+
+/* Where a buffer lies. What lies in host memory, the host may use too while no command does. */
+typedef enum lcl_memory { LCL_IN_DEVICE_MEMORY, LCL_IN_HOST_MEMORY } lcl_memory;
+/* lcl_buffer_create there; in host memory only where lcl__host_memory_ask said so. */
+lcl_status lcl__buffer_create_in(lcl_context *ctx, size_t bytes, lcl_memory where,
+                                 lcl_buffer **out);
+/* Where it costs least to exchange a buffer's data with the host (device/host_memory.c). */
+lcl_status lcl__host_memory_ask(lcl_context *ctx, lcl_memory *where);
+/* Of a buffer in host memory or a part of one; NULL: it lies in the device's. */
+void *lcl__host_pointer(cl_mem mem);
+
 cl_mem lcl__buffer_mem(const lcl_buffer *buf);
 lcl_context *lcl__buffer_context(const lcl_buffer *buf);
 lcl_buffer *lcl__buffer_retain(lcl_buffer *buf); /* another owner; each destroys it once */

@@ -12,8 +12,8 @@ typedef struct feature {
 #define FEATURE(name)                                                                              \
   { #name, offsetof(lcl_caps, name) }
 static const feature features[] = {
-  FEATURE(fp16),  FEATURE(command_buffer), FEATURE(clblast),
-  FEATURE(clfft), FEATURE(overlap),        FEATURE(packed),
+  FEATURE(fp16),    FEATURE(command_buffer), FEATURE(clblast),     FEATURE(clfft),
+  FEATURE(overlap), FEATURE(packed),         FEATURE(host_memory),
 };
 
 static lcl_status disable_one(lcl_caps *caps, const char *word, const char *where) {
@@ -34,7 +34,7 @@ static lcl_status disable_one(lcl_caps *caps, const char *word, const char *wher
   return lcl__fail(
       LCL_ERR_ARGUMENT,
       "%s: unknown feature '%s'; known are fp16, command_buffer, clblast, clfft, overlap, packed, "
-      "local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
+      "host_memory, local_mem=BYTES (32k, 1m) and vector=FLOATS (8)",
       where, word);
 }
 

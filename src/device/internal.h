@@ -161,6 +161,7 @@ struct lcl_buffer {
   cl_mem root;   /* what hazards compare: the memory object that is not a part of another */
   size_t root_offset;
   int references; /* the owner and its sub-buffers */
+  lcl_memory where;
 };
 
 #endif

@@ -29,6 +29,7 @@ typedef struct request {
   MPI_Datatype type; /* SUM: of the elements */
   float weight;
   cl_event ready, done; /* NULL: none */
+  bool piece;           /* MEAN: another one of the same follows, which sets `done` */
   bool waited;          /* somebody waits for it, and takes it back */
   bool finished;
   MPI_Request mpi;
@@ -51,9 +52,15 @@ typedef struct vote {
   request *request;
 } vote;
 
+/* A mean travels in pieces that stay in the caches while MPI copies and adds, so many at a time. */
+enum { PIECE = 2 << 20, PIECES = 4 };
+
 struct lcl_ranks {
   MPI_Op join_moments;
   MPI_Comm comm, apart; /* apart: for what may be said while the others exchange something */
+  MPI_Comm reversed;    /* comm with the ranks in reverse order: for every other piece, since the
+                           first of few ranks adds up for all */
+  bool reverse;
   MPI_Errhandler handler;
   bool initialised; /* MPI, by us */
   int rank, count, local;
@@ -63,7 +70,8 @@ struct lcl_ranks {
   pthread_mutex_t lock;
   pthread_cond_t done;
   request *first, **last; /* asked for, in order */
-  request *active;        /* on their way; the thread's own */
+  request *active, **end; /* on their way, in order; the thread's own */
+  int means;              /* of them */
   request *unused;
   vote votes[VOTES];
   int next_vote;
@@ -179,6 +187,8 @@ static void start_moments(lcl_ranks *r, request *q) {
 static void take_active(lcl_ranks *r, request **link) {
   request *q = *link;
   *link = q->next;
+  if (!*link) r->end = link;
+  r->means -= q->kind == MEAN;
   q->next = NULL;
   pthread_mutex_lock(&r->lock);
   q->finished = true;
@@ -201,7 +211,7 @@ static void finish(lcl_ranks *r, request **link) {
   for (const request *o = r->active; o; o = o->next) more |= o != q && of_list(o);
   if (of_list(q)) {
     pthread_mutex_lock(&r->lock);
-    r->stats.sums++;
+    r->stats.sums += !q->piece;
     r->stats.bytes += q->n * sizeof(float);
     if (!more) r->stats.seconds += lcl__now() - r->since;
     pthread_mutex_unlock(&r->lock);
@@ -222,7 +232,9 @@ static void start(lcl_ranks *r, request *q) {
   switch (q->kind) {
   case MEAN: /* not in place: Open MPI has its better algorithms only for two buffers */
     for (size_t i = 0; i < q->n; i++) f[i] *= q->weight;
-    MPI_Iallreduce(f, q->to, n, MPI_FLOAT, MPI_SUM, r->comm, &q->mpi);
+    MPI_Iallreduce(f, q->to, n, MPI_FLOAT, MPI_SUM, r->reverse ? r->reversed : r->comm, &q->mpi);
+    r->reverse = !r->reverse;
+    r->means++;
     break;
   case MOMENTS: start_moments(r, q); break;
   case SUM: MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, q->type, MPI_SUM, r->comm, &q->mpi); break;
@@ -245,13 +257,17 @@ static bool is_ready(const request *q) {
          state == CL_COMPLETE;
 }
 
+static bool may_start(const lcl_ranks *r, const request *q) {
+  return is_ready(q) && (q->kind != MEAN || r->means < PIECES);
+}
+
 /* Starts what can start: the first of the line, and what does not stand in line. */
 static bool start_some(lcl_ranks *r) {
   bool any = false, head = true;
   pthread_mutex_lock(&r->lock);
   for (request **link = &r->first; *link;) {
     request *q = *link;
-    const bool now = q->kind == GATHER_APART || (head && is_ready(q));
+    const bool now = q->kind == GATHER_APART || (head && may_start(r, q));
     if (!now) {
       head = false;
       link = &q->next;
@@ -259,8 +275,9 @@ static bool start_some(lcl_ranks *r) {
     }
     *link = q->next;
     if (!*link) r->last = link;
-    q->next = r->active;
-    r->active = q;
+    q->next = NULL;
+    *r->end = q;
+    r->end = &q->next;
     pthread_mutex_unlock(&r->lock);
     start(r, q);
     pthread_mutex_lock(&r->lock);
@@ -272,11 +289,14 @@ static bool start_some(lcl_ranks *r) {
   return any;
 }
 
+/* Pieces in their order, so that all are over when the last one is. */
 static bool finish_some(lcl_ranks *r) {
-  bool any = false;
+  bool any = false, piece_left = false;
   for (request **link = &r->active; *link;) {
+    const bool mean = (*link)->kind == MEAN;
     int over = 0;
-    MPI_Test(&(*link)->mpi, &over, MPI_STATUS_IGNORE);
+    if (!mean || !piece_left) MPI_Test(&(*link)->mpi, &over, MPI_STATUS_IGNORE);
+    piece_left |= mean && !over;
     if (over)
       finish(r, link), any = true;
     else
@@ -362,16 +382,20 @@ lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from
     bell_hold(r->bell, -1);
     return lcl__fail(LCL_ERR_OPENCL, "waiting for an event: %s", lcl__cl_error_name(err));
   }
-  clRetainEvent(ready);
-  clRetainEvent(done);
-  const request q = { .kind = kind == LCL_EXCHANGE_MEAN ? MEAN : MOMENTS,
-                      .buf = from,
-                      .to = to,
-                      .n = n,
-                      .weight = weight,
-                      .ready = ready,
-                      .done = done };
-  return ask(r, &q) ? LCL_OK : LCL_ERR_HOST_MEMORY;
+  request q = { .kind = kind == LCL_EXCHANGE_MEAN ? MEAN : MOMENTS,
+                .weight = weight,
+                .ready = ready };
+  const size_t each = q.kind == MEAN ? PIECE / sizeof *from : n;
+  for (size_t at = 0; at < n; at += each) {
+    q.buf = from + at;
+    q.to = to + at;
+    q.n = LCL_MIN(each, n - at);
+    q.piece = at + q.n < n;
+    if (!q.piece) clRetainEvent(q.done = done);
+    clRetainEvent(ready);
+    if (!ask(r, &q)) return LCL_ERR_HOST_MEMORY;
+  }
+  return LCL_OK;
 }
 
 static const size_t most = 1u << 30; /* MPI counts in ints */
@@ -525,6 +549,7 @@ static lcl_status join(lcl_ranks *r, const MPI_Comm *communicator) {
   MPI_Comm_create_errhandler(on_error, &r->handler);
   MPI_Comm_set_errhandler(r->comm, r->handler);
   MPI_Comm_dup(r->comm, &r->apart);
+  MPI_Comm_split(r->comm, 0, -r->rank, &r->reversed);
   MPI_Op_create(join_moments, 1, &r->join_moments);
   MPI_Comm machine;
   MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &machine);
@@ -539,9 +564,10 @@ lcl_status lcl_ranks_create(const void *communicator, lcl_ranks **out) {
   *out = NULL;
   lcl_ranks *r = lcl__alloc(sizeof *r);
   if (!r) return LCL_ERR_HOST_MEMORY;
-  r->comm = r->apart = MPI_COMM_NULL;
+  r->comm = r->apart = r->reversed = MPI_COMM_NULL;
   r->join_moments = MPI_OP_NULL;
   r->last = &r->first;
+  r->end = &r->active;
   r->count = 1;
   pthread_mutex_init(&r->lock, NULL);
   pthread_cond_init(&r->done, NULL);
@@ -574,6 +600,7 @@ void lcl_ranks_destroy(lcl_ranks *r) {
   }
   if (r->join_moments != MPI_OP_NULL) MPI_Op_free(&r->join_moments);
   if (r->apart != MPI_COMM_NULL) MPI_Comm_free(&r->apart);
+  if (r->reversed != MPI_COMM_NULL) MPI_Comm_free(&r->reversed);
   if (r->comm != MPI_COMM_NULL) {
     MPI_Comm_free(&r->comm);
     MPI_Errhandler_free(&r->handler);

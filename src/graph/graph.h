@@ -214,7 +214,7 @@ lcl_arg lcl__var_arg(lcl_lower *lw, lcl_tensor *var, int access);
 /* The graph's random state variable: uint4 {seed_lo, seed_hi, step_lo, step_hi}. */
 lcl_arg lcl__rng_arg(lcl_lower *lw);
 /* Memory that belongs to the program and keeps its content between runs; zero at first. */
-int lcl__persistent(lcl_lower *lw, size_t bytes);
+int lcl__persistent(lcl_lower *lw, size_t bytes, lcl_memory where);
 /* A slot that is a part of another one; offset must be a multiple of caps.base_align. */
 int lcl__slot_part(lcl_lower *lw, int parent, size_t offset, size_t bytes);
 /* Asks that t's value be written to slot (from prepare); false when it cannot: the caller then

@@ -60,10 +60,10 @@ int lcl__buffer_slot(lcl_lower *lw, lcl_buffer *buffer, size_t bytes) {
       (lcl_slot) { .kind = LCL_SLOT_FIXED, .bytes = bytes, .buffer = buffer, .variable = true });
 }
 
-static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
+static int own_buffer_slot(lcl_lower *lw, size_t bytes, lcl_memory where, const void *data) {
   lcl_buffer *buffer = NULL;
-  lcl_status st = lcl_buffer_create(lw->ctx, LCL_MAX(bytes, 4) + (lw->guard ? LCL_GUARD_BYTES : 0),
-                                    &buffer);
+  lcl_status st = lcl__buffer_create_in(
+      lw->ctx, LCL_MAX(bytes, 4) + (lw->guard ? LCL_GUARD_BYTES : 0), where, &buffer);
   if (st == LCL_OK && data && bytes) st = lcl_buffer_write(buffer, 0, data, bytes);
   if (st != LCL_OK) {
     lcl_buffer_destroy(buffer);
@@ -77,9 +77,9 @@ static int own_buffer_slot(lcl_lower *lw, size_t bytes, const void *data) {
   return slot;
 }
 
-int lcl__persistent(lcl_lower *lw, size_t bytes) {
+int lcl__persistent(lcl_lower *lw, size_t bytes, lcl_memory where) {
   void *zero = lcl__alloc(LCL_MAX(bytes, 4));
-  int slot = zero ? own_buffer_slot(lw, LCL_MAX(bytes, 4), zero) : -1;
+  int slot = zero ? own_buffer_slot(lw, LCL_MAX(bytes, 4), where, zero) : -1;
   if (!zero) bad(lw, LCL_ERR_HOST_MEMORY);
   lcl__free(zero);
   return slot;
@@ -151,11 +151,12 @@ static lcl_status leaf_slot(lcl_lower *lw, lcl_tensor *t, int *slot) {
       made = lcl__buffer_slot(lw, v->buffer, LCL_MAX(v->bytes, 4));
     } else if (node->op == &lcl__op_const_data) {
       const lcl_const_data_attr *a = node->attr;
-      made = own_buffer_slot(lw, a->bytes, a->data);
+      made = own_buffer_slot(lw, a->bytes, LCL_IN_DEVICE_MEMORY, a->data);
     } else if (node->op == &lcl__op_const) {
-      made = own_buffer_slot(lw, sizeof(float), &((const lcl_const_attr *)node->attr)->value);
+      made = own_buffer_slot(lw, sizeof(float), LCL_IN_DEVICE_MEMORY,
+                             &((const lcl_const_attr *)node->attr)->value);
     } else if (node->op == &lcl__op_input) {
-      made = own_buffer_slot(lw, tensor_bytes(t), NULL);
+      made = own_buffer_slot(lw, tensor_bytes(t), LCL_IN_DEVICE_MEMORY, NULL);
       lcl_input_binding in = { lcl__arena_strdup(lw->arena, node->name), made, tensor_bytes(t) };
       if (made >= 0 && (!in.name || !LCL_PUSH(&lw->inputs, in))) return LCL_ERR_HOST_MEMORY;
     } else {

@@ -10,13 +10,14 @@ struct lcl_exchange {
   float weight;
   size_t floats;
   float *own, *whole; /* on the host: what this rank has, what all have after the exchange */
+  float *host;        /* memory of its own for them; NULL: they are buffers in host memory */
   cl_event done;      /* a user event, from the start of an exchange to its end */
 };
 
 static void exchange_free(void *p) {
   lcl_exchange *x = p;
   if (x->done) clReleaseEvent(x->done);
-  lcl__free(x->own);
+  lcl__free(x->host);
   lcl__free(x);
 }
 
@@ -31,6 +32,17 @@ static lcl_status new_event(cl_command_queue queue, cl_event *out) {
   return err == CL_SUCCESS ? LCL_OK : failed(err, "making an event");
 }
 
+/* Brings what is to be sent to the host; *here: when it is there. */
+static cl_int fetch(lcl_exchange *x, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
+                    const cl_event *wait, cl_event *here) {
+  if (x->host)
+    return clEnqueueReadBuffer(queue, mem[0], CL_FALSE, 0, x->floats * sizeof(float), x->own,
+                               n_wait, wait, here);
+  x->own = lcl__host_pointer(mem[0]);
+  x->whole = lcl__host_pointer(mem[1]);
+  return clEnqueueMarkerWithWaitList(queue, n_wait, wait, here);
+}
+
 static lcl_status send(void *user, cl_command_queue queue, const cl_mem *mem, cl_uint n_wait,
                        const cl_event *wait, cl_event *done) {
   lcl_exchange *x = user;
@@ -38,8 +50,7 @@ static lcl_status send(void *user, cl_command_queue queue, const cl_mem *mem, cl
   if (x->done) clReleaseEvent(x->done); /* of a run that broke off */
   x->done = NULL;
   LCL_TRY(new_event(queue, &x->done));
-  cl_int err = clEnqueueReadBuffer(queue, mem[0], CL_FALSE, 0, x->floats * sizeof(float), x->own,
-                                   n_wait, wait, &here);
+  const cl_int err = fetch(x, queue, mem, n_wait, wait, &here);
   if (err != CL_SUCCESS) return failed(err, "reading a buffer");
   clFlush(queue);
   const lcl_status s = lcl__ranks_exchange(x->ranks, x->kind, x->own, x->whole, x->floats,
@@ -56,7 +67,9 @@ static lcl_status receive(void *user, cl_command_queue queue, const cl_mem *mem,
   lcl_exchange *x = user;
   cl_event both[2] = { x->done };
   cl_int err = n_wait ? clEnqueueMarkerWithWaitList(queue, n_wait, wait, &both[1]) : CL_SUCCESS;
-  if (err == CL_SUCCESS)
+  if (err == CL_SUCCESS && !x->host)
+    err = clEnqueueBarrierWithWaitList(queue, both[1] ? 2 : 1, both, done);
+  else if (err == CL_SUCCESS)
     err = clEnqueueWriteBuffer(queue, mem[0], CL_FALSE, 0, x->floats * sizeof(float), x->whole,
                                both[1] ? 2 : 1, both, done);
   if (both[1]) clReleaseEvent(both[1]);
@@ -66,11 +79,12 @@ static lcl_status receive(void *user, cl_command_queue queue, const cl_mem *mem,
 }
 
 static lcl_exchange *exchange_new(const lcl_graph *g, lcl_exchange_kind kind, size_t floats,
-                                  double share) {
+                                  double share, lcl_memory where) {
   const size_t room = floats + 1;
+  const bool copies = where == LCL_IN_DEVICE_MEMORY;
   lcl_exchange *x = lcl__alloc(sizeof *x);
-  float *host = lcl__alloc(2 * room * sizeof *host);
-  if (!x || !host) {
+  float *host = copies ? lcl__alloc(2 * room * sizeof *host) : NULL;
+  if (!x || (copies && !host)) {
     lcl__free(x);
     lcl__free(host);
     return NULL;
@@ -80,19 +94,22 @@ static lcl_exchange *exchange_new(const lcl_graph *g, lcl_exchange_kind kind, si
                         .weight = (float)(lcl__graph_weight((lcl_graph *)g) * share),
                         .floats = floats,
                         .own = host,
-                        .whole = host + room };
+                        .whole = copies ? host + room : NULL,
+                        .host = host };
   return x;
 }
 
-/* Emits the launch that sends; *out belongs to the program. */
-static lcl_status emit_start(lcl_lower *lw, lcl_arg from, lcl_exchange *x, lcl_exchange **out) {
+/* Emits the launch that sends; args: from, and to where both are in host memory. *out belongs to
+ * the program. */
+static lcl_status emit_start(lcl_lower *lw, lcl_arg *args, lcl_exchange *x, lcl_exchange **out) {
   char label[64];
   *out = NULL;
   if (!x) return LCL_ERR_HOST_MEMORY;
   snprintf(label, sizeof label, "mean over ranks %zu", x->floats);
   const lcl_launch l = { .kind = LCL_LAUNCH_CALL,
                          .label = label,
-                         LCL_ARGS(from),
+                         .args = args,
+                         .n_args = x->host ? 1 : 2,
                          .call = send,
                          .user = x,
                          .user_free = exchange_free,
@@ -107,7 +124,14 @@ static lcl_status emit_start(lcl_lower *lw, lcl_arg from, lcl_exchange *x, lcl_e
 
 lcl_status lcl__emit_mean_start(lcl_lower *lw, const lcl_graph *g, lcl_arg from, size_t floats,
                                 lcl_exchange **out) {
-  return emit_start(lw, from, exchange_new(g, LCL_EXCHANGE_MEAN, floats, 1), out);
+  return emit_start(lw, &from, exchange_new(g, LCL_EXCHANGE_MEAN, floats, 1, LCL_IN_DEVICE_MEMORY),
+                    out);
+}
+
+lcl_status lcl__emit_mean_start_in_host_memory(lcl_lower *lw, const lcl_graph *g, lcl_arg from,
+                                               lcl_arg to, size_t floats, lcl_exchange **out) {
+  return emit_start(lw, (lcl_arg[]) { from, to },
+                    exchange_new(g, LCL_EXCHANGE_MEAN, floats, 1, LCL_IN_HOST_MEMORY), out);
 }
 
 lcl_status lcl__emit_mean_end(lcl_lower *lw, lcl_exchange *x, lcl_arg to) {
@@ -180,8 +204,9 @@ static void grad_moments(lcl_node *node, lcl_tensor *const *gout, lcl_tensor **g
 static lcl_status lower_moments(lcl_lower *lw, lcl_node *node) {
   lcl_exchange *x = exchange_new(node->graph, LCL_EXCHANGE_MOMENTS,
                                  (size_t)lcl_shape_count(node->out[0].shape),
-                                 ((const moments_attr *)node->attr)->share);
-  LCL_TRY(emit_start(lw, lcl__in(lw, node->in[0]), x, &x));
+                                 ((const moments_attr *)node->attr)->share, LCL_IN_DEVICE_MEMORY);
+  lcl_arg from = lcl__in(lw, node->in[0]);
+  LCL_TRY(emit_start(lw, &from, x, &x));
   return lcl__emit_mean_end(lw, x, lcl__out(lw, &node->out[0]));
 }
 

@@ -88,6 +88,8 @@ typedef struct optimiser {
   lcl_var **params; /* node inputs 1..n are their gradients */
   lcl_var *step;
   lcl_var *loss_scale, *steady; /* factor, steps since it changed; NULL: none */
+  lcl_memory where;             /* of the flat gradients */
+  int *mean;    /* per parameter, while lowering: slot of the flat mean over ranks; or arena */
   int *arena;   /* per parameter, while lowering: slot of the flat gradient of its segment */
   bool *placed; /* ... and whether the gradient is computed straight into it */
   struct bucket *buckets; /* of a graph that ranks share */
@@ -134,20 +136,24 @@ static lcl_status infer_optimiser(lcl_node *node) {
   return LCL_OK;
 }
 
-/* One flat gradient buffer a segment; gradients are computed straight into it where possible. */
+/* One flat gradient buffer a segment; gradients are computed straight into it where possible. What
+ * ranks exchange in host memory goes from there to another. */
 static lcl_status prepare_optimiser(lcl_lower *lw, lcl_node *node) {
   optimiser *o = ((optimiser_attr *)node->attr)->o;
+  if (o->n_buckets) LCL_TRY(lcl__host_memory_ask(lcl__lower_context(lw), &o->where));
   for (int i = 0; i < o->n; i++) {
     const lcl_var *v = o->params[i];
-    int arena = -1;
-    for (int j = 0; j < i && arena < 0; j++)
-      if (o->params[j]->segment == v->segment) arena = o->arena[j];
-    if (arena < 0)
-      arena = lcl__persistent(lw,
-                              lcl__store_segment(lcl__graph_store(node->graph), v->segment)->bytes);
-    if (arena < 0) return LCL_ERR_DEVICE_MEMORY;
-    o->arena[i] = arena;
-    o->placed[i] = lcl__place(lw, node->in[i + 1], lcl__slot_part(lw, arena, v->offset, v->bytes));
+    const size_t bytes = lcl__store_segment(lcl__graph_store(node->graph), v->segment)->bytes;
+    int j = 0;
+    while (j < i && o->params[j]->segment != v->segment) j++;
+    o->arena[i] = j < i ? o->arena[j] : lcl__persistent(lw, bytes, o->where);
+    if (o->where == LCL_IN_DEVICE_MEMORY)
+      o->mean[i] = o->arena[i];
+    else
+      o->mean[i] = j < i ? o->mean[j] : lcl__persistent(lw, bytes, o->where);
+    if (o->arena[i] < 0 || o->mean[i] < 0) return LCL_ERR_DEVICE_MEMORY;
+    o->placed[i] = lcl__place(lw, node->in[i + 1],
+                              lcl__slot_part(lw, o->arena[i], v->offset, v->bytes));
   }
   return LCL_OK;
 }
@@ -188,7 +194,7 @@ static lcl_status emit_step(lcl_lower *lw, lcl_node *node, const optimiser *o, r
   int k = 0;
   int whole = lcl__buffer_slot(lw, home->buffer, home->bytes);
   args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, whole, r.offset, r.bytes), LCL_READ_WRITE);
-  args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, o->arena[r.first], r.offset, r.bytes), LCL_READ);
+  args[k++] = lcl__slot_arg(lw, lcl__slot_part(lw, o->mean[r.first], r.offset, r.bytes), LCL_READ);
   args[k++] = lcl__in(lw, node->in[0]);
   args[k++] = scale;
   args[k++] = var_arg(lw, o->step, LCL_READ);
@@ -245,17 +251,17 @@ static lcl_status emit_scale(lcl_lower *lw, lcl_node *node, const optimiser *o, 
     lcl_arg sums = lcl__slot_arg(
         lw, lcl__slot_part(lw, part, (size_t)at * stride, (size_t)parts * 4), LCL_WRITE);
     LCL_TRY(lcl__emit(
-        lw, &(lcl_launch) {
-                .label = "gradient norm",
-                .source = { .file = "update.cl" },
-                .kernel = "square_sums",
-                LCL_ARGS(
-                    lcl__slot_arg(lw, lcl__slot_part(lw, o->arena[i], r.offset, r.bytes), LCL_READ),
-                    sums, lcl__i32(n), lcl__i32(per)),
-                .dims = 1,
-                .global = { (size_t)parts },
-                .flops = 2.0 * (double)n,
-                .bytes = 4.0 * (double)n }));
+        lw,
+        &(lcl_launch) {
+            .label = "gradient norm",
+            .source = { .file = "update.cl" },
+            .kernel = "square_sums",
+            LCL_ARGS(lcl__slot_arg(lw, lcl__slot_part(lw, o->mean[i], r.offset, r.bytes), LCL_READ),
+                     sums, lcl__i32(n), lcl__i32(per)),
+            .dims = 1,
+            .global = { (size_t)parts },
+            .flops = 2.0 * (double)n,
+            .bytes = 4.0 * (double)n }));
     i = r.last + 1;
   }
   lcl_arg_list l = { .n = 0 };
@@ -288,10 +294,12 @@ static lcl_status gather_gradient(lcl_lower *lw, const optimiser *o, int i, lcl_
 
 /* ---- gradients of a graph that ranks share ---- */
 
-static lcl_arg bucket_arg(lcl_lower *lw, const optimiser *o, const bucket *b, int access) {
+/* slots: o->arena or o->mean. */
+static lcl_arg bucket_arg(lcl_lower *lw, const optimiser *o, const int *slots, const bucket *b,
+                          int access) {
   const lcl_var *first = o->params[b->first], *last = o->params[b->last];
   return lcl__slot_arg(lw,
-                       lcl__slot_part(lw, o->arena[b->first], first->offset,
+                       lcl__slot_part(lw, slots[b->first], first->offset,
                                       last->offset + last->bytes - first->offset),
                        access);
 }
@@ -307,9 +315,12 @@ static lcl_status lower_bucket(lcl_lower *lw, lcl_node *node) {
   for (int i = a->b->first; i <= a->b->last; i++)
     LCL_TRY(gather_gradient(lw, a->o, i, node->in[i - a->b->first]));
   lcl__out(lw, &node->out[0]);
-  const lcl_arg all = bucket_arg(lw, a->o, a->b, LCL_READ);
-  return lcl__emit_mean_start(lw, node->graph, all, lcl__slot_bytes(lw, all) / sizeof(float),
-                              &a->b->exchange);
+  const lcl_arg all = bucket_arg(lw, a->o, a->o->arena, a->b, LCL_READ),
+                mean = bucket_arg(lw, a->o, a->o->mean, a->b, LCL_WRITE);
+  const size_t floats = lcl__slot_bytes(lw, all) / sizeof(float);
+  if (a->o->where == LCL_IN_HOST_MEMORY)
+    return lcl__emit_mean_start_in_host_memory(lw, node->graph, all, mean, floats, &a->b->exchange);
+  return lcl__emit_mean_start(lw, node->graph, all, floats, &a->b->exchange);
 }
 
 static const lcl_op op_bucket = { .name = "exchange gradients",
@@ -345,7 +356,7 @@ static void make_buckets(lcl_graph *g, optimiser *o, lcl_tensor *const *gradient
 static lcl_status end_exchanges(lcl_lower *lw, const optimiser *o) {
   for (int i = 0; i < o->n_buckets; i++)
     LCL_TRY(lcl__emit_mean_end(lw, o->buckets[i].exchange,
-                               bucket_arg(lw, o, &o->buckets[i], LCL_WRITE)));
+                               bucket_arg(lw, o, o->mean, &o->buckets[i], LCL_WRITE)));
   return LCL_OK;
 }
 
@@ -532,9 +543,10 @@ void lcl_minimise(lcl_tensor *loss, const lcl_optimiser_desc *desc) {
   o->n = n;
   o->params = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->params);
   o->arena = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->arena);
+  o->mean = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->mean);
   o->placed = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->placed);
   o->buckets = lcl__arena_alloc(arena, (size_t)(n + 1) * sizeof *o->buckets);
-  if (n <= 0 || !o->params || !o->arena || !o->placed || !o->buckets) {
+  if (n <= 0 || !o->params || !o->arena || !o->mean || !o->placed || !o->buckets) {
     lcl__graph_error(g, n ? LCL_ERR_HOST_MEMORY : LCL_ERR_ARGUMENT, "minimise",
                      n ? "out of memory" : "the loss depends on no parameter");
     return;

@@ -32,7 +32,8 @@ static lcl_status same_build(const lcl_trainer *t) {
   lcl_str all = { 0 }, text = { 0 };
   for (size_t i = 0; lcl__embedded_names[i]; i++)
     lcl__str_add(&all, "%s", lcl__embedded_source(lcl__embedded_names[i]));
-  lcl__str_add(&text, "%s", LCL_VERSION_STRING);
+  lcl__str_add(&text, "%s%s%s", LCL_VERSION_STRING, t->d->commit ? ", commit " : "",
+               t->d->commit ? t->d->commit : "");
   add_hash(&text, "kernels", all.data, all.n);
   lcl__str_free(&all);
   return same(t, "LatentCL", &text);

@@ -114,6 +114,8 @@ STATUS(clGetCommandQueueInfo,
        (q, i, n, v, out), CL_OUT_OF_RESOURCES)
 STATUS(clGetMemObjectInfo, (cl_mem m, cl_mem_info i, size_t n, void *v, size_t *out),
        (m, i, n, v, out), CL_OUT_OF_RESOURCES)
+STATUS(clSetMemObjectDestructorCallback, (cl_mem m, void(CL_CALLBACK *cb)(cl_mem, void *), void *u),
+       (m, cb, u), CL_OUT_OF_HOST_MEMORY)
 STATUS(clGetProgramInfo, (cl_program p, cl_program_info i, size_t n, void *v, size_t *out),
        (p, i, n, v, out), CL_OUT_OF_RESOURCES)
 STATUS(clGetProgramBuildInfo,

@@ -76,7 +76,9 @@ static lcl_status use_all(things *t, const lcl_context_desc *desc) {
   lcl_source sources[] = { { .text = texts[0] }, { .text = texts[1] } };
   LCL_TRY(lcl__programs_build(t->ctx, sources, 2));
   if (desc->profile) LCL_TRY(lcl__profile_start_trace(t->ctx));
-  LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->a));
+  lcl_memory where;
+  LCL_TRY(lcl__host_memory_ask(t->ctx, &where));
+  LCL_TRY(lcl__buffer_create_in(t->ctx, N * 4, where, &t->a));
   LCL_TRY(lcl_buffer_create(t->ctx, N * 4, &t->b));
   LCL_TRY(lcl__buffer_sub(t->a, 512, N * 4 - 512, &t->part));
   LCL_TRY(build_list(t));
