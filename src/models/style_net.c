@@ -78,12 +78,14 @@ static lcl_tensor *log_variance(const lcl_style_net *n, lcl_tensor *root) {
   return lcl_linear(root, "q.logvar", n->latent, &glorot);
 }
 
-/* Logits of the class units (N,K); two classes with sigmoid output share one unit: its logit
- * against 0. */
-static lcl_tensor *class_logits(const lcl_style_net *n, lcl_tensor *root) {
+/* Logits of the class units (N,K) from x, as explained() gives it, and its root; two classes with
+ * sigmoid output share one unit: its logit against 0. */
+static lcl_tensor *class_logits(const lcl_style_net *n, lcl_tensor *x, lcl_tensor *root) {
   int64_t visible = lcl_shape_count(n->image);
   lcl_tensor *h = root;
-  if (!n->on_m1) {
+  if (n->on_m1) {
+    h = lcl_softplus(lcl_linear(x, "cls.hidden", n->units, &glorot));
+  } else {
     h = lcl_relu(lcl_linear(h, "cls.fc1", LCL_MAX(visible / 5, 1), NULL));
     h = lcl_relu(lcl_linear(h, "cls.fc2", LCL_MAX(visible / 10, 1), NULL));
   }
@@ -158,7 +160,7 @@ static labelled_terms labelled(const lcl_style_net *n, lcl_tensor *x, lcl_tensor
   lcl_tensor *mu = mean_from_root(n, root), *logvar = log_variance(n, root);
   lcl_tensor *shift = mean_from_class(n, root, onehot);
   if (shift) mu = lcl_add(mu, shift);
-  labelled_terms t = { .logits = class_logits(n, root) };
+  labelled_terms t = { .logits = class_logits(n, x, root) };
   t.kl = lcl__vae_kl_rows(mu, logvar, n->o);
   t.recon = recon_rows(n, decode(n, lcl_reparameterise(mu, logvar), onehot), x, 0);
   t.cls = class_loss_rows(n, t.logits, label);
@@ -184,7 +186,7 @@ static lcl_tensor *unlabelled_rows(const lcl_style_net *n, lcl_tensor *x) {
   lcl_tensor *recon = recon_rows(n, out, x, k);
   lcl_tensor *kl = lcl_reshape(lcl__vae_kl_rows(each_mu, logvar, n->o), LCL_SHAPE(rows, k));
   lcl_tensor *cost = lcl_shift(lcl_add(recon, kl), logf((float)k));
-  lcl_tensor *log_q = class_log_probability(n, class_logits(n, root));
+  lcl_tensor *log_q = class_log_probability(n, class_logits(n, x, root));
   return lcl_sum(lcl_mul(lcl_exp(log_q), lcl_add(cost, log_q)), LCL_AXIS(1), false);
 }
 
@@ -196,8 +198,9 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
   labelled_terms t = labelled(n, explained(n, lcl_build_image(b), true), label);
   lcl_objective ob = { .build = b };
-  lcl__objective_add(&ob, "recon", mean_of(t.recon), 1);
-  lcl__objective_add(&ob, "kl", mean_of(t.kl), 1);
+  const float w_l = (float)lcl_option_float(n->o, "w_l");
+  lcl__objective_add(&ob, "recon", mean_of(t.recon), w_l);
+  lcl__objective_add(&ob, "kl", mean_of(t.kl), w_l);
   lcl__objective_add(&ob, "cls", mean_of(lcl_build_weigh(b, t.cls)),
                      (float)lcl_option_float(n->o, "w_c"));
   lcl__graph_rows(n->g, LCL_ROWS_SECOND);
@@ -208,7 +211,7 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
   lcl__graph_rows(n->g, LCL_ROWS_FIRST);
   /* -log p(y) of the labelled part, uniform over the classes: a constant that makes the bound a
    * bound. */
-  lcl_build_loss(b, lcl_shift(ob.total, logf((float)n->classes)));
+  lcl_build_loss(b, lcl_shift(ob.total, w_l * logf((float)n->classes)));
   lcl_build_correct(b, lcl_correct_rows(t.logits, label));
   if (n->on_m1) /* its parameters are kept, for images */
     lcl__m1_decode(&n->m1, explained(n, lcl_build_image(b), false));
@@ -217,10 +220,10 @@ static void build_train(lcl_build *b, const lcl_style_net *n) {
 static void build_eval(lcl_build *b, const lcl_style_net *n) {
   lcl_tensor *label = lcl_build_label(b);
   labelled_terms t = labelled(n, explained(n, lcl_build_image(b), false), label);
+  lcl_tensor *bound = lcl_shift(lcl_add(t.recon, t.kl), logf((float)n->classes));
   lcl_build_example(b, "loss",
-                    lcl_shift(lcl_add(lcl_add(t.recon, t.kl),
-                                      lcl_scale(t.cls, (float)lcl_option_float(n->o, "w_c"))),
-                              logf((float)n->classes)));
+                    lcl_add(lcl_scale(bound, (float)lcl_option_float(n->o, "w_l")),
+                            lcl_scale(t.cls, (float)lcl_option_float(n->o, "w_c"))));
   lcl_build_example(b, "recon", t.recon);
   lcl_build_example(b, "kl", t.kl);
   lcl_build_example(b, "cls", t.cls);

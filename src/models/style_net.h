@@ -13,7 +13,7 @@
  * in training and its mean otherwise; the weights of the run that it is started from stay:
  *
  *   root        z1 - units of softplus
- *   q(y|x)      root - one unit a class
+ *   q(y|x)      z1 - units of softplus - one unit a class
  *   p(z1|y,z)   [z, onehot(y)] - units of softplus - mean and log-variance of a normal */
 #ifndef LCL_MODELS_STYLE_NET_H
 #define LCL_MODELS_STYLE_NET_H
@@ -40,8 +40,12 @@
         "auto|true|false" },                                                                       \
       { "cls_out", LCL_OPTION_CHOICE, "sigmoid",                                                   \
         "class output: sigmoid units with cross-entropy each, or softmax", "sigmoid|softmax" },    \
+      { "w_l", LCL_OPTION_FLOAT, "1",                                                              \
+        "weight of the labelled images' bound beside the unlabelled ones' (Kingma et al. 2014: "   \
+        "labelled / all examples)",                                                                \
+        "[0,inf)" },                                                                               \
       { "w_c", LCL_OPTION_FLOAT, "1",                                                              \
-        "weight of the classification loss (Kingma et al. 2014: 0.1 * all / labelled examples)",   \
+        "weight of the classification loss (Kingma et al. 2014: 0.1 beside that w_l)",             \
         "[0,inf)" },                                                                               \
       { "kl_form", LCL_OPTION_CHOICE, "exact",                                                     \
         "KL of a normal to N(0,I): exact, or as the thesis prints it (mu^2 without its half)",     \

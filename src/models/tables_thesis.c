@@ -138,7 +138,7 @@ static const lcl_table_row semi_supervised_rows[] = {
     .cell = { LCL_NO_CELL, LCL_NO_CELL, LCL_NO_CELL, LCL_NO_CELL }, .start = "vae" },
   { .key = "m2", .label = "M2 with convolutions", .model = "m2",
     .cell = { LCL_NO_CELL, LCL_NO_CELL, LCL_NO_CELL, LCL_NO_CELL } },
-  { .key = "m1-m2", .label = "M1+M2", .model = "m2", .set = { "input=m1", "cls_out=softmax", "w_c=10", "lr=0.001" },
+  { .key = "m1-m2", .label = "M1+M2", .model = "m2", .set = { "input=m1", "cls_out=softmax", "w_l=0.002", "w_c=0.1", "lr=0.001" },
     .cell = { { 3.33f, 0 }, LCL_NO_CELL, LCL_NO_CELL, LCL_NO_CELL }, .start = "vae" },
 };
 

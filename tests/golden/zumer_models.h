@@ -75,7 +75,7 @@ static const golden_value grads_3[] = {
   { "group5.conv3.bn.beta", 0.0143102371, 0.099144802 },
   { "group5.conv3.bn.gamma", 0.0169285895, 0.264680106 },
   { "group5.conv3.weight", 3.07863022, 7.61526484 },
-  { "head.bias", -1.9610082e-17, 7.58891956e-17 },
+  { "head.bias", -2.56586948e-17, 7.87247253e-17 },
   { "head.bn.beta", 0.337183397, 0.307682094 },
   { "head.bn.gamma", -0.176427344, 0.265863364 },
   { "head.weight", 0.332197782, 1.56045098 },
@@ -126,31 +126,56 @@ static const golden_value grads_4[] = {
   { "group5.conv3.bn.beta", -0.0141181213, 0.1502294 },
   { "group5.conv3.bn.gamma", -0.0562808232, 0.292763591 },
   { "group5.conv3.weight", 1.5451651, 7.43372948 },
-  { "head.bias", 1.89116562e-17, 6.18780548e-17 },
+  { "head.bias", 2.504745e-17, 5.97026586e-17 },
   { "head.bn.beta", 0.175312672, 0.263122028 },
   { "head.bn.gamma", -0.162362262, 0.261690183 },
   { "head.weight", 1.09632178, 1.75531046 },
   { "logits.bias", -0.156971213, 0.367002049 },
   { "logits.weight", -0.383592725, 1.68267182 },
-  { "slot1.bias", -9.53081166e-18, 3.0904572e-16 },
+  { "slot1.bias", 4.41445381e-16, 3.88064069e-16 },
   { "slot1.bn.beta", 0.0950128842, 1.45783527 },
   { "slot1.bn.gamma", -3.72955434, 1.40503183 },
   { "slot1.weight", 3.47403358, 24.7224887 },
-  { "slot2.bias", -3.28376939e-17, 1.41109819e-16 },
+  { "slot2.bias", -1.11744202e-17, 1.35924191e-16 },
   { "slot2.bn.beta", 0.168476071, 0.592358516 },
   { "slot2.bn.gamma", -0.583553976, 0.601288479 },
   { "slot2.weight", -2.45135005, 7.31092685 },
-  { "slot3.bias", 4.73452356e-17, 7.80010941e-17 },
+  { "slot3.bias", -3.74600118e-17, 4.18046763e-17 },
   { "slot3.bn.beta", 0.151651073, 0.285674279 },
   { "slot3.bn.gamma", 0.256888363, 0.290672573 },
   { "slot3.weight", 2.42335334, 1.75093819 },
 };
 static const golden_value terms_5[] = {
+  { "loss", 3.276271273, 0 },
+  { "nll", 2.32528813914, 0 },
+};
+static const golden_value grads_5[] = {
+  { "group1.conv1.weight", -0.00766339863, 0.0051482731 },
+  { "group1.conv2.weight", -0.001080926, 0.00663300235 },
+  { "group2.conv1.weight", -0.000476712949, 0.0102075125 },
+  { "group2.conv2.weight", -0.00513037964, 0.0149341175 },
+  { "group3.conv1.weight", -0.000775035668, 0.00700232018 },
+  { "group3.conv2.weight", -0.0018853616, 0.0103904555 },
+  { "group3.conv3.weight", -0.00988033477, 0.0122131967 },
+  { "group4.conv1.weight", 0.000637334343, 0.0160653079 },
+  { "group4.conv2.weight", -0.0230665685, 0.0218187351 },
+  { "group4.conv3.weight", 0.00559711822, 0.0173716577 },
+  { "group5.conv1.weight", -0.00303336695, 0.0194017854 },
+  { "group5.conv2.weight", 0.011739448, 0.0205041326 },
+  { "group5.conv3.weight", -0.0092595655, 0.0262245589 },
+  { "head.bias", -0.0587386785, 0.477793894 },
+  { "head.weight", -0.000656162089, 0.0107314182 },
+  { "logits.bias", -0.646779193, 0.541728501 },
+  { "logits.weight", -0.0139596697, 0.138386546 },
+  { "slot1.bias", -0.00342431513, 0.0190967225 },
+  { "slot1.weight", 0.00389769232, 0.0166840753 },
+};
+static const golden_value terms_6[] = {
   { "loss", 6342.17276231, 0 },
   { "recon", 544.37140168, 0 },
   { "kl", 5797.80136063, 0 },
 };
-static const golden_value grads_5[] = {
+static const golden_value grads_6[] = {
   { "dec.conv1.bias", 7.08279595, 7.55214702 },   { "dec.conv1.weight", -0.947921626, 1.64362573 },
   { "dec.conv2.bias", 7.48159795, 17.524343 },    { "dec.conv2.weight", 4.78328528, 14.8677933 },
   { "dec.fc1.bias", -0.161619575, 1.62739734 },   { "dec.fc1.weight", 2.9212758, 3.38188629 },
@@ -159,12 +184,12 @@ static const golden_value grads_5[] = {
   { "enc.logvar.bias", 92.8583145, 200 },         { "enc.logvar.weight", -15.9174704, 129.646327 },
   { "enc.mu.bias", 2.72016745, 3.84310334 },      { "enc.mu.weight", 9.80664573, 8.14821206 },
 };
-static const golden_value terms_6[] = {
+static const golden_value terms_7[] = {
   { "loss", 6343.83248143, 0 },
   { "recon", 543.787332767, 0 },
   { "kl", 5800.04514867, 0 },
 };
-static const golden_value grads_6[] = {
+static const golden_value grads_7[] = {
   { "dec.conv1.bias", 8.12730912, 7.22569883 },  { "dec.conv1.weight", 0.979847387, 4.27430392 },
   { "dec.conv2.bias", 6.37153108, 14.9242043 },  { "dec.conv2.weight", -9.80643365, 20.7145433 },
   { "enc.conv1.bias", 0.343426468, 5.1632972 },  { "enc.conv1.weight", -15.4958496, 14.3482595 },
@@ -172,12 +197,12 @@ static const golden_value grads_6[] = {
   { "enc.logvar.bias", 92.8583145, 200 },        { "enc.logvar.weight", -15.9174704, 129.646327 },
   { "enc.mu.bias", 3.8589345, 5.45197468 },      { "enc.mu.weight", 19.9412183, 16.6221799 },
 };
-static const golden_value terms_7[] = {
+static const golden_value terms_8[] = {
   { "loss", 658.229071812, 0 },
   { "recon", 136.155742528, 0 },
   { "kl", 522.073329285, 0 },
 };
-static const golden_value grads_7[] = {
+static const golden_value grads_8[] = {
   { "dec.conv1.bias", 0.255190026, 0.341893007 },
   { "dec.conv1.weight", 0.218731197, 0.196482724 },
   { "dec.conv2.bias", 2.52544853, 5.9154243 },
@@ -201,12 +226,12 @@ static const golden_value grads_7[] = {
   { "enc.mu.bias", -0.368900575, 0.521189618 },
   { "enc.mu.weight", 0.373359024, 1.12612078 },
 };
-static const golden_value terms_8[] = {
+static const golden_value terms_9[] = {
   { "loss", 227.482011559, 0 },
   { "recon", 153.27113819, 0 },
   { "kl", 74.2108733682, 0 },
 };
-static const golden_value grads_8[] = {
+static const golden_value grads_9[] = {
   { "m1.dec1.bias", -3.25389435, 5.92152582 },  { "m1.dec1.weight", -4.46828742, 19.7925958 },
   { "m1.dec2.bias", -2.52381347, 3.11059123 },  { "m1.dec2.weight", 2.69768372, 5.81404064 },
   { "m1.enc1.bias", 1.17107134, 2.09160342 },   { "m1.enc1.weight", -0.0748438729, 15.2042454 },
@@ -215,13 +240,13 @@ static const golden_value grads_8[] = {
   { "m1.mu.bias", 1.08174378, 4.99862134 },     { "m1.mu.weight", 8.21197241, 15.6275523 },
   { "m1.out.bias", -1.69427737, 3.65010427 },   { "m1.out.weight", -8.38357712, 14.7675105 },
 };
-static const golden_value terms_9[] = {
+static const golden_value terms_10[] = {
   { "loss", 300.85543344, 0 },
   { "recon", 153.181582658, 0 },
   { "kl", 74.1744681843, 0 },
   { "momentum", 73.4993825975, 0 },
 };
-static const golden_value grads_9[] = {
+static const golden_value grads_10[] = {
   { "hmc.hidden.bias", 0.454692596, 1.18217418 },
   { "hmc.hidden.weight", 1.55107882, 4.30759328 },
   { "hmc.log_step", 0.0516067747, 0.220213606 },
@@ -245,69 +270,65 @@ static const golden_value grads_9[] = {
   { "m1.out.bias", -1.67061176, 3.65374517 },
   { "m1.out.weight", -8.46252496, 14.7774996 },
 };
-static const golden_value terms_10[] = {
+static const golden_value terms_11[] = {
   { "loss", 2.64706526442, 0 },
 };
-static const golden_value grads_10[] = {
+static const golden_value grads_11[] = {
   { "cls.out.bias", 0.50319444, 0.536004765 },
   { "cls.out.weight", 0.760771968, 1.00040005 },
 };
-static const golden_value terms_11[] = {
+static const golden_value terms_12[] = {
   { "loss", 2.19357369165, 0 },
 };
-static const golden_value grads_11[] = {
+static const golden_value grads_12[] = {
   { "cls.hidden.bias", -0.0179151345, 0.136260825 },
   { "cls.hidden.weight", -0.0191198487, 0.226239141 },
   { "cls.out.bias", 0.269229878, 0.456036283 },
   { "cls.out.weight", 0.0656282504, 0.638235042 },
 };
-static const golden_value terms_12[] = {
-  { "loss", 166.356923317, 0 }, { "recon", 11.5575000173, 0 },      { "kl", 58.2212854524, 0 },
-  { "cls", 7.93620028047, 0 },  { "unlabelled", 70.4669519131, 0 },
-};
-static const golden_value grads_12[] = {
-  { "cls.out.bias", 4.26515594, 4.50790389 },
-  { "cls.out.weight", 8.63322774, 13.9024201 },
-  { "p.hidden.bias", 0.480843661, 6.89775625 },
-  { "p.hidden.weight", 1.44288595, 4.33766843 },
-  { "p.mean.bias", 2.61333465, 11.267749 },
-  { "p.mean.weight", 1.85299344, 23.8838127 },
-  { "p.spread.bias", -7.6838976, 7.63409716 },
-  { "p.spread.weight", -0.386711167, 16.2244214 },
-  { "q.logvar.bias", -1.93376291, 2 },
-  { "q.logvar.weight", -0.794885839, 6.15711549 },
-  { "q.mu.bias", -2.02295518, 5.76989936 },
-  { "q.mu.weight", 14.7566909, 18.1027758 },
-  { "root.hidden.bias", -2.54904008, 3.07771987 },
-  { "root.hidden.weight", 1.95884653, 5.86301434 },
-};
 static const golden_value terms_13[] = {
-  { "loss", 146.891596262, 0 }, { "recon", 11.0837498061, 0 },      { "kl", 59.8628405139, 0 },
-  { "cls", 2.21519670825, 0 },  { "unlabelled", 71.4272241411, 0 },
+  { "loss", 114.943374652, 0 }, { "recon", 11.5575000173, 0 },      { "kl", 58.2212854524, 0 },
+  { "cls", 8.83983909015, 0 },  { "unlabelled", 70.4035147411, 0 },
 };
 static const golden_value grads_13[] = {
-  { "cls.out.bias", 0.347302595, 0.396113378 },
-  { "cls.out.weight", -1.1355105, 1.26287637 },
-  { "p.hidden.bias", -0.540338942, 3.8631121 },
-  { "p.hidden.weight", -2.06086999, 7.53143181 },
-  { "p.mean.bias", -0.701822385, 6.74789631 },
-  { "p.mean.weight", -7.92578242, 16.1218736 },
-  { "p.spread.bias", -4.32739232, 5.10640188 },
-  { "p.spread.weight", 4.40667785, 12.2768925 },
-  { "q.logvar.bias", -1.93376291, 2 },
-  { "q.logvar.weight", -0.794885839, 6.15711549 },
-  { "q.mu.bias", 3.39503174, 5.21928157 },
-  { "q.mu.weight", 11.0004406, 16.0477457 },
-  { "root.hidden.bias", -1.03972734, 3.85497431 },
-  { "root.hidden.weight", -1.33550517, 7.2681188 },
+  { "cls.hidden.bias", -2.30539535, 3.34240204 },  { "cls.hidden.weight", 0.215463296, 6.28097483 },
+  { "cls.out.bias", 4.4657429, 4.87971962 },       { "cls.out.weight", 11.8153034, 12.298904 },
+  { "p.hidden.bias", 0.433011669, 4.4567307 },     { "p.hidden.weight", 1.2847503, 2.76102212 },
+  { "p.mean.bias", 1.72148928, 7.18171544 },       { "p.mean.weight", 1.38276444, 15.4226828 },
+  { "p.spread.bias", -4.92703191, 4.90519809 },    { "p.spread.weight", -0.0621529347, 10.5631792 },
+  { "q.logvar.bias", -1.20860182, 1.25 },          { "q.logvar.weight", -0.509545527, 3.85148381 },
+  { "q.mu.bias", -1.40559399, 3.83682568 },        { "q.mu.weight", 9.45713525, 11.9491441 },
+  { "root.hidden.bias", -0.324508357, 1.1493444 }, { "root.hidden.weight", 1.05256089, 2.19300358 },
 };
 static const golden_value terms_14[] = {
+  { "loss", 146.804540371, 0 }, { "recon", 11.0837498061, 0 },      { "kl", 59.8628405139, 0 },
+  { "cls", 2.31394790782, 0 },  { "unlabelled", 71.2414170499, 0 },
+};
+static const golden_value grads_14[] = {
+  { "cls.hidden.bias", 0.160215222, 0.242620902 },
+  { "cls.hidden.weight", 0.232120137, 0.456322868 },
+  { "cls.out.bias", 0.742190071, 0.534325186 },
+  { "cls.out.weight", -0.768577271, 1.34189152 },
+  { "p.hidden.bias", -0.435049354, 3.73133481 },
+  { "p.hidden.weight", -2.06921835, 7.24231845 },
+  { "p.mean.bias", -0.64486605, 6.70907402 },
+  { "p.mean.weight", -8.21234702, 15.9619305 },
+  { "p.spread.bias", -4.25130668, 4.96634732 },
+  { "p.spread.weight", 4.14602355, 11.8903061 },
+  { "q.logvar.bias", -1.93376291, 2 },
+  { "q.logvar.weight", -0.794885839, 6.15711549 },
+  { "q.mu.bias", 3.33659201, 5.1604381 },
+  { "q.mu.weight", 10.9901769, 15.8667192 },
+  { "root.hidden.bias", -0.788354221, 3.72775055 },
+  { "root.hidden.weight", -1.52250032, 7.0041883 },
+};
+static const golden_value terms_15[] = {
   { "loss", 1295.60839955, 0 },
   { "recon", 545.590426971, 0 },
   { "kl", 726.602703636, 0 },
   { "cls", 7.03756128327, 0 },
 };
-static const golden_value grads_14[] = {
+static const golden_value grads_15[] = {
   { "cls.fc1.bias", 0.363117185, 1.55429899 },
   { "cls.fc1.weight", -3.48269761, 17.5483336 },
   { "cls.fc2.bias", -2.09065585, 2.23842766 },
@@ -335,11 +356,11 @@ static const golden_value grads_14[] = {
   { "root.conv2.bias", 3.05962419, 4.06501542 },
   { "root.conv2.weight", 0.369605636, 12.6272716 },
 };
-static const golden_value terms_15[] = {
+static const golden_value terms_16[] = {
   { "loss", 567.877169802, 0 }, { "recon", 177.763794641, 0 },     { "kl", 101.813466914, 0 },
   { "cls", 6.99179026408, 0 },  { "unlabelled", 279.00553289, 0 },
 };
-static const golden_value grads_15[] = {
+static const golden_value grads_16[] = {
   { "cls.fc1.bias", -0.324032272, 0.786833722 },
   { "cls.fc1.weight", -0.0613230022, 2.3699463 },
   { "cls.fc2.bias", -0.832189924, 1.05985705 },
@@ -363,13 +384,13 @@ static const golden_value grads_15[] = {
   { "root.conv2.bias", 0.122967692, 1.56037525 },
   { "root.conv2.weight", 3.0444029, 5.91552826 },
 };
-static const golden_value terms_16[] = {
+static const golden_value terms_17[] = {
   { "loss", 1281.37654162, 0 },
   { "recon", 545.322366509, 0 },
   { "kl", 726.71402873, 0 },
   { "cls", 7.03756128327, 0 },
 };
-static const golden_value grads_16[] = {
+static const golden_value grads_17[] = {
   { "cls.fc1.bias", 0.121039062, 0.518099662 },
   { "cls.fc1.weight", -1.1608992, 5.84944452 },
   { "cls.fc2.bias", -0.696885282, 0.746142555 },
@@ -397,13 +418,13 @@ static const golden_value grads_16[] = {
   { "root.conv2.bias", 2.8267801, 3.91282522 },
   { "root.conv2.weight", -2.41358283, 9.68189404 },
 };
-static const golden_value terms_17[] = {
+static const golden_value terms_18[] = {
   { "loss", 284.544187195, 0 },
   { "recon", 178.077854472, 0 },
   { "kl", 101.909209586, 0 },
   { "cls", 2.25453804501, 0 },
 };
-static const golden_value grads_17[] = {
+static const golden_value grads_18[] = {
   { "cls.fc1.bias", -0.0860300159, 0.24563396 },
   { "cls.fc1.weight", 0.675969523, 0.644528626 },
   { "cls.fc2.bias", -0.169274191, 0.369731186 },
@@ -431,13 +452,13 @@ static const golden_value grads_17[] = {
   { "root.conv2.bias", 0.602776797, 0.891452103 },
   { "root.conv2.weight", 0.798466967, 3.6923958 },
 };
-static const golden_value terms_18[] = {
+static const golden_value terms_19[] = {
   { "loss", 281.428185609, 0 },
   { "recon", 178.315834999, 0 },
   { "kl", 101.718023607, 0 },
   { "cls", 0.701179822328, 0 },
 };
-static const golden_value grads_18[] = {
+static const golden_value grads_19[] = {
   { "cls.fc1.bias", -0.00506967096, 0.0939083885 },
   { "cls.fc1.weight", -0.205053332, 0.277252985 },
   { "cls.fc2.bias", 0.0571861002, 0.125209593 },
@@ -465,11 +486,11 @@ static const golden_value grads_18[] = {
   { "root.conv2.bias", 0.348748918, 0.541658372 },
   { "root.conv2.weight", 0.162492681, 2.01117458 },
 };
-static const golden_value terms_19[] = {
+static const golden_value terms_20[] = {
   { "loss", 1267.88567252, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 28.7013980026, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_19[] = {
+static const golden_value grads_20[] = {
   { "dec0.bias", -0.320223973, 0.519559335 },
   { "dec0.weight", 5.552919, 4.17360364 },
   { "dec1.bias", 0.00710141557, 0.0746574989 },
@@ -527,11 +548,11 @@ static const golden_value grads_19[] = {
   { "lat3.d4", -0.000125871871, 0.000444677665 },
   { "lat3.d5", 0.00129492861, 0.00192000453 },
 };
-static const golden_value terms_20[] = {
+static const golden_value terms_21[] = {
   { "loss", 1380.27131296, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 141.087038439, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_20[] = {
+static const golden_value grads_21[] = {
   { "dec0.bias", -1.57097163, 1.4553717 },
   { "dec0.weight", 2.75273767, 3.99179508 },
   { "dec1.bias", -1.01803225, 1.8116432 },
@@ -571,11 +592,11 @@ static const golden_value grads_20[] = {
   { "lat3.out.bias", -0.364990011, 0.321487134 },
   { "lat3.out.weight", 0.250615917, 0.366490479 },
 };
-static const golden_value terms_21[] = {
+static const golden_value terms_22[] = {
   { "loss", 298.030114358, 0 }, { "cls", 3.87145872359, 0 }, { "recon", 19.4231373315, 0 },
   { "kl1", 600.290041632, 0 },  { "kl2", 360.287255863, 0 }, { "kl3", 239.892389791, 0 },
 };
-static const golden_value grads_21[] = {
+static const golden_value grads_22[] = {
   { "dec0.bias", -0.67739881, 0.660954648 },      { "dec0.weight", 1.2902711, 1.79976175 },
   { "dec1.bias", -0.446990134, 0.771817845 },     { "dec1.weight", -0.325322323, 1.49230954 },
   { "dec2.bias", 0.133652104, 0.169318659 },      { "dec2.weight", -0.0582658529, 0.201077268 },
@@ -594,13 +615,13 @@ static const golden_value grads_21[] = {
   { "lat3.in.bias", 0.0512316801, 0.0934302029 }, { "lat3.in.weight", 0.0883513658, 0.279883646 },
   { "lat3.out.bias", -0.162832307, 0.141164565 }, { "lat3.out.weight", 0.103932613, 0.160432892 },
 };
-static const golden_value terms_22[] = {
+static const golden_value terms_23[] = {
   { "loss", 876.267963609, 0 },     { "nll", 2.87617153243, 0 },
   { "recon", 136.061683312, 0 },    { "kl", 731.638331848, 0 },
   { "denoise1", 5.64825264558, 0 }, { "denoise2", 1.44005346124, 0 },
   { "denoise3", 1.38322917747, 0 }, { "denoise4", 1.52914449583, 0 },
 };
-static const golden_value grads_22[] = {
+static const golden_value grads_23[] = {
   { "dec0.weight", 0.320695294, 0.40962844 },    { "dec1.weight", 0.164968783, 0.364700409 },
   { "dec2.weight", 0.117471093, 0.381376956 },   { "dec3.weight", 0.391445964, 0.299115974 },
   { "enc1.beta", 0.0358865055, 0.370089803 },    { "enc1.weight", 11.963989, 23.7370297 },
@@ -633,17 +654,17 @@ static const golden_value grads_22[] = {
   { "g4.a5", 0.0392666751, 0.0515811847 },       { "g4.a6", 0.265018084, 0.549358135 },
   { "g4.a7", -0.00179552134, 0.00667356969 },    { "g4.a8", -0.021389588, 0.0207561425 },
   { "g4.a9", 0.366040695, 0.719153874 },         { "z.mean.bias", -0.164087974, 0.783168956 },
-  { "z.mean.weight", 1.1333958, 1.34477919 },    { "z.top.bias", -5.42552892e-17, 1.2869731e-16 },
+  { "z.mean.weight", 1.1333958, 1.34477919 },    { "z.top.bias", -1.1660871e-17, 1.71518454e-16 },
   { "z.top.weight", -0.627285407, 0.662254465 }, { "z.var.bias", -3.84459722, 3.53553391 },
   { "z.var.weight", -2.21946434, 5.89011731 },
 };
-static const golden_value terms_23[] = {
+static const golden_value terms_24[] = {
   { "loss", 807.462254779, 0 },     { "nll", 2.87617153243, 0 },
   { "recon", 67.255974482, 0 },     { "kl", 731.638331848, 0 },
   { "denoise1", 5.64825264558, 0 }, { "denoise2", 1.44005346124, 0 },
   { "denoise3", 1.38322917747, 0 }, { "denoise4", 1.52914449583, 0 },
 };
-static const golden_value grads_23[] = {
+static const golden_value grads_24[] = {
   { "dec0.weight", 0.355952512, 1.03663146 },   { "dec1.weight", 0.0549128906, 0.729963339 },
   { "dec2.weight", 0.264885484, 0.789979123 },  { "dec3.weight", 0.68150565, 0.618415034 },
   { "enc1.beta", 0.00243475402, 0.414706753 },  { "enc1.weight", 12.4708291, 24.1479687 },
@@ -676,7 +697,7 @@ static const golden_value grads_23[] = {
   { "g4.a5", 0.0812410111, 0.101736002 },       { "g4.a6", 0.615237216, 1.02257352 },
   { "g4.a7", -0.00505708022, 0.0139565532 },    { "g4.a8", -0.0436914985, 0.0399725983 },
   { "g4.a9", 0.820941609, 1.47124136 },         { "z.mean.bias", -0.130779072, 0.788761049 },
-  { "z.mean.weight", 0.948882762, 1.44871138 }, { "z.top.bias", -1.48574363e-16, 2.31076627e-16 },
+  { "z.mean.weight", 0.948882762, 1.44871138 }, { "z.top.bias", 2.35275097e-17, 1.55777782e-16 },
   { "z.top.weight", -1.17217808, 1.19909871 },  { "z.var.bias", -3.84459722, 3.53553391 },
   { "z.var.weight", -2.21946434, 5.89011731 },
 };
@@ -732,18 +753,18 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_4),
     grads_4,
     LCL_COUNT(grads_4) },
-  { "vae",
-    "decoder_fc=true",
+  { "augconv",
+    "fc_layers=1 width=4 dropout=0 batch_norm=false",
     3,
     0,
-    { 1, 28, 28 },
-    0,
+    { 3, 32, 32 },
+    10,
     terms_5,
     LCL_COUNT(terms_5),
     grads_5,
     LCL_COUNT(grads_5) },
   { "vae",
-    "decoder_fc=false kl_form=as_printed",
+    "decoder_fc=true",
     3,
     0,
     { 1, 28, 28 },
@@ -753,17 +774,17 @@ static const golden_case golden_cases[] = {
     grads_6,
     LCL_COUNT(grads_6) },
   { "vae",
-    "maps=2 n_interspersed_fc=2",
+    "decoder_fc=false kl_form=as_printed",
     3,
     0,
-    { 1, 14, 14 },
+    { 1, 28, 28 },
     0,
     terms_7,
     LCL_COUNT(terms_7),
     grads_7,
     LCL_COUNT(grads_7) },
   { "vae",
-    "arch=mlp hidden=20,12 latent_size=5",
+    "maps=2 n_interspersed_fc=2",
     3,
     0,
     { 1, 14, 14 },
@@ -773,7 +794,7 @@ static const golden_case golden_cases[] = {
     grads_8,
     LCL_COUNT(grads_8) },
   { "vae",
-    "arch=mlp hidden=20,12 latent_size=5 latent=hamiltonian leapfrog=2",
+    "arch=mlp hidden=20,12 latent_size=5",
     3,
     0,
     { 1, 14, 14 },
@@ -782,18 +803,18 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_9),
     grads_9,
     LCL_COUNT(grads_9) },
-  { "m1",
-    "hidden=20,12 latent_size=5",
+  { "vae",
+    "arch=mlp hidden=20,12 latent_size=5 latent=hamiltonian leapfrog=2",
     3,
     0,
     { 1, 14, 14 },
-    10,
+    0,
     terms_10,
     LCL_COUNT(terms_10),
     grads_10,
     LCL_COUNT(grads_10) },
   { "m1",
-    "hidden=20,12 latent_size=5 classifier_hidden=7",
+    "hidden=20,12 latent_size=5",
     3,
     0,
     { 1, 14, 14 },
@@ -802,18 +823,18 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_11),
     grads_11,
     LCL_COUNT(grads_11) },
-  { "m2",
-    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3",
+  { "m1",
+    "hidden=20,12 latent_size=5 classifier_hidden=7",
     3,
-    2,
+    0,
     { 1, 14, 14 },
     10,
     terms_12,
     LCL_COUNT(terms_12),
     grads_12,
     LCL_COUNT(grads_12) },
-  { "two-head",
-    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 cls_out=softmax",
+  { "m2",
+    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3 w_l=0.25",
     3,
     2,
     { 1, 14, 14 },
@@ -822,68 +843,68 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_13),
     grads_13,
     LCL_COUNT(grads_13) },
-  { "m2",
-    "w_c=3",
+  { "two-head",
+    "input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 cls_out=softmax",
     3,
-    0,
-    { 1, 28, 28 },
+    2,
+    { 1, 14, 14 },
     10,
     terms_14,
     LCL_COUNT(terms_14),
     grads_14,
     LCL_COUNT(grads_14) },
   { "m2",
-    "latent=7 mid_affine=false",
+    "w_c=3",
     3,
-    2,
-    { 1, 16, 16 },
+    0,
+    { 1, 28, 28 },
     10,
     terms_15,
     LCL_COUNT(terms_15),
     grads_15,
     LCL_COUNT(grads_15) },
-  { "two-head",
-    "w_c=1",
+  { "m2",
+    "latent=7 mid_affine=false",
     3,
-    0,
-    { 1, 28, 28 },
+    2,
+    { 1, 16, 16 },
     10,
     terms_16,
     LCL_COUNT(terms_16),
     grads_16,
     LCL_COUNT(grads_16) },
   { "two-head",
-    "cls_out=softmax latent=7 kl_form=as_printed",
+    "w_c=1",
     3,
     0,
-    { 1, 16, 16 },
+    { 1, 28, 28 },
     10,
     terms_17,
     LCL_COUNT(terms_17),
     grads_17,
     LCL_COUNT(grads_17) },
   { "two-head",
+    "cls_out=softmax latent=7 kl_form=as_printed",
+    3,
+    0,
+    { 1, 16, 16 },
+    10,
+    terms_18,
+    LCL_COUNT(terms_18),
+    grads_18,
+    LCL_COUNT(grads_18) },
+  { "two-head",
     "latent=7",
     3,
     0,
     { 1, 16, 16 },
     2,
-    terms_18,
-    LCL_COUNT(terms_18),
-    grads_18,
-    LCL_COUNT(grads_18) },
-  { "vae-ladder",
-    "layers=40,24,16 variant=adhoc",
-    16,
-    0,
-    { 1, 14, 14 },
-    10,
     terms_19,
     LCL_COUNT(terms_19),
     grads_19,
     LCL_COUNT(grads_19) },
   { "vae-ladder",
-    "layers=40,24,16 variant=mlp recon=bce",
+    "layers=40,24,16 variant=adhoc",
     16,
     0,
     { 1, 14, 14 },
@@ -893,7 +914,7 @@ static const golden_case golden_cases[] = {
     grads_20,
     LCL_COUNT(grads_20) },
   { "vae-ladder",
-    "layers=40,24,16 variant=mlp-ztop",
+    "layers=40,24,16 variant=mlp recon=bce",
     16,
     0,
     { 1, 14, 14 },
@@ -902,8 +923,8 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_21),
     grads_21,
     LCL_COUNT(grads_21) },
-  { "vae-ladder-control",
-    "layers=40,24,16 noise=0 recon=bce w_vae=1",
+  { "vae-ladder",
+    "layers=40,24,16 variant=mlp-ztop",
     16,
     0,
     { 1, 14, 14 },
@@ -913,7 +934,7 @@ static const golden_case golden_cases[] = {
     grads_22,
     LCL_COUNT(grads_22) },
   { "vae-ladder-control",
-    "layers=40,24,16 noise=0",
+    "layers=40,24,16 noise=0 recon=bce w_vae=1",
     16,
     0,
     { 1, 14, 14 },
@@ -922,4 +943,14 @@ static const golden_case golden_cases[] = {
     LCL_COUNT(terms_23),
     grads_23,
     LCL_COUNT(grads_23) },
+  { "vae-ladder-control",
+    "layers=40,24,16 noise=0",
+    16,
+    0,
+    { 1, 14, 14 },
+    10,
+    terms_24,
+    LCL_COUNT(terms_24),
+    grads_24,
+    LCL_COUNT(grads_24) },
 };

@@ -111,17 +111,19 @@ def augconv(W, x, t, variant='fc', ce='bernoulli_on_softmax', **_):
     return {'nll': nll}, loss
 
 
-def vgg(W, x, t, fc_layers=2, width=4, **_):
+def vgg(W, x, t, fc_layers=2, width=4, norm=True, **_):
+    def norm_relu(h, name):
+        return F.relu(batch_norm(W, h, name + '.bn', 1e-3) if norm else h)
     h = x
     for g, (n, f) in enumerate([(2, 1), (2, 2), (3, 4), (3, 8), (3, 8)]):
         for i in range(n):
             name = f'group{g + 1}.conv{i + 1}'
-            h = F.relu(batch_norm(W, conv(W, h, name, width * f, 3, pad=1, bias=False), name + '.bn', 1e-3))
+            h = norm_relu(conv(W, h, name, width * f, 3, pad=1, bias=False), name)
         h = F.max_pool2d(h, 2, ceil_mode=True)
         if g >= 2 and g - 2 < fc_layers:
             name, s = f'slot{g - 1}', h.shape
-            h = F.relu(batch_norm(W, linear(W, h.flatten(1), name, h[0].numel()), name + '.bn', 1e-3)).reshape(s)
-    h = F.relu(batch_norm(W, linear(W, h.flatten(1), 'head', width * 8), 'head.bn', 1e-3))
+            h = norm_relu(linear(W, h.flatten(1), name, h[0].numel()), name).reshape(s)
+    h = norm_relu(linear(W, h.flatten(1), 'head', width * 8), 'head')
     a = linear(W, h, 'logits', 10)
     nll = F.cross_entropy(a, t)
     return {'nll': nll}, bernoulli_on_softmax(a, t).mean() if fc_layers else nll
@@ -240,13 +242,13 @@ def m1_classifier(W, x, t, hidden=(20, 12), latent=5, units=0, **_):
     return {}, F.cross_entropy(linear(W, z, 'cls.out', 10), t)
 
 
-def stacked(W, x, t, u, y_in_encoder=True, softmax=False, hidden=(20, 12), below=5, units=9, latent=4, w_c=1.0, **_):
+def stacked(W, x, t, u, y_in_encoder=True, softmax=False, hidden=(20, 12), below=5, units=9, latent=4, w_c=1.0, w_l=1.0, **_):
     """M2 on the latent of M1: Kingma et al. 2014, Eqs. 6 and 7, with x replaced by z1."""
     def normal(v, mean, logvar):
         return torch.distributions.Normal(mean, (logvar / 2).exp()).log_prob(v).sum(1)
 
     def classes(v):
-        return linear(W, F.softplus(linear(W, v, 'root.hidden', units)), 'cls.out', 10)
+        return linear(W, F.softplus(linear(W, v, 'cls.hidden', units)), 'cls.out', 10)
 
     def cost(v, y):
         r = F.softplus(linear(W, v, 'root.hidden', units))
@@ -268,7 +270,7 @@ def stacked(W, x, t, u, y_in_encoder=True, softmax=False, hidden=(20, 12), below
         kl, recon = cost(free, F.one_hot(torch.full((len(free),), k), 10).to(x))
         total = total + q[:, k] * (kl + recon + math.log(10) + q[:, k].log())
     terms['unlabelled'] = total.mean()
-    return terms, terms['recon'] + terms['kl'] + w_c * terms['cls'] + math.log(10) + terms['unlabelled']
+    return terms, w_l * (terms['recon'] + terms['kl'] + math.log(10)) + w_c * terms['cls'] + terms['unlabelled']
 
 
 def hamiltonian(W, h, z, s, decode, maps, steps):
@@ -392,6 +394,7 @@ CASES = [
      lambda W, x, t, u: augconv(W, x, t, 'conv', 'categorical')),
     ('augconv', 'variant=baseline width=4 dropout=0', 6, 0, (3, 32, 32), 10, lambda W, x, t, u: vgg(W, x, t, 0)),
     ('augconv', 'fc_layers=3 width=4 dropout=0', 6, 0, (3, 32, 32), 10, lambda W, x, t, u: vgg(W, x, t, 3)),
+    ('augconv', 'fc_layers=1 width=4 dropout=0 batch_norm=false', 3, 0, (3, 32, 32), 10, lambda W, x, t, u: vgg(W, x, t, 1, norm=False)),
     ('vae', 'decoder_fc=true', 3, 0, (1, 28, 28), 0, lambda W, x, t, u: vae(W, x, t)),
     ('vae', 'decoder_fc=false kl_form=as_printed', 3, 0, (1, 28, 28), 0,
      lambda W, x, t, u: vae(W, x, t, False, printed=True)),
@@ -402,8 +405,8 @@ CASES = [
     ('m1', 'hidden=20,12 latent_size=5', 3, 0, (1, 14, 14), 10, lambda W, x, t, u: m1_classifier(W, x, t)),
     ('m1', 'hidden=20,12 latent_size=5 classifier_hidden=7', 3, 0, (1, 14, 14), 10,
      lambda W, x, t, u: m1_classifier(W, x, t, units=7)),
-    ('m2', 'input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3', 3, 2, (1, 14, 14), 10,
-     lambda W, x, t, u: stacked(W, x, t, u, w_c=3.0)),
+    ('m2', 'input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 w_c=3 w_l=0.25', 3, 2, (1, 14, 14), 10,
+     lambda W, x, t, u: stacked(W, x, t, u, w_c=3.0, w_l=0.25)),
     ('two-head', 'input=m1 m1_hidden=20,12 m1_latent_size=5 units=9 latent=4 cls_out=softmax', 3, 2, (1, 14, 14), 10,
      lambda W, x, t, u: stacked(W, x, t, u, False, True)),
     ('m2', 'w_c=3', 3, 0, (1, 28, 28), 10, lambda W, x, t, u: style(W, x, t, True, w_c=3.0)),
