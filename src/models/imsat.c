@@ -45,7 +45,8 @@ static const lcl_option options[] = {
   { "hidden", LCL_OPTION_INTS, "", "hidden units (default 1200-1200; for codes 400-400)",
     "[1,65536]" },
   { "lam", LCL_OPTION_FLOAT, "",
-    "weight of the information term (default 0.1; 1 for rim), of the balance of deep-hash (1)",
+    "weight of the information term (default 0.1; 1 for rim, 1.6 for linear-vat), of the balance "
+    "of deep-hash (1)",
     "[0,inf)" },
   { "mu", LCL_OPTION_FLOAT, "",
     "weight of the marginal entropy inside it (clusters; default 4; 1 for rim), of the "
@@ -176,7 +177,8 @@ static lcl_tensor *mean_of(lcl_tensor *rows) {
 
 /* What depends on the system where it is not given. */
 static float information_weight(const imsat *n) {
-  return lcl_option_float_or(n->o, "lam", n->rim || n->deep_hash ? 1 : 0.1f);
+  const float usual = n->rim || n->deep_hash ? 1 : n->linear ? 1.6f : 0.1f;
+  return lcl_option_float_or(n->o, "lam", usual);
 }
 static float marginal_weight(const imsat *n) {
   return lcl_option_float_or(n->o, "mu", n->rim || n->deep_hash ? 1 : 4);

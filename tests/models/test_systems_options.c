@@ -512,7 +512,7 @@ static void imsat_defaults(void **state) {
   } cases[] = {
     { "hidden=9-9", 0.1, 4, 0, 0.25 },
     { "hidden=9-9 system=imsat-rpt", 0.1, 4, 0, 2 },
-    { "system=linear-vat", 0.1, 4, 0, 0.25 },
+    { "system=linear-vat", 1.6, 4, 0, 0.25 },
     { "hidden=9-9 system=deep-rim", 1, 1, 0.005, 0 },
     { "system=linear-rim", 1, 1, 0.005, 0 },
     { "hidden=9-9 lam=0.7 mu=3 alpha=0.5 weight_decay=0.01", 0.7, 3, 0.01, 0.5 },
