@@ -251,6 +251,8 @@ def images():
     check(shape[1:] == (5, 1, 8, 8) and len(table) == 1 + shape[0] * 5 and table[0][:5] == ['caption', 'column', 'index', 'label', 'images.0'], (shape, table[0]))
     pixels = struct.unpack('<%df' % (shape[0] * 5 * 64), data[-4 * shape[0] * 5 * 64:])
     check([float(v) for r in table[1:] for v in r[4:]] == [float('%.9g' % v) for v in pixels], 'both files tell the same')
+    kinds = ['original', 'reconstruction'] + ['random noise'] * 5 + ['semantic noise'] * 5
+    check([r[0] for r in table[1::5]] == kinds, 'as the paper has them: five samples of each perturbation')
     # Row 0 is the examples themselves.
     test = bytes_of('data/t10k-images-idx3-ubyte')[16:]
     for k, r in enumerate(table[1:6]):
