@@ -28,6 +28,7 @@ def raises(kind, pattern, function):
 
 
 def devices(ctx):
+    assert re.fullmatch(r"\d+\.\d+\.\d+", lcl.__version__), lcl.__version__
     found = lcl.devices()
     assert found and all(d.name and d.kind in ("GPU", "CPU", "accelerator") and d.memory > 0 for d in found)
     chosen = [d for d in found if d.chosen]

@@ -131,7 +131,7 @@ def made_of_runs():
     m = run.tsne("map.png", points=60, rounds=20, marks=2, perplexity=5)
     points = np.array(m.kind) == "example"
     assert m.places.shape == (len(m.kind), 2) and points.sum() == 60 and np.isfinite(m.places).all(), m
-    assert (m.labels[points] == run.encode().labels[m.position[points]]).all() and Path("map.png").exists()
+    assert (m.labels == run.encode().labels[m.position]).all() and Path("map.png").exists()
     before = Path("run/report.html").stat().st_mtime_ns
     assert run.report() == "run/report.html" and Path("run/report.html").stat().st_mtime_ns > before
     assert raises(lcl.LatentCLError, "does not sample", lambda: run.sample("no.png")).status == "unsupported"
@@ -232,6 +232,8 @@ class Own(lcl.Model):
 def explained():
     told = {form: lcl.explain(ctx, "semantic-noise", "eval", form, batch=20) for form in ("text", "dot", "json")}
     assert "launches" in told["text"] and told["dot"].startswith("digraph") and json.loads(told["json"])["launches"]
+    halved = type("Halved", (Own,), {"name": "halved", "defaults": lambda self, o, d: {"batch": 50, "optimiser": {"kind": "momentum", "beta1": 0.5}}})
+    assert "momentum" in lcl.explain(ctx, halved)
     assert "adam" in lcl.explain(ctx, Own) and lcl.explain(ctx, "vae", "sample") != lcl.explain(ctx, "vae", "reconstruct")
     raises(ValueError, "'test' is none of train, eval", lambda: lcl.explain(ctx, "vae", "test"))
     raises(lcl.LatentCLError, 'no option "epoch" (did you mean epochs?)', lambda: lcl.explain(ctx, "vae", epoch=1))

@@ -391,6 +391,8 @@ def maps():
     told = json.loads(run('tsne', *common, '--json'))
     base = rows('m.csv')
     check(told['n'] == 40 and len(base) > 41, (told, len(base)))
+    label = {r[0]: r[1] for r in base[1:] if r[2] == 'example'}
+    check(all(r[1] == label[r[0]] for r in base[1:]), 'a perturbed form has the label of its example')
     png_size('m.png')
     check(piped('tsne', 'mlp', '--csv', '/dev/stdout', *common[5:]) == bytes_of('m.csv'), 'nothing but the coordinates')
     run('tsne', 'mlp', '--npy', 'm.npy', *common[5:])

@@ -131,6 +131,10 @@ def values(tried):
     assert tried["train"]["report"] == "run/report.html" == tried["report"]["report"] and tried["train"]["epochs"] == 1
     model, = [m for m in tried["models"] if m["name"] == "vae"]
     assert model["can"] == ["sample", "reconstruct"] and {"name", "type", "default", "help", "allowed"} == set(model["options"][0])
+    assert {"name": "imsat/hash", "title": "Retrieval by 16-bit codes on MNIST, 1,000 queries"} in tried["reproduce"]
+    assert run("reproduce").splitlines() == [f"{o['name']:40} {o['title']}" for o in tried["reproduce"]]
+    cells = json.loads(run("reproduce", "imsat/hash", "--rows", "spectral", "--list-cells", "--out", "cells", "--json"))
+    assert [(o["cell"], o["column"], o["trial"], o["figures"]) for o in cells] == [(k, "map", k, 3) for k in (1, 2, 3)], cells  # of one run
     text = run("explain", "semantic-noise", "--set", "arch=mlp")
     told = tried["explain"]
     assert text.startswith(f"{told['nodes']} nodes in {len(told['launches'])} launches, {told['fused_groups']} fused groups\n"

@@ -77,6 +77,7 @@ def terminal():
     bar = r'\r(\[[=> ]{20}\][^\r\n\x1b]*)\x1b\[K'
     before, after = (re.findall(bar, s) for s in (seen[:marks[0]], seen[marks[0]:]))
     assert before and max(map(len, before)) == 59 and after and max(map(len, after)) == 30, (before[-3:], after[-3:])
+    assert all(re.match(r'\[=*> *\]|\[={20}\]', b) for b in before), before # how far the epoch is
     # A message begins at the left edge of an empty line.
     code, seen, _ = on_terminal([*MLP, '--out', 'bad', '--lr', '1e30', '--epochs', '50', '--batch', '5'], [80])
     assert code == 1, seen
