@@ -3,71 +3,19 @@
 
 Usage: test_command.py LATENTCL ROOT"""
 import json
+import os
 import pathlib
 import re
 import shlex
-import struct
 import subprocess
 import sys
 import tempfile
 
-latentcl, root = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import LATENTCL as latentcl, onnx_node, onnx_tensor, onnx_value, read_npy, write_npy, write_onnx
+
+root = pathlib.Path(sys.argv[2])
 failures = []
-
-
-# ---- files, without the package onnx ----
-
-def varint(n):
-    out = bytearray()
-    while True:
-        out.append(n & 127 | (128 if n > 127 else 0))
-        n >>= 7
-        if not n:
-            return bytes(out)
-
-
-def field(number, value):
-    """A field of a message: whole number, text or bytes."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    value = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def info(name, element, dims):
-    shape = b"".join(field(1, field(2 if isinstance(d, str) else 1, d)) for d in dims)
-    return field(1, name) + field(2, field(1, field(1, element) + field(2, shape)))
-
-
-def tensor(name, dims, values):
-    return (b"".join(field(1, d) for d in dims) + field(2, 1) + field(8, name)
-            + field(9, struct.pack(f"<{len(values)}f", *values)))
-
-
-def node(op, inputs, outputs):
-    return b"".join(field(1, i) for i in inputs) + b"".join(field(2, o) for o in outputs) + field(4, op)
-
-
-def network(path, inputs, outputs, nodes, weights=()):
-    graph = (b"".join(field(1, n) for n in nodes) + field(2, "g") + b"".join(field(5, w) for w in weights)
-             + b"".join(field(11, i) for i in inputs) + b"".join(field(12, o) for o in outputs))
-    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
-
-
-def npy(path, kind, shape, values):
-    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
-    head = head.ljust(117) + "\n"
-    code = {"<f4": "f", "<f8": "d", "<i8": "q"}[kind]
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode()
-                     + struct.pack(f"<{len(values)}{code}", *values))
-
-
-def read_npy(path, code="f"):
-    data = path.read_bytes()
-    head = 10 + struct.unpack("<H", data[8:10])[0]
-    body = data[head:]
-    return re.search(r"'shape': (\(.*?\))", data[:head].decode("latin1"))[1], list(
-        struct.unpack(f"<{len(body) // struct.calcsize(code)}{code}", body))
 
 
 # ---- expectations ----
@@ -88,25 +36,25 @@ def check(what, right):
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     net, two, x, y = folder / "net.onnx", folder / "two.onnx", folder / "x.npy", folder / "y.npy"
-    network(net, [info("x", 1, ["batch", 2])], [info("y", 1, ["batch", 2])],
-            [node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["y"])], [tensor("w", [2, 2], [1, 2, 3, 4])])
-    network(two, [info("a", 1, [2]), info("i", 7, [1])], [info("s", 1, [2]), info("g", 1, [1]), info("t", 9, [2])],
-            [node("Neg", ["a"], ["s"]), node("Gather", ["a", "i"], ["g"]), node("IsNaN", ["a"], ["t"])])
-    npy(x, "<f4", (3, 2), [1, 1, 0, -1, 2, 0])
-    npy(folder / "double.npy", "<f8", (3, 2), [0] * 6)
-    npy(folder / "a.npy", "<f4", (2,), [5, 6])
-    npy(folder / "i.npy", "<i8", (1,), [-1])
-    npy(folder / "wide.npy", "<f4", (3, 3), [0] * 9)
-    npy(folder / "large.npy", "<i8", (1,), [2**40])
+    write_onnx(net, [onnx_value("x", 1, ["batch", 2])], [onnx_value("y", 1, ["batch", 2])],
+            [onnx_node("MatMul", ["x", "w"], ["h"]), onnx_node("Relu", ["h"], ["y"])], [onnx_tensor("w", [2, 2], [1, 2, 3, 4])])
+    write_onnx(two, [onnx_value("a", 1, [2]), onnx_value("i", 7, [1])], [onnx_value("s", 1, [2]), onnx_value("g", 1, [1]), onnx_value("t", 9, [2])],
+            [onnx_node("Neg", ["a"], ["s"]), onnx_node("Gather", ["a", "i"], ["g"]), onnx_node("IsNaN", ["a"], ["t"])])
+    write_npy(x, "<f4", (3, 2), [1, 1, 0, -1, 2, 0])
+    write_npy(folder / "double.npy", "<f8", (3, 2), [0] * 6)
+    write_npy(folder / "a.npy", "<f4", (2,), [5, 6])
+    write_npy(folder / "i.npy", "<i8", (1,), [-1])
+    write_npy(folder / "wide.npy", "<f4", (3, 3), [0] * 9)
+    write_npy(folder / "large.npy", "<i8", (1,), [2**40])
 
     done = expect(0, r"input   x  float32  1x2\noutput  y  float32  1x2", "run", net)
     check("open dimensions are said", "taken as 1: batch" in done.stderr)
     expect(0, r"output  y  float32  4x2", "run", net, "--dim", "batch=4")
     expect(0, "^$", "run", net, "--in", x, "--out", y)
-    check(f"run: {read_npy(y)}", read_npy(y) == ("(3, 2)", [4, 6, 0, 0, 2, 4]))
+    check(f"run: {read_npy(y)}", read_npy(y) == ((3, 2), [4, 6, 0, 0, 2, 4]))
     expect(0, "^$", "run", two, "--in", f"a={folder}/a.npy", "--in", f"i={folder}/i.npy", "--out", f"g={y}",
            "--out", f"t={folder}/t.npy")
-    check("a number by index from the end", read_npy(y) == ("(1,)", [6]))
+    check("a number by index from the end", read_npy(y) == ((1,), [6]))
     check("truth values are bool", b"|b1" in (folder / "t.npy").read_bytes())
 
     # What is wrong is said in one line, and nothing is written.

@@ -3,16 +3,19 @@
 onnxruntime too, where Python has it.
 
 Usage: test_export.py LATENTCL ROOT"""
+import os
 import pathlib
 import random
 import re
 import shlex
-import struct
-import subprocess
 import sys
 import tempfile
 
-latentcl, root = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import common
+from common import read_npy, run as said, write_npy
+
+root = pathlib.Path(sys.argv[2])
 failures, compared = [], []
 try:
     import numpy
@@ -22,31 +25,14 @@ except ImportError as missing:
     print(f"{missing.name} is not installed: only latentcl's own numbers are compared")
 
 
-def said(folder, *args):
-    done = subprocess.run([latentcl, *map(str, args)], capture_output=True, text=True, cwd=folder)
-    if done.returncode:
-        failures.append(f"{shlex.join(map(str, args))}: exit code {done.returncode}: {done.stderr}")
-    return done
-
-
-def refused(folder, code, pattern, *args):
-    done = subprocess.run([latentcl, *map(str, args)], capture_output=True, text=True, cwd=folder)
-    if done.returncode != code or not re.search(pattern, done.stderr) or len(done.stderr.splitlines()) != 1:
-        failures.append(f"{shlex.join(map(str, args))}: exit code {done.returncode}, expected {code} and one line {pattern!r}: {done.stderr}")
-
-
-def npy(path, kind, shape, values):
-    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
-    head = head.ljust(117) + "\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode()
-                     + struct.pack(f"<{len(values)}{'f' if kind == '<f4' else 'i'}", *values))
+def refused(code, pattern, *args):
+    told = common.refused(*args, code=code)
+    if not re.search(pattern, told):
+        failures.append(f"{shlex.join(map(str, args))}: {told}, not {pattern!r}")
 
 
 def read(path):
-    data = path.read_bytes()
-    head = 10 + struct.unpack("<H", data[8:10])[0]
-    kind = "f" if b"'<f4'" in data[:head] else "i"
-    return list(struct.unpack(f"<{(len(data) - head) // 4}{kind}", data[head:]))
+    return read_npy(path)[1]
 
 
 def same(what, got, want, tolerance):
@@ -68,12 +54,14 @@ def in_onnxruntime(what, file, inputs, outputs):
 
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
+    root = root.resolve()
+    os.chdir(folder)
     random.seed(1)
     data = folder / "data"
     data.mkdir()  # of 0 and 1, which binarisation leaves as they are
     for part, n in [("train", 40), ("test", 12)]:
-        npy(data / f"{part}_features.npy", "<f4", (n, 1, 12, 12), [float(random.getrandbits(1)) for _ in range(n * 144)])
-        npy(data / f"{part}_labels.npy", "<i4", (n,), [i % 3 for i in range(n)])
+        write_npy(data / f"{part}_features.npy", "<f4", (n, 1, 12, 12), [float(random.getrandbits(1)) for _ in range(n * 144)])
+        write_npy(data / f"{part}_labels.npy", "<i4", (n,), [i % 3 for i in range(n)])
     images = data / "test_features.npy"
 
     # The page's lines, in its order: a run, its parts, and what they compute.
@@ -87,11 +75,9 @@ with tempfile.TemporaryDirectory() as folder:
             words += ["--data", str(data), "--epochs", "1", "--batch", "20", "--no-test"]
         if words[1] == "bench":
             words += ["--seconds", "0.01", "--quick"]
-        said(folder, *words[1:])
-    if failures:
-        sys.exit("\n".join(failures))
+        said(*words[1:])
     run = folder / "runs/first"
-    said(folder, "encode", run, "--split", "test", "--out", folder / "want")
+    said("encode", run, "--split", "test", "--out", folder / "want")
     labels = [int(line.split(",")[1]) for line in (folder / "want.csv").read_text().splitlines()[1:]]
     same("the encoder", read(folder / "codes.npy"), read(folder / "want.npy"), 1e-5)
     if read(folder / "labels.npy") != labels:
@@ -104,14 +90,14 @@ with tempfile.TemporaryDirectory() as folder:
     for word in [b"semantic-noise", b"classifier", b"runs/first", b"commit"]:
         if word not in (folder / "digits.onnx").read_bytes():
             failures.append(f"digits.onnx has no {word} in its metadata")
-    said(folder, "export", run, "--onnx", "fixed.onnx", "--part", "encoder", "--batch", 12)
-    said(folder, "run", "fixed.onnx", "--in", images, "--out", folder / "fixed.npy")
+    said("export", run, "--onnx", "fixed.onnx", "--part", "encoder", "--batch", 12)
+    said("run", "fixed.onnx", "--in", images, "--out", folder / "fixed.npy")
     same("a fixed batch", read(folder / "fixed.npy"), read(folder / "codes.npy"), 1e-6)
 
-    refused(folder, 2, "where to", "export", run)
-    refused(folder, 2, "--part wants classifier, encoder or decoder, not 'head'", "export", "no_such", "--onnx", "x.onnx", "--part", "head")
-    refused(folder, 1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
-    refused(folder, 1, "onnx", "export", run, "--onnx", "x.txt")
+    refused(2, "where to", "export", run)
+    refused(2, "--part wants classifier, encoder or decoder, not 'head'", "export", "no_such", "--onnx", "x.onnx", "--part", "head")
+    refused(1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
+    refused(1, "onnx", "export", run, "--onnx", "x.txt")
     if (folder / "x.onnx").exists() or (folder / "x.txt").exists():
         failures.append("a file is left of an export that failed")
 

@@ -15,16 +15,10 @@ import numpy as np
 
 import latentcl as lcl
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import raises
+
 rng = np.random.default_rng(2)
-
-
-def raises(kind, pattern, function):
-    try:
-        function()
-    except kind as error:
-        assert re.search(pattern, str(error)), (pattern, str(error))
-        return error
-    raise AssertionError(f"no {kind.__name__} with '{pattern}'")
 
 
 def devices(ctx):
@@ -106,7 +100,7 @@ def variables(ctx):
     store["w"] = np.arange(6).reshape(2, 3)
     assert store["w"][1, 2] == 5
     raises(KeyError, "v", lambda: store["v"])
-    raises(ValueError, r"w must have the shape \(2, 3\), not \(3, 2\)", lambda: store.update(w=np.zeros((3, 2))))
+    raises(ValueError, "w must have the shape (2, 3), not (3, 2)", lambda: store.update(w=np.zeros((3, 2))))
     raises(TypeError, "seen must be an array of uint8, not of float64", lambda: store.update(seen=np.zeros(4)))
     raises(ValueError, "seen has numbers that uint8 does not hold", lambda: store.update(seen=np.full(4, 256)))
     raises(TypeError, "as long as their store", lambda: store.pop("w"))
@@ -139,20 +133,20 @@ def programs(ctx):
         assert np.array_equal(one(x=np.load(file.name, mmap_mode="r")), 2 * data)
     assert [v.tolist() for v in two(x=data, i=np.array([3, 4]))] == [(2 * data).tolist(), [6, 8]]
     assert named(x=data, i=[1, 2])["both"].tolist() == [2, 4]
-    raises(ValueError, r"x must have the shape \(2, 3\), not \(3, 2\)", lambda: one(x=data.T))
+    raises(ValueError, "x must have the shape (2, 3), not (3, 2)", lambda: one(x=data.T))
     raises(TypeError, "i must be an array of int32, not of float64", lambda: two(i=np.zeros(2)))
     raises(ValueError, "i has numbers that int32 does not hold", lambda: two(i=np.array([1, 1 << 40])))
     raises(TypeError, "x must be an array of float32, not of complex", lambda: one(x=data * 1j))
     raises(TypeError, "x must be an array of float32, not of <U1", lambda: one(x=np.full((2, 3), "a")))
     raises(ValueError, "there is no input 'y'; there are x, i", lambda: one(y=1))
-    raises(lcl.LatentCLError, "no input \"i\"|i", lambda: one(i=[1, 2]))  # not in this program
+    raises(lcl.LatentCLError, "i", lambda: one(i=[1, 2]))  # not in this program
     two.run()
     assert np.array_equal(two.fetch()[0], 2 * data)
     assert one.stats["launches"] == 1 and "scale" in one.explain() and one.explain("dot").startswith("digraph")
     assert json.loads(one.explain("json"))["flops"] == one.stats["flops"]
     raises(ValueError, "'html' is none of text, dot, json", lambda: one.explain("html"))
     check = g.compile(lcl.log(x), check_numerics=True)
-    assert raises(lcl.LatentCLError, "NaN|not finite|Inf", lambda: check(x=-np.ones((2, 3)))).status == "numeric"
+    assert raises(lcl.LatentCLError, "NaN", lambda: check(x=-np.ones((2, 3)))).status == "numeric"
     buffer = lcl.Buffer(ctx, data.nbytes)
     buffer.write(data + 1)
     assert np.array_equal(buffer.read((2, 3)), data + 1) and buffer.nbytes == data.nbytes

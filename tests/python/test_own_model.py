@@ -2,11 +2,10 @@
 """docs/examples/own_model.py as its reader runs it: under 30 lines, a report, TensorBoard's files, an ONNX file with the same numbers, which
 is measured as a workload. What needs onnxruntime or TensorBoard is left out by name without them.
 
-Usage: test_own_model.py EXAMPLE LATENTCL"""
+Usage: test_own_model.py LATENTCL EXAMPLE"""
 import json
 import os
 import runpy
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,13 +14,10 @@ import numpy as np
 
 import latentcl as lcl
 
-example, latentcl = Path(sys.argv[1]).resolve(), str(Path(sys.argv[2]).resolve())
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import run as latentcl
 
-
-def said(*args):
-    done = subprocess.run([latentcl, *args], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+example = Path(sys.argv[2]).resolve()
 
 
 def report():
@@ -68,7 +64,7 @@ def onnx(images):
 
 
 def benchmark():
-    told = json.loads(said("bench", "digits.onnx", "--dim", "batch=4", "--seconds", "0.01", "--quick", "--json", "-"))
+    told = json.loads(latentcl("bench", "digits.onnx", "--dim", "batch=4", "--seconds", "0.01", "--quick", "--json", "-").stdout)
     assert [r["name"] for r in told["results"]] == ["digits.onnx"] and told["results"][0]["seconds"]["median"] > 0, told
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -13,17 +12,11 @@ import numpy as np
 
 import latentcl as lcl
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import in_folder, raises
+
 rng = np.random.default_rng(3)
 ctx = lcl.Context()
-
-
-def raises(kind, pattern, function):
-    try:
-        function()
-    except kind as error:
-        assert pattern in str(error), (pattern, str(error))
-        return error
-    raise AssertionError(f"no {kind.__name__} with '{pattern}'")
 
 
 def data():
@@ -356,8 +349,5 @@ def plugins():
     assert lcl.open_run(ctx, "plugin").encode().values.shape == (2000, 32)
 
 
-with tempfile.TemporaryDirectory() as folder:
-    os.chdir(folder)
-    for test in (data, training, made_of_runs, stopping, compared, explained, published, rates, own_models, plugins):
-        if not sys.argv[1:] or test.__name__ in sys.argv[1:]:
-            test()
+in_folder(*[t for t in (data, training, made_of_runs, stopping, compared, explained, published, rates, own_models, plugins)
+            if not sys.argv[1:] or t.__name__ in sys.argv[1:]])

@@ -5,7 +5,10 @@ At the end the options that were used are held against each command's --help: on
 """
 import csv, json, math, os, random, re, shutil, struct, subprocess, sys, tempfile
 
-LATENTCL = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import common
+from common import LATENTCL, events, read, read_npy, read_safetensors, subcommands, write_digits, write_npy
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = os.path.join(HERE, '../../cl')
 used = {}
@@ -18,21 +21,16 @@ ELSEWHERE = {'run': '../onnx/test_command.py', 'export': '../onnx/test_export.py
              **{o: '../train/test_ranks.py' for o in ('train --devices', 'train --sync-bn', 'reproduce --devices', 'reproduce --cell', 'reproduce --list-cells')}}
 
 
-def run(command, *args, code=0, env=None):
+def run(command, *args, **how):
     for a in args:
         if a.startswith('--'):
             used.setdefault(command, set()).add(re.sub('^no-', '', a[2:].split('=')[0]))
-    p = subprocess.run([LATENTCL, command, *args], capture_output=True, text=True, timeout=300,
-                       env={**os.environ, **(env or {})})
-    if p.returncode != code:
-        sys.exit('latentcl %s %s: exit code %d, not %d\n%s%s' %
-                 (command, ' '.join(args), p.returncode, code, p.stdout, p.stderr))
-    return p.stdout + p.stderr
+    return common.said(command, *args, **how)
 
 
 def piped(command, *args):
     used.setdefault(command, set())
-    return subprocess.run([LATENTCL, command, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=300).stdout
+    return common.run(command, *args, text=False).stdout
 
 
 def check(condition, what):
@@ -40,13 +38,8 @@ def check(condition, what):
         sys.exit('unexpected: %s' % (what,))
 
 
-def bytes_of(path):
-    return open(path, 'rb').read()
-
-
 def weights_of(folder):
-    data = bytes_of(folder + '/last.safetensors')
-    return data[8 + struct.unpack('<Q', data[:8])[0]:]
+    return read_safetensors(folder + '/last.safetensors')[1]
 
 
 def rows(path):
@@ -55,12 +48,7 @@ def rows(path):
 
 def numbers(path):
     """Shape and bytes of a .npy file."""
-    data = bytes_of(path)
-    return eval(re.search(rb"'shape': (\([^)]*\))", data).group(1)), data
-
-
-def events(folder, event):
-    return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
+    return read_npy(path)[0], read(path)
 
 
 def size(n):
@@ -71,38 +59,23 @@ def size(n):
 
 
 def ints(path, n):
-    return struct.unpack('<%di' % n, bytes_of(path)[-4 * n:])
-
-
-def write_npy(path, descr, shape, data):
-    head = ("{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (descr, shape)).encode()
-    head += b' ' * (63 - (len(head) + 10) % 64) + b'\n'
-    open(path, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + data)
+    return struct.unpack('<%di' % n, read(path)[-4 * n:])
 
 
 def png_size(path):
-    data = bytes_of(path)
+    data = read(path)
     check(data[:8] == b'\x89PNG\r\n\x1a\n', path)
     return struct.unpack('>II', data[16:24])
 
 
-def write_data(folder, sizes={'train': 160, 't10k': 40}, side=8, classes=4):
-    rng = random.Random(1)
-    os.makedirs(folder)
-    for part, n in sizes.items():
-        pixels = bytes(rng.randrange(120) + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(side * side))
-        open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, n, side, side) + pixels)
-        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(i % classes for i in range(n)))
-
-
 def data():
-    write_data('data')
-    write_data('other', {'train': 120, 't10k': 20})
+    write_digits('data')
+    write_digits('other', {'train': 120, 't10k': 20})
     text = run('data', 'data')
     check('128 examples of 1 x 8 x 8' in text and '0: 32, 1: 32' in text, text)
     told = json.loads(run('data', 'data', '--json', '--valid', '30'))
     check({k: told[k]['count'] for k in ('train', 'valid', 'test')} == {'train': 130, 'valid': 30, 'test': 40}, told)
-    values = [v / 255 for v in bytes_of('data/t10k-images-idx3-ubyte')[16:]]
+    values = [v / 255 for v in read('data/t10k-images-idx3-ubyte')[16:]]
     mean = sum(values) / len(values)
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
     test = told['test']
@@ -223,7 +196,7 @@ def evaluate():
     check(json.loads(run('eval', 'mlp', '--json', '--data', 'other', '--split', 'test'))['n'] == 20, 'data')
     run('eval', 'no_such', '--split', 'nowhere', code=2)
     shutil.copytree('data', 'mislabelled')
-    labels = bytearray(bytes_of('data/t10k-labels-idx1-ubyte'))
+    labels = bytearray(read('data/t10k-labels-idx1-ubyte'))
     labels[8:21] = bytes((c + 1) % 4 for c in labels[8:21])
     open('mislabelled/t10k-labels-idx1-ubyte', 'wb').write(labels)
     told = json.loads(run('eval', 'mlp', '--json', '--data', 'mislabelled'))['error_percent']
@@ -245,7 +218,7 @@ def images():
     check(png_size('b.png')[0] < wide[0], 'columns')
     for name, option in (('c', ['--seed', '2']), ('d', ['--split', 'train']), ('e', ['--data', 'other'])):
         run('reconstruct', 'mlp', '--out', name + '.png', *option)
-        check(bytes_of(name + '.png') != bytes_of('a.png'), option)
+        check(read(name + '.png') != read('a.png'), option)
     run('reconstruct', 'mlp', '--npy', 'images.npy', '--csv', 'images.csv', '--columns', '5')
     (shape, data), table = numbers('images.npy'), rows('images.csv')
     check(shape[1:] == (5, 1, 8, 8) and len(table) == 1 + shape[0] * 5 and table[0][:5] == ['caption', 'column', 'index', 'label', 'images.0'], (shape, table[0]))
@@ -254,7 +227,7 @@ def images():
     kinds = ['original', 'reconstruction'] + ['random noise'] * 5 + ['semantic noise'] * 5
     check([r[0] for r in table[1::5]] == kinds, 'as the paper has them: five samples of each perturbation')
     # Row 0 is the examples themselves.
-    test = bytes_of('data/t10k-images-idx3-ubyte')[16:]
+    test = read('data/t10k-images-idx3-ubyte')[16:]
     for k, r in enumerate(table[1:6]):
         at = int(r[2])
         check(r[0] == 'original' and int(r[1]) == k and int(r[3]) == at % 4 == k % 4, r)
@@ -266,38 +239,37 @@ def images():
     for option in ([], ['--seed', '2'], ['--count', '9'], ['--n', '9'], ['--temperature', '0.05'], [*given, 'test', '--rows', '4'],
                    [*given, 'test', '--rows', '7'], [*given, 'train', '--rows', '7']):
         run('sample', 'pixels', '--out', 's.png', *option)
-        seen[' '.join(option)] = bytes_of('s.png')
+        seen[' '.join(option)] = read('s.png')
     check(seen.pop('--count 9') == seen['--n 9'], 'count and n are the same')
     check(len(set(seen.values())) == len(seen), 'every option changes the grid')
     run('sample', 'pixels', '--out', 's.png', '--npy', 's.npy', '--csv', 's.csv', '--count', '9')
     (shape, data), table = numbers('s.npy'), rows('s.csv')
-    check(bytes_of('s.png') == seen['--n 9'] and shape == (9, 1, 8, 8) and table[0][:2] == ['index', 'samples.0'] and len(table) == 10, shape)
+    check(read('s.png') == seen['--n 9'] and shape == (9, 1, 8, 8) and table[0][:2] == ['index', 'samples.0'] and len(table) == 10, shape)
     check([float(v) for r in table[1:] for v in r[1:]] == list(struct.unpack('<576f', data[-4 * 576:])), 'binary pixels in both files')
     run('sample', 'pixels', '--npy', 's.npy', '--csv', './s.npy', code=1)
     run('sample', 'pixels', code=2)
     run('sample', 'pixels', '--out', 's.png', *given, 'test', '--rows', '7', '--data', 'other')
-    check(bytes_of('s.png') != seen['--count 9 --given test --rows 7'], 'data')
+    check(read('s.png') != seen['--count 9 --given test --rows 7'], 'data')
     check('it has: samples' in run('sample', 'pixels', '--out', 's.png', '--kind', 'none', code=1), 'kind')
     # Arrays to complete are read as data sets are.
-    n, zero_one = 9 * 64, [(7 * i) % 5 % 2 for i in range(9 * 64)]
+    zero_one = [(7 * i) % 5 % 2 for i in range(9 * 64)]
     grids = []
-    for code, values in (('|u1', bytes(zero_one)), ('|u1', bytes(255 * v for v in zero_one)),
-                         ('<f4', struct.pack('<%df' % n, *zero_one))):
+    for code, values in (('|u1', zero_one), ('|u1', [255 * v for v in zero_one]), ('<f4', zero_one)):
         write_npy('given.npy', code, (9, 1, 8, 8), values)
         run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', '--rows', '7')
-        grids.append(bytes_of('s.png'))
+        grids.append(read('s.png'))
     check(grids[0] == grids[1] == grids[2] and grids[0] not in seen.values(), 'given arrays')
     for bad in (float('nan'), 255.0, -1.0):
-        write_npy('given.npy', '<f4', (9, 1, 8, 8), struct.pack('<%df' % n, *zero_one[1:], bad))
+        write_npy('given.npy', '<f4', (9, 1, 8, 8), [*zero_one[1:], bad])
         check('given.npy' in run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', code=1), bad)
     # As rows of numbers they are read too; another order of the axes would be another image.
     for shape, code in (((9, 64), 0), ((9, 8, 8), 0), ((9, 8, 4, 2), 1), ((9, 1, 4, 16), 1)):
-        write_npy('given.npy', '|u1', shape, bytes(zero_one))
+        write_npy('given.npy', '|u1', shape, zero_one)
         run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', '--rows', '7', code=code)
-        check(code or bytes_of('s.png') == grids[0], shape)
+        check(code or read('s.png') == grids[0], shape)
     check('of which images' in run('sample', 'pixels', '--out', 's.png', '--rows', '7', code=1), 'rows of nothing')
     run('sample', 'pixels', '--out', 's.png', '--kind', 'samples')
-    check(bytes_of('s.png') == seen[''], 'kind')
+    check(read('s.png') == seen[''], 'kind')
 
 
 def features():
@@ -312,12 +284,12 @@ def features():
     check([l['name'] for l in layers if l['features']] == ['enc.fc4.relu'] and layers[-1] == {'name': 'enc.logits', 'shape': [4], 'features': False}, layers)
     check(all('%s ' % l['name'] in run('encode', 'mlp', '--layers') for l in layers), layers)
     run('encode', 'mlp', '--layer', 'enc.fc4.relu', '--out', 'layer')
-    check(bytes_of('layer.npy') == data and bytes_of('layer.csv') == bytes_of('mlp/features.csv'), 'the layer of the features')
+    check(read('layer.npy') == data and read('layer.csv') == read('mlp/features.csv'), 'the layer of the features')
     run('encode', 'mlp', '--layer', 'enc.fc4', '--out', 'layer')
-    before = struct.unpack('<%df' % (n * width), bytes_of('layer.npy')[-4 * n * width:])
+    before = struct.unpack('<%df' % (n * width), read('layer.npy')[-4 * n * width:])
     check(tuple(max(v, 0) for v in before) == values and min(before) < 0, 'before the activation')
     run('encode', 'mlp', '--layer', 'enc.logits', '--out', 'layer')
-    logits = struct.unpack('<%df' % (n * 4), bytes_of('layer.npy')[-16 * n:])
+    logits = struct.unpack('<%df' % (n * 4), read('layer.npy')[-16 * n:])
     check([max(range(4), key=lambda c: logits[4 * i + c]) for i in range(n)] == [int(r[1]) for r in table[1:]], 'logits')
     check('(did you mean enc.logits?)' in run('encode', 'mlp', '--layer', 'enc.logit', '--out', 'no', code=1), 'a name that is near')
     run('encode', 'mlp', '--layers', '--layer', 'enc.fc4', code=2)
@@ -347,9 +319,9 @@ def clusters_and_codes():
     means = ['--method', 'k-means', '--out', 'means', '--quiet']
     run('cluster', 'clusters', *means, '--clusters', '7')
     check({r[1] for r in rows('means.csv')[1:]} == set('0123456'), 'clusters')
-    first = bytes_of('means.npy')
+    first = read('means.npy')
     run('cluster', 'clusters', *means, '--clusters', '7', '--seed', '9')
-    check(first != bytes_of('means.npy'), 'seed')
+    check(first != read('means.npy'), 'seed')
     check(json.loads(run('cluster', 'clusters', '--data', 'other', '--split', 'test', '--json'))['n'] == 20, 'data')
     run('train', 'imsat', *small, '--set', 'task=hash', '--set', 'bits=5', '--set', 'queries=3', '--out', 'codes')
     for args in (['cluster', 'clusters', '--clusters', '7'], ['hash', 'codes', '--bits', '6']):
@@ -363,12 +335,12 @@ def clusters_and_codes():
     labels = [r[2] for r in rows('itq.csv')[1:]]
     share = sum(3 * (labels.count(c) - 3) / 188 for c in set(labels)) / 12
     check(abs(told['precision_500_percent'] - 100 * share) < 1e-6 and told['precision_r2_percent'] > 110 * share, told)
-    bits = bytes_of('itq.npy')[-200 * 6:]
+    bits = read('itq.npy')[-200 * 6:]
     check([r[1] for r in rows('itq.csv')[1:]] == ['b' + ''.join(map(str, bits[6 * i:6 * i + 6])) for i in range(200)], 'both files tell the same')
     shape, first = numbers('itq.npy')
     check(shape == (200, 6), shape)
     run('hash', 'codes', *baseline, '--bits', '6', '--seed', '9')
-    check(first != bytes_of('itq.npy'), 'seed')
+    check(first != read('itq.npy'), 'seed')
     run('hash', 'codes', '--queries', '3', '--split', 'test', '--out', 'part')
     check(numbers('part.npy')[0] == (40, 5), 'split')
     run('hash', 'codes', '--queries', '3', '--data', 'other', '--split', 'test', '--out', 'part')
@@ -394,7 +366,7 @@ def maps():
     label = {r[0]: r[1] for r in base[1:] if r[2] == 'example'}
     check(all(r[1] == label[r[0]] for r in base[1:]), 'a perturbed form has the label of its example')
     png_size('m.png')
-    check(piped('tsne', 'mlp', '--csv', '/dev/stdout', *common[5:]) == bytes_of('m.csv'), 'nothing but the coordinates')
+    check(piped('tsne', 'mlp', '--csv', '/dev/stdout', *common[5:]) == read('m.csv'), 'nothing but the coordinates')
     run('tsne', 'mlp', '--npy', 'm.npy', *common[5:])
     shape, data = numbers('m.npy')
     places = struct.unpack('<%df' % (2 * shape[0]), data[-8 * shape[0]:])
@@ -422,7 +394,7 @@ def maps():
     own = {r[0] for r in rows('all.csv')[1:] if r[2] != 'example'}
     check(len(own) == 20 and all(everything[int(i)] in trained for i in own), own)
     run('tsne', *common, '--marked', 'each')
-    pictures = [bytes_of('m-%d.png' % c) for c in range(4)]
+    pictures = [read('m-%d.png' % c) for c in range(4)]
     check(len(set(pictures)) == 4 and not os.path.exists('m-4.png'), 'an image for each class')
     check(os.path.getmtime('m.png') < os.path.getmtime('m-0.png'), 'in the place of the one')
     check(sorted({r[1] for r in rows('m.csv')[1:] if r[2] != 'example'}) == list('0123'), 'all are marked')
@@ -499,8 +471,8 @@ def tables():
 
 
 def results():
-    write_data('large', {'train': 50, 't10k': 20}, side=28, classes=10)
-    write_data('less', {'train': 50, 't10k': 20}, side=28)
+    write_digits('large', {'train': 50, 't10k': 20}, side=28, labels=lambda n, rng: [i % 10 for i in range(n)])
+    write_digits('less', {'train': 50, 't10k': 20}, side=28)
     run('train', 'imsat', '--data', 'less', '--quiet', '--set', 'system=linear-rim', '--epochs', '1', '--batch', '70', '--out', 'other-data')
     check('no cell' in run('results', 'add', 'other-data', '--out', 'figures', code=1), 'another number of classes')
     rim = ['train', 'imsat', '--data', 'large', '--quiet', '--set', 'system=linear-rim']
@@ -666,7 +638,7 @@ def algorithms():
     # New sizes are measured once, and the record is kept; fewer algorithms compile faster.
     home = {'XDG_DATA_HOME': os.path.abspath('found'), 'LATENTCL_DISABLE': 'clblast'}
     for name, shape in (('fa.npy', (128, 64)), ('fb.npy', (64, 96))):
-        write_npy(name, '<f4', shape, struct.pack('<f', 0.5) * (shape[0] * shape[1]))
+        write_npy(name, '<f4', shape, [0.5] * (shape[0] * shape[1]))
     product = ('op', 'matmul', '--in', 'fa.npy', 'fb.npy', '--out', 'fy.npy')
     text = run(*product, '--find', 'quick', env=home)
     path = re.search(r'kept in (\S+)', text).group(1)
@@ -695,13 +667,11 @@ def ops():
 
     def write(name, shape):
         values = [rng.randrange(-3, 4) for _ in range(shape[0] * shape[1])]
-        write_npy(name, '<f4', shape, struct.pack('<%df' % len(values), *values))
+        write_npy(name, '<f4', shape, values)
         return values
 
     def read(name):
-        data = bytes_of(name)
-        n = struct.unpack('<H', data[8:10])[0]
-        return list(struct.unpack('<%df' % ((len(data) - 10 - n) // 4), data[10 + n:]))
+        return read_npy(name)[1]
 
     a, b, g = write('a.npy', (2, 3)), write('b.npy', (3, 4)), write('g.npy', (2, 4))
     run('op', 'matmul', '--in', 'a.npy', 'b.npy', '--out', 'y.npy', '--grad-in', 'g.npy', '--grad-out', 'ga.npy', 'gb.npy')
@@ -761,11 +731,10 @@ def elsewhere(command, option):
 
 
 def every_option_was_used():
-    listed = [l.split()[0] for l in subprocess.run([LATENTCL, '--help'], capture_output=True, text=True).stdout
-              .split('Commands:\n')[1].split('\n\n')[0].splitlines()]
+    listed = subcommands()
     missing = []
     for command in listed:
-        text = subprocess.run([LATENTCL, command, '--help'], capture_output=True, text=True).stdout
+        text = common.run(command, '--help').stdout
         options = set(re.findall(r'^  --([a-z-]+)', text, re.M)) - NOT_HERE
         missing += ['%s --%s' % (command, o) for o in sorted(options - used.get(command, set())) if not elsewhere(command, o)]
     check(not missing, 'no check uses ' + ', '.join(missing))

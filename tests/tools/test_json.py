@@ -6,20 +6,17 @@ stands for numbers that depend on the model."""
 import json
 import os
 import re
-import struct
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-LATENTCL, MANUAL = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import in_folder, onnx_node, onnx_value, run, subcommands, write_digits, write_npy, write_onnx
+
+MANUAL = Path(sys.argv[2]).resolve()
 
 
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
-    if p.returncode != code:
-        sys.exit(f"latentcl {' '.join(args)}: exit code {p.returncode}, not {code}\n{p.stdout}{p.stderr}")
-    return p.stdout
+def output(*args):
+    return run(*args).stdout
 
 
 def table():
@@ -32,40 +29,11 @@ def table():
             for name, what in rows}
 
 
-def write_npy(path, values):
-    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(values)},), }}".encode()
-    head += b" " * (63 - (len(head) + 10) % 64) + b"\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + struct.pack(f"<{len(values)}f", *values))
-
-
-def write_data():
-    """Images of 8x8 in four classes."""
-    Path("data").mkdir()
-    for part, n in (("train", 160), ("t10k", 100)):
-        pixels = bytes((37 * i + 11 * k) % 120 + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(64))
-        Path(f"data/{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, n, 8, 8) + pixels)
-        Path(f"data/{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, n) + bytes(i % 4 for i in range(n)))
-
-
-def write_onnx(path):
-    """y = relu(x) of two numbers."""
-    def field(number, value):
-        if isinstance(value, int):
-            return bytes([number << 3, value])
-        data = value.encode() if isinstance(value, str) else value
-        return bytes([number << 3 | 2, len(data)]) + data
-
-    def port(name):
-        shape = field(1, field(1, 2))  # one dimension of two
-        return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
-    graph = field(1, field(1, "x") + field(2, "y") + field(4, "Relu")) + field(2, "g") + field(11, port("x")) + field(12, port("y"))
-    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(2, 13)))
-
-
 def commands():
     """How each row is tried, in an order in which what is needed is there."""
-    write_npy(Path("x.npy"), [1, -2])
-    write_data()
+    os.environ["LATENTCL_CACHE"] = os.path.abspath("cache")
+    write_npy("x.npy", "<f4", (2,), [1, -2])
+    write_digits("data", {"train": 160, "t10k": 100})
     small = ["--set", "arch=mlp", "--set", "validation=40", "--data", "data", "--quiet"]
     yield "train", ["train", "semantic-noise", "--epochs", "1", *small, "--out", "run"]
     yield "version", ["version"]
@@ -87,8 +55,8 @@ def commands():
     yield "check", ["check", "--op", "relu", "--cases", "2", "--small"]
     yield "op --list", ["op", "--list"]
     yield "op", ["op", "relu", "--in", "x.npy", "--out", "y.npy"]
-    if json.loads(run("version", "--json"))["protobuf_c"] != "none":
-        write_onnx(Path("relu.onnx"))
+    if json.loads(output("version", "--json"))["protobuf_c"] != "none":
+        write_onnx("relu.onnx", [onnx_value("x", 1, [2])], [onnx_value("y", 1, [2])], [onnx_node("Relu", ["x"], ["y"])])  # of two numbers
         yield "run", ["run", "relu.onnx", "--in", "x.npy", "--out", "z.npy"]
         yield "explain", ["explain", "relu.onnx"]
     yield "tune", ["tune", "gemm-64", "--budget", "0"]
@@ -109,14 +77,14 @@ def main():
     rows, tried = table(), {}
     for name, args in commands():
         as_list, keys, metrics = rows[name]
-        tried[name] = found = json.loads(run(*args, "--json"))
+        tried[name] = found = json.loads(output(*args, "--json"))
         for o in objects(found, as_list):
             missing, more = [k for k in keys if k not in o], [k for k in o if k not in keys]
             assert not missing, (name, "lacks", missing, o)
             assert not more or (metrics and all(isinstance(o[k], (int, float)) for k in more)), (name, "has also", more)
     # `bench` writes its JSON to a file that is named, and the table of a reproduction takes long: tests of their own.
-    listed = [line.split()[0] for line in run("--help").split("Commands:\n")[1].split("\n\n")[0].splitlines()]
-    with_option = {c for c in listed if re.search(r"^  --json", run(c, "--help"), re.M)}
+    listed = subcommands()
+    with_option = {c for c in listed if re.search(r"^  --json", output(c, "--help"), re.M)}
     assert with_option == {name.split()[0] for name in rows} - {"version"} | {"bench"}, with_option
     assert set(listed) - with_option == {"sample", "reconstruct", "export"}, "what prints a result has --json"
     values(tried)
@@ -124,7 +92,7 @@ def main():
 
 def values(tried):
     """What the numbers are, where another place tells them."""
-    assert json.loads(run("cache", "stat", "--json"))["entries"] == 0 <= tried["cache clear"]["removed"]
+    assert json.loads(output("cache", "stat", "--json"))["entries"] == 0 <= tried["cache clear"]["removed"]
     layers = tried["encode --layers"]
     assert layers[-1] == {"name": "enc.logits", "shape": [4], "features": False} and sum(o["features"] for o in layers) == 1
     assert tried["eval"]["n"] == tried["encode"]["n"] == 100 and tried["eval"]["error_percent"] == tried["train"]["test"]["error_percent"]
@@ -132,10 +100,10 @@ def values(tried):
     model, = [m for m in tried["models"] if m["name"] == "vae"]
     assert model["can"] == ["sample", "reconstruct"] and {"name", "type", "default", "help", "allowed"} == set(model["options"][0])
     assert {"name": "imsat/hash", "title": "Retrieval by 16-bit codes on MNIST, 1,000 queries"} in tried["reproduce"]
-    assert run("reproduce").splitlines() == [f"{o['name']:40} {o['title']}" for o in tried["reproduce"]]
-    cells = json.loads(run("reproduce", "imsat/hash", "--rows", "spectral", "--list-cells", "--out", "cells", "--json"))
+    assert output("reproduce").splitlines() == [f"{o['name']:40} {o['title']}" for o in tried["reproduce"]]
+    cells = json.loads(output("reproduce", "imsat/hash", "--rows", "spectral", "--list-cells", "--out", "cells", "--json"))
     assert [(o["cell"], o["column"], o["trial"], o["figures"]) for o in cells] == [(k, "map", k, 3) for k in (1, 2, 3)], cells  # of one run
-    text = run("explain", "semantic-noise", "--set", "arch=mlp")
+    text = output("explain", "semantic-noise", "--set", "arch=mlp")
     told = tried["explain"]
     assert text.startswith(f"{told['nodes']} nodes in {len(told['launches'])} launches, {told['fused_groups']} fused groups\n"
                            f"{told['flops'] / 1e9:.3f} GFLOP and {told['bytes'] / 1e6:.1f} MB moved"), (text, told)
@@ -144,14 +112,11 @@ def values(tried):
     assert tried["op"]["out"] == [{"file": "y.npy", "dtype": "f32", "shape": [2]}] and Path("y.npy").exists()
     if "run" in tried:
         assert tried["run"] == {"inputs": [{"name": "x", "type": "float32", "shape": [2]}], "outputs": [{"name": "y", "type": "float32", "shape": [2]}]}
-        assert Path("z.npy").read_bytes() == Path("y.npy").read_bytes() and "Relu" in json.loads(run("run", "--operators", "--json"))
+        assert Path("z.npy").read_bytes() == Path("y.npy").read_bytes() and "Relu" in json.loads(output("run", "--operators", "--json"))
     assert tried["cache stat"]["folder"] == os.environ["LATENTCL_CACHE"] and len(tried["cache warm"]) > 10
     doctor = tried["doctor"]
     assert doctor["working"] >= 1 and doctor["sections"][0]["title"] == "Software" and any("compute test" in line for s in doctor["sections"] for line in s["lines"])
-    assert all(line in run("doctor") for line in doctor["asks"])
+    assert all(line in output("doctor") for line in doctor["asks"])
 
 
-with tempfile.TemporaryDirectory() as folder:
-    os.chdir(folder)
-    os.environ["LATENTCL_CACHE"] = os.path.join(folder, "cache")
-    main()
+in_folder(main)

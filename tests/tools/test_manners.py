@@ -1,35 +1,12 @@
 #!/usr/bin/env python3
 """How the command behaves towards people and scripts: test_manners.py LATENTCL MANUAL"""
-import csv, fcntl, json, os, pty, re, shutil, signal, struct, subprocess, sys, tempfile, termios, threading, time
+import csv, fcntl, json, os, pty, re, signal, struct, subprocess, sys, termios, threading, time
 
-LATENTCL, MANUAL = os.path.abspath(sys.argv[1]), open(sys.argv[2]).read()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import LATENTCL, in_folder, read, refused, run, subcommands, write_digits
+
+MANUAL = open(sys.argv[2]).read()
 MLP = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30']
-
-
-def run(*args, code=0, stdout=subprocess.PIPE):
-    p = subprocess.run([LATENTCL, *args], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=250)
-    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
-    return p
-
-
-def refused(*args, code=1):
-    told = run(*args, code=code)
-    said = [l for l in told.stderr.splitlines() if not re.fullmatch(r'\d+ warnings? generated\.', l)] # a driver's compiler
-    assert len(said) == 1 and not told.stdout, (args, told)
-    return said[0] + '\n'
-
-
-def write_data(folder, n={'train': 160, 't10k': 40}, side=8):
-    os.makedirs(folder)
-    for part, count in n.items():
-        pixels = bytes((k * 37 + i * 11) % 100 + (100 if k % 4 == i % 4 else 0) for i in range(count) for k in range(side * side))
-        open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, count, side, side) + pixels)
-        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, count) + bytes(i % 4 for i in range(count)))
-
-
-def commands():
-    text = run('--help').stdout
-    return re.findall(r'^  ([a-z-]+) {2,}', text, re.M)
 
 
 # ---- the terminal ----
@@ -93,7 +70,7 @@ def terminal():
 # ---- standard output ----
 
 def full_disk():
-    everything = [['--help'], ['--version'], ['version'], ['help'], *([c, '--help'] for c in commands()), 
+    everything = [['--help'], ['--version'], ['version'], ['help'], *([c, '--help'] for c in subcommands()), 
                   ['help', 'train', 'vae'], ['train', 'vae', '--help'], ['models'], ['data', 'data'], ['data', 'data', '--json'],
                   ['data', 'data', '--sheet', 'full.png'], ['data', 'data', '--sheet', '/dev/stdout'],
                   [*MLP, '--out', 'full', '--epochs', '1'], ['train', '--resume', '--out', 'full', '--epochs', '2'],
@@ -110,7 +87,7 @@ def full_disk():
                   ['cache', 'stat'], ['cache', 'clear'], ['run', '--operators']]
     run('bench', 'gemm-64', '--seconds', '0.01', '--quick', '--json', 'one.json')
     run('results', 'add', 'mlp', '--out', 'figures', '--name', 'own', '--title', 'own')
-    assert {a[0] for a in everything} >= set(commands()), set(commands()) - {a[0] for a in everything}
+    assert {a[0] for a in everything} >= set(subcommands()), set(subcommands()) - {a[0] for a in everything}
     with open('/dev/full', 'w') as full:
         for args in everything:
             if args == ['run', '--operators'] and not run(*args).stdout:
@@ -125,13 +102,13 @@ def quiet():
         told = run(*args, '--quiet')
         assert (told.stdout, told.stderr) == ('', ''), (args, told)
     # Nor is measuring said.
-    home = {**os.environ, 'XDG_DATA_HOME': os.path.abspath('home'), 'LATENTCL_DISABLE': 'clblast', 'LATENTCL_FIND': 'quick'}
-    told = subprocess.run([LATENTCL, *MLP, '--max-steps', '1', '--no-profile', '--out', 'find', '--quiet'], capture_output=True, text=True, env=home, timeout=200)
-    assert (told.returncode, told.stdout, told.stderr) == (0, '', '') and os.path.isdir('home/latentcl/tuning'), told
+    home = {'XDG_DATA_HOME': os.path.abspath('home'), 'LATENTCL_DISABLE': 'clblast', 'LATENTCL_FIND': 'quick'}
+    told = run(*MLP, '--max-steps', '1', '--no-profile', '--out', 'find', '--quiet', env=home)
+    assert (told.stdout, told.stderr) == ('', '') and os.path.isdir('home/latentcl/tuning'), told
     told = run(*MLP, '--epochs', '1', '--quiet', '--no-test')
     assert re.fullmatch(r'runs/semantic-noise-\d+-1\n', told.stdout) and os.path.isdir(told.stdout.strip()) and not told.stderr, told
     assert json.loads(run('tsne', 'mlp', '--rounds', '5', '--csv', 'q.csv', '--quiet', '--json').stdout)['n'] == 40
-    takes = {c for c in commands() if '--quiet' in run(c, '--help').stdout}
+    takes = {c for c in subcommands() if '--quiet' in run(c, '--help').stdout}
     assert takes == {'train', 'cluster', 'tsne'}, takes
 
 
@@ -149,13 +126,13 @@ def endings():
         assert told.endswith('known: %s\n' % known), (args, told)
     assert not [f for f in os.listdir('.') if f.startswith('no')], os.listdir('.')
     run('sample', 'pixels', '--out', 'plain', '--count', '2')
-    assert open('plain', 'rb').read(4) == b'\x89PNG'
+    assert read('plain')[:4] == b'\x89PNG'
 
 
 def pixels_of(path):
     """Rows of bytes of a grey PNG."""
     import zlib
-    data, at, packed = open(path, 'rb').read(), 8, b''
+    data, at, packed = read(path), 8, b''
     while at < len(data):
         n, kind = struct.unpack('>I4s', data[at:at + 8])
         if kind == b'IHDR':
@@ -222,7 +199,7 @@ def words():
         assert d['device'] == '%d:%d' % (d['platform_index'], d['device_index']) and '%(device)s  %(name)s' % d in shown, d
         run('bench', 'gemm-64', '--device', d['device'], '--seconds', '0.01', '--quick', '--json', 'd.json')
         assert '--device %s' % d['device'] in json.load(open('d.json'))['results'][0]['command']
-    for c in commands():
+    for c in subcommands():
         about = re.search(r'^  --device .*', run(c, '--help').stdout, re.M)
         assert not about or 'OpenCL device: 1:0, gpu, cpu or part of a name' in about[0], about
     told = refused('models', '--device', '0:0', code=2) # no option of this command
@@ -245,19 +222,19 @@ def words():
 def codes():
     """Codes keep their zeros; what a baseline found lies beside what the model did."""
     run('hash', 'codes', '--queries', '3')
-    own = {f: open('codes/codes' + f, 'rb').read() for f in ('.csv', '.npy')}
+    own = {f: read('codes/codes' + f) for f in ('.csv', '.npy')}
     run('hash', 'codes', '--queries', '3', '--method', 'pca-itq')
-    assert own == {f: open('codes/codes' + f, 'rb').read() for f in own}
+    assert own == {f: read('codes/codes' + f) for f in own}
     for path, n in (('codes/codes', 5), ('codes/codes-pca-itq', 16)):
-        bits = open(path + '.npy', 'rb').read()[-200 * n:]
+        bits = read(path + '.npy')[-200 * n:]
         for i, row in enumerate(csv.DictReader(open(path + '.csv'))):
             assert row['code'] == 'b' + ''.join(map(str, bits[n * i:n * i + n])), row
     run('cluster', 'clusters')
-    own = {f: open('clusters/clusters' + f, 'rb').read() for f in ('.csv', '.npy')}
+    own = {f: read('clusters/clusters' + f) for f in ('.csv', '.npy')}
     for method in ('k-means', 'k-means-features'):
         run('cluster', 'clusters', '--method', method, '--quiet')
         assert os.path.getsize('clusters/clusters-%s.npy' % method) == len(own['.npy'])
-    assert own == {f: open('clusters/clusters' + f, 'rb').read() for f in own}
+    assert own == {f: read('clusters/clusters' + f) for f in own}
     for command, known in (('cluster', 'model, k-means or k-means-features'), ('hash', 'model, pca-itq or spectral')):
         assert refused(command, 'codes', '--method', '../x', code=2) == "latentcl: --method wants %s, not '../x'\n" % known
 
@@ -271,13 +248,14 @@ def profile():
     assert documented == keys, (documented, keys)
 
 
-folder = tempfile.mkdtemp(prefix='latentcl-manners-')
-os.chdir(folder)
 start = {}
-try:
-    write_data('data')
+
+
+def runs():
+    """What the others look at."""
+    write_digits('data')
     start['mlp'] = run(*MLP, '--out', 'mlp', '--epochs', '2').stderr
-    write_data('eight', {'train': 160, 't10k': 8})
+    write_digits('eight', {'train': 160, 't10k': 8})
     run(*MLP, '--data', 'eight', '--out', 'few', '--epochs', '1', '--quiet')
     run('train', 'pixelrnn', '--set', 'hidden=2', '--set', 'validation=40', '--data', 'data', '--out', 'pixels', '--epochs', '1', '--quiet')
     run('train', 'vae', '--max-steps', '1', '--quiet', '--out', 'vae-digits')
@@ -285,10 +263,6 @@ try:
     small = ['train', 'imsat', '--set', 'hidden=9-8', '--set', 'nn_index=3', '--data', 'data', '--epochs', '1', '--quiet']
     run(*small, '--out', 'clusters')
     run(*small, '--set', 'task=hash', '--set', 'bits=5', '--set', 'queries=3', '--out', 'codes')
-    for part in (terminal, full_disk, quiet, endings, counts, words, codes, profile):
-        began = time.time()
-        part()
-        print('%s passed, %.1f s' % (part.__name__, time.time() - began), flush=True)
-finally:
-    os.chdir('/')
-    shutil.rmtree(folder)
+
+
+in_folder(runs, terminal, full_disk, quiet, endings, counts, words, codes, profile)

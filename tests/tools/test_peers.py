@@ -1,27 +1,23 @@
 #!/usr/bin/env python3
 """tools/compare_with_peer and tools/peers: who is compared with whom, what is printed and kept, and that a workload's name means the
-same work to the peers as to `latentcl bench`. test_peers.py ROOT LATENTCL"""
+same work to the peers as to `latentcl bench`. test_peers.py LATENTCL ROOT"""
 import importlib.util
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-root, latentcl = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import LATENTCL, call as run
+
+root = Path(sys.argv[2]).resolve()
 scripts = ["torch_steps.py", "jax_steps.py"]
 
 
-def run(*words, code=0):
-    got = subprocess.run([str(w) for w in words], capture_output=True, text=True)
-    assert got.returncode == code, (words, got.returncode, got.stdout, got.stderr)
-    return got
-
-
 def bench(*words):
-    return json.loads(run(latentcl, "bench", *words, "--quick", "--seconds", "0.001", "--json", "-").stdout)["results"]
+    return json.loads(run(LATENTCL, "bench", *words, "--quick", "--seconds", "0.001", "--json", "-").stdout)["results"]
 
 
 # ---- compare_with_peer, with commands that only pretend ----
@@ -88,7 +84,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 # ---- the peers' workloads are those of the benchmark ----
 
-listed = dict(reversed(line.split()[:2]) for line in run(latentcl, "bench", "all", "--list").stdout.splitlines())
+listed = dict(reversed(line.split()[:2]) for line in run(LATENTCL, "bench", "all", "--list").stdout.splitlines())
 for name in scripts:
     known = dict((line.split() + [None])[:2] for line in run(sys.executable, root / "tools/peers" / name, "--list").stdout.splitlines())
     assert set(known) <= set(listed), set(known) - set(listed)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models of one's own, from outside: test_plugin.py ROOT LATENTCL BUILD
+"""Models of one's own, from outside: test_plugin.py LATENTCL ROOT BUILD
 
 The commands of docs/own_models.md in their order, what comes of a run without its plug-in, and plug-ins that are refused."""
 import ctypes
@@ -7,36 +7,29 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-ROOT, LATENTCL, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
-ENV = dict(os.environ, PKG_CONFIG_PATH=str(BUILD / "meson-uninstalled"), PATH=f"{LATENTCL.parent}:{os.environ['PATH']}")
-ENV.pop("LATENTCL_PLUGINS", None)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import common
+from common import LATENTCL, call, in_folder, run
+
+ROOT, BUILD = (Path(p).resolve() for p in sys.argv[2:4])
+os.environ.update(PKG_CONFIG_PATH=str(BUILD / "meson-uninstalled"), PATH=f"{os.path.dirname(LATENTCL)}:{os.environ['PATH']}")
+os.environ.pop("LATENTCL_PLUGINS", None)
 
 
-def run(*args, code=0, **env):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250, env={**ENV, **env})
-    if p.returncode != code:
-        sys.exit(f"latentcl {' '.join(args)}: exit code {p.returncode}, not {code}\n{p.stdout}{p.stderr}")
-    return p
-
-
-def refused(what, *args, code=1, **env):
-    """One line on standard error that matches `what`, and nothing else."""
-    p = run(*args, code=code, **env)
-    if not re.fullmatch(rf"latentcl: [^\n]*{what}[^\n]*\n", p.stderr) or p.stdout:
-        sys.exit(f"latentcl {' '.join(args)}: expected '{what}', got\n{p.stdout}{p.stderr}")
+def refused(what, *args, **how):
+    line = common.refused(*args, **how)
+    if not re.fullmatch(rf"latentcl: .*{what}.*\n", line):
+        sys.exit(f"latentcl {' '.join(args)}: expected '{what}', got\n{line}")
 
 
 def compile_plugin(name, source, *flags):
     Path(name + ".c").write_text(source)
-    flags = [*flags, *subprocess.run(["pkg-config", "--cflags", "latentcl"], env=ENV, capture_output=True, text=True,
-                                     check=True).stdout.split()]
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wno-unused-function", "-Werror", "-shared", "-fPIC", name + ".c",
-                    "-o", name + ".so", *flags], check=True)
+    flags = [*flags, *call("pkg-config", "--cflags", "latentcl").stdout.split()]
+    call("cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wno-unused-function", "-Werror", "-shared", "-fPIC", name + ".c",
+         "-o", name + ".so", *flags)
     return f"./{name}.so"
 
 
@@ -45,9 +38,7 @@ def what_the_page_says():
     assert len(lines) == 9, lines
     shutil.copy(ROOT / "docs/examples/own_model.c", "own_model.c")
     assert len(Path("own_model.c").read_text().splitlines()) <= 80
-    p = subprocess.run(["bash", "-euc", "\n".join(lines)], env=ENV, capture_output=True, text=True, timeout=500)
-    if p.returncode:
-        sys.exit(f"docs/own_models.md: exit code {p.returncode}\n{p.stdout}{p.stderr}")
+    p = call("bash", "-euc", "\n".join(lines), timeout=500)
     assert "width of the code" in p.stdout and "test: 2000 examples, width 16" in p.stdout, p.stdout
     error = float(re.search(r"test error ([\d.]+) %", p.stdout).group(1))
     assert error < 25, error  # chance is 90
@@ -69,7 +60,7 @@ def runs_and_their_plugin():
     for same in (["--plugin", "link.so"], ["--plugin=own_model.so", "--plugin", "./own_model.so"]):
         assert run("eval", "runs/own", "--json", *same).stdout == told, same
     # Its models are registered once, wherever they are named; empty names in the list are none.
-    assert run("eval", "runs/own", "--json", "--plugin", "own_model.so", LATENTCL_PLUGINS=":own_model.so:").stdout == told
+    assert run("eval", "runs/own", "--json", "--plugin", "own_model.so", env={"LATENTCL_PLUGINS": ":own_model.so:"}).stdout == told
     # A plug-in that is linked with the library works with the command's own copy all the same.
     linked = compile_plugin("linked", Path("own_model.c").read_text(), f"-L{BUILD}", "-llatentcl", f"-Wl,-rpath,{BUILD}")
     assert run("eval", "runs/own", "--json", "--plugin", linked).stdout == told
@@ -123,7 +114,7 @@ def refused_plugins():
     assert library.lcl_plugin_load(b"./second.so") != 0 and library.lcl_model_count() == before > 10
     refused("is no plug-in of LatentCL: it does not define latentcl_plugin", "models", "--plugin",
             plugin("entry", "int nothing_of_that_name;\n"))
-    refused("version 7 of the interface", "eval", "runs/own", LATENTCL_PLUGINS="own_model.so:abi.so")
+    refused("version 7 of the interface", "eval", "runs/own", env={"LATENTCL_PLUGINS": "own_model.so:abi.so"})
     refused("no_such.so: No such file", "train", "own", "--plugin", "no_such.so")
     refused("cannot load the plug-in: .*own_model.c", "models", "--plugin", "own_model.c")
     refused("it is a link or no file", "models", "--plugin", "runs")
@@ -156,10 +147,4 @@ def errors_of_callbacks():
     assert not Path("runs/none").exists()
 
 
-with tempfile.TemporaryDirectory() as folder:
-    os.chdir(folder)
-    what_the_page_says()
-    runs_and_their_plugin()
-    refused_plugins()
-    others_plugins()
-    errors_of_callbacks()
+in_folder(what_the_page_says, runs_and_their_plugin, refused_plugins, others_plugins, errors_of_callbacks)

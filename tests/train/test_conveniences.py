@@ -1,42 +1,25 @@
 #!/usr/bin/env python3
 """Augmentation, class weights, early stopping, learning rates and repeatability of whole runs: test_conveniences.py LATENTCL"""
-import json, os, random, re, shutil, struct, subprocess, sys, tempfile
+import json, os, re, shutil, sys
 
-LATENTCL = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import events, in_folder, read_safetensors, refused, said as run, write_digits
+
 SHORT = ['train', 'semantic-noise', '--set', 'arch=mlp', '--set', 'validation=40', '--data', 'data', '--batch', '30', '--no-profile']
 PLAIN = [*SHORT, '--set', 'variant=feed-forward', '--no-test', '--quiet']
 
 
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
-    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
-    return p.stdout + p.stderr
-
-
-def refused(*args, code=1):
-    told = run(*args, code=code)
-    assert told.count('\n') == 1, told
-    return told
-
-
-def write_data(folder, classes=(0.4, 0.3, 0.2, 0.1), sizes={'train': 160, 't10k': 40}, side=8):
-    rng = random.Random(1)
-    os.makedirs(folder)
-    for part, n in sizes.items():
-        labels = [c for c, share in enumerate(classes) for _ in range(round(n * share))]
-        rng.shuffle(labels)
-        pixels = bytes(rng.randrange(120) + (100 if k % 4 == label else 0) for label in labels for k in range(side * side))
-        open('%s/%s-images-idx3-ubyte' % (folder, part), 'wb').write(struct.pack('>IIII', 0x803, n, side, side) + pixels)
-        open('%s/%s-labels-idx1-ubyte' % (folder, part), 'wb').write(struct.pack('>II', 0x801, n) + bytes(labels))
-
-
 def weights(folder):
-    data = open(folder + '/last.safetensors', 'rb').read()
-    return data[8 + struct.unpack('<Q', data[:8])[0]:]
+    return read_safetensors(folder + '/last.safetensors')[1]
 
 
-def events(folder, event):
-    return [j for j in map(json.loads, open(folder + '/log.jsonl')) if j['event'] == event]
+def data():
+    """Of some classes more than of others."""
+    def labels(n, rng):
+        classes = [c for c, share in enumerate((0.4, 0.3, 0.2, 0.1)) for _ in range(round(n * share))]
+        rng.shuffle(classes)
+        return classes
+    write_digits('data', labels=labels)
 
 
 def repeatable():
@@ -182,13 +165,4 @@ def find_rate():
     assert not os.path.exists('none')
 
 
-folder = tempfile.mkdtemp(prefix='latentcl-conveniences-')
-os.chdir(folder)
-try:
-    write_data('data')
-    for part in (repeatable, augment, class_weights, early_stop, find_rate):
-        part()
-        print(part.__name__, 'passed', flush=True)
-finally:
-    os.chdir('/')
-    shutil.rmtree(folder)
+in_folder(data, repeatable, augment, class_weights, early_stop, find_rate)

@@ -12,49 +12,21 @@ types:      elements of a type that an op's help does not list are refused.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
-import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time, zlib
+import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
 
-LATENTCL = sys.argv[1]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import LATENTCL, events as log, read, read_safetensors, refused, run, write_digits, write_idx, write_npy, write_png, write_safetensors
+
 SMALL = ['train', 'semantic-noise', '--labels-per-class', '20', '--set', 'validation=200', '--quiet', '--no-test']
 folder = tempfile.mkdtemp(prefix='latentcl-faults-')
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
     signal.signal(number, signal.SIG_DFL) # children inherit it, also where who runs the tests ignores them (nohup)
 
 
-def run(*args, code=0, stdout=subprocess.PIPE, timeout=200):
-    p = subprocess.run([LATENTCL, *args], stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=timeout)
-    if p.returncode != code:
-        sys.exit('latentcl %s: exit code %d, not %d\n%s%s' % (' '.join(args), p.returncode, code, p.stdout, p.stderr))
-    return p
-
-
-def refused(*args):
-    p = run(*args, code=1, timeout=60)
-    assert p.stderr.count('\n') == 1, p.stderr
-    return p.stderr
-
-
 def small_run(name, *more):
     out = '%s/%s' % (folder, name)
     run(*SMALL, '--epochs', '2', *more, '--out', out)
     return out
-
-
-def log(run_folder, event):
-    lines = [json.loads(l) for l in open(run_folder + '/log.jsonl')]
-    return [l for l in lines if l['event'] == event]
-
-
-def header(path):
-    data = open(path, 'rb').read()
-    n = struct.unpack('<Q', data[:8])[0]
-    return json.loads(data[8:8 + n]), bytearray(data[8 + n:])
-
-
-def write(path, head, data):
-    text = json.dumps(head).encode()
-    text += b' ' * (-len(text) % 8)
-    open(path, 'wb').write(struct.pack('<Q', len(text)) + text + data)
 
 
 def strict(text):
@@ -72,7 +44,7 @@ def output():
     # Nor does it go into the file that is opened next; a parent that ignores SIGCHLD spoils no compiler.
     p = subprocess.run([LATENTCL, 'models'], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.close(1))
     assert p.returncode == 1 and 'cannot write to standard output' in p.stderr, p
-    write_npy('x.npy', '<f4')
+    write_npy(folder + '/x.npy', '<f4', (2, 3), [0] * 6)
     fresh = {**os.environ, 'LATENTCL_CACHE': 'off', 'POCL_CACHE_DIR': folder + '/pocl'}
     p = subprocess.run([LATENTCL, 'op', 'relu', '--in', folder + '/x.npy', '--out', folder + '/y.npy'], stderr=subprocess.PIPE,
                        text=True, env=fresh, preexec_fn=lambda: (os.close(1), signal.signal(signal.SIGCHLD, signal.SIG_IGN)))
@@ -89,14 +61,12 @@ def output():
     r = small_run('kept', '--max-steps', '2')
     data, given = folder + '/kept-data', folder + '/given.npy'
     os.makedirs(data)
-    for path, shape, values in ((data + '/features.npy', '800, 1, 28, 28', bytes(range(196)) * 3200), (data + '/labels.npy', '800,', bytes(range(10)) * 80),
-                                (given, '800, 1, 28, 28', bytes(range(196)) * 3200)):
-        head = ("{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }" % shape).encode().ljust(117) + b'\n'
-        open(path, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head + values)
+    for path, shape, values in ((data + '/features.npy', (800, 1, 28, 28), bytes(range(196)) * 3200), (data + '/labels.npy', (800,), bytes(range(10)) * 80),
+                                (given, (800, 1, 28, 28), bytes(range(196)) * 3200)):
+        write_npy(path, '|u1', shape, values)
     for name in ('cat', 'dog'):
-        os.makedirs(folder + '/images/' + name)
         for i in range(6):
-            write_grey_png('%s/images/%s/%d.png' % (folder, name, i), 40 * i)
+            write_png('%s/images/%s/%d.png' % (folder, name, i), 8, [40 * i] * 64)
     for name, to in (('.png', r + '/last.safetensors'), ('.csv', r + '/log.jsonl'), ('.html', r + '/config.json'),
                      ('-given.png', given), ('-page.html', folder + '/pages/a.json'), ('-page.csv', folder + '/pages/a.json')):
         os.symlink(to, folder + '/link' + name)
@@ -104,7 +74,7 @@ def output():
     open(folder + '/pages/a.json', 'w').write(json.dumps({'results': []}))
 
     def contents():
-        return {path: open(path, 'rb').read() for at in (r, data, folder + '/images', folder + '/pages')
+        return {path: read(path) for at in (r, data, folder + '/images', folder + '/pages')
                 for root, _, names in os.walk(at) for path in [os.path.join(root, n) for n in names]}
 
     before = contents()
@@ -140,11 +110,11 @@ def numbers():
     assert 'NaN or Inf after every epoch' in refused(*SMALL, '--lr', '1e20', '--epochs', '1', '--batch', '200', '--out', never)
     assert not os.path.exists(never + '/best.safetensors')
 
-    good = open(r + '/last.safetensors', 'rb').read()
+    good = read(r + '/last.safetensors')
     bad = folder + '/diverged'
     told = refused(*SMALL, '--lr', '1e30', '--max-steps', '10', '--out', bad)
     assert re.search(r'epoch 1, step \d+: (NaN|Inf) at element \d+ of the result of \w+', told), told
-    head, data = header(bad + '/last.safetensors')
+    head, data = read_safetensors(bad + '/last.safetensors')
     assert int(float(head['__metadata__']['step'])) == 0
     for name, t in head.items():
         if name != '__metadata__' and t['dtype'] == 'F32':
@@ -153,11 +123,12 @@ def numbers():
     again = refused('train', '--resume', '--out', bad, '--quiet')
     assert again.split('(')[0] == told.split('(')[0], (again, told)
 
-    head, data = header(r + '/best.safetensors')
+    head, data = read_safetensors(r + '/best.safetensors')
+    data = bytearray(data)
     for name, t in head.items():
         if name != '__metadata__' and t['dtype'] == 'F32':
             struct.pack_into('<f', data, t['data_offsets'][0], math.nan)
-    write(r + '/best.safetensors', head, data)
+    write_safetensors(r + '/best.safetensors', head, data)
     told = strict(run('eval', r, '--json').stdout)
     assert told['n'] == 2000 and told['loss'] is None, told
     for args in (['cluster', '--method', 'k-means-features'], ['reconstruct', '--out', folder + '/x.png'],
@@ -168,11 +139,11 @@ def numbers():
         assert 'it is a folder' in refused(args[0], r, *args[1:], '--out', folder + '/taken')
         assert not os.path.exists(folder + '/taken.npy')
     assert not os.path.exists(folder + '/x.png') and not os.path.exists(r + '/clusters-k-means-features.csv')
-    head, data = header(r + '/last.safetensors')
-    write(r + '/last.safetensors', head, data)
+    head, data = read_safetensors(r + '/last.safetensors')
+    data = bytearray(data)
     name = next(k for k, t in head.items() if k.endswith('.weight'))
     struct.pack_into('<f', data, head[name]['data_offsets'][0], math.inf)
-    write(r + '/last.safetensors', head, data)
+    write_safetensors(r + '/last.safetensors', head, data)
     assert name in refused('train', '--resume', '--out', r, '--epochs', '3', '--quiet')
     open(r + '/last.safetensors', 'wb').write(good)
     run('train', '--resume', '--out', r, '--epochs', '3', '--quiet', '--no-test')
@@ -209,7 +180,7 @@ def one_writer():
     assert set(before) <= set(os.listdir(r)) and not [f for f in os.listdir(r) if 'lock' in f]
     for line in open(r + '/log.jsonl'):
         json.loads(line)
-    step = int(float(header(r + '/last.safetensors')[0]['__metadata__']['step']))
+    step = int(float(read_safetensors(r + '/last.safetensors')[0]['__metadata__']['step']))
     assert step >= 50
     p = start(r, '--resume', preexec_fn=ignore(signal.SIGINT, signal.SIGHUP))
     p.send_signal(signal.SIGINT)
@@ -250,18 +221,13 @@ def one_writer():
 def images():
     """A folder like MNIST's: every refusal reads the data first, and the built-in digits take a second."""
     data = folder + '/images'
-    os.makedirs(data)
-    for part, n in (('train', 400), ('t10k', 40)):
-        with open('%s/%s-images-idx3-ubyte' % (data, part), 'wb') as f:
-            f.write(struct.pack('>IIII', 0x803, n, 8, 8) + bytes(i * 37 % 251 for i in range(64 * n)))
-        with open('%s/%s-labels-idx1-ubyte' % (data, part), 'wb') as f:
-            f.write(struct.pack('>II', 0x801, n) + bytes(i % 10 for i in range(n)))
+    write_digits(data, {'train': 400, 't10k': 40}, labels=lambda n, rng: [i % 10 for i in range(n)])
     return data
 
 
 def checkpoint():
     r = small_run('whole', '--max-steps', '3', '--set', 'arch=mlp', '--data', images())
-    head, data = header(r + '/last.safetensors')
+    head, data = read_safetensors(r + '/last.safetensors')
     size = os.path.getsize(r + '/log.jsonl')
     for key, value in (('epoch', 'abc'), ('epoch', '-3'), ('epoch', '1e300'), ('epoch', '1.5'), ('epoch', ''), ('epoch', 'nan'),
                        ('step', '-100'), ('step', '1'), ('epoch_step', '99'), ('log_bytes', '1e11'), ('log_bytes', '-1'),
@@ -271,7 +237,7 @@ def checkpoint():
                        ('log_bytes', '0'), ('log_bytes', '9'), ('log_bytes', str(size - 1)), ('totals', '1 2'), ('totals', 'nan'), ('best', '[1]'), ('best', '{"loss":"x"}'), ('best', '')):
         changed = json.loads(json.dumps(head))
         changed['__metadata__'][key] = value
-        write(r + '/last.safetensors', changed, data)
+        write_safetensors(r + '/last.safetensors', changed, data)
         refused('train', '--resume', '--out', r, '--quiet')
         assert os.path.getsize(r + '/log.jsonl') == size, (key, value)
     for key in head['__metadata__']:
@@ -279,35 +245,17 @@ def checkpoint():
             continue
         changed = json.loads(json.dumps(head))
         del changed['__metadata__'][key]
-        write(r + '/last.safetensors', changed, data)
+        write_safetensors(r + '/last.safetensors', changed, data)
         refused('train', '--resume', '--out', r, '--quiet')
-    write(r + '/last.safetensors', head, data)
+    write_safetensors(r + '/last.safetensors', head, data)
     run('train', '--resume', '--out', r, '--quiet', '--no-test')
-
-
-def write_idx(path, code, shape, data):
-    open(path, 'wb').write(bytes([0, 0, code, len(shape)]) + struct.pack('>%dI' % len(shape), *shape) + data)
-
-
-def write_grey_png(path, value):
-    def chunk(name, data):
-        return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    open(path, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 8, 8, 8, 0, 0, 0, 0)) +
-                           chunk(b'IDAT', zlib.compress((b'\0' + bytes([value]) * 8) * 8)) + chunk(b'IEND', b''))
-
-
-def write_npy(name, code):
-    head = "{'descr': '%s', 'fortran_order': False, 'shape': (2, 3), }" % code
-    head = head.ljust(117) + '\n'
-    open(folder + '/' + name, 'wb').write(b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head.encode() + bytes(6 * int(code[-1])))
 
 
 def types():
     """Every op, every input, every type that its help does not list."""
     codes = {'f32': '<f4', 'i32': '<i4', 'u8': '|u1'}
     for name, code in codes.items():
-        write_npy(name + '.npy', code)
+        write_npy('%s/%s.npy' % (folder, name), code, (2, 3), [0] * 6)
     refusals = 0
     for op in [line.split()[0] for line in run('op', '--list').stdout.splitlines() if line]:
         text = run('op', op, '--help').stdout
@@ -328,13 +276,12 @@ def types():
 
 def parts():
     data = folder + '/idx'
-    os.makedirs(data)
     for part, n in (('train', 60), ('t10k', 20)):
-        write_idx('%s/%s-images-idx3' % (data, part), 8, (n, 4, 4), bytes(i * 37 % 256 for i in range(n * 16)))
-        write_idx('%s/%s-labels-idx1' % (data, part), 9, (n,), bytes(i % 3 for i in range(n)))
+        write_idx('%s/%s-images-idx3' % (data, part), (n, 4, 4), [i * 37 % 256 for i in range(n * 16)])
+        write_idx('%s/%s-labels-idx1' % (data, part), (n,), [i % 3 for i in range(n)], 'b')
     train = ['train', 'semantic-noise', '--set', 'arch=mlp', '--data', data, '--set', 'validation=10', '--epochs', '1', '--batch', '10', '--quiet']
     out = folder + '/measured'
-    write_idx(data + '/t10k-labels-idx1', 9, (20,), b'\xff' * 20)
+    write_idx(data + '/t10k-labels-idx1', (20,), [-1] * 20, 'b')
     assert 'every label is -1' in refused(*train, '--out', out)
     assert not os.path.exists(out)
     run(*train, '--no-test', '--out', out)
@@ -343,7 +290,7 @@ def parts():
     told = json.loads(run('data', data, '--json').stdout)
     assert told['test']['unlabelled'] == 20 and told['train']['unlabelled'] == 0, told
     assert 'none (every label is -1)' in run('data', data).stdout
-    write_idx(data + '/train-labels-idx1', 9, (60,), b'\xff' * 60)
+    write_idx(data + '/train-labels-idx1', (60,), [-1] * 60, 'b')
     run('data', data, '--sheet', folder + '/sheet.png')
     for model, option in (('dec', 'batch=10'), ('imsat', 'clusters=3')):
         out = '%s/without-%s' % (folder, model)
@@ -353,12 +300,12 @@ def parts():
     for args in (['cluster', out], ['hash', out, '--method', 'pca-itq']):
         told = json.loads(run(*args, '--json').stdout)
         assert told == {'split': 'all', 'n': 80, 'unlabelled': 80}, told
-    write_idx(data + '/train-labels-idx1', 9, (60,), bytes(i % 3 for i in range(60)))
+    write_idx(data + '/train-labels-idx1', (60,), [i % 3 for i in range(60)], 'b')
     # Classes have names, also in the data that a run is measured on later.
     for name, classes in (('own', ('cat', 'dog')), ('same', ('cat', 'dog')), ('others', ('ant', 'cat'))):
         for k, c in enumerate(classes):
             for i in range(20):
-                write_grey_png('%s/%s/%s/%d.png' % (folder, name, c, i), 100 * k + i)
+                write_png('%s/%s/%s/%d.png' % (folder, name, c, i), 8, [100 * k + i] * 64)
     out = folder + '/named'
     run('train', 'semantic-noise', '--set', 'arch=mlp', '--data', folder + '/own', '--epochs', '1', '--batch', '10', '--quiet', '--out', out)
     run('eval', out, '--data', folder + '/same')
@@ -370,12 +317,8 @@ def parts():
     assert '\\xff, is not UTF-8' in told, told
     assert not os.path.exists(folder + '/latin')
     tables = folder + '/npy'
-    os.makedirs(tables)
     for part, most in (('train', 1), ('test', 255)):
-        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (40, 12, 12), }".ljust(117) + '\n'
-        values = [i * 37 % 256 / 255 * most for i in range(40 * 144)]
-        open('%s/%s_features.npy' % (tables, part), 'wb').write(
-            b'\x93NUMPY\1\0' + struct.pack('<H', len(head)) + head.encode() + struct.pack('<5760f', *values))
+        write_npy('%s/%s_features.npy' % (tables, part), '<f4', (40, 12, 12), [i * 37 % 256 / 255 * most for i in range(40 * 144)])
     for binarise in ('dynamic', 'none'):
         told = refused('train', 'vae', '--set', 'binarise=' + binarise, '--data', tables, '--epochs', '1', '--quiet', '--out', folder + '/range')
         assert 'npy test: values go from 0 to 255' in told, told

@@ -1,22 +1,12 @@
 #!/usr/bin/env python3
 """Runs on other data than their own (--on): test_other_data.py LATENTCL"""
-import csv, json, os, random, shutil, struct, subprocess, sys, tempfile, zlib
+import csv, json, os, random, shutil, sys
 
-LATENTCL = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import in_folder, refused, said as run, write_idx, write_png
+
 SIDE, TEST = 8, 40
 TRAIN = ['--set', 'arch=mlp', '--set', 'validation=20', '--batch', '30', '--epochs', '4', '--no-profile', '--quiet', '--no-test']
-
-
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
-    assert p.returncode == code, (args, p.returncode, p.stdout, p.stderr)
-    return p.stdout + p.stderr
-
-
-def refused(*args, code=1):
-    told = run(*args, code=code)
-    assert told.count('\n') == 1, told
-    return told
 
 
 def numbers(*args):
@@ -28,21 +18,6 @@ def predictions(*args):
     return list(csv.DictReader(open('p.csv')))
 
 
-def idx(path, rank, sizes, data):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    open(path, 'wb').write(struct.pack('>I%dI' % rank, 0x800 | rank, *sizes) + bytes(data))
-
-
-def png(path, side, pixels, channels=1):
-    """Grey pixels, each channel the same."""
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    rows = b''.join(b'\0' + bytes(v for v in pixels[y * side:(y + 1) * side] for _ in range(channels)) for y in range(side))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    open(path, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 8, 2 if channels == 3 else 0, 0, 0, 0)) +
-                           chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
-
-
 def numbered():
     """A run whose classes have no names, and the images of its test part as files."""
     rng = random.Random(1)
@@ -50,19 +25,19 @@ def numbered():
     for part, n in (('train', 120), ('t10k', TEST)):
         labels[part] = [i % 4 for i in range(n)]
         pixels[part] = [[rng.randrange(150) + (16 if k % 4 == c else 0) for k in range(SIDE * SIDE)] for c in labels[part]]
-        idx('data/%s-images-idx3-ubyte' % part, 3, (n, SIDE, SIDE), sum(pixels[part], []))
-        idx('data/%s-labels-idx1-ubyte' % part, 1, (n,), labels[part])
+        write_idx('data/%s-images-idx3-ubyte' % part, (n, SIDE, SIDE), sum(pixels[part], []))
+        write_idx('data/%s-labels-idx1-ubyte' % part, (n,), labels[part])
     run('train', 'semantic-noise', '--data', 'data', *TRAIN, '--labels-per-class', '20', '--epochs', '20', '--out', 'run')
     own = numbers('eval', 'run')
     table = predictions('run')
     for i, (image, c) in enumerate(zip(pixels['t10k'], labels['t10k'])):
-        png('named/%d/%02d.png' % (c, i), SIDE, image)
-        png('flat/%02d.png' % i, SIDE, image)
-        png('colour/%d.%02d.png' % (c, i), 2 * SIDE, [image[y // 2 * SIDE + x // 2] for y in range(2 * SIDE) for x in range(2 * SIDE)], 3)
+        write_png('named/%d/%02d.png' % (c, i), SIDE, image)
+        write_png('flat/%02d.png' % i, SIDE, image)
+        write_png('colour/%d.%02d.png' % (c, i), 2 * SIDE, [image[y // 2 * SIDE + x // 2] for y in range(2 * SIDE) for x in range(2 * SIDE)], 3)
         if c in (1, 3):
-            png('few/%d/%02d.png' % (c, i), SIDE, image)
-        png('parts/%s/%d/%02d.png' % ('train' if i < 10 else 'test', c, i), SIDE, image)
-        png('onlytest/test/%d/%02d.png' % (c, i), SIDE, image)
+            write_png('few/%d/%02d.png' % (c, i), SIDE, image)
+        write_png('parts/%s/%d/%02d.png' % ('train' if i < 10 else 'test', c, i), SIDE, image)
+        write_png('onlytest/test/%d/%02d.png' % (c, i), SIDE, image)
     os.rename('data', 'away') # not needed any more
     assert 'data' in refused('eval', 'run')
     told = numbers('eval', 'run', '--on', 'named')
@@ -94,21 +69,20 @@ def numbered():
     first = next(csv.DictReader(open('images.csv')))
     assert all(abs(float(first['images.%d' % k]) - v / 255) < 1e-6 for k, v in enumerate(pixels['t10k'][0]))
     # Dark images are no images of zeros and ones.
-    png('dark/0.png', SIDE, [1] * SIDE * SIDE)
+    write_png('dark/0.png', SIDE, [1] * SIDE * SIDE)
     run('reconstruct', 'run', '--on', 'dark', '--columns', '1', '--csv', 'images.csv')
     assert abs(float(next(csv.DictReader(open('images.csv')))['images.0']) - 1 / 255) < 1e-6
 
 
 def bad_input():
-    png('strange/9/0.png', SIDE, [0] * SIDE * SIDE)
+    write_png('strange/9/0.png', SIDE, [0] * SIDE * SIDE)
     assert 'has the class "9", which the model does not know' in refused('eval', 'run', '--on', 'strange')
-    idx('wide/train-images-idx3-ubyte', 3, (2, SIDE, 9), [7] * 2 * SIDE * 9)
+    write_idx('wide/train-images-idx3-ubyte', (2, SIDE, 9), [7] * 2 * SIDE * 9)
     assert '1x8x9; those that the run was trained on were 1x8x8' in refused('eval', 'run', '--on', 'wide')
-    idx('many/test-images-idx3-ubyte', 3, (2, SIDE, SIDE), [7] * 2 * SIDE * SIDE)
-    idx('many/test-labels-idx1-ubyte', 1, (2,), [0, 4])
+    write_idx('many/test-images-idx3-ubyte', (2, SIDE, SIDE), [7] * 2 * SIDE * SIDE)
+    write_idx('many/test-labels-idx1-ubyte', (2,), [0, 4])
     assert "labels up to 4; the model's 4 classes are 0 to 3" in refused('eval', 'run', '--on', 'many')
-    os.makedirs('ints')
-    open('ints/test-images-idx3-int', 'wb').write(struct.pack('>IIII128i', 0xc03, 2, SIDE, SIDE, *range(128)))
+    write_idx('ints/test-images-idx3-int', (2, SIDE, SIDE), range(128), 'i')
     assert 'values go from 0 to 127' in refused('eval', 'run', '--on', 'ints')
     assert 'no folder nowhere' in refused('eval', 'run', '--on', 'nowhere')
     os.makedirs('empty')
@@ -129,22 +103,14 @@ def named():
         return [rng.randrange(60) + (150 if (k % SIDE < 4) == (c == 'cat') else 0) for k in range(SIDE * SIDE)]
     for c in ('cat', 'dog'):
         for i in range(30):
-            png('pets/%s/%d.png' % (c, i), SIDE, image(c))
+            write_png('pets/%s/%d.png' % (c, i), SIDE, image(c))
     run('train', 'semantic-noise', '--data', 'pets', *TRAIN, '--max-steps', '2', '--out', 'pets-run')
     assert json.load(open('pets-run/config.json'))['data']['class_names'] == ['cat', 'dog']
     for i in range(4):
-        png('dogs/dog/%d.png' % i, 20, [200] * 400)
+        write_png('dogs/dog/%d.png' % i, 20, [200] * 400)
     assert {r['label'] for r in predictions('pets-run', '--on', 'dogs')} == {'1'}
-    png('birds/bird/0.png', SIDE, [0] * SIDE * SIDE)
+    write_png('birds/bird/0.png', SIDE, [0] * SIDE * SIDE)
     assert 'the class "bird"' in refused('eval', 'pets-run', '--on', 'birds')
 
 
-folder = tempfile.mkdtemp(prefix='latentcl-other-data-')
-os.chdir(folder)
-try:
-    for part in (numbered, bad_input, named):
-        part()
-        print(part.__name__, 'passed', flush=True)
-finally:
-    os.chdir('/')
-    shutil.rmtree(folder)
+in_folder(numbered, bad_input, named)

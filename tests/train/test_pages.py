@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
 """The numbers that a run writes down, and those that people read on its pages: test_pages.py LATENTCL"""
-import html, json, math, os, re, shutil, struct, subprocess, sys, tempfile, time
+import html, json, math, os, re, shutil, sys, tempfile, time
 
-LATENTCL = sys.argv[1]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import events as lines_of, read_safetensors, run
+
 folder = tempfile.mkdtemp(prefix='latentcl-pages-')
-
-
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
-    assert p.returncode == code, ' '.join(args) + '\n' + p.stderr
-    return p.stdout
 
 
 def is_close(got, want, part=1e-12):
@@ -18,10 +14,6 @@ def is_close(got, want, part=1e-12):
 
 def config_of(path):
     return json.load(open(path + '/config.json'))
-
-
-def lines_of(path, event):
-    return [l for l in map(json.loads, open(path + '/log.jsonl')) if l['event'] == event]
 
 
 def text_of(cell):
@@ -59,15 +51,13 @@ assert (settings['epochs'], settings['batch'], settings['labels_per_class']) == 
 assert config['seed'] == '7' and config['model'] == 'semantic-noise'
 data = config['data']
 assert data['path'] is None and data['train'] == 200 and data['validation'] == 200 and data['classes'] == 10, data
-raw = open(a + '/best.safetensors', 'rb').read()
-head = json.loads(raw[8:8 + struct.unpack('<Q', raw[:8])[0]])
-told = re.search(r'([\d,]+) parameters', run('explain', 'semantic-noise', *SET))
+head = read_safetensors(a + '/best.safetensors')[0]
+told = re.search(r'([\d,]+) parameters', run('explain', 'semantic-noise', *SET).stdout)
 if told: assert int(told[1].replace(',', '')) == config['parameters'], told[0]
 tensors = {name: math.prod(t['shape']) for name, t in head.items() if name != '__metadata__' and not name.startswith('prep.')}
 assert sum(tensors.values()) == config['parameters'] and {n.rsplit('.', 1)[1] for n in tensors} == {'weight', 'bias'}, tensors
 assert set(head['__metadata__']) == {'format', 'model', 'prep', 'best_epoch', 'best'}, head['__metadata__']
-raw = open(a + '/last.safetensors', 'rb').read()
-last = json.loads(raw[8:8 + struct.unpack('<Q', raw[:8])[0]])
+last = read_safetensors(a + '/last.safetensors')[0]
 assert {'train.sums', 'train.rng', 'enc.fc4.weight.m', 'enc.fc4.weight.v'} <= set(last) and 'log_bytes' in last['__metadata__'], set(last)
 assert 0 < config['parameters'] <= sum(math.prod(t['shape']) for name, t in head.items() if name != '__metadata__')
 
@@ -401,10 +391,8 @@ def collect(name, device, rows, **more):
         json.dump({'schema': 'latentcl-bench-1', 'device': device, 'results': rows, **more}, f)
 
 
-def gallery(*args, code=0):
-    p = subprocess.run([LATENTCL, 'bench', '--gallery', many, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100)
-    assert p.returncode == code, p.stderr
-    return p.stderr
+def gallery(*args, **how):
+    return run('bench', '--gallery', many, *args, **how).stderr
 
 
 def tables(page):
@@ -474,6 +462,6 @@ assert 'no results that can be shown' in gallery('--html', page_path, code=1)
 run('bench', 'gemm-64', '--quick', '--seconds', '0.01', '--json', many + '/mine.json')
 mine = json.load(open(many + '/mine.json'))
 assert abs(time.time() - time.mktime(time.strptime(mine['date'], '%Y-%m-%dT%H:%M:%SZ')) + time.timezone) < 300, mine['date']
-assert mine['commit'] and mine['commit'] in run('version'), mine['commit']
+assert mine['commit'] and mine['commit'] in run('version').stdout, mine['commit']
 
 shutil.rmtree(folder)

@@ -15,14 +15,15 @@ import os
 import re
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 from array import array
 
-LATENTCL = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import LATENTCL, events, read_safetensors
+
 FOLDER = tempfile.mkdtemp(prefix='latentcl-ranks-')
 MPIRUN = ['mpirun', '--oversubscribe', '--bind-to', 'none']
 ENV = os.environ | {'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1', 'OMPI_MCA_btl_vader_single_copy_mechanism': 'none',
@@ -45,12 +46,9 @@ def run(ranks, *args, code=0, **how):
 
 
 def parameters(run_folder):
-    data = open('%s/%s/last.safetensors' % (FOLDER, run_folder), 'rb').read()
-    n = struct.unpack('<Q', data[:8])[0]
-    head = json.loads(data[8:8 + n])
-    head.pop('__metadata__')
-    return {name: array('f', data[8 + n + e['data_offsets'][0]:8 + n + e['data_offsets'][1]]) for name, e in head.items()
-            if e['dtype'] == 'F32' and not name.startswith('train.')}
+    head, data = read_safetensors('%s/%s/last.safetensors' % (FOLDER, run_folder))
+    return {name: array('f', data[slice(*e['data_offsets'])]) for name, e in head.items()
+            if name != '__metadata__' and e['dtype'] == 'F32' and not name.startswith('train.')}
 
 
 def turn_last_bits(run_folder):
@@ -120,7 +118,7 @@ def validation():
         for ranks in (0, 2):
             out = 'valid-%s-%d' % (args[0], ranks)
             run(ranks, 'train', *args, *few, '--set', 'optimiser=sgd', '--lr', '1e-6', '--set', 'epochs=1', '--out', out)
-            found.append([json.loads(line) for line in open('%s/%s/log.jsonl' % (FOLDER, out)) if '"epoch"' in line][0])
+            found.append(events('%s/%s' % (FOLDER, out), 'epoch')[0])
         one, several = [f.get('validation') or f['all'] for f in found]
         assert one.keys() == several.keys() and one['n'] == several['n'] > 0, found
         for name, value in one.items():

@@ -7,20 +7,12 @@ import math
 import os
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-LATENTCL = Path(sys.argv[1]).resolve()
-
-
-def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, timeout=250)
-    if p.returncode != code:
-        sys.exit(f"latentcl {' '.join(args)}: exit code {p.returncode}, not {code}\n{p.stdout}{p.stderr}")
-    return p.stderr
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from common import in_folder, read_safetensors, refused, run, write_digits
 
 
 def crc32c(data):
@@ -126,14 +118,6 @@ def compare(run_folder, folder):
     return a
 
 
-def write_data():
-    Path("data").mkdir()
-    for part, n in (("train", 160), ("t10k", 40)):
-        pixels = bytes((37 * i + 11 * k) % 120 + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(64))
-        Path(f"data/{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, n, 8, 8) + pixels)
-        Path(f"data/{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, n) + bytes(i % 4 for i in range(n)))
-
-
 def with_tensorboard(folder, expected):
     try:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -151,7 +135,7 @@ def with_tensorboard(folder, expected):
 
 
 def main():
-    write_data()
+    write_digits("data")
     small = ["--set", "arch=mlp", "--set", "validation=40", "--data", "data", "--batch", "30", "--quiet"]
     begun = time.time()
     run("train", "semantic-noise", *small, "--epochs", "30", "--out", "whole", "--tensorboard", "whole-tb")
@@ -167,12 +151,12 @@ def main():
     assert png[4][:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", png[4][16:24]) == (png[2], png[1]) and png[3] == 1, images.keys()
     histogram = [dict(fields(v)) for _, _, values, _ in found for tag, (kind, v) in values.items() if kind == 5 and tag == "enc.fc1.weight"][-1]
     counts = struct.unpack("<64d", histogram[7])
-    head = Path("whole/best.safetensors").read_bytes()
-    n = struct.unpack("<Q", head[:8])[0]
-    a, b = json.loads(head[8:8 + n])["enc.fc1.weight"]["data_offsets"]
-    weight = struct.unpack(f"<{(b - a) // 4}f", head[8 + n + a:8 + n + b])
+    head, data = read_safetensors("whole/best.safetensors")
+    a, b = head["enc.fc1.weight"]["data_offsets"]
+    weight = struct.unpack(f"<{(b - a) // 4}f", data[a:b])
     assert histogram[1] == min(weight) and histogram[2] == max(weight) and histogram[3] == len(weight) == sum(counts)
     assert math.isclose(histogram[4], math.fsum(weight), rel_tol=1e-9, abs_tol=1e-9)
+    assert math.isclose(histogram[5], math.fsum(w * w for w in weight), rel_tol=1e-9)
     limits = struct.unpack("<64d", histogram[6])
     assert sum(counts[:32]) == sum(w < limits[31] for w in weight) or abs(sum(counts[:32]) - sum(w < limits[31] for w in weight)) < 3
     with_tensorboard("whole-tb", whole)
@@ -194,11 +178,9 @@ def main():
 
     # Nothing is made where it cannot be, and a run without them has none.
     Path("file").write_text("")
-    assert "file" in run("train", "semantic-noise", *small, "--out", "no", "--tensorboard", "file/tb", code=1) and not Path("no/config.json").exists()
+    assert "file" in refused("train", "semantic-noise", *small, "--out", "no", "--tensorboard", "file/tb") and not Path("no/config.json").exists()
     run("train", "semantic-noise", *small, "--out", "none", "--max-steps", "1")
     assert not list(Path("none").glob("events*"))
 
 
-with tempfile.TemporaryDirectory() as where:
-    os.chdir(where)
-    main()
+in_folder(main)
