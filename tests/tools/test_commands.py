@@ -294,6 +294,20 @@ def features():
     check('(did you mean enc.logits?)' in run('encode', 'mlp', '--layer', 'enc.logit', '--out', 'no', code=1), 'a name that is near')
     run('encode', 'mlp', '--layers', '--layer', 'enc.fc4', code=2)
     check(not os.path.exists('no.npy'), 'nothing is written')
+    # Convolutions, pooling behind an activation, a layer that comes again on the way back; which one the features are.
+    for model, features, want in (
+            ('semantic-noise', 'enc.fc4.relu', 'enc.conv1:32x14x14 enc.conv1.relu:32x14x14 enc.conv2:64x7x7 enc.conv2.relu:64x7x7 enc.conv3:96x4x4 '
+             'enc.conv3.relu:96x4x4 enc.fc4:128 enc.fc4.relu:128 enc.logits:10'),
+            ('augconv', 'conv3.max_pool2d', 'conv1:20x24x24 conv1.relu:20x24x24 conv1.max_pool2d:20x12x12 slot1:2880 slot1.relu:2880 conv2:40x8x8 conv2.relu:40x8x8 '
+             'conv2.max_pool2d:40x4x4 slot2:640 slot2.relu:640 conv3:80x2x2 conv3.relu:80x2x2 conv3.max_pool2d:80x1x1 logits:10'),
+            ('inversion', None, 'conv1:32x26x26 conv1.relu:32x26x26 conv1.avg_pool2d:32x13x13 conv2:64x11x11 conv2.relu:64x11x11 conv2.avg_pool2d:64x5x5 conv3:128x5x5 '
+             'conv3.relu:128x5x5 conv3.avg_pool2d:128x2x2 top:512 top.avg_unpool2d:128x5x5 conv3.greater:128x5x5 conv3.select:128x5x5 conv3.2:64x5x5 '
+             'conv3.2.avg_unpool2d:64x11x11 conv2.greater:64x11x11 conv2.select:64x11x11 conv2.2:32x13x13 conv2.2.avg_unpool2d:32x26x26 conv1.greater:32x26x26 '
+             'conv1.select:32x26x26 conv1.2:1x28x28')):
+        run('train', model, '--max-steps', '1', '--quiet', '--no-test', '--no-profile', '--out', 'deep-' + model)
+        layers = json.loads(run('encode', 'deep-' + model, '--layers', '--json'))
+        check(' '.join('%s:%s' % (l['name'], 'x'.join(map(str, l['shape']))) for l in layers) == want, (model, layers))
+        check([l['name'] for l in layers if l['features']] == ([features] if features else []), (model, layers))
     wrong = sum(p != label for _, p, label in table[1:])
     check([int(r[0]) for r in table[1:]] == list(range(n)), 'index')
     check(abs(json.loads(run('eval', 'mlp', '--json'))['error_percent'] - 100 * wrong / n) < 1e-6, (wrong, n))
