@@ -222,6 +222,23 @@ class Own(lcl.Model):
         return {"balanced": float(np.mean([(table.prediction[table.labels == k] == k).mean() for k in range(10)]))}
 
 
+class Folded(Own):
+    name = "folded"
+
+    def build(self, b):
+        x = lcl.flatten(b.image)
+        y = (x @ b.graph.param("fold.weight", (784, 12))).reshape((1, b.batch, 3, 4)) + b.graph.param("fold.bias", (3, 4))
+        logits = lcl.linear(y.reshape((b.batch, 12)), "out", b.data.classes)
+        if b.mode == "train":
+            b.loss(lcl.cross_entropy(logits, b.label))
+        if b.mode == "eval":
+            b.example("loss", lcl.cross_entropy_rows(logits, b.label))
+            b.prediction(lcl.argmax(logits, 1))
+
+    def score(self, table):
+        return {}
+
+
 def explained():
     told = {form: lcl.explain(ctx, "semantic-noise", "eval", form, batch=20) for form in ("text", "dot", "json")}
     assert "launches" in told["text"] and told["dot"].startswith("digraph") and json.loads(told["json"])["launches"]
@@ -284,6 +301,9 @@ def own_models():
     run = lcl.open_run(ctx, "own")
     assert run.encode().values.shape == (2000, 20) and run.evaluate() == r.test
     run.reconstruct("own.png")
+    assert run.layers() == {"fc": (20,), "fc.tanh": (20,), "back": (784,), "more": (8,), "more.tanh": (8,), "out": (10,)}, run.layers()
+    lcl.train(ctx, Folded, out="folded", max_steps=1)
+    assert lcl.open_run(ctx, "folded").layers() == {"fold": (3, 4), "out": (10,)}  # a view does not end a layer; axes of one element are none of an example's
     known = lcl.models()["own"]
     assert known.summary == "a classifier" and known.can == ["classify", "reconstruct"] and known.options["act"]["allowed"] == "relu|tanh"
     raises(lcl.LatentCLError, "option width: expected a whole number in [1,99]", lambda: lcl.train(ctx, Own, out="no", width=100))
