@@ -229,10 +229,12 @@ class Folded(Own):
         x = lcl.flatten(b.image)
         y = (x @ b.graph.param("fold.weight", (784, 12))).reshape((1, b.batch, 3, 4)) + b.graph.param("fold.bias", (3, 4))
         logits = lcl.linear(y.reshape((b.batch, 12)), "out", b.data.classes)
+        alike = (logits @ logits.T) * b.graph.param("alike.weight", (1, 1))  # rows as long as the batch: none of an example
         if b.mode == "train":
-            b.loss(lcl.cross_entropy(logits, b.label))
+            b.loss(lcl.cross_entropy(logits, b.label) + alike.mean())
         if b.mode == "eval":
             b.example("loss", lcl.cross_entropy_rows(logits, b.label))
+            b.features(lcl.tanh(logits))
             b.prediction(lcl.argmax(logits, 1))
 
     def score(self, table):
@@ -303,7 +305,7 @@ def own_models():
     run.reconstruct("own.png")
     assert run.layers() == {"fc": (20,), "fc.tanh": (20,), "back": (784,), "more": (8,), "more.tanh": (8,), "out": (10,)}, run.layers()
     lcl.train(ctx, Folded, out="folded", max_steps=1)
-    assert lcl.open_run(ctx, "folded").layers() == {"fold": (3, 4), "out": (10,)}  # a view does not end a layer; axes of one element are none of an example's
+    assert lcl.open_run(ctx, "folded").layers() == {"fold": (3, 4), "out": (10,), "out.tanh": (10,)}  # a view does not end a layer; axes of one element are none of an example's
     known = lcl.models()["own"]
     assert known.summary == "a classifier" and known.can == ["classify", "reconstruct"] and known.options["act"]["allowed"] == "relu|tanh"
     raises(lcl.LatentCLError, "option width: expected a whole number in [1,99]", lambda: lcl.train(ctx, Own, out="no", width=100))
