@@ -45,10 +45,18 @@ static void forced(void **state) {
   lcl_context_destroy(ctx);
 }
 
+static void count_measured(lcl_log_level level, const char *line, void *user) {
+  (void)level;
+  *(int *)user += strstr(line, "steps with uploads take") != NULL;
+}
+
 /* Small uploads measure nothing; the first large one does, beside work that was enqueued before. */
 static void measured_once(void **state) {
   (void)state;
   size_t removed;
+  int measured = 0;
+  lcl_log_set(count_measured, &measured);
+  lcl_log_set_level(LCL_LOG_INFO);
   ASSERT_OK(lcl__cache_clear(&removed));
   lcl_context *ctx = open("", NULL);
   upload(ctx, 100);
@@ -73,6 +81,8 @@ static void measured_once(void **state) {
   }
   ASSERT_OK(lcl__cache_stat(&use));
   assert_int_equal(use.entries, entries);
+  assert_int_equal(measured, 1);
+  lcl_log_set(NULL, NULL);
 }
 
 /* ---- what is remembered ---- */
