@@ -21,6 +21,17 @@ int64_t lcl_ranks_share(const lcl_ranks *r, int64_t n, int64_t *first) {
 
 typedef enum request_kind { MEAN, MOMENTS, SUM, BROADCAST, OR, GATHER, GATHER_APART } request_kind;
 
+/* Large means travel in pieces that stay in the caches while MPI copies and adds, so many at a time
+ * and in a line of their own: what stops a step, as batch norm's statistics do, does not wait for
+ * all that was asked for before it. */
+enum { LARGE = 64 << 10, PIECE = 2 << 20, PIECES = 4 };
+
+/* Room for a piece; those that nobody uses are a list. */
+typedef union block {
+  union block *next;
+  float x[PIECE / sizeof(float)];
+} block;
+
 typedef struct request {
   request_kind kind;
   void *buf;         /* GATHER: room for every rank's bytes, this rank's own in its place */
@@ -28,8 +39,9 @@ typedef struct request {
   size_t n;          /* elements; bytes for the last three */
   MPI_Datatype type; /* SUM: of the elements */
   float weight;
+  block *scaled;        /* MEAN: what is sent while it is on its way */
   cl_event ready, done; /* NULL: none */
-  bool piece;           /* MEAN: another one of the same follows, which sets `done` */
+  bool large, more;     /* MEAN: a piece; another one of the same follows, which sets `done` */
   bool waited;          /* somebody waits for it, and takes it back */
   bool finished;
   MPI_Request mpi;
@@ -52,15 +64,12 @@ typedef struct vote {
   request *request;
 } vote;
 
-/* A mean travels in pieces that stay in the caches while MPI copies and adds, so many at a time. */
-enum { PIECE = 2 << 20, PIECES = 4 };
-
 struct lcl_ranks {
   MPI_Op join_moments;
   MPI_Comm comm, apart; /* apart: for what may be said while the others exchange something */
-  MPI_Comm reversed;    /* comm with the ranks in reverse order: for every other piece, since the
-                           first of few ranks adds up for all */
-  bool reverse;
+  MPI_Comm pieces[2];   /* in turn for pieces, with the ranks in order and in reverse: the first of
+                           few ranks adds up for all */
+  int turn;
   MPI_Errhandler handler;
   bool initialised; /* MPI, by us */
   int rank, count, local;
@@ -71,8 +80,9 @@ struct lcl_ranks {
   pthread_cond_t done;
   request *first, **last; /* asked for, in order */
   request *active, **end; /* on their way, in order; the thread's own */
-  int means;              /* of them */
+  int under_way;          /* pieces of them */
   request *unused;
+  block *blocks; /* unused; the thread's own */
   vote votes[VOTES];
   int next_vote;
   lcl_ranks_stats stats;
@@ -188,7 +198,12 @@ static void take_active(lcl_ranks *r, request **link) {
   request *q = *link;
   *link = q->next;
   if (!*link) r->end = link;
-  r->means -= q->kind == MEAN;
+  if (q->scaled) {
+    q->scaled->next = r->blocks;
+    r->blocks = q->scaled;
+    q->scaled = NULL;
+  }
+  r->under_way -= q->large;
   q->next = NULL;
   pthread_mutex_lock(&r->lock);
   q->finished = true;
@@ -211,7 +226,7 @@ static void finish(lcl_ranks *r, request **link) {
   for (const request *o = r->active; o; o = o->next) more |= o != q && of_list(o);
   if (of_list(q)) {
     pthread_mutex_lock(&r->lock);
-    r->stats.sums += !q->piece;
+    r->stats.sums += !q->more;
     r->stats.bytes += q->n * sizeof(float);
     if (!more) r->stats.seconds += lcl__now() - r->since;
     pthread_mutex_unlock(&r->lock);
@@ -225,16 +240,25 @@ static void finish(lcl_ranks *r, request **link) {
   take_active(r, link);
 }
 
+/* Not in its place: kernels may still read the gradients. */
+static const float *scale(lcl_ranks *r, request *q) {
+  const float *from = q->buf;
+  block *b = r->blocks ? r->blocks : lcl__alloc(sizeof *b);
+  if (!b) end_job(r->comm, lcl_error_message());
+  if (b == r->blocks) r->blocks = b->next;
+  for (size_t i = 0; i < q->n; i++) b->x[i] = from[i] * q->weight;
+  q->scaled = b;
+  return b->x;
+}
+
 static void start(lcl_ranks *r, request *q) {
   const int n = (int)q->n;
-  float *f = q->buf;
   if (of_list(q) && r->since == 0) r->since = lcl__now();
   switch (q->kind) {
   case MEAN: /* not in place: Open MPI has its better algorithms only for two buffers */
-    for (size_t i = 0; i < q->n; i++) f[i] *= q->weight;
-    MPI_Iallreduce(f, q->to, n, MPI_FLOAT, MPI_SUM, r->reverse ? r->reversed : r->comm, &q->mpi);
-    r->reverse = !r->reverse;
-    r->means++;
+    MPI_Iallreduce(scale(r, q), q->to, n, MPI_FLOAT, MPI_SUM,
+                   q->large ? r->pieces[r->turn] : r->comm, &q->mpi);
+    if (q->large) r->turn = !r->turn, r->under_way++;
     break;
   case MOMENTS: start_moments(r, q); break;
   case SUM: MPI_Iallreduce(MPI_IN_PLACE, q->buf, n, q->type, MPI_SUM, r->comm, &q->mpi); break;
@@ -258,18 +282,18 @@ static bool is_ready(const request *q) {
 }
 
 static bool may_start(const lcl_ranks *r, const request *q) {
-  return is_ready(q) && (q->kind != MEAN || r->means < PIECES);
+  return is_ready(q) && (!q->large || r->under_way < PIECES);
 }
 
-/* Starts what can start: the first of the line, and what does not stand in line. */
+/* Starts what can start: the first of each line, and what does not stand in line. */
 static bool start_some(lcl_ranks *r) {
-  bool any = false, head = true;
+  bool any = false, head[2] = { true, true };
   pthread_mutex_lock(&r->lock);
   for (request **link = &r->first; *link;) {
     request *q = *link;
-    const bool now = q->kind == GATHER_APART || (head && may_start(r, q));
+    const bool now = q->kind == GATHER_APART || (head[q->large] && may_start(r, q));
     if (!now) {
-      head = false;
+      head[q->large] = false;
       link = &q->next;
       continue;
     }
@@ -283,7 +307,7 @@ static bool start_some(lcl_ranks *r) {
     pthread_mutex_lock(&r->lock);
     any = true;
     link = &r->first;
-    head = true;
+    head[0] = head[1] = true;
   }
   pthread_mutex_unlock(&r->lock);
   return any;
@@ -293,10 +317,10 @@ static bool start_some(lcl_ranks *r) {
 static bool finish_some(lcl_ranks *r) {
   bool any = false, piece_left = false;
   for (request **link = &r->active; *link;) {
-    const bool mean = (*link)->kind == MEAN;
+    const bool piece = (*link)->large;
     int over = 0;
-    if (!mean || !piece_left) MPI_Test(&(*link)->mpi, &over, MPI_STATUS_IGNORE);
-    piece_left |= mean && !over;
+    if (!piece || !piece_left) MPI_Test(&(*link)->mpi, &over, MPI_STATUS_IGNORE);
+    piece_left |= piece && !over;
     if (over)
       finish(r, link), any = true;
     else
@@ -385,13 +409,14 @@ lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from
   request q = { .kind = kind == LCL_EXCHANGE_MEAN ? MEAN : MOMENTS,
                 .weight = weight,
                 .ready = ready };
-  const size_t each = q.kind == MEAN ? PIECE / sizeof *from : n;
+  q.large = q.kind == MEAN && n * sizeof *from >= LARGE;
+  const size_t each = q.large ? PIECE / sizeof *from : n;
   for (size_t at = 0; at < n; at += each) {
     q.buf = from + at;
     q.to = to + at;
     q.n = LCL_MIN(each, n - at);
-    q.piece = at + q.n < n;
-    if (!q.piece) clRetainEvent(q.done = done);
+    q.more = at + q.n < n;
+    if (!q.more) clRetainEvent(q.done = done);
     clRetainEvent(ready);
     if (!ask(r, &q)) return LCL_ERR_HOST_MEMORY;
   }
@@ -549,7 +574,7 @@ static lcl_status join(lcl_ranks *r, const MPI_Comm *communicator) {
   MPI_Comm_create_errhandler(on_error, &r->handler);
   MPI_Comm_set_errhandler(r->comm, r->handler);
   MPI_Comm_dup(r->comm, &r->apart);
-  MPI_Comm_split(r->comm, 0, -r->rank, &r->reversed);
+  for (int i = 0; i < 2; i++) MPI_Comm_split(r->comm, 0, i ? -r->rank : r->rank, &r->pieces[i]);
   MPI_Op_create(join_moments, 1, &r->join_moments);
   MPI_Comm machine;
   MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &machine);
@@ -564,7 +589,7 @@ lcl_status lcl_ranks_create(const void *communicator, lcl_ranks **out) {
   *out = NULL;
   lcl_ranks *r = lcl__alloc(sizeof *r);
   if (!r) return LCL_ERR_HOST_MEMORY;
-  r->comm = r->apart = r->reversed = MPI_COMM_NULL;
+  r->comm = r->apart = r->pieces[0] = r->pieces[1] = MPI_COMM_NULL;
   r->join_moments = MPI_OP_NULL;
   r->last = &r->first;
   r->end = &r->active;
@@ -600,7 +625,8 @@ void lcl_ranks_destroy(lcl_ranks *r) {
   }
   if (r->join_moments != MPI_OP_NULL) MPI_Op_free(&r->join_moments);
   if (r->apart != MPI_COMM_NULL) MPI_Comm_free(&r->apart);
-  if (r->reversed != MPI_COMM_NULL) MPI_Comm_free(&r->reversed);
+  for (int i = 0; i < 2; i++)
+    if (r->pieces[i] != MPI_COMM_NULL) MPI_Comm_free(&r->pieces[i]);
   if (r->comm != MPI_COMM_NULL) {
     MPI_Comm_free(&r->comm);
     MPI_Errhandler_free(&r->handler);
@@ -608,6 +634,10 @@ void lcl_ranks_destroy(lcl_ranks *r) {
   if (r->initialised) MPI_Finalize();
   free_all(r->first);
   free_all(r->unused);
+  for (block *next; r->blocks; r->blocks = next) {
+    next = r->blocks->next;
+    lcl__free(r->blocks);
+  }
   if (r->bell) bell_hold(r->bell, -1);
   pthread_mutex_destroy(&r->lock);
   pthread_cond_destroy(&r->done);

@@ -17,9 +17,9 @@ typedef enum lcl_exchange_kind {
                           become those of the whole */
 } lcl_exchange_kind;
 
-/* Starts it: n numbers from `from`, which is overwritten, to `to`; for moments both have room for
- * one more. The weights of all ranks add up to 1. Begins once `ready` is complete, sets the user
- * event `done`; both are retained until then. */
+/* Starts it: n numbers from `from`, which others may read meanwhile, to `to`; for moments both have
+ * room for one more. The weights of all ranks add up to 1. Begins once `ready` is complete, sets
+ * the user event `done`; both are retained until then. Large means are a sequence of their own. */
 lcl_status lcl__ranks_exchange(lcl_ranks *r, lcl_exchange_kind kind, float *from, float *to,
                                size_t n, float weight, cl_event ready, cl_event done);
 

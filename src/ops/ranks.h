@@ -10,8 +10,7 @@ typedef struct lcl_exchange lcl_exchange;
 /* Emits the launch that sends `floats` numbers. *out belongs to the program. */
 lcl_status lcl__emit_mean_start(lcl_lower *lw, const lcl_graph *g, lcl_arg from, size_t floats,
                                 lcl_exchange **out);
-/* From and to buffers in host memory, another place each: what is sent may be overwritten, and
- * nothing is copied. */
+/* From and to buffers in host memory, another place each: nothing is copied. */
 lcl_status lcl__emit_mean_start_in_host_memory(lcl_lower *lw, const lcl_graph *g, lcl_arg from,
                                                lcl_arg to, size_t floats, lcl_exchange **out);
 /* Emits the launch that waits for the mean and writes it. */
