@@ -22,7 +22,7 @@ import time
 from array import array
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-from common import LATENTCL, events, read_safetensors
+from common import LATENTCL, events, read_safetensors, write_safetensors
 
 FOLDER = tempfile.mkdtemp(prefix='latentcl-ranks-')
 MPIRUN = ['mpirun', '--oversubscribe', '--bind-to', 'none']
@@ -53,14 +53,13 @@ def parameters(run_folder):
 
 def turn_last_bits(run_folder):
     path = '%s/%s/last.safetensors' % (FOLDER, run_folder)
-    data = bytearray(open(path, 'rb').read())
-    n = struct.unpack('<Q', data[:8])[0]
-    for name, e in json.loads(data[8:8 + n]).items():
+    head, data = read_safetensors(path)
+    data = bytearray(data)
+    for name, e in head.items():
         if name != '__metadata__' and e['dtype'] == 'F32' and not name.startswith('train.'):
-            first, end = (8 + n + at for at in e['data_offsets'])
-            words = array('I', data[first:end])
-            data[first:end] = array('I', [w ^ 1 if w & 0x7fffffff else w for w in words]).tobytes()
-    open(path, 'wb').write(data)
+            part = slice(*e['data_offsets'])
+            data[part] = array('I', [w ^ 1 if w & 0x7fffffff else w for w in array('I', data[part])]).tobytes()
+    write_safetensors(path, head, data)
 
 
 def distance(a, b):
