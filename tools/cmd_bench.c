@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 #include "bench/bench.h"
 #include "bench/compare.h"
@@ -227,12 +228,6 @@ static double start_once(const char *dir, const char *what, const char *device) 
   return pclose(f) == 0 && got ? lcl__strtod(line, NULL) : -1;
 }
 
-static void remove_caches(const char *dir) {
-  char command[64];
-  snprintf(command, sizeof command, "rm -rf %s", dir);
-  if (system(command) != 0) cli_fail("%s is left behind", dir);
-}
-
 /* The workload as the shell takes it; false: it cannot. */
 static bool quoted(const char *name, const options *o, char *out, size_t size) {
   size_t n = (size_t)snprintf(out, size, "'%s'", name);
@@ -254,7 +249,7 @@ static void measure_starts(lcl_bench_row *row, const char *name, const options *
   if (!mkdtemp(dir)) return;
   row->cold_compile = start_once(dir, what, device);
   if (row->cold_compile >= 0 && !cli_stopped()) row->cached_compile = start_once(dir, what, device);
-  remove_caches(dir);
+  lcl__folder_remove(dir);
 }
 
 /* The folders of this user's benchmarks that were killed. */
@@ -271,7 +266,7 @@ static void remove_left_behind(void) {
         st.st_uid != geteuid() || end > 40)
       continue;
     snprintf(dir, sizeof dir, "/tmp/%.40s", e->d_name);
-    remove_caches(dir);
+    lcl__folder_remove(dir);
   }
   if (tmp) closedir(tmp);
 }
