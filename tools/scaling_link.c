@@ -87,14 +87,15 @@ int MPI_Iallreduce(const void *from, void *to, int n, MPI_Datatype type, MPI_Op 
   return err;
 }
 
-/* When the link is done with call i; calls end in their order. 0: that is not known yet. */
+/* When the link is done with call i; 0: that is not known yet. Ranks may call in other orders: what
+ * another has not begun holds up nobody. */
 static double over(unsigned i) {
   for (unsigned k = first; k != i + 1; k++) {
     call *c = &calls[k % MOST];
     int known = 0;
     if (c->over > 0) continue;
     PMPI_Test(&c->joined, &known, MPI_STATUS_IGNORE);
-    if (!known) return 0;
+    if (!known) continue;
     c->over = link_free = fmax(c->last, link_free) + c->cost;
   }
   return calls[i % MOST].over;
