@@ -1,9 +1,11 @@
 #!/bin/bash
 # How tools/gpu_day goes on, stops and reports, with commands that only pretend: test_gpu_day.sh GPU_DAY
 set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+folder=$(mktemp -d)/with\ a\ blank
+mkdir "$folder"
+trap 'rm -rf "${folder%/*}"' EXIT
 cp "$1" "$folder/gpu_day"
+quoted=$(printf %q "$folder") # a peer is a command, whose words are taken apart
 fail() { echo "$*" >&2; cat "$folder/said" >&2; exit 1; }
 # expect CODE ARGUMENT...: gpu_day ends with that code; what it says is in $folder/said.
 expect() {
@@ -40,6 +42,8 @@ expect 2
 expect 2 --minutes x "$folder/out"
 expect 2 --minutes
 expect 2 --unknown "$folder/out"
+expect 2 "$folder/out" --device gpu
+grep -q 'expected one folder for the results, behind the options' "$folder/said" || fail 'no word about the order'
 
 echo tune >"$folder/broken"
 expect 1 "$folder/out"
@@ -53,8 +57,8 @@ grep -q 'peer torch: skipped: python3 has no torch here' "$folder/out/summary.tx
 : >"$folder/broken"
 expect 0 --peer 'a peer' "$folder/out"
 [ "$(count '^bench')" = 3 ] && [ "$(count '^tune')" = 2 ] && [ "$(count '^dag')" = 1 ] || fail 'what was done was done again'
-grep -q "^peer --peer a peer --latentcl $folder/latentcl" "$folder/calls" || fail 'the peer did not run'
-script="python3 $folder/tools/peers/torch_steps.py --seconds 1"
+grep -qF "peer --peer a peer --latentcl $quoted/latentcl" "$folder/calls" || fail 'the peer did not run'
+script="python3 $quoted/tools/peers/torch_steps.py --seconds 1"
 peers() { rm -f "$folder/out/peer.done"; expect 0 "$folder/out"; tail -1 "$folder/calls"; }
 echo torch >"$folder/bin/has"
 [[ "$(peers)" = "peer --peer torch=$script --latentcl "* ]] || fail 'PyTorch did not run'
@@ -68,7 +72,38 @@ echo doctor >"$folder/broken"
 expect 1 "$folder/none"
 [ "$(count .)" = 1 ] && grep -q 'it is broken' "$folder/said" || fail 'it went on without a device'
 
-# The time is kept.
+for selector in doctor devices; do
+  echo $selector >"$folder/broken"
+  : >"$folder/calls"
+  expect 1 --device x "$folder/none-$selector"
+  ! grep -q '^\(bench\|tune\)' "$folder/calls" && grep -q 'it is broken' "$folder/said" || fail 'it went on without that device'
+done
+
+# Results of two devices do not mix.
+: >"$folder/broken"
+expect 1 --device 1:0 "$folder/out"
+grep -q 'holds results with no --device' "$folder/said" || fail 'it mixed devices'
+expect 1 "$folder/none-devices"
+grep -q 'holds results with --device x' "$folder/said" || fail 'it mixed devices'
+
+# The time is kept; it is a decimal number.
+expect 0 --minutes 08 "$folder/eight"
 : >"$folder/broken"
 expect 1 --minutes 0 "$folder/late"
 grep -q 'no time left' "$folder/late/summary.txt" || fail 'it has no end'
+
+# Ctrl-C ends it and what it runs, at once, and the same command goes on.
+cat >"$folder/latentcl" <<'W'
+#!/bin/bash
+[ "$1" != check ] || { touch "$(dirname "$0")/checking"; exec sleep 50; }
+W
+env --default-signal=INT setsid "$folder/gpu_day" "$folder/stopped" >"$folder/said" 2>&1 &
+day=$!
+until [ -e "$folder/checking" ]; do sleep 0.1; done
+SECONDS=0 got=0
+kill -INT -- "-$day" # to the group in front, as a terminal does
+wait "$day" || got=$?
+[ "$got" = 130 ] && [ $SECONDS -lt 20 ] || fail "Ctrl-C: exit code $got after $SECONDS s"
+[ -z "$(pgrep -s "$day")" ] || fail 'what it ran is left'
+[ -e "$folder/stopped/devices.done" ] && [ ! -e "$folder/stopped/check.done" ] || fail 'what was stopped counts as done'
+grep -q 'the same command goes on' "$folder/said" || fail 'no word about going on'
