@@ -74,6 +74,8 @@ def to_bytes(text: str | None) -> bytes | None:
     """A text for the library."""
     if text is None:
         return None
+    if not isinstance(text, str):
+        raise TypeError(f"expected a text, not {text!r}")
     if "\0" in text:
         raise ValueError(f"{text!r} has a NUL character")
     return text.encode()

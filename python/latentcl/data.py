@@ -133,19 +133,36 @@ def open_data(path: str | Path | None = None, **options: Any) -> Splits:
     return Splits(parts[0], parts[1], parts[2], out.format.decode())
 
 
+def _to_saved(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images or features and their labels as they are written, or why they will not do."""
+    x = np.asarray(x)
+    if x.ndim not in (2, 4) or x.size == 0:
+        raise ValueError(f"{name}images must be (N,C,H,W) or (N,F), not {x.shape}")
+    if x.dtype != np.uint8:
+        x = to_array(name + "images", x, np.dtype(np.float32), x.shape)
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name}images has numbers that are not finite in float32")
+    return x, None if y is None else to_array(name + "labels", np.asarray(y), np.dtype(np.int32), (len(x),))
+
+
 def save_data(folder: str | Path, images: np.ndarray, labels: np.ndarray | None = None, test_images: np.ndarray | None = None,
               test_labels: np.ndarray | None = None) -> None:
-    """Writes arrays as a data set that train(data=folder) takes: images (N,C,H,W) or features (N,F), uint8 or float32."""
+    """Writes arrays as a data set that train(data=folder) takes: images (N,C,H,W) or features (N,F), uint8 or float32, and a whole number
+    for each as its label. Arrays that an earlier call left in the folder are replaced."""
+    if test_images is None and test_labels is not None:
+        raise ValueError("test_labels without test_images")
+    parts = {"" if test_images is None else "train_": _to_saved("", images, labels)}
+    if test_images is not None:
+        parts["test_"] = _to_saved("test_", test_images, test_labels)
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    prefix = "" if test_images is None else "train_"
-    for name, x, y in ((prefix, images, labels), ("test_", test_images, test_labels)):
-        if x is None:
-            continue
-        x = np.asarray(x)
-        np.save(path / f"{name}features.npy", x if x.dtype == np.uint8 else x.astype(np.float32))
+    for prefix in ("", "train_", "test_"):  # those of a set with other parts would be read with these
+        for name in ("features", "labels"):
+            (path / f"{prefix}{name}.npy").unlink(missing_ok=True)
+    for prefix, (x, y) in parts.items():
+        np.save(path / f"{prefix}features.npy", x)
         if y is not None:
-            np.save(path / f"{name}labels.npy", np.asarray(y).astype(np.int32))
+            np.save(path / f"{prefix}labels.npy", y)
 
 
 class Prep(Owner):

@@ -15,9 +15,12 @@ static const char *class_text(const lcl_dataset *ds, int32_t label, char number[
 
 static lcl_status check(const lcl_dataset *ds) {
   char number[16];
-  if (ds->any_range || !ds->labels || (ds->channels != 1 && ds->channels != 3))
+  /* A height of 1 is a sound's or a vector's; PNG would cut its numbers to 256 levels. */
+  if (ds->any_range || !ds->labels || ds->height == 1 || (ds->channels != 1 && ds->channels != 3))
     return lcl__fail(LCL_ERR_ARGUMENT,
-                     "%s: only images with 1 or 3 channels and labels become PNG files", ds->name);
+                     "%s: only images with 1 or 3 channels and labels become PNG files, not "
+                     "features or sound",
+                     ds->name);
   for (int64_t i = 0; i < ds->count; i++)
     if (ds->labels[i] < 0)
       return lcl__fail(LCL_ERR_ARGUMENT, "%s: example %lld has no label, and so no folder",

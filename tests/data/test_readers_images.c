@@ -206,11 +206,14 @@ static void written_images(void **state) {
   lcl_splits_close(&s);
   const int64_t before = files_in(dir);
   snprintf(again, sizeof again, "%s/features", dir);
-  desc.path = "synthetic:features";
-  assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
-  assert_int_equal(lcl__data_write_images(&s, again), LCL_ERR_ARGUMENT);
-  assert_non_null(strstr(lcl_error_message(), "1 or 3 channels"));
-  lcl_splits_close(&s);
+  static const char *const no_images[] = { "synthetic:features", "synthetic:birds" };
+  for (size_t i = 0; i < LCL_COUNT(no_images); i++) {
+    desc.path = no_images[i];
+    assert_int_equal(lcl_data_open(&desc, &s), LCL_OK);
+    assert_int_equal(lcl__data_write_images(&s, again), LCL_ERR_ARGUMENT);
+    assert_non_null(strstr(lcl_error_message(), "1 or 3 channels"));
+    lcl_splits_close(&s);
+  }
   for (uint64_t nth = 0; nth < 200; nth += 13) { /* nothing stays of what fails on its way */
     lcl_status st = lcl_data_open(
         &(lcl_data_desc) { .synthetic_train = 20, .synthetic_test = 5, .valid = -1 }, &s);

@@ -69,6 +69,17 @@ def data():
     lcl.save_data("arrays", images, labels, images[:9], labels[:9])
     parts = lcl.open_data("arrays", valid=-1)
     assert len(parts.train) == 30 and len(parts.test) == 9 and np.allclose(parts.test[3], images[3] / 255, atol=1e-6)
+    # What would not be the same numbers is refused before anything is written; a set with other parts is replaced whole.
+    raises(ValueError, "labels must have the shape", lambda: lcl.save_data("refused", images, labels[:-1]))
+    raises(TypeError, "labels must be an array of int32, not of float64", lambda: lcl.save_data("refused", images, labels * 0.5))
+    raises(TypeError, "test_images must be an array of float32, not of complex128", lambda: lcl.save_data("refused", images, labels, images * 1j))
+    raises(ValueError, "not finite", lambda: lcl.save_data("refused", images * np.nan))
+    raises(ValueError, "must be (N,C,H,W) or", lambda: lcl.save_data("refused", images[0]))
+    raises(ValueError, "test_labels without test_images", lambda: lcl.save_data("refused", images, labels, test_labels=labels))
+    assert not Path("refused").exists()
+    lcl.save_data("arrays", images[:20], labels[:20])
+    assert sorted(p.name for p in Path("arrays").iterdir()) == ["features.npy", "labels.npy"]
+    raises(TypeError, "expected a text, not 5", lambda: lcl.Context(5))
 
 
 def training():
