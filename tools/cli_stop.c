@@ -1,17 +1,24 @@
 /* Signals that ask a command to finish what it does, save and end. */
+#include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "cli.h"
 
 static volatile sig_atomic_t stop_signal;
+static bool someone_waits; /* at a terminal: a workload of `bench` may take a minute to its end */
 
 /* The second one ends the process the ordinary way. */
 static void on_signal(int number) {
+  static const char word[] = "\nstopping when what runs is done; once more: at once\n";
   if (stop_signal) {
     signal(number, SIG_DFL);
     raise(number);
   }
   stop_signal = number;
+  const int before = errno;
+  if (someone_waits && write(STDERR_FILENO, word, sizeof word - 1) < 0) someone_waits = false;
+  errno = before;
 }
 
 enum { SIGNALS = 3 };
@@ -35,6 +42,7 @@ void cli_note_ignored(void) {
 
 void cli_catch_stop(void) {
   catching = true;
+  someone_waits = isatty(STDERR_FILENO);
   set_all();
 }
 

@@ -12,7 +12,7 @@ types:      elements of a type that an op's help does not list are refused.
 terminal:   names from outside cannot command a terminal; advice is true.
 compare:    results that are slower, wrong, missing or no results fail, and pages of them end.
 """
-import fcntl, json, math, os, re, shutil, signal, struct, subprocess, sys, tempfile, time
+import fcntl, json, math, os, pty, re, shutil, signal, struct, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 from common import LATENTCL, events as log, read, read_safetensors, refused, run, write_digits, write_idx, write_npy, write_png, write_safetensors
@@ -188,6 +188,21 @@ def one_writer():
     time.sleep(1)
     assert p.poll() is None, 'a signal that the parent ignores ended the run'
     ended(p, signal.SIGTERM)
+    # At a terminal the first signal is answered at once, since what runs may take a while to its end.
+    mine, its = pty.openpty()
+    p = subprocess.Popen([LATENTCL, 'bench', 'gemm-64', 'gemm-64', '--quick', '--seconds', '1'], stdout=subprocess.DEVNULL, stderr=its)
+    os.close(its)
+    said = b''
+    while b'gemm-64 ...' not in said:
+        said += os.read(mine, 4096)
+    p.send_signal(signal.SIGINT)
+    try:
+        while more := os.read(mine, 4096):
+            said += more
+    except OSError: # Linux says so at the end
+        pass
+    assert p.wait() == 130 and said.count(b'once more: at once') == 1 and said.index(b'once more') < said.index(b'bench: stopped'), said
+    os.close(mine)
     # A benchmark that is stopped keeps what it has measured, but does not put it in the place of older results; the folders that a
     # killed one left go.
     left = '/tmp/latentcl-bench-%d-abcdef' % 0x3fffffff
