@@ -116,7 +116,7 @@ _INTEGERS = (c_int, c_int64, c_size_t, c_uint, c_uint64)
 
 def set_field(structure: Any, name: str, kind: Any, value: Any) -> None:
     """Sets a field, or says why the value will not do; ctypes would cut a number that is too large in silence."""
-    if kind in _INTEGERS and kind(to_int(name, value)).value != value:
+    if kind in _INTEGERS and kind(value if kind is c_uint64 and isinstance(value, int) else to_int(name, value)).value != value:
         raise ValueError(f"{name} = {value} is out of its range")
     try:
         setattr(structure, name, value)

@@ -90,6 +90,7 @@ def training():
     assert r.test["n"] == 2000 and 0 < r.test["error_percent"] < 90 and any("epoch" in line for line in lines)
     assert Path("run/report.html").exists()
     raises(lcl.LatentCLError, "already holds a run", lambda: lcl.train(ctx, "semantic-noise", out="run"))
+    assert lcl.train(ctx, "vae", out="below", seed=-1, max_steps=1).steps == 1  # all 64 bits of a seed count
     raises(lcl.LatentCLError, 'no option "epoch" (did you mean epochs?)', lambda: lcl.train(ctx, "vae", out="no", epoch=1))
     raises(lcl.LatentCLError, 'no model "vea"; there are', lambda: lcl.train(ctx, "vea", out="no"))
     raises(lcl.LatentCLError, "", lambda: lcl.train(ctx, "vae", out="no", data="no_such_folder"))
