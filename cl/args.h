@@ -138,6 +138,11 @@ typedef struct winograd_tiles {
   arg_int th, tw, tiles;
 } winograd_tiles;
 
+/* winograd_panel: where filters lie, as conv_winograd.cl says. */
+typedef struct winograd_filters {
+  arg_int rs, ks, flip;
+} winograd_filters;
+
 /* winograd_filter_grad: a work-item has `share` tiles, panels_o panels of filters and panels_c of
  * channels. yl: floats a pixel of the gradient. */
 typedef struct winograd_blocks {

@@ -1,29 +1,41 @@
 /* conv_winograd.cl: 3x3 convolutions (stride and dilation 1) by minimal filtering, one work-item at
- * a time: Winograd's F(2x2, 3x3) (Lavin and Gray 2016).
+ * a time: Winograd's F(2x2, 3x3) and F(4x4, 3x3) (Lavin and Gray 2016).
  *
- * A tile of 2x2 outputs from 4x4 inputs d and a 3x3 filter g is
+ * A tile of OUTS x OUTS outputs from SPAN x SPAN inputs d and a 3x3 filter g is
  *   At ((G g Gt) * (Bt d B)) A
- * with an elementwise product, summed over the channels: 16 GEMMs, one a position.
+ * with an elementwise product, summed over the channels: SPAN*SPAN GEMMs, one a position.
  *
  * Buffers (f32; args.h has the fields; MR, NR and vectors as in packed.cl):
  *   w   filters: element (i,k) is the 3x3 at i*rs + k*ks, read backwards when flip is 1
  *   u   transformed filters [position][panel][k][NR], panels of NR filters, and a vector more from
  *       position to position
  *   x   images, channels-last (N,h,w,cl), and one more pixel of zeros; tile (n,ty,tx) begins at row
- *       2*ty + h0, column 2*tx + w0
+ *       OUTS*ty + h0, column OUTS*tx + w0
+ *   v   transformed inputs [position][block of KB channels][tile][KB], and a vector more from
+ *       position to position: at multiples of 4 KiB they would fall on the same lines of a cache
  *   y   (N,m,oh,ow)
  *
  * Tunables:
- *   VEC  floats in a vector: 16 or 8
- *   KT   tiles that winograd_filter_grad transforms at a time
- *   KB   channels of a tile that lie side by side for winograd
+ *   VEC   floats in a vector: 16 or 8
+ *   OUTS  2 or 4
+ *   KT    tiles that winograd_filter_grad transforms at a time
+ *   KB    channels of a tile that lie side by side for winograd
+ *   KC    channels whose filters winograd_panel transforms at a time; KB is a multiple
  */
+#ifndef OUTS
+#define OUTS 2
+#endif
 #ifndef KT
 #define KT 32
 #endif
 #ifndef KB
 #define KB 64
 #endif
+#ifndef KC
+#define KC 32
+#endif
+#define SPAN      (OUTS + 2)
+#define POSITIONS (SPAN * SPAN)
 
 #include "args.h"
 #include "packed.cl"
@@ -31,6 +43,92 @@
 TILE(more_large, MR, local, local, LLOAD, VEC)
 TILE(more_medium, ROWS_MEDIUM, local, local, LLOAD, VEC)
 TILE(more_small, ROWS_SMALL, local, local, LLOAD, VEC)
+
+/* Arrays of vectors stay in registers where the loops over them are unrolled. */
+#define UNROLL _Pragma("unroll")
+
+/* ---- transforms of one dimension ---- */
+
+#if OUTS == 2
+
+/* Bt d */
+static void transform_input(const floatv d[SPAN], floatv v[SPAN]) {
+  v[0] = d[0] - d[2], v[1] = d[1] + d[2], v[2] = d[2] - d[1], v[3] = d[1] - d[3];
+}
+
+/* G g */
+static void transform_filter(const floatv g[3], floatv u[SPAN]) {
+  u[0] = g[0];
+  u[1] = 0.5f * (g[0] + g[1] + g[2]);
+  u[2] = 0.5f * (g[0] - g[1] + g[2]);
+  u[3] = g[2];
+}
+
+/* At m */
+static void transform_output(const floatv m[SPAN], floatv y[OUTS]) {
+  y[0] = m[0] + m[1] + m[2];
+  y[1] = m[1] - m[2] - m[3];
+}
+
+/* A e */
+static void transform_gradient(const floatv e[OUTS], floatv u[SPAN]) {
+  u[0] = e[0], u[1] = e[0] + e[1], u[2] = e[0] - e[1], u[3] = -e[1];
+}
+
+/* Gt m */
+static void transform_sums(const floatv m[SPAN], floatv g[3]) {
+  g[0] = m[0] + 0.5f * (m[1] + m[2]);
+  g[1] = 0.5f * (m[1] - m[2]);
+  g[2] = 0.5f * (m[1] + m[2]) + m[3];
+}
+
+#else /* the points 0, 1, -1, 2, -2 and infinity */
+
+static void transform_input(const floatv d[SPAN], floatv v[SPAN]) {
+  const floatv p = d[4] - 4.0f * d[2], q = d[3] - 4.0f * d[1];
+  const floatv r = d[4] - d[2], s = d[3] - d[1];
+  v[0] = d[4] - 5.0f * d[2] + 4.0f * d[0];
+  v[1] = p + q, v[2] = p - q;
+  v[3] = r + 2.0f * s, v[4] = r - 2.0f * s;
+  v[5] = d[5] - 5.0f * d[3] + 4.0f * d[1];
+}
+
+static void transform_filter(const floatv g[3], floatv u[SPAN]) {
+  const floatv even = g[0] + g[2], twice = g[0] + 4.0f * g[2], odd = 2.0f * g[1];
+  u[0] = 0.25f * g[0];
+  u[1] = (-1.0f / 6) * (even + g[1]), u[2] = (-1.0f / 6) * (even - g[1]);
+  u[3] = (1.0f / 24) * (twice + odd), u[4] = (1.0f / 24) * (twice - odd);
+  u[5] = g[2];
+}
+
+static void transform_output(const floatv m[SPAN], floatv y[OUTS]) {
+  const floatv p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
+  y[0] = m[0] + p + r;
+  y[1] = q + 2.0f * s;
+  y[2] = p + 4.0f * r;
+  y[3] = q + 8.0f * s + m[5];
+}
+
+static void transform_gradient(const floatv e[OUTS], floatv u[SPAN]) {
+  const floatv p = e[0] + e[2], q = e[1] + e[3];
+  const floatv r = e[0] + 4.0f * e[2], s = 2.0f * e[1] + 8.0f * e[3];
+  u[0] = e[0];
+  u[1] = p + q, u[2] = p - q;
+  u[3] = r + s, u[4] = r - s;
+  u[5] = e[3];
+}
+
+static void transform_sums(const floatv m[SPAN], floatv g[3]) {
+  const floatv p = (-1.0f / 6) * (m[1] + m[2]), q = (-1.0f / 6) * (m[1] - m[2]);
+  const floatv r = (1.0f / 24) * (m[3] + m[4]), s = (1.0f / 12) * (m[3] - m[4]);
+  g[0] = 0.25f * m[0] + p + r;
+  g[1] = q + s;
+  g[2] = p + 4.0f * r + m[5];
+}
+
+#endif
+
+/* ---- inputs ---- */
 
 /* A tile: image, row and column of tiles. */
 typedef struct tile_at {
@@ -50,51 +148,64 @@ static tile_at next_tile(tile_at t, const winograd_tiles s) {
   return t;
 }
 
-/* Bt of column z of the four rows of pixels under a row of tiles; from: where those begin, or the
- * zeros behind the images for a row outside. */
+/* Bt of column z of the rows of pixels under a row of tiles; from: where those begin, or the zeros
+ * behind the images for a row outside. */
 static void transform_column(global const float *const *restrict from, global const float *zeros,
-                             floatv c[4], int z, int cl, int w) {
+                             floatv v[SPAN], int z, int cl, int w) {
   const int in = z >= 0 && z < w;
   const size_t at = in ? (size_t)z * cl : 0;
-  const floatv d0 = GLOAD(in && from[0] != zeros ? from[0] + at : zeros),
-               d1 = GLOAD(in && from[1] != zeros ? from[1] + at : zeros),
-               d2 = GLOAD(in && from[2] != zeros ? from[2] + at : zeros),
-               d3 = GLOAD(in && from[3] != zeros ? from[3] + at : zeros);
-  for (int r = 0; r < 4; r++) PREFETCH(from[r] + at + 8 * cl);
-  c[0] = d0 - d2, c[1] = d1 + d2, c[2] = d2 - d1, c[3] = d1 - d3;
-}
-
-/* Bt d B of VEC channels, which x begins with, of `count` tiles from j0 on: position e of tile l
- * goes to to[e*step + l*pitch]. Neighbours in a row share two of their four columns. */
-static void transform_tiles(global const float *restrict x, local float *restrict to, int step,
-                            int pitch, int j0, int count, const winograd_tiles s) {
-  global const float *zeros = x + (size_t)(s.tiles / (s.th * s.tw)) * s.h * s.w * s.cl, *from[4];
-  tile_at t = find_tile(j0, s);
-  floatv a[4], b[4], c[4], d[4];
-  for (int l = 0; l < count; l++, t = next_tile(t, s), to += pitch) {
-    const int z = 2 * t.x + s.w0;
-    if (l == 0 || t.x == 0) {
-      for (int r = 0; r < 4; r++) {
-        const int y = 2 * t.y + s.h0 + r;
-        from[r] = y >= 0 && y < s.h ? x + (size_t)(t.n * s.h + y) * s.w * s.cl : zeros;
-      }
-      transform_column(from, zeros, a, z, s.cl, s.w);
-      transform_column(from, zeros, b, z + 1, s.cl, s.w);
-    } else {
-      for (int r = 0; r < 4; r++) a[r] = c[r], b[r] = d[r];
-    }
-    transform_column(from, zeros, c, z + 2, s.cl, s.w);
-    transform_column(from, zeros, d, z + 3, s.cl, s.w);
-    for (int r = 0; r < 4; r++) {
-      LSTORE(a[r] - c[r], to + (4 * r) * step);
-      LSTORE(b[r] + c[r], to + (4 * r + 1) * step);
-      LSTORE(c[r] - b[r], to + (4 * r + 2) * step);
-      LSTORE(b[r] - d[r], to + (4 * r + 3) * step);
-    }
+  floatv d[SPAN];
+  UNROLL for (int r = 0; r < SPAN; r++) {
+    d[r] = GLOAD(in && from[r] != zeros ? from[r] + at : zeros);
+    PREFETCH(from[r] + at + 8 * cl);
   }
+  transform_input(d, v);
 }
 
-/* ---- forward and input gradient ---- */
+/* TRANSFORM_TILES defines a function: Bt d B of VEC channels, which x begins with, of `count` tiles
+ * from j0 on: position e of tile l goes to to[e*step + l*pitch]. Neighbours in a row share two of
+ * their columns. */
+#define TRANSFORM_TILES(NAME, SPACE, STORE)                                                        \
+  static void NAME(global const float *restrict x, SPACE float *restrict to, int step, int pitch,  \
+                   int j0, int count, const winograd_tiles s) {                                    \
+    global const float *zeros = x + (size_t)(s.tiles / (s.th * s.tw)) * s.h * s.w * s.cl;          \
+    global const float *from[SPAN];                                                                \
+    tile_at t = find_tile(j0, s);                                                                  \
+    floatv c[SPAN][SPAN]; /* [column][row] */                                                      \
+    for (int l = 0; l < count; l++, t = next_tile(t, s), to += pitch) {                            \
+      const int z = OUTS * t.x + s.w0;                                                             \
+      if (l == 0 || t.x == 0) {                                                                    \
+        UNROLL for (int r = 0; r < SPAN; r++) {                                                    \
+          const int y = OUTS * t.y + s.h0 + r;                                                     \
+          from[r] = y >= 0 && y < s.h ? x + (size_t)(t.n * s.h + y) * s.w * s.cl : zeros;          \
+        }                                                                                          \
+        transform_column(from, zeros, c[0], z, s.cl, s.w);                                         \
+        transform_column(from, zeros, c[1], z + 1, s.cl, s.w);                                     \
+      } else {                                                                                     \
+        UNROLL for (int r = 0; r < SPAN; r++) c[0][r] = c[OUTS][r], c[1][r] = c[OUTS + 1][r];      \
+      }                                                                                            \
+      UNROLL for (int b = 2; b < SPAN; b++) transform_column(from, zeros, c[b], z + b, s.cl, s.w); \
+      UNROLL for (int r = 0; r < SPAN; r++) {                                                      \
+        floatv d[SPAN], v[SPAN];                                                                   \
+        UNROLL for (int b = 0; b < SPAN; b++) d[b] = c[b][r];                                      \
+        transform_input(d, v);                                                                     \
+        UNROLL for (int b = 0; b < SPAN; b++) STORE(v[b], to + (SPAN * r + b) * step);             \
+      }                                                                                            \
+    }                                                                                              \
+  }
+TRANSFORM_TILES(transform_tiles, local, LSTORE)
+TRANSFORM_TILES(transform_tiles_global, global, GSTORE)
+
+/* v of `block` tiles a group. Groups: 0 blocks of tiles, 1 vectors of channels. */
+kernel ONE_ITEM void winograd_inputs(global const float *restrict x, global float *restrict v,
+                                     const winograd_tiles s, int block) {
+  const int begin = get_group_id(0) * block, c = get_group_id(1) * VEC;
+  const int step = (s.channels + KB - 1) / KB * KB * s.tiles + VEC;
+  transform_tiles_global(x + c, v + c / KB * KB * s.tiles + begin * KB + c % KB, step, KB, begin,
+                         min(block, s.tiles - begin), s);
+}
+
+/* ---- filters ---- */
 
 /* The 3x3 filters of `rows` <= VEC rows rs apart, from w on: g[t] has a lane a row, those beyond
  * are zero. More than the nine numbers of a row are read where they lie before `end`. */
@@ -125,6 +236,29 @@ static void load_filters(global const float *restrict w, global const float *end
 #endif
 }
 
+/* TRANSFORM_FILTERS defines a function: G g Gt of `rows` rows of filters, position e to
+ * to[e*step]. */
+#define TRANSFORM_FILTERS(NAME, SPACE, STORE)                                                      \
+  static void NAME(global const float *restrict w, global const float *end,                        \
+                   SPACE float *restrict to, size_t step, int rows, int rs, int flip) {            \
+    floatv g[9], a[3][SPAN]; /* G g, [column][row] */                                              \
+    for (int t = 0; t < 9; t++) g[t] = (floatv)(0.0f);                                             \
+    if (rows > 0) load_filters(w, end, g, rows, rs);                                               \
+    UNROLL for (int x = 0; x < 3; x++) {                                                           \
+      const floatv column[3] = { g[flip ? 8 - x : x], g[flip ? 5 - x : 3 + x],                     \
+                                 g[flip ? 2 - x : 6 + x] };                                        \
+      transform_filter(column, a[x]);                                                              \
+    }                                                                                              \
+    UNROLL for (int r = 0; r < SPAN; r++, to += SPAN * step) {                                     \
+      const floatv row[3] = { a[0][r], a[1][r], a[2][r] };                                         \
+      floatv u[SPAN];                                                                              \
+      transform_filter(row, u);                                                                    \
+      UNROLL for (int b = 0; b < SPAN; b++) STORE(u[b], to + b * step);                            \
+    }                                                                                              \
+  }
+TRANSFORM_FILTERS(transform_filters, local, LSTORE)
+TRANSFORM_FILTERS(transform_filters_global, global, GSTORE)
+
 /* G g Gt of the filters of a panel. Groups: 0 panels, 1 `chunk` values of k. */
 kernel ONE_ITEM void winograd_filter(global const float *restrict w, global float *restrict u,
                                      int m, int k_all, int chunk, int rs, int ks, int flip) {
@@ -132,45 +266,28 @@ kernel ONE_ITEM void winograd_filter(global const float *restrict w, global floa
   const int begin = get_group_id(1) * chunk, end = min(k_all, begin + chunk);
   const size_t step = (size_t)get_num_groups(0) * k_all * NR + VEC;
   global const float *stop = w + (size_t)m * k_all * 9;
-  for (int k = begin; k < end; k++) {
+  for (int k = begin; k < end; k++)
     for (int side = 0; side < NR; side += VEC) {
-      const int i0 = panel * NR + side, rows = min(VEC, m - i0);
-      global float *to = u + ((size_t)panel * k_all + k) * NR + side;
-      floatv g[9], a[12]; /* G g, 4 x 3 */
-      for (int t = 0; t < 9; t++) g[t] = (floatv)(0.0f);
-      if (rows > 0) load_filters(w + (size_t)i0 * rs + (size_t)k * ks, stop, g, rows, rs);
-      for (int x = 0; x < 3; x++) {
-        const floatv g0 = g[flip ? 8 - x : x], g1 = g[flip ? 5 - x : 3 + x];
-        const floatv g2 = g[flip ? 2 - x : 6 + x];
-        a[x] = g0;
-        a[3 + x] = 0.5f * (g0 + g1 + g2);
-        a[6 + x] = 0.5f * (g0 - g1 + g2);
-        a[9 + x] = g2;
-      }
-      for (int y = 0; y < 4; y++, to += 4 * step) {
-        const floatv g0 = a[3 * y], g1 = a[3 * y + 1], g2 = a[3 * y + 2];
-        GSTORE(g0, to);
-        GSTORE(0.5f * (g0 + g1 + g2), to + step);
-        GSTORE(0.5f * (g0 - g1 + g2), to + 2 * step);
-        GSTORE(g2, to + 3 * step);
-      }
+      const int i0 = panel * NR + side;
+      transform_filters_global(w + (size_t)i0 * rs + (size_t)k * ks, stop,
+                               u + ((size_t)panel * k_all + k) * NR + side, step,
+                               min(VEC, m - i0), rs, flip);
     }
-  }
 }
 
-/* v is [position][block of KB channels][tile][KB]. One vector more from position to position: at
- * multiples of 4 KiB they would fall on the same lines of a cache.
- *
- * Multiply: t[N][NR] = the first N tiles of v at a position, blocks of channels `block` floats
- * apart, times k rows of a panel of filters. */
-#define TILE_OF_TILES(NAME, N)                                                                     \
-  static void NAME(local const float *restrict v, int block, global const float *restrict u,       \
-                   int k, float *restrict t) {                                                     \
+/* ---- forward and input gradient ---- */
+
+/* TILE_OF_TILES defines a function: t[N][NR] becomes FROM(t) plus the first N tiles of v at a
+ * position, blocks of channels `block` floats apart, times k rows of a panel of filters. */
+#define TILE_OF_TILES(NAME, N, V_SPACE, U_SPACE, FROM)                                             \
+  static void NAME(V_SPACE const float *restrict v, int block, U_SPACE const float *restrict u,    \
+                   int k, local float *restrict t) {                                               \
     floatv c[N], d[N];                                                                             \
-    for (int r = 0; r < N; r++) c[r] = d[r] = (floatv)(0.0f);                                      \
+    for (int r = 0; r < N; r++) c[r] = FROM(t + r * NR), d[r] = FROM(t + r * NR + VEC);            \
     for (; k > 0; k -= KB, v += block, u += KB * NR)                                               \
       for (size_t e = 0, n = min(k, KB); e < n; e++) {                                             \
-        const floatv u0 = GLOAD(u + e * NR), u1 = GLOAD(u + e * NR + VEC);                         \
+        const floatv u0 = *(U_SPACE const floatu *)(u + e * NR);                                   \
+        const floatv u1 = *(U_SPACE const floatu *)(u + e * NR + VEC);                             \
         PREFETCH(u + (e + 8) * NR);                                                                \
         PREFETCH(u + (e + 8) * NR + VEC);                                                          \
         _Pragma("unroll") for (int r = 0; r < N; r++) {                                            \
@@ -179,33 +296,40 @@ kernel ONE_ITEM void winograd_filter(global const float *restrict w, global floa
           d[r] = fma(a, u1, d[r]);                                                                 \
         }                                                                                          \
       }                                                                                            \
-    for (int r = 0; r < N; r++) PSTORE(c[r], t + r * NR), PSTORE(d[r], t + r * NR + VEC);          \
+    for (int r = 0; r < N; r++) LSTORE(c[r], t + r * NR), LSTORE(d[r], t + r * NR + VEC);          \
   }
-TILE_OF_TILES(tiles_large, MR)
-TILE_OF_TILES(tiles_medium, ROWS_MEDIUM)
-TILE_OF_TILES(tiles_small, ROWS_SMALL)
+TILE_OF_TILES(tiles_large, MR, local, global, ZERO)
+TILE_OF_TILES(tiles_medium, ROWS_MEDIUM, local, global, ZERO)
+TILE_OF_TILES(tiles_small, ROWS_SMALL, local, global, ZERO)
+TILE_OF_TILES(panel_large, MR, global, local, LLOAD)
+TILE_OF_TILES(panel_medium, ROWS_MEDIUM, global, local, LLOAD)
+TILE_OF_TILES(panel_small, ROWS_SMALL, global, local, LLOAD)
+
+/* Tiles whose outputs are stored together, two vectors a row of outputs side by side. */
+#define SIDE (2 * VEC / OUTS)
+#define OUT  (OUTS * SIDE)
 
 /* Neighbouring tiles of a row, `n` outputs wide: from output `from` of the group's first row of
- * outputs on, to `at` in a plane of y; `below`: there is a second row. */
+ * outputs on, to `at` in a plane of y, `rows` rows. */
 typedef struct run {
-  int from, at, n, below;
+  int from, at, n, rows;
 } run;
 
-/* The runs of `count` <= MR tiles from j0 on, and how many. */
+/* The runs of `count` <= SIDE tiles from j0 on, and how many. */
 static int find_runs(run *restrict runs, int j0, int count, const winograd_tiles s) {
   tile_at t = find_tile(j0, s);
   int n = 0;
   for (int l = 0, tiles; l < count; l += tiles, n++) {
     tiles = min(count - l, s.tw - t.x);
-    runs[n] = (run) { 2 * l, (t.n * s.m * s.oh + 2 * t.y) * s.ow + 2 * t.x,
-                      min(2 * tiles, s.ow - 2 * t.x), 2 * t.y + 1 < s.oh };
+    runs[n] = (run) { OUTS * l, (t.n * s.m * s.oh + OUTS * t.y) * s.ow + OUTS * t.x,
+                      min(OUTS * tiles, s.ow - OUTS * t.x), min(OUTS, s.oh - OUTS * t.y) };
     t.x = 0;
     if (++t.y == s.th) t.y = 0, t.n++;
   }
   return n;
 }
 
-/* Copies n <= 2*MR floats: the last vector of each width ends where they end. */
+/* Copies n <= 2*VEC floats: the last vector of each width ends where they end. */
 static void copy_run(const float *restrict from, global float *restrict to, int n) {
 #if VEC == 16
   if (n >= 16) {
@@ -224,93 +348,142 @@ static void copy_run(const float *restrict from, global float *restrict to, int 
   }
 }
 
-/* Outputs of a group of tiles that lie side by side, in rows of vectors. */
-#define OUT ((2 * MR + VEC - 1) / VEC * VEC)
-
 /* At m A of VEC filters of `count` tiles, plus a bias a filter, activated, to out[row][OUT][VEC].
- * t: the sums at position 0, positions MR*NR apart. */
-static void transform_outputs(const float *restrict t, float *restrict out, floatv bias, int count,
-                              int act, float slope) {
-  for (int l = 0; l < count; l++, t += NR, out += 2 * VEC) {
-    floatv s[8]; /* At m, 2 x 4 */
-    for (int b = 0; b < 4; b++) {
-      const float *from = t + b * MR * NR;
-      const floatv m1 = PLOAD(from + 4 * MR * NR), m2 = PLOAD(from + 8 * MR * NR);
-      s[b] = PLOAD(from) + m1 + m2;
-      s[4 + b] = m1 - m2 - PLOAD(from + 12 * MR * NR);
+ * t: the sums at position 0, positions `step` apart. */
+static void transform_outputs(local const float *restrict t, int step, float *restrict out,
+                              floatv bias, int count, int act, float slope) {
+  for (int l = 0; l < count; l++, t += NR, out += OUTS * VEC) {
+    floatv a[SPAN][OUTS]; /* At m, [column][row] */
+    UNROLL for (int b = 0; b < SPAN; b++) {
+      floatv m[SPAN];
+      UNROLL for (int r = 0; r < SPAN; r++) m[r] = LLOAD(t + (r * SPAN + b) * step);
+      transform_output(m, a[b]);
     }
-    for (int a = 0; a < 2; a++) {
-      floatv o0 = s[4 * a] + s[4 * a + 1] + s[4 * a + 2] + bias;
-      floatv o1 = s[4 * a + 1] - s[4 * a + 2] - s[4 * a + 3] + bias;
-      if (act) o0 = activate(o0, act, slope), o1 = activate(o1, act, slope);
-      PSTORE(o0, out + a * OUT * VEC);
-      PSTORE(o1, out + a * OUT * VEC + VEC);
+    UNROLL for (int r = 0; r < OUTS; r++) {
+      floatv m[SPAN], y[OUTS];
+      UNROLL for (int b = 0; b < SPAN; b++) m[b] = a[b][r];
+      transform_output(m, y);
+      UNROLL for (int b = 0; b < OUTS; b++) {
+        y[b] += bias;
+        if (act) y[b] = activate(y[b], act, slope);
+        PSTORE(y[b], out + (r * OUT + b) * VEC);
+      }
     }
   }
 }
 
 /* out[row][OUT][VEC] -> planes[filter][row][OUT]. */
 static void transpose_outputs(const float *restrict out, float *restrict planes) {
-  for (int p = 0; p < 2 * OUT; p += VEC) {
+  for (int p = 0; p < OUTS * OUT; p += VEC) {
 #define LOAD_ROW(l) floatv v##l = PLOAD(out + (p + l) * VEC), w##l;
     ROWS_ALL(LOAD_ROW)
     TRANSPOSE(v, w);
-#define STORE_ROW(l) PSTORE(v##l, planes + l * 2 * OUT + p);
+#define STORE_ROW(l) PSTORE(v##l, planes + l * OUTS * OUT + p);
     ROWS_ALL(STORE_ROW)
 #undef STORE_ROW
 #undef LOAD_ROW
   }
 }
 
+/* Epilogue: what is added to the outputs, and the function of the result. */
+typedef struct epilogue {
+  global const float *bias; /* NULL: none */
+  int act;
+  float slope;
+} epilogue;
+
+/* Outputs of a panel of filters, the first of which is i0, and of `count` tiles from j0 on; t: sums
+ * of the first tile at position 0, tiles NR and positions `step` apart. */
+static void store_outputs(local const float *restrict t, int step, global float *restrict y, int i0,
+                          int j0, int count, const winograd_tiles s, const epilogue e) {
+  float out[OUTS * OUT * VEC] __attribute__((aligned(128)));
+  float planes[OUTS * OUT * VEC] __attribute__((aligned(128)));
+  float b[NR] __attribute__((aligned(128)));
+  run runs[SIDE];
+  for (int i = 0; i < OUTS * OUT * VEC; i++) out[i] = 0.0f;
+  for (int r = 0; r < NR; r++) b[r] = e.bias && i0 + r < s.m ? e.bias[i0 + r] : 0.0f;
+  for (int j = 0; j < count; j += SIDE, t += SIDE * NR) {
+    const int tiles = min(SIDE, count - j), n_runs = find_runs(runs, j0 + j, tiles, s);
+    for (int side = 0; side < NR && i0 + side < s.m; side += VEC) {
+      const int filters = min(VEC, s.m - i0 - side);
+      transform_outputs(t + side, step, out, PLOAD(b + side), tiles, e.act, e.slope);
+      transpose_outputs(out, planes);
+      for (int f = 0; f < filters; f++) {
+        global float *plane = y + (size_t)(i0 + side + f) * s.oh * s.ow;
+        for (int r = 0; r < n_runs; r++)
+          for (int q = 0; q < runs[r].rows; q++)
+            copy_run(planes + (f * OUTS + q) * OUT + runs[r].from, plane + runs[r].at + q * s.ow,
+                     runs[r].n);
+      }
+    }
+  }
+}
+
 /* y = convolution of x with the transformed filters u, plus a bias a filter (bias_kind 2),
- * activated. Groups: 0 `block` tiles, a multiple of MR. v: local memory of 16*block floats for
- * every channel, rounded up to KB, and 16 vectors. */
+ * activated. Groups: 0 `block` tiles. room: local memory of POSITIONS * (block * (channels, rounded
+ * up to KB, + NR) + 2*VEC) floats. */
 kernel ONE_ITEM void winograd(global const float *restrict u, global const float *restrict x,
                               global float *restrict y, global const float *restrict bias,
-                              local float *v, const winograd_tiles s, int block, int bias_kind,
+                              local float *room, const winograd_tiles s, int block, int bias_kind,
                               int act, float slope) {
-  float t[16 * MR * NR] __attribute__((aligned(128)));
-  float out[2 * OUT * VEC] __attribute__((aligned(128)));
-  float planes[2 * OUT * VEC] __attribute__((aligned(128)));
-  run runs[MR];
+  const epilogue e = { bias_kind ? bias : 0, act, slope };
   const int begin = get_group_id(0) * block, count = min(block, s.tiles - begin);
   const int step = (s.channels + KB - 1) / KB * KB * block + VEC, panels = (s.m + NR - 1) / NR;
+  const int step_t = block * NR + VEC;
   const size_t filters_step = (size_t)panels * s.channels * NR + VEC;
-  for (int e = 0; e < 2 * OUT * VEC; e++) out[e] = 0.0f;
+  local float *v = room, *t = room + POSITIONS * step;
   for (int c = 0; c < s.channels; c += VEC)
     transform_tiles(x + c, v + c / KB * KB * block + c % KB, step, KB, begin, count, s);
 
   for (int i0 = 0; i0 < s.m; i0 += NR) {
-    floatv offset[2] = { (floatv)(0.0f), (floatv)(0.0f) };
-    if (bias_kind) {
-      float b[NR] __attribute__((aligned(128)));
-      for (int r = 0; r < NR; r++) b[r] = i0 + r < s.m ? bias[i0 + r] : 0.0f;
-      offset[0] = PLOAD(b), offset[1] = PLOAD(b + VEC);
-    }
-    for (int j = 0; j < count; j += MR) {
-      const int tiles = min(MR, count - j), n_runs = find_runs(runs, begin + j, tiles, s);
-      for (int e = 0; e < 16; e++) {
-        global const float *b = u + e * filters_step + (size_t)i0 * s.channels;
-        local const float *a = v + e * step + j * KB;
-        if (tiles > ROWS_MEDIUM) tiles_large(a, KB * block, b, s.channels, t + e * MR * NR);
-        else if (tiles > ROWS_SMALL) tiles_medium(a, KB * block, b, s.channels, t + e * MR * NR);
-        else tiles_small(a, KB * block, b, s.channels, t + e * MR * NR);
+    for (int p = 0; p < POSITIONS; p++) {
+      global const float *b = u + p * filters_step + (size_t)i0 * s.channels;
+      for (int j = 0; j < count; j += MR) {
+        local const float *a = v + p * step + j * KB;
+        local float *to = t + p * step_t + j * NR;
+        if (count - j > ROWS_MEDIUM) tiles_large(a, KB * block, b, s.channels, to);
+        else if (count - j > ROWS_SMALL) tiles_medium(a, KB * block, b, s.channels, to);
+        else tiles_small(a, KB * block, b, s.channels, to);
       }
-      for (int side = 0; side < NR && i0 + side < s.m; side += VEC) {
-        const int filters = min(VEC, s.m - i0 - side);
-        transform_outputs(t + side, out, offset[side / VEC], tiles, act, slope);
-        transpose_outputs(out, planes);
-        for (int f = 0; f < filters; f++) {
-          global float *plane = y + (size_t)(i0 + side + f) * s.oh * s.ow;
-          for (int r = 0; r < n_runs; r++) {
-            const float *from = planes + f * 2 * OUT + runs[r].from;
-            copy_run(from, plane + runs[r].at, runs[r].n);
-            if (runs[r].below) copy_run(from + OUT, plane + runs[r].at + s.ow, runs[r].n);
-          }
-        }
+    }
+    store_outputs(t, step_t, y, i0, begin, count, s, e);
+  }
+}
+
+/* The same from transformed inputs v, where filters are many and tiles few: filters are transformed
+ * in passing. Groups: 0 panels of filters, 1 `block` tiles. room: local memory of
+ * POSITIONS * ((KC + block) * NR + 2*VEC) floats. */
+kernel ONE_ITEM void winograd_panel(global const float *restrict w, global const float *restrict v,
+                                    global float *restrict y, global const float *restrict bias,
+                                    local float *room, const winograd_tiles s,
+                                    const winograd_filters f, int block, int bias_kind, int act,
+                                    float slope) {
+  const epilogue e = { bias_kind ? bias : 0, act, slope };
+  const int i0 = get_group_id(0) * NR;
+  const int begin = get_group_id(1) * block, count = min(block, s.tiles - begin);
+  const int step = (s.channels + KB - 1) / KB * KB * s.tiles + VEC;
+  const int step_u = KC * NR + VEC, step_t = block * NR + VEC;
+  global const float *stop = w + (size_t)s.m * s.channels * 9;
+  local float *u = room, *t = room + POSITIONS * step_u;
+  clear(t, POSITIONS * step_t);
+  for (int c = 0; c < s.channels; c += KC) {
+    const int n = min(KC, s.channels - c);
+    for (int side = 0; side < NR; side += VEC)
+      for (int k = 0; k < n; k++)
+        transform_filters(w + (size_t)(i0 + side) * f.rs + (size_t)(c + k) * f.ks, stop,
+                          u + k * NR + side, step_u, min(VEC, s.m - i0 - side), f.rs, f.flip);
+    for (int p = 0; p < POSITIONS; p++) {
+      global const float *a = v + p * step + c / KB * KB * s.tiles + begin * KB + c % KB;
+      local const float *b = u + p * step_u;
+      local float *to = t + p * step_t;
+      for (int j = 0; j < count; j += MR, a += MR * KB, to += MR * NR) {
+        if (count - j > ROWS_MEDIUM) panel_large(a, 0, b, n, to);
+        else if (count - j > ROWS_SMALL) panel_medium(a, 0, b, n, to);
+        else panel_small(a, 0, b, n, to);
       }
     }
   }
+  store_outputs(t, step_t, y, i0, begin, count, s, e);
 }
 
 /* ---- filter gradient ---- */
@@ -327,35 +500,36 @@ static grad_room room_of(local float *room, const winograd_blocks b) {
   grad_room r = { .step_v = b.panels_c * KT * NR + VEC,
                   .step_u = b.panels_o * KT * VEC + VEC,
                   .step_s = b.panels_o * b.panels_c * MR * NR + VEC };
-  r.v = room, r.u = r.v + 16 * r.step_v, r.sums = r.u + 16 * r.step_u;
+  r.v = room, r.u = r.v + POSITIONS * r.step_v, r.sums = r.u + POSITIONS * r.step_u;
   return r;
 }
 
-/* Pack: A e At of tile t, e being its 2x2 output gradients, for MR filters; gy from the first. */
+/* Pack: A e At of tile t, e being its output gradients, for MR filters; gy from the first. */
 static void pack_gradient(global const float *restrict gy, local float *restrict u, int step,
                           const tile_at t, int yl, const winograd_tiles s) {
-  const int right = 2 * t.x + 1 < s.ow, below = 2 * t.y + 1 < s.oh;
-  const floatv none = (floatv)(0.0f);
-  global const float *from = gy + ((size_t)(t.n * s.oh + 2 * t.y) * s.ow + 2 * t.x) * yl;
-  const floatv e0 = GLOAD(from), e1 = right ? GLOAD(from + yl) : none;
-  const floatv f0 = below ? GLOAD(from + s.ow * yl) : none;
-  const floatv f1 = right && below ? GLOAD(from + (s.ow + 1) * yl) : none;
-  for (int r = 0; r < 2; r++) {
-    PREFETCH(from + (r * s.ow + 8) * yl);
-    PREFETCH(from + (r * s.ow + 9) * yl);
+  const int rows = s.oh - OUTS * t.y, columns = s.ow - OUTS * t.x; /* that are left */
+  global const float *zeros = gy + (size_t)(s.tiles / (s.th * s.tw)) * s.oh * s.ow * yl;
+  global const float *from = gy + ((size_t)(t.n * s.oh + OUTS * t.y) * s.ow + OUTS * t.x) * yl;
+  floatv a[OUTS][SPAN]; /* A e, [column][row] */
+  UNROLL for (int b = 0; b < OUTS; b++) {
+    floatv e[OUTS];
+    UNROLL for (int r = 0; r < OUTS; r++) {
+      e[r] = GLOAD(r < rows && b < columns ? from + (r * s.ow + b) * yl : zeros);
+      PREFETCH(from + (r * s.ow + b + 8) * yl);
+    }
+    transform_gradient(e, a[b]);
   }
-  const floatv a[8] = { e0, e1, e0 + f0, e1 + f1, e0 - f0, e1 - f1, -f0, -f1 }; /* A e, 4 x 2 */
-  for (int r = 0; r < 4; r++) {
-    LSTORE(a[2 * r], u + (4 * r) * step);
-    LSTORE(a[2 * r] + a[2 * r + 1], u + (4 * r + 1) * step);
-    LSTORE(a[2 * r] - a[2 * r + 1], u + (4 * r + 2) * step);
-    LSTORE(-a[2 * r + 1], u + (4 * r + 3) * step);
+  UNROLL for (int r = 0; r < SPAN; r++) {
+    floatv e[OUTS], to[SPAN];
+    UNROLL for (int b = 0; b < OUTS; b++) e[b] = a[b][r];
+    transform_gradient(e, to);
+    UNROLL for (int b = 0; b < SPAN; b++) LSTORE(to[b], u + (r * SPAN + b) * step);
   }
 }
 
 /* Multiply: kt tiles of the work-item's filters and channels onto the sums. */
 static void multiply_tiles(const grad_room r, int kt, int filters, int panels_c, int block_c) {
-  for (int e = 0; e < 16; e++) {
+  for (int e = 0; e < POSITIONS; e++) {
     for (int q = 0; q < panels_c; q++) {
       local const float *b = r.v + e * r.step_v + q * KT * NR;
       for (int o = 0; o < filters; o += MR) {
@@ -373,18 +547,17 @@ static void multiply_tiles(const grad_room r, int kt, int filters, int panels_c,
 /* Store: Gt m G of VEC channels of a filter, taps xl apart. */
 static void store_filter(local const float *restrict sums, global float *restrict part, int step,
                          int xl) {
-  floatv s[12]; /* Gt m, 3 x 4 */
-  for (int b = 0; b < 4; b++) {
-    const floatv m1 = LLOAD(sums + (4 + b) * step), m2 = LLOAD(sums + (8 + b) * step);
-    s[b] = LLOAD(sums + b * step) + 0.5f * (m1 + m2);
-    s[4 + b] = 0.5f * (m1 - m2);
-    s[8 + b] = 0.5f * (m1 + m2) + LLOAD(sums + (12 + b) * step);
+  floatv a[SPAN][3]; /* Gt m, [column][row] */
+  UNROLL for (int b = 0; b < SPAN; b++) {
+    floatv m[SPAN];
+    UNROLL for (int r = 0; r < SPAN; r++) m[r] = LLOAD(sums + (r * SPAN + b) * step);
+    transform_sums(m, a[b]);
   }
-  for (int a = 0; a < 3; a++) {
-    const floatv m1 = s[4 * a + 1], m2 = s[4 * a + 2];
-    GSTORE(s[4 * a] + 0.5f * (m1 + m2), part + (3 * a) * xl);
-    GSTORE(0.5f * (m1 - m2), part + (3 * a + 1) * xl);
-    GSTORE(0.5f * (m1 + m2) + s[4 * a + 3], part + (3 * a + 2) * xl);
+  UNROLL for (int r = 0; r < 3; r++) {
+    floatv m[SPAN], g[3];
+    UNROLL for (int b = 0; b < SPAN; b++) m[b] = a[b][r];
+    transform_sums(m, g);
+    UNROLL for (int b = 0; b < 3; b++) GSTORE(g[b], part + (3 * r + b) * xl);
   }
 }
 
@@ -392,8 +565,8 @@ static void store_filter(local const float *restrict sums, global float *restric
  *   Gt ( sum over the tiles of (A e At) * (Bt d B) ) G
  * Groups: 0 `share` tiles, of which KT are transformed at a time; 1 panels_o panels of MR filters,
  * 2 panels_c panels of NR channels. x has s.cl floats a pixel, gy (N,oh,ow,yl) is channels-last
- * too; part[group 0][filter][3*3][cl]. room: local memory of 16*(panels_c*NR*KT + panels_o*VEC*KT +
- * panels_o*MR*panels_c*NR + 3*VEC) floats. */
+ * too; part[group 0][filter][3*3][cl]. room: local memory of POSITIONS * (panels_c*NR*KT +
+ * panels_o*VEC*KT + panels_o*MR*panels_c*NR + 3*VEC) floats. */
 kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x,
                                           global const float *restrict gy,
                                           global float *restrict part, local float *restrict room,
@@ -404,9 +577,9 @@ kernel ONE_ITEM void winograd_filter_grad(global const float *restrict x,
   const int filters = min(b.panels_o * MR, s.m - o_begin);
   const int vectors = min(2 * b.panels_c, (s.cl - c_begin) / VEC), panels = (vectors + 1) / 2;
   const grad_room r = room_of(room, b);
-  clear(r.sums, 16 * r.step_s);
+  clear(r.sums, POSITIONS * r.step_s);
   if (vectors & 1) /* half a panel */
-    for (int e = 0; e < 16; e++)
+    for (int e = 0; e < POSITIONS; e++)
       for (int k = 0; k < KT; k++)
         LSTORE((floatv)(0.0f), r.v + e * r.step_v + ((panels - 1) * KT + k) * NR + VEC);
 

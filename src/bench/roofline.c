@@ -20,8 +20,11 @@ double lcl__bench_best_time(const lcl_bench_peaks *peaks, const lcl_program *p) 
   const char *label;
   for (size_t i = 0; (label = lcl__program_launch(p, i, &flops, &bytes)) != NULL; i++) {
     /* Useful arithmetic is 36 multiplications for 4 outputs of a 3x3 filter; Winograd's F(2x2,3x3)
-     * has to do 16 of them. */
-    if (strstr(label, " winograd")) flops *= 16.0 / 36;
+     * has to do 16 of them, F(4x4,3x3) 9. */
+    if (strstr(label, " winograd-4x4"))
+      flops *= 9.0 / 36;
+    else if (strstr(label, " winograd"))
+      flops *= 16.0 / 36;
     sum += fmax(flops / peaks->flops, bytes / lcl__bench_bandwidth(peaks, bytes));
   }
   return sum;

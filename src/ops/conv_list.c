@@ -2,16 +2,20 @@
 #include "ops/choose.h"
 #include "ops/conv.h"
 
-extern const lcl_conv_implementation lcl__conv_fft, lcl__conv_winograd, lcl__conv_few,
-    lcl__conv_direct, lcl__conv_nhwc, lcl__conv_im2col_clblast, lcl__conv_implicit_gemm;
+extern const lcl_conv_implementation lcl__conv_fft, lcl__conv_winograd2, lcl__conv_winograd4,
+    lcl__conv_few, lcl__conv_direct, lcl__conv_nhwc, lcl__conv_im2col_clblast,
+    lcl__conv_implicit_gemm;
 
 /* The last one can compute everything. */
-static const lcl_implementation *const list[] = {
-  &lcl__conv_fft.base,           &lcl__conv_winograd.base,
-  &lcl__conv_few.base,           &lcl__conv_direct.base,
-  &lcl__conv_nhwc.base,          &lcl__conv_im2col_clblast.base,
-  &lcl__conv_implicit_gemm.base, NULL
-};
+static const lcl_implementation *const list[] = { &lcl__conv_fft.base,
+                                                  &lcl__conv_winograd4.base,
+                                                  &lcl__conv_winograd2.base,
+                                                  &lcl__conv_few.base,
+                                                  &lcl__conv_direct.base,
+                                                  &lcl__conv_nhwc.base,
+                                                  &lcl__conv_im2col_clblast.base,
+                                                  &lcl__conv_implicit_gemm.base,
+                                                  NULL };
 
 const lcl_conv_implementation *lcl__conv_implementation_of(const lcl_implementation *im) {
   return (const lcl_conv_implementation *)im; /* whose first member it is */

@@ -1,6 +1,8 @@
-/* 3x3 convolutions and their gradients by Winograd's minimal filtering F(2x2,3x3): 16
- * multiplications where a direct one takes 36, at the price of transforms; for CPUs. See
- * cl/conv_winograd.cl. */
+/* 3x3 convolutions and their gradients by Winograd's minimal filtering, for CPUs: F(2x2,3x3) takes
+ * 16 multiplications where a direct one takes 36, F(4x4,3x3) 36 for 144, at the price of
+ * transforms. See cl/conv_winograd.cl. */
+#include <math.h>
+
 #include "ops/conv_gemm.h"
 #include "ops/gemm_args.h"
 
@@ -26,45 +28,48 @@ static view view_of(const lcl_conv_problem *p) {
   return w;
 }
 
-/* Tiles that a filter gradient transforms at a time; channels of a tile that lie side by side. */
-enum { GRAD_TILES = 40, CHANNELS = 64 };
+/* Channels of a tile that lie side by side. */
+enum { CHANNELS = 64 };
 
-static void kernel_options(int vec, char options[32]) {
-  snprintf(options, 32, "-DVEC=%d -DKT=%d -DKB=%d", vec, GRAD_TILES, CHANNELS);
+#define NAME2 "winograd"
+#define NAME4 "winograd-4x4"
+
+static const char *name_of(int outs) {
+  return outs == 2 ? NAME2 : NAME4;
 }
 
-/* Tiles of 2x2 outputs, and the kernels' tiles of GEMMs: mr rows by nr columns. */
+/* F(outs x outs, 3x3): tiles of outs x outs outputs, and the kernels' tiles of GEMMs: mr rows by nr
+ * columns. kc channels' filters, or kt tiles for a filter gradient, are transformed at a time. */
 typedef struct grid {
-  int vec, nr, mr;
+  int outs, positions, vec, nr, mr, kc, kt;
   int64_t th, tw, tiles;
 } grid;
 
-static grid grid_of(const lcl_caps *caps, const lcl_gemm *g) {
-  const lcl_patches *x = &g->patches;
-  const int vec = lcl__packed_vec(caps);
-  const int64_t th = lcl__ceil_div(x->gq, 2), tw = lcl__ceil_div(x->gr, 2);
-  return (grid) { vec, 2 * vec, lcl__packed_rows(vec), th, tw, x->images * th * tw };
-}
-
 enum { MOST_LOCAL = 1 << 20 };
 
-typedef struct tiling {
-  grid g;
-  int64_t block, local;
-} tiling;
+static int64_t room_of(const lcl_caps *caps) {
+  return (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
+}
 
-/* Blocks of tiles whose transformed inputs share local memory with room to spare for the filters
- * beside them in the L2 cache, but enough of them for all compute units. */
-static tiling tiling_of(const lcl_caps *caps, const view *w) {
-  tiling t = { .g = grid_of(caps, &w->g) };
-  const int64_t one = 16 * (int64_t)lcl__round_up((size_t)w->channels, CHANNELS) * t.g.mr *
-                      (int64_t)sizeof(float),
-                room = (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
-  const int64_t all = lcl__ceil_div(t.g.tiles, t.g.mr), units = lcl__units(caps);
-  const int64_t groups = LCL_MAX(1, LCL_MIN(LCL_MIN(8, room / LCL_MAX(one, 1)), all / (8 * units)));
-  t.block = groups * t.g.mr;
-  t.local = one * groups + 16 * t.g.vec * (int64_t)sizeof(float);
-  return t;
+static grid grid_of(const lcl_caps *caps, const lcl_gemm *g, int outs, int vec) {
+  const lcl_patches *x = &g->patches;
+  const int64_t th = lcl__ceil_div(x->gq, outs), tw = lcl__ceil_div(x->gr, outs);
+  return (grid) { .outs = outs,
+                  .positions = (outs + 2) * (outs + 2),
+                  .vec = vec,
+                  .nr = 2 * vec,
+                  .mr = lcl__packed_rows(vec),
+                  .kc = room_of(caps) < 256 << 10 ? 8 : 32,
+                  .kt = outs == 2 ? 40 : 32,
+                  .th = th,
+                  .tw = tw,
+                  .tiles = x->images * th * tw };
+}
+
+static lcl_source source_of(const grid *g, char options[64]) {
+  snprintf(options, 64, "-DVEC=%d -DOUTS=%d -DKB=%d -DKC=%d -DKT=%d", g->vec, g->outs, CHANNELS,
+           g->kc, g->kt);
+  return (lcl_source) { .file = "conv_winograd.cl", .options = options };
 }
 
 static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, int64_t channels,
@@ -84,23 +89,64 @@ static winograd_tiles tiles_of(lcl_lower *lw, const lcl_gemm *g, const grid *t, 
                             .tiles = lcl__int(lw, t->tiles) };
 }
 
-static lcl_status lower_images(lcl_lower *lw, const view *w) {
+/* ---- forward and input gradient ---- */
+
+/* A work-group has `block` tiles; streamed: and one panel of filters, which it transforms in
+ * passing, while else a launch of its own has transformed all filters. */
+typedef struct tiling {
+  grid g;
+  bool streamed;
+  int64_t block, local;
+} tiling;
+
+/* At least n tiles, as many as the kernels' tiles of GEMMs fill (MR, ROWS_MEDIUM and ROWS_SMALL of
+ * cl/packed.cl). */
+static int64_t fill(const grid *g, int64_t n) {
+  const int medium = g->vec == 16 ? 8 : 4, few = medium / 2;
+  const int64_t whole = n / g->mr * g->mr, rest = n - whole;
+  return whole + (rest > medium ? g->mr : rest > few ? medium : rest > 0 ? few : 0);
+}
+
+static tiling tiling_of(const lcl_caps *caps, const view *w, int outs,
+                        const lcl_kernel_params *params) {
+  tiling t = { .g = grid_of(caps, &w->g, outs, params->vector), .streamed = params->stream };
+  const int64_t channels = (int64_t)lcl__round_up((size_t)w->channels, CHANNELS);
+  t.block = fill(&t.g, LCL_MIN(params->tiles, t.g.tiles));
+  const int64_t floats = t.streamed ? t.g.nr * (t.g.kc + t.block) : t.block * (channels + t.g.nr);
+  t.local = (int64_t)sizeof(float) * t.g.positions * (floats + 2 * t.g.vec);
+  return t;
+}
+
+/* Transformed filters that few tiles need are not worth writing down. Else blocks of tiles leave
+ * room in the L2 cache for the filters beside them, and there are enough for all compute units. */
+static void choose_tiling(const lcl_caps *caps, const view *w, int outs,
+                          lcl_kernel_params *params) {
+  const grid g = grid_of(caps, &w->g, outs, params->vector);
+  const int64_t most = outs == 2 ? 64 : 32, enough = g.tiles / (8 * lcl__units(caps) * g.mr);
+  params->stream = g.tiles <= 128;
+  if (params->stream)
+    params->tiles = (int)fill(&g, lcl__ceil_div(g.tiles, lcl__ceil_div(g.tiles, most)));
+  else
+    params->tiles = (int)LCL_MAX(1, LCL_MIN(outs == 2 ? 4 : 1, enough)) * g.mr;
+  while (params->tiles > 1 && tiling_of(caps, w, outs, params).local > room_of(caps))
+    params->tiles = (int)fill(&g, params->tiles / 2);
+}
+
+/* Filters are transformed by a launch of their own. */
+static lcl_status lower_whole(lcl_lower *lw, const view *w, const tiling *t, int images,
+                              const winograd_tiles *tiles) {
   const lcl_gemm *g = &w->g;
   const lcl_patches *x = &g->patches;
-  const lcl_caps *caps = lcl__lower_caps(lw);
-  const tiling t = tiling_of(caps, w);
-  const int64_t panels = lcl__ceil_div(g->m, t.g.nr),
-                chunks = LCL_MAX(1, lcl__ceil_div(8 * lcl__units(caps), panels));
-  const int64_t chunk = lcl__ceil_div(w->channels, chunks),
-                cl = (int64_t)lcl__round_up((size_t)w->channels, (size_t)t.g.vec);
-  char options[32], label[160];
-  kernel_options(t.g.vec, options);
+  const int64_t panels = lcl__ceil_div(g->m, t->g.nr),
+                chunks = LCL_MAX(1, lcl__ceil_div(8 * lcl__units(lcl__lower_caps(lw)), panels)),
+                chunk = lcl__ceil_div(w->channels, chunks);
+  char options[64], label[160];
   snprintf(label, sizeof label, "%s filter transform", g->label);
-  const int u = lcl__scratch(lw, sizeof(float) *
-                                     (size_t)(16 * (panels * w->channels * t.g.nr + t.g.vec)));
+  const int u = lcl__scratch(
+      lw, sizeof(float) * (size_t)(t->g.positions * (panels * w->channels * t->g.nr + t->g.vec)));
   LCL_TRY(lcl__emit(
       lw, &(lcl_launch) { .label = label,
-                          .source = { .file = "conv_winograd.cl", .options = options },
+                          .source = source_of(&t->g, options),
                           .kernel = "winograd_filter",
                           LCL_ARGS(g->a, lcl__scratch_arg(lw, u, LCL_WRITE), lcl__i32(g->m),
                                    lcl__i32(w->channels), lcl__i32(chunk), lcl__i32(w->row),
@@ -108,26 +154,82 @@ static lcl_status lower_images(lcl_lower *lw, const view *w) {
                           .dims = 2,
                           .global = { (size_t)panels, (size_t)lcl__ceil_div(w->channels, chunk) },
                           .local = { 1, 1 },
-                          .bytes = 4.0 * 25 * (double)(g->m * w->channels) }));
-  const winograd_tiles tiles = tiles_of(lw, g, &t.g, w->channels, cl);
-  int copy;
-  LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &copy));
-  snprintf(label, sizeof label, "%s winograd", g->label);
+                          .bytes = 4.0 * (9 + t->g.positions) * (double)(g->m * w->channels) }));
+  snprintf(label, sizeof label, "%s %s", g->label, name_of(t->g.outs));
   return lcl__emit(
       lw, &(lcl_launch) {
               .label = label,
-              .source = { .file = "conv_winograd.cl", .options = options },
+              .source = source_of(&t->g, options),
               .kernel = "winograd",
-              LCL_ARGS(lcl__scratch_arg(lw, u, LCL_READ), lcl__scratch_arg(lw, copy, LCL_READ),
+              LCL_ARGS(lcl__scratch_arg(lw, u, LCL_READ), lcl__scratch_arg(lw, images, LCL_READ),
                        g->c, g->bias_kind ? g->bias : lcl__scratch_arg(lw, u, LCL_READ),
-                       lcl__local((size_t)t.local), LCL_STRUCT(tiles), lcl__i32(t.block),
+                       lcl__local((size_t)t->local), LCL_STRUCT(*tiles), lcl__i32(t->block),
                        lcl__i32(g->bias_kind), lcl__i32(g->act), lcl__f32(g->slope)),
               .dims = 1,
-              .global = { (size_t)lcl__ceil_div(t.g.tiles, t.block) },
+              .global = { (size_t)lcl__ceil_div(t->g.tiles, t->block) },
               .local = { 1 },
               .flops = g->flops,
               .bytes = 4.0 *
                        (double)(x->images * (w->channels * x->h * x->w + g->m * x->gq * x->gr)) });
+}
+
+/* Inputs are transformed by a launch of their own, filters in passing. */
+static lcl_status lower_streamed(lcl_lower *lw, const view *w, const tiling *t, int images,
+                                 const winograd_tiles *tiles) {
+  const lcl_gemm *g = &w->g;
+  const lcl_patches *x = &g->patches;
+  const int64_t vectors = lcl__ceil_div(w->channels, t->g.vec),
+                parts = LCL_MAX(1, lcl__ceil_div(8 * lcl__units(lcl__lower_caps(lw)), vectors)),
+                part = lcl__ceil_div(t->g.tiles, parts);
+  const int64_t floats = (int64_t)lcl__round_up((size_t)w->channels, CHANNELS) * t->g.tiles;
+  const winograd_filters filters = { .rs = lcl__int(lw, w->row),
+                                     .ks = lcl__int(lw, w->inner),
+                                     .flip = lcl__int(lw, w->flip) };
+  char options[64], label[160];
+  snprintf(label, sizeof label, "%s input transform", g->label);
+  /* The last tile of a GEMM may read beyond the last tile. */
+  const int v = lcl__scratch(
+      lw, sizeof(float) * (size_t)(t->g.positions * (floats + t->g.vec) + t->g.mr * CHANNELS));
+  LCL_TRY(lcl__emit(
+      lw, &(lcl_launch) { .label = label,
+                          .source = source_of(&t->g, options),
+                          .kernel = "winograd_inputs",
+                          LCL_ARGS(lcl__scratch_arg(lw, images, LCL_READ),
+                                   lcl__scratch_arg(lw, v, LCL_WRITE), LCL_STRUCT(*tiles),
+                                   lcl__i32(part)),
+                          .dims = 2,
+                          .global = { (size_t)lcl__ceil_div(t->g.tiles, part), (size_t)vectors },
+                          .local = { 1, 1 },
+                          .bytes = 4.0 * (double)(x->images * w->channels * x->h * x->w +
+                                                  t->g.positions * floats) }));
+  snprintf(label, sizeof label, "%s %s", g->label, name_of(t->g.outs));
+  return lcl__emit(
+      lw,
+      &(lcl_launch) { .label = label,
+                      .source = source_of(&t->g, options),
+                      .kernel = "winograd_panel",
+                      LCL_ARGS(g->a, lcl__scratch_arg(lw, v, LCL_READ), g->c,
+                               g->bias_kind ? g->bias : lcl__scratch_arg(lw, v, LCL_READ),
+                               lcl__local((size_t)t->local), LCL_STRUCT(*tiles),
+                               LCL_STRUCT(filters), lcl__i32(t->block), lcl__i32(g->bias_kind),
+                               lcl__i32(g->act), lcl__f32(g->slope)),
+                      .dims = 2,
+                      .global = { (size_t)lcl__ceil_div(g->m, t->g.nr),
+                                  (size_t)lcl__ceil_div(t->g.tiles, t->block) },
+                      .local = { 1, 1 },
+                      .flops = g->flops,
+                      .bytes = 4.0 * (double)(x->images * g->m * x->gq * x->gr +
+                                              9 * g->m * w->channels + t->g.positions * floats) });
+}
+
+static lcl_status lower_images(lcl_lower *lw, const view *w, int outs,
+                               const lcl_kernel_params *params) {
+  const tiling t = tiling_of(lcl__lower_caps(lw), w, outs, params);
+  const int64_t cl = (int64_t)lcl__round_up((size_t)w->channels, (size_t)t.g.vec);
+  const winograd_tiles tiles = tiles_of(lw, &w->g, &t.g, w->channels, cl);
+  int images;
+  LCL_TRY(lcl__gemm_channels_last(lw, &w->g, t.g.vec, &images));
+  return (t.streamed ? lower_streamed : lower_whole)(lw, w, &t, images, &tiles);
 }
 
 /* ---- filter gradient ---- */
@@ -137,29 +239,43 @@ typedef struct grad_tiling {
   int64_t share, splits, block_o, block_c, local;
 } grad_tiling;
 
-/* Blocks of at most 70 filters by 64 channels: their sums and a round's transforms stay in the
- * L2 cache. */
-static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g) {
-  const lcl_patches *x = &g->patches;
-  const int64_t units = lcl__units(caps);
-  grad_tiling t = { .g = grid_of(caps, g) };
-  t.block_o = LCL_MIN(5, lcl__ceil_div(g->m, t.g.mr));
-  t.block_c = LCL_MIN(2, lcl__ceil_div(x->channels, t.g.nr));
-  const int64_t blocks = lcl__ceil_div(lcl__ceil_div(g->m, t.g.mr), t.block_o) *
-                         lcl__ceil_div(lcl__ceil_div(x->channels, t.g.nr), t.block_c);
-  t.splits = LCL_MAX(1, LCL_MIN(lcl__ceil_div(4 * units, blocks), t.g.tiles / (4 * GRAD_TILES)));
-  t.share = lcl__ceil_div(lcl__ceil_div(t.g.tiles, t.splits), GRAD_TILES) * GRAD_TILES;
+static int64_t grad_local(const grad_tiling *t) {
+  return t->g.positions * (int64_t)sizeof(float) *
+         (t->g.kt * (t->block_c * t->g.nr + t->block_o * t->g.vec) +
+          t->block_o * t->g.mr * t->block_c * t->g.nr + 3 * t->g.vec);
+}
+
+/* Blocks of at most 70 filters by 64 channels, whose sums and a round's transforms stay in the L2
+ * cache. */
+static grad_tiling grad_tiling_of(const lcl_caps *caps, const lcl_gemm *g, int outs, int vec) {
+  const int64_t units = lcl__units(caps), most_c = outs == 2 ? 2 : 1;
+  grad_tiling t = { .g = grid_of(caps, g, outs, vec) };
+  const int64_t panels_o = lcl__ceil_div(g->m, t.g.mr),
+                panels_c = lcl__ceil_div(g->patches.channels, t.g.nr);
+  t.block_o = LCL_MIN(5, panels_o);
+  t.block_c = LCL_MIN(most_c, panels_c);
+  while (grad_local(&t) > room_of(caps) && t.g.kt > 1) {
+    if (t.g.kt >= 16)
+      t.g.kt /= 2;
+    else if (t.block_c > 1)
+      t.block_c--;
+    else if (t.block_o > 1)
+      t.block_o--;
+    else
+      t.g.kt /= 2;
+  }
+  const int64_t blocks = lcl__ceil_div(panels_o, t.block_o) * lcl__ceil_div(panels_c, t.block_c);
+  t.splits = LCL_MAX(1, LCL_MIN(lcl__ceil_div(4 * units, blocks), t.g.tiles / (4 * t.g.kt)));
+  t.share = lcl__ceil_div(lcl__ceil_div(t.g.tiles, t.splits), t.g.kt) * t.g.kt;
   t.splits = lcl__ceil_div(t.g.tiles, t.share);
-  t.local = 16 * (int64_t)sizeof(float) *
-            (GRAD_TILES * (t.block_c * t.g.nr + t.block_o * t.g.vec) +
-             t.block_o * t.g.mr * t.block_c * t.g.nr + 3 * t.g.vec);
+  t.local = grad_local(&t);
   return t;
 }
 
-static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
+static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g, int outs, int vec) {
   const lcl_patches *x = &g->patches;
   const lcl_caps *caps = lcl__lower_caps(lw);
-  const grad_tiling t = grad_tiling_of(caps, g);
+  const grad_tiling t = grad_tiling_of(caps, g, outs, vec);
   const lcl_gemm gradient = { .label = g->label,
                               .batch = 1,
                               .b = g->a,
@@ -179,14 +295,13 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
   LCL_TRY(lcl__gemm_channels_last(lw, g, t.g.vec, &images));
   LCL_TRY(lcl__gemm_channels_last(lw, &gradient, t.g.vec, &gradients));
   const int part = lcl__scratch(lw, sizeof(float) * (size_t)(t.splits * g->m * 9 * xl));
-  char options[32], label[160];
-  kernel_options(t.g.vec, options);
-  snprintf(label, sizeof label, "%s winograd", g->label);
+  char options[64], label[160];
+  snprintf(label, sizeof label, "%s %s", g->label, name_of(t.g.outs));
   LCL_TRY(lcl__emit(
       lw,
       &(lcl_launch) {
           .label = label,
-          .source = { .file = "conv_winograd.cl", .options = options },
+          .source = source_of(&t.g, options),
           .kernel = "winograd_filter_grad",
           LCL_ARGS(lcl__scratch_arg(lw, images, LCL_READ),
                    lcl__scratch_arg(lw, gradients, LCL_READ), lcl__scratch_arg(lw, part, LCL_WRITE),
@@ -204,38 +319,108 @@ static lcl_status lower_filter_grad(lcl_lower *lw, const lcl_gemm *g) {
 
 /* ---- all three ---- */
 
-static bool supported(const lcl_caps *caps, const lcl_conv_problem *p) {
+/* What a choice leaves open (0), as older records do, filled in. */
+static lcl_kernel_params complete(const lcl_caps *caps, const lcl_conv_problem *p, int outs,
+                                  const lcl_kernel_params *params) {
+  lcl_kernel_params all = params ? *params : (lcl_kernel_params) { 0 };
+  const view w = view_of(p);
+  if (!all.vector) all.vector = lcl__packed_vec(caps);
+  if (!all.tiles && p->pass != LCL_CONV_FILTER_GRAD) choose_tiling(caps, &w, outs, &all);
+  return all;
+}
+
+static bool legal(const lcl_caps *caps, const lcl_conv_problem *p, int outs,
+                  const lcl_kernel_params *params) {
+  const lcl_kernel_params all = complete(caps, p, outs, params);
+  const view w = view_of(p);
+  if (all.vector != 8 && all.vector != 16) return false;
+  const int64_t local = p->pass == LCL_CONV_FILTER_GRAD
+                            ? grad_tiling_of(caps, &w.g, outs, all.vector).local
+                            : tiling_of(caps, &w, outs, &all).local;
+  return local <= room_of(caps);
+}
+
+/* Fewer channels or filters are no gain for F(4x4,3x3); and sums of whole numbers over up to 33, as
+ * check has them, stay exact. */
+enum { LEAST_CHANNELS_4 = 40 };
+
+static bool supported(const lcl_caps *caps, const lcl_conv_problem *p, int outs) {
   const lcl_conv_attr *a = &p->a;
   const lcl_conv_sizes *s = &p->s;
-  if (!caps->packed || a->groups != 1 || s->kh != 3 || s->kw != 3 ||
-      LCL_MAX(a->stride[0], a->stride[1]) > 1 || LCL_MAX(a->dilation[0], a->dilation[1]) > 1 ||
-      s->n * s->c * s->h * s->w * s->o == 0)
-    return false;
-  const view w = view_of(p);
-  const int64_t local = p->pass == LCL_CONV_FILTER_GRAD ? grad_tiling_of(caps, &w.g).local
-                                                        : tiling_of(caps, &w).local;
-  return local <= (int64_t)LCL_MIN(caps->local_mem, (size_t)MOST_LOCAL);
+  if (outs == 4 && LCL_MIN(s->c, s->o) < LEAST_CHANNELS_4) return false;
+  return caps->packed && a->groups == 1 && s->kh == 3 && s->kw == 3 && a->stride[0] == 1 &&
+         a->stride[1] == 1 && a->dilation[0] == 1 && a->dilation[1] == 1 &&
+         s->n * s->c * s->h * s->w * s->o > 0 && legal(caps, p, outs, NULL);
 }
 
-static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p) {
-  const view w = view_of(p);
-  if (p->s.c < 32 || p->s.o < 32) return false;
-  if (p->pass == LCL_CONV_FILTER_GRAD) return grad_tiling_of(caps, &w.g).g.tiles >= 4 * GRAD_TILES;
-  const tiling t = tiling_of(caps, &w);
-  return w.g.patches.gq >= 3 && w.g.patches.gr >= 3 && t.g.tiles >= 2 * t.g.nr * lcl__units(caps);
+/* Multiplications of a filter and a channel. */
+static double products_of(const grid *g) {
+  return (double)g->positions * (double)g->tiles;
 }
 
-static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *none) {
+static bool profitable(const lcl_caps *caps, const lcl_conv_problem *p, int outs) {
   const view w = view_of(p);
-  (void)none;
-  return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, &w.g) : lower_images(lw, &w);
+  const grid g = grid_of(caps, &w.g, outs, lcl__packed_vec(caps)),
+             small = grid_of(caps, &w.g, 2, g.vec);
+  if (p->s.c < 32 || p->s.o < 32 || w.g.patches.gq < 2 || w.g.patches.gr < 2) return false;
+  if (outs > 2 && products_of(&g) > 0.8 * products_of(&small)) return false; /* many are outside */
+  return p->pass == LCL_CONV_FILTER_GRAD ? g.tiles >= (outs == 2 ? 4 : 1) * g.kt
+                                         : g.tiles >= 2 * g.mr;
 }
 
-const lcl_conv_implementation lcl__conv_winograd = { .base = { .name = "winograd" },
-                                                     .passes = LCL_CONV_FORWARD |
-                                                               LCL_CONV_INPUT_GRAD |
-                                                               LCL_CONV_FILTER_GRAD,
-                                                     .mixes_taps = true,
-                                                     .supported = supported,
-                                                     .profitable = profitable,
-                                                     .lower = lower };
+static lcl_status lower(lcl_lower *lw, const lcl_conv_problem *p, const lcl_kernel_params *params,
+                        int outs) {
+  const view w = view_of(p);
+  const lcl_kernel_params all = complete(lcl__lower_caps(lw), p, outs, params);
+  return p->pass == LCL_CONV_FILTER_GRAD ? lower_filter_grad(lw, &w.g, outs, all.vector)
+                                         : lower_images(lw, &w, outs, &all);
+}
+
+/* F(4x4,3x3) multiplies by sixths, which round even where all terms are integers, and by numbers
+ * that grow. A rounding at each position, all of one sign: 400 is the largest of
+ *   sum over positions |A| |G| |B|, with the norms of the rows of G and B
+ * in both dimensions, for outputs and for filters. A filter's gradient adds up images; its
+ * operands' norms are those of all channels. */
+static double tolerance4(const lcl_conv_problem *p) {
+  const double images = (double)p->s.n / sqrt((double)(p->s.c * p->s.o));
+  return 0x1p-24 * 400 * (p->pass == LCL_CONV_FILTER_GRAD ? images : 1);
+}
+
+static const lcl_kernel_param params[] = { LCL_KERNEL_PARAM(tiles, 14, 28, 32, 56, 64),
+                                           LCL_KERNEL_PARAM(stream, 0, 1),
+                                           LCL_KERNEL_PARAM(vector, 8, 16) };
+
+/* lcl__conv_winogradOUTS: F(OUTS x OUTS, 3x3). */
+#define METHOD(OUTS)                                                                               \
+  static bool supported##OUTS(const lcl_caps *caps, const lcl_conv_problem *p) {                   \
+    return supported(caps, p, OUTS);                                                               \
+  }                                                                                                \
+  static bool profitable##OUTS(const lcl_caps *caps, const lcl_conv_problem *p) {                  \
+    return profitable(caps, p, OUTS);                                                              \
+  }                                                                                                \
+  static void choose##OUTS(const lcl_caps *caps, const lcl_conv_problem *p,                        \
+                           lcl_kernel_params *k) {                                                 \
+    *k = complete(caps, p, OUTS, NULL);                                                            \
+  }                                                                                                \
+  static bool legal##OUTS(const lcl_caps *caps, const lcl_conv_problem *p,                         \
+                          const lcl_kernel_params *k) {                                            \
+    return legal(caps, p, OUTS, k);                                                                \
+  }                                                                                                \
+  static lcl_status lower##OUTS(lcl_lower *lw, const lcl_conv_problem *p,                          \
+                                const lcl_kernel_params *k) {                                      \
+    return lower(lw, p, k, OUTS);                                                                  \
+  }                                                                                                \
+  const lcl_conv_implementation lcl__conv_winograd##OUTS = {                                       \
+    .base = LCL_IMPLEMENTATION(NAME##OUTS, params),                                                \
+    .passes = LCL_CONV_FORWARD | LCL_CONV_INPUT_GRAD | LCL_CONV_FILTER_GRAD,                       \
+    .mixes_taps = true,                                                                            \
+    .supported = supported##OUTS,                                                                  \
+    .profitable = profitable##OUTS,                                                                \
+    .choose = choose##OUTS,                                                                        \
+    .legal = legal##OUTS,                                                                          \
+    .lower = lower##OUTS,                                                                          \
+    .tolerance = tolerance##OUTS                                                                   \
+  };
+#define tolerance2 NULL
+METHOD(2)
+METHOD(4)

@@ -13,10 +13,11 @@ typedef struct lcl_kernel_params {
   int kc;                  /* ... that are used of it */
   int panels_n, panels_m;  /* panels of B and of A that a work-item walks */
   int tiles, filter_pairs; /* direct NHWC: tiles of pixels, pairs of panels of filters */
-  int tile_m, tile_n;      /* tiled: rows and columns of a work-group's tile */
-  int vectors;             /* tiled: vectors of 4 that a work-item has in each direction */
-  int split_k;             /* partial sums of the inner dimension that are added up afterwards */
-  int channels_last;       /* 1: copy the images to channels-last first */
+  int stream; /* Winograd: 1: a work-item with its `tiles` transforms the filters it needs itself */
+  int tile_m, tile_n; /* tiled: rows and columns of a work-group's tile */
+  int vectors;        /* tiled: vectors of 4 that a work-item has in each direction */
+  int split_k;        /* partial sums of the inner dimension that are added up afterwards */
+  int channels_last;  /* 1: copy the images to channels-last first */
 } lcl_kernel_params;
 
 /* A parameter by name, and the values a tuner tries. */
