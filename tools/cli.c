@@ -208,7 +208,9 @@ static int set_value(const cli_option *o, const char *text) {
   case CLI_PLUGIN: return load_plugin(text);
   case CLI_FLAG: break;
   case CLI_STRING:
-    if (o->range && !fits(o->range, text)) return wrong_word(o, text);
+    if (o->range && *o->range == '.' && lcl__check_ending(text, o->range) != LCL_OK)
+      return cli_usage("--%s: %s", o->name, lcl_error_message());
+    if (o->range && *o->range != '.' && !fits(o->range, text)) return wrong_word(o, text);
     *(const char **)o->value = text;
     break;
   case CLI_LIST: {

@@ -48,7 +48,9 @@ typedef struct cli_option {
   const char *range; /* of a number, as "[1,1e6]"; NULL: what an int holds from 0 on; any finite
                         number that is not negative. Of a text: the words that it may be, as
                         "train|test", and as the last of them "[0,9]..." for whole numbers with
-                        commas between; NULL: any. Of a list "=[0,9]": NAME=N each; NULL: any */
+                        commas between; of a file that is written the endings that its name may
+                        have, as ".html .htm"; NULL: any. Of a list "=[0,9]": NAME=N each; NULL: any
+                      */
 } cli_option;
 
 /* Of every command that computes. */

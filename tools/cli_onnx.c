@@ -8,7 +8,13 @@ bool cli_is_onnx(const char *name) {
   return n > 5 && strcmp(name + n - 5, ".onnx") == 0;
 }
 
+int cli_onnx_needed(void) {
+  if (LCL_HAVE_ONNX) return -1;
+  return lcl_onnx_load(NULL, NULL, NULL, NULL) == LCL_OK ? CLI_FAILED : cli_error();
+}
+
 int cli_onnx_open(const char *path, const char *device, const lcl_onnx_desc *desc, cli_onnx *out) {
+  if (cli_onnx_needed() >= 0) return CLI_FAILED;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &out->ctx) != LCL_OK ||
       lcl_store_create(out->ctx, 1, &out->store) != LCL_OK ||
       lcl_graph_create(out->store, "onnx", &out->graph) != LCL_OK ||

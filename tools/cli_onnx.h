@@ -4,6 +4,17 @@
 
 #include "cli.h"
 #include "latentcl/onnx.h"
+#include "lcl_config.h"
+
+/* At the end of what --help says of commands that read or write ONNX files. */
+#if LCL_HAVE_ONNX
+#define CLI_WITHOUT_ONNX ""
+#else
+#define CLI_WITHOUT_ONNX                                                                           \
+  "\n\nThis LatentCL was built without ONNX (protobuf-c, the meson option onnx): files "           \
+  "MODEL.onnx "                                                                                    \
+  "can be neither read nor written."
+#endif
 
 /* A file's graph on a device. */
 typedef struct cli_onnx {
@@ -13,6 +24,8 @@ typedef struct cli_onnx {
   lcl_onnx_model *onnx;
 } cli_onnx;
 
+/* -1; or in a build without ONNX, which is said, CLI_FAILED. */
+int cli_onnx_needed(void);
 /* Whether an argument names an ONNX file. */
 bool cli_is_onnx(const char *name);
 /* CLI_OK, or an exit code after a message; what is open has to be closed either way. Open

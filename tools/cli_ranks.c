@@ -142,6 +142,8 @@ int cli_ranks_join(cli_ranks *r, int argc, char **argv, const lcl_context_desc *
   if (r->devices && listed < 1)
     return cli_usage("%s: --devices: expected a list of devices as 0:0,0:1, not '%s'", argv[0],
                      r->devices);
+  if (!LCL_HAVE_MPI && (started > 1 || listed > 1)) /* says so */
+    return lcl_ranks_create(NULL, &r->ranks) == LCL_OK ? CLI_FAILED : cli_error();
   if (started == 1 && listed > 1) return start_anew(listed, argc, argv);
   if (started > 1 && lcl_ranks_create(NULL, &r->ranks) != LCL_OK) return cli_error();
   lcl_context_desc own = *desc;

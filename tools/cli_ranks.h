@@ -4,12 +4,20 @@
 
 #include "cli.h"
 #include "latentcl/ranks.h"
+#include "lcl_config.h"
+
+/* At the end of the help of options that start several processes. */
+#if LCL_HAVE_MPI
+#define CLI_WITHOUT_MPI ""
+#else
+#define CLI_WITHOUT_MPI "; not in this LatentCL, which was built without MPI"
+#endif
 
 #define CLI_DEVICES(value)                                                                         \
   {                                                                                                \
     "devices", CLI_STRING, value, "A,B",                                                           \
         "a process on each of these devices, which share every batch, as 0:0,0:1; with mpirun: "   \
-        "those of each machine, one a rank"                                                        \
+        "those of each machine, one a rank" CLI_WITHOUT_MPI                                        \
   }
 
 typedef struct cli_ranks {

@@ -144,8 +144,8 @@ int cli_model_parse(int argc, char **argv, const cli_option *own, const char *us
 
 /* ---- runs ---- */
 
-int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
-                 cli_run_args *out) {
+int cli_run_parse(int argc, char **argv, const cli_option *own, const char *usage,
+                  const char *about, cli_run_args *out) {
   static const cli_option choices[] = { CLI_PLUGINS, CLI_CHOICES };
   cli_option table[MAX_OWN + N_CHOICES + 4];
   int n = 0, argi;
@@ -175,13 +175,17 @@ int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage
   if (argi < argc) return cli_usage("%s: unexpected argument '%s'", argv[0], argv[argi]);
   if (out->on && out->data) return cli_usage("%s: --data and --on: give one of them", argv[0]);
   if (out->on && *split == usual) *split = "all";
-  if (lcl_context_create(&(lcl_context_desc) { .device = out->device }, &out->ctx) != LCL_OK)
+  return -1;
+}
+
+int cli_run_open(cli_run_args *a) {
+  if (lcl_context_create(&(lcl_context_desc) { .device = a->device }, &a->ctx) != LCL_OK)
     return cli_error();
-  if ((out->on ? lcl_run_open_on(out->ctx, out->folder, out->on, &out->run)
-               : lcl_run_open(out->ctx, out->folder, out->data, &out->run)) == LCL_OK)
+  if ((a->on ? lcl_run_open_on(a->ctx, a->folder, a->on, &a->run)
+             : lcl_run_open(a->ctx, a->folder, a->data, &a->run)) == LCL_OK)
     return -1;
-  code = cli_error();
-  cli_run_close(out);
+  const int code = cli_error();
+  cli_run_close(a);
   return code;
 }
 

@@ -19,9 +19,9 @@ typedef struct cli_model_args {
 int cli_model_parse(int argc, char **argv, const cli_option *own, const char *usage,
                     const char *about, bool resume, cli_model_args *out);
 
-/* Opens the run folder given as the only positional argument, on a device. A command that has the
- * option split takes --on too, whose default of split is "all". With several (set
- * before), more than one may be given; then none is opened and ctx stays NULL. */
+/* The run folder given as the only positional argument. A command that has the option split takes
+ * --on too, whose default of split is "all". With several (set before), more than one may be given.
+ */
 typedef struct cli_run_args {
   bool several;
   const char *device, *data, *on, *folder;
@@ -30,9 +30,13 @@ typedef struct cli_run_args {
   lcl_context *ctx;
   lcl_run_folder *run;
 } cli_run_args;
-/* own as above. Returns as cli_parse; after -1 ctx and run are open. */
-int cli_run_open(int argc, char **argv, const cli_option *own, const char *usage, const char *about,
-                 cli_run_args *out);
+/* own as above. Returns as cli_parse. Nothing is opened yet: what else the command line shows to be
+ * wrong is said before cli_run_open. */
+int cli_run_parse(int argc, char **argv, const cli_option *own, const char *usage,
+                  const char *about, cli_run_args *out);
+/* Opens the folder on a device. Returns -1 to go on, after which cli_run_close closes it; else an
+ * exit code. */
+int cli_run_open(cli_run_args *a);
 void cli_run_close(cli_run_args *a);
 
 /* What an evaluation found, as a line for people or a JSON object. what: the split. Returns an exit

@@ -78,7 +78,7 @@ static int run(int argc, char **argv) {
     { "seconds", CLI_FLOAT, &seconds, NULL,
       "start no new case after this time once every op had one; 0: no limit" },
     { "precision", CLI_STRING, &precision, "f32|f16",
-      "f16: products of operands in half precision, of values that it holds" },
+      "f16: products of operands in half precision, of values that it holds", "f32|f16" },
     { "small", CLI_FLAG, &small, NULL, "small shapes, for simulators" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of text" },
     CLI_CHOICES,
@@ -95,10 +95,8 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (number >= 0 && !op) return cli_usage("check: --case needs --op");
   const bool half = strcmp(precision, "f16") == 0;
-  if (!half && strcmp(precision, "f32") != 0)
-    return cli_usage("check: --precision expects f32 or f16, not '%s'", precision);
   const lcl_spec *spec = op ? lcl__spec_find(op) : NULL;
-  if (op && !spec) return cli_error();
+  if (op && !spec) return cli_usage("check: %s", lcl_error_message());
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();

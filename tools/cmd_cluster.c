@@ -29,12 +29,12 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "cluster RUN [--out PREFIX] [--split NAME] [--method NAME]",
       "Writes the cluster of every example, and says how well the clusters match the "
       "classes (best one-to-one assignment).",
       &a);
-  if (code >= 0) return code;
+  if (code >= 0 || (code = cli_run_open(&a)) >= 0) return code;
   if (quiet) lcl__find_quietly();
   lcl_metrics m;
   lcl_assignment_desc d = { .split = split,

@@ -189,7 +189,7 @@ static int run(int argc, char **argv) {
   int64_t valid = 0, seed = 0, size = 0;
   bool json = false, grey = false;
   const cli_option options[] = {
-    { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class" },
+    { "sheet", CLI_STRING, &sheet, "FILE", "write a PNG with examples of each class", ".png" },
     { "images", CLI_STRING, &images, "DIR",
       "write the images as PNG files, DIR/train/CLASS/NUMBER.png and DIR/test likewise, into a new "
       "folder (nothing is split for validation unless --valid is above 0)" },
@@ -226,14 +226,13 @@ static int run(int argc, char **argv) {
     return cli_usage("--binarise is none, static_files, fixed_draw, dynamic or threshold, not '%s'",
                      binarise);
   lcl_splits s;
-  if (lcl__check_ending(sheet, ".png") != LCL_OK || lcl__check_output(sheet) != LCL_OK)
-    return cli_error();
+  if (json && (sheet || images))
+    return cli_usage("data: --json and --%s do not go together", sheet ? "sheet" : "images");
+  if (lcl__check_output(sheet) != LCL_OK) return cli_error();
   if (lcl_data_open(&desc, &s) != LCL_OK) return cli_error();
   code = check_format(s.format, size, grey, prefer);
   if (code == CLI_OK && sheet && lcl__data_check_output(desc.path, s.format, sheet) != LCL_OK)
     code = cli_error();
-  if (code == CLI_OK && json && (sheet || images))
-    code = cli_usage("--json and --%s do not go together", sheet ? "sheet" : "images");
   if (code == CLI_OK && images) code = write_images(&s, images);
   if (code == CLI_OK && json)
     code = print_json(&s);

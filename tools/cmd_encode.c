@@ -47,7 +47,7 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "JSON: an object of split, n, width; or the layers" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "encode RUN [--layer NAME] [--out PREFIX] [--split NAME]",
       "Writes the features of every example, without noise: PREFIX.npy (examples, features) as\n"
       "numpy.load() takes it, and PREFIX.csv with index, prediction and label. For example:\n\n"
@@ -56,11 +56,12 @@ static int run(int argc, char **argv) {
       "  latentcl encode RUN --layer enc.conv2.relu --out conv2",
       &a);
   if (code >= 0) return code;
+  if (layers && (layer || out))
+    return cli_usage("encode: --layers lists; --layer and --out do not go with it");
+  if ((code = cli_run_open(&a)) >= 0) return code;
   lcl_metrics m;
   const lcl_assignment_desc d = { .split = split, .prefix = out, .layer = layer };
-  if (layers && (layer || out))
-    code = cli_usage("encode: --layers lists; --layer and --out do not go with it");
-  else if (layers)
+  if (layers)
     code = print_layers(a.run, json);
   else if (lcl_run_encode(a.run, &d, &m) == LCL_OK)
     code = cli_print_metrics(split, &m, json);

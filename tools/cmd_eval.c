@@ -38,14 +38,14 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "one JSON object: split, n, loss, error_percent, ..." },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own,
       "eval RUN [--data DIR | --on DIR] [--split NAME] [--predictions PREFIX] [--json]",
       "Evaluates the best checkpoint of a run, without perturbation. For example:\n\n"
       "  latentcl eval RUN --split test --predictions predicted\n"
       "  latentcl eval RUN --on photographs --predictions predicted",
       &a);
-  if (code >= 0) return code;
+  if (code >= 0 || (code = cli_run_open(&a)) >= 0) return code;
   lcl_metrics m;
   code = evaluate(&a, split, predictions, &m) == LCL_OK ? cli_print_metrics(split, &m, json)
                                                         : cli_error();

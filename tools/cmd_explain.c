@@ -47,8 +47,10 @@ static int explain_file(int argc, char **argv) {
     CLI_CHOICES,
     { 0 },
   };
-  int at, code = cli_parse(argc, argv, table, "explain MODEL.onnx [--dim NAME=N] [--dot]",
-                           "Prints what a network from an ONNX file compiles to on a device.", &at);
+  int at,
+      code = cli_parse(
+          argc, argv, table, "explain MODEL.onnx [--dim NAME=N] [--dot]",
+          "Prints what a network from an ONNX file compiles to on a device." CLI_WITHOUT_ONNX, &at);
   if (code >= 0) return code;
   if (argc - at != 1) return cli_usage("explain: one MODEL.onnx is expected");
   lcl_explain_format format = LCL_EXPLAIN_TEXT;
@@ -84,7 +86,7 @@ static int run(int argc, char **argv) {
   int code = cli_model_parse(
       argc, argv, own, "explain MODEL [--mode NAME] [--dot] [OPTIONS]",
       "Prints what a model's graph compiles to on a device: launches, algorithms, FLOPs, memory.\n"
-      "A network from an ONNX file: explain MODEL.onnx.",
+      "A network from an ONNX file: explain MODEL.onnx." CLI_WITHOUT_ONNX,
       false, &m);
   if (code >= 0) return code;
   if (!m.model) return cli_usage("explain: which model? `latentcl models` lists them");

@@ -20,12 +20,12 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "hash RUN [--out PREFIX] [--split NAME] [--method NAME]",
       "Writes the hash code of every example, and says how well neighbours by Hamming "
       "distance share their class.",
       &a);
-  if (code >= 0) return code;
+  if (code >= 0 || (code = cli_run_open(&a)) >= 0) return code;
   lcl_metrics m;
   lcl_assignment_desc d = { .split = split,
                             .prefix = out,

@@ -140,6 +140,13 @@ static int check_counts(const lcl_spec *s, const request *r) {
   return -1;
 }
 
+static int check_endings(const char *const *files, int n) {
+  for (int i = 0; i < n; i++)
+    if (lcl__check_ending(files[i], ".npy") != LCL_OK)
+      return cli_usage("op: %s", lcl_error_message());
+  return -1;
+}
+
 /* ---- files ---- */
 
 static bool left_out(const char *file) {
@@ -271,7 +278,6 @@ static lcl_status check_outputs(const request *r) {
     if (!left_out(r->out[k])) paths[n++] = r->out[k];
   for (int k = 0; k < r->n_grad_out; k++)
     if (!left_out(r->grad_out[k])) paths[n++] = r->grad_out[k];
-  for (size_t i = 0; i < n; i++) LCL_TRY(lcl__check_ending(paths[i], ".npy"));
   return lcl__check_outputs(paths, n, NULL, 0); /* inputs are read before */
 }
 
@@ -294,6 +300,7 @@ static int run(int argc, char **argv) {
   request r = { 0 };
   int code = parse(argc, argv, &r);
   if (code >= 0) return code;
+  if (r.list && r.op) return cli_usage("op: --list is for all ops, without '%s'", r.op);
   if (r.list) return print_list(r.json);
   if (!r.op && r.help) return print_help(), CLI_OK;
   if (!r.op)
@@ -308,8 +315,9 @@ static int run(int argc, char **argv) {
     lcl__str_free(&text);
     return CLI_OK;
   }
-  code = check_counts(spec, &r);
-  if (code >= 0) return code;
+  if ((code = check_counts(spec, &r)) >= 0 || (code = check_endings(r.out, r.n_out)) >= 0 ||
+      (code = check_endings(r.grad_out, r.n_grad_out)) >= 0)
+    return code;
   lcl_case *c;
   lcl_context *ctx = NULL;
   if (lcl__case_create(spec, &c) != LCL_OK) return cli_error();

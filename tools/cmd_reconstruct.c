@@ -21,16 +21,16 @@ static int run(int argc, char **argv) {
   const char *out[3] = { NULL }, *split = "test";
   int64_t columns = 10, seed = 1;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid" },
-    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (rows, columns, C, H, W) in [0,1]" },
+    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid", ".png" },
+    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (rows, columns, C, H, W) in [0,1]", ".npy" },
     { "csv", CLI_STRING, &out[2], "FILE.csv",
-      "a line an image: caption, column, index, label, pixels" },
+      "a line an image: caption, column, index, label, pixels", ".csv" },
     CLI_SPLIT(&split),
     { "columns", CLI_INT, &columns, NULL, "examples, classes in turn", "[1,1000]" },
     { "seed", CLI_INT, &seed, NULL, "of the perturbations", "[0,inf)" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "reconstruct RUN --out FILE.png [--npy FILE] [--csv FILE] [--columns N]",
       "Writes images as a grid, as an array or as a table: originals, reconstructions, and those "
       "of\n"
@@ -39,11 +39,11 @@ static int run(int argc, char **argv) {
       &a);
   if (code >= 0) return code;
   if (!out[0] && !out[1] && !out[2])
-    code = cli_usage("reconstruct: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
-  else if (reconstruct(&a, split, (int)columns, (uint64_t)seed, out) != LCL_OK)
-    code = cli_error();
+    return cli_usage("reconstruct: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
+  if ((code = cli_run_open(&a)) >= 0) return code;
+  code = reconstruct(&a, split, (int)columns, (uint64_t)seed, out) == LCL_OK ? CLI_OK : cli_error();
   cli_run_close(&a);
-  return code < 0 ? CLI_OK : code;
+  return code;
 }
 
 const struct lcl_command cmd_reconstruct = { "reconstruct",

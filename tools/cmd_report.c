@@ -34,11 +34,12 @@ static int run(int argc, char **argv) {
   const char *out = NULL;
   bool json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE", "the page for several runs (side-by-side.html)" },
+    { "out", CLI_STRING, &out, "FILE", "the page for several runs (side-by-side.html)",
+      ".html .htm" },
     { "json", CLI_FLAG, &json, NULL, "one JSON object: report" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "report RUN [RUN...]",
       "Writes RUN/report.html again from the files of the run. With several runs it writes one\n"
       "page instead: their curves in the same axes, final figures and differing options, read\n"
@@ -47,10 +48,9 @@ static int run(int argc, char **argv) {
       &a);
   if (code >= 0) return code;
   if (a.n_folders > 1) return compare(&a, out ? out : "side-by-side.html", json);
-  if (out) {
-    cli_run_close(&a);
+  if (out)
     return cli_usage("report: --out is for several runs; the report of one is RUN/report.html");
-  }
+  if ((code = cli_run_open(&a)) >= 0) return code;
   code = lcl_run_report(a.run) == LCL_OK ? print_page(a.folder, "/report.html", json) : cli_error();
   cli_run_close(&a);
   return code;

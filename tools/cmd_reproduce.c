@@ -93,7 +93,7 @@ static int run(int argc, char **argv) {
     { "set", CLI_LIST, &set, "NAME=VALUE", "an option for every cell; may be repeated" },
     CLI_DEVICE(&device),
     { "devices", CLI_STRING, &ranks.devices, "A,B",
-      "a process on each of these devices, which share the cells, as 0:0,0:1" },
+      "a process on each of these devices, which share the cells, as 0:0,0:1" CLI_WITHOUT_MPI },
     { "list-cells", CLI_FLAG, &list, NULL,
       "list what one process can do by itself, for jobs of a cluster; trains nothing" },
     { "cell", CLI_INT, &cell, NULL,

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "train/results.h"
+#include "train/results_file.h"
 
 /* Where a checkout keeps them. */
 static const char usual[] = "docs/results";
@@ -17,6 +18,9 @@ static int add(lcl_results_add_desc *d, bool json) {
   if (d->name && d->cell) return cli_usage("results add: --name is for runs of no cell");
   if (d->metric && !d->name)
     return cli_usage("results add: --metric is for runs of no cell (--name)");
+  lcl_results_cell cell;
+  if (d->cell && lcl__results_find_cell(d->cell, &cell) != LCL_OK)
+    return cli_usage("results add: %s", lcl_error_message());
   if (lcl__mkdirs(d->out) != LCL_OK) return cli_error();
   cJSON *files = cJSON_CreateArray();
   int code = lcl__results_add(d, files) == LCL_OK ? CLI_OK : cli_error();

@@ -29,9 +29,15 @@ static int parse_ports(const cli_list *list, port *ports, size_t *n) {
     ports[i].file = equals ? equals + 1 : list->item[i];
     if (!*ports[i].file || equals == list->item[i])
       return cli_usage("FILE or NAME=FILE is expected, not '%s'", list->item[i]);
+    if (!equals && list->n > 1)
+      return cli_usage("of several files each is NAME=FILE, not '%s'", list->item[i]);
     if (!equals) continue;
     ports[i].name = strndup(list->item[i], (size_t)(equals - list->item[i]));
     if (!ports[i].name) return cli_fail("out of memory");
+    for (size_t k = 0; k < i; k++)
+      if (strcmp(ports[k].name, ports[i].name) == 0)
+        return cli_usage("\"%s\" is given twice, as %s and %s", ports[i].name, ports[k].file,
+                         ports[i].file);
   }
   return CLI_OK;
 }
@@ -206,7 +212,6 @@ static int compute(job *j) {
     const int code = find_output(j, &j->out[i], &values[i]);
     if (code != CLI_OK) return code;
     paths[i] = j->out[i].file;
-    if (lcl__check_ending(paths[i], ".npy") != LCL_OK) return cli_error();
   }
   if (!j->n_in && !j->n_out && lcl_onnx_input_count(j->model.onnx)) return print_ports(j);
   if (lcl__check_outputs(paths, j->n_out, NULL, 0) != LCL_OK) return cli_error();
@@ -221,8 +226,6 @@ static int compute(job *j) {
 
 static int print_operators(bool json) {
   const char *name;
-  if (!lcl_onnx_operator(0)) /* says so */
-    return lcl_onnx_load(NULL, NULL, NULL, NULL) == LCL_OK ? CLI_OK : cli_error();
   cJSON *all = json ? cJSON_CreateArray() : NULL;
   for (size_t i = 0; json && (name = lcl_onnx_operator(i)) != NULL; i++)
     cJSON_AddItemToArray(all, cJSON_CreateString(name));
@@ -248,16 +251,23 @@ static int run(int argc, char **argv) {
     { "operators", CLI_FLAG, &operators, NULL, "list the operators of ONNX that are supported" },
     { 0 },
   };
-  int at, code = cli_parse(argc, argv, table, "run MODEL.onnx --in FILE.npy --out FILE.npy",
-                           "Runs a network from an ONNX file on NumPy arrays. Without arrays it "
-                           "prints what the network takes and gives. For example:\n\n"
-                           "  latentcl run digits.onnx --in images.npy --out scores=scores.npy",
-                           &at);
+  int at, code = cli_parse(
+              argc, argv, table, "run MODEL.onnx --in FILE.npy --out FILE.npy",
+              "Runs a network from an ONNX file on NumPy arrays. Without arrays it "
+              "prints what the network takes and gives. For example:\n\n"
+              "  latentcl run digits.onnx --in images.npy --out scores=scores.npy" CLI_WITHOUT_ONNX,
+              &at);
   if (code >= 0) return code;
+  if (operators && (at < argc || in.n || out.n))
+    return cli_usage("run: --operators lists, and takes no file");
+  if (!operators && argc - at != 1) return cli_usage("run: which file? (run MODEL.onnx)");
+  if ((code = cli_onnx_needed()) >= 0) return code;
   if (operators) return print_operators(j.json);
-  if (argc - at != 1) return cli_usage("run: which file? (run MODEL.onnx)");
   code = parse_ports(&in, j.in, &j.n_in);
   if (code == CLI_OK) code = parse_ports(&out, j.out, &j.n_out);
+  for (size_t i = 0; code == CLI_OK && i < j.n_out; i++)
+    if (lcl__check_ending(j.out[i].file, ".npy") != LCL_OK)
+      code = cli_usage("--out: %s", lcl_error_message());
   if (code == CLI_OK) code = read_arrays(&j);
   const lcl_onnx_desc d = {
     .dims = dims.item, .n_dims = dims.n, .shapes = j.shape, .n_shapes = j.n_in

@@ -25,10 +25,10 @@ static int run(int argc, char **argv) {
   double temperature = 0;
   const char *given = NULL;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid" },
-    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (count, C, H, W) in [0,1]" },
+    { "out", CLI_STRING, &out[0], "FILE.png", "where to write the grid", ".png" },
+    { "npy", CLI_STRING, &out[1], "FILE.npy", "float32 (count, C, H, W) in [0,1]", ".npy" },
     { "csv", CLI_STRING, &out[2], "FILE.csv",
-      "a line a sample: index, label where there is one, pixels" },
+      "a line a sample: index, label where there is one, pixels", ".csv" },
     { "kind", CLI_STRING, &kind, "NAME",
       "what to sample, e.g. samples, analogies, interpolation, means (the model's first)" },
     { "count", CLI_INT, &count, NULL, "images to sample", "[1,1000000]" },
@@ -41,7 +41,7 @@ static int run(int argc, char **argv) {
     { "rows", CLI_INT, &rows, NULL, "with --given: rows of each image that are kept" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own,
       "sample RUN --out FILE.png [--npy FILE] [--csv FILE] [--kind NAME] [--count N] [--seed N]",
       "Samples images from a generative model. With --given, models that sample pixel by pixel "
@@ -52,18 +52,18 @@ static int run(int argc, char **argv) {
       &a);
   if (code >= 0) return code;
   if (!out[0] && !out[1] && !out[2])
-    code = cli_usage("sample: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
-  else {
-    const lcl_sample_request request = { .kind = kind,
-                                         .count = (int)count,
-                                         .seed = (uint64_t)seed,
-                                         .temperature = (float)temperature,
-                                         .given = given,
-                                         .rows = (int)rows };
-    if (sample(&a, &request, out) != LCL_OK) code = cli_error();
-  }
+    return cli_usage("sample: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
+  if (rows && !given) return cli_usage("sample: --rows of which images? (--given SPLIT|FILE.npy)");
+  if ((code = cli_run_open(&a)) >= 0) return code;
+  const lcl_sample_request request = { .kind = kind,
+                                       .count = (int)count,
+                                       .seed = (uint64_t)seed,
+                                       .temperature = (float)temperature,
+                                       .given = given,
+                                       .rows = (int)rows };
+  code = sample(&a, &request, out) == LCL_OK ? CLI_OK : cli_error();
   cli_run_close(&a);
-  return code < 0 ? CLI_OK : code;
+  return code;
 }
 
 const struct lcl_command cmd_sample = { "sample", "sample images from a run", run };

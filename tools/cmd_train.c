@@ -95,7 +95,7 @@ static int run(int argc, char **argv) {
     { "resume", CLI_FLAG, &resume, NULL, "continue the run in --out" },
     { "test", CLI_FLAG, &test, NULL, "evaluate the test split at the end" },
     { "profile", CLI_FLAG, &profile, NULL, "device times by kernel in the report" },
-    { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch" },
+    { "trace", CLI_STRING, &trace, "FILE", "Chrome/Perfetto trace of every launch", ".json" },
     { "tensorboard", CLI_STRING, &tensorboard, "DIR",
       "event files for TensorBoard: losses, metrics, rates, histograms, images" },
     { "check-numerics", CLI_FLAG, &check, NULL, "check every tensor for NaN and Inf (slow)" },
@@ -119,6 +119,9 @@ static int run(int argc, char **argv) {
   if (find_lr && (resume || trace || check || max_steps))
     return cli_usage("train: --find-lr makes no run: no --resume, --trace, --check-numerics or "
                      "--max-steps");
+  if (resume && !out) return cli_usage("train: to resume, say which run (--out RUN)");
+  if (resume && start)
+    return cli_usage("train: a run that goes on has its own weights: no --start with --resume");
   lcl_context *ctx;
   lcl_context_desc cd = { .device = m.device, .profile = (profile || trace) && !find_lr };
   code = cli_ranks_join(&ranks, argc, argv, &cd, &ctx);

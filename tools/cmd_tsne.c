@@ -28,9 +28,9 @@ static int run(int argc, char **argv) {
   double perplexity = 30;
   bool quiet = false, json = false;
   const cli_option own[] = {
-    { "out", CLI_STRING, &out, "FILE.png", "where to write the map" },
-    { "npy", CLI_STRING, &npy, "FILE.npy", "coordinates: float32 (points, 2)" },
-    { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y" },
+    { "out", CLI_STRING, &out, "FILE.png", "where to write the map", ".png" },
+    { "npy", CLI_STRING, &npy, "FILE.npy", "coordinates: float32 (points, 2)", ".npy" },
+    { "csv", CLI_STRING, &csv, "FILE.csv", "coordinates: index, label, kind, x, y", ".csv" },
     CLI_SPLIT(&split),
     { "points", CLI_INT, &points, NULL,
       "examples on the map, evenly chosen; 0: all (at most 10000)", "[0,inf)" },
@@ -48,12 +48,15 @@ static int run(int argc, char **argv) {
     { "json", CLI_FLAG, &json, NULL, "one JSON object instead of a line" },
     { 0 },
   };
-  int code = cli_run_open(
+  int code = cli_run_parse(
       argc, argv, own, "tsne RUN --out FILE.png [--points N] [--split NAME]",
       "Writes a t-SNE map (exact repulsion) of the run's features, a colour for each class, and "
       "beside it one for each kind of perturbation the model has, perturbed latents as rings.",
       &a);
   if (code >= 0) return code;
+  if (!out && !csv && !npy)
+    return cli_usage("tsne: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
+  if ((code = cli_run_open(&a)) >= 0) return code;
   if (quiet) lcl__find_quietly();
   lcl_metrics m;
   lcl_tsne_map_desc d = { .split = split,
@@ -71,9 +74,7 @@ static int run(int argc, char **argv) {
                           .csv = csv,
                           .progress = progress,
                           .user = &quiet };
-  if (!out && !csv && !npy)
-    code = cli_usage("tsne: where to? (--out FILE.png, --npy FILE.npy or --csv FILE.csv)");
-  else if (make_map(&a, &d, npy, &m) != LCL_OK)
+  if (make_map(&a, &d, npy, &m) != LCL_OK)
     code = cli_error();
   else if ((!quiet || json) && !cli_is_stdout(out) && !cli_is_stdout(csv) && !cli_is_stdout(npy))
     code = cli_print_metrics(split, &m, json);

@@ -24,6 +24,7 @@
 #include "base/status_line.h"
 #include "cli.h"
 #include "latentcl/algorithm.h"
+#include "latentcl/model.h"
 
 enum { NEIGHBOURS = 48, STARTS = 8, KEY = 160 };
 
@@ -385,6 +386,19 @@ static int tune_argument(lcl_context *ctx, const char *name, const char *device,
   return suite ? code : tune_name(ctx, name, device, end, again);
 }
 
+static bool is_all(const char *name) {
+  return strcmp(name, "all") == 0;
+}
+
+static bool is_known(const char *name) {
+  const lcl_model_class *model;
+  size_t index;
+  bool suite = is_all(name);
+  for (size_t i = 0; !suite && i < lcl_bench_count(); i++)
+    suite = strcmp(lcl_bench_at(i).suite, name) == 0;
+  return suite || lcl_bench_find(name, &index) == LCL_OK || lcl_model_find(name, &model) == LCL_OK;
+}
+
 static int run(int argc, char **argv) {
   const char *device = NULL, *worker_of = NULL;
   double budget = 10;
@@ -409,6 +423,14 @@ static int run(int argc, char **argv) {
   if (code >= 0) return code;
   if (device && !*device) device = NULL;
   if (worker_of) return worker(worker_of, device);
+  bool all = at == argc;
+  for (int i = at; i < argc; i++) {
+    if (!is_known(argv[i]))
+      return cli_usage("tune: there is no suite, workload or model \"%s\"; `latentcl bench --list` "
+                       "and `latentcl models` list them",
+                       argv[i]);
+    all |= is_all(argv[i]);
+  }
   lcl_context *ctx;
   if (lcl_context_create(&(lcl_context_desc) { .device = device }, &ctx) != LCL_OK)
     return cli_error();
@@ -421,7 +443,6 @@ static int run(int argc, char **argv) {
   cli_catch_stop();
   signal(SIGPIPE, SIG_IGN);
   double end = lcl__now() + budget * 60;
-  bool all = at == argc || strcmp(argv[at], "all") == 0;
   code = code > 0 ? code : CLI_OK;
   static char *const everything[] = { "gemm", "conv", "steps" };
   if (all) argv = (char **)everything, at = 0, argc = 3;

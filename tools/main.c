@@ -53,9 +53,9 @@ static int run_command(int argc, char **argv) {
 
 static int print_version(bool json) {
   if (!json) {
-    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s, protobuf-c %s\n",
+    printf("latentcl %s\nbuilt from %s with CLBlast %s, clFFT %s, protobuf-c %s, MPI %s\n",
            LCL_VERSION_STRING, LATENTCL_COMMIT, LCL_CLBLAST_VERSION, LCL_CLFFT_VERSION,
-           LCL_PROTOBUF_C_VERSION);
+           LCL_PROTOBUF_C_VERSION, LCL_MPI_VERSION);
     return CLI_OK;
   }
   cJSON *o = cJSON_CreateObject();
@@ -64,6 +64,7 @@ static int print_version(bool json) {
   cJSON_AddStringToObject(o, "clblast", LCL_CLBLAST_VERSION);
   cJSON_AddStringToObject(o, "clfft", LCL_CLFFT_VERSION);
   cJSON_AddStringToObject(o, "protobuf_c", LCL_PROTOBUF_C_VERSION);
+  cJSON_AddStringToObject(o, "mpi", LCL_MPI_VERSION);
   return cli_print_json(o);
 }
 
@@ -73,7 +74,10 @@ static int run(int argc, char **argv) {
     return CLI_USAGE;
   }
   if (is_one_of(argv[1], "--version", "-V", "version")) {
-    return print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
+    const bool json = argc == 3 && strcmp(argv[2], "--json") == 0;
+    if (argc > 2 && !json)
+      return cli_usage("unexpected argument '%s'; it is version [--json]", argv[2 + (argc > 3)]);
+    return print_version(json);
   }
   if (!is_one_of(argv[1], "--help", "-h", "help")) return run_command(argc - 1, argv + 1);
   if (argc == 2) {

@@ -578,7 +578,8 @@ typedef struct lcl_reproduce_job {
  * @param jobs  receives at most `room` of them; NULL with room 0
  * @param room  length of jobs
  * @param n     receives how many there are
- * @return #LCL_ERR_ARGUMENT: unknown table, row or column */
+ * @return #LCL_ERR_ARGUMENT: unknown table, row or column, an option that a model of these rows
+ * refuses, a job beyond the last */
 LCL_API lcl_status lcl_reproduce_jobs(const lcl_reproduce_desc *desc, lcl_reproduce_job *jobs,
                                       size_t room, size_t *n);
 

@@ -192,15 +192,19 @@ static void reorder(const lcl_npy *a, const unsigned char *from, unsigned char *
   }
 }
 
-/* Elements and bytes by the shape; false when they overflow. */
+/* Elements and bytes by the shape; false when they overflow. A dimension of 0 does not make room
+ * for the others, whose product strides take. */
 static bool measure(lcl_npy *a, size_t *bytes) {
   a->count = 1;
   bool empty = false;
-  for (int i = 0; i < a->rank; i++) empty |= a->dim[i] == 0;
-  for (int i = 0; i < a->rank && !empty; i++)
-    if (!lcl__mul_size(a->count, (size_t)a->dim[i], &a->count)) return false;
-  if (empty) a->count = 0;
-  return lcl__mul_size(a->count, lcl__npy_type_size(a->type), bytes) && *bytes <= max_file;
+  for (int i = 0; i < a->rank; i++) {
+    empty |= a->dim[i] == 0;
+    if (!lcl__mul_size(a->count, (size_t)LCL_MAX(a->dim[i], 1), &a->count)) return false;
+  }
+  if (!lcl__mul_size(a->count, lcl__npy_type_size(a->type), bytes) || *bytes > max_file)
+    return false;
+  if (empty) a->count = *bytes = 0;
+  return true;
 }
 
 /* Type, shape and the bytes that they need, held against the bytes that follow the header. */

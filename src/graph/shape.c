@@ -50,6 +50,7 @@ lcl_status lcl__dtype_check(lcl_dtype dtype) {
   return lcl__fail(LCL_ERR_TYPE, "element type %d does not exist", (int)dtype);
 }
 
+/* A dimension of 0 leaves the others as large as they may be: strides multiply them too. */
 lcl_status lcl__shape_check(lcl_shape s) {
   int64_t n = 1;
   if (s.rank < 0 || s.rank > LCL_MAX_RANK)
@@ -59,7 +60,7 @@ lcl_status lcl__shape_check(lcl_shape s) {
       return lcl__fail(LCL_ERR_SHAPE, "dimension %d is %lld, below zero", i, (long long)s.dim[i]);
     if (s.dim[i] && n > (INT64_C(1) << 40) / s.dim[i])
       return lcl__fail(LCL_ERR_SHAPE, "the product of the dimensions is too large");
-    n *= s.dim[i];
+    n *= LCL_MAX(s.dim[i], 1);
   }
   return LCL_OK;
 }

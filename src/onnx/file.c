@@ -227,7 +227,7 @@ static lcl_status shape_of(const onnx_tensor *t, lcl_shape *out) {
     return lcl__fail(LCL_ERR_UNSUPPORTED, "it has %zu dimensions, at most %d are possible",
                      t->n_dims, LCL_MAX_RANK);
   for (size_t i = 0; i < t->n_dims; i++) {
-    if (t->dims[i] < 0 || __builtin_mul_overflow(count, t->dims[i], &count) ||
+    if (t->dims[i] < 0 || __builtin_mul_overflow(count, LCL_MAX(t->dims[i], 1), &count) ||
         count > INT64_C(1) << 31)
       return lcl__fail(LCL_ERR_FORMAT, "its dimension %zu of %lld cannot be", i,
                        (long long)t->dims[i]);

@@ -2,6 +2,7 @@
 #include "ops/choose.h"
 
 #include "latentcl/algorithm.h"
+#include "lcl_config.h"
 #include "ops/conv.h"
 #include "ops/find.h"
 #include "ops/gemm.h"
@@ -181,12 +182,15 @@ static lcl_status cannot(lcl_lower *lw, const lcl_problem *p, const wish *w) {
   for (const lcl_implementation *const *im = p->kind->list; *im; im++)
     if (p->kind->supported(*im, caps, p->p))
       lcl__str_add(&names, "%s%s", names.n ? ", " : "", (*im)->name);
-  const char *sizes = strchr(p->label, ' '); /* the op's name comes before the message */
+  const char *sizes = strchr(p->label, ' '), /* the op's name comes before the message */
+      *name = w->list[w->n - 1]->name;
+  const bool built = LCL_HAVE_CLBLAST || !strstr(name, "clblast");
   const lcl_status st = lcl__fail(
       LCL_ERR_UNSUPPORTED,
-      "%s: %s cannot compute it on this device; %s can (%s=%s/auto asks for it "
-      "only where it can)",
-      sizes ? sizes + 1 : p->label, w->list[w->n - 1]->name,
+      "%s: %s cannot compute it%s; %s can (%s=%s/auto asks for it only where it can)",
+      sizes ? sizes + 1 : p->label, name,
+      built ? " on this device"
+            : ": this LatentCL was built without CLBlast (the meson option clblast)",
       lcl__str_ok(&names) ? names.data : "others", p->op, w->list[0]->name);
   lcl__str_free(&names);
   return st;

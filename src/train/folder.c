@@ -1,6 +1,7 @@
 /* The run folder's config.json: what was asked for and what it resolved to. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 
 #include "data/array.h"
 #include "device/device.h"
@@ -146,12 +147,32 @@ static lcl_status read_seed(lcl_run_config *c, const char *path) {
                    path, text);
 }
 
+static const lcl_json_field data_fields[] = {
+  { "format", LCL_JSON_TEXT },
+  { "train", LCL_JSON_WHOLE, false, 0, 1e15 },
+  { "classes", LCL_JSON_WHOLE, false, 0, 1e9 },
+};
+
+static bool is_shape(const cJSON *shape) {
+  const cJSON *side;
+  cJSON_ArrayForEach(side, shape) {
+    if (!cJSON_IsNumber(side) || !(side->valuedouble >= 1 && side->valuedouble <= INT32_MAX) ||
+        side->valuedouble != floor(side->valuedouble))
+      return false;
+  }
+  return !shape || (cJSON_IsArray(shape) && cJSON_GetArraySize(shape) == 3);
+}
+
 /* null: the built-in digits. They are not what a path that cannot be read stands for. */
 static lcl_status read_data(lcl_run_config *c, const char *path) {
-  const cJSON *data = lcl__json_child(lcl__json_child(c->json, "data"), "path");
+  const cJSON *all = lcl__json_child(c->json, "data"), *data = lcl__json_child(all, "path");
   c->data = cJSON_GetStringValue(data);
-  if (c->data || cJSON_IsNull(data)) return LCL_OK;
-  return lcl__fail(LCL_ERR_FORMAT, "%s: \"path\" in \"data\" must be a text or null", path);
+  if (!c->data && !cJSON_IsNull(data))
+    return lcl__fail(LCL_ERR_FORMAT, "%s: \"path\" in \"data\" must be a text or null", path);
+  LCL_TRY(lcl__json_check(all, path, data_fields, LCL_COUNT(data_fields)));
+  if (is_shape(lcl__json_child(all, "shape"))) return LCL_OK;
+  return lcl__fail(LCL_ERR_FORMAT, "%s: \"shape\" in \"data\" must be channels, height and width",
+                   path);
 }
 
 lcl_status lcl__read_config(const char *folder, lcl_run_config *out) {

@@ -557,11 +557,29 @@ static lcl_status run_share(job *j, units *all) {
   return LCL_OK;
 }
 
-static lcl_status run_job(job *j, const units *all) {
-  if (j->d->job <= (int)all->n) return run_unit(j, &all->data[j->d->job - 1]);
+static lcl_status check_job(const job *j, const units *all) {
+  if (j->d->job <= (int)all->n) return LCL_OK;
   return lcl__fail(LCL_ERR_ARGUMENT,
                    "%s has the cells 1 to %zu with these rows, columns and trials, not %d",
                    j->table->name, all->n, j->d->job);
+}
+
+/* The options for every cell, as far as they alone tell: no model of a wanted row refuses them. */
+static lcl_status check_set(const job *j) {
+  lcl_status s = LCL_OK;
+  for (int r = 0; s == LCL_OK && j->d->n_set && r < j->table->n_rows; r++) {
+    const char *name = j->table->rows[r].model ? j->table->rows[r].model : j->table->model;
+    const lcl_model_class *cls;
+    lcl_options *o;
+    if (!listed(j->d->rows, j->table->rows[r].key)) continue;
+    LCL_TRY(lcl_model_find(name, &cls));
+    LCL_TRY(lcl_model_options(cls, &o));
+    for (size_t i = 0; s == LCL_OK && i < j->d->n_set; i++)
+      s = lcl_options_set_pair(o, j->d->set[i]);
+    if (s != LCL_OK) lcl__fail_prefix(s, "%s", name);
+    lcl_options_destroy(o);
+  }
+  return s;
 }
 
 static lcl_status open_table(job *j, const lcl_reproduce_desc *d) {
@@ -569,6 +587,7 @@ static lcl_status open_table(job *j, const lcl_reproduce_desc *d) {
   LCL_TRY(lcl__table_find(d->table, &j->table));
   LCL_TRY(check_list(j->table, d->rows, "row", row_key, j->table->n_rows));
   LCL_TRY(check_list(j->table, d->columns, "column", column_key, j->table->n_columns));
+  LCL_TRY(check_set(j));
   if (d->out)
     snprintf(j->folder, sizeof j->folder, "%s", d->out);
   else
@@ -584,7 +603,8 @@ lcl_status lcl_reproduce_jobs(const lcl_reproduce_desc *d, lcl_reproduce_job *jo
   units all = { 0 };
   *n = 0;
   LCL_TRY(open_table(&j, d));
-  const lcl_status s = find_units(&j, &all);
+  lcl_status s = find_units(&j, &all);
+  if (s == LCL_OK) s = check_job(&j, &all);
   for (size_t i = 0; s == LCL_OK && jobs && i < all.n && i < room; i++) {
     const unit *u = &all.data[i];
     jobs[i] = (lcl_reproduce_job) { j.table->rows[u->first.row].key,
@@ -609,7 +629,8 @@ static lcl_status run_shared(job *j, bool leads, char **text) {
 static lcl_status run_one_job(job *j) {
   units all = { 0 };
   lcl_status s = find_units(j, &all);
-  if (s == LCL_OK) s = run_job(j, &all);
+  if (s == LCL_OK) s = check_job(j, &all);
+  if (s == LCL_OK) s = run_unit(j, &all.data[j->d->job - 1]);
   lcl__free(all.data);
   return s;
 }

@@ -210,17 +210,21 @@ static bool read_dtype(const cJSON *j, lcl_dtype *out) {
   return false;
 }
 
-/* Shape and number of bytes; false: rank, a dimension or the product is impossible. */
+/* Shape and number of bytes; false: rank, a dimension or the product (of an empty tensor: without
+ * the zeros) is impossible. */
 static bool read_shape(const cJSON *j, lcl_dtype dtype, lcl_shape *shape, size_t *bytes) {
   if (!cJSON_IsArray(j) || cJSON_GetArraySize(j) > LCL_MAX_RANK) return false;
   *shape = LCL_SCALAR;
   *bytes = lcl_dtype_size(dtype);
+  bool empty = false;
   const cJSON *d;
   cJSON_ArrayForEach(d, j) {
     size_t n;
-    if (!whole(d, &n) || !lcl__mul_size(*bytes, n, bytes)) return false;
+    if (!whole(d, &n) || !lcl__mul_size(*bytes, LCL_MAX(n, 1), bytes)) return false;
     shape->dim[shape->rank++] = (int64_t)n;
+    empty |= n == 0;
   }
+  if (empty) *bytes = 0;
   return true;
 }
 

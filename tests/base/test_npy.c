@@ -92,6 +92,8 @@ static void broken_files_are_refused(void **state) {
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 17, LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 16,
       LCL_ERR_FORMAT },
+    { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4611686018427387904, 4), }", 0,
+      LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0,
       LCL_ERR_FORMAT },
     { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 0,

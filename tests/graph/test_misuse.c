@@ -68,8 +68,8 @@ static void order_of_calls(void **state) {
 static void types_and_shapes(void **state) {
   (void)state;
   const lcl_shape huge = LCL_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), deep = { 99, { 1 } },
-                  negative = LCL_SHAPE(-3);
-  for (int i = 0; i < 12; i++) {
+                  negative = LCL_SHAPE(-3), hollow = LCL_SHAPE(0, INT64_C(1) << 62, 4);
+  for (int i = 0; i < 13; i++) {
     world w = begin();
     float x[4] = { 0 };
     lcl_init zero = { .kind = LCL_INIT_ZERO };
@@ -86,10 +86,13 @@ static void types_and_shapes(void **state) {
     case 9: lcl_reshape(lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(4)), deep); break;
     case 10: lcl_max(lcl_broadcast(lcl_const(w.g, 1), LCL_SHAPE(3, 0)), LCL_AXIS(1), false); break;
     case 11: lcl_min(lcl_broadcast(lcl_const(w.g, 1), LCL_SHAPE(3, 0)), LCL_AXIS(1), false); break;
+    case 12: lcl_input(w.g, "x", LCL_F32, hollow); break;
     }
     lcl_status status = lcl_graph_status(w.g);
     if (i < 4)
       says(status, LCL_ERR_TYPE, "does not exist");
+    else if (i == 12)
+      says(status, LCL_ERR_SHAPE, "too large");
     else if (i >= 10)
       says(status, LCL_ERR_SHAPE, "of no elements");
     else

@@ -97,7 +97,7 @@ with tempfile.TemporaryDirectory() as folder:
     refused(2, "where to", "export", run)
     refused(2, "--part wants classifier, encoder or decoder, not 'head'", "export", "no_such", "--onnx", "x.onnx", "--part", "head")
     refused(1, "no-such-folder", "export", run, "--onnx", "no-such-folder/x.onnx")
-    refused(1, "onnx", "export", run, "--onnx", "x.txt")
+    refused(2, "onnx", "export", run, "--onnx", "x.txt")
     if (folder / "x.onnx").exists() or (folder / "x.txt").exists():
         failures.append("a file is left of an export that failed")
 

@@ -193,6 +193,10 @@ static void raw(wire *w) {
 static void huge(wire *w) {
   w->graph.initializer[0]->dims[0] = INT64_C(1) << 40;
 }
+static void hollow(wire *w) {
+  w->graph.initializer[0]->dims[0] = 0;
+  w->graph.initializer[0]->dims[1] = INT64_C(1) << 62;
+}
 static void negative(wire *w) {
   w->graph.initializer[0]->dims[0] = -2;
 }
@@ -242,6 +246,7 @@ static const struct {
   { other_field, "initialiser \"w\": its elements are not in the field of its type" },
   { raw, "initialiser \"w\": its shape takes 16 bytes, the file has 15" },
   { huge, "initialiser \"w\": its dimension 0 of 1099511627776 cannot be" },
+  { hollow, "initialiser \"w\": its dimension 1 of 4611686018427387904 cannot be" },
   { negative, "initialiser \"w\": its dimension 0 of -2 cannot be" },
   { deep, "initialiser \"w\": it has 7 dimensions, at most 6 are possible" },
   { negative_input, "dimension 1 of input \"x\" cannot be -5" },

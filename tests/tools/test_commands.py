@@ -267,7 +267,7 @@ def images():
         write_npy('given.npy', '|u1', shape, zero_one)
         run('sample', 'pixels', '--out', 's.png', '--count', '9', '--given', 'given.npy', '--rows', '7', code=code)
         check(code or read('s.png') == grids[0], shape)
-    check('of which images' in run('sample', 'pixels', '--out', 's.png', '--rows', '7', code=1), 'rows of nothing')
+    check('of which images' in run('sample', 'pixels', '--out', 's.png', '--rows', '7', code=2), 'rows of nothing')
     run('sample', 'pixels', '--out', 's.png', '--kind', 'samples')
     check(read('s.png') == seen[''], 'kind')
 
@@ -525,7 +525,7 @@ def results():
     run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist feed-forward 20')
     check('feed-forward, 20' in run('results', 'table', 'figures', '--only', 'own,semantic-noise-table1-mnist.feed-forward.20'), 'a cell that was named')
     check('| whole' not in run('results', 'table', 'figures', '--only', 'own'), 'only')
-    check('rows: feed-forward' in run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist none 20', code=1), 'what there is')
+    check('rows: feed-forward' in run('results', 'add', 'mlp', '--out', 'figures', '--cell', 'semantic-noise/table1-mnist none 20', code=2), 'what there is')
     run('train', 'semantic-noise', '--data', 'data', '--set', 'arch=mlp', '--set', 'validation=40', '--max-steps', '1', '--quiet', '--no-test', '--out', 'unfinished')
     check('no test figures' in run('results', 'add', 'unfinished', '--out', 'figures', code=1), 'unfinished')
     text = run('results', 'add', 'codes/imsat-60-30/map/1', 'codes/spectral/map/1', '--out', 'more', code=1)

@@ -116,13 +116,15 @@ def quiet():
 
 def endings():
     run('data', 'data', '--sheet', 'sheet.PNG')
-    for args, known in ((['sample', 'pixels', '--out', 'no.jpg'], '.png'), (['reconstruct', 'mlp', '--out', 'no.jpeg'], '.png'),
-                        (['tsne', 'mlp', '--out', 'no.svg'], '.png'), (['tsne', 'mlp', '--csv', 'no.tsv'], '.csv'),
-                        (['data', 'data', '--sheet', 'no.bmp'], '.png'), (['report', 'mlp', 'mlp', '--out', 'no.pdf'], '.html .htm'),
+    for args, known in ((['sample', 'none', '--out', 'no.jpg'], '.png'), (['sample', 'none', '--csv', 'no.npy'], '.csv'),
+                        (['reconstruct', 'none', '--out', 'no.jpeg'], '.png'), (['reconstruct', 'none', '--npy', 'no.csv'], '.npy'),
+                        (['tsne', 'none', '--out', 'no.svg'], '.png'), (['tsne', 'none', '--csv', 'no.tsv'], '.csv'), (['export', 'none', '--onnx', 'no.pb'], '.onnx'),
+                        (['data', 'none', '--sheet', 'no.bmp'], '.png'), (['report', 'none', 'none', '--out', 'no.pdf'], '.html .htm'),
+                        (['bench', '--gallery', 'none', '--html', 'no.txt'], '.html .htm'), (['run', 'none.onnx', '--out', 'y=no.txt'], '.npy'),
                         (['bench', 'gemm-64', '--json', 'no.csv'], '.json'), (['bench', 'gemm-64', '--csv', 'no.json'], '.csv'),
                         (['bench', 'gemm-64', '--html', 'no.json'], '.html .htm'), ([*MLP, '--out', 'no', '--trace', 'no.txt'], '.json'),
                         (['op', 'random_uniform', '--attr', 'shape=2', '--out', 'no.txt'], '.npy')):
-        told = refused(*args)
+        told = refused(*args, code=2)  # before anything is opened
         assert told.endswith('known: %s\n' % known), (args, told)
     assert not [f for f in os.listdir('.') if f.startswith('no')], os.listdir('.')
     run('sample', 'pixels', '--out', 'plain', '--count', '2')

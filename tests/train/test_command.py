@@ -35,7 +35,14 @@ def usage():
                   ['train', 'semantic-noise', '--set', 'variant=best'], ['train', 'semantic-noise', '--epochs', 'many'], ['train', 'semantic-noise', '--epochs', '0'], ['check', '--op', 'relu', '--cases', '-1'],
                   ['train', 'semantic-noise', '--epochs'], ['train', 'semantic-noise', 'more'], ['eval'], ['report'],
                   ['reproduce', 'no-such-table'], ['explain'], ['no-such-command'], ['data', ''], ['eval', ''], ['report', 'a', ''], ['train', ''],
-                  ['op', 'relu', '--in', ''], ['op', ''], ['op', 'relu', '--device', ''], ['op', 'relu', '--device=']):
+                  ['op', 'relu', '--in', ''], ['op', ''], ['op', 'relu', '--device', ''], ['op', 'relu', '--device='],
+                  ['export', 'none'], ['tsne', 'none'], ['sample', 'none'], ['reconstruct', 'none'], ['sample', 'none', '--out', 'x.png', '--rows', '3'],
+                  ['encode', 'none', '--layers', '--layer', 'x'], ['report', 'none', '--out', 'x.html'], ['data', 'none', '--json', '--sheet', 'x.png'],
+                  ['check', '--op', 'none'], ['check', '--precision', 'f64'], ['tune', 'none'], ['tune', 'gemm', 'none'], ['tune', 'all', 'none'],
+                  ['reproduce', 'imsat/clusters', '--set', 'lr=x'], ['reproduce', 'imsat/clusters', '--set', 'none=1'], ['reproduce', 'imsat/clusters', '--set', 'lr=x', '--list-cells'],
+                  ['reproduce', 'imsat/clusters', '--cell', '9999'], ['results', 'add', 'none', '--out', 'x', '--cell', 'none'], ['version', 'none'], ['version', '--json', 'none'],
+                  ['train', '--resume'], ['train', '--resume', '--start', 'none', '--out', 'x'], ['op', 'relu', '--list'], ['run', '--operators', 'none.onnx'],
+                  ['run', 'none.onnx', '--in', 'a.npy', '--in', 'b.npy'], ['run', 'none.onnx', '--in', 'x=a.npy', '--in', 'x=b.npy']):
         refused(*wrong, code=2)
     for failing in (['eval', '/nonexistent'], ['train', 'semantic-noise', '--data', '/nonexistent', '--out', '/tmp/none'],
                     ['train', '--resume', '--out', '/nonexistent']):

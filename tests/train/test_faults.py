@@ -370,6 +370,9 @@ def wrong_json():
             ('config.json', r'"set":\t?\{', ['"set":[1],"o":{', '"set":{"a":{}},"o":{']),
             ('config.json', r'"data":\t?\{', ['"data":[1],"o":{', '"d":{']),
             ('config.json', r'"path":\t?null', ['"path":5', '"path":[1]', '"p":null']),  # not the built-in digits
+            ('config.json', r'"classes":\t?\d+', ['"classes":1e300', '"classes":-1', '"classes":"x"']),
+            ('config.json', r'"train":\t?\d+', ['"train":1e300', '"train":0.5']),
+            ('config.json', r'"shape":\t?\[[^]]*\]', ['"shape":[1e300,28,28]', '"shape":[1,0,28]', '"shape":[1,28]', '"shape":784', '"shape":["1","28","28"]']),
             ('config.json', r'"seed":\t?"0"', ['"seed":0', '"seed":"x"', '"seed":"-1"', '"seed":"99999999999999999999999"']),
             ('config.json', r'"parameters":\t?\d+', ['"parameters":"x"', '"parameters":1e999']),
             ('config.json', r'"model":\t?"[^"]*"', ['"model":[1]', '"m":1']),
