@@ -1,6 +1,7 @@
 /* The n-th OpenCL call, and the n-th allocation, made to fail, for every n: each time a clean
  * status with a message (or a right result, where the library knows a way round), nothing leaks,
  * and the next try works. */
+#include <time.h>
 #include <unistd.h>
 
 #include "device/cache.h"
