@@ -89,7 +89,7 @@ def bad_input():
     assert 'no data set recognised' in refused('eval', 'run', '--on', 'empty')
     assert '--data and --on' in refused('eval', 'run', '--on', 'named', '--data', 'away', code=2)
     config = json.load(open('run/config.json'))
-    for change, said in (({'classes': -1}, 'a number and as many texts'), ({'class_names': ['a', 'b']}, 'a number and as many texts'), ({'class_names': [1, 2, 3, 4]}, 'must be texts')):
+    for change, said in (({'classes': -1}, '"classes"'), ({'class_names': ['a', 'b']}, 'a number and as many texts'), ({'class_names': [1, 2, 3, 4]}, 'must be texts')):
         shutil.copytree('run', 'torn')
         json.dump({**config, 'data': {**config['data'], **change}}, open('torn/config.json', 'w'))
         assert said in refused('eval', 'torn', '--on', 'named'), change

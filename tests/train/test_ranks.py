@@ -229,7 +229,7 @@ def tables():
     run(0, *table, *rows, '--out', 'alone')
     values = [[c['values'] for c in json.load(open('%s/%s/table.json' % (FOLDER, f)))['cells']] for f in ('jobs', 'alone')]
     assert len(values[0]) == 3 and values[0] == values[1], values
-    assert 'has the cells 1 to 3' in run(0, *table, *rows, '--out', 'jobs', '--cell', '4', code=1)[1]
+    assert 'has the cells 1 to 3' in run(0, *table, *rows, '--out', 'jobs', '--cell', '4', code=2)[1]
 
 
 def all_models():
