@@ -3,6 +3,7 @@
  * copy_transposed: dst[to + sum i_k*ds_k] = src[from + sum i_k*ss_k] for i_k < dims_k, where
  * ss_4 = 1 and ds_5 = 1, of elements of four bytes, in blocks of VEC x VEC that stay in registers.
  * Groups: 0 `chunk` values of i_5 (a multiple of VEC) with every i_4, 1 i_0 to i_3. */
+#include "copy.cl"
 #include "packed.cl"
 
 /* One block; n4, n5: how many of it there are. */
@@ -24,15 +25,9 @@ static void copy_block(global const float *src, global float *dst, int n4, int n
 
 kernel ONE_ITEM void copy_transposed(global const float *src, global float *dst, int from, int to,
                                      int8 dims, int8 ss, int8 ds, int chunk) {
-  int q = (int)get_group_id(1);
-  int i3 = q % dims.s3;
-  q /= dims.s3;
-  int i2 = q % dims.s2;
-  q /= dims.s2;
-  int i1 = q % dims.s1;
-  q /= dims.s1;
-  src += from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3;
-  dst += to + q * ds.s0 + i1 * ds.s1 + i2 * ds.s2 + i3 * ds.s3;
+  const int q = (int)get_group_id(1);
+  src += from + row_offset(q, dims, ss);
+  dst += to + row_offset(q, dims, ds);
   const int first = (int)get_group_id(0) * chunk, last = min(dims.s5, first + chunk);
   for (int i = 0; i < dims.s4; i += VEC)
     for (int j = first; j < last; j += VEC)

@@ -19,6 +19,8 @@
 #define TYPE float
 #endif
 
+#include "copy.cl"
+
 /* The part of 0..n-1 that is this work-item's: neighbours side by side for GPUs, a contiguous piece
  * for CPUs. No loop gets long: Mesa's llvmpipe ends a work-item's loops after 65535 rounds. */
 #if LCL_PANEL
@@ -39,18 +41,9 @@ kernel void copy_strided(global const TYPE *src, global TYPE *dst, int from, int
   int begin = (int)get_global_id(1) * rows, first = LANE_BEGIN(dims.s5), last = LANE_END(dims.s5);
   int end = min(begin + rows, n_rows);
   for (int r = begin; r < end; r++) {
-    int q = r;
-    int i4 = q % dims.s4;
-    q /= dims.s4;
-    int i3 = q % dims.s3;
-    q /= dims.s3;
-    int i2 = q % dims.s2;
-    q /= dims.s2;
-    int i1 = q % dims.s1;
-    q /= dims.s1;
-    global const TYPE *s = src + from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3 +
-                           i4 * ss.s4;
-    global TYPE *d = dst + to + q * ds.s0 + i1 * ds.s1 + i2 * ds.s2 + i3 * ds.s3 + i4 * ds.s4;
+    int q = r / dims.s4, i4 = r % dims.s4;
+    global const TYPE *s = src + from + row_offset(q, dims, ss) + i4 * ss.s4;
+    global TYPE *d = dst + to + row_offset(q, dims, ds) + i4 * ds.s4;
     if (ss.s5 == 1 && ds.s5 == 1)
       for (int j = first; j < last; j += LANE_STEP) d[j] = s[j];
     else
@@ -66,15 +59,9 @@ copy_transposed(global const TYPE *src, global TYPE *dst, int from, int to, int8
                 int8 ds) {
   local TYPE tile[TILE][TILE + 1]; /* a column more, so that its columns are in different banks */
   int q = (int)get_group_id(2), x = (int)get_local_id(0), y = (int)get_local_id(1);
-  int i3 = q % dims.s3;
-  q /= dims.s3;
-  int i2 = q % dims.s2;
-  q /= dims.s2;
-  int i1 = q % dims.s1;
-  q /= dims.s1;
   int first5 = (int)get_group_id(0) * TILE, first4 = (int)get_group_id(1) * TILE;
-  src += from + q * ss.s0 + i1 * ss.s1 + i2 * ss.s2 + i3 * ss.s3 + first4 + first5 * ss.s5;
-  dst += to + q * ds.s0 + i1 * ds.s1 + i2 * ds.s2 + i3 * ds.s3 + first4 * ds.s4 + first5;
+  src += from + row_offset(q, dims, ss) + first4 + first5 * ss.s5;
+  dst += to + row_offset(q, dims, ds) + first4 * ds.s4 + first5;
   int n4 = min(TILE, dims.s4 - first4), n5 = min(TILE, dims.s5 - first5);
 #pragma unroll
   for (int r = 0; r < TILE; r += TILE_ROWS)

@@ -244,8 +244,7 @@ static void measure_starts(lcl_bench_row *row, const char *name, const options *
                            const char *device) {
   char dir[48], what[2048];
   if (!quoted(name, o, what, sizeof what)) return;
-  snprintf(dir, sizeof dir, "/tmp/" LCL_BENCH_FOLDER "%ld-XXXXXX", (long)getpid());
-  if (!mkdtemp(dir)) return;
+  if (!lcl__bench_folder(dir)) return;
   row->cold_compile = start_once(dir, what, device);
   if (row->cold_compile >= 0 && !cli_stopped()) row->cached_compile = start_once(dir, what, device);
   lcl__folder_remove(dir);

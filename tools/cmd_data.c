@@ -46,12 +46,6 @@ static int64_t count_unlabelled(const lcl_dataset *ds) {
   return n;
 }
 
-static const char *class_name(const lcl_dataset *ds, int c, char buf[16]) {
-  if (ds->class_names) return ds->class_names[c];
-  snprintf(buf, 16, "%d", c);
-  return buf;
-}
-
 static int print_part(const lcl_dataset *ds) {
   summary s;
   if (summarise(ds, &s) != LCL_OK) return cli_error();
@@ -74,7 +68,7 @@ static int print_part(const lcl_dataset *ds) {
   printf("  %d classes     ", ds->classes);
   for (int c = 0; c < ds->classes && c < 20; c++) {
     char buf[16];
-    cli_print("%s%s: %lld", c ? ", " : " ", class_name(ds, c, buf), (long long)counts[c]);
+    cli_print("%s%s: %lld", c ? ", " : " ", lcl__class_name(ds, c, buf), (long long)counts[c]);
   }
   cli_print("%s", ds->classes > 20 ? ", ..." : "");
   if (unlabelled) cli_print(", unlabelled: %lld", (long long)unlabelled);
@@ -146,7 +140,7 @@ static int write_sheet(const lcl_dataset *ds, const char *path) {
   }
   const char *captions[ROWS];
   char number[ROWS][16];
-  for (int r = 0; r < rows; r++) captions[r] = class_name(ds, r, number[r]);
+  for (int r = 0; r < rows; r++) captions[r] = lcl__class_name(ds, r, number[r]);
   grid.title = ds->name;
   grid.captions = labelled ? captions : NULL;
   lcl_status status = lcl__image_grid_png(&grid, x, path);

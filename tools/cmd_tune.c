@@ -372,18 +372,23 @@ static int tune_name(lcl_context *ctx, const char *name, const char *device, dou
   return cli_stopped() ? CLI_FAILED : code;
 }
 
+static bool is_suite(const char *name) {
+  for (size_t i = 0; i < lcl_bench_count(); i++)
+    if (strcmp(lcl_bench_at(i).suite, name) == 0) return true;
+  return false;
+}
+
 /* A suite of the benchmark, else a workload or a model. */
 static int tune_argument(lcl_context *ctx, const char *name, const char *device, double end,
                          bool again) {
   int code = CLI_OK;
-  bool suite = false;
+  if (!is_suite(name)) return tune_name(ctx, name, device, end, again);
   for (size_t i = 0; code == CLI_OK && i < lcl_bench_count(); i++) {
     lcl_bench_info b = lcl_bench_at(i);
-    if (strcmp(b.suite, name) != 0) continue;
-    suite = true;
-    if (lcl__now() < end) code = tune_name(ctx, b.name, device, end, again);
+    if (strcmp(b.suite, name) == 0 && lcl__now() < end)
+      code = tune_name(ctx, b.name, device, end, again);
   }
-  return suite ? code : tune_name(ctx, name, device, end, again);
+  return code;
 }
 
 static bool is_all(const char *name) {
@@ -393,10 +398,8 @@ static bool is_all(const char *name) {
 static bool is_known(const char *name) {
   const lcl_model_class *model;
   size_t index;
-  bool suite = is_all(name);
-  for (size_t i = 0; !suite && i < lcl_bench_count(); i++)
-    suite = strcmp(lcl_bench_at(i).suite, name) == 0;
-  return suite || lcl_bench_find(name, &index) == LCL_OK || lcl_model_find(name, &model) == LCL_OK;
+  return is_all(name) || is_suite(name) || lcl_bench_find(name, &index) == LCL_OK ||
+         lcl_model_find(name, &model) == LCL_OK;
 }
 
 static int run(int argc, char **argv) {

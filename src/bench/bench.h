@@ -54,6 +54,8 @@ lcl_status lcl__bench_sample(lcl_context *ctx, const lcl_workload *w, lcl_bench_
                              lcl_bench_row *row);
 /* What folders in /tmp begin with; a process number follows. */
 #define LCL_BENCH_FOLDER "latentcl-bench-"
+/* A new one; false: it cannot be made. */
+bool lcl__bench_folder(char path[48]);
 lcl_status lcl__bench_epoch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                             lcl_bench_row *row);
 lcl_status lcl__bench_step(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,

@@ -13,6 +13,11 @@ typedef struct epoch {
   char images[64], run[64];
 } epoch;
 
+bool lcl__bench_folder(char path[48]) {
+  snprintf(path, 48, "/tmp/" LCL_BENCH_FOLDER "%ld-XXXXXX", (long)getpid());
+  return mkdtemp(path) != NULL;
+}
+
 /* images: how many they are. */
 static lcl_status write_images(const char *folder, double *images) {
   lcl_splits splits;
@@ -32,8 +37,7 @@ static lcl_status train(void *user) {
 lcl_status lcl__bench_epoch(lcl_context *ctx, const lcl_workload *w, lcl_bench_desc *desc,
                             lcl_bench_row *row) {
   char folder[48], batch[24];
-  snprintf(folder, sizeof folder, "/tmp/" LCL_BENCH_FOLDER "%ld-XXXXXX", (long)getpid());
-  if (!mkdtemp(folder)) return lcl__fail(LCL_ERR_IO, "cannot make a folder in /tmp");
+  if (!lcl__bench_folder(folder)) return lcl__fail(LCL_ERR_IO, "cannot make a folder in /tmp");
   snprintf(batch, sizeof batch, "batch=%d", w->batch);
   const char *const set[] = { "epochs=1",
                               "arch=stack",

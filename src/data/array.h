@@ -12,6 +12,9 @@ lcl_status lcl__open_array(const char *path, const lcl_data_desc *desc, lcl_data
  * does. */
 lcl_status lcl__check_intensities(const lcl_dataset *ds);
 
+/* The name of class c, or its number as text in number. */
+const char *lcl__class_name(const lcl_dataset *ds, int32_t c, char number[16]);
+
 /* Every example as FOLDER/PART/CLASS/NUMBER.png, the parts named train, valid and test. The folder
  * is new; it appears when it is whole. */
 lcl_status lcl__data_write_images(const lcl_splits *splits, const char *folder);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
+#include "data/array.h"
 #include "data/data_internal.h"
 #include "base/philox.h"
 
@@ -50,6 +51,12 @@ void lcl_dataset_close(lcl_dataset *ds) {
   lcl__free(d->labels);
   lcl__free(d->name);
   lcl__free(d);
+}
+
+const char *lcl__class_name(const lcl_dataset *ds, int32_t c, char number[16]) {
+  if (ds->class_names) return ds->class_names[c];
+  snprintf(number, 16, "%d", (int)c);
+  return number;
 }
 
 size_t lcl_dataset_elements(const lcl_dataset *ds) {

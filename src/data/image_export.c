@@ -7,12 +7,6 @@
 #include "data/data_internal.h"
 #include "data/image.h"
 
-static const char *class_text(const lcl_dataset *ds, int32_t label, char number[16]) {
-  if (ds->class_names) return ds->class_names[label];
-  snprintf(number, 16, "%d", (int)label);
-  return number;
-}
-
 static lcl_status check(const lcl_dataset *ds) {
   char number[16];
   /* A height of 1 is a sound's or a vector's; PNG would cut its numbers to 256 levels. */
@@ -26,7 +20,7 @@ static lcl_status check(const lcl_dataset *ds) {
       return lcl__fail(LCL_ERR_ARGUMENT, "%s: example %lld has no label, and so no folder",
                        ds->name, (long long)i);
   for (int32_t c = 0; c < ds->classes; c++) {
-    const char *name = class_text(ds, c, number);
+    const char *name = lcl__class_name(ds, c, number);
     if (!*name || *name == '.' || strchr(name, '/'))
       return lcl__fail(LCL_ERR_ARGUMENT, "%s: a folder cannot be named after the class \"%s\"",
                        ds->name, name);
@@ -39,7 +33,7 @@ static lcl_status make_folders(const lcl_dataset *ds, const char *folder) {
   lcl_status status = LCL_OK;
   for (int32_t c = 0; c < ds->classes && status == LCL_OK; c++) {
     lcl_str path = { 0 };
-    lcl__str_add(&path, "%s/%s", folder, class_text(ds, c, number));
+    lcl__str_add(&path, "%s/%s", folder, lcl__class_name(ds, c, number));
     status = lcl__str_ok(&path) ? lcl__mkdirs(path.data) : LCL_ERR_HOST_MEMORY;
     lcl__str_free(&path);
   }
@@ -59,7 +53,7 @@ static lcl_status write_one(const lcl_dataset *ds, int64_t i, const char *folder
   char number[16];
   lcl_str path = { 0 };
   LCL_TRY(lcl__png_encode(image, &data, &n));
-  lcl__str_add(&path, "%s/%s/%06lld.png", folder, class_text(ds, ds->labels[i], number),
+  lcl__str_add(&path, "%s/%s/%06lld.png", folder, lcl__class_name(ds, ds->labels[i], number),
                (long long)i);
   const lcl_status status = lcl__str_ok(&path) ? lcl__file_replace(path.data, data, n)
                                                : LCL_ERR_HOST_MEMORY;

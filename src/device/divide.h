@@ -17,6 +17,11 @@ static inline int64_t lcl__units(const lcl_caps *caps) {
   return LCL_MAX(1, (int64_t)caps->compute_units);
 }
 
+/* Floats in a vector of packed kernels: VEC of cl/packed.cl. */
+static inline int lcl__packed_vec(const lcl_caps *caps) {
+  return caps->preferred_float >= 16 ? 16 : 8;
+}
+
 /* Work-items of a packed kernel over n elements, none with much fewer than `least`. */
 static inline int64_t lcl__packed_items(const lcl_caps *caps, int64_t n, int64_t least) {
   return LCL_MIN(LCL_ITEMS_PER_UNIT * lcl__units(caps), n / least + 1);

@@ -234,9 +234,10 @@ static void in_tiles(lcl_lower *lw, const int64_t dims[6], int64_t rows, lcl_lau
   const int64_t others = rows / dims[4];
   l->kernel = "copy_transposed";
   if (lw->caps->packed) {
-    const bool wide = lw->caps->preferred_float >= 16;
-    const int64_t vec = wide ? 16 : 8, chunk = LCL_MAX(1, CHUNK / (dims[4] * vec)) * vec;
-    l->source = (lcl_source) { .file = "copy_packed.cl", .options = wide ? "-DVEC=16" : "-DVEC=8" };
+    const int64_t vec = lcl__packed_vec(lw->caps),
+                  chunk = LCL_MAX(1, CHUNK / (dims[4] * vec)) * vec;
+    l->source = (lcl_source) { .file = "copy_packed.cl",
+                               .options = vec == 16 ? "-DVEC=16" : "-DVEC=8" };
     args[l->n_args - 1] = lcl__i32(chunk);
     l->global[0] = (size_t)lcl__ceil_div(dims[5], chunk);
     l->global[1] = (size_t)others;

@@ -7,10 +7,7 @@
 #include "graph/graph.h"
 #include "cl/args.h"
 
-/* VEC and MR of cl/packed.cl: floats in a vector, rows of a tile. */
-static inline int lcl__packed_vec(const lcl_caps *caps) {
-  return caps->preferred_float >= 16 ? 16 : 8;
-}
+/* MR of cl/packed.cl: rows of a tile. */
 static inline int lcl__packed_rows(int64_t vec) {
   return vec == 16 ? 14 : 6;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "bench/compare.h"
 #include "latentcl/onnx.h"
@@ -137,9 +138,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void clean_up(void) {
-  char command[96];
-  snprintf(command, sizeof command, "rm -rf %s", folder);
-  if (system(command) != 0) fprintf(stderr, "%s is left behind\n", folder);
+  lcl__folder_remove(folder);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {

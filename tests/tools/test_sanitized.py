@@ -9,19 +9,20 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 
-LATENTCL = os.path.abspath(sys.argv[1])
-WITH_ONNX = json.loads(subprocess.run([LATENTCL, "version", "--json"], capture_output=True, check=True).stdout)["protobuf_c"] != "none"
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+import common
+from common import field, in_folder, read, write, write_idx, write_npy
+
+WITH_ONNX = json.loads(common.run("version", "--json").stdout)["protobuf_c"] != "none"
 counts = {"commands": 0, "damaged": 0}
 
 
 def run(*args, code=0):
-    p = subprocess.run([LATENTCL, *args], capture_output=True, text=True, errors="replace", timeout=250)
-    if p.returncode != code or re.search("Sanitizer|runtime error", p.stderr):
-        sys.exit(f"latentcl {' '.join(args)}: exit code {p.returncode}, not {code}\n{p.stdout}{p.stderr}")
+    p = common.run(*args, code=code, errors="replace", timeout=250)
+    if re.search("Sanitizer|runtime error", p.stderr):
+        sys.exit(f"latentcl {' '.join(args)}:\n{p.stdout}{p.stderr}")
     counts["commands"] += code == 0
     return p
 
@@ -34,16 +35,6 @@ def refused(*args):
     return told
 
 
-def contents(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
-
-
 def header(shape, descr="<f4", fortran="False", version=1, length=None):
     text = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n".encode()
     size = len(text) if length is None else length
@@ -53,15 +44,14 @@ def header(shape, descr="<f4", fortran="False", version=1, length=None):
 # ---- what is written of a run ----
 
 def train():
-    os.mkdir("data")  # images of 8x8 in four classes
-    for part, n in (("train", 160), ("t10k", 40)):
-        pixels = bytes((k * 37 + i * 11) % 100 + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(64))
-        write(f"data/{part}-images-idx3-ubyte", struct.pack(">IIII", 0x803, n, 8, 8) + pixels)
-        write(f"data/{part}-labels-idx1-ubyte", struct.pack(">II", 0x801, n) + bytes(i % 4 for i in range(n)))
-    write("images.npy", header("(40, 1, 8, 8)") + struct.pack("<2560f", *(v / 255 for v in contents("data/t10k-images-idx3-ubyte")[16:])))
+    for part, n in (("train", 160), ("t10k", 40)): # images of 8x8 in four classes
+        pixels = [(k * 37 + i * 11) % 100 + (100 if k % 4 == i % 4 else 0) for i in range(n) for k in range(64)]
+        write_idx(f"data/{part}-images-idx3-ubyte", (n, 8, 8), pixels)
+        write_idx(f"data/{part}-labels-idx1-ubyte", (n,), [i % 4 for i in range(n)])
+    write_npy("images.npy", "<f4", (40, 1, 8, 8), [v / 255 for v in pixels])
     run("train", "semantic-noise", "--set", "arch=mlp", "--set", "validation=40", "--data", "data", "--batch", "30", "--epochs", "1", "--out", "mlp",
         "--quiet", "--tensorboard", "events", "--trace", "trace.json")
-    json.loads(contents("trace.json"))
+    json.loads(read("trace.json"))
     assert os.listdir("events"), "no events"
     run("train", "vae", "--set", "arch=mlp", "--set", "hidden=8", "--set", "latent_size=3", "--set", "validation=40", "--data", "data", "--max-steps", "2",
         "--out", "vae", "--quiet")
@@ -82,7 +72,7 @@ def outputs():
     run("report", "mlp", "vae", "--out", "both.html")
     run("data", "data", "--sheet", "sheet.png")
     for path in ("predicted.npy", "codes.npy", "layer.npy", "grid.npy", "samples.npy", "map.npy"):
-        assert contents(path).startswith(b"\x93NUMPY"), path
+        assert read(path).startswith(b"\x93NUMPY"), path
 
 
 def networks():
@@ -97,7 +87,7 @@ def networks():
 
 def checkpoints():
     """What `eval` makes of a checkpoint: cut short, or with a header that lies."""
-    whole = contents("mlp/best.safetensors")
+    whole = read("mlp/best.safetensors")
     length = struct.unpack("<Q", whole[:8])[0]
     head, body = json.loads(whole[8:8 + length]), whole[8 + length:]
     name = next(n for n in head if n != "__metadata__" and len(head[n]["shape"]) == 2)
@@ -116,8 +106,8 @@ def checkpoints():
 
 
 def configurations():
-    config = json.loads(contents("mlp/config.json"))
-    write("damaged/best.safetensors", contents("mlp/best.safetensors"))
+    config = json.loads(read("mlp/config.json"))
+    write("damaged/best.safetensors", read("mlp/best.safetensors"))
     text = json.dumps(config)
     for broken in ("", "[", "[" * 5000, text[:-1], text + "}", "{}", json.dumps({**config, "model": "none"}), json.dumps({**config, "seed": 1}),
                    json.dumps({**config, "set": [1]}), json.dumps({**config, "set": {"hidden": "0"}}), json.dumps({**config, "set": {"arch": "\ud800"}}),
@@ -137,15 +127,6 @@ def arrays():
         refused("op", "relu", "--in", "damaged.npy", "--out", "relu.npy")
 
 
-def field(number, value):
-    def varint(n):
-        return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    data = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
 def model(*, dims=(2,), raw=b"\0" * 8, kind=1, op="Relu", shape=(2,), more=b""):
     """y = op(w), w an initialiser; x an input beside it."""
     weights = b"".join(field(1, d % 2**64) for d in dims) + field(2, kind) + field(8, "w") + field(9, raw)
@@ -158,7 +139,7 @@ def model(*, dims=(2,), raw=b"\0" * 8, kind=1, op="Relu", shape=(2,), more=b""):
 
 
 def damaged_networks():
-    whole = contents("classifier.onnx")
+    whole = read("classifier.onnx")
     write("sound.onnx", model())
     run("run", "sound.onnx")
     for data in (b"", b"\xff" * 40, whole[:-1], whole[:len(whole) // 2], whole[:40], model(dims=(2**62, 4)), model(dims=(2**32, 2**32), raw=b""), model(dims=(-1,)),
@@ -169,21 +150,5 @@ def damaged_networks():
         refused("run", "damaged.onnx")
 
 
-def main():
-    train()
-    outputs()
-    checkpoints()
-    configurations()
-    arrays()
-    if WITH_ONNX:
-        networks()
-        damaged_networks()
-    print(counts)
-
-
-home = tempfile.mkdtemp(prefix="latentcl-sanitized-")
-try:
-    os.chdir(home)
-    main()
-finally:
-    shutil.rmtree(home)
+in_folder(train, outputs, checkpoints, configurations, arrays, *([networks, damaged_networks] if WITH_ONNX else []))
+print(counts)
