@@ -66,6 +66,39 @@ static void test_mean(void **state) {
   finish(&b);
 }
 
+/* What a gradient is used for after it was sent: it is still that of this rank's rows. Its reader
+ * needs another exchange, which begins after the gradient's. */
+static void test_gradients(void **state) {
+  (void)state;
+  built b = begin(ranks);
+  float v[BATCH * WIDTH], got[WIDTH], w[WIDTH], own[WIDTH] = { 0 }, whole[WIDTH] = { 0 }, sum = 0;
+  int64_t first;
+  lcl_ranks_share(ranks, BATCH, &first);
+  for (int i = 0; i < BATCH * WIDTH; i++) {
+    v[i] = (float)(i * i % 37);
+    whole[i % WIDTH] += v[i] / BATCH;
+    sum += v[i] / BATCH;
+    if (i / WIDTH >= first && i / WIDTH < first + b.rows) own[i % WIDTH] += v[i] / (float)b.rows;
+  }
+  lcl_tensor *x = lcl_input(b.g, "v", LCL_F32, LCL_SHAPE(b.rows, WIDTH)), *gradient;
+  lcl_tensor *p = lcl_param(b.g, "w", LCL_SHAPE(WIDTH), (lcl_init) { 0 });
+  lcl_tensor *loss = lcl_scale(lcl_mean(lcl_mul(x, p), LCL_ALL_AXES, false), WIDTH);
+  lcl_minimise(loss, &(lcl_optimiser_desc) { .kind = LCL_SGD, .rate = 0.5f });
+  lcl_gradients(loss, &p, 1, &gradient);
+  lcl_tensor *f = lcl_mean_over_ranks(lcl_sum(gradient, LCL_ALL_AXES, false));
+  lcl_output(lcl_mul(gradient, f), "scaled");
+  compile(&b);
+  ASSERT_OK(lcl_feed(b.p, "v", v + first * WIDTH, (size_t)b.rows * WIDTH * sizeof *v));
+  ASSERT_OK(lcl_run(b.p));
+  ASSERT_OK(lcl_fetch(b.p, "scaled", got, sizeof got));
+  ASSERT_OK(lcl_store_read(b.store, "w", w, sizeof w));
+  for (int i = 0; i < WIDTH; i++) {
+    assert_float_equal(got[i], own[i] * sum, 1e-5 * own[i] * sum);
+    assert_float_equal(w[i], -0.5f * whole[i], 1e-5 * whole[i]);
+  }
+  finish(&b);
+}
+
 /* Mean and variance of columns far from zero, of the batch or of the second one, and a gradient
  * through both: as of one process, but for rounding. */
 static void test_moments(void **state) {
@@ -166,10 +199,8 @@ static void test_agreeing(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_mean),
-    cmocka_unit_test(test_moments),
-    cmocka_unit_test(test_random),
-    cmocka_unit_test(test_agreeing),
+    cmocka_unit_test(test_mean),   cmocka_unit_test(test_gradients), cmocka_unit_test(test_moments),
+    cmocka_unit_test(test_random), cmocka_unit_test(test_agreeing),
   };
   int level;
   MPI_Comm own;
