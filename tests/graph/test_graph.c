@@ -361,6 +361,7 @@ static void follows_from_results(void **state) {
   lcl_tensor *product = lcl_matmul(soft, soft, false, false);
   lcl_tensor *lines = lcl_reshape(t, LCL_SHAPE(2, 27, 6, 4));
   lcl_tensor *narrow = lcl_reshape(t, LCL_SHAPE(N * N / 9, 9));
+  lcl_tensor *column = lcl_exp(lcl_slice_axis(t, 1, 0, 1));
   static const int one[] = { 1, 0 };
   const struct {
     lcl_tensor *y;
@@ -375,6 +376,7 @@ static void follows_from_results(void **state) {
     { lcl_add(rows, lcl_transpose(lcl_sum(t, LCL_AXIS(0), true), one)), 0 },
     { lcl_add(lcl_sum(lcl_mul(product, soft), LCL_AXIS(1), true), rows), 0 },
     { lcl_mul(lcl_max(t, LCL_AXIS(1), true), lcl_min(lcl_neg(t), LCL_AXIS(1), true)), 1 },
+    { lcl_add(lcl_sum(column, LCL_AXIS(1), false), lcl_reshape(column, LCL_SHAPE(N))), 0 },
   };
   for (size_t c = 0; c < LCL_COUNT(cases); c++) {
     const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(cases[c].y));
