@@ -104,7 +104,6 @@ static bool can_join(joiner *j) {
   const lcl_group *a = &j->gr->groups[j->a], *b = &j->gr->groups[j->b];
   findings f = { .n_read = 0 };
   if (a->n + b->n > LCL_MAX_GROUP) return false;
-  if (b->kind == LCL_GROUP_REDUCE && b->space.axes != a->space.axes) return false;
   memset(j->seen, 0, (size_t)j->gr->n_groups);
   for (int i = 0; i < a->n; i++)
     if (!node_fits(j, &a->space, a->nodes[i], j->a, &f)) return false;
