@@ -382,9 +382,11 @@ lcl_status lcl__fused_name(lcl_fused *f, const char *what, char name[40]) {
 
 /* ---- arguments and labels ---- */
 
-/* Whether the external is walked as results of the space's shape are. */
+/* Whether the external is walked as results of the space's shape are, and is all that its slot
+ * holds: a result of as many bytes then has elements of the same size. */
 static bool is_in_place(const lcl_fused *f, const lcl_external *e) {
-  return !e->per_result && e->offset == 0 &&
+  const size_t bytes = (size_t)lcl_shape_count(f->space.shape) * lcl_dtype_size(e->tensor->dtype);
+  return !e->per_result && lcl__slot_bytes(f->lw, e->arg) == bytes &&
          !memcmp(e->stride, f->place, (size_t)f->rank * sizeof *e->stride);
 }
 

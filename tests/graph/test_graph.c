@@ -421,6 +421,24 @@ static void kept_between_free_places(void **state) {
   end(w);
 }
 
+/* A part of narrower numbers, which lie in as many bytes as the result has, is not where the result
+ * is: its place is not the result's. */
+static void part_of_narrower_numbers(void **state) {
+  (void)state;
+  enum { N = 6000, BYTES = 4 };
+  static float x[N * BYTES], y[N];
+  static const int first[] = { 0, 16, 3 * N };
+  for (int i = 0; i < N * BYTES; i++) x[i] = (float)(i * 7 % 256);
+  for (size_t k = 0; k < LCL_COUNT(first); k++) {
+    world w = begin();
+    lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N * BYTES));
+    lcl_tensor *part = lcl_slice_axis(lcl_cast(t, LCL_U8), 0, first[k], first[k] + N);
+    run_one(w.g, lcl_scale(lcl_cast(part, LCL_F32), 2), x, N * BYTES, y, N);
+    for (int i = 0; i < N; i++) near(y[i], 2 * (double)x[first[k] + i], 0);
+    end(w);
+  }
+}
+
 /* 2 x + 1, and of a part of x, which is a part of the input's memory, the matrix product with
  * itself and its largest value. */
 static void check_run(lcl_program *p, const float *x, size_t n, size_t first) {
@@ -643,6 +661,7 @@ int main(void) {
     cmocka_unit_test(fetched_on_the_way),
     cmocka_unit_test(follows_from_results),
     cmocka_unit_test(kept_between_free_places),
+    cmocka_unit_test(part_of_narrower_numbers),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
