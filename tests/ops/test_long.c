@@ -213,6 +213,19 @@ static double of_all_products(double sum, double terms) {
   return 3 * sum; /* of a constant: each of 9 elements is a third of the sum of squares */
 }
 
+/* x (1,1,inner) again and again: of so many long rows each is one work-group's alone. */
+enum { LONG_ROWS = 140, ROUND_AGAIN = 1100 };
+static lcl_tensor *one_of_many_rows(lcl_tensor *x) {
+  const int64_t inner = lcl_tensor_shape(x).dim[2];
+  lcl_tensor *all = lcl_broadcast(x, LCL_SHAPE(LONG_ROWS, ROUND_AGAIN, inner));
+  return lcl_slice_axis(lcl_sum(all, LCL_AXIS(1) | LCL_AXIS(2), false), 0, LONG_ROWS - 1,
+                        LONG_ROWS);
+}
+static double many_times(double sum, double terms) {
+  (void)terms;
+  return ROUND_AGAIN * sum;
+}
+
 static void exact_sums(void **state) {
   static const sums_case cases[] = {
     { "sum", 1, 1, 20000000, sum_of, same, total, true },
@@ -233,6 +246,7 @@ static void exact_sums(void **state) {
     { "batch variance", 5003, 2, 784, batch_variance, squared, average, true },
     { "bias gradient", 5003, 3, 784, bias_gradient, same, total, true },
     { "bias gradient", 2000003, 3, 1, bias_gradient, same, total, true },
+    { "one of many rows", 1, 1, 4300, one_of_many_rows, same, many_times, false },
     { "gradient of gather", 300001, 5, 1, gathered, same, total, true },
     { "average pooling", 1, 2, 500000, whole_window, same, average, true },
     { "average pooling, padded", 1, 2, 60000, padded_window, same, average, true },
