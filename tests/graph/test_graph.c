@@ -362,6 +362,8 @@ static void follows_from_results(void **state) {
   lcl_tensor *lines = lcl_reshape(t, LCL_SHAPE(2, 27, 6, 4));
   lcl_tensor *narrow = lcl_reshape(t, LCL_SHAPE(N * N / 9, 9));
   lcl_tensor *column = lcl_exp(lcl_slice_axis(t, 1, 0, 1));
+  lcl_tensor *both = lcl_reshape(lcl_slice_axis(t, 0, 0, 1), LCL_SHAPE(N)); /* row and results */
+  lcl_tensor *again_read = lcl_matmul(t, t, false, false), *power = lcl_exp(again_read);
   static const int one[] = { 1, 0 };
   const struct {
     lcl_tensor *y;
@@ -377,6 +379,10 @@ static void follows_from_results(void **state) {
     { lcl_add(lcl_sum(lcl_mul(product, soft), LCL_AXIS(1), true), rows), 0 },
     { lcl_mul(lcl_max(t, LCL_AXIS(1), true), lcl_min(lcl_neg(t), LCL_AXIS(1), true)), 1 },
     { lcl_add(lcl_sum(column, LCL_AXIS(1), false), lcl_reshape(column, LCL_SHAPE(N))), 0 },
+    { lcl_add(lcl_mul(lcl_sum(t, LCL_AXIS(1), false), both),
+              lcl_sum(lcl_mul(t, both), LCL_AXIS(1), false)),
+      1 },
+    { lcl_matmul(power, lcl_mul(again_read, lcl_sum(power, LCL_AXIS(1), true)), false, false), 3 },
   };
   for (size_t c = 0; c < LCL_COUNT(cases); c++) {
     const size_t n = (size_t)lcl_shape_count(lcl_tensor_shape(cases[c].y));
@@ -418,6 +424,20 @@ static void kept_between_free_places(void **state) {
   ASSERT_OK(lcl_fetch(p, "#0", y, sizeof y));
   for (int i = 0; i < N; i++) near(y[i], 4.0 * (double)x[i], 1e-6);
   lcl_program_destroy(p);
+  end(w);
+}
+
+/* A cast to bytes cuts where it is read in its own launch, too. */
+static void cast_on_the_way(void **state) {
+  (void)state;
+  static const float x[] = { -3, -0.5f, 0, 2.75f, 255.5f, 256, 1e9f };
+  static const float want[] = { 1, 1, 1, 3, 256, 256, 256 };
+  float y[LCL_COUNT(x)];
+  world w = begin();
+  lcl_tensor *t = lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(LCL_COUNT(x)));
+  run_one(w.g, lcl_shift(lcl_cast(lcl_cast(t, LCL_U8), LCL_F32), 1), x, LCL_COUNT(x), y,
+          LCL_COUNT(x));
+  for (size_t i = 0; i < LCL_COUNT(x); i++) near(y[i], (double)want[i], 0);
   end(w);
 }
 
@@ -661,6 +681,7 @@ int main(void) {
     cmocka_unit_test(fetched_on_the_way),
     cmocka_unit_test(follows_from_results),
     cmocka_unit_test(kept_between_free_places),
+    cmocka_unit_test(cast_on_the_way),
     cmocka_unit_test(part_of_narrower_numbers),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
