@@ -4,9 +4,10 @@
 #include "ops/fuse_plan.h"
 
 /* Packed: a line shorter than a vector. Tiled: a row shorter than what the work-items of a group
- * would fold. */
-bool lcl__results_innermost(const lcl_caps *caps, int64_t inner, int64_t row, int64_t kept) {
-  return kept >= 16 && (caps->packed ? inner < 16 : row <= 32);
+ * would fold. Contiguous results are two vectors at least, so that they can be divided. */
+bool lcl__results_innermost(const lcl_caps *caps, bool contiguous, int64_t inner, int64_t row,
+                            int64_t kept) {
+  return (contiguous && kept >= 32) || (kept >= 16 && (caps->packed ? inner < 16 : row <= 32));
 }
 
 /* Tiled, innermost kept: as many results a work-group as are read side by side, fewer where groups

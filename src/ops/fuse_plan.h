@@ -21,7 +21,9 @@ typedef struct lcl_fold_plan {
 lcl_fold_plan lcl__plan_fold(const lcl_caps *caps, int rank, const int64_t *dim,
                              const bool *reduced, bool whole);
 /* Whether results (kept of them side by side) are to be neighbours although a reduced dimension
- * lies innermost, since too little of a row (all that makes one result) does. */
-bool lcl__results_innermost(const lcl_caps *caps, int64_t inner, int64_t row, int64_t kept);
+ * lies innermost: since too little of a row (all that makes one result) does, or since that is how
+ * operands are contiguous. */
+bool lcl__results_innermost(const lcl_caps *caps, bool contiguous, int64_t inner, int64_t row,
+                            int64_t kept);
 
 #endif

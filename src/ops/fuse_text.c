@@ -104,13 +104,50 @@ lcl_status lcl__fused_collect(lcl_fused *f, lcl_node *const *nodes, int n) {
 
 /* ---- dimensions ---- */
 
-/* The innermost dimension is reduced: where it is short, results become neighbours instead. */
+/* Joins neighbouring dimensions that every operand walks as one, and so do results of the space's
+ * shape. */
+static void join_dimensions(lcl_fused *f) {
+  bool placed = false;
+  for (int k = 0; k < f->n_output; k++) placed |= !f->member[f->output[k]].per_result;
+  int r = 0;
+  for (int i = 0; i < f->rank; i++) {
+    const int64_t n = f->dim[i];
+    bool joins = r > 0 && f->reduced[r - 1] == f->reduced[i] &&
+                 (!placed || f->place[r - 1] == f->place[i] * n);
+    for (int e = 0; joins && e < f->n_ext; e++)
+      joins = f->ext[e].stride[r - 1] == f->ext[e].stride[i] * n;
+    if (!joins) {
+      f->dim[r] = 1;
+      f->reduced[r++] = f->reduced[i];
+    }
+    f->dim[r - 1] *= n;
+    f->place[r - 1] = f->place[i];
+    for (int e = 0; e < f->n_ext; e++) f->ext[e].stride[r - 1] = f->ext[e].stride[i];
+  }
+  f->rank = r;
+}
+
+/* Whether operands are read side by side along dimension i, and none along the innermost. */
+static bool is_contiguous(const lcl_fused *f, int i) {
+  bool any = false;
+  for (int e = 0; e < f->n_ext; e++) {
+    if (f->ext[e].per_result) continue;
+    if (f->ext[e].stride[f->rank - 1] == 1 || f->ext[e].stride[i] > 1) return false;
+    any |= f->ext[e].stride[i] == 1;
+  }
+  return any;
+}
+
+/* The innermost dimension is reduced: where it is short, or operands lie the other way, results
+ * become neighbours instead. */
 static void results_innermost(lcl_fused *f) {
   int from = f->rank - 1;
   int64_t row = 1;
   for (int i = 0; i < f->rank; i++) row *= f->reduced[i] ? f->dim[i] : 1;
   while (from >= 0 && f->reduced[from]) from--;
-  if (from < 0 || !lcl__results_innermost(f->caps, f->dim[f->rank - 1], row, f->dim[from])) return;
+  if (from < 0 || !lcl__results_innermost(f->caps, is_contiguous(f, from), f->dim[f->rank - 1], row,
+                                          f->dim[from]))
+    return;
 #define MOVE_LAST(array)                                                                           \
   do {                                                                                             \
     const int64_t moved_ = (array)[from];                                                          \
@@ -123,38 +160,32 @@ static void results_innermost(lcl_fused *f) {
   MOVE_LAST(f->place);
   for (int e = 0; e < f->n_ext; e++) MOVE_LAST(f->ext[e].stride);
 #undef MOVE_LAST
+  join_dimensions(f);
 }
 
 void lcl__fused_merge(lcl_fused *f) {
   const lcl_shape s = f->space.shape;
   int64_t dense[LCL_MAX_RANK];
-  int r = 0;
   lcl__dense_strides(s, dense);
   for (int i = 0; i < s.rank; i++) {
-    const bool red = (f->space.axes >> i) & 1u;
     if (s.dim[i] == 1) continue;
-    bool joins = r > 0 && f->reduced[r - 1] == red;
-    for (int e = 0; joins && e < f->n_ext; e++)
-      joins = f->ext[e].stride[r - 1] == f->ext[e].stride[i] * s.dim[i];
-    if (!joins) {
-      f->dim[r] = 1;
-      f->reduced[r++] = red;
-    }
-    f->dim[r - 1] *= s.dim[i];
-    f->place[r - 1] = dense[i];
-    for (int e = 0; e < f->n_ext; e++) f->ext[e].stride[r - 1] = f->ext[e].stride[i];
+    f->dim[f->rank] = s.dim[i];
+    f->reduced[f->rank] = (f->space.axes >> i) & 1u;
+    f->place[f->rank] = dense[i];
+    for (int e = 0; e < f->n_ext; e++) f->ext[e].stride[f->rank] = f->ext[e].stride[i];
+    f->rank++;
   }
-  if (r == 0) {
+  if (f->rank == 0) {
     f->dim[0] = 1;
     f->place[0] = 1;
     f->reduced[0] = f->space.axes != 0;
-    r = 1;
+    f->rank = 1;
     for (int e = 0; e < f->n_ext; e++) f->ext[e].stride[0] = 0;
   }
-  f->rank = r;
+  join_dimensions(f);
+  if (f->reduced[f->rank - 1]) results_innermost(f);
   for (int e = 0; e < f->n_ext; e++)
-    for (int i = r; i < LCL_MAX_RANK; i++) f->ext[e].stride[i] = 0;
-  if (f->reduced[r - 1]) results_innermost(f);
+    for (int i = f->rank; i < LCL_MAX_RANK; i++) f->ext[e].stride[i] = 0;
 }
 
 /* ---- text ---- */

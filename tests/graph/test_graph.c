@@ -402,6 +402,40 @@ static void follows_from_results(void **state) {
   end(w);
 }
 
+/* Reductions over views that are contiguous along a kept axis: channels that lie last in memory. */
+static void reduces_views(void **state) {
+  (void)state;
+  enum { N = 3, H = 5, W = 7, C = 41, ALL = N * H * W * C };
+  static const int channels_first[] = { 0, 3, 1, 2 };
+  float x[ALL], y[ALL];
+  double sum[N][C] = { { 0 } }, mean[C] = { 0 }, var[C] = { 0 };
+  fill(x, ALL, 29);
+  for (int i = 0; i < ALL; i++) {
+    sum[i / (H * W * C)][i % C] += (double)x[i];
+    mean[i % C] += (double)x[i] / (N * H * W);
+  }
+  for (int i = 0; i < ALL; i++) {
+    const double off = (double)x[i] - mean[i % C];
+    var[i % C] += off * off / (N * H * W);
+  }
+  world w = begin();
+  lcl_tensor *t = lcl_transpose(lcl_input(w.g, "x", LCL_F32, LCL_SHAPE(N, H, W, C)),
+                                channels_first);
+  const unsigned image = LCL_AXIS(2) | LCL_AXIS(3), batch = image | LCL_AXIS(0);
+  run_one(w.g, lcl_sum(t, image, false), x, ALL, y, N * C);
+  for (int i = 0; i < N * C; i++) near(y[i], sum[i / C][i % C], 2e-5);
+  run_one(w.g, lcl_mean(t, batch, false), x, ALL, y, C);
+  for (int c = 0; c < C; c++) near(y[c], mean[c], 1e-6);
+  run_one(w.g, normalised(t, batch), x, ALL, y, ALL);
+  for (int n = 0; n < N; n++)
+    for (int i = 0; i < H * W; i++)
+      for (int c = 0; c < C; c++) {
+        const double off = (double)x[(n * H * W + i) * C + c] - mean[c];
+        near(y[(n * C + c) * H * W + i], off / sqrt(var[c] + 1e-3), 2e-5);
+      }
+  end(w);
+}
+
 /* Memory that is free on both sides of a tensor is not one piece: b lies between a and c, and is
  * read after the places of both were given back. */
 static void kept_between_free_places(void **state) {
@@ -680,6 +714,7 @@ int main(void) {
     cmocka_unit_test(largest_shape),
     cmocka_unit_test(fetched_on_the_way),
     cmocka_unit_test(follows_from_results),
+    cmocka_unit_test(reduces_views),
     cmocka_unit_test(kept_between_free_places),
     cmocka_unit_test(cast_on_the_way),
     cmocka_unit_test(part_of_narrower_numbers),
